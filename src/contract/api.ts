@@ -1,0 +1,236 @@
+/**
+ * The shapes of our own HTTP API, as the command line, the SDK and outside tests read them. Times are whole milliseconds,
+ * amounts whole GPU milliseconds, instants RFC 3339 in UTC. Fields are added, never renamed.
+ *
+ *   GET    /api/status                              → StatusView
+ *   GET    /api/whoami-v2                           → WhoAmI (the Hub's shape)
+ *   POST   /api/tokens            CreateToken       → CreatedToken                                    (admin)
+ *   GET    /api/spaces                              → Page<SpaceView>
+ *   GET    /api/spaces/O/N                          → SpaceView
+ *   POST   /api/spaces/O/N/commit/main  NDJSON      → CommitView   (the Hub's commit form; creates the Space if it is absent)
+ *   GET    /api/spaces/O/N/requests?page=           → Page<RequestView>                               (owner, admin)
+ *   GET    /api/spaces/O/N/logs?from=&follow=1      → JSON Lines of LogLine
+ *   GET    /api/builds/ID                           → BuildView
+ *   GET    /api/builds/ID/log?from=&follow=1        → JSON Lines of LogLine, ends when the build has ended
+ *   GET    /api/calls?account=&page=                → Page<CallView>
+ *   GET    /api/calls/ID                            → CallView
+ *   GET    /api/quota?account=                      → QuotaView
+ *   GET    /api/gpu/queue?pool=  /api/gpu/board     → QueueView, BoardView
+ *   GET    /api/pools/NAME, PATCH /api/pools/NAME   → PoolView
+ *   GET    /api/explain/ID  (ID or OWNER/NAME)      → Explanation of evidence/verdict.ts
+ *   GET    /api/receipts/ID (r_… or c_…)            → SignedReceipt
+ *   GET    /api/keys                                → { keys: JWK[] }
+ *   GET    /  and  /w/ID                            → pages for people
+ *
+ * Every refusal is `application/problem+json` (contract/problem.ts).
+ */
+
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** Pass as `?page=` for the next page; null at the end. Newest first. */
+  readonly next: string | null;
+}
+
+export interface StatusView {
+  readonly version: string;
+  readonly url: string;
+  readonly node: string;
+  readonly bootMs: number;
+  readonly pools: readonly PoolView[];
+  readonly isolation: { readonly driver: string; readonly says: string };
+  readonly journalIndex: number;
+  readonly spaces: number;
+}
+
+export interface WhoAmI {
+  readonly type: "user";
+  readonly id: string;
+  readonly name: string;
+  readonly fullname: string;
+  readonly email: string | null;
+  readonly emailVerified: boolean;
+  readonly isPro: boolean;
+  readonly canPay: boolean;
+  readonly periodEnd: null;
+  readonly avatarUrl: string;
+  readonly orgs: readonly unknown[];
+  readonly auth: { readonly type: "access_token"; readonly accessToken: { readonly displayName: string; readonly role: "read" | "write" | "admin"; readonly createdAt: string } };
+}
+
+export interface CreateToken {
+  readonly account: string;
+  /** Make the account when it does not exist. */
+  readonly create?: boolean;
+  readonly tier?: "free" | "pro" | "enterprise" | "unlimited";
+  readonly name?: string;
+  readonly scopes?: readonly ("read" | "write" | "gpu" | "admin")[];
+}
+
+/** The only time that the token is shown. */
+export interface CreatedToken {
+  readonly account: string;
+  readonly token: string;
+}
+
+export type SpaceState = "no-release" | "building" | "starting" | "running" | "failed" | "stopped";
+
+export interface SpaceView {
+  readonly id: string; // owner/name
+  readonly owner: string;
+  readonly name: string;
+  readonly sdk: string | null;
+  readonly state: SpaceState;
+  readonly since: string;
+  /** One sentence: why it is in this state and what ends it. */
+  readonly says: string;
+  /** By name, then by numeric address. */
+  readonly addresses: readonly string[];
+  readonly build: BuildView | null;
+  readonly release: string | null;
+  readonly replicas: readonly { readonly id: string; readonly phase: string; readonly since: string; readonly says: string }[];
+}
+
+export interface CommitView {
+  readonly success: true;
+  readonly commitOid: string;
+  readonly commitUrl: string;
+  readonly hookOutput: string;
+  readonly pullRequestUrl: null;
+  /** The build that this commit started; null when it changed nothing and a release of it runs. */
+  readonly build: string | null;
+}
+
+export type BuildStage = "queued" | "claimed" | "fetching" | "building" | "publishing" | "done" | "failed";
+
+export interface BuildView {
+  readonly id: string;
+  readonly space: string;
+  readonly commit: string;
+  readonly stage: BuildStage;
+  readonly outcome: "ok" | "failed" | null;
+  /** `boundary/name` when it failed. */
+  readonly code: string | null;
+  readonly says: string;
+  readonly queuedAt: string;
+  readonly queuedMs: number;
+  readonly tookMs: number;
+  readonly logLines: number;
+  readonly steps: readonly { readonly name: string; readonly state: "started" | "done" | "failed"; readonly tookMs: number }[];
+  readonly because: readonly string[];
+}
+
+export interface RequestView {
+  readonly id: string;
+  readonly at: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly answeredBy: "app" | "edge";
+  readonly outcome: "ok" | "refused" | "failed";
+  readonly code: string | null;
+  readonly ms: number;
+  readonly account: string;
+}
+
+export interface CallView {
+  readonly id: string;
+  readonly at: string;
+  readonly account: string;
+  readonly space: string;
+  readonly request: string | null;
+  readonly stage: "queued" | "granted" | "running" | "ended";
+  readonly outcome: "ok" | "refused" | "failed" | null;
+  readonly code: string | null;
+  readonly size: "large" | "xlarge";
+  readonly declaredMs: number;
+  readonly heldMs: number;
+  readonly queuedMs: number;
+  readonly usedMs: number;
+  readonly chargedMs: number;
+  readonly receipt: string | null;
+  /** While it waits: where it stands and all that keeps it. */
+  readonly waiting: WaitingView | null;
+}
+
+export interface WaitingView {
+  readonly position: number;
+  readonly of: number;
+  readonly estimateMs: number | null;
+  readonly basis: string;
+  readonly blockers: readonly { readonly kind: string; readonly says: string }[];
+  readonly says: string;
+}
+
+export interface QuotaView {
+  readonly account: string;
+  readonly tier: string;
+  readonly usedMs: number;
+  readonly heldMs: number;
+  /** Null: this tier has no window limit. */
+  readonly limitMs: number | null;
+  readonly leftMs: number | null;
+  readonly resetsAt: string | null;
+  /** The journal index at which these numbers hold (L34). */
+  readonly index: number;
+}
+
+export interface PoolView {
+  readonly name: string;
+  readonly simulated: boolean;
+  readonly devices: number;
+  readonly slots: number;
+  readonly leased: number;
+  readonly waiting: number;
+  readonly queueLimitMs: number;
+  readonly queueMax: number;
+  readonly durationMaxMs: number;
+  readonly attachWithinMs: number;
+  readonly admission: "clip" | "strict";
+}
+
+export interface QueueView {
+  readonly pool: PoolView;
+  readonly calls: readonly { readonly call: string; readonly account: string; readonly space: string; readonly size: string; readonly holdsMs: number; readonly waitedMs: number; readonly waiting: WaitingView }[];
+}
+
+export interface BoardView {
+  readonly slots: readonly { readonly slot: string; readonly device: string; readonly simulated: boolean; readonly stage: string; readonly space: string | null; readonly account: string | null; readonly call: string | null; readonly forMs: number; readonly leaseMs: number | null }[];
+}
+
+/** A receipt, frozen at the call's end, with its own signature. `jws` is compact, EdDSA over the RFC 8785 bytes of `receipt`. */
+export interface SignedReceipt {
+  readonly receipt: Receipt;
+  readonly jws: string;
+  readonly key: { readonly kty: "OKP"; readonly crv: "Ed25519"; readonly x: string; readonly kid: string };
+}
+
+export interface Receipt {
+  readonly id: string;
+  readonly call: string;
+  readonly waybill: string;
+  readonly request: string | null;
+  readonly account: string;
+  readonly billedBy: string;
+  readonly space: string;
+  readonly pool: string;
+  readonly node: string | null;
+  readonly gpu: string | null;
+  readonly simulated: boolean;
+  readonly size: string;
+  readonly factorPermille: number;
+  readonly declaredMs: number;
+  readonly heldMs: number;
+  readonly leaseMs: number | null;
+  readonly queuedMs: number;
+  readonly usedMs: number;
+  readonly chargedMs: number;
+  readonly releasedMs: number;
+  readonly rule: string;
+  readonly outcome: "ok" | "refused" | "failed";
+  readonly code: string | null;
+  readonly scheduledAt: string;
+  readonly grantedAt: string | null;
+  readonly attachedAt: string | null;
+  readonly endedAt: string;
+  readonly journalIndex: number;
+}

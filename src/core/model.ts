@@ -1,0 +1,224 @@
+/**
+ * The ledger's nouns: what the state holds, what may be asked of it, what can have happened.
+ *
+ *   schedule ─► admit ─► held ─► queued ─► granted ─► attached ─► settled
+ *                 │        │        │         │           │
+ *              refused   voided  timed out  unused     expired / worker lost / node lost
+ *
+ * `decide(state, command, now)` may refuse; `evolve(state, event)` may not. Both are pure. The invariants L1–L35 are in SPEC.md.
+ */
+import type { DurationMs, Instant } from "../stdx/time.ts";
+import type { GpuMs, Permille } from "./amounts.ts";
+
+export type AccountId = string; // "alice", or "address:127.0.0.1" for a caller without an account
+export type CallId = string; // c_…, made by the shim: re-sending is idempotent (L10)
+export type PoolName = string;
+export type NodeName = string;
+export type SlotId = string; // "<node>/<device>/<n>", e.g. "n1/0/1"
+export type ReplicaId = string; // p_…
+export type Size = "large" | "xlarge";
+
+/* ── policy ─────────────────────────────────────────────────────────────── */
+
+/** How much an account may use and how; a `null` window is no limit. */
+export interface Tier {
+  readonly name: TierName;
+  readonly windowLimit: GpuMs | null;
+  readonly windowLength: DurationMs;
+}
+export type TierName = "anonymous" | "free" | "pro" | "enterprise" | "unlimited";
+
+export interface PoolSettings {
+  /** How long a call may wait in the queue. */
+  readonly queueLimitMs: DurationMs;
+  /** Calls that may wait at once; one more is refused. */
+  readonly queueMax: number;
+  /** The longest duration that may be declared. */
+  readonly durationMaxMs: DurationMs;
+  /** A grant that is not attached within this is taken back. */
+  readonly attachWithinMs: DurationMs;
+  /** With less left than declared: `clip` the lease if that is likely enough, or `strict`: refuse. */
+  readonly admission: "clip" | "strict";
+  /** One visitor's token admits at most so many calls and so much GPU time. */
+  readonly tokenMaxCalls: number;
+  readonly tokenMaxGpuMs: GpuMs;
+}
+
+/* ── commands ───────────────────────────────────────────────────────────── */
+
+/** How the platform knew whom to bill; printed on the receipt. */
+export type BilledBy = "token" | "session" | "address" | "owner";
+
+/** What the caller asked for; two commands with the same `call` and different terms are refused (L11). */
+export interface CallTerms {
+  readonly call: CallId;
+  readonly account: AccountId;
+  readonly tier: TierName;
+  readonly billedBy: BilledBy;
+  /** The request whose visitor's token came with the call; null without one. */
+  readonly request: string | null;
+  readonly space: string; // owner/name
+  readonly release: string;
+  readonly replica: ReplicaId;
+  readonly node: NodeName;
+  readonly pool: PoolName;
+  /** Identity of the decorated function within the replica: warm workers are kept by (replica, task, slot). */
+  readonly task: string;
+  /** The endpoint that the linked request names, else null: a function is (space, endpoint), or (release, size, declared). */
+  readonly endpoint: string | null;
+  readonly declaredMs: DurationMs;
+  readonly size: Size;
+}
+
+/** Why a metered process ended, as its shim saw it. Decides the row of the fault table. */
+export type EndCause =
+  | "returned" // the function returned
+  | "raised" // it raised its own exception
+  | "lease-end" // the shim ended it at the end of its lease
+  | "worker-exit" // the worker ended by itself: exit, abort, segmentation fault
+  | "worker-killed" // killed, and no evidence by whom
+  | "worker-oom" // killed for memory by its own use
+  | "app-exit" // the app (the worker's parent) ended by itself
+  | "app-killed" // the app was killed, and no evidence by whom
+  | "visitor-stop" // the Space's setting `stop` ended it when its visitor left
+  | "operator-stop" // ended by an operator, a forced drain, an upgrade, the platform's own stop
+  | "shim-lost" // its shim died, and the process with it
+  | "node-lost"; // the agent went away and did not come back
+
+export type Command =
+  | { readonly type: "start-writer"; readonly epoch: number }
+  | { readonly type: "open-account"; readonly account: AccountId; readonly tier: TierName }
+  | { readonly type: "set-pool"; readonly pool: PoolName; readonly settings: Partial<PoolSettings> }
+  /** A node said hello (again): its cards, and the replicas that still live there. Leases of replicas not named are settled as `shim-lost`. */
+  | { readonly type: "join-node"; readonly node: NodeName; readonly pool: PoolName; readonly devices: readonly DeviceSpec[]; readonly replicas: readonly ReplicaId[] }
+  | { readonly type: "hear-node"; readonly node: NodeName }
+  | { readonly type: "schedule"; readonly terms: CallTerms }
+  /** The visitor (or the caller's stream) went away. Ends a call that waits; a running one goes on, or is ended by its shim. */
+  | { readonly type: "leave"; readonly call: CallId }
+  /** The worker called /allow (or a warm one began). `fence` is the lease's. */
+  | { readonly type: "attach"; readonly call: CallId; readonly fence: number; readonly pid: number }
+  /** The metered process let go of its slot or ended; `usedMs` by the shim's clock, 0 where it never attached. `workerAlive`: it may be used again. */
+  | { readonly type: "end"; readonly call: CallId; readonly fence: number; readonly cause: EndCause; readonly usedMs: DurationMs; readonly workerAlive: boolean; readonly unused?: boolean }
+  /** The old worker's process tree on this slot is gone (the answer to a `clear` order, or it ended by itself while idle). */
+  | { readonly type: "clear-slot"; readonly slot: SlotId; readonly fence: number }
+  | { readonly type: "lose-replica"; readonly replica: ReplicaId; readonly cause: "app-exit" | "app-killed" | "operator-stop" | "shim-lost" }
+  /** Time passed: whatever is over its deadline moves on. */
+  | { readonly type: "tick" };
+
+export interface DeviceSpec {
+  readonly index: number;
+  readonly uuid: string;
+  readonly name: string;
+  readonly slots: number;
+  readonly simulated: boolean;
+}
+
+/* ── events ─────────────────────────────────────────────────────────────── */
+
+/** Why a call was never admitted. */
+export type Refusal =
+  | { readonly code: "duration-not-allowed"; readonly declaredMs: DurationMs; readonly maxMs: DurationMs }
+  | { readonly code: "size-not-available"; readonly size: Size; readonly pool: PoolName }
+  | { readonly code: "no-capacity"; readonly pool: PoolName }
+  | { readonly code: "queue-full"; readonly waiting: number; readonly max: number }
+  | { readonly code: "token-cap"; readonly calls: number; readonly maxCalls: number; readonly gpuMs: GpuMs; readonly maxGpuMs: GpuMs }
+  | { readonly code: "quota-exceeded"; readonly askedMs: GpuMs; readonly leftMs: GpuMs; readonly usedMs: GpuMs; readonly heldMs: GpuMs; readonly limitMs: GpuMs; readonly resetsAt: Instant | null; readonly clip: { readonly needMs: GpuMs; readonly basis: string } | null };
+
+/** Why a held call ended without a settlement: the hold is released in full, charge 0. */
+export type VoidCause = "queue-timeout" | "visitor-left" | "no-capacity" | "grant-unused" | "replica-lost" | "node-lost";
+
+/** One thing that keeps a call waiting; all of them are told, not only the first. */
+export type Blocker =
+  | { readonly kind: "slots"; readonly leased: number; readonly clearing: number; readonly total: number }
+  | { readonly kind: "ahead"; readonly calls: number }
+  | { readonly kind: "whole-card"; readonly size: Size };
+
+/** A row of the fault table: who pays when it ends so. */
+export interface ChargeRule {
+  readonly id: string;
+  readonly says: string;
+  readonly charge: "metered" | "none";
+}
+
+/** The lease's shape at the moment it is granted. `[grantedAt, …)`; its length counts from the meter's start. */
+export interface Lease {
+  readonly slots: readonly SlotId[]; // one, or all of one card for xlarge
+  readonly fence: number; // strictly increasing per slot, never reused (L18)
+  readonly leaseMs: DurationMs; // as declared, or clipped
+  readonly warm: boolean;
+}
+
+export type Event =
+  | { readonly v: 1; readonly type: "writer-started"; readonly epoch: number }
+  | { readonly v: 1; readonly type: "account-opened"; readonly account: AccountId; readonly tier: TierName }
+  | { readonly v: 1; readonly type: "pool-set"; readonly pool: PoolName; readonly settings: PoolSettings }
+  | { readonly v: 1; readonly type: "node-joined"; readonly node: NodeName; readonly pool: PoolName; readonly devices: readonly DeviceSpec[] }
+  | { readonly v: 1; readonly type: "node-heard"; readonly node: NodeName }
+  | { readonly v: 1; readonly type: "node-lost"; readonly node: NodeName }
+  | { readonly v: 1; readonly type: "window-opened"; readonly account: AccountId; readonly resetsAt: Instant }
+  | { readonly v: 1; readonly type: "window-reset"; readonly account: AccountId }
+  | { readonly v: 1; readonly type: "call-refused"; readonly terms: CallTerms; readonly refusal: Refusal }
+  | { readonly v: 1; readonly type: "call-admitted"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly leaseMs: DurationMs; readonly clipped: boolean; readonly leftMs: GpuMs | null }
+  | { readonly v: 1; readonly type: "call-queued"; readonly call: CallId; readonly position: number; readonly of: number; readonly deadline: Instant; readonly blockers: readonly Blocker[]; readonly estimateMs: DurationMs | null; readonly basis: string }
+  | { readonly v: 1; readonly type: "call-granted"; readonly call: CallId; readonly lease: Lease; readonly number: number; readonly attachBy: Instant }
+  | { readonly v: 1; readonly type: "call-attached"; readonly call: CallId; readonly pid: number }
+  | { readonly v: 1; readonly type: "visitor-left"; readonly call: CallId }
+  | { readonly v: 1; readonly type: "call-voided"; readonly call: CallId; readonly cause: VoidCause; readonly releasedMs: GpuMs; readonly rule: string }
+  | { readonly v: 1; readonly type: "call-settled"; readonly call: CallId; readonly cause: EndCause; readonly usedMs: DurationMs; readonly chargedMs: GpuMs; readonly releasedMs: GpuMs; readonly rule: string }
+  /** The slot waits for its old worker's end before anyone else may have it (L22). */
+  | { readonly v: 1; readonly type: "slot-clearing"; readonly slot: SlotId; readonly fence: number; readonly replica: ReplicaId }
+  | { readonly v: 1; readonly type: "slot-warm"; readonly slot: SlotId; readonly replica: ReplicaId; readonly task: string; readonly fence: number }
+  | { readonly v: 1; readonly type: "slot-free"; readonly slot: SlotId }
+  | { readonly v: 1; readonly type: "calls-forgotten"; readonly calls: readonly CallId[] };
+
+/* ── state ──────────────────────────────────────────────────────────────── */
+
+export interface Account {
+  readonly id: AccountId;
+  readonly tier: TierName;
+  /** Settled in the current window. */
+  readonly usedMs: GpuMs;
+  /** Set aside for open calls. */
+  readonly heldMs: GpuMs;
+  /** When the window began to be used it got its reset; null while it is unopened. */
+  readonly resetsAt: Instant | null;
+}
+
+/** Each stage holds what is known then, and nothing else. */
+export type Call =
+  | { readonly stage: "queued"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly leaseMs: DurationMs; readonly clipped: boolean; readonly admittedAt: Instant; readonly deadline: Instant }
+  | { readonly stage: "granted"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly leaseMs: DurationMs; readonly clipped: boolean; readonly admittedAt: Instant; readonly grantedAt: Instant; readonly lease: Lease; readonly attachBy: Instant; readonly visitorLeft: boolean }
+  | { readonly stage: "attached"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly leaseMs: DurationMs; readonly clipped: boolean; readonly admittedAt: Instant; readonly grantedAt: Instant; readonly lease: Lease; readonly attachedAt: Instant; readonly visitorLeft: boolean }
+  | { readonly stage: "refused"; readonly terms: CallTerms; readonly refusal: Refusal; readonly endedAt: Instant }
+  | { readonly stage: "voided"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly cause: VoidCause; readonly admittedAt: Instant; readonly grantedAt: Instant | null; readonly endedAt: Instant }
+  | { readonly stage: "settled"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly cause: EndCause; readonly usedMs: DurationMs; readonly chargedMs: GpuMs; readonly admittedAt: Instant; readonly grantedAt: Instant; readonly endedAt: Instant; readonly rule: string };
+
+export type Slot =
+  | { readonly stage: "free"; readonly fence: number }
+  | { readonly stage: "leased"; readonly fence: number; readonly call: CallId }
+  | { readonly stage: "warm"; readonly fence: number; readonly replica: ReplicaId; readonly task: string }
+  | { readonly stage: "clearing"; readonly fence: number; readonly replica: ReplicaId };
+
+/** What a decision is: events to record (none for a harmless repeat), and the answer to whoever asked. */
+export type Decision =
+  | { readonly ok: true; readonly events: readonly Event[] }
+  | { readonly ok: false; readonly why: CommandRefusal };
+
+/** A command that can't be: nothing changes. */
+export type CommandRefusal =
+  | "account-exists-otherwise"
+  | "unknown-account"
+  | "unknown-pool"
+  | "unknown-node"
+  | "unknown-call"
+  | "unknown-slot"
+  | "other-content" // same id, other content (L11): 422
+  | "not-holder" // wrong fence or replica: nothing changes (L21)
+  | "already-final"
+  | "not-granted"
+  | "amount-overflow";
+
+export interface Sizes {
+  readonly large: Permille;
+  readonly xlarge: Permille;
+}

@@ -1,0 +1,100 @@
+/**
+ * The closed list of codes: every way in which work can stop, by boundary. A new code does not compile until its row is whole,
+ * and `test/faults` fails until a case causes it for real.
+ */
+
+export type Owner = "platform" | "app" | "visitor" | "outside";
+/** `now`: the same again is worth a try; `later`: after the wait that is said; `never`: not before something is changed. */
+export type Retry = "now" | "later" | "never";
+
+/** RFC 9209 §2.3: the error types of `Proxy-Status` that our rows use. */
+export type ProxyErrorType =
+  | "dns_timeout" | "dns_error" | "destination_not_found" | "destination_unavailable" | "destination_ip_prohibited"
+  | "connection_refused" | "connection_terminated" | "connection_timeout" | "connection_read_timeout" | "connection_limit_reached"
+  | "http_request_error" | "http_request_denied" | "http_response_incomplete" | "http_response_timeout" | "http_upgrade_failed"
+  | "http_protocol_error" | "proxy_internal_response" | "proxy_internal_error" | "proxy_configuration_error" | "proxy_loop_detected";
+
+export interface CodeRow {
+  /** What happened, in one sentence, without names or numbers: the verdict adds those. */
+  readonly says: string;
+  readonly owner: Owner;
+  readonly retry: Retry;
+  /** The HTTP status of an answer that carries this code; 500 where it never reaches a visitor by itself. */
+  readonly status: 400 | 401 | 402 | 403 | 404 | 409 | 413 | 422 | 429 | 500 | 502 | 503 | 504;
+  readonly proxy: ProxyErrorType;
+  /** What to do about it, in one sentence. */
+  readonly next: string;
+}
+
+export const codes = {
+  "build/config-invalid": { says: "The Space's settings in README.md are wrong.", owner: "app", retry: "never", status: 422, proxy: "proxy_configuration_error", next: "Correct the front matter as the build log says and deploy again." },
+  "build/no-builder": { says: "No builder serves this kind of Space.", owner: "platform", retry: "later", status: 503, proxy: "destination_unavailable", next: "Ask the operator for a node that builds this SDK." },
+  "build/queue-timeout": { says: "No builder became free before the queue's limit.", owner: "platform", retry: "later", status: 503, proxy: "destination_unavailable", next: "Deploy again; `waybill status` shows the build queue." },
+  "build/fetch-failed": { says: "The builder could not read the commit.", owner: "platform", retry: "now", status: 502, proxy: "proxy_internal_error", next: "Deploy again; if it happens twice, the repository on the server is damaged." },
+  "build/step-failed": { says: "A build step ended with an error.", owner: "app", retry: "never", status: 422, proxy: "proxy_internal_response", next: "Read the last lines of the build log, correct the app and deploy again." },
+  "build/step-timeout": { says: "A build step ran past its deadline and was ended.", owner: "app", retry: "never", status: 422, proxy: "proxy_internal_response", next: "Make the step shorter, or ask the operator for a longer limit." },
+  "build/builder-lost": { says: "The builder stopped answering in the middle of the build.", owner: "platform", retry: "now", status: 503, proxy: "destination_unavailable", next: "Deploy again." },
+  "build/publish-failed": { says: "The finished build could not be stored as a release.", owner: "platform", retry: "now", status: 500, proxy: "proxy_internal_error", next: "Look at the node's free disk space, then deploy again." },
+
+  "route/no-such-space": { says: "No Space has this address.", owner: "visitor", retry: "never", status: 404, proxy: "destination_not_found", next: "Check the address; `waybill space list` shows the ones that exist." },
+  "route/not-running": { says: "The Space is not running.", owner: "app", retry: "later", status: 503, proxy: "destination_unavailable", next: "The Space's owner can see why with `waybill explain OWNER/NAME`." },
+  "route/connect-refused": { says: "The app did not accept the connection.", owner: "app", retry: "now", status: 502, proxy: "connection_refused", next: "The owner should read the app's log around this time." },
+  "route/connect-timeout": { says: "The app's connection could not be opened in time.", owner: "app", retry: "now", status: 504, proxy: "connection_timeout", next: "The owner should look at what keeps the app from accepting connections." },
+  "route/reset-midway": { says: "The connection to the app broke before its answer was whole.", owner: "app", retry: "now", status: 502, proxy: "connection_terminated", next: "The owner should read the app's log around this time." },
+  "route/response-timeout": { says: "The app took the request and did not begin its answer in time.", owner: "app", retry: "later", status: 504, proxy: "http_response_timeout", next: "The owner should find what the app was waiting for." },
+  "route/too-large": { says: "The request is larger than this platform accepts.", owner: "visitor", retry: "never", status: 413, proxy: "http_request_error", next: "Send less at once." },
+  "route/malformed": { says: "The request is not valid HTTP for this platform.", owner: "visitor", retry: "never", status: 400, proxy: "http_request_error", next: "Correct the client: the detail names the field." },
+  "route/visitor-left": { says: "The visitor closed the connection before the answer was whole.", owner: "visitor", retry: "now", status: 400, proxy: "http_request_error", next: "Nothing to do: the visitor went away." },
+  "route/control-down": { says: "The platform restarted while it was carrying this request.", owner: "platform", retry: "now", status: 503, proxy: "proxy_internal_error", next: "Try again." },
+
+  "gpu/duration-not-allowed": { says: "The declared duration is outside what the policy allows.", owner: "app", retry: "never", status: 429, proxy: "http_request_denied", next: "Declare a duration within the limit." },
+  "gpu/size-not-available": { says: "No card of this pool can ever hold the size that was asked for.", owner: "app", retry: "never", status: 503, proxy: "proxy_internal_response", next: "Ask for a smaller size, or for a pool that has it." },
+  "gpu/quota-exceeded": { says: "The account has too little GPU time left in its window.", owner: "visitor", retry: "later", status: 429, proxy: "http_request_denied", next: "Wait for the window's reset, or ask the operator for another tier." },
+  "gpu/token-cap": { says: "The visitor's token has admitted as many calls or GPU seconds as one request may.", owner: "app", retry: "now", status: 429, proxy: "http_request_denied", next: "Make a new request: each one brings a new token." },
+  "gpu/queue-full": { says: "Too many calls are waiting for this pool.", owner: "platform", retry: "later", status: 503, proxy: "proxy_internal_response", next: "Try again later." },
+  "gpu/queue-timeout": { says: "No GPU became free within the pool's queue limit.", owner: "platform", retry: "later", status: 503, proxy: "proxy_internal_response", next: "Try again later; `waybill gpu queue` shows who waits." },
+  "gpu/no-capacity": { says: "The pool has no GPU at all.", owner: "platform", retry: "later", status: 503, proxy: "proxy_internal_response", next: "Ask the operator: the pool's nodes are away or it was never given a card." },
+  "gpu/visitor-left": { says: "The visitor left before the call ended.", owner: "visitor", retry: "now", status: 400, proxy: "http_request_error", next: "Nothing to do: the visitor went away." },
+  "gpu/grant-unused": { says: "A GPU was granted and the app never attached to it.", owner: "app", retry: "now", status: 503, proxy: "proxy_internal_response", next: "The app's owner should find what stopped the worker from starting." },
+  "gpu/lease-expired": { says: "The function ran to the end of its lease and was ended.", owner: "app", retry: "never", status: 504, proxy: "http_response_timeout", next: "Declare a longer duration, or do less in one call." },
+  "gpu/worker-lost": { says: "The worker that ran the function ended before the function returned.", owner: "app", retry: "now", status: 502, proxy: "connection_terminated", next: "Read the app's log: the worker exited or was killed." },
+  "gpu/node-lost": { says: "The GPU's node stopped answering.", owner: "platform", retry: "now", status: 503, proxy: "destination_unavailable", next: "Try again: other nodes of the pool are not affected." },
+  "gpu/replica-lost": { says: "The app's replica went away while the call was open.", owner: "app", retry: "now", status: 503, proxy: "destination_unavailable", next: "Try again when the Space is running; its log says why the replica ended." },
+  "gpu/stopped": { says: "The platform ended the call.", owner: "platform", retry: "now", status: 503, proxy: "proxy_internal_response", next: "Try again." },
+
+  "identity/missing": { says: "This needs a signed-in account and the request carried none.", owner: "visitor", retry: "never", status: 401, proxy: "http_request_denied", next: "Send `Authorization: Bearer hf_wb…`." },
+  "identity/expired": { says: "The token has expired.", owner: "visitor", retry: "now", status: 401, proxy: "http_request_denied", next: "Make the request again; each one gets a fresh token." },
+  "identity/wrong-audience": { says: "The visitor's token was made for another Space.", owner: "app", retry: "never", status: 401, proxy: "http_request_denied", next: "Pass on the token of the request that is being answered." },
+  "identity/bad-signature": { says: "The token was not signed by this platform.", owner: "visitor", retry: "never", status: 401, proxy: "http_request_denied", next: "Pass on `X-IP-Token` exactly as it came; never make one." },
+  "identity/bad-token": { says: "The access token is not known here, or was revoked.", owner: "visitor", retry: "never", status: 401, proxy: "http_request_denied", next: "Make a new one with `waybill token create`." },
+  "identity/forbidden": { says: "This account may not do that.", owner: "visitor", retry: "never", status: 403, proxy: "http_request_denied", next: "Ask the Space's owner or the operator." },
+
+  "app/exit": { says: "The app's process ended.", owner: "app", retry: "later", status: 503, proxy: "destination_unavailable", next: "Read the last lines of the app's log." },
+  "app/crash-loop": { says: "The app ended again and again and is no longer restarted.", owner: "app", retry: "never", status: 503, proxy: "destination_unavailable", next: "Correct the app and deploy again." },
+  "app/not-listening": { says: "The app started but never listened on its port.", owner: "app", retry: "never", status: 503, proxy: "destination_unavailable", next: "Listen on the port in the variable PORT, on 0.0.0.0 or 127.0.0.1." },
+  "app/exception": { says: "The app's function raised an error.", owner: "app", retry: "never", status: 500, proxy: "proxy_internal_response", next: "Read the app's log: the error is the app's own." },
+
+  "runtime/shim-lost": { says: "The process that kept the replica died, and the app with it.", owner: "platform", retry: "now", status: 503, proxy: "destination_unavailable", next: "Nothing to do: the platform starts the replica again." },
+  "runtime/sandbox-denied": { says: "No sandbox works on this node and running without one was not allowed.", owner: "platform", retry: "never", status: 503, proxy: "proxy_configuration_error", next: "Install what the log names, or start the platform with `--sandbox none`." },
+
+  "capacity/rate-limited": { says: "Too many requests from this address.", owner: "visitor", retry: "later", status: 429, proxy: "connection_limit_reached", next: "Wait as long as Retry-After says." },
+} as const satisfies Record<`${string}/${string}`, CodeRow>;
+
+export type Code = keyof typeof codes;
+export type Boundary = Code extends `${infer B}/${string}` ? B : never;
+
+/** The row of a code; the list is closed, so this always finds one. */
+export function codeRow(code: Code): CodeRow {
+  return codes[code];
+}
+
+/** Whether `text` is a code of the list: for what comes in from a spool or a wire. */
+export function isCode(text: string): text is Code {
+  return Object.hasOwn(codes, text);
+}
+
+/** `gpu/queue-timeout` → `["gpu", "queue-timeout"]`. */
+export function splitCode(code: Code): readonly [boundary: Boundary, name: string] {
+  const slash = code.indexOf("/");
+  return [code.slice(0, slash) as Boundary, code.slice(slash + 1)];
+}

@@ -1,0 +1,91 @@
+/**
+ * Entries: what each hop signs for. A *work* (request, call, build) has a *waybill*, the ordered hops that it passed;
+ * the giver of a hop writes `handed`, the taker `took`, and whoever ends it `done`, `refused` or `failed`.
+ *
+ * Within one emitter and epoch, `seq` is 1, 2, 3…: a hole is missing evidence, and says so.
+ */
+
+export const workKinds = ["request", "call", "build", "replica", "node"] as const;
+export type WorkKind = (typeof workKinds)[number];
+
+/** Hops in the order in which work passes them. */
+export const hopsOf = {
+  request: ["edge.accept", "identity.resolve", "edge.route", "edge.wake", "edge.connect", "app.take", "app.queue", "app.respond", "edge.deliver"],
+  call: ["gpu.schedule", "identity.verify", "gpu.admit", "gpu.queue", "gpu.grant", "gpu.attach", "app.run", "gpu.release", "gpu.settle"],
+  build: ["build.request", "build.queue", "build.claim", "build.fetch", "build.step", "runtime.check", "build.publish", "replica.start", "replica.ready"],
+  replica: ["replica.start", "replica.ready", "replica.exit", "replica.stop"],
+  node: ["node.start", "node.stop"],
+} as const satisfies Record<WorkKind, readonly string[]>;
+
+export type Hop = (typeof hopsOf)[WorkKind][number];
+export const marks = ["handed", "took", "done", "refused", "failed"] as const;
+export type Mark = (typeof marks)[number];
+
+/** JSON that survives a round trip; facts hold nothing else. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type Facts = { readonly [key: string]: Json };
+
+/**
+ * One signed-for step. `id` is `<emitter>/<epoch>/<seq>`, or `journal/<index>/<n>` for a view of the n-th event of a journal record.
+ * Facts with a meaning of their own, by convention: `code` (`boundary/name`) where the mark is `refused` or `failed`;
+ * `channel` and `number` on both sides of a hand-over; `closed: true` when the giver has closed its attempt;
+ * `link` (another work's id) where work causes work; `build.step` names its step in `step`.
+ */
+export interface Entry {
+  readonly id: string;
+  readonly work: string;
+  readonly hop: Hop;
+  readonly mark: Mark;
+  readonly emitter: string;
+  readonly epoch: number;
+  readonly seq: number;
+  /** RFC 3339, UTC, milliseconds. Shown; never compared across emitters. */
+  readonly at: string;
+  readonly facts: Facts;
+}
+
+/** What an emitter knows when it writes; the spool adds id, emitter, epoch, seq and time. */
+export type Draft = Pick<Entry, "work" | "hop" | "mark" | "facts">;
+
+/**
+ * A work that went well, packed: one record instead of an entry a hop. `stages` are milliseconds from its start, in hop order.
+ * It occupies one `seq` of its emitter. Expanded into entries only when somebody reads it.
+ */
+export interface Packed {
+  readonly work: string;
+  readonly kind: WorkKind;
+  readonly emitter: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly at: string;
+  readonly stages: readonly (readonly [hop: Hop, ms: number])[];
+  readonly facts: Facts;
+}
+
+/**
+ * The taker's answer about a channel: "of everything up to `upTo` I took exactly `taken` (all of it where `taken` is absent);
+ * whatever arrives later under that number I refuse". Only what is synced may be answered for.
+ */
+export interface Watermark {
+  readonly channel: string;
+  readonly upTo: number;
+  readonly taken?: readonly number[];
+  readonly emitter: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly at: string;
+}
+
+/** A span of one emitter's numbers that the record does not hold. */
+export interface Gap {
+  readonly emitter: string;
+  readonly epoch: number;
+  readonly from: number;
+  readonly to: number;
+  readonly why: string;
+}
+
+/** The order in which the hops of a work are told; hops that share no emitter are ordered by cause, never by clock. */
+export function hopOrder(kind: WorkKind, hop: Hop): number {
+  return (hopsOf[kind] as readonly Hop[]).indexOf(hop);
+}

@@ -1,0 +1,58 @@
+/** The shape of what `waybill explain` says. `explain.ts` computes it from the record alone. */
+import type { Boundary, Code, Owner, Retry } from "./codes.ts";
+import type { Entry, Gap, WorkKind } from "./entry.ts";
+
+export type Certainty = "proved" | "likely" | "unknown";
+
+export interface Inference {
+  readonly rule: string;
+  readonly from: readonly string[];
+  readonly says: string;
+}
+
+export interface Charge {
+  readonly chargedMs: number;
+  readonly heldMs: number;
+  readonly releasedMs: number;
+  readonly receipt: string | null;
+}
+
+export interface Verdict {
+  readonly boundary: Boundary;
+  /** The name without its boundary: `queue-timeout`. */
+  readonly code: string;
+  readonly owner: Owner;
+  readonly certainty: Certainty;
+  /** One sentence for the person who asks. */
+  readonly sentence: string;
+  readonly retry: Retry;
+  readonly next: string;
+  /** Ids of the entries that the verdict rests on. */
+  readonly facts: readonly string[];
+  readonly inferred: readonly Inference[];
+  /** Boundary → the entries that exclude it. */
+  readonly ruledOut: Readonly<Record<string, readonly string[]>>;
+  readonly charge: Charge | null;
+  /** Id in the catalogue of explained behaviour, when it applies. */
+  readonly known: string | null;
+}
+
+export type WorkOutcome = "ok" | "refused" | "failed" | "open" | "unknown";
+
+/** The document of `waybill explain ID --json`. `verdict` is null for a work that went well or is still going on. */
+export interface Explanation {
+  readonly id: string;
+  readonly kind: WorkKind;
+  readonly outcome: WorkOutcome;
+  readonly sentence: string;
+  readonly verdict: Verdict | null;
+  readonly entries: readonly Entry[];
+  readonly gaps: readonly Gap[];
+  /** Works that this one caused or was caused by. */
+  readonly links: readonly { readonly id: string; readonly kind: WorkKind }[];
+  /** The two indexes that were read: the same indexes give the same verdict. */
+  readonly read: { readonly journal: number; readonly evidence: number };
+}
+
+/** What a code's full name is made of. */
+export type CodeName = Code;
