@@ -89,3 +89,19 @@ export interface Gap {
 export function hopOrder(kind: WorkKind, hop: Hop): number {
   return (hopsOf[kind] as readonly Hop[]).indexOf(hop);
 }
+
+/**
+ * What a part writes its evidence with. `record/` implements it over a spool file; the epoch was registered before the first number.
+ */
+export interface Emitter {
+  readonly name: string;
+  readonly epoch: number;
+  /** Writes an entry to the spool before it returns (it survives SIGKILL of this process); on disk within a second. */
+  write(draft: Draft): Entry;
+  /** Queues a packed record of a work that went well; in the spool within a second, sooner when many wait. */
+  pack(record: Pick<Packed, "work" | "kind" | "stages" | "facts"> & { readonly startedAt: number }): void;
+  /** Writes the taker's answer about a channel, synced to disk before it resolves. */
+  answer(mark: Pick<Watermark, "channel" | "upTo" | "taken">): Promise<Watermark>;
+  /** Everything written so far is on disk when this resolves. */
+  sync(): Promise<void>;
+}

@@ -1,0 +1,19 @@
+/**
+ * Messages between an agent and a replica's shim: JSON Lines over the unix socket `ctl.sock` in the replica's folder.
+ * The shim outlives the agent: an agent that connects says `hello`, and is told the status and every report that it has not acknowledged.
+ * What concerns calls has the shape of the agent's messages (agent.ts), so that the agent passes it on unchanged.
+ */
+import type { LogLine, ReplicaStatus, ToAgent, ToServer } from "./agent.ts";
+
+type Of<Message extends { type: string }, Types extends Message["type"]> = Extract<Message, { type: Types }>;
+
+export type AgentToShim =
+  | { readonly type: "hello"; readonly agentEpoch: number }
+  | { readonly type: "stop"; readonly graceMs: number; readonly why: string }
+  | { readonly type: "read-log"; readonly read: string; readonly from: number; readonly limit: number }
+  | Of<ToAgent, "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" | "ack-evidence">;
+
+export type ShimToAgent =
+  | { readonly type: "status"; readonly status: ReplicaStatus; readonly shimPid: number; readonly appPid: number | null; readonly port: number | null }
+  | { readonly type: "log"; readonly read: string; readonly lines: readonly LogLine[]; readonly next: number; readonly complete: boolean }
+  | Of<ToServer, "schedule" | "left" | "meter" | "cleared" | "evidence">;
