@@ -33,6 +33,8 @@ export interface ReplicaStatus {
   /** Where the edge connects: a unix socket of the shim (see runtime/preamble.ts); null until there is one. */
   readonly socket: string | null;
   readonly startedAt: number;
+  /** The replica that this one follows: the agent started it again after its end, by the same spec. */
+  readonly previous?: string;
   /** Present when `exited`, `lost` or `stopped`: the code of codes.ts and what is known. */
   readonly end?: { readonly code: string; readonly exitCode: number | null; readonly signal: string | null; readonly says: string };
 }
@@ -111,11 +113,11 @@ export type ToServer =
   | { readonly type: "evidence"; readonly batch: EvidenceBatch }
   | { readonly type: "log"; readonly read: string; readonly lines: readonly LogLine[]; readonly next: number; readonly complete: boolean };
 
-/** Records of one emitter and epoch, in order, as its spool holds them (JSON of Entry, Packed or Watermark of evidence/entry.ts). */
+/** Records of one emitter and epoch, in order, as its spool holds them (JSON of Entry, Packed, Watermark or Closing of evidence/entry.ts). */
 export interface EvidenceBatch {
   readonly emitter: string;
   readonly epoch: number;
-  readonly records: readonly { readonly kind: "entry" | "packed" | "watermark"; readonly body: unknown }[];
+  readonly records: readonly { readonly kind: "entry" | "packed" | "watermark" | "closing"; readonly body: unknown }[];
 }
 
 /** Frames are bounded: a larger one is a bug of the sender and ends the connection. */

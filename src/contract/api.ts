@@ -100,7 +100,7 @@ export interface CommitView {
   readonly build: string | null;
 }
 
-export type BuildStage = "queued" | "claimed" | "fetching" | "building" | "publishing" | "done" | "failed";
+export type BuildStage = "queued" | "claimed" | "fetching" | "building" | "publishing" | "starting" | "done" | "failed";
 
 export interface BuildView {
   readonly id: string;
@@ -117,6 +117,8 @@ export interface BuildView {
   readonly logLines: number;
   readonly steps: readonly { readonly name: string; readonly state: "started" | "done" | "failed"; readonly tookMs: number }[];
   readonly because: readonly string[];
+  /** The release that it made; null before. A build is `done` when a replica of its release answers. */
+  readonly release: string | null;
 }
 
 export interface RequestView {

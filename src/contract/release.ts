@@ -12,4 +12,6 @@ export interface ReleaseManifest {
   readonly staticFolder: string;
   readonly appPort: number;
   readonly builtAt: string;
+  /** Milliseconds from a replica's start to listening; absent: the platform's own limit. */
+  readonly startupTimeoutMs?: number;
 }

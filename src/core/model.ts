@@ -101,6 +101,7 @@ export type Command =
   | { readonly type: "end"; readonly call: CallId; readonly fence: number; readonly cause: EndCause; readonly usedMs: DurationMs; readonly workerAlive: boolean; readonly unused?: boolean }
   /** The old worker's process tree on this slot is gone (the answer to a `clear` order, or it ended by itself while idle). */
   | { readonly type: "clear-slot"; readonly slot: SlotId; readonly fence: number }
+  /** The replica is gone, and with it every process that it started: whoever sends this has made sure (L22). */
   | { readonly type: "lose-replica"; readonly replica: ReplicaId; readonly cause: "app-exit" | "app-killed" | "operator-stop" | "shim-lost" }
   /** Time passed: whatever is over its deadline moves on. */
   | { readonly type: "tick" };
@@ -150,6 +151,7 @@ export interface Lease {
 
 export type Event =
   | { readonly v: 1; readonly type: "writer-started"; readonly epoch: number }
+  /** Opens an account, or gives an open one another tier; its balances stay. */
   | { readonly v: 1; readonly type: "account-opened"; readonly account: AccountId; readonly tier: TierName }
   | { readonly v: 1; readonly type: "pool-set"; readonly pool: PoolName; readonly settings: PoolSettings }
   | { readonly v: 1; readonly type: "node-joined"; readonly node: NodeName; readonly pool: PoolName; readonly devices: readonly DeviceSpec[] }
@@ -169,35 +171,101 @@ export type Event =
   | { readonly v: 1; readonly type: "slot-clearing"; readonly slot: SlotId; readonly fence: number; readonly replica: ReplicaId }
   | { readonly v: 1; readonly type: "slot-warm"; readonly slot: SlotId; readonly replica: ReplicaId; readonly task: string; readonly fence: number }
   | { readonly v: 1; readonly type: "slot-free"; readonly slot: SlotId }
-  | { readonly v: 1; readonly type: "calls-forgotten"; readonly calls: readonly CallId[] };
+  /** Ended calls, oldest first; and addresses that leave nothing to remember: no open call, no running window. */
+  | { readonly v: 1; readonly type: "calls-forgotten"; readonly calls: readonly CallId[]; readonly accounts?: readonly AccountId[] };
 
 /* ── state ──────────────────────────────────────────────────────────────── */
 
 export interface Account {
   readonly id: AccountId;
   readonly tier: TierName;
-  /** Settled in the current window. */
+  /** Settled in the current period of the window. */
   readonly usedMs: GpuMs;
-  /** Set aside for open calls. */
+  /** Set aside for open calls that the current period admitted. */
   readonly heldMs: GpuMs;
-  /** When the window began to be used it got its reset; null while it is unopened. */
+  /** When the window began to be used it got its reset; null while it is unopened. A period is `[opened, resetsAt)`. */
   readonly resetsAt: Instant | null;
+  /** Counts the window's resets. A call is held and settled in the period that admitted it, and in no other (L35). */
+  readonly period: number;
+  /** Calls that are queued, granted or attached, of any period. */
+  readonly open: number;
 }
 
-/** Each stage holds what is known then, and nothing else. */
-export type Call =
-  | { readonly stage: "queued"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly leaseMs: DurationMs; readonly clipped: boolean; readonly admittedAt: Instant; readonly deadline: Instant }
-  | { readonly stage: "granted"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly leaseMs: DurationMs; readonly clipped: boolean; readonly admittedAt: Instant; readonly grantedAt: Instant; readonly lease: Lease; readonly attachBy: Instant; readonly visitorLeft: boolean }
-  | { readonly stage: "attached"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly leaseMs: DurationMs; readonly clipped: boolean; readonly admittedAt: Instant; readonly grantedAt: Instant; readonly lease: Lease; readonly attachedAt: Instant; readonly visitorLeft: boolean }
-  | { readonly stage: "refused"; readonly terms: CallTerms; readonly refusal: Refusal; readonly endedAt: Instant }
-  | { readonly stage: "voided"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly cause: VoidCause; readonly admittedAt: Instant; readonly grantedAt: Instant | null; readonly endedAt: Instant }
-  | { readonly stage: "settled"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly cause: EndCause; readonly usedMs: DurationMs; readonly chargedMs: GpuMs; readonly admittedAt: Instant; readonly grantedAt: Instant; readonly endedAt: Instant; readonly rule: string };
+/** What admission fixed; it stays true to the call's end. */
+export interface Admitted {
+  readonly terms: CallTerms;
+  readonly heldMs: GpuMs;
+  readonly leaseMs: DurationMs;
+  readonly clipped: boolean;
+  readonly admittedAt: Instant;
+  /** The account's period that admitted it. */
+  readonly period: number;
+}
 
+/** What a grant adds. */
+export interface Leased extends Admitted {
+  readonly grantedAt: Instant;
+  readonly lease: Lease;
+  readonly visitorLeft: boolean;
+}
+
+/** Waits in `[admittedAt, deadline)`. */
+export interface QueuedCall extends Admitted {
+  readonly stage: "queued";
+  readonly deadline: Instant;
+}
+/** May attach in `[grantedAt, attachBy)`, by its shim's clock. */
+export interface GrantedCall extends Leased {
+  readonly stage: "granted";
+  readonly attachBy: Instant;
+}
+export interface AttachedCall extends Leased {
+  readonly stage: "attached";
+  readonly attachedAt: Instant;
+  readonly pid: number;
+}
+export interface RefusedCall {
+  readonly stage: "refused";
+  readonly terms: CallTerms;
+  readonly refusal: Refusal;
+  readonly endedAt: Instant;
+  /** Index of the record that ended it. */
+  readonly endedIndex: number;
+}
+export interface VoidedCall extends Admitted {
+  readonly stage: "voided";
+  readonly cause: VoidCause;
+  /** Id of the fault table's row. */
+  readonly rule: string;
+  readonly grantedAt: Instant | null;
+  readonly lease: Lease | null;
+  readonly endedAt: Instant;
+  readonly endedIndex: number;
+}
+export interface SettledCall extends Leased {
+  readonly stage: "settled";
+  readonly cause: EndCause;
+  /** As the shim measured it; what was charged may be less. */
+  readonly usedMs: DurationMs;
+  readonly chargedMs: GpuMs;
+  readonly rule: string;
+  /** Null where the end was heard and the attach never was. */
+  readonly attachedAt: Instant | null;
+  readonly endedAt: Instant;
+  readonly endedIndex: number;
+}
+
+export type OpenCall = QueuedCall | GrantedCall | AttachedCall;
+export type FinalCall = RefusedCall | VoidedCall | SettledCall;
+/** Each stage holds what is known then, and nothing else. */
+export type Call = OpenCall | FinalCall;
+
+/** `since` is when the stage began. Slots of one card with the same fence that are warm or clearing belong to one worker. */
 export type Slot =
-  | { readonly stage: "free"; readonly fence: number }
-  | { readonly stage: "leased"; readonly fence: number; readonly call: CallId }
-  | { readonly stage: "warm"; readonly fence: number; readonly replica: ReplicaId; readonly task: string }
-  | { readonly stage: "clearing"; readonly fence: number; readonly replica: ReplicaId };
+  | { readonly stage: "free"; readonly fence: number; readonly since: Instant }
+  | { readonly stage: "leased"; readonly fence: number; readonly since: Instant; readonly call: CallId }
+  | { readonly stage: "warm"; readonly fence: number; readonly since: Instant; readonly replica: ReplicaId; readonly task: string }
+  | { readonly stage: "clearing"; readonly fence: number; readonly since: Instant; readonly replica: ReplicaId };
 
 /** What a decision is: events to record (none for a harmless repeat), and the answer to whoever asked. */
 export type Decision =
@@ -214,9 +282,9 @@ export type CommandRefusal =
   | "unknown-slot"
   | "other-content" // same id, other content (L11): 422
   | "not-holder" // wrong fence or replica: nothing changes (L21)
-  | "already-final"
+  | "already-final" // ended before: a repeat changes nothing, its outcome stands (L10, L30)
   | "not-granted"
-  | "amount-overflow";
+  | "amount-overflow"; // a number that is not whole, is negative, or passes the bound that keeps amounts exact (L4)
 
 export interface Sizes {
   readonly large: Permille;

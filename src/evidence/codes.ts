@@ -20,7 +20,7 @@ export interface CodeRow {
   readonly owner: Owner;
   readonly retry: Retry;
   /** The HTTP status of an answer that carries this code; 500 where it never reaches a visitor by itself. */
-  readonly status: 400 | 401 | 402 | 403 | 404 | 409 | 413 | 422 | 429 | 500 | 502 | 503 | 504;
+  readonly status: 400 | 401 | 402 | 403 | 404 | 409 | 412 | 413 | 422 | 429 | 500 | 502 | 503 | 504;
   readonly proxy: ProxyErrorType;
   /** What to do about it, in one sentence. */
   readonly next: string;
@@ -76,6 +76,12 @@ export const codes = {
 
   "runtime/shim-lost": { says: "The process that kept the replica died, and the app with it.", owner: "platform", retry: "now", status: 503, proxy: "destination_unavailable", next: "Nothing to do: the platform starts the replica again." },
   "runtime/sandbox-denied": { says: "No sandbox works on this node and running without one was not allowed.", owner: "platform", retry: "never", status: 503, proxy: "proxy_configuration_error", next: "Install what the log names, or start the platform with `--sandbox none`." },
+
+  "control/invalid": { says: "The request to the platform's API is not valid.", owner: "visitor", retry: "never", status: 400, proxy: "http_request_error", next: "Correct what the errors name and send it again." },
+  "control/not-found": { says: "Nothing here has that name or id.", owner: "visitor", retry: "never", status: 404, proxy: "destination_not_found", next: "Check the id; ids are shown only to their owner and to the operator." },
+  "control/conflict": { says: "The request contradicts what is already there.", owner: "visitor", retry: "never", status: 409, proxy: "http_request_denied", next: "Read what is there now and decide again." },
+  "control/changed-meanwhile": { says: "The branch moved on since the parent commit that was named.", owner: "visitor", retry: "now", status: 412, proxy: "http_request_denied", next: "Fetch the branch, make the change again on top of it and send it." },
+  "control/failed": { says: "The platform failed at this request.", owner: "platform", retry: "now", status: 500, proxy: "proxy_internal_error", next: "Try again; the platform's own log names the fault under this id." },
 
   "capacity/rate-limited": { says: "Too many requests from this address.", owner: "visitor", retry: "later", status: 429, proxy: "connection_limit_reached", next: "Wait as long as Retry-After says." },
 } as const satisfies Record<`${string}/${string}`, CodeRow>;

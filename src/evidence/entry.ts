@@ -26,7 +26,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export type Facts = { readonly [key: string]: Json };
 
 /**
- * One signed-for step. `id` is `<emitter>/<epoch>/<seq>`, or `journal/<index>/<n>` for a view of the n-th event of a journal record.
+ * One signed-for step. `id` is `<emitter>/<epoch>/<seq>`, or `journal/<index>/<n>` for the n-th view of a journal record.
  * Facts with a meaning of their own, by convention: `code` (`boundary/name`) where the mark is `refused` or `failed`;
  * `channel` and `number` on both sides of a hand-over; `closed: true` when the giver has closed its attempt;
  * `link` (another work's id) where work causes work; `build.step` names its step in `step`.
@@ -74,6 +74,26 @@ export interface Watermark {
   readonly epoch: number;
   readonly seq: number;
   readonly at: string;
+}
+
+/** An emitter's last record of an epoch that it ended by itself: nothing follows, so nothing after it can be missing. */
+export interface Closing {
+  readonly emitter: string;
+  readonly epoch: number;
+  readonly seq: number;
+  readonly at: string;
+}
+
+/**
+ * What is known of an epoch. `open`: more may come, or a SIGKILL may have taken the tail; `closed`: its closing record is stored;
+ * `dead`: not closed, and a later epoch of the same emitter is known, so this one ended without a word.
+ */
+export interface EpochState {
+  readonly emitter: string;
+  readonly epoch: number;
+  /** The highest number that is stored; 0 where none is. */
+  readonly lastSeq: number;
+  readonly state: "open" | "closed" | "dead";
 }
 
 /** A span of one emitter's numbers that the record does not hold. */

@@ -17,11 +17,15 @@ export interface Charge {
   readonly receipt: string | null;
 }
 
+/** What an explanation can be of: a work, a Space, or a counter of refusals that are counted and not recorded. */
+export type SubjectKind = WorkKind | "space" | "counter";
+
 export interface Verdict {
-  readonly boundary: Boundary;
+  /** `unknown` only where not even the symptom is recorded; otherwise an unknown verdict still names the boundary that was seen to fail. */
+  readonly boundary: Boundary | "unknown";
   /** The name without its boundary: `queue-timeout`. */
   readonly code: string;
-  readonly owner: Owner;
+  readonly owner: Owner | "unknown";
   readonly certainty: Certainty;
   /** One sentence for the person who asks. */
   readonly sentence: string;
@@ -32,6 +36,8 @@ export interface Verdict {
   readonly inferred: readonly Inference[];
   /** Boundary → the entries that exclude it. */
   readonly ruledOut: Readonly<Record<string, readonly string[]>>;
+  /** Boundary → why those entries exclude it, in a few words. */
+  readonly ruledOutBecause: Readonly<Record<string, string>>;
   readonly charge: Charge | null;
   /** Id in the catalogue of explained behaviour, when it applies. */
   readonly known: string | null;
@@ -39,17 +45,27 @@ export interface Verdict {
 
 export type WorkOutcome = "ok" | "refused" | "failed" | "open" | "unknown";
 
+/** A work that this one caused or was caused by, with its own short verdict where it was looked up. */
+export interface Link {
+  readonly id: string;
+  readonly kind: WorkKind;
+  readonly outcome?: WorkOutcome;
+  /** `boundary/name`, where it has one. */
+  readonly code?: string | null;
+  readonly sentence?: string;
+}
+
 /** The document of `waybill explain ID --json`. `verdict` is null for a work that went well or is still going on. */
 export interface Explanation {
   readonly id: string;
-  readonly kind: WorkKind;
+  readonly kind: SubjectKind;
   readonly outcome: WorkOutcome;
   readonly sentence: string;
   readonly verdict: Verdict | null;
   readonly entries: readonly Entry[];
   readonly gaps: readonly Gap[];
   /** Works that this one caused or was caused by. */
-  readonly links: readonly { readonly id: string; readonly kind: WorkKind }[];
+  readonly links: readonly Link[];
   /** The two indexes that were read: the same indexes give the same verdict. */
   readonly read: { readonly journal: number; readonly evidence: number };
 }

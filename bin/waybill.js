@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+// Starts Waybill on a Node that is new enough: this one, or the one that was installed with the package.
+// Node 20 parses and runs this file, so nothing newer may stand in it.
+import { spawn } from "node:child_process";
+import { existsSync, realpathSync } from "node:fs";
+import { createRequire } from "node:module";
+import { constants } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const nodeMajorLeast = 26;
+const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
+const program = findProgram();
+
+if (Number(process.versions.node.split(".")[0]) >= nodeMajorLeast) {
+  process.argv[1] = program;
+  await import(pathToFileURL(program).href);
+} else {
+  const node = findNode();
+  if (node === undefined) {
+    console.error(
+      `waybill needs Node ${nodeMajorLeast} and this is ${process.versions.node}: ` +
+        `install it, or install waybill again without --omit=optional, which brings it along.`,
+    );
+    process.exit(2);
+  }
+  run(node);
+}
+
+/** Compiled in a package; in a clone the sources run as they are (Node strips no types under node_modules). */
+function findProgram() {
+  const source = join(root, "src", "main", "waybill.ts");
+  const isInstalled = root.split(/[\\/]/).includes("node_modules");
+  return !isInstalled && existsSync(source) ? source : join(root, "dist", "main", "waybill.js");
+}
+
+/** The Node of this package's optional dependencies, wherever the package manager put it. */
+function findNode() {
+  const linked = join(root, "node_modules", ".bin", "node");
+  if (existsSync(linked)) return linked;
+  const require = createRequire(join(root, "package.json"));
+  for (const name of [`node-${process.platform}-${process.arch}`, `node-bin-${process.platform}-${process.arch}`]) {
+    try {
+      const path = join(dirname(require.resolve(`${name}/package.json`)), "bin", "node");
+      if (existsSync(path)) return path;
+    } catch {
+      // Not installed under this name; the next one may be.
+    }
+  }
+  return undefined;
+}
+
+/** Runs the program in the other Node as if it were this process: same terminal, signals passed on, same end. */
+function run(node) {
+  const child = spawn(node, [program, ...process.argv.slice(2)], { stdio: "inherit" });
+  // A terminal sends SIGINT to both processes; sent by a program, only this one has it.
+  process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
+  for (const signal of ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) process.on(signal, () => child.kill(signal));
+  child.on("error", (error) => {
+    console.error(`waybill could not start ${node}: ${error.message}`);
+    process.exit(2);
+  });
+  child.on("exit", (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
+}

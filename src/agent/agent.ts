@@ -1,0 +1,191 @@
+/**
+ * The node's side: takes orders from the server, runs builds and replicas, passes on what shims and server say to each other,
+ * and sends the node's evidence. It keeps nothing that a shim or a spool could not say again.
+ */
+import { mkdirSync } from "node:fs";
+import type { Builder } from "../build/builder.ts";
+import type { DeviceFacts, ToAgent, ToServer } from "../contract/agent.ts";
+import type { Emitter } from "../evidence/entry.ts";
+import type { RandomBytes } from "../stdx/ids.ts";
+import type { Clock } from "../stdx/time.ts";
+import { BuildDesk } from "./builds.ts";
+import { Fences } from "./fences.ts";
+import type { AgentEnd } from "./memory-link.ts";
+import type { AgentLog, EvidenceSource, Launcher } from "./ports.ts";
+import { ReplicaSet } from "./replicas.ts";
+import { restartLimits, type RestartLimits } from "./restarts.ts";
+import { Shipping } from "./shipping.ts";
+
+export interface AgentOptions {
+  readonly node: string;
+  readonly pool: string;
+  /** The agent's own: `replicas/`, `fences.jsonl`. */
+  readonly folder: string;
+  readonly devices: readonly DeviceFacts[];
+  readonly isolation: { readonly driver: string; readonly says: string };
+  readonly link: AgentEnd;
+  readonly builder: Builder;
+  readonly launcher: Launcher;
+  readonly emitter: Emitter;
+  /** This node's own spools, the emitter's among them. */
+  readonly spools: readonly EvidenceSource[];
+  /** The spool that a dead shim left in its replica's folder. */
+  readonly spoolOf: (replicaFolder: string) => EvidenceSource;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly log: AgentLog;
+  readonly buildsAtOnce?: number;
+  readonly restarts?: RestartLimits;
+  readonly timing?: AgentTiming;
+}
+
+export interface AgentTiming {
+  readonly heartbeatMs: number;
+  readonly shipMs: number;
+  /** What an app is given to end by itself when the platform stops. */
+  readonly stopGraceMs: number;
+}
+
+/** Three heartbeats fit into the 15 s after which a server takes a node for lost. */
+export const agentTiming: AgentTiming = { heartbeatMs: 5_000, shipMs: 250, stopGraceMs: 5_000 };
+
+export interface Agent {
+  /** Goes on over another connection, after the first was lost. */
+  connect(link: AgentEnd): void;
+  /** Ends builds, and replicas where `stop` says so; `keep` leaves them for the next agent. Bounded. */
+  close(replicas: "stop" | "keep"): Promise<void>;
+}
+
+/** Finds what runs on this node, then says hello. Rejects where the node's own folder cannot be read. */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+  const agent = new NodeAgent(options);
+  await agent.start();
+  return agent;
+}
+
+class NodeAgent implements Agent {
+  readonly #options: AgentOptions;
+  readonly #timing: AgentTiming;
+  readonly #fences: Fences;
+  readonly #shipping: Shipping;
+  readonly #replicas: ReplicaSet;
+  readonly #builds: BuildDesk;
+  #link: AgentEnd | undefined;
+  #timers: NodeJS.Timeout[] = [];
+  /** Connections so far: what came of an older one is not taken for the newer. */
+  #connections = 0;
+
+  constructor(options: AgentOptions) {
+    const { clock, emitter, log, node, builder } = options;
+    this.#options = options;
+    this.#timing = options.timing ?? agentTiming;
+    this.#fences = new Fences(options.folder);
+    const send = (message: ToServer): void => this.#send(message);
+    const ship = (batch: Extract<ToServer, { type: "evidence" }>["batch"]): boolean => {
+      this.#send({ type: "evidence", batch });
+      return this.#link !== undefined;
+    };
+    this.#shipping = new Shipping(ship, () => clock.monotonic());
+    options.spools.forEach((spool, at) => this.#shipping.add(`own-${at}`, spool));
+    this.#builds = new BuildDesk({ node, builder, emitter, send, log, parallel: options.buildsAtOnce ?? 1 });
+    this.#replicas = new ReplicaSet({ ...options, releases: builder, shipping: this.#shipping, send, restarts: options.restarts ?? restartLimits });
+  }
+
+  async start(): Promise<void> {
+    await this.#builds.recover();
+    await this.#replicas.recover();
+    this.connect(this.#options.link);
+    this.#timers = [
+      setInterval(() => this.#heartbeat(), this.#timing.heartbeatMs),
+      setInterval(() => this.#shipping.pump(), this.#timing.shipMs),
+    ];
+  }
+
+  connect(link: AgentEnd): void {
+    this.#link?.close();
+    this.#link = link;
+    const connection = ++this.#connections;
+    const { node, pool, devices, emitter, builder, isolation } = this.#options;
+    this.#send({ type: "hello", node, epoch: emitter.epoch, pool, devices, replicas: this.#replicas.statuses(), sdks: builder.sdks, isolation });
+    link.onMessage((message) => {
+      if (connection === this.#connections) this.#take(message);
+    });
+    link.onClose(() => {
+      if (connection === this.#connections) this.#link = undefined;
+    });
+  }
+
+  async close(replicas: "stop" | "keep"): Promise<void> {
+    await Promise.all([this.#builds.close(), this.#replicas.close(replicas, this.#timing.stopGraceMs)]);
+    await this.#options.emitter.sync();
+    this.#shipping.pump();
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#fences.close();
+    this.#link?.close();
+    this.#link = undefined;
+  }
+
+  #take(message: ToAgent): void {
+    switch (message.type) {
+      case "welcome":
+        return this.#welcome();
+      case "start-replica":
+        return this.#replicas.start(message.spec);
+      case "stop-replica":
+        return this.#replicas.stop(message.replica, message.graceMs, message.why);
+      case "build":
+        return this.#builds.take(message.number, message.spec);
+      case "cancel-build":
+        return this.#builds.cancel(message.build);
+      case "grant":
+        return this.#passFenced(message, this.#fences.admitGrant(message));
+      case "clear":
+        return this.#passFenced(message, this.#fences.admit([message.slot], message.fence));
+      case "withdraw":
+        return this.#passFenced(message, this.#fences.admitWithdrawal(message.call, message.fence));
+      case "queued":
+      case "refuse":
+        this.#replicas.pass(message.replica, message);
+        return;
+      case "ack-meter":
+        return this.#replicas.ackMeter(message.replica, message.seq);
+      case "ack-evidence": {
+        const { emitter, epoch, seq } = message;
+        if (!this.#shipping.acknowledge({ emitter, epoch, seq })) this.#replicas.ackEvidence({ emitter, epoch, seq });
+        return;
+      }
+      case "read-log":
+        return void this.#readLog(message);
+    }
+  }
+
+  /** The server has taken in our hello: what may have been lost with an older connection is said again. */
+  #welcome(): void {
+    this.#replicas.welcomed();
+    this.#replicas.tellAgain();
+    this.#builds.tellAgain();
+    this.#shipping.again();
+    this.#heartbeat();
+  }
+
+  /** L19. The agent refuses any operation with a fence below the highest it has seen. */
+  #passFenced(message: Extract<ToAgent, { type: "grant" | "clear" | "withdraw" }>, admitted: boolean): void {
+    if (admitted) this.#replicas.pass(message.replica, message);
+    else this.#options.log.warn({ refused: message }, "L19: refused, its fence is below the highest seen");
+  }
+
+  async #readLog({ read, replica, from, limit }: Extract<ToAgent, { type: "read-log" }>): Promise<void> {
+    const { lines, next, complete } = await this.#replicas.readLog(replica, from, limit);
+    this.#send({ type: "log", read, lines, next, complete });
+  }
+
+  #heartbeat(): void {
+    this.#send({ type: "heartbeat", node: this.#options.node, tookGrants: this.#fences.tookGrants });
+  }
+
+  // Without a connection nothing is kept: the next `welcome` makes everybody say again what was not acknowledged.
+  #send(message: ToServer): void {
+    this.#link?.send(message);
+  }
+}

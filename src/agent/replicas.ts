@@ -1,0 +1,443 @@
+/**
+ * The node's replicas: started, watched, started again with growing pauses, stopped, found again after a restart of the agent.
+ *
+ *   start ─► launching ─► running ─► dead ─► (another replica, after a pause) …
+ *                 └─ stop ─►┘  └─ stop ─► dead
+ *
+ * The agent decides about restarts, and each attempt is a replica of its own that names the one before it (`previous`). Only ends
+ * that this agent saw are followed by a restart: what it finds dead when it starts is the server's to decide, after `hello`.
+ */
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { MeterReport, ReplicaSpec, ReplicaStatus, ToServer } from "../contract/agent.ts";
+import type { AgentToShim, ShimToAgent } from "../contract/shim.ts";
+import type { Emitter, Facts, Hop, Mark } from "../evidence/entry.ts";
+import type { Builder } from "../build/builder.ts";
+import { newId, type RandomBytes } from "../stdx/ids.ts";
+import type { Clock } from "../stdx/time.ts";
+import type { AgentLog, EvidenceSource, Launcher, LogPart, ReplicaLink } from "./ports.ts";
+import { afterEnd, type RestartLimits } from "./restarts.ts";
+import type { Shipping } from "./shipping.ts";
+
+export interface ReplicaSetOptions {
+  readonly folder: string;
+  readonly launcher: Launcher;
+  readonly releases: Pick<Builder, "release">;
+  readonly emitter: Emitter;
+  readonly shipping: Shipping;
+  /** The spool that a dead shim left in its replica's folder. */
+  readonly spoolOf: (replicaFolder: string) => EvidenceSource;
+  readonly send: (message: ToServer) => void;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly log: AgentLog;
+  readonly restarts: RestartLimits;
+}
+
+/** Dead replicas of one Space whose folder (log, spool) is kept for readers; older ones go once all of theirs is stored. */
+const deadKept = 5;
+/** Beyond the grace that the app was given: what the shim needs to end it and to say so. */
+const stopMarginMs = 5_000;
+/** An end by which the same start again could not go otherwise. */
+const hopeless: readonly string[] = ["app/not-listening", "runtime/sandbox-denied"];
+
+type State = "waiting" | "launching" | "running" | "dead";
+
+interface Held {
+  readonly replica: string;
+  readonly folder: string;
+  /** Null for one that was found after a restart of the agent: it is not started again. */
+  readonly spec: ReplicaSpec | null;
+  state: State;
+  status: ReplicaStatus;
+  link: ReplicaLink | undefined;
+  stopWhy: string | undefined;
+  stopGraceMs: number;
+  timer: NodeJS.Timeout | undefined;
+  /** Its app listened, or it was found after a restart of the agent and nobody knows. */
+  wasReady: boolean;
+  /** The server has taken in its end. */
+  settled: boolean;
+  /** Reports of a dead shim that the server has not acknowledged. */
+  meter: readonly MeterReport[];
+  /** Called when it is dead. */
+  readonly onDead: (() => void)[];
+}
+
+/** What the agent knows of a dead replica without asking anybody: `agent.json` in its folder. */
+interface Settled {
+  readonly status: ReplicaStatus;
+}
+
+export class ReplicaSet {
+  readonly #options: ReplicaSetOptions;
+  readonly #held = new Map<string, Held>();
+  readonly #ends = new Map<string, readonly number[]>();
+  /** Which living shim an emitter's evidence came from. */
+  readonly #emitters = new Map<string, string>();
+  #closed = false;
+
+  constructor(options: ReplicaSetOptions) {
+    this.#options = options;
+  }
+
+  /** Finds all replicas of this node's disk again; call once, before the first connection. */
+  async recover(): Promise<void> {
+    mkdirSync(this.#root, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(this.#root)) await this.#find(name);
+    await this.#prune();
+  }
+
+  /** Everything that lives, waits, or may not have been told of. */
+  statuses(): readonly ReplicaStatus[] {
+    return [...this.#held.values()].filter((held) => held.state !== "dead" || !held.settled).map(({ status }) => status);
+  }
+
+  /** The server has taken in all of `statuses()`: dead ones without open reports need not be told again. */
+  welcomed(): void {
+    for (const held of this.#held.values()) if (held.state === "dead" && !held.settled && held.meter.length === 0) settle(held);
+  }
+
+  /** A new connection: shims and the dead say again what was not acknowledged. */
+  tellAgain(): void {
+    for (const held of this.#held.values()) {
+      held.link?.send({ type: "hello", agentEpoch: this.#options.emitter.epoch });
+      this.#tellMeter(held);
+    }
+  }
+
+  start(spec: ReplicaSpec): void {
+    const known = this.#held.get(spec.replica);
+    if (known) return this.#tell(known);
+    this.#ends.delete(spec.space);
+    for (const held of this.#held.values()) if (held.state === "waiting" && held.status.space === spec.space) this.#cancelWait(held, "another replica was started");
+    void this.#launch(this.#hold(spec, undefined));
+  }
+
+  stop(replica: string, graceMs: number, why: string): void {
+    const held = this.#held.get(replica);
+    if (!held) return this.#tellUnknown(replica);
+    if (held.state === "dead") return this.#tell(held);
+    if (held.stopWhy === undefined) {
+      held.stopWhy = why;
+      held.stopGraceMs = graceMs;
+    }
+    if (held.state === "waiting") this.#cancelWait(held, why);
+    else held.link?.send({ type: "stop", graceMs, why });
+  }
+
+  /** Passes a message on to a living shim; false where there is none (the server is told of the replica's end again). */
+  pass(replica: string, message: AgentToShim): boolean {
+    const held = this.#held.get(replica);
+    if (held?.link?.send(message)) return true;
+    if (held) this.#tell(held);
+    else this.#tellUnknown(replica);
+    return false;
+  }
+
+  ackMeter(replica: string, seq: number): void {
+    const held = this.#held.get(replica);
+    if (!held) return;
+    held.link?.send({ type: "ack-meter", replica, seq });
+    if (held.meter.length > 0) held.meter = held.meter.filter((report) => report.seq > seq);
+  }
+
+  ackEvidence(stored: { readonly emitter: string; readonly epoch: number; readonly seq: number }): void {
+    const replica = this.#emitters.get(stored.emitter);
+    if (replica !== undefined) this.#held.get(replica)?.link?.send({ type: "ack-evidence", ...stored });
+  }
+
+  async readLog(replica: string, from: number, limit: number): Promise<LogPart & { readonly complete: boolean }> {
+    const held = this.#held.get(replica);
+    if (!held) return { lines: [], next: from, complete: true };
+    try {
+      if (held.link) return await held.link.readLog(from, limit);
+    } catch (error) {
+      // The shim went away meanwhile: its files are the log.
+      this.#options.log.warn({ replica, error: String(error) }, "a shim went away while its log was read");
+    }
+    const part = this.#options.launcher.readLog(held.folder, from, limit);
+    const atEnd = held.state === "dead" && this.#options.launcher.readLog(held.folder, part.next, 1).lines.length === 0;
+    return { ...part, complete: atEnd };
+  }
+
+  /** `stop`: ends every replica, within its bound. `keep`: leaves them running, for the next agent to find. */
+  async close(how: "stop" | "keep", graceMs: number): Promise<void> {
+    this.#closed = true;
+    const living = [...this.#held.values()].filter(({ state }) => state !== "dead");
+    const waiting = living.filter(({ state }) => state === "waiting");
+    for (const held of waiting) this.#cancelWait(held, "the platform stops");
+    if (how === "stop") {
+      for (const { replica } of living) this.stop(replica, graceMs, "the platform stops");
+      const late = await this.#allDead(graceMs + stopMarginMs);
+      for (const held of late) this.#options.log.warn({ replica: held.replica, folder: held.folder }, "a replica did not end in time");
+    }
+    for (const held of this.#held.values()) held.link?.close();
+  }
+
+  get #root(): string {
+    return join(this.#options.folder, "replicas");
+  }
+
+  #hold(spec: ReplicaSpec, previous: string | undefined): Held {
+    const status: ReplicaStatus = {
+      replica: spec.replica,
+      space: spec.space,
+      release: spec.release,
+      phase: "starting",
+      socket: null,
+      startedAt: this.#options.clock.wall(),
+      ...(previous === undefined ? {} : { previous }),
+    };
+    const held = emptyHeld(join(this.#root, spec.replica), spec, status);
+    this.#held.set(spec.replica, held);
+    this.#tell(held);
+    return held;
+  }
+
+  async #launch(held: Held): Promise<void> {
+    const { launcher, releases, emitter } = this.#options;
+    const spec = held.spec as ReplicaSpec;
+    held.state = "launching";
+    try {
+      const release = await releases.release(spec.release);
+      if (!release) return this.#neverStarted(held, `release ${spec.release} is not on this node`);
+      const previous = held.status.previous === undefined ? {} : { previous: held.status.previous };
+      this.#entry(held, "replica.start", "took", { space: spec.space, release: spec.release, link: release.manifest.build, ...previous });
+      if (held.stopWhy !== undefined) return this.#neverStarted(held, held.stopWhy);
+      const plan = { folder: held.folder, spec, release: release.manifest, releaseFolder: release.folder, isolation: "none" } as const;
+      this.#watch(held, await launcher.launch(plan, emitter.epoch));
+    } catch (error) {
+      this.#neverStarted(held, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #watch(held: Held, link: ReplicaLink): void {
+    held.state = "running";
+    held.link = link;
+    link.onMessage((message) => this.#take(held, message));
+    link.onClose(() => void this.#onClose(held));
+    this.#takeStatus(held, link.status());
+    if (held.stopWhy !== undefined) link.send({ type: "stop", graceMs: held.stopGraceMs, why: held.stopWhy });
+  }
+
+  #take(held: Held, message: ShimToAgent): void {
+    switch (message.type) {
+      case "status":
+        return this.#takeStatus(held, message.status);
+      case "log":
+        return; // answered by the link itself
+      case "evidence":
+        this.#emitters.set(message.batch.emitter, held.replica);
+        return this.#options.send(message);
+      case "schedule":
+      case "left":
+      case "meter":
+      case "cleared":
+        return this.#options.send(message);
+    }
+  }
+
+  #takeStatus(held: Held, status: ReplicaStatus): void {
+    if (held.state === "dead") return;
+    const before = held.status;
+    const changed = before.phase !== status.phase || before.socket !== status.socket;
+    held.status = { ...status, ...(before.previous === undefined ? {} : { previous: before.previous }) };
+    if (isEnd(status)) return this.#end(held);
+    if (before.phase === "starting" && status.phase === "ready") {
+      held.wasReady = true;
+      this.#entry(held, "replica.ready", "done", { tookMs: Math.max(0, this.#options.clock.wall() - status.startedAt) });
+    }
+    if (changed) this.#tell(held);
+  }
+
+  /** The shim is gone: its own record says why, or it died without one. */
+  async #onClose(held: Held): Promise<void> {
+    held.link = undefined;
+    if (this.#closed && (held.stopWhy === undefined || held.state === "dead")) return;
+    try {
+      const found = await this.#options.launcher.adopt(held.folder, this.#options.emitter.epoch);
+      if (!("dead" in found)) return held.state === "dead" ? found.close() : this.#watch(held, found);
+      held.meter = found.meter;
+      this.#tellMeter(held);
+      this.#ship(held);
+      this.#takeStatus(held, found.dead);
+    } catch (error) {
+      this.#options.log.warn({ replica: held.replica, error: String(error) }, "a replica could not be found again");
+      this.#neverStarted(held, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #neverStarted(held: Held, says: string): void {
+    if (held.state === "dead") return;
+    const phase = held.stopWhy === undefined ? "lost" : "stopped";
+    const code = held.stopWhy === undefined ? "runtime/shim-lost" : "app/exit";
+    held.status = { ...held.status, phase, socket: null, end: { code, exitCode: null, signal: null, says } };
+    this.#end(held);
+  }
+
+  /** Everything that follows an end, once. */
+  #end(held: Held): void {
+    held.state = "dead";
+    const next = this.#followUp(held);
+    this.#endEntries(held);
+    this.#tell(held);
+    if (next) this.#restartLater(held, next.inMs);
+    for (const listener of held.onDead.splice(0)) listener();
+    void this.#prune();
+  }
+
+  /** Decides about a restart; a crash loop becomes the end's code. */
+  #followUp(held: Held): { readonly inMs: number } | undefined {
+    const { status, spec } = held;
+    if (this.#closed || held.stopWhy !== undefined || !spec || status.phase === "stopped") return undefined;
+    if (hopeless.includes(status.end?.code ?? "")) return undefined;
+    const decision = afterEnd(this.#ends.get(status.space) ?? [], this.#options.clock.monotonic(), this.#options.restarts);
+    this.#ends.set(status.space, decision.ends);
+    if (decision.kind === "restart") return { inMs: decision.inMs };
+    const says = `${decision.says}; the last end: ${status.end?.says ?? status.phase}`;
+    held.status = { ...status, end: { exitCode: null, signal: null, ...status.end, code: "app/crash-loop", says } };
+    return undefined;
+  }
+
+  #restartLater(ended: Held, inMs: number): void {
+    const spec: ReplicaSpec = { ...(ended.spec as ReplicaSpec), replica: newId("p", this.#options.random) };
+    const held = this.#hold(spec, ended.replica);
+    held.timer = setTimeout(() => void this.#launch(held), inMs);
+    this.#options.log.info({ space: spec.space, ended: ended.replica, replica: spec.replica, inMs }, "the app is started again");
+  }
+
+  #cancelWait(held: Held, why: string): void {
+    clearTimeout(held.timer);
+    held.stopWhy ??= why;
+    this.#neverStarted(held, why);
+  }
+
+  #endEntries(held: Held): void {
+    const { status } = held;
+    if (status.phase === "stopped") {
+      return this.#entry(held, "replica.stop", "done", { why: held.stopWhy ?? status.end?.says ?? "stopped" });
+    }
+    const { code = "app/exit", exitCode = null, signal = null, says = "" } = status.end ?? {};
+    if (!held.wasReady) this.#entry(held, "replica.ready", "failed", { code, says });
+    this.#entry(held, "replica.exit", "failed", { code, exitCode, signal, says });
+  }
+
+  async #find(name: string): Promise<void> {
+    const folder = join(this.#root, name);
+    const settled = readSettled(folder);
+    if (settled) {
+      const held = emptyHeld(folder, null, settled.status);
+      held.state = "dead";
+      held.settled = true;
+      this.#held.set(name, held);
+      return;
+    }
+    try {
+      const found = await this.#options.launcher.adopt(folder, this.#options.emitter.epoch);
+      this.#adopted(name, folder, found);
+    } catch (error) {
+      // A folder whose shim was never started: the crash came between the two.
+      this.#options.log.warn({ folder, error: String(error) }, "a replica's folder holds no replica; removed");
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  #adopted(name: string, folder: string, found: Awaited<ReturnType<Launcher["adopt"]>>): void {
+    const status = "dead" in found ? found.dead : found.status();
+    const held = emptyHeld(folder, null, status);
+    this.#held.set(name, held);
+    if (!("dead" in found)) return this.#watch(held, found);
+    held.state = "dead";
+    held.meter = found.meter;
+    this.#endEntries(held);
+    this.#ship(held);
+  }
+
+  #ship(held: Held): void {
+    this.#options.shipping.add(held.replica, this.#options.spoolOf(held.folder));
+  }
+
+  #tell(held: Held): void {
+    this.#options.send({ type: "replica", status: held.status });
+  }
+
+  #tellMeter({ replica, meter }: Held): void {
+    for (const report of meter) this.#options.send({ type: "meter", replica, report });
+  }
+
+  #tellUnknown(replica: string): void {
+    const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says: `this node has no replica ${replica}` };
+    this.#options.send({ type: "replica", status: { replica, space: "", release: "", phase: "lost", socket: null, startedAt: 0, end } });
+  }
+
+  #entry(held: Held, hop: Hop, mark: Mark, facts: Facts): void {
+    this.#options.emitter.write({ work: held.replica, hop, mark, facts });
+  }
+
+  /** Forgets the oldest dead replicas of each Space, where all that they had to say is stored. */
+  async #prune(): Promise<void> {
+    const dead = [...this.#held.values()].filter(({ state }) => state === "dead").sort((a, b) => b.status.startedAt - a.status.startedAt);
+    const seen = new Map<string, number>();
+    for (const held of dead) {
+      const rank = (seen.get(held.status.space) ?? 0) + 1;
+      seen.set(held.status.space, rank);
+      if (rank <= deadKept || !held.settled || held.meter.length > 0 || !this.#options.shipping.isDone(held.replica)) continue;
+      this.#held.delete(held.replica);
+      this.#options.shipping.remove(held.replica);
+      await rm(held.folder, { recursive: true, force: true, maxRetries: 3 });
+    }
+  }
+
+  async #allDead(withinMs: number): Promise<readonly Held[]> {
+    const living = (): readonly Held[] => [...this.#held.values()].filter(({ state }) => state !== "dead");
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, withinMs)));
+    const dead = Promise.all(living().map((held) => new Promise<void>((resolve) => held.onDead.push(resolve))));
+    await Promise.race([dead, late]);
+    clearTimeout(timer);
+    return living();
+  }
+}
+
+function emptyHeld(folder: string, spec: ReplicaSpec | null, status: ReplicaStatus): Held {
+  return {
+    replica: status.replica,
+    folder,
+    spec,
+    state: "waiting",
+    status,
+    link: undefined,
+    stopWhy: undefined,
+    stopGraceMs: 0,
+    timer: undefined,
+    wasReady: spec === null,
+    settled: false,
+    meter: [],
+    onDead: [],
+  };
+}
+
+function isEnd({ phase }: ReplicaStatus): boolean {
+  return phase === "exited" || phase === "lost" || phase === "stopped";
+}
+
+function settle(held: Held): void {
+  held.settled = true;
+  try {
+    writeFileSync(join(held.folder, "agent.json"), `${JSON.stringify({ status: held.status } satisfies Settled)}\n`, { mode: 0o600 });
+  } catch (error) {
+    // It was never started, so it has no folder to be found by.
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
+function readSettled(folder: string): Settled | undefined {
+  try {
+    return JSON.parse(readFileSync(join(folder, "agent.json"), "utf8")) as Settled;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" || error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,174 @@
+/**
+ * From a commit to a release: fetch, configure, install, build, check, publish. Every build ends in an outcome, whatever happens,
+ * and leaves either a whole release or nothing.
+ */
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { BuildSpec, ToServer } from "../contract/agent.ts";
+import type { ReleaseManifest } from "../contract/release.ts";
+import { newId } from "../stdx/ids.ts";
+import { iso } from "../stdx/time.ts";
+import { parseFrontMatter, settingsRecord, type Remark, type Sdk, type SpaceSettings } from "./front-matter.ts";
+import { buildNode, type Runnable } from "./node-builder.ts";
+import { parsePackage, startProblem, type AppPackage } from "./package-json.ts";
+import { clearWorkFolders, makeWorkFolder, publishRelease, readRelease, releaseFolderOf } from "./release.ts";
+import { buildStatic } from "./static-builder.ts";
+import { BuildFailure, Workshop, becauseMax, type BuildEvents, type BuildTools } from "./workshop.ts";
+
+export type { BuildEvents, BuildLogLine, BuildTools, SdkPackage, Source, StepFailure, StepLimits } from "./workshop.ts";
+
+/** How a build ended, as the contract's `build-done` says it. */
+export type BuildOutcome = Extract<ToServer, { type: "build-done" }>["outcome"];
+
+/** The kinds of Spaces that this builder builds. */
+export const builtSdks: readonly Sdk[] = ["node", "static"];
+
+/** README.md and package.json are read whole; larger ones are no such files. */
+const settingsFileMaxBytes = 1 << 20;
+
+/** A node's builder, bound to its tools. */
+export interface Builder {
+  readonly sdks: readonly string[];
+  run(spec: BuildSpec, on: BuildEvents, signal: AbortSignal): Promise<BuildOutcome>;
+  /** Ends what a crash left of builds; resolves with their ids. Call before the first `run`. */
+  recover(): Promise<readonly string[]>;
+  /** A release of this node; undefined where it has none of that id. */
+  release(id: string): Promise<{ readonly folder: string; readonly manifest: ReleaseManifest } | undefined>;
+}
+
+export function createBuilder(tools: BuildTools): Builder {
+  return {
+    sdks: builtSdks,
+    run: (spec, on, signal) => runBuild(spec, tools, on, signal),
+    recover: () => clearWorkFolders(tools.folder),
+    async release(id) {
+      const manifest = await readRelease(tools.folder, id);
+      return manifest && { folder: releaseFolderOf(tools.folder, id), manifest };
+    },
+  };
+}
+
+interface Configured {
+  readonly settings: SpaceSettings;
+  /** Null for a static Space without package.json. */
+  readonly app: AppPackage | null;
+}
+
+/**
+ * Builds one commit. Always resolves; `signal` ends the running step and with it the build. The whole build is bounded by
+ * `spec.limitMs`, each step by its own limit.
+ */
+export async function runBuild(spec: BuildSpec, tools: BuildTools, on: BuildEvents, signal: AbortSignal = new AbortController().signal): Promise<BuildOutcome> {
+  const bound = new AbortController();
+  const limit = setTimeout(() => bound.abort(overLimit(spec)), spec.limitMs);
+  let shop: Workshop | undefined;
+  try {
+    const work = await makeWorkFolder(tools.folder, spec.build);
+    shop = new Workshop(spec, tools, on, work, AbortSignal.any([signal, bound.signal]));
+    return await build(shop);
+  } catch (error) {
+    const outcome = outcomeOf(shop, error);
+    shop?.note(`failed: ${outcome.says}`);
+    return outcome;
+  } finally {
+    clearTimeout(limit);
+    shop?.close();
+    if (shop) await rm(shop.work, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+async function build(shop: Workshop): Promise<BuildOutcome> {
+  const { spec, tools } = shop;
+  shop.note(`builds ${spec.space} at ${spec.commit}`);
+  await shop.step("fetch", () => fetchCommit(shop));
+  const { settings, app } = await shop.step("configure", () => configure(shop));
+  const runnable = settings.sdk === "node" ? await buildNode(shop, settings, app as AppPackage) : await buildStatic(shop, settings, app);
+  const manifest = manifestOf(shop, settings, runnable);
+  await shop.step("publish", async () => {
+    await rm(join(shop.work, "tmp"), { recursive: true, force: true });
+    await publishRelease(tools.folder, shop.work, manifest);
+    shop.note(`release ${manifest.release}`);
+  });
+  return { ok: true, release: manifest.release, sdk: settings.sdk, settings: settingsRecord(settings) };
+}
+
+async function fetchCommit(shop: Workshop): Promise<void> {
+  const { spec, tools } = shop;
+  await mkdir(join(tools.folder, "home"), { recursive: true });
+  await mkdir(join(shop.work, "tmp"));
+  const within = AbortSignal.any([shop.signal, AbortSignal.timeout(shop.limits.fetchMs)]);
+  const result = await tools.source.checkout(spec.repository, spec.commit, shop.app, within);
+  if (!result.ok) {
+    const code = result.refusal === "bad-link" ? "build/config-invalid" : "build/fetch-failed";
+    for (const problem of result.problems) shop.note(problem);
+    throw new BuildFailure(code, result.says, result.problems.slice(0, becauseMax));
+  }
+  for (const note of result.notes) shop.note(note);
+  shop.note(`${result.files} ${result.files === 1 ? "file" : "files"}`);
+}
+
+/** Reads the settings and what they need of the app, and says all that is wrong with either. */
+async function configure(shop: Workshop): Promise<Configured> {
+  const front = parseFrontMatter(await readSmall(join(shop.app, "README.md")));
+  for (const warning of front.warnings) shop.note(`warning: ${located(warning)}`);
+  const text = await readSmall(join(shop.app, "package.json"));
+  const needsPackage = front.ok ? front.settings.sdk === "node" : text !== undefined && front.code !== "build/no-builder";
+  const parsed = needsPackage || text !== undefined ? parsePackage(text) : undefined;
+  const problems = [...(front.ok ? [] : front.problems.map(located)), ...(needsPackage && parsed ? packageProblems(parsed, front.ok) : [])];
+  if (problems.length > 0) {
+    for (const problem of problems) shop.note(problem);
+    const code = front.ok || problems.length > front.problems.length ? "build/config-invalid" : front.code;
+    throw new BuildFailure(code, problems.length === 1 ? (problems[0] as string) : `${problems.length} problems: ${problems[0]}; …`, problems.slice(0, becauseMax));
+  }
+  if (!front.ok) throw new BuildFailure(front.code, "the settings are wrong");
+  shop.note(`sdk ${front.settings.sdk}${front.settings.title ? `, ${front.settings.title}` : ""}`);
+  return { settings: front.settings, app: parsed?.ok ? parsed.app : null };
+}
+
+// With a front matter that cannot be read nobody knows whether a start script is needed: only what is wrong in any case is said.
+function packageProblems(parsed: ReturnType<typeof parsePackage>, sdkIsNode: boolean): readonly string[] {
+  if (!parsed.ok) return [parsed.problem];
+  const start = startProblem(parsed.app);
+  return sdkIsNode && start !== undefined ? [start] : [];
+}
+
+function located({ line, message }: Remark): string {
+  return line === null ? message : `README.md line ${line}: ${message}`;
+}
+
+function manifestOf({ spec, tools }: Workshop, settings: SpaceSettings, { argv, staticFolder }: Runnable): ReleaseManifest {
+  return {
+    release: newId("rel", tools.random),
+    space: spec.space,
+    commit: spec.commit,
+    build: spec.build,
+    sdk: settings.sdk,
+    title: settings.title || spec.space,
+    argv,
+    staticFolder,
+    appPort: settings.appPort,
+    builtAt: iso(tools.clock.wall()),
+  };
+}
+
+function outcomeOf(shop: Workshop | undefined, error: unknown): Extract<BuildOutcome, { ok: false }> {
+  const step = shop?.current ?? null;
+  if (error instanceof BuildFailure) return { ok: false, code: error.code, step, says: error.message, because: error.because };
+  const says = error instanceof Error ? error.message : String(error);
+  return { ok: false, code: "build/publish-failed", step, says: `the builder's disk: ${says}`, because: [says] };
+}
+
+function overLimit({ limitMs }: BuildSpec): BuildFailure {
+  return new BuildFailure("build/step-timeout", `the whole build took longer than its limit of ${limitMs / 1000} s and was ended`);
+}
+
+async function readSmall(path: string): Promise<string | undefined> {
+  try {
+    const bytes = await readFile(path);
+    if (bytes.length > settingsFileMaxBytes) throw new BuildFailure("build/config-invalid", `${path.split("/").at(-1)} has more than ${settingsFileMaxBytes} bytes`);
+    return bytes.toString("utf8");
+  } catch (error) {
+    if (["ENOENT", "EISDIR", "ELOOP"].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
+    throw error;
+  }
+}

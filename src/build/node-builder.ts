@@ -1,0 +1,65 @@
+/** Builds Node Spaces: the app's packages, the platform's SDK beside them, the app's own `build` script. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { SpaceSettings } from "./front-matter.ts";
+import { startCommand, type AppPackage } from "./package-json.ts";
+import type { Workshop } from "./workshop.ts";
+
+/** What a release needs to know beside its settings. */
+export interface Runnable {
+  readonly argv: readonly string[] | null;
+  readonly staticFolder: string;
+}
+
+export async function buildNode(shop: Workshop, settings: SpaceSettings, app: AppPackage): Promise<Runnable> {
+  await shop.step("install", async () => {
+    await installPackages(shop, app);
+    await provideSdk(shop, app);
+  });
+  await buildApp(shop, settings, app);
+  return await shop.step("check", async () => {
+    const start = app.scripts["start"] as string;
+    shop.note(`starts with: ${start}`);
+    shop.note(`listens on the port in PORT (app_port ${settings.appPort})`);
+    return { argv: startCommand(start), staticFolder: "." };
+  });
+}
+
+/** `npm ci` with a lockfile, else `npm install`; nothing where the app names no package. */
+export async function installPackages(shop: Workshop, app: AppPackage): Promise<void> {
+  if (app.dependencies.length === 0 && !hasInstallScript(app)) return shop.note("nothing to install: package.json names no packages");
+  const locked = (await isThere(join(shop.app, "package-lock.json"))) || (await isThere(join(shop.app, "npm-shrinkwrap.json")));
+  if (!locked) shop.note("no package-lock.json: versions are chosen anew by each build");
+  await shop.run(["npm", locked ? "ci" : "install", "--no-audit", "--no-fund", "--foreground-scripts"], shop.limits.installMs);
+}
+
+/** The Space's `app_build_command`, or the `build` script, where there is one. */
+export async function buildApp(shop: Workshop, settings: SpaceSettings, app: AppPackage): Promise<void> {
+  if (settings.appBuildCommand !== null) {
+    const command = `export PATH="$PWD/node_modules/.bin:$PATH"\n${settings.appBuildCommand}`;
+    await shop.step("build", async () => {
+      shop.note(`app_build_command: ${settings.appBuildCommand}`);
+      await shop.run(["sh", "-c", command], shop.limits.buildMs);
+    });
+  } else if (app.scripts["build"] !== undefined) {
+    await shop.step("build", () => shop.run(["npm", "run", "build"], shop.limits.buildMs));
+  }
+}
+
+/** Puts the package `waybill` into node_modules, unless the app brings its own. */
+async function provideSdk(shop: Workshop, app: AppPackage): Promise<void> {
+  const folder = join(shop.app, "node_modules", "waybill");
+  if (app.dependencies.includes("waybill")) return shop.note("SDK: the app's own, as its package.json says");
+  if (await isThere(folder)) return shop.note("SDK: the app's own, in its node_modules");
+  if (!shop.tools.sdk) return;
+  await shop.tools.sdk.write(folder);
+  shop.note(`SDK: waybill ${shop.tools.sdk.version} of this platform, put into node_modules/waybill`);
+}
+
+function hasInstallScript({ scripts }: AppPackage): boolean {
+  return ["preinstall", "install", "postinstall", "prepare"].some((name) => scripts[name] !== undefined);
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}

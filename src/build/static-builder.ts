@@ -1,0 +1,34 @@
+/** Builds static Spaces: files that the platform serves itself, made by the app's build command where it has one. */
+import { realpath, stat } from "node:fs/promises";
+import { dirname, join, sep } from "node:path";
+import type { SpaceSettings } from "./front-matter.ts";
+import { buildApp, installPackages, type Runnable } from "./node-builder.ts";
+import type { AppPackage } from "./package-json.ts";
+import { BuildFailure, type Workshop } from "./workshop.ts";
+
+/** `app` is null where the commit has no package.json; without `app_build_command` nothing is installed or run. */
+export async function buildStatic(shop: Workshop, settings: SpaceSettings, app: AppPackage | null): Promise<Runnable> {
+  if (settings.appBuildCommand !== null) {
+    if (app) await shop.step("install", () => installPackages(shop, app));
+    await buildApp(shop, settings, app ?? { scripts: {}, dependencies: [] });
+  }
+  return await shop.step("check", () => check(shop, settings));
+}
+
+async function check(shop: Workshop, settings: SpaceSettings): Promise<Runnable> {
+  const folder = settings.staticFolder === "." && settings.appFile !== null ? dirname(settings.appFile) : settings.staticFolder;
+  const page = join(folder, "index.html");
+  const found = await stat(join(shop.app, page)).catch(() => undefined);
+  if (!found?.isFile()) {
+    const says = `there is no ${page}; a static Space is served from ${folder === "." ? "its repository's folder" : folder} and begins with index.html`;
+    throw new BuildFailure("build/config-invalid", says, [says]);
+  }
+  const root = await realpath(shop.app);
+  const served = await realpath(join(shop.app, folder));
+  if (served !== root && !served.startsWith(root + sep)) {
+    const says = `${folder} leads out of the app's folder`;
+    throw new BuildFailure("build/config-invalid", says, [says]);
+  }
+  shop.note(`serves ${folder === "." ? "all files" : folder}, beginning with index.html`);
+  return { argv: null, staticFolder: folder };
+}

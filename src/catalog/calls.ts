@@ -1,0 +1,197 @@
+/** GPU calls as people ask for them: rows that follow the journal, each with its receipt once it has ended. */
+import type { CallView, Page } from "../contract/api.ts";
+import type { LedgerRecord } from "../core/record.ts";
+import type { Receipt } from "../evidence/receipt.ts";
+import type { SqlRunner, SqlStatement } from "../stdx/sql.ts";
+import { iso } from "../stdx/time.ts";
+import type { Instant } from "../stdx/time.ts";
+import { statement } from "./database.ts";
+import type { Database } from "./database.ts";
+import { pageLimit, pageOf, parsePageToken } from "./page.ts";
+import { advance, project } from "./projection.ts";
+import type { NodeDevices, ProjectionChange, ProjectionState } from "./projection.ts";
+import type { CallsTable as StoredCall } from "./schema.ts";
+
+/**
+ * A call's row: the view of the API and what only the owner of the Space and the operator may see. `waiting` is null: where a
+ * waiting call stands is told by the ledger's state, and so is its `queuedMs` until it is granted (0 here).
+ */
+export interface CallRow extends CallView {
+  readonly tier: string;
+  readonly billedBy: string;
+  readonly release: string;
+  readonly replica: string;
+  readonly node: string;
+  readonly pool: string;
+  readonly gpu: string | null;
+  readonly simulated: boolean;
+  readonly leaseMs: number | null;
+  readonly grantedAt: string | null;
+  readonly attachedAt: string | null;
+  readonly endedAt: string | null;
+  readonly visitorLeft: boolean;
+  readonly rule: string | null;
+  /** Of the journal record that admitted or refused it. */
+  readonly journalIndex: number;
+}
+
+export interface CallsAsked {
+  readonly account?: string;
+  readonly space?: string;
+  /** The request that made the calls. */
+  readonly request?: string;
+  /** A page token. */
+  readonly before?: string;
+  readonly limit: number;
+}
+
+export class Calls {
+  readonly #db: Database;
+  readonly #sql: SqlRunner;
+  #state: ProjectionState;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(db: Database, sql: SqlRunner, state: ProjectionState) {
+    this.#db = db;
+    this.#sql = sql;
+    this.#state = state;
+  }
+
+  /** Reads the calls that have not ended and the nodes' cards: as many as wait and run, not as many as ever were. */
+  static async open(db: Database, sql: SqlRunner): Promise<Calls> {
+    const cursor = await db.selectFrom("callCursor").select("journalIndex").executeTakeFirstOrThrow();
+    const open = await db.selectFrom("calls").selectAll().where("stage", "<>", "ended").execute();
+    return new Calls(db, sql, {
+      cursor: cursor.journalIndex,
+      open: new Map(open.map((row) => [row.id, row])),
+      nodes: await readNodes(db),
+    });
+  }
+
+  /** Index of the last journal record whose calls can be read here. */
+  get cursor(): number {
+    return this.#state.cursor;
+  }
+
+  /**
+   * Takes in journal records that are durable (L28), in order; those at or before the cursor are passed over. All of one batch is one commit, so a few
+   * hundred at once cost hardly more than one. Gives the cursor. Throws `projection-gap` where a record was left out, or the
+   * database's error; nothing changed then, and the same records may be given again.
+   */
+  project(records: readonly LedgerRecord[]): Promise<number> {
+    const mine = this.#turn.then(() => this.#take(records));
+    // The next batch waits for this one, whether or not it went well: its caller is told by `mine`.
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  /** Newest first; undefined where `before` is not a page token of ours. */
+  async list(asked: CallsAsked): Promise<Page<CallRow> | undefined> {
+    const limit = pageLimit(asked.limit);
+    let query = this.#db.selectFrom("calls").selectAll();
+    if (asked.account !== undefined) query = query.where("account", "=", asked.account);
+    if (asked.space !== undefined) query = query.where("space", "=", asked.space);
+    if (asked.request !== undefined) query = query.where("request", "=", asked.request);
+    if (asked.before !== undefined) {
+      const place = parsePageToken(asked.before);
+      if (!place) return undefined;
+      query = query.where((eb) => eb(eb.refTuple("journalIndex", "id"), "<", eb.tuple(place.order, place.id)));
+    }
+    const rows = await query
+      .orderBy("journalIndex", "desc")
+      .orderBy("id", "desc")
+      .limit(limit + 1)
+      .execute();
+    return pageOf(rows, limit, (row) => ({ order: row.journalIndex, id: row.id }), callOf);
+  }
+
+  async get(id: string): Promise<CallRow | undefined> {
+    const row = await this.#db.selectFrom("calls").selectAll().where("id", "=", id).executeTakeFirst();
+    return row && callOf(row);
+  }
+
+  /** The receipt with this id (r_…) or of this call (c_…); undefined where there is none, or not yet. */
+  async receipt(id: string): Promise<Receipt | undefined> {
+    const row = await this.#db
+      .selectFrom("calls")
+      .select("document")
+      .where(id.startsWith("r_") ? "receipt" : "id", "=", id)
+      .executeTakeFirst();
+    return row?.document ? (JSON.parse(row.document) as Receipt) : undefined;
+  }
+
+  async #take(records: readonly LedgerRecord[]): Promise<number> {
+    const change = project(this.#state, records);
+    if (change.cursor > this.#state.cursor) {
+      await this.#sql.transaction(statementsOf(this.#db, change));
+      this.#state = advance(this.#state, change);
+    }
+    return this.#state.cursor;
+  }
+}
+
+function statementsOf(db: Database, change: ProjectionChange): SqlStatement[] {
+  const writes: SqlStatement[] = [];
+  for (const row of change.calls.values()) writes.push(callStatement(row));
+  for (const [node, known] of change.nodes) writes.push(...deviceStatements(db, node, known));
+  writes.push(statement(db.updateTable("callCursor").set({ journalIndex: change.cursor })));
+  return writes;
+}
+
+/** Plain and made once: this write is on the path of every call, and compiling it anew costs more than running it. */
+const callColumns = Object.keys({
+  id: 1, at: 1, journalIndex: 1, account: 1, tier: 1, billedBy: 1, request: 1, space: 1, release: 1, replica: 1, node: 1,
+  pool: 1, size: 1, declaredMs: 1, simulated: 1, heldMs: 1, leaseMs: 1, gpu: 1, grantedAt: 1, attachedAt: 1, visitorLeft: 1,
+  stage: 1, endedAt: 1, queuedMs: 1, usedMs: 1, chargedMs: 1, outcome: 1, code: 1, rule: 1, receipt: 1, document: 1,
+} satisfies Record<keyof StoredCall, 1>) as readonly (keyof StoredCall)[]; // prettier-ignore
+
+const replaceCall =
+  `REPLACE INTO calls (${callColumns.map((column) => `"${column}"`).join(", ")}) ` +
+  `VALUES (${callColumns.map(() => "?").join(", ")})`;
+
+function callStatement(row: StoredCall): SqlStatement {
+  return { sql: replaceCall, params: callColumns.map((column) => row[column]) };
+}
+
+function deviceStatements(db: Database, node: string, { pool, devices }: NodeDevices): SqlStatement[] {
+  return [
+    statement(db.deleteFrom("callDevices").where("node", "=", node)),
+    ...devices.map(({ index, uuid, name, simulated }) =>
+      statement(
+        db.insertInto("callDevices").values({ node, device: index, pool, uuid, name, simulated: simulated ? 1 : 0 }),
+      ),
+    ),
+  ];
+}
+
+async function readNodes(db: Database): Promise<ReadonlyMap<string, NodeDevices>> {
+  const nodes = new Map<string, NodeDevices>();
+  const rows = await db.selectFrom("callDevices").selectAll().orderBy("node").orderBy("device").execute();
+  for (const { node, device, pool, uuid, name, simulated } of rows) {
+    const known = nodes.get(node)?.devices ?? [];
+    // The number of slots is the ledger's: nothing here reads it.
+    nodes.set(node, { pool, devices: [...known, { index: device, uuid, name, slots: 0, simulated: simulated === 1 }] });
+  }
+  return nodes;
+}
+
+function callOf(row: StoredCall): CallRow {
+  const { at, simulated, visitorLeft, document: _document, ...rest } = row;
+  return {
+    ...rest,
+    at: iso(at as Instant),
+    stage: row.stage as CallView["stage"],
+    outcome: row.outcome as CallView["outcome"],
+    size: row.size as CallView["size"],
+    simulated: simulated === 1,
+    visitorLeft: visitorLeft === 1,
+    grantedAt: isoOrNull(row.grantedAt),
+    attachedAt: isoOrNull(row.attachedAt),
+    endedAt: isoOrNull(row.endedAt),
+    waiting: null,
+  };
+}
+
+function isoOrNull(at: number | null): string | null {
+  return at === null ? null : iso(at as Instant);
+}

@@ -1,0 +1,290 @@
+/** What the catalog must do over any database: each implementation of `SqlRunner` calls this from its own test file. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { SqlRunner } from "../stdx/sql.ts";
+import { instant } from "../stdx/time.ts";
+import { Catalog } from "./catalog.ts";
+import { callsSuite } from "./calls.suite.ts";
+import { buildView } from "./builds.ts";
+import type { ReleaseManifest } from "../contract/release.ts";
+import { lastUsedEveryMs } from "./tokens.ts";
+
+const t0 = instant(Date.UTC(2026, 10, 22, 12));
+const clock = { wall: () => t0 };
+const at = (ms: number) => instant(t0 + ms);
+
+/** `openSql` gives a fresh database each time. */
+export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, numRuns = 40): void {
+  const open = async (): Promise<Catalog> => Catalog.open(await openSql(), clock);
+  const withAlice = async (): Promise<Catalog> => {
+    const catalog = await open();
+    await catalog.accounts.create({ name: "alice", tier: "free", role: "user", createdAt: t0 });
+    return catalog;
+  };
+
+  describe(`Catalog over ${name}`, () => {
+    test("what one has written the next one that opens reads", async () => {
+      const sql = await openSql();
+      const first = await Catalog.open(sql, clock);
+      await first.accounts.create({ name: "alice", tier: "free", role: "user", createdAt: t0 });
+      const second = await Catalog.open(sql, clock);
+      assert.deepEqual(await second.accounts.list(), await first.accounts.list());
+    });
+  });
+
+  describe(`Accounts over ${name}`, () => {
+    test("an account is made once; the second time says so and changes nothing", async () => {
+      const catalog = await withAlice();
+      const again = await catalog.accounts.create({
+        name: "alice",
+        tier: "unlimited",
+        role: "admin",
+        createdAt: at(9),
+      });
+      assert.deepEqual(again, { ok: false, refusal: "account-exists" });
+      assert.deepEqual(await catalog.accounts.get("alice"), {
+        name: "alice",
+        tier: "free",
+        role: "user",
+        createdAt: t0,
+      });
+    });
+
+    test("a name that cannot be is refused, an address's above all", async () => {
+      const { accounts } = await open();
+      const create = (name: string) => accounts.create({ name, tier: "free", role: "user", createdAt: t0 });
+      assert.deepEqual(await create("address:127.0.0.1"), { ok: false, refusal: "name-invalid" });
+      assert.deepEqual(await create("api"), { ok: false, refusal: "name-reserved" });
+      assert.deepEqual(await accounts.list(), []);
+    });
+
+    test("a tier is changed, of an account that exists", async () => {
+      const { accounts } = await withAlice();
+      assert.equal(await accounts.setTier("alice", "pro"), true);
+      assert.equal(await accounts.setTier("bob", "pro"), false);
+      assert.equal((await accounts.get("alice"))?.tier, "pro");
+    });
+  });
+
+  describe(`Tokens over ${name}`, () => {
+    const token = {
+      id: "t_1",
+      account: "alice",
+      hash: "ab",
+      name: "laptop",
+      scopes: ["read", "gpu"],
+      createdAt: t0,
+      expiresAt: null,
+    } as const;
+
+    test("a token is found by its hash, with its owner's tier and role of now", async () => {
+      const { tokens, accounts } = await withAlice();
+      await tokens.create(token);
+      await accounts.setTier("alice", "pro");
+      assert.deepEqual(await tokens.find("ab"), {
+        token: { ...token, lastUsedAt: null, revokedAt: null },
+        tier: "pro",
+        role: "user",
+      });
+      assert.equal(await tokens.find("cd"), undefined);
+    });
+
+    test("a use is noted at most once an hour", async () => {
+      const { tokens } = await withAlice();
+      await tokens.create(token);
+      const used: (number | null | undefined)[] = [];
+      for (const ms of [0, lastUsedEveryMs - 1, lastUsedEveryMs]) {
+        await tokens.touch("t_1", at(ms));
+        used.push((await tokens.list("alice"))[0]?.lastUsedAt);
+      }
+      assert.deepEqual(used, [t0, t0, at(lastUsedEveryMs)]);
+    });
+
+    test("a token is revoked once and stays findable", async () => {
+      const { tokens } = await withAlice();
+      await tokens.create(token);
+      assert.equal(await tokens.revoke("t_1", at(5)), true);
+      assert.equal(await tokens.revoke("t_1", at(6)), false);
+      assert.equal((await tokens.find("ab"))?.token.revokedAt, at(5));
+    });
+
+    test("two tokens with one hash, or of no account, cannot be", async () => {
+      const { tokens } = await withAlice();
+      await tokens.create(token);
+      await assert.rejects(tokens.create({ ...token, id: "t_2" }), { code: "sql-refused" });
+      await assert.rejects(tokens.create({ ...token, id: "t_3", hash: "cd", account: "bob" }), { code: "sql-refused" });
+    });
+  });
+
+  describe(`Spaces over ${name}`, () => {
+    test("a Space gets a label and a loopback address of its own", async () => {
+      const { spaces } = await withAlice();
+      const made = await spaces.create("alice", "demo", t0);
+      assert.ok(made.ok);
+      assert.equal(made.space.subdomain, "alice-demo");
+      assert.match(made.space.address, /^127\.(?!0\.)/);
+      assert.deepEqual(await spaces.get("alice/demo"), made.space);
+    });
+
+    test("a-b/c and a/b-c get different labels, whichever came first", async () => {
+      const catalog = await open();
+      for (const owner of ["a-b", "a"]) {
+        await catalog.accounts.create({ name: owner, tier: "free", role: "user", createdAt: t0 });
+      }
+      const [first, second] = [
+        await catalog.spaces.create("a-b", "c", t0),
+        await catalog.spaces.create("a", "b-c", t0),
+      ];
+      assert.ok(first.ok && second.ok);
+      assert.equal(first.space.subdomain, "a-b-c");
+      assert.match(second.space.subdomain, /^a-b-c-[0-9a-z]{6}$/);
+    });
+
+    test("the same Space made many times at once is made once", async () => {
+      const { spaces } = await withAlice();
+      const made = await Promise.all(Array.from({ length: 5 }, () => spaces.create("alice", "demo", t0)));
+      assert.equal(made.filter(({ ok }) => ok).length, 1);
+      assert.ok(made.every((result) => result.ok || result.refusal === "space-exists"));
+    });
+
+    test("a Space needs an owner and a name that can be", async () => {
+      const { spaces } = await withAlice();
+      assert.deepEqual(await spaces.create("bob", "demo", t0), { ok: false, refusal: "no-such-account" });
+      assert.deepEqual(await spaces.create("alice", "Demo", t0), { ok: false, refusal: "name-invalid" });
+    });
+
+    test("a change touches what it names and keeps the addresses", async () => {
+      const { spaces } = await withAlice();
+      const made = await spaces.create("alice", "demo", t0);
+      assert.ok(made.ok);
+      const change = { state: "building", since: at(3), says: "Build b_1 has begun.", build: "b_1" } as const;
+      assert.equal(await spaces.update("alice/demo", change), true);
+      assert.deepEqual(await spaces.get("alice/demo"), { ...made.space, ...change });
+      assert.equal(await spaces.update("alice/other", change), false);
+    });
+
+    test("pages give each Space once, newest first; a foreign page token is told", async () => {
+      const { spaces } = await withAlice();
+      for (const n of [1, 2, 3, 4, 5]) await spaces.create("alice", `s${n}`, at(Math.floor(n / 2)));
+      const seen: string[] = [];
+      let before: string | undefined;
+      do {
+        const page = await spaces.list({ limit: 2, ...(before !== undefined && { before }) });
+        assert.ok(page);
+        seen.push(...page.items.map(({ name: shown }) => shown));
+        before = page.next ?? undefined;
+      } while (before !== undefined);
+      assert.deepEqual(seen, ["s5", "s4", "s3", "s2", "s1"]);
+      assert.equal(await spaces.list({ limit: 2, before: "nonsense" }), undefined);
+    });
+  });
+
+  describe(`Builds over ${name}`, () => {
+    const queued = {
+      id: "b_1",
+      space: "alice/demo",
+      commit: "c0ffee",
+      says: "Waits for a builder.",
+      queuedAt: t0,
+    } as const;
+
+    test("a build keeps its steps and reasons, and its view counts the time so far", async () => {
+      const { builds } = await open();
+      await builds.create(queued);
+      await builds.update("b_1", {
+        stage: "building",
+        claimedAt: at(30),
+        steps: [{ name: "install", state: "started", tookMs: 0 }],
+      });
+      const row = await builds.get("b_1");
+      assert.ok(row);
+      const view = buildView(row, at(100));
+      assert.deepEqual([view.queuedMs, view.tookMs, view.outcome, view.steps.length], [30, 70, null, 1]);
+      assert.deepEqual(
+        (await builds.open()).map(({ id }) => id),
+        ["b_1"],
+      );
+    });
+
+    test("an ended build is not changed any more", async () => {
+      const { builds } = await open();
+      await builds.create(queued);
+      const because = ["npm ci ended with 1"];
+      assert.equal(
+        await builds.update("b_1", { stage: "failed", code: "build/step-failed", because, endedAt: at(90) }),
+        true,
+      );
+      assert.equal(await builds.update("b_1", { stage: "done", endedAt: at(99) }), false);
+      const row = await builds.get("b_1");
+      assert.deepEqual(
+        [row?.stage, row?.code, row?.because, row?.endedAt],
+        ["failed", "build/step-failed", because, at(90)],
+      );
+      assert.deepEqual(await builds.open(), []);
+    });
+
+    test("an empty change of an open build is no error", async () => {
+      const { builds } = await open();
+      await builds.create(queued);
+      assert.equal(await builds.update("b_1", {}), true);
+    });
+  });
+
+  describe(`Releases and replicas over ${name}`, () => {
+    const manifest: ReleaseManifest = {
+      release: "rel_1", space: "alice/demo", commit: "c0ffee", build: "b_1", sdk: "static", title: "Demo",
+      argv: null, staticFolder: ".", appPort: 7860, builtAt: "2026-11-22T12:00:00.000Z",
+    }; // prettier-ignore
+
+    test("a release is kept as it was first published, and the newest is found by commit", async () => {
+      const { releases } = await open();
+      const row = {
+        id: "rel_1",
+        space: "alice/demo",
+        build: "b_1",
+        commit: "c0ffee",
+        manifest,
+        node: "n1",
+        createdAt: t0,
+      };
+      await releases.create(row);
+      await releases.create({ ...row, node: "n2" });
+      await releases.create({ ...row, id: "rel_2", commit: "beef", createdAt: at(1) });
+      assert.deepEqual(await releases.get("rel_1"), row);
+      assert.equal((await releases.newest("alice/demo"))?.id, "rel_2");
+      assert.equal((await releases.newest("alice/demo", "c0ffee"))?.id, "rel_1");
+      assert.equal(await releases.newest("alice/other"), undefined);
+    });
+
+    test("a replica's newest status stands, and only those that may live are live", async () => {
+      const { replicas } = await open();
+      const row = {
+        id: "p_1", space: "alice/demo", release: "rel_1", node: "n1", phase: "starting", socket: null,
+        says: "Starts.", code: null, startedAt: t0, since: t0,
+      } as const; // prettier-ignore
+      await replicas.put(row);
+      await replicas.put({ ...row, id: "p_2", phase: "exited", code: "app/exit", startedAt: at(1) });
+      await replicas.put({ ...row, phase: "ready", socket: "/run/p_1/in.sock", since: at(2) });
+      assert.deepEqual(
+        (await replicas.live()).map(({ id, phase }) => [id, phase]),
+        [["p_1", "ready"]],
+      );
+      assert.deepEqual(
+        (await replicas.list("alice/demo", 10)).map(({ id }) => id),
+        ["p_2", "p_1"],
+      );
+    });
+  });
+
+  describe(`Settings over ${name}`, () => {
+    test("setOnce keeps the first value, set the last", async () => {
+      const { settings } = await open();
+      assert.equal(await settings.get("k"), null);
+      assert.deepEqual([await settings.setOnce("k", "1"), await settings.setOnce("k", "2")], ["1", "1"]);
+      await settings.set("k", "3");
+      assert.equal(await settings.get("k"), "3");
+    });
+  });
+
+  callsSuite(name, openSql, numRuns);
+}

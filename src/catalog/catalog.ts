@@ -1,0 +1,44 @@
+/**
+ * The catalog: accounts, tokens, Spaces, builds, releases, replicas, settings and the view of the calls, as rows in the journal's
+ * database. It owns its tables and their migrations; who may read or change what is decided by those who ask.
+ */
+import type { SqlRunner } from "../stdx/sql.ts";
+import type { Clock } from "../stdx/time.ts";
+import { Accounts } from "./accounts.ts";
+import { Builds, Releases } from "./builds.ts";
+import { Calls } from "./calls.ts";
+import { openDatabase } from "./database.ts";
+import { migrate } from "./migrations/index.ts";
+import { Replicas } from "./replicas.ts";
+import { Settings } from "./settings.ts";
+import { Spaces } from "./spaces.ts";
+import { Tokens } from "./tokens.ts";
+
+export class Catalog {
+  readonly accounts: Accounts;
+  readonly tokens: Tokens;
+  readonly spaces: Spaces;
+  readonly builds: Builds;
+  readonly releases: Releases;
+  readonly replicas: Replicas;
+  readonly settings: Settings;
+  readonly calls: Calls;
+
+  private constructor(db: ReturnType<typeof openDatabase>, calls: Calls) {
+    this.accounts = new Accounts(db);
+    this.tokens = new Tokens(db);
+    this.spaces = new Spaces(db);
+    this.builds = new Builds(db);
+    this.releases = new Releases(db);
+    this.replicas = new Replicas(db);
+    this.settings = new Settings(db);
+    this.calls = calls;
+  }
+
+  /** Applies the migrations that are missing. Throws a `CatalogError`, `catalog-too-new`, on a newer program's database. */
+  static async open(sql: SqlRunner, clock: Pick<Clock, "wall">): Promise<Catalog> {
+    await migrate(sql, clock.wall());
+    const db = openDatabase(sql);
+    return new Catalog(db, await Calls.open(db, sql));
+  }
+}

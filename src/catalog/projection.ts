@@ -1,0 +1,240 @@
+/**
+ * From the ledger's events to rows of calls and their receipts. Pure: the same records give the same rows, in whatever batches
+ * they come, and a record that was seen before changes nothing.
+ *
+ *   L37. Every terminal outcome has a receipt.
+ */
+import { sizeFactors } from "../core/policy.ts";
+import type { CallTerms, DeviceSpec, EndCause, Event, Lease, Refusal, SlotId, VoidCause } from "../core/model.ts";
+import type { LedgerRecord } from "../core/record.ts";
+import type { CallCause, CallEnd, CallRefusal, CallVoid } from "../evidence/call-outcomes.ts";
+import { makeReceipt } from "../evidence/receipt.ts";
+import { assert } from "../stdx/assert.ts";
+import type { Instant } from "../stdx/time.ts";
+import { CatalogError } from "./error.ts";
+import type { CallsTable as CallRow } from "./schema.ts";
+
+export interface NodeDevices {
+  readonly pool: string;
+  readonly devices: readonly DeviceSpec[];
+}
+
+/** What the next record is read against: calls that have not ended, and the cards that each node has. */
+export interface ProjectionState {
+  /** Index of the last record taken in; 0 before the first. */
+  readonly cursor: number;
+  readonly open: ReadonlyMap<string, CallRow>;
+  readonly nodes: ReadonlyMap<string, NodeDevices>;
+}
+
+/** What a batch changes: rows to write over those of the same id. */
+export interface ProjectionChange {
+  cursor: number;
+  readonly calls: Map<string, CallRow>;
+  readonly nodes: Map<string, NodeDevices>;
+}
+
+/** The ledger's causes in the words of the receipts: compiles only while both lists are the same. */
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : never) : never;
+const sameWords: [Same<Refusal["code"], CallRefusal>, Same<VoidCause, CallVoid>, Same<EndCause, CallEnd>] = [
+  true,
+  true,
+  true,
+];
+void sameWords;
+
+/** What `records` change. Throws `projection-gap` where one is missing between the cursor and the next. */
+export function project(state: ProjectionState, records: readonly LedgerRecord[]): ProjectionChange {
+  const change: ProjectionChange = { cursor: state.cursor, calls: new Map(), nodes: new Map() };
+  for (const record of records) {
+    if (record.index <= change.cursor) continue;
+    if (record.index !== change.cursor + 1) {
+      throw new CatalogError("projection-gap", `After journal record ${change.cursor} came ${record.index}.`);
+    }
+    for (const event of record.events) applyEvent(state, change, record, event);
+    change.cursor = record.index;
+  }
+  return change;
+}
+
+/** The state after `change` was stored. */
+export function advance(state: ProjectionState, change: ProjectionChange): ProjectionState {
+  const open = new Map(state.open);
+  for (const [id, row] of change.calls) {
+    if (row.stage === "ended") open.delete(id);
+    else open.set(id, row);
+  }
+  return { cursor: change.cursor, open, nodes: new Map([...state.nodes, ...change.nodes]) };
+}
+
+function applyEvent(state: ProjectionState, change: ProjectionChange, record: LedgerRecord, event: Event): void {
+  const at = record.at;
+  const call = (id: string): CallRow => {
+    const row = change.calls.get(id) ?? state.open.get(id);
+    assert(row && row.stage !== "ended", `an event is about a call that is open: ${id} in record ${record.index}`);
+    return row;
+  };
+  const put = (row: CallRow): void => void change.calls.set(row.id, row);
+  const nodes = { get: (name: string) => change.nodes.get(name) ?? state.nodes.get(name) };
+  switch (event.type) {
+    case "node-joined":
+      change.nodes.set(event.node, { pool: event.pool, devices: event.devices });
+      return;
+    case "call-admitted":
+      return put(admittedRow(event.terms, record, event.heldMs, event.leaseMs, isSimulated(event.terms.node, nodes)));
+    case "call-refused": {
+      const row = admittedRow(event.terms, record, 0, null, isSimulated(event.terms.node, nodes));
+      return put(
+        ended(row, record, { cause: event.refusal.code, usedMs: 0, chargedMs: 0, releasedMs: 0, rule: "refused" }),
+      );
+    }
+    case "call-granted":
+      return put(grantedRow(call(event.call), at, event.lease, nodes));
+    case "call-attached":
+      return put({ ...call(event.call), stage: "running", attachedAt: at });
+    case "visitor-left":
+      return put({ ...call(event.call), visitorLeft: 1 });
+    case "call-voided":
+      return put(ended(call(event.call), record, { ...event, usedMs: 0, chargedMs: 0 }));
+    case "call-settled":
+      return put(ended(call(event.call), record, event));
+    // Nothing about a call's row. An event that the ledger learns later does not compile until it is named.
+    case "writer-started":
+    case "account-opened":
+    case "pool-set":
+    case "node-heard":
+    case "node-lost":
+    case "window-opened":
+    case "window-reset":
+    case "call-queued":
+    case "slot-clearing":
+    case "slot-warm":
+    case "slot-free":
+    case "calls-forgotten":
+      return;
+    default:
+      event satisfies never;
+  }
+}
+
+interface Nodes {
+  get(name: string): NodeDevices | undefined;
+}
+
+function admittedRow(
+  terms: CallTerms,
+  { index, at }: LedgerRecord,
+  heldMs: number,
+  leaseMs: number | null,
+  simulated: boolean,
+): CallRow {
+  return {
+    id: terms.call,
+    at,
+    journalIndex: index,
+    account: terms.account,
+    tier: terms.tier,
+    billedBy: terms.billedBy,
+    request: terms.request,
+    space: terms.space,
+    release: terms.release,
+    replica: terms.replica,
+    node: terms.node,
+    pool: terms.pool,
+    size: terms.size,
+    declaredMs: terms.declaredMs,
+    simulated: simulated ? 1 : 0,
+    heldMs,
+    leaseMs,
+    gpu: null,
+    grantedAt: null,
+    attachedAt: null,
+    visitorLeft: 0,
+    stage: "queued",
+    endedAt: null,
+    queuedMs: 0,
+    usedMs: 0,
+    chargedMs: 0,
+    outcome: null,
+    code: null,
+    rule: null,
+    receipt: null,
+    document: null,
+  };
+}
+
+function grantedRow(row: CallRow, at: Instant, lease: Lease, nodes: Nodes): CallRow {
+  const device = deviceOf(lease.slots[0], nodes);
+  return {
+    ...row,
+    stage: "granted",
+    grantedAt: at,
+    queuedMs: at - row.at,
+    leaseMs: lease.leaseMs,
+    gpu: device ? `${device.name} (${device.uuid})` : null,
+    simulated: device ? Number(device.simulated) : row.simulated,
+  };
+}
+
+interface CallsEnd {
+  readonly cause: CallCause;
+  readonly usedMs: number;
+  readonly chargedMs: number;
+  readonly releasedMs: number;
+  readonly rule: string;
+}
+
+function ended(row: CallRow, record: LedgerRecord, { cause, usedMs, chargedMs, releasedMs, rule }: CallsEnd): CallRow {
+  const receipt = makeReceipt({
+    call: row.id,
+    request: row.request,
+    account: row.account,
+    billedBy: row.billedBy,
+    space: row.space,
+    pool: row.pool,
+    simulated: row.simulated === 1,
+    size: row.size,
+    factorPermille: sizeFactors[row.size as CallTerms["size"]],
+    declaredMs: row.declaredMs,
+    heldMs: row.heldMs,
+    usedMs,
+    chargedMs,
+    releasedMs,
+    rule,
+    cause,
+    scheduledAt: row.at as Instant,
+    grant:
+      row.grantedAt === null
+        ? null
+        : { node: row.node, gpu: row.gpu, leaseMs: row.leaseMs ?? 0, at: row.grantedAt as Instant },
+    attachedAt: row.attachedAt as Instant | null,
+    endedAt: record.at,
+    journalIndex: record.index,
+  });
+  return {
+    ...row,
+    stage: "ended",
+    endedAt: record.at,
+    queuedMs: receipt.queuedMs,
+    usedMs,
+    chargedMs,
+    outcome: receipt.outcome,
+    code: receipt.code,
+    rule,
+    receipt: receipt.id,
+    document: JSON.stringify(receipt),
+  };
+}
+
+/** Whether all cards of the call's node are simulated: what a call is labelled with before it has a card. */
+function isSimulated(node: string, nodes: Nodes): boolean {
+  const devices = nodes.get(node)?.devices ?? [];
+  return devices.length > 0 && devices.every((device) => device.simulated);
+}
+
+/** The card of a slot, `<node>/<device>/<n>`; a node's name is its own matter, so the slot is read from its end. */
+function deviceOf(slot: SlotId | undefined, nodes: Nodes): DeviceSpec | undefined {
+  const match = /^(.+)\/(\d+)\/\d+$/.exec(slot ?? "");
+  if (!match) return undefined;
+  return nodes.get(match[1] as string)?.devices.find(({ index }) => index === Number(match[2]));
+}

@@ -1,0 +1,143 @@
+/** The columns as the database has them: what Kysely checks our queries against. Instants are whole milliseconds, lists JSON text. */
+
+export interface AccountsTable {
+  name: string;
+  tier: string;
+  role: string;
+  createdAt: number;
+}
+
+export interface TokensTable {
+  id: string;
+  account: string;
+  hash: string;
+  name: string;
+  scopes: string;
+  createdAt: number;
+  lastUsedAt: number | null;
+  expiresAt: number | null;
+  revokedAt: number | null;
+}
+
+export interface SpacesTable {
+  id: string;
+  owner: string;
+  name: string;
+  sdk: string | null;
+  state: string;
+  since: number;
+  says: string;
+  code: string | null;
+  build: string | null;
+  release: string | null;
+  subdomain: string;
+  address: string;
+  createdAt: number;
+}
+
+export interface BuildsTable {
+  id: string;
+  space: string;
+  commit: string;
+  stage: string;
+  code: string | null;
+  says: string;
+  because: string;
+  steps: string;
+  queuedAt: number;
+  claimedAt: number | null;
+  endedAt: number | null;
+  logLines: number;
+  release: string | null;
+}
+
+export interface ReleasesTable {
+  id: string;
+  space: string;
+  build: string;
+  commit: string;
+  manifest: string;
+  node: string;
+  createdAt: number;
+}
+
+export interface ReplicasTable {
+  id: string;
+  space: string;
+  release: string;
+  node: string;
+  phase: string;
+  socket: string | null;
+  says: string;
+  code: string | null;
+  startedAt: number;
+  since: number;
+}
+
+export interface SettingsTable {
+  key: string;
+  value: string;
+}
+
+/** One row a call, from its admission or refusal on. `document` is the receipt's JSON. */
+export interface CallsTable {
+  id: string;
+  at: number;
+  /** Of the record that admitted or refused it: the order in which calls are listed. */
+  journalIndex: number;
+  account: string;
+  tier: string;
+  billedBy: string;
+  request: string | null;
+  space: string;
+  release: string;
+  replica: string;
+  node: string;
+  pool: string;
+  size: string;
+  declaredMs: number;
+  simulated: number;
+  heldMs: number;
+  leaseMs: number | null;
+  gpu: string | null;
+  grantedAt: number | null;
+  attachedAt: number | null;
+  visitorLeft: number;
+  stage: string;
+  endedAt: number | null;
+  queuedMs: number;
+  usedMs: number;
+  chargedMs: number;
+  outcome: string | null;
+  code: string | null;
+  rule: string | null;
+  receipt: string | null;
+  document: string | null;
+}
+
+export interface CallDevicesTable {
+  node: string;
+  device: number;
+  pool: string;
+  uuid: string;
+  name: string;
+  simulated: number;
+}
+
+export interface CallCursorTable {
+  one: number;
+  journalIndex: number;
+}
+
+export interface Schema {
+  accounts: AccountsTable;
+  tokens: TokensTable;
+  spaces: SpacesTable;
+  builds: BuildsTable;
+  releases: ReleasesTable;
+  replicas: ReplicasTable;
+  catalogSettings: SettingsTable;
+  calls: CallsTable;
+  callDevices: CallDevicesTable;
+  callCursor: CallCursorTable;
+}

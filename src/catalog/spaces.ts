@@ -1,0 +1,148 @@
+/** Spaces: an app's name, state and addresses. What it runs is told by its builds, releases and replicas. */
+import type { SpaceState } from "../contract/api.ts";
+import type { Instant } from "../stdx/time.ts";
+import type { Database } from "./database.ts";
+import { CatalogError } from "./error.ts";
+import { loopbackFor, refuseSpaceName, subdomainFor } from "./names.ts";
+import type { NameRefusal } from "./names.ts";
+import { pageLimit, pageOf, parsePageToken } from "./page.ts";
+import type { Page } from "./page.ts";
+import type { SpacesTable as Row } from "./schema.ts";
+
+export interface SpaceRow {
+  readonly id: string; // owner/name
+  readonly owner: string;
+  readonly name: string;
+  readonly sdk: string | null;
+  readonly state: SpaceState;
+  readonly since: Instant;
+  /** One sentence: why it is in this state and what ends it. */
+  readonly says: string;
+  /** `boundary/name` of what brought it here, where something went wrong. */
+  readonly code: string | null;
+  /** The newest build, and the release that should run. */
+  readonly build: string | null;
+  readonly release: string | null;
+  /** Its label under the apps' domain, and its own loopback address: given once, kept for its life. */
+  readonly subdomain: string;
+  readonly address: string;
+  readonly createdAt: Instant;
+}
+
+export type SpaceChange = Partial<Pick<SpaceRow, "sdk" | "state" | "since" | "says" | "code" | "build" | "release">>;
+
+export type SpaceCreated =
+  | { readonly ok: true; readonly space: SpaceRow }
+  | { readonly ok: false; readonly refusal: NameRefusal | "space-exists" | "no-such-account" };
+
+/** Addresses that are tried for one Space. With 16 million of them and hashed tries, more means that something is broken. */
+const addressTries = 32;
+
+export class Spaces {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** Makes a Space without a release, with addresses of its own. */
+  async create(owner: string, name: string, now: Instant): Promise<SpaceCreated> {
+    const refusal = refuseSpaceName(name);
+    if (refusal) return { ok: false, refusal };
+    const account = await this.#db.selectFrom("accounts").select("name").where("name", "=", owner).executeTakeFirst();
+    if (!account) return { ok: false, refusal: "no-such-account" };
+    for (let attempt = 0; attempt < addressTries; attempt += 1) {
+      const space = await this.#freshSpace(owner, name, now);
+      if (await this.#insert(space)) return { ok: true, space };
+      if (await this.get(space.id)) return { ok: false, refusal: "space-exists" };
+    }
+    throw new CatalogError(
+      "names-exhausted",
+      `No free address was found for ${owner}/${name} in ${addressTries} tries.`,
+    );
+  }
+
+  async get(id: string): Promise<SpaceRow | undefined> {
+    const row = await this.#db.selectFrom("spaces").selectAll().where("id", "=", id).executeTakeFirst();
+    return row && spaceOf(row);
+  }
+
+  /** All of them, oldest first: what the edge's table of hosts is made of. */
+  async all(): Promise<readonly SpaceRow[]> {
+    return (await this.#db.selectFrom("spaces").selectAll().orderBy("createdAt").orderBy("id").execute()).map(spaceOf);
+  }
+
+  /** Newest first; undefined where `before` is not a page token of ours. */
+  async list(asked: {
+    readonly owner?: string;
+    readonly before?: string;
+    readonly limit: number;
+  }): Promise<Page<SpaceRow> | undefined> {
+    const limit = pageLimit(asked.limit);
+    let query = this.#db.selectFrom("spaces").selectAll();
+    if (asked.owner !== undefined) query = query.where("owner", "=", asked.owner);
+    if (asked.before !== undefined) {
+      const place = parsePageToken(asked.before);
+      if (!place) return undefined;
+      query = query.where((eb) => eb(eb.refTuple("createdAt", "id"), "<", eb.tuple(place.order, place.id)));
+    }
+    const rows = await query
+      .orderBy("createdAt", "desc")
+      .orderBy("id", "desc")
+      .limit(limit + 1)
+      .execute();
+    return pageOf(rows, limit, (row) => ({ order: row.createdAt, id: row.id }), spaceOf);
+  }
+
+  /** False where there is no such Space. */
+  async update(id: string, change: SpaceChange): Promise<boolean> {
+    if (Object.keys(change).length === 0) return (await this.get(id)) !== undefined;
+    const { numUpdatedRows } = await this.#db
+      .updateTable("spaces")
+      .set({ ...change })
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
+  }
+
+  async #freshSpace(owner: string, name: string, now: Instant): Promise<SpaceRow> {
+    return {
+      id: `${owner}/${name}`,
+      owner,
+      name,
+      sdk: null,
+      state: "no-release",
+      since: now,
+      says: "Nothing was deployed yet.",
+      code: null,
+      build: null,
+      release: null,
+      subdomain: await this.#firstFree("subdomain", (attempt) => subdomainFor(owner, name, attempt)),
+      address: await this.#firstFree("address", (attempt) => loopbackFor(owner, name, attempt)),
+      createdAt: now,
+    };
+  }
+
+  /** The first try that no Space has. Another may still take it before the insert: then that one changes nothing. */
+  async #firstFree(column: "subdomain" | "address", tried: (attempt: number) => string): Promise<string> {
+    for (let attempt = 0; attempt < addressTries; attempt += 1) {
+      const value = tried(attempt);
+      const taken = await this.#db.selectFrom("spaces").select("id").where(column, "=", value).executeTakeFirst();
+      if (!taken) return value;
+    }
+    throw new CatalogError("names-exhausted", `No free ${column} was found in ${addressTries} tries.`);
+  }
+
+  async #insert(space: SpaceRow): Promise<boolean> {
+    const { numInsertedOrUpdatedRows } = await this.#db
+      .insertInto("spaces")
+      .values({ ...space })
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirstOrThrow();
+    return Boolean(numInsertedOrUpdatedRows);
+  }
+}
+
+function spaceOf(row: Row): SpaceRow {
+  return { ...row, state: row.state as SpaceState, since: row.since as Instant, createdAt: row.createdAt as Instant };
+}

@@ -1,0 +1,112 @@
+/** Access tokens, by the hash of what the client sends: the token itself is stored nowhere. */
+import type { TierName } from "../core/model.ts";
+import type { Instant } from "../stdx/time.ts";
+import type { Role } from "./accounts.ts";
+import type { Database } from "./database.ts";
+import type { TokensTable as Row } from "./schema.ts";
+
+export type Scope = "read" | "write" | "gpu" | "admin";
+
+export interface TokenRow {
+  readonly id: string; // t_…
+  readonly account: string;
+  /** SHA-256 of the token, 64 hexadecimal digits. */
+  readonly hash: string;
+  readonly name: string;
+  readonly scopes: readonly Scope[];
+  readonly createdAt: Instant;
+  /** To the hour or so; null until it is used. */
+  readonly lastUsedAt: Instant | null;
+  /** It is valid before this instant; null: without end. */
+  readonly expiresAt: Instant | null;
+  readonly revokedAt: Instant | null;
+}
+
+/** A token together with what it opens. */
+export interface TokenOwner {
+  readonly token: TokenRow;
+  readonly tier: TierName;
+  readonly role: Role;
+}
+
+export type NewToken = Omit<TokenRow, "lastUsedAt" | "revokedAt">;
+
+/** A token's last use is written at most so often: a busy client must not make each request a write. */
+export const lastUsedEveryMs = 3_600_000;
+
+export class Tokens {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  /** The account must exist. */
+  async create(token: NewToken): Promise<TokenRow> {
+    const row: TokenRow = { ...token, lastUsedAt: null, revokedAt: null };
+    await this.#db
+      .insertInto("tokens")
+      .values({ ...row, scopes: JSON.stringify(row.scopes) })
+      .execute();
+    return row;
+  }
+
+  /** The token with this hash, expired and revoked ones too: the caller says why it refuses them. */
+  async find(hash: string): Promise<TokenOwner | undefined> {
+    const row = await this.#db
+      .selectFrom("tokens")
+      .innerJoin("accounts", "accounts.name", "tokens.account")
+      .selectAll("tokens")
+      .select(["accounts.tier", "accounts.role"])
+      .where("tokens.hash", "=", hash)
+      .executeTakeFirst();
+    return row && { token: tokenOf(row), tier: row.tier as TierName, role: row.role as Role };
+  }
+
+  /** Newest first. */
+  async list(account: string): Promise<readonly TokenRow[]> {
+    const rows = await this.#db
+      .selectFrom("tokens")
+      .selectAll()
+      .where("account", "=", account)
+      .orderBy("createdAt", "desc")
+      .orderBy("id")
+      .execute();
+    return rows.map(tokenOf);
+  }
+
+  /** Notes a use; writes only when the last note is old. */
+  async touch(id: string, at: Instant): Promise<void> {
+    await this.#db
+      .updateTable("tokens")
+      .set({ lastUsedAt: at })
+      .where("id", "=", id)
+      .where((is) => is.or([is("lastUsedAt", "is", null), is("lastUsedAt", "<=", at - lastUsedEveryMs)]))
+      .execute();
+  }
+
+  /** False where there is no such token or it was revoked before. */
+  async revoke(id: string, at: Instant): Promise<boolean> {
+    const { numUpdatedRows } = await this.#db
+      .updateTable("tokens")
+      .set({ revokedAt: at })
+      .where("id", "=", id)
+      .where("revokedAt", "is", null)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
+  }
+}
+
+function tokenOf(row: Row): TokenRow {
+  return {
+    id: row.id,
+    account: row.account,
+    hash: row.hash,
+    name: row.name,
+    scopes: JSON.parse(row.scopes) as Scope[],
+    createdAt: row.createdAt as Instant,
+    lastUsedAt: row.lastUsedAt as Instant | null,
+    expiresAt: row.expiresAt as Instant | null,
+    revokedAt: row.revokedAt as Instant | null,
+  };
+}

@@ -1,0 +1,48 @@
+/** Parsers of what a person types: lengths of time, counts, a Space's name. Each says what it wants. */
+import { InvalidArgumentError } from "commander";
+
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, min: 60_000, h: 3_600_000 };
+
+/** `3s`, `500ms`, `2m`, `1h`, `90` (seconds) → whole milliseconds. */
+export function parseLength(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?$/.exec(text.trim());
+  if (!match) throw new InvalidArgumentError("Write a length such as 3s, 500ms, 2m or 1h.");
+  return Math.round(Number(match[1]) * (units[match[2] ?? "s"] as number));
+}
+
+export function parseCount(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("Write a whole number.");
+  return Number(text);
+}
+
+export function parsePort(text: string): number {
+  const port = parseCount(text);
+  if (port > 65_535) throw new InvalidArgumentError("A port is 0 to 65535; 0 takes a free one.");
+  return port;
+}
+
+/** `2x2` → two cards of two slots each. */
+export function parseSimulated(text: string): { devices: number; slots: number } {
+  const match = /^(\d{1,2})x(\d{1,2})$/.exec(text);
+  const [devices, slots] = [Number(match?.[1] ?? 0), Number(match?.[2] ?? 0)];
+  if (devices < 1 || slots < 1) throw new InvalidArgumentError("Write cards x slots of each, such as 2x2.");
+  return { devices, slots };
+}
+
+export function parseSpace(text: string): string {
+  if (!/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/.test(text)) throw new InvalidArgumentError("Write OWNER/NAME.");
+  return text;
+}
+
+export function parseAdmission(text: string): "clip" | "strict" {
+  if (text !== "clip" && text !== "strict") throw new InvalidArgumentError("It is clip or strict.");
+  return text;
+}
+
+const tiers = ["free", "pro", "enterprise", "unlimited"] as const;
+
+export function parseTier(text: string): (typeof tiers)[number] {
+  const tier = tiers.find((one) => one === text);
+  if (!tier) throw new InvalidArgumentError(`It is one of ${tiers.join(", ")}.`);
+  return tier;
+}

@@ -1,0 +1,92 @@
+/** `waybill deploy DIR --space OWNER/NAME`: from a folder to a running app. stdout is its address. */
+import type { Command } from "commander";
+import type { BuildView, SpaceView } from "../../contract/api.ts";
+import type { Problem } from "../../contract/problem.ts";
+import { codeRow, isCode } from "../../evidence/codes.ts";
+import { parseLength, parseSpace } from "../arguments.ts";
+import { contextOf, paperOf } from "../context.ts";
+import type { Context, GlobalOptions } from "../context.ts";
+import { exit } from "../exit.ts";
+import type { ErrorDetails } from "../draw/error.ts";
+import { WorkFailed } from "../program.ts";
+import type { Runner } from "../program.ts";
+
+interface Options extends GlobalOptions {
+  readonly space: string;
+  readonly message?: string;
+  readonly timeout?: number;
+}
+
+export function declare(program: Command, run: Runner): void {
+  program
+    .command("deploy")
+    .description("send a folder as a Space's content and follow it until it runs or has failed")
+    .argument("<dir>", "the app's folder, with a README.md")
+    .requiredOption("--space <owner/name>", "the Space; made if it is absent", parseSpace)
+    .option("-m, --message <text>", "the commit's message")
+    .option("--timeout <length>", "stop watching after this long; the work goes on", parseLength)
+    .action(
+      run(async (world, command) => {
+        const options = command.optsWithGlobals<Options>();
+        return await deploy(contextOf(world, command), command.args[0] as string, options);
+      }),
+    );
+}
+
+async function deploy(context: Context, folder: string, options: Options): Promise<number> {
+  const [client, { deployFolder }, { DeployLines }, { Progress }, { lengthOf }] = await Promise.all([
+    context.client(),
+    import("../../client/deploy.ts"),
+    import("../draw/deploy.ts"),
+    import("../progress.ts"),
+    import("../draw/paper.ts"),
+  ]);
+  const { world } = context;
+  const startedAt = world.clock.monotonic();
+  const lines = new DeployLines(paperOf(world, world.stderr, options), client.url);
+  using progress = new Progress(context);
+  try {
+    const { space, build, ok, says } = await deployFolder(client, folder, options.space, {
+      summary: options.message,
+      waitMs: options.timeout,
+      signal: world.signal,
+      onEvent: (event) => progress.say(lines.of(event), event.type === "space" ? "the start" : event.type === "folder" ? "the upload" : "the build"),
+    });
+    if (ok) progress.say(`running in ${lengthOf(world.clock.monotonic() - startedAt)}\n`, "");
+    const document = { space: space.id, addresses: space.addresses, build: build && { id: build.id, outcome: build.outcome }, state: space.state };
+    context.answer(document, ok ? `${space.addresses[0] ?? space.id}\n` : "");
+    if (!ok) throw failed(space, build, says);
+    return exit.done;
+  } catch (error) {
+    if (world.signal.aborted) context.note(`stopped watching; the work goes on: waybill space show ${options.space}\n`);
+    throw error;
+  }
+}
+
+/** What stopped it: the build, or the start of what it built. */
+function failed(space: SpaceView, build: BuildView | null, says: string): WorkFailed {
+  const buildFailed = build?.outcome === "failed";
+  const code = buildFailed ? (build.code ?? "build/step-failed") : "start-failed";
+  const row = isCode(code) ? codeRow(code) : undefined;
+  const problem: Problem = {
+    type: "about:blank",
+    title: "The deployment failed",
+    status: row?.status ?? 422,
+    detail: says,
+    boundary: buildFailed ? "build" : "runtime",
+    code,
+    owner: row?.owner ?? "app",
+    retry: row?.retry ?? "never",
+    next: row?.next ?? `Read its log with \`waybill logs ${space.id}\`.`,
+    waybill: buildFailed ? build.id : space.id,
+  };
+  const details: ErrorDetails = buildFailed
+    ? {
+        where: `build.step ${build.steps.find(({ state }) => state === "failed")?.name ?? "none"}`,
+        because: build.because,
+        evidence: `${build.id}, ${build.logLines} log lines`,
+        charged: "nothing",
+      }
+    : { where: "replica.start", charged: "nothing" };
+  return new WorkFailed(problem, details);
+}

@@ -1,0 +1,67 @@
+/** `waybill pool show NAME` and `waybill pool set NAME --queue-limit 3s …`. */
+import type { Command } from "commander";
+import type { PoolChange } from "../../client/api.ts";
+import { parseAdmission, parseCount, parseLength } from "../arguments.ts";
+import { contextOf } from "../context.ts";
+import type { GlobalOptions } from "../context.ts";
+import { exit } from "../exit.ts";
+import { CliFailure } from "../failures.ts";
+import type { Runner } from "../program.ts";
+
+interface SetOptions extends GlobalOptions {
+  readonly queueLimit?: number;
+  readonly queueMax?: number;
+  readonly durationMax?: number;
+  readonly attachWithin?: number;
+  readonly admission?: "clip" | "strict";
+}
+
+export function declare(program: Command, run: Runner): void {
+  const pool = program.command("pool").description("GPU pools: show, set");
+  pool
+    .command("show")
+    .description("a pool's settings and how much of it is leased")
+    .argument("<name>")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [client, { drawPool }] = await Promise.all([context.client(), import("../draw/views.ts")]);
+        const answer = await client.pool(command.args[0] as string, { signal: world.signal });
+        context.answer(answer, drawPool(context.paper, answer));
+      }),
+    );
+  pool
+    .command("set")
+    .description("change a pool's settings")
+    .argument("<name>")
+    .option("--queue-limit <length>", "how long a call may wait, such as 60s", parseLength)
+    .option("--queue-max <count>", "how many calls may wait", parseCount)
+    .option("--duration-max <length>", "the longest duration that a call may declare", parseLength)
+    .option("--attach-within <length>", "how soon a worker must attach to its grant", parseLength)
+    .option("--admission <rule>", "clip or strict", parseAdmission)
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [client, { drawPool }] = await Promise.all([context.client(), import("../draw/views.ts")]);
+        const change = changeOf(command.opts<SetOptions>());
+        const answer = await client.changePool(command.args[0] as string, change, { signal: world.signal });
+        context.answer(answer, drawPool(context.paper, answer));
+      }),
+    );
+}
+
+function changeOf({ queueLimit, queueMax, durationMax, attachWithin, admission }: SetOptions): PoolChange {
+  const change: PoolChange = {
+    ...(queueLimit === undefined ? {} : { queueLimitMs: queueLimit }),
+    ...(queueMax === undefined ? {} : { queueMax }),
+    ...(durationMax === undefined ? {} : { durationMaxMs: durationMax }),
+    ...(attachWithin === undefined ? {} : { attachWithinMs: attachWithin }),
+    ...(admission === undefined ? {} : { admission }),
+  };
+  if (Object.keys(change).length > 0) return change;
+  throw new CliFailure(exit.usage, {
+    code: "nothing-to-set",
+    says: "No setting was given.",
+    next: "Name at least one, such as --queue-limit 60s; `waybill help pool set` lists them.",
+  });
+}

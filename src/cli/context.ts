@@ -1,0 +1,101 @@
+/** What one command works with: where its answer goes, how it is drawn, and the client, loaded when it is first used. */
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import type { WaybillClient } from "../client/api.ts";
+import type { Paper } from "./draw/paper.ts";
+import { exit } from "./exit.ts";
+import { CliFailure } from "./failures.ts";
+import type { CliWorld, Output } from "./world.ts";
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly url?: string;
+  /** False with `--no-color`. */
+  readonly color?: boolean;
+}
+
+export interface Context {
+  readonly world: CliWorld;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  /** How stdout is drawn. */
+  readonly paper: Paper;
+  /** The answer: the one document with `--json`, else the text. */
+  answer(document: unknown, text: string): void;
+  /** A line of a stream: JSON Lines with `--json`. */
+  stream(document: { readonly type: string }, text: string): void;
+  /** A person's reading beside the answer, on stderr; silent with `-q`, and with `--json`. */
+  note(text: string): void;
+  client(): Promise<WaybillClient>;
+}
+
+const defaultUrl = "http://127.0.0.1:7070";
+/** Where a terminal does not say its width: what an unwrapped line in a log may hold. */
+const widthOtherwise = 100;
+
+export function contextOf(world: CliWorld, command: Command): Context {
+  const options = command.optsWithGlobals<GlobalOptions>();
+  const json = options.json === true;
+  return {
+    world,
+    json,
+    quiet: options.quiet === true,
+    paper: paperOf(world, world.stdout, options),
+    answer: (document, text) => void world.stdout.write(json ? `${JSON.stringify(document)}\n` : text),
+    stream: (document, text) => void world.stdout.write(json ? `${JSON.stringify(document)}\n` : text),
+    note: (text) => void (json || options.quiet || world.stderr.write(text)),
+    client: async () => {
+      const [{ WaybillClient }, where] = await Promise.all([import("../client/api.ts"), whereIs(world, options.url)]);
+      return new WaybillClient(where);
+    },
+  };
+}
+
+export function paperOf(world: CliWorld, output: Output, options: GlobalOptions): Paper {
+  const { env } = world;
+  const plain = options.color === false || options.json === true || Boolean(env["NO_COLOR"]) || env["TERM"] === "dumb";
+  return { width: output.columns ?? widthOtherwise, zone: world.zone, color: output.isTTY === true && !plain };
+}
+
+/** Flag, environment, saved sign-in, default. A saved token goes only to the address that it was saved for. */
+export async function whereIs(world: CliWorld, flag: string | undefined): Promise<{ url: string; token: string | null }> {
+  const saved = await readSignIn(world.signInFile);
+  const url = flag ?? world.env["WAYBILL_URL"] ?? saved?.url ?? defaultUrl;
+  if (!URL.canParse(url) || !/^https?:/.test(url)) {
+    throw new CliFailure(exit.usage, {
+      code: "address-invalid",
+      says: `"${url}" is not an address of a server.`,
+      next: "Write it with http:// or https://, in --url or WAYBILL_URL.",
+    });
+  }
+  const savedToken = saved && new URL(saved.url).origin === new URL(url).origin ? saved.token : null;
+  return { url, token: world.env["WAYBILL_TOKEN"] || savedToken };
+}
+
+async function readSignIn(file: string): Promise<{ url: string; token: string } | undefined> {
+  let text: string;
+  try {
+    text = await readFile(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw signInDamaged(file, error);
+  }
+  try {
+    const { url, token } = JSON.parse(text) as { url?: unknown; token?: unknown };
+    if (typeof url === "string" && URL.canParse(url) && typeof token === "string") return { url, token };
+  } catch (error) {
+    throw signInDamaged(file, error);
+  }
+  throw signInDamaged(file, undefined);
+}
+
+function signInDamaged(file: string, cause: unknown): CliFailure {
+  return new CliFailure(exit.usage, {
+    code: "sign-in-file",
+    says: `The saved sign-in ${file} cannot be read.`,
+    next: "Remove that file, or set WAYBILL_URL and WAYBILL_TOKEN.",
+    cause,
+  });
+}

@@ -1,0 +1,57 @@
+/** The lines of a deployment as it goes: one an event, each said once. */
+import type { BuildView, SpaceView } from "../../contract/api.ts";
+import type { DeployEvent } from "../../client/deploy.ts";
+import { stepGlyphs } from "../words.ts";
+import type { Paper } from "./paper.ts";
+import { lengthOf, tone } from "./paper.ts";
+
+/** Turns events into lines; keeps what was said, so that a view that repeats says nothing. */
+export class DeployLines {
+  readonly #paper: Paper;
+  readonly #url: string;
+  readonly #said = new Set<string>();
+
+  constructor(paper: Paper, url: string) {
+    this.#paper = paper;
+    this.#url = url;
+  }
+
+  /** Empty where the event brings nothing that was not said. */
+  of(event: DeployEvent): string {
+    if (event.type === "folder") return this.#once(`sending ${event.files} ${event.files === 1 ? "file" : "files"}, ${sizeOf(event.bytes)}\n`);
+    if (event.type === "commit") {
+      return event.build === null
+        ? this.#once(`commit ${event.commit.slice(0, 12)}: nothing changed, its release is there\n`)
+        : this.#once(`${event.build}  commit ${event.commit.slice(0, 12)}   ${this.#url}/w/${event.build}\n`);
+    }
+    if (event.type === "build") return this.#build(event.build);
+    if (event.type === "line") return `     ${tone(this.#paper, "muted", `${event.line.source} |`)} ${event.line.text}\n`;
+    return this.#space(event.space);
+  }
+
+  #build(build: BuildView): string {
+    const queue = build.stage === "queued" ? this.#once(step("started", "queue", build.says)) : this.#once(step("done", "queue", "", build.queuedMs));
+    const steps = build.steps.map(({ name, state, tookMs }) => this.#once(step(state, name, "", state === "started" ? undefined : tookMs)));
+    return [queue, ...steps].join("");
+  }
+
+  #space(space: SpaceView): string {
+    return space.state === "running" ? "" : this.#once(step(space.state === "failed" ? "failed" : "started", "start", space.says));
+  }
+
+  #once(text: string): string {
+    if (this.#said.has(text)) return "";
+    this.#said.add(text);
+    return text;
+  }
+}
+
+function step(state: "started" | "done" | "failed", name: string, says: string, tookMs?: number): string {
+  const took = tookMs === undefined ? "" : lengthOf(tookMs);
+  return `  ${stepGlyphs[state]}  ${name.padEnd(10)} ${took.padStart(8)}  ${says}`.trimEnd() + "\n";
+}
+
+function sizeOf(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`;
+  return bytes < 1_000_000 ? `${Math.round(bytes / 1_000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}

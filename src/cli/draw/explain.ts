@@ -1,0 +1,114 @@
+/** The verdict of a work, and its hops, as `waybill explain` prints them. Renders the record; decides nothing. */
+import type { Entry, Facts, Hop, Json } from "../../evidence/entry.ts";
+import { hopsOf } from "../../evidence/entry.ts";
+import type { Charge, Explanation, Link, Verdict } from "../../evidence/verdict.ts";
+import { outcomeWords, ownerGlyphs } from "../words.ts";
+import type { Paper } from "./paper.ts";
+import { lengthOf, secondsOf, timeOf, tone, wrap } from "./paper.ts";
+
+const labelWidth = 11;
+/** Facts that other lines say already. */
+const factsSaidElsewhere: ReadonlySet<string> = new Set(["code", "channel", "number", "closed", "link"]);
+
+export function drawExplanation(paper: Paper, explanation: Explanation, { hops }: { hops: boolean }): string {
+  const { verdict } = explanation;
+  const rows: (readonly [string, string])[] = [];
+  if (verdict === null) {
+    rows.push(["outcome", `${explanation.kind} ${explanation.id}: ${outcomeWords[explanation.outcome]}`], ["", explanation.sentence]);
+  } else {
+    rows.push(
+      ["verdict", `${tone(paper, "strong", `${verdict.boundary} / ${verdict.code}`)}  ${verdict.certainty}`],
+      ["owner", `${tone(paper, verdict.owner, `${ownerGlyphs[verdict.owner]} ${verdict.owner}`)}: ${verdict.sentence}`],
+    );
+    if (verdict.charge) rows.push(["charged", chargeSays(verdict.charge)]);
+    rows.push(...labelled("facts", verdict.facts.map((id) => factLine(paper, explanation.entries, id))));
+    rows.push(...labelled("inferred", verdict.inferred.map(({ rule, says }) => `${says} (${rule})`)));
+    rows.push(...labelled("ruled out", ruledOut(verdict, explanation.entries)));
+  }
+  rows.push(...explanation.gaps.map(({ emitter, epoch, from, to, why }) => ["missing", `${emitter} epoch ${epoch}, numbers ${from} to ${to}: ${why}`] as const));
+  if (verdict) rows.push(["next", `${retryWords[verdict.retry]}${verdict.next}`]);
+  rows.push(...explanation.links.map((link, i) => [i === 0 ? "linked" : "", linkSays(link)] as const));
+  rows.push(["read", `journal to ${explanation.read.journal}, evidence to ${explanation.read.evidence}`]);
+  const text = rows.map(([label, value]) => `${label.padEnd(labelWidth)}${wrapKeeping(value, paper.width)}\n`).join("");
+  return hops ? `${text}\n${drawHops(paper, explanation)}` : text;
+}
+
+const retryWords = { now: "retry now. ", later: "retry later. ", never: "not before something is changed. " } as const;
+
+function linkSays({ id, kind, outcome, code, sentence }: Link): string {
+  const ended = code ?? (outcome ? outcomeWords[outcome] : undefined);
+  return `${kind} ${id}${ended ? `, ${ended}` : ""}${sentence ? `: ${sentence}` : ""}`;
+}
+
+function chargeSays({ chargedMs, heldMs, releasedMs, receipt }: Charge): string {
+  const back = releasedMs > 0 ? `; ${secondsOf(releasedMs)} given back` : "";
+  return `${secondsOf(chargedMs)} of ${secondsOf(heldMs)} held${back}${receipt ? ` (receipt ${receipt})` : ""}`;
+}
+
+function labelled(label: string, lines: readonly string[]): (readonly [string, string])[] {
+  return lines.length === 0 ? [[label, "nothing"]] : lines.map((line, i) => [i === 0 ? label : "", line] as const);
+}
+
+function factLine(paper: Paper, entries: readonly Entry[], id: string): string {
+  const entry = entries.find((one) => one.id === id);
+  if (!entry) return id;
+  return `${timeOf(paper, entry.at)}  ${entry.hop.padEnd(13)} ${entry.mark.padEnd(7)} ${factsOf(entry.facts)}`.trimEnd();
+}
+
+function ruledOut(verdict: Verdict, entries: readonly Entry[]): string[] {
+  return Object.entries(verdict.ruledOut).map(([boundary, ids]) => {
+    const by = ids.map((id) => entries.find((entry) => entry.id === id)).map((entry, i) => (entry ? `${entry.hop} ${entry.mark}` : ids[i]));
+    const because = verdict.ruledOutBecause[boundary];
+    return `${boundary}: ${because ? `${because} (${by.join(", ")})` : by.join(", ")}`;
+  });
+}
+
+function factsOf(facts: Facts): string {
+  return Object.entries(facts)
+    .filter(([name]) => !factsSaidElsewhere.has(name))
+    .map(([name, value]) => `${name} ${valueSays(name, value)}`)
+    .join(", ");
+}
+
+function valueSays(name: string, value: Json): string {
+  if (typeof value === "number" && name.endsWith("Ms")) return lengthOf(value);
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+const barWidth = 20;
+
+/** A row for each hop of this kind of work, also those that never happened. Each emitter has an axis of its own. */
+function drawHops(paper: Paper, { kind, entries }: Explanation): string {
+  const axes = new Map<string, { from: number; to: number }>();
+  for (const { emitter, at } of entries) {
+    const ms = Date.parse(at);
+    const axis = axes.get(emitter) ?? { from: ms, to: ms };
+    axes.set(emitter, { from: Math.min(axis.from, ms), to: Math.max(axis.to, ms) });
+  }
+  const hops: readonly Hop[] = kind === "space" || kind === "counter" ? [...new Set(entries.map(({ hop }) => hop))] : hopsOf[kind];
+  return hops
+    .map((hop) => {
+      const own = entries.filter((entry) => entry.hop === hop);
+      if (own.length === 0) return `${hop.padEnd(16)} |${" ".repeat(barWidth)}|  ${tone(paper, "muted", "never happened")}\n`;
+      const { emitter, epoch } = own[0] as Entry;
+      const mine = own.filter((entry) => entry.emitter === emitter);
+      const times = mine.map(({ at }) => Date.parse(at));
+      const [from, to] = [Math.min(...times), Math.max(...times)];
+      const signed = own.map((entry) => `${entry.emitter === emitter ? "" : `${entry.emitter} `}${entry.mark} ${entry.seq}`).join(", ");
+      const length = mine.length > 1 ? lengthOf(to - from) : "";
+      return `${hop.padEnd(16)} |${bar(axes.get(emitter) as { from: number; to: number }, from, to)}|  ${length.padStart(7)}  ${emitter}/${epoch}: ${signed}\n`;
+    })
+    .join("");
+}
+
+function bar(axis: { from: number; to: number }, from: number, to: number): string {
+  const span = Math.max(1, axis.to - axis.from);
+  const start = Math.min(barWidth - 1, Math.floor(((from - axis.from) / span) * barWidth));
+  const end = Math.min(barWidth, Math.max(start + 1, Math.ceil(((to - axis.from) / span) * barWidth)));
+  return `${" ".repeat(start)}${"#".repeat(end - start)}`.padEnd(barWidth);
+}
+
+/** Wraps, except where columns of their own would be broken: there a long line stays whole. */
+function wrapKeeping(text: string, width: number): string {
+  return text.includes("  ") ? text : wrap(text, width, labelWidth);
+}

@@ -1,0 +1,39 @@
+/** A receipt and the checks of one, for people. */
+import type { Receipt } from "../../contract/api.ts";
+import type { Paper } from "./paper.ts";
+import { dayTimeOf, secondsOf, tone, wrap } from "./paper.ts";
+import { drawRows } from "./views.ts";
+
+export function drawReceipt(paper: Paper, receipt: Receipt): string {
+  const where = receipt.gpu === null ? "no GPU was granted" : `${receipt.gpu} on ${receipt.node ?? "an unknown node"}`;
+  return `${tone(paper, "strong", receipt.id)}  call ${receipt.call}\n${drawRows(paper, [
+    ["account", `${receipt.account}, known by ${receipt.billedBy}`],
+    ["space", receipt.space],
+    ["gpu", `${where}${receipt.simulated ? " (simulated)" : ""}, pool ${receipt.pool}`],
+    ["size", `${receipt.size}, factor ${receipt.factorPermille / 1000}`],
+    ["declared", secondsOf(receipt.declaredMs)],
+    ["held", secondsOf(receipt.heldMs)],
+    ["queued", `${secondsOf(receipt.queuedMs)}, free`],
+    ["used", secondsOf(receipt.usedMs)],
+    ["charged", `${secondsOf(receipt.chargedMs)}, ${secondsOf(receipt.releasedMs)} given back`],
+    ["rule", receipt.rule],
+    ["outcome", receipt.code ? `${receipt.outcome}, ${receipt.code}` : receipt.outcome],
+    ["ended", `${dayTimeOf(paper, receipt.endedAt)}, journal index ${receipt.journalIndex}`],
+  ])}`;
+}
+
+export interface Checked {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly says: string;
+}
+
+export function drawChecks(paper: Paper, checks: readonly Checked[]): string {
+  const indent = 6 + Math.max(...checks.map(({ name }) => name.length)) + 2;
+  return checks
+    .map(({ name, ok, says }) => {
+      const word = ok ? "ok  " : tone(paper, "failed", "fail");
+      return `${word}  ${name.padEnd(indent - 6)}${wrap(ok ? says : `not so: ${says}`, paper.width, indent)}\n`;
+    })
+    .join("");
+}

@@ -1,0 +1,176 @@
+/** One drawing a view of the API: lists as tables, single things as a few lines. */
+import type { BoardView, CallView, PoolView, QueueView, QuotaView, RequestView, SpaceView, StatusView, WhoAmI } from "../../contract/api.ts";
+import type { LogLine } from "../../contract/agent.ts";
+import type { Paper } from "./paper.ts";
+import { dayTimeOf, lengthOf, secondsOf, timeOf, tone, wrap } from "./paper.ts";
+import { drawTable } from "./table.ts";
+
+export function drawSpaces(paper: Paper, spaces: readonly SpaceView[]): string {
+  if (spaces.length === 0) return "No Spaces yet. Make one: waybill deploy DIR --space OWNER/NAME\n";
+  return drawTable(
+    paper,
+    [
+      { head: "SPACE", cell: (space) => space.id, drop: 0 },
+      { head: "STATE", cell: (space) => space.state, drop: 0 },
+      { head: "SINCE", cell: (space) => dayTimeOf(paper, space.since), drop: 2 },
+      { head: "SDK", cell: (space) => space.sdk ?? "-", drop: 3 },
+      { head: "ADDRESS", cell: (space) => space.addresses[0] ?? "-", drop: 1 },
+    ],
+    spaces,
+  );
+}
+
+export function drawSpace(paper: Paper, space: SpaceView): string {
+  const rows: (readonly [string, string])[] = [
+    ["state", `${space.state} since ${dayTimeOf(paper, space.since)}`],
+    ["", space.says],
+    ...space.addresses.map((address, i) => [i === 0 ? "address" : "", address] as const),
+  ];
+  if (space.build) rows.push(["build", `${space.build.id}  ${space.build.outcome ?? space.build.stage}  ${space.build.says}`]);
+  if (space.release) rows.push(["release", space.release]);
+  for (const [i, replica] of space.replicas.entries()) {
+    rows.push([i === 0 ? "replicas" : "", `${replica.id}  ${replica.phase}  ${replica.says}`]);
+  }
+  return `${tone(paper, "strong", space.id)}  ${space.sdk ?? "no SDK known yet"}\n${drawRows(paper, rows)}`;
+}
+
+export function drawRequests(paper: Paper, requests: readonly RequestView[]): string {
+  if (requests.length === 0) return "No requests in the record. Open the Space's address, then look again.\n";
+  return drawTable(
+    paper,
+    [
+      { head: "TIME", cell: (request) => timeOf(paper, request.at), drop: 0 },
+      { head: "METHOD", cell: (request) => request.method, drop: 3 },
+      { head: "PATH", cell: (request) => request.path, drop: 4 },
+      { head: "STATUS", cell: (request) => String(request.status), right: true, drop: 1 },
+      { head: "BY", cell: (request) => request.answeredBy, drop: 1 },
+      { head: "MS", cell: (request) => String(request.ms), right: true, drop: 5 },
+      { head: "ACCOUNT", cell: (request) => request.account, drop: 6 },
+      { head: "CODE", cell: (request) => request.code ?? "", drop: 2 },
+      { head: "ID", cell: (request) => request.id, drop: 0 },
+    ],
+    requests,
+  );
+}
+
+export function drawCalls(paper: Paper, calls: readonly CallView[]): string {
+  if (calls.length === 0) return "No GPU calls in the record.\n";
+  return drawTable(
+    paper,
+    [
+      { head: "TIME", cell: (call) => timeOf(paper, call.at), drop: 3 },
+      { head: "CALL", cell: (call) => call.id, drop: 0 },
+      { head: "SPACE", cell: (call) => call.space, drop: 2 },
+      { head: "ENDED", cell: (call) => call.code ?? call.outcome ?? call.stage, drop: 1 },
+      { head: "HOLDS", cell: (call) => secondsOf(call.heldMs), right: true, drop: 4 },
+      { head: "QUEUED", cell: (call) => secondsOf(call.queuedMs), right: true, drop: 5 },
+      { head: "USED", cell: (call) => secondsOf(call.usedMs), right: true, drop: 4 },
+      { head: "CHARGED", cell: (call) => secondsOf(call.chargedMs), right: true, drop: 0 },
+      { head: "RECEIPT", cell: (call) => call.receipt ?? "-", drop: 6 },
+    ],
+    calls,
+  );
+}
+
+const barWidth = 36;
+
+export function drawQuota(paper: Paper, quota: QuotaView): string {
+  const resets = quota.resetsAt === null ? "the window opens with the first use" : `resets ${dayTimeOf(paper, quota.resetsAt)}`;
+  if (quota.limitMs === null || quota.leftMs === null) {
+    return `${quota.account} (${quota.tier}): ${secondsOf(quota.usedMs)} used, ${secondsOf(quota.heldMs)} held, no limit\n`;
+  }
+  const sum = `${secondsOf(quota.limitMs)} = ${secondsOf(quota.usedMs)} used + ${secondsOf(quota.heldMs)} held + ${secondsOf(quota.leftMs)} left`;
+  const used = Math.round((barWidth * quota.usedMs) / quota.limitMs);
+  const held = Math.min(barWidth - used, Math.round((barWidth * quota.heldMs) / quota.limitMs));
+  const bar = `[${"#".repeat(Math.min(barWidth, used))}${"=".repeat(Math.max(0, held))}`.padEnd(barWidth + 1, "-");
+  return `${quota.account} (${quota.tier}): ${sum}\n${bar}]  ${resets}\n`;
+}
+
+export function drawPool(paper: Paper, pool: PoolView): string {
+  const simulated = pool.simulated ? " (simulated)" : "";
+  return `${tone(paper, "strong", pool.name)}${simulated}: ${pool.leased} of ${pool.slots} slots leased on ${pool.devices} cards, ${pool.waiting} waiting\n${drawRows(
+    paper,
+    [
+      ["queue limit", lengthOf(pool.queueLimitMs)],
+      ["queue holds", `at most ${pool.queueMax} calls`],
+      ["a call", `at most ${lengthOf(pool.durationMaxMs)}, attaches within ${lengthOf(pool.attachWithinMs)}`],
+      ["admission", pool.admission],
+    ],
+  )}`;
+}
+
+export function drawQueue(paper: Paper, { pool, calls }: QueueView): string {
+  const simulated = pool.simulated ? " (simulated)" : "";
+  const head = `${pool.name}${simulated}: ${pool.leased} of ${pool.slots} slots leased, ${pool.waiting} waiting, limit ${lengthOf(pool.queueLimitMs)}\n`;
+  if (calls.length === 0) return head;
+  return head + drawTable(
+    paper,
+    [
+      { head: "#", cell: (call) => String(call.waiting.position), right: true, drop: 0 },
+      { head: "CALL", cell: (call) => call.call, drop: 0 },
+      { head: "ACCOUNT", cell: (call) => call.account, drop: 3 },
+      { head: "SPACE", cell: (call) => call.space, drop: 4 },
+      { head: "SIZE", cell: (call) => call.size, drop: 6 },
+      { head: "HOLDS", cell: (call) => lengthOf(call.holdsMs), right: true, drop: 5 },
+      { head: "WAITED", cell: (call) => lengthOf(call.waitedMs), right: true, drop: 2 },
+      { head: "STARTS", cell: (call) => (call.waiting.estimateMs === null ? "unknown" : `~${lengthOf(call.waiting.estimateMs)}`), right: true, drop: 1 },
+      { head: "WAITS FOR", cell: (call) => call.waiting.blockers.map(({ says }) => says).join("; "), drop: 1 },
+    ],
+    calls,
+  );
+}
+
+const leaseBarWidth = 12;
+
+export function drawBoard(paper: Paper, { slots }: BoardView): string {
+  if (slots.length === 0) return "No slots: no node has brought a GPU to this pool.\n";
+  const bar = (forMs: number, leaseMs: number | null): string => {
+    if (leaseMs === null || leaseMs === 0) return "-".repeat(leaseBarWidth);
+    return "#".repeat(Math.min(leaseBarWidth, Math.round((leaseBarWidth * forMs) / leaseMs))).padEnd(leaseBarWidth, "-");
+  };
+  return drawTable(
+    paper,
+    [
+      { head: "SLOT", cell: (slot) => slot.slot + (slot.simulated ? " (simulated)" : ""), drop: 0 },
+      { head: "LEASE", cell: (slot) => bar(slot.forMs, slot.leaseMs), drop: 4 },
+      { head: "STAGE", cell: (slot) => slot.stage, drop: 2 },
+      { head: "SPACE", cell: (slot) => slot.space ?? "", drop: 1 },
+      { head: "ACCOUNT", cell: (slot) => slot.account ?? "", drop: 3 },
+      { head: "CALL", cell: (slot) => slot.call ?? "", drop: 0 },
+      { head: "FOR", cell: (slot) => (slot.leaseMs === null ? lengthOf(slot.forMs) : `${lengthOf(slot.forMs)} of ${lengthOf(slot.leaseMs)}`), right: true, drop: 2 },
+    ],
+    slots,
+  );
+}
+
+export function drawStatus(paper: Paper, status: StatusView): string {
+  const pools = status.pools.map((pool, i): readonly [string, string] => {
+    const waits = pool.waiting > 0 ? `${pool.waiting} waiting` : "nobody waits";
+    return [i === 0 ? "GPUs" : "", `pool ${pool.name}: ${pool.leased} of ${pool.slots} slots leased, ${waits}${pool.simulated ? " (simulated)" : ""}`];
+  });
+  return `Waybill ${status.version} at ${status.url}\n${drawRows(paper, [
+    ["spaces", String(status.spaces)],
+    ...pools,
+    ["sandbox", `${status.isolation.driver}: ${status.isolation.says}`],
+    ["record", `journal at ${status.journalIndex}`],
+    ["booted in", lengthOf(status.bootMs)],
+  ])}`;
+}
+
+export function drawWhoAmI(who: WhoAmI): string {
+  const { role, displayName } = who.auth.accessToken;
+  return `${who.name}, by token "${displayName}" (${role})\n`;
+}
+
+/** `12:00:07.311 gpu    text`; a hole in the numbers before it is said on a line of its own. */
+export function drawLogLine(paper: Paper, line: LogLine, before: number | null): string {
+  const hole = before !== null && line.n > before + 1 ? `-- ${line.source} lines ${before + 1}-${line.n - 1} missing --\n` : "";
+  const text = line.stream === "note" ? tone(paper, "muted", line.text) : line.text;
+  return `${tone(paper, "muted", hole)}${timeOf(paper, line.at)} ${line.source.padEnd(7)} ${text}\n`;
+}
+
+/** Labelled lines; a label column as wide as the widest label. */
+export function drawRows(paper: Paper, rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([label]) => label.length)) + 4;
+  return rows.map(([label, text]) => `${`  ${label}`.padEnd(width)}${wrap(text, paper.width, width)}\n`).join("");
+}

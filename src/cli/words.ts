@@ -1,0 +1,42 @@
+/** Words, glyphs and colours: one table each, read by every drawing of the command line. */
+import type { InspectColor } from "node:util";
+import type { Owner } from "../evidence/codes.ts";
+
+export type Tone = "plain" | "muted" | "strong" | "failed" | Owner | "unknown";
+
+/** Colour never stands instead of a word; success is plain. */
+export const toneColors: Readonly<Record<Tone, readonly InspectColor[]>> = {
+  plain: [],
+  muted: ["dim"],
+  strong: ["bold"],
+  failed: ["red"],
+  platform: ["magenta"],
+  app: ["blue"],
+  visitor: ["green"],
+  outside: ["yellow"],
+  unknown: [],
+};
+
+export const ownerGlyphs: Readonly<Record<Owner | "unknown", string>> = {
+  platform: "■",
+  app: "●",
+  visitor: "▲",
+  outside: "◆",
+  unknown: "?",
+};
+
+/** What stands before a step of a build or a start. Two characters, so that columns line up. */
+export const stepGlyphs = { done: "ok", started: ">>", failed: "!!", waiting: "  " } as const;
+
+/** Names of a build's stages as steps that a person reads. */
+export const stageWords = {
+  queued: "queue",
+  claimed: "queue",
+  fetching: "fetch",
+  building: "build",
+  publishing: "publish",
+  done: "done",
+  failed: "failed",
+} as const;
+
+export const outcomeWords = { ok: "ok", refused: "refused", failed: "failed", open: "going on", unknown: "unknown" } as const;

@@ -1,0 +1,38 @@
+/** What the command line is given: streams, environment, clock, and the platform itself for `up`. */
+import type { Clock } from "../stdx/time.ts";
+
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+export interface UpOptions {
+  /** Data folder; undefined for the default. */
+  readonly data: string | undefined;
+  /** 0 takes a free one; undefined takes the default or the next free one. */
+  readonly port: number | undefined;
+  readonly host: string | undefined;
+  /** `2x2`: devices and slots each, labelled simulated; undefined uses what the machine has. */
+  readonly simulateGpus: { readonly devices: number; readonly slots: number } | undefined;
+  /** Name of the sandbox driver; `none` only when asked for by name. */
+  readonly sandbox: string | undefined;
+  /** One JSON line when ready, then log lines as JSON on stderr. */
+  readonly json: boolean;
+}
+
+export interface CliWorld {
+  readonly version: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly clock: Clock;
+  /** Aborted by Ctrl-C or SIGTERM, with the signal's name as its reason. */
+  readonly signal: AbortSignal;
+  /** Where `waybill login` saves address and token: JSON `{ url, token }`. */
+  readonly signInFile: string;
+  /** IANA name of the zone in which times are shown; undefined is the machine's. */
+  readonly zone?: string | undefined;
+  /** Runs the platform until it is told to stop; resolves to the exit code. */
+  up(options: UpOptions): Promise<number>;
+}

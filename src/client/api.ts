@@ -1,0 +1,258 @@
+/** A typed client of the platform's HTTP API: a method a route, streams as async iterators, refusals as `ApiError`. */
+import type {
+  BoardView,
+  BuildView,
+  CallView,
+  CommitView,
+  CreateToken,
+  CreatedToken,
+  Page,
+  PoolView,
+  QueueView,
+  QuotaView,
+  RequestView,
+  SignedReceipt,
+  SpaceView,
+  StatusView,
+  WhoAmI,
+} from "../contract/api.ts";
+import type { LogLine } from "../contract/agent.ts";
+import type { Problem } from "../contract/problem.ts";
+import type { Explanation } from "../evidence/verdict.ts";
+import { ApiError, ServerUnreachable } from "./errors.ts";
+import { readJsonLines } from "./json-lines.ts";
+
+export interface ClientOptions {
+  /** The console's address, e.g. `http://localhost:7070`. */
+  readonly url: string;
+  /** `hf_wb…`; null asks as a stranger. */
+  readonly token: string | null;
+}
+
+/** Options of one request. */
+export interface Asking {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface LogOptions extends Asking {
+  /** The first line's number; 1 where it is not said. */
+  readonly from?: number | undefined;
+  /** Go on with new lines until the log ends or `signal` is aborted. */
+  readonly follow?: boolean | undefined;
+}
+
+/** What of a pool may be changed. */
+export type PoolChange = Partial<Pick<PoolView, "queueLimitMs" | "queueMax" | "durationMaxMs" | "attachWithinMs" | "admission">>;
+
+export interface SigningKey {
+  readonly kty: "OKP";
+  readonly crv: "Ed25519";
+  readonly x: string;
+  readonly kid: string;
+}
+
+/** An answer that is not a stream comes within this; the slowest ones explain a long record. */
+const answerWithinMs = 30_000;
+/** A commit carries a whole folder, perhaps over a slow line. */
+const commitWithinMs = 300_000;
+/** Problems are short; of a page that is none, this much is read for its sentence. */
+const problemMaxCharacters = 64 * 1024;
+
+export class WaybillClient {
+  readonly url: string;
+  readonly #token: string | null;
+
+  constructor({ url, token }: ClientOptions) {
+    this.url = url.replace(/\/+$/, "");
+    this.#token = token;
+  }
+
+  async status(asking: Asking = {}): Promise<StatusView> {
+    return await this.#get("/api/status", {}, asking);
+  }
+
+  async whoami(asking: Asking = {}): Promise<WhoAmI> {
+    return await this.#get("/api/whoami-v2", {}, asking);
+  }
+
+  /** Needs an administrator's token. The answer is the only time that the new token is shown. */
+  async createToken(body: CreateToken, asking: Asking = {}): Promise<CreatedToken> {
+    return await this.#send("POST", "/api/tokens", body, asking);
+  }
+
+  async spaces({ page, ...asking }: Asking & { page?: string | undefined } = {}): Promise<Page<SpaceView>> {
+    return await this.#get("/api/spaces", { page }, asking);
+  }
+
+  /** `space` is `owner/name`, here and below. */
+  async space(space: string, asking: Asking = {}): Promise<SpaceView> {
+    return await this.#get(`/api/spaces/${pathOf(space)}`, {}, asking);
+  }
+
+  /** Commits NDJSON in the Hub's form to `main`; creates the Space if it is absent. */
+  async commit(space: string, ndjson: Uint8Array, asking: Asking = {}): Promise<CommitView> {
+    const init = { method: "POST", body: ndjson, headers: { "content-type": "application/x-ndjson" } };
+    return (await this.#ask(`/api/spaces/${pathOf(space)}/commit/main`, init, asking, commitWithinMs)) as CommitView;
+  }
+
+  async requests(space: string, { page, ...asking }: Asking & { page?: string | undefined } = {}): Promise<Page<RequestView>> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/requests`, { page }, asking);
+  }
+
+  logs(space: string, options: LogOptions = {}): AsyncIterable<LogLine> {
+    return this.#stream(`/api/spaces/${pathOf(space)}/logs`, options);
+  }
+
+  async build(id: string, asking: Asking = {}): Promise<BuildView> {
+    return await this.#get(`/api/builds/${encodeURIComponent(id)}`, {}, asking);
+  }
+
+  /** With `follow`, ends when the build has ended. */
+  buildLog(id: string, options: LogOptions = {}): AsyncIterable<LogLine> {
+    return this.#stream(`/api/builds/${encodeURIComponent(id)}/log`, options);
+  }
+
+  async calls({ account, page, ...asking }: Asking & { account?: string | undefined; page?: string | undefined } = {}): Promise<Page<CallView>> {
+    return await this.#get("/api/calls", { account, page }, asking);
+  }
+
+  async call(id: string, asking: Asking = {}): Promise<CallView> {
+    return await this.#get(`/api/calls/${encodeURIComponent(id)}`, {}, asking);
+  }
+
+  async quota({ account, ...asking }: Asking & { account?: string | undefined } = {}): Promise<QuotaView> {
+    return await this.#get("/api/quota", { account }, asking);
+  }
+
+  async gpuQueue({ pool, ...asking }: Asking & { pool?: string | undefined } = {}): Promise<QueueView> {
+    return await this.#get("/api/gpu/queue", { pool }, asking);
+  }
+
+  async gpuBoard(asking: Asking = {}): Promise<BoardView> {
+    return await this.#get("/api/gpu/board", {}, asking);
+  }
+
+  async pool(name: string, asking: Asking = {}): Promise<PoolView> {
+    return await this.#get(`/api/pools/${encodeURIComponent(name)}`, {}, asking);
+  }
+
+  async changePool(name: string, change: PoolChange, asking: Asking = {}): Promise<PoolView> {
+    return await this.#send("PATCH", `/api/pools/${encodeURIComponent(name)}`, change, asking);
+  }
+
+  /** Any id, or `owner/name`. */
+  async explain(id: string, asking: Asking = {}): Promise<Explanation> {
+    return await this.#get(`/api/explain/${pathOf(id)}`, {}, asking);
+  }
+
+  /** By the receipt's id or its call's. */
+  async receipt(id: string, asking: Asking = {}): Promise<SignedReceipt> {
+    return await this.#get(`/api/receipts/${encodeURIComponent(id)}`, {}, asking);
+  }
+
+  async keys(asking: Asking = {}): Promise<{ readonly keys: readonly SigningKey[] }> {
+    return await this.#get("/api/keys", {}, asking);
+  }
+
+  async #get<Answer>(path: string, query: Record<string, string | undefined>, asking: Asking): Promise<Answer> {
+    return (await this.#ask(path + queryOf(query), { method: "GET" }, asking, answerWithinMs)) as Answer;
+  }
+
+  async #send<Answer>(method: string, path: string, body: unknown, asking: Asking): Promise<Answer> {
+    const init = { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+    return (await this.#ask(path, init, asking, answerWithinMs)) as Answer;
+  }
+
+  async #ask(path: string, init: RequestInit, asking: Asking, withinMs: number): Promise<unknown> {
+    const limit = AbortSignal.timeout(withinMs);
+    const signal = asking.signal ? AbortSignal.any([asking.signal, limit]) : limit;
+    const response = await this.#fetch(path, init, signal, asking.signal);
+    try {
+      return await response.json();
+    } catch (error) {
+      throw this.#unanswered(error, asking.signal, "sent an answer that could not be read");
+    }
+  }
+
+  async *#stream(path: string, { from, follow, signal }: LogOptions): AsyncGenerator<LogLine> {
+    const query = queryOf({ from: from === undefined ? undefined : String(from), follow: follow ? "1" : undefined });
+    // Only the headers are bounded: a log that is followed may be silent for hours.
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new DOMException("no answer in time", "TimeoutError")), answerWithinMs);
+    let response: Response;
+    try {
+      response = await this.#fetch(path + query, { method: "GET" }, signal ? AbortSignal.any([signal, late.signal]) : late.signal, signal);
+    } finally {
+      clearTimeout(timer);
+    }
+    try {
+      yield* readJsonLines<LogLine>(response.body as ReadableStream<Uint8Array>);
+    } catch (error) {
+      throw this.#unanswered(error, signal, "closed the stream before its end");
+    }
+  }
+
+  /** Resolves only to an answer that says yes. */
+  async #fetch(path: string, init: RequestInit, signal: AbortSignal, callers: AbortSignal | undefined): Promise<Response> {
+    const headers = new Headers(init.headers);
+    headers.set("accept", "application/json, application/x-ndjson, application/problem+json");
+    if (this.#token !== null) headers.set("authorization", `Bearer ${this.#token}`);
+    let response: Response;
+    try {
+      response = await fetch(this.url + path, { ...init, headers, signal, redirect: "error" });
+    } catch (error) {
+      throw this.#unanswered(error, callers, "does not answer");
+    }
+    if (!response.ok) throw await apiErrorOf(response, path);
+    return response;
+  }
+
+  #unanswered(error: unknown, callers: AbortSignal | undefined, says: string): unknown {
+    if (callers?.aborted) return callers.reason;
+    const late = (error as Error).name === "TimeoutError";
+    return new ServerUnreachable(this.url, late ? "did not answer in time" : says, error);
+  }
+}
+
+async function apiErrorOf(response: Response, path: string): Promise<ApiError> {
+  const text = (await response.text().catch(() => "")).slice(0, problemMaxCharacters); // A refusal without its body is still one.
+  const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
+  return new ApiError(problemOf(text, response.status, path), Number.isFinite(retryAfter) ? retryAfter : null);
+}
+
+/** The problem in an answer's body, filled up where a proxy or another server answered in its own form. */
+function problemOf(text: string, status: number, path: string): Problem {
+  const raw = tryParse(text);
+  const says = [raw["detail"], raw["error"], raw["title"]].find((value) => typeof value === "string");
+  const problem: Problem = {
+    type: "about:blank",
+    title: `HTTP ${status}`,
+    status,
+    detail: (says as string | undefined) ?? `The server answered ${status} to ${path}.`,
+    boundary: "control",
+    code: `http-${status}`,
+    owner: status >= 500 ? "platform" : "visitor",
+    retry: status >= 500 ? "later" : "never",
+    next: status >= 500 ? "Try again; the server's log says more." : "Check the address and the command.",
+  };
+  return typeof raw["code"] === "string" && typeof raw["detail"] === "string" ? { ...problem, ...raw, status } : problem;
+}
+
+function tryParse(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {}; // Not JSON: a page of something between us and the server.
+  }
+}
+
+function queryOf(query: Record<string, string | undefined>): string {
+  const said = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  return said.length > 0 ? `?${new URLSearchParams(said)}` : "";
+}
+
+/** Encodes each part, so that `owner/name` stays two of them. */
+function pathOf(id: string): string {
+  return id.split("/").map(encodeURIComponent).join("/");
+}

@@ -1,0 +1,72 @@
+/** What every route of the API shares: who calls, how a refusal is written, how a stream of lines is sent. */
+import type { Context as HonoContext, Hono } from "hono";
+import type { Problem } from "../contract/problem.ts";
+import type { Code } from "../evidence/codes.ts";
+import { problemOf } from "../http/index.ts";
+import type { ProblemExtra } from "../http/index.ts";
+import type { Server } from "./server.ts";
+
+/** Who calls, as the token says; a request without one is nobody. */
+export interface Caller {
+  readonly account: string;
+  readonly tier: string;
+  readonly admin: boolean;
+}
+
+export interface ApiEnv {
+  // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type
+  Variables: { caller: Caller | null; requestId: string };
+}
+
+export type Api = Hono<ApiEnv>;
+export type ApiContext = HonoContext<ApiEnv>;
+/** A route's file registers itself on the API and reads the server. */
+export type Route = (api: Api, server: Server) => void;
+
+/** An answer that says no: the row of the code, and what happened this time. */
+export function refuse(c: ApiContext, code: Code, extra: ProblemExtra = {}): Response {
+  return problemResponse(problemOf(code, { waybill: c.get("requestId"), ...extra }));
+}
+
+export function problemResponse(problem: Problem): Response {
+  const headers: Record<string, string> = { "content-type": "application/problem+json", "cache-control": "no-store" };
+  if (problem.status === 401) headers["www-authenticate"] = 'Bearer realm="waybill"';
+  if (problem.status === 429 || problem.status === 503) headers["retry-after"] = "2";
+  return new Response(JSON.stringify(problem), { status: problem.status, headers });
+}
+
+/** The caller, or the answer that asks for a sign-in. */
+export function signedIn(c: ApiContext): Caller | Response {
+  return c.get("caller") ?? refuse(c, "identity/missing");
+}
+
+/** The caller if it is an administrator. */
+export function administrator(c: ApiContext): Caller | Response {
+  const caller = signedIn(c);
+  if (caller instanceof Response || caller.admin) return caller;
+  return refuse(c, "identity/forbidden", { detail: "This needs an administrator's token." });
+}
+
+/** The caller if it may see and change what `account` owns. */
+export function ownerOf(c: ApiContext, account: string): Caller | Response {
+  const caller = signedIn(c);
+  if (caller instanceof Response || caller.admin || caller.account === account) return caller;
+  return refuse(c, "identity/forbidden", { detail: `This belongs to ${account}.` });
+}
+
+/** JSON Lines, flushed line by line; the generator is returned when the client goes. */
+export function lines(items: AsyncIterable<unknown>): Response {
+  const encoder = new TextEncoder();
+  const body = ReadableStream.from(
+    (async function* () {
+      for await (const item of items) yield encoder.encode(`${JSON.stringify(item)}\n`);
+    })(),
+  );
+  return new Response(body, { headers: { "content-type": "application/x-ndjson", "cache-control": "no-store", "x-accel-buffering": "no" } });
+}
+
+/** A whole number of a query, within bounds; the default where it is absent or is not one. */
+export function wholeNumber(text: string | undefined, { min, max, otherwise }: { min: number; max: number; otherwise: number }): number {
+  if (text === undefined || !/^\d{1,12}$/.test(text)) return otherwise;
+  return Math.min(max, Math.max(min, Number(text)));
+}

@@ -1,0 +1,62 @@
+/** The API as one fetch handler: who calls is worked out once, routes register themselves, and whatever fails says so under an id. */
+import { Hono } from "hono";
+import { newId } from "../stdx/ids.ts";
+import type { ApiEnv, Route } from "./api.ts";
+import { refuse } from "./api.ts";
+import { buildsRoute } from "./routes/builds.ts";
+import { callsRoute } from "./routes/calls.ts";
+import { commitRoute } from "./routes/commit.ts";
+import { explainRoute } from "./routes/explain.ts";
+import { gpuRoute } from "./routes/gpu.ts";
+import { logsRoute } from "./routes/logs.ts";
+import { pagesRoute } from "./routes/pages.ts";
+import { poolsRoute } from "./routes/pools.ts";
+import { quotaRoute } from "./routes/quota.ts";
+import { receiptsRoute } from "./routes/receipts.ts";
+import { requestsRoute } from "./routes/requests.ts";
+import { spacesRoute } from "./routes/spaces.ts";
+import { statusRoute } from "./routes/status.ts";
+import { tokensRoute } from "./routes/tokens.ts";
+import { whoamiRoute } from "./routes/whoami.ts";
+import type { Server } from "./server.ts";
+
+const routes: readonly Route[] = [
+  pagesRoute,
+  statusRoute,
+  whoamiRoute,
+  tokensRoute,
+  spacesRoute,
+  commitRoute,
+  logsRoute,
+  requestsRoute,
+  buildsRoute,
+  callsRoute,
+  quotaRoute,
+  gpuRoute,
+  poolsRoute,
+  explainRoute,
+  receiptsRoute,
+];
+
+export function createApi(server: Server): Hono<ApiEnv> {
+  const api = new Hono<ApiEnv>();
+  api.use(async (c, next) => {
+    const requestId = newId("q", server.random);
+    c.set("requestId", requestId);
+    const caller = await server.callerOf(c.req.header("authorization"));
+    if ("refused" in caller) return refuse(c, caller.refused);
+    c.set("caller", caller.caller);
+    await next();
+    c.header("x-waybill-id", requestId);
+    c.header("x-request-id", c.req.header("x-request-id") ?? requestId);
+    c.header("x-content-type-options", "nosniff");
+    return undefined;
+  });
+  for (const route of routes) route(api, server);
+  api.notFound((c) => refuse(c, "control/not-found", { detail: `${c.req.method} ${new URL(c.req.url).pathname} is not a route of this API.` }));
+  api.onError((error, c) => {
+    server.onFailure(`${c.req.method} ${new URL(c.req.url).pathname} (${c.get("requestId")})`, error);
+    return refuse(c, "control/failed");
+  });
+  return api;
+}

@@ -1,0 +1,380 @@
+/**
+ * GPU calls between nodes and ledger: what a shim asks becomes a command, what the ledger recorded becomes a message.
+ * Messages are derived from durable records only (L28), and a repeat is harmless on both sides.
+ */
+import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts";
+import type { Call, CallTerms, EndCause, Event, Lease, OpenCall, PoolName, Refusal, SlotId, VoidCause } from "../core/model.ts";
+import type { LedgerRecord } from "../core/record.ts";
+import type { State } from "../core/state.ts";
+import { callOf, clearingOn, openCallsOn, placeOf } from "../core/views.ts";
+import type { Code } from "../evidence/codes.ts";
+import { codeRow } from "../evidence/codes.ts";
+import type { Emitter } from "../evidence/entry.ts";
+import { durationMs } from "../stdx/time.ts";
+import type { Clock, Instant } from "../stdx/time.ts";
+import type { Engine } from "./engine.ts";
+import { waitingView } from "./waiting.ts";
+import type { Waiting } from "./waiting.ts";
+
+/** What the replica of a call is, by the server's own table: nothing here is taken from the app. */
+export interface ReplicaFacts {
+  readonly space: string;
+  readonly release: string;
+  readonly owner: string;
+  readonly node: string;
+  readonly pool: PoolName;
+}
+
+/** Whom a visitor's token names, or why it names nobody. */
+export type TokenVerdict =
+  | { readonly ok: true; readonly account: string; readonly tier: CallTerms["tier"]; readonly billedBy: CallTerms["billedBy"]; readonly request: string }
+  | { readonly ok: false; readonly code: Code };
+
+export interface CallsPorts {
+  readonly engine: Engine;
+  readonly emitter: Emitter;
+  readonly clock: Clock;
+  replica(id: string): ReplicaFacts | undefined;
+  verifyToken(token: string, space: string): TokenVerdict;
+  /** The tier of an account that pays without a token: the Space's owner. */
+  ownerTier(owner: string): CallTerms["tier"];
+  send(node: string, message: ToAgent): void;
+  /** The card of a slot, as its node announced it. */
+  device(slot: SlotId): { readonly index: number; readonly uuid: string };
+  onFailure(what: string, error: unknown): void;
+}
+
+const endCauses: Readonly<Record<EndCause, true>> = {
+  returned: true,
+  raised: true,
+  "lease-end": true,
+  "worker-exit": true,
+  "worker-killed": true,
+  "worker-oom": true,
+  "app-exit": true,
+  "app-killed": true,
+  "visitor-stop": true,
+  "operator-stop": true,
+  "shim-lost": true,
+  "node-lost": true,
+};
+
+export class Calls {
+  readonly #ports: CallsPorts;
+  /** Calls that wait, with what they were last told: a change is sent once. */
+  readonly #told = new Map<string, string>();
+  /** Admitted calls that have not ended, as durable records tell them. */
+  readonly #open = new Map<string, OpenFacts>();
+
+  constructor(ports: CallsPorts) {
+    this.#ports = ports;
+  }
+
+  /** Takes over what the journal held open when this process began. */
+  restore(calls: Iterable<OpenCall>): void {
+    for (const call of calls) {
+      this.#open.set(call.terms.call, { terms: call.terms, admittedAt: call.admittedAt, lease: call.stage === "queued" ? null : call.lease });
+    }
+  }
+
+  /** A shim asks for a GPU. The answer goes to the node as a message: `grant`, `queued` or `refuse`. */
+  async schedule(node: string, request: ScheduleRequest): Promise<void> {
+    const { engine } = this.#ports;
+    const replica = this.#ports.replica(request.replica);
+    if (!replica || replica.node !== node) {
+      this.#refuse(node, request, "gpu/replica-lost", "capacity", "This replica is not known to the platform (any more).");
+      return;
+    }
+    const payer = this.#payer(request, replica);
+    if (!payer.ok) {
+      const { emitter } = this.#ports;
+      emitter.write({ work: request.call, hop: "gpu.schedule", mark: "took", facts: { replica: request.replica, space: replica.space } });
+      emitter.write({ work: request.call, hop: "identity.verify", mark: "refused", facts: { code: payer.code, space: replica.space } });
+      this.#refuse(node, request, payer.code, "token", codeRow(payer.code).says);
+      return;
+    }
+    const terms: CallTerms = {
+      call: request.call,
+      account: payer.account,
+      tier: payer.tier,
+      billedBy: payer.billedBy,
+      request: payer.request,
+      space: replica.space,
+      release: replica.release,
+      replica: request.replica,
+      node,
+      pool: replica.pool,
+      task: request.task,
+      endpoint: null,
+      declaredMs: durationMs(request.declaredMs),
+      size: request.size,
+    };
+    const answer = await engine.submit({ type: "schedule", terms });
+    if (!answer.ok) {
+      this.#refuse(node, request, "control/conflict", "conflict", `The ledger refused this call: ${answer.why}.`);
+    } else if (answer.events.length === 0) {
+      await this.repeat(request.call);
+    }
+  }
+
+  /** Tells a node again what the ledger holds about a call: after a repeat, or after the node came back. */
+  async repeat(id: string): Promise<void> {
+    const found = await this.#ports.engine.read((state, now) => {
+      const call = callOf(state, id);
+      return call && { call, message: this.#messageAbout(state, call, now) };
+    });
+    if (found?.message) this.#ports.send(found.call.terms.node, found.message);
+  }
+
+  /** Tells a node that came back all that is open there: leases, waiting calls, and slots whose old worker has to end. */
+  async tellAll(node: string): Promise<void> {
+    const open = await this.#ports.engine.read((state, now) => ({
+      messages: openCallsOn(state, node).map((call) => this.#messageAbout(state, call, now)),
+      clearing: clearingOn(state, node),
+    }));
+    for (const message of open.messages) if (message) this.#ports.send(node, message);
+    for (const order of open.clearing) this.#clear(order);
+  }
+
+  async left(call: string): Promise<void> {
+    await this.#ports.engine.submit({ type: "leave", call });
+  }
+
+  /** Takes one report of a shim's meter; durable when this resolves, so that it may be acknowledged. */
+  async meter(report: MeterReport): Promise<void> {
+    const { engine } = this.#ports;
+    switch (report.kind) {
+      case "attached":
+        await engine.submit({ type: "attach", call: report.call, fence: report.fence, pid: report.pid });
+        return;
+      case "ended":
+        await engine.submit({
+          type: "end",
+          call: report.call,
+          fence: report.fence,
+          cause: isEndCause(report.cause) ? report.cause : "worker-killed",
+          usedMs: durationMs(report.usedMs),
+          workerAlive: report.workerAlive,
+          unused: report.unused,
+        });
+        return;
+      case "worker-gone":
+        await engine.submit({ type: "clear-slot", slot: report.slot, fence: report.fence });
+        return;
+    }
+  }
+
+  async cleared(slot: string, fence: number): Promise<void> {
+    await this.#ports.engine.submit({ type: "clear-slot", slot, fence });
+  }
+
+  /** What a durable record means for the nodes. */
+  onRecord(record: LedgerRecord): void {
+    for (const event of record.events) this.#onEvent(event, record.at);
+  }
+
+  /** Tells waiting calls what has changed for them: positions and estimates move while others end. */
+  async retell(): Promise<void> {
+    if (this.#told.size === 0) return;
+    const waiting = await this.#ports.engine.read((state, now) =>
+      [...this.#told.keys()].map((id) => {
+        const call = callOf(state, id);
+        const place = placeOf(state, id, now);
+        return { id, node: call?.terms.node, message: call && place && queuedMessage(call.terms, place) };
+      }),
+    );
+    for (const { id, node, message } of waiting) {
+      if (node === undefined || message === undefined) this.#told.delete(id);
+      else this.#tellQueued(node, message);
+    }
+  }
+
+  /** What a node should hear about a call as it stands; undefined where nothing is left to say. */
+  #messageAbout(state: State, call: Call, now: Instant): ToAgent | undefined {
+    const { terms } = call;
+    switch (call.stage) {
+      case "queued": {
+        const place = placeOf(state, terms.call, now);
+        return place && queuedMessage(terms, place);
+      }
+      case "granted":
+      case "attached": {
+        const attachWithinMs = call.stage === "granted" ? Math.max(0, call.attachBy - now) : 0;
+        const number = state.nodes.get(terms.node)?.grants ?? 0;
+        return grantMessage({ terms, lease: call.lease, number, attachWithinMs, device: this.#ports.device(call.lease.slots[0] ?? "") });
+      }
+      case "refused":
+        return refusedMessage(terms, call.refusal, now);
+      case "voided":
+        return voidedMessage(call, call.cause, call.endedAt - call.admittedAt);
+      case "settled":
+        return undefined;
+    }
+  }
+
+  #onEvent(event: Event, at: Instant): void {
+    switch (event.type) {
+      case "call-refused":
+        this.#ports.send(event.terms.node, refusedMessage(event.terms, event.refusal, at));
+        return;
+      case "call-admitted":
+        this.#open.set(event.terms.call, { terms: event.terms, admittedAt: at, lease: null });
+        return;
+      case "call-queued": {
+        const open = this.#open.get(event.call);
+        if (open) this.#tellQueued(open.terms.node, queuedMessage(open.terms, event));
+        return;
+      }
+      case "call-granted":
+        this.#granted(event, at);
+        return;
+      case "call-voided":
+        this.#voided(event, at);
+        return;
+      case "call-settled":
+        this.#open.delete(event.call);
+        return;
+      case "slot-clearing":
+        this.#clear(event);
+        return;
+      default:
+        return;
+    }
+  }
+
+  #granted({ call, lease, number, attachBy }: Extract<Event, { type: "call-granted" }>, at: Instant): void {
+    const open = this.#open.get(call);
+    this.#told.delete(call);
+    if (!open) return;
+    this.#open.set(call, { ...open, lease });
+    const device = this.#ports.device(lease.slots[0] ?? "");
+    this.#ports.send(open.terms.node, grantMessage({ terms: open.terms, lease, number, attachWithinMs: attachBy - at, device }));
+  }
+
+  #voided({ call, cause }: Extract<Event, { type: "call-voided" }>, at: Instant): void {
+    const open = this.#open.get(call);
+    this.#told.delete(call);
+    this.#open.delete(call);
+    if (open) this.#ports.send(open.terms.node, voidedMessage(open, cause, at - open.admittedAt));
+  }
+
+  #clear({ slot, fence, replica }: { readonly slot: SlotId; readonly fence: number; readonly replica: string }): void {
+    const known = this.#ports.replica(replica);
+    if (known) {
+      this.#ports.send(known.node, { type: "clear", replica, slot, fence });
+      return;
+    }
+    // Nobody is left who could end that worker: its replica is gone, and its processes with it.
+    this.cleared(slot, fence).catch((error: unknown) => this.#ports.onFailure(`clearing ${slot}`, error));
+  }
+
+  #tellQueued(node: string, message: Extract<ToAgent, { type: "queued" }>): void {
+    const told = `${message.position}/${message.of}/${message.estimateMs === null ? "" : Math.ceil(message.estimateMs / 1000)}`;
+    if (this.#told.get(message.call) === told) return;
+    this.#told.set(message.call, told);
+    this.#ports.send(node, message);
+  }
+
+  #refuse(node: string, request: ScheduleRequest, code: string, kind: "token" | "capacity" | "conflict", says: string): void {
+    this.#ports.send(node, {
+      type: "refuse",
+      call: request.call,
+      replica: request.replica,
+      code,
+      says,
+      kind,
+      leftMs: 0,
+      askedMs: request.declaredMs,
+      waitMs: 0,
+    });
+  }
+
+  #payer(request: ScheduleRequest, replica: ReplicaFacts): { ok: true; account: string; tier: CallTerms["tier"]; billedBy: CallTerms["billedBy"]; request: string | null } | { ok: false; code: Code } {
+    if (request.token !== null) return this.#ports.verifyToken(request.token, replica.space);
+    // A call that no request caused: the app's own work, on its owner's account.
+    return { ok: true, account: replica.owner, tier: this.#ports.ownerTier(replica.owner), billedBy: "owner", request: null };
+  }
+}
+
+function isEndCause(cause: string): cause is EndCause {
+  return Object.hasOwn(endCauses, cause);
+}
+
+/** What is known of an open call without asking the ledger. */
+interface OpenFacts {
+  readonly terms: CallTerms;
+  readonly admittedAt: Instant;
+  readonly lease: Lease | null;
+}
+
+function queuedMessage(terms: CallTerms, waiting: Waiting): Extract<ToAgent, { type: "queued" }> {
+  const { position, of, estimateMs, says } = waitingView(waiting);
+  return { type: "queued", call: terms.call, replica: terms.replica, position, of, estimateMs, says };
+}
+
+interface Granted {
+  readonly terms: CallTerms;
+  readonly lease: Lease;
+  readonly number: number;
+  readonly attachWithinMs: number;
+  readonly device: { readonly index: number; readonly uuid: string };
+}
+
+function grantMessage({ terms, lease, number, attachWithinMs, device }: Granted): ToAgent {
+  const { slots, fence, warm, leaseMs } = lease;
+  const { index, uuid } = device;
+  return { type: "grant", number, call: terms.call, replica: terms.replica, slots, fence, warm, device: { index, uuid }, leaseMs, attachWithinMs };
+}
+
+function refusedMessage(terms: CallTerms, refusal: Refusal, now: Instant): ToAgent {
+  return { type: "refuse", call: terms.call, replica: terms.replica, askedMs: terms.declaredMs, ...refusalWords(refusal, now) };
+}
+
+/** A waiting call is refused; one that had its grant loses it. */
+function voidedMessage({ terms, lease }: OpenFacts, cause: VoidCause, waitedMs: number): ToAgent {
+  if (lease !== null) return { type: "withdraw", call: terms.call, replica: terms.replica, fence: lease.fence, cause: "grant-unused" };
+  const { code, kind, says } = voidRows[cause];
+  return { type: "refuse", call: terms.call, replica: terms.replica, code, says: says(waitedMs), kind, leftMs: 0, askedMs: terms.declaredMs, waitMs: 0 };
+}
+
+interface Words {
+  readonly code: string;
+  readonly says: string;
+  readonly kind: "quota" | "duration" | "capacity" | "queue" | "token" | "conflict";
+}
+
+const voidRows: Readonly<Record<VoidCause, { code: Code; kind: Words["kind"]; says: (waitedMs: number) => string }>> = {
+  "queue-timeout": { code: "gpu/queue-timeout", kind: "queue", says: (ms) => `No GPU became free within ${secondsOf(ms)}. Nothing was charged.` },
+  "visitor-left": { code: "gpu/visitor-left", kind: "queue", says: () => "The visitor left while the call waited. Nothing was charged." },
+  "no-capacity": { code: "gpu/no-capacity", kind: "capacity", says: () => "The pool has no GPU at all. Nothing was charged." },
+  "grant-unused": { code: "gpu/grant-unused", kind: "capacity", says: () => "The GPU was granted and never used. Nothing was charged." },
+  "replica-lost": { code: "gpu/replica-lost", kind: "capacity", says: () => "The app's replica went away. Nothing was charged." },
+  "node-lost": { code: "gpu/node-lost", kind: "capacity", says: () => "The GPU's machine stopped answering. Our fault: nothing was charged." },
+};
+
+/** The sentence and the numbers of a refusal; `waitMs` is how long until it may go better, -1 where waiting does not help. */
+function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs: number; readonly waitMs: number } {
+  switch (refusal.code) {
+    case "quota-exceeded": {
+      const { leftMs, limitMs, usedMs, heldMs, resetsAt, askedMs } = refusal;
+      const until = resetsAt === null ? "" : ` until ${new Date(resetsAt).toISOString().slice(11, 16)} UTC`;
+      const says = `Too little GPU time left${until}: ${secondsOf(leftMs)} of ${secondsOf(limitMs)} (${secondsOf(usedMs)} used, ${secondsOf(heldMs)} held), and this call asks for ${secondsOf(askedMs)}. Nothing was charged.`;
+      return { code: "gpu/quota-exceeded", kind: "quota", says, leftMs, waitMs: resetsAt === null ? 0 : Math.max(0, resetsAt - now) };
+    }
+    case "duration-not-allowed":
+      return { code: "gpu/duration-not-allowed", kind: "duration", says: `A call may declare more than 0 and at most ${secondsOf(refusal.maxMs)}; this one declares ${secondsOf(refusal.declaredMs)}.`, leftMs: 0, waitMs: -1 };
+    case "size-not-available":
+      return { code: "gpu/size-not-available", kind: "capacity", says: `No card of pool "${refusal.pool}" can hold ${refusal.size}.`, leftMs: 0, waitMs: -1 };
+    case "no-capacity":
+      return { code: "gpu/no-capacity", kind: "capacity", says: `Pool "${refusal.pool}" has no GPU at all.`, leftMs: 0, waitMs: 0 };
+    case "queue-full":
+      return { code: "gpu/queue-full", kind: "capacity", says: `${refusal.waiting} calls wait already; the pool lets ${refusal.max} wait.`, leftMs: 0, waitMs: 0 };
+    case "token-cap":
+      return { code: "gpu/token-cap", kind: "capacity", says: `One request may make ${refusal.maxCalls} calls and use ${secondsOf(refusal.maxGpuMs)}; this one has made ${refusal.calls} and set aside ${secondsOf(refusal.gpuMs)}.`, leftMs: 0, waitMs: 0 };
+  }
+}
+
+/** `3 s`, `0.4 s`. */
+function secondsOf(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}

@@ -1,0 +1,349 @@
+/**
+ * The one writer: decides on the head of the state, applies at once, and tells nobody before it is durable.
+ *
+ *   submit ─► decide ─► apply ─► append ─ ─ (durable) ─ ─► listeners ─► answer
+ *
+ *   L13. Answer and effect are one durable commit.
+ *   L14. (time, index) strictly increases: time is the wall time at the start, moved by the monotonic clock, never back.
+ *   L17. Each start is a new epoch, recorded before anything else.
+ *   L25. Snapshot and replay give the state that was left.
+ *   L28. Nothing is shown outside before it is durable: an answer waits for the head that it was decided upon.
+ */
+import { hash } from "node:crypto";
+import { decide } from "../core/decide.ts";
+import { nextDeadline } from "../core/deadlines.ts";
+import { apply } from "../core/evolve.ts";
+import type { Command, CommandRefusal, Event } from "../core/model.ts";
+import type { LedgerRecord } from "../core/record.ts";
+import { decodeState, emptyState, encodeState } from "../core/state.ts";
+import type { State } from "../core/state.ts";
+import type { Journal } from "../journal/index.ts";
+import { assert } from "../stdx/assert.ts";
+import { instant } from "../stdx/time.ts";
+import type { Clock, Instant } from "../stdx/time.ts";
+
+/** What became of a command: its events (none for a harmless repeat), or why it can't be. */
+export type Answer = AnswerPlace &
+  ({ readonly ok: true; readonly events: readonly Event[] } | { readonly ok: false; readonly why: CommandRefusal });
+
+/** The record that holds the events, or the last one before an answer without events. */
+interface AnswerPlace {
+  readonly index: number;
+  readonly at: Instant;
+}
+
+/** Hears each durable record once, in order. What it throws ends the process: a listener that misses a record is wrong for good. */
+export type RecordListener = (record: LedgerRecord) => void;
+
+/** Calls back once after `ms`; what it returns calls that off. */
+export type Alarm = (ms: number, ring: () => void) => () => void;
+
+export interface EngineLog {
+  info(facts: object, says: string): void;
+}
+
+export interface EngineOptions {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  /** The engine can't go on: the process must end and start anew from what is durable. Called once. */
+  readonly onFatal: (failure: Error) => void;
+  readonly log?: EngineLog;
+  readonly alarm?: Alarm;
+  /** Records between snapshots. */
+  readonly snapshotEvery?: number;
+}
+
+/** More commands are on their way to disk than the engine holds; the caller tries again. */
+export class EngineBusy extends Error {
+  override readonly name = "EngineBusy";
+  readonly code = "engine-busy";
+}
+
+/** The engine has ended, or failed; what is on its way is not acknowledged. */
+export class EngineStopped extends Error {
+  override readonly name = "EngineStopped";
+  readonly code = "engine-stopped";
+}
+
+/** A snapshot read back is not the state whose hash was kept with it (L25). */
+export class SnapshotMismatch extends Error {
+  override readonly name = "SnapshotMismatch";
+  readonly code = "snapshot-mismatch";
+
+  constructor(index: number) {
+    super(`the snapshot after record ${index} does not give the state that it was taken of. Restore the data folder from a backup.`);
+  }
+}
+
+/** Commands between decision and disk; at a slow disk's 10 ms a group, ten thousand is a second's worth of answers. */
+export const inFlightMax = 10_000;
+
+/** Encoding a full state holds everything up for a tenth of a second, so it is seldom; replay costs some 10 µs a record. */
+const snapshotEveryDefault = 100_000;
+
+/** Records read at once while replaying. */
+const replayAtOnce = 2_000;
+
+/** Deadlines are looked up at most this often: finding the next one walks the queues, and none needs to be met closer. */
+const deadlineGrainMs = 10;
+
+/** The longest that one timer waits; the deadline is then looked up anew. */
+const alarmMaxMs = 60_000;
+
+/** Whoever waits until record `index` is durable; `record` is set on the entry that made it. */
+interface Waiting {
+  readonly index: number;
+  readonly record: LedgerRecord | null;
+  readonly resolve: () => void;
+  readonly reject: (failure: Error) => void;
+}
+
+/** Appends that the journal promised together. */
+interface Batch {
+  readonly durable: Promise<void>;
+  last: number;
+}
+
+export class Engine implements AsyncDisposable {
+  readonly #journal: Journal;
+  readonly #onFatal: (failure: Error) => void;
+  readonly #alarm: Alarm;
+  readonly #snapshotEvery: number;
+  readonly #clock: Clock;
+  readonly #state: State;
+  readonly #listeners = new Set<RecordListener>();
+  /** Wall time less monotonic time, at the start (L14). */
+  readonly #offset: number;
+  /** In order of index; the first `#told` have been told. */
+  #waiting: Waiting[] = [];
+  #told = 0;
+  #batch: Batch | undefined;
+  #durable: number;
+  #snapshotAt: number;
+  #callOff: (() => void) | undefined;
+  /** Whether the alarm is set for the next look, not for a deadline further away. */
+  #looksSoon = false;
+  #stopped: Error | undefined;
+  #disposing = false;
+
+  /**
+   * Reads the snapshot, replays what came after it, and starts a new epoch. Rejects with what the journal found wrong,
+   * or with `SnapshotMismatch`.
+   */
+  static async open(options: EngineOptions): Promise<Engine> {
+    const { journal } = options;
+    const snapshot = await journal.latestSnapshot();
+    const state = snapshot === null ? emptyState() : decodeState(snapshot.body);
+    if (snapshot !== null && hashOf(state) !== snapshot.stateHash) throw new SnapshotMismatch(snapshot.index);
+    await replay(journal, state);
+    const engine = new Engine(options, state, snapshot?.index ?? 0);
+    const { index } = await engine.submit({ type: "start-writer", epoch: state.writer.epoch + 1 });
+    const facts = { index, epoch: state.writer.epoch, replayed: index - 1 - (snapshot?.index ?? 0) };
+    options.log?.info(facts, "the ledger is open");
+    return engine;
+  }
+
+  private constructor(options: EngineOptions, state: State, snapshotAt: number) {
+    this.#journal = options.journal;
+    this.#onFatal = options.onFatal;
+    this.#alarm = options.alarm ?? systemAlarm;
+    this.#snapshotEvery = options.snapshotEvery ?? snapshotEveryDefault;
+    this.#clock = options.clock;
+    this.#state = state;
+    this.#durable = state.index;
+    this.#snapshotAt = snapshotAt;
+    this.#offset = Math.max(options.clock.wall(), state.at) - options.clock.monotonic();
+  }
+
+  /** Index of the last durable record. */
+  get durable(): number {
+    return this.#durable;
+  }
+
+  /** sha256 of the state's canonical form, in hexadecimal digits (L25). */
+  stateHash(): string {
+    return hashOf(this.#state);
+  }
+
+  /** The ledger's time (L14). */
+  now(): Instant {
+    return instant(Math.max(this.#state.at, this.#offset + this.#clock.monotonic()));
+  }
+
+  /**
+   * Decides now, in the order of the calls; resolves when the outcome is durable (L28). Rejects with `EngineBusy` before
+   * anything was decided, or with `EngineStopped` or the journal's failure when the outcome is not known to be kept.
+   */
+  submit(command: Command): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      const at = this.now();
+      const decision = decide(this.#state, command, at);
+      if (!decision.ok || decision.events.length === 0) {
+        const answer = { ...decision, index: this.#state.index, at: this.#state.at };
+        return this.#whenDurable(null, () => resolve(answer), reject);
+      }
+      const { events } = decision;
+      const record = { index: this.#state.index + 1, at, events };
+      this.#record(record);
+      this.#whenDurable(record, () => resolve({ ok: true, events, index: record.index, at }), reject);
+    });
+  }
+
+  /** What `view` says of the state now, as soon as all that it saw is durable. It must copy what it hands out. */
+  read<T>(view: (state: State, now: Instant) => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      const seen = view(this.#state, this.now());
+      this.#whenDurable(null, () => resolve(seen), reject);
+    });
+  }
+
+  /** Calls `listener` with each record that becomes durable from now on; what it returns ends that. */
+  subscribe(listener: RecordListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Waits for what is on its way, and keeps a snapshot. The journal stays open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposing) return;
+    this.#disposing = true;
+    this.#callOff?.();
+    if (this.#stopped !== undefined) return;
+    await new Promise<void>((resolve, reject) => this.#whenDurable(null, resolve, reject));
+    await this.#snapshot();
+    this.#stopped ??= new EngineStopped("the engine has ended");
+  }
+
+  #checkOpen(): void {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    if (this.#disposing) throw new EngineStopped("the engine is ending");
+    const inFlight = this.#waiting.length - this.#told;
+    if (inFlight >= inFlightMax) throw new EngineBusy(`${inFlight} commands are already on their way to disk`);
+  }
+
+  /** Applies and appends; from here on there is no way back but a new process. */
+  #record(record: LedgerRecord): void {
+    try {
+      apply(this.#state, record);
+      this.#followBatch(this.#journal.append(record, worksOf(record.events)), record.index);
+    } catch (failure) {
+      this.#fail(failure as Error);
+      throw failure;
+    }
+    if (record.index - this.#snapshotAt >= this.#snapshotEvery) void this.#snapshot();
+    if (!this.#looksSoon) this.#setAlarm(deadlineGrainMs);
+  }
+
+  #followBatch(durable: Promise<void>, index: number): void {
+    if (this.#batch?.durable === durable) {
+      this.#batch.last = index;
+      return;
+    }
+    const batch = (this.#batch = { durable, last: index });
+    durable.then(
+      () => this.#tell(batch.last),
+      (failure: Error) => this.#fail(failure),
+    );
+  }
+
+  #whenDurable(record: LedgerRecord | null, resolve: () => void, reject: (failure: Error) => void): void {
+    const { index } = this.#state;
+    if (index <= this.#durable) resolve();
+    else this.#waiting.push({ index, record, resolve, reject });
+  }
+
+  /** L28: everything up to `index` is durable now. */
+  #tell(index: number): void {
+    if (this.#stopped !== undefined) return;
+    this.#durable = index;
+    try {
+      for (; this.#told < this.#waiting.length; this.#told++) {
+        const { index: needs, record, resolve } = this.#waiting[this.#told] as Waiting;
+        if (needs > index) break;
+        if (record !== null) for (const listener of this.#listeners) listener(record);
+        resolve();
+      }
+    } catch (failure) {
+      this.#fail(failure as Error);
+    }
+    this.#forgetTold();
+  }
+
+  #forgetTold(): void {
+    if (this.#told < this.#waiting.length / 2) return;
+    this.#waiting = this.#waiting.slice(this.#told);
+    this.#told = 0;
+  }
+
+  #lookAtDeadlines(): void {
+    if (this.#stopped !== undefined || this.#disposing) return;
+    const now = this.now();
+    const due = nextDeadline(this.#state);
+    this.#setAlarm(due === null ? alarmMaxMs : Math.min(alarmMaxMs, Math.max(deadlineGrainMs, due - now)));
+    if (due !== null && due <= now) this.#tick();
+  }
+
+  #setAlarm(ms: number): void {
+    this.#callOff?.();
+    this.#looksSoon = ms === deadlineGrainMs;
+    this.#callOff = this.#alarm(ms, () => this.#lookAtDeadlines());
+  }
+
+  #tick(): void {
+    this.submit({ type: "tick" }).catch((failure: unknown) => {
+      // A full engine ticks at the next look; any other failure has been told already, or is our bug.
+      if (!(failure instanceof EngineBusy)) this.#fail(failure as Error);
+    });
+  }
+
+  async #snapshot(): Promise<void> {
+    const { index } = this.#state;
+    if (index === this.#snapshotAt) return;
+    this.#snapshotAt = index;
+    const body = encodeState(this.#state);
+    try {
+      await this.#journal.saveSnapshot({ index, stateHash: hash("sha256", body, "hex"), body });
+    } catch (failure) {
+      this.#fail(failure as Error);
+    }
+  }
+
+  #fail(failure: Error): void {
+    if (this.#stopped !== undefined) return;
+    this.#stopped = failure;
+    this.#callOff?.();
+    for (const { reject } of this.#waiting.splice(0).slice(this.#told)) reject(failure);
+    this.#told = 0;
+    this.#onFatal(failure);
+  }
+}
+
+async function replay(journal: Journal, state: State): Promise<void> {
+  for (;;) {
+    const records = await journal.read(state.index + 1, replayAtOnce);
+    for (const record of records) apply(state, record);
+    if (records.length < replayAtOnce) break;
+  }
+  assert(state.index === journal.head.index, "replay reaches the journal's head");
+}
+
+/** The calls that a record is about, each once: under them the journal finds it. Forgetting a call is not about it. */
+export function worksOf(events: readonly Event[]): readonly string[] {
+  const works: string[] = [];
+  for (const event of events) {
+    const call = "call" in event ? event.call : "terms" in event ? event.terms.call : undefined;
+    if (call !== undefined && !works.includes(call)) works.push(call);
+  }
+  return works;
+}
+
+function hashOf(state: State): string {
+  return hash("sha256", encodeState(state), "hex");
+}
+
+function systemAlarm(ms: number, ring: () => void): () => void {
+  const timer = setTimeout(ring, ms);
+  return () => clearTimeout(timer);
+}

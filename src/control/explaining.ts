@@ -1,0 +1,152 @@
+/** Gathers what the two records hold of a work and lets the pure `explain` say what it means. */
+import type { Catalog } from "../catalog/catalog.ts";
+import type { CallView } from "../contract/api.ts";
+import type { Code } from "../evidence/codes.ts";
+import { codeRow, isCode, splitCode } from "../evidence/codes.ts";
+import type { Entry, WorkKind } from "../evidence/entry.ts";
+import { explain } from "../evidence/explain.ts";
+import type { Charge, Explanation } from "../evidence/verdict.ts";
+import type { LinkedWork, WorkRecord } from "../evidence/work-record.ts";
+import type { Journal } from "../journal/index.ts";
+import { entriesOfRecord } from "../record/scheduler-view.ts";
+import type { EvidenceStore } from "../record/store.ts";
+import type { Engine } from "./engine.ts";
+import type { Explained } from "./server.ts";
+import type { Spaces } from "./spaces.ts";
+
+export interface ExplainingParts {
+  readonly engine: Engine;
+  readonly journal: Journal;
+  readonly catalog: Catalog;
+  readonly evidence: EvidenceStore;
+  readonly spaces: Spaces;
+  call(id: string): Promise<CallView | undefined>;
+}
+
+/** Works beside one work that are shown with their outcome; the rest are in its entries. */
+const linksMax = 20;
+
+const kindOf: Readonly<Record<string, WorkKind>> = { q: "request", c: "call", b: "build", p: "replica" };
+
+export class Explaining {
+  readonly #parts: ExplainingParts;
+
+  constructor(parts: ExplainingParts) {
+    this.#parts = parts;
+  }
+
+  /** The story of any id; undefined where the record holds nothing under it. */
+  async explain(id: string): Promise<Explained | undefined> {
+    if (id.includes("/")) return this.#space(id);
+    const prefix = id.split("_")[0] ?? "";
+    if (prefix === "n") return this.#counted(id);
+    if (prefix === "r") {
+      const receipt = await this.#parts.catalog.calls.receipt(id);
+      return receipt && this.explain(receipt.call);
+    }
+    const kind = kindOf[prefix];
+    return kind && this.#work(id, kind);
+  }
+
+  async #work(id: string, kind: WorkKind): Promise<Explained | undefined> {
+    const record = await this.#record(id, kind);
+    if (record.entries.length === 0) return undefined;
+    const linked = await this.#linked(record);
+    const explanation = explain({ ...record, links: linked });
+    return { explanation, ...(await this.#owners(record)) };
+  }
+
+  async #record(id: string, kind: WorkKind): Promise<WorkRecord> {
+    const { engine, journal, evidence } = this.#parts;
+    const journalIndex = engine.durable;
+    const [told, views, charge] = await Promise.all([evidence.readWork(id), kind === "call" ? journal.readWork(id) : [], kind === "call" ? this.#charge(id) : null]);
+    const ours = views.filter(({ index }) => index <= journalIndex).flatMap((record) => entriesOfRecord(record).filter(({ work }) => work === id));
+    return {
+      id,
+      kind,
+      entries: [...ours, ...told.entries],
+      neighbours: told.neighbours,
+      gaps: told.gaps,
+      watermarks: told.watermarks,
+      epochs: told.epochs,
+      links: [],
+      charge,
+      droppedThrough: told.droppedThrough,
+      read: { journal: journalIndex, evidence: told.index },
+    };
+  }
+
+  async #charge(call: string): Promise<Charge | null> {
+    const view = await this.#parts.call(call);
+    return view ? { chargedMs: view.chargedMs, heldMs: view.heldMs, releasedMs: view.outcome === null ? 0 : view.heldMs - view.chargedMs, receipt: view.receipt } : null;
+  }
+
+  /** Works that this one names or that name it, and a request's calls, each in one line. */
+  async #linked(record: WorkRecord): Promise<readonly LinkedWork[]> {
+    const ids = new Set<string>();
+    for (const { facts } of record.entries) {
+      for (const name of ["link", "request", "call"]) {
+        const value = facts[name];
+        if (typeof value === "string" && kindOf[value.split("_")[0] ?? ""] !== undefined) ids.add(value);
+      }
+    }
+    for (const id of (await this.#parts.evidence.readWork(record.id)).links) ids.add(id);
+    if (record.kind === "request") {
+      const calls = await this.#parts.catalog.calls.list({ request: record.id, limit: linksMax });
+      for (const { id } of calls?.items ?? []) ids.add(id);
+    }
+    ids.delete(record.id);
+    const linked = await Promise.all([...ids].slice(0, linksMax).map((id) => this.#line(id)));
+    return linked.flatMap((line) => line ?? []);
+  }
+
+  async #line(id: string): Promise<LinkedWork | undefined> {
+    const kind = kindOf[id.split("_")[0] ?? ""];
+    if (!kind) return undefined;
+    const record = await this.#record(id, kind);
+    if (record.entries.length === 0) return undefined;
+    const { outcome, verdict, sentence } = explain(record);
+    return { id, kind, outcome, code: verdict && `${verdict.boundary}/${verdict.code}`, sentence: verdict?.sentence ?? sentence };
+  }
+
+  async #owners({ id, kind, entries }: WorkRecord): Promise<{ owner: string | null; account: string | null }> {
+    const fact = (name: string): string | null => {
+      const value = entries.find(({ facts }) => typeof facts[name] === "string")?.facts[name];
+      return typeof value === "string" ? value : null;
+    };
+    const call = kind === "call" ? await this.#parts.call(id) : undefined;
+    const space = call?.space ?? fact("space");
+    return { owner: space?.split("/")[0] ?? null, account: call?.account ?? fact("account") };
+  }
+
+  /** A Space: why it is in its state, by the newest work that brought it there. */
+  async #space(id: string): Promise<Explained | undefined> {
+    const view = await this.#parts.spaces.view(id);
+    if (!view) return undefined;
+    const newest = view.replicas.at(-1);
+    const cause = view.build?.outcome === "failed" || !newest ? view.build?.id : newest.id;
+    const story = cause === undefined ? undefined : await this.explain(cause);
+    const sentence = `${id} is ${view.state} since ${view.since}: ${view.says}.`;
+    const base = story?.explanation ?? emptyExplanation(id, this.#parts.engine.durable);
+    const verdict = view.state === "running" ? null : base.verdict;
+    return { explanation: { ...base, id, sentence, verdict, outcome: view.state === "running" ? "ok" : base.outcome }, owner: view.owner, account: view.owner };
+  }
+
+  /** Refusals that strangers can cause are counted, and say so. */
+  async #counted(id: string): Promise<Explained | undefined> {
+    const row = await this.#parts.evidence.readCounted(id);
+    if (!row) return undefined;
+    const code: Code = isCode(row.code) ? row.code : "control/failed";
+    const { owner, retry, next, says } = codeRow(code);
+    const [boundary, name] = splitCode(code);
+    const sentence = `${says} Counted, not recorded: ${row.count} such requests for host ${row.host} from ${row.block} in the minute of ${new Date(row.minute).toISOString()}.`;
+    const base = emptyExplanation(id, this.#parts.engine.durable);
+    const verdict = { boundary, code: name, owner, certainty: "proved" as const, sentence, retry, next, facts: [], inferred: [], ruledOut: {}, ruledOutBecause: {}, charge: null, known: null };
+    return { explanation: { ...base, outcome: "refused", sentence, verdict }, owner: null, account: "address:" };
+  }
+}
+
+function emptyExplanation(id: string, journal: number): Explanation {
+  const entries: readonly Entry[] = [];
+  return { id, kind: "request", outcome: "unknown", sentence: "", verdict: null, entries, gaps: [], links: [], read: { journal, evidence: 0 } };
+}

@@ -1,0 +1,35 @@
+/** Reads and checks a JSON body: bounded, and with all problems of a wrong one at once. */
+import type { z } from "zod";
+import type { ApiContext } from "./api.ts";
+import { refuse } from "./api.ts";
+import { jsonBodyMaxBytes } from "../http/index.ts";
+
+/** The parsed body, or the answer that names every field that is wrong. */
+export async function jsonBody<Output>(c: ApiContext, schema: z.ZodType<Output>): Promise<Output | Response> {
+  const bytes = await boundedBody(c, jsonBodyMaxBytes);
+  if (bytes instanceof Response) return bytes;
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch (error) {
+    return refuse(c, "control/invalid", { detail: `The body is not JSON: ${(error as Error).message}` });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const errors = parsed.error.issues.map((issue) => ({ where: issue.path.join(".") || "body", message: issue.message }));
+  return refuse(c, "control/invalid", { detail: errors.map(({ where, message }) => `${where}: ${message}`).join("; "), errors });
+}
+
+/** The body's bytes, or 413 as soon as they are too many. */
+export async function boundedBody(c: ApiContext, maxBytes: number): Promise<Uint8Array | Response> {
+  const tooLarge = (): Response => refuse(c, "route/too-large", { detail: `The body may have ${maxBytes} bytes.` });
+  if (Number(c.req.header("content-length") ?? 0) > maxBytes) return tooLarge();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of c.req.raw.body ?? []) {
+    size += chunk.length;
+    if (size > maxBytes) return tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}

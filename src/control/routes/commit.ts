@@ -1,0 +1,30 @@
+/** `POST /api/spaces/OWNER/NAME/commit/main`: the Hub's commit form. Makes the Space if it is absent, and starts the build of the commit. */
+import type { CommitView } from "../../contract/api.ts";
+import type { Route } from "../api.ts";
+import { ownerOf, refuse } from "../api.ts";
+import { boundedBody } from "../json-body.ts";
+
+/** Base64 of 64 MiB of files, and room for their names. */
+const commitMaxBytes = 92 * 1024 * 1024;
+
+export const commitRoute: Route = (api, server) => {
+  api.post("/api/spaces/:owner/:name/commit/:branch", async (c) => {
+    const { owner, name, branch } = c.req.param();
+    const caller = ownerOf(c, owner);
+    if (caller instanceof Response) return caller;
+    if (branch !== "main") return refuse(c, "control/invalid", { detail: `Commits go to the branch main; this one is for ${branch}.` });
+    const bytes = await boundedBody(c, commitMaxBytes);
+    if (bytes instanceof Response) return bytes;
+    const done = await server.commit({ owner, name, bytes, author: caller.account });
+    if (!done.ok) return refuse(c, done.code, { detail: done.says, ...(done.errors ? { errors: done.errors } : {}) });
+    const answer: CommitView = {
+      success: true,
+      commitOid: done.commit,
+      commitUrl: `${new URL(c.req.url).origin}/spaces/${owner}/${name}/commit/${done.commit}`,
+      hookOutput: "",
+      pullRequestUrl: null,
+      build: done.build,
+    };
+    return c.json(answer);
+  });
+};

@@ -1,0 +1,45 @@
+/** `GET /api/explain/ID` (any id, or OWNER/NAME) and the page `/w/ID`. Topology is shown to the Space's owner and the operator. */
+import type { Explanation } from "../../evidence/verdict.ts";
+import type { ApiContext, Route } from "../api.ts";
+import { refuse } from "../api.ts";
+import { pageHeaders, workPage } from "../pages.ts";
+import type { Explained, Server } from "../server.ts";
+
+export const explainRoute: Route = (api, server) => {
+  api.get("/api/explain/:id", (c) => answer(c, server, c.req.param("id")));
+  api.get("/api/explain/:owner/:name", (c) => answer(c, server, `${c.req.param("owner")}/${c.req.param("name")}`));
+  api.get("/w/:id", async (c) => {
+    const explained = await server.explain(c.req.param("id"));
+    if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${c.req.param("id")}.` });
+    return new Response(workPage(explained.explanation, { details: mayKnow(c, explained) }), { headers: pageHeaders });
+  });
+};
+
+async function answer(c: ApiContext, server: Server, id: string): Promise<Response> {
+  const explained = await server.explain(id);
+  if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${id}.` });
+  if (mayKnow(c, explained)) return c.json(explained.explanation);
+  return isCaller(c, explained) || explained.account?.startsWith("address:")
+    ? c.json(withoutTopology(explained.explanation))
+    : refuse(c, c.get("caller") ? "identity/forbidden" : "identity/missing");
+}
+
+function mayKnow(c: ApiContext, { owner }: Explained): boolean {
+  const caller = c.get("caller");
+  return caller !== null && (caller.admin || caller.account === owner);
+}
+
+function isCaller(c: ApiContext, { account }: Explained): boolean {
+  const caller = c.get("caller");
+  return caller !== null && caller.account === account;
+}
+
+/** What the one who called may see: everything but where in the platform it happened. */
+function withoutTopology(explanation: Explanation): Explanation {
+  const hidden = ["replica", "socket", "node", "connection", "channel", "slots", "lease", "leases", "pid"];
+  const entries = explanation.entries.map((entry) => ({
+    ...entry,
+    facts: Object.fromEntries(Object.entries(entry.facts).filter(([name]) => !hidden.includes(name))),
+  }));
+  return { ...explanation, entries };
+}

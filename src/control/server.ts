@@ -1,0 +1,351 @@
+/**
+ * The server: what the API's routes and the nodes' messages have in common. It owns nothing that must survive but through the
+ * journal and the catalog, and it tells nobody what is not durable.
+ */
+import type { CallRow } from "../catalog/calls.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { pageLimit } from "../catalog/page.ts";
+import type { BoardView, CallView, CreateToken, Page, PoolView, QueueView, QuotaView, RequestView, SignedReceipt, StatusView } from "../contract/api.ts";
+import type { PoolSettings, TierName } from "../core/model.ts";
+import type { LedgerRecord } from "../core/record.ts";
+import { boardOf, callOf, placeOf, poolOf, poolsOf, queueOf, quotaIn } from "../core/views.ts";
+import type { BoardSlot, PoolSummary, Quota } from "../core/views.ts";
+import type { Code } from "../evidence/codes.ts";
+import type { Explanation } from "../evidence/verdict.ts";
+import { parseCommit } from "../hub/commit-ndjson.ts";
+import type { RepositoryStore } from "../hub/repository.ts";
+import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
+import { signReceipt } from "../identity/receipt-signature.ts";
+import type { ReceiptKey, ReceiptPublicKey } from "../identity/receipt-key.ts";
+import type { TokenResolver } from "../identity/token-resolver.ts";
+import type { Journal } from "../journal/index.ts";
+import type { EvidenceStore } from "../record/store.ts";
+import { newId } from "../stdx/ids.ts";
+import type { RandomBytes } from "../stdx/ids.ts";
+import { iso } from "../stdx/time.ts";
+import type { Clock } from "../stdx/time.ts";
+import type { Caller } from "./api.ts";
+import type { Builds } from "./builds.ts";
+import type { Calls } from "./calls.ts";
+import type { Engine } from "./engine.ts";
+import { Explaining } from "./explaining.ts";
+import type { Nodes } from "./nodes.ts";
+import type { Replicas } from "./replicas.ts";
+import type { Spaces } from "./spaces.ts";
+import { waitingView } from "./waiting.ts";
+
+export interface ServerParts {
+  readonly engine: Engine;
+  readonly journal: Journal;
+  readonly catalog: Catalog;
+  readonly evidence: EvidenceStore;
+  readonly repositories: RepositoryStore;
+  readonly resolver: TokenResolver;
+  readonly receiptKey: ReceiptKey;
+  readonly replicas: Replicas;
+  readonly nodes: Nodes;
+  readonly calls: Calls;
+  readonly builds: Builds;
+  readonly spaces: Spaces;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly about: { readonly version: string; readonly node: string; readonly bootMs: () => number; readonly url: () => string };
+  onAccount(account: { readonly name: string; readonly tier: TierName }): void;
+  /** Brings what this machine's emitters have written into the evidence store. */
+  flushEvidence(): Promise<void>;
+  onFailure(what: string, error: unknown): void;
+}
+
+export interface Explained {
+  readonly explanation: Explanation;
+  /** The Space's owner, and who caused the work; null where nobody did. */
+  readonly owner: string | null;
+  readonly account: string | null;
+}
+
+/** A body as it was parsed: what is absent may also be undefined. */
+type Asked<Body> = { readonly [Key in keyof Body]: Body[Key] | undefined } & { readonly account: string };
+type Refused = { readonly ok: false; readonly code: Code; readonly says: string };
+
+/** Durable records that wait for the list of calls are taken in so many at once. */
+const projectAtOnce = 2_000;
+
+export class Server {
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly spaces: Spaces;
+  readonly builds: Builds;
+  readonly nodes: Nodes;
+  readonly replicas: Replicas;
+  readonly #parts: ServerParts;
+  readonly #explaining: Explaining;
+  #unprojected: LedgerRecord[] = [];
+  #projecting: Promise<void> = Promise.resolve();
+
+  constructor(parts: ServerParts) {
+    this.#parts = parts;
+    this.catalog = parts.catalog;
+    this.clock = parts.clock;
+    this.random = parts.random;
+    this.spaces = parts.spaces;
+    this.builds = parts.builds;
+    this.nodes = parts.nodes;
+    this.replicas = parts.replicas;
+    this.#explaining = new Explaining({ ...parts, call: (id) => this.call(id) });
+  }
+
+  /** Brings the list of calls up to the journal, and follows it from then on. */
+  async follow(): Promise<void> {
+    this.#projecting = this.#catchUp();
+    this.#parts.engine.subscribe((record) => {
+      this.#unprojected.push(record);
+      if (this.#unprojected.length === 1) this.#projecting = this.#projecting.then(() => this.#project());
+    });
+    await this.#projecting;
+  }
+
+  onFailure(what: string, error: unknown): void {
+    this.#parts.onFailure(what, error);
+  }
+
+  /** Who calls the API; no token is nobody, a token that does not hold is refused. */
+  async callerOf(authorization: string | undefined): Promise<{ caller: Caller | null } | { refused: Code }> {
+    const identity = await this.#parts.resolver.resolve({ authorization, hfAuthorization: undefined, address: undefined });
+    if (!identity.ok) return { refused: identity.code };
+    if (identity.by === "address") return { caller: null };
+    return { caller: { account: identity.account, tier: identity.tier, admin: identity.role === "admin" && identity.scopes.includes("admin") } };
+  }
+
+  async status(): Promise<StatusView> {
+    const { engine, nodes, about, spaces } = this.#parts;
+    const pools = await engine.read((state) => poolsOf(state).map(poolView));
+    const isolation = nodes.all[0]?.isolation ?? { driver: "none", says: "no node is connected" };
+    return {
+      version: about.version,
+      url: about.url(),
+      node: about.node,
+      bootMs: about.bootMs(),
+      pools,
+      isolation,
+      journalIndex: engine.durable,
+      spaces: spaces.count,
+    };
+  }
+
+  /** Makes a token, and its account where that was asked for. */
+  async createToken({ account, create, tier, name, scopes }: Asked<CreateToken>): Promise<{ ok: true; account: string; token: string } | Refused> {
+    const { catalog, clock, random } = this.#parts;
+    if (create) {
+      const made = await catalog.accounts.create({ name: account, tier: tier ?? "free", role: "user", createdAt: clock.wall() });
+      if (!made.ok && made.refusal !== "account-exists") {
+        return { ok: false, code: "control/invalid", says: `"${account}" cannot be an account's name: ${made.refusal}.` };
+      }
+    }
+    const row = await catalog.accounts.get(account);
+    if (row) this.#parts.onAccount(row);
+    if (!row) return { ok: false, code: "control/not-found", says: `There is no account ${account}; \`--create\` makes it.` };
+    if (tier !== undefined && tier !== row.tier) {
+      return { ok: false, code: "control/conflict", says: `${account} is there already, in tier ${row.tier}.` };
+    }
+    const token = newAccessToken(random);
+    await catalog.tokens.create({
+      id: newId("t", random),
+      account,
+      hash: accessTokenHash(token),
+      name: name ?? "token",
+      scopes: scopes ?? (row.role === "admin" ? ["read", "write", "gpu", "admin"] : ["read", "write", "gpu"]),
+      createdAt: clock.wall(),
+      expiresAt: null,
+    });
+    return { ok: true, account, token };
+  }
+
+  /** A commit in the Hub's form, and the build of it. */
+  async commit({ owner, name, bytes, author }: { owner: string; name: string; bytes: Uint8Array; author: string }): Promise<
+    { ok: true; commit: string; build: string | null } | (Refused & { errors?: readonly { where: string; message: string }[] })
+  > {
+    const { repositories, spaces, builds, catalog } = this.#parts;
+    const parsed = parseCommit(bytes);
+    if (!parsed.ok) {
+      const errors = parsed.problems.map(({ line, message }) => ({ where: line === 0 ? "body" : `line ${line}`, message }));
+      return { ok: false, code: parsed.tooLarge ? "route/too-large" : "control/invalid", says: errors.map(({ where, message }) => `${where}: ${message}`).join("; "), errors };
+    }
+    if (builds.isFull) return { ok: false, code: "build/queue-timeout", says: "The build queue is full; deploy again later." };
+    const made = await spaces.ensure(owner, name);
+    if (!made.ok) return { ok: false, code: made.refusal === "no-such-account" ? "control/not-found" : "control/invalid", says: `${owner}/${name} cannot be a Space: ${made.refusal}.` };
+    const space = made.space.id;
+    await repositories.createRepository(space);
+    const { commit } = parsed;
+    const done = await repositories.commitFiles({
+      repository: repositories.repositoryOf(space),
+      branch: "main",
+      files: commit.files.map(({ path, bytes: content }) => ({ path, content: { bytes: content } })),
+      deletedFiles: commit.deletedFiles,
+      deletedFolders: commit.deletedFolders,
+      replaceAll: commit.replace,
+      ...(commit.parent === undefined ? {} : { parent: commit.parent }),
+      author: { name: author, email: `${author}@localhost` },
+      summary: commit.summary,
+      description: commit.description,
+    });
+    if (!done.ok) {
+      const code = done.refusal === "parent-moved" ? "control/changed-meanwhile" : done.refusal === "absent-file" ? "control/not-found" : "control/invalid";
+      const errors = "problems" in done ? done.problems.map((message) => ({ where: "files", message })) : [];
+      return { ok: false, code, says: done.says, errors };
+    }
+    // An unchanged tree whose release runs needs no build; one whose release does not run is built again.
+    const view = await spaces.view(space);
+    if (!done.changed && view?.state === "running" && view.build?.commit === done.commit) return { ok: true, commit: done.commit, build: null };
+    const build = await builds.request({ space, commit: done.commit, account: author });
+    spaces.onBuild(build);
+    await catalog.spaces.update(space, { build: build.id });
+    return { ok: true, commit: done.commit, build: build.id };
+  }
+
+  async listRequests({ space, page, limit }: { space: string; page: string | undefined; limit: number }): Promise<Page<RequestView>> {
+    await this.#parts.flushEvidence();
+    const before = page === undefined ? undefined : Buffer.from(page, "base64url").toString();
+    const items = await this.#parts.evidence.listRequests({ space, limit: pageLimit(limit), ...(before === undefined || Number.isNaN(Date.parse(before)) ? {} : { before }) });
+    const last = items.length === limit ? items.at(-1) : undefined;
+    return { items, next: last ? Buffer.from(last.at).toString("base64url") : null };
+  }
+
+  async listCalls({ account, page, limit }: { account: string; page: string | undefined; limit: number }): Promise<Page<CallView>> {
+    await this.#caughtUp();
+    const found = await this.catalog.calls.list({ account, limit, ...(page === undefined ? {} : { before: page }) });
+    if (!found) return { items: [], next: null };
+    return { items: await Promise.all(found.items.map((row) => this.#withWaiting(row))), next: found.next };
+  }
+
+  async call(id: string): Promise<CallView | undefined> {
+    await this.#caughtUp();
+    const row = await this.catalog.calls.get(id);
+    return row && this.#withWaiting(row);
+  }
+
+  async quota(account: string): Promise<QuotaView | undefined> {
+    const row = await this.catalog.accounts.get(account);
+    const quota = await this.#parts.engine.read((state, now) => {
+      const tier = row?.tier ?? state.accounts.get(account)?.tier;
+      return tier && quotaIn(state, account, tier, now);
+    });
+    return quota && quotaView(quota);
+  }
+
+  async queue(pool: string): Promise<QueueView | undefined> {
+    return this.#parts.engine.read((state, now) => {
+      const summary = poolOf(state, pool);
+      if (!summary) return undefined;
+      const calls = queueOf(state, pool, now).map(({ call, waitedMs, place }) => ({
+        call: call.terms.call,
+        account: call.terms.account,
+        space: call.terms.space,
+        size: call.terms.size,
+        holdsMs: call.heldMs,
+        waitedMs,
+        waiting: waitingView(place),
+      }));
+      return { pool: poolView(summary), calls };
+    });
+  }
+
+  async board(): Promise<BoardView> {
+    return this.#parts.engine.read((state, now) => ({ slots: boardOf(state, now).map(slotView) }));
+  }
+
+  async pool(name: string): Promise<PoolView | undefined> {
+    return this.#parts.engine.read((state) => {
+      const summary = poolOf(state, name);
+      return summary && poolView(summary);
+    });
+  }
+
+  async setPool(name: string, settings: { readonly [Key in keyof PoolSettings]?: PoolSettings[Key] | number | undefined }): Promise<PoolView | undefined> {
+    if (!(await this.pool(name))) return undefined;
+    await this.#parts.engine.submit({ type: "set-pool", pool: name, settings: settings as Partial<PoolSettings> });
+    return this.pool(name);
+  }
+
+  /** Any id: `q_` request, `c_` call, `b_` build, `p_` replica, `r_` receipt, `n_` counter, or `owner/name`. */
+  async explain(id: string): Promise<Explained | undefined> {
+    await Promise.all([this.#parts.flushEvidence(), this.#caughtUp()]);
+    return this.#explaining.explain(id);
+  }
+
+  async receipt(id: string): Promise<SignedReceipt | undefined> {
+    await this.#caughtUp();
+    const receipt = await this.catalog.calls.receipt(id);
+    return receipt && signReceipt(receipt, this.#parts.receiptKey);
+  }
+
+  async publicKeys(): Promise<readonly ReceiptPublicKey[]> {
+    return [this.#parts.receiptKey.publicKey];
+  }
+
+  /** Until the list of calls shows all that is durable now. */
+  async #caughtUp(): Promise<void> {
+    await this.#projecting;
+  }
+
+  async #catchUp(): Promise<void> {
+    const { journal, catalog, engine } = this.#parts;
+    const until = engine.durable;
+    while (catalog.calls.cursor < until) {
+      const records = await journal.read(catalog.calls.cursor + 1, projectAtOnce);
+      await catalog.calls.project(records);
+    }
+  }
+
+  async #project(): Promise<void> {
+    while (this.#unprojected.length > 0) {
+      const records = this.#unprojected.splice(0, projectAtOnce);
+      try {
+        await this.catalog.calls.project(records);
+      } catch (error) {
+        // The journal has them: the next start takes them in. Until then lists lack them, and this says so.
+        this.onFailure("the list of calls could not follow the journal", error);
+        return;
+      }
+    }
+  }
+
+  async #withWaiting(row: CallRow): Promise<CallView> {
+    if (row.stage !== "queued") return viewOf(row);
+    const waiting = await this.#parts.engine.read((state, now) => {
+      const place = placeOf(state, row.id, now);
+      const call = callOf(state, row.id);
+      return place && call?.stage === "queued" ? { view: waitingView(place), queuedMs: now - call.admittedAt } : undefined;
+    });
+    return waiting ? { ...viewOf(row), queuedMs: waiting.queuedMs, waiting: waiting.view } : viewOf(row);
+  }
+}
+
+function viewOf(row: CallRow): CallView {
+  const { id, at, account, space, request, stage, outcome, code, size, declaredMs, heldMs, queuedMs, usedMs, chargedMs, receipt, waiting } = row;
+  return { id, at, account, space, request, stage, outcome, code, size, declaredMs, heldMs, queuedMs, usedMs, chargedMs, receipt, waiting };
+}
+
+function poolView({ name, simulated, devices, slots, leased, waiting, settings }: PoolSummary): PoolView {
+  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission } = settings;
+  return { name, simulated, devices, slots, leased, waiting, queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission };
+}
+
+function quotaView({ account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt, index }: Quota): QuotaView {
+  return { account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt: resetsAt === null ? null : iso(resetsAt), index };
+}
+
+function slotView({ slot, device, state, call, forMs }: BoardSlot): BoardView["slots"][number] {
+  return {
+    slot,
+    device: device.name,
+    simulated: device.simulated,
+    stage: state.stage,
+    space: call?.terms.space ?? null,
+    account: call?.terms.account ?? null,
+    call: call?.terms.call ?? null,
+    forMs,
+    leaseMs: call?.lease.leaseMs ?? null,
+  };
+}
+

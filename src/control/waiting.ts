@@ -1,0 +1,45 @@
+/** The words for a call that waits: where it stands, about how long, and all that keeps it. One table for API, page and command line. */
+import type { WaitingView } from "../contract/api.ts";
+import type { Blocker } from "../core/model.ts";
+
+/** What core knows of a waiting call (core/views.ts). */
+export interface Waiting {
+  readonly position: number;
+  readonly of: number;
+  readonly estimateMs: number | null;
+  readonly basis: string;
+  readonly blockers: readonly Blocker[];
+}
+
+export function waitingView({ position, of, estimateMs, basis, blockers }: Waiting): WaitingView {
+  const told = blockers.map((blocker) => ({ kind: blocker.kind, says: blockerSays(blocker) }));
+  const wait = estimateMs === null ? "for how long is not known yet" : `about ${Math.max(1, Math.ceil(estimateMs / 1000))} s`;
+  const keeps = told.map(({ says }) => `${says}.`).join(" ");
+  return {
+    position,
+    of,
+    estimateMs,
+    basis,
+    blockers: told,
+    says: `Waiting for a GPU: ${ordinal(position)} of ${of}, ${wait}. ${keeps} Waiting is free.`,
+  };
+}
+
+function blockerSays(blocker: Blocker): string {
+  switch (blocker.kind) {
+    case "slots":
+      return blocker.clearing === 0
+        ? `${blocker.leased === blocker.total ? "All " : ""}${blocker.leased} of ${blocker.total} slots are leased`
+        : `${blocker.leased} of ${blocker.total} slots are leased and ${blocker.clearing} wait for an old worker's end`;
+    case "ahead":
+      return blocker.calls === 1 ? "1 call is ahead" : `${blocker.calls} calls are ahead`;
+    case "whole-card":
+      return `${blocker.size} needs a whole card`;
+  }
+}
+
+/** 1st, 2nd, 3rd, 4th, 11th, 21st. */
+export function ordinal(n: number): string {
+  const suffix = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
+  return `${n}${suffix}`;
+}

@@ -1,0 +1,286 @@
+/**
+ * What would happen, if this were asked now. Reads no clock and changes nothing; may refuse. The host records the events
+ * with the same `now`, then lets `evolve` apply them.
+ *
+ *   L10. Same id and content → the same answer.   L11. Other content → refused, no change.   L12. So two at once → one effect.
+ *   L21. Who does not hold the lease changes nothing.   L30. A call ends once, in whatever order its ends are heard.
+ */
+import { assert, unreachable } from "../stdx/assert.ts";
+import { after, durationMs } from "../stdx/time.ts";
+import type { Instant } from "../stdx/time.ts";
+import { admit } from "./admission.ts";
+import type { Admission } from "./admission.ts";
+import { attachEndsAt, forgetAt, isHeard, leasedOn, lostAt, queuedOn, settleEndsAt } from "./deadlines.ts";
+import type {
+  AccountId, Call, CallId, CallTerms, Command, CommandRefusal, Decision, FinalCall, PoolSettings, QueuedCall,
+} from "./model.ts";
+import { hearNode, joinNode, loseNode, loseReplica } from "./nodes.ts";
+import { decided, planOn, push } from "./plan.ts";
+import type { Plan } from "./plan.ts";
+import { forgetBatch, poolDefaults, retainMax, retainMs, settingMaxCount, settingMaxMs, tiers } from "./policy.ts";
+import { grantWaiting, lastPlaceOn } from "./queue.ts";
+import { settle, voidCall, voidCauseFor } from "./settlement.ts";
+import { workerOn } from "./slots.ts";
+import { nodeOf, settingsOf } from "./state.ts";
+import type { NodeState, State } from "./state.ts";
+
+type Of<Type extends Command["type"]> = Extract<Command, { type: Type }>;
+
+const nothing: Decision = { ok: true, events: [] };
+const no = (why: CommandRefusal): Decision => ({ ok: false, why });
+
+export function decide(state: State, command: Command, now: Instant): Decision {
+  assert(now >= state.at, "L14: time never decreases");
+  switch (command.type) {
+    case "start-writer":
+      return startWriter(state, command, now);
+    case "open-account":
+      return openAccount(state, command, now);
+    case "set-pool":
+      return setPool(state, command, now);
+    case "join-node":
+      return joinNode(state, command, now);
+    case "hear-node":
+      return hearNode(state, command, now);
+    case "schedule":
+      return schedule(state, command.terms, now);
+    case "leave":
+      return leave(state, command, now);
+    case "attach":
+      return attach(state, command, now);
+    case "end":
+      return end(state, command, now);
+    case "clear-slot":
+      return clearSlot(state, command, now);
+    case "lose-replica":
+      return loseReplica(state, command, now);
+    case "tick":
+      return tick(state, now);
+    default:
+      return unreachable(command);
+  }
+}
+
+function startWriter(state: State, { epoch }: Of<"start-writer">, now: Instant): Decision {
+  assert(epoch >= state.writer.epoch, "L29: a later writer has a higher epoch");
+  if (epoch === state.writer.epoch) return nothing;
+  const plan = planOn(state, now);
+  push(plan, { v: 1, type: "writer-started", epoch });
+  return decided(plan);
+}
+
+function openAccount(state: State, { account, tier }: Of<"open-account">, now: Instant): Decision {
+  const known = state.accounts.get(account);
+  if (known) return known.tier === tier ? nothing : no("account-exists-otherwise");
+  const plan = planOn(state, now);
+  push(plan, { v: 1, type: "account-opened", account, tier });
+  return decided(plan);
+}
+
+function setPool(state: State, { pool, settings: wished }: Of<"set-pool">, now: Instant): Decision {
+  const before = state.pools.get(pool);
+  const settings: PoolSettings = { ...(before ?? poolDefaults), ...wished };
+  if (!isPossible(settings)) return no("amount-overflow");
+  const keys = Object.keys(settings) as (keyof PoolSettings)[];
+  if (before && keys.every((key) => settings[key] === before[key])) return nothing;
+  const plan = planOn(state, now);
+  push(plan, { v: 1, type: "pool-set", pool, settings });
+  return decided(plan);
+}
+
+function isPossible(settings: PoolSettings): boolean {
+  const { queueLimitMs, durationMaxMs, attachWithinMs, queueMax, tokenMaxCalls, tokenMaxGpuMs } = settings;
+  const isWithin = (value: number, max: number): boolean => Number.isSafeInteger(value) && value >= 0 && value <= max;
+  return (
+    [queueLimitMs, durationMaxMs, attachWithinMs].every((value) => isWithin(value, settingMaxMs)) &&
+    [queueMax, tokenMaxCalls].every((value) => isWithin(value, settingMaxCount)) &&
+    isWithin(tokenMaxGpuMs, Number.MAX_SAFE_INTEGER)
+  );
+}
+
+/* ── a call's life ──────────────────────────────────────────────────────── */
+
+function schedule(state: State, terms: CallTerms, now: Instant): Decision {
+  const known = state.calls.get(terms.call);
+  if (known) return isSameTerms(known.terms, terms) ? nothing : no("other-content");
+  const node = state.nodes.get(terms.node);
+  if (node === undefined || node.stage === "lost") return no("unknown-node");
+  if (node.pool !== terms.pool) return no("unknown-pool");
+
+  const admission = admit(state, node, terms, now);
+  if (admission.kind === "overflow") return no("amount-overflow");
+  const plan = planOn(state, now);
+  if (admission.window?.isOver) push(plan, { v: 1, type: "window-reset", account: terms.account });
+  if (admission.kind === "refused") {
+    push(plan, { v: 1, type: "call-refused", terms, refusal: admission.refusal });
+    return decided(plan);
+  }
+  hold(plan, terms, admission);
+  plan.arriving = { terms, leaseMs: admission.leaseMs };
+  grantWaiting(plan, node);
+  return plan.gone.has(terms.call) ? decided(plan) : enqueue(plan, node, terms);
+}
+
+/** The account and its window are opened by the first use, in the record of that use. */
+function hold(plan: Plan, terms: CallTerms, admission: Extract<Admission, { kind: "admitted" }>): void {
+  const { account, tier } = terms;
+  const { window, heldMs, leaseMs, clipped } = admission;
+  if (plan.state.accounts.get(account)?.tier !== tier) push(plan, { v: 1, type: "account-opened", account, tier });
+  if (window.resetsAt === null) {
+    push(plan, { v: 1, type: "window-opened", account, resetsAt: after(plan.now, tiers[tier].windowLength) });
+  }
+  push(plan, { v: 1, type: "call-admitted", terms, heldMs, leaseMs, clipped, leftMs: window.leftMs });
+}
+
+/** A call that cannot be granted at once waits, or is refused where too many do already. */
+function enqueue(plan: Plan, node: NodeState, terms: CallTerms): Decision {
+  const settings = settingsOf(plan.state, node.pool);
+  const waiting = waitingIn(plan.state, terms.pool);
+  if (waiting >= settings.queueMax) {
+    const full = planOn(plan.state, plan.now);
+    push(full, { v: 1, type: "call-refused", terms, refusal: { code: "queue-full", waiting, max: settings.queueMax } });
+    return decided(full);
+  }
+  push(plan, {
+    v: 1,
+    type: "call-queued",
+    call: terms.call,
+    ...lastPlaceOn(plan, node),
+    deadline: after(plan.now, settings.queueLimitMs),
+  });
+  return decided(plan);
+}
+
+function waitingIn(state: State, pool: string): number {
+  let waiting = 0;
+  for (const node of state.nodes.values()) if (node.pool === pool) waiting += node.queue.length;
+  return waiting;
+}
+
+function leave(state: State, { call: id }: Of<"leave">, now: Instant): Decision {
+  const call = state.calls.get(id);
+  if (call === undefined) return no("unknown-call");
+  if (isFinal(call)) return no("already-final");
+  if (call.stage !== "queued" && call.visitorLeft) return nothing;
+  const plan = planOn(state, now);
+  if (call.stage !== "queued") {
+    push(plan, { v: 1, type: "visitor-left", call: id });
+    return decided(plan);
+  }
+  voidCall(plan, call, "visitor-left");
+  grantWaiting(plan, nodeOf(state, call.terms.node));
+  return decided(plan);
+}
+
+function attach(state: State, { call: id, fence, pid }: Of<"attach">, now: Instant): Decision {
+  const call = leased(state, id, fence);
+  if ("ok" in call) return call;
+  if (call.stage === "attached") return nothing;
+  const plan = planOn(state, now);
+  push(plan, { v: 1, type: "call-attached", call: id, pid });
+  return decided(plan);
+}
+
+function end(state: State, command: Of<"end">, now: Instant): Decision {
+  const { usedMs, cause, workerAlive, unused = false } = command;
+  const call = leased(state, command.call, command.fence);
+  if ("ok" in call) return call;
+  if (!Number.isSafeInteger(usedMs) || usedMs < 0) return no("amount-overflow");
+  const plan = planOn(state, now);
+  const fate = workerAlive ? "warm" : "free";
+  // An end may overtake its attach: measured use is settled either way (L30).
+  if (call.stage === "granted" && (unused || usedMs === 0)) voidCall(plan, call, voidCauseFor(cause), fate);
+  else settle(plan, call, { cause, usedMs, unused, reported: true }, fate);
+  grantWaiting(plan, nodeOf(state, call.terms.node));
+  return decided(plan);
+}
+
+/** The call, where it has a lease and this is its fence; else why not. */
+function leased(state: State, id: CallId, fence: number): Exclude<Call, QueuedCall | FinalCall> | Decision {
+  const call = state.calls.get(id);
+  if (call === undefined) return no("unknown-call");
+  if (isFinal(call)) return no("already-final");
+  if (call.stage === "queued") return no("not-granted");
+  return call.lease.fence === fence ? call : no("not-holder");
+}
+
+export function isFinal(call: Call): call is FinalCall {
+  return call.stage === "refused" || call.stage === "voided" || call.stage === "settled";
+}
+
+function isSameTerms(a: CallTerms, b: CallTerms): boolean {
+  return (
+    a.account === b.account && a.tier === b.tier && a.billedBy === b.billedBy && a.request === b.request &&
+    a.space === b.space && a.release === b.release && a.replica === b.replica && a.node === b.node &&
+    a.pool === b.pool && a.task === b.task && a.endpoint === b.endpoint && a.declaredMs === b.declaredMs &&
+    a.size === b.size
+  );
+}
+
+/* ── slots and time ─────────────────────────────────────────────────────── */
+
+function clearSlot(state: State, { slot: id, fence }: Of<"clear-slot">, now: Instant): Decision {
+  const slot = state.slots.get(id);
+  if (slot === undefined) return no("unknown-slot");
+  if (slot.fence !== fence || slot.stage === "leased") return no("not-holder");
+  if (slot.stage === "free") return nothing;
+  const plan = planOn(state, now);
+  const node = [...state.nodes.values()].find(({ cards }) => cards.some(({ slots }) => slots.includes(id)));
+  const card = node?.cards.find(({ slots }) => slots.includes(id));
+  const worker = card ? workerOn(card, plan.slotAt, id) : [id];
+  for (const each of worker) push(plan, { v: 1, type: "slot-free", slot: each });
+  if (node?.stage === "up") grantWaiting(plan, node);
+  return decided(plan);
+}
+
+function tick(state: State, now: Instant): Decision {
+  const plan = planOn(state, now);
+  for (const node of state.nodes.values()) {
+    if (node.stage === "up" && now >= lostAt(state, node)) loseNode(plan, node);
+    else if (isHeard(state, node)) expire(plan, node);
+  }
+  const calls = forgettable(state, now);
+  if (calls.length > 0) push(plan, { v: 1, type: "calls-forgotten", calls, accounts: forgottenWith(plan, calls) });
+  return decided(plan);
+}
+
+function expire(plan: Plan, node: NodeState): void {
+  const { state, now } = plan;
+  const count = plan.events.length;
+  for (const call of queuedOn(state, node)) if (now >= call.deadline) voidCall(plan, call, "queue-timeout");
+  for (const call of leasedOn(state, node)) {
+    // Its worker may be about to attach, so the slot waits for the shim's word (L22).
+    if (call.stage === "granted" && now >= attachEndsAt(state, node, call)) voidCall(plan, call, "grant-unused", "clearing");
+    if (call.stage === "attached" && now >= settleEndsAt(node, call)) {
+      settle(plan, call, { cause: "shim-lost", usedMs: durationMs(0), unused: false, reported: false }, "clearing");
+    }
+  }
+  if (plan.events.length > count) grantWaiting(plan, node);
+}
+
+/** Ended calls that are over their time, or over the bound on how many are kept; oldest first. */
+function forgettable(state: State, now: Instant): CallId[] {
+  const due = forgetAt(state);
+  if (due === null || now < due) return [];
+  const surplus = state.ended.length - state.endedHead - retainMax;
+  const calls: CallId[] = [];
+  // Down to a batch below the bound, so that not every further call is a reason to forget.
+  const toDrop = surplus > 0 ? Math.min(retainMax, surplus + forgetBatch) : 0;
+  for (let head = state.endedHead; head < state.ended.length && calls.length < forgetBatch; head++) {
+    const id = state.ended[head] as CallId;
+    const isOld = now >= (state.calls.get(id) as FinalCall).endedAt + retainMs;
+    if (!isOld && calls.length >= toDrop) break;
+    calls.push(id);
+  }
+  return calls;
+}
+
+/** Addresses come and go: one without open calls and without a running window leaves nothing to remember. */
+function forgottenWith({ state, now }: Plan, calls: readonly CallId[]): AccountId[] {
+  const ids = new Set(calls.map((id) => state.calls.get(id)?.terms.account));
+  return [...ids].filter((id): id is AccountId => {
+    const account = id === undefined ? undefined : state.accounts.get(id);
+    if (account?.tier !== "anonymous" || account.open > 0) return false;
+    return account.resetsAt === null || now >= account.resetsAt;
+  });
+}

@@ -1,0 +1,301 @@
+/**
+ * Applies what did happen. Total: a recorded event is never refused, since history already happened; what it asserts are
+ * our own rules. Changes the state that it is given (see state.ts).
+ *
+ *   L1. Stored balances equal the recomputation from the log.   L5. A hold ends once.   L6. Charge + released = hold.
+ *   L14. (time, index) strictly increases.
+ */
+import { assert, unreachable } from "../stdx/assert.ts";
+import { after } from "../stdx/time.ts";
+import type { Instant } from "../stdx/time.ts";
+import { gpuMs } from "./amounts.ts";
+import type { GpuMs } from "./amounts.ts";
+import { functionOf, lengthOf, withRun } from "./history.ts";
+import type {
+  Account, AttachedCall, Call, CallId, CallTerms, Event, FinalCall, GrantedCall, OpenCall, QueuedCall,
+} from "./model.ts";
+import { functionsMax, killWindowMs } from "./policy.ts";
+import type { LedgerRecord } from "./record.ts";
+import { killKey, recentKills } from "./settlement.ts";
+import { cardsOf, slotAfter } from "./slots.ts";
+import { nodeOf, setSorted, settingsOf } from "./state.ts";
+import type { Mutable, State } from "./state.ts";
+
+type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
+
+/** Where in the journal the event stands. */
+export interface Position {
+  readonly index: number;
+  readonly at: Instant;
+}
+
+/** Applies a whole record. */
+export function apply(state: State, record: LedgerRecord): void {
+  assert(record.index === state.index + 1 && record.at >= state.at, "L14: (time, index) strictly increases");
+  for (const event of record.events) evolve(state, event, record);
+  state.index = record.index;
+  state.at = record.at;
+}
+
+/** Applies one event of the record at `position`. Use {@link apply} for whole records: it also moves the state's index. */
+export function evolve(state: State, event: Event, position: Position): void {
+  const { at } = position;
+  switch (event.type) {
+    case "writer-started":
+      state.writer = { epoch: event.epoch, startedAt: at };
+      return;
+    case "account-opened":
+      return accountOpened(state, event);
+    case "pool-set":
+      return setSorted(state.pools, event.pool, event.settings);
+    case "node-joined":
+      return nodeJoined(state, event, at);
+    case "node-heard":
+      return nodeHeard(state, event, at);
+    case "node-lost":
+      nodeOf(state, event.node).stage = "lost";
+      return;
+    case "window-opened":
+      accountOf(state, event.account).resetsAt = event.resetsAt;
+      return;
+    case "window-reset":
+      return windowReset(state, event);
+    case "call-refused":
+      return callRefused(state, event, position);
+    case "call-admitted":
+      return callAdmitted(state, event, at);
+    case "call-queued":
+      return callQueued(state, event);
+    case "call-granted":
+      return callGranted(state, event, at);
+    case "call-attached":
+      return callAttached(state, event, at);
+    case "visitor-left": {
+      const call = leasedCall(state, event.call);
+      state.calls.set(event.call, { ...call, visitorLeft: true });
+      return;
+    }
+    case "call-voided":
+      return callVoided(state, event, position);
+    case "call-settled":
+      return callSettled(state, event, position);
+    case "slot-clearing":
+    case "slot-warm":
+    case "slot-free":
+      return slotChanged(state, event, at);
+    case "calls-forgotten":
+      return callsForgotten(state, event, at);
+    default:
+      return unreachable(event);
+  }
+}
+
+/* ── accounts, nodes ────────────────────────────────────────────────────── */
+
+function accountOpened(state: State, { account: id, tier }: Of<"account-opened">): void {
+  const known = state.accounts.get(id);
+  if (known) known.tier = tier;
+  else state.accounts.set(id, { id, tier, usedMs: gpuMs(0), heldMs: gpuMs(0), resetsAt: null, period: 0, open: 0 });
+}
+
+/** L35: what the old period still holds is settled there, and no longer counts. */
+function windowReset(state: State, { account: id }: Of<"window-reset">): void {
+  const account = accountOf(state, id);
+  account.usedMs = gpuMs(0);
+  account.heldMs = gpuMs(0);
+  account.resetsAt = null;
+  account.period++;
+}
+
+function nodeJoined(state: State, { node: name, pool, devices }: Of<"node-joined">, at: Instant): void {
+  const { grants = 0, queue = [] } = state.nodes.get(name) ?? {};
+  const cards = cardsOf(name, devices);
+  const heard = { heardAt: at, heardEpoch: state.writer.epoch, joinedAt: at };
+  setSorted(state.nodes, name, { name, pool, devices, stage: "up", ...heard, grants, queue, cards });
+  for (const id of cards.flatMap((card) => card.slots)) {
+    if (!state.slots.has(id)) state.slots.set(id, { stage: "free", fence: 0, since: at });
+  }
+}
+
+function nodeHeard(state: State, { node: name }: Of<"node-heard">, at: Instant): void {
+  const node = nodeOf(state, name);
+  node.heardAt = at;
+  node.heardEpoch = state.writer.epoch;
+}
+
+/* ── a call's life ──────────────────────────────────────────────────────── */
+
+function callRefused(state: State, { terms, refusal }: Of<"call-refused">, { index, at }: Position): void {
+  finish(state, { stage: "refused", terms, refusal, endedAt: at, endedIndex: index });
+  if (terms.request !== null) tokenOf(state, terms.request).kept++;
+}
+
+function callAdmitted(state: State, { terms, heldMs, leaseMs, clipped }: Of<"call-admitted">, at: Instant): void {
+  assert(!state.calls.has(terms.call), "L12: one call, one hold");
+  const account = accountOf(state, terms.account);
+  account.heldMs = gpuMs(account.heldMs + heldMs);
+  account.open++;
+  if (terms.request !== null) {
+    const token = tokenOf(state, terms.request);
+    token.calls++;
+    token.kept++;
+    token.gpuMs += heldMs;
+  }
+  const node = nodeOf(state, terms.node);
+  const deadline = after(at, settingsOf(state, node.pool).queueLimitMs);
+  const { period } = account;
+  state.calls.set(terms.call, { stage: "queued", terms, heldMs, leaseMs, clipped, admittedAt: at, period, deadline });
+  node.queue.push(terms.call);
+}
+
+function callQueued(state: State, { call: id, deadline }: Of<"call-queued">): void {
+  const call = queuedCall(state, id);
+  if (call.deadline !== deadline) state.calls.set(id, { ...call, deadline });
+}
+
+function callGranted(state: State, event: Of<"call-granted">, at: Instant): void {
+  const { deadline: _over, ...call } = queuedCall(state, event.call);
+  const { lease, attachBy } = event;
+  leaveQueue(state, call.terms);
+  nodeOf(state, call.terms.node).grants = event.number;
+  for (const id of lease.slots) {
+    const slot = state.slots.get(id);
+    assert(slot, "L8: a lease is of slots that exist");
+    state.slots.set(id, slotAfter(event, slot, at));
+  }
+  state.calls.set(event.call, { ...call, stage: "granted", grantedAt: at, lease, attachBy, visitorLeft: false });
+}
+
+function callAttached(state: State, { call: id, pid }: Of<"call-attached">, at: Instant): void {
+  const call = leasedCall(state, id);
+  assert(call.stage === "granted", "L30: a call attaches once");
+  const { attachBy: _over, ...rest } = call;
+  state.calls.set(id, { ...rest, stage: "attached", attachedAt: at, pid });
+}
+
+function callVoided(state: State, event: Of<"call-voided">, { index, at }: Position): void {
+  const call = openCall(state, event.call);
+  assert(event.releasedMs === call.heldMs, "L6: the whole hold of a voided call is released");
+  if (call.stage === "queued") leaveQueue(state, call.terms);
+  const { terms, heldMs, leaseMs, clipped, admittedAt, period } = call;
+  const { cause, rule } = event;
+  const { grantedAt, lease } = call.stage === "queued" ? { grantedAt: null, lease: null } : call;
+  release(state, call, gpuMs(0), event.releasedMs);
+  finish(state, {
+    stage: "voided", terms, heldMs, leaseMs, clipped, admittedAt, period, cause, rule, grantedAt, lease,
+    endedAt: at, endedIndex: index,
+  });
+}
+
+function callSettled(state: State, event: Of<"call-settled">, { index, at }: Position): void {
+  const call = leasedCall(state, event.call);
+  const { cause, usedMs, chargedMs, releasedMs, rule } = event;
+  assert(chargedMs + releasedMs === call.heldMs, "L2, L6: charge and release make up the hold");
+  release(state, call, chargedMs, releasedMs);
+  remember(state, call.terms, event, at);
+  const { terms, heldMs, leaseMs, clipped, admittedAt, period, grantedAt, lease, visitorLeft } = call;
+  const attachedAt = call.stage === "attached" ? call.attachedAt : null;
+  finish(state, {
+    stage: "settled", terms, heldMs, leaseMs, clipped, admittedAt, period, grantedAt, lease, visitorLeft, attachedAt,
+    cause, usedMs, chargedMs, rule, endedAt: at, endedIndex: index,
+  });
+}
+
+/** Ends the hold in the period that admitted it, and in no other (L35). */
+function release(state: State, call: OpenCall, chargedMs: GpuMs, releasedMs: GpuMs): void {
+  const account = accountOf(state, call.terms.account);
+  if (call.period === account.period) {
+    account.heldMs = gpuMs(account.heldMs - call.heldMs);
+    account.usedMs = gpuMs(account.usedMs + chargedMs);
+  }
+  account.open--;
+  if (call.terms.request !== null) tokenOf(state, call.terms.request).gpuMs -= releasedMs;
+}
+
+/** What a settled run tells about its function, and about its account's luck. */
+function remember(state: State, terms: CallTerms, { cause, usedMs, rule }: Of<"call-settled">, at: Instant): void {
+  if (rule === "killed-free") state.kills.set(killKey(terms), [...recentKills(state, terms, at), at]);
+  const lengthMs = rule === "unused" ? undefined : lengthOf(cause, usedMs, terms);
+  if (lengthMs === undefined) return;
+  const name = functionOf(terms);
+  const runs = withRun(state.functions.get(name), lengthMs);
+  state.functions.delete(name);
+  state.functions.set(name, runs);
+  const [oldest] = state.functions.size > functionsMax ? state.functions.keys() : [];
+  if (oldest !== undefined) state.functions.delete(oldest);
+}
+
+function finish(state: State, call: FinalCall): void {
+  state.calls.set(call.terms.call, call);
+  state.ended.push(call.terms.call);
+}
+
+function leaveQueue(state: State, terms: CallTerms): void {
+  const { queue } = nodeOf(state, terms.node);
+  if (queue[0] === terms.call) queue.shift();
+  else queue.splice(queue.indexOf(terms.call), 1);
+}
+
+/* ── slots, forgetting ──────────────────────────────────────────────────── */
+
+function slotChanged(state: State, event: Of<"slot-clearing" | "slot-warm" | "slot-free">, at: Instant): void {
+  const slot = state.slots.get(event.slot);
+  assert(slot, `a slot that changes exists: ${event.slot}`);
+  state.slots.set(event.slot, slotAfter(event, slot, at));
+}
+
+function callsForgotten(state: State, { calls, accounts = [] }: Of<"calls-forgotten">, at: Instant): void {
+  for (const id of calls) {
+    const call = state.calls.get(id);
+    assert(call && state.ended[state.endedHead] === id, "L5: only ended calls are forgotten, oldest first");
+    state.calls.delete(id);
+    state.endedHead++;
+    forgetToken(state, call);
+  }
+  for (const id of accounts) {
+    assert(accountOf(state, id).open === 0, "L5: an account with an open hold is not forgotten");
+    state.accounts.delete(id);
+  }
+  state.ended.splice(0, state.endedHead);
+  state.endedHead = 0;
+  for (const [key, kills] of state.kills) {
+    if (kills.every((kill) => at >= kill + killWindowMs)) state.kills.delete(key);
+  }
+}
+
+function forgetToken(state: State, { terms: { request } }: Call): void {
+  const token = request === null ? undefined : state.tokens.get(request);
+  if (request !== null && token && --token.kept === 0) state.tokens.delete(request);
+}
+
+function accountOf(state: State, id: string): Mutable<Account> {
+  const account = state.accounts.get(id);
+  assert(account, `L8: a hold has an account: ${id}`);
+  return account;
+}
+
+function tokenOf(state: State, request: string): { calls: number; gpuMs: number; kept: number } {
+  const known = state.tokens.get(request);
+  if (known) return known;
+  const token = { calls: 0, gpuMs: 0, kept: 0 };
+  state.tokens.set(request, token);
+  return token;
+}
+
+function openCall(state: State, id: CallId): OpenCall {
+  const call = state.calls.get(id);
+  assert(call && call.stage !== "refused" && call.stage !== "voided" && call.stage !== "settled", "L5: a hold ends once");
+  return call;
+}
+
+function queuedCall(state: State, id: CallId): QueuedCall {
+  const call = openCall(state, id);
+  assert(call.stage === "queued", "L8: only a waiting call is granted");
+  return call;
+}
+
+function leasedCall(state: State, id: CallId): GrantedCall | AttachedCall {
+  const call = openCall(state, id);
+  assert(call.stage !== "queued", "L8: no settlement without a lease");
+  return call;
+}

@@ -1,0 +1,107 @@
+/**
+ * Nodes come, are heard, and go; replicas go. What that does to their calls and slots.
+ *
+ *   L22. A lost node's slots stay with their old workers until it is back and says who still lives there.
+ *   L32. Neither costs anybody anything.
+ */
+import { assert } from "../stdx/assert.ts";
+import type { AttachedCall, Command, DeviceSpec, GrantedCall, Decision, OpenCall, ReplicaId, SlotId } from "./model.ts";
+import { isHeard, leasedOn, queuedOn } from "./deadlines.ts";
+import { decided, planOn, push, withCards } from "./plan.ts";
+import type { Plan } from "./plan.ts";
+import { hearEveryMs, poolDefaults } from "./policy.ts";
+import { grantWaiting } from "./queue.ts";
+import { abandon, voidCall } from "./settlement.ts";
+import { canHold, cardsOf } from "./slots.ts";
+import type { Card } from "./slots.ts";
+import type { NodeState, State } from "./state.ts";
+import type { Instant } from "../stdx/time.ts";
+
+type Of<Type extends Command["type"]> = Extract<Command, { type: Type }>;
+
+/** Slots of one card at most; cards are cut in halves or quarters, not in crumbs. */
+const cardSlotsMax = 64;
+
+export function joinNode(state: State, { node, pool, devices, replicas }: Of<"join-node">, now: Instant): Decision {
+  assert(devices.every(isCard) && new Set(devices.map(({ index }) => index)).size === devices.length,
+    "a node's cards have indexes of their own and 1 to 64 slots each");
+  const plan = planOn(state, now);
+  const before = state.nodes.get(node);
+  if (!state.pools.has(pool)) push(plan, { v: 1, type: "pool-set", pool, settings: poolDefaults });
+  push(plan, { v: 1, type: "node-joined", node, pool, devices });
+  const cards = cardsOf(node, devices);
+  withCards(plan, node, cards);
+  if (before) {
+    takeStock(plan, before, cards, new Set(replicas));
+    if (state.pools.has(pool)) grantWaiting(plan, before);
+  }
+  return decided(plan);
+}
+
+export function hearNode(state: State, { node: name }: Of<"hear-node">, now: Instant): Decision {
+  const node = state.nodes.get(name);
+  // A node that was given up has to say hello again, so that its slots and replicas are known.
+  if (node === undefined || node.stage === "lost") return { ok: false, why: "unknown-node" };
+  const plan = planOn(state, now);
+  const isRecent = isHeard(state, node) && now < node.heardAt + hearEveryMs;
+  if (!isRecent) push(plan, { v: 1, type: "node-heard", node: name });
+  return decided(plan);
+}
+
+export function loseReplica(state: State, { replica, cause }: Of<"lose-replica">, now: Instant): Decision {
+  const plan = planOn(state, now);
+  for (const node of state.nodes.values()) {
+    const count = plan.events.length;
+    for (const call of openCallsOn(state, node)) {
+      // The replica's processes are gone: whoever sends this has made sure of it.
+      if (call.terms.replica === replica) abandon(plan, call, cause, node.stage === "lost" ? "clearing" : "free");
+    }
+    freeSlotsOf(plan, node.cards, (owner) => owner === replica);
+    if (plan.events.length > count && node.stage === "up") grantWaiting(plan, node);
+  }
+  return decided(plan);
+}
+
+/** The node was not heard for its time to live: its calls end and cost nothing. */
+export function loseNode(plan: Plan, node: NodeState): void {
+  push(plan, { v: 1, type: "node-lost", node: node.name });
+  for (const call of openCallsOn(plan.state, node)) abandon(plan, call, "node-lost", "clearing");
+}
+
+/** Calls of this node that hold a slot or wait for one. */
+export function openCallsOn(state: State, node: NodeState): OpenCall[] {
+  return [...leasedOn(state, node), ...queuedOn(state, node)];
+}
+
+/** Compares what the ledger believes of a node with what it says is there. */
+function takeStock(plan: Plan, node: NodeState, cards: readonly Card[], alive: ReadonlySet<ReplicaId>): void {
+  const present = new Set<SlotId>(cards.flatMap((card) => card.slots));
+  for (const call of leasedOn(plan.state, node)) {
+    if (!alive.has(call.terms.replica)) abandon(plan, call, "shim-lost", "free");
+    else if (!hasSlots(call, present)) abandon(plan, call, "node-lost", "clearing");
+  }
+  for (const call of queuedOn(plan.state, node)) {
+    if (!alive.has(call.terms.replica)) abandon(plan, call, "shim-lost", "free");
+    else if (!canHold(cards, call.terms.size)) voidCall(plan, call, "no-capacity");
+  }
+  freeSlotsOf(plan, cards, (owner) => !alive.has(owner));
+}
+
+function hasSlots(call: GrantedCall | AttachedCall, present: ReadonlySet<SlotId>): boolean {
+  return call.lease.slots.every((slot) => present.has(slot));
+}
+
+function freeSlotsOf(plan: Plan, cards: readonly Card[], isGone: (replica: ReplicaId) => boolean): void {
+  for (const { slots } of cards) {
+    for (const id of slots) {
+      const slot = plan.slotAt(id);
+      if ((slot.stage === "warm" || slot.stage === "clearing") && isGone(slot.replica)) {
+        push(plan, { v: 1, type: "slot-free", slot: id });
+      }
+    }
+  }
+}
+
+function isCard({ index, slots }: DeviceSpec): boolean {
+  return Number.isSafeInteger(index) && index >= 0 && Number.isSafeInteger(slots) && slots >= 1 && slots <= cardSlotsMax;
+}

@@ -1,0 +1,68 @@
+/** The shipped policy: tiers, sizes, a pool's defaults, and the bounds of what the ledger keeps. Numbers only, no behaviour. */
+import { durationMs, seconds } from "../stdx/time.ts";
+import type { DurationMs } from "../stdx/time.ts";
+import { gpuMs, maxGpuMs, permille } from "./amounts.ts";
+import type { PoolSettings, Sizes, Tier, TierName } from "./model.ts";
+
+const day = seconds(24 * 3600);
+const tier = (name: TierName, limitSeconds: number | null): Tier => ({
+  name,
+  windowLimit: limitSeconds === null ? null : gpuMs(limitSeconds * 1000),
+  windowLength: day,
+});
+
+export const tiers: Readonly<Record<TierName, Tier>> = {
+  anonymous: tier("anonymous", 120),
+  free: tier("free", 300),
+  pro: tier("pro", 2400),
+  enterprise: tier("enterprise", 3600),
+  unlimited: tier("unlimited", null),
+};
+
+export const sizeFactors: Sizes = { large: permille(1000), xlarge: permille(2000) };
+
+export const poolDefaults: PoolSettings = {
+  queueLimitMs: seconds(60),
+  queueMax: 1000,
+  durationMaxMs: seconds(600),
+  attachWithinMs: seconds(30),
+  admission: "clip",
+  tokenMaxCalls: 64,
+  // Beside it stands the account's own window, so that the cap of a token is the window's rest.
+  tokenMaxGpuMs: gpuMs(maxGpuMs),
+};
+
+/** No duration in a pool's settings is longer: keeps every product with a size factor exact (L4). */
+export const settingMaxMs: DurationMs = day;
+/** No count in a pool's settings is larger: a queue is walked in full by a sweep. */
+export const settingMaxCount = 100_000;
+
+/** A node that was not heard for so long is lost: three missed heartbeats of 15 s. */
+export const nodeTtlMs: DurationMs = seconds(45);
+/** Heartbeats are recorded at most so often; added to the time to live, so that nothing expires early (L15). */
+export const hearEveryMs: DurationMs = seconds(5);
+/** After a lease's end its shim has so long to report; then the call ends without evidence of use, charge 0 (L9). */
+export const settleWithinMs: DurationMs = seconds(60);
+
+/** Ended calls are kept for so long, so that a repeat gets the same answer (L10). */
+export const retainMs: DurationMs = day;
+/** And at most so many: about 20 MB of state. */
+export const retainMax = 20_000;
+/** Forgetting waits for company: one record a minute, not one a call. */
+export const forgetEveryMs: DurationMs = seconds(60);
+/** One record forgets at most so many. */
+export const forgetBatch = 1_000;
+
+/** Killed without evidence by whom: free so often for an account and Space within {@link killWindowMs}. */
+export const freeKills = 3;
+export const killWindowMs: DurationMs = day;
+
+/** Runs that a function's history keeps: enough for a p90 that moves within a day's use. */
+export const runsKept = 32;
+/** Functions with a history; the one unused for longest goes first. A declared duration may be part of a function's name. */
+export const functionsMax = 10_000;
+
+/** Calls ahead that an estimate walks one by one; further ones count by their mean. */
+export const estimateDepth = 64;
+/** What an estimate takes for the end of an idle worker: TERM, then KILL within a second. */
+export const clearGuessMs: DurationMs = durationMs(500);

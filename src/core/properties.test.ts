@@ -1,0 +1,329 @@
+/**
+ * Random lives of a small ledger: two nodes, few ids, so that calls meet; reports late, repeated, from the wrong holder,
+ * restarts of the writer. After each command the audit compares the state with the log.
+ */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import fc from "fast-check";
+import { durationMs, seconds } from "../stdx/time.ts";
+import { nextDeadline } from "./deadlines.ts";
+import { decide } from "./decide.ts";
+import { apply } from "./evolve.ts";
+import { checkInvariants, take } from "./invariants.ts";
+import { Ledger, card, terms } from "./ledger.suite.ts";
+import type { Command, EndCause, Event, Size, TierName } from "./model.ts";
+import { tiers } from "./policy.ts";
+import type { LedgerRecord } from "./record.ts";
+import { cloneState, decodeState, emptyState, encodeState, stateHashInput } from "./state.ts";
+import type { State } from "./state.ts";
+import { quotaOf } from "./views.ts";
+
+const replicas = ["p_0", "p_1", "p_2"];
+const nodes = ["n0", "n1"];
+const causes: EndCause[] = [
+  "returned", "returned", "raised", "lease-end", "worker-exit", "worker-killed", "worker-killed", "worker-oom", "app-exit",
+  "app-killed", "visitor-stop", "operator-stop", "shim-lost", "node-lost",
+];
+
+/** What somebody does next. */
+type Step =
+  /** Time passes; nodes that are not `silent` are heard, and come back where they were lost. */
+  | { readonly kind: "wait"; readonly ms: number; readonly silent: boolean }
+  | { readonly kind: "restart" }
+  | { readonly kind: "tick-at-deadline" }
+  | { readonly kind: "command"; readonly make: (state: State) => Command };
+
+const asked = (arbitrary: fc.Arbitrary<(state: State) => Command>): fc.Arbitrary<Step> =>
+  arbitrary.map((make): Step => ({ kind: "command", make }));
+
+/** One of the calls: mostly one that has a lease, else any, else one that nobody knows. */
+function someCall(state: State, pick: number): { id: string; fence: number } {
+  const known = [...state.calls.values()];
+  const holders = known.filter(({ stage }) => stage === "granted" || stage === "attached");
+  const from = holders.length > 0 && pick % 5 > 0 ? holders : known;
+  const chosen = from[pick % from.length];
+  if (chosen === undefined) return { id: "c_nobody", fence: 1 };
+  return { id: chosen.terms.call, fence: "lease" in chosen && chosen.lease ? chosen.lease.fence : 1 };
+}
+
+const pick = fc.nat(999);
+const wrong = fc.constantFrom(0, 0, 0, 0, 0, 0, 1, -1);
+
+const scheduled = fc.record({
+  account: fc.constantFrom("a0", "a1"),
+  tier: fc.constantFrom<TierName>("free", "free", "free", "anonymous"),
+  request: fc.constantFrom(null, "q_0", "q_1"),
+  replica: fc.nat(2),
+  task: fc.constantFrom("t0", "t1"),
+  declaredMs: fc.constantFrom(0, 1, 999, 20_000, 20_000, 60_000, 100_000).map(durationMs),
+  size: fc.constantFrom<Size>("large", "large", "large", "xlarge"),
+});
+const schedule = fc.tuple(scheduled, pick).map(([{ replica, ...rest }, again]) => (state: State): Command => {
+  // One in eight comes under an id that is known already.
+  const id = again % 8 === 0 ? `c${again % (state.calls.size + 1)}` : `c${state.calls.size}`;
+  const at = { replica: replicas[replica] as string, node: replica === 2 ? "n1" : "n0" };
+  return { type: "schedule", terms: terms(id, { ...rest, ...at }) };
+});
+const attach = fc.tuple(pick, wrong).map(([which, off]) => (state: State): Command => {
+  const { id, fence } = someCall(state, which);
+  return { type: "attach", call: id, fence: fence + off, pid: 9 };
+});
+const end = fc
+  .record({
+    which: pick, off: wrong, cause: fc.constantFrom(...causes), used: fc.nat(30_000), workerAlive: fc.boolean(),
+    unused: fc.constantFrom(false, false, false, true),
+  })
+  .map(({ which, off, cause, used, workerAlive, unused }) => (state: State): Command => {
+    const { id, fence } = someCall(state, which);
+    return { type: "end", call: id, fence: fence + off, cause, usedMs: durationMs(used), workerAlive, unused };
+  });
+const clear = fc.tuple(pick, wrong).map(([which, off]) => (state: State): Command => {
+  const slots = [...state.slots];
+  const [slot, { fence }] = slots[which % slots.length] as (typeof slots)[number];
+  return { type: "clear-slot", slot, fence: fence + off };
+});
+const join = fc.tuple(fc.constantFrom(...nodes), fc.subarray(replicas), fc.constantFrom(1, 2)).map(
+  ([node, alive, cards]) => (): Command => ({ type: "join-node", node, pool: "main", replicas: alive, devices: cardsUpTo(cards) }),
+);
+const steps: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 12, arbitrary: asked(schedule) },
+  { weight: 8, arbitrary: asked(attach) },
+  { weight: 8, arbitrary: asked(end) },
+  { weight: 2, arbitrary: asked(pick.map((which) => (state) => ({ type: "leave", call: someCall(state, which).id }))) },
+  { weight: 4, arbitrary: asked(clear) },
+  { weight: 1, arbitrary: asked(fc.constantFrom(...replicas).map((replica) => () => ({ type: "lose-replica", replica, cause: "app-exit" }))) },
+  { weight: 1, arbitrary: asked(fc.constantFrom(...nodes).map((node) => () => ({ type: "hear-node", node }))) },
+  { weight: 1, arbitrary: asked(join) },
+  { weight: 1, arbitrary: asked(fc.constant(() => ({ type: "tick" }))) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      kind: fc.constant("wait" as const),
+      ms: fc.constantFrom(1, 1, 500, 500, 4_000, 4_000, 25_000, 25_000, 24 * 3600 * 1000),
+      silent: fc.constantFrom(false, false, false, false, true),
+    }),
+  },
+  { weight: 2, arbitrary: fc.constant<Step>({ kind: "tick-at-deadline" }) },
+  { weight: 1, arbitrary: fc.constant<Step>({ kind: "restart" }) },
+);
+const life = fc.array(steps, { minLength: 20, maxLength: 80, size: "max" });
+
+const cardsUpTo = (count: number) => Array.from({ length: count }, (_, index) => card(index, 2));
+
+function begin(): Ledger {
+  const it = new Ledger();
+  it.do({ type: "start-writer", epoch: 1 });
+  it.do({ type: "set-pool", pool: "main", settings: { queueMax: 4, tokenMaxCalls: 5 } });
+  for (const node of nodes) it.do({ type: "join-node", node, pool: "main", devices: cardsUpTo(1), replicas });
+  return it;
+}
+
+function play(it: Ledger, step: Step): void {
+  if (step.kind === "wait") {
+    it.wait(step.ms);
+    if (!step.silent) for (const node of nodes) comeBack(it, node);
+  } else if (step.kind === "restart") it.do({ type: "start-writer", epoch: it.state.writer.epoch + 1 });
+  else if (step.kind === "command") it.ask(step.make(it.state));
+  else {
+    const due = nextDeadline(it.state);
+    if (due !== null && due > it.now) it.now = due;
+    it.tick();
+  }
+}
+
+function comeBack(it: Ledger, node: string): void {
+  if (typeof it.ask({ type: "hear-node", node }) !== "string") return;
+  it.do({ type: "join-node", node, pool: "main", devices: cardsUpTo(1), replicas });
+}
+
+function lived(run: readonly Step[], watch: (it: Ledger, step: Step) => void = () => {}): Ledger {
+  const it = begin();
+  for (const step of run) {
+    play(it, step);
+    watch(it, step);
+  }
+  return it;
+}
+
+const property = (name: string, runs: number, check: (run: readonly Step[]) => void): void => {
+  test(name, () => fc.assert(fc.property(life, check), { numRuns: runs }));
+};
+
+describe("what must never happen, whatever is asked in whatever order", () => {
+  property("L1–L6, L8, L12, L18, L20, L22, L31, L35: no sequence of commands makes the audit find anything", 120, (run) => {
+    lived(run, (it) => it.check());
+  });
+
+  property("L5, L7, L30: a call that ended stays as it ended, until it is forgotten", 40, (run) => {
+    const ended = new Map<string, unknown>();
+    lived(run, (it) => {
+      for (const [id, was] of ended) {
+        const known = it.state.calls.get(id);
+        if (known === undefined) ended.delete(id);
+        else assert.equal(known, was);
+      }
+      for (const [id, known] of it.state.calls) if ("endedAt" in known) ended.set(id, known);
+    });
+  });
+
+  property("L10, L11, L12: asking again at once records nothing, whether it was allowed or refused", 40, (run) => {
+    lived(run, (it, step) => {
+      if (step.kind !== "command") return;
+      const command = step.make(it.state);
+      if (command.type === "join-node") return; // each hello is a record
+      it.ask(command);
+      const before = stateHashInput(it.state);
+      it.ask(command);
+      assert.equal(stateHashInput(it.state), before);
+    });
+  });
+
+  property("L14: a decision reads the state and changes nothing in it", 20, (run) => {
+    lived(run, (it, step) => {
+      if (step.kind !== "command") return;
+      const before = stateHashInput(it.state);
+      decide(it.state, step.make(it.state), it.now);
+      assert.equal(stateHashInput(it.state), before);
+    });
+  });
+
+  property("L15: a tick before the next deadline records nothing", 50, (run) => {
+    lived(run, (it) => {
+      const due = nextDeadline(it.state);
+      if (due === null || due > it.now) assert.deepEqual(it.tick(), []);
+    });
+  });
+
+  property("L17: right after a start nothing expires", 40, (run) => {
+    lived(run, (it) => {
+      if (it.state.ended.length - it.state.endedHead > 0) return; // forgetting is not expiry
+      it.do({ type: "start-writer", epoch: it.state.writer.epoch + 1 });
+      it.wait(49_999);
+      assert.deepEqual(it.tick(), []);
+    });
+  });
+
+  property("L21: a fence that is not the lease's changes nothing", 40, (run) => {
+    const it = lived(run);
+    for (const [id, known] of it.state.calls) {
+      const before = stateHashInput(it.state);
+      for (const off of [-1, 1]) {
+        const fence = ("lease" in known && known.lease ? known.lease.fence : 1) + off;
+        it.ask({ type: "attach", call: id, fence, pid: 1 });
+        it.ask({ type: "end", call: id, fence, cause: "returned", usedMs: durationMs(1), workerAlive: false });
+      }
+      assert.equal(stateHashInput(it.state), before);
+    }
+  });
+
+  property("L23: nothing brings back a grant that was taken away", 40, (run) => {
+    const over = new Map<string, number>();
+    lived(run, (it) => {
+      for (const [id, known] of it.state.calls) {
+        if (known.stage === "voided" && known.lease) over.set(`${id} ${known.lease.fence} ${known.lease.slots[0]}`, 1);
+        if (known.stage === "attached") assert.ok(!over.has(`${id} ${known.lease.fence} ${known.lease.slots[0]}`));
+      }
+    });
+  });
+
+  property("L34: what is shown as left is limit − used − held, never below 0", 40, (run) => {
+    lived(run, (it) => {
+      for (const { id, tier } of it.state.accounts.values()) {
+        const quota = quotaOf(it.state, id, it.now);
+        const { usedMs, heldMs, leftMs } = quota ?? assert.fail();
+        assert.equal(leftMs, Math.max(0, (tiers[tier].windowLimit as number) - usedMs - heldMs));
+        assert.equal(quota?.index, it.state.index);
+      }
+    });
+  });
+});
+
+describe("what always holds in the end", () => {
+  property("L9: once faults stop every hold ends within its time to live, and every slot is free again", 40, (run) => {
+    const it = lived(run);
+    settleDown(it);
+    for (const known of it.state.calls.values()) assert.ok("endedAt" in known, `${known.terms.call} is ${known.stage}`);
+    for (const [id, slot] of it.state.slots) assert.equal(slot.stage, "free", id);
+    for (const { heldMs, open } of it.state.accounts.values()) assert.deepEqual([heldMs, open], [0, 0]);
+    it.check();
+  });
+
+  property("L25: the log replayed gives the same state, twice, and so does a snapshot with the rest of the log", 40, (run) => {
+    const it = lived(run);
+    const whole = stateHashInput(it.state);
+    assert.equal(stateHashInput(replay(emptyState(), it.records)), whole);
+    assert.equal(encodeState(decodeState(encodeState(it.state))), whole);
+    const half = it.records.length >> 1;
+    const snapshot = cloneState(replay(emptyState(), it.records.slice(0, half)));
+    assert.equal(stateHashInput(replay(snapshot, it.records.slice(half))), whole);
+  });
+
+  property("a state that was read back decides as the one that was written", 20, (run) => {
+    const it = begin();
+    for (const step of run) {
+      const copy = cloneState(it.state);
+      if (step.kind === "command") {
+        const command = step.make(it.state);
+        assert.deepEqual(decide(copy, command, it.now), decide(it.state, command, it.now));
+      }
+      play(it, step);
+    }
+  });
+
+  property("L33: calls that arrive together are admitted as one after another: each against what the ones before hold", 40, (run) => {
+    const it = lived(run);
+    const left = (): number => quotaOf(it.state, "a0", it.now)?.leftMs ?? (tiers.free.windowLimit as number);
+    for (let n = 0; n < 8; n++) {
+      const before = left();
+      const answer = it.ask({ type: "schedule", terms: terms(`x${n}`, { account: "a0", node: "n0", declaredMs: seconds(50) }) });
+      const admitted = typeof answer === "string" ? undefined : answer.find((event: Event) => event.type === "call-admitted");
+      if (admitted?.type === "call-admitted") assert.ok(admitted.heldMs <= (admitted.leftMs ?? Infinity));
+      if (admitted === undefined) assert.equal(left(), before);
+    }
+    it.check();
+  });
+});
+
+describe("the audit", () => {
+  const mutants: readonly [string, string, (events: readonly Event[]) => Event[]][] = [
+    ["L2", "leaks the remainder", (events) => events.map((event) => (event.type === "call-settled" ? { ...event, releasedMs: (event.releasedMs - 1) as never } : event))],
+    ["L5", "settles twice", (events) => events.flatMap((event): Event[] => (event.type === "call-settled" ? [event, event] : [event]))],
+    ["L18", "uses a fence again", (events) => events.map((event) => (event.type === "call-granted" ? { ...event, lease: { ...event.lease, fence: 1 } } : event))],
+    ["L8", "grants without a hold", (events) => events.filter((event) => event.type !== "call-admitted")],
+  ];
+  for (const [invariant, does, mutate] of mutants) {
+    test(`${invariant}: finds a log that ${does}`, () => {
+      const it = begin();
+      for (const id of ["c0", "c1", "c2"]) it.run(id, 50, { node: "n1" });
+      const audit = new Ledger().audit;
+      const records = it.records.map((record) => ({ ...record, events: mutate(record.events) }));
+      for (const record of records) take(audit, record);
+      assert.ok(audit.findings.some((finding) => finding.invariant === invariant), JSON.stringify(audit.findings));
+    });
+  }
+
+  test("L1: finds a balance that the log does not give", () => {
+    const it = begin();
+    it.run("c0", 50, { node: "n1" });
+    (it.state.accounts.get("alice") as { usedMs: number }).usedMs = 49;
+    assert.deepEqual(checkInvariants(it.state, it.audit).map(({ invariant }) => invariant), ["L1"]);
+  });
+});
+
+/** No more faults: nodes are there and heard, every order to clear is obeyed, and time passes. */
+function settleDown(it: Ledger): void {
+  for (const node of nodes) it.do({ type: "join-node", node, pool: "main", devices: cardsUpTo(2), replicas });
+  for (let waited = 0; waited < 600; waited += 20) {
+    for (const [slot, { stage, fence }] of it.state.slots) {
+      if (stage === "clearing" || stage === "warm") it.ask({ type: "clear-slot", slot, fence });
+    }
+    for (const node of nodes) it.do({ type: "hear-node", node });
+    it.tick();
+    it.wait(seconds(20));
+  }
+}
+
+function replay(state: State, records: readonly LedgerRecord[]): State {
+  for (const record of records) apply(state, JSON.parse(JSON.stringify(record)) as LedgerRecord);
+  return state;
+}

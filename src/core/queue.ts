@@ -1,0 +1,246 @@
+/**
+ * Who is next, and what the others wait for. Each node has its queue, first come first, and nobody passes anybody: a GPU
+ * is used on its own node, so queues of two nodes never compete. A call whose slot holds somebody else's idle worker
+ * waits until that worker's process tree is gone (L22).
+ */
+import { after, durationMs } from "../stdx/time.ts";
+import type { DurationMs } from "../stdx/time.ts";
+import { functionOf, median } from "./history.ts";
+import type { Blocker, CallTerms, SlotId } from "./model.ts";
+import { cardsAt, countWaiting, nextGrant, push, waitingOn } from "./plan.ts";
+import type { Plan, Waiting } from "./plan.ts";
+import { clearGuessMs, estimateDepth } from "./policy.ts";
+import { isOwnWorker, pickSlots, workerOn } from "./slots.ts";
+import type { Card } from "./slots.ts";
+import { settingsOf } from "./state.ts";
+import type { NodeState, State } from "./state.ts";
+
+/** A call's place: how many stand before it, all that keeps it, and when its turn is expected. */
+export interface Place {
+  /** 1 is next. */
+  readonly position: number;
+  readonly of: number;
+  readonly blockers: readonly Blocker[];
+  /** From now; null where nothing can be said. */
+  readonly estimateMs: DurationMs | null;
+  /** What the estimate rests on, in words. */
+  readonly basis: string;
+}
+
+/** Grants to the node's waiting calls as far as its slots reach, and orders idle workers away for those still waiting. */
+export function grantWaiting(plan: Plan, node: NodeState): void {
+  const cards = cardsAt(plan, node);
+  const settings = settingsOf(plan.state, node.pool);
+  for (;;) {
+    const [head] = waitingOn(plan, node, 1);
+    if (head === undefined) return;
+    const pick = pickSlots(cards, plan.slotAt, head.terms);
+    if (pick === undefined) return clearForWaiting(plan, node, cards);
+    push(plan, {
+      v: 1,
+      type: "call-granted",
+      call: head.terms.call,
+      lease: { slots: pick.slots, fence: pick.fence, leaseMs: head.leaseMs, warm: pick.warm },
+      number: nextGrant(plan, node.name),
+      attachBy: after(plan.now, settings.attachWithinMs),
+    });
+  }
+}
+
+/** Places of the node's waiting calls, in order. */
+export function placesOn(plan: Plan, node: NodeState): Place[] {
+  const of = countWaiting(plan, node);
+  const { starts, basis } = startsOn(plan, node, waitingOn(plan, node, of));
+  return waitingOn(plan, node, of).map((call, index) =>
+    placeOf(plan, node, call.terms, { index, of, startMs: starts[index], basis }),
+  );
+}
+
+/** The place of the last in the node's queue: what an arriving call is told. */
+export function lastPlaceOn(plan: Plan, node: NodeState): Place {
+  const of = countWaiting(plan, node);
+  const near = waitingOn(plan, node, Math.min(of, estimateDepth));
+  const { starts, basis, meanMs } = startsOn(plan, node, near);
+  const last = plan.arriving as Waiting;
+  const startMs = starts.at(-1);
+  const beyond = startMs === undefined ? undefined : Math.round(startMs + (of - near.length) * meanMs);
+  return placeOf(plan, node, last.terms, { index: of - 1, of, startMs: beyond, basis });
+}
+
+function placeOf(
+  plan: Plan,
+  node: NodeState,
+  terms: CallTerms,
+  at: { index: number; of: number; startMs: number | undefined; basis: string },
+): Place {
+  return {
+    position: at.index + 1,
+    of: at.of,
+    blockers: blockersFor(plan, node, terms, at.index),
+    estimateMs: at.startMs === undefined ? null : durationMs(at.startMs),
+    basis: at.basis,
+  };
+}
+
+/** All that keeps a call waiting, not only the first of it. */
+function blockersFor(plan: Plan, node: NodeState, terms: CallTerms, ahead: number): Blocker[] {
+  let leased = 0;
+  let clearing = 0;
+  let total = 0;
+  for (const card of cardsAt(plan, node)) {
+    for (const slot of card.slots) {
+      const { stage } = plan.slotAt(slot);
+      total++;
+      if (stage === "leased") leased++;
+      if (stage === "clearing") clearing++;
+    }
+  }
+  const blockers: Blocker[] = [];
+  if (pickSlots(cardsAt(plan, node), plan.slotAt, terms) === undefined) {
+    blockers.push({ kind: "slots", leased, clearing, total });
+    if (terms.size === "xlarge") blockers.push({ kind: "whole-card", size: terms.size });
+  }
+  if (ahead > 0) blockers.push({ kind: "ahead", calls: ahead });
+  return blockers;
+}
+
+/**
+ * Orders idle workers of others away, for as many waiting calls as there are such workers. A waiting call's own idle
+ * worker is left to it, unless the head needs it.
+ */
+function clearForWaiting(plan: Plan, node: NodeState, cards: readonly Card[]): void {
+  const idle = idleWorkers(plan, cards);
+  if (idle.length === 0) return;
+  let promised = countStage(plan, cards, "clearing");
+  const slots = cards.reduce((sum, card) => sum + card.slots.length, 0);
+  for (const [index, { terms }] of waitingOn(plan, node, slots).entries()) {
+    if (terms.size === "xlarge") {
+      if (index === 0) clearCard(plan, cards);
+      return;
+    }
+    const own = idle.findIndex(({ card, slots: [slot] }) => isOwnWorker(card, plan.slotAt, slot as SlotId, terms));
+    if (own >= 0 && index > 0) {
+      idle.splice(own, 1);
+      continue;
+    }
+    if (promised > 0) {
+      promised--;
+      continue;
+    }
+    const oldest = idle.shift();
+    if (oldest === undefined) return;
+    clear(plan, oldest.slots);
+    promised += oldest.slots.length - 1;
+  }
+}
+
+/** Idle workers, the one that idles longest first. */
+function idleWorkers(plan: Plan, cards: readonly Card[]): { card: Card; slots: SlotId[]; since: number }[] {
+  const workers: { card: Card; slots: SlotId[]; since: number }[] = [];
+  for (const card of cards) {
+    for (const slot of card.slots) {
+      const state = plan.slotAt(slot);
+      if (state.stage !== "warm" || workers.some((worker) => worker.slots.includes(slot))) continue;
+      workers.push({ card, slots: workerOn(card, plan.slotAt, slot), since: state.since });
+    }
+  }
+  return workers.sort((a, b) => a.since - b.since);
+}
+
+/** For a whole card: only where nothing runs, so that no worker is ended long before its slot is of use. */
+function clearCard(plan: Plan, cards: readonly Card[]): void {
+  const quiet = cards.filter(
+    (card) => card.slots.length > 1 && card.slots.every((slot) => plan.slotAt(slot).stage !== "leased"),
+  );
+  const warm = (card: Card): number => countStage(plan, [card], "warm");
+  const [card] = quiet.sort((a, b) => warm(a) - warm(b));
+  if (card === undefined) return;
+  for (const slot of card.slots) {
+    if (plan.slotAt(slot).stage === "warm") clear(plan, workerOn(card, plan.slotAt, slot));
+  }
+}
+
+function clear(plan: Plan, slots: readonly SlotId[]): void {
+  for (const slot of slots) {
+    const state = plan.slotAt(slot);
+    if (state.stage !== "warm") continue;
+    push(plan, { v: 1, type: "slot-clearing", slot, fence: state.fence, replica: state.replica });
+  }
+}
+
+function countStage(plan: Plan, cards: readonly Card[], stage: "clearing" | "warm"): number {
+  let count = 0;
+  for (const card of cards) for (const slot of card.slots) if (plan.slotAt(slot).stage === stage) count++;
+  return count;
+}
+
+/**
+ * When the waiting calls would start if every run took its function's usual time: walks the queue once over the slots.
+ * `meanMs` is the time by which one further call moves the end.
+ */
+function startsOn(
+  plan: Plan,
+  node: NodeState,
+  calls: readonly Waiting[],
+): { starts: number[]; basis: string; meanMs: number } {
+  const cards = cardsAt(plan, node).map((card) => card.slots.map((slot) => freeIn(plan, slot)));
+  const slots = cards.flat();
+  let usual = slots.filter((slot) => slot.usual).length;
+  let declared = slots.filter((slot) => slot.declared).length;
+  const starts: number[] = [];
+  const times = cards.map((card) => card.map((slot) => slot.inMs));
+  let earliest = 0;
+  let sum = 0;
+  for (const { terms, leaseMs } of calls) {
+    const run = usualLength(plan.state, terms, leaseMs);
+    const start = take(times, terms, run.ms, earliest);
+    if (start === undefined) break;
+    starts.push(start);
+    earliest = start;
+    sum += run.ms;
+    if (starts.length === calls.length) break;
+    if (run.known) usual++;
+    else declared++;
+  }
+  const basis =
+    usual === 0 ? "declared lengths" : declared === 0 ? "usual lengths" : `usual lengths of ${usual}, declared of ${declared}`;
+  return { starts, basis, meanMs: calls.length === 0 || slots.length === 0 ? 0 : sum / calls.length / slots.length };
+}
+
+/** Takes the slots that are free first, from `earliest` on, for `lengthMs`; when that is, or undefined where none fits. */
+function take(times: number[][], terms: CallTerms, lengthMs: number, earliest: number): number | undefined {
+  let best: { card: number[]; from: number; slot: number } | undefined;
+  for (const card of times) {
+    if (terms.size === "xlarge") {
+      const from = Math.max(...card);
+      if (card.length > 1 && (best === undefined || from < best.from)) best = { card, from, slot: -1 };
+      continue;
+    }
+    card.forEach((from, slot) => {
+      if (best === undefined || from < best.from) best = { card, from, slot };
+    });
+  }
+  if (best === undefined) return undefined;
+  const start = Math.max(earliest, best.from);
+  if (best.slot < 0) best.card.fill(start + lengthMs);
+  else best.card[best.slot] = start + lengthMs;
+  return start;
+}
+
+function freeIn(plan: Plan, id: SlotId): { inMs: number; usual: boolean; declared: boolean } {
+  const slot = plan.slotAt(id);
+  if (slot.stage === "clearing") return { inMs: clearGuessMs, usual: false, declared: false };
+  const call = slot.stage === "leased" ? plan.state.calls.get(slot.call) : undefined;
+  if (call === undefined || (call.stage !== "granted" && call.stage !== "attached")) {
+    return { inMs: 0, usual: false, declared: false };
+  }
+  const run = usualLength(plan.state, call.terms, call.leaseMs);
+  const elapsed = plan.now - slot.since;
+  const left = run.ms > elapsed ? run.ms - elapsed : Math.max(0, call.leaseMs - elapsed);
+  return { inMs: left, usual: run.known, declared: !run.known };
+}
+
+function usualLength(state: State, terms: CallTerms, leaseMs: DurationMs): { ms: number; known: boolean } {
+  const runs = state.functions.get(functionOf(terms));
+  return runs === undefined ? { ms: leaseMs, known: false } : { ms: Math.min(median(runs), leaseMs), known: true };
+}

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { median, p90, withRun } from "./history.ts";
+import type { Runs } from "./history.ts";
+import { card, hello, ledger, terms } from "./ledger.suite.ts";
+import { runsKept } from "./policy.ts";
+import { cloneState, decodeState, encodeState, stateHashInput } from "./state.ts";
+
+describe("a snapshot", () => {
+  test("keeps the order in which functions were last used: the one unused for longest goes first", () => {
+    const it = ledger();
+    for (const endpoint of ["/b", "/a", "/b"]) it.run(`c${it.state.index}`, 5, { endpoint });
+    const names = ["alice/demo /a", "alice/demo /b"];
+    assert.deepEqual([...it.state.functions.keys()], names);
+    it.run("again", 5, { endpoint: "/a" });
+    assert.deepEqual([...cloneState(it.state).functions.keys()], names.toReversed());
+  });
+
+  test("of equal states is equal, in whatever order their terms were written", () => {
+    const one = ledger();
+    const other = ledger();
+    one.do({ type: "schedule", terms: terms("c") });
+    other.do({ type: "schedule", terms: Object.fromEntries(Object.entries(terms("c")).toReversed()) as never });
+    assert.equal(stateHashInput(one.state), stateHashInput(other.state));
+  });
+
+  test("shares nothing with the state that it was taken of", () => {
+    const it = ledger();
+    it.schedule("c");
+    const copy = cloneState(it.state);
+    const before = encodeState(copy);
+    it.attach("c");
+    it.end("c", 5);
+    it.do(hello([card(0, 2), card(1, 2)]));
+    assert.equal(encodeState(copy), before);
+  });
+
+  test("of another version is refused", () => {
+    assert.throws(() => decodeState('{"v":2}'), /version 2/);
+  });
+});
+
+describe("a function's history", () => {
+  const of = (...lengths: number[]): Runs => lengths.reduce<Runs | undefined>(withRun, undefined) as Runs;
+
+  test("p90 is a length that nine runs in ten did not pass", () => {
+    assert.equal(p90(of(7)), 7);
+    assert.equal(p90(of(10, 9, 8, 7, 6, 5, 4, 3, 2, 1)), 9);
+    assert.equal(median(of(3, 1, 2)), 2);
+  });
+
+  test("holds the last runs only", () => {
+    const runs = of(...Array.from({ length: runsKept + 5 }, (_, n) => n));
+    assert.deepEqual([runs.inOrder.length, runs.inOrder[0], runs.sorted[0]], [runsKept, 5, 5]);
+  });
+});

@@ -1,0 +1,184 @@
+/**
+ * The ledger's state. One owner holds it and lets `evolve` change it in place: a call's whole life costs a few
+ * microseconds, whatever else is kept. Nobody else writes to it, and `decide` only reads.
+ *
+ * Order never depends on how a map came to be: nodes and pools are kept sorted by name, queues and ended calls are lists,
+ * functions are kept by last use. So a state that was read back from a snapshot decides as the one that was written.
+ */
+import { assert } from "../stdx/assert.ts";
+import type { Instant } from "../stdx/time.ts";
+import type { Runs } from "./history.ts";
+import type { Account, AccountId, Call, CallId, DeviceSpec, NodeName, PoolName, PoolSettings, Slot, SlotId } from "./model.ts";
+import { cardsOf } from "./slots.ts";
+import type { Card } from "./slots.ts";
+
+export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export interface NodeState {
+  readonly name: NodeName;
+  pool: PoolName;
+  devices: readonly DeviceSpec[];
+  stage: "up" | "lost";
+  heardAt: Instant;
+  /** The writer's epoch in which it was last heard (L17). */
+  heardEpoch: number;
+  /** When it last said hello: its shims then report what they kept. */
+  joinedAt: Instant;
+  /** Grants sent to it so far: the channel's number. */
+  grants: number;
+  /** Waiting calls of its replicas, first come first: a GPU is used on its own node. */
+  readonly queue: CallId[];
+  /** Derived from `devices`. */
+  cards: readonly Card[];
+}
+
+/** What one visitor's token has admitted. */
+export interface TokenUse {
+  calls: number;
+  /** Held by its open calls, charged by its ended ones. */
+  gpuMs: number;
+  /** Calls under it that are still kept; with the last of them it is forgotten. */
+  kept: number;
+}
+
+export interface State {
+  /** Index and time of the last record (L14). */
+  index: number;
+  at: Instant;
+  writer: { readonly epoch: number; readonly startedAt: Instant };
+  readonly accounts: Map<AccountId, Mutable<Account>>;
+  readonly pools: Map<PoolName, PoolSettings>;
+  readonly nodes: Map<NodeName, NodeState>;
+  /** Also those of cards that are gone: their fences must never return (L18). */
+  readonly slots: Map<SlotId, Slot>;
+  readonly calls: Map<CallId, Call>;
+  readonly tokens: Map<string, TokenUse>;
+  /** By function, least recently used first. */
+  readonly functions: Map<string, Runs>;
+  /** `account space` → when kills without evidence were forgiven, oldest first. */
+  readonly kills: Map<string, readonly Instant[]>;
+  /** Ended calls, oldest first, from `endedHead` on. */
+  readonly ended: CallId[];
+  endedHead: number;
+}
+
+export function emptyState(): State {
+  return {
+    index: 0,
+    at: 0 as Instant,
+    writer: { epoch: 0, startedAt: 0 as Instant },
+    accounts: new Map(),
+    pools: new Map(),
+    nodes: new Map(),
+    slots: new Map(),
+    calls: new Map(),
+    tokens: new Map(),
+    functions: new Map(),
+    kills: new Map(),
+    ended: [],
+    endedHead: 0,
+  };
+}
+
+/** Puts an entry into a map that is iterated by name; new names are rare, so the map is built anew for one. */
+export function setSorted<T>(map: Map<string, T>, key: string, value: T): void {
+  const isNew = !map.has(key);
+  map.set(key, value);
+  if (!isNew) return;
+  const entries = sorted(map);
+  map.clear();
+  for (const [name, entry] of entries) map.set(name, entry);
+}
+
+/** The state as canonical text: two states with equal text decide alike. What the state's hash is taken of (L25). */
+export function stateHashInput(state: State): string {
+  return encodeState(state);
+}
+
+/** The state as JSON for a snapshot: keys sorted, so that equal states give equal bytes. */
+export function encodeState(state: State): string {
+  return canonical({
+    v: 1,
+    index: state.index,
+    at: state.at,
+    writer: state.writer,
+    accounts: sorted(state.accounts),
+    pools: sorted(state.pools),
+    nodes: sorted(state.nodes).map(([name, { cards: _derived, ...node }]) => [name, node]),
+    slots: sorted(state.slots),
+    calls: sorted(state.calls),
+    tokens: sorted(state.tokens),
+    functions: [...state.functions].map(([name, runs]) => [name, runs.inOrder]),
+    kills: sorted(state.kills),
+    ended: state.ended.slice(state.endedHead),
+  });
+}
+
+/** Reads what {@link encodeState} wrote. Throws `SyntaxError` on text that is not JSON of a version it knows. */
+export function decodeState(text: string): State {
+  const plain = JSON.parse(text) as Snapshot;
+  if (plain.v !== 1) throw new SyntaxError(`snapshot of version ${String(plain.v)}, this program reads 1`);
+  return {
+    index: plain.index,
+    at: plain.at,
+    writer: plain.writer,
+    accounts: new Map(plain.accounts),
+    pools: new Map(plain.pools),
+    nodes: new Map(plain.nodes.map(([name, node]) => [name, { ...node, cards: cardsOf(name, node.devices) }])),
+    slots: new Map(plain.slots),
+    calls: new Map(plain.calls),
+    tokens: new Map(plain.tokens),
+    functions: new Map(
+      plain.functions.map(([name, inOrder]) => [name, { inOrder, sorted: inOrder.toSorted((a, b) => a - b) }]),
+    ),
+    kills: new Map(plain.kills),
+    ended: plain.ended,
+    endedHead: 0,
+  };
+}
+
+/** A state of its own, equal to the given one. */
+export function cloneState(state: State): State {
+  return decodeState(encodeState(state));
+}
+
+export function nodeOf(state: State, name: NodeName): NodeState {
+  const node = state.nodes.get(name);
+  assert(node, `a call's node is known: ${name}`);
+  return node;
+}
+
+export function settingsOf(state: State, pool: PoolName): PoolSettings {
+  const settings = state.pools.get(pool);
+  assert(settings, `a node's pool is known: ${pool}`);
+  return settings;
+}
+
+type Entries<T> = T extends Map<infer K, infer V> ? [K, V][] : never;
+interface Snapshot extends Pick<State, "index" | "at" | "writer" | "ended"> {
+  readonly v: number;
+  readonly accounts: Entries<State["accounts"]>;
+  readonly pools: Entries<State["pools"]>;
+  readonly nodes: [NodeName, Omit<NodeState, "cards">][];
+  readonly slots: Entries<State["slots"]>;
+  readonly calls: Entries<State["calls"]>;
+  readonly tokens: Entries<State["tokens"]>;
+  readonly functions: [string, number[]][];
+  readonly kills: Entries<State["kills"]>;
+}
+
+function sorted<T>(map: ReadonlyMap<string, T>): [string, T][] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** JSON with the keys of every object in order of their code units; what is undefined is left out. */
+function canonical(value: unknown): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  const parts: string[] = [];
+  const fields = value as Readonly<Record<string, unknown>>;
+  for (const key of Object.keys(fields).sort()) {
+    if (fields[key] !== undefined) parts.push(`${JSON.stringify(key)}:${canonical(fields[key])}`);
+  }
+  return `{${parts.join(",")}}`;
+}

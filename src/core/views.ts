@@ -1,0 +1,178 @@
+/** Answers to questions about the state. They change nothing, and hold at the state's index, which they name (L34). */
+import { between } from "../stdx/time.ts";
+import type { DurationMs, Instant } from "../stdx/time.ts";
+import type { GpuMs } from "./amounts.ts";
+import { windowOf } from "./admission.ts";
+import { leasedOn, queuedOn } from "./deadlines.ts";
+import { functionOf, median } from "./history.ts";
+import type {
+  AccountId, AttachedCall, Call, CallId, CallTerms, DeviceSpec, GrantedCall, NodeName, OpenCall, PoolName, PoolSettings,
+  QueuedCall, ReplicaId, Slot, SlotId, TierName,
+} from "./model.ts";
+import { planOn } from "./plan.ts";
+import { placesOn } from "./queue.ts";
+import type { Place } from "./queue.ts";
+import type { NodeState, State } from "./state.ts";
+
+export type { Place } from "./queue.ts";
+
+export interface Quota {
+  readonly account: AccountId;
+  readonly tier: TierName;
+  readonly usedMs: GpuMs;
+  readonly heldMs: GpuMs;
+  /** Null: this tier has no window limit. */
+  readonly limitMs: GpuMs | null;
+  readonly leftMs: GpuMs | null;
+  /** Null while no period runs: the next call opens one. */
+  readonly resetsAt: Instant | null;
+  readonly index: number;
+}
+
+export interface PoolSummary {
+  readonly name: PoolName;
+  readonly settings: PoolSettings;
+  /** At least one of its cards is simulated. */
+  readonly simulated: boolean;
+  /** Cards and slots of the nodes that are there. */
+  readonly devices: number;
+  readonly slots: number;
+  readonly leased: number;
+  readonly clearing: number;
+  readonly waiting: number;
+}
+
+export interface WaitingCall {
+  readonly call: QueuedCall;
+  readonly waitedMs: DurationMs;
+  readonly place: Place;
+}
+
+export interface BoardSlot {
+  readonly slot: SlotId;
+  readonly node: NodeName;
+  readonly pool: PoolName;
+  readonly isNodeLost: boolean;
+  readonly device: DeviceSpec;
+  readonly state: Slot;
+  /** The call that has it. */
+  readonly call: GrantedCall | AttachedCall | null;
+  /** Since when it is so. */
+  readonly forMs: DurationMs;
+}
+
+/** A slot whose old worker has to be ended: the order to repeat to a node that came back. */
+export interface Clearing {
+  readonly slot: SlotId;
+  readonly fence: number;
+  readonly replica: ReplicaId;
+}
+
+export function callOf(state: State, id: CallId): Call | undefined {
+  return state.calls.get(id);
+}
+
+/** What the account used, holds and has left at `now`; undefined for one that the ledger does not know. */
+export function quotaOf(state: State, account: AccountId, now: Instant): Quota | undefined {
+  const tier = state.accounts.get(account)?.tier;
+  return tier && quotaIn(state, account, tier, now);
+}
+
+/** The same for an account that may never have called: then nothing is used. */
+export function quotaIn(state: State, account: AccountId, tier: TierName, now: Instant): Quota {
+  const { usedMs, heldMs, limitMs, leftMs, resetsAt } = windowOf(state, account, tier, now);
+  return { account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt, index: state.index };
+}
+
+export function poolOf(state: State, name: PoolName): PoolSummary | undefined {
+  const settings = state.pools.get(name);
+  if (settings === undefined) return undefined;
+  const nodes = nodesOf(state, name);
+  const cards = nodes.filter(({ stage }) => stage === "up").flatMap((node) => node.cards);
+  const slots = cards.flatMap((card) => card.slots.map((slot) => state.slots.get(slot) as Slot));
+  return {
+    name,
+    settings,
+    simulated: cards.some((card) => card.device.simulated),
+    devices: cards.length,
+    slots: slots.length,
+    leased: slots.filter(({ stage }) => stage === "leased").length,
+    clearing: slots.filter(({ stage }) => stage === "clearing").length,
+    waiting: nodes.reduce((sum, node) => sum + node.queue.length, 0),
+  };
+}
+
+export function poolsOf(state: State): PoolSummary[] {
+  return [...state.pools.keys()].map((name) => poolOf(state, name) as PoolSummary);
+}
+
+/** The pool's waiting calls in the order of their admission, each with its place in its node's queue. */
+export function queueOf(state: State, pool: PoolName, now: Instant): WaitingCall[] {
+  return nodesOf(state, pool)
+    .flatMap((node) => waitingOnNode(state, node, now))
+    .sort((a, b) => a.call.admittedAt - b.call.admittedAt);
+}
+
+/** Where a waiting call stands; undefined when it does not wait. */
+export function placeOf(state: State, id: CallId, now: Instant): Place | undefined {
+  const call = state.calls.get(id);
+  const node = call?.stage === "queued" ? state.nodes.get(call.terms.node) : undefined;
+  return node && waitingOnNode(state, node, now).find((waiting) => waiting.call === call)?.place;
+}
+
+/** All slots, by node, card and number. */
+export function boardOf(state: State, now: Instant): BoardSlot[] {
+  return [...state.nodes.values()].flatMap((node) =>
+    node.cards.flatMap(({ device, slots }) => slots.map((slot) => boardSlot(state, node, device, slot, now))),
+  );
+}
+
+/** Open calls of a node's replicas: what its agent is told again when it comes back. Leases first, then the queue. */
+export function openCallsOn(state: State, name: NodeName): OpenCall[] {
+  const node = state.nodes.get(name);
+  return node ? [...leasedOn(state, node), ...queuedOn(state, node)] : [];
+}
+
+/** Slots of a node that wait for their old worker's end. */
+export function clearingOn(state: State, name: NodeName): Clearing[] {
+  const slots = state.nodes.get(name)?.cards.flatMap((card) => card.slots) ?? [];
+  return slots.flatMap((id) => {
+    const slot = state.slots.get(id);
+    return slot?.stage === "clearing" ? [{ slot: id, fence: slot.fence, replica: slot.replica }] : [];
+  });
+}
+
+/** How long this function's runs usually take, and of how many runs that is known; undefined before its first. */
+export function usualOf(state: State, terms: CallTerms): { readonly usedMs: DurationMs; readonly runs: number } | undefined {
+  const runs = state.functions.get(functionOf(terms));
+  return runs && { usedMs: median(runs), runs: runs.inOrder.length };
+}
+
+function nodesOf(state: State, pool: PoolName): NodeState[] {
+  return [...state.nodes.values()].filter((node) => node.pool === pool);
+}
+
+function waitingOnNode(state: State, node: NodeState, now: Instant): WaitingCall[] {
+  const places = placesOn(planOn(state, now), node);
+  return queuedOn(state, node).map((call, index) => ({
+    call,
+    waitedMs: between(call.admittedAt, now),
+    place: places[index] as Place,
+  }));
+}
+
+function boardSlot(state: State, node: NodeState, device: DeviceSpec, id: SlotId, now: Instant): BoardSlot {
+  const slot = state.slots.get(id) as Slot;
+  const call = slot.stage === "leased" ? (state.calls.get(slot.call) as GrantedCall | AttachedCall) : null;
+  const since = call?.stage === "attached" ? call.attachedAt : slot.since;
+  return {
+    slot: id,
+    node: node.name,
+    pool: node.pool,
+    isNodeLost: node.stage === "lost",
+    device,
+    state: slot,
+    call,
+    forMs: between(since, now),
+  };
+}

@@ -1,0 +1,126 @@
+/** What every request of one edge shares: its ports, names and pools. */
+import type { ConnectionName } from "../contract/preamble.ts";
+import type { Emitter } from "../evidence/entry.ts";
+import { receivedStatusValues } from "../http/proxy-status.ts";
+import { newId } from "../stdx/ids.ts";
+import type { RandomBytes } from "../stdx/ids.ts";
+import type { Clock } from "../stdx/time.ts";
+import { randomPoolBytes } from "./limits.ts";
+import type { EdgeLimits } from "./limits.ts";
+import { Pool } from "./pool.ts";
+import type { Replica, VisitorIdentity } from "./ports.ts";
+
+/** A request under way, as the edge's timer and its closing see it. */
+export interface Carried {
+  sweep(now: number): void;
+  breakOff(): void;
+}
+
+export interface ContextOptions {
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly identity: VisitorIdentity;
+  readonly emitter: Emitter;
+  readonly limits: EdgeLimits;
+  readonly deploymentName: string;
+  readonly explainUrl: (id: string) => string;
+  readonly onVisitorGone: (request: string) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+export class EdgeContext {
+  readonly clock: Clock;
+  readonly identity: VisitorIdentity;
+  readonly emitter: Emitter;
+  readonly limits: EdgeLimits;
+  readonly deploymentName: string;
+  /** The deployment's name as `Via` can bear it (RFC 9110 §7.6.3: a token). */
+  readonly via: string;
+  readonly explainUrl: (id: string) => string;
+  readonly onVisitorGone: (request: string) => void;
+  readonly onError: (error: unknown) => void;
+  readonly receivedStatus: (status: number) => string;
+  readonly active = new Set<Carried>();
+  readonly #random: RandomBytes;
+  readonly #pools = new Map<string, Pool>();
+  #connections = 0;
+
+  constructor(options: ContextOptions) {
+    this.clock = options.clock;
+    this.identity = options.identity;
+    this.emitter = options.emitter;
+    this.limits = options.limits;
+    this.deploymentName = options.deploymentName;
+    this.via = options.deploymentName.replaceAll(/[^A-Za-z0-9.-]/g, "-");
+    this.explainUrl = options.explainUrl;
+    this.onVisitorGone = options.onVisitorGone;
+    this.onError = options.onError;
+    this.receivedStatus = receivedStatusValues(options.deploymentName);
+    this.#random = drawnInAdvance(options.random);
+  }
+
+  newRequestId(): string {
+    return newId("q", this.#random);
+  }
+
+  /** A new trace, not sampled: nobody's word from outside counts (W3C Trace Context §3.2.2.5). */
+  newTraceparent(): string {
+    const bytes = this.#random(24) as Buffer;
+    return `00-${bytes.toString("hex", 0, 16)}-${bytes.toString("hex", 16, 24)}-00`;
+  }
+
+  channelTo(replica: string): string {
+    return `${this.emitter.name}/${this.emitter.epoch}→${replica}`;
+  }
+
+  /** The pool of a replica. A replica that came back at another socket is another one. */
+  poolOf(replica: Replica): Pool {
+    const kept = this.#pools.get(replica.id);
+    if (kept !== undefined && kept.replica.socket === replica.socket) return kept;
+    const pool = new Pool({
+      replica,
+      connectionsMax: this.limits.connectionsPerReplica,
+      nextName: () => this.#nextName(),
+      monotonic: () => this.clock.monotonic(),
+    });
+    this.#pools.set(replica.id, pool);
+    return pool;
+  }
+
+  busy(replica: string): number {
+    return this.#pools.get(replica)?.busy ?? 0;
+  }
+
+  sweep(): void {
+    const now = this.clock.monotonic();
+    for (const carried of this.active) carried.sweep(now);
+    for (const [replica, pool] of this.#pools) {
+      pool.sweep(now);
+      if (pool.empty) this.#pools.delete(replica);
+    }
+  }
+
+  close(): void {
+    for (const pool of this.#pools.values()) pool.close();
+    this.#pools.clear();
+  }
+
+  #nextName(): ConnectionName {
+    this.#connections += 1;
+    return { emitter: this.emitter.name, epoch: this.emitter.epoch, connection: this.#connections };
+  }
+}
+
+/** The same random bytes, drawn many at a time; each byte is given out once. */
+function drawnInAdvance(random: RandomBytes): (count: number) => Buffer {
+  let drawn = Buffer.alloc(0);
+  let at = 0;
+  return (count) => {
+    if (at + count > drawn.length) {
+      drawn = Buffer.from(random(randomPoolBytes));
+      at = 0;
+    }
+    at += count;
+    return drawn.subarray(at - count, at);
+  };
+}

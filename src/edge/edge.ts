@@ -1,0 +1,285 @@
+/** The edge: one HTTP server behind several addresses of one port; each request goes to the console, to an app, or is refused. */
+import { createServer as createHttpServer, ServerResponse } from "node:http";
+import type { IncomingMessage, Server as HttpServer } from "node:http";
+import { createServer } from "node:net";
+import type { Server, Socket } from "node:net";
+
+import type { Code } from "../evidence/codes.ts";
+import type { Emitter } from "../evidence/entry.ts";
+import { closeGraceMs, connectionsMax, headMaxBytes, headWithinMs, requestWithinMs, visitorIdleMs } from "../http/limits.ts";
+import { problemOf, proxyErrorOf } from "../http/problem.ts";
+import { defaultDeploymentName } from "../http/proxy-status.ts";
+import { rawProblem, writeProblem } from "../http/reply.ts";
+import type { ProblemReply } from "../http/reply.ts";
+import type { RandomBytes } from "../stdx/ids.ts";
+import type { Clock } from "../stdx/time.ts";
+import { EdgeContext } from "./context.ts";
+import { Exchange } from "./exchange.ts";
+import type { UpgradeEnd } from "./exchange.ts";
+import { withoutConsoleCookies } from "./headers.ts";
+import { nextHop } from "./hop.ts";
+import { defaultLimits, sweepEveryMs } from "./limits.ts";
+import type { EdgeLimits } from "./limits.ts";
+import type { SpaceDirectory, StrangerCounter, VisitorIdentity } from "./ports.ts";
+import { screenRequest } from "./screen.ts";
+
+export interface ListenAddress {
+  readonly address: string;
+  /** 0: any free one; then all others take the port of the first. */
+  readonly port: number;
+}
+
+export interface EdgeOptions {
+  /** At least one; the first is the console's. */
+  readonly listen: readonly ListenAddress[];
+  readonly directory: SpaceDirectory;
+  readonly identity: VisitorIdentity;
+  readonly emitter: Emitter;
+  readonly counter: StrangerCounter;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  /** Answers requests whose host is the console's. They are screened already. */
+  readonly console: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Lower case, without ports. */
+  readonly consoleHosts: Iterable<string>;
+  readonly limits?: Partial<EdgeLimits>;
+  readonly deploymentName?: string;
+  /** The page that explains a work or a counter. */
+  readonly explainUrl: (id: string) => string;
+  /** The visitor of this request went away after the app had been given it. */
+  readonly onVisitorGone?: (request: string) => void;
+  /** Something of ours threw while carrying a request; rethrown where the process sees it unless this is given. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export type AddressResult = { readonly ok: true } | { readonly ok: false; readonly code: string; readonly says: string };
+
+export interface Edge extends AsyncDisposable {
+  readonly port: number;
+  /** Also answers on this address, same port. A port that is taken is reported, not thrown. */
+  addAddress(address: string): Promise<AddressResult>;
+  /** Takes no more connections there; those that are open live on. */
+  removeAddress(address: string): Promise<void>;
+  addresses(): string[];
+  /** Takes nothing more, lets what is under way finish for a moment, breaks off and records the rest. */
+  close(): Promise<void>;
+}
+
+/** Thrown by {@link openEdge}: the message is a sentence for the operator, `code` the system's (`EADDRINUSE`, `EACCES`, …). */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+  readonly code: string;
+
+  constructor(code: string, says: string, cause: unknown) {
+    super(says, { cause });
+    this.code = code;
+  }
+}
+
+/** Opens all addresses, or throws a {@link ListenError} and leaves none open. */
+export async function openEdge(options: EdgeOptions): Promise<Edge> {
+  const [first, ...others] = options.listen;
+  if (first === undefined) throw new ListenError("EINVAL", "The edge needs an address to listen on.", undefined);
+  const context = contextOf(options);
+  const server = httpServer(options, context);
+  const port = await listen(server, first);
+  const extra = new Map<string, Server>();
+  const timer = setInterval(() => context.sweep(), sweepEveryMs);
+  timer.unref();
+
+  const addAddress = async (address: string): Promise<AddressResult> => {
+    if (address === first.address || extra.has(address)) return { ok: true };
+    const door = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => server.emit("connection", socket));
+    door.maxConnections = connectionsMax;
+    extra.set(address, door);
+    try {
+      await listen(door, { address, port });
+      return { ok: true };
+    } catch (error) {
+      extra.delete(address);
+      if (error instanceof ListenError) return { ok: false, code: error.code, says: error.message };
+      throw error;
+    }
+  };
+  const removeAddress = async (address: string): Promise<void> => {
+    const door = extra.get(address);
+    extra.delete(address);
+    door?.close();
+  };
+  const close = async (): Promise<void> => {
+    for (const door of extra.values()) door.close();
+    extra.clear();
+    server.close();
+    server.closeIdleConnections();
+    await drained(context, server);
+    clearInterval(timer);
+    for (const carried of context.active) carried.breakOff();
+    context.close();
+    server.closeAllConnections();
+  };
+  const edge: Edge = {
+    port,
+    addAddress,
+    removeAddress,
+    addresses: () => [first.address, ...extra.keys()],
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+  for (const { address } of others) {
+    const added = await addAddress(address);
+    if (added.ok) continue;
+    await close();
+    throw new ListenError(added.code, added.says, undefined);
+  }
+  return edge;
+}
+
+function contextOf(options: EdgeOptions): EdgeContext {
+  const { clock, random, identity, emitter, explainUrl } = options;
+  return new EdgeContext({
+    clock,
+    random,
+    identity,
+    emitter,
+    explainUrl,
+    limits: { ...defaultLimits, ...options.limits },
+    deploymentName: options.deploymentName ?? defaultDeploymentName,
+    onVisitorGone: options.onVisitorGone ?? (() => {}),
+    onError: options.onError ?? rethrow,
+  });
+}
+
+function httpServer(options: EdgeOptions, context: EdgeContext): HttpServer {
+  const server = createHttpServer({
+    headersTimeout: headWithinMs,
+    requestTimeout: requestWithinMs,
+    keepAliveTimeout: visitorIdleMs,
+    maxHeaderSize: headMaxBytes,
+    connectionsCheckingInterval: 5_000,
+    // Ours says it with evidence.
+    requireHostHeader: false,
+    noDelay: true,
+    keepAlive: true,
+    shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === "websocket",
+  });
+  server.maxConnections = connectionsMax;
+  // A head is bounded in bytes; a bound in lines would drop the rest of them without a word.
+  server.maxHeadersCount = 0;
+  const carriedOn = new WeakMap<Socket, { readonly exchange: Exchange; readonly request: IncomingMessage }>();
+  const strangers = strangerReplies(options, context);
+  const consoleHosts = new Set(options.consoleHosts);
+
+  const accept = (request: IncomingMessage, response: ServerResponse, upgrade?: UpgradeEnd): void => {
+    const screened = screenRequest(
+      { method: request.method ?? "", url: request.url ?? "", httpVersion: request.httpVersion, rawHeaders: request.rawHeaders },
+      withoutConsoleCookies,
+    );
+    if (!screened.ok) return strangers.answer(request, response, "route/malformed", screened.host, { detail: screened.detail, close: true });
+    const hop = nextHop({ host: screened.host, consoleHosts, directory: options.directory, busy: (replica) => context.busy(replica) });
+    if (hop.kind === "console") return options.console(request, response);
+    if (hop.kind === "refuse" && hop.route === undefined) return strangers.answer(request, response, hop.code, screened.host, {});
+    const exchange = new Exchange(context, request, response, screened, hop, upgrade);
+    carriedOn.set(request.socket, { exchange, request });
+    exchange.start();
+  };
+
+  server.on("request", accept);
+  server.on("checkContinue", (request, response) => {
+    accept(request, response);
+    if (!response.headersSent) response.writeContinue();
+  });
+  server.on("upgrade", (request, socket, head) => {
+    const client = socket as Socket;
+    accept(request, responseOn(request, client), { socket: client, first: head });
+  });
+  server.on("connect", (request, socket) => strangers.raw(socket as Socket, "CONNECT: not understood here", 400, request.headers.host ?? ""));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    const client = socket as Socket;
+    const fault = parserFault(error.code ?? "");
+    const carried = carriedOn.get(client);
+    if (fault === undefined || !client.writable) return void client.destroy();
+    if (carried === undefined || carried.exchange.over) return strangers.raw(client, fault.detail, fault.status, "");
+    if (carried.request.complete) return void client.destroy();
+    carried.exchange.malformed(fault.detail, fault.status);
+  });
+  return server;
+}
+
+/** Answers to what nobody with an account caused: counted, not recorded; the answer bears the counter's id. */
+function strangerReplies(options: EdgeOptions, context: EdgeContext) {
+  const reply = (code: Code, host: string, address: string, extra: { detail?: string; status?: number; close?: boolean }): ProblemReply => {
+    const counter = options.counter.count({ code, host, address });
+    const { close, ...rest } = extra;
+    return {
+      problem: problemOf(code, { ...rest, waybill: counter, explain: context.explainUrl(counter) }),
+      proxy: { deployment: context.deploymentName, error: proxyErrorOf(code) },
+      stoppedAt: code === "route/malformed" ? "visitor" : "edge",
+      headers: { "x-waybill-id": counter },
+      ...(close === true ? { close } : {}),
+    };
+  };
+  return {
+    answer(request: IncomingMessage, response: ServerResponse, code: Code, host: string, extra: { detail?: string; close?: boolean }): void {
+      writeProblem(request, response, reply(code, host, request.socket.remoteAddress ?? "", extra));
+    },
+    raw(socket: Socket, detail: string, status: number, host: string): void {
+      const text = rawProblem(reply("route/malformed", host, socket.remoteAddress ?? "", { detail, status }), reasons[status] ?? "Bad Request");
+      socket.on("error", () => socket.destroy());
+      socket.end(text, "latin1", () => socket.destroySoon());
+    },
+  };
+}
+
+const reasons: Readonly<Record<number, string>> = { 400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large" };
+
+/** What the parser or its timer found wrong; undefined where there is nobody left to be told. */
+function parserFault(code: string): { readonly status: number; readonly detail: string } | undefined {
+  if (code === "HPE_HEADER_OVERFLOW") return { status: 431, detail: `request head: longer than ${headMaxBytes} bytes` };
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return { status: 408, detail: "request: not whole in time" };
+  if (code.startsWith("HPE_")) return { status: 400, detail: `request: not valid HTTP/1.1 (${code.slice(4).toLowerCase().replaceAll("_", " ")})` };
+  return undefined;
+}
+
+/** A response over a socket that node:http has let go of, so that a refused upgrade is answered like any request. */
+function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  socket.on("error", () => socket.destroy());
+  response.assignSocket(socket);
+  response.on("finish", () => socket.destroySoon());
+  return response;
+}
+
+function listen(server: Server, { address, port }: ListenAddress): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, address, port)));
+    server.listen({ host: address, port, exclusive: true }, () => {
+      server.removeAllListeners("error");
+      const bound = server.address();
+      resolve(typeof bound === "object" && bound !== null ? bound.port : port);
+    });
+  });
+}
+
+function listenError(error: NodeJS.ErrnoException, address: string, port: number): ListenError {
+  const code = error.code ?? "UNKNOWN";
+  if (code === "EADDRINUSE") return new ListenError(code, `Port ${port} on ${address} is in use by another program; stop it, or choose another port with --port.`, error);
+  if (code === "EACCES") return new ListenError(code, `This user may not listen on port ${port} of ${address}; choose one above 1023 with --port.`, error);
+  if (code === "EADDRNOTAVAIL") return new ListenError(code, `This machine has no address ${address}.`, error);
+  return new ListenError(code, `Could not listen on ${address}:${port}: ${error.message}`, error);
+}
+
+/** Resolves when nothing is under way any more, at the latest after {@link closeGraceMs}. */
+async function drained(context: EdgeContext, server: HttpServer): Promise<void> {
+  const until = context.clock.monotonic() + closeGraceMs;
+  while (context.active.size > 0 && context.clock.monotonic() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    server.closeIdleConnections();
+  }
+}
+
+function rethrow(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}

@@ -1,0 +1,501 @@
+/**
+ * One request from the moment the edge has accepted it: identity, route, hand-over, answer, evidence.
+ *
+ *   resolve → route → connect → send ⇄ answer → delivered          (one packed record)
+ *   any step → refused | failed | left                             (entries, written before the visitor's answer)
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+
+import { proxyErrorOf, problemOf } from "../http/problem.ts";
+import { writeProblem } from "../http/reply.ts";
+import type { Break } from "../http/page.ts";
+import { codeRow } from "../evidence/codes.ts";
+import type { Code } from "../evidence/codes.ts";
+import type { Draft } from "../evidence/entry.ts";
+import { instant } from "../stdx/time.ts";
+import { ask } from "./ask.ts";
+import type { Asked } from "./ask.ts";
+import type { EdgeContext } from "./context.ts";
+import { callersTrace, echoedRequestId, passedHeaders, switchingHead, upstreamHead, visitorHeaders } from "./headers.ts";
+import type { AnswerAdditions } from "./headers.ts";
+import type { Hop } from "./hop.ts";
+import { drainMaxBytes, openEntriesAfterMs } from "./limits.ts";
+import type { Pool, Reuse, Waiter } from "./pool.ts";
+import type { IdentityRefusal, Visitor } from "./ports.ts";
+import type { ResponseHead } from "./response.ts";
+import type { Screened } from "./screen.ts";
+import { deliverDraft, failedDraft, handedDraft, longEndDrafts, openingDrafts, packed, pathFact, routeRefusedDraft } from "./story.ts";
+import type { Story } from "./story.ts";
+import { tunnel } from "./tunnel.ts";
+import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
+import { failureCode } from "./verdicts.ts";
+import type { Cause } from "./verdicts.ts";
+
+/** The client's socket where the request asked for an upgrade, with the bytes that came after its head. */
+export interface UpgradeEnd {
+  readonly socket: Socket;
+  readonly first: Buffer;
+}
+
+type RoutedHop = Exclude<Hop, { kind: "console" }>;
+
+export class Exchange implements UpstreamUser, Waiter {
+  readonly work: string;
+  readonly #context: EdgeContext;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #screened: Screened;
+  readonly #hop: RoutedHop;
+  readonly #upgrade: UpgradeEnd | undefined;
+  readonly #requestId: string;
+  readonly #story: Story;
+  #pool: Pool | undefined;
+  #upstream: Upstream | undefined;
+  #waiting = false;
+  /** Nothing more may happen to it: the outcome is decided and told, or being told. */
+  #over = false;
+  #tunnelled = false;
+  #bodyDone = false;
+  #bodyBytes = 0;
+  /** Last time the app took or gave something. */
+  #progressAt: number;
+  /** What the connection had brought before this request. */
+  #receivedBefore = 0;
+  #switching: ResponseHead | undefined;
+  /** The last bytes of the answer that came, not yet written. */
+  #held: Buffer | undefined;
+  #paused = false;
+  #reuse: Reuse;
+
+  constructor(context: EdgeContext, request: IncomingMessage, response: ServerResponse, screened: Screened, hop: RoutedHop, upgrade?: UpgradeEnd) {
+    const now = context.clock.monotonic();
+    this.work = context.newRequestId();
+    this.#context = context;
+    this.#request = request;
+    this.#response = response;
+    this.#screened = screened;
+    this.#hop = hop;
+    this.#upgrade = upgrade;
+    this.#progressAt = now;
+    this.#requestId = echoedRequestId(screened.requestId, this.work);
+    this.#reuse = upgrade !== undefined ? "never" : isRepeatable(request.method ?? "GET", screened) ? "any" : "recent";
+    this.#story = {
+      work: this.work,
+      method: request.method ?? "GET",
+      path: pathFact(screened.target),
+      host: screened.host,
+      trace: callersTrace(screened.traceparent),
+      startedAt: context.clock.wall(),
+      acceptedAt: now,
+      bytes: 0,
+      retried: 0,
+      opened: false,
+    };
+    if (hop.route !== undefined) this.#story.space = hop.route.space;
+  }
+
+  /** Its outcome is decided. */
+  get over(): boolean {
+    return this.#over;
+  }
+
+  start(): void {
+    this.#context.active.add(this);
+    this.#response.on("close", () => this.#onResponseClosed());
+    const resolved = this.#context.identity.resolve({
+      authorization: this.#screened.authorization,
+      xHfAuthorization: this.#screened.xHfAuthorization,
+      ipToken: this.#screened.ipToken,
+      address: this.#address,
+    });
+    if (!(resolved instanceof Promise)) return this.#onIdentity(resolved);
+    resolved.then((visitor) => this.#onIdentity(visitor)).catch((error: unknown) => this.#onBug(error));
+  }
+
+  // ---- the way to the app
+
+  #onIdentity(visitor: Visitor | IdentityRefusal): void {
+    if (this.#over) return;
+    this.#story.visitor = visitor;
+    this.#story.resolvedAt = this.#now;
+    if ("refused" in visitor) return this.#refuse(visitor.refused, "visitor", { detail: visitor.detail });
+    const hop = this.#hop;
+    if (hop.kind === "refuse") {
+      return this.#refuse(hop.code, "edge", {
+        detail: hop.says,
+        retryAfterMs: hop.retryAfterMs,
+        drafts: [routeRefusedDraft(this.#story, hop.code, hop.says)],
+      });
+    }
+    this.#story.replica = hop.replica.id;
+    this.#story.routedAt = this.#now;
+    const { framing } = this.#screened;
+    if (framing.kind === "length" && framing.bytes > this.#context.limits.bodyMaxBytes) return this.#refuseTooLarge();
+    this.#pool = this.#context.poolOf(hop.replica);
+    this.#connect();
+  }
+
+  #connect(): void {
+    this.#waiting = true;
+    this.#progressAt = this.#now;
+    if (!this.#pool?.take(this)) this.#failLater({ kind: "connect-timeout" });
+  }
+
+  get reuse(): Reuse {
+    return this.#reuse;
+  }
+
+  onConnection(upstream: Upstream): void {
+    const { visitor } = this.#story;
+    if (visitor === undefined || "refused" in visitor) return;
+    this.#waiting = false;
+    this.#upstream = upstream;
+    this.#story.connectedAt = this.#progressAt = this.#now;
+    const { framing } = this.#screened;
+    const head = upstreamHead(this.#story.method, this.#screened, {
+      request: this.work,
+      requestId: this.#requestId,
+      address: this.#address,
+      traceparent: this.#context.newTraceparent(),
+      ipToken: this.#context.identity.mint({ space: this.#story.space ?? "", request: this.work, visitor, now: instant(this.#context.clock.wall()) }),
+      proto: "http",
+      deployment: this.#context.via,
+    });
+    const body = framing.kind !== "none";
+    this.#receivedBefore = upstream.received;
+    const from = upstream.begin(this, head, { method: this.#story.method, upgrade: this.#upgrade !== undefined, body });
+    this.#story.hand = {
+      channel: this.#context.channelTo(this.#story.replica ?? ""),
+      number: upstream.name.connection,
+      connection: upstream.id,
+      from,
+      to: upstream.sent,
+    };
+    if (body) this.#sendBody(upstream, framing.kind === "chunked");
+    else this.#onSent(upstream);
+  }
+
+  #sendBody(upstream: Upstream, chunked: boolean): void {
+    const request = this.#request;
+    request.on("data", (bytes: Buffer) => {
+      if (this.#over || this.#upstream !== upstream) return;
+      this.#bodyBytes += bytes.length;
+      this.#progressAt = this.#now;
+      if (this.#bodyBytes > this.#context.limits.bodyMaxBytes) return this.#refuseTooLarge();
+      if (!upstream.writeBody(bytes, chunked)) request.pause();
+    });
+    request.on("end", () => {
+      if (this.#over || this.#upstream !== upstream || !request.complete) return;
+      upstream.endBody(chunked);
+      this.#onSent(upstream);
+    });
+  }
+
+  #onSent(upstream: Upstream): void {
+    this.#bodyDone = true;
+    this.#progressAt = this.#story.sentAt = this.#now;
+    if (this.#story.hand !== undefined) this.#story.hand.to = upstream.sent;
+  }
+
+  onDrain(): void {
+    this.#progressAt = this.#now;
+    this.#request.resume();
+  }
+
+  // ---- the app's answer
+
+  onInterim(status: number, rawHeaders: readonly string[]): void {
+    // 100 was ours to send; the others are the app's (RFC 9110 §15.2).
+    if (this.#over || status === 100 || this.#response.headersSent || this.#request.httpVersion === "1.0") return;
+    this.#response.writeInformation(status, passedHeaders(rawHeaders, this.#story.host));
+  }
+
+  onHead(head: ResponseHead): void {
+    if (this.#over) return;
+    this.#story.status = head.status;
+    this.#story.answeredAt = this.#now;
+    if (head.status === 101) {
+      this.#switching = head;
+      return;
+    }
+    this.#response.writeHead(head.status, head.reason, visitorHeaders(head.rawHeaders, this.#story.host, this.#additions(head.status)));
+  }
+
+  /** Held until it is known whether it is the last: head, body and end then leave in one write. */
+  onBody(bytes: Buffer): void {
+    if (this.#over) return;
+    this.#story.bytes += bytes.length;
+    if (this.#held !== undefined) this.#deliver(this.#held);
+    this.#held = bytes;
+  }
+
+  onPause(): void {
+    if (this.#over || this.#story.status === undefined) return;
+    if (this.#held !== undefined) this.#deliver(this.#held);
+    // A head without a body leaves at once: the first event of a stream may be minutes away.
+    else if (this.#story.bytes === 0) this.#response.flushHeaders();
+    this.#held = undefined;
+  }
+
+  #deliver(bytes: Buffer): void {
+    if (this.#response.write(bytes)) return;
+    const upstream = this.#upstream;
+    if (upstream === undefined || this.#paused) return;
+    this.#paused = true;
+    upstream.pause();
+    this.#response.once("drain", () => {
+      this.#paused = false;
+      upstream.resume();
+    });
+  }
+
+  onEnd(): void {
+    if (this.#over) return;
+    this.#upstream = undefined;
+    this.#response.end(this.#held);
+    this.#held = undefined;
+    if (!this.#bodyDone) this.#drainRequest();
+  }
+
+  onUpgraded(first: Buffer): void {
+    const { socket, first: fromVisitor } = this.#upgrade as UpgradeEnd;
+    const upstream = this.#upstream as Upstream;
+    this.#tunnelled = true;
+    this.#response.detachSocket(socket);
+    tunnel({
+      visitor: socket,
+      fromVisitor,
+      upstream,
+      fromApp: first,
+      head: switchingHead(this.#switching?.rawHeaders ?? [], this.#story.host, this.#additions(101)),
+      onCount: (direction, bytes) => {
+        if (direction === "to-visitor") this.#story.bytes += bytes;
+        else if (this.#story.hand !== undefined) this.#story.hand.to += bytes;
+      },
+      onClosed: (end) => this.#onTunnelClosed(end),
+    });
+  }
+
+  onGone(gone: Gone): void {
+    if (this.#over) return;
+    const upstream = this.#upstream;
+    const silent = gone.kind === "broken" && upstream !== undefined && upstream.received === this.#receivedBefore;
+    if (silent && upstream.uses > 1 && this.#reuse === "any" && this.#story.retried === 0) {
+      // RFC 9110 §9.2.2: it met a kept connection that was just being closed, and may be sent twice.
+      this.#story.retried = 1;
+      this.#reuse = "never";
+      this.#upstream = undefined;
+      return this.#connect();
+    }
+    this.#failLater(gone);
+  }
+
+  // ---- the ends
+
+  #onResponseClosed(): void {
+    if (this.#tunnelled) return;
+    if (!this.#over && this.#story.status !== undefined && this.#response.writableFinished) return this.#delivered();
+    if (!this.#over) this.#visitorLeft();
+  }
+
+  #delivered(): void {
+    this.#finish();
+    const now = this.#now;
+    if (this.#story.opened) this.#write(longEndDrafts(this.#story, now));
+    else this.#context.emitter.pack(packed(this.#story, now));
+  }
+
+  #visitorLeft(): void {
+    const answered = this.#story.status !== undefined;
+    const handed = this.#story.hand !== undefined;
+    this.#abandon();
+    this.#write([
+      ...this.#openings(),
+      ...this.#closedHandOver(),
+      deliverDraft(this.#story, "failed", this.#now, { code: "route/visitor-left", status: this.#story.status ?? null, answeredBy: answered ? "app" : null }),
+    ]);
+    if (handed) this.#context.onVisitorGone(this.work);
+  }
+
+  /** Refused by us, before the app was asked or without it. */
+  #refuse(code: Code, stoppedAt: Break, how: { detail?: string | undefined; retryAfterMs?: number | undefined; drafts?: readonly Draft[]; status?: number; close?: boolean }): void {
+    this.#abandon();
+    const status = how.status ?? codeRow(code).status;
+    this.#write([
+      ...this.#openings(),
+      ...(how.drafts ?? []),
+      ...this.#closedHandOver(),
+      deliverDraft(this.#story, "refused", this.#now, { code, status, answeredBy: "edge" }),
+    ]);
+    this.#answer(code, stoppedAt, how);
+  }
+
+  #refuseTooLarge(): void {
+    const { bodyMaxBytes } = this.#context.limits;
+    this.#refuse("route/too-large", "edge", { detail: `A request's body may have ${bodyMaxBytes} bytes here.` });
+  }
+
+  /** The parser found the rest of the request wrong, or waited for it too long. */
+  malformed(detail: string, status: number): void {
+    if (this.#over) return;
+    this.#refuse("route/malformed", "visitor", { detail, status, close: true });
+  }
+
+  #failLater(cause: Cause): void {
+    this.#fail(cause).catch((error: unknown) => this.#onBug(error));
+  }
+
+  /** The attempt is closed, the shim is asked, the entries are written, then the visitor is told. */
+  async #fail(cause: Cause): Promise<void> {
+    const name = this.#upstream?.name;
+    this.#abandon();
+    // What was written to a socket that never opened was handed to nobody.
+    if (cause.kind === "unreachable") delete this.#story.hand;
+    this.#write([...this.#openings(), ...this.#closedHandOver()]);
+    const asked = name === undefined || cause.kind === "unreachable" ? undefined : await this.#ask(name);
+    const { code, hop } = failureCode(cause, asked);
+    const gone = cause.kind === "response-timeout" || cause.kind === "connect-timeout" ? undefined : cause;
+    const cut = this.#story.status !== undefined;
+    this.#write([
+      failedDraft(this.#story, hop, code, gone, asked),
+      deliverDraft(this.#story, "failed", this.#now, { code, status: cut ? (this.#story.status ?? null) : codeRow(code).status, answeredBy: cut ? "app" : "edge" }),
+    ]);
+    if (cut) this.#response.destroy();
+    else this.#answer(code, "app", {});
+  }
+
+  #ask(name: Upstream["name"]): Promise<Asked> {
+    return ask((this.#pool as Pool).replica.socket, name, this.work);
+  }
+
+  #answer(code: Code, stoppedAt: Break, how: { detail?: string | undefined; retryAfterMs?: number | undefined; status?: number; close?: boolean }): void {
+    const response = this.#response;
+    if (response.headersSent) return void response.destroy();
+    writeProblem(this.#request, response, {
+      problem: problemOf(code, {
+        waybill: this.work,
+        explain: this.#context.explainUrl(this.work),
+        ...(how.detail === undefined ? {} : { detail: how.detail }),
+        ...(how.status === undefined ? {} : { status: how.status }),
+      }),
+      proxy: { deployment: this.#context.deploymentName, error: proxyErrorOf(code) },
+      stoppedAt,
+      headers: { "x-request-id": this.#requestId, "x-waybill-id": this.work },
+      ...(how.retryAfterMs === undefined ? {} : { retryAfterMs: how.retryAfterMs }),
+      close: how.close === true || this.#upgrade !== undefined,
+    });
+    if (!this.#request.complete) this.#drainRequest();
+  }
+
+  /** Looked at every sweep: what waited too long, and what has been open long enough to be written down. */
+  sweep(now: number): void {
+    if (this.#over) return;
+    const { limits } = this.#context;
+    const quiet = now - this.#progressAt;
+    if (this.#waiting && quiet > limits.connectWithinMs) return this.#failLater({ kind: "connect-timeout" });
+    const upstream = this.#upstream;
+    if (upstream !== undefined && this.#story.status === undefined) {
+      const ours = this.#bodyDone || !upstream.flushed;
+      if (ours && quiet > limits.responseWithinMs) return this.#failLater({ kind: "response-timeout" });
+    }
+    if (!this.#story.opened && now - this.#story.acceptedAt > openEntriesAfterMs) this.#open();
+  }
+
+  /** Entries of a request that stays open: should this process die, they say what it was carrying. */
+  #open(): void {
+    const { hand } = this.#story;
+    if (hand === undefined) return;
+    this.#write([...this.#openings(), handedDraft(this.#story, hand, false)]);
+    this.#story.opened = true;
+  }
+
+  /** The edge is closing: what is still open is broken, and said to be. */
+  breakOff(): void {
+    if (this.#over) return;
+    const cut = this.#story.status !== undefined;
+    const status = cut ? (this.#story.status ?? null) : 503;
+    this.#abandon();
+    this.#write([
+      ...this.#openings(),
+      ...this.#closedHandOver(),
+      deliverDraft(this.#story, "failed", this.#now, { code: "route/control-down", status, answeredBy: cut ? "app" : "edge" }),
+    ]);
+    if (cut || this.#tunnelled) this.#response.destroy();
+    else this.#answer("route/control-down", "edge", { close: true });
+    if (this.#tunnelled) this.#upgrade?.socket.destroy();
+  }
+
+  #onTunnelClosed(end: { readonly by: "visitor" | "app"; readonly errno: string | undefined }): void {
+    if (this.#over) return;
+    if (end.errno === undefined) return this.#delivered();
+    if (end.by === "visitor") return this.#visitorLeft();
+    this.#failLater({ kind: "broken", errno: end.errno });
+  }
+
+  /** Something of ours threw: the visitor is not left waiting, and whoever runs the edge is told. */
+  #onBug(error: unknown): void {
+    this.#context.onError(error);
+    if (this.#over) this.#response.destroy();
+    else this.#refuse("route/control-down", "edge", { detail: "The platform could not carry this request." });
+  }
+
+  // ---- small things
+
+  #abandon(): void {
+    this.#finish();
+    if (this.#waiting) this.#pool?.forget(this);
+    if (this.#upstream !== undefined && this.#story.hand !== undefined && !this.#tunnelled) this.#story.hand.to = this.#upstream.sent;
+    this.#upstream?.destroy();
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#context.active.delete(this);
+  }
+
+  #openings(): Draft[] {
+    return this.#story.opened ? [] : openingDrafts(this.#story);
+  }
+
+  #closedHandOver(): Draft[] {
+    return this.#story.hand === undefined ? [] : [handedDraft(this.#story, this.#story.hand, true)];
+  }
+
+  #write(drafts: readonly Draft[]): void {
+    for (const draft of drafts) this.#context.emitter.write(draft);
+  }
+
+  #drainRequest(): void {
+    const request = this.#request;
+    let left = drainMaxBytes;
+    request.removeAllListeners("data");
+    request.on("data", (bytes: Buffer) => {
+      left -= bytes.length;
+      if (left < 0) request.socket.destroy();
+    });
+    request.resume();
+  }
+
+  #additions(status: number): AnswerAdditions {
+    return {
+      request: this.work,
+      requestId: this.#requestId,
+      proxyStatus: this.#context.receivedStatus(status),
+      deployment: this.#context.via,
+    };
+  }
+
+  get #now(): number {
+    return this.#context.clock.monotonic();
+  }
+
+  get #address(): string {
+    return this.#request.socket.remoteAddress ?? "unknown";
+  }
+}
+
+/** RFC 9110 §9.2.2: it may be sent a second time when nothing of an answer came; without a body, since that is gone once read. */
+function isRepeatable(method: string, screened: Screened): boolean {
+  return screened.framing.kind === "none" && (method === "GET" || method === "HEAD" || method === "OPTIONS");
+}

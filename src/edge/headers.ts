@@ -1,0 +1,123 @@
+/** Builds the heads that cross the edge: the request's to the app, and the answer's to the visitor. Pure. */
+import { consoleCookiePrefixes, hopByHop, isOwnedFamily, ownedOfResponses } from "./names.ts";
+import { requestIdMaxLength } from "./limits.ts";
+import { connectionList } from "./screen.ts";
+import type { Framing, Screened } from "./screen.ts";
+
+/** What the edge adds to every request. */
+export interface Additions {
+  readonly request: string;
+  readonly requestId: string;
+  readonly address: string;
+  readonly traceparent: string;
+  readonly ipToken: string;
+  readonly proto: "http" | "https";
+  /** For `Via` (RFC 9110 §7.6.3). */
+  readonly deployment: string;
+}
+
+/** The whole head for the app, in latin1, ending with the empty line. Written anew from parsed parts, never copied as bytes. */
+export function upstreamHead(method: string, screened: Screened, add: Additions): string {
+  return (
+    `${method} ${screened.target} HTTP/1.1\r\nHost: ${screened.hostAsSent}\r\n${screened.forwardable}` +
+    framingLine(screened.framing) +
+    `${screened.websocket ? "Connection: Upgrade\r\nUpgrade: websocket\r\n" : ""}` +
+    `x-forwarded-for: ${add.address}\r\nx-forwarded-host: ${screened.hostAsSent}\r\nx-forwarded-proto: ${add.proto}\r\n` +
+    `via: 1.1 ${add.deployment}\r\nx-request-id: ${add.requestId}\r\nx-waybill-id: ${add.request}\r\n` +
+    `traceparent: ${add.traceparent}\r\nx-ip-token: ${add.ipToken}\r\n\r\n`
+  );
+}
+
+/** A caller's `X-Request-Id` where it is harmless to echo; else the work's own id. */
+export function echoedRequestId(asSent: string | undefined, request: string): string {
+  return asSent !== undefined && asSent.length <= requestIdMaxLength && /^[\w.:+/=@-]+$/.test(asSent) ? asSent : request;
+}
+
+/** A caller's trace context where it is valid (W3C Trace Context §3.2), else undefined: an invalid one is ignored whole. */
+export function callersTrace(traceparent: string | undefined): string | undefined {
+  if (traceparent === undefined || !/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/.test(traceparent)) return undefined;
+  const [version, trace, parent] = traceparent.split("-") as [string, string, string];
+  if (version === "ff" || /^0+$/.test(trace) || /^0+$/.test(parent)) return undefined;
+  return traceparent.slice(0, 55);
+}
+
+/** Takes the console's cookies out of a `Cookie` value; the others stay as they came. */
+export function withoutConsoleCookies(cookie: string): string {
+  if (!consoleCookiePrefixes.some((prefix) => cookie.includes(prefix))) return cookie;
+  return cookie
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => !isConsoleCookie(pair))
+    .join("; ");
+}
+
+/** What the edge adds to every answer of an app. */
+export interface AnswerAdditions {
+  readonly request: string;
+  readonly requestId: string;
+  readonly proxyStatus: string;
+  readonly deployment: string;
+}
+
+/** The app's headers that may reach the visitor, flat: name, value, name, value… `raw` is flat too. */
+export function passedHeaders(raw: readonly string[], host: string): string[] {
+  const out: string[] = [];
+  const listed = listedByConnection(raw);
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = (raw[i] as string).toLowerCase();
+    const value = raw[i + 1] as string;
+    if (hopByHop.has(name) || ownedOfResponses.has(name) || isOwnedFamily(name)) continue;
+    if (listed.length > 0 && listed.includes(name)) continue;
+    if (name === "set-cookie" && !maySetCookie(value, host)) continue;
+    out.push(raw[i] as string, value);
+  }
+  return out;
+}
+
+/** {@link passedHeaders} and ours. */
+export function visitorHeaders(raw: readonly string[], host: string, add: AnswerAdditions): string[] {
+  const out = passedHeaders(raw, host);
+  out.push("proxy-status", add.proxyStatus, "via", `1.1 ${add.deployment}`, "x-request-id", add.requestId, "x-waybill-id", add.request);
+  return out;
+}
+
+/** The whole head of a 101 for the visitor; the app's own headers name the protocol's key. */
+export function switchingHead(raw: readonly string[], host: string, add: AnswerAdditions): string {
+  const headers = visitorHeaders(raw, host, add);
+  let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+  for (let i = 0; i < headers.length; i += 2) head += `${headers[i] as string}: ${headers[i + 1] as string}\r\n`;
+  return `${head}\r\n`;
+}
+
+/** An app sets cookies for its own host alone: a wider `Domain` would reach the console and the other Spaces. */
+export function maySetCookie(setCookie: string, host: string): boolean {
+  if (isConsoleCookie(setCookie.trim())) return false;
+  const domain = /;\s*domain\s*=\s*([^;]*)/gi;
+  for (const [, value] of setCookie.matchAll(domain)) {
+    const named = (value as string).trim().replace(/^\./, "").toLowerCase();
+    if (named !== "" && named !== host) return false;
+  }
+  return true;
+}
+
+function isConsoleCookie(pair: string): boolean {
+  return consoleCookiePrefixes.some((prefix) => pair.toLowerCase().startsWith(prefix.toLowerCase()));
+}
+
+function framingLine(framing: Framing): string {
+  if (framing.kind === "none") return "";
+  return framing.kind === "chunked" ? "Transfer-Encoding: chunked\r\n" : `Content-Length: ${framing.bytes}\r\n`;
+}
+
+/** What the app's own `Connection` lists. It cannot list away what frames the message. */
+function listedByConnection(raw: readonly string[]): readonly string[] {
+  let listed = nothing;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string;
+    if (name.length !== 10 || name.toLowerCase() !== "connection") continue;
+    listed = [...listed, ...connectionList(raw[i + 1] as string).filter((option) => option !== "content-length")];
+  }
+  return listed;
+}
+
+const nothing: readonly string[] = [];

@@ -1,0 +1,48 @@
+/** Decides where a request goes next. All branching about Spaces is here; sending is elsewhere. Pure. */
+import type { Code } from "../evidence/codes.ts";
+import type { Replica, SpaceDirectory, SpaceRoute } from "./ports.ts";
+
+export type Hop =
+  | { readonly kind: "console" }
+  | { readonly kind: "forward"; readonly route: SpaceRoute; readonly replica: Replica }
+  | {
+      readonly kind: "refuse";
+      readonly code: Code;
+      readonly says: string | undefined;
+      readonly route: SpaceRoute | undefined;
+      readonly retryAfterMs: number | undefined;
+    };
+
+export interface HopInput {
+  /** Lower case, without port. */
+  readonly host: string;
+  readonly consoleHosts: ReadonlySet<string>;
+  readonly directory: SpaceDirectory;
+  /** How busy a replica is: its connections in use. The least busy one is taken, the first of equals. */
+  readonly busy: (replica: string) => number;
+}
+
+export function nextHop({ host, consoleHosts, directory, busy }: HopInput): Hop {
+  if (consoleHosts.has(host)) return { kind: "console" };
+  const route = directory.find(host);
+  if (route === undefined) return refuse("route/no-such-space", undefined);
+  const { state } = route;
+  if (state.kind === "down") return { ...refuse(state.code, route), says: state.says, retryAfterMs: state.retryAfterMs };
+  const replica = leastBusy(state.replicas, busy);
+  return replica === undefined ? refuse("route/not-running", route) : { kind: "forward", route, replica };
+}
+
+function refuse(code: Code, route: SpaceRoute | undefined): Hop & { kind: "refuse" } {
+  return { kind: "refuse", code, says: undefined, route, retryAfterMs: undefined };
+}
+
+function leastBusy(replicas: readonly Replica[], busy: (replica: string) => number): Replica | undefined {
+  let best = replicas[0];
+  if (best === undefined || replicas.length === 1) return best;
+  let least = busy(best.id);
+  for (const replica of replicas.slice(1)) {
+    const load = busy(replica.id);
+    if (load < least) [best, least] = [replica, load];
+  }
+  return best;
+}

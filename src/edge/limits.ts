@@ -1,0 +1,48 @@
+/** The edge's bounds, each with the reason for its size. What an operator may set is in {@link EdgeLimits}. */
+
+export interface EdgeLimits {
+  /** The longest request body. */
+  readonly bodyMaxBytes: number;
+  /** From the last byte of a request to the first of its answer. */
+  readonly responseWithinMs: number;
+  /** Waiting for one of the replica's connections to become free. */
+  readonly connectWithinMs: number;
+  /** Connections to one replica at a time. */
+  readonly connectionsPerReplica: number;
+}
+
+export const defaultLimits: EdgeLimits = {
+  // The Hub's own limit for one file of an app's upload is of this order; a model does not come through an app.
+  bodyMaxBytes: 10 * 2 ** 30,
+  // The longest wait for a GPU and the longest function together stay below it.
+  responseWithinMs: 600_000,
+  // A Space whose every connection is busy for so long has more visitors than it serves.
+  connectWithinMs: 10_000,
+  // Each is a socket here, two in the shim and one in the app, whose limit of open files is commonly 1,024.
+  connectionsPerReplica: 512,
+};
+
+/** How often waits are looked at: their granularity. One timer for the edge, none for a request. */
+export const sweepEveryMs = 250;
+/** A request still open after this long writes entries of its own, so that a death of the edge leaves them behind. */
+export const openEntriesAfterMs = 1_000;
+/** Idle connections end before the common servers' own 5 s, so that a request seldom meets one that is just being closed. */
+export const upstreamIdleMs = 4_000;
+/** A request that must not be sent twice takes only a connection that was used this recently. */
+export const freshIdleMs = 1_000;
+/** Requests that wait for a connection to one replica; beyond, they are refused at once. */
+export const waitersPerReplica = 1_024;
+/** The shim's answer about a connection that failed: it is on the same machine, and the visitor waits for it. */
+export const askWithinMs = 1_500;
+/** Bytes of an answer's head (the shim's answers too): more than any framework sends, small enough to hold for each connection. */
+export const responseHeadMaxBytes = 65_536;
+/** Interim (1xx) answers before the final one; more is an app in a loop. */
+export const interimMax = 8;
+/** Characters of a path that an entry keeps. */
+export const pathFactMaxLength = 200;
+/** Characters of a caller's `X-Request-Id` that is echoed. */
+export const requestIdMaxLength = 128;
+/** Random bytes drawn at a time: an id and a trace take 34, and one draw of the system costs as much as 40 of them. */
+export const randomPoolBytes = 4_096;
+/** Bytes of a refused upload that are read and dropped, so that the client gets to read the refusal instead of a reset. */
+export const drainMaxBytes = 16 * 2 ** 20;

@@ -1,0 +1,115 @@
+/** The connections to one replica: bounded, kept alive between requests, never shared with another replica. */
+import type { ConnectionName } from "../contract/preamble.ts";
+import { freshIdleMs, upstreamIdleMs, waitersPerReplica } from "./limits.ts";
+import type { Replica } from "./ports.ts";
+import { Upstream } from "./upstream.ts";
+import type { UpstreamOwner } from "./upstream.ts";
+
+/** Which connection may carry a request: any idle one, one used a moment ago, or only one of its own. */
+export type Reuse = "any" | "recent" | "never";
+
+export interface Waiter {
+  readonly reuse: Reuse;
+  onConnection(upstream: Upstream): void;
+}
+
+export interface PoolOptions {
+  readonly replica: Replica;
+  readonly connectionsMax: number;
+  /** Names the next connection of this emitter. */
+  readonly nextName: () => ConnectionName;
+  readonly monotonic: () => number;
+}
+
+export class Pool implements UpstreamOwner {
+  readonly replica: Replica;
+  readonly #options: PoolOptions;
+  /** The last used at the end: those at the front grow old and end. */
+  readonly #idle: Upstream[] = [];
+  readonly #open = new Set<Upstream>();
+  readonly #waiters = new Set<Waiter>();
+
+  constructor(options: PoolOptions) {
+    this.replica = options.replica;
+    this.#options = options;
+  }
+
+  /** Connections that carry a request now. */
+  get busy(): number {
+    return this.#open.size - this.#idle.length;
+  }
+
+  /** Nothing is open and nobody waits: the pool may be forgotten. */
+  get empty(): boolean {
+    return this.#open.size === 0 && this.#waiters.size === 0;
+  }
+
+  /** Gives the waiter a connection, at once where there is one. False where too many wait already. */
+  take(waiter: Waiter): boolean {
+    const kept = this.#reusable(waiter.reuse);
+    if (kept !== undefined) {
+      waiter.onConnection(kept);
+      return true;
+    }
+    if (this.#open.size >= this.#options.connectionsMax) this.#idle.shift()?.destroy();
+    if (this.#open.size < this.#options.connectionsMax) {
+      waiter.onConnection(this.#connect());
+      return true;
+    }
+    if (this.#waiters.size >= waitersPerReplica) return false;
+    this.#waiters.add(waiter);
+    return true;
+  }
+
+  /** The waiter gave up. */
+  forget(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+  }
+
+  /** Ends the connections that nobody used for a while. */
+  sweep(now: number): void {
+    while (this.#idle.length > 0 && now - (this.#idle[0] as Upstream).idleSince >= upstreamIdleMs) this.#idle.shift()?.destroy();
+  }
+
+  close(): void {
+    this.#waiters.clear();
+    for (const upstream of this.#open) upstream.destroy();
+  }
+
+  onIdle(upstream: Upstream): void {
+    upstream.idleSince = this.#options.monotonic();
+    const [waiter] = this.#waiters;
+    if (waiter !== undefined && waiter.reuse !== "never") {
+      this.#waiters.delete(waiter);
+      waiter.onConnection(upstream);
+      return;
+    }
+    this.#idle.push(upstream);
+    if (waiter !== undefined) upstream.destroy();
+  }
+
+  onClosed(upstream: Upstream): void {
+    this.#open.delete(upstream);
+    const index = this.#idle.indexOf(upstream);
+    if (index >= 0) this.#idle.splice(index, 1);
+    const [waiter] = this.#waiters;
+    if (waiter === undefined) return;
+    this.#waiters.delete(waiter);
+    waiter.onConnection(this.#connect());
+  }
+
+  #reusable(reuse: Reuse): Upstream | undefined {
+    while (this.#idle.length > 0 && !(this.#idle.at(-1) as Upstream).usable) this.#idle.pop();
+    const last = this.#idle.at(-1);
+    if (last === undefined || reuse === "never") return undefined;
+    const age = this.#options.monotonic() - last.idleSince;
+    if (age >= (reuse === "recent" ? freshIdleMs : upstreamIdleMs)) return undefined;
+    return this.#idle.pop();
+  }
+
+  #connect(): Upstream {
+    const upstream = new Upstream(this.replica.socket, this.#options.nextName(), this);
+    this.#open.add(upstream);
+    return upstream;
+  }
+}

@@ -1,0 +1,62 @@
+/** What the edge needs of its neighbours. `main` plugs them in; none of them may block or touch a disk on the way of a request. */
+import type { Code } from "../evidence/codes.ts";
+import type { Instant } from "../stdx/time.ts";
+
+export interface Replica {
+  readonly id: string;
+  /** Path of the replica's `in.sock`. */
+  readonly socket: string;
+}
+
+export interface SpaceRoute {
+  /** `owner/name`. */
+  readonly space: string;
+  /** The account that owns it. */
+  readonly owner: string;
+  readonly state:
+    | { readonly kind: "running"; readonly replicas: readonly Replica[] }
+    | { readonly kind: "down"; readonly code: Code; readonly says: string; readonly retryAfterMs?: number };
+}
+
+/** Which Space has an address. The platform keeps it in memory; a lookup is one map. */
+export interface SpaceDirectory {
+  /** `host` in lower case, without port. */
+  find(host: string): SpaceRoute | undefined;
+}
+
+export interface Visitor {
+  readonly account: string;
+  readonly tier: string;
+  /** How the platform knows who pays: `token`, `session`, `address`, … */
+  readonly billedBy: string;
+  /** The signed-in person's name; null for a stranger. */
+  readonly user: string | null;
+}
+
+export interface IdentityRefusal {
+  readonly refused: Code;
+  /** One sentence for the client; the code's own where absent. */
+  readonly detail?: string;
+}
+
+export interface Credentials {
+  /** `Authorization` as it came. */
+  readonly authorization: string | undefined;
+  /** `X-HF-Authorization`: what Python's `gradio_client` sends. */
+  readonly xHfAuthorization: string | undefined;
+  /** `X-IP-Token` as it came: never passed on; an app that calls another app sends it. */
+  readonly ipToken: string | undefined;
+  /** The peer's address. */
+  readonly address: string;
+}
+
+export interface VisitorIdentity {
+  resolve(credentials: Credentials): Visitor | IdentityRefusal | Promise<Visitor | IdentityRefusal>;
+  /** The `X-IP-Token` of one request to one Space. */
+  mint(input: { readonly space: string; readonly request: string; readonly visitor: Visitor; readonly now: Instant }): string;
+}
+
+/** Counts what strangers cause without an account. Returns the counter's id, which the answer bears instead of a work's. */
+export interface StrangerCounter {
+  count(what: { readonly code: Code; readonly host: string; readonly address: string }): string;
+}

@@ -1,0 +1,171 @@
+/** What the edge signs for, from what it knows of one request: a packed record where it went well, entries where it did not. Pure. */
+import type { Code } from "../evidence/codes.ts";
+import type { Draft, Facts, Hop, Json, Packed } from "../evidence/entry.ts";
+import type { Asked } from "./ask.ts";
+import { pathFactMaxLength } from "./limits.ts";
+import type { IdentityRefusal, Visitor } from "./ports.ts";
+import type { Gone } from "./upstream.ts";
+
+/** Grows as the request passes its hops. Times are milliseconds on the edge's monotonic clock. */
+export interface Story {
+  readonly work: string;
+  readonly method: string;
+  /** Without its query. */
+  readonly path: string;
+  readonly host: string;
+  /** The caller's own trace, kept as a fact. */
+  readonly trace: string | undefined;
+  readonly startedAt: number;
+  readonly acceptedAt: number;
+  visitor?: Visitor | IdentityRefusal;
+  resolvedAt?: number;
+  space?: string;
+  replica?: string;
+  routedAt?: number;
+  connectedAt?: number;
+  hand?: HandOver;
+  /** The whole request was written. */
+  sentAt?: number;
+  /** The answer's head came. */
+  answeredAt?: number;
+  status?: number;
+  bytes: number;
+  /** Attempts before this one, on connections that broke without a byte of answer. */
+  retried: number;
+  /** Entries of its own are already written: it was open for long. */
+  opened: boolean;
+}
+
+/** One hand-over to a replica: bytes `[from, to)` of a connection. */
+export interface HandOver {
+  /** `<emitter>/<epoch>→<replica>`. */
+  readonly channel: string;
+  /** The connection's number within the epoch. */
+  readonly number: number;
+  /** `<emitter>/<epoch>/<number>`. */
+  readonly connection: string;
+  readonly from: number;
+  to: number;
+}
+
+export function pathFact(target: string): string {
+  const query = target.indexOf("?");
+  const path = query < 0 ? target : target.slice(0, query);
+  return path.length > pathFactMaxLength ? `${path.slice(0, pathFactMaxLength)}…` : path;
+}
+
+/** The record of a request that the app answered whole. */
+export function packed(story: Story, now: number): Pick<Packed, "work" | "kind" | "stages" | "facts"> & { readonly startedAt: number } {
+  const { acceptedAt: t0, hand, visitor } = story;
+  const at = (moment: number | undefined): number => (moment ?? now) - t0;
+  const account = visitor !== undefined && "account" in visitor ? visitor : undefined;
+  return {
+    work: story.work,
+    kind: "request",
+    startedAt: story.startedAt,
+    stages: [
+      ["edge.accept", 0],
+      ["identity.resolve", at(story.resolvedAt)],
+      ["edge.route", at(story.routedAt)],
+      ["edge.connect", at(story.connectedAt)],
+      ["app.take", at(story.sentAt)],
+      ["app.respond", at(story.answeredAt)],
+      ["edge.deliver", now - t0],
+    ],
+    facts: {
+      method: story.method,
+      path: story.path,
+      host: story.host,
+      space: story.space ?? null,
+      replica: story.replica ?? null,
+      status: story.status ?? null,
+      answeredBy: "app",
+      account: account?.account ?? null,
+      billedBy: account?.billedBy ?? null,
+      connection: hand?.connection ?? null,
+      from: hand?.from ?? null,
+      to: hand?.to ?? null,
+      bytes: story.bytes,
+      ...(story.retried === 0 ? {} : { retried: story.retried }),
+      ...(story.trace === undefined ? {} : { trace: story.trace }),
+    },
+  };
+}
+
+/** Up to the route, as far as it came. */
+export function openingDrafts(story: Story): Draft[] {
+  const { visitor } = story;
+  const accept = { method: story.method, path: story.path, host: story.host };
+  const drafts = [draft(story, "edge.accept", "took", { ...accept, ...(story.trace === undefined ? {} : { trace: story.trace }) })];
+  if (visitor !== undefined) {
+    drafts.push(
+      "refused" in visitor
+        ? draft(story, "identity.resolve", "refused", { code: visitor.refused })
+        : draft(story, "identity.resolve", "done", { account: visitor.account, billedBy: visitor.billedBy, tier: visitor.tier, user: visitor.user }),
+    );
+  }
+  if (story.replica !== undefined) drafts.push(draft(story, "edge.route", "done", { space: story.space ?? null, replica: story.replica }));
+  return drafts;
+}
+
+/** The hand-over: without `closed` while it goes on, with it when the attempt is over. */
+export function handedDraft(story: Story, hand: HandOver, closed: boolean): Draft {
+  const { channel, number, connection, from, to } = hand;
+  const space = { space: story.space ?? null, replica: story.replica ?? null };
+  return draft(story, "edge.connect", "handed", { channel, number, connection, from, to, ...space, ...(closed ? { closed: true } : {}) });
+}
+
+/** The Space cannot take it now. */
+export function routeRefusedDraft(story: Story, code: Code, says: string | undefined): Draft {
+  return draft(story, "edge.route", "refused", { code, space: story.space ?? null, ...(says === undefined ? {} : { says }) });
+}
+
+/** Where the app's side failed, with what the shim answered about the connection. */
+export function failedDraft(story: Story, hop: "edge.connect" | "app.respond", code: Code, gone: Gone | undefined, asked: Asked | undefined): Draft {
+  return draft(story, hop, "failed", {
+    code,
+    bytes: story.bytes,
+    ...(story.status === undefined ? {} : { receivedStatus: story.status }),
+    ...(story.hand === undefined ? {} : { connection: story.hand.connection }),
+    ...(story.retried === 0 ? {} : { retried: story.retried }),
+    ...goneFacts(gone),
+    ...(asked === undefined ? {} : { shim: askedFacts(asked) }),
+  });
+}
+
+/** How it ended for the visitor. */
+export function deliverDraft(story: Story, mark: "done" | "refused" | "failed", now: number, end: { readonly code?: Code; readonly status: number | null; readonly answeredBy: "app" | "edge" | null }): Draft {
+  const { code, status, answeredBy } = end;
+  return draft(story, "edge.deliver", mark, {
+    ...(code === undefined ? {} : { code }),
+    status,
+    answeredBy,
+    bytes: story.bytes,
+    ms: now - story.acceptedAt,
+  });
+}
+
+/** What entries of a long request add when it ends well. */
+export function longEndDrafts(story: Story, now: number): Draft[] {
+  const status = story.status ?? null;
+  return [
+    ...(story.hand === undefined ? [] : [handedDraft(story, story.hand, true)]),
+    draft(story, "app.respond", "done", { status, bytes: story.bytes }),
+    deliverDraft(story, "done", now, { status, answeredBy: "app" }),
+  ];
+}
+
+function draft(story: Story, hop: Hop, mark: Draft["mark"], facts: Facts): Draft {
+  return { work: story.work, hop, mark, facts };
+}
+
+function goneFacts(gone: Gone | undefined): Facts {
+  if (gone === undefined) return {};
+  return gone.kind === "invalid" ? { because: `the answer is not valid HTTP: ${gone.says}` } : { errno: gone.errno };
+}
+
+/** The answer of the shim in the contract's own names, or that there was none and how. */
+function askedFacts(asked: Asked): Json {
+  if (asked.kind === "answer") return { ...asked.answer };
+  return asked.kind === "unreachable" ? { state: "unreachable", errno: asked.errno } : { state: "silent", says: asked.says };
+}

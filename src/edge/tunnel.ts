@@ -1,0 +1,53 @@
+/** Carries a connection's bytes both ways once HTTP has ended with a 101, with back-pressure, until both sides are done. */
+import type { Socket } from "node:net";
+
+import type { Upstream } from "./upstream.ts";
+
+export interface Tunnel {
+  readonly visitor: Socket;
+  /** What the visitor sent after the request's head. */
+  readonly fromVisitor: Buffer;
+  readonly upstream: Upstream;
+  /** What the app sent after the head of its 101. */
+  readonly fromApp: Buffer;
+  /** The head of the 101 for the visitor, in latin1. */
+  readonly head: string;
+  onCount(direction: "to-app" | "to-visitor", bytes: number): void;
+  /** Once. `by` is the side that ended first; `errno` where it broke instead of ending. */
+  onClosed(end: { readonly by: "visitor" | "app"; readonly errno: string | undefined }): void;
+}
+
+export function tunnel({ visitor, fromVisitor, upstream, fromApp, head, onCount, onClosed }: Tunnel): void {
+  const app = upstream.detach();
+  let ended: { by: "visitor" | "app"; errno: string | undefined } | undefined;
+  let told = false;
+  const first = (by: "visitor" | "app", errno?: string): void => {
+    ended ??= { by, errno };
+  };
+  const closed = (by: "visitor" | "app"): void => {
+    first(by);
+    (by === "visitor" ? app : visitor).destroySoon();
+    if (told || ended === undefined) return;
+    told = true;
+    onClosed(ended);
+  };
+  visitor.write(head, "latin1");
+  carry(visitor, app, (bytes) => onCount("to-app", bytes), fromVisitor);
+  carry(app, visitor, (bytes) => onCount("to-visitor", bytes), fromApp);
+  for (const [socket, by] of [[visitor, "visitor"], [app, "app"]] as const) {
+    socket
+      .on("end", () => first(by))
+      .on("error", (error: NodeJS.ErrnoException) => first(by, error.code ?? error.message))
+      .on("close", () => closed(by));
+  }
+}
+
+function carry(from: Socket, to: Socket, count: (bytes: number) => void, first: Buffer): void {
+  const pass = (bytes: Buffer): void => {
+    count(bytes.length);
+    if (!to.write(bytes)) from.pause();
+  };
+  if (first.length > 0) pass(first);
+  to.on("drain", () => from.resume());
+  from.on("data", pass).on("end", () => to.end());
+}

@@ -1,0 +1,217 @@
+/**
+ * One connection to a replica's shim: the preamble, then HTTP/1.1 requests one after the other. It knows at which byte of the
+ * connection each request began and ended, and tells its user of the answer as it comes.
+ */
+import { connect } from "node:net";
+import type { Socket } from "node:net";
+
+import { encodePreamble } from "../contract/preamble.ts";
+import type { ConnectionName } from "../contract/preamble.ts";
+import { assert } from "../stdx/assert.ts";
+import { ResponseParser } from "./response.ts";
+import type { ResponseHead, ResponseSink } from "./response.ts";
+
+/** Why a connection ended under a request. */
+export type Gone =
+  /** The shim's socket could not be reached at all. */
+  | { readonly kind: "unreachable"; readonly errno: string }
+  /** It was open, and broke or was closed before the answer was whole. */
+  | { readonly kind: "broken"; readonly errno: string | null }
+  /** What came is no answer. */
+  | { readonly kind: "invalid"; readonly says: string };
+
+export interface UpstreamUser extends ResponseSink {
+  /** More of the request's body may be written. */
+  onDrain(): void;
+  /** All that arrived at once has been given; more is to come. */
+  onPause(): void;
+  /** HTTP ended with the 101 before; `first` are the bytes that came with it. */
+  onUpgraded(first: Buffer): void;
+  onGone(gone: Gone): void;
+}
+
+export interface UpstreamOwner {
+  /** The answer is whole and the connection may carry another request. */
+  onIdle(upstream: Upstream): void;
+  onClosed(upstream: Upstream): void;
+}
+
+export class Upstream implements ResponseSink {
+  readonly name: ConnectionName;
+  /** `<emitter>/<epoch>/<n>`. */
+  readonly id: string;
+  /** Bytes written for the app so far: the offset at which the next request begins. The preamble is not of them. */
+  sent = 0;
+  /** Bytes that came back so far. */
+  received = 0;
+  /** Requests that began on it. */
+  uses = 0;
+  /** When it was last used; only meaningful while idle. */
+  idleSince = 0;
+  readonly #socket: Socket;
+  readonly #owner: UpstreamOwner;
+  readonly #parser: ResponseParser;
+  #user: UpstreamUser | undefined;
+  #connected = false;
+  #requestDone = true;
+  #keepAlive = true;
+  #answerDone = true;
+  #errno: string | undefined;
+  readonly #dataListener = (bytes: Buffer): void => this.#onData(bytes);
+  readonly #drainListener = (): void => this.#user?.onDrain();
+  readonly #endListener = (): void => this.#onEnd();
+
+  constructor(path: string, name: ConnectionName, owner: UpstreamOwner) {
+    this.name = name;
+    this.id = `${name.emitter}/${name.epoch}/${name.connection}`;
+    this.#owner = owner;
+    this.#parser = new ResponseParser(this);
+    this.#socket = connect({ path });
+    this.#socket
+      .on("connect", () => {
+        this.#connected = true;
+      })
+      .on("data", this.#dataListener)
+      .on("drain", this.#drainListener)
+      .on("end", this.#endListener)
+      .on("error", (error: NodeJS.ErrnoException) => {
+        this.#errno = error.code ?? error.message;
+      })
+      .on("close", () => this.#onClose());
+    this.#socket.write(encodePreamble({ kind: "open", ...name }), "latin1");
+  }
+
+  /** Begins a request with its whole head. Returns the offset of its first byte. */
+  begin(user: UpstreamUser, head: string, request: { readonly method: string; readonly upgrade: boolean; readonly body: boolean }): number {
+    assert(this.#user === undefined && this.#requestDone && this.#answerDone, "a connection carries one request at a time");
+    this.#user = user;
+    this.#requestDone = !request.body;
+    this.#answerDone = false;
+    this.#keepAlive = true;
+    this.uses += 1;
+    this.#parser.begin(request);
+    const from = this.sent;
+    if (request.body) {
+      // Head and the first of the body leave in one write where the body is already here.
+      this.#socket.cork();
+      process.nextTick(uncork, this.#socket);
+    }
+    this.#write(head);
+    return from;
+  }
+
+  /** Writes a piece of the body; false where the user should wait for `onDrain`. */
+  writeBody(bytes: Buffer, chunked: boolean): boolean {
+    if (!chunked) {
+      this.sent += bytes.length;
+      return this.#socket.write(bytes);
+    }
+    this.#socket.cork();
+    this.#write(`${bytes.length.toString(16)}\r\n`);
+    this.sent += bytes.length;
+    this.#socket.write(bytes);
+    const more = this.#write("\r\n");
+    this.#socket.uncork();
+    return more;
+  }
+
+  /** The request is whole. */
+  endBody(chunked: boolean): void {
+    if (chunked) this.#write("0\r\n\r\n");
+    this.#requestDone = true;
+  }
+
+  /** Whether all that was written has left this process. */
+  get flushed(): boolean {
+    return this.#socket.writableLength === 0;
+  }
+
+  /** Whether neither side has ended it. */
+  get usable(): boolean {
+    return !this.#socket.destroyed && !this.#socket.readableEnded;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Ends the connection and tells its user nothing more. */
+  destroy(): void {
+    this.#user = undefined;
+    this.#socket.destroy();
+  }
+
+  /** After `onUpgraded`: hands over the socket; only its close is still followed here. */
+  detach(): Socket {
+    this.#user = undefined;
+    return this.#socket.off("data", this.#dataListener).off("drain", this.#drainListener).off("end", this.#endListener);
+  }
+
+  onInterim(status: number, rawHeaders: readonly string[]): void {
+    this.#user?.onInterim(status, rawHeaders);
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#keepAlive = head.keepAlive;
+    this.#user?.onHead(head);
+  }
+
+  onBody(bytes: Buffer): void {
+    this.#user?.onBody(bytes);
+  }
+
+  onEnd(): void {
+    this.#answerDone = true;
+  }
+
+  #write(text: string): boolean {
+    this.sent += text.length;
+    return this.#socket.write(text, "latin1");
+  }
+
+  #onData(bytes: Buffer): void {
+    this.received += bytes.length;
+    const taken = this.#parser.push(bytes);
+    if (taken < 0) return this.#end({ kind: "invalid", says: this.#parser.fault ?? "not HTTP" });
+    if (this.#answerDone) this.#settle(taken === bytes.length);
+    else if (this.#parser.upgraded) this.#user?.onUpgraded(bytes.subarray(taken));
+    else this.#user?.onPause();
+  }
+
+  /** Between requests. Bytes after an answer's end belong to nobody: what they claim to answer was never asked. */
+  #settle(clean: boolean): void {
+    const user = this.#user;
+    const reusable = clean && this.#requestDone && this.#keepAlive && !this.#socket.destroyed;
+    this.#user = undefined;
+    if (!reusable) this.#socket.destroy();
+    user?.onEnd();
+    if (reusable) this.#owner.onIdle(this);
+  }
+
+  #onEnd(): void {
+    if (this.#answerDone) return void this.#socket.destroy();
+    if (this.#parser.finish()) this.#settle(false);
+    else this.#end({ kind: "broken", errno: null });
+  }
+
+  #onClose(): void {
+    this.#owner.onClosed(this);
+    if (this.#user === undefined) return;
+    const errno = this.#errno ?? null;
+    this.#end(this.#connected ? { kind: "broken", errno } : { kind: "unreachable", errno: errno ?? "closed" });
+  }
+
+  #end(gone: Gone): void {
+    const user = this.#user;
+    this.destroy();
+    user?.onGone(gone);
+  }
+}
+
+function uncork(socket: Socket): void {
+  socket.uncork();
+}

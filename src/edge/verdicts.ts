@@ -1,0 +1,23 @@
+/** Names the code of a request that failed on the app's side, from what the edge saw and what the shim answered. Pure. */
+import type { Code } from "../evidence/codes.ts";
+import type { Asked } from "./ask.ts";
+import type { Gone } from "./upstream.ts";
+
+/** What ended the attempt: the connection, or a limit of ours. */
+export type Cause = Gone | { readonly kind: "response-timeout" } | { readonly kind: "connect-timeout" };
+
+/** The code, and the hop that failed. Never blames the app for a shim that is gone. */
+export function failureCode(cause: Cause, asked: Asked | undefined): { readonly code: Code; readonly hop: "edge.connect" | "app.respond" } {
+  if (cause.kind === "unreachable") {
+    const shimGone = cause.errno === "ECONNREFUSED" || cause.errno === "ENOENT";
+    return { code: shimGone ? "runtime/shim-lost" : "route/connect-timeout", hop: "edge.connect" };
+  }
+  if (cause.kind === "connect-timeout") return { code: "route/connect-timeout", hop: "edge.connect" };
+  const connected = asked?.kind !== "answer" || asked.answer.state === "unknown" || asked.answer.connected;
+  if (cause.kind === "response-timeout") {
+    return connected ? { code: "route/response-timeout", hop: "app.respond" } : { code: "route/connect-timeout", hop: "edge.connect" };
+  }
+  if (cause.kind === "invalid") return { code: "route/reset-midway", hop: "app.respond" };
+  if (asked?.kind === "unreachable") return { code: "runtime/shim-lost", hop: "app.respond" };
+  return connected ? { code: "route/reset-midway", hop: "app.respond" } : { code: "route/connect-refused", hop: "edge.connect" };
+}

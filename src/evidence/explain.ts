@@ -1,0 +1,152 @@
+/**
+ * From a work's record to a verdict: which boundary stopped it, how certain that is, and what it rests on. Pure and deterministic:
+ * the same record gives the same explanation, in whatever order its entries come. It renders what the parts recorded and never
+ * recomputes what one of them decided; where the record does not tell, `unknown` is the answer, and it names what is missing.
+ */
+import { codeRow, isCode } from "./codes.ts";
+import type { Entry, Gap, WorkKind } from "./entry.ts";
+import { verdictOf } from "./finding.ts";
+import type { Finding } from "./finding.ts";
+import { gapsOf, read } from "./reading.ts";
+import type { Reading } from "./reading.ts";
+import { buildOutcome, buildSays, findBuild } from "./rules/builds.ts";
+import { callOutcome, callSays, chargeOf, findCall } from "./rules/calls.ts";
+import { findReplica, replicaOutcome, replicaSays } from "./rules/replicas.ts";
+import { findRequest, requestOutcome, requestSays } from "./rules/requests.ts";
+import type { Charge, Explanation, Link, Verdict, WorkOutcome } from "./verdict.ts";
+import type { WorkRecord } from "./work-record.ts";
+import { sentence } from "./words.ts";
+
+/** Explains one work. Never throws, and cites only entries of its input. */
+export function explain(record: WorkRecord): Explanation {
+  const reading = read(record);
+  const charge = record.kind === "call" ? chargeOf(reading) : record.charge;
+  const { finding, outcome, says } = told(reading, charge);
+  const verdict = finding ? verdictOf(finding, charge) : null;
+  return {
+    id: record.id,
+    kind: record.kind,
+    outcome,
+    sentence: verdict?.sentence ?? says,
+    verdict,
+    entries: [...reading.entries, ...cited(reading.neighbours, verdict)],
+    gaps: gapsOf(reading, () => true),
+    links: linksOf(reading),
+    read: record.read,
+  };
+}
+
+interface Told {
+  readonly finding: Finding | undefined;
+  readonly outcome: WorkOutcome;
+  readonly says: string;
+}
+
+function told(reading: Reading, charge: Charge | null): Told {
+  switch (reading.record.kind) {
+    case "request": {
+      const finding = findRequest(reading);
+      return { finding, outcome: requestOutcome(reading, finding), says: requestSays(reading) };
+    }
+    case "call": {
+      const finding = findCall(reading, charge);
+      return { finding, outcome: finding?.code === null ? "unknown" : callOutcome(reading), says: callSays(reading, charge) };
+    }
+    case "build": {
+      const finding = findBuild(reading);
+      return { finding, outcome: buildOutcome(reading, finding), says: buildSays(reading) };
+    }
+    case "replica":
+    case "node": {
+      const finding = findReplica(reading);
+      return { finding, outcome: replicaOutcome(reading, finding), says: reading.record.kind === "node" ? "The node is connected." : replicaSays(reading) };
+    }
+  }
+}
+
+/** What stands behind a Space's state. */
+export interface SpaceRecord {
+  /** `owner/name`. */
+  readonly id: string;
+  readonly state: "no-release" | "building" | "starting" | "running" | "failed" | "stopped";
+  /** Since when, and what the platform says of it. */
+  readonly since: string;
+  readonly says: string;
+  /** Its newest build and replica; null where there is none. */
+  readonly build: WorkRecord | null;
+  readonly replica: WorkRecord | null;
+  readonly read: WorkRecord["read"];
+}
+
+const spaceOutcomes: Readonly<Record<SpaceRecord["state"], WorkOutcome>> = {
+  "no-release": "open",
+  building: "open",
+  starting: "open",
+  running: "ok",
+  failed: "failed",
+  stopped: "ok",
+};
+
+/** Why a Space is in its state: the verdict of its newest replica, or else of its newest build. */
+export function explainSpace(space: SpaceRecord): Explanation {
+  const parts = [space.replica, space.build].flatMap((record) => (record ? [explain(record)] : []));
+  const blamed = space.state === "running" || space.state === "stopped" ? undefined : parts.find(({ verdict }) => verdict !== null && verdict.boundary !== "unknown") ?? parts.find(({ verdict }) => verdict !== null);
+  const state = `${space.id} is ${space.state === "no-release" ? "without a release" : space.state} since ${space.since}.`;
+  const told = blamed?.verdict ? blamed.sentence : sentence(space.says);
+  return {
+    id: space.id,
+    kind: "space",
+    outcome: spaceOutcomes[space.state],
+    sentence: `${state} ${told}`.trim(),
+    verdict: blamed?.verdict ?? null,
+    entries: parts.flatMap(({ entries }) => entries),
+    gaps: parts.flatMap(({ gaps }) => gaps),
+    links: parts.map(({ id, kind, outcome, sentence: says, verdict }) => ({ id, kind: kind as WorkKind, outcome, code: verdict ? `${verdict.boundary}/${verdict.code}` : null, sentence: says })),
+    read: space.read,
+  };
+}
+
+/** A counter of refusals that anyone can cause: how often in its minute, never which one. */
+export interface CountedRefusals {
+  readonly id: string;
+  readonly code: string;
+  readonly host: string;
+  readonly block: string;
+  /** Start of the minute, milliseconds since 1970. */
+  readonly minute: number;
+  readonly count: number;
+}
+
+/** Says "counted, not recorded": what such an answer's id stands for. */
+export function explainCounted(counted: CountedRefusals, at: WorkRecord["read"]): Explanation {
+  const { id, code, host, block, minute, count } = counted;
+  const since = new Date(minute).toISOString();
+  const from = host === "*" ? "from many hosts and addresses" : `for host "${host}" from ${block}`;
+  const times = count === 1 ? "One such refusal" : `${count} such refusals`;
+  const says = `Counted, not recorded. ${isCode(code) ? codeRow(code).says : "It was refused."} ${times} ${from} in the minute from ${since}.`;
+  const finding: Finding = isCode(code)
+    ? { code, certainty: "proved", sentence: says, facts: [], known: "counted-not-recorded" }
+    : { code: null, certainty: "unknown", sentence: says, facts: [], known: "counted-not-recorded" };
+  return { id, kind: "counter", outcome: "refused", sentence: says, verdict: verdictOf(finding, null), entries: [], gaps: [] as readonly Gap[], links: [], read: at };
+}
+
+/** Neighbours are shown only where the verdict rests on them. */
+function cited(neighbours: readonly Entry[], verdict: Verdict | null): readonly Entry[] {
+  if (!verdict) return [];
+  const ids = new Set([...verdict.facts, ...verdict.inferred.flatMap(({ from }) => from), ...Object.values(verdict.ruledOut).flat()]);
+  return neighbours.filter(({ id }) => ids.has(id));
+}
+
+const kindsByPrefix: Readonly<Record<string, WorkKind>> = { q: "request", c: "call", b: "build", p: "replica" };
+
+/** Works that were looked up, then those that the entries only name. */
+function linksOf({ record, entries }: Reading): readonly Link[] {
+  const known = [...record.links].sort((a, b) => (a.id < b.id ? -1 : 1));
+  const named = entries.flatMap(({ facts }) => (Array.isArray(facts["link"]) ? facts["link"] : [facts["link"]]));
+  const ids = new Set(named.filter((id): id is string => typeof id === "string" && id !== record.id && !known.some((link) => link.id === id)));
+  const rest = [...ids].sort().flatMap((id): Link[] => {
+    const kind = kindsByPrefix[id.split("_")[0] ?? ""];
+    return kind === undefined ? [] : [{ id, kind }];
+  });
+  return [...known, ...rest];
+}

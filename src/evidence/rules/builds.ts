@@ -1,0 +1,140 @@
+/** Why a build ended: the server's entries (request, queue, claim, start), the builder's (fetch, step, publish) and the replica's start. */
+import { codeRow } from "../codes.ts";
+import type { Code } from "../codes.ts";
+import type { Entry } from "../entry.ts";
+import { contradiction, unknown } from "../finding.ts";
+import type { Excluded, Finding } from "../finding.ts";
+import { all, codeOf, codesIn, coded, epochOf, first, gapsOf, idsOf, last, number, spanSays, text, texts } from "../reading.ts";
+import type { Reading } from "../reading.ts";
+import type { WorkOutcome } from "../verdict.ts";
+import { ordinal, sentence, spell } from "../words.ts";
+
+interface BuildRule {
+  readonly example: string;
+  readonly says: (ended: Entry) => string;
+}
+
+/** Sentences with the numbers of the record; a code without a row here (a replica's at start) says its own sentence. */
+export const buildRules: Readonly<Record<Extract<Code, `build/${string}`>, BuildRule>> = {
+  "build/config-invalid": { example: "build.fetch failed: app_port is no number", says: (ended) => because(ended, "The Space's settings in README.md are wrong.") },
+  "build/no-builder": { example: "build.queue refused: no builder serves docker", says: (ended) => because(ended, "No builder serves this kind of Space.") },
+  "build/queue-timeout": { example: "build.queue refused: no builder took it within 600 s", says: (ended) => because(ended, "No builder became free before the queue's limit.") },
+  "build/fetch-failed": { example: "build.fetch failed: git ended with exit code 128", says: (ended) => because(ended, "The builder could not read the commit.") },
+  "build/step-failed": { example: "build.step failed: install ended with exit code 1", says: stepSays },
+  "build/step-timeout": {
+    example: "build.step failed: install ran past its deadline of 300 s",
+    says: (ended) => because(ended, `Step ${step(ended)} ran past its deadline${took(ended)} and was ended.`),
+  },
+  "build/builder-lost": { example: "build.claim failed: builder n1 went away", says: (ended) => because(ended, "The builder stopped answering in the middle of the build.") },
+  "build/publish-failed": { example: "build.publish failed: no space left on device", says: (ended) => because(ended, "The finished build could not be stored as a release.") },
+};
+
+export function findBuild(reading: Reading): Finding | undefined {
+  const ends = coded(reading.entries);
+  const codes = codesIn(reading.entries);
+  if (codes.length > 1) return contradiction(`it ended as ${codes.join(" and as ")}.`, ends);
+  const code = codes[0];
+  const ended = ends.find((entry) => entry.hop !== "build.request") ?? ends[0];
+  if (code === undefined || ended === undefined) return findUnended(reading);
+  if (last(reading, "replica.ready", "done")) return contradiction(`it ended as ${code}, and yet its replica became ready.`, [...ends, ...all(reading, "replica.ready", "done")]);
+  if (code === "build/builder-lost") return builderLost(reading, ends);
+  return {
+    code,
+    certainty: "proved",
+    sentence: isBuildCode(code) ? buildRules[code].says(ended) : because(ended, codeRow(code).says),
+    facts: ends,
+    excluded: excludedBy(reading, ended),
+  };
+}
+
+export function buildOutcome(reading: Reading, finding: Finding | undefined): WorkOutcome {
+  if (finding) return finding.code === null ? "unknown" : coded(reading.entries).some(({ mark }) => mark === "refused") ? "refused" : "failed";
+  if (last(reading, "replica.ready", "done")) return "ok";
+  return last(reading, "build.publish", "done") && !first(reading, "replica.start", "handed") ? "ok" : "open";
+}
+
+/** One sentence for a build that went well or goes on. */
+export function buildSays(reading: Reading): string {
+  if (last(reading, "replica.ready", "done")) return "The build succeeded and its release is running.";
+  const start = first(reading, "replica.start", "handed");
+  if (start) return `The release is built; replica ${text(start.facts, "replica") ?? ""} is starting.`.replace("  ", " ");
+  if (last(reading, "build.publish", "done")) return "The build succeeded and its release is stored.";
+  const done = last(reading, "build.step", "done");
+  if (done) return `The build is under way: step ${step(done)} is done.`;
+  if (first(reading, "build.claim")) return `Builder ${text(first(reading, "build.claim")?.facts, "builder") ?? "(unnamed)"} has it.`;
+  const queued = first(reading, "build.queue", "took");
+  const position = number(queued?.facts, "position");
+  if (!queued) return "The build was asked for and is not queued yet.";
+  const builder = text(queued.facts, "builder");
+  return `The build is queued${position === undefined ? "" : `, ${ordinal(position)} when it came`}; ${builder ? `builder ${builder} will take it` : "no builder was connected then"}.`;
+}
+
+/** The builder's own word is missing, so it stays likely until its epoch is known to be over without one. */
+function builderLost(reading: Reading, ends: readonly Entry[]): Finding {
+  const published = last(reading, "build.publish", "done");
+  if (published) return contradiction("the builder was lost, and yet it published the release.", [...ends, published]);
+  const builders = builderEntries(reading);
+  const mine = builders.flatMap((entry) => epochOf(reading, entry) ?? []);
+  const dead = mine.length > 0 && mine.every(({ state }) => state !== "open") && gapsOf(reading, (emitter) => builders.some((entry) => entry.emitter === emitter)).length === 0;
+  const says = because(ends[0] as Entry, buildRules["build/builder-lost"].says(ends[0] as Entry));
+  if (dead) return { code: "build/builder-lost", certainty: "proved", sentence: says, facts: [...ends, ...builders] };
+  const inferred = { rule: "taker-silent", from: idsOf(ends), says: "The builder did not answer any more; what it did last is not recorded." };
+  return { code: "build/builder-lost", certainty: "likely", sentence: says, facts: [...ends, ...builders], inferred: [inferred] };
+}
+
+function findUnended(reading: Reading): Finding | undefined {
+  if (reading.entries.length === 0) return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
+  if (last(reading, "replica.ready", "done") || (last(reading, "build.publish", "done") && !first(reading, "replica.start", "handed"))) return undefined;
+  const nameless = reading.entries.filter(({ mark }) => mark === "failed" || mark === "refused");
+  if (nameless.length > 0) return unknown(null, "It is recorded that the build failed, but not with which code.", nameless);
+  const builders = builderEntries(reading);
+  const dead = builders.find((entry) => epochOf(reading, entry)?.state === "dead");
+  if (dead && !last(reading, "build.publish", "done")) {
+    const inferred = { rule: "emitter-died", from: idsOf([dead]), says: `Epoch ${dead.epoch} of ${dead.emitter} ended without closing.` };
+    return { code: "build/builder-lost", certainty: "likely", sentence: "The builder's process ended in the middle of the build.", facts: builders, inferred: [inferred] };
+  }
+  const closed = reading.entries.find((entry) => epochOf(reading, entry)?.state !== "open" && epochOf(reading, entry) !== undefined);
+  const gap = gapsOf(reading, () => true)[0];
+  if (closed && gap) return unknown(null, `How the build ended is not known: ${spanSays(gap)} are missing.`, reading.entries);
+  if (closed) return unknown(null, `How the build ended is not recorded: ${closed.emitter} ended its epoch ${closed.epoch} without saying so.`, reading.entries);
+  return undefined;
+}
+
+/** Entries that only the builder writes. */
+function builderEntries(reading: Reading): readonly Entry[] {
+  return reading.entries.filter(({ hop, mark }) => (hop === "build.claim" && mark === "took") || hop === "build.fetch" || hop === "build.step" || hop === "build.publish");
+}
+
+function excludedBy(reading: Reading, ended: Entry): readonly Excluded[] {
+  const published = last(reading, "build.publish", "done");
+  const taken = first(reading, "build.claim", "took") ?? first(reading, "build.claim", "handed");
+  if (published && ended.hop.startsWith("replica.")) return [{ boundary: "build", because: "the build itself succeeded and was published", by: [published] }];
+  return taken && codeOf(ended) !== "build/queue-timeout" ? [{ boundary: "capacity", because: "a builder took it", by: [taken] }] : [];
+}
+
+function stepSays(ended: Entry): string {
+  const exit = number(ended.facts, "exitCode");
+  const how = exit === undefined ? "failed" : `ended with exit code ${exit}`;
+  return because(ended, `Step ${step(ended)} ${how}${took(ended)}.`);
+}
+
+function step({ facts }: Entry): string {
+  return text(facts, "step") ?? "(unnamed)";
+}
+
+function took({ facts }: Entry): string {
+  const ms = number(facts, "tookMs");
+  return ms === undefined ? "" : ` after ${spell(ms)}`;
+}
+
+/** A sentence and what the part that failed said of it, unless it says the same. */
+export function because(ended: Entry, says: string): string {
+  const reasons = texts(ended.facts, "because").slice(0, 3);
+  const own = text(ended.facts, "says");
+  const more = [...(own === undefined ? [] : [own]), ...reasons].map(sentence).filter((part) => part !== "" && !says.includes(part));
+  return [says, ...new Set(more)].join(" ");
+}
+
+function isBuildCode(code: Code): code is keyof typeof buildRules {
+  return Object.hasOwn(buildRules, code);
+}

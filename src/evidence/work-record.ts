@@ -1,0 +1,31 @@
+/** What `explain` is given: everything that the record holds of one work, and which indexes that record was read at. */
+import type { Charge, WorkOutcome } from "./verdict.ts";
+import type { Entry, EpochState, Gap, Watermark, WorkKind } from "./entry.ts";
+
+/** A work that this one caused or was caused by, as short as it is shown beside it. */
+export interface LinkedWork {
+  readonly id: string;
+  readonly kind: WorkKind;
+  readonly outcome: WorkOutcome;
+  /** `boundary/name`; null where it went well or is open. */
+  readonly code: string | null;
+  readonly sentence: string;
+}
+
+export interface WorkRecord {
+  readonly id: string;
+  readonly kind: WorkKind;
+  /** In any order: views of the journal, entries of emitters, packed records expanded. */
+  readonly entries: readonly Entry[];
+  /** Entries of other works on which a verdict may rest: what became of the replica that took it. */
+  readonly neighbours?: readonly Entry[];
+  readonly gaps: readonly Gap[];
+  readonly watermarks: readonly Watermark[];
+  readonly epochs: readonly EpochState[];
+  readonly links: readonly LinkedWork[];
+  /** A call's receipt id and charge where there is one; amounts in GPU milliseconds. */
+  readonly charge: Charge | null;
+  /** Retention dropped records of this day and before (`2026-11-20`): an absence then proves nothing. */
+  readonly droppedThrough?: string | null;
+  readonly read: { readonly journal: number; readonly evidence: number };
+}

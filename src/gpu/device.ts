@@ -1,0 +1,488 @@
+/**
+ * A replica's GPU side: its calls from `/schedule` to their end, its warm workers, and what the agent is told of both.
+ * It decides nothing about time and money by itself: `meter.ts` does, and this carries it out.
+ */
+import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts";
+import type { ShimToAgent } from "../contract/shim.ts";
+import { assert } from "../stdx/assert.ts";
+import { base32, newId, type RandomBytes } from "../stdx/ids.ts";
+import { instant, iso, type Clock } from "../stdx/time.ts";
+import { serveDeviceApi, type DeviceApi, type DeviceApiTimes } from "./device-api.ts";
+import { MeterFile, type MeterDraft } from "./meter-file.ts";
+import { granted, nextTickAt, step, type End, type Lease, type Metered, type MeterEffect, type MeterInput, type Seen, type Step, type Worker } from "./meter.ts";
+import type { GrantAnswer, Queued, Refusal, ReleaseQuery, ScheduleQuery } from "./wire.ts";
+
+export type DeviceOrder = Extract<ToAgent, { type: "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" }>;
+type Grant = Extract<ToAgent, { type: "grant" }>;
+
+/** The app's processes, as the shim beside it sees them. */
+export interface Workers {
+  /** The app's process of this pid; undefined for pid 1, strangers and the dead. */
+  find(pid: number): Worker | undefined;
+  /** Null while it lives. */
+  look(worker: Worker): Seen | null;
+  term(worker: Worker): void;
+  /** Ends it with its descendants; resolves with whether all are gone. */
+  end(worker: Worker): Promise<boolean>;
+}
+
+export interface DeviceHost {
+  readonly replica: string;
+  readonly space: string;
+  readonly release: string;
+  readonly folder: string;
+  /** False where nobody listens: what matters is said again by `resume`. */
+  send(message: ShimToAgent): boolean;
+  connected(): boolean;
+  note(text: string): void;
+  readonly workers: Workers;
+}
+
+export interface DeviceWorld {
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly times?: Partial<DeviceApiTimes>;
+}
+
+export type ScheduleAnswer =
+  | { readonly kind: "granted"; readonly grant: GrantAnswer }
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** The app or its visitor is gone: nobody waits for an answer. */
+  | { readonly kind: "moot" };
+
+/** A client's place at `/schedule`. */
+export interface Ticket {
+  readonly call: string;
+  readonly answer: Promise<ScheduleAnswer>;
+  /** What it is told while it waits, last first; replaced by each newer one. */
+  queued(): Queued | undefined;
+  /** The client has gone away before it had its answer. `again`: it may come back once for the same call. */
+  hangUp(again: boolean): void;
+}
+
+export type AllowAnswer = "ok" | "unknown" | "not-yours" | "ended" | "other-worker";
+export type ReleaseAnswer = { readonly kind: "ended"; readonly end: End } | { readonly kind: "unknown" };
+
+/** How long a client whose stream broke may take to schedule the same call once more. */
+const againWithinMs = 5_000;
+/** How long `left` is said again after each reconnection: longer than any queue. */
+const leftKeptMs = 600_000;
+/** Calls of one replica that wait at once; the server's own queue limits are lower. */
+const waitingMax = 256;
+/** Ended calls whose tokens still get the same answer. */
+const endedMax = 1_024;
+/** A worker's death and a lease's end are seen within this. */
+const lookEveryMs = 50;
+/** Attempts to end a process that the kernel holds on to, five seconds each; then its slot stays leased and the log says so. */
+const endAttemptsMax = 120;
+const tokenBytes = 20;
+/** Above what any card is cut into. */
+const slotsMaxOfCard = 1_000;
+
+/** Opens the replica's Device API on a channel of its own. */
+export async function openDevice(host: DeviceHost, world: DeviceWorld): Promise<Device> {
+  const device = new Device(host, world);
+  await device.listen();
+  return device;
+}
+
+interface Call {
+  readonly request: ScheduleRequest;
+  readonly allowToken: string;
+  readonly answer: PromiseWithResolvers<ScheduleAnswer>;
+  /** Resolves when the call has ended and that is synced. */
+  readonly ended: PromiseWithResolvers<void>;
+  queued: Queued | undefined;
+  sent: boolean;
+  /** `dropped`: its client went away and may come back; `left`: it did not. */
+  client: "waits" | "dropped" | "left" | "answered";
+  cameBack: boolean;
+  grant: Grant | undefined;
+  metered: Metered | undefined;
+  againTimer: NodeJS.Timeout | undefined;
+}
+
+interface IdleWorker {
+  readonly task: string;
+  readonly worker: Worker;
+  readonly fence: number;
+}
+
+export class Device {
+  readonly #host: DeviceHost;
+  readonly #world: DeviceWorld;
+  readonly #meter: MeterFile;
+  readonly #calls = new Map<string, Call>();
+  readonly #byToken = new Map<string, Call>();
+  readonly #idle = new Map<string, IdleWorker>();
+  /** Highest fence seen of each slot (L19). */
+  readonly #fences = new Map<string, number>();
+  #api: DeviceApi | undefined;
+  #sweep: NodeJS.Timeout | undefined;
+
+  constructor(host: DeviceHost, world: DeviceWorld) {
+    this.#host = host;
+    this.#world = world;
+    this.#meter = new MeterFile(host.folder, (report) => this.#tell(report));
+  }
+
+  async listen(): Promise<void> {
+    const secret = base32(this.#world.random(tokenBytes));
+    this.#api = await serveDeviceApi(this, { secret, times: this.#world.times ?? {} });
+  }
+
+  get url(): string {
+    return this.#api?.url ?? "";
+  }
+
+  get told(): boolean {
+    return this.#meter.pending.length === 0;
+  }
+
+  connected(): boolean {
+    return this.#host.connected();
+  }
+
+  /** Calls of this replica that wait for a GPU. */
+  queueSize(): number {
+    return [...this.#calls.values()].filter((call) => !call.metered && call.client !== "left").length;
+  }
+
+  /** A place for the call; the place of a call whose stream broke, once; undefined when too many wait. */
+  schedule(query: ScheduleQuery): Ticket | undefined {
+    const before = this.#dropped(query);
+    if (before) {
+      clearTimeout(before.againTimer);
+      before.client = "waits";
+      before.cameBack = true;
+      return this.#ticket(before);
+    }
+    if (this.queueSize() >= waitingMax) return undefined;
+    const { replica, space, release } = this.#host;
+    const { task, declaredMs, size, token } = query;
+    const call = newId("c", this.#world.random);
+    const made: Call = {
+      request: { call, replica, space, release, task, declaredMs, size, token },
+      allowToken: base32(this.#world.random(tokenBytes)),
+      answer: Promise.withResolvers(),
+      ended: Promise.withResolvers(),
+      queued: undefined,
+      sent: false,
+      client: "waits",
+      cameBack: false,
+      grant: undefined,
+      metered: undefined,
+      againTimer: undefined,
+    };
+    this.#calls.set(call, made);
+    made.sent = this.#host.send({ type: "schedule", request: made.request });
+    return this.#ticket(made);
+  }
+
+  async allow(allowToken: string, pid: number): Promise<AllowAnswer> {
+    const now = this.#now();
+    const call = this.#byToken.get(allowToken);
+    if (!call?.metered) return "unknown";
+    const worker = this.#host.workers.find(pid);
+    if (!worker) return "not-yours";
+    const { refused } = await this.#feed(call, { type: "allow", worker }, now);
+    return refused ?? "ok";
+  }
+
+  async release(query: ReleaseQuery): Promise<ReleaseAnswer> {
+    const now = this.#now();
+    const call = this.#byToken.get(query.allowToken);
+    if (!call?.metered) return { kind: "unknown" };
+    const alive = "worker" in call.metered && this.#host.workers.look(call.metered.worker) === null;
+    await this.#feed(call, { type: "release", word: query, alive }, now);
+    await call.ended.promise;
+    const { metered } = call;
+    assert(metered.stage === "ended", "a call whose end was told has ended");
+    return { kind: "ended", end: metered.end };
+  }
+
+  take(order: DeviceOrder): void {
+    if (order.type === "ack-meter") this.#meter.acknowledge(order.seq);
+    else if (order.type === "clear") void this.#clear(order.slot, order.fence);
+    else if (order.type === "grant") void this.#grant(order);
+    else this.#takeOfCall(order);
+  }
+
+  resume(): void {
+    for (const call of this.#calls.values()) {
+      if (call.metered || call.grant) continue;
+      if (call.client !== "left") call.sent = this.#host.send({ type: "schedule", request: call.request }) || call.sent;
+      else this.#host.send({ type: "left", call: call.request.call, replica: this.#host.replica });
+    }
+    for (const report of this.#meter.pending) this.#tell(report);
+  }
+
+  async appEnded(cause: "app-exit" | "app-killed" | "operator-stop"): Promise<void> {
+    for (const call of [...this.#calls.values()]) {
+      if (call.metered) await this.#feed(call, { type: "app-ended", cause }, this.#now());
+      else this.#forget(call, { kind: "moot" });
+    }
+    const slots = [...this.#idle];
+    this.#idle.clear();
+    for (const [slot, { fence }] of slots) await this.#reportGone(slot, fence);
+    await this.#meter.settled();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweep);
+    for (const call of this.#calls.values()) clearTimeout(call.againTimer);
+    await this.#api?.close();
+    await this.#meter.settled();
+    this.#meter.close();
+  }
+
+  #ticket(call: Call): Ticket {
+    return {
+      call: call.request.call,
+      answer: call.answer.promise.then((answer) => {
+        if (call.client === "waits") call.client = "answered";
+        return answer;
+      }),
+      queued: () => call.queued,
+      hangUp: (again) => this.#hangUp(call, again),
+    };
+  }
+
+  #dropped({ task, token }: ScheduleQuery): Call | undefined {
+    const same = ({ client, cameBack, request }: Call): boolean =>
+      client === "dropped" && !cameBack && request.task === task && request.token === token;
+    return [...this.#calls.values()].find((call) => same(call) && call.metered?.stage !== "ended");
+  }
+
+  #hangUp(call: Call, again: boolean): void {
+    if (call.metered?.stage === "ended" || !this.#calls.has(call.request.call)) return;
+    if (!again || call.cameBack) return this.#leave(call);
+    call.client = "dropped";
+    call.againTimer = setTimeout(() => this.#leave(call), againWithinMs);
+  }
+
+  /** The client is gone for good. A call of which the agent never heard simply ends. */
+  #leave(call: Call): void {
+    call.client = "left";
+    if (!call.sent) return this.#forget(call, { kind: "moot" });
+    this.#host.send({ type: "left", call: call.request.call, replica: this.#host.replica });
+    call.answer.resolve({ kind: "moot" });
+    if (!call.metered) {
+      call.againTimer = setTimeout(() => this.#forget(call, { kind: "moot" }), leftKeptMs);
+      return;
+    }
+    const word = { fail: false, outcome: "unused", exitCode: null, signal: null } as const;
+    void this.#feed(call, { type: "release", word, alive: this.#isAlive(call) }, this.#now());
+  }
+
+  #isAlive({ metered }: Call): boolean {
+    return metered !== undefined && "worker" in metered && this.#host.workers.look(metered.worker) === null;
+  }
+
+  #takeOfCall(order: Queued | Refusal | Extract<DeviceOrder, { type: "withdraw" }>): void {
+    const call = this.#calls.get(order.call);
+    if (!call) return;
+    if (order.type === "withdraw") {
+      if (call.metered?.lease.fence === order.fence) void this.#feed(call, { type: "withdraw", cause: order.cause }, this.#now());
+    } else if (!call.metered && order.type === "queued") call.queued = order;
+    else if (!call.metered && order.type === "refuse") this.#forget(call, { kind: "refused", refusal: order });
+  }
+
+  async #grant(grant: Grant): Promise<void> {
+    const stale = grant.slots.some((slot) => grant.fence <= (this.#fences.get(slot) ?? -1));
+    if (stale) return; // a repeat, or older than what this slot has had since (L19)
+    for (const slot of grant.slots) this.#fences.set(slot, grant.fence);
+    const call = this.#calls.get(grant.call);
+    if (!call || call.grant || call.client === "left") return this.#reportUnwanted(grant, call);
+    call.grant = grant;
+    const { warm, others } = this.#idleOn(grant.slots, grant.warm ? call.request.task : null);
+    const { fence, leaseMs, attachWithinMs, device } = grant;
+    const begun = granted({ fence, leaseMs, attachWithinMs } satisfies Lease, warm, this.#now());
+    call.metered = begun.next;
+    this.#byToken.set(call.allowToken, call);
+    this.#watch();
+    // The old workers of these slots are gone before anybody else runs there (L22).
+    await Promise.all(others.map((worker) => this.#end(worker)));
+    await this.#perform(call, begun);
+    const answer: GrantAnswer = {
+      call: grant.call,
+      idle: warm !== null,
+      nvidiaIndex: workerIndex(grant),
+      nvidiaUUID: device.uuid,
+      allowToken: call.allowToken,
+      leaseMs,
+      slot: grant.slots[0] ?? "",
+    };
+    call.answer.resolve({ kind: "granted", grant: answer });
+  }
+
+  /** Takes the idle workers off these slots: the living one of `task`, which may run again, and the others. */
+  #idleOn(slots: readonly string[], task: string | null): { readonly warm: Worker | null; readonly others: readonly Worker[] } {
+    let warm: Worker | null = null;
+    const others: Worker[] = [];
+    for (const slot of slots) {
+      const idle = this.#idle.get(slot);
+      if (!idle) continue;
+      this.#idle.delete(slot);
+      if (idle.task === task && this.#host.workers.look(idle.worker) === null) warm = idle.worker;
+      else others.push(idle.worker);
+    }
+    return { warm, others };
+  }
+
+  /** A grant that nobody can use: its call ended here, or was never made here. */
+  async #reportUnwanted({ call, fence }: Grant, known: Call | undefined): Promise<void> {
+    if (known && !known.grant) this.#forget(known, { kind: "moot" });
+    const end = { cause: "returned", usedMs: 0, workerAlive: false, unused: true, says: "Nobody waited for this grant any more." };
+    await this.#report({ kind: "ended", call, fence, ...end, at: this.#at() });
+  }
+
+  async #clear(slot: string, fence: number): Promise<void> {
+    if (fence < (this.#fences.get(slot) ?? -1)) return; // the slot has been leased anew since
+    this.#fences.set(slot, fence);
+    const holder = [...this.#calls.values()].find(({ grant, metered }) => grant?.slots.includes(slot) && metered?.stage !== "ended");
+    if (holder?.metered) {
+      await this.#feed(holder, { type: "withdraw", cause: "operator-stop" }, this.#now());
+      await holder.ended.promise;
+    }
+    const idle = this.#idle.get(slot);
+    if (idle) {
+      const slots = this.#takeIdle(idle.worker);
+      if (!(await this.#end(idle.worker))) return;
+      // A worker that had several slots is gone from all of them.
+      for (const other of slots) if (other.slot !== slot) await this.#reportGone(other.slot, other.fence);
+    }
+    this.#host.send({ type: "cleared", replica: this.#host.replica, slot, fence });
+  }
+
+  async #feed(call: Call, input: MeterInput, now: number): Promise<Step> {
+    const before = call.metered as Metered;
+    const taken = step(before, input, now);
+    call.metered = taken.next;
+    await this.#perform(call, taken);
+    return taken;
+  }
+
+  async #perform(call: Call, { effects }: Step): Promise<void> {
+    for (const effect of effects) await this.#carryOut(call, effect);
+  }
+
+  async #carryOut(call: Call, effect: MeterEffect): Promise<void> {
+    const { workers } = this.#host;
+    const { call: id, task } = call.request;
+    const fence = (call.grant as Grant).fence;
+    switch (effect.do) {
+      case "report-attached":
+        return this.#report({ kind: "attached", call: id, fence, pid: effect.pid, at: this.#at() });
+      case "report-ended": {
+        const { end } = effect;
+        const { slots } = call.grant as Grant;
+        if (effect.worker) for (const slot of slots) this.#idle.set(slot, { task, worker: effect.worker, fence });
+        await this.#report({ kind: "ended", call: id, fence, ...end, at: this.#at() });
+        return this.#ended(call);
+      }
+      case "term":
+        return workers.term(effect.worker);
+      case "end":
+        // Nobody waits here: the end is told by `gone`, and whoever needs it waits for the call's end.
+        void this.#end(effect.worker).then((gone) => (gone ? this.#feed(call, { type: "gone" }, this.#now()) : undefined));
+        return;
+      case "end-replaced":
+        void this.#end(effect.worker);
+        return;
+    }
+  }
+
+  #ended(call: Call): void {
+    call.ended.resolve();
+    this.#forget(call, { kind: "moot" });
+    if (this.#byToken.size <= endedMax) return;
+    for (const [token, { metered }] of this.#byToken) {
+      if (metered?.stage !== "ended") continue;
+      this.#byToken.delete(token);
+      return;
+    }
+  }
+
+  #forget(call: Call, answer: ScheduleAnswer): void {
+    clearTimeout(call.againTimer);
+    this.#calls.delete(call.request.call);
+    call.answer.resolve(answer);
+  }
+
+  /** Ends a worker, however long the kernel holds on to it. */
+  async #end(worker: Worker): Promise<boolean> {
+    for (let attempt = 0; attempt < endAttemptsMax; attempt++) {
+      if (await this.#host.workers.end(worker)) return true;
+    }
+    this.#host.note(`worker ${worker.pid} does not end: its GPU slot stays taken until the node is looked at`);
+    return false;
+  }
+
+  #watch(): void {
+    this.#sweep ??= setInterval(() => this.#look(), lookEveryMs);
+  }
+
+  #look(): void {
+    const now = this.#now();
+    let open = false;
+    for (const call of this.#calls.values()) {
+      const { metered } = call;
+      if (!metered || metered.stage === "ended") continue;
+      open = true;
+      const watched = metered.stage === "running" || metered.stage === "expiring";
+      const seen = watched ? this.#host.workers.look(metered.worker) : null;
+      if (seen) void this.#feed(call, { type: "died", seen }, now);
+      const due = call.metered ? nextTickAt(call.metered) : null;
+      if (due !== null && now >= due) void this.#feed(call, { type: "tick" }, now);
+    }
+    for (const { worker } of new Set(this.#idle.values())) {
+      if (this.#host.workers.look(worker) !== null) void this.#idleDied(worker);
+    }
+    if (open || this.#idle.size > 0) return;
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
+  }
+
+  async #idleDied(worker: Worker): Promise<void> {
+    const slots = this.#takeIdle(worker);
+    // What it started may live on; the slot is free when that is gone too.
+    await this.#end(worker);
+    for (const { slot, fence } of slots) await this.#reportGone(slot, fence);
+  }
+
+  #takeIdle(worker: Worker): readonly { readonly slot: string; readonly fence: number }[] {
+    const slots = [...this.#idle].filter(([, idle]) => idle.worker.pid === worker.pid && idle.worker.start === worker.start);
+    for (const [slot] of slots) this.#idle.delete(slot);
+    return slots.map(([slot, { fence }]) => ({ slot, fence }));
+  }
+
+  #reportGone(slot: string, fence: number): Promise<void> {
+    return this.#report({ kind: "worker-gone", slot, fence, at: this.#at() });
+  }
+
+  #report(draft: MeterDraft): Promise<void> {
+    return this.#meter.append(draft);
+  }
+
+  #tell(report: MeterReport): void {
+    this.#host.send({ type: "meter", replica: this.#host.replica, report });
+  }
+
+  #now(): number {
+    return this.#world.clock.monotonic();
+  }
+
+  #at(): string {
+    return iso(instant(this.#world.clock.wall()));
+  }
+}
+
+/**
+ * What a `spaces` client keeps its warm workers by, and nothing else: a number for each slot, since two slots of one card have
+ * two workers. The card itself is named by its UUID.
+ */
+function workerIndex({ slots, device }: Grant): number {
+  const slot = Number(/\/(\d{1,3})$/.exec(slots[0] ?? "")?.[1] ?? 0);
+  return device.index * slotsMaxOfCard + slot;
+}

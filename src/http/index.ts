@@ -1,0 +1,14 @@
+/** A small server kit: problem replies, Proxy-Status, hosts, bodies and limits. */
+export { prefersHtml } from "./accept.ts";
+export { readBody } from "./body.ts";
+export type { Body } from "./body.ts";
+export { parseHost } from "./host.ts";
+export type { Host } from "./host.ts";
+export * from "./limits.ts";
+export { escapeHtml, pagePolicy, problemPage } from "./page.ts";
+export type { Break, PageFacts } from "./page.ts";
+export { problemOf, proxyErrorOf } from "./problem.ts";
+export type { ProblemExtra } from "./problem.ts";
+export { defaultDeploymentName, parseProxyStatus, receivedStatusValues, serializeProxyStatus } from "./proxy-status.ts";
+export { rawProblem, retryAfterDefaultSeconds, writeProblem } from "./reply.ts";
+export type { ProblemReply } from "./reply.ts";

@@ -1,0 +1,372 @@
+/**
+ * Spaces' repositories: bare git repositories in one folder, written by git's own plumbing. A commit is a compare-and-swap of
+ * the branch, so of two writers who saw the same parent one wins and the other is told.
+ */
+import { createReadStream } from "node:fs";
+import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { newId, type RandomBytes } from "../stdx/ids.ts";
+import type { Clock } from "../stdx/time.ts";
+import { GitFailure, runGit, systemGit, type GitProgram, type GitRun } from "./git.ts";
+import { linkProblem, pathConflicts, pathProblem } from "./paths.ts";
+
+export interface NewFile {
+  readonly path: string;
+  /** Its content, or the file that holds it. */
+  readonly content: { readonly bytes: Uint8Array } | { readonly file: string };
+}
+
+export interface Author {
+  readonly name: string;
+  readonly email: string;
+}
+
+export interface CommitRequest {
+  /** The bare repository's folder, as {@link RepositoryStore.repositoryOf} gives it. */
+  readonly repository: string;
+  readonly branch: string;
+  readonly files: readonly NewFile[];
+  readonly deletedFiles?: readonly string[];
+  readonly deletedFolders?: readonly string[];
+  /** The commit's tree is exactly `files`. */
+  readonly replaceAll?: boolean;
+  /** The commit that the caller saw as the branch's last; a branch that is elsewhere refuses. Absent: on top of whatever is there. */
+  readonly parent?: string;
+  readonly author: Author;
+  readonly summary: string;
+  readonly description?: string;
+}
+
+export type CommitResult =
+  /** `changed: false`: the tree is as it was, and no commit was made; `commit` is the branch's. */
+  | { readonly ok: true; readonly commit: string; readonly tree: string; readonly changed: boolean }
+  | { readonly ok: false; readonly refusal: "parent-moved"; readonly status: 412; readonly says: string; readonly head: string | null }
+  | { readonly ok: false; readonly refusal: "absent-file"; readonly status: 404; readonly says: string; readonly problems: readonly string[] }
+  | { readonly ok: false; readonly refusal: "bad-path" | "empty-commit"; readonly status: 400; readonly says: string; readonly problems: readonly string[] };
+
+export interface TreeEntry {
+  readonly path: string;
+  /** `100644`, `100755`, `120000` (a link) or `160000` (another repository's commit). */
+  readonly mode: string;
+  readonly oid: string;
+  /** Bytes; null for another repository's commit. */
+  readonly size: number | null;
+}
+
+export type CheckoutResult =
+  | { readonly ok: true; readonly files: number; /** What was left out, in words. */ readonly notes: readonly string[] }
+  | { readonly ok: false; readonly refusal: "unknown-commit" | "bad-link"; readonly says: string; readonly problems: readonly string[] };
+
+export interface RepositoryStore {
+  /** The folder of a repository of this name; it may not exist. */
+  repositoryOf(name: string): string;
+  /** Makes an empty repository, whole or not at all; false where it was there. */
+  createRepository(name: string): Promise<boolean>;
+  commitFiles(request: CommitRequest): Promise<CommitResult>;
+  /** The commit that the branch is at; null for an empty branch. */
+  head(repository: string, branch: string): Promise<string | null>;
+  /** The file's bytes; undefined where the commit has none there. Throws `GitFailure` `git-too-much` above `maxBytes`. */
+  readFile(repository: string, commit: string, path: string, maxBytes?: number): Promise<Buffer | undefined>;
+  /** All files of the commit, folders left out. */
+  listTree(repository: string, commit: string): Promise<readonly TreeEntry[]>;
+  /** Writes the commit's files into `folder`, which is made. Links that leave it are refused before anything is written. */
+  checkout(repository: string, commit: string, folder: string, signal?: AbortSignal): Promise<CheckoutResult>;
+}
+
+export interface StoreOptions {
+  readonly folder: string;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly git?: GitProgram;
+}
+
+/** Writers without a parent start again on top of each other's commits so many times; each round one of them wins. */
+const attemptsMax = 8;
+/** A file that is read whole into memory: settings and pages, never models. */
+const readMaxBytes = 16 << 20;
+const noCommit = "0".repeat(40);
+
+export function openRepositories({ folder, clock, random, git = systemGit }: StoreOptions): RepositoryStore {
+  const turns = new Map<string, Promise<unknown>>();
+  const run = (repository: string, args: readonly string[], rest: Omit<GitRun, "args" | "repository"> = {}) =>
+    runGit(git, { args, repository, ...rest });
+
+  return {
+    repositoryOf: (name) => join(folder, `${checkedName(name)}.git`),
+    createRepository,
+    commitFiles: (request) => inTurn(request.repository, () => commitFiles(request)),
+    head,
+    readFile,
+    listTree,
+    checkout,
+  };
+
+  async function createRepository(name: string): Promise<boolean> {
+    const final = join(folder, `${checkedName(name)}.git`);
+    if (await exists(final)) return false;
+    await mkdir(dirname(final), { recursive: true });
+    const fresh = await mkdtemp(join(folder, ".new-"));
+    try {
+      await runGit(git, { args: ["init", "--quiet", "--bare", "--initial-branch=main", "--template=", fresh] });
+      await run(fresh, ["config", "transfer.hideRefs", "refs/waybill"]);
+      await rename(fresh, final);
+      return true;
+    } catch (error) {
+      await rm(fresh, { recursive: true, force: true });
+      // Somebody else's rename came first, to a folder that is no longer empty.
+      if (isOneOf(error, ["ENOTEMPTY", "EEXIST"])) return false;
+      throw error;
+    }
+  }
+
+  async function commitFiles(request: CommitRequest): Promise<CommitResult> {
+    const wrong = wrongPaths(request);
+    if (wrong.length > 0) return { ok: false, refusal: "bad-path", status: 400, says: wrong[0] as string, problems: wrong };
+    for (let attempt = 1; ; attempt++) {
+      const head = await headOf(request.repository, request.branch);
+      if (request.parent !== undefined && request.parent !== head) return moved(request, head);
+      const result = await commitOnto(request, head);
+      if (result !== "moved") return result;
+      if (request.parent !== undefined || attempt === attemptsMax) {
+        return moved(request, await headOf(request.repository, request.branch));
+      }
+    }
+  }
+
+  async function commitOnto(request: CommitRequest, head: string | null): Promise<CommitResult | "moved"> {
+    const { repository } = request;
+    const present = head === null ? [] : await listTree(repository, head);
+    const absent = absentFiles(request, present);
+    if (absent.length > 0) return { ok: false, refusal: "absent-file", status: 404, says: absent[0] as string, problems: absent };
+    if (head === null && request.files.length === 0) {
+      const says = "the first commit of a repository needs a file";
+      return { ok: false, refusal: "empty-commit", status: 400, says, problems: [says] };
+    }
+    const passing = `refs/waybill/import/${newId("i", random)}`;
+    const stream = importStream(request, { head, passing, present, seconds: Math.floor(clock.wall() / 1000) });
+    try {
+      await run(repository, ["fast-import", "--quiet", "--done", "--date-format=raw"], { input: stream });
+      const [commit, tree, before] = await resolve(repository, [passing, `${passing}^{tree}`, ...(head ? [`${head}^{tree}`] : [])]);
+      if (head !== null && tree === before) return { ok: true, commit: head, tree: tree as string, changed: false };
+      const branch = `refs/heads/${request.branch}`;
+      if (!(await swap(repository, branch, commit as string, head))) return "moved";
+      return { ok: true, commit: commit as string, tree: tree as string, changed: true };
+    } finally {
+      await run(repository, ["update-ref", "-d", passing]);
+    }
+  }
+
+  /** True where the branch went from `from` to `to`; false where it was elsewhere by then. */
+  async function swap(repository: string, branch: string, to: string, from: string | null): Promise<boolean> {
+    try {
+      await run(repository, ["update-ref", branch, to, from ?? noCommit]);
+      return true;
+    } catch (error) {
+      const now = await headOf(repository, branch.slice("refs/heads/".length));
+      if (error instanceof GitFailure && now !== from) return false;
+      throw error;
+    }
+  }
+
+  async function headOf(repository: string, branch: string): Promise<string | null> {
+    const { exitCode, output } = await run(repository, ["rev-parse", "--verify", "--quiet", `refs/heads/${branch}^{commit}`], { answers: [1] });
+    return exitCode === 0 ? output.toString("latin1").trim() : null;
+  }
+
+  async function head(repository: string, branch: string): Promise<string | null> {
+    if (!isBranchName(branch)) return null;
+    return headOf(repository, branch);
+  }
+
+  async function resolve(repository: string, names: readonly string[]): Promise<readonly string[]> {
+    const { output } = await run(repository, ["rev-parse", ...names]);
+    return output.toString("latin1").trim().split("\n");
+  }
+
+  async function readFile(repository: string, commit: string, path: string, maxBytes = readMaxBytes): Promise<Buffer | undefined> {
+    if (!isCommit(commit) || pathProblem(path) !== undefined) return undefined;
+    const found = parseTree((await run(repository, ["ls-tree", "-z", "-l", "--full-tree", commit, "--", path])).output);
+    const entry = found.find((one) => one.path === path && one.size !== null);
+    if (!entry) return undefined;
+    return (await run(repository, ["cat-file", "blob", entry.oid], { outputMaxBytes: maxBytes })).output;
+  }
+
+  async function listTree(repository: string, commit: string): Promise<readonly TreeEntry[]> {
+    return parseTree((await run(repository, ["ls-tree", "-r", "-z", "-l", "--full-tree", commit])).output);
+  }
+
+  async function checkout(repository: string, commit: string, into: string, signal?: AbortSignal): Promise<CheckoutResult> {
+    if (!isCommit(commit) || !(await isKnown(repository, commit))) {
+      const says = `the repository has no commit ${commit}`;
+      return { ok: false, refusal: "unknown-commit", says, problems: [says] };
+    }
+    const entries = await listTree(repository, commit);
+    const bad = [...entries.flatMap(({ path }) => pathProblemOf(path)), ...(await badLinks(repository, entries))];
+    if (bad.length > 0) return { ok: false, refusal: "bad-link", says: bad[0] as string, problems: bad };
+    await mkdir(into, { recursive: true });
+    const index = await mkdtemp(join(dirname(into), ".index-"));
+    const rest = { env: { GIT_INDEX_FILE: join(index, "index"), GIT_WORK_TREE: into }, ...(signal ? { signal } : {}) };
+    try {
+      await run(repository, ["read-tree", commit], rest);
+      await run(repository, ["-c", "core.bare=false", "checkout-index", "--all", "--force", "--quiet"], rest);
+    } finally {
+      await rm(index, { recursive: true, force: true });
+    }
+    const others = entries.filter(({ mode }) => mode === "160000");
+    return {
+      ok: true,
+      files: entries.length - others.length,
+      notes: others.map(({ path }) => `${path} is a submodule: its files are not fetched, the folder is empty`),
+    };
+  }
+
+  async function isKnown(repository: string, commit: string): Promise<boolean> {
+    return (await run(repository, ["cat-file", "-e", `${commit}^{commit}`], { answers: [1, 128] })).exitCode === 0;
+  }
+
+  async function badLinks(repository: string, entries: readonly TreeEntry[]): Promise<readonly string[]> {
+    const problems: string[] = [];
+    for (const { path, oid } of entries.filter(({ mode }) => mode === "120000")) {
+      const target = (await run(repository, ["cat-file", "blob", oid], { outputMaxBytes: 1 << 16 })).output.toString("utf8");
+      const problem = linkProblem(path, target);
+      if (problem !== undefined) problems.push(problem);
+    }
+    return problems;
+  }
+
+  /** Writers of this process take turns: nobody builds a commit that is bound to lose. */
+  function inTurn<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const turn = (turns.get(key) ?? Promise.resolve()).then(task, task);
+    turns.set(key, turn);
+    const forget = (): void => {
+      if (turns.get(key) === turn) turns.delete(key);
+    };
+    turn.then(forget, forget);
+    return turn;
+  }
+}
+
+/** `owner/name` or any other path of letters, digits and `._-`: what a repository may be called on our disk. */
+export function isRepositoryName(name: string): boolean {
+  return /^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}(\/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}){0,2}$/.test(name) && !/\.git(\/|$)|\.\./.test(name);
+}
+
+function checkedName(name: string): string {
+  if (!isRepositoryName(name)) throw new RangeError(`not a repository's name: ${JSON.stringify(name)}`);
+  return name;
+}
+
+function isBranchName(branch: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/.test(branch) && !/\.\.|\/\/|\.lock(\/|$)|[./]$|\/\./.test(branch);
+}
+
+const isCommit = (text: string): boolean => /^[0-9a-f]{40}$/.test(text);
+
+function wrongPaths({ files, deletedFiles = [], deletedFolders = [], branch }: CommitRequest): readonly string[] {
+  const added = files.map(({ path }) => path);
+  const seen = new Set<string>();
+  const twice = new Set(added.filter((path) => seen.has(path) || !seen.add(path)));
+  return [
+    ...(isBranchName(branch) ? [] : [`not a branch's name: ${JSON.stringify(branch)}`]),
+    ...[...added, ...deletedFiles, ...deletedFolders].flatMap(pathProblemOf),
+    ...[...twice].map((path) => `${path} is added twice`),
+    ...pathConflicts(added),
+  ];
+}
+
+function pathProblemOf(path: string): readonly string[] {
+  const problem = pathProblem(path);
+  return problem === undefined ? [] : [`${JSON.stringify(path)}: ${problem}`];
+}
+
+function absentFiles(request: CommitRequest, present: readonly TreeEntry[]): readonly string[] {
+  const paths = new Set(present.map(({ path }) => path));
+  return (request.deletedFiles ?? []).filter((path) => !paths.has(path)).map((path) => `${path} is to be deleted and is not there`);
+}
+
+function moved(request: CommitRequest, head: string | null): CommitResult {
+  const at = head === null ? "has no commit" : `is at ${head}`;
+  const says =
+    request.parent === undefined
+      ? `other writers were faster ${attemptsMax} times; branch ${request.branch} ${at}`
+      : `branch ${request.branch} ${at}, not at the parent ${request.parent}`;
+  return { ok: false, refusal: "parent-moved", status: 412, says, head };
+}
+
+/** The stream of `git fast-import`: one commit on a passing reference, on top of `head`. */
+async function* importStream(
+  request: CommitRequest,
+  onto: { readonly head: string | null; readonly passing: string; readonly present: readonly TreeEntry[]; readonly seconds: number },
+): AsyncGenerator<Uint8Array | string> {
+  const modes = new Map(onto.present.map(({ path, mode }) => [path, mode]));
+  const who = `${plain(request.author.name)} <${plain(request.author.email)}> ${onto.seconds} +0000`;
+  const message = Buffer.from(request.description ? `${request.summary}\n\n${request.description}\n` : `${request.summary}\n`);
+  yield `feature done\ncommit ${onto.passing}\nauthor ${who}\ncommitter ${who}\ndata ${message.length}\n`;
+  yield message;
+  yield "\n";
+  if (onto.head !== null) yield `from ${onto.head}\n`;
+  if (request.replaceAll) yield "deleteall\n";
+  for (const path of [...(request.deletedFolders ?? []), ...(request.deletedFiles ?? [])]) yield `D ${quoted(path)}\n`;
+  for (const { path, content } of request.files) {
+    // What was a program stays one: this way of committing cannot say so.
+    const mode = modes.get(path) === "100755" ? "100755" : "100644";
+    yield `M ${mode} inline ${quoted(path)}\n`;
+    yield* data(content);
+  }
+  yield "done\n";
+}
+
+async function* data(content: NewFile["content"]): AsyncGenerator<Uint8Array | string> {
+  if ("bytes" in content) {
+    yield `data ${content.bytes.length}\n`;
+    yield content.bytes;
+  } else {
+    const { size } = await stat(content.file);
+    yield `data ${size}\n`;
+    let sent = 0;
+    // The length was promised: a file that grows meanwhile is cut there, one that shrinks fails the commit.
+    if (size > 0) {
+      for await (const piece of createReadStream(content.file, { end: size - 1 }) as AsyncIterable<Buffer>) {
+        sent += piece.length;
+        yield piece;
+      }
+    }
+    if (sent !== size) throw new Error(`${content.file} became shorter while it was read`);
+  }
+  yield "\n";
+}
+
+function plain(text: string): string {
+  return text.replace(/[<>\r\n\0]/g, " ").trim() || "unknown";
+}
+
+function quoted(path: string): string {
+  return `"${path.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+}
+
+/** Parses `ls-tree -r -z -l`: `<mode> <type> <oid> <size>\t<path>\0`. */
+function parseTree(output: Buffer): readonly TreeEntry[] {
+  return output
+    .toString("utf8")
+    .split("\0")
+    .filter((row) => row !== "")
+    .map((row) => {
+      const tab = row.indexOf("\t");
+      const [mode, , oid, size] = row.slice(0, tab).split(/ +/) as [string, string, string, string];
+      return { path: row.slice(tab + 1), mode, oid, size: size === "-" ? null : Number(size) };
+    });
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isOneOf(error, ["ENOENT"])) return false;
+    throw error;
+  }
+}
+
+function isOneOf(error: unknown, codes: readonly string[]): boolean {
+  return codes.includes(String((error as { code?: unknown }).code));
+}

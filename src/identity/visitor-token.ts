@@ -1,0 +1,176 @@
+/**
+ * The visitor's token, `X-IP-Token`: the edge mints one for each request to an app, and the app hands it back with a GPU call,
+ * verbatim. So the call is billed to whoever made the request, and is linked to it exactly.
+ *
+ * It is a JWT in three parts because clients decode the middle one and look at `user`. HMAC-SHA256, since only the platform
+ * verifies it; by `node:crypto` and not jose, whose signing is asynchronous and this is on the path of every request.
+ *
+ * What is accepted is what {@link mintVisitorToken} writes, byte for byte: the header is compared as text with the one that belongs to
+ * the key, and the payload must be its own canonical text. So no other algorithm, no key by address, no member twice, no padding.
+ */
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { BilledBy, TierName } from "../core/model.ts";
+import { tiers } from "../core/policy.ts";
+import { instant } from "../stdx/time.ts";
+import type { Instant } from "../stdx/time.ts";
+
+/** Secrets by their id: the current one, and the one before it for as long as its tokens last. */
+export type VisitorSecrets = ReadonlyMap<string, Uint8Array>;
+
+export interface VisitorTokenTerms {
+  readonly key: Uint8Array;
+  readonly kid: string;
+  /** owner/name: the only Space that may hand the token back. */
+  readonly space: string;
+  /** The signed-in account's name as apps may see it; null for a visitor who is not signed in. */
+  readonly user: string | null;
+  /** Who is billed: a name, or `address:…`. */
+  readonly account: string;
+  readonly tier: TierName;
+  readonly billedBy: BilledBy;
+  /** The request's id: the token names this one and no other. */
+  readonly request: string;
+  readonly issuedAt: Instant;
+  /** Valid before this instant, to the whole second above. */
+  readonly expiresAt: Instant;
+}
+
+export interface VisitorClaims {
+  readonly space: string;
+  readonly user: string | null;
+  readonly account: string;
+  readonly tier: TierName;
+  readonly billedBy: BilledBy;
+  readonly request: string;
+  readonly issuedAt: Instant;
+  readonly expiresAt: Instant;
+}
+
+export type VisitorTokenCode = "identity/bad-signature" | "identity/wrong-audience" | "identity/expired";
+
+export type VisitorVerified =
+  | { readonly ok: true; readonly claims: VisitorClaims }
+  | { readonly ok: false; readonly code: VisitorTokenCode };
+
+/** A longer text was never ours: names and ids are short. Keeps a forged one from costing anything. */
+export const visitorTokenMaxLength = 2048;
+
+const issuer = "waybill";
+const type = "waybill-visitor+jwt";
+const billings: Readonly<Record<BilledBy, true>> = { token: true, session: true, address: true, owner: true };
+
+/** The token of one request to one Space. Takes a few microseconds. */
+export function mintVisitorToken(terms: VisitorTokenTerms): string {
+  const signed = `${headerOf(terms.kid)}.${encode(payloadOf(terms))}`;
+  return `${signed}.${mac(terms.key, signed).toString("base64url")}`;
+}
+
+/** What the token says, if this platform made it, for this Space, and it has not expired. In that order of refusal. */
+export function verifyVisitorToken(
+  token: string,
+  { keys, space, now }: { readonly keys: VisitorSecrets; readonly space: string; readonly now: Instant },
+): VisitorVerified {
+  const payload = signedPayload(token, keys);
+  const claims = payload === undefined ? undefined : parsePayload(payload);
+  if (!claims) return { ok: false, code: "identity/bad-signature" };
+  if (claims.space !== space) return { ok: false, code: "identity/wrong-audience" };
+  if (now >= claims.expiresAt) return { ok: false, code: "identity/expired" };
+  return { ok: true, claims };
+}
+
+/** The payload's text, if the token is one of ours to the byte. */
+function signedPayload(token: string, keys: VisitorSecrets): string | undefined {
+  if (token.length > visitorTokenMaxLength) return undefined;
+  const parts = token.split(".");
+  const [header, payload, signature] = parts;
+  if (parts.length !== 3 || header === undefined || payload === undefined || signature === undefined) return undefined;
+  for (const [kid, key] of keys) {
+    if (header !== headerOf(kid)) continue;
+    if (!same(signature, mac(key, `${header}.${payload}`).toString("base64url"))) return undefined;
+    const text = Buffer.from(payload, "base64url").toString();
+    return encode(text) === payload ? text : undefined;
+  }
+  return undefined;
+}
+
+/** Compares texts in a time that does not tell where they differ. As text, so that a signature has one spelling. */
+function same(given: string, right: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(right)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+function headerOf(kid: string): string {
+  return encode(JSON.stringify({ alg: "HS256", typ: type, kid }));
+}
+
+function payloadOf(terms: Omit<VisitorTokenTerms, "key" | "kid">): string {
+  return JSON.stringify({
+    iss: issuer,
+    aud: terms.space,
+    iat: Math.floor(terms.issuedAt / 1000),
+    exp: Math.ceil(terms.expiresAt / 1000),
+    jti: terms.request,
+    sub: terms.account,
+    ...(terms.user !== null && { user: terms.user }),
+    tier: terms.tier,
+    by: terms.billedBy,
+  });
+}
+
+/** Undefined where a payload with a right signature is still not one that we write. */
+function parsePayload(text: string): VisitorClaims | undefined {
+  const body = parseObject(text);
+  if (!body) return undefined;
+  const { iss, aud, iat, exp, jti, sub, user = null, tier, by } = body;
+  if (iss !== issuer || !isText(aud) || !isText(jti) || !isText(sub)) return undefined;
+  if (!isText(tier) || !Object.hasOwn(tiers, tier) || !isText(by) || !Object.hasOwn(billings, by)) return undefined;
+  if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return undefined;
+  if (user !== null && !isText(user)) return undefined;
+  const claims: VisitorClaims = {
+    space: aud,
+    user,
+    account: sub,
+    tier: tier as TierName,
+    billedBy: by as BilledBy,
+    request: jti,
+    issuedAt: instant((iat as number) * 1000),
+    expiresAt: instant((exp as number) * 1000),
+  };
+  // A member twice, or one that we do not write, or another order: another text than ours.
+  return payloadOf(claims) === text ? claims : undefined;
+}
+
+/** The members of a payload before they are checked. */
+interface Payload {
+  readonly iss?: unknown;
+  readonly aud?: unknown;
+  readonly iat?: unknown;
+  readonly exp?: unknown;
+  readonly jti?: unknown;
+  readonly sub?: unknown;
+  readonly user?: unknown;
+  readonly tier?: unknown;
+  readonly by?: unknown;
+}
+
+function parseObject(text: string): Payload | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString("base64url");
+}
+
+function mac(key: Uint8Array, text: string): Buffer {
+  return createHmac("sha256", key).update(text).digest();
+}

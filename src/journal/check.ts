@@ -1,0 +1,157 @@
+/**
+ * What must hold before a journal is written to (L26). Reads only: a damaged folder is left byte for byte as it was found,
+ * since it is the evidence, and perhaps the only copy.
+ */
+import { existsSync, rmSync, statSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
+import { chainHash, checkFormat, databaseName, markName, snapshotDigest } from "./database.ts";
+import type { Row } from "./database.ts";
+import { JournalDamaged } from "./failures.ts";
+import { readMark } from "./mark.ts";
+import type { Mark } from "./mark.ts";
+import { hashBytes } from "./packing.ts";
+import { genesisHash } from "./port.ts";
+import type { Snapshot } from "./port.ts";
+
+/** What was found: nothing yet, or a journal, with the first record to cut off if its tail is torn. */
+export type Found =
+  | { readonly state: "new" }
+  | { readonly state: "whole"; readonly cutFrom: number | null; readonly mark: Mark };
+
+/** Checks a data folder's journal from its last snapshot on. Throws `JournalDamaged` or `JournalFormatUnknown`. */
+export function checkFolder(folder: string): Found {
+  const file = join(folder, databaseName);
+  const mark = markOf(join(folder, markName));
+  if (sizeOf(file) === 0) {
+    if ((mark === null || mark.index === 0) && sizeOf(`${file}-wal`) === 0) return { state: "new" };
+    const were = mark === null ? "its log is still there" : `${mark.index} records were acknowledged`;
+    throw new JournalDamaged({ file, index: 1, found: `the file is missing or empty, and ${were}` });
+  }
+  return readOnly(file, (db) => checkDatabase(db, file, mark));
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Reads a few rows and goes on: the whole need not fit into memory. */
+const rowsAtOnce = 1000;
+
+/** Where the chain stopped being good, and where it ended. */
+export interface ChainCheck {
+  readonly last: Mark;
+  readonly bad: { readonly index: number; readonly found: string } | null;
+}
+
+/** Recomputes the chain after `start`, to the end or the first bad record. */
+export function checkChain(rows: Iterable<Row>, start: Mark): ChainCheck {
+  let last = start;
+  let at = 0;
+  for (const row of rows) {
+    const found = wrongWith(row, last, at);
+    if (found !== null) return { last, bad: { index: last.index + 1, found } };
+    last = { index: row.idx, hash: Buffer.from(row.hash).toString("hex") };
+    at = row.at;
+  }
+  return { last, bad: null };
+}
+
+function wrongWith(row: Row, previous: Mark, at: number): string | null {
+  if (row.idx !== previous.index + 1) return `it is missing; the next one is ${row.idx}`;
+  if (row.at < at) return "its time is before the one ahead of it";
+  const framed = new Uint8Array(hashBytes + row.body.length);
+  framed.set(row.body, hashBytes);
+  const hashed = chainHash(framed, Buffer.from(previous.hash, "hex"));
+  return hashed.equals(row.hash) ? null : "its hash does not fit its content and the record before it";
+}
+
+function checkDatabase(db: DatabaseSync, file: string, mark: Mark | null): Found {
+  checkFormat(db, file);
+  const start = snapshotStart(db, file);
+  const chain = checkChain(rowsAfter(db, file, start.index), start);
+  if (mark === null) {
+    if (chain.last.index === 0 && chain.bad === null) return { state: "whole", cutFrom: null, mark: start };
+    throw new JournalDamaged({ file: join(file, "..", markName), index: null, found: "the mark of the last acknowledged record is missing" });
+  }
+  if (chain.bad !== null && chain.bad.index <= mark.index) throw new JournalDamaged({ file, ...chain.bad });
+  if (chain.last.index < mark.index) {
+    throw new JournalDamaged({ file, index: chain.last.index + 1, found: `it is missing; records up to ${mark.index} were acknowledged` });
+  }
+  checkMarked(db, file, mark);
+  return { state: "whole", cutFrom: chain.bad?.index ?? null, mark };
+}
+
+/** The record that the mark names has the hash that the mark remembers: else the chain was written anew. */
+function checkMarked(db: DatabaseSync, file: string, mark: Mark): void {
+  if (mark.index === 0) return;
+  const row = db.prepare("SELECT hash FROM journal WHERE idx = ?").get(mark.index);
+  const found = row === undefined ? "it is missing" : "its hash is not the one that was acknowledged";
+  const same = row !== undefined && Buffer.from(row["hash"] as Uint8Array).toString("hex") === mark.hash;
+  if (!same) throw new JournalDamaged({ file, index: mark.index, found });
+}
+
+/** The record of the latest snapshot, from which the chain is followed. */
+function snapshotStart(db: DatabaseSync, file: string): Mark {
+  const row = db.prepare("SELECT idx, state_hash, digest, body FROM snapshots ORDER BY idx DESC LIMIT 1").get();
+  if (row === undefined) return { index: 0, hash: genesisHash };
+  const snapshot: Snapshot = { index: row["idx"] as number, stateHash: row["state_hash"] as string, body: row["body"] as string };
+  if (snapshotDigest(snapshot) !== row["digest"]) {
+    throw new JournalDamaged({ file, index: snapshot.index, found: "the snapshot of the state after it was changed" });
+  }
+  if (snapshot.index === 0) return { index: 0, hash: genesisHash };
+  const head = db.prepare("SELECT hash FROM journal WHERE idx = ?").get(snapshot.index);
+  if (head === undefined) throw new JournalDamaged({ file, index: snapshot.index, found: "it is missing, though a snapshot was taken after it" });
+  return { index: snapshot.index, hash: Buffer.from(head["hash"] as Uint8Array).toString("hex") };
+}
+
+function* rowsAfter(db: DatabaseSync, file: string, index: number): Generator<Row> {
+  const statement = db.prepare("SELECT idx, at, hash, body FROM journal WHERE idx > ? ORDER BY idx LIMIT ?");
+  for (let from = index; ; ) {
+    const rows = guarded(file, from + 1, () => statement.all(from, rowsAtOnce) as unknown as Row[]);
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    from = last.idx;
+  }
+}
+
+function markOf(file: string): Mark | null {
+  const read = readMark(file);
+  if (read.state === "bad") throw new JournalDamaged({ file, index: null, found: "the mark of the last acknowledged record can't be read" });
+  return read.state === "whole" ? read.mark : null;
+}
+
+/** Opens without the right to write: closing such a connection moves nothing from the log into the file. */
+function readOnly<T>(file: string, use: (db: DatabaseSync) => T): T {
+  const hadLog = existsSync(`${file}-wal`);
+  const tidy = (): void => {
+    rmSync(`${file}-shm`, { force: true }); // the readers' index of the log: rebuilt, never data
+    if (!hadLog) rmSync(`${file}-wal`, { force: true });
+  };
+  tidy();
+  return guarded(file, null, () => {
+    const db = new DatabaseSync(file, { readOnly: true });
+    try {
+      return use(db);
+    } finally {
+      db.close();
+      tidy();
+    }
+  });
+}
+
+/** Says "damaged" for what SQLite says about a file that is not whole. */
+function guarded<T>(file: string, index: number | null, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    const code = (cause as { errcode?: number }).errcode;
+    if (code === undefined) throw cause;
+    const says = (cause as Error).message;
+    // The primary result code is the low byte: 1 no such table, 11 corrupt, 26 not a database, 10 I/O (a short read).
+    if (![1, 10, 11, 26].includes(code & 255)) throw cause;
+    throw new JournalDamaged({ file, index, found: `SQLite says "${says}"` }, { cause });
+  }
+}
+

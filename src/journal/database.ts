@@ -1,0 +1,192 @@
+/** The journal's file: its tables, and the statements that the writing thread runs on them. All of it blocks. */
+import { hash } from "node:crypto";
+import { renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { StatementSync } from "node:sqlite";
+import type { Instant } from "../stdx/time.ts";
+import { JournalFormatUnknown } from "./failures.ts";
+import { syncFolder } from "./mark.ts";
+import { hashBytes } from "./packing.ts";
+import type { Pack } from "./packing.ts";
+import { genesisHash, snapshotsKept, workRecordsMax } from "./port.ts";
+import type { Head, Snapshot } from "./port.ts";
+
+export const databaseName = "journal.db";
+export const markName = "journal.mark";
+export const lockName = "journal.lock";
+
+const format = "1";
+
+/**
+ * Records of one segment have their works side by side, so that a commit touches a few pages however large the journal
+ * is; a look-up asks each segment. 2,048 records: 15 pages to write, and 1 ms to ask a million records.
+ */
+export const segmentRecords = 2048;
+
+/**
+ * Pages in the write-ahead log before they are moved into the file: 8,000 pages (32 MB) is some thousand commits, so
+ * that the two syncs it costs are paid seldom, and reading it back at a start takes tens of milliseconds.
+ */
+const checkpointPages = 8000;
+
+const schema = `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE journal (idx INTEGER PRIMARY KEY, at INTEGER NOT NULL, hash BLOB NOT NULL, body BLOB NOT NULL) STRICT;
+  CREATE TABLE works (segment INTEGER NOT NULL, work TEXT NOT NULL, idx INTEGER NOT NULL,
+    PRIMARY KEY (segment, work, idx)) STRICT, WITHOUT ROWID;
+  CREATE TABLE snapshots (idx INTEGER PRIMARY KEY, state_hash TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+  INSERT INTO meta VALUES ('format', '${format}');
+`;
+
+/** One stored row, as a reader needs it. */
+export interface Row {
+  readonly idx: number;
+  readonly at: number;
+  readonly hash: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+/** Makes a journal without records. It gets its name when it is whole, so that a crash leaves none or a good one. */
+export function createDatabase(file: string): void {
+  const unnamed = `${file}.new`;
+  for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(unnamed + suffix, { force: true });
+  const db = new DatabaseSync(unnamed);
+  try {
+    db.exec(`PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL; BEGIN; ${schema} COMMIT;`);
+  } finally {
+    db.close();
+  }
+  renameSync(unnamed, file);
+  syncFolder(dirname(file));
+}
+
+/** Throws `JournalFormatUnknown` unless the file is of our format. */
+export function checkFormat(db: DatabaseSync, file: string): void {
+  const row = db.prepare("SELECT value FROM meta WHERE key = 'format'").get();
+  if (row?.["value"] !== format) throw new JournalFormatUnknown(file, row?.["value"] ?? null);
+}
+
+/** The digest under which a snapshot's body is kept: a flipped bit in it must not become somebody's balance. */
+export function snapshotDigest(snapshot: Snapshot): string {
+  return hash("sha256", `${snapshot.index} ${snapshot.stateHash} ${snapshot.body}`, "hex");
+}
+
+/** sha256(previous ‖ body), in one buffer that has its first 32 bytes free for `previous`. */
+export function chainHash(framed: Uint8Array, previous: Uint8Array): Buffer {
+  framed.set(previous, 0);
+  return hash("sha256", framed, "buffer");
+}
+
+/** The connection that writes. Holds the head, which moves with `append` and counts only after `commit`. */
+export class JournalDatabase {
+  readonly db: DatabaseSync;
+  #head: { index: number; at: Instant; hash: Buffer };
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #rollback: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #insertWork: StatementSync;
+  readonly #read: StatementSync;
+  readonly #work: StatementSync;
+  readonly #one: StatementSync;
+
+  /** Opens the file for this process alone; {@link checkFormat} and the checks of the chain come before. */
+  constructor(file: string) {
+    this.db = new DatabaseSync(file);
+    this.db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+      PRAGMA wal_autocheckpoint = ${checkpointPages}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;`);
+    this.#begin = this.db.prepare("BEGIN IMMEDIATE");
+    this.#commit = this.db.prepare("COMMIT");
+    this.#rollback = this.db.prepare("ROLLBACK");
+    this.#insert = this.db.prepare("INSERT INTO journal (idx, at, hash, body) VALUES (?, ?, ?, ?)");
+    this.#insertWork = this.db.prepare("INSERT OR IGNORE INTO works (segment, work, idx) VALUES (?, ?, ?)");
+    this.#read = this.db.prepare("SELECT idx, at, hash, body FROM journal WHERE idx >= ? ORDER BY idx LIMIT ?");
+    this.#work = this.db.prepare("SELECT idx FROM works WHERE segment = ? AND work = ? ORDER BY idx");
+    this.#one = this.db.prepare("SELECT idx, at, hash, body FROM journal WHERE idx = ?");
+    this.#head = this.#readHead();
+  }
+
+  get head(): Head {
+    return { index: this.#head.index, at: this.#head.at, hash: this.#head.hash.toString("hex") };
+  }
+
+  begin(): void {
+    this.#begin.run();
+  }
+
+  commit(): void {
+    this.#commit.run();
+  }
+
+  rollback(): void {
+    this.#rollback.run();
+  }
+
+  /** Inserts the records of a pack within the open transaction. The pack's free bytes are filled with the hashes. */
+  append(pack: Pack): void {
+    const segmentOf = (index: number): number => Math.floor(index / segmentRecords);
+    let offset = 0;
+    let previous = this.#head.hash;
+    for (let i = 0; i < pack.lengths.length; i++) {
+      const index = pack.first + i;
+      const framed = pack.bytes.subarray(offset, offset + hashBytes + (pack.lengths[i] as number));
+      offset += framed.length;
+      previous = chainHash(framed, previous);
+      this.#insert.run(index, pack.ats[i] as number, previous, framed.subarray(hashBytes));
+      for (const work of pack.works[i] as readonly string[]) this.#insertWork.run(segmentOf(index), work, index);
+    }
+    const last = pack.lengths.length - 1;
+    this.#head = { index: pack.first + last, at: pack.ats[last] as Instant, hash: previous };
+  }
+
+  /** Removes records that nobody was promised: those from `index` on. */
+  cut(index: number): void {
+    this.begin();
+    this.db.prepare("DELETE FROM journal WHERE idx >= ?").run(index);
+    this.db.prepare("DELETE FROM works WHERE idx >= ?").run(index);
+    this.commit();
+    this.#head = this.#readHead();
+  }
+
+  read(from: number, limit: number): Row[] {
+    return this.#read.all(from, limit) as unknown as Row[];
+  }
+
+  readWork(work: string): Row[] {
+    const found: number[] = [];
+    for (let segment = Math.floor(this.#head.index / segmentRecords); segment >= 0; segment--) {
+      const here = this.#work.all(segment, work).map((row) => row["idx"] as number);
+      found.unshift(...here);
+      if (found.length >= workRecordsMax) break;
+    }
+    return found.slice(0, workRecordsMax).map((index) => this.#one.get(index) as unknown as Row);
+  }
+
+  latestSnapshot(): Snapshot | null {
+    const row = this.db.prepare("SELECT idx, state_hash, body FROM snapshots ORDER BY idx DESC LIMIT 1").get();
+    if (row === undefined) return null;
+    return { index: row["idx"] as number, stateHash: row["state_hash"] as string, body: row["body"] as string };
+  }
+
+  saveSnapshot(snapshot: Snapshot): void {
+    this.begin();
+    this.db
+      .prepare("INSERT OR REPLACE INTO snapshots (idx, state_hash, digest, body) VALUES (?, ?, ?, ?)")
+      .run(snapshot.index, snapshot.stateHash, snapshotDigest(snapshot), snapshot.body);
+    this.db
+      .prepare("DELETE FROM snapshots WHERE idx NOT IN (SELECT idx FROM snapshots ORDER BY idx DESC LIMIT ?)")
+      .run(snapshotsKept);
+    this.commit();
+  }
+
+  close(): void {
+    this.db.close();
+  }
+
+  #readHead(): { index: number; at: Instant; hash: Buffer } {
+    const row = this.db.prepare("SELECT idx, at, hash FROM journal ORDER BY idx DESC LIMIT 1").get();
+    if (row === undefined) return { index: 0, at: 0 as Instant, hash: Buffer.from(genesisHash, "hex") };
+    return { index: row["idx"] as number, at: row["at"] as Instant, hash: Buffer.from(row["hash"] as Uint8Array) };
+  }
+}

@@ -1,0 +1,224 @@
+/**
+ * The writing thread: opens the data folder, commits records in groups, keeps the mark, answers questions. SQLite's calls
+ * block, and nothing else of the process may wait in them.
+ *
+ * Group commit: whatever arrived while the last commit was on its way to disk goes into the next one.
+ */
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import type { MessagePort } from "node:worker_threads";
+import { assert, unreachable } from "../stdx/assert.ts";
+import { checkChain, checkFolder } from "./check.ts";
+import { createDatabase, databaseName, JournalDatabase, lockName, markName } from "./database.ts";
+import { DataFolderBusy, JournalDamaged } from "./failures.ts";
+import { MarkFile } from "./mark.ts";
+import type { Mark } from "./mark.ts";
+import { Statements } from "./statements.ts";
+import { toWire } from "./wire.ts";
+import type { FromThread, ThreadData, ToThread } from "./wire.ts";
+
+/** Records in one commit: more would make those at its start wait for longer than a slow disk does. */
+const groupMax = 8192;
+
+/** The mark is at most a second old; half of it leaves room for a slow commit. */
+const markEveryMs = 500;
+
+/** Records that `verify` checks in one step, so that commits go on in between. */
+const verifyAtOnce = 2000;
+
+type Ask = Extract<ToThread, { kind: "ask" }>;
+type Append = Extract<ToThread, { kind: "append" }>;
+
+class WritingThread {
+  readonly #port: MessagePort;
+  readonly #folder: string;
+  readonly #lock: DatabaseSync;
+  readonly #journal: JournalDatabase;
+  readonly #statements: Statements;
+  readonly #mark: LateMark;
+  #stopped = false;
+
+  constructor(port: MessagePort, folder: string) {
+    this.#port = port;
+    this.#folder = folder;
+    this.#lock = lockFolder(folder);
+    try {
+      const { journal, cutFrom } = openJournal(folder);
+      this.#journal = journal;
+      this.#statements = new Statements(journal.db);
+      this.#mark = new LateMark(new MarkFile(join(folder, markName), journal.head), journal.head, (error) => this.#stop(error));
+      this.#post({ kind: "opened", head: journal.head, cutFrom });
+    } catch (error) {
+      this.#lock.close();
+      throw error;
+    }
+    port.on("message", (message: ToThread) => this.#take(message));
+  }
+
+  #take(message: ToThread): void {
+    if (this.#stopped) return;
+    try {
+      const next = message.kind === "append" ? this.#commitGroup(message) : message;
+      if (next !== undefined) this.#answer(next);
+    } catch (error) {
+      this.#stop(error);
+    }
+  }
+
+  /** Commits this pack and all that wait behind it. Returns the question that came after them, if one did. */
+  #commitGroup(first: Append): Ask | undefined {
+    this.#journal.begin();
+    this.#journal.append(first.pack);
+    let records = first.pack.lengths.length;
+    let next: ToThread | undefined;
+    while (records < groupMax) {
+      next = receiveMessageOnPort(this.#port)?.message as ToThread | undefined;
+      if (next?.kind !== "append") break;
+      this.#journal.append(next.pack);
+      records += next.pack.lengths.length;
+      next = undefined;
+    }
+    this.#journal.commit();
+    const head = this.#journal.head;
+    this.#post({ kind: "durable", head });
+    this.#mark.moveTo(head);
+    return next as Ask | undefined;
+  }
+
+  #answer(ask: Ask): void {
+    try {
+      this.#post({ kind: "answer", id: ask.id, value: this.#valueOf(ask) });
+    } catch (error) {
+      const failure = toWire(error);
+      if (failure.kind === "stopped") throw error;
+      this.#post({ kind: "refused", id: ask.id, failure });
+    }
+    if (ask.name === "close") this.#port.close();
+  }
+
+  #valueOf(ask: Ask): unknown {
+    switch (ask.name) {
+      case "read":
+        return this.#journal.read(ask.ask.from, ask.ask.limit);
+      case "read-work":
+        return this.#journal.readWork(ask.ask.work);
+      case "latest-snapshot":
+        return this.#journal.latestSnapshot();
+      case "save-snapshot":
+        assert(ask.ask.snapshot.index <= this.#journal.head.index, "a snapshot is of a record that was appended");
+        this.#journal.saveSnapshot(ask.ask.snapshot);
+        return null;
+      case "verify":
+        return this.#verify(ask.ask.after);
+      case "sql-all":
+        return this.#statements.all(ask.ask.sql, ask.ask.params);
+      case "sql-run":
+        return this.#statements.run(ask.ask.sql, ask.ask.params);
+      case "sql-transaction":
+        return this.#statements.transaction(ask.ask.statements);
+      case "close":
+        return this.#close();
+      default:
+        return unreachable(ask);
+    }
+  }
+
+  #verify(after: Mark): Mark {
+    const { last, bad } = checkChain(this.#journal.read(after.index + 1, verifyAtOnce), after);
+    if (bad !== null) throw new JournalDamaged({ file: join(this.#folder, databaseName), ...bad });
+    return last;
+  }
+
+  #close(): null {
+    this.#stopped = true;
+    this.#mark.close();
+    this.#journal.close();
+    this.#lock.close();
+    return null;
+  }
+
+  /** L27: after a failed commit or sync nobody knows what is on the disk; only a new process may look. */
+  #stop(error: unknown): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#post({ kind: "stopped", failure: toWire(error) });
+  }
+
+  #post(message: FromThread): void {
+    this.#port.postMessage(message);
+  }
+}
+
+/** Moves the mark after the head, at most a second late. */
+class LateMark {
+  readonly #file: MarkFile;
+  readonly #failed: (error: unknown) => void;
+  #wanted: Mark;
+  #writtenAt = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(file: MarkFile, head: Mark, failed: (error: unknown) => void) {
+    this.#file = file;
+    this.#failed = failed;
+    this.#wanted = head;
+  }
+
+  moveTo(head: Mark): void {
+    this.#wanted = head;
+    if (performance.now() - this.#writtenAt >= markEveryMs) this.#write();
+    else this.#timer ??= setTimeout(() => this.#onTime(), markEveryMs);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#write();
+    this.#file.close();
+  }
+
+  #onTime(): void {
+    this.#timer = undefined;
+    try {
+      this.#write();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #write(): void {
+    this.#writtenAt = performance.now();
+    this.#file.moveTo(this.#wanted);
+  }
+}
+
+/** L29. The kernel ends the lock with the process, however that ends. */
+function lockFolder(folder: string): DatabaseSync {
+  const lock = new DatabaseSync(join(folder, lockName));
+  try {
+    lock.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE;");
+    return lock;
+  } catch (error) {
+    lock.close();
+    const busy = (error as { errcode?: number }).errcode === 5;
+    throw busy ? new DataFolderBusy(folder) : error;
+  }
+}
+
+function openJournal(folder: string): { journal: JournalDatabase; cutFrom: number | null } {
+  const file = join(folder, databaseName);
+  const found = checkFolder(folder);
+  if (found.state === "new") createDatabase(file);
+  const journal = new JournalDatabase(file);
+  const cutFrom = found.state === "whole" ? found.cutFrom : null;
+  if (cutFrom !== null) journal.cut(cutFrom);
+  return { journal, cutFrom };
+}
+
+assert(parentPort, "this module runs as a thread");
+const { folder } = workerData as ThreadData;
+try {
+  new WritingThread(parentPort, folder);
+} catch (error) {
+  parentPort.postMessage({ kind: "not-opened", failure: toWire(error) } satisfies FromThread);
+  parentPort.close();
+}

@@ -1,0 +1,309 @@
+/**
+ * The whole platform in one process, built in one readable place and closed in reverse: journal, catalog, evidence store, server,
+ * edge, and an agent at the other end of a link that carries the same encoded frames as a network would.
+ */
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { getRequestListener } from "@hono/node-server";
+import { startAgent } from "../agent/agent.ts";
+import { memoryLink } from "../agent/memory-link.ts";
+import { createBuilder } from "../build/builder.ts";
+import { Catalog } from "../catalog/catalog.ts";
+import { writeSdkPackage } from "../client/sdk-package.ts";
+import { createApi } from "../control/app.ts";
+import { Builds } from "../control/builds.ts";
+import { Calls } from "../control/calls.ts";
+import { Engine } from "../control/engine.ts";
+import { Nodes } from "../control/nodes.ts";
+import { Replicas } from "../control/replicas.ts";
+import { Server } from "../control/server.ts";
+import { Spaces } from "../control/spaces.ts";
+import { openCallsOn } from "../core/views.ts";
+import { ListenError, openEdge } from "../edge/index.ts";
+import type { Edge } from "../edge/index.ts";
+import { discover, parseSimulated } from "../gpu/discovery.ts";
+import { openRepositories } from "../hub/repository.ts";
+import { TokenResolver } from "../identity/token-resolver.ts";
+import { loadReceiptKey } from "../identity/receipt-key.ts";
+import { loadVisitorKeys } from "../identity/visitor-keys.ts";
+import { openSqliteJournal } from "../journal/index.ts";
+import { drain, openShipper } from "../record/ship.ts";
+import { openSpool } from "../record/spool.ts";
+import { openEvidenceStore } from "../record/store.ts";
+import type { RandomBytes } from "../stdx/ids.ts";
+import { durationMs } from "../stdx/time.ts";
+import type { Clock } from "../stdx/time.ts";
+import type { PlatformConfig } from "./config.ts";
+import { bootToken } from "./boot-token.ts";
+import { launcher } from "./launcher.ts";
+import { visitorIdentity, verifyVisitor } from "./visitors.ts";
+
+export interface World {
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly log: PlatformLog;
+}
+
+/** pino's shape. */
+export interface PlatformLog {
+  info(facts: object, says: string): void;
+  warn(facts: object, says: string): void;
+  error(facts: object, says: string): void;
+}
+
+export interface About {
+  readonly version: string;
+  readonly startedAt: number;
+}
+
+export interface Platform extends AsyncDisposable {
+  readonly url: string;
+  /** An administrator's token, good until the next start. */
+  readonly token: string;
+  readonly bootMs: number;
+  readonly server: Server;
+  /** Resolves with the reason when the platform can't go on. */
+  readonly broken: Promise<Error>;
+}
+
+const nodeName = "n1";
+const poolName = "main";
+/** Evidence is on its way to the store so often; a reader that cannot wait asks for it at once. */
+const shipEveryMs = 250;
+/** Waiting calls hear of a change so often. */
+const retellEveryMs = 1_000;
+/** Ports tried after the default one. */
+const nextPorts = 50;
+
+export async function startPlatform(config: PlatformConfig, world: World, about: About): Promise<Platform> {
+  const { clock, random, log } = world;
+  await using stack = new AsyncDisposableStack();
+  const broken = Promise.withResolvers<Error>();
+  const onFatal = (error: Error): void => {
+    log.error({ error: error.stack }, "the platform cannot go on");
+    broken.resolve(error);
+  };
+  const onFailure = (what: string, error: unknown): void =>
+    log.error({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, what);
+
+  await mkdir(config.data, { recursive: true, mode: 0o700 });
+  const journal = stack.use(await openSqliteJournal({ folder: config.data, onFatal }));
+  const catalog = await Catalog.open(journal.sql, clock);
+  const engine = stack.use(await Engine.open({ journal, clock, onFatal, log }));
+  const evidence = stack.use(await openEvidenceStore({ path: join(config.data, "evidence.db"), clock, random }));
+
+  const spoolFolder = join(config.data, "spool");
+  const spool = async (name: string) => openSpool({ folder: spoolFolder, name, clock, random, onFailure: (error) => onFailure(`the spool of ${name}`, error) });
+  const serverSpool = stack.use(await spool("server"));
+  const edgeSpool = stack.use(await spool("edge"));
+  const shipping = serial(() => drain(openedShipper, (batch) => evidence.ingest(batch)));
+  const openedShipper = openShipper({ folder: spoolFolder });
+
+  const [visitorKeys, receiptKey] = await Promise.all([loadVisitorKeys(catalog.settings, random), loadReceiptKey(catalog.settings)]);
+  const resolver = new TokenResolver({ directory: catalog.tokens, clock, onTouchFailed: (error) => onFailure("a token's last use", error) });
+  const repositories = openRepositories({ folder: join(config.data, "repositories"), clock, random });
+
+  const replicas = new Replicas();
+  let edge: Edge | undefined;
+  const port = (): number => edge?.port ?? config.listen.port;
+  const url = (): string => `http://127.0.0.1:${port()}`;
+  const tiers = new Map((await catalog.accounts.list()).map(({ name, tier }) => [name, tier]));
+
+  const nodes: Nodes = new Nodes({
+    engine,
+    replicas,
+    serverEpoch: edgeSpool.epoch,
+    calls: () => calls,
+    onNode: async ({ node }) => {
+      await calls.tellAll(node);
+      await spaces.onNode(node);
+      builds.dispatch();
+    },
+    onReplica: async (status) => {
+      await builds.onReplica(status);
+      await spaces.onReplica(status);
+    },
+    onBuild: (message) => builds.onMessage(message),
+    ingest: (batch) => evidence.ingest(batch),
+    onFailure,
+  });
+  const calls: Calls = new Calls({
+    engine,
+    emitter: serverSpool,
+    clock,
+    replica: (id) => {
+      const known = replicas.get(id);
+      if (!known) return undefined;
+      const { space, release } = known.status;
+      return { space, release, owner: space.split("/")[0] ?? "", node: known.node, pool: known.pool };
+    },
+    verifyToken: (token, space) => verifyVisitor(token, { keys: visitorKeys.all, space, now: clock.wall() }),
+    ownerTier: (owner) => tiers.get(owner) ?? "free",
+    send: (node, message) => void nodes.send(node, message),
+    device: (slot) => nodes.device(slot),
+    onFailure,
+  });
+  const startMs = (release: { manifest: { startupTimeoutMs?: number } }) => durationMs(release.manifest.startupTimeoutMs || config.startMs);
+  const builds: Builds = new Builds({
+    catalog,
+    emitter: serverSpool,
+    clock,
+    random,
+    limits: config.build,
+    folder: join(config.data, "builds"),
+    builder: () => nodes.all[0]?.node,
+    send: (node, message) => nodes.send(node, message),
+    repositoryOf: (space) => repositories.repositoryOf(space),
+    startMs,
+    start: (release, build) => spaces.start(release, build),
+    onChange: (build) => spaces.onBuild(build),
+    onFailure,
+  });
+  const spaces: Spaces = new Spaces({
+    catalog,
+    replicas,
+    clock,
+    random,
+    builds: () => builds,
+    send: (node, message) => nodes.send(node, message),
+    connected: (node) => nodes.isConnected(node),
+    addAddress: async (address) => {
+      const opened = await edge?.addAddress(address);
+      return opened && !opened.ok ? opened.says : undefined;
+    },
+    environment: (space) => ({
+      SPACE_HOST: `${space.subdomain}.${config.appsDomain}`,
+      SPACE_CREATOR_USER_ID: space.owner,
+    }),
+    startMs,
+    appsDomain: config.appsDomain,
+    port,
+    onFailure,
+  });
+
+  let bootMs = 0;
+  const server = new Server({
+    engine,
+    journal,
+    catalog,
+    evidence,
+    repositories,
+    resolver,
+    receiptKey,
+    replicas,
+    nodes,
+    calls,
+    builds,
+    spaces,
+    clock,
+    random,
+    about: { version: about.version, node: process.versions.node, bootMs: () => bootMs, url },
+    onAccount: ({ name, tier }) => tiers.set(name, tier),
+    flushEvidence: async () => {
+      await Promise.all([serverSpool.sync(), edgeSpool.sync()]);
+      await shipping();
+    },
+    onFailure,
+  });
+
+  await engine.submit({ type: "set-pool", pool: poolName, settings: {} });
+  calls.restore(await engine.read((state) => [...state.nodes.keys()].flatMap((node) => openCallsOn(state, node).map((call) => ({ ...call })))));
+  stack.defer(engine.subscribe((record) => calls.onRecord(record)));
+  await server.follow();
+
+  const api = createApi(server);
+  const visitors = visitorIdentity({ resolver, keys: visitorKeys, clock });
+  edge = stack.use(
+    await openOnPort(config, (listenPort) =>
+      openEdge({
+        listen: [{ address: config.listen.address, port: listenPort }],
+        directory: spaces,
+        identity: visitors,
+        emitter: edgeSpool,
+        counter: evidence,
+        clock,
+        random,
+        console: getRequestListener((request) => api.fetch(request)),
+        consoleHosts: [config.appsDomain, "localhost", "127.0.0.1"],
+        limits: config.edge,
+        explainUrl: (id) => `http://${config.appsDomain}:${port()}/w/${id}`,
+        onError: (error) => onFailure("the edge", error),
+      }),
+    ),
+  );
+  await spaces.recover();
+  await builds.recover();
+  stack.defer(() => builds.close());
+
+  const link = memoryLink();
+  nodes.connect(link.server);
+  const agentSpools = join(config.data, "node", "spool");
+  const agentSpool = stack.use(await openSpool({ folder: agentSpools, name: "agent", clock, random, onFailure: (error) => onFailure("the agent's spool", error) }));
+  const devices = config.simulateGpus === null ? (await discover()).devices : (parseSimulated(config.simulateGpus) ?? []);
+  const source = fileURLToPath(import.meta.url).endsWith(".ts");
+  const folder = join(config.data, "node");
+  const agent = await startAgent({
+    node: nodeName,
+    pool: poolName,
+    folder,
+    devices,
+    link: link.agent,
+    builder: createBuilder({
+      source: repositories,
+      folder,
+      path: [dirname(process.execPath), ...(process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")],
+      env: passedToBuilds(process.env),
+      sdk: { version: about.version, write: (into) => writeSdkPackage(into, about.version) },
+      clock,
+      random,
+    }),
+    launcher: launcher({ nodePath: process.execPath, shimEntry: join(import.meta.dirname, source ? "shim.ts" : "shim.js") }),
+    isolation: { driver: "none", says: "sandbox none: apps run as plain processes of this user and can read what this user can read" },
+    emitter: agentSpool,
+    clock,
+    random,
+    log,
+    spools: [openShipper({ folder: agentSpools })],
+    spoolOf: (replicaFolder) => openShipper({ folder: join(replicaFolder, "spool") }),
+  });
+  stack.defer(() => agent.close("stop"));
+
+  const timers = [
+    setInterval(() => void shipping().catch((error: unknown) => onFailure("shipping evidence", error)), shipEveryMs),
+    setInterval(() => void calls.retell().catch((error: unknown) => onFailure("telling waiting calls", error)), retellEveryMs),
+  ];
+  stack.defer(() => timers.forEach((timer) => clearInterval(timer)));
+  const token = await bootToken({ catalog, clock, random });
+  bootMs = Math.round(performance.now() - about.startedAt);
+  const owned = stack.move();
+  return { url: url(), token, bootMs, server, broken: broken.promise, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Opens the edge; a port that nobody asked for by number gives way to the next free one. */
+async function openOnPort({ listen }: PlatformConfig, open: (port: number) => Promise<Edge>): Promise<Edge> {
+  for (let port = listen.port; ; port++) {
+    try {
+      return await open(port);
+    } catch (error) {
+      const taken = error instanceof ListenError && error.code === "EADDRINUSE";
+      if (!taken || !listen.next || port >= listen.port + nextPorts) throw error;
+    }
+  }
+}
+
+/** Runs one at a time; who comes meanwhile gets a run of their own after it. */
+function serial(work: () => Promise<unknown>): () => Promise<void> {
+  let last: Promise<unknown> = Promise.resolve();
+  return async () => {
+    const mine = last.then(work);
+    last = mine.catch(() => undefined); // Told to whoever waits for `mine`.
+    await mine;
+  };
+}
+
+/** What builds need of the operator's environment to reach the network; never a credential of the platform. */
+function passedToBuilds(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "NODE_EXTRA_CA_CERTS", "npm_config_registry", "npm_config_cafile"];
+  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+}

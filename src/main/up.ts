@@ -1,0 +1,94 @@
+/** `waybill up`: starts the platform, says where it is, and stays until it is told to stop. */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { pino } from "pino";
+import { CliFailure } from "../cli/failures.ts";
+import { exit } from "../cli/exit.ts";
+import type { UpOptions } from "../cli/world.ts";
+import { ListenError } from "../edge/index.ts";
+import { systemClock, systemRandom } from "./clock.ts";
+import { readConfig, signInFile } from "./config.ts";
+import type { PlatformConfig } from "./config.ts";
+import { startPlatform } from "./platform.ts";
+import type { Platform } from "./platform.ts";
+
+export interface UpWorld {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  /** On the clock of `performance.now()`. */
+  readonly startedAt: number;
+  readonly signal: AbortSignal;
+}
+
+/** Resolves with the exit code when the platform has stopped. Throws a `CliFailure` where it cannot start. */
+export async function up(options: UpOptions, { env, version, startedAt, signal }: UpWorld): Promise<number> {
+  const read = readConfig(env, options);
+  if (!read.ok) {
+    throw new CliFailure(exit.usage, { code: "config-invalid", says: read.problems.join("; "), next: "Correct all of it and start again." });
+  }
+  const { config } = read;
+  // Log lines are JSON on standard error; a person at a terminal sees warnings only, since the screen is for what matters.
+  const log = pino({ level: options.json ? "info" : "warn", base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  let platform: Platform;
+  try {
+    platform = await startPlatform(config, { clock: systemClock, random: systemRandom, log }, { version, startedAt });
+  } catch (error) {
+    throw startFailure(error, config);
+  }
+  await tell(platform, { options, config, version, env });
+  const broken = await Promise.race([platform.broken, aborted(signal)]);
+  await platform[Symbol.asyncDispose]();
+  if (broken) throw new CliFailure(exit.failed, { code: "platform-broken", says: `the platform stopped: ${broken.message}`, next: "Read its log, look at the disk, then start it again: what was acknowledged is on disk." });
+  return exit.done;
+}
+
+async function tell(platform: Platform, { options, config, version, env }: { options: UpOptions; config: PlatformConfig; version: string; env: UpWorld["env"] }): Promise<void> {
+  const { url, token, bootMs } = platform;
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ ready: true, url, account: "admin", token, bootMs })}\n`);
+    return;
+  }
+  const saved = await saveSignIn(signInFile(env), { url, token });
+  const status = await platform.server.status();
+  const port = new URL(url).port;
+  const gpus = status.pools.map((pool) => `pool ${pool.name}: ${pool.devices === 0 ? "no cards" : `${pool.devices} ${pool.simulated ? "SIMULATED " : ""}cards, ${pool.slots} slots`}`);
+  process.stderr.write(
+    [
+      `Waybill ${version} ready in ${(bootMs / 1000).toFixed(1)} s      data ${config.data}`,
+      `  console  ${url}`,
+      `  apps     http://<owner>-<name>.${config.appsDomain}:${port}, for programs http://127.x.y.z:${port}`,
+      `  GPUs     ${gpus.join("; ")}`,
+      `  sandbox  ${status.isolation.says}`,
+      saved ? "next: waybill deploy ./my-app --space admin/my-app" : `next: export WAYBILL_URL=${url} WAYBILL_TOKEN=${token}; waybill deploy ./my-app --space admin/my-app`,
+      "",
+    ].join("\n"),
+  );
+}
+
+/** Signs the command line in here, unless it is signed in somewhere else. */
+async function saveSignIn(file: string, signIn: { url: string; token: string }): Promise<boolean> {
+  const before = await readFile(file, "utf8").catch(() => undefined); // None is the usual case; a damaged one is not ours to mend.
+  if (before !== undefined && !before.includes('"local":true')) return false;
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, JSON.stringify({ ...signIn, local: true }), { mode: 0o600 });
+  return true;
+}
+
+/** What keeps the platform from starting, in the words of its own errors; anything unforeseen stays as it is. */
+function startFailure(error: unknown, config: PlatformConfig): unknown {
+  if (error instanceof ListenError) {
+    return new CliFailure(exit.failed, { code: "port-in-use", says: error.message, next: "Give another one with --port, or stop what has it.", cause: error });
+  }
+  const { name, message } = error as Error;
+  if (name === "DataFolderBusy" || name === "JournalDamaged" || name === "JournalFormatUnknown" || name === "EventVersionUnknown" || name === "CatalogError" || name === "SnapshotMismatch") {
+    return new CliFailure(exit.failed, { code: (error as { code?: string }).code ?? "data-folder", says: message, next: `Nothing in ${config.data} was changed.`, cause: error });
+  }
+  return error;
+}
+
+function aborted(signal: AbortSignal): Promise<undefined> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+  });
+}

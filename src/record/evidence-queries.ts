@@ -1,0 +1,170 @@
+/** What is read from the evidence store: a work with all that its verdict may rest on, and the list of a Space's requests. */
+import type { RequestView } from "../contract/api.ts";
+import { expand } from "../evidence/expand.ts";
+import type { Entry, EpochState, Gap, Packed, Watermark } from "../evidence/entry.ts";
+import type { CountedRow, EvidenceDatabase } from "./evidence-database.ts";
+import { viewOfPacked } from "./request-rows.ts";
+import { missing } from "./spans.ts";
+
+/** Evidence of one work, as `explain` takes it in. */
+export interface WorkEvidence {
+  readonly entries: readonly Entry[];
+  /** Entries of other works that say what became of a replica that this work was handed to. */
+  readonly neighbours: readonly Entry[];
+  readonly gaps: readonly Gap[];
+  readonly watermarks: readonly Watermark[];
+  readonly epochs: readonly EpochState[];
+  /** Works that this one names, and works that name it. */
+  readonly links: readonly string[];
+  /** Retention has dropped records up to this time, so an absence before it proves nothing; null when it never did. */
+  readonly droppedThrough: string | null;
+  readonly index: number;
+}
+
+export interface RequestQuery {
+  readonly space: string;
+  /** Only requests that began before this: the cursor is the last item's `at`. */
+  readonly before?: string;
+  readonly limit: number;
+}
+
+/** A work's entries are bounded: a build of many steps stays far below. */
+const entriesMax = 2_000;
+const gapsMax = 100;
+/** Answers about one channel: the last ones cover the earlier. */
+const watermarksMax = 200;
+
+export function readWork(store: EvidenceDatabase, work: string): WorkEvidence {
+  const told = bodies<Entry>(store.prepare(`SELECT body FROM entries WHERE work = ? ORDER BY at, emitter, epoch, seq LIMIT ${entriesMax}`).all(work));
+  const packed = bodies<Packed>(store.prepare("SELECT body FROM packed WHERE work = ? LIMIT 10").all(work));
+  const entries = [...told, ...packed.flatMap(expand)];
+  const takers = takersOf(entries);
+  const epochs = epochsOf(store, entries, takers);
+  return {
+    entries,
+    neighbours: takers.filter((taker) => taker !== work).flatMap((taker) => endsOf(store, taker)),
+    gaps: epochs.flatMap((epoch) => gapsOf(store, epoch, entries)),
+    watermarks: watermarksOf(store, entries),
+    epochs,
+    links: linksOf(store, work),
+    droppedThrough: droppedThrough(store),
+    index: store.index(),
+  };
+}
+
+/** A Space's requests, newest first, whether packed or told by entries; those still open are not in it. */
+export function listRequests(store: EvidenceDatabase, { space, before, limit }: RequestQuery): readonly RequestView[] {
+  const until = before === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(before);
+  const packed = bodies<Packed>(
+    store.prepare("SELECT body FROM packed WHERE kind = 'request' AND space = ? AND at < ? ORDER BY at DESC LIMIT ?").all(space, until, limit),
+  ).map(viewOfPacked);
+  const told = store
+    .prepare("SELECT * FROM told_requests WHERE space = ? AND at < ? AND outcome IS NOT NULL ORDER BY at DESC LIMIT ?")
+    .all(space, until, limit)
+    .map(viewOfRow);
+  const ids = new Set(told.map(({ id }) => id));
+  const all = [...told, ...packed.filter(({ id }) => !ids.has(id))];
+  return all.sort((a, b) => (a.at === b.at ? (a.id < b.id ? 1 : -1) : a.at < b.at ? 1 : -1)).slice(0, limit);
+}
+
+export function readCounted(store: EvidenceDatabase, id: string): CountedRow | null {
+  const row = store.prepare("SELECT * FROM counted WHERE id = ?").get(id);
+  if (!row) return null;
+  return {
+    id,
+    code: String(row["code"]),
+    host: String(row["host"]),
+    block: String(row["block"]),
+    minute: Number(row["minute"]),
+    count: Number(row["count"]),
+    samples: JSON.parse(String(row["samples"])) as string[],
+  };
+}
+
+function viewOfRow(row: Record<string, unknown>): RequestView {
+  const at = Number(row["at"]);
+  return {
+    id: String(row["work"]),
+    at: new Date(at).toISOString(),
+    method: text(row["method"]),
+    path: text(row["path"]),
+    status: Number(row["status"] ?? 0),
+    answeredBy: row["answered_by"] === "app" ? "app" : "edge",
+    outcome: row["outcome"] as RequestView["outcome"],
+    code: row["code"] === null ? null : String(row["code"]),
+    ms: Math.max(0, Number(row["ended"] ?? at) - at),
+    account: text(row["account"]),
+  };
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function bodies<Body>(rows: readonly Record<string, unknown>[]): Body[] {
+  return rows.map((row) => JSON.parse(String(row["body"])) as Body);
+}
+
+/** Whom the work was handed to: the right side of each channel `<giver>→<taker>`, and the replica that a route names. */
+function takersOf(entries: readonly Entry[]): readonly string[] {
+  const takers = entries.flatMap(({ facts }) => {
+    const channel = facts["channel"];
+    const taker = typeof channel === "string" ? channel.split("→")[1] : undefined;
+    return [taker, facts["replica"]].filter((name): name is string => typeof name === "string" && name !== "");
+  });
+  return [...new Set(takers)];
+}
+
+/** An emitter is a taker's when its name is the taker's, alone or as its end after a separator (`shim-p_…`). */
+function epochsOf(store: EvidenceDatabase, entries: readonly Entry[], takers: readonly string[]): readonly EpochState[] {
+  const wanted = new Map<string, { emitter: string; epoch: number }>();
+  for (const { emitter, epoch } of entries) wanted.set(`${emitter}/${epoch}`, { emitter, epoch });
+  for (const taker of takers) {
+    const rows = store
+      .prepare("SELECT emitter, epoch FROM epochs WHERE emitter = ?1 OR substr(emitter, -length(?1) - 1) IN ('-' || ?1, '.' || ?1) ORDER BY emitter, epoch DESC LIMIT 20")
+      .all(taker);
+    for (const row of rows) wanted.set(`${String(row["emitter"])}/${Number(row["epoch"])}`, { emitter: String(row["emitter"]), epoch: Number(row["epoch"]) });
+  }
+  return [...wanted.values()].flatMap(({ emitter, epoch }) => epochState(store, emitter, epoch));
+}
+
+function epochState(store: EvidenceDatabase, emitter: string, epoch: number): readonly EpochState[] {
+  const row = store
+    .prepare("SELECT last_seq, closed, EXISTS (SELECT 1 FROM epochs later WHERE later.emitter = ?1 AND later.epoch > ?2) AS later FROM epochs WHERE emitter = ?1 AND epoch = ?2")
+    .get(emitter, epoch);
+  if (!row) return [];
+  return [{ emitter, epoch, lastSeq: Number(row["last_seq"]), state: row["closed"] ? "closed" : row["later"] ? "dead" : "open" }];
+}
+
+/** Missing spans of an epoch that could hold something of this work: of its own emitters, those after its first entry there. */
+function gapsOf(store: EvidenceDatabase, { emitter, epoch }: EpochState, entries: readonly Entry[]): readonly Gap[] {
+  const own = entries.filter((entry) => entry.emitter === emitter && entry.epoch === epoch).map(({ seq }) => seq);
+  const since = own.length > 0 ? Math.min(...own) : 0;
+  return missing(store.spansOf(emitter, epoch))
+    .filter(([, to]) => to >= since)
+    .slice(0, gapsMax)
+    .map(([from, to]) => ({ emitter, epoch, from, to, why: "these numbers never reached the record" }));
+}
+
+function watermarksOf(store: EvidenceDatabase, entries: readonly Entry[]): readonly Watermark[] {
+  const channels = new Set(entries.flatMap(({ facts }) => (typeof facts["channel"] === "string" ? [facts["channel"]] : [])));
+  return [...channels].flatMap((channel) =>
+    bodies<Watermark>(store.prepare(`SELECT body FROM watermarks WHERE channel = ? ORDER BY at DESC, seq DESC LIMIT ${watermarksMax}`).all(channel)),
+  );
+}
+
+function endsOf(store: EvidenceDatabase, replica: string): readonly Entry[] {
+  return bodies<Entry>(store.prepare("SELECT body FROM entries WHERE work = ? ORDER BY at, emitter, epoch, seq LIMIT 200").all(replica)).filter(
+    ({ hop, mark }) => hop.startsWith("replica.") && (mark === "failed" || hop === "replica.exit" || hop === "replica.stop"),
+  );
+}
+
+function linksOf(store: EvidenceDatabase, work: string): readonly string[] {
+  const rows = store.prepare("SELECT other FROM links WHERE work = ?1 UNION SELECT work FROM links WHERE other = ?1 ORDER BY 1 LIMIT 200").all(work);
+  return rows.map((row) => String(row["other"]));
+}
+
+function droppedThrough(store: EvidenceDatabase): string | null {
+  const through = store.prepare("SELECT max(day) AS day FROM dropped").get()?.["day"];
+  return typeof through === "string" ? through : null;
+}

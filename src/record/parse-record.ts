@@ -1,0 +1,68 @@
+/** Records as they come in from a spool: checked once here, so that the store and `explain` may trust their shape. */
+import type { EvidenceBatch } from "../contract/agent.ts";
+import { hopsOf, marks, workKinds } from "../evidence/entry.ts";
+import type { Facts, Hop } from "../evidence/entry.ts";
+import type { SpoolLine } from "./segments.ts";
+
+const hops: ReadonlySet<string> = new Set<Hop>(Object.values(hopsOf).flat());
+const markSet: ReadonlySet<string> = new Set(marks);
+const kindSet: ReadonlySet<string> = new Set(workKinds);
+/** Ids, channels and hops are short; anything longer is not ours. */
+const textMax = 300;
+
+/** The record, or undefined where it is malformed or another emitter's: its number stays missing, which is then told. */
+export function parseRecord(batch: Pick<EvidenceBatch, "emitter" | "epoch">, record: EvidenceBatch["records"][number]): SpoolLine | undefined {
+  const body = record.body;
+  if (!isRecord(body) || body["emitter"] !== batch.emitter || body["epoch"] !== batch.epoch) return undefined;
+  if (!isCount(body["seq"]) || body["seq"] === 0 || !isInstant(body["at"])) return undefined;
+  return hasShape(record.kind, body, batch) ? ({ kind: record.kind, body } as unknown as SpoolLine) : undefined;
+}
+
+function hasShape(kind: string, body: Facts, batch: Pick<EvidenceBatch, "emitter" | "epoch">): boolean {
+  switch (kind) {
+    case "entry":
+      return (
+        body["id"] === `${batch.emitter}/${batch.epoch}/${String(body["seq"])}` &&
+        isText(body["work"]) &&
+        hops.has(String(body["hop"])) &&
+        markSet.has(String(body["mark"])) &&
+        isRecord(body["facts"])
+      );
+    case "packed":
+      return isText(body["work"]) && kindSet.has(String(body["kind"])) && isStages(body["stages"]) && isRecord(body["facts"]);
+    case "watermark":
+      return isText(body["channel"]) && isCount(body["upTo"]) && (body["taken"] === undefined || isCounts(body["taken"]));
+    case "closing":
+      return true;
+    default:
+      return false;
+  }
+}
+
+function isStages(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length <= hops.size &&
+    value.every((stage) => Array.isArray(stage) && stage.length === 2 && hops.has(String(stage[0])) && typeof stage[1] === "number" && Number.isFinite(stage[1]))
+  );
+}
+
+function isCounts(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isCount);
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string" && value.length > 0 && value.length <= textMax;
+}
+
+function isInstant(value: unknown): boolean {
+  return typeof value === "string" && value.length <= 40 && Number.isFinite(Date.parse(value));
+}
+
+function isRecord(value: unknown): value is Facts {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

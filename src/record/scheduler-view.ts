@@ -1,0 +1,134 @@
+/** The scheduler's entries are views of the journal, never written twice: what each event says of a call, hop by hop. */
+import type { CallTerms, Event, Lease, VoidCause } from "../core/model.ts";
+import type { LedgerRecord } from "../core/record.ts";
+import { callOutcomes } from "../evidence/call-outcomes.ts";
+import type { Entry, Facts, Hop, Json, Mark } from "../evidence/entry.ts";
+import { iso } from "../stdx/time.ts";
+import type { Instant } from "../stdx/time.ts";
+
+/** The emitter of every view. The journal has no holes, so it has one epoch, and its index is the number. */
+export const schedulerEmitter = "scheduler";
+const journalEpoch = 1;
+
+/**
+ * The entries of one journal record, ids `journal/<index>/<n>` with n = 1, 2, 3… in the record's order. Pure: the same record gives
+ * the same entries. Records without calls or nodes give none.
+ */
+export function entriesOfRecord(record: LedgerRecord): Entry[] {
+  const views = record.events.flatMap((event) => viewsOf(event, record.at));
+  return views.map(({ work, hop, mark, facts }, index) => ({
+    id: `journal/${record.index}/${index + 1}`,
+    work,
+    hop,
+    mark,
+    emitter: schedulerEmitter,
+    epoch: journalEpoch,
+    seq: record.index,
+    at: iso(record.at),
+    facts,
+  }));
+}
+
+interface View {
+  readonly work: string;
+  readonly hop: Hop;
+  readonly mark: Mark;
+  readonly facts: Facts;
+}
+
+function viewsOf(event: Event, at: Instant): readonly View[] {
+  switch (event.type) {
+    case "call-refused":
+      return [...scheduled(event.terms), refused(event)];
+    case "call-admitted":
+      return [...scheduled(event.terms), admitted(event)];
+    case "call-queued":
+      return [queued(event, at)];
+    case "call-granted":
+      return granted(event.call, event.lease, event.number, event.attachBy, at);
+    case "call-attached":
+      return [view(event.call, "gpu.attach", "took", { pid: event.pid })];
+    case "visitor-left":
+      return [view(event.call, "gpu.schedule", "done", { visitorLeft: true })];
+    case "call-voided":
+      return voided(event);
+    case "call-settled":
+      return settled(event);
+    case "node-joined":
+      return [view(event.node, "node.start", "took", { pool: event.pool, devices: event.devices.length, simulated: event.devices.some(({ simulated }) => simulated) })];
+    case "node-lost":
+      return [view(event.node, "node.stop", "failed", { code: "gpu/node-lost" })];
+    default:
+      return []; // accounts, pools, windows, slots and the writer are not works
+  }
+}
+
+function view(work: string, hop: Hop, mark: Mark, facts: Facts): View {
+  return { work, hop, mark, facts };
+}
+
+function scheduled(terms: CallTerms): readonly View[] {
+  const { call, account, tier, billedBy, request, space, release, replica, node, pool, endpoint, declaredMs, size } = terms;
+  const linked = request === null ? {} : { request, link: request };
+  return [
+    view(call, "gpu.schedule", "took", { space, release, replica, node, pool, endpoint, declaredMs, size, ...linked }),
+    view(call, "identity.verify", "done", { account, tier, billedBy, ...linked }),
+  ];
+}
+
+function admitted(event: Extract<Event, { type: "call-admitted" }>): View {
+  const { terms, heldMs, leaseMs, clipped, leftMs } = event;
+  return view(terms.call, "gpu.admit", "done", { account: terms.account, heldMs, leaseMs, declaredMs: terms.declaredMs, size: terms.size, clipped, leftMs });
+}
+
+function refused({ terms, refusal }: Extract<Event, { type: "call-refused" }>): View {
+  const code = callOutcomes[refusal.code].code;
+  const about = { code, account: terms.account, size: terms.size, declaredMs: terms.declaredMs };
+  if (refusal.code !== "quota-exceeded") return view(terms.call, "gpu.admit", "refused", { ...(refusal as unknown as Facts), ...about });
+  const { askedMs, leftMs, usedMs, heldMs, limitMs, resetsAt, clip } = refusal;
+  const sums = { askedMs, leftMs, quotaUsedMs: usedMs, quotaHeldMs: heldMs, limitMs, resetsAt: resetsAt === null ? null : iso(resetsAt) };
+  return view(terms.call, "gpu.admit", "refused", { ...about, ...sums, clip: clip === null ? null : { needMs: clip.needMs, basis: clip.basis } });
+}
+
+function queued(event: Extract<Event, { type: "call-queued" }>, at: Instant): View {
+  const { call, position, of, deadline, blockers, estimateMs, basis } = event;
+  const told = blockers.map((blocker): Json => ({ ...blocker }));
+  return view(call, "gpu.queue", "took", { position, of, deadline: iso(deadline), limitMs: deadline - at, blockers: told, estimateMs, basis });
+}
+
+function granted(call: string, lease: Lease, number: number, attachBy: Instant, at: Instant): readonly View[] {
+  const { slots, fence, leaseMs, warm } = lease;
+  const node = nodeOf(slots[0] ?? "");
+  return [
+    view(call, "gpu.queue", "done", {}),
+    view(call, "gpu.grant", "handed", { channel: `${schedulerEmitter}→${node}`, number, slots, fence, leaseMs, warm, attachBy: iso(attachBy), attachWithinMs: attachBy - at }),
+  ];
+}
+
+/** Where a call that never ran stopped. */
+const voidedAt: Readonly<Record<VoidCause, Hop>> = {
+  "queue-timeout": "gpu.queue",
+  "visitor-left": "gpu.queue",
+  "no-capacity": "gpu.queue",
+  "grant-unused": "gpu.grant",
+  "replica-lost": "gpu.grant",
+  "node-lost": "gpu.grant",
+};
+
+function voided({ call, cause, releasedMs, rule }: Extract<Event, { type: "call-voided" }>): readonly View[] {
+  const { outcome, code } = callOutcomes[cause];
+  const mark = outcome === "refused" ? "refused" : "failed";
+  return [view(call, voidedAt[cause], mark, { code, cause }), view(call, "gpu.settle", "done", { chargedMs: 0, releasedMs, usedMs: 0, rule, cause })];
+}
+
+function settled(event: Extract<Event, { type: "call-settled" }>): readonly View[] {
+  const { call, cause, usedMs, chargedMs, releasedMs, rule } = event;
+  const { outcome, code } = callOutcomes[cause];
+  const run = outcome === "ok" ? view(call, "app.run", "done", { cause, usedMs }) : view(call, "app.run", "failed", { code, cause, usedMs });
+  return [run, view(call, "gpu.release", "done", { usedMs }), view(call, "gpu.settle", "done", { chargedMs, releasedMs, usedMs, rule, cause })];
+}
+
+/** `n1/0/1` → `n1`: a slot is named `<node>/<device>/<n>`. */
+function nodeOf(slot: string): string {
+  return slot.split("/").slice(0, -2).join("/");
+}

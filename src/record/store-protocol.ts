@@ -1,0 +1,21 @@
+/** What the evidence store and its worker thread say to each other. */
+import type { EvidenceBatch } from "../contract/agent.ts";
+import type { CountedRow, Retention } from "./evidence-database.ts";
+import type { RequestQuery } from "./evidence-queries.ts";
+
+export type StoreCall =
+  | { readonly op: "ingest"; readonly batch: EvidenceBatch }
+  | { readonly op: "read-work"; readonly work: string }
+  | { readonly op: "list-requests"; readonly query: RequestQuery }
+  | { readonly op: "count"; readonly rows: readonly CountedRow[] }
+  | { readonly op: "read-counted"; readonly id: string }
+  | { readonly op: "retain"; readonly retention: Retention }
+  | { readonly op: "totals" }
+  | { readonly op: "close" };
+
+export interface StoreRequest {
+  readonly id: number;
+  readonly call: StoreCall;
+}
+
+export type StoreAnswer = { readonly id: number; readonly ok: true; readonly value: unknown } | { readonly id: number; readonly ok: false; readonly error: unknown };

@@ -1,0 +1,193 @@
+/** The evidence store: takes in what emitters' spools hold, and gives it back by work. Its own file, its own thread. */
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { Worker } from "node:worker_threads";
+import type { EvidenceBatch } from "../contract/agent.ts";
+import type { RequestView } from "../contract/api.ts";
+import type { RandomBytes } from "../stdx/ids.ts";
+import type { Clock } from "../stdx/time.ts";
+import { Counters } from "./counters.ts";
+import type { Refused } from "./counters.ts";
+import type { CountedRow, EvidenceTotals, Ingested } from "./evidence-database.ts";
+import type { RequestQuery, WorkEvidence } from "./evidence-queries.ts";
+import type { StoreAnswer, StoreCall } from "./store-protocol.ts";
+
+export interface EvidenceStoreOptions {
+  /** The database's file; its folder is created. */
+  readonly path: string;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly retention?: Partial<typeof retentionDefaults>;
+}
+
+const dayMs = 24 * 3600 * 1000;
+/** How long evidence is kept. What is dropped stays in the totals. */
+export const retentionDefaults = { packedMaxAgeMs: 7 * dayMs, packedMaxRows: 2_000_000, entriesMaxAgeMs: 30 * dayMs };
+/** Counters reach the store within this. */
+const countEveryMs = 1000;
+/** Retention looks this often, and for as many rounds as there is something to drop, at most {@link retainRounds}. */
+const retainEveryMs = 60_000;
+const retainRounds = 20;
+/** Calls that may wait for the worker; more mean that it has stopped, and are refused. */
+const pendingMax = 10_000;
+
+/** Opens the store and starts its thread. Rejects where the file can't be opened or has another schema. */
+export async function openEvidenceStore(options: EvidenceStoreOptions): Promise<EvidenceStore> {
+  await mkdir(dirname(options.path), { recursive: true });
+  const file = import.meta.url.endsWith(".ts") ? "./store-worker.ts" : "./store-worker.js";
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: { path: options.path }, execArgv: [] });
+  const store = new EvidenceStore(worker, options);
+  try {
+    await store.start();
+    return store;
+  } catch (error) {
+    await worker.terminate();
+    throw new Error(`the evidence store ${options.path} could not be opened`, { cause: error });
+  }
+}
+
+interface Pending {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class EvidenceStore {
+  #next = 1;
+  #index = 0;
+  #failure: Error | undefined;
+  #closing: Promise<void> | undefined;
+  #timers: NodeJS.Timeout[] = [];
+  readonly #pending = new Map<number, Pending>();
+  readonly #worker: Worker;
+  readonly #clock: Clock;
+  readonly #counters: Counters;
+  readonly #retention: typeof retentionDefaults;
+
+  constructor(worker: Worker, { clock, random, retention }: EvidenceStoreOptions) {
+    this.#worker = worker;
+    this.#clock = clock;
+    this.#counters = new Counters(clock, random);
+    this.#retention = { ...retentionDefaults, ...retention };
+    worker.on("message", (answer: StoreAnswer) => this.#onAnswer(answer));
+    worker.on("error", (error) => this.#fail(new Error("the evidence store's thread failed", { cause: error })));
+    worker.on("exit", () => this.#fail(new Error("the evidence store is closed")));
+  }
+
+  /** Reads the index and starts the timers; part of opening. */
+  async start(): Promise<void> {
+    this.#index = (await this.totals()).index;
+    this.#timers = [setInterval(() => void this.#flushQuietly(), countEveryMs).unref(), setInterval(() => void this.#retainQuietly(), retainEveryMs).unref()];
+  }
+
+  /**
+   * Stores a batch; resolves when it is on disk, with what may be acknowledged to its emitter. Repeats and any order are harmless.
+   * Rejects where the store can't write: then nothing of it is acknowledged, and the emitter keeps it.
+   */
+  async ingest(batch: EvidenceBatch): Promise<Ingested> {
+    const done = (await this.#call({ op: "ingest", batch })) as Ingested;
+    this.#index += done.stored;
+    return done;
+  }
+
+  /** All that is stored of a work: entries (packed ones expanded), gaps, answers, epochs, links. Empty for an unknown id. */
+  async readWork(id: string): Promise<WorkEvidence> {
+    return (await this.#call({ op: "read-work", work: id })) as WorkEvidence;
+  }
+
+  /** A Space's requests, newest first; `before` is the last item's `at` of the page before. */
+  async listRequests(query: RequestQuery): Promise<readonly RequestView[]> {
+    return (await this.#call({ op: "list-requests", query })) as readonly RequestView[];
+  }
+
+  /** Counts a refusal that is not recorded by itself, and gives its counter's id `n_…`. Stored within a second. */
+  count(refused: Refused): string {
+    return this.#counters.count(refused);
+  }
+
+  /** A counter; null for an unknown id. */
+  async readCounted(id: string): Promise<CountedRow | null> {
+    return this.#counters.find(id) ?? ((await this.#call({ op: "read-counted", id })) as CountedRow | null);
+  }
+
+  /** The evidence index: how many records were ever stored. */
+  index(): number {
+    return this.#index;
+  }
+
+  async totals(): Promise<EvidenceTotals> {
+    return (await this.#call({ op: "totals" })) as EvidenceTotals;
+  }
+
+  /** Writes the counters that changed. */
+  async flush(): Promise<void> {
+    const rows = this.#counters.take();
+    if (rows.length > 0) await this.#call({ op: "count", rows });
+  }
+
+  /** Drops what is over age or over count now. Resolves with the number of rows dropped. */
+  async retain(): Promise<number> {
+    let all = 0;
+    for (let round = 0; round < retainRounds; round += 1) {
+      const dropped = (await this.#call({ op: "retain", retention: { ...this.#retention, now: this.#clock.wall() } })) as number;
+      all += dropped;
+      if (dropped === 0) break;
+    }
+    return all;
+  }
+
+  /** Writes what waits and ends the thread. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    try {
+      await this.flush();
+      await this.#call({ op: "close" });
+    } finally {
+      await this.#worker.terminate();
+    }
+  }
+
+  #call(call: StoreCall): Promise<unknown> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#pending.size >= pendingMax) return Promise.reject(new Error(`the evidence store has ${pendingMax} calls waiting`));
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, call });
+    });
+  }
+
+  #onAnswer(answer: StoreAnswer): void {
+    const pending = this.#pending.get(answer.id);
+    this.#pending.delete(answer.id);
+    if (answer.ok) pending?.resolve(answer.value);
+    else pending?.reject(answer.error);
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const { reject } of this.#pending.values()) reject(this.#failure);
+    this.#pending.clear();
+  }
+
+  /** A failed flush loses counts of strangers' refusals for good; the thread's own failure is told to whoever calls next. */
+  async #flushQuietly(): Promise<void> {
+    await this.flush().catch((error: unknown) => this.#warn("counters could not be stored", error));
+  }
+
+  async #retainQuietly(): Promise<void> {
+    await this.retain().catch((error: unknown) => this.#warn("old evidence could not be dropped", error));
+  }
+
+  #warn(says: string, cause: unknown): void {
+    if (!this.#closing) process.emitWarning(new Error(says, { cause }));
+  }
+}

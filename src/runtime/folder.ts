@@ -1,0 +1,100 @@
+/**
+ * What lies where in a replica's folder. The shim writes it, the agent reads it, also when one of the two is dead.
+ *
+ *   plan.json      what to run (LaunchPlan and where the sockets are); written by the agent before the shim starts
+ *   shim.out       what the shim itself prints: nothing, unless it fails
+ *   shim.json      { pid, start }  the shim's process
+ *   app.json       { pid, start, port, marker }  the app's first process
+ *   cgroup         one line `0::/<replica>`: read by `spaces` instead of /proc/self/cgroup
+ *   log.N          log lines as JSON, one a line; N is the number of its first line
+ *   meter.jsonl    meter reports that may not be acknowledged yet
+ *   spool/         the shim's evidence
+ *   exit.json      the final ReplicaStatus, synced; from then on nothing changes
+ *   ctl.sock, in.sock   or, where the folder's path is too long for a socket's address, in a short folder named in plan.json
+ */
+import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import type { ReplicaSpec, ReplicaStatus } from "../contract/agent.ts";
+import type { ReleaseManifest } from "../contract/release.ts";
+import type { ProcessName } from "./processes.ts";
+
+/** What a shim is started with. Paths are absolute. */
+export interface LaunchPlan {
+  /** The replica's own folder; made if it is absent. */
+  readonly folder: string;
+  readonly spec: ReplicaSpec;
+  readonly release: ReleaseManifest;
+  /** The release on this node's disk, with the app's files in `app/`. */
+  readonly releaseFolder: string;
+  /** The app's port; a free one is chosen where it is absent. */
+  readonly port?: number;
+  /** The only level so far: a plain process of the same user. */
+  readonly isolation: "none";
+}
+
+export interface StoredPlan extends LaunchPlan {
+  /** Where `ctl.sock` and `in.sock` are. */
+  readonly sockets: string;
+  /** Folders for the app's PATH, the running Node's first. */
+  readonly path: readonly string[];
+}
+
+export interface AppRecord extends ProcessName {
+  readonly port: number;
+  readonly marker: string;
+}
+
+/** A unix socket's address has 108 bytes, its closing zero included. */
+export const socketPathMaxBytes = 107;
+
+export const socketNames = { control: "ctl.sock", inbound: "in.sock" } as const;
+
+/** The folder itself where socket addresses fit; else a fresh one (mode 0700) under `short`. */
+export function socketFolder(folder: string, short = tmpdir()): string {
+  if (Buffer.byteLength(join(folder, socketNames.control)) <= socketPathMaxBytes) return folder;
+  mkdirSync(short, { recursive: true, mode: 0o700 });
+  return mkdtempSync(join(short, "wb-"));
+}
+
+export function writeStored(folder: string, name: string, value: unknown): void {
+  const path = join(folder, name);
+  const fd = openSync(`${path}.new`, "w", 0o600);
+  try {
+    writeSync(fd, `${JSON.stringify(value)}\n`);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(`${path}.new`, path);
+  syncFolder(dirname(path));
+}
+
+/** The stored value; undefined where there is none. A damaged file throws `SyntaxError`. */
+export function readStored<T>(folder: string, name: string): T | undefined {
+  let text: string;
+  try {
+    text = readFileSync(join(folder, name), "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+  return JSON.parse(text) as T;
+}
+
+export const readPlan = (folder: string): StoredPlan | undefined => readStored<StoredPlan>(folder, "plan.json");
+export const readShim = (folder: string): ProcessName | undefined => readStored<ProcessName>(folder, "shim.json");
+export const readApp = (folder: string): AppRecord | undefined => readStored<AppRecord>(folder, "app.json");
+export const readExit = (folder: string): ReplicaStatus | undefined => readStored<ReplicaStatus>(folder, "exit.json");
+
+/** `WAYBILL_REPLICA=p_…`: how all that an app starts is known, whoever its parent is by then. */
+export const markerOf = (replica: string): string => `WAYBILL_REPLICA=${replica}`;
+
+function syncFolder(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,155 @@
+/** The agent's side of a replica: start its shim so that it outlives us, find it again, and tell what became of a dead one. */
+import { spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ReplicaStatus } from "../contract/agent.ts";
+import { assert } from "../stdx/assert.ts";
+import {
+  markerOf,
+  readApp,
+  readExit,
+  readPlan,
+  readShim,
+  socketFolder,
+  writeStored,
+  type LaunchPlan,
+  type StoredPlan,
+} from "./folder.ts";
+import { connectLink, type ReplicaLink } from "./link.ts";
+import { readLogFiles, type LogPart } from "./log.ts";
+import { endAll, isAlive, linuxProcesses, members, type Processes } from "./processes.ts";
+
+export type { LaunchPlan } from "./folder.ts";
+export type { LogRead, ReplicaLink } from "./link.ts";
+
+export interface LaunchTools {
+  /** The Node that runs the shim; its folder comes first on the app's PATH. */
+  readonly nodePath: string;
+  /** The shim's entry module: `main/shim.ts`, or `main/shim.js` where the program is compiled. */
+  readonly shimEntry: string;
+  /** Told to the shim; 0 where it does not matter. */
+  readonly agentEpoch?: number;
+  /** Folders of the app's PATH after the Node's own; the system's usual ones where absent. */
+  readonly path?: readonly string[];
+  /** Where sockets go when the replica's folder is too deep for a socket's address; the system's temporary folder where absent. */
+  readonly shortFolder?: string;
+}
+
+/** A replica whose shim is dead, and how it ended. What it could not report any more is in its folder: `meter.jsonl`, `spool/`. */
+export interface DeadReplica {
+  readonly dead: ReplicaStatus;
+}
+
+/** What keeps a shim small (sandbox facts): a few thousand connections and gigabytes later it still has 32 MB of its own. */
+const shimFlags = ["--max-semi-space-size=1", "--max-old-space-size=32"];
+/** A cold start with eviction took under 3 s; a machine that takes longer has other troubles. */
+const startWithinMs = 15_000;
+/** A shim that lives answers in milliseconds. */
+const answerWithinMs = 5_000;
+const lookEveryMs = 10;
+const usualPath = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+const shimOutputShown = 2_000;
+
+/** The shim could not be started: `message` ends with what it printed. */
+export class LaunchFailure extends Error {
+  override readonly name = "LaunchFailure";
+  readonly code = "runtime/shim-lost";
+}
+
+/**
+ * Starts the shim, detached, and with it the app. Resolves when the shim answers: the app may still be starting.
+ * Rejects with a {@link LaunchFailure}. A folder starts one replica, once.
+ */
+export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<ReplicaLink> {
+  mkdirSync(plan.folder, { recursive: true, mode: 0o700 });
+  assert(readPlan(plan.folder) === undefined, "a replica's folder is used once");
+  const path = [dirname(tools.nodePath), ...(tools.path ?? usualPath)];
+  const stored: StoredPlan = { ...plan, sockets: socketFolder(plan.folder, tools.shortFolder), path };
+  writeStored(plan.folder, "plan.json", stored);
+  const output = openSync(join(plan.folder, "shim.out"), "a", 0o600);
+  const child = spawn(tools.nodePath, [...shimFlags, tools.shimEntry, plan.folder], {
+    cwd: plan.folder,
+    detached: true,
+    env: { PATH: path.join(":") },
+    stdio: ["ignore", output, output],
+  });
+  closeSync(output);
+  child.unref();
+  let failed: string | undefined;
+  child.once("error", (error) => (failed = error.message));
+  child.once("exit", (code, signal) => (failed = `it ended with ${signal ?? `exit code ${code}`}`));
+  for (let waited = 0; waited < startWithinMs && failed === undefined; waited += lookEveryMs) {
+    const link = await tryConnect(stored, tools.agentEpoch ?? 0);
+    if (link) return link;
+    await delay(lookEveryMs);
+  }
+  throw new LaunchFailure(`the shim did not start: ${failed ?? `nothing within ${startWithinMs} ms`}. ${printed(plan.folder)}`);
+}
+
+/**
+ * Finds the replica of `folder` after the agent's restart. A dead shim's app and all that it started are ended first, then its
+ * end is told: by its own record where it left one, else as `lost`. Rejects where the folder holds no replica.
+ */
+export async function adopt(folder: string, agentEpoch = 0, processes: Processes = linuxProcesses()): Promise<ReplicaLink | DeadReplica> {
+  const plan = readPlan(folder);
+  if (!plan) throw new Error(`no replica was started in ${folder}`);
+  const link = await untilAnswered(plan, agentEpoch, processes);
+  if (link) return link;
+  await endOrphans(plan, processes);
+  const dead = readExit(folder) ?? lostStatus(plan);
+  if (readExit(folder) === undefined) writeStored(folder, "exit.json", dead);
+  return { dead };
+}
+
+/** The log of a replica whose shim is dead, or of any replica: the files are the log. */
+export function readReplicaLog(folder: string, from: number, limit: number): LogPart {
+  return readLogFiles(folder, from, limit);
+}
+
+async function untilAnswered(plan: StoredPlan, agentEpoch: number, processes: Processes): Promise<ReplicaLink | undefined> {
+  const link = await tryConnect(plan, agentEpoch);
+  if (link || readExit(plan.folder)) return link;
+  for (let waited = 0; waited < answerWithinMs; waited += lookEveryMs) {
+    const shim = readShim(plan.folder);
+    if (!shim || !isAlive(processes, shim)) break;
+    const later = await tryConnect(plan, agentEpoch);
+    if (later) return later;
+    await delay(lookEveryMs);
+  }
+  return undefined;
+}
+
+async function tryConnect(plan: StoredPlan, agentEpoch: number): Promise<ReplicaLink | undefined> {
+  try {
+    return await connectLink(plan, agentEpoch, answerWithinMs);
+  } catch {
+    return undefined; // absent, refused, closed or silent: the caller looks at the process and decides
+  }
+}
+
+/** A silent shim is ended with its app: half a replica can neither be carried on nor be left. */
+async function endOrphans(plan: StoredPlan, processes: Processes): Promise<void> {
+  const shim = readShim(plan.folder);
+  if (shim && isAlive(processes, shim)) await endAll(processes, () => (isAlive(processes, shim) ? [processes.stat(shim.pid)].flatMap((one) => one ?? []) : []));
+  const marker = markerOf(plan.spec.replica);
+  const app = readApp(plan.folder);
+  const of = { root: app && isAlive(processes, app) ? app : { pid: -1, start: "" }, marker };
+  await endAll(processes, () => members(processes, of, process.pid));
+}
+
+function lostStatus({ spec, folder }: StoredPlan): ReplicaStatus {
+  const says = `The shim of ${spec.replica} died without a word, and its app was ended. ${printed(folder)}`.trimEnd();
+  const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says };
+  return { replica: spec.replica, space: spec.space, release: spec.release, phase: "lost", socket: null, startedAt: 0, end };
+}
+
+function printed(folder: string): string {
+  try {
+    const text = readFileSync(join(folder, "shim.out"), "utf8").trim();
+    return text === "" ? "" : `It printed: ${text.slice(-shimOutputShown)}`;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
+  }
+}

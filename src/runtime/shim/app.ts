@@ -1,0 +1,148 @@
+/** The app as a process: started in a session of its own, its output cut into log lines, ended with all that it started. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { assert } from "../../stdx/assert.ts";
+import { markerOf, writeStored, type AppRecord, type StoredPlan } from "../folder.ts";
+import type { LogWriter } from "../log.ts";
+import { endAll, members, type Membership, type Processes } from "../processes.ts";
+import { appEnvironment } from "./environment.ts";
+import { LineSplitter } from "./lines.ts";
+
+export interface AppEnd {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Why it could not even be started; null when it was. */
+  readonly failure: string | null;
+}
+
+export interface App {
+  readonly pid: number | null;
+  readonly port: number;
+  readonly of: Membership | null;
+  /** Resolves once, when the first process has ended, all that it left is ended too, and its last line is in the log. */
+  readonly ended: Promise<AppEnd>;
+  /** TERM to its group, then KILL to all of it after `graceMs`. Resolves when all is gone. */
+  end(graceMs: number): Promise<void>;
+  /** The app's first process has ended: whoever must know before the rest is cleared away. */
+  readonly exited: Promise<AppEnd>;
+}
+
+/** A line whose newline does not come is written after this: a prompt, a progress bar. */
+const partialLineMs = 1_000;
+/** After the app's end its output is read on for at most this long; a stranger may hold the pipe. */
+const drainMs = 500;
+
+/** Starts `release.argv` in the release's `app/`. A command that cannot be started is an app that ended with a `failure`. */
+export async function startApp(plan: StoredPlan, deviceApi: string | null, log: LogWriter, processes: Processes): Promise<App> {
+  const [command, ...rest] = plan.release.argv ?? [];
+  assert(command !== undefined, "a release that is not static has a command");
+  const port = plan.port ?? (await freePort());
+  const home = join(plan.folder, "home");
+  const cgroupFile = join(plan.folder, "cgroup");
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  writeFileSync(cgroupFile, `0::/${plan.spec.replica}\n`);
+  const child = spawn(command, rest, {
+    cwd: join(plan.releaseFolder, "app"),
+    env: appEnvironment(plan, { port, home, cgroupFile, deviceApi }),
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const exited = exitOf(child);
+  const output = Promise.all([logStream(child.stdout, "out", log), logStream(child.stderr, "err", log)]);
+  const marker = markerOf(plan.spec.replica);
+  const of = recordApp(plan.folder, child.pid, port, marker, processes);
+  const clear = async (): Promise<void> => {
+    if (!of) return;
+    const left = await endAll(processes, () => members(processes, of, process.pid));
+    if (left.length > 0) {
+      const pids = left.map(({ pid }) => pid).join(", ");
+      log.write("runtime", "note", [`processes ${pids} did not end after SIGKILL: the kernel still holds them`]);
+    }
+  };
+  const ended = exited.then(async (end) => {
+    await clear();
+    await Promise.race([output, delay(drainMs)]);
+    return end;
+  });
+  return { pid: child.pid ?? null, port, of, exited, ended, end: (graceMs) => endApp(child, exited, ended, clear, graceMs) };
+}
+
+async function endApp(
+  child: ChildProcess,
+  exited: Promise<AppEnd>,
+  ended: Promise<AppEnd>,
+  clear: () => Promise<void>,
+  graceMs: number,
+): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
+    signalGroup(child.pid, "SIGTERM");
+    const grace = new AbortController();
+    await Promise.race([exited, delay(graceMs, undefined, { signal: grace.signal }).catch(ignoreAbort)]);
+    grace.abort();
+    await clear();
+  }
+  await ended;
+}
+
+/** Only while the group's leader is our own unreaped child: its number cannot be anybody else's then. */
+function signalGroup(leader: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-leader, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+function recordApp(folder: string, pid: number | undefined, port: number, marker: string, processes: Processes): Membership | null {
+  if (pid === undefined) return null;
+  const start = processes.stat(pid)?.start ?? "";
+  writeStored(folder, "app.json", { pid, start, port, marker } satisfies AppRecord);
+  return { root: { pid, start }, marker };
+}
+
+function exitOf(child: ChildProcess): Promise<AppEnd> {
+  return new Promise((resolve) => {
+    child.once("error", (error) => resolve({ exitCode: null, signal: null, failure: error.message }));
+    child.once("exit", (exitCode, signal) => resolve({ exitCode, signal, failure: null }));
+  });
+}
+
+async function logStream(stream: Readable, name: "out" | "err", log: LogWriter): Promise<void> {
+  const splitter = new LineSplitter();
+  let partial: NodeJS.Timeout | undefined;
+  stream.on("data", (bytes: Buffer) => {
+    log.write("app", name, splitter.push(bytes));
+    if (splitter.open) {
+      partial ??= setTimeout(() => {
+        partial = undefined;
+        log.write("app", name, splitter.flush());
+      }, partialLineMs);
+    } else {
+      clearTimeout(partial);
+      partial = undefined;
+    }
+  });
+  await once(stream, "close");
+  clearTimeout(partial);
+  log.write("app", name, splitter.end());
+}
+
+/** A port that nobody listens on now. Somebody may take it before the app does; then the app ends and is started anew. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  assert(address !== null && typeof address === "object", "a TCP listener has a port");
+  server.close();
+  await once(server, "close");
+  return address.port;
+}
+
+function ignoreAbort(error: unknown): void {
+  if ((error as Error).name !== "AbortError") throw error;
+}

@@ -1,0 +1,37 @@
+/** The app's environment: built from its spec and this file, never from the shim's own. */
+import type { StoredPlan } from "../folder.ts";
+
+export interface AppEnvironment {
+  readonly port: number;
+  readonly home: string;
+  /** The one-line file that stands in for /proc/self/cgroup. */
+  readonly cgroupFile: string;
+  /** Base URL of the replica's Device API; null where there is none. */
+  readonly deviceApi: string | null;
+}
+
+/**
+ * What an app sees. The Space's own variables win over ours where ours only inform (PATH, LANG, SPACE_TITLE …), and lose where
+ * the platform depends on them: the port, the Device API, and the marker by which its processes are found.
+ */
+export function appEnvironment(plan: StoredPlan, our: AppEnvironment): Record<string, string> {
+  const { spec, release } = plan;
+  const slash = spec.space.indexOf("/");
+  const device = our.deviceApi === null ? {} : { SPACES_ZERO_GPU: "1", SPACES_ZERO_DEVICE_API_URL: our.deviceApi };
+  return {
+    PATH: plan.path.join(":"),
+    HOME: our.home,
+    LANG: "C.UTF-8",
+    SYSTEM: "spaces",
+    SPACE_ID: spec.space,
+    SPACE_AUTHOR_NAME: spec.space.slice(0, slash),
+    SPACE_REPO_NAME: spec.space.slice(slash + 1),
+    SPACE_TITLE: release.title,
+    GRADIO_ANALYTICS_ENABLED: "False",
+    ...spec.env,
+    PORT: String(our.port),
+    ...device,
+    ZEROGPU_PROC_SELF_CGROUP_PATH: our.cgroupFile,
+    WAYBILL_REPLICA: spec.replica,
+  };
+}

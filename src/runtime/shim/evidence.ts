@@ -1,0 +1,44 @@
+/** The shim's evidence on its way to the agent: one batch at a time, again after each new connection, until it is acknowledged. */
+import type { EvidenceBatch } from "../../contract/agent.ts";
+import { lastSeqOf, type Acknowledgement, type Shipper } from "../../record/ship.ts";
+import type { Spool } from "../../record/spool.ts";
+
+export interface EvidenceLine {
+  readonly emitter: Spool;
+  /** The next batch; undefined while one is on its way, or there is nothing more. */
+  next(): EvidenceBatch | undefined;
+  acknowledge(mark: Acknowledgement): void;
+  /** Another agent listens: what was on its way may be lost, so all goes again. */
+  again(): void;
+  /** Closes the emitter's epoch; its last records are still sent. */
+  end(): Promise<void>;
+  /** Nothing is on its way. Only after `end` and a `next` that gave nothing does it mean "all was heard". */
+  readonly acknowledged: boolean;
+}
+
+export function evidenceLine(emitter: Spool, shipper: Shipper): EvidenceLine {
+  let sent: Acknowledgement | undefined;
+  return {
+    emitter,
+    next() {
+      if (sent) return undefined;
+      const batch = shipper.next();
+      if (!batch) return undefined;
+      sent = { emitter: batch.emitter, epoch: batch.epoch, seq: lastSeqOf(batch) };
+      return batch;
+    },
+    acknowledge(mark) {
+      if (!sent || mark.emitter !== sent.emitter || mark.epoch !== sent.epoch || mark.seq < sent.seq) return;
+      shipper.acknowledge(mark);
+      sent = undefined;
+    },
+    again() {
+      shipper.rewind();
+      sent = undefined;
+    },
+    end: () => emitter.close(),
+    get acknowledged() {
+      return sent === undefined;
+    },
+  };
+}

@@ -1,0 +1,173 @@
+/**
+ * `in.sock`: each connection of an edge is one connection to the app, announced by a preamble; or a question about one.
+ * The bytes that the app's socket accepted are counted in write callbacks: `bytesWritten` would count what is only buffered.
+ */
+import { createServer, type Server, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+import { parsePreamble, preambleMaxBytes, type ConnectionAnswer, type Preamble } from "../../contract/preamble.ts";
+import type { Emitter } from "../../evidence/entry.ts";
+import { ConnectionTable, type Connection } from "./connections.ts";
+
+export interface InboundHost {
+  /** A stream to the app, connected or not yet (`connect` follows); undefined while there is nothing to connect to. */
+  connect(): Duplex | undefined;
+  readonly evidence: Pick<Emitter, "write" | "sync">;
+}
+
+/** An edge writes the preamble with its first packet. */
+const preambleWithinMs = 5_000;
+/** A question waits for the end of both sockets for at most this long, since a visitor waits for the answer. */
+const finalWithinMs = 1_000;
+/** An edge that asks has closed its side: what is still open of ours is closed after this part of the wait. */
+const closeAfterMs = 500;
+
+/** The server for `in.sock`; the caller listens and closes. */
+export function inboundServer(host: InboundHost, table: ConnectionTable = new ConnectionTable()): Server {
+  const carried = new Map<Connection, Carried>();
+  return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    socket.on("error", () => socket.destroy());
+    readPreamble(socket, (preamble, rest) => {
+      if (preamble.kind === "open") open(host, table, carried, socket, preamble, rest);
+      else void answer(host, table, carried, socket, preamble);
+    });
+  });
+}
+
+interface Carried {
+  readonly inbound: Socket;
+  readonly app: Duplex | undefined;
+  readonly closed: Promise<void>;
+}
+
+function readPreamble(socket: Socket, then: (preamble: Preamble, rest: Buffer) => void): void {
+  let held: Buffer = Buffer.alloc(0);
+  const late = setTimeout(() => socket.destroy(), preambleWithinMs);
+  socket.once("close", () => clearTimeout(late));
+  const onData = (bytes: Buffer): void => {
+    held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
+    const end = held.indexOf(10);
+    if (end === -1 && held.length < preambleMaxBytes) return;
+    socket.off("data", onData);
+    socket.pause();
+    clearTimeout(late);
+    const preamble = end === -1 || end >= preambleMaxBytes ? undefined : parsePreamble(held.toString("latin1", 0, end));
+    if (preamble) then(preamble, held.subarray(end + 1));
+    else socket.destroy();
+  };
+  socket.on("data", onData);
+}
+
+function open(
+  host: InboundHost,
+  table: ConnectionTable,
+  carried: Map<Connection, Carried>,
+  inbound: Socket,
+  { emitter, epoch, connection: number }: Preamble,
+  first: Buffer,
+): void {
+  const connection = table.open({ emitter, epoch, connection: number });
+  if (!connection) return void inbound.destroy();
+  const app = host.connect();
+  const closed = app ? carry(inbound, app, connection, first) : refuse(inbound, connection);
+  carried.set(connection, { inbound, app, closed });
+  void closed.then(() => {
+    connection.closed = true;
+    carried.delete(connection);
+  });
+}
+
+async function refuse(inbound: Socket, connection: Connection): Promise<void> {
+  connection.connected = false;
+  inbound.destroy();
+}
+
+/** Carries both ways with half-close and back-pressure; resolves when both ends are closed. */
+function carry(inbound: Socket, app: Duplex, connection: Connection, first: Buffer): Promise<void> {
+  const toApp = (bytes: Buffer): void => {
+    connection.handedBytes += bytes.length;
+    const more = app.write(bytes, (error) => {
+      if (!error) connection.acceptedBytes += bytes.length;
+    });
+    if (!more) inbound.pause();
+  };
+  const begin = (): void => {
+    connection.connected = true;
+    if (first.length > 0) toApp(first);
+    inbound.on("data", toApp);
+    inbound.on("end", () => app.end());
+    app.on("drain", () => inbound.resume());
+    app.on("data", (bytes: Buffer) => (connection.returnedBytes += bytes.length));
+    app.pipe(inbound);
+    if (!app.writableNeedDrain) inbound.resume();
+  };
+  if ((app as Socket).connecting) app.once("connect", begin);
+  else begin();
+  inbound.on("error", () => app.destroy());
+  inbound.on("close", () => (app.writableFinished ? undefined : app.destroy()));
+  app.on("error", () => {
+    connection.connected ??= false;
+    // A unix socket cannot be reset: whether the answer was whole, its framing tells, or the question about this connection.
+    inbound.destroy();
+  });
+  app.on("close", () => (app.readableEnded ? inbound.end() : inbound.destroy()));
+  return Promise.all([closing(inbound), closing(app)]).then(() => undefined);
+}
+
+function closing(stream: Duplex): Promise<void> {
+  return new Promise((resolve) => stream.once("close", () => resolve()));
+}
+
+async function answer(
+  host: InboundHost,
+  table: ConnectionTable,
+  carried: Map<Connection, Carried>,
+  socket: Socket,
+  { emitter, epoch, connection: number, work }: Preamble,
+): Promise<void> {
+  const asked = table.ask({ emitter, epoch, connection: number });
+  if (asked.is === "forgotten") return void socket.destroy();
+  if (asked.is === "unknown") return reply(socket, { state: "unknown" });
+  await untilFinal(carried.get(asked.connection));
+  reply(socket, await finalAnswer(host, asked.connection, work));
+}
+
+async function untilFinal(open: Carried | undefined): Promise<void> {
+  if (!open) return;
+  const stop = new AbortController();
+  const wait = async (ms: number): Promise<void> => {
+    await Promise.race([open.closed, delay(ms, undefined, { signal: stop.signal }).catch(() => undefined)]);
+  };
+  await wait(closeAfterMs);
+  if (open.inbound.readableEnded || open.inbound.destroyed) {
+    open.app?.destroy();
+    open.inbound.destroy();
+  }
+  await wait(finalWithinMs - closeAfterMs);
+  stop.abort();
+}
+
+async function finalAnswer(host: InboundHost, connection: Connection, work: string | undefined): Promise<ConnectionAnswer> {
+  const connected = connection.connected ?? false;
+  const { acceptedBytes, returnedBytes } = connection;
+  const uncertainBytes = connection.handedBytes - acceptedBytes;
+  const counts = { connected, acceptedBytes, ...(uncertainBytes > 0 ? { uncertainBytes } : {}), returnedBytes };
+  if (!connection.closed) return { state: "open", ...counts, entry: null };
+  if (work === undefined) return { state: "closed", ...counts, entry: null };
+  const { name } = connection;
+  const took = connected && acceptedBytes > 0;
+  const code = took ? {} : { code: connected ? "route/reset-midway" : "route/connect-refused" };
+  const entry = host.evidence.write({
+    work,
+    hop: "app.take",
+    mark: took ? "took" : "failed",
+    facts: { channel: `${name.emitter}/${name.epoch}`, number: name.connection, connection: name.connection, ...counts, final: true, ...code },
+  });
+  await host.evidence.sync();
+  return { state: "closed", ...counts, entry: entry.id };
+}
+
+function reply(socket: Socket, answered: ConnectionAnswer): void {
+  socket.end(`${JSON.stringify(answered)}\n`);
+  socket.resume();
+}

@@ -1,0 +1,349 @@
+/**
+ * The process beside one replica. It starts the app, keeps its log, carries its connections, gives it a Device API, and
+ * outlives the agent. Its end is the replica's end.
+ *
+ *   starting ─► ready ─► exited          by itself, or because it never listened
+ *       └─────────┴────► stopped         on an order, or SIGTERM to the shim
+ */
+import { chmodSync, rmSync, statSync } from "node:fs";
+import { connect, type Server } from "node:net";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ReplicaPhase, ReplicaStatus } from "../../contract/agent.ts";
+import type { AgentToShim, ShimToAgent } from "../../contract/shim.ts";
+import type { Code } from "../../evidence/codes.ts";
+import type { Clock } from "../../stdx/time.ts";
+import { socketNames, writeStored, type StoredPlan } from "../folder.ts";
+import { lastLines, LogWriter, readLogFiles } from "../log.ts";
+import type { Processes } from "../processes.ts";
+import { startApp, type App, type AppEnd } from "./app.ts";
+import { controlServer, type Control } from "./control.ts";
+import type { EvidenceLine } from "./evidence.ts";
+import { inboundServer } from "./inbound.ts";
+import { untilListening } from "./readiness.ts";
+import { staticConnector } from "./static.ts";
+import { appWorkers, type AppWorkers } from "./workers.ts";
+
+/** Orders that the GPU side takes, unchanged from the agent. */
+export type GpuOrder = Extract<AgentToShim, { type: "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" }>;
+export type AppEndCause = "app-exit" | "app-killed" | "operator-stop";
+
+/** What the shim needs of its GPU side; `main` plugs it in. */
+export interface GpuSide {
+  /** Base URL of the Device API on this replica's own channel. */
+  readonly url: string;
+  take(order: GpuOrder): void;
+  /** Says everything again that the agent has not acknowledged. */
+  resume(): void;
+  /** Nothing is left that the agent has to hear. */
+  readonly told: boolean;
+  /** All the app's processes are gone: ends every call, and resolves when that is synced. */
+  appEnded(cause: AppEndCause): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What the GPU side needs of the shim. */
+export interface GpuHost {
+  readonly replica: string;
+  readonly space: string;
+  readonly release: string;
+  readonly folder: string;
+  send(message: ShimToAgent): boolean;
+  connected(): boolean;
+  /** A line of the replica's log, from the platform to the app's owner. */
+  note(text: string): void;
+  readonly workers: AppWorkers;
+}
+
+export interface ShimWorld {
+  readonly clock: Clock;
+  readonly processes: Processes;
+  readonly evidence: EvidenceLine;
+  /** Not called for static Spaces. */
+  openGpu(host: GpuHost): Promise<GpuSide>;
+}
+
+export interface Shim {
+  /** Resolves when the replica has ended and there is nobody left to tell: the process may exit. */
+  readonly done: Promise<void>;
+  stop(graceMs: number, why: string): Promise<void>;
+}
+
+/** After an end by itself, edges may still ask what became of their connections. */
+const answersAfterExitMs = 5_000;
+/** How long an end is kept for an agent that is away; afterwards the folder tells it. */
+const waitForAgentMs = 60_000;
+/** After a stop: whoever ordered it hears of it, and nobody waits long for our process to go. */
+const waitAfterStopMs = 2_000;
+const lookEveryMs = 50;
+const shipEveryMs = 500;
+const lastLinesShown = 5;
+const lineShownChars = 200;
+
+/** Runs the replica of `plan`. Throws what keeps it from starting at all: a socket in use, a folder that cannot be written. */
+export async function startShim(plan: StoredPlan, world: ShimWorld): Promise<Shim> {
+  const running = new RunningShim(plan, world);
+  await running.start();
+  return running;
+}
+
+class RunningShim implements Shim {
+  readonly done: Promise<void>;
+  readonly #plan: StoredPlan;
+  readonly #world: ShimWorld;
+  readonly #log: LogWriter;
+  readonly #control: Control;
+  readonly #startedAt: number;
+  readonly #stopping = new AbortController();
+  readonly #shipping = setInterval(() => this.#ship(), shipEveryMs);
+  #inbound: Server | undefined;
+  #finish: () => void = () => undefined;
+  #gpu: GpuSide | undefined;
+  #app: App | undefined;
+  #status: ReplicaStatus;
+  #connect: () => Duplex | undefined = () => undefined;
+  #stopWhy: string | undefined;
+  #stopped: Promise<void> | undefined;
+  #toldEnd = false;
+  #neverListened: string | undefined;
+
+  constructor(plan: StoredPlan, world: ShimWorld) {
+    this.#plan = plan;
+    this.#world = world;
+    this.#startedAt = world.clock.wall();
+    this.#log = new LogWriter(plan.folder, world.clock);
+    this.#status = this.#statusOf("starting", null);
+    this.done = new Promise((resolve) => (this.#finish = resolve));
+    this.#control = controlServer({
+      hello: () => this.#greet(),
+      message: (message) => this.#order(message),
+      left: () => undefined,
+    });
+  }
+
+  async start(): Promise<void> {
+    const { folder, sockets } = this.#plan;
+    const inbound = inboundServer({ connect: () => this.#connect(), evidence: this.#world.evidence.emitter });
+    this.#inbound = inbound;
+    await listen(inbound, join(sockets, socketNames.inbound));
+    this.#status = this.#statusOf("starting", join(sockets, socketNames.inbound));
+    await listen(this.#control.server, join(sockets, socketNames.control));
+    writeStored(folder, "shim.json", this.#world.processes.stat(process.pid) ?? { pid: process.pid, start: "" });
+    if (this.#plan.release.argv === null) this.#serveFiles();
+    else await this.#runApp();
+  }
+
+  stop(graceMs: number, why: string): Promise<void> {
+    this.#stopWhy ??= why;
+    this.#stopping.abort();
+    this.#stopped ??= this.#app ? this.#app.end(graceMs) : this.#end(stoppedEnd(why, null));
+    return this.#stopped;
+  }
+
+  #serveFiles(): void {
+    const root = join(this.#plan.releaseFolder, "app", this.#plan.release.staticFolder);
+    if (!isFolder(root)) {
+      const says = `The release has no folder "${this.#plan.release.staticFolder}".`;
+      void this.#end({ phase: "exited", code: "app/exit", exitCode: null, signal: null, says });
+      return;
+    }
+    this.#connect = staticConnector(root);
+    this.#become(this.#statusOf("ready", this.#status.socket));
+  }
+
+  async #runApp(): Promise<void> {
+    const { processes, clock } = this.#world;
+    this.#gpu = await this.#world.openGpu(this.#gpuHost());
+    const app = await startApp(this.#plan, this.#gpu.url, this.#log, processes);
+    this.#app = app;
+    void app.ended.then((end) => this.#appEnded(end));
+    void app.exited.then(() => this.#stopping.abort());
+    this.#tellStatus();
+    if (!app.of) return;
+    const withinMs = this.#plan.spec.readyWithinMs;
+    const asked = { port: app.port, withinMs, processes, of: app.of, clock, signal: this.#stopping.signal };
+    untilListening(asked).then(
+      (readiness) => {
+        if (this.#stopping.signal.aborted) return;
+        if (readiness.ready) this.#ready(app.port, readiness.host);
+        else void this.#giveUp(app, readiness.says);
+      },
+      (error: unknown) => {
+        if ((error as Error).name !== "AbortError") throw error;
+      },
+    );
+  }
+
+  #ready(port: number, host: string): void {
+    this.#connect = () => connect({ port, host, noDelay: true, allowHalfOpen: true });
+    this.#become(this.#statusOf("ready", this.#status.socket));
+  }
+
+  async #giveUp(app: App, says: string): Promise<void> {
+    this.#neverListened = says;
+    this.#log.write("runtime", "note", [`${says} The platform ended it.`]);
+    await app.end(0);
+  }
+
+  async #appEnded(end: AppEnd): Promise<void> {
+    const cause = this.#stopWhy !== undefined || this.#neverListened !== undefined ? "operator-stop" : causeOf(end);
+    await this.#gpu?.appEnded(cause);
+    await this.#end(this.#endOf(end));
+  }
+
+  #endOf({ exitCode, signal, failure }: AppEnd): End {
+    if (this.#stopWhy !== undefined) return { ...stoppedEnd(this.#stopWhy, exitCode), signal };
+    if (this.#neverListened !== undefined) {
+      return { phase: "exited", code: "app/not-listening", exitCode, signal, says: this.#neverListened + this.#lastOutput() };
+    }
+    return { phase: "exited", code: "app/exit", exitCode, signal, says: endSays({ exitCode, signal, failure }) + this.#lastOutput() };
+  }
+
+  #lastOutput(): string {
+    const lines = lastLines(this.#plan.folder, lastLinesShown).filter((line) => line.trim() !== "");
+    if (lines.length === 0) return " It printed nothing.";
+    return ` Its last output: ${lines.map((line) => line.slice(0, lineShownChars)).join(" ⏎ ")}`;
+  }
+
+  async #end({ phase, ...end }: End): Promise<void> {
+    this.#connect = () => undefined;
+    if (phase === "exited") this.#log.write("runtime", "note", [end.says]);
+    const status = { ...this.#statusOf(phase, null), end };
+    writeStored(this.#plan.folder, "exit.json", status);
+    this.#become(status);
+    await this.#untilAsked(phase === "stopped");
+    this.#inbound?.close();
+    await this.#world.evidence.end();
+    await this.#untilHeard(phase === "stopped" ? waitAfterStopMs : waitForAgentMs);
+    await this.#close();
+  }
+
+  /** Edges may still ask what became of their connections; after a stop nobody does, and a stop meanwhile ends the wait. */
+  async #untilAsked(stopped: boolean): Promise<void> {
+    const since = this.#world.clock.monotonic();
+    while (!stopped && this.#stopWhy === undefined && this.#world.clock.monotonic() - since < answersAfterExitMs) {
+      await delay(lookEveryMs);
+    }
+  }
+
+  /** The end is on disk, so this is a courtesy with a bound: whoever stops us or comes back later reads it there. */
+  async #untilHeard(longestMs: number): Promise<void> {
+    const since = this.#world.clock.monotonic();
+    while (this.#world.clock.monotonic() - since < longestMs) {
+      this.#ship();
+      const heard = this.#toldEnd && (this.#gpu?.told ?? true) && this.#world.evidence.acknowledged;
+      const nobody = !this.#control.connected && (this.#toldEnd || this.#stopWhy !== undefined);
+      if (heard || nobody) return;
+      await delay(lookEveryMs);
+    }
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#shipping);
+    this.#control.close();
+    await this.#gpu?.close();
+    this.#log.close();
+    const { folder, sockets } = this.#plan;
+    for (const name of Object.values(socketNames)) rmSync(join(sockets, name), { force: true });
+    if (sockets !== folder) rmSync(sockets, { recursive: true, force: true });
+    this.#finish();
+  }
+
+  #greet(): void {
+    this.#tellStatus();
+    this.#gpu?.resume();
+    this.#world.evidence.again();
+    this.#ship();
+  }
+
+  #order(message: Exclude<AgentToShim, { type: "hello" }>): void {
+    if (message.type === "stop") void this.stop(message.graceMs, message.why);
+    else if (message.type === "read-log") this.#readLog(message);
+    else if (message.type === "ack-evidence") {
+      this.#world.evidence.acknowledge(message);
+      this.#ship();
+    } else this.#gpu?.take(message);
+  }
+
+  #readLog({ read, from, limit }: Extract<AgentToShim, { type: "read-log" }>): void {
+    // Looked at before the lines are read: what is written in between is then simply not the end yet.
+    const ended = this.#status.end !== undefined;
+    const part = readLogFiles(this.#plan.folder, from, limit);
+    this.#control.send({ type: "log", read, ...part, complete: ended && part.lines.length === 0 });
+  }
+
+  #ship(): void {
+    const batch = this.#control.connected ? this.#world.evidence.next() : undefined;
+    if (batch) this.#control.send({ type: "evidence", batch });
+  }
+
+  #gpuHost(): GpuHost {
+    const { folder, spec } = this.#plan;
+    return {
+      replica: spec.replica,
+      space: spec.space,
+      release: spec.release,
+      folder,
+      send: (message) => this.#control.send(message),
+      connected: () => this.#control.connected,
+      note: (text) => this.#log.write("gpu", "note", [text]),
+      workers: appWorkers(this.#world.processes, () => this.#app?.of ?? undefined),
+    };
+  }
+
+  #become(status: ReplicaStatus): void {
+    this.#status = status;
+    this.#tellStatus();
+  }
+
+  #tellStatus(): void {
+    const told = this.#control.send({
+      type: "status",
+      status: this.#status,
+      shimPid: process.pid,
+      appPid: this.#app?.pid ?? null,
+      port: this.#app?.port ?? null,
+    });
+    if (told && this.#status.end) this.#toldEnd = true;
+  }
+
+  #statusOf(phase: ReplicaPhase, socket: string | null): ReplicaStatus {
+    const { replica, space, release } = this.#plan.spec;
+    return { replica, space, release, phase, socket, startedAt: this.#startedAt };
+  }
+}
+
+interface End {
+  readonly phase: "exited" | "stopped";
+  readonly code: Code;
+  readonly exitCode: number | null;
+  readonly signal: string | null;
+  readonly says: string;
+}
+
+function stoppedEnd(why: string, exitCode: number | null): End {
+  return { phase: "stopped", code: "route/not-running", exitCode, signal: null, says: `The platform stopped it: ${why}.` };
+}
+
+function causeOf({ signal }: AppEnd): AppEndCause {
+  return signal === "SIGKILL" || signal === "SIGTERM" || signal === "SIGINT" || signal === "SIGHUP" ? "app-killed" : "app-exit";
+}
+
+function endSays({ exitCode, signal, failure }: AppEnd): string {
+  if (failure !== null) return `The app could not be started: ${failure}.`;
+  return signal === null ? `The app ended with exit code ${exitCode}.` : `The app was ended by ${signal}.`;
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+/** A socket of this user alone. What lies at the path is a dead shim's: the folder belongs to one replica, and it starts once. */
+async function listen(server: Server, path: string): Promise<void> {
+  rmSync(path, { force: true });
+  server.listen(path);
+  await once(server, "listening");
+  chmodSync(path, 0o600);
+}

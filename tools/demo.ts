@@ -1,0 +1,106 @@
+/**
+ * `npm run demo`: the main job, end to end, on this machine, with nothing prepared.
+ *
+ *   npm run demo                    … and stays up until Ctrl-C, which stops all that it started
+ *   npm run demo -- --once --json   the same, then stops; one JSON document on standard output
+ */
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { DemoDocument, SpaceReport } from "./demo/document.ts";
+import { startPlatform } from "./demo/platform.ts";
+import type { DemoPlatform } from "./demo/platform.ts";
+import { saturate } from "./demo/saturate.ts";
+import { Stages } from "./demo/stages.ts";
+import { tryMandelbrot, tryStatic } from "./demo/spaces.ts";
+
+const { values: options } = parseArgs({ options: { once: { type: "boolean", default: false }, json: { type: "boolean", default: false } } });
+const stages = new Stages(options.json ? process.stderr : process.stdout);
+const data = await mkdtemp(join(tmpdir(), "waybill-demo-"));
+process.on("exit", () => rmSync(data, { recursive: true, force: true }));
+
+let platform: DemoPlatform | undefined;
+const stopped = Promise.withResolvers<void>();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stopped.resolve());
+
+try {
+  const result = await Promise.race([demo(), stopped.promise]);
+  if (result) {
+    if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+    process.exitCode = holds(result) ? 0 : 1;
+    if (!options.once && platform) {
+      await closing(platform, result);
+      await Promise.race([stopped.promise, platform.ended]);
+    }
+  } else {
+    process.exitCode = 130;
+  }
+} catch (error) {
+  stages.fail(error);
+  process.exitCode = 1;
+} finally {
+  await platform?.stop();
+}
+process.exit();
+
+async function demo(): Promise<DemoDocument> {
+  const up = await stages.run("boot", async (say) => {
+    platform = await startPlatform({ data, say });
+    return platform;
+  });
+  const pool = await up.admin.pool("main");
+  const kind = pool.simulated ? "SIMULATED cards: no real GPU is used" : "real cards";
+  stages.note("gpus", `pool main: ${pool.devices} ${kind}, ${pool.slots} slots`);
+  stages.note("sandbox", (await up.admin.status()).isolation.says);
+
+  const demo = await up.account("demo", "free");
+  const crowd = await up.account("crowd", "unlimited");
+  stages.note("accounts", "demo (free: 300 s of GPU time a day), crowd (no window limit)");
+
+  const spaces: SpaceReport[] = [
+    await stages.run("mandelbrot", (say) => tryMandelbrot({ up, demo, say, stages })),
+    await stages.run("static", (say) => tryStatic({ up, demo, say })),
+  ];
+  const saturation = await stages.run("saturate", (say) => saturate({ up, demo, crowd, say, stages, pool }));
+  return {
+    node: process.versions.node,
+    bootMs: up.bootMs,
+    pool: { name: pool.name, simulated: pool.simulated, devices: pool.devices, slots: pool.slots },
+    spaces,
+    saturation,
+    stages: stages.times,
+    skipped: [],
+  };
+}
+
+/** Everything that the demo promises. */
+function holds({ spaces, saturation: { refused, quotaBefore, quotaAfter } }: DemoDocument): boolean {
+  return (
+    spaces.every(({ status }) => status === "ok") &&
+    refused.verdict?.code === "queue-timeout" &&
+    refused.chargedMs === 0 &&
+    quotaAfter.heldMs === 0 &&
+    quotaAfter.usedMs === quotaBefore.usedMs
+  );
+}
+
+async function closing(up: DemoPlatform, { spaces, saturation }: DemoDocument): Promise<void> {
+  const call = spaces.flatMap(({ calls }) => calls)[0]?.id;
+  const { items } = await up.admin.spaces();
+  stages.text(`
+Running until Ctrl-C.  Console: ${up.url}
+${items.map(({ id, addresses }) => `  ${id.padEnd(18)} ${addresses.join("   for programs: ")}`).join("\n")}
+
+Try, with these two lines in your shell first:
+  export WAYBILL_URL=${up.url} WAYBILL_TOKEN=${up.token}
+  alias waybill="npx --no-install waybill"
+
+  waybill explain ${saturation.refused.id}
+  waybill receipt show ${call ?? "CALL"}
+  waybill calls --account demo
+  waybill logs demo/mandelbrot
+  waybill requests demo/mandelbrot
+`);
+}

@@ -1,0 +1,107 @@
+/** The demo's platform: `waybill up` as a person would type it, in a process of its own, on the first free port from 7070 on. */
+import { spawn, spawnSync } from "node:child_process";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { WaybillClient } from "../../src/client/api.ts";
+import type { Say } from "./stages.ts";
+
+export interface DemoAccount {
+  readonly name: string;
+  readonly token: string;
+  readonly client: WaybillClient;
+}
+
+export interface DemoPlatform {
+  readonly url: string;
+  readonly token: string;
+  readonly bootMs: number;
+  readonly admin: WaybillClient;
+  account(name: string, tier: "free" | "unlimited"): Promise<DemoAccount>;
+  /** Runs a `waybill` command against this platform and returns what it printed. */
+  cli(...args: readonly string[]): string;
+  stop(): Promise<void>;
+  /** Resolves when the platform has ended by itself. */
+  readonly ended: Promise<void>;
+}
+
+const root = resolve(import.meta.dirname, "..", "..");
+const waybill = join(root, "bin", "waybill.js");
+const firstPort = 7070;
+/** Other demos and platforms on this machine; after so many we say that something is wrong. */
+const portsTried = 50;
+const readyWithinMs = 30_000;
+
+export async function startPlatform({ data, say }: { data: string; say: Say }): Promise<DemoPlatform> {
+  const port = await freePort();
+  const gpus = hasRealGpu() ? [] : ["--simulate-gpus", "2x2"];
+  const args = [waybill, "up", "--data", data, "--port", String(port), ...gpus, "--sandbox", "none", "--json"];
+  // A group of its own: the terminal's Ctrl-C reaches us, and we stop it in order.
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const ended = new Promise<void>((done) => child.on("exit", () => done()));
+  const log: string[] = [];
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    log.push(line);
+    if (log.length > 200) log.shift();
+  });
+  const ready = await firstLine(child.stdout, ended).catch((error: unknown) => {
+    throw new Error(`waybill up did not start: ${String(error)}\n${log.join("\n")}`);
+  });
+  const { url, token, bootMs } = JSON.parse(ready) as { url: string; token: string; bootMs: number };
+  say(`waybill up: ready in ${(bootMs / 1000).toFixed(1)} s at ${url}`);
+  const admin = new WaybillClient({ url, token });
+  return {
+    url,
+    token,
+    bootMs,
+    admin,
+    ended,
+    account: async (name, tier) => {
+      const made = await admin.createToken({ account: name, create: true, tier });
+      return { name, token: made.token, client: new WaybillClient({ url, token: made.token }) };
+    },
+    cli: (...command) => {
+      const done = spawnSync(process.execPath, [waybill, ...command], { env: { ...process.env, WAYBILL_URL: url, WAYBILL_TOKEN: token, NO_COLOR: "1" }, encoding: "utf8" });
+      return `${done.stdout}${done.stderr}`.trimEnd();
+    },
+    stop: async () => {
+      if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+      await ended;
+    },
+  };
+}
+
+function firstLine(stream: NodeJS.ReadableStream, ended: Promise<void>): Promise<string> {
+  return new Promise((done, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no ready line within ${readyWithinMs / 1000} s`)), readyWithinMs);
+    const lines = createInterface({ input: stream });
+    lines.once("line", (line) => {
+      clearTimeout(timer);
+      done(line);
+    });
+    void ended.then(() => {
+      clearTimeout(timer);
+      reject(new Error("it ended before it was ready"));
+    });
+  });
+}
+
+async function freePort(): Promise<number> {
+  for (let port = firstPort; port < firstPort + portsTried; port++) {
+    if (await canListen(port)) return port;
+  }
+  throw new Error(`no port from ${firstPort} to ${firstPort + portsTried - 1} is free on 127.0.0.1`);
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const probe = createServer();
+    probe.once("error", () => done(false));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => done(true)));
+  });
+}
+
+function hasRealGpu(): boolean {
+  const found = spawnSync("nvidia-smi", ["-L"], { encoding: "utf8", timeout: 10_000 });
+  return found.status === 0 && found.stdout.trim() !== "";
+}
