@@ -1,5 +1,5 @@
 /** The four processes of the edge's benchmark; `node edge-roles.ts ROLE FOLDER`, spoken to over IPC. */
-import { createHmac, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { Agent, createServer, request as httpRequest } from "node:http";
 import { connect, createServer as createNetServer } from "node:net";
 import type { Socket } from "node:net";
@@ -7,8 +7,9 @@ import { join } from "node:path";
 
 import { openEdge } from "../src/edge/index.ts";
 import type { Visitor } from "../src/edge/index.ts";
+import { mintVisitorToken } from "../src/identity/visitor-token.ts";
 import { openSpool } from "../src/record/spool.ts";
-import { instant } from "../src/stdx/time.ts";
+import { after, instant, seconds } from "../src/stdx/time.ts";
 
 export type Asked = { readonly ask: "cpu" } | { readonly ask: "run"; readonly port: number; readonly ms: number; readonly connections: number };
 
@@ -64,17 +65,25 @@ async function backend(): Promise<void> {
 async function edge(): Promise<void> {
   const clock = { wall: () => instant(Date.now()), monotonic: () => Math.trunc(performance.now()) };
   const key = randomBytes(32);
-  const header = Buffer.from(JSON.stringify({ alg: "HS256", typ: "waybill-visitor+jwt", kid: "1" })).toString("base64url");
   const visitor: Visitor = { account: "address:127.0.0.1", tier: "anonymous", billedBy: "address", user: null };
   const opened = await openEdge({
     listen: [{ address: "127.0.0.1", port: 0 }],
     directory: { find: (name) => (name === host ? { space, owner: "alice", state: { kind: "running", replicas: [{ id: "p_1", socket: backendSocket }] } } : undefined) },
     identity: {
       resolve: () => visitor,
-      mint: ({ request, now }) => {
-        const payload = Buffer.from(JSON.stringify({ aud: space, acc: visitor.account, tier: visitor.tier, by: visitor.billedBy, jti: request, iat: now, exp: now + 3_600_000 })).toString("base64url");
-        return `${header}.${payload}.${createHmac("sha256", key).update(`${header}.${payload}`).digest("base64url")}`;
-      },
+      mint: ({ request, now }) =>
+        mintVisitorToken({
+          key,
+          kid: "k1",
+          space,
+          user: null,
+          account: "address:127.0.0.1",
+          tier: "anonymous",
+          billedBy: "address",
+          request,
+          issuedAt: now,
+          expiresAt: after(now, seconds(3_600)),
+        }),
     },
     emitter: await openSpool({ folder: join(folder, "spool"), name: "edge", clock }),
     counter: { count: () => "n_0" },

@@ -18,7 +18,7 @@ import { drive } from "./engine-load.ts";
 import { attach, end, leaseOf, prepare, schedule } from "./engine-calls.ts";
 
 /** Cycles that go on at once: many callers, as many slots. */
-const parallel = 256;
+const parallel = 512;
 const runMs = 1_500;
 const rounds = 4;
 /** A moderate load: some cards' worth of short calls. */

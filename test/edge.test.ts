@@ -51,6 +51,7 @@ function app(request: IncomingMessage, response: ServerResponse): void {
     return;
   }
   if (url === "/silent") return;
+  if (url === "/hints") return void response.writeEarlyHints({ link: "</a.css>; rel=preload" }, () => response.end("after"));
   if (url === "/deaf") return void request.pause();
   if (url === "/flood") return flood(response);
   if (url === "/long") return void response.writeHead(200).write("begun");
@@ -159,6 +160,11 @@ describe("an answer of the app", () => {
     assert.equal(answer.headers["x-forwarded-for"], undefined);
     assert.equal(answer.headers["x-secret"], undefined);
     assert.deepEqual(answer.headers["set-cookie"], ["a=1; Path=/"]);
+  });
+
+  test("may be preceded by early hints", async () => {
+    const text = await rawExchange(world.edge.port, `GET /hints HTTP/1.1\r\nHost: ${appHost}\r\nConnection: close\r\n\r\n`);
+    assert.match(text, /^HTTP\/1\.1 103 Early Hints\r\nlink: <\/a\.css>; rel=preload\r\n\r\nHTTP\/1\.1 200 OK\r\n/i);
   });
 
   test("to HEAD has no body and keeps the connection", async () => {
@@ -617,6 +623,13 @@ describe("what two servers could read differently", () => {
   test("an absolute target of this host becomes a path", async () => {
     const text = await rawExchange(world.edge.port, `GET http://${appHost}/abs?x=1 HTTP/1.1\r\nHost: ${appHost}\r\nConnection: close\r\n\r\n`);
     assert.match(text, /"url":"\/abs\?x=1"/);
+  });
+
+  test("a bad chunk after the app was given the beginning: refused, recorded, and the app's connection ends", async () => {
+    const text = await rawExchange(world.edge.port, `POST / HTTP/1.1\r\nHost: ${appHost}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n`);
+    const work = /x-waybill-id: (q_\w+)/.exec(text)?.[1] ?? "";
+    assert.deepEqual(marks(world, work).slice(3), ["edge.connect handed", "edge.deliver refused route/malformed"]);
+    await eventually("the app's connection ends", () => [...world.upstream.connections.values()].at(-1)?.closed);
   });
 
   test("two requests in one packet get two answers, in order", async () => {

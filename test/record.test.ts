@@ -10,7 +10,7 @@ import { afterEach, describe, test } from "node:test";
 import type { EvidenceBatch } from "../src/contract/agent.ts";
 import { explain } from "../src/evidence/explain.ts";
 import type { Draft, Entry } from "../src/evidence/entry.ts";
-import { drain, openShipper } from "../src/record/ship.ts";
+import { drain, lastSeqOf, openShipper } from "../src/record/ship.ts";
 import { openSpool } from "../src/record/spool.ts";
 import type { Spool, SpoolOptions } from "../src/record/spool.ts";
 import { openEvidenceStore } from "../src/record/store.ts";
@@ -48,13 +48,25 @@ async function storeIn(at: string, options: Partial<EvidenceStoreOptions> = {}):
   return store;
 }
 
-const failure = (work: string): Draft => ({ work, hop: "edge.deliver", mark: "failed", facts: { code: "route/reset-midway", status: 502, answeredBy: "edge" } });
+const failure = (work: string): Draft => ({
+  work,
+  hop: "edge.deliver",
+  mark: "failed",
+  facts: { code: "route/reset-midway", status: 502, answeredBy: "edge" },
+});
 const success = (work: string) =>
   ({
     work,
     kind: "request",
     startedAt: now,
-    stages: [["edge.accept", 0], ["edge.route", 1], ["edge.connect", 1], ["app.take", 2], ["app.respond", 20], ["edge.deliver", 21]],
+    stages: [
+      ["edge.accept", 0],
+      ["edge.route", 1],
+      ["edge.connect", 1],
+      ["app.take", 2],
+      ["app.respond", 20],
+      ["edge.deliver", 21],
+    ],
     facts: { method: "GET", path: "/", space: "alice/demo", status: 200, answeredBy: "app", account: "alice" },
   }) as const;
 
@@ -81,7 +93,9 @@ describe("Spool", () => {
 
   test("everything that write returned for is readable after SIGKILL, without a hole", async () => {
     const at = folder();
-    const child = spawn(process.execPath, [join(import.meta.dirname, "support/spool-child.ts"), at], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(process.execPath, [join(import.meta.dirname, "support/spool-child.ts"), at], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     let told = "";
     for await (const part of child.stdout) {
       told += String(part);
@@ -94,7 +108,10 @@ describe("Spool", () => {
     const { seqs } = everything(at);
     assert.ok(acknowledged > 100);
     assert.ok((seqs.at(-1) ?? 0) >= acknowledged);
-    assert.deepEqual(seqs, Array.from(seqs, (_, index) => index + 1));
+    assert.deepEqual(
+      seqs,
+      Array.from(seqs, (_, index) => index + 1),
+    );
     assert.ok(readdirSync(at).filter((file) => file.endsWith(".jsonl")).length > 1, "it went through several segments");
   });
 
@@ -108,7 +125,13 @@ describe("Spool", () => {
     assert.equal(two.epoch, 2);
     two.write(failure("q_2"));
     const { batches } = everything(at);
-    assert.deepEqual(batches.map(({ epoch, records }) => [epoch, records.length]), [[1, 2], [2, 1]]);
+    assert.deepEqual(
+      batches.map(({ epoch, records }) => [epoch, records.length]),
+      [
+        [1, 2],
+        [2, 1],
+      ],
+    );
   });
 
   test("a lost or unreadable counter makes a new emitter, says so, and keeps the new name", async () => {
@@ -142,7 +165,11 @@ describe("Spool", () => {
   test("over its bound it drops its oldest segment, which is a hole and not a lie", async () => {
     const at = folder();
     const said: string[] = [];
-    const spool = await spoolIn(at, { segmentBytes: 2000, maxBytes: 6000, onFailure: (error) => said.push(error.message) });
+    const spool = await spoolIn(at, {
+      segmentBytes: 2000,
+      maxBytes: 6000,
+      onFailure: (error) => said.push(error.message),
+    });
     for (let n = 0; n < 100; n += 1) spool.write(failure(`q_${n}`));
     const { seqs } = everything(at);
     assert.ok((seqs[0] ?? 0) > 1);
@@ -168,7 +195,11 @@ describe("Shipper", () => {
     const spool = await spoolIn(at, { segmentBytes: 2000 });
     for (let n = 0; n < 40; n += 1) spool.write(failure(`q_${n}`));
     const shipper = openShipper({ folder: at });
-    const sent = await drain(shipper, async ({ emitter, epoch, records }) => ({ emitter, epoch, seq: (records.at(-1)?.body as Entry).seq }));
+    const sent = await drain(shipper, async (batch) => ({
+      emitter: batch.emitter,
+      epoch: batch.epoch,
+      seq: lastSeqOf(batch),
+    }));
     assert.equal(sent, 40);
     assert.equal(readdirSync(at).filter((file) => file.endsWith(".jsonl")).length, 1);
     spool.write(failure("q_40"));
@@ -188,6 +219,22 @@ describe("Shipper", () => {
   });
 });
 
+describe("drain", () => {
+  test("after a refusal by the store nothing is forgotten, and all comes again", async () => {
+    const at = folder();
+    const spool = await spoolIn(at, { segmentBytes: 500 });
+    for (let n = 0; n < 9; n += 1) spool.write(failure(`q_${n}`));
+    const shipper = openShipper({ folder: at });
+    await assert.rejects(
+      drain(shipper, async () => Promise.reject(new Error("disk full"))),
+      /disk full/,
+    );
+    const store = await storeIn(at);
+    assert.equal(await drain(shipper, (batch) => store.ingest(batch)), 9);
+    assert.equal(store.index(), 9);
+  });
+});
+
 describe("EvidenceStore", () => {
   test("a batch twice is stored once, in any order, and survives closing", async () => {
     const at = folder();
@@ -198,12 +245,22 @@ describe("EvidenceStore", () => {
     const late: EvidenceBatch = { ...whole, records: whole.records.slice(3) };
     const store = await storeIn(at);
     const answers = await Promise.all([store.ingest(late), store.ingest(whole), store.ingest(late)]);
-    assert.deepEqual(answers.map(({ stored, repeated, seq }) => [stored, repeated, seq]), [[3, 0, 6], [3, 3, 6], [0, 3, 6]]);
+    assert.deepEqual(
+      answers.map(({ stored, repeated, seq }) => [stored, repeated, seq]),
+      [
+        [3, 0, 6],
+        [3, 3, 6],
+        [0, 3, 6],
+      ],
+    );
     assert.equal(store.index(), 6);
     await store.close();
     const again = await storeIn(at);
     assert.equal(again.index(), 6);
-    assert.deepEqual((await again.readWork("q_4")).entries.map(({ id }) => id), ["edge/1/4"]);
+    assert.deepEqual(
+      (await again.readWork("q_4")).entries.map(({ id }) => id),
+      ["edge/1/4"],
+    );
     assert.equal((await again.ingest(whole)).stored, 0);
   });
 
@@ -215,15 +272,30 @@ describe("EvidenceStore", () => {
     const [whole] = everything(at).batches;
     assert.ok(whole);
     const store = await storeIn(at);
-    await store.ingest({ ...whole, records: whole.records.filter(({ body }) => ![3, 4].includes((body as Entry).seq)) });
-    assert.deepEqual((await store.readWork("q_1")).gaps, [{ emitter: "edge", epoch: 1, from: 3, to: 4, why: "these numbers never reached the record" }]);
+    await store.ingest({
+      ...whole,
+      records: whole.records.filter(({ body }) => ![3, 4].includes((body as Entry).seq)),
+    });
+    assert.deepEqual((await store.readWork("q_1")).gaps, [
+      { emitter: "edge", epoch: 1, from: 3, to: 4, why: "these numbers never reached the record" },
+    ]);
     assert.deepEqual((await store.readWork("q_5")).gaps, []);
   });
 
   test("a malformed record is refused, and its number stays missing", async () => {
     const at = folder();
     const store = await storeIn(at);
-    const body = { id: "edge/1/2", work: "q_1", hop: "edge.nowhere", mark: "took", emitter: "edge", epoch: 1, seq: 2, at: "2026-11-22T12:00:00.000Z", facts: {} };
+    const body = {
+      id: "edge/1/2",
+      work: "q_1",
+      hop: "edge.nowhere",
+      mark: "took",
+      emitter: "edge",
+      epoch: 1,
+      seq: 2,
+      at: "2026-11-22T12:00:00.000Z",
+      facts: {},
+    };
     const records = [
       { kind: "entry" as const, body: { ...body, id: "edge/1/1", seq: 1, hop: "edge.accept" } },
       { kind: "entry" as const, body },
@@ -232,17 +304,40 @@ describe("EvidenceStore", () => {
     ];
     const done = await store.ingest({ emitter: "edge", epoch: 1, records });
     assert.deepEqual([done.stored, done.refused, done.seq], [2, 2, 4]);
-    assert.deepEqual((await store.readWork("q_1")).gaps.map(({ from, to }) => [from, to]), [[2, 3]]);
+    assert.deepEqual(
+      (await store.readWork("q_1")).gaps.map(({ from, to }) => [from, to]),
+      [[2, 3]],
+    );
   });
 
   test("an epoch is open, then dead when a later one appears, or closed by its own word", async () => {
     const at = folder();
     const store = await storeIn(at);
-    const entry = (epoch: number) => ({ kind: "entry" as const, body: { id: `edge/${epoch}/1`, work: "q_1", hop: "edge.accept", mark: "took", emitter: "edge", epoch, seq: 1, at: "2026-11-22T12:00:00.000Z", facts: {} } });
+    const entry = (epoch: number) => ({
+      kind: "entry" as const,
+      body: {
+        id: `edge/${epoch}/1`,
+        work: "q_1",
+        hop: "edge.accept",
+        mark: "took",
+        emitter: "edge",
+        epoch,
+        seq: 1,
+        at: "2026-11-22T12:00:00.000Z",
+        facts: {},
+      },
+    });
     const states = async () => (await store.readWork("q_1")).epochs.map(({ epoch, state }) => `${epoch} ${state}`);
     await store.ingest({ emitter: "edge", epoch: 1, records: [entry(1)] });
     assert.deepEqual(await states(), ["1 open"]);
-    await store.ingest({ emitter: "edge", epoch: 2, records: [entry(2), { kind: "closing", body: { emitter: "edge", epoch: 2, seq: 2, at: "2026-11-22T12:00:01.000Z" } }] });
+    await store.ingest({
+      emitter: "edge",
+      epoch: 2,
+      records: [
+        entry(2),
+        { kind: "closing", body: { emitter: "edge", epoch: 2, seq: 2, at: "2026-11-22T12:00:01.000Z" } },
+      ],
+    });
     assert.deepEqual(await states(), ["1 dead", "2 closed"]);
   });
 
@@ -264,12 +359,58 @@ describe("EvidenceStore", () => {
     const store = await storeIn(at);
     await drain(openShipper({ folder: at }), (batch) => store.ingest(batch));
     const all = await store.listRequests({ space: "alice/demo", limit: 10 });
-    assert.deepEqual(all.map(({ id }) => id), ["q_3", "q_2", "q_1"]);
-    assert.deepEqual(all[1], { id: "q_2", at: all[1]?.at, method: "POST", path: "/render", status: 502, answeredBy: "edge", outcome: "failed", code: "route/reset-midway", ms: 250, account: "bob" });
-    assert.deepEqual(all[2], { id: "q_1", at: all[2]?.at, method: "GET", path: "/", status: 200, answeredBy: "app", outcome: "ok", code: null, ms: 21, account: "alice" });
+    assert.deepEqual(
+      all.map(({ id }) => id),
+      ["q_3", "q_2", "q_1"],
+    );
+    assert.deepEqual(all[1], {
+      id: "q_2",
+      at: all[1]?.at,
+      method: "POST",
+      path: "/render",
+      status: 502,
+      answeredBy: "edge",
+      outcome: "failed",
+      code: "route/reset-midway",
+      ms: 250,
+      account: "bob",
+    });
+    assert.deepEqual(all[2], {
+      id: "q_1",
+      at: all[2]?.at,
+      method: "GET",
+      path: "/",
+      status: 200,
+      answeredBy: "app",
+      outcome: "ok",
+      code: null,
+      ms: 21,
+      account: "alice",
+    });
     const [newest] = await store.listRequests({ space: "alice/demo", limit: 1 });
-    assert.deepEqual((await store.listRequests({ space: "alice/demo", limit: 10, before: newest?.at ?? "" })).map(({ id }) => id), ["q_2", "q_1"]);
+    assert.deepEqual(
+      (await store.listRequests({ space: "alice/demo", limit: 10, before: newest?.at ?? "" })).map(({ id }) => id),
+      ["q_2", "q_1"],
+    );
     assert.deepEqual(await store.listRequests({ space: "bob/other", limit: 10 }), []);
+    const twins = await spoolIn(at, { name: "edge-2" });
+    for (const work of ["q_7", "q_8", "q_9"])
+      twins.pack({ ...success(work), facts: { space: "alice/twins", status: 200 } });
+    await twins.sync();
+    await drain(openShipper({ folder: at, emitter: "edge-2" }), (batch) => store.ingest(batch));
+    const [first] = await store.listRequests({ space: "alice/twins", limit: 1 });
+    assert.equal(first?.id, "q_9");
+    const rest = await store.listRequests({
+      space: "alice/twins",
+      limit: 10,
+      before: first?.at ?? "",
+      beforeId: first?.id ?? "",
+    });
+    assert.deepEqual(
+      rest.map(({ id }) => id),
+      ["q_8", "q_7"],
+      "requests of one millisecond are on one page or the next, never on none",
+    );
   });
 
   test("a packed work reads as entries, with its links both ways", async () => {
@@ -281,10 +422,20 @@ describe("EvidenceStore", () => {
     const store = await storeIn(at);
     await drain(openShipper({ folder: at }), (batch) => store.ingest(batch));
     const { entries, links } = await store.readWork("q_1");
-    assert.deepEqual(entries.map(({ id, hop }) => `${id} ${hop}`).slice(-2), ["edge/1/1.5 app.respond", "edge/1/1.6 edge.deliver"]);
+    assert.deepEqual(entries.map(({ id, hop }) => `${id} ${hop}`).slice(-2), [
+      "edge/1/1.5 app.respond",
+      "edge/1/1.6 edge.deliver",
+    ]);
     assert.deepEqual(links, ["c_1"]);
     assert.deepEqual((await store.readWork("c_1")).links, ["q_1"]);
-    const told = explain({ id: "q_1", kind: "request", ...(await store.readWork("q_1")), links: [], charge: null, read: { journal: 0, evidence: store.index() } });
+    const told = explain({
+      id: "q_1",
+      kind: "request",
+      ...(await store.readWork("q_1")),
+      links: [],
+      charge: null,
+      read: { journal: 0, evidence: store.index() },
+    });
     assert.equal(told.sentence, "The app answered 200 in 21 ms.");
   });
 
@@ -293,12 +444,29 @@ describe("EvidenceStore", () => {
     const edge = await spoolIn(at);
     const agent = await spoolIn(at, { name: "agent-n1" });
     edge.write({ work: "q_1", hop: "edge.accept", mark: "took", facts: {} });
-    edge.write({ work: "q_1", hop: "edge.connect", mark: "handed", facts: { channel: "edge/1→p_1", number: 3, connection: "edge/1/3", from: 0, to: 90, closed: true } });
-    edge.write({ work: "q_1", hop: "edge.deliver", mark: "failed", facts: { code: "route/reset-midway", status: 502, answeredBy: "edge" } });
+    edge.write({
+      work: "q_1",
+      hop: "edge.connect",
+      mark: "handed",
+      facts: { channel: "edge/1→p_1", number: 3, connection: "edge/1/3", from: 0, to: 90, closed: true },
+    });
+    edge.write({
+      work: "q_1",
+      hop: "edge.deliver",
+      mark: "failed",
+      facts: { code: "route/reset-midway", status: 502, answeredBy: "edge" },
+    });
     agent.write({ work: "p_1", hop: "replica.exit", mark: "failed", facts: { code: "runtime/shim-lost" } });
     const store = await storeIn(at);
     await drain(openShipper({ folder: at }), (batch) => store.ingest(batch));
-    const { verdict } = explain({ id: "q_1", kind: "request", ...(await store.readWork("q_1")), links: [], charge: null, read: { journal: 0, evidence: store.index() } });
+    const { verdict } = explain({
+      id: "q_1",
+      kind: "request",
+      ...(await store.readWork("q_1")),
+      links: [],
+      charge: null,
+      read: { journal: 0, evidence: store.index() },
+    });
     assert.deepEqual([verdict?.boundary, verdict?.code, verdict?.certainty], ["runtime", "shim-lost", "likely"]);
     assert.ok(verdict?.facts.includes("agent-n1/1/1"));
   });
@@ -311,7 +479,15 @@ describe("EvidenceStore", () => {
     store.count({ code: "route/no-such-space", host: "x.localhost", address: "127.0.0.9" });
     await store.close();
     const again = await storeIn(at);
-    assert.deepEqual(await again.readCounted(id), { id, code: "route/no-such-space", host: "x.localhost", block: "127.0.0.0/24", minute: Math.floor(now / 60_000) * 60_000, count: 2, samples: ["GET /"] });
+    assert.deepEqual(await again.readCounted(id), {
+      id,
+      code: "route/no-such-space",
+      host: "x.localhost",
+      block: "127.0.0.0/24",
+      minute: Math.floor(now / 60_000) * 60_000,
+      count: 2,
+      samples: ["GET /"],
+    });
     assert.equal(await again.readCounted("n_unknown"), null);
   });
 

@@ -99,6 +99,17 @@ describe("gpu", () => {
     assert.deepEqual(waits, [{ position: 2, of: 3, estimateMs: 8_000, says: "Waiting for a GPU: 2nd of 3, about 8 s." }]);
   });
 
+  test("a client that was granted does not hang up before the platform has ended the stream", async () => {
+    const ended = Promise.withResolvers<boolean>();
+    device.schedule = (response) => {
+      response.on("close", () => ended.resolve(response.writableFinished));
+      stream(response)("succeeded", grant);
+      setTimeout(() => response.end(), 100);
+    };
+    await app.whoRuns.run({ values: [] });
+    assert.equal(await ended.promise, true);
+  });
+
   test("a refusal in the queue carries the platform's problem", async () => {
     const problem = { status: 503, title: "GPU queue", detail: "No GPU became free within 3 s.", boundary: "gpu", code: "queue-timeout", retry: "later", waybill: "c_77" };
     device.schedule = (response) => {

@@ -59,11 +59,14 @@ describe("a replica", () => {
     const { socket } = await one.untilPhase("ready");
     assert.ok(socket);
     assert.deepEqual(await ask(socket, 9), { state: "unknown" });
-    for (const [text, number] of [["", 9]] as const) {
-      const late = dial(socket, { connection: number });
-      late.write("GET / HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n");
-      assert.equal(await textOf(late), text);
+    const get = "GET / HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n";
+    const answers: boolean[] = [];
+    for (const number of [9, 10, 10]) {
+      const connection = dial(socket, { connection: number });
+      connection.write(get);
+      answers.push((await textOf(connection)).startsWith("HTTP/1.1 200"));
     }
+    assert.deepEqual(answers, [false, true, false]);
     await stop(one);
   });
 
@@ -84,6 +87,34 @@ describe("a replica", () => {
     connection.end("0\r\n\r\n");
     await until("the last event comes after our half is closed", () => text.includes("data: 3"));
     await stop(one);
+  });
+
+  test("whose app dies in the middle of an upload answers with what its socket had accepted, and not more than was sent", async () => {
+    const one = await replicas.start(server(`request.pause();`));
+    const { socket } = await one.untilPhase("ready");
+    const app = readApp(one.plan.folder);
+    assert.ok(socket && app);
+    const connection = dial(socket, { connection: 1 });
+    connection.write("POST / HTTP/1.1\r\nhost: app\r\ncontent-length: 90000000\r\n\r\n");
+    let sent = 0;
+    const part = Buffer.alloc(1 << 16);
+    // Until back-pressure has come all the way from the app that does not read.
+    let waiting = 0;
+    await until("the way is full", () => {
+      const stuck = waiting > 0 && connection.writableLength === waiting;
+      for (; connection.writableLength < 1 << 20; sent += part.length) connection.write(part);
+      waiting = connection.writableLength;
+      return stuck;
+    });
+    const open = await ask(socket, 1, "q_0123456789abcdef");
+    assert.deepEqual([open?.state, open && "entry" in open && open.entry], ["open", null], "nothing is final yet");
+    processes.signal(app, "SIGKILL");
+    await until("the edge sees the end", () => connection.destroyed || connection.readableEnded);
+    connection.destroy();
+    const said = await ask(socket, 1, "q_0123456789abcdef");
+    assert.ok(said && said.state === "closed" && said.entry !== null);
+    assert.ok(said.connected && said.acceptedBytes > 0 && said.acceptedBytes + (said.uncertainBytes ?? 0) < sent);
+    one.link.close();
   });
 
   test("whose app never listens is ended at its deadline, and the port that it has instead is named", async () => {

@@ -125,19 +125,20 @@ export class Nodes {
   }
 
   async #handle(connection: Connection, message: ToServer): Promise<void> {
-    const { engine, replicas } = this.#ports;
+    const { engine } = this.#ports;
     const calls = this.#ports.calls();
     const node = connection.facts?.node;
     if (message.type === "hello") return this.#hello(connection, message);
     if (node === undefined) throw new Error(`a node said ${message.type} before hello`);
     switch (message.type) {
-      case "heartbeat":
-        await engine.submit({ type: "hear-node", node });
+      case "heartbeat": {
+        const heard = await engine.submit({ type: "hear-node", node });
+        // The ledger gave this node up while its connection lived, as after a machine's sleep: it joins again.
+        if (!heard.ok && connection.facts) await this.#join(connection.facts);
         return;
+      }
       case "replica":
-        replicas.set({ node, pool: connection.facts?.pool ?? "main", status: message.status });
-        await this.#ports.onReplica(message.status);
-        return;
+        return this.#replica(message.status, connection.facts?.pool ?? "main", node);
       case "schedule":
         return calls.schedule(node, message.request);
       case "left":
@@ -165,19 +166,44 @@ export class Nodes {
   }
 
   async #hello(connection: Connection, hello: Extract<ToServer, { type: "hello" }>): Promise<void> {
-    const { engine, replicas, serverEpoch } = this.#ports;
+    const { replicas, serverEpoch } = this.#ports;
     const { node, pool } = hello;
     connection.facts = { node, pool, sdks: hello.sdks, isolation: hello.isolation, devices: hello.devices };
     this.#byName.get(node)?.link.close();
     this.#byName.set(node, connection);
     connection.link.send({ type: "welcome", server: "waybill", epoch: serverEpoch });
+    const named = new Set(hello.replicas.map(({ replica }) => replica));
+    const missing = replicas.livingOn(node).filter(({ status }) => !named.has(status.replica));
     for (const status of hello.replicas) replicas.set({ node, pool, status });
-    const living = hello.replicas.filter(({ phase }) => phase === "starting" || phase === "ready").map(({ replica }) => replica);
-    const answer = await engine.submit({ type: "join-node", node, pool, devices: hello.devices, replicas: living });
-    if (!answer.ok) throw new Error(`the ledger refused node ${node}: ${answer.why}`);
+    for (const { status } of missing) await this.#replica(lostStatus(status), pool, node);
+    await this.#join(connection.facts);
     for (const status of hello.replicas) await this.#ports.onReplica(status);
     await this.#ports.onNode(connection.facts);
   }
+
+  /** Tells the ledger that the node is there. Replicas that have ended are lost one by one, after their last reports. */
+  async #join({ node, pool, devices }: NodeFacts): Promise<void> {
+    const { engine, replicas } = this.#ports;
+    const answer = await engine.submit({ type: "join-node", node, pool, devices, replicas: replicas.on(node) });
+    if (!answer.ok) throw new Error(`the ledger refused node ${node}: ${answer.why}`);
+  }
+
+  async #replica(status: ReplicaStatus, pool: string, node: string): Promise<void> {
+    const { engine, replicas } = this.#ports;
+    const { end, phase, replica } = status;
+    if (status.space !== "") replicas.set({ node, pool, status });
+    if (phase === "exited" || phase === "lost" || phase === "stopped") {
+      const cause = phase === "lost" ? "shim-lost" : phase === "stopped" ? "operator-stop" : end?.signal ? "app-killed" : "app-exit";
+      await engine.submit({ type: "lose-replica", replica, cause });
+    }
+    if (status.space !== "") await this.#ports.onReplica(status);
+  }
+}
+
+/** A replica that its own node does not know any more. */
+function lostStatus(status: ReplicaStatus): ReplicaStatus {
+  const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says: "its node does not know it any more" };
+  return { ...status, phase: "lost", socket: null, end };
 }
 
 /** Messages with the same subject are handled one after another. */
@@ -187,14 +213,14 @@ function subjectOf(message: ToServer): string {
     case "heartbeat":
       return "node";
     case "replica":
-      return `replica ${message.status.replica}`;
+      return `replica ${message.status.replica}`; // after the last report of its meter
     case "schedule":
       return `call ${message.request.call}`;
     case "left":
       return `call ${message.call}`;
     case "meter":
     case "cleared":
-      return `meter ${message.replica}`;
+      return `replica ${message.replica}`;
     case "build-claimed":
     case "build-log":
     case "build-step":

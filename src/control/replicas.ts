@@ -26,8 +26,13 @@ export class Replicas {
     return [...(this.#bySpace.get(space) ?? [])].flatMap((id) => this.#byId.get(id) ?? []);
   }
 
-  living(space: string): readonly KnownReplica[] {
+  livingOf(space: string): readonly KnownReplica[] {
     return this.of(space).filter(({ status }) => isLiving(status));
+  }
+
+  /** Those that the node told of as starting or ready. */
+  livingOn(node: string): readonly KnownReplica[] {
+    return [...this.#byId.values()].filter((known) => known.node === node && isLiving(known.status));
   }
 
   set(replica: KnownReplica): void {
@@ -39,9 +44,9 @@ export class Replicas {
     if (!isLiving(status)) this.#forgetOldest(ids);
   }
 
-  /** Replicas of a node that its `hello` did not name: they are gone. */
-  missing(node: string, named: ReadonlySet<string>): readonly KnownReplica[] {
-    return [...this.#byId.values()].filter((known) => known.node === node && isLiving(known.status) && !named.has(known.status.replica));
+  /** Ids of all that this node has told of and that are remembered. */
+  on(node: string): readonly string[] {
+    return [...this.#byId.values()].filter((known) => known.node === node).map(({ status }) => status.replica);
   }
 
   #forgetOldest(ids: Set<string>): void {

@@ -2,6 +2,7 @@
  * The server: what the API's routes and the nodes' messages have in common. It owns nothing that must survive but through the
  * journal and the catalog, and it tells nobody what is not durable.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { CallRow } from "../catalog/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { pageLimit } from "../catalog/page.ts";
@@ -67,6 +68,9 @@ export interface Explained {
 type Asked<Body> = { readonly [Key in keyof Body]: Body[Key] | undefined } & { readonly account: string };
 type Refused = { readonly ok: false; readonly code: Code; readonly says: string };
 
+/** Shims and agents send their evidence within a quarter of a second; an explanation waits for it at most this long. */
+const evidenceArrivesMs = 750;
+const lookAgainMs = 150;
 /** Durable records that wait for the list of calls are taken in so many at once. */
 const projectAtOnce = 2_000;
 
@@ -269,8 +273,15 @@ export class Server {
 
   /** Any id: `q_` request, `c_` call, `b_` build, `p_` replica, `r_` receipt, `n_` counter, or `owner/name`. */
   async explain(id: string): Promise<Explained | undefined> {
-    await Promise.all([this.#parts.flushEvidence(), this.#caughtUp()]);
-    return this.#explaining.explain(id);
+    const until = this.clock.monotonic() + evidenceArrivesMs;
+    for (;;) {
+      await Promise.all([this.#parts.flushEvidence(), this.#caughtUp()]);
+      const explained = await this.#explaining.explain(id);
+      // What happened a moment ago may still be on its way from a shim's spool: a verdict that it could sharpen waits for it.
+      const certainty = explained?.explanation.verdict?.certainty;
+      if ((explained && certainty !== "unknown" && certainty !== "likely") || this.clock.monotonic() >= until) return explained;
+      await delay(lookAgainMs);
+    }
   }
 
   async receipt(id: string): Promise<SignedReceipt | undefined> {
@@ -291,6 +302,9 @@ export class Server {
   async #catchUp(): Promise<void> {
     const { journal, catalog, engine } = this.#parts;
     const until = engine.durable;
+    if (catalog.calls.cursor > until) {
+      throw new Error(`the list of calls is at record ${catalog.calls.cursor} and the journal ends at ${until}: restore the data folder from a backup`);
+    }
     while (catalog.calls.cursor < until) {
       const records = await journal.read(catalog.calls.cursor + 1, projectAtOnce);
       await catalog.calls.project(records);

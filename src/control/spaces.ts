@@ -152,7 +152,7 @@ export class Spaces {
     for (const known of this.#byId.values()) {
       if (known.release === null) continue;
       const release = await this.#ports.catalog.releases.get(known.release);
-      if (!release || release.node !== node || this.#ports.replicas.living(known.row.id).length > 0) continue;
+      if (!release || release.node !== node || this.#ports.replicas.livingOf(known.row.id).length > 0) continue;
       const last = this.#ports.replicas.of(known.row.id).at(-1);
       if (last?.status.end?.code === "app/crash-loop") continue;
       await this.start(release, null);
@@ -245,7 +245,7 @@ export class Spaces {
 
   #stopOthers(known: KnownSpace, ready: ReplicaStatus): void {
     if (known.release !== ready.release) return;
-    for (const { node, status } of this.#ports.replicas.living(known.row.id)) {
+    for (const { node, status } of this.#ports.replicas.livingOf(known.row.id)) {
       if (status.replica === ready.replica) continue;
       this.#ports.send(node, { type: "stop-replica", replica: status.replica, graceMs, why: `release ${ready.release} took over` });
     }

@@ -29,7 +29,9 @@ function blockerSays(blocker: Blocker): string {
   switch (blocker.kind) {
     case "slots":
       return blocker.clearing === 0
-        ? `${blocker.leased === blocker.total ? "All " : ""}${blocker.leased} of ${blocker.total} slots are leased`
+        ? blocker.leased === blocker.total
+          ? `All ${blocker.total} slots are leased`
+          : `${blocker.leased} of ${blocker.total} slots are leased`
         : `${blocker.leased} of ${blocker.total} slots are leased and ${blocker.clearing} wait for an old worker's end`;
     case "ahead":
       return blocker.calls === 1 ? "1 call is ahead" : `${blocker.calls} calls are ahead`;

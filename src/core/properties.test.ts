@@ -150,11 +150,11 @@ const property = (name: string, runs: number, check: (run: readonly Step[]) => v
 };
 
 describe("what must never happen, whatever is asked in whatever order", () => {
-  property("L1–L6, L8, L12, L18, L20, L22, L31, L35: no sequence of commands makes the audit find anything", 120, (run) => {
+  property("L1–L6, L8, L12, L18, L20, L22, L31, L35: no sequence of commands makes the audit find anything", 80, (run) => {
     lived(run, (it) => it.check());
   });
 
-  property("L5, L7, L30: a call that ended stays as it ended, until it is forgotten", 40, (run) => {
+  property("L5, L7, L30: a call that ended stays as it ended, until it is forgotten", 25, (run) => {
     const ended = new Map<string, unknown>();
     lived(run, (it) => {
       for (const [id, was] of ended) {
@@ -166,7 +166,7 @@ describe("what must never happen, whatever is asked in whatever order", () => {
     });
   });
 
-  property("L10, L11, L12: asking again at once records nothing, whether it was allowed or refused", 40, (run) => {
+  property("L10, L11, L12: asking again at once records nothing, whether it was allowed or refused", 25, (run) => {
     lived(run, (it, step) => {
       if (step.kind !== "command") return;
       const command = step.make(it.state);
@@ -178,7 +178,7 @@ describe("what must never happen, whatever is asked in whatever order", () => {
     });
   });
 
-  property("L14: a decision reads the state and changes nothing in it", 20, (run) => {
+  property("L14: a decision reads the state and changes nothing in it", 12, (run) => {
     lived(run, (it, step) => {
       if (step.kind !== "command") return;
       const before = stateHashInput(it.state);
@@ -187,14 +187,14 @@ describe("what must never happen, whatever is asked in whatever order", () => {
     });
   });
 
-  property("L15: a tick before the next deadline records nothing", 50, (run) => {
+  property("L15: a tick before the next deadline records nothing", 25, (run) => {
     lived(run, (it) => {
       const due = nextDeadline(it.state);
       if (due === null || due > it.now) assert.deepEqual(it.tick(), []);
     });
   });
 
-  property("L17: right after a start nothing expires", 40, (run) => {
+  property("L17: right after a start nothing expires", 25, (run) => {
     lived(run, (it) => {
       if (it.state.ended.length - it.state.endedHead > 0) return; // forgetting is not expiry
       it.do({ type: "start-writer", epoch: it.state.writer.epoch + 1 });
@@ -203,7 +203,7 @@ describe("what must never happen, whatever is asked in whatever order", () => {
     });
   });
 
-  property("L21: a fence that is not the lease's changes nothing", 40, (run) => {
+  property("L21: a fence that is not the lease's changes nothing", 25, (run) => {
     const it = lived(run);
     for (const [id, known] of it.state.calls) {
       const before = stateHashInput(it.state);
@@ -216,7 +216,7 @@ describe("what must never happen, whatever is asked in whatever order", () => {
     }
   });
 
-  property("L23: nothing brings back a grant that was taken away", 40, (run) => {
+  property("L23: nothing brings back a grant that was taken away", 25, (run) => {
     const over = new Map<string, number>();
     lived(run, (it) => {
       for (const [id, known] of it.state.calls) {
@@ -226,7 +226,7 @@ describe("what must never happen, whatever is asked in whatever order", () => {
     });
   });
 
-  property("L34: what is shown as left is limit − used − held, never below 0", 40, (run) => {
+  property("L34: what is shown as left is limit − used − held, never below 0", 25, (run) => {
     lived(run, (it) => {
       for (const { id, tier } of it.state.accounts.values()) {
         const quota = quotaOf(it.state, id, it.now);
@@ -239,7 +239,7 @@ describe("what must never happen, whatever is asked in whatever order", () => {
 });
 
 describe("what always holds in the end", () => {
-  property("L9: once faults stop every hold ends within its time to live, and every slot is free again", 40, (run) => {
+  property("L9: once faults stop every hold ends within its time to live, and every slot is free again", 25, (run) => {
     const it = lived(run);
     settleDown(it);
     for (const known of it.state.calls.values()) assert.ok("endedAt" in known, `${known.terms.call} is ${known.stage}`);
@@ -248,7 +248,7 @@ describe("what always holds in the end", () => {
     it.check();
   });
 
-  property("L25: the log replayed gives the same state, twice, and so does a snapshot with the rest of the log", 40, (run) => {
+  property("L25: the log replayed gives the same state, twice, and so does a snapshot with the rest of the log", 25, (run) => {
     const it = lived(run);
     const whole = stateHashInput(it.state);
     assert.equal(stateHashInput(replay(emptyState(), it.records)), whole);
@@ -258,7 +258,7 @@ describe("what always holds in the end", () => {
     assert.equal(stateHashInput(replay(snapshot, it.records.slice(half))), whole);
   });
 
-  property("a state that was read back decides as the one that was written", 20, (run) => {
+  property("a state that was read back decides as the one that was written", 12, (run) => {
     const it = begin();
     for (const step of run) {
       const copy = cloneState(it.state);
@@ -270,7 +270,7 @@ describe("what always holds in the end", () => {
     }
   });
 
-  property("L33: calls that arrive together are admitted as one after another: each against what the ones before hold", 40, (run) => {
+  property("L33: calls that arrive together are admitted as one after another: each against what the ones before hold", 25, (run) => {
     const it = lived(run);
     const left = (): number => quotaOf(it.state, "a0", it.now)?.leftMs ?? (tiers.free.windowLimit as number);
     for (let n = 0; n < 8; n++) {

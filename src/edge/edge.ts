@@ -82,7 +82,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   if (first === undefined) throw new ListenError("EINVAL", "The edge needs an address to listen on.", undefined);
   const context = contextOf(options);
   const server = httpServer(options, context);
-  const port = await listen(server, first);
+  const port = await listen(server, first, context.onError);
   const extra = new Map<string, Server>();
   const timer = setInterval(() => context.sweep(), sweepEveryMs);
   timer.unref();
@@ -93,7 +93,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     door.maxConnections = connectionsMax;
     extra.set(address, door);
     try {
-      await listen(door, { address, port });
+      await listen(door, { address, port }, context.onError);
       return { ok: true };
     } catch (error) {
       extra.delete(address);
@@ -198,9 +198,12 @@ function httpServer(options: EdgeOptions, context: EdgeContext): HttpServer {
     const fault = parserFault(error.code ?? "");
     const carried = carriedOn.get(client);
     if (fault === undefined || !client.writable) return void client.destroy();
-    if (carried === undefined || carried.exchange.over) return strangers.raw(client, fault.detail, fault.status, "");
-    if (carried.request.complete) return void client.destroy();
-    carried.exchange.malformed(fault.detail, fault.status);
+    const whole = carried?.request.complete ?? true;
+    const over = carried?.exchange.over ?? true;
+    // What is wrong came after all that was asked so far: it is answered by itself, once nothing else is.
+    if (whole && over) strangers.raw(client, fault.detail, fault.status, "");
+    else if (whole || over) client.destroy();
+    else carried?.exchange.malformed(fault.detail, fault.status);
   });
   return server;
 }
@@ -250,11 +253,13 @@ function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
   return response;
 }
 
-function listen(server: Server, { address, port }: ListenAddress): Promise<number> {
+/** Resolves with the port. What fails later (no file descriptor for a new connection) goes to `onError`; the server lives on. */
+function listen(server: Server, { address, port }: ListenAddress, onError: (error: unknown) => void): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(listenError(error, address, port)));
+    const refused = (error: NodeJS.ErrnoException): void => reject(listenError(error, address, port));
+    server.once("error", refused);
     server.listen({ host: address, port, exclusive: true }, () => {
-      server.removeAllListeners("error");
+      server.off("error", refused).on("error", onError);
       const bound = server.address();
       resolve(typeof bound === "object" && bound !== null ? bound.port : port);
     });

@@ -103,6 +103,8 @@ export class Exchange implements UpstreamUser, Waiter {
   start(): void {
     this.#context.active.add(this);
     this.#response.on("close", () => this.#onResponseClosed());
+    // Writing to a visitor who has just left: the close that follows says so.
+    this.#response.on("error", destroyResponse);
     const resolved = this.#context.identity.resolve({
       authorization: this.#screened.authorization,
       xHfAuthorization: this.#screened.xHfAuthorization,
@@ -493,6 +495,10 @@ export class Exchange implements UpstreamUser, Waiter {
   get #address(): string {
     return this.#request.socket.remoteAddress ?? "unknown";
   }
+}
+
+function destroyResponse(this: ServerResponse): void {
+  this.destroy();
 }
 
 /** RFC 9110 §9.2.2: it may be sent a second time when nothing of an answer came; without a body, since that is gone once read. */

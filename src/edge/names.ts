@@ -20,7 +20,7 @@ export function isOwnedFamily(name: string): boolean {
 
 /** What decides who somebody is, or where a message ends: a `Connection` that names one of these wants it dropped on the way. */
 export const securityNames: ReadonlySet<string> = new Set([
-  "authorization", "cookie", "host", "content-length", "content-encoding", "content-type", "origin", "referer", "range", "expect", "set-cookie",
+  "authorization", "cookie", "host", "content-length", "transfer-encoding", "content-encoding", "content-type", "origin", "referer", "range", "expect", "set-cookie",
 ]);
 
 /** Cookies of the console begin so; they reach no app, and no app may set one. */

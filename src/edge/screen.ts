@@ -144,10 +144,7 @@ export function connectionList(value: string): string[] {
 }
 
 function isSecurityName(name: string): boolean {
-  return (
-    securityNames.has(name) || name === "transfer-encoding" || isOwnedFamily(name) ||
-    (ownedOfRequests.has(name) && name !== "te")
-  );
+  return securityNames.has(name) || ownedOfRequests.has(name) || isOwnedFamily(name);
 }
 
 /** RFC 9112 §3.2.2: of an absolute form the authority counts, so it must be what `Host` says. */

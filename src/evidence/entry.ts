@@ -10,9 +10,39 @@ export type WorkKind = (typeof workKinds)[number];
 
 /** Hops in the order in which work passes them. */
 export const hopsOf = {
-  request: ["edge.accept", "identity.resolve", "edge.route", "edge.wake", "edge.connect", "app.take", "app.queue", "app.respond", "edge.deliver"],
-  call: ["gpu.schedule", "identity.verify", "gpu.admit", "gpu.queue", "gpu.grant", "gpu.attach", "app.run", "gpu.release", "gpu.settle"],
-  build: ["build.request", "build.queue", "build.claim", "build.fetch", "build.step", "runtime.check", "build.publish", "replica.start", "replica.ready"],
+  request: [
+    "edge.accept",
+    "identity.resolve",
+    "edge.route",
+    "edge.wake",
+    "edge.connect",
+    "app.take",
+    "app.queue",
+    "app.respond",
+    "edge.deliver",
+  ],
+  call: [
+    "gpu.schedule",
+    "identity.verify",
+    "gpu.admit",
+    "gpu.queue",
+    "gpu.grant",
+    "gpu.attach",
+    "app.run",
+    "gpu.release",
+    "gpu.settle",
+  ],
+  build: [
+    "build.request",
+    "build.queue",
+    "build.claim",
+    "build.fetch",
+    "build.step",
+    "runtime.check",
+    "build.publish",
+    "replica.start",
+    "replica.ready",
+  ],
   replica: ["replica.start", "replica.ready", "replica.exit", "replica.stop"],
   node: ["node.start", "node.stop"],
 } as const satisfies Record<WorkKind, readonly string[]>;

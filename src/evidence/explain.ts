@@ -50,7 +50,11 @@ function told(reading: Reading, charge: Charge | null): Told {
     }
     case "call": {
       const finding = findCall(reading, charge);
-      return { finding, outcome: finding?.code === null ? "unknown" : callOutcome(reading), says: callSays(reading, charge) };
+      return {
+        finding,
+        outcome: finding?.code === null ? "unknown" : callOutcome(reading),
+        says: callSays(reading, charge),
+      };
     }
     case "build": {
       const finding = findBuild(reading);
@@ -59,7 +63,11 @@ function told(reading: Reading, charge: Charge | null): Told {
     case "replica":
     case "node": {
       const finding = findReplica(reading);
-      return { finding, outcome: replicaOutcome(reading, finding), says: reading.record.kind === "node" ? "The node is connected." : replicaSays(reading) };
+      return {
+        finding,
+        outcome: replicaOutcome(reading, finding),
+        says: reading.record.kind === "node" ? "The node is connected." : replicaSays(reading),
+      };
     }
   }
 }
@@ -90,7 +98,11 @@ const spaceOutcomes: Readonly<Record<SpaceRecord["state"], WorkOutcome>> = {
 /** Why a Space is in its state: the verdict of its newest replica, or else of its newest build. */
 export function explainSpace(space: SpaceRecord): Explanation {
   const parts = [space.replica, space.build].flatMap((record) => (record ? [explain(record)] : []));
-  const blamed = space.state === "running" || space.state === "stopped" ? undefined : parts.find(({ verdict }) => verdict !== null && verdict.boundary !== "unknown") ?? parts.find(({ verdict }) => verdict !== null);
+  const blamed =
+    space.state === "running" || space.state === "stopped"
+      ? undefined
+      : (parts.find(({ verdict }) => verdict !== null && verdict.boundary !== "unknown") ??
+        parts.find(({ verdict }) => verdict !== null));
   const state = `${space.id} is ${space.state === "no-release" ? "without a release" : space.state} since ${space.since}.`;
   const told = blamed?.verdict ? blamed.sentence : sentence(space.says);
   return {
@@ -101,7 +113,13 @@ export function explainSpace(space: SpaceRecord): Explanation {
     verdict: blamed?.verdict ?? null,
     entries: parts.flatMap(({ entries }) => entries),
     gaps: parts.flatMap(({ gaps }) => gaps),
-    links: parts.map(({ id, kind, outcome, sentence: says, verdict }) => ({ id, kind: kind as WorkKind, outcome, code: verdict ? `${verdict.boundary}/${verdict.code}` : null, sentence: says })),
+    links: parts.map(({ id, kind, outcome, sentence: says, verdict }) => ({
+      id,
+      kind: kind as WorkKind,
+      outcome,
+      code: verdict ? `${verdict.boundary}/${verdict.code}` : null,
+      sentence: says,
+    })),
     read: space.read,
   };
 }
@@ -127,13 +145,27 @@ export function explainCounted(counted: CountedRefusals, at: WorkRecord["read"])
   const finding: Finding = isCode(code)
     ? { code, certainty: "proved", sentence: says, facts: [], known: "counted-not-recorded" }
     : { code: null, certainty: "unknown", sentence: says, facts: [], known: "counted-not-recorded" };
-  return { id, kind: "counter", outcome: "refused", sentence: says, verdict: verdictOf(finding, null), entries: [], gaps: [] as readonly Gap[], links: [], read: at };
+  return {
+    id,
+    kind: "counter",
+    outcome: "refused",
+    sentence: says,
+    verdict: verdictOf(finding, null),
+    entries: [],
+    gaps: [] as readonly Gap[],
+    links: [],
+    read: at,
+  };
 }
 
 /** Neighbours are shown only where the verdict rests on them. */
 function cited(neighbours: readonly Entry[], verdict: Verdict | null): readonly Entry[] {
   if (!verdict) return [];
-  const ids = new Set([...verdict.facts, ...verdict.inferred.flatMap(({ from }) => from), ...Object.values(verdict.ruledOut).flat()]);
+  const ids = new Set([
+    ...verdict.facts,
+    ...verdict.inferred.flatMap(({ from }) => from),
+    ...Object.values(verdict.ruledOut).flat(),
+  ]);
   return neighbours.filter(({ id }) => ids.has(id));
 }
 
@@ -143,7 +175,11 @@ const kindsByPrefix: Readonly<Record<string, WorkKind>> = { q: "request", c: "ca
 function linksOf({ record, entries }: Reading): readonly Link[] {
   const known = [...record.links].sort((a, b) => (a.id < b.id ? -1 : 1));
   const named = entries.flatMap(({ facts }) => (Array.isArray(facts["link"]) ? facts["link"] : [facts["link"]]));
-  const ids = new Set(named.filter((id): id is string => typeof id === "string" && id !== record.id && !known.some((link) => link.id === id)));
+  const ids = new Set(
+    named.filter(
+      (id): id is string => typeof id === "string" && id !== record.id && !known.some((link) => link.id === id),
+    ),
+  );
   const rest = [...ids].sort().flatMap((id): Link[] => {
     const kind = kindsByPrefix[id.split("_")[0] ?? ""];
     return kind === undefined ? [] : [{ id, kind }];

@@ -49,7 +49,11 @@ export function verdictOf(finding: Finding, charge: Charge | null): Verdict {
   };
 }
 
-const unknownRow = { owner: "unknown", retry: "now", next: "Ask again when the missing evidence has come in; try the work again meanwhile." } as const;
+const unknownRow = {
+  owner: "unknown",
+  retry: "now",
+  next: "Ask again when the missing evidence has come in; try the work again meanwhile.",
+} as const;
 
 /** Nothing can be said, and this is what is missing. */
 export function unknown(code: Code | null, says: string, facts: readonly Entry[]): Finding {
@@ -58,5 +62,11 @@ export function unknown(code: Code | null, says: string, facts: readonly Entry[]
 
 /** Two parts of the record exclude each other: that is our fault, and no boundary is blamed. */
 export function contradiction(says: string, facts: readonly Entry[]): Finding {
-  return { code: null, certainty: "unknown", sentence: `The record contradicts itself: ${says}`, facts, next: "Report this id to the operator: a part of the platform recorded something wrong." };
+  return {
+    code: null,
+    certainty: "unknown",
+    sentence: `The record contradicts itself: ${says}`,
+    facts,
+    next: "Report this id to the operator: a part of the platform recorded something wrong.",
+  };
 }

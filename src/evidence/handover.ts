@@ -23,7 +23,12 @@ export interface Answer {
 
 export type HandOver =
   | { readonly state: "none" }
-  | { readonly state: "answered"; readonly answer: Answer; readonly delivered: Delivered; readonly by: readonly Entry[] }
+  | {
+      readonly state: "answered";
+      readonly answer: Answer;
+      readonly delivered: Delivered;
+      readonly by: readonly Entry[];
+    }
   | { readonly state: "never-arrived"; readonly by: readonly Entry[]; readonly says: string }
   | { readonly state: "died"; readonly by: readonly Entry[]; readonly says: string }
   | { readonly state: "unknown"; readonly by: readonly Entry[]; readonly says: string }
@@ -41,19 +46,46 @@ export function handOver(reading: Reading): HandOver {
   const connection = number(handed.facts, "number");
   const answers = [...takenBy(reading, channel, connection), ...relayedBy(reading, handed)];
   const finals = answers.filter((one) => one.answer !== undefined && one.answer.final);
-  const absent = [...answers.filter((one) => one.answer === undefined), ...watermarked(reading, handed, channel, connection)];
+  const absent = [
+    ...answers.filter((one) => one.answer === undefined),
+    ...watermarked(reading, handed, channel, connection),
+  ];
   const by = (list: readonly Heard[]): readonly Entry[] => [handed, ...list.map(({ entry }) => entry)];
 
   if (new Set(finals.map(({ answer }) => `${answer?.connected} ${answer?.accepted}`)).size > 1) {
-    return { state: "contradicts", by: by(finals), says: "the replica's shim gave two different final answers about one connection." };
+    return {
+      state: "contradicts",
+      by: by(finals),
+      says: "the replica's shim gave two different final answers about one connection.",
+    };
   }
   const best = finals[0] ?? answers.find((one) => one.answer !== undefined);
   if (best?.answer && absent.length > 0) {
-    return { state: "contradicts", by: by([best, ...absent]), says: "the replica's shim both took the connection and said that it never arrived." };
+    return {
+      state: "contradicts",
+      by: by([best, ...absent]),
+      says: "the replica's shim both took the connection and said that it never arrived.",
+    };
   }
-  if (best?.answer) return { state: "answered", answer: best.answer, delivered: deliveredOf(handed, best.answer), by: by(finals.length > 0 ? finals : [best]) };
-  if (handed.facts["closed"] !== true) return { state: "unknown", by: [handed], says: "the edge's attempt is not recorded as closed, so it may still arrive" };
-  if (absent[0]) return { state: "never-arrived", by: by(absent), says: `the edge closed connection ${connection ?? "?"}, and the replica's shim answered that it never arrived and would be refused` };
+  if (best?.answer)
+    return {
+      state: "answered",
+      answer: best.answer,
+      delivered: deliveredOf(handed, best.answer),
+      by: by(finals.length > 0 ? finals : [best]),
+    };
+  if (handed.facts["closed"] !== true)
+    return {
+      state: "unknown",
+      by: [handed],
+      says: "the edge's attempt is not recorded as closed, so it may still arrive",
+    };
+  if (absent[0])
+    return {
+      state: "never-arrived",
+      by: by(absent),
+      says: `the edge closed connection ${connection ?? "?"}, and the replica's shim answered that it never arrived and would be refused`,
+    };
   return silence(reading, handed, taker);
 }
 
@@ -74,7 +106,9 @@ function takenBy(reading: Reading, channel: string, connection: number | undefin
   return all(reading, "app.take", "took", "failed").flatMap((entry) => {
     const named = number(entry.facts, "number") ?? number(entry.facts, "connection");
     const along = text(entry.facts, "channel");
-    const other = (named !== undefined && connection !== undefined && named !== connection) || (along !== undefined && !channel.startsWith(along));
+    const other =
+      (named !== undefined && connection !== undefined && named !== connection) ||
+      (along !== undefined && !channel.startsWith(along));
     if (other || number(entry.facts, "acceptedBytes") === undefined) return [];
     return [{ entry, answer: answerOf(entry.facts, entry.facts["final"] === true) }];
   });
@@ -92,21 +126,40 @@ function relayedBy(reading: Reading, handed: Entry): readonly Heard[] {
   });
 }
 
-function watermarked(reading: Reading, handed: Entry, channel: string, connection: number | undefined): readonly Heard[] {
+function watermarked(
+  reading: Reading,
+  handed: Entry,
+  channel: string,
+  connection: number | undefined,
+): readonly Heard[] {
   if (connection === undefined) return [];
-  const past = reading.record.watermarks.filter((mark) => mark.channel === channel && mark.upTo >= connection && mark.taken !== undefined);
+  const past = reading.record.watermarks.filter(
+    (mark) => mark.channel === channel && mark.upTo >= connection && mark.taken !== undefined,
+  );
   // The watermark is no entry of the work: the hand-over that it answers stands for it.
-  return past.some((mark) => mark.taken?.includes(connection)) || past.length === 0 ? [] : [{ entry: handed, answer: undefined }];
+  return past.some((mark) => mark.taken?.includes(connection)) || past.length === 0
+    ? []
+    : [{ entry: handed, answer: undefined }];
 }
 
 function silence(reading: Reading, handed: Entry, taker: string): HandOver {
-  const isTaker = (emitter: string): boolean => emitter === taker || emitter.endsWith(`-${taker}`) || emitter.endsWith(`.${taker}`);
-  const ended = reading.neighbours.find((entry) => entry.work === taker && entry.mark === "failed" && entry.facts["code"] === "runtime/shim-lost");
-  if (ended) return { state: "died", by: [handed, ended], says: `the shim of ${taker} died without an answer; whether it had taken the request stays unknown` };
+  const isTaker = (emitter: string): boolean =>
+    emitter === taker || emitter.endsWith(`-${taker}`) || emitter.endsWith(`.${taker}`);
+  const ended = reading.neighbours.find(
+    (entry) => entry.work === taker && entry.mark === "failed" && entry.facts["code"] === "runtime/shim-lost",
+  );
+  if (ended)
+    return {
+      state: "died",
+      by: [handed, ended],
+      says: `the shim of ${taker} died without an answer; whether it had taken the request stays unknown`,
+    };
   const gap = gapsOf(reading, isTaker)[0];
   if (gap) return { state: "unknown", by: [handed], says: `${spanSays(gap)} are missing, and may hold its answer` };
   const epoch = reading.record.epochs.find(({ emitter }) => isTaker(emitter));
-  const after = epoch ? `after number ${epoch.lastSeq} of ${epoch.emitter} in epoch ${epoch.epoch} nothing is stored` : `nothing of the shim of ${taker || "the replica"} is stored`;
+  const after = epoch
+    ? `after number ${epoch.lastSeq} of ${epoch.emitter} in epoch ${epoch.epoch} nothing is stored`
+    : `nothing of the shim of ${taker || "the replica"} is stored`;
   return { state: "unknown", by: [handed], says: `the replica's shim has not answered for it: ${after}` };
 }
 

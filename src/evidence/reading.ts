@@ -17,7 +17,11 @@ export function read(record: WorkRecord): Reading {
   const own = record.entries.filter(({ work }) => work === record.id);
   const neighbours = [...record.entries.filter(({ work }) => work !== record.id), ...(record.neighbours ?? [])];
   const order = (entry: Entry): number => hopOrder(record.kind, entry.hop);
-  return { record, entries: unique(own).sort((a, b) => order(a) - order(b) || byNumber(a, b)), neighbours: unique(neighbours).sort(byNumber) };
+  return {
+    record,
+    entries: unique(own).sort((a, b) => order(a) - order(b) || byNumber(a, b)),
+    neighbours: unique(neighbours).sort(byNumber),
+  };
 }
 
 export function first(reading: Reading, hop: Hop, ...marks: readonly Mark[]): Entry | undefined {
@@ -40,7 +44,9 @@ export function codeOf(entry: Entry | undefined): Code | undefined {
 
 /** Entries that refused or failed the work with a code. */
 export function coded(entries: readonly Entry[]): readonly Entry[] {
-  return entries.filter((entry) => (entry.mark === "refused" || entry.mark === "failed") && codeOf(entry) !== undefined);
+  return entries.filter(
+    (entry) => (entry.mark === "refused" || entry.mark === "failed") && codeOf(entry) !== undefined,
+  );
 }
 
 export function codesIn(entries: readonly Entry[]): readonly Code[] {
@@ -62,18 +68,25 @@ export function texts(facts: Facts | undefined, name: string): readonly string[]
   return Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : [];
 }
 
-export function epochOf(reading: Reading, { emitter, epoch }: Pick<Entry, "emitter" | "epoch">): EpochState | undefined {
+export function epochOf(
+  reading: Reading,
+  { emitter, epoch }: Pick<Entry, "emitter" | "epoch">,
+): EpochState | undefined {
   return reading.record.epochs.find((state) => state.emitter === emitter && state.epoch === epoch);
 }
 
 /** Holes in the numbers of an emitter. */
 export function gapsOf(reading: Reading, isOf: (emitter: string) => boolean): readonly Gap[] {
-  return reading.record.gaps.filter(({ emitter }) => isOf(emitter)).sort((a, b) => (a.emitter < b.emitter ? -1 : a.emitter > b.emitter ? 1 : a.epoch - b.epoch || a.from - b.from));
+  return reading.record.gaps
+    .filter(({ emitter }) => isOf(emitter))
+    .sort((a, b) => (a.emitter < b.emitter ? -1 : a.emitter > b.emitter ? 1 : a.epoch - b.epoch || a.from - b.from));
 }
 
 /** `numbers 12 to 15 of shim-p_1 in epoch 2`. */
 export function spanSays({ emitter, epoch, from, to }: Pick<Gap, "emitter" | "epoch" | "from" | "to">): string {
-  return from === to ? `number ${from} of ${emitter} in epoch ${epoch}` : `numbers ${from} to ${to} of ${emitter} in epoch ${epoch}`;
+  return from === to
+    ? `number ${from} of ${emitter} in epoch ${epoch}`
+    : `numbers ${from} to ${to} of ${emitter} in epoch ${epoch}`;
 }
 
 export function idsOf(entries: readonly Entry[]): readonly string[] {
@@ -86,7 +99,9 @@ function unique(entries: readonly Entry[]): Entry[] {
 
 /** By emitter, epoch and number; views of one record by their place in it. */
 function byNumber(a: Entry, b: Entry): number {
-  return compare(a.emitter, b.emitter) || a.epoch - b.epoch || a.seq - b.seq || placeOf(a) - placeOf(b) || byContent(a, b);
+  return (
+    compare(a.emitter, b.emitter) || a.epoch - b.epoch || a.seq - b.seq || placeOf(a) - placeOf(b) || byContent(a, b)
+  );
 }
 
 function placeOf({ id }: Entry): number {

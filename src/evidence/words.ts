@@ -38,7 +38,10 @@ export function sentence(text: string): string {
 /** What keeps a call waiting, all of it: `all 4 slots are leased; 2 calls are ahead`. */
 export function blockersSay(blockers: Json | undefined): string {
   if (!Array.isArray(blockers)) return "";
-  return blockers.map(blockerSays).filter((says) => says !== "").join("; ");
+  return blockers
+    .map(blockerSays)
+    .filter((says) => says !== "")
+    .join("; ");
 }
 
 function blockerSays(blocker: Json): string {

@@ -27,7 +27,7 @@ export const backlogMax = 65_536;
 /** Questions that may wait for the thread. */
 const asksMax = 10_000;
 /** A pack leaves as soon as it is this large, so that the thread inserts while this one goes on deciding. */
-const packBytes = 8 * 1024;
+const packBytes = 16 * 1024;
 
 /**
  * Opens or makes the journal in a folder. Rejects with `DataFolderBusy`, `JournalDamaged` or `JournalFormatUnknown`; a

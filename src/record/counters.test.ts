@@ -9,7 +9,10 @@ import { addressBlock, Counters, countersMax } from "./counters.ts";
 function at(start: number): { counters: Counters; advance: (ms: number) => void } {
   let now = start;
   const random = prng(7);
-  return { counters: new Counters({ wall: () => now as Instant, monotonic: () => now }, (count) => random.bytes(count)), advance: (ms) => (now += ms) };
+  return {
+    counters: new Counters({ wall: () => now as Instant, monotonic: () => now }, (count) => random.bytes(count)),
+    advance: (ms) => (now += ms),
+  };
 }
 
 const refused = { code: "route/no-such-space", host: "x.localhost", address: "203.0.113.9", sample: "GET /robots.txt" };
@@ -21,7 +24,18 @@ describe("Counters", () => {
     assert.ok(isId("n", id));
     assert.equal(counters.count({ ...refused, address: "203.0.113.77", sample: "GET /a" }), id);
     assert.notEqual(counters.count({ ...refused, address: "198.51.100.1" }), id);
-    assert.deepEqual(counters.take().find((row) => row.id === id), { id, code: refused.code, host: "x.localhost", block: "203.0.113.0/24", minute: 0, count: 2, samples: ["GET /robots.txt", "GET /a"] });
+    assert.deepEqual(
+      counters.take().find((row) => row.id === id),
+      {
+        id,
+        code: refused.code,
+        host: "x.localhost",
+        block: "203.0.113.0/24",
+        minute: 0,
+        count: 2,
+        samples: ["GET /robots.txt", "GET /a"],
+      },
+    );
     assert.deepEqual(counters.take(), []);
   });
 
@@ -30,7 +44,10 @@ describe("Counters", () => {
     const id = counters.count(refused);
     advance(60_000);
     assert.notEqual(counters.count(refused), id);
-    assert.deepEqual(counters.take().map(({ count }) => count), [1, 1]);
+    assert.deepEqual(
+      counters.take().map(({ count }) => count),
+      [1, 1],
+    );
   });
 
   test("a scan of random hosts ends in one shared counter", () => {

@@ -48,7 +48,14 @@ export class Counters {
       key = `${code} *`;
       at = { host: "*", block: "*" };
     }
-    const found = this.#rows.get(key) ?? { id: newId("n", this.#random), code, ...at, minute: this.#minute, count: 0, samples: [] };
+    const found = this.#rows.get(key) ?? {
+      id: newId("n", this.#random),
+      code,
+      ...at,
+      minute: this.#minute,
+      count: 0,
+      samples: [],
+    };
     this.#rows.set(key, { ...found, count: found.count + 1, samples: withSample(found.samples, sample) });
     this.#dirty.add(key);
     return found.id;

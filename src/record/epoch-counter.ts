@@ -29,7 +29,11 @@ export function nextEpoch(folder: string, name: string, random: RandomBytes): Ep
   }
   const emitter = `${name}-${base32(random(suffixBytes))}`;
   const why = last === "absent" ? "is lost" : "can't be read";
-  return register(folder, file, { emitter, epoch: 1, renamed: `the epoch counter of "${name}" ${why}: it goes on as "${emitter}"` });
+  return register(folder, file, {
+    emitter,
+    epoch: 1,
+    renamed: `the epoch counter of "${name}" ${why}: it goes on as "${emitter}"`,
+  });
 }
 
 function readCounter(file: string, name: string): Epoch | "absent" | "unreadable" {
@@ -38,8 +42,14 @@ function readCounter(file: string, name: string): Epoch | "absent" | "unreadable
     if (typeof value !== "object" || value === null) return "unreadable";
     const { emitter, epoch } = value as { emitter?: unknown; epoch?: unknown };
     const sound =
-      typeof emitter === "string" && emitterNamePattern.test(emitter) && typeof epoch === "number" && Number.isSafeInteger(epoch) && epoch > 0;
-    return sound ? { emitter, epoch, renamed: emitter === name ? null : `"${name}" goes on as "${emitter}"` } : "unreadable";
+      typeof emitter === "string" &&
+      emitterNamePattern.test(emitter) &&
+      typeof epoch === "number" &&
+      Number.isSafeInteger(epoch) &&
+      epoch > 0;
+    return sound
+      ? { emitter, epoch, renamed: emitter === name ? null : `"${name}" goes on as "${emitter}"` }
+      : "unreadable";
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "absent";
     if (error instanceof SyntaxError) return "unreadable";

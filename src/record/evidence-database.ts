@@ -42,7 +42,12 @@ export interface EvidenceTotals {
   readonly entries: number;
   readonly packed: number;
   readonly epochs: number;
-  readonly dropped: readonly { readonly day: string; readonly what: string; readonly space: string; readonly count: number }[];
+  readonly dropped: readonly {
+    readonly day: string;
+    readonly what: string;
+    readonly space: string;
+    readonly count: number;
+  }[];
 }
 
 export interface Retention {
@@ -65,7 +70,9 @@ export class EvidenceDatabase {
 
   constructor(path: string) {
     this.db = new DatabaseSync(path);
-    this.db.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=2000");
+    this.db.exec(
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=2000",
+    );
     this.db.exec(evidenceSchema);
     const found = this.#meta("schema");
     if (found !== evidenceSchemaVersion) {
@@ -103,7 +110,8 @@ export class EvidenceDatabase {
        ON CONFLICT (id) DO UPDATE SET count = excluded.count, samples = excluded.samples`,
     );
     this.transaction(() => {
-      for (const { id, code, host, block, minute, count, samples } of rows) put.run(id, code, host, block, minute, count, JSON.stringify(samples));
+      for (const { id, code, host, block, minute, count, samples } of rows)
+        put.run(id, code, host, block, minute, count, JSON.stringify(samples));
     });
   }
 
@@ -129,7 +137,9 @@ export class EvidenceDatabase {
       entries: this.#rows("entries"),
       packed: this.#rows("packed"),
       epochs: this.#rows("epochs"),
-      dropped: this.prepare("SELECT day, what, space, count FROM dropped ORDER BY day, what, space").all() as unknown as EvidenceTotals["dropped"],
+      dropped: this.prepare(
+        "SELECT day, what, space, count FROM dropped ORDER BY day, what, space",
+      ).all() as unknown as EvidenceTotals["dropped"],
     };
   }
 
@@ -202,7 +212,14 @@ export class EvidenceDatabase {
         return this.#putPacked(record.body, at);
       case "watermark": {
         const mark: Watermark = record.body;
-        this.prepare("INSERT INTO watermarks VALUES (?, ?, ?, ?, ?, ?)").run(emitter, epoch, seq, mark.channel, at, JSON.stringify(mark));
+        this.prepare("INSERT INTO watermarks VALUES (?, ?, ?, ?, ?, ?)").run(
+          emitter,
+          epoch,
+          seq,
+          mark.channel,
+          at,
+          JSON.stringify(mark),
+        );
         return;
       }
       case "closing":
@@ -211,7 +228,14 @@ export class EvidenceDatabase {
   }
 
   #putEntry(entry: Entry, at: number): void {
-    this.prepare("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)").run(entry.emitter, entry.epoch, entry.seq, entry.work, at, JSON.stringify(entry));
+    this.prepare("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)").run(
+      entry.emitter,
+      entry.epoch,
+      entry.seq,
+      entry.work,
+      at,
+      JSON.stringify(entry),
+    );
     this.#link(entry.work, entry.facts["link"]);
     const told = toldByEntry(entry);
     if (!told) return;
@@ -221,7 +245,19 @@ export class EvidenceDatabase {
          method = coalesce(excluded.method, method), path = coalesce(excluded.path, path), status = coalesce(excluded.status, status),
          answered_by = coalesce(excluded.answered_by, answered_by), outcome = coalesce(excluded.outcome, outcome),
          code = coalesce(excluded.code, code), account = coalesce(excluded.account, account)`,
-    ).run(entry.work, told.space, at, told.ends ? at : null, told.method, told.path, told.status, told.answeredBy, told.outcome, told.code, told.account);
+    ).run(
+      entry.work,
+      told.space,
+      at,
+      told.ends ? at : null,
+      told.method,
+      told.path,
+      told.status,
+      told.answeredBy,
+      told.outcome,
+      told.code,
+      told.account,
+    );
   }
 
   #putPacked(packed: Packed, at: number): void {
@@ -241,18 +277,30 @@ export class EvidenceDatabase {
 
   #link(work: string, link: unknown): void {
     for (const other of Array.isArray(link) ? link : [link]) {
-      if (typeof other === "string" && other !== work) this.prepare("INSERT OR IGNORE INTO links VALUES (?, ?)").run(work, other);
+      if (typeof other === "string" && other !== work)
+        this.prepare("INSERT OR IGNORE INTO links VALUES (?, ?)").run(work, other);
     }
   }
 
-  #remember(heard: { emitter: string; epoch: number; key: string; before: readonly Span[]; spans: readonly Span[]; closed: boolean }): void {
+  #remember(heard: {
+    emitter: string;
+    epoch: number;
+    key: string;
+    before: readonly Span[];
+    spans: readonly Span[];
+    closed: boolean;
+  }): void {
     const { emitter, epoch, key, before, spans, closed } = heard;
     const last = spans.at(-1)?.[1] ?? 0;
     if (spans !== before) {
       const held = new Set(before);
       const kept = new Set(spans);
-      for (const span of before) if (!kept.has(span)) this.prepare("DELETE FROM spans WHERE emitter = ? AND epoch = ? AND first = ?").run(emitter, epoch, span[0]);
-      for (const span of spans) if (!held.has(span)) this.prepare("INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?)").run(emitter, epoch, span[0], span[1]);
+      for (const span of before)
+        if (!kept.has(span))
+          this.prepare("DELETE FROM spans WHERE emitter = ? AND epoch = ? AND first = ?").run(emitter, epoch, span[0]);
+      for (const span of spans)
+        if (!held.has(span))
+          this.prepare("INSERT OR REPLACE INTO spans VALUES (?, ?, ?, ?)").run(emitter, epoch, span[0], span[1]);
       this.#spans.set(key, spans);
     }
     this.prepare(
@@ -268,7 +316,11 @@ export class EvidenceDatabase {
       `INSERT INTO dropped SELECT date(at / 1000, 'unixepoch'), '${table}', space, count(*), ? FROM (${old}) GROUP BY 1, 3
        ON CONFLICT (day, what, space) DO UPDATE SET count = count + excluded.count, through = excluded.through`,
     ).run(now, before);
-    return Number(this.prepare(`DELETE FROM ${table} WHERE (emitter, epoch, seq) IN (SELECT emitter, epoch, seq FROM (${old}))`).run(before).changes);
+    return Number(
+      this.prepare(
+        `DELETE FROM ${table} WHERE (emitter, epoch, seq) IN (SELECT emitter, epoch, seq FROM (${old}))`,
+      ).run(before).changes,
+    );
   }
 
   #timeOfOldest(count: number): number {

@@ -23,8 +23,10 @@ export interface WorkEvidence {
 
 export interface RequestQuery {
   readonly space: string;
-  /** Only requests that began before this: the cursor is the last item's `at`. */
+  /** Only requests that began before this: the cursor is the last item's `at`, with its `id` as `beforeId`. */
   readonly before?: string;
+  /** Of those that began in the same millisecond, only what sorts after this id; without it, none of them. */
+  readonly beforeId?: string;
   readonly limit: number;
 }
 
@@ -35,7 +37,11 @@ const gapsMax = 100;
 const watermarksMax = 200;
 
 export function readWork(store: EvidenceDatabase, work: string): WorkEvidence {
-  const told = bodies<Entry>(store.prepare(`SELECT body FROM entries WHERE work = ? ORDER BY at, emitter, epoch, seq LIMIT ${entriesMax}`).all(work));
+  const told = bodies<Entry>(
+    store
+      .prepare(`SELECT body FROM entries WHERE work = ? ORDER BY at, emitter, epoch, seq LIMIT ${entriesMax}`)
+      .all(work),
+  );
   const packed = bodies<Packed>(store.prepare("SELECT body FROM packed WHERE work = ? LIMIT 10").all(work));
   const entries = [...told, ...packed.flatMap(expand)];
   const takers = takersOf(entries);
@@ -53,14 +59,20 @@ export function readWork(store: EvidenceDatabase, work: string): WorkEvidence {
 }
 
 /** A Space's requests, newest first, whether packed or told by entries; those still open are not in it. */
-export function listRequests(store: EvidenceDatabase, { space, before, limit }: RequestQuery): readonly RequestView[] {
+export function listRequests(
+  store: EvidenceDatabase,
+  { space, before, beforeId = "", limit }: RequestQuery,
+): readonly RequestView[] {
   const until = before === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(before);
+  const page = "space = ?1 AND at <= ?2 AND (at < ?2 OR work < ?3)";
   const packed = bodies<Packed>(
-    store.prepare("SELECT body FROM packed WHERE kind = 'request' AND space = ? AND at < ? ORDER BY at DESC LIMIT ?").all(space, until, limit),
+    store
+      .prepare(`SELECT body FROM packed WHERE kind = 'request' AND ${page} ORDER BY at DESC, work DESC LIMIT ?4`)
+      .all(space, until, beforeId, limit),
   ).map(viewOfPacked);
   const told = store
-    .prepare("SELECT * FROM told_requests WHERE space = ? AND at < ? AND outcome IS NOT NULL ORDER BY at DESC LIMIT ?")
-    .all(space, until, limit)
+    .prepare(`SELECT * FROM told_requests WHERE ${page} AND outcome IS NOT NULL ORDER BY at DESC, work DESC LIMIT ?4`)
+    .all(space, until, beforeId, limit)
     .map(viewOfRow);
   const ids = new Set(told.map(({ id }) => id));
   const all = [...told, ...packed.filter(({ id }) => !ids.has(id))];
@@ -116,24 +128,43 @@ function takersOf(entries: readonly Entry[]): readonly string[] {
 }
 
 /** An emitter is a taker's when its name is the taker's, alone or as its end after a separator (`shim-p_…`). */
-function epochsOf(store: EvidenceDatabase, entries: readonly Entry[], takers: readonly string[]): readonly EpochState[] {
+function epochsOf(
+  store: EvidenceDatabase,
+  entries: readonly Entry[],
+  takers: readonly string[],
+): readonly EpochState[] {
   const wanted = new Map<string, { emitter: string; epoch: number }>();
   for (const { emitter, epoch } of entries) wanted.set(`${emitter}/${epoch}`, { emitter, epoch });
   for (const taker of takers) {
     const rows = store
-      .prepare("SELECT emitter, epoch FROM epochs WHERE emitter = ?1 OR substr(emitter, -length(?1) - 1) IN ('-' || ?1, '.' || ?1) ORDER BY emitter, epoch DESC LIMIT 20")
+      .prepare(
+        "SELECT emitter, epoch FROM epochs WHERE emitter = ?1 OR substr(emitter, -length(?1) - 1) IN ('-' || ?1, '.' || ?1) ORDER BY emitter, epoch DESC LIMIT 20",
+      )
       .all(taker);
-    for (const row of rows) wanted.set(`${String(row["emitter"])}/${Number(row["epoch"])}`, { emitter: String(row["emitter"]), epoch: Number(row["epoch"]) });
+    for (const row of rows)
+      wanted.set(`${String(row["emitter"])}/${Number(row["epoch"])}`, {
+        emitter: String(row["emitter"]),
+        epoch: Number(row["epoch"]),
+      });
   }
   return [...wanted.values()].flatMap(({ emitter, epoch }) => epochState(store, emitter, epoch));
 }
 
 function epochState(store: EvidenceDatabase, emitter: string, epoch: number): readonly EpochState[] {
   const row = store
-    .prepare("SELECT last_seq, closed, EXISTS (SELECT 1 FROM epochs later WHERE later.emitter = ?1 AND later.epoch > ?2) AS later FROM epochs WHERE emitter = ?1 AND epoch = ?2")
+    .prepare(
+      "SELECT last_seq, closed, EXISTS (SELECT 1 FROM epochs later WHERE later.emitter = ?1 AND later.epoch > ?2) AS later FROM epochs WHERE emitter = ?1 AND epoch = ?2",
+    )
     .get(emitter, epoch);
   if (!row) return [];
-  return [{ emitter, epoch, lastSeq: Number(row["last_seq"]), state: row["closed"] ? "closed" : row["later"] ? "dead" : "open" }];
+  return [
+    {
+      emitter,
+      epoch,
+      lastSeq: Number(row["last_seq"]),
+      state: row["closed"] ? "closed" : row["later"] ? "dead" : "open",
+    },
+  ];
 }
 
 /** Missing spans of an epoch that could hold something of this work: of its own emitters, those after its first entry there. */
@@ -147,20 +178,33 @@ function gapsOf(store: EvidenceDatabase, { emitter, epoch }: EpochState, entries
 }
 
 function watermarksOf(store: EvidenceDatabase, entries: readonly Entry[]): readonly Watermark[] {
-  const channels = new Set(entries.flatMap(({ facts }) => (typeof facts["channel"] === "string" ? [facts["channel"]] : [])));
+  const channels = new Set(
+    entries.flatMap(({ facts }) => (typeof facts["channel"] === "string" ? [facts["channel"]] : [])),
+  );
   return [...channels].flatMap((channel) =>
-    bodies<Watermark>(store.prepare(`SELECT body FROM watermarks WHERE channel = ? ORDER BY at DESC, seq DESC LIMIT ${watermarksMax}`).all(channel)),
+    bodies<Watermark>(
+      store
+        .prepare(`SELECT body FROM watermarks WHERE channel = ? ORDER BY at DESC, seq DESC LIMIT ${watermarksMax}`)
+        .all(channel),
+    ),
   );
 }
 
 function endsOf(store: EvidenceDatabase, replica: string): readonly Entry[] {
-  return bodies<Entry>(store.prepare("SELECT body FROM entries WHERE work = ? ORDER BY at, emitter, epoch, seq LIMIT 200").all(replica)).filter(
-    ({ hop, mark }) => hop.startsWith("replica.") && (mark === "failed" || hop === "replica.exit" || hop === "replica.stop"),
+  return bodies<Entry>(
+    store.prepare("SELECT body FROM entries WHERE work = ? ORDER BY at, emitter, epoch, seq LIMIT 200").all(replica),
+  ).filter(
+    ({ hop, mark }) =>
+      hop.startsWith("replica.") && (mark === "failed" || hop === "replica.exit" || hop === "replica.stop"),
   );
 }
 
 function linksOf(store: EvidenceDatabase, work: string): readonly string[] {
-  const rows = store.prepare("SELECT other FROM links WHERE work = ?1 UNION SELECT work FROM links WHERE other = ?1 ORDER BY 1 LIMIT 200").all(work);
+  const rows = store
+    .prepare(
+      "SELECT other FROM links WHERE work = ?1 UNION SELECT work FROM links WHERE other = ?1 ORDER BY 1 LIMIT 200",
+    )
+    .all(work);
   return rows.map((row) => String(row["other"]));
 }
 

@@ -11,7 +11,10 @@ const kindSet: ReadonlySet<string> = new Set(workKinds);
 const textMax = 300;
 
 /** The record, or undefined where it is malformed or another emitter's: its number stays missing, which is then told. */
-export function parseRecord(batch: Pick<EvidenceBatch, "emitter" | "epoch">, record: EvidenceBatch["records"][number]): SpoolLine | undefined {
+export function parseRecord(
+  batch: Pick<EvidenceBatch, "emitter" | "epoch">,
+  record: EvidenceBatch["records"][number],
+): SpoolLine | undefined {
   const body = record.body;
   if (!isRecord(body) || body["emitter"] !== batch.emitter || body["epoch"] !== batch.epoch) return undefined;
   if (!isCount(body["seq"]) || body["seq"] === 0 || !isInstant(body["at"])) return undefined;
@@ -29,9 +32,13 @@ function hasShape(kind: string, body: Facts, batch: Pick<EvidenceBatch, "emitter
         isRecord(body["facts"])
       );
     case "packed":
-      return isText(body["work"]) && kindSet.has(String(body["kind"])) && isStages(body["stages"]) && isRecord(body["facts"]);
+      return (
+        isText(body["work"]) && kindSet.has(String(body["kind"])) && isStages(body["stages"]) && isRecord(body["facts"])
+      );
     case "watermark":
-      return isText(body["channel"]) && isCount(body["upTo"]) && (body["taken"] === undefined || isCounts(body["taken"]));
+      return (
+        isText(body["channel"]) && isCount(body["upTo"]) && (body["taken"] === undefined || isCounts(body["taken"]))
+      );
     case "closing":
       return true;
     default:
@@ -43,7 +50,14 @@ function isStages(value: unknown): boolean {
   return (
     Array.isArray(value) &&
     value.length <= hops.size &&
-    value.every((stage) => Array.isArray(stage) && stage.length === 2 && hops.has(String(stage[0])) && typeof stage[1] === "number" && Number.isFinite(stage[1]))
+    value.every(
+      (stage) =>
+        Array.isArray(stage) &&
+        stage.length === 2 &&
+        hops.has(String(stage[0])) &&
+        typeof stage[1] === "number" &&
+        Number.isFinite(stage[1]),
+    )
   );
 }
 

@@ -55,7 +55,13 @@ function viewsOf(event: Event, at: Instant): readonly View[] {
     case "call-settled":
       return settled(event);
     case "node-joined":
-      return [view(event.node, "node.start", "took", { pool: event.pool, devices: event.devices.length, simulated: event.devices.some(({ simulated }) => simulated) })];
+      return [
+        view(event.node, "node.start", "took", {
+          pool: event.pool,
+          devices: event.devices.length,
+          simulated: event.devices.some(({ simulated }) => simulated),
+        }),
+      ];
     case "node-lost":
       return [view(event.node, "node.stop", "failed", { code: "gpu/node-lost" })];
     default:
@@ -68,7 +74,8 @@ function view(work: string, hop: Hop, mark: Mark, facts: Facts): View {
 }
 
 function scheduled(terms: CallTerms): readonly View[] {
-  const { call, account, tier, billedBy, request, space, release, replica, node, pool, endpoint, declaredMs, size } = terms;
+  const { call, account, tier, billedBy, request, space, release, replica, node, pool, endpoint, declaredMs, size } =
+    terms;
   const linked = request === null ? {} : { request, link: request };
   return [
     view(call, "gpu.schedule", "took", { space, release, replica, node, pool, endpoint, declaredMs, size, ...linked }),
@@ -78,22 +85,50 @@ function scheduled(terms: CallTerms): readonly View[] {
 
 function admitted(event: Extract<Event, { type: "call-admitted" }>): View {
   const { terms, heldMs, leaseMs, clipped, leftMs } = event;
-  return view(terms.call, "gpu.admit", "done", { account: terms.account, heldMs, leaseMs, declaredMs: terms.declaredMs, size: terms.size, clipped, leftMs });
+  return view(terms.call, "gpu.admit", "done", {
+    account: terms.account,
+    heldMs,
+    leaseMs,
+    declaredMs: terms.declaredMs,
+    size: terms.size,
+    clipped,
+    leftMs,
+  });
 }
 
 function refused({ terms, refusal }: Extract<Event, { type: "call-refused" }>): View {
   const code = callOutcomes[refusal.code].code;
   const about = { code, account: terms.account, size: terms.size, declaredMs: terms.declaredMs };
-  if (refusal.code !== "quota-exceeded") return view(terms.call, "gpu.admit", "refused", { ...(refusal as unknown as Facts), ...about });
+  if (refusal.code !== "quota-exceeded")
+    return view(terms.call, "gpu.admit", "refused", { ...(refusal as unknown as Facts), ...about });
   const { askedMs, leftMs, usedMs, heldMs, limitMs, resetsAt, clip } = refusal;
-  const sums = { askedMs, leftMs, quotaUsedMs: usedMs, quotaHeldMs: heldMs, limitMs, resetsAt: resetsAt === null ? null : iso(resetsAt) };
-  return view(terms.call, "gpu.admit", "refused", { ...about, ...sums, clip: clip === null ? null : { needMs: clip.needMs, basis: clip.basis } });
+  const sums = {
+    askedMs,
+    leftMs,
+    quotaUsedMs: usedMs,
+    quotaHeldMs: heldMs,
+    limitMs,
+    resetsAt: resetsAt === null ? null : iso(resetsAt),
+  };
+  return view(terms.call, "gpu.admit", "refused", {
+    ...about,
+    ...sums,
+    clip: clip === null ? null : { needMs: clip.needMs, basis: clip.basis },
+  });
 }
 
 function queued(event: Extract<Event, { type: "call-queued" }>, at: Instant): View {
   const { call, position, of, deadline, blockers, estimateMs, basis } = event;
   const told = blockers.map((blocker): Json => ({ ...blocker }));
-  return view(call, "gpu.queue", "took", { position, of, deadline: iso(deadline), limitMs: deadline - at, blockers: told, estimateMs, basis });
+  return view(call, "gpu.queue", "took", {
+    position,
+    of,
+    deadline: iso(deadline),
+    limitMs: deadline - at,
+    blockers: told,
+    estimateMs,
+    basis,
+  });
 }
 
 function granted(call: string, lease: Lease, number: number, attachBy: Instant, at: Instant): readonly View[] {
@@ -101,7 +136,16 @@ function granted(call: string, lease: Lease, number: number, attachBy: Instant, 
   const node = nodeOf(slots[0] ?? "");
   return [
     view(call, "gpu.queue", "done", {}),
-    view(call, "gpu.grant", "handed", { channel: `${schedulerEmitter}→${node}`, number, slots, fence, leaseMs, warm, attachBy: iso(attachBy), attachWithinMs: attachBy - at }),
+    view(call, "gpu.grant", "handed", {
+      channel: `${schedulerEmitter}→${node}`,
+      number,
+      slots,
+      fence,
+      leaseMs,
+      warm,
+      attachBy: iso(attachBy),
+      attachWithinMs: attachBy - at,
+    }),
   ];
 }
 
@@ -118,14 +162,24 @@ const voidedAt: Readonly<Record<VoidCause, Hop>> = {
 function voided({ call, cause, releasedMs, rule }: Extract<Event, { type: "call-voided" }>): readonly View[] {
   const { outcome, code } = callOutcomes[cause];
   const mark = outcome === "refused" ? "refused" : "failed";
-  return [view(call, voidedAt[cause], mark, { code, cause }), view(call, "gpu.settle", "done", { chargedMs: 0, releasedMs, usedMs: 0, rule, cause })];
+  return [
+    view(call, voidedAt[cause], mark, { code, cause }),
+    view(call, "gpu.settle", "done", { chargedMs: 0, releasedMs, usedMs: 0, rule, cause }),
+  ];
 }
 
 function settled(event: Extract<Event, { type: "call-settled" }>): readonly View[] {
   const { call, cause, usedMs, chargedMs, releasedMs, rule } = event;
   const { outcome, code } = callOutcomes[cause];
-  const run = outcome === "ok" ? view(call, "app.run", "done", { cause, usedMs }) : view(call, "app.run", "failed", { code, cause, usedMs });
-  return [run, view(call, "gpu.release", "done", { usedMs }), view(call, "gpu.settle", "done", { chargedMs, releasedMs, usedMs, rule, cause })];
+  const run =
+    outcome === "ok"
+      ? view(call, "app.run", "done", { cause, usedMs })
+      : view(call, "app.run", "failed", { code, cause, usedMs });
+  return [
+    run,
+    view(call, "gpu.release", "done", { usedMs }),
+    view(call, "gpu.settle", "done", { chargedMs, releasedMs, usedMs, rule, cause }),
+  ];
 }
 
 /** `n1/0/1` → `n1`: a slot is named `<node>/<device>/<n>`. */

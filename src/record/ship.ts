@@ -62,7 +62,10 @@ export class Shipper {
   /** Everything of this emitter and epoch up to `seq` is stored: segments that hold nothing more are removed. */
   acknowledge({ emitter, epoch, seq }: Acknowledgement): void {
     this.#scan();
-    const done = this.#segments.filter((segment) => segment.emitter === emitter && segment.epoch === epoch && segment.lastSeq <= seq && this.#isOver(segment));
+    const done = this.#segments.filter(
+      (segment) =>
+        segment.emitter === emitter && segment.epoch === epoch && segment.lastSeq <= seq && this.#isOver(segment),
+    );
     for (const segment of done) fs.rmSync(segment.path, { force: true });
     if (done.length > 0) this.#segments = this.#segments.filter((segment) => !done.includes(segment));
   }
@@ -89,7 +92,8 @@ export class Shipper {
       const name = parseSegmentFile(file);
       if (!name || (this.#emitter !== undefined && name.emitter !== this.#emitter)) continue;
       const path = join(this.#folder, file);
-      if (!this.#segments.some((segment) => segment.path === path)) this.#segments.push({ ...name, path, offset: 0, lastSeq: 0 });
+      if (!this.#segments.some((segment) => segment.path === path))
+        this.#segments.push({ ...name, path, offset: 0, lastSeq: 0 });
     }
     this.#segments.sort(bySegment);
   }
@@ -132,14 +136,22 @@ export class Shipper {
 /** Where batches go: resolves when the batch is stored durably. */
 export type Ingest = (batch: EvidenceBatch) => Promise<Acknowledgement>;
 
-/** Sends everything that a shipper has now and forgets what is acknowledged. Resolves with the number of records. */
+/**
+ * Sends everything that a shipper has now and forgets what is acknowledged. Resolves with the number of records; where `ingest`
+ * rejects, so does this, and the next call begins again with all that is not acknowledged.
+ */
 export async function drain(shipper: Shipper, ingest: Ingest): Promise<number> {
   let sent = 0;
-  for (let batch = shipper.next(); batch !== null; batch = shipper.next()) {
-    shipper.acknowledge(await ingest(batch));
-    sent += batch.records.length;
+  try {
+    for (let batch = shipper.next(); batch !== null; batch = shipper.next()) {
+      shipper.acknowledge(await ingest(batch));
+      sent += batch.records.length;
+    }
+    return sent;
+  } catch (error) {
+    shipper.rewind();
+    throw error;
   }
-  return sent;
 }
 
 /** Highest number in a batch; 0 where it has none. */
@@ -149,7 +161,11 @@ export function lastSeqOf(batch: EvidenceBatch): number {
 
 const kinds: ReadonlySet<string> = new Set(["entry", "packed", "watermark", "closing"]);
 
-function parseLine(text: string): { readonly kind: EvidenceBatch["records"][number]["kind"]; readonly body: unknown; readonly seq: number } | undefined {
+function parseLine(
+  text: string,
+):
+  | { readonly kind: EvidenceBatch["records"][number]["kind"]; readonly body: unknown; readonly seq: number }
+  | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);

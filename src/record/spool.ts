@@ -40,9 +40,16 @@ export interface SpoolOptions {
 
 /** Opens a spool under its next epoch; creates the folder. Rejects where the epoch can't be made durable. */
 export async function openSpool(options: SpoolOptions): Promise<Spool> {
-  assert(emitterNamePattern.test(options.name), `an emitter's name is lower-case letters, digits, . _ and -: ${options.name}`);
+  assert(
+    emitterNamePattern.test(options.name),
+    `an emitter's name is lower-case letters, digits, . _ and -: ${options.name}`,
+  );
   await fs.promises.mkdir(options.folder, { recursive: true });
-  const epoch = nextEpoch(options.folder, options.name, options.random ?? ((count) => crypto.getRandomValues(new Uint8Array(count))));
+  const epoch = nextEpoch(
+    options.folder,
+    options.name,
+    options.random ?? ((count) => crypto.getRandomValues(new Uint8Array(count))),
+  );
   return new Spool(options, epoch.emitter, epoch.epoch, epoch.renamed);
 }
 
@@ -91,16 +98,35 @@ export class Spool implements Emitter {
     return entry;
   }
 
-  pack(record: { readonly work: string; readonly kind: WorkKind; readonly stages: readonly (readonly [hop: Hop, ms: number])[]; readonly facts: Facts; readonly startedAt: number }): void {
+  pack(record: {
+    readonly work: string;
+    readonly kind: WorkKind;
+    readonly stages: readonly (readonly [hop: Hop, ms: number])[];
+    readonly facts: Facts;
+    readonly startedAt: number;
+  }): void {
     const { seq } = this.#number();
     const at = iso(record.startedAt as Instant);
-    const body: Packed = { work: record.work, kind: record.kind, emitter: this.name, epoch: this.epoch, seq, at, stages: record.stages, facts: record.facts };
+    const body: Packed = {
+      work: record.work,
+      kind: record.kind,
+      emitter: this.name,
+      epoch: this.epoch,
+      seq,
+      at,
+      stages: record.stages,
+      facts: record.facts,
+    };
     this.#packed.push(line({ kind: "packed", body }));
     if (this.#packed.length >= packedWaitMax) this.#flush();
     else this.#packTimer ??= setTimeout(() => this.#flush(), packedWaitMs).unref();
   }
 
-  async answer(mark: { readonly channel: string; readonly upTo: number; readonly taken?: readonly number[] }): Promise<Watermark> {
+  async answer(mark: {
+    readonly channel: string;
+    readonly upTo: number;
+    readonly taken?: readonly number[];
+  }): Promise<Watermark> {
     const { seq, at } = this.#number();
     const body: Watermark = { ...mark, emitter: this.name, epoch: this.epoch, seq, at };
     if (!this.#append({ kind: "watermark", body })) throw new Error("the answer could not be written to the spool");
@@ -167,21 +193,27 @@ export class Spool implements Emitter {
       this.#openSegment();
       const bytes = Buffer.from(this.#torn ? `\n${lines}` : lines, "utf8");
       this.#torn = true;
-      for (let done = 0; done < bytes.length; ) done += fs.writeSync(this.#file, bytes, done);
+      for (let done = 0; done < bytes.length;) done += fs.writeSync(this.#file, bytes, done);
       this.#torn = false;
       this.#bytes += bytes.length;
       this.#markDirty();
       return true;
     } catch (error) {
       this.lost += count;
-      this.#onFailure(new Error(`${count} records of ${this.name}/${this.epoch} could not be written`, { cause: error }));
+      this.#onFailure(
+        new Error(`${count} records of ${this.name}/${this.epoch} could not be written`, { cause: error }),
+      );
       return false;
     }
   }
 
   #openSegment(): void {
     if (this.#file >= 0 && this.#bytes < this.#segmentBytes) return;
-    const file = fs.openSync(join(this.#folder, segmentFile({ emitter: this.name, epoch: this.epoch, n: this.#segment + 1 })), "a", 0o600);
+    const file = fs.openSync(
+      join(this.#folder, segmentFile({ emitter: this.name, epoch: this.epoch, n: this.#segment + 1 })),
+      "a",
+      0o600,
+    );
     if (this.#file >= 0) this.#retired.push(this.#file);
     this.#file = file;
     this.#segment += 1;
@@ -194,14 +226,18 @@ export class Spool implements Emitter {
   #dropOldest(): void {
     const files = fs.readdirSync(this.#folder).flatMap((file) => {
       const name = parseSegmentFile(file);
-      return name?.emitter === this.name ? [{ ...name, path: join(this.#folder, file), bytes: fs.statSync(join(this.#folder, file)).size }] : [];
+      return name?.emitter === this.name
+        ? [{ ...name, path: join(this.#folder, file), bytes: fs.statSync(join(this.#folder, file)).size }]
+        : [];
     });
     let total = files.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const { path, bytes, epoch, n } of files.sort(bySegment)) {
       if (total <= this.#maxBytes || (epoch === this.epoch && n === this.#segment)) return;
       fs.unlinkSync(path);
       total -= bytes;
-      this.#onFailure(new Error(`the spool of ${this.name} is over ${this.#maxBytes} bytes: its oldest segment was dropped`));
+      this.#onFailure(
+        new Error(`the spool of ${this.name} is over ${this.#maxBytes} bytes: its oldest segment was dropped`),
+      );
     }
   }
 
@@ -210,7 +246,9 @@ export class Spool implements Emitter {
     if (this.#closed) return;
     this.#syncTimer ??= setTimeout(() => {
       this.#syncTimer = undefined;
-      this.sync().catch((error: unknown) => this.#onFailure(new Error(`the spool of ${this.name} could not be synced`, { cause: error })));
+      this.sync().catch((error: unknown) =>
+        this.#onFailure(new Error(`the spool of ${this.name} could not be synced`, { cause: error })),
+      );
     }, syncWithinMs).unref();
   }
 

@@ -76,7 +76,10 @@ export class EvidenceStore {
   /** Reads the index and starts the timers; part of opening. */
   async start(): Promise<void> {
     this.#index = (await this.totals()).index;
-    this.#timers = [setInterval(() => void this.#flushQuietly(), countEveryMs).unref(), setInterval(() => void this.#retainQuietly(), retainEveryMs).unref()];
+    this.#timers = [
+      setInterval(() => void this.#flushQuietly(), countEveryMs).unref(),
+      setInterval(() => void this.#retainQuietly(), retainEveryMs).unref(),
+    ];
   }
 
   /**
@@ -128,7 +131,10 @@ export class EvidenceStore {
   async retain(): Promise<number> {
     let all = 0;
     for (let round = 0; round < retainRounds; round += 1) {
-      const dropped = (await this.#call({ op: "retain", retention: { ...this.#retention, now: this.#clock.wall() } })) as number;
+      const dropped = (await this.#call({
+        op: "retain",
+        retention: { ...this.#retention, now: this.#clock.wall() },
+      })) as number;
       all += dropped;
       if (dropped === 0) break;
     }
@@ -157,7 +163,8 @@ export class EvidenceStore {
 
   #call(call: StoreCall): Promise<unknown> {
     if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#pending.size >= pendingMax) return Promise.reject(new Error(`the evidence store has ${pendingMax} calls waiting`));
+    if (this.#pending.size >= pendingMax)
+      return Promise.reject(new Error(`the evidence store has ${pendingMax} calls waiting`));
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });

@@ -32,6 +32,11 @@ export interface LaunchTools {
   readonly agentEpoch?: number;
   /** Folders of the app's PATH after the Node's own; the system's usual ones where absent. */
   readonly path?: readonly string[];
+  /**
+   * Where Node keeps what it compiled of the shim, for all shims. With it a shim that runs from TypeScript sources does not load
+   * the compiler from its second start on, which is most of its memory and half of its start.
+   */
+  readonly compileCache?: string;
   /** Where sockets go when the replica's folder is too deep for a socket's address; the system's temporary folder where absent. */
   readonly shortFolder?: string;
 }
@@ -71,7 +76,7 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
   const child = spawn(tools.nodePath, [...shimFlags, tools.shimEntry, plan.folder], {
     cwd: plan.folder,
     detached: true,
-    env: { PATH: path.join(":") },
+    env: { PATH: path.join(":"), ...(tools.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: tools.compileCache }) },
     stdio: ["ignore", output, output],
   });
   closeSync(output);

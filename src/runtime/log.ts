@@ -27,7 +27,7 @@ export interface LogPart {
   readonly next: number;
 }
 
-/** Appends to the log in `folder`; goes on after the last line that is there. Throws what the disk throws. */
+/** Appends to the log in `folder`; goes on after the last line that is there. */
 export class LogWriter {
   readonly #folder: string;
   readonly #clock: Clock;
@@ -35,6 +35,8 @@ export class LogWriter {
   #next: number;
   #fd: number | undefined;
   #size = 0;
+  /** Lines that the disk did not take, told as soon as it takes one again. */
+  #lost = 0;
 
   constructor(folder: string, clock: Clock, limits: LogLimits = logLimits) {
     this.#folder = folder;
@@ -43,12 +45,31 @@ export class LogWriter {
     this.#next = nextLine(folder);
   }
 
-  /** Writes the lines with one call to the disk; they survive this process, not the machine. */
+  /**
+   * Writes the lines with one call to the disk; they survive this process, not the machine. A disk that refuses (full, say)
+   * must not end the app whose log it is: those lines are lost, and a note says how many.
+   */
   write(source: LogLine["source"], stream: LogLine["stream"], texts: readonly string[]): void {
     if (texts.length === 0) return;
     const at = iso(this.#clock.wall());
-    if (this.#fd === undefined || this.#size >= this.#limits.segmentBytes) this.#nextSegment();
-    const lines = texts.map((text): LogLine => ({ n: this.#next++, at, source, stream, text }));
+    const lost = this.#lost > 0 ? [`${this.#lost} lines are lost: the disk did not take them`] : [];
+    const lines = [
+      ...lost.map((text): LogLine => ({ n: this.#next++, at, source: "runtime", stream: "note", text })),
+      ...texts.map((text): LogLine => ({ n: this.#next++, at, source, stream, text })),
+    ];
+    try {
+      this.#put(lines);
+      this.#lost = 0;
+    } catch {
+      this.#lost += texts.length;
+      // Half a line may be in the segment: the next line begins another one, and a reader passes over the half.
+      this.close();
+    }
+  }
+
+  #put(lines: readonly LogLine[]): void {
+    const first = (lines[0] as LogLine).n;
+    if (this.#fd === undefined || this.#size >= this.#limits.segmentBytes) this.#nextSegment(first);
     const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
     for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd as number, bytes, written);
     this.#size += bytes.length;
@@ -59,13 +80,13 @@ export class LogWriter {
     this.#fd = undefined;
   }
 
-  #nextSegment(): void {
+  #nextSegment(first: number): void {
     this.close();
-    this.#fd = openSync(join(this.#folder, `log.${this.#next}`), "a", 0o600);
+    this.#fd = openSync(join(this.#folder, `log.${first}`), "a", 0o600);
     this.#size = 0;
     const firsts = segmentsOf(this.#folder);
-    for (const first of firsts.slice(0, Math.max(0, firsts.length - this.#limits.segments))) {
-      unlinkSync(join(this.#folder, `log.${first}`));
+    for (const oldest of firsts.slice(0, Math.max(0, firsts.length - this.#limits.segments))) {
+      unlinkSync(join(this.#folder, `log.${oldest}`));
     }
   }
 }
@@ -88,7 +109,7 @@ export function readLogFiles(folder: string, from: number, limit: number): LogPa
   for (const [at, first] of firsts.entries()) {
     const end = firsts[at + 1];
     if (end !== undefined && next >= end) continue;
-    // Only where the segment before was dropped while we looked.
+    // Lines between two segments: the disk did not take them, or they were dropped while we looked.
     next = Math.max(next, first);
     for (const text of wholeLines(join(folder, `log.${first}`)).slice(next - first)) {
       if (lines.length >= most || budget <= 0) return { lines, next };

@@ -14,6 +14,7 @@ import { linuxProcesses } from "../../src/runtime/processes.ts";
 import { durationMs } from "../../src/stdx/time.ts";
 
 export const tools: LaunchTools = {
+  compileCache: join(tmpdir(), "waybill-test-compiled"),
   nodePath: process.execPath,
   shimEntry: resolve(import.meta.dirname, "../../src/main/shim.ts"),
 };

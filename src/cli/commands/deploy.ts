@@ -82,11 +82,17 @@ function failed(space: SpaceView, build: BuildView | null, says: string): WorkFa
   };
   const details: ErrorDetails = buildFailed
     ? {
-        where: `build.step ${build.steps.find(({ state }) => state === "failed")?.name ?? "none"}`,
+        where: whereOf(build),
         because: build.because,
         evidence: `${build.id}, ${build.logLines} log lines`,
         charged: "nothing",
       }
     : { where: "replica.start", charged: "nothing" };
   return new WorkFailed(problem, details);
+}
+
+/** A build ends when a replica of its release answers: where no step failed, that is what did not happen. */
+function whereOf({ steps }: BuildView): string {
+  const step = steps.find(({ state }) => state === "failed");
+  return step ? `build.step ${step.name}` : "replica.start";
 }

@@ -84,25 +84,26 @@ export class DeviceApi {
       waybill: "1",
     });
     if (args.token !== null) query.set("token", args.token);
-    const response = await this.#connect(`/schedule?${query}`, signal);
+    const hangUp = new AbortController();
+    const response = await this.#connect(`/schedule?${query}`, signal ? AbortSignal.any([signal, hangUp.signal]) : hangUp.signal);
     const call = response.headers.get("x-waybill-id");
     if (response.status !== 200) throw await refusalOf(response, call);
     if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
       return parseGrant(await response.text(), call);
     }
-    return await waitForGrant(response, call, onWaiting, signal);
+    return await waitForGrant(response, call, onWaiting, { signal, hangUp });
   }
 
-  async #connect(path: string, signal: AbortSignal | undefined): Promise<Response> {
+  async #connect(path: string, signal: AbortSignal): Promise<Response> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await fetch(this.#base + path, { method: "POST", signal: signal ?? null });
+        return await fetch(this.#base + path, { method: "POST", signal });
       } catch (error) {
-        if (signal?.aborted) throw signal.reason;
+        if (signal.aborted) throw signal.reason;
         if (attempt === scheduleTries || !isRefusedConnection(error)) {
           throw new Error("The platform's GPU service could not be reached.", { cause: error });
         }
-        await delay(backOffMs(attempt), undefined, signal ? { signal } : {});
+        await delay(backOffMs(attempt), undefined, { signal });
       }
     }
   }
@@ -145,20 +146,41 @@ async function waitForGrant(
   response: Response,
   call: string | null,
   onWaiting: (waiting: Waiting) => void,
-  signal: AbortSignal | undefined,
+  { signal, hangUp }: { signal: AbortSignal | undefined; hangUp: AbortController },
 ): Promise<Grant> {
+  const events = readEvents(response.body as ReadableStream<Uint8Array>);
+  let ends = false;
   try {
-    for await (const { event, data } of readEvents(response.body as ReadableStream<Uint8Array>)) {
+    for (let next = await events.next(); !next.done; next = await events.next()) {
+      const { event, data } = next.value;
+      if (event === "waiting") onWaiting(parseWaiting(data));
+      ends = event === "succeeded" || event === "failed";
       if (event === "succeeded") return parseGrant(data, call);
       if (event === "failed") throw refused(parseProblem(data, queueGaveUp), call, null);
-      if (event === "waiting") onWaiting(parseWaiting(data));
     }
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (error instanceof GpuRefused || error instanceof SyntaxError) throw error;
     throw new StreamDropped("The connection to the platform's GPU service broke while the call waited.", { cause: error });
+  } finally {
+    // Hung up by us, the platform would take the caller for gone; it ends the stream itself right after its last event.
+    if (ends) void drain(events, hangUp);
+    else hangUp.abort();
   }
   throw new StreamDropped("The platform's GPU service ended the stream without an answer.");
+}
+
+/** Reads to the stream's end, or hangs up where the end does not come. */
+async function drain(events: AsyncGenerator<unknown>, hangUp: AbortController): Promise<void> {
+  const late = setTimeout(() => hangUp.abort(), answerWithinMs);
+  late.unref();
+  try {
+    for await (const _ of events);
+  } catch {
+    // The answer is known; how the connection ends changes nothing.
+  } finally {
+    clearTimeout(late);
+  }
 }
 
 function parseGrant(text: string, call: string | null): Grant {

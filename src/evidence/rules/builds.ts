@@ -4,7 +4,21 @@ import type { Code } from "../codes.ts";
 import type { Entry } from "../entry.ts";
 import { contradiction, unknown } from "../finding.ts";
 import type { Excluded, Finding } from "../finding.ts";
-import { all, codeOf, codesIn, coded, epochOf, first, gapsOf, idsOf, last, number, spanSays, text, texts } from "../reading.ts";
+import {
+  all,
+  codeOf,
+  codesIn,
+  coded,
+  epochOf,
+  first,
+  gapsOf,
+  idsOf,
+  last,
+  number,
+  spanSays,
+  text,
+  texts,
+} from "../reading.ts";
 import type { Reading } from "../reading.ts";
 import type { WorkOutcome } from "../verdict.ts";
 import { ordinal, sentence, spell } from "../words.ts";
@@ -16,17 +30,35 @@ interface BuildRule {
 
 /** Sentences with the numbers of the record; a code without a row here (a replica's at start) says its own sentence. */
 export const buildRules: Readonly<Record<Extract<Code, `build/${string}`>, BuildRule>> = {
-  "build/config-invalid": { example: "build.fetch failed: app_port is no number", says: (ended) => because(ended, "The Space's settings in README.md are wrong.") },
-  "build/no-builder": { example: "build.queue refused: no builder serves docker", says: (ended) => because(ended, "No builder serves this kind of Space.") },
-  "build/queue-timeout": { example: "build.queue refused: no builder took it within 600 s", says: (ended) => because(ended, "No builder became free before the queue's limit.") },
-  "build/fetch-failed": { example: "build.fetch failed: git ended with exit code 128", says: (ended) => because(ended, "The builder could not read the commit.") },
+  "build/config-invalid": {
+    example: "build.fetch failed: app_port is no number",
+    says: (ended) => because(ended, "The Space's settings in README.md are wrong."),
+  },
+  "build/no-builder": {
+    example: "build.queue refused: no builder serves docker",
+    says: (ended) => because(ended, "No builder serves this kind of Space."),
+  },
+  "build/queue-timeout": {
+    example: "build.queue refused: no builder took it within 600 s",
+    says: (ended) => because(ended, "No builder became free before the queue's limit."),
+  },
+  "build/fetch-failed": {
+    example: "build.fetch failed: git ended with exit code 128",
+    says: (ended) => because(ended, "The builder could not read the commit."),
+  },
   "build/step-failed": { example: "build.step failed: install ended with exit code 1", says: stepSays },
   "build/step-timeout": {
     example: "build.step failed: install ran past its deadline of 300 s",
     says: (ended) => because(ended, `Step ${step(ended)} ran past its deadline${took(ended)} and was ended.`),
   },
-  "build/builder-lost": { example: "build.claim failed: builder n1 went away", says: (ended) => because(ended, "The builder stopped answering in the middle of the build.") },
-  "build/publish-failed": { example: "build.publish failed: no space left on device", says: (ended) => because(ended, "The finished build could not be stored as a release.") },
+  "build/builder-lost": {
+    example: "build.claim failed: builder n1 went away",
+    says: (ended) => because(ended, "The builder stopped answering in the middle of the build."),
+  },
+  "build/publish-failed": {
+    example: "build.publish failed: no space left on device",
+    says: (ended) => because(ended, "The finished build could not be stored as a release."),
+  },
 };
 
 export function findBuild(reading: Reading): Finding | undefined {
@@ -36,7 +68,11 @@ export function findBuild(reading: Reading): Finding | undefined {
   const code = codes[0];
   const ended = ends.find((entry) => entry.hop !== "build.request") ?? ends[0];
   if (code === undefined || ended === undefined) return findUnended(reading);
-  if (last(reading, "replica.ready", "done")) return contradiction(`it ended as ${code}, and yet its replica became ready.`, [...ends, ...all(reading, "replica.ready", "done")]);
+  if (last(reading, "replica.ready", "done"))
+    return contradiction(`it ended as ${code}, and yet its replica became ready.`, [
+      ...ends,
+      ...all(reading, "replica.ready", "done"),
+    ]);
   if (code === "build/builder-lost") return builderLost(reading, ends);
   return {
     code,
@@ -48,7 +84,12 @@ export function findBuild(reading: Reading): Finding | undefined {
 }
 
 export function buildOutcome(reading: Reading, finding: Finding | undefined): WorkOutcome {
-  if (finding) return finding.code === null ? "unknown" : coded(reading.entries).some(({ mark }) => mark === "refused") ? "refused" : "failed";
+  if (finding)
+    return finding.code === null
+      ? "unknown"
+      : coded(reading.entries).some(({ mark }) => mark === "refused")
+        ? "refused"
+        : "failed";
   if (last(reading, "replica.ready", "done")) return "ok";
   return last(reading, "build.publish", "done") && !first(reading, "replica.start", "handed") ? "ok" : "open";
 }
@@ -57,11 +98,13 @@ export function buildOutcome(reading: Reading, finding: Finding | undefined): Wo
 export function buildSays(reading: Reading): string {
   if (last(reading, "replica.ready", "done")) return "The build succeeded and its release is running.";
   const start = first(reading, "replica.start", "handed");
-  if (start) return `The release is built; replica ${text(start.facts, "replica") ?? ""} is starting.`.replace("  ", " ");
+  if (start)
+    return `The release is built; replica ${text(start.facts, "replica") ?? ""} is starting.`.replace("  ", " ");
   if (last(reading, "build.publish", "done")) return "The build succeeded and its release is stored.";
   const done = last(reading, "build.step", "done");
   if (done) return `The build is under way: step ${step(done)} is done.`;
-  if (first(reading, "build.claim")) return `Builder ${text(first(reading, "build.claim")?.facts, "builder") ?? "(unnamed)"} has it.`;
+  if (first(reading, "build.claim"))
+    return `Builder ${text(first(reading, "build.claim")?.facts, "builder") ?? "(unnamed)"} has it.`;
   const queued = first(reading, "build.queue", "took");
   const position = number(queued?.facts, "position");
   if (!queued) return "The build was asked for and is not queued yet.";
@@ -75,41 +118,89 @@ function builderLost(reading: Reading, ends: readonly Entry[]): Finding {
   if (published) return contradiction("the builder was lost, and yet it published the release.", [...ends, published]);
   const builders = builderEntries(reading);
   const mine = builders.flatMap((entry) => epochOf(reading, entry) ?? []);
-  const dead = mine.length > 0 && mine.every(({ state }) => state !== "open") && gapsOf(reading, (emitter) => builders.some((entry) => entry.emitter === emitter)).length === 0;
+  const ownWord = ends.some((entry) => builders.includes(entry)); // a builder that came back found what it had begun
+  const dead =
+    mine.length > 0 &&
+    mine.every(({ state }) => state !== "open") &&
+    gapsOf(reading, (emitter) => builders.some((entry) => entry.emitter === emitter)).length === 0;
   const says = because(ends[0] as Entry, buildRules["build/builder-lost"].says(ends[0] as Entry));
-  if (dead) return { code: "build/builder-lost", certainty: "proved", sentence: says, facts: [...ends, ...builders] };
-  const inferred = { rule: "taker-silent", from: idsOf(ends), says: "The builder did not answer any more; what it did last is not recorded." };
-  return { code: "build/builder-lost", certainty: "likely", sentence: says, facts: [...ends, ...builders], inferred: [inferred] };
+  if (dead || ownWord)
+    return { code: "build/builder-lost", certainty: "proved", sentence: says, facts: [...ends, ...builders] };
+  const inferred = {
+    rule: "taker-silent",
+    from: idsOf(ends),
+    says: "The builder did not answer any more; what it did last is not recorded.",
+  };
+  return {
+    code: "build/builder-lost",
+    certainty: "likely",
+    sentence: says,
+    facts: [...ends, ...builders],
+    inferred: [inferred],
+  };
 }
 
 function findUnended(reading: Reading): Finding | undefined {
-  if (reading.entries.length === 0) return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
-  if (last(reading, "replica.ready", "done") || (last(reading, "build.publish", "done") && !first(reading, "replica.start", "handed"))) return undefined;
+  if (reading.entries.length === 0)
+    return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
+  if (
+    last(reading, "replica.ready", "done") ||
+    (last(reading, "build.publish", "done") && !first(reading, "replica.start", "handed"))
+  )
+    return undefined;
   const nameless = reading.entries.filter(({ mark }) => mark === "failed" || mark === "refused");
-  if (nameless.length > 0) return unknown(null, "It is recorded that the build failed, but not with which code.", nameless);
+  if (nameless.length > 0)
+    return unknown(null, "It is recorded that the build failed, but not with which code.", nameless);
   const builders = builderEntries(reading);
   const dead = builders.find((entry) => epochOf(reading, entry)?.state === "dead");
   if (dead && !last(reading, "build.publish", "done")) {
-    const inferred = { rule: "emitter-died", from: idsOf([dead]), says: `Epoch ${dead.epoch} of ${dead.emitter} ended without closing.` };
-    return { code: "build/builder-lost", certainty: "likely", sentence: "The builder's process ended in the middle of the build.", facts: builders, inferred: [inferred] };
+    const inferred = {
+      rule: "emitter-died",
+      from: idsOf([dead]),
+      says: `Epoch ${dead.epoch} of ${dead.emitter} ended without closing.`,
+    };
+    return {
+      code: "build/builder-lost",
+      certainty: "likely",
+      sentence: "The builder's process ended in the middle of the build.",
+      facts: builders,
+      inferred: [inferred],
+    };
   }
-  const closed = reading.entries.find((entry) => epochOf(reading, entry)?.state !== "open" && epochOf(reading, entry) !== undefined);
+  const closed = reading.entries.find(
+    (entry) => epochOf(reading, entry)?.state !== "open" && epochOf(reading, entry) !== undefined,
+  );
   const gap = gapsOf(reading, () => true)[0];
-  if (closed && gap) return unknown(null, `How the build ended is not known: ${spanSays(gap)} are missing.`, reading.entries);
-  if (closed) return unknown(null, `How the build ended is not recorded: ${closed.emitter} ended its epoch ${closed.epoch} without saying so.`, reading.entries);
+  if (closed && gap)
+    return unknown(null, `How the build ended is not known: ${spanSays(gap)} are missing.`, reading.entries);
+  if (closed)
+    return unknown(
+      null,
+      `How the build ended is not recorded: ${closed.emitter} ended its epoch ${closed.epoch} without saying so.`,
+      reading.entries,
+    );
   return undefined;
 }
 
 /** Entries that only the builder writes. */
 function builderEntries(reading: Reading): readonly Entry[] {
-  return reading.entries.filter(({ hop, mark }) => (hop === "build.claim" && mark === "took") || hop === "build.fetch" || hop === "build.step" || hop === "build.publish");
+  return reading.entries.filter(
+    ({ hop, mark }) =>
+      (hop === "build.claim" && mark === "took") ||
+      hop === "build.fetch" ||
+      hop === "build.step" ||
+      hop === "build.publish",
+  );
 }
 
 function excludedBy(reading: Reading, ended: Entry): readonly Excluded[] {
   const published = last(reading, "build.publish", "done");
   const taken = first(reading, "build.claim", "took") ?? first(reading, "build.claim", "handed");
-  if (published && ended.hop.startsWith("replica.")) return [{ boundary: "build", because: "the build itself succeeded and was published", by: [published] }];
-  return taken && codeOf(ended) !== "build/queue-timeout" ? [{ boundary: "capacity", because: "a builder took it", by: [taken] }] : [];
+  if (published && ended.hop.startsWith("replica."))
+    return [{ boundary: "build", because: "the build itself succeeded and was published", by: [published] }];
+  return taken && codeOf(ended) !== "build/queue-timeout"
+    ? [{ boundary: "capacity", because: "a builder took it", by: [taken] }]
+    : [];
 }
 
 function stepSays(ended: Entry): string {
@@ -131,7 +222,9 @@ function took({ facts }: Entry): string {
 export function because(ended: Entry, says: string): string {
   const reasons = texts(ended.facts, "because").slice(0, 3);
   const own = text(ended.facts, "says");
-  const more = [...(own === undefined ? [] : [own]), ...reasons].map(sentence).filter((part) => part !== "" && !says.includes(part));
+  const more = [...(own === undefined ? [] : [own]), ...reasons]
+    .map(sentence)
+    .filter((part) => part !== "" && !says.includes(part));
   return [says, ...new Set(more)].join(" ");
 }
 

@@ -53,7 +53,8 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
   "gpu/duration-not-allowed": {
     example: "gpu.admit refused: declares 900 s, at most 600 s",
     ...atAdmission,
-    says: ({ ended, declaredMs }) => `This app declares ${spellOr(declaredMs, "a duration")} and pool limits allow ${spellOr(number(ended.facts, "maxMs"), "less")}. Nothing was charged.`,
+    says: ({ ended, declaredMs }) =>
+      `This app declares ${spellOr(declaredMs, "a duration")} and pool limits allow ${spellOr(number(ended.facts, "maxMs"), "less")}. Nothing was charged.`,
   },
   "gpu/size-not-available": {
     example: "gpu.admit refused: xlarge, on cards of one slot",
@@ -81,12 +82,14 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
   "gpu/queue-full": {
     example: "gpu.admit refused: 1000 calls wait, at most 1000",
     ...atAdmission,
-    says: ({ ended, pool }) => `${count(number(ended.facts, "waiting") ?? 0, "call")} already wait for pool ${pool}, and no more than ${number(ended.facts, "max") ?? "its limit"} may. Nothing was charged.`,
+    says: ({ ended, pool }) =>
+      `${count(number(ended.facts, "waiting") ?? 0, "call")} already wait for pool ${pool}, and no more than ${number(ended.facts, "max") ?? "its limit"} may. Nothing was charged.`,
   },
   "gpu/queue-timeout": {
     example: "gpu.queue refused after 3 s: all 4 slots were leased",
     ...beforeGrant,
-    says: ({ limitMs, pool }) => `No GPU became free within ${spellOr(limitMs, `the queue limit of pool ${pool}`)}. Nothing was charged.`,
+    says: ({ limitMs, pool }) =>
+      `No GPU became free within ${spellOr(limitMs, `the queue limit of pool ${pool}`)}. Nothing was charged.`,
     known: () => "waiting-is-free",
   },
   "gpu/no-capacity": {
@@ -124,7 +127,8 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
   "gpu/worker-lost": {
     example: "app.run failed: the worker was killed after 2 s",
     ...afterGrant,
-    says: ({ cause, usedMs, charge }) => `${workerSays(cause)} after ${spellOr(usedMs, "an unknown time")} on the GPU. ${chargedSays(charge)}`,
+    says: ({ cause, usedMs, charge }) =>
+      `${workerSays(cause)} after ${spellOr(usedMs, "an unknown time")} on the GPU. ${chargedSays(charge)}`,
     known: ({ rule }) => (rule.startsWith("killed-") ? "killed-is-free-at-first" : undefined),
   },
   "gpu/node-lost": {
@@ -137,7 +141,12 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
     example: "app.run failed: the app exited while the call ran",
     ...anywhere,
     says: ({ cause, charge }) => `${replicaSays(cause)} ${chargedSays(charge)}`,
-    known: ({ cause, rule }) => (rule.startsWith("killed-") ? "killed-is-free-at-first" : cause === "shim-lost" ? "platform-fault-is-free" : undefined),
+    known: ({ cause, rule }) =>
+      rule.startsWith("killed-")
+        ? "killed-is-free-at-first"
+        : cause === "shim-lost"
+          ? "platform-fault-is-free"
+          : undefined,
   },
   "gpu/stopped": {
     example: "app.run failed: an operator ended it",
@@ -148,7 +157,8 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
   "app/exception": {
     example: "app.run failed: the function raised its own error after 0.4 s",
     ...afterGrant,
-    says: ({ usedMs, charge }) => `The app's function raised an error after ${spellOr(usedMs, "an unknown time")} on the GPU. ${chargedSays(charge)}`,
+    says: ({ usedMs, charge }) =>
+      `The app's function raised an error after ${spellOr(usedMs, "an unknown time")} on the GPU. ${chargedSays(charge)}`,
   },
 };
 
@@ -158,9 +168,16 @@ export function findCall(reading: Reading, charge: Charge | null): Finding | und
   const ended = coded(reading.entries).at(-1) ?? last(reading, "gpu.settle", "done");
   if (codes.length > 1) return contradiction(`it ended as ${codes.join(" and as ")}.`, coded(reading.entries));
   const code = codes[0];
-  if (code === undefined || ended === undefined) return reading.entries.length === 0 ? unknown(null, nothingSays(reading), []) : undefined;
+  if (code === undefined || ended === undefined)
+    return reading.entries.length === 0 ? unknown(null, nothingSays(reading), []) : undefined;
   if (code.startsWith("identity/")) return identityFinding(code, ended, charge);
-  if (!isCallCode(code)) return { code, certainty: "proved", sentence: sentence(text(ended.facts, "says") ?? codeRow(code).says), facts: [ended] };
+  if (!isCallCode(code))
+    return {
+      code,
+      certainty: "proved",
+      sentence: sentence(text(ended.facts, "says") ?? codeRow(code).says),
+      facts: [ended],
+    };
   return callFinding(reading, code, ended, charge);
 }
 
@@ -181,21 +198,27 @@ export function chargeOf(reading: Reading): Charge | null {
 export function callOutcome(reading: Reading): WorkOutcome {
   const codes = callCodes(reading);
   if (codes.length > 1) return "unknown";
-  if (codes.length === 0) return all(reading, "gpu.settle", "done").length > 0 ? "ok" : reading.entries.length === 0 ? "unknown" : "open";
+  if (codes.length === 0)
+    return all(reading, "gpu.settle", "done").length > 0 ? "ok" : reading.entries.length === 0 ? "unknown" : "open";
   return coded(reading.entries).some(({ mark }) => mark === "refused") ? "refused" : "failed";
 }
 
 /** One sentence for a call that went well or is under way. */
 export function callSays(reading: Reading, charge: Charge | null): string {
   const settled = last(reading, "gpu.settle", "done");
-  if (settled) return `The function ran ${spellOr(number(settled.facts, "usedMs"), "an unknown time")} on the GPU. ${chargedSays(charge)}`;
+  if (settled)
+    return `The function ran ${spellOr(number(settled.facts, "usedMs"), "an unknown time")} on the GPU. ${chargedSays(charge)}`;
   if (first(reading, "gpu.attach")) return "The function is running on its GPU.";
   if (first(reading, "gpu.grant", "handed")) return "A GPU is granted; the app's worker has not attached to it yet.";
   const queued = last(reading, "gpu.queue", "took");
-  if (!queued) return first(reading, "gpu.admit", "done") ? "It is admitted and has no GPU yet." : "It is being scheduled.";
+  if (!queued)
+    return first(reading, "gpu.admit", "done") ? "It is admitted and has no GPU yet." : "It is being scheduled.";
   const position = number(queued.facts, "position");
   const blockers = blockersSay(queued.facts["blockers"]);
-  const place = position === undefined ? "Waiting for a GPU" : `Waiting for a GPU: ${ordinal(position)} of ${number(queued.facts, "of") ?? position} when it was queued`;
+  const place =
+    position === undefined
+      ? "Waiting for a GPU"
+      : `Waiting for a GPU: ${ordinal(position)} of ${number(queued.facts, "of") ?? position} when it was queued`;
   return `${place}${blockers === "" ? "" : `; ${blockers}`}. Waiting is free.`;
 }
 
@@ -203,10 +226,21 @@ function callFinding(reading: Reading, code: CallCode, ended: Entry, charge: Cha
   const rule = callRules[code];
   const facts = factsOf(reading, ended, charge);
   const stray = rule.without.find((hop) => first(reading, hop, "took", "handed", "done"));
-  if (stray) return contradiction(`it ended as ${code}, and yet there is a ${stray} entry.`, [ended, ...all(reading, stray)]);
+  if (stray)
+    return contradiction(`it ended as ${code}, and yet there is a ${stray} entry.`, [ended, ...all(reading, stray)]);
   const lacking = rule.needs.find((hop) => !first(reading, hop, "took", "handed", "done"));
-  if (lacking) return unknown(code, `The journal recorded ${code}, but its ${lacking} entry is missing from what was read.`, [ended]);
-  const steps = [first(reading, "gpu.admit"), first(reading, "gpu.queue"), first(reading, "gpu.grant"), first(reading, "gpu.attach"), ended, last(reading, "gpu.settle")];
+  if (lacking)
+    return unknown(code, `The journal recorded ${code}, but its ${lacking} entry is missing from what was read.`, [
+      ended,
+    ]);
+  const steps = [
+    first(reading, "gpu.admit"),
+    first(reading, "gpu.queue"),
+    first(reading, "gpu.grant"),
+    first(reading, "gpu.attach"),
+    ended,
+    last(reading, "gpu.settle"),
+  ];
   return {
     code,
     certainty: "proved",
@@ -241,12 +275,26 @@ function excludedBy(reading: Reading, ended: Entry): readonly Excluded[] {
   const granted = first(reading, "gpu.grant", "handed");
   const attached = first(reading, "gpu.attach");
   const journal = reading.record.read.journal;
-  const identity = verified ? [{ boundary: "identity", because: `${text(verified.facts, "account") ?? "the account"} was known by ${text(verified.facts, "billedBy") ?? "its token"}`, by: [verified] }] : [];
+  const identity = verified
+    ? [
+        {
+          boundary: "identity",
+          because: `${text(verified.facts, "account") ?? "the account"} was known by ${text(verified.facts, "billedBy") ?? "its token"}`,
+          by: [verified],
+        },
+      ]
+    : [];
   if (!granted) {
     const never = `the function was never entered: no GPU was granted, journal read to ${journal}`;
-    return [...identity, { boundary: "runtime", because: never, by: [ended] }, { boundary: "app", because: never, by: [ended] }];
+    return [
+      ...identity,
+      { boundary: "runtime", because: never, by: [ended] },
+      { boundary: "app", because: never, by: [ended] },
+    ];
   }
-  const gpu = attached ? [{ boundary: "gpu", because: "a GPU was granted and the worker attached to it", by: [granted, attached] }] : [];
+  const gpu = attached
+    ? [{ boundary: "gpu", because: "a GPU was granted and the worker attached to it", by: [granted, attached] }]
+    : [];
   return [...identity, ...gpu];
 }
 

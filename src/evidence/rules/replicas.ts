@@ -10,7 +10,8 @@ import type { WorkOutcome } from "../verdict.ts";
 import { because } from "./builds.ts";
 
 export function findReplica(reading: Reading): Finding | undefined {
-  if (reading.entries.length === 0) return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
+  if (reading.entries.length === 0)
+    return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
   const ends = coded(reading.entries);
   const final = ends.filter(({ facts }) => facts["again"] !== true);
   const codes = codesIn(final);
@@ -32,14 +33,22 @@ export function replicaOutcome(reading: Reading, found: Finding | undefined): Wo
 export function replicaSays(reading: Reading): string {
   if (last(reading, "replica.stop", "done")) return "The replica was stopped by the platform.";
   if (last(reading, "replica.ready", "done")) return "The replica is running.";
-  return first(reading, "replica.start") ? "The replica is starting: it does not listen yet." : "The replica is not started yet.";
+  return first(reading, "replica.start")
+    ? "The replica is starting: it does not listen yet."
+    : "The replica is not started yet.";
 }
 
 /** A crash loop sums up the exits before it, and a shim's death ends the app with it; any other two ends exclude each other. */
 function several(codes: readonly Code[], final: readonly Entry[]): Finding {
-  const summary = (["app/crash-loop", "app/not-listening", "runtime/shim-lost"] as const).find((code) => codes.includes(code) && codes.every((other) => other === code || other === "app/exit"));
+  const summary = (["app/crash-loop", "app/not-listening", "runtime/shim-lost"] as const).find(
+    (code) => codes.includes(code) && codes.every((other) => other === code || other === "app/exit"),
+  );
   if (!summary) return contradiction(`it ended as ${codes.join(" and as ")}.`, final);
-  const inferred = { rule: "summary", from: idsOf(final), says: "The exits recorded beside it belong to the same end." };
+  const inferred = {
+    rule: "summary",
+    from: idsOf(final),
+    says: "The exits recorded beside it belong to the same end.",
+  };
   return { ...finding(summary, "likely", final), inferred: [inferred] };
 }
 
@@ -52,6 +61,7 @@ function sentenceOf(code: Code, { facts }: Entry): string {
   const exit = number(facts, "exitCode");
   const signal = text(facts, "signal");
   if (code !== "app/exit" || (exit === undefined && signal === undefined)) return codeRow(code).says;
-  return signal === undefined ? `The app's process ended with exit code ${exit}.` : `The app's process was ended by ${signal}.`;
+  return signal === undefined
+    ? `The app's process ended with exit code ${exit}.`
+    : `The app's process was ended by ${signal}.`;
 }
-

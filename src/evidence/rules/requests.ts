@@ -11,15 +11,33 @@ import { handOver } from "../handover.ts";
 import type { HandOver } from "../handover.ts";
 import { known } from "../known.ts";
 import type { KnownId } from "../known.ts";
-import { all, codeOf, codesIn, coded, epochOf, first, gapsOf, idsOf, last, number, spanSays, text } from "../reading.ts";
+import {
+  all,
+  codeOf,
+  codesIn,
+  coded,
+  epochOf,
+  first,
+  gapsOf,
+  idsOf,
+  last,
+  number,
+  spanSays,
+  text,
+} from "../reading.ts";
 import type { Reading } from "../reading.ts";
-import type { WorkOutcome } from "../verdict.ts";
+import type { Inference, WorkOutcome } from "../verdict.ts";
 import { sentence, spell } from "../words.ts";
 
 type Of<State extends HandOver["state"]> = Extract<HandOver, { state: State }>;
 
 /** What the edge saw where the app's side failed: each is read together with what the taker answered. */
-export type Symptom = "route/connect-refused" | "route/connect-timeout" | "route/reset-midway" | "route/response-timeout" | "runtime/shim-lost";
+export type Symptom =
+  | "route/connect-refused"
+  | "route/connect-timeout"
+  | "route/reset-midway"
+  | "route/response-timeout"
+  | "runtime/shim-lost";
 
 /** One row a symptom: what it means by each answer of the hand-over. No row guesses: what is not told is `unknown`. */
 interface SymptomRule {
@@ -40,7 +58,15 @@ interface Seen {
 export const symptomRules: Readonly<Record<Symptom, SymptomRule>> = {
   "route/connect-refused": {
     example: "edge.deliver failed 502; app.take failed: connected false",
-    answered: (seen, hand) => (hand.answer.connected ? denies(seen, hand) : appFinding(seen, hand, "route/connect-refused", "The app did not accept the connection: nothing listens on its port. The request was not delivered.")),
+    answered: (seen, hand) =>
+      hand.answer.connected
+        ? denies(seen, hand)
+        : appFinding(
+            seen,
+            hand,
+            "route/connect-refused",
+            "The app did not accept the connection: nothing listens on its port. The request was not delivered.",
+          ),
     never: (seen, hand) => platformFinding(seen, hand, "route/connect-refused"),
     none: (seen) => unanswered(seen, "no hand-over to the replica is recorded"),
   },
@@ -48,8 +74,18 @@ export const symptomRules: Readonly<Record<Symptom, SymptomRule>> = {
     example: "edge.deliver failed 504; app.take failed: connected false",
     answered: (seen, hand) =>
       hand.answer.connected
-        ? likelyFinding(seen, hand, "route/connect-timeout", "The connection to the app was opened only after the edge had given up on it.")
-        : appFinding(seen, hand, "route/connect-timeout", "The app's connection could not be opened in time. The request was not delivered."),
+        ? likelyFinding(
+            seen,
+            hand,
+            "route/connect-timeout",
+            "The connection to the app was opened only after the edge had given up on it.",
+          )
+        : appFinding(
+            seen,
+            hand,
+            "route/connect-timeout",
+            "The app's connection could not be opened in time. The request was not delivered.",
+          ),
     never: (seen, hand) => platformFinding(seen, hand, "route/connect-timeout"),
     none: (seen) => ({
       code: seen.symptom,
@@ -89,10 +125,17 @@ export function findRequest(reading: Reading): Finding | undefined {
   const ended = ends[0];
   if (code === undefined || ended === undefined) {
     const well = delivered.filter(({ mark }) => mark === "done");
-    if (codes[0] !== undefined && well.length > 0) return contradiction(`a hop failed with ${codes[0]}, and yet the answer was delivered.`, [...coded(reading.entries), ...well]);
-    return well.length > 0 ? undefined : unknown(null, "The edge recorded that it ended badly, but not with which code.", delivered);
+    if (codes[0] !== undefined && well.length > 0)
+      return contradiction(`a hop failed with ${codes[0]}, and yet the answer was delivered.`, [
+        ...coded(reading.entries),
+        ...well,
+      ]);
+    return well.length > 0
+      ? undefined
+      : unknown(null, "The edge recorded that it ended badly, but not with which code.", delivered);
   }
-  if (all(reading, "edge.deliver", "done").length > 0) return contradiction(`it was delivered, and ended as ${code}.`, delivered);
+  if (all(reading, "edge.deliver", "done").length > 0)
+    return contradiction(`it was delivered, and ended as ${code}.`, delivered);
   const seen = [...coded(reading.entries).filter(({ hop }) => hop !== "app.take")];
   if (isSymptom(code)) return findSymptom({ reading, symptom: code, ends: seen });
   return code === "route/visitor-left" ? visitorLeft(reading, seen) : edgeDecided(reading, code, seen);
@@ -120,8 +163,13 @@ export function requestSays(reading: Reading): string {
 }
 
 function linkedSays({ record }: Reading): string {
-  const bad = record.links.filter(({ kind, outcome }) => kind === "call" && (outcome === "refused" || outcome === "failed"));
-  return bad.map(({ id, sentence: says }) => ` Its GPU call ${id}: ${says}`).sort().join("");
+  const bad = record.links.filter(
+    ({ kind, outcome }) => kind === "call" && (outcome === "refused" || outcome === "failed"),
+  );
+  return bad
+    .map(({ id, sentence: says }) => ` Its GPU call ${id}: ${says}`)
+    .sort()
+    .join("");
 }
 
 /* ── decided by the edge ────────────────────────────────────────────────── */
@@ -133,8 +181,12 @@ function edgeDecided(reading: Reading, code: Code, ends: readonly Entry[]): Find
   const row = codeRow(code);
   const base = code === "route/not-running" && space ? `The Space ${space} is not running.` : row.says;
   const handed = first(reading, "edge.connect", "handed");
-  const excluded: Excluded[] = handed || code.startsWith("app/") ? [] : [{ boundary: "app", because: "the edge answered before it handed anything to the app", by: ends }];
-  const cited: KnownId | undefined = code === "capacity/rate-limited" || code === "route/no-such-space" ? "counted-not-recorded" : undefined;
+  const excluded: Excluded[] =
+    handed || code.startsWith("app/")
+      ? []
+      : [{ boundary: "app", because: "the edge answered before it handed anything to the app", by: ends }];
+  const cited: KnownId | undefined =
+    code === "capacity/rate-limited" || code === "route/no-such-space" ? "counted-not-recorded" : undefined;
   return {
     code,
     certainty: "proved",
@@ -148,8 +200,18 @@ function edgeDecided(reading: Reading, code: Code, ends: readonly Entry[]): Find
 function visitorLeft(reading: Reading, ends: readonly Entry[]): Finding {
   const hand = handOver(reading);
   const answered = ends.some(({ facts }) => facts["answeredBy"] === "app" || number(facts, "status") !== undefined);
-  const where = answered ? "while the app's answer was on its way" : hand.state === "none" ? "before it was handed to the app" : "before the app began its answer";
-  return { code: "route/visitor-left", certainty: "proved", sentence: `The visitor closed the connection ${where}.`, facts: ends, excluded: identityExcluded(reading) };
+  const where = answered
+    ? "while the app's answer was on its way"
+    : hand.state === "none"
+      ? "before it was handed to the app"
+      : "before the app began its answer";
+  return {
+    code: "route/visitor-left",
+    certainty: "proved",
+    sentence: `The visitor closed the connection ${where}.`,
+    facts: ends,
+    excluded: identityExcluded(reading),
+  };
 }
 
 /* ── what the app's side did ────────────────────────────────────────────── */
@@ -175,7 +237,13 @@ function findSymptom(seen: Seen): Finding {
 
 function resetAnswered(seen: Seen, hand: Of<"answered">): Finding {
   const { answer, delivered } = hand;
-  if (answer.final && !answer.connected) return appFinding(seen, hand, "route/connect-refused", "The app did not accept the connection: nothing listens on its port. The request was not delivered.");
+  if (answer.final && !answer.connected)
+    return appFinding(
+      seen,
+      hand,
+      "route/connect-refused",
+      "The app did not accept the connection: nothing listens on its port. The request was not delivered.",
+    );
   const began = receivedStatus(seen.ends);
   const reach = {
     whole: "The request was delivered to the app's socket",
@@ -183,40 +251,100 @@ function resetAnswered(seen: Seen, hand: Of<"answered">): Finding {
     nothing: "Nothing of the request was taken by the app's socket",
     uncertain: "How much of the request the app's socket took is not known",
   }[delivered];
-  const end = began === undefined ? "the connection broke before any answer came" : `the connection broke after the app had begun its answer (status ${began})`;
+  const end =
+    began === undefined
+      ? "the connection broke before any answer came"
+      : `the connection broke after the app had begun its answer (status ${began})`;
   const broken = seen.ends.map(({ facts }) => text(facts, "because")).find((told) => told !== undefined);
   const says = `${reach}, and ${broken ?? end}.`;
-  return answer.final ? appFinding(seen, hand, "route/reset-midway", says) : likelyFinding(seen, hand, "route/reset-midway", `${says} The count is not final.`);
+  return answer.final
+    ? appFinding(seen, hand, "route/reset-midway", says)
+    : likelyFinding(seen, hand, "route/reset-midway", `${says} The count is not final.`);
 }
 
 function timeoutAnswered(seen: Seen, hand: Of<"answered">): Finding {
   const { answer, delivered } = hand;
-  if (answer.final && !answer.connected) return appFinding(seen, hand, "route/connect-timeout", "The app's connection could not be opened in time. The request was not delivered.");
-  if (delivered === "whole") return { ...appFinding(seen, hand, "route/response-timeout", "The request was delivered to the app's socket whole, and the app never began its answer."), known: "delivered-is-not-read" };
-  if (delivered === "uncertain") return likelyFinding(seen, hand, "route/response-timeout", "The app did not begin its answer in time; how much of the request its socket took is not known.");
-  const reach = delivered === "partly" ? "The app's socket took only part of the request" : "The app's socket took nothing of the request";
+  if (answer.final && !answer.connected)
+    return appFinding(
+      seen,
+      hand,
+      "route/connect-timeout",
+      "The app's connection could not be opened in time. The request was not delivered.",
+    );
+  if (delivered === "whole")
+    return {
+      ...appFinding(
+        seen,
+        hand,
+        "route/response-timeout",
+        "The request was delivered to the app's socket whole, and the app never began its answer.",
+      ),
+      known: "delivered-is-not-read",
+    };
+  if (delivered === "uncertain")
+    return likelyFinding(
+      seen,
+      hand,
+      "route/response-timeout",
+      "The app did not begin its answer in time; how much of the request its socket took is not known.",
+    );
+  const reach =
+    delivered === "partly"
+      ? "The app's socket took only part of the request"
+      : "The app's socket took nothing of the request";
   return likelyFinding(seen, hand, "route/response-timeout", `${reach}, and the app did not answer in time.`);
 }
 
 /** The shim was gone when the edge looked. What ended it is told by the replica's own record. */
 function shimGone(seen: Seen, hand?: HandOver): Finding {
-  const replica = text(first(seen.reading, "edge.route", "done")?.facts, "replica") ?? text(first(seen.reading, "edge.connect", "handed")?.facts, "replica");
-  const ends = coded(seen.reading.neighbours.filter((entry) => entry.work === replica && entry.hop.startsWith("replica.")));
+  const replica =
+    text(first(seen.reading, "edge.route", "done")?.facts, "replica") ??
+    text(first(seen.reading, "edge.connect", "handed")?.facts, "replica");
+  const ends = coded(
+    seen.reading.neighbours.filter((entry) => entry.work === replica && entry.hop.startsWith("replica.")),
+  );
   const lost = ends.find((entry) => codeOf(entry) === "runtime/shim-lost");
   const by = [...seen.ends, ...(hand && "by" in hand ? hand.by : [])];
-  const excluded: Excluded[] = [{ boundary: "app", because: "the process that carries the app's connections was gone", by: lost ? [lost] : seen.ends }];
+  const excluded: Excluded[] = [
+    {
+      boundary: "app",
+      because: "the process that carries the app's connections was gone",
+      by: lost ? [lost] : seen.ends,
+    },
+  ];
   if (lost) {
-    return { code: "runtime/shim-lost", certainty: "proved", sentence: "The process that kept the app's replica had died. The request could not be delivered.", facts: [...by, lost], excluded };
+    return {
+      code: "runtime/shim-lost",
+      certainty: "proved",
+      sentence: "The process that kept the app's replica had died. The request could not be delivered.",
+      facts: [...by, lost],
+      excluded,
+    };
   }
   const other = ends[0];
   const otherCode = codeOf(other);
   if (other && otherCode) {
     const says = `The replica had ended: ${sentence(text(other.facts, "says") ?? codeRow(otherCode).says)}`;
-    const inferred = { rule: "replica-ended", from: idsOf([other, ...seen.ends]), says: "The replica's socket was gone because the replica had ended." };
+    const inferred = {
+      rule: "replica-ended",
+      from: idsOf([other, ...seen.ends]),
+      says: "The replica's socket was gone because the replica had ended.",
+    };
     return { code: otherCode, certainty: "likely", sentence: says, facts: [...by, other], inferred: [inferred] };
   }
-  const inferred = { rule: "socket-unreachable", from: idsOf(seen.ends), says: "Nobody listened at the replica's socket; the death of its shim is not recorded yet." };
-  return { code: "runtime/shim-lost", certainty: "likely", sentence: "Nobody listened at the replica's socket: its shim was gone. The request could not be delivered.", facts: by, inferred: [inferred], excluded };
+  const inferred = {
+    rule: "socket-unreachable",
+    from: idsOf(seen.ends),
+    says: "Nobody listened at the replica's socket; the death of its shim is not recorded yet.",
+  };
+  return {
+    code: "runtime/shim-lost",
+    certainty: "likely",
+    sentence: "Nobody listened at the replica's socket: its shim was gone. The request could not be delivered.",
+    facts: by,
+    inferred: [inferred],
+    excluded,
+  };
 }
 
 function died(seen: Seen, hand: Of<"died">): Finding {
@@ -225,19 +353,47 @@ function died(seen: Seen, hand: Of<"died">): Finding {
   return {
     code: "runtime/shim-lost",
     certainty: "likely",
-    sentence: "The process that kept the app's replica died, and the request very likely with it. Whether the app had received it is not known.",
+    sentence:
+      "The process that kept the app's replica died, and the request very likely with it. Whether the app had received it is not known.",
     facts: [...seen.ends, ...hand.by],
     inferred: [inferred],
   };
 }
 
 function appFinding(seen: Seen, hand: Of<"answered">, code: Code, says: string): Finding {
-  const excluded: Excluded[] = [{ boundary: "runtime", because: "the replica's shim was there and answered for it", by: hand.by }, ...identityExcluded(seen.reading)];
-  return { code, certainty: "proved", sentence: says, facts: [...seen.ends, ...hand.by], excluded };
+  const excluded: Excluded[] = [
+    { boundary: "runtime", because: "the replica's shim was there and answered for it", by: hand.by },
+    ...identityExcluded(seen.reading),
+  ];
+  return {
+    code,
+    certainty: "proved",
+    sentence: says,
+    facts: [...seen.ends, ...hand.by],
+    inferred: appEnded(seen.reading),
+    excluded,
+  };
+}
+
+/** The replica's own record says that its app ended: beside the break, never before or after it by two clocks. */
+function appEnded({ neighbours }: Reading): readonly Inference[] {
+  const ended = coded(neighbours).find((entry) => entry.hop === "replica.exit" && codeOf(entry)?.startsWith("app/"));
+  if (!ended) return [];
+  return [
+    {
+      rule: "app-ended",
+      from: [ended.id],
+      says: `The replica that took it has ended since: ${sentence(text(ended.facts, "says") ?? codeRow("app/exit").says)}`,
+    },
+  ];
 }
 
 function likelyFinding(seen: Seen, hand: Of<"answered">, code: Code, says: string): Finding {
-  const inferred = { rule: "count-not-final", from: idsOf(hand.by), says: "The replica's shim had not given its final count, or the count does not cover the whole request." };
+  const inferred = {
+    rule: "count-not-final",
+    from: idsOf(hand.by),
+    says: "The replica's shim had not given its final count, or the count does not cover the whole request.",
+  };
   return { code, certainty: "likely", sentence: says, facts: [...seen.ends, ...hand.by], inferred: [inferred] };
 }
 
@@ -247,10 +403,13 @@ function platformFinding(seen: Seen, hand: Of<"never-arrived">, code: Code): Fin
   return {
     code,
     certainty: "proved",
-    sentence: "The request never reached the app: its connection did not arrive at the replica. It is safe to send it again.",
+    sentence:
+      "The request never reached the app: its connection did not arrive at the replica. It is safe to send it again.",
     facts: [...seen.ends, ...hand.by],
     inferred: [inferred],
-    excluded: [{ boundary: "app", because: "the replica's shim answered that the connection never arrived", by: hand.by }],
+    excluded: [
+      { boundary: "app", because: "the replica's shim answered that the connection never arrived", by: hand.by },
+    ],
     owner: "platform",
     retry: "now",
     next: "Try again.",
@@ -258,11 +417,18 @@ function platformFinding(seen: Seen, hand: Of<"never-arrived">, code: Code): Fin
 }
 
 function denies(seen: Seen, hand: Of<"answered">): Finding {
-  return contradiction("the edge says that the app refused the connection, and the replica's shim that the app accepted it.", [...seen.ends, ...hand.by]);
+  return contradiction(
+    "the edge says that the app refused the connection, and the replica's shim that the app accepted it.",
+    [...seen.ends, ...hand.by],
+  );
 }
 
 function unanswered(seen: Seen, says: string, by: readonly Entry[] = []): Finding {
-  return unknown(seen.symptom, `${codeRow(seen.symptom).says} Whether the request reached the app is not known: ${says}.`, [...seen.ends, ...by]);
+  return unknown(
+    seen.symptom,
+    `${codeRow(seen.symptom).says} Whether the request reached the app is not known: ${says}.`,
+    [...seen.ends, ...by],
+  );
 }
 
 /* ── no end recorded ────────────────────────────────────────────────────── */
@@ -270,14 +436,23 @@ function unanswered(seen: Seen, says: string, by: readonly Entry[] = []): Findin
 function findUndelivered(reading: Reading): Finding | undefined {
   const edge = reading.entries.find(({ hop }) => hop.startsWith("edge.") || hop === "identity.resolve");
   if (!edge) {
-    if (reading.entries.length > 0) return unknown(null, "Only the replica's side of this request is recorded: the edge's entries are missing.", reading.entries);
+    if (reading.entries.length > 0)
+      return unknown(
+        null,
+        "Only the replica's side of this request is recorded: the edge's entries are missing.",
+        reading.entries,
+      );
     return unknown(null, nothingSays(reading), []);
   }
   const epoch = epochOf(reading, edge);
   const gap = gapsOf(reading, (emitter) => emitter === edge.emitter)[0];
   if (gap) return unknown(null, `How the request ended is not known: ${spanSays(gap)} are missing.`, reading.entries);
   if (epoch?.state === "dead") {
-    const inferred = { rule: "emitter-died", from: idsOf([edge]), says: `Epoch ${edge.epoch} of ${edge.emitter} ended without closing, after number ${epoch.lastSeq}.` };
+    const inferred = {
+      rule: "emitter-died",
+      from: idsOf([edge]),
+      says: `Epoch ${edge.epoch} of ${edge.emitter} ended without closing, after number ${epoch.lastSeq}.`,
+    };
     return {
       code: "route/control-down",
       certainty: "likely",
@@ -286,18 +461,33 @@ function findUndelivered(reading: Reading): Finding | undefined {
       inferred: [inferred],
     };
   }
-  if (epoch?.state === "closed") return unknown(null, `How the request ended is not recorded, though ${edge.emitter} closed its epoch ${edge.epoch}.`, reading.entries);
+  if (epoch?.state === "closed")
+    return unknown(
+      null,
+      `How the request ended is not recorded, though ${edge.emitter} closed its epoch ${edge.epoch}.`,
+      reading.entries,
+    );
   return undefined;
 }
 
 function nothingSays({ record }: Reading): string {
-  const dropped = record.droppedThrough ? ` Records of ${record.droppedThrough} and before may have been dropped by retention.` : "";
+  const dropped = record.droppedThrough
+    ? ` Records of ${record.droppedThrough} and before may have been dropped by retention.`
+    : "";
   return `Nothing is recorded under this id, evidence read to ${record.read.evidence}.${dropped}`;
 }
 
 function identityExcluded(reading: Reading): readonly Excluded[] {
   const resolved = first(reading, "identity.resolve", "done");
-  return resolved ? [{ boundary: "identity", because: `the visitor was known as ${text(resolved.facts, "account") ?? "somebody"}`, by: [resolved] }] : [];
+  return resolved
+    ? [
+        {
+          boundary: "identity",
+          because: `the visitor was known as ${text(resolved.facts, "account") ?? "somebody"}`,
+          by: [resolved],
+        },
+      ]
+    : [];
 }
 
 function receivedStatus(ends: readonly Entry[]): number | undefined {

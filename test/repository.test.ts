@@ -1,0 +1,176 @@
+/** Repositories with the real git: compare-and-swap, what is refused, and what a checkout may write. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, lstatSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { CommitRequest, CommitResult } from "../src/hub/repository.ts";
+import { testWorkshop, type TestWorkshop } from "./support/commits.ts";
+
+const text = (content: string) => ({ bytes: Buffer.from(content) });
+
+/** A repository with one file, and how to commit to it. */
+async function begin(shop: TestWorkshop) {
+  const { repository, commit } = await shop.commit({ "README.md": "one" });
+  const write = (rest: Partial<CommitRequest>): Promise<CommitResult> =>
+    shop.store.commitFiles({ repository, branch: "main", files: [], author: { name: "bob", email: "bob@example.test" }, summary: "next", ...rest });
+  return { repository, commit, write };
+}
+
+const git = (repository: string, ...args: readonly string[]): string => execFileSync("git", [`--git-dir=${repository}`, ...args], { encoding: "utf8" });
+
+function done(result: CommitResult): Extract<CommitResult, { ok: true }> {
+  assert.ok(result.ok, JSON.stringify(result));
+  return result;
+}
+
+describe("commitFiles", () => {
+  test("a repository is made once", async () => {
+    await using shop = await testWorkshop();
+    assert.equal(await shop.store.createRepository("a/b"), true);
+    assert.equal(await shop.store.createRepository("a/b"), false);
+    assert.equal(await shop.store.head(shop.store.repositoryOf("a/b"), "main"), null);
+    for (const bad of ["../x", "a/../b", "/x", "a/b.git", "a/.git", ""]) assert.throws(() => shop.store.repositoryOf(bad), RangeError);
+  });
+
+  test("of two writers with the same parent one wins and the other is told where the branch is", async () => {
+    await using shop = await testWorkshop();
+    const { repository, commit, write } = await begin(shop);
+    const results = await Promise.all(["a", "b"].map((path) => write({ parent: commit, files: [{ path, content: text(path) }] })));
+    const won = results.find(({ ok }) => ok);
+    const lost = results.find(({ ok }) => !ok);
+    assert.ok(won?.ok && lost && !lost.ok && lost.refusal === "parent-moved");
+    assert.deepEqual([lost.status, lost.head], [412, won.commit]);
+    assert.equal(await shop.store.head(repository, "main"), won.commit);
+    assert.equal(git(repository, "for-each-ref", "refs/waybill"), "");
+  });
+
+  test("a writer of another process, between our look and our swap, is not overwritten", async () => {
+    await using shop = await testWorkshop();
+    const { repository, commit, write } = await begin(shop);
+    // A content that is read after the parent was: there the other process commits.
+    const slow = join(shop.folder, "content");
+    writeFileSync(slow, "mine");
+    let other = "";
+    const content = {
+      get file() {
+        if (other === "") {
+          const tree = git(repository, "rev-parse", `${commit}^{tree}`).trim();
+          other = git(repository, "-c", "user.name=o", "-c", "user.email=o@example.test", "commit-tree", tree, "-p", commit, "-m", "other").trim();
+          git(repository, "update-ref", "refs/heads/main", other);
+        }
+        return slow;
+      },
+    };
+    const result = await write({ parent: commit, files: [{ path: "a", content }] });
+    assert.ok(!result.ok && result.refusal === "parent-moved");
+    assert.equal(result.head, other);
+    assert.equal(await shop.store.head(repository, "main"), other);
+  });
+
+  test("writers without a parent all get in, one on top of the other", async () => {
+    await using shop = await testWorkshop();
+    const { repository, write } = await begin(shop);
+    const results = await Promise.all(["a", "b", "c"].map((path) => write({ files: [{ path, content: text(path) }] })));
+    assert.ok(results.every(({ ok }) => ok));
+    assert.equal(git(repository, "rev-list", "--count", "main").trim(), "4");
+  });
+
+  test("an unchanged tree makes no commit; a replay of a commit is harmless", async () => {
+    await using shop = await testWorkshop();
+    const { commit, write } = await begin(shop);
+    assert.deepEqual(done(await write({ files: [{ path: "README.md", content: text("one") }] })), { ...done(await write({})), commit, changed: false });
+  });
+
+  test("replaceAll leaves exactly the given files; deletions take files and whole folders", async () => {
+    await using shop = await testWorkshop();
+    const { repository, write } = await begin(shop);
+    const paths = async (commit: string) => (await shop.store.listTree(repository, commit)).map(({ path }) => path);
+    const two = done(await write({ files: ["a/b", "a/c", "ü \"q\"", "z"].map((path) => ({ path, content: text("x") })) }));
+    assert.deepEqual(await paths(two.commit), ["README.md", "a/b", "a/c", "z", "ü \"q\""]);
+    const three = done(await write({ deletedFolders: ["a"], deletedFiles: ["z"], files: [{ path: "a/d", content: text("x") }] }));
+    assert.deepEqual(await paths(three.commit), ["README.md", "a/d", "ü \"q\""]);
+    const four = done(await write({ replaceAll: true, files: [{ path: "only", content: text("x") }] }));
+    assert.deepEqual(await paths(four.commit), ["only"]);
+  });
+
+  test("keeps a program's mode, its author, its message, and nothing of a name that would break the record", async () => {
+    await using shop = await testWorkshop();
+    const { repository, commit, write } = await begin(shop);
+    const blob = git(repository, "rev-parse", `${commit}:README.md`).trim();
+    const tree = execFileSync("git", [`--git-dir=${repository}`, "mktree"], { input: `100755 blob ${blob}\trun.sh\n`, encoding: "utf8" }).trim();
+    const program = git(repository, "-c", "user.name=o", "-c", "user.email=o@example.test", "commit-tree", tree, "-p", commit, "-m", "x").trim();
+    git(repository, "update-ref", "refs/heads/main", program);
+    const next = done(await write({ files: [{ path: "run.sh", content: text("new") }], author: { name: "eve\n<x>", email: "e>" }, summary: "S", description: "D\nE" }));
+    assert.deepEqual((await shop.store.listTree(repository, next.commit)).map(({ mode }) => mode), ["100755"]);
+    assert.equal(git(repository, "log", "-1", "--format=%an|%ae|%B", next.commit).trim(), "eve  x|e|S\n\nD\nE");
+  });
+
+  test("wrong paths, absent files and an empty first commit are refused, all problems at once", async () => {
+    await using shop = await testWorkshop();
+    const { write } = await begin(shop);
+    const bad = await write({ files: ["../x", ".git/hooks/post-receive", "a", "a/b", "d", "d"].map((path) => ({ path, content: text("x") })) });
+    assert.ok(!bad.ok && bad.refusal === "bad-path");
+    assert.equal(bad.problems.length, 4);
+    const absent = await write({ deletedFiles: ["nope", "neither"] });
+    assert.ok(!absent.ok && absent.refusal === "absent-file");
+    assert.deepEqual([absent.status, absent.problems.length], [404, 2]);
+    await shop.store.createRepository("alice/empty");
+    const empty = await write({ repository: shop.store.repositoryOf("alice/empty") });
+    assert.ok(!empty.ok && empty.refusal === "empty-commit");
+  });
+
+  test("a large file goes through from disk, and is read back within a bound", async () => {
+    await using shop = await testWorkshop();
+    const { repository, write } = await begin(shop);
+    const file = join(shop.folder, "large");
+    writeFileSync(file, Buffer.alloc(5 << 20, 7));
+    const { commit } = done(await write({ files: [{ path: "large", content: { file } }] }));
+    assert.deepEqual(await shop.store.readFile(repository, commit, "large"), readFileSync(file));
+    await assert.rejects(shop.store.readFile(repository, commit, "large", 1_000), { code: "git-too-much" });
+    assert.equal(await shop.store.readFile(repository, commit, "absent"), undefined);
+    assert.equal(await shop.store.readFile(repository, commit, "../large"), undefined);
+  });
+});
+
+describe("checkout", () => {
+  test("writes the commit's files, nothing of git, and says what it left out", async () => {
+    await using shop = await testWorkshop();
+    const { repository, commit } = await shop.commit({ "README.md": "hi", "a/b/c.txt": "deep" });
+    const into = join(shop.folder, "out", "app");
+    assert.deepEqual(await shop.store.checkout(repository, commit, into), { ok: true, files: 2, notes: [] });
+    assert.equal(readFileSync(join(into, "a/b/c.txt"), "utf8"), "deep");
+    assert.deepEqual(readdirSync(join(shop.folder, "out")), ["app"]);
+    assert.ok(!existsSync(join(into, ".git")));
+  });
+
+  test("an unknown commit is refused", async () => {
+    await using shop = await testWorkshop();
+    const { repository } = await shop.commit({ "README.md": "hi" });
+    for (const commit of ["0".repeat(40), "main", "--help"]) {
+      const result = await shop.store.checkout(repository, commit, join(shop.folder, "out"));
+      assert.ok(!result.ok && result.refusal === "unknown-commit");
+    }
+  });
+
+  test("links inside are made; links that leave are refused before anything is written", async () => {
+    await using shop = await testWorkshop();
+    const { repository, commit } = await shop.commit({ "README.md": "hi" });
+    const linked = (rows: Readonly<Record<string, string>>): string => {
+      const entries = Object.entries(rows).map(([path, target]) => {
+        const blob = execFileSync("git", [`--git-dir=${repository}`, "hash-object", "-w", "--stdin"], { input: target, encoding: "utf8" }).trim();
+        return `120000 blob ${blob}\t${path}\n`;
+      });
+      const tree = execFileSync("git", [`--git-dir=${repository}`, "mktree"], { input: entries.join(""), encoding: "utf8" }).trim();
+      return git(repository, "-c", "user.name=o", "-c", "user.email=o@example.test", "commit-tree", tree, "-p", commit, "-m", "x").trim();
+    };
+    const into = join(shop.folder, "out");
+    const bad = await shop.store.checkout(repository, linked({ a: "/etc/passwd", b: "../x", c: "README.md" }), into);
+    assert.ok(!bad.ok && bad.refusal === "bad-link");
+    assert.deepEqual(bad.problems, ["a is a link to the absolute path /etc/passwd", "b is a link that leaves the repository: ../x"]);
+    assert.ok(!existsSync(into));
+    assert.ok((await shop.store.checkout(repository, linked({ c: "README.md" }), into)).ok);
+    assert.ok(lstatSync(join(into, "c")).isSymbolicLink());
+    assert.ok(statSync(into).isDirectory());
+  });
+});
