@@ -12,9 +12,13 @@ const accounts = 64;
 export async function prepare(engine: Engine, callers: number): Promise<void> {
   await engine.submit({ type: "set-pool", pool: "main", settings: {} });
   for (let n = 0; n * slotsPerNode < callers; n++) {
-    const devices = [0, 1, 2, 3].map((index) => (
-      { index, uuid: `GPU-${n}-${index}`, name: "simulated", slots: slotsPerNode / 4, simulated: true }
-    ));
+    const devices = [0, 1, 2, 3].map((index) => ({
+      index,
+      uuid: `GPU-${n}-${index}`,
+      name: "simulated",
+      slots: slotsPerNode / 4,
+      simulated: true,
+    }));
     await engine.submit({ type: "join-node", node: `n${n}`, pool: "main", devices, replicas: [`p_${n}`] });
   }
 }
@@ -26,9 +30,20 @@ export function schedule(caller: number): Extract<Command, { type: "schedule" }>
   return {
     type: "schedule",
     terms: {
-      call: newId("c", random.bytes), account: `account-${caller % accounts}`, tier: "free", billedBy: "token",
-      request: null, space: "demo/mandelbrot", release: "rel_0123456789abcdef", replica: `p_${node}`, node: `n${node}`,
-      pool: "main", task: "140234567890", endpoint: "/predict", declaredMs: seconds(10), size: "large",
+      call: newId("c", (count) => random.bytes(count)),
+      account: `account-${caller % accounts}`,
+      tier: "free",
+      billedBy: "token",
+      request: null,
+      space: "demo/mandelbrot",
+      release: "rel_0123456789abcdef",
+      replica: `p_${node}`,
+      node: `n${node}`,
+      pool: "main",
+      task: "140234567890",
+      endpoint: "/predict",
+      declaredMs: seconds(10),
+      size: "large",
     },
   };
 }

@@ -29,7 +29,11 @@ export function bareServer(): Server {
   });
 }
 
-async function answer(engine: Engine, url: string, { caller, call, fence }: Asked): Promise<{ call: string; fence: number }> {
+async function answer(
+  engine: Engine,
+  url: string,
+  { caller, call, fence }: Asked,
+): Promise<{ call: string; fence: number }> {
   switch (url) {
     case "/schedule":
       return leaseOf(await engine.submit(schedule(caller)));

@@ -76,15 +76,19 @@ async function connected(port: number): Promise<Socket> {
 
 if (!isMainThread && parentPort !== null) {
   const { port, connections, forMs } = workerData as Load & { port: number };
-  const callers = await Promise.all(Array.from({ length: connections }, async (_, i) => new Caller(await connected(port), i)));
+  const callers = await Promise.all(
+    Array.from({ length: connections }, async (_, i) => new Caller(await connected(port), i)),
+  );
   const startedAt = performance.now();
   let cycles = 0;
-  await Promise.all(callers.map(async (caller) => {
-    while (performance.now() - startedAt < forMs) {
-      await caller.cycle();
-      cycles += 1;
-    }
-  }));
+  await Promise.all(
+    callers.map(async (caller) => {
+      while (performance.now() - startedAt < forMs) {
+        await caller.cycle();
+        cycles += 1;
+      }
+    }),
+  );
   for (const caller of callers) caller.end();
   parentPort.postMessage((cycles / (performance.now() - startedAt)) * 1000);
 }

@@ -46,7 +46,14 @@ export async function run(report: Report): Promise<BenchDocument> {
     };
     await world.close();
     const figures = [cycles.ours, cycles.raw, http, latency];
-    return { bench: "engine", machine: machine(), tookMs: Math.round(performance.now() - startedAt), figures, skipped: [], conditions };
+    return {
+      bench: "engine",
+      machine: machine(),
+      tookMs: Math.round(performance.now() - startedAt),
+      figures,
+      skipped: [],
+      conditions,
+    };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -143,7 +150,9 @@ async function cycle(engine: Engine, caller: number): Promise<string> {
 /** The events of one cycle as they are stored, each by itself. */
 async function eventsOfOneCycle({ engine, journal }: World): Promise<readonly Uint8Array[]> {
   const records = await journal.readWork(await cycle(engine, 0));
-  return records.flatMap(({ index, at, events }) => events.map((event) => Buffer.from(JSON.stringify({ index, at, event }))));
+  return records.flatMap(({ index, at, events }) =>
+    events.map((event) => Buffer.from(JSON.stringify({ index, at, event }))),
+  );
 }
 
 /** The same events, one row each, by node:sqlite alone in this thread, `group` cycles a commit, as durable as ours. */
@@ -208,22 +217,34 @@ async function scheduleToGrant({ engine }: World, folder: string, report: Report
   const insert = db.prepare("INSERT INTO j (b) VALUES (?)");
   const row = new Uint8Array(600);
   const ours = async (): Promise<number> =>
-    quantile(await arrivals(async (i, waited) => {
-      const startedAt = performance.now();
-      const { call, fence } = leaseOf(await engine.submit(schedule(i % parallel)));
-      waited(performance.now() - startedAt);
-      await engine.submit(attach(call, fence));
-      await engine.submit(end(call, fence));
-    }), 0.99);
+    quantile(
+      await arrivals(async (i, waited) => {
+        const startedAt = performance.now();
+        const { call, fence } = leaseOf(await engine.submit(schedule(i % parallel)));
+        waited(performance.now() - startedAt);
+        await engine.submit(attach(call, fence));
+        await engine.submit(end(call, fence));
+      }),
+      0.99,
+    );
   const raw = async (): Promise<number> =>
-    quantile(await arrivals(async (_, waited) => {
-      const startedAt = performance.now();
-      insert.run(row);
-      waited(performance.now() - startedAt);
-    }), 0.99);
+    quantile(
+      await arrivals(async (_, waited) => {
+        const startedAt = performance.now();
+        insert.run(row);
+        waited(performance.now() - startedAt);
+      }),
+      0.99,
+    );
   try {
     return await compare(
-      { name: "schedule to grant p99 ms", unit: "ms", rounds: 3, ours, peers: [{ name: "one row, one commit, node:sqlite alone, p99 ms", run: raw }] },
+      {
+        name: "schedule to grant p99 ms",
+        unit: "ms",
+        rounds: 3,
+        ours,
+        peers: [{ name: "one row, one commit, node:sqlite alone, p99 ms", run: raw }],
+      },
       report,
     );
   } finally {
@@ -272,7 +293,11 @@ function fdatasyncUs(folder: string): number {
 function fileSystemOf(folder: string): string {
   const type = statfsSync(folder).type;
   const names: Readonly<Record<number, string>> = {
-    0xef53: "ext2, ext3 or ext4", 0x01021994: "tmpfs (memory: a sync costs nothing)", 0x9123683e: "btrfs", 0x58465342: "xfs", 0x794c7630: "overlayfs",
+    0xef53: "ext2, ext3 or ext4",
+    0x01021994: "tmpfs (memory: a sync costs nothing)",
+    0x9123683e: "btrfs",
+    0x58465342: "xfs",
+    0x794c7630: "overlayfs",
     0x2fc12fc1: "zfs",
   };
   return names[type] ?? `0x${type.toString(16)}`;

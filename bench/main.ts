@@ -3,12 +3,20 @@ import { parseArgs } from "node:util";
 import type { Bench, BenchDocument } from "./document.ts";
 
 /** Every benchmark, by name; loaded only when it is asked for. */
-const benches: Readonly<Record<string, { readonly says: string; readonly load: () => Promise<{ readonly run: Bench }> }>> = {
-  engine: { says: "the ledger: call cycles, durable, beside the raw journal and a bare server", load: () => import("./engine.ts") },
+const benches: Readonly<
+  Record<string, { readonly says: string; readonly load: () => Promise<{ readonly run: Bench }> }>
+> = {
+  engine: {
+    says: "the ledger: call cycles, durable, beside the raw journal and a bare server",
+    load: () => import("./engine.ts"),
+  },
   edge: { says: "the edge beside the proxies that are installed", load: () => import("./edge.ts") },
 };
 
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean", default: false } } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: "boolean", default: false } },
+});
 const name = positionals[0] ?? "";
 const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
 if (bench === undefined) {
@@ -25,7 +33,8 @@ function table({ figures, skipped, conditions = {} }: BenchDocument): string {
   const lines: string[] = [];
   for (const { name, ours, unit, peers } of figures) {
     lines.push(`${name.padEnd(30)} ${String(ours).padStart(10)} ${unit}`);
-    for (const peer of peers) lines.push(`  ${peer.name.padEnd(28)} ${String(peer.value).padStart(10)} ${unit}  ratio ${peer.ratio}`);
+    for (const peer of peers)
+      lines.push(`  ${peer.name.padEnd(28)} ${String(peer.value).padStart(10)} ${unit}  ratio ${peer.ratio}`);
   }
   for (const [what, value] of Object.entries(conditions)) lines.push(`${what}: ${value}`);
   for (const { what, why } of skipped) lines.push(`skipped ${what}: ${why}`);

@@ -4,7 +4,6 @@ import { createHash } from "node:crypto";
 import { request as httpRequest } from "node:http";
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { connect, createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 
 import { parseProxyStatus } from "../src/http/index.ts";
@@ -51,7 +50,7 @@ function app(request: IncomingMessage, response: ServerResponse): void {
     return;
   }
   if (url === "/silent") return;
-  if (url === "/hints") return void response.writeEarlyHints({ link: "</a.css>; rel=preload" }, () => response.end("after"));
+  if (url === "/hints") return response.writeEarlyHints({ link: "</a.css>; rel=preload" }, () => response.end("after"));
   if (url === "/deaf") return void request.pause();
   if (url === "/flood") return flood(response);
   if (url === "/long") return void response.writeHead(200).write("begun");
@@ -147,7 +146,7 @@ describe("an answer of the app", () => {
     assert.deepEqual(world.emitter.of(work), []);
     const { from, to, connection, ...facts } = pack.facts;
     assert.deepEqual([facts["method"], facts["path"], facts["space"], facts["replica"], facts["status"], facts["answeredBy"], facts["billedBy"]], ["GET", "/path", "alice/demo", "r_1", 200, "app", "address"]);
-    const carried = world.upstream.connections.get(String(connection));
+    const carried = world.upstream.connections.get(connection as string);
     await eventually("the app's socket has it all", () => (carried?.acceptedBytes ?? 0) >= Number(to));
     assert.ok(Number(from) >= 0 && Number(to) > Number(from));
     assert.deepEqual(pack.stages.map(([hop]) => hop), ["edge.accept", "identity.resolve", "edge.route", "edge.connect", "app.take", "app.respond", "edge.deliver"]);
@@ -309,7 +308,7 @@ describe("a kept connection", () => {
       let end = 0;
       for (const { facts, work } of packs) {
         assert.equal(facts["from"], end);
-        const bytes = stream.slice(Number(facts["from"]), Number(facts["to"]));
+        const bytes = stream.slice(end, Number(facts["to"]));
         assert.ok(bytes.startsWith(`${facts["method"] as string} ${facts["path"] as string}`) && bytes.includes(work), bytes);
         end = Number(facts["to"]);
       }
@@ -444,7 +443,7 @@ describe("a failure of the app", () => {
       const answer = await ask(babble, "/");
       assert.equal(answer.status, 502);
       assert.ok(!answer.text.includes("evil"));
-      assert.match(String(babble.emitter.entries.find(({ hop }) => hop === "app.respond")?.facts["because"]), /not valid HTTP/);
+      assert.match(babble.emitter.entries.find(({ hop }) => hop === "app.respond")?.facts["because"] as string, /not valid HTTP/);
     } finally {
       await babble.close();
     }
@@ -689,6 +688,6 @@ describe("closing", () => {
     const { status, headers } = await answer;
     assert.equal(status, 503);
     assert.ok(marks(world, String(headers["x-waybill-id"])).includes("edge.deliver failed route/control-down"));
-    assert.equal((world.app.address() as AddressInfo | null), null);
+    assert.equal(world.app.address(), null);
   });
 });

@@ -15,6 +15,7 @@ import { emptyState, stateHashInput } from "../src/core/state.ts";
 import { openSqliteJournal } from "../src/journal/index.ts";
 import type { Journal, SqliteJournal } from "../src/journal/index.ts";
 import { journalSuite, record } from "../src/journal/journal.suite.ts";
+import { backlogMax } from "../src/journal/sqlite.ts";
 import { instant } from "../src/stdx/time.ts";
 import { eventually } from "./support/eventually.ts";
 
@@ -34,10 +35,12 @@ class Folder implements Disposable {
 
   /** Name, size and digest of each file that holds data. */
   fingerprint(): string[] {
-    return readdirSync(this.path).sort().map((name) => {
-      const bytes = readFileSync(this.file(name));
-      return `${name} ${bytes.length} ${createHash("sha256").update(bytes).digest("hex")}`;
-    });
+    return readdirSync(this.path)
+      .sort()
+      .map((name) => {
+        const bytes = readFileSync(this.file(name));
+        return `${name} ${bytes.length} ${createHash("sha256").update(bytes).digest("hex")}`;
+      });
   }
 
   /** Changes stored rows as a flipped bit or a hand would, and leaves the journal closed. */
@@ -68,7 +71,9 @@ class Writer implements Disposable {
     this.child =
       fileLimitKb === undefined
         ? spawn(process.execPath, args, { stdio: [...stdio] })
-        : spawn("bash", ["-c", `ulimit -f ${fileLimitKb}; exec "$0" "$@"`, process.execPath, ...args], { stdio: [...stdio] });
+        : spawn("bash", ["-c", `ulimit -f ${fileLimitKb}; exec "$0" "$@"`, process.execPath, ...args], {
+            stdio: [...stdio],
+          });
     this.child.stdout?.on("data", (chunk: Buffer) => (this.#output += chunk.toString()));
   }
 
@@ -174,7 +179,10 @@ async function foldedHash(journal: Journal, until: number): Promise<string> {
 
 describe("a damaged journal stops the start, says where, and is left as it was", () => {
   /** Fills, damages, and opens twice: the second refusal is the first one's, so nothing was changed by it. */
-  async function refused(damage: (folder: Folder) => void, expected: { index: number | null; message: RegExp }): Promise<void> {
+  async function refused(
+    damage: (folder: Folder) => void,
+    expected: { index: number | null; message: RegExp },
+  ): Promise<void> {
     using folder = new Folder();
     await filled(folder, 50);
     damage(folder);
@@ -193,18 +201,27 @@ describe("a damaged journal stops the start, says where, and is left as it was",
   }
 
   test("a changed amount", () =>
-    refused((folder) => folder.tamper("UPDATE journal SET body = CAST(replace(CAST(body AS TEXT), 'c_20', 'c_21') AS BLOB) WHERE idx = 20"), {
-      index: 20, message: /record 20 in .*journal\.db: its hash does not fit/,
-    }));
+    refused(
+      (folder) =>
+        folder.tamper(
+          "UPDATE journal SET body = CAST(replace(CAST(body AS TEXT), 'c_20', 'c_21') AS BLOB) WHERE idx = 20",
+        ),
+      {
+        index: 20,
+        message: /record 20 in .*journal\.db: its hash does not fit/,
+      },
+    ));
 
   test("a missing record in the middle", () =>
     refused((folder) => folder.tamper("DELETE FROM journal WHERE idx = 30"), {
-      index: 30, message: /record 30 .*it is missing; the next one is 31/,
+      index: 30,
+      message: /record 30 .*it is missing; the next one is 31/,
     }));
 
   test("a lost end that was acknowledged", () =>
     refused((folder) => folder.tamper("DELETE FROM journal WHERE idx > 40"), {
-      index: 41, message: /record 41 .*it is missing; records up to 50 were acknowledged/,
+      index: 41,
+      message: /record 41 .*it is missing; records up to 50 were acknowledged/,
     }));
 
   test("a chain that was written anew", () =>
@@ -212,25 +229,43 @@ describe("a damaged journal stops the start, says where, and is left as it was",
 
   test("a file cut short", () =>
     refused((folder) => truncateSync(folder.file("journal.db"), statSync(folder.file("journal.db")).size - 4096), {
-      index: null, message: /journal\.db: SQLite says/,
+      index: null,
+      message: /journal\.db: SQLite says/,
     }));
 
   test("an empty file", () =>
-    refused((folder) => truncateSync(folder.file("journal.db"), 0), { index: 1, message: /missing or empty.*50 records/ }));
+    refused((folder) => truncateSync(folder.file("journal.db"), 0), {
+      index: 1,
+      message: /missing or empty.*50 records/,
+    }));
 
   test("a file that is gone", () =>
     refused((folder) => rmSync(folder.file("journal.db")), { index: 1, message: /missing or empty/ }));
 
   test("a file that is not a database", () =>
     refused((folder) => writeFileSync(folder.file("journal.db"), "nonsense ".repeat(1_000)), {
-      index: null, message: /SQLite says "file is not a database"/,
+      index: null,
+      message: /SQLite says "file is not a database"/,
     }));
 
   test("a mark that is gone", () =>
     refused((folder) => rmSync(folder.file("journal.mark")), { index: null, message: /the mark .* is missing/ }));
 
   test("a mark that can't be read", () =>
-    refused((folder) => writeFileSync(folder.file("journal.mark"), "?"), { index: null, message: /the mark .* can't be read/ }));
+    refused((folder) => writeFileSync(folder.file("journal.mark"), "?"), {
+      index: null,
+      message: /the mark .* can't be read/,
+    }));
+});
+
+test("a record too many is refused before it is taken, and the rest goes to disk", async () => {
+  using folder = new Folder();
+  await using journal = await folder.open();
+  for (let index = 1; index <= backlogMax; index++) void journal.append(record(index), []);
+  await assert.rejects(journal.append(record(backlogMax + 1), []), { code: "journal-backlog" });
+  await journal.read(1, 1);
+  await journal.append(record(backlogMax + 1), []);
+  assert.equal(journal.head.index, backlogMax + 1);
 });
 
 test("L26: with the log of a killed writer lost, its acknowledged records are missed, and nothing is changed", async () => {
@@ -238,11 +273,17 @@ test("L26: with the log of a killed writer lost, its acknowledged records are mi
   using child = new Writer(folder);
   await child.reached(50);
   // The mark is at most a second late: wait until it names some of what only the log holds.
-  await eventually("a mark", () => Number(/"index":(\d+)/.exec(readFileSync(folder.file("journal.mark"), "latin1"))?.[1] ?? 0) > 0);
+  await eventually(
+    "a mark",
+    () => Number(/"index":(\d+)/.exec(readFileSync(folder.file("journal.mark"), "latin1"))?.[1] ?? 0) > 0,
+  );
   await child.kill();
   truncateSync(folder.file("journal.db-wal"), 0);
   const before = folder.fingerprint();
-  await assert.rejects(folder.open(), { code: "journal-damaged", message: /it is missing; records up to \d+ were acknowledged/ });
+  await assert.rejects(folder.open(), {
+    code: "journal-damaged",
+    message: /it is missing; records up to \d+ were acknowledged/,
+  });
   assert.deepEqual(folder.fingerprint(), before);
 });
 
@@ -287,7 +328,10 @@ test("a snapshot with a flipped bit stops the start", async () => {
     await journal.saveSnapshot({ index: 1, stateHash: "h", body: '{"usedMs":1}' });
   }
   folder.tamper(`UPDATE snapshots SET body = '{"usedMs":0}'`);
-  await assert.rejects(folder.open(), { code: "journal-damaged", message: /snapshot of the state after it was changed/ });
+  await assert.rejects(folder.open(), {
+    code: "journal-damaged",
+    message: /snapshot of the state after it was changed/,
+  });
 });
 
 test("a format of a later version is refused as such", async () => {
@@ -311,19 +355,28 @@ describe("SqlRunner: other parts' rows in the journal's file", () => {
       const { changes } = await sql.run("INSERT INTO t VALUES (?, ?, ?)", ["a", 1, new Uint8Array([1, 2])]);
       assert.equal(changes, 1);
       const rows = await sql.all("SELECT k, n, b FROM t WHERE n = ?", [1]);
-      assert.deepEqual(rows.map((row) => ({ ...row })), [{ k: "a", n: 1, b: new Uint8Array([1, 2]) }]);
+      assert.deepEqual(
+        rows.map((row) => ({ ...row })),
+        [{ k: "a", n: 1, b: new Uint8Array([1, 2]) }],
+      );
     }));
 
   test("a change with RETURNING gives its rows", () =>
     withTable(async ({ sql }) => {
       const rows = await sql.all("INSERT INTO t (k, n) VALUES ('a', 2) RETURNING n");
-      assert.deepEqual(rows.map((row) => ({ ...row })), [{ n: 2 }]);
+      assert.deepEqual(
+        rows.map((row) => ({ ...row })),
+        [{ n: 2 }],
+      );
     }));
 
   test("a transaction is done whole or not at all, and the refusal names the rule", () =>
     withTable(async ({ sql }) => {
       const insert = (k: string) => ({ sql: "INSERT INTO t (k, n) VALUES (?, 1)", params: [k] });
-      await assert.rejects(sql.transaction([insert("a"), insert("b"), insert("a")]), { code: "sql-refused", rule: "unique" });
+      await assert.rejects(sql.transaction([insert("a"), insert("b"), insert("a")]), {
+        code: "sql-refused",
+        rule: "unique",
+      });
       assert.equal((await sql.all("SELECT * FROM t")).length, 0);
       await sql.transaction([insert("a"), insert("b")]);
       assert.equal((await sql.all("SELECT * FROM t")).length, 2);

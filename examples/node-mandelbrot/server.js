@@ -60,7 +60,7 @@ async function streamPicture(request, response, query) {
     send("done", { call, picture: `data:image/png;base64,${Buffer.from(result).toString("base64")}` });
   } catch (error) {
     const problem = problemOf(error);
-    send("failed", { sentence: problem.detail, code: problem.code, call: error.call ?? null, problem });
+    send("failed", { sentence: problem.detail, code: error instanceof GpuRefused ? error.code : problem.code, call: error.call ?? null, problem });
   }
   response.end();
 }

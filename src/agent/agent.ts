@@ -7,7 +7,7 @@ import type { Builder } from "../build/builder.ts";
 import type { DeviceFacts, ToAgent, ToServer } from "../contract/agent.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
-import type { Clock } from "../stdx/time.ts";
+import { iso, type Clock } from "../stdx/time.ts";
 import { BuildDesk } from "./builds.ts";
 import { Fences } from "./fences.ts";
 import type { AgentEnd } from "./memory-link.ts";
@@ -107,7 +107,7 @@ class NodeAgent implements Agent {
     this.#link = link;
     const connection = ++this.#connections;
     const { node, pool, devices, emitter, builder, isolation } = this.#options;
-    this.#send({ type: "hello", node, epoch: emitter.epoch, pool, devices, replicas: this.#replicas.statuses(), sdks: builder.sdks, isolation });
+    this.#send({ type: "hello", node, epoch: emitter.epoch, pool, devices, replicas: this.#replicas.hello(), sdks: builder.sdks, isolation });
     link.onMessage((message) => {
       if (connection === this.#connections) this.#take(message);
     });
@@ -176,8 +176,14 @@ class NodeAgent implements Agent {
   }
 
   async #readLog({ read, replica, from, limit }: Extract<ToAgent, { type: "read-log" }>): Promise<void> {
-    const { lines, next, complete } = await this.#replicas.readLog(replica, from, limit);
-    this.#send({ type: "log", read, lines, next, complete });
+    try {
+      const { lines, next, complete } = await this.#replicas.readLog(replica, from, limit);
+      this.#send({ type: "log", read, lines, next, complete });
+    } catch (error) {
+      const text = `-- the log cannot be read from line ${from} on: ${error instanceof Error ? error.message : String(error)} --`;
+      const line = { n: from, at: iso(this.#options.clock.wall()), source: "runtime", stream: "note", text } as const;
+      this.#send({ type: "log", read, lines: [line], next: from, complete: true });
+    }
   }
 
   #heartbeat(): void {

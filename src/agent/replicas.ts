@@ -7,7 +7,7 @@
  * The agent decides about restarts, and each attempt is a replica of its own that names the one before it (`previous`). Only ends
  * that this agent saw are followed by a restart: what it finds dead when it starts is the server's to decide, after `hello`.
  */
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { MeterReport, ReplicaSpec, ReplicaStatus, ToServer } from "../contract/agent.ts";
@@ -39,6 +39,8 @@ export interface ReplicaSetOptions {
 const deadKept = 5;
 /** Beyond the grace that the app was given: what the shim needs to end it and to say so. */
 const stopMarginMs = 5_000;
+/** A line over a local socket breaks by a fault of ours, and not twenty times by chance. */
+const lostLinksMax = 20;
 /** An end by which the same start again could not go otherwise. */
 const hopeless: readonly string[] = ["app/not-listening", "runtime/sandbox-denied"];
 
@@ -54,6 +56,7 @@ interface Held {
   link: ReplicaLink | undefined;
   stopWhy: string | undefined;
   stopGraceMs: number;
+  lostLinks: number;
   timer: NodeJS.Timeout | undefined;
   /** Its app listened, or it was found after a restart of the agent and nobody knows. */
   wasReady: boolean;
@@ -76,6 +79,7 @@ export class ReplicaSet {
   readonly #ends = new Map<string, readonly number[]>();
   /** Which living shim an emitter's evidence came from. */
   readonly #emitters = new Map<string, string>();
+  #toldDead: readonly Held[] = [];
   #closed = false;
 
   constructor(options: ReplicaSetOptions) {
@@ -90,13 +94,15 @@ export class ReplicaSet {
   }
 
   /** Everything that lives, waits, or may not have been told of. */
-  statuses(): readonly ReplicaStatus[] {
-    return [...this.#held.values()].filter((held) => held.state !== "dead" || !held.settled).map(({ status }) => status);
+  hello(): readonly ReplicaStatus[] {
+    const told = [...this.#held.values()].filter((held) => held.state !== "dead" || !held.settled);
+    this.#toldDead = told.filter(({ state }) => state === "dead");
+    return told.map(({ status }) => status);
   }
 
-  /** The server has taken in all of `statuses()`: dead ones without open reports need not be told again. */
+  /** The server has taken in all of `hello()`: dead ones without open reports need not be told again. */
   welcomed(): void {
-    for (const held of this.#held.values()) if (held.state === "dead" && !held.settled && held.meter.length === 0) settle(held);
+    for (const held of this.#toldDead) if (held.meter.length === 0) settle(held);
   }
 
   /** A new connection: shims and the dead say again what was not acknowledged. */
@@ -148,6 +154,7 @@ export class ReplicaSet {
     if (replica !== undefined) this.#held.get(replica)?.link?.send({ type: "ack-evidence", ...stored });
   }
 
+  /** Lines from number `from` on; `complete` comes with the empty part after the last line of a replica that has ended. */
   async readLog(replica: string, from: number, limit: number): Promise<LogPart & { readonly complete: boolean }> {
     const held = this.#held.get(replica);
     if (!held) return { lines: [], next: from, complete: true };
@@ -157,9 +164,9 @@ export class ReplicaSet {
       // The shim went away meanwhile: its files are the log.
       this.#options.log.warn({ replica, error: String(error) }, "a shim went away while its log was read");
     }
-    const part = this.#options.launcher.readLog(held.folder, from, limit);
-    const atEnd = held.state === "dead" && this.#options.launcher.readLog(held.folder, part.next, 1).lines.length === 0;
-    return { ...part, complete: atEnd };
+    // One that waits for its restart, or never started, has no folder and so no lines.
+    const part = existsSync(held.folder) ? this.#options.launcher.readLog(held.folder, from, limit) : { lines: [], next: from };
+    return { ...part, complete: held.state === "dead" && part.lines.length === 0 };
   }
 
   /** `stop`: ends every replica, within its bound. `keep`: leaves them running, for the next agent to find. */
@@ -258,7 +265,12 @@ export class ReplicaSet {
     if (this.#closed && (held.stopWhy === undefined || held.state === "dead")) return;
     try {
       const found = await this.#options.launcher.adopt(held.folder, this.#options.emitter.epoch);
-      if (!("dead" in found)) return held.state === "dead" ? found.close() : this.#watch(held, found);
+      if (!("dead" in found)) {
+        held.lostLinks += 1;
+        if (held.state !== "dead" && held.lostLinks <= lostLinksMax) return this.#watch(held, found);
+        found.close();
+        return this.#neverStarted(held, `the line to the shim was lost ${held.lostLinks} times`);
+      }
       held.meter = found.meter;
       this.#tellMeter(held);
       this.#ship(held);
@@ -285,7 +297,7 @@ export class ReplicaSet {
     this.#tell(held);
     if (next) this.#restartLater(held, next.inMs);
     for (const listener of held.onDead.splice(0)) listener();
-    void this.#prune();
+    void this.#prune().catch((error: Error) => this.#options.log.warn({ error: error.message }, "a dead replica's folder could not be removed"));
   }
 
   /** Decides about a restart; a crash loop becomes the end's code. */
@@ -356,7 +368,7 @@ export class ReplicaSet {
   }
 
   #ship(held: Held): void {
-    this.#options.shipping.add(held.replica, this.#options.spoolOf(held.folder));
+    this.#options.shipping.add(held.replica, this.#options.spoolOf(held.folder), true);
   }
 
   #tell(held: Held): void {
@@ -385,7 +397,6 @@ export class ReplicaSet {
       seen.set(held.status.space, rank);
       if (rank <= deadKept || !held.settled || held.meter.length > 0 || !this.#options.shipping.isDone(held.replica)) continue;
       this.#held.delete(held.replica);
-      this.#options.shipping.remove(held.replica);
       await rm(held.folder, { recursive: true, force: true, maxRetries: 3 });
     }
   }
@@ -411,6 +422,7 @@ function emptyHeld(folder: string, spec: ReplicaSpec | null, status: ReplicaStat
     link: undefined,
     stopWhy: undefined,
     stopGraceMs: 0,
+    lostLinks: 0,
     timer: undefined,
     wasReady: spec === null,
     settled: false,

@@ -7,6 +7,8 @@ const acknowledgeWithinMs = 10_000;
 
 interface Sent {
   readonly source: EvidenceSource;
+  /** Nobody writes to it any more: it is let go when all of it is stored. */
+  readonly final: boolean;
   batch: EvidenceBatch | undefined;
   sentAt: number;
 }
@@ -22,26 +24,21 @@ export class Shipping {
     this.#now = now;
   }
 
-  /** `name` tells sources apart: the agent's own, or a replica. */
-  add(name: string, source: EvidenceSource): void {
-    if (!this.#sources.has(name)) this.#sources.set(name, { source, batch: undefined, sentAt: 0 });
+  /** `name` tells sources apart: the agent's own, or a replica. `final`: its emitter is dead. */
+  add(name: string, source: EvidenceSource, final = false): void {
+    if (!this.#sources.has(name)) this.#sources.set(name, { source, final, batch: undefined, sentAt: 0 });
   }
 
-  /** Whether everything of this source that was there at the last look is stored. */
+  /** Whether all of a final source is stored. */
   isDone(name: string): boolean {
-    const sent = this.#sources.get(name);
-    return !sent || sent.batch === undefined;
-  }
-
-  remove(name: string): void {
-    this.#sources.delete(name);
+    return !this.#sources.has(name);
   }
 
   /** Sends what is new. Call from time to time. */
   pump(): void {
-    for (const sent of this.#sources.values()) {
+    for (const [name, sent] of this.#sources) {
       if (sent.batch && this.#now() - sent.sentAt >= acknowledgeWithinMs) this.#again(sent);
-      if (!sent.batch) this.#next(sent);
+      if (!sent.batch && !this.#next(sent) && sent.final) this.#sources.delete(name);
     }
   }
 
@@ -67,12 +64,15 @@ export class Shipping {
     sent.source.rewind();
   }
 
-  #next(sent: Sent): void {
+  /** False where there is nothing more to send. */
+  #next(sent: Sent): boolean {
     const batch = sent.source.next();
-    if (!batch) return;
-    if (!this.#send(batch)) return this.#again(sent);
-    sent.batch = batch;
-    sent.sentAt = this.#now();
+    if (!batch) return false;
+    if (this.#send(batch)) {
+      sent.batch = batch;
+      sent.sentAt = this.#now();
+    } else this.#again(sent);
+    return true;
   }
 }
 

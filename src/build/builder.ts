@@ -73,7 +73,16 @@ export async function runBuild(spec: BuildSpec, tools: BuildTools, on: BuildEven
   } finally {
     clearTimeout(limit);
     shop?.close();
-    if (shop) await rm(shop.work, { recursive: true, force: true, maxRetries: 3 });
+    if (shop) await removeWork(shop);
+  }
+}
+
+// What cannot be removed is left for the next start of the builder, and does not change how the build ended.
+async function removeWork(shop: Workshop): Promise<void> {
+  try {
+    await rm(shop.work, { recursive: true, force: true, maxRetries: 3 });
+  } catch (error) {
+    shop.note(`the work folder could not be removed: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

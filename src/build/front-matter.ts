@@ -190,7 +190,7 @@ class SettingsReader {
     const text = this.text(key, 1_000);
     if (text === null) return null;
     const path = text.replace(/^\.\//, "").replace(/\/$/, "") || ".";
-    const inside = !path.startsWith("/") && !path.split("/").includes("..") && !/[\0-\x1f\\]/.test(path);
+    const inside = !path.startsWith("/") && !path.split("/").includes("..") && !/[\p{Cc}\\]/u.test(path);
     if (!inside) this.#problem(key, `${key} is ${shown(text)}; write a path inside the repository`);
     return inside ? path : null;
   }

@@ -1,5 +1,6 @@
 /** Bytes of a step's output as log lines: whole lines as they come, bounded, and the last of them kept as the reason of a failure. */
 import { StringDecoder } from "node:string_decoder";
+import { stripVTControlCharacters } from "node:util";
 
 /** A longer line is cut into several: a minified file that was printed by mistake. */
 export const lineMaxLength = 8_192;
@@ -59,8 +60,7 @@ export class LastLines {
 
 /** Without colours, and of a progress bar what it showed last. */
 function plainText(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  const plain = text.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, "").trimEnd();
+  const plain = stripVTControlCharacters(text).trimEnd();
   return plain.slice(plain.lastIndexOf("\r") + 1).trim();
 }
 

@@ -8,9 +8,9 @@
  *
  * A build is told its place in its own log, whose first line is written when it is queued.
  */
-import { assert } from "../stdx/assert.ts";
 import { after, type DurationMs, type Instant } from "../stdx/time.ts";
 import type { Code } from "../evidence/codes.ts";
+import { ordinal } from "../evidence/words.ts";
 
 export interface QueuedBuild {
   readonly build: string;
@@ -236,10 +236,4 @@ function sdksOf({ builders }: BuildQueue): readonly string[] {
 function without(queue: BuildQueue, build: string): BuildQueue {
   const keep = (one: QueuedBuild): boolean => one.build !== build;
   return { ...queue, waiting: queue.waiting.filter(keep), running: queue.running.filter(keep) };
-}
-
-function ordinal(n: number): string {
-  assert(n >= 1, "places begin with 1");
-  const ending = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
-  return `${n}${ending}`;
 }

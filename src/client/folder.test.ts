@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { commitBody } from "./deploy.ts";
-import { FolderRefused } from "./errors.ts";
+import type { FolderRefused } from "./errors.ts";
 import { isIgnored, listFolder, parseIgnore } from "./folder.ts";
 
 let folder: string;

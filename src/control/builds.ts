@@ -6,6 +6,8 @@ import { join } from "node:path";
 import type { LogLine, ReplicaStatus, ToAgent, ToServer } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import type { BuildStage, BuildView } from "../contract/api.ts";
+import { advance, emptyQueue, nextDeadline } from "../build/queue.ts";
+import type { BuildQueue, BuilderSeat, QueueCommand, QueueEffect, QueueLimits } from "../build/queue.ts";
 import { buildView } from "../catalog/builds.ts";
 import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -17,15 +19,10 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs, iso } from "../stdx/time.ts";
 import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
 import { BuildLog } from "./build-log.ts";
-import { ordinal } from "./waiting.ts";
 
-export interface BuildLimits {
+export interface BuildLimits extends QueueLimits {
   /** Builds that may wait; one more is refused. */
   readonly queueMax: number;
-  /** How long a build may wait for a builder. */
-  readonly queueMs: DurationMs;
-  /** How long a build may take on its builder. */
-  readonly buildMs: DurationMs;
 }
 
 export interface BuildsPorts {
@@ -36,8 +33,6 @@ export interface BuildsPorts {
   readonly limits: BuildLimits;
   /** Folder of the logs. */
   readonly folder: string;
-  /** The node that may take a build now; undefined while none is connected. */
-  builder(): string | undefined;
   send(node: string, message: ToAgent): boolean;
   repositoryOf(space: string): string;
   /** How long a replica of this release may take from its start to listening. */
@@ -48,21 +43,34 @@ export interface BuildsPorts {
   onFailure(what: string, error: unknown): void;
 }
 
+/** Hops of a build that the server signs for. */
+type OurHop = "build.queue" | "build.claim" | "replica.start" | "replica.ready";
+
+interface Failure {
+  readonly code: Code;
+  readonly says: string;
+  readonly because: readonly string[];
+  /** Where it ended, if on this side. */
+  readonly hop: OurHop | undefined;
+}
+
 type BuildOutcome = Extract<ToServer, { type: "build-done" }>["outcome"];
 
 /** A build that has not ended, with what only this process needs of it. */
 interface LiveBuild {
   row: BuildRow;
   readonly log: BuildLog;
+  /** The builder that has it. */
   node: string | undefined;
-  number: number;
+  /** The replica that it waits for. */
   replica: string | undefined;
+  /** Of that replica's start. */
   deadline: NodeJS.Timeout | undefined;
   steps: BuildView["steps"][number][];
 }
 
-/** Extra time for a builder's own last word, before the server gives up on it. */
-const builderGraceMs = 10_000;
+/** Beyond what an app was given to listen: its shim's own word about it. */
+const startMarginMs = 10_000;
 /** Logs of ended builds that stay in memory; older ones are read from disk. */
 const endedLogsKept = 50;
 
@@ -71,10 +79,8 @@ export class Builds {
   readonly #live = new Map<string, LiveBuild>();
   readonly #ended = new Map<string, BuildLog>();
   readonly #endedRows = new Map<string, BuildRow>();
-  /** Waiting, in order. */
-  readonly #queue: string[] = [];
-  /** Builds handed to builders so far: the number of each hand-over. */
-  #handed = 0;
+  #queue: BuildQueue = emptyQueue;
+  #alarm: NodeJS.Timeout | undefined;
 
   constructor(ports: BuildsPorts) {
     this.#ports = ports;
@@ -84,18 +90,14 @@ export class Builds {
   async recover(): Promise<void> {
     for (const row of await this.#ports.catalog.builds.open()) {
       const log = await BuildLog.open(this.#logFile(row.id), this.#ports.clock, false);
-      const live: LiveBuild = { row, log, node: undefined, number: 0, replica: undefined, deadline: undefined, steps: [...row.steps] };
+      const live: LiveBuild = { row, log, node: undefined, replica: undefined, deadline: undefined, steps: [...row.steps] };
       this.#live.set(row.id, live);
-      await this.#fail(live, "build/builder-lost", "the platform stopped in the middle of this build", []);
+      await this.#fail(live, { code: "build/builder-lost", says: "the platform stopped in the middle of this build", because: [], hop: "build.claim" });
     }
   }
 
-  get waiting(): number {
-    return this.#queue.length;
-  }
-
   get isFull(): boolean {
-    return this.#queue.length >= this.#ports.limits.queueMax;
+    return this.#queue.waiting.length >= this.#ports.limits.queueMax;
   }
 
   /** Queues a build of a commit; its log has its first line, and the record its first entries, when this resolves. */
@@ -104,41 +106,16 @@ export class Builds {
     const id = newId("b", random);
     const log = await BuildLog.create(this.#logFile(id), clock);
     const row = await catalog.builds.create({ id, space, commit, says: "waits for a builder", queuedAt: clock.wall() });
-    const live: LiveBuild = { row, log, node: undefined, number: 0, replica: undefined, deadline: undefined, steps: [] };
-    this.#live.set(id, live);
-    this.#queue.push(id);
-    const position = this.#queue.length;
-    const builder = this.#ports.builder();
-    const keeps = builder === undefined ? "no builder is connected" : `builder ${builder}`;
-    const limit = this.#ports.limits.queueMs / 1000;
-    log.note(`queued ${ordinal(position)} of ${position}, ${keeps}; commit ${commit.slice(0, 12)} of ${space}; gives up after ${limit} s in the queue`);
+    this.#live.set(id, { row, log, node: undefined, replica: undefined, deadline: undefined, steps: [] });
     emitter.write({ work: id, hop: "build.request", mark: "took", facts: { space, commit, account } });
-    emitter.write({ work: id, hop: "build.queue", mark: "took", facts: { position, builder: builder ?? null } });
-    live.deadline = this.#after(this.#ports.limits.queueMs, () => this.#fail(live, "build/queue-timeout", `no builder took it within ${limit} s`, []));
-    this.dispatch();
+    emitter.write({ work: id, hop: "build.queue", mark: "took", facts: { position: this.#queue.waiting.length + 1 } });
+    await this.#advance({ type: "enqueue", build: id, space, sdk: null });
     return row;
   }
 
-  /** Hands waiting builds to a builder, one at a time for each. */
-  dispatch(): void {
-    const { emitter, limits } = this.#ports;
-    const node = this.#ports.builder();
-    if (node === undefined) return;
-    if ([...this.#live.values()].some((live) => live.node === node && isOnBuilder(live.row.stage))) return;
-    const id = this.#queue.shift();
-    const live = id === undefined ? undefined : this.#live.get(id);
-    if (!live) return;
-    this.#handed += 1;
-    live.node = node;
-    live.number = this.#handed;
-    live.row = { ...live.row, stage: "claimed" };
-    emitter.write({ work: live.row.id, hop: "build.claim", mark: "handed", facts: { builder: node, channel: `builds→${node}`, number: live.number } });
-    const spec = { build: live.row.id, space: live.row.space, commit: live.row.commit, repository: this.#ports.repositoryOf(live.row.space), limitMs: limits.buildMs };
-    clearTimeout(live.deadline);
-    live.deadline = this.#after(limits.buildMs + builderGraceMs, () => this.#fail(live, "build/builder-lost", `builder ${node} did not answer in time`, []));
-    if (!this.#ports.send(node, { type: "build", number: live.number, spec })) {
-      void this.#settle(this.#fail(live, "build/builder-lost", `builder ${node} went away`, []));
-    }
+  /** A node that builds said hello. */
+  async onBuilder(seat: BuilderSeat): Promise<void> {
+    await this.#advance({ type: "join", seat });
   }
 
   async onMessage(message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>): Promise<void> {
@@ -146,8 +123,8 @@ export class Builds {
     if (!live) return; // it ended before: its log and record are closed
     switch (message.type) {
       case "build-claimed":
-        live.log.note(`builder ${message.builder} has it`);
-        return this.#stage(live, "claimed", { claimedAt: this.#ports.clock.wall() });
+        await this.#stage(live, "claimed", { claimedAt: this.#ports.clock.wall() });
+        return this.#advance({ type: "claim", build: message.build });
       case "build-log":
         live.log.add(message.lines);
         return;
@@ -170,14 +147,8 @@ export class Builds {
       await this.#end(live, { stage: "done", code: null, says: "built and running" }, "running; complete");
     } else if (status.phase !== "starting") {
       const code = status.end && isCode(status.end.code) ? status.end.code : "app/exit";
-      await this.#fail(live, code, status.end?.says ?? "the app ended before it listened", status.end ? [status.end.says] : [], "replica.ready");
-    }
-  }
-
-  /** A node went away: what it was building is lost. */
-  async onNodeLost(node: string): Promise<void> {
-    for (const live of this.#live.values()) {
-      if (live.node === node && isOnBuilder(live.row.stage)) await this.#fail(live, "build/builder-lost", `builder ${node} went away`, []);
+      const says = status.end?.says ?? "the app ended before it listened";
+      await this.#fail(live, { code, says, because: [says], hop: "replica.ready" });
     }
   }
 
@@ -209,47 +180,85 @@ export class Builds {
   }
 
   close(): void {
+    clearTimeout(this.#alarm);
     for (const live of this.#live.values()) clearTimeout(live.deadline);
   }
 
   async #done(live: LiveBuild, outcome: BuildOutcome): Promise<void> {
     const { catalog, clock } = this.#ports;
-    clearTimeout(live.deadline);
+    await this.#advance({ type: "end", build: live.row.id });
     if (!outcome.ok) {
       const code = isCode(outcome.code) ? outcome.code : "build/step-failed";
-      await this.#fail(live, code, outcome.says, outcome.because);
-      return;
+      return this.#fail(live, { code, says: outcome.says, because: outcome.because, hop: undefined });
     }
     const release = releaseOf(live, outcome, clock.wall());
     await catalog.releases.create(release);
     await this.#stage(live, "starting", { release: release.id });
     const replica = await this.#ports.start(release, live.row.id);
     if (replica === undefined) {
-      await this.#fail(live, "build/no-builder", "no node is there to run the release", []);
-    } else {
-      live.replica = replica;
-      this.#entry(live, "replica.start", "handed", { replica, release: outcome.release, link: replica });
-      const startMs = this.#ports.startMs(release);
-      live.log.note(`release ${release.id} is published; replica ${replica} starts, and may take ${startMs / 1000} s until it listens`);
-      live.deadline = this.#after(startMs + builderGraceMs, () => this.#fail(live, "app/not-listening", "no word of the replica came in time", [], "replica.ready"));
+      return this.#fail(live, { code: "build/no-builder", says: "no node is there to run the release", because: [], hop: "replica.start" });
     }
-    this.dispatch();
+    const startMs = this.#ports.startMs(release);
+    live.replica = replica;
+    live.deadline = setTimeout(() => this.#settle(this.#neverListened(live)), durationMs(startMs + startMarginMs));
+    this.#entry(live, "replica.start", "handed", { replica, release: release.id, link: replica });
+    live.log.note(`release ${release.id} is published; replica ${replica} starts, and may take ${startMs / 1000} s until it listens`);
   }
 
-  async #fail(live: LiveBuild, code: Code, says: string, because: readonly string[], hop: "build.queue" | "build.claim" | "build.step" | "replica.ready" | undefined = undefined): Promise<void> {
+  #neverListened(live: LiveBuild): Promise<void> {
+    return this.#fail(live, { code: "app/not-listening", says: "no word of the replica came in time", because: [], hop: "replica.ready" });
+  }
+
+  /** Lets the queue decide, and does what it says. */
+  async #advance(command: QueueCommand): Promise<void> {
+    const { clock, limits } = this.#ports;
+    const step = advance(this.#queue, command, clock.wall(), limits);
+    this.#queue = step.queue;
+    clearTimeout(this.#alarm);
+    const next = nextDeadline(this.#queue, limits);
+    if (next !== undefined) {
+      this.#alarm = setTimeout(() => this.#settle(this.#advance({ type: "tick" })), durationMs(next - clock.wall()));
+    }
+    for (const effect of step.effects) await this.#do(effect);
+  }
+
+  async #do(effect: QueueEffect): Promise<void> {
+    const live = this.#live.get(effect.build);
+    if (!live) return;
+    switch (effect.type) {
+      case "log":
+        return live.log.note(effect.text);
+      case "hand":
+        return this.#hand(live, effect.builder, effect.number);
+      case "withdraw":
+        this.#ports.send(effect.builder, { type: "cancel-build", build: effect.build });
+        return;
+      case "fail": {
+        const { code, says } = effect;
+        return this.#fail(live, { code, says, because: [], hop: code === "build/builder-lost" ? "build.claim" : "build.queue" });
+      }
+    }
+  }
+
+  async #hand(live: LiveBuild, builder: string, number: number): Promise<void> {
+    const { build, space, commit } = { build: live.row.id, space: live.row.space, commit: live.row.commit };
+    live.node = builder;
+    live.row = { ...live.row, stage: "claimed" };
+    this.#entry(live, "build.claim", "handed", { builder, channel: `build-queue→${builder}`, number });
+    const spec = { build, space, commit, repository: this.#ports.repositoryOf(space), limitMs: this.#ports.limits.buildMs };
+    if (!this.#ports.send(builder, { type: "build", number, spec })) await this.#advance({ type: "lose-builder", builder });
+  }
+
+  async #fail(live: LiveBuild, { code, says, because, hop }: Failure): Promise<void> {
     if (!this.#live.has(live.row.id)) return;
-    const at = hop ?? (code === "build/queue-timeout" ? "build.queue" : code === "build/builder-lost" ? "build.claim" : undefined);
-    // The builder's own failures have its entry already; what ends elsewhere is written here.
-    if (at) this.#entry(live, at, code === "build/queue-timeout" ? "refused" : "failed", { code, says, because: [...because] });
-    if (live.node !== undefined && isOnBuilder(live.row.stage)) this.#ports.send(live.node, { type: "cancel-build", build: live.row.id });
+    // What failed on the builder has the builder's entry already; what ends on this side is written here.
+    if (hop) this.#entry(live, hop, hop === "build.queue" ? "refused" : "failed", { code, says, because: [...because] });
     await this.#end(live, { stage: "failed", code, says, because }, `failed: ${code}: ${says}. ${codeRow(code).next}`);
   }
 
   async #end(live: LiveBuild, patch: Partial<BuildRow>, lastLine: string): Promise<void> {
     const { clock, emitter } = this.#ports;
     clearTimeout(live.deadline);
-    const waiting = this.#queue.indexOf(live.row.id);
-    if (waiting >= 0) this.#queue.splice(waiting, 1);
     live.row = { ...live.row, ...patch, endedAt: clock.wall(), logLines: live.log.count + 1, steps: live.steps };
     await emitter.sync();
     await live.log.end(`${lastLine} (${live.log.count + 1} lines, complete)`);
@@ -259,7 +268,6 @@ export class Builds {
     this.#endedRows.set(id, live.row);
     this.#keep(live.row.id, live.log);
     this.#ports.onChange(live.row);
-    this.dispatch();
   }
 
   async #stage(live: LiveBuild, stage: BuildStage, patch: Partial<BuildRow>): Promise<void> {
@@ -269,7 +277,7 @@ export class Builds {
     this.#ports.onChange(live.row);
   }
 
-  #entry(live: LiveBuild, hop: "build.queue" | "build.claim" | "build.step" | "replica.start" | "replica.ready", mark: Mark, facts: Facts): void {
+  #entry(live: LiveBuild, hop: OurHop, mark: Mark, facts: Facts): void {
     this.#ports.emitter.write({ work: live.row.id, hop, mark, facts });
   }
 
@@ -281,16 +289,9 @@ export class Builds {
     this.#endedRows.delete(oldest);
   }
 
-  #after(ms: number, then: () => Promise<void>): NodeJS.Timeout {
-    return setTimeout(() => void this.#settle(then()), durationMs(ms));
-  }
-
-  async #settle(work: Promise<void>): Promise<void> {
-    try {
-      await work;
-    } catch (error) {
-      this.#ports.onFailure("a build's deadline", error);
-    }
+  /** Work that nobody waits for: its failure is told to the operator. */
+  #settle(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#ports.onFailure("a build's deadline", error));
   }
 
   #logFile(id: string): string {
@@ -316,8 +317,3 @@ function releaseOf({ row, node }: LiveBuild, outcome: Extract<BuildOutcome, { ok
   };
   return { id: outcome.release, space: row.space, build: row.id, commit: row.commit, manifest, node: node ?? "", createdAt: now };
 }
-
-function isOnBuilder(stage: BuildStage): boolean {
-  return stage === "claimed" || stage === "fetching" || stage === "building" || stage === "publishing";
-}
-

@@ -140,6 +140,12 @@ export class Calls {
     await this.#ports.engine.submit({ type: "leave", call });
   }
 
+  /** The visitor of a request went away: its waiting calls leave the queue, a running one goes on and is marked. */
+  async visitorGone(request: string): Promise<void> {
+    const theirs = [...this.#open.values()].filter(({ terms }) => terms.request === request);
+    await Promise.all(theirs.map(({ terms }) => this.left(terms.call)));
+  }
+
   /** Takes one report of a shim's meter; durable when this resolves, so that it may be acknowledged. */
   async meter(report: MeterReport): Promise<void> {
     const { engine } = this.#ports;

@@ -54,11 +54,19 @@ interface Wishes {
   readonly snapshotEvery?: number;
 }
 
-async function world({ store = new MemoryStore(), time = new TestTime(), beforeCommit, snapshotEvery }: Wishes = {}): Promise<World> {
+async function world({
+  store = new MemoryStore(),
+  time = new TestTime(),
+  beforeCommit,
+  snapshotEvery,
+}: Wishes = {}): Promise<World> {
   const journal = new MemoryJournal(store, beforeCommit === undefined ? {} : { beforeCommit });
   const failures: Error[] = [];
   const engine = await Engine.open({
-    journal, clock: time.clock, alarm: time.alarm, onFatal: (failure) => failures.push(failure),
+    journal,
+    clock: time.clock,
+    alarm: time.alarm,
+    onFatal: (failure) => failures.push(failure),
     ...(snapshotEvery === undefined ? {} : { snapshotEvery }),
   });
   const close = async (): Promise<void> => {
@@ -85,8 +93,20 @@ const setPool: Command = { type: "set-pool", pool: "main", settings: { queueLimi
 
 function schedule(call: string, changes: Partial<CallTerms> = {}): Command {
   const terms: CallTerms = {
-    call, account: "alice", tier: "free", billedBy: "token", request: null, space: "alice/demo", release: "rel_1",
-    replica: "p_1", node: "n1", pool: "main", task: "1", endpoint: "/run", declaredMs: seconds(10), size: "large",
+    call,
+    account: "alice",
+    tier: "free",
+    billedBy: "token",
+    request: null,
+    space: "alice/demo",
+    release: "rel_1",
+    replica: "p_1",
+    node: "n1",
+    pool: "main",
+    task: "1",
+    endpoint: "/run",
+    declaredMs: seconds(10),
+    size: "large",
     ...changes,
   };
   return { type: "schedule", terms };
@@ -104,7 +124,10 @@ async function rest(): Promise<void> {
 
 function isPending(promise: Promise<unknown>): Promise<boolean> {
   const pending = Symbol("pending");
-  return Promise.race([promise, rest().then(() => pending)]).then((first) => first === pending, () => false);
+  return Promise.race([promise, rest().then(() => pending)]).then(
+    (first) => first === pending,
+    () => false,
+  );
 }
 
 async function stageOf(engine: Engine, call: string): Promise<string | undefined> {
@@ -117,7 +140,9 @@ describe("Engine", () => {
     await (await world({ store }))[Symbol.asyncDispose]();
     await using second = await world({ store });
     const records = await second.journal.read(1, 10);
-    const epochs = records.flatMap(({ events }) => events.map((event) => (event.type === "writer-started" ? event.epoch : null)));
+    const epochs = records.flatMap(({ events }) =>
+      events.map((event) => (event.type === "writer-started" ? event.epoch : null)),
+    );
     assert.deepEqual(epochs, [1, 2]);
   });
 
@@ -155,7 +180,10 @@ describe("Engine", () => {
     await using here = await world();
     await ready(here.engine);
     const answers = await Promise.all([here.engine.submit(schedule("c_1")), here.engine.submit(schedule("c_2"))]);
-    assert.deepEqual(answers.map(({ index }) => index), [4, 5]);
+    assert.deepEqual(
+      answers.map(({ index }) => index),
+      [4, 5],
+    );
     assert.deepEqual([await stageOf(here.engine, "c_1"), await stageOf(here.engine, "c_2")], ["granted", "queued"]);
   });
 
@@ -173,12 +201,17 @@ describe("Engine", () => {
     const heard: string[] = [];
     const end = here.engine.subscribe((record) => heard.push(`record ${record.index}`));
     door.shut();
-    const answers = ["c_1", "c_2"].map((call) => here.engine.submit(schedule(call)).then(({ index }) => heard.push(`answer ${index}`)));
+    const answers = ["c_1", "c_2"].map((call) =>
+      here.engine.submit(schedule(call)).then(({ index }) => heard.push(`answer ${index}`)),
+    );
     await rest();
-    assert.deepEqual(heard, []);
+    assert.equal(heard.length, 0);
     door.open();
     await Promise.all(answers);
-    assert.deepEqual(heard.filter((line) => line.startsWith("record")), ["record 4", "record 5"]);
+    assert.deepEqual(
+      heard.filter((line) => line.startsWith("record")),
+      ["record 4", "record 5"],
+    );
     assert.ok(heard.indexOf("record 5") < heard.indexOf("answer 5"));
     end();
     await here.engine.submit(schedule("c_3"));
@@ -191,7 +224,12 @@ describe("Engine", () => {
     await here.engine.submit(schedule("c_1"));
     await here.engine.submit({ type: "attach", call: "c_1", fence: 1, pid: 7 });
     await here.engine.submit({
-      type: "end", call: "c_1", fence: 1, cause: "returned", usedMs: durationMs(5), workerAlive: false,
+      type: "end",
+      call: "c_1",
+      fence: 1,
+      cause: "returned",
+      usedMs: durationMs(5),
+      workerAlive: false,
     });
     const records = await here.journal.readWork("c_1");
     const types = records.flatMap(({ events }) => events.map(({ type }) => type));
@@ -269,9 +307,9 @@ describe("Engine", () => {
     await using here = await world({ beforeCommit: door.pass });
     await ready(here.engine);
     door.shut();
-    const answers = Array.from({ length: inFlightMax }, (_, i) => here.engine.submit(
-      { type: "open-account", account: `a${i}`, tier: "free" },
-    ));
+    const answers = Array.from({ length: inFlightMax }, (_, i) =>
+      here.engine.submit({ type: "open-account", account: `a${i}`, tier: "free" }),
+    );
     await assert.rejects(here.engine.submit(schedule("c_1")), { code: "engine-busy" });
     door.open();
     await Promise.all(answers);
@@ -287,8 +325,14 @@ describe("Engine", () => {
     await ready(here.engine);
     isBroken = true;
     const answers = await Promise.allSettled([here.engine.submit(schedule("c_1")), stageOf(here.engine, "c_1")]);
-    assert.deepEqual(answers.map(({ status }) => status), ["rejected", "rejected"]);
-    assert.deepEqual(here.failures.map(({ message }) => message), ["disk gone"]);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      ["rejected", "rejected"],
+    );
+    assert.deepEqual(
+      here.failures.map(({ message }) => message),
+      ["disk gone"],
+    );
     await assert.rejects(here.engine.submit(setPool), /disk gone/);
   });
 

@@ -71,14 +71,16 @@ export class SnapshotMismatch extends Error {
   readonly code = "snapshot-mismatch";
 
   constructor(index: number) {
-    super(`the snapshot after record ${index} does not give the state that it was taken of. Restore the data folder from a backup.`);
+    super(
+      `the snapshot after record ${index} does not give the state that it was taken of. Restore the data folder from a backup.`,
+    );
   }
 }
 
 /** Commands between decision and disk; at a slow disk's 10 ms a group, ten thousand is a second's worth of answers. */
 export const inFlightMax = 10_000;
 
-/** Encoding a full state holds everything up for a tenth of a second, so it is seldom; replay costs some 10 µs a record. */
+/** Encoding a full state holds everything up for 0.3 s, so it is seldom; replay costs some 5 µs a record. */
 const snapshotEveryDefault = 100_000;
 
 /** Records read at once while replaying. */

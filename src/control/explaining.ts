@@ -1,11 +1,9 @@
 /** Gathers what the two records hold of a work and lets the pure `explain` say what it means. */
 import type { Catalog } from "../catalog/catalog.ts";
 import type { CallView } from "../contract/api.ts";
-import type { Code } from "../evidence/codes.ts";
-import { codeRow, isCode, splitCode } from "../evidence/codes.ts";
-import type { Entry, WorkKind } from "../evidence/entry.ts";
-import { explain } from "../evidence/explain.ts";
-import type { Charge, Explanation } from "../evidence/verdict.ts";
+import type { WorkKind } from "../evidence/entry.ts";
+import { explain, explainCounted, explainSpace } from "../evidence/explain.ts";
+import type { Charge } from "../evidence/verdict.ts";
 import type { LinkedWork, WorkRecord } from "../evidence/work-record.ts";
 import type { Journal } from "../journal/index.ts";
 import { entriesOfRecord } from "../record/scheduler-view.ts";
@@ -119,34 +117,30 @@ export class Explaining {
     return { owner: space?.split("/")[0] ?? null, account: call?.account ?? fact("account") };
   }
 
-  /** A Space: why it is in its state, by the newest work that brought it there. */
+  /** A Space: why it is in its state, by the newest works that brought it there. */
   async #space(id: string): Promise<Explained | undefined> {
     const view = await this.#parts.spaces.view(id);
     if (!view) return undefined;
     const newest = view.replicas.at(-1);
-    const cause = view.build?.outcome === "failed" || !newest ? view.build?.id : newest.id;
-    const story = cause === undefined ? undefined : await this.explain(cause);
-    const sentence = `${id} is ${view.state} since ${view.since}: ${view.says}.`;
-    const base = story?.explanation ?? emptyExplanation(id, this.#parts.engine.durable);
-    const verdict = view.state === "running" ? null : base.verdict;
-    return { explanation: { ...base, id, sentence, verdict, outcome: view.state === "running" ? "ok" : base.outcome }, owner: view.owner, account: view.owner };
+    const [build, replica] = await Promise.all([
+      view.build ? this.#record(view.build.id, "build") : null,
+      newest ? this.#record(newest.id, "replica") : null,
+    ]);
+    const { state, since, says } = view;
+    const explanation = explainSpace({ id, state, since, says, build, replica, read: this.#readNow() });
+    return { explanation, owner: view.owner, account: view.owner };
   }
 
   /** Refusals that strangers can cause are counted, and say so. */
   async #counted(id: string): Promise<Explained | undefined> {
     const row = await this.#parts.evidence.readCounted(id);
-    if (!row) return undefined;
-    const code: Code = isCode(row.code) ? row.code : "control/failed";
-    const { owner, retry, next, says } = codeRow(code);
-    const [boundary, name] = splitCode(code);
-    const sentence = `${says} Counted, not recorded: ${row.count} such requests for host ${row.host} from ${row.block} in the minute of ${new Date(row.minute).toISOString()}.`;
-    const base = emptyExplanation(id, this.#parts.engine.durable);
-    const verdict = { boundary, code: name, owner, certainty: "proved" as const, sentence, retry, next, facts: [], inferred: [], ruledOut: {}, ruledOutBecause: {}, charge: null, known: null };
-    return { explanation: { ...base, outcome: "refused", sentence, verdict }, owner: null, account: "address:" };
+    return row ? { explanation: explainCounted(row, this.#readNow()), owner: null, account: anyone } : undefined;
+  }
+
+  #readNow(): WorkRecord["read"] {
+    return { journal: this.#parts.engine.durable, evidence: this.#parts.evidence.index() };
   }
 }
 
-function emptyExplanation(id: string, journal: number): Explanation {
-  const entries: readonly Entry[] = [];
-  return { id, kind: "request", outcome: "unknown", sentence: "", verdict: null, entries, gaps: [], links: [], read: { journal, evidence: 0 } };
-}
+/** What nobody with an account caused may be read by whoever has its id. */
+const anyone = "address:";

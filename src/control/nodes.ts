@@ -36,6 +36,8 @@ export interface LogPage {
   readonly complete: boolean;
 }
 
+/** Messages that cause no others are dealt with in one round. */
+const drainRounds = 100;
 /** How long a node may take to answer for a page of a log. */
 const logAnswerMs = 5_000;
 
@@ -50,6 +52,8 @@ interface Connection {
 export class Nodes {
   readonly #ports: NodesPorts;
   readonly #byName = new Map<string, Connection>();
+  /** Also those that are closed and still have messages to be dealt with. */
+  readonly #connections = new Set<Connection>();
   #reads = 0;
 
   constructor(ports: NodesPorts) {
@@ -59,10 +63,12 @@ export class Nodes {
   /** Takes a new connection; the node names itself with its `hello`. */
   connect(link: Link<ToAgent, ToServer>): void {
     const connection: Connection = { link, facts: undefined, queues: new Map(), reads: new Map() };
+    this.#connections.add(connection);
     link.onMessage((message) => this.#enqueue(connection, message));
     link.onClose(() => {
       const name = connection.facts?.node;
       if (name !== undefined && this.#byName.get(name) === connection) this.#byName.delete(name);
+      void Promise.all(connection.queues.values()).then(() => this.#connections.delete(connection));
     });
   }
 
@@ -92,6 +98,15 @@ export class Nodes {
   /** A connected node that builds this SDK. */
   builderFor(sdk: string): NodeFacts | undefined {
     return this.all.find(({ sdks }) => sdks.includes(sdk));
+  }
+
+  /** Resolves when every message that has arrived is dealt with; bounded, since a node may go on talking. */
+  async drained(): Promise<void> {
+    for (let round = 0; round < drainRounds; round++) {
+      const queues = [...this.#connections].flatMap(({ queues }) => [...queues.values()]);
+      if (queues.length === 0) return;
+      await Promise.all(queues);
+    }
   }
 
   /** A page of a replica's log, from its node; undefined when the node is away or does not answer in time. */

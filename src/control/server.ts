@@ -5,7 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { CallRow } from "../catalog/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
-import { pageLimit } from "../catalog/page.ts";
+import { pageToken, parsePageToken } from "../catalog/page.ts";
 import type { BoardView, CallView, CreateToken, Page, PoolView, QueueView, QuotaView, RequestView, SignedReceipt, StatusView } from "../contract/api.ts";
 import type { PoolSettings, TierName } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
@@ -23,7 +23,7 @@ import type { Journal } from "../journal/index.ts";
 import type { EvidenceStore } from "../record/store.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
-import { iso } from "../stdx/time.ts";
+import { instant, iso } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { Caller } from "./api.ts";
 import type { Builds } from "./builds.ts";
@@ -209,10 +209,11 @@ export class Server {
 
   async listRequests({ space, page, limit }: { space: string; page: string | undefined; limit: number }): Promise<Page<RequestView>> {
     await this.#parts.flushEvidence();
-    const before = page === undefined ? undefined : Buffer.from(page, "base64url").toString();
-    const items = await this.#parts.evidence.listRequests({ space, limit: pageLimit(limit), ...(before === undefined || Number.isNaN(Date.parse(before)) ? {} : { before }) });
+    const place = page === undefined ? undefined : parsePageToken(page);
+    const before = place && { before: iso(instant(place.order)), beforeId: place.id };
+    const items = await this.#parts.evidence.listRequests({ space, limit, ...before });
     const last = items.length === limit ? items.at(-1) : undefined;
-    return { items, next: last ? Buffer.from(last.at).toString("base64url") : null };
+    return { items, next: last ? pageToken({ order: Date.parse(last.at), id: last.id }) : null };
   }
 
   async listCalls({ account, page, limit }: { account: string; page: string | undefined; limit: number }): Promise<Page<CallView>> {

@@ -1,6 +1,6 @@
 import { test, describe } from "node:test";
 import assert from "node:assert/strict";
-import { ordinal, waitingView } from "./waiting.ts";
+import { waitingView } from "./waiting.ts";
 
 describe("waitingView", () => {
   const waiting = { position: 3, of: 5, estimateMs: 21_400, basis: "usual lengths", blockers: [] };
@@ -31,11 +31,5 @@ describe("waitingView", () => {
   test("tells slots that wait for an old worker apart from leased ones", () => {
     const [told] = waitingView({ ...waiting, blockers: [{ kind: "slots", leased: 3, clearing: 1, total: 4 }] }).blockers;
     assert.equal(told?.says, "3 of 4 slots are leased and 1 wait for an old worker's end");
-  });
-});
-
-describe("ordinal", () => {
-  test("knows the teens", () => {
-    assert.deepEqual([1, 2, 3, 4, 11, 12, 13, 21, 22, 111, 112].map(ordinal), ["1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "111th", "112th"]);
   });
 });

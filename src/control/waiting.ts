@@ -1,5 +1,6 @@
 /** The words for a call that waits: where it stands, about how long, and all that keeps it. One table for API, page and command line. */
 import type { WaitingView } from "../contract/api.ts";
+import { ordinal } from "../evidence/words.ts";
 import type { Blocker } from "../core/model.ts";
 
 /** What core knows of a waiting call (core/views.ts). */
@@ -38,10 +39,4 @@ function blockerSays(blocker: Blocker): string {
     case "whole-card":
       return `${blocker.size} needs a whole card`;
   }
-}
-
-/** 1st, 2nd, 3rd, 4th, 11th, 21st. */
-export function ordinal(n: number): string {
-  const suffix = n % 100 >= 11 && n % 100 <= 13 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th");
-  return `${n}${suffix}`;
 }

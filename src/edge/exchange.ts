@@ -7,20 +7,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-import { proxyErrorOf, problemOf } from "../http/problem.ts";
-import { writeProblem } from "../http/reply.ts";
 import type { Break } from "../http/page.ts";
 import { codeRow } from "../evidence/codes.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Draft } from "../evidence/entry.ts";
 import { instant } from "../stdx/time.ts";
+import { answerOwn, drain } from "./answers.ts";
+import type { OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
 import type { Asked } from "./ask.ts";
 import type { EdgeContext } from "./context.ts";
 import { callersTrace, echoedRequestId, passedHeaders, switchingHead, upstreamHead, visitorHeaders } from "./headers.ts";
 import type { AnswerAdditions } from "./headers.ts";
 import type { Hop } from "./hop.ts";
-import { drainMaxBytes, openEntriesAfterMs } from "./limits.ts";
+import { openEntriesAfterMs } from "./limits.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
 import type { IdentityRefusal, Visitor } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
@@ -38,6 +38,7 @@ export interface UpgradeEnd {
   readonly first: Buffer;
 }
 
+type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close">;
 type RoutedHop = Exclude<Hop, { kind: "console" }>;
 
 export class Exchange implements UpstreamUser, Waiter {
@@ -257,7 +258,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#upstream = undefined;
     this.#response.end(this.#held);
     this.#held = undefined;
-    if (!this.#bodyDone) this.#drainRequest();
+    if (!this.#bodyDone) drain(this.#request);
   }
 
   onUpgraded(first: Buffer): void {
@@ -321,7 +322,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   /** Refused by us, before the app was asked or without it. */
-  #refuse(code: Code, stoppedAt: Break, how: { detail?: string | undefined; retryAfterMs?: number | undefined; drafts?: readonly Draft[]; status?: number; close?: boolean }): void {
+  #refuse(code: Code, stoppedAt: Break, how: Manner & { readonly drafts?: readonly Draft[] }): void {
     this.#abandon();
     const status = how.status ?? codeRow(code).status;
     this.#write([
@@ -371,23 +372,11 @@ export class Exchange implements UpstreamUser, Waiter {
     return ask((this.#pool as Pool).replica.socket, name, this.work);
   }
 
-  #answer(code: Code, stoppedAt: Break, how: { detail?: string | undefined; retryAfterMs?: number | undefined; status?: number; close?: boolean }): void {
-    const response = this.#response;
-    if (response.headersSent) return void response.destroy();
-    writeProblem(this.#request, response, {
-      problem: problemOf(code, {
-        waybill: this.work,
-        explain: this.#context.explainUrl(this.work),
-        ...(how.detail === undefined ? {} : { detail: how.detail }),
-        ...(how.status === undefined ? {} : { status: how.status }),
-      }),
-      proxy: { deployment: this.#context.deploymentName, error: proxyErrorOf(code) },
-      stoppedAt,
-      headers: { "x-request-id": this.#requestId, "x-waybill-id": this.work },
-      ...(how.retryAfterMs === undefined ? {} : { retryAfterMs: how.retryAfterMs }),
-      close: how.close === true || this.#upgrade !== undefined,
-    });
-    if (!this.#request.complete) this.#drainRequest();
+  #answer(code: Code, stoppedAt: Break, how: Manner): void {
+    const { detail, retryAfterMs, status } = how;
+    const close = how.close === true || this.#upgrade !== undefined;
+    const own = { work: this.work, requestId: this.#requestId, code, stoppedAt, detail, retryAfterMs, status, close };
+    answerOwn(this.#context, this.#request, this.#response, own);
   }
 
   /** Looked at every sweep: what waited too long, and what has been open long enough to be written down. */
@@ -466,17 +455,6 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #write(drafts: readonly Draft[]): void {
     for (const draft of drafts) this.#context.emitter.write(draft);
-  }
-
-  #drainRequest(): void {
-    const request = this.#request;
-    let left = drainMaxBytes;
-    request.removeAllListeners("data");
-    request.on("data", (bytes: Buffer) => {
-      left -= bytes.length;
-      if (left < 0) request.socket.destroy();
-    });
-    request.resume();
   }
 
   #additions(status: number): AnswerAdditions {

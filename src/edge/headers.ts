@@ -21,7 +21,7 @@ export function upstreamHead(method: string, screened: Screened, add: Additions)
   return (
     `${method} ${screened.target} HTTP/1.1\r\nHost: ${screened.hostAsSent}\r\n${screened.forwardable}` +
     framingLine(screened.framing) +
-    `${screened.websocket ? "Connection: Upgrade\r\nUpgrade: websocket\r\n" : ""}` +
+    (screened.websocket ? "Connection: Upgrade\r\nUpgrade: websocket\r\n" : "") +
     `x-forwarded-for: ${add.address}\r\nx-forwarded-host: ${screened.hostAsSent}\r\nx-forwarded-proto: ${add.proto}\r\n` +
     `via: 1.1 ${add.deployment}\r\nx-request-id: ${add.requestId}\r\nx-waybill-id: ${add.request}\r\n` +
     `traceparent: ${add.traceparent}\r\nx-ip-token: ${add.ipToken}\r\n\r\n`
@@ -111,13 +111,12 @@ function framingLine(framing: Framing): string {
 
 /** What the app's own `Connection` lists. It cannot list away what frames the message. */
 function listedByConnection(raw: readonly string[]): readonly string[] {
-  let listed = nothing;
+  let value = "";
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i] as string;
-    if (name.length !== 10 || name.toLowerCase() !== "connection") continue;
-    listed = [...listed, ...connectionList(raw[i + 1] as string).filter((option) => option !== "content-length")];
+    if (name.length === 10 && name.toLowerCase() === "connection") value += `,${raw[i + 1] as string}`;
   }
-  return listed;
+  return value === "" ? nothing : connectionList(value).filter((option) => option !== "content-length");
 }
 
 const nothing: readonly string[] = [];

@@ -170,8 +170,8 @@ export class ResponseParser {
     const end = bytes.indexOf("\r\n", at, "latin1");
     if (end < 0) return bytes.length - at > chunkLineMax ? this.#fail("a chunk size that does not end") : at;
     const line = bytes.toString("latin1", at, end);
-    const match = /^([0-9a-fA-F]{1,12})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?$/.exec(line);
-    if (match === null || line.length > chunkLineMax) return this.#fail("a chunk size that is no number");
+    const match = /^([0-9a-fA-F]{1,12})(?:[ \t]*;.*)?$/.exec(line);
+    if (match === null || line.length > chunkLineMax || notInValue.test(line)) return this.#fail("a chunk size that is no number");
     this.#left = Number.parseInt(match[1] as string, 16);
     this.#state = this.#left === 0 ? "trailers" : "chunk-data";
     return end + 2;

@@ -12,9 +12,9 @@ export interface Tunnel {
   readonly fromApp: Buffer;
   /** The head of the 101 for the visitor, in latin1. */
   readonly head: string;
-  onCount(direction: "to-app" | "to-visitor", bytes: number): void;
+  readonly onCount: (direction: "to-app" | "to-visitor", bytes: number) => void;
   /** Once. `by` is the side that ended first; `errno` where it broke instead of ending. */
-  onClosed(end: { readonly by: "visitor" | "app"; readonly errno: string | undefined }): void;
+  readonly onClosed: (end: { readonly by: "visitor" | "app"; readonly errno: string | undefined }) => void;
 }
 
 export function tunnel({ visitor, fromVisitor, upstream, fromApp, head, onCount, onClosed }: Tunnel): void {

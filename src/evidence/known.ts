@@ -27,8 +27,3 @@ export const known = {
 } as const;
 
 export type KnownId = keyof typeof known;
-
-/** The sentence of a row; undefined for an id of another version. */
-export function knownSays(id: string): string | undefined {
-  return Object.hasOwn(known, id) ? known[id as KnownId] : undefined;
-}

@@ -1,5 +1,5 @@
 /** The shape of what `waybill explain` says. `explain.ts` computes it from the record alone. */
-import type { Boundary, Code, Owner, Retry } from "./codes.ts";
+import type { Boundary, Owner, Retry } from "./codes.ts";
 import type { Entry, Gap, WorkKind } from "./entry.ts";
 
 export type Certainty = "proved" | "likely" | "unknown";
@@ -69,6 +69,3 @@ export interface Explanation {
   /** The two indexes that were read: the same indexes give the same verdict. */
   readonly read: { readonly journal: number; readonly evidence: number };
 }
-
-/** What a code's full name is made of. */
-export type CodeName = Code;

@@ -115,7 +115,7 @@ export function voidedCall(cause: CallCause, hop: Hop, stage: "queued" | "grante
 
 export function settledCall(
   cause: CallCause,
-  { usedMs = 412, chargedMs = 412, rule = cause as string } = {},
+  { usedMs = 412, chargedMs = 412, rule = cause }: { usedMs?: number; chargedMs?: number; rule?: string } = {},
 ): WorkRecord {
   const { code } = callOutcomes[cause];
   const run =

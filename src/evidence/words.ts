@@ -56,7 +56,7 @@ function blockerSays(blocker: Json): string {
     case "ahead":
       return `${count(number("calls"), "call")} ahead`;
     case "whole-card":
-      return `${String(fact["size"])} waits for all slots of one card`;
+      return `${typeof fact["size"] === "string" ? fact["size"] : "it"} waits for all slots of one card`;
     default:
       return "";
   }

@@ -72,11 +72,19 @@ function checkDatabase(db: DatabaseSync, file: string, mark: Mark | null): Found
   const chain = checkChain(rowsAfter(db, file, start.index), start);
   if (mark === null) {
     if (chain.last.index === 0 && chain.bad === null) return { state: "whole", cutFrom: null, mark: start };
-    throw new JournalDamaged({ file: join(file, "..", markName), index: null, found: "the mark of the last acknowledged record is missing" });
+    throw new JournalDamaged({
+      file: join(file, "..", markName),
+      index: null,
+      found: "the mark of the last acknowledged record is missing",
+    });
   }
   if (chain.bad !== null && chain.bad.index <= mark.index) throw new JournalDamaged({ file, ...chain.bad });
   if (chain.last.index < mark.index) {
-    throw new JournalDamaged({ file, index: chain.last.index + 1, found: `it is missing; records up to ${mark.index} were acknowledged` });
+    throw new JournalDamaged({
+      file,
+      index: chain.last.index + 1,
+      found: `it is missing; records up to ${mark.index} were acknowledged`,
+    });
   }
   checkMarked(db, file, mark);
   return { state: "whole", cutFrom: chain.bad?.index ?? null, mark };
@@ -95,19 +103,28 @@ function checkMarked(db: DatabaseSync, file: string, mark: Mark): void {
 function snapshotStart(db: DatabaseSync, file: string): Mark {
   const row = db.prepare("SELECT idx, state_hash, digest, body FROM snapshots ORDER BY idx DESC LIMIT 1").get();
   if (row === undefined) return { index: 0, hash: genesisHash };
-  const snapshot: Snapshot = { index: row["idx"] as number, stateHash: row["state_hash"] as string, body: row["body"] as string };
+  const snapshot: Snapshot = {
+    index: row["idx"] as number,
+    stateHash: row["state_hash"] as string,
+    body: row["body"] as string,
+  };
   if (snapshotDigest(snapshot) !== row["digest"]) {
     throw new JournalDamaged({ file, index: snapshot.index, found: "the snapshot of the state after it was changed" });
   }
   if (snapshot.index === 0) return { index: 0, hash: genesisHash };
   const head = db.prepare("SELECT hash FROM journal WHERE idx = ?").get(snapshot.index);
-  if (head === undefined) throw new JournalDamaged({ file, index: snapshot.index, found: "it is missing, though a snapshot was taken after it" });
+  if (head === undefined)
+    throw new JournalDamaged({
+      file,
+      index: snapshot.index,
+      found: "it is missing, though a snapshot was taken after it",
+    });
   return { index: snapshot.index, hash: Buffer.from(head["hash"] as Uint8Array).toString("hex") };
 }
 
 function* rowsAfter(db: DatabaseSync, file: string, index: number): Generator<Row> {
   const statement = db.prepare("SELECT idx, at, hash, body FROM journal WHERE idx > ? ORDER BY idx LIMIT ?");
-  for (let from = index; ; ) {
+  for (let from = index; ;) {
     const rows = guarded(file, from + 1, () => statement.all(from, rowsAtOnce) as unknown as Row[]);
     yield* rows;
     const last = rows.at(-1);
@@ -118,7 +135,8 @@ function* rowsAfter(db: DatabaseSync, file: string, index: number): Generator<Ro
 
 function markOf(file: string): Mark | null {
   const read = readMark(file);
-  if (read.state === "bad") throw new JournalDamaged({ file, index: null, found: "the mark of the last acknowledged record can't be read" });
+  if (read.state === "bad")
+    throw new JournalDamaged({ file, index: null, found: "the mark of the last acknowledged record can't be read" });
   return read.state === "whole" ? read.mark : null;
 }
 
@@ -154,4 +172,3 @@ function guarded<T>(file: string, index: number | null, read: () => T): T {
     throw new JournalDamaged({ file, index, found: `SQLite says "${says}"` }, { cause });
   }
 }
-

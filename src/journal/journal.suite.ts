@@ -39,11 +39,16 @@ export function journalSuite(name: string, place: () => Promise<Place>): void {
       await using here = await place();
       await using journal = await here.open();
       const order: number[] = [];
-      await Promise.all(Array.from({ length: 200 }, async (_, i) => {
-        await journal.append(record(i + 1), []);
-        order.push(i + 1);
-      }));
-      assert.deepEqual(order, Array.from({ length: 200 }, (_, i) => i + 1));
+      await Promise.all(
+        Array.from({ length: 200 }, async (_, i) => {
+          await journal.append(record(i + 1), []);
+          order.push(i + 1);
+        }),
+      );
+      assert.deepEqual(
+        order,
+        Array.from({ length: 200 }, (_, i) => i + 1),
+      );
       assert.equal(journal.counters.records, 200);
       assert.ok(journal.counters.commits < 20, `${journal.counters.commits} commits`);
     });
@@ -63,8 +68,14 @@ export function journalSuite(name: string, place: () => Promise<Place>): void {
       await using journal = await here.open();
       const works = ["a", "b", "a", "c", "a"];
       await Promise.all(works.map((work, i) => journal.append(record(i + 1, work), [work, "all"])));
-      assert.deepEqual((await journal.readWork("a")).map((r) => r.index), [1, 3, 5]);
-      assert.deepEqual((await journal.readWork("all")).map((r) => r.index), [1, 2, 3, 4, 5]);
+      assert.deepEqual(
+        (await journal.readWork("a")).map((r) => r.index),
+        [1, 3, 5],
+      );
+      assert.deepEqual(
+        (await journal.readWork("all")).map((r) => r.index),
+        [1, 2, 3, 4, 5],
+      );
       assert.deepEqual(await journal.readWork("nobody"), []);
     });
 
@@ -136,7 +147,10 @@ export function journalSuite(name: string, place: () => Promise<Place>): void {
       await using journal = await here.open();
       const later = { v: 2, type: "call-attached", call: "c", pid: 1 };
       await journal.append({ ...record(1), events: [later as never] }, []);
-      await assert.rejects(journal.read(1, 1), { code: "event-version-unknown", message: /record 1 .*call-attached.*version 2/ });
+      await assert.rejects(journal.read(1, 1), {
+        code: "event-version-unknown",
+        message: /record 1 .*call-attached.*version 2/,
+      });
     });
   });
 }

@@ -99,7 +99,11 @@ export class MemoryJournal implements Journal {
     for (const [i, kept] of this.#store.records.entries()) {
       previous = chained(previous, kept.text);
       if (previous === kept.hash) continue;
-      throw new JournalDamaged({ file: place, index: i + 1, found: "its hash does not fit its content and the record before it" });
+      throw new JournalDamaged({
+        file: place,
+        index: i + 1,
+        found: "its hash does not fit its content and the record before it",
+      });
     }
     return { records: this.#store.records.length, hash: previous };
   }

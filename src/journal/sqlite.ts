@@ -26,7 +26,7 @@ export interface SqliteJournalOptions {
 export const backlogMax = 65_536;
 /** Questions that may wait for the thread. */
 const asksMax = 10_000;
-/** A pack leaves as soon as it is this large, so that the thread inserts while this one goes on deciding. */
+/** A pack leaves as soon as it is this large (some fifty records), so that the thread inserts while this one goes on deciding. */
 const packBytes = 16 * 1024;
 
 /**
@@ -36,7 +36,9 @@ const packBytes = 16 * 1024;
 export async function openSqliteJournal(options: SqliteJournalOptions): Promise<SqliteJournal> {
   await mkdir(options.folder, { recursive: true });
   const source = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
-  const thread = new Worker(new URL(source, import.meta.url), { workerData: { folder: options.folder } satisfies ThreadData });
+  const thread = new Worker(new URL(source, import.meta.url), {
+    workerData: { folder: options.folder } satisfies ThreadData,
+  });
   const opened = await firstMessage(thread);
   if (opened.kind === "not-opened") throw fromWire(opened.failure);
   assert(opened.kind === "opened", "the thread first says whether it opened");
@@ -107,7 +109,9 @@ export class SqliteJournal implements Journal {
   append(record: LedgerRecord, works: readonly string[]): Promise<void> {
     assert(record.index === this.#next, `L14: record ${record.index} follows ${this.#next - 1}`);
     assert(record.at >= this.#lastAt, "L14: time never decreases");
-    const failure = this.#stopped ?? (this.#next - this.#head.index > backlogMax ? new JournalBacklog(backlogMax) : undefined);
+    assert(!this.#closing, "a closed journal takes no record");
+    const failure =
+      this.#stopped ?? (this.#next - 1 - this.#head.index >= backlogMax ? new JournalBacklog(backlogMax) : undefined);
     if (failure !== undefined) return Promise.reject(failure);
     const packing = (this.#packing ??= this.#startPack());
     packing.packer.add(encodeRecord(record), record.at, works);
@@ -228,7 +232,9 @@ export class SqliteJournal implements Journal {
   }
 
   #decode(rows: readonly Row[]): readonly LedgerRecord[] {
-    return rows.map((row) => decodeRecord(Buffer.from(row.body).toString("utf8"), { index: row.idx, file: this.#file }));
+    return rows.map((row) =>
+      decodeRecord(Buffer.from(row.body).toString("utf8"), { index: row.idx, file: this.#file }),
+    );
   }
 }
 

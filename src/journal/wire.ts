@@ -29,7 +29,9 @@ export type AskName = keyof Asks;
 
 export type ToThread =
   | { readonly kind: "append"; readonly pack: Pack }
-  | { [N in AskName]: { readonly kind: "ask"; readonly id: number; readonly name: N; readonly ask: Asks[N]["ask"] } }[AskName];
+  | {
+      [N in AskName]: { readonly kind: "ask"; readonly id: number; readonly name: N; readonly ask: Asks[N]["ask"] };
+    }[AskName];
 
 export type FromThread =
   | { readonly kind: "opened"; readonly head: Head; readonly cutFrom: number | null }

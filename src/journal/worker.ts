@@ -47,13 +47,18 @@ class WritingThread {
       const { journal, cutFrom } = openJournal(folder);
       this.#journal = journal;
       this.#statements = new Statements(journal.db);
-      this.#mark = new LateMark(new MarkFile(join(folder, markName), journal.head), journal.head, (error) => this.#stop(error));
+      this.#mark = new LateMark(new MarkFile(join(folder, markName), journal.head), journal.head, (error) =>
+        this.#stop(error),
+      );
       this.#post({ kind: "opened", head: journal.head, cutFrom });
     } catch (error) {
       this.#lock.close();
       throw error;
     }
-    port.on("message", (message: ToThread) => this.#take(message));
+  }
+
+  listen(): void {
+    this.#port.on("message", (message: ToThread) => this.#take(message));
   }
 
   #take(message: ToThread): void {
@@ -217,7 +222,7 @@ function openJournal(folder: string): { journal: JournalDatabase; cutFrom: numbe
 assert(parentPort, "this module runs as a thread");
 const { folder } = workerData as ThreadData;
 try {
-  new WritingThread(parentPort, folder);
+  new WritingThread(parentPort, folder).listen();
 } catch (error) {
   parentPort.postMessage({ kind: "not-opened", failure: toWire(error) } satisfies FromThread);
   parentPort.close();

@@ -1,6 +1,8 @@
 /** The only reader of the environment: names here are the names that an operator types. All problems are told at once. */
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
+import { queueLimits } from "../build/queue.ts";
+import type { BuildLimits } from "../control/builds.ts";
 import type { UpOptions } from "../cli/world.ts";
 import type { EdgeLimits } from "../edge/limits.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
@@ -22,7 +24,7 @@ export interface PlatformConfig {
   readonly appsDomain: string;
   /** `2x2`, or null: the machine's own cards. */
   readonly simulateGpus: string | null;
-  readonly build: { readonly queueMax: number; readonly queueMs: DurationMs; readonly buildMs: DurationMs };
+  readonly build: BuildLimits;
   /** How long a replica may take to listen where its Space does not say. */
   readonly startMs: DurationMs;
   readonly edge: Partial<EdgeLimits>;
@@ -50,8 +52,8 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   }
   const appsDomain = env["WAYBILL_APPS_DOMAIN"] ?? "localhost";
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain)) problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
-  const queueMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? seconds(600);
-  const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? seconds(1800);
+  const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? queueLimits.waitMs;
+  const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? queueLimits.buildMs;
   const startMs = read.seconds("WAYBILL_START_SECONDS") ?? seconds(1800);
   const responseWithinMs = read.seconds("WAYBILL_RESPONSE_SECONDS");
   if (problems.length > 0) return { ok: false, problems };
@@ -60,7 +62,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     listen: { address: "127.0.0.1", port: port ?? defaultPort, next: port === undefined },
     appsDomain,
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
-    build: { queueMax: 100, queueMs, buildMs },
+    build: { ...queueLimits, queueMax: 100, waitMs, buildMs },
     startMs,
     edge: responseWithinMs === undefined ? {} : { responseWithinMs },
   };

@@ -115,10 +115,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     replicas,
     serverEpoch: edgeSpool.epoch,
     calls: () => calls,
-    onNode: async ({ node }) => {
+    onNode: async ({ node, sdks }) => {
       await calls.tellAll(node);
       await spaces.onNode(node);
-      builds.dispatch();
+      await builds.onBuilder({ builder: node, sdks, parallel: 1 });
     },
     onReplica: async (status) => {
       await builds.onReplica(status);
@@ -152,7 +152,6 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     random,
     limits: config.build,
     folder: join(config.data, "builds"),
-    builder: () => nodes.all[0]?.node,
     send: (node, message) => nodes.send(node, message),
     repositoryOf: (space) => repositories.repositoryOf(space),
     startMs,
@@ -228,6 +227,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         consoleHosts: [config.appsDomain, "localhost", "127.0.0.1"],
         limits: config.edge,
         explainUrl: (id) => `http://${config.appsDomain}:${port()}/w/${id}`,
+        onVisitorGone: (request) => void calls.visitorGone(request).catch((error: unknown) => onFailure("a visitor's leave", error)),
         onError: (error) => onFailure("the edge", error),
       }),
     ),
@@ -238,8 +238,9 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
 
   const link = memoryLink();
   nodes.connect(link.server);
+  stack.defer(() => nodes.drained());
   const agentSpools = join(config.data, "node", "spool");
-  const agentSpool = stack.use(await openSpool({ folder: agentSpools, name: "agent", clock, random, onFailure: (error) => onFailure("the agent's spool", error) }));
+  const agentSpool = stack.use(await openSpool({ folder: agentSpools, name: `agent-${nodeName}`, clock, random, onFailure: (error) => onFailure("the agent's spool", error) }));
   const devices = config.simulateGpus === null ? (await discover()).devices : (parseSimulated(config.simulateGpus) ?? []);
   const source = fileURLToPath(import.meta.url).endsWith(".ts");
   const folder = join(config.data, "node");

@@ -103,7 +103,7 @@ function viewOfRow(row: Record<string, unknown>): RequestView {
     status: Number(row["status"] ?? 0),
     answeredBy: row["answered_by"] === "app" ? "app" : "edge",
     outcome: row["outcome"] as RequestView["outcome"],
-    code: row["code"] === null ? null : String(row["code"]),
+    code: typeof row["code"] === "string" ? row["code"] : null,
     ms: Math.max(0, Number(row["ended"] ?? at) - at),
     account: text(row["account"]),
   };

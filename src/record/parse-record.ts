@@ -17,23 +17,26 @@ export function parseRecord(
 ): SpoolLine | undefined {
   const body = record.body;
   if (!isRecord(body) || body["emitter"] !== batch.emitter || body["epoch"] !== batch.epoch) return undefined;
-  if (!isCount(body["seq"]) || body["seq"] === 0 || !isInstant(body["at"])) return undefined;
-  return hasShape(record.kind, body, batch) ? ({ kind: record.kind, body } as unknown as SpoolLine) : undefined;
+  const seq = body["seq"];
+  if (!isCount(seq) || seq === 0 || !isInstant(body["at"])) return undefined;
+  return hasShape(record.kind, body, `${batch.emitter}/${batch.epoch}/${seq}`)
+    ? ({ kind: record.kind, body } as unknown as SpoolLine)
+    : undefined;
 }
 
-function hasShape(kind: string, body: Facts, batch: Pick<EvidenceBatch, "emitter" | "epoch">): boolean {
+function hasShape(kind: string, body: Facts, id: string): boolean {
   switch (kind) {
     case "entry":
       return (
-        body["id"] === `${batch.emitter}/${batch.epoch}/${String(body["seq"])}` &&
+        body["id"] === id &&
         isText(body["work"]) &&
-        hops.has(String(body["hop"])) &&
-        markSet.has(String(body["mark"])) &&
+        isOneOf(hops, body["hop"]) &&
+        isOneOf(markSet, body["mark"]) &&
         isRecord(body["facts"])
       );
     case "packed":
       return (
-        isText(body["work"]) && kindSet.has(String(body["kind"])) && isStages(body["stages"]) && isRecord(body["facts"])
+        isText(body["work"]) && isOneOf(kindSet, body["kind"]) && isStages(body["stages"]) && isRecord(body["facts"])
       );
     case "watermark":
       return (
@@ -54,7 +57,7 @@ function isStages(value: unknown): boolean {
       (stage) =>
         Array.isArray(stage) &&
         stage.length === 2 &&
-        hops.has(String(stage[0])) &&
+        isOneOf(hops, stage[0]) &&
         typeof stage[1] === "number" &&
         Number.isFinite(stage[1]),
     )
@@ -67,6 +70,10 @@ function isCounts(value: unknown): boolean {
 
 function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isOneOf(words: ReadonlySet<string>, value: unknown): boolean {
+  return typeof value === "string" && words.has(value);
 }
 
 function isText(value: unknown): boolean {

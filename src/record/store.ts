@@ -34,7 +34,7 @@ const pendingMax = 10_000;
 /** Opens the store and starts its thread. Rejects where the file can't be opened or has another schema. */
 export async function openEvidenceStore(options: EvidenceStoreOptions): Promise<EvidenceStore> {
   await mkdir(dirname(options.path), { recursive: true });
-  const file = import.meta.url.endsWith(".ts") ? "./store-worker.ts" : "./store-worker.js";
+  const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
   const worker = new Worker(new URL(file, import.meta.url), { workerData: { path: options.path }, execArgv: [] });
   const store = new EvidenceStore(worker, options);
   try {

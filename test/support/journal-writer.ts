@@ -25,7 +25,11 @@ async function appendForever(journal: Journal): Promise<never> {
   const worker = async (): Promise<never> => {
     for (;;) {
       const index = next++;
-      const record: LedgerRecord = { index, at: instant(index), events: [{ v: 1, type: "visitor-left", call: `c_${index}` }] };
+      const record: LedgerRecord = {
+        index,
+        at: instant(index),
+        events: [{ v: 1, type: "visitor-left", call: `c_${index}` }],
+      };
       await journal.append(record, [`c_${index}`]);
       say(index);
     }
@@ -41,8 +45,20 @@ async function cycleForever(engine: Engine): Promise<never> {
     for (let n = 0; ; n++) {
       const call = `c_${process.pid}_${i}_${n}`;
       const terms = {
-        call, account: `a${i}`, tier: "unlimited", billedBy: "token", request: null, space: "a/b", release: "r", replica: "p_1",
-        node: "n1", pool: "main", task: "t", endpoint: "/run", declaredMs: seconds(1), size: "large",
+        call,
+        account: `a${i}`,
+        tier: "unlimited",
+        billedBy: "token",
+        request: null,
+        space: "a/b",
+        release: "r",
+        replica: "p_1",
+        node: "n1",
+        pool: "main",
+        task: "t",
+        endpoint: "/run",
+        declaredMs: seconds(1),
+        size: "large",
       } as const;
       const scheduled = await engine.submit({ type: "schedule", terms });
       say(scheduled.index);

@@ -14,7 +14,6 @@ import { linuxProcesses } from "../../src/runtime/processes.ts";
 import { durationMs } from "../../src/stdx/time.ts";
 
 export const tools: LaunchTools = {
-  compileCache: join(tmpdir(), "waybill-test-compiled"),
   nodePath: process.execPath,
   shimEntry: resolve(import.meta.dirname, "../../src/main/shim.ts"),
 };
@@ -98,7 +97,7 @@ export function bench(): Bench {
 }
 
 export async function started(plan: LaunchPlan): Promise<Started> {
-  return watch(await launch(plan, tools), plan);
+  return watch(await launch(plan, { ...tools, compileCache: join(dirname(plan.folder), "compiled") }), plan);
 }
 
 export function watch(link: ReplicaLink, plan: LaunchPlan): Started {

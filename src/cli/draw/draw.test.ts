@@ -145,7 +145,7 @@ describe("drawExplanation", () => {
     "verdict    gpu / queue-timeout  proved",
     "owner      ■ platform: No GPU became free within the 60 s limit of pool main.",
     "charged    0 s of 60 s held; 60 s given back (receipt r_7kq)",
-    "facts      12:00:07.311  gpu.admit     done    heldMs 60 s, account alice",
+    "facts      12:00:07.311  gpu.admit     done    held 60 s, account alice",
     "           12:00:07.312  gpu.queue     took    position 3",
     "inferred   nothing",
     "ruled out  identity: alice was verified (gpu.admit done)",
@@ -170,6 +170,16 @@ describe("drawExplanation", () => {
       "gpu.release      |                    |  never happened",
       "gpu.settle       |                    |  never happened",
     ));
+  });
+  test("at 60 columns puts facts under their hop and keeps every line within the width", () => {
+    const drawn = drawExplanation(narrow, explanation, { hops: false }).split("\n");
+    assert.deepEqual(drawn.slice(3, 7), [
+      "charged    0 s of 60 s held; 60 s given back (receipt r_7kq)",
+      "facts      12:00:07.311  gpu.admit     done",
+      "               held 60 s, account alice",
+      "           12:00:07.312  gpu.queue     took",
+    ]);
+    assert.deepEqual(drawn.filter((line) => line.length > 60), []);
   });
   test("of a work that went well is its sentence", () => {
     assert.equal(drawExplanation(narrow, { ...explanation, outcome: "ok", verdict: null, gaps: [], sentence: "It ran for 0.4 s on n1 gpu0/1 and was charged 0.4 s, as the receipt says." }, { hops: false }), text(

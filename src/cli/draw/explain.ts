@@ -1,12 +1,16 @@
 /** The verdict of a work, and its hops, as `waybill explain` prints them. Renders the record; decides nothing. */
 import type { Entry, Facts, Hop, Json } from "../../evidence/entry.ts";
 import { hopsOf } from "../../evidence/entry.ts";
+import { blockersSay } from "../../evidence/words.ts";
 import type { Charge, Explanation, Link, Verdict } from "../../evidence/verdict.ts";
 import { outcomeWords, ownerGlyphs } from "../words.ts";
 import type { Paper } from "./paper.ts";
 import { lengthOf, secondsOf, timeOf, tone, wrap } from "./paper.ts";
 
 const labelWidth = 11;
+/** From this width on facts stand beside their hop, else under it. */
+const wideColumns = 80;
+const narrowIndent = 4;
 /** Facts that other lines say already. */
 const factsSaidElsewhere: ReadonlySet<string> = new Set(["code", "channel", "number", "closed", "link"]);
 
@@ -52,7 +56,11 @@ function labelled(label: string, lines: readonly string[]): (readonly [string, s
 function factLine(paper: Paper, entries: readonly Entry[], id: string): string {
   const entry = entries.find((one) => one.id === id);
   if (!entry) return id;
-  return `${timeOf(paper, entry.at)}  ${entry.hop.padEnd(13)} ${entry.mark.padEnd(7)} ${factsOf(entry.facts)}`.trimEnd();
+  const head = `${timeOf(paper, entry.at)}  ${entry.hop.padEnd(13)} ${entry.mark.padEnd(7)} `;
+  const indent = labelWidth + (paper.width < wideColumns ? narrowIndent : head.length);
+  const facts = factsOf(entry.facts);
+  if (paper.width >= wideColumns || facts === "") return (head + wrap(facts, paper.width, indent)).trimEnd();
+  return `${head.trimEnd()}\n${" ".repeat(indent)}${wrap(facts, paper.width, indent)}`;
 }
 
 function ruledOut(verdict: Verdict, entries: readonly Entry[]): string[] {
@@ -66,12 +74,14 @@ function ruledOut(verdict: Verdict, entries: readonly Entry[]): string[] {
 function factsOf(facts: Facts): string {
   return Object.entries(facts)
     .filter(([name]) => !factsSaidElsewhere.has(name))
-    .map(([name, value]) => `${name} ${valueSays(name, value)}`)
+    .map(([name, value]) => `${name.replace(/Ms$/, "")} ${valueSays(name, value)}`)
     .join(", ");
 }
 
 function valueSays(name: string, value: Json): string {
-  if (typeof value === "number" && name.endsWith("Ms")) return lengthOf(value);
+  if (typeof value === "number" && name.endsWith("Ms")) return secondsOf(value);
+  if (name === "blockers") return blockersSay(value);
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value.join(" ");
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 

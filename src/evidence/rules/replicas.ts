@@ -53,8 +53,13 @@ function several(codes: readonly Code[], final: readonly Entry[]): Finding {
 }
 
 function finding(code: Code, certainty: "proved" | "likely", ends: readonly Entry[]): Finding {
-  const ended = ends.find((entry) => codeOf(entry) === code) ?? (ends[0] as Entry);
-  return { code, certainty, sentence: because(ended, sentenceOf(code, ended)), facts: ends };
+  const ended = ends.find((entry) => codeOf(entry) === code);
+  return {
+    code,
+    certainty,
+    sentence: ended ? because(ended, sentenceOf(code, ended)) : codeRow(code).says,
+    facts: ends,
+  };
 }
 
 function sentenceOf(code: Code, { facts }: Entry): string {

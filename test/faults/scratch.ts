@@ -1,0 +1,15 @@
+import { Platform, visit } from "../support/platform.ts";
+const t = performance.now();
+const p = await Platform.start();
+console.log("up", performance.now()-t);
+const alice = await p.account("alice");
+const app = await p.deploy(alice, "fix");
+console.log("deployed", performance.now()-t, app.deployed.ok, app.deployed.says, app.url);
+console.log(await visit(app.url + "/gpu/hold?seconds=0.2", alice));
+const b = await visit(app.url + "/gpu/breaks", alice);
+console.log(b.text, JSON.stringify(await alice.client.explain(b.call)));
+const d = await visit(app.url + "/destroy", alice);
+console.log(d.text, JSON.stringify(await alice.client.explain(d.work), null, 1));
+console.log("end", performance.now()-t);
+await p[Symbol.asyncDispose]();
+console.log("disposed", performance.now()-t);

@@ -1,0 +1,276 @@
+/** A real `waybill up` in a folder of its own: started, asked, killed, started again, and all of it ended at the end. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { WaybillClient } from "../../src/client/api.ts";
+import { deployFolder, type Deployed, type DeployEvent } from "../../src/client/deploy.ts";
+import { readApp, readShim } from "../../src/runtime/folder.ts";
+import { isAlive, linuxProcesses, type ProcessName } from "../../src/runtime/processes.ts";
+
+export const fixtureApp = resolve(import.meta.dirname, "../faults/apps/fixture");
+const waybill = resolve(import.meta.dirname, "../../bin/waybill.js");
+/** A busy machine starts it in a few seconds; more is a hang. */
+const readyWithinMs = 30_000;
+const stopWithinMs = 30_000;
+const pollMs = 20;
+
+/** Polls until `look` gives something that is not undefined, null or false; fails after `withinMs` with `says`. */
+export async function until<T>(says: string, look: () => T | Promise<T>, withinMs = 15_000): Promise<NonNullable<Exclude<T, false>>> {
+  const since = performance.now();
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== null && found !== false) return found as NonNullable<Exclude<T, false>>;
+    if (performance.now() - since > withinMs) throw new Error(`not within ${withinMs} ms: ${says}`);
+    await new Promise((done) => setTimeout(done, pollMs));
+  }
+}
+
+export interface UpOptions {
+  /** `2x2`; null: the machine's own cards, none on most. */
+  readonly gpus?: string | null;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Account {
+  readonly name: string;
+  readonly token: string;
+  readonly client: WaybillClient;
+}
+
+export interface App {
+  readonly space: string;
+  readonly deployed: Deployed;
+  /** Its numeric address: every client reaches it without a name. */
+  readonly url: string;
+}
+
+export class Platform implements AsyncDisposable {
+  /** The temporary folder: `data/` in it is the platform's. */
+  readonly folder: string;
+  /** What the platform printed on standard error, all starts together. */
+  readonly log: string[] = [];
+  readonly #options: UpOptions;
+  #child: ChildProcess | undefined;
+  #port = 0;
+  #ready: { readonly url: string; readonly token: string } = { url: "", token: "" };
+  #folders = 0;
+
+  private constructor(options: UpOptions) {
+    this.#options = options;
+    this.folder = mkdtempSync(join(tmpdir(), "wb-up-"));
+  }
+
+  static async start(options: UpOptions = {}): Promise<Platform> {
+    const platform = new Platform(options);
+    try {
+      await platform.up();
+    } catch (error) {
+      await platform[Symbol.asyncDispose]();
+      throw error;
+    }
+    return platform;
+  }
+
+  get data(): string {
+    return join(this.folder, "data");
+  }
+
+  get url(): string {
+    return this.#ready.url;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** An administrator's client; each start has its own token. */
+  get admin(): WaybillClient {
+    return new WaybillClient(this.#ready);
+  }
+
+  /** Starts it on its data folder, after the first time on the port that it had. */
+  async up(): Promise<void> {
+    const child = start(this.data, this.#port, this.#options);
+    this.#child = child;
+    createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", (line) => this.log.push(line));
+    const ready = await firstLine(child).catch((error: unknown) => {
+      throw new Error(`${String(error)}\n${this.log.slice(-20).join("\n")}`);
+    });
+    this.#ready = JSON.parse(ready) as { url: string; token: string };
+    this.#port = Number(new URL(this.#ready.url).port);
+  }
+
+  async kill(): Promise<void> {
+    const ended = this.#ended();
+    this.#child?.kill("SIGKILL");
+    await ended;
+  }
+
+  /** SIGKILL, and up again. */
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.up();
+  }
+
+  /** SIGTERM; resolves with the exit code. */
+  async stop(): Promise<number | null> {
+    const ended = this.#ended();
+    this.#child?.kill("SIGTERM");
+    const late = setTimeout(() => this.#child?.kill("SIGKILL"), stopWithinMs);
+    await ended;
+    clearTimeout(late);
+    return this.#child?.exitCode ?? null;
+  }
+
+  async account(name: string, tier: "free" | "pro" | "enterprise" | "unlimited" = "free"): Promise<Account> {
+    const { token } = await this.admin.createToken({ account: name, create: true, tier });
+    return { name, token, client: new WaybillClient({ url: this.url, token }) };
+  }
+
+  /** Deploys these files (name → text); those of the fixture app where none are given. */
+  async deploy(account: Account, name: string, files: Readonly<Record<string, string>> = {}, onEvent?: (event: DeployEvent) => void): Promise<App> {
+    const space = `${account.name}/${name}`;
+    const folder = this.write({ ...fixtureFiles(), ...files });
+    const deployed = await deployFolder(account.client, folder, space, { waitMs: 120_000, onEvent });
+    return { space, deployed, url: deployed.space.addresses.at(-1) ?? "" };
+  }
+
+  /** Writes files into a fresh folder; an empty text leaves the file out. */
+  write(files: Readonly<Record<string, string>>): string {
+    const folder = join(this.folder, `app${++this.#folders}`);
+    for (const [name, text] of Object.entries(files)) {
+      if (text === "") continue;
+      const path = join(folder, name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, text);
+    }
+    return folder;
+  }
+
+  /** The ready replica of a Space, its shim and its app. */
+  async replica(space: string): Promise<Replica> {
+    const { replicas } = await this.admin.space(space);
+    const id = replicas.findLast(({ phase }) => phase === "ready")?.id;
+    if (id === undefined) throw new Error(`${space} has no ready replica: ${JSON.stringify(replicas)}`);
+    return this.replicaOf(id);
+  }
+
+  replicaOf(id: string): Replica {
+    const folder = join(this.data, "node", "replicas", id);
+    const shim = readShim(folder);
+    const app = readApp(folder);
+    if (!shim || !app) throw new Error(`replica ${id} has not begun`);
+    return { id, folder, shim, app, workers: () => workersOf(id) };
+  }
+
+  /** Processes that this platform started and that still live: shims, apps and workers. */
+  leftovers(): readonly ProcessName[] {
+    return everyProcessOf(this.data);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child && this.#child.exitCode === null && this.#child.signalCode === null) await this.stop();
+    const processes = linuxProcesses();
+    for (const one of this.leftovers()) processes.signal(one, "SIGKILL");
+    await until("all that the platform started has ended", () => this.leftovers().length === 0).catch(() => undefined); // Reported by who looks for it.
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #ended(): Promise<void> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+    return new Promise((done) => child.once("exit", () => done()));
+  }
+}
+
+export interface Replica {
+  readonly id: string;
+  readonly folder: string;
+  readonly shim: ProcessName;
+  readonly app: ProcessName;
+  /** Its GPU workers that live now. */
+  workers(): readonly ProcessName[];
+}
+
+export function killProcess(name: ProcessName, signal: NodeJS.Signals = "SIGKILL"): void {
+  linuxProcesses().signal(name, signal);
+}
+
+export function lives(name: ProcessName): boolean {
+  return isAlive(linuxProcesses(), name);
+}
+
+/** `waybill up` that is not expected to come up: its exit code and what it printed. */
+export async function upRefused(data: string, port: number, env: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Promise<{ code: number | null; out: string; err: string }> {
+  const child = start(data, port, { env }, args);
+  const parts = { out: "", err: "" };
+  child.stdout?.on("data", (bytes: Buffer) => (parts.out += bytes.toString()));
+  child.stderr?.on("data", (bytes: Buffer) => (parts.err += bytes.toString()));
+  const late = setTimeout(() => child.kill("SIGKILL"), readyWithinMs);
+  await new Promise((done) => child.once("close", done));
+  clearTimeout(late);
+  return { code: child.exitCode, ...parts };
+}
+
+export function fixtureFiles(): Record<string, string> {
+  return Object.fromEntries(readdirSync(fixtureApp).map((name) => [name, readFileSync(join(fixtureApp, name), "utf8")]));
+}
+
+/** A request as a visitor makes it. `work` is the id that the answer bears. */
+export async function visit(url: string, account?: Account, init: RequestInit = {}): Promise<{ status: number; work: string; call: string; text: string; headers: Headers }> {
+  const headers = new Headers(init.headers);
+  if (account) headers.set("authorization", `Bearer ${account.token}`);
+  const response = await fetch(url, { ...init, headers });
+  const text = await response.text();
+  return { status: response.status, work: response.headers.get("x-waybill-id") ?? "", call: response.headers.get("x-gpu-call") ?? "", text, headers: response.headers };
+}
+
+function start(data: string, port: number, { gpus = "2x2", env = {} }: UpOptions, args: readonly string[] = []): ChildProcess {
+  const cards = gpus === null ? [] : ["--simulate-gpus", gpus];
+  const all = [waybill, "up", "--data", data, "--port", String(port), ...cards, "--sandbox", "none", "--json", ...args];
+  // A group of its own, so that a Ctrl-C at the terminal reaches us alone; its home is not the user's.
+  return spawn(process.execPath, all, { stdio: ["ignore", "pipe", "pipe"], detached: true, env: { ...process.env, XDG_CONFIG_HOME: join(dirname(data), "config"), ...env } });
+}
+
+function firstLine(child: ChildProcess): Promise<string> {
+  return new Promise((done, reject) => {
+    const late = setTimeout(() => reject(new Error(`no ready line within ${readyWithinMs / 1000} s`)), readyWithinMs);
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }).once("line", (line) => {
+      clearTimeout(late);
+      done(line);
+    });
+    child.once("exit", (code, signal) => {
+      clearTimeout(late);
+      reject(new Error(`waybill up ended (${code ?? signal}) before it was ready`));
+    });
+  });
+}
+
+function workersOf(replica: string): readonly ProcessName[] {
+  const processes = linuxProcesses();
+  return processes
+    .all()
+    .filter(({ pid, state }) => state !== "Z" && argumentsOf(pid).includes("waybill-gpu-worker") && processes.hasMarker(pid, `WAYBILL_REPLICA=${replica}`))
+    .map(({ pid, start }) => ({ pid, start }));
+}
+
+function everyProcessOf(data: string): readonly ProcessName[] {
+  const root = join(data, "node", "replicas");
+  if (!existsSync(root)) return [];
+  const ids = readdirSync(root);
+  const processes = linuxProcesses();
+  const shims = ids.flatMap((id) => readShim(join(root, id)) ?? []).filter((shim) => isAlive(processes, shim));
+  const markers = ids.map((id) => `WAYBILL_REPLICA=${id}`);
+  const others = processes.all().filter(({ pid, state }) => state !== "Z" && markers.some((marker) => processes.hasMarker(pid, marker)));
+  return [...shims, ...others.map(({ pid, start }) => ({ pid, start }))];
+}
+
+function argumentsOf(pid: number): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  } catch {
+    return []; // It ended meanwhile.
+  }
+}

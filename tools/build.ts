@@ -1,0 +1,9 @@
+/** Compiles the parts into `dist/`, as the published package holds them: Node strips no types under node_modules. */
+import { spawnSync } from "node:child_process";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+for (const folder of ["dist", join(".cache", "tsbuild")]) rmSync(join(root, folder), { recursive: true, force: true });
+const done = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-b", "src/main"], { cwd: root, stdio: ["ignore", 2, 2] });
+process.exitCode = done.status ?? 1;
