@@ -164,7 +164,6 @@ describe("a call", () => {
     const client = rawPost(`${r.url}/schedule?taskId=1`);
     const request = await r.scheduled();
     assert.equal((await r.post("/queue-size", "GET")).text, "1");
-    setTimeout(() => console.error(client.reads, r.one.messages, readFileSync(join(r.one.plan.folder,"shim.out"),"utf8")), 7500);
     await until("two pings", () => client.reads.filter((read) => read.includes("event: ping")).length >= 2, 8_000);
     r.grant(request.call);
     await until("the stream has ended", client.closed);

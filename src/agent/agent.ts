@@ -73,6 +73,9 @@ class NodeAgent implements Agent {
   readonly #builds: BuildDesk;
   #link: AgentEnd | undefined;
   #timers: NodeJS.Timeout[] = [];
+  /** Numbers of the grants that were taken since the last answer about their channel. */
+  #taken: number[] = [];
+  #answeredUpTo: number;
   /** Connections so far: what came of an older one is not taken for the newer. */
   #connections = 0;
 
@@ -81,6 +84,7 @@ class NodeAgent implements Agent {
     this.#options = options;
     this.#timing = options.timing ?? agentTiming;
     this.#fences = new Fences(options.folder);
+    this.#answeredUpTo = this.#fences.tookGrants;
     const send = (message: ToServer): void => this.#send(message);
     const ship = (batch: Extract<ToServer, { type: "evidence" }>["batch"]): boolean => {
       this.#send({ type: "evidence", batch });
@@ -139,6 +143,8 @@ class NodeAgent implements Agent {
       case "cancel-build":
         return this.#builds.cancel(message.build);
       case "grant":
+        // A repeat names a number that was answered for: the answer stands.
+        if (message.number > this.#answeredUpTo && !this.#taken.includes(message.number)) this.#taken.push(message.number);
         return this.#passFenced(message, this.#fences.admitGrant(message));
       case "clear":
         return this.#passFenced(message, this.#fences.admit([message.slot], message.fence));
@@ -162,8 +168,8 @@ class NodeAgent implements Agent {
 
   /** The server has taken in our hello: what may have been lost with an older connection is said again. */
   #welcome(): void {
-    this.#replicas.welcomed();
     this.#replicas.tellAgain();
+    this.#replicas.welcomed();
     this.#builds.tellAgain();
     this.#shipping.again();
     this.#heartbeat();
@@ -188,6 +194,19 @@ class NodeAgent implements Agent {
 
   #heartbeat(): void {
     this.#send({ type: "heartbeat", node: this.#options.node, tookGrants: this.#fences.tookGrants });
+    this.#answerForGrants();
+  }
+
+  /** Writes which grants of the scheduler's channel have arrived: whatever is missing among them did not. */
+  #answerForGrants(): void {
+    if (this.#taken.length === 0) return;
+    const taken = this.#taken.splice(0);
+    const from = this.#answeredUpTo;
+    this.#answeredUpTo = Math.max(from, ...taken);
+    const { emitter, node, log } = this.#options;
+    emitter
+      .answer({ channel: `scheduler→${node}`, from, upTo: this.#answeredUpTo, taken })
+      .catch((error: unknown) => log.warn({ error: String(error) }, "the answer for taken grants could not be written"));
   }
 
   // Without a connection nothing is kept: the next `welcome` makes everybody say again what was not acknowledged.

@@ -49,7 +49,7 @@ type State = "waiting" | "launching" | "running" | "dead";
 interface Held {
   readonly replica: string;
   readonly folder: string;
-  /** Null for one that was found after a restart of the agent: it is not started again. */
+  /** Null for one that was dead when the agent started: the server decides what should run. */
   readonly spec: ReplicaSpec | null;
   state: State;
   status: ReplicaStatus;
@@ -105,11 +105,12 @@ export class ReplicaSet {
     for (const held of this.#toldDead) if (held.meter.length === 0) settle(held);
   }
 
-  /** A new connection: shims and the dead say again what was not acknowledged. */
+  /** A new connection: shims and the dead say again what was not acknowledged. An end is told after the last report before it. */
   tellAgain(): void {
     for (const held of this.#held.values()) {
       held.link?.send({ type: "hello", agentEpoch: this.#options.emitter.epoch });
       this.#tellMeter(held);
+      if (held.state === "dead" && !held.settled) this.#tell(held);
     }
   }
 
@@ -358,9 +359,11 @@ export class ReplicaSet {
 
   #adopted(name: string, folder: string, found: Awaited<ReturnType<Launcher["adopt"]>>): void {
     const status = "dead" in found ? found.dead : found.status();
-    const held = emptyHeld(folder, null, status);
+    const isDead = "dead" in found;
+    const held = emptyHeld(folder, isDead ? null : (this.#options.launcher.specOf(folder) ?? null), status);
+    held.wasReady = true;
     this.#held.set(name, held);
-    if (!("dead" in found)) return this.#watch(held, found);
+    if (!isDead) return this.#watch(held, found);
     held.state = "dead";
     held.meter = found.meter;
     this.#endEntries(held);

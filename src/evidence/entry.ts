@@ -100,6 +100,8 @@ export interface Watermark {
   readonly channel: string;
   readonly upTo: number;
   readonly taken?: readonly number[];
+  /** The answer is about the numbers above this; earlier answers were about the others. Absent: from the first on. */
+  readonly from?: number;
   readonly emitter: string;
   readonly epoch: number;
   readonly seq: number;
@@ -151,7 +153,7 @@ export interface Emitter {
   /** Queues a packed record of a work that went well; in the spool within a second, sooner when many wait. */
   pack(record: Pick<Packed, "work" | "kind" | "stages" | "facts"> & { readonly startedAt: number }): void;
   /** Writes the taker's answer about a channel, synced to disk before it resolves. */
-  answer(mark: Pick<Watermark, "channel" | "upTo" | "taken">): Promise<Watermark>;
+  answer(mark: Pick<Watermark, "channel" | "upTo" | "taken" | "from">): Promise<Watermark>;
   /** Everything written so far is on disk when this resolves. */
   sync(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 /** Plugs the runtime into the agent. */
 import type { Launcher } from "../agent/ports.ts";
 import { unacknowledgedReports } from "../gpu/meter-file.ts";
+import { readPlan } from "../runtime/folder.ts";
 import { adopt, launch } from "../runtime/launch.ts";
 import type { LaunchTools } from "../runtime/launch.ts";
 import { readLogFiles } from "../runtime/log.ts";
@@ -12,6 +13,7 @@ export function launcher(tools: Pick<LaunchTools, "nodePath" | "shimEntry">): La
       const found = await adopt(folder, agentEpoch);
       return "dead" in found ? { dead: found.dead, meter: unacknowledgedReports(folder) } : found;
     },
+    specOf: (folder) => readPlan(folder)?.spec,
     readLog: readLogFiles,
   };
 }

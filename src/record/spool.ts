@@ -126,6 +126,7 @@ export class Spool implements Emitter {
     readonly channel: string;
     readonly upTo: number;
     readonly taken?: readonly number[];
+    readonly from?: number;
   }): Promise<Watermark> {
     const { seq, at } = this.#number();
     const body: Watermark = { ...mark, emitter: this.name, epoch: this.epoch, seq, at };

@@ -1,6 +1,6 @@
 /** The agent's side of a replica: start its shim so that it outlives us, find it again, and tell what became of a dead one. */
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicaStatus } from "../contract/agent.ts";
@@ -146,7 +146,9 @@ async function endOrphans(plan: StoredPlan, processes: Processes): Promise<void>
 function lostStatus({ spec, folder }: StoredPlan): ReplicaStatus {
   const says = `The shim of ${spec.replica} died without a word, and its app was ended. ${printed(folder)}`.trimEnd();
   const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says };
-  return { replica: spec.replica, space: spec.space, release: spec.release, phase: "lost", socket: null, startedAt: 0, end };
+  // The shim knew the instant; its plan was written just before.
+  const startedAt = Math.floor(statSync(join(folder, "plan.json")).mtimeMs);
+  return { replica: spec.replica, space: spec.space, release: spec.release, phase: "lost", socket: null, startedAt, end };
 }
 
 function printed(folder: string): string {

@@ -9,8 +9,9 @@ import { encodePreamble, type ConnectionAnswer } from "../../src/contract/preamb
 import type { ReleaseManifest } from "../../src/contract/release.ts";
 import type { ShimToAgent } from "../../src/contract/shim.ts";
 import { launch, type LaunchPlan, type LaunchTools, type ReplicaLink } from "../../src/runtime/launch.ts";
-import { readApp, readPlan, readShim } from "../../src/runtime/folder.ts";
+import { markerOf, readApp, readPlan, readShim } from "../../src/runtime/folder.ts";
 import { linuxProcesses } from "../../src/runtime/processes.ts";
+import { newId } from "../../src/stdx/ids.ts";
 import { durationMs } from "../../src/stdx/time.ts";
 
 export const tools: LaunchTools = {
@@ -59,7 +60,8 @@ export function bench(): Bench {
   let made = 0;
   const plan: Bench["plan"] = (files, options = {}) => {
     const n = ++made;
-    const replica = `p_${String(n).padStart(16, "0")}`;
+    // Unique on the machine: a replica's processes are found by it.
+    const replica = newId("p", (count) => crypto.getRandomValues(new Uint8Array(count)));
     const releaseFolder = join(folder, `release${n}`);
     for (const [name, text] of Object.entries(files)) {
       const path = join(releaseFolder, "app", name);
@@ -80,7 +82,7 @@ export function bench(): Bench {
       builtAt: "2026-01-01T00:00:00.000Z",
     };
     const readyWithinMs = durationMs(options.readyWithinMs ?? 10_000);
-    const spec = { replica, space: "alice/app", release: release.release, sdk: release.sdk, env: { WAYBILL_BENCH: folder, ...options.env }, readyWithinMs };
+    const spec = { replica, space: "alice/app", release: release.release, sdk: release.sdk, env: options.env ?? {}, readyWithinMs };
     const launched: LaunchPlan = { folder: join(folder, `r${n}`), spec, release, releaseFolder, isolation: "none" };
     plans.push(launched);
     return launched;
@@ -141,8 +143,6 @@ async function endReplica(folder: string): Promise<void> {
   const replica = readPlan(folder)?.spec.replica;
   if (replica === undefined) return;
   for (const one of processes.all()) {
-    if (processes.hasMarker(one.pid, `WAYBILL_REPLICA=${replica}`) && processes.hasMarker(one.pid, `WAYBILL_BENCH=${dirname(folder)}`)) {
-      processes.signal(one, "SIGKILL");
-    }
+    if (processes.hasMarker(one.pid, markerOf(replica))) processes.signal(one, "SIGKILL");
   }
 }

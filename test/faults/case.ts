@@ -1,0 +1,138 @@
+/** What a case of the fault matrix is: a fault that is really caused, and what the platform has to say of it when asked. */
+import type { WaybillClient } from "../../src/client/api.ts";
+import type { CallView } from "../../src/contract/api.ts";
+import type { Code, Owner } from "../../src/evidence/codes.ts";
+import type { Certainty, Explanation } from "../../src/evidence/verdict.ts";
+import { until, visit, type Account, type App, type Platform } from "../support/platform.ts";
+
+/** Platforms that the cases run on: each in a folder of its own, with other limits. */
+export type StageName = "main" | "kills" | "tight" | "bare";
+
+export interface Stage {
+  readonly up: Platform;
+  /** Owns `app`, and visits it; free tier. */
+  readonly alice: Account;
+  /** Fills the pool: no window limit. */
+  readonly crowd: Account;
+  /** The fixture app, running and never broken by a case. */
+  readonly app: App;
+  /** The fixture app in a Space of its own, to be broken; `files` replace some of its own. */
+  fresh(files?: Readonly<Record<string, string>>): Promise<App>;
+}
+
+/** Whose id is asked for, and what more is known of the truth. */
+export interface Injected {
+  readonly id: string;
+  /** Who asks; the Space's owner where it is not said. */
+  readonly asks?: WaybillClient;
+  /** Says what is wrong beside the verdict; undefined where all is as it should be. */
+  readonly also?: (explanation: Explanation) => string | undefined;
+}
+
+export interface FaultCase {
+  readonly code: Code;
+  /** What tells it from other cases of its code. */
+  readonly how: string;
+  readonly on: StageName;
+  readonly certainty: readonly Certainty[];
+  /** Where it is not the code's own. */
+  readonly owner?: Owner;
+  /** GPU milliseconds; `metered`: what was used, and more than nothing. Only for calls. */
+  readonly charge?: number | "metered";
+  /** Also once without other work on the platform. */
+  readonly twice?: boolean;
+  inject(stage: Stage): Promise<Injected>;
+}
+
+/** A run without a fault of ours: no verdict, or one that blames the app or its visitor. */
+export interface Control {
+  readonly name: string;
+  readonly on: StageName;
+  run(stage: Stage): Promise<Injected>;
+}
+
+export const proved: readonly Certainty[] = ["proved"];
+export const provedOrLikely: readonly Certainty[] = ["proved", "likely"];
+
+/** The call as it stands when it has its receipt. */
+export async function endedCall(client: WaybillClient, id: string, withinMs = 15_000): Promise<CallView> {
+  return until(`call ${id} has ended`, async () => {
+    const call = await client.call(id);
+    return call.stage === "ended" && call.receipt !== null ? call : undefined;
+  }, withinMs);
+}
+
+/** The account's newest call that is in `stage`, as `waybill calls` shows it. */
+export async function newestCall(account: Account, stage: CallView["stage"], except: ReadonlySet<string> = new Set()): Promise<CallView> {
+  return until(`${account.name} has a call that is ${stage}`, async () => {
+    const { items } = await account.client.calls({ account: account.name });
+    return items.find((call) => call.stage === stage && !except.has(call.id));
+  });
+}
+
+/** Calls that the account has now: what comes later is another. */
+export async function callsOf(account: Account): Promise<ReadonlySet<string>> {
+  const { items } = await account.client.calls({ account: account.name });
+  return new Set(items.map(({ id }) => id));
+}
+
+/** A call that runs until it is left. */
+export interface Running extends AsyncDisposable {
+  readonly call: CallView;
+  readonly answer: Promise<{ status: number; work: string; call: string; text: string } | undefined>;
+  leave(): void;
+}
+
+/** Starts a call of `account` that holds its GPU for `seconds`, and waits until its function has been entered. */
+export async function running(account: Account, app: App, query = "seconds=30&stop=1"): Promise<Running> {
+  const before = await callsOf(account);
+  const leave = new AbortController();
+  const answer = visit(`${app.url}/gpu/hold?${query}`, account, { signal: leave.signal }).catch(() => undefined); // Its end is the case's matter.
+  const call = await newestCall(account, "running", before);
+  return {
+    call,
+    answer,
+    leave: () => leave.abort(),
+    [Symbol.asyncDispose]: async () => {
+      leave.abort();
+      await answer;
+    },
+  };
+}
+
+/** Takes every slot of the pool with calls of `crowd`, and gives them back at the end. */
+export async function saturated({ up, crowd, app }: Stage): Promise<AsyncDisposable> {
+  const { slots } = await up.admin.pool("main");
+  const leave = new AbortController();
+  const one = (): Promise<unknown> => visit(`${app.url}/gpu/hold?seconds=60&stop=1`, crowd, { signal: leave.signal }).catch(() => undefined); // We leave ourselves.
+  const calls: Promise<unknown>[] = [];
+  // The noise's own short calls come and go: what counts is that ours have every slot.
+  const ours = async (): Promise<number> => (await up.admin.gpuBoard()).slots.filter(({ account }) => account === crowd.name).length;
+  for (let taken = await ours(); taken < slots; taken = await ours()) {
+    calls.push(one());
+    await until("the crowd has one slot more", async () => (await ours()) > taken);
+  }
+  return {
+    [Symbol.asyncDispose]: async () => {
+      leave.abort();
+      await Promise.all(calls);
+      await until("the crowd's slots are free", async () => (await ours()) === 0);
+    },
+  };
+}
+
+/** Changes settings of the pool for as long as the case takes. */
+export async function pool({ up }: Stage, change: Parameters<WaybillClient["changePool"]>[1]): Promise<AsyncDisposable> {
+  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission } = await up.admin.pool("main");
+  await up.admin.changePool("main", change);
+  return {
+    [Symbol.asyncDispose]: async () => void (await up.admin.changePool("main", { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission })),
+  };
+}
+
+export async function pidOf({ up }: Stage, call: string): Promise<number> {
+  const { entries } = await up.admin.explain(call);
+  const pid = entries.find(({ hop }) => hop === "gpu.attach")?.facts["pid"];
+  if (typeof pid !== "number") throw new Error(`call ${call} has no attach entry with a pid`);
+  return pid;
+}

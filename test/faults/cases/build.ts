@@ -1,0 +1,146 @@
+/** Builds that do not come to a running app. */
+import { rm } from "node:fs/promises";
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { until, visit, type Account, type App, type Platform } from "../../support/platform.ts";
+import { proved, provedOrLikely, type FaultCase, type Stage } from "../case.ts";
+
+const readme = (settings: string): string => `---\ntitle: Broken\n${settings}\n---\n`;
+const scripts = (of: Record<string, string>): string => JSON.stringify({ name: "broken", private: true, type: "module", scripts: of });
+const sleeps = (ms: number): string => `node -e 'setTimeout(() => {}, ${ms})'`;
+
+export const buildCases: readonly FaultCase[] = [
+  {
+    code: "build/config-invalid",
+    how: "wrong front matter",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    inject: async (stage) => buildOf(await stage.fresh({ "README.md": readme("sdk: nodee\napp_port: seven") })),
+  },
+  {
+    code: "build/config-invalid",
+    how: "no start script",
+    on: "main",
+    certainty: proved,
+    inject: async (stage) => buildOf(await stage.fresh({ "package.json": scripts({}) })),
+  },
+  {
+    code: "build/no-builder",
+    how: "an SDK that this platform does not build",
+    on: "main",
+    certainty: proved,
+    inject: async (stage) => buildOf(await stage.fresh({ "README.md": readme("sdk: streamlit") })),
+  },
+  {
+    code: "build/step-failed",
+    how: "the build script exits 7",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    inject: async (stage) => buildOf(await stage.fresh({ "package.json": scripts({ start: "node server.js", build: "node -e 'console.error(\"no such compiler\"); process.exit(7)'" }) })),
+  },
+  {
+    code: "build/step-timeout",
+    how: "the build script never ends",
+    on: "tight",
+    certainty: proved,
+    inject: async (stage) => buildOf(await stage.fresh({ "package.json": scripts({ start: "node server.js", build: sleeps(60_000) }) })),
+  },
+  {
+    code: "build/queue-timeout",
+    how: "another build keeps the builder",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      const before = building(stage);
+      const second = stage.fresh({ "version.txt": "second" });
+      await before.has;
+      const injected = buildOf(await second);
+      await before.done;
+      return injected;
+    },
+  },
+  {
+    code: "build/fetch-failed",
+    how: "the repository is damaged while the build waits",
+    on: "main",
+    certainty: proved,
+    async inject(stage) {
+      const { up, alice } = stage;
+      const before = building(stage);
+      await before.has;
+      const folder = up.write({ "README.md": readme("sdk: node"), "package.json": scripts({ start: "node server.js" }), "server.js": "0" });
+      const { commitBody } = await import("../../../src/client/deploy.ts");
+      const { listFolder } = await import("../../../src/client/folder.ts");
+      const name = `damaged${++damaged}`;
+      const { build } = await alice.client.commit(`alice/${name}`, await commitBody(folder, await listFolder(folder), "Deploy"));
+      if (build === null) throw new Error("the commit made no build");
+      for (const objects of globSync(join(up.data, "repositories", "**", `*${name}*`, "objects"))) await rm(objects, { recursive: true });
+      await until("the build has ended", async () => (await alice.client.build(build)).outcome);
+      await before.done;
+      return { id: build };
+    },
+  },
+  {
+    code: "app/exit",
+    how: "it exits at its start",
+    on: "main",
+    certainty: proved,
+    inject: async (stage) => buildOf(await stage.fresh({ "package.json": scripts({ start: "node -e 'console.error(\"no model here\"); process.exit(3)'" }) })),
+  },
+  {
+    code: "app/crash-loop",
+    how: "it exits at each start",
+    on: "main",
+    certainty: provedOrLikely,
+    async inject(stage) {
+      const { space } = await stage.fresh({ "package.json": scripts({ start: "node -e 'process.exit(3)'" }) });
+      await until("the platform gives up", async () => (await stage.alice.client.space(space)).replicas.some(({ says }) => says.includes("not started again")), 60_000);
+      return { id: space };
+    },
+  },
+  {
+    code: "app/not-listening",
+    how: "it starts and never listens: the build",
+    on: "main",
+    certainty: proved,
+    inject: async (stage) => buildOf(await silent(stage)),
+  },
+  {
+    code: "app/not-listening",
+    how: "it starts and never listens: a request after that",
+    on: "main",
+    certainty: proved,
+    async inject(stage) {
+      const { url } = await silent(stage);
+      const { work } = await visit(`${url}/`, stage.alice);
+      return { id: work };
+    },
+  },
+];
+
+let damaged = 0;
+
+function buildOf({ deployed }: App): { id: string } {
+  if (!deployed.build) throw new Error("there was no build");
+  if (deployed.ok) throw new Error("it runs");
+  return { id: deployed.build.id };
+}
+
+function silent({ fresh }: Stage): Promise<App> {
+  return fresh({ "README.md": readme("sdk: node\nstartup_duration_timeout: 1s"), "server.js": "setInterval(() => {}, 1000);\n" });
+}
+
+/** A build that has the builder for a while. */
+function building(stage: Stage): { readonly has: Promise<unknown>; readonly done: Promise<unknown> } {
+  const done = stage.fresh({ "package.json": scripts({ start: "node server.js", build: sleeps(2_500) }) });
+  return { has: builderIsBusy(stage.up, stage.alice), done };
+}
+
+export async function builderIsBusy(up: Platform, account: Account): Promise<string> {
+  return until("the builder has a build", async () => {
+    const { items } = await new Promise<Awaited<ReturnType<typeof up.admin.spaces>>>((done, fail) => void account.client.spaces().then(done, fail));
+    return items.find(({ build }) => build?.stage === "building")?.build?.id;
+  });
+}

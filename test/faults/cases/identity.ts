@@ -1,0 +1,43 @@
+/** Who somebody claims to be, and is not. */
+import { visit } from "../../support/platform.ts";
+import { proved, type FaultCase } from "../case.ts";
+
+export const identityCases: readonly FaultCase[] = [
+  {
+    code: "identity/bad-signature",
+    how: "the app makes a visitor's token itself",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    async inject({ app, alice }) {
+      const real = (await visit(`${app.url}/token`, alice)).text;
+      const [head = "", , signature = ""] = real.split(".");
+      const claims = Buffer.from(JSON.stringify({ account: "crowd", tier: "unlimited" })).toString("base64url");
+      const { call } = await visit(`${app.url}/raw/schedule?token=${[head, claims, signature].join(".")}`, alice);
+      return { id: call };
+    },
+  },
+  {
+    code: "identity/wrong-audience",
+    how: "the app uses a token that a visitor gave to another Space",
+    on: "main",
+    certainty: proved,
+    async inject({ app, fresh, alice, crowd }) {
+      const other = await fresh();
+      const theirs = (await visit(`${other.url}/token`, crowd)).text;
+      const { call } = await visit(`${app.url}/raw/schedule?token=${encodeURIComponent(theirs)}`, alice);
+      return { id: call };
+    },
+  },
+  {
+    code: "identity/bad-token",
+    how: "an access token that was never made",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    async inject({ app }) {
+      const { work, status } = await visit(`${app.url}/`, undefined, { headers: { authorization: `Bearer hf_wb${"x".repeat(32)}` } });
+      return { id: work, also: () => (status === 401 ? undefined : `the visitor saw ${status}`) };
+    },
+  },
+];

@@ -1,0 +1,95 @@
+/** Processes of the platform's own that die. */
+import { readFileSync } from "node:fs";
+import { killProcess, until, visit } from "../../support/platform.ts";
+import { proved, provedOrLikely, type FaultCase } from "../case.ts";
+import { builderIsBusy } from "./build.ts";
+
+export const lostCases: readonly FaultCase[] = [
+  {
+    code: "runtime/shim-lost",
+    how: "kill -9 of the shim, with a request in it",
+    on: "main",
+    certainty: provedOrLikely,
+    twice: true,
+    async inject({ fresh, alice, up }) {
+      const app = await fresh();
+      const replica = await up.replica(app.space);
+      const answer = visit(`${app.url}/never`, alice);
+      await until("the app has the request", () => establishedWith(replica.app.pid));
+      killProcess(replica.shim);
+      return { id: (await answer).work };
+    },
+  },
+  {
+    code: "runtime/shim-lost",
+    how: "kill -9 of the shim, asked by its replica",
+    on: "main",
+    certainty: proved,
+    async inject({ fresh, up }) {
+      const app = await fresh();
+      const replica = await up.replica(app.space);
+      killProcess(replica.shim);
+      await until("the replica has ended", async () => (await up.admin.space(app.space)).replicas.find(({ id, phase }) => id === replica.id && phase !== "ready"));
+      return { id: replica.id };
+    },
+  },
+  {
+    code: "build/builder-lost",
+    how: "kill -9 of the platform in the middle of a build",
+    on: "kills",
+    certainty: provedOrLikely,
+    async inject({ fresh, up, alice }) {
+      const build = { "package.json": JSON.stringify({ private: true, type: "module", scripts: { start: "node server.js", build: "node -e 'setTimeout(() => {}, 20000)'" } }) };
+      fresh(build).catch(() => undefined); // The platform goes away under it.
+      const id = await builderIsBusy(up, alice);
+      await up.restart();
+      return { id, asks: up.admin };
+    },
+  },
+  {
+    code: "route/control-down",
+    how: "kill -9 of the platform in the middle of an answer",
+    on: "kills",
+    certainty: provedOrLikely,
+    async inject({ app, alice, up }) {
+      const response = await fetch(`${app.url}/events?ms=20000`, { headers: { authorization: `Bearer ${alice.token}` } });
+      const reader = response.body?.getReader();
+      // A request that is open for a while has entries of its own by then.
+      for (const began = performance.now(); performance.now() - began < 2_000; ) await reader?.read();
+      await up.restart();
+      return { id: response.headers.get("x-waybill-id") ?? "", asks: up.admin };
+    },
+  },
+  {
+    code: "identity/bad-token",
+    how: "refused, and the platform killed right after",
+    on: "kills",
+    certainty: proved,
+    async inject({ app, up }) {
+      const { work } = await visit(`${app.url}/`, undefined, { headers: { authorization: `Bearer hf_wb${"y".repeat(32)}` } });
+      await up.restart();
+      return { id: work, asks: up.admin };
+    },
+  },
+  {
+    code: "gpu/duration-not-allowed",
+    how: "refused, and the platform killed right after",
+    on: "kills",
+    certainty: proved,
+    charge: 0,
+    async inject({ app, alice, up }) {
+      const { call } = await visit(`${app.url}/gpu/hold?seconds=1&declare=7200`, alice);
+      await up.restart();
+      return { id: call, asks: up.admin };
+    },
+  },
+];
+
+/** Whether a connection to a port of this process is open: Linux shows sockets by inode, and `/proc/<pid>/net` by namespace. */
+function establishedWith(pid: number): boolean {
+  const port = /^PORT=(\d+)$/m.exec(readFileSync(`/proc/${pid}/environ`, "utf8").replaceAll("\0", "\n"))?.[1];
+  const hex = Number(port).toString(16).toUpperCase().padStart(4, "0");
+  return readFileSync("/proc/net/tcp", "utf8")
+    .split("\n")
+    .some((line) => line.includes(`:${hex} `) && line.trim().split(/\s+/)[3] === "01");
+}

@@ -1,0 +1,172 @@
+/** Requests that do not come through. */
+import { connect } from "node:net";
+import { until, visit, type App } from "../../support/platform.ts";
+import { proved, provedOrLikely, type FaultCase } from "../case.ts";
+
+/** Above the edge's limit for a body. */
+const tooManyBytes = 11 * 2 ** 30;
+
+export const routeCases: readonly FaultCase[] = [
+  {
+    code: "route/no-such-space",
+    how: "an unknown host",
+    on: "main",
+    certainty: proved,
+    async inject({ up }) {
+      const { work } = await raw(up.url, "GET / HTTP/1.1\r\nhost: nobody-nothing.localhost\r\nconnection: close\r\n\r\n");
+      return { id: work };
+    },
+  },
+  {
+    code: "route/malformed",
+    how: "two hosts",
+    on: "main",
+    certainty: proved,
+    async inject({ app }) {
+      const { host } = new URL(app.url);
+      const { work } = await raw(app.url, `GET / HTTP/1.1\r\nhost: ${host}\r\nhost: other\r\nconnection: close\r\n\r\n`);
+      return { id: work };
+    },
+  },
+  {
+    code: "route/too-large",
+    how: "a body longer than the limit is announced",
+    on: "main",
+    certainty: proved,
+    async inject({ app }) {
+      const { host } = new URL(app.url);
+      const { work } = await raw(app.url, `POST / HTTP/1.1\r\nhost: ${host}\r\ncontent-length: ${tooManyBytes}\r\nconnection: close\r\n\r\n`);
+      return { id: work };
+    },
+  },
+  {
+    code: "route/not-running",
+    how: "its first build goes on",
+    on: "main",
+    certainty: proved,
+    async inject({ fresh, up, alice }) {
+      const app = fresh({ "package.json": slowBuild });
+      const view = await until("the Space is there and builds", async () => {
+        const { items } = await alice.client.spaces();
+        return items.find(({ state }) => state === "building");
+      });
+      const { work, status } = await visit(`${view.addresses.at(-1)}/`, alice);
+      await app;
+      return { id: work, asks: up.admin, also: () => (status === 503 ? undefined : `the visitor saw ${status}`) };
+    },
+  },
+  {
+    code: "route/connect-refused",
+    how: "the app closed its port and lives on",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    async inject({ fresh, alice }) {
+      const app = await fresh();
+      await visit(`${app.url}/stop-listening`, alice);
+      const refused = await until("the app's port is closed", async () => {
+        const answer = await visit(`${app.url}/`, alice);
+        return answer.status === 200 ? undefined : answer;
+      });
+      return { id: refused.work };
+    },
+  },
+  {
+    code: "route/reset-midway",
+    how: "the app destroys the socket without a word",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    async inject({ app, alice }) {
+      const { work } = await visit(`${app.url}/destroy`, alice);
+      return { id: work };
+    },
+  },
+  {
+    code: "route/reset-midway",
+    how: "the app ends its answer in the middle",
+    on: "main",
+    certainty: proved,
+    async inject({ app, alice }) {
+      return { id: await broken(app, "/half", alice.token) };
+    },
+  },
+  {
+    code: "route/reset-midway",
+    how: "the app is killed in the middle of its answer",
+    on: "main",
+    certainty: proved,
+    async inject({ fresh, alice }) {
+      return { id: await broken(await fresh(), "/half-then-die", alice.token) };
+    },
+  },
+  {
+    code: "route/response-timeout",
+    how: "the app never answers",
+    on: "kills",
+    certainty: proved,
+    twice: true,
+    async inject({ app, alice }) {
+      const { work, status } = await visit(`${app.url}/never`, alice);
+      return { id: work, also: () => (status === 504 ? undefined : `the visitor saw ${status}`) };
+    },
+  },
+  {
+    code: "route/visitor-left",
+    how: "in the middle of the answer",
+    on: "main",
+    certainty: proved,
+    async inject({ app, alice }) {
+      const leave = new AbortController();
+      const response = await fetch(`${app.url}/events?ms=20000`, { headers: { authorization: `Bearer ${alice.token}` }, signal: leave.signal });
+      await response.body?.getReader().read();
+      leave.abort();
+      return { id: response.headers.get("x-waybill-id") ?? "" };
+    },
+  },
+  {
+    code: "route/visitor-left",
+    how: "before the answer",
+    on: "main",
+    certainty: provedOrLikely,
+    twice: true,
+    async inject({ app, alice, up }) {
+      const leave = new AbortController();
+      const path = `/slow`;
+      const seen = new Set((await up.admin.requests(app.space)).items.map(({ id }) => id));
+      const answer = visit(`${app.url}${path}?ms=20000`, alice, { signal: leave.signal }).catch(() => undefined); // We leave ourselves.
+      setTimeout(() => leave.abort(), 300);
+      await answer;
+      const left = await until("the request is in the list", async () => {
+        const { items } = await alice.client.requests(app.space);
+        return items.find((one) => one.path === path && !seen.has(one.id));
+      });
+      return { id: left.id };
+    },
+  },
+];
+
+export const slowBuild = JSON.stringify({ name: "slow", private: true, type: "module", scripts: { start: "node server.js", build: "node -e 'setTimeout(() => {}, 2500)'" } });
+
+/** A request whose answer breaks off after its head: the id stands in the head. */
+async function broken(app: App, path: string, token: string): Promise<string> {
+  const response = await fetch(`${app.url}${path}`, { headers: { authorization: `Bearer ${token}` } });
+  const whole = await response.text().then(
+    () => true,
+    () => false,
+  );
+  if (whole) throw new Error(`the answer to ${path} was whole`);
+  return response.headers.get("x-waybill-id") ?? "";
+}
+
+async function raw(url: string, text: string): Promise<{ status: number; work: string }> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port) });
+  const parts: Buffer[] = [];
+  socket.on("data", (bytes: Buffer) => parts.push(bytes));
+  socket.on("error", () => socket.destroy());
+  socket.write(text);
+  await new Promise((done) => socket.once("close", done));
+  const answer = Buffer.concat(parts).toString();
+  return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0), work: /^x-waybill-id: (\S+)/im.exec(answer)?.[1] ?? "" };
+}

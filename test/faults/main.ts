@@ -1,0 +1,145 @@
+/**
+ * `npm run faults`: causes each fault for real, with real processes, asks the platform what happened, and compares.
+ *
+ *   npm run faults                   a line a case on standard error
+ *   npm run faults -- --json         and one JSON document on standard output
+ *   npm run faults -- --only TEXT    the cases whose name holds TEXT
+ *
+ * Exit code 0 only if none is wrong, no control is blamed, at least 97 % are right, and each code is caused or says why not.
+ */
+import { parseArgs } from "node:util";
+import { codes } from "../../src/evidence/codes.ts";
+import type { Code } from "../../src/evidence/codes.ts";
+import { Platform } from "../support/platform.ts";
+import type { UpOptions } from "../support/platform.ts";
+import type { Control, FaultCase, Stage, StageName } from "./case.ts";
+import { buildCases } from "./cases/build.ts";
+import { gpuCases } from "./cases/gpu.ts";
+import { identityCases } from "./cases/identity.ts";
+import { lostCases } from "./cases/lost.ts";
+import { routeCases } from "./cases/route.ts";
+import { controls } from "./controls.ts";
+import type { CaseReport, ControlReport, FaultsDocument } from "./document.ts";
+import { makeNoise } from "./noise.ts";
+import { notCaused } from "./not-caused.ts";
+import { scoreCase, scoreControl } from "./score.ts";
+
+const { values: options } = parseArgs({ options: { json: { type: "boolean", default: false }, only: { type: "string" } } });
+
+const stages: Readonly<Record<StageName, UpOptions>> = {
+  main: {},
+  kills: { env: { WAYBILL_RESPONSE_SECONDS: "1" } },
+  tight: { gpus: "1x1", env: { WAYBILL_BUILD_SECONDS: "4", WAYBILL_BUILD_QUEUE_SECONDS: "1" } },
+  bare: { gpus: null },
+};
+/** Two platforms at a time: what one waits for, the other works in. */
+const lanes: readonly (readonly StageName[])[] = [["main"], ["kills", "tight", "bare"]];
+const rightLeast = 0.97;
+
+const faults = [...gpuCases, ...identityCases, ...routeCases, ...buildCases, ...lostCases];
+const nameOf = ({ code, how }: FaultCase): string => `${code}: ${how}`;
+const isAsked = (name: string): boolean => options.only === undefined || name.includes(options.only);
+
+interface Work {
+  readonly name: string;
+  readonly noise: boolean;
+  readonly fault?: FaultCase;
+  readonly control?: Control;
+}
+
+const began = performance.now();
+const cases: CaseReport[] = [];
+const controlCases: ControlReport[] = [];
+await Promise.all(lanes.map(lane));
+const document = summary();
+if (options.json) process.stdout.write(`${JSON.stringify(document)}\n`);
+const { right, unknown, wrong, controlsBlamed } = document;
+const uncaused = Object.keys(codes).filter((code) => !faults.some((fault) => fault.code === code) && notCaused[code as Code] === undefined);
+if (uncaused.length > 0) say(`no case causes ${uncaused.join(", ")}: write one, or say why not in test/faults/not-caused.ts`);
+say(`${right} right, ${unknown} unknown, ${wrong} wrong of ${cases.length}; ${controlsBlamed} of ${controlCases.length} controls blamed; ${(document.tookMs / 1000).toFixed(0)} s`);
+process.exitCode = wrong === 0 && controlsBlamed === 0 && right >= rightLeast * cases.length && uncaused.length === 0 ? 0 : 1;
+
+async function lane(names: readonly StageName[]): Promise<void> {
+  for (const name of names) {
+    const work = workOf(name);
+    if (work.length > 0) await onStage(name, work);
+  }
+}
+
+/** Every case beside noise; some once more without. */
+function workOf(stage: StageName): readonly Work[] {
+  const mine = faults.filter(({ on }) => on === stage);
+  const noisy = mine.map((fault) => ({ name: `${nameOf(fault)}, beside noise`, noise: true, fault }));
+  const alone = mine.filter(({ twice }) => twice).map((fault) => ({ name: nameOf(fault), noise: false, fault }));
+  const healthy = controls.filter(({ on }) => on === stage).map((control) => ({ name: `control: ${control.name}`, noise: true, control }));
+  return [...healthy, ...noisy, ...alone].filter(({ name }) => isAsked(name));
+}
+
+async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
+  await using up = await Platform.start(stages[name]);
+  const alice = await up.account("alice");
+  const crowd = await up.account("crowd", "unlimited");
+  const loud = await up.account("loud", "unlimited");
+  const app = await up.deploy(alice, "fixture");
+  const noisy = await up.deploy(loud, "noise");
+  let made = 0;
+  const stage: Stage = { up, alice, crowd, app, fresh: (files) => up.deploy(alice, `fresh${++made}`, files) };
+  for (const one of [true, false]) {
+    const mine = work.filter(({ noise }) => noise === one);
+    if (mine.length === 0) continue;
+    await using _noise = one ? makeNoise(loud, noisy) : { [Symbol.asyncDispose]: async () => undefined };
+    for (const item of mine) await (item.fault ? causeAndScore(item.name, item.fault, stage) : runControl(item.name, item.control as Control, stage));
+  }
+}
+
+async function causeAndScore(name: string, fault: FaultCase, stage: Stage): Promise<void> {
+  const since = performance.now();
+  const [boundary = "", code = ""] = fault.code.split("/");
+  let report: Omit<CaseReport, "tookMs">;
+  try {
+    report = await scoreCase(fault, name, await fault.inject(stage), stage.alice.client);
+  } catch (error) {
+    // The fault could not be caused, or the platform did not answer: that is never right.
+    const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    report = { name, injected: { boundary, code }, said: { boundary: "none", code: "none", certainty: "none" }, score: "wrong", why, id: null, sentence: "" };
+  }
+  const tookMs = Math.round(performance.now() - since);
+  cases.push({ ...report, tookMs });
+  line(report.score, name, tookMs, report.why, report.id);
+}
+
+async function runControl(name: string, control: Control, stage: Stage): Promise<void> {
+  const since = performance.now();
+  let report: ControlReport;
+  try {
+    report = await scoreControl(name, await control.run(stage), stage.alice.client);
+  } catch (error) {
+    report = { name, blamed: true, why: error instanceof Error ? (error.stack ?? error.message) : String(error), id: null };
+  }
+  controlCases.push(report);
+  line(report.blamed ? "BLAMED" : "well", name, Math.round(performance.now() - since), report.why, report.id);
+}
+
+function summary(): FaultsDocument {
+  const count = (score: CaseReport["score"]): number => cases.filter((one) => one.score === score).length;
+  return {
+    cases,
+    right: count("right"),
+    unknown: count("unknown"),
+    wrong: count("wrong"),
+    controls: controlCases.length,
+    controlsBlamed: controlCases.filter(({ blamed }) => blamed).length,
+    controlCases,
+    skipped: Object.entries(notCaused).map(([what, why]) => ({ what, why })),
+    tookMs: Math.round(performance.now() - began),
+  };
+}
+
+function line(score: string, name: string, tookMs: number, why: string | null, id: string | null): void {
+  const shown = score === "right" || score === "well" ? score : score.toUpperCase();
+  say(`${shown.padEnd(8)} ${name} (${(tookMs / 1000).toFixed(1)} s)${why === null ? "" : `\n         ${id ?? ""} ${why}`}`);
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,83 @@
+/** Asks the platform as a user would, and compares its answer with the truth. */
+import type { WaybillClient } from "../../src/client/api.ts";
+import { codeRow, splitCode } from "../../src/evidence/codes.ts";
+import type { Explanation, Verdict } from "../../src/evidence/verdict.ts";
+import { until } from "../support/platform.ts";
+import type { FaultCase, Injected } from "./case.ts";
+import type { CaseReport, ControlReport, Score } from "./document.ts";
+
+/** Evidence of another process is on its way for a moment: a verdict may sharpen for so long. */
+const sharpensWithinMs = 5_000;
+
+export async function scoreCase(fault: FaultCase, name: string, { id, asks, also }: Injected, owner: WaybillClient): Promise<Omit<CaseReport, "tookMs">> {
+  const [boundary, code] = splitCode(fault.code);
+  const explanation = await sharpest(asks ?? owner, id, (verdict) => verdict.boundary === boundary && verdict.code === code && fault.certainty.includes(verdict.certainty));
+  const { verdict, sentence } = explanation;
+  const wrongs = [...judge(fault, verdict), ...cited(explanation), also?.(explanation)].filter((text) => text !== undefined);
+  const said = { boundary: verdict?.boundary ?? "none", code: verdict?.code ?? "none", certainty: verdict?.certainty ?? "none" };
+  const score: Score = isUnknown(verdict) ? "unknown" : wrongs.length > 0 ? "wrong" : "right";
+  return { name, injected: { boundary, code }, said, score, why: wrongs.length > 0 ? wrongs.join("; ") : null, id, sentence };
+}
+
+/** `blamed`: the platform took a fault on itself where there was none. */
+export async function scoreControl(name: string, { id, asks, also }: Injected, owner: WaybillClient): Promise<ControlReport> {
+  const explanation = await sharpest(asks ?? owner, id, () => true);
+  const { verdict } = explanation;
+  const platform = verdict !== null && verdict.owner !== "app" && verdict.owner !== "visitor";
+  const wrongs = [platform ? `${verdict.boundary}/${verdict.code} (${verdict.owner}): ${verdict.sentence}` : undefined, ...cited(explanation), also?.(explanation)].filter((text) => text !== undefined);
+  return { name, blamed: wrongs.length > 0, why: wrongs.length > 0 ? wrongs.join("; ") : null, id };
+}
+
+/** The first explanation that is `enough`, or the last one. One that is proved is never waited over: it may not change. */
+async function sharpest(client: WaybillClient, id: string, enough: (verdict: Verdict) => boolean): Promise<Explanation> {
+  let last: Explanation | undefined;
+  try {
+    return await until(`the verdict of ${id}`, async () => {
+      last = await client.explain(id);
+      const { verdict } = last;
+      return verdict !== null && (enough(verdict) || verdict.certainty === "proved") ? last : last.outcome === "ok" ? last : undefined;
+    }, sharpensWithinMs);
+  } catch (error) {
+    if (last) return last;
+    throw error;
+  }
+}
+
+function isUnknown(verdict: Verdict | null): boolean {
+  return verdict === null || verdict.certainty === "unknown" || verdict.boundary === "unknown";
+}
+
+function judge(fault: FaultCase, verdict: Verdict | null): (string | undefined)[] {
+  if (verdict === null) return ["there is no verdict"];
+  const [boundary, code] = splitCode(fault.code);
+  const owner = fault.owner ?? codeRow(fault.code).owner;
+  return [
+    verdict.boundary === boundary && verdict.code === code ? undefined : `said ${verdict.boundary}/${verdict.code}: ${verdict.sentence}`,
+    fault.certainty.includes(verdict.certainty) ? undefined : `is ${verdict.certainty}, not ${fault.certainty.join(" or ")}: ${verdict.sentence}`,
+    verdict.owner === owner ? undefined : `blames ${verdict.owner}, not ${owner}`,
+    charged(fault, verdict),
+  ];
+}
+
+function charged({ charge: expected }: FaultCase, { charge }: Verdict): string | undefined {
+  if (expected === undefined) return undefined;
+  if (charge === null) return "the verdict has no charge";
+  const { chargedMs, heldMs, releasedMs, receipt } = charge;
+  if (chargedMs + releasedMs !== heldMs) return `charged ${chargedMs} and released ${releasedMs} of ${heldMs} held`;
+  if (heldMs > 0 && receipt === null) return "the call has no receipt";
+  if (expected === "metered") return chargedMs > 0 ? undefined : "nothing was charged, and the call was metered";
+  return chargedMs === expected ? undefined : `charged ${chargedMs} ms, not ${expected}`;
+}
+
+/** Whatever a verdict rests on is among the entries that are shown; a proved one rests on something. */
+function cited({ kind, entries, verdict }: Explanation): (string | undefined)[] {
+  if (verdict === null) return [];
+  const ids = new Set(entries.map(({ id }) => id));
+  const all = [...verdict.facts, ...verdict.inferred.flatMap(({ from }) => from), ...Object.values(verdict.ruledOut).flat()];
+  const missing = all.filter((id) => !ids.has(id));
+  const isCounted = kind === "counter" || verdict.sentence.includes("Counted, not recorded");
+  return [
+    missing.length > 0 ? `cites entries that are not there: ${missing.join(", ")}` : undefined,
+    verdict.facts.length === 0 && !isCounted && verdict.certainty !== "unknown" ? "cites nothing" : undefined,
+  ];
+}
