@@ -15,7 +15,7 @@ import { clearWorkFolders, makeWorkFolder, publishRelease, readRelease, releaseF
 import { buildStatic } from "./static-builder.ts";
 import { BuildFailure, Workshop, becauseMax, type BuildEvents, type BuildTools } from "./workshop.ts";
 
-export type { BuildEvents, BuildLogLine, BuildTools, SdkPackage, Source, StepFailure, StepLimits } from "./workshop.ts";
+export type { BuildEvents, BuildLogLine, BuildTools, StepFailure } from "./workshop.ts";
 
 /** How a build ended, as the contract's `build-done` says it. */
 export type BuildOutcome = Extract<ToServer, { type: "build-done" }>["outcome"];

@@ -20,6 +20,7 @@ import { durationMs, iso } from "../stdx/time.ts";
 import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
 import { BuildLog } from "./build-log.ts";
 
+/** `buildMs` is what the builder is given; the queue waits {@link tellEndMs} longer for its word. */
 export interface BuildLimits extends QueueLimits {
   /** Builds that may wait; one more is refused. */
   readonly queueMax: number;
@@ -69,6 +70,8 @@ interface LiveBuild {
   steps: BuildView["steps"][number][];
 }
 
+/** Beyond a build's own limit: what its builder may take to end its processes, which are killed within 6 s, and to say so. */
+const tellEndMs = 30_000;
 /** Beyond what an app was given to listen: its shim's own word about it. */
 const startMarginMs = 10_000;
 /** Logs of ended builds that stay in memory; older ones are read from disk. */
@@ -76,6 +79,7 @@ const endedLogsKept = 50;
 
 export class Builds {
   readonly #ports: BuildsPorts;
+  readonly #queueLimits: QueueLimits;
   readonly #live = new Map<string, LiveBuild>();
   readonly #ended = new Map<string, BuildLog>();
   readonly #endedRows = new Map<string, BuildRow>();
@@ -84,6 +88,7 @@ export class Builds {
 
   constructor(ports: BuildsPorts) {
     this.#ports = ports;
+    this.#queueLimits = { ...ports.limits, buildMs: durationMs(ports.limits.buildMs + tellEndMs) };
   }
 
   /** Builds that the last process left open: their builder died with it, and they say so. */
@@ -211,11 +216,11 @@ export class Builds {
 
   /** Lets the queue decide, and does what it says. */
   async #advance(command: QueueCommand): Promise<void> {
-    const { clock, limits } = this.#ports;
-    const step = advance(this.#queue, command, clock.wall(), limits);
+    const { clock } = this.#ports;
+    const step = advance(this.#queue, command, clock.wall(), this.#queueLimits);
     this.#queue = step.queue;
     clearTimeout(this.#alarm);
-    const next = nextDeadline(this.#queue, limits);
+    const next = nextDeadline(this.#queue, this.#queueLimits);
     if (next !== undefined) {
       this.#alarm = setTimeout(() => this.#settle(this.#advance({ type: "tick" })), durationMs(next - clock.wall()));
     }

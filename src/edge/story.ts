@@ -95,7 +95,8 @@ export function packed(story: Story, now: number): Pick<Packed, "work" | "kind" 
 /** Up to the route, as far as it came. */
 export function openingDrafts(story: Story): Draft[] {
   const { visitor } = story;
-  const accept = { method: story.method, path: story.path, host: story.host };
+  // The Space whose host was asked for stands here too: its owner may see what was refused before the route.
+  const accept = { method: story.method, path: story.path, host: story.host, ...(story.space === undefined ? {} : { space: story.space }) };
   const drafts = [draft(story, "edge.accept", "took", { ...accept, ...(story.trace === undefined ? {} : { trace: story.trace }) })];
   if (visitor !== undefined) {
     drafts.push(

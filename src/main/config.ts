@@ -53,7 +53,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const appsDomain = env["WAYBILL_APPS_DOMAIN"] ?? "localhost";
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain)) problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
   const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? queueLimits.waitMs;
-  const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? queueLimits.buildMs;
+  const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? seconds(1200);
   const startMs = read.seconds("WAYBILL_START_SECONDS") ?? seconds(1800);
   const responseWithinMs = read.seconds("WAYBILL_RESPONSE_SECONDS");
   if (problems.length > 0) return { ok: false, problems };

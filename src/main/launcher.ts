@@ -6,7 +6,7 @@ import { adopt, launch } from "../runtime/launch.ts";
 import type { LaunchTools } from "../runtime/launch.ts";
 import { readLogFiles } from "../runtime/log.ts";
 
-export function launcher(tools: Pick<LaunchTools, "nodePath" | "shimEntry">): Launcher {
+export function launcher(tools: Pick<LaunchTools, "nodePath" | "shimEntry" | "compileCache">): Launcher {
   return {
     launch: (plan, agentEpoch) => launch(plan, { ...tools, agentEpoch }),
     adopt: async (folder, agentEpoch) => {

@@ -259,7 +259,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       clock,
       random,
     }),
-    launcher: launcher({ nodePath: process.execPath, shimEntry: join(import.meta.dirname, source ? "shim.ts" : "shim.js") }),
+    launcher: launcher({ nodePath: process.execPath, shimEntry: join(import.meta.dirname, source ? "shim.ts" : "shim.js"), compileCache: join(folder, "compile-cache") }),
     isolation: { driver: "none", says: "sandbox none: apps run as plain processes of this user and can read what this user can read" },
     emitter: agentSpool,
     clock,

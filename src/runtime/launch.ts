@@ -21,7 +21,7 @@ import { readLogFiles, type LogPart } from "./log.ts";
 import { endAll, isAlive, linuxProcesses, members, type Processes } from "./processes.ts";
 
 export type { LaunchPlan } from "./folder.ts";
-export type { LogRead, ReplicaLink } from "./link.ts";
+export type { ReplicaLink } from "./link.ts";
 
 export interface LaunchTools {
   /** The Node that runs the shim; its folder comes first on the app's PATH. */

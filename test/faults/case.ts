@@ -1,5 +1,6 @@
 /** What a case of the fault matrix is: a fault that is really caused, and what the platform has to say of it when asked. */
 import type { WaybillClient } from "../../src/client/api.ts";
+import type { DeployEvent } from "../../src/client/deploy.ts";
 import type { CallView } from "../../src/contract/api.ts";
 import type { Code, Owner } from "../../src/evidence/codes.ts";
 import type { Certainty, Explanation } from "../../src/evidence/verdict.ts";
@@ -17,7 +18,7 @@ export interface Stage {
   /** The fixture app, running and never broken by a case. */
   readonly app: App;
   /** The fixture app in a Space of its own, to be broken; `files` replace some of its own. */
-  fresh(files?: Readonly<Record<string, string>>): Promise<App>;
+  fresh(files?: Readonly<Record<string, string>>, onEvent?: (event: DeployEvent) => void): Promise<App>;
 }
 
 /** Whose id is asked for, and what more is known of the truth. */

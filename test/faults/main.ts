@@ -83,7 +83,7 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
   const app = await up.deploy(alice, "fixture");
   const noisy = await up.deploy(loud, "noise");
   let made = 0;
-  const stage: Stage = { up, alice, crowd, app, fresh: (files) => up.deploy(alice, `fresh${++made}`, files) };
+  const stage: Stage = { up, alice, crowd, app, fresh: (files, onEvent) => up.deploy(alice, `fresh${++made}`, files, onEvent) };
   for (const one of [true, false]) {
     const mine = work.filter(({ noise }) => noise === one);
     if (mine.length === 0) continue;

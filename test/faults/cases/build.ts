@@ -2,7 +2,9 @@
 import { rm } from "node:fs/promises";
 import { globSync } from "node:fs";
 import { join } from "node:path";
-import { until, visit, type Account, type App, type Platform } from "../../support/platform.ts";
+import { commitBody } from "../../../src/client/deploy.ts";
+import { listFolder } from "../../../src/client/folder.ts";
+import { until, visit, type App } from "../../support/platform.ts";
 import { proved, provedOrLikely, type FaultCase, type Stage } from "../case.ts";
 
 const readme = (settings: string): string => `---\ntitle: Broken\n${settings}\n---\n`;
@@ -53,10 +55,9 @@ export const buildCases: readonly FaultCase[] = [
     on: "tight",
     certainty: proved,
     async inject(stage) {
-      const before = building(stage);
-      const second = stage.fresh({ "version.txt": "second" });
-      await before.has;
-      const injected = buildOf(await second);
+      const before = slowBuild(stage, 3_000);
+      await before.began;
+      const injected = buildOf(await stage.fresh());
       await before.done;
       return injected;
     },
@@ -68,11 +69,9 @@ export const buildCases: readonly FaultCase[] = [
     certainty: proved,
     async inject(stage) {
       const { up, alice } = stage;
-      const before = building(stage);
-      await before.has;
+      const before = slowBuild(stage, 2_000);
+      await before.began;
       const folder = up.write({ "README.md": readme("sdk: node"), "package.json": scripts({ start: "node server.js" }), "server.js": "0" });
-      const { commitBody } = await import("../../../src/client/deploy.ts");
-      const { listFolder } = await import("../../../src/client/folder.ts");
       const name = `damaged${++damaged}`;
       const { build } = await alice.client.commit(`alice/${name}`, await commitBody(folder, await listFolder(folder), "Deploy"));
       if (build === null) throw new Error("the commit made no build");
@@ -132,15 +131,11 @@ function silent({ fresh }: Stage): Promise<App> {
   return fresh({ "README.md": readme("sdk: node\nstartup_duration_timeout: 1s"), "server.js": "setInterval(() => {}, 1000);\n" });
 }
 
-/** A build that has the builder for a while. */
-function building(stage: Stage): { readonly has: Promise<unknown>; readonly done: Promise<unknown> } {
-  const done = stage.fresh({ "package.json": scripts({ start: "node server.js", build: sleeps(2_500) }) });
-  return { has: builderIsBusy(stage.up, stage.alice), done };
-}
-
-export async function builderIsBusy(up: Platform, account: Account): Promise<string> {
-  return until("the builder has a build", async () => {
-    const { items } = await new Promise<Awaited<ReturnType<typeof up.admin.spaces>>>((done, fail) => void account.client.spaces().then(done, fail));
-    return items.find(({ build }) => build?.stage === "building")?.build?.id;
-  });
+/** A build that has the builder for `ms`: its id, once it has it, and its end. */
+export function slowBuild({ fresh }: Stage, ms: number): { readonly began: Promise<string>; readonly done: Promise<unknown> } {
+  const began = Promise.withResolvers<string>();
+  const done = fresh({ "package.json": scripts({ start: "node server.js", build: sleeps(ms) }) }, (event) => {
+    if (event.type === "build" && event.build.stage === "building") began.resolve(event.build.id);
+  }).catch(() => undefined); // The platform may be killed under it; what matters is the case's own build.
+  return { began: began.promise, done };
 }

@@ -206,7 +206,7 @@ export const gpuCases: readonly FaultCase[] = [
     certainty: proved,
     charge: 0,
     async inject(stage) {
-      await using _limit = await pool(stage, { attachWithinMs: 800 });
+      await using _limit = await pool(stage, { attachWithinMs: 1_000 });
       const { call } = await visit(`${stage.app.url}/raw/schedule?seconds=5`, stage.alice);
       await endedCall(stage.alice.client, call);
       return { id: call };

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { killProcess, until, visit } from "../../support/platform.ts";
 import { proved, provedOrLikely, type FaultCase } from "../case.ts";
-import { builderIsBusy } from "./build.ts";
+import { slowBuild } from "./build.ts";
 
 export const lostCases: readonly FaultCase[] = [
   {
@@ -38,12 +38,10 @@ export const lostCases: readonly FaultCase[] = [
     how: "kill -9 of the platform in the middle of a build",
     on: "kills",
     certainty: provedOrLikely,
-    async inject({ fresh, up, alice }) {
-      const build = { "package.json": JSON.stringify({ private: true, type: "module", scripts: { start: "node server.js", build: "node -e 'setTimeout(() => {}, 20000)'" } }) };
-      fresh(build).catch(() => undefined); // The platform goes away under it.
-      const id = await builderIsBusy(up, alice);
-      await up.restart();
-      return { id, asks: up.admin };
+    async inject(stage) {
+      const id = await slowBuild(stage, 20_000).began;
+      await stage.up.restart();
+      return { id, asks: stage.up.admin };
     },
   },
   {

@@ -2,6 +2,7 @@
 import { connect } from "node:net";
 import { until, visit, type App } from "../../support/platform.ts";
 import { proved, provedOrLikely, type FaultCase } from "../case.ts";
+import { slowBuild } from "./build.ts";
 
 /** Above the edge's limit for a body. */
 const tooManyBytes = 11 * 2 ** 30;
@@ -44,15 +45,13 @@ export const routeCases: readonly FaultCase[] = [
     how: "its first build goes on",
     on: "main",
     certainty: proved,
-    async inject({ fresh, up, alice }) {
-      const app = fresh({ "package.json": slowBuild });
-      const view = await until("the Space is there and builds", async () => {
-        const { items } = await alice.client.spaces();
-        return items.find(({ state }) => state === "building");
-      });
-      const { work, status } = await visit(`${view.addresses.at(-1)}/`, alice);
-      await app;
-      return { id: work, asks: up.admin, also: () => (status === 503 ? undefined : `the visitor saw ${status}`) };
+    async inject(stage) {
+      const { began, done } = slowBuild(stage, 2_000);
+      const { space } = await stage.alice.client.build(await began);
+      const { addresses } = await stage.alice.client.space(space);
+      const { work, status } = await visit(`${addresses.at(-1)}/`, stage.alice);
+      await done;
+      return { id: work, also: () => (status === 503 ? undefined : `the visitor saw ${status}`) };
     },
   },
   {
@@ -145,8 +144,6 @@ export const routeCases: readonly FaultCase[] = [
     },
   },
 ];
-
-export const slowBuild = JSON.stringify({ name: "slow", private: true, type: "module", scripts: { start: "node server.js", build: "node -e 'setTimeout(() => {}, 2500)'" } });
 
 /** A request whose answer breaks off after its head: the id stands in the head. */
 async function broken(app: App, path: string, token: string): Promise<string> {
