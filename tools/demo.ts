@@ -18,38 +18,45 @@ import { tryMandelbrot, tryStatic } from "./demo/spaces.ts";
 
 const { values: options } = parseArgs({ options: { once: { type: "boolean", default: false }, json: { type: "boolean", default: false } } });
 const stages = new Stages(options.json ? process.stderr : process.stdout);
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort(signal));
+// Whoever reads the output may leave (`| head`): that ends the demo in order, as Ctrl-C does.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => stop.abort("SIGTERM"));
+const stopped = new Promise<void>((done) => stop.signal.addEventListener("abort", () => done(), { once: true }));
 const data = await mkdtemp(join(tmpdir(), "waybill-demo-"));
-process.on("exit", () => rmSync(data, { recursive: true, force: true }));
 
-let platform: DemoPlatform | undefined;
-const stopped = Promise.withResolvers<void>();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stopped.resolve());
-
+let booting: Promise<DemoPlatform> | undefined;
 try {
-  const result = await Promise.race([demo(), stopped.promise]);
+  const result = await Promise.race([demo(), stopped]);
   if (result) {
     if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     process.exitCode = holds(result) ? 0 : 1;
-    if (!options.once && platform) {
-      await closing(platform, result);
-      await Promise.race([stopped.promise, platform.ended]);
+    if (!options.once && booting) {
+      const up = await booting;
+      await closing(up, result);
+      if ((await Promise.race([stopped, up.ended.then(() => "ended")])) === "ended") throw new Error("the platform has ended by itself");
     }
-  } else {
-    process.exitCode = 130;
   }
 } catch (error) {
-  stages.fail(error);
-  process.exitCode = 1;
+  if (!stop.signal.aborted) {
+    stages.fail(error);
+    process.exitCode = 1;
+  }
 } finally {
-  await platform?.stop();
+  if (stop.signal.aborted) stages.stopping();
+  const up = await booting?.catch(() => undefined); // A boot that failed was told of above, and has ended what it started.
+  await up?.stop();
+  rmSync(data, { recursive: true, force: true });
+  if (stop.signal.aborted) {
+    stages.stopped();
+    // Ctrl-C at the end is how the demo is left; before that it has not shown what it promises.
+    process.exitCode ??= stop.signal.reason === "SIGINT" ? 130 : 143;
+  }
 }
 process.exit();
 
 async function demo(): Promise<DemoDocument> {
-  const up = await stages.run("boot", async (say) => {
-    platform = await startPlatform({ data, say });
-    return platform;
-  });
+  const up = await stages.run("boot", (say) => (booting = startPlatform({ data, say, stopping: stop.signal })));
   const pool = await up.admin.pool("main");
   const kind = pool.simulated ? "SIMULATED cards: no real GPU is used" : "real cards";
   stages.note("gpus", `pool main: ${pool.devices} ${kind}, ${pool.slots} slots`);

@@ -42,6 +42,8 @@ export interface Launcher {
   launch(plan: LaunchPlan, agentEpoch: number): Promise<ReplicaLink>;
   /** Finds the replica of a folder again, or ends what is left of it. Rejects where the folder holds none. */
   adopt(folder: string, agentEpoch: number): Promise<ReplicaLink | DeadReplica>;
+  /** Whether the shim's process of this folder still runs: it tells its end shortly before it ends. */
+  runs(folder: string): boolean;
   /** What the replica of a folder was started with: the next one after its end is started with the same. */
   specOf(folder: string): ReplicaSpec | undefined;
   /** The log of a replica whose shim is dead. */

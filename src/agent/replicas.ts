@@ -41,6 +41,8 @@ const deadKept = 5;
 const stopMarginMs = 5_000;
 /** A line over a local socket breaks by a fault of ours, and not twenty times by chance. */
 const lostLinksMax = 20;
+/** How often a stopping platform looks whether its replicas are gone. */
+const lookEveryMs = 20;
 /** An end by which the same start again could not go otherwise. */
 const hopeless: readonly string[] = ["app/not-listening", "runtime/sandbox-denied"];
 
@@ -64,8 +66,6 @@ interface Held {
   settled: boolean;
   /** Reports of a dead shim that the server has not acknowledged. */
   meter: readonly MeterReport[];
-  /** Called when it is dead. */
-  readonly onDead: (() => void)[];
 }
 
 /** What the agent knows of a dead replica without asking anybody: `agent.json` in its folder. */
@@ -178,7 +178,7 @@ export class ReplicaSet {
     for (const held of waiting) this.#cancelWait(held, "the platform stops");
     if (how === "stop") {
       for (const { replica } of living) this.stop(replica, graceMs, "the platform stops");
-      const late = await this.#allDead(graceMs + stopMarginMs);
+      const late = await this.#allGone(living, graceMs + stopMarginMs);
       for (const held of late) this.#options.log.warn({ replica: held.replica, folder: held.folder }, "a replica did not end in time");
     }
     for (const held of this.#held.values()) held.link?.close();
@@ -297,7 +297,6 @@ export class ReplicaSet {
     this.#endEntries(held);
     this.#tell(held);
     if (next) this.#restartLater(held, next.inMs);
-    for (const listener of held.onDead.splice(0)) listener();
     void this.#prune().catch((error: Error) => this.#options.log.warn({ error: error.message }, "a dead replica's folder could not be removed"));
   }
 
@@ -404,14 +403,13 @@ export class ReplicaSet {
     }
   }
 
-  async #allDead(withinMs: number): Promise<readonly Held[]> {
-    const living = (): readonly Held[] => [...this.#held.values()].filter(({ state }) => state !== "dead");
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, withinMs)));
-    const dead = Promise.all(living().map((held) => new Promise<void>((resolve) => held.onDead.push(resolve))));
-    await Promise.race([dead, late]);
-    clearTimeout(timer);
-    return living();
+  /** Waits until these have ended, their shims' processes too; resolves with those that have not within the bound. */
+  async #allGone(held: readonly Held[], withinMs: number): Promise<readonly Held[]> {
+    const { clock, launcher } = this.#options;
+    const since = clock.monotonic();
+    const left = (): readonly Held[] => held.filter(({ state, folder }) => state !== "dead" || launcher.runs(folder));
+    while (left().length > 0 && clock.monotonic() - since < withinMs) await new Promise((done) => setTimeout(done, lookEveryMs));
+    return left();
   }
 }
 
@@ -430,7 +428,6 @@ function emptyHeld(folder: string, spec: ReplicaSpec | null, status: ReplicaStat
     wasReady: spec === null,
     settled: false,
     meter: [],
-    onDead: [],
   };
 }
 

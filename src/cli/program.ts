@@ -53,6 +53,8 @@ export interface Built {
   readonly program: Command;
   /** The exit code of the action that ran. */
   exitCode(): number;
+  /** What commander would have written about wrong usage: help, where no command was named. */
+  wrong(): string;
 }
 
 /**
@@ -61,6 +63,7 @@ export interface Built {
  */
 export async function buildProgram(world: CliWorld, argv: readonly string[] = []): Promise<Built> {
   let exitCode: number = exit.done;
+  let wrong = "";
   const program = new Command("waybill")
     .description("Spaces and ZeroGPU that you run yourself, with evidence at every boundary.")
     .option("--json", "print exactly one JSON document, on failure too")
@@ -71,8 +74,9 @@ export async function buildProgram(world: CliWorld, argv: readonly string[] = []
     .helpCommand(true)
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => void world.stdout.write(text),
-      writeErr: () => {}, // What is wrong with the usage is drawn once, below.
+      // With --json help and version are a document too.
+      writeOut: (text) => void world.stdout.write(argv.includes("--json") ? `${JSON.stringify({ says: text.trimEnd() })}\n` : text),
+      writeErr: (text) => void (wrong = text), // What is wrong with the usage is drawn once, below.
       getOutHelpWidth: () => world.stdout.columns ?? 100,
     });
   const run: Runner = (action) => async (...args) => {
@@ -81,19 +85,28 @@ export async function buildProgram(world: CliWorld, argv: readonly string[] = []
   const named = Object.keys(commands).filter((name) => argv.includes(name));
   const isHelp = named.length === 0 || argv.includes("help");
   for (const name of isHelp ? Object.keys(commands) : named) (await commands[name]!()).declare(program, run);
-  return { program, exitCode: () => exitCode };
+  return { program, exitCode: () => exitCode, wrong: () => wrong };
 }
 
 /** Runs `argv` (without node and script) to its end. Never throws; resolves to the exit code. */
 export async function runCli(argv: readonly string[], world: CliWorld): Promise<number> {
   const options: GlobalOptions = { json: argv.includes("--json"), color: !argv.includes("--no-color") };
+  const { program, exitCode, wrong } = await buildProgram(world, argv);
   try {
-    const { program, exitCode } = await buildProgram(world, argv);
-    await program.parseAsync(argv, { from: "user" });
+    await program.parseAsync(helpLast(argv), { from: "user" });
     return exitCode();
   } catch (error) {
-    return report(error, world, options);
+    const code = report(error, world, options);
+    // Who names no command, or only a group of them, wants to see which there are.
+    if (!options.json && error instanceof CommanderError && error.code === "commander.help") world.stderr.write(`\n${wrong()}`);
+    return code;
   }
+}
+
+/** `help pool set` as `pool set --help`: commander's own help command knows one level only. */
+function helpLast(argv: readonly string[]): readonly string[] {
+  const [first, ...named] = argv.filter((argument) => !argument.startsWith("-"));
+  return first === "help" && named.length > 0 ? [...named, "--help", ...argv.filter((argument) => argument.startsWith("-"))] : argv;
 }
 
 function report(error: unknown, world: CliWorld, options: GlobalOptions): number {
@@ -106,12 +119,22 @@ function report(error: unknown, world: CliWorld, options: GlobalOptions): number
   }
   const { exitCode, problem } = describeFailure(fromCommander(error));
   if (options.json) world.stdout.write(`${JSON.stringify(problem)}\n`);
-  else world.stderr.write(drawError(paper, problem));
+  else world.stderr.write(drawError(paper, recorded(problem), { evidence: inLog(problem) }));
   return exitCode;
+}
+
+/** Only what has a page has a story: an id that `explain` would not know is not offered. */
+function recorded({ waybill, ...problem }: Problem): Problem {
+  return problem.instance === undefined || waybill === undefined ? problem : { ...problem, waybill };
+}
+
+/** Where our own failure is written down. */
+function inLog({ status, instance, waybill }: Problem): string | undefined {
+  return status >= 500 && instance === undefined && waybill !== undefined ? `request ${waybill} in the platform's log` : undefined;
 }
 
 function fromCommander(error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
-  const says = error.code === "commander.help" ? "No command was given." : error.message.replace(/^error: /, "").trim();
+  const says = error.code === "commander.help" ? "No command was given." : error.message.replace(/^error: /, "").replace(/command-argument value (.*) is invalid for argument /, "$1 is not right for ").trim();
   return new CliFailure(exit.usage, { code: "usage", says, next: "See `waybill help`, or `waybill help COMMAND`." });
 }

@@ -4,13 +4,17 @@ import type { Problem } from "../contract/problem.ts";
 import type { Code } from "../evidence/codes.ts";
 import { problemOf } from "../http/index.ts";
 import type { ProblemExtra } from "../http/index.ts";
+import type { Scope } from "../identity/token-resolver.ts";
 import type { Server } from "./server.ts";
 
 /** Who calls, as the token says; a request without one is nobody. */
 export interface Caller {
   readonly account: string;
   readonly tier: string;
+  /** An administrator's account, by a token that may administrate. */
   readonly admin: boolean;
+  /** What its token may be used for. */
+  readonly scopes: readonly Scope[];
 }
 
 export interface ApiEnv {
@@ -35,14 +39,29 @@ export function problemResponse(problem: Problem): Response {
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
 }
 
-/** The caller, or the answer that asks for a sign-in. */
+/** The caller, or the answer that asks for a sign-in, or for a token that may do this: reading needs `read`, all else `write`. */
 export function signedIn(c: ApiContext): Caller | Response {
-  return c.get("caller") ?? refuse(c, "identity/missing");
+  const caller = c.get("caller");
+  const scope = scopeOf(c);
+  if (!caller || caller.scopes.includes(scope)) return caller ?? refuse(c, "identity/missing");
+  return refuse(c, "identity/forbidden", { detail: `This token is not for that: it has not the scope ${scope}.` });
+}
+
+/** Who may see what is its own; null for nobody, and for one whose token is not for that. */
+export function knownCaller(c: ApiContext): Caller | null {
+  const caller = signedIn(c);
+  return caller instanceof Response ? null : caller;
+}
+
+/** Whether the caller may know all about what `owner` owns. */
+export function mayKnow(c: ApiContext, owner: string | null): boolean {
+  const caller = knownCaller(c);
+  return caller !== null && (caller.admin || caller.account === owner);
 }
 
 /** The caller if it is an administrator. */
 export function administrator(c: ApiContext): Caller | Response {
-  const caller = signedIn(c);
+  const caller = c.get("caller") ?? refuse(c, "identity/missing");
   if (caller instanceof Response || caller.admin) return caller;
   return refuse(c, "identity/forbidden", { detail: "This needs an administrator's token." });
 }
@@ -52,6 +71,10 @@ export function ownerOf(c: ApiContext, account: string): Caller | Response {
   const caller = signedIn(c);
   if (caller instanceof Response || caller.admin || caller.account === account) return caller;
   return refuse(c, "identity/forbidden", { detail: `This belongs to ${account}.` });
+}
+
+function scopeOf(c: ApiContext): Scope {
+  return c.req.method === "GET" || c.req.method === "HEAD" ? "read" : "write";
 }
 
 /** JSON Lines, flushed line by line; the generator is returned when the client goes. */

@@ -53,13 +53,15 @@ describe("BuildLog", () => {
       assert.deepEqual((await BuildLog.open(file, clock, true)).read(1, 10).map(({ text }) => text), ["whole", "builder lost"]);
     }));
 
-  test("a log that loops is clipped and says so in its last line", () =>
+  test("a log that loops is clipped and says so, and how the build ended still comes after it", () =>
     withFolder(async (file) => {
       const log = await BuildLog.create(file, clock);
       log.add(Array.from({ length: 50_010 }, () => ({ stream: "out" as const, text: "again" })));
       log.note("dropped");
       assert.equal(log.count, 50_001);
       assert.match(log.read(50_001, 1)[0]?.text ?? "", /clipped here, after 50000 lines/);
+      await log.end("failed: it looped");
+      assert.deepEqual(log.read(50_002, 10).map(({ n, text }) => [n, text]), [[50_002, "failed: it looped"]]);
     }));
 
   test("a disk that refuses is told when the log ends", () =>

@@ -71,6 +71,10 @@ export class BuildLog {
         text: last ? `the log is clipped here, after ${maxLines} lines; the build goes on` : text,
       });
     }
+    this.#append(added);
+  }
+
+  #append(added: readonly LogLine[]): void {
     if (added.length === 0) return;
     this.#lines.push(...added);
     const text = (this.#torn ? "\n" : "") + added.map((line) => `${JSON.stringify(line)}\n`).join("");
@@ -90,7 +94,8 @@ export class BuildLog {
   /** Says the last word and ends the log; resolves when all of it is on disk, throws where the disk refused. */
   async end(text: string): Promise<void> {
     if (this.#ended) return;
-    this.note(text);
+    // Also where the log was clipped: whoever reads it to its end is told how the build went.
+    this.#append([{ n: this.#lines.length + 1, at: iso(this.#clock.wall()), source: "build", stream: "note", text }]);
     this.#ended = true;
     this.#wake();
     await this.#writing;

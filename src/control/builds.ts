@@ -16,7 +16,7 @@ import { codeRow, isCode } from "../evidence/codes.ts";
 import type { Emitter, Facts, Mark } from "../evidence/entry.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
-import { durationMs, iso } from "../stdx/time.ts";
+import { between, durationMs, instant, iso } from "../stdx/time.ts";
 import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
 import { BuildLog } from "./build-log.ts";
 
@@ -68,14 +68,16 @@ interface LiveBuild {
   /** Of that replica's start. */
   deadline: NodeJS.Timeout | undefined;
   steps: BuildView["steps"][number][];
+  /** Its end is on its way to disk: it ends once, and nothing is taken for it any more. */
+  ending: boolean;
 }
 
 /** Beyond a build's own limit: what its builder may take to end its processes, which are killed within 6 s, and to say so. */
 const tellEndMs = 30_000;
 /** Beyond what an app was given to listen: its shim's own word about it. */
 const startMarginMs = 10_000;
-/** Logs of ended builds that stay in memory; older ones are read from disk. */
-const endedLogsKept = 50;
+/** Logs of ended builds that stay in memory, some 10 MB each at most; older ones are read from disk. */
+const endedLogsKept = 10;
 
 export class Builds {
   readonly #ports: BuildsPorts;
@@ -85,9 +87,12 @@ export class Builds {
   readonly #endedRows = new Map<string, BuildRow>();
   #queue: BuildQueue = emptyQueue;
   #alarm: NodeJS.Timeout | undefined;
+  /** Wall time less monotonic time, at the start: deadlines do not move when the wall clock steps. */
+  readonly #offset: number;
 
   constructor(ports: BuildsPorts) {
     this.#ports = ports;
+    this.#offset = ports.clock.wall() - ports.clock.monotonic();
     this.#queueLimits = { ...ports.limits, buildMs: durationMs(ports.limits.buildMs + tellEndMs) };
   }
 
@@ -95,7 +100,7 @@ export class Builds {
   async recover(): Promise<void> {
     for (const row of await this.#ports.catalog.builds.open()) {
       const log = await BuildLog.open(this.#logFile(row.id), this.#ports.clock, false);
-      const live: LiveBuild = { row, log, node: undefined, replica: undefined, deadline: undefined, steps: [...row.steps] };
+      const live: LiveBuild = { row, log, node: undefined, replica: undefined, deadline: undefined, steps: [...row.steps], ending: false };
       this.#live.set(row.id, live);
       await this.#fail(live, { code: "build/builder-lost", says: "the platform stopped in the middle of this build", because: [], hop: "build.claim" });
     }
@@ -111,7 +116,7 @@ export class Builds {
     const id = newId("b", random);
     const log = await BuildLog.create(this.#logFile(id), clock);
     const row = await catalog.builds.create({ id, space, commit, says: "waits for a builder", queuedAt: clock.wall() });
-    this.#live.set(id, { row, log, node: undefined, replica: undefined, deadline: undefined, steps: [] });
+    this.#live.set(id, { row, log, node: undefined, replica: undefined, deadline: undefined, steps: [], ending: false });
     emitter.write({ work: id, hop: "build.request", mark: "took", facts: { space, commit, account } });
     emitter.write({ work: id, hop: "build.queue", mark: "took", facts: { position: this.#queue.waiting.length + 1 } });
     await this.#advance({ type: "enqueue", build: id, space, sdk: null });
@@ -125,7 +130,7 @@ export class Builds {
 
   async onMessage(message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>): Promise<void> {
     const live = this.#live.get(message.build);
-    if (!live) return; // it ended before: its log and record are closed
+    if (!live || live.ending) return; // it ended before: its log and record are closed
     switch (message.type) {
       case "build-claimed":
         await this.#stage(live, "claimed", { claimedAt: this.#ports.clock.wall() });
@@ -146,7 +151,7 @@ export class Builds {
   /** A replica changed its phase: it may be the one that a build waits for. */
   async onReplica(status: ReplicaStatus): Promise<void> {
     const live = [...this.#live.values()].find(({ replica }) => replica === status.replica);
-    if (!live || live.row.stage !== "starting") return;
+    if (!live || live.ending || live.row.stage !== "starting") return;
     if (status.phase === "ready") {
       this.#entry(live, "replica.ready", "done", { replica: status.replica, link: status.replica });
       await this.#end(live, { stage: "done", code: null, says: "built and running" }, "running; complete");
@@ -196,7 +201,9 @@ export class Builds {
       const code = isCode(outcome.code) ? outcome.code : "build/step-failed";
       return this.#fail(live, { code, says: outcome.says, because: outcome.because, hop: undefined });
     }
-    const release = releaseOf(live, outcome, clock.wall());
+    // The order of a Space's releases is the order of their publishing, also where the wall clock steps back.
+    const before = await catalog.releases.newest(live.row.space);
+    const release = releaseOf(live, outcome, instant(Math.max(clock.wall(), (before?.createdAt ?? -1) + 1)));
     await catalog.releases.create(release);
     await this.#stage(live, "starting", { release: release.id });
     const replica = await this.#ports.start(release, live.row.id);
@@ -216,13 +223,13 @@ export class Builds {
 
   /** Lets the queue decide, and does what it says. */
   async #advance(command: QueueCommand): Promise<void> {
-    const { clock } = this.#ports;
-    const step = advance(this.#queue, command, clock.wall(), this.#queueLimits);
+    const now = instant(this.#offset + this.#ports.clock.monotonic());
+    const step = advance(this.#queue, command, now, this.#queueLimits);
     this.#queue = step.queue;
     clearTimeout(this.#alarm);
     const next = nextDeadline(this.#queue, this.#queueLimits);
     if (next !== undefined) {
-      this.#alarm = setTimeout(() => this.#settle(this.#advance({ type: "tick" })), durationMs(next - clock.wall()));
+      this.#alarm = setTimeout(() => this.#settle(this.#advance({ type: "tick" })), between(now, next));
     }
     for (const effect of step.effects) await this.#do(effect);
   }
@@ -255,18 +262,20 @@ export class Builds {
   }
 
   async #fail(live: LiveBuild, { code, says, because, hop }: Failure): Promise<void> {
-    if (!this.#live.has(live.row.id)) return;
+    if (live.ending) return;
     // What failed on the builder has the builder's entry already; what ends on this side is written here.
     if (hop) this.#entry(live, hop, hop === "build.queue" ? "refused" : "failed", { code, says, because: [...because] });
     await this.#end(live, { stage: "failed", code, says, because }, `failed: ${code}: ${says}. ${codeRow(code).next}`);
   }
 
   async #end(live: LiveBuild, patch: Partial<BuildRow>, lastLine: string): Promise<void> {
-    const { clock, emitter } = this.#ports;
+    const { clock, emitter, onFailure } = this.#ports;
+    live.ending = true;
     clearTimeout(live.deadline);
     live.row = { ...live.row, ...patch, endedAt: clock.wall(), logLines: live.log.count + 1, steps: live.steps };
     await emitter.sync();
-    await live.log.end(`${lastLine} (${live.log.count + 1} lines, complete)`);
+    // A log that the disk refused must not keep the build open: its outcome is in the catalog and in the record.
+    await live.log.end(`${lastLine} (${live.log.count + 1} lines, complete)`).catch((error: unknown) => onFailure(`the log of build ${live.row.id}`, error));
     const { id, space: _space, commit: _commit, queuedAt: _queuedAt, ...change } = live.row;
     await this.#ports.catalog.builds.update(id, change);
     this.#live.delete(live.row.id);
@@ -276,6 +285,7 @@ export class Builds {
   }
 
   async #stage(live: LiveBuild, stage: BuildStage, patch: Partial<BuildRow>): Promise<void> {
+    if (live.ending) return;
     live.row = { ...live.row, ...patch, stage, steps: live.steps, logLines: live.log.count };
     const { id, space: _space, commit: _commit, queuedAt: _queuedAt, ...change } = live.row;
     await this.#ports.catalog.builds.update(id, change);

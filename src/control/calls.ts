@@ -6,7 +6,8 @@ import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts
 import type { Call, CallTerms, EndCause, Event, Lease, OpenCall, PoolName, Refusal, SlotId, VoidCause } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import type { State } from "../core/state.ts";
-import { callOf, clearingOn, openCallsOn, placeOf } from "../core/views.ts";
+import { callOf, clearingOn, openCallsOn, placeOf, queueOf } from "../core/views.ts";
+import type { Place } from "../core/views.ts";
 import type { Code } from "../evidence/codes.ts";
 import { codeRow } from "../evidence/codes.ts";
 import type { Emitter } from "../evidence/entry.ts";
@@ -34,7 +35,10 @@ export interface CallsPorts {
   readonly engine: Engine;
   readonly emitter: Emitter;
   readonly clock: Clock;
+  /** A replica that starts or runs. */
   replica(id: string): ReplicaFacts | undefined;
+  /** Whether the node is there and has told which replicas it has. */
+  isConnected(node: string): boolean;
   verifyToken(token: string, space: string): TokenVerdict;
   /** The tier of an account that pays without a token: the Space's owner. */
   ownerTier(owner: string): CallTerms["tier"];
@@ -121,18 +125,21 @@ export class Calls {
   async repeat(id: string): Promise<void> {
     const found = await this.#ports.engine.read((state, now) => {
       const call = callOf(state, id);
-      return call && { call, message: this.#messageAbout(state, call, now) };
+      return call && { call, message: this.#messageAbout(state, call, now, placeOf(state, id, now)) };
     });
-    if (found?.message) this.#ports.send(found.call.terms.node, found.message);
+    if (found?.message) this.#tell(found.call.terms.node, found.message);
   }
 
   /** Tells a node that came back all that is open there: leases, waiting calls, and slots whose old worker has to end. */
   async tellAll(node: string): Promise<void> {
-    const open = await this.#ports.engine.read((state, now) => ({
-      messages: openCallsOn(state, node).map((call) => this.#messageAbout(state, call, now)),
-      clearing: clearingOn(state, node),
-    }));
-    for (const message of open.messages) if (message) this.#ports.send(node, message);
+    const open = await this.#ports.engine.read((state, now) => {
+      const places = placesOf(state, now);
+      return {
+        messages: openCallsOn(state, node).map((call) => this.#messageAbout(state, call, now, places.get(call.terms.call))),
+        clearing: clearingOn(state, node),
+      };
+    });
+    for (const message of open.messages) if (message) this.#tell(node, message);
     for (const order of open.clearing) this.#clear(order);
   }
 
@@ -182,27 +189,27 @@ export class Calls {
   /** Tells waiting calls what has changed for them: positions and estimates move while others end. */
   async retell(): Promise<void> {
     if (this.#told.size === 0) return;
-    const waiting = await this.#ports.engine.read((state, now) =>
-      [...this.#told.keys()].map((id) => {
+    const waiting = await this.#ports.engine.read((state, now) => {
+      const places = placesOf(state, now);
+      return [...this.#told.keys()].map((id) => {
         const call = callOf(state, id);
-        const place = placeOf(state, id, now);
+        const place = places.get(id);
         return { id, node: call?.terms.node, message: call && place && queuedMessage(call.terms, place) };
-      }),
-    );
+      });
+    });
     for (const { id, node, message } of waiting) {
+      if (!this.#told.has(id)) continue; // it left the queue meanwhile
       if (node === undefined || message === undefined) this.#told.delete(id);
       else this.#tellQueued(node, message);
     }
   }
 
   /** What a node should hear about a call as it stands; undefined where nothing is left to say. */
-  #messageAbout(state: State, call: Call, now: Instant): ToAgent | undefined {
+  #messageAbout(state: State, call: Call, now: Instant, place: Place | undefined): ToAgent | undefined {
     const { terms } = call;
     switch (call.stage) {
-      case "queued": {
-        const place = placeOf(state, terms.call, now);
+      case "queued":
         return place && queuedMessage(terms, place);
-      }
       case "granted":
       case "attached": {
         const attachWithinMs = call.stage === "granted" ? Math.max(0, call.attachBy - now) : 0;
@@ -270,6 +277,8 @@ export class Calls {
       this.#ports.send(known.node, { type: "clear", replica, slot, fence });
       return;
     }
+    // A node that is away is told when it is back: until then nobody knows what still runs there (L22).
+    if (!this.#ports.isConnected(slot.split("/")[0] ?? "")) return;
     // Nobody is left who could end that worker: its replica is gone, and its processes with it.
     this.cleared(slot, fence).catch((error: unknown) => this.#ports.onFailure(`clearing ${slot}`, error));
   }
@@ -279,6 +288,15 @@ export class Calls {
     if (this.#told.get(message.call) === told) return;
     this.#told.set(message.call, told);
     this.#ports.send(node, message);
+  }
+
+  /** Says it again, also what was said before; not what later records, told while this one was read, have ended. */
+  #tell(node: string, message: ToAgent): void {
+    if (message.type === "grant" && !this.#open.has(message.call)) return;
+    if (message.type !== "queued") return this.#ports.send(node, message);
+    if (this.#open.get(message.call)?.lease !== null) return;
+    this.#told.delete(message.call);
+    this.#tellQueued(node, message);
   }
 
   #refuse(node: string, request: ScheduleRequest, code: string, kind: "token" | "capacity" | "conflict", says: string): void {
@@ -300,6 +318,12 @@ export class Calls {
     // A call that no request caused: the app's own work, on its owner's account.
     return { ok: true, account: replica.owner, tier: this.#ports.ownerTier(replica.owner), billedBy: "owner", request: null };
   }
+}
+
+/** The places of all waiting calls: each queue is walked once, however many are asked for. */
+function placesOf(state: State, now: Instant): ReadonlyMap<string, Place> {
+  const waiting = [...state.pools.keys()].flatMap((pool) => queueOf(state, pool, now));
+  return new Map(waiting.map(({ call, place }) => [call.terms.call, place]));
 }
 
 function isEndCause(cause: string): cause is EndCause {

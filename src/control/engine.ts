@@ -80,7 +80,7 @@ export class SnapshotMismatch extends Error {
 /** Commands between decision and disk; at a slow disk's 10 ms a group, ten thousand is a second's worth of answers. */
 export const inFlightMax = 10_000;
 
-/** Encoding a full state holds everything up for 0.3 s, so it is seldom; replay costs some 5 µs a record. */
+/** Encoding a full state holds everything up for 0.1 s, so it is seldom; replay costs some 5 µs a record. */
 const snapshotEveryDefault = 100_000;
 
 /** Records read at once while replaying. */

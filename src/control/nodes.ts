@@ -2,11 +2,15 @@
  * The server's end of each agent's connection. Reports of one replica are taken in order and acknowledged when they are durable;
  * what a node says of itself is believed, what an app says is not known here.
  */
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { DeviceFacts, EvidenceBatch, LogLine, ReplicaStatus, ToAgent, ToServer } from "../contract/agent.ts";
 import type { Link } from "../contract/agent.ts";
 import type { Calls } from "./calls.ts";
 import type { Engine } from "./engine.ts";
+import { EngineBusy } from "./engine.ts";
+import { isLiving } from "./replicas.ts";
 import type { Replicas } from "./replicas.ts";
+import { Turns } from "./turns.ts";
 
 export interface NodeFacts {
   readonly node: string;
@@ -40,12 +44,17 @@ export interface LogPage {
 const drainRounds = 100;
 /** How long a node may take to answer for a page of a log. */
 const logAnswerMs = 5_000;
+/** A message that the full engine did not take is tried again: a slow disk is through with ten thousand records in this time. */
+const busyTries = 300;
+const busyPauseMs = 100;
 
 interface Connection {
   readonly link: Link<ToAgent, ToServer>;
   facts: NodeFacts | undefined;
   /** Messages of one node are handled in order, by subject: a slow build message delays no meter report. */
-  readonly queues: Map<string, Promise<void>>;
+  readonly turns: Turns;
+  /** Replicas with a meter report that could not be taken: later ones are not acknowledged, so that their shims repeat all of them. */
+  readonly owed: Set<string>;
   readonly reads: Map<string, (page: LogPage) => void>;
 }
 
@@ -62,13 +71,13 @@ export class Nodes {
 
   /** Takes a new connection; the node names itself with its `hello`. */
   connect(link: Link<ToAgent, ToServer>): void {
-    const connection: Connection = { link, facts: undefined, queues: new Map(), reads: new Map() };
+    const connection: Connection = { link, facts: undefined, turns: new Turns(), owed: new Set(), reads: new Map() };
     this.#connections.add(connection);
     link.onMessage((message) => this.#enqueue(connection, message));
     link.onClose(() => {
       const name = connection.facts?.node;
       if (name !== undefined && this.#byName.get(name) === connection) this.#byName.delete(name);
-      void Promise.all(connection.queues.values()).then(() => this.#connections.delete(connection));
+      void connection.turns.idle().then(() => this.#connections.delete(connection));
     });
   }
 
@@ -100,12 +109,11 @@ export class Nodes {
     return this.all.find(({ sdks }) => sdks.includes(sdk));
   }
 
-  /** Resolves when every message that has arrived is dealt with; bounded, since a node may go on talking. */
+  /** Resolves when all connections are closed, or silent, and every message is dealt with; bounded, since a node may go on talking. */
   async drained(): Promise<void> {
-    for (let round = 0; round < drainRounds; round++) {
-      const queues = [...this.#connections].flatMap(({ queues }) => [...queues.values()]);
-      if (queues.length === 0) return;
-      await Promise.all(queues);
+    for (let round = 0; round < drainRounds && this.#connections.size > 0; round++) {
+      await nextTurn(); // what was sent in this turn of the loop arrives in the next
+      await Promise.all([...this.#connections].map(({ turns }) => turns.idle()));
     }
   }
 
@@ -128,15 +136,22 @@ export class Nodes {
   }
 
   #enqueue(connection: Connection, message: ToServer): void {
-    const subject = subjectOf(message);
-    const before = connection.queues.get(subject) ?? Promise.resolve();
-    const mine = before
-      .then(() => this.#handle(connection, message))
-      .catch((error: unknown) => this.#ports.onFailure(`a message of type ${message.type} from ${connection.facts?.node ?? "a new node"}`, error));
-    connection.queues.set(subject, mine);
-    void mine.then(() => {
-      if (connection.queues.get(subject) === mine) connection.queues.delete(subject);
+    connection.turns.take(subjectOf(message), () => this.#handlePatiently(connection, message)).catch((error: unknown) => {
+      if (message.type === "meter") connection.owed.add(message.replica);
+      this.#ports.onFailure(`a message of type ${message.type} from ${connection.facts?.node ?? "a new node"}`, error);
     });
+  }
+
+  /** No message is said twice unless it is asked for, so a full engine is waited for. A repeat of what was half done is harmless. */
+  async #handlePatiently(connection: Connection, message: ToServer): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#handle(connection, message);
+      } catch (error) {
+        if (!(error instanceof EngineBusy) || tries >= busyTries) throw error;
+        await delay(busyPauseMs);
+      }
+    }
   }
 
   async #handle(connection: Connection, message: ToServer): Promise<void> {
@@ -160,6 +175,7 @@ export class Nodes {
         return calls.left(message.call);
       case "meter":
         await calls.meter(message.report);
+        if (connection.owed.has(message.replica)) return;
         connection.link.send({ type: "ack-meter", replica: message.replica, seq: message.report.seq });
         return;
       case "cleared":
@@ -189,7 +205,8 @@ export class Nodes {
     connection.link.send({ type: "welcome", server: "waybill", epoch: serverEpoch });
     const named = new Set(hello.replicas.map(({ replica }) => replica));
     const missing = replicas.livingOn(node).filter(({ status }) => !named.has(status.replica));
-    for (const status of hello.replicas) replicas.set({ node, pool, status });
+    // Oldest first, as they are kept; a node reads them from its disk in no order.
+    for (const status of hello.replicas.toSorted((a, b) => a.startedAt - b.startedAt)) replicas.set({ node, pool, status });
     for (const { status } of missing) await this.#replica(lostStatus(status), pool, node);
     await this.#join(connection.facts);
     for (const status of hello.replicas) await this.#ports.onReplica(status);
@@ -203,8 +220,11 @@ export class Nodes {
     if (!answer.ok) throw new Error(`the ledger refused node ${node}: ${answer.why}`);
   }
 
-  async #replica(status: ReplicaStatus, pool: string, node: string): Promise<void> {
+  async #replica(told: ReplicaStatus, pool: string, node: string): Promise<void> {
     const { engine, replicas } = this.#ports;
+    const known = replicas.get(told.replica);
+    // A node that knows nothing of a replica names no Space: it is lost as the one that was known.
+    const status = told.space === "" && known && isLiving(known.status) ? { ...known.status, phase: told.phase, socket: null, ...(told.end && { end: told.end }) } : told;
     const { end, phase, replica } = status;
     if (status.space !== "") replicas.set({ node, pool, status });
     if (phase === "exited" || phase === "lost" || phase === "stopped") {

@@ -14,6 +14,7 @@ import type { BoardSlot, PoolSummary, Quota } from "../core/views.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Explanation } from "../evidence/verdict.ts";
 import { parseCommit } from "../hub/commit-ndjson.ts";
+import type { ParsedCommit } from "../hub/commit-ndjson.ts";
 import type { RepositoryStore } from "../hub/repository.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { signReceipt } from "../identity/receipt-signature.ts";
@@ -33,6 +34,7 @@ import { Explaining } from "./explaining.ts";
 import type { Nodes } from "./nodes.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Spaces } from "./spaces.ts";
+import { Turns } from "./turns.ts";
 import { waitingView } from "./waiting.ts";
 
 export interface ServerParts {
@@ -66,13 +68,29 @@ export interface Explained {
 
 /** A body as it was parsed: what is absent may also be undefined. */
 type Asked<Body> = { readonly [Key in keyof Body]: Body[Key] | undefined } & { readonly account: string };
+type Committed = { ok: true; commit: string; build: string | null } | (Refused & { errors?: readonly { where: string; message: string }[] });
 type Refused = { readonly ok: false; readonly code: Code; readonly says: string };
 
 /** Shims and agents send their evidence within a quarter of a second; an explanation waits for it at most this long. */
 const evidenceArrivesMs = 750;
 const lookAgainMs = 150;
+/** The list of calls was told of records that the journal no longer holds: its end was lost with what it acknowledged. */
+export class RecordsMissing extends Error {
+  override readonly name = "RecordsMissing";
+  readonly code = "journal-damaged";
+
+  constructor(listed: number, last: number) {
+    super(
+      `the journal ends at record ${last}, and the list of calls was told of records up to ${listed}: record ${last + 1} is missing. ` +
+        "Copy the data folder somewhere safe, then restore it from a backup; check the disk before using it again.",
+    );
+  }
+}
+
 /** Durable records that wait for the list of calls are taken in so many at once. */
 const projectAtOnce = 2_000;
+/** And so many wait in memory; what is more is read back from the journal. */
+const unprojectedMax = 20_000;
 
 export class Server {
   readonly catalog: Catalog;
@@ -84,6 +102,7 @@ export class Server {
   readonly replicas: Replicas;
   readonly #parts: ServerParts;
   readonly #explaining: Explaining;
+  readonly #commits = new Turns();
   #unprojected: LedgerRecord[] = [];
   #projecting: Promise<void> = Promise.resolve();
 
@@ -99,14 +118,15 @@ export class Server {
     this.#explaining = new Explaining({ ...parts, call: (id) => this.call(id) });
   }
 
-  /** Brings the list of calls up to the journal, and follows it from then on. */
+  /** Brings the list of calls up to the journal, and follows it from then on. Rejects where the two do not fit. */
   async follow(): Promise<void> {
-    this.#projecting = this.#catchUp();
+    await this.#catchUp();
     this.#parts.engine.subscribe((record) => {
+      if (this.#unprojected.length >= unprojectedMax) this.#unprojected = [];
       this.#unprojected.push(record);
-      if (this.#unprojected.length === 1) this.#projecting = this.#projecting.then(() => this.#project());
+      if (this.#unprojected.length === 1) void this.#follow();
     });
-    await this.#projecting;
+    await this.#follow();
   }
 
   onFailure(what: string, error: unknown): void {
@@ -118,7 +138,7 @@ export class Server {
     const identity = await this.#parts.resolver.resolve({ authorization, hfAuthorization: undefined, address: undefined });
     if (!identity.ok) return { refused: identity.code };
     if (identity.by === "address") return { caller: null };
-    return { caller: { account: identity.account, tier: identity.tier, admin: identity.role === "admin" && identity.scopes.includes("admin") } };
+    return { caller: { account: identity.account, tier: identity.tier, admin: identity.role === "admin" && identity.scopes.includes("admin"), scopes: identity.scopes } };
   }
 
   async status(): Promise<StatusView> {
@@ -166,21 +186,23 @@ export class Server {
   }
 
   /** A commit in the Hub's form, and the build of it. */
-  async commit({ owner, name, bytes, author }: { owner: string; name: string; bytes: Uint8Array; author: string }): Promise<
-    { ok: true; commit: string; build: string | null } | (Refused & { errors?: readonly { where: string; message: string }[] })
-  > {
-    const { repositories, spaces, builds, catalog } = this.#parts;
+  async commit({ owner, name, bytes, author }: { owner: string; name: string; bytes: Uint8Array; author: string }): Promise<Committed> {
     const parsed = parseCommit(bytes);
     if (!parsed.ok) {
       const errors = parsed.problems.map(({ line, message }) => ({ where: line === 0 ? "body" : `line ${line}`, message }));
       return { ok: false, code: parsed.tooLarge ? "route/too-large" : "control/invalid", says: errors.map(({ where, message }) => `${where}: ${message}`).join("; "), errors };
     }
+    // In turns, so that builds are queued in the order of their commits: the last commit is what runs in the end.
+    return this.#commits.take(`${owner}/${name}`, () => this.#commitParsed({ owner, name, commit: parsed.commit, author }));
+  }
+
+  async #commitParsed({ owner, name, commit, author }: { owner: string; name: string; commit: ParsedCommit; author: string }): Promise<Committed> {
+    const { repositories, spaces, builds, catalog } = this.#parts;
     if (builds.isFull) return { ok: false, code: "build/queue-timeout", says: "The build queue is full; deploy again later." };
     const made = await spaces.ensure(owner, name);
     if (!made.ok) return { ok: false, code: made.refusal === "no-such-account" ? "control/not-found" : "control/invalid", says: `${owner}/${name} cannot be a Space: ${made.refusal}.` };
     const space = made.space.id;
     await repositories.createRepository(space);
-    const { commit } = parsed;
     const done = await repositories.commitFiles({
       repository: repositories.repositoryOf(space),
       branch: "main",
@@ -198,9 +220,13 @@ export class Server {
       const errors = "problems" in done ? done.problems.map((message) => ({ where: "files", message })) : [];
       return { ok: false, code, says: done.says, errors };
     }
-    // An unchanged tree whose release runs needs no build; one whose release does not run is built again.
+    // An unchanged tree whose release runs, or that is being built, needs no build; any other is built again.
     const view = await spaces.view(space);
-    if (!done.changed && view?.state === "running" && view.build?.commit === done.commit) return { ok: true, commit: done.commit, build: null };
+    const latest = view?.build;
+    if (!done.changed && latest?.commit === done.commit) {
+      if (latest.outcome === null) return { ok: true, commit: done.commit, build: latest.id };
+      if (view?.state === "running" && latest.outcome === "ok") return { ok: true, commit: done.commit, build: null };
+    }
     const build = await builds.request({ space, commit: done.commit, account: author });
     spaces.onBuild(build);
     await catalog.spaces.update(space, { build: build.id });
@@ -297,32 +323,38 @@ export class Server {
 
   /** Until the list of calls shows all that is durable now. */
   async #caughtUp(): Promise<void> {
-    await this.#projecting;
+    await this.#follow();
   }
 
-  async #catchUp(): Promise<void> {
-    const { journal, catalog, engine } = this.#parts;
-    const until = engine.durable;
-    if (catalog.calls.cursor > until) {
-      throw new Error(`the list of calls is at record ${catalog.calls.cursor} and the journal ends at ${until}: restore the data folder from a backup`);
-    }
-    while (catalog.calls.cursor < until) {
-      const records = await journal.read(catalog.calls.cursor + 1, projectAtOnce);
-      await catalog.calls.project(records);
-    }
+  #follow(): Promise<void> {
+    this.#projecting = this.#projecting.then(() => this.#project());
+    return this.#projecting;
   }
 
   async #project(): Promise<void> {
-    while (this.#unprojected.length > 0) {
-      const records = this.#unprojected.splice(0, projectAtOnce);
-      try {
-        await this.catalog.calls.project(records);
-      } catch (error) {
-        // The journal has them: the next start takes them in. Until then lists lack them, and this says so.
-        this.onFailure("the list of calls could not follow the journal", error);
-        return;
+    const { calls } = this.catalog;
+    try {
+      while (this.#unprojected.length > 0) {
+        const records = this.#unprojected.splice(0, projectAtOnce);
+        if (records[0]?.index === calls.cursor + 1) await calls.project(records);
       }
+      if (calls.cursor < this.#parts.engine.durable) await this.#catchUp();
+    } catch (error) {
+      // The journal has them: the next record, or whoever asks for the list, takes them in from there.
+      this.#unprojected = [];
+      this.onFailure("the list of calls could not follow the journal", error);
     }
+  }
+
+  /** Takes in from the journal what was not there to hear, or could not be stored when it was heard. */
+  async #catchUp(): Promise<void> {
+    const { journal, engine } = this.#parts;
+    const { calls } = this.catalog;
+    const until = engine.durable;
+    if (calls.cursor > until) {
+      throw new RecordsMissing(calls.cursor, until);
+    }
+    while (calls.cursor < until) await calls.project(await journal.read(calls.cursor + 1, projectAtOnce));
   }
 
   async #withWaiting(row: CallRow): Promise<CallView> {

@@ -33,6 +33,8 @@ export interface SpacesPorts {
   environment(space: SpaceRow, release: ReleaseRow): Readonly<Record<string, string>>;
   /** How long a replica of this release may take from its start to listening. */
   startMs(release: ReleaseRow): DurationMs;
+  /** Requests that are under way at a replica. */
+  busy(replica: string): number;
   /** `*.localhost`: the domain under which Spaces have names. */
   readonly appsDomain: string;
   port(): number;
@@ -48,15 +50,22 @@ interface KnownSpace {
   build: BuildRow | undefined;
   /** The release that should run; null before the first. */
   release: string | null;
+  /** When that release was published; -1 before the first. Later ones take over, earlier ones are stopped. */
+  releasedAt: number;
 }
 
 /** How long an app may take to end when its successor is ready. */
 const graceMs = durationMs(5_000);
+/** How long what is under way at a release may go on after another took over: longer answers are event streams, mostly. */
+const drainMs = durationMs(10_000);
+const drainLookEveryMs = 50;
 
 export class Spaces {
   readonly #ports: SpacesPorts;
   readonly #byId = new Map<string, KnownSpace>();
   readonly #byHost = new Map<string, KnownSpace>();
+  /** Replicas that are to be stopped: new requests go elsewhere. */
+  readonly #retiring = new Set<string>();
 
   constructor(ports: SpacesPorts) {
     this.#ports = ports;
@@ -65,10 +74,7 @@ export class Spaces {
   /** Reads the Spaces of the catalog and opens their addresses. */
   async recover(): Promise<void> {
     for (const row of await this.#ports.catalog.spaces.all()) {
-      const build = await this.#latestBuild(row.id);
-      this.#know({ row, state: "no-release", says: "", code: null, since: row.since, build, release: row.release });
-      await this.#open(row);
-      this.refresh(row.id);
+      await this.#know(row, await this.#latestBuild(row.id));
     }
   }
 
@@ -100,7 +106,7 @@ export class Spaces {
     return {
       space: row.id,
       owner: row.owner,
-      state: { kind: "down", code: known.code ?? "route/not-running", says: known.says, ...(known.state === "starting" || known.state === "building" ? { retryAfterMs: 2_000 } : {}) },
+      state: { kind: "down", code: known.code ?? "route/not-running", says: publicSays(known), ...(known.state === "starting" || known.state === "building" ? { retryAfterMs: 2_000 } : {}) },
     };
   }
 
@@ -135,15 +141,13 @@ export class Spaces {
 
   /** A replica changed: the release that has just become ready takes over, and the ones before it are stopped. */
   async onReplica(status: ReplicaStatus): Promise<void> {
+    if (!isLiving(status)) this.#retiring.delete(status.replica);
     const known = this.#byId.get(status.space);
-    if (!known) return;
-    if (status.phase === "ready" && known.release !== status.release && this.#isNewer(known, status.release)) {
-      const release = await this.#ports.catalog.releases.get(status.release);
-      known.release = status.release;
-      known.row = { ...known.row, release: status.release, sdk: release?.manifest.sdk ?? known.row.sdk };
-      await this.#ports.catalog.spaces.update(known.row.id, { release: status.release, sdk: known.row.sdk });
+    if (!known) return this.#stopStray(status);
+    if (status.phase === "ready") {
+      await this.#takeOver(known, status.release);
+      await this.#stopEarlier(known);
     }
-    if (status.phase === "ready") this.#stopOthers(known, status);
     this.refresh(status.space);
   }
 
@@ -152,8 +156,10 @@ export class Spaces {
     for (const known of this.#byId.values()) {
       if (known.release === null) continue;
       const release = await this.#ports.catalog.releases.get(known.release);
-      if (!release || release.node !== node || this.#ports.replicas.livingOf(known.row.id).length > 0) continue;
-      const last = this.#ports.replicas.of(known.row.id).at(-1);
+      // What waits for its first word, as the release of a build that a crash cut off, may never say it.
+      const ours = this.#ports.replicas.of(known.row.id).filter(({ status }) => status.release === known.release);
+      if (!release || release.node !== node || ours.some(({ status }) => isLiving(status))) continue;
+      const last = ours.at(-1);
       if (last?.status.end?.code === "app/crash-loop") continue;
       await this.start(release, null);
     }
@@ -196,8 +202,17 @@ export class Spaces {
     };
   }
 
-  async views(): Promise<readonly SpaceView[]> {
-    const views = await Promise.all([...this.#byId.keys()].sort().map((id) => this.view(id)));
+  /** What anybody may know of a Space. */
+  async publicView(id: string): Promise<SpaceView | undefined> {
+    const view = await this.view(id);
+    const known = this.#byId.get(id);
+    return view && known && { ...view, says: publicSays(known), build: null, release: null, replicas: [] };
+  }
+
+  /** All of them by name: as anybody may see them, or more where `maySee` says so of the owner. */
+  async views(maySee: (owner: string) => boolean): Promise<readonly SpaceView[]> {
+    const ids = [...this.#byId.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+    const views = await Promise.all(ids.map(([id, { row }]) => (maySee(row.owner) ? this.view(id) : this.publicView(id))));
     return views.flatMap((view) => view ?? []);
   }
 
@@ -233,31 +248,58 @@ export class Spaces {
   /** Replicas that answer: of the current release where one does, else of any. */
   #ready(known: KnownSpace): readonly KnownReplica[] {
     const ready = this.#ports.replicas.of(known.row.id).filter(({ status }) => status.phase === "ready");
-    const current = ready.filter(({ status }) => status.release === known.release);
+    const current = ready.filter(({ status }) => status.release === known.release && !this.#retiring.has(status.replica));
     return current.length > 0 ? current : ready;
   }
 
-  /** A release takes over only from an older one: a late report of an old replica does not bring it back. */
-  #isNewer(known: KnownSpace, release: string): boolean {
-    const newest = known.build && this.#ports.builds().view(known.build).release;
-    return known.release === null || newest === undefined || newest === release;
+  /** A release takes over from an earlier one only: a late report of an old replica does not bring its release back. */
+  async #takeOver(known: KnownSpace, id: string): Promise<void> {
+    if (known.release === id) return;
+    const release = await this.#ports.catalog.releases.get(id);
+    if (!release || release.createdAt <= known.releasedAt) return;
+    known.release = id;
+    known.releasedAt = release.createdAt;
+    known.row = { ...known.row, release: id, sdk: release.manifest.sdk };
+    await this.#ports.catalog.spaces.update(known.row.id, { release: id, sdk: release.manifest.sdk });
   }
 
-  #stopOthers(known: KnownSpace, ready: ReplicaStatus): void {
-    if (known.release !== ready.release) return;
-    for (const { node, status } of this.#ports.replicas.livingOf(known.row.id)) {
-      if (status.replica === ready.replica) continue;
-      this.#ports.send(node, { type: "stop-replica", replica: status.replica, graceMs, why: `release ${ready.release} took over` });
+  /** Where the current release answers, no earlier one is needed. One that is on its way to succeed it goes on. */
+  async #stopEarlier(known: KnownSpace): Promise<void> {
+    const living = this.#ports.replicas.livingOf(known.row.id);
+    const current = living.findLast(({ status }) => status.release === known.release && status.phase === "ready");
+    if (!current) return;
+    for (const { node, status } of living) {
+      if (status.replica === current.status.replica || this.#retiring.has(status.replica)) continue;
+      const release = await this.#ports.catalog.releases.get(status.release);
+      if (release && release.createdAt > known.releasedAt) continue;
+      this.#retiring.add(status.replica);
+      this.#retire({ node, replica: status.replica, why: `release ${current.status.release} took over` });
     }
+  }
+
+  /** Nobody can reach a replica of a Space that is not in the catalog, as after a restore of an older data folder. */
+  #stopStray({ replica, space }: ReplicaStatus): void {
+    const stray = this.#ports.replicas.get(replica);
+    if (!stray || !isLiving(stray.status)) return;
+    this.#ports.send(stray.node, { type: "stop-replica", replica, graceMs, why: `there is no Space ${space}` });
+  }
+
+  /** Stops a replica that gets no more requests, once those that it has are answered or the time for that is over. */
+  #retire(old: { node: string; replica: string; why: string }, since = this.#ports.clock.monotonic()): void {
+    const isLate = this.#ports.clock.monotonic() - since >= drainMs;
+    if (!isLate && this.#ports.busy(old.replica) > 0) {
+      setTimeout(() => this.#retire(old, since), drainLookEveryMs).unref();
+      return;
+    }
+    const known = this.#ports.replicas.get(old.replica);
+    if (known && isLiving(known.status)) this.#ports.send(old.node, { type: "stop-replica", replica: old.replica, graceMs, why: old.why });
   }
 
   /** Takes a Space of the catalog into memory and opens its address. */
   async #adopt(id: string): Promise<{ ok: true; space: SpaceRow } | { ok: false; refusal: string }> {
     const row = await this.#ports.catalog.spaces.get(id);
     if (!row) return { ok: false, refusal: "no-such-space" };
-    this.#know({ row, state: "no-release", says: "", code: null, since: row.since, build: undefined, release: row.release });
-    await this.#open(row);
-    this.refresh(id);
+    await this.#know(row, undefined);
     return { ok: true, space: row };
   }
 
@@ -265,14 +307,34 @@ export class Spaces {
     return (await this.#ports.catalog.builds.list(id, 1))[0];
   }
 
-  #know(known: KnownSpace): void {
-    this.#byId.set(known.row.id, known);
-    this.#byHost.set(`${known.row.subdomain}.${this.#ports.appsDomain}`, known);
-    this.#byHost.set(known.row.address, known);
+  /** Two that make the same Space at once know one. */
+  async #know(row: SpaceRow, build: BuildRow | undefined): Promise<void> {
+    const release = row.release === null ? undefined : await this.#ports.catalog.releases.get(row.release);
+    if (this.#byId.has(row.id)) return;
+    const known: KnownSpace = { row, state: "no-release", says: "", code: null, since: row.since, build, release: row.release, releasedAt: release?.createdAt ?? -1 };
+    this.#byId.set(row.id, known);
+    this.#byHost.set(`${row.subdomain}.${this.#ports.appsDomain}`, known);
+    this.#byHost.set(row.address, known);
+    await this.#open(row);
+    this.refresh(row.id);
   }
 
   async #open(row: SpaceRow): Promise<void> {
     const refused = await this.#ports.addAddress(row.address);
     if (refused !== undefined) this.#ports.onFailure(`address ${row.address} of ${row.id}`, new Error(refused));
   }
+}
+
+const stateSays: Readonly<Record<SpaceState, string>> = {
+  "no-release": "nothing was ever deployed here",
+  building: "its first release is being built",
+  starting: "it starts",
+  running: "it runs",
+  failed: "it does not run",
+  stopped: "it is stopped",
+};
+
+/** Why a Space is in its state, without the id of a build or a replica and without a line of a log: those are its owner's. */
+function publicSays({ state, code }: KnownSpace): string {
+  return state === "failed" && code !== null ? codeRow(code).says : stateSays[state];
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { durationMs } from "../stdx/time.ts";
 import { median, p90, withRun } from "./history.ts";
 import type { Runs } from "./history.ts";
 import { card, hello, ledger, terms } from "./ledger.suite.ts";
@@ -22,6 +23,27 @@ describe("a snapshot", () => {
     one.do({ type: "schedule", terms: terms("c") });
     other.do({ type: "schedule", terms: Object.fromEntries(Object.entries(terms("c")).toReversed()) as never });
     assert.equal(stateHashInput(one.state), stateHashInput(other.state));
+  });
+
+  test("is written in the same order whatever its parts' own order is, at any depth and in any stage", () => {
+    const it = ledger([card(0, 1)]);
+    it.run("settled", 5, { request: "q_1", endpoint: "/b" });
+    it.do({ type: "schedule", terms: terms("refused", { declaredMs: durationMs(0) }) });
+    it.do({ type: "schedule", terms: terms("over", { account: "bob", tier: "anonymous", declaredMs: durationMs(600_000) }) });
+    it.schedule("attached");
+    it.attach("attached");
+    it.schedule("queued");
+    it.schedule("voided");
+    it.do({ type: "leave", call: "voided" });
+    assert.deepEqual(new Set([...it.state.calls.values()].map(({ stage }) => stage)), new Set(["settled", "refused", "attached", "queued", "voided"]));
+    const { calls, accounts, tokens, slots } = it.state;
+    const text = encodeState(it.state);
+    for (const map of [calls, accounts, tokens, slots] as Map<string, unknown>[]) {
+      for (const [name, value] of map) map.set(name, backwards(value));
+    }
+    assert.equal(encodeState(it.state), text);
+    const keys = Object.keys((JSON.parse(text) as { calls: [string, object][] }).calls[0]?.[1] ?? {});
+    assert.deepEqual(keys, keys.toSorted());
   });
 
   test("shares nothing with the state that it was taken of", () => {
@@ -54,3 +76,11 @@ describe("a function's history", () => {
     assert.deepEqual([runs.inOrder.length, runs.inOrder[0], runs.sorted[0]], [runsKept, 5, 5]);
   });
 });
+
+/** The same value with the keys of every object in the opposite order. */
+function backwards(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(backwards);
+  const entries = Object.entries(value).toReversed();
+  return Object.fromEntries(entries.map(([key, field]) => [key, backwards(field)]));
+}

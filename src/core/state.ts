@@ -7,6 +7,7 @@
  */
 import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
+import { ordered, orderedAccount, orderedCall, orderedToken } from "./canonical.ts";
 import type { Runs } from "./history.ts";
 import type { Account, AccountId, Call, CallId, DeviceSpec, NodeName, PoolName, PoolSettings, Slot, SlotId } from "./model.ts";
 import { cardsOf } from "./slots.ts";
@@ -85,7 +86,7 @@ export function setSorted<T>(map: Map<string, T>, key: string, value: T): void {
   const isNew = !map.has(key);
   map.set(key, value);
   if (!isNew) return;
-  const entries = sorted(map);
+  const entries = sorted(map, (entry) => entry);
   map.clear();
   for (const [name, entry] of entries) map.set(name, entry);
 }
@@ -95,22 +96,22 @@ export function stateHashInput(state: State): string {
   return encodeState(state);
 }
 
-/** The state as JSON for a snapshot: keys sorted, so that equal states give equal bytes. */
+/** The state as JSON for a snapshot: keys in order (canonical.ts), so that equal states give equal bytes. */
 export function encodeState(state: State): string {
-  return canonical({
-    v: 1,
-    index: state.index,
+  return JSON.stringify({
+    accounts: sorted(state.accounts, orderedAccount),
     at: state.at,
-    writer: state.writer,
-    accounts: sorted(state.accounts),
-    pools: sorted(state.pools),
-    nodes: sorted(state.nodes).map(([name, { cards: _derived, ...node }]) => [name, node]),
-    slots: sorted(state.slots),
-    calls: sorted(state.calls),
-    tokens: sorted(state.tokens),
-    functions: [...state.functions].map(([name, runs]) => [name, runs.inOrder]),
-    kills: sorted(state.kills),
+    calls: sorted(state.calls, orderedCall),
     ended: state.ended.slice(state.endedHead),
+    functions: [...state.functions].map(([name, runs]) => [name, runs.inOrder]),
+    index: state.index,
+    kills: sorted(state.kills, ordered),
+    nodes: sorted(state.nodes, ({ cards: _derived, ...node }) => ordered(node)),
+    pools: sorted(state.pools, ordered),
+    slots: sorted(state.slots, ordered),
+    tokens: sorted(state.tokens, orderedToken),
+    v: 1,
+    writer: ordered(state.writer),
   });
 }
 
@@ -167,18 +168,6 @@ interface Snapshot extends Pick<State, "index" | "at" | "writer" | "ended"> {
   readonly kills: Entries<State["kills"]>;
 }
 
-function sorted<T>(map: ReadonlyMap<string, T>): [string, T][] {
-  return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-/** JSON with the keys of every object in order of their code units; what is undefined is left out. */
-function canonical(value: unknown): string {
-  if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  const parts: string[] = [];
-  const fields = value as Readonly<Record<string, unknown>>;
-  for (const key of Object.keys(fields).sort()) {
-    if (fields[key] !== undefined) parts.push(`${JSON.stringify(key)}:${canonical(fields[key])}`);
-  }
-  return `{${parts.join(",")}}`;
+function sorted<T, Written>(map: ReadonlyMap<string, T>, written: (value: T) => Written): [string, Written][] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [name, written(value)]);
 }

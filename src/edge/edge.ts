@@ -61,6 +61,8 @@ export interface Edge extends AsyncDisposable {
   /** Takes no more connections there; those that are open live on. */
   removeAddress(address: string): Promise<void>;
   addresses(): string[];
+  /** Connections to this replica on which a request is under way. */
+  busy(replica: string): number;
   /** Takes nothing more, lets what is under way finish for a moment, breaks off and records the rest. */
   close(): Promise<void>;
 }
@@ -122,6 +124,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     addAddress,
     removeAddress,
     addresses: () => [first.address, ...extra.keys()],
+    busy: (replica) => context.busy(replica),
     close,
     [Symbol.asyncDispose]: close,
   };

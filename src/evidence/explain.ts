@@ -103,6 +103,7 @@ export function explainSpace(space: SpaceRecord): Explanation {
       ? undefined
       : (parts.find(({ verdict }) => verdict !== null && verdict.boundary !== "unknown") ??
         parts.find(({ verdict }) => verdict !== null));
+  const verdict = blamed?.verdict ? lagging(space, parts, blamed.verdict) : null;
   const state = `${space.id} is ${space.state === "no-release" ? "without a release" : space.state} since ${space.since}.`;
   const told = blamed?.verdict ? blamed.sentence : sentence(space.says);
   return {
@@ -110,7 +111,7 @@ export function explainSpace(space: SpaceRecord): Explanation {
     kind: "space",
     outcome: spaceOutcomes[space.state],
     sentence: `${state} ${told}`.trim(),
-    verdict: blamed?.verdict ?? null,
+    verdict,
     entries: parts.flatMap(({ entries }) => entries),
     gaps: parts.flatMap(({ gaps }) => gaps),
     links: parts.map(({ id, kind, outcome, sentence: says, verdict }) => ({
@@ -122,6 +123,15 @@ export function explainSpace(space: SpaceRecord): Explanation {
     })),
     read: space.read,
   };
+}
+
+/** A Space failed with its newest replica: as long as that one's own end is not in the record, the build's can only be likely. */
+function lagging({ state, replica }: SpaceRecord, parts: readonly Explanation[], verdict: Verdict): Verdict {
+  const newest = parts.find(({ id }) => id === replica?.id);
+  const isTold = newest === undefined || (newest.verdict !== null && newest.verdict.boundary !== "unknown");
+  if (state !== "failed" || isTold || verdict.certainty !== "proved") return verdict;
+  const says = "The end of the newest replica is not recorded yet; this is what its build met.";
+  return { ...verdict, certainty: "likely", inferred: [...verdict.inferred, { rule: "newest-replica-untold", from: verdict.facts, says }] };
 }
 
 /** A counter of refusals that anyone can cause: how often in its minute, never which one. */

@@ -19,15 +19,15 @@ const stationNames = { visitor: "you", edge: "edge", app: "app" } as const;
 const style = `:root{color-scheme:light dark;--g:light-dark(#fff,#0e1116);--t:light-dark(#1b1f24,#e6e9ee);--m:light-dark(#57606a,#9aa4b2);
 --l:light-dark(#868e99,#6b7480);--f:light-dark(#b3261e,#ff8a80);--platform:light-dark(#6f3fb5,#c3a1ff);--app:light-dark(#0b5cad,#6cb2ff);
 --visitor:light-dark(#0f6b4f,#5fd3a5);--outside:light-dark(#8a5a00,#e9b44c)}
-body{background:var(--g);color:var(--t);font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:38rem;padding:10vh 1.25rem 2rem}
+body{background:var(--g);color:var(--t);font:1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:38rem;overflow-wrap:anywhere;padding:10vh 1.25rem 2rem}
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 1.5rem}a{color:inherit}a:focus-visible{outline:2px solid;outline-offset:2px}
 ol{display:flex;flex-wrap:wrap;gap:.5rem;list-style:none;margin:0 0 1.5rem;padding:0}li+li::before{color:var(--l);content:"\\2013\\a0"}
 li.stop{color:var(--f);font-weight:600}li.never{color:var(--m)}dl{display:grid;gap:.25rem 1rem;grid-template-columns:max-content 1fr;margin:1.5rem 0}
-dt{color:var(--m)}dd{margin:0;overflow-wrap:anywhere}.platform{color:var(--platform)}.app{color:var(--app)}.visitor{color:var(--visitor)}
+dt{color:var(--m)}dd{margin:0}code{font:.9em ui-monospace,monospace}.platform{color:var(--platform)}.app{color:var(--app)}.visitor{color:var(--visitor)}
 .outside{color:var(--outside)}p.links a{display:inline-block;min-height:24px;margin-right:1.25rem}`;
 
 /** Allows the one style sheet by its hash and nothing else. */
-export const pagePolicy = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'`;
+export const pagePolicy = `default-src 'none'; style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'`;
 
 /** A `detail` or id on a page is cut here, so that the page stays within its 10 kB whatever it quotes. */
 const textMaxLength = 600;
@@ -35,14 +35,14 @@ const textMaxLength = 600;
 /** The whole document. Everything that varies is escaped. */
 export function problemPage(problem: Problem, facts: PageFacts): string {
   const sentence = escapeHtml(problem.title);
-  const detail = problem.detail === problem.title ? "" : `<p>${escapeHtml(problem.detail)}</p>\n`;
+  const detail = problem.detail === problem.title ? "" : `<p>${proseHtml(problem.detail)}</p>\n`;
   return `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="robots" content="noindex"><title>${sentence}</title><style>${style}</style></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="robots" content="noindex"><link rel="icon" href="data:,"><title>${sentence}</title><style>${style}</style></head>
 <body><main>
 <h1>${sentence}</h1>
 <ol aria-label="Where it stopped">${stations.map((station) => stationItem(station, facts.stoppedAt)).join("")}</ol>
-${detail}<p>${escapeHtml(problem.next)}</p>
+${detail}<p>${proseHtml(problem.next)}</p>
 <dl>
 <dt>owner</dt><dd class="${problem.owner}">${ownerSigns[problem.owner]}</dd>
 <dt>code</dt><dd>${escapeHtml(`${problem.boundary}/${problem.code}`)} (${problem.status})</dd>
@@ -58,6 +58,12 @@ ${problem.waybill === undefined ? "" : `<dt>id</dt><dd><code>${escapeHtml(proble
 export function escapeHtml(text: string): string {
   const cut = text.length > textMaxLength ? `${text.slice(0, textMaxLength)}…` : text;
   return cut.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}
+
+/** A sentence of ours as HTML: begins with a capital letter, and what stands between backticks is code. */
+export function proseHtml(text: string): string {
+  const html = escapeHtml(text).replace(/`([^`]+)`/g, "<code>$1</code>");
+  return html.charAt(0).toUpperCase() + html.slice(1);
 }
 
 function stationItem(station: Break, stoppedAt: Break): string {

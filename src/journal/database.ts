@@ -1,6 +1,6 @@
 /** The journal's file: its tables, and the statements that the writing thread runs on them. All of it blocks. */
 import { hash } from "node:crypto";
-import { renameSync, rmSync } from "node:fs";
+import { closeSync, openSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
@@ -51,6 +51,8 @@ export interface Row {
 export function createDatabase(file: string): void {
   const unnamed = `${file}.new`;
   for (const suffix of ["", "-journal", "-wal", "-shm"]) rmSync(unnamed + suffix, { force: true });
+  // It will hold keys and hashes of tokens; SQLite gives the files beside it the same rights.
+  closeSync(openSync(unnamed, "w", 0o600));
   const db = new DatabaseSync(unnamed);
   try {
     db.exec(`PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL; BEGIN; ${schema} COMMIT;`);

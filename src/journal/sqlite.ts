@@ -242,5 +242,6 @@ async function firstMessage(thread: Worker): Promise<FromThread> {
   return new Promise((resolve, reject) => {
     thread.once("message", resolve);
     thread.once("error", reject);
+    thread.once("exit", (code) => reject(new JournalStopped(`its thread ended with code ${code} before it opened`)));
   });
 }

@@ -16,7 +16,7 @@ import { Builds } from "../control/builds.ts";
 import { Calls } from "../control/calls.ts";
 import { Engine } from "../control/engine.ts";
 import { Nodes } from "../control/nodes.ts";
-import { Replicas } from "../control/replicas.ts";
+import { isLiving, Replicas } from "../control/replicas.ts";
 import { Server } from "../control/server.ts";
 import { Spaces } from "../control/spaces.ts";
 import { openCallsOn } from "../core/views.ts";
@@ -87,7 +87,9 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const onFailure = (what: string, error: unknown): void =>
     log.error({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, what);
 
-  await mkdir(config.data, { recursive: true, mode: 0o700 });
+  // A data folder that the operator made may be open to others; what holds code, keys or visitors' requests is not.
+  const folders = ["", "builds", "node", "repositories", "spool"];
+  for (const name of folders) await mkdir(join(config.data, name), { recursive: true, mode: 0o700 });
   const journal = stack.use(await openSqliteJournal({ folder: config.data, onFatal }));
   const catalog = await Catalog.open(journal.sql, clock);
   const engine = stack.use(await Engine.open({ journal, clock, onFatal, log }));
@@ -134,10 +136,11 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     clock,
     replica: (id) => {
       const known = replicas.get(id);
-      if (!known) return undefined;
+      if (!known || !isLiving(known.status)) return undefined;
       const { space, release } = known.status;
       return { space, release, owner: space.split("/")[0] ?? "", node: known.node, pool: known.pool };
     },
+    isConnected: (node) => nodes.isConnected(node),
     verifyToken: (token, space) => verifyVisitor(token, { keys: visitorKeys.all, space, now: clock.wall() }),
     ownerTier: (owner) => tiers.get(owner) ?? "free",
     send: (node, message) => void nodes.send(node, message),
@@ -167,6 +170,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     builds: () => builds,
     send: (node, message) => nodes.send(node, message),
     connected: (node) => nodes.isConnected(node),
+    busy: (replica) => edge?.busy(replica) ?? 0,
     addAddress: async (address) => {
       const opened = await edge?.addAddress(address);
       return opened && !opened.ok ? opened.says : undefined;
@@ -211,6 +215,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   stack.defer(engine.subscribe((record) => calls.onRecord(record)));
   await server.follow();
 
+  // Before anybody can ask for another build: what is open now was left open.
+  await builds.recover();
+  stack.defer(() => builds.close());
+
   const api = createApi(server);
   const visitors = visitorIdentity({ resolver, keys: visitorKeys, clock });
   edge = stack.use(
@@ -233,8 +241,6 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ),
   );
   await spaces.recover();
-  await builds.recover();
-  stack.defer(() => builds.close());
 
   const link = memoryLink();
   nodes.connect(link.server);
@@ -293,13 +299,18 @@ async function openOnPort({ listen }: PlatformConfig, open: (port: number) => Pr
   }
 }
 
-/** Runs one at a time; who comes meanwhile gets a run of their own after it. */
+/** Runs one at a time; all who come meanwhile share the one after it. */
 function serial(work: () => Promise<unknown>): () => Promise<void> {
-  let last: Promise<unknown> = Promise.resolve();
-  return async () => {
-    const mine = last.then(work);
-    last = mine.catch(() => undefined); // Told to whoever waits for `mine`.
-    await mine;
+  let running: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
+  const run = async (): Promise<void> => {
+    next = undefined;
+    await work();
+  };
+  return () => {
+    if (next) return next;
+    running = next = running.then(run, run); // How the one before ended is told to those who waited for it.
+    return next;
   };
 }
 

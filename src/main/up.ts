@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { CliFailure } from "../cli/failures.ts";
 import { exit } from "../cli/exit.ts";
 import type { UpOptions } from "../cli/world.ts";
+import { RecordsMissing } from "../control/server.ts";
 import { ListenError } from "../edge/index.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import { readConfig, signInFile } from "./config.ts";
@@ -35,11 +36,17 @@ export async function up(options: UpOptions, { env, version, startedAt, signal }
   } catch (error) {
     throw startFailure(error, config);
   }
-  await tell(platform, { options, config, version, env });
-  const broken = await Promise.race([platform.broken, aborted(signal)]);
-  await platform[Symbol.asyncDispose]();
-  if (broken) throw new CliFailure(exit.failed, { code: "platform-broken", says: `the platform stopped: ${broken.message}`, next: "Read its log, look at the disk, then start it again: what was acknowledged is on disk." });
+  const broken = await Promise.race([platform.broken, stay(platform, { options, config, version, env, signal })]);
+  // L27: nothing more may be written, so nothing is closed in order: the process ends as if it were killed, and the next start finds the apps.
+  if (broken) throw new CliFailure(exit.failed, { code: "platform-broken", says: `the platform stopped: ${broken.message}`, next: "Read its log, look at the disk, then start it again: what was acknowledged is on disk, and the apps go on running." });
   return exit.done;
+}
+
+/** Until the signal; then all is stopped, also where the start could not be told. */
+async function stay(platform: Platform, world: Parameters<typeof tell>[1] & { signal: AbortSignal }): Promise<undefined> {
+  await using _stopped = platform;
+  await tell(platform, world);
+  await aborted(world.signal);
 }
 
 async function tell(platform: Platform, { options, config, version, env }: { options: UpOptions; config: PlatformConfig; version: string; env: UpWorld["env"] }): Promise<void> {
@@ -80,6 +87,9 @@ function startFailure(error: unknown, config: PlatformConfig): unknown {
     return new CliFailure(exit.failed, { code: "port-in-use", says: error.message, next: "Give another one with --port, or stop what has it.", cause: error });
   }
   const { name, message } = error as Error;
+  if (error instanceof RecordsMissing) {
+    return new CliFailure(exit.failed, { code: error.code, says: message, next: `Restore ${config.data} from a backup.`, cause: error });
+  }
   if (name === "DataFolderBusy" || name === "JournalDamaged" || name === "JournalFormatUnknown" || name === "EventVersionUnknown" || name === "CatalogError" || name === "SnapshotMismatch") {
     return new CliFailure(exit.failed, { code: (error as { code?: string }).code ?? "data-folder", says: message, next: `Nothing in ${config.data} was changed.`, cause: error });
   }

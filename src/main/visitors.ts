@@ -17,6 +17,9 @@ export function visitorIdentity({ resolver, keys }: { resolver: TokenResolver; k
     async resolve({ authorization, xHfAuthorization, address }) {
       const identity = await resolver.resolve({ authorization, hfAuthorization: xHfAuthorization, address });
       if (!identity.ok) return { refused: identity.code };
+      if (identity.by === "token" && !identity.scopes.includes("gpu")) {
+        return { refused: "identity/forbidden", detail: "This token may not spend GPU time: it has not the scope gpu. Visit without it, or with another." };
+      }
       const user = identity.by === "token" ? identity.account : null;
       return { account: identity.account, tier: identity.tier, billedBy: identity.by, user };
     },

@@ -1,7 +1,6 @@
 /** What a case of the fault matrix is: a fault that is really caused, and what the platform has to say of it when asked. */
 import type { WaybillClient } from "../../src/client/api.ts";
 import type { DeployEvent } from "../../src/client/deploy.ts";
-import type { CallView } from "../../src/contract/api.ts";
 import type { Code, Owner } from "../../src/evidence/codes.ts";
 import type { Certainty, Explanation } from "../../src/evidence/verdict.ts";
 import { until, visit, type Account, type App, type Platform } from "../support/platform.ts";
@@ -18,7 +17,7 @@ export interface Stage {
   /** The fixture app, running and never broken by a case. */
   readonly app: App;
   /** The fixture app in a Space of its own, to be broken; `files` replace some of its own. */
-  fresh(files?: Readonly<Record<string, string>>, onEvent?: (event: DeployEvent) => void): Promise<App>;
+  readonly fresh: (files?: Readonly<Record<string, string>>, onEvent?: (event: DeployEvent) => void) => Promise<App>;
 }
 
 /** Whose id is asked for, and what more is known of the truth. */
@@ -55,60 +54,16 @@ export interface Control {
 export const proved: readonly Certainty[] = ["proved"];
 export const provedOrLikely: readonly Certainty[] = ["proved", "likely"];
 
-/** The call as it stands when it has its receipt. */
-export async function endedCall(client: WaybillClient, id: string, withinMs = 15_000): Promise<CallView> {
-  return until(`call ${id} has ended`, async () => {
-    const call = await client.call(id);
-    return call.stage === "ended" && call.receipt !== null ? call : undefined;
-  }, withinMs);
-}
-
-/** The account's newest call that is in `stage`, as `waybill calls` shows it. */
-export async function newestCall(account: Account, stage: CallView["stage"], except: ReadonlySet<string> = new Set()): Promise<CallView> {
-  return until(`${account.name} has a call that is ${stage}`, async () => {
-    const { items } = await account.client.calls({ account: account.name });
-    return items.find((call) => call.stage === stage && !except.has(call.id));
-  });
-}
-
-/** Calls that the account has now: what comes later is another. */
-export async function callsOf(account: Account): Promise<ReadonlySet<string>> {
-  const { items } = await account.client.calls({ account: account.name });
-  return new Set(items.map(({ id }) => id));
-}
-
-/** A call that runs until it is left. */
-export interface Running extends AsyncDisposable {
-  readonly call: CallView;
-  readonly answer: Promise<{ status: number; work: string; call: string; text: string } | undefined>;
-  leave(): void;
-}
-
-/** Starts a call of `account` that holds its GPU for `seconds`, and waits until its function has been entered. */
-export async function running(account: Account, app: App, query = "seconds=30&stop=1"): Promise<Running> {
-  const before = await callsOf(account);
-  const leave = new AbortController();
-  const answer = visit(`${app.url}/gpu/hold?${query}`, account, { signal: leave.signal }).catch(() => undefined); // Its end is the case's matter.
-  const call = await newestCall(account, "running", before);
-  return {
-    call,
-    answer,
-    leave: () => leave.abort(),
-    [Symbol.asyncDispose]: async () => {
-      leave.abort();
-      await answer;
-    },
-  };
-}
-
 /** Takes every slot of the pool with calls of `crowd`, and gives them back at the end. */
 export async function saturated({ up, crowd, app }: Stage): Promise<AsyncDisposable> {
   const { slots } = await up.admin.pool("main");
   const leave = new AbortController();
-  const one = (): Promise<unknown> => visit(`${app.url}/gpu/hold?seconds=60&stop=1`, crowd, { signal: leave.signal }).catch(() => undefined); // We leave ourselves.
+  const one = (): Promise<unknown> =>
+    visit(`${app.url}/gpu/hold?seconds=60&stop=1`, crowd, { signal: leave.signal }).catch(() => undefined); // We leave ourselves.
   const calls: Promise<unknown>[] = [];
   // The noise's own short calls come and go: what counts is that ours have every slot.
-  const ours = async (): Promise<number> => (await up.admin.gpuBoard()).slots.filter(({ account }) => account === crowd.name).length;
+  const ours = async (): Promise<number> =>
+    (await up.admin.gpuBoard()).slots.filter(({ account }) => account === crowd.name).length;
   for (let taken = await ours(); taken < slots; taken = await ours()) {
     calls.push(one());
     await until("the crowd has one slot more", async () => (await ours()) > taken);
@@ -123,11 +78,15 @@ export async function saturated({ up, crowd, app }: Stage): Promise<AsyncDisposa
 }
 
 /** Changes settings of the pool for as long as the case takes. */
-export async function pool({ up }: Stage, change: Parameters<WaybillClient["changePool"]>[1]): Promise<AsyncDisposable> {
+export async function pool(
+  { up }: Stage,
+  change: Parameters<WaybillClient["changePool"]>[1],
+): Promise<AsyncDisposable> {
   const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission } = await up.admin.pool("main");
   await up.admin.changePool("main", change);
   return {
-    [Symbol.asyncDispose]: async () => void (await up.admin.changePool("main", { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission })),
+    [Symbol.asyncDispose]: async () =>
+      void (await up.admin.changePool("main", { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission })),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Runs without a fault of the platform's: it may not take any on itself. */
+import { endedCall, running } from "../support/calls.ts";
 import { visit } from "../support/platform.ts";
-import { endedCall, running, type Control } from "./case.ts";
+import type { Control } from "./case.ts";
 
 export const controls: readonly Control[] = [
   request("a healthy request", "/", 200),
@@ -15,7 +16,13 @@ export const controls: readonly Control[] = [
     async run({ app, alice }) {
       const { call } = await visit(`${app.url}/gpu/hold?seconds=0.3`, alice);
       const { chargedMs, usedMs, outcome } = await endedCall(alice.client, call);
-      return { id: call, also: () => (outcome === "ok" && chargedMs === usedMs && chargedMs >= 300 ? undefined : `${outcome}, used ${usedMs} ms, charged ${chargedMs} ms`) };
+      return {
+        id: call,
+        also: () =>
+          outcome === "ok" && chargedMs === usedMs && chargedMs >= 300
+            ? undefined
+            : `${outcome}, used ${usedMs} ms, charged ${chargedMs} ms`,
+      };
     },
   },
   {
@@ -32,7 +39,10 @@ export const controls: readonly Control[] = [
     async run({ app, alice }) {
       const { call } = await visit(`${app.url}/gpu/hold?seconds=0.2&size=xlarge`, alice);
       const { chargedMs, usedMs } = await endedCall(alice.client, call);
-      return { id: call, also: () => (chargedMs === 2 * usedMs ? undefined : `used ${usedMs} ms, charged ${chargedMs} ms`) };
+      return {
+        id: call,
+        also: () => (chargedMs === 2 * usedMs ? undefined : `used ${usedMs} ms, charged ${chargedMs} ms`),
+      };
     },
   },
   {
@@ -42,7 +52,10 @@ export const controls: readonly Control[] = [
       await using run = await running(alice, app, "seconds=1");
       run.leave();
       const { outcome, chargedMs } = await endedCall(alice.client, run.call.id);
-      return { id: run.call.id, also: () => (outcome === "ok" && chargedMs >= 1_000 ? undefined : `${outcome}, charged ${chargedMs} ms`) };
+      return {
+        id: run.call.id,
+        also: () => (outcome === "ok" && chargedMs >= 1_000 ? undefined : `${outcome}, charged ${chargedMs} ms`),
+      };
     },
   },
   {
@@ -50,14 +63,23 @@ export const controls: readonly Control[] = [
     on: "main",
     async run({ fresh }) {
       const { deployed } = await fresh();
-      return { id: deployed.build?.id ?? "", also: ({ outcome }) => (outcome === "ok" ? undefined : `the build is ${outcome}`) };
+      return {
+        id: deployed.build?.id ?? "",
+        also: ({ outcome }) => (outcome === "ok" ? undefined : `the build is ${outcome}`),
+      };
     },
   },
   {
     name: "a static Space",
     on: "main",
     async run({ fresh, alice }) {
-      const { url } = await fresh({ "README.md": "---\nsdk: static\n---\n", "index.html": "<html>well</html>", "package.json": "", "server.js": "", "work.js": "" });
+      const { url } = await fresh({
+        "README.md": "---\nsdk: static\n---\n",
+        "index.html": "<html>well</html>",
+        "package.json": "",
+        "server.js": "",
+        "work.js": "",
+      });
       const { work, status } = await visit(`${url}/`, alice);
       return { id: work, also: () => (status === 200 ? undefined : `the visitor saw ${status}`) };
     },
@@ -74,7 +96,11 @@ export const controls: readonly Control[] = [
       await using run = await running(alice, app, "seconds=4");
       await up.restart();
       const { outcome, chargedMs } = await endedCall(up.admin, run.call.id);
-      return { id: run.call.id, asks: up.admin, also: () => (outcome === "ok" && chargedMs >= 4_000 ? undefined : `${outcome}, charged ${chargedMs} ms`) };
+      return {
+        id: run.call.id,
+        asks: up.admin,
+        also: () => (outcome === "ok" && chargedMs >= 4_000 ? undefined : `${outcome}, charged ${chargedMs} ms`),
+      };
     },
   },
 ];

@@ -24,7 +24,9 @@ import { makeNoise } from "./noise.ts";
 import { notCaused } from "./not-caused.ts";
 import { scoreCase, scoreControl } from "./score.ts";
 
-const { values: options } = parseArgs({ options: { json: { type: "boolean", default: false }, only: { type: "string" } } });
+const { values: options } = parseArgs({
+  options: { json: { type: "boolean", default: false }, only: { type: "string" } },
+});
 
 const stages: Readonly<Record<StageName, UpOptions>> = {
   main: {},
@@ -54,10 +56,16 @@ await Promise.all(lanes.map(lane));
 const document = summary();
 if (options.json) process.stdout.write(`${JSON.stringify(document)}\n`);
 const { right, unknown, wrong, controlsBlamed } = document;
-const uncaused = Object.keys(codes).filter((code) => !faults.some((fault) => fault.code === code) && notCaused[code as Code] === undefined);
-if (uncaused.length > 0) say(`no case causes ${uncaused.join(", ")}: write one, or say why not in test/faults/not-caused.ts`);
-say(`${right} right, ${unknown} unknown, ${wrong} wrong of ${cases.length}; ${controlsBlamed} of ${controlCases.length} controls blamed; ${(document.tookMs / 1000).toFixed(0)} s`);
-process.exitCode = wrong === 0 && controlsBlamed === 0 && right >= rightLeast * cases.length && uncaused.length === 0 ? 0 : 1;
+const uncaused = Object.keys(codes).filter(
+  (code) => !faults.some((fault) => fault.code === code) && notCaused[code as Code] === undefined,
+);
+if (uncaused.length > 0)
+  say(`no case causes ${uncaused.join(", ")}: write one, or say why not in test/faults/not-caused.ts`);
+say(
+  `${right} right, ${unknown} unknown, ${wrong} wrong of ${cases.length}; ${controlsBlamed} of ${controlCases.length} controls blamed; ${(document.tookMs / 1000).toFixed(0)} s`,
+);
+process.exitCode =
+  wrong === 0 && controlsBlamed === 0 && right >= rightLeast * cases.length && uncaused.length === 0 ? 0 : 1;
 
 async function lane(names: readonly StageName[]): Promise<void> {
   for (const name of names) {
@@ -71,7 +79,9 @@ function workOf(stage: StageName): readonly Work[] {
   const mine = faults.filter(({ on }) => on === stage);
   const noisy = mine.map((fault) => ({ name: `${nameOf(fault)}, beside noise`, noise: true, fault }));
   const alone = mine.filter(({ twice }) => twice).map((fault) => ({ name: nameOf(fault), noise: false, fault }));
-  const healthy = controls.filter(({ on }) => on === stage).map((control) => ({ name: `control: ${control.name}`, noise: true, control }));
+  const healthy = controls
+    .filter(({ on }) => on === stage)
+    .map((control) => ({ name: `control: ${control.name}`, noise: true, control }));
   return [...healthy, ...noisy, ...alone].filter(({ name }) => isAsked(name));
 }
 
@@ -83,12 +93,21 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
   const app = await up.deploy(alice, "fixture");
   const noisy = await up.deploy(loud, "noise");
   let made = 0;
-  const stage: Stage = { up, alice, crowd, app, fresh: (files, onEvent) => up.deploy(alice, `fresh${++made}`, files, onEvent) };
+  const stage: Stage = {
+    up,
+    alice,
+    crowd,
+    app,
+    fresh: (files, onEvent) => up.deploy(alice, `fresh${++made}`, files, onEvent),
+  };
   for (const one of [true, false]) {
     const mine = work.filter(({ noise }) => noise === one);
     if (mine.length === 0) continue;
     await using _noise = one ? makeNoise(loud, noisy) : { [Symbol.asyncDispose]: async () => undefined };
-    for (const item of mine) await (item.fault ? causeAndScore(item.name, item.fault, stage) : runControl(item.name, item.control as Control, stage));
+    for (const item of mine)
+      await (item.fault
+        ? causeAndScore(item.name, item.fault, stage)
+        : runControl(item.name, item.control as Control, stage));
   }
 }
 
@@ -101,7 +120,15 @@ async function causeAndScore(name: string, fault: FaultCase, stage: Stage): Prom
   } catch (error) {
     // The fault could not be caused, or the platform did not answer: that is never right.
     const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    report = { name, injected: { boundary, code }, said: { boundary: "none", code: "none", certainty: "none" }, score: "wrong", why, id: null, sentence: "" };
+    report = {
+      name,
+      injected: { boundary, code },
+      said: { boundary: "none", code: "none", certainty: "none" },
+      score: "wrong",
+      why,
+      id: null,
+      sentence: "",
+    };
   }
   const tookMs = Math.round(performance.now() - since);
   cases.push({ ...report, tookMs });
@@ -114,7 +141,12 @@ async function runControl(name: string, control: Control, stage: Stage): Promise
   try {
     report = await scoreControl(name, await control.run(stage), stage.alice.client);
   } catch (error) {
-    report = { name, blamed: true, why: error instanceof Error ? (error.stack ?? error.message) : String(error), id: null };
+    report = {
+      name,
+      blamed: true,
+      why: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      id: null,
+    };
   }
   controlCases.push(report);
   line(report.blamed ? "BLAMED" : "well", name, Math.round(performance.now() - since), report.why, report.id);
@@ -137,7 +169,9 @@ function summary(): FaultsDocument {
 
 function line(score: string, name: string, tookMs: number, why: string | null, id: string | null): void {
   const shown = score === "right" || score === "well" ? score : score.toUpperCase();
-  say(`${shown.padEnd(8)} ${name} (${(tookMs / 1000).toFixed(1)} s)${why === null ? "" : `\n         ${id ?? ""} ${why}`}`);
+  say(
+    `${shown.padEnd(8)} ${name} (${(tookMs / 1000).toFixed(1)} s)${why === null ? "" : `\n         ${id ?? ""} ${why}`}`,
+  );
 }
 
 function say(text: string): void {

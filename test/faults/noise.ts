@@ -19,7 +19,9 @@ export function makeNoise(account: Account, app: App): AsyncDisposable {
       await delay(pauseMs, undefined, { signal: over.signal }).catch(() => undefined); // The end of it.
     }
   })();
-  const stream = fetch(`${app.url}/events?ms=600000`, { signal: over.signal }).then((response) => response.text()).catch(() => undefined); // Ended by us.
+  const stream = fetch(`${app.url}/events?ms=600000`, { signal: over.signal })
+    .then((response) => response.text())
+    .catch(() => undefined); // Ended by us.
   return {
     [Symbol.asyncDispose]: async () => {
       over.abort();

@@ -1,12 +1,12 @@
 /** Codes that no case causes, each with its reason. A code that is in neither list fails the run. */
 import type { Code } from "../../src/evidence/codes.ts";
 
-const apiItself = "an answer of the platform's own API, which is no work with a waybill; test/platform.test.ts makes it";
+const apiItself =
+  "an answer of the platform's own API, which is no work with a waybill; test/platform.test.ts makes it";
 
 export const notCaused: Partial<Readonly<Record<Code, string>>> = {
-  "build/publish-failed": "needs a disk that fails at one moment; the builder's unit tests make it",
-  "route/connect-timeout": "needs 512 open connections to one replica and a wait of 10 s; test/edge.test.ts makes it with lower limits",
-  "gpu/node-lost": "this version's only node is the platform's own process, so it cannot be silent by itself; the ledger's tests make it",
+  "gpu/node-lost":
+    "this version's only node is the platform's own process, so it cannot be silent by itself; the ledger's tests make it",
   "identity/missing": apiItself,
   "identity/expired": "a visitor's token lasts two hours; the token's unit tests hand in the clock",
   "identity/forbidden": apiItself,

@@ -9,34 +9,77 @@ import type { CaseReport, ControlReport, Score } from "./document.ts";
 /** Evidence of another process is on its way for a moment: a verdict may sharpen for so long. */
 const sharpensWithinMs = 5_000;
 
-export async function scoreCase(fault: FaultCase, name: string, { id, asks, also }: Injected, owner: WaybillClient): Promise<Omit<CaseReport, "tookMs">> {
+export async function scoreCase(
+  fault: FaultCase,
+  name: string,
+  { id, asks, also }: Injected,
+  owner: WaybillClient,
+): Promise<Omit<CaseReport, "tookMs">> {
   const [boundary, code] = splitCode(fault.code);
-  const explanation = await sharpest(asks ?? owner, id, (verdict) => verdict.boundary === boundary && verdict.code === code && fault.certainty.includes(verdict.certainty));
+  const explanation = await sharpest(
+    asks ?? owner,
+    id,
+    (verdict) => verdict.boundary === boundary && verdict.code === code && fault.certainty.includes(verdict.certainty),
+  );
   const { verdict, sentence } = explanation;
-  const wrongs = [...judge(fault, verdict), ...cited(explanation), also?.(explanation)].filter((text) => text !== undefined);
-  const said = { boundary: verdict?.boundary ?? "none", code: verdict?.code ?? "none", certainty: verdict?.certainty ?? "none" };
+  const wrongs = [...judge(fault, verdict), ...cited(explanation), also?.(explanation)].filter(
+    (text) => text !== undefined,
+  );
+  const said = {
+    boundary: verdict?.boundary ?? "none",
+    code: verdict?.code ?? "none",
+    certainty: verdict?.certainty ?? "none",
+  };
   const score: Score = isUnknown(verdict) ? "unknown" : wrongs.length > 0 ? "wrong" : "right";
-  return { name, injected: { boundary, code }, said, score, why: wrongs.length > 0 ? wrongs.join("; ") : null, id, sentence };
+  return {
+    name,
+    injected: { boundary, code },
+    said,
+    score,
+    why: wrongs.length > 0 ? wrongs.join("; ") : null,
+    id,
+    sentence,
+  };
 }
 
 /** `blamed`: the platform took a fault on itself where there was none. */
-export async function scoreControl(name: string, { id, asks, also }: Injected, owner: WaybillClient): Promise<ControlReport> {
+export async function scoreControl(
+  name: string,
+  { id, asks, also }: Injected,
+  owner: WaybillClient,
+): Promise<ControlReport> {
   const explanation = await sharpest(asks ?? owner, id, () => true);
   const { verdict } = explanation;
   const platform = verdict !== null && verdict.owner !== "app" && verdict.owner !== "visitor";
-  const wrongs = [platform ? `${verdict.boundary}/${verdict.code} (${verdict.owner}): ${verdict.sentence}` : undefined, ...cited(explanation), also?.(explanation)].filter((text) => text !== undefined);
+  const wrongs = [
+    platform ? `${verdict.boundary}/${verdict.code} (${verdict.owner}): ${verdict.sentence}` : undefined,
+    ...cited(explanation),
+    also?.(explanation),
+  ].filter((text) => text !== undefined);
   return { name, blamed: wrongs.length > 0, why: wrongs.length > 0 ? wrongs.join("; ") : null, id };
 }
 
 /** The first explanation that is `enough`, or the last one. One that is proved is never waited over: it may not change. */
-async function sharpest(client: WaybillClient, id: string, enough: (verdict: Verdict) => boolean): Promise<Explanation> {
+async function sharpest(
+  client: WaybillClient,
+  id: string,
+  enough: (verdict: Verdict) => boolean,
+): Promise<Explanation> {
   let last: Explanation | undefined;
   try {
-    return await until(`the verdict of ${id}`, async () => {
-      last = await client.explain(id);
-      const { verdict } = last;
-      return verdict !== null && (enough(verdict) || verdict.certainty === "proved") ? last : last.outcome === "ok" ? last : undefined;
-    }, sharpensWithinMs);
+    return await until(
+      `the verdict of ${id}`,
+      async () => {
+        last = await client.explain(id);
+        const { verdict } = last;
+        return verdict !== null && (enough(verdict) || verdict.certainty === "proved")
+          ? last
+          : last.outcome === "ok"
+            ? last
+            : undefined;
+      },
+      sharpensWithinMs,
+    );
   } catch (error) {
     if (last) return last;
     throw error;
@@ -52,8 +95,12 @@ function judge(fault: FaultCase, verdict: Verdict | null): (string | undefined)[
   const [boundary, code] = splitCode(fault.code);
   const owner = fault.owner ?? codeRow(fault.code).owner;
   return [
-    verdict.boundary === boundary && verdict.code === code ? undefined : `said ${verdict.boundary}/${verdict.code}: ${verdict.sentence}`,
-    fault.certainty.includes(verdict.certainty) ? undefined : `is ${verdict.certainty}, not ${fault.certainty.join(" or ")}: ${verdict.sentence}`,
+    verdict.boundary === boundary && verdict.code === code
+      ? undefined
+      : `said ${verdict.boundary}/${verdict.code}: ${verdict.sentence}`,
+    fault.certainty.includes(verdict.certainty)
+      ? undefined
+      : `is ${verdict.certainty}, not ${fault.certainty.join(" or ")}: ${verdict.sentence}`,
     verdict.owner === owner ? undefined : `blames ${verdict.owner}, not ${owner}`,
     charged(fault, verdict),
   ];
@@ -73,7 +120,11 @@ function charged({ charge: expected }: FaultCase, { charge }: Verdict): string |
 function cited({ kind, entries, verdict }: Explanation): (string | undefined)[] {
   if (verdict === null) return [];
   const ids = new Set(entries.map(({ id }) => id));
-  const all = [...verdict.facts, ...verdict.inferred.flatMap(({ from }) => from), ...Object.values(verdict.ruledOut).flat()];
+  const all = [
+    ...verdict.facts,
+    ...verdict.inferred.flatMap(({ from }) => from),
+    ...Object.values(verdict.ruledOut).flat(),
+  ];
   const missing = all.filter((id) => !ids.has(id));
   const isCounted = kind === "counter" || verdict.sentence.includes("Counted, not recorded");
   return [

@@ -6,7 +6,7 @@ import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { WaybillClient } from "../../src/client/api.ts";
 import { deployFolder, type Deployed, type DeployEvent } from "../../src/client/deploy.ts";
-import { readApp, readShim } from "../../src/runtime/folder.ts";
+import { readApp, readShim, type AppRecord } from "../../src/runtime/folder.ts";
 import { isAlive, linuxProcesses, type ProcessName } from "../../src/runtime/processes.ts";
 
 export const fixtureApp = resolve(import.meta.dirname, "../faults/apps/fixture");
@@ -17,7 +17,11 @@ const stopWithinMs = 30_000;
 const pollMs = 20;
 
 /** Polls until `look` gives something that is not undefined, null or false; fails after `withinMs` with `says`. */
-export async function until<T>(says: string, look: () => T | Promise<T>, withinMs = 15_000): Promise<NonNullable<Exclude<T, false>>> {
+export async function until<T>(
+  says: string,
+  look: () => T | Promise<T>,
+  withinMs = 15_000,
+): Promise<NonNullable<Exclude<T, false>>> {
   const since = performance.now();
   for (;;) {
     const found = await look();
@@ -56,10 +60,17 @@ export class Platform implements AsyncDisposable {
   #port = 0;
   #ready: { readonly url: string; readonly token: string } = { url: "", token: "" };
   #folders = 0;
+  /** A test that ends in the middle leaves nothing behind. */
+  readonly #atExit = (): void => {
+    this.#child?.kill("SIGKILL");
+    for (const one of this.leftovers()) killProcess(one);
+    rmSync(this.folder, { recursive: true, force: true });
+  };
 
   private constructor(options: UpOptions) {
     this.#options = options;
     this.folder = mkdtempSync(join(tmpdir(), "wb-up-"));
+    process.on("exit", this.#atExit);
   }
 
   static async start(options: UpOptions = {}): Promise<Platform> {
@@ -130,7 +141,12 @@ export class Platform implements AsyncDisposable {
   }
 
   /** Deploys these files (name → text); those of the fixture app where none are given. */
-  async deploy(account: Account, name: string, files: Readonly<Record<string, string>> = {}, onEvent?: (event: DeployEvent) => void): Promise<App> {
+  async deploy(
+    account: Account,
+    name: string,
+    files: Readonly<Record<string, string>> = {},
+    onEvent?: (event: DeployEvent) => void,
+  ): Promise<App> {
     const space = `${account.name}/${name}`;
     const folder = this.write({ ...fixtureFiles(), ...files });
     const deployed = await deployFolder(account.client, folder, space, { waitMs: 120_000, onEvent });
@@ -165,6 +181,13 @@ export class Platform implements AsyncDisposable {
     return { id, folder, shim, app, workers: () => workersOf(id) };
   }
 
+  /** The lines that the app of a Space's newest replica has printed. */
+  async logTexts(space: string): Promise<readonly string[]> {
+    const texts: string[] = [];
+    for await (const { source, text } of this.admin.logs(space)) if (source === "app") texts.push(text);
+    return texts;
+  }
+
   /** Processes that this platform started and that still live: shims, apps and workers. */
   leftovers(): readonly ProcessName[] {
     return everyProcessOf(this.data);
@@ -176,6 +199,7 @@ export class Platform implements AsyncDisposable {
     for (const one of this.leftovers()) processes.signal(one, "SIGKILL");
     await until("all that the platform started has ended", () => this.leftovers().length === 0).catch(() => undefined); // Reported by who looks for it.
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    process.off("exit", this.#atExit);
   }
 
   #ended(): Promise<void> {
@@ -189,7 +213,7 @@ export interface Replica {
   readonly id: string;
   readonly folder: string;
   readonly shim: ProcessName;
-  readonly app: ProcessName;
+  readonly app: AppRecord;
   /** Its GPU workers that live now. */
   workers(): readonly ProcessName[];
 }
@@ -203,7 +227,12 @@ export function lives(name: ProcessName): boolean {
 }
 
 /** `waybill up` that is not expected to come up: its exit code and what it printed. */
-export async function upRefused(data: string, port: number, env: Readonly<Record<string, string>> = {}, args: readonly string[] = []): Promise<{ code: number | null; out: string; err: string }> {
+export async function upRefused(
+  data: string,
+  port: number,
+  env: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
+): Promise<{ code: number | null; out: string; err: string }> {
   const child = start(data, port, { env }, args);
   const parts = { out: "", err: "" };
   child.stdout?.on("data", (bytes: Buffer) => (parts.out += bytes.toString()));
@@ -215,23 +244,44 @@ export async function upRefused(data: string, port: number, env: Readonly<Record
 }
 
 export function fixtureFiles(): Record<string, string> {
-  return Object.fromEntries(readdirSync(fixtureApp).map((name) => [name, readFileSync(join(fixtureApp, name), "utf8")]));
+  return Object.fromEntries(
+    readdirSync(fixtureApp).map((name) => [name, readFileSync(join(fixtureApp, name), "utf8")]),
+  );
 }
 
 /** A request as a visitor makes it. `work` is the id that the answer bears. */
-export async function visit(url: string, account?: Account, init: RequestInit = {}): Promise<{ status: number; work: string; call: string; text: string; headers: Headers }> {
+export async function visit(
+  url: string,
+  account?: Account,
+  init: RequestInit = {},
+): Promise<{ status: number; work: string; call: string; text: string; headers: Headers }> {
   const headers = new Headers(init.headers);
   if (account) headers.set("authorization", `Bearer ${account.token}`);
   const response = await fetch(url, { ...init, headers });
   const text = await response.text();
-  return { status: response.status, work: response.headers.get("x-waybill-id") ?? "", call: response.headers.get("x-gpu-call") ?? "", text, headers: response.headers };
+  return {
+    status: response.status,
+    work: response.headers.get("x-waybill-id") ?? "",
+    call: response.headers.get("x-gpu-call") ?? "",
+    text,
+    headers: response.headers,
+  };
 }
 
-function start(data: string, port: number, { gpus = "2x2", env = {} }: UpOptions, args: readonly string[] = []): ChildProcess {
+function start(
+  data: string,
+  port: number,
+  { gpus = "2x2", env = {} }: UpOptions,
+  args: readonly string[] = [],
+): ChildProcess {
   const cards = gpus === null ? [] : ["--simulate-gpus", gpus];
   const all = [waybill, "up", "--data", data, "--port", String(port), ...cards, "--sandbox", "none", "--json", ...args];
   // A group of its own, so that a Ctrl-C at the terminal reaches us alone; its home is not the user's.
-  return spawn(process.execPath, all, { stdio: ["ignore", "pipe", "pipe"], detached: true, env: { ...process.env, XDG_CONFIG_HOME: join(dirname(data), "config"), ...env } });
+  return spawn(process.execPath, all, {
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+    env: { ...process.env, XDG_CONFIG_HOME: join(dirname(data), "config"), ...env },
+  });
 }
 
 function firstLine(child: ChildProcess): Promise<string> {
@@ -252,7 +302,12 @@ function workersOf(replica: string): readonly ProcessName[] {
   const processes = linuxProcesses();
   return processes
     .all()
-    .filter(({ pid, state }) => state !== "Z" && argumentsOf(pid).includes("waybill-gpu-worker") && processes.hasMarker(pid, `WAYBILL_REPLICA=${replica}`))
+    .filter(
+      ({ pid, state }) =>
+        state !== "Z" &&
+        argumentsOf(pid).includes("waybill-gpu-worker") &&
+        processes.hasMarker(pid, `WAYBILL_REPLICA=${replica}`),
+    )
     .map(({ pid, start }) => ({ pid, start }));
 }
 
@@ -263,7 +318,9 @@ function everyProcessOf(data: string): readonly ProcessName[] {
   const processes = linuxProcesses();
   const shims = ids.flatMap((id) => readShim(join(root, id)) ?? []).filter((shim) => isAlive(processes, shim));
   const markers = ids.map((id) => `WAYBILL_REPLICA=${id}`);
-  const others = processes.all().filter(({ pid, state }) => state !== "Z" && markers.some((marker) => processes.hasMarker(pid, marker)));
+  const others = processes
+    .all()
+    .filter(({ pid, state }) => state !== "Z" && markers.some((marker) => processes.hasMarker(pid, marker)));
   return [...shims, ...others.map(({ pid, start }) => ({ pid, start }))];
 }
 

@@ -31,9 +31,13 @@ const firstPort = 7070;
 /** Other demos and platforms on this machine; after so many we say that something is wrong. */
 const portsTried = 50;
 const readyWithinMs = 30_000;
+/** Apps have some seconds to end by themselves; after so long the one who waits is told what for. */
+const stopSlowMs = 5_000;
 
-export async function startPlatform({ data, say }: { data: string; say: Say }): Promise<DemoPlatform> {
+/** Starts it and resolves when it is ready. `stopping` ends a start that is under way: what was started is gone when this has thrown. */
+export async function startPlatform({ data, say, stopping }: { data: string; say: Say; stopping: AbortSignal }): Promise<DemoPlatform> {
   const port = await freePort();
+  stopping.throwIfAborted();
   const gpus = hasRealGpu() ? [] : ["--simulate-gpus", "2x2"];
   const args = [waybill, "up", "--data", data, "--port", String(port), ...gpus, "--sandbox", "none", "--json"];
   // A group of its own: the terminal's Ctrl-C reaches us, and we stop it in order.
@@ -44,7 +48,15 @@ export async function startPlatform({ data, say }: { data: string; say: Say }): 
     log.push(line);
     if (log.length > 200) log.shift();
   });
-  const ready = await firstLine(child.stdout, ended).catch((error: unknown) => {
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    child.kill("SIGTERM");
+    const late = setTimeout(() => process.stderr.write(`the platform (process ${child.pid}) takes long to stop; its apps are being ended\n`), stopSlowMs);
+    await ended;
+    clearTimeout(late);
+  };
+  const ready = await firstLine(child.stdout, { ended, stopping }).catch(async (error: unknown) => {
+    await stop();
     throw new Error(`waybill up did not start: ${String(error)}\n${log.join("\n")}`);
   });
   const { url, token, bootMs } = JSON.parse(ready) as { url: string; token: string; bootMs: number };
@@ -64,20 +76,21 @@ export async function startPlatform({ data, say }: { data: string; say: Say }): 
       const done = spawnSync(process.execPath, [waybill, ...command], { env: { ...process.env, WAYBILL_URL: url, WAYBILL_TOKEN: token, NO_COLOR: "1" }, encoding: "utf8" });
       return `${done.stdout}${done.stderr}`.trimEnd();
     },
-    stop: async () => {
-      if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
-      await ended;
-    },
+    stop,
   };
 }
 
-function firstLine(stream: NodeJS.ReadableStream, ended: Promise<void>): Promise<string> {
+function firstLine(stream: NodeJS.ReadableStream, { ended, stopping }: { ended: Promise<void>; stopping: AbortSignal }): Promise<string> {
   return new Promise((done, reject) => {
     const timer = setTimeout(() => reject(new Error(`no ready line within ${readyWithinMs / 1000} s`)), readyWithinMs);
     const lines = createInterface({ input: stream });
     lines.once("line", (line) => {
       clearTimeout(timer);
       done(line);
+    });
+    stopping.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(new Error("it was stopped"));
     });
     void ended.then(() => {
       clearTimeout(timer);

@@ -8,6 +8,7 @@ export class Stages {
   readonly times: Record<string, number> = {};
   readonly #out: WriteStream;
   #current = "start";
+  #isMuted = false;
 
   constructor(out: NodeJS.WriteStream) {
     this.#out = out as WriteStream;
@@ -31,7 +32,18 @@ export class Stages {
 
   /** Text as it is. */
   text(text: string): void {
-    this.#out.write(`${text}\n`);
+    this.#line(text);
+  }
+
+  /** From here on nothing of the stage that was cut off is shown. */
+  stopping(): void {
+    this.#line("\nstopping …");
+    this.#isMuted = true;
+  }
+
+  stopped(): void {
+    this.#isMuted = false;
+    this.#line("stopped: the platform, its apps and its data folder are gone");
   }
 
   fail(error: unknown): void {
@@ -39,7 +51,7 @@ export class Stages {
   }
 
   #line(text: string): void {
-    this.#out.write(`${text}\n`);
+    if (!this.#isMuted) this.#out.write(`${text}\n`);
   }
 
   #bold(name: string): string {

@@ -1,5 +1,7 @@
 /** `waybill deploy DIR --space OWNER/NAME`: from a folder to a running app. stdout is its address. */
 import type { Command } from "commander";
+import type { WaybillClient } from "../../client/api.ts";
+import type { LogLine } from "../../contract/agent.ts";
 import type { BuildView, SpaceView } from "../../contract/api.ts";
 import type { Problem } from "../../contract/problem.ts";
 import { codeRow, isCode } from "../../evidence/codes.ts";
@@ -10,6 +12,11 @@ import { exit } from "../exit.ts";
 import type { ErrorDetails } from "../draw/error.ts";
 import { WorkFailed } from "../program.ts";
 import type { Runner } from "../program.ts";
+
+/** The end of an app's log that is shown where it did not start: a stack trace with what stands before it. */
+const appLinesShown = 20;
+/** The failure itself is known already; its log is an extra. */
+const appLogWithinMs = 2_000;
 
 interface Options extends GlobalOptions {
   readonly space: string;
@@ -55,7 +62,10 @@ async function deploy(context: Context, folder: string, options: Options): Promi
     if (ok) progress.say(`running in ${lengthOf(world.clock.monotonic() - startedAt)}\n`, "");
     const document = { space: space.id, addresses: space.addresses, build: build && { id: build.id, outcome: build.outcome }, state: space.state };
     context.answer(document, ok ? `${space.addresses[0] ?? space.id}\n` : "");
-    if (!ok) throw failed(space, build, says);
+    if (!ok) {
+      if (!stepFailed(build)) progress.say(lines.ofApp(await lastAppLines(client, space.id, world.signal)), "");
+      throw failed(space, build, says);
+    }
     return exit.done;
   } catch (error) {
     if (world.signal.aborted) context.note(`stopped watching; the work goes on: waybill space show ${options.space}\n`);
@@ -77,7 +87,7 @@ function failed(space: SpaceView, build: BuildView | null, says: string): WorkFa
     code,
     owner: row?.owner ?? "app",
     retry: row?.retry ?? "never",
-    next: row?.next ?? `Read its log with \`waybill logs ${space.id}\`.`,
+    next: nextStep(row?.next, build, space.id),
     waybill: buildFailed ? build.id : space.id,
   };
   const details: ErrorDetails = buildFailed
@@ -91,8 +101,31 @@ function failed(space: SpaceView, build: BuildView | null, says: string): WorkFa
   return new WorkFailed(problem, details);
 }
 
+function nextStep(next: string | undefined, build: BuildView | null, space: string): string {
+  if (next === undefined) return `Read its log with \`waybill logs ${space}\`.`;
+  return stepFailed(build) ? next : `${next.replace(/\.$/, "")} (its log: waybill logs ${space}).`;
+}
+
 /** A build ends when a replica of its release answers: where no step failed, that is what did not happen. */
-function whereOf({ steps }: BuildView): string {
-  const step = steps.find(({ state }) => state === "failed");
+function whereOf(build: BuildView): string {
+  const step = stepFailed(build);
   return step ? `build.step ${step.name}` : "replica.start";
+}
+
+function stepFailed(build: BuildView | null): BuildView["steps"][number] | undefined {
+  return build?.steps.find(({ state }) => state === "failed");
+}
+
+/** What an app that did not start has printed: its author should not have to ask for it. None where it cannot be had now. */
+async function lastAppLines(client: WaybillClient, space: string, signal: AbortSignal): Promise<readonly LogLine[]> {
+  const lines: LogLine[] = [];
+  try {
+    for await (const line of client.logs(space, { signal: AbortSignal.any([signal, AbortSignal.timeout(appLogWithinMs)]) })) {
+      lines.push(line);
+      if (lines.length > appLinesShown) lines.shift();
+    }
+  } catch (error) {
+    if (signal.aborted) throw error;
+  }
+  return lines;
 }

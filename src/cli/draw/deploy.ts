@@ -1,4 +1,5 @@
 /** The lines of a deployment as it goes: one an event, each said once. */
+import type { LogLine } from "../../contract/agent.ts";
 import type { BuildView, SpaceView } from "../../contract/api.ts";
 import type { DeployEvent } from "../../client/deploy.ts";
 import { stepGlyphs } from "../words.ts";
@@ -25,8 +26,20 @@ export class DeployLines {
         : this.#once(`${event.build}  commit ${event.commit.slice(0, 12)}   ${this.#url}/w/${event.build}\n`);
     }
     if (event.type === "build") return this.#build(event.build);
-    if (event.type === "line") return `     ${tone(this.#paper, "muted", `${event.line.source} |`)} ${event.line.text}\n`;
+    if (event.type === "line") return this.#line(event.line);
     return this.#space(event.space);
+  }
+
+  /** The end of the app's own log. */
+  ofApp(log: readonly LogLine[]): string {
+    return log.map((line) => this.#line(line)).join("");
+  }
+
+  #line({ source, text }: LogLine): string {
+    return text
+      .split("\n")
+      .map((part) => `     ${tone(this.#paper, "muted", `${source} |`)} ${part}\n`)
+      .join("");
   }
 
   #build(build: BuildView): string {

@@ -142,7 +142,7 @@ describe("drawExplanation", () => {
     read: { journal: 48_213, evidence: 120 },
   };
   const verdict = [
-    "verdict    gpu / queue-timeout  proved",
+    "verdict    gpu / queue-timeout, proved",
     "owner      ■ platform: No GPU became free within the 60 s limit of pool main.",
     "charged    0 s of 60 s held; 60 s given back (receipt r_7kq)",
     "facts      12:00:07.311  gpu.admit     done    held 60 s, account alice",

@@ -16,11 +16,13 @@ const labelWidth = 12;
 
 export function drawError(paper: Paper, problem: Problem, details: ErrorDetails = {}): string {
   const code = problem.code.includes("/") ? problem.code : `${problem.boundary}/${problem.code}`;
-  const head = `${tone(paper, "failed", `error[${code}]`)}: ${problem.detail}`;
-  const because = [...(details.because ?? []), ...(problem.errors ?? []).map(({ where, message }) => `${where}: ${message}`)];
+  const [says = "", ...more] = problem.detail.split("\n");
+  const head = `${tone(paper, "failed", `error[${code}]`)}: ${says}`;
+  const because = reasonsBeyond(says, more, [...(details.because ?? []), ...(problem.errors ?? []).map(({ where, message }) => `${where}: ${message}`)]);
   const rows: (readonly [string, string])[] = [];
   const owner = `${ownerGlyphs[problem.owner]} ${problem.owner}`;
-  rows.push(["where", details.where ? `${details.where}; owner ${owner}` : `owner ${owner}`]);
+  // What the command line finds by itself, before anything left this machine, has no place on the way.
+  if (problem.boundary !== "cli") rows.push(["where", details.where ? `${details.where}; owner ${owner}` : `owner ${owner}`]);
   for (const [i, line] of because.entries()) rows.push([i === 0 ? "because" : "", line]);
   const evidence = details.evidence ?? problem.waybill;
   if (evidence) rows.push(["evidence", evidence]);
@@ -28,6 +30,12 @@ export function drawError(paper: Paper, problem: Problem, details: ErrorDetails 
   rows.push(["try", withExplain(problem)]);
   const body = rows.map(([label, text]) => `  ${label.padEnd(labelWidth - 2)}${wrap(text, paper.width, labelWidth)}`);
   return `${[head, ...body].join("\n")}\n`;
+}
+
+/** The lines of the reasons, without what the head has said already. */
+function reasonsBeyond(says: string, more: readonly string[], because: readonly string[]): readonly string[] {
+  const lines = because.length > 0 ? because.flatMap((reason) => reason.split("\n")) : more;
+  return lines[0] === says ? lines.slice(1) : lines;
 }
 
 function withExplain({ next, waybill }: Problem): string {

@@ -14,18 +14,23 @@ const narrowIndent = 4;
 /** Facts that other lines say already. */
 const factsSaidElsewhere: ReadonlySet<string> = new Set(["code", "channel", "number", "closed", "link"]);
 
+/** A label, and what stands beside it. */
+type Row = readonly [label: string, value: string];
+
 export function drawExplanation(paper: Paper, explanation: Explanation, { hops }: { hops: boolean }): string {
   const { verdict } = explanation;
-  const rows: (readonly [string, string])[] = [];
+  const rows: Row[] = [];
+  let facts: readonly Row[] = [];
   if (verdict === null) {
     rows.push(["outcome", `${explanation.kind} ${explanation.id}: ${outcomeWords[explanation.outcome]}`], ["", explanation.sentence]);
   } else {
     rows.push(
-      ["verdict", `${tone(paper, "strong", `${verdict.boundary} / ${verdict.code}`)}  ${verdict.certainty}`],
+      ["verdict", `${tone(paper, "strong", `${verdict.boundary} / ${verdict.code}`)}, ${verdict.certainty}`],
       ["owner", `${tone(paper, verdict.owner, `${ownerGlyphs[verdict.owner]} ${verdict.owner}`)}: ${verdict.sentence}`],
     );
     if (verdict.charge) rows.push(["charged", chargeSays(verdict.charge)]);
-    rows.push(...labelled("facts", verdict.facts.map((id) => factLine(paper, explanation.entries, id))));
+    facts = labelled("facts", verdict.facts.map((id) => factLine(paper, explanation.entries, id)));
+    rows.push(...facts);
     rows.push(...labelled("inferred", verdict.inferred.map(({ rule, says }) => `${says} (${rule})`)));
     rows.push(...labelled("ruled out", ruledOut(verdict, explanation.entries)));
   }
@@ -33,7 +38,9 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
   if (verdict) rows.push(["next", `${retryWords[verdict.retry]}${verdict.next}`]);
   rows.push(...explanation.links.map((link, i) => [i === 0 ? "linked" : "", linkSays(link)] as const));
   rows.push(["read", `journal to ${explanation.read.journal}, evidence to ${explanation.read.evidence}`]);
-  const text = rows.map(([label, value]) => `${label.padEnd(labelWidth)}${wrapKeeping(value, paper.width)}\n`).join("");
+  // Facts have columns of their own and are wrapped already.
+  const isWrapped = new Set<Row>(facts);
+  const text = rows.map((row) => `${row[0].padEnd(labelWidth)}${isWrapped.has(row) ? row[1] : wrap(row[1], paper.width, labelWidth)}\n`).join("");
   return hops ? `${text}\n${drawHops(paper, explanation)}` : text;
 }
 
@@ -49,7 +56,7 @@ function chargeSays({ chargedMs, heldMs, releasedMs, receipt }: Charge): string 
   return `${secondsOf(chargedMs)} of ${secondsOf(heldMs)} held${back}${receipt ? ` (receipt ${receipt})` : ""}`;
 }
 
-function labelled(label: string, lines: readonly string[]): (readonly [string, string])[] {
+function labelled(label: string, lines: readonly string[]): readonly Row[] {
   return lines.length === 0 ? [[label, "nothing"]] : lines.map((line, i) => [i === 0 ? label : "", line] as const);
 }
 
@@ -73,7 +80,7 @@ function ruledOut(verdict: Verdict, entries: readonly Entry[]): string[] {
 
 function factsOf(facts: Facts): string {
   return Object.entries(facts)
-    .filter(([name]) => !factsSaidElsewhere.has(name))
+    .filter(([name, value]) => value !== null && !factsSaidElsewhere.has(name))
     .map(([name, value]) => `${name.replace(/Ms$/, "")} ${valueSays(name, value)}`)
     .join(", ");
 }
@@ -81,8 +88,13 @@ function factsOf(facts: Facts): string {
 function valueSays(name: string, value: Json): string {
   if (typeof value === "number" && name.endsWith("Ms")) return secondsOf(value);
   if (name === "blockers") return blockersSay(value);
-  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value.join(" ");
+  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value.join(value.some((item) => item.includes(" ")) ? "; " : " ");
+  if (isFacts(value)) return `(${factsOf(value)})`;
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function isFacts(value: Json): value is Facts {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 const barWidth = 20;
@@ -116,9 +128,4 @@ function bar(axis: { from: number; to: number }, from: number, to: number): stri
   const start = Math.min(barWidth - 1, Math.floor(((from - axis.from) / span) * barWidth));
   const end = Math.min(barWidth, Math.max(start + 1, Math.ceil(((to - axis.from) / span) * barWidth)));
   return `${" ".repeat(start)}${"#".repeat(end - start)}`.padEnd(barWidth);
-}
-
-/** Wraps, except where columns of their own would be broken: there a long line stays whole. */
-function wrapKeeping(text: string, width: number): string {
-  return text.includes("  ") ? text : wrap(text, width, labelWidth);
 }

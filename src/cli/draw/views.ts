@@ -26,12 +26,16 @@ export function drawSpace(paper: Paper, space: SpaceView): string {
     ["", space.says],
     ...space.addresses.map((address, i) => [i === 0 ? "address" : "", address] as const),
   ];
-  if (space.build) rows.push(["build", `${space.build.id}  ${space.build.outcome ?? space.build.stage}  ${space.build.says}`]);
+  if (space.build) rows.push(["build", `${space.build.id}  ${stateSays(space.build.outcome ?? space.build.stage, space.build.says)}`]);
   if (space.release) rows.push(["release", space.release]);
   for (const [i, replica] of space.replicas.entries()) {
-    rows.push([i === 0 ? "replicas" : "", `${replica.id}  ${replica.phase}  ${replica.says}`]);
+    rows.push([i === 0 ? "replicas" : "", `${replica.id}  ${stateSays(replica.phase, replica.says)}`]);
   }
   return `${tone(paper, "strong", space.id)}  ${space.sdk ?? "no SDK known yet"}\n${drawRows(paper, rows)}`;
+}
+
+function stateSays(state: string, says: string): string {
+  return says === state || says === "" ? state : `${state}: ${says}`;
 }
 
 export function drawRequests(paper: Paper, requests: readonly RequestView[]): string {
@@ -54,7 +58,7 @@ export function drawRequests(paper: Paper, requests: readonly RequestView[]): st
 }
 
 export function drawCalls(paper: Paper, calls: readonly CallView[]): string {
-  if (calls.length === 0) return "No GPU calls in the record.\n";
+  if (calls.length === 0) return "No GPU calls in the record. One is made when an app's gpu() function runs for this account; another's: waybill calls --account NAME\n";
   return drawTable(
     paper,
     [
@@ -102,7 +106,7 @@ export function drawPool(paper: Paper, pool: PoolView): string {
 export function drawQueue(paper: Paper, { pool, calls }: QueueView): string {
   const simulated = pool.simulated ? " (simulated)" : "";
   const head = `${pool.name}${simulated}: ${pool.leased} of ${pool.slots} slots leased, ${pool.waiting} waiting, limit ${lengthOf(pool.queueLimitMs)}\n`;
-  if (calls.length === 0) return head;
+  if (calls.length === 0) return `${head}Nobody waits. Who has the slots: waybill gpu board\n`;
   return head + drawTable(
     paper,
     [
@@ -151,7 +155,7 @@ export function drawStatus(paper: Paper, status: StatusView): string {
   return `Waybill ${status.version} at ${status.url}\n${drawRows(paper, [
     ["spaces", String(status.spaces)],
     ...pools,
-    ["sandbox", `${status.isolation.driver}: ${status.isolation.says}`],
+    ["sandbox", status.isolation.says.replace(/^sandbox /, "")],
     ["record", `journal at ${status.journalIndex}`],
     ["booted in", lengthOf(status.bootMs)],
   ])}`;

@@ -1,6 +1,6 @@
 /** `GET /api/calls` and `GET /api/calls/ID`: GPU calls of an account, newest first; one call with what it waits for. */
 import type { Route } from "../api.ts";
-import { ownerOf, refuse, signedIn } from "../api.ts";
+import { knownCaller, ownerOf, refuse, signedIn } from "../api.ts";
 
 const pageSize = 50;
 
@@ -16,10 +16,10 @@ export const callsRoute: Route = (api, server) => {
   api.get("/api/calls/:id", async (c) => {
     const view = await server.call(c.req.param("id"));
     if (!view) return refuse(c, "control/not-found", { detail: `There is no call ${c.req.param("id")}.` });
-    const caller = c.get("caller");
+    const caller = knownCaller(c);
     // A caller without an account is told by the id alone, which holds 80 random bits; others see their own.
     if (!view.account.startsWith("address:") && !caller?.admin && caller?.account !== view.account && caller?.account !== view.space.split("/")[0]) {
-      return refuse(c, caller ? "identity/forbidden" : "identity/missing");
+      return refuse(c, c.get("caller") ? "identity/forbidden" : "identity/missing");
     }
     return c.json(view);
   });

@@ -1,7 +1,7 @@
 /** `GET /api/explain/ID` (any id, or OWNER/NAME) and the page `/w/ID`. Topology is shown to the Space's owner and the operator. */
 import type { Explanation } from "../../evidence/verdict.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { refuse } from "../api.ts";
+import { knownCaller, mayKnow, refuse } from "../api.ts";
 import { pageHeaders, workPage } from "../pages.ts";
 import type { Explained, Server } from "../server.ts";
 
@@ -11,26 +11,24 @@ export const explainRoute: Route = (api, server) => {
   api.get("/w/:id", async (c) => {
     const explained = await server.explain(c.req.param("id"));
     if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${c.req.param("id")}.` });
-    return new Response(workPage(explained.explanation, { details: mayKnow(c, explained) }), { headers: pageHeaders });
+    const details = mayKnow(c, explained.owner);
+    // An id is a secret of some 80 bits; the name of a Space is none.
+    if (c.req.param("id").includes("/") && !details) return refuse(c, "identity/forbidden");
+    return new Response(workPage(explained.explanation, { details }), { headers: pageHeaders });
   });
 };
 
 async function answer(c: ApiContext, server: Server, id: string): Promise<Response> {
   const explained = await server.explain(id);
   if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${id}.` });
-  if (mayKnow(c, explained)) return c.json(explained.explanation);
+  if (mayKnow(c, explained.owner)) return c.json(explained.explanation);
   return isCaller(c, explained) || explained.account?.startsWith("address:")
     ? c.json(withoutTopology(explained.explanation))
     : refuse(c, c.get("caller") ? "identity/forbidden" : "identity/missing");
 }
 
-function mayKnow(c: ApiContext, { owner }: Explained): boolean {
-  const caller = c.get("caller");
-  return caller !== null && (caller.admin || caller.account === owner);
-}
-
 function isCaller(c: ApiContext, { account }: Explained): boolean {
-  const caller = c.get("caller");
+  const caller = knownCaller(c);
   return caller !== null && caller.account === account;
 }
 

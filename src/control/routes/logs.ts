@@ -1,8 +1,9 @@
-/** `GET /api/spaces/OWNER/NAME/logs`: the lines of the Space's newest replica, from its node; with `follow=1` also the ones to come. */
+/** `GET /api/spaces/OWNER/NAME/logs`: the lines of the Space's newest replica, from its node (where the one before ended by itself, also that one's); with `follow=1` also the ones to come. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { LogLine } from "../../contract/agent.ts";
 import type { Route } from "../api.ts";
 import { lines, ownerOf, refuse, wholeNumber } from "../api.ts";
+import type { KnownReplica } from "../replicas.ts";
 import type { Server } from "../server.ts";
 
 const pageLines = 500;
@@ -21,35 +22,50 @@ export const logsRoute: Route = (api, server) => {
   });
 };
 
+/** The newest replica's lines, and before them those of one that has ended by itself: they say why there is a new one. */
 async function* read(server: Server, { space, from, follow, signal }: { space: string; from: number; follow: boolean; signal: AbortSignal }): AsyncGenerator<LogLine> {
-  let replica: string | undefined;
+  let current: KnownReplica | undefined;
   let next = from;
   while (!signal.aborted) {
-    const newest = server.replicas.of(space).at(-1);
-    if (newest && newest.status.replica !== replica) {
-      if (replica !== undefined) {
-        yield note(server, `-- replica ${newest.status.replica} follows ${replica} --`);
-        next = 1;
-      }
-      replica = newest.status.replica;
-    }
-    if (!newest) {
+    const known = server.replicas.of(space);
+    current ??= firstShown(known, from);
+    if (!current) {
       yield note(server, `-- ${space} has no replica yet --`);
       if (!follow) return;
       await delay(followEveryMs, undefined, { signal }).catch(() => undefined); // The reader went away: the loop ends.
       continue;
     }
-    const page = await server.nodes.readLog({ node: newest.node, replica: newest.status.replica, from: next, limit: pageLines });
+    const { replica } = current.status;
+    // Looked up before the lines are read: where another follows already, what is read now is all that this one wrote.
+    const follower = followerOf(known, replica);
+    const page = await server.nodes.readLog({ node: current.node, replica, from: next, limit: pageLines });
     if (!page) {
-      yield note(server, `-- node ${newest.node} does not answer: lines from ${next} on are not shown --`);
+      yield note(server, `-- node ${current.node} does not answer: lines from ${next} on are not shown --`);
       return;
     }
     yield* page.lines;
     next = page.next;
     if (page.lines.length === pageLines) continue;
+    if (follower) {
+      yield note(server, `-- replica ${follower.status.replica} follows ${replica} --`);
+      current = follower;
+      next = 1;
+      continue;
+    }
     if (!follow) return;
     await delay(followEveryMs, undefined, { signal }).catch(() => undefined); // As above.
   }
+}
+
+function firstShown(known: readonly KnownReplica[], from: number): KnownReplica | undefined {
+  const before = known.at(-2);
+  return from === 1 && before?.status.phase === "exited" ? before : known.at(-1);
+}
+
+/** The one after it; the newest where it is no longer remembered. */
+function followerOf(known: readonly KnownReplica[], replica: string): KnownReplica | undefined {
+  const at = known.findIndex(({ status }) => status.replica === replica);
+  return at === -1 ? known.at(-1) : known[at + 1];
 }
 
 function note(server: Server, text: string): LogLine {

@@ -80,6 +80,10 @@ const waitAfterStopMs = 2_000;
 const lookEveryMs = 50;
 const shipEveryMs = 500;
 const lastLinesShown = 5;
+/** Far enough back to find what was said before a stack trace. */
+const lastLinesRead = 60;
+/** Frames of a stack trace and Node's closing line: they push out the error itself. */
+const saysOnlyWhere = /^at .+:\d+:\d+\)?$|^at .+ \(<anonymous>\)$|^\^+$|^Node\.js v\d/;
 const lineShownChars = 200;
 
 /** Runs the replica of `plan`. Throws what keeps it from starting at all: a socket in use, a folder that cannot be written. */
@@ -202,7 +206,10 @@ class RunningShim implements Shim {
   }
 
   #lastOutput(): string {
-    const lines = lastLines(this.#plan.folder, lastLinesShown).filter((line) => line.trim() !== "");
+    const lines = lastLines(this.#plan.folder, lastLinesRead)
+      .map((line) => line.trim())
+      .filter((line) => line !== "" && !saysOnlyWhere.test(line))
+      .slice(-lastLinesShown);
     if (lines.length === 0) return " It printed nothing.";
     return ` Its last output: ${lines.map((line) => line.slice(0, lineShownChars)).join(" ⏎ ")}`;
   }

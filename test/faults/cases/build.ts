@@ -1,6 +1,6 @@
 /** Builds that do not come to a running app. */
-import { rm } from "node:fs/promises";
 import { globSync } from "node:fs";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { commitBody } from "../../../src/client/deploy.ts";
 import { listFolder } from "../../../src/client/folder.ts";
@@ -8,7 +8,8 @@ import { until, visit, type App } from "../../support/platform.ts";
 import { proved, provedOrLikely, type FaultCase, type Stage } from "../case.ts";
 
 const readme = (settings: string): string => `---\ntitle: Broken\n${settings}\n---\n`;
-const scripts = (of: Record<string, string>): string => JSON.stringify({ name: "broken", private: true, type: "module", scripts: of });
+const scripts = (of: Record<string, string>): string =>
+  JSON.stringify({ name: "broken", private: true, type: "module", scripts: of });
 const sleeps = (ms: number): string => `node -e 'setTimeout(() => {}, ${ms})'`;
 
 export const buildCases: readonly FaultCase[] = [
@@ -40,14 +41,23 @@ export const buildCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     twice: true,
-    inject: async (stage) => buildOf(await stage.fresh({ "package.json": scripts({ start: "node server.js", build: "node -e 'console.error(\"no such compiler\"); process.exit(7)'" }) })),
+    inject: async (stage) =>
+      buildOf(
+        await stage.fresh({
+          "package.json": scripts({
+            start: "node server.js",
+            build: "node -e 'console.error(\"no such compiler\"); process.exit(7)'",
+          }),
+        }),
+      ),
   },
   {
     code: "build/step-timeout",
     how: "the build script never ends",
     on: "tight",
     certainty: proved,
-    inject: async (stage) => buildOf(await stage.fresh({ "package.json": scripts({ start: "node server.js", build: sleeps(60_000) }) })),
+    inject: async (stage) =>
+      buildOf(await stage.fresh({ "package.json": scripts({ start: "node server.js", build: sleeps(60_000) }) })),
   },
   {
     code: "build/queue-timeout",
@@ -71,14 +81,39 @@ export const buildCases: readonly FaultCase[] = [
       const { up, alice } = stage;
       const before = slowBuild(stage, 2_000);
       await before.began;
-      const folder = up.write({ "README.md": readme("sdk: node"), "package.json": scripts({ start: "node server.js" }), "server.js": "0" });
+      const folder = up.write({
+        "README.md": readme("sdk: node"),
+        "package.json": scripts({ start: "node server.js" }),
+        "server.js": "0",
+      });
       const name = `damaged${++damaged}`;
-      const { build } = await alice.client.commit(`alice/${name}`, await commitBody(folder, await listFolder(folder), "Deploy"));
+      const { build } = await alice.client.commit(
+        `alice/${name}`,
+        await commitBody(folder, await listFolder(folder), "Deploy"),
+      );
       if (build === null) throw new Error("the commit made no build");
-      for (const objects of globSync(join(up.data, "repositories", "**", `*${name}*`, "objects"))) await rm(objects, { recursive: true });
+      for (const objects of globSync(join(up.data, "repositories", "**", `*${name}*`, "objects")))
+        await rm(objects, { recursive: true });
       await until("the build has ended", async () => (await alice.client.build(build)).outcome);
       await before.done;
       return { id: build };
+    },
+  },
+  {
+    code: "build/publish-failed",
+    how: "the folder of the releases is not one",
+    on: "bare",
+    certainty: proved,
+    async inject(stage) {
+      const releases = join(stage.up.data, "node", "releases");
+      await rename(releases, `${releases}-away`);
+      await writeFile(releases, "");
+      try {
+        return buildOf(await stage.fresh());
+      } finally {
+        await rm(releases, { force: true });
+        await rename(`${releases}-away`, releases);
+      }
     },
   },
   {
@@ -86,7 +121,12 @@ export const buildCases: readonly FaultCase[] = [
     how: "it exits at its start",
     on: "main",
     certainty: proved,
-    inject: async (stage) => buildOf(await stage.fresh({ "package.json": scripts({ start: "node -e 'console.error(\"no model here\"); process.exit(3)'" }) })),
+    inject: async (stage) =>
+      buildOf(
+        await stage.fresh({
+          "package.json": scripts({ start: "node -e 'console.error(\"no model here\"); process.exit(3)'" }),
+        }),
+      ),
   },
   {
     code: "app/crash-loop",
@@ -95,7 +135,12 @@ export const buildCases: readonly FaultCase[] = [
     certainty: provedOrLikely,
     async inject(stage) {
       const { space } = await stage.fresh({ "package.json": scripts({ start: "node -e 'process.exit(3)'" }) });
-      await until("the platform gives up", async () => (await stage.alice.client.space(space)).replicas.some(({ says }) => says.includes("not started again")), 60_000);
+      await until(
+        "the platform gives up",
+        async () =>
+          (await stage.alice.client.space(space)).replicas.some(({ says }) => says.includes("not started again")),
+        60_000,
+      );
       return { id: space };
     },
   },
@@ -128,11 +173,17 @@ function buildOf({ deployed }: App): { id: string } {
 }
 
 function silent({ fresh }: Stage): Promise<App> {
-  return fresh({ "README.md": readme("sdk: node\nstartup_duration_timeout: 1s"), "server.js": "setInterval(() => {}, 1000);\n" });
+  return fresh({
+    "README.md": readme("sdk: node\nstartup_duration_timeout: 1s"),
+    "server.js": "setInterval(() => {}, 1000);\n",
+  });
 }
 
 /** A build that has the builder for `ms`: its id, once it has it, and its end. */
-export function slowBuild({ fresh }: Stage, ms: number): { readonly began: Promise<string>; readonly done: Promise<unknown> } {
+export function slowBuild(
+  { fresh }: Stage,
+  ms: number,
+): { readonly began: Promise<string>; readonly done: Promise<unknown> } {
   const began = Promise.withResolvers<string>();
   const done = fresh({ "package.json": scripts({ start: "node server.js", build: sleeps(ms) }) }, (event) => {
     if (event.type === "build" && event.build.stage === "building") began.resolve(event.build.id);

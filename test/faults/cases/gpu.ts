@@ -1,7 +1,8 @@
 /** GPU calls that end in every way but well. */
 import { setTimeout as delay } from "node:timers/promises";
+import { callsOf, endedCall, newestCall, running } from "../../support/calls.ts";
 import { killProcess, lives, until, visit } from "../../support/platform.ts";
-import { callsOf, endedCall, newestCall, pidOf, pool, proved, running, saturated, type FaultCase } from "../case.ts";
+import { pidOf, pool, proved, saturated, type FaultCase } from "../case.ts";
 
 /** An ended worker is gone this long after its lease's end; the rest is what a poll of ours may take. */
 const goneWithinMs = 1_000 + 500;
@@ -19,7 +20,15 @@ export const gpuCases: readonly FaultCase[] = [
       await using _limit = await pool(stage, { queueLimitMs: 1_200 });
       const { call, status } = await visit(`${stage.app.url}/gpu/hold?seconds=1`, stage.alice);
       const quota = await stage.alice.client.quota();
-      return { id: call, also: () => (status !== 503 ? `the visitor saw ${status}` : quota.heldMs !== 0 ? `${quota.heldMs} ms are still held` : undefined) };
+      return {
+        id: call,
+        also: () =>
+          status !== 503
+            ? `the visitor saw ${status}`
+            : quota.heldMs !== 0
+              ? `${quota.heldMs} ms are still held`
+              : undefined,
+      };
     },
   },
   {
@@ -32,7 +41,9 @@ export const gpuCases: readonly FaultCase[] = [
       const { up, app, alice, crowd } = stage;
       await using _full = await saturated(stage);
       const leave = new AbortController();
-      const waiting = visit(`${app.url}/gpu/hold?seconds=1&stop=1`, crowd, { signal: leave.signal }).catch(() => undefined); // We leave ourselves.
+      const waiting = visit(`${app.url}/gpu/hold?seconds=1&stop=1`, crowd, { signal: leave.signal }).catch(
+        () => undefined,
+      ); // We leave ourselves.
       const { calls } = await until("somebody waits", async () => {
         const queue = await up.admin.gpuQueue();
         return queue.calls.length > 0 ? queue : undefined;
@@ -165,7 +176,12 @@ export const gpuCases: readonly FaultCase[] = [
       const answer = await run.answer;
       return {
         id: run.call.id,
-        also: () => (tookMs > 1_000 + goneWithinMs ? `its worker lived for ${tookMs} ms` : answer?.status !== 502 ? `the visitor saw ${answer?.status}` : undefined),
+        also: () =>
+          tookMs > 1_000 + goneWithinMs
+            ? `its worker lived for ${tookMs} ms`
+            : answer?.status !== 502
+              ? `the visitor saw ${answer?.status}`
+              : undefined,
       };
     },
   },

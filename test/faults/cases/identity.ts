@@ -36,7 +36,9 @@ export const identityCases: readonly FaultCase[] = [
     certainty: proved,
     twice: true,
     async inject({ app }) {
-      const { work, status } = await visit(`${app.url}/`, undefined, { headers: { authorization: `Bearer hf_wb${"x".repeat(32)}` } });
+      const { work, status } = await visit(`${app.url}/`, undefined, {
+        headers: { authorization: `Bearer hf_wb${"x".repeat(32)}` },
+      });
       return { id: work, also: () => (status === 401 ? undefined : `the visitor saw ${status}`) };
     },
   },

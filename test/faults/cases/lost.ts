@@ -29,7 +29,9 @@ export const lostCases: readonly FaultCase[] = [
       const app = await fresh();
       const replica = await up.replica(app.space);
       killProcess(replica.shim);
-      await until("the replica has ended", async () => (await up.admin.space(app.space)).replicas.find(({ id, phase }) => id === replica.id && phase !== "ready"));
+      await until("the replica has ended", async () =>
+        (await up.admin.space(app.space)).replicas.find(({ id, phase }) => id === replica.id && phase !== "ready"),
+      );
       return { id: replica.id };
     },
   },
@@ -50,10 +52,12 @@ export const lostCases: readonly FaultCase[] = [
     on: "kills",
     certainty: provedOrLikely,
     async inject({ app, alice, up }) {
-      const response = await fetch(`${app.url}/events?ms=20000`, { headers: { authorization: `Bearer ${alice.token}` } });
+      const response = await fetch(`${app.url}/events?ms=20000`, {
+        headers: { authorization: `Bearer ${alice.token}` },
+      });
       const reader = response.body?.getReader();
       // A request that is open for a while has entries of its own by then.
-      for (const began = performance.now(); performance.now() - began < 2_000; ) await reader?.read();
+      for (const began = performance.now(); performance.now() - began < 2_000;) await reader?.read();
       await up.restart();
       return { id: response.headers.get("x-waybill-id") ?? "", asks: up.admin };
     },
@@ -64,7 +68,9 @@ export const lostCases: readonly FaultCase[] = [
     on: "kills",
     certainty: proved,
     async inject({ app, up }) {
-      const { work } = await visit(`${app.url}/`, undefined, { headers: { authorization: `Bearer hf_wb${"y".repeat(32)}` } });
+      const { work } = await visit(`${app.url}/`, undefined, {
+        headers: { authorization: `Bearer hf_wb${"y".repeat(32)}` },
+      });
       await up.restart();
       return { id: work, asks: up.admin };
     },

@@ -1,5 +1,7 @@
 /** Requests that do not come through. */
 import { connect } from "node:net";
+import { defaultLimits } from "../../../src/edge/limits.ts";
+import { listeningPorts } from "../../../src/runtime/processes.ts";
 import { until, visit, type App } from "../../support/platform.ts";
 import { proved, provedOrLikely, type FaultCase } from "../case.ts";
 import { slowBuild } from "./build.ts";
@@ -14,7 +16,10 @@ export const routeCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     async inject({ up }) {
-      const { work } = await raw(up.url, "GET / HTTP/1.1\r\nhost: nobody-nothing.localhost\r\nconnection: close\r\n\r\n");
+      const { work } = await raw(
+        up.url,
+        "GET / HTTP/1.1\r\nhost: nobody-nothing.localhost\r\nconnection: close\r\n\r\n",
+      );
       return { id: work };
     },
   },
@@ -25,7 +30,10 @@ export const routeCases: readonly FaultCase[] = [
     certainty: proved,
     async inject({ app }) {
       const { host } = new URL(app.url);
-      const { work } = await raw(app.url, `GET / HTTP/1.1\r\nhost: ${host}\r\nhost: other\r\nconnection: close\r\n\r\n`);
+      const { work } = await raw(
+        app.url,
+        `GET / HTTP/1.1\r\nhost: ${host}\r\nhost: other\r\nconnection: close\r\n\r\n`,
+      );
       return { id: work };
     },
   },
@@ -36,7 +44,10 @@ export const routeCases: readonly FaultCase[] = [
     certainty: proved,
     async inject({ app }) {
       const { host } = new URL(app.url);
-      const { work } = await raw(app.url, `POST / HTTP/1.1\r\nhost: ${host}\r\ncontent-length: ${tooManyBytes}\r\nconnection: close\r\n\r\n`);
+      const { work } = await raw(
+        app.url,
+        `POST / HTTP/1.1\r\nhost: ${host}\r\ncontent-length: ${tooManyBytes}\r\nconnection: close\r\n\r\n`,
+      );
       return { id: work };
     },
   },
@@ -60,14 +71,36 @@ export const routeCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     twice: true,
+    async inject({ fresh, alice, up }) {
+      const app = await fresh();
+      const replica = await up.replica(app.space);
+      await visit(`${app.url}/stop-listening`, alice);
+      await until("the app listens nowhere", () => listeningPorts([replica.app.pid]).size === 0);
+      const { work } = await visit(`${app.url}/`, alice);
+      return { id: work };
+    },
+  },
+  {
+    code: "route/connect-timeout",
+    how: "every connection to the replica is taken",
+    on: "bare",
+    certainty: proved,
     async inject({ fresh, alice }) {
       const app = await fresh();
-      await visit(`${app.url}/stop-listening`, alice);
-      const refused = await until("the app's port is closed", async () => {
-        const answer = await visit(`${app.url}/`, alice);
-        return answer.status === 200 ? undefined : answer;
-      });
-      return { id: refused.work };
+      const leave = new AbortController();
+      const takers = Array.from({ length: defaultLimits.connectionsPerReplica }, () =>
+        visit(`${app.url}/never`, alice, { signal: leave.signal }).catch(() => undefined),
+      ); // We leave ourselves.
+      await until(
+        "the app has all of them",
+        async () =>
+          (await visit(`${app.url}/`, alice, { signal: AbortSignal.timeout(500) }).catch(() => undefined)) ===
+          undefined,
+      );
+      const { work, status } = await visit(`${app.url}/`, alice);
+      leave.abort();
+      await Promise.all(takers);
+      return { id: work, also: () => (status === 504 ? undefined : `the visitor saw ${status}`) };
     },
   },
   {
@@ -117,7 +150,10 @@ export const routeCases: readonly FaultCase[] = [
     certainty: proved,
     async inject({ app, alice }) {
       const leave = new AbortController();
-      const response = await fetch(`${app.url}/events?ms=20000`, { headers: { authorization: `Bearer ${alice.token}` }, signal: leave.signal });
+      const response = await fetch(`${app.url}/events?ms=20000`, {
+        headers: { authorization: `Bearer ${alice.token}` },
+        signal: leave.signal,
+      });
       await response.body?.getReader().read();
       leave.abort();
       return { id: response.headers.get("x-waybill-id") ?? "" };
@@ -165,5 +201,8 @@ async function raw(url: string, text: string): Promise<{ status: number; work: s
   socket.write(text);
   await new Promise((done) => socket.once("close", done));
   const answer = Buffer.concat(parts).toString();
-  return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0), work: /^x-waybill-id: (\S+)/im.exec(answer)?.[1] ?? "" };
+  return {
+    status: Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0),
+    work: /^x-waybill-id: (\S+)/im.exec(answer)?.[1] ?? "",
+  };
 }

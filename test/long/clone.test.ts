@@ -1,0 +1,62 @@
+// What a newcomer does: a fresh clone, nothing installed, `npm run demo`. And what an installer gets: the packed tarball, in a clean prefix.
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, describe, test } from "node:test";
+import type { DemoDocument } from "../../tools/demo/document.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const folder = mkdtempSync(join(tmpdir(), "waybill-clone-"));
+const clone = join(folder, "clone");
+/** Installing over a slow line, building and the demo itself, each bounded by this. */
+const withinMs = 600_000;
+
+/** The environment of somebody who has no Waybill: no shipped Node first, nothing of npm's from the run that we are in. */
+function newcomer(): NodeJS.ProcessEnv {
+  const path = (process.env["PATH"] ?? "").split(":").filter((part) => !part.includes("node_modules"));
+  const env: NodeJS.ProcessEnv = { ...process.env, PATH: path.join(":") };
+  for (const name of Object.keys(env)) if (name.startsWith("npm_") || name.startsWith("NODE_TEST") || name.startsWith("WAYBILL_")) delete env[name];
+  return env;
+}
+
+function run(command: string, ...args: readonly string[]): string {
+  return execFileSync(command, args, { cwd: clone, env: newcomer(), encoding: "utf8", timeout: withinMs, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 26 });
+}
+
+describe("a fresh clone", () => {
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  test("runs the demo with one command, and the demo's document holds", () => {
+    execFileSync("git", ["clone", "--quiet", root, clone]);
+    const document = JSON.parse(run("npm", "run", "--silent", "demo", "--", "--once", "--json")) as DemoDocument;
+    assert.deepEqual(document.spaces.map(({ sdk, status }) => [sdk, status]), [["node", "ok"], ["static", "ok"]]);
+    for (const call of document.spaces.flatMap(({ calls }) => calls)) {
+      assert.ok(call.chargedMs > 0 && call.chargedMs <= call.heldMs && call.receipt !== null, JSON.stringify(call));
+    }
+    const { refused, quotaBefore, quotaAfter } = document.saturation;
+    assert.deepEqual([refused.verdict?.boundary, refused.verdict?.code, refused.verdict?.certainty], ["gpu", "queue-timeout", "proved"]);
+    assert.equal(refused.chargedMs, 0);
+    assert.deepEqual(quotaAfter, quotaBefore);
+  });
+
+  test("packs into a tarball that boots from a clean prefix", async () => {
+    run("npm", "pack", "--silent", "--pack-destination", folder);
+    const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
+    assert.ok(tarball);
+    const prefix = join(folder, "prefix");
+    run("npm", "install", "--silent", "--global", "--prefix", prefix, join(folder, tarball));
+    const args = ["up", "--data", join(folder, "data"), "--port", "0", "--simulate-gpus", "1x2", "--json"];
+    const up = spawn(join(prefix, "bin", "waybill"), args, { cwd: dirname(clone), env: newcomer(), stdio: ["ignore", "pipe", "inherit"] });
+    const ended = new Promise<number | null>((resolve) => up.once("exit", resolve));
+    const ready = await new Promise<string>((resolve, reject) => {
+      createInterface({ input: up.stdout }).once("line", resolve);
+      void ended.then((code) => reject(new Error(`it ended with ${code} before it was ready`)));
+    });
+    assert.equal((JSON.parse(ready) as { ready: boolean }).ready, true);
+    up.kill("SIGTERM");
+    assert.equal(await ended, 0);
+  });
+});

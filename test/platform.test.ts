@@ -1,0 +1,262 @@
+/** `waybill up` as a person meets it: what keeps it from starting, what it refuses, and what a deployment does. */
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { readFileSync, truncateSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { after, before, describe, test } from "node:test";
+import { ApiError } from "../src/client/errors.ts";
+import type { Problem } from "../src/contract/problem.ts";
+import { exit } from "../src/cli/exit.ts";
+import { endedCall } from "./support/calls.ts";
+import { Platform, lives, until, upRefused, visit, type Account, type App } from "./support/platform.ts";
+
+const problemIn = (out: string): Problem => JSON.parse(out) as Problem;
+
+describe("waybill up that cannot start", () => {
+  let up: Platform;
+  before(async () => {
+    up = await Platform.start();
+  });
+  after(() => up[Symbol.asyncDispose]());
+
+  test("a port in use is named, with what to do", async () => {
+    const other = createServer().listen(0, "127.0.0.1");
+    await until("somebody listens", () => other.listening);
+    const { port } = other.address() as AddressInfo;
+    const { code, out } = await upRefused(join(up.folder, "other"), port);
+    other.close();
+    assert.equal(code, exit.failed);
+    assert.equal(problemIn(out).code, "port-in-use");
+    assert.match(problemIn(out).detail, new RegExp(`Port ${port} on 127\\.0\\.0\\.1 is in use`));
+    assert.match(problemIn(out).next, /--port/);
+  });
+
+  test("the data folder of another running Waybill is left alone", async () => {
+    const { code, out } = await upRefused(up.data, 0);
+    assert.equal(code, exit.failed);
+    assert.equal(problemIn(out).code, "data-folder-busy");
+    assert.match(problemIn(out).detail, /another process already works on the data folder/);
+    assert.equal((await up.admin.status()).spaces, 0, "the first one still answers");
+  });
+
+  test("a wrong configuration is refused with all its problems at once", async () => {
+    const { code, out } = await upRefused(
+      join(up.folder, "wrong"),
+      0,
+      { WAYBILL_BUILD_SECONDS: "soon", WAYBILL_START_SECONDS: "0", WAYBILL_APPS_DOMAIN: "no domain" },
+      ["--host", "0.0.0.0"],
+    );
+    assert.equal(code, exit.usage);
+    for (const name of ["WAYBILL_BUILD_SECONDS", "WAYBILL_START_SECONDS", "WAYBILL_APPS_DOMAIN", "--host"])
+      assert.match(problemIn(out).detail, new RegExp(name));
+  });
+});
+
+describe("a journal that is damaged", () => {
+  const damages: readonly [what: string, damage: (data: string) => void, says: RegExp][] = [
+    [
+      "a record that was changed",
+      (data) => tamper(data, "UPDATE journal SET body = x'00' WHERE idx = 2"),
+      /record 2 in .*journal\.db/,
+    ],
+    ["a record that is missing", (data) => tamper(data, "DELETE FROM journal WHERE idx = 2"), /record 2 .*missing/],
+    ["a file cut short", (data) => cutShort(data), /journal\.db/],
+  ];
+  for (const [what, damage, says] of damages) {
+    test(`${what} stops the start, is named, and nothing is overwritten`, async () => {
+      await using up = await Platform.start();
+      for (const queueLimitMs of [2_000, 3_000, 4_000]) await up.admin.changePool("main", { queueLimitMs });
+      // A start that ended well leaves a snapshot, and only what came after it is read again: so this one is killed. What the
+      // mark does not name yet was promised to nobody, and may be cut.
+      const { journalIndex } = await up.admin.status();
+      await until("the mark names all of it", () => marked(up.data) >= journalIndex);
+      await up.kill();
+      damage(up.data);
+      const before = hash(up.data);
+      const { code, out } = await upRefused(up.data, 0);
+      assert.equal(code, exit.failed, out);
+      assert.equal(problemIn(out).code, "journal-damaged");
+      assert.match(problemIn(out).detail, says);
+      assert.match(problemIn(out).detail, /Nothing was overwritten/);
+      assert.equal(hash(up.data), before);
+    });
+  }
+
+  const tamper = (data: string, sql: string): void => {
+    const db = new DatabaseSync(join(data, "journal.db"));
+    assert.equal(db.prepare(sql).run().changes, 1);
+    db.close();
+  };
+  const marked = (data: string): number =>
+    Math.max(
+      0,
+      ...[...readFileSync(join(data, "journal.mark"), "latin1").matchAll(/"index":(\d+)/g)].map(([, index]) =>
+        Number(index),
+      ),
+    );
+  const cutShort = (data: string): void => {
+    tamper(data, "UPDATE meta SET value = value WHERE key = 'format'"); // Whoever closes it last takes the log into the file.
+    truncateSync(join(data, "journal.db"), 4096 * 2);
+  };
+  const hash = (data: string): string =>
+    createHash("sha256")
+      .update(readFileSync(join(data, "journal.db")))
+      .digest("hex");
+});
+
+describe("a platform that runs", () => {
+  let up: Platform;
+  let alice: Account;
+  let bob: Account;
+  let app: App;
+  before(async () => {
+    up = await Platform.start();
+    alice = await up.account("alice");
+    bob = await up.account("bob");
+    app = await up.deploy(alice, "app");
+  });
+  after(() => up[Symbol.asyncDispose]());
+
+  test("another account may not see or change what is alice's", async () => {
+    const { call, work } = await visit(`${app.url}/gpu/hold?seconds=0.1`, alice);
+    await endedCall(alice.client, call);
+    const build = app.deployed.build?.id ?? "";
+    const refused: readonly [what: string, ask: () => Promise<unknown>][] = [
+      ["commit", () => bob.client.commit(app.space, Buffer.from("{}\n"))],
+      ["requests", () => bob.client.requests(app.space)],
+      ["logs", () => bob.client.logs(app.space)[Symbol.asyncIterator]().next()],
+      ["build", () => bob.client.build(build)],
+      ["build log", () => bob.client.buildLog(build)[Symbol.asyncIterator]().next()],
+      ["calls", () => bob.client.calls({ account: "alice" })],
+      ["call", () => bob.client.call(call)],
+      ["receipt", () => bob.client.receipt(call)],
+      ["quota", () => bob.client.quota({ account: "alice" })],
+      ["explain a call", () => bob.client.explain(call)],
+      ["explain a request", () => bob.client.explain(work)],
+      ["explain a build", () => bob.client.explain(build)],
+      ["change a pool", () => bob.client.changePool("main", { queueLimitMs: 1_000 })],
+      ["make a token", () => bob.client.createToken({ account: "alice" })],
+    ];
+    for (const [what, ask] of refused) await assert.rejects(ask, problem(403, "forbidden"), what);
+  });
+
+  test("without a token the API asks for one", async () => {
+    for (const path of ["/api/calls", "/api/quota", `/api/spaces/${app.space}/requests`, "/api/whoami-v2"]) {
+      const response = await fetch(up.url + path);
+      const body = (await response.json()) as Problem;
+      assert.deepEqual([response.status, body.boundary, body.code], [401, "identity", "missing"], path);
+      assert.match(response.headers.get("www-authenticate") ?? "", /^Bearer/);
+    }
+  });
+
+  test("ids that nothing has are not found", async () => {
+    const asks: readonly (() => Promise<unknown>)[] = [
+      () => alice.client.build("b_nothing"),
+      () => alice.client.call("c_nothing"),
+      () => alice.client.receipt("r_nothing"),
+      () => alice.client.explain("q_nothing"),
+      () => alice.client.explain("nonsense"),
+      () => alice.client.explain("nobody/nothing"),
+      () => alice.client.space("nobody/nothing"),
+      () => alice.client.pool("nothing"),
+      () => up.admin.requests("nobody/nothing"),
+      () => up.admin.quota({ account: "nobody" }),
+    ];
+    for (const ask of asks) await assert.rejects(ask, problem(404, "not-found"), String(ask));
+  });
+
+  test("a wrong body is told all its problems at once", async () => {
+    const response = await fetch(`${up.url}/api/tokens`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${await adminToken()}`, "content-type": "application/json" },
+      body: JSON.stringify({ account: "", tier: "gold", scopes: ["everything"], colour: "red" }),
+    });
+    const body = (await response.json()) as Problem & { errors: { where: string }[] };
+    assert.equal(response.status, 400);
+    assert.deepEqual(body.errors.map(({ where }) => where).sort(), ["account", "body", "scopes.0", "tier"]);
+  });
+
+  test("a commit that cannot be is told all its problems at once", async () => {
+    const lines = [
+      { key: "header", value: {} },
+      { key: "file", value: { path: "../out" } },
+      { key: "what", value: 1 },
+    ].map((line) => JSON.stringify(line));
+    await assert.rejects(
+      alice.client.commit(app.space, Buffer.from(`${lines.join("\n")}\nnot json\n`)),
+      (error: unknown) => {
+        const { status, errors } = (error as ApiError).problem as Problem & { errors: { where: string }[] };
+        assert.equal(status, 400);
+        assert.ok(errors.length >= 3, JSON.stringify(errors));
+        return true;
+      },
+    );
+  });
+
+  test("wrong front matter ends the build with each problem and its line in the log", async () => {
+    const wrong = await up.deploy(alice, "wrong", {
+      "README.md": "---\nsdk: nodee\napp_port: seven\npinned: perhaps\n---\n",
+    });
+    assert.equal(wrong.deployed.build?.code, "build/config-invalid");
+    const texts: string[] = [];
+    for await (const { text } of alice.client.buildLog(wrong.deployed.build?.id ?? "")) texts.push(text);
+    for (const key of ["sdk", "app_port", "pinned"])
+      assert.ok(
+        texts.some((text) => text.includes(`${key} is`)),
+        `${key} in ${texts.join("\n")}`,
+      );
+  });
+
+  test("the same content makes no build", async () => {
+    const before = await up.replica(app.space);
+    const again = await up.deploy(alice, "app");
+    assert.equal(again.deployed.build, null);
+    assert.equal(again.deployed.ok, true);
+    assert.equal((await up.replica(app.space)).id, before.id);
+  });
+
+  test("a second release takes over and no request is refused", async () => {
+    const old = await up.replica(app.space);
+    const statuses = new Map<number, number>();
+    const seen = new Set<string>();
+    let over = false;
+    const visitor = async (path: string): Promise<void> => {
+      while (!over) {
+        const answer = await visit(`${app.url}${path}`, bob);
+        statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+        if (path === "/pid") seen.add((JSON.parse(answer.text) as { replica: string }).replica);
+        await new Promise((done) => setTimeout(done, 10));
+      }
+    };
+    const visitors = [visitor("/pid"), visitor("/pid"), visitor("/slow?ms=400"), visitor("/slow?ms=400")];
+    const { deployed } = await up.deploy(alice, "app", { "version.txt": "2" });
+    assert.equal(deployed.ok, true, deployed.says);
+    await until("the old replica has ended", () => !lives(old.app) && !lives(old.shim), 20_000);
+    over = true;
+    await Promise.all(visitors);
+    assert.deepEqual([...statuses.keys()], [200], JSON.stringify([...statuses]));
+    assert.ok(seen.has(old.id) && seen.has((await up.replica(app.space)).id), [...seen].join());
+  });
+
+  test("an app that does not start leaves the release before it running", async () => {
+    const before = await up.replica(app.space);
+    const { deployed } = await up.deploy(alice, "app", { "server.js": "process.exit(3);\n" });
+    assert.equal(deployed.ok, false);
+    assert.equal(deployed.build?.code, "app/exit");
+    assert.equal((await visit(`${app.url}/`, alice)).status, 200);
+    assert.equal((await up.replica(app.space)).id, before.id);
+    assert.equal((await up.admin.space(app.space)).state, "running");
+  });
+
+  const adminToken = async (): Promise<string> => (await up.admin.createToken({ account: "admin" })).token;
+});
+
+function problem(status: number, code: string): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof ApiError, String(error));
+    assert.deepEqual([error.problem.status, error.problem.code], [status, code]);
+    return true;
+  };
+}

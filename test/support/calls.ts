@@ -1,0 +1,58 @@
+/** GPU calls of the fixture app, begun and seen to their end as their account sees them. */
+import type { WaybillClient } from "../../src/client/api.ts";
+import type { CallView } from "../../src/contract/api.ts";
+import { until, visit, type Account, type App } from "./platform.ts";
+
+/** The call as it stands when it has its receipt. */
+export async function endedCall(client: WaybillClient, id: string, withinMs = 15_000): Promise<CallView> {
+  return until(
+    `call ${id} has ended`,
+    async () => {
+      const call = await client.call(id);
+      return call.stage === "ended" && call.receipt !== null ? call : undefined;
+    },
+    withinMs,
+  );
+}
+
+/** The account's newest call that is in `stage`, as `waybill calls` shows it. */
+export async function newestCall(
+  account: Account,
+  stage: CallView["stage"],
+  except: ReadonlySet<string> = new Set(),
+): Promise<CallView> {
+  return until(`${account.name} has a call that is ${stage}`, async () => {
+    const { items } = await account.client.calls({ account: account.name });
+    return items.find((call) => call.stage === stage && !except.has(call.id));
+  });
+}
+
+/** Calls that the account has now: what comes later is another. */
+export async function callsOf(account: Account): Promise<ReadonlySet<string>> {
+  const { items } = await account.client.calls({ account: account.name });
+  return new Set(items.map(({ id }) => id));
+}
+
+/** A call that runs until it is left. */
+export interface Running extends AsyncDisposable {
+  readonly call: CallView;
+  readonly answer: Promise<{ status: number; work: string; call: string; text: string } | undefined>;
+  leave(): void;
+}
+
+/** Starts a call of `account` that holds its GPU for `seconds`, and waits until its function has been entered. */
+export async function running(account: Account, app: App, query = "seconds=30&stop=1"): Promise<Running> {
+  const before = await callsOf(account);
+  const leave = new AbortController();
+  const answer = visit(`${app.url}/gpu/hold?${query}`, account, { signal: leave.signal }).catch(() => undefined); // Its end is the case's matter.
+  const call = await newestCall(account, "running", before);
+  return {
+    call,
+    answer,
+    leave: () => leave.abort(),
+    [Symbol.asyncDispose]: async () => {
+      leave.abort();
+      await answer;
+    },
+  };
+}
