@@ -114,6 +114,10 @@ describe("waybill", () => {
       assert.match(out, new RegExp(`^  ${name} `, "m"));
     }
     assert.match((await waybill(["pool", "set", "--help"])).out, /--queue-limit <length>/);
+    assert.match((await waybill(["help", "pool", "set"])).out, /--queue-limit <length>/);
+    assert.match((await waybill(["pool"])).err, /^error\[cli\/usage\]: .+\n[^]*\n {2}set \[options\] <name>/);
+    const document = JSON.parse((await waybill(["help", "--json"])).out) as { says: string };
+    assert.match(document.says, /^Usage: waybill/);
     assert.equal((await waybill(["version"])).out, "1.2.3\n");
   });
 
@@ -240,9 +244,11 @@ describe("waybill", () => {
     await writeFile(file, JSON.stringify(signed));
     const alone = await waybill(["receipt", "verify", file, "--url", "http://127.0.0.1:9"]);
     assert.equal(alone.code, 0, alone.err + alone.out);
-    assert.match(alone.out, /genuine: alice was charged 0\.412 s for c_1\n$/);
+    assert.match(alone.out, /unchanged since it was signed, by a key that only the file vouches for: alice was charged 0\.412 s for c_1\n$/);
     api.routes.set("GET /api/keys", { keys: [publicKey] });
-    assert.equal((await waybill(["receipt", "verify", file])).code, 0);
+    const known = await waybill(["receipt", "verify", file]);
+    assert.equal(known.code, 0);
+    assert.match(known.out, /\ngenuine: alice was charged 0\.412 s for c_1\n$/);
     api.routes.set("GET /api/keys", { keys: [(await createReceiptKey()).publicKey] });
     assert.equal((await waybill(["receipt", "verify", file])).code, 1);
     await writeFile(file, JSON.stringify({ ...signed, receipt: { ...signed.receipt, chargedMs: 411, releasedMs: 9_589 } }));

@@ -177,6 +177,23 @@ describe("a call", () => {
     assert.match(chunks.at(-1) ?? "", /event: succeeded\ndata: \{"idle":false/);
   });
 
+  test("whose client closes its stream the moment it has its grant keeps it", async () => {
+    const r = await replica();
+    for (const waybill of ["", "&waybill=1"]) {
+      const client = rawPost(`${r.url}/schedule?taskId=1${waybill}`);
+      const request = await r.scheduled();
+      await until("it waits", () => client.reads.some((read) => read.includes("event: ping")));
+      r.grant(request.call, { slots: [waybill === "" ? "n1/0/1" : "n1/0/2"] });
+      const told = await until("its grant", () => client.reads.find((read) => read.includes("succeeded")));
+      client.hangUp();
+      const { allowToken } = JSON.parse(/data: (.*)/.exec(told)?.[1] ?? "{}") as { allowToken: string };
+      assert.equal((await r.post(`/allow?allowToken=${allowToken}&pid=${await r.worker()}`)).status, 200);
+      assert.equal((await r.post(`/release?allowToken=${allowToken}&fail=false`)).status, 200);
+      assert.deepEqual([(await r.ended(request.call)).cause, (await r.ended(request.call)).unused], ["returned", false]);
+    }
+    assert.equal(r.one.messages.some(({ type }) => type === "left"), false);
+  });
+
   test("of our SDK that waits is told its place, and the reason when it is given up", async () => {
     const r = await replica();
     const asked = r.post("/schedule?taskId=1&waybill=1");
@@ -228,6 +245,23 @@ describe("a call", () => {
     await r.post(`/release?allowToken=${second.allowToken}&fail=true&outcome=lost&exit=3`);
     const end = await r.ended(second.call);
     assert.deepEqual([end.cause, /exit code 3|SIGTERM/.test(end.says)], [end.says.includes("SIGTERM") ? "worker-killed" : "worker-exit", true]);
+  });
+
+  test("whose worker goes with an app that the platform stops is ended by the platform, whatever the app says of it", async () => {
+    for (const says of [false, true]) {
+      // An app that takes its time: its worker gets the same TERM and is gone at once.
+      const one = await replicas.start({ "app.js": `process.on("SIGTERM", () => {}); ${app["app.js"]}` });
+      await one.untilPhase("ready");
+      const r = new Replica(one);
+      const { call: id, allowToken, pid } = await r.running();
+      one.link.send({ type: "stop", graceMs: 5_000, why: "a newer release runs" });
+      await until("the worker is gone", () => !alive(pid));
+      if (says) await r.post(`/release?allowToken=${allowToken}&fail=true&outcome=lost&signal=SIGTERM`);
+      const end = await r.ended(id);
+      assert.deepEqual([end.cause, end.workerAlive], ["operator-stop", false]);
+      for (const found of [readApp(one.plan.folder)]) if (found) processes.signal(found, "SIGKILL");
+      await one.untilPhase("stopped");
+    }
   });
 
   test("is only for a process of its app", async () => {

@@ -637,6 +637,34 @@ describe("what two servers could read differently", () => {
     assert.deepEqual([...text.matchAll(/"url":"([^"]+)"/g)].map(([, url]) => url), ["/first", "/second"]);
   });
 
+  const slow = `GET /long HTTP/1.1\r\nHost: ${appHost}\r\n\r\n`;
+  for (const [name, second] of Object.entries({
+    "an upgrade": `GET /ws HTTP/1.1\r\nHost: ${appHost}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    CONNECT: `CONNECT ${appHost}:80 HTTP/1.1\r\nHost: ${appHost}\r\n\r\n`,
+    "no HTTP": "\u0001\u0002\r\n\r\n",
+  })) {
+    for (const first of [slow, slow.replaceAll(appHost, "localhost")]) {
+      test(`${name} behind a request whose answer is owed (${first === slow ? "an app's" : "the console's"}): nothing lands inside that answer`, async () => {
+        const begun = await edgeWorld(app, { console: (_, response) => response.write("begun") });
+        try {
+          const text = await rawExchange(begun.edge.port, first + second);
+          assert.ok((text.match(/HTTP\/1\.1 \d/g)?.length ?? 0) <= 1, text);
+          assert.deepEqual(begun.errors, []);
+        } finally {
+          await begun.close();
+        }
+      });
+    }
+  }
+
+  test("an upgrade with a body is refused: what follows the head would be read as the tunnel's", async () => {
+    const text = await rawExchange(
+      world.edge.port,
+      `GET /ws HTTP/1.1\r\nHost: ${appHost}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\nhello`,
+    );
+    assert.match(text, /^HTTP\/1\.1 400 [^]*Upgrade: not with a body/);
+  });
+
   test("Expect: 100-continue is answered by us and not passed on", async () => {
     const text = await rawExchange(world.edge.port, `POST / HTTP/1.1\r\nHost: ${appHost}\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi`);
     assert.match(text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/);

@@ -112,6 +112,13 @@ journalSuite("SqliteJournal", async () => {
   };
 });
 
+test("what it keeps, keys and hashes of tokens among it, is for its user alone", async () => {
+  using folder = new Folder();
+  await using journal = await folder.open();
+  await journal.append(record(1), []);
+  for (const name of ["journal.db", "journal.db-wal"]) assert.equal(statSync(folder.file(name)).mode & 0o077, 0, name);
+});
+
 describe("a writer that is killed", () => {
   test("L24, L26: all that it acknowledged is there, and the chain verifies, kill after kill", async () => {
     using folder = new Folder();

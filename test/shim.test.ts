@@ -1,11 +1,14 @@
 /** Real shims with real apps: what an app does, what is done to it, and what is left when somebody is killed. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Duplex, duplexPair } from "node:stream";
 import { after, describe, test } from "node:test";
 import { adopt, readReplicaLog, type ReplicaLink } from "../src/runtime/launch.ts";
-import { readApp, readShim } from "../src/runtime/folder.ts";
+import { markerOf, readApp, readShim, writeStored } from "../src/runtime/folder.ts";
 import { isAlive, linuxProcesses } from "../src/runtime/processes.ts";
+import { inboundServer } from "../src/runtime/shim/inbound.ts";
 import { ask, bench, dial, started, textOf, until, watch, type Started } from "./support/replicas.ts";
 
 const replicas = bench();
@@ -334,4 +337,59 @@ test("a shim that cannot start is a failure that says what it printed", async ()
   const plan = replicas.plan(hello);
   const { launch } = await import("../src/runtime/launch.ts");
   await assert.rejects(launch(plan, { nodePath: process.execPath, shimEntry: "/nowhere/shim.ts" }), /did not start.*Cannot find module/s);
+});
+
+test("a shim whose replica was given up before it had started starts no app", async () => {
+  const plan = replicas.plan(hello);
+  mkdirSync(plan.folder, { recursive: true });
+  writeStored(plan.folder, "exit.json", { phase: "lost" });
+  await assert.rejects(started(plan), /given up before its shim had started/);
+  assert.equal(readApp(plan.folder), undefined);
+});
+
+test("a replica that is stopped while its app is being started leaves no process", async () => {
+  const one = await replicas.start(hello);
+  one.link.send({ type: "stop", graceMs: 2_000, why: "at once" });
+  await one.untilPhase("stopped");
+  const shim = readShim(one.plan.folder);
+  await until("the shim is gone", () => !shim || !isAlive(processes, shim));
+  const marker = markerOf(one.plan.spec.replica);
+  assert.deepEqual(processes.all().filter(({ pid, state }) => state !== "Z" && processes.hasMarker(pid, marker)), []);
+});
+
+describe("in.sock", () => {
+  const evidence = { write: () => assert.fail("no work is named"), sync: () => Promise.resolve() };
+  async function inbound(host: { readonly connect: () => Duplex; readonly stopping?: boolean }, withinMs?: number) {
+    const path = join(replicas.folder, `in${++made}.sock`);
+    const server = inboundServer({ connect: host.connect, stopping: () => host.stopping ?? false, evidence, onFailure: assert.fail }, undefined, withinMs);
+    server.listen(path);
+    await once(server, "listening");
+    return { path, server };
+  }
+  let made = 0;
+
+  test("gives up an app that does not accept a connection, and says so", async () => {
+    const unopened = new Duplex({ read() {}, write() {} });
+    const { path, server } = await inbound({ connect: () => Object.assign(unopened, { connecting: true }) }, 50);
+    assert.equal(await textOf(dial(path, { connection: 1 })), "");
+    const said = await ask(path, 1);
+    assert.ok(said && said.state === "closed");
+    assert.deepEqual([said.connected, said.errno, said.acceptedBytes], [false, "ETIMEDOUT", 0]);
+    server.close();
+  });
+
+  test("closes the app's side when an edge that had ended its own goes away", async () => {
+    const [app, theirs] = duplexPair();
+    theirs.resume();
+    const { path, server } = await inbound({ connect: () => app, stopping: true });
+    const edge = dial(path, { connection: 1 });
+    edge.end("all of it");
+    await until("the app has read it all", () => theirs.readableEnded);
+    edge.destroy();
+    await until("the app's side is closed", () => app.destroyed);
+    const said = await ask(path, 1);
+    assert.ok(said && said.state === "closed");
+    assert.deepEqual([said.acceptedBytes, said.stopping], [9, true]);
+    server.close();
+  });
 });

@@ -58,9 +58,9 @@ process.exit();
 async function demo(): Promise<DemoDocument> {
   const up = await stages.run("boot", (say) => (booting = startPlatform({ data, say, stopping: stop.signal })));
   const pool = await up.admin.pool("main");
-  const kind = pool.simulated ? "SIMULATED cards: no real GPU is used" : "real cards";
-  stages.note("gpus", `pool main: ${pool.devices} ${kind}, ${pool.slots} slots`);
-  stages.note("sandbox", (await up.admin.status()).isolation.says);
+  const cards = pool.simulated ? `${pool.devices} SIMULATED cards, ${pool.slots} slots; no real GPU is used` : `${pool.devices} cards, ${pool.slots} slots`;
+  stages.note("gpus", `pool main: ${cards}`);
+  stages.note("sandbox", (await up.admin.status()).isolation.says.replace(/^sandbox /, ""));
 
   const demo = await up.account("demo", "free");
   const crowd = await up.account("crowd", "unlimited");

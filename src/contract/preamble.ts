@@ -26,6 +26,10 @@ export type ConnectionAnswer =
       readonly acceptedBytes: number;
       /** Bytes of a write that failed: any part of them may have been accepted too. Absent: none, the count is exact. */
       readonly uncertainBytes?: number;
+      /** Why the connection to the app was not opened, or broke: the system's name of it, `ETIMEDOUT` where nobody accepted it in time. */
+      readonly errno?: string;
+      /** The platform had begun to end the app when its side closed. */
+      readonly stopping?: true;
       /** Bytes that the app sent back so far. */
       readonly returnedBytes: number;
       /** The shim's entry that holds this answer. */

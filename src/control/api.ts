@@ -77,6 +77,15 @@ function scopeOf(c: ApiContext): Scope {
   return c.req.method === "GET" || c.req.method === "HEAD" ? "read" : "write";
 }
 
+/** The account that a list is asked of: the one that is named, if it is the caller's to see, else its own. */
+export function askedAccount(c: ApiContext): string | Response {
+  const caller = signedIn(c);
+  if (caller instanceof Response) return caller;
+  const account = c.req.query("account") ?? caller.account;
+  const allowed = ownerOf(c, account);
+  return allowed instanceof Response ? allowed : account;
+}
+
 /** JSON Lines, flushed line by line; the generator is returned when the client goes. */
 export function lines(items: AsyncIterable<unknown>): Response {
   const encoder = new TextEncoder();

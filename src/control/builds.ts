@@ -130,7 +130,8 @@ export class Builds {
 
   async onMessage(message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>): Promise<void> {
     const live = this.#live.get(message.build);
-    if (!live || live.ending) return; // it ended before: its log and record are closed
+    // It ended before: its log and record are closed. Or it is published: what its builder tells again after a new connection is known.
+    if (!live || live.ending || live.row.stage === "starting") return;
     switch (message.type) {
       case "build-claimed":
         await this.#stage(live, "claimed", { claimedAt: this.#ports.clock.wall() });

@@ -21,7 +21,7 @@ const style = `
 --muted:light-dark(#57606a,#9aa4b2);--line:light-dark(#868e99,#6b7480);--failed:light-dark(#b3261e,#ff8a80);--link:light-dark(#0b5cad,#6cb2ff);
 --platform:light-dark(#6f3fb5,#c3a1ff);--app:light-dark(#0b5cad,#6cb2ff);--visitor:light-dark(#0f6b4f,#5fd3a5);--outside:light-dark(#8a5a00,#e9b44c)}
 *{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--text);font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
-main{max-width:62rem;margin:0 auto;padding:1.5rem 1rem 4rem}h1{font-size:1.5rem;line-height:1.25;margin:0}h2{font-size:1.05rem;margin:2rem 0 .5rem}
+main{max-width:62rem;margin:0 auto;padding:1.5rem 1rem 4rem}h1{font-size:clamp(1.15rem,5.5vw,1.5rem);line-height:1.25;margin:0}h2{font-size:1.05rem;margin:2rem 0 .5rem}
 p{margin:.25rem 0}a{color:var(--link)}a:focus-visible{outline:2px solid;outline-offset:2px}.muted{color:var(--muted)}.failed{color:var(--failed);font-weight:600}
 .panel{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.75rem 1rem;margin:.5rem 0}
 .platform{color:var(--platform)}.app{color:var(--app)}.visitor{color:var(--visitor)}.outside{color:var(--outside)}
@@ -74,13 +74,23 @@ const ownerSigns = { platform: "■ platform", app: "● app", visitor: "▲ vis
 export function workPage(explanation: Explanation, { details }: { details: boolean }): string {
   const { id, kind, outcome, verdict, links } = explanation;
   const told = verdict ? verdictPanel(verdict) : `<p class="panel">${proseHtml(explanation.sentence)}</p>`;
-  const linked = links.length === 0 ? "" : `<h2>Linked</h2><ul>${links.map(linkItem).join("")}</ul>`;
+  // A call and its request are the same visitor's; replicas and builds are the owner's.
+  const shown = details ? links : links.filter((link) => link.kind === "call" || link.kind === "request");
+  const linked = shown.length === 0 ? "" : `<h2>Linked</h2><ul>${shown.map(linkItem).join("")}</ul>`;
   const entries = details
     ? `<h2>Entries</h2><table><thead><tr><th>Time</th><th>Hop</th><th>Mark</th><th>Entry</th><th>Facts</th></tr></thead><tbody>${explanation.entries.map(entryRow).join("")}</tbody></table>`
     : `<p class="muted">The proof is for the owner of the Space and for the operator: <code>waybill explain ${escapeHtml(id)}</code></p>`;
   return page(
     `${id} - Waybill`,
     `<p class="muted">${escapeHtml(kind)}, <span${outcome === "ok" ? "" : ' class="failed"'}>${escapeHtml(outcome)}</span></p><h1>${escapeHtml(id)}</h1>${told}${linked}${entries}<p><a href="/">Console</a></p>`,
+  );
+}
+
+/** What a browser gets for an id that nothing here has. */
+export function noWorkPage(id: string): string {
+  return page(
+    "No such id - Waybill",
+    `<h1>Nothing here has the id <code>${escapeHtml(id)}</code></h1><p class="panel">Check it: ids are shown whole, and begin with <code>c_</code> (a GPU call), <code>q_</code> (a request), <code>b_</code> (a build), <code>p_</code> (a replica) or <code>r_</code> (a receipt). What happened before this platform's record began is not in it.</p><p><a href="/">Console</a></p>`,
   );
 }
 

@@ -200,7 +200,10 @@ export class Server {
     const { repositories, spaces, builds, catalog } = this.#parts;
     if (builds.isFull) return { ok: false, code: "build/queue-timeout", says: "The build queue is full; deploy again later." };
     const made = await spaces.ensure(owner, name);
-    if (!made.ok) return { ok: false, code: made.refusal === "no-such-account" ? "control/not-found" : "control/invalid", says: `${owner}/${name} cannot be a Space: ${made.refusal}.` };
+    if (!made.ok && made.refusal === "no-such-account") {
+      return { ok: false, code: "control/not-found", says: `There is no account ${owner}, so ${owner}/${name} cannot be a Space. Make it with \`waybill token create --account ${owner} --create\`.` };
+    }
+    if (!made.ok) return { ok: false, code: "control/invalid", says: `${owner}/${name} cannot be a Space: ${made.refusal}.` };
     const space = made.space.id;
     await repositories.createRepository(space);
     const done = await repositories.commitFiles({

@@ -17,6 +17,7 @@ import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
 import type { Builds } from "./builds.ts";
 import type { KnownReplica, Replicas } from "./replicas.ts";
 import { isLiving } from "./replicas.ts";
+import { Turns } from "./turns.ts";
 
 export interface SpacesPorts {
   readonly catalog: Catalog;
@@ -66,6 +67,7 @@ export class Spaces {
   readonly #byHost = new Map<string, KnownSpace>();
   /** Replicas that are to be stopped: new requests go elsewhere. */
   readonly #retiring = new Set<string>();
+  readonly #turns = new Turns();
 
   constructor(ports: SpacesPorts) {
     this.#ports = ports;
@@ -101,12 +103,19 @@ export class Spaces {
     const known = this.#byHost.get(host);
     if (!known) return undefined;
     const { row } = known;
-    const replicas = this.#ready(known).flatMap(({ status }) => (status.socket === null ? [] : [{ id: status.replica, socket: status.socket }]));
+    const replicas = this.#ready(known).flatMap(({ status }) =>
+      status.socket === null ? [] : [{ id: status.replica, socket: status.socket }],
+    );
     if (replicas.length > 0) return { space: row.id, owner: row.owner, state: { kind: "running", replicas } };
     return {
       space: row.id,
       owner: row.owner,
-      state: { kind: "down", code: known.code ?? "route/not-running", says: publicSays(known), ...(known.state === "starting" || known.state === "building" ? { retryAfterMs: 2_000 } : {}) },
+      state: {
+        kind: "down",
+        code: known.code ?? "route/not-running",
+        says: publicSays(known),
+        ...(known.state === "starting" || known.state === "building" ? { retryAfterMs: 2_000 } : {}),
+      },
     };
   }
 
@@ -132,7 +141,14 @@ export class Spaces {
       env: this.#ports.environment(known.row, release),
       readyWithinMs: this.#ports.startMs(release),
     };
-    const status: ReplicaStatus = { replica, space: release.space, release: release.id, phase: "starting", socket: null, startedAt: this.#ports.clock.wall() };
+    const status: ReplicaStatus = {
+      replica,
+      space: release.space,
+      release: release.id,
+      phase: "starting",
+      socket: null,
+      startedAt: this.#ports.clock.wall(),
+    };
     this.#ports.replicas.set({ node: release.node, pool: "main", status });
     this.#ports.send(release.node, { type: "start-replica", spec });
     this.refresh(release.space);
@@ -145,8 +161,11 @@ export class Spaces {
     const known = this.#byId.get(status.space);
     if (!known) return this.#stopStray(status);
     if (status.phase === "ready") {
-      await this.#takeOver(known, status.release);
-      await this.#stopEarlier(known);
+      // In turns: two that became ready at once must not each find the other in the way.
+      await this.#turns.take(status.space, async () => {
+        await this.#takeOver(known, status.release);
+        await this.#stopEarlier(known);
+      });
     }
     this.refresh(status.space);
   }
@@ -212,7 +231,9 @@ export class Spaces {
   /** All of them by name: as anybody may see them, or more where `maySee` says so of the owner. */
   async views(maySee: (owner: string) => boolean): Promise<readonly SpaceView[]> {
     const ids = [...this.#byId.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
-    const views = await Promise.all(ids.map(([id, { row }]) => (maySee(row.owner) ? this.view(id) : this.publicView(id))));
+    const views = await Promise.all(
+      ids.map(([id, { row }]) => (maySee(row.owner) ? this.view(id) : this.publicView(id))),
+    );
     return views.flatMap((view) => view ?? []);
   }
 
@@ -225,30 +246,48 @@ export class Spaces {
   #derive(known: KnownSpace): { state: SpaceState; says: string; code: Code | null } {
     const all = this.#ports.replicas.of(known.row.id);
     const ready = this.#ready(known).at(-1);
-    if (ready) return { state: "running", says: `running release ${ready.status.release} in replica ${ready.status.replica}`, code: null };
+    if (ready)
+      return {
+        state: "running",
+        says: `running release ${ready.status.release} in replica ${ready.status.replica}`,
+        code: null,
+      };
     const starting = all.findLast(({ status }) => status.phase === "starting");
     if (starting) {
-      return { state: "starting", says: `replica ${starting.status.replica} has not listened yet`, code: "route/not-running" };
+      return {
+        state: "starting",
+        says: `replica ${starting.status.replica} has not listened yet`,
+        code: "route/not-running",
+      };
     }
     const build = known.build && this.#ports.builds().view(known.build);
-    if (build && build.outcome === null) return { state: "building", says: `build ${build.id} is ${build.stage}`, code: "route/not-running" };
+    if (build && build.outcome === null)
+      return { state: "building", says: `build ${build.id} is ${build.stage}`, code: "route/not-running" };
     if (build?.outcome === "failed" && known.release === null) {
-      return { state: "failed", says: `build ${build.id} failed: ${build.says}`, code: isCode(build.code ?? "") ? (build.code as Code) : "route/not-running" };
+      return {
+        state: "failed",
+        says: `build ${build.id} failed: ${build.says}`,
+        code: isCode(build.code ?? "") ? (build.code as Code) : "route/not-running",
+      };
     }
     const ended = all.findLast(({ status }) => !isLiving(status))?.status;
     if (ended?.end) {
+      // Nobody but the platform stops a replica, and only to start another or to end itself: the app has no part in it.
+      if (ended.phase === "stopped") return { state: "stopped", says: ended.end.says, code: "route/control-down" };
       const code = isCode(ended.end.code) ? ended.end.code : "route/not-running";
-      const state = ended.phase === "stopped" ? "stopped" : "failed";
-      return { state, says: `${codeRow(code).says} ${ended.end.says}`, code };
+      return { state: "failed", says: `${codeRow(code).says} ${ended.end.says}`, code };
     }
-    if (known.release !== null) return { state: "stopped", says: "its node is not connected", code: "route/not-running" };
+    if (known.release !== null)
+      return { state: "stopped", says: "its node is not connected", code: "route/control-down" };
     return { state: "no-release", says: "nothing was ever deployed here", code: "route/not-running" };
   }
 
   /** Replicas that answer: of the current release where one does, else of any. */
   #ready(known: KnownSpace): readonly KnownReplica[] {
     const ready = this.#ports.replicas.of(known.row.id).filter(({ status }) => status.phase === "ready");
-    const current = ready.filter(({ status }) => status.release === known.release && !this.#retiring.has(status.replica));
+    const current = ready.filter(
+      ({ status }) => status.release === known.release && !this.#retiring.has(status.replica),
+    );
     return current.length > 0 ? current : ready;
   }
 
@@ -292,7 +331,8 @@ export class Spaces {
       return;
     }
     const known = this.#ports.replicas.get(old.replica);
-    if (known && isLiving(known.status)) this.#ports.send(old.node, { type: "stop-replica", replica: old.replica, graceMs, why: old.why });
+    if (known && isLiving(known.status))
+      this.#ports.send(old.node, { type: "stop-replica", replica: old.replica, graceMs, why: old.why });
   }
 
   /** Takes a Space of the catalog into memory and opens its address. */
@@ -311,7 +351,16 @@ export class Spaces {
   async #know(row: SpaceRow, build: BuildRow | undefined): Promise<void> {
     const release = row.release === null ? undefined : await this.#ports.catalog.releases.get(row.release);
     if (this.#byId.has(row.id)) return;
-    const known: KnownSpace = { row, state: "no-release", says: "", code: null, since: row.since, build, release: row.release, releasedAt: release?.createdAt ?? -1 };
+    const known: KnownSpace = {
+      row,
+      state: "no-release",
+      says: "",
+      code: null,
+      since: row.since,
+      build,
+      release: row.release,
+      releasedAt: release?.createdAt ?? -1,
+    };
     this.#byId.set(row.id, known);
     this.#byHost.set(`${row.subdomain}.${this.#ports.appsDomain}`, known);
     this.#byHost.set(row.address, known);

@@ -139,7 +139,10 @@ describe("nextHop", () => {
 });
 
 describe("failureCode", () => {
-  const answer = (connected: boolean): Asked => ({ kind: "answer", answer: { state: "closed", connected, acceptedBytes: 0, returnedBytes: 0, entry: null } });
+  const answer = (connected: boolean, more: { errno?: string; stopping?: true } = {}): Asked => ({
+    kind: "answer",
+    answer: { state: "closed", connected, acceptedBytes: 0, returnedBytes: 0, entry: null, ...more },
+  });
   const unknown: Asked = { kind: "answer", answer: { state: "unknown" } };
   const gone: Asked = { kind: "unreachable", errno: "ECONNREFUSED" };
   const silent: Asked = { kind: "silent", says: "" };
@@ -150,6 +153,9 @@ describe("failureCode", () => {
     ["the shim accepts no more", { kind: "unreachable", errno: "EAGAIN" }, undefined, "route/connect-timeout edge.connect"],
     ["it broke after the app had accepted", broken, answer(true), "route/reset-midway app.respond"],
     ["it broke and the app never accepted", broken, answer(false), "route/connect-refused edge.connect"],
+    ["it broke and nobody accepted in time", broken, answer(false, { errno: "ETIMEDOUT" }), "route/connect-timeout edge.connect"],
+    ["it broke while the platform ended the app", broken, answer(true, { stopping: true }), "route/not-running app.respond"],
+    ["it met an app that the platform had ended", broken, answer(false, { stopping: true }), "route/not-running edge.connect"],
     ["it broke with its shim", broken, gone, "runtime/shim-lost app.respond"],
     ["it broke and the shim says nothing", broken, silent, "route/reset-midway app.respond"],
     ["it broke and the shim never saw it", broken, unknown, "route/reset-midway app.respond"],
@@ -169,7 +175,7 @@ describe("failureCode", () => {
 describe("parseAnswer", () => {
   test("takes the contract's answers and calls anything else none", () => {
     assert.deepEqual(parseAnswer('{"state":"unknown"}'), { kind: "answer", answer: { state: "unknown" } });
-    const closed = { state: "closed", connected: true, acceptedBytes: 5, uncertainBytes: 2, returnedBytes: 0, entry: "s/1/2" };
+    const closed = { state: "closed", connected: true, acceptedBytes: 5, uncertainBytes: 2, errno: "EPIPE", stopping: true, returnedBytes: 0, entry: "s/1/2" };
     assert.deepEqual(parseAnswer(JSON.stringify(closed)), { kind: "answer", answer: closed });
     for (const line of ["", "null", "[]", '{"state":"open"}', "{", '{"state":"closed","connected":1}']) assert.equal(parseAnswer(line).kind, "silent", line);
   });

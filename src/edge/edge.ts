@@ -169,15 +169,22 @@ function httpServer(options: EdgeOptions, context: EdgeContext): HttpServer {
   // A head is bounded in bytes; a bound in lines would drop the rest of them without a word.
   server.maxHeadersCount = 0;
   const carriedOn = new WeakMap<Socket, { readonly exchange: Exchange; readonly request: IncomingMessage }>();
+  const pending = new WeakMap<Socket, Set<ServerResponse>>();
+  const owes = (socket: Socket): boolean => (pending.get(socket)?.size ?? 0) > 0;
   const strangers = strangerReplies(options, context);
   const consoleHosts = new Set(options.consoleHosts);
 
   const accept = (request: IncomingMessage, response: ServerResponse, upgrade?: UpgradeEnd): void => {
+    const open = pending.get(request.socket) ?? new Set();
+    pending.set(request.socket, open.add(response));
+    response.once("close", () => open.delete(response));
     const screened = screenRequest(
       { method: request.method ?? "", url: request.url ?? "", httpVersion: request.httpVersion, rawHeaders: request.rawHeaders },
       withoutConsoleCookies,
     );
     if (!screened.ok) return strangers.answer(request, response, "route/malformed", screened.host, { detail: screened.detail, close: true });
+    if (upgrade !== undefined && screened.framing.kind !== "none")
+      return strangers.answer(request, response, "route/malformed", screened.host, { detail: "Upgrade: not with a body", close: true });
     const hop = nextHop({ host: screened.host, consoleHosts, directory: options.directory, busy: (replica) => context.busy(replica) });
     if (hop.kind === "console") return options.console(request, response);
     if (hop.kind === "refuse" && hop.route === undefined) return strangers.answer(request, response, hop.code, screened.host, {});
@@ -193,20 +200,27 @@ function httpServer(options: EdgeOptions, context: EdgeContext): HttpServer {
   });
   server.on("upgrade", (request, socket, head) => {
     const client = socket as Socket;
+    // Other answers are still owed on it: HTTP cannot end there, and a second response cannot have its socket.
+    if (owes(client)) return void client.destroy();
     accept(request, responseOn(request, client), { socket: client, first: head });
   });
-  server.on("connect", (request, socket) => strangers.raw(socket as Socket, "CONNECT: not understood here", 400, request.headers.host ?? ""));
+  server.on("connect", (request, socket) => {
+    if (owes(socket as Socket)) socket.destroy();
+    else strangers.raw(socket as Socket, "CONNECT: not understood here", 400, request.headers.host ?? "");
+  });
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     const client = socket as Socket;
     const fault = parserFault(error.code ?? "");
     const carried = carriedOn.get(client);
     if (fault === undefined || !client.writable) return void client.destroy();
-    const whole = carried?.request.complete ?? true;
-    const over = carried?.exchange.over ?? true;
-    // What is wrong came after all that was asked so far: it is answered by itself, once nothing else is.
-    if (whole && over) strangers.raw(client, fault.detail, fault.status, "");
-    else if (whole || over) client.destroy();
-    else carried?.exchange.malformed(fault.detail, fault.status);
+    const [open, ...others] = pending.get(client) ?? [];
+    // Between answers, or where the only one that is owed belongs to the request that is wrong; else it would land inside another's.
+    if (open === undefined) return strangers.raw(client, fault.detail, fault.status, "");
+    if (others.length > 0 || open.req.complete) return void client.destroy();
+    const exchange = carried?.request === open.req ? carried.exchange : undefined;
+    if (exchange !== undefined && !exchange.over) exchange.malformed(fault.detail, fault.status);
+    else if (exchange !== undefined || open.headersSent) client.destroy();
+    else strangers.raw(client, fault.detail, fault.status, "");
   });
   return server;
 }

@@ -222,7 +222,7 @@ export class Exchange implements UpstreamUser, Waiter {
       this.#switching = head;
       return;
     }
-    this.#response.writeHead(head.status, head.reason, visitorHeaders(head.rawHeaders, this.#story.host, this.#additions(head.status)));
+    this.#response.writeHead(head.status, head.reason, visitorHeaders(head.rawHeaders, this.#story.host, this.#additions(head.status), head.status));
   }
 
   /** Held until it is known whether it is the last: head, body and end then leave in one write. */

@@ -74,9 +74,9 @@ export function passedHeaders(raw: readonly string[], host: string): string[] {
   return out;
 }
 
-/** {@link passedHeaders} and ours. */
-export function visitorHeaders(raw: readonly string[], host: string, add: AnswerAdditions): string[] {
-  const out = passedHeaders(raw, host);
+/** {@link passedHeaders} and ours. A 204 has no length (RFC 9110 §8.6), whatever the app says: a reader might wait for that many bytes. */
+export function visitorHeaders(raw: readonly string[], host: string, add: AnswerAdditions, status = 200): string[] {
+  const out = passedHeaders(status === 204 ? withoutLength(raw) : raw, host);
   out.push("proxy-status", add.proxyStatus, "via", `1.1 ${add.deployment}`, "x-request-id", add.requestId, "x-waybill-id", add.request);
   return out;
 }
@@ -107,6 +107,10 @@ function isConsoleCookie(pair: string): boolean {
 function framingLine(framing: Framing): string {
   if (framing.kind === "none") return "";
   return framing.kind === "chunked" ? "Transfer-Encoding: chunked\r\n" : `Content-Length: ${framing.bytes}\r\n`;
+}
+
+function withoutLength(raw: readonly string[]): readonly string[] {
+  return raw.filter((_, i) => raw[i - (i % 2)]?.toLowerCase() !== "content-length");
 }
 
 /** What the app's own `Connection` lists. It cannot list away what frames the message. */

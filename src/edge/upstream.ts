@@ -102,6 +102,7 @@ export class Upstream implements ResponseSink {
 
   /** Writes a piece of the body; false where the user should wait for `onDrain`. */
   writeBody(bytes: Buffer, chunked: boolean): boolean {
+    assert(bytes.length > 0, "an empty chunk would end the body");
     if (!chunked) {
       this.sent += bytes.length;
       return this.#socket.write(bytes);

@@ -13,11 +13,14 @@ export function failureCode(cause: Cause, asked: Asked | undefined): { readonly 
     return { code: shimGone ? "runtime/shim-lost" : "route/connect-timeout", hop: "edge.connect" };
   }
   if (cause.kind === "connect-timeout") return { code: "route/connect-timeout", hop: "edge.connect" };
-  const connected = asked?.kind !== "answer" || asked.answer.state === "unknown" || asked.answer.connected;
+  const answer = asked?.kind === "answer" && asked.answer.state !== "unknown" ? asked.answer : undefined;
+  const connected = answer?.connected ?? true;
   if (cause.kind === "response-timeout") {
     return connected ? { code: "route/response-timeout", hop: "app.respond" } : { code: "route/connect-timeout", hop: "edge.connect" };
   }
   if (cause.kind === "invalid") return { code: "route/reset-midway", hop: "app.respond" };
+  if (answer?.stopping === true) return { code: "route/not-running", hop: connected ? "app.respond" : "edge.connect" };
   if (asked?.kind === "unreachable") return { code: "runtime/shim-lost", hop: "app.respond" };
-  return connected ? { code: "route/reset-midway", hop: "app.respond" } : { code: "route/connect-refused", hop: "edge.connect" };
+  if (connected) return { code: "route/reset-midway", hop: "app.respond" };
+  return { code: answer?.errno === "ETIMEDOUT" ? "route/connect-timeout" : "route/connect-refused", hop: "edge.connect" };
 }

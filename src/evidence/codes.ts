@@ -181,7 +181,7 @@ export const codes = {
     next: "Nothing to do: the visitor went away.",
   },
   "route/control-down": {
-    says: "The platform restarted while it was carrying this request.",
+    says: "The platform was being stopped, started or restarted.",
     owner: "platform",
     retry: "now",
     status: 503,

@@ -195,6 +195,24 @@ const requests: readonly Case[] = [
   { code: "route/control-down", record: a.edgeRequest([a.deliver("route/control-down", 503)]), sentence: /restarted/ },
 
   {
+    code: "route/not-running",
+    certainty: "likely",
+    record: a.handedRequest([
+      a.asked("app.respond", "route/not-running", { ...shimAnswer(true, 812), stopping: true }),
+      a.deliver("route/not-running", 503),
+    ]),
+    sentence: /^The platform was stopping the replica that carried this request\.$/,
+  },
+  {
+    code: "route/connect-timeout",
+    record: a.edgeRequest([
+      a.by("edge", "edge.connect", "failed", { code: "route/connect-timeout", errno: "EAGAIN" }),
+      a.deliver("route/connect-timeout", 504),
+    ]),
+    sentence: /^The platform could not open a connection to the replica \(EAGAIN\)/,
+  },
+
+  {
     code: "route/connect-refused",
     record: a.handedRequest([a.take({ connected: false, acceptedBytes: 0 }), a.deliver("route/connect-refused", 502)]),
     sentence: /nothing listens on its port\. The request was not delivered/,
@@ -499,6 +517,21 @@ describe("explain", () => {
     );
     assert.deepEqual([verdict?.owner, verdict?.certainty, verdict?.code], ["platform", "proved", "reset-midway"]);
     assert.ok(verdict?.ruledOut["app"]);
+  });
+
+  test("what the platform itself did to a request is never put on the app", () => {
+    const stopping = a.asked("app.respond", "route/not-running", { ...shimAnswer(true, 812), stopping: true });
+    const full = a.by("edge", "edge.connect", "failed", { code: "route/connect-timeout", errno: "EAGAIN" });
+    const stop = { ...a.replicaEnd("app/exit"), hop: "replica.stop", mark: "done", facts: { why: "a newer release" } } as const;
+    const gone = a.by("edge", "app.respond", "failed", { code: "runtime/shim-lost" });
+    for (const record of [
+      a.handedRequest([stopping, a.deliver("route/not-running", 503)]),
+      a.edgeRequest([full, a.deliver("route/connect-timeout", 504)]),
+      a.handedRequest([gone, a.deliver("runtime/shim-lost", 503)], { neighbours: [stop] }),
+    ]) {
+      const { verdict } = explain(record);
+      assert.equal(verdict?.owner, "platform", verdict?.sentence);
+    }
   });
 
   test("a broken connection beside an app that exited cites its end, without ordering two clocks", () => {

@@ -19,6 +19,8 @@ export interface Answer {
   readonly uncertain: number;
   readonly returned: number;
   readonly final: boolean;
+  /** The platform had begun to end the app when its side of the connection closed. */
+  readonly stopping: boolean;
 }
 
 export type HandOver =
@@ -170,6 +172,7 @@ function answerOf(facts: Facts, final: boolean): Answer {
     uncertain: number(facts, "uncertainBytes") ?? 0,
     returned: number(facts, "returnedBytes") ?? 0,
     final,
+    stopping: facts["stopping"] === true,
   };
 }
 

@@ -153,6 +153,8 @@ class Waiting {
   readonly #since = performance.now();
   #answer: ScheduleAnswer | undefined;
   #gone = false;
+  /** Its answer is on its way: a client that closes now has what it came for. */
+  #told = false;
 
   constructor(ticket: Ticket, query: ScheduleQuery, response: ServerResponse) {
     this.#ticket = ticket;
@@ -162,7 +164,7 @@ class Waiting {
     response.once("close", () => {
       this.#gone = true;
       // Our own SDK schedules anew when it wants to; a `spaces` client whose stream broke comes back for the same call.
-      if (!response.writableFinished) ticket.hangUp(!query.extended);
+      if (!this.#told) ticket.hangUp(!query.extended);
     });
   }
 
@@ -170,12 +172,16 @@ class Waiting {
   async plainly(times: DeviceApiTimes, connected: () => boolean): Promise<ScheduleAnswer | undefined> {
     for (;;) {
       const limit = connected() ? times.plainWithinMs : times.silentMs;
-      if (this.#answer || this.#gone || this.#waitedMs() >= limit) return this.#answer;
+      // Our own SDK wants to hear at once that it waits; others read the first bytes of a stream as a wait that is long.
+      const waits = this.#query.extended && this.#ticket.queued() !== undefined;
+      if (this.#answer || this.#gone || waits || this.#waitedMs() >= limit) return this.#answer;
       await this.#pause(Math.min(lookEveryMs, limit - this.#waitedMs()));
     }
   }
 
   answerPlain(answer: ScheduleAnswer): void {
+    if (this.#gone) return;
+    this.#told = true;
     if (answer.kind === "moot") return void this.#response.destroy();
     const { extended } = this.#query;
     const { status, headers, body } =
@@ -205,6 +211,7 @@ class Waiting {
     }
     if (this.#gone) return;
     if (!this.#answer) this.#ticket.hangUp(false);
+    this.#told = true;
     this.#response.write(this.#last());
     // The end of the stream is a chunk of its own.
     await delay(times.gapMs);

@@ -8,11 +8,26 @@ import { assert } from "../stdx/assert.ts";
 import { base32, newId, type RandomBytes } from "../stdx/ids.ts";
 import { instant, iso, type Clock } from "../stdx/time.ts";
 import { serveDeviceApi, type DeviceApi, type DeviceApiTimes } from "./device-api.ts";
-import { MeterFile, type MeterDraft } from "./meter-file.ts";
-import { granted, nextTickAt, step, type End, type Lease, type Metered, type MeterEffect, type MeterInput, type Seen, type Step, type Worker } from "./meter.ts";
+import { dataSync, MeterFile, type MeterDraft } from "./meter-file.ts";
+import {
+  granted,
+  nextTickAt,
+  step,
+  type End,
+  type Lease,
+  type Metered,
+  type MeterEffect,
+  type MeterInput,
+  type Seen,
+  type Step,
+  type Worker,
+} from "./meter.ts";
 import type { GrantAnswer, Queued, Refusal, ReleaseQuery, ScheduleQuery } from "./wire.ts";
 
-export type DeviceOrder = Extract<ToAgent, { type: "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" }>;
+export type DeviceOrder = Extract<
+  ToAgent,
+  { type: "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" }
+>;
 type Grant = Extract<ToAgent, { type: "grant" }>;
 
 /** The app's processes, as the shim beside it sees them. */
@@ -76,6 +91,7 @@ const lookEveryMs = 50;
 /** Attempts to end a process that the kernel holds on to, five seconds each; then its slot stays leased and the log says so. */
 const endAttemptsMax = 120;
 const tokenBytes = 20;
+const platformStop = { type: "withdraw", cause: "operator-stop" } as const;
 /** Above what any card is cut into. */
 const slotsMaxOfCard = 1_000;
 
@@ -119,11 +135,18 @@ export class Device {
   readonly #fences = new Map<string, number>();
   #api: DeviceApi | undefined;
   #sweep: NodeJS.Timeout | undefined;
+  /** Old workers of a slot that are being ended: it is not told free before they are gone (L22). */
+  readonly #endings = new Map<string, Promise<boolean>>();
+  #stopping = false;
 
   constructor(host: DeviceHost, world: DeviceWorld) {
     this.#host = host;
     this.#world = world;
-    this.#meter = new MeterFile(host.folder, (report) => this.#tell(report));
+    this.#meter = new MeterFile(host.folder, {
+      tell: (report) => this.#tell(report),
+      note: (text) => host.note(text),
+      sync: dataSync,
+    });
   }
 
   async listen(): Promise<void> {
@@ -194,7 +217,10 @@ export class Device {
     const call = this.#byToken.get(query.allowToken);
     if (!call?.metered) return { kind: "unknown" };
     const alive = "worker" in call.metered && this.#host.workers.look(call.metered.worker) === null;
-    await this.#feed(call, { type: "release", word: query, alive }, now);
+    // A visitor who is cut off by a restart of the platform looks to the app like one who left, and pays nothing for it.
+    const outcome = query.outcome === "aborted" && !this.#host.connected() ? "cut-off" : query.outcome;
+    if (this.#stopping && query.fail && outcome !== "raised") await this.#feed(call, platformStop, now);
+    await this.#feed(call, { type: "release", word: { ...query, outcome }, alive }, now);
     await call.ended.promise;
     const { metered } = call;
     assert(metered.stage === "ended", "a call whose end was told has ended");
@@ -215,6 +241,11 @@ export class Device {
       else this.#host.send({ type: "left", call: call.request.call, replica: this.#host.replica });
     }
     for (const report of this.#meter.pending) this.#tell(report);
+  }
+
+  /** The platform begins to end the app: a worker that is lost from now on is the platform's doing. */
+  stopping(): void {
+    this.#stopping = true;
   }
 
   async appEnded(cause: "app-exit" | "app-killed" | "operator-stop"): Promise<void> {
@@ -283,7 +314,8 @@ export class Device {
     const call = this.#calls.get(order.call);
     if (!call) return;
     if (order.type === "withdraw") {
-      if (call.metered?.lease.fence === order.fence) void this.#feed(call, { type: "withdraw", cause: order.cause }, this.#now());
+      if (call.metered?.lease.fence === order.fence)
+        void this.#feed(call, { type: "withdraw", cause: order.cause }, this.#now());
     } else if (!call.metered && order.type === "queued") call.queued = order;
     else if (!call.metered && order.type === "refuse") this.#forget(call, { kind: "refused", refusal: order });
   }
@@ -302,7 +334,7 @@ export class Device {
     this.#byToken.set(call.allowToken, call);
     this.#watch();
     // The old workers of these slots are gone before anybody else runs there (L22).
-    await Promise.all(others.map((worker) => this.#end(worker)));
+    await Promise.all(others.map((worker) => this.#endOn(grant.slots, worker)));
     await this.#perform(call, begun);
     const answer: GrantAnswer = {
       call: grant.call,
@@ -317,7 +349,10 @@ export class Device {
   }
 
   /** Takes the idle workers off these slots: the living one of `task`, which may run again, and the others. */
-  #idleOn(slots: readonly string[], task: string | null): { readonly warm: Worker | null; readonly others: readonly Worker[] } {
+  #idleOn(
+    slots: readonly string[],
+    task: string | null,
+  ): { readonly warm: Worker | null; readonly others: readonly Worker[] } {
     let warm: Worker | null = null;
     const others: Worker[] = [];
     for (const slot of slots) {
@@ -333,14 +368,22 @@ export class Device {
   /** A grant that nobody can use: its call ended here, or was never made here. */
   async #reportUnwanted({ call, fence }: Grant, known: Call | undefined): Promise<void> {
     if (known && !known.grant) this.#forget(known, { kind: "moot" });
-    const end = { cause: "returned", usedMs: 0, workerAlive: false, unused: true, says: "Nobody waited for this grant any more." };
+    const end = {
+      cause: "returned",
+      usedMs: 0,
+      workerAlive: false,
+      unused: true,
+      says: "Nobody waited for this grant any more.",
+    };
     await this.#report({ kind: "ended", call, fence, ...end, at: this.#at() });
   }
 
   async #clear(slot: string, fence: number): Promise<void> {
     if (fence < (this.#fences.get(slot) ?? -1)) return; // the slot has been leased anew since
     this.#fences.set(slot, fence);
-    const holder = [...this.#calls.values()].find(({ grant, metered }) => grant?.slots.includes(slot) && metered?.stage !== "ended");
+    const holder = [...this.#calls.values()].find(
+      ({ grant, metered }) => grant?.slots.includes(slot) && metered?.stage !== "ended",
+    );
     if (holder?.metered) {
       await this.#feed(holder, { type: "withdraw", cause: "operator-stop" }, this.#now());
       await holder.ended.promise;
@@ -348,10 +391,11 @@ export class Device {
     const idle = this.#idle.get(slot);
     if (idle) {
       const slots = this.#takeIdle(idle.worker);
-      if (!(await this.#end(idle.worker))) return;
+      if (!(await this.#endOn(slots.map((one) => one.slot), idle.worker))) return;
       // A worker that had several slots is gone from all of them.
       for (const other of slots) if (other.slot !== slot) await this.#reportGone(other.slot, other.fence);
     }
+    if (!(await this.#areFree([slot]))) return;
     this.#host.send({ type: "cleared", replica: this.#host.replica, slot, fence });
   }
 
@@ -378,6 +422,7 @@ export class Device {
         const { end } = effect;
         const { slots } = call.grant as Grant;
         if (effect.worker) for (const slot of slots) this.#idle.set(slot, { task, worker: effect.worker, fence });
+        if (!(await this.#areFree(slots))) return;
         await this.#report({ kind: "ended", call: id, fence, ...end, at: this.#at() });
         return this.#ended(call);
       }
@@ -385,10 +430,12 @@ export class Device {
         return workers.term(effect.worker);
       case "end":
         // Nobody waits here: the end is told by `gone`, and whoever needs it waits for the call's end.
-        void this.#end(effect.worker).then((gone) => (gone ? this.#feed(call, { type: "gone" }, this.#now()) : undefined));
+        void this.#end(effect.worker).then((gone) =>
+          gone ? this.#feed(call, { type: "gone" }, this.#now()) : undefined,
+        );
         return;
       case "end-replaced":
-        void this.#end(effect.worker);
+        void this.#endOn((call.grant as Grant).slots, effect.worker);
         return;
     }
   }
@@ -419,6 +466,19 @@ export class Device {
     return false;
   }
 
+  async #endOn(slots: readonly string[], worker: Worker): Promise<boolean> {
+    const ending = Promise.all([this.#areFree(slots), this.#end(worker)]).then((gone) => !gone.includes(false));
+    for (const slot of slots) this.#endings.set(slot, ending);
+    const gone = await ending;
+    if (gone) for (const slot of slots) if (this.#endings.get(slot) === ending) this.#endings.delete(slot);
+    return gone;
+  }
+
+  /** Waits for the old workers of these slots; false where one of them cannot be ended. */
+  async #areFree(slots: readonly string[]): Promise<boolean> {
+    return !(await Promise.all(slots.map((slot) => this.#endings.get(slot)))).includes(false);
+  }
+
   #watch(): void {
     this.#sweep ??= setInterval(() => this.#look(), lookEveryMs);
   }
@@ -432,7 +492,7 @@ export class Device {
       open = true;
       const watched = metered.stage === "running" || metered.stage === "expiring";
       const seen = watched ? this.#host.workers.look(metered.worker) : null;
-      if (seen) void this.#feed(call, { type: "died", seen }, now);
+      if (seen) void this.#feed(call, this.#stopping ? platformStop : { type: "died", seen }, now);
       const due = call.metered ? nextTickAt(call.metered) : null;
       if (due !== null && now >= due) void this.#feed(call, { type: "tick" }, now);
     }
@@ -447,12 +507,14 @@ export class Device {
   async #idleDied(worker: Worker): Promise<void> {
     const slots = this.#takeIdle(worker);
     // What it started may live on; the slot is free when that is gone too.
-    await this.#end(worker);
+    if (!(await this.#endOn(slots.map(({ slot }) => slot), worker))) return;
     for (const { slot, fence } of slots) await this.#reportGone(slot, fence);
   }
 
   #takeIdle(worker: Worker): readonly { readonly slot: string; readonly fence: number }[] {
-    const slots = [...this.#idle].filter(([, idle]) => idle.worker.pid === worker.pid && idle.worker.start === worker.start);
+    const slots = [...this.#idle].filter(
+      ([, idle]) => idle.worker.pid === worker.pid && idle.worker.start === worker.start,
+    );
     for (const [slot] of slots) this.#idle.delete(slot);
     return slots.map(([slot, { fence }]) => ({ slot, fence }));
   }

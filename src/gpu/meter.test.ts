@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { granted, killAfterMs, nextTickAt, step, wordWithinMs, type Metered, type MeterEffect, type MeterInput, type Step, type Word } from "./meter.ts";
+import {
+  granted,
+  killAfterMs,
+  nextTickAt,
+  step,
+  wordWithinMs,
+  type Metered,
+  type MeterEffect,
+  type MeterInput,
+  type Step,
+  type Word,
+} from "./meter.ts";
 
 const lease = { fence: 7, leaseMs: 10_000, attachWithinMs: 30_000 };
 const worker = { pid: 41, start: "100" };
@@ -11,7 +22,10 @@ const failed: Word = { ...silent, fail: true };
 const unseen = { exitCode: null, signal: null };
 
 /** Feeds the inputs in order, each at its time, and gives the last state with all effects. */
-function run(begin: Step, ...inputs: readonly (readonly [now: number, input: MeterInput])[]): { call: Metered; effects: readonly MeterEffect[]; last: Step } {
+function run(
+  begin: Step,
+  ...inputs: readonly (readonly [now: number, input: MeterInput])[]
+): { call: Metered; effects: readonly MeterEffect[]; last: Step } {
   let last = begin;
   const effects = [...begin.effects];
   for (const [now, input] of inputs) {
@@ -38,7 +52,13 @@ describe("meter", () => {
   test("a cold grant is metered from /allow to /release, in whole milliseconds", () => {
     const { effects } = run(cold(), [1_000, allow], [3_500.9, release()]);
     assert.deepEqual(effects[0], { do: "report-attached", pid: 41 });
-    assert.deepEqual(endOf(effects), { cause: "returned", says: "The function returned.", usedMs: 2_500, workerAlive: true, unused: false });
+    assert.deepEqual(endOf(effects), {
+      cause: "returned",
+      says: "The function returned.",
+      usedMs: 2_500,
+      workerAlive: true,
+      unused: false,
+    });
   });
 
   test("a warm grant is metered from the grant", () => {
@@ -64,12 +84,21 @@ describe("meter", () => {
     assert.equal(call.stage, "ending");
     const later = run({ next: call, effects: [] }, [until + wordWithinMs, tick]);
     assert.deepEqual([endOf(later.effects).unused, endOf(later.effects).usedMs], [true, 0]);
-    assert.deepEqual(effects.map((effect) => effect.do), ["report-attached", "term", "end"]);
+    assert.deepEqual(
+      effects.map((effect) => effect.do),
+      ["report-attached", "term", "end"],
+    );
   });
 
   test("a warm worker that is ended by its lease and then released is metered for the whole lease", () => {
     const until = 10_000 + killAfterMs;
-    const { effects } = run(warm(), [10_000, tick], [until, tick], [until + 5, gone], [until + 50, release(failed, false)]);
+    const { effects } = run(
+      warm(),
+      [10_000, tick],
+      [until, tick],
+      [until + 5, gone],
+      [until + 50, release(failed, false)],
+    );
     assert.deepEqual([endOf(effects).cause, endOf(effects).usedMs], ["lease-end", 10_000]);
   });
 
@@ -84,18 +113,30 @@ describe("meter", () => {
     const begun = run(cold(), [5_000, allow], [14_999, tick]);
     assert.equal(begun.call.stage, "running");
     const over = run({ next: begun.call, effects: [] }, [15_000, tick], [15_000 + killAfterMs, tick], [15_600, gone]);
-    assert.deepEqual(over.effects.map((effect) => effect.do), ["term", "end", "report-ended"]);
-    assert.deepEqual([endOf(over.effects).cause, endOf(over.effects).usedMs, endOf(over.effects).workerAlive], ["lease-end", 10_000, false]);
+    assert.deepEqual(
+      over.effects.map((effect) => effect.do),
+      ["term", "end", "report-ended"],
+    );
+    assert.deepEqual(
+      [endOf(over.effects).cause, endOf(over.effects).usedMs, endOf(over.effects).workerAlive],
+      ["lease-end", 10_000, false],
+    );
   });
 
   test("a result that comes between TERM and KILL is a return, charged for the whole lease, and its worker is still ended", () => {
     const { effects } = run(cold(), [0, allow], [10_000, tick], [10_200, release()], [10_210, gone]);
-    assert.deepEqual([endOf(effects).cause, endOf(effects).usedMs, endOf(effects).workerAlive], ["returned", 10_000, false]);
+    assert.deepEqual(
+      [endOf(effects).cause, endOf(effects).usedMs, endOf(effects).workerAlive],
+      ["returned", 10_000, false],
+    );
   });
 
   test("L22: a lease's end is not reported while the process may live", () => {
     const { effects } = run(cold(), [0, allow], [10_000, tick], [10_500, tick], [99_000, tick]);
-    assert.equal(effects.some((effect) => effect.do === "report-ended"), false);
+    assert.equal(
+      effects.some((effect) => effect.do === "report-ended"),
+      false,
+    );
   });
 
   for (const [what, word, seen, cause] of [
@@ -103,17 +144,40 @@ describe("meter", () => {
     ["the app saw SIGKILL", { ...failed, signal: "SIGKILL" }, unseen, "worker-killed"],
     ["the app saw an exit code", { ...failed, exitCode: 3 }, unseen, "worker-exit"],
     ["the app saw a segmentation fault", { ...failed, signal: "SIGSEGV" }, unseen, "worker-exit"],
-    ["the kernel showed an exit code, whatever the app says", { ...failed, signal: "SIGKILL" }, { exitCode: 0, signal: null }, "worker-exit"],
+    [
+      "the kernel showed an exit code, whatever the app says",
+      { ...failed, signal: "SIGKILL" },
+      { exitCode: 0, signal: null },
+      "worker-exit",
+    ],
     ["the app ended it for a visitor who left", { ...failed, outcome: "aborted" }, unseen, "visitor-stop"],
+    [
+      "the app ended it for a visitor whom a restart of the platform cut off",
+      { ...failed, outcome: "cut-off" },
+      unseen,
+      "operator-stop",
+    ],
   ] as const) {
     test(`a worker that died is ${cause} where ${what}`, () => {
-      const { effects } = run(cold(), [0, allow], [1_000, { type: "died", seen }], [1_010, gone], [1_100, release(word, false)]);
+      const { effects } = run(
+        cold(),
+        [0, allow],
+        [1_000, { type: "died", seen }],
+        [1_010, gone],
+        [1_100, release(word, false)],
+      );
       assert.deepEqual([endOf(effects).cause, endOf(effects).usedMs], [cause, 1_000]);
     });
   }
 
   test("a dead worker of which the app says nothing is settled after the wait, without evidence by whom", () => {
-    const dead = run(cold(), [0, allow], [1_000, { type: "died", seen: unseen }], [1_010, gone], [1_000 + wordWithinMs - 1, tick]);
+    const dead = run(
+      cold(),
+      [0, allow],
+      [1_000, { type: "died", seen: unseen }],
+      [1_010, gone],
+      [1_000 + wordWithinMs - 1, tick],
+    );
     assert.equal(dead.call.stage, "ending");
     const { effects } = run({ next: dead.call, effects: [] }, [1_000 + wordWithinMs, tick]);
     assert.equal(endOf(effects).cause, "worker-killed");
@@ -141,8 +205,14 @@ describe("meter", () => {
     const exit: MeterInput = { type: "app-ended", cause: "app-exit" };
     assert.equal(endOf(run(cold(), [100, exit]).effects).unused, true);
     assert.deepEqual(endOf(run(cold(), [0, allow], [100, exit]).effects).usedMs, 100);
-    assert.equal(endOf(run(cold(), [0, allow], [100, { type: "died", seen: unseen }], [120, exit]).effects).cause, "app-exit");
-    assert.equal(endOf(run(cold(), [0, allow], [10_000, tick], [10_500, tick], [10_510, exit]).effects).cause, "lease-end");
+    assert.equal(
+      endOf(run(cold(), [0, allow], [100, { type: "died", seen: unseen }], [120, exit]).effects).cause,
+      "app-exit",
+    );
+    assert.equal(
+      endOf(run(cold(), [0, allow], [10_000, tick], [10_500, tick], [10_510, exit]).effects).cause,
+      "lease-end",
+    );
   });
 
   test("a grant that is taken back is unused before /allow, and ends its worker after it", () => {
@@ -155,8 +225,13 @@ describe("meter", () => {
   test("L30, L31: in any order of inputs one end is reported, after which nothing happens, and no more than the lease is used", () => {
     const anyInput = fc.oneof(
       fc.constantFrom<MeterInput>(allow, { type: "allow", worker: other }, tick, gone, { type: "died", seen: unseen }),
-      fc.constantFrom<MeterInput>({ type: "withdraw", cause: "grant-unused" }, { type: "app-ended", cause: "app-killed" }),
-      fc.record({ fail: fc.boolean(), alive: fc.boolean() }).map(({ fail, alive }): MeterInput => release({ ...silent, fail }, alive)),
+      fc.constantFrom<MeterInput>(
+        { type: "withdraw", cause: "grant-unused" },
+        { type: "app-ended", cause: "app-killed" },
+      ),
+      fc
+        .record({ fail: fc.boolean(), alive: fc.boolean() })
+        .map(({ fail, alive }): MeterInput => release({ ...silent, fail }, alive)),
     );
     fc.assert(
       fc.property(fc.boolean(), fc.array(fc.tuple(fc.nat(9_000), anyInput), { maxLength: 30 }), (isWarm, inputs) => {
@@ -182,7 +257,10 @@ describe("meter", () => {
     fc.assert(
       fc.property(fc.boolean(), fc.boolean(), (isWarm, attaches) => {
         const inputs: [number, MeterInput][] = attaches ? [[10, allow]] : [];
-        const late = [40_000, 41_000, 42_000].flatMap((now): [number, MeterInput][] => [[now, tick], [now + 1, gone]]);
+        const late = [40_000, 41_000, 42_000].flatMap((now): [number, MeterInput][] => [
+          [now, tick],
+          [now + 1, gone],
+        ]);
         assert.equal(run(isWarm ? warm() : cold(), ...inputs, ...late, [50_000, tick]).call.stage, "ended");
       }),
     );

@@ -56,7 +56,8 @@ export interface Seen {
 export interface Word {
   readonly fail: boolean;
   /** What our SDK adds, since it knows: the function raised; it was never begun; the app ended it because its visitor left. */
-  readonly outcome: "raised" | "unused" | "aborted" | null;
+  /** `cut-off`: as `aborted`, at a time when the platform was away and so nobody can tell who ended the connection. */
+  readonly outcome: "raised" | "unused" | "aborted" | "cut-off" | null;
   readonly exitCode: number | null;
   readonly signal: string | null;
 }
@@ -159,13 +160,22 @@ function stepGranted(call: Granted, input: MeterInput, now: number): Step {
   switch (input.type) {
     case "allow": {
       if (now >= call.attachBy) return { ...unused("returned", tooLate(call.lease)), refused: "ended" };
-      const next = { stage: "running", lease: call.lease, worker: input.worker, startedAt: now, attached: true } as const;
+      const next = {
+        stage: "running",
+        lease: call.lease,
+        worker: input.worker,
+        startedAt: now,
+        attached: true,
+      } as const;
       return { next, effects: [{ do: "report-attached", pid: input.worker.pid }] };
     }
     case "release":
       return unused(input.word.fail ? "raised" : "returned", "The app gave the GPU back without having used it.");
     case "withdraw":
-      return unused(input.cause === "grant-unused" ? "returned" : input.cause, "The grant was taken back before the app attached.");
+      return unused(
+        input.cause === "grant-unused" ? "returned" : input.cause,
+        "The grant was taken back before the app attached.",
+      );
     case "app-ended":
       return unused(input.cause, "The app ended before it attached.");
     case "tick":
@@ -187,7 +197,11 @@ function stepRunning(call: Running & { readonly stage: "running" }, input: Meter
       // forgets the worker of a call that failed: nobody would ever use it again, and it would keep its memory.
       const forgotten = input.word.fail && input.word.outcome === null;
       if (!input.alive || forgotten) return settle(ending(call, now, { verdict }), now);
-      return ended(call.lease, { ...verdict, usedMs: usedBy(call, now), workerAlive: true, unused: false }, call.worker);
+      return ended(
+        call.lease,
+        { ...verdict, usedMs: usedBy(call, now), workerAlive: true, unused: false },
+        call.worker,
+      );
     }
     case "died":
       return ending(call, now, { verdict: null, seen: input.seen });
@@ -198,7 +212,10 @@ function stepRunning(call: Running & { readonly stage: "running" }, input: Meter
     case "tick": {
       const until = call.startedAt + call.lease.leaseMs;
       if (now < until) return stay(call);
-      return { next: { ...call, stage: "expiring", killAt: until + killAfterMs }, effects: [{ do: "term", worker: call.worker }] };
+      return {
+        next: { ...call, stage: "expiring", killAt: until + killAfterMs },
+        effects: [{ do: "term", worker: call.worker }],
+      };
     }
     case "gone":
       return stay(call);
@@ -207,7 +224,13 @@ function stepRunning(call: Running & { readonly stage: "running" }, input: Meter
 
 /** A warm grant that was given back untouched. */
 function neverBegun(call: Running, alive: boolean): Step {
-  const end = { cause: "returned", says: "The app gave the GPU back without having used it.", usedMs: 0, workerAlive: alive, unused: true } as const;
+  const end = {
+    cause: "returned",
+    says: "The app gave the GPU back without having used it.",
+    usedMs: 0,
+    workerAlive: alive,
+    unused: true,
+  } as const;
   return ended(call.lease, end, alive ? call.worker : null);
 }
 
@@ -218,7 +241,11 @@ function allowRunning(call: Running & { readonly stage: "running" }, worker: Wor
   return { next: { ...call, worker, startedAt: now, attached: true }, effects };
 }
 
-function stepExpiring(call: Running & { readonly stage: "expiring"; readonly killAt: number }, input: MeterInput, now: number): Step {
+function stepExpiring(
+  call: Running & { readonly stage: "expiring"; readonly killAt: number },
+  input: MeterInput,
+  now: number,
+): Step {
   switch (input.type) {
     case "allow":
       return { ...stay(call), refused: "ended" };
@@ -232,7 +259,9 @@ function stepExpiring(call: Running & { readonly stage: "expiring"; readonly kil
     case "app-ended":
       return appEnded(call, usedBy(call, now), input.cause);
     case "tick":
-      return now >= call.killAt ? ending(call, now, { verdict: call.attached ? leaseEnd(call.lease) : null }) : stay(call);
+      return now >= call.killAt
+        ? ending(call, now, { verdict: call.attached ? leaseEnd(call.lease) : null })
+        : stay(call);
     case "gone":
       return stay(call);
   }
@@ -259,7 +288,8 @@ function stepEnding(call: Ending, input: MeterInput): Ending {
 
 /** Ends what is decided and gone. */
 function settle(from: Step | Ending, now: number, input?: MeterInput): Step {
-  const step: Step = "next" in from ? from : { ...stay(from), ...(input?.type === "allow" ? { refused: "ended" as const } : {}) };
+  const step: Step =
+    "next" in from ? from : { ...stay(from), ...(input?.type === "allow" ? { refused: "ended" as const } : {}) };
   const call = step.next;
   if (call.stage !== "ending" || !call.gone) return step;
   const verdict = call.verdict;
@@ -300,7 +330,9 @@ function ending(call: Running, now: number, known: { readonly verdict: Verdict |
 function withdraw(call: Running, cause: "grant-unused" | "operator-stop" | "visitor-stop", now: number): Step {
   if (cause !== "grant-unused") return ending(call, now, { verdict: { cause, says: withdrawSays[cause] } });
   // The server had given the grant up before it heard of the attachment: it may give the slot away, so this must end.
-  return ending(call, now, { verdict: { cause: "operator-stop", says: "The grant was taken back just before the app attached." } });
+  return ending(call, now, {
+    verdict: { cause: "operator-stop", says: "The grant was taken back just before the app attached." },
+  });
 }
 
 function appEnded(call: Running, usedMs: number, cause: "app-exit" | "app-killed" | "operator-stop"): Step {
@@ -308,7 +340,10 @@ function appEnded(call: Running, usedMs: number, cause: "app-exit" | "app-killed
 }
 
 function ended(lease: Lease, end: End, worker: Worker | null = null): Step {
-  assert(end.usedMs >= 0 && end.usedMs <= lease.leaseMs, `L31: ${end.usedMs} ms used of a lease of ${lease.leaseMs} ms`);
+  assert(
+    end.usedMs >= 0 && end.usedMs <= lease.leaseMs,
+    `L31: ${end.usedMs} ms used of a lease of ${lease.leaseMs} ms`,
+  );
   assert(!end.unused || end.usedMs === 0, "an unused grant used nothing");
   return { next: { stage: "ended", lease, end }, effects: [{ do: "report-ended", end, worker }] };
 }
@@ -325,19 +360,35 @@ function overdue(call: Ending): boolean {
   return call.usedMs >= call.lease.leaseMs;
 }
 
-const selfMade: ReadonlySet<string> = new Set(["SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGTRAP", "SIGSYS"]);
+const selfMade: ReadonlySet<string> = new Set([
+  "SIGSEGV",
+  "SIGABRT",
+  "SIGBUS",
+  "SIGFPE",
+  "SIGILL",
+  "SIGTRAP",
+  "SIGSYS",
+]);
 
 /** What the kernel showed counts before what the app says, and no evidence is said to be none. */
 function verdictOf(word: Word, alive: boolean, seen: Seen | null): Verdict {
   if (word.outcome === "raised") return { cause: "raised", says: "The function raised an error." };
   if (!word.fail) return { cause: "returned", says: "The function returned." };
-  if (word.outcome === "aborted" && !alive) return { cause: "visitor-stop", says: "The app ended it because its visitor had left." };
+  if (word.outcome === "aborted" && !alive)
+    return { cause: "visitor-stop", says: "The app ended it because its visitor had left." };
+  if (word.outcome === "cut-off" && !alive)
+    return {
+      cause: "operator-stop",
+      says: "The app ended it because its visitor was gone, at a time when the platform was away: no charge.",
+    };
   if (alive) return { cause: "raised", says: "The app reports a failure, and its worker lives." };
   const kernel = seen !== null && (seen.exitCode !== null || seen.signal !== null);
   const { exitCode, signal } = kernel ? seen : word;
   const source = kernel ? "" : " (as the app says)";
-  if (signal !== null && selfMade.has(signal)) return { cause: "worker-exit", says: `The worker ended by ${signal}${source}.` };
-  if (signal !== null) return { cause: "worker-killed", says: `The worker was killed by ${signal}${source}; no evidence by whom.` };
+  if (signal !== null && selfMade.has(signal))
+    return { cause: "worker-exit", says: `The worker ended by ${signal}${source}.` };
+  if (signal !== null)
+    return { cause: "worker-killed", says: `The worker was killed by ${signal}${source}; no evidence by whom.` };
   if (exitCode !== null) return { cause: "worker-exit", says: `The worker ended with exit code ${exitCode}${source}.` };
   return { cause: "worker-killed", says: "The worker is gone; no evidence by whom." };
 }
@@ -357,5 +408,7 @@ const withdrawSays = {
 
 function appSays(cause: "app-exit" | "app-killed" | "operator-stop"): string {
   if (cause === "operator-stop") return "The platform ended the app.";
-  return cause === "app-exit" ? "The app ended, and its worker with it." : "The app was killed, and its worker with it; no evidence by whom.";
+  return cause === "app-exit"
+    ? "The app ended, and its worker with it."
+    : "The app was killed, and its worker with it; no evidence by whom.";
 }

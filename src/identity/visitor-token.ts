@@ -17,9 +17,7 @@ import type { Instant } from "../stdx/time.ts";
 /** Secrets by their id: the current one, and the one before it for as long as its tokens last. */
 export type VisitorSecrets = ReadonlyMap<string, Uint8Array>;
 
-export interface VisitorTokenTerms {
-  readonly key: Uint8Array;
-  readonly kid: string;
+export interface VisitorClaims {
   /** owner/name: the only Space that may hand the token back. */
   readonly space: string;
   /** The signed-in account's name as apps may see it; null for a visitor who is not signed in. */
@@ -35,15 +33,9 @@ export interface VisitorTokenTerms {
   readonly expiresAt: Instant;
 }
 
-export interface VisitorClaims {
-  readonly space: string;
-  readonly user: string | null;
-  readonly account: string;
-  readonly tier: TierName;
-  readonly billedBy: BilledBy;
-  readonly request: string;
-  readonly issuedAt: Instant;
-  readonly expiresAt: Instant;
+export interface VisitorTokenTerms extends VisitorClaims {
+  readonly key: Uint8Array;
+  readonly kid: string;
 }
 
 export type VisitorTokenCode = "identity/bad-signature" | "identity/wrong-audience" | "identity/expired";
@@ -103,7 +95,7 @@ function headerOf(kid: string): string {
   return encode(JSON.stringify({ alg: "HS256", typ: type, kid }));
 }
 
-function payloadOf(terms: Omit<VisitorTokenTerms, "key" | "kid">): string {
+function payloadOf(terms: VisitorClaims): string {
   return JSON.stringify({
     iss: issuer,
     aud: terms.space,

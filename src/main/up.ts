@@ -65,7 +65,7 @@ async function tell(platform: Platform, { options, config, version, env }: { opt
       `  console  ${url}`,
       `  apps     http://<owner>-<name>.${config.appsDomain}:${port}, for programs http://127.x.y.z:${port}`,
       `  GPUs     ${gpus.join("; ")}`,
-      `  sandbox  ${status.isolation.says}`,
+      `  sandbox  ${status.isolation.says.replace(/^sandbox /, "")}`,
       saved ? "next: waybill deploy ./my-app --space admin/my-app" : `next: export WAYBILL_URL=${url} WAYBILL_TOKEN=${token}; waybill deploy ./my-app --space admin/my-app`,
       "",
     ].join("\n"),

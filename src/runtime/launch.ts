@@ -89,6 +89,9 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
     if (link) return link;
     await delay(lookEveryMs);
   }
+  // A shim that is only slow must not start the app later, when another replica has taken its place.
+  child.kill("SIGKILL");
+  await endOrphans(stored, linuxProcesses());
   throw new LaunchFailure(`the shim did not start: ${failed ?? `nothing within ${startWithinMs} ms`}. ${printed(plan.folder)}`);
 }
 
@@ -101,9 +104,13 @@ export async function adopt(folder: string, agentEpoch = 0, processes: Processes
   if (!plan) throw new Error(`no replica was started in ${folder}`);
   const link = await untilAnswered(plan, agentEpoch, processes);
   if (link) return link;
-  await endOrphans(plan, processes);
   const dead = readExit(folder) ?? lostStatus(plan);
-  if (readExit(folder) === undefined) writeStored(folder, "exit.json", dead);
+  // Written first: a shim that is only just starting finds it, or is found by its record below.
+  try {
+    if (readExit(folder) === undefined) writeStored(folder, "exit.json", dead);
+  } finally {
+    await endOrphans(plan, processes);
+  }
   return { dead };
 }
 

@@ -30,8 +30,11 @@ const { values: options } = parseArgs({
 
 const stages: Readonly<Record<StageName, UpOptions>> = {
   main: {},
-  kills: { env: { WAYBILL_RESPONSE_SECONDS: "1" } },
-  tight: { gpus: "1x1", env: { WAYBILL_BUILD_SECONDS: "4", WAYBILL_BUILD_QUEUE_SECONDS: "1" } },
+  kills: {},
+  tight: {
+    gpus: "1x1",
+    env: { WAYBILL_BUILD_SECONDS: "4", WAYBILL_BUILD_QUEUE_SECONDS: "1", WAYBILL_RESPONSE_SECONDS: "1" },
+  },
   bare: { gpus: null },
 };
 /** Two platforms at a time: what one waits for, the other works in. */
@@ -92,6 +95,8 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
   const loud = await up.account("loud", "unlimited");
   const app = await up.deploy(alice, "fixture");
   const noisy = await up.deploy(loud, "noise");
+  for (const { space, deployed } of [app, noisy])
+    if (!deployed.ok) throw new Error(`${space} does not run: ${deployed.says}`);
   let made = 0;
   const stage: Stage = {
     up,

@@ -44,8 +44,12 @@ export interface Running extends AsyncDisposable {
 export async function running(account: Account, app: App, query = "seconds=30&stop=1"): Promise<Running> {
   const before = await callsOf(account);
   const leave = new AbortController();
-  const answer = visit(`${app.url}/gpu/hold?${query}`, account, { signal: leave.signal }).catch(() => undefined); // Its end is the case's matter.
-  const call = await newestCall(account, "running", before);
+  const answer = visit(`${app.url}/gpu/hold?${query}`, account, { signal: leave.signal }).catch(() => undefined); // Told below.
+  const refused = answer.then((said) => {
+    throw new Error(`the call was answered before its function ran: ${said?.status} ${said?.text}`);
+  });
+  const call = await Promise.race([newestCall(account, "running", before), refused]);
+  refused.catch(() => undefined); // From here on its end is the case's matter.
   return {
     call,
     answer,

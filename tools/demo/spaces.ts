@@ -109,6 +109,6 @@ async function renderLive({ url, token, say }: { url: string; token: string; say
       else if (kind === "done" || kind === "failed") call = data.call ?? null;
     }
   }
-  say(`live      ${rows} rows were drawn as they came`);
+  say(`progress  ${rows} rows were announced to the visitor as they were drawn`);
   return call;
 }

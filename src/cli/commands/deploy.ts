@@ -68,7 +68,7 @@ async function deploy(context: Context, folder: string, options: Options): Promi
     }
     return exit.done;
   } catch (error) {
-    if (world.signal.aborted) context.note(`stopped watching; the work goes on: waybill space show ${options.space}\n`);
+    if (world.signal.aborted) progress.say(`stopped watching; the work goes on: waybill space show ${options.space}\n`, "");
     throw error;
   }
 }

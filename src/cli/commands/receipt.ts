@@ -61,7 +61,7 @@ async function verify(context: Context, file: string, options: VerifyOptions): P
   const { ok, checks } = await verifyReceipt(document, trusted);
   const { receipt } = document as SignedReceipt;
   const last = ok
-    ? `genuine: ${receipt.account} was charged ${secondsOf(receipt.chargedMs)} for ${receipt.call}\n`
+    ? `${trusted ? "genuine" : "unchanged since it was signed, by a key that only the file vouches for"}: ${receipt.account} was charged ${secondsOf(receipt.chargedMs)} for ${receipt.call}\n`
     : "not genuine: do not rely on this receipt\n";
   context.answer({ file, ok, against: trusted ? "platform" : "itself", checks }, drawChecks(context.paper, checks) + last);
   return ok ? exit.done : exit.failed;
@@ -74,7 +74,7 @@ async function readJson(file: string, what: string): Promise<unknown> {
   } catch (error) {
     throw new CliFailure(exit.usage, {
       code: `${what}-file`,
-      says: `${file} cannot be read as a ${what}: ${(error as Error).message}.`,
+      says: `${file} cannot be read as a ${what}: ${(error as Error).message.replaceAll(/\s+/g, " ")}.`,
       next: "Name a JSON file, such as `waybill receipt show ID --json` prints.",
       cause: error,
     });

@@ -1,16 +1,13 @@
 /** `GET /api/calls` and `GET /api/calls/ID`: GPU calls of an account, newest first; one call with what it waits for. */
 import type { Route } from "../api.ts";
-import { knownCaller, ownerOf, refuse, signedIn } from "../api.ts";
+import { askedAccount, knownCaller, refuse } from "../api.ts";
 
 const pageSize = 50;
 
 export const callsRoute: Route = (api, server) => {
   api.get("/api/calls", async (c) => {
-    const caller = signedIn(c);
-    if (caller instanceof Response) return caller;
-    const account = c.req.query("account") ?? caller.account;
-    const allowed = ownerOf(c, account);
-    if (allowed instanceof Response) return allowed;
+    const account = askedAccount(c);
+    if (account instanceof Response) return account;
     return c.json(await server.listCalls({ account, page: c.req.query("page"), limit: pageSize }));
   });
   api.get("/api/calls/:id", async (c) => {

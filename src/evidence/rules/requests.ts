@@ -87,12 +87,7 @@ export const symptomRules: Readonly<Record<Symptom, SymptomRule>> = {
             "The app's connection could not be opened in time. The request was not delivered.",
           ),
     never: (seen, hand) => platformFinding(seen, hand, "route/connect-timeout"),
-    none: (seen) => ({
-      code: seen.symptom,
-      certainty: "proved",
-      sentence: "No connection to the replica could be opened in time. The request was not handed over.",
-      facts: seen.ends,
-    }),
+    none: unconnected,
   },
   "route/reset-midway": {
     example: "edge.deliver failed 502; app.take took 812 bytes, connection over",
@@ -138,7 +133,9 @@ export function findRequest(reading: Reading): Finding | undefined {
     return contradiction(`it was delivered, and ended as ${code}.`, delivered);
   const seen = [...coded(reading.entries).filter(({ hop }) => hop !== "app.take")];
   if (isSymptom(code)) return findSymptom({ reading, symptom: code, ends: seen });
-  return code === "route/visitor-left" ? visitorLeft(reading, seen) : edgeDecided(reading, code, seen);
+  if (code === "route/visitor-left") return visitorLeft(reading, seen);
+  const hand = code === "route/not-running" ? handOver(reading) : undefined;
+  return hand?.state === "answered" && hand.answer.stopping ? stopped(reading, seen, hand) : edgeDecided(reading, code, seen);
 }
 
 export function requestOutcome(reading: Reading, finding: Finding | undefined): WorkOutcome {
@@ -295,6 +292,36 @@ function timeoutAnswered(seen: Seen, hand: Of<"answered">): Finding {
   return likelyFinding(seen, hand, "route/response-timeout", `${reach}, and the app did not answer in time.`);
 }
 
+/** Waited in vain for a free connection; or our own side did not open one, which is not the app's doing. */
+function unconnected(seen: Seen): Finding {
+  const errno = seen.ends.map(({ facts }) => text(facts, "errno")).find((told) => told !== undefined);
+  const found = { code: seen.symptom, certainty: "proved", facts: seen.ends } as const;
+  if (errno === undefined)
+    return { ...found, sentence: "No connection to the replica could be opened in time. The request was not handed over." };
+  const sentence = `The platform could not open a connection to the replica (${errno}). The request was not handed over.`;
+  const because = "the connection to the replica's own process was not opened";
+  return { ...found, sentence, owner: "platform", excluded: [{ boundary: "app", because, by: seen.ends }] };
+}
+
+/** The app was being ended by us while it carried the request: whatever it did with it, that is not its fault. */
+function stopped(reading: Reading, ends: readonly Entry[], hand: Of<"answered">): Finding {
+  const inferred = {
+    rule: "replica-stopping",
+    from: idsOf(hand.by),
+    says: "The replica's shim had begun to end the app before its connection closed.",
+  };
+  return {
+    code: "route/not-running",
+    certainty: "likely",
+    sentence: "The platform was stopping the replica that carried this request.",
+    facts: [...ends, ...hand.by],
+    inferred: [inferred],
+    excluded: identityExcluded(reading),
+    owner: "platform",
+    retry: "now",
+  };
+}
+
 /** The shim was gone when the edge looked. What ended it is told by the replica's own record. */
 function shimGone(seen: Seen, hand?: HandOver): Finding {
   const replica =
@@ -331,6 +358,12 @@ function shimGone(seen: Seen, hand?: HandOver): Finding {
       says: "The replica's socket was gone because the replica had ended.",
     };
     return { code: otherCode, certainty: "likely", sentence: says, facts: [...by, other], inferred: [inferred] };
+  }
+  const end = seen.reading.neighbours.find((entry) => entry.work === replica && entry.hop === "replica.stop" && entry.mark === "done");
+  if (end) {
+    const inferred = { rule: "replica-ended", from: idsOf([end, ...seen.ends]), says: "The replica's socket was gone because the platform had stopped the replica." };
+    const sentence = "The platform had stopped the replica. The request could not be delivered.";
+    return { code: "route/not-running", certainty: "likely", sentence, facts: [...by, end], inferred: [inferred], excluded, owner: "platform" };
   }
   const inferred = {
     rule: "socket-unreachable",

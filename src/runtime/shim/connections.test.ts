@@ -48,11 +48,16 @@ describe("ConnectionTable", () => {
     assert.deepEqual(table.ask(name(3)), { is: "unknown" });
   });
 
-  test("an epoch too many is neither served nor answered for", () => {
+  test("an epoch too many takes the place of the oldest whose connections are closed; that one is served no more", () => {
     const table = new ConnectionTable(limits);
     table.open(name(1, 1));
-    table.open(name(1, 2));
-    assert.equal(table.open(name(1, 3)), undefined);
-    assert.deepEqual(table.ask(name(1, 3)), { is: "forgotten" });
+    const old = table.open(name(1, 2));
+    assert.equal(table.open(name(1, 3)), undefined, "both others have an open connection");
+    assert.ok(old);
+    old.closed = true;
+    assert.ok(table.open(name(1, 3)));
+    assert.equal(table.open(name(2, 2)), undefined);
+    assert.deepEqual(table.ask(name(1, 2)), { is: "forgotten" });
+    assert.equal(table.ask(name(1, 1)).is, "known", "one with an open connection stays");
   });
 });

@@ -16,6 +16,10 @@ export interface Connection {
   /** Bytes that were handed to the app's socket; those above `acceptedBytes` may or may not have been accepted. */
   handedBytes: number;
   returnedBytes: number;
+  /** Why the app's side was not opened, or broke. */
+  errno: string | null;
+  /** The platform had begun to end the app when its side closed. */
+  stopping: boolean;
   /** Both sockets are closed: the counts are final. */
   closed: boolean;
 }
@@ -27,14 +31,19 @@ export interface TableLimits {
   readonly connections: number;
   /** Names of one edge epoch that were answered `unknown`. */
   readonly refused: number;
-  /** Edge epochs: an edge makes one at each of its starts. */
+  /** Edge epochs: an edge makes one at each of its starts. The oldest without an open connection makes room for the next. */
   readonly epochs: number;
 }
 
-/** 4,096 connections hold about a megabyte; an edge asks within seconds after a loss, and epochs come one for each restart. */
-export const tableLimits: TableLimits = { connections: 4_096, refused: 1_024, epochs: 64 };
+/** 4,096 connections hold about a megabyte, of a small process; an edge asks within seconds after a loss, so old epochs may go. */
+export const tableLimits: TableLimits = { connections: 4_096, refused: 1_024, epochs: 8 };
+
+/** An edge has a new name only after it lost its counter. */
+const emittersMax = 64;
 
 interface Epoch {
+  readonly emitter: string;
+  readonly epoch: number;
   readonly connections: Map<number, Connection>;
   readonly refused: Set<number>;
   /** Highest number of a connection that was dropped from the table. */
@@ -45,6 +54,8 @@ interface Epoch {
 
 export class ConnectionTable {
   readonly #epochs = new Map<string, Epoch>();
+  /** Highest epoch of each emitter that was dropped: it and those before it are neither served nor answered for. */
+  readonly #dropped = new Map<string, number>();
   readonly #limits: TableLimits;
 
   constructor(limits: TableLimits = tableLimits) {
@@ -58,7 +69,7 @@ export class ConnectionTable {
     if (!epoch || epoch.connections.has(number) || epoch.refused.has(number) || number <= epoch.refusedTo) return undefined;
     if (number <= epoch.forgottenTo) return undefined;
     if (epoch.connections.size >= this.#limits.connections && !forgetOldestClosed(epoch)) return undefined;
-    const made: Connection = { name, connected: null, acceptedBytes: 0, handedBytes: 0, returnedBytes: 0, closed: false };
+    const made: Connection = { name, connected: null, acceptedBytes: 0, handedBytes: 0, returnedBytes: 0, errno: null, stopping: false, closed: false };
     epoch.connections.set(number, made);
     return made;
   }
@@ -78,10 +89,22 @@ export class ConnectionTable {
   #epoch({ emitter, epoch }: ConnectionName): Epoch | undefined {
     const key = `${emitter}/${epoch}`;
     const found = this.#epochs.get(key);
-    if (found || this.#epochs.size >= this.#limits.epochs) return found;
-    const made: Epoch = { connections: new Map(), refused: new Set(), forgottenTo: -1, refusedTo: -1 };
+    if (found || epoch <= (this.#dropped.get(emitter) ?? -1)) return found;
+    if (this.#epochs.size >= this.#limits.epochs && !this.#dropOldest()) return undefined;
+    const made: Epoch = { emitter, epoch, connections: new Map(), refused: new Set(), forgottenTo: -1, refusedTo: -1 };
     this.#epochs.set(key, made);
     return made;
+  }
+
+  #dropOldest(): boolean {
+    for (const [key, { emitter, epoch, connections }] of this.#epochs) {
+      if ([...connections.values()].some(({ closed }) => !closed)) continue;
+      if (!this.#dropped.has(emitter) && this.#dropped.size >= emittersMax) return false;
+      this.#dropped.set(emitter, Math.max(epoch, this.#dropped.get(emitter) ?? -1));
+      this.#epochs.delete(key);
+      return true;
+    }
+    return false;
   }
 }
 

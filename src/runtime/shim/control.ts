@@ -26,6 +26,7 @@ const waitingMaxBytes = 1 << 24;
 
 export function controlServer(handlers: ControlHandlers): Control {
   let agent: Socket | undefined;
+  let closed = false;
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -38,6 +39,7 @@ export function controlServer(handlers: ControlHandlers): Control {
       handlers.left();
     });
     readFrames<AgentToShim>(socket, (message) => {
+      if (closed) return;
       if (message.type === "hello") {
         const before = agent;
         agent = socket;
@@ -59,6 +61,7 @@ export function controlServer(handlers: ControlHandlers): Control {
       return writeFrame(agent, message);
     },
     close() {
+      closed = true;
       server.close();
       for (const socket of sockets) socket.end();
     },

@@ -12,26 +12,40 @@ import { ConnectionTable, type Connection } from "./connections.ts";
 export interface InboundHost {
   /** A stream to the app, connected or not yet (`connect` follows); undefined while there is nothing to connect to. */
   connect(): Duplex | undefined;
+  /** Whether the platform has begun to end the app. */
+  stopping(): boolean;
+  /** A question could not be answered: the disk refused its entry. */
+  onFailure(error: unknown): void;
   readonly evidence: Pick<Emitter, "write" | "sync">;
 }
 
 /** An edge writes the preamble with its first packet. */
 const preambleWithinMs = 5_000;
+/** A loopback connection is made or refused at once; a listener that does neither has a full backlog. */
+export const connectWithinMs = 10_000;
+/** An edge opens 512 at most, and asks about those that broke; each is two of this process's file descriptors. */
+const connectionsMax = 2_048;
 /** A question waits for the end of both sockets for at most this long, since a visitor waits for the answer. */
 const finalWithinMs = 1_000;
 /** An edge that asks has closed its side: what is still open of ours is closed after this part of the wait. */
 const closeAfterMs = 500;
 
 /** The server for `in.sock`; the caller listens and closes. */
-export function inboundServer(host: InboundHost, table: ConnectionTable = new ConnectionTable()): Server {
+export function inboundServer(host: InboundHost, table: ConnectionTable = new ConnectionTable(), withinMs = connectWithinMs): Server {
   const carried = new Map<Connection, Carried>();
-  return createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
     readPreamble(socket, (preamble, rest) => {
-      if (preamble.kind === "open") open(host, table, carried, socket, preamble, rest);
-      else void answer(host, table, carried, socket, preamble);
+      if (preamble.kind === "open") return open(host, table, carried, socket, preamble, rest, withinMs);
+      answer(host, table, carried, socket, preamble).catch((error: unknown) => {
+        // An edge that gets no answer says "unknown", and that is what it is.
+        socket.destroy();
+        host.onFailure(error);
+      });
     });
   });
+  server.maxConnections = connectionsMax;
+  return server;
 }
 
 interface Carried {
@@ -65,11 +79,16 @@ function open(
   inbound: Socket,
   { emitter, epoch, connection: number }: Preamble,
   first: Buffer,
+  withinMs: number,
 ): void {
   const connection = table.open({ emitter, epoch, connection: number });
   if (!connection) return void inbound.destroy();
   const app = host.connect();
+  if (app) endUnopened(app, withinMs);
   const closed = app ? carry(inbound, app, connection, first) : refuse(inbound, connection);
+  const note = (): boolean => (connection.stopping = host.stopping());
+  if (app) app.once("close", note);
+  else note();
   carried.set(connection, { inbound, app, closed });
   void closed.then(() => {
     connection.closed = true;
@@ -80,6 +99,13 @@ function open(
 async function refuse(inbound: Socket, connection: Connection): Promise<void> {
   connection.connected = false;
   inbound.destroy();
+}
+
+function endUnopened(app: Duplex, withinMs: number): void {
+  if (!(app as Socket).connecting) return;
+  const says = `nobody accepted the connection within ${withinMs} ms`;
+  const late = setTimeout(() => app.destroy(Object.assign(new Error(says), { code: "ETIMEDOUT" })), withinMs);
+  for (const event of ["connect", "close"]) app.once(event, () => clearTimeout(late));
 }
 
 /** Carries both ways with half-close and back-pressure; resolves when both ends are closed. */
@@ -104,9 +130,11 @@ function carry(inbound: Socket, app: Duplex, connection: Connection, first: Buff
   if ((app as Socket).connecting) app.once("connect", begin);
   else begin();
   inbound.on("error", () => app.destroy());
-  inbound.on("close", () => (app.writableFinished ? undefined : app.destroy()));
-  app.on("error", () => {
+  // Nobody reads the app's answer any more, also where the app was told of the request's end before.
+  inbound.on("close", () => app.destroy());
+  app.on("error", (error: NodeJS.ErrnoException) => {
     connection.connected ??= false;
+    connection.errno = error.code ?? error.message;
     // A unix socket cannot be reset: whether the answer was whole, its framing tells, or the question about this connection.
     inbound.destroy();
   });
@@ -151,12 +179,20 @@ async function finalAnswer(host: InboundHost, connection: Connection, work: stri
   const connected = connection.connected ?? false;
   const { acceptedBytes, returnedBytes } = connection;
   const uncertainBytes = connection.handedBytes - acceptedBytes;
-  const counts = { connected, acceptedBytes, ...(uncertainBytes > 0 ? { uncertainBytes } : {}), returnedBytes };
+  const counts = {
+    connected,
+    acceptedBytes,
+    ...(uncertainBytes > 0 ? { uncertainBytes } : {}),
+    ...(connection.errno === null ? {} : { errno: connection.errno }),
+    ...(connection.stopping ? { stopping: true as const } : {}),
+    returnedBytes,
+  };
   if (!connection.closed) return { state: "open", ...counts, entry: null };
   if (work === undefined) return { state: "closed", ...counts, entry: null };
   const { name } = connection;
   const took = connected && acceptedBytes > 0;
-  const code = took ? {} : { code: connected ? "route/reset-midway" : "route/connect-refused" };
+  const refused = connection.errno === "ETIMEDOUT" ? "route/connect-timeout" : "route/connect-refused";
+  const code = took ? {} : { code: connected ? "route/reset-midway" : refused };
   const entry = host.evidence.write({
     work,
     hop: "app.take",

@@ -15,7 +15,7 @@ import type { ReplicaPhase, ReplicaStatus } from "../../contract/agent.ts";
 import type { AgentToShim, ShimToAgent } from "../../contract/shim.ts";
 import type { Code } from "../../evidence/codes.ts";
 import type { Clock } from "../../stdx/time.ts";
-import { socketNames, writeStored, type StoredPlan } from "../folder.ts";
+import { readExit, socketNames, writeStored, type StoredPlan } from "../folder.ts";
 import { lastLines, LogWriter, readLogFiles } from "../log.ts";
 import type { Processes } from "../processes.ts";
 import { startApp, type App, type AppEnd } from "./app.ts";
@@ -39,6 +39,8 @@ export interface GpuSide {
   resume(): void;
   /** Nothing is left that the agent has to hear. */
   readonly told: boolean;
+  /** The platform begins to end the app: a worker that is lost from now on is the platform's doing. */
+  stopping(): void;
   /** All the app's processes are gone: ends every call, and resolves when that is synced. */
   appEnded(cause: AppEndCause): Promise<void>;
   close(): Promise<void>;
@@ -110,6 +112,8 @@ class RunningShim implements Shim {
   #connect: () => Duplex | undefined = () => undefined;
   #stopWhy: string | undefined;
   #stopped: Promise<void> | undefined;
+  /** Settles when the app's process is there, or cannot be. */
+  #starting: Promise<void> = Promise.resolve();
   #toldEnd = false;
   #neverListened: string | undefined;
 
@@ -129,20 +133,31 @@ class RunningShim implements Shim {
 
   async start(): Promise<void> {
     const { folder, sockets } = this.#plan;
-    const inbound = inboundServer({ connect: () => this.#connect(), evidence: this.#world.evidence.emitter });
+    const inbound = inboundServer({
+      connect: () => this.#connect(),
+      stopping: () => this.#stopWhy !== undefined,
+      onFailure: (error) => this.#log.write("runtime", "note", [`no answer about a connection: ${String(error)}`]),
+      evidence: this.#world.evidence.emitter,
+    });
     this.#inbound = inbound;
     await listen(inbound, join(sockets, socketNames.inbound));
     this.#status = this.#statusOf("starting", join(sockets, socketNames.inbound));
     await listen(this.#control.server, join(sockets, socketNames.control));
     writeStored(folder, "shim.json", this.#world.processes.stat(process.pid) ?? { pid: process.pid, start: "" });
-    if (this.#plan.release.argv === null) this.#serveFiles();
-    else await this.#runApp();
+    // An agent that found no shim here gave this replica up: it looked before our record was there, or will end us by it.
+    if (readExit(folder)) throw new Error("this replica was given up before its shim had started");
+    if (this.#plan.release.argv === null) return this.#serveFiles();
+    const starting = this.#runApp();
+    this.#starting = starting.catch(() => undefined);
+    await starting;
   }
 
   stop(graceMs: number, why: string): Promise<void> {
     this.#stopWhy ??= why;
     this.#stopping.abort();
-    this.#stopped ??= this.#app ? this.#app.end(graceMs) : this.#end(stoppedEnd(why, null));
+    this.#gpu?.stopping();
+    // An app that is just being started is ended when it is known, or it would outlive us.
+    this.#stopped ??= this.#starting.then(() => (this.#app ? this.#app.end(graceMs) : this.#end(stoppedEnd(why, null))));
     return this.#stopped;
   }
 
@@ -187,6 +202,7 @@ class RunningShim implements Shim {
 
   async #giveUp(app: App, says: string): Promise<void> {
     this.#neverListened = says;
+    this.#gpu?.stopping();
     this.#log.write("runtime", "note", [`${says} The platform ended it.`]);
     await app.end(0);
   }
@@ -222,7 +238,9 @@ class RunningShim implements Shim {
     this.#become(status);
     await this.#untilAsked(phase === "stopped");
     this.#inbound?.close();
-    await this.#world.evidence.end();
+    await this.#world.evidence.end().catch((error: unknown) => {
+      this.#log.write("runtime", "note", [`the evidence could not be synced: ${String(error)}`]);
+    });
     await this.#untilHeard(phase === "stopped" ? waitAfterStopMs : waitForAgentMs);
     await this.#close();
   }

@@ -1,7 +1,9 @@
 /** Processes of the platform's own that die. */
 import { readFileSync } from "node:fs";
-import { killProcess, until, visit } from "../../support/platform.ts";
-import { proved, provedOrLikely, type FaultCase } from "../case.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { endedCall, running } from "../../support/calls.ts";
+import { killProcess, lives, until, visit } from "../../support/platform.ts";
+import { pidOf, proved, provedOrLikely, type FaultCase } from "../case.ts";
 import { slowBuild } from "./build.ts";
 
 export const lostCases: readonly FaultCase[] = [
@@ -60,6 +62,43 @@ export const lostCases: readonly FaultCase[] = [
       for (const began = performance.now(); performance.now() - began < 2_000;) await reader?.read();
       await up.restart();
       return { id: response.headers.get("x-waybill-id") ?? "", asks: up.admin };
+    },
+  },
+  {
+    code: "route/control-down",
+    how: "a request before the platform has found its replicas again, or while it stops",
+    on: "kills",
+    certainty: proved,
+    async inject({ app, alice, up }) {
+      const refused: string[] = [];
+      const stopped = up.stop();
+      const over = stopped.then(() => true);
+      while (!(await Promise.race([over, delay(2, false)]))) {
+        const answer = await visit(`${app.url}/`, alice).catch(() => undefined); // Nobody listens at the end of it.
+        if (answer?.status === 503) refused.push(answer.work);
+      }
+      await up.up();
+      await until("the Space runs again", async () => (await visit(`${app.url}/`, alice)).status === 200);
+      return { id: refused.at(-1) ?? "none was refused", asks: up.admin };
+    },
+  },
+  {
+    code: "gpu/stopped",
+    how: "kill -9 of the platform cuts off the visitor of a call that ends with its visitor",
+    on: "kills",
+    certainty: proved,
+    charge: 0,
+    async inject(stage) {
+      const { app, alice, up } = stage;
+      await using run = await running(alice, app, "seconds=20&stop=1");
+      const pid = await pidOf(stage, run.call.id);
+      const worker = (await up.replica(app.space)).workers().find((one) => one.pid === pid);
+      if (!worker) throw new Error(`no worker has pid ${pid}`);
+      await up.kill();
+      await until("the worker is gone", () => !lives(worker));
+      await up.up();
+      await endedCall(up.admin, run.call.id);
+      return { id: run.call.id, asks: up.admin };
     },
   },
   {

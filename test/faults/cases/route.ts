@@ -135,7 +135,7 @@ export const routeCases: readonly FaultCase[] = [
   {
     code: "route/response-timeout",
     how: "the app never answers",
-    on: "kills",
+    on: "tight",
     certainty: proved,
     twice: true,
     async inject({ app, alice }) {

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { SpaceView } from "../contract/api.ts";
+import type { Problem } from "../contract/problem.ts";
+import type { Scope } from "../identity/token-resolver.ts";
+import { createApi } from "./app.ts";
+import { ControlWorld, replica } from "./control.suite.ts";
+
+interface Asker {
+  readonly world: ControlWorld;
+  ask(method: string, path: string, token?: string, body?: string): Promise<Response>;
+}
+
+async function api(): Promise<Asker> {
+  const world = await ControlWorld.open();
+  await world.space();
+  await world.release("rel_1", 1);
+  await world.node([replica("p_1", "ready")]);
+  const app = createApi(world.server);
+  const ask: Asker["ask"] = async (method, path, token, body) =>
+    app.request(`http://127.0.0.1:7070${path}`, { method, ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }), ...(body === undefined ? {} : { body }) });
+  return { world, ask };
+}
+
+const scopeCases: readonly { readonly scopes: readonly Scope[]; readonly reads: number; readonly writes: number }[] = [
+  { scopes: ["read", "write", "gpu"], reads: 200, writes: 400 },
+  { scopes: ["read"], reads: 200, writes: 403 },
+  { scopes: ["gpu"], reads: 403, writes: 403 },
+  { scopes: [], reads: 403, writes: 403 },
+];
+
+describe("the API", () => {
+  for (const { scopes, reads, writes } of scopeCases) {
+    test(`a token with the scopes [${scopes.join(", ")}] is answered ${reads} where it reads and ${writes} where it deploys nothing of sense`, async () => {
+      const { world, ask } = await api();
+      await using _ = world;
+      const token = await world.token("alice", scopes);
+      assert.equal((await ask("GET", "/api/quota", token)).status, reads);
+      assert.equal((await ask("POST", "/api/spaces/alice/demo/commit/main", token, "{")).status, writes);
+    });
+  }
+
+  test("an administrator's account without the scope admin makes no tokens and owns only its own", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    const [plain, admin] = [await world.token("admin", ["read", "write", "gpu"]), await world.token("admin", ["admin"])];
+    const body = JSON.stringify({ account: "alice" });
+    assert.equal((await ask("POST", "/api/tokens", plain, body)).status, 403);
+    assert.equal((await ask("GET", "/api/quota?account=alice", plain)).status, 403);
+    assert.equal((await ask("POST", "/api/tokens", admin, body)).status, 201);
+  });
+
+  test("a stranger, and another account, see nothing of a Space's builds and replicas; its owner does", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
+    const see = async (token?: string): Promise<SpaceView> => (await (await ask("GET", "/api/spaces/alice/demo", token)).json()) as SpaceView;
+    const scopes = ["read"] as const;
+    const seen = [await see(), await see(await world.token("bob", scopes)), await see(await world.token("alice", scopes))];
+    assert.deepEqual(seen.map(({ replicas }) => replicas.length), [0, 0, 1]);
+    assert.deepEqual(seen.map(({ release }) => release), [null, null, "rel_1"]);
+    for (const path of ["/", "/api/spaces"]) assert.doesNotMatch(await (await ask("GET", path)).text(), /p_1|rel_1/);
+  });
+
+  test("the story of a Space is for its owner: its name is no secret as an id is", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    for (const path of ["/w/alice%2Fdemo", "/api/explain/alice%2Fdemo", "/api/explain/alice/demo"]) {
+      const answer = await ask("GET", path);
+      assert.doesNotMatch(await answer.text(), /p_1|rel_1/);
+      assert.ok([401, 403, 404].includes(answer.status), `${path}: ${answer.status}`);
+    }
+  });
+
+  test("another's call, quota, logs and requests are refused", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
+    const token = await world.token("bob", ["read", "write", "gpu"]);
+    for (const path of ["/api/quota?account=alice", "/api/calls?account=alice", "/api/spaces/alice/demo/logs", "/api/spaces/alice/demo/requests"]) {
+      const answer = await ask("GET", path, token);
+      assert.equal(answer.status, 403, path);
+      assert.equal(((await answer.json()) as Problem).code, "forbidden", path);
+    }
+  });
+});

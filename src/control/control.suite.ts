@@ -1,0 +1,240 @@
+/** What the server's tests share: its parts on a journal and a catalog in memory, and a node that the test speaks for. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { queueLimits } from "../build/queue.ts";
+import { Catalog } from "../catalog/catalog.ts";
+import type { ReleaseRow } from "../catalog/builds.ts";
+import { memorySql } from "../catalog/memory-sql.ts";
+import type { DeviceFacts, Link, ReplicaStatus, ScheduleRequest, ToAgent, ToServer } from "../contract/agent.ts";
+import { openCallsOn } from "../core/views.ts";
+import type { Draft, Emitter } from "../evidence/entry.ts";
+import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
+import { TokenResolver } from "../identity/token-resolver.ts";
+import type { Scope } from "../identity/token-resolver.ts";
+import { MemoryJournal, MemoryStore } from "../journal/index.ts";
+import { newId } from "../stdx/ids.ts";
+import type { SqlRunner } from "../stdx/sql.ts";
+import { durationMs, instant, seconds } from "../stdx/time.ts";
+import type { Clock } from "../stdx/time.ts";
+import { Builds } from "./builds.ts";
+import { Calls } from "./calls.ts";
+import { Engine } from "./engine.ts";
+import { Nodes } from "./nodes.ts";
+import { isLiving, Replicas } from "./replicas.ts";
+import { Server } from "./server.ts";
+import type { ServerParts } from "./server.ts";
+import { Spaces } from "./spaces.ts";
+
+export const card: DeviceFacts = { index: 0, uuid: "GPU-0", name: "simulated", slots: 1, simulated: true };
+
+/** The test's end of a node's connection. */
+export class TestNode {
+  readonly heard: ToAgent[] = [];
+  #onMessage: (message: ToServer) => void = () => undefined;
+  #onClose: () => void = () => undefined;
+
+  readonly link: Link<ToAgent, ToServer> = {
+    send: (message) => void this.heard.push(message),
+    onMessage: (listener) => void (this.#onMessage = listener),
+    onClose: (listener) => void (this.#onClose = listener),
+    close: () => this.#onClose(),
+  };
+
+  say(message: ToServer): void {
+    this.#onMessage(message);
+  }
+
+  hello(replicas: readonly ReplicaStatus[] = []): void {
+    const isolation = { driver: "none", says: "none" };
+    this.say({ type: "hello", node: "n1", epoch: 1, pool: "main", devices: [card], replicas, sdks: ["node"], isolation });
+  }
+
+  of<Type extends ToAgent["type"]>(type: Type): Extract<ToAgent, { type: Type }>[] {
+    return this.heard.filter((message): message is Extract<ToAgent, { type: Type }> => message.type === type);
+  }
+}
+
+/** Time that moves when a test says so; its two clocks step apart where the test moves one. */
+export class TestClock implements Clock {
+  wallMs = Date.UTC(2026, 10, 22, 12);
+  monotonicMs = 1_000;
+  readonly wall = () => instant(this.wallMs);
+  readonly monotonic = () => this.monotonicMs;
+
+  advance(ms: number): void {
+    this.wallMs += ms;
+    this.monotonicMs += ms;
+  }
+}
+
+export interface Wishes {
+  readonly store?: MemoryStore;
+  readonly beforeCommit?: () => Promise<void>;
+  readonly sql?: SqlRunner;
+  /** That of an earlier world, whose process died. */
+  readonly catalog?: Catalog;
+}
+
+export class ControlWorld implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "waybill-control-"));
+  readonly failures: string[] = [];
+  readonly drafts: Draft[] = [];
+  /** Numeric addresses that were opened. */
+  readonly addresses: string[] = [];
+  readonly clock: TestClock;
+  readonly replicas = new Replicas();
+  readonly journal: MemoryJournal;
+  readonly engine: Engine;
+  readonly catalog: Catalog;
+  readonly nodes: Nodes;
+  readonly calls: Calls;
+  readonly builds: Builds;
+  readonly spaces: Spaces;
+  readonly server: Server;
+  readonly #drawn = { count: 0 };
+
+  static async open({ store, beforeCommit, sql = memorySql(), catalog: kept }: Wishes = {}): Promise<ControlWorld> {
+    const journal = new MemoryJournal(store ?? new MemoryStore(), beforeCommit === undefined ? {} : { beforeCommit });
+    const clock = new TestClock();
+    const failures: string[] = [];
+    const engine = await Engine.open({ journal, clock, onFatal: (error) => failures.push(error.message), alarm: () => () => undefined });
+    await engine.submit({ type: "set-pool", pool: "main", settings: {} });
+    const catalog = kept ?? (await Catalog.open(sql, clock));
+    await catalog.accounts.create({ name: "alice", tier: "free", role: "user", createdAt: clock.wall() });
+    await catalog.accounts.create({ name: "admin", tier: "unlimited", role: "admin", createdAt: clock.wall() });
+    const world = new ControlWorld({ journal, engine, catalog, clock });
+    world.calls.restore(await engine.read((state) => [...openCallsOn(state, "n1")]));
+    engine.subscribe((record) => world.calls.onRecord(record));
+    return world;
+  }
+
+  private constructor({ journal, engine, catalog, clock }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock">) {
+    this.journal = journal;
+    this.engine = engine;
+    this.catalog = catalog;
+    this.clock = clock;
+    const { replicas } = this;
+    const emitter: Emitter = {
+      name: "server",
+      epoch: 1,
+      write: (draft) => (this.drafts.push(draft), draft as never),
+      pack: () => undefined,
+      answer: () => Promise.reject(new Error("the server gives no watermark here")),
+      sync: async () => undefined,
+    };
+    const onFailure = (what: string, error: unknown): void => void this.failures.push(`${what}: ${String(error)}`);
+    const send = (node: string, message: ToAgent): boolean => this.nodes.send(node, message);
+    const ports = { engine, catalog, replicas, clock, emitter, random: this.random, send, onFailure };
+    this.nodes = new Nodes({
+      ...ports,
+      serverEpoch: 1,
+      calls: () => this.calls,
+      onNode: async ({ node, sdks }) => {
+        await this.calls.tellAll(node);
+        await this.spaces.onNode(node);
+        await this.builds.onBuilder({ builder: node, sdks, parallel: 1 });
+      },
+      onReplica: async (status) => {
+        await this.builds.onReplica(status);
+        await this.spaces.onReplica(status);
+      },
+      onBuild: (message) => this.builds.onMessage(message),
+      ingest: async ({ emitter: name, epoch }) => ({ emitter: name, epoch, seq: 0 }),
+    });
+    this.calls = new Calls({
+      ...ports,
+      replica: (id) => {
+        const known = replicas.get(id);
+        if (!known || !isLiving(known.status)) return undefined;
+        return { space: known.status.space, release: known.status.release, owner: "alice", node: known.node, pool: known.pool };
+      },
+      isConnected: (node) => this.nodes.isConnected(node),
+      verifyToken: () => ({ ok: true, account: "alice", tier: "free", billedBy: "token", request: "q_1" }),
+      ownerTier: () => "free",
+      device: (slot) => this.nodes.device(slot),
+    });
+    this.builds = new Builds({
+      ...ports,
+      folder: join(this.folder, "builds"),
+      limits: { ...queueLimits, queueMax: 100 },
+      repositoryOf: (space) => space,
+      startMs: () => seconds(60),
+      start: (release, build) => this.spaces.start(release, build),
+      onChange: (build) => this.spaces.onBuild(build),
+    });
+    this.spaces = new Spaces({
+      ...ports,
+      builds: () => this.builds,
+      connected: (node) => this.nodes.isConnected(node),
+      addAddress: async (address) => void this.addresses.push(address),
+      environment: () => ({}),
+      startMs: () => seconds(60),
+      busy: () => 0,
+      appsDomain: "localhost",
+      port: () => 7070,
+    });
+    const resolver = new TokenResolver({ directory: catalog.tokens, clock, onTouchFailed: (error) => onFailure("touch", error) });
+    const about = { version: "0", node: "26", bootMs: () => 0, url: () => "http://127.0.0.1:7070" };
+    const { journal: _journal, nodes, calls, builds, spaces } = this;
+    // An evidence store that was never sent anything. What these tests do not ask for (repositories, the receipts' key) is not there.
+    const nothing = { entries: [], neighbours: [], gaps: [], watermarks: [], epochs: [], links: [], droppedThrough: {}, index: 0 };
+    const evidence = { readWork: async () => nothing, index: () => 0 };
+    const parts = { ...ports, journal, evidence, nodes, calls, builds, spaces, resolver, about, onAccount: () => undefined, flushEvidence: async () => undefined };
+    this.server = new Server(parts as unknown as ServerParts);
+  }
+
+  readonly random = (count: number): Uint8Array => {
+    this.#drawn.count += 1;
+    return Uint8Array.from({ length: count }, (_, at) => (this.#drawn.count >> (8 * (at % 4))) & 255);
+  };
+
+  /** A node that has said hello and was heard. */
+  async node(replicas: readonly ReplicaStatus[] = []): Promise<TestNode> {
+    const node = new TestNode();
+    this.nodes.connect(node.link);
+    node.hello(replicas);
+    await this.settled();
+    return node;
+  }
+
+  /** All that was said is dealt with. */
+  async settled(): Promise<void> {
+    await this.nodes.drained();
+  }
+
+  async space(name = "demo"): Promise<string> {
+    await this.spaces.ensure("alice", name);
+    return `alice/${name}`;
+  }
+
+  /** A release as a build publishes it. */
+  async release(id: string, createdAt: number, space = "alice/demo"): Promise<ReleaseRow> {
+    const manifest = { release: id, space, commit: "0", build: "b_0", sdk: "node", title: "", argv: null, staticFolder: ".", appPort: 7860, builtAt: "" } as const;
+    const build = newId("b", this.random);
+    await this.catalog.builds.create({ id: build, space, commit: "0", says: "", queuedAt: instant(createdAt) });
+    const row: ReleaseRow = { id, space, build, commit: "0", manifest, node: "n1", createdAt: instant(createdAt) };
+    await this.catalog.releases.create(row);
+    return row;
+  }
+
+  async token(account: string, scopes: readonly Scope[]): Promise<string> {
+    const token = newAccessToken(this.random);
+    await this.catalog.tokens.create({ id: newId("t", this.random), account, hash: accessTokenHash(token), name: "t", scopes, createdAt: this.clock.wall(), expiresAt: null });
+    return token;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.builds.close();
+    await this.engine[Symbol.asyncDispose]();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+export function replica(id: string, phase: ReplicaStatus["phase"], over: Partial<ReplicaStatus> = {}): ReplicaStatus {
+  return { replica: id, space: "alice/demo", release: "rel_1", phase, socket: phase === "ready" ? `/${id}` : null, startedAt: 0, ...over };
+}
+
+export function request(call: string, over: Partial<ScheduleRequest> = {}): ScheduleRequest {
+  return { call, replica: "p_1", space: "alice/demo", release: "rel_1", task: "1", declaredMs: durationMs(10_000), size: "large", token: "t", ...over };
+}

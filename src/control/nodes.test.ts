@@ -1,0 +1,138 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { MemoryStore } from "../journal/index.ts";
+import { durationMs } from "../stdx/time.ts";
+import { ControlWorld, replica, request } from "./control.suite.ts";
+import type { TestNode } from "./control.suite.ts";
+import { inFlightMax } from "./engine.ts";
+
+const attached = (call: string, seq: number, fence = 1) =>
+  ({ type: "meter", replica: "p_1", report: { kind: "attached", seq, call, fence, pid: 7, at: "" } }) as const;
+const ended = (call: string, seq: number, fence = 1) =>
+  ({ type: "meter", replica: "p_1", report: { kind: "ended", seq, call, fence, cause: "returned", usedMs: 5, workerAlive: false, unused: false, at: "", says: "" } }) as const;
+
+const acked = (node: TestNode): number[] => node.of("ack-meter").map(({ seq }) => seq);
+
+/** A gate before each commit, open at first. */
+function gate(): { pass: () => Promise<void>; shut(): void; open(): void } {
+  let door = Promise.withResolvers<void>();
+  door.resolve();
+  return { pass: () => door.promise, shut: () => void (door = Promise.withResolvers()), open: () => door.resolve() };
+}
+
+describe("Nodes", () => {
+  test("L13, L28: a meter's report is acknowledged when its settlement is durable, not before", async () => {
+    const disk = gate();
+    await using world = await ControlWorld.open({ beforeCommit: disk.pass });
+    const node = await world.node([replica("p_1", "ready")]);
+    node.say({ type: "schedule", request: request("c_1") });
+    await world.settled();
+    assert.equal(node.of("grant").length, 1);
+    disk.shut();
+    node.say(attached("c_1", 1));
+    node.say(ended("c_1", 2));
+    await new Promise(setImmediate);
+    assert.deepEqual(acked(node), []);
+    disk.open();
+    await world.settled();
+    assert.deepEqual(acked(node), [1, 2]);
+  });
+
+  test("a full engine delays a report and loses none: what is acknowledged is in the ledger", async () => {
+    const disk = gate();
+    await using world = await ControlWorld.open({ beforeCommit: disk.pass });
+    const node = await world.node([replica("p_1", "ready")]);
+    node.say({ type: "schedule", request: request("c_1") });
+    await world.settled();
+    disk.shut();
+    const flood = Array.from({ length: inFlightMax }, (_, n) => world.engine.submit({ type: "set-pool", pool: "main", settings: { queueMax: n + 1 } }));
+    node.say(attached("c_1", 1));
+    node.say(ended("c_1", 2));
+    await new Promise(setImmediate);
+    disk.open();
+    await Promise.all(flood);
+    await world.settled();
+    assert.deepEqual(acked(node), [1, 2]);
+    assert.equal(await world.engine.read((state) => state.calls.get("c_1")?.stage), "settled");
+    assert.deepEqual(world.failures, []);
+  });
+
+  test("what arrives just before a connection closes is dealt with before the drain ends", async () => {
+    await using world = await ControlWorld.open();
+    const node = await world.node([replica("p_1", "ready")]);
+    node.say({ type: "schedule", request: request("c_1") });
+    await world.settled();
+    setImmediate(() => {
+      node.say(ended("c_1", 1));
+      node.link.close();
+    });
+    await world.settled();
+    assert.equal(await world.engine.read((state) => state.calls.get("c_1")?.stage), "settled");
+  });
+
+  test("a replica that its own node does not know any more is lost here too", async () => {
+    await using world = await ControlWorld.open();
+    await world.space();
+    const node = await world.node([replica("p_1", "ready")]);
+    const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says: "this node has no replica p_1" };
+    node.say({ type: "replica", status: replica("p_1", "lost", { space: "", release: "", end }) });
+    await world.settled();
+    assert.equal(world.replicas.get("p_1")?.status.phase, "lost");
+    assert.equal(world.spaces.find("alice-demo.localhost")?.state.kind, "down");
+  });
+});
+
+describe("a node that comes back", () => {
+  test("L22: a slot of a node that is away stays with its old worker until the node tells who is left", async () => {
+    const store = new MemoryStore();
+    const first = await ControlWorld.open({ store });
+    const before = await first.node([replica("p_1", "ready")]);
+    before.say({ type: "schedule", request: request("c_1") });
+    await first.settled();
+    before.say(attached("c_1", 1));
+    await first.settled();
+    await first[Symbol.asyncDispose]();
+    first.journal.crash();
+
+    await using world = await ControlWorld.open({ store });
+    world.clock.advance(60_000);
+    await world.engine.submit({ type: "tick" });
+    await world.settled();
+    const stage = (): Promise<string | undefined> => world.engine.read((state) => state.slots.get("n1/0/0")?.stage);
+    assert.equal(await stage(), "clearing");
+    const node = await world.node([replica("p_1", "ready")]);
+    assert.deepEqual(node.of("clear").map(({ slot, fence }) => [slot, fence]), [["n1/0/0", 1]]);
+    node.say({ type: "cleared", replica: "p_1", slot: "n1/0/0", fence: 1 });
+    await world.settled();
+    assert.equal(await stage(), "free");
+  });
+
+  test("a call that waited through a restart goes on being told of its place", async () => {
+    const store = new MemoryStore();
+    const first = await ControlWorld.open({ store });
+    const before = await first.node([replica("p_1", "ready")]);
+    for (const call of ["c_1", "c_2", "c_3"]) before.say({ type: "schedule", request: request(call) });
+    await first.settled();
+    assert.deepEqual(before.of("queued").map(({ call, position }) => [call, position]), [["c_2", 1], ["c_3", 2]]);
+    await first[Symbol.asyncDispose]();
+    first.journal.crash();
+
+    await using world = await ControlWorld.open({ store });
+    const node = await world.node([replica("p_1", "ready")]);
+    assert.deepEqual(node.of("queued").map(({ call, position }) => [call, position]), [["c_2", 1], ["c_3", 2]]);
+    await world.engine.submit({ type: "leave", call: "c_2" });
+    await world.calls.retell();
+    assert.deepEqual(node.of("queued").map(({ call, position }) => [call, position]).at(-1), ["c_3", 1]);
+  });
+
+  test("a call of a replica that has ended is refused, and holds no slot", async () => {
+    await using world = await ControlWorld.open();
+    const node = await world.node([replica("p_1", "ready")]);
+    node.say({ type: "replica", status: replica("p_1", "exited") });
+    await world.settled();
+    node.say({ type: "schedule", request: request("c_1", { declaredMs: durationMs(1000) }) });
+    await world.settled();
+    assert.deepEqual(node.of("refuse").map(({ code }) => code), ["gpu/replica-lost"]);
+    assert.equal(await world.engine.read((state) => state.slots.get("n1/0/0")?.stage), "free");
+  });
+});
