@@ -145,6 +145,15 @@ describe("what a step starts", () => {
     assert.deepEqual(membersOf({ group: null, marker: buildMarker(build) }), []);
   });
 
+  test("and hid from us, with our pipes in its hands, does not hold up the build", async () => {
+    await using shop = await testWorkshop();
+    const hidden = "env -i /usr/bin/setsid /bin/sleep 300 & echo $! > hidden";
+    const { outcome } = await shop.build({ ...node, "package.json": packageJson({ scripts: { ...start, build: hidden } }) });
+    const pid = Number(readFileSync(join(releaseFolderOf(shop.tools.folder, built(outcome).release), "app/hidden"), "utf8"));
+    // It still runs, or the build had simply waited for it.
+    assert.ok(process.kill(pid, "SIGKILL"));
+  });
+
   test("of a builder that was killed is ended by the next one, which names the lost build", async () => {
     await using shop = await testWorkshop();
     const build = "b_lost";

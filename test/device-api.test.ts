@@ -242,6 +242,7 @@ describe("a call", () => {
     assert.deepEqual([(await r.ended(first.call)).cause, (await r.ended(first.call)).workerAlive], ["worker-killed", false]);
     const second = await r.running("exec sleep 1000", { slots: ["n1/0/2"] });
     process.kill(second.pid, "SIGTERM");
+    await until("the worker is gone", () => !alive(second.pid));
     await r.post(`/release?allowToken=${second.allowToken}&fail=true&outcome=lost&exit=3`);
     const end = await r.ended(second.call);
     assert.deepEqual([end.cause, /exit code 3|SIGTERM/.test(end.says)], [end.says.includes("SIGTERM") ? "worker-killed" : "worker-exit", true]);

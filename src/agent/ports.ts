@@ -1,38 +1,15 @@
 /** What the agent needs of its neighbours; `main` plugs in runtime, build and record. */
-import type { EvidenceBatch, LogLine, MeterReport, ReplicaSpec, ReplicaStatus } from "../contract/agent.ts";
-import type { ReleaseManifest } from "../contract/release.ts";
-import type { AgentToShim, ShimToAgent } from "../contract/shim.ts";
+import type { EvidenceBatch, MeterReport, ReplicaSpec } from "../contract/agent.ts";
+import type { LaunchPlan } from "../runtime/folder.ts";
+import type { DeadReplica as Dead } from "../runtime/launch.ts";
+import type { ReplicaLink } from "../runtime/link.ts";
+import type { LogPart } from "../runtime/log.ts";
 
-export interface LaunchPlan {
-  /** The replica's own folder; made by the launcher. */
-  readonly folder: string;
-  readonly spec: ReplicaSpec;
-  readonly release: ReleaseManifest;
-  readonly releaseFolder: string;
-  readonly isolation: "none";
-}
-
-export interface LogPart {
-  readonly lines: readonly LogLine[];
-  readonly next: number;
-}
-
-/** A living shim. Closing the link leaves it and its app running. */
-export interface ReplicaLink {
-  readonly replica: string;
-  readonly folder: string;
-  status(): ReplicaStatus;
-  send(message: AgentToShim): boolean;
-  onMessage(listener: (message: ShimToAgent) => void): void;
-  /** Called once; `adopt` then tells what became of it. */
-  onClose(listener: () => void): void;
-  readLog(from: number, limit: number): Promise<LogPart & { readonly complete: boolean }>;
-  close(): void;
-}
+export type { ReplicaLink } from "../runtime/link.ts";
+export type { LogPart } from "../runtime/log.ts";
 
 /** What a dead shim left. */
-export interface DeadReplica {
-  readonly dead: ReplicaStatus;
+export interface DeadReplica extends Dead {
   /** Meter reports that nobody acknowledged, in order. */
   readonly meter: readonly MeterReport[];
 }

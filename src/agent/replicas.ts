@@ -37,6 +37,8 @@ export interface ReplicaSetOptions {
 
 /** Dead replicas of one Space whose folder (log, spool) is kept for readers; older ones go once all of theirs is stored. */
 const deadKept = 5;
+/** And so many whose end no server has confirmed, which happens only at a connection: a replica that is not named there is lost anyway. */
+const untoldKept = 20;
 /** Beyond the grace that the app was given: what the shim needs to end it and to say so. */
 const stopMarginMs = 5_000;
 /** A line over a local socket breaks by a fault of ours, and not twenty times by chance. */
@@ -118,7 +120,7 @@ export class ReplicaSet {
     const known = this.#held.get(spec.replica);
     if (known) return this.#tell(known);
     this.#ends.delete(spec.space);
-    for (const held of this.#held.values()) if (held.state === "waiting" && held.status.space === spec.space) this.#cancelWait(held, "another replica was started");
+    for (const held of this.#held.values()) if (held.state === "waiting" && held.status.release === spec.release) this.#cancelWait(held, "another replica was started");
     void this.#launch(this.#hold(spec, undefined));
   }
 
@@ -350,8 +352,11 @@ export class ReplicaSet {
       const found = await this.#options.launcher.adopt(folder, this.#options.emitter.epoch);
       this.#adopted(name, folder, found);
     } catch (error) {
-      // A folder whose shim was never started: the crash came between the two.
-      this.#options.log.warn({ folder, error: String(error) }, "a replica's folder holds no replica; removed");
+      // Only a folder without a plan, whose shim was never started, holds nothing: in another, reports may wait, or an app run.
+      const isEmpty = !(error instanceof SyntaxError) && this.#options.launcher.specOf(folder) === undefined;
+      const says = isEmpty ? "a replica's folder holds no replica; removed" : "a replica could not be found again; its folder is left as it is";
+      this.#options.log.warn({ folder, error: String(error) }, says);
+      if (!isEmpty) return;
       await rm(folder, { recursive: true, force: true });
     }
   }
@@ -397,7 +402,8 @@ export class ReplicaSet {
     for (const held of dead) {
       const rank = (seen.get(held.status.space) ?? 0) + 1;
       seen.set(held.status.space, rank);
-      if (rank <= deadKept || !held.settled || held.meter.length > 0 || !this.#options.shipping.isDone(held.replica)) continue;
+      const kept = held.settled ? deadKept : untoldKept;
+      if (rank <= kept || held.link !== undefined || held.meter.length > 0 || !this.#options.shipping.isDone(held.replica)) continue;
       this.#held.delete(held.replica);
       await rm(held.folder, { recursive: true, force: true, maxRetries: 3 });
     }

@@ -2,7 +2,7 @@
  * From a commit to a release: fetch, configure, install, build, check, publish. Every build ends in an outcome, whatever happens,
  * and leaves either a whole release or nothing.
  */
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildSpec, ToServer } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
@@ -173,9 +173,9 @@ function overLimit({ limitMs }: BuildSpec): BuildFailure {
 
 async function readSmall(path: string): Promise<string | undefined> {
   try {
-    const bytes = await readFile(path);
-    if (bytes.length > settingsFileMaxBytes) throw new BuildFailure("build/config-invalid", `${path.split("/").at(-1)} has more than ${settingsFileMaxBytes} bytes`);
-    return bytes.toString("utf8");
+    const { size } = await stat(path);
+    if (size > settingsFileMaxBytes) throw new BuildFailure("build/config-invalid", `${path.split("/").at(-1)} has more than ${settingsFileMaxBytes} bytes`);
+    return await readFile(path, "utf8");
   } catch (error) {
     if (["ENOENT", "EISDIR", "ELOOP"].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
     throw error;

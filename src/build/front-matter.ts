@@ -148,9 +148,9 @@ class SettingsReader {
     const value = this.#take("sdk");
     if (ours.includes(value as Sdk)) return value as Sdk;
     if (value === undefined) this.problems.push({ line: 1, message: `sdk is missing; write \`sdk: ${ours.join("` or `sdk: ")}\`` });
-    else if (notHere.includes(String(value))) {
+    else if (typeof value === "string" && notHere.includes(value)) {
       this.#noBuilder = true;
-      this.#problem("sdk", `no builder for sdk ${String(value)} here yet; here are ${ours.join(" and ")}`);
+      this.#problem("sdk", `no builder for sdk ${value} here yet; here are ${ours.join(" and ")}`);
     } else this.#problem("sdk", `sdk is ${shown(value)}; write ${ours.join(" or ")}`);
     return undefined;
   }

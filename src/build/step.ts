@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { LastLines, LineSplitter } from "./lines.ts";
 import { endFamily, membersOf } from "./processes.ts";
 
@@ -26,6 +27,9 @@ export interface StepEnd {
   /** Processes that outlived the command and were ended. */
   readonly leftBehind: number;
 }
+
+/** After the command's end its output is read on for at most this long: a process that hid from us may hold the pipes for ever. */
+const drainMs = 2_000;
 
 /** Resolves when the command and all that it started have ended, however it ended. */
 export async function runCommand(command: StepCommand): Promise<StepEnd> {
@@ -53,7 +57,7 @@ export async function runCommand(command: StepCommand): Promise<StepEnd> {
   const [exitCode, signal] = await ended;
   // What still runs holds the pipes open, and would run beside the next step.
   const left = how === "exited" && membersOf(family).length > 0 ? (await endFamily(family)).length : 0;
-  await Promise.all(pipes);
+  await drained(Promise.all(pipes), [child.stdout, child.stderr]);
   return { how, exitCode, signal, because: last.all(), leftBehind: left };
 }
 
@@ -80,8 +84,17 @@ async function firstOf(ended: Promise<unknown>, { limitMs, signal }: StepCommand
   }
 }
 
+async function drained(read: Promise<unknown>, streams: readonly Readable[]): Promise<void> {
+  const stop = new AbortController();
+  await Promise.race([read, delay(drainMs, undefined, { signal: stop.signal }).catch(() => undefined)]);
+  stop.abort();
+  for (const stream of streams) stream.destroy();
+  await read;
+}
+
 async function split(stream: Readable, onLine: (text: string) => void): Promise<void> {
   const lines = new LineSplitter(onLine);
-  for await (const chunk of stream as AsyncIterable<Buffer>) lines.push(chunk);
+  stream.on("data", (chunk: Buffer) => lines.push(chunk));
+  await once(stream, "close");
   lines.end();
 }

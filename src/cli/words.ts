@@ -28,15 +28,4 @@ export const ownerGlyphs: Readonly<Record<Owner | "unknown", string>> = {
 /** What stands before a step of a build or a start. Two characters, so that columns line up. */
 export const stepGlyphs = { done: "ok", started: ">>", failed: "!!", waiting: "  " } as const;
 
-/** Names of a build's stages as steps that a person reads. */
-export const stageWords = {
-  queued: "queue",
-  claimed: "queue",
-  fetching: "fetch",
-  building: "build",
-  publishing: "publish",
-  done: "done",
-  failed: "failed",
-} as const;
-
 export const outcomeWords = { ok: "ok", refused: "refused", failed: "failed", open: "going on", unknown: "unknown" } as const;

@@ -223,12 +223,12 @@ async function apiErrorOf(response: Response, path: string): Promise<ApiError> {
 /** The problem in an answer's body, filled up where a proxy or another server answered in its own form. */
 function problemOf(text: string, status: number, path: string): Problem {
   const raw = tryParse(text);
-  const says = [raw["detail"], raw["error"], raw["title"]].find((value) => typeof value === "string");
+  const says = [raw["detail"], raw["error"], raw["title"]].find((value): value is string => typeof value === "string");
   const problem: Problem = {
     type: "about:blank",
     title: `HTTP ${status}`,
     status,
-    detail: (says as string | undefined) ?? `The server answered ${status} to ${path}.`,
+    detail: says ?? `The server answered ${status} to ${path}.`,
     boundary: "control",
     code: `http-${status}`,
     owner: status >= 500 ? "platform" : "visitor",

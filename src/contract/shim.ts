@@ -17,3 +17,6 @@ export type ShimToAgent =
   | { readonly type: "status"; readonly status: ReplicaStatus; readonly shimPid: number; readonly appPid: number | null; readonly port: number | null }
   | { readonly type: "log"; readonly read: string; readonly lines: readonly LogLine[]; readonly next: number; readonly complete: boolean }
   | Of<ToServer, "schedule" | "left" | "meter" | "cleared" | "evidence">;
+
+/** Orders about the replica's GPU calls, which its shim hands to its GPU side unchanged. */
+export type GpuOrder = Of<AgentToShim, "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter">;

@@ -102,7 +102,9 @@ export class Builds {
       const log = await BuildLog.open(this.#logFile(row.id), this.#ports.clock, false);
       const live: LiveBuild = { row, log, node: undefined, replica: undefined, deadline: undefined, steps: [...row.steps], ending: false };
       this.#live.set(row.id, live);
-      await this.#fail(live, { code: "build/builder-lost", says: "the platform stopped in the middle of this build", because: [], hop: "build.claim" });
+      const says = "the platform stopped in the middle of this build";
+      log.note(`failed: ${says}`);
+      await this.#fail(live, { code: "build/builder-lost", says, because: [], hop: "build.claim" });
     }
   }
 
@@ -155,7 +157,7 @@ export class Builds {
     if (!live || live.ending || live.row.stage !== "starting") return;
     if (status.phase === "ready") {
       this.#entry(live, "replica.ready", "done", { replica: status.replica, link: status.replica });
-      await this.#end(live, { stage: "done", code: null, says: "built and running" }, "running; complete");
+      await this.#end(live, { stage: "done", code: null, says: "built and running" }, "running");
     } else if (status.phase !== "starting") {
       const code = status.end && isCode(status.end.code) ? status.end.code : "app/exit";
       const says = status.end?.says ?? "the app ended before it listened";
@@ -266,7 +268,9 @@ export class Builds {
     if (live.ending) return;
     // What failed on the builder has the builder's entry already; what ends on this side is written here.
     if (hop) this.#entry(live, hop, hop === "build.queue" ? "refused" : "failed", { code, says, because: [...because] });
-    await this.#end(live, { stage: "failed", code, says, because }, `failed: ${code}: ${says}. ${codeRow(code).next}`);
+    // The queue and the builder have said in the log what happened; of a replica's start only this knows.
+    if (hop === "replica.start" || hop === "replica.ready") live.log.note(`failed: ${says}`);
+    await this.#end(live, { stage: "failed", code, says, because }, `${code}: ${codeRow(code).next.replace(/\.$/, "")}`);
   }
 
   async #end(live: LiveBuild, patch: Partial<BuildRow>, lastLine: string): Promise<void> {
@@ -276,7 +280,7 @@ export class Builds {
     live.row = { ...live.row, ...patch, endedAt: clock.wall(), logLines: live.log.count + 1, steps: live.steps };
     await emitter.sync();
     // A log that the disk refused must not keep the build open: its outcome is in the catalog and in the record.
-    await live.log.end(`${lastLine} (${live.log.count + 1} lines, complete)`).catch((error: unknown) => onFailure(`the log of build ${live.row.id}`, error));
+    await live.log.end(`${lastLine}; ${live.log.count + 1} lines, complete`).catch((error: unknown) => onFailure(`the log of build ${live.row.id}`, error));
     const { id, space: _space, commit: _commit, queuedAt: _queuedAt, ...change } = live.row;
     await this.#ports.catalog.builds.update(id, change);
     this.#live.delete(live.row.id);

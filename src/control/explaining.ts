@@ -42,6 +42,10 @@ export class Explaining {
       const receipt = await this.#parts.catalog.calls.receipt(id);
       return receipt && this.explain(receipt.call);
     }
+    if (prefix === "rel") {
+      const release = await this.#parts.catalog.releases.get(id);
+      return release && this.explain(release.build);
+    }
     const kind = kindOf[prefix];
     return kind && this.#work(id, kind);
   }

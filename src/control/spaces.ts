@@ -189,8 +189,9 @@ export class Spaces {
   refresh(id: string): void {
     const known = this.#byId.get(id);
     if (!known) return;
-    const { state, says, code } = this.#derive(known);
-    if (known.state !== state) known.since = this.#ports.clock.wall();
+    const { state, says, code, since } = this.#derive(known);
+    if (since !== undefined) known.since = since;
+    else if (known.state !== state) known.since = this.#ports.clock.wall();
     known.state = state;
     known.says = says;
     known.code = code;
@@ -243,7 +244,8 @@ export class Spaces {
     return [`http://${row.subdomain}.${this.#ports.appsDomain}:${port}`, `http://${row.address}:${port}`];
   }
 
-  #derive(known: KnownSpace): { state: SpaceState; says: string; code: Code | null } {
+  /** `since` where the record knows it, also of a time before this process. */
+  #derive(known: KnownSpace): { state: SpaceState; says: string; code: Code | null; since?: Instant } {
     const all = this.#ports.replicas.of(known.row.id);
     const ready = this.#ready(known).at(-1);
     if (ready)
@@ -251,6 +253,7 @@ export class Spaces {
         state: "running",
         says: `running release ${ready.status.release} in replica ${ready.status.replica}`,
         code: null,
+        since: instant(ready.status.startedAt),
       };
     const starting = all.findLast(({ status }) => status.phase === "starting");
     if (starting) {
@@ -258,6 +261,7 @@ export class Spaces {
         state: "starting",
         says: `replica ${starting.status.replica} has not listened yet`,
         code: "route/not-running",
+        since: instant(starting.status.startedAt),
       };
     }
     const build = known.build && this.#ports.builds().view(known.build);
@@ -268,6 +272,7 @@ export class Spaces {
         state: "failed",
         says: `build ${build.id} failed: ${build.says}`,
         code: isCode(build.code ?? "") ? (build.code as Code) : "route/not-running",
+        ...(known.build?.endedAt ? { since: known.build.endedAt } : {}),
       };
     }
     const ended = all.findLast(({ status }) => !isLiving(status))?.status;

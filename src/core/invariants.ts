@@ -51,13 +51,6 @@ export function newAudit(): Audit {
   return { findings: [], books: new Map(), holds: new Map(), fences: new Map(), holders: new Map(), index: 0, at: 0 };
 }
 
-/** The books of a whole log. */
-export function recompute(records: Iterable<LedgerRecord>): Audit {
-  const audit = newAudit();
-  for (const record of records) take(audit, record);
-  return audit;
-}
-
 /** Adds a record to the books. */
 export function take(audit: Audit, record: LedgerRecord): void {
   if (record.index !== audit.index + 1 || record.at < audit.at) {

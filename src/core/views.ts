@@ -4,9 +4,8 @@ import type { DurationMs, Instant } from "../stdx/time.ts";
 import type { GpuMs } from "./amounts.ts";
 import { windowOf } from "./admission.ts";
 import { leasedOn, queuedOn } from "./deadlines.ts";
-import { functionOf, median } from "./history.ts";
 import type {
-  AccountId, AttachedCall, Call, CallId, CallTerms, DeviceSpec, GrantedCall, NodeName, OpenCall, PoolName, PoolSettings,
+  AccountId, AttachedCall, Call, CallId, DeviceSpec, GrantedCall, NodeName, OpenCall, PoolName, PoolSettings,
   QueuedCall, ReplicaId, Slot, SlotId, TierName,
 } from "./model.ts";
 import { planOn } from "./plan.ts";
@@ -140,12 +139,6 @@ export function clearingOn(state: State, name: NodeName): Clearing[] {
     const slot = state.slots.get(id);
     return slot?.stage === "clearing" ? [{ slot: id, fence: slot.fence, replica: slot.replica }] : [];
   });
-}
-
-/** How long this function's runs usually take, and of how many runs that is known; undefined before its first. */
-export function usualOf(state: State, terms: CallTerms): { readonly usedMs: DurationMs; readonly runs: number } | undefined {
-  const runs = state.functions.get(functionOf(terms));
-  return runs && { usedMs: median(runs), runs: runs.inOrder.length };
 }
 
 function nodesOf(state: State, pool: PoolName): NodeState[] {

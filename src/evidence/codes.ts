@@ -49,7 +49,7 @@ export const codes = {
     retry: "never",
     status: 422,
     proxy: "proxy_configuration_error",
-    next: "Correct the front matter as the build log says and deploy again.",
+    next: "Correct what the build log names and deploy again.",
   },
   "build/no-builder": {
     says: "No builder serves this kind of Space.",

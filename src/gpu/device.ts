@@ -3,7 +3,7 @@
  * It decides nothing about time and money by itself: `meter.ts` does, and this carries it out.
  */
 import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts";
-import type { ShimToAgent } from "../contract/shim.ts";
+import type { GpuOrder, ShimToAgent } from "../contract/shim.ts";
 import { assert } from "../stdx/assert.ts";
 import { base32, newId, type RandomBytes } from "../stdx/ids.ts";
 import { instant, iso, type Clock } from "../stdx/time.ts";
@@ -24,10 +24,6 @@ import {
 } from "./meter.ts";
 import type { GrantAnswer, Queued, Refusal, ReleaseQuery, ScheduleQuery } from "./wire.ts";
 
-export type DeviceOrder = Extract<
-  ToAgent,
-  { type: "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" }
->;
 type Grant = Extract<ToAgent, { type: "grant" }>;
 
 /** The app's processes, as the shim beside it sees them. */
@@ -227,7 +223,7 @@ export class Device {
     return { kind: "ended", end: metered.end };
   }
 
-  take(order: DeviceOrder): void {
+  take(order: GpuOrder): void {
     if (order.type === "ack-meter") this.#meter.acknowledge(order.seq);
     else if (order.type === "clear") void this.#clear(order.slot, order.fence);
     else if (order.type === "grant") void this.#grant(order);
@@ -310,7 +306,7 @@ export class Device {
     return metered !== undefined && "worker" in metered && this.#host.workers.look(metered.worker) === null;
   }
 
-  #takeOfCall(order: Queued | Refusal | Extract<DeviceOrder, { type: "withdraw" }>): void {
+  #takeOfCall(order: Queued | Refusal | Extract<GpuOrder, { type: "withdraw" }>): void {
     const call = this.#calls.get(order.call);
     if (!call) return;
     if (order.type === "withdraw") {
@@ -476,7 +472,7 @@ export class Device {
 
   /** Waits for the old workers of these slots; false where one of them cannot be ended. */
   async #areFree(slots: readonly string[]): Promise<boolean> {
-    return !(await Promise.all(slots.map((slot) => this.#endings.get(slot)))).includes(false);
+    return !(await Promise.all(slots.map(async (slot) => this.#endings.get(slot)))).includes(false);
   }
 
   #watch(): void {

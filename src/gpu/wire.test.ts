@@ -68,7 +68,7 @@ describe("answers", () => {
     ["no capacity", { kind: "capacity", code: "gpu/no-capacity" }, 503, undefined, { detail: "Too little is left." }],
   ] as const) {
     test(`${what} becomes ${status} ${approve ?? ""}`, () => {
-      const answer = refusedAnswer(refusal(fields as Partial<Refusal>), false);
+      const answer = refusedAnswer(refusal(fields), false);
       assert.equal(answer.status, status);
       assert.equal(answer.headers["x-approve-result"], approve);
       assert.deepEqual(JSON.parse(answer.body), body);

@@ -169,12 +169,13 @@ function takeHeader(draft: Draft, value: Record<string, unknown>): readonly stri
   if (typeof description !== "string") problems.push("`description` is not a text");
   else if (description.length > descriptionMaxLength) problems.push(`\`description\` is longer than ${descriptionMaxLength}`);
   const hasParent = parentCommit !== undefined && parentCommit !== null;
-  if (hasParent && !/^[0-9a-f]{40}$/.test(String(parentCommit))) problems.push("`parentCommit` is not a commit of 40 hexadecimal digits");
+  const parent = typeof parentCommit === "string" && /^[0-9a-f]{40}$/.test(parentCommit) ? parentCommit : undefined;
+  if (hasParent && parent === undefined) problems.push("`parentCommit` is not a commit of 40 hexadecimal digits");
   if (typeof replace !== "boolean") problems.push("`replace` is not true or false");
   draft.header = {
     summary: String(summary),
     description: String(description),
-    parent: hasParent ? String(parentCommit) : undefined,
+    parent,
     replace: replace === true,
   };
   return problems;

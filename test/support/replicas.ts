@@ -24,7 +24,7 @@ export async function until<T>(says: string, look: () => T | Promise<T>, withinM
   const since = performance.now();
   for (;;) {
     const found = await look();
-    if (found !== undefined && found !== null && found !== false) return found as NonNullable<T>;
+    if (found !== undefined && found !== null && found !== false) return found;
     assert.ok(performance.now() - since < withinMs, `not within ${withinMs} ms: ${says}`);
     await new Promise((done) => setTimeout(done, 10));
   }

@@ -171,7 +171,7 @@ async function waitForGrant(
 }
 
 /** Reads to the stream's end, or hangs up where the end does not come. */
-async function drain(events: AsyncGenerator<unknown>, hangUp: AbortController): Promise<void> {
+async function drain(events: AsyncGenerator, hangUp: AbortController): Promise<void> {
   const late = setTimeout(() => hangUp.abort(), answerWithinMs);
   late.unref();
   try {
@@ -191,7 +191,7 @@ function parseGrant(text: string, call: string | null): Grant {
   return {
     idle: raw.idle,
     nvidiaIndex: raw.nvidiaIndex,
-    nvidiaUUID: String(raw.nvidiaUUID ?? raw.nvidiaIndex),
+    nvidiaUUID: typeof raw.nvidiaUUID === "string" ? raw.nvidiaUUID : String(raw.nvidiaIndex),
     allowToken: raw.allowToken,
     slot: typeof raw.slot === "string" ? raw.slot : null,
     call: typeof raw.call === "string" ? raw.call : call,

@@ -38,7 +38,7 @@ let localSaid = false;
 export function gpu<Input, Result>(work: Work<Input, Result>, options: GpuOptions<Input> = {}): GpuFunction<Input, Result> {
   const name = options.name ?? work.name;
   if (!name) throw new TypeError("gpu(): the function has no name; write `async function render(…)`, or give { name: \"render\" }");
-  const declared: Declared = { module: options.module ?? callerModule(), name, work: work as Declared["work"] };
+  const declared: Declared = { module: options.module ?? callerModule(), name, work };
   declare(declared);
   const local = new OneAtATime();
   return {

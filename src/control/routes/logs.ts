@@ -25,12 +25,14 @@ export const logsRoute: Route = (api, server) => {
 /** The newest replica's lines, and before them those of one that has ended by itself: they say why there is a new one. */
 async function* read(server: Server, { space, from, follow, signal }: { space: string; from: number; follow: boolean; signal: AbortSignal }): AsyncGenerator<LogLine> {
   let current: KnownReplica | undefined;
+  let told = false;
   let next = from;
   while (!signal.aborted) {
     const known = server.replicas.of(space);
     current ??= firstShown(known, from);
     if (!current) {
-      yield note(server, `-- ${space} has no replica yet --`);
+      if (!told) yield note(server, `-- ${space} has no replica yet --`);
+      told = true;
       if (!follow) return;
       await delay(followEveryMs, undefined, { signal }).catch(() => undefined); // The reader went away: the loop ends.
       continue;

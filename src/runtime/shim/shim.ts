@@ -12,7 +12,7 @@ import type { Duplex } from "node:stream";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicaPhase, ReplicaStatus } from "../../contract/agent.ts";
-import type { AgentToShim, ShimToAgent } from "../../contract/shim.ts";
+import type { AgentToShim, GpuOrder, ShimToAgent } from "../../contract/shim.ts";
 import type { Code } from "../../evidence/codes.ts";
 import type { Clock } from "../../stdx/time.ts";
 import { readExit, socketNames, writeStored, type StoredPlan } from "../folder.ts";
@@ -26,8 +26,6 @@ import { untilListening } from "./readiness.ts";
 import { staticConnector } from "./static.ts";
 import { appWorkers, type AppWorkers } from "./workers.ts";
 
-/** Orders that the GPU side takes, unchanged from the agent. */
-export type GpuOrder = Extract<AgentToShim, { type: "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" }>;
 export type AppEndCause = "app-exit" | "app-killed" | "operator-stop";
 
 /** What the shim needs of its GPU side; `main` plugs it in. */
