@@ -11,7 +11,9 @@ import { mintVisitorToken } from "../src/identity/visitor-token.ts";
 import { openSpool } from "../src/record/spool.ts";
 import { after, instant, seconds } from "../src/stdx/time.ts";
 
-export type Asked = { readonly ask: "cpu" } | { readonly ask: "run"; readonly port: number; readonly ms: number; readonly connections: number };
+export type Asked =
+  | { readonly ask: "cpu" }
+  | { readonly ask: "run"; readonly port: number; readonly ms: number; readonly connections: number };
 
 export interface Told {
   readonly port?: number;
@@ -42,7 +44,9 @@ function tell(told: Told): void {
 
 /** Answers each request head with the same bytes; takes the edge's preamble where there is one. */
 async function backend(): Promise<void> {
-  const answer = Buffer.from(`HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\nServer: bench\r\nContent-Length: ${bodyBytes}\r\n\r\n${"x".repeat(bodyBytes)}`);
+  const answer = Buffer.from(
+    `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\nServer: bench\r\nContent-Length: ${bodyBytes}\r\n\r\n${"x".repeat(bodyBytes)}`,
+  );
   const server = createNetServer((socket) => {
     let rest = "";
     let begun = false;
@@ -68,7 +72,12 @@ async function edge(): Promise<void> {
   const visitor: Visitor = { account: "address:127.0.0.1", tier: "anonymous", billedBy: "address", user: null };
   const opened = await openEdge({
     listen: [{ address: "127.0.0.1", port: 0 }],
-    directory: { find: (name) => (name === host ? { space, owner: "alice", state: { kind: "running", replicas: [{ id: "p_1", socket: backendSocket }] } } : undefined) },
+    directory: {
+      find: (name) =>
+        name === host
+          ? { space, owner: "alice", state: { kind: "running", replicas: [{ id: "p_1", socket: backendSocket }] } }
+          : undefined,
+    },
     identity: {
       resolve: () => visitor,
       mint: ({ request, now }) =>
@@ -118,9 +127,18 @@ async function load(): Promise<void> {
 }
 
 const request = [
-  "GET /assets/page?v=1 HTTP/1.1", `Host: ${host}`, "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",
-  "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Accept-Language: en-GB,en;q=0.9", "Accept-Encoding: gzip, deflate, br", "Cookie: theme=dark; session=0123456789abcdef",
-  "Sec-Fetch-Mode: navigate", "Sec-Fetch-Site: none", "Cache-Control: no-cache", "", "",
+  "GET /assets/page?v=1 HTTP/1.1",
+  `Host: ${host}`,
+  "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",
+  "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+  "Accept-Language: en-GB,en;q=0.9",
+  "Accept-Encoding: gzip, deflate, br",
+  "Cookie: theme=dark; session=0123456789abcdef",
+  "Sec-Fetch-Mode: navigate",
+  "Sec-Fetch-Site: none",
+  "Cache-Control: no-cache",
+  "",
+  "",
 ].join("\r\n");
 
 /** Each connection sends its next request when the answer before is whole. Resolves with the answers that came in time. */

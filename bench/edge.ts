@@ -33,7 +33,9 @@ export const run: Bench = async (report) => {
   const folder = mkdtempSync(join(tmpdir(), "waybill-bench-edge-"));
   const children: ChildProcess[] = [];
   const start = async (role: string): Promise<{ child: ChildProcess; port: number }> => {
-    const child = fork(join(import.meta.dirname, "edge-roles.ts"), [role, folder], { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const child = fork(join(import.meta.dirname, "edge-roles.ts"), [role, folder], {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
     children.push(child);
     const ready = await answer(child);
     return { child, port: ready.port ?? 0 };
@@ -61,7 +63,13 @@ export const run: Bench = async (report) => {
       tookMs: Math.round(performance.now() - startedAt),
       figures,
       skipped: [],
-      conditions: { connections, "body bytes": bodyBytes, "request headers": 9, evidence: "a packed record a request, in a spool file", identity: "address, HMAC-SHA256 token a request" },
+      conditions: {
+        connections,
+        "body bytes": bodyBytes,
+        "request headers": 9,
+        evidence: "a packed record a request, in a spool file",
+        identity: "address, HMAC-SHA256 token a request",
+      },
     };
   } finally {
     for (const child of children) child.kill("SIGKILL");
@@ -70,14 +78,20 @@ export const run: Bench = async (report) => {
 };
 
 /** One pair of runs gives both figures: requests a second of one core are the inverse of CPU time for a request. */
-async function compareInTurn(ours: () => Promise<Sample>, relay: () => Promise<Sample>, report: Report): Promise<Figure[]> {
+async function compareInTurn(
+  ours: () => Promise<Sample>,
+  relay: () => Promise<Sample>,
+  report: Report,
+): Promise<Figure[]> {
   const mine: number[] = [];
   const theirs: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const [a, b] = [await ours(), await relay()];
     mine.push(a.cpuUs / a.requests);
     theirs.push(b.cpuUs / b.requests);
-    report(`edge ${mine.at(-1)?.toFixed(1)} us, ${a.requests} requests; relay ${theirs.at(-1)?.toFixed(1)} us, ${b.requests} requests`);
+    report(
+      `edge ${mine.at(-1)?.toFixed(1)} us, ${a.requests} requests; relay ${theirs.at(-1)?.toFixed(1)} us, ${b.requests} requests`,
+    );
   }
   const perSecond = (us: number): number => 1e6 / us;
   const rates = mine.map(perSecond);
@@ -94,7 +108,10 @@ function ask(child: ChildProcess, question: Asked): Promise<Told> {
 
 function answer(child: ChildProcess): Promise<Told> {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`${child.spawnargs.at(-2)} did not answer in ${answerWithinMs} ms`)), answerWithinMs);
+    const late = setTimeout(
+      () => reject(new Error(`${child.spawnargs.at(-2)} did not answer in ${answerWithinMs} ms`)),
+      answerWithinMs,
+    );
     const exited = (code: number | null): void => reject(new Error(`${child.spawnargs.at(-2)} ended with ${code}`));
     child.once("exit", exited);
     child.once("message", (told: Told) => {

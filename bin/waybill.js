@@ -55,13 +55,16 @@ function findNode() {
 function withoutExperimentalWarnings() {
   const emit = process.emitWarning;
   process.emitWarning = (warning, ...rest) => {
-    if (rest[0] !== "ExperimentalWarning" && rest[0]?.type !== "ExperimentalWarning") emit.call(process, warning, ...rest);
+    if (rest[0] !== "ExperimentalWarning" && rest[0]?.type !== "ExperimentalWarning")
+      emit.call(process, warning, ...rest);
   };
 }
 
 /** Runs the program in the other Node as if it were this process: same terminal, signals passed on, same end. */
 function run(node) {
-  const child = spawn(node, ["--disable-warning=ExperimentalWarning", program, ...process.argv.slice(2)], { stdio: "inherit" });
+  const child = spawn(node, ["--disable-warning=ExperimentalWarning", program, ...process.argv.slice(2)], {
+    stdio: "inherit",
+  });
   // A terminal sends SIGINT to both processes; sent by a program, only this one has it.
   process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
   for (const signal of ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"]) process.on(signal, () => child.kill(signal));

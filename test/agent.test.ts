@@ -36,7 +36,12 @@ class Peer {
       if (message.type === "hello") link.send({ type: "welcome", server: "test", epoch: 1 });
       if (message.type === "evidence") {
         const { emitter, epoch, records } = message.batch;
-        link.send({ type: "ack-evidence", emitter, epoch, seq: (records.at(-1) as { body: { seq: number } }).body.seq });
+        link.send({
+          type: "ack-evidence",
+          emitter,
+          epoch,
+          seq: (records.at(-1) as { body: { seq: number } }).body.seq,
+        });
       }
     });
   }
@@ -45,7 +50,10 @@ class Peer {
     return this.heard.filter((message): message is Heard<Type> => message.type === type);
   }
 
-  async first<Type extends ToServer["type"]>(type: Type, fits: (message: Heard<Type>) => boolean = () => true): Promise<Heard<Type>> {
+  async first<Type extends ToServer["type"]>(
+    type: Type,
+    fits: (message: Heard<Type>) => boolean = () => true,
+  ): Promise<Heard<Type>> {
     return eventually(`a message ${type}`, () => this.all(type).find(fits), 30_000);
   }
 
@@ -54,8 +62,12 @@ class Peer {
   }
 
   entries(work: string): readonly string[] {
-    const entries = this.all("evidence").flatMap(({ batch }) => batch.records.filter(({ kind }) => kind === "entry").map(({ body }) => body as Entry));
-    return entries.filter((entry) => entry.work === work && entry.emitter === "agent").map(({ hop, mark }) => `${hop} ${mark}`);
+    const entries = this.all("evidence").flatMap(({ batch }) =>
+      batch.records.filter(({ kind }) => kind === "entry").map(({ body }) => body as Entry),
+    );
+    return entries
+      .filter((entry) => entry.work === work && entry.emitter === "agent")
+      .map(({ hop, mark }) => `${hop} ${mark}`);
   }
 }
 
@@ -74,9 +86,21 @@ async function testNode() {
       const { server, agent: link } = memoryLink();
       const peer = new Peer(server);
       const agent = await startAgent({
-        node: "n1", pool: "main", folder, devices: [], isolation: { driver: "none", says: "plain processes" }, link, builder,
-        launcher: launcher({ nodePath: process.execPath, shimEntry }), emitter, spools: [openShipper({ folder: spools, emitter: "agent" })],
-        spoolOf: (replica) => openShipper({ folder: join(replica, "spool") }), clock, random, log, restarts,
+        node: "n1",
+        pool: "main",
+        folder,
+        devices: [],
+        isolation: { driver: "none", says: "plain processes" },
+        link,
+        builder,
+        launcher: launcher({ nodePath: process.execPath, shimEntry }),
+        emitter,
+        spools: [openShipper({ folder: spools, emitter: "agent" })],
+        spoolOf: (replica) => openShipper({ folder: join(replica, "spool") }),
+        clock,
+        random,
+        log,
+        restarts,
         timing: { heartbeatMs: 50, shipMs: 20, stopGraceMs: 2_000 },
       });
       agents.push(agent);
@@ -85,7 +109,11 @@ async function testNode() {
     },
     /** Builds an app through the agent; its release. */
     async release(peer: Peer, server: string): Promise<string> {
-      const files = { "README.md": "---\nsdk: node\n---\n", "package.json": '{"scripts":{"start":"node server.js"}}', "server.js": server };
+      const files = {
+        "README.md": "---\nsdk: node\n---\n",
+        "package.json": '{"scripts":{"start":"node server.js"}}',
+        "server.js": server,
+      };
       const build = newId("b", random);
       const spec = { build, space: "alice/app", ...(await shop.commit(files)), limitMs: durationMs(60_000) };
       peer.link.send({ type: "build", number: 1, spec });
@@ -101,7 +129,8 @@ async function testNode() {
   };
 }
 
-const listens = "require('node:http').createServer((_, to) => to.end('hi')).listen(process.env.PORT, '127.0.0.1', () => console.log('listening', process.pid));";
+const listens =
+  "require('node:http').createServer((_, to) => to.end('hi')).listen(process.env.PORT, '127.0.0.1', () => console.log('listening', process.pid));";
 const startSpec = (release: string, replica = newId("p", random)) =>
   ({ replica, space: "alice/app", release, sdk: "node", env: {}, readyWithinMs: durationMs(20_000) }) as const;
 
@@ -117,9 +146,19 @@ describe("an agent", () => {
     assert.deepEqual([order[0], order.at(-1)], ["build-claimed", "build-done"]);
     assert.match(peer.all("build-log")[0]?.lines[0]?.text ?? "", /^builds alice\/app at /);
     const steps = peer.all("build-step").map(({ step, state }) => `${step} ${state}`);
-    assert.deepEqual(steps.filter((step) => step.endsWith("done")), ["fetch done", "configure done", "install done", "check done", "publish done"]);
+    assert.deepEqual(
+      steps.filter((step) => step.endsWith("done")),
+      ["fetch done", "configure done", "install done", "check done", "publish done"],
+    );
     await eventually("the build's entries", () => peer.entries(build).includes("build.publish done"));
-    assert.deepEqual(peer.entries(build), ["build.claim took", "build.fetch done", "build.step done", "build.step done", "build.step done", "build.publish done"]);
+    assert.deepEqual(peer.entries(build), [
+      "build.claim took",
+      "build.fetch done",
+      "build.step done",
+      "build.step done",
+      "build.step done",
+      "build.publish done",
+    ]);
   });
 
   test("asked for the same build again, it tells the outcome again and builds nothing", async () => {
@@ -127,7 +166,11 @@ describe("an agent", () => {
     const { peer } = await node.start();
     await node.release(peer, listens);
     const { build, outcome } = await peer.first("build-done");
-    peer.link.send({ type: "build", number: 1, spec: { build, space: "alice/app", commit: "0".repeat(40), repository: "/nowhere", limitMs: durationMs(1_000) } });
+    peer.link.send({
+      type: "build",
+      number: 1,
+      spec: { build, space: "alice/app", commit: "0".repeat(40), repository: "/nowhere", limitMs: durationMs(1_000) },
+    });
     await eventually("a second outcome", () => peer.all("build-done").length === 2);
     assert.deepEqual(peer.all("build-done")[1]?.outcome, outcome);
   });
@@ -142,15 +185,28 @@ describe("an agent", () => {
     assert.ok(ready.socket);
     peer.link.send({ type: "read-log", read: "1", replica: spec.replica, from: 1, limit: 100 });
     const part = await peer.first("log");
-    assert.ok(part.lines.some(({ text, source }) => source === "app" && text.startsWith("listening")), JSON.stringify(part));
+    assert.ok(
+      part.lines.some(({ text, source }) => source === "app" && text.startsWith("listening")),
+      JSON.stringify(part),
+    );
     peer.link.send({ type: "stop-replica", replica: spec.replica, graceMs: durationMs(2_000), why: "paused" });
     await peer.status(({ replica, phase }) => replica === spec.replica && phase === "stopped");
     await eventually("the entries", () => peer.entries(spec.replica).includes("replica.stop done"));
     assert.deepEqual(peer.entries(spec.replica), ["replica.start took", "replica.ready done", "replica.stop done"]);
     assert.equal(new Set(peer.all("replica").map(({ status }) => status.replica)).size, 1);
-    for (const [read, from] of [["2", 1], ["3", part.next]] as const) peer.link.send({ type: "read-log", read, replica: spec.replica, from, limit: 100 });
+    for (const [read, from] of [
+      ["2", 1],
+      ["3", part.next],
+    ] as const)
+      peer.link.send({ type: "read-log", read, replica: spec.replica, from, limit: 100 });
     assert.deepEqual((await peer.first("log", ({ read }) => read === "2")).lines, part.lines);
-    assert.deepEqual(await peer.first("log", ({ read }) => read === "3"), { type: "log", read: "3", lines: [], next: part.next, complete: true });
+    assert.deepEqual(await peer.first("log", ({ read }) => read === "3"), {
+      type: "log",
+      read: "3",
+      lines: [],
+      next: part.next,
+      complete: true,
+    });
   });
 
   test("an app that exits is started again as another replica, until it is a crash loop", async () => {
@@ -162,9 +218,21 @@ describe("an agent", () => {
     assert.match(last.end?.says ?? "", /ended 3 times within 10 minutes and is not started again/);
     const chain = [...new Set(peer.all("replica").map(({ status }) => status.replica))];
     assert.equal(chain.length, 3);
-    assert.deepEqual(chain.map((replica) => peer.all("replica").find(({ status }) => status.replica === replica)?.status.previous), [undefined, chain[0], chain[1]]);
-    const ends = chain.map((replica) => peer.all("replica").findLast(({ status }) => status.replica === replica)?.status.end);
-    assert.deepEqual(ends.map((end) => [end?.code, end?.exitCode]), [["app/exit", 3], ["app/exit", 3], ["app/crash-loop", 3]]);
+    assert.deepEqual(
+      chain.map((replica) => peer.all("replica").find(({ status }) => status.replica === replica)?.status.previous),
+      [undefined, chain[0], chain[1]],
+    );
+    const ends = chain.map(
+      (replica) => peer.all("replica").findLast(({ status }) => status.replica === replica)?.status.end,
+    );
+    assert.deepEqual(
+      ends.map((end) => [end?.code, end?.exitCode]),
+      [
+        ["app/exit", 3],
+        ["app/exit", 3],
+        ["app/crash-loop", 3],
+      ],
+    );
     await eventually("the entries", () => peer.entries(last.replica).includes("replica.exit failed"));
     assert.deepEqual(peer.entries(last.replica), ["replica.start took", "replica.ready failed", "replica.exit failed"]);
   });
@@ -175,7 +243,9 @@ describe("an agent", () => {
     const spec = startSpec(await node.release(peer, listens));
     peer.link.send({ type: "start-replica", spec });
     await peer.status(({ phase }) => phase === "ready");
-    const shim = JSON.parse(await readFile(join(node.folder, "replicas", spec.replica, "shim.json"), "utf8")) as { pid: number };
+    const shim = JSON.parse(await readFile(join(node.folder, "replicas", spec.replica, "shim.json"), "utf8")) as {
+      pid: number;
+    };
     process.kill(shim.pid, "SIGKILL");
     const lost = await peer.status(({ phase }) => phase === "lost");
     assert.deepEqual([lost.replica, lost.end?.code], [spec.replica, "runtime/shim-lost"]);
@@ -193,7 +263,10 @@ describe("an agent", () => {
     await first.agent.close("keep");
     const { peer } = await node.start();
     const hello = peer.heard[0] as Heard<"hello">;
-    assert.deepEqual(hello.replicas.map(({ replica, phase }) => [replica, phase]), [[spec.replica, "ready"]]);
+    assert.deepEqual(
+      hello.replicas.map(({ replica, phase }) => [replica, phase]),
+      [[spec.replica, "ready"]],
+    );
   });
 
   test("goes on over another connection: what runs is in its hello, and the server's answer brings the rest", async () => {
@@ -207,7 +280,10 @@ describe("an agent", () => {
     const next = new Peer(server);
     agent.connect(link);
     const hello = await next.first("hello");
-    assert.deepEqual(hello.replicas.map(({ replica, phase }) => [replica, phase]), [[spec.replica, "ready"]]);
+    assert.deepEqual(
+      hello.replicas.map(({ replica, phase }) => [replica, phase]),
+      [[spec.replica, "ready"]],
+    );
     assert.ok((await next.first("build-done")).outcome.ok);
     next.link.send({ type: "stop-replica", replica: spec.replica, graceMs: durationMs(2_000), why: "paused" });
     await next.status(({ phase }) => phase === "stopped");
@@ -222,7 +298,10 @@ describe("an agent", () => {
     await first.agent.close("stop");
     await first.peer.status(({ phase }) => phase === "stopped");
     const second = await node.start();
-    assert.deepEqual((second.peer.heard[0] as Heard<"hello">).replicas.map(({ phase }) => phase), ["stopped"]);
+    assert.deepEqual(
+      (second.peer.heard[0] as Heard<"hello">).replicas.map(({ phase }) => phase),
+      ["stopped"],
+    );
     await second.agent.close("keep");
     assert.deepEqual(((await node.start()).peer.heard[0] as Heard<"hello">).replicas, []);
   });
@@ -244,7 +323,18 @@ describe("an agent", () => {
     await using node = await testNode();
     const first = await node.start();
     const grant = (number: number, fence: number) =>
-      ({ type: "grant", number, call: `c_${number}`, replica: "p_gone", slots: ["n1/0/0"], fence, warm: false, device: { index: 0, uuid: "u" }, leaseMs: 1, attachWithinMs: 1 }) as const;
+      ({
+        type: "grant",
+        number,
+        call: `c_${number}`,
+        replica: "p_gone",
+        slots: ["n1/0/0"],
+        fence,
+        warm: false,
+        device: { index: 0, uuid: "u" },
+        leaseMs: 1,
+        attachWithinMs: 1,
+      }) as const;
     first.peer.link.send(grant(1, 5));
     await first.peer.first("heartbeat", ({ tookGrants }) => tookGrants === 1);
     await first.agent.close("keep");

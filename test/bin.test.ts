@@ -11,8 +11,11 @@ const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.
 describe("bin/waybill.js", () => {
   claims(process.execPath, false);
 
-  const older = ["/usr/bin/node", "/usr/local/bin/node"].find((path) => existsSync(path) && majorOf(path) >= 20 && majorOf(path) < 26);
-  describe("under an older Node", () => claims(older ?? process.execPath, older ? false : "this machine has no Node 20 to 25 beside the shipped one"));
+  const older = ["/usr/bin/node", "/usr/local/bin/node"].find(
+    (path) => existsSync(path) && majorOf(path) >= 20 && majorOf(path) < 26,
+  );
+  describe("under an older Node", () =>
+    claims(older ?? process.execPath, older ? false : "this machine has no Node 20 to 25 beside the shipped one"));
 });
 
 function claims(node: string, skip: string | false): void {
@@ -32,6 +35,8 @@ function majorOf(node: string): number {
 
 async function run(node: string, args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
   return await new Promise((resolve) => {
-    execFile(node, [bin, ...args], { timeout: 20_000 }, (error, out, err) => resolve({ code: error ? Number(error.code) : 0, out, err }));
+    execFile(node, [bin, ...args], { timeout: 20_000 }, (error, out, err) =>
+      resolve({ code: error ? Number(error.code) : 0, out, err }),
+    );
   });
 }

@@ -12,7 +12,12 @@ import { testWorkshop, type TestWorkshop } from "./support/commits.ts";
 
 const readme = (...lines: readonly string[]): string => `---\n${lines.join("\n")}\n---\n`;
 const packageJson = (members: object): string => JSON.stringify({ name: "app", private: true, ...members });
-const lockfile = JSON.stringify({ name: "app", lockfileVersion: 3, requires: true, packages: { "": { name: "app", hasInstallScript: true } } });
+const lockfile = JSON.stringify({
+  name: "app",
+  lockfileVersion: 3,
+  requires: true,
+  packages: { "": { name: "app", hasInstallScript: true } },
+});
 const node = { "README.md": readme("sdk: node", "title: Demo", "app_port: 8080"), "server.js": "console.log('up')\n" };
 const start = { start: "node server.js" };
 
@@ -32,10 +37,16 @@ const releasesOf = (shop: TestWorkshop): readonly string[] => readdirSync(join(s
 describe("a node Space", () => {
   test("without dependencies becomes a release, and its log says so from the first line on", async () => {
     await using shop = await testWorkshop();
-    const { outcome, log, steps, build } = await shop.build({ ...node, "package.json": packageJson({ scripts: start }) });
+    const { outcome, log, steps, build } = await shop.build({
+      ...node,
+      "package.json": packageJson({ scripts: start }),
+    });
     const { release, settings } = built(outcome);
     assert.deepEqual(steps, ["fetch done", "configure done", "install done", "check done", "publish done"]);
-    assert.match(log, /^builds alice\/app at [0-9a-f]{40}\n3 files\nsdk node, Demo\nnothing to install: package\.json names no packages\n/);
+    assert.match(
+      log,
+      /^builds alice\/app at [0-9a-f]{40}\n3 files\nsdk node, Demo\nnothing to install: package\.json names no packages\n/,
+    );
     assert.deepEqual([settings["appPort"], settings["title"]], [8080, "Demo"]);
     const manifest = await readRelease(shop.tools.folder, release);
     assert.equal(manifest?.build, build);
@@ -48,7 +59,13 @@ describe("a node Space", () => {
   test("gets the platform's SDK as plain JavaScript that Node runs under node_modules", async () => {
     await using shop = await testWorkshop();
     const sdk = { version: "1.2.3", write: (folder: string) => writeSdkPackage(folder, "1.2.3") };
-    const files = { ...node, "package.json": packageJson({ type: "module", scripts: { ...start, build: "node -e \"import('waybill').then(m => console.log('gpu is', typeof m.gpu))\"" } }) };
+    const files = {
+      ...node,
+      "package.json": packageJson({
+        type: "module",
+        scripts: { ...start, build: "node -e \"import('waybill').then(m => console.log('gpu is', typeof m.gpu))\"" },
+      }),
+    };
     const { outcome, log, steps } = await shop.build(files, { tools: { sdk } });
     const { release } = built(outcome);
     assert.match(log, /^SDK: waybill 1\.2\.3 of this platform, put into node_modules\/waybill$/m);
@@ -66,10 +83,18 @@ describe("a node Space", () => {
 
   test("all problems of the settings and of package.json are said at once, before anything is installed", async () => {
     await using shop = await testWorkshop();
-    const { outcome, log, steps } = await shop.build({ "README.md": readme("sdk: node", "app_port: 0", "pinned: 7"), "package.json": "{" });
+    const { outcome, log, steps } = await shop.build({
+      "README.md": readme("sdk: node", "app_port: 0", "pinned: 7"),
+      "package.json": "{",
+    });
     const { code, step, because } = failed(outcome);
     assert.deepEqual([code, step, because.length], ["build/config-invalid", "configure", 3]);
-    for (const says of [/README\.md line 3: app_port is 0/, /README\.md line 4: pinned is 7/, /package\.json is not JSON/]) assert.match(log, says);
+    for (const says of [
+      /README\.md line 3: app_port is 0/,
+      /README\.md line 4: pinned is 7/,
+      /package\.json is not JSON/,
+    ])
+      assert.match(log, says);
     assert.deepEqual(steps, ["fetch done", "configure failed"]);
     assert.deepEqual(releasesOf(shop), []);
   });
@@ -77,7 +102,9 @@ describe("a node Space", () => {
   test("a missing start script and a missing README are said with what to write", async () => {
     await using shop = await testWorkshop();
     const noStart = failed((await shop.build({ ...node, "package.json": packageJson({}) })).outcome);
-    assert.deepEqual(noStart.because, ['package.json has no `start` script; write for example `"scripts": { "start": "node server.js" }`']);
+    assert.deepEqual(noStart.because, [
+      'package.json has no `start` script; write for example `"scripts": { "start": "node server.js" }`',
+    ]);
     const noReadme = failed((await shop.build({ "package.json": packageJson({ scripts: start }) })).outcome);
     assert.equal(noReadme.code, "build/config-invalid");
     assert.match(noReadme.says, /there is no README\.md; write one/);
@@ -85,16 +112,28 @@ describe("a node Space", () => {
 
   test("an sdk that is not built here has its own code", async () => {
     await using shop = await testWorkshop();
-    assert.equal(failed((await shop.build({ "README.md": readme("sdk: gradio"), "app.py": "" })).outcome).code, "build/no-builder");
+    assert.equal(
+      failed((await shop.build({ "README.md": readme("sdk: gradio"), "app.py": "" })).outcome).code,
+      "build/no-builder",
+    );
   });
 
   test("a failing install script fails the step with its last words", async () => {
     await using shop = await testWorkshop();
-    const files = { ...node, "package.json": packageJson({ scripts: { ...start, preinstall: "echo reason one && echo reason two >&2 && exit 3" } }), "package-lock.json": lockfile };
+    const files = {
+      ...node,
+      "package.json": packageJson({
+        scripts: { ...start, preinstall: "echo reason one && echo reason two >&2 && exit 3" },
+      }),
+      "package-lock.json": lockfile,
+    };
     const { outcome, log, steps } = await shop.build(files);
     const { code, step, says, because } = failed(outcome);
     assert.deepEqual([code, step, says], ["build/step-failed", "install", "install ended with exit code 3"]);
-    assert.ok(because.some((line) => line.includes("reason two")), because.join("\n"));
+    assert.ok(
+      because.some((line) => line.includes("reason two")),
+      because.join("\n"),
+    );
     assert.match(log, /^\$ npm ci /m);
     assert.equal(steps.at(-1), "install failed");
     assert.deepEqual(releasesOf(shop), []);
@@ -117,10 +156,18 @@ const daemon = "setsid sleep 300 > /dev/null 2>&1 &";
 describe("what a step starts", () => {
   test("is ended with it at its deadline, whole", async () => {
     await using shop = await testWorkshop();
-    const files = { ...node, "package.json": packageJson({ scripts: { ...start, build: `${daemon} echo begun; sleep 300` } }) };
-    const { outcome, build } = await shop.build(files, { tools: { limits: { fetchMs: 60_000, installMs: 60_000, buildMs: 2_000 } } });
+    const files = {
+      ...node,
+      "package.json": packageJson({ scripts: { ...start, build: `${daemon} echo begun; sleep 300` } }),
+    };
+    const { outcome, build } = await shop.build(files, {
+      tools: { limits: { fetchMs: 60_000, installMs: 60_000, buildMs: 2_000 } },
+    });
     const { code, step, says, because } = failed(outcome);
-    assert.deepEqual([code, step, says], ["build/step-timeout", "build", "build ran past its limit of 2 s and was ended"]);
+    assert.deepEqual(
+      [code, step, says],
+      ["build/step-timeout", "build", "build ran past its limit of 2 s and was ended"],
+    );
     assert.ok(because.includes("begun"), because.join("\n"));
     assert.deepEqual(membersOf({ group: null, marker: buildMarker(build) }), []);
   });
@@ -128,8 +175,12 @@ describe("what a step starts", () => {
   test("is ended when the build is cancelled", async () => {
     await using shop = await testWorkshop();
     const cancel = new AbortController();
-    const files = { ...node, "package.json": packageJson({ scripts: { ...start, build: `${daemon} echo begun; sleep 300` } }) };
-    const onLine = ({ stream, text }: { stream: string; text: string }) => stream === "out" && text === "begun" && cancel.abort(new Error("superseded"));
+    const files = {
+      ...node,
+      "package.json": packageJson({ scripts: { ...start, build: `${daemon} echo begun; sleep 300` } }),
+    };
+    const onLine = ({ stream, text }: { stream: string; text: string }) =>
+      stream === "out" && text === "begun" && cancel.abort(new Error("superseded"));
     const { outcome, build } = await shop.build(files, { signal: cancel.signal, onLine });
     assert.equal(failed(outcome).says, "the build was stopped: superseded");
     assert.deepEqual(membersOf({ group: null, marker: buildMarker(build) }), []);
@@ -148,8 +199,13 @@ describe("what a step starts", () => {
   test("and hid from us, with our pipes in its hands, does not hold up the build", async () => {
     await using shop = await testWorkshop();
     const hidden = "env -i /usr/bin/setsid /bin/sleep 300 & echo $! > hidden";
-    const { outcome } = await shop.build({ ...node, "package.json": packageJson({ scripts: { ...start, build: hidden } }) });
-    const pid = Number(readFileSync(join(releaseFolderOf(shop.tools.folder, built(outcome).release), "app/hidden"), "utf8"));
+    const { outcome } = await shop.build({
+      ...node,
+      "package.json": packageJson({ scripts: { ...start, build: hidden } }),
+    });
+    const pid = Number(
+      readFileSync(join(releaseFolderOf(shop.tools.folder, built(outcome).release), "app/hidden"), "utf8"),
+    );
     // It still runs, or the build had simply waited for it.
     assert.ok(process.kill(pid, "SIGKILL"));
   });
@@ -158,7 +214,11 @@ describe("what a step starts", () => {
     await using shop = await testWorkshop();
     const build = "b_lost";
     mkdirSync(join(shop.tools.folder, "releases", `.building-${build}`), { recursive: true });
-    const orphan = spawn("sleep", ["300"], { detached: true, stdio: "ignore", env: { PATH: "/usr/bin:/bin", WAYBILL_BUILD: build } });
+    const orphan = spawn("sleep", ["300"], {
+      detached: true,
+      stdio: "ignore",
+      env: { PATH: "/usr/bin:/bin", WAYBILL_BUILD: build },
+    });
     const gone = new Promise((resolve) => orphan.once("exit", (_code, signal) => resolve(signal)));
     assert.deepEqual(await createBuilder(shop.tools).recover(), [build]);
     assert.equal(await gone, "SIGTERM");
@@ -180,26 +240,47 @@ describe("a static Space", () => {
     assert.deepEqual(steps, ["fetch done", "configure done", "check done", "publish done"]);
     const manifest = await readRelease(shop.tools.folder, release);
     assert.deepEqual([manifest?.argv, manifest?.staticFolder, manifest?.title], [null, ".", "alice/app"]);
-    assert.equal(readFileSync(join(releaseFolderOf(shop.tools.folder, release), "app/index.html"), "utf8"), "<h1>hi</h1>");
+    assert.equal(
+      readFileSync(join(releaseFolderOf(shop.tools.folder, release), "app/index.html"), "utf8"),
+      "<h1>hi</h1>",
+    );
   });
 
   test("may be made by its build command", async () => {
     await using shop = await testWorkshop();
-    const files = { "README.md": readme("sdk: static", "app_build_command: mkdir dist && echo made > dist/index.html", "static_folder: dist") };
+    const files = {
+      "README.md": readme(
+        "sdk: static",
+        "app_build_command: mkdir dist && echo made > dist/index.html",
+        "static_folder: dist",
+      ),
+    };
     const { release } = built((await shop.build(files)).outcome);
-    assert.equal(readFileSync(join(releaseFolderOf(shop.tools.folder, release), "app/dist/index.html"), "utf8"), "made\n");
+    assert.equal(
+      readFileSync(join(releaseFolderOf(shop.tools.folder, release), "app/dist/index.html"), "utf8"),
+      "made\n",
+    );
   });
 
   test("without index.html is refused with where it was looked for", async () => {
     await using shop = await testWorkshop();
-    const { outcome } = await shop.build({ "README.md": readme("sdk: static", "static_folder: site"), "index.html": "" });
+    const { outcome } = await shop.build({
+      "README.md": readme("sdk: static", "static_folder: site"),
+      "index.html": "",
+    });
     assert.deepEqual([failed(outcome).code, failed(outcome).step], ["build/config-invalid", "check"]);
     assert.match(failed(outcome).says, /there is no site\/index\.html/);
   });
 
   test("whose folder is made to lead out of the app is refused", async () => {
     await using shop = await testWorkshop();
-    const files = { "README.md": readme("sdk: static", "app_build_command: mkdir ../tmp/x && touch ../tmp/x/index.html && ln -s ../tmp/x dist", "static_folder: dist") };
+    const files = {
+      "README.md": readme(
+        "sdk: static",
+        "app_build_command: mkdir ../tmp/x && touch ../tmp/x/index.html && ln -s ../tmp/x dist",
+        "static_folder: dist",
+      ),
+    };
     assert.match(failed((await shop.build(files)).outcome).says, /leads out of the app's folder/);
   });
 });

@@ -33,7 +33,11 @@ interface Ran {
   readonly err: string;
 }
 
-async function waybill(args: readonly string[], env: Record<string, string> = {}, signal = new AbortController().signal): Promise<Ran> {
+async function waybill(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  signal = new AbortController().signal,
+): Promise<Ran> {
   let [out, err] = ["", ""];
   const code = await runCli(args, {
     version: "1.2.3",
@@ -49,7 +53,16 @@ async function waybill(args: readonly string[], env: Record<string, string> = {}
   return { code, out, err };
 }
 
-const quota = { account: "alice", tier: "free", usedMs: 412, heldMs: 10_000, limitMs: 300_000, leftMs: 289_588, resetsAt: "2026-11-22T18:04:00.000Z", index: 9 };
+const quota = {
+  account: "alice",
+  tier: "free",
+  usedMs: 412,
+  heldMs: 10_000,
+  limitMs: 300_000,
+  leftMs: 289_588,
+  resetsAt: "2026-11-22T18:04:00.000Z",
+  index: 9,
+};
 
 describe("waybill", () => {
   test("--json prints one document and nothing else", async () => {
@@ -61,7 +74,13 @@ describe("waybill", () => {
 
   test("a refusal is a problem on stdout with --json, and the error form on stderr without", async () => {
     api.routes.set("GET /api/explain/c_9", (response: never) =>
-      problem(response, { status: 404, detail: "There is no record of c_9.", boundary: "control", code: "not-found", next: "Check the id." }),
+      problem(response, {
+        status: 404,
+        detail: "There is no record of c_9.",
+        boundary: "control",
+        code: "not-found",
+        next: "Check the id.",
+      }),
     );
     const json = await waybill(["explain", "c_9", "--json"]);
     assert.equal(json.code, 3);
@@ -85,7 +104,9 @@ describe("waybill", () => {
   ];
   for (const [status, boundary, expected] of refusals) {
     test(`a ${status} of ${boundary} ends with ${expected}`, async () => {
-      api.routes.set("GET /api/status", (response: never) => problem(response, { status, detail: "no", boundary, code: "x" }));
+      api.routes.set("GET /api/status", (response: never) =>
+        problem(response, { status, detail: "no", boundary, code: "x" }),
+      );
       assert.equal((await waybill(["status"])).code, expected);
     });
   }
@@ -98,7 +119,15 @@ describe("waybill", () => {
   });
 
   test("wrong usage ends with 2 and names what is wrong, also as JSON", async () => {
-    for (const args of [["nonsense"], ["quota", "--nonsense"], ["deploy", "."], ["deploy", ".", "--space", "x"], [], ["pool", "set", "main"], ["pool", "set", "main", "--queue-limit", "soon"]]) {
+    for (const args of [
+      ["nonsense"],
+      ["quota", "--nonsense"],
+      ["deploy", "."],
+      ["deploy", ".", "--space", "x"],
+      [],
+      ["pool", "set", "main"],
+      ["pool", "set", "main", "--queue-limit", "soon"],
+    ]) {
       const { code, out, err } = await waybill(args);
       assert.deepEqual([code, out], [2, ""], args.join(" "));
       assert.match(err, /^error\[cli\/[a-z-]+\]: .+\n/, args.join(" "));
@@ -110,7 +139,23 @@ describe("waybill", () => {
   test("help lists every command, and help of one says what it does", async () => {
     const { code, out } = await waybill(["--help"]);
     assert.equal(code, 0);
-    for (const name of ["up", "deploy", "space", "logs", "requests", "calls", "quota", "explain", "receipt", "token", "pool", "gpu", "status", "whoami", "version"]) {
+    for (const name of [
+      "up",
+      "deploy",
+      "space",
+      "logs",
+      "requests",
+      "calls",
+      "quota",
+      "explain",
+      "receipt",
+      "token",
+      "pool",
+      "gpu",
+      "status",
+      "whoami",
+      "version",
+    ]) {
       assert.match(out, new RegExp(`^  ${name} `, "m"));
     }
     assert.match((await waybill(["pool", "set", "--help"])).out, /--queue-limit <length>/);
@@ -122,9 +167,22 @@ describe("waybill", () => {
   });
 
   test("up hands its options over", async () => {
-    const { code } = await waybill(["up", "--data", "d", "--port", "0", "--simulate-gpus", "2x2", "--sandbox", "none", "--json"]);
+    const { code } = await waybill([
+      "up",
+      "--data",
+      "d",
+      "--port",
+      "0",
+      "--simulate-gpus",
+      "2x2",
+      "--sandbox",
+      "none",
+      "--json",
+    ]);
     assert.equal(code, 0);
-    assert.deepEqual(ups, [{ data: "d", port: 0, host: undefined, simulateGpus: { devices: 2, slots: 2 }, sandbox: "none", json: true }]);
+    assert.deepEqual(ups, [
+      { data: "d", port: 0, host: undefined, simulateGpus: { devices: 2, slots: 2 }, sandbox: "none", json: true },
+    ]);
   });
 
   test("the address comes from the flag, then the environment, then the saved sign-in, whose token stays with its address", async () => {
@@ -143,93 +201,189 @@ describe("waybill", () => {
 
   test("deploy sends the folder, tells the build, and prints the address", async () => {
     await app();
-    api.routes.set("POST /api/spaces/alice/demo/commit/main", { success: true, commitOid: "c".repeat(40), commitUrl: "", hookOutput: "", pullRequestUrl: null, build: "b_1" });
+    api.routes.set("POST /api/spaces/alice/demo/commit/main", {
+      success: true,
+      commitOid: "c".repeat(40),
+      commitUrl: "",
+      hookOutput: "",
+      pullRequestUrl: null,
+      build: "b_1",
+    });
     api.routes.set("GET /api/builds/b_1", build);
     api.routes.set("GET /api/builds/b_1/log?follow=1", log(["queued", "added 3 packages"]));
     let asked = 0;
     api.routes.set("GET /api/spaces/alice/demo", (response: never) => {
       asked++;
-      if (asked === 1) return problem(response, { status: 404, detail: "none", boundary: "route", code: "no-such-space" });
+      if (asked === 1)
+        return problem(response, { status: 404, detail: "none", boundary: "route", code: "no-such-space" });
       const view = asked === 2 ? { ...space, state: "starting", says: "Waits for port 7860." } : space;
       return (response as { end(text: string): void }).end(JSON.stringify(view));
     });
     const { code, out, err } = await waybill(["deploy", join(folder, "app"), "--space", "alice/demo"]);
     assert.equal(code, 0, err);
     assert.equal(out, "http://alice-demo.localhost:7070\n");
-    for (const part of ["sending 1 file, 15 B", `${url}/w/b_1`, "ok  queue         0.1 s", "ok  install       6.1 s", "build | added 3 packages", ">>  start", "running in 0 s"]) {
+    for (const part of [
+      "sending 1 file, 15 B",
+      `${url}/w/b_1`,
+      "ok  queue         0.1 s",
+      "ok  install       6.1 s",
+      "build | added 3 packages",
+      ">>  start",
+      "running in 0 s",
+    ]) {
       assert(err.includes(part), `${part} in\n${err}`);
     }
-    const commit = api.received.find(({ method }) => method === "POST")!.body.trimEnd().split("\n").map((line) => JSON.parse(line) as { key: string });
-    assert.deepEqual(commit.map(({ key }) => key), ["header", "file"]);
+    const commit = api.received
+      .find(({ method }) => method === "POST")!
+      .body.trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { key: string });
+    assert.deepEqual(
+      commit.map(({ key }) => key),
+      ["header", "file"],
+    );
     asked = 0;
     const json = await waybill(["deploy", join(folder, "app"), "--space", "alice/demo", "--json"]);
     assert.equal(json.err, "");
-    assert.deepEqual(JSON.parse(json.out), { space: "alice/demo", addresses: space.addresses, build: { id: "b_1", outcome: "ok" }, state: "running" });
+    assert.deepEqual(JSON.parse(json.out), {
+      space: "alice/demo",
+      addresses: space.addresses,
+      build: { id: "b_1", outcome: "ok" },
+      state: "running",
+    });
   });
 
   test("a deploy that fails ends with 1, its document and, for people, the reason", async () => {
     await app();
-    const failedBuild = { ...build, stage: "failed", outcome: "failed", code: "build/step-failed", says: "install ended with exit code 1", because: ["package.json: no such package"], steps: [{ name: "install", state: "failed", tookMs: 900 }] };
-    api.routes.set("POST /api/spaces/alice/demo/commit/main", { success: true, commitOid: "c".repeat(40), commitUrl: "", hookOutput: "", pullRequestUrl: null, build: "b_1" });
+    const failedBuild = {
+      ...build,
+      stage: "failed",
+      outcome: "failed",
+      code: "build/step-failed",
+      says: "install ended with exit code 1",
+      because: ["package.json: no such package"],
+      steps: [{ name: "install", state: "failed", tookMs: 900 }],
+    };
+    api.routes.set("POST /api/spaces/alice/demo/commit/main", {
+      success: true,
+      commitOid: "c".repeat(40),
+      commitUrl: "",
+      hookOutput: "",
+      pullRequestUrl: null,
+      build: "b_1",
+    });
     api.routes.set("GET /api/builds/b_1", failedBuild);
     api.routes.set("GET /api/builds/b_1/log?follow=1", log(["queued"]));
     api.routes.set("GET /api/spaces/alice/demo", { ...space, state: "failed", build: failedBuild, addresses: [] });
     const json = await waybill(["deploy", join(folder, "app"), "--space", "alice/demo", "--json"]);
     assert.equal(json.code, 1);
-    assert.deepEqual(JSON.parse(json.out), { space: "alice/demo", addresses: [], build: { id: "b_1", outcome: "failed" }, state: "failed" });
+    assert.deepEqual(JSON.parse(json.out), {
+      space: "alice/demo",
+      addresses: [],
+      build: { id: "b_1", outcome: "failed" },
+      state: "failed",
+    });
     const text = await waybill(["deploy", join(folder, "app"), "--space", "alice/demo"]);
     assert.deepEqual([text.code, text.out], [1, ""]);
     const form = text.err.slice(text.err.indexOf("error["));
-    assert.equal(form, [
-      "error[build/step-failed]: install ended with exit code 1",
-      "  where     build.step install; owner ● app",
-      "  because   package.json: no such package",
-      "  evidence  b_1, 2 log lines",
-      "  charged   nothing",
-      "  try       Read the last lines of the build log, correct the app and deploy again; all of it:",
-      "            waybill explain b_1",
-      "",
-    ].join("\n"));
+    assert.equal(
+      form,
+      [
+        "error[build/step-failed]: install ended with exit code 1",
+        "  where     build.step install; owner ● app",
+        "  because   package.json: no such package",
+        "  evidence  b_1, 2 log lines",
+        "  charged   nothing",
+        "  try       Read the last lines of the build log, correct the app and deploy again; all of it:",
+        "            waybill explain b_1",
+        "",
+      ].join("\n"),
+    );
   });
 
   test("a deploy whose app exits at its start ends with 1 and the app's own end, though the release before it still runs", async () => {
     await app();
-    api.routes.set("POST /api/spaces/alice/demo/commit/main", { success: true, commitOid: "c".repeat(40), commitUrl: "", hookOutput: "", pullRequestUrl: null, build: "b_1" });
+    api.routes.set("POST /api/spaces/alice/demo/commit/main", {
+      success: true,
+      commitOid: "c".repeat(40),
+      commitUrl: "",
+      hookOutput: "",
+      pullRequestUrl: null,
+      build: "b_1",
+    });
     api.routes.set("GET /api/builds/b_1", build);
     api.routes.set("GET /api/builds/b_1/log?follow=1", log(["queued"]));
     let asked = 0;
-    const fresh = { id: "rep_2", phase: "exited", since: space.since, says: "The app's process ended with exit code 3." };
+    const fresh = {
+      id: "rep_2",
+      phase: "exited",
+      since: space.since,
+      says: "The app's process ended with exit code 3.",
+    };
     api.routes.set("GET /api/spaces/alice/demo", (response: { end(text: string): void }) =>
       response.end(JSON.stringify(asked++ < 2 ? space : { ...space, replicas: [...space.replicas, fresh] })),
     );
     const { code, out, err } = await waybill(["deploy", join(folder, "app"), "--space", "alice/demo"]);
     assert.deepEqual([code, out], [1, ""]);
-    assert.match(err, /error\[runtime\/start-failed\]: The app's process ended with exit code 3\. The release before it still runs\.\n/);
+    assert.match(
+      err,
+      /error\[runtime\/start-failed\]: The app's process ended with exit code 3\. The release before it still runs\.\n/,
+    );
     assert.match(err, /Read its log with `waybill logs alice\/demo`/);
   });
 
   test("logs are JSON Lines with a type, and a hole in the numbers is said", async () => {
     api.routes.set("GET /api/spaces/alice/demo/logs", (response: { end(text: string): void }) =>
-      response.end([1, 2, 5, 0, 1].map((n) => `${JSON.stringify({ n, at: "2026-11-22T12:00:07.311Z", source: "app", stream: "out", text: `line ${n}` })}\n`).join("")),
+      response.end(
+        [1, 2, 5, 0, 1]
+          .map(
+            (n) =>
+              `${JSON.stringify({ n, at: "2026-11-22T12:00:07.311Z", source: "app", stream: "out", text: `line ${n}` })}\n`,
+          )
+          .join(""),
+      ),
     );
     const text = await waybill(["logs", "alice/demo"]);
-    assert.equal(text.out, "12:00:07.311 app     line 1\n12:00:07.311 app     line 2\n-- app lines 3-4 missing --\n12:00:07.311 app     line 5\n12:00:07.311 app     line 0\n12:00:07.311 app     line 1\n");
+    assert.equal(
+      text.out,
+      "12:00:07.311 app     line 1\n12:00:07.311 app     line 2\n-- app lines 3-4 missing --\n12:00:07.311 app     line 5\n12:00:07.311 app     line 0\n12:00:07.311 app     line 1\n",
+    );
     const lines = (await waybill(["logs", "alice/demo", "--json"])).out.trimEnd().split("\n");
-    assert.deepEqual(lines.map((line) => (JSON.parse(line) as { type: string; n: number }).type), Array(5).fill("line"));
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as { type: string; n: number }).type),
+      Array(5).fill("line"),
+    );
   });
 
   test("Ctrl-C while following ends with 130", async () => {
     const stop = new AbortController();
-    api.routes.set("GET /api/spaces/alice/demo/logs?follow=1", (response: { writeHead(status: number): void; write(text: string): void }) => {
-      response.writeHead(200);
-      response.write(`${JSON.stringify({ n: 1, at: "2026-11-22T12:00:07.311Z", source: "app", stream: "out", text: "x" })}\n`);
-      setImmediate(() => stop.abort("SIGINT"));
-    });
+    api.routes.set(
+      "GET /api/spaces/alice/demo/logs?follow=1",
+      (response: { writeHead(status: number): void; write(text: string): void }) => {
+        response.writeHead(200);
+        response.write(
+          `${JSON.stringify({ n: 1, at: "2026-11-22T12:00:07.311Z", source: "app", stream: "out", text: "x" })}\n`,
+        );
+        setImmediate(() => stop.abort("SIGINT"));
+      },
+    );
     assert.equal((await waybill(["logs", "alice/demo", "-f"], {}, stop.signal)).code, 130);
   });
 
   test("pool set sends whole milliseconds, and token create prints the token alone", async () => {
-    api.routes.set("PATCH /api/pools/main", { name: "main", simulated: true, devices: 2, slots: 4, leased: 0, waiting: 0, queueLimitMs: 3_000, queueMax: 100, durationMaxMs: 120_000, attachWithinMs: 30_000, admission: "clip" });
+    api.routes.set("PATCH /api/pools/main", {
+      name: "main",
+      simulated: true,
+      devices: 2,
+      slots: 4,
+      leased: 0,
+      waiting: 0,
+      queueLimitMs: 3_000,
+      queueMax: 100,
+      durationMaxMs: 120_000,
+      attachWithinMs: 30_000,
+      admission: "clip",
+    });
     assert.equal((await waybill(["pool", "set", "main", "--queue-limit", "3s"])).code, 0);
     assert.deepEqual(JSON.parse(api.received[0]!.body), { queueLimitMs: 3_000 });
     api.routes.set("POST /api/tokens", { account: "bob", token: "hf_wbnew" });
@@ -244,14 +398,20 @@ describe("waybill", () => {
     await writeFile(file, JSON.stringify(signed));
     const alone = await waybill(["receipt", "verify", file, "--url", "http://127.0.0.1:9"]);
     assert.equal(alone.code, 0, alone.err + alone.out);
-    assert.match(alone.out, /unchanged since it was signed, by a key that only the file vouches for: alice was charged 0\.412 s for c_1\n$/);
+    assert.match(
+      alone.out,
+      /unchanged since it was signed, by a key that only the file vouches for: alice was charged 0\.412 s for c_1\n$/,
+    );
     api.routes.set("GET /api/keys", { keys: [publicKey] });
     const known = await waybill(["receipt", "verify", file]);
     assert.equal(known.code, 0);
     assert.match(known.out, /\ngenuine: alice was charged 0\.412 s for c_1\n$/);
     api.routes.set("GET /api/keys", { keys: [(await createReceiptKey()).publicKey] });
     assert.equal((await waybill(["receipt", "verify", file])).code, 1);
-    await writeFile(file, JSON.stringify({ ...signed, receipt: { ...signed.receipt, chargedMs: 411, releasedMs: 9_589 } }));
+    await writeFile(
+      file,
+      JSON.stringify({ ...signed, receipt: { ...signed.receipt, chargedMs: 411, releasedMs: 9_589 } }),
+    );
     const changed = await waybill(["receipt", "verify", file, "--offline", "--json"]);
     assert.equal(changed.code, 1);
     assert.equal((JSON.parse(changed.out) as { ok: boolean }).ok, false);
@@ -261,10 +421,15 @@ describe("waybill", () => {
 
 describe("WaybillClient", () => {
   test("fills up a refusal that is not a problem, and names who does not answer", async () => {
-    api.routes.set("GET /api/status", (response: { writeHead(status: number): { end(text: string): void } }) => response.writeHead(502).end("<html>"));
+    api.routes.set("GET /api/status", (response: { writeHead(status: number): { end(text: string): void } }) =>
+      response.writeHead(502).end("<html>"),
+    );
     const client = new WaybillClient({ url, token: null });
     await assert.rejects(client.status(), (error: ApiError) => {
-      assert.deepEqual([error.problem.code, error.problem.owner, error.problem.retry], ["http-502", "platform", "later"]);
+      assert.deepEqual(
+        [error.problem.code, error.problem.owner, error.problem.retry],
+        ["http-502", "platform", "later"],
+      );
       return error instanceof ApiError;
     });
     await assert.rejects(new WaybillClient({ url: "http://127.0.0.1:9", token: null }).status(), ServerUnreachable);
@@ -298,6 +463,8 @@ async function app(): Promise<void> {
 }
 
 function log(texts: readonly string[]): (response: { end(text: string): void }) => void {
-  const lines = texts.map((text, i) => JSON.stringify({ n: i + 1, at: "2026-11-22T12:00:00.000Z", source: "build", stream: "out", text }));
+  const lines = texts.map((text, i) =>
+    JSON.stringify({ n: i + 1, at: "2026-11-22T12:00:00.000Z", source: "build", stream: "out", text }),
+  );
   return (response) => response.end(`${lines.join("\n")}\n`);
 }

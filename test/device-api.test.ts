@@ -64,7 +64,13 @@ class Replica {
 
   grant(call: string, fields: Partial<Extract<ToAgent, { type: "grant" }>> = {}): number {
     const fence = ++this.#fence;
-    const rest = { slots: ["n1/0/1"], warm: false, device: { index: 0, uuid: "GPU-sim-0" }, leaseMs: 60_000, attachWithinMs: 30_000 };
+    const rest = {
+      slots: ["n1/0/1"],
+      warm: false,
+      device: { index: 0, uuid: "GPU-sim-0" },
+      leaseMs: 60_000,
+      attachWithinMs: 30_000,
+    };
     this.one.link.send({ type: "grant", number: fence, call, replica: "p", fence, ...rest, ...fields });
     return fence;
   }
@@ -74,14 +80,20 @@ class Replica {
   }
 
   ended(call: string, withinMs = 5_000): Promise<Extract<MeterReport, { kind: "ended" }>> {
-    return until(`${call} has ended`, () => this.reports().find((report) => report.kind === "ended" && report.call === call), withinMs) as Promise<
-      Extract<MeterReport, { kind: "ended" }>
-    >;
+    return until(
+      `${call} has ended`,
+      () => this.reports().find((report) => report.kind === "ended" && report.call === call),
+      withinMs,
+    ) as Promise<Extract<MeterReport, { kind: "ended" }>>;
   }
 
   /** A call granted to a fresh process and attached. */
   async running(command?: string, fields: Partial<Extract<ToAgent, { type: "grant" }>> = {}) {
-    const [pid, answer, request] = await Promise.all([this.worker(command), this.post("/schedule?taskId=1"), this.#grantNext(fields)]);
+    const [pid, answer, request] = await Promise.all([
+      this.worker(command),
+      this.post("/schedule?taskId=1"),
+      this.#grantNext(fields),
+    ]);
     const { allowToken } = JSON.parse(answer.text) as { allowToken: string };
     assert.equal((await this.post(`/allow?allowToken=${allowToken}&pid=${pid}`)).status, 200);
     return { call: request.call, allowToken, pid };
@@ -127,22 +139,35 @@ describe("a call", () => {
   test("is scheduled, granted at once, allowed, released, and metered by the shim's clock", async () => {
     const r = await replica();
     assert.equal((await r.post("/startup-report")).status, 200);
-    const asked = r.post("/schedule?cgroupPath=/p&taskId=77&enableQueue=true&tokenVersion=2&durationSeconds=30&token=a.b.c");
+    const asked = r.post(
+      "/schedule?cgroupPath=/p&taskId=77&enableQueue=true&tokenVersion=2&durationSeconds=30&token=a.b.c",
+    );
     const request = await r.scheduled();
     assert.deepEqual([request.task, request.declaredMs, request.size, request.token], ["77", 30_000, "large", "a.b.c"]);
     const fence = r.grant(request.call);
     const answer = await asked;
-    assert.deepEqual([answer.status, answer.headers["content-type"], answer.headers["x-approve-result"]], [200, "application/json", "approved"]);
+    assert.deepEqual(
+      [answer.status, answer.headers["content-type"], answer.headers["x-approve-result"]],
+      [200, "application/json", "approved"],
+    );
     const { allowToken, ...grant } = JSON.parse(answer.text) as Record<string, unknown>;
     assert.deepEqual(grant, { idle: false, nvidiaIndex: 1, nvidiaUUID: "GPU-sim-0" });
     const pid = await r.worker();
     assert.equal((await r.post(`/allow?allowToken=${allowToken}&pid=${pid}`)).status, 200);
-    assert.equal(unacknowledgedReports(r.one.plan.folder)[0]?.kind, "attached", "the report was on disk before the answer");
+    assert.equal(
+      unacknowledgedReports(r.one.plan.folder)[0]?.kind,
+      "attached",
+      "the report was on disk before the answer",
+    );
     assert.equal((await r.post(`/release?allowToken=${allowToken}&fail=false`)).status, 200);
     const end = await r.ended(request.call);
     assert.deepEqual([end.cause, end.workerAlive, end.unused, end.fence], ["returned", true, false, fence]);
     assert.ok(end.usedMs >= 0 && end.usedMs < 5_000 && Number.isInteger(end.usedMs));
-    assert.equal((await r.post(`/release?allowToken=${allowToken}&fail=false`)).status, 200, "a repeat gives the same answer");
+    assert.equal(
+      (await r.post(`/release?allowToken=${allowToken}&fail=false`)).status,
+      200,
+      "a repeat gives the same answer",
+    );
     assert.equal(r.reports().filter((report) => report.kind === "ended").length, 1);
     assert.ok(alive(pid), "the worker stays warm");
 
@@ -155,7 +180,9 @@ describe("a call", () => {
     assert.deepEqual([(await r.ended(second.call)).unused, (await r.ended(second.call)).workerAlive], [false, true]);
 
     r.one.link.send({ type: "clear", replica: "p", slot: "n1/0/1", fence: 2 });
-    await until("the slot is cleared", () => r.one.messages.find((message) => message.type === "cleared" && message.slot === "n1/0/1"));
+    await until("the slot is cleared", () =>
+      r.one.messages.find((message) => message.type === "cleared" && message.slot === "n1/0/1"),
+    );
     assert.equal(alive(pid), false);
   });
 
@@ -171,9 +198,15 @@ describe("a call", () => {
     assert.match(text, /^HTTP\/1\.1 200 OK[^]*content-type: text\/event-stream/i);
     assert.match(text, /x-queuing-reason: node/i);
     const events = client.reads.map((read) => read.split("event: ").length - 1);
-    assert.ok(events.every((count) => count <= 1), `no read holds two events: ${JSON.stringify(client.reads)}`);
+    assert.ok(
+      events.every((count) => count <= 1),
+      `no read holds two events: ${JSON.stringify(client.reads)}`,
+    );
     const chunks = client.reads.filter((read) => read.includes("event: "));
-    assert.ok(chunks.every((read) => read.endsWith("\n\n\r\n")), "each event is whole");
+    assert.ok(
+      chunks.every((read) => read.endsWith("\n\n\r\n")),
+      "each event is whole",
+    );
     assert.match(chunks.at(-1) ?? "", /event: succeeded\ndata: \{"idle":false/);
   });
 
@@ -189,9 +222,15 @@ describe("a call", () => {
       const { allowToken } = JSON.parse(/data: (.*)/.exec(told)?.[1] ?? "{}") as { allowToken: string };
       assert.equal((await r.post(`/allow?allowToken=${allowToken}&pid=${await r.worker()}`)).status, 200);
       assert.equal((await r.post(`/release?allowToken=${allowToken}&fail=false`)).status, 200);
-      assert.deepEqual([(await r.ended(request.call)).cause, (await r.ended(request.call)).unused], ["returned", false]);
+      assert.deepEqual(
+        [(await r.ended(request.call)).cause, (await r.ended(request.call)).unused],
+        ["returned", false],
+      );
     }
-    assert.equal(r.one.messages.some(({ type }) => type === "left"), false);
+    assert.equal(
+      r.one.messages.some(({ type }) => type === "left"),
+      false,
+    );
   });
 
   test("of our SDK that waits is told its place, and the reason when it is given up", async () => {
@@ -199,31 +238,68 @@ describe("a call", () => {
     const asked = r.post("/schedule?taskId=1&waybill=1");
     const request = await r.scheduled();
     const { call: id } = request;
-    r.one.link.send({ type: "queued", call: id, replica: "p", position: 2, of: 3, estimateMs: 900, says: "Two are ahead." });
+    r.one.link.send({
+      type: "queued",
+      call: id,
+      replica: "p",
+      position: 2,
+      of: 3,
+      estimateMs: 900,
+      says: "Two are ahead.",
+    });
     setTimeout(() => {
-      const refusal = { code: "gpu/queue-timeout", says: "Waited 60 s.", kind: "queue", leftMs: 0, askedMs: 60_000, waitMs: 0 } as const;
+      const refusal = {
+        code: "gpu/queue-timeout",
+        says: "Waited 60 s.",
+        kind: "queue",
+        leftMs: 0,
+        askedMs: 60_000,
+        waitMs: 0,
+      } as const;
       r.one.link.send({ type: "refuse", call: id, replica: "p", ...refusal });
     }, 2_600);
     const { text, status } = await asked;
     assert.equal(status, 200);
-    assert.match(text, /event: waiting\ndata: \{"call":"c_\w+","position":2,"of":3,"estimateMs":900,"says":"Two are ahead."\}\n\n/);
+    assert.match(
+      text,
+      /event: waiting\ndata: \{"call":"c_\w+","position":2,"of":3,"estimateMs":900,"says":"Two are ahead."\}\n\n/,
+    );
     const problem = JSON.parse(/event: failed\ndata: (.*)\n\n$/.exec(text)?.[1] ?? "{}") as Record<string, unknown>;
-    assert.deepEqual([problem["boundary"], problem["code"], problem["detail"], problem["waybill"]], ["gpu", "queue-timeout", "Waited 60 s.", id]);
+    assert.deepEqual(
+      [problem["boundary"], problem["code"], problem["detail"], problem["waybill"]],
+      ["gpu", "queue-timeout", "Waited 60 s.", id],
+    );
   });
 
   test("that is refused at once is told with the status that spaces understands", async () => {
     const r = await replica();
     const asked = r.post("/schedule?taskId=1&durationSeconds=60&token=t");
     const { call: id } = await r.scheduled();
-    const refusal = { code: "gpu/quota-exceeded", says: "No.", kind: "quota", leftMs: 5_000, askedMs: 60_000, waitMs: 7_000 } as const;
+    const refusal = {
+      code: "gpu/quota-exceeded",
+      says: "No.",
+      kind: "quota",
+      leftMs: 5_000,
+      askedMs: 60_000,
+      waitMs: 7_000,
+    } as const;
     r.one.link.send({ type: "refuse", call: id, replica: "p", ...refusal });
     const answer = await asked;
-    assert.deepEqual([answer.status, answer.headers["x-approve-result"], JSON.parse(answer.text)], [429, "quota-exceeded", { left: 5, wait: 7 }]);
+    assert.deepEqual(
+      [answer.status, answer.headers["x-approve-result"], JSON.parse(answer.text)],
+      [429, "quota-exceeded", { left: 5, wait: 7 }],
+    );
   });
 
   test("whose lease ends is gone within a second with all that it started, though it ignores TERM", async () => {
     const r = await replica();
-    const { call: id, allowToken, pid } = await r.running("trap '' TERM; sleep 1000 & setsid sleep 1001 & while true; do sleep 1; done", { leaseMs: 700 });
+    const {
+      call: id,
+      allowToken,
+      pid,
+    } = await r.running("trap '' TERM; sleep 1000 & setsid sleep 1001 & while true; do sleep 1; done", {
+      leaseMs: 700,
+    });
     const children = await until("its children run", () => {
       const found = processes.children(pid);
       return found.length >= 2 ? found : undefined;
@@ -239,13 +315,19 @@ describe("a call", () => {
     const r = await replica();
     const first = await r.running();
     process.kill(first.pid, "SIGKILL");
-    assert.deepEqual([(await r.ended(first.call)).cause, (await r.ended(first.call)).workerAlive], ["worker-killed", false]);
+    assert.deepEqual(
+      [(await r.ended(first.call)).cause, (await r.ended(first.call)).workerAlive],
+      ["worker-killed", false],
+    );
     const second = await r.running("exec sleep 1000", { slots: ["n1/0/2"] });
     process.kill(second.pid, "SIGTERM");
     await until("the worker is gone", () => !alive(second.pid));
     await r.post(`/release?allowToken=${second.allowToken}&fail=true&outcome=lost&exit=3`);
     const end = await r.ended(second.call);
-    assert.deepEqual([end.cause, /exit code 3|SIGTERM/.test(end.says)], [end.says.includes("SIGTERM") ? "worker-killed" : "worker-exit", true]);
+    assert.deepEqual(
+      [end.cause, /exit code 3|SIGTERM/.test(end.says)],
+      [end.says.includes("SIGTERM") ? "worker-killed" : "worker-exit", true],
+    );
   });
 
   test("whose worker goes with an app that the platform stops is ended by the platform, whatever the app says of it", async () => {
@@ -274,7 +356,11 @@ describe("a call", () => {
       assert.equal((await r.post(`/allow?allowToken=${allowToken}&pid=${pid}`)).status, 403, `pid ${pid}`);
     }
     assert.equal((await r.post(`/allow?allowToken=nope&pid=${await r.worker()}`)).status, 404);
-    assert.equal((await r.post(`/release?allowToken=${allowToken}&fail=false`)).status, 204, "never attached: not used");
+    assert.equal(
+      (await r.post(`/release?allowToken=${allowToken}&fail=false`)).status,
+      204,
+      "never attached: not used",
+    );
     assert.equal((await r.post(`/release?allowToken=${allowToken}&fail=false`)).status, 204);
   });
 
@@ -284,7 +370,10 @@ describe("a call", () => {
     assert.equal((await other.post(`/release?allowToken=${allowToken}&fail=false`)).status, 404);
     const stranger = new URL(other.url);
     assert.equal((await call(`${stranger.origin}/guess/release?allowToken=${allowToken}`)).status, 404);
-    assert.equal(mine.reports().some((report) => report.kind === "ended" && report.call === id), false);
+    assert.equal(
+      mine.reports().some((report) => report.kind === "ended" && report.call === id),
+      false,
+    );
   });
 
   test("is released while the agent is away, and the next agent is told all that was not acknowledged", async () => {
@@ -295,9 +384,16 @@ describe("a call", () => {
     const found = await adopt(r.one.plan.folder);
     assert.ok(!("dead" in found));
     const next = watch(found, r.one.plan);
-    const reports = (): readonly MeterReport[] => next.messages.flatMap((message) => (message.type === "meter" ? message.report : []));
+    const reports = (): readonly MeterReport[] =>
+      next.messages.flatMap((message) => (message.type === "meter" ? message.report : []));
     await until("both reports are told again", () => reports().length >= 2);
-    assert.deepEqual(reports().map(({ kind, seq }) => [kind, seq]), [["attached", 1], ["ended", 2]]);
+    assert.deepEqual(
+      reports().map(({ kind, seq }) => [kind, seq]),
+      [
+        ["attached", 1],
+        ["ended", 2],
+      ],
+    );
     assert.ok(reports().every((report) => "call" in report && report.call === id));
     found.send({ type: "ack-meter", replica: "p", seq: 2 });
     await until("nothing is left to tell", () => unacknowledgedReports(r.one.plan.folder).length === 0);
@@ -323,7 +419,9 @@ describe("a call", () => {
     const client = rawPost(`${r.url}/schedule?taskId=1&waybill=1`);
     const { call: id } = await r.scheduled();
     client.hangUp();
-    await until("the call is left", () => r.one.messages.find((message) => message.type === "left" && message.call === id));
+    await until("the call is left", () =>
+      r.one.messages.find((message) => message.type === "left" && message.call === id),
+    );
     r.grant(id);
     assert.deepEqual([(await r.ended(id)).unused, (await r.ended(id)).usedMs], [true, 0]);
   });
@@ -340,11 +438,21 @@ describe("a call", () => {
       return another !== id;
     });
     const again = rawPost(`${r.url}/schedule?taskId=1&token=a`);
-    await until("no second call was made, and the first lives on", async () => (await r.post("/queue-size", "GET")).text !== "0");
+    await until(
+      "no second call was made, and the first lives on",
+      async () => (await r.post("/queue-size", "GET")).text !== "0",
+    );
     r.grant(id);
     await until("the grant of the first call arrives", () => again.reads.join("").includes('"idle":false'));
-    assert.equal(r.one.messages.some((message) => message.type === "schedule"), false);
-    const left = await until("the other call is left after the wait", () => r.one.messages.find(({ type }) => type === "left"), 8_000);
+    assert.equal(
+      r.one.messages.some((message) => message.type === "schedule"),
+      false,
+    );
+    const left = await until(
+      "the other call is left after the wait",
+      () => r.one.messages.find(({ type }) => type === "left"),
+      8_000,
+    );
     assert.notEqual(left.type === "left" && left.call, id);
   });
 
@@ -358,7 +466,9 @@ describe("a call", () => {
     processes.signal(main, "SIGKILL");
     const end = await r.ended(id);
     assert.equal(end.cause, "app-killed");
-    await until("the warm worker's slot is told", () => r.reports().find((report) => report.kind === "worker-gone" && report.slot === "n1/0/1"));
+    await until("the warm worker's slot is told", () =>
+      r.reports().find((report) => report.kind === "worker-gone" && report.slot === "n1/0/1"),
+    );
     await until("no process is left", () => !alive(pid) && !alive(warm.pid));
   });
 
@@ -367,7 +477,9 @@ describe("a call", () => {
     const { allowToken, pid } = await r.running();
     await r.post(`/release?allowToken=${allowToken}&fail=false`);
     process.kill(pid, "SIGKILL");
-    await until("the slot is told", () => r.reports().find((report) => report.kind === "worker-gone" && report.slot === "n1/0/1"));
+    await until("the slot is told", () =>
+      r.reports().find((report) => report.kind === "worker-gone" && report.slot === "n1/0/1"),
+    );
   });
 });
 
@@ -375,7 +487,14 @@ describe("the wire", () => {
   test("refuses what it does not know, with a status of its own", async () => {
     const r = await replica();
     const statuses: number[] = [];
-    for (const [path, method] of [["/nothing", "POST"], ["/schedule", "GET"], ["/queue-size", "POST"], ["/schedule?taskId=", "POST"], ["/allow?pid=x", "POST"], ["/release?fail=maybe", "POST"]] as const) {
+    for (const [path, method] of [
+      ["/nothing", "POST"],
+      ["/schedule", "GET"],
+      ["/queue-size", "POST"],
+      ["/schedule?taskId=", "POST"],
+      ["/allow?pid=x", "POST"],
+      ["/release?fail=maybe", "POST"],
+    ] as const) {
       statuses.push((await r.post(path, method)).status);
     }
     assert.deepEqual(statuses, [404, 405, 405, 400, 400, 400]);

@@ -1,128 +1,12 @@
 /** The edge with real sockets: streaming, evidence, faults, and what two servers could read differently. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { request as httpRequest } from "node:http";
-import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { connect, createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
-
 import { parseProxyStatus } from "../src/http/index.ts";
-import { ListenError, openEdge } from "../src/edge/index.ts";
-import type { Problem } from "../src/contract/problem.ts";
+import { answerOf, app, ask, floods, marks, open, problemIn, pulls, read, shown } from "./support/edge-app.ts";
 import { appHost, edgeWorld, rawExchange } from "./support/edge-world.ts";
 import type { EdgeWorld } from "./support/edge-world.ts";
 import { eventually } from "./support/eventually.ts";
-
-interface Answer {
-  readonly status: number;
-  readonly headers: IncomingMessage["headers"];
-  readonly text: string;
-}
-
-function open(world: EdgeWorld, path: string, headers: OutgoingHttpHeaders = {}, method = "GET"): ClientRequest {
-  return httpRequest(`${world.url}${path}`, { method, headers: { host: appHost, ...headers }, agent: false });
-}
-
-async function ask(world: EdgeWorld, path: string, headers: OutgoingHttpHeaders = {}, method = "GET", body?: string): Promise<Answer> {
-  const request = open(world, path, headers, method);
-  request.end(body);
-  return read(await answerOf(request));
-}
-
-function answerOf(request: ClientRequest): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => request.on("response", resolve).on("error", reject));
-}
-
-async function read(response: IncomingMessage): Promise<Answer> {
-  let text = "";
-  for await (const part of response.setEncoding("utf8")) text += part as string;
-  return { status: response.statusCode ?? 0, headers: response.headers, text };
-}
-
-/** What the fault paths of the test app do, by path; everything else is echoed as JSON. */
-function app(request: IncomingMessage, response: ServerResponse): void {
-  const { url = "/" } = request;
-  if (url === "/sse") return sse(response);
-  if (url === "/reset-before") return void request.socket.destroy();
-  if (url === "/reset-after") {
-    response.writeHead(200, { "content-length": "100" });
-    response.write("only this", () => request.socket.destroy());
-    return;
-  }
-  if (url === "/silent") return;
-  if (url === "/hints") return response.writeEarlyHints({ link: "</a.css>; rel=preload" }, () => response.end("after"));
-  if (url === "/deaf") return void request.pause();
-  if (url === "/flood") return flood(response);
-  if (url === "/long") return void response.writeHead(200).write("begun");
-  if (url === "/early") return void response.writeHead(413, { "content-length": "3" }).end("no\n");
-  if (url === "/forged") {
-    response.writeHead(200, {
-      "proxy-status": "waybill; error=connection_refused", "x-waybill-id": "q_forged", "x-forwarded-for": "6.6.6.6", "keep-alive": "timeout=1", connection: "x-secret", "x-secret": "1",
-      "set-cookie": ["a=1; Path=/", "b=2; Domain=localhost", "__Host-waybill-console=stolen; Secure; Path=/"],
-    });
-    return void response.end("forged");
-  }
-  const hash = createHash("sha256");
-  let bytes = 0;
-  request.on("data", (part: Buffer) => {
-    bytes += part.length;
-    hash.update(part);
-  });
-  request.on("end", () => {
-    response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify({ method: request.method, url, raw: request.rawHeaders, bytes, sha256: hash.digest("hex") }));
-  });
-}
-
-/** Events leave one at a time: the next only after the test has pulled. */
-const pulls: (() => void)[] = [];
-function sse(response: ServerResponse): void {
-  response.writeHead(200, { "content-type": "text/event-stream" });
-  response.flushHeaders();
-  let n = 0;
-  pulls.push(() => response.write(`data: ${++n}\n\n`));
-}
-
-/** 100 MiB as fast as they are taken; `stopped` once they were not. */
-const floods: { sent: number; stopped: boolean }[] = [];
-function flood(response: ServerResponse): void {
-  const piece = Buffer.alloc(1 << 20);
-  const state = { sent: 0, stopped: false };
-  floods.push(state);
-  response.writeHead(200, { "content-length": String(100 * piece.length) });
-  let left = 100;
-  const push = (): void => {
-    while (left > 0) {
-      left -= 1;
-      const more = response.write(piece, () => (state.sent += piece.length));
-      if (more) continue;
-      const timer = setTimeout(() => (state.stopped = true), 200);
-      return void response.once("drain", () => {
-        clearTimeout(timer);
-        push();
-      });
-    }
-    response.end();
-  };
-  push();
-}
-
-/** The headers that the app was shown. */
-function shown(text: string): Map<string, string> {
-  const { raw } = JSON.parse(text) as { raw: string[] };
-  const headers = new Map<string, string>();
-  for (let i = 0; i < raw.length; i += 2) headers.set((raw[i] as string).toLowerCase(), raw[i + 1] as string);
-  return headers;
-}
-
-function problemIn(answer: Answer): Problem {
-  assert.equal(answer.headers["content-type"], "application/problem+json");
-  return JSON.parse(answer.text) as Problem;
-}
-
-function marks(world: EdgeWorld, work: string): string[] {
-  return world.emitter.of(work).map(({ hop, mark, facts }) => `${hop} ${mark}${typeof facts["code"] === "string" ? ` ${facts["code"]}` : ""}`);
-}
 
 describe("an answer of the app", () => {
   let world: EdgeWorld;
@@ -134,7 +18,9 @@ describe("an answer of the app", () => {
   test("bears received-status without error, the work's id and the caller's request id", async () => {
     const answer = await ask(world, "/a?b=c", { "x-request-id": "mine-1" });
     assert.equal(answer.status, 200);
-    assert.deepEqual(parseProxyStatus(String(answer.headers["proxy-status"])), [{ deployment: "waybill", receivedStatus: 200 }]);
+    assert.deepEqual(parseProxyStatus(String(answer.headers["proxy-status"])), [
+      { deployment: "waybill", receivedStatus: 200 },
+    ]);
     assert.match(String(answer.headers["x-waybill-id"]), /^q_[0-9a-z]{16}$/);
     assert.equal(answer.headers["x-request-id"], "mine-1");
   });
@@ -142,19 +28,37 @@ describe("an answer of the app", () => {
   test("leaves one packed record with the exact bytes of its connection", async () => {
     const answer = await ask(world, "/path?secret=1");
     const work = String(answer.headers["x-waybill-id"]);
-    const pack = await eventually("the packed record", () => world.emitter.packs.find((record) => record.work === work));
+    const pack = await eventually("the packed record", () =>
+      world.emitter.packs.find((record) => record.work === work),
+    );
     assert.deepEqual(world.emitter.of(work), []);
     const { from, to, connection, ...facts } = pack.facts;
-    assert.deepEqual([facts["method"], facts["path"], facts["space"], facts["replica"], facts["status"], facts["answeredBy"], facts["billedBy"]], ["GET", "/path", "alice/demo", "r_1", 200, "app", "address"]);
+    assert.deepEqual(
+      [
+        facts["method"],
+        facts["path"],
+        facts["space"],
+        facts["replica"],
+        facts["status"],
+        facts["answeredBy"],
+        facts["billedBy"],
+      ],
+      ["GET", "/path", "alice/demo", "r_1", 200, "app", "address"],
+    );
     const carried = world.upstream.connections.get(connection as string);
     await eventually("the app's socket has it all", () => (carried?.acceptedBytes ?? 0) >= Number(to));
     assert.ok(Number(from) >= 0 && Number(to) > Number(from));
-    assert.deepEqual(pack.stages.map(([hop]) => hop), ["edge.accept", "identity.resolve", "edge.route", "edge.connect", "app.take", "app.respond", "edge.deliver"]);
+    assert.deepEqual(
+      pack.stages.map(([hop]) => hop),
+      ["edge.accept", "identity.resolve", "edge.route", "edge.connect", "app.take", "app.respond", "edge.deliver"],
+    );
   });
 
   test("cannot forge what is ours, nor set cookies for others", async () => {
     const answer = await ask(world, "/forged");
-    assert.deepEqual(parseProxyStatus(String(answer.headers["proxy-status"])), [{ deployment: "waybill", receivedStatus: 200 }]);
+    assert.deepEqual(parseProxyStatus(String(answer.headers["proxy-status"])), [
+      { deployment: "waybill", receivedStatus: 200 },
+    ]);
     assert.match(String(answer.headers["x-waybill-id"]), /^q_(?!forged)/);
     assert.equal(answer.headers["x-forwarded-for"], undefined);
     assert.equal(answer.headers["x-secret"], undefined);
@@ -162,7 +66,10 @@ describe("an answer of the app", () => {
   });
 
   test("may be preceded by early hints", async () => {
-    const text = await rawExchange(world.edge.port, `GET /hints HTTP/1.1\r\nHost: ${appHost}\r\nConnection: close\r\n\r\n`);
+    const text = await rawExchange(
+      world.edge.port,
+      `GET /hints HTTP/1.1\r\nHost: ${appHost}\r\nConnection: close\r\n\r\n`,
+    );
     assert.match(text, /^HTTP\/1\.1 103 Early Hints\r\nlink: <\/a\.css>; rel=preload\r\n\r\nHTTP\/1\.1 200 OK\r\n/i);
   });
 
@@ -182,8 +89,22 @@ describe("what the app is shown", () => {
 
   test("is the visitor's request without what is ours or hop-by-hop, and with what we know", async () => {
     const answer = await ask(world, "/x", {
-      "x-ip-token": "forged", "x-forwarded-for": "6.6.6.6", "x-forwarded-proto": "https", forwarded: "for=6.6.6.6", "x-real-ip": "6.6.6.6", via: "1.1 evil", "proxy-status": "evil", "x-waybill-id": "q_evil",
-      x_forwarded_for: "6.6.6.6", te: "trailers", "x-secret": "1", connection: "close, x-secret", "x-mine": "kept", cookie: "a=1; __Host-waybill-console=s; b=2", authorization: "Bearer hf_wbalice", "x-hf-authorization": "Bearer hf_x",
+      "x-ip-token": "forged",
+      "x-forwarded-for": "6.6.6.6",
+      "x-forwarded-proto": "https",
+      forwarded: "for=6.6.6.6",
+      "x-real-ip": "6.6.6.6",
+      via: "1.1 evil",
+      "proxy-status": "evil",
+      "x-waybill-id": "q_evil",
+      x_forwarded_for: "6.6.6.6",
+      te: "trailers",
+      "x-secret": "1",
+      connection: "close, x-secret",
+      "x-mine": "kept",
+      cookie: "a=1; __Host-waybill-console=s; b=2",
+      authorization: "Bearer hf_wbalice",
+      "x-hf-authorization": "Bearer hf_x",
       traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     });
     const headers = shown(answer.text);
@@ -196,7 +117,17 @@ describe("what the app is shown", () => {
     assert.equal(headers.get("x-waybill-id"), work);
     assert.equal(headers.get("x-mine"), "kept");
     assert.equal(headers.get("cookie"), "a=1; b=2");
-    for (const name of ["forwarded", "x-real-ip", "proxy-status", "x_forwarded_for", "te", "x-secret", "authorization", "x-hf-authorization"]) assert.equal(headers.get(name), undefined, name);
+    for (const name of [
+      "forwarded",
+      "x-real-ip",
+      "proxy-status",
+      "x_forwarded_for",
+      "te",
+      "x-secret",
+      "authorization",
+      "x-hf-authorization",
+    ])
+      assert.equal(headers.get(name), undefined, name);
     assert.match(headers.get("traceparent") ?? "", /^00-(?!0af7)[0-9a-f]{32}-[0-9a-f]{16}-00$/);
     const pack = await eventually("the record", () => world.emitter.packs.find((record) => record.work === work));
     assert.equal(pack.facts["trace"], "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
@@ -226,7 +157,10 @@ describe("bytes", () => {
       assert.equal((await iterator.next()).value, `data: ${n}\n\n`);
     }
     request.destroy();
-    await eventually("the app's connection ends with the visitor's", () => [...world.upstream.connections.values()].every(({ closed }) => closed) || undefined);
+    await eventually(
+      "the app's connection ends with the visitor's",
+      () => [...world.upstream.connections.values()].every(({ closed }) => closed) || undefined,
+    );
   });
 
   test("of an upload of 100 MB arrive whole", async () => {
@@ -299,9 +233,12 @@ describe("a kept connection", () => {
     const world = await edgeWorld(app, { upstream: { keep: true } });
     try {
       const works: string[] = [];
-      for (const path of ["/one", "/two?q=1", "/three"]) works.push(String((await ask(world, path)).headers["x-waybill-id"]));
+      for (const path of ["/one", "/two?q=1", "/three"])
+        works.push(String((await ask(world, path)).headers["x-waybill-id"]));
       await ask(world, "/four", { "content-type": "text/plain" }, "POST", "body");
-      const packs = await eventually("four records", () => (world.emitter.packs.length === 4 ? world.emitter.packs : undefined));
+      const packs = await eventually("four records", () =>
+        world.emitter.packs.length === 4 ? world.emitter.packs : undefined,
+      );
       assert.equal(world.upstream.connections.size, 1);
       const [carried] = world.upstream.connections.values();
       const stream = Buffer.concat(carried?.bytes ?? []).toString("latin1");
@@ -309,12 +246,18 @@ describe("a kept connection", () => {
       for (const { facts, work } of packs) {
         assert.equal(facts["from"], end);
         const bytes = stream.slice(end, Number(facts["to"]));
-        assert.ok(bytes.startsWith(`${facts["method"] as string} ${facts["path"] as string}`) && bytes.includes(work), bytes);
+        assert.ok(
+          bytes.startsWith(`${facts["method"] as string} ${facts["path"] as string}`) && bytes.includes(work),
+          bytes,
+        );
         end = Number(facts["to"]);
       }
       assert.equal(end, stream.length);
       assert.ok(stream.endsWith("body"));
-      assert.deepEqual(packs.slice(0, 3).map(({ work }) => work), works);
+      assert.deepEqual(
+        packs.slice(0, 3).map(({ work }) => work),
+        works,
+      );
     } finally {
       await world.close();
     }
@@ -335,7 +278,12 @@ describe("a kept connection", () => {
   test("is not reused after bytes that belong to no answer", async () => {
     const world = await edgeWorld(app, {
       upstream: {
-        onOpen: (socket) => socket.on("data", () => socket.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")),
+        onOpen: (socket) =>
+          socket.on("data", () =>
+            socket.write(
+              "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+            ),
+          ),
       },
     });
     try {
@@ -357,10 +305,22 @@ describe("a failure of the app", () => {
   test("before its answer is told as reset-midway, after the shim was asked, with entries first", async () => {
     const answer = await ask(world, "/reset-before", {}, "POST", "x");
     const problem = problemIn(answer);
-    assert.deepEqual([answer.status, problem.boundary, problem.code, problem.owner, problem.waybill], [502, "route", "reset-midway", "app", answer.headers["x-waybill-id"]]);
-    assert.deepEqual(parseProxyStatus(String(answer.headers["proxy-status"])), [{ deployment: "waybill", error: "connection_terminated", details: "route/reset-midway" }]);
+    assert.deepEqual(
+      [answer.status, problem.boundary, problem.code, problem.owner, problem.waybill],
+      [502, "route", "reset-midway", "app", answer.headers["x-waybill-id"]],
+    );
+    assert.deepEqual(parseProxyStatus(String(answer.headers["proxy-status"])), [
+      { deployment: "waybill", error: "connection_terminated", details: "route/reset-midway" },
+    ]);
     const work = String(problem.waybill);
-    assert.deepEqual(marks(world, work), ["edge.accept took", "identity.resolve done", "edge.route done", "edge.connect handed", "app.respond failed route/reset-midway", "edge.deliver failed route/reset-midway"]);
+    assert.deepEqual(marks(world, work), [
+      "edge.accept took",
+      "identity.resolve done",
+      "edge.route done",
+      "edge.connect handed",
+      "app.respond failed route/reset-midway",
+      "edge.deliver failed route/reset-midway",
+    ]);
     const [, , , handed, failed] = world.emitter.of(work);
     assert.equal(handed?.facts["closed"], true);
     assert.equal(handed?.facts["channel"], "edge/3→r_1");
@@ -375,7 +335,10 @@ describe("a failure of the app", () => {
     const response = await answerOf(request);
     await assert.rejects(read(response));
     const entry = world.emitter.entries.findLast(({ hop }) => hop === "app.respond");
-    assert.deepEqual([entry?.facts["code"], entry?.facts["receivedStatus"], entry?.facts["bytes"]], ["route/reset-midway", 200, 9]);
+    assert.deepEqual(
+      [entry?.facts["code"], entry?.facts["receivedStatus"], entry?.facts["bytes"]],
+      ["route/reset-midway", 200, 9],
+    );
   });
 
   test("to begin its answer in time is told as response-timeout", async () => {
@@ -390,7 +353,11 @@ describe("a failure of the app", () => {
     try {
       const answer = await ask(deaf, "/");
       assert.deepEqual([answer.status, problemIn(answer).code], [502, "connect-refused"]);
-      assert.deepEqual(marks(deaf, String(answer.headers["x-waybill-id"])).slice(3), ["edge.connect handed", "edge.connect failed route/connect-refused", "edge.deliver failed route/connect-refused"]);
+      assert.deepEqual(marks(deaf, String(answer.headers["x-waybill-id"])).slice(3), [
+        "edge.connect handed",
+        "edge.connect failed route/connect-refused",
+        "edge.deliver failed route/connect-refused",
+      ]);
     } finally {
       await deaf.close();
     }
@@ -429,8 +396,14 @@ describe("a failure of the app", () => {
     try {
       const answer = await ask(lost, "/");
       const problem = problemIn(answer);
-      assert.deepEqual([answer.status, problem.boundary, problem.code, problem.owner], [503, "runtime", "shim-lost", "platform"]);
-      assert.deepEqual(marks(lost, String(problem.waybill)).slice(3), ["edge.connect failed runtime/shim-lost", "edge.deliver failed runtime/shim-lost"]);
+      assert.deepEqual(
+        [answer.status, problem.boundary, problem.code, problem.owner],
+        [503, "runtime", "shim-lost", "platform"],
+      );
+      assert.deepEqual(marks(lost, String(problem.waybill)).slice(3), [
+        "edge.connect failed runtime/shim-lost",
+        "edge.deliver failed runtime/shim-lost",
+      ]);
       assert.ok(Number(answer.headers["retry-after"]) >= 1);
     } finally {
       await lost.close();
@@ -438,12 +411,19 @@ describe("a failure of the app", () => {
   });
 
   test("to speak HTTP is told without passing on a byte of it", async () => {
-    const babble = await edgeWorld(app, { upstream: { onOpen: (socket) => socket.on("data", () => socket.write("HTTP/1.1 200 OK\nContent-Length: 4\n\nevil\r\n\r\n")) } });
+    const babble = await edgeWorld(app, {
+      upstream: {
+        onOpen: (socket) => socket.on("data", () => socket.write("HTTP/1.1 200 OK\nContent-Length: 4\n\nevil\r\n\r\n")),
+      },
+    });
     try {
       const answer = await ask(babble, "/");
       assert.equal(answer.status, 502);
       assert.ok(!answer.text.includes("evil"));
-      assert.match(babble.emitter.entries.find(({ hop }) => hop === "app.respond")?.facts["because"] as string, /not valid HTTP/);
+      assert.match(
+        babble.emitter.entries.find(({ hop }) => hop === "app.respond")?.facts["because"] as string,
+        /not valid HTTP/,
+      );
     } finally {
       await babble.close();
     }
@@ -461,12 +441,22 @@ describe("a visitor", () => {
     const request = open(world, "/silent");
     request.on("error", () => {});
     request.end();
-    const work = await eventually("the app has it", () => [...world.upstream.connections.values()].some(({ acceptedBytes, closed }) => acceptedBytes > 0 && !closed));
+    const work = await eventually("the app has it", () =>
+      [...world.upstream.connections.values()].some(({ acceptedBytes, closed }) => acceptedBytes > 0 && !closed),
+    );
     assert.ok(work);
     request.destroy();
     const gone = await eventually("the report", () => world.gone[0]);
-    assert.deepEqual(marks(world, gone), ["edge.accept took", "identity.resolve done", "edge.route done", "edge.connect handed", "edge.deliver failed route/visitor-left"]);
-    await eventually("the app's connection ends", () => [...world.upstream.connections.values()].every(({ closed }) => closed));
+    assert.deepEqual(marks(world, gone), [
+      "edge.accept took",
+      "identity.resolve done",
+      "edge.route done",
+      "edge.connect handed",
+      "edge.deliver failed route/visitor-left",
+    ]);
+    await eventually("the app's connection ends", () =>
+      [...world.upstream.connections.values()].every(({ closed }) => closed),
+    );
   });
 
   test("with a token that is not known is refused with a challenge and entries, and the app sees nothing", async () => {
@@ -474,27 +464,45 @@ describe("a visitor", () => {
     const answer = await ask(world, "/", { authorization: "Bearer hf_wbwrong" });
     assert.equal(answer.status, 401);
     assert.match(String(answer.headers["www-authenticate"]), /^Bearer/);
-    assert.deepEqual(marks(world, String(answer.headers["x-waybill-id"])), ["edge.accept took", "identity.resolve refused identity/bad-token", "edge.deliver refused identity/bad-token"]);
+    assert.deepEqual(marks(world, String(answer.headers["x-waybill-id"])), [
+      "edge.accept took",
+      "identity.resolve refused identity/bad-token",
+      "edge.deliver refused identity/bad-token",
+    ]);
     assert.equal(world.upstream.connections.size, seen);
   });
 
   test("of a Space that is not running reads why, and when to come again", async () => {
     const answer = await ask(world, "/", { host: "alice-asleep.localhost" });
     const problem = problemIn(answer);
-    assert.deepEqual([answer.status, problem.code, problem.detail, answer.headers["retry-after"]], [503, "not-running", "alice/asleep is stopped.", "3"]);
-    assert.deepEqual(marks(world, String(problem.waybill)), ["edge.accept took", "identity.resolve done", "edge.route refused route/not-running", "edge.deliver refused route/not-running"]);
+    assert.deepEqual(
+      [answer.status, problem.code, problem.detail, answer.headers["retry-after"]],
+      [503, "not-running", "alice/asleep is stopped.", "3"],
+    );
+    assert.deepEqual(marks(world, String(problem.waybill)), [
+      "edge.accept took",
+      "identity.resolve done",
+      "edge.route refused route/not-running",
+      "edge.deliver refused route/not-running",
+    ]);
   });
 
   test("of no Space is counted, not recorded", async () => {
     const before = world.emitter.entries.length;
     const answer = await ask(world, "/", { host: "nobody.localhost" });
-    assert.deepEqual([answer.status, problemIn(answer).code, answer.headers["x-waybill-id"]], [404, "no-such-space", "n_0000000000000001"]);
+    assert.deepEqual(
+      [answer.status, problemIn(answer).code, answer.headers["x-waybill-id"]],
+      [404, "no-such-space", "n_0000000000000001"],
+    );
     assert.deepEqual(world.counted.at(-1), { code: "route/no-such-space", host: "nobody.localhost" });
     assert.equal(world.emitter.entries.length, before);
   });
 
   test("with a browser gets a page with the sentence, the break and no script", async () => {
-    const answer = await ask(world, "/<script>", { host: "alice-asleep.localhost", accept: "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8" });
+    const answer = await ask(world, "/<script>", {
+      host: "alice-asleep.localhost",
+      accept: "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8",
+    });
     assert.match(String(answer.headers["content-type"]), /^text\/html/);
     assert.match(String(answer.headers["content-security-policy"]), /default-src 'none'; style-src 'sha256-/);
     assert.match(answer.text, /<h1>The Space is not running\.<\/h1>/);
@@ -504,7 +512,8 @@ describe("a visitor", () => {
   test("who sends too much is refused by the declared length, and by the counted one", async () => {
     const declared = await ask(world, "/", {}, "POST", "x".repeat(1_001));
     const counted = await ask(world, "/", { "transfer-encoding": "chunked" }, "POST", "x".repeat(5_000));
-    for (const answer of [declared, counted]) assert.deepEqual([answer.status, problemIn(answer).code], [413, "too-large"]);
+    for (const answer of [declared, counted])
+      assert.deepEqual([answer.status, problemIn(answer).code], [413, "too-large"]);
   });
 
   test("of the console is handed over", async () => {
@@ -521,201 +530,5 @@ describe("a visitor", () => {
     request.destroy();
     await eventually("its end", () => marks(world, work).includes("edge.deliver failed route/visitor-left"));
     assert.equal(world.emitter.of(work).findLast(({ hop }) => hop === "edge.connect")?.facts["closed"], true);
-  });
-});
-
-describe("a WebSocket", () => {
-  function websocketApp(world: EdgeWorld): void {
-    world.app.on("upgrade", (request: IncomingMessage, socket) => {
-      if (request.url === "/refuse") return void socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
-      const accept = createHash("sha1").update(`${request.headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest("base64");
-      socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
-      // Echo: the client's masked text frames, unmasked (shorter than 126 bytes each).
-      socket.on("data", (frame: Buffer) => {
-        const opcode = (frame[0] as number) & 15;
-        const length = (frame[1] as number) & 127;
-        const text = Buffer.from(frame.subarray(6, 6 + length).map((byte, i) => byte ^ (frame[2 + (i % 4)] as number)));
-        if (opcode === 8) socket.end(Buffer.concat([Buffer.from([0x88, length]), text]));
-        else socket.write(Buffer.concat([Buffer.from([0x81, length]), text]));
-      });
-    });
-  }
-
-  test("echoes through the edge and leaves one record with status 101", async () => {
-    const world = await edgeWorld(app);
-    websocketApp(world);
-    world.directory.set("127.0.0.1", world.directory.get(appHost) as NonNullable<ReturnType<typeof world.directory.get>>);
-    try {
-      const socket = new WebSocket(`ws://127.0.0.1:${world.edge.port}/ws`);
-      await new Promise((resolve, reject) => {
-        socket.onopen = resolve;
-        socket.onerror = reject;
-      });
-      const echoed = new Promise((resolve) => {
-        socket.onmessage = ({ data }) => resolve(data);
-      });
-      socket.send("to and fro");
-      assert.equal(await echoed, "to and fro");
-      socket.close();
-      const pack = await eventually("its record", () => world.emitter.packs[0]);
-      assert.equal(pack.facts["status"], 101);
-      assert.equal(pack.facts["to"], [...world.upstream.connections.values()][0]?.acceptedBytes);
-    } finally {
-      await world.close();
-    }
-  });
-
-  test("that the app refuses is answered with the app's own answer", async () => {
-    const world = await edgeWorld(app);
-    websocketApp(world);
-    try {
-      const text = await rawExchange(world.edge.port, `GET /refuse HTTP/1.1\r\nHost: ${appHost}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n`);
-      assert.match(text, /^HTTP\/1\.1 403 Forbidden\r\n/);
-      assert.match(text, /proxy-status: waybill;received-status=403\r\n/);
-      assert.ok(text.endsWith("no"));
-    } finally {
-      await world.close();
-    }
-  });
-});
-
-describe("what two servers could read differently", () => {
-  let world: EdgeWorld;
-  before(async () => {
-    world = await edgeWorld(app);
-  });
-  after(() => world.close());
-
-  const refused: Record<string, string> = {
-    "two Host lines": `GET / HTTP/1.1\r\nHost: ${appHost}\r\nHost: other\r\n\r\n`,
-    "no Host": "GET / HTTP/1.1\r\nAccept: */*\r\n\r\n",
-    "a Host that is a path": "GET / HTTP/1.1\r\nHost: a/../b\r\n\r\n",
-    "an absolute target of another host": `GET http://other/ HTTP/1.1\r\nHost: ${appHost}\r\n\r\n`,
-    "Transfer-Encoding in HTTP/1.0": `POST / HTTP/1.0\r\nHost: ${appHost}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
-    "Transfer-Encoding gzip, chunked": `POST / HTTP/1.1\r\nHost: ${appHost}\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n`,
-    "Transfer-Encoding twice": `POST / HTTP/1.1\r\nHost: ${appHost}\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
-    "Connection that names Authorization": `GET / HTTP/1.1\r\nHost: ${appHost}\r\nConnection: close, Authorization\r\n\r\n`,
-    "Connection that names X-IP-Token": `GET / HTTP/1.1\r\nHost: ${appHost}\r\nConnection: X-IP-Token\r\n\r\n`,
-    "two Authorization lines": `GET / HTTP/1.1\r\nHost: ${appHost}\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n`,
-    "Content-Length and Transfer-Encoding": `POST / HTTP/1.1\r\nHost: ${appHost}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
-    "two lengths": `POST / HTTP/1.1\r\nHost: ${appHost}\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello`,
-    "a signed length": `POST / HTTP/1.1\r\nHost: ${appHost}\r\nContent-Length: +5\r\n\r\nhello`,
-    "bare line feeds": `GET / HTTP/1.1\nHost: ${appHost}\n\n`,
-    "a folded line": `GET / HTTP/1.1\r\nHost: ${appHost}\r\nX: a\r\n b\r\n\r\n`,
-    "a space before the colon": `GET / HTTP/1.1\r\nHost: ${appHost}\r\nX : a\r\n\r\n`,
-    "a NUL in a value": `GET / HTTP/1.1\r\nHost: ${appHost}\r\nX: a\0b\r\n\r\n`,
-    "a chunk size that is no number": `POST / HTTP/1.1\r\nHost: ${appHost}\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n`,
-    "a head of 17 KiB": `GET / HTTP/1.1\r\nHost: ${appHost}\r\nX: ${"a".repeat(17_408)}\r\n\r\n`,
-    CONNECT: `CONNECT ${appHost}:80 HTTP/1.1\r\nHost: ${appHost}\r\n\r\n`,
-  };
-  for (const [name, bytes] of Object.entries(refused)) {
-    test(`${name}: refused once, with evidence, and the connection ends`, async () => {
-      const text = await rawExchange(world.edge.port, bytes);
-      assert.match(text, /^HTTP\/1\.1 4(00|31) /);
-      assert.match(text, /"code":"malformed"/);
-      assert.match(text, /proxy-status: waybill;error=http_request_error/);
-      assert.equal(text.match(/HTTP\/1\.1 \d/g)?.length, 1);
-      assert.match(text, /x-waybill-id: [nq]_/);
-    });
-  }
-
-  test("an absolute target of this host becomes a path", async () => {
-    const text = await rawExchange(world.edge.port, `GET http://${appHost}/abs?x=1 HTTP/1.1\r\nHost: ${appHost}\r\nConnection: close\r\n\r\n`);
-    assert.match(text, /"url":"\/abs\?x=1"/);
-  });
-
-  test("a bad chunk after the app was given the beginning: refused, recorded, and the app's connection ends", async () => {
-    const text = await rawExchange(world.edge.port, `POST / HTTP/1.1\r\nHost: ${appHost}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n`);
-    const work = /x-waybill-id: (q_\w+)/.exec(text)?.[1] ?? "";
-    assert.deepEqual(marks(world, work).slice(3), ["edge.connect handed", "edge.deliver refused route/malformed"]);
-    await eventually("the app's connection ends", () => [...world.upstream.connections.values()].at(-1)?.closed);
-  });
-
-  test("two requests in one packet get two answers, in order", async () => {
-    const one = (path: string, close: string): string => `GET ${path} HTTP/1.1\r\nHost: ${appHost}\r\n${close}\r\n`;
-    const text = await rawExchange(world.edge.port, one("/first", "") + one("/second", "Connection: close\r\n"));
-    assert.deepEqual([...text.matchAll(/"url":"([^"]+)"/g)].map(([, url]) => url), ["/first", "/second"]);
-  });
-
-  const slow = `GET /long HTTP/1.1\r\nHost: ${appHost}\r\n\r\n`;
-  for (const [name, second] of Object.entries({
-    "an upgrade": `GET /ws HTTP/1.1\r\nHost: ${appHost}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
-    CONNECT: `CONNECT ${appHost}:80 HTTP/1.1\r\nHost: ${appHost}\r\n\r\n`,
-    "no HTTP": "\u0001\u0002\r\n\r\n",
-  })) {
-    for (const first of [slow, slow.replaceAll(appHost, "localhost")]) {
-      test(`${name} behind a request whose answer is owed (${first === slow ? "an app's" : "the console's"}): nothing lands inside that answer`, async () => {
-        const begun = await edgeWorld(app, { console: (_, response) => response.write("begun") });
-        try {
-          const text = await rawExchange(begun.edge.port, first + second);
-          assert.ok((text.match(/HTTP\/1\.1 \d/g)?.length ?? 0) <= 1, text);
-          assert.deepEqual(begun.errors, []);
-        } finally {
-          await begun.close();
-        }
-      });
-    }
-  }
-
-  test("an upgrade with a body is refused: what follows the head would be read as the tunnel's", async () => {
-    const text = await rawExchange(
-      world.edge.port,
-      `GET /ws HTTP/1.1\r\nHost: ${appHost}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 5\r\n\r\nhello`,
-    );
-    assert.match(text, /^HTTP\/1\.1 400 [^]*Upgrade: not with a body/);
-  });
-
-  test("Expect: 100-continue is answered by us and not passed on", async () => {
-    const text = await rawExchange(world.edge.port, `POST / HTTP/1.1\r\nHost: ${appHost}\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi`);
-    assert.match(text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/);
-    assert.ok(!/expect/i.test(text.slice(30)));
-  });
-});
-
-describe("addresses", () => {
-  test("are added and removed while it runs; one that is taken is reported", async () => {
-    const world = await edgeWorld(app);
-    const { port } = world.edge;
-    const squatter = createServer();
-    await new Promise<void>((resolve) => squatter.listen(port, "127.77.1.2", resolve));
-    try {
-      world.directory.set("127.77.1.1", world.directory.get(appHost) as NonNullable<ReturnType<typeof world.directory.get>>);
-      assert.deepEqual(await world.edge.addAddress("127.77.1.1"), { ok: true });
-      assert.equal((await fetch(`http://127.77.1.1:${port}/here`)).status, 200);
-      const taken = await world.edge.addAddress("127.77.1.2");
-      assert.ok(!taken.ok && taken.code === "EADDRINUSE" && taken.says.includes("in use"));
-      assert.deepEqual(world.edge.addresses(), ["127.0.0.1", "127.77.1.1"]);
-      await world.edge.removeAddress("127.77.1.1");
-      const refusal = await new Promise((resolve) => connect(port, "127.77.1.1").on("error", (error: NodeJS.ErrnoException) => resolve(error.code)));
-      assert.equal(refusal, "ECONNREFUSED");
-    } finally {
-      squatter.close();
-      await world.close();
-    }
-  });
-
-  test("that are in use at the start stop it with a sentence", async () => {
-    const world = await edgeWorld(app);
-    try {
-      const again = openEdge({ ...({} as Parameters<typeof openEdge>[0]), random: (count) => new Uint8Array(count), explainUrl: String, consoleHosts: [], emitter: world.emitter, listen: [{ address: "127.0.0.1", port: world.edge.port }] });
-      await assert.rejects(again, (error) => error instanceof ListenError && error.code === "EADDRINUSE" && /Port \d+ on 127\.0\.0\.1 is in use/.test(error.message));
-    } finally {
-      await world.close();
-    }
-  });
-});
-
-describe("closing", () => {
-  test("breaks off what does not end, and says so in the record", async () => {
-    const world = await edgeWorld(app);
-    const request = open(world, "/silent");
-    request.end();
-    const answer = answerOf(request).then(read);
-    await eventually("the app has it", () => [...world.upstream.connections.values()].some(({ acceptedBytes }) => acceptedBytes > 0));
-    await world.close();
-    const { status, headers } = await answer;
-    assert.equal(status, 503);
-    assert.ok(marks(world, String(headers["x-waybill-id"])).includes("edge.deliver failed route/control-down"));
-    assert.equal(world.app.address(), null);
   });
 });

@@ -58,8 +58,16 @@ describe("examples/node-mandelbrot", () => {
       setImmediate(() => send("succeeded", grant));
     };
     const text = await (await fetch(`${url}/api/render/stream?zoom=2`)).text();
-    const events = text.trim().split("\n\n").map((block) => /^event: (\w+)\ndata: (.*)$/s.exec(block)!.slice(1));
-    assert.deepEqual(JSON.parse(events[0]![1]!), { position: 2, of: 3, estimateMs: 8_000, says: "Waiting for a GPU: 2nd of 3, about 8 s." });
+    const events = text
+      .trim()
+      .split("\n\n")
+      .map((block) => /^event: (\w+)\ndata: (.*)$/s.exec(block)!.slice(1));
+    assert.deepEqual(JSON.parse(events[0]![1]!), {
+      position: 2,
+      of: 3,
+      estimateMs: 8_000,
+      says: "Waiting for a GPU: 2nd of 3, about 8 s.",
+    });
     assert.deepEqual([...new Set(events.map(([name]) => name))], ["waiting", "progress", "done"]);
     const done = JSON.parse(events.at(-1)![1]!) as { call: string; picture: string };
     assert.equal(done.call, "c_2");
@@ -67,7 +75,15 @@ describe("examples/node-mandelbrot", () => {
   });
 
   test("passes a refusal on: its status, its problem, its Retry-After", async () => {
-    const problem = { status: 503, title: "x", detail: "No GPU became free within 3 s.", boundary: "gpu", code: "queue-timeout", retry: "later", waybill: "c_5" };
+    const problem = {
+      status: 503,
+      title: "x",
+      detail: "No GPU became free within 3 s.",
+      boundary: "gpu",
+      code: "queue-timeout",
+      retry: "later",
+      waybill: "c_5",
+    };
     device.schedule = (response) => {
       response.setHeader("retry-after", "9");
       plain(response, 503, problem);
@@ -94,7 +110,10 @@ describe("examples/node-mandelbrot", () => {
   test("says what is wrong with its input", async () => {
     const response = await fetch(`${url}/api/render?zoom=fast`);
     assert.equal(response.status, 400);
-    assert.equal(((await response.json()) as { detail: string }).detail, 'zoom is a number from 1 to 1000000000000, not "fast".');
+    assert.equal(
+      ((await response.json()) as { detail: string }).detail,
+      'zoom is a number from 1 to 1000000000000, not "fast".',
+    );
     assert.equal((await fetch(`${url}/nothing`)).status, 404);
     assert.match(await (await fetch(url)).text(), /<title>Mandelbrot/);
   });
@@ -104,13 +123,15 @@ function decodePng(bytes: Buffer): { width: number; height: number; pixels: Uint
   assert.deepEqual(bytes.subarray(0, 8), Buffer.from("89504e470d0a1a0a", "hex"));
   const parts: Buffer[] = [];
   for (let at = 8; at < bytes.length; at += bytes.readUInt32BE(at) + 12) {
-    if (bytes.toString("latin1", at + 4, at + 8) === "IDAT") parts.push(bytes.subarray(at + 8, at + 8 + bytes.readUInt32BE(at)));
+    if (bytes.toString("latin1", at + 4, at + 8) === "IDAT")
+      parts.push(bytes.subarray(at + 8, at + 8 + bytes.readUInt32BE(at)));
   }
   const [width, height] = [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
   const rows = inflateSync(Buffer.concat(parts));
   assert.equal(rows.length, (width * 3 + 1) * height);
   const pixels = new Uint32Array(width * height);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = rows.readUIntBE(Math.floor(i / width) * (width * 3 + 1) + 1 + (i % width) * 3, 3);
+  for (let i = 0; i < pixels.length; i++)
+    pixels[i] = rows.readUIntBE(Math.floor(i / width) * (width * 3 + 1) + 1 + (i % width) * 3, 3);
   return { width, height, pixels };
 }
 

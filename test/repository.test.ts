@@ -13,11 +13,19 @@ const text = (content: string) => ({ bytes: Buffer.from(content) });
 async function begin(shop: TestWorkshop) {
   const { repository, commit } = await shop.commit({ "README.md": "one" });
   const write = (rest: Partial<CommitRequest>): Promise<CommitResult> =>
-    shop.store.commitFiles({ repository, branch: "main", files: [], author: { name: "bob", email: "bob@example.test" }, summary: "next", ...rest });
+    shop.store.commitFiles({
+      repository,
+      branch: "main",
+      files: [],
+      author: { name: "bob", email: "bob@example.test" },
+      summary: "next",
+      ...rest,
+    });
   return { repository, commit, write };
 }
 
-const git = (repository: string, ...args: readonly string[]): string => execFileSync("git", [`--git-dir=${repository}`, ...args], { encoding: "utf8" });
+const git = (repository: string, ...args: readonly string[]): string =>
+  execFileSync("git", [`--git-dir=${repository}`, ...args], { encoding: "utf8" });
 
 function done(result: CommitResult): Extract<CommitResult, { ok: true }> {
   assert.ok(result.ok, JSON.stringify(result));
@@ -30,13 +38,16 @@ describe("commitFiles", () => {
     assert.equal(await shop.store.createRepository("a/b"), true);
     assert.equal(await shop.store.createRepository("a/b"), false);
     assert.equal(await shop.store.head(shop.store.repositoryOf("a/b"), "main"), null);
-    for (const bad of ["../x", "a/../b", "/x", "a/b.git", "a/.git", ""]) assert.throws(() => shop.store.repositoryOf(bad), RangeError);
+    for (const bad of ["../x", "a/../b", "/x", "a/b.git", "a/.git", ""])
+      assert.throws(() => shop.store.repositoryOf(bad), RangeError);
   });
 
   test("of two writers with the same parent one wins and the other is told where the branch is", async () => {
     await using shop = await testWorkshop();
     const { repository, commit, write } = await begin(shop);
-    const results = await Promise.all(["a", "b"].map((path) => write({ parent: commit, files: [{ path, content: text(path) }] })));
+    const results = await Promise.all(
+      ["a", "b"].map((path) => write({ parent: commit, files: [{ path, content: text(path) }] })),
+    );
     const won = results.find(({ ok }) => ok);
     const lost = results.find(({ ok }) => !ok);
     assert.ok(won?.ok && lost && !lost.ok && lost.refusal === "parent-moved");
@@ -56,7 +67,19 @@ describe("commitFiles", () => {
       get file() {
         if (other === "") {
           const tree = git(repository, "rev-parse", `${commit}^{tree}`).trim();
-          other = git(repository, "-c", "user.name=o", "-c", "user.email=o@example.test", "commit-tree", tree, "-p", commit, "-m", "other").trim();
+          other = git(
+            repository,
+            "-c",
+            "user.name=o",
+            "-c",
+            "user.email=o@example.test",
+            "commit-tree",
+            tree,
+            "-p",
+            commit,
+            "-m",
+            "other",
+          ).trim();
           git(repository, "update-ref", "refs/heads/main", other);
         }
         return slow;
@@ -79,17 +102,25 @@ describe("commitFiles", () => {
   test("an unchanged tree makes no commit; a replay of a commit is harmless", async () => {
     await using shop = await testWorkshop();
     const { commit, write } = await begin(shop);
-    assert.deepEqual(done(await write({ files: [{ path: "README.md", content: text("one") }] })), { ...done(await write({})), commit, changed: false });
+    assert.deepEqual(done(await write({ files: [{ path: "README.md", content: text("one") }] })), {
+      ...done(await write({})),
+      commit,
+      changed: false,
+    });
   });
 
   test("replaceAll leaves exactly the given files; deletions take files and whole folders", async () => {
     await using shop = await testWorkshop();
     const { repository, write } = await begin(shop);
     const paths = async (commit: string) => (await shop.store.listTree(repository, commit)).map(({ path }) => path);
-    const two = done(await write({ files: ["a/b", "a/c", "ü \"q\"", "z"].map((path) => ({ path, content: text("x") })) }));
-    assert.deepEqual(await paths(two.commit), ["README.md", "a/b", "a/c", "z", "ü \"q\""]);
-    const three = done(await write({ deletedFolders: ["a"], deletedFiles: ["z"], files: [{ path: "a/d", content: text("x") }] }));
-    assert.deepEqual(await paths(three.commit), ["README.md", "a/d", "ü \"q\""]);
+    const two = done(
+      await write({ files: ["a/b", "a/c", 'ü "q"', "z"].map((path) => ({ path, content: text("x") })) }),
+    );
+    assert.deepEqual(await paths(two.commit), ["README.md", "a/b", "a/c", "z", 'ü "q"']);
+    const three = done(
+      await write({ deletedFolders: ["a"], deletedFiles: ["z"], files: [{ path: "a/d", content: text("x") }] }),
+    );
+    assert.deepEqual(await paths(three.commit), ["README.md", "a/d", 'ü "q"']);
     const four = done(await write({ replaceAll: true, files: [{ path: "only", content: text("x") }] }));
     assert.deepEqual(await paths(four.commit), ["only"]);
   });
@@ -98,18 +129,45 @@ describe("commitFiles", () => {
     await using shop = await testWorkshop();
     const { repository, commit, write } = await begin(shop);
     const blob = git(repository, "rev-parse", `${commit}:README.md`).trim();
-    const tree = execFileSync("git", [`--git-dir=${repository}`, "mktree"], { input: `100755 blob ${blob}\trun.sh\n`, encoding: "utf8" }).trim();
-    const program = git(repository, "-c", "user.name=o", "-c", "user.email=o@example.test", "commit-tree", tree, "-p", commit, "-m", "x").trim();
+    const tree = execFileSync("git", [`--git-dir=${repository}`, "mktree"], {
+      input: `100755 blob ${blob}\trun.sh\n`,
+      encoding: "utf8",
+    }).trim();
+    const program = git(
+      repository,
+      "-c",
+      "user.name=o",
+      "-c",
+      "user.email=o@example.test",
+      "commit-tree",
+      tree,
+      "-p",
+      commit,
+      "-m",
+      "x",
+    ).trim();
     git(repository, "update-ref", "refs/heads/main", program);
-    const next = done(await write({ files: [{ path: "run.sh", content: text("new") }], author: { name: "eve\n<x>", email: "e>" }, summary: "S", description: "D\nE" }));
-    assert.deepEqual((await shop.store.listTree(repository, next.commit)).map(({ mode }) => mode), ["100755"]);
+    const next = done(
+      await write({
+        files: [{ path: "run.sh", content: text("new") }],
+        author: { name: "eve\n<x>", email: "e>" },
+        summary: "S",
+        description: "D\nE",
+      }),
+    );
+    assert.deepEqual(
+      (await shop.store.listTree(repository, next.commit)).map(({ mode }) => mode),
+      ["100755"],
+    );
     assert.equal(git(repository, "log", "-1", "--format=%an|%ae|%B", next.commit).trim(), "eve  x|e|S\n\nD\nE");
   });
 
   test("wrong paths, absent files and an empty first commit are refused, all problems at once", async () => {
     await using shop = await testWorkshop();
     const { write } = await begin(shop);
-    const bad = await write({ files: ["../x", ".git/hooks/post-receive", "a", "a/b", "d", "d"].map((path) => ({ path, content: text("x") })) });
+    const bad = await write({
+      files: ["../x", ".git/hooks/post-receive", "a", "a/b", "d", "d"].map((path) => ({ path, content: text("x") })),
+    });
     assert.ok(!bad.ok && bad.refusal === "bad-path");
     assert.equal(bad.problems.length, 4);
     const absent = await write({ deletedFiles: ["nope", "neither"] });
@@ -158,16 +216,37 @@ describe("checkout", () => {
     const { repository, commit } = await shop.commit({ "README.md": "hi" });
     const linked = (rows: Readonly<Record<string, string>>): string => {
       const entries = Object.entries(rows).map(([path, target]) => {
-        const blob = execFileSync("git", [`--git-dir=${repository}`, "hash-object", "-w", "--stdin"], { input: target, encoding: "utf8" }).trim();
+        const blob = execFileSync("git", [`--git-dir=${repository}`, "hash-object", "-w", "--stdin"], {
+          input: target,
+          encoding: "utf8",
+        }).trim();
         return `120000 blob ${blob}\t${path}\n`;
       });
-      const tree = execFileSync("git", [`--git-dir=${repository}`, "mktree"], { input: entries.join(""), encoding: "utf8" }).trim();
-      return git(repository, "-c", "user.name=o", "-c", "user.email=o@example.test", "commit-tree", tree, "-p", commit, "-m", "x").trim();
+      const tree = execFileSync("git", [`--git-dir=${repository}`, "mktree"], {
+        input: entries.join(""),
+        encoding: "utf8",
+      }).trim();
+      return git(
+        repository,
+        "-c",
+        "user.name=o",
+        "-c",
+        "user.email=o@example.test",
+        "commit-tree",
+        tree,
+        "-p",
+        commit,
+        "-m",
+        "x",
+      ).trim();
     };
     const into = join(shop.folder, "out");
     const bad = await shop.store.checkout(repository, linked({ a: "/etc/passwd", b: "../x", c: "README.md" }), into);
     assert.ok(!bad.ok && bad.refusal === "bad-link");
-    assert.deepEqual(bad.problems, ["a is a link to the absolute path /etc/passwd", "b is a link that leaves the repository: ../x"]);
+    assert.deepEqual(bad.problems, [
+      "a is a link to the absolute path /etc/passwd",
+      "b is a link that leaves the repository: ../x",
+    ]);
     assert.ok(!existsSync(into));
     assert.ok((await shop.store.checkout(repository, linked({ c: "README.md" }), into)).ok);
     assert.ok(lstatSync(join(into, "c")).isSymbolicLink());

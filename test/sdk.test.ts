@@ -42,7 +42,10 @@ describe("gpu", () => {
     assert.equal(result.cuda, "GPU-0");
     assert.equal(call, "c_1");
     assert.deepEqual(seen, [{ seen: 1 }, { seen: 2 }, { seen: 3 }]);
-    assert.deepEqual(device.asked.map(({ path }) => path), ["/schedule", "/allow", "/release"]);
+    assert.deepEqual(
+      device.asked.map(({ path }) => path),
+      ["/schedule", "/allow", "/release"],
+    );
     const { taskId, ...query } = device.asked[0]!.query;
     assert.match(taskId!, /^\d+$/);
     assert.deepEqual(query, {
@@ -66,7 +69,10 @@ describe("gpu", () => {
     device.schedule = (response) => grantNow(response, { allowToken: "t3" });
     const third = await app.whoRuns.run({ values: [] });
     assert.notEqual(third.result.pid, first.result.pid);
-    assert.deepEqual(device.of("/allow").map(({ query }) => query["allowToken"]), ["t1", "t3"]);
+    assert.deepEqual(
+      device.of("/allow").map(({ query }) => query["allowToken"]),
+      ["t1", "t3"],
+    );
     await gone(first.result.pid);
   });
 
@@ -96,7 +102,9 @@ describe("gpu", () => {
     const { result, call } = await app.whoRuns.run({ values: [4] }, { onWaiting: (waiting) => waits.push(waiting) });
     assert.equal(result.sum, 4);
     assert.equal(call, "c_2");
-    assert.deepEqual(waits, [{ position: 2, of: 3, estimateMs: 8_000, says: "Waiting for a GPU: 2nd of 3, about 8 s." }]);
+    assert.deepEqual(waits, [
+      { position: 2, of: 3, estimateMs: 8_000, says: "Waiting for a GPU: 2nd of 3, about 8 s." },
+    ]);
   });
 
   test("a client that was granted does not hang up before the platform has ended the stream", async () => {
@@ -111,7 +119,15 @@ describe("gpu", () => {
   });
 
   test("a refusal in the queue carries the platform's problem", async () => {
-    const problem = { status: 503, title: "GPU queue", detail: "No GPU became free within 3 s.", boundary: "gpu", code: "queue-timeout", retry: "later", waybill: "c_77" };
+    const problem = {
+      status: 503,
+      title: "GPU queue",
+      detail: "No GPU became free within 3 s.",
+      boundary: "gpu",
+      code: "queue-timeout",
+      retry: "later",
+      waybill: "c_77",
+    };
     device.schedule = (response) => {
       stream(response)("failed", problem);
       response.end();
@@ -127,7 +143,14 @@ describe("gpu", () => {
 
   test("a refusal at once says when to come back, with or without a problem in its body", async () => {
     device.schedule = (response) => {
-      plain(response, 429, { status: 429, detail: "You have 0 s left.", boundary: "gpu", code: "quota-exceeded", left: 0, wait: 22 });
+      plain(response, 429, {
+        status: 429,
+        detail: "You have 0 s left.",
+        boundary: "gpu",
+        code: "quota-exceeded",
+        left: 0,
+        wait: 22,
+      });
     };
     const told = await refusal(app.whoRuns.run({ values: [] }));
     assert.equal(told.message, "You have 0 s left.");
@@ -145,11 +168,14 @@ describe("gpu", () => {
     assert.equal(error.message, "no: input");
     assert.equal(error.code, "E_NO");
     assert.match(error.stack!, /sdk-app\.ts/);
-    assert.deepEqual(device.of("/release").map(({ query }) => query), [{ allowToken: "t1", fail: "true", outcome: "raised" }]);
+    assert.deepEqual(
+      device.of("/release").map(({ query }) => query),
+      [{ allowToken: "t1", fail: "true", outcome: "raised" }],
+    );
   });
 
   test("a result that cannot be copied is the function's error, not a hang", async () => {
-    const error = await failure(app.uncloneable.run(undefined as never));
+    const error = await failure(app.uncloneable.run(undefined));
     assert(error instanceof GpuFunctionError);
     assert.match(error.message, /could not be cloned/);
   });
@@ -167,8 +193,11 @@ describe("gpu", () => {
   });
 
   test("what the platform says about the end of a worker that it ended is the error", async () => {
-    device.release = (response) => plain(response, 200, { code: "gpu/lease-expired", says: "Stopped at the 1 s that the app declares." });
-    const running = app.never.run(null, { onProgress: () => process.kill(Number(device.of("/allow")[0]!.query["pid"]), "SIGKILL") });
+    device.release = (response) =>
+      plain(response, 200, { code: "gpu/lease-expired", says: "Stopped at the 1 s that the app declares." });
+    const running = app.never.run(null, {
+      onProgress: () => process.kill(Number(device.of("/allow")[0]!.query["pid"]), "SIGKILL"),
+    });
     const error = await failure(running);
     assert(error instanceof GpuWorkerLost);
     assert.equal(error.code, "gpu/lease-expired");
@@ -193,24 +222,42 @@ describe("gpu", () => {
       response.on("close", () => closed.resolve());
       send("waiting", { position: 1, of: 1, estimateMs: null, says: "Waiting." });
     };
-    const running = app.whoRuns.run({ values: [] }, { signal: caller.signal, onWaiting: () => caller.abort(new Error("left")) });
+    const running = app.whoRuns.run(
+      { values: [] },
+      { signal: caller.signal, onWaiting: () => caller.abort(new Error("left")) },
+    );
     assert.equal((await failure(running)).message, "left");
     await closed.promise;
-    assert.deepEqual(device.asked.map(({ path }) => path), ["/schedule"]);
+    assert.deepEqual(
+      device.asked.map(({ path }) => path),
+      ["/schedule"],
+    );
   });
 
   test("an abort while running is told to the function, which goes on", async () => {
     const caller = new AbortController();
-    const { result } = await app.listens.run(null, { signal: caller.signal, onProgress: () => caller.abort(new Error("left")) });
+    const { result } = await app.listens.run(null, {
+      signal: caller.signal,
+      onProgress: () => caller.abort(new Error("left")),
+    });
     assert.equal(result, "stopped: left");
     assert.equal(device.of("/release")[0]!.query["outcome"], "returned");
   });
 
   test("with stopOnAbort an abort ends the process", async () => {
     const caller = new AbortController();
-    const running = app.never.run(null, { signal: caller.signal, stopOnAbort: true, onProgress: () => caller.abort(new Error("left")) });
+    const running = app.never.run(null, {
+      signal: caller.signal,
+      stopOnAbort: true,
+      onProgress: () => caller.abort(new Error("left")),
+    });
     assert.equal((await failure(running)).message, "left");
-    assert.deepEqual(device.of("/release")[0]!.query, { allowToken: "t1", fail: "true", outcome: "aborted", signal: "SIGTERM" });
+    assert.deepEqual(device.of("/release")[0]!.query, {
+      allowToken: "t1",
+      fail: "true",
+      outcome: "aborted",
+      signal: "SIGTERM",
+    });
   });
 
   test("a dropped stream is scheduled once more, and then given up", async () => {
@@ -219,7 +266,10 @@ describe("gpu", () => {
       response.end();
     };
     assert.match((await failure(app.whoRuns.run({ values: [] }))).message, /ended the stream without an answer/);
-    assert.deepEqual(device.of("/schedule").map(({ query }) => query["gpuSize"]), ["xlarge", "xlarge"]);
+    assert.deepEqual(
+      device.of("/schedule").map(({ query }) => query["gpuSize"]),
+      ["xlarge", "xlarge"],
+    );
   });
 
   test("a release that fails is repeated until the platform has taken it, once", async () => {

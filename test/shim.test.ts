@@ -19,7 +19,9 @@ const alive = (pid: number): boolean => processes.stat(pid) !== undefined && pro
 const server = (body: string): Record<string, string> => ({
   "app.js": `const http = require("node:http");\nhttp.createServer((request, response) => { ${body} }).listen(process.env.PORT, "127.0.0.1");`,
 });
-const hello = server(`let n = 0; request.on("data", (part) => n += part.length).on("end", () => response.end("took " + n));`);
+const hello = server(
+  `let n = 0; request.on("data", (part) => n += part.length).on("end", () => response.end("took " + n));`,
+);
 
 async function stop(one: Started): Promise<void> {
   one.link.send({ type: "stop", graceMs: 2_000, why: "the test is over" });
@@ -42,7 +44,8 @@ describe("a replica", () => {
     const one = await replicas.start(hello, { env: { GREETING: "hi" } });
     const { socket } = await one.untilPhase("ready");
     assert.ok(socket);
-    const request = "POST / HTTP/1.1\r\nhost: app\r\ncontent-length: 200000\r\nconnection: close\r\n\r\n" + "x".repeat(200_000);
+    const request =
+      "POST / HTTP/1.1\r\nhost: app\r\ncontent-length: 200000\r\nconnection: close\r\n\r\n" + "x".repeat(200_000);
     const connection = dial(socket, { connection: 1 });
     connection.write(request);
     const answer = await textOf(connection);
@@ -50,10 +53,19 @@ describe("a replica", () => {
     const said = await ask(socket, 1, "q_0123456789abcdef");
     assert.ok(said && said.state === "closed");
     assert.deepEqual([said.connected, said.acceptedBytes, said.returnedBytes], [true, request.length, answer.length]);
-    const batch = await until("the entry reaches the agent", () => one.messages.find((message) => message.type === "evidence"));
+    const batch = await until("the entry reaches the agent", () =>
+      one.messages.find((message) => message.type === "evidence"),
+    );
     const body = batch.type === "evidence" ? (batch.batch.records[0]?.body as Record<string, unknown>) : {};
-    assert.deepEqual([body["id"], body["work"], body["hop"], body["mark"]], [said.entry, "q_0123456789abcdef", "app.take", "took"]);
-    assert.deepEqual(await ask(socket, 1), { ...said, entry: null }, "the same answer again; without a work there is no entry");
+    assert.deepEqual(
+      [body["id"], body["work"], body["hop"], body["mark"]],
+      [said.entry, "q_0123456789abcdef", "app.take", "took"],
+    );
+    assert.deepEqual(
+      await ask(socket, 1),
+      { ...said, entry: null },
+      "the same answer again; without a work there is no entry",
+    );
     await stop(one);
   });
 
@@ -133,7 +145,9 @@ describe("a replica", () => {
   });
 
   test("whose app exits says with which code and what it printed last", async () => {
-    const one = await replicas.start({ "app.js": `console.log("one"); console.error("no model found"); process.exitCode = 3;` });
+    const one = await replicas.start({
+      "app.js": `console.log("one"); console.error("no model found"); process.exitCode = 3;`,
+    });
     const { end, phase } = await one.untilPhase("exited");
     assert.deepEqual([phase, end?.code, end?.exitCode, end?.signal], ["exited", "app/exit", 3, null]);
     assert.match(end?.says ?? "", /exit code 3.*no model found/s);
@@ -141,7 +155,13 @@ describe("a replica", () => {
       const part = await one.link.readLog(1, 100);
       return (await one.link.readLog(part.next, 100)).complete ? part : undefined;
     });
-    assert.deepEqual(read.lines.slice(0, 2).map(({ text }) => text).toSorted(), ["no model found", "one"]);
+    assert.deepEqual(
+      read.lines
+        .slice(0, 2)
+        .map(({ text }) => text)
+        .toSorted(),
+      ["no model found", "one"],
+    );
     one.link.close();
   });
 
@@ -186,7 +206,9 @@ describe("a replica", () => {
   });
 
   test("that ignores TERM is killed after its grace, and SIGTERM to the shim is a stop", async () => {
-    const one = await replicas.start({ "app.js": `process.on("SIGTERM", () => console.log("no"));\n${hello["app.js"]}` });
+    const one = await replicas.start({
+      "app.js": `process.on("SIGTERM", () => console.log("no"));\n${hello["app.js"]}`,
+    });
     await one.untilPhase("ready");
     const closed = new Promise<void>((done) => one.link.onClose(done));
     one.link.send({ type: "stop", graceMs: 200, why: "the operator asked" });
@@ -206,7 +228,9 @@ describe("a replica", () => {
   });
 
   test("outlives its agent: the next one finds it and misses no line of its log", async () => {
-    const one = await replicas.start({ "app.js": `let n = 0; setInterval(() => console.log("tick " + ++n), 5);\n${hello["app.js"]}` });
+    const one = await replicas.start({
+      "app.js": `let n = 0; setInterval(() => console.log("tick " + ++n), 5);\n${hello["app.js"]}`,
+    });
     await one.untilPhase("ready");
     const first = await until("some lines", async () => {
       const part = await one.link.readLog(1, 100);
@@ -224,7 +248,10 @@ describe("a replica", () => {
       return part.lines.length > 5 ? part : undefined;
     });
     const texts = [...first.lines, ...more.lines].map(({ text }) => text);
-    assert.deepEqual(texts, texts.map((_, at) => `tick ${at + 1}`));
+    assert.deepEqual(
+      texts,
+      texts.map((_, at) => `tick ${at + 1}`),
+    );
     await stop(next);
   });
 
@@ -273,13 +300,18 @@ describe("a replica", () => {
   });
 
   test("writes a prompt without a newline, and a long line in parts", async () => {
-    const one = await replicas.start({ "app.js": `process.stdout.write("Name? "); console.error("y".repeat(20000));\n${hello["app.js"]}` });
+    const one = await replicas.start({
+      "app.js": `process.stdout.write("Name? "); console.error("y".repeat(20000));\n${hello["app.js"]}`,
+    });
     await one.untilPhase("ready");
     const texts = await until("the prompt is in the log", async () => {
       const all = await one.logTexts();
       return all.includes("Name? ") ? all : undefined;
     });
-    assert.deepEqual(texts.filter((text) => text.startsWith("y")).map((text) => text.length), [16_384, 3_616]);
+    assert.deepEqual(
+      texts.filter((text) => text.startsWith("y")).map((text) => text.length),
+      [16_384, 3_616],
+    );
     await stop(one);
   });
 });
@@ -294,7 +326,12 @@ describe("a static replica", () => {
 
   test("is ready at once and serves its folder, and nothing beside it", async () => {
     const plan = replicas.plan(
-      { "public/index.html": "<h1>home</h1>", "public/a b.txt": "0123456789", "public/sub/index.html": "sub", "secret.txt": "secret" },
+      {
+        "public/index.html": "<h1>home</h1>",
+        "public/a b.txt": "0123456789",
+        "public/sub/index.html": "sub",
+        "secret.txt": "secret",
+      },
       { argv: null, staticFolder: "public" },
     );
     symlinkSync(join(plan.releaseFolder, "app/secret.txt"), join(plan.releaseFolder, "app/public/link.txt"));
@@ -318,7 +355,16 @@ describe("a static replica", () => {
     const moved = await get("/sub?q=1");
     assert.match(moved.head, /^http\/1\.1 301[^]*location: \/sub\/\?q=1/);
     assert.equal((await get("/sub/")).body, "sub");
-    for (const path of ["/nothing", "/../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt", "/link.txt", "/%00", "/%ff", "/index.html/"]) {
+    for (const path of [
+      "/nothing",
+      "/../secret.txt",
+      "/%2e%2e/secret.txt",
+      "/..%2fsecret.txt",
+      "/link.txt",
+      "/%00",
+      "/%ff",
+      "/index.html/",
+    ]) {
       assert.equal((await get(path)).status, 404, path);
     }
     const said = await ask(socket, 1, "q_0123456789abcdef");
@@ -336,7 +382,10 @@ describe("a static replica", () => {
 test("a shim that cannot start is a failure that says what it printed", async () => {
   const plan = replicas.plan(hello);
   const { launch } = await import("../src/runtime/launch.ts");
-  await assert.rejects(launch(plan, { nodePath: process.execPath, shimEntry: "/nowhere/shim.ts" }), /did not start.*Cannot find module/s);
+  await assert.rejects(
+    launch(plan, { nodePath: process.execPath, shimEntry: "/nowhere/shim.ts" }),
+    /did not start.*Cannot find module/s,
+  );
 });
 
 test("a shim whose replica was given up before it had started starts no app", async () => {
@@ -354,14 +403,21 @@ test("a replica that is stopped while its app is being started leaves no process
   const shim = readShim(one.plan.folder);
   await until("the shim is gone", () => !shim || !isAlive(processes, shim));
   const marker = markerOf(one.plan.spec.replica);
-  assert.deepEqual(processes.all().filter(({ pid, state }) => state !== "Z" && processes.hasMarker(pid, marker)), []);
+  assert.deepEqual(
+    processes.all().filter(({ pid, state }) => state !== "Z" && processes.hasMarker(pid, marker)),
+    [],
+  );
 });
 
 describe("in.sock", () => {
   const evidence = { write: () => assert.fail("no work is named"), sync: () => Promise.resolve() };
   async function inbound(host: { readonly connect: () => Duplex; readonly stopping?: boolean }, withinMs?: number) {
     const path = join(replicas.folder, `in${++made}.sock`);
-    const server = inboundServer({ connect: host.connect, stopping: () => host.stopping ?? false, evidence, onFailure: assert.fail }, undefined, withinMs);
+    const server = inboundServer(
+      { connect: host.connect, stopping: () => host.stopping ?? false, evidence, onFailure: assert.fail },
+      undefined,
+      withinMs,
+    );
     server.listen(path);
     await once(server, "listening");
     after(() => server.close());

@@ -5,5 +5,8 @@ import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
 for (const folder of ["dist", join(".cache", "tsbuild")]) rmSync(join(root, folder), { recursive: true, force: true });
-const done = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-b", "src/main"], { cwd: root, stdio: ["ignore", 2, 2] });
+const done = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-b", "src/main"], {
+  cwd: root,
+  stdio: ["ignore", 2, 2],
+});
 process.exitCode = done.status ?? 1;

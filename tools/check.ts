@@ -5,7 +5,18 @@ import { join } from "node:path";
 const bin = join(import.meta.dirname, "..", "node_modules", ".bin");
 const fix = process.argv.includes("--fix");
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
-  ["format", join(bin, "oxfmt"), ...(fix ? [] : ["--check"]), "src", "test", "tools", "bench", "sim", "bin", "examples"],
+  [
+    "format",
+    join(bin, "oxfmt"),
+    ...(fix ? [] : ["--check"]),
+    "src",
+    "test",
+    "tools",
+    "bench",
+    "sim",
+    "bin",
+    "examples",
+  ],
   ["types", join(bin, "tsc"), "-b"],
   ["lint", join(bin, "oxlint"), "--type-aware", "--deny-warnings", ...(fix ? ["--fix"] : [])],
   ["dead code", join(bin, "knip")],

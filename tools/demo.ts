@@ -16,7 +16,9 @@ import { saturate } from "./demo/saturate.ts";
 import { Stages } from "./demo/stages.ts";
 import { tryMandelbrot, tryStatic } from "./demo/spaces.ts";
 
-const { values: options } = parseArgs({ options: { once: { type: "boolean", default: false }, json: { type: "boolean", default: false } } });
+const { values: options } = parseArgs({
+  options: { once: { type: "boolean", default: false }, json: { type: "boolean", default: false } },
+});
 const stages = new Stages(options.json ? process.stderr : process.stdout);
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop.abort(signal));
@@ -34,7 +36,8 @@ try {
     if (!options.once && booting) {
       const up = await booting;
       await closing(up, result);
-      if ((await Promise.race([stopped, up.ended.then(() => "ended")])) === "ended") throw new Error("the platform has ended by itself");
+      if ((await Promise.race([stopped, up.ended.then(() => "ended")])) === "ended")
+        throw new Error("the platform has ended by itself");
     }
   }
 } catch (error) {
@@ -58,7 +61,9 @@ process.exit();
 async function demo(): Promise<DemoDocument> {
   const up = await stages.run("boot", (say) => (booting = startPlatform({ data, say, stopping: stop.signal })));
   const pool = await up.admin.pool("main");
-  const cards = pool.simulated ? `${pool.devices} SIMULATED cards, ${pool.slots} slots; no real GPU is used` : `${pool.devices} cards, ${pool.slots} slots`;
+  const cards = pool.simulated
+    ? `${pool.devices} SIMULATED cards, ${pool.slots} slots; no real GPU is used`
+    : `${pool.devices} cards, ${pool.slots} slots`;
   stages.note("gpus", `pool main: ${cards}`);
   stages.note("sandbox", (await up.admin.status()).isolation.says.replace(/^sandbox /, ""));
 

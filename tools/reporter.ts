@@ -11,7 +11,11 @@ interface TestEvent {
     readonly nesting: number;
     readonly skip?: boolean | string;
     readonly todo?: boolean | string;
-    readonly details?: { readonly type?: string; readonly error?: { readonly cause?: unknown } & Error; readonly duration_ms?: number };
+    readonly details?: {
+      readonly type?: string;
+      readonly error?: { readonly cause?: unknown } & Error;
+      readonly duration_ms?: number;
+    };
     readonly message?: string;
   };
 }
@@ -35,7 +39,10 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
       summary.failed += 1;
       yield `FAILED  ${file} > ${data.name}\n${indent(inspect(data.details?.error?.cause ?? data.details?.error, { depth: 6 }))}\n`;
     } else if (data.skip !== undefined && data.skip !== false) {
-      summary.skips.push({ name: `${file} > ${data.name}`, why: typeof data.skip === "string" ? data.skip : "no reason given" });
+      summary.skips.push({
+        name: `${file} > ${data.name}`,
+        why: typeof data.skip === "string" ? data.skip : "no reason given",
+      });
     } else if (!isFile) {
       summary.passed += 1;
     }

@@ -16,11 +16,35 @@ interface Rule {
 }
 
 const rules: readonly Rule[] = [
-  { name: "pure parts import no Node module", files: /^src\/(core|evidence|contract|stdx)\//, except: /\.(test|suite)\.ts$/, forbidden: /from "node:/ },
-  { name: "core and evidence await nothing", files: /^src\/(core|evidence)\//, except: /\.(test|suite)\.ts$/, forbidden: /\bawait\b|\basync\b/ },
-  { name: "core and evidence read no clock and draw no chance", files: /^src\/(core|evidence|contract|stdx)\//, except: /\.(test|suite)\.ts$/, forbidden: /Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval/ },
-  { name: "only main reads the environment", files: /^src\/(?!main\/|client\/sdk\/)/, except: /\.(test|suite)\.ts$/, forbidden: /process\.env\b/ },
-  { name: "a test is not skipped by hand", files: /\.test\.ts$/, forbidden: /\b(test|it|describe)\.(skip|todo|only)\(/ },
+  {
+    name: "pure parts import no Node module",
+    files: /^src\/(core|evidence|contract|stdx)\//,
+    except: /\.(test|suite)\.ts$/,
+    forbidden: /from "node:/,
+  },
+  {
+    name: "core and evidence await nothing",
+    files: /^src\/(core|evidence)\//,
+    except: /\.(test|suite)\.ts$/,
+    forbidden: /\bawait\b|\basync\b/,
+  },
+  {
+    name: "core and evidence read no clock and draw no chance",
+    files: /^src\/(core|evidence|contract|stdx)\//,
+    except: /\.(test|suite)\.ts$/,
+    forbidden: /Date\.now|new Date\(\)|Math\.random|performance\.now|setTimeout|setInterval/,
+  },
+  {
+    name: "only main reads the environment",
+    files: /^src\/(?!main\/|client\/sdk\/)/,
+    except: /\.(test|suite)\.ts$/,
+    forbidden: /process\.env\b/,
+  },
+  {
+    name: "a test is not skipped by hand",
+    files: /\.test\.ts$/,
+    forbidden: /\b(test|it|describe)\.(skip|todo|only)\(/,
+  },
   { name: "no folder without a subject", files: /\/(utils?|common|helpers?|shared)\//, forbidden: /^/ },
 ];
 const maxLines = 700;

@@ -38,7 +38,9 @@ child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 1
 
 /** Runs `npm ci` when the lockfile is not the one that was installed last. One line, with its time. */
 function installIfStale() {
-  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const lock = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   const stamp = join(root, "node_modules", ".waybill-installed");
   if (existsSync(stamp) && readFileSync(stamp, "utf8").trim() === lock) return;
   const started = Date.now();

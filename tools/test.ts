@@ -51,7 +51,14 @@ async function tests(what: string, files: readonly string[], options: readonly s
   const where = join(folder, `${what.replaceAll(" ", "-")}.jsonl`);
   const reporter = join(import.meta.dirname, "reporter.ts");
   const code = await run(
-    ["--test", `--test-timeout=${fileTimeoutMs}`, `--test-reporter=${reporter}`, "--test-reporter-destination=stdout", ...options, ...files],
+    [
+      "--test",
+      `--test-timeout=${fileTimeoutMs}`,
+      `--test-reporter=${reporter}`,
+      "--test-reporter-destination=stdout",
+      ...options,
+      ...files,
+    ],
     { WAYBILL_TEST_SUMMARY: where },
   );
   const summaries = readSummaries(where);
@@ -69,7 +76,10 @@ async function tests(what: string, files: readonly string[], options: readonly s
 
 function readSummaries(where: string): Summary[] {
   try {
-    return readFileSync(where, "utf8").trim().split("\n").map((line) => JSON.parse(line) as Summary);
+    return readFileSync(where, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Summary);
   } catch (error) {
     console.log(`no summary was written: ${String(error)}`);
     return [];

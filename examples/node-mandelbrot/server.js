@@ -19,7 +19,8 @@ const routes = {
 const server = createServer((request, response) => {
   const url = new URL(request.url, "http://app");
   const route = routes[url.pathname];
-  if (!route) return sendProblem(response, 404, { title: "Not found", detail: `This app has nothing at ${url.pathname}.` });
+  if (!route)
+    return sendProblem(response, 404, { title: "Not found", detail: `This app has nothing at ${url.pathname}.` });
   if (!["GET", "HEAD", "POST"].includes(request.method)) {
     return sendProblem(response, 405, { title: "Method not allowed", detail: "Use GET or POST." });
   }
@@ -42,7 +43,9 @@ async function sendPicture(request, response, query) {
   const { result, call } = await logged(`render zoom=${view.zoom}`, () =>
     render.run(view, { request, signal: whenGone(request, response) }),
   );
-  response.writeHead(200, { "content-type": "image/png", "content-length": result.length, ...callHeader(call) }).end(result);
+  response
+    .writeHead(200, { "content-type": "image/png", "content-length": result.length, ...callHeader(call) })
+    .end(result);
 }
 
 async function streamPicture(request, response, query) {
@@ -60,7 +63,12 @@ async function streamPicture(request, response, query) {
     send("done", { call, picture: `data:image/png;base64,${Buffer.from(result).toString("base64")}` });
   } catch (error) {
     const problem = problemOf(error);
-    send("failed", { sentence: problem.detail, code: error instanceof GpuRefused ? error.code : problem.code, call: error.call ?? null, problem });
+    send("failed", {
+      sentence: problem.detail,
+      code: error instanceof GpuRefused ? error.code : problem.code,
+      call: error.call ?? null,
+      problem,
+    });
   }
   response.end();
 }
@@ -89,7 +97,8 @@ function numberIn(query, name, { otherwise, least, most }) {
   const text = query.get(name);
   if (text === null || text === "") return otherwise;
   const value = Number(text);
-  if (!(value >= least && value <= most)) throw new WrongInput(`${name} is a number from ${least} to ${most}, not "${text}".`);
+  if (!(value >= least && value <= most))
+    throw new WrongInput(`${name} is a number from ${least} to ${most}, not "${text}".`);
   return value;
 }
 
@@ -105,7 +114,8 @@ function whenGone(request, response) {
 /** One line in the app's log for each call, whatever became of it. */
 async function logged(what, run) {
   const start = performance.now();
-  const line = (call, end) => console.log(`${what}: ${end}, ${Math.round(performance.now() - start)} ms${call ? `, call ${call}` : ""}`);
+  const line = (call, end) =>
+    console.log(`${what}: ${end}, ${Math.round(performance.now() - start)} ms${call ? `, call ${call}` : ""}`);
   try {
     const outcome = await run();
     line(outcome.call, "ok");
@@ -132,9 +142,16 @@ function sendError(response, error) {
 /** What the visitor is told: the platform's own words where it refused, a sentence of ours otherwise. */
 function problemOf(error) {
   if (error instanceof GpuRefused) return error.problem;
-  if (error instanceof WrongInput) return { status: 400, title: "Wrong input", code: "app/wrong-input", detail: error.message };
-  if (error instanceof GpuWorkerLost) return { status: 502, title: "The drawing was cut off", code: error.code, detail: error.message };
-  return { status: 500, title: "The drawing failed", code: "app/exception", detail: `The drawing failed: ${error.message}` };
+  if (error instanceof WrongInput)
+    return { status: 400, title: "Wrong input", code: "app/wrong-input", detail: error.message };
+  if (error instanceof GpuWorkerLost)
+    return { status: 502, title: "The drawing was cut off", code: error.code, detail: error.message };
+  return {
+    status: 500,
+    title: "The drawing failed",
+    code: "app/exception",
+    detail: `The drawing failed: ${error.message}`,
+  };
 }
 
 function sendProblem(response, status, problem, headers = {}) {

@@ -93,7 +93,13 @@ class NodeAgent implements Agent {
     this.#shipping = new Shipping(ship, () => clock.monotonic());
     options.spools.forEach((spool, at) => this.#shipping.add(`own-${at}`, spool));
     this.#builds = new BuildDesk({ node, builder, emitter, send, log, parallel: options.buildsAtOnce ?? 1 });
-    this.#replicas = new ReplicaSet({ ...options, releases: builder, shipping: this.#shipping, send, restarts: options.restarts ?? restartLimits });
+    this.#replicas = new ReplicaSet({
+      ...options,
+      releases: builder,
+      shipping: this.#shipping,
+      send,
+      restarts: options.restarts ?? restartLimits,
+    });
   }
 
   async start(): Promise<void> {
@@ -111,7 +117,16 @@ class NodeAgent implements Agent {
     this.#link = link;
     const connection = ++this.#connections;
     const { node, pool, devices, emitter, builder, isolation } = this.#options;
-    this.#send({ type: "hello", node, epoch: emitter.epoch, pool, devices, replicas: this.#replicas.hello(), sdks: builder.sdks, isolation });
+    this.#send({
+      type: "hello",
+      node,
+      epoch: emitter.epoch,
+      pool,
+      devices,
+      replicas: this.#replicas.hello(),
+      sdks: builder.sdks,
+      isolation,
+    });
     link.onMessage((message) => {
       if (connection === this.#connections) this.#take(message);
     });
@@ -144,7 +159,8 @@ class NodeAgent implements Agent {
         return this.#builds.cancel(message.build);
       case "grant":
         // A repeat names a number that was answered for: the answer stands.
-        if (message.number > this.#answeredUpTo && !this.#taken.includes(message.number)) this.#taken.push(message.number);
+        if (message.number > this.#answeredUpTo && !this.#taken.includes(message.number))
+          this.#taken.push(message.number);
         return this.#passFenced(message, this.#fences.admitGrant(message));
       case "clear":
         return this.#passFenced(message, this.#fences.admit([message.slot], message.fence));
@@ -206,7 +222,9 @@ class NodeAgent implements Agent {
     const { emitter, node, log } = this.#options;
     emitter
       .answer({ channel: `scheduler→${node}`, from, upTo: this.#answeredUpTo, taken })
-      .catch((error: unknown) => log.warn({ error: String(error) }, "the answer for taken grants could not be written"));
+      .catch((error: unknown) =>
+        log.warn({ error: String(error) }, "the answer for taken grants could not be written"),
+      );
   }
 
   // Without a connection nothing is kept: the next `welcome` makes everybody say again what was not acknowledged.

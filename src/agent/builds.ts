@@ -58,7 +58,13 @@ export class BuildDesk {
     if (this.#running.has(spec.build)) return this.#claim(spec.build, number);
     if (this.#waiting.some((job) => job.spec.build === spec.build)) return;
     if (this.#waiting.length >= waitingMax) {
-      return this.#finish(spec.build, { ok: false, code: "build/no-builder", step: null, says: `builder ${this.#options.node} has ${waitingMax} builds waiting`, because: [] });
+      return this.#finish(spec.build, {
+        ok: false,
+        code: "build/no-builder",
+        step: null,
+        says: `builder ${this.#options.node} has ${waitingMax} builds waiting`,
+        because: [],
+      });
     }
     this.#waiting.push({ number, spec, abort: new AbortController() });
     this.#startNext();
@@ -70,7 +76,13 @@ export class BuildDesk {
     const at = this.#waiting.findIndex((job) => job.spec.build === build);
     if (at === -1) return;
     this.#waiting.splice(at, 1);
-    this.#finish(build, { ok: false, code: "build/builder-lost", step: null, says: `the build was stopped: ${why}`, because: [] });
+    this.#finish(build, {
+      ok: false,
+      code: "build/builder-lost",
+      step: null,
+      says: `the build was stopped: ${why}`,
+      because: [],
+    });
   }
 
   /** A new connection: tells what may not have arrived. */
@@ -121,12 +133,20 @@ export class BuildDesk {
     );
     lines.flush();
     if (outcome.ok) this.#entry(build, "build.publish", "done", { release: outcome.release });
-    else if (outcome.step === "publish") this.#entry(build, "build.publish", "failed", { code: outcome.code, says: outcome.says });
-    else if (!failed) this.#entry(build, "build.step", "failed", { code: outcome.code, step: outcome.step, says: outcome.says });
+    else if (outcome.step === "publish")
+      this.#entry(build, "build.publish", "failed", { code: outcome.code, says: outcome.says });
+    else if (!failed)
+      this.#entry(build, "build.step", "failed", { code: outcome.code, step: outcome.step, says: outcome.says });
     this.#finish(build, outcome);
   }
 
-  #stepEntry(build: string, step: string, state: "done" | "failed", tookMs: number, end: StepFailure | undefined): void {
+  #stepEntry(
+    build: string,
+    step: string,
+    state: "done" | "failed",
+    tookMs: number,
+    end: StepFailure | undefined,
+  ): void {
     const hop = step === "fetch" ? "build.fetch" : "build.step";
     const why = end ? { code: end.code, exitCode: end.exitCode, because: end.because } : { exitCode: 0 };
     this.#entry(build, hop, state, { step, tookMs, ...why });

@@ -36,7 +36,11 @@ describe("Fences", () => {
   });
 
   test("L19: whatever the order and the restarts, nothing passes below the highest of its slots", () => {
-    const operation = fc.record({ slots: fc.uniqueArray(fc.constantFrom("a", "b", "c"), { minLength: 1 }), fence: fc.nat(10), restart: fc.boolean() });
+    const operation = fc.record({
+      slots: fc.uniqueArray(fc.constantFrom("a", "b", "c"), { minLength: 1 }),
+      fence: fc.nat(10),
+      restart: fc.boolean(),
+    });
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 30 }), (operations) =>
         inFolder((folder) => {

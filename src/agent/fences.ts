@@ -57,7 +57,12 @@ export class Fences {
   }
 
   /** Takes a grant: as `admit`, and its call's slots are remembered. */
-  admitGrant(grant: { readonly call: string; readonly slots: readonly string[]; readonly fence: number; readonly number: number }): boolean {
+  admitGrant(grant: {
+    readonly call: string;
+    readonly slots: readonly string[];
+    readonly fence: number;
+    readonly number: number;
+  }): boolean {
     if (!this.admit(grant.slots, grant.fence, grant.number)) return false;
     this.#slotsOf.delete(grant.call);
     this.#slotsOf.set(grant.call, grant.slots);
@@ -93,7 +98,10 @@ export class Fences {
 
   #rewrite(): number {
     const slots = [...this.#highest].map(([slot, fence]) => ({ slot, fence }));
-    writeFileSync(`${this.#path}.new`, `${JSON.stringify({ grants: this.#grants, slots })}\n`, { mode: 0o600, flush: true });
+    writeFileSync(`${this.#path}.new`, `${JSON.stringify({ grants: this.#grants, slots })}\n`, {
+      mode: 0o600,
+      flush: true,
+    });
     renameSync(`${this.#path}.new`, this.#path);
     this.#lines = 1;
     return openSync(this.#path, "a", 0o600);
@@ -111,7 +119,9 @@ function parse(line: string): { readonly grants: number; readonly slots: readonl
 
 function readLines(path: string): readonly string[] {
   try {
-    return readFileSync(path, "utf8").split("\n").filter((line) => line !== "");
+    return readFileSync(path, "utf8")
+      .split("\n")
+      .filter((line) => line !== "");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;

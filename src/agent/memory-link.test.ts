@@ -38,7 +38,10 @@ describe("memoryLink", () => {
     agent.send(heartbeat(1));
     agent.close();
     agent.send(heartbeat(2));
-    await Promise.all([new Promise<void>((resolve) => server.onClose(resolve)), new Promise<void>((resolve) => agent.onClose(resolve))]);
+    await Promise.all([
+      new Promise<void>((resolve) => server.onClose(resolve)),
+      new Promise<void>((resolve) => agent.onClose(resolve)),
+    ]);
     assert.deepEqual(heard, ["heartbeat"]);
   });
 });

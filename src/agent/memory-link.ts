@@ -13,7 +13,10 @@ const heldMax = 10_000;
 export function memoryLink(): { readonly server: ServerEnd; readonly agent: AgentEnd } {
   const toServer = new Pipe();
   const toAgent = new Pipe();
-  return { server: new End<ToAgent, ToServer>(toAgent, toServer), agent: new End<ToServer, ToAgent>(toServer, toAgent) };
+  return {
+    server: new End<ToAgent, ToServer>(toAgent, toServer),
+    agent: new End<ToServer, ToAgent>(toServer, toAgent),
+  };
 }
 
 /** Frames on their way in one direction. */

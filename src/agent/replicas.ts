@@ -120,7 +120,9 @@ export class ReplicaSet {
     const known = this.#held.get(spec.replica);
     if (known) return this.#tell(known);
     this.#ends.delete(spec.space);
-    for (const held of this.#held.values()) if (held.state === "waiting" && held.status.release === spec.release) this.#cancelWait(held, "another replica was started");
+    for (const held of this.#held.values())
+      if (held.state === "waiting" && held.status.release === spec.release)
+        this.#cancelWait(held, "another replica was started");
     void this.#launch(this.#hold(spec, undefined));
   }
 
@@ -168,7 +170,9 @@ export class ReplicaSet {
       this.#options.log.warn({ replica, error: String(error) }, "a shim went away while its log was read");
     }
     // One that waits for its restart, or never started, has no folder and so no lines.
-    const part = existsSync(held.folder) ? this.#options.launcher.readLog(held.folder, from, limit) : { lines: [], next: from };
+    const part = existsSync(held.folder)
+      ? this.#options.launcher.readLog(held.folder, from, limit)
+      : { lines: [], next: from };
     return { ...part, complete: held.state === "dead" && part.lines.length === 0 };
   }
 
@@ -181,7 +185,8 @@ export class ReplicaSet {
     if (how === "stop") {
       for (const { replica } of living) this.stop(replica, graceMs, "the platform stops");
       const late = await this.#allGone(living, graceMs + stopMarginMs);
-      for (const held of late) this.#options.log.warn({ replica: held.replica, folder: held.folder }, "a replica did not end in time");
+      for (const held of late)
+        this.#options.log.warn({ replica: held.replica, folder: held.folder }, "a replica did not end in time");
     }
     for (const held of this.#held.values()) held.link?.close();
   }
@@ -214,9 +219,20 @@ export class ReplicaSet {
       const release = await releases.release(spec.release);
       if (!release) return this.#neverStarted(held, `release ${spec.release} is not on this node`);
       const previous = held.status.previous === undefined ? {} : { previous: held.status.previous };
-      this.#entry(held, "replica.start", "took", { space: spec.space, release: spec.release, link: release.manifest.build, ...previous });
+      this.#entry(held, "replica.start", "took", {
+        space: spec.space,
+        release: spec.release,
+        link: release.manifest.build,
+        ...previous,
+      });
       if (held.stopWhy !== undefined) return this.#neverStarted(held, held.stopWhy);
-      const plan = { folder: held.folder, spec, release: release.manifest, releaseFolder: release.folder, isolation: "none" } as const;
+      const plan = {
+        folder: held.folder,
+        spec,
+        release: release.manifest,
+        releaseFolder: release.folder,
+        isolation: "none",
+      } as const;
       this.#watch(held, await launcher.launch(plan, emitter.epoch));
     } catch (error) {
       this.#neverStarted(held, error instanceof Error ? error.message : String(error));
@@ -257,7 +273,9 @@ export class ReplicaSet {
     if (isEnd(status)) return this.#end(held);
     if (before.phase === "starting" && status.phase === "ready") {
       held.wasReady = true;
-      this.#entry(held, "replica.ready", "done", { tookMs: Math.max(0, this.#options.clock.wall() - status.startedAt) });
+      this.#entry(held, "replica.ready", "done", {
+        tookMs: Math.max(0, this.#options.clock.wall() - status.startedAt),
+      });
     }
     if (changed) this.#tell(held);
   }
@@ -299,7 +317,9 @@ export class ReplicaSet {
     this.#endEntries(held);
     this.#tell(held);
     if (next) this.#restartLater(held, next.inMs);
-    void this.#prune().catch((error: Error) => this.#options.log.warn({ error: error.message }, "a dead replica's folder could not be removed"));
+    void this.#prune().catch((error: Error) =>
+      this.#options.log.warn({ error: error.message }, "a dead replica's folder could not be removed"),
+    );
   }
 
   /** Decides about a restart; a crash loop becomes the end's code. */
@@ -307,7 +327,11 @@ export class ReplicaSet {
     const { status, spec } = held;
     if (this.#closed || held.stopWhy !== undefined || !spec || status.phase === "stopped") return undefined;
     if (hopeless.includes(status.end?.code ?? "")) return undefined;
-    const decision = afterEnd(this.#ends.get(status.space) ?? [], this.#options.clock.monotonic(), this.#options.restarts);
+    const decision = afterEnd(
+      this.#ends.get(status.space) ?? [],
+      this.#options.clock.monotonic(),
+      this.#options.restarts,
+    );
     this.#ends.set(status.space, decision.ends);
     if (decision.kind === "restart") return { inMs: decision.inMs };
     const says = `${decision.says}; the last end: ${status.end?.says ?? status.phase}`;
@@ -319,7 +343,10 @@ export class ReplicaSet {
     const spec: ReplicaSpec = { ...(ended.spec as ReplicaSpec), replica: newId("p", this.#options.random) };
     const held = this.#hold(spec, ended.replica);
     held.timer = setTimeout(() => void this.#launch(held), inMs);
-    this.#options.log.info({ space: spec.space, ended: ended.replica, replica: spec.replica, inMs }, "the app is started again");
+    this.#options.log.info(
+      { space: spec.space, ended: ended.replica, replica: spec.replica, inMs },
+      "the app is started again",
+    );
   }
 
   #cancelWait(held: Held, why: string): void {
@@ -354,7 +381,9 @@ export class ReplicaSet {
     } catch (error) {
       // Only a folder without a plan, whose shim was never started, holds nothing: in another, reports may wait, or an app run.
       const isEmpty = !(error instanceof SyntaxError) && this.#options.launcher.specOf(folder) === undefined;
-      const says = isEmpty ? "a replica's folder holds no replica; removed" : "a replica could not be found again; its folder is left as it is";
+      const says = isEmpty
+        ? "a replica's folder holds no replica; removed"
+        : "a replica could not be found again; its folder is left as it is";
       this.#options.log.warn({ folder, error: String(error) }, says);
       if (!isEmpty) return;
       await rm(folder, { recursive: true, force: true });
@@ -387,8 +416,16 @@ export class ReplicaSet {
   }
 
   #tellUnknown(replica: string): void {
-    const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says: `this node has no replica ${replica}` };
-    this.#options.send({ type: "replica", status: { replica, space: "", release: "", phase: "lost", socket: null, startedAt: 0, end } });
+    const end = {
+      code: "runtime/shim-lost",
+      exitCode: null,
+      signal: null,
+      says: `this node has no replica ${replica}`,
+    };
+    this.#options.send({
+      type: "replica",
+      status: { replica, space: "", release: "", phase: "lost", socket: null, startedAt: 0, end },
+    });
   }
 
   #entry(held: Held, hop: Hop, mark: Mark, facts: Facts): void {
@@ -397,13 +434,21 @@ export class ReplicaSet {
 
   /** Forgets the oldest dead replicas of each Space, where all that they had to say is stored. */
   async #prune(): Promise<void> {
-    const dead = [...this.#held.values()].filter(({ state }) => state === "dead").sort((a, b) => b.status.startedAt - a.status.startedAt);
+    const dead = [...this.#held.values()]
+      .filter(({ state }) => state === "dead")
+      .sort((a, b) => b.status.startedAt - a.status.startedAt);
     const seen = new Map<string, number>();
     for (const held of dead) {
       const rank = (seen.get(held.status.space) ?? 0) + 1;
       seen.set(held.status.space, rank);
       const kept = held.settled ? deadKept : untoldKept;
-      if (rank <= kept || held.link !== undefined || held.meter.length > 0 || !this.#options.shipping.isDone(held.replica)) continue;
+      if (
+        rank <= kept ||
+        held.link !== undefined ||
+        held.meter.length > 0 ||
+        !this.#options.shipping.isDone(held.replica)
+      )
+        continue;
       this.#held.delete(held.replica);
       await rm(held.folder, { recursive: true, force: true, maxRetries: 3 });
     }
@@ -414,7 +459,8 @@ export class ReplicaSet {
     const { clock, launcher } = this.#options;
     const since = clock.monotonic();
     const left = (): readonly Held[] => held.filter(({ state, folder }) => state !== "dead" || launcher.runs(folder));
-    while (left().length > 0 && clock.monotonic() - since < withinMs) await new Promise((done) => setTimeout(done, lookEveryMs));
+    while (left().length > 0 && clock.monotonic() - since < withinMs)
+      await new Promise((done) => setTimeout(done, lookEveryMs));
     return left();
   }
 }
@@ -444,7 +490,9 @@ function isEnd({ phase }: ReplicaStatus): boolean {
 function settle(held: Held): void {
   held.settled = true;
   try {
-    writeFileSync(join(held.folder, "agent.json"), `${JSON.stringify({ status: held.status } satisfies Settled)}\n`, { mode: 0o600 });
+    writeFileSync(join(held.folder, "agent.json"), `${JSON.stringify({ status: held.status } satisfies Settled)}\n`, {
+      mode: 0o600,
+    });
   } catch (error) {
     // It was never started, so it has no folder to be found by.
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

@@ -22,7 +22,11 @@ describe("afterEnd", () => {
   });
 
   test("a pause is never longer than its bound", () => {
-    const decision = afterEnd(Array.from({ length: 20 }, (_, at) => at), 30, { ...restartLimits, endsMax: 100 });
+    const decision = afterEnd(
+      Array.from({ length: 20 }, (_, at) => at),
+      30,
+      { ...restartLimits, endsMax: 100 },
+    );
     assert.equal(decision.kind === "restart" && decision.inMs, 60_000);
   });
 });

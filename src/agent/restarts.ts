@@ -17,7 +17,11 @@ export type RestartDecision =
   | { readonly kind: "give-up"; readonly says: string; readonly ends: readonly number[] };
 
 /** `ends` are the earlier ends of this Space's app; the decision brings them with the new one, older than the window left out. */
-export function afterEnd(earlier: readonly number[], now: number, limits: RestartLimits = restartLimits): RestartDecision {
+export function afterEnd(
+  earlier: readonly number[],
+  now: number,
+  limits: RestartLimits = restartLimits,
+): RestartDecision {
   const ends = [...earlier.filter((at) => now - at < limits.windowMs), now];
   if (ends.length >= limits.endsMax) {
     const says = `the app ended ${ends.length} times within ${Math.round(limits.windowMs / 60_000)} minutes and is not started again`;

@@ -12,7 +12,9 @@ function spool(emitter: string, count: number): EvidenceSource & { stored: numbe
     next() {
       const seqs = [handed + 1, handed + 2].filter((seq) => seq <= count);
       handed += seqs.length;
-      return seqs.length === 0 ? null : { emitter, epoch: 1, records: seqs.map((seq) => ({ kind: "entry", body: { seq } }) as const) };
+      return seqs.length === 0
+        ? null
+        : { emitter, epoch: 1, records: seqs.map((seq) => ({ kind: "entry", body: { seq } }) as const) };
     },
     acknowledge({ seq }) {
       this.stored = seq;

@@ -50,7 +50,9 @@ export class Shipping {
 
   /** True where the acknowledged records are of one of these sources; a living shim's are not. */
   acknowledge(stored: { readonly emitter: string; readonly epoch: number; readonly seq: number }): boolean {
-    const sent = [...this.#sources.values()].find(({ batch }) => batch?.emitter === stored.emitter && batch.epoch === stored.epoch);
+    const sent = [...this.#sources.values()].find(
+      ({ batch }) => batch?.emitter === stored.emitter && batch.epoch === stored.epoch,
+    );
     if (!sent) return false;
     sent.source.acknowledge(stored);
     if (stored.seq < lastSeq(sent.batch as EvidenceBatch)) return true;

@@ -58,7 +58,12 @@ interface Configured {
  * Builds one commit. Always resolves; `signal` ends the running step and with it the build. The whole build is bounded by
  * `spec.limitMs`, each step by its own limit.
  */
-export async function runBuild(spec: BuildSpec, tools: BuildTools, on: BuildEvents, signal: AbortSignal = new AbortController().signal): Promise<BuildOutcome> {
+export async function runBuild(
+  spec: BuildSpec,
+  tools: BuildTools,
+  on: BuildEvents,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<BuildOutcome> {
   const bound = new AbortController();
   const limit = setTimeout(() => bound.abort(overLimit(spec)), spec.limitMs);
   let shop: Workshop | undefined;
@@ -91,7 +96,10 @@ async function build(shop: Workshop): Promise<BuildOutcome> {
   shop.note(`builds ${spec.space} at ${spec.commit}`);
   await shop.step("fetch", () => fetchCommit(shop));
   const { settings, app } = await shop.step("configure", () => configure(shop));
-  const runnable = settings.sdk === "node" ? await buildNode(shop, settings, app as AppPackage) : await buildStatic(shop, settings, app);
+  const runnable =
+    settings.sdk === "node"
+      ? await buildNode(shop, settings, app as AppPackage)
+      : await buildStatic(shop, settings, app);
   const manifest = manifestOf(shop, settings, runnable);
   await shop.step("publish", async () => {
     await rm(join(shop.work, "tmp"), { recursive: true, force: true });
@@ -121,13 +129,22 @@ async function configure(shop: Workshop): Promise<Configured> {
   const front = parseFrontMatter(await readSmall(join(shop.app, "README.md")));
   for (const warning of front.warnings) shop.note(`warning: ${located(warning)}`);
   const text = await readSmall(join(shop.app, "package.json"));
-  const needsPackage = front.ok ? front.settings.sdk === "node" : text !== undefined && front.code !== "build/no-builder";
+  const needsPackage = front.ok
+    ? front.settings.sdk === "node"
+    : text !== undefined && front.code !== "build/no-builder";
   const parsed = needsPackage || text !== undefined ? parsePackage(text) : undefined;
-  const problems = [...(front.ok ? [] : front.problems.map(located)), ...(needsPackage && parsed ? packageProblems(parsed, front.ok) : [])];
+  const problems = [
+    ...(front.ok ? [] : front.problems.map(located)),
+    ...(needsPackage && parsed ? packageProblems(parsed, front.ok) : []),
+  ];
   if (problems.length > 0) {
     for (const problem of problems) shop.note(problem);
     const code = front.ok || problems.length > front.problems.length ? "build/config-invalid" : front.code;
-    throw new BuildFailure(code, problems.length === 1 ? (problems[0] as string) : `${problems.length} problems: ${problems[0]}; …`, problems.slice(0, becauseMax));
+    throw new BuildFailure(
+      code,
+      problems.length === 1 ? (problems[0] as string) : `${problems.length} problems: ${problems[0]}; …`,
+      problems.slice(0, becauseMax),
+    );
   }
   if (!front.ok) throw new BuildFailure(front.code, "the settings are wrong");
   shop.note(`sdk ${front.settings.sdk}${front.settings.title ? `, ${front.settings.title}` : ""}`);
@@ -145,7 +162,11 @@ function located({ line, message }: Remark): string {
   return line === null ? message : `README.md line ${line}: ${message}`;
 }
 
-function manifestOf({ spec, tools }: Workshop, settings: SpaceSettings, { argv, staticFolder }: Runnable): ReleaseManifest {
+function manifestOf(
+  { spec, tools }: Workshop,
+  settings: SpaceSettings,
+  { argv, staticFolder }: Runnable,
+): ReleaseManifest {
   return {
     release: newId("rel", tools.random),
     space: spec.space,
@@ -162,19 +183,27 @@ function manifestOf({ spec, tools }: Workshop, settings: SpaceSettings, { argv, 
 
 function outcomeOf(shop: Workshop | undefined, error: unknown): Extract<BuildOutcome, { ok: false }> {
   const step = shop?.current ?? null;
-  if (error instanceof BuildFailure) return { ok: false, code: error.code, step, says: error.message, because: error.because };
+  if (error instanceof BuildFailure)
+    return { ok: false, code: error.code, step, says: error.message, because: error.because };
   const says = error instanceof Error ? error.message : String(error);
   return { ok: false, code: "build/publish-failed", step, says: `the builder's disk: ${says}`, because: [says] };
 }
 
 function overLimit({ limitMs }: BuildSpec): BuildFailure {
-  return new BuildFailure("build/step-timeout", `the whole build took longer than its limit of ${limitMs / 1000} s and was ended`);
+  return new BuildFailure(
+    "build/step-timeout",
+    `the whole build took longer than its limit of ${limitMs / 1000} s and was ended`,
+  );
 }
 
 async function readSmall(path: string): Promise<string | undefined> {
   try {
     const { size } = await stat(path);
-    if (size > settingsFileMaxBytes) throw new BuildFailure("build/config-invalid", `${path.split("/").at(-1)} has more than ${settingsFileMaxBytes} bytes`);
+    if (size > settingsFileMaxBytes)
+      throw new BuildFailure(
+        "build/config-invalid",
+        `${path.split("/").at(-1)} has more than ${settingsFileMaxBytes} bytes`,
+      );
     return await readFile(path, "utf8");
   } catch (error) {
     if (["ENOENT", "EISDIR", "ELOOP"].includes(String((error as NodeJS.ErrnoException).code))) return undefined;

@@ -21,30 +21,75 @@ function problemsOf(text: string | undefined): readonly string[] {
 describe("parseFrontMatter", () => {
   test("takes the smallest settings and fills in the defaults", () => {
     assert.deepEqual(settingsOf("sdk: node"), {
-      sdk: "node", title: "", emoji: null, colorFrom: null, colorTo: null, shortDescription: null, license: null, pinned: false,
-      appPort: 7860, appFile: null, appBuildCommand: null, staticFolder: ".", startupTimeoutMs: 1_800_000, suggestedHardware: null,
+      sdk: "node",
+      title: "",
+      emoji: null,
+      colorFrom: null,
+      colorTo: null,
+      shortDescription: null,
+      license: null,
+      pinned: false,
+      appPort: 7860,
+      appFile: null,
+      appBuildCommand: null,
+      staticFolder: ".",
+      startupTimeoutMs: 1_800_000,
+      suggestedHardware: null,
     });
   });
 
   test("takes every setting of its own, without a warning for those of other platforms", () => {
     const result = parseFrontMatter(
       readme(
-        "title: Mandelbrot", "emoji: 🌀", "colorFrom: blue", "colorTo: red", "sdk: static", "app_port: 8080", "app_file: ./dist/index.html",
-        "app_build_command: npm run build", "static_folder: dist/", "short_description: draws", "pinned: true", "license: [mit, apache-2.0]",
-        "tags: [a, b]", "models:\n  - x/y", "datasets: []", "startup_duration_timeout: 1h", "suggested_hardware: zero-a10g", "hf_oauth: true",
-        "sdk_version: 5.1", "python_version: '3.12'",
+        "title: Mandelbrot",
+        "emoji: 🌀",
+        "colorFrom: blue",
+        "colorTo: red",
+        "sdk: static",
+        "app_port: 8080",
+        "app_file: ./dist/index.html",
+        "app_build_command: npm run build",
+        "static_folder: dist/",
+        "short_description: draws",
+        "pinned: true",
+        "license: [mit, apache-2.0]",
+        "tags: [a, b]",
+        "models:\n  - x/y",
+        "datasets: []",
+        "startup_duration_timeout: 1h",
+        "suggested_hardware: zero-a10g",
+        "hf_oauth: true",
+        "sdk_version: 5.1",
+        "python_version: '3.12'",
       ),
     );
     assert.ok(result.ok);
     assert.deepEqual(result.warnings, []);
     assert.deepEqual(settingsRecord(result.settings), {
-      sdk: "static", title: "Mandelbrot", emoji: "🌀", colorFrom: "blue", colorTo: "red", appPort: 8080, appFile: "dist/index.html",
-      appBuildCommand: "npm run build", staticFolder: "dist", shortDescription: "draws", pinned: true, license: "mit, apache-2.0",
-      startupTimeoutMs: 3_600_000, suggestedHardware: "zero-a10g",
+      sdk: "static",
+      title: "Mandelbrot",
+      emoji: "🌀",
+      colorFrom: "blue",
+      colorTo: "red",
+      appPort: 8080,
+      appFile: "dist/index.html",
+      appBuildCommand: "npm run build",
+      staticFolder: "dist",
+      shortDescription: "draws",
+      pinned: true,
+      license: "mit, apache-2.0",
+      startupTimeoutMs: 3_600_000,
+      suggestedHardware: "zero-a10g",
     });
   });
 
-  for (const [text, ms] of [["30m", 1_800_000], ["90s", 90_000], ["1h", 3_600_000], ["45", 45_000], ["1d", 86_400_000]] as const) {
+  for (const [text, ms] of [
+    ["30m", 1_800_000],
+    ["90s", 90_000],
+    ["1h", 3_600_000],
+    ["45", 45_000],
+    ["1d", 86_400_000],
+  ] as const) {
     test(`startup_duration_timeout ${text} is ${ms} ms`, () => {
       assert.equal(settingsOf("sdk: node", `startup_duration_timeout: ${text}`).startupTimeoutMs, ms);
     });
@@ -58,7 +103,16 @@ describe("parseFrontMatter", () => {
 
   test("says all problems at once, each with its line", () => {
     assert.deepEqual(
-      problemsOf(readme("title: [a]", "sdk: nodejs", "app_port: 99999", "pinned: maybe", "static_folder: ../up", "startup_duration_timeout: soon")),
+      problemsOf(
+        readme(
+          "title: [a]",
+          "sdk: nodejs",
+          "app_port: 99999",
+          "pinned: maybe",
+          "static_folder: ../up",
+          "startup_duration_timeout: soon",
+        ),
+      ),
       [
         "build/config-invalid",
         '2: title is ["a"]; write a text',
@@ -71,7 +125,14 @@ describe("parseFrontMatter", () => {
     );
   });
 
-  for (const [port, taken] of [["0", false], ["1", true], ["65535", true], ["65536", false], ["80.5", false], ['"80"', false]] as const) {
+  for (const [port, taken] of [
+    ["0", false],
+    ["1", true],
+    ["65535", true],
+    ["65536", false],
+    ["80.5", false],
+    ['"80"', false],
+  ] as const) {
     test(`app_port ${port} is ${taken ? "taken" : "refused"}`, () => {
       assert.equal(parseFrontMatter(readme("sdk: node", `app_port: ${port}`)).ok, taken);
     });
@@ -79,7 +140,10 @@ describe("parseFrontMatter", () => {
 
   for (const sdk of ["gradio", "docker", "streamlit"]) {
     test(`sdk ${sdk} alone is no fault of the file`, () => {
-      assert.deepEqual(problemsOf(readme(`sdk: ${sdk}`)), ["build/no-builder", `2: no builder for sdk ${sdk} here yet; here are node and static`]);
+      assert.deepEqual(problemsOf(readme(`sdk: ${sdk}`)), [
+        "build/no-builder",
+        `2: no builder for sdk ${sdk} here yet; here are node and static`,
+      ]);
     });
   }
 
@@ -100,7 +164,11 @@ describe("parseFrontMatter", () => {
   for (const [name, text, says] of [
     ["no README", undefined, `null: there is no README.md; write one that begins with:\n${example}`],
     ["a README without front matter", "# Hi\n", `1: README.md has no front matter; let it begin with:\n${example}`],
-    ["front matter that is not closed", "---\nsdk: node\n", "1: the front matter that begins in line 1 is not closed by a line ---"],
+    [
+      "front matter that is not closed",
+      "---\nsdk: node\n",
+      "1: the front matter that begins in line 1 is not closed by a line ---",
+    ],
     ["an empty front matter", "---\n---\n", `2: settings are lines of \`key: value\`; write:\n${example}`],
     ["a missing sdk", readme("title: x"), "1: sdk is missing; write `sdk: node` or `sdk: static`"],
   ] as const) {
@@ -120,7 +188,13 @@ describe("parseFrontMatter", () => {
   });
 
   test("an alias bomb is refused", () => {
-    const bomb = ["a: &a [x,x,x,x,x,x,x,x,x]", "b: &b [*a,*a,*a,*a,*a,*a]", "c: &c [*b,*b,*b,*b,*b,*b]", "d: [*c,*c,*c,*c,*c]", "sdk: node"];
+    const bomb = [
+      "a: &a [x,x,x,x,x,x,x,x,x]",
+      "b: &b [*a,*a,*a,*a,*a,*a]",
+      "c: &c [*b,*b,*b,*b,*b,*b]",
+      "d: [*c,*c,*c,*c,*c]",
+      "sdk: node",
+    ];
     assert.match(problemsOf(readme(...bomb)).join("\n"), /not YAML that is taken here/);
   });
 

@@ -57,38 +57,76 @@ const notHere: readonly string[] = ["gradio", "docker", "streamlit"];
 
 /** Settings that other Spaces platforms read and this one does not (yet): accepted without a word. */
 const notUsed: ReadonlySet<string> = new Set([
-  "tags", "models", "datasets", "thumbnail", "sdk_version", "python_version", "base_path", "fullWidth", "header", "language",
-  "languages", "library_name", "pipeline_tag", "preload_from_hub", "custom_headers", "disable_embedding", "suggested_storage",
-  "hf_oauth", "hf_oauth_scopes", "hf_oauth_expiration_minutes", "hf_oauth_authorized_org", "hf_oauth_redirect_path",
-  "license_name", "license_link", "failure_strategy", "hardware", "duplicated_from", "widget", "arxiv", "metrics", "base_model",
+  "tags",
+  "models",
+  "datasets",
+  "thumbnail",
+  "sdk_version",
+  "python_version",
+  "base_path",
+  "fullWidth",
+  "header",
+  "language",
+  "languages",
+  "library_name",
+  "pipeline_tag",
+  "preload_from_hub",
+  "custom_headers",
+  "disable_embedding",
+  "suggested_storage",
+  "hf_oauth",
+  "hf_oauth_scopes",
+  "hf_oauth_expiration_minutes",
+  "hf_oauth_authorized_org",
+  "hf_oauth_redirect_path",
+  "license_name",
+  "license_link",
+  "failure_strategy",
+  "hardware",
+  "duplicated_from",
+  "widget",
+  "arxiv",
+  "metrics",
+  "base_model",
 ]);
 
 const example = "---\ntitle: My app\nsdk: node\n---";
 
 /** Parses README.md's text; undefined where the commit has none. */
 export function parseFrontMatter(readme: string | undefined): FrontMatter {
-  if (readme === undefined) return wrong([{ line: null, message: `there is no README.md; write one that begins with:\n${example}` }]);
+  if (readme === undefined)
+    return wrong([{ line: null, message: `there is no README.md; write one that begins with:\n${example}` }]);
   const block = frontMatterOf(readme);
   if (typeof block !== "string") return wrong([block]);
   const lines = new LineCounter();
   const document = parseDocument(block, { schema: "core", lineCounter: lines, prettyErrors: false });
-  const lineAt = (offset: number | undefined): number | null => (offset === undefined ? null : lines.linePos(offset).line + 1);
+  const lineAt = (offset: number | undefined): number | null =>
+    offset === undefined ? null : lines.linePos(offset).line + 1;
   const errors = document.errors.map(({ message, pos }) => ({ line: lineAt(pos[0]), message: `not YAML: ${message}` }));
   if (errors.length > 0) return wrong(errors);
-  if (!isMap(document.contents)) return wrong([{ line: 2, message: `settings are lines of \`key: value\`; write:\n${example}` }]);
-  const keyLines = new Map(document.contents.items.map(({ key }) => [String(isScalar(key) ? key.value : key), lineAt((isScalar(key) ? key.range : undefined)?.[0])]));
+  if (!isMap(document.contents))
+    return wrong([{ line: 2, message: `settings are lines of \`key: value\`; write:\n${example}` }]);
+  const keyLines = new Map(
+    document.contents.items.map(({ key }) => [
+      String(isScalar(key) ? key.value : key),
+      lineAt((isScalar(key) ? key.range : undefined)?.[0]),
+    ]),
+  );
   try {
     return readSettings(new Map(Object.entries(document.toJS({ maxAliasCount: aliasesMax }) as object)), keyLines);
   } catch (error) {
     // The one thing `toJS` refuses: more aliases than allowed.
-    if (error instanceof ReferenceError) return wrong([{ line: null, message: `not YAML that is taken here: ${error.message}` }]);
+    if (error instanceof ReferenceError)
+      return wrong([{ line: null, message: `not YAML that is taken here: ${error.message}` }]);
     throw error;
   }
 }
 
 /** What a build tells the platform about the Space, flat. */
 export function settingsRecord(settings: SpaceSettings): Readonly<Record<string, string | number | boolean>> {
-  return Object.fromEntries(Object.entries(settings).filter((pair): pair is [string, string | number | boolean] => pair[1] !== null));
+  return Object.fromEntries(
+    Object.entries(settings).filter((pair): pair is [string, string | number | boolean] => pair[1] !== null),
+  );
 }
 
 function frontMatterOf(readme: string): string | Remark {
@@ -98,7 +136,8 @@ function frontMatterOf(readme: string): string | Remark {
   const rest = text.slice(opening[0].length);
   const closing = /^---[ \t]*(\r?\n|$)/m.exec(rest);
   if (!closing) return { line: 1, message: "the front matter that begins in line 1 is not closed by a line ---" };
-  if (closing.index > frontMatterMaxLength) return { line: 1, message: `the front matter is longer than ${frontMatterMaxLength} characters` };
+  if (closing.index > frontMatterMaxLength)
+    return { line: 1, message: `the front matter is longer than ${frontMatterMaxLength} characters` };
   return rest.slice(0, closing.index);
 }
 
@@ -122,7 +161,12 @@ function readSettings(values: ReadonlyMap<string, unknown>, keyLines: ReadonlyMa
   };
   const warnings = read.unknownKeys();
   if (sdk === undefined || read.problems.length > 0) {
-    return { ok: false, code: read.onlyNoBuilder ? "build/no-builder" : "build/config-invalid", problems: inOrder(read.problems), warnings };
+    return {
+      ok: false,
+      code: read.onlyNoBuilder ? "build/no-builder" : "build/config-invalid",
+      problems: inOrder(read.problems),
+      warnings,
+    };
   }
   return { ok: true, settings: { sdk, ...settings }, warnings };
 }
@@ -147,7 +191,8 @@ class SettingsReader {
   sdk(): Sdk | undefined {
     const value = this.#take("sdk");
     if (ours.includes(value as Sdk)) return value as Sdk;
-    if (value === undefined) this.problems.push({ line: 1, message: `sdk is missing; write \`sdk: ${ours.join("` or `sdk: ")}\`` });
+    if (value === undefined)
+      this.problems.push({ line: 1, message: `sdk is missing; write \`sdk: ${ours.join("` or `sdk: ")}\`` });
     else if (typeof value === "string" && notHere.includes(value)) {
       this.#noBuilder = true;
       this.#problem("sdk", `no builder for sdk ${value} here yet; here are ${ours.join(" and ")}`);
@@ -174,7 +219,8 @@ class SettingsReader {
 
   flag(key: string): boolean {
     const value = this.#take(key);
-    if (value !== undefined && typeof value !== "boolean") this.#problem(key, `${key} is ${shown(value)}; write true or false`);
+    if (value !== undefined && typeof value !== "boolean")
+      this.#problem(key, `${key} is ${shown(value)}; write true or false`);
     return value === true;
   }
 
@@ -207,7 +253,10 @@ class SettingsReader {
   unknownKeys(): readonly Remark[] {
     return [...this.#values.keys()]
       .filter((key) => !this.#asked.has(key) && !notUsed.has(key))
-      .map((key) => ({ line: this.#lines.get(key) ?? null, message: `${key} is not a setting that is known here${nearest(key, this.#asked)}` }));
+      .map((key) => ({
+        line: this.#lines.get(key) ?? null,
+        message: `${key} is not a setting that is known here${nearest(key, this.#asked)}`,
+      }));
   }
 
   #take(key: string): unknown {
@@ -239,7 +288,11 @@ function isOneSlip(a: string, b: string): boolean {
   if (Math.abs(a.length - b.length) > 1 || Math.min(a.length, b.length) < 4) return false;
   let same = 0;
   while (same < a.length && a[same] === b[same]) same += 1;
-  return [[1, 1], [1, 0], [0, 1]].some(([fromA, fromB]) => a.slice(same + (fromA as number)) === b.slice(same + (fromB as number)));
+  return [
+    [1, 1],
+    [1, 0],
+    [0, 1],
+  ].some(([fromA, fromB]) => a.slice(same + (fromA as number)) === b.slice(same + (fromB as number)));
 }
 
 function shown(value: unknown): string {

@@ -32,14 +32,24 @@ describe("LineSplitter", () => {
 
   test("a line without end is cut, never held whole", () => {
     const lines = split([Buffer.from("x".repeat(lineMaxLength * 2 + 1))]);
-    assert.deepEqual(lines.map(({ length }) => length), [lineMaxLength, lineMaxLength, 1]);
+    assert.deepEqual(
+      lines.map(({ length }) => length),
+      [lineMaxLength, lineMaxLength, 1],
+    );
   });
 });
 
 describe("LastLines", () => {
   test("keeps what says something, without colours and npm's own pointers", () => {
     const last = new LastLines();
-    for (const line of ["1%\r100%", "", "\u001b[31mboom\u001b[0m", "npm error A complete log of this run can be found in: /x", "npm notice hi"]) last.take(line);
+    for (const line of [
+      "1%\r100%",
+      "",
+      "\u001b[31mboom\u001b[0m",
+      "npm error A complete log of this run can be found in: /x",
+      "npm notice hi",
+    ])
+      last.take(line);
     assert.deepEqual(last.all(), ["100%", "boom"]);
   });
 });

@@ -38,7 +38,8 @@ export class LineSplitter {
   }
 
   #emit(line: string): void {
-    for (let at = 0; at < line.length || at === 0; at += lineMaxLength) this.#onLine(line.slice(at, at + lineMaxLength));
+    for (let at = 0; at < line.length || at === 0; at += lineMaxLength)
+      this.#onLine(line.slice(at, at + lineMaxLength));
   }
 }
 
@@ -65,5 +66,8 @@ function plainText(text: string): string {
 }
 
 function isNoise(line: string): boolean {
-  return /^npm (error|ERR!)( A complete log of this run| {4}.*-debug-\d+\.log|\s*$)/.test(line) || /^npm (notice|warn)\b/.test(line);
+  return (
+    /^npm (error|ERR!)( A complete log of this run| {4}.*-debug-\d+\.log|\s*$)/.test(line) ||
+    /^npm (notice|warn)\b/.test(line)
+  );
 }

@@ -27,10 +27,15 @@ export async function buildNode(shop: Workshop, settings: SpaceSettings, app: Ap
 
 /** `npm ci` with a lockfile, else `npm install`; nothing where the app names no package. */
 export async function installPackages(shop: Workshop, app: AppPackage): Promise<void> {
-  if (app.dependencies.length === 0 && !hasInstallScript(app)) return shop.note("nothing to install: package.json names no packages");
-  const locked = (await isThere(join(shop.app, "package-lock.json"))) || (await isThere(join(shop.app, "npm-shrinkwrap.json")));
+  if (app.dependencies.length === 0 && !hasInstallScript(app))
+    return shop.note("nothing to install: package.json names no packages");
+  const locked =
+    (await isThere(join(shop.app, "package-lock.json"))) || (await isThere(join(shop.app, "npm-shrinkwrap.json")));
   if (!locked) shop.note("no package-lock.json: versions are chosen anew by each build");
-  await shop.run(["npm", locked ? "ci" : "install", "--no-audit", "--no-fund", "--foreground-scripts"], shop.limits.installMs);
+  await shop.run(
+    ["npm", locked ? "ci" : "install", "--no-audit", "--no-fund", "--foreground-scripts"],
+    shop.limits.installMs,
+  );
 }
 
 /** The Space's `app_build_command`, or the `build` script, where there is one. */

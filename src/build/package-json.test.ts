@@ -15,7 +15,9 @@ describe("parsePackage", () => {
   });
 
   test("names all packages that an install would bring, once", () => {
-    const parsed = parsePackage('{"dependencies":{"a":"1"},"devDependencies":{"b":"1","a":"1"},"scripts":{"start":"x","n":1}}');
+    const parsed = parsePackage(
+      '{"dependencies":{"a":"1"},"devDependencies":{"b":"1","a":"1"},"scripts":{"start":"x","n":1}}',
+    );
     assert.deepEqual(parsed, { ok: true, app: { scripts: { start: "x" }, dependencies: ["a", "b"] } });
   });
 

@@ -6,11 +6,14 @@ export interface AppPackage {
   readonly dependencies: readonly string[];
 }
 
-export type PackageParse = { readonly ok: true; readonly app: AppPackage } | { readonly ok: false; readonly problem: string };
+export type PackageParse =
+  | { readonly ok: true; readonly app: AppPackage }
+  | { readonly ok: false; readonly problem: string };
 
 /** Parses package.json's text; undefined where the commit has none. */
 export function parsePackage(text: string | undefined): PackageParse {
-  if (text === undefined) return { ok: false, problem: "there is no package.json; a Space with `sdk: node` needs one with a `start` script" };
+  if (text === undefined)
+    return { ok: false, problem: "there is no package.json; a Space with `sdk: node` needs one with a `start` script" };
   let value: unknown;
   try {
     value = JSON.parse(text.replace(/^\uFEFF/, ""));
@@ -18,13 +21,18 @@ export function parsePackage(text: string | undefined): PackageParse {
     if (!(error instanceof SyntaxError)) throw error;
     return { ok: false, problem: `package.json is not JSON: ${error.message}` };
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return { ok: false, problem: "package.json is not an object" };
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return { ok: false, problem: "package.json is not an object" };
   const members = value as Record<string, unknown>;
   const groups = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
   return {
     ok: true,
     app: {
-      scripts: Object.fromEntries(Object.entries(objectOf(members["scripts"])).filter((pair): pair is [string, string] => typeof pair[1] === "string")),
+      scripts: Object.fromEntries(
+        Object.entries(objectOf(members["scripts"])).filter(
+          (pair): pair is [string, string] => typeof pair[1] === "string",
+        ),
+      ),
       dependencies: [...new Set(groups.flatMap((group) => Object.keys(objectOf(members[group]))))],
     },
   };
@@ -42,7 +50,10 @@ export function startProblem(app: AppPackage): string | undefined {
  */
 export function startCommand(script: string): readonly string[] {
   const plain = /^[A-Za-z0-9_./@-][^|&;<>()$`\\"'\n*?[\]#~=%!{}]*$/.test(script.trim());
-  const builtin = /^(cd|export|set|unset|exec|source|\.|if|for|while|until|case|eval|trap|ulimit|umask|wait|true|false|test|\[)(\s|$)/.test(script.trim());
+  const builtin =
+    /^(cd|export|set|unset|exec|source|\.|if|for|while|until|case|eval|trap|ulimit|umask|wait|true|false|test|\[)(\s|$)/.test(
+      script.trim(),
+    );
   const command = plain && !builtin ? `exec ${script.trim()}` : script;
   return ["sh", "-c", `export PATH="$PWD/node_modules/.bin:$PATH"\n${command}`];
 }

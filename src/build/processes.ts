@@ -78,5 +78,7 @@ function read<T>(look: () => T, otherwise: T): T {
 }
 
 function isGone(error: unknown): boolean {
-  return ["ENOENT", "ESRCH", "EACCES", "EPERM", "EINVAL", "ENOTDIR"].includes(String((error as { code?: unknown }).code));
+  return ["ENOENT", "ESRCH", "EACCES", "EPERM", "EINVAL", "ENOTDIR"].includes(
+    String((error as { code?: unknown }).code),
+  );
 }

@@ -85,7 +85,12 @@ export interface QueueStep {
 export const emptyQueue: BuildQueue = { waiting: [], running: [], builders: [], handed: {} };
 
 /** What a command does at `now`. Commands about builds that have ended are harmless repeats. */
-export function advance(queue: BuildQueue, command: QueueCommand, now: Instant, limits: QueueLimits = queueLimits): QueueStep {
+export function advance(
+  queue: BuildQueue,
+  command: QueueCommand,
+  now: Instant,
+  limits: QueueLimits = queueLimits,
+): QueueStep {
   const first = take(queue, command, now, limits);
   const expired = expire(first.queue, now, limits);
   const placed = place(expired.queue, now, limits);
@@ -116,11 +121,17 @@ function take(queue: BuildQueue, command: QueueCommand, now: Instant, limits: Qu
     }
     case "lose-builder": {
       const builders = queue.builders.filter(({ builder }) => builder !== command.builder);
-      return lose({ ...queue, builders }, (one) => one.builder === command.builder, `builder ${command.builder} went away`);
+      return lose(
+        { ...queue, builders },
+        (one) => one.builder === command.builder,
+        `builder ${command.builder} went away`,
+      );
     }
     case "claim": {
       const claimed = (one: RunningBuild): RunningBuild =>
-        one.build === command.build && one.stage === "handed" ? { ...one, stage: "building", until: after(now, limits.buildMs) } : one;
+        one.build === command.build && one.stage === "handed"
+          ? { ...one, stage: "building", until: after(now, limits.buildMs) }
+          : one;
       return { queue: { ...queue, running: queue.running.map(claimed) }, effects: [] };
     }
     case "end":
@@ -132,8 +143,14 @@ function take(queue: BuildQueue, command: QueueCommand, now: Instant, limits: Qu
   }
 }
 
-function enqueue(queue: BuildQueue, { build, space, sdk }: Extract<QueueCommand, { type: "enqueue" }>, now: Instant, limits: QueueLimits): QueueStep {
-  if (queue.waiting.some((one) => one.build === build) || queue.running.some((one) => one.build === build)) return { queue, effects: [] };
+function enqueue(
+  queue: BuildQueue,
+  { build, space, sdk }: Extract<QueueCommand, { type: "enqueue" }>,
+  now: Instant,
+  limits: QueueLimits,
+): QueueStep {
+  if (queue.waiting.some((one) => one.build === build) || queue.running.some((one) => one.build === build))
+    return { queue, effects: [] };
   const waiting = [...queue.waiting, { build, space, sdk, queuedAt: now, deadline: after(now, limits.waitMs) }];
   const place = `queued ${ordinal(waiting.length)} of ${waiting.length}`;
   const text = `${place}, ${whyWaiting(queue, sdk)}; gives up after ${limits.waitMs / 1000} s`;
@@ -146,7 +163,9 @@ function whyWaiting(queue: BuildQueue, sdk: string | null): string {
   if (serving.length === 0) return `no builder serves sdk ${sdk}; here are ${sdksOf(queue).join(", ")}`;
   const free = serving.find((seat) => isFree(queue, seat));
   if (free && queue.waiting.length === 0) return `builder ${free.builder} is free`;
-  return serving.length === 1 ? `builder ${(serving[0] as BuilderSeat).builder} is busy` : `all ${serving.length} builders are busy`;
+  return serving.length === 1
+    ? `builder ${(serving[0] as BuilderSeat).builder} is busy`
+    : `all ${serving.length} builders are busy`;
 }
 
 /** Everything whose time is over moves on. */
@@ -165,7 +184,11 @@ function giveUpAt(queue: BuildQueue, { queuedAt, deadline, sdk }: QueuedBuild, l
   return after(queuedAt, limits.noBuilderMs);
 }
 
-function whyGivenUp(queue: BuildQueue, { sdk, queuedAt, deadline }: QueuedBuild, now: Instant): readonly [Code, string] {
+function whyGivenUp(
+  queue: BuildQueue,
+  { sdk, queuedAt, deadline }: QueuedBuild,
+  now: Instant,
+): readonly [Code, string] {
   if (queue.builders.length === 0 && now < deadline) return ["build/no-builder", "no builder is connected"];
   if (!queue.builders.some((seat) => serves(seat, sdk))) {
     return ["build/no-builder", `no builder serves sdk ${sdk}; here are ${sdksOf(queue).join(", ") || "none"}`];
@@ -182,10 +205,20 @@ function place(queue: BuildQueue, now: Instant, limits: QueueLimits): QueueStep 
     const seat = at.builders.find((seat) => serves(seat, one.sdk) && isFree(at, seat));
     if (!seat) continue;
     const number = (at.handed[seat.builder] ?? 0) + 1;
-    const running: RunningBuild = { ...one, builder: seat.builder, number, stage: "handed", until: after(now, limits.claimMs) };
+    const running: RunningBuild = {
+      ...one,
+      builder: seat.builder,
+      number,
+      stage: "handed",
+      until: after(now, limits.claimMs),
+    };
     at = { ...without(at, one.build), handed: { ...at.handed, [seat.builder]: number } };
     at = { ...at, running: [...at.running, running] };
-    effects.push({ type: "log", build: one.build, text: `builder ${seat.builder}, after ${(now - one.queuedAt) / 1000} s` });
+    effects.push({
+      type: "log",
+      build: one.build,
+      text: `builder ${seat.builder}, after ${(now - one.queuedAt) / 1000} s`,
+    });
     effects.push({ type: "hand", build: one.build, builder: seat.builder, number });
   }
   if (effects.length > 0) effects.push(...movedUp(queue, at));
@@ -195,14 +228,19 @@ function place(queue: BuildQueue, now: Instant, limits: QueueLimits): QueueStep 
 /** A line for each build that still waits and whose place changed. */
 function movedUp(before: BuildQueue, now: BuildQueue): readonly QueueEffect[] {
   return now.waiting.flatMap(({ build }, at) =>
-    positionOf(before, build) === at + 1 ? [] : [{ type: "log", build, text: `now ${ordinal(at + 1)} of ${now.waiting.length}` }],
+    positionOf(before, build) === at + 1
+      ? []
+      : [{ type: "log", build, text: `now ${ordinal(at + 1)} of ${now.waiting.length}` }],
   );
 }
 
 function lose(queue: BuildQueue, isLost: (one: RunningBuild) => boolean, says: string): QueueStep {
   const lost = queue.running.filter(isLost);
   const running = queue.running.filter((one) => !isLost(one));
-  const effects = lost.flatMap(({ build, builder }): QueueEffect[] => [{ type: "withdraw", build, builder }, ...failed(build, "build/builder-lost", says)]);
+  const effects = lost.flatMap(({ build, builder }): QueueEffect[] => [
+    { type: "withdraw", build, builder },
+    ...failed(build, "build/builder-lost", says),
+  ]);
   return { queue: { ...queue, running }, effects };
 }
 

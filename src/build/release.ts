@@ -16,7 +16,9 @@ export function releaseFolderOf(folder: string, release: string): string {
 /** What the release holds; undefined where this node has no such release. A damaged file throws. */
 export async function readRelease(folder: string, release: string): Promise<ReleaseManifest | undefined> {
   try {
-    return JSON.parse(await readFile(join(releaseFolderOf(folder, release), "release.json"), "utf8")) as ReleaseManifest;
+    return JSON.parse(
+      await readFile(join(releaseFolderOf(folder, release), "release.json"), "utf8"),
+    ) as ReleaseManifest;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;

@@ -16,7 +16,8 @@ export async function buildStatic(shop: Workshop, settings: SpaceSettings, app: 
 }
 
 async function check(shop: Workshop, settings: SpaceSettings): Promise<Runnable> {
-  const folder = settings.staticFolder === "." && settings.appFile !== null ? dirname(settings.appFile) : settings.staticFolder;
+  const folder =
+    settings.staticFolder === "." && settings.appFile !== null ? dirname(settings.appFile) : settings.staticFolder;
   const page = join(folder, "index.html");
   const found = await stat(join(shop.app, page)).catch(() => undefined);
   if (!found?.isFile()) {

@@ -16,7 +16,12 @@ export interface Source {
     signal?: AbortSignal,
   ): Promise<
     | { readonly ok: true; readonly files: number; readonly notes: readonly string[] }
-    | { readonly ok: false; readonly refusal: "unknown-commit" | "bad-link"; readonly says: string; readonly problems: readonly string[] }
+    | {
+        readonly ok: false;
+        readonly refusal: "unknown-commit" | "bad-link";
+        readonly says: string;
+        readonly problems: readonly string[];
+      }
   >;
 }
 
@@ -76,7 +81,12 @@ export class BuildFailure extends Error {
   readonly because: readonly string[];
   readonly exitCode: number | null;
 
-  constructor(code: Code, says: string, because: readonly string[] = [], options: ErrorOptions & { exitCode?: number | null } = {}) {
+  constructor(
+    code: Code,
+    says: string,
+    because: readonly string[] = [],
+    options: ErrorOptions & { exitCode?: number | null } = {},
+  ) {
     super(says, options);
     this.code = code;
     this.because = because;
@@ -144,7 +154,11 @@ export class Workshop {
       return result;
     } catch (error) {
       const failure = this.signal.aborted ? cancelled(this.signal) : asFailure(name, error);
-      this.#on.step(name, "failed", took(), { code: failure.code, exitCode: failure.exitCode, because: failure.because });
+      this.#on.step(name, "failed", took(), {
+        code: failure.code,
+        exitCode: failure.exitCode,
+        because: failure.because,
+      });
       throw failure;
     }
   }
@@ -169,7 +183,13 @@ export class Workshop {
 
   /** The last words of the log: what was left out of it. */
   close(): void {
-    if (this.#leftOut > 0) this.#on.log(this.#line("note", `${this.#leftOut} more lines were not kept: a build log holds ${logMaxLines} lines or ${logMaxLength >> 20} MiB`));
+    if (this.#leftOut > 0)
+      this.#on.log(
+        this.#line(
+          "note",
+          `${this.#leftOut} more lines were not kept: a build log holds ${logMaxLines} lines or ${logMaxLength >> 20} MiB`,
+        ),
+      );
   }
 
   #write(stream: BuildLogLine["stream"], text: string): void {
@@ -206,18 +226,30 @@ export class Workshop {
   }
 }
 
-function failureOf(step: string, argv: readonly string[], end: StepEnd, limitMs: number, signal: AbortSignal): BuildFailure | undefined {
+function failureOf(
+  step: string,
+  argv: readonly string[],
+  end: StepEnd,
+  limitMs: number,
+  signal: AbortSignal,
+): BuildFailure | undefined {
   switch (end.how) {
     case "cancelled":
       return cancelled(signal);
     case "too-slow":
-      return new BuildFailure("build/step-timeout", `${step} ran past its limit of ${limitMs / 1000} s and was ended`, end.because);
+      return new BuildFailure(
+        "build/step-timeout",
+        `${step} ran past its limit of ${limitMs / 1000} s and was ended`,
+        end.because,
+      );
     case "not-started":
       return new BuildFailure("build/step-failed", `${step}: ${argv[0]} could not be started`, end.because);
     case "exited": {
       if (end.exitCode === 0) return undefined;
       const how = end.signal === null ? `exit code ${end.exitCode}` : `signal ${end.signal}`;
-      return new BuildFailure("build/step-failed", `${step} ended with ${how}`, end.because, { exitCode: end.exitCode });
+      return new BuildFailure("build/step-failed", `${step} ended with ${how}`, end.because, {
+        exitCode: end.exitCode,
+      });
     }
   }
 }
@@ -233,5 +265,10 @@ function cancelled(signal: AbortSignal): BuildFailure {
 function asFailure(step: string, error: unknown): BuildFailure {
   if (error instanceof BuildFailure) return error;
   const says = error instanceof Error ? error.message : String(error);
-  return new BuildFailure(step === "fetch" ? "build/fetch-failed" : "build/publish-failed", `${step}: ${says}`, [says], { cause: error });
+  return new BuildFailure(
+    step === "fetch" ? "build/fetch-failed" : "build/publish-failed",
+    `${step}: ${says}`,
+    [says],
+    { cause: error },
+  );
 }

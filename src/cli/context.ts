@@ -60,7 +60,10 @@ export function paperOf(world: CliWorld, output: Output, options: GlobalOptions)
 }
 
 /** Flag, environment, saved sign-in, default. A saved token goes only to the address that it was saved for. */
-export async function whereIs(world: CliWorld, flag: string | undefined): Promise<{ url: string; token: string | null }> {
+export async function whereIs(
+  world: CliWorld,
+  flag: string | undefined,
+): Promise<{ url: string; token: string | null }> {
   const saved = await readSignIn(world.signInFile);
   const url = flag ?? world.env["WAYBILL_URL"] ?? saved?.url ?? defaultUrl;
   if (!URL.canParse(url) || !/^https?:/.test(url)) {

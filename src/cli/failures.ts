@@ -36,8 +36,10 @@ export function describeFailure(error: unknown): Failure {
     const next = "Start it with `waybill up`, or set WAYBILL_URL to where it runs.";
     return failure(exit.unreachable, "server-unreachable", withCause(error), next, "platform");
   }
-  if (error.name === "FolderRefused") return failure(exit.usage, known.code ?? "folder", error.message, known.next ?? "");
-  if (error.name === "WaitOver") return failure(exit.timeout, "timeout", error.message, "Look again with `waybill space show`.");
+  if (error.name === "FolderRefused")
+    return failure(exit.usage, known.code ?? "folder", error.message, known.next ?? "");
+  if (error.name === "WaitOver")
+    return failure(exit.timeout, "timeout", error.message, "Look again with `waybill space show`.");
   return bug(error);
 }
 
@@ -51,15 +53,40 @@ export function exitOf(problem: Problem): ExitCode {
   return exit.failed;
 }
 
-function failure(exitCode: ExitCode, code: string, detail: string, next: string, owner: Problem["owner"] = "visitor"): Failure {
+function failure(
+  exitCode: ExitCode,
+  code: string,
+  detail: string,
+  next: string,
+  owner: Problem["owner"] = "visitor",
+): Failure {
   const status = exitCode === exit.ourBug || exitCode === exit.unreachable ? 503 : 400;
   const retry = exitCode === exit.unreachable || exitCode === exit.timeout ? "later" : "never";
-  return { exitCode, problem: { type: "about:blank", title: "The command failed", status, detail, boundary: "cli", code, owner, retry, next } };
+  return {
+    exitCode,
+    problem: {
+      type: "about:blank",
+      title: "The command failed",
+      status,
+      detail,
+      boundary: "cli",
+      code,
+      owner,
+      retry,
+      next,
+    },
+  };
 }
 
 function bug(error: unknown): Failure {
   const says = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return failure(exit.ourBug, "bug", says, "This is a fault of Waybill: please report it with these lines.", "platform");
+  return failure(
+    exit.ourBug,
+    "bug",
+    says,
+    "This is a fault of Waybill: please report it with these lines.",
+    "platform",
+  );
 }
 
 /** The system's reason behind an unanswered request: `ECONNREFUSED` and the like. */

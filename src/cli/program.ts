@@ -75,13 +75,16 @@ export async function buildProgram(world: CliWorld, argv: readonly string[] = []
     .exitOverride()
     .configureOutput({
       // With --json help and version are a document too.
-      writeOut: (text) => void world.stdout.write(argv.includes("--json") ? `${JSON.stringify({ says: text.trimEnd() })}\n` : text),
+      writeOut: (text) =>
+        void world.stdout.write(argv.includes("--json") ? `${JSON.stringify({ says: text.trimEnd() })}\n` : text),
       writeErr: (text) => void (wrong = text), // What is wrong with the usage is drawn once, below.
       getOutHelpWidth: () => world.stdout.columns ?? 100,
     });
-  const run: Runner = (action) => async (...args) => {
-    exitCode = (await action(world, args.at(-1) as Command)) ?? exit.done;
-  };
+  const run: Runner =
+    (action) =>
+    async (...args) => {
+      exitCode = (await action(world, args.at(-1) as Command)) ?? exit.done;
+    };
   const named = Object.keys(commands).filter((name) => argv.includes(name));
   const isHelp = named.length === 0 || argv.includes("help");
   for (const name of isHelp ? Object.keys(commands) : named) (await commands[name]!()).declare(program, run);
@@ -98,7 +101,8 @@ export async function runCli(argv: readonly string[], world: CliWorld): Promise<
   } catch (error) {
     const code = report(error, world, options);
     // Who names no command, or only a group of them, wants to see which there are.
-    if (!options.json && error instanceof CommanderError && error.code === "commander.help") world.stderr.write(`\n${wrong()}`);
+    if (!options.json && error instanceof CommanderError && error.code === "commander.help")
+      world.stderr.write(`\n${wrong()}`);
     return code;
   }
 }
@@ -106,7 +110,9 @@ export async function runCli(argv: readonly string[], world: CliWorld): Promise<
 /** `help pool set` as `pool set --help`: commander's own help command knows one level only. */
 function helpLast(argv: readonly string[]): readonly string[] {
   const [first, ...named] = argv.filter((argument) => !argument.startsWith("-"));
-  return first === "help" && named.length > 0 ? [...named, "--help", ...argv.filter((argument) => argument.startsWith("-"))] : argv;
+  return first === "help" && named.length > 0
+    ? [...named, "--help", ...argv.filter((argument) => argument.startsWith("-"))]
+    : argv;
 }
 
 function report(error: unknown, world: CliWorld, options: GlobalOptions): number {
@@ -130,11 +136,19 @@ function recorded({ waybill, ...problem }: Problem): Problem {
 
 /** Where our own failure is written down. */
 function inLog({ status, instance, waybill }: Problem): string | undefined {
-  return status >= 500 && instance === undefined && waybill !== undefined ? `request ${waybill} in the platform's log` : undefined;
+  return status >= 500 && instance === undefined && waybill !== undefined
+    ? `request ${waybill} in the platform's log`
+    : undefined;
 }
 
 function fromCommander(error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
-  const says = error.code === "commander.help" ? "No command was given." : error.message.replace(/^error: /, "").replace(/command-argument value (.*) is invalid for argument /, "$1 is not right for ").trim();
+  const says =
+    error.code === "commander.help"
+      ? "No command was given."
+      : error.message
+          .replace(/^error: /, "")
+          .replace(/command-argument value (.*) is invalid for argument /, "$1 is not right for ")
+          .trim();
   return new CliFailure(exit.usage, { code: "usage", says, next: "See `waybill help`, or `waybill help COMMAND`." });
 }

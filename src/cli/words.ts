@@ -28,4 +28,10 @@ export const ownerGlyphs: Readonly<Record<Owner | "unknown", string>> = {
 /** What stands before a step of a build or a start. Two characters, so that columns line up. */
 export const stepGlyphs = { done: "ok", started: ">>", failed: "!!", waiting: "  " } as const;
 
-export const outcomeWords = { ok: "ok", refused: "refused", failed: "failed", open: "going on", unknown: "unknown" } as const;
+export const outcomeWords = {
+  ok: "ok",
+  refused: "refused",
+  failed: "failed",
+  open: "going on",
+  unknown: "unknown",
+} as const;

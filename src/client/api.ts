@@ -42,7 +42,9 @@ export interface LogOptions extends Asking {
 }
 
 /** What of a pool may be changed. */
-export type PoolChange = Partial<Pick<PoolView, "queueLimitMs" | "queueMax" | "durationMaxMs" | "attachWithinMs" | "admission">>;
+export type PoolChange = Partial<
+  Pick<PoolView, "queueLimitMs" | "queueMax" | "durationMaxMs" | "attachWithinMs" | "admission">
+>;
 
 export interface SigningKey {
   readonly kty: "OKP";
@@ -95,7 +97,10 @@ export class WaybillClient {
     return (await this.#ask(`/api/spaces/${pathOf(space)}/commit/main`, init, asking, commitWithinMs)) as CommitView;
   }
 
-  async requests(space: string, { page, ...asking }: Asking & { page?: string | undefined } = {}): Promise<Page<RequestView>> {
+  async requests(
+    space: string,
+    { page, ...asking }: Asking & { page?: string | undefined } = {},
+  ): Promise<Page<RequestView>> {
     return await this.#get(`/api/spaces/${pathOf(space)}/requests`, { page }, asking);
   }
 
@@ -112,7 +117,11 @@ export class WaybillClient {
     return this.#stream(`/api/builds/${encodeURIComponent(id)}/log`, options);
   }
 
-  async calls({ account, page, ...asking }: Asking & { account?: string | undefined; page?: string | undefined } = {}): Promise<Page<CallView>> {
+  async calls({
+    account,
+    page,
+    ...asking
+  }: Asking & { account?: string | undefined; page?: string | undefined } = {}): Promise<Page<CallView>> {
     return await this.#get("/api/calls", { account, page }, asking);
   }
 
@@ -181,7 +190,12 @@ export class WaybillClient {
     const timer = setTimeout(() => late.abort(new DOMException("no answer in time", "TimeoutError")), answerWithinMs);
     let response: Response;
     try {
-      response = await this.#fetch(path + query, { method: "GET" }, signal ? AbortSignal.any([signal, late.signal]) : late.signal, signal);
+      response = await this.#fetch(
+        path + query,
+        { method: "GET" },
+        signal ? AbortSignal.any([signal, late.signal]) : late.signal,
+        signal,
+      );
     } finally {
       clearTimeout(timer);
     }
@@ -193,7 +207,12 @@ export class WaybillClient {
   }
 
   /** Resolves only to an answer that says yes. */
-  async #fetch(path: string, init: RequestInit, signal: AbortSignal, callers: AbortSignal | undefined): Promise<Response> {
+  async #fetch(
+    path: string,
+    init: RequestInit,
+    signal: AbortSignal,
+    callers: AbortSignal | undefined,
+  ): Promise<Response> {
     const headers = new Headers(init.headers);
     headers.set("accept", "application/json, application/x-ndjson, application/problem+json");
     if (this.#token !== null) headers.set("authorization", `Bearer ${this.#token}`);
@@ -235,7 +254,9 @@ function problemOf(text: string, status: number, path: string): Problem {
     retry: status >= 500 ? "later" : "never",
     next: status >= 500 ? "Try again; the server's log says more." : "Check the address and the command.",
   };
-  return typeof raw["code"] === "string" && typeof raw["detail"] === "string" ? { ...problem, ...raw, status } : problem;
+  return typeof raw["code"] === "string" && typeof raw["detail"] === "string"
+    ? { ...problem, ...raw, status }
+    : problem;
 }
 
 function tryParse(text: string): Record<string, unknown> {

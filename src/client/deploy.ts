@@ -46,7 +46,12 @@ const startAppearsMs = 10_000;
  * Sends `folder` as the whole content of `space` (`owner/name`) and follows it until it runs or has failed.
  * Throws `FolderRefused`, `ApiError`, `ServerUnreachable`, `WaitOver`, or the signal's reason.
  */
-export async function deployFolder(client: WaybillClient, folder: string, space: string, options: DeployOptions = {}): Promise<Deployed> {
+export async function deployFolder(
+  client: WaybillClient,
+  folder: string,
+  space: string,
+  options: DeployOptions = {},
+): Promise<Deployed> {
   const files = await listFolder(folder, options.limits ?? folderLimits);
   options.onEvent?.({ type: "folder", files: files.length, bytes: files.reduce((sum, file) => sum + file.bytes, 0) });
   const before = await replicasOf(client, space, options.signal);
@@ -60,7 +65,8 @@ export async function deployFolder(client: WaybillClient, folder: string, space:
     const watching = { ...options, signal };
     const build = commit.build === null ? null : await followBuild(client, commit.build, watching);
     if (build === null) return unchanged(await followUnchanged(client, space, watching));
-    if (build.outcome === "failed") return { space: await client.space(space, { signal }), build, ok: false, says: build.says };
+    if (build.outcome === "failed")
+      return { space: await client.space(space, { signal }), build, ok: false, says: build.says };
     return started(await followStart(client, space, before, watching), build, before);
   } catch (error) {
     if (!limit.aborted || options.signal?.aborted) throw error;
@@ -105,7 +111,11 @@ async function followBuild(client: WaybillClient, id: string, { onEvent, signal 
 }
 
 /** Nothing was built: the release that is there runs, or says why not. */
-async function followUnchanged(client: WaybillClient, space: string, { onEvent, signal }: DeployOptions): Promise<SpaceView> {
+async function followUnchanged(
+  client: WaybillClient,
+  space: string,
+  { onEvent, signal }: DeployOptions,
+): Promise<SpaceView> {
   return await poll(
     () => client.space(space, { signal }),
     ({ state }) => state === "running" || state === "failed" || state === "stopped",
@@ -114,7 +124,12 @@ async function followUnchanged(client: WaybillClient, space: string, { onEvent, 
 }
 
 /** Until a replica of this deployment is ready, or all of them have ended. An older release may run beside it all the while. */
-async function followStart(client: WaybillClient, space: string, before: Before, { onEvent, signal }: DeployOptions): Promise<SpaceView> {
+async function followStart(
+  client: WaybillClient,
+  space: string,
+  before: Before,
+  { onEvent, signal }: DeployOptions,
+): Promise<SpaceView> {
   const appears = AbortSignal.timeout(startAppearsMs);
   return await poll(
     () => client.space(space, { signal }),

@@ -40,7 +40,15 @@ describe("listFolder", () => {
     });
     await symlink("/etc/hostname", join(folder, "link"));
     const paths = (await listFolder(folder)).map(({ path }) => path);
-    assert.deepEqual(paths, [".env.example", ".gitignore", "README.md", "keep.log", "local", "sub/.gitignore", "sub/only-here"]);
+    assert.deepEqual(paths, [
+      ".env.example",
+      ".gitignore",
+      "README.md",
+      "keep.log",
+      "local",
+      "sub/.gitignore",
+      "sub/only-here",
+    ]);
   });
 
   test("refuses a folder that is too large and names the file that makes it so", async () => {
@@ -85,10 +93,16 @@ describe("commitBody", () => {
     await put({ "README.md": "é", "a/b.bin": "\u0000x" });
     const text = Buffer.from(await commitBody(folder, await listFolder(folder), "Deploy")).toString("utf8");
     assert(text.endsWith("\n"));
-    assert.deepEqual(text.trimEnd().split("\n").map((line) => JSON.parse(line)), [
-      { key: "header", value: { summary: "Deploy", description: "", replace: true } },
-      { key: "file", value: { path: "README.md", content: "w6k=", encoding: "base64" } },
-      { key: "file", value: { path: "a/b.bin", content: "AHg=", encoding: "base64" } },
-    ]);
+    assert.deepEqual(
+      text
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+      [
+        { key: "header", value: { summary: "Deploy", description: "", replace: true } },
+        { key: "file", value: { path: "README.md", content: "w6k=", encoding: "base64" } },
+        { key: "file", value: { path: "a/b.bin", content: "AHg=", encoding: "base64" } },
+      ],
+    );
   });
 });

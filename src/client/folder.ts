@@ -28,10 +28,16 @@ const ignoreMaxBytes = 256 * 1024;
  */
 export async function listFolder(folder: string, limits: FolderLimits = folderLimits): Promise<readonly FolderFile[]> {
   const stat = await lstat(folder).catch(() => undefined); // Whatever keeps it from being read, it cannot be sent.
-  if (!stat?.isDirectory()) throw new FolderRefused("not-a-folder", `${folder} is not a folder.`, "Name the app's folder.");
+  if (!stat?.isDirectory())
+    throw new FolderRefused("not-a-folder", `${folder} is not a folder.`, "Name the app's folder.");
   const found: Found = { files: [], bytes: 0 };
   await walk({ root: folder, limits, found }, "", []);
-  if (found.files.length === 0) throw new FolderRefused("folder-empty", `${folder} holds no file to send.`, "Put a README.md with front matter there.");
+  if (found.files.length === 0)
+    throw new FolderRefused(
+      "folder-empty",
+      `${folder} holds no file to send.`,
+      "Put a README.md with front matter there.",
+    );
   return found.files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
 }
 

@@ -36,7 +36,12 @@ export interface ReplicaStatus {
   /** The replica that this one follows: the agent started it again after its end, by the same spec. */
   readonly previous?: string;
   /** Present when `exited`, `lost` or `stopped`: the code of codes.ts and what is known. */
-  readonly end?: { readonly code: string; readonly exitCode: number | null; readonly signal: string | null; readonly says: string };
+  readonly end?: {
+    readonly code: string;
+    readonly exitCode: number | null;
+    readonly signal: string | null;
+    readonly says: string;
+  };
 }
 
 export interface BuildSpec {
@@ -65,26 +70,91 @@ export type ToAgent =
   | { readonly type: "build"; readonly number: number; readonly spec: BuildSpec }
   | { readonly type: "cancel-build"; readonly build: string }
   /** What a waiting call is told, whenever it changes. */
-  | { readonly type: "queued"; readonly call: string; readonly replica: string; readonly position: number; readonly of: number; readonly estimateMs: number | null; readonly says: string }
+  | {
+      readonly type: "queued";
+      readonly call: string;
+      readonly replica: string;
+      readonly position: number;
+      readonly of: number;
+      readonly estimateMs: number | null;
+      readonly says: string;
+    }
   /** `number` counts the grants of the channel `scheduler→<node>`. */
-  | { readonly type: "grant"; readonly number: number; readonly call: string; readonly replica: string; readonly slots: readonly string[]; readonly fence: number; readonly warm: boolean; readonly device: { readonly index: number; readonly uuid: string }; readonly leaseMs: number; readonly attachWithinMs: number }
+  | {
+      readonly type: "grant";
+      readonly number: number;
+      readonly call: string;
+      readonly replica: string;
+      readonly slots: readonly string[];
+      readonly fence: number;
+      readonly warm: boolean;
+      readonly device: { readonly index: number; readonly uuid: string };
+      readonly leaseMs: number;
+      readonly attachWithinMs: number;
+    }
   /** The answer to a `schedule` that ends it: refused at once, or given up while waiting. `kind` tells the shim which wire answer fits. */
-  | { readonly type: "refuse"; readonly call: string; readonly replica: string; readonly code: string; readonly says: string; readonly kind: "quota" | "duration" | "capacity" | "queue" | "token" | "conflict"; readonly leftMs: number; readonly askedMs: number; readonly waitMs: number }
+  | {
+      readonly type: "refuse";
+      readonly call: string;
+      readonly replica: string;
+      readonly code: string;
+      readonly says: string;
+      readonly kind: "quota" | "duration" | "capacity" | "queue" | "token" | "conflict";
+      readonly leftMs: number;
+      readonly askedMs: number;
+      readonly waitMs: number;
+    }
   /** The lease is taken back or its call must end now; `cause` is what the shim reports with its `ended`. */
-  | { readonly type: "withdraw"; readonly call: string; readonly replica: string; readonly fence: number; readonly cause: "grant-unused" | "operator-stop" | "visitor-stop" }
+  | {
+      readonly type: "withdraw";
+      readonly call: string;
+      readonly replica: string;
+      readonly fence: number;
+      readonly cause: "grant-unused" | "operator-stop" | "visitor-stop";
+    }
   /** End the idle worker of this slot, then answer `cleared`. */
   | { readonly type: "clear"; readonly replica: string; readonly slot: string; readonly fence: number }
   /** Meter reports of this replica up to `seq` are durable: the shim may forget them. */
   | { readonly type: "ack-meter"; readonly replica: string; readonly seq: number }
   /** Evidence of this emitter and epoch up to `seq` is stored. */
   | { readonly type: "ack-evidence"; readonly emitter: string; readonly epoch: number; readonly seq: number }
-  | { readonly type: "read-log"; readonly read: string; readonly replica: string; readonly from: number; readonly limit: number };
+  | {
+      readonly type: "read-log";
+      readonly read: string;
+      readonly replica: string;
+      readonly from: number;
+      readonly limit: number;
+    };
 
 /** What a shim reports of its own clock; numbered by replica, re-sent until acknowledged, so each is taken exactly once. */
 export type MeterReport =
-  | { readonly kind: "attached"; readonly seq: number; readonly call: string; readonly fence: number; readonly pid: number; readonly at: string }
-  | { readonly kind: "ended"; readonly seq: number; readonly call: string; readonly fence: number; readonly cause: string; readonly usedMs: number; readonly workerAlive: boolean; readonly unused: boolean; readonly at: string; readonly says: string }
-  | { readonly kind: "worker-gone"; readonly seq: number; readonly slot: string; readonly fence: number; readonly at: string };
+  | {
+      readonly kind: "attached";
+      readonly seq: number;
+      readonly call: string;
+      readonly fence: number;
+      readonly pid: number;
+      readonly at: string;
+    }
+  | {
+      readonly kind: "ended";
+      readonly seq: number;
+      readonly call: string;
+      readonly fence: number;
+      readonly cause: string;
+      readonly usedMs: number;
+      readonly workerAlive: boolean;
+      readonly unused: boolean;
+      readonly at: string;
+      readonly says: string;
+    }
+  | {
+      readonly kind: "worker-gone";
+      readonly seq: number;
+      readonly slot: string;
+      readonly fence: number;
+      readonly at: string;
+    };
 
 export interface ScheduleRequest {
   readonly call: string;
@@ -99,19 +169,69 @@ export interface ScheduleRequest {
 }
 
 export type ToServer =
-  | { readonly type: "hello"; readonly node: string; readonly epoch: number; readonly pool: string; readonly devices: readonly DeviceFacts[]; readonly replicas: readonly ReplicaStatus[]; readonly sdks: readonly string[]; readonly isolation: { readonly driver: string; readonly says: string } }
-  | { readonly type: "heartbeat"; readonly node: string; /** Grants of this channel taken so far. */ readonly tookGrants: number }
+  | {
+      readonly type: "hello";
+      readonly node: string;
+      readonly epoch: number;
+      readonly pool: string;
+      readonly devices: readonly DeviceFacts[];
+      readonly replicas: readonly ReplicaStatus[];
+      readonly sdks: readonly string[];
+      readonly isolation: { readonly driver: string; readonly says: string };
+    }
+  | {
+      readonly type: "heartbeat";
+      readonly node: string;
+      /** Grants of this channel taken so far. */ readonly tookGrants: number;
+    }
   | { readonly type: "replica"; readonly status: ReplicaStatus }
   | { readonly type: "schedule"; readonly request: ScheduleRequest }
   | { readonly type: "left"; readonly call: string; readonly replica: string }
   | { readonly type: "meter"; readonly replica: string; readonly report: MeterReport }
   | { readonly type: "cleared"; readonly replica: string; readonly slot: string; readonly fence: number }
   | { readonly type: "build-claimed"; readonly build: string; readonly number: number; readonly builder: string }
-  | { readonly type: "build-log"; readonly build: string; readonly lines: readonly { readonly at: string; readonly stream: "out" | "err" | "note"; readonly text: string }[] }
-  | { readonly type: "build-step"; readonly build: string; readonly step: string; readonly state: "started" | "done" | "failed"; readonly tookMs: number }
-  | { readonly type: "build-done"; readonly build: string; readonly outcome: { readonly ok: true; readonly release: string; readonly sdk: "node" | "static"; readonly settings: Readonly<Record<string, string | number | boolean>> } | { readonly ok: false; readonly code: string; readonly step: string | null; readonly says: string; readonly because: readonly string[] } }
+  | {
+      readonly type: "build-log";
+      readonly build: string;
+      readonly lines: readonly {
+        readonly at: string;
+        readonly stream: "out" | "err" | "note";
+        readonly text: string;
+      }[];
+    }
+  | {
+      readonly type: "build-step";
+      readonly build: string;
+      readonly step: string;
+      readonly state: "started" | "done" | "failed";
+      readonly tookMs: number;
+    }
+  | {
+      readonly type: "build-done";
+      readonly build: string;
+      readonly outcome:
+        | {
+            readonly ok: true;
+            readonly release: string;
+            readonly sdk: "node" | "static";
+            readonly settings: Readonly<Record<string, string | number | boolean>>;
+          }
+        | {
+            readonly ok: false;
+            readonly code: string;
+            readonly step: string | null;
+            readonly says: string;
+            readonly because: readonly string[];
+          };
+    }
   | { readonly type: "evidence"; readonly batch: EvidenceBatch }
-  | { readonly type: "log"; readonly read: string; readonly lines: readonly LogLine[]; readonly next: number; readonly complete: boolean };
+  | {
+      readonly type: "log";
+      readonly read: string;
+      readonly lines: readonly LogLine[];
+      readonly next: number;
+      readonly complete: boolean;
+    };
 
 /** Records of one emitter and epoch, in order, as its spool holds them (JSON of Entry, Packed, Watermark or Closing of evidence/entry.ts). */
 export interface EvidenceBatch {
@@ -129,7 +249,8 @@ export function encode(message: ToAgent | ToServer): string {
 
 /** Parses a frame of a peer that passed authentication. Throws `SyntaxError` on what is not an object with a `type`. */
 export function decode<Message extends ToAgent | ToServer>(frame: string): Message {
-  if (frame.length > frameMaxBytes) throw new SyntaxError(`frame of ${frame.length} characters, at most ${frameMaxBytes}`);
+  if (frame.length > frameMaxBytes)
+    throw new SyntaxError(`frame of ${frame.length} characters, at most ${frameMaxBytes}`);
   const value: unknown = JSON.parse(frame);
   if (typeof value !== "object" || value === null || typeof (value as { type?: unknown }).type !== "string") {
     throw new SyntaxError("a frame is an object with a type");

@@ -54,7 +54,14 @@ export interface WhoAmI {
   readonly periodEnd: null;
   readonly avatarUrl: string;
   readonly orgs: readonly unknown[];
-  readonly auth: { readonly type: "access_token"; readonly accessToken: { readonly displayName: string; readonly role: "read" | "write" | "admin"; readonly createdAt: string } };
+  readonly auth: {
+    readonly type: "access_token";
+    readonly accessToken: {
+      readonly displayName: string;
+      readonly role: "read" | "write" | "admin";
+      readonly createdAt: string;
+    };
+  };
 }
 
 export interface CreateToken {
@@ -87,7 +94,12 @@ export interface SpaceView {
   readonly addresses: readonly string[];
   readonly build: BuildView | null;
   readonly release: string | null;
-  readonly replicas: readonly { readonly id: string; readonly phase: string; readonly since: string; readonly says: string }[];
+  readonly replicas: readonly {
+    readonly id: string;
+    readonly phase: string;
+    readonly since: string;
+    readonly says: string;
+  }[];
 }
 
 export interface CommitView {
@@ -115,7 +127,11 @@ export interface BuildView {
   readonly queuedMs: number;
   readonly tookMs: number;
   readonly logLines: number;
-  readonly steps: readonly { readonly name: string; readonly state: "started" | "done" | "failed"; readonly tookMs: number }[];
+  readonly steps: readonly {
+    readonly name: string;
+    readonly state: "started" | "done" | "failed";
+    readonly tookMs: number;
+  }[];
   readonly because: readonly string[];
   /** The release that it made; null before. A build is `done` when a replica of its release answers. */
   readonly release: string | null;
@@ -192,11 +208,29 @@ export interface PoolView {
 
 export interface QueueView {
   readonly pool: PoolView;
-  readonly calls: readonly { readonly call: string; readonly account: string; readonly space: string; readonly size: string; readonly holdsMs: number; readonly waitedMs: number; readonly waiting: WaitingView }[];
+  readonly calls: readonly {
+    readonly call: string;
+    readonly account: string;
+    readonly space: string;
+    readonly size: string;
+    readonly holdsMs: number;
+    readonly waitedMs: number;
+    readonly waiting: WaitingView;
+  }[];
 }
 
 export interface BoardView {
-  readonly slots: readonly { readonly slot: string; readonly device: string; readonly simulated: boolean; readonly stage: string; readonly space: string | null; readonly account: string | null; readonly call: string | null; readonly forMs: number; readonly leaseMs: number | null }[];
+  readonly slots: readonly {
+    readonly slot: string;
+    readonly device: string;
+    readonly simulated: boolean;
+    readonly stage: string;
+    readonly space: string | null;
+    readonly account: string | null;
+    readonly call: string | null;
+    readonly forMs: number;
+    readonly leaseMs: number | null;
+  }[];
 }
 
 /** A receipt, frozen at the call's end, with its own signature. `jws` is compact, EdDSA over the RFC 8785 bytes of `receipt`. */

@@ -36,7 +36,10 @@ export type ConnectionAnswer =
       readonly entry: string | null;
     };
 
-export type Preamble = { readonly kind: "open" | "ask"; /** Only with `ask`: the work that is asked about. */ readonly work?: string } & ConnectionName;
+export type Preamble = {
+  readonly kind: "open" | "ask";
+  /** Only with `ask`: the work that is asked about. */ readonly work?: string;
+} & ConnectionName;
 
 /** A preamble is at most this long, newline included; a connection that sends more before a newline is dropped. */
 export const preambleMaxBytes = 200;
@@ -48,7 +51,10 @@ export function encodePreamble({ kind, emitter, epoch, connection, work }: Pream
 
 /** Parses a line without its newline; undefined where it is not a preamble. */
 export function parsePreamble(line: string): Preamble | undefined {
-  const match = /^waybill\/1 (open|ask) ([a-z0-9][a-z0-9._-]{0,63})\/(\d{1,15})\/(\d{1,15})(?: ([a-z]{1,4}_[0-9a-z]{1,32}))?$/.exec(line);
+  const match =
+    /^waybill\/1 (open|ask) ([a-z0-9][a-z0-9._-]{0,63})\/(\d{1,15})\/(\d{1,15})(?: ([a-z]{1,4}_[0-9a-z]{1,32}))?$/.exec(
+      line,
+    );
   if (!match) return undefined;
   const [, kind, emitter, epoch, connection, work] = match;
   if (kind === "open" && work !== undefined) return undefined;

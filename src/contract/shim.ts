@@ -14,8 +14,20 @@ export type AgentToShim =
   | Of<ToAgent, "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" | "ack-evidence">;
 
 export type ShimToAgent =
-  | { readonly type: "status"; readonly status: ReplicaStatus; readonly shimPid: number; readonly appPid: number | null; readonly port: number | null }
-  | { readonly type: "log"; readonly read: string; readonly lines: readonly LogLine[]; readonly next: number; readonly complete: boolean }
+  | {
+      readonly type: "status";
+      readonly status: ReplicaStatus;
+      readonly shimPid: number;
+      readonly appPid: number | null;
+      readonly port: number | null;
+    }
+  | {
+      readonly type: "log";
+      readonly read: string;
+      readonly lines: readonly LogLine[];
+      readonly next: number;
+      readonly complete: boolean;
+    }
   | Of<ToServer, "schedule" | "left" | "meter" | "cleared" | "evidence">;
 
 /** Orders about the replica's GPU calls, which its shim hands to its GPU side unchanged. */

@@ -94,11 +94,16 @@ export function lines(items: AsyncIterable<unknown>): Response {
       for await (const item of items) yield encoder.encode(`${JSON.stringify(item)}\n`);
     })(),
   );
-  return new Response(body, { headers: { "content-type": "application/x-ndjson", "cache-control": "no-store", "x-accel-buffering": "no" } });
+  return new Response(body, {
+    headers: { "content-type": "application/x-ndjson", "cache-control": "no-store", "x-accel-buffering": "no" },
+  });
 }
 
 /** A whole number of a query, within bounds; the default where it is absent or is not one. */
-export function wholeNumber(text: string | undefined, { min, max, otherwise }: { min: number; max: number; otherwise: number }): number {
+export function wholeNumber(
+  text: string | undefined,
+  { min, max, otherwise }: { min: number; max: number; otherwise: number },
+): number {
   if (text === undefined || !/^\d{1,12}$/.test(text)) return otherwise;
   return Math.min(max, Math.max(min, Number(text)));
 }

@@ -18,7 +18,11 @@ async function api(): Promise<Asker> {
   await world.node([replica("p_1", "ready")]);
   const app = createApi(world.server);
   const ask: Asker["ask"] = async (method, path, token, body) =>
-    app.request(`http://127.0.0.1:7070${path}`, { method, ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }), ...(body === undefined ? {} : { body }) });
+    app.request(`http://127.0.0.1:7070${path}`, {
+      method,
+      ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+      ...(body === undefined ? {} : { body }),
+    });
   return { world, ask };
 }
 
@@ -43,7 +47,10 @@ describe("the API", () => {
   test("an administrator's account without the scope admin makes no tokens and owns only its own", async () => {
     const { world, ask } = await api();
     await using _ = world;
-    const [plain, admin] = [await world.token("admin", ["read", "write", "gpu"]), await world.token("admin", ["admin"])];
+    const [plain, admin] = [
+      await world.token("admin", ["read", "write", "gpu"]),
+      await world.token("admin", ["admin"]),
+    ];
     const body = JSON.stringify({ account: "alice" });
     assert.equal((await ask("POST", "/api/tokens", plain, body)).status, 403);
     assert.equal((await ask("GET", "/api/quota?account=alice", plain)).status, 403);
@@ -54,11 +61,22 @@ describe("the API", () => {
     const { world, ask } = await api();
     await using _ = world;
     await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
-    const see = async (token?: string): Promise<SpaceView> => (await (await ask("GET", "/api/spaces/alice/demo", token)).json()) as SpaceView;
+    const see = async (token?: string): Promise<SpaceView> =>
+      (await (await ask("GET", "/api/spaces/alice/demo", token)).json()) as SpaceView;
     const scopes = ["read"] as const;
-    const seen = [await see(), await see(await world.token("bob", scopes)), await see(await world.token("alice", scopes))];
-    assert.deepEqual(seen.map(({ replicas }) => replicas.length), [0, 0, 1]);
-    assert.deepEqual(seen.map(({ release }) => release), [null, null, "rel_1"]);
+    const seen = [
+      await see(),
+      await see(await world.token("bob", scopes)),
+      await see(await world.token("alice", scopes)),
+    ];
+    assert.deepEqual(
+      seen.map(({ replicas }) => replicas.length),
+      [0, 0, 1],
+    );
+    assert.deepEqual(
+      seen.map(({ release }) => release),
+      [null, null, "rel_1"],
+    );
     for (const path of ["/", "/api/spaces"]) assert.doesNotMatch(await (await ask("GET", path)).text(), /p_1|rel_1/);
   });
 
@@ -77,7 +95,12 @@ describe("the API", () => {
     await using _ = world;
     await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
     const token = await world.token("bob", ["read", "write", "gpu"]);
-    for (const path of ["/api/quota?account=alice", "/api/calls?account=alice", "/api/spaces/alice/demo/logs", "/api/spaces/alice/demo/requests"]) {
+    for (const path of [
+      "/api/quota?account=alice",
+      "/api/calls?account=alice",
+      "/api/spaces/alice/demo/logs",
+      "/api/spaces/alice/demo/requests",
+    ]) {
       const answer = await ask("GET", path, token);
       assert.equal(answer.status, 403, path);
       assert.equal(((await answer.json()) as Problem).code, "forbidden", path);

@@ -53,7 +53,11 @@ export function createApi(server: Server): Hono<ApiEnv> {
     return undefined;
   });
   for (const route of routes) route(api, server);
-  api.notFound((c) => refuse(c, "control/not-found", { detail: `${c.req.method} ${new URL(c.req.url).pathname} is not a route of this API.` }));
+  api.notFound((c) =>
+    refuse(c, "control/not-found", {
+      detail: `${c.req.method} ${new URL(c.req.url).pathname} is not a route of this API.`,
+    }),
+  );
   api.onError((error, c) => {
     server.onFailure(`${c.req.method} ${new URL(c.req.url).pathname} (${c.get("requestId")})`, error);
     return refuse(c, "control/failed");

@@ -22,11 +22,25 @@ describe("BuildLog", () => {
     withFolder(async (file) => {
       const log = await BuildLog.create(file, clock);
       log.note("queued 1st of 1");
-      log.add([{ stream: "out", text: "a" }, { stream: "err", text: "b" }]);
+      log.add([
+        { stream: "out", text: "a" },
+        { stream: "err", text: "b" },
+      ]);
       await log.end("complete");
       const late = await BuildLog.open(file, clock, true);
-      assert.deepEqual(late.read(1, 10).map(({ n, text }) => [n, text]), [[1, "queued 1st of 1"], [2, "a"], [3, "b"], [4, "complete"]]);
-      assert.deepEqual(late.read(3, 1).map(({ n }) => n), [3]);
+      assert.deepEqual(
+        late.read(1, 10).map(({ n, text }) => [n, text]),
+        [
+          [1, "queued 1st of 1"],
+          [2, "a"],
+          [3, "b"],
+          [4, "complete"],
+        ],
+      );
+      assert.deepEqual(
+        late.read(3, 1).map(({ n }) => n),
+        [3],
+      );
     }));
 
   test("a reader that waits for more is woken by a line, and by the end", () =>
@@ -49,8 +63,16 @@ describe("BuildLog", () => {
       const again = await BuildLog.open(file, clock, false);
       assert.equal(again.count, 1);
       await again.end("builder lost");
-      assert.equal(readFileSync(file, "utf8").split("\n").filter((text) => text.includes("builder lost")).length, 1);
-      assert.deepEqual((await BuildLog.open(file, clock, true)).read(1, 10).map(({ text }) => text), ["whole", "builder lost"]);
+      assert.equal(
+        readFileSync(file, "utf8")
+          .split("\n")
+          .filter((text) => text.includes("builder lost")).length,
+        1,
+      );
+      assert.deepEqual(
+        (await BuildLog.open(file, clock, true)).read(1, 10).map(({ text }) => text),
+        ["whole", "builder lost"],
+      );
     }));
 
   test("a log that loops is clipped and says so, and how the build ended still comes after it", () =>
@@ -61,7 +83,10 @@ describe("BuildLog", () => {
       assert.equal(log.count, 50_001);
       assert.match(log.read(50_001, 1)[0]?.text ?? "", /clipped here, after 50000 lines/);
       await log.end("failed: it looped");
-      assert.deepEqual(log.read(50_002, 10).map(({ n, text }) => [n, text]), [[50_002, "failed: it looped"]]);
+      assert.deepEqual(
+        log.read(50_002, 10).map(({ n, text }) => [n, text]),
+        [[50_002, "failed: it looped"]],
+      );
     }));
 
   test("a disk that refuses is told when the log ends", () =>

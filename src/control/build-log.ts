@@ -22,7 +22,12 @@ export class BuildLog {
   /** Whether a crash cut the last line off: the next one then begins on a line of its own. */
   #torn: boolean;
 
-  private constructor(file: string, clock: Clock, lines: LogLine[], { ended, torn }: { ended: boolean; torn: boolean }) {
+  private constructor(
+    file: string,
+    clock: Clock,
+    lines: LogLine[],
+    { ended, torn }: { ended: boolean; torn: boolean },
+  ) {
     this.#torn = torn;
     this.#file = file;
     this.#clock = clock;
@@ -99,7 +104,8 @@ export class BuildLog {
     this.#ended = true;
     this.#wake();
     await this.#writing;
-    if (this.#failed !== undefined) throw new Error(`the build log ${this.#file} could not be written`, { cause: this.#failed });
+    if (this.#failed !== undefined)
+      throw new Error(`the build log ${this.#file} could not be written`, { cause: this.#failed });
   }
 
   /** Lines from number `from` on, at most `limit`. */

@@ -6,10 +6,23 @@ import type { ToServer } from "../contract/agent.ts";
 import { ControlWorld, replica } from "./control.suite.ts";
 import type { TestNode } from "./control.suite.ts";
 
-const done = (build: string, release: string): ToServer => ({ type: "build-done", build, outcome: { ok: true, release, sdk: "node", settings: {} } });
-const failed = (build: string): ToServer => ({ type: "build-done", build, outcome: { ok: false, code: "build/step-failed", step: "install", says: "install ended", because: [] } });
+const done = (build: string, release: string): ToServer => ({
+  type: "build-done",
+  build,
+  outcome: { ok: true, release, sdk: "node", settings: {} },
+});
+const failed = (build: string): ToServer => ({
+  type: "build-done",
+  build,
+  outcome: { ok: false, code: "build/step-failed", step: "install", says: "install ended", because: [] },
+});
 
-async function building(): Promise<{ world: ControlWorld; node: TestNode; build: string; say: (message: ToServer) => Promise<void> }> {
+async function building(): Promise<{
+  world: ControlWorld;
+  node: TestNode;
+  build: string;
+  say: (message: ToServer) => Promise<void>;
+}> {
   const world = await ControlWorld.open();
   const space = await world.space();
   const node = await world.node();
@@ -22,7 +35,8 @@ async function building(): Promise<{ world: ControlWorld; node: TestNode; build:
   return { world, node, build: id, say };
 }
 
-const last = async (world: ControlWorld, build: string): Promise<string | undefined> => (await world.builds.log(build)).read(1, 1000).at(-1)?.text;
+const last = async (world: ControlWorld, build: string): Promise<string | undefined> =>
+  (await world.builds.log(build)).read(1, 1000).at(-1)?.text;
 
 describe("Builds", () => {
   test("a build is done when a replica of its release listens, and says so last", async () => {
@@ -58,7 +72,10 @@ describe("Builds", () => {
     const other = await world.builds.request({ space: "alice/demo", commit: "2", account: "alice" });
     world.clock.wallMs -= 48 * 3600_000;
     await say({ type: "build-step", build, step: "fetch", state: "started", tookMs: 0 });
-    assert.deepEqual([(await world.catalog.builds.get(build))?.stage, (await world.catalog.builds.get(other.id))?.stage], ["fetching", "queued"]);
+    assert.deepEqual(
+      [(await world.catalog.builds.get(build))?.stage, (await world.catalog.builds.get(other.id))?.stage],
+      ["fetching", "queued"],
+    );
   });
 
   test("a release is later than the one before it also where the wall clock stepped back", async () => {
@@ -69,7 +86,10 @@ describe("Builds", () => {
     world.clock.wallMs -= 3600_000;
     const second = await world.builds.request({ space: "alice/demo", commit: "2", account: "alice" });
     await say(done(second.id, "rel_2"));
-    await say({ type: "replica", status: replica(node.of("start-replica")[1]?.spec.replica ?? "", "ready", { release: "rel_2" }) });
+    await say({
+      type: "replica",
+      status: replica(node.of("start-replica")[1]?.spec.replica ?? "", "ready", { release: "rel_2" }),
+    });
     assert.equal((await world.spaces.view("alice/demo"))?.release, "rel_2");
   });
 

@@ -100,7 +100,15 @@ export class Builds {
   async recover(): Promise<void> {
     for (const row of await this.#ports.catalog.builds.open()) {
       const log = await BuildLog.open(this.#logFile(row.id), this.#ports.clock, false);
-      const live: LiveBuild = { row, log, node: undefined, replica: undefined, deadline: undefined, steps: [...row.steps], ending: false };
+      const live: LiveBuild = {
+        row,
+        log,
+        node: undefined,
+        replica: undefined,
+        deadline: undefined,
+        steps: [...row.steps],
+        ending: false,
+      };
       this.#live.set(row.id, live);
       const says = "the platform stopped in the middle of this build";
       log.note(`failed: ${says}`);
@@ -118,7 +126,15 @@ export class Builds {
     const id = newId("b", random);
     const log = await BuildLog.create(this.#logFile(id), clock);
     const row = await catalog.builds.create({ id, space, commit, says: "waits for a builder", queuedAt: clock.wall() });
-    this.#live.set(id, { row, log, node: undefined, replica: undefined, deadline: undefined, steps: [], ending: false });
+    this.#live.set(id, {
+      row,
+      log,
+      node: undefined,
+      replica: undefined,
+      deadline: undefined,
+      steps: [],
+      ending: false,
+    });
     emitter.write({ work: id, hop: "build.request", mark: "took", facts: { space, commit, account } });
     emitter.write({ work: id, hop: "build.queue", mark: "took", facts: { position: this.#queue.waiting.length + 1 } });
     await this.#advance({ type: "enqueue", build: id, space, sdk: null });
@@ -130,7 +146,9 @@ export class Builds {
     await this.#advance({ type: "join", seat });
   }
 
-  async onMessage(message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>): Promise<void> {
+  async onMessage(
+    message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>,
+  ): Promise<void> {
     const live = this.#live.get(message.build);
     // It ended before: its log and record are closed. Or it is published: what its builder tells again after a new connection is known.
     if (!live || live.ending || live.row.stage === "starting") return;
@@ -144,7 +162,11 @@ export class Builds {
       case "build-step": {
         const step = { name: message.step, state: message.state, tookMs: message.tookMs };
         live.steps = [...live.steps.filter(({ name }) => name !== message.step), step];
-        return this.#stage(live, message.step === "fetch" ? "fetching" : message.step === "publish" ? "publishing" : "building", {});
+        return this.#stage(
+          live,
+          message.step === "fetch" ? "fetching" : message.step === "publish" ? "publishing" : "building",
+          {},
+        );
       }
       case "build-done":
         return this.#done(live, message.outcome);
@@ -211,17 +233,29 @@ export class Builds {
     await this.#stage(live, "starting", { release: release.id });
     const replica = await this.#ports.start(release, live.row.id);
     if (replica === undefined) {
-      return this.#fail(live, { code: "build/no-builder", says: "no node is there to run the release", because: [], hop: "replica.start" });
+      return this.#fail(live, {
+        code: "build/no-builder",
+        says: "no node is there to run the release",
+        because: [],
+        hop: "replica.start",
+      });
     }
     const startMs = this.#ports.startMs(release);
     live.replica = replica;
     live.deadline = setTimeout(() => this.#settle(this.#neverListened(live)), durationMs(startMs + startMarginMs));
     this.#entry(live, "replica.start", "handed", { replica, release: release.id, link: replica });
-    live.log.note(`release ${release.id} is published; replica ${replica} starts, and may take ${startMs / 1000} s until it listens`);
+    live.log.note(
+      `release ${release.id} is published; replica ${replica} starts, and may take ${startMs / 1000} s until it listens`,
+    );
   }
 
   #neverListened(live: LiveBuild): Promise<void> {
-    return this.#fail(live, { code: "app/not-listening", says: "no word of the replica came in time", because: [], hop: "replica.ready" });
+    return this.#fail(live, {
+      code: "app/not-listening",
+      says: "no word of the replica came in time",
+      because: [],
+      hop: "replica.ready",
+    });
   }
 
   /** Lets the queue decide, and does what it says. */
@@ -250,7 +284,12 @@ export class Builds {
         return;
       case "fail": {
         const { code, says } = effect;
-        return this.#fail(live, { code, says, because: [], hop: code === "build/builder-lost" ? "build.claim" : "build.queue" });
+        return this.#fail(live, {
+          code,
+          says,
+          because: [],
+          hop: code === "build/builder-lost" ? "build.claim" : "build.queue",
+        });
       }
     }
   }
@@ -260,17 +299,29 @@ export class Builds {
     live.node = builder;
     live.row = { ...live.row, stage: "claimed" };
     this.#entry(live, "build.claim", "handed", { builder, channel: `build-queue→${builder}`, number });
-    const spec = { build, space, commit, repository: this.#ports.repositoryOf(space), limitMs: this.#ports.limits.buildMs };
-    if (!this.#ports.send(builder, { type: "build", number, spec })) await this.#advance({ type: "lose-builder", builder });
+    const spec = {
+      build,
+      space,
+      commit,
+      repository: this.#ports.repositoryOf(space),
+      limitMs: this.#ports.limits.buildMs,
+    };
+    if (!this.#ports.send(builder, { type: "build", number, spec }))
+      await this.#advance({ type: "lose-builder", builder });
   }
 
   async #fail(live: LiveBuild, { code, says, because, hop }: Failure): Promise<void> {
     if (live.ending) return;
     // What failed on the builder has the builder's entry already; what ends on this side is written here.
-    if (hop) this.#entry(live, hop, hop === "build.queue" ? "refused" : "failed", { code, says, because: [...because] });
+    if (hop)
+      this.#entry(live, hop, hop === "build.queue" ? "refused" : "failed", { code, says, because: [...because] });
     // The queue and the builder have said in the log what happened; of a replica's start only this knows.
     if (hop === "replica.start" || hop === "replica.ready") live.log.note(`failed: ${says}`);
-    await this.#end(live, { stage: "failed", code, says, because }, `${code}: ${codeRow(code).next.replace(/\.$/, "")}`);
+    await this.#end(
+      live,
+      { stage: "failed", code, says, because },
+      `${code}: ${codeRow(code).next.replace(/\.$/, "")}`,
+    );
   }
 
   async #end(live: LiveBuild, patch: Partial<BuildRow>, lastLine: string): Promise<void> {
@@ -280,7 +331,9 @@ export class Builds {
     live.row = { ...live.row, ...patch, endedAt: clock.wall(), logLines: live.log.count + 1, steps: live.steps };
     await emitter.sync();
     // A log that the disk refused must not keep the build open: its outcome is in the catalog and in the record.
-    await live.log.end(`${lastLine}; ${live.log.count + 1} lines, complete`).catch((error: unknown) => onFailure(`the log of build ${live.row.id}`, error));
+    await live.log
+      .end(`${lastLine}; ${live.log.count + 1} lines, complete`)
+      .catch((error: unknown) => onFailure(`the log of build ${live.row.id}`, error));
     const { id, space: _space, commit: _commit, queuedAt: _queuedAt, ...change } = live.row;
     await this.#ports.catalog.builds.update(id, change);
     this.#live.delete(live.row.id);
@@ -335,5 +388,13 @@ function releaseOf({ row, node }: LiveBuild, outcome: Extract<BuildOutcome, { ok
     builtAt: iso(now),
     startupTimeoutMs: Number(settings["startupTimeoutMs"] ?? 0),
   };
-  return { id: outcome.release, space: row.space, build: row.id, commit: row.commit, manifest, node: node ?? "", createdAt: now };
+  return {
+    id: outcome.release,
+    space: row.space,
+    build: row.id,
+    commit: row.commit,
+    manifest,
+    node: node ?? "",
+    createdAt: now,
+  };
 }

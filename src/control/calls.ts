@@ -3,7 +3,18 @@
  * Messages are derived from durable records only (L28), and a repeat is harmless on both sides.
  */
 import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts";
-import type { Call, CallTerms, EndCause, Event, Lease, OpenCall, PoolName, Refusal, SlotId, VoidCause } from "../core/model.ts";
+import type {
+  Call,
+  CallTerms,
+  EndCause,
+  Event,
+  Lease,
+  OpenCall,
+  PoolName,
+  Refusal,
+  SlotId,
+  VoidCause,
+} from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import type { State } from "../core/state.ts";
 import { callOf, clearingOn, openCallsOn, placeOf, queueOf } from "../core/views.ts";
@@ -28,7 +39,13 @@ export interface ReplicaFacts {
 
 /** Whom a visitor's token names, or why it names nobody. */
 export type TokenVerdict =
-  | { readonly ok: true; readonly account: string; readonly tier: CallTerms["tier"]; readonly billedBy: CallTerms["billedBy"]; readonly request: string }
+  | {
+      readonly ok: true;
+      readonly account: string;
+      readonly tier: CallTerms["tier"];
+      readonly billedBy: CallTerms["billedBy"];
+      readonly request: string;
+    }
   | { readonly ok: false; readonly code: Code };
 
 export interface CallsPorts {
@@ -77,7 +94,11 @@ export class Calls {
   /** Takes over what the journal held open when this process began. */
   restore(calls: Iterable<OpenCall>): void {
     for (const call of calls) {
-      this.#open.set(call.terms.call, { terms: call.terms, admittedAt: call.admittedAt, lease: call.stage === "queued" ? null : call.lease });
+      this.#open.set(call.terms.call, {
+        terms: call.terms,
+        admittedAt: call.admittedAt,
+        lease: call.stage === "queued" ? null : call.lease,
+      });
     }
   }
 
@@ -86,14 +107,30 @@ export class Calls {
     const { engine } = this.#ports;
     const replica = this.#ports.replica(request.replica);
     if (!replica || replica.node !== node) {
-      this.#refuse(node, request, "gpu/replica-lost", "capacity", "This replica is not known to the platform (any more).");
+      this.#refuse(
+        node,
+        request,
+        "gpu/replica-lost",
+        "capacity",
+        "This replica is not known to the platform (any more).",
+      );
       return;
     }
     const payer = this.#payer(request, replica);
     if (!payer.ok) {
       const { emitter } = this.#ports;
-      emitter.write({ work: request.call, hop: "gpu.schedule", mark: "took", facts: { replica: request.replica, space: replica.space } });
-      emitter.write({ work: request.call, hop: "identity.verify", mark: "refused", facts: { code: payer.code, space: replica.space } });
+      emitter.write({
+        work: request.call,
+        hop: "gpu.schedule",
+        mark: "took",
+        facts: { replica: request.replica, space: replica.space },
+      });
+      emitter.write({
+        work: request.call,
+        hop: "identity.verify",
+        mark: "refused",
+        facts: { code: payer.code, space: replica.space },
+      });
       this.#refuse(node, request, payer.code, "token", codeRow(payer.code).says);
       return;
     }
@@ -135,7 +172,9 @@ export class Calls {
     const open = await this.#ports.engine.read((state, now) => {
       const places = placesOf(state, now);
       return {
-        messages: openCallsOn(state, node).map((call) => this.#messageAbout(state, call, now, places.get(call.terms.call))),
+        messages: openCallsOn(state, node).map((call) =>
+          this.#messageAbout(state, call, now, places.get(call.terms.call)),
+        ),
         clearing: clearingOn(state, node),
       };
     });
@@ -214,7 +253,13 @@ export class Calls {
       case "attached": {
         const attachWithinMs = call.stage === "granted" ? Math.max(0, call.attachBy - now) : 0;
         const number = state.nodes.get(terms.node)?.grants ?? 0;
-        return grantMessage({ terms, lease: call.lease, number, attachWithinMs, device: this.#ports.device(call.lease.slots[0] ?? "") });
+        return grantMessage({
+          terms,
+          lease: call.lease,
+          number,
+          attachWithinMs,
+          device: this.#ports.device(call.lease.slots[0] ?? ""),
+        });
       }
       case "refused":
         return refusedMessage(terms, call.refusal, now);
@@ -261,7 +306,10 @@ export class Calls {
     if (!open) return;
     this.#open.set(call, { ...open, lease });
     const device = this.#ports.device(lease.slots[0] ?? "");
-    this.#ports.send(open.terms.node, grantMessage({ terms: open.terms, lease, number, attachWithinMs: attachBy - at, device }));
+    this.#ports.send(
+      open.terms.node,
+      grantMessage({ terms: open.terms, lease, number, attachWithinMs: attachBy - at, device }),
+    );
   }
 
   #voided({ call, cause }: Extract<Event, { type: "call-voided" }>, at: Instant): void {
@@ -299,7 +347,13 @@ export class Calls {
     this.#tellQueued(node, message);
   }
 
-  #refuse(node: string, request: ScheduleRequest, code: string, kind: "token" | "capacity" | "conflict", says: string): void {
+  #refuse(
+    node: string,
+    request: ScheduleRequest,
+    code: string,
+    kind: "token" | "capacity" | "conflict",
+    says: string,
+  ): void {
     this.#ports.send(node, {
       type: "refuse",
       call: request.call,
@@ -313,10 +367,21 @@ export class Calls {
     });
   }
 
-  #payer(request: ScheduleRequest, replica: ReplicaFacts): { ok: true; account: string; tier: CallTerms["tier"]; billedBy: CallTerms["billedBy"]; request: string | null } | { ok: false; code: Code } {
+  #payer(
+    request: ScheduleRequest,
+    replica: ReplicaFacts,
+  ):
+    | { ok: true; account: string; tier: CallTerms["tier"]; billedBy: CallTerms["billedBy"]; request: string | null }
+    | { ok: false; code: Code } {
     if (request.token !== null) return this.#ports.verifyToken(request.token, replica.space);
     // A call that no request caused: the app's own work, on its owner's account.
-    return { ok: true, account: replica.owner, tier: this.#ports.ownerTier(replica.owner), billedBy: "owner", request: null };
+    return {
+      ok: true,
+      account: replica.owner,
+      tier: this.#ports.ownerTier(replica.owner),
+      billedBy: "owner",
+      request: null,
+    };
   }
 }
 
@@ -353,18 +418,46 @@ interface Granted {
 function grantMessage({ terms, lease, number, attachWithinMs, device }: Granted): ToAgent {
   const { slots, fence, warm, leaseMs } = lease;
   const { index, uuid } = device;
-  return { type: "grant", number, call: terms.call, replica: terms.replica, slots, fence, warm, device: { index, uuid }, leaseMs, attachWithinMs };
+  return {
+    type: "grant",
+    number,
+    call: terms.call,
+    replica: terms.replica,
+    slots,
+    fence,
+    warm,
+    device: { index, uuid },
+    leaseMs,
+    attachWithinMs,
+  };
 }
 
 function refusedMessage(terms: CallTerms, refusal: Refusal, now: Instant): ToAgent {
-  return { type: "refuse", call: terms.call, replica: terms.replica, askedMs: terms.declaredMs, ...refusalWords(refusal, now) };
+  return {
+    type: "refuse",
+    call: terms.call,
+    replica: terms.replica,
+    askedMs: terms.declaredMs,
+    ...refusalWords(refusal, now),
+  };
 }
 
 /** A waiting call is refused; one that had its grant loses it. */
 function voidedMessage({ terms, lease }: OpenFacts, cause: VoidCause, waitedMs: number): ToAgent {
-  if (lease !== null) return { type: "withdraw", call: terms.call, replica: terms.replica, fence: lease.fence, cause: "grant-unused" };
+  if (lease !== null)
+    return { type: "withdraw", call: terms.call, replica: terms.replica, fence: lease.fence, cause: "grant-unused" };
   const { code, kind, says } = voidRows[cause];
-  return { type: "refuse", call: terms.call, replica: terms.replica, code, says: says(waitedMs), kind, leftMs: 0, askedMs: terms.declaredMs, waitMs: 0 };
+  return {
+    type: "refuse",
+    call: terms.call,
+    replica: terms.replica,
+    code,
+    says: says(waitedMs),
+    kind,
+    leftMs: 0,
+    askedMs: terms.declaredMs,
+    waitMs: 0,
+  };
 }
 
 interface Words {
@@ -374,12 +467,36 @@ interface Words {
 }
 
 const voidRows: Readonly<Record<VoidCause, { code: Code; kind: Words["kind"]; says: (waitedMs: number) => string }>> = {
-  "queue-timeout": { code: "gpu/queue-timeout", kind: "queue", says: (ms) => `No GPU became free within ${secondsOf(ms)}. Nothing was charged.` },
-  "visitor-left": { code: "gpu/visitor-left", kind: "queue", says: () => "The visitor left while the call waited. Nothing was charged." },
-  "no-capacity": { code: "gpu/no-capacity", kind: "capacity", says: () => "The pool has no GPU at all. Nothing was charged." },
-  "grant-unused": { code: "gpu/grant-unused", kind: "capacity", says: () => "The GPU was granted and never used. Nothing was charged." },
-  "replica-lost": { code: "gpu/replica-lost", kind: "capacity", says: () => "The app's replica went away. Nothing was charged." },
-  "node-lost": { code: "gpu/node-lost", kind: "capacity", says: () => "The GPU's machine stopped answering. Our fault: nothing was charged." },
+  "queue-timeout": {
+    code: "gpu/queue-timeout",
+    kind: "queue",
+    says: (ms) => `No GPU became free within ${secondsOf(ms)}. Nothing was charged.`,
+  },
+  "visitor-left": {
+    code: "gpu/visitor-left",
+    kind: "queue",
+    says: () => "The visitor left while the call waited. Nothing was charged.",
+  },
+  "no-capacity": {
+    code: "gpu/no-capacity",
+    kind: "capacity",
+    says: () => "The pool has no GPU at all. Nothing was charged.",
+  },
+  "grant-unused": {
+    code: "gpu/grant-unused",
+    kind: "capacity",
+    says: () => "The GPU was granted and never used. Nothing was charged.",
+  },
+  "replica-lost": {
+    code: "gpu/replica-lost",
+    kind: "capacity",
+    says: () => "The app's replica went away. Nothing was charged.",
+  },
+  "node-lost": {
+    code: "gpu/node-lost",
+    kind: "capacity",
+    says: () => "The GPU's machine stopped answering. Our fault: nothing was charged.",
+  },
 };
 
 /** The sentence and the numbers of a refusal; `waitMs` is how long until it may go better, -1 where waiting does not help. */
@@ -389,18 +506,54 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
       const { leftMs, limitMs, usedMs, heldMs, resetsAt, askedMs } = refusal;
       const until = resetsAt === null ? "" : ` until ${new Date(resetsAt).toISOString().slice(11, 16)} UTC`;
       const says = `Too little GPU time left${until}: ${secondsOf(leftMs)} of ${secondsOf(limitMs)} (${secondsOf(usedMs)} used, ${secondsOf(heldMs)} held), and this call asks for ${secondsOf(askedMs)}. Nothing was charged.`;
-      return { code: "gpu/quota-exceeded", kind: "quota", says, leftMs, waitMs: resetsAt === null ? 0 : Math.max(0, resetsAt - now) };
+      return {
+        code: "gpu/quota-exceeded",
+        kind: "quota",
+        says,
+        leftMs,
+        waitMs: resetsAt === null ? 0 : Math.max(0, resetsAt - now),
+      };
     }
     case "duration-not-allowed":
-      return { code: "gpu/duration-not-allowed", kind: "duration", says: `A call may declare more than 0 and at most ${secondsOf(refusal.maxMs)}; this one declares ${secondsOf(refusal.declaredMs)}.`, leftMs: 0, waitMs: -1 };
+      return {
+        code: "gpu/duration-not-allowed",
+        kind: "duration",
+        says: `A call may declare more than 0 and at most ${secondsOf(refusal.maxMs)}; this one declares ${secondsOf(refusal.declaredMs)}.`,
+        leftMs: 0,
+        waitMs: -1,
+      };
     case "size-not-available":
-      return { code: "gpu/size-not-available", kind: "capacity", says: `No card of pool "${refusal.pool}" can hold ${refusal.size}.`, leftMs: 0, waitMs: -1 };
+      return {
+        code: "gpu/size-not-available",
+        kind: "capacity",
+        says: `No card of pool "${refusal.pool}" can hold ${refusal.size}.`,
+        leftMs: 0,
+        waitMs: -1,
+      };
     case "no-capacity":
-      return { code: "gpu/no-capacity", kind: "capacity", says: `Pool "${refusal.pool}" has no GPU at all.`, leftMs: 0, waitMs: 0 };
+      return {
+        code: "gpu/no-capacity",
+        kind: "capacity",
+        says: `Pool "${refusal.pool}" has no GPU at all.`,
+        leftMs: 0,
+        waitMs: 0,
+      };
     case "queue-full":
-      return { code: "gpu/queue-full", kind: "capacity", says: `${refusal.waiting} calls wait already; the pool lets ${refusal.max} wait.`, leftMs: 0, waitMs: 0 };
+      return {
+        code: "gpu/queue-full",
+        kind: "capacity",
+        says: `${refusal.waiting} calls wait already; the pool lets ${refusal.max} wait.`,
+        leftMs: 0,
+        waitMs: 0,
+      };
     case "token-cap":
-      return { code: "gpu/token-cap", kind: "capacity", says: `One request may make ${refusal.maxCalls} calls and use ${secondsOf(refusal.maxGpuMs)}; this one has made ${refusal.calls} and set aside ${secondsOf(refusal.gpuMs)}.`, leftMs: 0, waitMs: 0 };
+      return {
+        code: "gpu/token-cap",
+        kind: "capacity",
+        says: `One request may make ${refusal.maxCalls} calls and use ${secondsOf(refusal.maxGpuMs)}; this one has made ${refusal.calls} and set aside ${secondsOf(refusal.gpuMs)}.`,
+        leftMs: 0,
+        waitMs: 0,
+      };
   }
 }
 

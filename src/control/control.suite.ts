@@ -47,7 +47,16 @@ export class TestNode {
 
   hello(replicas: readonly ReplicaStatus[] = []): void {
     const isolation = { driver: "none", says: "none" };
-    this.say({ type: "hello", node: "n1", epoch: 1, pool: "main", devices: [card], replicas, sdks: ["node"], isolation });
+    this.say({
+      type: "hello",
+      node: "n1",
+      epoch: 1,
+      pool: "main",
+      devices: [card],
+      replicas,
+      sdks: ["node"],
+      isolation,
+    });
   }
 
   of<Type extends ToAgent["type"]>(type: Type): Extract<ToAgent, { type: Type }>[] {
@@ -98,7 +107,12 @@ export class ControlWorld implements AsyncDisposable {
     const journal = new MemoryJournal(store ?? new MemoryStore(), beforeCommit === undefined ? {} : { beforeCommit });
     const clock = new TestClock();
     const failures: string[] = [];
-    const engine = await Engine.open({ journal, clock, onFatal: (error) => failures.push(error.message), alarm: () => () => undefined });
+    const engine = await Engine.open({
+      journal,
+      clock,
+      onFatal: (error) => failures.push(error.message),
+      alarm: () => () => undefined,
+    });
     await engine.submit({ type: "set-pool", pool: "main", settings: {} });
     const catalog = kept ?? (await Catalog.open(sql, clock));
     await catalog.accounts.create({ name: "alice", tier: "free", role: "user", createdAt: clock.wall() });
@@ -109,7 +123,12 @@ export class ControlWorld implements AsyncDisposable {
     return world;
   }
 
-  private constructor({ journal, engine, catalog, clock }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock">) {
+  private constructor({
+    journal,
+    engine,
+    catalog,
+    clock,
+  }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock">) {
     this.journal = journal;
     this.engine = engine;
     this.catalog = catalog;
@@ -147,7 +166,13 @@ export class ControlWorld implements AsyncDisposable {
       replica: (id) => {
         const known = replicas.get(id);
         if (!known || !isLiving(known.status)) return undefined;
-        return { space: known.status.space, release: known.status.release, owner: "alice", node: known.node, pool: known.pool };
+        return {
+          space: known.status.space,
+          release: known.status.release,
+          owner: "alice",
+          node: known.node,
+          pool: known.pool,
+        };
       },
       isConnected: (node) => this.nodes.isConnected(node),
       verifyToken: () => ({ ok: true, account: "alice", tier: "free", billedBy: "token", request: "q_1" }),
@@ -174,13 +199,38 @@ export class ControlWorld implements AsyncDisposable {
       appsDomain: "localhost",
       port: () => 7070,
     });
-    const resolver = new TokenResolver({ directory: catalog.tokens, clock, onTouchFailed: (error) => onFailure("touch", error) });
+    const resolver = new TokenResolver({
+      directory: catalog.tokens,
+      clock,
+      onTouchFailed: (error) => onFailure("touch", error),
+    });
     const about = { version: "0", node: "26", bootMs: () => 0, url: () => "http://127.0.0.1:7070" };
     const { journal: _journal, nodes, calls, builds, spaces } = this;
     // An evidence store that was never sent anything. What these tests do not ask for (repositories, the receipts' key) is not there.
-    const nothing = { entries: [], neighbours: [], gaps: [], watermarks: [], epochs: [], links: [], droppedThrough: {}, index: 0 };
+    const nothing = {
+      entries: [],
+      neighbours: [],
+      gaps: [],
+      watermarks: [],
+      epochs: [],
+      links: [],
+      droppedThrough: {},
+      index: 0,
+    };
     const evidence = { readWork: async () => nothing, index: () => 0 };
-    const parts = { ...ports, journal, evidence, nodes, calls, builds, spaces, resolver, about, onAccount: () => undefined, flushEvidence: async () => undefined };
+    const parts = {
+      ...ports,
+      journal,
+      evidence,
+      nodes,
+      calls,
+      builds,
+      spaces,
+      resolver,
+      about,
+      onAccount: () => undefined,
+      flushEvidence: async () => undefined,
+    };
     this.server = new Server(parts as unknown as ServerParts);
   }
 
@@ -210,7 +260,18 @@ export class ControlWorld implements AsyncDisposable {
 
   /** A release as a build publishes it. */
   async release(id: string, createdAt: number, space = "alice/demo"): Promise<ReleaseRow> {
-    const manifest = { release: id, space, commit: "0", build: "b_0", sdk: "node", title: "", argv: null, staticFolder: ".", appPort: 7860, builtAt: "" } as const;
+    const manifest = {
+      release: id,
+      space,
+      commit: "0",
+      build: "b_0",
+      sdk: "node",
+      title: "",
+      argv: null,
+      staticFolder: ".",
+      appPort: 7860,
+      builtAt: "",
+    } as const;
     const build = newId("b", this.random);
     await this.catalog.builds.create({ id: build, space, commit: "0", says: "", queuedAt: instant(createdAt) });
     const row: ReleaseRow = { id, space, build, commit: "0", manifest, node: "n1", createdAt: instant(createdAt) };
@@ -220,7 +281,15 @@ export class ControlWorld implements AsyncDisposable {
 
   async token(account: string, scopes: readonly Scope[]): Promise<string> {
     const token = newAccessToken(this.random);
-    await this.catalog.tokens.create({ id: newId("t", this.random), account, hash: accessTokenHash(token), name: "t", scopes, createdAt: this.clock.wall(), expiresAt: null });
+    await this.catalog.tokens.create({
+      id: newId("t", this.random),
+      account,
+      hash: accessTokenHash(token),
+      name: "t",
+      scopes,
+      createdAt: this.clock.wall(),
+      expiresAt: null,
+    });
     return token;
   }
 
@@ -232,9 +301,27 @@ export class ControlWorld implements AsyncDisposable {
 }
 
 export function replica(id: string, phase: ReplicaStatus["phase"], over: Partial<ReplicaStatus> = {}): ReplicaStatus {
-  return { replica: id, space: "alice/demo", release: "rel_1", phase, socket: phase === "ready" ? `/${id}` : null, startedAt: 0, ...over };
+  return {
+    replica: id,
+    space: "alice/demo",
+    release: "rel_1",
+    phase,
+    socket: phase === "ready" ? `/${id}` : null,
+    startedAt: 0,
+    ...over,
+  };
 }
 
 export function request(call: string, over: Partial<ScheduleRequest> = {}): ScheduleRequest {
-  return { call, replica: "p_1", space: "alice/demo", release: "rel_1", task: "1", declaredMs: durationMs(10_000), size: "large", token: "t", ...over };
+  return {
+    call,
+    replica: "p_1",
+    space: "alice/demo",
+    release: "rel_1",
+    task: "1",
+    declaredMs: durationMs(10_000),
+    size: "large",
+    token: "t",
+    ...over,
+  };
 }

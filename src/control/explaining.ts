@@ -61,8 +61,14 @@ export class Explaining {
   async #record(id: string, kind: WorkKind): Promise<WorkRecord> {
     const { engine, journal, evidence } = this.#parts;
     const journalIndex = engine.durable;
-    const [told, views, charge] = await Promise.all([evidence.readWork(id), kind === "call" ? journal.readWork(id) : [], kind === "call" ? this.#charge(id) : null]);
-    const ours = views.filter(({ index }) => index <= journalIndex).flatMap((record) => entriesOfRecord(record).filter(({ work }) => work === id));
+    const [told, views, charge] = await Promise.all([
+      evidence.readWork(id),
+      kind === "call" ? journal.readWork(id) : [],
+      kind === "call" ? this.#charge(id) : null,
+    ]);
+    const ours = views
+      .filter(({ index }) => index <= journalIndex)
+      .flatMap((record) => entriesOfRecord(record).filter(({ work }) => work === id));
     return {
       id,
       kind,
@@ -80,7 +86,14 @@ export class Explaining {
 
   async #charge(call: string): Promise<Charge | null> {
     const view = await this.#parts.call(call);
-    return view ? { chargedMs: view.chargedMs, heldMs: view.heldMs, releasedMs: view.outcome === null ? 0 : view.heldMs - view.chargedMs, receipt: view.receipt } : null;
+    return view
+      ? {
+          chargedMs: view.chargedMs,
+          heldMs: view.heldMs,
+          releasedMs: view.outcome === null ? 0 : view.heldMs - view.chargedMs,
+          receipt: view.receipt,
+        }
+      : null;
   }
 
   /** Works that this one names or that name it, and a request's calls, each in one line. */
@@ -108,7 +121,13 @@ export class Explaining {
     const record = await this.#record(id, kind);
     if (record.entries.length === 0) return undefined;
     const { outcome, verdict, sentence } = explain(record);
-    return { id, kind, outcome, code: verdict && `${verdict.boundary}/${verdict.code}`, sentence: verdict?.sentence ?? sentence };
+    return {
+      id,
+      kind,
+      outcome,
+      code: verdict && `${verdict.boundary}/${verdict.code}`,
+      sentence: verdict?.sentence ?? sentence,
+    };
   }
 
   async #owners({ id, kind, entries }: WorkRecord): Promise<{ owner: string | null; account: string | null }> {

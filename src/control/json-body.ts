@@ -16,8 +16,14 @@ export async function jsonBody<Output>(c: ApiContext, schema: z.ZodType<Output>)
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.map((issue) => ({ where: issue.path.join(".") || "body", message: issue.message }));
-  return refuse(c, "control/invalid", { detail: errors.map(({ where, message }) => `${where}: ${message}`).join("; "), errors });
+  const errors = parsed.error.issues.map((issue) => ({
+    where: issue.path.join(".") || "body",
+    message: issue.message,
+  }));
+  return refuse(c, "control/invalid", {
+    detail: errors.map(({ where, message }) => `${where}: ${message}`).join("; "),
+    errors,
+  });
 }
 
 /** The body's bytes, or 413 as soon as they are too many. */

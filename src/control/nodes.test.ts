@@ -9,7 +9,22 @@ import { inFlightMax } from "./engine.ts";
 const attached = (call: string, seq: number, fence = 1) =>
   ({ type: "meter", replica: "p_1", report: { kind: "attached", seq, call, fence, pid: 7, at: "" } }) as const;
 const ended = (call: string, seq: number, fence = 1) =>
-  ({ type: "meter", replica: "p_1", report: { kind: "ended", seq, call, fence, cause: "returned", usedMs: 5, workerAlive: false, unused: false, at: "", says: "" } }) as const;
+  ({
+    type: "meter",
+    replica: "p_1",
+    report: {
+      kind: "ended",
+      seq,
+      call,
+      fence,
+      cause: "returned",
+      usedMs: 5,
+      workerAlive: false,
+      unused: false,
+      at: "",
+      says: "",
+    },
+  }) as const;
 
 const acked = (node: TestNode): number[] => node.of("ack-meter").map(({ seq }) => seq);
 
@@ -45,7 +60,9 @@ describe("Nodes", () => {
     node.say({ type: "schedule", request: request("c_1") });
     await world.settled();
     disk.shut();
-    const flood = Array.from({ length: inFlightMax }, (_, n) => world.engine.submit({ type: "set-pool", pool: "main", settings: { queueMax: n + 1 } }));
+    const flood = Array.from({ length: inFlightMax }, (_, n) =>
+      world.engine.submit({ type: "set-pool", pool: "main", settings: { queueMax: n + 1 } }),
+    );
     node.say(attached("c_1", 1));
     node.say(ended("c_1", 2));
     await new Promise(setImmediate);
@@ -101,7 +118,10 @@ describe("a node that comes back", () => {
     const stage = (): Promise<string | undefined> => world.engine.read((state) => state.slots.get("n1/0/0")?.stage);
     assert.equal(await stage(), "clearing");
     const node = await world.node([replica("p_1", "ready")]);
-    assert.deepEqual(node.of("clear").map(({ slot, fence }) => [slot, fence]), [["n1/0/0", 1]]);
+    assert.deepEqual(
+      node.of("clear").map(({ slot, fence }) => [slot, fence]),
+      [["n1/0/0", 1]],
+    );
     node.say({ type: "cleared", replica: "p_1", slot: "n1/0/0", fence: 1 });
     await world.settled();
     assert.equal(await stage(), "free");
@@ -113,16 +133,34 @@ describe("a node that comes back", () => {
     const before = await first.node([replica("p_1", "ready")]);
     for (const call of ["c_1", "c_2", "c_3"]) before.say({ type: "schedule", request: request(call) });
     await first.settled();
-    assert.deepEqual(before.of("queued").map(({ call, position }) => [call, position]), [["c_2", 1], ["c_3", 2]]);
+    assert.deepEqual(
+      before.of("queued").map(({ call, position }) => [call, position]),
+      [
+        ["c_2", 1],
+        ["c_3", 2],
+      ],
+    );
     await first[Symbol.asyncDispose]();
     first.journal.crash();
 
     await using world = await ControlWorld.open({ store });
     const node = await world.node([replica("p_1", "ready")]);
-    assert.deepEqual(node.of("queued").map(({ call, position }) => [call, position]), [["c_2", 1], ["c_3", 2]]);
+    assert.deepEqual(
+      node.of("queued").map(({ call, position }) => [call, position]),
+      [
+        ["c_2", 1],
+        ["c_3", 2],
+      ],
+    );
     await world.engine.submit({ type: "leave", call: "c_2" });
     await world.calls.retell();
-    assert.deepEqual(node.of("queued").map(({ call, position }) => [call, position]).at(-1), ["c_3", 1]);
+    assert.deepEqual(
+      node
+        .of("queued")
+        .map(({ call, position }) => [call, position])
+        .at(-1),
+      ["c_3", 1],
+    );
   });
 
   test("a call of a replica that has ended is refused, and holds no slot", async () => {
@@ -132,7 +170,10 @@ describe("a node that comes back", () => {
     await world.settled();
     node.say({ type: "schedule", request: request("c_1", { declaredMs: durationMs(1000) }) });
     await world.settled();
-    assert.deepEqual(node.of("refuse").map(({ code }) => code), ["gpu/replica-lost"]);
+    assert.deepEqual(
+      node.of("refuse").map(({ code }) => code),
+      ["gpu/replica-lost"],
+    );
     assert.equal(await world.engine.read((state) => state.slots.get("n1/0/0")?.stage), "free");
   });
 });

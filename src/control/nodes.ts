@@ -27,7 +27,9 @@ export interface NodesPorts {
   calls(): Calls;
   onNode(facts: NodeFacts): Promise<void>;
   onReplica(status: ReplicaStatus): Promise<void>;
-  onBuild(message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>): Promise<void>;
+  onBuild(
+    message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>,
+  ): Promise<void>;
   /** Stores a batch; what may be acknowledged to its emitter. */
   ingest(batch: EvidenceBatch): Promise<{ readonly emitter: string; readonly epoch: number; readonly seq: number }>;
   onFailure(what: string, error: unknown): void;
@@ -118,7 +120,17 @@ export class Nodes {
   }
 
   /** A page of a replica's log, from its node; undefined when the node is away or does not answer in time. */
-  async readLog({ node, replica, from, limit }: { node: string; replica: string; from: number; limit: number }): Promise<LogPage | undefined> {
+  async readLog({
+    node,
+    replica,
+    from,
+    limit,
+  }: {
+    node: string;
+    replica: string;
+    from: number;
+    limit: number;
+  }): Promise<LogPage | undefined> {
     const connection = this.#byName.get(node);
     if (!connection) return undefined;
     this.#reads += 1;
@@ -136,10 +148,15 @@ export class Nodes {
   }
 
   #enqueue(connection: Connection, message: ToServer): void {
-    connection.turns.take(subjectOf(message), () => this.#handlePatiently(connection, message)).catch((error: unknown) => {
-      if (message.type === "meter") connection.owed.add(message.replica);
-      this.#ports.onFailure(`a message of type ${message.type} from ${connection.facts?.node ?? "a new node"}`, error);
-    });
+    connection.turns
+      .take(subjectOf(message), () => this.#handlePatiently(connection, message))
+      .catch((error: unknown) => {
+        if (message.type === "meter") connection.owed.add(message.replica);
+        this.#ports.onFailure(
+          `a message of type ${message.type} from ${connection.facts?.node ?? "a new node"}`,
+          error,
+        );
+      });
   }
 
   /** No message is said twice unless it is asked for, so a full engine is waited for. A repeat of what was half done is harmless. */
@@ -206,7 +223,8 @@ export class Nodes {
     const named = new Set(hello.replicas.map(({ replica }) => replica));
     const missing = replicas.livingOn(node).filter(({ status }) => !named.has(status.replica));
     // Oldest first, as they are kept; a node reads them from its disk in no order.
-    for (const status of hello.replicas.toSorted((a, b) => a.startedAt - b.startedAt)) replicas.set({ node, pool, status });
+    for (const status of hello.replicas.toSorted((a, b) => a.startedAt - b.startedAt))
+      replicas.set({ node, pool, status });
     for (const { status } of missing) await this.#replica(lostStatus(status), pool, node);
     await this.#join(connection.facts);
     for (const status of hello.replicas) await this.#ports.onReplica(status);
@@ -224,11 +242,21 @@ export class Nodes {
     const { engine, replicas } = this.#ports;
     const known = replicas.get(told.replica);
     // A node that knows nothing of a replica names no Space: it is lost as the one that was known.
-    const status = told.space === "" && known && isLiving(known.status) ? { ...known.status, phase: told.phase, socket: null, ...(told.end && { end: told.end }) } : told;
+    const status =
+      told.space === "" && known && isLiving(known.status)
+        ? { ...known.status, phase: told.phase, socket: null, ...(told.end && { end: told.end }) }
+        : told;
     const { end, phase, replica } = status;
     if (status.space !== "") replicas.set({ node, pool, status });
     if (phase === "exited" || phase === "lost" || phase === "stopped") {
-      const cause = phase === "lost" ? "shim-lost" : phase === "stopped" ? "operator-stop" : end?.signal ? "app-killed" : "app-exit";
+      const cause =
+        phase === "lost"
+          ? "shim-lost"
+          : phase === "stopped"
+            ? "operator-stop"
+            : end?.signal
+              ? "app-killed"
+              : "app-exit";
       await engine.submit({ type: "lose-replica", replica, cause });
     }
     if (status.space !== "") await this.#ports.onReplica(status);

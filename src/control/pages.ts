@@ -7,7 +7,8 @@ import type { Charge, Explanation, Link, Verdict } from "../evidence/verdict.ts"
 /** What every page of the console is sent with. */
 export const pageHeaders: Readonly<Record<string, string>> = {
   "content-type": "text/html; charset=utf-8",
-  "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+  "content-security-policy":
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cache-control": "no-store",
@@ -68,7 +69,13 @@ function poolPanel(pool: PoolView): string {
   return `<p class="panel"><strong>${escapeHtml(pool.name)}</strong>${simulated}<br>${pool.leased} of ${pool.slots} slots leased on ${pool.devices} ${pool.simulated ? "simulated " : ""}${pool.devices === 1 ? "card" : "cards"}, ${waits}; a call waits at most ${pool.queueLimitMs / 1000} s</p>`;
 }
 
-const ownerSigns = { platform: "■ platform", app: "● app", visitor: "▲ visitor", outside: "◆ outside", unknown: "? unknown" } as const;
+const ownerSigns = {
+  platform: "■ platform",
+  app: "● app",
+  visitor: "▲ visitor",
+  outside: "◆ outside",
+  unknown: "? unknown",
+} as const;
 
 /** The story of one work: its verdict for everyone who has the id, its entries for those who may see them. */
 export function workPage(explanation: Explanation, { details }: { details: boolean }): string {

@@ -12,7 +12,11 @@ const status = (replica: string, phase: ReplicaStatus["phase"], over: Partial<Re
   startedAt: 0,
   ...over,
 });
-const known = (replica: string, phase: ReplicaStatus["phase"], node = "n1") => ({ node, pool: "main", status: status(replica, phase) });
+const known = (replica: string, phase: ReplicaStatus["phase"], node = "n1") => ({
+  node,
+  pool: "main",
+  status: status(replica, phase),
+});
 
 describe("Replicas", () => {
   test("a later report of a replica replaces the earlier one and keeps its place", () => {
@@ -20,13 +24,22 @@ describe("Replicas", () => {
     replicas.set(known("p_1", "starting"));
     replicas.set(known("p_2", "starting"));
     replicas.set(known("p_1", "ready"));
-    assert.deepEqual(replicas.of("alice/demo").map(({ status: { replica, phase } }) => [replica, phase]), [["p_1", "ready"], ["p_2", "starting"]]);
+    assert.deepEqual(
+      replicas.of("alice/demo").map(({ status: { replica, phase } }) => [replica, phase]),
+      [
+        ["p_1", "ready"],
+        ["p_2", "starting"],
+      ],
+    );
   });
 
   test("those that ended are remembered, so that the Space can say why it is down, but not for ever", () => {
     const replicas = new Replicas();
     for (let n = 0; n < 9; n++) replicas.set(known(`p_${n}`, "exited"));
-    assert.deepEqual(replicas.of("alice/demo").map((each) => each.status.replica), ["p_4", "p_5", "p_6", "p_7", "p_8"]);
+    assert.deepEqual(
+      replicas.of("alice/demo").map((each) => each.status.replica),
+      ["p_4", "p_5", "p_6", "p_7", "p_8"],
+    );
     assert.deepEqual(replicas.livingOf("alice/demo"), []);
   });
 

@@ -7,7 +7,11 @@ describe("the list of calls", () => {
   test("goes on after the database refused a batch once: what was missed is read back from the journal", async () => {
     const sql = memorySql();
     let refuse = false;
-    const flaky = { ...sql, transaction: (...args: Parameters<typeof sql.transaction>) => (refuse ? Promise.reject(new Error("busy")) : sql.transaction(...args)) };
+    const flaky = {
+      ...sql,
+      transaction: (...args: Parameters<typeof sql.transaction>) =>
+        refuse ? Promise.reject(new Error("busy")) : sql.transaction(...args),
+    };
     await using world = await ControlWorld.open({ sql: flaky });
     await world.server.follow();
     const node = await world.node([replica("p_1", "ready")]);
@@ -23,7 +27,10 @@ describe("the list of calls", () => {
     assert.equal((await world.server.call("c_2"))?.stage, "queued");
     await schedule("c_3");
     const listed = await world.server.listCalls({ account: "alice", page: undefined, limit: 10 });
-    assert.deepEqual(listed.items.map(({ id }) => id), ["c_3", "c_2", "c_1"]);
+    assert.deepEqual(
+      listed.items.map(({ id }) => id),
+      ["c_3", "c_2", "c_1"],
+    );
   });
 
   test("takes in at its start what the process before it had not", async () => {

@@ -6,7 +6,18 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { CallRow } from "../catalog/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
-import type { BoardView, CallView, CreateToken, Page, PoolView, QueueView, QuotaView, RequestView, SignedReceipt, StatusView } from "../contract/api.ts";
+import type {
+  BoardView,
+  CallView,
+  CreateToken,
+  Page,
+  PoolView,
+  QueueView,
+  QuotaView,
+  RequestView,
+  SignedReceipt,
+  StatusView,
+} from "../contract/api.ts";
 import type { PoolSettings, TierName } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { boardOf, callOf, placeOf, poolOf, poolsOf, queueOf, quotaIn } from "../core/views.ts";
@@ -52,7 +63,12 @@ export interface ServerParts {
   readonly spaces: Spaces;
   readonly clock: Clock;
   readonly random: RandomBytes;
-  readonly about: { readonly version: string; readonly node: string; readonly bootMs: () => number; readonly url: () => string };
+  readonly about: {
+    readonly version: string;
+    readonly node: string;
+    readonly bootMs: () => number;
+    readonly url: () => string;
+  };
   onAccount(account: { readonly name: string; readonly tier: TierName }): void;
   /** Brings what this machine's emitters have written into the evidence store. */
   flushEvidence(): Promise<void>;
@@ -68,7 +84,9 @@ export interface Explained {
 
 /** A body as it was parsed: what is absent may also be undefined. */
 type Asked<Body> = { readonly [Key in keyof Body]: Body[Key] | undefined } & { readonly account: string };
-type Committed = { ok: true; commit: string; build: string | null } | (Refused & { errors?: readonly { where: string; message: string }[] });
+type Committed =
+  | { ok: true; commit: string; build: string | null }
+  | (Refused & { errors?: readonly { where: string; message: string }[] });
 type Refused = { readonly ok: false; readonly code: Code; readonly says: string };
 
 /** Shims and agents send their evidence within a quarter of a second; an explanation waits for it at most this long. */
@@ -135,10 +153,21 @@ export class Server {
 
   /** Who calls the API; no token is nobody, a token that does not hold is refused. */
   async callerOf(authorization: string | undefined): Promise<{ caller: Caller | null } | { refused: Code }> {
-    const identity = await this.#parts.resolver.resolve({ authorization, hfAuthorization: undefined, address: undefined });
+    const identity = await this.#parts.resolver.resolve({
+      authorization,
+      hfAuthorization: undefined,
+      address: undefined,
+    });
     if (!identity.ok) return { refused: identity.code };
     if (identity.by === "address") return { caller: null };
-    return { caller: { account: identity.account, tier: identity.tier, admin: identity.role === "admin" && identity.scopes.includes("admin"), scopes: identity.scopes } };
+    return {
+      caller: {
+        account: identity.account,
+        tier: identity.tier,
+        admin: identity.role === "admin" && identity.scopes.includes("admin"),
+        scopes: identity.scopes,
+      },
+    };
   }
 
   async status(): Promise<StatusView> {
@@ -158,17 +187,33 @@ export class Server {
   }
 
   /** Makes a token, and its account where that was asked for. */
-  async createToken({ account, create, tier, name, scopes }: Asked<CreateToken>): Promise<{ ok: true; account: string; token: string } | Refused> {
+  async createToken({
+    account,
+    create,
+    tier,
+    name,
+    scopes,
+  }: Asked<CreateToken>): Promise<{ ok: true; account: string; token: string } | Refused> {
     const { catalog, clock, random } = this.#parts;
     if (create) {
-      const made = await catalog.accounts.create({ name: account, tier: tier ?? "free", role: "user", createdAt: clock.wall() });
+      const made = await catalog.accounts.create({
+        name: account,
+        tier: tier ?? "free",
+        role: "user",
+        createdAt: clock.wall(),
+      });
       if (!made.ok && made.refusal !== "account-exists") {
-        return { ok: false, code: "control/invalid", says: `"${account}" cannot be an account's name: ${made.refusal}.` };
+        return {
+          ok: false,
+          code: "control/invalid",
+          says: `"${account}" cannot be an account's name: ${made.refusal}.`,
+        };
       }
     }
     const row = await catalog.accounts.get(account);
     if (row) this.#parts.onAccount(row);
-    if (!row) return { ok: false, code: "control/not-found", says: `There is no account ${account}; \`--create\` makes it.` };
+    if (!row)
+      return { ok: false, code: "control/not-found", says: `There is no account ${account}; \`--create\` makes it.` };
     if (tier !== undefined && tier !== row.tier) {
       return { ok: false, code: "control/conflict", says: `${account} is there already, in tier ${row.tier}.` };
     }
@@ -186,24 +231,60 @@ export class Server {
   }
 
   /** A commit in the Hub's form, and the build of it. */
-  async commit({ owner, name, bytes, author }: { owner: string; name: string; bytes: Uint8Array; author: string }): Promise<Committed> {
+  async commit({
+    owner,
+    name,
+    bytes,
+    author,
+  }: {
+    owner: string;
+    name: string;
+    bytes: Uint8Array;
+    author: string;
+  }): Promise<Committed> {
     const parsed = parseCommit(bytes);
     if (!parsed.ok) {
-      const errors = parsed.problems.map(({ line, message }) => ({ where: line === 0 ? "body" : `line ${line}`, message }));
-      return { ok: false, code: parsed.tooLarge ? "route/too-large" : "control/invalid", says: errors.map(({ where, message }) => `${where}: ${message}`).join("; "), errors };
+      const errors = parsed.problems.map(({ line, message }) => ({
+        where: line === 0 ? "body" : `line ${line}`,
+        message,
+      }));
+      return {
+        ok: false,
+        code: parsed.tooLarge ? "route/too-large" : "control/invalid",
+        says: errors.map(({ where, message }) => `${where}: ${message}`).join("; "),
+        errors,
+      };
     }
     // In turns, so that builds are queued in the order of their commits: the last commit is what runs in the end.
-    return this.#commits.take(`${owner}/${name}`, () => this.#commitParsed({ owner, name, commit: parsed.commit, author }));
+    return this.#commits.take(`${owner}/${name}`, () =>
+      this.#commitParsed({ owner, name, commit: parsed.commit, author }),
+    );
   }
 
-  async #commitParsed({ owner, name, commit, author }: { owner: string; name: string; commit: ParsedCommit; author: string }): Promise<Committed> {
+  async #commitParsed({
+    owner,
+    name,
+    commit,
+    author,
+  }: {
+    owner: string;
+    name: string;
+    commit: ParsedCommit;
+    author: string;
+  }): Promise<Committed> {
     const { repositories, spaces, builds, catalog } = this.#parts;
-    if (builds.isFull) return { ok: false, code: "build/queue-timeout", says: "The build queue is full; deploy again later." };
+    if (builds.isFull)
+      return { ok: false, code: "build/queue-timeout", says: "The build queue is full; deploy again later." };
     const made = await spaces.ensure(owner, name);
     if (!made.ok && made.refusal === "no-such-account") {
-      return { ok: false, code: "control/not-found", says: `There is no account ${owner}, so ${owner}/${name} cannot be a Space. Make it with \`waybill token create --account ${owner} --create\`.` };
+      return {
+        ok: false,
+        code: "control/not-found",
+        says: `There is no account ${owner}, so ${owner}/${name} cannot be a Space. Make it with \`waybill token create --account ${owner} --create\`.`,
+      };
     }
-    if (!made.ok) return { ok: false, code: "control/invalid", says: `${owner}/${name} cannot be a Space: ${made.refusal}.` };
+    if (!made.ok)
+      return { ok: false, code: "control/invalid", says: `${owner}/${name} cannot be a Space: ${made.refusal}.` };
     const space = made.space.id;
     await repositories.createRepository(space);
     const done = await repositories.commitFiles({
@@ -219,7 +300,12 @@ export class Server {
       description: commit.description,
     });
     if (!done.ok) {
-      const code = done.refusal === "parent-moved" ? "control/changed-meanwhile" : done.refusal === "absent-file" ? "control/not-found" : "control/invalid";
+      const code =
+        done.refusal === "parent-moved"
+          ? "control/changed-meanwhile"
+          : done.refusal === "absent-file"
+            ? "control/not-found"
+            : "control/invalid";
       const errors = "problems" in done ? done.problems.map((message) => ({ where: "files", message })) : [];
       return { ok: false, code, says: done.says, errors };
     }
@@ -236,7 +322,15 @@ export class Server {
     return { ok: true, commit: done.commit, build: build.id };
   }
 
-  async listRequests({ space, page, limit }: { space: string; page: string | undefined; limit: number }): Promise<Page<RequestView>> {
+  async listRequests({
+    space,
+    page,
+    limit,
+  }: {
+    space: string;
+    page: string | undefined;
+    limit: number;
+  }): Promise<Page<RequestView>> {
     await this.#parts.flushEvidence();
     const place = page === undefined ? undefined : parsePageToken(page);
     const before = place && { before: iso(instant(place.order)), beforeId: place.id };
@@ -245,7 +339,15 @@ export class Server {
     return { items, next: last ? pageToken({ order: Date.parse(last.at), id: last.id }) : null };
   }
 
-  async listCalls({ account, page, limit }: { account: string; page: string | undefined; limit: number }): Promise<Page<CallView>> {
+  async listCalls({
+    account,
+    page,
+    limit,
+  }: {
+    account: string;
+    page: string | undefined;
+    limit: number;
+  }): Promise<Page<CallView>> {
     await this.#caughtUp();
     const found = await this.catalog.calls.list({ account, limit, ...(page === undefined ? {} : { before: page }) });
     if (!found) return { items: [], next: null };
@@ -295,7 +397,10 @@ export class Server {
     });
   }
 
-  async setPool(name: string, settings: { readonly [Key in keyof PoolSettings]?: PoolSettings[Key] | number | undefined }): Promise<PoolView | undefined> {
+  async setPool(
+    name: string,
+    settings: { readonly [Key in keyof PoolSettings]?: PoolSettings[Key] | number | undefined },
+  ): Promise<PoolView | undefined> {
     if (!(await this.pool(name))) return undefined;
     await this.#parts.engine.submit({ type: "set-pool", pool: name, settings: settings as Partial<PoolSettings> });
     return this.pool(name);
@@ -309,7 +414,8 @@ export class Server {
       const explained = await this.#explaining.explain(id);
       // What happened a moment ago may still be on its way from a shim's spool: a verdict that it could sharpen waits for it.
       const certainty = explained?.explanation.verdict?.certainty;
-      if ((explained && certainty !== "unknown" && certainty !== "likely") || this.clock.monotonic() >= until) return explained;
+      if ((explained && certainty !== "unknown" && certainty !== "likely") || this.clock.monotonic() >= until)
+        return explained;
       await delay(lookAgainMs);
     }
   }
@@ -365,20 +471,68 @@ export class Server {
     const waiting = await this.#parts.engine.read((state, now) => {
       const place = placeOf(state, row.id, now);
       const call = callOf(state, row.id);
-      return place && call?.stage === "queued" ? { view: waitingView(place), queuedMs: now - call.admittedAt } : undefined;
+      return place && call?.stage === "queued"
+        ? { view: waitingView(place), queuedMs: now - call.admittedAt }
+        : undefined;
     });
     return waiting ? { ...viewOf(row), queuedMs: waiting.queuedMs, waiting: waiting.view } : viewOf(row);
   }
 }
 
 function viewOf(row: CallRow): CallView {
-  const { id, at, account, space, request, stage, outcome, code, size, declaredMs, heldMs, queuedMs, usedMs, chargedMs, receipt, waiting } = row;
-  return { id, at, account, space, request, stage, outcome, code, size, declaredMs, heldMs, queuedMs, usedMs, chargedMs, receipt, waiting };
+  const {
+    id,
+    at,
+    account,
+    space,
+    request,
+    stage,
+    outcome,
+    code,
+    size,
+    declaredMs,
+    heldMs,
+    queuedMs,
+    usedMs,
+    chargedMs,
+    receipt,
+    waiting,
+  } = row;
+  return {
+    id,
+    at,
+    account,
+    space,
+    request,
+    stage,
+    outcome,
+    code,
+    size,
+    declaredMs,
+    heldMs,
+    queuedMs,
+    usedMs,
+    chargedMs,
+    receipt,
+    waiting,
+  };
 }
 
 function poolView({ name, simulated, devices, slots, leased, waiting, settings }: PoolSummary): PoolView {
   const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission } = settings;
-  return { name, simulated, devices, slots, leased, waiting, queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission };
+  return {
+    name,
+    simulated,
+    devices,
+    slots,
+    leased,
+    waiting,
+    queueLimitMs,
+    queueMax,
+    durationMaxMs,
+    attachWithinMs,
+    admission,
+  };
 }
 
 function quotaView({ account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt, index }: Quota): QuotaView {
@@ -398,4 +552,3 @@ function slotView({ slot, device, state, call, forMs }: BoardSlot): BoardView["s
     leaseMs: call?.lease.leaseMs ?? null,
   };
 }
-

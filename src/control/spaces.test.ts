@@ -6,7 +6,11 @@ import type { TestNode } from "./control.suite.ts";
 const stopped = (node: TestNode): string[] => node.of("stop-replica").map((order) => order.replica);
 
 /** A world in which rel_1 runs as p_1, and rel_2 is published. */
-async function running(): Promise<{ world: ControlWorld; node: TestNode; say: (...statuses: ReturnType<typeof replica>[]) => Promise<void> }> {
+async function running(): Promise<{
+  world: ControlWorld;
+  node: TestNode;
+  say: (...statuses: ReturnType<typeof replica>[]) => Promise<void>;
+}> {
   const world = await ControlWorld.open();
   await world.space();
   await world.release("rel_1", 1);
@@ -36,7 +40,12 @@ describe("a new release", () => {
   test("on its way is left alone when a replica of the current one is started again", async () => {
     const { world, node, say } = await running();
     await using _ = world;
-    await say(replica("p_2", "starting", of("rel_2")), replica("p_1", "exited"), replica("p_1b", "starting"), replica("p_1b", "ready"));
+    await say(
+      replica("p_2", "starting", of("rel_2")),
+      replica("p_1", "exited"),
+      replica("p_1b", "starting"),
+      replica("p_1b", "ready"),
+    );
     assert.deepEqual(stopped(node), []);
   });
 
@@ -62,7 +71,12 @@ describe("an earlier release", () => {
   test("whose app its agent started again after a later one took over is stopped, and does not come back", async () => {
     const { world, node, say } = await running();
     await using _ = world;
-    await say(replica("p_1", "exited"), replica("p_2", "ready", of("rel_2")), replica("p_1b", "starting"), replica("p_1b", "ready"));
+    await say(
+      replica("p_1", "exited"),
+      replica("p_2", "ready", of("rel_2")),
+      replica("p_1b", "starting"),
+      replica("p_1b", "ready"),
+    );
     assert.deepEqual([stopped(node), (await world.spaces.view("alice/demo"))?.release], [["p_1b"], "rel_2"]);
   });
 
@@ -78,7 +92,10 @@ describe("an earlier release", () => {
     await using _ = world;
     await say(replica("p_1", "exited"));
     const back = await world.node([replica("p_2", "starting", of("rel_2"))]);
-    assert.deepEqual(back.of("start-replica").map(({ spec }) => spec.release), ["rel_1"]);
+    assert.deepEqual(
+      back.of("start-replica").map(({ spec }) => spec.release),
+      ["rel_1"],
+    );
   });
 });
 
@@ -101,7 +118,10 @@ describe("Spaces", () => {
     const { world } = await running();
     await using _ = world;
     const seen = await world.spaces.publicView("alice/demo");
-    assert.deepEqual([seen?.state, seen?.says, seen?.build, seen?.release, seen?.replicas], ["running", "it runs", null, null, []]);
+    assert.deepEqual(
+      [seen?.state, seen?.says, seen?.build, seen?.release, seen?.replicas],
+      ["running", "it runs", null, null, []],
+    );
     assert.doesNotMatch(JSON.stringify(seen), /p_1|rel_1/);
   });
 });

@@ -24,12 +24,18 @@ describe("waitingView", () => {
         { kind: "whole-card", size: "xlarge" },
       ],
     });
-    assert.deepEqual(blockers.map(({ kind }) => kind), ["slots", "ahead", "whole-card"]);
+    assert.deepEqual(
+      blockers.map(({ kind }) => kind),
+      ["slots", "ahead", "whole-card"],
+    );
     assert.match(says, /All 4 slots are leased\. 2 calls are ahead\. xlarge needs a whole card\./);
   });
 
   test("tells slots that wait for an old worker apart from leased ones", () => {
-    const [told] = waitingView({ ...waiting, blockers: [{ kind: "slots", leased: 3, clearing: 1, total: 4 }] }).blockers;
+    const [told] = waitingView({
+      ...waiting,
+      blockers: [{ kind: "slots", leased: 3, clearing: 1, total: 4 }],
+    }).blockers;
     assert.equal(told?.says, "3 of 4 slots are leased and 1 wait for an old worker's end");
   });
 });

@@ -14,7 +14,8 @@ export interface Waiting {
 
 export function waitingView({ position, of, estimateMs, basis, blockers }: Waiting): WaitingView {
   const told = blockers.map((blocker) => ({ kind: blocker.kind, says: blockerSays(blocker) }));
-  const wait = estimateMs === null ? "for how long is not known yet" : `about ${Math.max(1, Math.ceil(estimateMs / 1000))} s`;
+  const wait =
+    estimateMs === null ? "for how long is not known yet" : `about ${Math.max(1, Math.ceil(estimateMs / 1000))} s`;
   const keeps = told.map(({ says }) => `${says}.`).join(" ");
   return {
     position,

@@ -98,12 +98,16 @@ describe("the clip rule", () => {
     assert.equal(said.code, "quota-exceeded");
     if (said.code !== "quota-exceeded") return;
     assert.deepEqual(said.clip, { needMs: 20_500, basis: "half of what it declares" });
-    assert.deepEqual([said.askedMs, said.leftMs, said.usedMs, said.heldMs, said.limitMs], [41_000, 20_000, 280_000, 0, 300_000]);
+    assert.deepEqual(
+      [said.askedMs, said.leftMs, said.usedMs, said.heldMs, said.limitMs],
+      [41_000, 20_000, 280_000, 0, 300_000],
+    );
   });
 
   test("a known function is clipped if what is left covers 9 in 10 of its runs", () => {
     const it = ledger();
-    for (let n = 0; n < 10; n++) it.run(`short${n}`, n === 9 ? 50_000 : 1_000, { account: "bob", declaredMs: seconds(60) });
+    for (let n = 0; n < 10; n++)
+      it.run(`short${n}`, n === 9 ? 50_000 : 1_000, { account: "bob", declaredMs: seconds(60) });
     it.run("spent", 298_000, { declaredMs: seconds(298), endpoint: "/spend" });
     const call = it.schedule("c", { declaredMs: seconds(60) });
     assert.equal(call.stage === "granted" && call.leaseMs, 2_000);
@@ -178,7 +182,10 @@ describe("a window", () => {
     it.schedule("next", { declaredMs: seconds(300) });
     assert.equal(it.call("next").stage, "granted");
     it.end("spans", 100_000);
-    assert.deepEqual([quotaOf(it.state, "alice", it.now)?.usedMs, quotaOf(it.state, "alice", it.now)?.heldMs], [0, 300_000]);
+    assert.deepEqual(
+      [quotaOf(it.state, "alice", it.now)?.usedMs, quotaOf(it.state, "alice", it.now)?.heldMs],
+      [0, 300_000],
+    );
     it.check();
   });
 
@@ -208,7 +215,13 @@ describe("a visitor's token", () => {
   test("admits so many calls and no more, however short they were; another token is another", () => {
     const it = ledger([card()], { tokenMaxCalls: 3 });
     for (const call of ["c1", "c2", "c3"]) it.run(call, 1, token);
-    assert.deepEqual(refusal(it, "c4", token), { code: "token-cap", calls: 3, maxCalls: 3, gpuMs: 3, maxGpuMs: maxGpuMs });
+    assert.deepEqual(refusal(it, "c4", token), {
+      code: "token-cap",
+      calls: 3,
+      maxCalls: 3,
+      gpuMs: 3,
+      maxGpuMs: maxGpuMs,
+    });
     assert.equal(it.schedule("c5", { ...token, request: "q_2" }).stage, "granted");
   });
 

@@ -30,7 +30,13 @@ export interface Window {
 }
 
 export type Admission =
-  | { readonly kind: "admitted"; readonly heldMs: GpuMs; readonly leaseMs: DurationMs; readonly clipped: boolean; readonly window: Window }
+  | {
+      readonly kind: "admitted";
+      readonly heldMs: GpuMs;
+      readonly leaseMs: DurationMs;
+      readonly clipped: boolean;
+      readonly window: Window;
+    }
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly window: Window | null }
   | { readonly kind: "overflow" };
 
@@ -66,7 +72,11 @@ export function admit(state: State, node: NodeState, terms: CallTerms, now: Inst
   return { kind: "admitted", ...lease, window };
 }
 
-function refuseTerms(node: NodeState, settings: PoolSettings, { declaredMs, size, pool }: CallTerms): Refusal | undefined {
+function refuseTerms(
+  node: NodeState,
+  settings: PoolSettings,
+  { declaredMs, size, pool }: CallTerms,
+): Refusal | undefined {
   if (!Number.isSafeInteger(declaredMs) || declaredMs <= 0 || declaredMs > settings.durationMaxMs) {
     return { code: "duration-not-allowed", declaredMs, maxMs: settings.durationMaxMs };
   }

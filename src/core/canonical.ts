@@ -55,9 +55,37 @@ export function ordered<T>(value: T): T {
 }
 
 function orderedTerms({
-  account, billedBy, call, declaredMs, endpoint, node, pool, release, replica, request, size, space, task, tier,
+  account,
+  billedBy,
+  call,
+  declaredMs,
+  endpoint,
+  node,
+  pool,
+  release,
+  replica,
+  request,
+  size,
+  space,
+  task,
+  tier,
 }: CallTerms): CallTerms {
-  return { account, billedBy, call, declaredMs, endpoint, node, pool, release, replica, request, size, space, task, tier };
+  return {
+    account,
+    billedBy,
+    call,
+    declaredMs,
+    endpoint,
+    node,
+    pool,
+    release,
+    replica,
+    request,
+    size,
+    space,
+    task,
+    tier,
+  };
 }
 
 function orderedLease({ fence, leaseMs, slots, warm }: Lease): Lease {

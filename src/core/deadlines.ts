@@ -49,7 +49,8 @@ export function leasedOn(state: State, node: NodeState): (GrantedCall | Attached
     for (const id of slots) {
       const slot = state.slots.get(id);
       const call = slot?.stage === "leased" ? state.calls.get(slot.call) : undefined;
-      if (call && (call.stage === "granted" || call.stage === "attached") && call.lease.slots[0] === id) calls.push(call);
+      if (call && (call.stage === "granted" || call.stage === "attached") && call.lease.slots[0] === id)
+        calls.push(call);
     }
   }
   return calls;

@@ -8,56 +8,118 @@ import type { Call, Command } from "./model.ts";
 import { stateHashInput } from "./state.ts";
 
 type Ask =
-  | "schedule-same" | "schedule-other" | "leave" | "attach" | "attach-wrong-fence" | "end" | "end-unattached"
-  | "end-wrong-fence" | "lose-replica" | "tick-early" | "tick-late" | "node-silent";
+  | "schedule-same"
+  | "schedule-other"
+  | "leave"
+  | "attach"
+  | "attach-wrong-fence"
+  | "end"
+  | "end-unattached"
+  | "end-wrong-fence"
+  | "lose-replica"
+  | "tick-early"
+  | "tick-late"
+  | "node-silent";
 
 // Each cell: the events of the record, `-` for none, or why it was refused.
 const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
   unknown: {
     "schedule-same": "account-opened window-opened call-admitted call-granted",
     "schedule-other": "account-opened window-opened call-admitted call-granted",
-    leave: "unknown-call", attach: "unknown-call", "attach-wrong-fence": "unknown-call",
-    end: "unknown-call", "end-unattached": "unknown-call", "end-wrong-fence": "unknown-call",
-    "lose-replica": "-", "tick-early": "-", "tick-late": "-", "node-silent": "node-lost",
+    leave: "unknown-call",
+    attach: "unknown-call",
+    "attach-wrong-fence": "unknown-call",
+    end: "unknown-call",
+    "end-unattached": "unknown-call",
+    "end-wrong-fence": "unknown-call",
+    "lose-replica": "-",
+    "tick-early": "-",
+    "tick-late": "-",
+    "node-silent": "node-lost",
   },
   queued: {
-    "schedule-same": "-", "schedule-other": "other-content",
-    leave: "call-voided", attach: "not-granted", "attach-wrong-fence": "not-granted",
-    end: "not-granted", "end-unattached": "not-granted", "end-wrong-fence": "not-granted",
-    "lose-replica": "call-voided", "tick-early": "-", "tick-late": "call-voided",
+    "schedule-same": "-",
+    "schedule-other": "other-content",
+    leave: "call-voided",
+    attach: "not-granted",
+    "attach-wrong-fence": "not-granted",
+    end: "not-granted",
+    "end-unattached": "not-granted",
+    "end-wrong-fence": "not-granted",
+    "lose-replica": "call-voided",
+    "tick-early": "-",
+    "tick-late": "call-voided",
     "node-silent": "node-lost call-settled slot-clearing call-voided",
   },
   granted: {
-    "schedule-same": "-", "schedule-other": "other-content",
-    leave: "visitor-left", attach: "call-attached", "attach-wrong-fence": "not-holder",
-    end: "call-settled slot-free", "end-unattached": "call-voided slot-free", "end-wrong-fence": "not-holder",
-    "lose-replica": "call-voided slot-free", "tick-early": "-", "tick-late": "call-voided slot-clearing",
+    "schedule-same": "-",
+    "schedule-other": "other-content",
+    leave: "visitor-left",
+    attach: "call-attached",
+    "attach-wrong-fence": "not-holder",
+    end: "call-settled slot-free",
+    "end-unattached": "call-voided slot-free",
+    "end-wrong-fence": "not-holder",
+    "lose-replica": "call-voided slot-free",
+    "tick-early": "-",
+    "tick-late": "call-voided slot-clearing",
     "node-silent": "node-lost call-voided slot-clearing",
   },
   attached: {
-    "schedule-same": "-", "schedule-other": "other-content",
-    leave: "visitor-left", attach: "-", "attach-wrong-fence": "not-holder",
-    end: "call-settled slot-free", "end-unattached": "call-settled slot-free", "end-wrong-fence": "not-holder",
-    "lose-replica": "call-settled slot-free", "tick-early": "-", "tick-late": "call-settled slot-clearing",
+    "schedule-same": "-",
+    "schedule-other": "other-content",
+    leave: "visitor-left",
+    attach: "-",
+    "attach-wrong-fence": "not-holder",
+    end: "call-settled slot-free",
+    "end-unattached": "call-settled slot-free",
+    "end-wrong-fence": "not-holder",
+    "lose-replica": "call-settled slot-free",
+    "tick-early": "-",
+    "tick-late": "call-settled slot-clearing",
     "node-silent": "node-lost call-settled slot-clearing",
   },
   refused: {
-    "schedule-same": "-", "schedule-other": "other-content",
-    leave: "already-final", attach: "already-final", "attach-wrong-fence": "already-final",
-    end: "already-final", "end-unattached": "already-final", "end-wrong-fence": "already-final",
-    "lose-replica": "-", "tick-early": "-", "tick-late": "-", "node-silent": "node-lost",
+    "schedule-same": "-",
+    "schedule-other": "other-content",
+    leave: "already-final",
+    attach: "already-final",
+    "attach-wrong-fence": "already-final",
+    end: "already-final",
+    "end-unattached": "already-final",
+    "end-wrong-fence": "already-final",
+    "lose-replica": "-",
+    "tick-early": "-",
+    "tick-late": "-",
+    "node-silent": "node-lost",
   },
   voided: {
-    "schedule-same": "-", "schedule-other": "other-content",
-    leave: "already-final", attach: "already-final", "attach-wrong-fence": "already-final",
-    end: "already-final", "end-unattached": "already-final", "end-wrong-fence": "already-final",
-    "lose-replica": "-", "tick-early": "-", "tick-late": "-", "node-silent": "node-lost",
+    "schedule-same": "-",
+    "schedule-other": "other-content",
+    leave: "already-final",
+    attach: "already-final",
+    "attach-wrong-fence": "already-final",
+    end: "already-final",
+    "end-unattached": "already-final",
+    "end-wrong-fence": "already-final",
+    "lose-replica": "-",
+    "tick-early": "-",
+    "tick-late": "-",
+    "node-silent": "node-lost",
   },
   settled: {
-    "schedule-same": "-", "schedule-other": "other-content",
-    leave: "already-final", attach: "already-final", "attach-wrong-fence": "already-final",
-    end: "already-final", "end-unattached": "already-final", "end-wrong-fence": "already-final",
-    "lose-replica": "-", "tick-early": "-", "tick-late": "-", "node-silent": "node-lost",
+    "schedule-same": "-",
+    "schedule-other": "other-content",
+    leave: "already-final",
+    attach: "already-final",
+    "attach-wrong-fence": "already-final",
+    end: "already-final",
+    "end-unattached": "already-final",
+    "end-wrong-fence": "already-final",
+    "lose-replica": "-",
+    "tick-early": "-",
+    "tick-late": "-",
+    "node-silent": "node-lost",
   },
 };
 
@@ -72,9 +134,17 @@ const at: Record<Call["stage"] | "unknown", () => Ledger> = {
     return it;
   },
   granted: () => made((it) => it.schedule("c", mine)),
-  attached: () => made((it) => { it.schedule("c", mine); it.attach("c"); }),
+  attached: () =>
+    made((it) => {
+      it.schedule("c", mine);
+      it.attach("c");
+    }),
   refused: () => made((it) => it.schedule("c", { ...mine, declaredMs: seconds(601) })),
-  voided: () => made((it) => { it.schedule("c", mine); it.end("c", 0); }),
+  voided: () =>
+    made((it) => {
+      it.schedule("c", mine);
+      it.end("c", 0);
+    }),
   settled: () => made((it) => it.run("c", 400, mine)),
 };
 const mine = { replica: "p_2" };
@@ -91,7 +161,12 @@ function command(it: Ledger, ask: Ask): Command {
   const fence = known && "lease" in known && known.lease ? known.lease.fence : 1;
   const same = known?.terms ?? terms("c", mine);
   const end = (wrong: number, used: number): Command => ({
-    type: "end", call: "c", fence: fence + wrong, cause: "returned", usedMs: durationMs(used), workerAlive: false,
+    type: "end",
+    call: "c",
+    fence: fence + wrong,
+    cause: "returned",
+    usedMs: durationMs(used),
+    workerAlive: false,
   });
   const commands: Record<Ask, () => Command> = {
     "schedule-same": () => ({ type: "schedule", terms: { ...same } }),

@@ -12,7 +12,16 @@ import { admit } from "./admission.ts";
 import type { Admission } from "./admission.ts";
 import { attachEndsAt, forgetAt, isHeard, leasedOn, lostAt, queuedOn, settleEndsAt } from "./deadlines.ts";
 import type {
-  AccountId, Call, CallId, CallTerms, Command, CommandRefusal, Decision, FinalCall, PoolSettings, QueuedCall,
+  AccountId,
+  Call,
+  CallId,
+  CallTerms,
+  Command,
+  CommandRefusal,
+  Decision,
+  FinalCall,
+  PoolSettings,
+  QueuedCall,
 } from "./model.ts";
 import { hearNode, joinNode, loseNode, loseReplica } from "./nodes.ts";
 import { decided, planOn, push } from "./plan.ts";
@@ -210,9 +219,18 @@ export function isFinal(call: Call): call is FinalCall {
 
 function isSameTerms(a: CallTerms, b: CallTerms): boolean {
   return (
-    a.account === b.account && a.tier === b.tier && a.billedBy === b.billedBy && a.request === b.request &&
-    a.space === b.space && a.release === b.release && a.replica === b.replica && a.node === b.node &&
-    a.pool === b.pool && a.task === b.task && a.endpoint === b.endpoint && a.declaredMs === b.declaredMs &&
+    a.account === b.account &&
+    a.tier === b.tier &&
+    a.billedBy === b.billedBy &&
+    a.request === b.request &&
+    a.space === b.space &&
+    a.release === b.release &&
+    a.replica === b.replica &&
+    a.node === b.node &&
+    a.pool === b.pool &&
+    a.task === b.task &&
+    a.endpoint === b.endpoint &&
+    a.declaredMs === b.declaredMs &&
     a.size === b.size
   );
 }
@@ -250,7 +268,8 @@ function expire(plan: Plan, node: NodeState): void {
   for (const call of queuedOn(state, node)) if (now >= call.deadline) voidCall(plan, call, "queue-timeout");
   for (const call of leasedOn(state, node)) {
     // Its worker may be about to attach, so the slot waits for the shim's word (L22).
-    if (call.stage === "granted" && now >= attachEndsAt(state, node, call)) voidCall(plan, call, "grant-unused", "clearing");
+    if (call.stage === "granted" && now >= attachEndsAt(state, node, call))
+      voidCall(plan, call, "grant-unused", "clearing");
     if (call.stage === "attached" && now >= settleEndsAt(node, call)) {
       settle(plan, call, { cause: "shim-lost", usedMs: durationMs(0), unused: false, reported: false }, "clearing");
     }

@@ -12,7 +12,16 @@ import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { functionOf, lengthOf, withRun } from "./history.ts";
 import type {
-  Account, AttachedCall, Call, CallId, CallTerms, Event, FinalCall, GrantedCall, OpenCall, QueuedCall,
+  Account,
+  AttachedCall,
+  Call,
+  CallId,
+  CallTerms,
+  Event,
+  FinalCall,
+  GrantedCall,
+  OpenCall,
+  QueuedCall,
 } from "./model.ts";
 import { functionsMax, killWindowMs } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
@@ -182,8 +191,19 @@ function callVoided(state: State, event: Of<"call-voided">, { index, at }: Posit
   const { grantedAt, lease } = call.stage === "queued" ? { grantedAt: null, lease: null } : call;
   release(state, call, gpuMs(0), event.releasedMs);
   finish(state, {
-    stage: "voided", terms, heldMs, leaseMs, clipped, admittedAt, period, cause, rule, grantedAt, lease,
-    endedAt: at, endedIndex: index,
+    stage: "voided",
+    terms,
+    heldMs,
+    leaseMs,
+    clipped,
+    admittedAt,
+    period,
+    cause,
+    rule,
+    grantedAt,
+    lease,
+    endedAt: at,
+    endedIndex: index,
   });
 }
 
@@ -196,8 +216,23 @@ function callSettled(state: State, event: Of<"call-settled">, { index, at }: Pos
   const { terms, heldMs, leaseMs, clipped, admittedAt, period, grantedAt, lease, visitorLeft } = call;
   const attachedAt = call.stage === "attached" ? call.attachedAt : null;
   finish(state, {
-    stage: "settled", terms, heldMs, leaseMs, clipped, admittedAt, period, grantedAt, lease, visitorLeft, attachedAt,
-    cause, usedMs, chargedMs, rule, endedAt: at, endedIndex: index,
+    stage: "settled",
+    terms,
+    heldMs,
+    leaseMs,
+    clipped,
+    admittedAt,
+    period,
+    grantedAt,
+    lease,
+    visitorLeft,
+    attachedAt,
+    cause,
+    usedMs,
+    chargedMs,
+    rule,
+    endedAt: at,
+    endedIndex: index,
   });
 }
 
@@ -284,7 +319,10 @@ function tokenOf(state: State, request: string): { calls: number; gpuMs: number;
 
 function openCall(state: State, id: CallId): OpenCall {
   const call = state.calls.get(id);
-  assert(call && call.stage !== "refused" && call.stage !== "voided" && call.stage !== "settled", "L5: a hold ends once");
+  assert(
+    call && call.stage !== "refused" && call.stage !== "voided" && call.stage !== "settled",
+    "L5: a hold ends once",
+  );
   return call;
 }
 

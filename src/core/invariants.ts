@@ -36,7 +36,10 @@ export interface Audit {
   readonly holds: Map<CallId, Hold>;
   readonly fences: Map<SlotId, number>;
   /** Who has the slot: a call by its lease, an old worker, or nobody. */
-  readonly holders: Map<SlotId, { readonly call: CallId } | { readonly replica: string; readonly task: string | null } | null>;
+  readonly holders: Map<
+    SlotId,
+    { readonly call: CallId } | { readonly replica: string; readonly task: string | null } | null
+  >;
   index: number;
   at: number;
 }
@@ -132,7 +135,8 @@ function openBook(audit: Audit, { account, tier }: Extract<Event, { type: "accou
 function forgetBook(audit: Audit, account: string): void {
   const book = audit.books.get(account);
   if (!book) return find(audit, "L8", `${account} is forgotten and was never open`);
-  if (book.resetsAt !== null && audit.at < book.resetsAt) find(audit, "L15", `${account} is forgotten within its window`);
+  if (book.resetsAt !== null && audit.at < book.resetsAt)
+    find(audit, "L15", `${account} is forgotten within its window`);
   book.period++;
   book.resetsAt = null;
 }
@@ -145,7 +149,8 @@ function openWindow(audit: Audit, account: string, resetsAt: number): void {
 
 function resetWindow(audit: Audit, account: string): void {
   const book = audit.books.get(account);
-  if (!book || book.resetsAt === null || audit.at < book.resetsAt) return find(audit, "L15", `early reset of ${account}`);
+  if (!book || book.resetsAt === null || audit.at < book.resetsAt)
+    return find(audit, "L15", `early reset of ${account}`);
   book.resetsAt = null;
   book.period++;
 }
@@ -155,13 +160,23 @@ function admitted(audit: Audit, { terms, heldMs, leaseMs }: Extract<Event, { typ
   const book = audit.books.get(terms.account);
   if (!book) return find(audit, "L8", `${terms.call} is held on an account that is not open`);
   const limit = tiers[book.tier].windowLimit;
-  if (book.resetsAt === null || audit.at >= book.resetsAt) find(audit, "L35", `${terms.call} was admitted outside a window`);
+  if (book.resetsAt === null || audit.at >= book.resetsAt)
+    find(audit, "L35", `${terms.call} was admitted outside a window`);
   // The same id again, after it was forgotten: its first life still counts.
   const earlier = audit.holds.get(terms.call);
   if (earlier) audit.holds.set(`${terms.call}@${audit.index}`, earlier);
-  audit.holds.set(terms.call, { terms, heldMs, leaseMs, period: book.period, lease: null, chargedMs: null, releasedMs: 0 });
+  audit.holds.set(terms.call, {
+    terms,
+    heldMs,
+    leaseMs,
+    period: book.period,
+    lease: null,
+    chargedMs: null,
+    releasedMs: 0,
+  });
   const { usedMs, heldMs: allHeld } = balanceOf(audit, terms.account);
-  if (limit !== null && usedMs + allHeld > limit) find(audit, "L3", `${terms.account}: ${usedMs} + ${allHeld} > ${limit}`);
+  if (limit !== null && usedMs + allHeld > limit)
+    find(audit, "L3", `${terms.account}: ${usedMs} + ${allHeld} > ${limit}`);
 }
 
 function granted(audit: Audit, { call, lease }: Extract<Event, { type: "call-granted" }>): void {
@@ -185,7 +200,8 @@ function ended(audit: Audit, call: CallId, chargedMs: number, releasedMs: number
   const hold = audit.holds.get(call);
   if (!hold) return find(audit, "L8", `${call} ended without a hold`);
   if (hold.chargedMs !== null) return find(audit, "L5", `${call} ended twice`);
-  if (chargedMs + releasedMs !== hold.heldMs) find(audit, "L2", `${call}: ${chargedMs} + ${releasedMs} is not ${hold.heldMs}`);
+  if (chargedMs + releasedMs !== hold.heldMs)
+    find(audit, "L2", `${call}: ${chargedMs} + ${releasedMs} is not ${hold.heldMs}`);
   if (chargedMs > hold.heldMs) find(audit, "L6", `${call} is charged more than its hold`);
   if (chargedMs > 0 && !hold.lease) find(audit, "L8", `${call} is charged without a lease`);
   const factor = hold.terms.size === "xlarge" ? 2 : 1;
@@ -220,7 +236,8 @@ function checkSlots(found: Found, state: State): void {
     if (call.stage !== "granted" && call.stage !== "attached") continue;
     for (const id of call.lease.slots) {
       const slot = state.slots.get(id);
-      if (slot?.stage !== "leased" || slot.call !== call.terms.call) find(found, "L20", `${call.terms.call} lacks ${id}`);
+      if (slot?.stage !== "leased" || slot.call !== call.terms.call)
+        find(found, "L20", `${call.terms.call} lacks ${id}`);
     }
   }
 }
@@ -229,7 +246,8 @@ function checkSlots(found: Found, state: State): void {
 function checkQueues(found: Found, state: State): void {
   const queued = [...state.nodes.values()].flatMap((node) => node.queue);
   if (new Set(queued).size !== queued.length) find(found, "L9", "a call is queued twice");
-  for (const id of queued) if (state.calls.get(id)?.stage !== "queued") find(found, "L9", `${id} is in a queue and does not wait`);
+  for (const id of queued)
+    if (state.calls.get(id)?.stage !== "queued") find(found, "L9", `${id} is in a queue and does not wait`);
   let waiting = 0;
   for (const call of state.calls.values()) if (call.stage === "queued") waiting++;
   if (waiting !== queued.length) find(found, "L9", `${waiting} calls wait, ${queued.length} are in queues`);
@@ -239,7 +257,11 @@ function checkBalances(found: Found, state: State, audit: Audit): void {
   for (const { id, usedMs, heldMs } of state.accounts.values()) {
     const balance = balanceOf(audit, id);
     if (balance.usedMs !== usedMs || balance.heldMs !== heldMs) {
-      find(found, "L1", `${id} shows ${usedMs} used, ${heldMs} held; the log gives ${balance.usedMs}, ${balance.heldMs}`);
+      find(
+        found,
+        "L1",
+        `${id} shows ${usedMs} used, ${heldMs} held; the log gives ${balance.usedMs}, ${balance.heldMs}`,
+      );
     }
   }
 }
@@ -251,7 +273,8 @@ function checkAgainstLog(found: Found, state: State, audit: Audit): void {
   for (const [id, hold] of audit.holds) {
     const stage = state.calls.get(id)?.stage;
     const isOpen = stage === "queued" || stage === "granted" || stage === "attached";
-    if (isOpen !== (hold.chargedMs === null)) find(found, "L5", `${id} is ${stage ?? "forgotten"}, the log says otherwise`);
+    if (isOpen !== (hold.chargedMs === null))
+      find(found, "L5", `${id} is ${stage ?? "forgotten"}, the log says otherwise`);
   }
 }
 

@@ -7,7 +7,17 @@ import { apply } from "./evolve.ts";
 import { checkInvariants, newAudit, take } from "./invariants.ts";
 import type { Audit } from "./invariants.ts";
 import type {
-  Call, CallTerms, Command, CommandRefusal, DeviceSpec, EndCause, Event, GrantedCall, Lease, PoolSettings, Slot,
+  Call,
+  CallTerms,
+  Command,
+  CommandRefusal,
+  DeviceSpec,
+  EndCause,
+  Event,
+  GrantedCall,
+  Lease,
+  PoolSettings,
+  Slot,
 } from "./model.ts";
 import type { LedgerRecord } from "./record.ts";
 import { emptyState } from "./state.ts";
@@ -21,8 +31,20 @@ export function card(index = 0, slots = 2): DeviceSpec {
 
 export function terms(call: string, changes: Partial<CallTerms> = {}): CallTerms {
   return {
-    call, account: "alice", tier: "free", billedBy: "token", request: null, space: "alice/demo", release: "rel_1",
-    replica: "p_1", node: "n1", pool: "main", task: "1", endpoint: "/run", declaredMs: seconds(10), size: "large",
+    call,
+    account: "alice",
+    tier: "free",
+    billedBy: "token",
+    request: null,
+    space: "alice/demo",
+    release: "rel_1",
+    replica: "p_1",
+    node: "n1",
+    pool: "main",
+    task: "1",
+    endpoint: "/run",
+    declaredMs: seconds(10),
+    size: "large",
     ...changes,
   };
 }
@@ -51,7 +73,7 @@ export class Ledger {
   /** The same, where a refusal would be the test's own mistake. */
   do(command: Command): readonly Event[] {
     const events = this.ask(command);
-    assert.ok(typeof events !== "string", `${command.type} was refused: ${String(events)}`);
+    if (typeof events === "string") assert.fail(`${command.type} was refused: ${events}`);
     return events;
   }
 
@@ -64,7 +86,15 @@ export class Ledger {
   }
   end(call: string, usedMs: number, changes: EndChanges = {}): readonly Event[] {
     const { fence } = this.lease(call);
-    return this.do({ type: "end", call, fence, cause: "returned", usedMs: durationMs(usedMs), workerAlive: false, ...changes });
+    return this.do({
+      type: "end",
+      call,
+      fence,
+      cause: "returned",
+      usedMs: durationMs(usedMs),
+      workerAlive: false,
+      ...changes,
+    });
   }
   /** A whole call: scheduled, attached, run for so long, ended. */
   run(call: string, usedMs: number, changes: Partial<CallTerms> = {}, cause: EndCause = "returned"): Call {
@@ -107,13 +137,19 @@ export function ledger(devices: readonly DeviceSpec[] = [card()], settings: Part
   return made;
 }
 
-export function hello(devices: readonly DeviceSpec[] = [card()], replicas: readonly string[] = ["p_1", "p_2"]): Command {
+export function hello(
+  devices: readonly DeviceSpec[] = [card()],
+  replicas: readonly string[] = ["p_1", "p_2"],
+): Command {
   return { type: "join-node", node: "n1", pool: "main", devices, replicas };
 }
 
 export const types = (events: readonly Event[]): string[] => events.map((event) => event.type);
 
-export function eventOf<Type extends Event["type"]>(events: readonly Event[], type: Type): Extract<Event, { type: Type }> {
+export function eventOf<Type extends Event["type"]>(
+  events: readonly Event[],
+  type: Type,
+): Extract<Event, { type: Type }> {
   const event = events.find((each) => each.type === type);
   assert.ok(event, `${type} among ${types(events).join(", ")}`);
   return event as Extract<Event, { type: Type }>;

@@ -90,7 +90,13 @@ export type Command =
   | { readonly type: "open-account"; readonly account: AccountId; readonly tier: TierName }
   | { readonly type: "set-pool"; readonly pool: PoolName; readonly settings: Partial<PoolSettings> }
   /** A node said hello (again): its cards, and the replicas that still live there. Leases of replicas not named are settled as `shim-lost`. */
-  | { readonly type: "join-node"; readonly node: NodeName; readonly pool: PoolName; readonly devices: readonly DeviceSpec[]; readonly replicas: readonly ReplicaId[] }
+  | {
+      readonly type: "join-node";
+      readonly node: NodeName;
+      readonly pool: PoolName;
+      readonly devices: readonly DeviceSpec[];
+      readonly replicas: readonly ReplicaId[];
+    }
   | { readonly type: "hear-node"; readonly node: NodeName }
   | { readonly type: "schedule"; readonly terms: CallTerms }
   /** The visitor (or the caller's stream) went away. Ends a call that waits; a running one goes on, or is ended by its shim. */
@@ -98,11 +104,23 @@ export type Command =
   /** The worker called /allow (or a warm one began). `fence` is the lease's. */
   | { readonly type: "attach"; readonly call: CallId; readonly fence: number; readonly pid: number }
   /** The metered process let go of its slot or ended; `usedMs` by the shim's clock, 0 where it never attached. `workerAlive`: it may be used again. */
-  | { readonly type: "end"; readonly call: CallId; readonly fence: number; readonly cause: EndCause; readonly usedMs: DurationMs; readonly workerAlive: boolean; readonly unused?: boolean }
+  | {
+      readonly type: "end";
+      readonly call: CallId;
+      readonly fence: number;
+      readonly cause: EndCause;
+      readonly usedMs: DurationMs;
+      readonly workerAlive: boolean;
+      readonly unused?: boolean;
+    }
   /** The old worker's process tree on this slot is gone (the answer to a `clear` order, or it ended by itself while idle). */
   | { readonly type: "clear-slot"; readonly slot: SlotId; readonly fence: number }
   /** The replica is gone, and with it every process that it started: whoever sends this has made sure (L22). */
-  | { readonly type: "lose-replica"; readonly replica: ReplicaId; readonly cause: "app-exit" | "app-killed" | "operator-stop" | "shim-lost" }
+  | {
+      readonly type: "lose-replica";
+      readonly replica: ReplicaId;
+      readonly cause: "app-exit" | "app-killed" | "operator-stop" | "shim-lost";
+    }
   /** Time passed: whatever is over its deadline moves on. */
   | { readonly type: "tick" };
 
@@ -122,11 +140,32 @@ export type Refusal =
   | { readonly code: "size-not-available"; readonly size: Size; readonly pool: PoolName }
   | { readonly code: "no-capacity"; readonly pool: PoolName }
   | { readonly code: "queue-full"; readonly waiting: number; readonly max: number }
-  | { readonly code: "token-cap"; readonly calls: number; readonly maxCalls: number; readonly gpuMs: GpuMs; readonly maxGpuMs: GpuMs }
-  | { readonly code: "quota-exceeded"; readonly askedMs: GpuMs; readonly leftMs: GpuMs; readonly usedMs: GpuMs; readonly heldMs: GpuMs; readonly limitMs: GpuMs; readonly resetsAt: Instant | null; readonly clip: { readonly needMs: GpuMs; readonly basis: string } | null };
+  | {
+      readonly code: "token-cap";
+      readonly calls: number;
+      readonly maxCalls: number;
+      readonly gpuMs: GpuMs;
+      readonly maxGpuMs: GpuMs;
+    }
+  | {
+      readonly code: "quota-exceeded";
+      readonly askedMs: GpuMs;
+      readonly leftMs: GpuMs;
+      readonly usedMs: GpuMs;
+      readonly heldMs: GpuMs;
+      readonly limitMs: GpuMs;
+      readonly resetsAt: Instant | null;
+      readonly clip: { readonly needMs: GpuMs; readonly basis: string } | null;
+    };
 
 /** Why a held call ended without a settlement: the hold is released in full, charge 0. */
-export type VoidCause = "queue-timeout" | "visitor-left" | "no-capacity" | "grant-unused" | "replica-lost" | "node-lost";
+export type VoidCause =
+  | "queue-timeout"
+  | "visitor-left"
+  | "no-capacity"
+  | "grant-unused"
+  | "replica-lost"
+  | "node-lost";
 
 /** One thing that keeps a call waiting; all of them are told, not only the first. */
 export type Blocker =
@@ -154,25 +193,90 @@ export type Event =
   /** Opens an account, or gives an open one another tier; its balances stay. */
   | { readonly v: 1; readonly type: "account-opened"; readonly account: AccountId; readonly tier: TierName }
   | { readonly v: 1; readonly type: "pool-set"; readonly pool: PoolName; readonly settings: PoolSettings }
-  | { readonly v: 1; readonly type: "node-joined"; readonly node: NodeName; readonly pool: PoolName; readonly devices: readonly DeviceSpec[] }
+  | {
+      readonly v: 1;
+      readonly type: "node-joined";
+      readonly node: NodeName;
+      readonly pool: PoolName;
+      readonly devices: readonly DeviceSpec[];
+    }
   | { readonly v: 1; readonly type: "node-heard"; readonly node: NodeName }
   | { readonly v: 1; readonly type: "node-lost"; readonly node: NodeName }
   | { readonly v: 1; readonly type: "window-opened"; readonly account: AccountId; readonly resetsAt: Instant }
   | { readonly v: 1; readonly type: "window-reset"; readonly account: AccountId }
   | { readonly v: 1; readonly type: "call-refused"; readonly terms: CallTerms; readonly refusal: Refusal }
-  | { readonly v: 1; readonly type: "call-admitted"; readonly terms: CallTerms; readonly heldMs: GpuMs; readonly leaseMs: DurationMs; readonly clipped: boolean; readonly leftMs: GpuMs | null }
-  | { readonly v: 1; readonly type: "call-queued"; readonly call: CallId; readonly position: number; readonly of: number; readonly deadline: Instant; readonly blockers: readonly Blocker[]; readonly estimateMs: DurationMs | null; readonly basis: string }
-  | { readonly v: 1; readonly type: "call-granted"; readonly call: CallId; readonly lease: Lease; readonly number: number; readonly attachBy: Instant }
+  | {
+      readonly v: 1;
+      readonly type: "call-admitted";
+      readonly terms: CallTerms;
+      readonly heldMs: GpuMs;
+      readonly leaseMs: DurationMs;
+      readonly clipped: boolean;
+      readonly leftMs: GpuMs | null;
+    }
+  | {
+      readonly v: 1;
+      readonly type: "call-queued";
+      readonly call: CallId;
+      readonly position: number;
+      readonly of: number;
+      readonly deadline: Instant;
+      readonly blockers: readonly Blocker[];
+      readonly estimateMs: DurationMs | null;
+      readonly basis: string;
+    }
+  | {
+      readonly v: 1;
+      readonly type: "call-granted";
+      readonly call: CallId;
+      readonly lease: Lease;
+      readonly number: number;
+      readonly attachBy: Instant;
+    }
   | { readonly v: 1; readonly type: "call-attached"; readonly call: CallId; readonly pid: number }
   | { readonly v: 1; readonly type: "visitor-left"; readonly call: CallId }
-  | { readonly v: 1; readonly type: "call-voided"; readonly call: CallId; readonly cause: VoidCause; readonly releasedMs: GpuMs; readonly rule: string }
-  | { readonly v: 1; readonly type: "call-settled"; readonly call: CallId; readonly cause: EndCause; readonly usedMs: DurationMs; readonly chargedMs: GpuMs; readonly releasedMs: GpuMs; readonly rule: string }
+  | {
+      readonly v: 1;
+      readonly type: "call-voided";
+      readonly call: CallId;
+      readonly cause: VoidCause;
+      readonly releasedMs: GpuMs;
+      readonly rule: string;
+    }
+  | {
+      readonly v: 1;
+      readonly type: "call-settled";
+      readonly call: CallId;
+      readonly cause: EndCause;
+      readonly usedMs: DurationMs;
+      readonly chargedMs: GpuMs;
+      readonly releasedMs: GpuMs;
+      readonly rule: string;
+    }
   /** The slot waits for its old worker's end before anyone else may have it (L22). */
-  | { readonly v: 1; readonly type: "slot-clearing"; readonly slot: SlotId; readonly fence: number; readonly replica: ReplicaId }
-  | { readonly v: 1; readonly type: "slot-warm"; readonly slot: SlotId; readonly replica: ReplicaId; readonly task: string; readonly fence: number }
+  | {
+      readonly v: 1;
+      readonly type: "slot-clearing";
+      readonly slot: SlotId;
+      readonly fence: number;
+      readonly replica: ReplicaId;
+    }
+  | {
+      readonly v: 1;
+      readonly type: "slot-warm";
+      readonly slot: SlotId;
+      readonly replica: ReplicaId;
+      readonly task: string;
+      readonly fence: number;
+    }
   | { readonly v: 1; readonly type: "slot-free"; readonly slot: SlotId }
   /** Ended calls, oldest first; and addresses that leave nothing to remember: no open call, no running window. */
-  | { readonly v: 1; readonly type: "calls-forgotten"; readonly calls: readonly CallId[]; readonly accounts?: readonly AccountId[] };
+  | {
+      readonly v: 1;
+      readonly type: "calls-forgotten";
+      readonly calls: readonly CallId[];
+      readonly accounts?: readonly AccountId[];
+    };
 
 /* ── state ──────────────────────────────────────────────────────────────── */
 
@@ -264,7 +368,13 @@ export type Call = OpenCall | FinalCall;
 export type Slot =
   | { readonly stage: "free"; readonly fence: number; readonly since: Instant }
   | { readonly stage: "leased"; readonly fence: number; readonly since: Instant; readonly call: CallId }
-  | { readonly stage: "warm"; readonly fence: number; readonly since: Instant; readonly replica: ReplicaId; readonly task: string }
+  | {
+      readonly stage: "warm";
+      readonly fence: number;
+      readonly since: Instant;
+      readonly replica: ReplicaId;
+      readonly task: string;
+    }
   | { readonly stage: "clearing"; readonly fence: number; readonly since: Instant; readonly replica: ReplicaId };
 
 /** What a decision is: events to record (none for a harmless repeat), and the answer to whoever asked. */

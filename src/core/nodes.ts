@@ -23,8 +23,10 @@ type Of<Type extends Command["type"]> = Extract<Command, { type: Type }>;
 const cardSlotsMax = 64;
 
 export function joinNode(state: State, { node, pool, devices, replicas }: Of<"join-node">, now: Instant): Decision {
-  assert(devices.every(isCard) && new Set(devices.map(({ index }) => index)).size === devices.length,
-    "a node's cards have indexes of their own and 1 to 64 slots each");
+  assert(
+    devices.every(isCard) && new Set(devices.map(({ index }) => index)).size === devices.length,
+    "a node's cards have indexes of their own and 1 to 64 slots each",
+  );
   const plan = planOn(state, now);
   const before = state.nodes.get(node);
   if (!state.pools.has(pool)) push(plan, { v: 1, type: "pool-set", pool, settings: poolDefaults });
@@ -103,5 +105,7 @@ function freeSlotsOf(plan: Plan, cards: readonly Card[], isGone: (replica: Repli
 }
 
 function isCard({ index, slots }: DeviceSpec): boolean {
-  return Number.isSafeInteger(index) && index >= 0 && Number.isSafeInteger(slots) && slots >= 1 && slots <= cardSlotsMax;
+  return (
+    Number.isSafeInteger(index) && index >= 0 && Number.isSafeInteger(slots) && slots >= 1 && slots <= cardSlotsMax
+  );
 }

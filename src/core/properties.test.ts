@@ -21,8 +21,20 @@ import { quotaOf } from "./views.ts";
 const replicas = ["p_0", "p_1", "p_2"];
 const nodes = ["n0", "n1"];
 const causes: EndCause[] = [
-  "returned", "returned", "raised", "lease-end", "worker-exit", "worker-killed", "worker-killed", "worker-oom", "app-exit",
-  "app-killed", "visitor-stop", "operator-stop", "shim-lost", "node-lost",
+  "returned",
+  "returned",
+  "raised",
+  "lease-end",
+  "worker-exit",
+  "worker-killed",
+  "worker-killed",
+  "worker-oom",
+  "app-exit",
+  "app-killed",
+  "visitor-stop",
+  "operator-stop",
+  "shim-lost",
+  "node-lost",
 ];
 
 /** What somebody does next. */
@@ -70,7 +82,11 @@ const attach = fc.tuple(pick, wrong).map(([which, off]) => (state: State): Comma
 });
 const end = fc
   .record({
-    which: pick, off: wrong, cause: fc.constantFrom(...causes), used: fc.nat(30_000), workerAlive: fc.boolean(),
+    which: pick,
+    off: wrong,
+    cause: fc.constantFrom(...causes),
+    used: fc.nat(30_000),
+    workerAlive: fc.boolean(),
     unused: fc.constantFrom(false, false, false, true),
   })
   .map(({ which, off, cause, used, workerAlive, unused }) => (state: State): Command => {
@@ -82,16 +98,27 @@ const clear = fc.tuple(pick, wrong).map(([which, off]) => (state: State): Comman
   const [slot, { fence }] = slots[which % slots.length] as (typeof slots)[number];
   return { type: "clear-slot", slot, fence: fence + off };
 });
-const join = fc.tuple(fc.constantFrom(...nodes), fc.subarray(replicas), fc.constantFrom(1, 2)).map(
-  ([node, alive, cards]) => (): Command => ({ type: "join-node", node, pool: "main", replicas: alive, devices: cardsUpTo(cards) }),
-);
+const join = fc
+  .tuple(fc.constantFrom(...nodes), fc.subarray(replicas), fc.constantFrom(1, 2))
+  .map(([node, alive, cards]) => (): Command => ({
+    type: "join-node",
+    node,
+    pool: "main",
+    replicas: alive,
+    devices: cardsUpTo(cards),
+  }));
 const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: asked(schedule) },
   { weight: 8, arbitrary: asked(attach) },
   { weight: 8, arbitrary: asked(end) },
   { weight: 2, arbitrary: asked(pick.map((which) => (state) => ({ type: "leave", call: someCall(state, which).id }))) },
   { weight: 4, arbitrary: asked(clear) },
-  { weight: 1, arbitrary: asked(fc.constantFrom(...replicas).map((replica) => () => ({ type: "lose-replica", replica, cause: "app-exit" }))) },
+  {
+    weight: 1,
+    arbitrary: asked(
+      fc.constantFrom(...replicas).map((replica) => () => ({ type: "lose-replica", replica, cause: "app-exit" })),
+    ),
+  },
   { weight: 1, arbitrary: asked(fc.constantFrom(...nodes).map((node) => () => ({ type: "hear-node", node }))) },
   { weight: 1, arbitrary: asked(join) },
   { weight: 1, arbitrary: asked(fc.constant(() => ({ type: "tick" }))) },
@@ -150,9 +177,13 @@ const property = (name: string, runs: number, check: (run: readonly Step[]) => v
 };
 
 describe("what must never happen, whatever is asked in whatever order", () => {
-  property("L1–L6, L8, L12, L18, L20, L22, L31, L35: no sequence of commands makes the audit find anything", 80, (run) => {
-    lived(run, (it) => it.check());
-  });
+  property(
+    "L1–L6, L8, L12, L18, L20, L22, L31, L35: no sequence of commands makes the audit find anything",
+    80,
+    (run) => {
+      lived(run, (it) => it.check());
+    },
+  );
 
   property("L5, L7, L30: a call that ended stays as it ended, until it is forgotten", 25, (run) => {
     const ended = new Map<string, unknown>();
@@ -248,15 +279,19 @@ describe("what always holds in the end", () => {
     it.check();
   });
 
-  property("L25: the log replayed gives the same state, twice, and so does a snapshot with the rest of the log", 25, (run) => {
-    const it = lived(run);
-    const whole = stateHashInput(it.state);
-    assert.equal(stateHashInput(replay(emptyState(), it.records)), whole);
-    assert.equal(encodeState(decodeState(encodeState(it.state))), whole);
-    const half = it.records.length >> 1;
-    const snapshot = cloneState(replay(emptyState(), it.records.slice(0, half)));
-    assert.equal(stateHashInput(replay(snapshot, it.records.slice(half))), whole);
-  });
+  property(
+    "L25: the log replayed gives the same state, twice, and so does a snapshot with the rest of the log",
+    25,
+    (run) => {
+      const it = lived(run);
+      const whole = stateHashInput(it.state);
+      assert.equal(stateHashInput(replay(emptyState(), it.records)), whole);
+      assert.equal(encodeState(decodeState(encodeState(it.state))), whole);
+      const half = it.records.length >> 1;
+      const snapshot = cloneState(replay(emptyState(), it.records.slice(0, half)));
+      assert.equal(stateHashInput(replay(snapshot, it.records.slice(half))), whole);
+    },
+  );
 
   property("a state that was read back decides as the one that was written", 12, (run) => {
     const it = begin();
@@ -270,25 +305,51 @@ describe("what always holds in the end", () => {
     }
   });
 
-  property("L33: calls that arrive together are admitted as one after another: each against what the ones before hold", 25, (run) => {
-    const it = lived(run);
-    const left = (): number => quotaOf(it.state, "a0", it.now)?.leftMs ?? (tiers.free.windowLimit as number);
-    for (let n = 0; n < 8; n++) {
-      const before = left();
-      const answer = it.ask({ type: "schedule", terms: terms(`x${n}`, { account: "a0", node: "n0", declaredMs: seconds(50) }) });
-      const admitted = typeof answer === "string" ? undefined : answer.find((event: Event) => event.type === "call-admitted");
-      if (admitted?.type === "call-admitted") assert.ok(admitted.heldMs <= (admitted.leftMs ?? Infinity));
-      if (admitted === undefined) assert.equal(left(), before);
-    }
-    it.check();
-  });
+  property(
+    "L33: calls that arrive together are admitted as one after another: each against what the ones before hold",
+    25,
+    (run) => {
+      const it = lived(run);
+      const left = (): number => quotaOf(it.state, "a0", it.now)?.leftMs ?? (tiers.free.windowLimit as number);
+      for (let n = 0; n < 8; n++) {
+        const before = left();
+        const answer = it.ask({
+          type: "schedule",
+          terms: terms(`x${n}`, { account: "a0", node: "n0", declaredMs: seconds(50) }),
+        });
+        const admitted =
+          typeof answer === "string" ? undefined : answer.find((event: Event) => event.type === "call-admitted");
+        if (admitted?.type === "call-admitted") assert.ok(admitted.heldMs <= (admitted.leftMs ?? Infinity));
+        if (admitted === undefined) assert.equal(left(), before);
+      }
+      it.check();
+    },
+  );
 });
 
 describe("the audit", () => {
   const mutants: readonly [string, string, (events: readonly Event[]) => Event[]][] = [
-    ["L2", "leaks the remainder", (events) => events.map((event) => (event.type === "call-settled" ? { ...event, releasedMs: (event.releasedMs - 1) as never } : event))],
-    ["L5", "settles twice", (events) => events.flatMap((event): Event[] => (event.type === "call-settled" ? [event, event] : [event]))],
-    ["L18", "uses a fence again", (events) => events.map((event) => (event.type === "call-granted" ? { ...event, lease: { ...event.lease, fence: 1 } } : event))],
+    [
+      "L2",
+      "leaks the remainder",
+      (events) =>
+        events.map((event) =>
+          event.type === "call-settled" ? { ...event, releasedMs: (event.releasedMs - 1) as never } : event,
+        ),
+    ],
+    [
+      "L5",
+      "settles twice",
+      (events) => events.flatMap((event): Event[] => (event.type === "call-settled" ? [event, event] : [event])),
+    ],
+    [
+      "L18",
+      "uses a fence again",
+      (events) =>
+        events.map((event) =>
+          event.type === "call-granted" ? { ...event, lease: { ...event.lease, fence: 1 } } : event,
+        ),
+    ],
     ["L8", "grants without a hold", (events) => events.filter((event) => event.type !== "call-admitted")],
   ];
   for (const [invariant, does, mutate] of mutants) {
@@ -298,7 +359,10 @@ describe("the audit", () => {
       const audit = new Ledger().audit;
       const records = it.records.map((record) => ({ ...record, events: mutate(record.events) }));
       for (const record of records) take(audit, record);
-      assert.ok(audit.findings.some((finding) => finding.invariant === invariant), JSON.stringify(audit.findings));
+      assert.ok(
+        audit.findings.some((finding) => finding.invariant === invariant),
+        JSON.stringify(audit.findings),
+      );
     });
   }
 
@@ -306,7 +370,10 @@ describe("the audit", () => {
     const it = begin();
     it.run("c0", 50, { node: "n1" });
     (it.state.accounts.get("alice") as { usedMs: number }).usedMs = 49;
-    assert.deepEqual(checkInvariants(it.state, it.audit).map(({ invariant }) => invariant), ["L1"]);
+    assert.deepEqual(
+      checkInvariants(it.state, it.audit).map(({ invariant }) => invariant),
+      ["L1"],
+    );
   });
 });
 

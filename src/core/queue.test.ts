@@ -9,9 +9,18 @@ import { boardOf, clearingOn, openCallsOn, placeOf, poolOf, queueOf } from "./vi
 
 /** `n` slots, all of which another account's calls have; `l1`, `l2`, … */
 function full(n: number, settings = {}, cards = 1): Ledger {
-  const it = ledger(Array.from({ length: cards }, (_, index) => card(index, n / cards)), settings);
+  const it = ledger(
+    Array.from({ length: cards }, (_, index) => card(index, n / cards)),
+    settings,
+  );
   for (let i = 1; i <= n; i++) {
-    it.schedule(`l${i}`, { account: "crowd", tier: "unlimited", declaredMs: seconds(60 * i), endpoint: `/l${i}`, task: `l${i}` });
+    it.schedule(`l${i}`, {
+      account: "crowd",
+      tier: "unlimited",
+      declaredMs: seconds(60 * i),
+      endpoint: `/l${i}`,
+      task: `l${i}`,
+    });
     it.attach(`l${i}`);
   }
   return it;
@@ -35,7 +44,10 @@ describe("the queue", () => {
     it.schedule("a", { declaredMs: seconds(20) });
     const told = eventOf(it.do({ type: "schedule", terms: terms("b") }), "call-queued");
     assert.deepEqual([told.position, told.of, told.estimateMs, told.basis], [2, 2, 80_000, "declared lengths"]);
-    assert.deepEqual(told.blockers, [{ kind: "slots", leased: 2, clearing: 0, total: 2 }, { kind: "ahead", calls: 1 }]);
+    assert.deepEqual(told.blockers, [
+      { kind: "slots", leased: 2, clearing: 0, total: 2 },
+      { kind: "ahead", calls: 1 },
+    ]);
   });
 
   test("an estimate uses the usual length of functions that ran before", () => {
@@ -93,9 +105,18 @@ describe("the queue", () => {
     it.schedule("whole", { size: "xlarge" });
     it.wait(1_000);
     const waiting = queueOf(it.state, "main", it.now);
-    assert.deepEqual(waiting.map(({ call, waitedMs, place }) => [call.terms.call, waitedMs, place.position]), [["a", 1000, 1], ["whole", 1000, 2]]);
+    assert.deepEqual(
+      waiting.map(({ call, waitedMs, place }) => [call.terms.call, waitedMs, place.position]),
+      [
+        ["a", 1000, 1],
+        ["whole", 1000, 2],
+      ],
+    );
     assert.deepEqual(placeOf(it.state, "whole", it.now), waiting[1]?.place);
-    assert.deepEqual(waiting[1]?.place.blockers.map(({ kind }) => kind), ["slots", "whole-card", "ahead"]);
+    assert.deepEqual(
+      waiting[1]?.place.blockers.map(({ kind }) => kind),
+      ["slots", "whole-card", "ahead"],
+    );
     const pool = poolOf(it.state, "main");
     assert.deepEqual([pool?.devices, pool?.slots, pool?.leased, pool?.waiting, pool?.simulated], [1, 2, 2, 2, true]);
     assert.equal(placeOf(it.state, "l1", it.now), undefined);
@@ -131,15 +152,24 @@ describe("slots", () => {
   test("one waiting call clears one idle worker, the one that idles longest", () => {
     const it = ledger([card(0, 3)]);
     for (const call of ["a", "b", "c"]) it.schedule(call, { task: call });
-    for (const call of ["b", "a", "c"]) { it.wait(10); it.end(call, 5, { workerAlive: true }); }
+    for (const call of ["b", "a", "c"]) {
+      it.wait(10);
+      it.end(call, 5, { workerAlive: true });
+    }
     it.schedule("d", { task: "d" });
-    assert.deepEqual([0, 1, 2].map((n) => it.slot(n).stage), ["warm", "clearing", "warm"]);
+    assert.deepEqual(
+      [0, 1, 2].map((n) => it.slot(n).stage),
+      ["warm", "clearing", "warm"],
+    );
   });
 
   test("a waiting call's own idle worker is left to it while the head waits for another", () => {
     const it = ledger([card(0, 2)]);
     for (const task of ["other", "mine"]) it.schedule(task, { task });
-    for (const task of ["other", "mine"]) { it.wait(10); it.end(task, 5, { workerAlive: true }); }
+    for (const task of ["other", "mine"]) {
+      it.wait(10);
+      it.end(task, 5, { workerAlive: true });
+    }
     it.schedule("head", { task: "new" });
     it.schedule("again", { task: "mine" });
     assert.deepEqual([it.slot(0).stage, it.slot(1).stage], ["clearing", "warm"]);
@@ -151,10 +181,16 @@ describe("slots", () => {
   test("two waiting calls clear one whole card's idle worker, and no further one", () => {
     const it = ledger([card(0, 2), card(1, 2)]);
     for (const task of ["w1", "w2"]) it.schedule(task, { task, size: "xlarge" });
-    for (const task of ["w1", "w2"]) { it.wait(10); it.end(task, 5, { workerAlive: true }); }
+    for (const task of ["w1", "w2"]) {
+      it.wait(10);
+      it.end(task, 5, { workerAlive: true });
+    }
     it.schedule("a", { task: "a" });
     it.schedule("b", { task: "b" });
-    assert.deepEqual([0, 1].map((device) => it.slot(0, device).stage), ["clearing", "warm"]);
+    assert.deepEqual(
+      [0, 1].map((device) => it.slot(0, device).stage),
+      ["clearing", "warm"],
+    );
     it.check();
   });
 
@@ -209,7 +245,13 @@ describe("slots", () => {
   test("the board shows every slot with its call", () => {
     const it = full(2);
     it.wait(500);
-    assert.deepEqual(boardOf(it.state, it.now).map(({ slot, call, forMs }) => [slot, call?.terms.call, forMs]), [["n1/0/0", "l1", 500], ["n1/0/1", "l2", 500]]);
+    assert.deepEqual(
+      boardOf(it.state, it.now).map(({ slot, call, forMs }) => [slot, call?.terms.call, forMs]),
+      [
+        ["n1/0/0", "l1", 500],
+        ["n1/0/1", "l2", 500],
+      ],
+    );
   });
 });
 
@@ -231,7 +273,9 @@ describe("a grant", () => {
 
   test("grants to a node are numbered without a hole", () => {
     const it = ledger([card(0, 2)]);
-    const numbers = ["a", "b"].map((call) => eventOf(it.do({ type: "schedule", terms: terms(call) }), "call-granted").number);
+    const numbers = ["a", "b"].map(
+      (call) => eventOf(it.do({ type: "schedule", terms: terms(call) }), "call-granted").number,
+    );
     it.schedule("c");
     numbers.push(eventOf(it.end("a", 5), "call-granted").number);
     assert.deepEqual(numbers, [1, 2, 3]);
@@ -284,7 +328,13 @@ describe("nodes", () => {
     const events = it.do(hello([card(0, 2)], ["p_1"]));
     assert.deepEqual(types(events), ["node-joined", "call-settled", "slot-free", "call-granted"]);
     assert.equal(eventOf(events, "call-settled").rule, "shim-lost");
-    assert.deepEqual(openCallsOn(it.state, "n1").map(({ terms: { call }, stage }) => [call, stage]), [["a", "attached"], ["waits", "granted"]]);
+    assert.deepEqual(
+      openCallsOn(it.state, "n1").map(({ terms: { call }, stage }) => [call, stage]),
+      [
+        ["a", "attached"],
+        ["waits", "granted"],
+      ],
+    );
     it.check();
   });
 
@@ -338,7 +388,10 @@ describe("nodes", () => {
     it.schedule("a");
     it.do({ type: "set-pool", pool: "main", settings: { queueLimitMs: seconds(3) } });
     it.schedule("b");
-    assert.deepEqual([(it.call("a") as QueuedCall).deadline, (it.call("b") as QueuedCall).deadline], [after(noon, seconds(60)), after(noon, seconds(3))]);
+    assert.deepEqual(
+      [(it.call("a") as QueuedCall).deadline, (it.call("b") as QueuedCall).deadline],
+      [after(noon, seconds(60)), after(noon, seconds(3))],
+    );
     assert.deepEqual(it.do({ type: "set-pool", pool: "main", settings: { queueLimitMs: seconds(3) } }), []);
     assert.equal(it.ask({ type: "set-pool", pool: "main", settings: { queueMax: -1 } }), "amount-overflow");
   });

@@ -203,7 +203,11 @@ function startsOn(
     else declared++;
   }
   const basis =
-    usual === 0 ? "declared lengths" : declared === 0 ? "usual lengths" : `usual lengths of ${usual}, declared of ${declared}`;
+    usual === 0
+      ? "declared lengths"
+      : declared === 0
+        ? "usual lengths"
+        : `usual lengths of ${usual}, declared of ${declared}`;
   return { starts, basis, meanMs: calls.length === 0 || slots.length === 0 ? 0 : sum / calls.length / slots.length };
 }
 

@@ -20,10 +20,18 @@ const running = (declaredMs = seconds(10)): Ledger => {
 describe("the fault table", () => {
   // Every cause, with the row that it gives and what 4 s of 10 s held cost. No Partial: a new cause has to say who pays.
   const causes: Record<EndCause, readonly [rule: string, chargedMs: number]> = {
-    returned: ["returned", 4000], raised: ["raised", 4000], "lease-end": ["lease-end", 4000],
-    "worker-exit": ["worker-exit", 4000], "worker-oom": ["worker-oom", 4000], "app-exit": ["app-exit", 4000],
-    "visitor-stop": ["visitor-stop", 4000], "worker-killed": ["killed-free", 0], "app-killed": ["killed-free", 0],
-    "operator-stop": ["operator-stop", 0], "shim-lost": ["shim-lost", 0], "node-lost": ["node-lost", 0],
+    returned: ["returned", 4000],
+    raised: ["raised", 4000],
+    "lease-end": ["lease-end", 4000],
+    "worker-exit": ["worker-exit", 4000],
+    "worker-oom": ["worker-oom", 4000],
+    "app-exit": ["app-exit", 4000],
+    "visitor-stop": ["visitor-stop", 4000],
+    "worker-killed": ["killed-free", 0],
+    "app-killed": ["killed-free", 0],
+    "operator-stop": ["operator-stop", 0],
+    "shim-lost": ["shim-lost", 0],
+    "node-lost": ["node-lost", 0],
   };
   for (const [cause, [rule, chargedMs]] of Object.entries(causes)) {
     test(`L6, L32: ${cause} charges ${chargedMs} of 10000 by ${rule} and releases the rest in the same event`, () => {
@@ -48,7 +56,10 @@ describe("the fault table", () => {
     const it = ledger();
     const kill = (call: string, changes = {}): string =>
       (it.run(call, 1000, changes, "worker-killed") as SettledCall).rule;
-    assert.deepEqual(["k1", "k2", "k3", "k4"].map((call) => kill(call)), ["killed-free", "killed-free", "killed-free", "killed-metered"]);
+    assert.deepEqual(
+      ["k1", "k2", "k3", "k4"].map((call) => kill(call)),
+      ["killed-free", "killed-free", "killed-free", "killed-metered"],
+    );
     assert.equal(kill("k5", { account: "bob" }), "killed-free");
     assert.equal(kill("k6", { space: "alice/other", account: "alice" }), "killed-free");
     it.wait(seconds(24 * 3600));
@@ -103,7 +114,10 @@ describe("a settlement", () => {
     const { chargedMs, rule } = it.call("c") as SettledCall;
     assert.deepEqual([chargedMs, rule], [0, "node-lost"]);
     it.do(hello());
-    assert.equal(it.ask({ type: "end", call: "c", fence, cause: "returned", usedMs: seconds(3), workerAlive: true }), "already-final");
+    assert.equal(
+      it.ask({ type: "end", call: "c", fence, cause: "returned", usedMs: seconds(3), workerAlive: true }),
+      "already-final",
+    );
     it.check();
   });
 
@@ -133,7 +147,10 @@ describe("a settlement", () => {
 
   test("L9: an attached call whose end nobody reports ends a minute after its lease, free, its slot kept for the shim's word", () => {
     const it = running();
-    const hear = (ms: number): void => { it.wait(ms); it.do({ type: "hear-node", node: "n1" }); };
+    const hear = (ms: number): void => {
+      it.wait(ms);
+      it.do({ type: "hear-node", node: "n1" });
+    };
     hear(40_000);
     hear(29_999);
     assert.deepEqual(it.tick(), []);
@@ -150,7 +167,10 @@ describe("repeats", () => {
     const refused = { declaredMs: seconds(601) };
     it.schedule("no", refused);
     it.run("done", 100);
-    for (const [call, changes] of [["no", refused], ["done", {}]] as const) {
+    for (const [call, changes] of [
+      ["no", refused],
+      ["done", {}],
+    ] as const) {
       const before = it.call(call);
       assert.deepEqual(it.do({ type: "schedule", terms: terms(call, changes) }), []);
       assert.equal(it.call(call), before);
@@ -161,10 +181,26 @@ describe("repeats", () => {
     const it = ledger();
     it.schedule("c");
     const others = {
-      account: "bob", tier: "pro", billedBy: "address", request: "q_9", space: "x/y", release: "rel_9", replica: "p_9", node: "n9",
-      pool: "other", task: "9", endpoint: null, declaredMs: seconds(11), size: "xlarge",
+      account: "bob",
+      tier: "pro",
+      billedBy: "address",
+      request: "q_9",
+      space: "x/y",
+      release: "rel_9",
+      replica: "p_9",
+      node: "n9",
+      pool: "other",
+      task: "9",
+      endpoint: null,
+      declaredMs: seconds(11),
+      size: "xlarge",
     } as const;
-    assert.deepEqual(Object.keys(others).sort(), Object.keys(terms("c")).filter((key) => key !== "call").sort());
+    assert.deepEqual(
+      Object.keys(others).sort(),
+      Object.keys(terms("c"))
+        .filter((key) => key !== "call")
+        .sort(),
+    );
     for (const [field, value] of Object.entries(others)) {
       assert.equal(it.ask({ type: "schedule", terms: { ...terms("c"), [field]: value } }), "other-content", field);
     }

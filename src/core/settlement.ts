@@ -12,7 +12,14 @@ import type { DurationMs, Instant } from "../stdx/time.ts";
 import { costOf, gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import type {
-  AttachedCall, CallTerms, ChargeRule, EndCause, GrantedCall, OpenCall, QueuedCall, VoidCause,
+  AttachedCall,
+  CallTerms,
+  ChargeRule,
+  EndCause,
+  GrantedCall,
+  OpenCall,
+  QueuedCall,
+  VoidCause,
 } from "./model.ts";
 import { push } from "./plan.ts";
 import type { Plan } from "./plan.ts";
@@ -23,23 +30,71 @@ import type { State } from "./state.ts";
 export const faultTable = {
   returned: { id: "returned", says: "The function returned: its time is charged.", charge: "metered" },
   raised: { id: "raised", says: "The function raised its own error: its time is charged.", charge: "metered" },
-  "lease-end": { id: "lease-end", says: "The lease reached its end: its time is charged, at most the hold.", charge: "metered" },
-  "visitor-stop": { id: "visitor-stop", says: "The Space ends a call when its visitor leaves: its time until then is charged.", charge: "metered" },
-  "worker-oom": { id: "worker-oom", says: "The worker was killed for memory by its own use: its time is charged.", charge: "metered" },
-  "worker-exit": { id: "worker-exit", says: "The worker ended by itself: its time until then is charged.", charge: "metered" },
+  "lease-end": {
+    id: "lease-end",
+    says: "The lease reached its end: its time is charged, at most the hold.",
+    charge: "metered",
+  },
+  "visitor-stop": {
+    id: "visitor-stop",
+    says: "The Space ends a call when its visitor leaves: its time until then is charged.",
+    charge: "metered",
+  },
+  "worker-oom": {
+    id: "worker-oom",
+    says: "The worker was killed for memory by its own use: its time is charged.",
+    charge: "metered",
+  },
+  "worker-exit": {
+    id: "worker-exit",
+    says: "The worker ended by itself: its time until then is charged.",
+    charge: "metered",
+  },
   "app-exit": { id: "app-exit", says: "The app ended by itself: its time until then is charged.", charge: "metered" },
-  "killed-free": { id: "killed-free", says: "It was killed and nothing says by whom: nothing is charged.", charge: "none" },
-  "killed-metered": { id: "killed-metered", says: "It was killed again and nothing says by whom, more than three times in a day: its time is charged.", charge: "metered" },
-  "operator-stop": { id: "operator-stop", says: "An operator or the platform ended it: nothing is charged.", charge: "none" },
+  "killed-free": {
+    id: "killed-free",
+    says: "It was killed and nothing says by whom: nothing is charged.",
+    charge: "none",
+  },
+  "killed-metered": {
+    id: "killed-metered",
+    says: "It was killed again and nothing says by whom, more than three times in a day: its time is charged.",
+    charge: "metered",
+  },
+  "operator-stop": {
+    id: "operator-stop",
+    says: "An operator or the platform ended it: nothing is charged.",
+    charge: "none",
+  },
   "shim-lost": { id: "shim-lost", says: "The process that kept the replica died: nothing is charged.", charge: "none" },
   "node-lost": { id: "node-lost", says: "The node stopped answering: nothing is charged.", charge: "none" },
   unused: { id: "unused", says: "The GPU was granted and not used: nothing is charged.", charge: "none" },
   "no-evidence": { id: "no-evidence", says: "Nothing says how long it ran: nothing is charged.", charge: "none" },
-  "queue-timeout": { id: "queue-timeout", says: "No GPU became free within the queue's limit: nothing is charged.", charge: "none" },
-  "visitor-left": { id: "visitor-left", says: "The visitor left while it was queued: nothing is charged.", charge: "none" },
-  "no-capacity": { id: "no-capacity", says: "The pool lost the cards that could hold it: nothing is charged.", charge: "none" },
-  "grant-unused": { id: "grant-unused", says: "A GPU was granted and never attached to: nothing is charged.", charge: "none" },
-  "replica-lost": { id: "replica-lost", says: "The app's replica went away before the call began: nothing is charged.", charge: "none" },
+  "queue-timeout": {
+    id: "queue-timeout",
+    says: "No GPU became free within the queue's limit: nothing is charged.",
+    charge: "none",
+  },
+  "visitor-left": {
+    id: "visitor-left",
+    says: "The visitor left while it was queued: nothing is charged.",
+    charge: "none",
+  },
+  "no-capacity": {
+    id: "no-capacity",
+    says: "The pool lost the cards that could hold it: nothing is charged.",
+    charge: "none",
+  },
+  "grant-unused": {
+    id: "grant-unused",
+    says: "A GPU was granted and never attached to: nothing is charged.",
+    charge: "none",
+  },
+  "replica-lost": {
+    id: "replica-lost",
+    says: "The app's replica went away before the call began: nothing is charged.",
+    charge: "none",
+  },
 } as const satisfies Readonly<Record<string, ChargeRule>>;
 
 export type RuleId = keyof typeof faultTable;

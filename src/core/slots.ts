@@ -70,7 +70,10 @@ export function slotAfter(event: SlotEvent, before: Slot, since: Instant): Slot 
   if (event.type === "slot-free") return { stage: "free", fence: before.fence, since };
   if (event.type === "call-granted") {
     const { fence } = event.lease;
-    assert(before.stage === "free" || (before.stage === "warm" && event.lease.warm), "L20, L22: a granted slot is nobody else's");
+    assert(
+      before.stage === "free" || (before.stage === "warm" && event.lease.warm),
+      "L20, L22: a granted slot is nobody else's",
+    );
     assert(fence > before.fence, "L18: a fence only grows");
     return { stage: "leased", fence, since, call: event.call };
   }

@@ -29,13 +29,19 @@ describe("a snapshot", () => {
     const it = ledger([card(0, 1)]);
     it.run("settled", 5, { request: "q_1", endpoint: "/b" });
     it.do({ type: "schedule", terms: terms("refused", { declaredMs: durationMs(0) }) });
-    it.do({ type: "schedule", terms: terms("over", { account: "bob", tier: "anonymous", declaredMs: durationMs(600_000) }) });
+    it.do({
+      type: "schedule",
+      terms: terms("over", { account: "bob", tier: "anonymous", declaredMs: durationMs(600_000) }),
+    });
     it.schedule("attached");
     it.attach("attached");
     it.schedule("queued");
     it.schedule("voided");
     it.do({ type: "leave", call: "voided" });
-    assert.deepEqual(new Set([...it.state.calls.values()].map(({ stage }) => stage)), new Set(["settled", "refused", "attached", "queued", "voided"]));
+    assert.deepEqual(
+      new Set([...it.state.calls.values()].map(({ stage }) => stage)),
+      new Set(["settled", "refused", "attached", "queued", "voided"]),
+    );
     const { calls, accounts, tokens, slots } = it.state;
     const text = encodeState(it.state);
     for (const map of [calls, accounts, tokens, slots] as Map<string, unknown>[]) {

@@ -9,7 +9,18 @@ import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
 import { ordered, orderedAccount, orderedCall, orderedToken } from "./canonical.ts";
 import type { Runs } from "./history.ts";
-import type { Account, AccountId, Call, CallId, DeviceSpec, NodeName, PoolName, PoolSettings, Slot, SlotId } from "./model.ts";
+import type {
+  Account,
+  AccountId,
+  Call,
+  CallId,
+  DeviceSpec,
+  NodeName,
+  PoolName,
+  PoolSettings,
+  Slot,
+  SlotId,
+} from "./model.ts";
 import { cardsOf } from "./slots.ts";
 import type { Card } from "./slots.ts";
 

@@ -5,8 +5,21 @@ import type { GpuMs } from "./amounts.ts";
 import { windowOf } from "./admission.ts";
 import { leasedOn, queuedOn } from "./deadlines.ts";
 import type {
-  AccountId, AttachedCall, Call, CallId, DeviceSpec, GrantedCall, NodeName, OpenCall, PoolName, PoolSettings,
-  QueuedCall, ReplicaId, Slot, SlotId, TierName,
+  AccountId,
+  AttachedCall,
+  Call,
+  CallId,
+  DeviceSpec,
+  GrantedCall,
+  NodeName,
+  OpenCall,
+  PoolName,
+  PoolSettings,
+  QueuedCall,
+  ReplicaId,
+  Slot,
+  SlotId,
+  TierName,
 } from "./model.ts";
 import { planOn } from "./plan.ts";
 import { placesOn } from "./queue.ts";

@@ -23,7 +23,12 @@ export interface OwnAnswer {
 }
 
 /** Answers with a problem; where an answer has begun already, breaks it, since nothing else can say that it is not whole. */
-export function answerOwn(context: EdgeContext, request: IncomingMessage, response: ServerResponse, own: OwnAnswer): void {
+export function answerOwn(
+  context: EdgeContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  own: OwnAnswer,
+): void {
   if (response.headersSent) return void response.destroy();
   const { work, code, detail, status, retryAfterMs } = own;
   writeProblem(request, response, {

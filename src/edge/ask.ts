@@ -51,10 +51,14 @@ export function parseAnswer(line: string): Asked {
     throw error;
   }
   if (typeof value !== "object" || value === null) return invalid;
-  const { state, connected, acceptedBytes, uncertainBytes, errno, stopping, returnedBytes, entry } = value as Record<string, unknown>;
+  const { state, connected, acceptedBytes, uncertainBytes, errno, stopping, returnedBytes, entry } = value as Record<
+    string,
+    unknown
+  >;
   if (state === "unknown") return { kind: "answer", answer: { state } };
   if (state !== "open" && state !== "closed") return invalid;
-  if (typeof connected !== "boolean" || typeof acceptedBytes !== "number" || typeof returnedBytes !== "number") return invalid;
+  if (typeof connected !== "boolean" || typeof acceptedBytes !== "number" || typeof returnedBytes !== "number")
+    return invalid;
   const more = {
     ...(typeof uncertainBytes === "number" ? { uncertainBytes } : {}),
     ...(typeof errno === "string" ? { errno } : {}),
@@ -62,7 +66,14 @@ export function parseAnswer(line: string): Asked {
   };
   return {
     kind: "answer",
-    answer: { state, connected, acceptedBytes, ...more, returnedBytes, entry: typeof entry === "string" ? entry : null },
+    answer: {
+      state,
+      connected,
+      acceptedBytes,
+      ...more,
+      returnedBytes,
+      entry: typeof entry === "string" ? entry : null,
+    },
   };
 }
 

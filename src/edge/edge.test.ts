@@ -3,7 +3,14 @@ import { describe, test } from "node:test";
 
 import { parseAnswer } from "./ask.ts";
 import type { Asked } from "./ask.ts";
-import { callersTrace, echoedRequestId, maySetCookie, passedHeaders, upstreamHead, withoutConsoleCookies } from "./headers.ts";
+import {
+  callersTrace,
+  echoedRequestId,
+  maySetCookie,
+  passedHeaders,
+  upstreamHead,
+  withoutConsoleCookies,
+} from "./headers.ts";
 import { nextHop } from "./hop.ts";
 import type { SpaceRoute } from "./ports.ts";
 import { screenRequest } from "./screen.ts";
@@ -11,8 +18,14 @@ import type { Malformed, Screened } from "./screen.ts";
 import { failureCode } from "./verdicts.ts";
 import type { Cause } from "./verdicts.ts";
 
-function screen(headers: readonly string[], given: { url?: string; method?: string; httpVersion?: string } = {}): Screened | Malformed {
-  return screenRequest({ method: "GET", url: "/", httpVersion: "1.1", rawHeaders: headers, ...given }, withoutConsoleCookies);
+function screen(
+  headers: readonly string[],
+  given: { url?: string; method?: string; httpVersion?: string } = {},
+): Screened | Malformed {
+  return screenRequest(
+    { method: "GET", url: "/", httpVersion: "1.1", rawHeaders: headers, ...given },
+    withoutConsoleCookies,
+  );
 }
 
 function screened(headers: readonly string[], given: Parameters<typeof screen>[1] = {}): Screened {
@@ -26,16 +39,33 @@ describe("screenRequest", () => {
     "no Host": { headers: [], detail: /^Host: missing/ },
     "two Hosts": { headers: ["Host", "a", "host", "a"], detail: /^Host: given twice/ },
     "a Host with user info": { headers: ["Host", "a@b"], detail: /^Host: not/ },
-    "another authority in the target": { headers: ["Host", "a"], given: { url: "http://b/" }, detail: /^request target/ },
+    "another authority in the target": {
+      headers: ["Host", "a"],
+      given: { url: "http://b/" },
+      detail: /^request target/,
+    },
     "https in the target": { headers: ["Host", "a"], given: { url: "https://a/" }, detail: /^request target/ },
     "* with GET": { headers: ["Host", "a"], given: { url: "*" }, detail: /^request target/ },
-    "Transfer-Encoding in HTTP/1.0": { headers: ["Host", "a", "Transfer-Encoding", "chunked"], given: { httpVersion: "1.0" }, detail: /HTTP\/1\.0/ },
+    "Transfer-Encoding in HTTP/1.0": {
+      headers: ["Host", "a", "Transfer-Encoding", "chunked"],
+      given: { httpVersion: "1.0" },
+      detail: /HTTP\/1\.0/,
+    },
     "another coding": { headers: ["Host", "a", "Transfer-Encoding", "gzip, chunked"], detail: /only chunked/ },
     "a tab beside chunked": { headers: ["Host", "a", "Transfer-Encoding", "\u000bchunked"], detail: /only chunked/ },
-    "both framings": { headers: ["Host", "a", "Content-Length", "1", "Transfer-Encoding", "chunked"], detail: /together/ },
+    "both framings": {
+      headers: ["Host", "a", "Content-Length", "1", "Transfer-Encoding", "chunked"],
+      detail: /together/,
+    },
     "a length that is hexadecimal": { headers: ["Host", "a", "Content-Length", "0x1"], detail: /whole number/ },
-    "a Connection that names Cookie": { headers: ["Host", "a", "Connection", "close", "Connection", "x, Cookie"], detail: /must not name cookie/ },
-    "a Connection that names x-forwarded-for": { headers: ["Host", "a", "Connection", "X-Forwarded-For"], detail: /x-forwarded-for/ },
+    "a Connection that names Cookie": {
+      headers: ["Host", "a", "Connection", "close", "Connection", "x, Cookie"],
+      detail: /must not name cookie/,
+    },
+    "a Connection that names x-forwarded-for": {
+      headers: ["Host", "a", "Connection", "X-Forwarded-For"],
+      detail: /x-forwarded-for/,
+    },
     "two X-IP-Tokens": { headers: ["Host", "a", "X-IP-Token", "1", "x-ip-token", "2"], detail: /X-IP-Token/ },
   };
   for (const [name, { headers, given, detail }] of Object.entries(refused)) {
@@ -47,12 +77,32 @@ describe("screenRequest", () => {
   }
 
   test("keeps what is the app's and drops what is ours, hop-by-hop, listed or underscored", () => {
-    const { forwardable } = screened(["Accept", "*/*", "X_Forwarded_For", "1", "Keep-Alive", "x", "X-Waybill-Id", "q", "Connection", "x-listed", "X-Listed", "1", "Forwarded", "x", "Cookie", "waybill_s=1", "X-App", "ü"]);
+    const { forwardable } = screened([
+      "Accept",
+      "*/*",
+      "X_Forwarded_For",
+      "1",
+      "Keep-Alive",
+      "x",
+      "X-Waybill-Id",
+      "q",
+      "Connection",
+      "x-listed",
+      "X-Listed",
+      "1",
+      "Forwarded",
+      "x",
+      "Cookie",
+      "waybill_s=1",
+      "X-App",
+      "ü",
+    ]);
     assert.equal(forwardable, "Accept: */*\r\nX-App: ü\r\n");
   });
 
   test("never passes on a platform's access token, in any case", () => {
-    for (const value of ["Bearer hf_wbabc", "bearer   HF_wbabc", "BEARER hf_x"]) assert.equal(screened(["Authorization", value]).forwardable, "");
+    for (const value of ["Bearer hf_wbabc", "bearer   HF_wbabc", "BEARER hf_x"])
+      assert.equal(screened(["Authorization", value]).forwardable, "");
     assert.equal(screened(["Authorization", "Bearer other"]).forwardable, "Authorization: Bearer other\r\n");
   });
 
@@ -64,16 +114,31 @@ describe("screenRequest", () => {
 
   test("turns an absolute target into a path", () => {
     const target = (url: string): string => screened([], { url }).target;
-    assert.deepEqual([target("http://A.localhost"), target("http://a.localhost?x"), target("/y?z")], ["/", "/?x", "/y?z"]);
+    assert.deepEqual(
+      [target("http://A.localhost"), target("http://a.localhost?x"), target("/y?z")],
+      ["/", "/?x", "/y?z"],
+    );
   });
 });
 
 describe("upstreamHead", () => {
-  const add = { request: "q_1", requestId: "r", address: "127.0.0.1", traceparent: "t", ipToken: "tok", proto: "http", deployment: "waybill" } as const;
+  const add = {
+    request: "q_1",
+    requestId: "r",
+    address: "127.0.0.1",
+    traceparent: "t",
+    ipToken: "tok",
+    proto: "http",
+    deployment: "waybill",
+  } as const;
   test("has exactly one framing and one of each of ours", () => {
     for (const framing of [["Content-Length", "3"], ["Transfer-Encoding", "chunked"], []]) {
       const head = upstreamHead("POST", screened(["X-Forwarded-For", "6", "Via", "x", ...framing]), add);
-      const names = head.trimEnd().split("\r\n").slice(1).map((line) => line.slice(0, line.indexOf(":")).toLowerCase());
+      const names = head
+        .trimEnd()
+        .split("\r\n")
+        .slice(1)
+        .map((line) => line.slice(0, line.indexOf(":")).toLowerCase());
       assert.equal(new Set(names).size, names.length);
       assert.equal(names.includes("content-length") && names.includes("transfer-encoding"), false);
       assert.ok(head.endsWith("x-ip-token: tok\r\n\r\n"));
@@ -83,19 +148,35 @@ describe("upstreamHead", () => {
 
 describe("passedHeaders", () => {
   test("drops what the app's Connection lists, but not what frames the message", () => {
-    assert.deepEqual(passedHeaders(["Connection", "close, X-A, Content-Length", "X-A", "1", "Content-Length", "5"], "h"), ["Content-Length", "5"]);
+    assert.deepEqual(
+      passedHeaders(["Connection", "close, X-A, Content-Length", "X-A", "1", "Content-Length", "5"], "h"),
+      ["Content-Length", "5"],
+    );
   });
   test("drops what is ours in any case", () => {
-    assert.deepEqual(passedHeaders(["PROXY-STATUS", "x", "X-WAYBILL-ANY", "1", "Via", "x", "x-forwarded-host", "1", "Server", "app"], "h"), ["Server", "app"]);
+    assert.deepEqual(
+      passedHeaders(
+        ["PROXY-STATUS", "x", "X-WAYBILL-ANY", "1", "Via", "x", "x-forwarded-host", "1", "Server", "app"],
+        "h",
+      ),
+      ["Server", "app"],
+    );
   });
 });
 
 describe("cookies", () => {
-  test("of the console reach no app", () => assert.equal(withoutConsoleCookies("a=1;__host-WAYBILL-x=2; waybill_s=3;b=4"), "a=1; b=4"));
+  test("of the console reach no app", () =>
+    assert.equal(withoutConsoleCookies("a=1;__host-WAYBILL-x=2; waybill_s=3;b=4"), "a=1; b=4"));
   test("of an app stay on its own host", () => {
     assert.ok(maySetCookie("a=1; Path=/", "x.localhost"));
     assert.ok(maySetCookie("a=1; Domain=.X.localhost", "x.localhost"));
-    for (const cookie of ["a=1; Domain=localhost", "a=1;domain = .localhost ; Domain=x.localhost", "waybill_s=1", "__Host-waybill-console=1"]) assert.ok(!maySetCookie(cookie, "x.localhost"), cookie);
+    for (const cookie of [
+      "a=1; Domain=localhost",
+      "a=1;domain = .localhost ; Domain=x.localhost",
+      "waybill_s=1",
+      "__Host-waybill-console=1",
+    ])
+      assert.ok(!maySetCookie(cookie, "x.localhost"), cookie);
   });
 });
 
@@ -107,14 +188,30 @@ describe("what a caller names", () => {
   test("as a trace is kept where it is valid", () => {
     const valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     assert.equal(callersTrace(valid), valid);
-    for (const bad of [undefined, "x", valid.toUpperCase(), valid.replace("00-", "ff-"), `00-${"0".repeat(32)}-b7ad6b7169203331-01`]) assert.equal(callersTrace(bad), undefined);
+    for (const bad of [
+      undefined,
+      "x",
+      valid.toUpperCase(),
+      valid.replace("00-", "ff-"),
+      `00-${"0".repeat(32)}-b7ad6b7169203331-01`,
+    ])
+      assert.equal(callersTrace(bad), undefined);
   });
 });
 
 describe("nextHop", () => {
-  const running = (ids: string[]): SpaceRoute => ({ space: "a/b", owner: "a", state: { kind: "running", replicas: ids.map((id) => ({ id, socket: `/${id}` })) } });
+  const running = (ids: string[]): SpaceRoute => ({
+    space: "a/b",
+    owner: "a",
+    state: { kind: "running", replicas: ids.map((id) => ({ id, socket: `/${id}` })) },
+  });
   const decide = (route: SpaceRoute | undefined, busy: Record<string, number> = {}, host = "x") =>
-    nextHop({ host, consoleHosts: new Set(["localhost"]), directory: { find: () => route }, busy: (id) => busy[id] ?? 0 });
+    nextHop({
+      host,
+      consoleHosts: new Set(["localhost"]),
+      directory: { find: () => route },
+      busy: (id) => busy[id] ?? 0,
+    });
 
   test("hands the console its own", () => assert.equal(decide(undefined, {}, "localhost").kind, "console"));
   test("refuses an unknown host without a route", () => {
@@ -134,7 +231,10 @@ describe("nextHop", () => {
       const hop = decide(running(["r1", "r2", "r3"]), busy);
       return hop.kind === "forward" ? hop.replica.id : hop.kind;
     };
-    assert.deepEqual([chosen({}), chosen({ r1: 2, r2: 1, r3: 1 }), chosen({ r1: 1, r2: 1, r3: 0 })], ["r1", "r2", "r3"]);
+    assert.deepEqual(
+      [chosen({}), chosen({ r1: 2, r2: 1, r3: 1 }), chosen({ r1: 1, r2: 1, r3: 0 })],
+      ["r1", "r2", "r3"],
+    );
   });
 });
 
@@ -149,13 +249,38 @@ describe("failureCode", () => {
   const broken: Cause = { kind: "broken", errno: null };
   const late: Cause = { kind: "response-timeout" };
   const cases: [string, Cause, Asked | undefined, string][] = [
-    ["nobody listens at the shim's socket", { kind: "unreachable", errno: "ECONNREFUSED" }, undefined, "runtime/shim-lost edge.connect"],
-    ["the shim accepts no more", { kind: "unreachable", errno: "EAGAIN" }, undefined, "route/connect-timeout edge.connect"],
+    [
+      "nobody listens at the shim's socket",
+      { kind: "unreachable", errno: "ECONNREFUSED" },
+      undefined,
+      "runtime/shim-lost edge.connect",
+    ],
+    [
+      "the shim accepts no more",
+      { kind: "unreachable", errno: "EAGAIN" },
+      undefined,
+      "route/connect-timeout edge.connect",
+    ],
     ["it broke after the app had accepted", broken, answer(true), "route/reset-midway app.respond"],
     ["it broke and the app never accepted", broken, answer(false), "route/connect-refused edge.connect"],
-    ["it broke and nobody accepted in time", broken, answer(false, { errno: "ETIMEDOUT" }), "route/connect-timeout edge.connect"],
-    ["it broke while the platform ended the app", broken, answer(true, { stopping: true }), "route/not-running app.respond"],
-    ["it met an app that the platform had ended", broken, answer(false, { stopping: true }), "route/not-running edge.connect"],
+    [
+      "it broke and nobody accepted in time",
+      broken,
+      answer(false, { errno: "ETIMEDOUT" }),
+      "route/connect-timeout edge.connect",
+    ],
+    [
+      "it broke while the platform ended the app",
+      broken,
+      answer(true, { stopping: true }),
+      "route/not-running app.respond",
+    ],
+    [
+      "it met an app that the platform had ended",
+      broken,
+      answer(false, { stopping: true }),
+      "route/not-running edge.connect",
+    ],
     ["it broke with its shim", broken, gone, "runtime/shim-lost app.respond"],
     ["it broke and the shim says nothing", broken, silent, "route/reset-midway app.respond"],
     ["it broke and the shim never saw it", broken, unknown, "route/reset-midway app.respond"],
@@ -175,8 +300,18 @@ describe("failureCode", () => {
 describe("parseAnswer", () => {
   test("takes the contract's answers and calls anything else none", () => {
     assert.deepEqual(parseAnswer('{"state":"unknown"}'), { kind: "answer", answer: { state: "unknown" } });
-    const closed = { state: "closed", connected: true, acceptedBytes: 5, uncertainBytes: 2, errno: "EPIPE", stopping: true, returnedBytes: 0, entry: "s/1/2" };
+    const closed = {
+      state: "closed",
+      connected: true,
+      acceptedBytes: 5,
+      uncertainBytes: 2,
+      errno: "EPIPE",
+      stopping: true,
+      returnedBytes: 0,
+      entry: "s/1/2",
+    };
     assert.deepEqual(parseAnswer(JSON.stringify(closed)), { kind: "answer", answer: closed });
-    for (const line of ["", "null", "[]", '{"state":"open"}', "{", '{"state":"closed","connected":1}']) assert.equal(parseAnswer(line).kind, "silent", line);
+    for (const line of ["", "null", "[]", '{"state":"open"}', "{", '{"state":"closed","connected":1}'])
+      assert.equal(parseAnswer(line).kind, "silent", line);
   });
 });

@@ -6,7 +6,14 @@ import type { Server, Socket } from "node:net";
 
 import type { Code } from "../evidence/codes.ts";
 import type { Emitter } from "../evidence/entry.ts";
-import { closeGraceMs, connectionsMax, headMaxBytes, headWithinMs, requestWithinMs, visitorIdleMs } from "../http/limits.ts";
+import {
+  closeGraceMs,
+  connectionsMax,
+  headMaxBytes,
+  headWithinMs,
+  requestWithinMs,
+  visitorIdleMs,
+} from "../http/limits.ts";
 import { problemOf, proxyErrorOf } from "../http/problem.ts";
 import { defaultDeploymentName } from "../http/proxy-status.ts";
 import { rawProblem, writeProblem } from "../http/reply.ts";
@@ -52,7 +59,9 @@ export interface EdgeOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-export type AddressResult = { readonly ok: true } | { readonly ok: false; readonly code: string; readonly says: string };
+export type AddressResult =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly code: string; readonly says: string };
 
 export interface Edge extends AsyncDisposable {
   readonly port: number;
@@ -91,7 +100,9 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
 
   const addAddress = async (address: string): Promise<AddressResult> => {
     if (address === first.address || extra.has(address)) return { ok: true };
-    const door = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => server.emit("connection", socket));
+    const door = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
+      server.emit("connection", socket),
+    );
     door.maxConnections = connectionsMax;
     extra.set(address, door);
     try {
@@ -179,15 +190,33 @@ function httpServer(options: EdgeOptions, context: EdgeContext): HttpServer {
     pending.set(request.socket, open.add(response));
     response.once("close", () => open.delete(response));
     const screened = screenRequest(
-      { method: request.method ?? "", url: request.url ?? "", httpVersion: request.httpVersion, rawHeaders: request.rawHeaders },
+      {
+        method: request.method ?? "",
+        url: request.url ?? "",
+        httpVersion: request.httpVersion,
+        rawHeaders: request.rawHeaders,
+      },
       withoutConsoleCookies,
     );
-    if (!screened.ok) return strangers.answer(request, response, "route/malformed", screened.host, { detail: screened.detail, close: true });
+    if (!screened.ok)
+      return strangers.answer(request, response, "route/malformed", screened.host, {
+        detail: screened.detail,
+        close: true,
+      });
     if (upgrade !== undefined && screened.framing.kind !== "none")
-      return strangers.answer(request, response, "route/malformed", screened.host, { detail: "Upgrade: not with a body", close: true });
-    const hop = nextHop({ host: screened.host, consoleHosts, directory: options.directory, busy: (replica) => context.busy(replica) });
+      return strangers.answer(request, response, "route/malformed", screened.host, {
+        detail: "Upgrade: not with a body",
+        close: true,
+      });
+    const hop = nextHop({
+      host: screened.host,
+      consoleHosts,
+      directory: options.directory,
+      busy: (replica) => context.busy(replica),
+    });
     if (hop.kind === "console") return options.console(request, response);
-    if (hop.kind === "refuse" && hop.route === undefined) return strangers.answer(request, response, hop.code, screened.host, {});
+    if (hop.kind === "refuse" && hop.route === undefined)
+      return strangers.answer(request, response, hop.code, screened.host, {});
     const exchange = new Exchange(context, request, response, screened, hop, upgrade);
     carriedOn.set(request.socket, { exchange, request });
     exchange.start();
@@ -227,7 +256,12 @@ function httpServer(options: EdgeOptions, context: EdgeContext): HttpServer {
 
 /** Answers to what nobody with an account caused: counted, not recorded; the answer bears the counter's id. */
 function strangerReplies(options: EdgeOptions, context: EdgeContext) {
-  const reply = (code: Code, host: string, address: string, extra: { detail?: string; status?: number; close?: boolean }): ProblemReply => {
+  const reply = (
+    code: Code,
+    host: string,
+    address: string,
+    extra: { detail?: string; status?: number; close?: boolean },
+  ): ProblemReply => {
     const counter = options.counter.count({ code, host, address });
     const { close, ...rest } = extra;
     return {
@@ -239,24 +273,38 @@ function strangerReplies(options: EdgeOptions, context: EdgeContext) {
     };
   };
   return {
-    answer(request: IncomingMessage, response: ServerResponse, code: Code, host: string, extra: { detail?: string; close?: boolean }): void {
+    answer(
+      request: IncomingMessage,
+      response: ServerResponse,
+      code: Code,
+      host: string,
+      extra: { detail?: string; close?: boolean },
+    ): void {
       writeProblem(request, response, reply(code, host, request.socket.remoteAddress ?? "", extra));
     },
     raw(socket: Socket, detail: string, status: number, host: string): void {
-      const text = rawProblem(reply("route/malformed", host, socket.remoteAddress ?? "", { detail, status }), reasons[status] ?? "Bad Request");
+      const text = rawProblem(
+        reply("route/malformed", host, socket.remoteAddress ?? "", { detail, status }),
+        reasons[status] ?? "Bad Request",
+      );
       socket.on("error", () => socket.destroy());
       socket.end(text, "latin1", () => socket.destroySoon());
     },
   };
 }
 
-const reasons: Readonly<Record<number, string>> = { 400: "Bad Request", 408: "Request Timeout", 431: "Request Header Fields Too Large" };
+const reasons: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  408: "Request Timeout",
+  431: "Request Header Fields Too Large",
+};
 
 /** What the parser or its timer found wrong; undefined where there is nobody left to be told. */
 function parserFault(code: string): { readonly status: number; readonly detail: string } | undefined {
   if (code === "HPE_HEADER_OVERFLOW") return { status: 431, detail: `request head: longer than ${headMaxBytes} bytes` };
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return { status: 408, detail: "request: not whole in time" };
-  if (code.startsWith("HPE_")) return { status: 400, detail: `request: not valid HTTP/1.1 (${code.slice(4).toLowerCase().replaceAll("_", " ")})` };
+  if (code.startsWith("HPE_"))
+    return { status: 400, detail: `request: not valid HTTP/1.1 (${code.slice(4).toLowerCase().replaceAll("_", " ")})` };
   return undefined;
 }
 
@@ -285,8 +333,18 @@ function listen(server: Server, { address, port }: ListenAddress, onError: (erro
 
 function listenError(error: NodeJS.ErrnoException, address: string, port: number): ListenError {
   const code = error.code ?? "UNKNOWN";
-  if (code === "EADDRINUSE") return new ListenError(code, `Port ${port} on ${address} is in use by another program; stop it, or choose another port with --port.`, error);
-  if (code === "EACCES") return new ListenError(code, `This user may not listen on port ${port} of ${address}; choose one above 1023 with --port.`, error);
+  if (code === "EADDRINUSE")
+    return new ListenError(
+      code,
+      `Port ${port} on ${address} is in use by another program; stop it, or choose another port with --port.`,
+      error,
+    );
+  if (code === "EACCES")
+    return new ListenError(
+      code,
+      `This user may not listen on port ${port} of ${address}; choose one above 1023 with --port.`,
+      error,
+    );
   if (code === "EADDRNOTAVAIL") return new ListenError(code, `This machine has no address ${address}.`, error);
   return new ListenError(code, `Could not listen on ${address}:${port}: ${error.message}`, error);
 }

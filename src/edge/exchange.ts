@@ -17,7 +17,14 @@ import type { OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
 import type { Asked } from "./ask.ts";
 import type { EdgeContext } from "./context.ts";
-import { callersTrace, echoedRequestId, passedHeaders, switchingHead, upstreamHead, visitorHeaders } from "./headers.ts";
+import {
+  callersTrace,
+  echoedRequestId,
+  passedHeaders,
+  switchingHead,
+  upstreamHead,
+  visitorHeaders,
+} from "./headers.ts";
 import type { AnswerAdditions } from "./headers.ts";
 import type { Hop } from "./hop.ts";
 import { openEntriesAfterMs } from "./limits.ts";
@@ -25,7 +32,16 @@ import type { Pool, Reuse, Waiter } from "./pool.ts";
 import type { IdentityRefusal, Visitor } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
 import type { Screened } from "./screen.ts";
-import { deliverDraft, failedDraft, handedDraft, longEndDrafts, openingDrafts, packed, pathFact, routeRefusedDraft } from "./story.ts";
+import {
+  deliverDraft,
+  failedDraft,
+  handedDraft,
+  longEndDrafts,
+  openingDrafts,
+  packed,
+  pathFact,
+  routeRefusedDraft,
+} from "./story.ts";
 import type { Story } from "./story.ts";
 import { tunnel } from "./tunnel.ts";
 import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
@@ -69,7 +85,14 @@ export class Exchange implements UpstreamUser, Waiter {
   #paused = false;
   #reuse: Reuse;
 
-  constructor(context: EdgeContext, request: IncomingMessage, response: ServerResponse, screened: Screened, hop: RoutedHop, upgrade?: UpgradeEnd) {
+  constructor(
+    context: EdgeContext,
+    request: IncomingMessage,
+    response: ServerResponse,
+    screened: Screened,
+    hop: RoutedHop,
+    upgrade?: UpgradeEnd,
+  ) {
     const now = context.clock.monotonic();
     this.work = context.newRequestId();
     this.#context = context;
@@ -161,7 +184,12 @@ export class Exchange implements UpstreamUser, Waiter {
       requestId: this.#requestId,
       address: this.#address,
       traceparent: this.#context.newTraceparent(),
-      ipToken: this.#context.identity.mint({ space: this.#story.space ?? "", request: this.work, visitor, now: instant(this.#context.clock.wall()) }),
+      ipToken: this.#context.identity.mint({
+        space: this.#story.space ?? "",
+        request: this.work,
+        visitor,
+        now: instant(this.#context.clock.wall()),
+      }),
       proto: "http",
       deployment: this.#context.via,
     });
@@ -222,7 +250,11 @@ export class Exchange implements UpstreamUser, Waiter {
       this.#switching = head;
       return;
     }
-    this.#response.writeHead(head.status, head.reason, visitorHeaders(head.rawHeaders, this.#story.host, this.#additions(head.status), head.status));
+    this.#response.writeHead(
+      head.status,
+      head.reason,
+      visitorHeaders(head.rawHeaders, this.#story.host, this.#additions(head.status), head.status),
+    );
   }
 
   /** Held until it is known whether it is the last: head, body and end then leave in one write. */
@@ -316,7 +348,11 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#write([
       ...this.#openings(),
       ...this.#closedHandOver(),
-      deliverDraft(this.#story, "failed", this.#now, { code: "route/visitor-left", status: this.#story.status ?? null, answeredBy: answered ? "app" : null }),
+      deliverDraft(this.#story, "failed", this.#now, {
+        code: "route/visitor-left",
+        status: this.#story.status ?? null,
+        answeredBy: answered ? "app" : null,
+      }),
     ]);
     if (handed) this.#context.onVisitorGone(this.work);
   }
@@ -362,7 +398,11 @@ export class Exchange implements UpstreamUser, Waiter {
     const cut = this.#story.status !== undefined;
     this.#write([
       failedDraft(this.#story, hop, code, gone, asked),
-      deliverDraft(this.#story, "failed", this.#now, { code, status: cut ? (this.#story.status ?? null) : codeRow(code).status, answeredBy: cut ? "app" : "edge" }),
+      deliverDraft(this.#story, "failed", this.#now, {
+        code,
+        status: cut ? (this.#story.status ?? null) : codeRow(code).status,
+        answeredBy: cut ? "app" : "edge",
+      }),
     ]);
     if (cut) this.#response.destroy();
     else this.#answer(code, "app", {});
@@ -410,7 +450,11 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#write([
       ...this.#openings(),
       ...this.#closedHandOver(),
-      deliverDraft(this.#story, "failed", this.#now, { code: "route/control-down", status, answeredBy: cut ? "app" : "edge" }),
+      deliverDraft(this.#story, "failed", this.#now, {
+        code: "route/control-down",
+        status,
+        answeredBy: cut ? "app" : "edge",
+      }),
     ]);
     if (cut || this.#tunnelled) this.#response.destroy();
     else this.#answer("route/control-down", "edge", { close: true });
@@ -436,7 +480,8 @@ export class Exchange implements UpstreamUser, Waiter {
   #abandon(): void {
     this.#finish();
     if (this.#waiting) this.#pool?.forget(this);
-    if (this.#upstream !== undefined && this.#story.hand !== undefined && !this.#tunnelled) this.#story.hand.to = this.#upstream.sent;
+    if (this.#upstream !== undefined && this.#story.hand !== undefined && !this.#tunnelled)
+      this.#story.hand.to = this.#upstream.sent;
     this.#upstream?.destroy();
   }
 

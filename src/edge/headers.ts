@@ -30,12 +30,15 @@ export function upstreamHead(method: string, screened: Screened, add: Additions)
 
 /** A caller's `X-Request-Id` where it is harmless to echo; else the work's own id. */
 export function echoedRequestId(asSent: string | undefined, request: string): string {
-  return asSent !== undefined && asSent.length <= requestIdMaxLength && /^[\w.:+/=@-]+$/.test(asSent) ? asSent : request;
+  return asSent !== undefined && asSent.length <= requestIdMaxLength && /^[\w.:+/=@-]+$/.test(asSent)
+    ? asSent
+    : request;
 }
 
 /** A caller's trace context where it is valid (W3C Trace Context §3.2), else undefined: an invalid one is ignored whole. */
 export function callersTrace(traceparent: string | undefined): string | undefined {
-  if (traceparent === undefined || !/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/.test(traceparent)) return undefined;
+  if (traceparent === undefined || !/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$/.test(traceparent))
+    return undefined;
   const [version, trace, parent] = traceparent.split("-") as [string, string, string];
   if (version === "ff" || /^0+$/.test(trace) || /^0+$/.test(parent)) return undefined;
   return traceparent.slice(0, 55);
@@ -77,7 +80,16 @@ export function passedHeaders(raw: readonly string[], host: string): string[] {
 /** {@link passedHeaders} and ours. A 204 has no length (RFC 9110 §8.6), whatever the app says: a reader might wait for that many bytes. */
 export function visitorHeaders(raw: readonly string[], host: string, add: AnswerAdditions, status = 200): string[] {
   const out = passedHeaders(status === 204 ? withoutLength(raw) : raw, host);
-  out.push("proxy-status", add.proxyStatus, "via", `1.1 ${add.deployment}`, "x-request-id", add.requestId, "x-waybill-id", add.request);
+  out.push(
+    "proxy-status",
+    add.proxyStatus,
+    "via",
+    `1.1 ${add.deployment}`,
+    "x-request-id",
+    add.requestId,
+    "x-waybill-id",
+    add.request,
+  );
   return out;
 }
 

@@ -27,7 +27,8 @@ export function nextHop({ host, consoleHosts, directory, busy }: HopInput): Hop 
   const route = directory.find(host);
   if (route === undefined) return refuse("route/no-such-space", undefined);
   const { state } = route;
-  if (state.kind === "down") return { ...refuse(state.code, route), says: state.says, retryAfterMs: state.retryAfterMs };
+  if (state.kind === "down")
+    return { ...refuse(state.code, route), says: state.says, retryAfterMs: state.retryAfterMs };
   const replica = leastBusy(state.replicas, busy);
   return replica === undefined ? refuse("route/not-running", route) : { kind: "forward", route, replica };
 }

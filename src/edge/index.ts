@@ -4,4 +4,13 @@ export type { AddressResult, Edge, EdgeOptions, ListenAddress } from "./edge.ts"
 export { defaultLimits } from "./limits.ts";
 export type { EdgeLimits } from "./limits.ts";
 export { consoleCookiePrefixes } from "./names.ts";
-export type { Credentials, IdentityRefusal, Replica, SpaceDirectory, SpaceRoute, StrangerCounter, Visitor, VisitorIdentity } from "./ports.ts";
+export type {
+  Credentials,
+  IdentityRefusal,
+  Replica,
+  SpaceDirectory,
+  SpaceRoute,
+  StrangerCounter,
+  Visitor,
+  VisitorIdentity,
+} from "./ports.ts";

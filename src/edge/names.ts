@@ -2,12 +2,35 @@
 
 /** RFC 9110 §7.6.1 and its older kin: about one connection, never passed on. */
 export const hopByHop: ReadonlySet<string> = new Set([
-  "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "proxy-authenticate",
+  "proxy-authorization",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
 ]);
 
 /** Ours on the way to the app: what a visitor sends under these names is dropped, and set anew where we have a value. */
 export const ownedOfRequests: ReadonlySet<string> = new Set([
-  "proxy-status", "x-ip-token", "forwarded", "via", "x-real-ip", "x-request-id", "x-hf-authorization", "cdn-loop", "traceparent", "tracestate", "expect", "client-ip", "x-client-ip", "true-client-ip", "x-original-url", "x-rewrite-url",
+  "proxy-status",
+  "x-ip-token",
+  "forwarded",
+  "via",
+  "x-real-ip",
+  "x-request-id",
+  "x-hf-authorization",
+  "cdn-loop",
+  "traceparent",
+  "tracestate",
+  "expect",
+  "client-ip",
+  "x-client-ip",
+  "true-client-ip",
+  "x-original-url",
+  "x-rewrite-url",
 ]);
 
 /** Ours on the way to the visitor. */
@@ -20,7 +43,18 @@ export function isOwnedFamily(name: string): boolean {
 
 /** What decides who somebody is, or where a message ends: a `Connection` that names one of these wants it dropped on the way. */
 export const securityNames: ReadonlySet<string> = new Set([
-  "authorization", "cookie", "host", "content-length", "transfer-encoding", "content-encoding", "content-type", "origin", "referer", "range", "expect", "set-cookie",
+  "authorization",
+  "cookie",
+  "host",
+  "content-length",
+  "transfer-encoding",
+  "content-encoding",
+  "content-type",
+  "origin",
+  "referer",
+  "range",
+  "expect",
+  "set-cookie",
 ]);
 
 /** Cookies of the console begin so; they reach no app, and no app may set one. */

@@ -68,7 +68,8 @@ export class Pool implements UpstreamOwner {
 
   /** Ends the connections that nobody used for a while. */
   sweep(now: number): void {
-    while (this.#idle.length > 0 && now - (this.#idle[0] as Upstream).idleSince >= upstreamIdleMs) this.#idle.shift()?.destroy();
+    while (this.#idle.length > 0 && now - (this.#idle[0] as Upstream).idleSince >= upstreamIdleMs)
+      this.#idle.shift()?.destroy();
   }
 
   close(): void {

@@ -53,7 +53,12 @@ export interface Credentials {
 export interface VisitorIdentity {
   resolve(credentials: Credentials): Visitor | IdentityRefusal | Promise<Visitor | IdentityRefusal>;
   /** The `X-IP-Token` of one request to one Space. */
-  mint(input: { readonly space: string; readonly request: string; readonly visitor: Visitor; readonly now: Instant }): string;
+  mint(input: {
+    readonly space: string;
+    readonly request: string;
+    readonly visitor: Visitor;
+    readonly now: Instant;
+  }): string;
 }
 
 /** Counts what strangers cause without an account. Returns the counter's id, which the answer bears instead of a work's. */

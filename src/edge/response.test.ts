@@ -18,7 +18,16 @@ interface Seen {
 
 /** Parses the pieces in turn, then ends the connection. */
 function parse(pieces: readonly string[], method = "GET", upgrade = false): Seen {
-  const seen: Seen = { status: undefined, keepAlive: undefined, body: "", ended: 0, interim: [], taken: [], fault: undefined, finished: false };
+  const seen: Seen = {
+    status: undefined,
+    keepAlive: undefined,
+    body: "",
+    ended: 0,
+    interim: [],
+    taken: [],
+    fault: undefined,
+    finished: false,
+  };
   const parser = new ResponseParser({
     onInterim: (status) => seen.interim.push(status),
     onHead: ({ status, keepAlive }) => Object.assign(seen, { status, keepAlive }),
@@ -46,13 +55,29 @@ describe("an answer", () => {
   const whole: Record<string, { text: string; body: string; method?: string; keepAlive: boolean }> = {
     "of a length": { text: `${ok}Content-Length: 5\r\n\r\nhello`, body: "hello", keepAlive: true },
     "of no length": { text: `${ok}Content-Length: 0\r\n\r\n`, body: "", keepAlive: true },
-    "in chunks": { text: `${ok}Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nTrailer: x\r\n\r\n`, body: "hello", keepAlive: true },
-    "that says close": { text: `${ok}Connection: close\r\nContent-Length: 5\r\n\r\nhello`, body: "hello", keepAlive: false },
+    "in chunks": {
+      text: `${ok}Transfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;x=y\r\nlo\r\n0\r\nTrailer: x\r\n\r\n`,
+      body: "hello",
+      keepAlive: true,
+    },
+    "that says close": {
+      text: `${ok}Connection: close\r\nContent-Length: 5\r\n\r\nhello`,
+      body: "hello",
+      keepAlive: false,
+    },
     "of HTTP/1.0": { text: "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello", body: "hello", keepAlive: false },
     "of status 204": { text: "HTTP/1.1 204 No Content\r\n\r\n", body: "", keepAlive: true },
-    "of status 304 with a length": { text: "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", body: "", keepAlive: true },
+    "of status 304 with a length": {
+      text: "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+      body: "",
+      keepAlive: true,
+    },
     "to HEAD": { text: `${ok}Content-Length: 5\r\n\r\n`, body: "", method: "HEAD", keepAlive: true },
-    "after interim ones": { text: `HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${ok}Content-Length: 5\r\n\r\nhello`, body: "hello", keepAlive: true },
+    "after interim ones": {
+      text: `HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${ok}Content-Length: 5\r\n\r\nhello`,
+      body: "hello",
+      keepAlive: true,
+    },
     "without a reason": { text: "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", body: "", keepAlive: true },
   };
   for (const [name, { text, body, method, keepAlive }] of Object.entries(whole)) {
@@ -60,7 +85,10 @@ describe("an answer", () => {
       fc.assert(
         fc.property(fc.array(fc.integer({ min: 1, max: text.length }), { maxLength: 6 }), (cuts) => {
           const at = [0, ...cuts.toSorted((a, b) => a - b), text.length];
-          const pieces = at.slice(1).map((end, i) => text.slice(at[i], end)).filter((piece) => piece !== "");
+          const pieces = at
+            .slice(1)
+            .map((end, i) => text.slice(at[i], end))
+            .filter((piece) => piece !== "");
           const seen = parse(pieces, method);
           assert.deepEqual([seen.fault, seen.body, seen.ended, seen.keepAlive], [undefined, body, 1, keepAlive]);
         }),
@@ -80,7 +108,12 @@ describe("an answer", () => {
   });
 
   test("cut short is not finished", () => {
-    for (const text of ["", "HTTP/1.1 2", `${ok}Content-Length: 5\r\n\r\nhell`, `${ok}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`]) {
+    for (const text of [
+      "",
+      "HTTP/1.1 2",
+      `${ok}Content-Length: 5\r\n\r\nhell`,
+      `${ok}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`,
+    ]) {
       assert.equal(parse([text]).finished, false, text);
     }
   });
@@ -121,10 +154,29 @@ describe("a fault", () => {
 
   test("never comes with more bytes than were given, whatever is sent", () => {
     fc.assert(
-      fc.property(fc.array(fc.string({ unit: fc.constantFrom("\r", "\n", ":", " ", "0", "5", "a", "HTTP/1.1 200 OK\r\n", "Transfer-Encoding: chunked\r\n", "Content-Length: 3\r\n") }), { maxLength: 8 }), (pieces) => {
-        const seen = parse(pieces.filter((piece) => piece !== ""));
-        assert.ok(seen.body.length <= pieces.join("").length && seen.ended <= 1);
-      }),
+      fc.property(
+        fc.array(
+          fc.string({
+            unit: fc.constantFrom(
+              "\r",
+              "\n",
+              ":",
+              " ",
+              "0",
+              "5",
+              "a",
+              "HTTP/1.1 200 OK\r\n",
+              "Transfer-Encoding: chunked\r\n",
+              "Content-Length: 3\r\n",
+            ),
+          }),
+          { maxLength: 8 },
+        ),
+        (pieces) => {
+          const seen = parse(pieces.filter((piece) => piece !== ""));
+          assert.ok(seen.body.length <= pieces.join("").length && seen.ended <= 1);
+        },
+      ),
       { numRuns: 300 },
     );
   });

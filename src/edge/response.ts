@@ -25,7 +25,17 @@ export interface ResponseSink {
   onEnd(): void;
 }
 
-type State = "idle" | "head" | "length" | "until-close" | "chunk-size" | "chunk-data" | "chunk-end" | "trailers" | "upgraded" | "fault";
+type State =
+  | "idle"
+  | "head"
+  | "length"
+  | "until-close"
+  | "chunk-size"
+  | "chunk-data"
+  | "chunk-end"
+  | "trailers"
+  | "upgraded"
+  | "fault";
 
 /** Characters of a chunk's size line, extensions included: none that we know sends any. */
 const chunkLineMax = 256;
@@ -147,7 +157,11 @@ export class ResponseParser {
     this.#state = bodiless ? "idle" : chunked ? "chunk-size" : length === undefined ? "until-close" : "length";
     this.#left = length ?? 0;
     this.#sink.onHead({
-      status, reason: head.reason, rawHeaders: head.rawHeaders, length, keepAlive: head.keepAlive && !untilClose,
+      status,
+      reason: head.reason,
+      rawHeaders: head.rawHeaders,
+      length,
+      keepAlive: head.keepAlive && !untilClose,
     });
     if (bodiless) this.#sink.onEnd();
     else if (this.#state === "length" && this.#left === 0) this.#end();
@@ -171,7 +185,8 @@ export class ResponseParser {
     if (end < 0) return bytes.length - at > chunkLineMax ? this.#fail("a chunk size that does not end") : at;
     const line = bytes.toString("latin1", at, end);
     const match = /^([0-9a-fA-F]{1,12})(?:[ \t]*;.*)?$/.exec(line);
-    if (match === null || line.length > chunkLineMax || notInValue.test(line)) return this.#fail("a chunk size that is no number");
+    if (match === null || line.length > chunkLineMax || notInValue.test(line))
+      return this.#fail("a chunk size that is no number");
     this.#left = Number.parseInt(match[1] as string, 16);
     this.#state = this.#left === 0 ? "trailers" : "chunk-data";
     return end + 2;

@@ -14,7 +14,10 @@ export interface RequestHead {
   readonly rawHeaders: readonly string[];
 }
 
-export type Framing = { readonly kind: "none" } | { readonly kind: "length"; readonly bytes: number } | { readonly kind: "chunked" };
+export type Framing =
+  | { readonly kind: "none" }
+  | { readonly kind: "length"; readonly bytes: number }
+  | { readonly kind: "chunked" };
 
 export interface Screened {
   readonly ok: true;
@@ -175,7 +178,10 @@ function framingOf(length: string | undefined, coding: string | undefined, versi
  * the edge itself. A platform's bearer token stays here; any other `Authorization` is the app's own affair.
  */
 function forwardableLines(
-  raw: readonly string[], names: readonly string[], listed: readonly string[], withoutCookies: (cookie: string) => string,
+  raw: readonly string[],
+  names: readonly string[],
+  listed: readonly string[],
+  withoutCookies: (cookie: string) => string,
 ): string {
   let lines = "";
   for (let i = 0; i < names.length; i++) {

@@ -55,7 +55,10 @@ export function pathFact(target: string): string {
 }
 
 /** The record of a request that the app answered whole. */
-export function packed(story: Story, now: number): Pick<Packed, "work" | "kind" | "stages" | "facts"> & { readonly startedAt: number } {
+export function packed(
+  story: Story,
+  now: number,
+): Pick<Packed, "work" | "kind" | "stages" | "facts"> & { readonly startedAt: number } {
   const { acceptedAt: t0, hand, visitor } = story;
   const at = (moment: number | undefined): number => (moment ?? now) - t0;
   const account = visitor !== undefined && "account" in visitor ? visitor : undefined;
@@ -96,16 +99,29 @@ export function packed(story: Story, now: number): Pick<Packed, "work" | "kind" 
 export function openingDrafts(story: Story): Draft[] {
   const { visitor } = story;
   // The Space whose host was asked for stands here too: its owner may see what was refused before the route.
-  const accept = { method: story.method, path: story.path, host: story.host, ...(story.space === undefined ? {} : { space: story.space }) };
-  const drafts = [draft(story, "edge.accept", "took", { ...accept, ...(story.trace === undefined ? {} : { trace: story.trace }) })];
+  const accept = {
+    method: story.method,
+    path: story.path,
+    host: story.host,
+    ...(story.space === undefined ? {} : { space: story.space }),
+  };
+  const drafts = [
+    draft(story, "edge.accept", "took", { ...accept, ...(story.trace === undefined ? {} : { trace: story.trace }) }),
+  ];
   if (visitor !== undefined) {
     drafts.push(
       "refused" in visitor
         ? draft(story, "identity.resolve", "refused", { code: visitor.refused })
-        : draft(story, "identity.resolve", "done", { account: visitor.account, billedBy: visitor.billedBy, tier: visitor.tier, user: visitor.user }),
+        : draft(story, "identity.resolve", "done", {
+            account: visitor.account,
+            billedBy: visitor.billedBy,
+            tier: visitor.tier,
+            user: visitor.user,
+          }),
     );
   }
-  if (story.replica !== undefined) drafts.push(draft(story, "edge.route", "done", { space: story.space ?? null, replica: story.replica }));
+  if (story.replica !== undefined)
+    drafts.push(draft(story, "edge.route", "done", { space: story.space ?? null, replica: story.replica }));
   return drafts;
 }
 
@@ -113,16 +129,34 @@ export function openingDrafts(story: Story): Draft[] {
 export function handedDraft(story: Story, hand: HandOver, closed: boolean): Draft {
   const { channel, number, connection, from, to } = hand;
   const space = { space: story.space ?? null, replica: story.replica ?? null };
-  return draft(story, "edge.connect", "handed", { channel, number, connection, from, to, ...space, ...(closed ? { closed: true } : {}) });
+  return draft(story, "edge.connect", "handed", {
+    channel,
+    number,
+    connection,
+    from,
+    to,
+    ...space,
+    ...(closed ? { closed: true } : {}),
+  });
 }
 
 /** The Space cannot take it now. */
 export function routeRefusedDraft(story: Story, code: Code, says: string | undefined): Draft {
-  return draft(story, "edge.route", "refused", { code, space: story.space ?? null, ...(says === undefined ? {} : { says }) });
+  return draft(story, "edge.route", "refused", {
+    code,
+    space: story.space ?? null,
+    ...(says === undefined ? {} : { says }),
+  });
 }
 
 /** Where the app's side failed, with what the shim answered about the connection. */
-export function failedDraft(story: Story, hop: "edge.connect" | "app.respond", code: Code, gone: Gone | undefined, asked: Asked | undefined): Draft {
+export function failedDraft(
+  story: Story,
+  hop: "edge.connect" | "app.respond",
+  code: Code,
+  gone: Gone | undefined,
+  asked: Asked | undefined,
+): Draft {
   return draft(story, hop, "failed", {
     code,
     bytes: story.bytes,
@@ -135,7 +169,12 @@ export function failedDraft(story: Story, hop: "edge.connect" | "app.respond", c
 }
 
 /** How it ended for the visitor. */
-export function deliverDraft(story: Story, mark: "done" | "refused" | "failed", now: number, end: { readonly code?: Code; readonly status: number | null; readonly answeredBy: "app" | "edge" | null }): Draft {
+export function deliverDraft(
+  story: Story,
+  mark: "done" | "refused" | "failed",
+  now: number,
+  end: { readonly code?: Code; readonly status: number | null; readonly answeredBy: "app" | "edge" | null },
+): Draft {
   const { code, status, answeredBy } = end;
   return draft(story, "edge.deliver", mark, {
     ...(code === undefined ? {} : { code }),
@@ -168,5 +207,7 @@ function goneFacts(gone: Gone | undefined): Facts {
 /** The answer of the shim in the contract's own names, or that there was none and how. */
 function askedFacts(asked: Asked): Json {
   if (asked.kind === "answer") return { ...asked.answer };
-  return asked.kind === "unreachable" ? { state: "unreachable", errno: asked.errno } : { state: "silent", says: asked.says };
+  return asked.kind === "unreachable"
+    ? { state: "unreachable", errno: asked.errno }
+    : { state: "silent", says: asked.says };
 }

@@ -34,7 +34,10 @@ export function tunnel({ visitor, fromVisitor, upstream, fromApp, head, onCount,
   visitor.write(head, "latin1");
   carry(visitor, app, (bytes) => onCount("to-app", bytes), fromVisitor);
   carry(app, visitor, (bytes) => onCount("to-visitor", bytes), fromApp);
-  for (const [socket, by] of [[visitor, "visitor"], [app, "app"]] as const) {
+  for (const [socket, by] of [
+    [visitor, "visitor"],
+    [app, "app"],
+  ] as const) {
     socket
       .on("end", () => first(by))
       .on("error", (error: NodeJS.ErrnoException) => first(by, error.code ?? error.message))

@@ -82,8 +82,15 @@ export class Upstream implements ResponseSink {
   }
 
   /** Begins a request with its whole head. Returns the offset of its first byte. */
-  begin(user: UpstreamUser, head: string, request: { readonly method: string; readonly upgrade: boolean; readonly body: boolean }): number {
-    assert(this.#user === undefined && this.#requestDone && this.#answerDone, "a connection carries one request at a time");
+  begin(
+    user: UpstreamUser,
+    head: string,
+    request: { readonly method: string; readonly upgrade: boolean; readonly body: boolean },
+  ): number {
+    assert(
+      this.#user === undefined && this.#requestDone && this.#answerDone,
+      "a connection carries one request at a time",
+    );
     this.#user = user;
     this.#requestDone = !request.body;
     this.#answerDone = false;

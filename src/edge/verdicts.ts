@@ -7,7 +7,10 @@ import type { Gone } from "./upstream.ts";
 export type Cause = Gone | { readonly kind: "response-timeout" } | { readonly kind: "connect-timeout" };
 
 /** The code, and the hop that failed. Never blames the app for a shim that is gone. */
-export function failureCode(cause: Cause, asked: Asked | undefined): { readonly code: Code; readonly hop: "edge.connect" | "app.respond" } {
+export function failureCode(
+  cause: Cause,
+  asked: Asked | undefined,
+): { readonly code: Code; readonly hop: "edge.connect" | "app.respond" } {
   if (cause.kind === "unreachable") {
     const shimGone = cause.errno === "ECONNREFUSED" || cause.errno === "ENOENT";
     return { code: shimGone ? "runtime/shim-lost" : "route/connect-timeout", hop: "edge.connect" };
@@ -16,11 +19,16 @@ export function failureCode(cause: Cause, asked: Asked | undefined): { readonly 
   const answer = asked?.kind === "answer" && asked.answer.state !== "unknown" ? asked.answer : undefined;
   const connected = answer?.connected ?? true;
   if (cause.kind === "response-timeout") {
-    return connected ? { code: "route/response-timeout", hop: "app.respond" } : { code: "route/connect-timeout", hop: "edge.connect" };
+    return connected
+      ? { code: "route/response-timeout", hop: "app.respond" }
+      : { code: "route/connect-timeout", hop: "edge.connect" };
   }
   if (cause.kind === "invalid") return { code: "route/reset-midway", hop: "app.respond" };
   if (answer?.stopping === true) return { code: "route/not-running", hop: connected ? "app.respond" : "edge.connect" };
   if (asked?.kind === "unreachable") return { code: "runtime/shim-lost", hop: "app.respond" };
   if (connected) return { code: "route/reset-midway", hop: "app.respond" };
-  return { code: answer?.errno === "ETIMEDOUT" ? "route/connect-timeout" : "route/connect-refused", hop: "edge.connect" };
+  return {
+    code: answer?.errno === "ETIMEDOUT" ? "route/connect-timeout" : "route/connect-refused",
+    hop: "edge.connect",
+  };
 }

@@ -522,7 +522,12 @@ describe("explain", () => {
   test("what the platform itself did to a request is never put on the app", () => {
     const stopping = a.asked("app.respond", "route/not-running", { ...shimAnswer(true, 812), stopping: true });
     const full = a.by("edge", "edge.connect", "failed", { code: "route/connect-timeout", errno: "EAGAIN" });
-    const stop = { ...a.replicaEnd("app/exit"), hop: "replica.stop", mark: "done", facts: { why: "a newer release" } } as const;
+    const stop = {
+      ...a.replicaEnd("app/exit"),
+      hop: "replica.stop",
+      mark: "done",
+      facts: { why: "a newer release" },
+    } as const;
     const gone = a.by("edge", "app.respond", "failed", { code: "runtime/shim-lost" });
     for (const record of [
       a.handedRequest([stopping, a.deliver("route/not-running", 503)]),

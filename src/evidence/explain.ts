@@ -131,7 +131,11 @@ function lagging({ state, replica }: SpaceRecord, parts: readonly Explanation[],
   const isTold = newest === undefined || (newest.verdict !== null && newest.verdict.boundary !== "unknown");
   if (state !== "failed" || isTold || verdict.certainty !== "proved") return verdict;
   const says = "The end of the newest replica is not recorded yet; this is what its build met.";
-  return { ...verdict, certainty: "likely", inferred: [...verdict.inferred, { rule: "newest-replica-untold", from: verdict.facts, says }] };
+  return {
+    ...verdict,
+    certainty: "likely",
+    inferred: [...verdict.inferred, { rule: "newest-replica-untold", from: verdict.facts, says }],
+  };
 }
 
 /** A counter of refusals that anyone can cause: how often in its minute, never which one. */

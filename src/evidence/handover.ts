@@ -136,7 +136,8 @@ function watermarked(
 ): readonly Heard[] {
   if (connection === undefined) return [];
   const past = reading.record.watermarks.filter(
-    (mark) => mark.channel === channel && (mark.from ?? 0) < connection && connection <= mark.upTo && mark.taken !== undefined,
+    (mark) =>
+      mark.channel === channel && (mark.from ?? 0) < connection && connection <= mark.upTo && mark.taken !== undefined,
   );
   // The watermark is no entry of the work: the hand-over that it answers stands for it.
   return past.some((mark) => mark.taken?.includes(connection)) || past.length === 0

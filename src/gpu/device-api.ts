@@ -39,7 +39,13 @@ export interface DeviceApiTimes {
   readonly longestMs: number;
 }
 
-export const deviceApiTimes: DeviceApiTimes = { plainWithinMs: 2_000, silentMs: 50_000, pingMs: 2_000, gapMs: 100, longestMs: 3_600_000 };
+export const deviceApiTimes: DeviceApiTimes = {
+  plainWithinMs: 2_000,
+  silentMs: 50_000,
+  pingMs: 2_000,
+  gapMs: 100,
+  longestMs: 3_600_000,
+};
 
 /** What answers behind the wire. */
 export interface DeviceCalls {
@@ -120,7 +126,11 @@ const allowAnswers = {
   "other-worker": [409, "another process holds this call"],
 } as const satisfies Record<AllowAnswer, readonly [number, string]>;
 
-async function allow(calls: DeviceCalls, parsed: Parsed<{ allowToken: string; pid: number }>, response: ServerResponse): Promise<void> {
+async function allow(
+  calls: DeviceCalls,
+  parsed: Parsed<{ allowToken: string; pid: number }>,
+  response: ServerResponse,
+): Promise<void> {
   if (!parsed.ok) return plain(response, 400, { detail: parsed.says });
   const [status, detail] = allowAnswers[await calls.allow(parsed.query.allowToken, parsed.query.pid)];
   plain(response, status, { detail });
@@ -134,7 +144,12 @@ async function release(calls: DeviceCalls, parsed: Parsed<ReleaseQuery>, respons
   sendJson(response, 200, endBody(answer.end));
 }
 
-async function schedule(calls: DeviceCalls, times: DeviceApiTimes, parsed: Parsed<ScheduleQuery>, response: ServerResponse): Promise<void> {
+async function schedule(
+  calls: DeviceCalls,
+  times: DeviceApiTimes,
+  parsed: Parsed<ScheduleQuery>,
+  response: ServerResponse,
+): Promise<void> {
   if (!parsed.ok) return plain(response, 400, { detail: parsed.says });
   const { query } = parsed;
   const ticket = calls.schedule(query);
@@ -262,7 +277,9 @@ function plain(response: ServerResponse, status: number, body: unknown): void {
 }
 
 function sendJson(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) }).end(text);
+  response
+    .writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(text) })
+    .end(text);
 }
 
 async function close(server: Server): Promise<void> {

@@ -387,7 +387,13 @@ export class Device {
     const idle = this.#idle.get(slot);
     if (idle) {
       const slots = this.#takeIdle(idle.worker);
-      if (!(await this.#endOn(slots.map((one) => one.slot), idle.worker))) return;
+      if (
+        !(await this.#endOn(
+          slots.map((one) => one.slot),
+          idle.worker,
+        ))
+      )
+        return;
       // A worker that had several slots is gone from all of them.
       for (const other of slots) if (other.slot !== slot) await this.#reportGone(other.slot, other.fence);
     }
@@ -503,7 +509,13 @@ export class Device {
   async #idleDied(worker: Worker): Promise<void> {
     const slots = this.#takeIdle(worker);
     // What it started may live on; the slot is free when that is gone too.
-    if (!(await this.#endOn(slots.map(({ slot }) => slot), worker))) return;
+    if (
+      !(await this.#endOn(
+        slots.map(({ slot }) => slot),
+        worker,
+      ))
+    )
+      return;
     for (const { slot, fence } of slots) await this.#reportGone(slot, fence);
   }
 

@@ -10,7 +10,9 @@ const slotsOfCard = 2;
 export const simulatedMax = { cards: 64, slots: 16 } as const;
 
 /** The machine's real cards; none where there is no `nvidia-smi`, or it fails: `says` tells which. */
-export async function discover(command = "nvidia-smi"): Promise<{ readonly devices: readonly DeviceFacts[]; readonly says: string }> {
+export async function discover(
+  command = "nvidia-smi",
+): Promise<{ readonly devices: readonly DeviceFacts[]; readonly says: string }> {
   const asked = ["--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader"];
   try {
     const text = await run(command, asked);
@@ -18,7 +20,10 @@ export async function discover(command = "nvidia-smi"): Promise<{ readonly devic
     return { devices, says: `${command} shows ${devices.length} card${devices.length === 1 ? "" : "s"}` };
   } catch (error) {
     const absent = (error as NodeJS.ErrnoException).code === "ENOENT";
-    return { devices: [], says: absent ? `${command} is not installed` : `${command} failed: ${(error as Error).message}` };
+    return {
+      devices: [],
+      says: absent ? `${command} is not installed` : `${command} failed: ${(error as Error).message}`,
+    };
   }
 }
 
@@ -28,7 +33,8 @@ export function parseCards(text: string): readonly DeviceFacts[] {
   return lines.map((line) => {
     const [index, uuid, ...rest] = line.split(",").map((part) => part.trim());
     const name = rest.slice(0, -1).join(", ");
-    if (!/^\d+$/.test(index ?? "") || !uuid?.startsWith("GPU-") || name === "") throw new SyntaxError(`not a card: ${line}`);
+    if (!/^\d+$/.test(index ?? "") || !uuid?.startsWith("GPU-") || name === "")
+      throw new SyntaxError(`not a card: ${line}`);
     return { index: Number(index), uuid, name, slots: slotsOfCard, simulated: false };
   });
 }
@@ -49,9 +55,14 @@ export function parseSimulated(text: string): readonly DeviceFacts[] | undefined
 
 function run(command: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(command, args, { timeout: askWithinMs, killSignal: "SIGKILL", maxBuffer: outputMaxBytes }, (error, stdout) => {
-      if (error) reject(error);
-      else resolve(stdout);
-    });
+    execFile(
+      command,
+      args,
+      { timeout: askWithinMs, killSignal: "SIGKILL", maxBuffer: outputMaxBytes },
+      (error, stdout) => {
+        if (error) reject(error);
+        else resolve(stdout);
+      },
+    );
   });
 }

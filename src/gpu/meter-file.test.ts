@@ -17,12 +17,26 @@ describe("MeterFile", () => {
       const all = Promise.all(["a", "b", "c"].map((slot) => file.append(gone(slot))));
       assert.deepEqual(told, [], "nothing is told before it is on disk");
       await all;
-      assert.deepEqual(told.map(({ seq }) => seq), [1, 2, 3]);
+      assert.deepEqual(
+        told.map(({ seq }) => seq),
+        [1, 2, 3],
+      );
       file.acknowledge(2);
-      assert.deepEqual(file.pending.map(({ seq }) => seq), [3]);
-      assert.deepEqual(unacknowledgedReports(folder).map(({ seq }) => seq), [3], "also for whoever reads the file after our death");
+      assert.deepEqual(
+        file.pending.map(({ seq }) => seq),
+        [3],
+      );
+      assert.deepEqual(
+        unacknowledgedReports(folder).map(({ seq }) => seq),
+        [3],
+        "also for whoever reads the file after our death",
+      );
       appendFileSync(join(folder, "meter.jsonl"), '{"kind":"ended","seq":4,"ca');
-      assert.deepEqual(unacknowledgedReports(folder).map(({ seq }) => seq), [3], "a torn line was never answered for");
+      assert.deepEqual(
+        unacknowledgedReports(folder).map(({ seq }) => seq),
+        [3],
+        "a torn line was never answered for",
+      );
     } finally {
       file.close();
       rmSync(folder, { recursive: true });
@@ -42,7 +56,10 @@ describe("MeterFile", () => {
     try {
       await file.append(gone("a"));
       assert.match(notes.join(), /does not take a report.*ENOSPC/);
-      assert.deepEqual(told.map(({ seq }) => seq), [1]);
+      assert.deepEqual(
+        told.map(({ seq }) => seq),
+        [1],
+      );
       assert.deepEqual(unacknowledgedReports(folder), told);
     } finally {
       file.close();

@@ -100,7 +100,7 @@ export class MeterFile {
   #write(value: object): void {
     const bytes = Buffer.from(`${JSON.stringify(value)}\n`);
     this.#cut(this.#bytes);
-    for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd, bytes, written);
+    for (let written = 0; written < bytes.length;) written += writeSync(this.#fd, bytes, written);
     this.#bytes += bytes.length;
   }
 

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { endBody, event, grantedAnswer, parseAllow, parseRelease, parseSchedule, problemOf, refusedAnswer, type Refusal } from "./wire.ts";
+import {
+  endBody,
+  event,
+  grantedAnswer,
+  parseAllow,
+  parseRelease,
+  parseSchedule,
+  problemOf,
+  refusedAnswer,
+  type Refusal,
+} from "./wire.ts";
 
 const parse = (query: string) => parseSchedule(new URLSearchParams(query));
 const refusal = (fields: Partial<Refusal>): Refusal => ({
@@ -15,11 +25,20 @@ const refusal = (fields: Partial<Refusal>): Refusal => ({
   waitMs: 1_500,
   ...fields,
 });
-const grant = { call: "c_1", idle: false, nvidiaIndex: 1, nvidiaUUID: "GPU-1", allowToken: "t", leaseMs: 60_000, slot: "n1/0/1" };
+const grant = {
+  call: "c_1",
+  idle: false,
+  nvidiaIndex: 1,
+  nvidiaUUID: "GPU-1",
+  allowToken: "t",
+  leaseMs: 60_000,
+  slot: "n1/0/1",
+};
 
 describe("parseSchedule", () => {
   test("takes what a spaces client sends", () => {
-    const sent = "cgroupPath=%2Fp_1&taskId=139872340016&enableQueue=true&tokenVersion=2&durationSeconds=30&gpuSize=xlarge&token=a.b.c";
+    const sent =
+      "cgroupPath=%2Fp_1&taskId=139872340016&enableQueue=true&tokenVersion=2&durationSeconds=30&gpuSize=xlarge&token=a.b.c";
     assert.deepEqual(parse(sent), {
       ok: true,
       query: { task: "139872340016", declaredMs: 30_000, size: "xlarge", token: "a.b.c", extended: false },
@@ -28,10 +47,20 @@ describe("parseSchedule", () => {
 
   test("a call without duration, size and token is 60 s of a large GPU for nobody in particular", () => {
     const parsed = parse("cgroupPath=/&taskId=1");
-    assert.deepEqual(parsed.ok && [parsed.query.declaredMs, parsed.query.size, parsed.query.token], [60_000, "large", null]);
+    assert.deepEqual(parsed.ok && [parsed.query.declaredMs, parsed.query.size, parsed.query.token], [
+      60_000,
+      "large",
+      null,
+    ]);
   });
 
-  for (const query of ["", "taskId=a%20b", "taskId=1&durationSeconds=1.5", "taskId=1&gpuSize=huge", `taskId=1&token=${"x".repeat(9_000)}`]) {
+  for (const query of [
+    "",
+    "taskId=a%20b",
+    "taskId=1&durationSeconds=1.5",
+    "taskId=1&gpuSize=huge",
+    `taskId=1&token=${"x".repeat(9_000)}`,
+  ]) {
     test(`refuses ${query.slice(0, 40) || "an empty query"}`, () => assert.equal(parse(query).ok, false));
   }
 });
@@ -39,7 +68,10 @@ describe("parseSchedule", () => {
 describe("the other queries", () => {
   test("allow: a pid is a number", () => {
     assert.equal(parseAllow(new URLSearchParams("allowToken=t&pid=1x")).ok, false);
-    assert.deepEqual(parseAllow(new URLSearchParams("allowToken=t&pid=12")), { ok: true, query: { allowToken: "t", pid: 12 } });
+    assert.deepEqual(parseAllow(new URLSearchParams("allowToken=t&pid=12")), {
+      ok: true,
+      query: { allowToken: "t", pid: 12 },
+    });
   });
 
   test("release: how the worker ended is said by our SDK and by nobody else", () => {
@@ -62,9 +94,21 @@ describe("answers", () => {
     ["a quota", {}, 429, "quota-exceeded", { left: 12, wait: 2 }],
     ["a quota whose wait is over", { waitMs: 0 }, 429, "quota-exceeded", { left: 12, wait: 1 }],
     ["a quota with more left than asked for", { leftMs: 90_000 }, 429, "quota-exceeded", { left: 59, wait: 2 }],
-    ["a duration", { kind: "duration", code: "gpu/duration-not-allowed" }, 429, "illegal-duration", { left: 12, wait: -1 }],
+    [
+      "a duration",
+      { kind: "duration", code: "gpu/duration-not-allowed" },
+      429,
+      "illegal-duration",
+      { left: 12, wait: -1 },
+    ],
     ["a token's cap", { kind: "token", code: "gpu/token-cap" }, 429, "runs-exceeded", { left: 12, wait: 0 }],
-    ["an expired token", { kind: "token", code: "identity/expired" }, 401, undefined, { detail: "Too little is left." }],
+    [
+      "an expired token",
+      { kind: "token", code: "identity/expired" },
+      401,
+      undefined,
+      { detail: "Too little is left." },
+    ],
     ["no capacity", { kind: "capacity", code: "gpu/no-capacity" }, 503, undefined, { detail: "Too little is left." }],
   ] as const) {
     test(`${what} becomes ${status} ${approve ?? ""}`, () => {
@@ -79,7 +123,10 @@ describe("answers", () => {
     const answer = refusedAnswer(refusal({}), true);
     const body = JSON.parse(answer.body) as Record<string, unknown>;
     assert.equal(answer.headers["content-type"], "application/problem+json");
-    assert.deepEqual([body["left"], body["boundary"], body["code"], body["detail"], body["waybill"]], [12, "gpu", "quota-exceeded", "Too little is left.", "c_1"]);
+    assert.deepEqual(
+      [body["left"], body["boundary"], body["code"], body["detail"], body["waybill"]],
+      [12, "gpu", "quota-exceeded", "Too little is left.", "c_1"],
+    );
   });
 
   test("a code that is not in the list is shown as it came", () => {
@@ -92,7 +139,10 @@ describe("answers", () => {
   });
 
   test("a release says why the platform ended the worker, and nothing where the function ended by itself", () => {
-    assert.deepEqual(JSON.parse(endBody({ cause: "lease-end", says: "Over." })), { code: "gpu/lease-expired", says: "Over." });
+    assert.deepEqual(JSON.parse(endBody({ cause: "lease-end", says: "Over." })), {
+      code: "gpu/lease-expired",
+      says: "Over.",
+    });
     assert.equal(endBody({ cause: "returned", says: "x" }), "{}");
   });
 });

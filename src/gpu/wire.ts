@@ -16,7 +16,9 @@ export interface ScheduleQuery {
   readonly extended: boolean;
 }
 
-export type Parsed<Query> = { readonly ok: true; readonly query: Query } | { readonly ok: false; readonly says: string };
+export type Parsed<Query> =
+  | { readonly ok: true; readonly query: Query }
+  | { readonly ok: false; readonly says: string };
 
 export type Refusal = Extract<ToAgent, { type: "refuse" }>;
 export type Queued = Extract<ToAgent, { type: "queued" }>;
@@ -50,7 +52,8 @@ export function parseSchedule(query: URLSearchParams): Parsed<ScheduleQuery> {
   const size = query.get("gpuSize") ?? "large";
   if (size !== "large" && size !== "xlarge") return { ok: false, says: "gpuSize is large or xlarge" };
   const token = query.get("token");
-  if (token !== null && token.length > tokenMaxChars) return { ok: false, says: `token has more than ${tokenMaxChars} characters` };
+  if (token !== null && token.length > tokenMaxChars)
+    return { ok: false, says: `token has more than ${tokenMaxChars} characters` };
   const extended = query.get("waybill") === "1";
   return { ok: true, query: { task, declaredMs: Number(duration) * 1_000, size, token, extended } };
 }
@@ -81,12 +84,25 @@ export function parseRelease(query: URLSearchParams): Parsed<ReleaseQuery> {
   // What else it says (`returned`, `lost`) is in the other arguments already.
   const outcome = said === "raised" || said === "unused" || said === "aborted" ? said : null;
   const allowToken = query.get("allowToken") ?? "";
-  return { ok: true, query: { allowToken, fail: fail === "true" || outcome === "raised", outcome, exitCode: exit === null ? null : Number(exit), signal } };
+  return {
+    ok: true,
+    query: {
+      allowToken,
+      fail: fail === "true" || outcome === "raised",
+      outcome,
+      exitCode: exit === null ? null : Number(exit),
+      signal,
+    },
+  };
 }
 
 /** 200 at once. */
 export function grantedAnswer(grant: GrantAnswer, extended: boolean): WireAnswer {
-  return { status: 200, headers: { ...json, "x-approve-result": "approved", "x-waybill-id": grant.call }, body: grantBody(grant, extended) };
+  return {
+    status: 200,
+    headers: { ...json, "x-approve-result": "approved", "x-waybill-id": grant.call },
+    body: grantBody(grant, extended),
+  };
 }
 
 /** The refusal before a stream began: 429 for quotas, durations and caps, 401 for the visitor's token, else 503. */
@@ -132,7 +148,18 @@ export function problemOf({ call, code, says }: Refusal): Problem {
   const row = codeRow(code);
   const [boundary, name] = splitCode(code);
   const { owner, retry, next } = row;
-  return { type: "about:blank", title: row.says, status: row.status, detail: says, boundary, code: name, owner, retry, next, waybill: call };
+  return {
+    type: "about:blank",
+    title: row.says,
+    status: row.status,
+    detail: says,
+    boundary,
+    code: name,
+    owner,
+    retry,
+    next,
+    waybill: call,
+  };
 }
 
 /** What `/release` says of an end that was not the function's own; `spaces` ignores the body. */
@@ -156,7 +183,11 @@ const endCodes: Readonly<Record<EndCause, Code | null>> = {
 const json = { "content-type": "application/json" };
 
 /** `wait` < 0 says "illegal duration" and 0 "runs limit" to a `spaces` client, so a quota's wait is at least 1. */
-function refusedAs({ kind, code, waitMs }: Refusal): { readonly status: WireAnswer["status"]; readonly approve: string | null; readonly wait: number } {
+function refusedAs({ kind, code, waitMs }: Refusal): {
+  readonly status: WireAnswer["status"];
+  readonly approve: string | null;
+  readonly wait: number;
+} {
   const wait = Math.max(1, Math.ceil(waitMs / 1_000));
   if (kind === "quota") return { status: 429, approve: "quota-exceeded", wait };
   if (kind === "duration") return { status: 429, approve: "illegal-duration", wait: -1 };

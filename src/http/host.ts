@@ -8,7 +8,8 @@ export interface Host {
 
 /** RFC 1035 §2.3.4: 253 characters of name, and a port. */
 const hostMaxLength = 259;
-const pattern = /^((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?$/;
+const pattern =
+  /^((?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?$/;
 
 /** Parses `name[:port]`; undefined where it is not a host we could ever have given out (`a/../b`, user info, empty, …). */
 export function parseHost(text: string): Host | undefined {

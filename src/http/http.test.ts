@@ -7,7 +7,17 @@ import { proxyErrors } from "../contract/proxy-status.ts";
 import type { ProxyError } from "../contract/proxy-status.ts";
 import { codes } from "../evidence/codes.ts";
 import type { Code } from "../evidence/codes.ts";
-import { prefersHtml, parseHost, parseProxyStatus, problemOf, problemPage, rawProblem, readBody, receivedStatusValues, serializeProxyStatus } from "./index.ts";
+import {
+  prefersHtml,
+  parseHost,
+  parseProxyStatus,
+  problemOf,
+  problemPage,
+  rawProblem,
+  readBody,
+  receivedStatusValues,
+  serializeProxyStatus,
+} from "./index.ts";
 
 const allCodes = Object.keys(codes) as Code[];
 
@@ -30,7 +40,8 @@ describe("Proxy-Status", () => {
   });
 
   test("that is not valid is ignored whole", () => {
-    for (const value of ["waybill; error=", "(a b);error=x", "waybill,,", "5"]) assert.equal(parseProxyStatus(value), undefined, value);
+    for (const value of ["waybill; error=", "(a b);error=x", "waybill,,", "5"])
+      assert.equal(parseProxyStatus(value), undefined, value);
   });
 });
 
@@ -38,12 +49,21 @@ describe("a problem", () => {
   test("says for every code what its row says, with the status that is sent", () => {
     for (const code of allCodes) {
       const problem = problemOf(code, { waybill: "q_1", console: "http://c" });
-      assert.deepEqual([`${problem.boundary}/${problem.code}`, problem.title, problem.status, problem.type], [code, codes[code].says, codes[code].status, `http://c/codes/${code}`]);
+      assert.deepEqual(
+        [`${problem.boundary}/${problem.code}`, problem.title, problem.status, problem.type],
+        [code, codes[code].says, codes[code].status, `http://c/codes/${code}`],
+      );
     }
   });
 
   test("as raw bytes is one whole response that closes the connection", () => {
-    const text = rawProblem({ problem: problemOf("route/malformed", { detail: "Host: give it once" }), proxy: { deployment: "waybill", error: "http_request_error" } }, "Bad Request");
+    const text = rawProblem(
+      {
+        problem: problemOf("route/malformed", { detail: "Host: give it once" }),
+        proxy: { deployment: "waybill", error: "http_request_error" },
+      },
+      "Bad Request",
+    );
     const [head, body] = text.split("\r\n\r\n") as [string, string];
     assert.match(head, /^HTTP\/1\.1 400 Bad Request\r\n/);
     assert.match(head, /connection: close/);
@@ -55,7 +75,9 @@ describe("the error page", () => {
   test("escapes all that varies and stays under 10 kB whatever it quotes", () => {
     const nasty = `<script>alert("1")</script>'&${"x".repeat(100_000)}`;
     for (const code of allCodes) {
-      const page = problemPage(problemOf(code, { detail: nasty, waybill: nasty, explain: nasty }), { stoppedAt: "edge" });
+      const page = problemPage(problemOf(code, { detail: nasty, waybill: nasty, explain: nasty }), {
+        stoppedAt: "edge",
+      });
       assert.ok(Buffer.byteLength(page) < 10_000, `${code}: ${Buffer.byteLength(page)}`);
       assert.ok(!page.includes("<script"), code);
     }
@@ -86,7 +108,26 @@ describe("parseHost", () => {
     assert.deepEqual(parseHost("127.4.5.6"), { name: "127.4.5.6", port: undefined });
     assert.deepEqual(parseHost("[::1]:80"), { name: "[::1]", port: 80 });
   });
-  for (const host of ["", "a/../b", "a b", "a@b", "a:0", "a:65536", "a:", "-a", "a..b", "a.", "a_b", "a\tb", "é.localhost", `${"a".repeat(64)}.b`, "a,b", "[::1", "a:80:80", "a".repeat(300)]) {
+  for (const host of [
+    "",
+    "a/../b",
+    "a b",
+    "a@b",
+    "a:0",
+    "a:65536",
+    "a:",
+    "-a",
+    "a..b",
+    "a.",
+    "a_b",
+    "a\tb",
+    "é.localhost",
+    `${"a".repeat(64)}.b`,
+    "a,b",
+    "[::1",
+    "a:80:80",
+    "a".repeat(300),
+  ]) {
     test(`refuses ${JSON.stringify(host.slice(0, 20))}`, () => assert.equal(parseHost(host), undefined));
   }
 });

@@ -69,7 +69,9 @@ export function proseHtml(text: string): string {
 function stationItem(station: Break, stoppedAt: Break): string {
   const place = stations.indexOf(station) - stations.indexOf(stoppedAt);
   if (place === 0) return `<li class="stop">${stationNames[station]} ✕ stopped here</li>`;
-  return place < 0 ? `<li>${stationNames[station]} ✓</li>` : `<li class="never">${stationNames[station]} (not reached)</li>`;
+  return place < 0
+    ? `<li>${stationNames[station]} ✓</li>`
+    : `<li class="never">${stationNames[station]} (not reached)</li>`;
 }
 
 function retryWords(retry: Problem["retry"], seconds: number | undefined): string {

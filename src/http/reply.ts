@@ -26,7 +26,11 @@ export interface ProblemReply {
 export const retryAfterDefaultSeconds = 5;
 
 /** Writes the whole answer and ends it. The response's head must not have been sent. Takes only what it needs of a request. */
-export function writeProblem(request: Pick<IncomingMessage, "headers" | "method">, response: ServerResponse, reply: ProblemReply): void {
+export function writeProblem(
+  request: Pick<IncomingMessage, "headers" | "method">,
+  response: ServerResponse,
+  reply: ProblemReply,
+): void {
   const { bytes, headers } = problemMessage(reply, prefersHtml(request.headers.accept));
   response.writeHead(reply.problem.status, headers);
   response.end(request.method === "HEAD" ? undefined : bytes);

@@ -4,9 +4,13 @@ import fc from "fast-check";
 import { CommitReader, parseCommit, type CommitParse } from "./commit-ndjson.ts";
 
 type Line = readonly [key: string, value: unknown];
-const body = (...lines: readonly Line[]): Buffer => Buffer.from(lines.map(([key, value]) => JSON.stringify({ key, value })).join("\n"));
+const body = (...lines: readonly Line[]): Buffer =>
+  Buffer.from(lines.map(([key, value]) => JSON.stringify({ key, value })).join("\n"));
 const header: Line = ["header", { summary: "one" }];
-const file = (path: unknown, text = "x"): Line => ["file", { path, content: Buffer.from(text).toString("base64"), encoding: "base64" }];
+const file = (path: unknown, text = "x"): Line => [
+  "file",
+  { path, content: Buffer.from(text).toString("base64"), encoding: "base64" },
+];
 
 function problems(parse: CommitParse): readonly string[] {
   assert.ok(!parse.ok, "it was taken");
@@ -16,11 +20,24 @@ function problems(parse: CommitParse): readonly string[] {
 describe("parseCommit", () => {
   test("takes what the Hub's clients send, with or without a last newline", () => {
     const parent = "a".repeat(40);
-    const lines = body(["header", { summary: "s", description: "d", parentCommit: parent, replace: true }], file("a/b", "hi"), ["deletedFile", { path: "c" }], ["deletedFolder", { path: "d/" }]);
+    const lines = body(
+      ["header", { summary: "s", description: "d", parentCommit: parent, replace: true }],
+      file("a/b", "hi"),
+      ["deletedFile", { path: "c" }],
+      ["deletedFolder", { path: "d/" }],
+    );
     for (const bytes of [lines, Buffer.concat([lines, Buffer.from("\n")])]) {
       assert.deepEqual(parseCommit(bytes), {
         ok: true,
-        commit: { summary: "s", description: "d", parent, replace: true, files: [{ path: "a/b", bytes: new Uint8Array([104, 105]) }], deletedFiles: ["c"], deletedFolders: ["d"] },
+        commit: {
+          summary: "s",
+          description: "d",
+          parent,
+          replace: true,
+          files: [{ path: "a/b", bytes: new Uint8Array([104, 105]) }],
+          deletedFiles: ["c"],
+          deletedFolders: ["d"],
+        },
       });
     }
   });
@@ -31,9 +48,17 @@ describe("parseCommit", () => {
 
   test("says all problems at once, each with its line", () => {
     const bytes = Buffer.concat([
-      body(["header", { summary: "", parentCommit: "x", replace: 1 }], file("../up"), file("a"), file("a"), ["lfsFile", { path: "w.bin", algo: "sha256", oid: "0", size: 1 }]),
+      body(["header", { summary: "", parentCommit: "x", replace: 1 }], file("../up"), file("a"), file("a"), [
+        "lfsFile",
+        { path: "w.bin", algo: "sha256", oid: "0", size: 1 },
+      ]),
       Buffer.from("\n{nope\n[]\n"),
-      body(["file", { path: "b", content: "***", encoding: "base64" }], ["frob", {}], ["deletedFile", { path: 7 }], header),
+      body(
+        ["file", { path: "b", content: "***", encoding: "base64" }],
+        ["frob", {}],
+        ["deletedFile", { path: 7 }],
+        header,
+      ),
     ]);
     assert.deepEqual(problems(parseCommit(bytes)), [
       "1: `summary` is not a text",
@@ -57,7 +82,9 @@ describe("parseCommit", () => {
   });
 
   test("a path that is a file and a folder is refused", () => {
-    assert.deepEqual(problems(parseCommit(body(header, file("a"), file("a/b")))), ["0: a is a file and a/b lies inside it"]);
+    assert.deepEqual(problems(parseCommit(body(header, file("a"), file("a/b")))), [
+      "0: a is a file and a/b lies inside it",
+    ]);
   });
 
   test("reads no further at a bound", () => {
@@ -90,6 +117,9 @@ describe("parseCommit", () => {
   });
 
   test("any bytes give an answer", () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => assert.equal(parseCommit(bytes).ok, false)), { numRuns: 200 });
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => assert.equal(parseCommit(bytes).ok, false)),
+      { numRuns: 200 },
+    );
   });
 });

@@ -41,7 +41,14 @@ const summaryMaxLength = 1_000;
 const descriptionMaxLength = 65_536;
 
 interface Draft {
-  header: { readonly summary: string; readonly description: string; readonly parent: string | undefined; readonly replace: boolean } | undefined;
+  header:
+    | {
+        readonly summary: string;
+        readonly description: string;
+        readonly parent: string | undefined;
+        readonly replace: boolean;
+      }
+    | undefined;
   readonly files: Map<string, Uint8Array>;
   readonly deletedFiles: Set<string>;
   readonly deletedFolders: Set<string>;
@@ -65,7 +72,8 @@ export class CommitReader {
 
   push(chunk: Uint8Array): boolean {
     this.#totalBytes += chunk.length;
-    if (this.#totalBytes > this.#limits.totalMaxBytes) return this.#stop(0, `the body has more than ${this.#limits.totalMaxBytes} bytes`);
+    if (this.#totalBytes > this.#limits.totalMaxBytes)
+      return this.#stop(0, `the body has more than ${this.#limits.totalMaxBytes} bytes`);
     let from = 0;
     for (let at = chunk.indexOf(10); at !== -1; at = chunk.indexOf(10, from)) {
       if (!this.#hold(chunk.subarray(from, at)) || !this.#endLine()) return false;
@@ -109,7 +117,8 @@ export class CommitReader {
     this.#pieceBytes = 0;
     if (text === "") return true;
     this.#operations += 1;
-    if (this.#operations > this.#limits.operationsMax) return this.#stop(this.#line, `more than ${this.#limits.operationsMax} lines`);
+    if (this.#operations > this.#limits.operationsMax)
+      return this.#stop(this.#line, `more than ${this.#limits.operationsMax} lines`);
     for (const message of takeLine(this.#draft, text, this.#operations === 1)) this.#problem(this.#line, message);
     return true;
   }
@@ -154,7 +163,9 @@ function takeOperation(draft: Draft, key: unknown, value: Record<string, unknown
     case "deletedFolder":
       return takeDeleted(draft.deletedFolders, value, "folder");
     case "lfsFile":
-      return [`${JSON.stringify(value["path"])} is a large file (LFS): this server takes files in the commit itself only; send it as \`file\``];
+      return [
+        `${JSON.stringify(value["path"])} is a large file (LFS): this server takes files in the commit itself only; send it as \`file\``,
+      ];
     default:
       return [`unknown key ${JSON.stringify(key)}; known are header, file, deletedFile, deletedFolder`];
   }
@@ -167,7 +178,8 @@ function takeHeader(draft: Draft, value: Record<string, unknown>): readonly stri
   if (typeof summary !== "string" || summary.trim() === "") problems.push("`summary` is not a text");
   else if (summary.length > summaryMaxLength) problems.push(`\`summary\` is longer than ${summaryMaxLength}`);
   if (typeof description !== "string") problems.push("`description` is not a text");
-  else if (description.length > descriptionMaxLength) problems.push(`\`description\` is longer than ${descriptionMaxLength}`);
+  else if (description.length > descriptionMaxLength)
+    problems.push(`\`description\` is longer than ${descriptionMaxLength}`);
   const hasParent = parentCommit !== undefined && parentCommit !== null;
   const parent = typeof parentCommit === "string" && /^[0-9a-f]{40}$/.test(parentCommit) ? parentCommit : undefined;
   if (hasParent && parent === undefined) problems.push("`parentCommit` is not a commit of 40 hexadecimal digits");

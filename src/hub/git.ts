@@ -74,17 +74,23 @@ export async function runGit(git: GitProgram, run: GitRun): Promise<GitResult> {
     const ended = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
     // A git that ends early closes its input; its exit code says why, better than the broken pipe.
     child.stdin.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED") stop(failed("git-failed", run, error.message));
+      if (error.code !== "EPIPE" && error.code !== "ERR_STREAM_DESTROYED")
+        stop(failed("git-failed", run, error.message));
     });
     const [[exitCode, signal], output, says] = await Promise.all([
       ended,
-      collect(child.stdout, run.outputMaxBytes ?? gitOutputMaxBytes, () => stop(failed("git-too-much", run, "said more than expected"))),
+      collect(child.stdout, run.outputMaxBytes ?? gitOutputMaxBytes, () =>
+        stop(failed("git-too-much", run, "said more than expected")),
+      ),
       collectEnd(child.stderr, saysMaxBytes),
-      feed(child.stdin, run.input ?? []).catch((error: Error) => stop(failed("git-failed", run, error.message, { cause: error }))),
+      feed(child.stdin, run.input ?? []).catch((error: Error) =>
+        stop(failed("git-failed", run, error.message, { cause: error })),
+      ),
     ]);
     if (bound) throw bound;
     const known = exitCode !== null && (exitCode === 0 || (run.answers ?? []).includes(exitCode));
-    if (!known) throw failed("git-failed", run, `ended with ${exitCode ?? signal}: ${says.trim() || "it said nothing"}`);
+    if (!known)
+      throw failed("git-failed", run, `ended with ${exitCode ?? signal}: ${says.trim() || "it said nothing"}`);
     return { exitCode, output, says };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;

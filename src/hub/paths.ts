@@ -42,7 +42,9 @@ export function pathConflicts(paths: readonly string[]): readonly string[] {
   return paths.flatMap((path) => {
     const names = path.split("/");
     const above = names.slice(1).map((_, at) => names.slice(0, at + 1).join("/"));
-    return above.filter((folder) => files.has(folder)).map((folder) => `${folder} is a file and ${path} lies inside it`);
+    return above
+      .filter((folder) => files.has(folder))
+      .map((folder) => `${folder} is a file and ${path} lies inside it`);
   });
 }
 

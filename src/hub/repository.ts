@@ -40,9 +40,27 @@ export interface CommitRequest {
 export type CommitResult =
   /** `changed: false`: the tree is as it was, and no commit was made; `commit` is the branch's. */
   | { readonly ok: true; readonly commit: string; readonly tree: string; readonly changed: boolean }
-  | { readonly ok: false; readonly refusal: "parent-moved"; readonly status: 412; readonly says: string; readonly head: string | null }
-  | { readonly ok: false; readonly refusal: "absent-file"; readonly status: 404; readonly says: string; readonly problems: readonly string[] }
-  | { readonly ok: false; readonly refusal: "bad-path" | "empty-commit"; readonly status: 400; readonly says: string; readonly problems: readonly string[] };
+  | {
+      readonly ok: false;
+      readonly refusal: "parent-moved";
+      readonly status: 412;
+      readonly says: string;
+      readonly head: string | null;
+    }
+  | {
+      readonly ok: false;
+      readonly refusal: "absent-file";
+      readonly status: 404;
+      readonly says: string;
+      readonly problems: readonly string[];
+    }
+  | {
+      readonly ok: false;
+      readonly refusal: "bad-path" | "empty-commit";
+      readonly status: 400;
+      readonly says: string;
+      readonly problems: readonly string[];
+    };
 
 export interface TreeEntry {
   readonly path: string;
@@ -55,7 +73,12 @@ export interface TreeEntry {
 
 export type CheckoutResult =
   | { readonly ok: true; readonly files: number; /** What was left out, in words. */ readonly notes: readonly string[] }
-  | { readonly ok: false; readonly refusal: "unknown-commit" | "bad-link"; readonly says: string; readonly problems: readonly string[] };
+  | {
+      readonly ok: false;
+      readonly refusal: "unknown-commit" | "bad-link";
+      readonly says: string;
+      readonly problems: readonly string[];
+    };
 
 export interface RepositoryStore {
   /** The folder of a repository of this name; it may not exist. */
@@ -121,7 +144,8 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
 
   async function commitFiles(request: CommitRequest): Promise<CommitResult> {
     const wrong = wrongPaths(request);
-    if (wrong.length > 0) return { ok: false, refusal: "bad-path", status: 400, says: wrong[0] as string, problems: wrong };
+    if (wrong.length > 0)
+      return { ok: false, refusal: "bad-path", status: 400, says: wrong[0] as string, problems: wrong };
     for (let attempt = 1; ; attempt++) {
       const head = await headOf(request.repository, request.branch);
       if (request.parent !== undefined && request.parent !== head) return moved(request, head);
@@ -137,7 +161,8 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     const { repository } = request;
     const present = head === null ? [] : await listTree(repository, head);
     const absent = absentFiles(request, present);
-    if (absent.length > 0) return { ok: false, refusal: "absent-file", status: 404, says: absent[0] as string, problems: absent };
+    if (absent.length > 0)
+      return { ok: false, refusal: "absent-file", status: 404, says: absent[0] as string, problems: absent };
     if (head === null && request.files.length === 0) {
       const says = "the first commit of a repository needs a file";
       return { ok: false, refusal: "empty-commit", status: 400, says, problems: [says] };
@@ -146,7 +171,11 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     const stream = importStream(request, { head, passing, present, seconds: Math.floor(clock.wall() / 1000) });
     try {
       await run(repository, ["fast-import", "--quiet", "--done", "--date-format=raw"], { input: stream });
-      const [commit, tree, before] = await resolve(repository, [passing, `${passing}^{tree}`, ...(head ? [`${head}^{tree}`] : [])]);
+      const [commit, tree, before] = await resolve(repository, [
+        passing,
+        `${passing}^{tree}`,
+        ...(head ? [`${head}^{tree}`] : []),
+      ]);
       if (head !== null && tree === before) return { ok: true, commit: head, tree: tree as string, changed: false };
       const branch = `refs/heads/${request.branch}`;
       if (!(await swap(repository, branch, commit as string, head))) return "moved";
@@ -169,7 +198,11 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
   }
 
   async function headOf(repository: string, branch: string): Promise<string | null> {
-    const { exitCode, output } = await run(repository, ["rev-parse", "--verify", "--quiet", `refs/heads/${branch}^{commit}`], { answers: [1] });
+    const { exitCode, output } = await run(
+      repository,
+      ["rev-parse", "--verify", "--quiet", `refs/heads/${branch}^{commit}`],
+      { answers: [1] },
+    );
     return exitCode === 0 ? output.toString("latin1").trim() : null;
   }
 
@@ -183,7 +216,12 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     return output.toString("latin1").trim().split("\n");
   }
 
-  async function readFile(repository: string, commit: string, path: string, maxBytes = readMaxBytes): Promise<Buffer | undefined> {
+  async function readFile(
+    repository: string,
+    commit: string,
+    path: string,
+    maxBytes = readMaxBytes,
+  ): Promise<Buffer | undefined> {
     if (!isCommit(commit) || pathProblem(path) !== undefined) return undefined;
     const found = parseTree((await run(repository, ["ls-tree", "-z", "-l", "--full-tree", commit, "--", path])).output);
     const entry = found.find((one) => one.path === path && one.size !== null);
@@ -195,7 +233,12 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     return parseTree((await run(repository, ["ls-tree", "-r", "-z", "-l", "--full-tree", commit])).output);
   }
 
-  async function checkout(repository: string, commit: string, into: string, signal?: AbortSignal): Promise<CheckoutResult> {
+  async function checkout(
+    repository: string,
+    commit: string,
+    into: string,
+    signal?: AbortSignal,
+  ): Promise<CheckoutResult> {
     if (!isCommit(commit) || !(await isKnown(repository, commit))) {
       const says = `the repository has no commit ${commit}`;
       return { ok: false, refusal: "unknown-commit", says, problems: [says] };
@@ -227,7 +270,9 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
   async function badLinks(repository: string, entries: readonly TreeEntry[]): Promise<readonly string[]> {
     const problems: string[] = [];
     for (const { path, oid } of entries.filter(({ mode }) => mode === "120000")) {
-      const target = (await run(repository, ["cat-file", "blob", oid], { outputMaxBytes: 1 << 16 })).output.toString("utf8");
+      const target = (await run(repository, ["cat-file", "blob", oid], { outputMaxBytes: 1 << 16 })).output.toString(
+        "utf8",
+      );
       const problem = linkProblem(path, target);
       if (problem !== undefined) problems.push(problem);
     }
@@ -248,7 +293,10 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
 
 /** `owner/name` or any other path of letters, digits and `._-`: what a repository may be called on our disk. */
 export function isRepositoryName(name: string): boolean {
-  return /^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}(\/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}){0,2}$/.test(name) && !/\.git(\/|$)|\.\./.test(name);
+  return (
+    /^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}(\/[A-Za-z0-9_][A-Za-z0-9._-]{0,95}){0,2}$/.test(name) &&
+    !/\.git(\/|$)|\.\./.test(name)
+  );
 }
 
 function checkedName(name: string): string {
@@ -281,7 +329,9 @@ function pathProblemOf(path: string): readonly string[] {
 
 function absentFiles(request: CommitRequest, present: readonly TreeEntry[]): readonly string[] {
   const paths = new Set(present.map(({ path }) => path));
-  return (request.deletedFiles ?? []).filter((path) => !paths.has(path)).map((path) => `${path} is to be deleted and is not there`);
+  return (request.deletedFiles ?? [])
+    .filter((path) => !paths.has(path))
+    .map((path) => `${path} is to be deleted and is not there`);
 }
 
 function moved(request: CommitRequest, head: string | null): CommitResult {
@@ -296,11 +346,18 @@ function moved(request: CommitRequest, head: string | null): CommitResult {
 /** The stream of `git fast-import`: one commit on a passing reference, on top of `head`. */
 async function* importStream(
   request: CommitRequest,
-  onto: { readonly head: string | null; readonly passing: string; readonly present: readonly TreeEntry[]; readonly seconds: number },
+  onto: {
+    readonly head: string | null;
+    readonly passing: string;
+    readonly present: readonly TreeEntry[];
+    readonly seconds: number;
+  },
 ): AsyncGenerator<Uint8Array | string> {
   const modes = new Map(onto.present.map(({ path, mode }) => [path, mode]));
   const who = `${plain(request.author.name)} <${plain(request.author.email)}> ${onto.seconds} +0000`;
-  const message = Buffer.from(request.description ? `${request.summary}\n\n${request.description}\n` : `${request.summary}\n`);
+  const message = Buffer.from(
+    request.description ? `${request.summary}\n\n${request.description}\n` : `${request.summary}\n`,
+  );
   yield `feature done\ncommit ${onto.passing}\nauthor ${who}\ncommitter ${who}\ndata ${message.length}\n`;
   yield message;
   yield "\n";

@@ -8,14 +8,31 @@ import type { Clock } from "../stdx/time.ts";
 const account = "admin";
 const name = "waybill up";
 
-export async function bootToken({ catalog, clock, random }: { catalog: Catalog; clock: Clock; random: RandomBytes }): Promise<string> {
+export async function bootToken({
+  catalog,
+  clock,
+  random,
+}: {
+  catalog: Catalog;
+  clock: Clock;
+  random: RandomBytes;
+}): Promise<string> {
   const now = clock.wall();
   const made = await catalog.accounts.create({ name: account, tier: "unlimited", role: "admin", createdAt: now });
-  if (!made.ok && made.refusal !== "account-exists") throw new Error(`the account ${account} could not be made: ${made.refusal}`);
+  if (!made.ok && made.refusal !== "account-exists")
+    throw new Error(`the account ${account} could not be made: ${made.refusal}`);
   for (const old of await catalog.tokens.list(account)) {
     if (old.name === name && old.revokedAt === null) await catalog.tokens.revoke(old.id, now);
   }
   const token = newAccessToken(random);
-  await catalog.tokens.create({ id: newId("t", random), account, hash: accessTokenHash(token), name, scopes: ["read", "write", "gpu", "admin"], createdAt: now, expiresAt: null });
+  await catalog.tokens.create({
+    id: newId("t", random),
+    account,
+    hash: accessTokenHash(token),
+    name,
+    scopes: ["read", "write", "gpu", "admin"],
+    createdAt: now,
+    expiresAt: null,
+  });
   return token;
 }

@@ -30,7 +30,9 @@ export interface PlatformConfig {
   readonly edge: Partial<EdgeLimits>;
 }
 
-export type ConfigResult = { readonly ok: true; readonly config: PlatformConfig } | { readonly ok: false; readonly problems: readonly string[] };
+export type ConfigResult =
+  | { readonly ok: true; readonly config: PlatformConfig }
+  | { readonly ok: false; readonly problems: readonly string[] };
 
 export const defaultPort = 7070;
 
@@ -42,16 +44,20 @@ export function signInFile(env: Environment): string {
 export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const problems: string[] = [];
   const read = new Reader(env, problems);
-  const data = options.data ?? env["WAYBILL_DATA"] ?? join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "waybill");
+  const data =
+    options.data ?? env["WAYBILL_DATA"] ?? join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "waybill");
   const port = options.port ?? read.whole("WAYBILL_PORT", { least: 0, most: 65_535 });
   if (options.host !== undefined && options.host !== "127.0.0.1" && options.host !== "localhost") {
-    problems.push(`--host is "${options.host}"; this version listens on 127.0.0.1 only, since opening it to a network needs TLS and a domain`);
+    problems.push(
+      `--host is "${options.host}"; this version listens on 127.0.0.1 only, since opening it to a network needs TLS and a domain`,
+    );
   }
   if (options.sandbox !== undefined && options.sandbox !== "none") {
     problems.push(`--sandbox is "${options.sandbox}"; write none, the only level that there is, or leave it out`);
   }
   const appsDomain = env["WAYBILL_APPS_DOMAIN"] ?? "localhost";
-  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain)) problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
+  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain))
+    problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
   const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? queueLimits.waitMs;
   const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? seconds(1200);
   const startMs = read.seconds("WAYBILL_START_SECONDS") ?? seconds(1800);

@@ -96,19 +96,34 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const evidence = stack.use(await openEvidenceStore({ path: join(config.data, "evidence.db"), clock, random }));
 
   const spoolFolder = join(config.data, "spool");
-  const spool = async (name: string) => openSpool({ folder: spoolFolder, name, clock, random, onFailure: (error) => onFailure(`the spool of ${name}`, error) });
+  const spool = async (name: string) =>
+    openSpool({
+      folder: spoolFolder,
+      name,
+      clock,
+      random,
+      onFailure: (error) => onFailure(`the spool of ${name}`, error),
+    });
   const serverSpool = stack.use(await spool("server"));
   const edgeSpool = stack.use(await spool("edge"));
   const shipping = serial(() => drain(openedShipper, (batch) => evidence.ingest(batch)));
   const openedShipper = openShipper({ folder: spoolFolder });
 
-  const [visitorKeys, receiptKey] = await Promise.all([loadVisitorKeys(catalog.settings, random), loadReceiptKey(catalog.settings)]);
-  const resolver = new TokenResolver({ directory: catalog.tokens, clock, onTouchFailed: (error) => onFailure("a token's last use", error) });
+  const [visitorKeys, receiptKey] = await Promise.all([
+    loadVisitorKeys(catalog.settings, random),
+    loadReceiptKey(catalog.settings),
+  ]);
+  const resolver = new TokenResolver({
+    directory: catalog.tokens,
+    clock,
+    onTouchFailed: (error) => onFailure("a token's last use", error),
+  });
   const repositories = openRepositories({ folder: join(config.data, "repositories"), clock, random });
 
   const replicas = new Replicas();
-  let edge: Edge | undefined;
-  const port = (): number => edge?.port ?? config.listen.port;
+  // Opened when everything behind it is there; asked for by parts that are built before.
+  const opened: { edge?: Edge } = {};
+  const port = (): number => opened.edge?.port ?? config.listen.port;
   const url = (): string => `http://127.0.0.1:${port()}`;
   const tiers = new Map((await catalog.accounts.list()).map(({ name, tier }) => [name, tier]));
 
@@ -147,7 +162,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     device: (slot) => nodes.device(slot),
     onFailure,
   });
-  const startMs = (release: { manifest: { startupTimeoutMs?: number } }) => durationMs(release.manifest.startupTimeoutMs || config.startMs);
+  const startMs = (release: { manifest: { startupTimeoutMs?: number } }) =>
+    durationMs(release.manifest.startupTimeoutMs || config.startMs);
   const builds: Builds = new Builds({
     catalog,
     emitter: serverSpool,
@@ -170,10 +186,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     builds: () => builds,
     send: (node, message) => nodes.send(node, message),
     connected: (node) => nodes.isConnected(node),
-    busy: (replica) => edge?.busy(replica) ?? 0,
+    busy: (replica) => opened.edge?.busy(replica) ?? 0,
     addAddress: async (address) => {
-      const opened = await edge?.addAddress(address);
-      return opened && !opened.ok ? opened.says : undefined;
+      const added = await opened.edge?.addAddress(address);
+      return added && !added.ok ? added.says : undefined;
     },
     environment: (space) => ({
       SPACE_HOST: `${space.subdomain}.${config.appsDomain}`,
@@ -211,7 +227,11 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
 
   await engine.submit({ type: "set-pool", pool: poolName, settings: {} });
-  calls.restore(await engine.read((state) => [...state.nodes.keys()].flatMap((node) => openCallsOn(state, node).map((call) => ({ ...call })))));
+  calls.restore(
+    await engine.read((state) =>
+      [...state.nodes.keys()].flatMap((node) => openCallsOn(state, node).map((call) => ({ ...call }))),
+    ),
+  );
   stack.defer(engine.subscribe((record) => calls.onRecord(record)));
   await server.follow();
 
@@ -221,7 +241,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
 
   const api = createApi(server);
   const visitors = visitorIdentity({ resolver, keys: visitorKeys, clock });
-  edge = stack.use(
+  const answer = getRequestListener((request) => api.fetch(request));
+  opened.edge = stack.use(
     await openOnPort(config, (listenPort) =>
       openEdge({
         listen: [{ address: config.listen.address, port: listenPort }],
@@ -231,11 +252,13 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         counter: evidence,
         clock,
         random,
-        console: getRequestListener((request) => api.fetch(request)),
+        console: (request, response) =>
+          void answer(request, response).catch((error: unknown) => onFailure("the console", error)),
         consoleHosts: [config.appsDomain, "localhost", "127.0.0.1"],
         limits: config.edge,
         explainUrl: (id) => `http://${config.appsDomain}:${port()}/w/${id}`,
-        onVisitorGone: (request) => void calls.visitorGone(request).catch((error: unknown) => onFailure("a visitor's leave", error)),
+        onVisitorGone: (request) =>
+          void calls.visitorGone(request).catch((error: unknown) => onFailure("a visitor's leave", error)),
         onError: (error) => onFailure("the edge", error),
       }),
     ),
@@ -246,8 +269,17 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   nodes.connect(link.server);
   stack.defer(() => nodes.drained());
   const agentSpools = join(config.data, "node", "spool");
-  const agentSpool = stack.use(await openSpool({ folder: agentSpools, name: `agent-${nodeName}`, clock, random, onFailure: (error) => onFailure("the agent's spool", error) }));
-  const devices = config.simulateGpus === null ? (await discover()).devices : (parseSimulated(config.simulateGpus) ?? []);
+  const agentSpool = stack.use(
+    await openSpool({
+      folder: agentSpools,
+      name: `agent-${nodeName}`,
+      clock,
+      random,
+      onFailure: (error) => onFailure("the agent's spool", error),
+    }),
+  );
+  const devices =
+    config.simulateGpus === null ? (await discover()).devices : (parseSimulated(config.simulateGpus) ?? []);
   const source = fileURLToPath(import.meta.url).endsWith(".ts");
   const folder = join(config.data, "node");
   const agent = await startAgent({
@@ -265,8 +297,15 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       clock,
       random,
     }),
-    launcher: launcher({ nodePath: process.execPath, shimEntry: join(import.meta.dirname, source ? "shim.ts" : "shim.js"), compileCache: join(folder, "compile-cache") }),
-    isolation: { driver: "none", says: "sandbox none: apps run as plain processes of this user and can read what this user can read" },
+    launcher: launcher({
+      nodePath: process.execPath,
+      shimEntry: join(import.meta.dirname, source ? "shim.ts" : "shim.js"),
+      compileCache: join(folder, "compile-cache"),
+    }),
+    isolation: {
+      driver: "none",
+      says: "sandbox none: apps run as plain processes of this user and can read what this user can read",
+    },
     emitter: agentSpool,
     clock,
     random,
@@ -278,13 +317,23 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
 
   const timers = [
     setInterval(() => void shipping().catch((error: unknown) => onFailure("shipping evidence", error)), shipEveryMs),
-    setInterval(() => void calls.retell().catch((error: unknown) => onFailure("telling waiting calls", error)), retellEveryMs),
+    setInterval(
+      () => void calls.retell().catch((error: unknown) => onFailure("telling waiting calls", error)),
+      retellEveryMs,
+    ),
   ];
   stack.defer(() => timers.forEach((timer) => clearInterval(timer)));
   const token = await bootToken({ catalog, clock, random });
   bootMs = Math.round(performance.now() - about.startedAt);
   const owned = stack.move();
-  return { url: url(), token, bootMs, server, broken: broken.promise, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    url: url(),
+    token,
+    bootMs,
+    server,
+    broken: broken.promise,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 /** Opens the edge; a port that nobody asked for by number gives way to the next free one. */
@@ -316,6 +365,16 @@ function serial(work: () => Promise<unknown>): () => Promise<void> {
 
 /** What builds need of the operator's environment to reach the network; never a credential of the platform. */
 function passedToBuilds(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const names = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "NODE_EXTRA_CA_CERTS", "npm_config_registry", "npm_config_cafile"];
+  const names = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "NODE_EXTRA_CA_CERTS",
+    "npm_config_registry",
+    "npm_config_cafile",
+  ];
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }

@@ -32,7 +32,8 @@ async function main(folder: string): Promise<void> {
     evidence: evidenceLine(emitter, openShipper({ folder: spool })),
     openGpu: (host) => openDevice(host, { clock, random }),
   });
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void shim.stop(graceMs, `its shim got ${signal}`));
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    process.on(signal, () => void shim.stop(graceMs, `its shim got ${signal}`));
   // A shim is often killed: what Node compiled is kept now, for the next one's start and memory.
   flushCompileCache();
   await shim.done;

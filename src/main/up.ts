@@ -25,11 +25,18 @@ export interface UpWorld {
 export async function up(options: UpOptions, { env, version, startedAt, signal }: UpWorld): Promise<number> {
   const read = readConfig(env, options);
   if (!read.ok) {
-    throw new CliFailure(exit.usage, { code: "config-invalid", says: read.problems.join("; "), next: "Correct all of it and start again." });
+    throw new CliFailure(exit.usage, {
+      code: "config-invalid",
+      says: read.problems.join("; "),
+      next: "Correct all of it and start again.",
+    });
   }
   const { config } = read;
   // Log lines are JSON on standard error; a person at a terminal sees warnings only, since the screen is for what matters.
-  const log = pino({ level: options.json ? "info" : "warn", base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }));
+  const log = pino(
+    { level: options.json ? "info" : "warn", base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  );
   let platform: Platform;
   try {
     platform = await startPlatform(config, { clock: systemClock, random: systemRandom, log }, { version, startedAt });
@@ -38,18 +45,34 @@ export async function up(options: UpOptions, { env, version, startedAt, signal }
   }
   const broken = await Promise.race([platform.broken, stay(platform, { options, config, version, env, signal })]);
   // L27: nothing more may be written, so nothing is closed in order: the process ends as if it were killed, and the next start finds the apps.
-  if (broken) throw new CliFailure(exit.failed, { code: "platform-broken", says: `the platform stopped: ${broken.message}`, next: "Read its log, look at the disk, then start it again: what was acknowledged is on disk, and the apps go on running." });
+  if (broken)
+    throw new CliFailure(exit.failed, {
+      code: "platform-broken",
+      says: `the platform stopped: ${broken.message}`,
+      next: "Read its log, look at the disk, then start it again: what was acknowledged is on disk, and the apps go on running.",
+    });
   return exit.done;
 }
 
 /** Until the signal; then all is stopped, also where the start could not be told. */
-async function stay(platform: Platform, world: Parameters<typeof tell>[1] & { signal: AbortSignal }): Promise<undefined> {
+async function stay(
+  platform: Platform,
+  world: Parameters<typeof tell>[1] & { signal: AbortSignal },
+): Promise<undefined> {
   await using _stopped = platform;
   await tell(platform, world);
   await aborted(world.signal);
 }
 
-async function tell(platform: Platform, { options, config, version, env }: { options: UpOptions; config: PlatformConfig; version: string; env: UpWorld["env"] }): Promise<void> {
+async function tell(
+  platform: Platform,
+  {
+    options,
+    config,
+    version,
+    env,
+  }: { options: UpOptions; config: PlatformConfig; version: string; env: UpWorld["env"] },
+): Promise<void> {
   const { url, token, bootMs } = platform;
   if (options.json) {
     process.stdout.write(`${JSON.stringify({ ready: true, url, account: "admin", token, bootMs })}\n`);
@@ -58,7 +81,10 @@ async function tell(platform: Platform, { options, config, version, env }: { opt
   const saved = await saveSignIn(signInFile(env), { url, token });
   const status = await platform.server.status();
   const port = new URL(url).port;
-  const gpus = status.pools.map((pool) => `pool ${pool.name}: ${pool.devices === 0 ? "no cards" : `${pool.devices} ${pool.simulated ? "SIMULATED " : ""}cards, ${pool.slots} slots`}`);
+  const gpus = status.pools.map(
+    (pool) =>
+      `pool ${pool.name}: ${pool.devices === 0 ? "no cards" : `${pool.devices} ${pool.simulated ? "SIMULATED " : ""}cards, ${pool.slots} slots`}`,
+  );
   process.stderr.write(
     [
       `Waybill ${version} ready in ${(bootMs / 1000).toFixed(1)} s      data ${config.data}`,
@@ -66,7 +92,9 @@ async function tell(platform: Platform, { options, config, version, env }: { opt
       `  apps     http://<owner>-<name>.${config.appsDomain}:${port}, for programs http://127.x.y.z:${port}`,
       `  GPUs     ${gpus.join("; ")}`,
       `  sandbox  ${status.isolation.says.replace(/^sandbox /, "")}`,
-      saved ? "next: waybill deploy ./my-app --space admin/my-app" : `next: export WAYBILL_URL=${url} WAYBILL_TOKEN=${token}; waybill deploy ./my-app --space admin/my-app`,
+      saved
+        ? "next: waybill deploy ./my-app --space admin/my-app"
+        : `next: export WAYBILL_URL=${url} WAYBILL_TOKEN=${token}; waybill deploy ./my-app --space admin/my-app`,
       "",
     ].join("\n"),
   );
@@ -84,14 +112,36 @@ async function saveSignIn(file: string, signIn: { url: string; token: string }):
 /** What keeps the platform from starting, in the words of its own errors; anything unforeseen stays as it is. */
 function startFailure(error: unknown, config: PlatformConfig): unknown {
   if (error instanceof ListenError) {
-    return new CliFailure(exit.failed, { code: "port-in-use", says: error.message, next: "Give another one with --port, or stop what has it.", cause: error });
+    return new CliFailure(exit.failed, {
+      code: "port-in-use",
+      says: error.message,
+      next: "Give another one with --port, or stop what has it.",
+      cause: error,
+    });
   }
   const { name, message } = error as Error;
   if (error instanceof RecordsMissing) {
-    return new CliFailure(exit.failed, { code: error.code, says: message, next: `Restore ${config.data} from a backup.`, cause: error });
+    return new CliFailure(exit.failed, {
+      code: error.code,
+      says: message,
+      next: `Restore ${config.data} from a backup.`,
+      cause: error,
+    });
   }
-  if (name === "DataFolderBusy" || name === "JournalDamaged" || name === "JournalFormatUnknown" || name === "EventVersionUnknown" || name === "CatalogError" || name === "SnapshotMismatch") {
-    return new CliFailure(exit.failed, { code: (error as { code?: string }).code ?? "data-folder", says: message, next: `Nothing in ${config.data} was changed.`, cause: error });
+  if (
+    name === "DataFolderBusy" ||
+    name === "JournalDamaged" ||
+    name === "JournalFormatUnknown" ||
+    name === "EventVersionUnknown" ||
+    name === "CatalogError" ||
+    name === "SnapshotMismatch"
+  ) {
+    return new CliFailure(exit.failed, {
+      code: (error as { code?: string }).code ?? "data-folder",
+      says: message,
+      next: `Nothing in ${config.data} was changed.`,
+      cause: error,
+    });
   }
   return error;
 }

@@ -12,13 +12,23 @@ import type { Clock, Instant } from "../stdx/time.ts";
 /** A visitor's token outlasts the longest queue and the app's own; it names one request and carries caps. */
 const visitorTokenLasts = seconds(2 * 3600);
 
-export function visitorIdentity({ resolver, keys }: { resolver: TokenResolver; keys: VisitorKeys; clock: Clock }): VisitorIdentity {
+export function visitorIdentity({
+  resolver,
+  keys,
+}: {
+  resolver: TokenResolver;
+  keys: VisitorKeys;
+  clock: Clock;
+}): VisitorIdentity {
   return {
     async resolve({ authorization, xHfAuthorization, address }) {
       const identity = await resolver.resolve({ authorization, hfAuthorization: xHfAuthorization, address });
       if (!identity.ok) return { refused: identity.code };
       if (identity.by === "token" && !identity.scopes.includes("gpu")) {
-        return { refused: "identity/forbidden", detail: "This token may not spend GPU time: it has not the scope gpu. Visit without it, or with another." };
+        return {
+          refused: "identity/forbidden",
+          detail: "This token may not spend GPU time: it has not the scope gpu. Visit without it, or with another.",
+        };
       }
       const user = identity.by === "token" ? identity.account : null;
       return { account: identity.account, tier: identity.tier, billedBy: identity.by, user };
@@ -38,7 +48,10 @@ export function visitorIdentity({ resolver, keys }: { resolver: TokenResolver; k
   };
 }
 
-export function verifyVisitor(token: string, options: { keys: VisitorSecrets; space: string; now: Instant }): TokenVerdict {
+export function verifyVisitor(
+  token: string,
+  options: { keys: VisitorSecrets; space: string; now: Instant },
+): TokenVerdict {
   const verified = verifyVisitorToken(token, options);
   if (!verified.ok) return verified;
   const { account, tier, billedBy, request } = verified.claims;

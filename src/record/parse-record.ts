@@ -40,7 +40,10 @@ function hasShape(kind: string, body: Facts, id: string): boolean {
       );
     case "watermark":
       return (
-        isText(body["channel"]) && isCount(body["upTo"]) && (body["from"] === undefined || isCount(body["from"])) && (body["taken"] === undefined || isCounts(body["taken"]))
+        isText(body["channel"]) &&
+        isCount(body["upTo"]) &&
+        (body["from"] === undefined || isCount(body["from"])) &&
+        (body["taken"] === undefined || isCounts(body["taken"]))
       );
     case "closing":
       return true;

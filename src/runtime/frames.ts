@@ -3,7 +3,10 @@ import type { Duplex } from "node:stream";
 import { frameMaxBytes } from "../contract/agent.ts";
 
 /** Calls `onFrame` for each line. A line that is too long or not an object with a `type` ends the stream with an error. */
-export function readFrames<Message extends { readonly type: string }>(stream: Duplex, onFrame: (message: Message) => void): void {
+export function readFrames<Message extends { readonly type: string }>(
+  stream: Duplex,
+  onFrame: (message: Message) => void,
+): void {
   let held: Buffer[] = [];
   let heldBytes = 0;
   stream.on("data", (bytes: Buffer) => {

@@ -76,7 +76,10 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
   const child = spawn(tools.nodePath, [...shimFlags, tools.shimEntry, plan.folder], {
     cwd: plan.folder,
     detached: true,
-    env: { PATH: path.join(":"), ...(tools.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: tools.compileCache }) },
+    env: {
+      PATH: path.join(":"),
+      ...(tools.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: tools.compileCache }),
+    },
     stdio: ["ignore", output, output],
   });
   closeSync(output);
@@ -92,14 +95,20 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
   // A shim that is only slow must not start the app later, when another replica has taken its place.
   child.kill("SIGKILL");
   await endOrphans(stored, linuxProcesses());
-  throw new LaunchFailure(`the shim did not start: ${failed ?? `nothing within ${startWithinMs} ms`}. ${printed(plan.folder)}`);
+  throw new LaunchFailure(
+    `the shim did not start: ${failed ?? `nothing within ${startWithinMs} ms`}. ${printed(plan.folder)}`,
+  );
 }
 
 /**
  * Finds the replica of `folder` after the agent's restart. A dead shim's app and all that it started are ended first, then its
  * end is told: by its own record where it left one, else as `lost`. Rejects where the folder holds no replica.
  */
-export async function adopt(folder: string, agentEpoch = 0, processes: Processes = linuxProcesses()): Promise<ReplicaLink | DeadReplica> {
+export async function adopt(
+  folder: string,
+  agentEpoch = 0,
+  processes: Processes = linuxProcesses(),
+): Promise<ReplicaLink | DeadReplica> {
   const plan = readPlan(folder);
   if (!plan) throw new Error(`no replica was started in ${folder}`);
   const link = await untilAnswered(plan, agentEpoch, processes);
@@ -119,7 +128,11 @@ export function readReplicaLog(folder: string, from: number, limit: number): Log
   return readLogFiles(folder, from, limit);
 }
 
-async function untilAnswered(plan: StoredPlan, agentEpoch: number, processes: Processes): Promise<ReplicaLink | undefined> {
+async function untilAnswered(
+  plan: StoredPlan,
+  agentEpoch: number,
+  processes: Processes,
+): Promise<ReplicaLink | undefined> {
   const link = await tryConnect(plan, agentEpoch);
   if (link || readExit(plan.folder)) return link;
   for (let waited = 0; waited < answerWithinMs; waited += lookEveryMs) {
@@ -143,7 +156,10 @@ async function tryConnect(plan: StoredPlan, agentEpoch: number): Promise<Replica
 /** A silent shim is ended with its app: half a replica can neither be carried on nor be left. */
 async function endOrphans(plan: StoredPlan, processes: Processes): Promise<void> {
   const shim = readShim(plan.folder);
-  if (shim && isAlive(processes, shim)) await endAll(processes, () => (isAlive(processes, shim) ? [processes.stat(shim.pid)].flatMap((one) => one ?? []) : []));
+  if (shim && isAlive(processes, shim))
+    await endAll(processes, () =>
+      isAlive(processes, shim) ? [processes.stat(shim.pid)].flatMap((one) => one ?? []) : [],
+    );
   const marker = markerOf(plan.spec.replica);
   const app = readApp(plan.folder);
   const of = { root: app && isAlive(processes, app) ? app : { pid: -1, start: "" }, marker };
@@ -155,7 +171,15 @@ function lostStatus({ spec, folder }: StoredPlan): ReplicaStatus {
   const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says };
   // The shim knew the instant; its plan was written just before.
   const startedAt = Math.floor(statSync(join(folder, "plan.json")).mtimeMs);
-  return { replica: spec.replica, space: spec.space, release: spec.release, phase: "lost", socket: null, startedAt, end };
+  return {
+    replica: spec.replica,
+    space: spec.space,
+    release: spec.release,
+    phase: "lost",
+    socket: null,
+    startedAt,
+    end,
+  };
 }
 
 function printed(folder: string): string {

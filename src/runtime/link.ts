@@ -131,7 +131,8 @@ class SocketLink implements ReplicaLink {
   }
 
   #failReads(): void {
-    for (const { reject } of this.#reads.values()) reject(new Error("the shim is gone: its log can be read from its folder"));
+    for (const { reject } of this.#reads.values())
+      reject(new Error("the shim is gone: its log can be read from its folder"));
     this.#reads.clear();
   }
 }

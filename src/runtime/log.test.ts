@@ -26,8 +26,18 @@ describe("the log", () => {
     written(at, 7, { segmentBytes: 200, segments: 99 }).close();
     assert.ok(readdirSync(at).length > 2, "there are several segments");
     const first = readLogFiles(at, 1, 3);
-    assert.deepEqual(first.lines.map(({ n, text }) => [n, text]), [[1, "line 1"], [2, "line 2"], [3, "line 3"]]);
-    assert.deepEqual(readLogFiles(at, first.next, 100).lines.map(({ n }) => n), [4, 5, 6, 7]);
+    assert.deepEqual(
+      first.lines.map(({ n, text }) => [n, text]),
+      [
+        [1, "line 1"],
+        [2, "line 2"],
+        [3, "line 3"],
+      ],
+    );
+    assert.deepEqual(
+      readLogFiles(at, first.next, 100).lines.map(({ n }) => n),
+      [4, 5, 6, 7],
+    );
     assert.deepEqual(readLogFiles(at, 8, 100), { lines: [], next: 8 });
   });
 
@@ -38,7 +48,10 @@ describe("the log", () => {
     const [note, ...rest] = readLogFiles(at, 5, 100).lines;
     assert.equal(note?.stream, "note");
     assert.match(note?.text ?? "", new RegExp(`^lines 5 to ${note?.n} are gone`));
-    assert.deepEqual(rest.map(({ n }) => n), Array.from({ length: 40 - (note?.n ?? 0) }, (_, i) => (note?.n ?? 0) + 1 + i));
+    assert.deepEqual(
+      rest.map(({ n }) => n),
+      Array.from({ length: 40 - (note?.n ?? 0) }, (_, i) => (note?.n ?? 0) + 1 + i),
+    );
   });
 
   test("goes on with the next number when it is opened again", (t) => {
@@ -47,7 +60,10 @@ describe("the log", () => {
     const again = new LogWriter(at, clock);
     again.write("app", "err", ["after"]);
     again.close();
-    assert.deepEqual(readLogFiles(at, 6, 10).lines.map(({ n, stream, text }) => [n, stream, text]), [[6, "err", "after"]]);
+    assert.deepEqual(
+      readLogFiles(at, 6, 10).lines.map(({ n, stream, text }) => [n, stream, text]),
+      [[6, "err", "after"]],
+    );
   });
 
   test("leaves a line that is not whole for the next read", (t) => {
@@ -67,7 +83,14 @@ describe("the log", () => {
     log.write("app", "out", ["c"]);
     log.close();
     const { lines, next } = readLogFiles(at, 1, 10);
-    assert.deepEqual(lines.map(({ n, text }) => [n, text]), [[1, "first"], [4, "2 lines are lost: the disk did not take them"], [5, "c"]]);
+    assert.deepEqual(
+      lines.map(({ n, text }) => [n, text]),
+      [
+        [1, "first"],
+        [4, "2 lines are lost: the disk did not take them"],
+        [5, "c"],
+      ],
+    );
     assert.equal(next, 6);
   });
 

@@ -71,7 +71,7 @@ export class LogWriter {
     const first = (lines[0] as LogLine).n;
     if (this.#fd === undefined || this.#size >= this.#limits.segmentBytes) this.#nextSegment(first);
     const bytes = Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-    for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd as number, bytes, written);
+    for (let written = 0; written < bytes.length;) written += writeSync(this.#fd as number, bytes, written);
     this.#size += bytes.length;
   }
 
@@ -124,7 +124,10 @@ export function readLogFiles(folder: string, from: number, limit: number): LogPa
 /** The texts of the last `count` lines that the app wrote. */
 export function lastLines(folder: string, count: number): readonly string[] {
   const from = Math.max(1, nextLine(folder) - count * 2);
-  return readLogFiles(folder, from, count * 2).lines.filter((line) => line.source === "app").slice(-count).map((line) => line.text);
+  return readLogFiles(folder, from, count * 2)
+    .lines.filter((line) => line.source === "app")
+    .slice(-count)
+    .map((line) => line.text);
 }
 
 function droppedNote(from: number, to: number): LogLine {

@@ -1,6 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { endAll, family, howEnded, isAlive, member, members, parseStat, type Processes, type ProcessStat } from "./processes.ts";
+import {
+  endAll,
+  family,
+  howEnded,
+  isAlive,
+  member,
+  members,
+  parseStat,
+  type Processes,
+  type ProcessStat,
+} from "./processes.ts";
 
 const one = (pid: number, parent: number, fields: Partial<ProcessStat> = {}): ProcessStat => ({
   pid,
@@ -14,7 +24,10 @@ const one = (pid: number, parent: number, fields: Partial<ProcessStat> = {}): Pr
 });
 
 /** A machine: the shim is 5, the app 10. Signals are kept; SIGKILL removes. */
-function machine(list: readonly ProcessStat[], marked: readonly number[] = []): Processes & { readonly sent: string[]; table: Map<number, ProcessStat> } {
+function machine(
+  list: readonly ProcessStat[],
+  marked: readonly number[] = [],
+): Processes & { readonly sent: string[]; table: Map<number, ProcessStat> } {
   const table = new Map(list.map((stat) => [stat.pid, stat]));
   const sent: string[] = [];
   return {
@@ -37,7 +50,15 @@ const app = { root: { pid: 10, start: "100" }, marker: "WAYBILL_REPLICA=p_1" };
 describe("processes", () => {
   test("a stat line is read past a name with spaces and parentheses", () => {
     const line = `41 (a) b (c)) S 7 41 40 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3\n`;
-    assert.deepEqual(parseStat(41, line), { pid: 41, start: "987654", state: "S", parent: 7, group: 41, session: 40, waitStatus: null });
+    assert.deepEqual(parseStat(41, line), {
+      pid: 41,
+      start: "987654",
+      state: "S",
+      parent: 7,
+      group: 41,
+      session: 40,
+      waitStatus: null,
+    });
     assert.equal(parseStat(41, ""), undefined);
   });
 
@@ -55,12 +76,24 @@ describe("processes", () => {
 
   test("belongs: below the app, in its session, or with its marker; never pid 1, the shim, a stranger, the dead", () => {
     const processes = machine(
-      [one(1, 0), one(5, 1), one(10, 5), one(11, 10), one(12, 1, { session: 10 }), one(13, 1), one(14, 1), one(15, 10, { state: "Z" })],
+      [
+        one(1, 0),
+        one(5, 1),
+        one(10, 5),
+        one(11, 10),
+        one(12, 1, { session: 10 }),
+        one(13, 1),
+        one(14, 1),
+        one(15, 10, { state: "Z" }),
+      ],
       [13, 5, 1],
     );
     const found = [1, 5, 10, 11, 12, 13, 14, 15, 77].filter((pid) => member(processes, app, pid, 5));
     assert.deepEqual(found, [10, 11, 12, 13]);
-    assert.deepEqual(members(processes, app, 5).map(({ pid }) => pid), [10, 11, 12, 13]);
+    assert.deepEqual(
+      members(processes, app, 5).map(({ pid }) => pid),
+      [10, 11, 12, 13],
+    );
   });
 
   test("what is born while its family is being stopped is ended too", async () => {
@@ -72,6 +105,10 @@ describe("processes", () => {
     };
     assert.deepEqual(await endAll(processes, list), []);
     assert.deepEqual([...processes.table.keys()], []);
-    assert.deepEqual(processes.sent.filter((text) => text.startsWith("SIGKILL")).toSorted(), ["SIGKILL 10", "SIGKILL 11", "SIGKILL 12"]);
+    assert.deepEqual(processes.sent.filter((text) => text.startsWith("SIGKILL")).toSorted(), [
+      "SIGKILL 10",
+      "SIGKILL 11",
+      "SIGKILL 12",
+    ]);
   });
 });

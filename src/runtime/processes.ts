@@ -55,12 +55,23 @@ export function linuxProcesses(): Processes {
 }
 
 export function parseStat(pid: number, text: string): ProcessStat | undefined {
-  const fields = text.slice(text.lastIndexOf(")") + 2).trimEnd().split(" ");
+  const fields = text
+    .slice(text.lastIndexOf(")") + 2)
+    .trimEnd()
+    .split(" ");
   const start = fields[19];
   if (start === undefined) return undefined;
   const state = fields[0] as string;
   const waitStatus = state === "Z" && fields[49] !== undefined ? Number(fields[49]) : null;
-  return { pid, start, state, parent: Number(fields[1]), group: Number(fields[2]), session: Number(fields[3]), waitStatus };
+  return {
+    pid,
+    start,
+    state,
+    parent: Number(fields[1]),
+    group: Number(fields[2]),
+    session: Number(fields[3]),
+    waitStatus,
+  };
 }
 
 /** `{ exitCode }` or `{ signal }` of a wait status. */
@@ -81,7 +92,9 @@ export function member(processes: Processes, of: Membership, pid: number, self: 
   const found = processes.stat(pid);
   if (!found || found.state === "Z") return undefined;
   const belongs =
-    found.session === of.root.pid || hasAncestor(processes, found, of.root.pid, self) || processes.hasMarker(pid, of.marker);
+    found.session === of.root.pid ||
+    hasAncestor(processes, found, of.root.pid, self) ||
+    processes.hasMarker(pid, of.marker);
   return belongs ? found : undefined;
 }
 
@@ -105,20 +118,28 @@ export function family(processes: Processes, root: ProcessName): readonly Proces
 /** All living processes of a replica: descendants of its root, its session and group, and whatever carries its marker. */
 export function members(processes: Processes, of: Membership, self: number): readonly ProcessStat[] {
   const below = new Set(family(processes, of.root).map(({ pid }) => pid));
-  return processes.all().filter(
-    (one) =>
-      one.pid > 1 &&
-      one.pid !== self &&
-      one.state !== "Z" &&
-      (below.has(one.pid) || one.session === of.root.pid || one.group === of.root.pid || processes.hasMarker(one.pid, of.marker)),
-  );
+  return processes
+    .all()
+    .filter(
+      (one) =>
+        one.pid > 1 &&
+        one.pid !== self &&
+        one.state !== "Z" &&
+        (below.has(one.pid) ||
+          one.session === of.root.pid ||
+          one.group === of.root.pid ||
+          processes.hasMarker(one.pid, of.marker)),
+    );
 }
 
 /**
  * Ends all that `list` finds, for certain: stops them until two passes in a row find nothing more (what is stopped cannot fork),
  * then kills, and looks once more. Resolves with those that still live: none, but for one in an uninterruptible wait.
  */
-export async function endAll(processes: Processes, list: () => readonly ProcessStat[]): Promise<readonly ProcessName[]> {
+export async function endAll(
+  processes: Processes,
+  list: () => readonly ProcessStat[],
+): Promise<readonly ProcessName[]> {
   for (let round = 0; ; round++) {
     const doomed = stopAll(processes, list);
     for (const one of doomed) processes.signal(one, "SIGKILL");

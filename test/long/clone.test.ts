@@ -18,12 +18,20 @@ const withinMs = 600_000;
 function newcomer(): NodeJS.ProcessEnv {
   const path = (process.env["PATH"] ?? "").split(":").filter((part) => !part.includes("node_modules"));
   const env: NodeJS.ProcessEnv = { ...process.env, PATH: path.join(":") };
-  for (const name of Object.keys(env)) if (name.startsWith("npm_") || name.startsWith("NODE_TEST") || name.startsWith("WAYBILL_")) delete env[name];
+  for (const name of Object.keys(env))
+    if (name.startsWith("npm_") || name.startsWith("NODE_TEST") || name.startsWith("WAYBILL_")) delete env[name];
   return env;
 }
 
 function run(command: string, ...args: readonly string[]): string {
-  return execFileSync(command, args, { cwd: clone, env: newcomer(), encoding: "utf8", timeout: withinMs, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 26 });
+  return execFileSync(command, args, {
+    cwd: clone,
+    env: newcomer(),
+    encoding: "utf8",
+    timeout: withinMs,
+    stdio: ["ignore", "pipe", "inherit"],
+    maxBuffer: 1 << 26,
+  });
 }
 
 describe("a fresh clone", () => {
@@ -32,12 +40,21 @@ describe("a fresh clone", () => {
   test("runs the demo with one command, and the demo's document holds", () => {
     execFileSync("git", ["clone", "--quiet", root, clone]);
     const document = JSON.parse(run("npm", "run", "--silent", "demo", "--", "--once", "--json")) as DemoDocument;
-    assert.deepEqual(document.spaces.map(({ sdk, status }) => [sdk, status]), [["node", "ok"], ["static", "ok"]]);
+    assert.deepEqual(
+      document.spaces.map(({ sdk, status }) => [sdk, status]),
+      [
+        ["node", "ok"],
+        ["static", "ok"],
+      ],
+    );
     for (const call of document.spaces.flatMap(({ calls }) => calls)) {
       assert.ok(call.chargedMs > 0 && call.chargedMs <= call.heldMs && call.receipt !== null, JSON.stringify(call));
     }
     const { refused, quotaBefore, quotaAfter } = document.saturation;
-    assert.deepEqual([refused.verdict?.boundary, refused.verdict?.code, refused.verdict?.certainty], ["gpu", "queue-timeout", "proved"]);
+    assert.deepEqual(
+      [refused.verdict?.boundary, refused.verdict?.code, refused.verdict?.certainty],
+      ["gpu", "queue-timeout", "proved"],
+    );
     assert.equal(refused.chargedMs, 0);
     assert.deepEqual(quotaAfter, quotaBefore);
   });
@@ -49,7 +66,11 @@ describe("a fresh clone", () => {
     const prefix = join(folder, "prefix");
     run("npm", "install", "--silent", "--global", "--prefix", prefix, join(folder, tarball));
     const args = ["up", "--data", join(folder, "data"), "--port", "0", "--simulate-gpus", "1x2", "--json"];
-    const up = spawn(join(prefix, "bin", "waybill"), args, { cwd: dirname(clone), env: newcomer(), stdio: ["ignore", "pipe", "inherit"] });
+    const up = spawn(join(prefix, "bin", "waybill"), args, {
+      cwd: dirname(clone),
+      env: newcomer(),
+      stdio: ["ignore", "pipe", "inherit"],
+    });
     const ended = new Promise<number | null>((resolve) => up.once("exit", resolve));
     const ready = await new Promise<string>((resolve, reject) => {
       createInterface({ input: up.stdout }).once("line", resolve);

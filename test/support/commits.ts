@@ -10,7 +10,10 @@ import { durationMs, instant, type Clock } from "../../src/stdx/time.ts";
 export const clock: Clock = { wall: () => instant(Date.now()), monotonic: () => Math.trunc(performance.now()) };
 export const random = (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count));
 /** The running Node's folder first, then where the machine has npm. */
-export const buildPath: readonly string[] = [dirname(process.execPath), ...(process.env["PATH"] ?? "/usr/bin:/bin").split(delimiter)];
+export const buildPath: readonly string[] = [
+  dirname(process.execPath),
+  ...(process.env["PATH"] ?? "/usr/bin:/bin").split(delimiter),
+];
 
 export interface TestWorkshop extends AsyncDisposable {
   readonly folder: string;
@@ -41,7 +44,14 @@ export interface TestBuild {
 export async function testWorkshop(): Promise<TestWorkshop> {
   const folder = await mkdtemp(join(tmpdir(), "wb-build-"));
   const store = openRepositories({ folder: join(folder, "repositories"), clock, random });
-  const tools: BuildTools = { source: store, folder: join(folder, "builder"), path: buildPath, sdk: null, clock, random };
+  const tools: BuildTools = {
+    source: store,
+    folder: join(folder, "builder"),
+    path: buildPath,
+    sdk: null,
+    clock,
+    random,
+  };
   let repositories = 0;
 
   async function commit(files: Readonly<Record<string, string>>) {
@@ -67,7 +77,12 @@ export async function testWorkshop(): Promise<TestWorkshop> {
     async build(files, { limitMs = 60_000, signal, onLine, tools: other } = {}) {
       const lines: BuildLogLine[] = [];
       const steps: string[] = [];
-      const spec = { build: newId("b", random), space: "alice/app", ...(await commit(files)), limitMs: durationMs(limitMs) };
+      const spec = {
+        build: newId("b", random),
+        space: "alice/app",
+        ...(await commit(files)),
+        limitMs: durationMs(limitMs),
+      };
       const on = {
         log: (line: BuildLogLine) => {
           lines.push(line);

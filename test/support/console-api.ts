@@ -32,7 +32,8 @@ export class ScriptedConsole implements AsyncDisposable {
     this.received.push({ method, path, authorization: headers.authorization, body: Buffer.concat(chunks).toString() });
     const reply = this.routes.get(`${method} ${path}`);
     if (typeof reply === "function") return void reply(response);
-    if (reply === undefined) return problem(response, { status: 404, detail: `nothing at ${path}`, boundary: "control", code: "not-found" });
+    if (reply === undefined)
+      return problem(response, { status: 404, detail: `nothing at ${path}`, boundary: "control", code: "not-found" });
     response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(reply));
   }
 
@@ -43,18 +44,43 @@ export class ScriptedConsole implements AsyncDisposable {
 }
 
 export function problem(response: ServerResponse, fields: { status: number } & Record<string, unknown>): void {
-  const whole = { type: "about:blank", title: "Refused", owner: "visitor", retry: "never", next: "Do something else.", ...fields };
+  const whole = {
+    type: "about:blank",
+    title: "Refused",
+    owner: "visitor",
+    retry: "never",
+    next: "Do something else.",
+    ...fields,
+  };
   response.writeHead(fields.status, { "content-type": "application/problem+json" }).end(JSON.stringify(whole));
 }
 
 export const build = {
-  id: "b_1", space: "alice/demo", commit: "c".repeat(40), stage: "done", outcome: "ok", code: null, says: "Built.",
-  queuedAt: "2026-11-22T12:00:00.000Z", queuedMs: 100, tookMs: 6_200, logLines: 2, because: [] as string[],
+  id: "b_1",
+  space: "alice/demo",
+  commit: "c".repeat(40),
+  stage: "done",
+  outcome: "ok",
+  code: null,
+  says: "Built.",
+  queuedAt: "2026-11-22T12:00:00.000Z",
+  queuedMs: 100,
+  tookMs: 6_200,
+  logLines: 2,
+  because: [] as string[],
   steps: [{ name: "install", state: "done", tookMs: 6_100 }],
 };
 
 export const space = {
-  id: "alice/demo", owner: "alice", name: "demo", sdk: "node", state: "running", since: "2026-11-22T12:00:07.000Z",
-  says: "One replica answers.", addresses: ["http://alice-demo.localhost:7070", "http://127.9.9.9:7070"], build, release: "rel_1",
+  id: "alice/demo",
+  owner: "alice",
+  name: "demo",
+  sdk: "node",
+  state: "running",
+  since: "2026-11-22T12:00:07.000Z",
+  says: "One replica answers.",
+  addresses: ["http://alice-demo.localhost:7070", "http://127.9.9.9:7070"],
+  build,
+  release: "rel_1",
   replicas: [{ id: "rep_1", phase: "ready", since: "2026-11-22T12:00:07.000Z", says: "Listens." }],
 };

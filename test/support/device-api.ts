@@ -33,7 +33,11 @@ export class ScriptedDeviceApi implements AsyncDisposable {
     const url = new URL(request.url ?? "/", "http://device");
     const asked = { path: url.pathname, query: Object.fromEntries(url.searchParams) };
     this.asked.push(asked);
-    const answers: Record<string, Answer> = { "/schedule": this.schedule, "/allow": this.allow, "/release": this.release };
+    const answers: Record<string, Answer> = {
+      "/schedule": this.schedule,
+      "/allow": this.allow,
+      "/release": this.release,
+    };
     (answers[asked.path] ?? ((other) => plain(other, 404)))(response, asked, request);
   }
 
@@ -46,7 +50,9 @@ export class ScriptedDeviceApi implements AsyncDisposable {
 export const grant = { idle: false, nvidiaIndex: 0, nvidiaUUID: "GPU-0", allowToken: "t1", slot: "n1/0/0" };
 
 export function grantNow(response: ServerResponse, fields: Partial<typeof grant> = {}): void {
-  response.writeHead(200, { "content-type": "application/json", "x-waybill-id": "c_1" }).end(JSON.stringify({ ...grant, ...fields }));
+  response
+    .writeHead(200, { "content-type": "application/json", "x-waybill-id": "c_1" })
+    .end(JSON.stringify({ ...grant, ...fields }));
 }
 
 export function stream(response: ServerResponse): (event: string, data?: unknown) => void {

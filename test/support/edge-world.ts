@@ -63,19 +63,40 @@ export interface EdgeWorld {
 export const appHost = "alice-demo.localhost";
 
 /** One Space, `alice/demo`, whose only replica `r_1` is `app`. */
-export async function edgeWorld(listener: RequestListener, options: Partial<EdgeOptions> & { upstream?: Parameters<typeof testUpstream>[2] } = {}): Promise<EdgeWorld> {
+export async function edgeWorld(
+  listener: RequestListener,
+  options: Partial<EdgeOptions> & { upstream?: Parameters<typeof testUpstream>[2] } = {},
+): Promise<EdgeWorld> {
   const folder = mkdtempSync(join(tmpdir(), "waybill-edge-"));
   const app = createServer(listener);
   await new Promise<void>((resolve) => app.listen(0, "127.0.0.1", resolve));
   const { upstream: how, ...given } = options;
-  const upstream = await testUpstream(join(folder, "in.sock"), () => (app.address() as AddressInfo | null)?.port ?? 1, how);
+  const upstream = await testUpstream(
+    join(folder, "in.sock"),
+    () => (app.address() as AddressInfo | null)?.port ?? 1,
+    how,
+  );
   const emitter = new MemoryEmitter();
   const counted: EdgeWorld["counted"] = [];
   const gone: string[] = [];
   const errors: unknown[] = [];
   const directory = new Map<string, SpaceRoute>([
-    [appHost, { space: "alice/demo", owner: "alice", state: { kind: "running", replicas: [{ id: "r_1", socket: upstream.path }] } }],
-    ["alice-asleep.localhost", { space: "alice/asleep", owner: "alice", state: { kind: "down", code: "route/not-running", says: "alice/asleep is stopped.", retryAfterMs: 2_500 } }],
+    [
+      appHost,
+      {
+        space: "alice/demo",
+        owner: "alice",
+        state: { kind: "running", replicas: [{ id: "r_1", socket: upstream.path }] },
+      },
+    ],
+    [
+      "alice-asleep.localhost",
+      {
+        space: "alice/asleep",
+        owner: "alice",
+        state: { kind: "down", code: "route/not-running", says: "alice/asleep is stopped.", retryAfterMs: 2_500 },
+      },
+    ],
   ]);
   const edge = await openEdge({
     listen: [{ address: "127.0.0.1", port: 0 }],
@@ -84,7 +105,12 @@ export async function edgeWorld(listener: RequestListener, options: Partial<Edge
       resolve: ({ authorization, address }) => {
         if (authorization === "Bearer hf_wbwrong") return { refused: "identity/bad-token" };
         const user = authorization === "Bearer hf_wbalice" ? "alice" : null;
-        return { account: user ?? `address:${address}`, tier: "free", billedBy: user === null ? "address" : "token", user };
+        return {
+          account: user ?? `address:${address}`,
+          tier: "free",
+          billedBy: user === null ? "address" : "token",
+          user,
+        };
       },
       mint: ({ request, visitor }) => `minted.${request}.${visitor.account}`,
     },

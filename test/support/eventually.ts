@@ -1,7 +1,11 @@
 /** Waits for what another process or socket brings about: polls a condition with a bound. */
 
 /** Resolves with the first truthy value of `probe`; throws with `what` after `withinMs`. */
-export async function eventually<T>(what: string, probe: () => T | undefined | false | null, withinMs = 5_000): Promise<T> {
+export async function eventually<T>(
+  what: string,
+  probe: () => T | undefined | false | null,
+  withinMs = 5_000,
+): Promise<T> {
   const until = performance.now() + withinMs;
   for (;;) {
     const value = probe();

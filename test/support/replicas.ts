@@ -82,7 +82,14 @@ export function bench(): Bench {
       builtAt: "2026-01-01T00:00:00.000Z",
     };
     const readyWithinMs = durationMs(options.readyWithinMs ?? 10_000);
-    const spec = { replica, space: "alice/app", release: release.release, sdk: release.sdk, env: options.env ?? {}, readyWithinMs };
+    const spec = {
+      replica,
+      space: "alice/app",
+      release: release.release,
+      sdk: release.sdk,
+      env: options.env ?? {},
+      readyWithinMs,
+    };
     const launched: LaunchPlan = { folder: join(folder, `r${n}`), spec, release, releaseFolder, isolation: "none" };
     plans.push(launched);
     return launched;
@@ -109,7 +116,8 @@ export function watch(link: ReplicaLink, plan: LaunchPlan): Started {
     link,
     plan,
     messages,
-    untilPhase: (phase) => until(`the replica is ${phase}`, () => (link.status().phase === phase ? link.status() : undefined)),
+    untilPhase: (phase) =>
+      until(`the replica is ${phase}`, () => (link.status().phase === phase ? link.status() : undefined)),
     logTexts: async () => (await link.readLog(1, 1_000)).lines.map((line) => line.text),
   };
 }
@@ -125,7 +133,9 @@ export function dial(path: string, name: { connection: number; emitter?: string;
 export async function ask(path: string, connection: number, work?: string): Promise<ConnectionAnswer | undefined> {
   const socket = connect(path);
   socket.on("error", () => socket.destroy());
-  socket.write(encodePreamble({ kind: "ask", emitter: "edge", epoch: 1, connection, ...(work === undefined ? {} : { work }) }));
+  socket.write(
+    encodePreamble({ kind: "ask", emitter: "edge", epoch: 1, connection, ...(work === undefined ? {} : { work }) }),
+  );
   const text = await textOf(socket);
   return text === "" ? undefined : (JSON.parse(text) as ConnectionAnswer);
 }

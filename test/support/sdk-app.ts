@@ -5,7 +5,12 @@ import { gpu } from "../../src/client/sdk/index.ts";
 export const whoRuns = gpu(
   async function whoRuns(input: { values: number[] }, { progress }) {
     for (const value of input.values) progress({ seen: value });
-    return { pid: process.pid, cuda: process.env["CUDA_VISIBLE_DEVICES"], sum: input.values.reduce((a, b) => a + b, 0), when: new Date(0) };
+    return {
+      pid: process.pid,
+      cuda: process.env["CUDA_VISIBLE_DEVICES"],
+      sum: input.values.reduce((a, b) => a + b, 0),
+      when: new Date(0),
+    };
   },
   { duration: 1.2, size: "xlarge" },
 );

@@ -24,7 +24,11 @@ export interface TestUpstream {
 }
 
 /** `appPort` is read at each connection. `keep`: remember the bytes. `onOpen`: takes the connection over instead of the app. */
-export async function testUpstream(path: string, appPort: () => number, how: { keep?: boolean; onOpen?: (socket: Socket) => void } = {}): Promise<TestUpstream> {
+export async function testUpstream(
+  path: string,
+  appPort: () => number,
+  how: { keep?: boolean; onOpen?: (socket: Socket) => void } = {},
+): Promise<TestUpstream> {
   const connections = new Map<string, Carried>();
   const asked: string[] = [];
   const sockets = new Set<Socket>();

@@ -20,7 +20,13 @@ export interface SpaceReport {
   readonly status: "ok" | "skipped" | "failed";
   readonly why: string | null;
   readonly url: string;
-  readonly build: { readonly id: string; readonly outcome: string; readonly queuedMs: number; readonly tookMs: number; readonly logLines: number } | null;
+  readonly build: {
+    readonly id: string;
+    readonly outcome: string;
+    readonly queuedMs: number;
+    readonly tookMs: number;
+    readonly logLines: number;
+  } | null;
   readonly calls: readonly CallReport[];
 }
 
@@ -43,7 +49,12 @@ export interface SaturationReport {
 export interface DemoDocument {
   readonly node: string;
   readonly bootMs: number;
-  readonly pool: { readonly name: string; readonly simulated: boolean; readonly devices: number; readonly slots: number };
+  readonly pool: {
+    readonly name: string;
+    readonly simulated: boolean;
+    readonly devices: number;
+    readonly slots: number;
+  };
   readonly spaces: readonly SpaceReport[];
   readonly saturation: SaturationReport;
   readonly stages: Readonly<Record<string, number>>;

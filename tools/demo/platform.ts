@@ -35,7 +35,15 @@ const readyWithinMs = 30_000;
 const stopSlowMs = 5_000;
 
 /** Starts it and resolves when it is ready. `stopping` ends a start that is under way: what was started is gone when this has thrown. */
-export async function startPlatform({ data, say, stopping }: { data: string; say: Say; stopping: AbortSignal }): Promise<DemoPlatform> {
+export async function startPlatform({
+  data,
+  say,
+  stopping,
+}: {
+  data: string;
+  say: Say;
+  stopping: AbortSignal;
+}): Promise<DemoPlatform> {
   const port = await freePort();
   stopping.throwIfAborted();
   const gpus = hasRealGpu() ? [] : ["--simulate-gpus", "2x2"];
@@ -51,7 +59,10 @@ export async function startPlatform({ data, say, stopping }: { data: string; say
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     child.kill("SIGTERM");
-    const late = setTimeout(() => process.stderr.write(`the platform (process ${child.pid}) takes long to stop; its apps are being ended\n`), stopSlowMs);
+    const late = setTimeout(
+      () => process.stderr.write(`the platform (process ${child.pid}) takes long to stop; its apps are being ended\n`),
+      stopSlowMs,
+    );
     await ended;
     clearTimeout(late);
   };
@@ -73,14 +84,20 @@ export async function startPlatform({ data, say, stopping }: { data: string; say
       return { name, token: made.token, client: new WaybillClient({ url, token: made.token }) };
     },
     cli: (...command) => {
-      const done = spawnSync(process.execPath, [waybill, ...command], { env: { ...process.env, WAYBILL_URL: url, WAYBILL_TOKEN: token, NO_COLOR: "1" }, encoding: "utf8" });
+      const done = spawnSync(process.execPath, [waybill, ...command], {
+        env: { ...process.env, WAYBILL_URL: url, WAYBILL_TOKEN: token, NO_COLOR: "1" },
+        encoding: "utf8",
+      });
       return `${done.stdout}${done.stderr}`.trimEnd();
     },
     stop,
   };
 }
 
-function firstLine(stream: NodeJS.ReadableStream, { ended, stopping }: { ended: Promise<void>; stopping: AbortSignal }): Promise<string> {
+function firstLine(
+  stream: NodeJS.ReadableStream,
+  { ended, stopping }: { ended: Promise<void>; stopping: AbortSignal },
+): Promise<string> {
   return new Promise((done, reject) => {
     const timer = setTimeout(() => reject(new Error(`no ready line within ${readyWithinMs / 1000} s`)), readyWithinMs);
     const lines = createInterface({ input: stream });

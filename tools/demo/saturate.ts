@@ -26,7 +26,10 @@ export async function saturate({ up, demo, crowd, pool, say, stages }: Crowd): P
   const quotaBefore = await quota(demo);
   const leave = new AbortController();
   const filling = Array.from({ length: pool.slots }, () =>
-    fetch(`${url}/api/hold?seconds=${holdSeconds}`, { headers: { authorization: `Bearer ${crowd.token}` }, signal: leave.signal }).then(
+    fetch(`${url}/api/hold?seconds=${holdSeconds}`, {
+      headers: { authorization: `Bearer ${crowd.token}` },
+      signal: leave.signal,
+    }).then(
       (response) => response.arrayBuffer(),
       () => undefined, // We leave ourselves when the refusal was seen.
     ),
@@ -38,7 +41,8 @@ export async function saturate({ up, demo, crowd, pool, say, stages }: Crowd): P
   watch.stop();
   const id = response.headers.get("x-gpu-call");
   const answer = await response.text();
-  if (id === null) throw new Error(`the call of the full pool was answered ${response.status} without a call's id: ${answer}`);
+  if (id === null)
+    throw new Error(`the call of the full pool was answered ${response.status} without a call's id: ${answer}`);
   say(`demo      answered ${response.status}: ${(JSON.parse(answer) as { detail?: string }).detail ?? answer}`);
   const refused = await endedCall(demo.client, id);
   const explanation = await demo.client.explain(id);

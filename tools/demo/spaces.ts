@@ -25,7 +25,8 @@ export async function tryMandelbrot({ up, demo, say, stages }: Visit & { stages:
   const url = numericAddress(space);
   const picture = await fetch(`${url}/api/render?zoom=40`, { headers: { authorization: `Bearer ${demo.token}` } });
   const id = picture.headers.get("x-gpu-call");
-  if (!picture.ok || id === null) return { ...report, status: "failed", why: `the picture was not drawn: ${picture.status} ${await picture.text()}` };
+  if (!picture.ok || id === null)
+    return { ...report, status: "failed", why: `the picture was not drawn: ${picture.status} ${await picture.text()}` };
   mkdirSync(pictures, { recursive: true });
   const file = join(pictures, "mandelbrot.png");
   writeFileSync(file, Buffer.from(await picture.arrayBuffer()));
@@ -35,7 +36,12 @@ export async function tryMandelbrot({ up, demo, say, stages }: Visit & { stages:
   for (const call of calls) say(receiptLine(call));
   stages.text(up.cli("receipt", "show", id).replace(/^/gm, "    "));
   const ok = calls.every(({ outcome, chargedMs, receipt }) => outcome === "ok" && chargedMs > 0 && receipt !== null);
-  return { ...report, status: ok ? "ok" : "failed", why: ok ? null : "a call has no sane charge", calls: calls.map(callReport) };
+  return {
+    ...report,
+    status: ok ? "ok" : "failed",
+    why: ok ? null : "a call has no sane charge",
+    calls: calls.map(callReport),
+  };
 }
 
 export async function tryStatic({ up, demo, say }: Visit): Promise<SpaceReport> {
@@ -63,7 +69,18 @@ export async function endedCall(client: WaybillClient, id: string): Promise<Call
   }
 }
 
-export function callReport({ id, request, account, outcome, declaredMs, heldMs, queuedMs, usedMs, chargedMs, receipt }: CallView): CallReport {
+export function callReport({
+  id,
+  request,
+  account,
+  outcome,
+  declaredMs,
+  heldMs,
+  queuedMs,
+  usedMs,
+  chargedMs,
+  receipt,
+}: CallView): CallReport {
   return { id, request, account, outcome, declaredMs, heldMs, queuedMs, usedMs, chargedMs, receipt };
 }
 
@@ -72,7 +89,11 @@ function receiptLine(call: CallView): string {
   return `receipt   ${call.receipt}: declared ${s(call.declaredMs)}, held ${s(call.heldMs)}, queued ${s(call.queuedMs)}, used ${s(call.usedMs)}, charged ${s(call.chargedMs)}`;
 }
 
-async function deploy({ demo, say }: Visit, folder: string, id: string): Promise<{ report: SpaceReport; space: SpaceView | null }> {
+async function deploy(
+  { demo, say }: Visit,
+  folder: string,
+  id: string,
+): Promise<{ report: SpaceReport; space: SpaceView | null }> {
   const { space, build, ok } = await deployFolder(demo.client, join(root, "examples", folder), id, {
     onEvent: (event) => {
       if (event.type === "line") say(`build | ${event.line.text}`);
@@ -86,7 +107,13 @@ async function deploy({ demo, say }: Visit, folder: string, id: string): Promise
     status: ok ? "ok" : "failed",
     why: ok ? null : (build?.says ?? space.says),
     url: numericAddress(space),
-    build: build && { id: build.id, outcome: build.outcome ?? "open", queuedMs: build.queuedMs, tookMs: build.tookMs, logLines: build.logLines },
+    build: build && {
+      id: build.id,
+      outcome: build.outcome ?? "open",
+      queuedMs: build.queuedMs,
+      tookMs: build.tookMs,
+      logLines: build.logLines,
+    },
     calls: [],
   };
   return { report, space: ok ? space : null };
@@ -103,7 +130,11 @@ async function renderLive({ url, token, say }: { url: string; token: string; say
     rest = events.pop() ?? "";
     for (const event of events) {
       const kind = /^event: (.*)$/m.exec(event)?.[1];
-      const data = JSON.parse(/^data: (.*)$/m.exec(event)?.[1] ?? "null") as { says?: string; done?: number; call?: string | null };
+      const data = JSON.parse(/^data: (.*)$/m.exec(event)?.[1] ?? "null") as {
+        says?: string;
+        done?: number;
+        call?: string | null;
+      };
       if (kind === "waiting") say(`waiting   ${data.says}`);
       else if (kind === "progress") rows = data.done ?? rows;
       else if (kind === "done" || kind === "failed") call = data.call ?? null;

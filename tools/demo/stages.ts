@@ -11,7 +11,7 @@ export class Stages {
   #isMuted = false;
 
   constructor(out: NodeJS.WriteStream) {
-    this.#out = out as WriteStream;
+    this.#out = out;
   }
 
   /** Runs a stage; its lines are indented, its time is said when it is over. */
@@ -47,7 +47,9 @@ export class Stages {
   }
 
   fail(error: unknown): void {
-    this.#line(`${this.#bold(this.#current)} FAILED: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    this.#line(
+      `${this.#bold(this.#current)} FAILED: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
   }
 
   #line(text: string): void {

@@ -17,7 +17,8 @@ export function declare(program: Command, run: Runner): void {
         const answer = await client.calls({ account, page, signal: world.signal });
         const ids = answer.items.map(({ id }) => `${id}\n`).join("");
         context.answer(answer, context.quiet ? ids : drawCalls(context.paper, answer.items));
-        if (answer.next) context.note(`more: waybill calls${account ? ` --account ${account}` : ""} --page ${answer.next}\n`);
+        if (answer.next)
+          context.note(`more: waybill calls${account ? ` --account ${account}` : ""} --page ${answer.next}\n`);
       }),
     );
 }

@@ -57,10 +57,19 @@ async function deploy(context: Context, folder: string, options: Options): Promi
       summary: options.message,
       waitMs: options.timeout,
       signal: world.signal,
-      onEvent: (event) => progress.say(lines.of(event), event.type === "space" ? "the start" : event.type === "folder" ? "the upload" : "the build"),
+      onEvent: (event) =>
+        progress.say(
+          lines.of(event),
+          event.type === "space" ? "the start" : event.type === "folder" ? "the upload" : "the build",
+        ),
     });
     if (ok) progress.say(`running in ${lengthOf(world.clock.monotonic() - startedAt)}\n`, "");
-    const document = { space: space.id, addresses: space.addresses, build: build && { id: build.id, outcome: build.outcome }, state: space.state };
+    const document = {
+      space: space.id,
+      addresses: space.addresses,
+      build: build && { id: build.id, outcome: build.outcome },
+      state: space.state,
+    };
     context.answer(document, ok ? `${space.addresses[0] ?? space.id}\n` : "");
     if (!ok) {
       if (!stepFailed(build)) progress.say(lines.ofApp(await lastAppLines(client, space.id, world.signal)), "");
@@ -68,7 +77,8 @@ async function deploy(context: Context, folder: string, options: Options): Promi
     }
     return exit.done;
   } catch (error) {
-    if (world.signal.aborted) progress.say(`stopped watching; the work goes on: waybill space show ${options.space}\n`, "");
+    if (world.signal.aborted)
+      progress.say(`stopped watching; the work goes on: waybill space show ${options.space}\n`, "");
     throw error;
   }
 }
@@ -120,7 +130,9 @@ function stepFailed(build: BuildView | null): BuildView["steps"][number] | undef
 async function lastAppLines(client: WaybillClient, space: string, signal: AbortSignal): Promise<readonly LogLine[]> {
   const lines: LogLine[] = [];
   try {
-    for await (const line of client.logs(space, { signal: AbortSignal.any([signal, AbortSignal.timeout(appLogWithinMs)]) })) {
+    for await (const line of client.logs(space, {
+      signal: AbortSignal.any([signal, AbortSignal.timeout(appLogWithinMs)]),
+    })) {
       lines.push(line);
       if (lines.length > appLinesShown) lines.shift();
     }

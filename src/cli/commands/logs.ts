@@ -37,7 +37,8 @@ export function declare(program: Command, run: Runner): void {
           }
         } catch (error) {
           // Ctrl-C is how a person ends watching; the log itself goes on.
-          if (world.signal.aborted && follow) return world.signal.reason === "SIGTERM" ? exit.terminated : exit.interrupted;
+          if (world.signal.aborted && follow)
+            return world.signal.reason === "SIGTERM" ? exit.terminated : exit.interrupted;
           throw error;
         }
         if (!any) context.note("The log has no line yet.\n");

@@ -12,7 +12,10 @@ export function declare(program: Command, run: Runner): void {
       run(async (world, command) => {
         const context = contextOf(world, command);
         const [client, { drawQuota }] = await Promise.all([context.client(), import("../draw/views.ts")]);
-        const answer = await client.quota({ account: command.opts<{ account?: string }>().account, signal: world.signal });
+        const answer = await client.quota({
+          account: command.opts<{ account?: string }>().account,
+          signal: world.signal,
+        });
         context.answer(answer, drawQuota(context.paper, answer));
       }),
     );

@@ -40,7 +40,10 @@ export function declare(program: Command, run: Runner): void {
     .command("verify")
     .description("whether a receipt is genuine; exit code 0 only if it is")
     .argument("<file>", "the signed document, as `receipt show --json` prints it")
-    .option("--key <file>", "the platform's keys (a JWK, or { keys: [...] }); else the server's, where it can be reached")
+    .option(
+      "--key <file>",
+      "the platform's keys (a JWK, or { keys: [...] }); else the server's, where it can be reached",
+    )
     .option("--offline", "ask no server")
     .action(
       run(async (world, command) => {
@@ -57,13 +60,20 @@ async function verify(context: Context, file: string, options: VerifyOptions): P
     import("../draw/paper.ts"),
   ]);
   const document = await readJson(file, "receipt");
-  const trusted = options.key ? keysOf(await readJson(options.key, "key")) : options.offline ? undefined : await serverKeys(context);
+  const trusted = options.key
+    ? keysOf(await readJson(options.key, "key"))
+    : options.offline
+      ? undefined
+      : await serverKeys(context);
   const { ok, checks } = await verifyReceipt(document, trusted);
   const { receipt } = document as SignedReceipt;
   const last = ok
     ? `${trusted ? "genuine" : "unchanged since it was signed, by a key that only the file vouches for"}: ${receipt.account} was charged ${secondsOf(receipt.chargedMs)} for ${receipt.call}\n`
     : "not genuine: do not rely on this receipt\n";
-  context.answer({ file, ok, against: trusted ? "platform" : "itself", checks }, drawChecks(context.paper, checks) + last);
+  context.answer(
+    { file, ok, against: trusted ? "platform" : "itself", checks },
+    drawChecks(context.paper, checks) + last,
+  );
   return ok ? exit.done : exit.failed;
 }
 
@@ -79,7 +89,11 @@ async function readJson(file: string, what: string): Promise<unknown> {
       cause: error,
     });
   }
-  throw new CliFailure(exit.usage, { code: `${what}-file`, says: `${file} is larger than a ${what} can be.`, next: "Name another file." });
+  throw new CliFailure(exit.usage, {
+    code: `${what}-file`,
+    says: `${file} is larger than a ${what} can be.`,
+    next: "Name another file.",
+  });
 }
 
 function keysOf(document: unknown): readonly TrustedKey[] {
@@ -92,7 +106,8 @@ function keysOf(document: unknown): readonly TrustedKey[] {
 async function serverKeys(context: Context): Promise<readonly TrustedKey[] | undefined> {
   const client = await context.client();
   try {
-    return (await client.keys({ signal: AbortSignal.any([context.world.signal, AbortSignal.timeout(keysWithinMs)]) })).keys;
+    return (await client.keys({ signal: AbortSignal.any([context.world.signal, AbortSignal.timeout(keysWithinMs)]) }))
+      .keys;
   } catch (error) {
     if (context.world.signal.aborted) throw error;
     context.note(`(${client.url} does not answer, so the key is compared with nothing but the file)\n`);

@@ -15,7 +15,10 @@ export function declare(program: Command, run: Runner): void {
         const context = contextOf(world, command);
         const [client, { drawRequests }] = await Promise.all([context.client(), import("../draw/views.ts")]);
         const space = command.processedArgs[0] as string;
-        const answer = await client.requests(space, { page: command.opts<{ page?: string }>().page, signal: world.signal });
+        const answer = await client.requests(space, {
+          page: command.opts<{ page?: string }>().page,
+          signal: world.signal,
+        });
         const ids = answer.items.map(({ id }) => `${id}\n`).join("");
         context.answer(answer, context.quiet ? ids : drawRequests(context.paper, answer.items));
         if (answer.next) context.note(`more: waybill requests ${space} --page ${answer.next}\n`);

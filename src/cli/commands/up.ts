@@ -17,9 +17,17 @@ export function declare(program: Command, run: Runner): void {
     .command("up")
     .description("start the platform on this machine; Ctrl-C stops all that it started")
     .option("--data <dir>", "data folder")
-    .option("--port <number>", "port of console and apps; 0 takes a free one (default 7070 or the next free one)", parsePort)
+    .option(
+      "--port <number>",
+      "port of console and apps; 0 takes a free one (default 7070 or the next free one)",
+      parsePort,
+    )
     .option("--host <address>", "address to listen on (default: loopback only)")
-    .option("--simulate-gpus <cards x slots>", "pretend to have GPUs, such as 2x2; labelled simulated everywhere", parseSimulated)
+    .option(
+      "--simulate-gpus <cards x slots>",
+      "pretend to have GPUs, such as 2x2; labelled simulated everywhere",
+      parseSimulated,
+    )
     .option("--sandbox <driver>", "how replicas are isolated; none only when asked for by name")
     .action(
       run(async (world, command) => {

@@ -19,7 +19,8 @@ export class DeployLines {
 
   /** Empty where the event brings nothing that was not said. */
   of(event: DeployEvent): string {
-    if (event.type === "folder") return this.#once(`sending ${event.files} ${event.files === 1 ? "file" : "files"}, ${sizeOf(event.bytes)}\n`);
+    if (event.type === "folder")
+      return this.#once(`sending ${event.files} ${event.files === 1 ? "file" : "files"}, ${sizeOf(event.bytes)}\n`);
     if (event.type === "commit") {
       return event.build === null
         ? this.#once(`commit ${event.commit.slice(0, 12)}: nothing changed, its release is there\n`)
@@ -43,13 +44,20 @@ export class DeployLines {
   }
 
   #build(build: BuildView): string {
-    const queue = build.stage === "queued" ? this.#once(step("started", "queue", build.says)) : this.#once(step("done", "queue", "", build.queuedMs));
-    const steps = build.steps.map(({ name, state, tookMs }) => this.#once(step(state, name, "", state === "started" ? undefined : tookMs)));
+    const queue =
+      build.stage === "queued"
+        ? this.#once(step("started", "queue", build.says))
+        : this.#once(step("done", "queue", "", build.queuedMs));
+    const steps = build.steps.map(({ name, state, tookMs }) =>
+      this.#once(step(state, name, "", state === "started" ? undefined : tookMs)),
+    );
     return [queue, ...steps].join("");
   }
 
   #space(space: SpaceView): string {
-    return space.state === "running" ? "" : this.#once(step(space.state === "failed" ? "failed" : "started", "start", space.says));
+    return space.state === "running"
+      ? ""
+      : this.#once(step(space.state === "failed" ? "failed" : "started", "start", space.says));
   }
 
   #once(text: string): string {

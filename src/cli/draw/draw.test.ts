@@ -14,111 +14,245 @@ const wide: Paper = { width: 100, zone: "UTC", color: false };
 const narrow: Paper = { ...wide, width: 60 };
 const text = (...lines: string[]): string => `${lines.join("\n")}\n`;
 
-const pool = { name: "main", simulated: true, devices: 2, slots: 4, leased: 4, waiting: 1, queueLimitMs: 60_000, queueMax: 100, durationMaxMs: 120_000, attachWithinMs: 30_000, admission: "clip" } as const;
-const waiting = { position: 1, of: 1, estimateMs: 22_000, basis: "usual lengths", blockers: [{ kind: "slots", says: "slot" }, { kind: "share", says: "fair share" }], says: "" };
-const queue: QueueView = { pool, calls: [{ call: "c_31f0000000000000", account: "alice", space: "alice/demo", size: "large", holdsMs: 10_000, waitedMs: 8_000, waiting }] };
+const pool = {
+  name: "main",
+  simulated: true,
+  devices: 2,
+  slots: 4,
+  leased: 4,
+  waiting: 1,
+  queueLimitMs: 60_000,
+  queueMax: 100,
+  durationMaxMs: 120_000,
+  attachWithinMs: 30_000,
+  admission: "clip",
+} as const;
+const waiting = {
+  position: 1,
+  of: 1,
+  estimateMs: 22_000,
+  basis: "usual lengths",
+  blockers: [
+    { kind: "slots", says: "slot" },
+    { kind: "share", says: "fair share" },
+  ],
+  says: "",
+};
+const queue: QueueView = {
+  pool,
+  calls: [
+    {
+      call: "c_31f0000000000000",
+      account: "alice",
+      space: "alice/demo",
+      size: "large",
+      holdsMs: 10_000,
+      waitedMs: 8_000,
+      waiting,
+    },
+  ],
+};
 
 describe("drawQueue", () => {
   test("at 100 columns has every column", () => {
-    assert.equal(drawQueue(wide, queue), text(
-      "main (simulated): 4 of 4 slots leased, 1 waiting, limit 60 s",
-      "#  CALL                ACCOUNT  SPACE       SIZE   HOLDS  WAITED  STARTS  WAITS FOR",
-      "1  c_31f0000000000000  alice    alice/demo  large   10 s     8 s   ~22 s  slot; fair share",
-    ));
+    assert.equal(
+      drawQueue(wide, queue),
+      text(
+        "main (simulated): 4 of 4 slots leased, 1 waiting, limit 60 s",
+        "#  CALL                ACCOUNT  SPACE       SIZE   HOLDS  WAITED  STARTS  WAITS FOR",
+        "1  c_31f0000000000000  alice    alice/demo  large   10 s     8 s   ~22 s  slot; fair share",
+      ),
+    );
   });
   test("at 60 columns drops columns and cuts no id", () => {
-    assert.equal(drawQueue(narrow, queue), text(
-      "main (simulated): 4 of 4 slots leased, 1 waiting, limit 60 s",
-      "#  CALL                WAITED  STARTS  WAITS FOR",
-      "1  c_31f0000000000000     8 s   ~22 s  slot; fair share",
-    ));
+    assert.equal(
+      drawQueue(narrow, queue),
+      text(
+        "main (simulated): 4 of 4 slots leased, 1 waiting, limit 60 s",
+        "#  CALL                WAITED  STARTS  WAITS FOR",
+        "1  c_31f0000000000000     8 s   ~22 s  slot; fair share",
+      ),
+    );
   });
 });
 
 describe("drawBoard", () => {
   const board: BoardView = {
     slots: [
-      { slot: "n1/0/0", device: "gpu0", simulated: true, stage: "leased", space: "lab/sdxl", account: "carol", call: "c_31a", forMs: 41_000, leaseMs: 60_000 },
-      { slot: "n1/0/1", device: "gpu0", simulated: true, stage: "free", space: null, account: null, call: null, forMs: 3_000, leaseMs: null },
+      {
+        slot: "n1/0/0",
+        device: "gpu0",
+        simulated: true,
+        stage: "leased",
+        space: "lab/sdxl",
+        account: "carol",
+        call: "c_31a",
+        forMs: 41_000,
+        leaseMs: 60_000,
+      },
+      {
+        slot: "n1/0/1",
+        device: "gpu0",
+        simulated: true,
+        stage: "free",
+        space: null,
+        account: null,
+        call: null,
+        forMs: 3_000,
+        leaseMs: null,
+      },
     ],
   };
   test("at 100 columns draws how much of each lease is over", () => {
-    assert.equal(drawBoard(wide, board), text(
-      "SLOT                LEASE         STAGE   SPACE     ACCOUNT  CALL            FOR",
-      "n1/0/0 (simulated)  ########----  leased  lab/sdxl  carol    c_31a  41 s of 60 s",
-      "n1/0/1 (simulated)  ------------  free                                       3 s",
-    ));
+    assert.equal(
+      drawBoard(wide, board),
+      text(
+        "SLOT                LEASE         STAGE   SPACE     ACCOUNT  CALL            FOR",
+        "n1/0/0 (simulated)  ########----  leased  lab/sdxl  carol    c_31a  41 s of 60 s",
+        "n1/0/1 (simulated)  ------------  free                                       3 s",
+      ),
+    );
   });
   test("at 60 columns keeps slot, stage, Space and call", () => {
-    assert.equal(drawBoard(narrow, board), text(
-      "SLOT                STAGE   SPACE     CALL            FOR",
-      "n1/0/0 (simulated)  leased  lab/sdxl  c_31a  41 s of 60 s",
-      "n1/0/1 (simulated)  free                              3 s",
-    ));
+    assert.equal(
+      drawBoard(narrow, board),
+      text(
+        "SLOT                STAGE   SPACE     CALL            FOR",
+        "n1/0/0 (simulated)  leased  lab/sdxl  c_31a  41 s of 60 s",
+        "n1/0/1 (simulated)  free                              3 s",
+      ),
+    );
   });
 });
 
 describe("drawCalls", () => {
   const call: CallView = {
-    id: "c_31f0000000000000", at: "2026-11-22T12:00:07.311Z", account: "alice", space: "alice/demo", request: null, stage: "ended", outcome: "refused",
-    code: "gpu/queue-timeout", size: "large", declaredMs: 10_000, heldMs: 10_000, queuedMs: 3_002, usedMs: 0, chargedMs: 0, receipt: "r_7kq0000000000000", waiting: null,
+    id: "c_31f0000000000000",
+    at: "2026-11-22T12:00:07.311Z",
+    account: "alice",
+    space: "alice/demo",
+    request: null,
+    stage: "ended",
+    outcome: "refused",
+    code: "gpu/queue-timeout",
+    size: "large",
+    declaredMs: 10_000,
+    heldMs: 10_000,
+    queuedMs: 3_002,
+    usedMs: 0,
+    chargedMs: 0,
+    receipt: "r_7kq0000000000000",
+    waiting: null,
   };
   test("at 100 columns", () => {
-    assert.equal(drawCalls(wide, [call]), text(
-      "TIME          CALL                SPACE       ENDED              HOLDS   QUEUED  USED  CHARGED",
-      "12:00:07.311  c_31f0000000000000  alice/demo  gpu/queue-timeout   10 s  3.002 s   0 s      0 s",
-    ));
+    assert.equal(
+      drawCalls(wide, [call]),
+      text(
+        "TIME          CALL                SPACE       ENDED              HOLDS   QUEUED  USED  CHARGED",
+        "12:00:07.311  c_31f0000000000000  alice/demo  gpu/queue-timeout   10 s  3.002 s   0 s      0 s",
+      ),
+    );
   });
   test("at 60 columns", () => {
-    assert.equal(drawCalls(narrow, [call]), text(
-      "CALL                SPACE       ENDED              CHARGED",
-      "c_31f0000000000000  alice/demo  gpu/queue-timeout      0 s",
-    ));
+    assert.equal(
+      drawCalls(narrow, [call]),
+      text(
+        "CALL                SPACE       ENDED              CHARGED",
+        "c_31f0000000000000  alice/demo  gpu/queue-timeout      0 s",
+      ),
+    );
   });
 });
 
 describe("drawQuota", () => {
-  const quota: QuotaView = { account: "alice", tier: "free", usedMs: 42_000, heldMs: 10_000, limitMs: 300_000, leftMs: 248_000, resetsAt: "2026-11-22T18:04:00.000Z", index: 1 };
+  const quota: QuotaView = {
+    account: "alice",
+    tier: "free",
+    usedMs: 42_000,
+    heldMs: 10_000,
+    limitMs: 300_000,
+    leftMs: 248_000,
+    resetsAt: "2026-11-22T18:04:00.000Z",
+    index: 1,
+  };
   test("shows a sum that adds up, and when the window ends", () => {
-    assert.equal(drawQuota(narrow, quota), text(
-      "alice (free): 300 s = 42 s used + 10 s held + 248 s left",
-      "[#####=------------------------------]  resets 22 Nov 18:04",
-    ));
+    assert.equal(
+      drawQuota(narrow, quota),
+      text(
+        "alice (free): 300 s = 42 s used + 10 s held + 248 s left",
+        "[#####=------------------------------]  resets 22 Nov 18:04",
+      ),
+    );
   });
   test("of an account without a limit has no bar", () => {
-    assert.equal(drawQuota(narrow, { ...quota, tier: "unlimited", limitMs: null, leftMs: null }), text("alice (unlimited): 42 s used, 10 s held, no limit"));
+    assert.equal(
+      drawQuota(narrow, { ...quota, tier: "unlimited", limitMs: null, leftMs: null }),
+      text("alice (unlimited): 42 s used, 10 s held, no limit"),
+    );
   });
 });
 
 describe("drawError", () => {
-  const problem = { type: "about:blank", title: "x", status: 422, detail: "install ended with exit code 1", boundary: "build", code: "step-failed", owner: "app", retry: "never", next: "Correct line 3 and deploy again.", waybill: "b_9k2" } as const;
-  const details = { where: "build.step install", because: ["requirements.txt line 3: torch==9.9.9 does not exist"], evidence: "b_9k2, log lines 208-212", charged: "nothing" };
+  const problem = {
+    type: "about:blank",
+    title: "x",
+    status: 422,
+    detail: "install ended with exit code 1",
+    boundary: "build",
+    code: "step-failed",
+    owner: "app",
+    retry: "never",
+    next: "Correct line 3 and deploy again.",
+    waybill: "b_9k2",
+  } as const;
+  const details = {
+    where: "build.step install",
+    because: ["requirements.txt line 3: torch==9.9.9 does not exist"],
+    evidence: "b_9k2, log lines 208-212",
+    charged: "nothing",
+  };
   test("at 100 columns", () => {
-    assert.equal(drawError(wide, problem, details), text(
-      "error[build/step-failed]: install ended with exit code 1",
-      "  where     build.step install; owner ● app",
-      "  because   requirements.txt line 3: torch==9.9.9 does not exist",
-      "  evidence  b_9k2, log lines 208-212",
-      "  charged   nothing",
-      "  try       Correct line 3 and deploy again; all of it: waybill explain b_9k2",
-    ));
+    assert.equal(
+      drawError(wide, problem, details),
+      text(
+        "error[build/step-failed]: install ended with exit code 1",
+        "  where     build.step install; owner ● app",
+        "  because   requirements.txt line 3: torch==9.9.9 does not exist",
+        "  evidence  b_9k2, log lines 208-212",
+        "  charged   nothing",
+        "  try       Correct line 3 and deploy again; all of it: waybill explain b_9k2",
+      ),
+    );
   });
   test("at 60 columns wraps beside its labels", () => {
-    assert.equal(drawError(narrow, problem), text(
-      "error[build/step-failed]: install ended with exit code 1",
-      "  where     owner ● app",
-      "  evidence  b_9k2",
-      "  try       Correct line 3 and deploy again; all of it:",
-      "            waybill explain b_9k2",
-    ));
+    assert.equal(
+      drawError(narrow, problem),
+      text(
+        "error[build/step-failed]: install ended with exit code 1",
+        "  where     owner ● app",
+        "  evidence  b_9k2",
+        "  try       Correct line 3 and deploy again; all of it:",
+        "            waybill explain b_9k2",
+      ),
+    );
   });
   test("colours only what also has a word", () => {
-    assert(drawError({ ...wide, color: true }, problem).startsWith("\u001b[31merror[build/step-failed]\u001b[39m: install"));
+    assert(
+      drawError({ ...wide, color: true }, problem).startsWith("\u001b[31merror[build/step-failed]\u001b[39m: install"),
+    );
   });
 });
 
 const entry = (seq: number, hop: Entry["hop"], mark: Entry["mark"], at: string, facts: Entry["facts"]): Entry => ({
-  id: `scheduler/1/${seq}`, work: "c_322", hop, mark, emitter: "scheduler", epoch: 1, seq, at: `2026-11-22T12:0${at}Z`, facts,
+  id: `scheduler/1/${seq}`,
+  work: "c_322",
+  hop,
+  mark,
+  emitter: "scheduler",
+  epoch: 1,
+  seq,
+  at: `2026-11-22T12:0${at}Z`,
+  facts,
 });
 
 describe("drawExplanation", () => {
@@ -128,9 +262,19 @@ describe("drawExplanation", () => {
     outcome: "refused",
     sentence: "No GPU became free within 60 s.",
     verdict: {
-      boundary: "gpu", code: "queue-timeout", owner: "platform", certainty: "proved", sentence: "No GPU became free within the 60 s limit of pool main.",
-      retry: "later", next: "`waybill gpu queue main` shows the queue.", facts: ["scheduler/1/8", "scheduler/1/9"], inferred: [],
-      ruledOut: { identity: ["scheduler/1/8"] }, ruledOutBecause: { identity: "alice was verified" }, charge: { chargedMs: 0, heldMs: 60_000, releasedMs: 60_000, receipt: "r_7kq" }, known: null,
+      boundary: "gpu",
+      code: "queue-timeout",
+      owner: "platform",
+      certainty: "proved",
+      sentence: "No GPU became free within the 60 s limit of pool main.",
+      retry: "later",
+      next: "`waybill gpu queue main` shows the queue.",
+      facts: ["scheduler/1/8", "scheduler/1/9"],
+      inferred: [],
+      ruledOut: { identity: ["scheduler/1/8"] },
+      ruledOutBecause: { identity: "alice was verified" },
+      charge: { chargedMs: 0, heldMs: 60_000, releasedMs: 60_000, receipt: "r_7kq" },
+      known: null,
     },
     entries: [
       entry(8, "gpu.admit", "done", "0:07.311", { heldMs: 60_000, account: "alice" }),
@@ -157,19 +301,22 @@ describe("drawExplanation", () => {
     assert.equal(drawExplanation(wide, explanation, { hops: false }), text(...verdict));
   });
   test("with hops draws each hop, also those that never happened", () => {
-    assert.equal(drawExplanation(wide, explanation, { hops: true }), text(
-      ...verdict,
-      "",
-      "gpu.schedule     |                    |  never happened",
-      "identity.verify  |                    |  never happened",
-      "gpu.admit        |#                   |           scheduler/1: done 8",
-      "gpu.queue        |####################|     60 s  scheduler/1: took 9, refused 10",
-      "gpu.grant        |                    |  never happened",
-      "gpu.attach       |                    |  never happened",
-      "app.run          |                    |  never happened",
-      "gpu.release      |                    |  never happened",
-      "gpu.settle       |                    |  never happened",
-    ));
+    assert.equal(
+      drawExplanation(wide, explanation, { hops: true }),
+      text(
+        ...verdict,
+        "",
+        "gpu.schedule     |                    |  never happened",
+        "identity.verify  |                    |  never happened",
+        "gpu.admit        |#                   |           scheduler/1: done 8",
+        "gpu.queue        |####################|     60 s  scheduler/1: took 9, refused 10",
+        "gpu.grant        |                    |  never happened",
+        "gpu.attach       |                    |  never happened",
+        "app.run          |                    |  never happened",
+        "gpu.release      |                    |  never happened",
+        "gpu.settle       |                    |  never happened",
+      ),
+    );
   });
   test("at 60 columns puts facts under their hop and keeps every line within the width", () => {
     const drawn = drawExplanation(narrow, explanation, { hops: false }).split("\n");
@@ -179,15 +326,31 @@ describe("drawExplanation", () => {
       "               held 60 s, account alice",
       "           12:00:07.312  gpu.queue     took",
     ]);
-    assert.deepEqual(drawn.filter((line) => line.length > 60), []);
+    assert.deepEqual(
+      drawn.filter((line) => line.length > 60),
+      [],
+    );
   });
   test("of a work that went well is its sentence", () => {
-    assert.equal(drawExplanation(narrow, { ...explanation, outcome: "ok", verdict: null, gaps: [], sentence: "It ran for 0.4 s on n1 gpu0/1 and was charged 0.4 s, as the receipt says." }, { hops: false }), text(
-      "outcome    call c_322: ok",
-      "           It ran for 0.4 s on n1 gpu0/1 and was charged 0.4",
-      "           s, as the receipt says.",
-      "read       journal to 48213, evidence to 120",
-    ));
+    assert.equal(
+      drawExplanation(
+        narrow,
+        {
+          ...explanation,
+          outcome: "ok",
+          verdict: null,
+          gaps: [],
+          sentence: "It ran for 0.4 s on n1 gpu0/1 and was charged 0.4 s, as the receipt says.",
+        },
+        { hops: false },
+      ),
+      text(
+        "outcome    call c_322: ok",
+        "           It ran for 0.4 s on n1 gpu0/1 and was charged 0.4",
+        "           s, as the receipt says.",
+        "read       journal to 48213, evidence to 120",
+      ),
+    );
   });
 });
 

@@ -18,11 +18,15 @@ export function drawError(paper: Paper, problem: Problem, details: ErrorDetails 
   const code = problem.code.includes("/") ? problem.code : `${problem.boundary}/${problem.code}`;
   const [says = "", ...more] = problem.detail.split("\n");
   const head = `${tone(paper, "failed", `error[${code}]`)}: ${says}`;
-  const because = reasonsBeyond(says, more, [...(details.because ?? []), ...(problem.errors ?? []).map(({ where, message }) => `${where}: ${message}`)]);
+  const because = reasonsBeyond(says, more, [
+    ...(details.because ?? []),
+    ...(problem.errors ?? []).map(({ where, message }) => `${where}: ${message}`),
+  ]);
   const rows: (readonly [string, string])[] = [];
   const owner = `${ownerGlyphs[problem.owner]} ${problem.owner}`;
   // What the command line finds by itself, before anything left this machine, has no place on the way.
-  if (problem.boundary !== "cli") rows.push(["where", details.where ? `${details.where}; owner ${owner}` : `owner ${owner}`]);
+  if (problem.boundary !== "cli")
+    rows.push(["where", details.where ? `${details.where}; owner ${owner}` : `owner ${owner}`]);
   for (const [i, line] of because.entries()) rows.push([i === 0 ? "because" : "", line]);
   const evidence = details.evidence ?? problem.waybill;
   if (evidence) rows.push(["evidence", evidence]);

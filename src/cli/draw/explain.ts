@@ -22,25 +22,45 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
   const rows: Row[] = [];
   let facts: readonly Row[] = [];
   if (verdict === null) {
-    rows.push(["outcome", `${explanation.kind} ${explanation.id}: ${outcomeWords[explanation.outcome]}`], ["", explanation.sentence]);
+    rows.push(
+      ["outcome", `${explanation.kind} ${explanation.id}: ${outcomeWords[explanation.outcome]}`],
+      ["", explanation.sentence],
+    );
   } else {
     rows.push(
       ["verdict", `${tone(paper, "strong", `${verdict.boundary} / ${verdict.code}`)}, ${verdict.certainty}`],
       ["owner", `${tone(paper, verdict.owner, `${ownerGlyphs[verdict.owner]} ${verdict.owner}`)}: ${verdict.sentence}`],
     );
     if (verdict.charge) rows.push(["charged", chargeSays(verdict.charge)]);
-    facts = labelled("facts", verdict.facts.map((id) => factLine(paper, explanation.entries, id)));
+    facts = labelled(
+      "facts",
+      verdict.facts.map((id) => factLine(paper, explanation.entries, id)),
+    );
     rows.push(...facts);
-    rows.push(...labelled("inferred", verdict.inferred.map(({ rule, says }) => `${says} (${rule})`)));
+    rows.push(
+      ...labelled(
+        "inferred",
+        verdict.inferred.map(({ rule, says }) => `${says} (${rule})`),
+      ),
+    );
     rows.push(...labelled("ruled out", ruledOut(verdict, explanation.entries)));
   }
-  rows.push(...explanation.gaps.map(({ emitter, epoch, from, to, why }) => ["missing", `${emitter} epoch ${epoch}, numbers ${from} to ${to}: ${why}`] as const));
+  rows.push(
+    ...explanation.gaps.map(
+      ({ emitter, epoch, from, to, why }) =>
+        ["missing", `${emitter} epoch ${epoch}, numbers ${from} to ${to}: ${why}`] as const,
+    ),
+  );
   if (verdict) rows.push(["next", `${retryWords[verdict.retry]}${verdict.next}`]);
   rows.push(...explanation.links.map((link, i) => [i === 0 ? "linked" : "", linkSays(link)] as const));
   rows.push(["read", `journal to ${explanation.read.journal}, evidence to ${explanation.read.evidence}`]);
   // Facts have columns of their own and are wrapped already.
   const isWrapped = new Set<Row>(facts);
-  const text = rows.map((row) => `${row[0].padEnd(labelWidth)}${isWrapped.has(row) ? row[1] : wrap(row[1], paper.width, labelWidth)}\n`).join("");
+  const text = rows
+    .map(
+      (row) => `${row[0].padEnd(labelWidth)}${isWrapped.has(row) ? row[1] : wrap(row[1], paper.width, labelWidth)}\n`,
+    )
+    .join("");
   return hops ? `${text}\n${drawHops(paper, explanation)}` : text;
 }
 
@@ -72,7 +92,9 @@ function factLine(paper: Paper, entries: readonly Entry[], id: string): string {
 
 function ruledOut(verdict: Verdict, entries: readonly Entry[]): string[] {
   return Object.entries(verdict.ruledOut).map(([boundary, ids]) => {
-    const by = ids.map((id) => entries.find((entry) => entry.id === id)).map((entry, i) => (entry ? `${entry.hop} ${entry.mark}` : ids[i]));
+    const by = ids
+      .map((id) => entries.find((entry) => entry.id === id))
+      .map((entry, i) => (entry ? `${entry.hop} ${entry.mark}` : ids[i]));
     const because = verdict.ruledOutBecause[boundary];
     return `${boundary}: ${because ? `${because} (${by.join(", ")})` : by.join(", ")}`;
   });
@@ -88,7 +110,8 @@ function factsOf(facts: Facts): string {
 function valueSays(name: string, value: Json): string {
   if (typeof value === "number" && name.endsWith("Ms")) return secondsOf(value);
   if (name === "blockers") return blockersSay(value);
-  if (Array.isArray(value) && value.every((item) => typeof item === "string")) return value.join(value.some((item) => item.includes(" ")) ? "; " : " ");
+  if (Array.isArray(value) && value.every((item) => typeof item === "string"))
+    return value.join(value.some((item) => item.includes(" ")) ? "; " : " ");
   if (isFacts(value)) return `(${factsOf(value)})`;
   return typeof value === "string" ? value : JSON.stringify(value);
 }
@@ -107,16 +130,20 @@ function drawHops(paper: Paper, { kind, entries }: Explanation): string {
     const axis = axes.get(emitter) ?? { from: ms, to: ms };
     axes.set(emitter, { from: Math.min(axis.from, ms), to: Math.max(axis.to, ms) });
   }
-  const hops: readonly Hop[] = kind === "space" || kind === "counter" ? [...new Set(entries.map(({ hop }) => hop))] : hopsOf[kind];
+  const hops: readonly Hop[] =
+    kind === "space" || kind === "counter" ? [...new Set(entries.map(({ hop }) => hop))] : hopsOf[kind];
   return hops
     .map((hop) => {
       const own = entries.filter((entry) => entry.hop === hop);
-      if (own.length === 0) return `${hop.padEnd(16)} |${" ".repeat(barWidth)}|  ${tone(paper, "muted", "never happened")}\n`;
+      if (own.length === 0)
+        return `${hop.padEnd(16)} |${" ".repeat(barWidth)}|  ${tone(paper, "muted", "never happened")}\n`;
       const { emitter, epoch } = own[0] as Entry;
       const mine = own.filter((entry) => entry.emitter === emitter);
       const times = mine.map(({ at }) => Date.parse(at));
       const [from, to] = [Math.min(...times), Math.max(...times)];
-      const signed = own.map((entry) => `${entry.emitter === emitter ? "" : `${entry.emitter} `}${entry.mark} ${entry.seq}`).join(", ");
+      const signed = own
+        .map((entry) => `${entry.emitter === emitter ? "" : `${entry.emitter} `}${entry.mark} ${entry.seq}`)
+        .join(", ");
       const length = mine.length > 1 ? lengthOf(to - from) : "";
       return `${hop.padEnd(16)} |${bar(axes.get(emitter) as { from: number; to: number }, from, to)}|  ${length.padStart(7)}  ${emitter}/${epoch}: ${signed}\n`;
     })

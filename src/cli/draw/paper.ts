@@ -31,8 +31,17 @@ export function timeOf(paper: Paper, at: string): string {
 
 /** `22 Nov 12:00` in the paper's zone. */
 export function dayTimeOf(paper: Paper, at: string): string {
-  const options = { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: paper.zone } as const;
-  const parts = Object.fromEntries(new Intl.DateTimeFormat("en-GB", options).formatToParts(new Date(at)).map(({ type, value }) => [type, value]));
+  const options = {
+    day: "2-digit",
+    month: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+    timeZone: paper.zone,
+  } as const;
+  const parts = Object.fromEntries(
+    new Intl.DateTimeFormat("en-GB", options).formatToParts(new Date(at)).map(({ type, value }) => [type, value]),
+  );
   return `${parts["day"]} ${parts["month"]?.slice(0, 3)} ${parts["hour"]}:${parts["minute"]}`;
 }
 

@@ -21,7 +21,9 @@ export function drawTable<Row>(paper: Paper, columns: readonly Column<Row>[], ro
   const shown = fit(measured, paper.width);
   const line = (texts: readonly string[]): string =>
     shown
-      .map(({ column, width }, i) => (column.right ? (texts[i] as string).padStart(width) : (texts[i] as string).padEnd(width)))
+      .map(({ column, width }, i) =>
+        column.right ? (texts[i] as string).padStart(width) : (texts[i] as string).padEnd(width),
+      )
       .join(" ".repeat(gap))
       .trimEnd();
   const head = tone(paper, "muted", line(shown.map(({ column }) => column.head)));
@@ -29,7 +31,10 @@ export function drawTable<Row>(paper: Paper, columns: readonly Column<Row>[], ro
   return `${[head, ...body].join("\n")}\n`;
 }
 
-function fit<Measured extends { column: { drop: number }; width: number }>(all: readonly Measured[], width: number): readonly Measured[] {
+function fit<Measured extends { column: { drop: number }; width: number }>(
+  all: readonly Measured[],
+  width: number,
+): readonly Measured[] {
   let shown = all;
   while (shown.reduce((sum, one) => sum + one.width + gap, -gap) > width) {
     const most = Math.max(...shown.map(({ column }) => column.drop));

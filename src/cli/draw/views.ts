@@ -1,5 +1,15 @@
 /** One drawing a view of the API: lists as tables, single things as a few lines. */
-import type { BoardView, CallView, PoolView, QueueView, QuotaView, RequestView, SpaceView, StatusView, WhoAmI } from "../../contract/api.ts";
+import type {
+  BoardView,
+  CallView,
+  PoolView,
+  QueueView,
+  QuotaView,
+  RequestView,
+  SpaceView,
+  StatusView,
+  WhoAmI,
+} from "../../contract/api.ts";
 import type { LogLine } from "../../contract/agent.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, lengthOf, secondsOf, timeOf, tone, wrap } from "./paper.ts";
@@ -26,7 +36,8 @@ export function drawSpace(paper: Paper, space: SpaceView): string {
     ["", space.says],
     ...space.addresses.map((address, i) => [i === 0 ? "address" : "", address] as const),
   ];
-  if (space.build) rows.push(["build", `${space.build.id}  ${stateSays(space.build.outcome ?? space.build.stage, space.build.says)}`]);
+  if (space.build)
+    rows.push(["build", `${space.build.id}  ${stateSays(space.build.outcome ?? space.build.stage, space.build.says)}`]);
   if (space.release) rows.push(["release", space.release]);
   for (const [i, replica] of space.replicas.entries()) {
     rows.push([i === 0 ? "replicas" : "", `${replica.id}  ${stateSays(replica.phase, replica.says)}`]);
@@ -58,7 +69,8 @@ export function drawRequests(paper: Paper, requests: readonly RequestView[]): st
 }
 
 export function drawCalls(paper: Paper, calls: readonly CallView[]): string {
-  if (calls.length === 0) return "No GPU calls in the record. One is made when an app's gpu() function runs for this account; another's: waybill calls --account NAME\n";
+  if (calls.length === 0)
+    return "No GPU calls in the record. One is made when an app's gpu() function runs for this account; another's: waybill calls --account NAME\n";
   return drawTable(
     paper,
     [
@@ -79,7 +91,8 @@ export function drawCalls(paper: Paper, calls: readonly CallView[]): string {
 const barWidth = 36;
 
 export function drawQuota(paper: Paper, quota: QuotaView): string {
-  const resets = quota.resetsAt === null ? "the window opens with the first use" : `resets ${dayTimeOf(paper, quota.resetsAt)}`;
+  const resets =
+    quota.resetsAt === null ? "the window opens with the first use" : `resets ${dayTimeOf(paper, quota.resetsAt)}`;
   if (quota.limitMs === null || quota.leftMs === null) {
     return `${quota.account} (${quota.tier}): ${secondsOf(quota.usedMs)} used, ${secondsOf(quota.heldMs)} held, no limit\n`;
   }
@@ -107,20 +120,28 @@ export function drawQueue(paper: Paper, { pool, calls }: QueueView): string {
   const simulated = pool.simulated ? " (simulated)" : "";
   const head = `${pool.name}${simulated}: ${pool.leased} of ${pool.slots} slots leased, ${pool.waiting} waiting, limit ${lengthOf(pool.queueLimitMs)}\n`;
   if (calls.length === 0) return `${head}Nobody waits. Who has the slots: waybill gpu board\n`;
-  return head + drawTable(
-    paper,
-    [
-      { head: "#", cell: (call) => String(call.waiting.position), right: true, drop: 0 },
-      { head: "CALL", cell: (call) => call.call, drop: 0 },
-      { head: "ACCOUNT", cell: (call) => call.account, drop: 3 },
-      { head: "SPACE", cell: (call) => call.space, drop: 4 },
-      { head: "SIZE", cell: (call) => call.size, drop: 6 },
-      { head: "HOLDS", cell: (call) => lengthOf(call.holdsMs), right: true, drop: 5 },
-      { head: "WAITED", cell: (call) => lengthOf(call.waitedMs), right: true, drop: 2 },
-      { head: "STARTS", cell: (call) => (call.waiting.estimateMs === null ? "unknown" : `~${lengthOf(call.waiting.estimateMs)}`), right: true, drop: 1 },
-      { head: "WAITS FOR", cell: (call) => call.waiting.blockers.map(({ says }) => says).join("; "), drop: 1 },
-    ],
-    calls,
+  return (
+    head +
+    drawTable(
+      paper,
+      [
+        { head: "#", cell: (call) => String(call.waiting.position), right: true, drop: 0 },
+        { head: "CALL", cell: (call) => call.call, drop: 0 },
+        { head: "ACCOUNT", cell: (call) => call.account, drop: 3 },
+        { head: "SPACE", cell: (call) => call.space, drop: 4 },
+        { head: "SIZE", cell: (call) => call.size, drop: 6 },
+        { head: "HOLDS", cell: (call) => lengthOf(call.holdsMs), right: true, drop: 5 },
+        { head: "WAITED", cell: (call) => lengthOf(call.waitedMs), right: true, drop: 2 },
+        {
+          head: "STARTS",
+          cell: (call) => (call.waiting.estimateMs === null ? "unknown" : `~${lengthOf(call.waiting.estimateMs)}`),
+          right: true,
+          drop: 1,
+        },
+        { head: "WAITS FOR", cell: (call) => call.waiting.blockers.map(({ says }) => says).join("; "), drop: 1 },
+      ],
+      calls,
+    )
   );
 }
 
@@ -130,7 +151,9 @@ export function drawBoard(paper: Paper, { slots }: BoardView): string {
   if (slots.length === 0) return "No slots: no node has brought a GPU to this pool.\n";
   const bar = (forMs: number, leaseMs: number | null): string => {
     if (leaseMs === null || leaseMs === 0) return "-".repeat(leaseBarWidth);
-    return "#".repeat(Math.min(leaseBarWidth, Math.round((leaseBarWidth * forMs) / leaseMs))).padEnd(leaseBarWidth, "-");
+    return "#"
+      .repeat(Math.min(leaseBarWidth, Math.round((leaseBarWidth * forMs) / leaseMs)))
+      .padEnd(leaseBarWidth, "-");
   };
   return drawTable(
     paper,
@@ -141,7 +164,13 @@ export function drawBoard(paper: Paper, { slots }: BoardView): string {
       { head: "SPACE", cell: (slot) => slot.space ?? "", drop: 1 },
       { head: "ACCOUNT", cell: (slot) => slot.account ?? "", drop: 3 },
       { head: "CALL", cell: (slot) => slot.call ?? "", drop: 0 },
-      { head: "FOR", cell: (slot) => (slot.leaseMs === null ? lengthOf(slot.forMs) : `${lengthOf(slot.forMs)} of ${lengthOf(slot.leaseMs)}`), right: true, drop: 2 },
+      {
+        head: "FOR",
+        cell: (slot) =>
+          slot.leaseMs === null ? lengthOf(slot.forMs) : `${lengthOf(slot.forMs)} of ${lengthOf(slot.leaseMs)}`,
+        right: true,
+        drop: 2,
+      },
     ],
     slots,
   );
@@ -150,7 +179,10 @@ export function drawBoard(paper: Paper, { slots }: BoardView): string {
 export function drawStatus(paper: Paper, status: StatusView): string {
   const pools = status.pools.map((pool, i): readonly [string, string] => {
     const waits = pool.waiting > 0 ? `${pool.waiting} waiting` : "nobody waits";
-    return [i === 0 ? "GPUs" : "", `pool ${pool.name}: ${pool.leased} of ${pool.slots} slots leased, ${waits}${pool.simulated ? " (simulated)" : ""}`];
+    return [
+      i === 0 ? "GPUs" : "",
+      `pool ${pool.name}: ${pool.leased} of ${pool.slots} slots leased, ${waits}${pool.simulated ? " (simulated)" : ""}`,
+    ];
   });
   return `Waybill ${status.version} at ${status.url}\n${drawRows(paper, [
     ["spaces", String(status.spaces)],
@@ -168,7 +200,8 @@ export function drawWhoAmI(who: WhoAmI): string {
 
 /** `12:00:07.311 gpu    text`; a hole in the numbers before it is said on a line of its own. */
 export function drawLogLine(paper: Paper, line: LogLine, before: number | null): string {
-  const hole = before !== null && line.n > before + 1 ? `-- ${line.source} lines ${before + 1}-${line.n - 1} missing --\n` : "";
+  const hole =
+    before !== null && line.n > before + 1 ? `-- ${line.source} lines ${before + 1}-${line.n - 1} missing --\n` : "";
   const text = line.stream === "note" ? tone(paper, "muted", line.text) : line.text;
   return `${tone(paper, "muted", hole)}${timeOf(paper, line.at)} ${line.source.padEnd(7)} ${text}\n`;
 }

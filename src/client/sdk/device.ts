@@ -64,7 +64,11 @@ export class DeviceApi {
    * Waits until a GPU is granted. Throws `GpuRefused`, the signal's reason, or an error when the platform cannot be reached.
    * Where the connection breaks while the call waits, it is scheduled once more: a new call, since the platform ended that one.
    */
-  async schedule(args: ScheduleArguments, onWaiting: (waiting: Waiting) => void, signal: AbortSignal | undefined): Promise<Grant> {
+  async schedule(
+    args: ScheduleArguments,
+    onWaiting: (waiting: Waiting) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<Grant> {
     try {
       return await this.#scheduleOnce(args, onWaiting, signal);
     } catch (error) {
@@ -73,7 +77,11 @@ export class DeviceApi {
     }
   }
 
-  async #scheduleOnce(args: ScheduleArguments, onWaiting: (waiting: Waiting) => void, signal: AbortSignal | undefined): Promise<Grant> {
+  async #scheduleOnce(
+    args: ScheduleArguments,
+    onWaiting: (waiting: Waiting) => void,
+    signal: AbortSignal | undefined,
+  ): Promise<Grant> {
     const query = new URLSearchParams({
       cgroupPath: this.#cgroupPath,
       taskId: String(args.taskId),
@@ -85,7 +93,10 @@ export class DeviceApi {
     });
     if (args.token !== null) query.set("token", args.token);
     const hangUp = new AbortController();
-    const response = await this.#connect(`/schedule?${query}`, signal ? AbortSignal.any([signal, hangUp.signal]) : hangUp.signal);
+    const response = await this.#connect(
+      `/schedule?${query}`,
+      signal ? AbortSignal.any([signal, hangUp.signal]) : hangUp.signal,
+    );
     const call = response.headers.get("x-waybill-id");
     if (response.status !== 200) throw await refusalOf(response, call);
     if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
@@ -111,7 +122,10 @@ export class DeviceApi {
   /** Tells the platform which process will hold the GPU. Throws unless the answer is exactly 200. */
   async allow(allowToken: string, pid: number): Promise<void> {
     const query = new URLSearchParams({ allowToken, pid: String(pid) });
-    const response = await fetch(`${this.#base}/allow?${query}`, { method: "POST", signal: AbortSignal.timeout(answerWithinMs) });
+    const response = await fetch(`${this.#base}/allow?${query}`, {
+      method: "POST",
+      signal: AbortSignal.timeout(answerWithinMs),
+    });
     const text = await response.text();
     if (response.status !== 200) {
       throw new Error(`The platform did not let this worker use the GPU (${response.status} ${oneLine(text)}).`);
@@ -128,7 +142,10 @@ export class DeviceApi {
     if (ending.signal) query.set("signal", ending.signal);
     for (let attempt = 1; attempt <= releaseTries; attempt++) {
       try {
-        const response = await fetch(`${this.#base}/release?${query}`, { method: "POST", signal: AbortSignal.timeout(answerWithinMs) });
+        const response = await fetch(`${this.#base}/release?${query}`, {
+          method: "POST",
+          signal: AbortSignal.timeout(answerWithinMs),
+        });
         const text = await response.text();
         if (response.status < 500) return parseEndingSays(text);
       } catch (error) {
@@ -161,7 +178,9 @@ async function waitForGrant(
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (error instanceof GpuRefused || error instanceof SyntaxError) throw error;
-    throw new StreamDropped("The connection to the platform's GPU service broke while the call waited.", { cause: error });
+    throw new StreamDropped("The connection to the platform's GPU service broke while the call waited.", {
+      cause: error,
+    });
   } finally {
     // Hung up by us, the platform would take the caller for gone; it ends the stream itself right after its last event.
     if (ends) void drain(events, hangUp);
@@ -209,7 +228,11 @@ function parseWaiting(data: string): Waiting {
   };
 }
 
-const queueGaveUp: RefusalProblem = { status: 503, code: "gpu/queue-timeout", detail: "No GPU became free in time. Nothing was charged." };
+const queueGaveUp: RefusalProblem = {
+  status: 503,
+  code: "gpu/queue-timeout",
+  detail: "No GPU became free in time. Nothing was charged.",
+};
 
 async function refusalOf(response: Response, call: string | null): Promise<GpuRefused> {
   const text = await response.text();
@@ -224,11 +247,27 @@ function refused(problem: RefusalProblem, call: string | null, retryAfter: numbe
 
 /** The sentence for a platform that answers in the plain form of the Device API: a status, and for 429 `{ left, wait }`. */
 function plainRefusal(status: number, text: string): RefusalProblem {
-  if (status === 401) return { status, code: "identity/expired", detail: "The visitor's token has expired. Make the request again.", retry: "now" };
-  if (status === 503) return { status, code: "gpu/no-capacity", detail: "No GPU was available. Nothing was charged.", retry: "later" };
-  if (status !== 429) return { status: 502, code: "gpu/stopped", detail: `The platform's GPU service answered ${status}.`, retry: "later" };
+  if (status === 401)
+    return {
+      status,
+      code: "identity/expired",
+      detail: "The visitor's token has expired. Make the request again.",
+      retry: "now",
+    };
+  if (status === 503)
+    return { status, code: "gpu/no-capacity", detail: "No GPU was available. Nothing was charged.", retry: "later" };
+  if (status !== 429)
+    return {
+      status: 502,
+      code: "gpu/stopped",
+      detail: `The platform's GPU service answered ${status}.`,
+      retry: "later",
+    };
   const { left } = tryParse(text);
-  const says = typeof left === "number" ? `The account has ${left} s of GPU time left, too little for this call.` : "The account has too little GPU time left.";
+  const says =
+    typeof left === "number"
+      ? `The account has ${left} s of GPU time left, too little for this call.`
+      : "The account has too little GPU time left.";
   return { status, code: "gpu/quota-exceeded", detail: `${says} Nothing was charged.`, retry: "later" };
 }
 

@@ -30,7 +30,10 @@ export class GpuRefused extends Error {
   /** To be passed on as `application/problem+json`. */
   readonly problem: RefusalProblem;
 
-  constructor(problem: RefusalProblem, { call = null, retryAfter = null }: { call?: string | null; retryAfter?: number | null } = {}) {
+  constructor(
+    problem: RefusalProblem,
+    { call = null, retryAfter = null }: { call?: string | null; retryAfter?: number | null } = {},
+  ) {
     super(problem.detail);
     this.problem = problem;
     this.code = problem.code.includes("/") ? problem.code : `${problem.boundary ?? "gpu"}/${problem.code}`;
@@ -72,7 +75,10 @@ export class GpuWorkerLost extends Error {
   readonly exitSignal: string | null;
   readonly call: string | null;
 
-  constructor(says: string, lost: { code: string; exitCode: number | null; exitSignal: string | null; call: string | null }) {
+  constructor(
+    says: string,
+    lost: { code: string; exitCode: number | null; exitSignal: string | null; call: string | null },
+  ) {
     super(says);
     this.code = lost.code;
     this.exitCode = lost.exitCode;

@@ -20,7 +20,17 @@ import type { GpuFunction, GpuOptions, Outcome, RunOptions, Visitor, Work } from
 
 export { GpuFunctionError, GpuRefused, GpuWorkerLost } from "./errors.ts";
 export type { RefusalProblem } from "./errors.ts";
-export type { GpuFunction, GpuOptions, Outcome, RunOptions, Size, Visitor, Waiting, Work, WorkContext } from "./types.ts";
+export type {
+  GpuFunction,
+  GpuOptions,
+  Outcome,
+  RunOptions,
+  Size,
+  Visitor,
+  Waiting,
+  Work,
+  WorkContext,
+} from "./types.ts";
 
 /** Whether this process is a worker: a module that listens or opens files when it is loaded should not do so here. */
 export const isGpuWorker: boolean = process.argv[2] === workerMark;
@@ -35,9 +45,15 @@ const warm = new WarmWorkers();
 let localSaid = false;
 
 /** Declares a GPU function. Throws `TypeError` where it has no name or its module cannot be found. */
-export function gpu<Input, Result>(work: Work<Input, Result>, options: GpuOptions<Input> = {}): GpuFunction<Input, Result> {
+export function gpu<Input, Result>(
+  work: Work<Input, Result>,
+  options: GpuOptions<Input> = {},
+): GpuFunction<Input, Result> {
   const name = options.name ?? work.name;
-  if (!name) throw new TypeError("gpu(): the function has no name; write `async function render(…)`, or give { name: \"render\" }");
+  if (!name)
+    throw new TypeError(
+      'gpu(): the function has no name; write `async function render(…)`, or give { name: "render" }',
+    );
   const declared: Declared = { module: options.module ?? callerModule(), name, work };
   declare(declared);
   const local = new OneAtATime();
@@ -131,7 +147,11 @@ class Call<Input, Result> {
 }
 
 /** A call from inside a worker already has the GPU: it runs where it is. */
-async function runInside<Input, Result>(work: Work<Input, Result>, input: Input, options: RunOptions): Promise<Outcome<Result>> {
+async function runInside<Input, Result>(
+  work: Work<Input, Result>,
+  input: Input,
+  options: RunOptions,
+): Promise<Outcome<Result>> {
   const signal = options.signal ?? new AbortController().signal;
   return { result: await work(input, { progress: (value) => options.onProgress?.(value), signal }), call: null };
 }
@@ -139,7 +159,8 @@ async function runInside<Input, Result>(work: Work<Input, Result>, input: Input,
 /** Development on a machine without a platform: the same worker process, no queue, no charge; said once. */
 async function runLocally<Result>(declared: Declared, input: unknown, options: RunOptions): Promise<Outcome<Result>> {
   options.signal?.throwIfAborted();
-  if (!localSaid) console.error("waybill: no platform here, so GPU functions run on this machine without a queue or a charge");
+  if (!localSaid)
+    console.error("waybill: no platform here, so GPU functions run on this machine without a queue or a charge");
   localSaid = true;
   const key = `${keyOf(declared)} local`;
   const { worker } = warm.claim(key, { idle: true, device: null });
@@ -163,7 +184,12 @@ class OneAtATime {
 
   async next<Value>(task: () => Promise<Value>): Promise<Value> {
     if (this.#waiting >= localWaitingMax) {
-      throw new GpuRefused({ status: 503, code: "gpu/queue-full", detail: `${localWaitingMax} calls are waiting already.`, retry: "later" });
+      throw new GpuRefused({
+        status: 503,
+        code: "gpu/queue-full",
+        detail: `${localWaitingMax} calls are waiting already.`,
+        retry: "later",
+      });
     }
     this.#waiting++;
     const turn = this.#last.then(task);
@@ -198,7 +224,8 @@ function lostSays(declared: Declared, end: Extract<RunEnd, { kind: "lost" }>): s
 /** Whole seconds, at least 1, rounded up: the platform counts in seconds. Throws where the app computed no number. */
 function declaredSeconds<Input>({ duration = defaultDurationSeconds }: GpuOptions<Input>, input: Input): number {
   const value = typeof duration === "function" ? duration(input) : duration;
-  if (!Number.isFinite(value) || value <= 0) throw new TypeError(`gpu(): a duration is a number of seconds above 0, not ${value}`);
+  if (!Number.isFinite(value) || value <= 0)
+    throw new TypeError(`gpu(): a duration is a number of seconds above 0, not ${value}`);
   return Math.ceil(value);
 }
 
@@ -214,7 +241,8 @@ export function visitorToken(request: Visitor | undefined): string | null {
 /** A number for this function that is the same in each process of this app (FNV-1a, 31 bits). */
 function taskIdOf(declared: Declared): number {
   let hash = 0x811c9dc5;
-  for (const character of keyOf(declared)) hash = Math.imul(hash ^ (character.codePointAt(0) as number), 0x01000193) >>> 0;
+  for (const character of keyOf(declared))
+    hash = Math.imul(hash ^ (character.codePointAt(0) as number), 0x01000193) >>> 0;
   return hash >>> 1;
 }
 

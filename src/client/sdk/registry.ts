@@ -49,5 +49,9 @@ function asUrl(script: string): string | undefined {
 
 /** `file:///app/render.js?v=1` → `render.js`, for sentences. */
 export function shortName(module: string): string {
-  return fileURLToPath(module.split(/[?#]/, 1)[0] as string).split(/[\\/]/).at(-1) ?? module;
+  return (
+    fileURLToPath(module.split(/[?#]/, 1)[0] as string)
+      .split(/[\\/]/)
+      .at(-1) ?? module
+  );
 }

@@ -15,7 +15,12 @@ export const callsRoute: Route = (api, server) => {
     if (!view) return refuse(c, "control/not-found", { detail: `There is no call ${c.req.param("id")}.` });
     const caller = knownCaller(c);
     // A caller without an account is told by the id alone, which holds 80 random bits; others see their own.
-    if (!view.account.startsWith("address:") && !caller?.admin && caller?.account !== view.account && caller?.account !== view.space.split("/")[0]) {
+    if (
+      !view.account.startsWith("address:") &&
+      !caller?.admin &&
+      caller?.account !== view.account &&
+      caller?.account !== view.space.split("/")[0]
+    ) {
       return refuse(c, c.get("caller") ? "identity/forbidden" : "identity/missing");
     }
     return c.json(view);

@@ -12,7 +12,8 @@ export const commitRoute: Route = (api, server) => {
     const { owner, name, branch } = c.req.param();
     const caller = ownerOf(c, owner);
     if (caller instanceof Response) return caller;
-    if (branch !== "main") return refuse(c, "control/invalid", { detail: `Commits go to the branch main; this one is for ${branch}.` });
+    if (branch !== "main")
+      return refuse(c, "control/invalid", { detail: `Commits go to the branch main; this one is for ${branch}.` });
     const bytes = await boundedBody(c, commitMaxBytes);
     if (bytes instanceof Response) return bytes;
     const done = await server.commit({ owner, name, bytes, author: caller.account });

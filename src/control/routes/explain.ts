@@ -11,7 +11,8 @@ export const explainRoute: Route = (api, server) => {
   api.get("/api/explain/:owner/:name", (c) => answer(c, server, `${c.req.param("owner")}/${c.req.param("name")}`));
   api.get("/w/:id", async (c) => {
     const explained = await server.explain(c.req.param("id"));
-    if (!explained && prefersHtml(c.req.header("accept"))) return new Response(noWorkPage(c.req.param("id")), { status: 404, headers: pageHeaders });
+    if (!explained && prefersHtml(c.req.header("accept")))
+      return new Response(noWorkPage(c.req.param("id")), { status: 404, headers: pageHeaders });
     if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${c.req.param("id")}.` });
     const details = mayKnow(c, explained.owner);
     // An id is a secret of some 80 bits; the name of a Space is none.

@@ -9,7 +9,9 @@ export const gpuRoute: Route = (api, server) => {
     if (caller instanceof Response) return caller;
     const pool = c.req.query("pool") ?? "main";
     const view = await server.queue(pool);
-    return view ? c.json(queueFor(view, caller)) : refuse(c, "control/not-found", { detail: `There is no pool ${pool}.` });
+    return view
+      ? c.json(queueFor(view, caller))
+      : refuse(c, "control/not-found", { detail: `There is no pool ${pool}.` });
   });
   api.get("/api/gpu/board", async (c) => {
     const caller = signedIn(c);
@@ -20,10 +22,19 @@ export const gpuRoute: Route = (api, server) => {
 /** Others' calls keep their place and lose their names. */
 function queueFor(view: QueueView, caller: Caller): QueueView {
   if (caller.admin) return view;
-  return { ...view, calls: view.calls.map((call) => (call.account === caller.account ? call : { ...call, account: "another", space: "another", call: "-" })) };
+  return {
+    ...view,
+    calls: view.calls.map((call) =>
+      call.account === caller.account ? call : { ...call, account: "another", space: "another", call: "-" },
+    ),
+  };
 }
 
 function boardFor(view: BoardView, caller: Caller): BoardView {
   if (caller.admin) return view;
-  return { slots: view.slots.map((slot) => (slot.account === caller.account ? slot : { ...slot, account: null, space: null, call: null })) };
+  return {
+    slots: view.slots.map((slot) =>
+      slot.account === caller.account ? slot : { ...slot, account: null, space: null, call: null },
+    ),
+  };
 }

@@ -23,7 +23,10 @@ export const logsRoute: Route = (api, server) => {
 };
 
 /** The newest replica's lines, and before them those of one that has ended by itself: they say why there is a new one. */
-async function* read(server: Server, { space, from, follow, signal }: { space: string; from: number; follow: boolean; signal: AbortSignal }): AsyncGenerator<LogLine> {
+async function* read(
+  server: Server,
+  { space, from, follow, signal }: { space: string; from: number; follow: boolean; signal: AbortSignal },
+): AsyncGenerator<LogLine> {
   let current: KnownReplica | undefined;
   let told = false;
   let next = from;

@@ -5,7 +5,10 @@ import { ownerOf, refuse } from "../api.ts";
 export const receiptsRoute: Route = (api, server) => {
   api.get("/api/receipts/:id", async (c) => {
     const signed = await server.receipt(c.req.param("id"));
-    if (!signed) return refuse(c, "control/not-found", { detail: `No receipt has the id ${c.req.param("id")}; a call has one when it has ended.` });
+    if (!signed)
+      return refuse(c, "control/not-found", {
+        detail: `No receipt has the id ${c.req.param("id")}; a call has one when it has ended.`,
+      });
     const { account } = signed.receipt;
     const caller = account.startsWith("address:") ? null : ownerOf(c, account);
     return caller instanceof Response ? caller : c.json(signed);

@@ -9,7 +9,10 @@ const body = z.strictObject({
   create: z.boolean().optional(),
   tier: z.enum(["free", "pro", "enterprise", "unlimited"]).optional(),
   name: z.string().min(1).max(100).optional(),
-  scopes: z.array(z.enum(["read", "write", "gpu", "admin"])).max(4).optional(),
+  scopes: z
+    .array(z.enum(["read", "write", "gpu", "admin"]))
+    .max(4)
+    .optional(),
 });
 
 export const tokensRoute: Route = (api, server) => {

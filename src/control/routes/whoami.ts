@@ -19,7 +19,14 @@ export const whoamiRoute: Route = (api) => {
       periodEnd: null,
       avatarUrl: "",
       orgs: [],
-      auth: { type: "access_token", accessToken: { displayName: "token", role: caller.admin ? "admin" : caller.scopes.includes("write") ? "write" : "read", createdAt: "1970-01-01T00:00:00.000Z" } },
+      auth: {
+        type: "access_token",
+        accessToken: {
+          displayName: "token",
+          role: caller.admin ? "admin" : caller.scopes.includes("write") ? "write" : "read",
+          createdAt: "1970-01-01T00:00:00.000Z",
+        },
+      },
     };
     return c.json(answer);
   });

@@ -135,7 +135,9 @@ export function findRequest(reading: Reading): Finding | undefined {
   if (isSymptom(code)) return findSymptom({ reading, symptom: code, ends: seen });
   if (code === "route/visitor-left") return visitorLeft(reading, seen);
   const hand = code === "route/not-running" ? handOver(reading) : undefined;
-  return hand?.state === "answered" && hand.answer.stopping ? stopped(reading, seen, hand) : edgeDecided(reading, code, seen);
+  return hand?.state === "answered" && hand.answer.stopping
+    ? stopped(reading, seen, hand)
+    : edgeDecided(reading, code, seen);
 }
 
 export function requestOutcome(reading: Reading, finding: Finding | undefined): WorkOutcome {
@@ -297,7 +299,10 @@ function unconnected(seen: Seen): Finding {
   const errno = seen.ends.map(({ facts }) => text(facts, "errno")).find((told) => told !== undefined);
   const found = { code: seen.symptom, certainty: "proved", facts: seen.ends } as const;
   if (errno === undefined)
-    return { ...found, sentence: "No connection to the replica could be opened in time. The request was not handed over." };
+    return {
+      ...found,
+      sentence: "No connection to the replica could be opened in time. The request was not handed over.",
+    };
   const sentence = `The platform could not open a connection to the replica (${errno}). The request was not handed over.`;
   const because = "the connection to the replica's own process was not opened";
   return { ...found, sentence, owner: "platform", excluded: [{ boundary: "app", because, by: seen.ends }] };
@@ -359,11 +364,25 @@ function shimGone(seen: Seen, hand?: HandOver): Finding {
     };
     return { code: otherCode, certainty: "likely", sentence: says, facts: [...by, other], inferred: [inferred] };
   }
-  const end = seen.reading.neighbours.find((entry) => entry.work === replica && entry.hop === "replica.stop" && entry.mark === "done");
+  const end = seen.reading.neighbours.find(
+    (entry) => entry.work === replica && entry.hop === "replica.stop" && entry.mark === "done",
+  );
   if (end) {
-    const inferred = { rule: "replica-ended", from: idsOf([end, ...seen.ends]), says: "The replica's socket was gone because the platform had stopped the replica." };
+    const inferred = {
+      rule: "replica-ended",
+      from: idsOf([end, ...seen.ends]),
+      says: "The replica's socket was gone because the platform had stopped the replica.",
+    };
     const sentence = "The platform had stopped the replica. The request could not be delivered.";
-    return { code: "route/not-running", certainty: "likely", sentence, facts: [...by, end], inferred: [inferred], excluded, owner: "platform" };
+    return {
+      code: "route/not-running",
+      certainty: "likely",
+      sentence,
+      facts: [...by, end],
+      inferred: [inferred],
+      excluded,
+      owner: "platform",
+    };
   }
   const inferred = {
     rule: "socket-unreachable",

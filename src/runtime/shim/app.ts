@@ -38,7 +38,12 @@ const partialLineMs = 1_000;
 const drainMs = 500;
 
 /** Starts `release.argv` in the release's `app/`. A command that cannot be started is an app that ended with a `failure`. */
-export async function startApp(plan: StoredPlan, deviceApi: string | null, log: LogWriter, processes: Processes): Promise<App> {
+export async function startApp(
+  plan: StoredPlan,
+  deviceApi: string | null,
+  log: LogWriter,
+  processes: Processes,
+): Promise<App> {
   const [command, ...rest] = plan.release.argv ?? [];
   assert(command !== undefined, "a release that is not static has a command");
   const port = plan.port ?? (await freePort());
@@ -69,7 +74,14 @@ export async function startApp(plan: StoredPlan, deviceApi: string | null, log: 
     await Promise.race([output, delay(drainMs)]);
     return end;
   });
-  return { pid: child.pid ?? null, port, of, exited, ended, end: (graceMs) => endApp(child, exited, ended, clear, graceMs) };
+  return {
+    pid: child.pid ?? null,
+    port,
+    of,
+    exited,
+    ended,
+    end: (graceMs) => endApp(child, exited, ended, clear, graceMs),
+  };
 }
 
 async function endApp(
@@ -98,7 +110,13 @@ function signalGroup(leader: number, signal: NodeJS.Signals): void {
   }
 }
 
-function recordApp(folder: string, pid: number | undefined, port: number, marker: string, processes: Processes): Membership | null {
+function recordApp(
+  folder: string,
+  pid: number | undefined,
+  port: number,
+  marker: string,
+  processes: Processes,
+): Membership | null {
   if (pid === undefined) return null;
   const start = processes.stat(pid)?.start ?? "";
   writeStored(folder, "app.json", { pid, start, port, marker } satisfies AppRecord);

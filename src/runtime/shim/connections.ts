@@ -24,7 +24,10 @@ export interface Connection {
   closed: boolean;
 }
 
-export type Asked = { readonly is: "known"; readonly connection: Connection } | { readonly is: "unknown" } | { readonly is: "forgotten" };
+export type Asked =
+  | { readonly is: "known"; readonly connection: Connection }
+  | { readonly is: "unknown" }
+  | { readonly is: "forgotten" };
 
 export interface TableLimits {
   /** Connections of one edge epoch that are held, closed ones included. */
@@ -66,10 +69,20 @@ export class ConnectionTable {
   open(name: ConnectionName): Connection | undefined {
     const epoch = this.#epoch(name);
     const { connection: number } = name;
-    if (!epoch || epoch.connections.has(number) || epoch.refused.has(number) || number <= epoch.refusedTo) return undefined;
+    if (!epoch || epoch.connections.has(number) || epoch.refused.has(number) || number <= epoch.refusedTo)
+      return undefined;
     if (number <= epoch.forgottenTo) return undefined;
     if (epoch.connections.size >= this.#limits.connections && !forgetOldestClosed(epoch)) return undefined;
-    const made: Connection = { name, connected: null, acceptedBytes: 0, handedBytes: 0, returnedBytes: 0, errno: null, stopping: false, closed: false };
+    const made: Connection = {
+      name,
+      connected: null,
+      acceptedBytes: 0,
+      handedBytes: 0,
+      returnedBytes: 0,
+      errno: null,
+      stopping: false,
+      closed: false,
+    };
     epoch.connections.set(number, made);
     return made;
   }

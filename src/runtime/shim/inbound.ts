@@ -31,7 +31,11 @@ const finalWithinMs = 1_000;
 const closeAfterMs = 500;
 
 /** The server for `in.sock`; the caller listens and closes. */
-export function inboundServer(host: InboundHost, table: ConnectionTable = new ConnectionTable(), withinMs = connectWithinMs): Server {
+export function inboundServer(
+  host: InboundHost,
+  table: ConnectionTable = new ConnectionTable(),
+  withinMs = connectWithinMs,
+): Server {
   const carried = new Map<Connection, Carried>();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
@@ -175,7 +179,11 @@ async function untilFinal(open: Carried | undefined): Promise<void> {
   stop.abort();
 }
 
-async function finalAnswer(host: InboundHost, connection: Connection, work: string | undefined): Promise<ConnectionAnswer> {
+async function finalAnswer(
+  host: InboundHost,
+  connection: Connection,
+  work: string | undefined,
+): Promise<ConnectionAnswer> {
   const connected = connection.connected ?? false;
   const { acceptedBytes, returnedBytes } = connection;
   const uncertainBytes = connection.handedBytes - acceptedBytes;
@@ -197,7 +205,14 @@ async function finalAnswer(host: InboundHost, connection: Connection, work: stri
     work,
     hop: "app.take",
     mark: took ? "took" : "failed",
-    facts: { channel: `${name.emitter}/${name.epoch}`, number: name.connection, connection: name.connection, ...counts, final: true, ...code },
+    facts: {
+      channel: `${name.emitter}/${name.epoch}`,
+      number: name.connection,
+      connection: name.connection,
+      ...counts,
+      final: true,
+      ...code,
+    },
   });
   await host.evidence.sync();
   return { state: "closed", ...counts, entry: entry.id };

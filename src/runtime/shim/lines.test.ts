@@ -31,7 +31,10 @@ describe("LineSplitter", () => {
   test("a stream without newlines is given in bounded parts", () => {
     const splitter = new LineSplitter();
     const lines = push(splitter, "x".repeat(lineMaxChars * 2 + 5));
-    assert.deepEqual(lines.map((line) => line.length), [lineMaxChars, lineMaxChars]);
+    assert.deepEqual(
+      lines.map((line) => line.length),
+      [lineMaxChars, lineMaxChars],
+    );
     assert.deepEqual(splitter.end(), ["xxxxx"]);
   });
 

@@ -45,7 +45,7 @@ export class LineSplitter {
 function parts(line: string): readonly string[] {
   if (line.length <= lineMaxChars) return [line];
   const out: string[] = [];
-  for (let at = 0; at < line.length; ) {
+  for (let at = 0; at < line.length;) {
     let end = Math.min(line.length, at + lineMaxChars);
     // A surrogate pair stays whole.
     if (end < line.length && (line.charCodeAt(end - 1) & 0xfc00) === 0xd800) end--;

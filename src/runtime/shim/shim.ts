@@ -155,7 +155,9 @@ class RunningShim implements Shim {
     this.#stopping.abort();
     this.#gpu?.stopping();
     // An app that is just being started is ended when it is known, or it would outlive us.
-    this.#stopped ??= this.#starting.then(() => (this.#app ? this.#app.end(graceMs) : this.#end(stoppedEnd(why, null))));
+    this.#stopped ??= this.#starting.then(() =>
+      this.#app ? this.#app.end(graceMs) : this.#end(stoppedEnd(why, null)),
+    );
     return this.#stopped;
   }
 
@@ -214,9 +216,21 @@ class RunningShim implements Shim {
   #endOf({ exitCode, signal, failure }: AppEnd): End {
     if (this.#stopWhy !== undefined) return { ...stoppedEnd(this.#stopWhy, exitCode), signal };
     if (this.#neverListened !== undefined) {
-      return { phase: "exited", code: "app/not-listening", exitCode, signal, says: this.#neverListened + this.#lastOutput() };
+      return {
+        phase: "exited",
+        code: "app/not-listening",
+        exitCode,
+        signal,
+        says: this.#neverListened + this.#lastOutput(),
+      };
     }
-    return { phase: "exited", code: "app/exit", exitCode, signal, says: endSays({ exitCode, signal, failure }) + this.#lastOutput() };
+    return {
+      phase: "exited",
+      code: "app/exit",
+      exitCode,
+      signal,
+      says: endSays({ exitCode, signal, failure }) + this.#lastOutput(),
+    };
   }
 
   #lastOutput(): string {
@@ -347,11 +361,19 @@ interface End {
 }
 
 function stoppedEnd(why: string, exitCode: number | null): End {
-  return { phase: "stopped", code: "route/not-running", exitCode, signal: null, says: `The platform stopped it: ${why}.` };
+  return {
+    phase: "stopped",
+    code: "route/not-running",
+    exitCode,
+    signal: null,
+    says: `The platform stopped it: ${why}.`,
+  };
 }
 
 function causeOf({ signal }: AppEnd): AppEndCause {
-  return signal === "SIGKILL" || signal === "SIGTERM" || signal === "SIGINT" || signal === "SIGHUP" ? "app-killed" : "app-exit";
+  return signal === "SIGKILL" || signal === "SIGTERM" || signal === "SIGINT" || signal === "SIGHUP"
+    ? "app-killed"
+    : "app-exit";
 }
 
 function endSays({ exitCode, signal, failure }: AppEnd): string {

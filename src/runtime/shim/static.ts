@@ -67,7 +67,10 @@ export function staticServer(folder: string): Server {
 }
 
 /** `bytes=…` against a size: one range as `[first, last]`, `unsatisfiable`, or undefined to send the whole. */
-export function parseRange(header: string | undefined, size: number): readonly [number, number] | "unsatisfiable" | undefined {
+export function parseRange(
+  header: string | undefined,
+  size: number,
+): readonly [number, number] | "unsatisfiable" | undefined {
   const match = /^bytes=(\d{0,15})-(\d{0,15})$/.exec(header ?? "");
   if (!match || (match[1] === "" && match[2] === "")) return undefined;
   const [, first, last] = match as unknown as [string, string, string];
@@ -122,7 +125,9 @@ async function find(folder: string, path: string): Promise<Found | undefined> {
   if (!isFolder) return undefined;
   const index = await inside(folder, join(path, "index.html"));
   if (index === undefined) return undefined;
-  return path.endsWith("/") ? { file: await open(index, "r"), name: index } : { redirect: `${encodeURI(path).replace(/^\/+/, "/")}/` };
+  return path.endsWith("/")
+    ? { file: await open(index, "r"), name: index }
+    : { redirect: `${encodeURI(path).replace(/^\/+/, "/")}/` };
 }
 
 /** The real path, when it is there and within the folder after all symlinks. A release never changes, so it stays so. */
@@ -131,12 +136,18 @@ async function inside(folder: string, path: string): Promise<string | undefined>
     const [root, real] = await Promise.all([realpath(folder), realpath(join(folder, path))]);
     return real === root || real.startsWith(root + sep) ? real : undefined;
   } catch (error) {
-    if (["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    if (["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? ""))
+      return undefined;
     throw error;
   }
 }
 
-async function sendFile(file: FileHandle, name: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function sendFile(
+  file: FileHandle,
+  name: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { size, mtimeMs } = await file.stat();
   const modified = new Date(Math.floor(mtimeMs / 1000) * 1000);
   const etag = `"${size.toString(36)}-${Math.floor(mtimeMs).toString(36)}"`;
@@ -162,7 +173,8 @@ async function sendFile(file: FileHandle, name: string, request: IncomingMessage
 /** RFC 9110 §13.2.2: If-None-Match wins over If-Modified-Since. */
 function isFresh({ headers }: IncomingMessage, etag: string, modified: Date): boolean {
   const none = headers["if-none-match"];
-  if (none !== undefined) return none.split(",").some((tag) => tag.trim() === "*" || tag.trim().replace(/^W\//, "") === etag);
+  if (none !== undefined)
+    return none.split(",").some((tag) => tag.trim() === "*" || tag.trim().replace(/^W\//, "") === etag);
   const since = headers["if-modified-since"];
   return since !== undefined && modified.getTime() <= Date.parse(since);
 }
@@ -171,7 +183,11 @@ function isFresh({ headers }: IncomingMessage, etag: string, modified: Date): bo
 function rangeApplies({ headers, method }: IncomingMessage, etag: string, modified: Date): boolean {
   const condition = headers["if-range"];
   if (method !== "GET") return false;
-  return condition === undefined || condition === etag || (typeof condition === "string" && Date.parse(condition) === modified.getTime());
+  return (
+    condition === undefined ||
+    condition === etag ||
+    (typeof condition === "string" && Date.parse(condition) === modified.getTime())
+  );
 }
 
 async function notFound(folder: string, request: IncomingMessage, response: ServerResponse): Promise<void> {

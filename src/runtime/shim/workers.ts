@@ -1,6 +1,15 @@
 /** The app's processes that may hold a GPU: found by the pid that the app says, watched, and ended with all that they started. */
 import { constants } from "node:os";
-import { endAll, family, howEnded, isAlive, member, type Membership, type ProcessName, type Processes } from "../processes.ts";
+import {
+  endAll,
+  family,
+  howEnded,
+  isAlive,
+  member,
+  type Membership,
+  type ProcessName,
+  type Processes,
+} from "../processes.ts";
 
 /** How a process ended, as far as the kernel still shows it. */
 export interface Seen {
@@ -50,14 +59,13 @@ export function appWorkers(processes: Processes, app: () => Membership | undefin
         remember(worker);
         return null;
       }
-      const { exitCode, signal } = found.waitStatus === null ? { exitCode: null, signal: null } : howEnded(found.waitStatus);
+      const { exitCode, signal } =
+        found.waitStatus === null ? { exitCode: null, signal: null } : howEnded(found.waitStatus);
       return { exitCode, signal: signal === null ? null : signalName(signal) };
     },
     term: (worker) => processes.signal(worker, "SIGTERM"),
     async end(worker) {
-      const left = await endAll(processes, () =>
-        remember(worker).flatMap((one) => processes.stat(one.pid) ?? []),
-      );
+      const left = await endAll(processes, () => remember(worker).flatMap((one) => processes.stat(one.pid) ?? []));
       if (left.length === 0) remembered.delete(keyOf(worker));
       return left.length === 0;
     },
