@@ -244,6 +244,16 @@ describe("gpu", () => {
     assert.equal(device.of("/release")[0]!.query["outcome"], "returned");
   });
 
+  test("a function that fails for its caller's leave is released as aborted, not as an error of the app", async () => {
+    const caller = new AbortController();
+    const running = app.givesUp.run(null, {
+      signal: caller.signal,
+      onProgress: () => caller.abort(new Error("left")),
+    });
+    assert.equal((await failure(running)).message, "left");
+    assert.equal(device.of("/release")[0]!.query["outcome"], "aborted");
+  });
+
   test("with stopOnAbort an abort ends the process", async () => {
     const caller = new AbortController();
     const running = app.never.run(null, {

@@ -1,4 +1,5 @@
 /** Gathers what the two records hold of a work and lets the pure `explain` say what it means. */
+import type { CallRow } from "../catalog/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { CallView } from "../contract/api.ts";
 import type { WorkKind } from "../evidence/entry.ts";
@@ -61,10 +62,10 @@ export class Explaining {
   async #record(id: string, kind: WorkKind): Promise<WorkRecord> {
     const { engine, journal, evidence } = this.#parts;
     const journalIndex = engine.durable;
-    const [told, views, charge] = await Promise.all([
+    const [told, views, row] = await Promise.all([
       evidence.readWork(id),
       kind === "call" ? journal.readWork(id) : [],
-      kind === "call" ? this.#charge(id) : null,
+      kind === "call" ? this.#parts.catalog.calls.get(id) : undefined,
     ]);
     const ours = views
       .filter(({ index }) => index <= journalIndex)
@@ -78,22 +79,11 @@ export class Explaining {
       watermarks: told.watermarks,
       epochs: told.epochs,
       links: [],
-      charge,
+      charge: row ? chargeOf(row) : null,
+      simulated: row?.simulated === true,
       droppedThrough: told.droppedThrough,
       read: { journal: journalIndex, evidence: told.index },
     };
-  }
-
-  async #charge(call: string): Promise<Charge | null> {
-    const view = await this.#parts.call(call);
-    return view
-      ? {
-          chargedMs: view.chargedMs,
-          heldMs: view.heldMs,
-          releasedMs: view.outcome === null ? 0 : view.heldMs - view.chargedMs,
-          receipt: view.receipt,
-        }
-      : null;
   }
 
   /** Works that this one names or that name it, and a request's calls, each in one line. */
@@ -167,3 +157,7 @@ export class Explaining {
 
 /** What nobody with an account caused may be read by whoever has its id. */
 const anyone = "address:";
+
+function chargeOf({ chargedMs, heldMs, outcome, receipt }: CallRow): Charge {
+  return { chargedMs, heldMs, releasedMs: outcome === null ? 0 : heldMs - chargedMs, receipt };
+}

@@ -25,6 +25,8 @@ export interface WorkRecord {
   readonly links: readonly LinkedWork[];
   /** A call's receipt id and charge where there is one; amounts in GPU milliseconds. */
   readonly charge: Charge | null;
+  /** The card of a call was simulated, and every sentence about it says so. */
+  readonly simulated?: boolean;
   /** Retention dropped records of this day and before (`2026-11-20`): an absence then proves nothing. */
   readonly droppedThrough?: string | null;
   readonly read: { readonly journal: number; readonly evidence: number };

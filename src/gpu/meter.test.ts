@@ -191,6 +191,12 @@ describe("meter", () => {
     assert.deepEqual([endOf(ours.effects).cause, endOf(ours.effects).workerAlive], ["raised", true]);
   });
 
+  test("a function that stopped because its visitor had left is the visitor's leave, not the app's error", () => {
+    const { effects } = run(cold(), [0, allow], [1_000, release({ ...failed, outcome: "aborted" })], [1_010, gone]);
+    const { cause, usedMs, workerAlive } = endOf(effects);
+    assert.deepEqual([cause, usedMs, workerAlive], ["visitor-stop", 1_000, false]);
+  });
+
   test("a release without /allow is an unused grant", () => {
     assert.equal(endOf(run(cold(), [1_000, release()]).effects).unused, true);
   });

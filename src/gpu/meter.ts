@@ -195,7 +195,7 @@ function stepRunning(call: Running & { readonly stage: "running" }, input: Meter
       if (input.word.outcome === "unused" && !call.attached) return neverBegun(call, input.alive);
       // A worker that is gone may have left children: the slot is not free before they are gone too. And a `spaces` client
       // forgets the worker of a call that failed: nobody would ever use it again, and it would keep its memory.
-      const forgotten = input.word.fail && input.word.outcome === null;
+      const forgotten = input.word.fail && input.word.outcome !== "raised";
       if (!input.alive || forgotten) return settle(ending(call, now, { verdict }), now);
       return ended(
         call.lease,
@@ -374,9 +374,9 @@ const selfMade: ReadonlySet<string> = new Set([
 function verdictOf(word: Word, alive: boolean, seen: Seen | null): Verdict {
   if (word.outcome === "raised") return { cause: "raised", says: "The function raised an error." };
   if (!word.fail) return { cause: "returned", says: "The function returned." };
-  if (word.outcome === "aborted" && !alive)
+  if (word.outcome === "aborted")
     return { cause: "visitor-stop", says: "The app ended it because its visitor had left." };
-  if (word.outcome === "cut-off" && !alive)
+  if (word.outcome === "cut-off")
     return {
       cause: "operator-stop",
       says: "The app ended it because its visitor was gone, at a time when the platform was away: no charge.",

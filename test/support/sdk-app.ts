@@ -34,6 +34,12 @@ export const listens = gpu(async function listens(_: null, { progress, signal })
   return `stopped: ${(signal.reason as Error).message}`;
 });
 
+/** Fails as soon as it is told that its caller has gone. */
+export const givesUp = gpu(async function givesUp(_: null, { progress, signal }) {
+  progress("running");
+  await delay(60_000, undefined, { signal });
+});
+
 export const never = gpu(async function never(_: null, { progress }) {
   progress("running");
   await delay(60_000);

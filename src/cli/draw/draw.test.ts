@@ -1,6 +1,7 @@
 /** Golden drawings at 60 and 100 columns, in UTC, without colour but where colour is the point. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { LogLine } from "../../contract/agent.ts";
 import type { BoardView, CallView, QueueView, QuotaView } from "../../contract/api.ts";
 import type { Entry } from "../../evidence/entry.ts";
 import type { Explanation } from "../../evidence/verdict.ts";
@@ -8,7 +9,7 @@ import { drawError } from "./error.ts";
 import { drawExplanation } from "./explain.ts";
 import { lengthOf, secondsOf } from "./paper.ts";
 import type { Paper } from "./paper.ts";
-import { drawBoard, drawCalls, drawQueue, drawQuota } from "./views.ts";
+import { drawBoard, drawCalls, drawLogLine, drawQueue, drawQuota } from "./views.ts";
 
 const wide: Paper = { width: 100, zone: "UTC", color: false };
 const narrow: Paper = { ...wide, width: 60 };
@@ -368,4 +369,27 @@ describe("lengths and amounts", () => {
       assert.deepEqual([lengthOf(ms), secondsOf(ms)], [length, amount]);
     });
   }
+});
+
+describe("a line of an app's log", () => {
+  const line = (text: string): LogLine => ({
+    n: 1,
+    at: "2026-11-22T12:00:07.311Z",
+    source: "app",
+    stream: "out",
+    text,
+  });
+  const hostile = "\u001b[31mred\u001b[0m \u001b]0;title\u0007\u001b[2J\rgone\u0000";
+
+  test("keeps its colours where colour is wanted, and nothing else that a terminal would obey", () => {
+    const drawn = drawLogLine({ ...wide, color: true }, line(hostile), null);
+    assert.match(drawn, /\u001b\[31mred\u001b\[0m /);
+    assert.doesNotMatch(drawn, /\u001b\]|\u001b\[2J|\r|\u0000/);
+    assert.ok(drawn.endsWith("\u001b[0m\n"), "a colour that was left on ends with its line");
+  });
+
+  test("is plain where no colour is wanted", () => {
+    assert.match(drawLogLine(wide, line(hostile), null), / red .gone.\n$/);
+    assert.doesNotMatch(drawLogLine(wide, line(hostile), null), /\u001b/);
+  });
 });

@@ -1,4 +1,5 @@
 /** One drawing a view of the API: lists as tables, single things as a few lines. */
+import { stripVTControlCharacters } from "node:util";
 import type {
   BoardView,
   CallView,
@@ -14,6 +15,10 @@ import type { LogLine } from "../../contract/agent.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, lengthOf, secondsOf, timeOf, tone, wrap } from "./paper.ts";
 import { drawTable } from "./table.ts";
+
+/** SGR, the sequences that set colours and weights; kept by the split, as every second part. */
+const colorSequence = /(\u001b\[[0-9;]{0,20}m)/;
+const controlCharacter = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
 
 export function drawSpaces(paper: Paper, spaces: readonly SpaceView[]): string {
   if (spaces.length === 0) return "No Spaces yet. Make one: waybill deploy DIR --space OWNER/NAME\n";
@@ -202,8 +207,20 @@ export function drawWhoAmI(who: WhoAmI): string {
 export function drawLogLine(paper: Paper, line: LogLine, before: number | null): string {
   const hole =
     before !== null && line.n > before + 1 ? `-- ${line.source} lines ${before + 1}-${line.n - 1} missing --\n` : "";
-  const text = line.stream === "note" ? tone(paper, "muted", line.text) : line.text;
+  const text = line.stream === "note" ? tone(paper, "muted", plain(line.text)) : harmless(line.text, paper.color);
   return `${tone(paper, "muted", hole)}${timeOf(paper, line.at)} ${line.source.padEnd(7)} ${text}\n`;
+}
+
+/** What an app printed may colour itself where colour is wanted, and do nothing else to the terminal of who reads it. */
+function harmless(text: string, color: boolean): string {
+  if (!color) return plain(text);
+  const parts = text.split(colorSequence);
+  if (parts.length === 1) return plain(text);
+  return `${parts.map((part, at) => (at % 2 === 1 ? part : plain(part))).join("")}\u001b[0m`;
+}
+
+function plain(text: string): string {
+  return stripVTControlCharacters(text).replace(controlCharacter, "\ufffd");
 }
 
 /** Labelled lines; a label column as wide as the widest label. */

@@ -119,7 +119,8 @@ class Call<Input, Result> {
     const stopped = watchAbort(this.#run, worker);
     const end = await worker.run(message, (value) => this.#run.onProgress?.(value));
     stopped[Symbol.dispose]();
-    if (end.kind === "not-started") worker.end();
+    // The platform ends the worker of a call that failed for its visitor's leave; so do we.
+    if (end.kind === "not-started" || (end.kind === "raised" && this.#run.signal?.aborted)) worker.end();
     else warm.park(key, worker);
     return await this.#finish(grant, end);
   }
@@ -127,7 +128,9 @@ class Call<Input, Result> {
   /** Releases once, whatever the end was, then turns the end into a result or an error. */
   async #finish(grant: Grant, end: RunEnd): Promise<Outcome<Result>> {
     const { signal, stopOnAbort } = this.#run;
-    const stoppedByUs = end.kind === "lost" && signal?.aborted === true && stopOnAbort === true;
+    // A function that fails once its caller has gone fails for that: it looked at its own signal, or we ended its process.
+    const stopped = end.kind === "raised" || (end.kind === "lost" && stopOnAbort === true);
+    const stoppedByUs = signal?.aborted === true && stopped;
     const release = this.#device.release(grant.allowToken, {
       fail: end.kind !== "returned",
       outcome: stoppedByUs ? "aborted" : outcomeOf(end),

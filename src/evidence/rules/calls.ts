@@ -41,6 +41,8 @@ export interface CallFacts {
   readonly cause: string;
   readonly rule: string;
   readonly charge: Charge | null;
+  /** What it ran on, in words. */
+  readonly gpu: string;
   readonly ended: Entry;
 }
 
@@ -127,8 +129,8 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
   "gpu/worker-lost": {
     example: "app.run failed: the worker was killed after 2 s",
     ...afterGrant,
-    says: ({ cause, usedMs, charge }) =>
-      `${workerSays(cause)} after ${spellOr(usedMs, "an unknown time")} on the GPU. ${chargedSays(charge)}`,
+    says: ({ cause, usedMs, charge, gpu }) =>
+      `${workerSays(cause)} after ${spellOr(usedMs, "an unknown time")} on ${gpu}. ${chargedSays(charge)}`,
     known: ({ rule }) => (rule.startsWith("killed-") ? "killed-is-free-at-first" : undefined),
   },
   "gpu/node-lost": {
@@ -157,8 +159,8 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
   "app/exception": {
     example: "app.run failed: the function raised its own error after 0.4 s",
     ...afterGrant,
-    says: ({ usedMs, charge }) =>
-      `The app's function raised an error after ${spellOr(usedMs, "an unknown time")} on the GPU. ${chargedSays(charge)}`,
+    says: ({ usedMs, charge, gpu }) =>
+      `The app's function raised an error after ${spellOr(usedMs, "an unknown time")} on ${gpu}. ${chargedSays(charge)}`,
   },
 };
 
@@ -207,8 +209,8 @@ export function callOutcome(reading: Reading): WorkOutcome {
 export function callSays(reading: Reading, charge: Charge | null): string {
   const settled = last(reading, "gpu.settle", "done");
   if (settled)
-    return `The function ran ${spellOr(number(settled.facts, "usedMs"), "an unknown time")} on the GPU. ${chargedSays(charge)}`;
-  if (first(reading, "gpu.attach")) return "The function is running on its GPU.";
+    return `The function ran ${spellOr(number(settled.facts, "usedMs"), "an unknown time")} on ${gpuSays(reading)}. ${chargedSays(charge)}`;
+  if (first(reading, "gpu.attach")) return `The function is running on ${gpuSays(reading)}.`;
   if (first(reading, "gpu.grant", "handed")) return "A GPU is granted; the app's worker has not attached to it yet.";
   const queued = last(reading, "gpu.queue", "took");
   if (!queued)
@@ -315,8 +317,14 @@ function factsOf(reading: Reading, ended: Entry, charge: Charge | null): CallFac
     cause: text(settled?.facts, "cause") ?? text(ended.facts, "cause") ?? "",
     rule: text(settled?.facts, "rule") ?? "",
     charge,
+    gpu: gpuSays(reading),
     ended,
   };
+}
+
+/** A card that does not exist is never called a GPU without saying so. */
+function gpuSays({ record }: Reading): string {
+  return record.simulated === true ? "a simulated GPU" : "the GPU";
 }
 
 function quotaSays({ ended }: CallFacts): string {

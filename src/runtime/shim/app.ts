@@ -34,6 +34,10 @@ export interface App {
 
 /** A line whose newline does not come is written after this: a prompt, a progress bar. */
 const partialLineMs = 1_000;
+/** Where apps listen, and how often a port is tried: with 12,000 of them, more misses mean that something is wrong. */
+const firstAppPort = 20_000;
+const lastAppPort = 32_000;
+const portsTried = 100;
 /** After the app's end its output is read on for at most this long; a stranger may hold the pipe. */
 const drainMs = 500;
 
@@ -151,14 +155,24 @@ async function logStream(stream: Readable, name: "out" | "err", log: LogWriter):
 }
 
 /** A port that nobody listens on now. Somebody may take it before the app does; then the app ends and is started anew. */
+/**
+ * A free loopback port below those that the system itself hands out for connections (from 32768 on, usually): so that none of
+ * them takes it between our look and the app's listen.
+ */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  assert(address !== null && typeof address === "object", "a TCP listener has a port");
-  server.close();
-  await once(server, "close");
-  return address.port;
+  for (let tried = 0; tried < portsTried; tried++) {
+    const port = firstAppPort + Math.floor(Math.random() * (lastAppPort - firstAppPort));
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free port was found between ${firstAppPort} and ${lastAppPort} in ${portsTried} tries`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 function ignoreAbort(error: unknown): void {
