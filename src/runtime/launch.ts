@@ -46,7 +46,7 @@ export interface DeadReplica {
   readonly dead: ReplicaStatus;
 }
 
-/** What keeps a shim small (sandbox facts): a few thousand connections and gigabytes later it still has 32 MB of its own. */
+/** What keeps a shim small: a few thousand connections and gigabytes later it still has 32 MB of its own. */
 const shimFlags = ["--max-semi-space-size=1", "--max-old-space-size=32"];
 /** A cold start with eviction took under 3 s; a machine that takes longer has other troubles. */
 const startWithinMs = 15_000;
