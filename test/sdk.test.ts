@@ -270,6 +270,22 @@ describe("gpu", () => {
     });
   });
 
+  test("an error of the app's own onWaiting is the app's to see, and schedules nothing again", async () => {
+    device.schedule = (response) => {
+      stream(response)("waiting", { position: 1, of: 1, estimateMs: null, says: "1st of 1" });
+    };
+    const running = app.whoRuns.run(
+      { values: [] },
+      {
+        onWaiting: () => {
+          throw new RangeError("mine");
+        },
+      },
+    );
+    assert.equal((await failure(running)).message, "mine");
+    assert.equal(device.of("/schedule").length, 1);
+  });
+
   test("a dropped stream is scheduled once more, and then given up", async () => {
     device.schedule = (response) => {
       stream(response)("ping");

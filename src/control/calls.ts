@@ -80,6 +80,9 @@ const endCauses: Readonly<Record<EndCause, true>> = {
   "node-lost": true,
 };
 
+/** An old worker is gone within a second of the order; only a lost answer takes longer. */
+const clearAgainAfterMs = 5_000;
+
 export class Calls {
   readonly #ports: CallsPorts;
   /** Calls that wait, with what they were last told: a change is sent once. */
@@ -180,6 +183,16 @@ export class Calls {
     });
     for (const message of open.messages) if (message) this.#tell(node, message);
     for (const order of open.clearing) this.#clear(order);
+  }
+
+  /** Orders again the ends of old workers that have been awaited for long: the answer to the last order may be lost. */
+  async clearAgain(): Promise<void> {
+    const late = await this.#ports.engine.read((state, now) =>
+      [...state.nodes.keys()]
+        .flatMap((node) => clearingOn(state, node))
+        .filter(({ slot }) => now - (state.slots.get(slot)?.since ?? now) >= clearAgainAfterMs),
+    );
+    for (const order of late) this.#clear(order);
   }
 
   async left(call: string): Promise<void> {

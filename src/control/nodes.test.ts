@@ -122,6 +122,10 @@ describe("a node that comes back", () => {
       node.of("clear").map(({ slot, fence }) => [slot, fence]),
       [["n1/0/0", 1]],
     );
+    world.clock.advance(5_000);
+    await world.calls.clearAgain();
+    await world.settled();
+    assert.equal(node.of("clear").length, 2, "an order whose answer does not come is given again");
     node.say({ type: "cleared", replica: "p_1", slot: "n1/0/0", fence: 1 });
     await world.settled();
     assert.equal(await stage(), "free");

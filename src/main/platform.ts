@@ -73,6 +73,8 @@ const poolName = "main";
 const shipEveryMs = 250;
 /** Waiting calls hear of a change so often. */
 const retellEveryMs = 1_000;
+/** Slots that wait for an old worker's end are looked at so often. */
+const clearEveryMs = 5_000;
 /** Ports tried after the default one. */
 const nextPorts = 50;
 
@@ -320,6 +322,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     setInterval(
       () => void calls.retell().catch((error: unknown) => onFailure("telling waiting calls", error)),
       retellEveryMs,
+    ),
+    setInterval(
+      () => void calls.clearAgain().catch((error: unknown) => onFailure("ordering old workers' ends again", error)),
+      clearEveryMs,
     ),
   ];
   stack.defer(() => timers.forEach((timer) => clearInterval(timer)));

@@ -158,6 +158,8 @@ export class DeviceApi {
 }
 
 class StreamDropped extends Error {}
+/** The app's own `onWaiting` threw `cause`: nothing is wrong with the stream. */
+class CallbackFailed extends Error {}
 
 async function waitForGrant(
   response: Response,
@@ -170,13 +172,14 @@ async function waitForGrant(
   try {
     for (let next = await events.next(); !next.done; next = await events.next()) {
       const { event, data } = next.value;
-      if (event === "waiting") onWaiting(parseWaiting(data));
+      if (event === "waiting") tellWaiting(onWaiting, parseWaiting(data));
       ends = event === "succeeded" || event === "failed";
       if (event === "succeeded") return parseGrant(data, call);
       if (event === "failed") throw refused(parseProblem(data, queueGaveUp), call, null);
     }
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
+    if (error instanceof CallbackFailed) throw error.cause;
     if (error instanceof GpuRefused || error instanceof SyntaxError) throw error;
     throw new StreamDropped("The connection to the platform's GPU service broke while the call waited.", {
       cause: error,
@@ -187,6 +190,14 @@ async function waitForGrant(
     else hangUp.abort();
   }
   throw new StreamDropped("The platform's GPU service ended the stream without an answer.");
+}
+
+function tellWaiting(onWaiting: (waiting: Waiting) => void, waiting: Waiting): void {
+  try {
+    onWaiting(waiting);
+  } catch (cause) {
+    throw new CallbackFailed("onWaiting threw", { cause });
+  }
 }
 
 /** Reads to the stream's end, or hangs up where the end does not come. */
