@@ -4,7 +4,7 @@
  *
  *   node tools/run.mjs FILE [arguments]
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -19,7 +19,7 @@ if (!file) {
   say("use: node tools/run.mjs FILE [arguments]");
   process.exit(2);
 }
-installIfStale();
+await installIfStale();
 const node = findNode();
 const bin = join(root, "node_modules", ".bin");
 const child = spawn(node, ["--disable-warning=ExperimentalWarning", resolve(root, file), ...rest], {
@@ -36,26 +36,37 @@ child.on("error", (error) => {
 });
 child.on("exit", (code, signal) => process.exit(code ?? (signal === "SIGINT" ? 130 : 143)));
 
-/** Runs `npm ci` when the lockfile is not the one that was installed last. One line, with its time. */
-function installIfStale() {
+/** Runs `npm ci` when the lockfile is not the one that was installed last. One line at its start, one a few seconds, one at its end. */
+async function installIfStale() {
   const lock = createHash("sha256")
     .update(readFileSync(join(root, "package-lock.json")))
     .digest("hex");
   const stamp = join(root, "node_modules", ".waybill-installed");
   if (existsSync(stamp) && readFileSync(stamp, "utf8").trim() === lock) return;
   const started = Date.now();
+  const seconds = () => `${((Date.now() - started) / 1000).toFixed(1)} s`;
   say("install  dependencies and Node 26 (npm ci) …");
-  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  const options = ["ci", "--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline"];
-  const done = spawnSync(npm, options, { cwd: root, stdio: ["ignore", "pipe", "inherit"], encoding: "utf8" });
-  if (done.error || done.status !== 0) {
-    const why = done.error ? done.error.message : `npm ci ended with ${done.status}`;
-    say(`install  failed: ${why}. Is the package registry reachable? Try \`npm ci\` by hand.`);
+  const progress = setInterval(() => say(`install  … ${seconds()}`), 2_000);
+  const failure = await npmCi();
+  clearInterval(progress);
+  if (failure !== undefined) {
+    say(`install  failed: ${failure}. Is the package registry reachable? Try \`npm ci\` by hand.`);
     process.exit(1);
   }
   mkdirSync(dirname(stamp), { recursive: true });
   writeFileSync(stamp, `${lock}\n`);
-  say(`install  done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  say(`install  done in ${seconds()}`);
+}
+
+/** Resolves with what went wrong, or undefined. */
+function npmCi() {
+  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+  const options = ["ci", "--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline"];
+  return new Promise((resolve) => {
+    const child = spawn(npm, options, { cwd: root, stdio: ["ignore", "ignore", "inherit"] });
+    child.on("error", (error) => resolve(error.message));
+    child.on("exit", (code, signal) => resolve(code === 0 ? undefined : `npm ci ended with ${signal ?? code}`));
+  });
 }
 
 /** The shipped Node, else this one if it is new enough; otherwise one sentence says what is missing. */

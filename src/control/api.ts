@@ -5,17 +5,8 @@ import type { Code } from "../evidence/codes.ts";
 import { problemOf } from "../http/index.ts";
 import type { ProblemExtra } from "../http/index.ts";
 import type { Scope } from "../identity/token-resolver.ts";
+import type { Caller } from "./caller.ts";
 import type { Server } from "./server.ts";
-
-/** Who calls, as the token says; a request without one is nobody. */
-export interface Caller {
-  readonly account: string;
-  readonly tier: string;
-  /** An administrator's account, by a token that may administrate. */
-  readonly admin: boolean;
-  /** What its token may be used for. */
-  readonly scopes: readonly Scope[];
-}
 
 export interface ApiEnv {
   // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type

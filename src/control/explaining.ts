@@ -4,14 +4,20 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { CallView } from "../contract/api.ts";
 import type { WorkKind } from "../evidence/entry.ts";
 import { explain, explainCounted, explainSpace } from "../evidence/explain.ts";
-import type { Charge } from "../evidence/verdict.ts";
+import type { Charge, Explanation } from "../evidence/verdict.ts";
 import type { LinkedWork, WorkRecord } from "../evidence/work-record.ts";
 import type { Journal } from "../journal/index.ts";
 import { entriesOfRecord } from "../record/scheduler-view.ts";
 import type { EvidenceStore } from "../record/store.ts";
 import type { Engine } from "./engine.ts";
-import type { Explained } from "./server.ts";
 import type { Spaces } from "./spaces.ts";
+
+export interface Explained {
+  readonly explanation: Explanation;
+  /** The Space's owner, and who caused the work; null where nobody did. */
+  readonly owner: string | null;
+  readonly account: string | null;
+}
 
 export interface ExplainingParts {
   readonly engine: Engine;

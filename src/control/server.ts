@@ -23,7 +23,6 @@ import type { LedgerRecord } from "../core/record.ts";
 import { boardOf, callOf, placeOf, poolOf, poolsOf, queueOf, quotaIn } from "../core/views.ts";
 import type { BoardSlot, PoolSummary, Quota } from "../core/views.ts";
 import type { Code } from "../evidence/codes.ts";
-import type { Explanation } from "../evidence/verdict.ts";
 import { parseCommit } from "../hub/commit-ndjson.ts";
 import type { ParsedCommit } from "../hub/commit-ndjson.ts";
 import type { RepositoryStore } from "../hub/repository.ts";
@@ -37,11 +36,12 @@ import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { instant, iso } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
-import type { Caller } from "./api.ts";
+import type { Caller } from "./caller.ts";
 import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
 import type { Engine } from "./engine.ts";
 import { Explaining } from "./explaining.ts";
+import type { Explained } from "./explaining.ts";
 import type { Nodes } from "./nodes.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Spaces } from "./spaces.ts";
@@ -73,13 +73,6 @@ export interface ServerParts {
   /** Brings what this machine's emitters have written into the evidence store. */
   flushEvidence(): Promise<void>;
   onFailure(what: string, error: unknown): void;
-}
-
-export interface Explained {
-  readonly explanation: Explanation;
-  /** The Space's owner, and who caused the work; null where nobody did. */
-  readonly owner: string | null;
-  readonly account: string | null;
 }
 
 /** A body as it was parsed: what is absent may also be undefined. */

@@ -4,7 +4,8 @@ import { prefersHtml } from "../../http/index.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { knownCaller, mayKnow, refuse } from "../api.ts";
 import { noWorkPage, pageHeaders, workPage } from "../pages.ts";
-import type { Explained, Server } from "../server.ts";
+import type { Explained } from "../explaining.ts";
+import type { Server } from "../server.ts";
 
 export const explainRoute: Route = (api, server) => {
   api.get("/api/explain/:id", (c) => answer(c, server, c.req.param("id")));

@@ -1,6 +1,7 @@
 /** `GET /api/gpu/queue` and `GET /api/gpu/board`: who waits for what, and who has the slots. Names are for administrators. */
 import type { BoardView, QueueView } from "../../contract/api.ts";
-import type { Caller, Route } from "../api.ts";
+import type { Route } from "../api.ts";
+import type { Caller } from "../caller.ts";
 import { refuse, signedIn } from "../api.ts";
 
 export const gpuRoute: Route = (api, server) => {
