@@ -24,7 +24,7 @@ export function failureCode(
       : { code: "route/connect-timeout", hop: "edge.connect" };
   }
   if (cause.kind === "invalid") return { code: "route/reset-midway", hop: "app.respond" };
-  if (answer?.stopping === true) return { code: "route/not-running", hop: connected ? "app.respond" : "edge.connect" };
+  if (answer?.stopping === true) return { code: "route/control-down", hop: connected ? "app.respond" : "edge.connect" };
   if (asked?.kind === "unreachable") return { code: "runtime/shim-lost", hop: "app.respond" };
   if (connected) return { code: "route/reset-midway", hop: "app.respond" };
   return {

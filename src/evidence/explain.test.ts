@@ -195,11 +195,11 @@ const requests: readonly Case[] = [
   { code: "route/control-down", record: a.edgeRequest([a.deliver("route/control-down", 503)]), sentence: /restarted/ },
 
   {
-    code: "route/not-running",
+    code: "route/control-down",
     certainty: "likely",
     record: a.handedRequest([
-      a.asked("app.respond", "route/not-running", { ...shimAnswer(true, 812), stopping: true }),
-      a.deliver("route/not-running", 503),
+      a.asked("app.respond", "route/control-down", { ...shimAnswer(true, 812), stopping: true }),
+      a.deliver("route/control-down", 503),
     ]),
     sentence: /^The platform was stopping the replica that carried this request\.$/,
   },
@@ -520,7 +520,7 @@ describe("explain", () => {
   });
 
   test("what the platform itself did to a request is never put on the app", () => {
-    const stopping = a.asked("app.respond", "route/not-running", { ...shimAnswer(true, 812), stopping: true });
+    const stopping = a.asked("app.respond", "route/control-down", { ...shimAnswer(true, 812), stopping: true });
     const full = a.by("edge", "edge.connect", "failed", { code: "route/connect-timeout", errno: "EAGAIN" });
     const stop = {
       ...a.replicaEnd("app/exit"),
@@ -530,7 +530,7 @@ describe("explain", () => {
     } as const;
     const gone = a.by("edge", "app.respond", "failed", { code: "runtime/shim-lost" });
     for (const record of [
-      a.handedRequest([stopping, a.deliver("route/not-running", 503)]),
+      a.handedRequest([stopping, a.deliver("route/control-down", 503)]),
       a.edgeRequest([full, a.deliver("route/connect-timeout", 504)]),
       a.handedRequest([gone, a.deliver("runtime/shim-lost", 503)], { neighbours: [stop] }),
     ]) {

@@ -134,7 +134,7 @@ export function findRequest(reading: Reading): Finding | undefined {
   const seen = [...coded(reading.entries).filter(({ hop }) => hop !== "app.take")];
   if (isSymptom(code)) return findSymptom({ reading, symptom: code, ends: seen });
   if (code === "route/visitor-left") return visitorLeft(reading, seen);
-  const hand = code === "route/not-running" ? handOver(reading) : undefined;
+  const hand = code === "route/control-down" ? handOver(reading) : undefined;
   return hand?.state === "answered" && hand.answer.stopping
     ? stopped(reading, seen, hand)
     : edgeDecided(reading, code, seen);
@@ -316,14 +316,12 @@ function stopped(reading: Reading, ends: readonly Entry[], hand: Of<"answered">)
     says: "The replica's shim had begun to end the app before its connection closed.",
   };
   return {
-    code: "route/not-running",
+    code: "route/control-down",
     certainty: "likely",
     sentence: "The platform was stopping the replica that carried this request.",
     facts: [...ends, ...hand.by],
     inferred: [inferred],
     excluded: identityExcluded(reading),
-    owner: "platform",
-    retry: "now",
   };
 }
 
