@@ -407,8 +407,8 @@ export class Server {
       const explained = await this.#explaining.explain(id);
       // What happened a moment ago may still be on its way from a shim's spool: a verdict that it could sharpen waits for it.
       const certainty = explained?.explanation.verdict?.certainty;
-      if ((explained && certainty !== "unknown" && certainty !== "likely") || this.clock.monotonic() >= until)
-        return explained;
+      const isSettled = explained ? certainty !== "unknown" && certainty !== "likely" : !isFirstTold(id);
+      if (isSettled || this.clock.monotonic() >= until) return explained;
       await delay(lookAgainMs);
     }
   }
@@ -544,4 +544,9 @@ function slotView({ slot, device, state, call, forMs }: BoardSlot): BoardView["s
     forMs,
     leaseMs: call?.lease.leaseMs ?? null,
   };
+}
+
+/** Whether the first word of a work comes by evidence, and so a moment late: all others are in a database before they have an id. */
+function isFirstTold(id: string): boolean {
+  return id.startsWith("q_") || id.startsWith("p_");
 }
