@@ -230,7 +230,7 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
     });
   });
 
-  describe(`Releases and replicas over ${name}`, () => {
+  describe(`Releases over ${name}`, () => {
     const manifest: ReleaseManifest = {
       release: "rel_1", space: "alice/demo", commit: "c0ffee", build: "b_1", sdk: "static", title: "Demo",
       argv: null, staticFolder: ".", appPort: 7860, builtAt: "2026-11-22T12:00:00.000Z",
@@ -254,25 +254,6 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
       assert.equal((await releases.newest("alice/demo"))?.id, "rel_2");
       assert.equal((await releases.newest("alice/demo", "c0ffee"))?.id, "rel_1");
       assert.equal(await releases.newest("alice/other"), undefined);
-    });
-
-    test("a replica's newest status stands, and only those that may live are live", async () => {
-      const { replicas } = await open();
-      const row = {
-        id: "p_1", space: "alice/demo", release: "rel_1", node: "n1", phase: "starting", socket: null,
-        says: "Starts.", code: null, startedAt: t0, since: t0,
-      } as const; // prettier-ignore
-      await replicas.put(row);
-      await replicas.put({ ...row, id: "p_2", phase: "exited", code: "app/exit", startedAt: at(1) });
-      await replicas.put({ ...row, phase: "ready", socket: "/run/p_1/in.sock", since: at(2) });
-      assert.deepEqual(
-        (await replicas.live()).map(({ id, phase }) => [id, phase]),
-        [["p_1", "ready"]],
-      );
-      assert.deepEqual(
-        (await replicas.list("alice/demo", 10)).map(({ id }) => id),
-        ["p_2", "p_1"],
-      );
     });
   });
 

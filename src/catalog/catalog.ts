@@ -1,5 +1,5 @@
 /**
- * The catalog: accounts, tokens, Spaces, builds, releases, replicas, settings and the view of the calls, as rows in the journal's
+ * The catalog: accounts, tokens, Spaces, builds, releases, settings and the view of the calls, as rows in the journal's
  * database. It owns its tables and their migrations; who may read or change what is decided by those who ask.
  */
 import type { SqlRunner } from "../stdx/sql.ts";
@@ -9,7 +9,6 @@ import { Builds, Releases } from "./builds.ts";
 import { Calls } from "./calls.ts";
 import { openDatabase } from "./database.ts";
 import { migrate } from "./migrations/index.ts";
-import { Replicas } from "./replicas.ts";
 import { Settings } from "./settings.ts";
 import { Spaces } from "./spaces.ts";
 import { Tokens } from "./tokens.ts";
@@ -20,7 +19,6 @@ export class Catalog {
   readonly spaces: Spaces;
   readonly builds: Builds;
   readonly releases: Releases;
-  readonly replicas: Replicas;
   readonly settings: Settings;
   readonly calls: Calls;
 
@@ -30,7 +28,6 @@ export class Catalog {
     this.spaces = new Spaces(db);
     this.builds = new Builds(db);
     this.releases = new Releases(db);
-    this.replicas = new Replicas(db);
     this.settings = new Settings(db);
     this.calls = calls;
   }

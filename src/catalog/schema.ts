@@ -61,19 +61,6 @@ export interface ReleasesTable {
   createdAt: number;
 }
 
-export interface ReplicasTable {
-  id: string;
-  space: string;
-  release: string;
-  node: string;
-  phase: string;
-  socket: string | null;
-  says: string;
-  code: string | null;
-  startedAt: number;
-  since: number;
-}
-
 export interface SettingsTable {
   key: string;
   value: string;
@@ -135,7 +122,6 @@ export interface Schema {
   spaces: SpacesTable;
   builds: BuildsTable;
   releases: ReleasesTable;
-  replicas: ReplicasTable;
   catalogSettings: SettingsTable;
   calls: CallsTable;
   callDevices: CallDevicesTable;

@@ -6,6 +6,7 @@ import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts
 import type {
   Call,
   CallTerms,
+  CommandRefusal,
   EndCause,
   Event,
   Lease,
@@ -110,13 +111,8 @@ export class Calls {
     const { engine } = this.#ports;
     const replica = this.#ports.replica(request.replica);
     if (!replica || replica.node !== node) {
-      this.#refuse(
-        node,
-        request,
-        "gpu/replica-lost",
-        "capacity",
-        "This replica is not known to the platform (any more).",
-      );
+      const says = "This replica is not known to the platform (any more).";
+      this.#refuse(node, request, { hop: "gpu.schedule", code: "gpu/replica-lost", kind: "capacity", says });
       return;
     }
     const payer = this.#payer(request, replica);
@@ -128,13 +124,8 @@ export class Calls {
         mark: "took",
         facts: { replica: request.replica, space: replica.space },
       });
-      emitter.write({
-        work: request.call,
-        hop: "identity.verify",
-        mark: "refused",
-        facts: { code: payer.code, space: replica.space },
-      });
-      this.#refuse(node, request, payer.code, "token", codeRow(payer.code).says);
+      const says = codeRow(payer.code).says;
+      this.#refuse(node, request, { hop: "identity.verify", code: payer.code, kind: "token", says });
       return;
     }
     const terms: CallTerms = {
@@ -155,7 +146,7 @@ export class Calls {
     };
     const answer = await engine.submit({ type: "schedule", terms });
     if (!answer.ok) {
-      this.#refuse(node, request, "control/conflict", "conflict", `The ledger refused this call: ${answer.why}.`);
+      this.#refuse(node, request, ledgerRefusal(answer.why));
     } else if (answer.events.length === 0) {
       await this.repeat(request.call);
     }
@@ -360,13 +351,14 @@ export class Calls {
     this.#tellQueued(node, message);
   }
 
-  #refuse(
-    node: string,
-    request: ScheduleRequest,
-    code: string,
-    kind: "token" | "capacity" | "conflict",
-    says: string,
-  ): void {
+  /** Says no before the ledger has anything to say of the call; its entry is written before the answer. */
+  #refuse(node: string, request: ScheduleRequest, { hop, code, kind, says }: EarlyRefusal): void {
+    if (hop !== null) {
+      const facts = { code, says, replica: request.replica };
+      this.#ports.emitter.write({ work: request.call, hop, mark: "refused", facts });
+    } else {
+      this.#ports.onFailure(`a schedule of ${request.call}`, new Error(says));
+    }
     this.#ports.send(node, {
       type: "refuse",
       call: request.call,
@@ -471,6 +463,21 @@ function voidedMessage({ terms, lease }: OpenFacts, cause: VoidCause, waitedMs: 
     askedMs: terms.declaredMs,
     waitMs: 0,
   };
+}
+
+/** `hop` null: the id is another call's, whose record this must not touch. */
+interface EarlyRefusal {
+  readonly hop: "gpu.schedule" | "identity.verify" | null;
+  readonly code: Code;
+  readonly kind: "token" | "capacity" | "conflict";
+  readonly says: string;
+}
+
+/** What a command that the ledger can't take means to the app that asked. */
+function ledgerRefusal(why: CommandRefusal): EarlyRefusal {
+  const says = `The ledger refused this call: ${why}.`;
+  if (why === "unknown-node") return { hop: "gpu.schedule", code: "gpu/node-lost", kind: "capacity", says };
+  return { hop: why === "other-content" ? null : "gpu.schedule", code: "control/conflict", kind: "conflict", says };
 }
 
 interface Words {

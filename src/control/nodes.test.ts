@@ -178,6 +178,8 @@ describe("a node that comes back", () => {
       node.of("refuse").map(({ code }) => code),
       ["gpu/replica-lost"],
     );
+    const entry = world.drafts.find(({ work, mark }) => work === "c_1" && mark === "refused");
+    assert.deepEqual([entry?.hop, entry?.facts["code"]], ["gpu.schedule", "gpu/replica-lost"], "it leaves evidence");
     assert.equal(await world.engine.read((state) => state.slots.get("n1/0/0")?.stage), "free");
   });
 });

@@ -66,20 +66,6 @@ export const first: Migration = {
       createdAt INTEGER NOT NULL
     ) STRICT`,
     `CREATE INDEX releasesBySpace ON releases (space, createdAt, id)`,
-    `CREATE TABLE replicas (
-      id TEXT PRIMARY KEY,
-      space TEXT NOT NULL,
-      "release" TEXT NOT NULL,
-      node TEXT NOT NULL,
-      phase TEXT NOT NULL,
-      socket TEXT,
-      says TEXT NOT NULL,
-      code TEXT,
-      startedAt INTEGER NOT NULL,
-      since INTEGER NOT NULL
-    ) STRICT`,
-    `CREATE INDEX replicasBySpace ON replicas (space, startedAt)`,
-    `CREATE INDEX replicasLive ON replicas (startedAt) WHERE phase IN ('starting', 'ready')`,
     `CREATE TABLE catalogSettings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT`,
     `CREATE TABLE calls (
       id TEXT PRIMARY KEY,
