@@ -83,7 +83,7 @@ async function tell(
   const port = new URL(url).port;
   const gpus = status.pools.map(
     (pool) =>
-      `pool ${pool.name}: ${pool.devices === 0 ? "no cards" : `${pool.devices} ${pool.simulated ? "SIMULATED " : ""}cards, ${pool.slots} slots`}`,
+      `pool ${pool.name}: ${pool.devices === 0 ? "no cards" : `${pool.devices} ${pool.simulated ? "SIMULATED " : ""}${pool.devices === 1 ? "card" : "cards"}, ${pool.slots} slots`}`,
   );
   process.stderr.write(
     [
