@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import { startAgent, type Agent } from "../src/agent/agent.ts";
 import { memoryLink, type ServerEnd } from "../src/agent/memory-link.ts";
 import { createBuilder } from "../src/build/builder.ts";
+import { noIsolation } from "../src/contract/isolation.ts";
 import type { ReplicaStatus, ToServer } from "../src/contract/agent.ts";
 import type { Entry } from "../src/evidence/entry.ts";
 import { launcher } from "../src/main/launcher.ts";
@@ -90,7 +91,7 @@ async function testNode() {
         pool: "main",
         folder,
         devices: [],
-        isolation: { driver: "none", says: "plain processes" },
+        isolation: noIsolation("plain processes"),
         link,
         builder,
         launcher: launcher({ nodePath: process.execPath, shimEntry }),

@@ -5,6 +5,7 @@
 import { mkdirSync } from "node:fs";
 import type { Builder } from "../build/builder.ts";
 import type { DeviceFacts, ToAgent, ToServer } from "../contract/agent.ts";
+import type { Isolation } from "../contract/isolation.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { iso, type Clock } from "../stdx/time.ts";
@@ -22,7 +23,7 @@ export interface AgentOptions {
   /** The agent's own: `replicas/`, `fences.jsonl`. */
   readonly folder: string;
   readonly devices: readonly DeviceFacts[];
-  readonly isolation: { readonly driver: string; readonly says: string };
+  readonly isolation: Isolation;
   readonly link: AgentEnd;
   readonly builder: Builder;
   readonly launcher: Launcher;

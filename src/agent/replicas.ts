@@ -231,7 +231,7 @@ export class ReplicaSet {
         spec,
         release: release.manifest,
         releaseFolder: release.folder,
-        isolation: "none",
+        sandbox: null,
       } as const;
       this.#watch(held, await launcher.launch(plan, emitter.epoch));
     } catch (error) {

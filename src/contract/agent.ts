@@ -3,6 +3,8 @@
  * frames pass through memory. Every hand-over that matters is numbered or carries an id that makes a repeat harmless.
  */
 import type { DurationMs } from "../stdx/time.ts";
+import type { Isolation } from "./isolation.ts";
+import type { RuntimeFacts, SpaceSdk } from "./release.ts";
 
 export interface DeviceFacts {
   readonly index: number;
@@ -10,6 +12,16 @@ export interface DeviceFacts {
   readonly name: string;
   readonly slots: number;
   readonly simulated: boolean;
+  /** Compute capability, `9.0`; absent where the card was not asked or does not say. */
+  readonly computeCapability?: string;
+  /** The driver's version, `570.86.15`. */
+  readonly driver?: string;
+}
+
+/** What is wrong with a card, or with asking them; `code` is one of codes.ts. */
+export interface CardTrouble {
+  readonly code: string;
+  readonly says: string;
 }
 
 /** How a replica is to be run. The folder is the agent's own; `release` names one that its builder published. */
@@ -17,7 +29,7 @@ export interface ReplicaSpec {
   readonly replica: string;
   readonly space: string;
   readonly release: string;
-  readonly sdk: "node" | "static";
+  readonly sdk: SpaceSdk;
   readonly env: Readonly<Record<string, string>>;
   /** How long it may take from start to listening. */
   readonly readyWithinMs: DurationMs;
@@ -51,6 +63,8 @@ export interface BuildSpec {
   /** The Space's bare repository: a path where server and builder share a disk. */
   readonly repository: string;
   readonly limitMs: DurationMs;
+  /** A factory rebuild: nothing that an earlier build resolved is used again. */
+  readonly factory?: boolean;
 }
 
 export interface LogLine {
@@ -58,7 +72,7 @@ export interface LogLine {
   readonly n: number;
   /** RFC 3339. */
   readonly at: string;
-  readonly source: "app" | "build" | "gpu" | "edge" | "runtime";
+  readonly source: "app" | "build" | "gpu" | "edge" | "egress" | "runtime";
   readonly stream: "out" | "err" | "note";
   readonly text: string;
 }
@@ -177,8 +191,12 @@ export type ToServer =
       readonly devices: readonly DeviceFacts[];
       readonly replicas: readonly ReplicaStatus[];
       readonly sdks: readonly string[];
-      readonly isolation: { readonly driver: string; readonly says: string };
+      readonly isolation: Isolation;
     }
+  /** Measured anew, as when the probes have been run. */
+  | { readonly type: "isolation"; readonly node: string; readonly isolation: Isolation }
+  /** What is wrong with the node's cards now, by uuid; `*` for all of them. Empty: nothing any more. */
+  | { readonly type: "cards"; readonly node: string; readonly trouble: Readonly<Record<string, CardTrouble>> }
   | {
       readonly type: "heartbeat";
       readonly node: string;
@@ -213,7 +231,8 @@ export type ToServer =
         | {
             readonly ok: true;
             readonly release: string;
-            readonly sdk: "node" | "static";
+            readonly sdk: SpaceSdk;
+            readonly runtime?: RuntimeFacts;
             readonly settings: Readonly<Record<string, string | number | boolean>>;
           }
         | {

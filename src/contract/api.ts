@@ -25,6 +25,8 @@
  * Every refusal is `application/problem+json` (contract/problem.ts).
  */
 
+import type { Isolation } from "./isolation.ts";
+
 export interface Page<Item> {
   readonly items: readonly Item[];
   /** Pass as `?page=` for the next page; null at the end. Newest first. */
@@ -37,7 +39,7 @@ export interface StatusView {
   readonly node: string;
   readonly bootMs: number;
   readonly pools: readonly PoolView[];
-  readonly isolation: { readonly driver: string; readonly says: string };
+  readonly isolation: Isolation;
   readonly journalIndex: number;
   readonly spaces: number;
 }

@@ -1,17 +1,40 @@
 /** A release on a node's disk: a folder that never changes, with `release.json` beside the app's files in `app/`. */
 
+export type SpaceSdk = "gradio" | "node" | "static";
+
+/** What a release's packages were made for: compared with a pool's cards before anything is charged. */
+export interface RuntimeFacts {
+  /** `3.10.13`. */
+  readonly python: string;
+  readonly gradio: string | null;
+  readonly spaces: string | null;
+  /** Null where the environment has no torch. */
+  readonly torch: {
+    readonly version: string;
+    /** The CUDA version that it was compiled with; null for a build without. */
+    readonly cuda: string | null;
+    /** As torch names them: `sm_80`, `sm_90`, `compute_90`. */
+    readonly archs: readonly string[];
+  } | null;
+}
+
 export interface ReleaseManifest {
   readonly release: string; // rel_…
   readonly space: string;
   readonly commit: string;
   readonly build: string;
-  readonly sdk: "node" | "static";
+  readonly sdk: SpaceSdk;
   readonly title: string;
   /** Command of the app, run in `app/`; null for static Spaces, whose files the shim serves from `app/<staticFolder>`. */
   readonly argv: readonly string[] | null;
   readonly staticFolder: string;
   readonly appPort: number;
   readonly builtAt: string;
+  /** Folders of this node that the app needs beside its release, read-only at the same path: an environment, its interpreter. */
+  readonly needs?: readonly string[];
+  /** Variables that the release itself sets; the Space's own win over them. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly runtime?: RuntimeFacts;
   /** Milliseconds from a replica's start to listening; absent: the platform's own limit. */
   readonly startupTimeoutMs?: number;
 }

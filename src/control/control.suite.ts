@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { queueLimits } from "../build/queue.ts";
 import { Catalog } from "../catalog/catalog.ts";
+import { noIsolation } from "../contract/isolation.ts";
 import type { ReleaseRow } from "../catalog/builds.ts";
 import { memorySql } from "../catalog/memory-sql.ts";
 import type { DeviceFacts, Link, ReplicaStatus, ScheduleRequest, ToAgent, ToServer } from "../contract/agent.ts";
@@ -46,7 +47,7 @@ export class TestNode {
   }
 
   hello(replicas: readonly ReplicaStatus[] = []): void {
-    const isolation = { driver: "none", says: "none" };
+    const isolation = noIsolation("none");
     this.say({
       type: "hello",
       node: "n1",

@@ -31,7 +31,13 @@ export interface ExplainingParts {
 /** Works beside one work that are shown with their outcome; the rest are in its entries. */
 const linksMax = 20;
 
-const kindOf: Readonly<Record<string, WorkKind>> = { q: "request", c: "call", b: "build", p: "replica" };
+const kindOf: Readonly<Record<string, WorkKind>> = {
+  q: "request",
+  c: "call",
+  b: "build",
+  p: "replica",
+  x: "connection",
+};
 
 export class Explaining {
   readonly #parts: ExplainingParts;

@@ -3,6 +3,7 @@
  * what a node says of itself is believed, what an app says is not known here.
  */
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
+import type { Isolation } from "../contract/isolation.ts";
 import type { DeviceFacts, EvidenceBatch, LogLine, ReplicaStatus, ToAgent, ToServer } from "../contract/agent.ts";
 import type { Link } from "../contract/agent.ts";
 import type { Calls } from "./calls.ts";
@@ -16,7 +17,7 @@ export interface NodeFacts {
   readonly node: string;
   readonly pool: string;
   readonly sdks: readonly string[];
-  readonly isolation: { readonly driver: string; readonly says: string };
+  readonly isolation: Isolation;
   readonly devices: readonly DeviceFacts[];
 }
 
@@ -184,6 +185,11 @@ export class Nodes {
         if (!heard.ok && connection.facts) await this.#join(connection.facts);
         return;
       }
+      case "isolation":
+        if (connection.facts) connection.facts = { ...connection.facts, isolation: message.isolation };
+        return;
+      case "cards":
+        return;
       case "replica":
         return this.#replica(message.status, connection.facts?.pool ?? "main", node);
       case "schedule":
@@ -274,6 +280,8 @@ function subjectOf(message: ToServer): string {
   switch (message.type) {
     case "hello":
     case "heartbeat":
+    case "isolation":
+    case "cards":
       return "node";
     case "replica":
       return `replica ${message.status.replica}`; // after the last report of its meter

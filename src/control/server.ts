@@ -3,6 +3,7 @@
  * journal and the catalog, and it tells nobody what is not durable.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import { noIsolation } from "../contract/isolation.ts";
 import type { CallRow } from "../catalog/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
@@ -166,7 +167,7 @@ export class Server {
   async status(): Promise<StatusView> {
     const { engine, nodes, about, spaces } = this.#parts;
     const pools = await engine.read((state) => poolsOf(state).map(poolView));
-    const isolation = nodes.all[0]?.isolation ?? { driver: "none", says: "no node is connected" };
+    const isolation = nodes.all[0]?.isolation ?? noIsolation("no node is connected");
     return {
       version: about.version,
       url: about.url(),

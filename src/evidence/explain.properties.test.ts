@@ -18,6 +18,7 @@ const emittersOf: Readonly<Record<WorkKind, readonly string[]>> = {
   call: ["scheduler", "control"],
   build: ["control", "builder-n1"],
   replica: ["agent-n1", "shim-p_1"],
+  connection: ["gateway-n1", "shim-p_1"],
   node: ["scheduler"],
 };
 

@@ -11,6 +11,7 @@ import { gapsOf, read } from "./reading.ts";
 import type { Reading } from "./reading.ts";
 import { buildOutcome, buildSays, findBuild } from "./rules/builds.ts";
 import { callOutcome, callSays, chargeOf, findCall } from "./rules/calls.ts";
+import { connectionOutcome, connectionSays, findConnection } from "./rules/connections.ts";
 import { findReplica, replicaOutcome, replicaSays } from "./rules/replicas.ts";
 import { findRequest, requestOutcome, requestSays } from "./rules/requests.ts";
 import type { Charge, Explanation, Link, Verdict, WorkOutcome } from "./verdict.ts";
@@ -59,6 +60,10 @@ function told(reading: Reading, charge: Charge | null): Told {
     case "build": {
       const finding = findBuild(reading);
       return { finding, outcome: buildOutcome(reading, finding), says: buildSays(reading) };
+    }
+    case "connection": {
+      const finding = findConnection(reading);
+      return { finding, outcome: connectionOutcome(reading, finding), says: connectionSays(reading) };
     }
     case "replica":
     case "node": {
@@ -183,7 +188,13 @@ function cited(neighbours: readonly Entry[], verdict: Verdict | null): readonly 
   return neighbours.filter(({ id }) => ids.has(id));
 }
 
-const kindsByPrefix: Readonly<Record<string, WorkKind>> = { q: "request", c: "call", b: "build", p: "replica" };
+const kindsByPrefix: Readonly<Record<string, WorkKind>> = {
+  q: "request",
+  c: "call",
+  b: "build",
+  p: "replica",
+  x: "connection",
+};
 
 /** Works that were looked up, then those that the entries only name. */
 function linksOf({ record, entries }: Reading): readonly Link[] {

@@ -9,6 +9,7 @@ export const ids: Readonly<Record<WorkKind, string>> = {
   call: "c_1",
   build: "b_1",
   replica: "p_1",
+  connection: "x_1",
   node: "n1",
 };
 

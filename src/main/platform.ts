@@ -11,6 +11,7 @@ import { memoryLink } from "../agent/memory-link.ts";
 import { createBuilder } from "../build/builder.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { writeSdkPackage } from "../client/sdk-package.ts";
+import { noIsolation } from "../contract/isolation.ts";
 import { createApi } from "../control/app.ts";
 import { Builds } from "../control/builds.ts";
 import { Calls } from "../control/calls.ts";
@@ -304,10 +305,9 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       shimEntry: join(import.meta.dirname, source ? "shim.ts" : "shim.js"),
       compileCache: join(folder, "compile-cache"),
     }),
-    isolation: {
-      driver: "none",
-      says: "sandbox none: apps run as plain processes of this user and can read what this user can read",
-    },
+    isolation: noIsolation(
+      "sandbox none: apps run as plain processes of this user and can read what this user can read",
+    ),
     emitter: agentSpool,
     clock,
     random,

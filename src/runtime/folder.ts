@@ -29,8 +29,38 @@ export interface LaunchPlan {
   readonly releaseFolder: string;
   /** The app's port; a free one is chosen where it is absent. */
   readonly port?: number;
-  /** The only level so far: a plain process of the same user. */
-  readonly isolation: "none";
+  /** How it is closed off; null: a plain process of the agent's user, because the operator asked for that. */
+  readonly sandbox: SandboxPlan | null;
+}
+
+/** The sandbox of one replica, as its agent prepared it. */
+export interface SandboxPlan {
+  /** The replica's own user on this node; null where the agent is not root and has no other than its own. */
+  readonly hostUid: number | null;
+  /** cgroup folders that were made for it and belong to its user; null where there are none to be had. */
+  readonly cgroups: CgroupPlan | null;
+  readonly limits: SandboxLimits;
+  /** TCP ports that get a listener of their own towards the gateway; all others go through the catch-all, where there is nftables. */
+  readonly ports: readonly number[];
+  /** The Space's folder that outlives its replicas, `/data` inside. */
+  readonly dataFolder: string;
+}
+
+export interface CgroupPlan {
+  /** Folders whose `cgroup.procs` the app's first process is written into: `…/memory/waybill/p_…`. */
+  readonly join: readonly string[];
+  /** Of the v2 tree: the replica's own subtree, where each worker gets a group that can be killed whole; null where there is none. */
+  readonly workers: string | null;
+}
+
+export interface SandboxLimits {
+  readonly memoryBytes: number;
+  /** Threads count too. */
+  readonly processes: number;
+  readonly openFiles: number;
+  readonly tmpBytes: number;
+  readonly shmBytes: number;
+  readonly homeBytes: number;
 }
 
 export interface StoredPlan extends LaunchPlan {

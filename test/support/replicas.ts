@@ -90,7 +90,7 @@ export function bench(): Bench {
       env: options.env ?? {},
       readyWithinMs,
     };
-    const launched: LaunchPlan = { folder: join(folder, `r${n}`), spec, release, releaseFolder, isolation: "none" };
+    const launched: LaunchPlan = { folder: join(folder, `r${n}`), spec, release, releaseFolder, sandbox: null };
     plans.push(launched);
     return launched;
   };

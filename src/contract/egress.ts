@@ -1,0 +1,43 @@
+/**
+ * Between what stands in a sandbox's network namespace (a replica's shim, a build's bench) and the node's gateway. Each sandbox has
+ * a unix socket of its own, so the channel says who calls. A connection carries one thing:
+ *
+ *   {"connect":{"address":"100.64.0.3","port":443}}\n     the app wants to go there   → {"ok":true,"connection":"x_…"}\n, then bytes both ways
+ *                                                                                      → {"ok":false,"connection":"x_…","code":"egress/…","says":"…"}\n, end
+ *   {"dns":true}\n, then 2-byte big-endian length frames of DNS messages, any number   → frames, one answer each
+ *
+ * The gateway answers A questions with synthetic addresses of 100.64.0.0/10, one for each (sandbox, name): an address that it did not
+ * give out stands for no name and is refused. What it refuses is in the spool before it is answered, and `says` is what the app's
+ * owner reads in the app's log.
+ */
+
+export interface ConnectRequest {
+  /** Where the app wanted to go, as its namespace saw it: IPv4 or IPv6 text. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export type GatewayRequest = { readonly connect: ConnectRequest } | { readonly dns: true };
+
+export type ConnectAnswer =
+  | { readonly ok: true; readonly connection: string }
+  | { readonly ok: false; readonly connection: string; readonly code: string; readonly says: string };
+
+/** The first line of either side, newline included. */
+export const egressLineMaxBytes = 2_048;
+/** RFC 1035 §4.2.2: the length field's own bound is larger; our resolver's questions and answers never are. */
+export const dnsMessageMaxBytes = 4_096;
+
+/** The gateway's socket in a sandbox's socket folder. */
+export const gatewaySocketName = "egress.sock";
+
+/** What the gateway says first on a connection to the edge that it opened for an app: the replica that calls, and its Space. */
+export function encodeInside(caller: { readonly replica: string; readonly space: string }): string {
+  return `waybill/1 inside ${caller.replica} ${caller.space}\n`;
+}
+
+/** Parses that line without its newline; undefined where it is none. */
+export function parseInside(line: string): { readonly replica: string; readonly space: string } | undefined {
+  const match = /^waybill\/1 inside ([a-z]{1,4}_[0-9a-z]{1,32}) ([\w.-]{1,96}\/[\w.-]{1,96})$/.exec(line);
+  return match ? { replica: match[1] as string, space: match[2] as string } : undefined;
+}
