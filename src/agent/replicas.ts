@@ -313,6 +313,7 @@ export class ReplicaSet {
   /** Everything that follows an end, once. */
   #end(held: Held): void {
     held.state = "dead";
+    this.#options.launcher.ended(held.folder);
     const next = this.#followUp(held);
     this.#endEntries(held);
     this.#tell(held);

@@ -549,5 +549,5 @@ function slotView({ slot, device, state, call, forMs }: BoardSlot): BoardView["s
 
 /** Whether the first word of a work comes by evidence, and so a moment late: all others are in a database before they have an id. */
 function isFirstTold(id: string): boolean {
-  return id.startsWith("q_") || id.startsWith("p_");
+  return ["q_", "p_", "x_"].some((prefix) => id.startsWith(prefix));
 }

@@ -1,12 +1,17 @@
 /** The only reader of the environment: names here are the names that an operator types. All problems are told at once. */
-import { homedir } from "node:os";
+import { homedir, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { queueLimits } from "../build/queue.ts";
 import type { BuildLimits } from "../control/builds.ts";
 import type { UpOptions } from "../cli/world.ts";
 import type { EdgeLimits } from "../edge/limits.ts";
+import { openPolicy, parseNameRule, type EgressPolicy, type NameRule } from "../egress/policy.ts";
+import { parseRange } from "../egress/ranges.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
+
+/** Three quarters of the machine, and no app needs more than this without saying so. */
+const memoryMaxMb = 8_192;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -27,6 +32,11 @@ export interface PlatformConfig {
   readonly build: BuildLimits;
   /** How long a replica may take to listen where its Space does not say. */
   readonly startMs: DurationMs;
+  readonly sandbox: "bubblewrap" | "none";
+  /** Limits of one replica in a sandbox. */
+  readonly app: { readonly memoryBytes: number; readonly processes: number };
+  /** What sandboxed apps may reach. */
+  readonly egress: EgressPolicy;
   readonly edge: Partial<EdgeLimits>;
 }
 
@@ -52,9 +62,12 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
       `--host is "${options.host}"; this version listens on 127.0.0.1 only, since opening it to a network needs TLS and a domain`,
     );
   }
-  if (options.sandbox !== undefined && options.sandbox !== "none") {
-    problems.push(`--sandbox is "${options.sandbox}"; write none, the only level that there is, or leave it out`);
+  if (options.sandbox !== undefined && options.sandbox !== "none" && options.sandbox !== "bubblewrap") {
+    problems.push(`--sandbox is "${options.sandbox}"; write bubblewrap or none, or leave it out`);
   }
+  const memoryMb = read.whole("WAYBILL_APP_MEMORY_MB", { least: 64, most: 1 << 20 });
+  const processes = read.whole("WAYBILL_APP_PROCESSES", { least: 16, most: 1 << 16 });
+  const policy = read.policy();
   const appsDomain = env["WAYBILL_APPS_DOMAIN"] ?? "localhost";
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain))
     problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
@@ -70,9 +83,21 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
     build: { ...queueLimits, queueMax: 100, waitMs, buildMs },
     startMs,
+    sandbox: options.sandbox === "bubblewrap" ? "bubblewrap" : "none",
+    app: { memoryBytes: (memoryMb ?? defaultMemoryMb()) * (1 << 20), processes: processes ?? 1024 },
+    egress: policy,
     edge: responseWithinMs === undefined ? {} : { responseWithinMs },
   };
   return { ok: true, config };
+}
+
+function defaultMemoryMb(): number {
+  return Math.min(memoryMaxMb, Math.floor((totalmem() * 3) / 4 / (1 << 20)));
+}
+
+function parsePort(text: string): number | undefined {
+  const port = Number(text);
+  return /^\d{1,5}$/.test(text) && port >= 1 && port <= 65_535 ? port : undefined;
 }
 
 class Reader {
@@ -91,6 +116,28 @@ class Reader {
     if (/^\d{1,12}$/.test(text) && value >= least && value <= most) return value;
     this.#problems.push(`${name} is "${text}"; write a whole number from ${least} to ${most}`);
     return undefined;
+  }
+
+  /** `WAYBILL_EGRESS_…`: comma lists. */
+  policy(): EgressPolicy {
+    const rules = (name: string): NameRule[] => this.#list(name, parseNameRule, "write names such as api.example.com, *.example.com or example.com:8443");
+    const allow = rules("WAYBILL_EGRESS_ALLOW");
+    const ports = this.#list("WAYBILL_EGRESS_PORTS", parsePort, "write port numbers");
+    return {
+      allow: allow.length > 0 ? allow : openPolicy.allow,
+      deny: rules("WAYBILL_EGRESS_DENY"),
+      ports: ports.length > 0 ? ports : openPolicy.ports,
+      addresses: this.#list("WAYBILL_EGRESS_ADDRESSES", parseRange, "write ranges such as 10.1.0.0/16"),
+    };
+  }
+
+  #list<T>(name: string, parse: (text: string) => T | undefined, write: string): T[] {
+    const parts = (this.#env[name] ?? "").split(",").map((part) => part.trim()).filter((part) => part !== "");
+    return parts.flatMap((part) => {
+      const value = parse(part);
+      if (value === undefined) this.#problems.push(`${name} has "${part}"; ${write}`);
+      return value ?? [];
+    });
   }
 
   seconds(name: string): DurationMs | undefined {

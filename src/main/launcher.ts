@@ -1,18 +1,62 @@
-/** Plugs the runtime into the agent. */
+/** Plugs the runtime into the agent, and gives each replica its sandbox. */
+import { join } from "node:path";
 import type { Launcher } from "../agent/ports.ts";
+import { gatewaySocketName } from "../contract/egress.ts";
+import type { Gateway } from "../egress/gateway.ts";
 import { unacknowledgedReports } from "../gpu/meter-file.ts";
 import { readPlan, readShim } from "../runtime/folder.ts";
+import type { LaunchPlan, SandboxLimits } from "../runtime/folder.ts";
 import { adopt, launch } from "../runtime/launch.ts";
 import type { LaunchTools } from "../runtime/launch.ts";
 import { readLogFiles } from "../runtime/log.ts";
 import { isAlive, linuxProcesses } from "../runtime/processes.ts";
+import { removeCgroups } from "../runtime/sandbox/cgroups.ts";
+import type { CgroupsHere } from "../runtime/sandbox/cgroups.ts";
+import { planSandbox } from "../runtime/sandbox/prepare.ts";
+import type { Spaces } from "../runtime/sandbox/prepare.ts";
 
-export function launcher(tools: Pick<LaunchTools, "nodePath" | "shimEntry" | "compileCache">): Launcher {
+/** What a node gives its replicas' sandboxes. */
+export interface NodeSandbox {
+  readonly spaces: Spaces;
+  readonly cgroups: CgroupsHere;
+  readonly limits: SandboxLimits;
+  readonly ports: readonly number[];
+  readonly gateway: Pick<Gateway, "open" | "close">;
+  readonly onFailure: (what: string, error: unknown) => void;
+}
+
+export function launcher(tools: Pick<LaunchTools, "nodePath" | "shimEntry" | "compileCache">, sandbox: NodeSandbox | null): Launcher {
+  const openGateway = async (plan: LaunchPlan & { readonly sockets: string }): Promise<void> => {
+    if (sandbox === null || plan.sandbox === null) return;
+    const { replica, space } = plan.spec;
+    const socket = join(plan.sockets, gatewaySocketName);
+    await sandbox.gateway.open({ id: replica, space, socket, uid: plan.sandbox.hostUid, profile: "app" });
+  };
   return {
-    launch: (plan, agentEpoch) => launch(plan, { ...tools, agentEpoch }),
+    async launch(plan, agentEpoch) {
+      // A static Space has no process of its own: its shim serves the files.
+      if (sandbox === null || plan.release.argv === null) return launch(plan, { ...tools, agentEpoch });
+      const { replica, space } = plan.spec;
+      const planned = { ...plan, sandbox: planSandbox(replica, space, sandbox) };
+      return launch(planned, { ...tools, agentEpoch, beforeStart: openGateway });
+    },
     adopt: async (folder, agentEpoch) => {
       const found = await adopt(folder, agentEpoch);
-      return "dead" in found ? { dead: found.dead, meter: unacknowledgedReports(folder) } : found;
+      if ("dead" in found) return { dead: found.dead, meter: unacknowledgedReports(folder) };
+      const plan = readPlan(folder);
+      if (plan) await openGateway(plan);
+      return found;
+    },
+    ended(folder) {
+      const plan = readPlan(folder);
+      if (sandbox === null || !plan?.sandbox) return;
+      const { replica } = plan.spec;
+      sandbox.gateway.close(replica).catch((error: unknown) => sandbox.onFailure(`the gateway's door of ${replica}`, error));
+      try {
+        removeCgroups(replica);
+      } catch (error) {
+        sandbox.onFailure(`the control groups of ${replica}`, error);
+      }
     },
     runs: (folder) => {
       const shim = readShim(folder);

@@ -11,7 +11,7 @@ import { memoryLink } from "../agent/memory-link.ts";
 import { createBuilder } from "../build/builder.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { writeSdkPackage } from "../client/sdk-package.ts";
-import { noIsolation } from "../contract/isolation.ts";
+import { noIsolation, type Isolation } from "../contract/isolation.ts";
 import { createApi } from "../control/app.ts";
 import { Builds } from "../control/builds.ts";
 import { Calls } from "../control/calls.ts";
@@ -23,6 +23,8 @@ import { Spaces } from "../control/spaces.ts";
 import { openCallsOn } from "../core/views.ts";
 import { ListenError, openEdge } from "../edge/index.ts";
 import type { Edge } from "../edge/index.ts";
+import { systemDialler } from "../egress/dial.ts";
+import { openGateway } from "../egress/gateway.ts";
 import { discover, parseSimulated } from "../gpu/discovery.ts";
 import { openRepositories } from "../hub/repository.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
@@ -32,12 +34,14 @@ import { openSqliteJournal } from "../journal/index.ts";
 import { drain, openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
 import { openEvidenceStore } from "../record/store.ts";
+import { sandboxHere, spaceFolders, type SandboxHere } from "../runtime/sandbox/prepare.ts";
+import { filterSha256 } from "../runtime/sandbox/seccomp.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { PlatformConfig } from "./config.ts";
 import { bootToken } from "./boot-token.ts";
-import { launcher } from "./launcher.ts";
+import { launcher, type NodeSandbox } from "./launcher.ts";
 import { visitorIdentity, verifyVisitor } from "./visitors.ts";
 
 export interface World {
@@ -68,6 +72,8 @@ export interface Platform extends AsyncDisposable {
   readonly broken: Promise<Error>;
 }
 
+/** Places of a sandbox that are kept in memory, and the files that its processes may have open. */
+const sandboxSizes = { openFiles: 8_192, tmpBytes: 512 << 20, shmBytes: 256 << 20, homeBytes: 64 << 20 } as const;
 const nodeName = "n1";
 const poolName = "main";
 /** Evidence is on its way to the store so often; a reader that cannot wait asks for it at once. */
@@ -281,6 +287,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       onFailure: (error) => onFailure("the agent's spool", error),
     }),
   );
+  const sandbox = config.sandbox === "none" ? null : await openSandboxes(config, stack, { clock, random, agentSpools, onFailure });
   const devices =
     config.simulateGpus === null ? (await discover()).devices : (parseSimulated(config.simulateGpus) ?? []);
   const source = fileURLToPath(import.meta.url).endsWith(".ts");
@@ -304,8 +311,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       nodePath: process.execPath,
       shimEntry: join(import.meta.dirname, source ? "shim.ts" : "shim.js"),
       compileCache: join(folder, "compile-cache"),
-    }),
-    isolation: noIsolation(
+    }, sandbox && sandbox.node),
+    isolation: sandbox?.isolation ?? noIsolation(
       "sandbox none: apps run as plain processes of this user and can read what this user can read",
     ),
     emitter: agentSpool,
@@ -339,6 +346,56 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     server,
     broken: broken.promise,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+/** What `--sandbox bubblewrap` needs and this machine does not have. */
+export class SandboxMissing extends Error {
+  override readonly name = "SandboxMissing";
+  readonly code = "runtime/sandbox-denied";
+}
+
+/** Measures that a sandbox can be made here, and opens the gateway behind all of them. Throws {@link SandboxMissing}. */
+async function openSandboxes(
+  config: PlatformConfig,
+  stack: AsyncDisposableStack,
+  world: Pick<World, "clock" | "random"> & { readonly agentSpools: string; readonly onFailure: NodeSandbox["onFailure"] },
+): Promise<{ readonly node: NodeSandbox; readonly isolation: Isolation }> {
+  const { clock, random, agentSpools, onFailure } = world;
+  const here = await sandboxHere();
+  if (here.problems.length > 0) throw new SandboxMissing(here.problems.join("; "));
+  const emitter = stack.use(
+    await openSpool({ folder: agentSpools, name: `gateway-${nodeName}`, clock, random, onFailure: (error) => onFailure("the gateway's spool", error) }),
+  );
+  const policies = { app: config.egress, build: config.egress };
+  const gateway = stack.use(openGateway({ emitter, clock, random, policies, dialler: systemDialler(), edge: null }));
+  const node: NodeSandbox = {
+    spaces: spaceFolders(join(config.data, "node", "spaces"), here.isRoot),
+    cgroups: here.cgroups,
+    limits: { ...sandboxSizes, ...config.app },
+    ports: config.egress.ports,
+    gateway,
+    onFailure,
+  };
+  return { node, isolation: isolationOf(here) };
+}
+
+/** What the measurement found, in the API's words. */
+function isolationOf({ isRoot, cgroups }: SandboxHere): Isolation {
+  const own = isRoot ? "each Space is a user of its own" : "all Spaces are this user";
+  return {
+    level: isRoot ? "own-uid" : "shared-uid",
+    driver: "bubblewrap",
+    hostUid: isRoot ? "own" : "shared",
+    seccomp: filterSha256(process.arch === "arm64" ? "arm64" : "x64"),
+    memory: cgroups.memory ? "cgroup1" : "none",
+    processes: cgroups.processes ? "cgroup1" : "rlimit",
+    cpu: "none",
+    ends: "tree",
+    disk: "tmpfs",
+    egress: "gateway",
+    probes: null,
+    says: `sandbox bubblewrap: namespaces, seccomp, the gateway as the only way out; ${own}${cgroups.memory ? "; memory limited" : ""}. Builds run outside of it`,
   };
 }
 

@@ -120,6 +120,14 @@ function startFailure(error: unknown, config: PlatformConfig): unknown {
     });
   }
   const { name, message } = error as Error;
+  if (name === "SandboxMissing") {
+    return new CliFailure(exit.failed, {
+      code: "runtime/sandbox-denied",
+      says: message,
+      next: "Install what is missing, or start it with --sandbox none, which runs apps as plain processes of your own user.",
+      cause: error,
+    });
+  }
   if (error instanceof RecordsMissing) {
     return new CliFailure(exit.failed, {
       code: error.code,

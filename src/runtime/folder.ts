@@ -73,6 +73,8 @@ export interface StoredPlan extends LaunchPlan {
 export interface AppRecord extends ProcessName {
   readonly port: number;
   readonly marker: string;
+  /** It is the pid 1 of a sandbox, as the host numbers it. */
+  readonly sandboxed?: true;
 }
 
 /** A unix socket's address has 108 bytes, its closing zero included. */

@@ -1,8 +1,9 @@
 /** The agent's side of a replica: start its shim so that it outlives us, find it again, and tell what became of a dead one. */
-import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { chmodSync, chownSync, closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import type { ReplicaStatus } from "../contract/agent.ts";
 import { assert } from "../stdx/assert.ts";
 import {
@@ -14,10 +15,12 @@ import {
   socketFolder,
   writeStored,
   type LaunchPlan,
+  type SandboxPlan,
   type StoredPlan,
 } from "./folder.ts";
 import { connectLink, type ReplicaLink } from "./link.ts";
 import { readLogFiles, type LogPart } from "./log.ts";
+import { hostCommand } from "./sandbox/stage.ts";
 import { endAll, isAlive, linuxProcesses, members, type Processes } from "./processes.ts";
 
 export type { LaunchPlan } from "./folder.ts";
@@ -39,6 +42,8 @@ export interface LaunchTools {
   readonly compileCache?: string;
   /** Where sockets go when the replica's folder is too deep for a socket's address; the system's temporary folder where absent. */
   readonly shortFolder?: string;
+  /** Called when the replica's folders are there, before its shim starts: its gateway's door must be open by then. */
+  readonly beforeStart?: (plan: StoredPlan) => Promise<void>;
 }
 
 /** A replica whose shim is dead, and how it ended. What it could not report any more is in its folder: `meter.jsonl`, `spool/`. */
@@ -72,8 +77,12 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
   const path = [dirname(tools.nodePath), ...(tools.path ?? usualPath)];
   const stored: StoredPlan = { ...plan, sockets: socketFolder(plan.folder, tools.shortFolder), path };
   writeStored(plan.folder, "plan.json", stored);
+  if (plan.sandbox !== null && plan.sandbox.hostUid !== null) await giveTo(plan.sandbox.hostUid, stored, tools);
+  await tools.beforeStart?.(stored);
   const output = openSync(join(plan.folder, "shim.out"), "a", 0o600);
-  const child = spawn(tools.nodePath, [...shimFlags, tools.shimEntry, plan.folder], {
+  const shim = [tools.nodePath, ...shimFlags, tools.shimEntry, plan.folder] as const;
+  const [command, ...rest] = plan.sandbox === null ? shim : stagedShim(stored, plan.sandbox, shim, tools);
+  const child = spawn(command, rest, {
     cwd: plan.folder,
     detached: true,
     env: {
@@ -128,6 +137,36 @@ export function readReplicaLog(folder: string, from: number, limit: number): Log
   return readLogFiles(folder, from, limit);
 }
 
+/**
+ * What the Space's user must own. The release too: the kernel copies a file into the layer above it only for an owner whom the
+ * sandbox knows. Nothing is written into the release for that, and the app sees it through its layer alone.
+ */
+async function giveTo(uid: number, plan: StoredPlan, { compileCache }: LaunchTools): Promise<void> {
+  for (const path of [plan.folder, plan.sockets, join(plan.folder, "plan.json")]) chownSync(path, uid, uid);
+  const app = join(plan.releaseFolder, "app");
+  if (statSync(app).uid !== uid) await promisify(execFile)("chown", ["-R", "-h", `${uid}:${uid}`, app]);
+  if (compileCache === undefined) return;
+  // Whoever comes first compiles for all: a cache of our own code, that no app sees.
+  mkdirSync(compileCache, { recursive: true });
+  chmodSync(compileCache, 0o777);
+}
+
+/** The command that takes the shim into namespaces of its own, as its Space's user where there is one. */
+function stagedShim(
+  plan: StoredPlan,
+  { hostUid, dataFolder }: SandboxPlan,
+  shim: readonly string[],
+  tools: LaunchTools,
+): readonly [string, ...string[]] {
+  const program = dirname(dirname(dirname(tools.shimEntry)));
+  const needs = [
+    ...[plan.folder, plan.sockets, plan.releaseFolder, dataFolder, dirname(tools.nodePath), program],
+    ...(tools.compileCache === undefined ? [] : [tools.compileCache]),
+    ...(plan.release.needs ?? []),
+  ];
+  return hostCommand({ hostUid, needs: [...new Set(needs)], cgroup: null }, shim);
+}
+
 async function untilAnswered(
   plan: StoredPlan,
   agentEpoch: number,
@@ -162,7 +201,8 @@ async function endOrphans(plan: StoredPlan, processes: Processes): Promise<void>
     );
   const marker = markerOf(plan.spec.replica);
   const app = readApp(plan.folder);
-  const of = { root: app && isAlive(processes, app) ? app : { pid: -1, start: "" }, marker };
+  const root = app && isAlive(processes, app) ? app : { pid: -1, start: "" };
+  const of = { root, marker, ...(app?.sandboxed && root === app ? { sandboxed: true as const } : {}) };
   await endAll(processes, () => members(processes, of, process.pid));
 }
 

@@ -37,6 +37,7 @@ function machine(
     all: () => [...table.values()],
     children: (pid) => [...table.values()].filter(({ parent }) => parent === pid).map((child) => child.pid),
     hasMarker: (pid) => marked.includes(pid),
+    inner: () => undefined,
     signal: ({ pid, start }, signal) => {
       if (table.get(pid)?.start !== start) return;
       sent.push(`${signal} ${pid}`);

@@ -30,12 +30,16 @@ export interface Processes {
   /** Whether its first environment held `NAME=value`. */
   hasMarker(pid: number, marker: string): boolean;
   signal(process: ProcessName, signal: NodeJS.Signals): void;
+  /** Its number in the innermost pid namespace that it is in, and that namespace; undefined where it has gone. */
+  inner(pid: number): { readonly pid: number; readonly namespace: string } | undefined;
 }
 
 /** Which processes belong to one replica. */
 export interface Membership {
-  /** The app's first process; also the id of its session and group. */
+  /** The app's first process, also the id of its session and group; in a sandbox its pid 1, above all that runs in it. */
   readonly root: ProcessName;
+  /** The app numbers its processes by a pid namespace of its own. */
+  readonly sandboxed?: true;
   /** `WAYBILL_REPLICA=p_…`, in the environment of all that the app starts. */
   readonly marker: string;
 }
@@ -51,7 +55,7 @@ const goneWithinMs = 5_000;
 const lookEveryMs = 5;
 
 export function linuxProcesses(): Processes {
-  return { stat, all, children, hasMarker, signal };
+  return { stat, all, children, hasMarker, signal, inner };
 }
 
 export function parseStat(pid: number, text: string): ProcessStat | undefined {
@@ -86,6 +90,16 @@ export function isAlive(processes: Processes, name: ProcessName): boolean {
   return found !== undefined && found.start === name.start && found.state !== "Z" && found.state !== "X";
 }
 
+/** The process that a sandboxed app calls `pid`: below its pid 1 and in the same namespace. Never that pid 1 itself. */
+export function insideMember(processes: Processes, of: Membership, pid: number): ProcessStat | undefined {
+  if (pid <= 1) return undefined;
+  const namespace = processes.inner(of.root.pid)?.namespace;
+  return family(processes, of.root).find((one) => {
+    const inner = processes.inner(one.pid);
+    return inner?.pid === pid && inner.namespace === namespace && one.state !== "Z";
+  });
+}
+
 /** The process `pid` if it belongs to the replica, by its parents, its session, or its environment. Never pid 1, never the caller. */
 export function member(processes: Processes, of: Membership, pid: number, self: number): ProcessStat | undefined {
   if (pid <= 1 || pid === self) return undefined;
@@ -117,6 +131,8 @@ export function family(processes: Processes, root: ProcessName): readonly Proces
 
 /** All living processes of a replica: descendants of its root, its session and group, and whatever carries its marker. */
 export function members(processes: Processes, of: Membership, self: number): readonly ProcessStat[] {
+  // What loses its parent in a pid namespace becomes its pid 1's child, so the family is all of it.
+  if (of.sandboxed) return family(processes, of.root).filter(({ state }) => state !== "Z");
   const below = new Set(family(processes, of.root).map(({ pid }) => pid));
   return processes
     .all()
@@ -226,6 +242,12 @@ function signal(name: ProcessName, which: NodeJS.Signals): void {
     // It ended between the look and the signal, or became another user's (set-uid): either way it isn't ours to signal.
     if (!isCode(error, "ESRCH") && !isCode(error, "EPERM")) throw error;
   }
+}
+
+function inner(pid: number): { readonly pid: number; readonly namespace: string } | undefined {
+  const numbers = /^NSpid:\t(.+)$/m.exec(read(`/proc/${pid}/status`))?.[1]?.split("\t");
+  const namespace = link(`/proc/${pid}/ns/pid`);
+  return numbers === undefined || namespace === "" ? undefined : { pid: Number(numbers.at(-1)), namespace };
 }
 
 function openFiles(pid: number): readonly string[] {

@@ -6,7 +6,7 @@ import type { Certainty, Explanation } from "../../src/evidence/verdict.ts";
 import { until, visit, type Account, type App, type Platform } from "../support/platform.ts";
 
 /** Platforms that the cases run on: each in a folder of its own, with other limits. */
-export type StageName = "main" | "kills" | "tight" | "bare";
+export type StageName = "main" | "kills" | "tight" | "bare" | "boxed";
 
 export interface Stage {
   readonly up: Platform;

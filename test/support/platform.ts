@@ -35,6 +35,8 @@ export interface UpOptions {
   /** `2x2`; null: the machine's own cards, none on most. */
   readonly gpus?: string | null;
   readonly env?: Readonly<Record<string, string>>;
+  /** `none` where it is not said. */
+  readonly sandbox?: "bubblewrap" | "none";
 }
 
 export interface Account {
@@ -271,11 +273,11 @@ export async function visit(
 function start(
   data: string,
   port: number,
-  { gpus = "2x2", env = {} }: UpOptions,
+  { gpus = "2x2", env = {}, sandbox = "none" }: UpOptions,
   args: readonly string[] = [],
 ): ChildProcess {
   const cards = gpus === null ? [] : ["--simulate-gpus", gpus];
-  const all = [waybill, "up", "--data", data, "--port", String(port), ...cards, "--sandbox", "none", "--json", ...args];
+  const all = [waybill, "up", "--data", data, "--port", String(port), ...cards, "--sandbox", sandbox, "--json", ...args];
   // A group of its own, so that a Ctrl-C at the terminal reaches us alone; its home is not the user's.
   return spawn(process.execPath, all, {
     stdio: ["ignore", "pipe", "pipe"],

@@ -28,7 +28,7 @@ export function declare(program: Command, run: Runner): void {
       "pretend to have GPUs, such as 2x2; labelled simulated everywhere",
       parseSimulated,
     )
-    .option("--sandbox <driver>", "how replicas are isolated; none only when asked for by name")
+    .option("--sandbox <driver>", "how apps are isolated: bubblewrap, or none")
     .action(
       run(async (world, command) => {
         const { data, port, host, simulateGpus, sandbox, json } = command.optsWithGlobals<Options>();

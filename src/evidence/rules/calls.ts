@@ -150,12 +150,6 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
           ? "platform-fault-is-free"
           : undefined,
   },
-  "gpu/device-fault": {
-    example: "app.run failed: its card was reported broken while the call had it",
-    ...afterGrant,
-    says: ({ charge, gpu }) => `${gpu} failed while the call had it. ${chargedSays(charge)}`,
-    known: () => "platform-fault-is-free",
-  },
   "gpu/stopped": {
     example: "app.run failed: an operator ended it",
     ...anywhere,

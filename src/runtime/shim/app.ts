@@ -12,12 +12,17 @@ import type { LogWriter } from "../log.ts";
 import { endAll, members, type Membership, type Processes } from "../processes.ts";
 import { appEnvironment } from "./environment.ts";
 import { LineSplitter } from "./lines.ts";
+import { startSandboxedApp } from "./sandboxed-app.ts";
 
 export interface AppEnd {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
   /** Why it could not even be started; null when it was. */
   readonly failure: string | null;
+  /** It was the sandbox that could not be made. */
+  readonly denied?: true;
+  /** The kernel ended it because its group was over its memory. */
+  readonly outOfMemory?: true;
 }
 
 export interface App {
@@ -39,7 +44,7 @@ const firstAppPort = 20_000;
 const lastAppPort = 32_000;
 const portsTried = 100;
 /** After the app's end its output is read on for at most this long; a stranger may hold the pipe. */
-const drainMs = 500;
+export const drainMs = 500;
 
 /** Starts `release.argv` in the release's `app/`. A command that cannot be started is an app that ended with a `failure`. */
 export async function startApp(
@@ -48,6 +53,7 @@ export async function startApp(
   log: LogWriter,
   processes: Processes,
 ): Promise<App> {
+  if (plan.sandbox !== null) return startSandboxedApp(plan, plan.sandbox, deviceApi, log, processes);
   const [command, ...rest] = plan.release.argv ?? [];
   assert(command !== undefined, "a release that is not static has a command");
   const port = plan.port ?? (await freePort());
@@ -134,7 +140,7 @@ function exitOf(child: ChildProcess): Promise<AppEnd> {
   });
 }
 
-async function logStream(stream: Readable, name: "out" | "err", log: LogWriter): Promise<void> {
+export async function logStream(stream: Readable, name: "out" | "err", log: LogWriter): Promise<void> {
   const splitter = new LineSplitter();
   let partial: NodeJS.Timeout | undefined;
   stream.on("data", (bytes: Buffer) => {
@@ -175,6 +181,6 @@ function isFree(port: number): Promise<boolean> {
   });
 }
 
-function ignoreAbort(error: unknown): void {
+export function ignoreAbort(error: unknown): void {
   if ((error as Error).name !== "AbortError") throw error;
 }

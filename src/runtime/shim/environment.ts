@@ -8,6 +8,10 @@ export interface AppEnvironment {
   readonly cgroupFile: string;
   /** Base URL of the replica's Device API; null where there is none. */
   readonly deviceApi: string | null;
+  /** Folders of the PATH; the plan's where absent. */
+  readonly path?: readonly string[];
+  /** What only a sandbox sets, as where caches go. */
+  readonly extra?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -19,7 +23,7 @@ export function appEnvironment(plan: StoredPlan, our: AppEnvironment): Record<st
   const slash = spec.space.indexOf("/");
   const device = our.deviceApi === null ? {} : { SPACES_ZERO_GPU: "1", SPACES_ZERO_DEVICE_API_URL: our.deviceApi };
   return {
-    PATH: plan.path.join(":"),
+    PATH: (our.path ?? plan.path).join(":"),
     HOME: our.home,
     LANG: "C.UTF-8",
     SYSTEM: "spaces",
@@ -28,8 +32,12 @@ export function appEnvironment(plan: StoredPlan, our: AppEnvironment): Record<st
     SPACE_REPO_NAME: spec.space.slice(slash + 1),
     SPACE_TITLE: release.title,
     GRADIO_ANALYTICS_ENABLED: "False",
+    ...our.extra,
+    ...release.env,
     ...spec.env,
     PORT: String(our.port),
+    GRADIO_SERVER_NAME: "0.0.0.0",
+    GRADIO_SERVER_PORT: String(our.port),
     ...device,
     ZEROGPU_PROC_SELF_CGROUP_PATH: our.cgroupFile,
     WAYBILL_REPLICA: spec.replica,

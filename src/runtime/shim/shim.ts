@@ -18,6 +18,8 @@ import type { Clock } from "../../stdx/time.ts";
 import { readExit, socketNames, writeStored, type StoredPlan } from "../folder.ts";
 import { lastLines, LogWriter, readLogFiles } from "../log.ts";
 import type { Processes } from "../processes.ts";
+import { gatewaySocketName } from "../../contract/egress.ts";
+import { openNetwork, type Network } from "../net/network.ts";
 import { startApp, type App, type AppEnd } from "./app.ts";
 import { controlServer, type Control } from "./control.ts";
 import type { EvidenceLine } from "./evidence.ts";
@@ -105,6 +107,7 @@ class RunningShim implements Shim {
   #inbound: Server | undefined;
   #finish: () => void = () => undefined;
   #gpu: GpuSide | undefined;
+  #network: Network | undefined;
   #app: App | undefined;
   #status: ReplicaStatus;
   #connect: () => Duplex | undefined = () => undefined;
@@ -174,6 +177,14 @@ class RunningShim implements Shim {
 
   async #runApp(): Promise<void> {
     const { processes, clock } = this.#world;
+    const { sandbox, sockets } = this.#plan;
+    if (sandbox !== null) {
+      this.#network = await openNetwork({
+        gateway: join(sockets, gatewaySocketName),
+        ports: sandbox.ports,
+        note: (text) => this.#log.write("egress", "note", [text]),
+      });
+    }
     this.#gpu = await this.#world.openGpu(this.#gpuHost());
     const app = await startApp(this.#plan, this.#gpu.url, this.#log, processes);
     this.#app = app;
@@ -213,7 +224,7 @@ class RunningShim implements Shim {
     await this.#end(this.#endOf(end));
   }
 
-  #endOf({ exitCode, signal, failure }: AppEnd): End {
+  #endOf({ exitCode, signal, failure, denied, outOfMemory }: AppEnd): End {
     if (this.#stopWhy !== undefined) return { ...stoppedEnd(this.#stopWhy, exitCode), signal };
     if (this.#neverListened !== undefined) {
       return {
@@ -224,13 +235,12 @@ class RunningShim implements Shim {
         says: this.#neverListened + this.#lastOutput(),
       };
     }
-    return {
-      phase: "exited",
-      code: "app/exit",
-      exitCode,
-      signal,
-      says: endSays({ exitCode, signal, failure }) + this.#lastOutput(),
-    };
+    const memoryBytes = this.#plan.sandbox?.limits.memoryBytes ?? 0;
+    const says = outOfMemory
+      ? `The app used more than the ${Math.round(memoryBytes / (1 << 20))} MiB of memory that it may, and the kernel ended it.`
+      : endSays({ exitCode, signal, failure });
+    const code = denied ? "runtime/sandbox-denied" : outOfMemory ? "app/out-of-memory" : "app/exit";
+    return { phase: "exited", code, exitCode, signal, says: says + this.#lastOutput() };
   }
 
   #lastOutput(): string {
@@ -281,6 +291,7 @@ class RunningShim implements Shim {
     clearInterval(this.#shipping);
     this.#control.close();
     await this.#gpu?.close();
+    await this.#network?.close();
     this.#log.close();
     const { folder, sockets } = this.#plan;
     for (const name of Object.values(socketNames)) rmSync(join(sockets, name), { force: true });

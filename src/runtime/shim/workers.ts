@@ -4,6 +4,7 @@ import {
   endAll,
   family,
   howEnded,
+  insideMember,
   isAlive,
   member,
   type Membership,
@@ -49,7 +50,7 @@ export function appWorkers(processes: Processes, app: () => Membership | undefin
   return {
     find(pid) {
       const of = app();
-      const found = of && member(processes, of, pid, process.pid);
+      const found = of && (of.sandboxed ? insideMember(processes, of, pid) : member(processes, of, pid, process.pid));
       return found && { pid: found.pid, start: found.start };
     },
     look(worker) {

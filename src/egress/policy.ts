@@ -1,0 +1,88 @@
+/** What apps and builds may reach: decided here, by name and port and address, with the rule that decided. Pure. */
+import { deniedBecause, type Ranges } from "./ranges.ts";
+
+export type Profile = "app" | "build";
+
+/** `api.example.com`, `*.example.com` (and not example.com itself), `*`; with a port, only that one. */
+export interface NameRule {
+  readonly pattern: string;
+  readonly port: number | null;
+}
+
+export interface EgressPolicy {
+  /** Names that may be reached; `*` by default. */
+  readonly allow: readonly NameRule[];
+  /** Wins over `allow`. */
+  readonly deny: readonly NameRule[];
+  /** Ports without a rule of their own. */
+  readonly ports: readonly number[];
+  /** Ranges that may be dialled although they are private. */
+  readonly addresses: readonly Ranges[];
+}
+
+export const openPolicy: EgressPolicy = { allow: [{ pattern: "*", port: null }], deny: [], ports: [80, 443], addresses: [] };
+
+export type Decision =
+  | { readonly ok: true; readonly rule: string }
+  | { readonly ok: false; readonly code: "egress/name-denied" | "egress/port-denied" | "egress/address-denied"; readonly rule: string; readonly says: string };
+
+/** `name` or `name:port`; undefined where it is no rule. */
+export function parseNameRule(text: string): NameRule | undefined {
+  const match = /^(\*|(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?)(?::(\d{1,5}))?$/i.exec(text.trim());
+  if (!match) return undefined;
+  const port = match[2] === undefined ? null : Number(match[2]);
+  if (port !== null && (port < 1 || port > 65_535)) return undefined;
+  return { pattern: (match[1] as string).toLowerCase(), port };
+}
+
+/** May this name be asked for at all? A name whose every port is denied need not be resolved. */
+export function decideName(policy: EgressPolicy, name: string): Decision {
+  const denied = policy.deny.find((rule) => rule.port === null && matches(rule.pattern, name));
+  if (denied) return nameDenied(name, `deny ${denied.pattern}`);
+  const allowed = policy.allow.find((rule) => matches(rule.pattern, name));
+  if (!allowed) return nameDenied(name, `allow ${shown(policy.allow)}`);
+  return { ok: true, rule: `allow ${allowed.pattern}` };
+}
+
+/** May this name be reached on this port? */
+export function decidePort(policy: EgressPolicy, name: string, port: number): Decision {
+  const byName = decideName(policy, name);
+  if (!byName.ok) return byName;
+  const denied = policy.deny.find((rule) => rule.port === port && matches(rule.pattern, name));
+  if (denied) return portDenied(name, port, `deny ${denied.pattern}:${port}`);
+  const own = policy.allow.find((rule) => rule.port === port && matches(rule.pattern, name));
+  if (own) return { ok: true, rule: `allow ${own.pattern}:${port}` };
+  const any = policy.allow.find((rule) => rule.port === null && matches(rule.pattern, name));
+  if (any && policy.ports.includes(port)) return { ok: true, rule: `allow ${any.pattern}, port ${port}` };
+  return portDenied(name, port, `ports ${policy.ports.join(", ")}`);
+}
+
+/** May this address, to which `name` resolved, be dialled? */
+export function decideAddress(policy: EgressPolicy, name: string, address: string): Decision {
+  const why = deniedBecause(address, policy.addresses);
+  if (why === null) return { ok: true, rule: "a public address" };
+  return {
+    ok: false,
+    code: "egress/address-denied",
+    rule: why,
+    says: `${name} resolves to ${address}, which apps may not reach: ${why}`,
+  };
+}
+
+function matches(pattern: string, name: string): boolean {
+  if (pattern === "*" || pattern === name) return true;
+  return pattern.startsWith("*.") && name.endsWith(pattern.slice(1)) && name.length > pattern.length - 1;
+}
+
+function nameDenied(name: string, rule: string): Decision {
+  return { ok: false, code: "egress/name-denied", rule, says: `${name} may not be reached from here, by the rule "${rule}"` };
+}
+
+function portDenied(name: string, port: number, rule: string): Decision {
+  return { ok: false, code: "egress/port-denied", rule, says: `port ${port} of ${name} may not be reached from here, by the rule "${rule}"` };
+}
+
+function shown(rules: readonly NameRule[]): string {
+  const text = rules.map(({ pattern, port }) => (port === null ? pattern : `${pattern}:${port}`)).join(", ");
+  return text === "" ? "nothing" : text.slice(0, 200);
+}

@@ -1,0 +1,121 @@
+/**
+ * The network of a sandbox, from inside its namespace: everything that it sends is delivered to the namespace itself, and meets
+ * one of our listeners, which takes it to the node's gateway. Nothing can leave by another way, whatever the app does.
+ *
+ *   TCP to one of `ports`   a listener of its own: the accepted socket's local address is where the app wanted to go
+ *   other TCP               nftables sends it to one catch-all; the client's row in /proc/self/net/tcp still shows the destination
+ *   names                   UDP and TCP port 53, whoever was asked, answered by the gateway
+ *   other UDP               refused at once by nftables
+ */
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { createServer, type Server, type Socket } from "node:net";
+import { connectThrough } from "./connections.ts";
+import { openNames, type Names } from "./names.ts";
+import { Notes } from "./notes.ts";
+import { originalDestination } from "./original-destination.ts";
+
+export interface NetworkOptions {
+  /** The gateway's unix socket for this sandbox. */
+  readonly gateway: string;
+  readonly ports: readonly number[];
+  /** A line for the app's owner. */
+  note(text: string): void;
+}
+
+export interface Network {
+  /** Whether TCP to other ports is caught too, so that its refusal leaves evidence. */
+  readonly catchAll: boolean;
+  close(): Promise<void>;
+}
+
+const catchAllPort = 15_001;
+const dnsPort = 53;
+/** Open outbound connections of one sandbox; each is two of this process's file descriptors. */
+const connectionsMax = 1_024;
+const toolWithinMs = 5_000;
+const toolPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Brings the namespace's network up. Rejects with the tool's own words where even the routes cannot be set. */
+export async function openNetwork({ gateway, ports, note }: NetworkOptions): Promise<Network> {
+  await tool("ip", ["-4", "-batch", "-"], "link set lo up\nroute add local default dev lo\n");
+  // `ip -6` where the kernel has no IPv6: then there is nothing to catch.
+  await tool("ip", ["-6", "-batch", "-"], "route add local default dev lo\n").catch((error: Error) => {
+    if (!/not supported|disabled|RTNETLINK/i.test(error.message)) throw error;
+  });
+  const catchAll = await tool("nft", ["-f", "-"], ruleset(ports)).then(
+    () => true,
+    (error: Error) => {
+      note(`no nftables here (${error.message}): TCP to other ports than ${ports.join(", ")} fails without a record`);
+      return false;
+    },
+  );
+  const notes = new Notes(note);
+  const servers: Server[] = [];
+  const names = await openNames({ gateway, port: dnsPort, notes });
+  for (const port of [...ports, ...(catchAll ? [catchAllPort] : [])]) servers.push(await listen(port, gateway, notes));
+  return { catchAll, close: () => close(servers, names, notes) };
+}
+
+function ruleset(ports: readonly number[]): string {
+  return `table inet waybill {
+  chain out {
+    type nat hook output priority -100;
+    meta l4proto { tcp, udp } th dport ${dnsPort} redirect to :${dnsPort}
+    ip daddr 127.0.0.0/8 return
+    ip6 daddr ::1 return
+    tcp dport { ${ports.join(", ")} } return
+    meta l4proto tcp redirect to :${catchAllPort}
+  }
+  chain filter {
+    type filter hook output priority 0;
+    ip daddr 127.0.0.0/8 accept
+    ip6 daddr ::1 accept
+    meta l4proto tcp accept
+    ct state established,related accept
+    reject with icmpx admin-prohibited
+  }
+}
+`;
+}
+
+async function listen(port: number, gateway: string, notes: Notes): Promise<Server> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => take(socket, port, gateway, notes));
+  server.maxConnections = connectionsMax;
+  server.listen({ port, host: "::", ipv6Only: false, backlog: 511 });
+  await once(server, "listening");
+  return server;
+}
+
+function take(socket: Socket, port: number, gateway: string, notes: Notes): void {
+  // An app's own connection to its loopback on one of these ports is not outbound, and nothing of the app listens there.
+  const to = port === catchAllPort ? originalDestination(socket, catchAllPort) : { address: plain(socket.localAddress ?? ""), port };
+  if (to === undefined) {
+    socket.resetAndDestroy();
+    return;
+  }
+  connectThrough(socket, to, gateway, notes);
+}
+
+function plain(address: string): string {
+  return address.replace(/^::ffff:/, "");
+}
+
+/** Runs one of the system's tools with `input`; rejects with what it said. */
+async function tool(command: string, args: readonly string[], input: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const child = execFile(command, args, { env: { PATH: toolPath }, timeout: toolWithinMs }, (error, _stdout, stderr) => {
+      if (error) reject(new Error(stderr.trim() || error.message, { cause: error }));
+      else resolve();
+    });
+    // A tool that ended before it read its input says why by its exit.
+    child.stdin?.on("error", () => undefined);
+    child.stdin?.end(input);
+  });
+}
+
+async function close(servers: readonly Server[], names: Names, notes: Notes): Promise<void> {
+  for (const server of servers) server.close();
+  names.close();
+  notes.close();
+}

@@ -1,0 +1,97 @@
+/** What the agent prepares of a replica's sandbox: its Space's user and folder, its groups; and how it is measured that a sandbox works here. */
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { SandboxLimits, SandboxPlan } from "../folder.ts";
+import { cgroupsHere, makeCgroups, type CgroupsHere } from "./cgroups.ts";
+import { hostCommand } from "./stage.ts";
+
+const run = promisify(execFile);
+
+/** Users of Spaces: far above those of people and of distributions' containers, below what 32-bit tools take for negative. */
+const firstUid = 2_000_000_000;
+const uidsMax = 65_536;
+const checkWithinMs = 5_000;
+const packages = "bubblewrap iproute2 nftables util-linux uidmap";
+const programs = {
+  bwrap: "/usr/bin/bwrap",
+  unshare: "/usr/bin/unshare",
+  prlimit: "/usr/bin/prlimit",
+  setpriv: "/usr/bin/setpriv",
+} as const;
+
+export interface SandboxHere {
+  readonly isRoot: boolean;
+  readonly cgroups: CgroupsHere;
+  readonly problems: readonly string[];
+}
+
+/** Tries whether a sandbox can be made here at all; `problems` name what is missing and what to install. */
+export async function sandboxHere(): Promise<SandboxHere> {
+  const isRoot = process.getuid?.() === 0;
+  const missing = Object.entries(programs).filter(([, path]) => !existsSync(path)).map(([name]) => name);
+  const none = { memory: false, processes: false };
+  if (process.platform !== "linux") return { isRoot, cgroups: none, problems: ["sandboxes need Linux"] };
+  if (missing.length > 0)
+    return { isRoot, cgroups: none, problems: [`${missing.join(", ")} not found; on Debian: apt-get install ${packages}`] };
+  const probe = ["bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--", "/usr/bin/true"];
+  const [command, ...rest] = hostCommand({ hostUid: isRoot ? firstUid : null, needs: [], cgroup: null }, probe);
+  try {
+    await run(command, rest, { timeout: checkWithinMs, cwd: "/", env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
+  } catch (error) {
+    const said = (error as { stderr?: string }).stderr?.trim() || (error as Error).message;
+    return { isRoot, cgroups: none, problems: [`a sandbox cannot be made here: ${said}`] };
+  }
+  return { isRoot, cgroups: isRoot ? cgroupsHere() : none, problems: [] };
+}
+
+export interface Spaces {
+  /** The Space's user, always the same on this node; null where the agent has no other than its own. */
+  uidOf(space: string): number | null;
+  /** Its folder that outlives replicas, made and owned. */
+  dataOf(space: string): string;
+}
+
+/** Users and folders of Spaces under `folder`. A Space keeps both for its life: its files belong to that user. */
+export function spaceFolders(folder: string, isRoot: boolean): Spaces {
+  const file = join(folder, "users.json");
+  const known = new Map<string, number>(existsSync(file) ? Object.entries(JSON.parse(readFileSync(file, "utf8")) as Record<string, number>) : []);
+  const uidOf = (space: string): number | null => {
+    if (!isRoot) return null;
+    const found = known.get(space);
+    if (found !== undefined) return firstUid + found;
+    if (known.size >= uidsMax) throw new RangeError(`this node has had ${uidsMax} Spaces and has no user left for ${space}`);
+    known.set(space, known.size + 1);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(known)), { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+    return firstUid + known.size;
+  };
+  return {
+    uidOf,
+    dataOf(space) {
+      const data = join(folder, encodeURIComponent(space), "data");
+      mkdirSync(data, { recursive: true, mode: 0o755 });
+      const uid = uidOf(space);
+      if (uid !== null) chownSync(data, uid, uid);
+      return data;
+    },
+  };
+}
+
+/** The plan of one replica's sandbox. */
+export function planSandbox(
+  replica: string,
+  space: string,
+  node: { readonly spaces: Spaces; readonly cgroups: CgroupsHere; readonly limits: SandboxLimits; readonly ports: readonly number[] },
+): SandboxPlan {
+  const hostUid = node.spaces.uidOf(space);
+  return {
+    hostUid,
+    cgroups: hostUid === null ? null : makeCgroups(replica, hostUid, node.limits, node.cgroups),
+    limits: node.limits,
+    ports: node.ports,
+    dataFolder: node.spaces.dataOf(space),
+  };
+}

@@ -1,0 +1,164 @@
+/** Apps in a sandbox, on a real platform: what they can reach, and that nothing is left of them. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { needs } from "./support/needs.ts";
+import { killProcess, lives, Platform, until, visit, type Account, type App } from "./support/platform.ts";
+
+const { skip } = await needs("sandbox", "python3");
+const isRoot = process.getuid?.() === 0;
+
+/** An app that runs what it is told, in its sandbox, beside the fixture's own answers. */
+const shell = {
+  "README.md": "---\ntitle: Shell\nsdk: node\n---\n",
+  "package.json": JSON.stringify({ name: "shell", version: "1.0.0", type: "module", scripts: { start: "node shell.js" } }),
+  "server.js": "",
+  "work.js": "",
+  "shell.js": `
+import { createServer } from "node:http";
+import { spawn } from "node:child_process";
+createServer((request, response) => {
+  const command = new URL(request.url, "http://app").searchParams.get("run") ?? "true";
+  const child = spawn("sh", ["-c", command + " 2>&1"]);
+  child.stdout.pipe(response);
+}).listen(Number(process.env.PORT), "0.0.0.0");
+`,
+};
+
+describe("apps in a sandbox", { skip }, () => {
+  let up: Platform;
+  let alice: Account;
+  let app: App;
+  const run = async (command: string, on: App = app): Promise<string> =>
+    (await visit(`${on.url}/?run=${encodeURIComponent(command)}`, alice)).text.trim();
+
+  const another = (than: string): Promise<unknown> =>
+    until("another replica answers", async () => {
+      const { replicas } = await up.admin.space(app.space);
+      const ready = replicas.findLast(({ phase }) => phase === "ready");
+      return ready !== undefined && ready.id !== than && (await visit(app.url, alice)).status === 200;
+    });
+
+  before(async () => {
+    up = await Platform.start({ sandbox: "bubblewrap" });
+    alice = await up.account("alice");
+    app = await up.deploy(alice, "shell", shell);
+    assert.equal(app.deployed.ok, true, app.deployed.says);
+  });
+  after(async () => {
+    await up[Symbol.asyncDispose]();
+  });
+
+  test("the platform says which level is in force", async () => {
+    const { isolation } = await up.admin.status();
+    assert.equal(isolation.driver, "bubblewrap");
+    assert.equal(isolation.level, isRoot ? "own-uid" : "shared-uid");
+    assert.match(isolation.seccomp ?? "", /^[0-9a-f]{64}$/);
+  });
+
+  test("an app is nobody: no capabilities, a filter, no way to new privileges or namespaces", async () => {
+    const status = await run("grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status");
+    assert.match(status, /CapEff:\s+0000000000000000/);
+    assert.match(status, /NoNewPrivs:\s+1/);
+    assert.match(status, /Seccomp:\s+2/);
+    assert.match(await run("unshare --user true"), /Operation not permitted/);
+    assert.match(await run("mount -t tmpfs tmpfs /tmp"), /permi|must be superuser/i);
+  });
+
+  test("an app sees its own processes and files only", async () => {
+    assert.equal(await run("id -u"), "1000");
+    const processes = await run("ls /proc | grep -c '^[0-9]*$'");
+    assert.ok(Number(processes) < 12, processes);
+    const other = await up.deploy(alice, "other", shell);
+    const { folder } = await up.replica(other.space);
+    for (const path of ["/root", "/etc/shadow", up.data, folder, "/sys/kernel", "/proc/1/root/root"])
+      assert.match(await run(`ls ${path}`), /No such file|cannot access|Permission denied/, path);
+    assert.match(await run("touch /usr/here"), /Read-only file system|Permission denied/);
+  });
+
+  test("each Space is a user of its own, and the agent's files are not that user's", { skip: isRoot ? false : "not root" }, async () => {
+    const { app: process_ } = await up.replica(app.space);
+    const owner = spawnSync("stat", ["-c", "%u", `/proc/${process_.pid}`], { encoding: "utf8" }).stdout.trim();
+    assert.ok(Number(owner) > 2_000_000_000, owner);
+  });
+
+  test("what an app writes beside its code is its replica's own, and /data outlives the replica", async () => {
+    assert.equal(await run("echo changed > package.json; cat package.json; echo kept > /data/kept; echo $XDG_CACHE_HOME"), "changed\n/data/.cache");
+    const before_ = await up.replica(app.space);
+    killProcess(before_.shim);
+    await another(before_.id);
+    assert.match(await run("cat package.json; cat /data/kept"), /"name":"shell".*kept$/s);
+  });
+
+  test("kill -9 of the shim leaves nothing of its app", async () => {
+    await run("setsid sh -c 'sleep 300 & sleep 300' >/dev/null 2>&1 & sleep 0.1");
+    const replica = await up.replica(app.space);
+    killProcess(replica.shim);
+    await until("the app is gone", () => !lives(replica.app));
+    await another(replica.id);
+  });
+
+  test("kill -9 of the platform leaves the app running, and it is found again with its way out", async () => {
+    const before_ = await up.replica(app.space);
+    await up.restart();
+    alice = await up.account("alice");
+    await until("the app answers", async () => (await visit(app.url, alice)).status === 200);
+    const after_ = await up.replica(app.space);
+    assert.deepEqual(after_.app, before_.app);
+    await run(`python3 -c "import socket; socket.create_connection(('169.254.169.254', 80)).recv(1)"`);
+    const lines = await until("its log says what was refused", async () => {
+      const found: string[] = [];
+      for await (const { source, text } of up.admin.logs(app.space)) if (source === "egress") found.push(text);
+      return found.length > 0 && found;
+    });
+    assert.match(lines.join("\n"), /egress\/address-denied: 169\.254\.169\.254:80/);
+  });
+
+  test("nothing leaves the namespace but by the gateway", async () => {
+    const udp = `python3 -c "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('8.8.8.8', 9999))"`;
+    assert.match(await run(udp), /Operation not permitted|PermissionError|refused/i);
+    const host = `python3 -c "import socket; socket.create_connection(('127.0.0.1', ${new URL(up.url).port}))"`;
+    assert.match(await run(host), /refused/);
+    const name = `python3 -c "import socket; print(socket.gethostbyname('some.name.example'))"`;
+    assert.match(await run(name), /^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./);
+  });
+
+  test("a GPU call is metered by the worker's pid in its own numbering", async () => {
+    const fixture = await up.deploy(alice, "fixture");
+    const { status, call } = await visit(`${fixture.url}/gpu/hold?seconds=0`, alice);
+    assert.equal(status, 200);
+    const told = await until("the call has ended", async () => {
+      const view = await alice.client.call(call);
+      return view.outcome !== null && view;
+    });
+    assert.equal(told.outcome, "ok", JSON.stringify(told));
+  });
+
+  test("a stop ends all of it, control groups too", async () => {
+    assert.equal(await up.stop(), 0);
+    assert.deepEqual(up.leftovers(), []);
+    const groups = "/sys/fs/cgroup/memory/waybill";
+    const left = existsSync(groups) ? readdirSync(groups).filter((name) => name.startsWith("p_")) : [];
+    const mine = existsSync(join(up.data, "node/replicas")) ? readdirSync(join(up.data, "node/replicas")) : [];
+    assert.deepEqual(left.filter((name) => mine.includes(name)), []);
+  });
+});
+
+describe("a machine where no sandbox can be made", { skip }, () => {
+  test("waybill up --sandbox bubblewrap does not start, and says what to do", () => {
+    const folder = mkdtempSync(join(tmpdir(), "wb-none-"));
+    try {
+      const waybill = resolve(import.meta.dirname, "../bin/waybill.js");
+      const closed = ["--dev-bind", "/", "/", "--unshare-user", "--disable-userns", "--", process.execPath, waybill, "up"];
+      const { status, stderr } = spawnSync("bwrap", [...closed, "--data", join(folder, "data"), "--port", "0", "--sandbox", "bubblewrap"], { encoding: "utf8", timeout: 30_000 });
+      assert.equal(status, 1, stderr);
+      assert.match(stderr, /runtime\/sandbox-denied.*a sandbox cannot be made here/s);
+      assert.match(stderr, /--sandbox none/);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
