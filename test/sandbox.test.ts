@@ -14,7 +14,12 @@ const isRoot = process.getuid?.() === 0;
 /** An app that runs what it is told, in its sandbox, beside the fixture's own answers. */
 const shell = {
   "README.md": "---\ntitle: Shell\nsdk: node\n---\n",
-  "package.json": JSON.stringify({ name: "shell", version: "1.0.0", type: "module", scripts: { start: "node shell.js" } }),
+  "package.json": JSON.stringify({
+    name: "shell",
+    version: "1.0.0",
+    type: "module",
+    scripts: { start: "node shell.js" },
+  }),
   "server.js": "",
   "work.js": "",
   "shell.js": `
@@ -79,14 +84,21 @@ describe("apps in a sandbox", { skip }, () => {
     assert.match(await run("touch /usr/here"), /Read-only file system|Permission denied/);
   });
 
-  test("each Space is a user of its own, and the agent's files are not that user's", { skip: isRoot ? false : "not root" }, async () => {
-    const { app: process_ } = await up.replica(app.space);
-    const owner = spawnSync("stat", ["-c", "%u", `/proc/${process_.pid}`], { encoding: "utf8" }).stdout.trim();
-    assert.ok(Number(owner) > 2_000_000_000, owner);
-  });
+  test(
+    "each Space is a user of its own, and the agent's files are not that user's",
+    { skip: isRoot ? false : "not root" },
+    async () => {
+      const { app: process_ } = await up.replica(app.space);
+      const owner = spawnSync("stat", ["-c", "%u", `/proc/${process_.pid}`], { encoding: "utf8" }).stdout.trim();
+      assert.ok(Number(owner) > 2_000_000_000, owner);
+    },
+  );
 
   test("what an app writes beside its code is its replica's own, and /data outlives the replica", async () => {
-    assert.equal(await run("echo changed > package.json; cat package.json; echo kept > /data/kept; echo $XDG_CACHE_HOME"), "changed\n/data/.cache");
+    assert.equal(
+      await run("echo changed > package.json; cat package.json; echo kept > /data/kept; echo $XDG_CACHE_HOME"),
+      "changed\n/data/.cache",
+    );
     const before_ = await up.replica(app.space);
     killProcess(before_.shim);
     await another(before_.id);
@@ -143,7 +155,10 @@ describe("apps in a sandbox", { skip }, () => {
     const groups = "/sys/fs/cgroup/memory/waybill";
     const left = existsSync(groups) ? readdirSync(groups).filter((name) => name.startsWith("p_")) : [];
     const mine = existsSync(join(up.data, "node/replicas")) ? readdirSync(join(up.data, "node/replicas")) : [];
-    assert.deepEqual(left.filter((name) => mine.includes(name)), []);
+    assert.deepEqual(
+      left.filter((name) => mine.includes(name)),
+      [],
+    );
   });
 });
 
@@ -152,8 +167,22 @@ describe("a machine where no sandbox can be made", { skip }, () => {
     const folder = mkdtempSync(join(tmpdir(), "wb-none-"));
     try {
       const waybill = resolve(import.meta.dirname, "../bin/waybill.js");
-      const closed = ["--dev-bind", "/", "/", "--unshare-user", "--disable-userns", "--", process.execPath, waybill, "up"];
-      const { status, stderr } = spawnSync("bwrap", [...closed, "--data", join(folder, "data"), "--port", "0", "--sandbox", "bubblewrap"], { encoding: "utf8", timeout: 30_000 });
+      const closed = [
+        "--dev-bind",
+        "/",
+        "/",
+        "--unshare-user",
+        "--disable-userns",
+        "--",
+        process.execPath,
+        waybill,
+        "up",
+      ];
+      const { status, stderr } = spawnSync(
+        "bwrap",
+        [...closed, "--data", join(folder, "data"), "--port", "0", "--sandbox", "bubblewrap"],
+        { encoding: "utf8", timeout: 30_000 },
+      );
       assert.equal(status, 1, stderr);
       assert.match(stderr, /runtime\/sandbox-denied.*a sandbox cannot be made here/s);
       assert.match(stderr, /--sandbox none/);

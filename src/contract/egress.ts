@@ -35,9 +35,3 @@ export const gatewaySocketName = "egress.sock";
 export function encodeInside(caller: { readonly replica: string; readonly space: string }): string {
   return `waybill/1 inside ${caller.replica} ${caller.space}\n`;
 }
-
-/** Parses that line without its newline; undefined where it is none. */
-export function parseInside(line: string): { readonly replica: string; readonly space: string } | undefined {
-  const match = /^waybill\/1 inside ([a-z]{1,4}_[0-9a-z]{1,32}) ([\w.-]{1,96}\/[\w.-]{1,96})$/.exec(line);
-  return match ? { replica: match[1] as string, space: match[2] as string } : undefined;
-}

@@ -48,7 +48,13 @@ export async function carry(carrier: Carrier, inside: Socket, to: ConnectRequest
   const stages: Stages = [["egress.open", 0]];
   const stage = (hop: Hop): void => void stages.push([hop, carrier.clock.monotonic() - since]);
   const name = carrier.names.nameOf(to.address) ?? null;
-  const about: Facts = { link: carrier.caller.id, space: carrier.caller.space, name, address: to.address, port: to.port };
+  const about: Facts = {
+    link: carrier.caller.id,
+    space: carrier.caller.space,
+    name,
+    address: to.address,
+    port: to.port,
+  };
   const reached = await reach(carrier, to, name, stage);
   if ("code" in reached) return refuse(carrier, inside, id, about, reached);
   if (inside.destroyed) {
@@ -67,10 +73,21 @@ export async function carry(carrier: Carrier, inside: Socket, to: ConnectRequest
     entry(carrier, id, "egress.stream", "failed", { ...facts, code: "egress/remote-refused", says });
     return;
   }
-  carrier.emitter.pack({ work: id, kind: "connection", startedAt, stages, facts: { ...facts, ...(bytes.errno === null ? {} : { brokenBy: bytes.errno }) } });
+  carrier.emitter.pack({
+    work: id,
+    kind: "connection",
+    startedAt,
+    stages,
+    facts: { ...facts, ...(bytes.errno === null ? {} : { brokenBy: bytes.errno }) },
+  });
 }
 
-async function reach(carrier: Carrier, { address, port }: ConnectRequest, name: string | null, stage: (hop: Hop) => void): Promise<Reached | Refused> {
+async function reach(
+  carrier: Carrier,
+  { address, port }: ConnectRequest,
+  name: string | null,
+  stage: (hop: Hop) => void,
+): Promise<Reached | Refused> {
   if (name === null) {
     const says = `${address}:${port} was not reached: an app reaches others by name, and no name was answered with this address here`;
     return { code: "egress/address-denied", hop: "egress.policy", mark: "refused", says, rule: "by name only" };
@@ -78,27 +95,55 @@ async function reach(carrier: Carrier, { address, port }: ConnectRequest, name: 
   const { edge, policy } = carrier;
   if (edge?.isOurs(name)) return reachEdge(edge, name, port, stage);
   const allowed = decidePort(policy, name, port);
-  if (!allowed.ok) return { code: allowed.code, hop: "egress.policy", mark: "refused", says: allowed.says, rule: allowed.rule };
+  if (!allowed.ok)
+    return { code: allowed.code, hop: "egress.policy", mark: "refused", says: allowed.says, rule: allowed.rule };
   let addresses: readonly string[];
   try {
     addresses = (await carrier.dialler.resolve(name)).slice(0, addressesMax);
   } catch (error) {
     const code = errnoOf(error);
-    return { code: "egress/dns-failed", hop: "egress.resolve", mark: "failed", says: `${name} could not be resolved (${code})`, facts: { errno: code } };
+    return {
+      code: "egress/dns-failed",
+      hop: "egress.resolve",
+      mark: "failed",
+      says: `${name} could not be resolved (${code})`,
+      facts: { errno: code },
+    };
   }
   stage("egress.resolve");
   const decided = addresses.map((one) => ({ one, decision: decideAddress(policy, name, one) }));
   const dialled = decided.filter(({ decision }) => decision.ok).map(({ one }) => one);
   const denied = decided.find(({ decision }) => !decision.ok)?.decision;
   if (dialled.length === 0) {
-    if (denied && !denied.ok) return { code: denied.code, hop: "egress.policy", mark: "refused", says: denied.says, rule: denied.rule, facts: { addresses: [...addresses] } };
-    return { code: "egress/dns-failed", hop: "egress.resolve", mark: "failed", says: `${name} has no address`, facts: { errno: "ENODATA" } };
+    if (denied && !denied.ok)
+      return {
+        code: denied.code,
+        hop: "egress.policy",
+        mark: "refused",
+        says: denied.says,
+        rule: denied.rule,
+        facts: { addresses: [...addresses] },
+      };
+    return {
+      code: "egress/dns-failed",
+      hop: "egress.resolve",
+      mark: "failed",
+      says: `${name} has no address`,
+      facts: { errno: "ENODATA" },
+    };
   }
   stage("egress.policy");
   return dialFirst(carrier, name, port, dialled, allowed.rule, stage);
 }
 
-async function dialFirst(carrier: Carrier, name: string, port: number, addresses: readonly string[], rule: string, stage: (hop: Hop) => void): Promise<Reached | Refused> {
+async function dialFirst(
+  carrier: Carrier,
+  name: string,
+  port: number,
+  addresses: readonly string[],
+  rule: string,
+  stage: (hop: Hop) => void,
+): Promise<Reached | Refused> {
   let last = "";
   for (const address of addresses) {
     try {
@@ -112,7 +157,13 @@ async function dialFirst(carrier: Carrier, name: string, port: number, addresses
   // A listener took the connection and broke it before this side had seen that it was taken.
   if (last === "ECONNRESET") {
     const says = `${name}:${port} broke the connection before it sent anything (${last})`;
-    return { code: "egress/remote-refused", hop: "egress.dial", mark: "failed", says, facts: { errno: last, addresses: [...addresses] } };
+    return {
+      code: "egress/remote-refused",
+      hop: "egress.dial",
+      mark: "failed",
+      says,
+      facts: { errno: last, addresses: [...addresses] },
+    };
   }
   const timedOut = last === "ETIMEDOUT";
   const how = timedOut ? "did not answer in time" : `did not take the connection (${last})`;
@@ -126,28 +177,58 @@ async function dialFirst(carrier: Carrier, name: string, port: number, addresses
 }
 
 /** A name that the edge gave out: dialled there, so that a Space calls a Space. */
-async function reachEdge(edge: NonNullable<GatewayOptions["edge"]>, name: string, port: number, stage: (hop: Hop) => void): Promise<Reached | Refused> {
+async function reachEdge(
+  edge: NonNullable<GatewayOptions["edge"]>,
+  name: string,
+  port: number,
+  stage: (hop: Hop) => void,
+): Promise<Reached | Refused> {
   const rule = "a Space of this platform";
   if (!edge.servesPort(port))
-    return { code: "egress/port-denied", hop: "egress.policy", mark: "refused", says: `${name} is a Space of this platform, which does not answer on port ${port}`, rule };
+    return {
+      code: "egress/port-denied",
+      hop: "egress.policy",
+      mark: "refused",
+      says: `${name} is a Space of this platform, which does not answer on port ${port}`,
+      rule,
+    };
   stage("egress.policy");
   const socket = connect({ path: edge.path, allowHalfOpen: true });
   try {
     await once(socket, "connect");
   } catch (error) {
-    return { code: "egress/dial-refused", hop: "egress.dial", mark: "failed", says: `the platform's edge did not take the connection (${errnoOf(error)})`, facts: { errno: errnoOf(error) } };
+    return {
+      code: "egress/dial-refused",
+      hop: "egress.dial",
+      mark: "failed",
+      says: `the platform's edge did not take the connection (${errnoOf(error)})`,
+      facts: { errno: errnoOf(error) },
+    };
   }
   socket.on("error", () => socket.destroy());
   stage("egress.dial");
   return { socket, address: "the edge", rule, ours: true };
 }
 
-function refuse(carrier: Carrier, inside: Socket, id: string, about: Facts, { code, hop, mark, says, rule, facts }: Refused): void {
-  const kind = `${code} ${String(about["name"] ?? about["address"])} ${String(about["port"])}`;
+function refuse(
+  carrier: Carrier,
+  inside: Socket,
+  id: string,
+  about: Facts,
+  { code, hop, mark, says, rule, facts }: Refused,
+): void {
+  const kind = JSON.stringify([code, about["name"] ?? about["address"], about["port"]]);
   const { first, before } = carrier.refusals.count(carrier.caller.id, kind, id);
   if (first === null) {
     entry(carrier, id, "egress.open", "took", about);
-    entry(carrier, id, hop, mark, { ...about, ...facts, code, says, ...(rule === undefined ? {} : { rule }), ...(before > 0 ? { likeItBefore: before } : {}) });
+    entry(carrier, id, hop, mark, {
+      ...about,
+      ...facts,
+      code,
+      says,
+      ...(rule === undefined ? {} : { rule }),
+      ...(before > 0 ? { likeItBefore: before } : {}),
+    });
   }
   answer(inside, { ok: false, connection: first ?? id, code, says });
   inside.end();
@@ -184,11 +265,13 @@ function transfer(inside: Socket, outside: Socket, first: Buffer): Promise<Trans
   outside.on("data", (bytes: Buffer) => (received += bytes.length));
   inside.pipe(outside);
   outside.pipe(inside);
-  const closed = (socket: Socket): Promise<unknown> => (socket.closed ? Promise.resolve() : new Promise((done) => socket.once("close", done)));
+  const closed = (socket: Socket): Promise<unknown> =>
+    socket.closed ? Promise.resolve() : new Promise((done) => socket.once("close", done));
   outside.on("close", () => (outside.readableEnded ? inside.end() : inside.destroy()));
   return Promise.all([closed(inside), closed(outside)]).then(() => ({ sent, received, errno }));
 }
 
 function errnoOf(error: unknown): string {
-  return String((error as { code?: unknown }).code ?? (error as Error).message);
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code ?? message;
 }

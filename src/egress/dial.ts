@@ -48,7 +48,10 @@ async function within<T>(work: Promise<T>, ms: number, code: string): Promise<T>
 function dialAddress(address: string, port: number, ms: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: address, port, noDelay: true, allowHalfOpen: true });
-    const late = setTimeout(() => socket.destroy(Object.assign(new Error(`not within ${ms} ms`), { code: "ETIMEDOUT" })), ms);
+    const late = setTimeout(
+      () => socket.destroy(Object.assign(new Error(`not within ${ms} ms`), { code: "ETIMEDOUT" })),
+      ms,
+    );
     socket.once("error", (error) => {
       clearTimeout(late);
       reject(error);

@@ -19,7 +19,10 @@ describe("names for sandboxes", () => {
   });
 
   test("whatever the bytes are, reading them gives a question or none, and never fails", () => {
-    const bytes = fc.oneof(fc.uint8Array({ maxLength: 80 }), fc.uint8Array({ maxLength: 40 }).map((tail) => Uint8Array.from([...query("a.b", 1).slice(0, 14), ...tail])));
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 80 }),
+      fc.uint8Array({ maxLength: 40 }).map((tail) => Uint8Array.from([...query("a.b", 1).slice(0, 14), ...tail])),
+    );
     fc.assert(
       fc.property(bytes, (message) => {
         const question = parseQuestion(message);
@@ -35,7 +38,10 @@ describe("names for sandboxes", () => {
     assert.equal(names.addressOf("a"), a);
     const c = names.addressOf("c");
     assert.equal(new Set([a, b, c]).size, 3);
-    assert.deepEqual([a, b, c].map((address) => names.nameOf(address)), ["a", undefined, "c"]);
+    assert.deepEqual(
+      [a, b, c].map((address) => names.nameOf(address)),
+      ["a", undefined, "c"],
+    );
     for (const other of ["8.8.8.8", "100.64.255.1", "x", "100.64.0"]) assert.equal(names.nameOf(other), undefined);
   });
 });

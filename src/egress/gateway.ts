@@ -8,7 +8,12 @@
 import { chmodSync, chownSync, rmSync } from "node:fs";
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { dnsMessageMaxBytes, egressLineMaxBytes, type ConnectRequest, type GatewayRequest } from "../contract/egress.ts";
+import {
+  dnsMessageMaxBytes,
+  egressLineMaxBytes,
+  type ConnectRequest,
+  type GatewayRequest,
+} from "../contract/egress.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
@@ -88,7 +93,9 @@ class NodeGateway implements Gateway {
     await this.close(caller.id);
     const served: Served = {
       caller,
-      server: createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) => this.#take(served, socket)),
+      server: createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) =>
+        this.#take(served, socket),
+      ),
       names: new SyntheticNames(),
       sockets: new Set(),
     };
@@ -125,7 +132,13 @@ class NodeGateway implements Gateway {
       const request = parseRequest(line);
       if (request === undefined) return void socket.destroy();
       if ("dns" in request) return this.#answerNames(served, socket, rest);
-      const carrier: Carrier = { ...this.#options, policy: this.#options.policies[served.caller.profile], caller: served.caller, names: served.names, refusals: this.#refusals };
+      const carrier: Carrier = {
+        ...this.#options,
+        policy: this.#options.policies[served.caller.profile],
+        caller: served.caller,
+        names: served.names,
+        refusals: this.#refusals,
+      };
       void carry(carrier, socket, request.connect, rest);
     });
   }
@@ -179,7 +192,8 @@ function parseRequest(line: Buffer): GatewayRequest | undefined {
   const { dns, connect } = value as { dns?: unknown; connect?: Partial<ConnectRequest> };
   if (dns === true) return { dns };
   if (typeof connect?.address !== "string" || connect.address.length > 64) return undefined;
-  if (typeof connect.port !== "number" || !Number.isInteger(connect.port) || connect.port < 0 || connect.port > 65_535) return undefined;
+  if (typeof connect.port !== "number" || !Number.isInteger(connect.port) || connect.port < 0 || connect.port > 65_535)
+    return undefined;
   return { connect: { address: connect.address, port: connect.port } };
 }
 

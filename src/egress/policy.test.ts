@@ -24,7 +24,10 @@ describe("the policy", () => {
   });
 
   test("a denied name wins over an allowed one, and a rule's own port over the list of ports", () => {
-    const some = policy({ allow: [rule("*"), rule("db.example.com:5432")], deny: [rule("*.example.net"), rule("example.com:80")] });
+    const some = policy({
+      allow: [rule("*"), rule("db.example.com:5432")],
+      deny: [rule("*.example.net"), rule("example.com:80")],
+    });
     assert.equal(decidePort(some, "db.example.com", 5432).ok, true);
     assert.equal(decidePort(some, "x.example.net", 443).ok, false);
     assert.equal(decidePort(some, "example.com", 443).ok, true);
@@ -52,7 +55,17 @@ describe("addresses that are never dialled", () => {
     "::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
     "2130706433", "0x7f000001", "0177.0.0.1", "localhost", "",
   ]; // prettier-ignore
-  for (const address of denied) test(`${address || "nothing"} is denied`, () => assert.notEqual(deniedBecause(address), null));
-  for (const address of ["1.1.1.1", "8.8.8.8", "172.32.0.1", "203.0.113.80", "100.128.0.1", "2606:4700::1111", "2a00:1450::1", "::ffff:8.8.8.8"])
+  for (const address of denied)
+    test(`${address || "nothing"} is denied`, () => assert.notEqual(deniedBecause(address), null));
+  for (const address of [
+    "1.1.1.1",
+    "8.8.8.8",
+    "172.32.0.1",
+    "203.0.113.80",
+    "100.128.0.1",
+    "2606:4700::1111",
+    "2a00:1450::1",
+    "::ffff:8.8.8.8",
+  ])
     test(`${address} may be dialled`, () => assert.equal(deniedBecause(address), null));
 });

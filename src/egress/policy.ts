@@ -1,8 +1,6 @@
 /** What apps and builds may reach: decided here, by name and port and address, with the rule that decided. Pure. */
 import { deniedBecause, type Ranges } from "./ranges.ts";
 
-export type Profile = "app" | "build";
-
 /** `api.example.com`, `*.example.com` (and not example.com itself), `*`; with a port, only that one. */
 export interface NameRule {
   readonly pattern: string;
@@ -20,11 +18,21 @@ export interface EgressPolicy {
   readonly addresses: readonly Ranges[];
 }
 
-export const openPolicy: EgressPolicy = { allow: [{ pattern: "*", port: null }], deny: [], ports: [80, 443], addresses: [] };
+export const openPolicy: EgressPolicy = {
+  allow: [{ pattern: "*", port: null }],
+  deny: [],
+  ports: [80, 443],
+  addresses: [],
+};
 
 export type Decision =
   | { readonly ok: true; readonly rule: string }
-  | { readonly ok: false; readonly code: "egress/name-denied" | "egress/port-denied" | "egress/address-denied"; readonly rule: string; readonly says: string };
+  | {
+      readonly ok: false;
+      readonly code: "egress/name-denied" | "egress/port-denied" | "egress/address-denied";
+      readonly rule: string;
+      readonly says: string;
+    };
 
 /** `name` or `name:port`; undefined where it is no rule. */
 export function parseNameRule(text: string): NameRule | undefined {
@@ -75,11 +83,21 @@ function matches(pattern: string, name: string): boolean {
 }
 
 function nameDenied(name: string, rule: string): Decision {
-  return { ok: false, code: "egress/name-denied", rule, says: `${name} may not be reached from here, by the rule "${rule}"` };
+  return {
+    ok: false,
+    code: "egress/name-denied",
+    rule,
+    says: `${name} may not be reached from here, by the rule "${rule}"`,
+  };
 }
 
 function portDenied(name: string, port: number, rule: string): Decision {
-  return { ok: false, code: "egress/port-denied", rule, says: `port ${port} of ${name} may not be reached from here, by the rule "${rule}"` };
+  return {
+    ok: false,
+    code: "egress/port-denied",
+    rule,
+    says: `port ${port} of ${name} may not be reached from here, by the rule "${rule}"`,
+  };
 }
 
 function shown(rules: readonly NameRule[]): string {

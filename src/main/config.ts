@@ -120,7 +120,8 @@ class Reader {
 
   /** `WAYBILL_EGRESS_…`: comma lists. */
   policy(): EgressPolicy {
-    const rules = (name: string): NameRule[] => this.#list(name, parseNameRule, "write names such as api.example.com, *.example.com or example.com:8443");
+    const rules = (name: string): NameRule[] =>
+      this.#list(name, parseNameRule, "write names such as api.example.com, *.example.com or example.com:8443");
     const allow = rules("WAYBILL_EGRESS_ALLOW");
     const ports = this.#list("WAYBILL_EGRESS_PORTS", parsePort, "write port numbers");
     return {
@@ -132,7 +133,10 @@ class Reader {
   }
 
   #list<T>(name: string, parse: (text: string) => T | undefined, write: string): T[] {
-    const parts = (this.#env[name] ?? "").split(",").map((part) => part.trim()).filter((part) => part !== "");
+    const parts = (this.#env[name] ?? "")
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "");
     return parts.flatMap((part) => {
       const value = parse(part);
       if (value === undefined) this.#problems.push(`${name} has "${part}"; ${write}`);

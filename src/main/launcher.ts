@@ -25,7 +25,10 @@ export interface NodeSandbox {
   readonly onFailure: (what: string, error: unknown) => void;
 }
 
-export function launcher(tools: Pick<LaunchTools, "nodePath" | "shimEntry" | "compileCache">, sandbox: NodeSandbox | null): Launcher {
+export function launcher(
+  tools: Pick<LaunchTools, "nodePath" | "shimEntry" | "compileCache">,
+  sandbox: NodeSandbox | null,
+): Launcher {
   const openGateway = async (plan: LaunchPlan & { readonly sockets: string }): Promise<void> => {
     if (sandbox === null || plan.sandbox === null) return;
     const { replica, space } = plan.spec;
@@ -51,7 +54,9 @@ export function launcher(tools: Pick<LaunchTools, "nodePath" | "shimEntry" | "co
       const plan = readPlan(folder);
       if (sandbox === null || !plan?.sandbox) return;
       const { replica } = plan.spec;
-      sandbox.gateway.close(replica).catch((error: unknown) => sandbox.onFailure(`the gateway's door of ${replica}`, error));
+      sandbox.gateway
+        .close(replica)
+        .catch((error: unknown) => sandbox.onFailure(`the gateway's door of ${replica}`, error));
       try {
         removeCgroups(replica);
       } catch (error) {

@@ -287,7 +287,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       onFailure: (error) => onFailure("the agent's spool", error),
     }),
   );
-  const sandbox = config.sandbox === "none" ? null : await openSandboxes(config, stack, { clock, random, agentSpools, onFailure });
+  const sandbox =
+    config.sandbox === "none" ? null : await openSandboxes(config, stack, { clock, random, agentSpools, onFailure });
   const devices =
     config.simulateGpus === null ? (await discover()).devices : (parseSimulated(config.simulateGpus) ?? []);
   const source = fileURLToPath(import.meta.url).endsWith(".ts");
@@ -307,14 +308,17 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       clock,
       random,
     }),
-    launcher: launcher({
-      nodePath: process.execPath,
-      shimEntry: join(import.meta.dirname, source ? "shim.ts" : "shim.js"),
-      compileCache: join(folder, "compile-cache"),
-    }, sandbox && sandbox.node),
-    isolation: sandbox?.isolation ?? noIsolation(
-      "sandbox none: apps run as plain processes of this user and can read what this user can read",
+    launcher: launcher(
+      {
+        nodePath: process.execPath,
+        shimEntry: join(import.meta.dirname, source ? "shim.ts" : "shim.js"),
+        compileCache: join(folder, "compile-cache"),
+      },
+      sandbox && sandbox.node,
     ),
+    isolation:
+      sandbox?.isolation ??
+      noIsolation("sandbox none: apps run as plain processes of this user and can read what this user can read"),
     emitter: agentSpool,
     clock,
     random,
@@ -359,13 +363,22 @@ export class SandboxMissing extends Error {
 async function openSandboxes(
   config: PlatformConfig,
   stack: AsyncDisposableStack,
-  world: Pick<World, "clock" | "random"> & { readonly agentSpools: string; readonly onFailure: NodeSandbox["onFailure"] },
+  world: Pick<World, "clock" | "random"> & {
+    readonly agentSpools: string;
+    readonly onFailure: NodeSandbox["onFailure"];
+  },
 ): Promise<{ readonly node: NodeSandbox; readonly isolation: Isolation }> {
   const { clock, random, agentSpools, onFailure } = world;
   const here = await sandboxHere();
   if (here.problems.length > 0) throw new SandboxMissing(here.problems.join("; "));
   const emitter = stack.use(
-    await openSpool({ folder: agentSpools, name: `gateway-${nodeName}`, clock, random, onFailure: (error) => onFailure("the gateway's spool", error) }),
+    await openSpool({
+      folder: agentSpools,
+      name: `gateway-${nodeName}`,
+      clock,
+      random,
+      onFailure: (error) => onFailure("the gateway's spool", error),
+    }),
   );
   const policies = { app: config.egress, build: config.egress };
   const gateway = stack.use(openGateway({ emitter, clock, random, policies, dialler: systemDialler(), edge: null }));

@@ -277,7 +277,19 @@ function start(
   args: readonly string[] = [],
 ): ChildProcess {
   const cards = gpus === null ? [] : ["--simulate-gpus", gpus];
-  const all = [waybill, "up", "--data", data, "--port", String(port), ...cards, "--sandbox", sandbox, "--json", ...args];
+  const all = [
+    waybill,
+    "up",
+    "--data",
+    data,
+    "--port",
+    String(port),
+    ...cards,
+    "--sandbox",
+    sandbox,
+    "--json",
+    ...args,
+  ];
   // A group of its own, so that a Ctrl-C at the terminal reaches us alone; its home is not the user's.
   return spawn(process.execPath, all, {
     stdio: ["ignore", "pipe", "pipe"],

@@ -17,7 +17,11 @@ export function connectThrough(socket: Socket, to: Destination, gateway: string,
   socket.on("error", () => up.destroy());
   socket.on("close", () => up.destroy());
   up.on("error", (error) => {
-    if (!answered) notes.tell("gateway", `egress/gateway-down: ${to.address}:${to.port} was not reached: the node's gateway does not answer (${error.message})`);
+    if (!answered)
+      notes.tell(
+        "gateway",
+        `egress/gateway-down: ${to.address}:${to.port} was not reached: the node's gateway does not answer (${error.message})`,
+      );
     reset(socket);
   });
   up.on("close", () => {
@@ -38,7 +42,8 @@ export function connectThrough(socket: Socket, to: Destination, gateway: string,
     answered = true;
     const answer = parse(head.subarray(0, end));
     if (answer === undefined || !answer.ok) {
-      if (answer) notes.tell(`${answer.code} ${to.address} ${to.port}`, `${answer.code}: ${answer.says} (${answer.connection})`);
+      if (answer)
+        notes.tell(`${answer.code} ${to.address} ${to.port}`, `${answer.code}: ${answer.says} (${answer.connection})`);
       up.destroy();
       return reset(socket);
     }

@@ -15,10 +15,17 @@ const answerWithinMs = 10_000;
 const tcpConnectionsMax = 64;
 const headerBytes = 12;
 
-export async function openNames(options: { readonly gateway: string; readonly port: number; readonly notes: Notes }): Promise<Names> {
+export async function openNames(options: {
+  readonly gateway: string;
+  readonly port: number;
+  readonly notes: Notes;
+}): Promise<Names> {
   const upstream = new Upstream(options.gateway, options.notes);
   const sockets: UdpSocket[] = [];
-  for (const [type, address] of [["udp4", "127.0.0.1"], ["udp6", "::1"]] as const) {
+  for (const [type, address] of [
+    ["udp4", "127.0.0.1"],
+    ["udp6", "::1"],
+  ] as const) {
     const socket = await udp(type, address, options.port, upstream);
     if (socket) sockets.push(socket);
   }
@@ -34,7 +41,12 @@ export async function openNames(options: { readonly gateway: string; readonly po
   };
 }
 
-async function udp(type: "udp4" | "udp6", address: string, port: number, upstream: Upstream): Promise<UdpSocket | undefined> {
+async function udp(
+  type: "udp4" | "udp6",
+  address: string,
+  port: number,
+  upstream: Upstream,
+): Promise<UdpSocket | undefined> {
   const socket = createSocket(type);
   socket.on("message", (message: Buffer, from: RemoteInfo) => {
     upstream.ask(message, (answer) => socket.send(answer, from.port, from.address, () => undefined));
@@ -44,7 +56,8 @@ async function udp(type: "udp4" | "udp6", address: string, port: number, upstrea
     await once(socket, "listening");
   } catch (error) {
     // A kernel without IPv6 has no ::1.
-    if (type === "udp6" && ["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
+    if (type === "udp6" && ["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes(String((error as NodeJS.ErrnoException).code)))
+      return undefined;
     throw error;
   }
   socket.on("error", () => undefined); // A question from a port that has gone: nobody waits for the answer.
@@ -71,7 +84,10 @@ async function listening(server: Server, port: number): Promise<void> {
 class Upstream {
   readonly #gateway: string;
   readonly #notes: Notes;
-  readonly #waiting = new Map<number, { readonly id: number; readonly answer: (message: Buffer) => void; readonly late: NodeJS.Timeout }>();
+  readonly #waiting = new Map<
+    number,
+    { readonly id: number; readonly answer: (message: Buffer) => void; readonly late: NodeJS.Timeout }
+  >();
   #socket: Socket | undefined;
   #nextId = 0;
   #closed = false;
@@ -83,7 +99,13 @@ class Upstream {
 
   ask(message: Buffer, answer: (message: Buffer) => void): void {
     // What is shorter than a header has no id that an answer could name (RFC 1035 §4.1.1).
-    if (this.#closed || message.length < headerBytes || message.length > dnsMessageMaxBytes || this.#waiting.size >= waitingMax) return;
+    if (
+      this.#closed ||
+      message.length < headerBytes ||
+      message.length > dnsMessageMaxBytes ||
+      this.#waiting.size >= waitingMax
+    )
+      return;
     const ours = this.#freeId();
     const late = setTimeout(() => this.#waiting.delete(ours), answerWithinMs);
     late.unref();
@@ -112,7 +134,10 @@ class Upstream {
     const frames = new Frames();
     this.#socket = socket;
     socket.on("error", (error) => {
-      this.#notes.tell("gateway", `egress/gateway-down: no names are resolved: the node's gateway does not answer (${error.message})`);
+      this.#notes.tell(
+        "gateway",
+        `egress/gateway-down: no names are resolved: the node's gateway does not answer (${error.message})`,
+      );
     });
     socket.on("data", (bytes: Buffer) => {
       const messages = frames.take(bytes);

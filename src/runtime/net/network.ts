@@ -80,7 +80,9 @@ function ruleset(ports: readonly number[]): string {
 }
 
 async function listen(port: number, gateway: string, notes: Notes): Promise<Server> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) => take(socket, port, gateway, notes));
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
+    take(socket, port, gateway, notes),
+  );
   server.maxConnections = connectionsMax;
   server.listen({ port, host: "::", ipv6Only: false, backlog: 511 });
   await once(server, "listening");
@@ -89,7 +91,10 @@ async function listen(port: number, gateway: string, notes: Notes): Promise<Serv
 
 function take(socket: Socket, port: number, gateway: string, notes: Notes): void {
   // An app's own connection to its loopback on one of these ports is not outbound, and nothing of the app listens there.
-  const to = port === catchAllPort ? originalDestination(socket, catchAllPort) : { address: plain(socket.localAddress ?? ""), port };
+  const to =
+    port === catchAllPort
+      ? originalDestination(socket, catchAllPort)
+      : { address: plain(socket.localAddress ?? ""), port };
   if (to === undefined) {
     socket.resetAndDestroy();
     return;
@@ -104,10 +109,15 @@ function plain(address: string): string {
 /** Runs one of the system's tools with `input`; rejects with what it said. */
 async function tool(command: string, args: readonly string[], input: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    const child = execFile(command, args, { env: { PATH: toolPath }, timeout: toolWithinMs }, (error, _stdout, stderr) => {
-      if (error) reject(new Error(stderr.trim() || error.message, { cause: error }));
-      else resolve();
-    });
+    const child = execFile(
+      command,
+      args,
+      { env: { PATH: toolPath }, timeout: toolWithinMs },
+      (error, _stdout, stderr) => {
+        if (error) reject(new Error(stderr.trim() || error.message, { cause: error }));
+        else resolve();
+      },
+    );
     // A tool that ended before it read its input says why by its exit.
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(input);

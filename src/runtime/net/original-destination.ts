@@ -44,8 +44,13 @@ function ipv4(hex: string): string {
 function ipv6(hex: string): string {
   const bytes = [0, 8, 16, 24].flatMap((word) => [6, 4, 2, 0].map((at) => hex.slice(word + at, word + at + 2)));
   if (bytes.slice(0, 12).join("") === "00000000000000000000ffff".toUpperCase())
-    return bytes.slice(12).map((byte) => Number.parseInt(byte, 16)).join(".");
-  const groups = [0, 2, 4, 6, 8, 10, 12, 14].map((at) => `${bytes[at]}${bytes[at + 1]}`.replace(/^0{1,3}/, "").toLowerCase());
+    return bytes
+      .slice(12)
+      .map((byte) => Number.parseInt(byte, 16))
+      .join(".");
+  const groups = [0, 2, 4, 6, 8, 10, 12, 14].map((at) =>
+    `${bytes[at]}${bytes[at + 1]}`.replace(/^0{1,3}/, "").toLowerCase(),
+  );
   return groups.join(":");
 }
 

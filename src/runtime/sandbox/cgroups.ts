@@ -40,7 +40,6 @@ export function removeCgroups(replica: string): boolean {
   });
 }
 
-
 function canMake(controller: string): boolean {
   try {
     mkdirSync(join(root, controller, ours), { recursive: true });

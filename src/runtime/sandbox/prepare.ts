@@ -30,12 +30,38 @@ export interface SandboxHere {
 /** Tries whether a sandbox can be made here at all; `problems` name what is missing and what to install. */
 export async function sandboxHere(): Promise<SandboxHere> {
   const isRoot = process.getuid?.() === 0;
-  const missing = Object.entries(programs).filter(([, path]) => !existsSync(path)).map(([name]) => name);
+  const missing = Object.entries(programs)
+    .filter(([, path]) => !existsSync(path))
+    .map(([name]) => name);
   const none = { memory: false, processes: false };
   if (process.platform !== "linux") return { isRoot, cgroups: none, problems: ["sandboxes need Linux"] };
   if (missing.length > 0)
-    return { isRoot, cgroups: none, problems: [`${missing.join(", ")} not found; on Debian: apt-get install ${packages}`] };
-  const probe = ["bwrap", "--unshare-user", "--disable-userns", "--unshare-pid", "--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--", "/usr/bin/true"];
+    return {
+      isRoot,
+      cgroups: none,
+      problems: [`${missing.join(", ")} not found; on Debian: apt-get install ${packages}`],
+    };
+  const probe = [
+    "bwrap",
+    "--unshare-user",
+    "--disable-userns",
+    "--unshare-pid",
+    "--ro-bind",
+    "/usr",
+    "/usr",
+    "--symlink",
+    "usr/lib",
+    "/lib",
+    "--symlink",
+    "usr/lib64",
+    "/lib64",
+    "--proc",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--",
+    "/usr/bin/true",
+  ];
   const [command, ...rest] = hostCommand({ hostUid: isRoot ? firstUid : null, needs: [], cgroup: null }, probe);
   try {
     await run(command, rest, { timeout: checkWithinMs, cwd: "/", env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
@@ -56,12 +82,15 @@ export interface Spaces {
 /** Users and folders of Spaces under `folder`. A Space keeps both for its life: its files belong to that user. */
 export function spaceFolders(folder: string, isRoot: boolean): Spaces {
   const file = join(folder, "users.json");
-  const known = new Map<string, number>(existsSync(file) ? Object.entries(JSON.parse(readFileSync(file, "utf8")) as Record<string, number>) : []);
+  const known = new Map<string, number>(
+    existsSync(file) ? Object.entries(JSON.parse(readFileSync(file, "utf8")) as Record<string, number>) : [],
+  );
   const uidOf = (space: string): number | null => {
     if (!isRoot) return null;
     const found = known.get(space);
     if (found !== undefined) return firstUid + found;
-    if (known.size >= uidsMax) throw new RangeError(`this node has had ${uidsMax} Spaces and has no user left for ${space}`);
+    if (known.size >= uidsMax)
+      throw new RangeError(`this node has had ${uidsMax} Spaces and has no user left for ${space}`);
     known.set(space, known.size + 1);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(known)), { mode: 0o600 });
@@ -84,7 +113,12 @@ export function spaceFolders(folder: string, isRoot: boolean): Spaces {
 export function planSandbox(
   replica: string,
   space: string,
-  node: { readonly spaces: Spaces; readonly cgroups: CgroupsHere; readonly limits: SandboxLimits; readonly ports: readonly number[] },
+  node: {
+    readonly spaces: Spaces;
+    readonly cgroups: CgroupsHere;
+    readonly limits: SandboxLimits;
+    readonly ports: readonly number[];
+  },
 ): SandboxPlan {
   const hostUid = node.spaces.uidOf(space);
   return {

@@ -34,9 +34,24 @@ export const fds = { filter: 3, status: 4, options: 5 } as const;
 
 const etcFiles = ["resolv.conf", "hosts", "passwd", "group", "nsswitch.conf"] as const;
 /** Read by programs and holding no secrets: the loader's cache, certificates, names of commands, fonts, MIME types, time zone. */
-const etcShared = ["ld.so.cache", "ssl/certs", "ca-certificates", "pki", "alternatives", "fonts", "mime.types", "localtime"];
+const etcShared = [
+  "ld.so.cache",
+  "ssl/certs",
+  "ca-certificates",
+  "pki",
+  "alternatives",
+  "fonts",
+  "mime.types",
+  "localtime",
+];
 /** With a merged /usr these are links into it; elsewhere folders of their own. */
-const usrLinks = { "/bin": "usr/bin", "/sbin": "usr/sbin", "/lib": "usr/lib", "/lib64": "usr/lib64", "/lib32": "usr/lib32" };
+const usrLinks = {
+  "/bin": "usr/bin",
+  "/sbin": "usr/sbin",
+  "/lib": "usr/lib",
+  "/lib64": "usr/lib64",
+  "/lib32": "usr/lib32",
+};
 /** The client of ZeroGPU apps reads a card's model there and changes prices by itself. */
 const hidden = ["/proc/driver/nvidia/gpus"] as const;
 

@@ -7,10 +7,19 @@ const arches: Readonly<Record<Arch, number>> = { x64: 0xc000_003e, arm64: 0xc000
 /** A machine for the few instructions of classic BPF that the filter uses: what it answers for one system call. */
 function answer(arch: Arch, number: number, args: readonly number[] = [], audit = arches[arch]): string {
   const program = Buffer.from(seccompFilter(arch));
-  const data = new Map([[0, number], [4, audit], ...args.map((value, index) => [16 + 8 * index, value >>> 0] as const)]);
+  const data = new Map([
+    [0, number],
+    [4, audit],
+    ...args.map((value, index) => [16 + 8 * index, value >>> 0] as const),
+  ]);
   let accumulator = 0;
   for (let at = 0; ; at++) {
-    const [code, jt, jf, k] = [program.readUInt16LE(at * 8), program[at * 8 + 2] ?? 0, program[at * 8 + 3] ?? 0, program.readUInt32LE(at * 8 + 4)];
+    const [code, jt, jf, k] = [
+      program.readUInt16LE(at * 8),
+      program[at * 8 + 2] ?? 0,
+      program[at * 8 + 3] ?? 0,
+      program.readUInt32LE(at * 8 + 4),
+    ];
     const jump = (yes: boolean): void => void (at += yes ? jt : jf);
     if (code === 0x20) accumulator = data.get(k) ?? 0;
     else if (code === 0x15) jump(accumulator === k);
@@ -33,7 +42,8 @@ describe("the seccomp filter", () => {
 
   test("x64: clone passes without new namespaces only", () => {
     assert.equal(answer("x64", 56, [0x11]), "allow");
-    for (const flag of [0x1000_0000, 0x2000_0000, 0x4000_0000, 0x0002_0000, 0x0800_0000]) assert.equal(answer("x64", 56, [flag | 0x11]), EPERM);
+    for (const flag of [0x1000_0000, 0x2000_0000, 0x4000_0000, 0x0002_0000, 0x0800_0000])
+      assert.equal(answer("x64", 56, [flag | 0x11]), EPERM);
   });
 
   test("sockets: unix, inet and inet6 streams and datagrams, netlink for routes; nothing raw and no other family", () => {
@@ -50,7 +60,10 @@ describe("the seccomp filter", () => {
   test("terminals get no input pushed into them, and personalities stay", () => {
     assert.equal(answer("x64", 16, [0, 0x5412]), EPERM);
     assert.equal(answer("x64", 16, [0, 0x5401]), "allow");
-    assert.deepEqual([0, 0xffff_ffff, 0x0040_0000].map((value) => answer("x64", 135, [value])), ["allow", "allow", EPERM]);
+    assert.deepEqual(
+      [0, 0xffff_ffff, 0x0040_0000].map((value) => answer("x64", 135, [value])),
+      ["allow", "allow", EPERM],
+    );
   });
 
   test("another architecture's calls end the process, and x32's are absent", () => {

@@ -3,7 +3,10 @@ import { describe, test } from "node:test";
 import { coverOf, hostCommand } from "./stage.ts";
 
 describe("what stands in the way of a Space's own user", () => {
-  const closed = (...folders: string[]) => (folder: string) => !folders.includes(folder);
+  const closed =
+    (...folders: string[]) =>
+    (folder: string) =>
+      !folders.includes(folder);
 
   test("nothing, where others may enter every folder above", () => {
     assert.deepEqual(coverOf(["/srv/data/replica"], closed()), { folders: [], binds: [] });

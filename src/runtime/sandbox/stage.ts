@@ -29,7 +29,18 @@ export function hostCommand(stage: Stage, argv: readonly string[]): readonly [st
   const group = `--regid=${stage.hostUid}`;
   const asUser = ["setpriv", user, group, "--clear-groups", "--no-new-privs", "--", ...inside];
   const covered = coverOf(stage.needs);
-  return ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c", script(covered, stage.cgroup), "sh", ...asUser];
+  return [
+    "unshare",
+    "--mount",
+    "--propagation",
+    "private",
+    "--",
+    "/bin/sh",
+    "-c",
+    script(covered, stage.cgroup),
+    "sh",
+    ...asUser,
+  ];
 }
 
 export interface Cover {
@@ -48,7 +59,10 @@ export function coverOf(needs: readonly string[], mayEnter: (folder: string) => 
   const folders = [...new Set(blocked.map(({ folder }) => folder))];
   const outermost = folders.filter((one) => !folders.some((other) => other !== one && isBelow(one, other)));
   const paths = [...new Set(blocked.map(({ path }) => path))].sort();
-  return { folders: outermost, binds: paths.filter((one) => !paths.some((other) => other !== one && isBelow(one, other))) };
+  return {
+    folders: outermost,
+    binds: paths.filter((one) => !paths.some((other) => other !== one && isBelow(one, other))),
+  };
 }
 
 /** Runs as root in the private mount namespace; everything that can go wrong ends it with a sentence of the program that failed. */

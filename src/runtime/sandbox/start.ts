@@ -50,7 +50,11 @@ const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const begin = `for f in $GROUPS_TO_JOIN; do echo $$ > "$f/cgroup.procs" || exit ${joinFailed}; done; exec env -i /usr/bin/prlimit "$@"`;
 
 /** Writes what every sandbox of this process shares, once: its `/etc` and its filter. */
-export function prepareFiles(folder: string, hostname: string, arch: Arch = process.arch as Arch): { readonly etc: string; readonly filter: string } {
+export function prepareFiles(
+  folder: string,
+  hostname: string,
+  arch: Arch = process.arch as Arch,
+): { readonly etc: string; readonly filter: string } {
   const etc = join(folder, "etc");
   mkdirSync(etc, { recursive: true, mode: 0o755 });
   for (const [name, text] of Object.entries(etcOf(hostname))) writeFileSync(join(etc, name), text, { mode: 0o644 });
@@ -59,11 +63,25 @@ export function prepareFiles(folder: string, hostname: string, arch: Arch = proc
   return { etc, filter };
 }
 
-export function startSandboxed(recipe: Recipe, options: { readonly filter: string; readonly cgroups: readonly string[] }): Sandboxed {
+export function startSandboxed(
+  recipe: Recipe,
+  options: { readonly filter: string; readonly cgroups: readonly string[] },
+): Sandboxed {
   const filter = openSync(options.filter, "r");
   const child = spawn(
     "/bin/sh",
-    ["-c", begin, "sh", ...rlimits(recipe.limits), "--", "/usr/bin/bwrap", "--args", String(fds.options), "--", ...recipe.argv],
+    [
+      "-c",
+      begin,
+      "sh",
+      ...rlimits(recipe.limits),
+      "--",
+      "/usr/bin/bwrap",
+      "--args",
+      String(fds.options),
+      "--",
+      ...recipe.argv,
+    ],
     {
       cwd: "/",
       env: { PATH: path, GROUPS_TO_JOIN: options.cgroups.join(" ") },
@@ -86,7 +104,8 @@ export function startSandboxed(recipe: Recipe, options: { readonly filter: strin
 
 function endOf(code: number | null, signal: NodeJS.Signals | null, pid1: number | undefined): SandboxEnd {
   if (pid1 === undefined) {
-    const how = code === joinFailed ? "its cgroup could not be joined" : `bubblewrap ended with ${signal ?? `exit code ${code}`}`;
+    const how =
+      code === joinFailed ? "its cgroup could not be joined" : `bubblewrap ended with ${signal ?? `exit code ${code}`}`;
     return { exitCode: code, signal, failure: how };
   }
   // bubblewrap tells a death by signal n as exit code 128 + n, as shells do.

@@ -38,7 +38,11 @@ export async function startSandboxedApp(
   const of = pid1 === undefined ? null : recordApp(plan, pid1, port, processes);
   const exited = started.exited.then((end): AppEnd => {
     const outOfMemory = end.signal === "SIGKILL" && memoryKills(groups) > killsBefore;
-    return { ...end, ...(end.failure === null ? {} : { denied: true as const }), ...(outOfMemory ? { outOfMemory: true as const } : {}) };
+    return {
+      ...end,
+      ...(end.failure === null ? {} : { denied: true as const }),
+      ...(outOfMemory ? { outOfMemory: true as const } : {}),
+    };
   });
   // All of a pid namespace ends with its pid 1.
   const clear = async (): Promise<void> => {
@@ -97,10 +101,15 @@ function recipeOf(
         TMPDIR: "/tmp",
         XDG_CACHE_HOME: `${dataFolder}/.cache`,
         ZEROGPU_OFFLOAD_DIR: scratchFolder,
-        ...(existsSync("/etc/ssl/certs/ca-certificates.crt") ? { SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt" } : {}),
+        ...(existsSync("/etc/ssl/certs/ca-certificates.crt")
+          ? { SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt" }
+          : {}),
       },
     }),
-    readOnly: [{ from: join(plan.folder, "cgroup"), to: cgroupFile }, ...needs.filter((path) => existsSync(path)).map(same)],
+    readOnly: [
+      { from: join(plan.folder, "cgroup"), to: cgroupFile },
+      ...needs.filter((path) => existsSync(path)).map(same),
+    ],
     writable: [
       { from: writableLayer(plan), to: appFolder },
       { from: sandbox.dataFolder, to: dataFolder },
@@ -119,7 +128,9 @@ function writableLayer(plan: StoredPlan): string {
   const at = (name: string): string => join(plan.folder, "layer", name);
   for (const name of ["upper", "work", "app"]) mkdirSync(at(name), { recursive: true, mode: 0o755 });
   const options = `userxattr,lowerdir=${join(plan.releaseFolder, "app")},upperdir=${at("upper")},workdir=${at("work")}`;
-  execFileSync("mount", ["-t", "overlay", "-o", options, "overlay", at("app")], { stdio: ["ignore", "ignore", "pipe"] });
+  execFileSync("mount", ["-t", "overlay", "-o", options, "overlay", at("app")], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   return at("app");
 }
 
@@ -142,4 +153,3 @@ function memoryKills(groups: readonly string[]): number {
   }
   return kills;
 }
-

@@ -15,7 +15,12 @@ export const boxedEnv = {
 /** An app that connects where it is told, and eats memory when it is told. */
 const app = {
   "README.md": "---\ntitle: Reaches out\nsdk: node\n---\n",
-  "package.json": JSON.stringify({ name: "reach", version: "1.0.0", type: "module", scripts: { start: "node server.js" } }),
+  "package.json": JSON.stringify({
+    name: "reach",
+    version: "1.0.0",
+    type: "module",
+    scripts: { start: "node server.js" },
+  }),
   "server.js": `
 import { createServer } from "node:http";
 import { connect } from "node:net";
@@ -136,7 +141,9 @@ export const egressCases: readonly FaultCase[] = [
       const { space, url } = await stage.fresh(app);
       const before = await stage.up.replica(space);
       await visit(`${url}/eat`, stage.alice);
-      await until("the replica has ended", async () => (await stage.up.admin.space(space)).replicas.find(({ id, phase }) => id === before.id && phase === "exited"));
+      await until("the replica has ended", async () =>
+        (await stage.up.admin.space(space)).replicas.find(({ id, phase }) => id === before.id && phase === "exited"),
+      );
       return { id: before.id };
     },
   },
