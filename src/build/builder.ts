@@ -9,6 +9,7 @@ import type { ReleaseManifest } from "../contract/release.ts";
 import { newId } from "../stdx/ids.ts";
 import { iso } from "../stdx/time.ts";
 import { parseFrontMatter, settingsRecord, type Remark, type Sdk, type SpaceSettings } from "./front-matter.ts";
+import { buildGradio } from "./gradio-builder.ts";
 import { buildNode, type Runnable } from "./node-builder.ts";
 import { parsePackage, startProblem, type AppPackage } from "./package-json.ts";
 import { clearWorkFolders, makeWorkFolder, publishRelease, readRelease, releaseFolderOf } from "./release.ts";
@@ -21,7 +22,7 @@ export type { BuildEvents, BuildLogLine, BuildTools, StepFailure } from "./works
 export type BuildOutcome = Extract<ToServer, { type: "build-done" }>["outcome"];
 
 /** The kinds of Spaces that this builder builds. */
-export const builtSdks: readonly Sdk[] = ["node", "static"];
+export const builtSdks: readonly Sdk[] = ["gradio", "node", "static"];
 
 /** README.md and package.json are read whole; larger ones are no such files. */
 const settingsFileMaxBytes = 1 << 20;
@@ -97,16 +98,19 @@ async function build(shop: Workshop): Promise<BuildOutcome> {
   await shop.step("fetch", () => fetchCommit(shop));
   const { settings, app } = await shop.step("configure", () => configure(shop));
   const runnable =
-    settings.sdk === "node"
-      ? await buildNode(shop, settings, app as AppPackage)
-      : await buildStatic(shop, settings, app);
+    settings.sdk === "gradio"
+      ? await buildGradio(shop, settings)
+      : settings.sdk === "node"
+        ? await buildNode(shop, settings, app as AppPackage)
+        : await buildStatic(shop, settings, app);
   const manifest = manifestOf(shop, settings, runnable);
   await shop.step("publish", async () => {
     await rm(join(shop.work, "tmp"), { recursive: true, force: true });
     await publishRelease(tools.folder, shop.work, manifest);
     shop.note(`release ${manifest.release}`);
   });
-  return { ok: true, release: manifest.release, sdk: settings.sdk, settings: settingsRecord(settings) };
+  const runtime = manifest.runtime === undefined ? {} : { runtime: manifest.runtime };
+  return { ok: true, release: manifest.release, sdk: settings.sdk, ...runtime, settings: settingsRecord(settings) };
 }
 
 async function fetchCommit(shop: Workshop): Promise<void> {
@@ -129,6 +133,12 @@ async function configure(shop: Workshop): Promise<Configured> {
   const front = parseFrontMatter(await readSmall(join(shop.app, "README.md")));
   for (const warning of front.warnings) shop.note(`warning: ${located(warning)}`);
   const text = await readSmall(join(shop.app, "package.json"));
+  if (front.ok && front.settings.sdk === "gradio") {
+    shop.note(
+      `sdk gradio ${front.settings.sdkVersion ?? "of today"}${front.settings.title ? `, ${front.settings.title}` : ""}`,
+    );
+    return { settings: front.settings, app: null };
+  }
   const needsPackage = front.ok
     ? front.settings.sdk === "node"
     : text !== undefined && front.code !== "build/no-builder";
@@ -165,7 +175,7 @@ function located({ line, message }: Remark): string {
 function manifestOf(
   { spec, tools }: Workshop,
   settings: SpaceSettings,
-  { argv, staticFolder }: Runnable,
+  { argv, staticFolder, runtime, needs, env }: Runnable,
 ): ReleaseManifest {
   return {
     release: newId("rel", tools.random),
@@ -178,6 +188,9 @@ function manifestOf(
     staticFolder,
     appPort: settings.appPort,
     builtAt: iso(tools.clock.wall()),
+    ...(runtime === undefined ? {} : { runtime }),
+    ...(needs === undefined ? {} : { needs }),
+    ...(env === undefined ? {} : { env }),
   };
 }
 

@@ -22,6 +22,8 @@ describe("parseFrontMatter", () => {
   test("takes the smallest settings and fills in the defaults", () => {
     assert.deepEqual(settingsOf("sdk: node"), {
       sdk: "node",
+      sdkVersion: null,
+      pythonVersion: null,
       title: "",
       emoji: null,
       colorFrom: null,
@@ -36,6 +38,13 @@ describe("parseFrontMatter", () => {
       startupTimeoutMs: 1_800_000,
       suggestedHardware: null,
     });
+  });
+
+  test("versions are taken as they are written: 5.50 is not 5.5, and 3.10 is not 3.1", () => {
+    const { sdkVersion, pythonVersion } = settingsOf("sdk: gradio\nsdk_version: 5.50\npython_version: 3.10");
+    assert.deepEqual([sdkVersion, pythonVersion], ["5.50", "3.10"]);
+    const wrong = parseFrontMatter(readme("sdk: gradio", "sdk_version: latest", "python_version: 2.7"));
+    assert.equal(!wrong.ok && wrong.problems.length, 2);
   });
 
   test("takes every setting of its own, without a warning for those of other platforms", () => {
@@ -67,6 +76,8 @@ describe("parseFrontMatter", () => {
     assert.deepEqual(result.warnings, []);
     assert.deepEqual(settingsRecord(result.settings), {
       sdk: "static",
+      sdkVersion: "5.1",
+      pythonVersion: "3.12",
       title: "Mandelbrot",
       emoji: "🌀",
       colorFrom: "blue",
@@ -116,7 +127,7 @@ describe("parseFrontMatter", () => {
       [
         "build/config-invalid",
         '2: title is ["a"]; write a text',
-        '3: sdk is "nodejs"; write node or static',
+        '3: sdk is "nodejs"; write gradio, node or static',
         "4: app_port is 99999; write a whole number from 1 to 65535",
         '5: pinned is "maybe"; write true or false',
         '6: static_folder is "../up"; write a path inside the repository',
@@ -138,11 +149,11 @@ describe("parseFrontMatter", () => {
     });
   }
 
-  for (const sdk of ["gradio", "docker", "streamlit"]) {
+  for (const sdk of ["docker", "streamlit"]) {
     test(`sdk ${sdk} alone is no fault of the file`, () => {
       assert.deepEqual(problemsOf(readme(`sdk: ${sdk}`)), [
         "build/no-builder",
-        `2: no builder for sdk ${sdk} here yet; here are node and static`,
+        `2: no builder for sdk ${sdk} here yet; here are gradio, node and static`,
       ]);
     });
   }
@@ -170,7 +181,7 @@ describe("parseFrontMatter", () => {
       "1: the front matter that begins in line 1 is not closed by a line ---",
     ],
     ["an empty front matter", "---\n---\n", `2: settings are lines of \`key: value\`; write:\n${example}`],
-    ["a missing sdk", readme("title: x"), "1: sdk is missing; write `sdk: node` or `sdk: static`"],
+    ["a missing sdk", readme("title: x"), "1: sdk is missing; write `sdk: gradio`, `sdk: node` or `sdk: static`"],
   ] as const) {
     test(`${name} is said with what to write`, () => {
       assert.deepEqual(problemsOf(text), ["build/config-invalid", says]);

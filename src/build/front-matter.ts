@@ -5,10 +5,14 @@
 import { LineCounter, isMap, isScalar, parseDocument } from "yaml";
 import { durationMs, type DurationMs } from "../stdx/time.ts";
 
-export type Sdk = "node" | "static";
+export type Sdk = "gradio" | "node" | "static";
 
 export interface SpaceSettings {
   readonly sdk: Sdk;
+  /** Gradio Spaces: the version of gradio, as it is written. */
+  readonly sdkVersion: string | null;
+  /** Gradio Spaces: `3.10` or `3.10.13`. */
+  readonly pythonVersion: string | null;
   readonly title: string;
   readonly emoji: string | null;
   readonly colorFrom: string | null;
@@ -17,7 +21,7 @@ export interface SpaceSettings {
   readonly license: string | null;
   readonly pinned: boolean;
   readonly appPort: number;
-  /** Static Spaces: the page to start with, relative to the repository. */
+  /** Static Spaces: the page to start with; Gradio Spaces: the program. Relative to the repository. */
   readonly appFile: string | null;
   readonly appBuildCommand: string | null;
   /** Static Spaces: the folder that is served; `.` is the whole repository. */
@@ -52,8 +56,8 @@ const frontMatterMaxLength = 64 << 10;
 /** An alias may be used, a bomb of them may not. */
 const aliasesMax = 20;
 
-const ours: readonly Sdk[] = ["node", "static"];
-const notHere: readonly string[] = ["gradio", "docker", "streamlit"];
+const ours: readonly Sdk[] = ["gradio", "node", "static"];
+const notHere: readonly string[] = ["docker", "streamlit"];
 
 /** Settings that other Spaces platforms read and this one does not (yet): accepted without a word. */
 const notUsed: ReadonlySet<string> = new Set([
@@ -61,8 +65,6 @@ const notUsed: ReadonlySet<string> = new Set([
   "models",
   "datasets",
   "thumbnail",
-  "sdk_version",
-  "python_version",
   "base_path",
   "fullWidth",
   "header",
@@ -90,6 +92,8 @@ const notUsed: ReadonlySet<string> = new Set([
   "base_model",
 ]);
 
+const versionKeys: ReadonlySet<string> = new Set(["sdk_version", "python_version"]);
+
 const example = "---\ntitle: My app\nsdk: node\n---";
 
 /** Parses README.md's text; undefined where the commit has none. */
@@ -113,7 +117,13 @@ export function parseFrontMatter(readme: string | undefined): FrontMatter {
     ]),
   );
   try {
-    return readSettings(new Map(Object.entries(document.toJS({ maxAliasCount: aliasesMax }) as object)), keyLines);
+    const values = new Map(Object.entries(document.toJS({ maxAliasCount: aliasesMax }) as object));
+    // YAML reads 5.50 as the number 5.5: versions are taken as they are written.
+    for (const { key, value } of document.contents.items) {
+      const name = String(isScalar(key) ? key.value : key);
+      if (versionKeys.has(name) && isScalar(value) && typeof value.value === "number") values.set(name, value.source);
+    }
+    return readSettings(values, keyLines);
   } catch (error) {
     // The one thing `toJS` refuses: more aliases than allowed.
     if (error instanceof ReferenceError)
@@ -145,6 +155,8 @@ function readSettings(values: ReadonlyMap<string, unknown>, keyLines: ReadonlyMa
   const read = new SettingsReader(values, keyLines);
   const sdk = read.sdk();
   const settings = {
+    sdkVersion: read.version("sdk_version", /^\d+(\.\d+){0,3}((a|b|rc)\d+)?$/, "6.31.0"),
+    pythonVersion: read.version("python_version", /^3\.\d{1,2}(\.\d{1,3})?$/, "3.10"),
     title: read.text("title", 200) ?? "",
     emoji: read.text("emoji", 32),
     colorFrom: read.text("colorFrom", 32),
@@ -192,11 +204,11 @@ class SettingsReader {
     const value = this.#take("sdk");
     if (ours.includes(value as Sdk)) return value as Sdk;
     if (value === undefined)
-      this.problems.push({ line: 1, message: `sdk is missing; write \`sdk: ${ours.join("` or `sdk: ")}\`` });
+      this.problems.push({ line: 1, message: `sdk is missing; write ${listed(ours.map(quoted), "or")}` });
     else if (typeof value === "string" && notHere.includes(value)) {
       this.#noBuilder = true;
-      this.#problem("sdk", `no builder for sdk ${value} here yet; here are ${ours.join(" and ")}`);
-    } else this.#problem("sdk", `sdk is ${shown(value)}; write ${ours.join(" or ")}`);
+      this.#problem("sdk", `no builder for sdk ${value} here yet; here are ${listed(ours, "and")}`);
+    } else this.#problem("sdk", `sdk is ${shown(value)}; write ${listed(ours, "or")}`);
     return undefined;
   }
 
@@ -207,6 +219,13 @@ class SettingsReader {
     if (typeof text !== "string") this.#problem(key, `${key} is ${shown(value)}; write a text`);
     else if (text.length > maxLength) this.#problem(key, `${key} has ${text.length} characters; at most ${maxLength}`);
     else return text;
+    return null;
+  }
+
+  version(key: string, form: RegExp, example_: string): string | null {
+    const text = this.text(key, 64);
+    if (text === null || form.test(text)) return text;
+    this.#problem(key, `${key} is ${shown(text)}; write for example ${example_}`);
     return null;
   }
 
@@ -268,6 +287,14 @@ class SettingsReader {
   #problem(key: string, message: string): void {
     this.problems.push({ line: this.#lines.get(key) ?? null, message });
   }
+}
+
+function quoted(sdk: Sdk): string {
+  return `\`sdk: ${sdk}\``;
+}
+
+function listed(names: readonly string[], last: "and" | "or"): string {
+  return `${names.slice(0, -1).join(", ")} ${last} ${names.at(-1)}`;
 }
 
 function parseDuration(value: unknown): number | undefined {

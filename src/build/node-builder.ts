@@ -1,6 +1,7 @@
 /** Builds Node Spaces: the app's packages, the platform's SDK beside them, the app's own `build` script. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { RuntimeFacts } from "../contract/release.ts";
 import type { SpaceSettings } from "./front-matter.ts";
 import { startCommand, type AppPackage } from "./package-json.ts";
 import type { Workshop } from "./workshop.ts";
@@ -9,6 +10,9 @@ import type { Workshop } from "./workshop.ts";
 export interface Runnable {
   readonly argv: readonly string[] | null;
   readonly staticFolder: string;
+  readonly runtime?: RuntimeFacts;
+  readonly needs?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export async function buildNode(shop: Workshop, settings: SpaceSettings, app: AppPackage): Promise<Runnable> {

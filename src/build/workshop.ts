@@ -54,6 +54,8 @@ export interface BuildTools {
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly limits?: StepLimits;
+  /** Where Pythons may be beside PATH, and where the platform keeps tools of its own; absent: no Gradio Spaces are built. */
+  readonly python?: { readonly versions: readonly string[]; readonly toolsFolder: string };
 }
 
 export interface BuildLogLine {
@@ -164,13 +166,17 @@ export class Workshop {
   }
 
   /** Runs a command of the app in its folder; anything but exit code 0 is the step's failure. */
-  async run(argv: readonly [string, ...string[]], limitMs: number): Promise<void> {
+  async run(
+    argv: readonly [string, ...string[]],
+    limitMs: number,
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
     const bound = Math.min(limitMs, this.leftMs());
     this.note(`$ ${argv.join(" ")}`);
     const end = await runCommand({
       argv,
       cwd: this.app,
-      env: this.#environment(),
+      env: { ...this.#environment(), ...env },
       marker: buildMarker(this.spec.build),
       limitMs: bound,
       signal: this.signal,

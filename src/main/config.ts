@@ -32,6 +32,10 @@ export interface PlatformConfig {
   readonly build: BuildLimits;
   /** How long a replica may take to listen where its Space does not say. */
   readonly startMs: DurationMs;
+  /** Folders that hold one Python each, as pyenv keeps them. */
+  readonly pythonVersions: readonly string[];
+  /** Tools that the platform installs for itself. */
+  readonly toolsFolder: string;
   readonly sandbox: "bubblewrap" | "none";
   /** Limits of one replica in a sandbox. */
   readonly app: { readonly memoryBytes: number; readonly processes: number };
@@ -83,6 +87,8 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
     build: { ...queueLimits, queueMax: 100, waitMs, buildMs },
     startMs,
+    pythonVersions: [join(env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")],
+    toolsFolder: env["WAYBILL_TOOLS"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "waybill"),
     sandbox: options.sandbox === "bubblewrap" ? "bubblewrap" : "none",
     app: { memoryBytes: (memoryMb ?? defaultMemoryMb()) * (1 << 20), processes: processes ?? 1024 },
     egress: policy,

@@ -304,6 +304,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       folder,
       path: [dirname(process.execPath), ...(process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")],
       env: passedToBuilds(process.env),
+      python: { versions: config.pythonVersions, toolsFolder: config.toolsFolder },
       sdk: { version: about.version, write: (into) => writeSdkPackage(into, about.version) },
       clock,
       random,
@@ -451,6 +452,12 @@ function passedToBuilds(env: Readonly<Record<string, string | undefined>>): Reco
     "NODE_EXTRA_CA_CERTS",
     "npm_config_registry",
     "npm_config_cafile",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "PIP_INDEX_URL",
+    "PIP_CERT",
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX",
   ];
   return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }

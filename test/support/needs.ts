@@ -1,8 +1,14 @@
 /** What a machine may lack: a test that needs it is skipped out loud, with the reason. */
-import { existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chooseInterpreter, findInterpreters } from "../../src/build/python/interpreters.ts";
 import { sandboxHere } from "../../src/runtime/sandbox/prepare.ts";
 
-export type Need = "sandbox" | "python3";
+export type Need = "sandbox" | "python3" | "gradio";
+
+const downloadWithinMs = 20_000;
 
 /** Options for `test`: `skip` holds the reason where something is missing. */
 export async function needs(...what: readonly Need[]): Promise<{ readonly skip: string | false }> {
@@ -12,6 +18,25 @@ export async function needs(...what: readonly Need[]): Promise<{ readonly skip: 
 
 async function lacking(what: Need): Promise<string | undefined> {
   if (what === "python3") return existsSync("/usr/bin/python3") ? undefined : "no /usr/bin/python3";
+  if (what === "gradio") return lackingForGradio();
   const { problems } = await sandboxHere();
   return problems.length === 0 ? undefined : problems.join("; ");
+}
+
+/** A Python that Gradio runs on, and an index to install from: one small package is asked for. */
+async function lackingForGradio(): Promise<string | undefined> {
+  const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/bin", "/usr/local/bin"];
+  const choice = chooseInterpreter(
+    await findInterpreters(folders, [join(process.env["HOME"] ?? "/", ".pyenv", "versions")]),
+    null,
+  );
+  if (!choice.ok) return choice.says;
+  const folder = mkdtempSync(join(tmpdir(), "wb-pypi-"));
+  try {
+    const asked = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, "six"];
+    const { status, error } = spawnSync(choice.interpreter.path, asked, { timeout: downloadWithinMs, stdio: "ignore" });
+    return status === 0 ? undefined : `no PyPI: pip download ended with ${error?.message ?? status}`;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

@@ -20,7 +20,7 @@ const holdSeconds = 40;
 const filledWithinMs = 20_000;
 
 export async function saturate({ up, demo, crowd, pool, say, stages }: Crowd): Promise<SaturationReport> {
-  const space = "demo/mandelbrot";
+  const space = "demo/node-mandelbrot";
   const url = numericAddress(await up.admin.space(space));
   await up.admin.changePool("main", { queueLimitMs });
   const quotaBefore = await quota(demo);

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CallView, SpaceView } from "../../src/contract/api.ts";
 import type { WaybillClient } from "../../src/client/api.ts";
+import { Client } from "@gradio/client";
 import { deployFolder } from "../../src/client/deploy.ts";
 import type { DemoAccount, DemoPlatform } from "./platform.ts";
 import type { CallReport, SpaceReport } from "./document.ts";
@@ -19,8 +20,8 @@ interface Visit {
   readonly say: Say;
 }
 
-export async function tryMandelbrot({ up, demo, say, stages }: Visit & { stages: Stages }): Promise<SpaceReport> {
-  const { report, space } = await deploy({ up, demo, say }, "node-mandelbrot", "demo/mandelbrot");
+export async function tryNode({ up, demo, say, stages }: Visit & { stages: Stages }): Promise<SpaceReport> {
+  const { report, space } = await deploy({ up, demo, say }, "node-mandelbrot", "demo/node-mandelbrot");
   if (!space) return report;
   const url = numericAddress(space);
   const picture = await fetch(`${url}/api/render?zoom=40`, { headers: { authorization: `Bearer ${demo.token}` } });
@@ -28,7 +29,7 @@ export async function tryMandelbrot({ up, demo, say, stages }: Visit & { stages:
   if (!picture.ok || id === null)
     return { ...report, status: "failed", why: `the picture was not drawn: ${picture.status} ${await picture.text()}` };
   mkdirSync(pictures, { recursive: true });
-  const file = join(pictures, "mandelbrot.png");
+  const file = join(pictures, "node-mandelbrot.png");
   writeFileSync(file, Buffer.from(await picture.arrayBuffer()));
   say(`picture   ${file}`);
   const live = await renderLive({ url, token: demo.token, say });
@@ -42,6 +43,43 @@ export async function tryMandelbrot({ up, demo, say, stages }: Visit & { stages:
     why: ok ? null : "a call has no sane charge",
     calls: calls.map(callReport),
   };
+}
+
+/** An unmodified Gradio app, called with Gradio's own client; skipped, with the reason, where this machine has no Python for it or no PyPI. */
+export async function tryGradio({ up, demo, say }: Visit): Promise<SpaceReport> {
+  const { report, space } = await deploy({ up, demo, say }, "mandelbrot", "demo/mandelbrot");
+  const isMissing = /no-builder|uv could not be installed|Failed to fetch|error sending request|dns error/i;
+  const log = report.status === "failed" ? `${report.why} ${await lastLines(demo.client, report.build?.id)}` : "";
+  if (isMissing.test(log)) return { ...report, sdk: "gradio", status: "skipped", why: report.why };
+  if (!space) return { ...report, sdk: "gradio" };
+  const client = await Client.connect(numericAddress(space), { token: demo.token as `hf_${string}` });
+  let updates = 0;
+  for await (const event of client.submit("/draw", { zoom: 1, iterations: 60 })) {
+    if (event.type === "data") updates += 1;
+    else if (event.type === "status" && event.stage === "error")
+      return { ...report, status: "failed", why: `the drawing failed: ${event.message ?? "?"}` };
+  }
+  say(`picture   drawn in ${updates} updates, through @gradio/client`);
+  const { items } = await demo.client.calls({ account: demo.name });
+  const mine = items.filter(({ space: of }) => of === report.id);
+  const calls = await Promise.all(mine.map(({ id }) => endedCall(demo.client, id)));
+  for (const call of calls) say(receiptLine(call));
+  const ok =
+    calls.length > 0 &&
+    calls.every(({ outcome, chargedMs, receipt }) => outcome === "ok" && chargedMs > 0 && receipt !== null);
+  return {
+    ...report,
+    status: ok ? "ok" : "failed",
+    why: ok ? null : "its call has no sane charge",
+    calls: calls.map(callReport),
+  };
+}
+
+async function lastLines(client: WaybillClient, build: string | undefined): Promise<string> {
+  if (build === undefined) return "";
+  const lines: string[] = [];
+  for await (const { text } of client.buildLog(build)) lines.push(text);
+  return lines.slice(-20).join("\n");
 }
 
 export async function tryStatic({ up, demo, say }: Visit): Promise<SpaceReport> {

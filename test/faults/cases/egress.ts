@@ -60,7 +60,10 @@ createServer(async (request, response) => {
 async function tried(stage: Stage, query: string): Promise<string> {
   const { space, url } = await stage.fresh(app);
   await visit(`${url}/?${query}`, stage.alice);
-  return until("the app's log names the connection", async () => {
+  return until("the app's log, or its replica's waybill, names the connection", async () => {
+    const replica = (await stage.up.admin.space(space)).replicas.at(-1)?.id ?? "";
+    const linked = (await stage.up.admin.explain(replica)).links.find(({ id }) => id.startsWith("x_"));
+    if (linked) return linked.id;
     for await (const { source, text } of stage.up.admin.logs(space))
       if (source === "egress") return /\((x_[0-9a-z]+)\)/.exec(text)?.[1];
     return undefined;

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { chooseInterpreter, type Interpreter } from "./interpreters.ts";
+import {
+  asOfDay,
+  environmentName,
+  namesIn,
+  platformRequirements,
+  requirementsHash,
+  uploadTime,
+  versionIn,
+} from "./lock.ts";
+
+const python = (major: number, minor: number, patch: number): Interpreter => ({
+  path: `/p/${minor}.${patch}`,
+  prefix: "/p",
+  version: [major, minor, patch],
+});
+const here = [
+  python(3, 13, 0),
+  python(3, 11, 7),
+  python(3, 11, 2),
+  python(3, 10, 13),
+  python(3, 7, 1),
+  python(2, 7, 18),
+];
+const chosen = (wanted: string | null, list = here): string => {
+  const choice = chooseInterpreter(list, wanted);
+  return choice.ok ? choice.interpreter.version.join(".") : choice.says;
+};
+
+describe("which Python", () => {
+  test("the newest patch of the version that is asked for", () => {
+    assert.equal(chosen("3.11"), "3.11.7");
+    assert.equal(chosen("3.11.2"), "3.11.2");
+    assert.equal(chosen("3.11.4"), "3.11.7");
+  });
+  test("3.10 where none is asked for, else the nearest newer one", () => {
+    assert.equal(chosen(null), "3.10.13");
+    assert.equal(
+      chosen(
+        null,
+        here.filter(({ version }) => version[1] !== 10),
+      ),
+      "3.11.7",
+    );
+  });
+  test("one that is not here is refused with those that are", () => {
+    assert.equal(chosen("3.12"), "python_version 3.12 is not on this node; here: 3.13.0, 3.11.7, 3.11.2, 3.10.13");
+    assert.match(chosen("3.7"), /not on this node/);
+    assert.match(chosen(null, []), /here: none that is new enough/);
+  });
+});
+
+describe("what is resolved, and as of when", () => {
+  test("gradio and spaces come without being named, unless the app names them", () => {
+    assert.deepEqual(platformRequirements("numpy\n", "6.31.0"), ["gradio==6.31.0", "spaces"]);
+    assert.deepEqual(platformRequirements("numpy\nSpaces>=0.30\n", null), ["gradio"]);
+    assert.deepEqual(platformRequirements("gradio[oauth]==5.0\n", null), ["spaces"]);
+    assert.deepEqual(namesIn("# none\nTorch_Vision==1 ; python_version<'3'\n-r other.txt\n  x.y[z]>2"), [
+      "torch-vision",
+      "x-y",
+    ]);
+  });
+  test("a version of more than a year ago gets the packages of its time", () => {
+    const now = Date.parse("2026-11-23T00:00:00Z");
+    assert.equal(asOfDay(Date.parse("2024-09-30T17:52:33Z"), now), "2024-11-01");
+    assert.equal(asOfDay(Date.parse("2026-06-01T00:00:00Z"), now), null);
+    assert.equal(
+      uploadTime("wheels = [{ upload-time = 2024-09-30T17:52:33Z, size = 1 }]"),
+      Date.parse("2024-09-30T17:52:33Z"),
+    );
+    assert.equal(uploadTime("nothing"), undefined);
+  });
+  test("the same requirements have the same lock, the same lock the same environment, wherever it was made", () => {
+    const parts = { requirements: "numpy", sdkVersion: "6.31.0", python: "3.10.13", platform: "linux-x64" };
+    assert.equal(requirementsHash(parts), requirementsHash({ ...parts }));
+    assert.notEqual(requirementsHash(parts), requirementsHash({ ...parts, requirements: "numpy<3" }));
+    const lock = 'lock-version = "1.0"\n\n[[packages]]\nname = "gradio"\nversion = "6.31.0"\n';
+    assert.equal(
+      environmentName(`# made at /a\n${lock}`, "3.10.13", "x"),
+      environmentName(`# made at /b\n${lock}`, "3.10.13", "x"),
+    );
+    assert.notEqual(environmentName(lock, "3.10.13", "x"), environmentName(lock, "3.11.7", "x"));
+    assert.deepEqual([versionIn(lock, "gradio"), versionIn(lock, "spaces")], ["6.31.0", null]);
+  });
+});
