@@ -39,7 +39,7 @@ export interface Builder {
 
 export function createBuilder(tools: BuildTools): Builder {
   return {
-    sdks: builtSdks,
+    sdks: tools.python === undefined ? builtSdks.filter((sdk) => sdk !== "gradio") : builtSdks,
     run: (spec, on, signal) => runBuild(spec, tools, on, signal),
     recover: () => clearWorkFolders(tools.folder),
     async release(id) {
