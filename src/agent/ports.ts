@@ -21,8 +21,8 @@ export interface Launcher {
   adopt(folder: string, agentEpoch: number): Promise<ReplicaLink | DeadReplica>;
   /** Whether the shim's process of this folder still runs: it tells its end shortly before it ends. */
   runs(folder: string): boolean;
-  /** The replica of a folder has ended for good: what was prepared for it is cleared away. */
-  ended(folder: string): void;
+  /** The replica of a folder has ended for good: what was prepared for it is cleared away, when its shim is gone too. */
+  ended(folder: string): Promise<void>;
   /** What the replica of a folder was started with: the next one after its end is started with the same. */
   specOf(folder: string): ReplicaSpec | undefined;
   /** The log of a replica whose shim is dead. */

@@ -8,13 +8,15 @@
  * that this agent saw are followed by a restart: what it finds dead when it starts is the server's to decide, after `hello`.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { MeterReport, ReplicaSpec, ReplicaStatus, ToServer } from "../contract/agent.ts";
 import type { AgentToShim, ShimToAgent } from "../contract/shim.ts";
+import type { Code } from "../evidence/codes.ts";
 import type { Emitter, Facts, Hop, Mark } from "../evidence/entry.ts";
 import type { Builder } from "../build/builder.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
+import { removeFolder } from "../runtime/folder.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { AgentLog, EvidenceSource, Launcher, LogPart, ReplicaLink } from "./ports.ts";
 import { afterEnd, type RestartLimits } from "./restarts.ts";
@@ -43,6 +45,8 @@ const untoldKept = 20;
 const stopMarginMs = 5_000;
 /** A line over a local socket breaks by a fault of ours, and not twenty times by chance. */
 const lostLinksMax = 20;
+/** The groups of a replica that is gone are removed at once. */
+const clearWithinMs = 2_000;
 /** How often a stopping platform looks whether its replicas are gone. */
 const lookEveryMs = 20;
 /** An end by which the same start again could not go otherwise. */
@@ -82,6 +86,8 @@ export class ReplicaSet {
   /** Which living shim an emitter's evidence came from. */
   readonly #emitters = new Map<string, string>();
   #toldDead: readonly Held[] = [];
+  /** What was prepared for replicas that have ended, being cleared away. */
+  readonly #clearing = new Set<Promise<void>>();
   #closed = false;
 
   constructor(options: ReplicaSetOptions) {
@@ -187,6 +193,7 @@ export class ReplicaSet {
       const late = await this.#allGone(living, graceMs + stopMarginMs);
       for (const held of late)
         this.#options.log.warn({ replica: held.replica, folder: held.folder }, "a replica did not end in time");
+      await Promise.race([Promise.all(this.#clearing), delay(clearWithinMs, undefined, { ref: false })]);
     }
     for (const held of this.#held.values()) held.link?.close();
   }
@@ -235,7 +242,9 @@ export class ReplicaSet {
       } as const;
       this.#watch(held, await launcher.launch(plan, emitter.epoch));
     } catch (error) {
-      this.#neverStarted(held, error instanceof Error ? error.message : String(error));
+      const denied = (error as { code?: unknown }).code === "runtime/sandbox-denied";
+      const says = error instanceof Error ? error.message : String(error);
+      this.#neverStarted(held, says, denied ? "runtime/sandbox-denied" : "runtime/shim-lost");
     }
   }
 
@@ -302,10 +311,10 @@ export class ReplicaSet {
     }
   }
 
-  #neverStarted(held: Held, says: string): void {
+  #neverStarted(held: Held, says: string, lost: Code = "runtime/shim-lost"): void {
     if (held.state === "dead") return;
     const phase = held.stopWhy === undefined ? "lost" : "stopped";
-    const code = held.stopWhy === undefined ? "runtime/shim-lost" : "app/exit";
+    const code = held.stopWhy === undefined ? lost : "app/exit";
     held.status = { ...held.status, phase, socket: null, end: { code, exitCode: null, signal: null, says } };
     this.#end(held);
   }
@@ -313,7 +322,7 @@ export class ReplicaSet {
   /** Everything that follows an end, once. */
   #end(held: Held): void {
     held.state = "dead";
-    this.#options.launcher.ended(held.folder);
+    this.#clear(held.folder);
     const next = this.#followUp(held);
     this.#endEntries(held);
     this.#tell(held);
@@ -374,6 +383,7 @@ export class ReplicaSet {
       held.state = "dead";
       held.settled = true;
       this.#held.set(name, held);
+      this.#clear(folder);
       return;
     }
     try {
@@ -387,7 +397,7 @@ export class ReplicaSet {
         : "a replica could not be found again; its folder is left as it is";
       this.#options.log.warn({ folder, error: String(error) }, says);
       if (!isEmpty) return;
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder(folder);
     }
   }
 
@@ -400,8 +410,19 @@ export class ReplicaSet {
     if (!isDead) return this.#watch(held, found);
     held.state = "dead";
     held.meter = found.meter;
+    this.#clear(folder);
     this.#endEntries(held);
     this.#ship(held);
+  }
+
+  #clear(folder: string): void {
+    const clearing = this.#options.launcher
+      .ended(folder)
+      .catch((error: Error) =>
+        this.#options.log.warn({ folder, error: error.message }, "what a replica was given could not be cleared away"),
+      )
+      .finally(() => this.#clearing.delete(clearing));
+    this.#clearing.add(clearing);
   }
 
   #ship(held: Held): void {
@@ -451,7 +472,7 @@ export class ReplicaSet {
       )
         continue;
       this.#held.delete(held.replica);
-      await rm(held.folder, { recursive: true, force: true, maxRetries: 3 });
+      await removeFolder(held.folder);
     }
   }
 

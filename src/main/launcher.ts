@@ -4,6 +4,7 @@ import type { Launcher } from "../agent/ports.ts";
 import { gatewaySocketName } from "../contract/egress.ts";
 import type { Gateway } from "../egress/gateway.ts";
 import { unacknowledgedReports } from "../gpu/meter-file.ts";
+import { fillCompileCache } from "../runtime/compile-cache.ts";
 import { readPlan, readShim } from "../runtime/folder.ts";
 import type { LaunchPlan, SandboxLimits } from "../runtime/folder.ts";
 import { adopt, launch } from "../runtime/launch.ts";
@@ -35,12 +36,20 @@ export function launcher(
     const socket = join(plan.sockets, gatewaySocketName);
     await sandbox.gateway.open({ id: replica, space, socket, uid: plan.sandbox.hostUid, profile: "app" });
   };
+  let filling: Promise<void> | undefined;
+  /** Once for each start of the agent: its program may have changed. Without it shims only start more slowly. */
+  const filled = (): Promise<void> => {
+    const { compileCache, nodePath, shimEntry } = tools;
+    filling ??= compileCache === undefined ? Promise.resolve() : fillCompileCache(compileCache, nodePath, shimEntry);
+    return filling.catch((error: unknown) => sandbox?.onFailure("filling the shims' compile cache", error));
+  };
   return {
     async launch(plan, agentEpoch) {
       // A static Space has no process of its own: its shim serves the files.
       if (sandbox === null || plan.release.argv === null) return launch(plan, { ...tools, agentEpoch });
       const { replica, space } = plan.spec;
       const planned = { ...plan, sandbox: planSandbox(replica, space, sandbox) };
+      if (planned.sandbox.hostUid !== null) await filled();
       return launch(planned, { ...tools, agentEpoch, beforeStart: openGateway });
     },
     adopt: async (folder, agentEpoch) => {
@@ -50,18 +59,13 @@ export function launcher(
       if (plan) await openGateway(plan);
       return found;
     },
-    ended(folder) {
+    async ended(folder) {
       const plan = readPlan(folder);
       if (sandbox === null || !plan?.sandbox) return;
       const { replica } = plan.spec;
-      sandbox.gateway
-        .close(replica)
-        .catch((error: unknown) => sandbox.onFailure(`the gateway's door of ${replica}`, error));
-      try {
-        removeCgroups(replica);
-      } catch (error) {
-        sandbox.onFailure(`the control groups of ${replica}`, error);
-      }
+      await sandbox.gateway.close(replica);
+      if (plan.sandbox.cgroups !== null && !(await removeCgroups(replica)))
+        throw new Error(`something stays in the control groups of ${replica}`);
     },
     runs: (folder) => {
       const shim = readShim(folder);

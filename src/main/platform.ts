@@ -402,14 +402,14 @@ function isolationOf({ isRoot, cgroups }: SandboxHere): Isolation {
     driver: "bubblewrap",
     hostUid: isRoot ? "own" : "shared",
     seccomp: filterSha256(process.arch === "arm64" ? "arm64" : "x64"),
-    memory: cgroups.memory ? "cgroup1" : "none",
-    processes: cgroups.processes ? "cgroup1" : "rlimit",
+    memory: cgroups.memory ?? "polled",
+    processes: cgroups.processes ?? "rlimit",
     cpu: "none",
-    ends: "tree",
+    ends: cgroups.kill ? "cgroup-kill" : "tree",
     disk: "tmpfs",
     egress: "gateway",
     probes: null,
-    says: `sandbox bubblewrap: namespaces, seccomp, the gateway as the only way out; ${own}${cgroups.memory ? "; memory limited" : ""}. Builds run outside of it`,
+    says: `sandbox bubblewrap: namespaces, seccomp, the gateway as the only way out; ${own}; memory ${cgroups.memory === null ? "looked at once a second" : "limited by the kernel"}. Builds run outside of it`,
   };
 }
 

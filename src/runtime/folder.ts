@@ -4,15 +4,28 @@
  *   plan.json      what to run (LaunchPlan and where the sockets are); written by the agent before the shim starts
  *   shim.out       what the shim itself prints: nothing, unless it fails
  *   shim.json      { pid, start }  the shim's process
- *   app.json       { pid, start, port, marker }  the app's first process
+ *   app.json       { pid, start, port, marker }  the app's first process; in a sandbox its pid 1
  *   cgroup         one line `0::/<replica>`: read by `spaces` instead of /proc/self/cgroup
  *   log.N          log lines as JSON, one a line; N is the number of its first line
  *   meter.jsonl    meter reports that may not be acknowledged yet
  *   spool/         the shim's evidence
+ *   etc/           in a sandbox its /etc; filter.bpf its seccomp filter
+ *   layer/         what a sandboxed app wrote into its own folder; scratch/ where it packs tensors
  *   exit.json      the final ReplicaStatus, synced; from then on nothing changes
  *   ctl.sock, in.sock   or, where the folder's path is too long for a socket's address, in a short folder named in plan.json
  */
-import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from "node:fs";
+import { chmod, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { ReplicaSpec, ReplicaStatus } from "../contract/agent.ts";
@@ -35,7 +48,7 @@ export interface LaunchPlan {
 
 /** The sandbox of one replica, as its agent prepared it. */
 export interface SandboxPlan {
-  /** The replica's own user on this node; null where the agent is not root and has no other than its own. */
+  /** The user of the replica's Space on this node; null where the agent is not root and has no other than its own. */
   readonly hostUid: number | null;
   /** cgroup folders that were made for it and belong to its user; null where there are none to be had. */
   readonly cgroups: CgroupPlan | null;
@@ -44,13 +57,19 @@ export interface SandboxPlan {
   readonly ports: readonly number[];
   /** The Space's folder that outlives its replicas, `/data` inside. */
   readonly dataFolder: string;
+  /** Device nodes of real cards that it may open. */
+  readonly devices: readonly string[];
 }
 
 export interface CgroupPlan {
-  /** Folders whose `cgroup.procs` the app's first process is written into: `…/memory/waybill/p_…`. */
+  /** Folders whose `cgroup.procs` the app's first process is written into: `…/memory/waybill-…/p_…`. */
   readonly join: readonly string[];
-  /** Of the v2 tree: the replica's own subtree, where each worker gets a group that can be killed whole; null where there is none. */
+  /** Of the v2 tree: all of the app, with a group of its own for each worker, that can be killed whole; null where there is none. */
   readonly workers: string | null;
+  /** Of the v2 tree, beside `workers`: where the shim itself goes. */
+  readonly shim: string | null;
+  /** The file whose line `oom_kill N` counts what the kernel ended for want of memory in this replica; null where memory has no group. */
+  readonly oomCounter: string | null;
 }
 
 export interface SandboxLimits {
@@ -61,6 +80,8 @@ export interface SandboxLimits {
   readonly tmpBytes: number;
   readonly shmBytes: number;
   readonly homeBytes: number;
+  /** Processors' worth of time; absent: no limit. */
+  readonly processors?: number;
 }
 
 export interface StoredPlan extends LaunchPlan {
@@ -89,9 +110,12 @@ export function socketFolder(folder: string, short = tmpdir()): string {
   return mkdtempSync(join(short, "wb-"));
 }
 
+/** A folder may belong to a replica's user and the writer be root: a link that lies in the way is not followed. */
+const writeNew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+
 export function writeStored(folder: string, name: string, value: unknown): void {
   const path = join(folder, name);
-  const fd = openSync(`${path}.new`, "w", 0o600);
+  const fd = openSync(`${path}.new`, writeNew, 0o600);
   try {
     writeSync(fd, `${JSON.stringify(value)}\n`);
     fsyncSync(fd);
@@ -112,6 +136,24 @@ export function readStored<T>(folder: string, name: string): T | undefined {
     throw error;
   }
   return JSON.parse(text) as T;
+}
+
+/** Removes a replica's folder, also where its app closed folders within it to everybody, this user included. */
+export async function removeFolder(folder: string): Promise<void> {
+  const options = { recursive: true, force: true, maxRetries: 3 } as const;
+  try {
+    await rm(folder, options);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
+    await openFolders(folder);
+    await rm(folder, options);
+  }
+}
+
+async function openFolders(folder: string): Promise<void> {
+  await chmod(folder, 0o700);
+  for (const entry of await readdir(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) await openFolders(join(folder, entry.name));
 }
 
 export const readPlan = (folder: string): StoredPlan | undefined => readStored<StoredPlan>(folder, "plan.json");

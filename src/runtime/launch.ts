@@ -1,6 +1,6 @@
 /** The agent's side of a replica: start its shim so that it outlives us, find it again, and tell what became of a dead one. */
 import { execFile, spawn } from "node:child_process";
-import { chmodSync, chownSync, closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
+import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -64,8 +64,16 @@ const shimOutputShown = 2_000;
 /** The shim could not be started: `message` ends with what it printed. */
 export class LaunchFailure extends Error {
   override readonly name = "LaunchFailure";
-  readonly code = "runtime/shim-lost";
+  readonly code: "runtime/shim-lost" | "runtime/sandbox-denied";
+
+  constructor(message: string, code: LaunchFailure["code"]) {
+    super(message);
+    this.code = code;
+  }
 }
+
+/** How the programs on a shim's way into its namespaces begin their complaints. */
+const saysDenied = /^It printed: (?:unshare|setpriv|mount|umount|mkdir|sh|\/bin\/sh): /;
 
 /**
  * Starts the shim, detached, and with it the app. Resolves when the shim answers: the app may still be starting.
@@ -77,13 +85,14 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
   const path = [dirname(tools.nodePath), ...(tools.path ?? usualPath)];
   const stored: StoredPlan = { ...plan, sockets: socketFolder(plan.folder, tools.shortFolder), path };
   writeStored(plan.folder, "plan.json", stored);
-  if (plan.sandbox !== null && plan.sandbox.hostUid !== null) await giveTo(plan.sandbox.hostUid, stored, tools);
+  if (plan.sandbox !== null && plan.sandbox.hostUid !== null) await giveTo(plan.sandbox.hostUid, stored);
   await tools.beforeStart?.(stored);
   const output = openSync(join(plan.folder, "shim.out"), "a", 0o600);
   const shim = [tools.nodePath, ...shimFlags, tools.shimEntry, plan.folder] as const;
   const [command, ...rest] = plan.sandbox === null ? shim : stagedShim(stored, plan.sandbox, shim, tools);
   const child = spawn(command, rest, {
-    cwd: plan.folder,
+    // Not a folder of ours: it would stay open behind whatever is put over it.
+    cwd: plan.sandbox === null ? plan.folder : "/",
     detached: true,
     env: {
       PATH: path.join(":"),
@@ -104,9 +113,11 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
   // A shim that is only slow must not start the app later, when another replica has taken its place.
   child.kill("SIGKILL");
   await endOrphans(stored, linuxProcesses());
-  throw new LaunchFailure(
-    `the shim did not start: ${failed ?? `nothing within ${startWithinMs} ms`}. ${printed(plan.folder)}`,
-  );
+  const how = failed ?? `nothing within ${startWithinMs} ms`;
+  const said = printed(plan.folder);
+  if (plan.sandbox !== null && saysDenied.test(said))
+    throw new LaunchFailure(`the sandbox could not be made: ${how}. ${said}`, "runtime/sandbox-denied");
+  throw new LaunchFailure(`the shim did not start: ${how}. ${said}`, "runtime/shim-lost");
 }
 
 /**
@@ -141,30 +152,39 @@ export function readReplicaLog(folder: string, from: number, limit: number): Log
  * What the Space's user must own. The release too: the kernel copies a file into the layer above it only for an owner whom the
  * sandbox knows. Nothing is written into the release for that, and the app sees it through its layer alone.
  */
-async function giveTo(uid: number, plan: StoredPlan, { compileCache }: LaunchTools): Promise<void> {
+async function giveTo(uid: number, plan: StoredPlan): Promise<void> {
   for (const path of [plan.folder, plan.sockets, join(plan.folder, "plan.json")]) chownSync(path, uid, uid);
   const app = join(plan.releaseFolder, "app");
-  if (statSync(app).uid !== uid) await promisify(execFile)("chown", ["-R", "-h", `${uid}:${uid}`, app]);
-  if (compileCache === undefined) return;
-  // Whoever comes first compiles for all: a cache of our own code, that no app sees.
-  mkdirSync(compileCache, { recursive: true });
-  chmodSync(compileCache, 0o777);
+  if (statSync(app).uid === uid) return;
+  // The folder itself comes last: it says that all of it is done.
+  const inside = ["-h", `${uid}:${uid}`, "--"];
+  await promisify(execFile)("find", [app, "-mindepth", "1", "-exec", "chown", ...inside, "{}", "+"]);
+  chownSync(app, uid, uid);
 }
 
 /** The command that takes the shim into namespaces of its own, as its Space's user where there is one. */
 function stagedShim(
   plan: StoredPlan,
-  { hostUid, dataFolder }: SandboxPlan,
+  { hostUid, dataFolder, cgroups }: SandboxPlan,
   shim: readonly string[],
   tools: LaunchTools,
 ): readonly [string, ...string[]] {
-  const program = dirname(dirname(dirname(tools.shimEntry)));
   const needs = [
-    ...[plan.folder, plan.sockets, plan.releaseFolder, dataFolder, dirname(tools.nodePath), program],
+    ...[plan.folder, plan.sockets, plan.releaseFolder, dataFolder, dirname(tools.nodePath), packageOf(tools.shimEntry)],
     ...(tools.compileCache === undefined ? [] : [tools.compileCache]),
     ...(plan.release.needs ?? []),
   ];
-  return hostCommand({ hostUid, needs: [...new Set(needs)], cgroup: null }, shim);
+  return hostCommand(
+    { hostUid, needs: [...new Set(needs)], frozen: [plan.releaseFolder], cgroup: cgroups?.shim ?? null },
+    shim,
+  );
+}
+
+/** The folder of the package that a module belongs to: Node reads its package.json too. */
+function packageOf(module: string): string {
+  let at = dirname(module);
+  while (!existsSync(join(at, "package.json")) && at !== dirname(at)) at = dirname(at);
+  return at === dirname(at) ? dirname(module) : at;
 }
 
 async function untilAnswered(

@@ -1,10 +1,11 @@
 /** What the agent prepares of a replica's sandbox: its Space's user and folder, its groups; and how it is measured that a sandbox works here. */
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { execFile } from "node:child_process";
-import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { SandboxLimits, SandboxPlan } from "../folder.ts";
-import { cgroupsHere, makeCgroups, type CgroupsHere } from "./cgroups.ts";
+import { cgroupsHere, makeCgroups, noCgroups, type CgroupsHere } from "./cgroups.ts";
 import { hostCommand } from "./stage.ts";
 
 const run = promisify(execFile);
@@ -33,12 +34,11 @@ export async function sandboxHere(): Promise<SandboxHere> {
   const missing = Object.entries(programs)
     .filter(([, path]) => !existsSync(path))
     .map(([name]) => name);
-  const none = { memory: false, processes: false };
-  if (process.platform !== "linux") return { isRoot, cgroups: none, problems: ["sandboxes need Linux"] };
+  if (process.platform !== "linux") return { isRoot, cgroups: noCgroups, problems: ["sandboxes need Linux"] };
   if (missing.length > 0)
     return {
       isRoot,
-      cgroups: none,
+      cgroups: noCgroups,
       problems: [`${missing.join(", ")} not found; on Debian: apt-get install ${packages}`],
     };
   const probe = [
@@ -62,14 +62,17 @@ export async function sandboxHere(): Promise<SandboxHere> {
     "--",
     "/usr/bin/true",
   ];
-  const [command, ...rest] = hostCommand({ hostUid: isRoot ? firstUid : null, needs: [], cgroup: null }, probe);
+  const [command, ...rest] = hostCommand(
+    { hostUid: isRoot ? firstUid : null, needs: [], frozen: [], cgroup: null },
+    probe,
+  );
   try {
     await run(command, rest, { timeout: checkWithinMs, cwd: "/", env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
   } catch (error) {
     const said = (error as { stderr?: string }).stderr?.trim() || (error as Error).message;
-    return { isRoot, cgroups: none, problems: [`a sandbox cannot be made here: ${said}`] };
+    return { isRoot, cgroups: noCgroups, problems: [`a sandbox cannot be made here: ${said}`] };
   }
-  return { isRoot, cgroups: isRoot ? cgroupsHere() : none, problems: [] };
+  return { isRoot, cgroups: isRoot ? cgroupsHere() : noCgroups, problems: [] };
 }
 
 export interface Spaces {
@@ -85,23 +88,27 @@ export function spaceFolders(folder: string, isRoot: boolean): Spaces {
   const known = new Map<string, number>(
     existsSync(file) ? Object.entries(JSON.parse(readFileSync(file, "utf8")) as Record<string, number>) : [],
   );
+  // Two platforms on one machine know nothing of each other, so they do not begin with the same.
+  const first = createHash("sha256").update(folder).digest().readUInt16BE(0);
   const uidOf = (space: string): number | null => {
     if (!isRoot) return null;
     const found = known.get(space);
     if (found !== undefined) return firstUid + found;
     if (known.size >= uidsMax)
       throw new RangeError(`this node has had ${uidsMax} Spaces and has no user left for ${space}`);
-    known.set(space, known.size + 1);
+    const number = ((first + known.size) % uidsMax) + 1;
+    known.set(space, number);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(known)), { mode: 0o600 });
     renameSync(`${file}.new`, file);
-    return firstUid + known.size;
+    return firstUid + number;
   };
   return {
     uidOf,
     dataOf(space) {
       const data = join(folder, encodeURIComponent(space), "data");
-      mkdirSync(data, { recursive: true, mode: 0o755 });
+      mkdirSync(dirname(data), { recursive: true, mode: 0o755 });
+      mkdirSync(data, { recursive: true, mode: 0o700 });
       const uid = uidOf(space);
       if (uid !== null) chownSync(data, uid, uid);
       return data;
@@ -127,5 +134,15 @@ export function planSandbox(
     limits: node.limits,
     ports: node.ports,
     dataFolder: node.spaces.dataOf(space),
+    devices: cardNodes(),
   };
 }
+
+/** Device nodes of this machine's cards, and of the driver that opens them: who may use a card and when is the lease's affair. */
+function cardNodes(): readonly string[] {
+  return readdirSync("/dev")
+    .filter((name) => cardNode.test(name))
+    .map((name) => join("/dev", name));
+}
+
+const cardNode = /^nvidia(?:\d+|ctl|-uvm|-uvm-tools|-modeset|-caps)$/;

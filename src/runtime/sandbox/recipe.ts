@@ -2,7 +2,7 @@
  * What a sandbox holds, as bubblewrap's options: what an app or a build step sees of the machine, and nothing else.
  * Pure but for the look at which of the system's folders exist.
  */
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync, readlinkSync } from "node:fs";
 import type { SandboxLimits } from "../folder.ts";
 
 export interface Bind {
@@ -45,13 +45,7 @@ const etcShared = [
   "localtime",
 ];
 /** With a merged /usr these are links into it; elsewhere folders of their own. */
-const usrLinks = {
-  "/bin": "usr/bin",
-  "/sbin": "usr/sbin",
-  "/lib": "usr/lib",
-  "/lib64": "usr/lib64",
-  "/lib32": "usr/lib32",
-};
+const besideUsr = ["/bin", "/sbin", "/lib", "/lib64", "/lib32"] as const;
 /** The client of ZeroGPU apps reads a card's model there and changes prices by itself. */
 const hidden = ["/proc/driver/nvidia/gpus"] as const;
 
@@ -63,7 +57,7 @@ export function bwrapOptions(recipe: Recipe): readonly string[] {
     ...["--uid", String(insideUser.uid), "--gid", String(insideUser.gid), "--hostname", recipe.hostname],
     ...["--cap-drop", "ALL", "--new-session", "--die-with-parent"],
     ...["--ro-bind", "/usr", "/usr"],
-    ...Object.entries(usrLinks).flatMap(([path, target]) => (existsSync(path) ? ["--symlink", target, path] : [])),
+    ...besideUsr.flatMap(sameAsHere),
     ...["--perms", "0755", "--dir", "/etc"],
     ...etcFiles.flatMap((name) => ["--ro-bind", `${recipe.etc}/${name}`, `/etc/${name}`]),
     ...etcShared.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
@@ -79,6 +73,12 @@ export function bwrapOptions(recipe: Recipe): readonly string[] {
     ...Object.entries(recipe.env).flatMap(([name, value]) => ["--setenv", name, value]),
     ...["--seccomp", String(fds.filter), "--json-status-fd", String(fds.status)],
   ];
+}
+
+function sameAsHere(path: string): readonly string[] {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return [];
+  return found.isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path];
 }
 
 /** prlimit(1)'s arguments. Processes are counted in the sandbox's own user namespace, since this runs inside `unshare`. */

@@ -76,4 +76,8 @@ describe("the seccomp filter", () => {
     assert.match(filterSha256("x64"), /^[0-9a-f]{64}$/);
     assert.notEqual(filterSha256("x64"), filterSha256("arm64"));
   });
+
+  test("it has so many instructions: another number is another filter, and meant to be", () => {
+    assert.deepEqual([seccompFilter("x64").length / 8, seccompFilter("arm64").length / 8], [179, 159]);
+  });
 });

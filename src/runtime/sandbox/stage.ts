@@ -1,7 +1,7 @@
 /**
  * The way from the agent into a fresh user, network and mount namespace: the command that the agent spawns for a shim or a bench.
  *
- * An agent that is root gives each its own user, who may not enter folders that only root may (a data folder of mode 0700, a
+ * An agent that is root gives each Space its own user, who may not enter folders that only root may (a data folder of mode 0700, a
  * Python under root's home). In a mount namespace of its own such a folder is covered, and what this one process needs is bound
  * back at the same path. So nothing has to be opened up, and a shim sees no other replica's folder.
  */
@@ -13,6 +13,8 @@ export interface Stage {
   readonly hostUid: number | null;
   /** Folders that it must reach, absolute, at their own path. */
   readonly needs: readonly string[];
+  /** Those that its user must not write, even where they are that user's. */
+  readonly frozen: readonly string[];
   /** A cgroup (v2) that the process itself goes into; its app gets another beside it. */
   readonly cgroup: string | null;
 }
@@ -21,66 +23,61 @@ export interface Stage {
 const stageFolder = "/run/waybill-stage";
 const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** The command and its environment. `argv` runs as root of its own user namespace, which is nobody outside. */
+/** The command: `argv` runs as root of its own user namespace, which is nobody outside. Spawn it with `/` as its folder. */
 export function hostCommand(stage: Stage, argv: readonly string[]): readonly [string, ...string[]] {
   const inside = ["unshare", "--user", "--map-root-user", "--net", "--mount", "--", ...argv];
-  if (stage.hostUid === null) return inside as [string, ...string[]];
-  const user = `--reuid=${stage.hostUid}`;
-  const group = `--regid=${stage.hostUid}`;
-  const asUser = ["setpriv", user, group, "--clear-groups", "--no-new-privs", "--", ...inside];
-  const covered = coverOf(stage.needs);
-  return [
-    "unshare",
-    "--mount",
-    "--propagation",
-    "private",
-    "--",
-    "/bin/sh",
-    "-c",
-    script(covered, stage.cgroup),
-    "sh",
-    ...asUser,
+  const { hostUid } = stage;
+  if (hostUid === null) return inside as [string, ...string[]];
+  const user = [`--reuid=${hostUid}`, `--regid=${hostUid}`, "--clear-groups", "--no-new-privs"];
+  const asUser = ["setpriv", ...user, "--", ...inside];
+  const text = script(
+    coverOf(stage.needs, (folder) => mayEnter(folder, hostUid)),
+    stage,
+  );
+  return ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c", text, "sh", ...asUser];
+}
+
+/** `cover`: an empty folder is put over this one. `bind`: what was at this path is put back there. */
+export type Step = { readonly do: "cover" | "bind"; readonly path: string };
+
+/**
+ * How `needs` become reachable for a user whom `mayEnter` does not let into every folder above them; outermost first. Nothing is
+ * done where nothing stands in the way.
+ */
+export function coverOf(needs: readonly string[], mayEnter: (folder: string) => boolean): readonly Step[] {
+  const blocked = new Set(needs.flatMap(ancestors).filter((folder) => !mayEnter(folder)));
+  const all: readonly Step[] = [
+    ...[...blocked].map((path) => ({ do: "cover", path }) as const),
+    ...[...new Set(needs)].map((path) => ({ do: "bind", path }) as const),
   ];
+  const chosen: Step[] = [];
+  for (const step of all.toSorted((a, b) => a.path.length - b.path.length)) {
+    // In a covered folder all is away but what is bound back; in what is bound back all is there, its closed folders too.
+    const around = chosen.findLast(({ path }) => step.path.startsWith(`${path}/`))?.do;
+    if (step.do === "cover" ? around !== "cover" : around === "cover") chosen.push(step);
+  }
+  return chosen;
 }
 
-export interface Cover {
-  /** Folders that the user may not enter, outermost only. */
-  readonly folders: readonly string[];
-  /** What is bound back. */
-  readonly binds: readonly string[];
-}
-
-/** Which folders stand in the way of `needs` for a user who is neither their owner nor of their group. */
-export function coverOf(needs: readonly string[], mayEnter: (folder: string) => boolean = othersMayEnter): Cover {
-  const blocked = needs.flatMap((path) => {
-    const folder = ancestors(path).find((one) => !mayEnter(one));
-    return folder === undefined ? [] : [{ folder, path }];
-  });
-  const folders = [...new Set(blocked.map(({ folder }) => folder))];
-  const outermost = folders.filter((one) => !folders.some((other) => other !== one && isBelow(one, other)));
-  const paths = [...new Set(blocked.map(({ path }) => path))].sort();
-  return {
-    folders: outermost,
-    binds: paths.filter((one) => !paths.some((other) => other !== one && isBelow(one, other))),
-  };
-}
-
-/** Runs as root in the private mount namespace; everything that can go wrong ends it with a sentence of the program that failed. */
-function script({ folders, binds }: Cover, cgroup: string | null): string {
+/** Runs as root in the private mount namespace; what goes wrong ends it with a sentence of the program that failed. */
+function script(steps: readonly Step[], { frozen, cgroup }: Stage): string {
   const lines = ["set -e", `PATH=${systemPath}`];
   if (cgroup !== null) lines.push(`echo $$ > ${quoted(`${cgroup}/cgroup.procs`)}`);
-  if (folders.length > 0) {
-    lines.push(`mkdir -p ${stageFolder}`, `mount -t tmpfs -o mode=0700 tmpfs ${stageFolder}`);
-    binds.forEach((path, index) => {
-      const at = `${stageFolder}/${index}`;
-      lines.push(`mkdir ${at}`, `mount --bind ${quoted(path)} ${at}`);
+  if (steps.length > 0) {
+    const waits = steps.map((_, index) => `${stageFolder}/${index}`);
+    lines.push(`mkdir -p ${stageFolder}`, `mount -t tmpfs -o mode=0700 waybill ${stageFolder}`);
+    steps.forEach((step, index) => {
+      if (step.do === "bind") lines.push(`mkdir ${waits[index]}`, `mount --rbind ${quoted(step.path)} ${waits[index]}`);
     });
-    for (const folder of folders) lines.push(`mount -t tmpfs -o mode=0755 tmpfs ${quoted(folder)}`);
-    binds.forEach((path, index) => {
-      lines.push(`mkdir -p ${quoted(path)}`, `mount --move ${stageFolder}/${index} ${quoted(path)}`);
+    steps.forEach((step, index) => {
+      const path = quoted(step.path);
+      if (step.do === "cover") lines.push(`mount -t tmpfs -o mode=0755 waybill ${path}`);
+      else lines.push(`mkdir -p ${path}`, `mount --move ${waits[index]} ${path}`);
     });
     lines.push(`umount ${stageFolder}`);
   }
+  for (const path of frozen.map(quoted))
+    lines.push(`mount --rbind ${path} ${path}`, `mount -o remount,bind,ro ${path}`);
   return [...lines, 'exec "$@"'].join("\n");
 }
 
@@ -90,12 +87,9 @@ function ancestors(path: string): readonly string[] {
   return found;
 }
 
-function othersMayEnter(folder: string): boolean {
-  return (statSync(folder).mode & 0o001) !== 0;
-}
-
-function isBelow(path: string, folder: string): boolean {
-  return path.startsWith(`${folder}/`);
+function mayEnter(folder: string, uid: number): boolean {
+  const found = statSync(folder);
+  return (found.mode & (found.uid === uid ? 0o100 : 0o001)) !== 0;
 }
 
 function quoted(text: string): string {

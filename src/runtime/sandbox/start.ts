@@ -3,14 +3,17 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import { bwrapOptions, etcOf, fds, rlimits, type Recipe } from "./recipe.ts";
 import { seccompFilter, type Arch } from "./seccomp.ts";
 
 export interface SandboxEnd {
   readonly exitCode: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** Why it could not even be started; null when it was. */
+  /** Why it could not even be started, in the failing program's words; null when it was. */
   readonly failure: string | null;
+  /** It was the sandbox that could not be made, not the command in it. */
+  readonly denied: boolean;
 }
 
 export interface Sandboxed {
@@ -23,8 +26,10 @@ export interface Sandboxed {
   readonly exited: Promise<SandboxEnd>;
 }
 
-/** bubblewrap ends with this where it could not make the sandbox; an app may too, but then it had a pid 1. */
+/** Our own part of the way in ends with this; an app may too, but then bubblewrap had begun. */
 const joinFailed = 125;
+/** What the failing program said last is kept for the end's sentence. */
+const saidMaxLength = 2_000;
 const signalBase = 128;
 const signals: Readonly<Record<number, NodeJS.Signals>> = {
   1: "SIGHUP",
@@ -91,27 +96,33 @@ export function startSandboxed(
   );
   closeSync(filter);
   const pipes: readonly unknown[] = child.stdio;
-  const said = new StatusReader(pipes[fds.status] as Readable | null);
+  const status = new StatusReader(pipes[fds.status] as Readable | null);
+  let said = "";
+  const heardOut = new Promise<void>((resolve) => child.stderr?.once("close", resolve));
+  child.stderr?.on("data", (bytes: Buffer) => (said = (said + bytes.toString()).slice(-saidMaxLength)));
   giveOptions(pipes[fds.options] as Writable | null, bwrapOptions(recipe));
   const exited = new Promise<SandboxEnd>((resolve) => {
-    child.once("error", (error) => resolve({ exitCode: null, signal: null, failure: error.message }));
+    child.once("error", (error) => resolve({ exitCode: null, signal: null, failure: error.message, denied: true }));
     child.once("exit", (code, signal) => {
-      void said.pid1.then((pid1) => resolve(endOf(code, signal, pid1)));
+      const heard = Promise.all([status.closed, heardOut]);
+      void Promise.race([heard, delay(statusWithinMs, undefined, { ref: false })]).then(() =>
+        resolve(endOf(code, signal, status.began, said)),
+      );
     });
   });
-  return { child, stdout: child.stdout as Readable, stderr: child.stderr as Readable, pid1: said.pid1, exited };
+  return { child, stdout: child.stdout as Readable, stderr: child.stderr as Readable, pid1: status.pid1, exited };
 }
 
-function endOf(code: number | null, signal: NodeJS.Signals | null, pid1: number | undefined): SandboxEnd {
-  if (pid1 === undefined) {
-    const how =
-      code === joinFailed ? "its cgroup could not be joined" : `bubblewrap ended with ${signal ?? `exit code ${code}`}`;
-    return { exitCode: code, signal, failure: how };
-  }
+function endOf(code: number | null, signal: NodeJS.Signals | null, began: boolean, said: string): SandboxEnd {
   // bubblewrap tells a death by signal n as exit code 128 + n, as shells do.
   const inner = code !== null && code > signalBase ? signals[code - signalBase] : undefined;
-  if (inner !== undefined) return { exitCode: null, signal: inner, failure: null };
-  return { exitCode: code, signal, failure: null };
+  if (inner !== undefined) return { exitCode: null, signal: inner, failure: null, denied: false };
+  if (began || signal !== null) return { exitCode: code, signal, failure: null, denied: false };
+  const words = said.trim().split("\n").at(-1) ?? "";
+  const command = /^bwrap: execvp (.+)$/.exec(words);
+  if (command) return { exitCode: code, signal, failure: command[1] as string, denied: false };
+  const how = code === joinFailed ? "a cgroup could not be joined" : `bubblewrap ended with exit code ${code}`;
+  return { exitCode: code, signal, failure: words === "" ? how : `${how}: ${words}`, denied: true };
 }
 
 /** Options and variables by a pipe: neither shows in any `/proc/PID/cmdline`. */
@@ -121,23 +132,41 @@ function giveOptions(pipe: Writable | null, options: readonly string[]): void {
   pipe?.end(options.map((option) => `${option}\0`).join(""));
 }
 
-/** Reads `{"child-pid": N}` of `--json-status-fd`. */
+/**
+ * Reads `--json-status-fd`: `{"child-pid": N}` before anything is mounted, and `{"exit-code": N}` at the end, if the command was
+ * begun at all.
+ */
 class StatusReader {
   readonly pid1: Promise<number | undefined>;
+  readonly closed: Promise<void>;
+  #text = "";
 
   constructor(pipe: Readable | null) {
-    this.pid1 = new Promise((resolve) => {
-      if (pipe === null) return resolve(undefined);
-      let text = "";
-      pipe.setEncoding("utf8");
-      pipe.on("data", (chunk: string) => {
-        if (text.length < statusMaxLength) text += chunk;
-        const found = /"child-pid"\s*:\s*(\d+)/.exec(text);
-        if (found) resolve(Number(found[1]));
-      });
-      pipe.once("close", () => resolve(undefined));
+    const pid1 = Promise.withResolvers<number | undefined>();
+    const closed = Promise.withResolvers<void>();
+    this.pid1 = pid1.promise;
+    this.closed = closed.promise;
+    const end = (): void => {
+      pid1.resolve(undefined);
+      closed.resolve();
+    };
+    pipe?.setEncoding("utf8");
+    pipe?.on("data", (chunk: string) => {
+      if (this.#text.length < statusMaxLength) this.#text += chunk;
+      const found = /"child-pid"\s*:\s*(\d+)/.exec(this.#text);
+      if (found) pid1.resolve(Number(found[1]));
     });
+    pipe?.on("error", end);
+    pipe?.once("close", end);
+    if (pipe === null) end();
+  }
+
+  /** The command was begun and has ended. */
+  get began(): boolean {
+    return this.#text.includes('"exit-code"');
   }
 }
 
 const statusMaxLength = 4_096;
+/** Its last word is in the pipe before it ends. */
+const statusWithinMs = 1_000;

@@ -58,12 +58,13 @@ export async function startApp(
   assert(command !== undefined, "a release that is not static has a command");
   const port = plan.port ?? (await freePort());
   const home = join(plan.folder, "home");
+  const offload = join(plan.folder, "scratch");
   const cgroupFile = join(plan.folder, "cgroup");
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  for (const folder of [home, offload]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   writeFileSync(cgroupFile, `0::/${plan.spec.replica}\n`);
   const child = spawn(command, rest, {
     cwd: join(plan.releaseFolder, "app"),
-    env: appEnvironment(plan, { port, home, cgroupFile, deviceApi }),
+    env: appEnvironment(plan, { port, host: "127.0.0.1", home, cgroupFile, deviceApi, offload }),
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -160,10 +161,9 @@ export async function logStream(stream: Readable, name: "out" | "err", log: LogW
   log.write("app", name, splitter.end());
 }
 
-/** A port that nobody listens on now. Somebody may take it before the app does; then the app ends and is started anew. */
 /**
  * A free loopback port below those that the system itself hands out for connections (from 32768 on, usually): so that none of
- * them takes it between our look and the app's listen.
+ * them takes it between our look and the app's listen. Where somebody else does, the app ends and is started anew.
  */
 async function freePort(): Promise<number> {
   for (let tried = 0; tried < portsTried; tried++) {

@@ -3,11 +3,15 @@ import type { StoredPlan } from "../folder.ts";
 
 export interface AppEnvironment {
   readonly port: number;
+  /** Where it listens: anywhere in a network of its own, else where nobody outside of this machine comes. */
+  readonly host: "0.0.0.0" | "127.0.0.1";
   readonly home: string;
   /** The one-line file that stands in for /proc/self/cgroup. */
   readonly cgroupFile: string;
   /** Base URL of the replica's Device API; null where there is none. */
   readonly deviceApi: string | null;
+  /** A folder on a disk, where a ZeroGPU app packs its tensors. */
+  readonly offload: string;
   /** Folders of the PATH; the plan's where absent. */
   readonly path?: readonly string[];
   /** What only a sandbox sets, as where caches go. */
@@ -36,10 +40,11 @@ export function appEnvironment(plan: StoredPlan, our: AppEnvironment): Record<st
     ...release.env,
     ...spec.env,
     PORT: String(our.port),
-    GRADIO_SERVER_NAME: "0.0.0.0",
+    GRADIO_SERVER_NAME: our.host,
     GRADIO_SERVER_PORT: String(our.port),
     ...device,
     ZEROGPU_PROC_SELF_CGROUP_PATH: our.cgroupFile,
+    ZEROGPU_OFFLOAD_DIR: our.offload,
     WAYBILL_REPLICA: spec.replica,
   };
 }

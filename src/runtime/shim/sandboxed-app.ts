@@ -1,16 +1,19 @@
 /** The app in its sandbox: below a pid 1 of its own, with a writable layer over its release, ended with all that it started. */
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import { assert } from "../../stdx/assert.ts";
 import { markerOf, writeStored, type AppRecord, type SandboxPlan, type StoredPlan } from "../folder.ts";
 import type { LogWriter } from "../log.ts";
-import { endAll, members, type Membership, type Processes } from "../processes.ts";
+import { endAll, insideMember, members, type Membership, type Processes } from "../processes.ts";
+import { killGroup } from "../sandbox/cgroups.ts";
 import { insideUser, type Bind, type Recipe } from "../sandbox/recipe.ts";
 import { prepareFiles, startSandboxed } from "../sandbox/start.ts";
 import { drainMs, ignoreAbort, logStream, type App, type AppEnd } from "./app.ts";
 import { appEnvironment } from "./environment.ts";
+import { watchMemory } from "./memory.ts";
 
 const hostname = "app";
 const appFolder = "/app";
@@ -18,6 +21,10 @@ const dataFolder = "/data";
 const scratchFolder = "/scratch";
 const cgroupFile = "/run/waybill-cgroup";
 const usualPath = ["/usr/local/bin", "/usr/bin", "/bin"];
+const certificates = "/etc/ssl/certs/ca-certificates.crt";
+/** bubblewrap is pid 1 of a sandbox, and the app's first process the next. */
+const firstPid = 2;
+const mountWithinMs = 5_000;
 
 /** Starts `release.argv` in a sandbox of its own; one that cannot be made is an app that ended, `denied`. */
 export async function startSandboxedApp(
@@ -28,26 +35,34 @@ export async function startSandboxedApp(
   processes: Processes,
 ): Promise<App> {
   assert(plan.release.argv !== null, "a release that is not static has a command");
+  const note = (text: string): void => log.write("runtime", "note", [text]);
   const port = plan.port ?? plan.release.appPort;
-  const { recipe, filter } = recipeOf(plan, sandbox, deviceApi, port);
-  const groups = sandbox.cgroups?.join ?? [];
-  const killsBefore = memoryKills(groups);
-  const started = startSandboxed(recipe, { filter, cgroups: groups });
+  const { recipe, filter } = await recipeOf(plan, sandbox, { port, deviceApi, note });
+  const started = startSandboxed(recipe, { filter, cgroups: sandbox.cgroups?.join ?? [] });
   const output = Promise.all([logStream(started.stdout, "out", log), logStream(started.stderr, "err", log)]);
   const pid1 = await started.pid1;
   const of = pid1 === undefined ? null : recordApp(plan, pid1, port, processes);
+  // All of a pid namespace ends with its pid 1, and all of a group with its group; neither leaves anybody out.
+  const clear = async (): Promise<void> => {
+    if (sandbox.cgroups?.workers) killGroup(sandbox.cgroups.workers);
+    if (!of) return;
+    const left = await endAll(processes, () => members(processes, of, process.pid));
+    if (left.length === 0) return;
+    const pids = left.map(({ pid }) => pid).join(", ");
+    note(`processes ${pids} did not end after SIGKILL: the kernel still holds them`);
+  };
+  const memory = of && watchMemory({ sandbox, of, processes, note, end: () => void clear() });
   const exited = started.exited.then((end): AppEnd => {
-    const outOfMemory = end.signal === "SIGKILL" && memoryKills(groups) > killsBefore;
+    const outOfMemory = end.signal === "SIGKILL" && memory?.endedIt();
+    memory?.close();
     return {
-      ...end,
-      ...(end.failure === null ? {} : { denied: true as const }),
-      ...(outOfMemory ? { outOfMemory: true as const } : {}),
+      exitCode: end.exitCode,
+      signal: end.signal,
+      failure: end.failure,
+      ...(end.denied ? { denied: true } : {}),
+      ...(outOfMemory ? { outOfMemory: true } : {}),
     };
   });
-  // All of a pid namespace ends with its pid 1.
-  const clear = async (): Promise<void> => {
-    if (of) await endAll(processes, () => members(processes, of, process.pid));
-  };
   const ended = exited.then(async (end) => {
     await clear();
     await Promise.race([output, delay(drainMs)]);
@@ -61,10 +76,7 @@ export async function startSandboxedApp(
     ended,
     end: async (graceMs) => {
       if (of && started.child.exitCode === null && started.child.signalCode === null) {
-        for (const pid of processes.children(of.root.pid)) {
-          const child = processes.stat(pid);
-          if (child) processes.signal(child, "SIGTERM");
-        }
+        termFirst(processes, of);
         const grace = new AbortController();
         await Promise.race([exited, delay(graceMs, undefined, { signal: grace.signal }).catch(ignoreAbort)]);
         grace.abort();
@@ -75,12 +87,25 @@ export async function startSandboxedApp(
   };
 }
 
-function recipeOf(
+/** TERM to the app's first process and its group, as a terminal does; its pid 1 is of that group too and passes nothing on. */
+function termFirst(processes: Processes, of: Membership): void {
+  const first = insideMember(processes, of, firstPid);
+  if (!first) return;
+  for (const one of members(processes, of, process.pid))
+    if (one.group === first.group && one.pid !== of.root.pid) processes.signal(one, "SIGTERM");
+}
+
+interface AppPlace {
+  readonly port: number;
+  readonly deviceApi: string | null;
+  note(text: string): void;
+}
+
+async function recipeOf(
   plan: StoredPlan,
   sandbox: SandboxPlan,
-  deviceApi: string | null,
-  port: number,
-): { readonly recipe: Recipe; readonly filter: string } {
+  { port, deviceApi, note }: AppPlace,
+): Promise<{ readonly recipe: Recipe; readonly filter: string }> {
   const { etc, filter } = prepareFiles(plan.folder, hostname);
   const scratch = join(plan.folder, "scratch");
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
@@ -88,50 +113,67 @@ function recipeOf(
   const node = plan.path[0] ?? "";
   const needs = [...(plan.release.needs ?? []), ...(node.startsWith("/usr/") || node === "" ? [] : [node])];
   const same = (path: string): Bind => ({ from: path, to: path });
+  const layer = await writableLayer(plan, note);
+  const released: Bind = { from: join(plan.releaseFolder, "app"), to: appFolder };
   const recipe: Recipe = {
     argv: plan.release.argv ?? [],
     cwd: appFolder,
     env: appEnvironment(plan, {
       port,
+      host: "0.0.0.0",
       home: insideUser.home,
       cgroupFile,
       deviceApi,
+      offload: scratchFolder,
       path: [node, ...usualPath],
       extra: {
         TMPDIR: "/tmp",
         XDG_CACHE_HOME: `${dataFolder}/.cache`,
-        ZEROGPU_OFFLOAD_DIR: scratchFolder,
-        ...(existsSync("/etc/ssl/certs/ca-certificates.crt")
-          ? { SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt" }
-          : {}),
+        ...(existsSync(certificates) ? { SSL_CERT_FILE: certificates } : {}),
       },
     }),
     readOnly: [
       { from: join(plan.folder, "cgroup"), to: cgroupFile },
-      ...needs.filter((path) => existsSync(path)).map(same),
+      ...needs.map(same),
+      ...(layer === null ? [released] : []),
     ],
     writable: [
-      { from: writableLayer(plan), to: appFolder },
+      ...(layer === null ? [] : [{ from: layer, to: appFolder }]),
       { from: sandbox.dataFolder, to: dataFolder },
       { from: scratch, to: scratchFolder },
     ],
     etc,
     hostname,
     limits: sandbox.limits,
-    devices: [],
+    devices: sandbox.devices,
   };
   return { recipe, filter };
 }
 
-/** The release's files with a layer above them that is the replica's own; `userxattr` is what an unprivileged overlay needs. */
-function writableLayer(plan: StoredPlan): string {
+/**
+ * The release's files with a layer above them that is the replica's own; `userxattr` is what an unprivileged overlay needs. Null
+ * where the kernel or the disk's file system makes none: then the app's folder can only be read, and its owner is told.
+ */
+async function writableLayer(plan: StoredPlan, note: (text: string) => void): Promise<string | null> {
   const at = (name: string): string => join(plan.folder, "layer", name);
   for (const name of ["upper", "work", "app"]) mkdirSync(at(name), { recursive: true, mode: 0o755 });
-  const options = `userxattr,lowerdir=${join(plan.releaseFolder, "app")},upperdir=${at("upper")},workdir=${at("work")}`;
-  execFileSync("mount", ["-t", "overlay", "-o", options, "overlay", at("app")], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  return at("app");
+  const folders = { lowerdir: join(plan.releaseFolder, "app"), upperdir: at("upper"), workdir: at("work") };
+  const options = ["userxattr", ...Object.entries(folders).map(([name, path]) => `${name}=${escaped(path)}`)].join(",");
+  try {
+    await promisify(execFile)("mount", ["-t", "overlay", "-o", options, "overlay", at("app")], {
+      timeout: mountWithinMs,
+    });
+    return at("app");
+  } catch (error) {
+    const said = (error as { stderr?: string }).stderr?.trim() || String(error);
+    note(`files beside the app's code cannot be written on this machine (${said}): write to /data or /tmp`);
+    return null;
+  }
+}
+
+/** As mount's overlay options want it: a comma ends an option, a colon a lower folder. */
+function escaped(path: string): string {
+  return path.replaceAll(/[\\,:]/g, String.raw`\$&`);
 }
 
 function recordApp(plan: StoredPlan, pid: number, port: number, processes: Processes): Membership {
@@ -139,17 +181,4 @@ function recordApp(plan: StoredPlan, pid: number, port: number, processes: Proce
   const marker = markerOf(plan.spec.replica);
   writeStored(plan.folder, "app.json", { pid, start, port, marker, sandboxed: true } satisfies AppRecord);
   return { root: { pid, start }, marker, sandboxed: true };
-}
-
-/** How often the kernel ended something of these groups for want of memory. */
-function memoryKills(groups: readonly string[]): number {
-  let kills = 0;
-  for (const group of groups) {
-    for (const file of ["memory.oom_control", "memory.events"]) {
-      const path = join(group, file);
-      if (!existsSync(path)) continue;
-      kills += Number(/^oom_kill (\d+)/m.exec(readFileSync(path, "latin1"))?.[1] ?? 0);
-    }
-  }
-  return kills;
 }

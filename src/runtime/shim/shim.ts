@@ -179,11 +179,15 @@ class RunningShim implements Shim {
     const { processes, clock } = this.#world;
     const { sandbox, sockets } = this.#plan;
     if (sandbox !== null) {
-      this.#network = await openNetwork({
-        gateway: join(sockets, gatewaySocketName),
-        ports: sandbox.ports,
-        note: (text) => this.#log.write("egress", "note", [text]),
-      });
+      // A port that is the app's own is not for a listener of ours.
+      const ports = sandbox.ports.filter((port) => port !== (this.#plan.port ?? this.#plan.release.appPort));
+      const gateway = join(sockets, gatewaySocketName);
+      const note = (text: string): void => this.#log.write("egress", "note", [text]);
+      try {
+        this.#network = await openNetwork({ gateway, ports, note });
+      } catch (error) {
+        return void this.#end(networkDenied(error));
+      }
     }
     this.#gpu = await this.#world.openGpu(this.#gpuHost());
     const app = await startApp(this.#plan, this.#gpu.url, this.#log, processes);
@@ -253,6 +257,7 @@ class RunningShim implements Shim {
   }
 
   async #end({ phase, ...end }: End): Promise<void> {
+    if (this.#status.end) return;
     this.#connect = () => undefined;
     if (phase === "exited") this.#log.write("runtime", "note", [end.says]);
     const status = { ...this.#statusOf(phase, null), end };
@@ -337,7 +342,11 @@ class RunningShim implements Shim {
       send: (message) => this.#control.send(message),
       connected: () => this.#control.connected,
       note: (text) => this.#log.write("gpu", "note", [text]),
-      workers: appWorkers(this.#world.processes, () => this.#app?.of ?? undefined),
+      workers: appWorkers(
+        this.#world.processes,
+        () => this.#app?.of ?? undefined,
+        this.#plan.sandbox?.cgroups?.workers ?? null,
+      ),
     };
   }
 
@@ -369,6 +378,11 @@ interface End {
   readonly exitCode: number | null;
   readonly signal: string | null;
   readonly says: string;
+}
+
+function networkDenied(error: unknown): End {
+  const says = `The sandbox's network could not be made: ${error instanceof Error ? error.message : String(error)}`;
+  return { phase: "exited", code: "runtime/sandbox-denied", exitCode: null, signal: null, says };
 }
 
 function stoppedEnd(why: string, exitCode: number | null): End {

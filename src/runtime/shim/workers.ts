@@ -1,5 +1,8 @@
 /** The app's processes that may hold a GPU: found by the pid that the app says, watched, and ended with all that they started. */
 import { constants } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { isPopulated, joinGroup, killGroup, makeGroup, removeTree } from "../sandbox/cgroups.ts";
 import {
   endAll,
   family,
@@ -30,8 +33,18 @@ export interface AppWorkers {
 
 /** Descendants that are remembered of one worker: a daemon that left it is still ended with it. */
 const rememberedMax = 1_024;
+/** Looks at a worker's family until none of it is outside of its group; a family that grows faster is ended as a tree. */
+const groupPassesMax = 20;
+/** How long the kernel may take to end a group; a process in an uninterruptible wait takes longer and is looked for again. */
+const groupGoneWithinMs = 5_000;
+const lookEveryMs = 5;
 
-export function appWorkers(processes: Processes, app: () => Membership | undefined): AppWorkers {
+/** `groups`: the app's own part of the v2 cgroup tree, where each worker gets a group; null where there is none. */
+export function appWorkers(
+  processes: Processes,
+  app: () => Membership | undefined,
+  groups: string | null = null,
+): AppWorkers {
   const remembered = new Map<string, Map<string, ProcessName>>();
   const keyOf = ({ pid, start }: ProcessName): string => `${pid}@${start}`;
 
@@ -47,11 +60,37 @@ export function appWorkers(processes: Processes, app: () => Membership | undefin
     return [...known.values()];
   };
 
+  const groupOf = ({ pid, start }: ProcessName): string => join(groups ?? "", `w-${pid}-${start}`);
+
+  /** From here on whatever the worker starts is born in its group, and no daemon leaves it. */
+  const group = (worker: ProcessName): void => {
+    if (groups === null || !makeGroup(groupOf(worker))) return;
+    const moved = new Set<string>();
+    for (let pass = 0; pass < groupPassesMax; pass++) {
+      const grown = family(processes, worker).filter((one) => !moved.has(keyOf(one)));
+      if (grown.length === 0) return;
+      for (const one of grown) {
+        moved.add(keyOf(one));
+        joinGroup(groupOf(worker), one.pid);
+      }
+    }
+  };
+
+  const endGroup = async (worker: ProcessName): Promise<void> => {
+    if (groups === null || !killGroup(groupOf(worker))) return;
+    for (let waited = 0; waited < groupGoneWithinMs && isPopulated(groupOf(worker)); waited += lookEveryMs)
+      await delay(lookEveryMs);
+    removeTree(groupOf(worker));
+  };
+
   return {
     find(pid) {
       const of = app();
       const found = of && (of.sandboxed ? insideMember(processes, of, pid) : member(processes, of, pid, process.pid));
-      return found && { pid: found.pid, start: found.start };
+      if (!found) return undefined;
+      const worker = { pid: found.pid, start: found.start };
+      group(worker);
+      return worker;
     },
     look(worker) {
       const found = processes.stat(worker.pid);
@@ -66,6 +105,7 @@ export function appWorkers(processes: Processes, app: () => Membership | undefin
     },
     term: (worker) => processes.signal(worker, "SIGTERM"),
     async end(worker) {
+      await endGroup(worker);
       const left = await endAll(processes, () => remember(worker).flatMap((one) => processes.stat(one.pid) ?? []));
       if (left.length === 0) remembered.delete(keyOf(worker));
       return left.length === 0;
