@@ -1,7 +1,7 @@
 /** Apps in a sandbox, on a real platform: what they can reach, and that nothing is left of them. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -47,8 +47,11 @@ describe("apps in a sandbox", { skip }, () => {
       return ready !== undefined && ready.id !== than && (await visit(app.url, alice)).status === 200;
     });
 
+  /** Left open by whoever started the platform, as a service manager or a shell may. */
+  const inherited = openSync("/etc/hostname", "r");
+
   before(async () => {
-    up = await Platform.start({ sandbox: "bubblewrap" });
+    up = await Platform.start({ sandbox: "bubblewrap", inherits: [inherited] });
     alice = await up.account("alice");
     app = await up.deploy(alice, "shell", shell);
     assert.equal(app.deployed.ok, true, app.deployed.says);
@@ -70,7 +73,17 @@ describe("apps in a sandbox", { skip }, () => {
     assert.match(status, /NoNewPrivs:\s+1/);
     assert.match(status, /Seccomp:\s+2/);
     assert.match(await run("unshare --user true"), /Operation not permitted/);
+    const pair = `python3 -c "import socket; socket.socketpair(40, socket.SOCK_STREAM)"`;
+    assert.match(await run(pair), /Address family not supported/);
     assert.match(await run("mount -t tmpfs tmpfs /tmp"), /permi|must be superuser/i);
+  });
+
+  test("an app has no file open that it did not open itself", async () => {
+    const open = (await run("ls -l /proc/self/fd")).split("\n").filter((line) => / -> \//.test(line));
+    assert.deepEqual(
+      open.filter((line) => !/-> \/(dev\/null|proc\/)/.test(line)),
+      [],
+    );
   });
 
   test("an app sees its own processes and files only", async () => {

@@ -2,13 +2,16 @@
  * Between what stands in a sandbox's network namespace (a replica's shim, a build's bench) and the node's gateway. Each sandbox has
  * a unix socket of its own, so the channel says who calls. A connection carries one thing:
  *
- *   {"connect":{"address":"100.64.0.3","port":443}}\n     the app wants to go there   → {"ok":true,"connection":"x_…"}\n, then bytes both ways
+ *   {"connect":{"address":"100.64.0.3","port":443}}\n     the app wants to go there   → {"ok":true,"connection":"x_…","name":"…"}\n, then bytes both ways
  *                                                                                      → {"ok":false,"connection":"x_…","code":"egress/…","says":"…"}\n, end
  *   {"dns":true}\n, then 2-byte big-endian length frames of DNS messages, any number   → frames, one answer each
  *
  * The gateway answers A questions with synthetic addresses of 100.64.0.0/10, one for each (sandbox, name): an address that it did not
  * give out stands for no name and is refused. What it refuses is in the spool before it is answered, and `says` is what the app's
  * owner reads in the app's log.
+ *
+ * A side that has no more bytes shuts its half down. Where the other side broke the connection, the gateway closes without that: an
+ * empty write after the last byte then fails (EPIPE), and the app sees its connection reset, not an end that looks whole.
  */
 
 export interface ConnectRequest {
@@ -20,7 +23,7 @@ export interface ConnectRequest {
 export type GatewayRequest = { readonly connect: ConnectRequest } | { readonly dns: true };
 
 export type ConnectAnswer =
-  | { readonly ok: true; readonly connection: string }
+  | { readonly ok: true; readonly connection: string; readonly name: string }
   | { readonly ok: false; readonly connection: string; readonly code: string; readonly says: string };
 
 /** The first line of either side, newline included. */

@@ -1,277 +1,257 @@
-/** One outbound connection from the app's wish to its end, with its evidence. */
-import { connect, type Socket } from "node:net";
+/** One outbound connection from the app's wish to its end: what decides, in which order, and what is said of it. */
 import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import { encodeInside, type ConnectAnswer, type ConnectRequest } from "../contract/egress.ts";
-import type { Code } from "../evidence/codes.ts";
-import type { Facts, Hop } from "../evidence/entry.ts";
+import type { Facts } from "../evidence/entry.ts";
 import { newId } from "../stdx/ids.ts";
-import type { GatewayCaller, GatewayOptions } from "./gateway.ts";
+import { ConnectionRecord, type Refused } from "./connection-record.ts";
+import { DialFailed, errnoOf } from "./dial.ts";
+import type { GatewayCaller, GatewayOptions, OwnEdge } from "./gateway.ts";
+import type { Pace } from "./pace.ts";
 import { decideAddress, decidePort, type EgressPolicy } from "./policy.ts";
 import type { Refusals } from "./refusals.ts";
 import type { SyntheticNames } from "./synthetic-names.ts";
+import { transfer } from "./transfer.ts";
 
-export interface Carrier extends Omit<GatewayOptions, "policies"> {
+/** What a connection of one sandbox meets on its way. */
+export interface Carrier {
+  readonly options: GatewayOptions;
   readonly policy: EgressPolicy;
   readonly caller: GatewayCaller;
   readonly names: SyntheticNames;
   readonly refusals: Refusals;
+  readonly pace: Pace;
+  /** The sandbox is closed. */
+  readonly signal: AbortSignal;
+  /** The gateway has no room for this one. */
+  readonly full: boolean;
 }
 
 /** Nothing either way for so long: long polls and idle keep-alive connections are well below. */
 const idleMs = 3_600_000;
-/** Addresses of one name that are tried. */
-const addressesMax = 6;
+/** Addresses of one name that are tried; names with more are balanced over all of them. */
+const addressesMax = 8;
+/** How long a refused sandbox may take to read why. */
+const refusedReadMs = 5_000;
+const ownSpaceRule = "a Space of this platform";
 
-interface Refused {
-  readonly code: Code;
-  readonly hop: Hop;
-  readonly mark: "refused" | "failed";
-  readonly says: string;
-  readonly rule?: string;
-  readonly facts?: Facts;
-}
-
-interface Reached {
-  readonly socket: Socket;
-  readonly address: string;
-  readonly rule: string;
-  readonly ours: boolean;
-}
-
-type Stages = (readonly [hop: Hop, ms: number])[];
-
-/** Resolves when both sides are closed. Never rejects: what goes wrong is the connection's end. */
+/** Resolves when both sides are closed. Never rejects for what the world does: that is the connection's end. */
 export async function carry(carrier: Carrier, inside: Socket, to: ConnectRequest, first: Buffer): Promise<void> {
-  const id = newId("x", carrier.random);
-  const startedAt = carrier.clock.wall();
-  const since = carrier.clock.monotonic();
-  const stages: Stages = [["egress.open", 0]];
-  const stage = (hop: Hop): void => void stages.push([hop, carrier.clock.monotonic() - since]);
+  const { caller, options, signal } = carrier;
   const name = carrier.names.nameOf(to.address) ?? null;
+  const place = placeOf(name ?? to.address, to.port);
   const about: Facts = {
-    link: carrier.caller.id,
-    space: carrier.caller.space,
+    link: caller.id,
+    space: caller.space,
+    profile: caller.profile,
     name,
     address: to.address,
     port: to.port,
   };
-  const reached = await reach(carrier, to, name, stage);
-  if ("code" in reached) return refuse(carrier, inside, id, about, reached);
-  if (inside.destroyed) {
-    reached.socket.destroy();
-    return;
+  const record = new ConnectionRecord(newId("x", options.random), about, options.emitter, options.clock);
+  let reached: Reached | Refused;
+  try {
+    const waitMs = carrier.pace.take();
+    if (waitMs > 0) await delay(waitMs, undefined, { signal });
+    reached = await reach(carrier, to, name, record);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    record.carried({ sentBytes: 0, receivedBytes: 0, brokenBy: "gateway" });
+    return void inside.destroy();
   }
-  const { socket: outside, address, rule, ours } = reached;
-  answer(inside, { ok: true, connection: id });
-  if (ours) outside.write(encodeInside({ replica: carrier.caller.id, space: carrier.caller.space }));
-  const bytes = await transfer(inside, outside, first);
-  stage("egress.stream");
-  const facts: Facts = { ...about, dialled: address, rule, sentBytes: bytes.sent, receivedBytes: bytes.received };
-  if (bytes.errno !== null && bytes.received === 0) {
-    const says = `${name ?? address}:${to.port} broke the connection before it sent anything (${bytes.errno})`;
-    entry(carrier, id, "egress.open", "took", about);
-    entry(carrier, id, "egress.stream", "failed", { ...facts, code: "egress/remote-refused", says });
-    return;
-  }
-  carrier.emitter.pack({
-    work: id,
-    kind: "connection",
-    startedAt,
-    stages,
-    facts: { ...facts, ...(bytes.errno === null ? {} : { brokenBy: bytes.errno }) },
+  if ("code" in reached) return refuse(carrier, inside, record, place, reached);
+  const { socket: outside, address } = reached;
+  answer(inside, { ok: true, connection: record.id, name: name ?? to.address });
+  if (address === null) outside.write(encodeInside({ replica: caller.id, space: caller.space }));
+  const { sent, received, brokenBy, errno } = await transfer(inside, outside, {
+    first,
+    idleMs,
+    signal,
+    brokenUnanswered: (code) => broken(carrier, record, place, code),
   });
+  if (brokenBy === "remote" && received === 0) return;
+  const bytes = { sentBytes: sent, receivedBytes: received };
+  record.carried(brokenBy === null ? bytes : { ...bytes, brokenBy, ...(errno === null ? {} : { errno }) });
+}
+
+interface Reached {
+  readonly socket: Socket;
+  /** Null: the edge. */
+  readonly address: string | null;
 }
 
 async function reach(
   carrier: Carrier,
   { address, port }: ConnectRequest,
   name: string | null,
-  stage: (hop: Hop) => void,
+  record: ConnectionRecord,
 ): Promise<Reached | Refused> {
-  if (name === null) {
-    const says = `${address}:${port} was not reached: an app reaches others by name, and no name was answered with this address here`;
-    return { code: "egress/address-denied", hop: "egress.policy", mark: "refused", says, rule: "by name only" };
+  const { policy, signal } = carrier;
+  const { edge, dialler } = carrier.options;
+  if (carrier.full) {
+    const says = `${placeOf(name ?? address, port)} was not reached: the node's gateway carries as many connections as it can`;
+    return { code: "egress/gateway-down", hop: "egress.open", mark: "refused", says };
   }
-  const { edge, policy } = carrier;
-  if (edge?.isOurs(name)) return reachEdge(edge, name, port, stage);
+  if (name === null) {
+    const says = `${placeOf(address, port)} was not reached: others are reached by name from here, and no name was answered with this address`;
+    return {
+      code: "egress/address-denied",
+      hop: "egress.policy",
+      mark: "refused",
+      says,
+      facts: { rule: "by name only" },
+    };
+  }
+  if (edge?.isOurs(name)) return reachEdge(edge, name, port, record);
   const allowed = decidePort(policy, name, port);
-  if (!allowed.ok)
-    return { code: allowed.code, hop: "egress.policy", mark: "refused", says: allowed.says, rule: allowed.rule };
+  if (!allowed.ok) return { ...allowed, hop: "egress.policy", mark: "refused", facts: { rule: allowed.rule } };
   let addresses: readonly string[];
   try {
-    addresses = (await carrier.dialler.resolve(name)).slice(0, addressesMax);
+    addresses = (await dialler.resolve(name, signal)).slice(0, addressesMax);
   } catch (error) {
-    const code = errnoOf(error);
+    signal.throwIfAborted();
+    const errno = errnoOf(error);
     return {
       code: "egress/dns-failed",
       hop: "egress.resolve",
       mark: "failed",
-      says: `${name} could not be resolved (${code})`,
-      facts: { errno: code },
+      says: unresolved(name, errno),
+      facts: { errno },
     };
   }
-  stage("egress.resolve");
-  const decided = addresses.map((one) => ({ one, decision: decideAddress(policy, name, one) }));
-  const dialled = decided.filter(({ decision }) => decision.ok).map(({ one }) => one);
-  const denied = decided.find(({ decision }) => !decision.ok)?.decision;
-  if (dialled.length === 0) {
-    if (denied && !denied.ok)
-      return {
-        code: denied.code,
-        hop: "egress.policy",
-        mark: "refused",
-        says: denied.says,
-        rule: denied.rule,
-        facts: { addresses: [...addresses] },
-      };
+  if (addresses.length === 0)
     return {
       code: "egress/dns-failed",
       hop: "egress.resolve",
       mark: "failed",
-      says: `${name} has no address`,
+      says: unresolved(name, "ENODATA"),
       facts: { errno: "ENODATA" },
     };
+  record.pass("egress.resolve", { addresses });
+  const decided = addresses.map((one) => ({ one, decision: decideAddress(policy, name, one) }));
+  const checked = decided.flatMap(({ one, decision }) => (decision.ok ? one : []));
+  const denied = decided.flatMap(({ decision }) => (decision.ok ? [] : decision));
+  if (checked.length === 0 && denied[0]) {
+    const { code, says, rule } = denied[0];
+    return { code, says, hop: "egress.policy", mark: "refused", facts: { rule } };
   }
-  stage("egress.policy");
-  return dialFirst(carrier, name, port, dialled, allowed.rule, stage);
+  const rules = [allowed.rule, ...new Set(decided.flatMap(({ decision }) => (decision.ok ? decision.rule : [])))];
+  record.pass("egress.policy", {
+    rule: rules.join("; "),
+    ...(denied.length > 0 ? { notDialled: denied.map(({ says }) => says) } : {}),
+  });
+  return dial(carrier, name, port, checked, record);
 }
 
-async function dialFirst(
+async function dial(
   carrier: Carrier,
   name: string,
   port: number,
   addresses: readonly string[],
-  rule: string,
-  stage: (hop: Hop) => void,
+  record: ConnectionRecord,
 ): Promise<Reached | Refused> {
-  let last = "";
-  for (const address of addresses) {
-    try {
-      const socket = await carrier.dialler.dial(address, port);
-      stage("egress.dial");
-      return { socket, address, rule, ours: false };
-    } catch (error) {
-      last = errnoOf(error);
-    }
-  }
-  // A listener took the connection and broke it before this side had seen that it was taken.
-  if (last === "ECONNRESET") {
-    const says = `${name}:${port} broke the connection before it sent anything (${last})`;
+  try {
+    const dialled = await carrier.options.dialler.dial(addresses, port, carrier.signal);
+    record.pass("egress.dial", { dialled: dialled.address });
+    return dialled;
+  } catch (error) {
+    carrier.signal.throwIfAborted();
+    const errno = errnoOf(error);
+    const tried =
+      error instanceof DialFailed ? error.tried.map((one) => `${one.address} (${one.errno})`) : [...addresses];
+    const facts = { errno, tried };
+    const failed = { hop: "egress.dial", mark: "failed", facts } as const;
+    // A listener took the connection and broke it before this side had seen that it was taken.
+    if (errno === "ECONNRESET")
+      return { ...failed, code: "egress/remote-refused", says: brokenSays(`${name}:${port}`, errno) };
+    if (errno === "ETIMEDOUT")
+      return {
+        ...failed,
+        code: "egress/dial-timeout",
+        says: `${name}:${port} did not answer in time; tried ${tried.join(", ")}`,
+      };
     return {
-      code: "egress/remote-refused",
-      hop: "egress.dial",
-      mark: "failed",
-      says,
-      facts: { errno: last, addresses: [...addresses] },
+      ...failed,
+      code: "egress/dial-refused",
+      says: `${name}:${port} did not take the connection; tried ${tried.join(", ")}`,
     };
   }
-  const timedOut = last === "ETIMEDOUT";
-  const how = timedOut ? "did not answer in time" : `did not take the connection (${last})`;
-  return {
-    code: timedOut ? "egress/dial-timeout" : "egress/dial-refused",
-    hop: "egress.dial",
-    mark: "failed",
-    says: `${name}:${port} ${how}; tried ${addresses.join(", ")}`,
-    facts: { errno: last, addresses: [...addresses] },
-  };
 }
 
-/** A name that the edge gave out: dialled there, so that a Space calls a Space. */
+/** A name that the edge gave out: dialled there, so that a Space reaches a Space; the policy of names is about others. */
 async function reachEdge(
-  edge: NonNullable<GatewayOptions["edge"]>,
+  edge: OwnEdge,
   name: string,
   port: number,
-  stage: (hop: Hop) => void,
+  record: ConnectionRecord,
 ): Promise<Reached | Refused> {
-  const rule = "a Space of this platform";
-  if (!edge.servesPort(port))
-    return {
-      code: "egress/port-denied",
-      hop: "egress.policy",
-      mark: "refused",
-      says: `${name} is a Space of this platform, which does not answer on port ${port}`,
-      rule,
-    };
-  stage("egress.policy");
+  const facts = { rule: ownSpaceRule };
+  if (!edge.servesPort(port)) {
+    const says = `${name} is ${ownSpaceRule}, which does not answer on port ${port}`;
+    return { code: "egress/port-denied", hop: "egress.policy", mark: "refused", says, facts };
+  }
+  record.pass("egress.policy", facts);
   const socket = connect({ path: edge.path, allowHalfOpen: true });
   try {
     await once(socket, "connect");
   } catch (error) {
-    return {
-      code: "egress/dial-refused",
-      hop: "egress.dial",
-      mark: "failed",
-      says: `the platform's edge did not take the connection (${errnoOf(error)})`,
-      facts: { errno: errnoOf(error) },
-    };
+    const errno = errnoOf(error);
+    const says = `the platform's own edge did not take the connection to ${name}:${port} (${errno})`;
+    return { code: "egress/dial-refused", hop: "egress.dial", mark: "failed", says, facts: { errno, edge: true } };
   }
-  socket.on("error", () => socket.destroy());
-  stage("egress.dial");
-  return { socket, address: "the edge", rule, ours: true };
+  record.pass("egress.dial", { dialled: "the edge" });
+  return { socket, address: null };
 }
 
-function refuse(
-  carrier: Carrier,
-  inside: Socket,
-  id: string,
-  about: Facts,
-  { code, hop, mark, says, rule, facts }: Refused,
-): void {
-  const kind = JSON.stringify([code, about["name"] ?? about["address"], about["port"]]);
-  const { first, before } = carrier.refusals.count(carrier.caller.id, kind, id);
-  if (first === null) {
-    entry(carrier, id, "egress.open", "took", about);
-    entry(carrier, id, hop, mark, {
-      ...about,
-      ...facts,
-      code,
-      says,
-      ...(rule === undefined ? {} : { rule }),
-      ...(before > 0 ? { likeItBefore: before } : {}),
-    });
-  }
-  answer(inside, { ok: false, connection: first ?? id, code, says });
+function refuse(carrier: Carrier, inside: Socket, record: ConnectionRecord, place: string, refused: Refused): void {
+  const { standsFor, ...counted } = carrier.refusals.count(carrier.caller.id, `${refused.code} ${place}`, record.id);
+  if (standsFor === null) record.ended(refused, factsOf(counted));
+  answer(inside, { ok: false, connection: standsFor ?? record.id, code: refused.code, says: refused.says });
+  inside.setTimeout(refusedReadMs, () => inside.destroy());
+  inside.resume();
   inside.end();
 }
 
-function entry({ emitter }: Carrier, work: string, hop: Hop, mark: "took" | "refused" | "failed", facts: Facts): void {
-  emitter.write({ work, hop, mark, facts });
+/** The app was told that it is connected, so each has an end of its own; only how it got there is not repeated. */
+function broken(carrier: Carrier, record: ConnectionRecord, to: string, errno: string): void {
+  const refused: Refused = {
+    code: "egress/remote-refused",
+    hop: "egress.stream",
+    mark: "failed",
+    says: brokenSays(to, errno),
+    facts: { errno },
+  };
+  const { standsFor, ...counted } = carrier.refusals.count(carrier.caller.id, `${refused.code} ${to}`, record.id);
+  if (standsFor === null) record.ended(refused, factsOf(counted));
+  else record.endedLikeOthers(refused, { like: standsFor });
+}
+
+function placeOf(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function factsOf({ before, others }: { readonly before: number; readonly others: boolean }): Facts {
+  return { ...(before > 0 ? { likeItBefore: before } : {}), ...(others ? { others } : {}) };
+}
+
+function unresolved(name: string, errno: string): string {
+  switch (errno) {
+    case "ENOTFOUND":
+      return `${name} does not exist: no name server knows it (${errno})`;
+    case "ENODATA":
+      return `${name} has no address (${errno})`;
+    case "ETIMEOUT":
+      return `${name} could not be resolved: its name servers did not answer in time (${errno})`;
+    default:
+      return `${name} could not be resolved (${errno})`;
+  }
+}
+
+function brokenSays(to: string, errno: string): string {
+  return `${to} broke the connection before it sent anything (${errno})`;
 }
 
 function answer(inside: Socket, said: ConnectAnswer): void {
   inside.write(`${JSON.stringify(said)}\n`);
-}
-
-interface Transferred {
-  readonly sent: number;
-  readonly received: number;
-  /** The system's name of what broke the outer side; null: it closed in order, or the app did. */
-  readonly errno: string | null;
-}
-
-function transfer(inside: Socket, outside: Socket, first: Buffer): Promise<Transferred> {
-  let sent = first.length;
-  let received = 0;
-  let errno: string | null = null;
-  outside.removeAllListeners("error");
-  outside.on("error", (error) => {
-    errno ??= inside.destroyed ? null : errnoOf(error);
-    inside.destroy();
-  });
-  inside.on("close", () => outside.destroy());
-  for (const socket of [inside, outside]) socket.setTimeout(idleMs, () => socket.destroy());
-  if (first.length > 0) outside.write(first);
-  inside.on("data", (bytes: Buffer) => (sent += bytes.length));
-  outside.on("data", (bytes: Buffer) => (received += bytes.length));
-  inside.pipe(outside);
-  outside.pipe(inside);
-  const closed = (socket: Socket): Promise<unknown> =>
-    socket.closed ? Promise.resolve() : new Promise((done) => socket.once("close", done));
-  outside.on("close", () => (outside.readableEnded ? inside.end() : inside.destroy()));
-  return Promise.all([closed(inside), closed(outside)]).then(() => ({ sent, received, errno }));
-}
-
-function errnoOf(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return code ?? message;
 }

@@ -3,20 +3,26 @@
 export interface Question {
   readonly id: number;
   readonly recursion: boolean;
-  /** Lower case, without a dot at its end. */
-  readonly name: string;
+  /** Lower case, without a dot at its end; null where it is no name of a host: such a name is nobody's. */
+  readonly name: string | null;
   readonly type: number;
   /** The question's own bytes, repeated in the answer. */
   readonly bytes: Uint8Array;
 }
 
 export const types = { a: 1, aaaa: 28, svcb: 64, https: 65 } as const;
+/** RFC 1035 §4.1.1: the response codes that are said here. */
+export const outcome = { ok: 0, formatError: 1, noSuchName: 3, notImplemented: 4 } as const;
+
 const classInternet = 1;
 const headerBytes = 12;
 const labelMax = 63;
 const nameMax = 253;
 const flags = { answer: 0x8000, recursionDesired: 0x0100, recursionAvailable: 0x0080 } as const;
-export const outcome = { ok: 0, formatError: 1, serverFailure: 2, noSuchName: 3, notImplemented: 4 } as const;
+/** A resolver may keep it so long; the name's own addresses are looked up at each connection anyway. */
+const ttlSeconds = 30;
+/** RFC 952 and 1123, with the underscore that many names have: what cannot be mistaken for anything else in a log or a rule. */
+const hostName = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 
 /** The one question of a query; null where it is anything else. */
 export function parseQuestion(message: Uint8Array): Question | null {
@@ -39,18 +45,17 @@ export function parseQuestion(message: Uint8Array): Question | null {
   const end = at + 5;
   if (end > message.length || view.getUint16(at + 3) !== classInternet) return null;
   const name = labels.join(".").toLowerCase();
-  if (name.length > nameMax) return null;
   return {
     id: view.getUint16(0),
     recursion: (head & flags.recursionDesired) !== 0,
-    name,
+    name: name.length <= nameMax && hostName.test(name) ? name : null,
     type: view.getUint16(at + 1),
     bytes: message.slice(headerBytes, end),
   };
 }
 
 /** An answer with one A record, or without any. */
-export function answerOf(question: Question, code: number, address?: string, ttlSeconds = 30): Uint8Array {
+export function answerOf(question: Question, code: number, address?: string): Uint8Array {
   const record = address === undefined ? 0 : 16;
   const out = new Uint8Array(headerBytes + question.bytes.length + record);
   const view = new DataView(out.buffer);
@@ -61,7 +66,7 @@ export function answerOf(question: Question, code: number, address?: string, ttl
   out.set(question.bytes, headerBytes);
   if (address === undefined) return out;
   const at = headerBytes + question.bytes.length;
-  view.setUint16(at, 0xc000 | headerBytes);
+  view.setUint16(at, 0xc000 | headerBytes); // the name: the question's own
   view.setUint16(at + 2, types.a);
   view.setUint16(at + 4, classInternet);
   view.setUint32(at + 6, ttlSeconds);

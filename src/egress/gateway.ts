@@ -5,8 +5,8 @@
  *
  * A connection is a work, `x_…`: one packed record when it went well; entries, written before the answer, when it was refused or failed.
  */
-import { chmodSync, chownSync, rmSync } from "node:fs";
 import { once } from "node:events";
+import { chmodSync, chownSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import {
   dnsMessageMaxBytes,
@@ -17,12 +17,13 @@ import {
 import type { Emitter } from "../evidence/entry.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
-import { answerOf, formatError, outcome, parseQuestion, types } from "./dns.ts";
 import { carry, type Carrier } from "./connection.ts";
+import type { Dialler } from "./dial.ts";
+import { answerOf, formatError, outcome, parseQuestion, types } from "./dns.ts";
+import { Pace } from "./pace.ts";
 import type { EgressPolicy } from "./policy.ts";
 import { Refusals } from "./refusals.ts";
 import { SyntheticNames } from "./synthetic-names.ts";
-import type { Dialler } from "./dial.ts";
 
 /** Who calls: the channel, a unix socket of the sandbox's own, says so. */
 export interface GatewayCaller {
@@ -60,12 +61,21 @@ export interface GatewayOptions {
   readonly policies: Readonly<Record<GatewayCaller["profile"], EgressPolicy>>;
   readonly dialler: Dialler;
   readonly edge: OwnEdge | null;
+  /** A listener that could not accept, for the operator. */
+  onFailure(error: Error): void;
 }
 
-/** Open connections of one sandbox; its own side allows fewer than this and its questions. */
+/** Open connections of one sandbox; its own side allows fewer than this, its questions included. */
 const connectionsMax = 1_100;
+/** Open connections of all sandboxes: two descriptors each, and a node has many more. */
+const connectionsInAllMax = 16_384;
+/** New connections and questions of one sandbox. No app of one machine's worth needs more; what comes faster waits. */
+const connectPace = { perSecond: 500, burst: 1_000 } as const;
+const questionPace = { perSecond: 1_000, burst: 2_000 } as const;
 /** What connects says what it wants with its first packet. */
 const lineWithinMs = 5_000;
+/** RFC 6761 §6.3: never asked of anyone. */
+const localhost = { name: "localhost", address: "127.0.0.1" } as const;
 const newline = 10;
 
 export function openGateway(options: GatewayOptions): Gateway {
@@ -77,12 +87,18 @@ interface Served {
   readonly server: Server;
   readonly names: SyntheticNames;
   readonly sockets: Set<Socket>;
+  /** Connections whose end is not written down yet. */
+  readonly carried: Set<Promise<void>>;
+  readonly connects: Pace;
+  readonly questions: Pace;
+  readonly stop: AbortController;
 }
 
 class NodeGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #served = new Map<string, Served>();
   readonly #refusals: Refusals;
+  #connections = 0;
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -91,22 +107,26 @@ class NodeGateway implements Gateway {
 
   async open(caller: GatewayCaller): Promise<void> {
     await this.close(caller.id);
+    const { clock } = this.#options;
     const served: Served = {
       caller,
-      server: createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: false }, (socket) =>
-        this.#take(served, socket),
-      ),
+      server: createServer({ allowHalfOpen: true, pauseOnConnect: false }, (socket) => this.#take(served, socket)),
       names: new SyntheticNames(),
       sockets: new Set(),
+      carried: new Set(),
+      connects: new Pace(clock, connectPace),
+      questions: new Pace(clock, questionPace),
+      stop: new AbortController(),
     };
     served.server.maxConnections = connectionsMax;
-    // What lies there is an earlier agent's: the folder belongs to one sandbox.
-    rmSync(caller.socket, { force: true });
-    served.server.listen(caller.socket);
-    await once(served.server, "listening");
-    chmodSync(caller.socket, 0o600);
-    if (caller.uid !== null) chownSync(caller.socket, caller.uid, caller.uid);
     this.#served.set(caller.id, served);
+    try {
+      await listenFor(caller, served.server);
+    } catch (error) {
+      await this.close(caller.id);
+      throw error;
+    }
+    served.server.on("error", (error) => this.#options.onFailure(error));
   }
 
   async close(id: string): Promise<void> {
@@ -114,10 +134,12 @@ class NodeGateway implements Gateway {
     if (!served) return;
     this.#served.delete(id);
     this.#refusals.forget(id);
-    const closed = once(served.server, "close");
+    const closed = served.server.listening ? once(served.server, "close") : undefined;
     served.server.close();
+    served.stop.abort();
     for (const socket of served.sockets) socket.destroy();
     await closed;
+    await Promise.all(served.carried);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -126,37 +148,58 @@ class NodeGateway implements Gateway {
 
   #take(served: Served, socket: Socket): void {
     served.sockets.add(socket);
-    socket.once("close", () => served.sockets.delete(socket));
+    this.#connections += 1;
+    socket.once("close", () => {
+      served.sockets.delete(socket);
+      this.#connections -= 1;
+    });
     socket.on("error", () => socket.destroy());
     readLine(socket, (line, rest) => {
       const request = parseRequest(line);
-      if (request === undefined) return void socket.destroy();
-      if ("dns" in request) return this.#answerNames(served, socket, rest);
-      const carrier: Carrier = {
-        ...this.#options,
-        policy: this.#options.policies[served.caller.profile],
-        caller: served.caller,
-        names: served.names,
-        refusals: this.#refusals,
-      };
-      void carry(carrier, socket, request.connect, rest);
+      if (request === undefined) socket.destroy();
+      else if ("dns" in request) this.#answerNames(served, socket, rest);
+      else this.#carry(served, socket, request.connect, rest);
     });
+  }
+
+  #carry(served: Served, socket: Socket, to: ConnectRequest, rest: Buffer): void {
+    const { caller, names, connects, stop } = served;
+    const carrier: Carrier = {
+      options: this.#options,
+      policy: this.#options.policies[caller.profile],
+      caller,
+      names,
+      refusals: this.#refusals,
+      pace: connects,
+      signal: stop.signal,
+      full: this.#connections > connectionsInAllMax,
+    };
+    const carried = carry(carrier, socket, to, rest);
+    served.carried.add(carried);
+    void carried.finally(() => served.carried.delete(carried));
   }
 
   #answerNames(served: Served, socket: Socket, first: Buffer): void {
     let rest = first;
     const take = (bytes: Buffer): void => {
       rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
+      let waitMs = 0;
+      let hasRoom = true;
       while (rest.length >= 2) {
         const length = rest.readUInt16BE(0);
         if (length > dnsMessageMaxBytes) return void socket.destroy();
-        if (rest.length < 2 + length) return;
+        if (rest.length < 2 + length) break;
         const answer = this.#nameAnswer(served, rest.subarray(2, 2 + length));
         rest = rest.subarray(2 + length);
-        if (answer === null) continue;
-        const head = Buffer.alloc(2);
-        head.writeUInt16BE(answer.length, 0);
-        socket.write(Buffer.concat([head, answer]));
+        waitMs = served.questions.take();
+        if (answer !== null) hasRoom = socket.write(framed(answer));
+      }
+      if (waitMs > 0) {
+        socket.pause();
+        setTimeout(() => socket.resume(), waitMs).unref();
+      } else if (!hasRoom) {
+        socket.pause();
+        socket.once("drain", () => socket.resume());
       }
     };
     socket.on("data", take);
@@ -171,13 +214,29 @@ class NodeGateway implements Gateway {
   #nameAnswer({ names }: Served, message: Buffer): Uint8Array | null {
     const question = parseQuestion(message);
     if (question === null) return formatError(message);
-    const asksAddress = question.type === types.a;
-    const known = asksAddress || [types.aaaa, types.https, types.svcb].includes(question.type as 28);
-    if (question.name === "") return answerOf(question, outcome.noSuchName);
-    if (!known) return answerOf(question, outcome.notImplemented);
-    if (!asksAddress) return answerOf(question, outcome.ok);
-    return answerOf(question, outcome.ok, names.addressOf(question.name));
+    const { name, type } = question;
+    if (name === null) return answerOf(question, outcome.noSuchName);
+    const isKnown = type === types.a || type === types.aaaa || type === types.https || type === types.svcb;
+    if (!isKnown) return answerOf(question, outcome.notImplemented);
+    if (type !== types.a) return answerOf(question, outcome.ok);
+    return answerOf(question, outcome.ok, name === localhost.name ? localhost.address : names.addressOf(name));
   }
+}
+
+/** Rejects where the socket cannot be made; the caller closes the server then. */
+async function listenFor({ socket, uid }: GatewayCaller, server: Server): Promise<void> {
+  // What lies there is an earlier agent's: the folder belongs to one sandbox.
+  rmSync(socket, { force: true });
+  server.listen(socket);
+  await once(server, "listening");
+  chmodSync(socket, 0o600);
+  if (uid !== null) chownSync(socket, uid, uid);
+}
+
+function framed(answer: Uint8Array): Buffer {
+  const head = Buffer.alloc(2);
+  head.writeUInt16BE(answer.length, 0);
+  return Buffer.concat([head, answer]);
 }
 
 function parseRequest(line: Buffer): GatewayRequest | undefined {
@@ -185,11 +244,11 @@ function parseRequest(line: Buffer): GatewayRequest | undefined {
   try {
     value = JSON.parse(line.toString("utf8"));
   } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
+    if (error instanceof SyntaxError) return undefined; // the caller closes the connection: only a broken shim says such
     throw error;
   }
   if (typeof value !== "object" || value === null) return undefined;
-  const { dns, connect } = value as { dns?: unknown; connect?: Partial<ConnectRequest> };
+  const { dns, connect } = value as { dns?: unknown; connect?: Partial<ConnectRequest> | null };
   if (dns === true) return { dns };
   if (typeof connect?.address !== "string" || connect.address.length > 64) return undefined;
   if (typeof connect.port !== "number" || !Number.isInteger(connect.port) || connect.port < 0 || connect.port > 65_535)
@@ -200,16 +259,17 @@ function parseRequest(line: Buffer): GatewayRequest | undefined {
 function readLine(socket: Socket, then: (line: Buffer, rest: Buffer) => void): void {
   let read = Buffer.alloc(0);
   const late = setTimeout(() => socket.destroy(), lineWithinMs);
+  const left = (): void => void socket.destroy();
   socket.once("close", () => clearTimeout(late));
+  socket.once("end", left);
   const take = (bytes: Buffer): void => {
     read = Buffer.concat([read, bytes]);
     const end = read.indexOf(newline);
-    if (end === -1) {
-      if (read.length > egressLineMaxBytes) socket.destroy();
-      return;
-    }
+    if (end === -1 ? read.length >= egressLineMaxBytes : end >= egressLineMaxBytes) return void socket.destroy();
+    if (end === -1) return;
     clearTimeout(late);
     socket.off("data", take);
+    socket.off("end", left);
     socket.pause();
     then(read.subarray(0, end), read.subarray(end + 1));
     if (socket.listenerCount("data") > 0) socket.resume();

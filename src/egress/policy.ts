@@ -1,5 +1,5 @@
 /** What apps and builds may reach: decided here, by name and port and address, with the rule that decided. Pure. */
-import { deniedBecause, type Ranges } from "./ranges.ts";
+import { judgeAddress, type AddressRange } from "./ranges.ts";
 
 /** `api.example.com`, `*.example.com` (and not example.com itself), `*`; with a port, only that one. */
 export interface NameRule {
@@ -15,9 +15,10 @@ export interface EgressPolicy {
   /** Ports without a rule of their own. */
   readonly ports: readonly number[];
   /** Ranges that may be dialled although they are private. */
-  readonly addresses: readonly Ranges[];
+  readonly addresses: readonly AddressRange[];
 }
 
+/** Every name, on the ports of the web; no private address. */
 export const openPolicy: EgressPolicy = {
   allow: [{ pattern: "*", port: null }],
   deny: [],
@@ -34,6 +35,9 @@ export type Decision =
       readonly says: string;
     };
 
+/** A list of an operator is shown up to here. */
+const shownMax = 200;
+
 /** `name` or `name:port`; undefined where it is no rule. */
 export function parseNameRule(text: string): NameRule | undefined {
   const match = /^(\*|(?:\*\.)?[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?)(?::(\d{1,5}))?$/i.exec(text.trim());
@@ -43,12 +47,17 @@ export function parseNameRule(text: string): NameRule | undefined {
   return { pattern: (match[1] as string).toLowerCase(), port };
 }
 
-/** May this name be asked for at all? A name whose every port is denied need not be resolved. */
+/** Ports that something may be reached on: a sandbox's network listens on each of them, since only so the destination is exact. */
+export function portsOf({ allow, ports }: EgressPolicy): readonly number[] {
+  return [...new Set([...ports, ...allow.flatMap(({ port }) => port ?? [])])].sort((a, b) => a - b);
+}
+
+/** May this name be reached at all, on whichever port? */
 export function decideName(policy: EgressPolicy, name: string): Decision {
   const denied = policy.deny.find((rule) => rule.port === null && matches(rule.pattern, name));
   if (denied) return nameDenied(name, `deny ${denied.pattern}`);
   const allowed = policy.allow.find((rule) => matches(rule.pattern, name));
-  if (!allowed) return nameDenied(name, `allow ${shown(policy.allow)}`);
+  if (!allowed) return nameDenied(name, `allow only ${shown(policy.allow)}`);
   return { ok: true, rule: `allow ${allowed.pattern}` };
 }
 
@@ -61,19 +70,22 @@ export function decidePort(policy: EgressPolicy, name: string, port: number): De
   const own = policy.allow.find((rule) => rule.port === port && matches(rule.pattern, name));
   if (own) return { ok: true, rule: `allow ${own.pattern}:${port}` };
   const any = policy.allow.find((rule) => rule.port === null && matches(rule.pattern, name));
-  if (any && policy.ports.includes(port)) return { ok: true, rule: `allow ${any.pattern}, port ${port}` };
-  return portDenied(name, port, `ports ${policy.ports.join(", ")}`);
+  if (any && policy.ports.includes(port)) return { ok: true, rule: `allow ${any.pattern} on port ${port}` };
+  const ports = any
+    ? policy.ports
+    : policy.allow.flatMap((rule) => (matches(rule.pattern, name) ? (rule.port ?? []) : []));
+  return portDenied(name, port, `allow only ${ports.length === 1 ? "port" : "ports"} ${clipped(ports.join(", "))}`);
 }
 
 /** May this address, to which `name` resolved, be dialled? */
 export function decideAddress(policy: EgressPolicy, name: string, address: string): Decision {
-  const why = deniedBecause(address, policy.addresses);
-  if (why === null) return { ok: true, rule: "a public address" };
+  const { ok, rule } = judgeAddress(address, policy.addresses);
+  if (ok) return { ok, rule };
   return {
-    ok: false,
+    ok,
     code: "egress/address-denied",
-    rule: why,
-    says: `${name} resolves to ${address}, which apps may not reach: ${why}`,
+    rule,
+    says: `${name} resolves to ${address}, which may not be reached from here: ${rule}`,
   };
 }
 
@@ -101,6 +113,10 @@ function portDenied(name: string, port: number, rule: string): Decision {
 }
 
 function shown(rules: readonly NameRule[]): string {
-  const text = rules.map(({ pattern, port }) => (port === null ? pattern : `${pattern}:${port}`)).join(", ");
-  return text === "" ? "nothing" : text.slice(0, 200);
+  return clipped(rules.map(({ pattern, port }) => (port === null ? pattern : `${pattern}:${port}`)).join(", "));
+}
+
+function clipped(text: string): string {
+  if (text === "") return "nothing";
+  return text.length > shownMax ? `${text.slice(0, shownMax)}…` : text;
 }

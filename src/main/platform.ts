@@ -25,6 +25,7 @@ import { ListenError, openEdge } from "../edge/index.ts";
 import type { Edge } from "../edge/index.ts";
 import { systemDialler } from "../egress/dial.ts";
 import { openGateway } from "../egress/gateway.ts";
+import { portsOf } from "../egress/policy.ts";
 import { discover, parseSimulated } from "../gpu/discovery.ts";
 import { openRepositories } from "../hub/repository.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
@@ -382,12 +383,22 @@ async function openSandboxes(
     }),
   );
   const policies = { app: config.egress, build: config.egress };
-  const gateway = stack.use(openGateway({ emitter, clock, random, policies, dialler: systemDialler(), edge: null }));
+  const gateway = stack.use(
+    openGateway({
+      emitter,
+      clock,
+      random,
+      policies,
+      dialler: systemDialler(),
+      edge: null,
+      onFailure: (error) => onFailure("the gateway", error),
+    }),
+  );
   const node: NodeSandbox = {
     spaces: spaceFolders(join(config.data, "node", "spaces"), here.isRoot),
     cgroups: here.cgroups,
     limits: { ...sandboxSizes, ...config.app },
-    ports: config.egress.ports,
+    ports: portsOf(config.egress),
     gateway,
     onFailure,
   };

@@ -10,6 +10,7 @@ import { openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
 import { loadOnly } from "../runtime/compile-cache.ts";
 import { readPlan } from "../runtime/folder.ts";
+import { closeInheritedFiles } from "../runtime/inherited-files.ts";
 import { linuxProcesses } from "../runtime/processes.ts";
 import { evidenceLine } from "../runtime/shim/evidence.ts";
 import { startShim } from "../runtime/shim/shim.ts";
@@ -43,6 +44,7 @@ async function main(folder: string): Promise<void> {
 // A terminal that closes is nothing to a replica.
 process.on("SIGHUP", () => undefined);
 process.title = "waybill-shim";
+closeInheritedFiles();
 const folder = process.argv[2];
 if (folder === undefined) throw new Error("usage: shim FOLDER");
 if (folder === loadOnly) flushCompileCache();

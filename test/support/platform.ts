@@ -37,6 +37,8 @@ export interface UpOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** `none` where it is not said. */
   readonly sandbox?: "bubblewrap" | "none";
+  /** Open files that it is started with, from number 63 on: lower ones Node closes in programs that it starts. */
+  readonly inherits?: readonly number[];
 }
 
 export interface Account {
@@ -273,7 +275,7 @@ export async function visit(
 function start(
   data: string,
   port: number,
-  { gpus = "2x2", env = {}, sandbox = "none" }: UpOptions,
+  { gpus = "2x2", env = {}, sandbox = "none", inherits = [] }: UpOptions,
   args: readonly string[] = [],
 ): ChildProcess {
   const cards = gpus === null ? [] : ["--simulate-gpus", gpus];
@@ -292,10 +294,14 @@ function start(
   ];
   // A group of its own, so that a Ctrl-C at the terminal reaches us alone; its home is not the user's.
   return spawn(process.execPath, all, {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", ...inheritedAt(inherits)],
     detached: true,
     env: { ...process.env, XDG_CONFIG_HOME: join(dirname(data), "config"), ...env },
   });
+}
+
+function inheritedAt(files: readonly number[]): ("ignore" | number)[] {
+  return files.length === 0 ? [] : [...Array.from({ length: 60 }, () => "ignore" as const), ...files];
 }
 
 function firstLine(child: ChildProcess): Promise<string> {

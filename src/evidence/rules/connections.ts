@@ -1,49 +1,146 @@
-/** Outbound connections of apps: which of policy, name, dial or the other side stopped one. The gateway alone writes about them. */
+/** Outbound connections of apps and builds: which of policy, name, dial or the other side stopped one. The gateway alone writes about them. */
 import { codeRow } from "../codes.ts";
 import type { Code } from "../codes.ts";
+import type { Entry, Facts } from "../entry.ts";
 import { contradiction, unknown } from "../finding.ts";
-import type { Finding } from "../finding.ts";
-import { codeOf, codesIn, coded, last, number, text } from "../reading.ts";
+import type { Excluded, Finding } from "../finding.ts";
+import { codeOf, codesIn, coded, epochOf, last, number, text } from "../reading.ts";
 import type { Reading } from "../reading.ts";
 import type { WorkOutcome } from "../verdict.ts";
+import { count, spell } from "../words.ts";
 
 export function findConnection(reading: Reading): Finding | undefined {
   if (reading.entries.length === 0)
     return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
   const ends = coded(reading.entries);
   const codes = codesIn(ends);
+  const carried = last(reading, "egress.stream", "done");
   if (codes.length > 1) return contradiction(`it ended as ${codes.join(" and as ")}.`, ends);
-  const code: Code | undefined = codes[0];
-  if (code === undefined) return undefined;
-  const ended = ends.find((entry) => codeOf(entry) === code);
-  const says = text(ended?.facts, "says");
-  const before = number(ended?.facts ?? {}, "likeItBefore");
-  const more = before === undefined ? "" : ` ${before} more like it were counted in the minute before.`;
+  const ended = ends.at(-1);
+  const code = codeOf(ended);
+  if (ended === undefined || code === undefined) return carried ? undefined : findUnended(reading);
+  if (carried) return contradiction(`it ended as ${code}, and yet it was carried to its end.`, [...ends, carried]);
   return {
     code,
     certainty: "proved",
-    sentence: `${says === undefined ? codeRow(code).says.replace(/\.$/, "") : capital(says)}.${more}`,
+    sentence: [
+      `${text(ended.facts, "says") ?? codeRow(code).says.replace(/\.$/, "")}.`,
+      whoSays(reading, code, ended),
+      moreSays(ended.facts),
+    ]
+      .filter((part) => part !== "")
+      .join(" "),
     facts: ends,
+    excluded: excludedBy(reading, code, ended),
+    ...(ended.facts["edge"] === true
+      ? { owner: "platform", next: "Try again; the operator looks at the edge's log." }
+      : {}),
   };
 }
 
 export function connectionOutcome(reading: Reading, found: Finding | undefined): WorkOutcome {
-  if (found) return found.code === null ? "unknown" : isRefusal(reading) ? "refused" : "failed";
+  if (found) {
+    if (found.code === null) return "unknown";
+    return coded(reading.entries).some(({ mark }) => mark === "refused") ? "refused" : "failed";
+  }
   return last(reading, "egress.stream", "done") ? "ok" : "open";
 }
 
+/** One sentence or two for a connection that was carried or still is. */
 export function connectionSays(reading: Reading): string {
-  const facts = reading.entries.at(-1)?.facts;
-  const to = `${text(facts, "name") ?? text(facts, "address") ?? "somewhere"}:${number(facts ?? {}, "port") ?? "?"}`;
-  if (!last(reading, "egress.stream", "done")) return `The connection to ${to} is open.`;
+  const end = last(reading, "egress.stream", "done");
+  if (!end) return `The connection to ${placeOf(reading.entries.at(-1)?.facts)} is open.`;
+  const { facts } = end;
   const dialled = text(facts, "dialled");
-  return `The connection to ${to}${dialled === undefined ? "" : ` (${dialled})`} was carried to its end.`;
+  const over = dialled === undefined ? "" : ` over ${dialled}`;
+  const bytes = `${bytesSay(number(facts, "sentBytes"))} sent, ${bytesSay(number(facts, "receivedBytes"))} received`;
+  const ms = number(facts, "ms");
+  const rule = text(facts, "rule");
+  const carried = `The connection to ${placeOf(facts)} was carried${over}: ${bytes}${ms === undefined ? "" : ` in ${spell(ms)}`}.`;
+  return [carried, brokenSays(facts), rule === undefined ? "" : `Allowed by: ${rule}.`]
+    .filter((part) => part !== "")
+    .join(" ");
 }
 
-function isRefusal(reading: Reading): boolean {
-  return reading.entries.some(({ mark }) => mark === "refused");
+function findUnended(reading: Reading): Finding | undefined {
+  const over = reading.entries.find((entry) => (epochOf(reading, entry)?.state ?? "open") !== "open");
+  if (!over) return undefined;
+  const says = `How the connection ended is not recorded: ${over.emitter} ended its epoch ${over.epoch} without saying so.`;
+  return unknown(null, says, reading.entries);
 }
 
-function capital(sentence: string): string {
-  return sentence.slice(0, 1).toUpperCase() + sentence.slice(1);
+/** Who decided, and by what. */
+function whoSays(reading: Reading, code: Code, { facts }: Entry): string {
+  const passed = text(last(reading, "egress.policy", "done")?.facts, "rule");
+  switch (code) {
+    case "egress/name-denied":
+    case "egress/port-denied":
+    case "egress/address-denied":
+      return `The node's gateway decided so by the policy for ${text(facts, "profile") ?? "app"}s; nothing was dialled.`;
+    case "egress/dns-failed":
+      return "Nothing was dialled.";
+    default:
+      return passed === undefined ? "" : `The policy lets it through: ${passed}.`;
+  }
+}
+
+function moreSays(facts: Facts): string {
+  const before = number(facts, "likeItBefore");
+  const like = text(facts, "like");
+  const others =
+    facts["others"] === true
+      ? "It stands for all further kinds of refusals of its sandbox in that minute, which are counted under it."
+      : "";
+  return [
+    before === undefined ? "" : `${before} more like it ${before === 1 ? "was" : "were"} counted before it.`,
+    like === undefined ? "" : `${like} tells how one like it came there.`,
+    others,
+  ]
+    .filter((part) => part !== "")
+    .join(" ");
+}
+
+function brokenSays(facts: Facts): string {
+  switch (text(facts, "brokenBy")) {
+    case "remote":
+      return `The other side then broke it (${text(facts, "errno") ?? "without a word"}).`;
+    case "app":
+      return "The app broke it off.";
+    case "idle":
+      return "It was ended because nothing was sent either way for too long.";
+    case "gateway":
+      return "It was ended with its sandbox, or with the node's gateway.";
+    default:
+      return "";
+  }
+}
+
+function excludedBy(reading: Reading, code: Code, ended: Entry): readonly Excluded[] {
+  const resolved = last(reading, "egress.resolve", "done");
+  const allowed = last(reading, "egress.policy", "done");
+  const dialled = last(reading, "egress.dial", "done");
+  const network: readonly Excluded[] = dialled
+    ? [{ boundary: "network", because: "the other side had taken the connection", by: [dialled] }]
+    : code === "egress/dns-failed" || ended.hop === "egress.policy" || ended.hop === "egress.open"
+      ? [{ boundary: "network", because: "it was never dialled", by: [ended] }]
+      : [];
+  return [
+    ...(resolved ? [{ boundary: "name", because: "it was resolved", by: [resolved] }] : []),
+    ...(allowed ? [{ boundary: "policy", because: "name, port and address are allowed", by: [allowed] }] : []),
+    ...network,
+  ];
+}
+
+function placeOf(facts: Facts | undefined): string {
+  const host = text(facts, "name") ?? text(facts, "address") ?? "somewhere";
+  return `${host.includes(":") ? `[${host}]` : host}:${number(facts, "port") ?? "?"}`;
+}
+
+/** `0 bytes`, `512 bytes`, `1.4 kB`, `20.0 MB`. */
+function bytesSay(bytes: number | undefined): string {
+  if (bytes === undefined) return "unknown bytes";
+  if (bytes < 1000) return count(bytes, "byte");
+  const units = ["kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
+  return `${(Math.floor(bytes / 10 ** (power * 3 - 1)) / 10).toFixed(1)} ${units[power - 1]}`;
 }

@@ -10,10 +10,10 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { connectThrough } from "./connections.ts";
-import { openNames, type Names } from "./names.ts";
+import { connectThrough, reset } from "./connections.ts";
+import { openNames } from "./names.ts";
 import { Notes } from "./notes.ts";
-import { originalDestination } from "./original-destination.ts";
+import { OriginalDestinations, type Destination } from "./original-destination.ts";
 
 export interface NetworkOptions {
   /** The gateway's unix socket for this sandbox. */
@@ -31,7 +31,7 @@ export interface Network {
 
 const catchAllPort = 15_001;
 const dnsPort = 53;
-/** Open outbound connections of one sandbox; each is two of this process's file descriptors. */
+/** Open outbound connections of one sandbox, on all ports; each is two of this process's file descriptors. */
 const connectionsMax = 1_024;
 const toolWithinMs = 5_000;
 const toolPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -51,20 +51,37 @@ export async function openNetwork({ gateway, ports, note }: NetworkOptions): Pro
     },
   );
   const notes = new Notes(note);
-  const servers: Server[] = [];
   const names = await openNames({ gateway, port: dnsPort, notes });
-  for (const port of [...ports, ...(catchAll ? [catchAllPort] : [])]) servers.push(await listen(port, gateway, notes));
-  return { catchAll, close: () => close(servers, names, notes) };
+  const outbound: Outbound = { gateway, notes, sockets: new Set(), redirected: new OriginalDestinations(catchAllPort) };
+  const servers: Server[] = [];
+  const own = new Set(ports.filter((port) => port !== dnsPort && port !== catchAllPort));
+  for (const port of [...own, ...(catchAll ? [catchAllPort] : [])]) servers.push(await listen(port, outbound));
+  return {
+    catchAll,
+    async close() {
+      for (const socket of outbound.sockets) socket.destroy();
+      await Promise.all([names.close(), ...servers.map(closed)]);
+      notes.close();
+    },
+  };
 }
 
-function ruleset(ports: readonly number[]): string {
+interface Outbound {
+  readonly gateway: string;
+  readonly notes: Notes;
+  readonly sockets: Set<Socket>;
+  readonly redirected: OriginalDestinations;
+}
+
+/** Pure: what nftables is told. */
+export function ruleset(ports: readonly number[]): string {
   return `table inet waybill {
   chain out {
     type nat hook output priority -100;
     meta l4proto { tcp, udp } th dport ${dnsPort} redirect to :${dnsPort}
     ip daddr 127.0.0.0/8 return
     ip6 daddr ::1 return
-    tcp dport { ${ports.join(", ")} } return
+    ${ports.length === 0 ? "" : `tcp dport { ${ports.join(", ")} } return`}
     meta l4proto tcp redirect to :${catchAllPort}
   }
   chain filter {
@@ -79,27 +96,43 @@ function ruleset(ports: readonly number[]): string {
 `;
 }
 
-async function listen(port: number, gateway: string, notes: Notes): Promise<Server> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true }, (socket) =>
-    take(socket, port, gateway, notes),
+async function listen(port: number, outbound: Outbound): Promise<Server> {
+  const server = createServer(
+    { allowHalfOpen: true, noDelay: true, pauseOnConnect: true },
+    (socket) => void take(socket, port, outbound),
   );
-  server.maxConnections = connectionsMax;
   server.listen({ port, host: "::", ipv6Only: false, backlog: 511 });
-  await once(server, "listening");
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    // A kernel without IPv6.
+    if ((error as NodeJS.ErrnoException).code !== "EAFNOSUPPORT") throw error;
+    server.listen({ port, host: "0.0.0.0", backlog: 511 });
+    await once(server, "listening");
+  }
+  server.on("error", (error) =>
+    outbound.notes.tell("accept", `connections to port ${port} could not be taken (${error.message})`),
+  );
   return server;
 }
 
-function take(socket: Socket, port: number, gateway: string, notes: Notes): void {
-  // An app's own connection to its loopback on one of these ports is not outbound, and nothing of the app listens there.
-  const to =
-    port === catchAllPort
-      ? originalDestination(socket, catchAllPort)
-      : { address: plain(socket.localAddress ?? ""), port };
-  if (to === undefined) {
-    socket.resetAndDestroy();
-    return;
+async function take(socket: Socket, port: number, { gateway, notes, sockets, redirected }: Outbound): Promise<void> {
+  socket.on("error", () => socket.destroy());
+  if (sockets.size >= connectionsMax) {
+    notes.tell("many", `a connection was refused: ${connectionsMax} are open already`);
+    return reset(socket);
   }
-  connectThrough(socket, to, gateway, notes);
+  sockets.add(socket);
+  socket.once("close", () => sockets.delete(socket));
+  const to: Destination | undefined =
+    port === catchAllPort ? await redirected.of(socket) : { address: plain(socket.localAddress ?? ""), port };
+  // The app's own loopback, where nothing of its own listens on this port: that leaves nothing to decide or to record.
+  if (to === undefined || isLoopback(to.address)) return reset(socket);
+  await connectThrough(socket, to, gateway, notes);
+}
+
+function isLoopback(address: string): boolean {
+  return address === "::1" || address.startsWith("127.");
 }
 
 function plain(address: string): string {
@@ -124,8 +157,8 @@ async function tool(command: string, args: readonly string[], input: string): Pr
   });
 }
 
-async function close(servers: readonly Server[], names: Names, notes: Notes): Promise<void> {
-  for (const server of servers) server.close();
-  names.close();
-  notes.close();
+async function closed(server: Server): Promise<void> {
+  const end = once(server, "close");
+  server.close();
+  await end;
 }

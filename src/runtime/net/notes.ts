@@ -1,12 +1,19 @@
 /** Refusals as lines of the app's log: each kind at most once in a while, with a count of those that were left out. */
 
-/** An app that retries in a loop writes its own log full soon enough. */
+/** An app that retries in a loop would write its own log full of the same sentence. */
 const quietMs = 10_000;
-const kindsMax = 256;
+/** Kinds that are told one by one meanwhile; the rest are counted together. */
+const kindsMax = 64;
+
+interface Told {
+  readonly text: string;
+  left: number;
+  readonly timer: NodeJS.Timeout;
+}
 
 export class Notes {
   readonly #note: (text: string) => void;
-  readonly #told = new Map<string, { left: number; timer: NodeJS.Timeout }>();
+  readonly #told = new Map<string, Told>();
 
   constructor(note: (text: string) => void) {
     this.#note = note;
@@ -14,24 +21,39 @@ export class Notes {
 
   /** `key` says which refusals are the same. */
   tell(key: string, text: string): void {
-    const told = this.#told.get(key);
-    if (told) {
-      told.left += 1;
-      return;
+    const told = this.#told.get(key) ?? (this.#told.size < kindsMax ? undefined : this.#others());
+    if (told) told.left += 1;
+    else {
+      this.#note(text);
+      this.#told.set(key, { text, left: 0, timer: this.#later(key) });
     }
-    if (this.#told.size >= kindsMax) return;
-    this.#note(text);
-    const timer = setTimeout(() => {
-      const left = this.#told.get(key)?.left ?? 0;
-      this.#told.delete(key);
-      if (left > 0) this.#note(`${left} more like it: ${text}`);
-    }, quietMs);
-    timer.unref();
-    this.#told.set(key, { left: 0, timer });
   }
 
+  /** Says at once what it still counts. */
   close(): void {
-    for (const { timer } of this.#told.values()) clearTimeout(timer);
-    this.#told.clear();
+    for (const key of this.#told.keys()) this.#sumUp(key);
+  }
+
+  #others(): Told {
+    const key = "others";
+    const told = this.#told.get(key) ?? {
+      text: "connections to other places that were refused or failed",
+      left: 0,
+      timer: this.#later(key),
+    };
+    this.#told.set(key, told);
+    return told;
+  }
+
+  #later(key: string): NodeJS.Timeout {
+    return setTimeout(() => this.#sumUp(key), quietMs).unref();
+  }
+
+  #sumUp(key: string): void {
+    const told = this.#told.get(key);
+    if (!told) return;
+    this.#told.delete(key);
+    clearTimeout(told.timer);
+    if (told.left > 0) this.#note(`${told.left} more like it: ${told.text}`);
   }
 }

@@ -104,6 +104,7 @@ const examined = {
   clone: [56, 220],
   ioctl: [16, 29],
   socket: [41, 198],
+  socketpair: [53, 199],
   personality: [135, 92],
 } as const satisfies Record<string, Numbers>;
 
@@ -153,6 +154,7 @@ export function seccompFilter(arch: Arch): Uint8Array {
   };
   on(examined.clone, [load(at.argument(0)), ifAnyBit(newNamespaces, 0, 1), refuse(errno.EPERM), allow]);
   on(examined.socket, socketBody);
+  on(examined.socketpair, [load(at.argument(0)), ifEqual(family.unix, 1, 0), refuse(errno.EAFNOSUPPORT), allow]);
   on(examined.ioctl, refuseValues(1, Object.values(forbiddenIoctls)));
   on(examined.personality, allowValues(0, allowedPersonalities));
   for (const numbers of Object.values(forbidden)) on(numbers, [refuse(errno.EPERM)]);
