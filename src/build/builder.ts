@@ -2,17 +2,19 @@
  * From a commit to a release: fetch, configure, install, build, check, publish. Every build ends in an outcome, whatever happens,
  * and leaves either a whole release or nothing.
  */
-import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildSpec, ToServer } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import { newId } from "../stdx/ids.ts";
 import { iso } from "../stdx/time.ts";
-import { parseFrontMatter, settingsRecord, type Remark, type Sdk, type SpaceSettings } from "./front-matter.ts";
-import { buildGradio } from "./gradio-builder.ts";
+import { builtSdks, parseFrontMatter, settingsRecord, type Remark, type SpaceSettings } from "./front-matter.ts";
+import { appFileOf, buildGradio } from "./gradio-builder.ts";
 import { buildNode, type Runnable } from "./node-builder.ts";
 import { parsePackage, startProblem, type AppPackage } from "./package-json.ts";
 import { clearWorkFolders, makeWorkFolder, publishRelease, readRelease, releaseFolderOf } from "./release.ts";
+import { readSmall } from "./small-file.ts";
 import { buildStatic } from "./static-builder.ts";
 import { BuildFailure, Workshop, becauseMax, type BuildEvents, type BuildTools } from "./workshop.ts";
 
@@ -20,12 +22,6 @@ export type { BuildEvents, BuildLogLine, BuildTools, StepFailure } from "./works
 
 /** How a build ended, as the contract's `build-done` says it. */
 export type BuildOutcome = Extract<ToServer, { type: "build-done" }>["outcome"];
-
-/** The kinds of Spaces that this builder builds. */
-export const builtSdks: readonly Sdk[] = ["gradio", "node", "static"];
-
-/** README.md and package.json are read whole; larger ones are no such files. */
-const settingsFileMaxBytes = 1 << 20;
 
 /** A node's builder, bound to its tools. */
 export interface Builder {
@@ -133,12 +129,7 @@ async function configure(shop: Workshop): Promise<Configured> {
   const front = parseFrontMatter(await readSmall(join(shop.app, "README.md")));
   for (const warning of front.warnings) shop.note(`warning: ${located(warning)}`);
   const text = await readSmall(join(shop.app, "package.json"));
-  if (front.ok && front.settings.sdk === "gradio") {
-    shop.note(
-      `sdk gradio ${front.settings.sdkVersion ?? "of today"}${front.settings.title ? `, ${front.settings.title}` : ""}`,
-    );
-    return { settings: front.settings, app: null };
-  }
+  if (front.ok && front.settings.sdk === "gradio") return configureGradio(shop, front.settings);
   const needsPackage = front.ok
     ? front.settings.sdk === "node"
     : text !== undefined && front.code !== "build/no-builder";
@@ -159,6 +150,15 @@ async function configure(shop: Workshop): Promise<Configured> {
   if (!front.ok) throw new BuildFailure(front.code, "the settings are wrong");
   shop.note(`sdk ${front.settings.sdk}${front.settings.title ? `, ${front.settings.title}` : ""}`);
   return { settings: front.settings, app: parsed?.ok ? parsed.app : null };
+}
+
+/** What can be said before packages are resolved, which takes its time. */
+function configureGradio(shop: Workshop, settings: SpaceSettings): Configured {
+  const file = appFileOf(settings);
+  if (!existsSync(join(shop.app, file)))
+    throw new BuildFailure("build/config-invalid", `app_file is ${file}, and the commit has no such file`);
+  shop.note(`sdk gradio ${settings.sdkVersion ?? "of today"}${settings.title ? `, ${settings.title}` : ""}`);
+  return { settings, app: null };
 }
 
 // With a front matter that cannot be read nobody knows whether a start script is needed: only what is wrong in any case is said.
@@ -207,19 +207,4 @@ function overLimit({ limitMs }: BuildSpec): BuildFailure {
     "build/step-timeout",
     `the whole build took longer than its limit of ${limitMs / 1000} s and was ended`,
   );
-}
-
-async function readSmall(path: string): Promise<string | undefined> {
-  try {
-    const { size } = await stat(path);
-    if (size > settingsFileMaxBytes)
-      throw new BuildFailure(
-        "build/config-invalid",
-        `${path.split("/").at(-1)} has more than ${settingsFileMaxBytes} bytes`,
-      );
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (["ENOENT", "EISDIR", "ELOOP"].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
-    throw error;
-  }
 }

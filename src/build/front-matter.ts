@@ -3,12 +3,11 @@
  * the file once: every problem with its line, and a warning for what is not understood.
  */
 import { LineCounter, isMap, isScalar, parseDocument } from "yaml";
+import type { SpaceSdk } from "../contract/release.ts";
 import { durationMs, type DurationMs } from "../stdx/time.ts";
 
-export type Sdk = "gradio" | "node" | "static";
-
 export interface SpaceSettings {
-  readonly sdk: Sdk;
+  readonly sdk: SpaceSdk;
   /** Gradio Spaces: the version of gradio, as it is written. */
   readonly sdkVersion: string | null;
   /** Gradio Spaces: `3.10` or `3.10.13`. */
@@ -56,7 +55,8 @@ const frontMatterMaxLength = 64 << 10;
 /** An alias may be used, a bomb of them may not. */
 const aliasesMax = 20;
 
-const ours: readonly Sdk[] = ["gradio", "node", "static"];
+/** The kinds of Spaces that are built here. */
+export const builtSdks: readonly SpaceSdk[] = ["gradio", "node", "static"];
 const notHere: readonly string[] = ["docker", "streamlit"];
 
 /** Settings that other Spaces platforms read and this one does not (yet): accepted without a word. */
@@ -200,15 +200,15 @@ class SettingsReader {
     return this.#noBuilder && this.problems.length === 1;
   }
 
-  sdk(): Sdk | undefined {
+  sdk(): SpaceSdk | undefined {
     const value = this.#take("sdk");
-    if (ours.includes(value as Sdk)) return value as Sdk;
+    if (builtSdks.includes(value as SpaceSdk)) return value as SpaceSdk;
     if (value === undefined)
-      this.problems.push({ line: 1, message: `sdk is missing; write ${listed(ours.map(quoted), "or")}` });
+      this.problems.push({ line: 1, message: `sdk is missing; write ${listed(builtSdks.map(quoted), "or")}` });
     else if (typeof value === "string" && notHere.includes(value)) {
       this.#noBuilder = true;
-      this.#problem("sdk", `no builder for sdk ${value} here yet; here are ${listed(ours, "and")}`);
-    } else this.#problem("sdk", `sdk is ${shown(value)}; write ${listed(ours, "or")}`);
+      this.#problem("sdk", `no builder for sdk ${value} here yet; here are ${listed(builtSdks, "and")}`);
+    } else this.#problem("sdk", `sdk is ${shown(value)}; write ${listed(builtSdks, "or")}`);
     return undefined;
   }
 
@@ -289,7 +289,7 @@ class SettingsReader {
   }
 }
 
-function quoted(sdk: Sdk): string {
+function quoted(sdk: SpaceSdk): string {
   return `\`sdk: ${sdk}\``;
 }
 

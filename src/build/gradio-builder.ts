@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, open, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RuntimeFacts } from "../contract/release.ts";
 import type { SpaceSettings } from "./front-matter.ts";
@@ -14,19 +14,20 @@ import {
   asOfDay,
   dayOf,
   environmentName,
+  namesFiles,
   platformRequirements,
   requirementsHash,
   uploadTime,
   versionIn,
 } from "./python/lock.ts";
 import { provideUv } from "./python/uv.ts";
+import { readSmall } from "./small-file.ts";
 import { BuildFailure, type Workshop } from "./workshop.ts";
 
 const platform = `${process.platform}-${process.arch}`;
-const requirementsMaxBytes = 1 << 20;
 /** Written last and synced: an environment without it was cut off, and is made anew. */
 const completeMark = ".waybill-complete";
-/** Exits 3 with `line function` where a coroutine stands under the GPU decorator, which takes plain functions only. */
+/** Exits 3 and names the line where a coroutine stands under the GPU decorator, which takes plain functions only. */
 const lookAtApp = `
 import ast, sys
 tree = ast.parse(open(sys.argv[1], "rb").read(), sys.argv[1])
@@ -39,26 +40,28 @@ for n in bad:
 sys.exit(3 if bad else 0)
 `;
 
-interface Bench {
+/** What Python builds of one owner work with. */
+interface PythonTools {
   readonly python: Interpreter;
   readonly uv: string;
   /** The owner's: cache and environments in one folder, so that files are linked and not copied. */
   readonly folder: string;
 }
 
+/** The program of a Gradio Space, relative to its repository. */
+export const appFileOf = ({ appFile }: SpaceSettings): string => appFile ?? "app.py";
+
 export async function buildGradio(shop: Workshop, settings: SpaceSettings): Promise<Runnable> {
-  const bench = await shop.step("python", () => choose(shop, settings));
-  const lock = await shop.step("resolve", () => resolve(shop, settings, bench));
-  const environment = await shop.step("install", () => install(shop, bench, lock));
+  const kit = await shop.step("python", () => choose(shop, settings));
+  const lock = await shop.step("resolve", () => resolve(shop, settings, kit));
+  const environment = await shop.step("install", () => install(shop, kit, lock));
   return await shop.step("check", async () => {
-    const file = settings.appFile ?? "app.py";
-    if (!existsSync(join(shop.app, file)))
-      throw new BuildFailure("build/config-invalid", `app_file is ${file}, and the commit has no such file`);
+    const file = appFileOf(settings);
     const look = join(shop.work, "tmp", "look-at-app.py");
     await writeFile(look, lookAtApp);
     await shop.run([join(environment, "bin", "python"), "-I", look, file], shop.limits.buildMs);
     const runtime: RuntimeFacts = {
-      python: shown(bench.python),
+      python: shown(kit.python),
       gradio: versionIn(lock, "gradio"),
       spaces: versionIn(lock, "spaces"),
       torch: null,
@@ -68,13 +71,13 @@ export async function buildGradio(shop: Workshop, settings: SpaceSettings): Prom
       argv: [join(environment, "bin", "python"), file],
       staticFolder: ".",
       runtime,
-      needs: [environment, ...(bench.python.prefix === "/usr" ? [] : [bench.python.prefix])],
+      needs: [environment, ...(kit.python.prefix === "/usr" ? [] : [kit.python.prefix])],
       env: { PYTHONUNBUFFERED: "1", VIRTUAL_ENV: environment },
     };
   });
 }
 
-async function choose(shop: Workshop, settings: SpaceSettings): Promise<Bench> {
+async function choose(shop: Workshop, settings: SpaceSettings): Promise<PythonTools> {
   const { tools, spec } = shop;
   const { python } = tools;
   if (!python) throw new BuildFailure("build/no-builder", "this node builds no Gradio Spaces");
@@ -98,84 +101,46 @@ async function choose(shop: Workshop, settings: SpaceSettings): Promise<Bench> {
 }
 
 /** The Space's kept lock where nothing that it was made from has changed; else a fresh one, as of its day. */
-async function resolve(shop: Workshop, settings: SpaceSettings, bench: Bench): Promise<string> {
+async function resolve(shop: Workshop, settings: SpaceSettings, kit: PythonTools): Promise<string> {
   const { sdkVersion } = settings;
-  const own = await requirementsOf(shop.app);
-  const requirements = [own, ...platformRequirements(own, sdkVersion)].join("\n");
-  const hash = requirementsHash({ requirements, sdkVersion, python: shown(bench.python), platform });
-  const kept = join(
-    bench.folder,
-    "locks",
-    `${createHash("sha256").update(shop.spec.space).digest("hex").slice(0, 16)}-${hash.slice(0, 32)}.toml`,
-  );
-  if (existsSync(kept) && shop.spec.factory !== true) {
-    const lock = await readFile(kept, "utf8");
-    shop.note("the requirements have not changed: the packages of the earlier build are used, to the version");
-    await writeFile(join(shop.work, "pylock.toml"), lock);
-    return lock;
-  }
-  const input = join(shop.work, "tmp", "requirements.in");
+  const own = await readSmall(join(shop.app, "requirements.txt"));
+  const ours = platformRequirements(own ?? "", sdkVersion).join("\n");
+  const hash = requirementsHash({ requirements: `${own}\n${ours}`, sdkVersion, python: shown(kit.python), platform });
+  const space = createHash("sha256").update(shop.spec.space).digest("hex");
+  const kept = join(kit.folder, "locks", `${space.slice(0, 16)}-${hash.slice(0, 32)}.toml`);
   const output = join(shop.work, "pylock.toml");
-  await writeFile(input, `${requirements}\n`);
-  const asOf = sdkVersion === null ? null : await dayFor(shop, bench, sdkVersion);
-  const compile = (day: string | null): Promise<void> =>
-    shop.run(
-      [
-        bench.uv,
-        "pip",
-        "compile",
-        "--quiet",
-        "--format",
-        "pylock.toml",
-        "--python",
-        bench.python.path,
-        "--output-file",
-        output,
-        ...(day === null ? [] : ["--exclude-newer", day]),
-        input,
-      ],
-      shop.limits.installMs,
-      environmentOf(bench),
-    );
+  // What other files say is not part of the hash.
+  const isWhole = !namesFiles(own ?? "");
+  if (isWhole && existsSync(kept) && shop.spec.factory !== true) {
+    shop.note("the requirements have not changed: the packages of the earlier build are used, to the version");
+    await copyFile(kept, output);
+    return readFile(output, "utf8");
+  }
+  const input = join(shop.work, "tmp", "platform.in");
+  await writeFile(input, `${ours}\n`);
+  // Ours beside the app's own file, which may name others by a path from where it lies.
+  const inputs = [...(own === undefined ? [] : ["requirements.txt"]), input];
+  const asOf = sdkVersion === null ? null : await dayFor(shop, kit, sdkVersion);
   try {
-    await compile(asOf);
+    await compile(shop, kit, output, [...(asOf === null ? [] : ["--exclude-newer", asOf]), ...inputs]);
   } catch (error) {
     if (asOf === null || shop.signal.aborted) throw error;
     shop.note(`the packages of ${asOf} do not fit together with the requirements: they are taken as of today`);
-    await compile(null);
+    await compile(shop, kit, output, inputs);
   }
   const lock = await readFile(output, "utf8");
-  await cp(output, `${kept}.new`);
-  await cp(`${kept}.new`, kept);
-  await rm(`${kept}.new`);
-  shop.note(
-    `${(lock.match(/^\[\[packages\]\]/gm) ?? []).length} packages resolved; the set is kept in the release as pylock.toml`,
-  );
+  await copyFile(output, `${kept}.new`);
+  await rename(`${kept}.new`, kept);
+  const packages = lock.match(/^\[\[packages\]\]/gm)?.length ?? 0;
+  shop.note(`${packages} packages resolved; the set is kept in the release as pylock.toml`);
   return lock;
 }
 
-async function dayFor(shop: Workshop, bench: Bench, version: string): Promise<string | null> {
+async function dayFor(shop: Workshop, kit: PythonTools, version: string): Promise<string | null> {
   const input = join(shop.work, "tmp", "gradio.in");
   const output = join(shop.work, "tmp", "pylock.gradio.toml");
   await writeFile(input, `gradio==${version}\n`);
-  await shop.run(
-    [
-      bench.uv,
-      "pip",
-      "compile",
-      "--quiet",
-      "--no-deps",
-      "--format",
-      "pylock.toml",
-      "--python",
-      bench.python.path,
-      "--output-file",
-      output,
-      input,
-    ],
-    shop.limits.installMs,
-    environmentOf(bench),
-  );
+  await compile(shop, kit, output, ["--no-deps", input]);
   const uploadedAt = uploadTime(await readFile(output, "utf8"));
   if (uploadedAt === undefined) return null;
   const day = asOfDay(uploadedAt, shop.tools.clock.wall());
@@ -184,22 +149,30 @@ async function dayFor(shop: Workshop, bench: Bench, version: string): Promise<st
   return day;
 }
 
+/** Resolves `inputs` into a lock; `output` is named `pylock.*toml`, as PEP 751 wants it. */
+function compile(shop: Workshop, kit: PythonTools, output: string, inputs: readonly string[]): Promise<void> {
+  const python = ["--python", kit.python.path];
+  const into = ["--format", "pylock.toml", "--output-file", output];
+  const argv = [kit.uv, "pip", "compile", "--quiet", ...python, ...into, ...inputs] as const;
+  return shop.run(argv, shop.limits.installMs, environmentOf(kit));
+}
+
 /** The environment of this lock; made where it is not there yet. It is used at the path at which it was made. */
-async function install(shop: Workshop, bench: Bench, lock: string): Promise<string> {
-  const environment = join(bench.folder, "envs", environmentName(lock, shown(bench.python), platform));
+async function install(shop: Workshop, kit: PythonTools, lock: string): Promise<string> {
+  const environment = join(kit.folder, "envs", environmentName(lock, shown(kit.python), platform));
   if (existsSync(join(environment, completeMark))) {
     shop.note("nothing to install: the environment of these packages is there");
     return environment;
   }
   await rm(environment, { recursive: true, force: true });
   await shop.run(
-    [bench.uv, "venv", "--quiet", "--python", bench.python.path, environment],
+    [kit.uv, "venv", "--quiet", "--python", kit.python.path, environment],
     shop.limits.installMs,
-    environmentOf(bench),
+    environmentOf(kit),
   );
-  const variables = { ...environmentOf(bench), VIRTUAL_ENV: environment };
+  const variables = { ...environmentOf(kit), VIRTUAL_ENV: environment };
   await shop.run(
-    [bench.uv, "pip", "install", "--quiet", "--compile-bytecode", "--requirement", join(shop.work, "pylock.toml")],
+    [kit.uv, "pip", "install", "--quiet", "--compile-bytecode", "--requirement", join(shop.work, "pylock.toml")],
     shop.limits.installMs,
     variables,
   );
@@ -209,14 +182,6 @@ async function install(shop: Workshop, bench: Bench, lock: string): Promise<stri
   return environment;
 }
 
-function environmentOf({ folder }: Bench): Readonly<Record<string, string>> {
+function environmentOf({ folder }: PythonTools): Readonly<Record<string, string>> {
   return { UV_CACHE_DIR: join(folder, "cache"), UV_NO_PROGRESS: "1", UV_PYTHON_DOWNLOADS: "never" };
-}
-
-async function requirementsOf(app: string): Promise<string> {
-  const path = join(app, "requirements.txt");
-  if (!existsSync(path)) return "";
-  if ((await stat(path)).size > requirementsMaxBytes)
-    throw new BuildFailure("build/config-invalid", `requirements.txt has more than ${requirementsMaxBytes} bytes`);
-  return readFile(path, "utf8");
 }

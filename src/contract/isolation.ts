@@ -2,8 +2,8 @@
 
 export interface Isolation {
   /**
-   * `own-uid`: the whole recipe, each replica a user of its own, limits by cgroups. `shared-uid`: the whole recipe as the agent's
-   * user, limits by rlimits. `none`: plain processes of the agent's user.
+   * `own-uid`: the whole recipe, each Space a user of its own, limits by cgroups. `shared-uid`: the whole recipe as the agent's
+   * user, limits by rlimits and by looking. `none`: plain processes of the agent's user.
    */
   readonly level: "own-uid" | "shared-uid" | "none";
   readonly driver: "bubblewrap" | "none";

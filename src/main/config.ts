@@ -88,7 +88,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     build: { ...queueLimits, queueMax: 100, waitMs, buildMs },
     startMs,
     pythonVersions: [join(env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")],
-    toolsFolder: env["WAYBILL_TOOLS"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "waybill"),
+    toolsFolder: resolve(env["WAYBILL_TOOLS"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "waybill")),
     sandbox: options.sandbox === "bubblewrap" ? "bubblewrap" : "none",
     app: { memoryBytes: (memoryMb ?? defaultMemoryMb()) * (1 << 20), processes: processes ?? 1024 },
     egress: policy,

@@ -106,9 +106,9 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const evidence = stack.use(await openEvidenceStore({ path: join(config.data, "evidence.db"), clock, random }));
 
   const spoolFolder = join(config.data, "spool");
-  const spool = async (name: string) =>
+  const spool = async (name: string, folder = spoolFolder) =>
     openSpool({
-      folder: spoolFolder,
+      folder,
       name,
       clock,
       random,
@@ -279,17 +279,16 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   nodes.connect(link.server);
   stack.defer(() => nodes.drained());
   const agentSpools = join(config.data, "node", "spool");
-  const agentSpool = stack.use(
-    await openSpool({
-      folder: agentSpools,
-      name: `agent-${nodeName}`,
-      clock,
-      random,
-      onFailure: (error) => onFailure("the agent's spool", error),
-    }),
-  );
+  const agentSpool = stack.use(await spool(`agent-${nodeName}`, agentSpools));
   const sandbox =
-    config.sandbox === "none" ? null : await openSandboxes(config, stack, { clock, random, agentSpools, onFailure });
+    config.sandbox === "none"
+      ? null
+      : await openSandboxes(config, stack, {
+          clock,
+          random,
+          emitter: () => spool(`gateway-${nodeName}`, agentSpools),
+          onFailure,
+        });
   const devices =
     config.simulateGpus === null ? (await discover()).devices : (parseSimulated(config.simulateGpus) ?? []);
   const source = fileURLToPath(import.meta.url).endsWith(".ts");
@@ -366,22 +365,14 @@ async function openSandboxes(
   config: PlatformConfig,
   stack: AsyncDisposableStack,
   world: Pick<World, "clock" | "random"> & {
-    readonly agentSpools: string;
+    emitter(): ReturnType<typeof openSpool>;
     readonly onFailure: NodeSandbox["onFailure"];
   },
 ): Promise<{ readonly node: NodeSandbox; readonly isolation: Isolation }> {
-  const { clock, random, agentSpools, onFailure } = world;
+  const { clock, random, onFailure } = world;
   const here = await sandboxHere();
   if (here.problems.length > 0) throw new SandboxMissing(here.problems.join("; "));
-  const emitter = stack.use(
-    await openSpool({
-      folder: agentSpools,
-      name: `gateway-${nodeName}`,
-      clock,
-      random,
-      onFailure: (error) => onFailure("the gateway's spool", error),
-    }),
-  );
+  const emitter = stack.use(await world.emitter());
   const policies = { app: config.egress, build: config.egress };
   const gateway = stack.use(
     openGateway({

@@ -4,6 +4,7 @@
  * and its environment behind: that takes a pid namespace or a cgroup, which level `none` does not have.
  */
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** One process, for ever: `start` is field 22 of `/proc/<pid>/stat`. */
@@ -44,6 +45,7 @@ export interface Membership {
   readonly marker: string;
 }
 
+const signalNames = Object.entries(constants.signals) as readonly (readonly [NodeJS.Signals, number])[];
 /** A chain of parents longer than this is a loop of a changing table, not a family. */
 const ancestorsMax = 64;
 /** Passes of stop-then-look before the kill; a family that still grows after so many stopped passes isn't stopped by them. */
@@ -82,6 +84,11 @@ export function parseStat(pid: number, text: string): ProcessStat | undefined {
 export function howEnded(waitStatus: number): { readonly exitCode: number | null; readonly signal: number | null } {
   const signal = waitStatus & 0x7f;
   return signal === 0 ? { exitCode: (waitStatus >> 8) & 0xff, signal: null } : { exitCode: null, signal };
+}
+
+/** `SIGTERM` for 15; undefined where this system has no such signal. */
+export function signalName(number: number): NodeJS.Signals | undefined {
+  return signalNames.find(([, value]) => value === number)?.[0];
 }
 
 /** Whether this very process still runs; a zombie does not. */

@@ -23,6 +23,11 @@ export function namesIn(requirements: string): readonly string[] {
   });
 }
 
+/** Whether it includes other files, or installs from folders: its own text is then not all that is resolved. */
+export function namesFiles(requirements: string): boolean {
+  return /^\s*(-[rce]\b|--(requirement|constraint|editable)\b|\.{0,2}\/)/m.test(requirements);
+}
+
 /** The upload time of the one package of a `pylock.toml`; undefined where the index does not say. */
 export function uploadTime(pylock: string): number | undefined {
   const times = [...pylock.matchAll(/upload-time = (\d{4}-\d\d-\d\dT[\d:.]+Z)/g)].map(([, time]) =>

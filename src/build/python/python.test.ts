@@ -4,6 +4,7 @@ import { chooseInterpreter, type Interpreter } from "./interpreters.ts";
 import {
   asOfDay,
   environmentName,
+  namesFiles,
   namesIn,
   platformRequirements,
   requirementsHash,
@@ -61,6 +62,12 @@ describe("what is resolved, and as of when", () => {
       "torch-vision",
       "x-y",
     ]);
+  });
+  test("requirements that name other files are told from those that are whole", () => {
+    for (const text of ["-r base.txt", "numpy\n --constraint c.txt", "./wheels/x.whl", "-e ."])
+      assert.equal(namesFiles(text), true, text);
+    for (const text of ["", "numpy\n# -r none\nx-r==1", "--extra-index-url https://example.org/simple"])
+      assert.equal(namesFiles(text), false, text);
   });
   test("a version of more than a year ago gets the packages of its time", () => {
     const now = Date.parse("2026-11-23T00:00:00Z");

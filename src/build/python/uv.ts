@@ -1,7 +1,7 @@
 /** The program `uv`, which resolves and installs Python packages: the machine's own, or one in the platform's tools folder. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Interpreter } from "./interpreters.ts";
@@ -28,7 +28,7 @@ export async function provideUv(tools: UvTools, python: Interpreter, note: (text
   note("uv is not on this machine: it is installed into the platform's tools folder");
   await mkdir(tools.folder, { recursive: true });
   // Made aside and renamed, so that two at the same time both end with a whole one.
-  const aside = join(tools.folder, `.uv-${process.pid}`);
+  const aside = await mkdtemp(join(tools.folder, ".uv-"));
   const options = { timeout: installWithinMs, env: { ...tools.env, PATH: tools.path.join(":"), HOME: tools.folder } };
   try {
     await run(python.path, ["-m", "venv", aside], options);

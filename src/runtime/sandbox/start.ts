@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { signalName } from "../processes.ts";
 import { bwrapOptions, etcOf, fds, rlimits, type Recipe } from "./recipe.ts";
 import { seccompFilter, type Arch } from "./seccomp.ts";
 
@@ -31,25 +32,6 @@ const joinFailed = 125;
 /** What the failing program said last is kept for the end's sentence. */
 const saidMaxLength = 2_000;
 const signalBase = 128;
-const signals: Readonly<Record<number, NodeJS.Signals>> = {
-  1: "SIGHUP",
-  2: "SIGINT",
-  3: "SIGQUIT",
-  4: "SIGILL",
-  6: "SIGABRT",
-  7: "SIGBUS",
-  8: "SIGFPE",
-  9: "SIGKILL",
-  10: "SIGUSR1",
-  11: "SIGSEGV",
-  12: "SIGUSR2",
-  13: "SIGPIPE",
-  14: "SIGALRM",
-  15: "SIGTERM",
-  24: "SIGXCPU",
-  25: "SIGXFSZ",
-  31: "SIGSYS",
-};
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Its groups first, then its limits, then bubblewrap: without any variable, since bubblewrap runs outside of what it makes. */
 const begin = `for f in $GROUPS_TO_JOIN; do echo $$ > "$f/cgroup.procs" || exit ${joinFailed}; done; exec env -i /usr/bin/prlimit "$@"`;
@@ -115,7 +97,7 @@ export function startSandboxed(
 
 function endOf(code: number | null, signal: NodeJS.Signals | null, began: boolean, said: string): SandboxEnd {
   // bubblewrap tells a death by signal n as exit code 128 + n, as shells do.
-  const inner = code !== null && code > signalBase ? signals[code - signalBase] : undefined;
+  const inner = code !== null && code > signalBase ? signalName(code - signalBase) : undefined;
   if (inner !== undefined) return { exitCode: null, signal: inner, failure: null, denied: false };
   if (began || signal !== null) return { exitCode: code, signal, failure: null, denied: false };
   const words = said.trim().split("\n").at(-1) ?? "";

@@ -241,7 +241,7 @@ class RunningShim implements Shim {
     }
     const memoryBytes = this.#plan.sandbox?.limits.memoryBytes ?? 0;
     const says = outOfMemory
-      ? `The app used more than the ${Math.round(memoryBytes / (1 << 20))} MiB of memory that it may, and the kernel ended it.`
+      ? `The app used more than the ${Math.round(memoryBytes / (1 << 20))} MiB of memory that it may, and was ended.`
       : endSays({ exitCode, signal, failure });
     const code = denied ? "runtime/sandbox-denied" : outOfMemory ? "app/out-of-memory" : "app/exit";
     return { phase: "exited", code, exitCode, signal, says: says + this.#lastOutput() };

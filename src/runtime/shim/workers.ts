@@ -1,5 +1,4 @@
 /** The app's processes that may hold a GPU: found by the pid that the app says, watched, and ended with all that they started. */
-import { constants } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { isPopulated, joinGroup, killGroup, makeGroup, removeTree } from "../sandbox/cgroups.ts";
@@ -10,6 +9,7 @@ import {
   insideMember,
   isAlive,
   member,
+  signalName,
   type Membership,
   type ProcessName,
   type Processes,
@@ -101,7 +101,7 @@ export function appWorkers(
       }
       const { exitCode, signal } =
         found.waitStatus === null ? { exitCode: null, signal: null } : howEnded(found.waitStatus);
-      return { exitCode, signal: signal === null ? null : signalName(signal) };
+      return { exitCode, signal: signal === null ? null : (signalName(signal) ?? `signal ${signal}`) };
     },
     term: (worker) => processes.signal(worker, "SIGTERM"),
     async end(worker) {
@@ -111,9 +111,4 @@ export function appWorkers(
       return left.length === 0;
     },
   };
-}
-
-function signalName(number: number): string {
-  const found = Object.entries(constants.signals).find(([, value]) => value === number);
-  return found ? found[0] : `signal ${number}`;
 }
