@@ -370,6 +370,19 @@ describe("waybill", () => {
     assert.equal((await waybill(["logs", "alice/demo", "-f"], {}, stop.signal)).code, 130);
   });
 
+  test("space set sends settings by name and prints them all; what is not KEY=VALUE is told at once and sends nothing", async () => {
+    api.routes.set("PATCH /api/spaces/alice/demo/settings", { "on-leave": "stop" });
+    const { code, out } = await waybill(["space", "set", "alice/demo", "on-leave=stop", "--json"]);
+    assert.deepEqual([code, JSON.parse(out)], [0, { "on-leave": "stop" }]);
+    assert.deepEqual(JSON.parse(api.received[0]!.body), { "on-leave": "stop" });
+    assert.equal((await waybill(["space", "set", "alice/demo", "on-leave=stop"])).out, "  on-leave  stop\n");
+    const sent = api.received.length;
+    const wrong = await waybill(["space", "set", "alice/demo", "stop", "on-leave=stop", "on-leave=finish"]);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.err, /"stop" is not KEY=VALUE; on-leave is given twice/);
+    assert.equal(api.received.length, sent);
+  });
+
   test("pool set sends whole milliseconds, and token create prints the token alone", async () => {
     api.routes.set("PATCH /api/pools/main", {
       name: "main",

@@ -163,6 +163,15 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
       assert.equal(await spaces.update("alice/other", change), false);
     });
 
+    test("a Space has the default settings until its owner changes them", async () => {
+      const { spaces } = await withAlice();
+      await spaces.create("alice", "demo", t0);
+      assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "finish" });
+      await spaces.update("alice/demo", { settings: { "on-leave": "stop" } });
+      await spaces.update("alice/demo", { says: "Something else changed." });
+      assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "stop" });
+    });
+
     test("pages give each Space once, newest first; a foreign page token is told", async () => {
       const { spaces } = await withAlice();
       for (const n of [1, 2, 3, 4, 5]) await spaces.create("alice", `s${n}`, at(Math.floor(n / 2)));

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { memorySql } from "./memory-sql.ts";
+import { Catalog } from "./catalog.ts";
+import { instant } from "../stdx/time.ts";
 import { migrate, migrations } from "./migrations/index.ts";
 import type { Migration } from "./migrations/index.ts";
 
@@ -49,6 +51,17 @@ describe("migrate", () => {
     await assert.rejects(migrate(sql, 1000, [one, broken]), { code: "sql-refused" });
     assert.equal((await sql.all(applied)).length, 1);
     assert.equal((await sql.all("SELECT name FROM sqlite_schema WHERE name = 'b'")).length, 0);
+  });
+
+  test("a Space of the first shape is kept, with the default settings", async () => {
+    const sql = memorySql();
+    await migrate(sql, 1000, migrations.slice(0, 1));
+    await sql.run("INSERT INTO accounts VALUES ('alice', 'free', 'user', 1)");
+    await sql.run(
+      `INSERT INTO spaces VALUES ('alice/demo', 'alice', 'demo', 'node', 'running', 1, '', NULL, NULL, NULL, 'alice-demo', '127.1.2.3', 1)`,
+    );
+    const { spaces } = await Catalog.open(sql, { wall: () => instant(2000) });
+    assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "finish" });
   });
 
   test("the shipped steps are numbered without a hole", () => {

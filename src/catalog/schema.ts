@@ -33,6 +33,7 @@ export interface SpacesTable {
   subdomain: string;
   address: string;
   createdAt: number;
+  settings: string;
 }
 
 export interface BuildsTable {

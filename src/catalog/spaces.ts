@@ -1,5 +1,5 @@
 /** Spaces: an app's name, state and addresses. What it runs is told by its builds, releases and replicas. */
-import type { SpaceState } from "../contract/api.ts";
+import type { OwnerSettings, SpaceState } from "../contract/api.ts";
 import type { Instant } from "../stdx/time.ts";
 import type { Database } from "./database.ts";
 import { CatalogError } from "./error.ts";
@@ -27,9 +27,14 @@ export interface SpaceRow {
   readonly subdomain: string;
   readonly address: string;
   readonly createdAt: Instant;
+  readonly settings: OwnerSettings;
 }
 
-export type SpaceChange = Partial<Pick<SpaceRow, "sdk" | "state" | "since" | "says" | "code" | "build" | "release">>;
+export type SpaceChange = Partial<
+  Pick<SpaceRow, "sdk" | "state" | "since" | "says" | "code" | "build" | "release" | "settings">
+>;
+
+const settingDefaults: OwnerSettings = { "on-leave": "finish" };
 
 export type SpaceCreated =
   | { readonly ok: true; readonly space: SpaceRow }
@@ -95,11 +100,14 @@ export class Spaces {
   }
 
   /** False where there is no such Space. */
-  async update(id: string, change: SpaceChange): Promise<boolean> {
-    if (Object.keys(change).length === 0) return (await this.get(id)) !== undefined;
+  async update(id: string, { settings, ...change }: SpaceChange): Promise<boolean> {
     const { numUpdatedRows } = await this.#db
       .updateTable("spaces")
-      .set({ ...change })
+      .set({
+        ...change,
+        ...(settings && { settings: JSON.stringify(settings) }),
+        id, // so that an empty change is a statement too
+      })
       .where("id", "=", id)
       .executeTakeFirstOrThrow();
     return numUpdatedRows > 0n;
@@ -120,6 +128,7 @@ export class Spaces {
       subdomain: await this.#firstFree("subdomain", (attempt) => subdomainFor(owner, name, attempt)),
       address: await this.#firstFree("address", (attempt) => loopbackFor(owner, name, attempt)),
       createdAt: now,
+      settings: settingDefaults,
     };
   }
 
@@ -136,7 +145,7 @@ export class Spaces {
   async #insert(space: SpaceRow): Promise<boolean> {
     const { numInsertedOrUpdatedRows } = await this.#db
       .insertInto("spaces")
-      .values({ ...space })
+      .values({ ...space, settings: JSON.stringify(space.settings) })
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirstOrThrow();
     return Boolean(numInsertedOrUpdatedRows);
@@ -144,5 +153,11 @@ export class Spaces {
 }
 
 function spaceOf(row: Row): SpaceRow {
-  return { ...row, state: row.state as SpaceState, since: row.since as Instant, createdAt: row.createdAt as Instant };
+  return {
+    ...row,
+    state: row.state as SpaceState,
+    since: row.since as Instant,
+    createdAt: row.createdAt as Instant,
+    settings: { ...settingDefaults, ...(JSON.parse(row.settings) as Partial<OwnerSettings>) },
+  };
 }

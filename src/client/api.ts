@@ -6,6 +6,7 @@ import type {
   CommitView,
   CreateToken,
   CreatedToken,
+  OwnerSettings,
   Page,
   PoolView,
   QueueView,
@@ -89,6 +90,15 @@ export class WaybillClient {
   /** `space` is `owner/name`, here and below. */
   async space(space: string, asking: Asking = {}): Promise<SpaceView> {
     return await this.#get(`/api/spaces/${pathOf(space)}`, {}, asking);
+  }
+
+  /** Settings by name; what is not named stays. The server says what is wrong with a name or a value. */
+  async changeSpace(
+    space: string,
+    change: Readonly<Record<string, string>>,
+    asking: Asking = {},
+  ): Promise<OwnerSettings> {
+    return await this.#send("PATCH", `/api/spaces/${pathOf(space)}/settings`, change, asking);
   }
 
   /** Commits NDJSON in the Hub's form to `main`; creates the Space if it is absent. */

@@ -7,6 +7,7 @@
  *   POST   /api/tokens            CreateToken       → CreatedToken                                    (admin)
  *   GET    /api/spaces                              → Page<SpaceView>
  *   GET    /api/spaces/O/N                          → SpaceView
+ *   PATCH  /api/spaces/O/N/settings Partial<OwnerSettings> → OwnerSettings                              (owner, admin)
  *   POST   /api/spaces/O/N/commit/main  NDJSON      → CommitView   (the Hub's commit form; creates the Space if it is absent)
  *   GET    /api/spaces/O/N/requests?page=           → Page<RequestView>                               (owner, admin)
  *   GET    /api/spaces/O/N/logs?from=&follow=1      → JSON Lines of LogLine
@@ -83,6 +84,12 @@ export interface CreatedToken {
 
 export type SpaceState = "no-release" | "building" | "starting" | "running" | "failed" | "stopped";
 
+/** What a Space's owner sets beside its README, by the names that people type. */
+export interface OwnerSettings {
+  /** What becomes of a running GPU call when its visitor has left: it runs to its end, or is ended. Either way its time is charged. */
+  readonly "on-leave": "finish" | "stop";
+}
+
 export interface SpaceView {
   readonly id: string; // owner/name
   readonly owner: string;
@@ -94,6 +101,7 @@ export interface SpaceView {
   readonly says: string;
   /** By name, then by numeric address. */
   readonly addresses: readonly string[];
+  readonly settings: OwnerSettings;
   readonly build: BuildView | null;
   readonly release: string | null;
   readonly replicas: readonly {

@@ -57,6 +57,34 @@ describe("the API", () => {
     assert.equal((await ask("POST", "/api/tokens", admin, body)).status, 201);
   });
 
+  test("a Space's settings are its owner's and the operator's to change, and all that is wrong with a change is told at once", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
+    const [alice, bob, admin] = await Promise.all([
+      world.token("alice", ["read", "write"]),
+      world.token("bob", ["read", "write"]),
+      world.token("admin", ["admin", "write"]),
+    ]);
+    const path = "/api/spaces/alice/demo/settings";
+    const set = (token: string | undefined, body: object): Promise<Response> =>
+      ask("PATCH", path, token, JSON.stringify(body));
+    assert.deepEqual(
+      [(await set(undefined, { "on-leave": "stop" })).status, (await set(bob, { "on-leave": "stop" })).status],
+      [401, 403],
+    );
+    assert.equal(world.spaces.get("alice/demo")?.settings["on-leave"], "finish");
+    assert.deepEqual(await (await set(alice, { "on-leave": "stop" })).json(), { "on-leave": "stop" });
+    assert.equal((await world.catalog.spaces.get("alice/demo"))?.settings["on-leave"], "stop");
+    assert.equal((await set(admin, { "on-leave": "finish" })).status, 200);
+    const wrong = await set(alice, { "on-leave": "perhaps", colour: "red" });
+    const { errors, detail } = (await wrong.json()) as Problem & { errors: { where: string }[] };
+    assert.deepEqual([wrong.status, errors.map(({ where }) => where).sort()], [400, ["body", "on-leave"]]);
+    assert.match(detail, /"finish"\|"stop".*colour|colour.*"finish"\|"stop"/);
+    assert.equal((await set(alice, {})).status, 400);
+    assert.equal((await ask("PATCH", "/api/spaces/alice/other/settings", alice, '{"on-leave":"stop"}')).status, 404);
+  });
+
   test("a stranger, and another account, see nothing of a Space's builds and replicas; its owner does", async () => {
     const { world, ask } = await api();
     await using _ = world;

@@ -58,6 +58,8 @@ export interface CallsPorts {
   /** Whether the node is there and has told which replicas it has. */
   isConnected(node: string): boolean;
   verifyToken(token: string, space: string): TokenVerdict;
+  /** The Space's setting: what becomes of a running call whose visitor has left. */
+  onLeave(space: string): "finish" | "stop";
   /** The tier of an account that pays without a token: the Space's owner. */
   ownerTier(owner: string): CallTerms["tier"];
   send(node: string, message: ToAgent): void;
@@ -165,14 +167,15 @@ export class Calls {
   async tellAll(node: string): Promise<void> {
     const open = await this.#ports.engine.read((state, now) => {
       const places = placesOf(state, now);
+      const calls = openCallsOn(state, node);
       return {
-        messages: openCallsOn(state, node).map((call) =>
-          this.#messageAbout(state, call, now, places.get(call.terms.call)),
-        ),
+        messages: calls.map((call) => this.#messageAbout(state, call, now, places.get(call.terms.call))),
+        left: calls.flatMap((call) => (call.stage !== "queued" && call.visitorLeft ? [call.terms.call] : [])),
         clearing: clearingOn(state, node),
       };
     });
     for (const message of open.messages) if (message) this.#tell(node, message);
+    for (const call of open.left) this.#stopWhereWanted(call);
     for (const order of open.clearing) this.#clear(order);
   }
 
@@ -190,7 +193,7 @@ export class Calls {
     await this.#ports.engine.submit({ type: "leave", call });
   }
 
-  /** The visitor of a request went away: its waiting calls leave the queue, a running one goes on and is marked. */
+  /** The visitor of a request went away: its waiting calls leave the queue; a running one is marked, and ended where the Space wants that. */
   async visitorGone(request: string): Promise<void> {
     const theirs = [...this.#open.values()].filter(({ terms }) => terms.request === request);
     await Promise.all(theirs.map(({ terms }) => this.left(terms.call)));
@@ -290,6 +293,9 @@ export class Calls {
       case "call-granted":
         this.#granted(event, at);
         return;
+      case "visitor-left":
+        this.#stopWhereWanted(event.call);
+        return;
       case "call-voided":
         this.#voided(event, at);
         return;
@@ -314,6 +320,14 @@ export class Calls {
       open.terms.node,
       grantMessage({ terms: open.terms, lease, number, attachWithinMs: attachBy - at, device }),
     );
+  }
+
+  /** Its visitor has left, durably: so a node that was away hears it again when it is back. */
+  #stopWhereWanted(call: string): void {
+    const open = this.#open.get(call);
+    if (!open?.lease || this.#ports.onLeave(open.terms.space) !== "stop") return;
+    const { replica, node } = open.terms;
+    this.#ports.send(node, { type: "withdraw", call, replica, fence: open.lease.fence, cause: "visitor-stop" });
   }
 
   #voided({ call, cause }: Extract<Event, { type: "call-voided" }>, at: Instant): void {
@@ -496,6 +510,11 @@ const voidRows: Readonly<Record<VoidCause, { code: Code; kind: Words["kind"]; sa
     code: "gpu/visitor-left",
     kind: "queue",
     says: () => "The visitor left while the call waited. Nothing was charged.",
+  },
+  "visitor-stop": {
+    code: "gpu/visitor-left",
+    kind: "queue",
+    says: () => "The visitor left before the GPU was used. Nothing was charged.",
   },
   "no-capacity": {
     code: "gpu/no-capacity",

@@ -177,6 +177,7 @@ export class ControlWorld implements AsyncDisposable {
       },
       isConnected: (node) => this.nodes.isConnected(node),
       verifyToken: () => ({ ok: true, account: "alice", tier: "free", billedBy: "token", request: "q_1" }),
+      onLeave: (space) => this.spaces.get(space)?.settings["on-leave"] ?? "finish",
       ownerTier: () => "free",
       device: (slot) => this.nodes.device(slot),
     });

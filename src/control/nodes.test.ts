@@ -99,6 +99,53 @@ describe("Nodes", () => {
   });
 });
 
+describe("a visitor who leaves while the function runs", () => {
+  const left = async (world: ControlWorld): Promise<TestNode> => {
+    await world.space();
+    const node = await world.node([replica("p_1", "ready")]);
+    node.say({ type: "schedule", request: request("c_1") });
+    await world.settled();
+    node.say(attached("c_1", 1));
+    await world.settled();
+    await world.calls.visitorGone("q_1");
+    return node;
+  };
+  const orders = (node: TestNode): unknown[] =>
+    node.of("withdraw").map(({ call, fence, cause }) => [call, fence, cause]);
+
+  test("lets it finish, where the Space says nothing else", async () => {
+    await using world = await ControlWorld.open();
+    assert.deepEqual(orders(await left(world)), []);
+  });
+
+  test("ends it once, where the Space says stop", async () => {
+    await using world = await ControlWorld.open();
+    await world.space();
+    await world.spaces.set("alice/demo", { "on-leave": "stop" });
+    const node = await left(world);
+    await world.calls.visitorGone("q_1");
+    assert.deepEqual(orders(node), [["c_1", 1, "visitor-stop"]]);
+  });
+
+  test("ends it also where the server died before the order arrived: a node that comes back is told again, after its grant", async () => {
+    const store = new MemoryStore();
+    const first = await ControlWorld.open({ store });
+    await left(first);
+    await first[Symbol.asyncDispose]();
+    first.journal.crash();
+
+    await using world = await ControlWorld.open({ store });
+    await world.space();
+    await world.spaces.set("alice/demo", { "on-leave": "stop" });
+    const node = await world.node([replica("p_1", "ready")]);
+    assert.deepEqual(
+      node.heard.flatMap(({ type }) => (type === "grant" || type === "withdraw" ? [type] : [])),
+      ["grant", "withdraw"],
+    );
+    assert.deepEqual(orders(node), [["c_1", 1, "visitor-stop"]]);
+  });
+});
+
 describe("a node that comes back", () => {
   test("L22: a slot of a node that is away stays with its old worker until the node tells who is left", async () => {
     const store = new MemoryStore();

@@ -3,7 +3,7 @@
  * The edge asks `find(host)` on every request; everything else is a reaction to a report or to a person.
  */
 import type { ReplicaStatus, ToAgent } from "../contract/agent.ts";
-import type { SpaceState, SpaceView } from "../contract/api.ts";
+import type { OwnerSettings, SpaceState, SpaceView } from "../contract/api.ts";
 import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { SpaceRow } from "../catalog/spaces.ts";
@@ -96,6 +96,18 @@ export class Spaces {
     if (!made.ok) return made.refusal === "space-exists" ? this.#adopt(`${owner}/${name}`) : made;
     await this.#adopt(made.space.id);
     return made;
+  }
+
+  /** Changes settings; what is not named stays. Undefined where there is no such Space. */
+  async set(id: string, change: Partial<OwnerSettings>): Promise<OwnerSettings | undefined> {
+    const known = this.#byId.get(id);
+    if (!known) return undefined;
+    return this.#turns.take(id, async () => {
+      const settings = { ...known.row.settings, ...change };
+      await this.#ports.catalog.spaces.update(id, { settings });
+      known.row = { ...known.row, settings };
+      return settings;
+    });
   }
 
   /** The edge's question. `host` without port, in lower case. */
@@ -211,6 +223,7 @@ export class Spaces {
       since: iso(known.since),
       says: known.says,
       addresses: this.addresses(known.row),
+      settings: known.row.settings,
       build: build ? this.#ports.builds().view(build) : null,
       release: known.release,
       replicas: this.#ports.replicas.of(id).map(({ status }) => ({

@@ -162,6 +162,7 @@ export type Refusal =
 export type VoidCause =
   | "queue-timeout"
   | "visitor-left"
+  | "visitor-stop" // granted and not yet attached
   | "no-capacity"
   | "grant-unused"
   | "replica-lost"

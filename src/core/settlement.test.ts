@@ -88,6 +88,33 @@ describe("a settlement", () => {
     assert.equal((it.run("c", 3000, { size: "xlarge" }) as SettledCall).chargedMs, 6000);
   });
 
+  test("a function that ran to its end after its visitor left is metered, and its rule says so; one that was ended for it is too", () => {
+    const rule = (cause: EndCause): [string, number] => {
+      const it = running();
+      it.do({ type: "leave", call: "c" });
+      const { rule: row, chargedMs } = eventOf(it.end("c", 4000, { cause }), "call-settled");
+      return [row, chargedMs];
+    };
+    assert.deepEqual(
+      ["returned", "raised", "visitor-stop", "worker-exit"].map((cause) => rule(cause as EndCause)),
+      [
+        ["visitor-left-running", 4000],
+        ["visitor-left-running", 4000],
+        ["visitor-stop", 4000],
+        ["worker-exit", 4000],
+      ],
+    );
+  });
+
+  test("a grant that is taken back because its visitor left costs nothing, and says that", () => {
+    const it = ledger();
+    it.schedule("c");
+    it.do({ type: "leave", call: "c" });
+    const { cause, rule } = eventOf(it.end("c", 0, { cause: "visitor-stop", unused: true }), "call-voided");
+    assert.deepEqual([cause, rule], ["visitor-stop", "visitor-stop"]);
+    it.check();
+  });
+
   test("an answer 'unused' costs nothing, attached or not", () => {
     const it = running();
     assert.equal(eventOf(it.end("c", 50, { unused: true }), "call-settled").rule, "unused");

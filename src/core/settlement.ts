@@ -35,6 +35,11 @@ export const faultTable = {
     says: "The lease reached its end: its time is charged, at most the hold.",
     charge: "metered",
   },
+  "visitor-left-running": {
+    id: "visitor-left-running",
+    says: "The visitor left while the function ran, and it ran to its end: its time is charged.",
+    charge: "metered",
+  },
   "visitor-stop": {
     id: "visitor-stop",
     says: "The Space ends a call when its visitor leaves: its time until then is charged.",
@@ -125,7 +130,7 @@ export function chargeFor(call: GrantedCall | AttachedCall, usedMs: DurationMs, 
 
 /** Settles a call that had its lease, and lets go of its slots. */
 export function settle(plan: Plan, call: GrantedCall | AttachedCall, ending: Ending, fate: SlotFate): void {
-  const rule = ruleFor(plan, call.terms, ending);
+  const rule = ruleFor(plan, call, ending);
   const chargedMs = chargeFor(call, ending.usedMs, rule);
   assert(chargedMs <= call.heldMs, "L6: a charge is at most the hold");
   push(plan, {
@@ -149,7 +154,7 @@ export function voidCall(plan: Plan, call: OpenCall, cause: VoidCause, fate: Slo
 
 /** What a call's end means before it had any use of its lease. */
 export function voidCauseFor(cause: EndCause): VoidCause {
-  if (cause === "node-lost") return "node-lost";
+  if (cause === "node-lost" || cause === "visitor-stop") return cause;
   return cause === "shim-lost" || cause === "app-exit" || cause === "app-killed" ? "replica-lost" : "grant-unused";
 }
 
@@ -170,12 +175,13 @@ export function recentKills(state: State, terms: CallTerms, now: Instant): reado
   return (state.kills.get(killKey(terms)) ?? []).filter((at) => now < at + killWindowMs);
 }
 
-function ruleFor(plan: Plan, terms: CallTerms, { cause, unused, reported }: Ending): RuleId {
+function ruleFor(plan: Plan, call: GrantedCall | AttachedCall, { cause, unused, reported }: Ending): RuleId {
   if (cause === "operator-stop" || cause === "shim-lost" || cause === "node-lost") return cause;
   if (!reported) return "no-evidence";
   if (unused) return "unused";
+  if ((cause === "returned" || cause === "raised") && call.visitorLeft) return "visitor-left-running";
   if (cause !== "worker-killed" && cause !== "app-killed") return cause;
-  return recentKills(plan.state, terms, plan.now).length < freeKills ? "killed-free" : "killed-metered";
+  return recentKills(plan.state, call.terms, plan.now).length < freeKills ? "killed-free" : "killed-metered";
 }
 
 function letGo(plan: Plan, call: Exclude<OpenCall, QueuedCall>, fate: SlotFate): void {

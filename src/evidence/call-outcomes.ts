@@ -14,7 +14,14 @@ export type CallRefusal =
   | "quota-exceeded";
 
 /** Why an admitted call ended without a meter: its hold was released in full. */
-export type CallVoid = "queue-timeout" | "visitor-left" | "no-capacity" | "grant-unused" | "replica-lost" | "node-lost";
+export type CallVoid =
+  | "queue-timeout"
+  | "visitor-left"
+  | "visitor-stop"
+  | "no-capacity"
+  | "grant-unused"
+  | "replica-lost"
+  | "node-lost";
 
 /** Why a metered call ended. */
 export type CallEnd =

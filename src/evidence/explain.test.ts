@@ -89,6 +89,11 @@ const calls: readonly Case[] = [
     sentence: /the Space ends a call then\. Charged 0\.4 s/,
   },
   {
+    code: "gpu/visitor-left",
+    record: a.voidedCall("visitor-stop", "gpu.grant", "granted"),
+    sentence: /the Space ends a call then\. Nothing was charged/,
+  },
+  {
     code: "gpu/grant-unused",
     record: a.voidedCall("grant-unused", "gpu.grant", "granted"),
     sentence: /did not attach to it in time\. Nothing was charged/,

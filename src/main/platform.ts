@@ -167,6 +167,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     },
     isConnected: (node) => nodes.isConnected(node),
     verifyToken: (token, space) => verifyVisitor(token, { keys: visitorKeys.all, space, now: clock.wall() }),
+    onLeave: (space) => spaces.get(space)?.settings["on-leave"] ?? "finish",
     ownerTier: (owner) => tiers.get(owner) ?? "free",
     send: (node, message) => void nodes.send(node, message),
     device: (slot) => nodes.device(slot),

@@ -153,6 +153,7 @@ function granted(call: string, lease: Lease, number: number, attachBy: Instant, 
 const voidedAt: Readonly<Record<VoidCause, Hop>> = {
   "queue-timeout": "gpu.queue",
   "visitor-left": "gpu.queue",
+  "visitor-stop": "gpu.grant",
   "no-capacity": "gpu.queue",
   "grant-unused": "gpu.grant",
   "replica-lost": "gpu.grant",

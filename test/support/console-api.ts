@@ -80,6 +80,7 @@ export const space = {
   since: "2026-11-22T12:00:07.000Z",
   says: "One replica answers.",
   addresses: ["http://alice-demo.localhost:7070", "http://127.9.9.9:7070"],
+  settings: { "on-leave": "finish" },
   build,
   release: "rel_1",
   replicas: [{ id: "rep_1", phase: "ready", since: "2026-11-22T12:00:07.000Z", says: "Listens." }],

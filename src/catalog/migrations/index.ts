@@ -2,6 +2,7 @@
 import type { SqlRunner } from "../../stdx/sql.ts";
 import { CatalogError } from "../error.ts";
 import { first } from "./0001-first.ts";
+import { spaceSettings } from "./0002-space-settings.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -10,7 +11,7 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-export const migrations: readonly Migration[] = [first];
+export const migrations: readonly Migration[] = [first, spaceSettings];
 
 /**
  * Brings the database to the last of `steps`; each step and its record are one commit. Throws a {@link CatalogError},

@@ -1,11 +1,13 @@
-/** `waybill space list` and `waybill space show OWNER/NAME`. */
+/** `waybill space list`, `waybill space show OWNER/NAME` and `waybill space set OWNER/NAME KEY=VALUE…`. */
 import type { Command } from "commander";
 import { parseSpace } from "../arguments.ts";
 import { contextOf } from "../context.ts";
+import { exit } from "../exit.ts";
+import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
 
 export function declare(program: Command, run: Runner): void {
-  const space = program.command("space").description("Spaces: list, show");
+  const space = program.command("space").description("Spaces: list, show, set");
   space
     .command("list")
     .description("the Spaces that you may see")
@@ -33,4 +35,34 @@ export function declare(program: Command, run: Runner): void {
         context.answer(answer, context.quiet ? `${answer.id}\n` : drawSpace(context.paper, answer));
       }),
     );
+  space
+    .command("set")
+    .description("change a Space's settings: on-leave=finish or on-leave=stop")
+    .argument("<owner/name>", "the Space", parseSpace)
+    .argument("<key=value...>", "the settings; what is not named stays")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [id, pairs] = command.processedArgs as [string, readonly string[]];
+        const change = changeOf(pairs);
+        const [client, { drawRows }] = await Promise.all([context.client(), import("../draw/views.ts")]);
+        const answer = await client.changeSpace(id, change, { signal: world.signal });
+        context.answer(answer, drawRows(context.paper, Object.entries(answer)));
+      }),
+    );
+}
+
+function changeOf(pairs: readonly string[]): Record<string, string> {
+  const parts = pairs.map((pair) => /^([^=]+)=(.*)$/s.exec(pair)?.slice(1) ?? [pair]);
+  const names = parts.map(([name = ""]) => name);
+  const problems = [
+    ...parts.flatMap(([name, value]) => (value === undefined ? [`"${name}" is not KEY=VALUE`] : [])),
+    ...new Set(names.flatMap((name, at) => (names.indexOf(name) < at ? [`${name} is given twice`] : []))),
+  ];
+  if (problems.length === 0) return Object.fromEntries(parts as [string, string][]);
+  throw new CliFailure(exit.usage, {
+    code: "settings-invalid",
+    says: `${problems.join("; ")}.`,
+    next: "Write settings as KEY=VALUE; `waybill help space set` lists them.",
+  });
 }

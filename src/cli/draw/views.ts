@@ -40,6 +40,9 @@ export function drawSpace(paper: Paper, space: SpaceView): string {
     ["state", `${space.state} since ${dayTimeOf(paper, space.since)}`],
     ["", space.says],
     ...space.addresses.map((address, i) => [i === 0 ? "address" : "", address] as const),
+    ...Object.entries(space.settings).map(
+      ([name, value], i) => [i === 0 ? "settings" : "", `${name}=${value}`] as const,
+    ),
   ];
   if (space.build)
     rows.push(["build", `${space.build.id}  ${stateSays(space.build.outcome ?? space.build.stage, space.build.says)}`]);

@@ -1,7 +1,20 @@
-/** `GET /api/spaces` and `GET /api/spaces/OWNER/NAME`. Builds, releases, replicas and reasons are shown to the owner and the operator. */
-import type { Page, SpaceView } from "../../contract/api.ts";
+/**
+ * `GET /api/spaces` and `GET /api/spaces/OWNER/NAME`: builds, releases, replicas and reasons are shown to the owner and the operator.
+ * `PATCH /api/spaces/OWNER/NAME/settings`: for those two.
+ */
+import { z } from "zod";
+import type { OwnerSettings, Page, SpaceView } from "../../contract/api.ts";
 import type { Route } from "../api.ts";
-import { mayKnow, refuse } from "../api.ts";
+import { mayKnow, ownerOf, refuse } from "../api.ts";
+import { jsonBody } from "../json-body.ts";
+
+const settings = { "on-leave": z.enum(["finish", "stop"]).exactOptional() };
+const change = z
+  .strictObject(settings satisfies Record<keyof OwnerSettings, z.ZodType>)
+  .refine(
+    (named) => Object.keys(named).length > 0,
+    `name at least one setting to change: ${Object.keys(settings).join(", ")}`,
+  );
 
 export const spacesRoute: Route = (api, server) => {
   api.get("/api/spaces", async (c) => {
@@ -13,5 +26,16 @@ export const spacesRoute: Route = (api, server) => {
     const id = `${owner}/${name}`;
     const view = await (mayKnow(c, owner) ? server.spaces.view(id) : server.spaces.publicView(id));
     return view ? c.json(view) : refuse(c, "control/not-found", { detail: `There is no Space ${id}.` });
+  });
+  api.patch("/api/spaces/:owner/:name/settings", async (c) => {
+    const { owner, name } = c.req.param();
+    const caller = ownerOf(c, owner);
+    if (caller instanceof Response) return caller;
+    const named = await jsonBody(c, change);
+    if (named instanceof Response) return named;
+    const changed = await server.spaces.set(`${owner}/${name}`, named);
+    return changed
+      ? c.json(changed)
+      : refuse(c, "control/not-found", { detail: `There is no Space ${owner}/${name}.` });
   });
 };

@@ -208,8 +208,11 @@ export function callOutcome(reading: Reading): WorkOutcome {
 /** One sentence for a call that went well or is under way. */
 export function callSays(reading: Reading, charge: Charge | null): string {
   const settled = last(reading, "gpu.settle", "done");
-  if (settled)
-    return `The function ran ${spellOr(number(settled.facts, "usedMs"), "an unknown time")} on ${gpuSays(reading)}. ${chargedSays(charge)}`;
+  if (settled) {
+    const left =
+      text(settled.facts, "rule") === "visitor-left-running" ? " Its visitor had left, and it finished." : "";
+    return `The function ran ${spellOr(number(settled.facts, "usedMs"), "an unknown time")} on ${gpuSays(reading)}.${left} ${chargedSays(charge)}`;
+  }
   if (first(reading, "gpu.attach")) return `The function is running on ${gpuSays(reading)}.`;
   if (first(reading, "gpu.grant", "handed")) return "A GPU is granted; the app's worker has not attached to it yet.";
   const queued = last(reading, "gpu.queue", "took");

@@ -157,6 +157,44 @@ export const gpuCases: readonly FaultCase[] = [
     },
   },
   {
+    code: "gpu/visitor-left",
+    how: "while running, and the Space's setting ends it then",
+    on: "main",
+    certainty: proved,
+    charge: "metered",
+    twice: true,
+    async inject({ fresh, alice }) {
+      const app = await fresh();
+      await alice.client.changeSpace(app.space, { "on-leave": "stop" });
+      await using run = await running(alice, app, "seconds=20");
+      await delay(100);
+      run.leave();
+      await endedCall(alice.client, run.call.id);
+      return { id: run.call.id };
+    },
+  },
+  {
+    code: "gpu/visitor-left",
+    how: "granted, not attached, and the Space's setting takes it back",
+    on: "main",
+    certainty: proved,
+    charge: 0,
+    async inject({ fresh, alice }) {
+      const app = await fresh();
+      await alice.client.changeSpace(app.space, { "on-leave": "stop" });
+      const before = await callsOf(alice);
+      const leave = new AbortController();
+      const answer = visit(`${app.url}/raw/schedule?seconds=5&wait=1`, alice, { signal: leave.signal }).catch(
+        () => undefined, // We leave ourselves.
+      );
+      const { id } = await newestCall(alice, "granted", before);
+      leave.abort();
+      await answer;
+      await endedCall(alice.client, id);
+      return { id };
+    },
+  },
+  {
     code: "gpu/lease-expired",
     how: "the function runs past what it declared",
     on: "main",

@@ -1,0 +1,100 @@
+/** What a Space's settings change, on a running platform with real workers. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { CallView } from "../src/contract/api.ts";
+import { endedCall, newestCall, running } from "./support/calls.ts";
+import { Platform, lives, until, visit, type Account, type App } from "./support/platform.ts";
+
+/** L31: a process is gone within a second of its end; the rest is what our polls may take. */
+const goneWithinMs = 1_000 + 500;
+
+describe("on-leave", () => {
+  let up: Platform;
+  let alice: Account;
+  let app: App;
+  before(async () => {
+    up = await Platform.start({ gpus: "1x1" });
+    alice = await up.account("alice");
+    app = await up.deploy(alice, "app");
+  });
+  after(() => up[Symbol.asyncDispose]());
+
+  const set = (value: "finish" | "stop") => alice.client.changeSpace(app.space, { "on-leave": value });
+  const workerOf = async (call: string) => {
+    const { entries } = await up.admin.explain(call);
+    const pid = entries.find(({ hop }) => hop === "gpu.attach")?.facts["pid"];
+    const worker = (await up.replica(app.space)).workers().find((one) => one.pid === pid);
+    assert.ok(worker, `the worker of ${call} lives`);
+    return worker;
+  };
+  const rightAfter = async ({ id }: CallView): Promise<void> => {
+    const { slots } = await up.admin.gpuBoard();
+    assert.ok(
+      slots.every(({ call }) => call !== id),
+      "its slot is free",
+    );
+    const next = await visit(`${app.url}/gpu/hold?seconds=0.05`, alice);
+    assert.equal(next.status, 200, next.text);
+    assert.equal((await endedCall(alice.client, next.call)).outcome, "ok");
+    assert.equal((await alice.client.quota()).heldMs, 0);
+  };
+
+  test("finish is the default: the function runs on, its time is charged, and the receipt says that its visitor had left", async () => {
+    assert.equal((await alice.client.space(app.space)).settings["on-leave"], "finish");
+    const run = await running(alice, app, "seconds=1.5");
+    const worker = await workerOf(run.call.id);
+    run.leave();
+    const call = await endedCall(alice.client, run.call.id);
+    assert.deepEqual([call.outcome, call.code, call.chargedMs], ["ok", null, call.usedMs]);
+    assert.ok(call.chargedMs >= 1_500, `charged ${call.chargedMs} ms`);
+    assert.equal((await alice.client.receipt(call.id)).receipt.rule, "visitor-left-running");
+    assert.match(
+      (await alice.client.explain(call.id)).sentence,
+      /Its visitor had left, and it finished\. Charged 1\.\d s/,
+    );
+    assert.ok(lives(worker), "its worker is warm");
+    await rightAfter(call);
+  });
+
+  test("stop ends the worker when the visitor leaves: charged until then, by a rule that says so", async () => {
+    assert.deepEqual(await set("stop"), { "on-leave": "stop" });
+    const run = await running(alice, app, "seconds=30");
+    const worker = await workerOf(run.call.id);
+    const leftAt = performance.now();
+    run.leave();
+    await until("its worker is gone", () => !lives(worker));
+    const goneAfterMs = performance.now() - leftAt;
+    assert.ok(goneAfterMs <= goneWithinMs, `gone after ${Math.round(goneAfterMs)} ms`);
+    const call = await endedCall(alice.client, run.call.id);
+    assert.deepEqual([call.outcome, call.code, call.chargedMs], ["failed", "gpu/visitor-left", call.usedMs]);
+    assert.ok(call.chargedMs > 0 && call.chargedMs < 5_000, `charged ${call.chargedMs} ms`);
+    assert.equal((await alice.client.receipt(call.id)).receipt.rule, "visitor-stop");
+    const { verdict } = await alice.client.explain(call.id);
+    assert.deepEqual([verdict?.owner, verdict?.certainty], ["visitor", "proved"]);
+    await rightAfter(call);
+  });
+
+  test("stop takes a grant back that the app has not attached to, and nothing is charged", async () => {
+    const leave = new AbortController();
+    const answer = visit(`${app.url}/raw/schedule?seconds=20&wait=1`, alice, { signal: leave.signal }).catch(
+      () => undefined, // We leave ourselves.
+    );
+    const { id } = await newestCall(alice, "granted");
+    leave.abort();
+    await answer;
+    const call = await endedCall(alice.client, id);
+    assert.deepEqual([call.code, call.usedMs, call.chargedMs], ["gpu/visitor-left", 0, 0]);
+    assert.equal((await alice.client.receipt(id)).receipt.rule, "visitor-stop");
+    await rightAfter(call);
+  });
+
+  test("a visitor who was cut off by SIGKILL of the platform has not left: the function runs on", async () => {
+    const run = await running(alice, app, "seconds=6");
+    const worker = await workerOf(run.call.id);
+    await up.restart();
+    await run.answer;
+    assert.ok(lives(worker), "nobody ended it");
+    const call = await endedCall(up.admin, run.call.id);
+    assert.deepEqual([call.outcome, call.chargedMs], ["ok", call.usedMs]);
+  });
+});
