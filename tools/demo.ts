@@ -13,7 +13,7 @@ import type { DemoDocument, SpaceReport } from "./demo/document.ts";
 import { startPlatform } from "./demo/platform.ts";
 import type { DemoPlatform } from "./demo/platform.ts";
 import { saturate } from "./demo/saturate.ts";
-import { Stages } from "./demo/stages.ts";
+import { Stages, type Say } from "./demo/stages.ts";
 import { tryGradio, tryNode, tryStatic } from "./demo/spaces.ts";
 
 const { values: options } = parseArgs({
@@ -33,6 +33,7 @@ try {
   if (result) {
     if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
     process.exitCode = holds(result) ? 0 : 1;
+    if (options.once) stages.text(`\n${summary(result)}`);
     if (!options.once && booting) {
       const up = await booting;
       await closing(up, result);
@@ -72,9 +73,9 @@ async function demo(): Promise<DemoDocument> {
   stages.note("accounts", "demo (free: 300 s of GPU time a day), crowd (no window limit)");
 
   const spaces: SpaceReport[] = [
-    await stages.run("node", (say) => tryNode({ up, demo, say, stages })),
-    await stages.run("gradio", (say) => tryGradio({ up, demo, say })),
-    await stages.run("static", (say) => tryStatic({ up, demo, say })),
+    await stages.run("node", (say) => told(say, tryNode({ up, demo, say, stages }))),
+    await stages.run("gradio", (say) => told(say, tryGradio({ up, demo, say }))),
+    await stages.run("static", (say) => told(say, tryStatic({ up, demo, say }))),
   ];
   const saturation = await stages.run("saturate", (say) => saturate({ up, demo, crowd, say, stages, pool }));
   return {
@@ -90,6 +91,13 @@ async function demo(): Promise<DemoDocument> {
   };
 }
 
+/** What did not come to a running Space is said where it happened. */
+async function told(say: Say, trying: Promise<SpaceReport>): Promise<SpaceReport> {
+  const report = await trying;
+  if (report.status !== "ok") say(`${report.status === "skipped" ? "skipped" : "FAILED "}   ${report.why ?? "?"}`);
+  return report;
+}
+
 /** Everything that the demo promises. */
 function holds({ spaces, saturation: { refused, quotaBefore, quotaAfter } }: DemoDocument): boolean {
   return (
@@ -99,6 +107,19 @@ function holds({ spaces, saturation: { refused, quotaBefore, quotaAfter } }: Dem
     quotaAfter.heldMs === 0 &&
     quotaAfter.usedMs === quotaBefore.usedMs
   );
+}
+
+/** The last line of a demo that does not stay up. */
+function summary(result: DemoDocument): string {
+  const { spaces, saturation, stages: times } = result;
+  const seconds = Object.values(times).reduce((sum, ms) => sum + ms, 0) / 1000;
+  const count = (status: SpaceReport["status"]): number => spaces.filter((space) => space.status === status).length;
+  const charged = spaces.flatMap(({ calls }) => calls).filter(({ chargedMs }) => chargedMs > 0).length;
+  const verdict = saturation.refused.verdict;
+  return [
+    `${holds(result) ? "done" : "NOT as promised"} in ${seconds.toFixed(1)} s: ${count("ok")} Spaces ran, ${count("skipped")} skipped, ${count("failed")} failed`,
+    `${charged} calls charged for what they used, 1 refused (${verdict?.boundary}/${verdict?.code}) and charged ${saturation.refused.chargedMs / 1000} s`,
+  ].join("; ");
 }
 
 async function closing(up: DemoPlatform, { spaces, saturation }: DemoDocument): Promise<void> {

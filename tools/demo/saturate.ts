@@ -72,14 +72,17 @@ async function filled(up: DemoPlatform, slots: number): Promise<number> {
   }
 }
 
-/** Says what the waiting call is told, whenever it changes. */
+/** Says what the waiting call is told, whenever more of it changes than the time that is left. */
 function watchQueue(up: DemoPlatform, say: Say): { stop(): void } {
   let told = "";
   const timer = setInterval(() => {
     up.admin.gpuQueue().then(
       ({ calls }) => {
         const says = calls[0]?.waiting.says;
-        if (says !== undefined && says !== told) say(`waiting   ${(told = says)}`);
+        const place = says?.replace(/, about \d+ s/, "");
+        if (says === undefined || place === undefined || place === told) return;
+        told = place;
+        say(`waiting   ${says}`);
       },
       () => undefined, // A missed look at the queue is no news.
     );
