@@ -5,7 +5,16 @@ import { after, before, describe, test } from "node:test";
 import { exit } from "../src/cli/exit.ts";
 import { readLogFiles } from "../src/runtime/log.ts";
 import { callsOf, endedCall, newestCall, running } from "./support/calls.ts";
-import { Platform, killProcess, lives, until, visit, type Account, type App } from "./support/platform.ts";
+import {
+  Platform,
+  killProcess,
+  lives,
+  slotsAreFree,
+  until,
+  visit,
+  type Account,
+  type App,
+} from "./support/platform.ts";
 
 const readySoonMs = 15_000;
 
@@ -231,11 +240,3 @@ test("SIGTERM of the platform ends all that it started, in the middle of calls, 
   await until("the Space runs again", async () => (await visit(`${app.url}/`)).status === 200, readySoonMs);
   assert.equal((await up.admin.quota({ account: "alice" })).heldMs, 0);
 });
-
-/** No slot is leased or being cleared: what is not free keeps a warm worker. */
-async function slotsAreFree(up: Platform): Promise<void> {
-  await until("no slot is taken", async () =>
-    (await up.admin.gpuBoard()).slots.every(({ call, stage }) => call === null && ["free", "warm"].includes(stage)),
-  );
-  assert.equal((await up.admin.pool("main")).leased, 0);
-}

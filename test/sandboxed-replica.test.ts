@@ -110,7 +110,7 @@ describe("a sandboxed replica", { skip }, () => {
     const one = await start(made);
     await one.untilPhase("ready");
     const of = appOf(made);
-    const workers = appWorkers(processes, () => of, made.sandbox?.cgroups?.workers ?? null);
+    const workers = appWorkers(processes, () => of, { groups: made.sandbox?.cgroups?.workers ?? null });
     const inner = Number(/worker (\d+)/.exec((await one.logTexts()).join("\n"))?.[1]);
     const worker = workers.find(inner);
     assert.ok(worker);

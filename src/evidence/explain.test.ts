@@ -96,7 +96,7 @@ const calls: readonly Case[] = [
   {
     code: "gpu/grant-unused",
     record: a.voidedCall("grant-unused", "gpu.grant", "granted"),
-    sentence: /did not attach to it in time\. Nothing was charged/,
+    sentence: /never entered there\. Nothing was charged/,
   },
   {
     code: "gpu/lease-expired",

@@ -212,11 +212,11 @@ export class Device {
     const now = this.#now();
     const call = this.#byToken.get(query.allowToken);
     if (!call?.metered) return { kind: "unknown" };
-    const alive = "worker" in call.metered && this.#host.workers.look(call.metered.worker) === null;
+    const seen = this.#seen(call);
     // A visitor who is cut off by a restart of the platform looks to the app like one who left, and pays nothing for it.
     const outcome = query.outcome === "aborted" && !this.#host.connected() ? "cut-off" : query.outcome;
     if (this.#stopping && query.fail && outcome !== "raised") await this.#feed(call, platformStop, now);
-    await this.#feed(call, { type: "release", word: { ...query, outcome }, alive }, now);
+    await this.#feed(call, { type: "release", word: { ...query, outcome }, seen }, now);
     await call.ended.promise;
     const { metered } = call;
     assert(metered.stage === "ended", "a call whose end was told has ended");
@@ -299,11 +299,13 @@ export class Device {
       return;
     }
     const word = { fail: false, outcome: "unused", exitCode: null, signal: null } as const;
-    void this.#feed(call, { type: "release", word, alive: this.#isAlive(call) }, this.#now());
+    void this.#feed(call, { type: "release", word, seen: this.#seen(call) }, this.#now());
   }
 
-  #isAlive({ metered }: Call): boolean {
-    return metered !== undefined && "worker" in metered && this.#host.workers.look(metered.worker) === null;
+  /** How the call's worker ended; null while it lives. */
+  #seen({ metered }: Call): Seen | null {
+    if (metered === undefined || !("worker" in metered)) return { exitCode: null, signal: null };
+    return this.#host.workers.look(metered.worker);
   }
 
   #takeOfCall(order: Queued | Refusal | Extract<GpuOrder, { type: "withdraw" }>): void {

@@ -44,7 +44,11 @@ function endOf(effects: readonly MeterEffect[]): Extract<MeterEffect, { do: "rep
 const cold = (): Step => granted(lease, null, 0);
 const warm = (): Step => granted(lease, worker, 0);
 const allow: MeterInput = { type: "allow", worker };
-const release = (word: Word = silent, alive = true): MeterInput => ({ type: "release", word, alive });
+const release = (word: Word = silent, alive = true): MeterInput => ({
+  type: "release",
+  word,
+  seen: alive ? null : { exitCode: null, signal: null },
+});
 const tick: MeterInput = { type: "tick" };
 const gone: MeterInput = { type: "gone" };
 
@@ -112,11 +116,18 @@ describe("meter", () => {
   test("the lease counts from the meter's start and ends at its last instant: TERM, then KILL, then one report", () => {
     const begun = run(cold(), [5_000, allow], [14_999, tick]);
     assert.equal(begun.call.stage, "running");
-    const over = run({ next: begun.call, effects: [] }, [15_000, tick], [15_000 + killAfterMs, tick], [15_600, gone]);
+    const killed: readonly (readonly [number, MeterInput])[] = [
+      [15_000, tick],
+      [15_000 + killAfterMs, tick],
+      [15_600, gone],
+    ];
+    const over = run({ next: begun.call, effects: [] }, ...killed, [15_650, release(failed, false)]);
     assert.deepEqual(
       over.effects.map((effect) => effect.do),
       ["term", "end", "report-ended"],
     );
+    const silentApp = run({ next: begun.call, effects: [] }, ...killed, [15_500 + wordWithinMs, tick]);
+    assert.deepEqual(endOf(silentApp.effects), endOf(over.effects));
     assert.deepEqual(
       [endOf(over.effects).cause, endOf(over.effects).usedMs, endOf(over.effects).workerAlive],
       ["lease-end", 10_000, false],
@@ -129,6 +140,12 @@ describe("meter", () => {
       [endOf(effects).cause, endOf(effects).usedMs, endOf(effects).workerAlive],
       ["returned", 10_000, false],
     );
+  });
+
+  test("so it is where its worker has ended before its parent says so", () => {
+    const died: MeterInput = { type: "died", seen: { exitCode: 0, signal: null } };
+    const { effects } = run(cold(), [0, allow], [10_000, tick], [10_200, died], [10_205, gone], [10_220, release()]);
+    assert.deepEqual([endOf(effects).cause, endOf(effects).usedMs], ["returned", 10_000]);
   });
 
   test("L22: a lease's end is not reported while the process may live", () => {
@@ -150,6 +167,12 @@ describe("meter", () => {
       { exitCode: 0, signal: null },
       "worker-exit",
     ],
+    [
+      "the kernel killed it when the app's memory was used up",
+      failed,
+      { exitCode: null, signal: "SIGKILL", outOfMemory: true },
+      "worker-oom",
+    ],
     ["the app ended it for a visitor who left", { ...failed, outcome: "aborted" }, unseen, "visitor-stop"],
     [
       "the app ended it for a visitor whom a restart of the platform cut off",
@@ -169,6 +192,13 @@ describe("meter", () => {
       assert.deepEqual([endOf(effects).cause, endOf(effects).usedMs], [cause, 1_000]);
     });
   }
+
+  test("an app that speaks before anyone looked is believed about the failure, and the kernel about how", () => {
+    const word: MeterInput = { type: "release", word: failed, seen: { exitCode: null, signal: "SIGSEGV" } };
+    const { effects } = run(cold(), [0, allow], [1_000, word], [1_010, gone]);
+    assert.deepEqual([endOf(effects).cause, endOf(effects).usedMs], ["worker-exit", 1_000]);
+    assert.match(endOf(effects).says, /SIGSEGV/);
+  });
 
   test("a dead worker of which the app says nothing is settled after the wait, without evidence by whom", () => {
     const dead = run(

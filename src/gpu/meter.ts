@@ -29,6 +29,7 @@ export type EndCause =
   | "lease-end"
   | "worker-exit"
   | "worker-killed"
+  | "worker-oom"
   | "app-exit"
   | "app-killed"
   | "visitor-stop"
@@ -50,6 +51,8 @@ export interface End extends Verdict {
 export interface Seen {
   readonly exitCode: number | null;
   readonly signal: string | null;
+  /** The kernel killed it because the app's memory was used up. */
+  readonly outOfMemory?: true;
 }
 
 /** What the app says at `/release`. */
@@ -88,7 +91,8 @@ export type Metered =
 
 export type MeterInput =
   | { readonly type: "allow"; readonly worker: Worker }
-  | { readonly type: "release"; readonly word: Word; readonly alive: boolean }
+  /** `seen`: how the worker ended; null while it lives. */
+  | { readonly type: "release"; readonly word: Word; readonly seen: Seen | null }
   /** The worker was seen dead. */
   | { readonly type: "died"; readonly seen: Seen }
   /** The worker and all below it are gone: the answer to the effect `end`. */
@@ -191,12 +195,13 @@ function stepRunning(call: Running & { readonly stage: "running" }, input: Meter
     case "allow":
       return allowRunning(call, input.worker, now);
     case "release": {
-      const verdict = verdictOf(input.word, input.alive, null);
-      if (input.word.outcome === "unused" && !call.attached) return neverBegun(call, input.alive);
+      const alive = input.seen === null;
+      const verdict = verdictOf(input.word, alive, input.seen);
+      if (input.word.outcome === "unused" && !call.attached) return neverBegun(call, alive);
       // A worker that is gone may have left children: the slot is not free before they are gone too. And a `spaces` client
       // forgets the worker of a call that failed: nobody would ever use it again, and it would keep its memory.
       const forgotten = input.word.fail && input.word.outcome !== "raised";
-      if (!input.alive || forgotten) return settle(ending(call, now, { verdict }), now);
+      if (!alive || forgotten) return settle(ending(call, now, { verdict }), now);
       return ended(
         call.lease,
         { ...verdict, usedMs: usedBy(call, now), workerAlive: true, unused: false },
@@ -253,15 +258,14 @@ function stepExpiring(
       // It finished in the time between TERM and KILL: the result is the visitor's, and the time is the whole lease.
       return ending(call, now, { verdict: input.word.fail ? leaseEnd(call.lease) : verdictOf(input.word, true, null) });
     case "died":
-      return ending(call, now, { verdict: call.attached ? leaseEnd(call.lease) : null, seen: input.seen });
+      // Its parent may be about to say that it had finished.
+      return ending(call, now, { verdict: null, seen: input.seen });
     case "withdraw":
       return withdraw(call, input.cause, now);
     case "app-ended":
       return appEnded(call, usedBy(call, now), input.cause);
     case "tick":
-      return now >= call.killAt
-        ? ending(call, now, { verdict: call.attached ? leaseEnd(call.lease) : null })
-        : stay(call);
+      return now >= call.killAt ? ending(call, now, { verdict: null }) : stay(call);
     case "gone":
       return stay(call);
   }
@@ -271,11 +275,11 @@ function stepEnding(call: Ending, input: MeterInput): Ending {
   switch (input.type) {
     case "release": {
       if (call.verdict !== null) return call;
-      const verdict = overdue(call) ? leaseEnd(call.lease) : verdictOf(input.word, false, call.seen);
-      return { ...call, verdict };
+      const isLate = overdue(call) && input.word.fail;
+      return { ...call, verdict: isLate ? leaseEnd(call.lease) : verdictOf(input.word, false, call.seen) };
     }
     case "app-ended":
-      return { ...call, gone: true, verdict: call.verdict ?? { cause: input.cause, says: appSays(input.cause) } };
+      return { ...call, gone: true, verdict: call.verdict ?? appEndOf(call, input.cause) };
     case "gone":
       return { ...call, gone: true };
     case "allow":
@@ -308,8 +312,9 @@ function ending(call: Running, now: number, known: { readonly verdict: Verdict |
   const { lease, worker, startedAt, attached } = call;
   const seen = known.seen ?? null;
   const over = now >= startedAt + lease.leaseMs;
+  const unheard = "The warm worker was never heard of until the end of its lease.";
   const otherwise = over
-    ? { ...leaseEnd(lease), says: "The warm worker was never heard of until the end of its lease.", unused: !attached }
+    ? { ...leaseEnd(lease), ...(attached ? {} : { says: unheard }), unused: !attached }
     : { ...verdictOf({ fail: true, outcome: null, exitCode: null, signal: null }, false, seen), unused: false };
   const next: Ending = {
     stage: "ending",
@@ -356,6 +361,10 @@ function usedBy(call: Running, now: number): number {
   return Math.min(Math.max(0, Math.floor(now - call.startedAt)), call.lease.leaseMs);
 }
 
+function appEndOf(call: Ending, cause: "app-exit" | "app-killed" | "operator-stop"): Verdict {
+  return overdue(call) ? leaseEnd(call.lease) : { cause, says: appSays(cause) };
+}
+
 function overdue(call: Ending): boolean {
   return call.usedMs >= call.lease.leaseMs;
 }
@@ -383,6 +392,8 @@ function verdictOf(word: Word, alive: boolean, seen: Seen | null): Verdict {
     };
   if (alive) return { cause: "raised", says: "The app reports a failure, and its worker lives." };
   const kernel = seen !== null && (seen.exitCode !== null || seen.signal !== null);
+  if (seen?.outOfMemory)
+    return { cause: "worker-oom", says: "The worker was killed because the app's memory was used up." };
   const { exitCode, signal } = kernel ? seen : word;
   const source = kernel ? "" : " (as the app says)";
   if (signal !== null && selfMade.has(signal))

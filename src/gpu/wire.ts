@@ -174,6 +174,7 @@ const endCodes: Readonly<Record<EndCause, Code | null>> = {
   "lease-end": "gpu/lease-expired",
   "worker-exit": "gpu/worker-lost",
   "worker-killed": "gpu/worker-lost",
+  "worker-oom": "gpu/worker-lost",
   "app-exit": "gpu/replica-lost",
   "app-killed": "gpu/replica-lost",
   "visitor-stop": "gpu/visitor-left",

@@ -51,8 +51,15 @@ export interface DeadReplica {
   readonly dead: ReplicaStatus;
 }
 
-/** What keeps a shim small: a few thousand connections and gigabytes later it still has 32 MB of its own. */
-const shimFlags = ["--max-semi-space-size=1", "--max-old-space-size=32"];
+/**
+ * The sizes keep a shim small: a few thousand connections and gigabytes later it still has 32 MB of its own. With `node:ffi` it
+ * learns how the app's workers ended (exits.ts); a Node that was built without it would not start with its flag.
+ */
+const shimFlags = [
+  "--max-semi-space-size=1",
+  "--max-old-space-size=32",
+  ...["--experimental-ffi"].filter((flag) => process.allowedNodeEnvironmentFlags.has(flag)),
+];
 /** A cold start with eviction took under 3 s; a machine that takes longer has other troubles. */
 const startWithinMs = 15_000;
 /** A shim that lives answers in milliseconds. */

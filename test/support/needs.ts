@@ -1,12 +1,12 @@
 /** What a machine may lack: a test that needs it is skipped out loud, with the reason. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { release, tmpdir } from "node:os";
 import { join } from "node:path";
 import { chooseInterpreter, findInterpreters } from "../../src/build/python/interpreters.ts";
 import { sandboxHere } from "../../src/runtime/sandbox/prepare.ts";
 
-export type Need = "sandbox" | "python3" | "gradio";
+export type Need = "sandbox" | "python3" | "gradio" | "exits";
 
 const downloadWithinMs = 20_000;
 
@@ -19,6 +19,7 @@ export async function needs(...what: readonly Need[]): Promise<{ readonly skip: 
 async function lacking(what: Need): Promise<string | undefined> {
   if (what === "python3") return existsSync("/usr/bin/python3") ? undefined : "no /usr/bin/python3";
   if (what === "gradio") return lackingForGradio();
+  if (what === "exits") return lackingForExits();
   const { problems } = await sandboxHere();
   return problems.length === 0 ? undefined : problems.join("; ");
 }
@@ -39,4 +40,12 @@ async function lackingForGradio(): Promise<string | undefined> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What src/runtime/exits.ts asks of the kernel and of Node. */
+function lackingForExits(): string | undefined {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  if (process.platform !== "linux" || major < 6 || (major === 6 && minor < 15))
+    return `Linux 6.15 tells how a process ended, this is ${process.platform} ${release()}`;
+  return process.allowedNodeEnvironmentFlags.has("--experimental-ffi") ? undefined : "this Node has no node:ffi";
 }

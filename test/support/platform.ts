@@ -1,4 +1,5 @@
 /** A real `waybill up` in a folder of its own: started, asked, killed, started again, and all of it ended at the end. */
+import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -59,7 +60,7 @@ export class Platform implements AsyncDisposable {
   readonly folder: string;
   /** What the platform printed on standard error, all starts together. */
   readonly log: string[] = [];
-  readonly #options: UpOptions;
+  #options: UpOptions;
   #child: ChildProcess | undefined;
   #port = 0;
   #ready: { readonly url: string; readonly token: string } = { url: "", token: "" };
@@ -105,8 +106,9 @@ export class Platform implements AsyncDisposable {
     return new WaybillClient(this.#ready);
   }
 
-  /** Starts it on its data folder, after the first time on the port that it had. */
-  async up(): Promise<void> {
+  /** Starts it on its data folder, after the first time on the port that it had; `changed` holds from then on. */
+  async up(changed: Partial<UpOptions> = {}): Promise<void> {
+    this.#options = { ...this.#options, ...changed };
     const child = start(this.data, this.#port, this.#options);
     this.#child = child;
     createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", (line) => this.log.push(line));
@@ -211,6 +213,22 @@ export class Platform implements AsyncDisposable {
     if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
     return new Promise((done) => child.once("exit", () => done()));
   }
+}
+
+/** Waits until no slot is leased or being cleared: what is not free keeps a warm worker. */
+export async function slotsAreFree(up: Platform): Promise<void> {
+  await until("no slot is taken", async () =>
+    (await up.admin.gpuBoard()).slots.every(({ call, stage }) => call === null && ["free", "warm"].includes(stage)),
+  );
+  assert.equal((await up.admin.pool("main")).leased, 0);
+}
+
+/** Whether any process of this machine was started with just these arguments. */
+export function isRunning(argv: readonly string[]): boolean {
+  const whole = [...argv, ""].join("\0");
+  return linuxProcesses()
+    .all()
+    .some(({ pid, state }) => state !== "Z" && argumentsOf(pid).join("\0") === whole);
 }
 
 export interface Replica {

@@ -114,7 +114,8 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
     example: "gpu.attach failed: granted, and not attached within 30 s",
     ...afterGrant,
     without: ["gpu.attach"],
-    says: () => "A GPU was granted and the app's worker did not attach to it in time. Nothing was charged.",
+    says: () =>
+      "A GPU was granted, and the app gave it back or did not attach to it in time: the function was never entered there. Nothing was charged.",
     known: () => "lease-counts-from-attach",
   },
   "gpu/lease-expired": {

@@ -15,6 +15,7 @@ import type { ReplicaPhase, ReplicaStatus } from "../../contract/agent.ts";
 import type { AgentToShim, GpuOrder, ShimToAgent } from "../../contract/shim.ts";
 import type { Code } from "../../evidence/codes.ts";
 import type { Clock } from "../../stdx/time.ts";
+import { openExits } from "../exits.ts";
 import { readExit, socketNames, writeStored, type StoredPlan } from "../folder.ts";
 import { lastLines, LogWriter, readLogFiles } from "../log.ts";
 import type { Processes } from "../processes.ts";
@@ -333,7 +334,7 @@ class RunningShim implements Shim {
   }
 
   #gpuHost(): GpuHost {
-    const { folder, spec } = this.#plan;
+    const { folder, spec, sandbox } = this.#plan;
     return {
       replica: spec.replica,
       space: spec.space,
@@ -342,11 +343,11 @@ class RunningShim implements Shim {
       send: (message) => this.#control.send(message),
       connected: () => this.#control.connected,
       note: (text) => this.#log.write("gpu", "note", [text]),
-      workers: appWorkers(
-        this.#world.processes,
-        () => this.#app?.of ?? undefined,
-        this.#plan.sandbox?.cgroups?.workers ?? null,
-      ),
+      workers: appWorkers(this.#world.processes, () => this.#app?.of ?? undefined, {
+        groups: sandbox?.cgroups?.workers ?? null,
+        oomCounter: sandbox?.cgroups?.oomCounter ?? null,
+        exits: openExits(this.#world.processes),
+      }),
     };
   }
 

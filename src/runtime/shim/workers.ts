@@ -1,7 +1,8 @@
 /** The app's processes that may hold a GPU: found by the pid that the app says, watched, and ended with all that they started. */
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { isPopulated, joinGroup, killGroup, makeGroup, removeTree } from "../sandbox/cgroups.ts";
+import type { Exits, ExitWatch } from "../exits.ts";
+import { isPopulated, joinGroup, killGroup, makeGroup, oomKills, removeTree } from "../sandbox/cgroups.ts";
 import {
   endAll,
   family,
@@ -19,6 +20,8 @@ import {
 export interface Seen {
   readonly exitCode: number | null;
   readonly signal: string | null;
+  /** The kernel killed it, or another of the app's processes meanwhile, because the app's memory was used up. */
+  readonly outOfMemory?: true;
 }
 
 export interface AppWorkers {
@@ -39,13 +42,27 @@ const groupPassesMax = 20;
 const groupGoneWithinMs = 5_000;
 const lookEveryMs = 5;
 
-/** `groups`: the app's own part of the v2 cgroup tree, where each worker gets a group; null where there is none. */
+export interface AppWorkersOptions {
+  /** The app's own part of the v2 cgroup tree, where each worker gets a group; null where there is none. */
+  readonly groups?: string | null;
+  /** The file that counts what the kernel ended for want of memory; null where memory has no group. */
+  readonly oomCounter?: string | null;
+  readonly exits?: Exits;
+}
+
+/** What is known of a worker from `find` on. */
+interface Watched {
+  readonly exit: ExitWatch | null;
+  readonly oomKills: number;
+}
+
 export function appWorkers(
   processes: Processes,
   app: () => Membership | undefined,
-  groups: string | null = null,
+  { groups = null, oomCounter = null, exits = { watch: () => null } }: AppWorkersOptions = {},
 ): AppWorkers {
   const remembered = new Map<string, Map<string, ProcessName>>();
+  const watched = new Map<string, Watched>();
   const keyOf = ({ pid, start }: ProcessName): string => `${pid}@${start}`;
 
   const remember = (worker: ProcessName): readonly ProcessName[] => {
@@ -83,6 +100,26 @@ export function appWorkers(
     removeTree(groupOf(worker));
   };
 
+  const watch = (worker: ProcessName): void => {
+    if (watched.has(keyOf(worker))) return;
+    watched.set(keyOf(worker), { exit: exits.watch(worker), oomKills: oomKills(oomCounter) });
+  };
+
+  const seenOf = (worker: ProcessName, zombieStatus: number | null): Seen => {
+    const known = watched.get(keyOf(worker));
+    const status = known?.exit?.waitStatus() ?? zombieStatus;
+    const { exitCode, signal } = status === null ? { exitCode: null, signal: null } : howEnded(status);
+    const seen = { exitCode, signal: signal === null ? null : (signalName(signal) ?? `signal ${signal}`) };
+    const isKilled = seen.signal === "SIGKILL" && known !== undefined && oomKills(oomCounter) > known.oomKills;
+    return isKilled ? { ...seen, outOfMemory: true } : seen;
+  };
+
+  const forget = (worker: ProcessName): void => {
+    remembered.delete(keyOf(worker));
+    watched.get(keyOf(worker))?.exit?.close();
+    watched.delete(keyOf(worker));
+  };
+
   return {
     find(pid) {
       const of = app();
@@ -90,24 +127,21 @@ export function appWorkers(
       if (!found) return undefined;
       const worker = { pid: found.pid, start: found.start };
       group(worker);
+      watch(worker);
       return worker;
     },
     look(worker) {
       const found = processes.stat(worker.pid);
-      if (found?.start !== worker.start) return { exitCode: null, signal: null };
-      if (found.state !== "Z" && found.state !== "X") {
-        remember(worker);
-        return null;
-      }
-      const { exitCode, signal } =
-        found.waitStatus === null ? { exitCode: null, signal: null } : howEnded(found.waitStatus);
-      return { exitCode, signal: signal === null ? null : (signalName(signal) ?? `signal ${signal}`) };
+      if (found?.start !== worker.start) return seenOf(worker, null);
+      if (found.state === "Z" || found.state === "X") return seenOf(worker, found.waitStatus);
+      remember(worker);
+      return null;
     },
     term: (worker) => processes.signal(worker, "SIGTERM"),
     async end(worker) {
       await endGroup(worker);
       const left = await endAll(processes, () => remember(worker).flatMap((one) => processes.stat(one.pid) ?? []));
-      if (left.length === 0) remembered.delete(keyOf(worker));
+      if (left.length === 0) forget(worker);
       return left.length === 0;
     },
   };

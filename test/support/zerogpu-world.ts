@@ -1,0 +1,96 @@
+/** The Space of `test/apps/zerogpu` on a platform of its own, and people who call it with either of Gradio's clients. */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { CallView } from "../../src/contract/api.ts";
+import { readPlan } from "../../src/runtime/folder.ts";
+import { callsOf } from "./calls.ts";
+import { nodeCaller, pythonCaller, type GradioCaller, type Said } from "./gradio-callers.ts";
+import { until, type Account, type App, type Platform } from "./platform.ts";
+import type { Ended, Kind } from "./zerogpu-kinds.ts";
+
+const folder = resolve(import.meta.dirname, "../apps/zerogpu");
+/** The files that `deploy` would add. */
+const nothingElse = { "package.json": "", "server.js": "", "work.js": "" };
+
+/** A person who has an account and calls with one of the clients. */
+export interface Visitor {
+  readonly account: Account;
+  readonly caller: GradioCaller;
+}
+
+export interface Versions {
+  /** `sdk_version` of the Space. */
+  readonly gradio: string;
+}
+
+export class ZeroGpuSpace implements AsyncDisposable {
+  readonly up: Platform;
+  readonly owner: Account;
+  readonly app: App;
+  /** One who calls with `@gradio/client`, and one with the `gradio_client` of the Space's own environment. */
+  readonly visitors: readonly [Visitor, Visitor];
+
+  private constructor(up: Platform, owner: Account, app: App, visitors: readonly [Visitor, Visitor]) {
+    this.up = up;
+    this.owner = owner;
+    this.app = app;
+    this.visitors = visitors;
+  }
+
+  /** Deploys it to a platform that runs; `name` is the Space's, and part of its visitors'. */
+  static async deploy(up: Platform, owner: Account, name: string, { gradio }: Versions): Promise<ZeroGpuSpace> {
+    const app = await up.deploy(owner, name, { ...nothingElse, ...zeroGpuFiles(gradio) });
+    assert.equal(app.deployed.ok, true, `${app.deployed.says}\n${await lastWords(up, app)}`);
+    const python = readPlan((await up.replica(app.space)).folder)?.release.argv?.[0] ?? "";
+    return new ZeroGpuSpace(up, owner, app, [
+      { account: await up.account(`${name}-node`, "pro"), caller: nodeCaller() },
+      { account: await up.account(`${name}-python`, "pro"), caller: pythonCaller(python) },
+    ]);
+  }
+
+  say({ account, caller }: Visitor, api: string, x: number): Promise<Said> {
+    return caller.call({ url: this.app.url, api, x, token: account.token });
+  }
+
+  /** Makes the call and waits for its receipt. The visitor makes no other meanwhile. */
+  async call(visitor: Visitor, { api, x, paidBy }: Pick<Kind, "api" | "x" | "paidBy">): Promise<Ended> {
+    const payer = paidBy === "owner" ? this.owner : visitor.account;
+    const before = await callsOf(payer);
+    const said = await this.say(visitor, api, x);
+    const call = await until(
+      `the call of ${api} has its receipt`,
+      async () => {
+        const { items } = await payer.client.calls({ account: payer.name });
+        return items.find(({ id, receipt }) => !before.has(id) && receipt !== null);
+      },
+      receiptWithinMs,
+    );
+    return { said, ...(await this.about(call)) };
+  }
+
+  async about(call: CallView): Promise<Omit<Ended, "said">> {
+    const { receipt } = await this.up.admin.receipt(call.id);
+    return { call, receipt, explained: await this.up.admin.explain(call.id) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { caller } of this.visitors) await caller[Symbol.asyncDispose]();
+  }
+}
+
+/** After its answer a call has its receipt at once; a worker that has to be ended takes up to a second. */
+const receiptWithinMs = 5_000;
+
+export function zeroGpuFiles(gradio: string): Record<string, string> {
+  const readme = readFileSync(join(folder, "README.md"), "utf8").replace(/sdk_version: .*/, `sdk_version: ${gradio}`);
+  return { "README.md": readme, "app.py": readFileSync(join(folder, "app.py"), "utf8") };
+}
+
+/** What its build and its app printed. */
+async function lastWords(up: Platform, { space }: App): Promise<string> {
+  const lines: string[] = [];
+  const { build } = await up.admin.space(space);
+  if (build) for await (const { text } of up.admin.buildLog(build.id)) lines.push(text);
+  return [...lines, ...(await up.logTexts(space))].slice(-40).join("\n");
+}
