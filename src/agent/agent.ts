@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import type { Builder } from "../build/builder.ts";
-import type { DeviceFacts, ToAgent, ToServer } from "../contract/agent.ts";
+import type { CardTrouble, DeviceFacts, ToAgent, ToServer } from "../contract/agent.ts";
 import type { Isolation } from "../contract/isolation.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
@@ -12,7 +12,7 @@ import { iso, type Clock } from "../stdx/time.ts";
 import { BuildDesk } from "./builds.ts";
 import { Fences } from "./fences.ts";
 import type { AgentEnd } from "./memory-link.ts";
-import type { AgentLog, EvidenceSource, Launcher } from "./ports.ts";
+import type { AgentLog, CardWatch, EvidenceSource, Launcher } from "./ports.ts";
 import { ReplicaSet } from "./replicas.ts";
 import { restartLimits, type RestartLimits } from "./restarts.ts";
 import { Shipping } from "./shipping.ts";
@@ -23,6 +23,8 @@ export interface AgentOptions {
   /** The agent's own: `replicas/`, `fences.jsonl`. */
   readonly folder: string;
   readonly devices: readonly DeviceFacts[];
+  /** Looks after them: says what is wrong with them, by uuid, whenever that changes. Absent: nothing can go wrong with them. */
+  readonly watchCards?: (tell: (trouble: Readonly<Record<string, CardTrouble>>) => void) => CardWatch;
   readonly isolation: Isolation;
   readonly link: AgentEnd;
   readonly builder: Builder;
@@ -74,6 +76,11 @@ class NodeAgent implements Agent {
   readonly #builds: BuildDesk;
   #link: AgentEnd | undefined;
   #timers: NodeJS.Timeout[] = [];
+  #cardWatch: CardWatch | undefined;
+  /** What is wrong with the cards; undefined until they were looked at. */
+  #trouble: Readonly<Record<string, CardTrouble>> | undefined;
+  /** What replicas say and is held back, by replica: the last of it. */
+  readonly #heldBack = new Map<string, Promise<void>>();
   /** Numbers of the grants that were taken since the last answer about their channel. */
   #taken: number[] = [];
   #answeredUpTo: number;
@@ -98,7 +105,7 @@ class NodeAgent implements Agent {
       ...options,
       releases: builder,
       shipping: this.#shipping,
-      send,
+      send: (message) => this.#tellOfReplica(message),
       restarts: options.restarts ?? restartLimits,
     });
   }
@@ -107,6 +114,12 @@ class NodeAgent implements Agent {
     await this.#builds.recover();
     await this.#replicas.recover();
     this.connect(this.#options.link);
+    const { watchCards } = this.#options;
+    if (watchCards === undefined) this.#trouble = {};
+    this.#cardWatch = watchCards?.((trouble) => {
+      this.#trouble = trouble;
+      this.#tellCards();
+    });
     this.#timers = [
       setInterval(() => this.#heartbeat(), this.#timing.heartbeatMs),
       setInterval(() => this.#shipping.pump(), this.#timing.shipMs),
@@ -138,9 +151,11 @@ class NodeAgent implements Agent {
 
   async close(replicas: "stop" | "keep"): Promise<void> {
     await Promise.all([this.#builds.close(), this.#replicas.close(replicas, this.#timing.stopGraceMs)]);
+    await Promise.all(this.#heldBack.values());
     await this.#options.emitter.sync();
     this.#shipping.pump();
     for (const timer of this.#timers) clearInterval(timer);
+    this.#cardWatch?.[Symbol.dispose]();
     this.#fences.close();
     this.#link?.close();
     this.#link = undefined;
@@ -185,6 +200,7 @@ class NodeAgent implements Agent {
 
   /** The server has taken in our hello: what may have been lost with an older connection is said again. */
   #welcome(): void {
+    this.#tellCards();
     this.#replicas.tellAgain();
     this.#replicas.welcomed();
     this.#builds.tellAgain();
@@ -207,6 +223,27 @@ class NodeAgent implements Agent {
       const line = { n: from, at: iso(this.#options.clock.wall()), source: "runtime", stream: "note", text } as const;
       this.#send({ type: "log", read, lines: [line], next: from, complete: true });
     }
+  }
+
+  /** In order, for each replica. The cards are looked at before a bad end is told: it may be a card's fault. */
+  #tellOfReplica(message: ToServer): void {
+    const replica =
+      message.type === "replica" ? message.status.replica : message.type === "meter" ? message.replica : undefined;
+    const before = replica === undefined ? undefined : this.#heldBack.get(replica);
+    const look = isBadEnd(message) ? this.#cardWatch : undefined;
+    if (replica === undefined || (before === undefined && look === undefined)) return this.#send(message);
+    const told = Promise.resolve(before)
+      .then(() => look?.look())
+      .then(() => {
+        this.#send(message);
+        if (this.#heldBack.get(replica) === told) this.#heldBack.delete(replica);
+      });
+    this.#heldBack.set(replica, told);
+  }
+
+  #tellCards(): void {
+    const { node } = this.#options;
+    if (this.#trouble !== undefined) this.#send({ type: "cards", node, trouble: this.#trouble });
   }
 
   #heartbeat(): void {
@@ -232,4 +269,11 @@ class NodeAgent implements Agent {
   #send(message: ToServer): void {
     this.#link?.send(message);
   }
+}
+
+/** Ends that a card's fault may look like. */
+const badEnds: readonly string[] = ["raised", "lease-end", "worker-exit", "worker-killed", "app-exit", "app-killed"];
+
+function isBadEnd(message: ToServer): boolean {
+  return message.type === "meter" && message.report.kind === "ended" && badEnds.includes(message.report.cause);
 }

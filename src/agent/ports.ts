@@ -29,6 +29,12 @@ export interface Launcher {
   readLog(folder: string, from: number, limit: number): LogPart;
 }
 
+/** Looks after the node's cards. */
+export interface CardWatch extends Disposable {
+  /** Resolves when they were looked at after this was asked, and what changed was told; bounded. */
+  look(): Promise<void>;
+}
+
 /** A spool that is being sent on: `record/ship.ts`. */
 export interface EvidenceSource {
   /** Records that were not handed out yet; null when there are none now. */

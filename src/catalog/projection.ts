@@ -104,6 +104,7 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
     case "pool-set":
     case "node-heard":
     case "node-lost":
+    case "cards-changed":
     case "window-opened":
     case "window-reset":
     case "call-queued":

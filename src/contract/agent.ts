@@ -16,6 +16,7 @@ export interface DeviceFacts {
   readonly computeCapability?: string;
   /** The driver's version, `570.86.15`. */
   readonly driver?: string;
+  readonly memoryMiB?: number;
 }
 
 /** What is wrong with a card, or with asking them; `code` is one of codes.ts. */

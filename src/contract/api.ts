@@ -206,6 +206,8 @@ export interface PoolView {
   readonly name: string;
   readonly simulated: boolean;
   readonly devices: number;
+  /** Cards of these that are in trouble: their slots are not granted. */
+  readonly troubled: number;
   readonly slots: number;
   readonly leased: number;
   readonly waiting: number;
@@ -234,6 +236,8 @@ export interface BoardView {
     readonly slot: string;
     readonly device: string;
     readonly simulated: boolean;
+    /** What is wrong with its card; null where nothing is known to be. */
+    readonly trouble: string | null;
     readonly stage: string;
     readonly space: string | null;
     readonly account: string | null;

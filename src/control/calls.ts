@@ -79,6 +79,8 @@ const endCauses: Readonly<Record<EndCause, true>> = {
   "app-killed": true,
   "visitor-stop": true,
   "operator-stop": true,
+  "device-fault": true,
+  "nvml-lost": true,
   "shim-lost": true,
   "node-lost": true,
 };
@@ -520,6 +522,16 @@ const voidRows: Readonly<Record<VoidCause, { code: Code; kind: Words["kind"]; sa
     code: "gpu/no-capacity",
     kind: "capacity",
     says: () => "The pool has no GPU at all. Nothing was charged.",
+  },
+  "device-fault": {
+    code: "gpu/device-fault",
+    kind: "capacity",
+    says: () => "No card that could hold this call was well. Our fault: nothing was charged.",
+  },
+  "nvml-lost": {
+    code: "runtime/nvml-lost",
+    kind: "capacity",
+    says: () => "The node's cards could not be asked any more. Our fault: nothing was charged.",
   },
   "grant-unused": {
     code: "gpu/grant-unused",

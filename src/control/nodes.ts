@@ -4,8 +4,17 @@
  */
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { Isolation } from "../contract/isolation.ts";
-import type { DeviceFacts, EvidenceBatch, LogLine, ReplicaStatus, ToAgent, ToServer } from "../contract/agent.ts";
+import type {
+  CardTrouble,
+  DeviceFacts,
+  EvidenceBatch,
+  LogLine,
+  ReplicaStatus,
+  ToAgent,
+  ToServer,
+} from "../contract/agent.ts";
 import type { Link } from "../contract/agent.ts";
+import type { CardTrouble as LedgerTrouble } from "../core/model.ts";
 import type { Calls } from "./calls.ts";
 import type { Engine } from "./engine.ts";
 import { EngineBusy } from "./engine.ts";
@@ -189,6 +198,7 @@ export class Nodes {
         if (connection.facts) connection.facts = { ...connection.facts, isolation: message.isolation };
         return;
       case "cards":
+        await engine.submit({ type: "report-cards", node, trouble: troubleOf(message.trouble, connection.facts) });
         return;
       case "replica":
         return this.#replica(message.status, connection.facts?.pool ?? "main", node);
@@ -269,6 +279,19 @@ export class Nodes {
   }
 }
 
+/** By card, as the ledger knows them; `*` is all of them. */
+function troubleOf(told: Readonly<Record<string, CardTrouble>>, facts: NodeFacts | undefined): LedgerTrouble[] {
+  return (facts?.devices ?? []).flatMap(({ index, uuid }) => {
+    const found = told[uuid] ?? told["*"];
+    if (found === undefined) return [];
+    return {
+      device: index,
+      cause: found.code === "runtime/nvml-lost" ? "nvml-lost" : "device-fault",
+      says: found.says,
+    };
+  });
+}
+
 /** A replica that its own node does not know any more. */
 function lostStatus(status: ReplicaStatus): ReplicaStatus {
   const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says: "its node does not know it any more" };
@@ -281,8 +304,9 @@ function subjectOf(message: ToServer): string {
     case "hello":
     case "heartbeat":
     case "isolation":
-    case "cards":
       return "node";
+    case "cards":
+      return "cards"; // before the end of a call that it explains: no other message of a node is waited for
     case "replica":
       return `replica ${message.status.replica}`; // after the last report of its meter
     case "schedule":

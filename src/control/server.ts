@@ -512,12 +512,13 @@ function viewOf(row: CallRow): CallView {
   };
 }
 
-function poolView({ name, simulated, devices, slots, leased, waiting, settings }: PoolSummary): PoolView {
+function poolView({ name, simulated, devices, troubled, slots, leased, waiting, settings }: PoolSummary): PoolView {
   const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission } = settings;
   return {
     name,
     simulated,
     devices,
+    troubled,
     slots,
     leased,
     waiting,
@@ -533,11 +534,12 @@ function quotaView({ account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt, i
   return { account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt: resetsAt === null ? null : iso(resetsAt), index };
 }
 
-function slotView({ slot, device, state, call, forMs }: BoardSlot): BoardView["slots"][number] {
+function slotView({ slot, device, trouble, state, call, forMs }: BoardSlot): BoardView["slots"][number] {
   return {
     slot,
     device: device.name,
     simulated: device.simulated,
+    trouble: trouble?.says ?? null,
     stage: state.stage,
     space: call?.terms.space ?? null,
     account: call?.terms.account ?? null,

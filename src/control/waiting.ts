@@ -37,6 +37,8 @@ function blockerSays(blocker: Blocker): string {
         : `${blocker.leased} of ${blocker.total} slots are leased and ${blocker.clearing} wait for an old worker's end`;
     case "ahead":
       return blocker.calls === 1 ? "1 call is ahead" : `${blocker.calls} calls are ahead`;
+    case "cards":
+      return `${blocker.cards} of ${blocker.of} cards ${blocker.cards === 1 ? "is" : "are"} in trouble (${blocker.says})`;
     case "whole-card":
       return `${blocker.size} needs a whole card`;
   }

@@ -19,7 +19,9 @@ type Ask =
   | "lose-replica"
   | "tick-early"
   | "tick-late"
-  | "node-silent";
+  | "node-silent"
+  | "card-in-trouble"
+  | "cards-well";
 
 // Each cell: the events of the record, `-` for none, or why it was refused.
 const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
@@ -36,6 +38,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "tick-early": "-",
     "tick-late": "-",
     "node-silent": "node-lost",
+    "card-in-trouble": "cards-changed",
+    "cards-well": "-",
   },
   queued: {
     "schedule-same": "-",
@@ -50,6 +54,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "tick-early": "-",
     "tick-late": "call-voided",
     "node-silent": "node-lost call-settled slot-clearing call-voided",
+    "card-in-trouble": "cards-changed",
+    "cards-well": "-",
   },
   granted: {
     "schedule-same": "-",
@@ -64,6 +70,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "tick-early": "-",
     "tick-late": "call-voided slot-clearing",
     "node-silent": "node-lost call-voided slot-clearing",
+    "card-in-trouble": "cards-changed",
+    "cards-well": "-",
   },
   attached: {
     "schedule-same": "-",
@@ -78,6 +86,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "tick-early": "-",
     "tick-late": "call-settled slot-clearing",
     "node-silent": "node-lost call-settled slot-clearing",
+    "card-in-trouble": "cards-changed",
+    "cards-well": "-",
   },
   refused: {
     "schedule-same": "-",
@@ -92,6 +102,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "tick-early": "-",
     "tick-late": "-",
     "node-silent": "node-lost",
+    "card-in-trouble": "cards-changed",
+    "cards-well": "-",
   },
   voided: {
     "schedule-same": "-",
@@ -106,6 +118,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "tick-early": "-",
     "tick-late": "-",
     "node-silent": "node-lost",
+    "card-in-trouble": "cards-changed",
+    "cards-well": "-",
   },
   settled: {
     "schedule-same": "-",
@@ -120,6 +134,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "tick-early": "-",
     "tick-late": "-",
     "node-silent": "node-lost",
+    "card-in-trouble": "cards-changed",
+    "cards-well": "-",
   },
 };
 
@@ -191,6 +207,12 @@ function command(it: Ledger, ask: Ask): Command {
       it.wait(seconds(50));
       return { type: "tick" };
     },
+    "card-in-trouble": () => ({
+      type: "report-cards",
+      node: "n1",
+      trouble: [{ device: 0, cause: "device-fault", says: "lost" }],
+    }),
+    "cards-well": () => ({ type: "report-cards", node: "n1", trouble: [] }),
   };
   return commands[ask]();
 }

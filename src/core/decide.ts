@@ -23,13 +23,13 @@ import type {
   PoolSettings,
   QueuedCall,
 } from "./model.ts";
-import { hearNode, joinNode, loseNode, loseReplica } from "./nodes.ts";
+import { hearNode, joinNode, loseNode, loseReplica, reportCards } from "./nodes.ts";
 import { decided, planOn, push } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { forgetBatch, poolDefaults, retainMax, retainMs, settingMaxCount, settingMaxMs, tiers } from "./policy.ts";
 import { grantWaiting, lastPlaceOn } from "./queue.ts";
-import { settle, voidCall, voidCauseFor } from "./settlement.ts";
-import { workerOn } from "./slots.ts";
+import { blameFor, settle, voidCall, voidCauseFor } from "./settlement.ts";
+import { canHold, wellCards, workerOn } from "./slots.ts";
 import { nodeOf, settingsOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
@@ -51,6 +51,8 @@ export function decide(state: State, command: Command, now: Instant): Decision {
       return joinNode(state, command, now);
     case "hear-node":
       return hearNode(state, command, now);
+    case "report-cards":
+      return reportCards(state, command, now);
     case "schedule":
       return schedule(state, command.terms, now);
     case "leave":
@@ -176,7 +178,7 @@ function leave(state: State, { call: id }: Of<"leave">, now: Instant): Decision 
     push(plan, { v: 1, type: "visitor-left", call: id });
     return decided(plan);
   }
-  voidCall(plan, call, "visitor-left");
+  voidCall(plan, call, { cause: "visitor-left" });
   grantWaiting(plan, nodeOf(state, call.terms.node));
   return decided(plan);
 }
@@ -198,8 +200,8 @@ function end(state: State, command: Of<"end">, now: Instant): Decision {
   const plan = planOn(state, now);
   const fate = workerAlive ? "warm" : "free";
   // An end may overtake its attach: measured use is settled either way (L30).
-  if (call.stage === "granted" && (unused || usedMs === 0)) voidCall(plan, call, voidCauseFor(cause), fate);
-  else settle(plan, call, { cause, usedMs, unused, reported: true }, fate);
+  if (call.stage === "granted" && (unused || usedMs === 0)) voidCall(plan, call, { cause: voidCauseFor(cause) }, fate);
+  else settle(plan, call, { ...blameFor(state, call, cause), usedMs, unused, reported: true }, fate);
   grantWaiting(plan, nodeOf(state, call.terms.node));
   return decided(plan);
 }
@@ -265,16 +267,23 @@ function tick(state: State, now: Instant): Decision {
 function expire(plan: Plan, node: NodeState): void {
   const { state, now } = plan;
   const count = plan.events.length;
-  for (const call of queuedOn(state, node)) if (now >= call.deadline) voidCall(plan, call, "queue-timeout");
+  for (const call of queuedOn(state, node)) if (now >= call.deadline) timeOut(plan, node, call);
   for (const call of leasedOn(state, node)) {
     // Its worker may be about to attach, so the slot waits for the shim's word (L22).
     if (call.stage === "granted" && now >= attachEndsAt(state, node, call))
-      voidCall(plan, call, "grant-unused", "clearing");
+      voidCall(plan, call, { cause: "grant-unused" }, "clearing");
     if (call.stage === "attached" && now >= settleEndsAt(node, call)) {
       settle(plan, call, { cause: "shim-lost", usedMs: durationMs(0), unused: false, reported: false }, "clearing");
     }
   }
   if (plan.events.length > count) grantWaiting(plan, node);
+}
+
+/** Its wait is over; where only cards in trouble could have held it, that is why. */
+function timeOut(plan: Plan, node: NodeState, call: QueuedCall): void {
+  const [trouble] = canHold(wellCards(node, node.cards), call.terms.size) ? [] : node.trouble;
+  if (trouble === undefined) voidCall(plan, call, { cause: "queue-timeout" });
+  else voidCall(plan, call, trouble);
 }
 
 /** Ended calls that are over their time, or over the bound on how many are kept; oldest first. */

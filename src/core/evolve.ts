@@ -64,6 +64,9 @@ export function evolve(state: State, event: Event, position: Position): void {
     case "node-lost":
       nodeOf(state, event.node).stage = "lost";
       return;
+    case "cards-changed":
+      nodeOf(state, event.node).trouble = event.trouble;
+      return;
     case "window-opened":
       accountOf(state, event.account).resetsAt = event.resetsAt;
       return;
@@ -117,10 +120,10 @@ function windowReset(state: State, { account: id }: Of<"window-reset">): void {
 }
 
 function nodeJoined(state: State, { node: name, pool, devices }: Of<"node-joined">, at: Instant): void {
-  const { grants = 0, queue = [] } = state.nodes.get(name) ?? {};
+  const { grants = 0, queue = [], trouble = [] } = state.nodes.get(name) ?? {};
   const cards = cardsOf(name, devices);
   const heard = { heardAt: at, heardEpoch: state.writer.epoch, joinedAt: at };
-  setSorted(state.nodes, name, { name, pool, devices, stage: "up", ...heard, grants, queue, cards });
+  setSorted(state.nodes, name, { name, pool, devices, trouble, stage: "up", ...heard, grants, queue, cards });
   for (const id of cards.flatMap((card) => card.slots)) {
     if (!state.slots.has(id)) state.slots.set(id, { stage: "free", fence: 0, since: at });
   }

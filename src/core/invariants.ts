@@ -40,6 +40,8 @@ export interface Audit {
     SlotId,
     { readonly call: CallId } | { readonly replica: string; readonly task: string | null } | null
   >;
+  /** Cards in trouble by node, each as what the names of its slots begin with. */
+  readonly trouble: Map<string, readonly string[]>;
   index: number;
   at: number;
 }
@@ -51,7 +53,8 @@ export interface Balance {
 }
 
 export function newAudit(): Audit {
-  return { findings: [], books: new Map(), holds: new Map(), fences: new Map(), holders: new Map(), index: 0, at: 0 };
+  const maps = { books: new Map(), holds: new Map(), fences: new Map(), holders: new Map(), trouble: new Map() };
+  return { findings: [], ...maps, index: 0, at: 0 };
 }
 
 /** Adds a record to the books. */
@@ -112,6 +115,12 @@ function takeEvent(audit: Audit, event: Event): void {
       return ended(audit, event.call, 0, event.releasedMs);
     case "call-settled":
       return ended(audit, event.call, event.chargedMs, event.releasedMs);
+    case "cards-changed":
+      audit.trouble.set(
+        event.node,
+        event.trouble.map(({ device }) => `${event.node}/${device}/`),
+      );
+      return;
     case "slot-free":
       audit.holders.set(event.slot, null);
       return;
@@ -190,6 +199,8 @@ function granted(audit: Audit, { call, lease }: Extract<Event, { type: "call-gra
     else if (holder && (holder.replica !== hold.terms.replica || holder.task !== hold.terms.task || !lease.warm)) {
       find(audit, "L22", `${slot} still has a worker of ${holder.replica}`);
     }
+    if ([...audit.trouble.values()].flat().some((card) => slot.startsWith(card)))
+      find(audit, "L39", `${slot} is on a card in trouble`);
     if (lease.fence <= (audit.fences.get(slot) ?? 0)) find(audit, "L18", `fence ${lease.fence} of ${slot} is not new`);
     audit.fences.set(slot, lease.fence);
     audit.holders.set(slot, { call });

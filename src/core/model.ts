@@ -82,8 +82,20 @@ export type EndCause =
   | "app-killed" // the app was killed, and no evidence by whom
   | "visitor-stop" // the Space's setting `stop` ended it when its visitor left
   | "operator-stop" // ended by an operator, a forced drain, an upgrade, the platform's own stop
+  | CardFault // it ended badly while its card was in trouble
   | "shim-lost" // its shim died, and the process with it
   | "node-lost"; // the agent went away and did not come back
+
+/** A card's own fault, or nobody can ask the cards any more. */
+export type CardFault = "device-fault" | "nvml-lost";
+
+/** What is wrong with a card, as its node says. */
+export interface CardTrouble {
+  /** Index of the card on its node. */
+  readonly device: number;
+  readonly cause: CardFault;
+  readonly says: string;
+}
 
 export type Command =
   | { readonly type: "start-writer"; readonly epoch: number }
@@ -98,6 +110,8 @@ export type Command =
       readonly replicas: readonly ReplicaId[];
     }
   | { readonly type: "hear-node"; readonly node: NodeName }
+  /** All that is wrong with the node's cards now; empty: nothing any more. */
+  | { readonly type: "report-cards"; readonly node: NodeName; readonly trouble: readonly CardTrouble[] }
   | { readonly type: "schedule"; readonly terms: CallTerms }
   /** The visitor (or the caller's stream) went away. Ends a call that waits; a running one goes on, or is ended by its shim. */
   | { readonly type: "leave"; readonly call: CallId }
@@ -164,6 +178,7 @@ export type VoidCause =
   | "visitor-left"
   | "visitor-stop" // granted and not yet attached
   | "no-capacity"
+  | CardFault // all cards that could hold it were in trouble when its wait was over
   | "grant-unused"
   | "replica-lost"
   | "node-lost";
@@ -172,7 +187,9 @@ export type VoidCause =
 export type Blocker =
   | { readonly kind: "slots"; readonly leased: number; readonly clearing: number; readonly total: number }
   | { readonly kind: "ahead"; readonly calls: number }
-  | { readonly kind: "whole-card"; readonly size: Size };
+  | { readonly kind: "whole-card"; readonly size: Size }
+  /** `cards` of the node's `of` cards are in trouble; `says`: what the first of them has. */
+  | { readonly kind: "cards"; readonly cards: number; readonly of: number; readonly says: string };
 
 /** A row of the fault table: who pays when it ends so. */
 export interface ChargeRule {
@@ -203,6 +220,13 @@ export type Event =
     }
   | { readonly v: 1; readonly type: "node-heard"; readonly node: NodeName }
   | { readonly v: 1; readonly type: "node-lost"; readonly node: NodeName }
+  /** By index of the card; those that are not named are well. No slot of a card in trouble is granted (L39). */
+  | {
+      readonly v: 1;
+      readonly type: "cards-changed";
+      readonly node: NodeName;
+      readonly trouble: readonly CardTrouble[];
+    }
   | { readonly v: 1; readonly type: "window-opened"; readonly account: AccountId; readonly resetsAt: Instant }
   | { readonly v: 1; readonly type: "window-reset"; readonly account: AccountId }
   | { readonly v: 1; readonly type: "call-refused"; readonly terms: CallTerms; readonly refusal: Refusal }
@@ -243,6 +267,8 @@ export type Event =
       readonly cause: VoidCause;
       readonly releasedMs: GpuMs;
       readonly rule: string;
+      /** What the card had, where that is the cause. */
+      readonly says?: string;
     }
   | {
       readonly v: 1;
@@ -253,6 +279,8 @@ export type Event =
       readonly chargedMs: GpuMs;
       readonly releasedMs: GpuMs;
       readonly rule: string;
+      /** What the card had, where that is the cause. */
+      readonly says?: string;
     }
   /** The slot waits for its old worker's end before anyone else may have it (L22). */
   | {

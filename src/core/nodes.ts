@@ -5,7 +5,17 @@
  *   L32. Neither costs anybody anything.
  */
 import { assert } from "../stdx/assert.ts";
-import type { AttachedCall, Command, DeviceSpec, GrantedCall, Decision, OpenCall, ReplicaId, SlotId } from "./model.ts";
+import type {
+  AttachedCall,
+  CardTrouble,
+  Command,
+  DeviceSpec,
+  GrantedCall,
+  Decision,
+  OpenCall,
+  ReplicaId,
+  SlotId,
+} from "./model.ts";
 import { isHeard, leasedOn, queuedOn } from "./deadlines.ts";
 import { decided, planOn, push, withCards } from "./plan.ts";
 import type { Plan } from "./plan.ts";
@@ -50,6 +60,18 @@ export function hearNode(state: State, { node: name }: Of<"hear-node">, now: Ins
   return decided(plan);
 }
 
+/** What a node says of its cards holds until it says otherwise; cards that are well again are granted at once. */
+export function reportCards(state: State, { node: name, trouble }: Of<"report-cards">, now: Instant): Decision {
+  const node = state.nodes.get(name);
+  if (node === undefined || node.stage === "lost") return { ok: false, why: "unknown-node" };
+  const plan = planOn(state, now);
+  const told = trouble.toSorted((a, b) => a.device - b.device);
+  if (isSameTrouble(told, node.trouble)) return decided(plan);
+  push(plan, { v: 1, type: "cards-changed", node: name, trouble: told });
+  grantWaiting(plan, node);
+  return decided(plan);
+}
+
 export function loseReplica(state: State, { replica, cause }: Of<"lose-replica">, now: Instant): Decision {
   const plan = planOn(state, now);
   for (const node of state.nodes.values()) {
@@ -84,7 +106,7 @@ function takeStock(plan: Plan, node: NodeState, cards: readonly Card[], alive: R
   }
   for (const call of queuedOn(plan.state, node)) {
     if (!alive.has(call.terms.replica)) abandon(plan, call, "shim-lost", "free");
-    else if (!canHold(cards, call.terms.size)) voidCall(plan, call, "no-capacity");
+    else if (!canHold(cards, call.terms.size)) voidCall(plan, call, { cause: "no-capacity" });
   }
   freeSlotsOf(plan, cards, (owner) => !alive.has(owner));
 }
@@ -102,6 +124,16 @@ function freeSlotsOf(plan: Plan, cards: readonly Card[], isGone: (replica: Repli
       }
     }
   }
+}
+
+function isSameTrouble(a: readonly CardTrouble[], b: readonly CardTrouble[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ device, cause, says }, at) => {
+      const other = b[at] as CardTrouble;
+      return device === other.device && cause === other.cause && says === other.says;
+    })
+  );
 }
 
 function isCard({ index, slots }: DeviceSpec): boolean {

@@ -4,8 +4,8 @@
  */
 import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
-import type { Admitted, CallId, Decision, Event, NodeName, QueuedCall, Slot, SlotId } from "./model.ts";
-import { slotAfter, slotId } from "./slots.ts";
+import type { Admitted, CallId, CardTrouble, Decision, Event, NodeName, QueuedCall, Slot, SlotId } from "./model.ts";
+import { slotAfter, slotId, wellCards } from "./slots.ts";
 import type { Card, SlotAt } from "./slots.ts";
 import { nodeOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
@@ -20,6 +20,7 @@ export interface Plan {
   readonly slotAt: SlotAt;
   readonly slots: Map<SlotId, Slot>;
   readonly cards: Map<NodeName, readonly Card[]>;
+  readonly trouble: Map<NodeName, readonly CardTrouble[]>;
   /** Calls that these events took out of their stage: a queue's entry of such a call no longer counts. */
   readonly gone: Set<CallId>;
   readonly grants: Map<NodeName, number>;
@@ -40,6 +41,7 @@ export function planOn(state: State, now: Instant): Plan {
       return slot;
     },
     cards: new Map(),
+    trouble: new Map(),
     gone: new Set(),
     grants: new Map(),
     arriving: undefined,
@@ -67,6 +69,9 @@ export function push(plan: Plan, event: Event): void {
     case "call-settled":
       plan.gone.add(event.call);
       break;
+    case "cards-changed":
+      plan.trouble.set(event.node, event.trouble);
+      break;
     default:
   }
 }
@@ -74,6 +79,16 @@ export function push(plan: Plan, event: Event): void {
 /** The node's cards, as they are after the events so far. */
 export function cardsAt(plan: Plan, node: NodeState): readonly Card[] {
   return plan.cards.get(node.name) ?? node.cards;
+}
+
+/** What is wrong with the node's cards after the events so far. */
+export function troubleAt(plan: Plan, node: NodeState): readonly CardTrouble[] {
+  return plan.trouble.get(node.name) ?? node.trouble;
+}
+
+/** The cards that may be granted. */
+export function wellCardsAt(plan: Plan, node: NodeState): readonly Card[] {
+  return wellCards({ trouble: troubleAt(plan, node) }, cardsAt(plan, node));
 }
 
 /** Tells the plan of a joining node's cards; their new slots are free and were never leased. */

@@ -11,7 +11,7 @@ import { decide } from "./decide.ts";
 import { apply } from "./evolve.ts";
 import { checkInvariants, take } from "./invariants.ts";
 import { Ledger, card, terms } from "./ledger.suite.ts";
-import type { Command, EndCause, Event, Size, TierName } from "./model.ts";
+import type { CardFault, Command, EndCause, Event, Size, TierName } from "./model.ts";
 import { tiers } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import { cloneState, decodeState, emptyState, encodeState, stateHashInput } from "./state.ts";
@@ -107,6 +107,13 @@ const join = fc
     replicas: alive,
     devices: cardsUpTo(cards),
   }));
+const cards = fc
+  .tuple(fc.constantFrom(...nodes), fc.subarray([0, 1]), fc.constantFrom<CardFault>("device-fault", "nvml-lost"))
+  .map(([node, devices, cause]) => (): Command => ({
+    type: "report-cards",
+    node,
+    trouble: devices.map((device) => ({ device, cause, says: "lost" })),
+  }));
 const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: asked(schedule) },
   { weight: 8, arbitrary: asked(attach) },
@@ -121,6 +128,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: asked(fc.constantFrom(...nodes).map((node) => () => ({ type: "hear-node", node }))) },
   { weight: 1, arbitrary: asked(join) },
+  { weight: 1, arbitrary: asked(cards) },
   { weight: 1, arbitrary: asked(fc.constant(() => ({ type: "tick" }))) },
   {
     weight: 5,
@@ -178,7 +186,7 @@ const property = (name: string, runs: number, check: (run: readonly Step[]) => v
 
 describe("what must never happen, whatever is asked in whatever order", () => {
   property(
-    "L1–L6, L8, L12, L18, L20, L22, L31, L35: no sequence of commands makes the audit find anything",
+    "L1–L6, L8, L12, L18, L20, L22, L31, L35, L39: no sequence of commands makes the audit find anything",
     80,
     (run) => {
       lived(run, (it) => it.check());

@@ -4,7 +4,8 @@ import { after, seconds } from "../stdx/time.ts";
 import { nextDeadline } from "./deadlines.ts";
 import { card, eventOf, hello, ledger, noon, terms, types } from "./ledger.suite.ts";
 import type { Ledger } from "./ledger.suite.ts";
-import type { GrantedCall, QueuedCall, VoidedCall } from "./model.ts";
+import type { Event, GrantedCall, QueuedCall, VoidedCall } from "./model.ts";
+import { cloneState, encodeState } from "./state.ts";
 import { boardOf, clearingOn, openCallsOn, placeOf, poolOf, queueOf } from "./views.ts";
 
 /** `n` slots, all of which another account's calls have; `l1`, `l2`, … */
@@ -26,6 +27,122 @@ function full(n: number, settings = {}, cards = 1): Ledger {
   return it;
 }
 const hear = (it: Ledger): unknown => it.do({ type: "hear-node", node: "n1" });
+
+const report = (it: Ledger, ...devices: number[]): readonly Event[] =>
+  it.do({
+    type: "report-cards",
+    node: "n1",
+    trouble: devices.map((device) => ({ device, cause: "device-fault", says: `card ${device} is lost` })),
+  });
+
+describe("a card in trouble", () => {
+  test("L39: is not granted; calls go to the others, and wait where there is none", () => {
+    const it = ledger([card(0, 1), card(1, 1)]);
+    report(it, 0);
+    it.schedule("a");
+    assert.deepEqual(it.lease("a").slots, ["n1/1/0"]);
+    const told = eventOf(it.do({ type: "schedule", terms: terms("b") }), "call-queued");
+    assert.deepEqual(told.blockers, [
+      { kind: "slots", leased: 1, clearing: 0, total: 2 },
+      { kind: "cards", cards: 1, of: 2, says: "card 0 is lost" },
+    ]);
+    assert.deepEqual(
+      [poolOf(it.state, "main")?.troubled, boardOf(it.state, it.now)[0]?.trouble?.says],
+      [1, "card 0 is lost"],
+    );
+    it.check();
+  });
+
+  test("L39: comes back with the record that says that it is well, and is granted in it", () => {
+    const it = ledger([card(0, 1)]);
+    report(it, 0);
+    it.schedule("a");
+    assert.equal(it.call("a").stage, "queued");
+    assert.deepEqual(types(report(it)), ["cards-changed", "call-granted"]);
+    it.check();
+  });
+
+  test("L39: its idle worker is not granted either, nor a whole card of which it is", () => {
+    const it = ledger([card(0, 2)]);
+    it.schedule("warm");
+    it.attach("warm");
+    it.end("warm", 5, { workerAlive: true });
+    report(it, 0);
+    it.schedule("again");
+    it.schedule("whole", { size: "xlarge" });
+    assert.deepEqual(
+      ["again", "whole"].map((id) => it.call(id).stage),
+      ["queued", "queued"],
+    );
+    it.check();
+  });
+
+  test("the same again is no event, and what was said holds through the node's hello and a snapshot", () => {
+    const it = ledger([card(0, 1)]);
+    const before = encodeState(it.state);
+    report(it, 0);
+    assert.deepEqual(report(it, 0), []);
+    it.do(hello([card(0, 1)]));
+    assert.equal(it.state.nodes.get("n1")?.trouble[0]?.device, 0);
+    assert.deepEqual(cloneState(it.state).nodes.get("n1")?.trouble, it.state.nodes.get("n1")?.trouble);
+    report(it);
+    assert.doesNotMatch(encodeState(it.state), /trouble/);
+    assert.doesNotMatch(before, /trouble/);
+  });
+
+  for (const cause of ["raised", "lease-end", "worker-exit", "worker-killed", "app-exit", "app-killed"] as const) {
+    test(`a call that ends as ${cause} there costs nothing, and the card is named`, () => {
+      const it = ledger([card(0, 1)]);
+      it.schedule("c");
+      it.attach("c");
+      report(it, 0);
+      const { rule, chargedMs, says } = eventOf(it.end("c", 400, { cause }), "call-settled");
+      assert.deepEqual([rule, chargedMs, says], ["device-fault", 0, "card 0 is lost"]);
+      it.check();
+    });
+  }
+
+  for (const cause of ["returned", "worker-oom", "visitor-stop"] as const) {
+    test(`a call that ends as ${cause} there is metered as elsewhere`, () => {
+      const it = ledger([card(0, 1)]);
+      it.schedule("c");
+      it.attach("c");
+      report(it, 0);
+      assert.equal(eventOf(it.end("c", 400, { cause }), "call-settled").chargedMs, 400);
+    });
+  }
+
+  test("a call that ends badly on another card is not excused", () => {
+    const it = ledger([card(0, 1), card(1, 1)]);
+    it.schedule("c");
+    it.attach("c");
+    report(it, 1);
+    assert.equal(eventOf(it.end("c", 400, { cause: "worker-exit" }), "call-settled").rule, "worker-exit");
+  });
+
+  test("a wait that ends while no well card could hold the call ends for the card; else for the queue", () => {
+    const it = ledger([card(0, 2), card(1, 1)], { queueLimitMs: seconds(3) });
+    report(it, 0);
+    it.schedule("takes");
+    it.schedule("whole", { size: "xlarge" });
+    it.schedule("half");
+    it.wait(3_000);
+    it.tick();
+    assert.deepEqual(
+      ["whole", "half"].map((id) => (it.call(id) as VoidedCall).cause),
+      ["device-fault", "queue-timeout"],
+    );
+    it.check();
+  });
+
+  test("a node that is not known, or was given up, says nothing of its cards", () => {
+    const it = ledger();
+    assert.equal(it.ask({ type: "report-cards", node: "n9", trouble: [] }), "unknown-node");
+    it.wait(seconds(60));
+    it.tick();
+    assert.equal(it.ask({ type: "report-cards", node: "n1", trouble: [] }), "unknown-node");
+  });
+});
 
 describe("the queue", () => {
   test("first come, first granted, as soon as a slot is free and in the record that frees it", () => {

@@ -7,7 +7,7 @@ import { after, durationMs } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
 import { functionOf, median } from "./history.ts";
 import type { Blocker, CallTerms, SlotId } from "./model.ts";
-import { cardsAt, countWaiting, nextGrant, push, waitingOn } from "./plan.ts";
+import { cardsAt, countWaiting, nextGrant, push, troubleAt, waitingOn, wellCardsAt } from "./plan.ts";
 import type { Plan, Waiting } from "./plan.ts";
 import { clearGuessMs, estimateDepth } from "./policy.ts";
 import { isOwnWorker, pickSlots, workerOn } from "./slots.ts";
@@ -29,7 +29,7 @@ export interface Place {
 
 /** Grants to the node's waiting calls as far as its slots reach, and orders idle workers away for those still waiting. */
 export function grantWaiting(plan: Plan, node: NodeState): void {
-  const cards = cardsAt(plan, node);
+  const cards = wellCardsAt(plan, node);
   const settings = settingsOf(plan.state, node.pool);
   for (;;) {
     const [head] = waitingOn(plan, node, 1);
@@ -96,9 +96,14 @@ function blockersFor(plan: Plan, node: NodeState, terms: CallTerms, ahead: numbe
     }
   }
   const blockers: Blocker[] = [];
-  if (pickSlots(cardsAt(plan, node), plan.slotAt, terms) === undefined) {
+  if (pickSlots(wellCardsAt(plan, node), plan.slotAt, terms) === undefined) {
     blockers.push({ kind: "slots", leased, clearing, total });
     if (terms.size === "xlarge") blockers.push({ kind: "whole-card", size: terms.size });
+    const trouble = troubleAt(plan, node);
+    if (trouble[0]) {
+      const of = cardsAt(plan, node).length;
+      blockers.push({ kind: "cards", cards: trouble.length, of, says: trouble[0].says });
+    }
   }
   if (ahead > 0) blockers.push({ kind: "ahead", calls: ahead });
   return blockers;
@@ -183,7 +188,7 @@ function startsOn(
   node: NodeState,
   calls: readonly Waiting[],
 ): { starts: number[]; basis: string; meanMs: number } {
-  const cards = cardsAt(plan, node).map((card) => card.slots.map((slot) => freeIn(plan, slot)));
+  const cards = wellCardsAt(plan, node).map((card) => card.slots.map((slot) => freeIn(plan, slot)));
   const slots = cards.flat();
   let usual = slots.filter((slot) => slot.usual).length;
   let declared = slots.filter((slot) => slot.declared).length;

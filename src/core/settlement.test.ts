@@ -30,6 +30,8 @@ describe("the fault table", () => {
     "worker-killed": ["killed-free", 0],
     "app-killed": ["killed-free", 0],
     "operator-stop": ["operator-stop", 0],
+    "device-fault": ["device-fault", 0],
+    "nvml-lost": ["nvml-lost", 0],
     "shim-lost": ["shim-lost", 0],
     "node-lost": ["node-lost", 0],
   };

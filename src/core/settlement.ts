@@ -19,11 +19,14 @@ import type {
   GrantedCall,
   OpenCall,
   QueuedCall,
+  SlotId,
   VoidCause,
 } from "./model.ts";
 import { push } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { freeKills, killWindowMs, sizeFactors } from "./policy.ts";
+import { troubleOf } from "./slots.ts";
+import { nodeOf } from "./state.ts";
 import type { State } from "./state.ts";
 
 /** Every way in which a call can end, and who pays then. Ids are stable: receipts carry them. */
@@ -72,6 +75,16 @@ export const faultTable = {
     charge: "none",
   },
   "shim-lost": { id: "shim-lost", says: "The process that kept the replica died: nothing is charged.", charge: "none" },
+  "device-fault": {
+    id: "device-fault",
+    says: "The card was in trouble: nothing is charged.",
+    charge: "none",
+  },
+  "nvml-lost": {
+    id: "nvml-lost",
+    says: "The node's cards could not be asked any more: nothing is charged.",
+    charge: "none",
+  },
   "node-lost": { id: "node-lost", says: "The node stopped answering: nothing is charged.", charge: "none" },
   unused: { id: "unused", says: "The GPU was granted and not used: nothing is charged.", charge: "none" },
   "no-evidence": { id: "no-evidence", says: "Nothing says how long it ran: nothing is charged.", charge: "none" },
@@ -109,8 +122,13 @@ export function chargeRule(id: string): ChargeRule | undefined {
   return Object.hasOwn(faultTable, id) ? faultTable[id as RuleId] : undefined;
 }
 
-export interface Ending {
-  readonly cause: EndCause;
+/** Why it ended; `says`: what its card had, where that is why. */
+export interface Blame<Cause> {
+  readonly cause: Cause;
+  readonly says?: string;
+}
+
+export interface Ending extends Blame<EndCause> {
   /** By the shim's clock; 0 where it never attached. */
   readonly usedMs: DurationMs;
   readonly unused: boolean;
@@ -142,13 +160,15 @@ export function settle(plan: Plan, call: GrantedCall | AttachedCall, ending: End
     chargedMs,
     releasedMs: gpuMs(call.heldMs - chargedMs),
     rule,
+    ...(ending.says === undefined ? {} : { says: ending.says }),
   });
   letGo(plan, call, fate);
 }
 
 /** Ends a call without a settlement: its whole hold is released. */
-export function voidCall(plan: Plan, call: OpenCall, cause: VoidCause, fate: SlotFate = "free"): void {
-  push(plan, { v: 1, type: "call-voided", call: call.terms.call, cause, releasedMs: call.heldMs, rule: cause });
+export function voidCall(plan: Plan, call: OpenCall, { cause, says }: Blame<VoidCause>, fate: SlotFate = "free"): void {
+  const why = { cause, rule: cause, ...(says === undefined ? {} : { says }) };
+  push(plan, { v: 1, type: "call-voided", call: call.terms.call, releasedMs: call.heldMs, ...why });
   if (call.stage !== "queued") letGo(plan, call, fate);
 }
 
@@ -163,8 +183,25 @@ export function abandon(plan: Plan, call: OpenCall, cause: EndCause, fate: SlotF
   if (call.stage === "attached") {
     settle(plan, call, { cause, usedMs: durationMs(0), unused: false, reported: false }, fate);
   } else {
-    voidCall(plan, call, cause === "node-lost" ? "node-lost" : "replica-lost", fate);
+    voidCall(plan, call, { cause: cause === "node-lost" ? "node-lost" : "replica-lost" }, fate);
   }
+}
+
+/** Ends that a card's fault may look like: whoever dies on a card in trouble is not charged for it. */
+const looksLikeCard: ReadonlySet<EndCause> = new Set([
+  "raised",
+  "lease-end",
+  "worker-exit",
+  "worker-killed",
+  "app-exit",
+  "app-killed",
+]);
+
+/** Why a call ended, with what the ledger knows of its card. */
+export function blameFor(state: State, call: GrantedCall | AttachedCall, cause: EndCause): Blame<EndCause> {
+  const { cards, trouble } = nodeOf(state, call.terms.node);
+  const card = cards.find(({ slots }) => slots.includes(call.lease.slots[0] as SlotId));
+  return (looksLikeCard.has(cause) && card && troubleOf(trouble, card)) || { cause };
 }
 
 /** Names the account and Space that forgiven kills are counted for. */
@@ -177,6 +214,7 @@ export function recentKills(state: State, terms: CallTerms, now: Instant): reado
 
 function ruleFor(plan: Plan, call: GrantedCall | AttachedCall, { cause, unused, reported }: Ending): RuleId {
   if (cause === "operator-stop" || cause === "shim-lost" || cause === "node-lost") return cause;
+  if (cause === "device-fault" || cause === "nvml-lost") return cause;
   if (!reported) return "no-evidence";
   if (unused) return "unused";
   if ((cause === "returned" || cause === "raised") && call.visitorLeft) return "visitor-left-running";

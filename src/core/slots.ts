@@ -7,7 +7,7 @@
  */
 import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
-import type { CallTerms, DeviceSpec, Event, NodeName, Size, Slot, SlotId } from "./model.ts";
+import type { CallTerms, CardTrouble, DeviceSpec, Event, NodeName, Size, Slot, SlotId } from "./model.ts";
 
 export interface Card {
   readonly device: DeviceSpec;
@@ -35,6 +35,18 @@ export function cardsOf(node: NodeName, devices: readonly DeviceSpec[]): Card[] 
       device,
       slots: Array.from({ length: device.slots }, (_, n) => slotId(node, device.index, n)),
     }));
+}
+
+/** Those of the cards that are in no trouble. */
+export function wellCards(
+  { trouble }: { readonly trouble: readonly CardTrouble[] },
+  cards: readonly Card[],
+): readonly Card[] {
+  return trouble.length === 0 ? cards : cards.filter((card) => troubleOf(trouble, card) === undefined);
+}
+
+export function troubleOf(trouble: readonly CardTrouble[], { device }: Card): CardTrouble | undefined {
+  return trouble.find((one) => one.device === device.index);
 }
 
 /** Whether one of the cards can ever hold the size. With one slot a card is `large` already, and is not sold as `xlarge`. */

@@ -14,6 +14,7 @@ import type {
   AccountId,
   Call,
   CallId,
+  CardTrouble,
   DeviceSpec,
   NodeName,
   PoolName,
@@ -30,6 +31,8 @@ export interface NodeState {
   readonly name: NodeName;
   pool: PoolName;
   devices: readonly DeviceSpec[];
+  /** By index of the card; what a node said of its cards holds until it says otherwise. */
+  trouble: readonly CardTrouble[];
   stage: "up" | "lost";
   heardAt: Instant;
   /** The writer's epoch in which it was last heard (L17). */
@@ -117,7 +120,7 @@ export function encodeState(state: State): string {
     functions: [...state.functions].map(([name, runs]) => [name, runs.inOrder]),
     index: state.index,
     kills: sorted(state.kills, ordered),
-    nodes: sorted(state.nodes, ({ cards: _derived, ...node }) => ordered(node)),
+    nodes: sorted(state.nodes, orderedNode),
     pools: sorted(state.pools, ordered),
     slots: sorted(state.slots, ordered),
     tokens: sorted(state.tokens, orderedToken),
@@ -136,7 +139,9 @@ export function decodeState(text: string): State {
     writer: plain.writer,
     accounts: new Map(plain.accounts),
     pools: new Map(plain.pools),
-    nodes: new Map(plain.nodes.map(([name, node]) => [name, { ...node, cards: cardsOf(name, node.devices) }])),
+    nodes: new Map(
+      plain.nodes.map(([name, node]) => [name, { trouble: [], ...node, cards: cardsOf(name, node.devices) }]),
+    ),
     slots: new Map(plain.slots),
     calls: new Map(plain.calls),
     tokens: new Map(plain.tokens),
@@ -166,12 +171,19 @@ export function settingsOf(state: State, pool: PoolName): PoolSettings {
   return settings;
 }
 
+type WrittenNode = Omit<NodeState, "cards" | "trouble"> & Partial<Pick<NodeState, "trouble">>;
+
+/** A node without trouble is written as nodes were before there was any: an older snapshot keeps its hash (L25). */
+function orderedNode({ cards: _derived, trouble, ...node }: NodeState): WrittenNode {
+  return ordered(trouble.length === 0 ? node : { ...node, trouble });
+}
+
 type Entries<T> = T extends Map<infer K, infer V> ? [K, V][] : never;
 interface Snapshot extends Pick<State, "index" | "at" | "writer" | "ended"> {
   readonly v: number;
   readonly accounts: Entries<State["accounts"]>;
   readonly pools: Entries<State["pools"]>;
-  readonly nodes: [NodeName, Omit<NodeState, "cards">][];
+  readonly nodes: [NodeName, WrittenNode][];
   readonly slots: Entries<State["slots"]>;
   readonly calls: Entries<State["calls"]>;
   readonly tokens: Entries<State["tokens"]>;

@@ -9,6 +9,7 @@ import type {
   AttachedCall,
   Call,
   CallId,
+  CardTrouble,
   DeviceSpec,
   GrantedCall,
   NodeName,
@@ -24,6 +25,8 @@ import type {
 import { planOn } from "./plan.ts";
 import { placesOn } from "./queue.ts";
 import type { Place } from "./queue.ts";
+import { troubleOf, wellCards } from "./slots.ts";
+import type { Card } from "./slots.ts";
 import type { NodeState, State } from "./state.ts";
 
 export type { Place } from "./queue.ts";
@@ -48,6 +51,8 @@ export interface PoolSummary {
   readonly simulated: boolean;
   /** Cards and slots of the nodes that are there. */
   readonly devices: number;
+  /** Cards of these that are in trouble. */
+  readonly troubled: number;
   readonly slots: number;
   readonly leased: number;
   readonly clearing: number;
@@ -66,6 +71,8 @@ export interface BoardSlot {
   readonly pool: PoolName;
   readonly isNodeLost: boolean;
   readonly device: DeviceSpec;
+  /** What is wrong with its card. */
+  readonly trouble: CardTrouble | null;
   readonly state: Slot;
   /** The call that has it. */
   readonly call: GrantedCall | AttachedCall | null;
@@ -100,13 +107,15 @@ export function poolOf(state: State, name: PoolName): PoolSummary | undefined {
   const settings = state.pools.get(name);
   if (settings === undefined) return undefined;
   const nodes = nodesOf(state, name);
-  const cards = nodes.filter(({ stage }) => stage === "up").flatMap((node) => node.cards);
+  const up = nodes.filter(({ stage }) => stage === "up");
+  const cards = up.flatMap((node) => node.cards);
   const slots = cards.flatMap((card) => card.slots.map((slot) => state.slots.get(slot) as Slot));
   return {
     name,
     settings,
     simulated: cards.some((card) => card.device.simulated),
     devices: cards.length,
+    troubled: up.reduce((sum, node) => sum + node.cards.length - wellCards(node, node.cards).length, 0),
     slots: slots.length,
     leased: slots.filter(({ stage }) => stage === "leased").length,
     clearing: slots.filter(({ stage }) => stage === "clearing").length,
@@ -135,7 +144,7 @@ export function placeOf(state: State, id: CallId, now: Instant): Place | undefin
 /** All slots, by node, card and number. */
 export function boardOf(state: State, now: Instant): BoardSlot[] {
   return [...state.nodes.values()].flatMap((node) =>
-    node.cards.flatMap(({ device, slots }) => slots.map((slot) => boardSlot(state, node, device, slot, now))),
+    node.cards.flatMap((card) => card.slots.map((slot) => boardSlot(state, node, card, slot, now))),
   );
 }
 
@@ -167,7 +176,7 @@ function waitingOnNode(state: State, node: NodeState, now: Instant): WaitingCall
   }));
 }
 
-function boardSlot(state: State, node: NodeState, device: DeviceSpec, id: SlotId, now: Instant): BoardSlot {
+function boardSlot(state: State, node: NodeState, card: Card, id: SlotId, now: Instant): BoardSlot {
   const slot = state.slots.get(id) as Slot;
   const call = slot.stage === "leased" ? (state.calls.get(slot.call) as GrantedCall | AttachedCall) : null;
   const since = call?.stage === "attached" ? call.attachedAt : slot.since;
@@ -176,7 +185,8 @@ function boardSlot(state: State, node: NodeState, device: DeviceSpec, id: SlotId
     node: node.name,
     pool: node.pool,
     isNodeLost: node.stage === "lost",
-    device,
+    device: card.device,
+    trouble: troubleOf(node.trouble, card) ?? null,
     state: slot,
     call,
     forMs: between(since, now),

@@ -19,6 +19,8 @@ export type CallVoid =
   | "visitor-left"
   | "visitor-stop"
   | "no-capacity"
+  | "device-fault"
+  | "nvml-lost"
   | "grant-unused"
   | "replica-lost"
   | "node-lost";
@@ -35,6 +37,8 @@ export type CallEnd =
   | "app-killed"
   | "visitor-stop"
   | "operator-stop"
+  | "device-fault"
+  | "nvml-lost"
   | "shim-lost"
   | "node-lost";
 
@@ -71,6 +75,8 @@ export const callOutcomes: Readonly<Record<CallCause, CallOutcome>> = {
   "app-exit": { outcome: "failed", code: "gpu/replica-lost" },
   "app-killed": { outcome: "failed", code: "gpu/replica-lost" },
   "visitor-stop": { outcome: "failed", code: "gpu/visitor-left" },
+  "device-fault": { outcome: "failed", code: "gpu/device-fault" },
+  "nvml-lost": { outcome: "failed", code: "runtime/nvml-lost" },
   "operator-stop": { outcome: "failed", code: "gpu/stopped" },
   "shim-lost": { outcome: "failed", code: "gpu/replica-lost" },
 };

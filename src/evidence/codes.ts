@@ -285,6 +285,14 @@ export const codes = {
     proxy: "destination_unavailable",
     next: "Try again: other nodes of the pool are not affected.",
   },
+  "gpu/device-fault": {
+    says: "The GPU reports a fault.",
+    owner: "platform",
+    retry: "later",
+    status: 503,
+    proxy: "proxy_internal_response",
+    next: "Try again: other cards of the pool are used meanwhile. The operator should reset the card, or look at it.",
+  },
   "gpu/replica-lost": {
     says: "The app's replica went away while the call was open.",
     owner: "app",
@@ -399,6 +407,14 @@ export const codes = {
     status: 503,
     proxy: "destination_unavailable",
     next: "Nothing to do: the platform starts the replica again.",
+  },
+  "runtime/nvml-lost": {
+    says: "The node's driver does not answer for its cards.",
+    owner: "platform",
+    retry: "later",
+    status: 503,
+    proxy: "proxy_internal_response",
+    next: "Try again later. The operator should run `nvidia-smi` on the node: after a driver's update it has to be restarted.",
   },
   "runtime/sandbox-denied": {
     says: "No sandbox works on this node and running without one was not allowed.",

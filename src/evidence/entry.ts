@@ -45,7 +45,7 @@ export const hopsOf = {
   ],
   replica: ["replica.start", "replica.ready", "replica.exit", "replica.stop"],
   connection: ["egress.open", "egress.resolve", "egress.policy", "egress.dial", "egress.stream"],
-  node: ["node.start", "node.stop"],
+  node: ["node.start", "node.cards", "node.stop"],
 } as const satisfies Record<WorkKind, readonly string[]>;
 
 export type Hop = (typeof hopsOf)[WorkKind][number];

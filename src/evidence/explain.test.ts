@@ -99,6 +99,16 @@ const calls: readonly Case[] = [
     sentence: /never entered there\. Nothing was charged/,
   },
   {
+    code: "gpu/device-fault",
+    record: a.settledCall("device-fault", { chargedMs: 0, says: "the driver says [GPU is lost] of the card" }),
+    sentence: /its card was in trouble\. The driver says \[GPU is lost\] of the card\. Nothing was charged/,
+  },
+  {
+    code: "runtime/nvml-lost",
+    record: a.voidedCall("nvml-lost", "gpu.queue", "queued"),
+    sentence: /^No card that could hold this call was well when its wait was over\. Nothing was charged\.$/,
+  },
+  {
     code: "gpu/lease-expired",
     record: a.settledCall("lease-end", { usedMs: 60000, chargedMs: 60000 }),
     sentence: /^Stopped at the 60 s that the app declares\. Charged 60 s\.$/,

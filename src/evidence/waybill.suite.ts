@@ -116,13 +116,18 @@ export function voidedCall(cause: CallCause, hop: Hop, stage: "queued" | "grante
 
 export function settledCall(
   cause: CallCause,
-  { usedMs = 412, chargedMs = 412, rule = cause }: { usedMs?: number; chargedMs?: number; rule?: string } = {},
+  {
+    usedMs = 412,
+    chargedMs = 412,
+    rule = cause,
+    ...more
+  }: { usedMs?: number; chargedMs?: number; rule?: string; says?: string } = {},
 ): WorkRecord {
   const { code } = callOutcomes[cause];
   const run =
     code === null
       ? by("scheduler", "app.run", "done", { cause, usedMs })
-      : by("scheduler", "app.run", "failed", { code, cause, usedMs });
+      : by("scheduler", "app.run", "failed", { code, cause, usedMs, ...more });
   const settle = by("scheduler", "gpu.settle", "done", {
     chargedMs,
     releasedMs: 60000 - chargedMs,

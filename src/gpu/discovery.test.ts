@@ -2,32 +2,46 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { discover, parseCards, parseSimulated } from "./discovery.ts";
 
+const line = (index: number, uuid: string, name: string, ...more: string[]): string =>
+  [index, uuid, `00000000:0${index}:00.0`, "570.86.15", "81559 MiB", name, ...more].join(", ");
+
 describe("discovery", () => {
   test("reads nvidia-smi's lines, with a comma in a name", () => {
-    const text = "0, GPU-5a1f, NVIDIA H100, 80GB HBM3, 81559 MiB\n1, GPU-77, NVIDIA L4, 23034 MiB\n\n";
+    const lines = [line(0, "GPU-5a1f", "NVIDIA H100, 80GB HBM3", "9.0"), line(1, "GPU-77", "NVIDIA L4", "8.9")];
+    const { devices, buses } = parseCards(lines, true);
     assert.deepEqual(
-      parseCards(text).map(({ index, uuid, name }) => [index, uuid, name]),
+      devices.map(({ index, uuid, name, computeCapability, driver, memoryMiB, simulated }) => [
+        index,
+        uuid,
+        name,
+        computeCapability,
+        driver,
+        memoryMiB,
+        simulated,
+      ]),
       [
-        [0, "GPU-5a1f", "NVIDIA H100, 80GB HBM3"],
-        [1, "GPU-77", "NVIDIA L4"],
+        [0, "GPU-5a1f", "NVIDIA H100, 80GB HBM3", "9.0", "570.86.15", 81_559, false],
+        [1, "GPU-77", "NVIDIA L4", "8.9", "570.86.15", 81_559, false],
       ],
     );
-    assert.equal(
-      parseCards(text).every((card) => !card.simulated),
-      true,
-    );
+    assert.deepEqual(buses, { "GPU-5a1f": "0:00:00.0", "GPU-77": "0:01:00.0" });
+  });
+
+  test("what a card or its driver does not say is left out", () => {
+    const [card] = parseCards(["0, GPU-1, 00000000:01:00.0, [N/A], [N/A], Tesla K80"], false).devices;
+    assert.deepEqual(card, { index: 0, uuid: "GPU-1", name: "Tesla K80", slots: 2, simulated: false });
   });
 
   test("a line that is no card is an error, not a card", () => {
     assert.throws(
-      () => parseCards("NVIDIA-SMI has failed because it couldn't communicate with the driver\n"),
+      () => parseCards(["NVIDIA-SMI has failed because it couldn't communicate with the driver"], true),
       SyntaxError,
     );
   });
 
   test("a machine without the command has no cards, and it is said why", async () => {
-    const { devices, says } = await discover("no-such-command-here");
-    assert.deepEqual([devices, says], [[], "no-such-command-here is not installed"]);
+    const { devices, absent, says } = await discover("no-such-command-here");
+    assert.deepEqual([devices, absent, says], [[], true, "no-such-command-here is not installed"]);
   });
 
   test("simulated cards say that they are", () => {

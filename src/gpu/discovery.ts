@@ -1,42 +1,68 @@
 /** Which cards a node has: asked of `nvidia-smi`, or simulated where that is asked for by name. */
-import { execFile } from "node:child_process";
 import type { DeviceFacts } from "../contract/agent.ts";
+import { askCards, busOf } from "./nvidia-smi.ts";
 
-/** `nvidia-smi` takes seconds when the driver has to wake its cards; one that hangs must not hold up the node. */
-const askWithinMs = 10_000;
-const outputMaxBytes = 1 << 20;
 /** Slots of a real card: half a card is the default size. */
 const slotsOfCard = 2;
 export const simulatedMax = { cards: 64, slots: 16 } as const;
 
-/** The machine's real cards; none where there is no `nvidia-smi`, or it fails: `says` tells which. */
-export async function discover(
-  command = "nvidia-smi",
-): Promise<{ readonly devices: readonly DeviceFacts[]; readonly says: string }> {
-  const asked = ["--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader"];
+export interface KnownCards {
+  readonly devices: readonly DeviceFacts[];
+  /** Where on its bus each card is, by uuid: messages about a card that is lost name it so. */
+  readonly buses: Readonly<Record<string, string | undefined>>;
+}
+
+/** `absent`: there is no such program, so there are no cards; else it was asked, and `says` tells with what success. */
+export interface Discovered extends KnownCards {
+  readonly absent: boolean;
+  readonly says: string;
+}
+
+/** Drivers of 470 and before do not know `compute_cap`. */
+const fields = {
+  needed: ["index", "uuid", "pci.bus_id", "driver_version", "memory.total", "name"],
+  optional: ["compute_cap"],
+};
+
+/** The machine's real cards; none where there is no `nvidia-smi`, or it fails. */
+export async function discover(command: string): Promise<Discovered> {
+  const answer = await askCards(command, fields).answer;
+  const none = { devices: [], buses: {} };
+  if (!answer.ok) return { ...none, absent: answer.absent, says: answer.says };
   try {
-    const text = await run(command, asked);
-    const devices = parseCards(text);
-    return { devices, says: `${command} shows ${devices.length} card${devices.length === 1 ? "" : "s"}` };
+    const cards = parseCards(answer.lines, answer.asked.includes("compute_cap"));
+    const count = cards.devices.length;
+    return { ...cards, absent: false, says: `${command} shows ${count} card${count === 1 ? "" : "s"}` };
   } catch (error) {
-    const absent = (error as NodeJS.ErrnoException).code === "ENOENT";
-    return {
-      devices: [],
-      says: absent ? `${command} is not installed` : `${command} failed: ${(error as Error).message}`,
-    };
+    return { ...none, absent: false, says: `${command}: ${(error as Error).message}` };
   }
 }
 
-/** Lines of `index, uuid, name, memory`. Throws `SyntaxError` on a line that is none. */
-export function parseCards(text: string): readonly DeviceFacts[] {
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
-  return lines.map((line) => {
-    const [index, uuid, ...rest] = line.split(",").map((part) => part.trim());
-    const name = rest.slice(0, -1).join(", ");
+/** Lines of `index, uuid, bus, driver, memory, name`, and the compute capability last where it was asked for. Throws `SyntaxError`. */
+export function parseCards(lines: readonly string[], withCapability: boolean): KnownCards {
+  const cards = lines.map((line) => {
+    const [index, uuid, bus = "", driver = "", memory = "", ...rest] = line.split(",").map((part) => part.trim());
+    const capability = withCapability ? (rest.pop() ?? "") : "";
+    const name = rest.join(", ");
     if (!/^\d+$/.test(index ?? "") || !uuid?.startsWith("GPU-") || name === "")
       throw new SyntaxError(`not a card: ${line}`);
-    return { index: Number(index), uuid, name, slots: slotsOfCard, simulated: false };
+    const memoryMiB = Number(/^(\d+) MiB$/.exec(memory)?.[1]);
+    const facts: DeviceFacts = {
+      index: Number(index),
+      uuid,
+      name,
+      slots: slotsOfCard,
+      simulated: false,
+      ...(/^\d+\.\d+$/.test(capability) ? { computeCapability: capability } : {}),
+      ...(/^\d+\.[\d.]+$/.test(driver) ? { driver } : {}),
+      ...(memoryMiB > 0 ? { memoryMiB } : {}),
+    };
+    return { facts, bus: busOf(bus) };
   });
+  return {
+    devices: cards.map(({ facts }) => facts),
+    buses: Object.fromEntries(cards.map(({ facts, bus }) => [facts.uuid, bus])),
+  };
 }
 
 /** `"2x2"`: two cards of two slots each, that do not exist and say so. Undefined where `text` is not of that form or too large. */
@@ -51,18 +77,4 @@ export function parseSimulated(text: string): readonly DeviceFacts[] | undefined
     slots,
     simulated: true,
   }));
-}
-
-function run(command: string, args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(
-      command,
-      args,
-      { timeout: askWithinMs, killSignal: "SIGKILL", maxBuffer: outputMaxBytes },
-      (error, stdout) => {
-        if (error) reject(error);
-        else resolve(stdout);
-      },
-    );
-  });
 }

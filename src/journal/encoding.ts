@@ -11,6 +11,7 @@ const knownVersions: Readonly<Record<Event["type"], number>> = {
   "node-joined": 1,
   "node-heard": 1,
   "node-lost": 1,
+  "cards-changed": 1,
   "window-opened": 1,
   "window-reset": 1,
   "call-refused": 1,

@@ -29,6 +29,8 @@ export interface PlatformConfig {
   readonly appsDomain: string;
   /** `2x2`, or null: the machine's own cards. */
   readonly simulateGpus: string | null;
+  /** The program that tells of real cards, and how often it is asked. */
+  readonly cards: { readonly command: string; readonly everyMs: DurationMs };
   readonly build: BuildLimits;
   /** How long a replica may take to listen where its Space does not say. */
   readonly startMs: DurationMs;
@@ -78,6 +80,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? queueLimits.waitMs;
   const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? seconds(1200);
   const startMs = read.seconds("WAYBILL_START_SECONDS") ?? seconds(1800);
+  const cardsEveryMs = read.seconds("WAYBILL_CARDS_SECONDS") ?? seconds(15);
   const responseWithinMs = read.seconds("WAYBILL_RESPONSE_SECONDS");
   if (problems.length > 0) return { ok: false, problems };
   const config: PlatformConfig = {
@@ -85,6 +88,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     listen: { address: "127.0.0.1", port: port ?? defaultPort, next: port === undefined },
     appsDomain,
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
+    cards: { command: env["WAYBILL_NVIDIA_SMI"] || "nvidia-smi", everyMs: cardsEveryMs },
     build: { ...queueLimits, queueMax: 100, waitMs, buildMs },
     startMs,
     pythonVersions: [join(env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")],

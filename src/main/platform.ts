@@ -26,6 +26,7 @@ import type { Edge } from "../edge/index.ts";
 import { systemDialler } from "../egress/dial.ts";
 import { openGateway } from "../egress/gateway.ts";
 import { portsOf } from "../egress/policy.ts";
+import { CardWatch } from "../gpu/card-watch.ts";
 import { discover, parseSimulated } from "../gpu/discovery.ts";
 import { openRepositories } from "../hub/repository.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
@@ -290,8 +291,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
           emitter: () => spool(`gateway-${nodeName}`, agentSpools),
           onFailure,
         });
-  const devices =
-    config.simulateGpus === null ? (await discover()).devices : (parseSimulated(config.simulateGpus) ?? []);
+  const cards = config.simulateGpus === null ? await discover(config.cards.command) : null;
+  if (cards && cards.devices.length === 0 && !cards.absent)
+    log.warn({ says: cards.says }, "the pool has no cards: start the platform again when nvidia-smi lists them");
+  const devices = cards ? cards.devices : (parseSimulated(config.simulateGpus ?? "") ?? []);
   const source = fileURLToPath(import.meta.url).endsWith(".ts");
   const folder = join(config.data, "node");
   const agent = await startAgent({
@@ -299,6 +302,9 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     pool: poolName,
     folder,
     devices,
+    ...(cards && cards.devices.length > 0
+      ? { watchCards: (onChange) => new CardWatch({ ...cards, ...config.cards, onChange }) }
+      : {}),
     link: link.agent,
     builder: createBuilder({
       source: repositories,

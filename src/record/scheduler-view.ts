@@ -64,6 +64,8 @@ function viewsOf(event: Event, at: Instant): readonly View[] {
       ];
     case "node-lost":
       return [view(event.node, "node.stop", "failed", { code: "gpu/node-lost" })];
+    case "cards-changed":
+      return [cardsChanged(event)];
     default:
       return []; // accounts, pools, windows, slots and the writer are not works
   }
@@ -149,33 +151,42 @@ function granted(call: string, lease: Lease, number: number, attachBy: Instant, 
   ];
 }
 
+function cardsChanged({ node, trouble }: Extract<Event, { type: "cards-changed" }>): View {
+  const [first] = trouble;
+  if (first === undefined) return view(node, "node.cards", "done", {});
+  const cards = trouble.map(({ device, cause, says }): Json => ({ device, code: callOutcomes[cause].code, says }));
+  return view(node, "node.cards", "failed", { code: callOutcomes[first.cause].code, says: first.says, cards });
+}
+
 /** Where a call that never ran stopped. */
 const voidedAt: Readonly<Record<VoidCause, Hop>> = {
   "queue-timeout": "gpu.queue",
   "visitor-left": "gpu.queue",
   "visitor-stop": "gpu.grant",
   "no-capacity": "gpu.queue",
+  "device-fault": "gpu.queue",
+  "nvml-lost": "gpu.queue",
   "grant-unused": "gpu.grant",
   "replica-lost": "gpu.grant",
   "node-lost": "gpu.grant",
 };
 
-function voided({ call, cause, releasedMs, rule }: Extract<Event, { type: "call-voided" }>): readonly View[] {
+function voided({ call, cause, releasedMs, rule, says }: Extract<Event, { type: "call-voided" }>): readonly View[] {
   const { outcome, code } = callOutcomes[cause];
   const mark = outcome === "refused" ? "refused" : "failed";
   return [
-    view(call, voidedAt[cause], mark, { code, cause }),
+    view(call, voidedAt[cause], mark, { code, cause, ...(says === undefined ? {} : { says }) }),
     view(call, "gpu.settle", "done", { chargedMs: 0, releasedMs, usedMs: 0, rule, cause }),
   ];
 }
 
 function settled(event: Extract<Event, { type: "call-settled" }>): readonly View[] {
-  const { call, cause, usedMs, chargedMs, releasedMs, rule } = event;
+  const { call, cause, usedMs, chargedMs, releasedMs, rule, says } = event;
   const { outcome, code } = callOutcomes[cause];
   const run =
     outcome === "ok"
       ? view(call, "app.run", "done", { cause, usedMs })
-      : view(call, "app.run", "failed", { code, cause, usedMs });
+      : view(call, "app.run", "failed", { code, cause, usedMs, ...(says === undefined ? {} : { says }) });
   return [
     run,
     view(call, "gpu.release", "done", { usedMs }),

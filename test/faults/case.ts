@@ -3,13 +3,16 @@ import type { WaybillClient } from "../../src/client/api.ts";
 import type { DeployEvent } from "../../src/client/deploy.ts";
 import type { Code, Owner } from "../../src/evidence/codes.ts";
 import type { Certainty, Explanation } from "../../src/evidence/verdict.ts";
+import type { StandInSmi, StandInState } from "../support/nvidia-smi.ts";
 import { until, visit, type Account, type App, type Platform } from "../support/platform.ts";
 
 /** Platforms that the cases run on: each in a folder of its own, with other limits. */
-export type StageName = "main" | "kills" | "tight" | "bare" | "boxed";
+export type StageName = "main" | "kills" | "tight" | "bare" | "cards" | "boxed";
 
 export interface Stage {
   readonly up: Platform;
+  /** What the stage `cards` has for cards; a case that changes it puts it back. */
+  readonly smi: StandInSmi;
   /** Owns `app`, and visits it; free tier. */
   readonly alice: Account;
   /** Fills the pool: no window limit. */
@@ -88,6 +91,20 @@ export async function pool(
     [Symbol.asyncDispose]: async () =>
       void (await up.admin.changePool("main", { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission })),
   };
+}
+
+/** Lets the stand-in say this of the cards until the case is over; resolves when the platform has heard it. */
+export async function cards({ up, smi }: Stage, change: Partial<StandInState>): Promise<AsyncDisposable> {
+  const before = smi.state;
+  const heard = async (state: StandInState, troubled: boolean): Promise<void> => {
+    smi.set(state);
+    await until(
+      "the platform has looked at its cards",
+      async () => (await up.admin.pool("main")).troubled > 0 === troubled,
+    );
+  };
+  await heard({ ...before, ...change }, true);
+  return { [Symbol.asyncDispose]: () => heard(before, false) };
 }
 
 export async function pidOf({ up }: Stage, call: string): Promise<number> {

@@ -1,7 +1,7 @@
 /** Runs without a fault of the platform's: it may not take any on itself. */
 import { endedCall, running } from "../support/calls.ts";
 import { visit } from "../support/platform.ts";
-import type { Control } from "./case.ts";
+import { cards, type Control } from "./case.ts";
 
 export const controls: readonly Control[] = [
   request("a healthy request", "/", 200),
@@ -55,6 +55,36 @@ export const controls: readonly Control[] = [
       return {
         id: run.call.id,
         also: () => (outcome === "ok" && chargedMs >= 1_000 ? undefined : `${outcome}, charged ${chargedMs} ms`),
+      };
+    },
+  },
+  {
+    name: "a call on a card in trouble that ends well",
+    on: "cards",
+    async run(stage) {
+      const { app, alice } = stage;
+      await using run = await running(alice, app, "seconds=2");
+      await using _lost = await cards(stage, { fails: "Failed to initialize NVML: Unknown Error" });
+      const { outcome, chargedMs, usedMs } = await endedCall(alice.client, run.call.id);
+      return {
+        id: run.call.id,
+        also: () =>
+          outcome === "ok" && chargedMs === usedMs && chargedMs > 0 ? undefined : `${outcome}, charged ${chargedMs} ms`,
+      };
+    },
+  },
+  {
+    name: "one of two cards is lost and calls go to the other",
+    on: "cards",
+    async run(stage) {
+      const { app, alice, smi } = stage;
+      await using _lost = await cards(stage, { cards: smi.state.cards.slice(1) });
+      const { call } = await visit(`${app.url}/gpu/hold?seconds=0.1`, alice);
+      await endedCall(alice.client, call);
+      const { gpu, simulated } = (await alice.client.receipt(call)).receipt;
+      return {
+        id: call,
+        also: () => (gpu?.includes(smi.state.cards[1]?.uuid ?? "-") && !simulated ? undefined : `it ran on ${gpu}`),
       };
     },
   },

@@ -11,10 +11,12 @@ import { parseArgs } from "node:util";
 import { codes } from "../../src/evidence/codes.ts";
 import type { Code } from "../../src/evidence/codes.ts";
 import { needs } from "../support/needs.ts";
+import { StandInSmi } from "../support/nvidia-smi.ts";
 import { Platform } from "../support/platform.ts";
 import type { UpOptions } from "../support/platform.ts";
 import type { Control, FaultCase, Stage, StageName } from "./case.ts";
 import { buildCases } from "./cases/build.ts";
+import { cardCases } from "./cases/cards.ts";
 import { boxedEnv, egressCases } from "./cases/egress.ts";
 import { gpuCases } from "./cases/gpu.ts";
 import { identityCases } from "./cases/identity.ts";
@@ -38,13 +40,22 @@ const stages: Readonly<Record<StageName, UpOptions>> = {
     env: { WAYBILL_BUILD_SECONDS: "4", WAYBILL_BUILD_QUEUE_SECONDS: "1", WAYBILL_RESPONSE_SECONDS: "1" },
   },
   bare: { gpus: null },
+  cards: { gpus: null },
   boxed: { sandbox: "bubblewrap", env: boxedEnv },
 };
 /** Two platforms at a time: what one waits for, the other works in. */
-const lanes: readonly (readonly StageName[])[] = [["main"], ["kills", "tight", "bare", "boxed"]];
+const lanes: readonly (readonly StageName[])[] = [["main"], ["kills", "tight", "bare", "cards", "boxed"]];
 const rightLeast = 0.97;
 
-const faults = [...gpuCases, ...identityCases, ...routeCases, ...buildCases, ...lostCases, ...egressCases];
+const faults = [
+  ...gpuCases,
+  ...cardCases,
+  ...identityCases,
+  ...routeCases,
+  ...buildCases,
+  ...lostCases,
+  ...egressCases,
+];
 const nameOf = ({ code, how }: FaultCase): string => `${code}: ${how}`;
 const isAsked = (name: string): boolean => options.only === undefined || name.includes(options.only);
 
@@ -99,7 +110,9 @@ function workOf(stage: StageName): readonly Work[] {
 }
 
 async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
-  await using up = await Platform.start(stages[name]);
+  using smi = new StandInSmi();
+  const own = name === "cards" ? { env: { WAYBILL_NVIDIA_SMI: smi.command, WAYBILL_CARDS_SECONDS: "1" } } : {};
+  await using up = await Platform.start({ ...stages[name], ...own });
   const alice = await up.account("alice");
   const crowd = await up.account("crowd", "unlimited");
   const loud = await up.account("loud", "unlimited");
@@ -110,6 +123,7 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
   let made = 0;
   const stage: Stage = {
     up,
+    smi,
     alice,
     crowd,
     app,

@@ -41,10 +41,15 @@ export interface Running extends AsyncDisposable {
 }
 
 /** Starts a call of `account` that holds its GPU for `seconds`, and waits until its function has been entered. */
-export async function running(account: Account, app: App, query = "seconds=30&stop=1"): Promise<Running> {
+export async function running(
+  account: Account,
+  app: App,
+  query = "seconds=30&stop=1",
+  path = "/gpu/hold",
+): Promise<Running> {
   const before = await callsOf(account);
   const leave = new AbortController();
-  const answer = visit(`${app.url}/gpu/hold?${query}`, account, { signal: leave.signal }).catch(() => undefined); // Told below.
+  const answer = visit(`${app.url}${path}?${query}`, account, { signal: leave.signal }).catch(() => undefined); // Told below.
   const refused = answer.then((said) => {
     throw new Error(`the call was answered before its function ran: ${said?.status} ${said?.text}`);
   });

@@ -113,7 +113,7 @@ export function drawQuota(paper: Paper, quota: QuotaView): string {
 
 export function drawPool(paper: Paper, pool: PoolView): string {
   const simulated = pool.simulated ? " (simulated)" : "";
-  return `${tone(paper, "strong", pool.name)}${simulated}: ${pool.leased} of ${pool.slots} slots leased on ${pool.devices} cards, ${pool.waiting} waiting\n${drawRows(
+  return `${tone(paper, "strong", pool.name)}${simulated}: ${pool.leased} of ${pool.slots} slots leased on ${pool.devices} cards${troubledSays(pool)}, ${pool.waiting} waiting\n${drawRows(
     paper,
     [
       ["queue limit", lengthOf(pool.queueLimitMs)],
@@ -122,6 +122,10 @@ export function drawPool(paper: Paper, pool: PoolView): string {
       ["admission", pool.admission],
     ],
   )}`;
+}
+
+function troubledSays({ troubled, devices }: PoolView): string {
+  return troubled === 0 ? "" : `, ${troubled} of ${devices} cards in trouble`;
 }
 
 export function drawQueue(paper: Paper, { pool, calls }: QueueView): string {
@@ -168,7 +172,7 @@ export function drawBoard(paper: Paper, { slots }: BoardView): string {
     [
       { head: "SLOT", cell: (slot) => slot.slot + (slot.simulated ? " (simulated)" : ""), drop: 0 },
       { head: "LEASE", cell: (slot) => bar(slot.forMs, slot.leaseMs), drop: 4 },
-      { head: "STAGE", cell: (slot) => slot.stage, drop: 2 },
+      { head: "STAGE", cell: (slot) => slot.stage + (slot.trouble === null ? "" : ", card in trouble"), drop: 2 },
       { head: "SPACE", cell: (slot) => slot.space ?? "", drop: 1 },
       { head: "ACCOUNT", cell: (slot) => slot.account ?? "", drop: 3 },
       { head: "CALL", cell: (slot) => slot.call ?? "", drop: 0 },
@@ -189,7 +193,7 @@ export function drawStatus(paper: Paper, status: StatusView): string {
     const waits = pool.waiting > 0 ? `${pool.waiting} waiting` : "nobody waits";
     return [
       i === 0 ? "GPUs" : "",
-      `pool ${pool.name}: ${pool.leased} of ${pool.slots} slots leased, ${waits}${pool.simulated ? " (simulated)" : ""}`,
+      `pool ${pool.name}: ${pool.leased} of ${pool.slots} slots leased${troubledSays(pool)}, ${waits}${pool.simulated ? " (simulated)" : ""}`,
     ];
   });
   return `Waybill ${status.version} at ${status.url}\n${drawRows(paper, [

@@ -16,7 +16,7 @@ import type { Charge, WorkOutcome } from "../verdict.ts";
 import { blockersSay, clockTime, count, ordinal, sentence, spell } from "../words.ts";
 
 /** The codes that a call can end with. */
-export type CallCode = Extract<Code, `gpu/${string}`> | "app/exception";
+export type CallCode = Extract<Code, `gpu/${string}`> | "runtime/nvml-lost" | "app/exception";
 
 export interface CallRule {
   /** A record that it speaks of, in one line. */
@@ -138,6 +138,18 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
     example: "app.run failed: the node was not heard for 45 s",
     ...anywhere,
     says: ({ charge }) => `The GPU's machine stopped answering. Our fault: ${spell(charge?.chargedMs ?? 0)} charged.`,
+    known: () => "platform-fault-is-free",
+  },
+  "gpu/device-fault": {
+    example: "app.run failed: the worker ended while its card reported an error",
+    ...anywhere,
+    says: cardSays,
+    known: () => "platform-fault-is-free",
+  },
+  "runtime/nvml-lost": {
+    example: "gpu.queue failed: nvidia-smi failed until its wait was over",
+    ...anywhere,
+    says: cardSays,
     known: () => "platform-fault-is-free",
   },
   "gpu/replica-lost": {
@@ -339,6 +351,15 @@ function quotaSays({ ended }: CallFacts): string {
   const sums = `${spellOr(number(ended.facts, "quotaUsedMs"), "all")} of ${spellOr(limit, "the limit")} used, ${spellOr(number(ended.facts, "quotaHeldMs"), "0 s")} held`;
   if (left === 0) return `No GPU time left${until} (${sums}). Nothing was charged.`;
   return `${spellOr(left, "Too little GPU time")} of GPU time is left and this call asks for ${spellOr(number(ended.facts, "askedMs"), "more")}${until} (${sums}). Nothing was charged.`;
+}
+
+function cardSays({ ended, charge }: CallFacts): string {
+  const happened =
+    ended.hop === "app.run"
+      ? "The function ended badly while its card was in trouble."
+      : "No card that could hold this call was well when its wait was over.";
+  const said = sentence(text(ended.facts, "says") ?? "");
+  return [happened, said, chargedSays(charge)].filter((part) => part !== "").join(" ");
 }
 
 function chargedSays(charge: Charge | null): string {

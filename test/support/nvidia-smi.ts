@@ -1,0 +1,88 @@
+/** A stand-in `nvidia-smi`: real for the platform, whose cards it makes up. What it says can be changed while the platform runs. */
+import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface StandInCard {
+  readonly uuid: string;
+  readonly name: string;
+  readonly bus: string;
+  readonly capability: string;
+  /** What stands in place of its values, as `[GPU is lost]`. */
+  readonly says?: string;
+  readonly memoryErrors?: number;
+}
+
+export interface StandInState {
+  readonly driver: string;
+  readonly cards: readonly StandInCard[];
+  /** It fails, and prints this. */
+  readonly fails?: string;
+  /** It never answers. */
+  readonly hangs?: boolean;
+  /** It does not know these fields. */
+  readonly unknown?: readonly string[];
+}
+
+export const h100 = (index = 0): StandInCard => ({
+  uuid: `GPU-stand-in-${index}`,
+  name: "NVIDIA H100 (stand-in)",
+  bus: `00000000:0${index}:00.0`,
+  capability: "9.0",
+});
+
+/** A program named by `command`, until it is disposed of. */
+export class StandInSmi implements Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "wb-smi-"));
+  readonly command = join(this.folder, "nvidia-smi");
+  #state: StandInState;
+
+  constructor(state: StandInState = { driver: "580.95.05", cards: [h100(0), h100(1)] }) {
+    this.#state = state;
+    this.set(state);
+    writeFileSync(this.command, `#!${process.execPath}\n${program}`);
+    chmodSync(this.command, 0o755);
+  }
+
+  get state(): StandInState {
+    return this.#state;
+  }
+
+  /** What it says from now on. */
+  set(state: StandInState): void {
+    this.#state = state;
+    const aside = join(this.folder, "state.new");
+    writeFileSync(aside, JSON.stringify(state));
+    renameSync(aside, join(this.folder, "state.json"));
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** The real one prints its errors on standard output, and ends with 2 for a field that it does not know. */
+const program = `
+const { readFileSync } = require("node:fs");
+const state = JSON.parse(readFileSync(__dirname + "/state.json", "utf8"));
+const fields = (process.argv.find((one) => one.startsWith("--query-gpu=")) ?? "=").split("=")[1].split(",");
+const strange = fields.find((field) => (state.unknown ?? []).includes(field));
+const value = (card, index, field) => {
+  if (field === "uuid") return card.uuid;
+  if (field === "index") return String(index);
+  if (field === "name") return card.name;
+  if (field === "pci.bus_id") return card.bus;
+  if (card.says) return card.says;
+  if (field === "driver_version") return state.driver;
+  if (field === "compute_cap") return card.capability;
+  if (field === "memory.total") return "81559 MiB";
+  if (field === "memory.used") return "4 MiB";
+  if (field === "temperature.gpu") return "34";
+  if (field === "ecc.errors.uncorrected.volatile.total") return String(card.memoryErrors ?? 0);
+  return "[N/A]";
+};
+if (state.hangs) setInterval(() => undefined, 1000);
+else if (state.fails) { console.log(state.fails); process.exitCode = 255; }
+else if (strange) { console.log('Field "' + strange + '" is not a valid field to query.\\n'); process.exitCode = 2; }
+else state.cards.forEach((card, index) => console.log(fields.map((field) => value(card, index, field)).join(", ")));
+`;
