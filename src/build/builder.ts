@@ -3,7 +3,7 @@
  * and leaves either a whole release or nothing.
  */
 import { existsSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildSpec, ToServer } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
@@ -18,6 +18,9 @@ import { readSmall } from "./small-file.ts";
 import { buildStatic } from "./static-builder.ts";
 import { BuildFailure, Workshop, becauseMax, type BuildEvents, type BuildTools } from "./workshop.ts";
 
+export { BenchDenied, type Benches } from "./bench.ts";
+export { plainBenches } from "./plain-bench.ts";
+export { buildMarker } from "./processes.ts";
 export type { BuildEvents, BuildLogLine, BuildTools, StepFailure } from "./workshop.ts";
 
 /** How a build ended, as the contract's `build-done` says it. */
@@ -33,11 +36,14 @@ export interface Builder {
   release(id: string): Promise<{ readonly folder: string; readonly manifest: ReleaseManifest } | undefined>;
 }
 
+/** What a build had for its commands in its folder, beside the app. */
+const notReleased = ["in", "out", "home", "tmp"];
+
 export function createBuilder(tools: BuildTools): Builder {
   return {
     sdks: tools.python === undefined ? builtSdks.filter((sdk) => sdk !== "gradio") : builtSdks,
     run: (spec, on, signal) => runBuild(spec, tools, on, signal),
-    recover: () => clearWorkFolders(tools.folder),
+    recover: () => clearWorkFolders(tools.folder, (build) => tools.benches.recover(build)),
     async release(id) {
       const manifest = await readRelease(tools.folder, id);
       return manifest && { folder: releaseFolderOf(tools.folder, id), manifest };
@@ -74,18 +80,19 @@ export async function runBuild(
     return outcome;
   } finally {
     clearTimeout(limit);
-    shop?.close();
-    if (shop) await removeWork(shop);
+    if (shop) await endWork(shop);
   }
 }
 
-// What cannot be removed is left for the next start of the builder, and does not change how the build ended.
-async function removeWork(shop: Workshop): Promise<void> {
+// What cannot be ended or removed is left for the next start of the builder, and does not change how the build ended.
+async function endWork(shop: Workshop): Promise<void> {
   try {
+    await shop.end();
     await rm(shop.work, { recursive: true, force: true, maxRetries: 3 });
   } catch (error) {
-    shop.note(`the work folder could not be removed: ${error instanceof Error ? error.message : String(error)}`);
+    shop.note(`the build could not be cleared away: ${error instanceof Error ? error.message : String(error)}`);
   }
+  shop.close();
 }
 
 async function build(shop: Workshop): Promise<BuildOutcome> {
@@ -101,7 +108,8 @@ async function build(shop: Workshop): Promise<BuildOutcome> {
         : await buildStatic(shop, settings, app);
   const manifest = manifestOf(shop, settings, runnable);
   await shop.step("publish", async () => {
-    await rm(join(shop.work, "tmp"), { recursive: true, force: true });
+    await shop.end();
+    for (const name of notReleased) await rm(join(shop.work, name), { recursive: true, force: true });
     await publishRelease(tools.folder, shop.work, manifest);
     shop.note(`release ${manifest.release}`);
   });
@@ -111,8 +119,6 @@ async function build(shop: Workshop): Promise<BuildOutcome> {
 
 async function fetchCommit(shop: Workshop): Promise<void> {
   const { spec, tools } = shop;
-  await mkdir(join(tools.folder, "home"), { recursive: true });
-  await mkdir(join(shop.work, "tmp"));
   const within = AbortSignal.any([shop.signal, AbortSignal.timeout(shop.limits.fetchMs)]);
   const result = await tools.source.checkout(spec.repository, spec.commit, shop.app, within);
   if (!result.ok) {

@@ -12,6 +12,9 @@ export interface StepFamily {
   readonly marker: string;
 }
 
+/** In the environment of all that a build starts. */
+export const buildMarker = (build: string): string => `WAYBILL_BUILD=${build}`;
+
 /** How long after SIGTERM what still runs is killed: npm ends within 100 ms of it. */
 const graceMs = 1_000;
 /** How long the kernel may take to end what got SIGKILL. */

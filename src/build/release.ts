@@ -3,7 +3,6 @@ import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ReleaseManifest } from "../contract/release.ts";
 import { isId } from "../stdx/ids.ts";
-import { endFamily } from "./processes.ts";
 
 const workPrefix = ".building-";
 
@@ -33,20 +32,20 @@ export async function makeWorkFolder(folder: string, build: string): Promise<str
   return work;
 }
 
-/** Ends and removes what builds left that were cut off by a crash; resolves with their ids. Call before the first build. */
-export async function clearWorkFolders(folder: string): Promise<readonly string[]> {
+/** Removes what builds left that were cut off by a crash, each after `end`; resolves with their ids. Call before the first build. */
+export async function clearWorkFolders(
+  folder: string,
+  end: (build: string) => Promise<void>,
+): Promise<readonly string[]> {
   await mkdir(join(folder, "releases"), { recursive: true });
   const left = (await readdir(join(folder, "releases"))).filter((name) => name.startsWith(workPrefix));
   const builds = left.map((name) => name.slice(workPrefix.length));
   for (const build of builds) {
-    await endFamily({ group: null, marker: buildMarker(build) });
+    await end(build);
     await rm(join(folder, "releases", `${workPrefix}${build}`), { recursive: true, force: true });
   }
   return builds;
 }
-
-/** In the environment of all that a build starts. */
-export const buildMarker = (build: string): string => `WAYBILL_BUILD=${build}`;
 
 /** Writes the manifest, synced, and gives the work folder its final name. */
 export async function publishRelease(folder: string, work: string, manifest: ReleaseManifest): Promise<void> {

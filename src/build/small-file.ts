@@ -1,9 +1,12 @@
-/** Files of an app that are read whole: its settings, its requirements. */
-import { readFile, stat } from "node:fs/promises";
-import { BuildFailure } from "./workshop.ts";
+/** Files that are read whole: of an app its settings and its requirements, of a command what it was asked to write. */
+import { constants } from "node:fs";
+import { open, readFile, stat } from "node:fs/promises";
+import { BuildFailure } from "./failure.ts";
 
 /** README.md, package.json and requirements.txt are pages of text; larger ones are no such files. */
 const maxBytes = 1 << 20;
+/** A lock of hundreds of packages, with the hashes of all their files, has a few megabytes. */
+const madeMaxBytes = 32 << 20;
 
 /** The file's text; undefined where the commit has no such file. Throws a {@link BuildFailure} where it is too large. */
 export async function readSmall(path: string): Promise<string | undefined> {
@@ -15,5 +18,23 @@ export async function readSmall(path: string): Promise<string | undefined> {
   } catch (error) {
     if (["ENOENT", "EISDIR", "ELOOP"].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
     throw error;
+  }
+}
+
+/** The text of a file that a command of the app's had to write; where it left a link, a pipe or the like, nothing is followed or read. */
+export async function readMade(path: string): Promise<string> {
+  const name = path.split("/").at(-1);
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(
+    (error: Error) => {
+      throw new BuildFailure("build/step-failed", `${name} was not made: ${error.message}`, [], { cause: error });
+    },
+  );
+  try {
+    const found = await file.stat();
+    if (!found.isFile() || found.size > madeMaxBytes)
+      throw new BuildFailure("build/step-failed", `${name} is no file of at most ${madeMaxBytes} bytes`);
+    return await file.readFile("utf8");
+  } finally {
+    await file.close();
   }
 }

@@ -1,64 +1,48 @@
-/** Runs one command of a build: a clean environment, a group of its own, a deadline, its output line by line, and nothing left behind. */
+/** Runs one command of a build without a sandbox: a clean environment, a group of its own, and nothing left behind. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { LastLines, LineSplitter } from "./lines.ts";
+import type { BenchCommand, CommandEnd } from "./bench.ts";
 import { endFamily, membersOf } from "./processes.ts";
 
-export interface StepCommand {
-  readonly argv: readonly [string, ...string[]];
+export interface StepCommand extends BenchCommand {
   readonly cwd: string;
   /** The whole environment; `marker` is added. */
   readonly env: Readonly<Record<string, string>>;
   /** `NAME=value`, unlike any other build's. */
   readonly marker: string;
-  readonly limitMs: number;
-  readonly signal: AbortSignal;
-  readonly onLine: (stream: "out" | "err", text: string) => void;
-}
-
-export interface StepEnd {
-  readonly how: "exited" | "too-slow" | "cancelled" | "not-started";
-  readonly exitCode: number | null;
-  readonly signal: NodeJS.Signals | null;
-  /** The last lines that said something; where it was not started, why. */
-  readonly because: readonly string[];
-  /** Processes that outlived the command and were ended. */
-  readonly leftBehind: number;
 }
 
 /** After the command's end its output is read on for at most this long: a process that hid from us may hold the pipes for ever. */
 const drainMs = 2_000;
 
 /** Resolves when the command and all that it started have ended, however it ended. */
-export async function runCommand(command: StepCommand): Promise<StepEnd> {
-  const last = new LastLines();
-  const [name, value] = splitMarker(command.marker);
-  const child = spawn(command.argv[0], command.argv.slice(1), {
-    cwd: command.cwd,
-    env: { ...command.env, [name]: value },
+export async function runCommand({ argv, cwd, env, marker, signal: stop, onOutput }: StepCommand): Promise<CommandEnd> {
+  const [name, value] = splitMarker(marker);
+  const child = spawn(argv[0], argv.slice(1), {
+    cwd,
+    env: { ...env, [name]: value },
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const take = (stream: "out" | "err") => (text: string) => {
-    last.take(text);
-    command.onLine(stream, text);
-  };
-  const pipes = [split(child.stdout, take("out")), split(child.stderr, take("err"))];
+  const pipes = [once(child.stdout, "close"), once(child.stderr, "close")];
+  child.stdout.on("data", (bytes: Buffer) => onOutput("out", bytes));
+  child.stderr.on("data", (bytes: Buffer) => onOutput("err", bytes));
+  const nothing = { aborted: false, exitCode: null, signal: null, failure: null, outOfMemory: false, leftBehind: 0 };
   if (child.pid === undefined) {
     const [error] = (await once(child, "error")) as [Error];
-    return { how: "not-started", exitCode: null, signal: null, because: [error.message], leftBehind: 0 };
+    return { ...nothing, failure: error.message };
   }
-  const family = { group: child.pid, marker: command.marker };
+  const family = { group: child.pid, marker };
   const ended = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
-  const how = await firstOf(ended, command);
-  if (how !== "exited") await endFamily(family);
+  const aborted = await isAbortedBefore(ended, stop);
+  if (aborted) await endFamily(family);
   const [exitCode, signal] = await ended;
   // What still runs holds the pipes open, and would run beside the next step.
-  const left = how === "exited" && membersOf(family).length > 0 ? (await endFamily(family)).length : 0;
+  const left = !aborted && membersOf(family).length > 0 ? (await endFamily(family)).length : 0;
   await drained(Promise.all(pipes), [child.stdout, child.stderr]);
-  return { how, exitCode, signal, because: last.all(), leftBehind: left };
+  return { ...nothing, aborted, exitCode, signal, leftBehind: left };
 }
 
 function splitMarker(marker: string): [string, string] {
@@ -66,21 +50,16 @@ function splitMarker(marker: string): [string, string] {
   return [marker.slice(0, at), marker.slice(at + 1)];
 }
 
-/** What comes first: its end, the deadline, or the cancellation. */
-async function firstOf(ended: Promise<unknown>, { limitMs, signal }: StepCommand): Promise<StepEnd["how"]> {
-  let timer: NodeJS.Timeout | undefined;
-  let onAbort: (() => void) | undefined;
-  const late = new Promise<"too-slow">((resolve) => (timer = setTimeout(resolve, limitMs, "too-slow")));
-  const cancelled = new Promise<"cancelled">((resolve) => {
-    onAbort = () => resolve("cancelled");
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-  });
+/** Whether the signal comes before the end. */
+async function isAbortedBefore(ended: Promise<unknown>, signal: AbortSignal): Promise<boolean> {
+  const aborted = Promise.withResolvers<true>();
+  const onAbort = (): void => aborted.resolve(true);
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort);
   try {
-    return await Promise.race([ended.then(() => "exited" as const), late, cancelled]);
+    return await Promise.race([ended.then(() => false), aborted.promise]);
   } finally {
-    clearTimeout(timer);
-    if (onAbort) signal.removeEventListener("abort", onAbort);
+    signal.removeEventListener("abort", onAbort);
   }
 }
 
@@ -90,11 +69,4 @@ async function drained(read: Promise<unknown>, streams: readonly Readable[]): Pr
   stop.abort();
   for (const stream of streams) stream.destroy();
   await read;
-}
-
-async function split(stream: Readable, onLine: (text: string) => void): Promise<void> {
-  const lines = new LineSplitter(onLine);
-  stream.on("data", (chunk: Buffer) => lines.push(chunk));
-  await once(stream, "close");
-  lines.end();
 }

@@ -1,11 +1,16 @@
-/** One build's bench: its log, its steps with their times, and how it stops. The builders for each SDK work on it. */
+/** One build at work: its log, its steps with their times, its folders and its bench, and how it stops. The builders for each SDK work on it. */
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildSpec } from "../contract/agent.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { iso, type Clock } from "../stdx/time.ts";
-import { buildMarker } from "./release.ts";
-import { runCommand, type StepEnd } from "./step.ts";
+import { BenchDenied, type Bench, type Benches, type CommandEnd } from "./bench.ts";
+import { BuildFailure } from "./failure.ts";
+import { LastLines, LineSplitter } from "./lines.ts";
+import { readMade } from "./small-file.ts";
+
+export { BuildFailure } from "./failure.ts";
 
 /** Where commits come from; the hub's repositories are one. A refusal is the commit's own fault, a thrown error ours. */
 export interface Source {
@@ -43,10 +48,11 @@ export const stepLimits: StepLimits = { fetchMs: 120_000, installMs: 600_000, bu
 
 export interface BuildTools {
   readonly source: Source;
-  /** The builder's own: releases, npm's cache, the builds' home. */
+  /** The builder's own: releases, locks, what it keeps for each owner. */
   readonly folder: string;
-  /** PATH of build steps: the folder of the platform's Node first, then where npm is. */
+  /** Where the machine's programs are: the folder of the platform's Node first, then where npm is. */
   readonly path: readonly string[];
+  readonly benches: Benches;
   /** What an operator lets builds see beside that: a proxy, a registry. Never a credential of the platform. */
   readonly env?: Readonly<Record<string, string>>;
   /** Null: no SDK is provided. */
@@ -76,24 +82,11 @@ export interface StepFailure {
   readonly because: readonly string[];
 }
 
-/** A build that stops here. Thrown by a step, caught by `runBuild` alone. */
-export class BuildFailure extends Error {
-  override readonly name = "BuildFailure";
-  readonly code: Code;
-  readonly because: readonly string[];
-  readonly exitCode: number | null;
-
-  constructor(
-    code: Code,
-    says: string,
-    because: readonly string[] = [],
-    options: ErrorOptions & { exitCode?: number | null } = {},
-  ) {
-    super(says, options);
-    this.code = code;
-    this.because = because;
-    this.exitCode = options.exitCode ?? null;
-  }
+export interface RunOptions {
+  /** Beside what all commands have. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A command of our own, which says nothing to the app's owner. */
+  readonly quiet?: boolean;
 }
 
 /** A log beyond this is a loop's output; what comes after is counted and not kept. */
@@ -106,12 +99,15 @@ export class Workshop {
   readonly spec: BuildSpec;
   readonly tools: BuildTools;
   readonly signal: AbortSignal;
-  /** `releases/.building-…`; the app's files are in `app`. */
+  /** `releases/.building-…`, which becomes the release. What is directly in it is the builder's own. */
   readonly work: string;
+  /** Files and folders of the machine that commands need beside the system's own; complete before the first of them runs. */
+  readonly needs: string[] = [];
   /** The step in which the build is; null before the first. */
   current: string | null = null;
   readonly #on: BuildEvents;
   readonly #startedAt: number;
+  #bench: Promise<Bench> | undefined;
   #lines = 0;
   #length = 0;
   #leftOut = 0;
@@ -125,8 +121,18 @@ export class Workshop {
     this.#startedAt = tools.clock.monotonic();
   }
 
+  /** The app's files. */
   get app(): string {
     return join(this.work, "app");
+  }
+
+  /**
+   * What builds of one owner keep: caches that commands may write, and environments. In one folder, since files are linked within
+   * one mount only; two owners never write one. The folder itself, and `envs`, are the builder's own.
+   */
+  get store(): string {
+    const owner = this.spec.space.split("/")[0] ?? "";
+    return join(this.tools.folder, "owners", encodeURIComponent(owner));
   }
 
   get limits(): StepLimits {
@@ -165,26 +171,69 @@ export class Workshop {
     }
   }
 
-  /** Runs a command of the app in its folder; anything but exit code 0 is the step's failure. */
-  async run(
-    argv: readonly [string, ...string[]],
-    limitMs: number,
-    env: Readonly<Record<string, string>> = {},
-  ): Promise<void> {
+  /** Writes a file that commands read; its path. */
+  async input(name: string, text: string): Promise<string> {
+    await mkdir(join(this.work, "in"), { recursive: true });
+    await writeFile(join(this.work, "in", name), text);
+    return join(this.work, "in", name);
+  }
+
+  /** Where a command writes a file for {@link made}. */
+  output(name: string): string {
+    return join(this.work, "out", name);
+  }
+
+  /** The text of a file that a command wrote. */
+  made(name: string): Promise<string> {
+    return readMade(this.output(name));
+  }
+
+  /** Makes it a folder that commands may write. */
+  async give(folder: string): Promise<void> {
+    await (await this.#open()).give(folder);
+  }
+
+  /** Runs a command in the app's folder; anything but exit code 0 is the step's failure. */
+  async run(argv: readonly [string, ...string[]], limitMs: number, { env, quiet }: RunOptions = {}): Promise<void> {
     const bound = Math.min(limitMs, this.leftMs());
-    this.note(`$ ${argv.join(" ")}`);
-    const end = await runCommand({
-      argv,
-      cwd: this.app,
-      env: { ...this.#environment(), ...env },
-      marker: buildMarker(this.spec.build),
-      limitMs: bound,
-      signal: this.signal,
-      onLine: (stream, text) => this.#write(stream, text),
-    });
+    if (quiet !== true) this.note(`$ ${argv.join(" ")}`);
+    const bench = await this.#open();
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), bound);
+    const last = new LastLines();
+    const lines = (stream: "out" | "err"): LineSplitter =>
+      new LineSplitter((text) => {
+        last.take(text);
+        this.#write(stream, text);
+      });
+    const output = { out: lines("out"), err: lines("err") };
+    let end: CommandEnd;
+    try {
+      end = await bench.run({
+        argv,
+        env: { ...this.#environment(), ...env },
+        signal: AbortSignal.any([this.signal, late.signal]),
+        onOutput: (stream, bytes) => output[stream].push(bytes),
+      });
+    } catch (error) {
+      throw new BuildFailure("build/builder-lost", `the build's bench is lost: ${(error as Error).message}`, [], {
+        cause: error,
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+    output.out.end();
+    output.err.end();
     if (end.leftBehind > 0) this.note(`ended ${end.leftBehind} process(es) that ${argv[0]} had left running`);
-    const failure = failureOf(this.current ?? "", argv, end, bound, this.signal);
+    if (end.aborted && this.signal.aborted) throw cancelled(this.signal);
+    const failure = failureOf({ step: this.current ?? "", command: argv[0], end, because: last.all(), limitMs: bound });
     if (failure) throw failure;
+  }
+
+  /** Ends what still runs of it. */
+  async end(): Promise<void> {
+    const bench = await this.#bench?.catch(() => undefined); // that it could not be made has been told
+    await bench?.close();
   }
 
   /** The last words of the log: what was left out of it. */
@@ -214,50 +263,80 @@ export class Workshop {
     return { at: iso(this.tools.clock.wall()), stream, text };
   }
 
+  #open(): Promise<Bench> {
+    return (this.#bench ??= this.#openBench());
+  }
+
+  async #openBench(): Promise<Bench> {
+    const { app, work, store, spec, tools } = this;
+    const readable = join(work, "in");
+    const out = join(work, "out");
+    for (const folder of [readable, out, join(store, "envs")]) await mkdir(folder, { recursive: true });
+    try {
+      const bench = await tools.benches.open({
+        build: spec.build,
+        space: spec.space,
+        work,
+        app,
+        readable: [readable, ...this.needs],
+        writable: [out, store],
+        note: (text) => this.note(text),
+      });
+      for (const folder of [app, out, join(store, "npm"), join(store, "uv")]) await bench.give(folder);
+      return bench;
+    } catch (error) {
+      if (!(error instanceof BenchDenied)) throw error;
+      throw new BuildFailure("runtime/sandbox-denied", error.message, [], { cause: error });
+    }
+  }
+
   #environment(): Record<string, string> {
-    const home = join(this.tools.folder, "home");
     return {
-      HOME: home,
       LANG: "C.UTF-8",
-      TMPDIR: join(this.work, "tmp"),
       SPACE_ID: this.spec.space,
-      npm_config_cache: join(this.tools.folder, "npm-cache"),
-      npm_config_userconfig: join(home, ".npmrc"),
+      npm_config_cache: join(this.store, "npm"),
       npm_config_update_notifier: "false",
       npm_config_progress: "false",
       CI: "1",
       ...this.tools.env,
-      PATH: this.tools.path.join(":"),
     };
   }
 }
 
-function failureOf(
-  step: string,
-  argv: readonly string[],
-  end: StepEnd,
-  limitMs: number,
-  signal: AbortSignal,
-): BuildFailure | undefined {
-  switch (end.how) {
-    case "cancelled":
-      return cancelled(signal);
-    case "too-slow":
-      return new BuildFailure(
-        "build/step-timeout",
-        `${step} ran past its limit of ${limitMs / 1000} s and was ended`,
-        end.because,
-      );
-    case "not-started":
-      return new BuildFailure("build/step-failed", `${step}: ${argv[0]} could not be started`, end.because);
-    case "exited": {
-      if (end.exitCode === 0) return undefined;
-      const how = end.signal === null ? `exit code ${end.exitCode}` : `signal ${end.signal}`;
-      return new BuildFailure("build/step-failed", `${step} ended with ${how}`, end.because, {
-        exitCode: end.exitCode,
-      });
-    }
-  }
+function failureOf({
+  step,
+  command,
+  end,
+  because,
+  limitMs,
+}: {
+  readonly step: string;
+  readonly command: string;
+  readonly end: CommandEnd;
+  readonly because: readonly string[];
+  readonly limitMs: number;
+}): BuildFailure | undefined {
+  const { exitCode, signal, failure } = end;
+  if (end.aborted)
+    return new BuildFailure(
+      "build/step-timeout",
+      `${step} ran past its limit of ${limitMs / 1000} s and was ended`,
+      because,
+    );
+  if (failure !== null)
+    return new BuildFailure("build/step-failed", `${step}: ${command} could not be started`, [failure]);
+  if (exitCode === 0) return undefined;
+  const how = signal === null ? `exit code ${exitCode}` : `signal ${signal}`;
+  if (end.outOfMemory)
+    return new BuildFailure(
+      "build/out-of-memory",
+      `${step} used more memory than it may, and ended with ${how}`,
+      because,
+      {
+        exitCode,
+      },
+    );
+  return new BuildFailure("build/step-failed", `${step} ended with ${how}`, because, { exitCode });
 }
 
 /** The platform withdrew the build: superseded, its builder stops, or its whole time is over. */

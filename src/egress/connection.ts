@@ -129,7 +129,7 @@ async function reach(
       facts: { errno: "ENODATA" },
     };
   record.pass("egress.resolve", { addresses });
-  const decided = addresses.map((one) => ({ one, decision: decideAddress(policy, name, one) }));
+  const decided = addresses.map((one) => ({ one, decision: decideAddress(policy, name, port, one) }));
   const checked = decided.flatMap(({ one, decision }) => (decision.ok ? one : []));
   const denied = decided.flatMap(({ decision }) => (decision.ok ? [] : decision));
   if (checked.length === 0 && denied[0]) {

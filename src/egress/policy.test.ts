@@ -77,15 +77,27 @@ describe("the policy", () => {
   });
 
   test("a name that resolves to a private address is refused with the range; an operator's range is an exception by name", () => {
-    const denied = said(decideAddress(openPolicy, "db.internal", "10.1.2.3"));
+    const denied = said(decideAddress(openPolicy, "db.internal", 443, "10.1.2.3"));
     assert.deepEqual(denied, [
       "egress/address-denied",
       "private, 10.0.0.0/8",
       "db.internal resolves to 10.1.2.3, which may not be reached from here: private, 10.0.0.0/8",
     ]);
     const some = policy({ addresses: [range("10.1.0.0/16")] });
-    assert.deepEqual(said(decideAddress(some, "db.internal", "10.1.2.3")), ["ok", "the operator's range 10.1.0.0/16"]);
-    assert.equal(decideAddress(some, "db.internal", "10.2.2.3").ok, false);
+    assert.deepEqual(said(decideAddress(some, "db.internal", 443, "10.1.2.3")), [
+      "ok",
+      "the operator's range 10.1.0.0/16",
+    ]);
+    assert.equal(decideAddress(some, "db.internal", 443, "10.2.2.3").ok, false);
+  });
+
+  test("a host of the operator's own settings is reached on its port, wherever it is and whatever else is said", () => {
+    const some = policy({ deny: [rule("*.internal")], vouched: [{ pattern: "index.internal", port: 3141 }] });
+    assert.equal(decidePort(some, "index.internal", 3141).ok, true);
+    assert.equal(decideAddress(some, "index.internal", 3141, "10.1.2.3").ok, true);
+    assert.equal(decidePort(some, "index.internal", 443).ok, false);
+    assert.equal(decideAddress(some, "other.internal", 3141, "10.1.2.3").ok, false);
+    assert.deepEqual(portsOf(some), [80, 443, 3141]);
   });
 
   test("rules that are none are not taken", () => {

@@ -16,6 +16,8 @@ export interface EgressPolicy {
   readonly ports: readonly number[];
   /** Ranges that may be dialled although they are private. */
   readonly addresses: readonly AddressRange[];
+  /** Names, each with its port, that the operator's own settings name: reached whatever else is said, at whichever address. */
+  readonly vouched?: readonly NameRule[];
 }
 
 /** Every name, on the ports of the web; no private address. */
@@ -35,6 +37,7 @@ export type Decision =
       readonly says: string;
     };
 
+const vouchedRule = "named by the operator's settings for builds";
 /** A list of an operator is shown up to here. */
 const shownMax = 200;
 
@@ -48,8 +51,8 @@ export function parseNameRule(text: string): NameRule | undefined {
 }
 
 /** Ports that something may be reached on: a sandbox's network listens on each of them, since only so the destination is exact. */
-export function portsOf({ allow, ports }: EgressPolicy): readonly number[] {
-  return [...new Set([...ports, ...allow.flatMap(({ port }) => port ?? [])])].sort((a, b) => a - b);
+export function portsOf({ allow, ports, vouched = [] }: EgressPolicy): readonly number[] {
+  return [...new Set([...ports, ...[...allow, ...vouched].flatMap(({ port }) => port ?? [])])].sort((a, b) => a - b);
 }
 
 /** May this name be reached at all, on whichever port? */
@@ -63,6 +66,7 @@ export function decideName(policy: EgressPolicy, name: string): Decision {
 
 /** May this name be reached on this port? */
 export function decidePort(policy: EgressPolicy, name: string, port: number): Decision {
+  if (isVouched(policy, name, port)) return { ok: true, rule: vouchedRule };
   const byName = decideName(policy, name);
   if (!byName.ok) return byName;
   const denied = policy.deny.find((rule) => rule.port === port && matches(rule.pattern, name));
@@ -77,8 +81,9 @@ export function decidePort(policy: EgressPolicy, name: string, port: number): De
   return portDenied(name, port, `allow only ${ports.length === 1 ? "port" : "ports"} ${clipped(ports.join(", "))}`);
 }
 
-/** May this address, to which `name` resolved, be dialled? */
-export function decideAddress(policy: EgressPolicy, name: string, address: string): Decision {
+/** May this address, to which `name` resolved, be dialled for this port? */
+export function decideAddress(policy: EgressPolicy, name: string, port: number, address: string): Decision {
+  if (isVouched(policy, name, port)) return { ok: true, rule: vouchedRule };
   const { ok, rule } = judgeAddress(address, policy.addresses);
   if (ok) return { ok, rule };
   return {
@@ -87,6 +92,10 @@ export function decideAddress(policy: EgressPolicy, name: string, address: strin
     rule,
     says: `${name} resolves to ${address}, which may not be reached from here: ${rule}`,
   };
+}
+
+function isVouched({ vouched = [] }: EgressPolicy, name: string, port: number): boolean {
+  return vouched.some((rule) => rule.pattern === name && rule.port === port);
 }
 
 function matches(pattern: string, name: string): boolean {

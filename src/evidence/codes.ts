@@ -91,6 +91,14 @@ export const codes = {
     proxy: "proxy_internal_response",
     next: "Make the step shorter, or ask the operator for a longer limit.",
   },
+  "build/out-of-memory": {
+    says: "A build step used more memory than it may and was ended.",
+    owner: "app",
+    retry: "never",
+    status: 422,
+    proxy: "proxy_internal_response",
+    next: "Make the step use less memory, or ask the operator for a higher limit.",
+  },
   "build/builder-lost": {
     says: "The builder stopped answering in the middle of the build.",
     owner: "platform",

@@ -43,6 +43,8 @@ export interface PlatformConfig {
   readonly app: { readonly memoryBytes: number; readonly processes: number };
   /** What sandboxed apps may reach. */
   readonly egress: EgressPolicy;
+  /** Names that builds may reach beside those. */
+  readonly buildEgress: readonly NameRule[];
   readonly edge: Partial<EdgeLimits>;
 }
 
@@ -74,6 +76,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const memoryMb = read.whole("WAYBILL_APP_MEMORY_MB", { least: 64, most: 1 << 20 });
   const processes = read.whole("WAYBILL_APP_PROCESSES", { least: 16, most: 1 << 16 });
   const policy = read.policy();
+  const buildEgress = read.rules("WAYBILL_BUILD_EGRESS_ALLOW");
   const appsDomain = env["WAYBILL_APPS_DOMAIN"] ?? "localhost";
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain))
     problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
@@ -96,6 +99,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     sandbox: options.sandbox === "bubblewrap" ? "bubblewrap" : "none",
     app: { memoryBytes: (memoryMb ?? defaultMemoryMb()) * (1 << 20), processes: processes ?? 1024 },
     egress: policy,
+    buildEgress,
     edge: responseWithinMs === undefined ? {} : { responseWithinMs },
   };
   return { ok: true, config };
@@ -130,16 +134,18 @@ class Reader {
 
   /** `WAYBILL_EGRESS_…`: comma lists. */
   policy(): EgressPolicy {
-    const rules = (name: string): NameRule[] =>
-      this.#list(name, parseNameRule, "write names such as api.example.com, *.example.com or example.com:8443");
-    const allow = rules("WAYBILL_EGRESS_ALLOW");
+    const allow = this.rules("WAYBILL_EGRESS_ALLOW");
     const ports = this.#list("WAYBILL_EGRESS_PORTS", parsePort, "write port numbers");
     return {
       allow: allow.length > 0 ? allow : openPolicy.allow,
-      deny: rules("WAYBILL_EGRESS_DENY"),
+      deny: this.rules("WAYBILL_EGRESS_DENY"),
       ports: ports.length > 0 ? ports : openPolicy.ports,
       addresses: this.#list("WAYBILL_EGRESS_ADDRESSES", parseRange, "write ranges such as 10.1.0.0/16"),
     };
+  }
+
+  rules(name: string): NameRule[] {
+    return this.#list(name, parseNameRule, "write names such as api.example.com, *.example.com or example.com:8443");
   }
 
   #list<T>(name: string, parse: (text: string) => T | undefined, write: string): T[] {

@@ -4,7 +4,6 @@ import type { Launcher } from "../agent/ports.ts";
 import { gatewaySocketName } from "../contract/egress.ts";
 import type { Gateway } from "../egress/gateway.ts";
 import { unacknowledgedReports } from "../gpu/meter-file.ts";
-import { fillCompileCache } from "../runtime/compile-cache.ts";
 import { readPlan, readShim } from "../runtime/folder.ts";
 import type { LaunchPlan, SandboxLimits } from "../runtime/folder.ts";
 import { adopt, launch } from "../runtime/launch.ts";
@@ -23,7 +22,8 @@ export interface NodeSandbox {
   readonly limits: SandboxLimits;
   readonly ports: readonly number[];
   readonly gateway: Pick<Gateway, "open" | "close">;
-  readonly onFailure: (what: string, error: unknown) => void;
+  /** Resolves when what Node compiled of shims and benches is there for all to read; without it they only start more slowly. */
+  readonly filled: () => Promise<void>;
 }
 
 export function launcher(
@@ -36,20 +36,13 @@ export function launcher(
     const socket = join(plan.sockets, gatewaySocketName);
     await sandbox.gateway.open({ id: replica, space, socket, uid: plan.sandbox.hostUid, profile: "app" });
   };
-  let filling: Promise<void> | undefined;
-  /** Once for each start of the agent: its program may have changed. Without it shims only start more slowly. */
-  const filled = (): Promise<void> => {
-    const { compileCache, nodePath, shimEntry } = tools;
-    filling ??= compileCache === undefined ? Promise.resolve() : fillCompileCache(compileCache, nodePath, shimEntry);
-    return filling.catch((error: unknown) => sandbox?.onFailure("filling the shims' compile cache", error));
-  };
   return {
     async launch(plan, agentEpoch) {
       // A static Space has no process of its own: its shim serves the files.
       if (sandbox === null || plan.release.argv === null) return launch(plan, { ...tools, agentEpoch });
       const { replica, space } = plan.spec;
       const planned = { ...plan, sandbox: planSandbox(replica, space, sandbox) };
-      if (planned.sandbox.hostUid !== null) await filled();
+      if (planned.sandbox.hostUid !== null) await sandbox.filled();
       return launch(planned, { ...tools, agentEpoch, beforeStart: openGateway });
     },
     adopt: async (folder, agentEpoch) => {

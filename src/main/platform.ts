@@ -3,12 +3,12 @@
  * edge, and an agent at the other end of a link that carries the same encoded frames as a network would.
  */
 import { mkdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { getRequestListener } from "@hono/node-server";
 import { startAgent } from "../agent/agent.ts";
 import { memoryLink } from "../agent/memory-link.ts";
-import { createBuilder } from "../build/builder.ts";
+import { createBuilder, plainBenches } from "../build/builder.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { writeSdkPackage } from "../client/sdk-package.ts";
 import { noIsolation, type Isolation } from "../contract/isolation.ts";
@@ -25,7 +25,7 @@ import { ListenError, openEdge } from "../edge/index.ts";
 import type { Edge } from "../edge/index.ts";
 import { systemDialler } from "../egress/dial.ts";
 import { openGateway } from "../egress/gateway.ts";
-import { portsOf } from "../egress/policy.ts";
+import { portsOf, type EgressPolicy } from "../egress/policy.ts";
 import { CardWatch } from "../gpu/card-watch.ts";
 import { discover, parseSimulated } from "../gpu/discovery.ts";
 import { openRepositories } from "../hub/repository.ts";
@@ -36,13 +36,16 @@ import { openSqliteJournal } from "../journal/index.ts";
 import { drain, openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
 import { openEvidenceStore } from "../record/store.ts";
+import { fillCompileCache } from "../runtime/compile-cache.ts";
 import { sandboxHere, spaceFolders, type SandboxHere } from "../runtime/sandbox/prepare.ts";
 import { filterSha256 } from "../runtime/sandbox/seccomp.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { PlatformConfig } from "./config.ts";
+import { sandboxBenches } from "./benches.ts";
 import { bootToken } from "./boot-token.ts";
+import { buildPolicy, filesNamedBy, passedToBuilds } from "./build-settings.ts";
 import { launcher, type NodeSandbox } from "./launcher.ts";
 import { visitorIdentity, verifyVisitor } from "./visitors.ts";
 
@@ -76,6 +79,8 @@ export interface Platform extends AsyncDisposable {
 
 /** Places of a sandbox that are kept in memory, and the files that its processes may have open. */
 const sandboxSizes = { openFiles: 8_192, tmpBytes: 512 << 20, shmBytes: 256 << 20, homeBytes: 64 << 20 } as const;
+/** Packages are unpacked and compiled there. */
+const buildSizes = { openFiles: 8_192, tmpBytes: 1 << 30, shmBytes: 256 << 20, homeBytes: 512 << 20 } as const;
 const nodeName = "n1";
 const poolName = "main";
 /** Evidence is on its way to the store so often; a reader that cannot wait asks for it at once. */
@@ -282,6 +287,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   stack.defer(() => nodes.drained());
   const agentSpools = join(config.data, "node", "spool");
   const agentSpool = stack.use(await spool(`agent-${nodeName}`, agentSpools));
+  const folder = join(config.data, "node");
+  const processes = nodeProcesses(folder);
+  const variables = passedToBuilds(process.env);
+  const buildEgress = buildPolicy(config.egress, config.buildEgress, variables);
   const sandbox =
     config.sandbox === "none"
       ? null
@@ -289,14 +298,15 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
           clock,
           random,
           emitter: () => spool(`gateway-${nodeName}`, agentSpools),
+          buildEgress,
+          processes,
           onFailure,
         });
   const cards = config.simulateGpus === null ? await discover(config.cards.command) : null;
   if (cards && cards.devices.length === 0 && !cards.absent)
     log.warn({ says: cards.says }, "the pool has no cards: start the platform again when nvidia-smi lists them");
   const devices = cards ? cards.devices : (parseSimulated(config.simulateGpus ?? "") ?? []);
-  const source = fileURLToPath(import.meta.url).endsWith(".ts");
-  const folder = join(config.data, "node");
+  const path = [dirname(process.execPath), ...(process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")];
   const agent = await startAgent({
     node: nodeName,
     pool: poolName,
@@ -309,21 +319,27 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     builder: createBuilder({
       source: repositories,
       folder,
-      path: [dirname(process.execPath), ...(process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")],
-      env: passedToBuilds(process.env),
+      path,
+      benches: sandbox
+        ? sandboxBenches(
+            {
+              ...processes,
+              folder,
+              path,
+              files: filesNamedBy(variables),
+              limits: { ...buildSizes, ...config.app },
+              ports: portsOf(buildEgress),
+            },
+            sandbox.node,
+          )
+        : plainBenches({ path }),
+      env: variables,
       python: { versions: config.pythonVersions, toolsFolder: config.toolsFolder },
       sdk: { version: about.version, write: (into) => writeSdkPackage(into, about.version) },
       clock,
       random,
     }),
-    launcher: launcher(
-      {
-        nodePath: process.execPath,
-        shimEntry: join(import.meta.dirname, source ? "shim.ts" : "shim.js"),
-        compileCache: join(folder, "compile-cache"),
-      },
-      sandbox && sandbox.node,
-    ),
+    launcher: launcher(processes, sandbox && sandbox.node),
     isolation:
       sandbox?.isolation ??
       noIsolation("sandbox none: apps run as plain processes of this user and can read what this user can read"),
@@ -361,6 +377,25 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   };
 }
 
+interface NodeProcesses {
+  readonly nodePath: string;
+  readonly shimEntry: string;
+  readonly benchEntry: string;
+  readonly compileCache: string;
+}
+
+/** How the node starts processes of its own. */
+function nodeProcesses(folder: string): NodeProcesses {
+  const entry = (name: string): string =>
+    join(import.meta.dirname, `${name}${extname(fileURLToPath(import.meta.url))}`);
+  return {
+    nodePath: process.execPath,
+    shimEntry: entry("shim"),
+    benchEntry: entry("bench"),
+    compileCache: join(folder, "compile-cache"),
+  };
+}
+
 /** What `--sandbox bubblewrap` needs and this machine does not have. */
 export class SandboxMissing extends Error {
   override readonly name = "SandboxMissing";
@@ -373,14 +408,16 @@ async function openSandboxes(
   stack: AsyncDisposableStack,
   world: Pick<World, "clock" | "random"> & {
     emitter(): ReturnType<typeof openSpool>;
-    readonly onFailure: NodeSandbox["onFailure"];
+    readonly buildEgress: EgressPolicy;
+    readonly processes: NodeProcesses;
+    readonly onFailure: (what: string, error: unknown) => void;
   },
 ): Promise<{ readonly node: NodeSandbox; readonly isolation: Isolation }> {
-  const { clock, random, onFailure } = world;
+  const { clock, random, onFailure, buildEgress, processes } = world;
   const here = await sandboxHere();
   if (here.problems.length > 0) throw new SandboxMissing(here.problems.join("; "));
   const emitter = stack.use(await world.emitter());
-  const policies = { app: config.egress, build: config.egress };
+  const policies = { app: config.egress, build: buildEgress };
   const gateway = stack.use(
     openGateway({
       emitter,
@@ -392,13 +429,19 @@ async function openSandboxes(
       onFailure: (error) => onFailure("the gateway", error),
     }),
   );
+  let filling: Promise<void> | undefined;
+  const { compileCache, nodePath, shimEntry, benchEntry } = processes;
   const node: NodeSandbox = {
+    // Once for each start of the agent: its program may have changed.
+    filled: () =>
+      (filling ??= fillCompileCache(compileCache, nodePath, [shimEntry, benchEntry]).catch((error: unknown) =>
+        onFailure("filling the compile cache", error),
+      )),
     spaces: spaceFolders(join(config.data, "node", "spaces"), here.isRoot),
     cgroups: here.cgroups,
     limits: { ...sandboxSizes, ...config.app },
     ports: portsOf(config.egress),
     gateway,
-    onFailure,
   };
   return { node, isolation: isolationOf(here) };
 }
@@ -418,7 +461,7 @@ function isolationOf({ isRoot, cgroups }: SandboxHere): Isolation {
     disk: "tmpfs",
     egress: "gateway",
     probes: null,
-    says: `sandbox bubblewrap: namespaces, seccomp, the gateway as the only way out; ${own}; memory ${cgroups.memory === null ? "looked at once a second" : "limited by the kernel"}. Builds run outside of it`,
+    says: `sandbox bubblewrap: namespaces, seccomp, the gateway as the only way out; ${own}; memory ${cgroups.memory === null ? "looked at once a second" : "limited by the kernel"}; builds run in it too`,
   };
 }
 
@@ -447,26 +490,4 @@ function serial(work: () => Promise<unknown>): () => Promise<void> {
     running = next = running.then(run, run); // How the one before ended is told to those who waited for it.
     return next;
   };
-}
-
-/** What builds need of the operator's environment to reach the network; never a credential of the platform. */
-function passedToBuilds(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  const names = [
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "NODE_EXTRA_CA_CERTS",
-    "npm_config_registry",
-    "npm_config_cafile",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "PIP_INDEX_URL",
-    "PIP_CERT",
-    "UV_DEFAULT_INDEX",
-    "UV_INDEX",
-  ];
-  return Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }

@@ -1,22 +1,23 @@
 /**
- * What Node compiled of the shim, for all shims. Where shims are users of their own, none of them may write what the others run, so
- * it is filled once by the agent, by loading the shim's modules and nothing more, and is theirs to read.
+ * What Node compiled of shims and benches, for all of them. Where they are users of their own, none may write what the others run,
+ * so it is filled once by the agent, by loading their modules and nothing more, and is theirs to read.
  */
 import { execFile } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-/** The argument that has the shim's entry load all and start nothing. */
+/** The argument that has an entry load all and start nothing. */
 export const loadOnly = "--load-only";
 /** Loading takes half a second. */
 const loadWithinMs = 30_000;
 
-/** Resolves when the cache is there for everybody to read. Rejects where the shim's modules cannot be loaded. */
-export async function fillCompileCache(cache: string, nodePath: string, shimEntry: string): Promise<void> {
+/** Resolves when the cache is there for everybody to read. Rejects where an entry's modules cannot be loaded. */
+export async function fillCompileCache(cache: string, nodePath: string, entries: readonly string[]): Promise<void> {
   mkdirSync(cache, { recursive: true, mode: 0o755 });
   const env = { NODE_COMPILE_CACHE: cache };
-  await promisify(execFile)(nodePath, [shimEntry, loadOnly], { cwd: "/", env, timeout: loadWithinMs });
+  for (const entry of entries)
+    await promisify(execFile)(nodePath, [entry, loadOnly], { cwd: "/", env, timeout: loadWithinMs });
   openToRead(cache);
 }
 

@@ -27,7 +27,7 @@ export function readFrames<Message extends { readonly type: string }>(
 }
 
 /** Writes one frame; false once the other end is gone. */
-export function writeFrame(stream: Duplex, message: { readonly type: string }): boolean {
+export function writeFrame<Message extends { readonly type: string }>(stream: Duplex, message: Message): boolean {
   if (stream.destroyed || stream.writableEnded) return false;
   stream.write(`${JSON.stringify(message)}\n`);
   return true;

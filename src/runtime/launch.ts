@@ -1,9 +1,8 @@
 /** The agent's side of a replica: start its shim so that it outlives us, find it again, and tell what became of a dead one. */
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
 import type { ReplicaStatus } from "../contract/agent.ts";
 import { assert } from "../stdx/assert.ts";
 import {
@@ -20,6 +19,7 @@ import {
 } from "./folder.ts";
 import { connectLink, type ReplicaLink } from "./link.ts";
 import { readLogFiles, type LogPart } from "./log.ts";
+import { giveTree } from "./ownership.ts";
 import { hostCommand } from "./sandbox/stage.ts";
 import { endAll, isAlive, linuxProcesses, members, type Processes } from "./processes.ts";
 
@@ -161,12 +161,7 @@ export function readReplicaLog(folder: string, from: number, limit: number): Log
  */
 async function giveTo(uid: number, plan: StoredPlan): Promise<void> {
   for (const path of [plan.folder, plan.sockets, join(plan.folder, "plan.json")]) chownSync(path, uid, uid);
-  const app = join(plan.releaseFolder, "app");
-  if (statSync(app).uid === uid) return;
-  // The folder itself comes last: it says that all of it is done.
-  const inside = ["-h", `${uid}:${uid}`, "--"];
-  await promisify(execFile)("find", [app, "-mindepth", "1", "-exec", "chown", ...inside, "{}", "+"]);
-  chownSync(app, uid, uid);
+  await giveTree(join(plan.releaseFolder, "app"), uid);
 }
 
 /** The command that takes the shim into namespaces of its own, as its Space's user where there is one. */
@@ -188,7 +183,7 @@ function stagedShim(
 }
 
 /** The folder of the package that a module belongs to: Node reads its package.json too. */
-function packageOf(module: string): string {
+export function packageOf(module: string): string {
   let at = dirname(module);
   while (!existsSync(join(at, "package.json")) && at !== dirname(at)) at = dirname(at);
   return at === dirname(at) ? dirname(module) : at;

@@ -2,7 +2,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { runBuild, type BuildLogLine, type BuildOutcome, type BuildTools } from "../../src/build/builder.ts";
+import {
+  plainBenches,
+  runBuild,
+  type BuildLogLine,
+  type BuildOutcome,
+  type BuildTools,
+} from "../../src/build/builder.ts";
 import { openRepositories, type RepositoryStore } from "../../src/hub/repository.ts";
 import { newId } from "../../src/stdx/ids.ts";
 import { durationMs, instant, type Clock } from "../../src/stdx/time.ts";
@@ -48,6 +54,7 @@ export async function testWorkshop(): Promise<TestWorkshop> {
     source: store,
     folder: join(folder, "builder"),
     path: buildPath,
+    benches: plainBenches({ path: buildPath }),
     sdk: null,
     clock,
     random,

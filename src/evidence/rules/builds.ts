@@ -51,6 +51,10 @@ export const buildRules: Readonly<Record<Extract<Code, `build/${string}`>, Build
     example: "build.step failed: install ran past its deadline of 300 s",
     says: (ended) => because(ended, `Step ${step(ended)} ran past its deadline${took(ended)} and was ended.`),
   },
+  "build/out-of-memory": {
+    example: "build.step failed: build used more memory than it may",
+    says: (ended) => because(ended, `Step ${step(ended)} used more memory than it may${took(ended)} and was ended.`),
+  },
   "build/builder-lost": {
     example: "build.claim failed: builder n1 went away",
     says: (ended) => because(ended, "The builder stopped answering in the middle of the build."),

@@ -11,7 +11,7 @@ import { dirname, sep } from "node:path";
 export interface Stage {
   /** The user that the process becomes; null: stays the agent's. */
   readonly hostUid: number | null;
-  /** Folders that it must reach, absolute, at their own path. */
+  /** Folders and files that it must reach, absolute, at their own path. */
   readonly needs: readonly string[];
   /** Those that its user must not write, even where they are that user's. */
   readonly frozen: readonly string[];
@@ -67,18 +67,24 @@ function script(steps: readonly Step[], { frozen, cgroup }: Stage): string {
     const waits = steps.map((_, index) => `${stageFolder}/${index}`);
     lines.push(`mkdir -p ${stageFolder}`, `mount -t tmpfs -o mode=0700 waybill ${stageFolder}`);
     steps.forEach((step, index) => {
-      if (step.do === "bind") lines.push(`mkdir ${waits[index]}`, `mount --rbind ${quoted(step.path)} ${waits[index]}`);
+      const wait = waits[index] as string;
+      if (step.do === "bind") lines.push(place(step.path, wait), `mount --rbind ${quoted(step.path)} ${wait}`);
     });
     steps.forEach((step, index) => {
       const path = quoted(step.path);
       if (step.do === "cover") lines.push(`mount -t tmpfs -o mode=0755 waybill ${path}`);
-      else lines.push(`mkdir -p ${path}`, `mount --move ${waits[index]} ${path}`);
+      else lines.push(place(step.path, path), `mount --move ${waits[index]} ${path}`);
     });
     lines.push(`umount ${stageFolder}`);
   }
   for (const path of frozen.map(quoted))
     lines.push(`mount --rbind ${path} ${path}`, `mount -o remount,bind,ro ${path}`);
   return [...lines, 'exec "$@"'].join("\n");
+}
+
+/** What a mount of `path` lies on: a folder, or for a file a file. */
+function place(path: string, at: string): string {
+  return statSync(path).isDirectory() ? `mkdir -p ${at}` : `mkdir -p "$(dirname ${at})"; : > ${at}`;
 }
 
 function ancestors(path: string): readonly string[] {

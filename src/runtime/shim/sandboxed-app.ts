@@ -13,7 +13,7 @@ import { insideUser, type Bind, type Recipe } from "../sandbox/recipe.ts";
 import { prepareFiles, startSandboxed } from "../sandbox/start.ts";
 import { drainMs, ignoreAbort, logStream, type App, type AppEnd } from "./app.ts";
 import { appEnvironment } from "./environment.ts";
-import { watchMemory } from "./memory.ts";
+import { watchMemory } from "../sandbox/memory.ts";
 
 const hostname = "app";
 const appFolder = "/app";

@@ -1,25 +1,29 @@
 /**
- * The memory of a sandboxed app. Where its group limits it, the kernel does and counts; where there is no group, we look once a
- * second and end an app that has too much. Either way its owner is told what happened.
+ * The memory of a sandbox. Where its group limits it, the kernel does and counts; where there is no group, we look once a second and
+ * end one that has too much. Either way its owner is told what happened.
  */
 import { readFileSync } from "node:fs";
 import type { SandboxPlan } from "../folder.ts";
 import { members, type Membership, type Processes } from "../processes.ts";
-import { oomKills } from "../sandbox/cgroups.ts";
+import { oomKills } from "./cgroups.ts";
 
 export interface MemoryWatch {
-  /** Whether want of memory is what ended the app: asked when it got a SIGKILL that nobody of us sent. */
+  /** Whether want of memory is what ended its first process: asked when that got a SIGKILL that nobody of us sent. */
   endedIt(): boolean;
+  /** Whether any of its processes was ended for want of memory. */
+  ranOut(): boolean;
   close(): void;
 }
 
+type Limited = Pick<SandboxPlan, "cgroups" | "limits">;
+
 export interface WatchedMemory {
-  readonly sandbox: SandboxPlan;
+  readonly sandbox: Limited;
   readonly of: Membership;
   readonly processes: Processes;
-  /** A line for the app's owner. */
+  /** A line for its owner. */
   note(text: string): void;
-  /** Ends all of the app. */
+  /** Ends all of it. */
   end(): void;
 }
 
@@ -30,19 +34,23 @@ export function watchMemory(watched: WatchedMemory): MemoryWatch {
   return typeof watched.sandbox.cgroups?.oomCounter === "string" ? countKills(watched) : pollMemory(watched);
 }
 
-/** A kill of one process that leaves the app running is a line in its log; the app's own end says it by itself. */
+/** A kill of one process that leaves the others running is a line in the log; the sandbox's own end says it by itself. */
 function countKills({ sandbox, note }: WatchedMemory): MemoryWatch {
   const counter = sandbox.cgroups?.oomCounter ?? null;
-  let told = oomKills(counter);
+  const atFirst = oomKills(counter);
+  let told = atFirst;
   let seen = told;
   const timer = setInterval(() => {
-    // Told a look later: the app's end, if it is that, comes first.
-    if (seen > told)
-      note(`${memoryOf(sandbox)} were used up, and the kernel killed ${seen - told} of the app's processes`);
+    // Told a look later: the end, if it is that, comes first.
+    if (seen > told) note(`${memoryOf(sandbox)} were used up, and the kernel killed ${seen - told} of its processes`);
     told = seen;
     seen = oomKills(counter);
   }, lookEveryMs);
-  return { endedIt: () => oomKills(counter) > told, close: () => clearInterval(timer) };
+  return {
+    endedIt: () => oomKills(counter) > told,
+    ranOut: () => oomKills(counter) > atFirst,
+    close: () => clearInterval(timer),
+  };
 }
 
 function pollMemory({ sandbox, of, processes, note, end }: WatchedMemory): MemoryWatch {
@@ -54,13 +62,13 @@ function pollMemory({ sandbox, of, processes, note, end }: WatchedMemory): Memor
     const bytes = sum(pids, sharedOutBytes);
     if (bytes <= sandbox.limits.memoryBytes) return;
     exceeded = true;
-    note(`the app uses ${Math.round(bytes / mib)} MiB of ${memoryOf(sandbox)}: the platform ends it`);
+    note(`it uses ${Math.round(bytes / mib)} MiB of ${memoryOf(sandbox)}: the platform ends it`);
     end();
   }, lookEveryMs);
-  return { endedIt: () => exceeded, close: () => clearInterval(timer) };
+  return { endedIt: () => exceeded, ranOut: () => exceeded, close: () => clearInterval(timer) };
 }
 
-const memoryOf = ({ limits }: SandboxPlan): string =>
+const memoryOf = ({ limits }: Limited): string =>
   `the ${Math.round(limits.memoryBytes / mib)} MiB of memory that it may use`;
 
 const sum = (pids: readonly number[], of: (pid: number) => number): number =>

@@ -1,0 +1,62 @@
+/** Where a build's commands run: what a builder needs of it. `plain-bench.ts` is one without a sandbox; a sandbox's is plugged in. */
+
+/** Opens a bench for each build that runs commands. */
+export interface Benches {
+  /** Rejects with a {@link BenchDenied} where none can be made. */
+  open(place: BenchPlace): Promise<Bench>;
+  /** Ends what a builder that was killed left of this build. */
+  recover(build: string): Promise<void>;
+}
+
+/** What the commands of one build see beside the system's own programs. Paths are absolute, and the same for a command. */
+export interface BenchPlace {
+  readonly build: string;
+  readonly space: string;
+  /** The build's own folder, the builder's; what commands may write is below it. */
+  readonly work: string;
+  /** The folder of the app's files, in which commands run; a sandbox shows it at the path where the app will run. */
+  readonly app: string;
+  /** Files and folders that commands may read. */
+  readonly readable: readonly string[];
+  /** Folders that commands see writable; what of it is theirs to write is said by {@link Bench.give}. */
+  readonly writable: readonly string[];
+  /** A sentence for the build's log: a connection that was refused, memory that was used up. */
+  note(text: string): void;
+}
+
+/** One build's bench. Its commands run one after the other. */
+export interface Bench {
+  /** Makes it a folder, if it is none, that commands may write with all that is in it. */
+  give(folder: string): Promise<void>;
+  /** Resolves when the command and all that it started have ended, however that came. Rejects where the bench itself is lost. */
+  run(command: BenchCommand): Promise<CommandEnd>;
+  /** Ends what still runs. */
+  close(): Promise<void>;
+}
+
+export interface BenchCommand {
+  readonly argv: readonly [string, ...string[]];
+  /** The bench adds PATH, HOME and TMPDIR, and the mark of its build. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Aborted: the command and all that it started are ended at once. */
+  readonly signal: AbortSignal;
+  readonly onOutput: (stream: "out" | "err", bytes: Uint8Array) => void;
+}
+
+export interface CommandEnd {
+  /** It was ended because its signal was aborted. */
+  readonly aborted: boolean;
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** Why it could not be started, in the system's words. */
+  readonly failure: string | null;
+  /** Memory that it was not allowed is why it, or a part of it, was ended. */
+  readonly outOfMemory: boolean;
+  /** Processes that outlived it and were ended; 0 where none can. */
+  readonly leftBehind: number;
+}
+
+/** No bench could be made; the message names what failed. */
+export class BenchDenied extends Error {
+  override readonly name = "BenchDenied";
+}
