@@ -384,6 +384,11 @@ const builds: readonly Case[] = [
     sentence: /^Step install ran past its deadline after 300 s and was ended\.$/,
   },
   {
+    code: "build/out-of-memory",
+    record: failedStep("build/out-of-memory", { step: "build", tookMs: 2000, says: "build ended with signal SIGKILL" }),
+    sentence: /^Step build used more memory than it may after 2 s and was ended\. Build ended with signal SIGKILL\.$/,
+  },
+  {
     code: "build/builder-lost",
     certainty: "likely",
     record: a.takenBuild([

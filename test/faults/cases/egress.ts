@@ -79,6 +79,14 @@ async function listening(port: number, take: (socket: Socket) => void): Promise<
 
 const on = "boxed" as const;
 
+/** A build that runs this; the fixture's own app beside it. */
+async function buildThat(stage: Stage, script: string): Promise<string> {
+  const manifest = { name: "built", type: "module", scripts: { start: "node server.js", build: "node build.mjs" } };
+  const { deployed } = await stage.fresh({ "package.json": JSON.stringify(manifest), "build.mjs": script });
+  if (!deployed.build) throw new Error("there was no build");
+  return deployed.build.id;
+}
+
 export const egressCases: readonly FaultCase[] = [
   {
     code: "egress/name-denied",
@@ -134,6 +142,27 @@ export const egressCases: readonly FaultCase[] = [
       });
       return { id: await tried(stage, "host=127.0.0.2&port=4198") };
     },
+  },
+  {
+    code: "egress/name-denied",
+    how: "a build fetches from a name that the operator denies",
+    on,
+    certainty: proved,
+    async inject(stage) {
+      const build = await buildThat(stage, 'await fetch("https://denied.example.com/tool.tgz");');
+      return until("the build's waybill names the connection", async () =>
+        (await stage.up.admin.explain(build)).links.find(({ id }) => id.startsWith("x_")),
+      );
+    },
+  },
+  {
+    code: "build/out-of-memory",
+    how: "the build script takes more memory than its group may",
+    on,
+    certainty: proved,
+    inject: async (stage) => ({
+      id: await buildThat(stage, "const held = []; for (;;) held.push(Buffer.alloc(1 << 20, 7));"),
+    }),
   },
   {
     code: "app/out-of-memory",
