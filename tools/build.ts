@@ -1,6 +1,6 @@
 /** Compiles the parts into `dist/`, as the published package holds them: Node strips no types under node_modules. */
 import { spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
@@ -9,4 +9,7 @@ const done = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-b", "src/ma
   cwd: root,
   stdio: ["ignore", 2, 2],
 });
+/** What the compiler does not carry over. */
+const beside = join("runtime", "probes", "inside", "system_calls.py");
+cpSync(join(root, "src", beside), join(root, "dist", beside));
 process.exitCode = done.status ?? 1;

@@ -82,6 +82,27 @@ export function makeCgroups(replica: string, uid: number, limits: SandboxLimits,
   };
 }
 
+/** Which limits of its groups are in force on a process: it is in the group, and the group's file says what it was given. */
+export function limitsInForce(
+  replica: string,
+  pid: number,
+  limits: SandboxLimits | undefined,
+  here: CgroupsHere,
+): Pick<CgroupsHere, Kind> {
+  const unified = unifiedRoots.find((path) => existsSync(join(path, "cgroup.controllers"))) ?? "";
+  const inForce = (kind: Kind): CgroupVersion | null => {
+    const version = here[kind];
+    const value = limits && limitOf(kind, limits);
+    if (version === null || !value) return null;
+    const group = version === "cgroup1" ? join(root, controllers[kind], ours, replica) : join(unified, ours, replica);
+    const [limited, joined] = version === "cgroup1" ? [group, group] : [join(group, "app"), join(group, "app", "main")];
+    const has = read(join(joined, "cgroup.procs")).split("\n").includes(String(pid));
+    const wanted = version === "cgroup1" ? value.v1 : value.v2;
+    return has && read(join(limited, limitFile(version, kind))).trim() === wanted ? version : null;
+  };
+  return { memory: inForce("memory"), processes: inForce("processes"), processor: inForce("processor") };
+}
+
 /** Ends what is left in a replica's groups and removes them; resolves with false where something stays in them. */
 export async function removeCgroups(replica: string, withinMs = removeWithinMs): Promise<boolean> {
   const trees = [...new Set([...kinds.map((kind) => join(root, controllers[kind])), ...unifiedRoots])];
