@@ -129,6 +129,8 @@ export class Explaining {
       outcome,
       code: verdict && `${verdict.boundary}/${verdict.code}`,
       sentence: verdict?.sentence ?? sentence,
+      at: record.entries.map((entry) => entry.at).sort()[0] ?? "",
+      ...(verdict && { certainty: verdict.certainty, owner: verdict.owner }),
     };
   }
 

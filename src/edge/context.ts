@@ -5,6 +5,7 @@ import { receivedStatusValues } from "../http/proxy-status.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
+import { GradioEvents } from "./gradio/events.ts";
 import { randomPoolBytes } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { Pool } from "./pool.ts";
@@ -41,6 +42,7 @@ export class EdgeContext {
   readonly onError: (error: unknown) => void;
   readonly receivedStatus: (status: number) => string;
   readonly active = new Set<Carried>();
+  readonly gradio: GradioEvents;
   readonly #random: RandomBytes;
   readonly #pools = new Map<string, Pool>();
   #connections = 0;
@@ -57,6 +59,11 @@ export class EdgeContext {
     this.onError = options.onError;
     this.receivedStatus = receivedStatusValues(options.deploymentName);
     this.#random = drawnInAdvance(options.random);
+    this.gradio = new GradioEvents({
+      emitter: options.emitter,
+      monotonic: () => options.clock.monotonic(),
+      onVisitorGone: options.onVisitorGone,
+    });
   }
 
   newRequestId(): string {
@@ -94,6 +101,7 @@ export class EdgeContext {
   sweep(): void {
     const now = this.clock.monotonic();
     for (const carried of this.active) carried.sweep(now);
+    this.gradio.sweep(now);
     for (const [replica, pool] of this.#pools) {
       pool.sweep(now);
       if (pool.empty) this.#pools.delete(replica);
@@ -101,6 +109,7 @@ export class EdgeContext {
   }
 
   close(): void {
+    this.gradio.close();
     for (const pool of this.#pools.values()) pool.close();
     this.#pools.clear();
   }

@@ -17,6 +17,9 @@ import type { OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
 import type { Asked } from "./ask.ts";
 import type { EdgeContext } from "./context.ts";
+import { listenerOf } from "./gradio/listener.ts";
+import type { Listener } from "./gradio/listener.ts";
+import { gradioRoute } from "./gradio/routes.ts";
 import {
   callersTrace,
   echoedRequestId,
@@ -84,6 +87,8 @@ export class Exchange implements UpstreamUser, Waiter {
   #held: Buffer | undefined;
   #paused = false;
   #reuse: Reuse;
+  /** Hears what passes, where it is one of Gradio's requests. */
+  #listener: Listener | undefined;
 
   constructor(
     context: EdgeContext,
@@ -156,6 +161,8 @@ export class Exchange implements UpstreamUser, Waiter {
     }
     this.#story.replica = hop.replica.id;
     this.#story.routedAt = this.#now;
+    const gradio = this.#upgrade === undefined ? gradioRoute(this.#story.method, this.#screened.target) : undefined;
+    if (gradio !== undefined) this.#listener = listenerOf(gradio, this.#story, this.#context.gradio);
     const { framing } = this.#screened;
     if (framing.kind === "length" && framing.bytes > this.#context.limits.bodyMaxBytes) return this.#refuseTooLarge();
     this.#pool = this.#context.poolOf(hop.replica);
@@ -214,6 +221,7 @@ export class Exchange implements UpstreamUser, Waiter {
       this.#bodyBytes += bytes.length;
       this.#progressAt = this.#now;
       if (this.#bodyBytes > this.#context.limits.bodyMaxBytes) return this.#refuseTooLarge();
+      this.#listener?.onRequest?.(bytes);
       if (!upstream.writeBody(bytes, chunked)) request.pause();
     });
     request.on("end", () => {
@@ -250,6 +258,7 @@ export class Exchange implements UpstreamUser, Waiter {
       this.#switching = head;
       return;
     }
+    this.#listener?.onHead(head);
     this.#response.writeHead(
       head.status,
       head.reason,
@@ -261,6 +270,7 @@ export class Exchange implements UpstreamUser, Waiter {
   onBody(bytes: Buffer): void {
     if (this.#over) return;
     this.#story.bytes += bytes.length;
+    this.#listener?.onBody?.(bytes);
     if (this.#held !== undefined) this.#deliver(this.#held);
     this.#held = bytes;
   }
@@ -336,6 +346,11 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #delivered(): void {
     this.#finish();
+    if (this.#listener?.onDelivered?.() === true) return;
+    this.#recordDelivered();
+  }
+
+  #recordDelivered(): void {
     const now = this.#now;
     if (this.#story.opened) this.#write(longEndDrafts(this.#story, now));
     else this.#context.emitter.pack(packed(this.#story, now));
@@ -345,6 +360,10 @@ export class Exchange implements UpstreamUser, Waiter {
     const answered = this.#story.status !== undefined;
     const handed = this.#story.hand !== undefined;
     this.#abandon();
+    if (this.#listener?.onVisitorLeft?.() === true) {
+      this.#story.more = { closedBy: "visitor" };
+      return this.#recordDelivered();
+    }
     this.#write([
       ...this.#openings(),
       ...this.#closedHandOver(),
@@ -361,6 +380,7 @@ export class Exchange implements UpstreamUser, Waiter {
   #refuse(code: Code, stoppedAt: Break, how: Manner & { readonly drafts?: readonly Draft[] }): void {
     this.#abandon();
     const status = how.status ?? codeRow(code).status;
+    this.#listener?.onBroken?.(code);
     this.#write([
       ...this.#openings(),
       ...(how.drafts ?? []),
@@ -396,6 +416,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const { code, hop } = failureCode(cause, asked);
     const gone = cause.kind === "response-timeout" || cause.kind === "connect-timeout" ? undefined : cause;
     const cut = this.#story.status !== undefined;
+    this.#listener?.onBroken?.(code);
     this.#write([
       failedDraft(this.#story, hop, code, gone, asked),
       deliverDraft(this.#story, "failed", this.#now, {

@@ -34,6 +34,8 @@ export interface Story {
   retried: number;
   /** Entries of its own are already written: it was open for long. */
   opened: boolean;
+  /** What else is to be kept of it. */
+  more?: Facts;
 }
 
 /** One hand-over to a replica: bytes `[from, to)` of a connection. */
@@ -91,6 +93,7 @@ export function packed(
       bytes: story.bytes,
       ...(story.retried === 0 ? {} : { retried: story.retried }),
       ...(story.trace === undefined ? {} : { trace: story.trace }),
+      ...story.more,
     },
   };
 }
@@ -190,7 +193,7 @@ export function longEndDrafts(story: Story, now: number): Draft[] {
   const status = story.status ?? null;
   return [
     ...(story.hand === undefined ? [] : [handedDraft(story, story.hand, true)]),
-    draft(story, "app.respond", "done", { status, bytes: story.bytes }),
+    draft(story, "app.respond", "done", { status, bytes: story.bytes, ...story.more }),
     deliverDraft(story, "done", now, { status, answeredBy: "app" }),
   ];
 }

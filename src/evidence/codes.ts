@@ -424,6 +424,14 @@ export const codes = {
     proxy: "proxy_internal_response",
     next: "Try again later. The operator should run `nvidia-smi` on the node: after a driver's update it has to be restarted.",
   },
+  "runtime/device-out-of-memory": {
+    says: "The app's function asked for more memory than was free on its GPU.",
+    owner: "app",
+    retry: "never",
+    status: 500,
+    proxy: "proxy_internal_response",
+    next: "Use less of the GPU's memory, or declare a larger size.",
+  },
   "runtime/sandbox-denied": {
     says: "No sandbox works on this node and running without one was not allowed.",
     owner: "platform",

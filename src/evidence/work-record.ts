@@ -1,5 +1,6 @@
 /** What `explain` is given: everything that the record holds of one work, and which indexes that record was read at. */
-import type { Charge, WorkOutcome } from "./verdict.ts";
+import type { Owner } from "./codes.ts";
+import type { Certainty, Charge, WorkOutcome } from "./verdict.ts";
 import type { Entry, EpochState, Gap, Watermark, WorkKind } from "./entry.ts";
 
 /** A work that this one caused or was caused by, as short as it is shown beside it. */
@@ -10,6 +11,11 @@ export interface LinkedWork {
   /** `boundary/name`; null where it went well or is open. */
   readonly code: string | null;
   readonly sentence: string;
+  /** Where it has a code. */
+  readonly certainty?: Certainty;
+  readonly owner?: Owner | "unknown";
+  /** When its record begins: only works of one emitter are put in order by it. */
+  readonly at?: string;
 }
 
 export interface WorkRecord {

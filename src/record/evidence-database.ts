@@ -248,7 +248,7 @@ export class EvidenceDatabase {
     ).run(
       entry.work,
       told.space,
-      at,
+      at - told.ms,
       told.ends ? at : null,
       told.method,
       told.path,

@@ -13,6 +13,8 @@ export interface Told {
   readonly account: string | null;
   /** The last of the request's hops: its time is the request's end. */
   readonly ends: boolean;
+  /** How long it took, as its last hop says: entries of a long one are written only when it is known to be long. */
+  readonly ms: number;
 }
 
 /** What the edge's entries tell of a request; undefined for every other entry. The shim's `app.take` adds nothing to the list. */
@@ -29,6 +31,7 @@ export function toldByEntry({ hop, mark, facts }: Entry): Told | undefined {
     code: ends ? textOf(facts, "code") : null,
     account: textOf(facts, "account"),
     ends,
+    ms: ends ? (numberOf(facts, "ms") ?? 0) : 0,
   };
 }
 

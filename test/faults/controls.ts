@@ -2,6 +2,7 @@
 import { endedCall, running } from "../support/calls.ts";
 import { visit } from "../support/platform.ts";
 import { cards, type Control } from "./case.ts";
+import { join } from "./cases/gradio.ts";
 
 export const controls: readonly Control[] = [
   request("a healthy request", "/", 200),
@@ -23,6 +24,15 @@ export const controls: readonly Control[] = [
             ? undefined
             : `${outcome}, used ${usedMs} ms, charged ${chargedMs} ms`,
       };
+    },
+  },
+  {
+    name: "a Gradio function that returns",
+    on: "main",
+    async run({ app, alice }) {
+      const { work, told } = await join(app, alice, "returns");
+      await told;
+      return { id: work };
     },
   },
   {

@@ -19,6 +19,7 @@ import { buildCases } from "./cases/build.ts";
 import { cardCases } from "./cases/cards.ts";
 import { boxedEnv, egressCases } from "./cases/egress.ts";
 import { gpuCases } from "./cases/gpu.ts";
+import { gradioCases } from "./cases/gradio.ts";
 import { identityCases } from "./cases/identity.ts";
 import { lostCases } from "./cases/lost.ts";
 import { routeCases } from "./cases/route.ts";
@@ -50,6 +51,7 @@ const rightLeast = 0.97;
 const faults = [
   ...gpuCases,
   ...cardCases,
+  ...gradioCases,
   ...identityCases,
   ...routeCases,
   ...buildCases,

@@ -28,6 +28,7 @@ import {
 import type { Reading } from "../reading.ts";
 import type { Inference, WorkOutcome } from "../verdict.ts";
 import { sentence, spell } from "../words.ts";
+import { findJoin, joinSays } from "./joins.ts";
 
 type Of<State extends HandOver["state"]> = Extract<HandOver, { state: State }>;
 
@@ -132,6 +133,8 @@ export function findRequest(reading: Reading): Finding | undefined {
   if (all(reading, "edge.deliver", "done").length > 0)
     return contradiction(`it was delivered, and ended as ${code}.`, delivered);
   const seen = [...coded(reading.entries).filter(({ hop }) => hop !== "app.take")];
+  const join = findJoin(reading, code, seen);
+  if (join) return join;
   if (isSymptom(code)) return findSymptom({ reading, symptom: code, ends: seen });
   if (code === "route/visitor-left") return visitorLeft(reading, seen);
   const hand = code === "route/control-down" ? handOver(reading) : undefined;
@@ -153,6 +156,8 @@ export function requestOutcome(reading: Reading, finding: Finding | undefined): 
 export function requestSays(reading: Reading): string {
   const delivered = last(reading, "edge.deliver", "done");
   const told = linkedSays(reading);
+  const join = joinSays(reading);
+  if (join !== undefined) return `${join}${told}`;
   if (!delivered) return `The request is open: its end is not recorded yet.${told}`;
   const status = number(delivered.facts, "status");
   const ms = number(delivered.facts, "ms");

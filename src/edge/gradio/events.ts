@@ -1,0 +1,306 @@
+/**
+ * Gradio's events at one edge, each from the join that asked for it to the message that ends it, which passes on another request's
+ * answer. The join's waybill stays open for so long.
+ *
+ *   heard of (a stream is ahead of the join's answer) ─┐
+ *   joined ────────────────────────────────────────────┴▶ queued → started → completed | failed
+ *   joined, its stream gone: for a moment, then left (the visitor's doing) or not followed
+ */
+import type { Code } from "../../evidence/codes.ts";
+import type { Emitter } from "../../evidence/entry.ts";
+import { openEntriesAfterMs } from "../limits.ts";
+import type { Story } from "../story.ts";
+import type { Place, Told } from "./messages.ts";
+import { endedJoinDrafts, openJoinDrafts, packedJoin } from "./record.ts";
+import type { EventEnd, Joined, Written } from "./record.ts";
+
+/** Events of one replica that are followed at a time: each is some kilobyte here. What is beyond is recorded at its join's answer. */
+export const followedMax = 2_048;
+/** The app tells of an event at most this much ahead of the join's answer, which is on another connection. */
+export const aheadMs = 10_000;
+/** Gradio forgets a session's events when its stream closes, so a client that opens another one at once is all that may still come. */
+export const reopensWithinMs = 3_000;
+/** A result that nobody has come for in so long will not be asked for: no longer than an app may take for an answer. */
+export const unheardMaxMs = 600_000;
+
+/** An answer that tells of events: of a session's, or of one. */
+export interface EventStream {
+  /** The request that it answers. */
+  readonly work: string;
+  readonly replica: string;
+  /** A session's hash, or an event's id: the two do not meet, since both are random. */
+  readonly of: string;
+  /** It has told something of Gradio's. */
+  heard: boolean;
+  /** It has said that nothing more comes. */
+  closing: boolean;
+  /** Why it cannot be read; undefined where it is read. */
+  unread: string | undefined;
+}
+
+export interface GradioEventsOptions {
+  readonly emitter: Emitter;
+  readonly monotonic: () => number;
+  /** The visitor of this join went away, or cancelled it. */
+  readonly onVisitorGone: (join: string) => void;
+  readonly limits?: { readonly followedMax: number };
+}
+
+interface Followed {
+  readonly event: string;
+  readonly heardAt: number;
+  join: { readonly story: Story; readonly session: string | undefined; readonly joinedAt: number } | undefined;
+  place: Place | undefined;
+  startedAt: number | undefined;
+  updates: number;
+  stream: string | undefined;
+  /** It ended before its join's answer was seen. */
+  end: EventEnd | undefined;
+  cancelled: boolean;
+  /** A stream of it was closed by its visitor before. */
+  wasLeft: boolean;
+  /** Since when no stream tells of it, and who closed the last one. */
+  unheard: { readonly since: number; readonly by: "visitor" | "app" | "nobody" } | undefined;
+  readonly written: Written;
+}
+
+interface OfReplica {
+  readonly events: Map<string, Followed>;
+  readonly streams: Map<string, Set<EventStream>>;
+}
+
+export class GradioEvents {
+  readonly #options: GradioEventsOptions;
+  readonly #max: number;
+  readonly #replicas = new Map<string, OfReplica>();
+
+  constructor(options: GradioEventsOptions) {
+    this.#options = options;
+    this.#max = options.limits?.followedMax ?? followedMax;
+  }
+
+  /** The app has answered a join. False where it is not followed, since too many are: its record is then the caller's to write. */
+  joined(story: Story, event: string, session: string | undefined): boolean {
+    const now = this.#options.monotonic();
+    const { of, followed } = this.#find(story.replica ?? "", event, now);
+    if (followed === undefined) return false;
+    followed.join = { story, session, joinedAt: now };
+    const streams = streamsOf(of, followed);
+    const unread = streams.find((stream) => stream.unread !== undefined)?.unread;
+    if (followed.end !== undefined) this.#end(of, followed, followed.end);
+    else if (unread !== undefined) this.#end(of, followed, { kind: "not-followed", says: unread });
+    else if (streams.length === 0) followed.unheard = { since: now, by: "nobody" };
+    return true;
+  }
+
+  opened(stream: EventStream): void {
+    const of = this.#of(stream.replica);
+    const same = of.streams.get(stream.of) ?? new Set();
+    of.streams.set(stream.of, same.add(stream));
+    for (const followed of of.events.values()) {
+      if (!tellsOf(stream.of, followed)) continue;
+      followed.wasLeft ||= followed.unheard?.by === "visitor";
+      followed.unheard = undefined;
+    }
+  }
+
+  /** A message passes. */
+  heard(stream: EventStream, told: Told): void {
+    stream.heard = true;
+    if (told.kind === "closing") {
+      stream.closing = true;
+      return;
+    }
+    if (told.kind === "broken") return this.#broken(stream, told);
+    const now = this.#options.monotonic();
+    const { of, followed } = this.#find(stream.replica, told.event, now);
+    if (followed === undefined) return;
+    followed.stream = stream.work;
+    switch (told.kind) {
+      case "queued":
+        followed.place ??= told.place;
+        return this.#tell(followed);
+      case "started":
+      case "update":
+        followed.startedAt ??= now;
+        if (told.kind === "update") followed.updates += 1;
+        return this.#tell(followed);
+      case "completed":
+        return this.#end(of, followed, followed.cancelled ? cancelled : { kind: "completed" });
+      case "failed":
+        return this.#end(of, followed, { kind: "failed", failure: told.failure, unexpected: false });
+    }
+  }
+
+  /** A stream is over. True where it left nothing open: whoever closed it then did so in order. */
+  closed(stream: EventStream, by: "visitor" | "app"): boolean {
+    const { of, left } = this.#leave(stream);
+    const now = this.#options.monotonic();
+    for (const followed of left) {
+      if (followed.cancelled) this.#end(of, followed, cancelled);
+      else followed.unheard = { since: now, by };
+    }
+    return stream.closing || (stream.heard && left.length === 0);
+  }
+
+  /** A stream broke on the app's side; `code` is what its own request ends with. Gradio keeps nothing for a second one. */
+  broke(stream: EventStream, code: Code): void {
+    const { of, left } = this.#leave(stream);
+    for (const followed of left) {
+      followed.stream = stream.work;
+      this.#end(of, followed, { kind: "broken", code });
+    }
+  }
+
+  /** A stream's answer cannot be read, so nothing will be known of the events that it tells of. */
+  unreadable(stream: EventStream, says: string): void {
+    stream.unread = says;
+    const of = this.#of(stream.replica);
+    for (const followed of [...of.events.values()])
+      if (tellsOf(stream.of, followed)) this.#end(of, followed, { kind: "not-followed", says });
+  }
+
+  /** The app has taken a visitor's word that this event should end. */
+  cancelled(replica: string, event: string): void {
+    const followed = this.#replicas.get(replica)?.events.get(event);
+    if (followed?.join === undefined || followed.cancelled) return;
+    followed.cancelled = true;
+    this.#options.onVisitorGone(followed.join.story.work);
+  }
+
+  sweep(now: number): void {
+    for (const [replica, of] of this.#replicas) {
+      for (const followed of [...of.events.values()]) this.#sweepOne(of, followed, now);
+      if (of.events.size === 0 && of.streams.size === 0) this.#replicas.delete(replica);
+    }
+  }
+
+  /** The edge is closing: what is open is said to be cut off by that. */
+  close(): void {
+    for (const of of this.#replicas.values())
+      for (const followed of [...of.events.values()]) this.#end(of, followed, { kind: "edge-closing" });
+    this.#replicas.clear();
+  }
+
+  #sweepOne(of: OfReplica, followed: Followed, now: number): void {
+    const { join, unheard } = followed;
+    if (join === undefined) {
+      if (now - followed.heardAt > aheadMs) of.events.delete(followed.event);
+      return;
+    }
+    if (unheard?.by === "visitor" && now - unheard.since > reopensWithinMs) return this.#left(of, followed);
+    if (unheard !== undefined && now - unheard.since > unheardMaxMs)
+      return this.#end(of, followed, { kind: "not-followed", says: unheardSays[unheard.by] });
+    if (!followed.written.opened && now - join.story.acceptedAt > openEntriesAfterMs)
+      this.#write(openJoinDrafts(joinedOf(followed, join)));
+  }
+
+  #broken(stream: EventStream, told: Extract<Told, { kind: "broken" }>): void {
+    const of = this.#of(stream.replica);
+    for (const followed of [...of.events.values()]) {
+      if (followed.join === undefined || !tellsOf(stream.of, followed)) continue;
+      followed.stream = stream.work;
+      // Gradio forgot the session because its visitor had closed the stream before this one.
+      if (told.sessionUnknown && followed.wasLeft) this.#left(of, followed);
+      else this.#end(of, followed, { kind: "failed", failure: told.failure, unexpected: true });
+    }
+  }
+
+  #left(of: OfReplica, followed: Followed): void {
+    const work = followed.join?.story.work;
+    this.#end(of, followed, { kind: "left", cancelled: false });
+    if (work !== undefined) this.#options.onVisitorGone(work);
+  }
+
+  /** Takes a stream away. `left` are the events that nothing tells of any more. */
+  #leave(stream: EventStream): { readonly of: OfReplica; readonly left: readonly Followed[] } {
+    const of = this.#of(stream.replica);
+    const same = of.streams.get(stream.of);
+    same?.delete(stream);
+    if (same?.size === 0) of.streams.delete(stream.of);
+    const left = [...of.events.values()].filter(
+      (followed) =>
+        followed.join !== undefined &&
+        tellsOf(stream.of, followed) &&
+        streamsOf(of, followed).length === 0 &&
+        followed.unheard === undefined,
+    );
+    return { of, left };
+  }
+
+  /** Entries of an event that has some already: as soon as there is more to say. */
+  #tell(followed: Followed): void {
+    if (followed.join !== undefined && followed.written.opened)
+      this.#write(openJoinDrafts(joinedOf(followed, followed.join)));
+  }
+
+  #end(of: OfReplica, followed: Followed, end: EventEnd): void {
+    const { join } = followed;
+    if (join === undefined) {
+      followed.end = end;
+      return;
+    }
+    of.events.delete(followed.event);
+    const now = this.#options.monotonic();
+    const joined = joinedOf(followed, join);
+    const isWell = end.kind === "completed" || end.kind === "not-followed";
+    if (isWell && !join.story.opened) this.#options.emitter.pack(packedJoin(joined, end, now));
+    else this.#write(endedJoinDrafts(joined, end, now));
+  }
+
+  #write(drafts: ReturnType<typeof openJoinDrafts>): void {
+    for (const draft of drafts) this.#options.emitter.write(draft);
+  }
+
+  #of(replica: string): OfReplica {
+    const known = this.#replicas.get(replica);
+    if (known !== undefined) return known;
+    const of: OfReplica = { events: new Map(), streams: new Map() };
+    this.#replicas.set(replica, of);
+    return of;
+  }
+
+  /** The event, made where there is room for one more. */
+  #find(replica: string, event: string, now: number): { of: OfReplica; followed: Followed | undefined } {
+    const of = this.#of(replica);
+    const known = of.events.get(event);
+    if (known !== undefined || of.events.size >= this.#max) return { of, followed: known };
+    const followed: Followed = {
+      event,
+      heardAt: now,
+      join: undefined,
+      place: undefined,
+      startedAt: undefined,
+      updates: 0,
+      stream: undefined,
+      end: undefined,
+      cancelled: false,
+      wasLeft: false,
+      unheard: undefined,
+      written: { opened: false, queued: false, started: false },
+    };
+    of.events.set(event, followed);
+    return { of, followed };
+  }
+}
+
+const cancelled: EventEnd = { kind: "left", cancelled: true };
+
+const unheardSays = {
+  visitor: "its visitor closed the stream",
+  app: "the app ended its event stream without telling how this event ended, and nobody opened another one",
+  nobody: "nobody has asked for its result",
+} as const;
+
+function tellsOf(of: string, { event, join }: Followed): boolean {
+  return of === event || (join !== undefined && of === join.session);
+}
+
+function streamsOf({ streams }: OfReplica, { event, join }: Followed): readonly EventStream[] {
+  return [...(streams.get(event) ?? []), ...(streams.get(join?.session ?? "") ?? [])];
+}
+
+function joinedOf(followed: Followed, { story, joinedAt }: NonNullable<Followed["join"]>): Joined {
+  const { event, place, startedAt, updates, stream, written } = followed;
+  return { story, event, joinedAt, place, startedAt, updates, stream, written };
+}

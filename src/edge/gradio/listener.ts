@@ -1,0 +1,190 @@
+/** Listens to one of Gradio's requests while the edge carries it: it reads what passes, and neither holds nor changes a byte. */
+import type { Code } from "../../evidence/codes.ts";
+import type { ResponseHead } from "../response.ts";
+import type { Story } from "../story.ts";
+import { EventStreamReader } from "./event-stream.ts";
+import type { EventStream, GradioEvents } from "./events.ts";
+import { Excerpt } from "./excerpt.ts";
+import { objectOf, parseMessage, parseResult } from "./messages.ts";
+import { isEventId, isSession } from "./routes.ts";
+import type { GradioRoute } from "./routes.ts";
+
+export interface Listener {
+  /** A piece of the request's body. */
+  onRequest?(bytes: Buffer): void;
+  onHead(head: ResponseHead): void;
+  onBody?(bytes: Buffer): void;
+  /** The answer has passed whole. True where its record is written by who follows the event. */
+  onDelivered?(): boolean;
+  /** True where the answer had told all, so that leaving was how it ends. */
+  onVisitorLeft?(): boolean;
+  /** The app's side failed under it, or the edge refused it midway; `code` is what the request ends with. */
+  onBroken?(code: Code): void;
+}
+
+/** The story has its replica. */
+export function listenerOf(route: GradioRoute, story: Story, events: GradioEvents): Listener {
+  switch (route.kind) {
+    case "join":
+      return new JoinListener(story, events);
+    case "stream":
+      return new StreamListener(story, route.session, undefined, events);
+    case "result":
+      return new StreamListener(story, route.event, route.event, events);
+    case "cancel":
+      return new CancelListener(story, events);
+    case "heartbeat":
+      return new HeartbeatListener();
+  }
+}
+
+/** A join's body is small, files are uploaded before; its `session_hash` stands last where clients write it. */
+const bodyHeadBytes = 16_384;
+const bodyTailBytes = 1_024;
+/** `{"event_id":"…"}` and nothing more. */
+const answerMaxBytes = 1_024;
+
+class HeartbeatListener implements Listener {
+  #answers = false;
+
+  onHead({ status, rawHeaders }: ResponseHead): void {
+    this.#answers = status === 200 && isEventStream(rawHeaders);
+  }
+
+  onVisitorLeft(): boolean {
+    return this.#answers;
+  }
+}
+
+class JoinListener implements Listener {
+  readonly #story: Story;
+  readonly #events: GradioEvents;
+  readonly #body = new Excerpt(bodyHeadBytes, bodyTailBytes);
+  readonly #answer = new Excerpt(answerMaxBytes, 0);
+  #reads = false;
+
+  constructor(story: Story, events: GradioEvents) {
+    this.#story = story;
+    this.#events = events;
+  }
+
+  onRequest(bytes: Buffer): void {
+    this.#body.push(bytes);
+  }
+
+  onHead({ status, rawHeaders }: ResponseHead): void {
+    this.#reads = status === 200 && headerOf(rawHeaders, "content-encoding") === undefined;
+  }
+
+  onBody(bytes: Buffer): void {
+    if (this.#reads) this.#answer.push(bytes);
+  }
+
+  onDelivered(): boolean {
+    const event = this.#reads && this.#answer.isWhole ? objectOf(this.#answer.head)?.["event_id"] : undefined;
+    if (!isEventId(event)) return false;
+    if (this.#events.joined(this.#story, event, sessionIn(this.#body))) return true;
+    this.#story.more = { event, followed: false, because: "too many events of this replica are open" };
+    return false;
+  }
+}
+
+class CancelListener implements Listener {
+  readonly #story: Story;
+  readonly #events: GradioEvents;
+  readonly #body = new Excerpt(bodyHeadBytes, 0);
+
+  constructor(story: Story, events: GradioEvents) {
+    this.#story = story;
+    this.#events = events;
+  }
+
+  onRequest(bytes: Buffer): void {
+    this.#body.push(bytes);
+  }
+
+  onHead({ status }: ResponseHead): void {
+    const event = this.#body.isWhole ? objectOf(this.#body.head)?.["event_id"] : undefined;
+    if (status >= 200 && status < 300 && isEventId(event)) this.#events.cancelled(this.#story.replica ?? "", event);
+  }
+}
+
+class StreamListener implements Listener {
+  readonly #events: GradioEvents;
+  readonly #stream: EventStream;
+  readonly #reader: EventStreamReader;
+  #state: "waiting" | "reading" | "open" | "over" = "waiting";
+
+  /** `event`: the only one that it tells of, in the language of `call/NAME/ID`. */
+  constructor(story: Story, of: string, event: string | undefined, events: GradioEvents) {
+    this.#events = events;
+    this.#stream = {
+      work: story.work,
+      replica: story.replica ?? "",
+      of,
+      heard: false,
+      closing: false,
+      unread: undefined,
+    };
+    this.#reader = new EventStreamReader((told) => {
+      const message = event === undefined ? parseMessage(told) : parseResult(event, told);
+      if (message !== undefined) events.heard(this.#stream, message);
+    });
+  }
+
+  onHead({ status, rawHeaders }: ResponseHead): void {
+    if (status !== 200 || !isEventStream(rawHeaders)) return;
+    this.#state = "open";
+    this.#events.opened(this.#stream);
+    const coding = headerOf(rawHeaders, "content-encoding")?.slice(0, codingMaxLength);
+    if (coding === undefined) this.#state = "reading";
+    else this.#events.unreadable(this.#stream, `its event stream is encoded (${coding}), so it was not read`);
+  }
+
+  onBody(bytes: Buffer): void {
+    if (this.#state === "reading") this.#reader.push(bytes);
+  }
+
+  onDelivered(): boolean {
+    this.#close("app");
+    return false;
+  }
+
+  onVisitorLeft(): boolean {
+    return this.#close("visitor");
+  }
+
+  onBroken(code: Code): void {
+    if (this.#isOpen) this.#events.broke(this.#stream, code);
+    this.#state = "over";
+  }
+
+  #close(by: "visitor" | "app"): boolean {
+    const inOrder = this.#isOpen && this.#events.closed(this.#stream, by);
+    this.#state = "over";
+    return inOrder;
+  }
+
+  get #isOpen(): boolean {
+    return this.#state === "open" || this.#state === "reading";
+  }
+}
+
+const codingMaxLength = 20;
+
+function isEventStream(raw: readonly string[]): boolean {
+  return headerOf(raw, "content-type")?.toLowerCase().startsWith("text/event-stream") === true;
+}
+
+function headerOf(raw: readonly string[], name: string): string | undefined {
+  for (let i = 0; i < raw.length; i += 2) if ((raw[i] as string).toLowerCase() === name) return raw[i + 1];
+  return undefined;
+}
+
+/** The last `session_hash` of a long body is the client's own: what comes before it is the function's input. */
+function sessionIn(body: Excerpt): string | undefined {
+  const session = body.isWhole
+    ? objectOf(body.head)?.["session_hash"]
+    : [...body.tail.matchAll(/"session_hash"\s*:\s*"([^"\\]{1,100})"/g)].at(-1)?.[1];
+  return isSession(session) ? session : undefined;
+}
