@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   readdirSync,
   rmSync,
@@ -26,6 +28,7 @@ import { testBenches, type TestBenches } from "./support/benches.ts";
 import { testWorkshop, type BuildOptions, type TestBuild, type TestWorkshop } from "./support/commits.ts";
 import { eventually } from "./support/eventually.ts";
 import { needs } from "./support/needs.ts";
+import { Platform } from "./support/platform.ts";
 
 const { skip } = await needs("sandbox", "python3");
 const isRoot = process.getuid?.() === 0;
@@ -272,6 +275,35 @@ until [ -s ${beats} ]; do sleep 0.01; done`;
     assert.deepEqual([ok, hog], [true, "build/out-of-memory"], log);
     assert.match(log, /^1000 \/app$/m);
   });
+});
+
+describe("builds without a sandbox", () => {
+  test(
+    "inherit no file that the platform's starter had open",
+    { skip: existsSync("/proc/self/fd") ? false : "no /proc" },
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), "wb-inherited-"));
+      const file = openSync(join(folder, "secret"), "w");
+      await using up = await Platform.start({ inherits: [file] });
+      closeSync(file);
+      const alice = await up.account("alice");
+      const { deployed } = await up.deploy(alice, "app", {
+        "package.json": JSON.stringify({
+          name: "a",
+          type: "module",
+          scripts: { start: "node server.js", build: "ls -l /proc/self/fd; echo seen" },
+        }),
+      });
+      const lines: string[] = [];
+      for await (const { text } of up.admin.buildLog(deployed.build?.id ?? "")) lines.push(text);
+      rmSync(folder, { recursive: true });
+      assert.ok(lines.includes("seen"), lines.join("\n"));
+      assert.deepEqual(
+        lines.filter((text) => text.includes("secret")),
+        [],
+      );
+    },
+  );
 });
 
 /** Living processes by their command; those below `parent` only, where it is given. */

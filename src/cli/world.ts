@@ -15,7 +15,7 @@ export interface UpOptions {
   readonly host: string | undefined;
   /** `2x2`: devices and slots each, labelled simulated; undefined uses what the machine has. */
   readonly simulateGpus: { readonly devices: number; readonly slots: number } | undefined;
-  /** Name of the sandbox driver, `bubblewrap` or `none`. */
+  /** Name of the sandbox driver, `bubblewrap` or `none`; undefined: the best of the machine. */
   readonly sandbox: string | undefined;
   /** One JSON line when ready, then log lines as JSON on stderr. */
   readonly json: boolean;

@@ -13,7 +13,7 @@ import { linuxProcesses } from "../runtime/processes.ts";
 
 process.on("SIGHUP", () => undefined);
 process.title = "waybill-bench";
-// What a build makes is read by another user: the one of the Space that runs it.
+// What a build makes is read by another user, who runs it.
 process.umask(0o022);
 if (process.argv[2] === loadOnly) flushCompileCache();
 else {

@@ -38,6 +38,7 @@ export interface PlatformConfig {
   readonly pythonVersions: readonly string[];
   /** Tools that the platform installs for itself. */
   readonly toolsFolder: string;
+  /** The best of this machine, or none because that was asked for by name. */
   readonly sandbox: "bubblewrap" | "none";
   /** Limits of one replica in a sandbox. */
   readonly app: { readonly memoryBytes: number; readonly processes: number };
@@ -71,7 +72,9 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     );
   }
   if (options.sandbox !== undefined && options.sandbox !== "none" && options.sandbox !== "bubblewrap") {
-    problems.push(`--sandbox is "${options.sandbox}"; write bubblewrap or none, or leave it out`);
+    problems.push(
+      `--sandbox is "${options.sandbox}"; write bubblewrap or none, or leave it out for the best that this machine has`,
+    );
   }
   const memoryMb = read.whole("WAYBILL_APP_MEMORY_MB", { least: 64, most: 1 << 20 });
   const processes = read.whole("WAYBILL_APP_PROCESSES", { least: 16, most: 1 << 16 });
@@ -96,7 +99,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     startMs,
     pythonVersions: [join(env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")],
     toolsFolder: resolve(env["WAYBILL_TOOLS"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "waybill")),
-    sandbox: options.sandbox === "bubblewrap" ? "bubblewrap" : "none",
+    sandbox: options.sandbox === "none" ? "none" : "bubblewrap",
     app: { memoryBytes: (memoryMb ?? defaultMemoryMb()) * (1 << 20), processes: processes ?? 1024 },
     egress: policy,
     buildEgress,

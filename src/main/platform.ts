@@ -342,7 +342,9 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     launcher: launcher(processes, sandbox && sandbox.node),
     isolation:
       sandbox?.isolation ??
-      noIsolation("sandbox none: apps run as plain processes of this user and can read what this user can read"),
+      noIsolation(
+        "sandbox none: apps and builds run as plain processes of this user and can read what this user can read",
+      ),
     emitter: agentSpool,
     clock,
     random,
@@ -396,7 +398,7 @@ function nodeProcesses(folder: string): NodeProcesses {
   };
 }
 
-/** What `--sandbox bubblewrap` needs and this machine does not have. */
+/** What a sandbox needs and this machine does not have. */
 export class SandboxMissing extends Error {
   override readonly name = "SandboxMissing";
   readonly code = "runtime/sandbox-denied";

@@ -7,6 +7,7 @@ import { exit } from "../cli/exit.ts";
 import type { UpOptions } from "../cli/world.ts";
 import { RecordsMissing } from "../control/server.ts";
 import { ListenError } from "../edge/index.ts";
+import { closeInheritedFiles } from "../runtime/inherited-files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import { readConfig, signInFile } from "./config.ts";
 import type { PlatformConfig } from "./config.ts";
@@ -32,6 +33,9 @@ export async function up(options: UpOptions, { env, version, startedAt, signal }
     });
   }
   const { config } = read;
+  // Plain processes that we start would inherit what our starter left open, and what they make is read by other users.
+  if (process.channel === undefined) closeInheritedFiles();
+  process.umask(0o022);
   // Log lines are JSON on standard error; a person at a terminal sees warnings only, since the screen is for what matters.
   const log = pino(
     { level: options.json ? "info" : "warn", base: null, timestamp: pino.stdTimeFunctions.isoTime },
@@ -124,7 +128,7 @@ function startFailure(error: unknown, config: PlatformConfig): unknown {
     return new CliFailure(exit.failed, {
       code: "runtime/sandbox-denied",
       says: message,
-      next: "Install what is missing, or start it with --sandbox none, which runs apps as plain processes of your own user.",
+      next: "Install what is missing, or start it with --sandbox none, which runs apps and builds as plain processes of your own user.",
       cause: error,
     });
   }

@@ -7,7 +7,9 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, describe, test } from "node:test";
 import type { DemoDocument } from "../../tools/demo/document.ts";
+import { needs } from "../support/needs.ts";
 
+const { skip: noSandbox } = await needs("sandbox");
 const root = join(import.meta.dirname, "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "waybill-clone-"));
 const clone = join(folder, "clone");
@@ -70,6 +72,7 @@ describe("a fresh clone", () => {
     const prefix = join(folder, "prefix");
     run("npm", "install", "--silent", "--global", "--prefix", prefix, join(folder, tarball));
     const args = ["up", "--data", join(folder, "data"), "--port", "0", "--simulate-gpus", "1x2", "--json"];
+    if (noSandbox !== false) args.push("--sandbox", "none");
     const up = spawn(join(prefix, "bin", "waybill"), args, {
       cwd: dirname(clone),
       env: newcomer(),

@@ -36,8 +36,8 @@ export interface UpOptions {
   /** `2x2`; null: the machine's own cards, none on most. */
   readonly gpus?: string | null;
   readonly env?: Readonly<Record<string, string>>;
-  /** `none` where it is not said. */
-  readonly sandbox?: "bubblewrap" | "none";
+  /** `none` where it is not said; `best`: what the platform takes by itself. */
+  readonly sandbox?: "bubblewrap" | "none" | "best";
   /** Open files that it is started with, from number 63 on: lower ones Node closes in programs that it starts. */
   readonly inherits?: readonly number[];
 }
@@ -305,8 +305,7 @@ function start(
     "--port",
     String(port),
     ...cards,
-    "--sandbox",
-    sandbox,
+    ...(sandbox === "best" ? [] : ["--sandbox", sandbox]),
     "--json",
     ...args,
   ];

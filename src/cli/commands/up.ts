@@ -28,7 +28,7 @@ export function declare(program: Command, run: Runner): void {
       "pretend to have GPUs, such as 2x2; labelled simulated everywhere",
       parseSimulated,
     )
-    .option("--sandbox <driver>", "how apps are isolated: bubblewrap, or none")
+    .option("--sandbox <driver>", "how apps and builds are isolated: bubblewrap (the default), or none")
     .action(
       run(async (world, command) => {
         const { data, port, host, simulateGpus, sandbox, json } = command.optsWithGlobals<Options>();

@@ -16,13 +16,15 @@ const uidsMax = 65_536;
 const checkWithinMs = 5_000;
 const packages = "bubblewrap iproute2 nftables util-linux uidmap";
 const programs = {
-  bwrap: "/usr/bin/bwrap",
-  unshare: "/usr/bin/unshare",
-  prlimit: "/usr/bin/prlimit",
-  setpriv: "/usr/bin/setpriv",
+  bwrap: ["/usr/bin/bwrap"],
+  unshare: ["/usr/bin/unshare"],
+  prlimit: ["/usr/bin/prlimit"],
+  setpriv: ["/usr/bin/setpriv"],
+  ip: ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip", "/bin/ip"],
 } as const;
 
 export interface SandboxHere {
+  /** Spaces can have users of their own: the agent is root, and of a user namespace that has those users. */
   readonly isRoot: boolean;
   readonly cgroups: CgroupsHere;
   readonly problems: readonly string[];
@@ -30,9 +32,9 @@ export interface SandboxHere {
 
 /** Tries whether a sandbox can be made here at all; `problems` name what is missing and what to install. */
 export async function sandboxHere(): Promise<SandboxHere> {
-  const isRoot = process.getuid?.() === 0;
+  const isRoot = process.getuid?.() === 0 && hasUsers(read("/proc/self/uid_map"));
   const missing = Object.entries(programs)
-    .filter(([, path]) => !existsSync(path))
+    .filter(([, paths]) => !paths.some((path) => existsSync(path)))
     .map(([name]) => name);
   if (process.platform !== "linux") return { isRoot, cgroups: noCgroups, problems: ["sandboxes need Linux"] };
   if (missing.length > 0)
@@ -70,9 +72,18 @@ export async function sandboxHere(): Promise<SandboxHere> {
     await run(command, rest, { timeout: checkWithinMs, cwd: "/", env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
   } catch (error) {
     const said = (error as { stderr?: string }).stderr?.trim() || (error as Error).message;
-    return { isRoot, cgroups: noCgroups, problems: [`a sandbox cannot be made here: ${said}`] };
+    const says = `a sandbox cannot be made here: ${said}; what it needs, on Debian: apt-get install ${packages}`;
+    return { isRoot, cgroups: noCgroups, problems: [says] };
   }
   return { isRoot, cgroups: isRoot ? cgroupsHere() : noCgroups, problems: [] };
+}
+
+/** Whether a user namespace has all users of Spaces: in a container of an ordinary user root has some 65,000, and none so high. */
+export function hasUsers(uidMap: string): boolean {
+  return uidMap.split("\n").some((line) => {
+    const [first = NaN, , count = 0] = line.trim().split(/\s+/).map(Number);
+    return first <= firstUid && first + count > firstUid + uidsMax;
+  });
 }
 
 export interface Spaces {
@@ -143,6 +154,10 @@ function cardNodes(): readonly string[] {
   return readdirSync("/dev")
     .filter((name) => cardNode.test(name))
     .map((name) => join("/dev", name));
+}
+
+function read(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
 const cardNode = /^nvidia(?:\d+|ctl|-uvm|-uvm-tools|-modeset|-caps)$/;
