@@ -163,7 +163,8 @@ function configureGradio(shop: Workshop, settings: SpaceSettings): Configured {
   const file = appFileOf(settings);
   if (!existsSync(join(shop.app, file)))
     throw new BuildFailure("build/config-invalid", `app_file is ${file}, and the commit has no such file`);
-  shop.note(`sdk gradio ${settings.sdkVersion ?? "of today"}${settings.title ? `, ${settings.title}` : ""}`);
+  const version = settings.sdkVersion ?? "of no sdk_version, so the newest that the requirements allow";
+  shop.note(`sdk gradio ${version}${settings.title ? `, ${settings.title}` : ""}`);
   return { settings, app: null };
 }
 

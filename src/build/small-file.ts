@@ -10,11 +10,16 @@ const madeMaxBytes = 32 << 20;
 
 /** The file's text; undefined where the commit has no such file. Throws a {@link BuildFailure} where it is too large. */
 export async function readSmall(path: string): Promise<string | undefined> {
+  return (await readSmallBytes(path))?.toString("utf8");
+}
+
+/** As {@link readSmall}, for a text whose encoding has to be looked for. */
+export async function readSmallBytes(path: string): Promise<Buffer | undefined> {
   try {
     const { size } = await stat(path);
     if (size > maxBytes)
       throw new BuildFailure("build/config-invalid", `${path.split("/").at(-1)} has more than ${maxBytes} bytes`);
-    return await readFile(path, "utf8");
+    return await readFile(path);
   } catch (error) {
     if (["ENOENT", "EISDIR", "ELOOP"].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
     throw error;

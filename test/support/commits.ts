@@ -21,14 +21,17 @@ export const buildPath: readonly string[] = [
   ...(process.env["PATH"] ?? "/usr/bin:/bin").split(delimiter),
 ];
 
+/** Name → text, or bytes where the encoding matters. */
+export type Files = Readonly<Record<string, string | Uint8Array>>;
+
 export interface TestWorkshop extends AsyncDisposable {
   readonly folder: string;
   readonly store: RepositoryStore;
   readonly tools: BuildTools;
   /** Commits these files, alone, to a repository of its own. */
-  commit(files: Readonly<Record<string, string>>): Promise<{ readonly repository: string; readonly commit: string }>;
+  commit(files: Files): Promise<{ readonly repository: string; readonly commit: string }>;
   /** Builds these files; `lines` is the log as it was told. */
-  build(files: Readonly<Record<string, string>>, options?: BuildOptions): Promise<TestBuild>;
+  build(files: Files, options?: BuildOptions): Promise<TestBuild>;
 }
 
 export interface BuildOptions {
@@ -61,14 +64,14 @@ export async function testWorkshop(): Promise<TestWorkshop> {
   };
   let repositories = 0;
 
-  async function commit(files: Readonly<Record<string, string>>) {
+  async function commit(files: Files) {
     const name = `alice/app-${++repositories}`;
     await store.createRepository(name);
     const repository = store.repositoryOf(name);
     const result = await store.commitFiles({
       repository,
       branch: "main",
-      files: Object.entries(files).map(([path, text]) => ({ path, content: { bytes: Buffer.from(text) } })),
+      files: Object.entries(files).map(([path, content]) => ({ path, content: { bytes: Buffer.from(content) } })),
       author: { name: "alice", email: "alice@example.test" },
       summary: "test",
     });

@@ -1,5 +1,6 @@
 /** What a Gradio Space's packages are resolved from, and as of which day. Pure but for the hash. */
 import { createHash } from "node:crypto";
+import type { Requirement } from "./requirements.ts";
 
 /** Older versions do not start with the packages of today: their dependencies are taken as of their own time. */
 const oldAfterMs = 365 * 86_400_000;
@@ -7,20 +8,12 @@ const oldAfterMs = 365 * 86_400_000;
 const laterMs = 32 * 86_400_000;
 
 /** The requirements beside the app's own: what Spaces have without being told. */
-export function platformRequirements(own: string, sdkVersion: string | null): readonly string[] {
-  const named = new Set(namesIn(own));
+export function platformRequirements(own: readonly Requirement[], sdkVersion: string | null): readonly string[] {
+  const named = new Set(own.map(({ name }) => name));
   const gradio = `gradio${sdkVersion === null ? "" : `==${sdkVersion}`}`;
   // An app that names gradio itself means it: a contradiction with sdk_version is the resolver's to tell.
   const first = named.has("gradio") && sdkVersion === null ? [] : [gradio];
   return [...first, ...(named.has("spaces") ? [] : ["spaces"])];
-}
-
-/** The distributions that a requirements.txt names, normalised (PEP 503). */
-export function namesIn(requirements: string): readonly string[] {
-  return requirements.split("\n").flatMap((line) => {
-    const name = /^\s*([A-Za-z0-9][A-Za-z0-9._-]*)/.exec(line)?.[1];
-    return name === undefined ? [] : [name.toLowerCase().replace(/[-_.]+/g, "-")];
-  });
 }
 
 /** Whether it includes other files, or installs from folders: its own text is then not all that is resolved. */
@@ -44,6 +37,38 @@ export function asOfDay(uploadedAt: number, now: number): string | null {
 export function dayOf(at: number): string {
   return new Date(at).toISOString().slice(0, 10);
 }
+
+/** `name==version` of each package of a lock that came from an index. */
+export function pinsIn(lock: string): readonly string[] {
+  return sectionsOf(lock).flatMap((section) => {
+    const [, name, version] = indexed.exec(section) ?? [];
+    return name === undefined || /^(vcs|directory|archive) = /m.test(section) ? [] : [`${name}==${version}`];
+  });
+}
+
+/**
+ * The lock with the index of each package, as `uv pip compile --emit-index-annotation` told it: without it, uv does not find what
+ * its cache has of them, fetches each file anew for each environment, and links none to another.
+ */
+export function withIndexes(lock: string, annotated: string): string {
+  const indexes = new Map(
+    [...annotated.matchAll(/^(\S+==\S+)[^\n]*\n\s+# from (\S+)$/gm)].map(([, pin, index]) => [pin, index]),
+  );
+  return sectionsOf(lock)
+    .map((section) => {
+      const [line, name, version] = indexed.exec(section) ?? [];
+      const index = indexes.get(`${name}==${version}`);
+      return line === undefined || index === undefined ? section : section.replace(line, `${line}index = "${index}"\n`);
+    })
+    .join("");
+}
+
+/** A lock's head, and its packages. */
+export function sectionsOf(lock: string): readonly string[] {
+  return lock.split(/^(?=\[\[packages\]\])/m);
+}
+
+const indexed = /^name = "(.+)"\nversion = "(.+)"\n/m;
 
 /** What a lock was resolved from: the same again needs no new one. */
 export function requirementsHash(parts: {

@@ -5,12 +5,14 @@ import {
   asOfDay,
   environmentName,
   namesFiles,
-  namesIn,
+  pinsIn,
   platformRequirements,
   requirementsHash,
   uploadTime,
   versionIn,
+  withIndexes,
 } from "./lock.ts";
+import { readRequirements } from "./requirements.ts";
 
 const python = (major: number, minor: number, patch: number): Interpreter => ({
   path: `/p/${minor}.${patch}`,
@@ -55,13 +57,12 @@ describe("which Python", () => {
 
 describe("what is resolved, and as of when", () => {
   test("gradio and spaces come without being named, unless the app names them", () => {
-    assert.deepEqual(platformRequirements("numpy\n", "6.31.0"), ["gradio==6.31.0", "spaces"]);
-    assert.deepEqual(platformRequirements("numpy\nSpaces>=0.30\n", null), ["gradio"]);
-    assert.deepEqual(platformRequirements("gradio[oauth]==5.0\n", null), ["spaces"]);
-    assert.deepEqual(namesIn("# none\nTorch_Vision==1 ; python_version<'3'\n-r other.txt\n  x.y[z]>2"), [
-      "torch-vision",
-      "x-y",
-    ]);
+    const beside = (text: string, sdkVersion: string | null) =>
+      platformRequirements(readRequirements("requirements.txt", text), sdkVersion);
+    assert.deepEqual(beside("numpy\n", "6.31.0"), ["gradio==6.31.0", "spaces"]);
+    assert.deepEqual(beside("numpy\nSpaces>=0.30\n", null), ["gradio"]);
+    assert.deepEqual(beside("gradio[oauth]==5.0\n", null), ["spaces"]);
+    assert.deepEqual(beside("# gradio\n-r other.txt\n", null), ["gradio", "spaces"]);
   });
   test("requirements that name other files are told from those that are whole", () => {
     for (const text of ["-r base.txt", "numpy\n --constraint c.txt", "./wheels/x.whl", "-e ."])
@@ -78,6 +79,17 @@ describe("what is resolved, and as of when", () => {
       Date.parse("2024-09-30T17:52:33Z"),
     );
     assert.equal(uploadTime("nothing"), undefined);
+  });
+  test("a lock says from which index a package is, where one has it", () => {
+    const lock = [
+      'lock-version = "1.0"\n\n',
+      '[[packages]]\nname = "six"\nversion = "1.17.0"\nwheels = [{ url = "x" }]\n\n',
+      '[[packages]]\nname = "own"\nversion = "1"\nvcs = { type = "git" }\n\n',
+      '[[packages]]\nname = "near"\ndirectory = { path = "near" }\n',
+    ];
+    assert.deepEqual(pinsIn(lock.join("")), ["six==1.17.0"]);
+    const named = withIndexes(lock.join(""), "six==1.17.0\n    # from https://example.org/simple\n");
+    assert.equal(named, lock.join("").replace('"1.17.0"\n', '"1.17.0"\nindex = "https://example.org/simple"\n'));
   });
   test("the same requirements have the same lock, the same lock the same environment, wherever it was made", () => {
     const parts = { requirements: "numpy", sdkVersion: "6.31.0", python: "3.10.13", platform: "linux-x64" };

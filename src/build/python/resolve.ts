@@ -1,0 +1,217 @@
+/**
+ * Resolves a Gradio Space's packages: its own requirements beside the platform's, as of a day, into a lock that is kept while they
+ * stay the same. A failure names the lines that it is about.
+ */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BuildFailure } from "../failure.ts";
+import type { SpaceSettings } from "../front-matter.ts";
+import { readSmallBytes } from "../small-file.ts";
+import type { Workshop } from "../workshop.ts";
+import { shown, type Interpreter } from "./interpreters.ts";
+import {
+  asOfDay,
+  dayOf,
+  namesFiles,
+  pinsIn,
+  platformRequirements,
+  requirementsHash,
+  uploadTime,
+  withIndexes,
+} from "./lock.ts";
+import {
+  blamedLines,
+  decodeRequirements,
+  indexOptions,
+  keepHashes,
+  pinnedVersion,
+  readRequirements,
+  requiredIn,
+  type Requirement,
+} from "./requirements.ts";
+
+/** What Python builds of one owner work with. */
+export interface PythonTools {
+  readonly python: Interpreter;
+  readonly uv: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface Lock {
+  readonly text: string;
+  /** As commands see it; paths in it begin there. */
+  readonly file: string;
+}
+
+export const lockName = "pylock.toml";
+/** An environment is for one kind of machine. */
+export const platform = `${process.platform}-${process.arch}`;
+/** What Spaces install from, in this order. */
+const requirementsFiles = ["pre-requirements.txt", "requirements.txt"];
+
+/** The app's own requirements. */
+interface Own {
+  readonly files: readonly string[];
+  readonly text: string;
+  readonly requirements: readonly Requirement[];
+}
+
+/** The Space's kept lock where nothing that it was made from has changed; else a fresh one, as of its day. */
+export async function resolvePackages(shop: Workshop, settings: SpaceSettings, kit: PythonTools): Promise<Lock> {
+  const { sdkVersion } = settings;
+  const own = await readOwn(shop);
+  const ours = platformRequirements(own.requirements, sdkVersion).join("\n");
+  const requirements = `${own.text}\n${ours}`;
+  const hash = requirementsHash({ requirements, sdkVersion, python: shown(kit.python), platform });
+  const space = createHash("sha256").update(shop.spec.space).digest("hex");
+  const locks = join(shop.tools.folder, "locks");
+  const kept = join(locks, `${space.slice(0, 16)}-${hash.slice(0, 32)}.toml`);
+  // What other files say is not part of the hash.
+  if (!namesFiles(own.text) && existsSync(kept) && shop.spec.factory !== true) {
+    shop.note("the requirements have not changed: the packages of the earlier build are used, to the version");
+    const text = await readFile(kept, "utf8");
+    return { text, file: await shop.input(lockName, text) };
+  }
+  const resolved = await resolveAnew(shop, settings, kit, own, ours);
+  const lock = await nameIndexes(shop, kit, own, acceptedFiles(resolved, own));
+  await mkdir(locks, { recursive: true });
+  await writeFile(`${kept}.new`, lock);
+  await rename(`${kept}.new`, kept);
+  const packages = lock.match(/^\[\[packages\]\]/gm)?.length ?? 0;
+  shop.note(`${packages} packages resolved; the set is kept in the release as ${lockName}`);
+  return { text: lock, file: await shop.input(lockName, lock) };
+}
+
+async function readOwn(shop: Workshop): Promise<Own> {
+  if (existsSync(join(shop.app, "packages.txt")))
+    shop.note("packages.txt is not read: an app has the Debian packages of the node on which it runs");
+  const found: { file: string; text: string }[] = [];
+  for (const file of requirementsFiles) {
+    const bytes = await readSmallBytes(join(shop.app, file));
+    if (bytes === undefined) continue;
+    const text = decodeRequirements(bytes);
+    const wrong = text.split("\n").findIndex((line) => line.includes("\uFFFD"));
+    if (wrong >= 0) throw new BuildFailure("build/config-invalid", `${file} line ${wrong + 1} is not UTF-8`);
+    found.push({ file, text });
+  }
+  return {
+    files: found.map(({ file }) => file),
+    text: found.map(({ text }) => text).join("\n"),
+    requirements: found.flatMap(({ file, text }) => readRequirements(file, text)),
+  };
+}
+
+async function resolveAnew(
+  shop: Workshop,
+  { sdkVersion }: SpaceSettings,
+  kit: PythonTools,
+  own: Own,
+  ours: string,
+): Promise<string> {
+  // Ours beside the app's own files, which may name others by a path from where they lie.
+  const inputs = [...own.files, await shop.input("platform.in", `${ours}\n`)];
+  const options = strategy(own);
+  const asOf = await dayFor(shop, kit, sdkVersion, own);
+  try {
+    try {
+      await compile(shop, kit, lockName, [...options, ...(asOf === null ? [] : ["--exclude-newer", asOf]), ...inputs]);
+    } catch (error) {
+      if (asOf === null || shop.signal.aborted) throw error;
+      shop.note(`the packages of ${asOf} do not fit together with the requirements: they are taken as of today`);
+      await compile(shop, kit, lockName, [...options, ...inputs]);
+    }
+  } catch (error) {
+    throw explained(error, own, sdkVersion);
+  }
+  return shop.made(lockName);
+}
+
+/** The day as of which the dependencies of this gradio are taken; null: today's. */
+async function dayFor(shop: Workshop, kit: PythonTools, sdkVersion: string | null, own: Own): Promise<string | null> {
+  const version = sdkVersion ?? pinnedVersion(own.requirements, "gradio");
+  if (version === null) return null;
+  const output = "pylock.gradio.toml";
+  try {
+    await compile(shop, kit, output, ["--no-deps", await shop.input("gradio.in", `gradio==${version}\n`)]);
+  } catch (error) {
+    throw withoutGradio(error, sdkVersion, kit) ?? explained(error, own, sdkVersion);
+  }
+  const uploadedAt = uploadTime(await shop.made(output));
+  if (uploadedAt === undefined) return null;
+  const day = asOfDay(uploadedAt, shop.tools.clock.wall());
+  if (day !== null)
+    shop.note(`gradio ${version} is from ${dayOf(uploadedAt)}: its dependencies are taken as of ${day}`);
+  return day;
+}
+
+/** Resolves `inputs` into a lock; `output` is named `pylock.*toml`, as PEP 751 wants it. */
+function compile(shop: Workshop, kit: PythonTools, output: string, inputs: readonly string[]): Promise<void> {
+  const python = ["--python", kit.python.path];
+  const into = ["--format", "pylock.toml", "--output-file", shop.output(output)];
+  const argv = [kit.uv, "pip", "compile", "--quiet", ...python, ...into, ...inputs] as const;
+  return shop.run(argv, shop.limits.installMs, { env: kit.env });
+}
+
+/** As pip does: the best version that any of the app's indexes has. */
+function strategy(own: Own): readonly string[] {
+  return indexOptions(own.text).length > 0 ? ["--index-strategy", "unsafe-best-match"] : [];
+}
+
+/** A lock says which index each package is from; the resolver tells it only in another form. It has just asked them all. */
+async function nameIndexes(shop: Workshop, kit: PythonTools, own: Own, lock: string): Promise<string> {
+  const output = "indexes.txt";
+  const pins = await shop.input("indexes.in", [...indexOptions(own.text), ...pinsIn(lock), ""].join("\n"));
+  const form = ["--no-deps", "--no-annotate", "--emit-index-annotation", ...strategy(own)];
+  const argv = ["pip", "compile", "--quiet", "--offline", "--python", kit.python.path] as const;
+  try {
+    const whole = [kit.uv, ...argv, ...form, "--output-file", shop.output(output), pins] as const;
+    await shop.run(whole, shop.limits.installMs, { env: kit.env, quiet: true });
+    return withIndexes(lock, await shop.made(output));
+  } catch (error) {
+    if (!(error instanceof BuildFailure) || shop.signal.aborted) throw error;
+    shop.note(`the indexes of the packages are not known (${error.message}): all files are fetched`);
+    return lock;
+  }
+}
+
+// The resolver writes all hashes that the index has, whatever the requirements say.
+function acceptedFiles(lock: string, own: Own): string {
+  const { lock: accepted, missing } = keepHashes(lock, own.requirements);
+  if (missing.length === 0) return accepted;
+  const lines = missing.map(({ file, line, text }) => `${file} line ${line}: ${text}`);
+  throw new BuildFailure("build/config-invalid", "the index has no file with the hash that is asked for", lines);
+}
+
+/** `sdk_version` names no gradio that could run here; undefined where the failure is about something else. */
+function withoutGradio(error: unknown, sdkVersion: string | null, kit: PythonTools): BuildFailure | undefined {
+  if (!(error instanceof BuildFailure) || sdkVersion === null) return undefined;
+  const said = error.because.join(" ");
+  const says = said.includes("the current Python version")
+    ? `gradio ${sdkVersion} (README.md: sdk_version) does not run on Python ${shown(kit.python)}`
+    : said.includes("there is no version of gradio==")
+      ? `README.md: sdk_version is ${sdkVersion}, and there is no such version of gradio`
+      : undefined;
+  return says === undefined
+    ? undefined
+    : new BuildFailure("build/config-invalid", says, error.because, { cause: error });
+}
+
+/** The failure with the app's own lines that it is about before the resolver's words. */
+function explained(error: unknown, own: Own, sdkVersion: string | null): unknown {
+  if (!(error instanceof BuildFailure) || error.code !== "build/step-failed") return error;
+  const blamed = blamedLines(error.because, own.requirements);
+  const isOurs = sdkVersion !== null && requiredIn(error.because).some(({ text }) => text === `gradio==${sdkVersion}`);
+  const lines = [...blamed, ...(isOurs ? [`README.md: sdk_version is ${sdkVersion}`] : [])];
+  const options = { cause: error, exitCode: error.exitCode };
+  const gradio = blamedLines(
+    error.because,
+    own.requirements.filter(({ name }) => name === "gradio"),
+  );
+  if (isOurs && gradio.length > 0) {
+    const says = `${gradio[0]} contradicts sdk_version ${sdkVersion} in README.md`;
+    return new BuildFailure("build/config-invalid", says, [...lines, ...error.because], options);
+  }
+  return new BuildFailure(error.code, error.message, [...lines, ...error.because], options);
+}
