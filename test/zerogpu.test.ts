@@ -49,7 +49,7 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
       GRADIO_SERVER_NAME: noSandbox === false ? "0.0.0.0" : "127.0.0.1",
       GRADIO_SERVER_PORT: seen["GRADIO_SERVER_PORT"],
       GRADIO_ANALYTICS_ENABLED: "False",
-      cgroup: `0::/${id}\n`,
+      cgroup: `0::/${id}\n1:devices:/${id}\n`,
       driver: false,
     });
     assert.match(String(device), /^http:\/\/127\.0\.0\.1:\d+\/\w{20,}$/);

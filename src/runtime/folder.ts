@@ -5,7 +5,7 @@
  *   shim.out       what the shim itself prints: nothing, unless it fails
  *   shim.json      { pid, start }  the shim's process
  *   app.json       { pid, start, port, marker }  the app's first process; in a sandbox its pid 1
- *   cgroup         one line `0::/<replica>`: read by `spaces` instead of /proc/self/cgroup
+ *   cgroup         lines that end in `/<replica>`: read by `spaces` instead of /proc/self/cgroup
  *   log.N          log lines as JSON, one a line; N is the number of its first line
  *   meter.jsonl    meter reports that may not be acknowledged yet
  *   spool/         the shim's evidence

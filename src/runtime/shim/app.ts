@@ -10,7 +10,7 @@ import { assert } from "../../stdx/assert.ts";
 import { markerOf, writeStored, type AppRecord, type StoredPlan } from "../folder.ts";
 import type { LogWriter } from "../log.ts";
 import { endAll, members, type Membership, type Processes } from "../processes.ts";
-import { appEnvironment } from "./environment.ts";
+import { appEnvironment, cgroupText } from "./environment.ts";
 import { LineSplitter } from "./lines.ts";
 import { startSandboxedApp } from "./sandboxed-app.ts";
 
@@ -61,7 +61,7 @@ export async function startApp(
   const offload = join(plan.folder, "scratch");
   const cgroupFile = join(plan.folder, "cgroup");
   for (const folder of [home, offload]) mkdirSync(folder, { recursive: true, mode: 0o700 });
-  writeFileSync(cgroupFile, `0::/${plan.spec.replica}\n`);
+  writeFileSync(cgroupFile, cgroupText(plan.spec.replica));
   const child = spawn(command, rest, {
     cwd: join(plan.releaseFolder, "app"),
     env: appEnvironment(plan, { port, host: "127.0.0.1", home, cgroupFile, deviceApi, offload }),

@@ -6,7 +6,7 @@ export interface AppEnvironment {
   /** Where it listens: anywhere in a network of its own, else where nobody outside of this machine comes. */
   readonly host: "0.0.0.0" | "127.0.0.1";
   readonly home: string;
-  /** The one-line file that stands in for /proc/self/cgroup. */
+  /** The file that stands in for /proc/self/cgroup. */
   readonly cgroupFile: string;
   /** Base URL of the replica's Device API; null where there is none. */
   readonly deviceApi: string | null;
@@ -48,3 +48,9 @@ export function appEnvironment(plan: StoredPlan, our: AppEnvironment): Record<st
     WAYBILL_REPLICA: spec.replica,
   };
 }
+
+/**
+ * What `spaces` finds in that file, of which it sends the path as `cgroupPath`. It takes a line of either hierarchy, and
+ * before 0.46 ends the app where there is none of the first.
+ */
+export const cgroupText = (replica: string): string => `0::/${replica}\n1:devices:/${replica}\n`;

@@ -12,7 +12,7 @@ import { killGroup } from "../sandbox/cgroups.ts";
 import { insideUser, type Bind, type Recipe } from "../sandbox/recipe.ts";
 import { prepareFiles, startSandboxed } from "../sandbox/start.ts";
 import { drainMs, ignoreAbort, logStream, type App, type AppEnd } from "./app.ts";
-import { appEnvironment } from "./environment.ts";
+import { appEnvironment, cgroupText } from "./environment.ts";
 import { watchMemory } from "../sandbox/memory.ts";
 
 const hostname = "app";
@@ -109,7 +109,7 @@ async function recipeOf(
   const { etc, filter } = prepareFiles(plan.folder, hostname);
   const scratch = join(plan.folder, "scratch");
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
-  writeFileSync(join(plan.folder, "cgroup"), `0::/${plan.spec.replica}\n`);
+  writeFileSync(join(plan.folder, "cgroup"), cgroupText(plan.spec.replica));
   const node = plan.path[0] ?? "";
   const needs = [...(plan.release.needs ?? []), ...(node.startsWith("/usr/") || node === "" ? [] : [node])];
   const same = (path: string): Bind => ({ from: path, to: path });
