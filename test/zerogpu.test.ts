@@ -1,10 +1,9 @@
 /** The whole of ZeroGPU with the unmodified packages: an app with functions of every kind, called with both of Gradio's clients. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { CallView } from "../src/contract/api.ts";
 import { deviceApiTimes } from "../src/gpu/device-api.ts";
+import { browserCaller } from "./support/browser.ts";
 import { callsOf, endedCall, newestCall } from "./support/calls.ts";
-import type { Said } from "./support/gradio-callers.ts";
 import { needs } from "./support/needs.ts";
 import { Platform, isRunning, slotsAreFree, until, visit } from "./support/platform.ts";
 import { assertEnded, kindsWith, withoutExits } from "./support/zerogpu-kinds.ts";
@@ -13,6 +12,7 @@ import { ZeroGpuSpace, type Visitor } from "./support/zerogpu-world.ts";
 const { skip } = await needs("gradio");
 const { skip: noSandbox } = await needs("sandbox");
 const { skip: noExits } = await needs("exits");
+const { skip: noChromium } = await needs("chromium");
 const kinds = kindsWith(noExits === false ? {} : withoutExits);
 /** Gradio and its packages start in seconds, on a busy machine in more. */
 const againWithinMs = 60_000;
@@ -32,6 +32,17 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
     await space?.[Symbol.asyncDispose]();
     await up?.[Symbol.asyncDispose]();
   });
+
+  /** Both slots for so long; resolves when they are taken. */
+  const fill = async (seconds: number): Promise<{ readonly held: Promise<readonly unknown[]> }> => {
+    const held: Promise<unknown>[] = [];
+    for (let slot = 0; slot < 2; slot++) {
+      const before_ = await callsOf(node.account);
+      held.push(space.say(node, "holds", seconds).then(({ result }) => result));
+      await newestCall(node.account, "running", before_);
+    }
+    return { held: Promise.all(held) };
+  };
 
   test("the app sees what Spaces show, and nothing of the driver", async () => {
     const { result } = await space.say(node, "surroundings", 0);
@@ -96,11 +107,8 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
     const { said } = await space.call(node, { api: "leaves_a_daemon", x: seconds });
     assert.equal(said.result, "left");
     assert.ok(isRunning(["sleep", String(seconds)]), "it lives beside its warm worker");
-    const held = await Promise.all(space.visitors.map((visitor) => space.call(visitor, { api: "holds", x: 0.2 })));
-    assert.deepEqual(
-      held.map(({ said: { result } }) => result),
-      ["held 0.2", "held 0.2"],
-    );
+    const { held } = await fill(2);
+    assert.deepEqual(await held, ["held 2", "held 2"]);
     assert.equal(isRunning(["sleep", String(seconds)]), false);
     await slotsAreFree(up);
   });
@@ -111,17 +119,6 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
   });
 
   describe("where all slots are taken", () => {
-    /** Both slots for so long; resolves when they are taken. */
-    const fill = async (seconds: number): Promise<{ readonly held: Promise<readonly unknown[]> }> => {
-      const held: Promise<unknown>[] = [];
-      for (let slot = 0; slot < 2; slot++) {
-        const before_ = await callsOf(node.account);
-        held.push(space.say(node, "holds", seconds).then(({ result }) => result));
-        await newestCall(node.account, "running", before_);
-      }
-      return { held: Promise.all(held) };
-    };
-
     test("a call that waits too long is told so, pays nothing, and its quota has not moved", async () => {
       const quota = async (): Promise<unknown> => {
         const { usedMs, heldMs } = await up.admin.quota({ account: python.account.name });
@@ -180,42 +177,42 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
   });
 
   describe("a visitor without an account", () => {
-    const address = "address:127.0.0.1";
-    const anonymous = async (api: string, x: number): Promise<{ said: Said; call: CallView }> => {
-      const before_ = new Set((await up.admin.calls({ account: address })).items.map(({ id }) => id));
-      const said = await node.caller.call({ url: space.app.url, api, x });
-      const call = await until("the call has its receipt", async () => {
-        const { items } = await up.admin.calls({ account: address });
-        return items.find(({ id, receipt }) => !before_.has(id) && receipt !== null);
-      });
-      return { said, call };
-    };
+    const stranger = (): Visitor => space.stranger(node.caller);
 
     test("is billed by address", async () => {
-      const { said, call } = await anonymous("plain", 5);
+      const { said, call, receipt } = await space.call(stranger(), { api: "plain", x: 5 });
       assert.equal(said.result, "plain 5");
-      const { receipt } = await space.about(call);
-      assert.deepEqual([receipt.account, receipt.billedBy], [address, "address"]);
+      assert.deepEqual([receipt.account, receipt.billedBy], ["address:127.0.0.1", "address"]);
       assert.ok(call.chargedMs > 0 && call.chargedMs === call.usedMs);
     });
 
     test("is refused with both numbers what is too likely to take longer than what is left", async () => {
-      const { said, call } = await anonymous("greedy", 0);
+      const { said, call, explained } = await space.call(stranger(), { api: "greedy", x: 0 });
       assert.match(said.error ?? "", /280s requested vs\. 119s left/);
       assert.deepEqual([call.outcome, call.code, call.heldMs], ["refused", "gpu/quota-exceeded", 0]);
-      const { explained } = await space.about(call);
       assert.deepEqual([explained.verdict?.certainty, explained.verdict?.charge?.chargedMs], ["proved", 0]);
     });
 
     test("gets what is left, once the function has been seen to take less", async () => {
       await space.call(python, { api: "greedy", x: 0.1 });
-      const { said, call } = await anonymous("greedy", 0.1);
+      const { said, call } = await space.call(stranger(), { api: "greedy", x: 0.1 });
       assert.equal(said.result, "greedy");
       assert.deepEqual([call.outcome, call.declaredMs], ["ok", 280_000]);
       assert.ok(call.heldMs > 0 && call.heldMs < 120_000, `held ${call.heldMs} ms`);
-      const { heldMs } = await up.admin.quota({ account: address });
+      const { heldMs } = await up.admin.quota({ account: call.account });
       assert.equal(heldMs, 0);
     });
+
+    test(
+      "at a browser sees results, what a function gives meanwhile, and why it failed",
+      { skip: noChromium },
+      async () => {
+        await using caller = await browserCaller();
+        const round = ["plain", "count", "raises_for_visitors", "exits", "overstays", "too_long"];
+        for (const kind of kinds.filter(({ api }) => round.includes(api)))
+          assertEnded(kind, await space.call(space.stranger(caller), kind), "address");
+      },
+    );
   });
 
   test("the same Space as a plain process: the same ends, charges and verdicts", { skip: noSandbox }, async () => {

@@ -17,7 +17,7 @@ export async function endedCall(client: WaybillClient, id: string, withinMs = 15
 
 /** The account's newest call that is in `stage`, as `waybill calls` shows it. */
 export async function newestCall(
-  account: Account,
+  account: Pick<Account, "name" | "client">,
   stage: CallView["stage"],
   except: ReadonlySet<string> = new Set(),
 ): Promise<CallView> {
@@ -28,7 +28,7 @@ export async function newestCall(
 }
 
 /** Calls that the account has now: what comes later is another. */
-export async function callsOf(account: Account): Promise<ReadonlySet<string>> {
+export async function callsOf(account: Pick<Account, "name" | "client">): Promise<ReadonlySet<string>> {
   const { items } = await account.client.calls({ account: account.name });
   return new Set(items.map(({ id }) => id));
 }

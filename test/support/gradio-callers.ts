@@ -6,8 +6,8 @@ import { Client } from "@gradio/client";
 
 /** What a caller saw of one call. */
 export interface Said {
-  /** Everything that the function gave, in order. */
-  readonly updates: readonly unknown[];
+  /** Everything that the function gave, in order; undefined where only the last of it can be seen. */
+  readonly updates: readonly unknown[] | undefined;
   /** The last of it; undefined where the call failed. */
   readonly result: unknown;
   /** The sentence that the caller was given; undefined where it went well. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { chooseInterpreter, findInterpreters } from "../../src/build/python/interpreters.ts";
 import { sandboxHere } from "../../src/runtime/sandbox/prepare.ts";
 
-export type Need = "sandbox" | "python3" | "gradio" | "exits";
+export type Need = "sandbox" | "python3" | "gradio" | "exits" | "chromium";
 
 const downloadWithinMs = 20_000;
 
@@ -16,10 +16,17 @@ export async function needs(...what: readonly Need[]): Promise<{ readonly skip: 
   return { skip: missing.length === 0 ? false : missing.join("; ") };
 }
 
+/** The first of these programs that is in a folder of the PATH. */
+export function programOnPath(names: readonly string[]): string | undefined {
+  const folders = (process.env["PATH"] ?? "").split(":").filter((folder) => folder !== "");
+  return folders.flatMap((folder) => names.map((name) => join(folder, name))).find((path) => existsSync(path));
+}
+
 async function lacking(what: Need): Promise<string | undefined> {
   if (what === "python3") return existsSync("/usr/bin/python3") ? undefined : "no /usr/bin/python3";
   if (what === "gradio") return lackingForGradio();
   if (what === "exits") return lackingForExits();
+  if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
   const { problems } = await sandboxHere();
   return problems.length === 0 ? undefined : problems.join("; ");
 }

@@ -13,15 +13,17 @@ const folder = resolve(import.meta.dirname, "../apps/zerogpu");
 /** The files that `deploy` would add. */
 const nothingElse = { "package.json": "", "server.js": "", "work.js": "" };
 
-/** A person who has an account and calls with one of the clients. */
+/** A person with an account, or an address that has one by itself, and the client that they call with. */
 export interface Visitor {
-  readonly account: Account;
+  readonly account: Pick<Account, "name" | "client"> & { readonly token?: string };
   readonly caller: GradioCaller;
 }
 
 export interface Versions {
   /** `sdk_version` of the Space. */
   readonly gradio: string;
+  /** What its requirements.txt says; without it, the one of Gradio's time. */
+  readonly spaces?: string;
 }
 
 export class ZeroGpuSpace implements AsyncDisposable {
@@ -39,14 +41,19 @@ export class ZeroGpuSpace implements AsyncDisposable {
   }
 
   /** Deploys it to a platform that runs; `name` is the Space's, and part of its visitors'. */
-  static async deploy(up: Platform, owner: Account, name: string, { gradio }: Versions): Promise<ZeroGpuSpace> {
-    const app = await up.deploy(owner, name, { ...nothingElse, ...zeroGpuFiles(gradio) });
+  static async deploy(up: Platform, owner: Account, name: string, versions: Versions): Promise<ZeroGpuSpace> {
+    const app = await up.deploy(owner, name, { ...nothingElse, ...zeroGpuFiles(versions) });
     assert.equal(app.deployed.ok, true, `${app.deployed.says}\n${await lastWords(up, app)}`);
     const python = readPlan((await up.replica(app.space)).folder)?.release.argv?.[0] ?? "";
     return new ZeroGpuSpace(up, owner, app, [
       { account: await up.account(`${name}-node`, "pro"), caller: nodeCaller() },
       { account: await up.account(`${name}-python`, "pro"), caller: pythonCaller(python) },
     ]);
+  }
+
+  /** Someone without an account. */
+  stranger(caller: GradioCaller): Visitor {
+    return { account: { name: "address:127.0.0.1", client: this.up.admin }, caller };
   }
 
   say({ account, caller }: Visitor, api: string, x: number): Promise<Said> {
@@ -82,9 +89,14 @@ export class ZeroGpuSpace implements AsyncDisposable {
 /** After its answer a call has its receipt at once; a worker that has to be ended takes up to a second. */
 const receiptWithinMs = 5_000;
 
-export function zeroGpuFiles(gradio: string): Record<string, string> {
+export function zeroGpuFiles({ gradio, spaces }: Versions): Record<string, string> {
   const readme = readFileSync(join(folder, "README.md"), "utf8").replace(/sdk_version: .*/, `sdk_version: ${gradio}`);
-  return { "README.md": readme, "app.py": readFileSync(join(folder, "app.py"), "utf8") };
+  const requirements = spaces === undefined ? "" : `spaces==${spaces}\n`;
+  return {
+    "README.md": readme,
+    "app.py": readFileSync(join(folder, "app.py"), "utf8"),
+    "requirements.txt": requirements,
+  };
 }
 
 /** What its build and its app printed. */
