@@ -6,7 +6,8 @@
  *   GET    /api/whoami-v2                           → WhoAmI (the Hub's shape)
  *   POST   /api/tokens            CreateToken       → CreatedToken                                    (admin)
  *   GET    /api/spaces                              → Page<SpaceView>
- *   GET    /api/spaces/O/N                          → SpaceView
+ *   GET    /api/spaces/O/N                          → SpaceView & HubSpace
+ *   GET    /api/spaces/O/N/runtime                  → HubRuntime (the Hub's shape)
  *   PATCH  /api/spaces/O/N/settings Partial<OwnerSettings> → OwnerSettings                              (owner, admin)
  *   POST   /api/spaces/O/N/commit/main  NDJSON      → CommitView   (the Hub's commit form; creates the Space if it is absent)
  *   GET    /api/spaces/O/N/requests?page=           → Page<RequestView>                               (owner, admin)
@@ -110,6 +111,39 @@ export interface SpaceView {
     readonly since: string;
     readonly says: string;
   }[];
+}
+
+/** What the Hub's clients read beside that; `GET /api/spaces/O/N` has both. */
+export interface HubSpace {
+  readonly author: string;
+  readonly sha: string | null;
+  readonly private: false;
+  readonly gated: false;
+  readonly disabled: false;
+  /** The app's address as the asking client can reach it: a name for callers from inside, a number for all others. */
+  readonly host: string;
+  readonly subdomain: string;
+  readonly createdAt: string;
+  readonly lastModified: string;
+  readonly likes: number;
+  readonly tags: readonly string[];
+  readonly runtime: HubRuntime;
+}
+
+export interface HubRuntime {
+  readonly stage:
+    | "NO_APP_FILE"
+    | "CONFIG_ERROR"
+    | "BUILDING"
+    | "BUILD_ERROR"
+    | "APP_STARTING"
+    | "RUNNING"
+    | "RUNTIME_ERROR"
+    | "STOPPED";
+  readonly hardware: { readonly current: string | null; readonly requested: string | null };
+  readonly storage: null;
+  readonly gcTimeout: null;
+  readonly replicas: { readonly requested: number };
 }
 
 export interface CommitView {

@@ -34,7 +34,24 @@ export const dnsMessageMaxBytes = 4_096;
 /** The gateway's socket in a sandbox's socket folder. */
 export const gatewaySocketName = "egress.sock";
 
+/** A replica that calls the platform's own edge, and its Space. */
+export interface InsideCaller {
+  /** `p_…`, or `b_…`: a build. */
+  readonly replica: string;
+  /** `owner/name`. */
+  readonly space: string;
+}
+
+/** An id, and a Space's id of at most 64 + 1 + 64 characters. */
+export const insideLineMaxBytes = 200;
+
 /** What the gateway says first on a connection to the edge that it opened for an app: the replica that calls, and its Space. */
-export function encodeInside(caller: { readonly replica: string; readonly space: string }): string {
-  return `waybill/1 inside ${caller.replica} ${caller.space}\n`;
+export function encodeInside({ replica, space }: InsideCaller): string {
+  return `waybill/1 inside ${replica} ${space}\n`;
+}
+
+/** Parses that line without its newline; undefined where it is another one. */
+export function parseInside(line: string): InsideCaller | undefined {
+  const match = /^waybill\/1 inside ([a-z]{1,4}_[0-9a-z]{1,32}) ([a-z0-9._-]{1,64}\/[a-z0-9._-]{1,64})$/.exec(line);
+  return match ? { replica: match[1] as string, space: match[2] as string } : undefined;
 }

@@ -1,5 +1,6 @@
 /** What every route of the API shares: who calls, how a refusal is written, how a stream of lines is sent. */
 import type { Context as HonoContext, Hono } from "hono";
+import type { InsideCaller } from "../contract/egress.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Code } from "../evidence/codes.ts";
 import { problemOf } from "../http/index.ts";
@@ -9,6 +10,8 @@ import type { Caller } from "./caller.ts";
 import type { Server } from "./server.ts";
 
 export interface ApiEnv {
+  // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type
+  Bindings: { inside: InsideCaller | null };
   // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type
   Variables: { caller: Caller | null; requestId: string };
 }
@@ -48,6 +51,11 @@ export function knownCaller(c: ApiContext): Caller | null {
 export function mayKnow(c: ApiContext, owner: string | null): boolean {
   const caller = knownCaller(c);
   return caller !== null && (caller.admin || caller.account === owner);
+}
+
+/** Whether the caller is an app in a sandbox, where the Spaces' numeric addresses are its own loopback. */
+export function isInside(c: ApiContext): boolean {
+  return ((c.env as Partial<ApiEnv["Bindings"]> | undefined)?.inside ?? null) !== null;
 }
 
 /** The caller if it is an administrator. */

@@ -3,7 +3,6 @@
  * Messages are derived from durable records only (L28), and a repeat is harmless on both sides.
  */
 import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts";
-import type { Misfit } from "../build/runtime-contract.ts";
 import type {
   Call,
   CallTerms,
@@ -47,6 +46,8 @@ export type TokenVerdict =
       readonly tier: CallTerms["tier"];
       readonly billedBy: CallTerms["billedBy"];
       readonly request: string;
+      /** The first request of a chain of Spaces, where there was one before this. */
+      readonly root?: string;
     }
   | { readonly ok: false; readonly code: Code };
 
@@ -59,8 +60,6 @@ export interface CallsPorts {
   /** Whether the node is there and has told which replicas it has. */
   isConnected(node: string): boolean;
   verifyToken(token: string, space: string): TokenVerdict;
-  /** What keeps a release's packages from running on any card of the node; undefined where nothing is known to. */
-  misfit(release: string, node: string): Promise<Misfit | undefined>;
   /** The Space's setting: what becomes of a running call whose visitor has left. */
   onLeave(space: string): "finish" | "stop";
   /** The tier of an account that pays without a token: the Space's owner. */
@@ -70,8 +69,6 @@ export interface CallsPorts {
   device(slot: SlotId): { readonly index: number; readonly uuid: string };
   onFailure(what: string, error: unknown): void;
 }
-
-const misfitCodes = { "runtime/arch-mismatch": "arch-mismatch", "runtime/driver-too-old": "driver-too-old" } as const;
 
 const endCauses: Readonly<Record<EndCause, true>> = {
   returned: true,
@@ -143,6 +140,7 @@ export class Calls {
       tier: payer.tier,
       billedBy: payer.billedBy,
       request: payer.request,
+      ...(payer.root !== undefined && { root: payer.root }),
       space: replica.space,
       release: replica.release,
       replica: request.replica,
@@ -153,9 +151,7 @@ export class Calls {
       declaredMs: durationMs(request.declaredMs),
       size: request.size,
     };
-    const misfit = this.#open.has(request.call) ? undefined : await this.#ports.misfit(replica.release, node);
-    const refusal = misfit && { code: misfitCodes[misfit.code], says: misfit.says };
-    const answer = await engine.submit({ type: "schedule", terms, ...(refusal && { misfit: refusal }) });
+    const answer = await engine.submit({ type: "schedule", terms });
     if (!answer.ok) {
       this.#refuse(node, request, ledgerRefusal(answer.why));
     } else if (answer.events.length === 0) {
@@ -399,7 +395,7 @@ export class Calls {
     request: ScheduleRequest,
     replica: ReplicaFacts,
   ):
-    | { ok: true; account: string; tier: CallTerms["tier"]; billedBy: CallTerms["billedBy"]; request: string | null }
+    | (Pick<CallTerms, "account" | "tier" | "billedBy" | "request" | "root"> & { ok: true })
     | { ok: false; code: Code } {
     if (request.token !== null) return this.#ports.verifyToken(request.token, replica.space);
     // A call that no request caused: the app's own work, on its owner's account.
@@ -595,15 +591,6 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
         says: `Pool "${refusal.pool}" has no GPU at all.`,
         leftMs: 0,
         waitMs: 0,
-      };
-    case "arch-mismatch":
-    case "driver-too-old":
-      return {
-        code: `runtime/${refusal.code}` satisfies Code,
-        kind: "capacity",
-        says: `${refusal.says}. Nothing was charged.`,
-        leftMs: 0,
-        waitMs: -1,
       };
     case "queue-full":
       return {

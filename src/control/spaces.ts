@@ -3,7 +3,7 @@
  * The edge asks `find(host)` on every request; everything else is a reaction to a report or to a person.
  */
 import type { ReplicaStatus, ToAgent } from "../contract/agent.ts";
-import type { OwnerSettings, SpaceState, SpaceView } from "../contract/api.ts";
+import type { HubSpace, OwnerSettings, SpaceState, SpaceView } from "../contract/api.ts";
 import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { SpaceRow } from "../catalog/spaces.ts";
@@ -15,6 +15,7 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs, instant, iso } from "../stdx/time.ts";
 import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
 import type { Builds } from "./builds.ts";
+import { hubSpace } from "./hub-fields.ts";
 import type { KnownReplica, Replicas } from "./replicas.ts";
 import { isLiving } from "./replicas.ts";
 import { Turns } from "./turns.ts";
@@ -240,6 +241,16 @@ export class Spaces {
     const view = await this.view(id);
     const known = this.#byId.get(id);
     return view && known && { ...view, says: publicSays(known), build: null, release: null, replicas: [] };
+  }
+
+  /** What the Hub's clients read of a Space. `inside`: the client is an app in a sandbox, and reaches others by name. */
+  hubView(id: string, { inside }: { readonly inside: boolean }): HubSpace | undefined {
+    const known = this.#byId.get(id);
+    if (!known) return undefined;
+    this.refresh(id);
+    const [byName = "", byNumber = ""] = this.addresses(known.row);
+    const { row, state, code, build } = known;
+    return hubSpace({ row, state, code, sha: build?.commit ?? null, host: inside ? byName : byNumber });
   }
 
   /** All of them by name: as anybody may see them, or more where `maySee` says so of the owner. */

@@ -225,6 +225,15 @@ describe("a visitor's token", () => {
     assert.equal(it.schedule("c5", { ...token, request: "q_2" }).stage, "granted");
   });
 
+  test("that Spaces pass on to each other admits as much as it would have for one", () => {
+    const it = ledger([card()], { tokenMaxCalls: 2 });
+    it.run("c1", 1, token);
+    it.run("c2", 1, { ...token, request: "q_callee", root: "q_1" });
+    assert.equal(refusal(it, "c3", { ...token, request: "q_another", root: "q_1" }).code, "token-cap");
+    assert.equal(refusal(it, "c4", token).code, "token-cap");
+    assert.equal(it.schedule("c5", { ...token, request: "q_callee" }).stage, "granted");
+  });
+
   test("admits so much GPU time: held by open calls, charged by ended ones", () => {
     const it = ledger([card(0, 8)], { tokenMaxGpuMs: gpuMs(2_500) });
     it.schedule("c1", token);

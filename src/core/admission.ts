@@ -13,7 +13,7 @@ import { functionOf, p90 } from "./history.ts";
 import type { CallTerms, PoolSettings, Refusal } from "./model.ts";
 import { sizeFactors, tiers } from "./policy.ts";
 import { canHold } from "./slots.ts";
-import { settingsOf } from "./state.ts";
+import { cappedBy, settingsOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
 /** An account's window as a call arrives: what the current period, or the next one, would show. */
@@ -84,7 +84,8 @@ function refuseTerms(
   return canHold(node.cards, size) ? undefined : { code: "size-not-available", size, pool };
 }
 
-function refuseToken(state: State, settings: PoolSettings, { request }: CallTerms, heldMs: GpuMs): Refusal | undefined {
+function refuseToken(state: State, settings: PoolSettings, terms: CallTerms, heldMs: GpuMs): Refusal | undefined {
+  const request = cappedBy(terms);
   if (request === null) return undefined;
   const { calls = 0, gpuMs: spent = 0 } = state.tokens.get(request) ?? {};
   const { tokenMaxCalls: maxCalls, tokenMaxGpuMs: maxGpu } = settings;

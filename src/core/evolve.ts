@@ -27,7 +27,7 @@ import { functionsMax, killWindowMs } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import { killKey, recentKills } from "./settlement.ts";
 import { cardsOf, slotAfter } from "./slots.ts";
-import { nodeOf, setSorted, settingsOf } from "./state.ts";
+import { cappedBy, nodeOf, setSorted, settingsOf } from "./state.ts";
 import type { Mutable, State } from "./state.ts";
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
@@ -139,7 +139,8 @@ function nodeHeard(state: State, { node: name }: Of<"node-heard">, at: Instant):
 
 function callRefused(state: State, { terms, refusal }: Of<"call-refused">, { index, at }: Position): void {
   finish(state, { stage: "refused", terms, refusal, endedAt: at, endedIndex: index });
-  if (terms.request !== null) tokenOf(state, terms.request).kept++;
+  const capped = cappedBy(terms);
+  if (capped !== null) tokenOf(state, capped).kept++;
 }
 
 function callAdmitted(state: State, { terms, heldMs, leaseMs, clipped }: Of<"call-admitted">, at: Instant): void {
@@ -147,8 +148,9 @@ function callAdmitted(state: State, { terms, heldMs, leaseMs, clipped }: Of<"cal
   const account = accountOf(state, terms.account);
   account.heldMs = gpuMs(account.heldMs + heldMs);
   account.open++;
-  if (terms.request !== null) {
-    const token = tokenOf(state, terms.request);
+  const capped = cappedBy(terms);
+  if (capped !== null) {
+    const token = tokenOf(state, capped);
     token.calls++;
     token.kept++;
     token.gpuMs += heldMs;
@@ -247,7 +249,8 @@ function release(state: State, call: OpenCall, chargedMs: GpuMs, releasedMs: Gpu
     account.usedMs = gpuMs(account.usedMs + chargedMs);
   }
   account.open--;
-  if (call.terms.request !== null) tokenOf(state, call.terms.request).gpuMs -= releasedMs;
+  const capped = cappedBy(call.terms);
+  if (capped !== null) tokenOf(state, capped).gpuMs -= releasedMs;
 }
 
 /** What a settled run tells about its function, and about its account's luck. */
@@ -301,7 +304,8 @@ function callsForgotten(state: State, { calls, accounts = [] }: Of<"calls-forgot
   }
 }
 
-function forgetToken(state: State, { terms: { request } }: Call): void {
+function forgetToken(state: State, { terms }: Call): void {
+  const request = cappedBy(terms);
   const token = request === null ? undefined : state.tokens.get(request);
   if (request !== null && token && --token.kept === 0) state.tokens.delete(request);
 }

@@ -57,6 +57,8 @@ export interface CallTerms {
   readonly billedBy: BilledBy;
   /** The request whose visitor's token came with the call; null without one. */
   readonly request: string | null;
+  /** The first request of a chain of Spaces that passed on its visitor's token; absent where that is `request` itself. */
+  readonly root?: string;
   readonly space: string; // owner/name
   readonly release: string;
   readonly replica: ReplicaId;
@@ -112,8 +114,7 @@ export type Command =
   | { readonly type: "hear-node"; readonly node: NodeName }
   /** All that is wrong with the node's cards now; empty: nothing any more. */
   | { readonly type: "report-cards"; readonly node: NodeName; readonly trouble: readonly CardTrouble[] }
-  /** `misfit`: the host found that the release cannot run on any card of its node. */
-  | { readonly type: "schedule"; readonly terms: CallTerms; readonly misfit?: Misfit }
+  | { readonly type: "schedule"; readonly terms: CallTerms }
   /** The visitor (or the caller's stream) went away. Ends a call that waits; a running one goes on, or is ended by its shim. */
   | { readonly type: "leave"; readonly call: CallId }
   /** The worker called /allow (or a warm one began). `fence` is the lease's. */
@@ -149,15 +150,8 @@ export interface DeviceSpec {
 
 /* ── events ─────────────────────────────────────────────────────────────── */
 
-/** What a release's packages were compiled for is not what its node's cards or their driver can run. */
-export interface Misfit {
-  readonly code: "arch-mismatch" | "driver-too-old";
-  readonly says: string;
-}
-
 /** Why a call was never admitted. */
 export type Refusal =
-  | Misfit
   | { readonly code: "duration-not-allowed"; readonly declaredMs: DurationMs; readonly maxMs: DurationMs }
   | { readonly code: "size-not-available"; readonly size: Size; readonly pool: PoolName }
   | { readonly code: "no-capacity"; readonly pool: PoolName }

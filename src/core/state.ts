@@ -10,6 +10,7 @@ import type { Instant } from "../stdx/time.ts";
 import { ordered, orderedAccount, orderedCall, orderedToken } from "./canonical.ts";
 import type { Runs } from "./history.ts";
 import type {
+  CallTerms,
   Account,
   AccountId,
   Call,
@@ -75,6 +76,11 @@ export interface State {
   /** Ended calls, oldest first, from `endedHead` on. */
   readonly ended: CallId[];
   endedHead: number;
+}
+
+/** The request under which a call counts against the caps of a visitor's token; null where no token came. */
+export function cappedBy({ request, root }: Pick<CallTerms, "request" | "root">): string | null {
+  return root ?? request;
 }
 
 export function emptyState(): State {

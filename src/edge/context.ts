@@ -6,7 +6,7 @@ import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { GradioEvents } from "./gradio/events.ts";
-import { randomPoolBytes } from "./limits.ts";
+import { passesMax, randomPoolBytes } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { Pool } from "./pool.ts";
 import type { Replica, VisitorIdentity } from "./ports.ts";
@@ -74,6 +74,13 @@ export class EdgeContext {
   newTraceparent(): string {
     const bytes = this.#random(24) as Buffer;
     return `00-${bytes.toString("hex", 0, 16)}-${bytes.toString("hex", 16, 24)}-00`;
+  }
+
+  /** Whether `CDN-Loop` (RFC 8586) names this deployment as often as it may. */
+  isLoop(cdnLoop: string | undefined): boolean {
+    if (cdnLoop === undefined) return false;
+    const names = cdnLoop.split(",").map((info) => info.split(";")[0]?.trim());
+    return names.filter((name) => name === this.via).length >= passesMax;
   }
 
   channelTo(replica: string): string {

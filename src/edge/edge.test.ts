@@ -130,6 +130,7 @@ describe("upstreamHead", () => {
     ipToken: "tok",
     proto: "http",
     deployment: "waybill",
+    cdnLoop: undefined,
   } as const;
   test("has exactly one framing and one of each of ours", () => {
     for (const framing of [["Content-Length", "3"], ["Transfer-Encoding", "chunked"], []]) {

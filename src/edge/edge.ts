@@ -4,6 +4,7 @@ import type { IncomingMessage, Server as HttpServer } from "node:http";
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 
+import type { InsideCaller } from "../contract/egress.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import {
@@ -25,6 +26,7 @@ import { Exchange } from "./exchange.ts";
 import type { UpgradeEnd } from "./exchange.ts";
 import { withoutConsoleCookies } from "./headers.ts";
 import { nextHop } from "./hop.ts";
+import { openInsideDoor } from "./inside.ts";
 import { defaultLimits, sweepEveryMs } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
 import type { SpaceDirectory, StrangerCounter, VisitorIdentity } from "./ports.ts";
@@ -45,8 +47,10 @@ export interface EdgeOptions {
   readonly counter: StrangerCounter;
   readonly clock: Clock;
   readonly random: RandomBytes;
-  /** Answers requests whose host is the console's. They are screened already. */
-  readonly console: (request: IncomingMessage, response: ServerResponse) => void;
+  /** The unix socket where the node's gateway brings callers from inside; without it there are none. */
+  readonly insidePath?: string;
+  /** Answers requests whose host is the console's. They are screened already. `inside` calls from a sandbox. */
+  readonly console: (request: IncomingMessage, response: ServerResponse, inside: InsideCaller | undefined) => void;
   /** Lower case, without ports. */
   readonly consoleHosts: Iterable<string>;
   readonly limits?: Partial<EdgeLimits>;
@@ -92,11 +96,18 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   const [first, ...others] = options.listen;
   if (first === undefined) throw new ListenError("EINVAL", "The edge needs an address to listen on.", undefined);
   const context = contextOf(options);
-  const server = httpServer(options, context);
+  const callers = new WeakMap<Socket, InsideCaller>();
+  const server = httpServer(options, context, callers);
   const port = await listen(server, first, context.onError);
   const extra = new Map<string, Server>();
   const timer = setInterval(() => context.sweep(), sweepEveryMs);
   timer.unref();
+  const onCaller = (socket: Socket, caller: InsideCaller): void => {
+    callers.set(socket, caller);
+    server.emit("connection", socket);
+  };
+  const { insidePath: path } = options;
+  const inside = path === undefined ? undefined : await openInsideDoor({ path, onCaller, onError: context.onError });
 
   const addAddress = async (address: string): Promise<AddressResult> => {
     if (address === first.address || extra.has(address)) return { ok: true };
@@ -120,6 +131,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     door?.close();
   };
   const close = async (): Promise<void> => {
+    inside?.close();
     for (const door of extra.values()) door.close();
     extra.clear();
     server.close();
@@ -163,7 +175,7 @@ function contextOf(options: EdgeOptions): EdgeContext {
   });
 }
 
-function httpServer(options: EdgeOptions, context: EdgeContext): HttpServer {
+function httpServer(options: EdgeOptions, context: EdgeContext, callers: WeakMap<Socket, InsideCaller>): HttpServer {
   const server = createHttpServer({
     headersTimeout: headWithinMs,
     requestTimeout: requestWithinMs,
@@ -214,10 +226,11 @@ function httpServer(options: EdgeOptions, context: EdgeContext): HttpServer {
       directory: options.directory,
       busy: (replica) => context.busy(replica),
     });
-    if (hop.kind === "console") return options.console(request, response);
+    const inside = callers.get(request.socket);
+    if (hop.kind === "console") return options.console(request, response, inside);
     if (hop.kind === "refuse" && hop.route === undefined)
       return strangers.answer(request, response, hop.code, screened.host, {});
-    const exchange = new Exchange(context, request, response, screened, hop, upgrade);
+    const exchange = new Exchange(context, { request, response, screened, hop, upgrade, inside });
     carriedOn.set(request.socket, { exchange, request });
     exchange.start();
   };

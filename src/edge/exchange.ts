@@ -7,6 +7,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
+import type { InsideCaller } from "../contract/egress.ts";
 import type { Break } from "../http/page.ts";
 import { codeRow } from "../evidence/codes.ts";
 import type { Code } from "../evidence/codes.ts";
@@ -30,7 +31,7 @@ import {
 } from "./headers.ts";
 import type { AnswerAdditions } from "./headers.ts";
 import type { Hop } from "./hop.ts";
-import { openEntriesAfterMs } from "./limits.ts";
+import { openEntriesAfterMs, passesMax } from "./limits.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
 import type { IdentityRefusal, Visitor } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
@@ -60,6 +61,17 @@ export interface UpgradeEnd {
 type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close">;
 type RoutedHop = Exclude<Hop, { kind: "console" }>;
 
+/** A request as it was accepted. */
+export interface Accepted {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly screened: Screened;
+  readonly hop: RoutedHop;
+  readonly upgrade: UpgradeEnd | undefined;
+  /** The replica that calls, where it came through the door for callers from inside. */
+  readonly inside: InsideCaller | undefined;
+}
+
 export class Exchange implements UpstreamUser, Waiter {
   readonly work: string;
   readonly #context: EdgeContext;
@@ -68,6 +80,7 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #screened: Screened;
   readonly #hop: RoutedHop;
   readonly #upgrade: UpgradeEnd | undefined;
+  readonly #inside: InsideCaller | undefined;
   readonly #requestId: string;
   readonly #story: Story;
   #pool: Pool | undefined;
@@ -90,14 +103,7 @@ export class Exchange implements UpstreamUser, Waiter {
   /** Hears what passes, where it is one of Gradio's requests. */
   #listener: Listener | undefined;
 
-  constructor(
-    context: EdgeContext,
-    request: IncomingMessage,
-    response: ServerResponse,
-    screened: Screened,
-    hop: RoutedHop,
-    upgrade?: UpgradeEnd,
-  ) {
+  constructor(context: EdgeContext, { request, response, screened, hop, upgrade, inside }: Accepted) {
     const now = context.clock.monotonic();
     this.work = context.newRequestId();
     this.#context = context;
@@ -106,6 +112,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#screened = screened;
     this.#hop = hop;
     this.#upgrade = upgrade;
+    this.#inside = inside;
     this.#progressAt = now;
     this.#requestId = echoedRequestId(screened.requestId, this.work);
     this.#reuse = upgrade !== undefined ? "never" : isRepeatable(request.method ?? "GET", screened) ? "any" : "recent";
@@ -122,6 +129,7 @@ export class Exchange implements UpstreamUser, Waiter {
       opened: false,
     };
     if (hop.route !== undefined) this.#story.space = hop.route.space;
+    if (inside !== undefined) this.#story.inside = inside;
   }
 
   /** Its outcome is decided. */
@@ -139,6 +147,7 @@ export class Exchange implements UpstreamUser, Waiter {
       xHfAuthorization: this.#screened.xHfAuthorization,
       ipToken: this.#screened.ipToken,
       address: this.#address,
+      inside: this.#inside,
     });
     if (!(resolved instanceof Promise)) return this.#onIdentity(resolved);
     resolved.then((visitor) => this.#onIdentity(visitor)).catch((error: unknown) => this.#onBug(error));
@@ -152,6 +161,12 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#story.resolvedAt = this.#now;
     if ("refused" in visitor) return this.#refuse(visitor.refused, "visitor", { detail: visitor.detail });
     const hop = this.#hop;
+    if (this.#context.isLoop(this.#screened.cdnLoop)) {
+      return this.#refuse("route/loop", "edge", {
+        detail: loopSays,
+        drafts: [routeRefusedDraft(this.#story, "route/loop", loopSays)],
+      });
+    }
     if (hop.kind === "refuse") {
       return this.#refuse(hop.code, "edge", {
         detail: hop.says,
@@ -199,6 +214,7 @@ export class Exchange implements UpstreamUser, Waiter {
       }),
       proto: "http",
       deployment: this.#context.via,
+      cdnLoop: this.#screened.cdnLoop,
     });
     const body = framing.kind !== "none";
     this.#receivedBefore = upstream.received;
@@ -540,6 +556,8 @@ export class Exchange implements UpstreamUser, Waiter {
     return this.#request.socket.remoteAddress ?? "unknown";
   }
 }
+
+const loopSays = `It has passed this edge ${passesMax} times already, by its CDN-Loop.`;
 
 function destroyResponse(this: ServerResponse): void {
   this.destroy();

@@ -36,6 +36,8 @@ export const waitersPerReplica = 1_024;
 export const askWithinMs = 1_500;
 /** Bytes of an answer's head (the shim's answers too): more than any framework sends, small enough to hold for each connection. */
 export const responseHeadMaxBytes = 65_536;
+/** Times that one request, passed on and on by apps, may come by here: a chain of Spaces is two or three long. */
+export const passesMax = 8;
 /** Interim (1xx) answers before the final one; more is an app in a loop. */
 export const interimMax = 8;
 /** Characters of a path that an entry keeps. */

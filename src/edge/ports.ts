@@ -1,4 +1,5 @@
 /** What the edge needs of its neighbours. `main` plugs them in; none of them may block or touch a disk on the way of a request. */
+import type { InsideCaller } from "../contract/egress.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Instant } from "../stdx/time.ts";
 
@@ -31,6 +32,17 @@ export interface Visitor {
   readonly billedBy: string;
   /** The signed-in person's name; null for a stranger. */
   readonly user: string | null;
+  /** Where a Space passed on its visitor's token: whose request that was, and how many Spaces did so before. */
+  readonly forwarded?: Forwarded;
+}
+
+export interface Forwarded {
+  /** The calling Space's own request. */
+  readonly by: string;
+  /** The first request of all, which a person made. */
+  readonly root: string;
+  /** Spaces that the token has passed through: 1 or more. */
+  readonly hops: number;
 }
 
 export interface IdentityRefusal {
@@ -46,8 +58,10 @@ export interface Credentials {
   readonly xHfAuthorization: string | undefined;
   /** `X-IP-Token` as it came: never passed on; an app that calls another app sends it. */
   readonly ipToken: string | undefined;
-  /** The peer's address. */
+  /** The peer's address; of no meaning for a caller from inside. */
   readonly address: string;
+  /** The replica that calls, where the connection itself says so. */
+  readonly inside: InsideCaller | undefined;
 }
 
 export interface VisitorIdentity {

@@ -34,6 +34,8 @@ export interface Screened {
   readonly ipToken: string | undefined;
   readonly requestId: string | undefined;
   readonly traceparent: string | undefined;
+  /** `CDN-Loop` (RFC 8586): every proxy adds its name, and none takes one out. */
+  readonly cdnLoop: string | undefined;
   readonly accept: string | undefined;
   /** Lines that may go on to the app, `name: value\r\n` each; cookies of the console already taken out. */
   readonly forwardable: string;
@@ -58,6 +60,7 @@ export function screenRequest(head: RequestHead, withoutCookies: (cookie: string
   let ipToken: string | undefined;
   let requestId: string | undefined;
   let traceparent: string | undefined;
+  let cdnLoop: string | undefined;
   let accept: string | undefined;
   const names: string[] = [];
   const bad = (detail: string): Malformed => ({ ok: false, detail, host: hostAsSent ?? "" });
@@ -102,6 +105,9 @@ export function screenRequest(head: RequestHead, withoutCookies: (cookie: string
       case "traceparent":
         traceparent ??= value;
         break;
+      case "cdn-loop":
+        cdnLoop = cdnLoop === undefined ? value : `${cdnLoop},${value}`;
+        break;
       case "accept":
         accept = accept === undefined ? value : `${accept},${value}`;
         break;
@@ -130,6 +136,7 @@ export function screenRequest(head: RequestHead, withoutCookies: (cookie: string
     ipToken,
     requestId,
     traceparent,
+    cdnLoop,
     accept,
     forwardable: forwardableLines(rawHeaders, names, listed, withoutCookies),
   };

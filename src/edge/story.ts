@@ -1,4 +1,5 @@
 /** What the edge signs for, from what it knows of one request: a packed record where it went well, entries where it did not. Pure. */
+import type { InsideCaller } from "../contract/egress.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Draft, Facts, Hop, Json, Packed } from "../evidence/entry.ts";
 import type { Asked } from "./ask.ts";
@@ -17,6 +18,8 @@ export interface Story {
   readonly trace: string | undefined;
   readonly startedAt: number;
   readonly acceptedAt: number;
+  /** The replica that made it, where it came from inside. */
+  inside?: InsideCaller;
   visitor?: Visitor | IdentityRefusal;
   resolvedAt?: number;
   space?: string;
@@ -93,8 +96,18 @@ export function packed(
       bytes: story.bytes,
       ...(story.retried === 0 ? {} : { retried: story.retried }),
       ...(story.trace === undefined ? {} : { trace: story.trace }),
+      ...callerFacts(story),
       ...story.more,
     },
+  };
+}
+
+/** Whose request this one came of, and from which Space. */
+export function callerFacts({ inside, visitor }: Story): Facts {
+  const forwarded = visitor !== undefined && "account" in visitor ? visitor.forwarded : undefined;
+  return {
+    ...(inside === undefined ? {} : { caller: inside.space, callerReplica: inside.replica }),
+    ...(forwarded === undefined ? {} : { link: forwarded.by, hops: forwarded.hops }),
   };
 }
 
@@ -114,12 +127,17 @@ export function openingDrafts(story: Story): Draft[] {
   if (visitor !== undefined) {
     drafts.push(
       "refused" in visitor
-        ? draft(story, "identity.resolve", "refused", { code: visitor.refused })
+        ? draft(story, "identity.resolve", "refused", {
+            code: visitor.refused,
+            ...(visitor.detail === undefined ? {} : { says: visitor.detail }),
+            ...callerFacts(story),
+          })
         : draft(story, "identity.resolve", "done", {
             account: visitor.account,
             billedBy: visitor.billedBy,
             tier: visitor.tier,
             user: visitor.user,
+            ...callerFacts(story),
           }),
     );
   }

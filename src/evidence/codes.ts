@@ -197,6 +197,15 @@ export const codes = {
     next: "Try again.",
   },
 
+  "route/loop": {
+    says: "The request came back to this platform again and again.",
+    owner: "app",
+    retry: "never",
+    status: 502,
+    proxy: "proxy_loop_detected",
+    next: "The app's owner should find which of its calls leads back to itself.",
+  },
+
   "gpu/duration-not-allowed": {
     says: "The declared duration is outside what the policy allows.",
     owner: "app",
@@ -350,6 +359,14 @@ export const codes = {
     proxy: "http_request_denied",
     next: "Pass on `X-IP-Token` exactly as it came; never make one.",
   },
+  "identity/forwarded": {
+    says: "A visitor's token came from elsewhere than the Space that it was made for.",
+    owner: "visitor",
+    retry: "never",
+    status: 401,
+    proxy: "http_request_denied",
+    next: "Sign in with `Authorization: Bearer hf_wb…`: only a Space may pass on its own visitor's token.",
+  },
   "identity/bad-token": {
     says: "The access token is not known here, or was revoked.",
     owner: "visitor",
@@ -415,22 +432,6 @@ export const codes = {
     status: 503,
     proxy: "destination_unavailable",
     next: "Nothing to do: the platform starts the replica again.",
-  },
-  "runtime/arch-mismatch": {
-    says: "The app's torch was not compiled for the pool's cards.",
-    owner: "app",
-    retry: "never",
-    status: 503,
-    proxy: "proxy_internal_response",
-    next: "Name another torch in requirements.txt and deploy again; the build's log lists what this one was compiled for.",
-  },
-  "runtime/driver-too-old": {
-    says: "The app's torch needs a newer driver than the node has.",
-    owner: "platform",
-    retry: "never",
-    status: 503,
-    proxy: "proxy_internal_response",
-    next: "Ask the operator to update the driver, or name a torch for an older CUDA in requirements.txt and deploy again.",
   },
   "runtime/nvml-lost": {
     says: "The node's driver does not answer for its cards.",

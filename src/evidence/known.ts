@@ -17,7 +17,7 @@ export const known = {
     "A worker that was killed with nothing to say by whom costs nothing three times a day; after that its time is charged.",
   "platform-fault-is-free": "What ends by a fault of the platform, its nodes or their devices is charged 0.",
   "limits-of-one-token":
-    "One request's token admits so many calls and so much GPU time, since the app's code can read it.",
+    "One request's token admits so many calls and so much GPU time, since the app's code can read it. Spaces that it is passed on to share it.",
   "delivered-is-not-read":
     "Bytes that the app's socket took are delivered; only the first byte of an answer proves that the app read them.",
   "counted-not-recorded":

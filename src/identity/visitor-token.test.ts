@@ -51,6 +51,20 @@ describe("mintVisitorToken", () => {
     });
   });
 
+  test("that was passed on keeps the first request and the number of Spaces, and neither can be changed", () => {
+    const forwarded = mintVisitorToken({ ...terms, forwarded: { root: "q_root", hops: 3 } });
+    const verified = verify(forwarded);
+    assert.ok(verified.ok);
+    assert.deepEqual(verified.claims.forwarded, { root: "q_root", hops: 3 });
+    const payload = Buffer.from(forwarded.split(".")[1] ?? "", "base64url").toString();
+    for (const changed of [
+      payload.replace('"hops":3', '"hops":"3"'),
+      payload.replace(',"hops":3', ""),
+      payload.replace('"root":"q_root",', ""),
+    ])
+      assert.deepEqual(verify(forge(decoded(0), changed)), badSignature);
+  });
+
   test("of a visitor who is not signed in has no `user`", () => {
     const stranger = mintVisitorToken({
       ...terms,

@@ -28,6 +28,8 @@ export interface VisitorClaims {
   readonly billedBy: BilledBy;
   /** The request's id: the token names this one and no other. */
   readonly request: string;
+  /** Where a Space passed on its visitor's token: the first request of all, and through how many Spaces it came. */
+  readonly forwarded?: { readonly root: string; readonly hops: number };
   readonly issuedAt: Instant;
   /** Valid before this instant, to the whole second above. */
   readonly expiresAt: Instant;
@@ -57,15 +59,18 @@ export function mintVisitorToken(terms: VisitorTokenTerms): string {
   return `${signed}.${mac(terms.key, signed).toString("base64url")}`;
 }
 
-/** What the token says, if this platform made it, for this Space, and it has not expired. In that order of refusal. */
+/**
+ * What the token says, if this platform made it, for this Space, and it has not expired. In that order of refusal. `space` null:
+ * for whichever Space, where nothing but the token itself can say who passes it on.
+ */
 export function verifyVisitorToken(
   token: string,
-  { keys, space, now }: { readonly keys: VisitorSecrets; readonly space: string; readonly now: Instant },
+  { keys, space, now }: { readonly keys: VisitorSecrets; readonly space: string | null; readonly now: Instant },
 ): VisitorVerified {
   const payload = signedPayload(token, keys);
   const claims = payload === undefined ? undefined : parsePayload(payload);
   if (!claims) return { ok: false, code: "identity/bad-signature" };
-  if (claims.space !== space) return { ok: false, code: "identity/wrong-audience" };
+  if (space !== null && claims.space !== space) return { ok: false, code: "identity/wrong-audience" };
   if (now >= claims.expiresAt) return { ok: false, code: "identity/expired" };
   return { ok: true, claims };
 }
@@ -106,6 +111,7 @@ function payloadOf(terms: VisitorClaims): string {
     ...(terms.user !== null && { user: terms.user }),
     tier: terms.tier,
     by: terms.billedBy,
+    ...(terms.forwarded && { root: terms.forwarded.root, hops: terms.forwarded.hops }),
   });
 }
 
@@ -113,11 +119,12 @@ function payloadOf(terms: VisitorClaims): string {
 function parsePayload(text: string): VisitorClaims | undefined {
   const body = parseObject(text);
   if (!body) return undefined;
-  const { iss, aud, iat, exp, jti, sub, user = null, tier, by } = body;
+  const { iss, aud, iat, exp, jti, sub, user = null, tier, by, root, hops } = body;
   if (iss !== issuer || !isText(aud) || !isText(jti) || !isText(sub)) return undefined;
   if (!isText(tier) || !Object.hasOwn(tiers, tier) || !isText(by) || !Object.hasOwn(billings, by)) return undefined;
   if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return undefined;
   if (user !== null && !isText(user)) return undefined;
+  if (root !== undefined && (!isText(root) || !Number.isSafeInteger(hops))) return undefined;
   const claims: VisitorClaims = {
     space: aud,
     user,
@@ -127,6 +134,7 @@ function parsePayload(text: string): VisitorClaims | undefined {
     request: jti,
     issuedAt: instant((iat as number) * 1000),
     expiresAt: instant((exp as number) * 1000),
+    ...(root !== undefined && { forwarded: { root, hops: hops as number } }),
   };
   // A member twice, or one that we do not write, or another order: another text than ours.
   return payloadOf(claims) === text ? claims : undefined;
@@ -143,6 +151,8 @@ interface Payload {
   readonly user?: unknown;
   readonly tier?: unknown;
   readonly by?: unknown;
+  readonly root?: unknown;
+  readonly hops?: unknown;
 }
 
 function parseObject(text: string): Payload | undefined {

@@ -11,12 +11,12 @@ import { memoryLink } from "../agent/memory-link.ts";
 import { createBuilder, plainBenches } from "../build/builder.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { writeSdkPackage } from "../client/sdk-package.ts";
+import type { InsideCaller } from "../contract/egress.ts";
 import { noIsolation, type Isolation } from "../contract/isolation.ts";
 import { createApi } from "../control/app.ts";
 import { Builds } from "../control/builds.ts";
 import { Calls } from "../control/calls.ts";
 import { Engine } from "../control/engine.ts";
-import { Fitting } from "../control/fitting.ts";
 import { Nodes } from "../control/nodes.ts";
 import { isLiving, Replicas } from "../control/replicas.ts";
 import { Server } from "../control/server.ts";
@@ -46,6 +46,7 @@ import type { Clock } from "../stdx/time.ts";
 import type { PlatformConfig } from "./config.ts";
 import { sandboxBenches } from "./benches.ts";
 import { bootToken } from "./boot-token.ts";
+import { consoleName, insideSocket, ownEdge, platformUrlFor, type NumberedEdge } from "./own-edge.ts";
 import { buildPolicy, filesNamedBy, passedToBuilds } from "./build-settings.ts";
 import { launcher, type NodeSandbox } from "./launcher.ts";
 import { visitorIdentity, verifyVisitor } from "./visitors.ts";
@@ -138,7 +139,6 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const repositories = openRepositories({ folder: join(config.data, "repositories"), clock, random });
 
   const replicas = new Replicas();
-  const fitting = new Fitting(catalog.releases);
   // Opened when everything behind it is there; asked for by parts that are built before.
   const opened: { edge?: Edge } = {};
   const port = (): number => opened.edge?.port ?? config.listen.port;
@@ -175,7 +175,6 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     },
     isConnected: (node) => nodes.isConnected(node),
     verifyToken: (token, space) => verifyVisitor(token, { keys: visitorKeys.all, space, now: clock.wall() }),
-    misfit: (release, node) => fitting.misfit(release, nodes.cards(node)),
     onLeave: (space) => spaces.get(space)?.settings["on-leave"] ?? "finish",
     ownerTier: (owner) => tiers.get(owner) ?? "free",
     send: (node, message) => void nodes.send(node, message),
@@ -192,7 +191,6 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     limits: config.build,
     folder: join(config.data, "builds"),
     send: (node, message) => nodes.send(node, message),
-    cards: (node) => nodes.cards(node),
     repositoryOf: (space) => repositories.repositoryOf(space),
     startMs,
     start: (release, build) => spaces.start(release, build),
@@ -215,6 +213,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     environment: (space) => ({
       SPACE_HOST: `${space.subdomain}.${config.appsDomain}`,
       SPACE_CREATOR_USER_ID: space.owner,
+      WAYBILL_URL: platformUrlFor(config, port()),
     }),
     startMs,
     appsDomain: config.appsDomain,
@@ -261,8 +260,19 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   stack.defer(() => builds.close());
 
   const api = createApi(server);
-  const visitors = visitorIdentity({ resolver, keys: visitorKeys, clock });
-  const answer = getRequestListener((request) => api.fetch(request));
+  const visitors = visitorIdentity({
+    resolver,
+    keys: visitorKeys,
+    clock,
+    ownerTier: (owner) => tiers.get(owner) ?? "free",
+    plainProcesses: config.sandbox === "none",
+  });
+  const door = insideSocket(config.data);
+  stack.defer(() => door.remove());
+  const insiders = new WeakMap<object, InsideCaller>();
+  const answer = getRequestListener((request, { incoming }) =>
+    api.fetch(request, { inside: insiders.get(incoming) ?? null }),
+  );
   opened.edge = stack.use(
     await openOnPort(config, (listenPort) =>
       openEdge({
@@ -273,9 +283,12 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         counter: evidence,
         clock,
         random,
-        console: (request, response) =>
-          void answer(request, response).catch((error: unknown) => onFailure("the console", error)),
-        consoleHosts: [config.appsDomain, "localhost", "127.0.0.1"],
+        insidePath: door.path,
+        console: (request, response, inside) => {
+          if (inside !== undefined) insiders.set(request, inside);
+          answer(request, response).catch((error: unknown) => onFailure("the console", error));
+        },
+        consoleHosts: [config.appsDomain, consoleName(config.appsDomain), "localhost", "127.0.0.1"],
         limits: config.edge,
         explainUrl: (id) => `http://${config.appsDomain}:${port()}/w/${id}`,
         onVisitorGone: (request) =>
@@ -304,6 +317,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
           emitter: () => spool(`gateway-${nodeName}`, agentSpools),
           buildEgress,
           processes,
+          edge: ownEdge(config, port(), door.path),
           onFailure,
         });
   const cards = config.simulateGpus === null ? await discover(config.cards.command) : null;
@@ -416,10 +430,11 @@ async function openSandboxes(
     emitter(): ReturnType<typeof openSpool>;
     readonly buildEgress: EgressPolicy;
     readonly processes: NodeProcesses;
+    readonly edge: NumberedEdge;
     readonly onFailure: (what: string, error: unknown) => void;
   },
 ): Promise<{ readonly node: NodeSandbox; readonly isolation: Isolation }> {
-  const { clock, random, onFailure, buildEgress, processes } = world;
+  const { clock, random, onFailure, buildEgress, processes, edge } = world;
   const here = await sandboxHere();
   if (here.problems.length > 0) throw new SandboxMissing(here.problems.join("; "));
   const emitter = stack.use(await world.emitter());
@@ -431,7 +446,7 @@ async function openSandboxes(
       random,
       policies,
       dialler: systemDialler(),
-      edge: null,
+      edge,
       onFailure: (error) => onFailure("the gateway", error),
     }),
   );
@@ -446,7 +461,8 @@ async function openSandboxes(
     spaces: spaceFolders(join(config.data, "node", "spaces"), here.isRoot),
     cgroups: here.cgroups,
     limits: { ...sandboxSizes, ...config.app },
-    ports: portsOf(config.egress),
+    // Names that the edge gave out are answered by the edge, whatever the policy says of their port.
+    ports: [...new Set([...portsOf(config.egress), edge.port])],
     gateway,
   };
   return { node, isolation: isolationOf(here) };

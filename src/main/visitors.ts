@@ -1,6 +1,7 @@
 /** Plugs identity into the edge (who is visiting) and into the server (whose call it is). */
 import type { TokenVerdict } from "../control/calls.ts";
-import type { VisitorIdentity } from "../edge/ports.ts";
+import type { Credentials, IdentityRefusal, Visitor, VisitorIdentity } from "../edge/ports.ts";
+import { codeRow } from "../evidence/codes.ts";
 import type { TierName, BilledBy } from "../core/model.ts";
 import type { TokenResolver } from "../identity/token-resolver.ts";
 import type { VisitorKeys } from "../identity/visitor-keys.ts";
@@ -12,18 +13,31 @@ import type { Clock, Instant } from "../stdx/time.ts";
 /** A visitor's token outlasts the longest queue and the app's own; it names one request and carries caps. */
 const visitorTokenLasts = seconds(2 * 3600);
 
-export function visitorIdentity({
-  resolver,
-  keys,
-}: {
-  resolver: TokenResolver;
-  keys: VisitorKeys;
-  clock: Clock;
-}): VisitorIdentity {
+/** Spaces that one visitor's token may pass through: a chain of them is two or three long, and what is longer is a loop. */
+const hopsMax = 8;
+
+export interface VisitorIdentityParts {
+  readonly resolver: TokenResolver;
+  readonly keys: VisitorKeys;
+  readonly clock: Clock;
+  /** The tier of an account that pays without a token: the owner of a Space that calls from inside. */
+  readonly ownerTier: (owner: string) => TierName;
+  /** Apps are plain processes: no connection says which of them calls, so a forwarded token has to say it itself. */
+  readonly plainProcesses: boolean;
+}
+
+export function visitorIdentity(parts: VisitorIdentityParts): VisitorIdentity {
+  const { resolver, keys, ownerTier } = parts;
   return {
-    async resolve({ authorization, xHfAuthorization, address }) {
+    async resolve(credentials) {
+      const { authorization, xHfAuthorization, address, ipToken, inside } = credentials;
+      const forwarded = ipToken === undefined ? undefined : forwardedVisitor(ipToken, credentials, parts);
+      if (forwarded && "refused" in forwarded) return forwarded;
       const identity = await resolver.resolve({ authorization, hfAuthorization: xHfAuthorization, address });
       if (!identity.ok) return { refused: identity.code };
+      // The app's own access token lets it in; who is billed is its visitor.
+      if (forwarded) return forwarded;
+      if (identity.by === "address" && inside !== undefined) return ownerOf(inside.space, ownerTier);
       if (identity.by === "token" && !identity.scopes.includes("gpu")) {
         return {
           refused: "identity/forbidden",
@@ -42,10 +56,42 @@ export function visitorIdentity({
         tier: visitor.tier as TierName,
         billedBy: visitor.billedBy as BilledBy,
         request,
+        ...(visitor.forwarded && { forwarded: { root: visitor.forwarded.root, hops: visitor.forwarded.hops } }),
         issuedAt: now,
         expiresAt: after(now, visitorTokenLasts),
       }),
   };
+}
+
+/** Whoever made the request that the calling Space is answering; a refusal in all other cases, never a stranger instead. */
+function forwardedVisitor(
+  token: string,
+  { inside, address }: Credentials,
+  { keys, clock, plainProcesses }: VisitorIdentityParts,
+): Visitor | IdentityRefusal {
+  const isNamed = inside !== undefined;
+  if (!isNamed && !(plainProcesses && isLoopback(address)))
+    return {
+      refused: "identity/forwarded",
+      detail: "An X-IP-Token is taken only from the Space that it was made for, over its own connection.",
+    };
+  const verified = verifyVisitorToken(token, { keys: keys.all, space: inside?.space ?? null, now: clock.wall() });
+  if (!verified.ok) return { refused: verified.code, detail: codeRow(verified.code).says };
+  const { account, tier, billedBy, user, request, forwarded } = verified.claims;
+  const hops = (forwarded?.hops ?? 0) + 1;
+  if (hops > hopsMax)
+    return { refused: "route/loop", detail: `Its visitor's token has passed through ${hopsMax} Spaces already.` };
+  return { account, tier, billedBy, user, forwarded: { by: request, root: forwarded?.root ?? request, hops } };
+}
+
+/** A Space that calls another without a visitor: its own work, on its owner's account, as its GPU calls without a token are. */
+function ownerOf(space: string, tierOf: VisitorIdentityParts["ownerTier"]): Visitor {
+  const owner = space.split("/")[0] ?? "";
+  return { account: owner, tier: tierOf(owner), billedBy: "owner", user: null };
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith("127.") || address === "::1" || address.startsWith("::ffff:127.");
 }
 
 export function verifyVisitor(
@@ -54,6 +100,6 @@ export function verifyVisitor(
 ): TokenVerdict {
   const verified = verifyVisitorToken(token, options);
   if (!verified.ok) return verified;
-  const { account, tier, billedBy, request } = verified.claims;
-  return { ok: true, account, tier, billedBy, request };
+  const { account, tier, billedBy, request, forwarded } = verified.claims;
+  return { ok: true, account, tier, billedBy, request, ...(forwarded && { root: forwarded.root }) };
 }

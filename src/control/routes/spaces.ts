@@ -1,11 +1,11 @@
 /**
- * `GET /api/spaces` and `GET /api/spaces/OWNER/NAME`: builds, releases, replicas and reasons are shown to the owner and the operator.
+ * `GET /api/spaces` and `GET /api/spaces/OWNER/NAME`, the latter with the Hub's fields too: builds, releases, replicas and reasons are shown to the owner and the operator.
  * `PATCH /api/spaces/OWNER/NAME/settings`: for those two.
  */
 import { z } from "zod";
 import type { OwnerSettings, Page, SpaceView } from "../../contract/api.ts";
 import type { Route } from "../api.ts";
-import { mayKnow, ownerOf, refuse } from "../api.ts";
+import { isInside, mayKnow, ownerOf, refuse } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 
 const settings = { "on-leave": z.enum(["finish", "stop"]).exactOptional() };
@@ -25,7 +25,17 @@ export const spacesRoute: Route = (api, server) => {
     const { owner, name } = c.req.param();
     const id = `${owner}/${name}`;
     const view = await (mayKnow(c, owner) ? server.spaces.view(id) : server.spaces.publicView(id));
-    return view ? c.json(view) : refuse(c, "control/not-found", { detail: `There is no Space ${id}.` });
+    const hub = server.spaces.hubView(id, { inside: isInside(c) });
+    return view && hub
+      ? c.json({ ...view, ...hub })
+      : refuse(c, "control/not-found", { detail: `There is no Space ${id}.` });
+  });
+  api.get("/api/spaces/:owner/:name/runtime", (c) => {
+    const { owner, name } = c.req.param();
+    const hub = server.spaces.hubView(`${owner}/${name}`, { inside: isInside(c) });
+    return hub
+      ? c.json(hub.runtime)
+      : refuse(c, "control/not-found", { detail: `There is no Space ${owner}/${name}.` });
   });
   api.patch("/api/spaces/:owner/:name/settings", async (c) => {
     const { owner, name } = c.req.param();

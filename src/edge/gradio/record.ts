@@ -48,7 +48,9 @@ export function packedJoin(joined: Joined, end: EventEnd, now: number): ReturnTy
     if (stage[0] !== "app.respond") return [stage];
     return [...queue, ["app.respond", now - story.acceptedAt]];
   });
-  return { ...record, stages, facts: { ...record.facts, ...endFacts(joined, end), ...placeFacts(joined) } };
+  const { link } = record.facts;
+  const both = typeof link === "string" && joined.stream !== undefined ? { link: [link, joined.stream] } : {};
+  return { ...record, stages, facts: { ...record.facts, ...endFacts(joined, end), ...placeFacts(joined), ...both } };
 }
 
 /** Entries of a join that stays open: up to the hand-over, which is over, and then as far as it came in the app's queue. */

@@ -30,6 +30,27 @@ export const identityCases: readonly FaultCase[] = [
     },
   },
   {
+    code: "identity/forwarded",
+    how: "a visitor's token of an app in a sandbox comes from outside",
+    on: "boxed",
+    certainty: proved,
+    async inject({ app, alice }) {
+      const token = (await visit(`${app.url}/token`, alice)).text;
+      const { work, status } = await visit(`${app.url}/`, undefined, { headers: { "x-ip-token": token } });
+      return { id: work, also: () => (status === 401 ? undefined : `the visitor saw ${status}`) };
+    },
+  },
+  {
+    code: "identity/bad-signature",
+    how: "somebody sends a visitor's token that was never made",
+    on: "main",
+    certainty: proved,
+    async inject({ app }) {
+      const { work, status } = await visit(`${app.url}/`, undefined, { headers: { "x-ip-token": "a.b.c" } });
+      return { id: work, also: () => (status === 401 ? undefined : `the visitor saw ${status}`) };
+    },
+  },
+  {
     code: "identity/bad-token",
     how: "an access token that was never made",
     on: "main",

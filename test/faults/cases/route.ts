@@ -1,6 +1,6 @@
 /** Requests that do not come through. */
 import { connect } from "node:net";
-import { defaultLimits } from "../../../src/edge/limits.ts";
+import { defaultLimits, passesMax } from "../../../src/edge/limits.ts";
 import { listeningPorts } from "../../../src/runtime/processes.ts";
 import { until, visit, type App } from "../../support/platform.ts";
 import { proved, provedOrLikely, type FaultCase } from "../case.ts";
@@ -49,6 +49,35 @@ export const routeCases: readonly FaultCase[] = [
         `POST / HTTP/1.1\r\nhost: ${host}\r\ncontent-length: ${tooManyBytes}\r\nconnection: close\r\n\r\n`,
       );
       return { id: work };
+    },
+  },
+  {
+    code: "route/loop",
+    how: "an app asks itself for ever",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    async inject({ app, alice }) {
+      const { headers, status } = await visit(`${app.url}/again?at=${encodeURIComponent(app.url)}`, alice);
+      return {
+        id: headers.get("x-refused") ?? "",
+        also: () => (status === 502 ? undefined : `the visitor saw ${status}`),
+      };
+    },
+  },
+  {
+    code: "route/loop",
+    how: "a proxy hands on what it was handed, CDN-Loop too",
+    on: "main",
+    certainty: proved,
+    async inject({ app, alice }) {
+      const passes = Array.from({ length: passesMax }, () => "waybill").join(", ");
+      const { work, headers } = await visit(`${app.url}/`, alice, { headers: { "cdn-loop": passes } });
+      const proxy = headers.get("proxy-status") ?? "";
+      return {
+        id: work,
+        also: () => (proxy.includes("error=proxy_loop_detected") ? undefined : `Proxy-Status: ${proxy}`),
+      };
     },
   },
   {

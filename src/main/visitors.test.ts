@@ -1,0 +1,142 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Credentials, IdentityRefusal, Visitor } from "../edge/ports.ts";
+import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
+import { TokenResolver } from "../identity/token-resolver.ts";
+import { mintVisitorToken, verifyVisitorToken } from "../identity/visitor-token.ts";
+import { after, instant, seconds } from "../stdx/time.ts";
+import { visitorIdentity } from "./visitors.ts";
+
+const now = instant(Date.UTC(2026, 10, 28, 12));
+const key = new Uint8Array(32).fill(7);
+const current = { kid: "v_now", key };
+const all = new Map([[current.kid, key]]);
+const bobsToken = newAccessToken((count) => new Uint8Array(count).fill(1));
+const clock = { wall: () => now, monotonic: () => 0 };
+
+function world({ plainProcesses = false } = {}) {
+  const resolver = new TokenResolver({
+    directory: {
+      find: async (hash) =>
+        hash === accessTokenHash(bobsToken)
+          ? {
+              token: { id: "t_1", account: "bob", scopes: ["read", "gpu"], expiresAt: null, revokedAt: null },
+              tier: "pro",
+              role: "user",
+            }
+          : undefined,
+      touch: async () => undefined,
+    },
+    clock,
+    onTouchFailed: (error) => assert.fail(String(error)),
+  });
+  return visitorIdentity({ resolver, keys: { current, all }, clock, ownerTier: () => "free", plainProcesses });
+}
+
+/** The token that the edge gave to `alice/caller` with a request of bob's. */
+function tokenOf(over: Partial<Parameters<typeof mintVisitorToken>[0]> = {}): string {
+  return mintVisitorToken({
+    ...current,
+    space: "alice/caller",
+    user: "bob",
+    account: "bob",
+    tier: "pro",
+    billedBy: "token",
+    request: "q_first",
+    issuedAt: now,
+    expiresAt: after(now, seconds(60)),
+    ...over,
+  });
+}
+
+const inside = { replica: "p_1", space: "alice/caller" };
+const from: Credentials = {
+  authorization: undefined,
+  xHfAuthorization: undefined,
+  ipToken: undefined,
+  address: "unknown",
+  inside,
+};
+const resolve = async (credentials: Partial<Credentials>, how = {}): Promise<Visitor | IdentityRefusal> =>
+  world(how).resolve({ ...from, ...credentials });
+const refusalOf = async (credentials: Partial<Credentials>, how = {}): Promise<string | undefined> => {
+  const resolved = await resolve(credentials, how);
+  return "refused" in resolved ? resolved.refused : undefined;
+};
+
+describe("a Space that calls a Space", () => {
+  test("passes on its visitor's token: the same account pays, and the chain is kept", async () => {
+    assert.deepEqual(await resolve({ ipToken: tokenOf() }), {
+      account: "bob",
+      tier: "pro",
+      billedBy: "token",
+      user: "bob",
+      forwarded: { by: "q_first", root: "q_first", hops: 1 },
+    });
+  });
+
+  test("the callee's own token is for the callee, and remembers the first request", async () => {
+    const identity = world();
+    const visitor = await identity.resolve({ ...from, ipToken: tokenOf({ forwarded: { root: "q_root", hops: 2 } }) });
+    assert.ok("account" in visitor);
+    const token = identity.mint({ space: "carol/callee", request: "q_own", visitor, now });
+    const verified = verifyVisitorToken(token, { keys: all, space: "carol/callee", now });
+    assert.ok(verified.ok);
+    const { account, request, forwarded } = verified.claims;
+    assert.deepEqual([account, request, forwarded], ["bob", "q_own", { root: "q_root", hops: 3 }]);
+  });
+
+  test("its own access token lets it in, and its visitor is billed", async () => {
+    const visitor = await resolve({
+      ipToken: tokenOf({ account: "carol", user: "carol" }),
+      xHfAuthorization: `Bearer ${bobsToken}`,
+    });
+    assert.equal("account" in visitor && visitor.account, "carol");
+    assert.equal(await refusalOf({ ipToken: tokenOf(), xHfAuthorization: "Bearer hf_wbwrong" }), "identity/bad-token");
+  });
+
+  test("without a visitor it pays itself: its owner does", async () => {
+    assert.deepEqual(await resolve({}), { account: "alice", tier: "free", billedBy: "owner", user: null });
+  });
+
+  test("with its own access token and no visitor, whoever that names pays", async () => {
+    const visitor = await resolve({ authorization: `Bearer ${bobsToken}` });
+    assert.equal("account" in visitor && visitor.account, "bob");
+  });
+
+  const refused: Record<string, [Partial<Credentials>, string]> = {
+    "a token of another Space": [{ ipToken: tokenOf({ space: "alice/other" }) }, "identity/wrong-audience"],
+    "a token that has expired": [{ ipToken: tokenOf({ expiresAt: now }) }, "identity/expired"],
+    "a token that was changed": [{ ipToken: `${tokenOf()}x` }, "identity/bad-signature"],
+    "an empty one": [{ ipToken: "" }, "identity/bad-signature"],
+    "one that comes from outside": [
+      { ipToken: tokenOf(), inside: undefined, address: "127.0.0.1" },
+      "identity/forwarded",
+    ],
+    "one that has passed through eight Spaces": [
+      { ipToken: tokenOf({ forwarded: { root: "q_root", hops: 8 } }) },
+      "route/loop",
+    ],
+  };
+  for (const [what, [credentials, code]] of Object.entries(refused))
+    test(`${what} is refused, never taken for a stranger's`, async () =>
+      assert.equal(await refusalOf(credentials), code));
+});
+
+describe("apps that are plain processes", () => {
+  const plain = { plainProcesses: true };
+  const loopback = { inside: undefined, address: "127.0.0.1" };
+
+  test("the token's own Space stands for the caller, over loopback only", async () => {
+    const visitor = await resolve({ ...loopback, ipToken: tokenOf() }, plain);
+    assert.equal("account" in visitor && visitor.forwarded?.by, "q_first");
+    assert.equal(
+      await refusalOf({ inside: undefined, address: "192.0.2.7", ipToken: tokenOf() }, plain),
+      "identity/forwarded",
+    );
+  });
+
+  test("a token that does not verify is refused all the same", async () => {
+    assert.equal(await refusalOf({ ...loopback, ipToken: "a.b.c" }, plain), "identity/bad-signature");
+  });
+});

@@ -1,0 +1,161 @@
+/** A Space calls a Space, in the sandbox and with the unmodified packages: by its name, through the platform's API, on its visitor's account. */
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import type { HubSpace, SpaceView } from "../src/contract/api.ts";
+import { callByHand, gradioFiles, resultByHand, told } from "./support/gradio-app.ts";
+import { needs } from "./support/needs.ts";
+import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
+
+const { skip } = await needs("gradio", "sandbox");
+const run = promisify(execFile);
+
+const caller = `
+import os
+import threading
+import urllib.request
+
+os.environ["HF_ENDPOINT"] = os.environ["WAYBILL_URL"]
+
+import gradio as gr
+from gradio_client import Client
+
+
+def ask(seconds):
+    return Client("carol/callee", verbose=False).predict(seconds, api_name="/works")
+
+
+def alone(seconds):
+    """Where no visitor's request is known."""
+    said = []
+    thread = threading.Thread(target=lambda: said.append(ask(seconds)))
+    thread.start()
+    thread.join()
+    return said[0]
+
+
+def token(_, request: gr.Request):
+    return request.headers["x-ip-token"]
+
+
+def fetched(path):
+    return urllib.request.urlopen(os.environ["WAYBILL_URL"] + path).read().decode()
+
+
+with gr.Blocks() as demo:
+    number, text, out = gr.Number(value=0), gr.Textbox(), gr.Textbox()
+    for fn in (ask, alone, token):
+        gr.Button().click(fn, number, out, api_name=fn.__name__)
+    gr.Button().click(fetched, text, out, api_name="fetched")
+
+demo.launch()
+`;
+
+describe("a Space that calls a Space", { skip }, () => {
+  let up: Platform;
+  let alice: Account;
+  let bob: Account;
+  let carol: Account;
+  let callee: App;
+  let calling: App;
+  const callsTo = async (account: Account, space: string) =>
+    (await account.client.calls({ account: account.name })).items.filter((call) => call.space === space);
+  /** One call of a function of alice's Space by bob; resolves with the join and what the function returned. */
+  const asked = async (name: string, input: unknown): Promise<{ work: string; result: string }> => {
+    const { work, event } = await callByHand(calling.url, name, [input], bob);
+    const text = await resultByHand(calling.url, name, event);
+    const result = /event: complete\ndata: (.*)\n/.exec(text)?.[1];
+    assert.ok(result !== undefined, text);
+    return { work, result: String((JSON.parse(result) as unknown[])[0]) };
+  };
+
+  before(async () => {
+    up = await Platform.start({ sandbox: "bubblewrap" });
+    [alice, bob, carol] = [await up.account("alice"), await up.account("bob"), await up.account("carol")];
+    callee = await up.deploy(carol, "callee", gradioFiles);
+    assert.equal(callee.deployed.ok, true, callee.deployed.says);
+    calling = await up.deploy(alice, "caller", { ...gradioFiles, "app.py": caller });
+    assert.equal(calling.deployed.ok, true, calling.deployed.says);
+  });
+  after(async () => {
+    await up[Symbol.asyncDispose]();
+  });
+
+  test("its visitor pays for what it asks of the other, and both requests are linked", async () => {
+    const { work, result } = await asked("ask", 0.1);
+    assert.equal(result, "done");
+    const call = await until("bob's call is settled", async () =>
+      (await callsTo(bob, "carol/callee")).find(({ receipt }) => receipt !== null),
+    );
+    assert.equal(call.outcome, "ok");
+    assert.ok(call.chargedMs > 0 && call.request !== null);
+    const theirs = await told(up, call.request ?? "");
+    assert.equal(theirs.outcome, "ok");
+    assert.ok(
+      theirs.links.some(({ id }) => id === work),
+      JSON.stringify(theirs.links),
+    );
+    const { receipt } = await bob.client.receipt(call.id);
+    assert.deepEqual([receipt.account, receipt.billedBy], ["bob", "token"]);
+    assert.deepEqual(await callsTo(carol, "carol/callee"), [], "the callee's owner pays nothing");
+  });
+
+  test("without a visitor the calling Space's owner pays", async () => {
+    assert.equal((await asked("alone", 0.1)).result, "done");
+    const call = await until("alice's call is settled", async () =>
+      (await callsTo(alice, "carol/callee")).find(({ receipt }) => receipt !== null),
+    );
+    const { receipt } = await alice.client.receipt(call.id);
+    assert.deepEqual([receipt.account, receipt.billedBy], ["alice", "owner"]);
+  });
+
+  test("the API tells it names, and programs outside numbers", async () => {
+    const port = new URL(up.url).port;
+    const there = JSON.parse((await asked("fetched", "/api/spaces/carol/callee")).result) as HubSpace & SpaceView;
+    assert.equal(there.host, `http://carol-callee.localhost:${port}`);
+    const here = (await (await fetch(`${up.url}/api/spaces/carol/callee`)).json()) as HubSpace & SpaceView;
+    assert.equal(here.host, callee.url);
+    const { id, author, sdk, state, subdomain, private: isPrivate, runtime } = here;
+    assert.deepEqual(
+      { id, author, sdk, state, subdomain, isPrivate, stage: runtime.stage },
+      {
+        id: "carol/callee",
+        author: "carol",
+        sdk: "gradio",
+        state: "running",
+        subdomain: "carol-callee",
+        isPrivate: false,
+        stage: "RUNNING",
+      },
+    );
+    assert.match(here.sha ?? "", /^[0-9a-f]{40}$/);
+  });
+
+  test("a visitor's token is of no use outside of the Space that it was made for", async () => {
+    const { result } = await asked("token", 0);
+    assert.equal(result.split(".").length, 3);
+    const refused = await visit(`${callee.url}/config`, undefined, { headers: { "x-ip-token": result } });
+    assert.equal(refused.status, 401);
+    assert.match(refused.text, /"code":"forwarded"/);
+    const { verdict } = await told(up, refused.work);
+    assert.deepEqual([verdict?.boundary, verdict?.code, verdict?.certainty], ["identity", "forwarded", "proved"]);
+  });
+
+  test("gradio_client finds a Space by its name with HF_ENDPOINT alone", async () => {
+    const [python] = globSync(join(up.data, "node", "**", "envs", "*", "bin", "python"));
+    assert.ok(python, "the environment of the Spaces");
+    const script = `
+import sys
+from gradio_client import Client
+print(Client("carol/callee", token=sys.argv[1], verbose=False).predict(0.1, api_name="/works"))`;
+    const before_ = (await callsTo(bob, "carol/callee")).length;
+    const { stdout } = await run(python, ["-c", script, bob.token], {
+      env: { PATH: "/usr/bin:/bin", HOME: up.folder, HF_ENDPOINT: up.url },
+    });
+    assert.equal(stdout.trim(), "done");
+    await until("bob is billed", async () => (await callsTo(bob, "carol/callee")).length > before_);
+  });
+});
