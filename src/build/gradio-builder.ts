@@ -13,6 +13,8 @@ import { chooseInterpreter, findInterpreters, shown } from "./python/interpreter
 import { environmentName, versionIn } from "./python/lock.ts";
 import { lockName, platform, resolvePackages, type Lock, type PythonTools } from "./python/resolve.ts";
 import { provideUv } from "./python/uv.ts";
+import { readSmall } from "./small-file.ts";
+import { checkTorch } from "./torch-check.ts";
 import { BuildFailure, type Workshop } from "./workshop.ts";
 
 /** Exits 3 and names the line where a coroutine stands under the GPU decorator, which takes plain functions only. */
@@ -43,7 +45,7 @@ export async function buildGradio(shop: Workshop, settings: SpaceSettings): Prom
       python: shown(kit.python),
       gradio: versionIn(lock.text, "gradio"),
       spaces: versionIn(lock.text, "spaces"),
-      torch: null,
+      torch: await checkTorch(shop, environment, (await readSmall(join(shop.app, file))) ?? ""),
     };
     shop.note(`starts with: python ${file}; gradio ${runtime.gradio ?? "?"}, spaces ${runtime.spaces ?? "?"}`);
     return {

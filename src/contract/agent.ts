@@ -66,6 +66,8 @@ export interface BuildSpec {
   readonly limitMs: DurationMs;
   /** A factory rebuild: nothing that an earlier build resolved is used again. */
   readonly factory?: boolean;
+  /** The cards that its release will run on. */
+  readonly cards?: readonly Pick<DeviceFacts, "name" | "simulated" | "computeCapability" | "driver">[];
 }
 
 export interface LogLine {

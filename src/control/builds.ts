@@ -7,6 +7,7 @@ import type { LogLine, ReplicaStatus, ToAgent, ToServer } from "../contract/agen
 import type { ReleaseManifest } from "../contract/release.ts";
 import type { BuildStage, BuildView } from "../contract/api.ts";
 import { advance, emptyQueue, nextDeadline } from "../build/queue.ts";
+import type { CardFacts } from "../build/runtime-contract.ts";
 import type { BuildQueue, BuilderSeat, QueueCommand, QueueEffect, QueueLimits } from "../build/queue.ts";
 import { buildView } from "../catalog/builds.ts";
 import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
@@ -35,6 +36,8 @@ export interface BuildsPorts {
   /** Folder of the logs. */
   readonly folder: string;
   send(node: string, message: ToAgent): boolean;
+  /** The cards of a node: a release runs where it was built. */
+  cards(node: string): readonly CardFacts[];
   repositoryOf(space: string): string;
   /** How long a replica of this release may take from its start to listening. */
   startMs(release: ReleaseRow): DurationMs;
@@ -61,6 +64,8 @@ type BuildOutcome = Extract<ToServer, { type: "build-done" }>["outcome"];
 interface LiveBuild {
   row: BuildRow;
   readonly log: BuildLog;
+  /** Nothing that an earlier build resolved is used again. */
+  readonly factory: boolean;
   /** The builder that has it. */
   node: string | undefined;
   /** The replica that it waits for. */
@@ -103,6 +108,7 @@ export class Builds {
       const live: LiveBuild = {
         row,
         log,
+        factory: false,
         node: undefined,
         replica: undefined,
         deadline: undefined,
@@ -121,7 +127,17 @@ export class Builds {
   }
 
   /** Queues a build of a commit; its log has its first line, and the record its first entries, when this resolves. */
-  async request({ space, commit, account }: { space: string; commit: string; account: string }): Promise<BuildRow> {
+  async request({
+    space,
+    commit,
+    account,
+    factory = false,
+  }: {
+    space: string;
+    commit: string;
+    account: string;
+    factory?: boolean;
+  }): Promise<BuildRow> {
     const { catalog, clock, random, emitter } = this.#ports;
     const id = newId("b", random);
     const log = await BuildLog.create(this.#logFile(id), clock);
@@ -129,13 +145,14 @@ export class Builds {
     this.#live.set(id, {
       row,
       log,
+      factory,
       node: undefined,
       replica: undefined,
       deadline: undefined,
       steps: [],
       ending: false,
     });
-    emitter.write({ work: id, hop: "build.request", mark: "took", facts: { space, commit, account } });
+    emitter.write({ work: id, hop: "build.request", mark: "took", facts: { space, commit, account, factory } });
     emitter.write({ work: id, hop: "build.queue", mark: "took", facts: { position: this.#queue.waiting.length + 1 } });
     await this.#advance({ type: "enqueue", build: id, space, sdk: null });
     return row;
@@ -305,6 +322,13 @@ export class Builds {
       commit,
       repository: this.#ports.repositoryOf(space),
       limitMs: this.#ports.limits.buildMs,
+      ...(live.factory ? { factory: true } : {}),
+      cards: this.#ports.cards(builder).map(({ name, simulated, computeCapability, driver }) => ({
+        name,
+        simulated,
+        ...(computeCapability === undefined ? {} : { computeCapability }),
+        ...(driver === undefined ? {} : { driver }),
+      })),
     };
     if (!this.#ports.send(builder, { type: "build", number, spec }))
       await this.#advance({ type: "lose-builder", builder });
@@ -386,6 +410,7 @@ function releaseOf({ row, node }: LiveBuild, outcome: Extract<BuildOutcome, { ok
     staticFolder: String(settings["staticFolder"] ?? "."),
     appPort: Number(settings["appPort"] ?? 7860),
     builtAt: iso(now),
+    ...(outcome.runtime === undefined ? {} : { runtime: outcome.runtime }),
     startupTimeoutMs: Number(settings["startupTimeoutMs"] ?? 0),
   };
   return {

@@ -3,6 +3,7 @@
  * Messages are derived from durable records only (L28), and a repeat is harmless on both sides.
  */
 import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts";
+import type { Misfit } from "../build/runtime-contract.ts";
 import type {
   Call,
   CallTerms,
@@ -60,6 +61,8 @@ export interface CallsPorts {
   /** Whether the node is there and has told which replicas it has. */
   isConnected(node: string): boolean;
   verifyToken(token: string, space: string): TokenVerdict;
+  /** What keeps a release's packages from running on any card of the node; undefined where nothing is known to. */
+  misfit(release: string, node: string): Promise<Misfit | undefined>;
   /** The Space's setting: what becomes of a running call whose visitor has left. */
   onLeave(space: string): "finish" | "stop";
   /** The tier of an account that pays without a token: the Space's owner. */
@@ -69,6 +72,8 @@ export interface CallsPorts {
   device(slot: SlotId): { readonly index: number; readonly uuid: string };
   onFailure(what: string, error: unknown): void;
 }
+
+const misfitCodes = { "runtime/arch-mismatch": "arch-mismatch", "runtime/driver-too-old": "driver-too-old" } as const;
 
 const endCauses: Readonly<Record<EndCause, true>> = {
   returned: true,
@@ -151,7 +156,9 @@ export class Calls {
       declaredMs: durationMs(request.declaredMs),
       size: request.size,
     };
-    const answer = await engine.submit({ type: "schedule", terms });
+    const misfit = this.#open.has(request.call) ? undefined : await this.#ports.misfit(replica.release, node);
+    const refusal = misfit && { code: misfitCodes[misfit.code], says: misfit.says };
+    const answer = await engine.submit({ type: "schedule", terms, ...(refusal && { misfit: refusal }) });
     if (!answer.ok) {
       this.#refuse(node, request, ledgerRefusal(answer.why));
     } else if (answer.events.length === 0) {
@@ -591,6 +598,15 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
         says: `Pool "${refusal.pool}" has no GPU at all.`,
         leftMs: 0,
         waitMs: 0,
+      };
+    case "arch-mismatch":
+    case "driver-too-old":
+      return {
+        code: `runtime/${refusal.code}` satisfies Code,
+        kind: "capacity",
+        says: `${refusal.says}. Nothing was charged.`,
+        leftMs: 0,
+        waitMs: -1,
       };
     case "queue-full":
       return {

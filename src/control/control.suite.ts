@@ -21,6 +21,7 @@ import type { Clock } from "../stdx/time.ts";
 import { Builds } from "./builds.ts";
 import { Calls } from "./calls.ts";
 import { Engine } from "./engine.ts";
+import { Fitting } from "./fitting.ts";
 import { Nodes } from "./nodes.ts";
 import { isLiving, Replicas } from "./replicas.ts";
 import { Server } from "./server.ts";
@@ -46,14 +47,14 @@ export class TestNode {
     this.#onMessage(message);
   }
 
-  hello(replicas: readonly ReplicaStatus[] = []): void {
+  hello(replicas: readonly ReplicaStatus[] = [], devices: readonly DeviceFacts[] = [card]): void {
     const isolation = noIsolation("none");
     this.say({
       type: "hello",
       node: "n1",
       epoch: 1,
       pool: "main",
-      devices: [card],
+      devices,
       replicas,
       sdks: ["node"],
       isolation,
@@ -162,6 +163,7 @@ export class ControlWorld implements AsyncDisposable {
       onBuild: (message) => this.builds.onMessage(message),
       ingest: async ({ emitter: name, epoch }) => ({ emitter: name, epoch, seq: 0 }),
     });
+    const fitting = new Fitting(catalog.releases);
     this.calls = new Calls({
       ...ports,
       replica: (id) => {
@@ -177,6 +179,7 @@ export class ControlWorld implements AsyncDisposable {
       },
       isConnected: (node) => this.nodes.isConnected(node),
       verifyToken: () => ({ ok: true, account: "alice", tier: "free", billedBy: "token", request: "q_1" }),
+      misfit: (release, node) => fitting.misfit(release, this.nodes.cards(node)),
       onLeave: (space) => this.spaces.get(space)?.settings["on-leave"] ?? "finish",
       ownerTier: () => "free",
       device: (slot) => this.nodes.device(slot),
@@ -185,6 +188,7 @@ export class ControlWorld implements AsyncDisposable {
       ...ports,
       folder: join(this.folder, "builds"),
       limits: { ...queueLimits, queueMax: 100 },
+      cards: (node) => this.nodes.cards(node),
       repositoryOf: (space) => space,
       startMs: () => seconds(60),
       start: (release, build) => this.spaces.start(release, build),
@@ -242,10 +246,10 @@ export class ControlWorld implements AsyncDisposable {
   };
 
   /** A node that has said hello and was heard. */
-  async node(replicas: readonly ReplicaStatus[] = []): Promise<TestNode> {
+  async node(replicas: readonly ReplicaStatus[] = [], devices?: readonly DeviceFacts[]): Promise<TestNode> {
     const node = new TestNode();
     this.nodes.connect(node.link);
-    node.hello(replicas);
+    node.hello(replicas, devices);
     await this.settled();
     return node;
   }

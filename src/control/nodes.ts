@@ -112,6 +112,11 @@ export class Nodes {
     return found ?? { index: Number(card ?? 0), uuid: "" };
   }
 
+  /** The cards of a node that is there. */
+  cards(node: string): readonly DeviceFacts[] {
+    return this.#byName.get(node)?.facts?.devices ?? [];
+  }
+
   isConnected(node: string): boolean {
     return this.#byName.has(node);
   }

@@ -54,7 +54,7 @@ export function decide(state: State, command: Command, now: Instant): Decision {
     case "report-cards":
       return reportCards(state, command, now);
     case "schedule":
-      return schedule(state, command.terms, now);
+      return schedule(state, command, now);
     case "leave":
       return leave(state, command, now);
     case "attach":
@@ -111,16 +111,20 @@ function isPossible(settings: PoolSettings): boolean {
 
 /* ── a call's life ──────────────────────────────────────────────────────── */
 
-function schedule(state: State, terms: CallTerms, now: Instant): Decision {
+function schedule(state: State, { terms, misfit }: Of<"schedule">, now: Instant): Decision {
   const known = state.calls.get(terms.call);
   if (known) return isSameTerms(known.terms, terms) ? nothing : no("other-content");
   const node = state.nodes.get(terms.node);
   if (node === undefined || node.stage === "lost") return no("unknown-node");
   if (node.pool !== terms.pool) return no("unknown-pool");
 
+  const plan = planOn(state, now);
+  if (misfit !== undefined) {
+    push(plan, { v: 1, type: "call-refused", terms, refusal: misfit });
+    return decided(plan);
+  }
   const admission = admit(state, node, terms, now);
   if (admission.kind === "overflow") return no("amount-overflow");
-  const plan = planOn(state, now);
   if (admission.window?.isOver) push(plan, { v: 1, type: "window-reset", account: terms.account });
   if (admission.kind === "refused") {
     push(plan, { v: 1, type: "call-refused", terms, refusal: admission.refusal });

@@ -114,7 +114,8 @@ export type Command =
   | { readonly type: "hear-node"; readonly node: NodeName }
   /** All that is wrong with the node's cards now; empty: nothing any more. */
   | { readonly type: "report-cards"; readonly node: NodeName; readonly trouble: readonly CardTrouble[] }
-  | { readonly type: "schedule"; readonly terms: CallTerms }
+  /** `misfit`: the host found that the release cannot run on any card of its node. */
+  | { readonly type: "schedule"; readonly terms: CallTerms; readonly misfit?: Misfit }
   /** The visitor (or the caller's stream) went away. Ends a call that waits; a running one goes on, or is ended by its shim. */
   | { readonly type: "leave"; readonly call: CallId }
   /** The worker called /allow (or a warm one began). `fence` is the lease's. */
@@ -150,8 +151,15 @@ export interface DeviceSpec {
 
 /* ── events ─────────────────────────────────────────────────────────────── */
 
+/** What a release's packages were compiled for is not what its node's cards or their driver can run. */
+export interface Misfit {
+  readonly code: "arch-mismatch" | "driver-too-old";
+  readonly says: string;
+}
+
 /** Why a call was never admitted. */
 export type Refusal =
+  | Misfit
   | { readonly code: "duration-not-allowed"; readonly declaredMs: DurationMs; readonly maxMs: DurationMs }
   | { readonly code: "size-not-available"; readonly size: Size; readonly pool: PoolName }
   | { readonly code: "no-capacity"; readonly pool: PoolName }

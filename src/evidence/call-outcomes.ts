@@ -6,6 +6,8 @@ import type { Code } from "./codes.ts";
 
 /** Why a call was never admitted. */
 export type CallRefusal =
+  | "arch-mismatch"
+  | "driver-too-old"
   | "duration-not-allowed"
   | "size-not-available"
   | "no-capacity"
@@ -53,6 +55,8 @@ export type CallOutcome =
  * A call that returned is `ok`, whether or not its visitor stayed to see it.
  */
 export const callOutcomes: Readonly<Record<CallCause, CallOutcome>> = {
+  "arch-mismatch": { outcome: "refused", code: "runtime/arch-mismatch" },
+  "driver-too-old": { outcome: "refused", code: "runtime/driver-too-old" },
   "duration-not-allowed": { outcome: "refused", code: "gpu/duration-not-allowed" },
   "size-not-available": { outcome: "refused", code: "gpu/size-not-available" },
   "no-capacity": { outcome: "refused", code: "gpu/no-capacity" },

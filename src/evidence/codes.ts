@@ -433,6 +433,22 @@ export const codes = {
     proxy: "destination_unavailable",
     next: "Nothing to do: the platform starts the replica again.",
   },
+  "runtime/arch-mismatch": {
+    says: "The app's torch was not compiled for the pool's cards.",
+    owner: "app",
+    retry: "never",
+    status: 503,
+    proxy: "proxy_internal_response",
+    next: "Name another torch in requirements.txt and deploy again; the build's log lists what this one was compiled for.",
+  },
+  "runtime/driver-too-old": {
+    says: "The app's torch needs a newer driver than the node has.",
+    owner: "platform",
+    retry: "never",
+    status: 503,
+    proxy: "proxy_internal_response",
+    next: "Ask the operator to update the driver, or name a torch for an older CUDA in requirements.txt and deploy again.",
+  },
   "runtime/nvml-lost": {
     says: "The node's driver does not answer for its cards.",
     owner: "platform",

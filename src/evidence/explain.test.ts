@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { cardCases } from "./cards.suite.ts";
 import { codes } from "./codes.ts";
 import type { Facts } from "./entry.ts";
 import { explain, explainCounted, explainSpace } from "./explain.ts";
@@ -37,6 +38,7 @@ const shimAnswer = (connected: boolean, acceptedBytes: number): Facts => ({
 });
 
 const calls: readonly Case[] = [
+  ...cardCases,
   {
     code: "gpu/duration-not-allowed",
     record: a.refusedCall("gpu/duration-not-allowed", { declaredMs: 900000, maxMs: 600000 }),
@@ -97,16 +99,6 @@ const calls: readonly Case[] = [
     code: "gpu/grant-unused",
     record: a.voidedCall("grant-unused", "gpu.grant", "granted"),
     sentence: /never entered there\. Nothing was charged/,
-  },
-  {
-    code: "gpu/device-fault",
-    record: a.settledCall("device-fault", { chargedMs: 0, says: "the driver says [GPU is lost] of the card" }),
-    sentence: /its card was in trouble\. The driver says \[GPU is lost\] of the card\. Nothing was charged/,
-  },
-  {
-    code: "runtime/nvml-lost",
-    record: a.voidedCall("nvml-lost", "gpu.queue", "queued"),
-    sentence: /^No card that could hold this call was well when its wait was over\. Nothing was charged\.$/,
   },
   {
     code: "gpu/lease-expired",

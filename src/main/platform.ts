@@ -17,6 +17,7 @@ import { createApi } from "../control/app.ts";
 import { Builds } from "../control/builds.ts";
 import { Calls } from "../control/calls.ts";
 import { Engine } from "../control/engine.ts";
+import { Fitting } from "../control/fitting.ts";
 import { Nodes } from "../control/nodes.ts";
 import { isLiving, Replicas } from "../control/replicas.ts";
 import { Server } from "../control/server.ts";
@@ -139,6 +140,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const repositories = openRepositories({ folder: join(config.data, "repositories"), clock, random });
 
   const replicas = new Replicas();
+  const fitting = new Fitting(catalog.releases);
   // Opened when everything behind it is there; asked for by parts that are built before.
   const opened: { edge?: Edge } = {};
   const port = (): number => opened.edge?.port ?? config.listen.port;
@@ -175,6 +177,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     },
     isConnected: (node) => nodes.isConnected(node),
     verifyToken: (token, space) => verifyVisitor(token, { keys: visitorKeys.all, space, now: clock.wall() }),
+    misfit: (release, node) => fitting.misfit(release, nodes.cards(node)),
     onLeave: (space) => spaces.get(space)?.settings["on-leave"] ?? "finish",
     ownerTier: (owner) => tiers.get(owner) ?? "free",
     send: (node, message) => void nodes.send(node, message),
@@ -191,6 +194,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     limits: config.build,
     folder: join(config.data, "builds"),
     send: (node, message) => nodes.send(node, message),
+    cards: (node) => nodes.cards(node),
     repositoryOf: (space) => repositories.repositoryOf(space),
     startMs,
     start: (release, build) => spaces.start(release, build),

@@ -4,6 +4,7 @@ import type { DeployEvent } from "../../src/client/deploy.ts";
 import type { Code, Owner } from "../../src/evidence/codes.ts";
 import type { Certainty, Explanation } from "../../src/evidence/verdict.ts";
 import type { StandInSmi, StandInState } from "../support/nvidia-smi.ts";
+import type { Need } from "../support/needs.ts";
 import { until, visit, type Account, type App, type Platform } from "../support/platform.ts";
 
 /** Platforms that the cases run on: each in a folder of its own, with other limits. */
@@ -34,6 +35,8 @@ export interface Injected {
 
 export interface FaultCase {
   readonly code: Code;
+  /** Skipped, and said so, where the machine lacks it. */
+  readonly needs?: Extract<Need, "gradio">;
   /** What tells it from other cases of its code. */
   readonly how: string;
   readonly on: StageName;

@@ -70,6 +70,8 @@ interface Work {
 
 /** Why the cases that need a sandbox cannot run here; false where they can. */
 const { skip: noSandbox } = await needs("sandbox");
+/** The same of those that build a Gradio app. */
+const { skip: noGradio } = await needs("gradio");
 
 const began = performance.now();
 const cases: CaseReport[] = [];
@@ -143,6 +145,7 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
 }
 
 async function causeAndScore(name: string, fault: FaultCase, stage: Stage): Promise<void> {
+  if (fault.needs === "gradio" && noGradio !== false) return say(`SKIPPED  ${name}: ${noGradio}`);
   const since = performance.now();
   const [boundary = "", code = ""] = fault.code.split("/");
   let report: Omit<CaseReport, "tookMs">;
@@ -196,6 +199,9 @@ function summary(): FaultsDocument {
     skipped: [
       ...Object.entries(notCaused).map(([what, why]) => ({ what, why })),
       ...(noSandbox === false ? [] : egressCases.map((fault) => ({ what: nameOf(fault), why: noSandbox }))),
+      ...faults.flatMap((fault) =>
+        fault.needs === "gradio" && noGradio !== false ? [{ what: nameOf(fault), why: noGradio }] : [],
+      ),
     ],
     tookMs: Math.round(performance.now() - began),
   };

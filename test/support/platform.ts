@@ -146,11 +146,11 @@ export class Platform implements AsyncDisposable {
     return { name, token, client: new WaybillClient({ url: this.url, token }) };
   }
 
-  /** Deploys these files (name → text); those of the fixture app where none are given. */
+  /** Deploys these files (name → content); those of the fixture app where none are given. */
   async deploy(
     account: Account,
     name: string,
-    files: Readonly<Record<string, string>> = {},
+    files: Readonly<Record<string, string | Uint8Array>> = {},
     onEvent?: (event: DeployEvent) => void,
   ): Promise<App> {
     const space = `${account.name}/${name}`;
@@ -160,7 +160,7 @@ export class Platform implements AsyncDisposable {
   }
 
   /** Writes files into a fresh folder; an empty text leaves the file out. */
-  write(files: Readonly<Record<string, string>>): string {
+  write(files: Readonly<Record<string, string | Uint8Array>>): string {
     const folder = join(this.folder, `app${++this.#folders}`);
     for (const [name, text] of Object.entries(files)) {
       if (text === "") continue;

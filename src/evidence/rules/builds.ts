@@ -28,8 +28,19 @@ interface BuildRule {
   readonly says: (ended: Entry) => string;
 }
 
+/** Codes that a builder itself ends a build with. */
+type BuildCode = Extract<Code, `build/${string}`> | "runtime/arch-mismatch" | "runtime/driver-too-old";
+
 /** Sentences with the numbers of the record; a code without a row here (a replica's at start) says its own sentence. */
-export const buildRules: Readonly<Record<Extract<Code, `build/${string}`>, BuildRule>> = {
+export const buildRules: Readonly<Record<BuildCode, BuildRule>> = {
+  "runtime/arch-mismatch": {
+    example: "build.step failed: torch has code for sm_70 sm_80, the pool's cards are 9.0",
+    says: (ended) => because(ended, "The app's torch was not compiled for the pool's cards."),
+  },
+  "runtime/driver-too-old": {
+    example: "build.step failed: torch of CUDA 13 needs driver 580, the node's is 535",
+    says: (ended) => because(ended, "The app's torch needs a newer driver than the node has."),
+  },
   "build/config-invalid": {
     example: "build.fetch failed: app_port is no number",
     says: (ended) => because(ended, "The Space's settings in README.md are wrong."),

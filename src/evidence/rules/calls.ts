@@ -10,13 +10,18 @@ import type { Entry, Hop } from "../entry.ts";
 import { contradiction, unknown } from "../finding.ts";
 import type { Excluded, Finding } from "../finding.ts";
 import type { KnownId } from "../known.ts";
-import { all, codesIn, coded, first, last, number, text } from "../reading.ts";
+import { all, codeOf, codesIn, coded, first, last, number, text } from "../reading.ts";
 import type { Reading } from "../reading.ts";
 import type { Charge, WorkOutcome } from "../verdict.ts";
 import { blockersSay, clockTime, count, ordinal, sentence, spell } from "../words.ts";
 
 /** The codes that a call can end with. */
-export type CallCode = Extract<Code, `gpu/${string}`> | "runtime/nvml-lost" | "app/exception";
+export type CallCode =
+  | Extract<Code, `gpu/${string}`>
+  | "runtime/arch-mismatch"
+  | "runtime/driver-too-old"
+  | "runtime/nvml-lost"
+  | "app/exception";
 
 export interface CallRule {
   /** A record that it speaks of, in one line. */
@@ -145,6 +150,16 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
     ...anywhere,
     says: cardSays,
     known: () => "platform-fault-is-free",
+  },
+  "runtime/arch-mismatch": {
+    example: "gpu.admit refused: torch has code for sm_70 sm_80, the pool's cards are 9.0",
+    ...atAdmission,
+    says: misfitSays,
+  },
+  "runtime/driver-too-old": {
+    example: "gpu.admit refused: torch of CUDA 13 needs driver 580, the node's is 535",
+    ...atAdmission,
+    says: misfitSays,
   },
   "runtime/nvml-lost": {
     example: "gpu.queue failed: nvidia-smi failed until its wait was over",
@@ -351,6 +366,11 @@ function quotaSays({ ended }: CallFacts): string {
   const sums = `${spellOr(number(ended.facts, "quotaUsedMs"), "all")} of ${spellOr(limit, "the limit")} used, ${spellOr(number(ended.facts, "quotaHeldMs"), "0 s")} held`;
   if (left === 0) return `No GPU time left${until} (${sums}). Nothing was charged.`;
   return `${spellOr(left, "Too little GPU time")} of GPU time is left and this call asks for ${spellOr(number(ended.facts, "askedMs"), "more")}${until} (${sums}). Nothing was charged.`;
+}
+
+function misfitSays({ ended }: CallFacts): string {
+  const code = codeOf(ended);
+  return `${sentence(text(ended.facts, "says") ?? (code === undefined ? "" : codeRow(code).says))} Nothing was charged.`;
 }
 
 function cardSays({ ended, charge }: CallFacts): string {

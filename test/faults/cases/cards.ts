@@ -1,6 +1,8 @@
 /** Cards in trouble. The cards are a stand-in `nvidia-smi`'s, so that what it says can be changed; all else is real. */
-import { endedCall, running } from "../../support/calls.ts";
-import { killProcess, visit } from "../../support/platform.ts";
+import { Client } from "@gradio/client";
+import { callsOf, endedCall, newestCall, running } from "../../support/calls.ts";
+import { killProcess, until, visit } from "../../support/platform.ts";
+import { gradioWithTorch } from "../../support/torch-wheel.ts";
 import { cards, pidOf, pool, proved, type FaultCase, type Injected, type Stage } from "../case.ts";
 
 const mismatch = "Failed to initialize NVML: Driver/library version mismatch\nNVML library version: 580.95";
@@ -54,6 +56,40 @@ export const cardCases: readonly FaultCase[] = [
     certainty: proved,
     charge: 0,
     inject: (stage) => diesWhile(stage, { fails: "Failed to initialize NVML: Unknown Error" }),
+  },
+  {
+    code: "runtime/arch-mismatch",
+    how: "the wheel has no code for the pool's cards: the build",
+    on: "cards",
+    needs: "gradio",
+    certainty: proved,
+    async inject({ up, alice }) {
+      const wheel = { version: "2.9.0", cuda: "12.8", archs: "sm_100 sm_120" };
+      const { deployed } = await up.deploy(alice, "arch", gradioWithTorch(wheel));
+      return { id: deployed.build?.id ?? "there was no build" };
+    },
+  },
+  {
+    code: "runtime/driver-too-old",
+    how: "the node has an older driver than when the app was built: a call",
+    on: "cards",
+    needs: "gradio",
+    certainty: proved,
+    charge: 0,
+    async inject({ up, alice, smi }) {
+      const wheel = { version: "2.9.1", cuda: "13.0", archs: "sm_80 sm_90" };
+      const { deployed, space, url } = await up.deploy(alice, "driver", gradioWithTorch(wheel));
+      if (!deployed.ok) throw new Error(`it does not run: ${deployed.says}`);
+      const before = smi.state;
+      smi.set({ ...before, driver: "535.104.05" });
+      await up.restart();
+      smi.set(before);
+      await until("the Space runs again", async () => (await up.admin.space(space)).state === "running");
+      const known = await callsOf(alice);
+      const client = await Client.connect(url, { token: alice.token as `hf_${string}` });
+      await client.predict("/draw", ["a"]).catch(() => undefined); // Refused: that is the case.
+      return { id: (await newestCall(alice, "ended", known)).id };
+    },
   },
 ];
 
