@@ -383,6 +383,19 @@ describe("waybill", () => {
     assert.equal(api.received.length, sent);
   });
 
+  test("restart asks for it, with --factory for a build from nothing, and prints the Space's stage", async () => {
+    const runtime = { stage: "APP_STARTING", hardware: { current: null, requested: null } };
+    api.routes.set("POST /api/spaces/alice/demo/restart", runtime);
+    api.routes.set("POST /api/spaces/alice/demo/restart?factory=true", { ...runtime, stage: "BUILDING" });
+    assert.deepEqual(await waybill(["restart", "alice/demo"]), {
+      code: 0,
+      out: "alice/demo: APP_STARTING\n",
+      err: "follow it: waybill logs alice/demo -f\n",
+    });
+    const { code, out } = await waybill(["restart", "alice/demo", "--factory", "--json"]);
+    assert.deepEqual([code, (JSON.parse(out) as { stage: string }).stage], [0, "BUILDING"]);
+  });
+
   test("pool set sends whole milliseconds, and token create prints the token alone", async () => {
     api.routes.set("PATCH /api/pools/main", {
       name: "main",

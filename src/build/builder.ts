@@ -98,6 +98,7 @@ async function endWork(shop: Workshop): Promise<void> {
 async function build(shop: Workshop): Promise<BuildOutcome> {
   const { spec, tools } = shop;
   shop.note(`builds ${spec.space} at ${spec.commit}`);
+  if (spec.factory) shop.note("a factory rebuild: nothing that an earlier build resolved is used");
   await shop.step("fetch", () => fetchCommit(shop));
   const { settings, app } = await shop.step("configure", () => configure(shop));
   const runnable =

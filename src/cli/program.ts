@@ -35,6 +35,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   up: () => import("./commands/up.ts"),
   deploy: () => import("./commands/deploy.ts"),
   space: () => import("./commands/space.ts"),
+  restart: () => import("./commands/restart.ts"),
   logs: () => import("./commands/logs.ts"),
   requests: () => import("./commands/requests.ts"),
   calls: () => import("./commands/calls.ts"),

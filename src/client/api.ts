@@ -6,6 +6,7 @@ import type {
   CommitView,
   CreateToken,
   CreatedToken,
+  HubRuntime,
   OwnerSettings,
   Page,
   PoolView,
@@ -99,6 +100,15 @@ export class WaybillClient {
     asking: Asking = {},
   ): Promise<OwnerSettings> {
     return await this.#send("PATCH", `/api/spaces/${pathOf(space)}/settings`, change, asking);
+  }
+
+  /** Starts the app again; with `factory` its last commit is built again from nothing. */
+  async restart(
+    space: string,
+    { factory = false, ...asking }: Asking & { factory?: boolean } = {},
+  ): Promise<HubRuntime> {
+    const query = queryOf({ factory: factory ? "true" : undefined });
+    return await this.#send("POST", `/api/spaces/${pathOf(space)}/restart${query}`, {}, asking);
   }
 
   /** Commits NDJSON in the Hub's form to `main`; creates the Space if it is absent. */

@@ -9,6 +9,7 @@
  *   GET    /api/spaces/O/N                          → SpaceView & HubSpace
  *   GET    /api/spaces/O/N/runtime                  → HubRuntime (the Hub's shape)
  *   PATCH  /api/spaces/O/N/settings Partial<OwnerSettings> → OwnerSettings                              (owner, admin)
+ *   POST   /api/spaces/O/N/restart?factory=         → HubRuntime                                       (owner, admin)
  *   POST   /api/spaces/O/N/commit/main  NDJSON      → CommitView   (the Hub's commit form; creates the Space if it is absent)
  *   GET    /api/spaces/O/N/requests?page=           → Page<RequestView>                               (owner, admin)
  *   GET    /api/spaces/O/N/logs?from=&follow=1      → JSON Lines of LogLine
@@ -130,6 +131,7 @@ export interface HubSpace {
   readonly runtime: HubRuntime;
 }
 
+/** `huggingface_hub`'s `SpaceRuntime`. */
 export interface HubRuntime {
   readonly stage:
     | "NO_APP_FILE"

@@ -85,6 +85,76 @@ describe("the API", () => {
     assert.equal((await ask("PATCH", "/api/spaces/alice/other/settings", alice, '{"on-leave":"stop"}')).status, 404);
   });
 
+  test("a restart starts one more replica of the release that runs, once, for the owner and the operator", async () => {
+    await using world = await ControlWorld.open();
+    await world.space();
+    await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
+    const app = createApi(world.server);
+    const [alice, bob] = await Promise.all(["alice", "bob"].map((name) => world.token(name, ["read", "write"])));
+    const restart = async (token: string | undefined, query = "", space = "alice/demo"): Promise<[number, string]> => {
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const answer = await app.request(`/api/spaces/${space}/restart${query}`, { method: "POST", headers });
+      const body = (await answer.json()) as { detail?: string; stage?: string };
+      return [answer.status, body.stage ?? body.detail ?? ""];
+    };
+    assert.match((await restart(alice)).join(" "), /^409 There is nothing to restart/);
+    await world.release("rel_1", 1);
+    const node = await world.node([replica("p_1", "ready")]);
+    assert.deepEqual([(await restart(undefined))[0], (await restart(bob))[0]], [401, 403]);
+    assert.equal((await restart(alice, "?factory=perhaps"))[0], 400);
+    assert.equal((await restart(alice, "", "alice/other"))[0], 404);
+    const both = await Promise.all([restart(alice), restart(alice)]);
+    assert.deepEqual(new Set(both.map(([status]) => status)), new Set([200, 409]));
+    assert.match(both.map(([, says]) => says).join(" "), /is starting already/);
+    const [order] = node.of("start-replica");
+    assert.deepEqual([order?.spec.release, node.of("start-replica").length], ["rel_1", 1]);
+    const started = order?.spec.replica ?? "";
+    node.say({ type: "replica", status: replica(started, "ready") });
+    await world.settled();
+    assert.deepEqual(
+      node.of("stop-replica").map((stop) => stop.replica),
+      ["p_1"],
+    );
+    const runtime = await app.request("/api/spaces/alice/demo/runtime");
+    assert.equal(((await runtime.json()) as { stage: string }).stage, "RUNNING");
+  });
+
+  test("a factory rebuild builds the last commit again, says so to the builder, and is refused while a build goes on", async () => {
+    await using world = await ControlWorld.open();
+    await world.space();
+    const token = await world.token("alice", ["read", "write"]);
+    const app = createApi(world.server);
+    const rebuild = () =>
+      app.request("/api/spaces/alice/demo/restart?factory=true", {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}` },
+      });
+    const refused = await rebuild();
+    assert.equal(refused.status, 409);
+    assert.match(((await refused.json()) as Problem).detail, /nothing was ever deployed/);
+    const node = await world.node();
+    const first = await world.builds.request({ space: "alice/demo", commit: "c0ffee", account: "alice" });
+    world.spaces.onBuild(first);
+    const busy = await rebuild();
+    assert.equal(busy.status, 409);
+    assert.match(
+      ((await busy.json()) as Problem).detail,
+      new RegExp(`Build ${first.id} .*; restart it when that has ended`),
+    );
+    node.say({ type: "build-claimed", build: first.id, number: 1, builder: "n1" });
+    const outcome = { ok: false, code: "build/step-failed", step: "install", says: "no", because: [] } as const;
+    node.say({ type: "build-done", build: first.id, outcome });
+    await world.settled();
+    assert.equal((await rebuild()).status, 200);
+    assert.deepEqual(
+      node.of("build").map(({ spec }) => [spec.commit, spec.factory]),
+      [
+        ["c0ffee", undefined],
+        ["c0ffee", true],
+      ],
+    );
+  });
+
   test("a stranger, and another account, see nothing of a Space's builds and replicas; its owner does", async () => {
     const { world, ask } = await api();
     await using _ = world;

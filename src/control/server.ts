@@ -45,7 +45,7 @@ import { Explaining } from "./explaining.ts";
 import type { Explained } from "./explaining.ts";
 import type { Nodes } from "./nodes.ts";
 import type { Replicas } from "./replicas.ts";
-import type { Spaces } from "./spaces.ts";
+import type { Refused, Spaces } from "./spaces.ts";
 import { Turns } from "./turns.ts";
 import { waitingView } from "./waiting.ts";
 
@@ -81,7 +81,6 @@ type Asked<Body> = { readonly [Key in keyof Body]: Body[Key] | undefined } & { r
 type Committed =
   | { ok: true; commit: string; build: string | null }
   | (Refused & { errors?: readonly { where: string; message: string }[] });
-type Refused = { readonly ok: false; readonly code: Code; readonly says: string };
 
 /** Shims and agents send their evidence within a quarter of a second; an explanation waits for it at most this long. */
 const evidenceArrivesMs = 750;
@@ -266,7 +265,7 @@ export class Server {
     commit: ParsedCommit;
     author: string;
   }): Promise<Committed> {
-    const { repositories, spaces, builds, catalog } = this.#parts;
+    const { repositories, spaces, builds } = this.#parts;
     if (builds.isFull)
       return { ok: false, code: "build/queue-timeout", says: "The build queue is full; deploy again later." };
     const made = await spaces.ensure(owner, name);
@@ -310,10 +309,40 @@ export class Server {
       if (latest.outcome === null) return { ok: true, commit: done.commit, build: latest.id };
       if (view?.state === "running" && latest.outcome === "ok") return { ok: true, commit: done.commit, build: null };
     }
-    const build = await builds.request({ space, commit: done.commit, account: author });
-    spaces.onBuild(build);
-    await catalog.spaces.update(space, { build: build.id });
-    return { ok: true, commit: done.commit, build: build.id };
+    const build = await this.#build({ space, commit: done.commit, account: author, factory: false });
+    return { ok: true, commit: done.commit, build };
+  }
+
+  async #build(asked: { space: string; commit: string; account: string; factory: boolean }): Promise<string> {
+    const build = await this.builds.request(asked);
+    this.spaces.onBuild(build);
+    await this.catalog.spaces.update(asked.space, { build: build.id });
+    return build.id;
+  }
+
+  /** Starts the app again as it is; with `factory` its last commit is built again, with nothing that an earlier build resolved. */
+  async restart(
+    space: string,
+    { factory, account }: { factory: boolean; account: string },
+  ): Promise<Refused | { ok: true }> {
+    if (!factory) return this.spaces.restart(space);
+    return this.#commits.take(space, async () => {
+      const view = await this.spaces.view(space);
+      const refused = (code: Code, says: string): Refused => ({ ok: false, code, says });
+      if (!view) return refused("control/not-found", `There is no Space ${space}.`);
+      const { build, sdk } = view;
+      if (!build)
+        return refused("control/conflict", `There is nothing to build: nothing was ever deployed to ${space}.`);
+      if (sdk === "static") return refused("control/invalid", "A static Space has no packages to build anew.");
+      if (build.outcome === null)
+        return refused(
+          "control/conflict",
+          `Build ${build.id} of ${space} is ${build.stage}; restart it when that has ended.`,
+        );
+      if (this.builds.isFull) return refused("build/queue-timeout", "The build queue is full; restart it again later.");
+      await this.#build({ space, commit: build.commit, account, factory: true });
+      return { ok: true };
+    });
   }
 
   async listRequests({

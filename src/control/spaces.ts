@@ -43,6 +43,12 @@ export interface SpacesPorts {
   onFailure(what: string, error: unknown): void;
 }
 
+export interface Refused {
+  readonly ok: false;
+  readonly code: Code;
+  readonly says: string;
+}
+
 interface KnownSpace {
   row: SpaceRow;
   state: SpaceState;
@@ -108,6 +114,24 @@ export class Spaces {
       await this.#ports.catalog.spaces.update(id, { settings });
       known.row = { ...known.row, settings };
       return settings;
+    });
+  }
+
+  /** Starts one more replica of the release that should run; it takes over when it listens. Says why it cannot be. */
+  async restart(id: string): Promise<Refused | { readonly ok: true; readonly replica: string }> {
+    const known = this.#byId.get(id);
+    if (!known) return no("control/not-found", `There is no Space ${id}.`);
+    // In turns, so that two at once start one.
+    return this.#turns.take(id, async () => {
+      const release = known.release === null ? undefined : await this.#ports.catalog.releases.get(known.release);
+      if (!release) return no("control/conflict", `There is nothing to restart: no release of ${id} has ever run.`);
+      if (release.manifest.sdk === "static")
+        return no("control/invalid", "A static Space has no process: its files are served as they are.");
+      const starting = this.#ports.replicas.livingOf(id).find(({ status }) => status.phase === "starting");
+      if (starting) return no("control/conflict", `Replica ${starting.status.replica} of ${id} is starting already.`);
+      const replica = await this.start(release, null);
+      if (replica !== undefined) return { ok: true, replica };
+      return no("control/conflict", `The node of ${id} is not connected: it starts the app again when it is back.`);
     });
   }
 
@@ -401,6 +425,10 @@ export class Spaces {
     const refused = await this.#ports.addAddress(row.address);
     if (refused !== undefined) this.#ports.onFailure(`address ${row.address} of ${row.id}`, new Error(refused));
   }
+}
+
+function no(code: Code, says: string): Refused {
+  return { ok: false, code, says };
 }
 
 const stateSays: Readonly<Record<SpaceState, string>> = {
