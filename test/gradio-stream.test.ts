@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { Client } from "@gradio/client";
+import { callsOf, endedCall, newestCall } from "./support/calls.ts";
 import {
   callByHand,
   endedJoin,
@@ -125,7 +126,7 @@ describe("Gradio's event stream", { skip }, () => {
   });
 
   test("a visitor who closes the stream is seen to leave, and the platform hears of it", async () => {
-    const { work, event } = await callByHand(app.url, "works", [15], alice);
+    const { work, event } = await callByHand(app.url, "works", [6], alice);
     const leave = new AbortController();
     const reading = fetch(`${app.url}/gradio_api/call/works/${event}`, { signal: leave.signal }).then((answer) =>
       answer.text(),
@@ -142,6 +143,29 @@ describe("Gradio's event stream", { skip }, () => {
     await until("the call is marked", async () =>
       (await up.admin.explain(call.id)).entries.some(({ facts }) => facts["visitorLeft"] === true),
     );
+  });
+
+  test("on-leave=stop: a running call is ended when its visitor closes the stream, and when they cancel", async () => {
+    await alice.client.changeSpace(app.space, { "on-leave": "stop" });
+    const running = (work: string) =>
+      until("its call runs", async () => {
+        const { items } = await alice.client.calls({ account: "alice" });
+        return items.find(({ request, stage }) => request === work && stage === "running");
+      });
+    const left = await joinByHand(app.url, "works", [15], alice);
+    const one = await running(left.work);
+    left.leave();
+    assert.deepEqual((await endedCall(alice.client, one.id)).code, "gpu/visitor-left");
+
+    const client = await connect();
+    const known = await callsOf(alice);
+    const job = client.submit("/works", [15]);
+    await job.wait_for_id();
+    const two = await newestCall(alice, "running", known);
+    await job.cancel();
+    assert.deepEqual((await endedCall(alice.client, two.id)).code, "gpu/visitor-left");
+    client.close();
+    await alice.client.changeSpace(app.space, { "on-leave": "finish" });
   });
 
   test("a cancelled job is the visitor's doing", async () => {

@@ -273,6 +273,8 @@ export interface Ended {
   readonly call: CallView;
   readonly receipt: Receipt;
   readonly explained: Explanation;
+  /** The visitor's request that made the call, once it has ended; null where nobody asked. */
+  readonly asked: Explanation | null;
 }
 
 /** Fails with all that is known of the call where any of it is not as it must be. */
@@ -281,6 +283,7 @@ export function assertEnded(kind: Kind, ended: Ended, billedBy: Receipt["billedB
     assertSaid(kind, ended.said);
     assertCharged(kind, ended, kind.paidBy ?? billedBy);
     assertExplained(kind, ended);
+    assertAsked(kind, ended);
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${JSON.stringify(ended, undefined, 1)}`, { cause: error });
   }
@@ -323,4 +326,20 @@ function assertExplained({ code, known }: Kind, { call, explained }: Ended): voi
   assert.deepEqual([`${verdict.boundary}/${verdict.code}`, verdict.certainty], [code, "proved"]);
   assert.equal(verdict.charge?.chargedMs, call.chargedMs);
   if (known !== undefined) assert.equal(verdict.known, known);
+}
+
+/** The request was answered 200 at once; it ends with its function, and is told by what ended the call. */
+function assertAsked({ code }: Kind, { asked, explained }: Ended): void {
+  if (asked === null) return;
+  if (code === null) {
+    assert.deepEqual([asked.outcome, asked.verdict], ["ok", null]);
+    assert.match(asked.sentence, /^The app's function ended well after .* in the app's own queue/);
+    return;
+  }
+  const { verdict } = asked;
+  assert.ok(verdict);
+  // The function's own error left that grant unused.
+  const said = code === "gpu/grant-unused" ? "app/exception" : code;
+  assert.equal(`${verdict.boundary}/${verdict.code}`, said, verdict.sentence);
+  if (said === code) assert.equal(verdict.owner, explained.verdict?.owner);
 }

@@ -6,6 +6,7 @@ import type { CallView } from "../../src/contract/api.ts";
 import { readPlan } from "../../src/runtime/folder.ts";
 import { callsOf } from "./calls.ts";
 import { nodeCaller, pythonCaller, type GradioCaller, type Said } from "./gradio-callers.ts";
+import { told } from "./gradio-app.ts";
 import { until, type Account, type App, type Platform } from "./platform.ts";
 import type { Ended, Kind } from "./zerogpu-kinds.ts";
 
@@ -78,7 +79,8 @@ export class ZeroGpuSpace implements AsyncDisposable {
 
   async about(call: CallView): Promise<Omit<Ended, "said">> {
     const { receipt } = await this.up.admin.receipt(call.id);
-    return { call, receipt, explained: await this.up.admin.explain(call.id) };
+    const asked = call.request === null ? null : await told(this.up, call.request);
+    return { call, receipt, explained: await this.up.admin.explain(call.id), asked };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -91,6 +91,14 @@ describe("what is said of an event that a Gradio app was asked for", () => {
     assert.match(verdictOf(failed("app/exception", aborted), links).said, /^gpu\/quota-exceeded/);
   });
 
+  test("a grant that an error of the function left unused did not cause the error", () => {
+    const unused = call({ code: "gpu/grant-unused" });
+    assert.equal(
+      verdictOf(failed("app/exception", { appSays: "PicklingError" }), [unused]).said,
+      "app/exception proved app",
+    );
+  });
+
   test("a call that has not ended in the record leaves it unknown: a proved word must not change", () => {
     const { said } = verdictOf(failed("app/exception", aborted), [call({ outcome: "open", code: null })]);
     assert.equal(said, "app/exception unknown app");

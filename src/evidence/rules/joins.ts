@@ -76,7 +76,11 @@ function eventFailed(reading: Reading, code: Code, ends: readonly Entry[], faile
       `The app's function ended with an error${said}. What ended it is not known before its GPU call ${open.id} has ended in the record.`,
       ends,
     );
-  const cause = calls.filter(isOfPlatform).sort(byStart).at(-1);
+  const cause = calls
+    .filter(isOfPlatform)
+    .filter((call) => call.code !== "gpu/grant-unused" || isClientsWord(failed))
+    .sort(byStart)
+    .at(-1);
   if (cause) return callEndedIt(cause, ends, failed, said);
   if (failed.facts["unexpected"] === true) return streamError(reading, ends, said);
   const base = {
@@ -172,7 +176,7 @@ function callsOf({ record }: Reading): readonly LinkedWork[] {
   return record.links.filter(({ kind }) => kind === "call");
 }
 
-/** A call that ended by something else than an error of the function itself. */
+/** A call that ended by something else than an error of the function itself. A grant that was not used is most often left by one. */
 function isOfPlatform(call: LinkedWork): call is LinkedWork & { code: Code } {
   const isBad = call.outcome === "refused" || call.outcome === "failed";
   return isBad && call.code !== null && isCode(call.code) && call.code !== "app/exception";

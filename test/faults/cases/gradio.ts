@@ -1,7 +1,7 @@
 /** Events of a Gradio app that end in every way but well: the join was answered 200, and what became of it came on another answer. */
 import { randomUUID } from "node:crypto";
-import { until, visit, type Account, type App } from "../../support/platform.ts";
-import { proved, type FaultCase } from "../case.ts";
+import { killProcess, until, visit, type Account, type App, type Platform } from "../../support/platform.ts";
+import { proved, provedOrLikely, type FaultCase } from "../case.ts";
 
 export const gradioCases: readonly FaultCase[] = [
   {
@@ -49,14 +49,61 @@ export const gradioCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     async inject({ app, alice, up }) {
-      const { work, leave } = await join(app, alice, "waits");
-      await until("it is open", async () => (await up.admin.explain(work).catch(() => undefined))?.outcome === "open"); // 404 until it is written.
+      const { work, leave } = await openJoin(app, alice, up);
       leave();
       await until("it has ended", async () => (await up.admin.explain(work)).outcome === "failed");
       return { id: work };
     },
   },
+  {
+    code: "route/reset-midway",
+    how: "the app is killed while it tells of a Gradio event",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    async inject({ fresh, alice, up }) {
+      const app = await fresh();
+      const { work, told } = await openJoin(app, alice, up);
+      killProcess((await up.replica(app.space)).app);
+      await told.catch(() => undefined); // The answer breaks off.
+      return { id: work };
+    },
+  },
+  {
+    code: "runtime/shim-lost",
+    how: "kill -9 of the shim while a Gradio event is open",
+    on: "main",
+    certainty: provedOrLikely,
+    async inject({ fresh, alice, up }) {
+      const app = await fresh();
+      const { work, told } = await openJoin(app, alice, up);
+      killProcess((await up.replica(app.space)).shim);
+      await told.catch(() => undefined); // The answer breaks off.
+      return { id: work };
+    },
+  },
+  {
+    code: "route/control-down",
+    how: "kill -9 of the platform while a Gradio event is open",
+    on: "kills",
+    certainty: provedOrLikely,
+    async inject({ app, alice, up }) {
+      const { work } = await openJoin(app, alice, up);
+      await up.restart();
+      return { id: work, asks: up.admin };
+    },
+  },
 ];
+
+/** A join of a function that does not end, once it is open in the record: nothing is said of it in its first second. */
+async function openJoin(app: App, account: Account, up: Platform): Promise<Joined> {
+  const joined = await join(app, account, "waits");
+  await until(
+    "it is open",
+    async () => (await up.admin.explain(joined.work).catch(() => undefined))?.outcome === "open",
+  ); // 404 until then.
+  return joined;
+}
 
 interface Joined {
   /** The join's request. */
