@@ -9,7 +9,7 @@ import { explain, explainCounted, explainSpace } from "./explain.ts";
 import { known } from "./known.ts";
 import { buildRules } from "./rules/builds.ts";
 import { callRules } from "./rules/calls.ts";
-import { symptomRules } from "./rules/requests.ts";
+import { symptomRules } from "./rules/symptoms.ts";
 import type { Certainty } from "./verdict.ts";
 import * as a from "./waybill.suite.ts";
 import type { WorkRecord } from "./work-record.ts";
