@@ -5,7 +5,6 @@
  *   any step → refused | failed | left                             (entries, written before the visitor's answer)
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 
 import type { InsideCaller } from "../contract/egress.ts";
 import type { Break } from "../http/page.ts";
@@ -13,24 +12,19 @@ import { codeRow } from "../evidence/codes.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Draft } from "../evidence/entry.ts";
 import { instant } from "../stdx/time.ts";
+import { reuseOf, storyOf } from "./accepted.ts";
+import type { Accepted, UpgradeEnd } from "./accepted.ts";
 import { answerOwn, drain } from "./answers.ts";
 import type { OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
 import type { Asked } from "./ask.ts";
 import type { EdgeContext } from "./context.ts";
+import { Delivery } from "./delivery.ts";
 import { listenerOf } from "./gradio/listener.ts";
 import type { Listener } from "./gradio/listener.ts";
 import { gradioRoute } from "./gradio/routes.ts";
-import {
-  callersTrace,
-  echoedRequestId,
-  passedHeaders,
-  switchingHead,
-  upstreamHead,
-  visitorHeaders,
-} from "./headers.ts";
+import { echoedRequestId, passedHeaders, switchingHead, upstreamHead, visitorHeaders } from "./headers.ts";
 import type { AnswerAdditions } from "./headers.ts";
-import type { Hop } from "./hop.ts";
 import { openEntriesAfterMs, passesMax } from "./limits.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
 import type { IdentityRefusal, Visitor } from "./ports.ts";
@@ -43,7 +37,6 @@ import {
   longEndDrafts,
   openingDrafts,
   packed,
-  pathFact,
   routeRefusedDraft,
 } from "./story.ts";
 import type { Story } from "./story.ts";
@@ -52,33 +45,16 @@ import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
 import { failureCode } from "./verdicts.ts";
 import type { Cause } from "./verdicts.ts";
 
-/** The client's socket where the request asked for an upgrade, with the bytes that came after its head. */
-export interface UpgradeEnd {
-  readonly socket: Socket;
-  readonly first: Buffer;
-}
-
 type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close">;
-type RoutedHop = Exclude<Hop, { kind: "console" }>;
-
-/** A request as it was accepted. */
-export interface Accepted {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly screened: Screened;
-  readonly hop: RoutedHop;
-  readonly upgrade: UpgradeEnd | undefined;
-  /** The replica that calls, where it came through the door for callers from inside. */
-  readonly inside: InsideCaller | undefined;
-}
 
 export class Exchange implements UpstreamUser, Waiter {
   readonly work: string;
   readonly #context: EdgeContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
+  readonly #delivery: Delivery;
   readonly #screened: Screened;
-  readonly #hop: RoutedHop;
+  readonly #hop: Accepted["hop"];
   readonly #upgrade: UpgradeEnd | undefined;
   readonly #inside: InsideCaller | undefined;
   readonly #requestId: string;
@@ -96,40 +72,26 @@ export class Exchange implements UpstreamUser, Waiter {
   /** What the connection had brought before this request. */
   #receivedBefore = 0;
   #switching: ResponseHead | undefined;
-  /** The last bytes of the answer that came, not yet written. */
-  #held: Buffer | undefined;
-  #paused = false;
   #reuse: Reuse;
   /** Hears what passes, where it is one of Gradio's requests. */
   #listener: Listener | undefined;
 
-  constructor(context: EdgeContext, { request, response, screened, hop, upgrade, inside }: Accepted) {
+  constructor(context: EdgeContext, accepted: Accepted) {
+    const { request, response, screened, hop, upgrade, inside } = accepted;
     const now = context.clock.monotonic();
     this.work = context.newRequestId();
     this.#context = context;
     this.#request = request;
     this.#response = response;
+    this.#delivery = new Delivery(response);
     this.#screened = screened;
     this.#hop = hop;
     this.#upgrade = upgrade;
     this.#inside = inside;
     this.#progressAt = now;
     this.#requestId = echoedRequestId(screened.requestId, this.work);
-    this.#reuse = upgrade !== undefined ? "never" : isRepeatable(request.method ?? "GET", screened) ? "any" : "recent";
-    this.#story = {
-      work: this.work,
-      method: request.method ?? "GET",
-      path: pathFact(screened.target),
-      host: screened.host,
-      trace: callersTrace(screened.traceparent),
-      startedAt: context.clock.wall(),
-      acceptedAt: now,
-      bytes: 0,
-      retried: 0,
-      opened: false,
-    };
-    if (hop.route !== undefined) this.#story.space = hop.route.space;
-    if (inside !== undefined) this.#story.inside = inside;
+    this.#reuse = reuseOf(accepted);
+    this.#story = storyOf(accepted, { work: this.work, startedAt: context.clock.wall(), acceptedAt: now });
   }
 
   /** Its outcome is decided. */
@@ -282,40 +244,21 @@ export class Exchange implements UpstreamUser, Waiter {
     );
   }
 
-  /** Held until it is known whether it is the last: head, body and end then leave in one write. */
   onBody(bytes: Buffer): void {
     if (this.#over) return;
     this.#story.bytes += bytes.length;
     this.#listener?.onBody?.(bytes);
-    if (this.#held !== undefined) this.#deliver(this.#held);
-    this.#held = bytes;
+    this.#delivery.take(bytes, this.#upstream);
   }
 
   onPause(): void {
-    if (this.#over || this.#story.status === undefined) return;
-    if (this.#held !== undefined) this.#deliver(this.#held);
-    // A head without a body leaves at once: the first event of a stream may be minutes away.
-    else if (this.#story.bytes === 0) this.#response.flushHeaders();
-    this.#held = undefined;
-  }
-
-  #deliver(bytes: Buffer): void {
-    if (this.#response.write(bytes)) return;
-    const upstream = this.#upstream;
-    if (upstream === undefined || this.#paused) return;
-    this.#paused = true;
-    upstream.pause();
-    this.#response.once("drain", () => {
-      this.#paused = false;
-      upstream.resume();
-    });
+    if (!this.#over && this.#story.status !== undefined) this.#delivery.flush(this.#upstream);
   }
 
   onEnd(): void {
     if (this.#over) return;
     this.#upstream = undefined;
-    this.#response.end(this.#held);
-    this.#held = undefined;
+    this.#delivery.end();
     if (!this.#bodyDone) drain(this.#request);
   }
 
@@ -561,9 +504,4 @@ const loopSays = `It has passed this edge ${passesMax} times already, by its CDN
 
 function destroyResponse(this: ServerResponse): void {
   this.destroy();
-}
-
-/** RFC 9110 §9.2.2: it may be sent a second time when nothing of an answer came; without a body, since that is gone once read. */
-function isRepeatable(method: string, screened: Screened): boolean {
-  return screened.framing.kind === "none" && (method === "GET" || method === "HEAD" || method === "OPTIONS");
 }

@@ -1,0 +1,57 @@
+/** A request as the edge accepted it, and what its head alone decides. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+
+import type { InsideCaller } from "../contract/egress.ts";
+import { callersTrace } from "./headers.ts";
+import type { Hop } from "./hop.ts";
+import type { Reuse } from "./pool.ts";
+import type { Screened } from "./screen.ts";
+import { pathFact } from "./story.ts";
+import type { Story } from "./story.ts";
+
+/** The client's socket where the request asked for an upgrade, with the bytes that came after its head. */
+export interface UpgradeEnd {
+  readonly socket: Socket;
+  readonly first: Buffer;
+}
+
+export interface Accepted {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly screened: Screened;
+  readonly hop: Exclude<Hop, { kind: "console" }>;
+  readonly upgrade: UpgradeEnd | undefined;
+  /** The replica that calls, where it came through the door for callers from inside. */
+  readonly inside: InsideCaller | undefined;
+}
+
+export function storyOf(
+  { request, screened, hop, inside }: Accepted,
+  began: Pick<Story, "work" | "startedAt" | "acceptedAt">,
+): Story {
+  return {
+    ...began,
+    method: request.method ?? "GET",
+    path: pathFact(screened.target),
+    host: screened.host,
+    trace: callersTrace(screened.traceparent),
+    ...(hop.route !== undefined && { space: hop.route.space }),
+    ...(inside !== undefined && { inside }),
+    bytes: 0,
+    retried: 0,
+    opened: false,
+  };
+}
+
+/** Which connection may carry it. */
+export function reuseOf(accepted: Accepted): Reuse {
+  if (accepted.upgrade !== undefined) return "never";
+  return isRepeatable(accepted) ? "any" : "recent";
+}
+
+/** RFC 9110 §9.2.2: it may be sent a second time when nothing of an answer came; without a body, since that is gone once read. */
+function isRepeatable({ request, screened }: Accepted): boolean {
+  const { method = "GET" } = request;
+  return screened.framing.kind === "none" && (method === "GET" || method === "HEAD" || method === "OPTIONS");
+}
