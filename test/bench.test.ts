@@ -277,6 +277,32 @@ until [ -s ${beats} ]; do sleep 0.01; done`;
   });
 });
 
+test(
+  "kill -9 of the platform leaves nothing of a build in the sandbox, and the next start says that it was lost",
+  { skip },
+  async () => {
+    await using up = await Platform.start({ sandbox: "best" });
+    const alice = await up.account("alice");
+    const id = Promise.withResolvers<string>();
+    const scripts = { start: "node server.js", build: "setsid sleep 300 & sleep 300" };
+    const deploying = up
+      .deploy(alice, "app", { "package.json": JSON.stringify({ name: "a", type: "module", scripts }) }, (event) => {
+        if (event.type === "build") id.resolve(event.build.id);
+      })
+      .catch(() => undefined); // the platform is killed under it
+    const build = await id.promise;
+    const marked = () => membersOf({ group: null, marker: buildMarker(build) });
+    const sleeping = () => marked().filter((pid) => commandOf(pid).startsWith("sleep")).length === 2;
+    await eventually("its step runs", sleeping, 20_000);
+    await up.kill();
+    await eventually("all of it has ended", () => marked().length === 0);
+    await up.up();
+    await deploying;
+    assert.equal((await alice.client.build(build)).code, "build/builder-lost");
+    assert.deepEqual(readdirSync(join(up.data, "node", "benches")), []);
+  },
+);
+
 describe("builds without a sandbox", () => {
   test(
     "inherit no file that the platform's starter had open",
