@@ -39,9 +39,11 @@ export interface Builder {
 /** What a build had for its commands in its folder, beside the app. */
 const notReleased = ["in", "out", "home", "tmp"];
 
-export function createBuilder(tools: BuildTools): Builder {
+export function createBuilder(given: BuildTools): Builder {
+  const { python } = given;
+  const tools = python === undefined ? given : { ...given, python: { ...python, known: new Map() } };
   return {
-    sdks: tools.python === undefined ? builtSdks.filter((sdk) => sdk !== "gradio") : builtSdks,
+    sdks: python === undefined ? builtSdks.filter((sdk) => sdk !== "gradio") : builtSdks,
     run: (spec, on, signal) => runBuild(spec, tools, on, signal),
     recover: () => clearWorkFolders(tools.folder, (build) => tools.benches.recover(build)),
     async release(id) {

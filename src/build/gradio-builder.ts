@@ -62,7 +62,7 @@ async function choose(shop: Workshop, settings: SpaceSettings): Promise<PythonTo
   const { tools } = shop;
   const { python } = tools;
   if (!python) throw new BuildFailure("build/no-builder", "this node builds no Gradio Spaces");
-  const here = await findInterpreters([...tools.path, "/usr/bin", "/usr/local/bin"], python.versions);
+  const here = await findInterpreters([...tools.path, "/usr/bin", "/usr/local/bin"], python.versions, python.known);
   const choice = chooseInterpreter(here, settings.pythonVersion);
   if (!choice.ok) throw new BuildFailure("build/no-builder", choice.says, [choice.says]);
   shop.note(choice.note);

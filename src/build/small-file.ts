@@ -16,12 +16,14 @@ export async function readSmall(path: string): Promise<string | undefined> {
 /** As {@link readSmall}, for a text whose encoding has to be looked for. */
 export async function readSmallBytes(path: string): Promise<Buffer | undefined> {
   try {
-    const { size } = await stat(path);
-    if (size > maxBytes)
+    const found = await stat(path);
+    // A command may have left a pipe there, which nobody ever writes.
+    if (!found.isFile()) return undefined;
+    if (found.size > maxBytes)
       throw new BuildFailure("build/config-invalid", `${path.split("/").at(-1)} has more than ${maxBytes} bytes`);
     return await readFile(path);
   } catch (error) {
-    if (["ENOENT", "EISDIR", "ELOOP"].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
+    if (["ENOENT", "ELOOP"].includes(String((error as NodeJS.ErrnoException).code))) return undefined;
     throw error;
   }
 }

@@ -8,6 +8,7 @@ import { iso, type Clock } from "../stdx/time.ts";
 import { BenchDenied, type Bench, type Benches, type CommandEnd } from "./bench.ts";
 import { BuildFailure } from "./failure.ts";
 import { LastLines, LineSplitter } from "./lines.ts";
+import type { KnownInterpreters } from "./python/interpreters.ts";
 import { readMade } from "./small-file.ts";
 
 export { BuildFailure } from "./failure.ts";
@@ -61,7 +62,11 @@ export interface BuildTools {
   readonly random: RandomBytes;
   readonly limits?: StepLimits;
   /** Where Pythons may be beside PATH, and where the platform keeps tools of its own; absent: no Gradio Spaces are built. */
-  readonly python?: { readonly versions: readonly string[]; readonly toolsFolder: string };
+  readonly python?: {
+    readonly versions: readonly string[];
+    readonly toolsFolder: string;
+    readonly known?: KnownInterpreters;
+  };
 }
 
 export interface BuildLogLine {

@@ -1,6 +1,6 @@
 /** Which Pythons a machine has. Nothing is downloaded: a version that is not here is a refusal that names those that are. */
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync, realpathSync } from "node:fs";
+import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
@@ -19,10 +19,14 @@ const usual: readonly [number, number] = [3, 10];
 const askWithinMs = 10_000;
 const question = "import sys; print(sys.base_prefix); print('%d.%d.%d' % sys.version_info[:3])";
 
-/** Asks each interpreter of these folders once, and of `versions/*` below the last ones. */
+/** What interpreters said of themselves, for as long as their files stay as they were: to ask all of them takes a second. */
+export type KnownInterpreters = Map<string, Interpreter>;
+
+/** Asks each interpreter of these folders, and of `versions/*` below the last ones, unless it is known. */
 export async function findInterpreters(
   folders: readonly string[],
   versions: readonly string[],
+  known: KnownInterpreters = new Map(),
 ): Promise<readonly Interpreter[]> {
   const below = versions.flatMap((folder) =>
     existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name, "bin")) : [],
@@ -33,7 +37,7 @@ export async function findInterpreters(
     for (const name of readdirSync(folder))
       if (/^python3(\.\d+)?$/.test(name)) files.add(realpathSync(join(folder, name)));
   }
-  const found = await Promise.all([...files].map(asked));
+  const found = await Promise.all([...files].map((file) => knownOrAsked(file, known)));
   return found.flatMap((one) => one ?? []).sort((a, b) => compare(b.version, a.version));
 }
 
@@ -65,6 +69,15 @@ export function chooseInterpreter(here: readonly Interpreter[], wanted: string |
 
 export function shown({ version }: Interpreter): string {
   return version.join(".");
+}
+
+async function knownOrAsked(path: string, known: KnownInterpreters): Promise<Interpreter | undefined> {
+  const { mtimeMs, ino } = statSync(path);
+  const name = `${path} ${ino} ${mtimeMs}`;
+  const found = known.get(name) ?? (await asked(path));
+  // One that did not answer may only have been slow.
+  if (found) known.set(name, found);
+  return found;
 }
 
 async function asked(path: string): Promise<Interpreter | undefined> {
