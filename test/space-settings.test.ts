@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { CallView } from "../src/contract/api.ts";
-import { endedCall, newestCall, running } from "./support/calls.ts";
+import { Client } from "@gradio/client";
+import { callsOf, endedCall, newestCall, running } from "./support/calls.ts";
+import { needs } from "./support/needs.ts";
 import { Platform, lives, until, visit, type Account, type App } from "./support/platform.ts";
 
 /** L31: a process is gone within a second of its end; the rest is what our polls may take. */
@@ -96,5 +98,83 @@ describe("on-leave", () => {
     assert.ok(lives(worker), "nobody ended it");
     const call = await endedCall(up.admin, run.call.id);
     assert.deepEqual([call.outcome, call.chargedMs], ["ok", call.usedMs]);
+  });
+});
+
+const { skip } = await needs("gradio");
+const { skip: noSandbox } = await needs("sandbox");
+
+describe("on-leave=stop in a Gradio app with the unmodified packages", { skip }, () => {
+  let up: Platform;
+  let alice: Account;
+  let app: App;
+  before(async () => {
+    up = await Platform.start({ gpus: "1x1", sandbox: noSandbox === false ? "bubblewrap" : "none" });
+    alice = await up.account("alice");
+    app = await up.deploy(alice, "app", {
+      "package.json": "",
+      "server.js": "",
+      "work.js": "",
+      "README.md": '---\nsdk: gradio\nsdk_version: 6.31.0\npython_version: "3.10"\n---\n',
+      "app.py": [
+        "import time",
+        "import gradio as gr",
+        "import spaces",
+        "",
+        "@spaces.GPU(duration=60)",
+        "def wait(seconds):",
+        "    time.sleep(seconds)",
+        "    return seconds",
+        "",
+        'gr.Interface(wait, "number", "number", api_name="wait").launch()',
+        "",
+      ].join("\n"),
+    });
+    assert.equal(app.deployed.ok, true, app.deployed.says);
+    await alice.client.changeSpace(app.space, { "on-leave": "stop" });
+  });
+  after(() => up[Symbol.asyncDispose]());
+
+  const stopped = async (before_: ReadonlySet<string>, leave: () => Promise<unknown>): Promise<void> => {
+    const { id } = await newestCall(alice, "running", before_);
+    const leftAt = performance.now();
+    await leave();
+    const call = await endedCall(alice.client, id);
+    const tookMs = Math.round(performance.now() - leftAt);
+    assert.deepEqual([call.code, call.chargedMs], ["gpu/visitor-left", call.usedMs]);
+    assert.ok(
+      call.chargedMs > 0 && call.chargedMs <= tookMs + 5_000,
+      `charged ${call.chargedMs} ms, ended in ${tookMs} ms`,
+    );
+    assert.ok(tookMs < 10_000, `ended after ${tookMs} ms`);
+    assert.equal((await alice.client.receipt(id)).receipt.rule, "visitor-stop");
+  };
+  const client = () => Client.connect(app.url, { token: alice.token as `hf_${string}` });
+  const works = async (): Promise<void> => {
+    const { data } = (await (await client()).predict("/wait", [0.1])) as { data: unknown[] };
+    assert.deepEqual(data, [0.1], "the next visitor's call runs");
+  };
+
+  test("a visitor who cancels ends the function, where Gradio alone lets it run on", async () => {
+    const before_ = await callsOf(alice);
+    const job = (await client()).submit("/wait", [40]);
+    await stopped(before_, () => job.cancel());
+    await works();
+  });
+
+  test("a visitor who closes the stream ends it too", async () => {
+    const before_ = await callsOf(alice);
+    const headers = { authorization: `Bearer ${alice.token}`, "content-type": "application/json" };
+    const joined = await fetch(`${app.url}/gradio_api/call/wait`, { method: "POST", headers, body: '{"data":[40]}' });
+    const { event_id } = (await joined.json()) as { event_id: string };
+    const leave = new AbortController();
+    const stream = fetch(`${app.url}/gradio_api/call/wait/${event_id}`, { headers, signal: leave.signal })
+      .then((answer) => answer.text())
+      .catch(() => undefined); // We leave ourselves.
+    await stopped(before_, async () => {
+      leave.abort();
+      await stream;
+    });
+    await works();
   });
 });
