@@ -98,6 +98,15 @@ describe("a Space that calls a Space", { skip }, () => {
       theirs.links.some(({ id }) => id === work),
       JSON.stringify(theirs.links),
     );
+    const linked = async (to: Account): Promise<boolean> => {
+      const text = JSON.stringify(await to.client.explain(theirs.id));
+      return text.includes(work);
+    };
+    assert.deepEqual(
+      [await linked(bob), await linked(carol)],
+      [true, false],
+      "the callee's owner is not told of the caller's",
+    );
     const { receipt } = await bob.client.receipt(call.id);
     assert.deepEqual([receipt.account, receipt.billedBy], ["bob", "token"]);
     assert.deepEqual(await callsTo(carol, "carol/callee"), [], "the callee's owner pays nothing");

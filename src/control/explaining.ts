@@ -12,9 +12,14 @@ import type { EvidenceStore } from "../record/store.ts";
 import type { Engine } from "./engine.ts";
 import type { Spaces } from "./spaces.ts";
 
-export interface Explained {
+export interface Explained extends Concerned {
   readonly explanation: Explanation;
-  /** The Space's owner, and who caused the work; null where nobody did. */
+  /** Whom the works beside it concern, by their ids: where a Space calls a Space, others than this one. */
+  readonly beside: ReadonlyMap<string, Concerned>;
+}
+
+/** The Space's owner, and who caused the work; null where nobody did. */
+export interface Concerned {
   readonly owner: string | null;
   readonly account: string | null;
 }
@@ -67,8 +72,9 @@ export class Explaining {
     const record = await this.#record(id, kind);
     if (record.entries.length === 0) return undefined;
     const linked = await this.#linked(record);
-    const explanation = explain({ ...record, links: linked });
-    return { explanation, ...(await this.#owners(record)) };
+    const explanation = explain({ ...record, links: linked.map(({ line }) => line) });
+    const beside = new Map(linked.map(({ line, concerned }) => [line.id, concerned]));
+    return { explanation, beside, ...(await this.#owners(record)) };
   }
 
   async #record(id: string, kind: WorkKind): Promise<WorkRecord> {
@@ -99,7 +105,7 @@ export class Explaining {
   }
 
   /** Works that this one names or that name it, and a request's calls, each in one line. */
-  async #linked(record: WorkRecord): Promise<readonly LinkedWork[]> {
+  async #linked(record: WorkRecord): Promise<readonly Line[]> {
     const ids = new Set<string>();
     for (const { facts } of record.entries) {
       for (const name of ["link", "request", "call"]) {
@@ -117,13 +123,13 @@ export class Explaining {
     return linked.flatMap((line) => line ?? []);
   }
 
-  async #line(id: string): Promise<LinkedWork | undefined> {
+  async #line(id: string): Promise<Line | undefined> {
     const kind = kindOf[id.split("_")[0] ?? ""];
     if (!kind) return undefined;
     const record = await this.#record(id, kind);
     if (record.entries.length === 0) return undefined;
     const { outcome, verdict, sentence } = explain(record);
-    return {
+    const line: LinkedWork = {
       id,
       kind,
       outcome,
@@ -132,9 +138,10 @@ export class Explaining {
       at: record.entries.map((entry) => entry.at).sort()[0] ?? "",
       ...(verdict && { certainty: verdict.certainty, owner: verdict.owner }),
     };
+    return { line, concerned: await this.#owners(record) };
   }
 
-  async #owners({ id, kind, entries }: WorkRecord): Promise<{ owner: string | null; account: string | null }> {
+  async #owners({ id, kind, entries }: WorkRecord): Promise<Concerned> {
     const fact = (name: string): string | null => {
       const value = entries.find(({ facts }) => typeof facts[name] === "string")?.facts[name];
       return typeof value === "string" ? value : null;
@@ -155,18 +162,25 @@ export class Explaining {
     ]);
     const { state, since, says } = view;
     const explanation = explainSpace({ id, state, since, says, build, replica, read: this.#readNow() });
-    return { explanation, owner: view.owner, account: view.owner };
+    return { explanation, beside: new Map(), owner: view.owner, account: view.owner };
   }
 
   /** Refusals that strangers can cause are counted, and say so. */
   async #counted(id: string): Promise<Explained | undefined> {
     const row = await this.#parts.evidence.readCounted(id);
-    return row ? { explanation: explainCounted(row, this.#readNow()), owner: null, account: anyone } : undefined;
+    return row
+      ? { explanation: explainCounted(row, this.#readNow()), beside: new Map(), owner: null, account: anyone }
+      : undefined;
   }
 
   #readNow(): WorkRecord["read"] {
     return { journal: this.#parts.engine.durable, evidence: this.#parts.evidence.index() };
   }
+}
+
+interface Line {
+  readonly line: LinkedWork;
+  readonly concerned: Concerned;
 }
 
 /** What nobody with an account caused may be read by whoever has its id. */

@@ -1,10 +1,11 @@
 /** `GET /api/explain/ID` (any id, or OWNER/NAME) and the page `/w/ID`. Topology is shown to the Space's owner and the operator. */
+import type { Json } from "../../evidence/entry.ts";
 import type { Explanation } from "../../evidence/verdict.ts";
 import { prefersHtml } from "../../http/index.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { knownCaller, mayKnow, refuse } from "../api.ts";
 import { noWorkPage, pageHeaders, workPage } from "../pages.ts";
-import type { Explained } from "../explaining.ts";
+import type { Concerned, Explained } from "../explaining.ts";
 import type { Server } from "../server.ts";
 
 export const explainRoute: Route = (api, server) => {
@@ -18,20 +19,36 @@ export const explainRoute: Route = (api, server) => {
     const details = mayKnow(c, explained.owner);
     // An id is a secret of some 80 bits; the name of a Space is none.
     if (c.req.param("id").includes("/") && !details) return refuse(c, "identity/forbidden");
-    return new Response(workPage(explained.explanation, { details }), { headers: pageHeaders });
+    return new Response(workPage(withinReach(c, explained), { details }), { headers: pageHeaders });
   });
 };
 
 async function answer(c: ApiContext, server: Server, id: string): Promise<Response> {
   const explained = await server.explain(id);
   if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${id}.` });
-  if (mayKnow(c, explained.owner)) return c.json(explained.explanation);
+  const explanation = withinReach(c, explained);
+  if (mayKnow(c, explained.owner)) return c.json(explanation);
   return isCaller(c, explained) || explained.account?.startsWith("address:")
-    ? c.json(withoutTopology(explained.explanation))
+    ? c.json(withoutTopology(explanation))
     : refuse(c, c.get("caller") ? "identity/forbidden" : "identity/missing");
 }
 
-function isCaller(c: ApiContext, { account }: Explained): boolean {
+/** Without the works of other owners' Spaces, as where a Space calls a Space: they are told to whom they concern. */
+function withinReach(c: ApiContext, { explanation, owner, beside }: Explained): Explanation {
+  const isTold = (id: Json | undefined): boolean => {
+    const of = typeof id === "string" ? beside.get(id) : undefined;
+    return of === undefined || of.owner === owner || mayKnow(c, of.owner) || isCaller(c, of);
+  };
+  const isLinkTold = (link: Json | undefined): boolean => (Array.isArray(link) ? link.every(isTold) : isTold(link));
+  const entries = explanation.entries.map((entry) => {
+    if (isLinkTold(entry.facts["link"])) return entry;
+    const { link: _link, callerReplica: _replica, ...facts } = entry.facts;
+    return { ...entry, facts };
+  });
+  return { ...explanation, entries, links: explanation.links.filter(({ id }) => isTold(id)) };
+}
+
+function isCaller(c: ApiContext, { account }: Concerned): boolean {
   const caller = knownCaller(c);
   return caller !== null && caller.account === account;
 }
