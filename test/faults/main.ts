@@ -22,6 +22,7 @@ import { gpuCases } from "./cases/gpu.ts";
 import { gradioCases } from "./cases/gradio.ts";
 import { identityCases } from "./cases/identity.ts";
 import { lostCases } from "./cases/lost.ts";
+import { pythonCases } from "./cases/python.ts";
 import { routeCases } from "./cases/route.ts";
 import { controls } from "./controls.ts";
 import type { CaseReport, ControlReport, FaultsDocument } from "./document.ts";
@@ -55,6 +56,7 @@ const faults = [
   ...identityCases,
   ...routeCases,
   ...buildCases,
+  ...pythonCases,
   ...lostCases,
   ...egressCases,
 ];

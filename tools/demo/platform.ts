@@ -35,12 +35,12 @@ const readyWithinMs = 30_000;
 /** Apps have some seconds to end by themselves; after so long the one who waits is told what for. */
 const stopSlowMs = 5_000;
 
-/** The best that this machine has; where that is none, it is asked for by name, and said. */
-async function bestSandbox(say: Say): Promise<"bubblewrap" | "none"> {
+/** The best sandbox that the machine has is what `up` takes; where it has none, that is asked for by name, and said. */
+async function sandboxOptions(say: Say): Promise<readonly string[]> {
   const { problems } = await sandboxHere();
-  if (problems.length === 0) return "bubblewrap";
+  if (problems.length === 0) return [];
   say(`no sandbox: ${problems.join("; ")}; the demo's own apps run as plain processes`);
-  return "none";
+  return ["--sandbox", "none"];
 }
 
 /** Starts it and resolves when it is ready. `stopping` ends a start that is under way: what was started is gone when this has thrown. */
@@ -56,8 +56,8 @@ export async function startPlatform({
   const port = await freePort();
   stopping.throwIfAborted();
   const gpus = hasRealGpu() ? [] : ["--simulate-gpus", "2x2"];
-  const sandbox = await bestSandbox(say);
-  const args = [waybill, "up", "--data", data, "--port", String(port), ...gpus, "--sandbox", sandbox, "--json"];
+  const sandbox = await sandboxOptions(say);
+  const args = [waybill, "up", "--data", data, "--port", String(port), ...gpus, ...sandbox, "--json"];
   // A group of its own: the terminal's Ctrl-C reaches us, and we stop it in order.
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
   const ended = new Promise<void>((done) => child.on("exit", () => done()));
