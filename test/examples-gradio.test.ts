@@ -88,6 +88,20 @@ describe("Gradio examples", { skip }, () => {
     await charged(app, 1);
   });
 
+  test(
+    "space-to-space has another Space draw, and the GPU time there is its visitor's",
+    { skip: noSandbox },
+    async () => {
+      const painter = await deploy("mandelbrot");
+      const client = await connect(await deploy("space-to-space"));
+      const { data } = await client.predict("/postcard", ["Hello", 2]);
+      const card = await bytesOf((data as [{ url: string }])[0].url, visitor);
+      assert.equal(card?.subarray(8, 12).toString(), "WEBP");
+      const [call] = await charged(painter, 1);
+      assert.equal(call?.declaredMs, 11_000);
+    },
+  );
+
   test("speech reads a text with a voice that a package brought", async () => {
     const app = await deploy("speech");
     const client = await connect(app);
