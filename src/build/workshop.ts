@@ -1,6 +1,6 @@
 /** One build at work: its log, its steps with their times, its folders and its bench, and how it stops. The builders for each SDK work on it. */
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 import type { BuildSpec } from "../contract/agent.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
@@ -201,7 +201,7 @@ export class Workshop {
   /** Runs a command in the app's folder; anything but exit code 0 is the step's failure. */
   async run(argv: readonly [string, ...string[]], limitMs: number, { env, quiet }: RunOptions = {}): Promise<void> {
     const bound = Math.min(limitMs, this.leftMs());
-    if (quiet !== true) this.note(`$ ${argv.join(" ")}`);
+    if (quiet !== true) this.note(`$ ${argv.map((one) => this.#shown(one)).join(" ")}`);
     const bench = await this.#open();
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), bound);
@@ -233,6 +233,11 @@ export class Workshop {
     if (end.aborted && this.signal.aborted) throw cancelled(this.signal);
     const failure = failureOf({ step: this.current ?? "", command: argv[0], end, because: last.all(), limitMs: bound });
     if (failure) throw failure;
+  }
+
+  /** A path in this build's folder as it is from where commands run. */
+  #shown(argument: string): string {
+    return argument.startsWith(`${this.work}${sep}`) ? relative(this.app, argument) : argument;
   }
 
   /** Ends what still runs of it. */
