@@ -83,7 +83,8 @@ async function choose(shop: Workshop, settings: SpaceSettings): Promise<PythonTo
 /** The environment of this lock; made where it is not there yet. It is used at the path at which it was made. */
 async function install(shop: Workshop, kit: PythonTools, lock: Lock): Promise<string> {
   await writeFile(join(shop.work, lockName), lock.text);
-  const environment = join(shop.store, "envs", environmentName(lock.text, shown(kit.python), platform));
+  const source = `${shop.spec.space}@${shop.spec.commit}`;
+  const environment = join(shop.store, "envs", environmentName(lock.text, shown(kit.python), platform, source));
   if (existsSync(`${environment}${completeMark}`)) {
     shop.note("nothing to install: the environment of these packages is there");
     return environment;

@@ -80,14 +80,18 @@ export function requirementsHash(parts: {
   return sha256(JSON.stringify([parts.requirements, parts.sdkVersion, parts.python, parts.platform]));
 }
 
-/** The name of an environment: its packages to the byte, its interpreter, its kind of machine. */
-export function environmentName(lock: string, python: string, platform: string): string {
+/**
+ * The name of an environment: its packages to the byte, its interpreter, its kind of machine. A lock says nothing of what lies in a
+ * folder of the app that is installed: then it is named by its `source` too, the Space and the commit.
+ */
+export function environmentName(lock: string, python: string, platform: string, source: string): string {
   // The first lines tell how the lock was made, with paths.
   const packages = lock
     .split("\n")
     .filter((line) => !line.startsWith("#"))
     .join("\n");
-  return sha256(JSON.stringify([packages, python, platform])).slice(0, 32);
+  const folders = /^directory = /m.test(packages) ? [source] : [];
+  return sha256(JSON.stringify([packages, python, platform, ...folders])).slice(0, 32);
 }
 
 /** `6.31.0` of a package in a lock. */

@@ -97,10 +97,13 @@ describe("what is resolved, and as of when", () => {
     assert.notEqual(requirementsHash(parts), requirementsHash({ ...parts, requirements: "numpy<3" }));
     const lock = 'lock-version = "1.0"\n\n[[packages]]\nname = "gradio"\nversion = "6.31.0"\n';
     assert.equal(
-      environmentName(`# made at /a\n${lock}`, "3.10.13", "x"),
-      environmentName(`# made at /b\n${lock}`, "3.10.13", "x"),
+      environmentName(`# made at /a\n${lock}`, "3.10.13", "x", "a/b@1"),
+      environmentName(`# made at /b\n${lock}`, "3.10.13", "x", "a/b@1"),
     );
-    assert.notEqual(environmentName(lock, "3.10.13", "x"), environmentName(lock, "3.11.7", "x"));
+    assert.notEqual(environmentName(lock, "3.10.13", "x", "a/b@1"), environmentName(lock, "3.11.7", "x", "a/b@1"));
+    assert.equal(environmentName(lock, "3.10.13", "x", "a/b@1"), environmentName(lock, "3.10.13", "x", "a/c@2"));
+    const near = `${lock}\n[[packages]]\nname = "near"\ndirectory = { path = "near" }\n`;
+    assert.notEqual(environmentName(near, "3.10.13", "x", "a/b@1"), environmentName(near, "3.10.13", "x", "a/b@2"));
     assert.deepEqual([versionIn(lock, "gradio"), versionIn(lock, "spaces")], ["6.31.0", null]);
   });
 });
