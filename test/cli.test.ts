@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, test } from "node:test";
 import { runCli } from "../src/cli/program.ts";
 import type { UpOptions } from "../src/cli/world.ts";
 import { WaybillClient } from "../src/client/api.ts";
+import { noIsolation } from "../src/contract/isolation.ts";
 import { ApiError, ServerUnreachable } from "../src/client/errors.ts";
 import { createReceiptKey, signedReceipt } from "./support/receipts.ts";
 import { ScriptedConsole, build, problem, space } from "./support/console-api.ts";
@@ -65,6 +66,26 @@ const quota = {
 };
 
 describe("waybill", () => {
+  test("status says what probes found, in words that cannot be overlooked where it should not be", async () => {
+    const probes = {
+      total: 344,
+      open: 3,
+      expected: 2,
+      unexpected: ["shadow"],
+      notRun: [],
+      at: "2026-11-22T12:00:00.000Z",
+    };
+    const isolation = { ...noIsolation("sandbox bubblewrap: namespaces"), level: "own-uid", probes };
+    const status = { version: "1.2.3", url, spaces: 0, pools: [], journalIndex: 1, bootMs: 100, isolation };
+    api.routes.set("GET /api/status", status);
+    const { code, out } = await waybill(["status"]);
+    assert.equal(code, 0);
+    assert.match(
+      out.replaceAll(/\s+/g, " "),
+      /probes WARNING: apps can do what they should not: shadow \(3 of 344 open/,
+    );
+  });
+
   test("--json prints one document and nothing else", async () => {
     api.routes.set("GET /api/quota?account=alice", quota);
     const { code, out, err } = await waybill(["quota", "--account", "alice", "--json"]);

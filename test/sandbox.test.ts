@@ -145,8 +145,8 @@ describe("apps in a sandbox", { skip }, () => {
   test("nothing leaves the namespace but by the gateway", async () => {
     const udp = `python3 -c "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('8.8.8.8', 9999))"`;
     assert.match(await run(udp), /Operation not permitted|PermissionError|refused/i);
-    const host = `python3 -c "import socket; socket.create_connection(('127.0.0.1', ${new URL(up.url).port}))"`;
-    assert.match(await run(host), /refused/);
+    const host = `python3 -c "import socket; socket.create_connection(('127.0.0.1', ${new URL(up.url).port})).recv(1)"`;
+    assert.match(await run(host), /refused|reset/);
     const name = `python3 -c "import socket; print(socket.gethostbyname('some.name.example'))"`;
     assert.match(await run(name), /^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./);
   });
@@ -160,6 +160,27 @@ describe("apps in a sandbox", { skip }, () => {
       return view.outcome !== null && view;
     });
     assert.equal(told.outcome, "ok", JSON.stringify(told));
+  });
+
+  test("what an app can do is tried in the background, once for the node, and everybody is told", async () => {
+    const measured = async () => {
+      const { isolation } = await up.admin.status();
+      return isolation.probes !== null && isolation;
+    };
+    const isolation = await until("the probes have been run", measured, 120_000).catch((error: unknown) => {
+      throw new Error(up.log.slice(-10).join("\n"), { cause: error });
+    });
+    const { probes } = isolation;
+    assert.ok(probes && "total" in probes, JSON.stringify(probes));
+    assert.ok(probes.total >= 130);
+    assert.deepEqual([probes.open, probes.expected, probes.unexpected, probes.notRun], [2, 2, [], []]);
+    assert.equal(isolation.egress, "gateway+catchall");
+    assert.equal(isolation.hostUid, isRoot ? "own" : "shared");
+    assert.match(await (await fetch(up.url)).text(), /Probes: \d+ ways out were tried .* open are 2, all by design/);
+    await up.restart();
+    alice = await up.account("alice");
+    const again = await until("the next start knows it", measured, 5_000);
+    assert.deepEqual(again.probes, probes);
   });
 
   test("a stop ends all of it, control groups too", async () => {

@@ -55,6 +55,8 @@ export const agentTiming: AgentTiming = { heartbeatMs: 5_000, shipMs: 250, stopG
 export interface Agent {
   /** Goes on over another connection, after the first was lost. */
   connect(link: AgentEnd): void;
+  /** How closed off this node's apps are was measured anew. */
+  measured(isolation: Isolation): void;
   /** Ends builds, and replicas where `stop` says so; `keep` leaves them for the next agent. Bounded. */
   close(replicas: "stop" | "keep"): Promise<void>;
 }
@@ -75,6 +77,7 @@ class NodeAgent implements Agent {
   readonly #replicas: ReplicaSet;
   readonly #builds: BuildDesk;
   #link: AgentEnd | undefined;
+  #isolation: Isolation;
   #timers: NodeJS.Timeout[] = [];
   #cardWatch: CardWatch | undefined;
   /** What is wrong with the cards; undefined until they were looked at. */
@@ -90,6 +93,7 @@ class NodeAgent implements Agent {
   constructor(options: AgentOptions) {
     const { clock, emitter, log, node, builder } = options;
     this.#options = options;
+    this.#isolation = options.isolation;
     this.#timing = options.timing ?? agentTiming;
     this.#fences = new Fences(options.folder);
     this.#answeredUpTo = this.#fences.tookGrants;
@@ -130,7 +134,7 @@ class NodeAgent implements Agent {
     this.#link?.close();
     this.#link = link;
     const connection = ++this.#connections;
-    const { node, pool, devices, emitter, builder, isolation } = this.#options;
+    const { node, pool, devices, emitter, builder } = this.#options;
     this.#send({
       type: "hello",
       node,
@@ -139,7 +143,7 @@ class NodeAgent implements Agent {
       devices,
       replicas: this.#replicas.hello(),
       sdks: builder.sdks,
-      isolation,
+      isolation: this.#isolation,
     });
     link.onMessage((message) => {
       if (connection === this.#connections) this.#take(message);
@@ -147,6 +151,11 @@ class NodeAgent implements Agent {
     link.onClose(() => {
       if (connection === this.#connections) this.#link = undefined;
     });
+  }
+
+  measured(isolation: Isolation): void {
+    this.#isolation = isolation;
+    this.#send({ type: "isolation", node: this.#options.node, isolation });
   }
 
   async close(replicas: "stop" | "keep"): Promise<void> {

@@ -1,4 +1,7 @@
-/** How closed off the apps of a node are: what was measured on it, never what was configured. */
+/**
+ * How closed off the apps of a node are: what was measured in a real sandbox of it, never what was configured. Until `probes` is
+ * there it holds what the node's start found: that a sandbox can be made, and which limits can be had.
+ */
 
 export interface Isolation {
   /**
@@ -19,7 +22,7 @@ export interface Isolation {
   /** `gateway+catchall`: what goes to a port without a listener leaves evidence too; it needs nftables. */
   readonly egress: "gateway+catchall" | "gateway" | "none";
   /** What a program inside tried; null until it was run once for this node and recipe. */
-  readonly probes: ProbeCount | null;
+  readonly probes: ProbeCount | ProbesFailed | null;
   /** One sentence for people. */
   readonly says: string;
 }
@@ -31,7 +34,32 @@ export interface ProbeCount {
   readonly expected: number;
   /** Names of those that were open and should not be: none, or the node is not what it claims. */
   readonly unexpected: readonly string[];
+  /** Why others could not be tried at all: `no /usr/bin/python3`. They are not in `total`. */
+  readonly notRun: readonly string[];
   readonly at: string;
+}
+
+/** The probes could not be run, so nothing is known. */
+export interface ProbesFailed {
+  readonly failed: string;
+  readonly at: string;
+}
+
+/** A node that is not what it claims: something was open that should not be. */
+export function isOpen({ probes }: Isolation): boolean {
+  return probes !== null && "unexpected" in probes && probes.unexpected.length > 0;
+}
+
+/** One sentence about the probes, for people; null where there is no sandbox to try. */
+export function probesSay({ level, probes }: Isolation): string | null {
+  if (level === "none") return null;
+  if (probes === null) return "not tried yet: what an app can do from inside is tried once, soon after the start";
+  if ("failed" in probes) return `could not be run, so nothing is known of what an app can do: ${probes.failed}`;
+  const { total, open, expected, unexpected, notRun, at } = probes;
+  const left = notRun.length === 0 ? "" : `; others were not tried: ${notRun.join("; ")}`;
+  if (unexpected.length > 0)
+    return `WARNING: apps can do what they should not: ${unexpected.join(", ")} (${open} of ${total} open, ${expected} by design; tried at ${at}${left})`;
+  return `${total} ways out were tried from inside a real sandbox at ${at}: ${open === 0 ? "none is open" : `open are ${open}, all by design`}${left}`;
 }
 
 /** Plain processes of the agent's user; `says` is why. */

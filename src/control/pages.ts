@@ -1,6 +1,7 @@
 /** Pages for people: the plain console with what runs, and the story of one work. No script, no foreign request. */
 import { escapeHtml, proseHtml } from "../http/index.ts";
 import type { PoolView, SpaceView, StatusView } from "../contract/api.ts";
+import { isOpen, probesSay, type Isolation } from "../contract/isolation.ts";
 import type { Entry } from "../evidence/entry.ts";
 import type { Charge, Explanation, Link, Verdict } from "../evidence/verdict.ts";
 
@@ -49,10 +50,17 @@ export function consolePage(status: StatusView, spaces: readonly SpaceView[]): s
     `<h1>Waybill</h1><p class="muted">${escapeHtml(status.version)}, ready in ${status.bootMs} ms, journal at ${status.journalIndex}; this page renews itself every ${refreshSeconds} s</p>
 <h2>GPUs</h2>${status.pools.map(poolPanel).join("") || '<p class="panel">This platform has no pool.</p>'}
 <h2>Spaces</h2>${table}
-<h2>Isolation</h2><p class="panel">${proseHtml(status.isolation.says)}</p>
+<h2>Isolation</h2><p class="panel">${proseHtml(status.isolation.says)}${probesHtml(status.isolation)}</p>
 <p class="muted">Any id has a story: <code>waybill explain ID</code>, or <code>${escapeHtml(status.url)}/w/ID</code></p>`,
     { refreshing: true },
   );
+}
+
+function probesHtml(isolation: Isolation): string {
+  const says = probesSay(isolation);
+  return says === null
+    ? ""
+    : `<br><span class="${isOpen(isolation) ? "failed" : "muted"}">Probes: ${proseHtml(says)}</span>`;
 }
 
 function spaceRow({ id, sdk, state, since, says, build, addresses }: SpaceView): string {

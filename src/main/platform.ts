@@ -39,6 +39,7 @@ import { drain, openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
 import { openEvidenceStore } from "../record/store.ts";
 import { fillCompileCache } from "../runtime/compile-cache.ts";
+import { isolationSays } from "../runtime/probes/report.ts";
 import { sandboxHere, spaceFolders, type SandboxHere } from "../runtime/sandbox/prepare.ts";
 import { filterSha256 } from "../runtime/sandbox/seccomp.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
@@ -50,6 +51,7 @@ import { bootToken } from "./boot-token.ts";
 import { consoleName, insideSocket, ownEdge, platformUrlFor, type NumberedEdge } from "./own-edge.ts";
 import { buildPolicy, filesNamedBy, passedToBuilds } from "./build-settings.ts";
 import { launcher, type NodeSandbox } from "./launcher.ts";
+import { startProbing } from "./probing.ts";
 import { visitorIdentity, verifyVisitor } from "./visitors.ts";
 
 export interface World {
@@ -375,6 +377,19 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     spoolOf: (replicaFolder) => openShipper({ folder: join(replicaFolder, "spool") }),
   });
   stack.defer(() => agent.close("stop"));
+  if (sandbox)
+    stack.use(
+      startProbing({
+        folder,
+        sandbox: sandbox.node,
+        tools: processes,
+        isolation: sandbox.isolation,
+        clock,
+        random,
+        log,
+        onMeasured: (isolation) => agent.measured(isolation),
+      }),
+    );
 
   const timers = [
     setInterval(() => void shipping().catch((error: unknown) => onFailure("shipping evidence", error)), shipEveryMs),
@@ -472,12 +487,9 @@ async function openSandboxes(
   return { node, isolation: isolationOf(here) };
 }
 
-/** What the measurement found, in the API's words. */
+/** What the start found; measured is it later, in a real sandbox. */
 function isolationOf({ isRoot, cgroups }: SandboxHere): Isolation {
-  const own = isRoot ? "each Space is a user of its own" : "all Spaces are this user";
-  return {
-    level: isRoot ? "own-uid" : "shared-uid",
-    driver: "bubblewrap",
+  const found = {
     hostUid: isRoot ? "own" : "shared",
     seccomp: filterSha256(process.arch === "arm64" ? "arm64" : "x64"),
     memory: cgroups.memory ?? "polled",
@@ -486,9 +498,9 @@ function isolationOf({ isRoot, cgroups }: SandboxHere): Isolation {
     ends: cgroups.kill ? "cgroup-kill" : "tree",
     disk: "tmpfs",
     egress: "gateway",
-    probes: null,
-    says: `sandbox bubblewrap: namespaces, seccomp, the gateway as the only way out; ${own}; memory ${cgroups.memory === null ? "looked at once a second" : "limited by the kernel"}; builds run in it too`,
-  };
+  } as const;
+  const level = isRoot ? "own-uid" : "shared-uid";
+  return { level, driver: "bubblewrap", ...found, probes: null, says: isolationSays(found) };
 }
 
 /** Opens the edge; a port that nobody asked for by number gives way to the next free one. */

@@ -12,6 +12,7 @@ import type {
   WhoAmI,
 } from "../../contract/api.ts";
 import type { LogLine } from "../../contract/agent.ts";
+import { isOpen, probesSay } from "../../contract/isolation.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, lengthOf, secondsOf, timeOf, tone, wrap } from "./paper.ts";
 import { drawTable } from "./table.ts";
@@ -196,10 +197,14 @@ export function drawStatus(paper: Paper, status: StatusView): string {
       `pool ${pool.name}: ${pool.leased} of ${pool.slots} slots leased${troubledSays(pool)}, ${waits}${pool.simulated ? " (simulated)" : ""}`,
     ];
   });
+  const probes = probesSay(status.isolation);
   return `Waybill ${status.version} at ${status.url}\n${drawRows(paper, [
     ["spaces", String(status.spaces)],
     ...pools,
     ["sandbox", status.isolation.says.replace(/^sandbox /, "")],
+    ...(probes === null
+      ? []
+      : [["probes", isOpen(status.isolation) ? tone(paper, "failed", probes) : probes] as const]),
     ["record", `journal at ${status.journalIndex}`],
     ["booted in", lengthOf(status.bootMs)],
   ])}`;

@@ -3,7 +3,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo, type ListenOptions, type Server } from "node:net";
-import { hostname, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { linuxProcesses } from "../processes.ts";
 import { baitName, type HostFacts } from "./inside/facts.ts";
@@ -60,7 +60,6 @@ export async function putBait(folder: string, name: string): Promise<Bait> {
     tcpPort,
     udpPort: datagrams.address().port,
     addresses: ["127.0.0.1", ...(hasIpv6 ? ["::1"] : [])],
-    name: hostname(),
     abstract,
     socket,
     namespaces: Object.fromEntries(kinds.map((kind) => [kind, readlinkSync(`/proc/self/ns/${kind}`)])),

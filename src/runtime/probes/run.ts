@@ -5,17 +5,15 @@
  */
 import {
   constants,
-  copyFileSync,
   closeSync,
   existsSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   renameSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, extname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicaStatus } from "../../contract/agent.ts";
 import { assert } from "../../stdx/assert.ts";
@@ -27,6 +25,7 @@ import type { CgroupsHere } from "../sandbox/cgroups.ts";
 import { putBait } from "./host.ts";
 import { factsName, outcomesName, type Facts, type Outcome, type ReplicaFacts } from "./inside/facts.ts";
 import { measure, type Measured } from "./measure.ts";
+import { probePrograms } from "./programs.ts";
 
 /** How the node starts replicas; the plan's sandbox is the launcher's to make. */
 export interface ProbeLauncher {
@@ -66,13 +65,12 @@ export const probeLimits = {
 /** No Space of a user has such a name. */
 const spaces = { prober: ".probes/prober", neighbour: ".probes/neighbour" } as const;
 type Role = keyof typeof spaces;
-const runWithinMs = 120_000;
+/** Five seconds where nothing else runs, and behind all that does. */
+const runWithinMs = 300_000;
 const stopWithinMs = 10_000;
 const readyWithinMs = durationMs(runWithinMs);
 const lookEveryMs = 20;
 const outcomesMaxBytes = 1 << 20;
-const insideFolder = join(import.meta.dirname, "inside");
-const programs = [".ts", ".js", ".py"];
 
 /** Rejects where the sandboxes could not be made, the prober did not come to its end, or `signal` was aborted. */
 export async function probe(node: ProbedNode, signal: AbortSignal): Promise<ProbeRun> {
@@ -158,10 +156,10 @@ async function start(node: ProbedNode, role: Role): Promise<Running> {
 /** A copy of the programs, which belongs to the replica's user from then on; its entry's name. */
 function makeRelease(app: string): string {
   mkdirSync(app, { recursive: true, mode: 0o755 });
-  const files = readdirSync(insideFolder).filter((name) => programs.includes(extname(name)) && !name.endsWith(".d.ts"));
-  for (const name of files) copyFileSync(join(insideFolder, name), join(app, name));
+  const files = probePrograms();
+  for (const { name, text } of files) writeFileSync(join(app, name), text);
   writeFileSync(join(app, "package.json"), '{ "type": "module" }\n');
-  return files.includes("main.ts") ? "main.ts" : "main.js";
+  return files.some(({ name }) => name === "main.ts") ? "main.ts" : "main.js";
 }
 
 function factsOf(host: Facts["host"], prober: StoredPlan, neighbour: StoredPlan): Facts {

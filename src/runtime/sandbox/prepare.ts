@@ -1,19 +1,14 @@
 /** What the agent prepares of a replica's sandbox: its Space's user and folder, its groups; and how it is measured that a sandbox works here. */
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import type { SandboxLimits, SandboxPlan } from "../folder.ts";
 import { cgroupsHere, makeCgroups, noCgroups, type CgroupsHere } from "./cgroups.ts";
-import { hostCommand } from "./stage.ts";
-
-const run = promisify(execFile);
+import { trySandbox } from "./try.ts";
 
 /** Users of Spaces: far above those of people and of distributions' containers, below what 32-bit tools take for negative. */
 const firstUid = 2_000_000_000;
 const uidsMax = 65_536;
-const checkWithinMs = 5_000;
 const packages = "bubblewrap iproute2 nftables util-linux uidmap";
 const programs = {
   bwrap: ["/usr/bin/bwrap"],
@@ -43,35 +38,8 @@ export async function sandboxHere(): Promise<SandboxHere> {
       cgroups: noCgroups,
       problems: [`${missing.join(", ")} not found; on Debian: apt-get install ${packages}`],
     };
-  const probe = [
-    "bwrap",
-    "--unshare-user",
-    "--disable-userns",
-    "--unshare-pid",
-    "--ro-bind",
-    "/usr",
-    "/usr",
-    "--symlink",
-    "usr/lib",
-    "/lib",
-    "--symlink",
-    "usr/lib64",
-    "/lib64",
-    "--proc",
-    "/proc",
-    "--dev",
-    "/dev",
-    "--",
-    "/usr/bin/true",
-  ];
-  const [command, ...rest] = hostCommand(
-    { hostUid: isRoot ? firstUid : null, needs: [], frozen: [], cgroup: null },
-    probe,
-  );
-  try {
-    await run(command, rest, { timeout: checkWithinMs, cwd: "/", env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } });
-  } catch (error) {
-    const said = (error as { stderr?: string }).stderr?.trim() || (error as Error).message;
+  const said = await trySandbox(isRoot ? firstUid : null);
+  if (said !== null) {
     const says = `a sandbox cannot be made here: ${said}; what it needs, on Debian: apt-get install ${packages}`;
     return { isRoot, cgroups: noCgroups, problems: [says] };
   }

@@ -10,8 +10,10 @@ import type { Probe } from "./probe.ts";
 /** Tried beyond a limit of something that is counted. */
 const beyond = 32;
 const chunkBytes = 1 << 20;
-/** A look at the memory once a second, where the kernel does not limit it, and the end of what uses too much. */
-const memoryWithinMs = 8_000;
+const memoryStepBytes = 8 << 20;
+const takenWithinMs = 60_000;
+/** Held so long when all is taken: where the kernel does not limit memory, the platform looks at it once a second. */
+const heldMs = 5_000;
 
 export function exhaustionProbes({ limits }: Facts): readonly Probe[] {
   return [
@@ -84,9 +86,19 @@ async function startMany(count: number): Promise<void> {
 
 /** In a process of its own, which a group's limit ends; where there is no group, the platform ends the whole app. */
 async function useMemory(limitBytes: number): Promise<string | undefined> {
-  const text = `const all = []; for (let had = 0; had < ${limitBytes * 1.25}; had += ${8 * chunkBytes}) all.push(Buffer.alloc(${8 * chunkBytes}, 1)); setTimeout(() => all.length, ${memoryWithinMs});`;
-  const child = spawn(process.execPath, ["-e", text], { stdio: "ignore" });
-  const [code, signal] = (await Promise.race([once(child, "exit"), delay(memoryWithinMs, [])])) as (string | null)[];
-  child.kill("SIGKILL");
-  return signal ?? (code === undefined ? undefined : `exit code ${code}`);
+  const taking = `for (let had = 0; had < ${limitBytes * 1.25}; had += ${memoryStepBytes}) all.push(Buffer.alloc(${memoryStepBytes}, 1));`;
+  const text = `const all = []; ${taking} console.log("all"); setTimeout(() => all.length, ${2 * heldMs});`;
+  const child = spawn(process.execPath, ["-e", text], { stdio: ["ignore", "pipe", "ignore"] });
+  const end = once(child, "exit") as Promise<[number | null, string | null]>;
+  const taken = once(child.stdout, "data");
+  taken.catch(() => undefined); // it ended before
+  try {
+    const first = await Promise.race([end, taken, delay(takenWithinMs, "late")]);
+    if (first === "late") throw new Error(`not so much could be taken within ${takenWithinMs} ms`);
+    const [code, signal] = await Promise.race([end, delay(heldMs, [null, "held"] as const)]);
+    if (signal === "held") return undefined;
+    return signal ?? `exit code ${code}`;
+  } finally {
+    child.kill("SIGKILL");
+  }
 }

@@ -29,7 +29,6 @@ export interface HostFacts {
   readonly tcpPort: number;
   readonly udpPort: number;
   readonly addresses: readonly string[];
-  readonly name: string;
   /** The name of an abstract unix socket, without its leading zero. */
   readonly abstract: string;
   readonly socket: string;

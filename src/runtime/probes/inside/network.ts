@@ -4,7 +4,7 @@ import { lookup, Resolver } from "node:dns/promises";
 import { once } from "node:events";
 import { connect, createServer, type NetConnectOpts } from "node:net";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { unservedPort, type Facts, type ReplicaFacts } from "./facts.ts";
 import type { Probe } from "./probe.ts";
 
@@ -83,7 +83,6 @@ function ofTheHost({ host, neighbour }: Facts): readonly Probe[] {
     ),
     reaches("host-mapped", "reach the host's loopback by a mapped address", "::ffff:127.0.0.1", host.tcpPort),
     reaches("host-any", "reach the host by 0.0.0.0", "0.0.0.0", host.tcpPort),
-    reaches("host-name", "reach the host by its name", host.name, 80),
     reaches("neighbour-port", "reach its neighbour's port", "127.0.0.1", neighbourPort),
     {
       name: "host-names",
@@ -187,7 +186,7 @@ const sends = (name: string, tries: string, address: string, port: number): Prob
       socket.connect(port, address);
       await once(socket, "connect");
       socket.send("probe");
-      await delay(datagramWithinMs);
+      await answerTime();
     }),
 });
 
@@ -203,10 +202,17 @@ const shouts = (name: string, tries: string, address: string, port: number): Pro
       await new Promise<void>((resolve, reject) => {
         socket.send("probe", port, address, (error) => (error ? reject(error) : resolve()));
       });
-      await delay(datagramWithinMs);
+      await answerTime();
       return "unanswered";
     }),
 });
+
+/** On a busy machine the time may be over before what came meanwhile was looked at: so that is looked at first. */
+async function answerTime(): Promise<void> {
+  await delay(datagramWithinMs);
+  await nextTurn();
+  await nextTurn();
+}
 
 async function datagram(address: string, act: (socket: Socket) => Promise<string | void>): Promise<string | void> {
   const socket = createSocket(address.includes(":") ? "udp6" : "udp4");

@@ -20,7 +20,7 @@ import sys
 import time
 
 X64 = platform.machine() == "x86_64"
-CHILD_WITHIN_S = 5
+CHILD_WITHIN_S = 15
 EPERM, ENOSYS, NO_FAMILY, NO_ACCESS = ["EPERM"], ["ENOSYS"], ["EAFNOSUPPORT"], ["EPERM", "EACCES"]
 
 # [x86-64, arm64]; None where that architecture has none.
