@@ -17,10 +17,10 @@ const least: readonly [number, number] = [3, 8];
 /** As on Spaces, where a README names none. */
 const usual: readonly [number, number] = [3, 10];
 const askWithinMs = 10_000;
-const question = "import sys; print(sys.base_prefix); print('%d.%d.%d' % sys.version_info[:3])";
+const question = "import sys; print(sys.base_prefix); print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)";
 
-/** What interpreters said of themselves, for as long as their files stay as they were: to ask all of them takes a second. */
-export type KnownInterpreters = Map<string, Interpreter>;
+/** What interpreters said of themselves, for as long as their files stay as they were: to ask all of them takes a second. Null: it is none. */
+export type KnownInterpreters = Map<string, Interpreter | null>;
 
 /** Asks each interpreter of these folders, and of `versions/*` below the last ones, unless it is known. */
 export async function findInterpreters(
@@ -38,7 +38,9 @@ export async function findInterpreters(
       if (/^python3(\.\d+)?$/.test(name)) files.add(realpathSync(join(folder, name)));
   }
   const found = await Promise.all([...files].map((file) => knownOrAsked(file, known)));
-  return found.flatMap((one) => one ?? []).sort((a, b) => compare(b.version, a.version));
+  // A script in an interpreter's name (pyenv's) answers for one that is asked itself too.
+  const real = new Map(found.flatMap((one) => (one ? [[one.path, one] as const] : [])));
+  return [...real.values()].sort((a, b) => compare(b.version, a.version));
 }
 
 export type Choice =
@@ -71,23 +73,26 @@ export function shown({ version }: Interpreter): string {
   return version.join(".");
 }
 
-async function knownOrAsked(path: string, known: KnownInterpreters): Promise<Interpreter | undefined> {
+async function knownOrAsked(path: string, known: KnownInterpreters): Promise<Interpreter | null> {
   const { mtimeMs, ino } = statSync(path);
   const name = `${path} ${ino} ${mtimeMs}`;
-  const found = known.get(name) ?? (await asked(path));
-  // One that did not answer may only have been slow.
-  if (found) known.set(name, found);
-  return found;
+  const before = known.get(name);
+  if (before !== undefined) return before;
+  const answer = await asked(path);
+  // One that was too slow may only have been so now.
+  if (answer !== "late") known.set(name, answer);
+  return answer === "late" ? null : answer;
 }
 
-async function asked(path: string): Promise<Interpreter | undefined> {
+async function asked(path: string): Promise<Interpreter | null | "late"> {
   try {
     const { stdout } = await promisify(execFile)(path, ["-I", "-c", question], { timeout: askWithinMs });
-    const [prefix = "", version = ""] = stdout.trim().split("\n");
+    const [prefix = "", version = "", executable = ""] = stdout.trim().split("\n");
     const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
-    return { path, prefix: realpathSync(prefix), version: [major, minor, patch] };
-  } catch {
-    return undefined; // A stub that only tells that nothing is installed, or a broken one: not an interpreter.
+    return { path: realpathSync(executable), prefix: realpathSync(prefix), version: [major, minor, patch] };
+  } catch (error) {
+    // A stub that only tells that nothing is installed, or a broken one: not an interpreter.
+    return (error as { killed?: boolean }).killed === true ? "late" : null;
   }
 }
 
