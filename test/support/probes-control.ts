@@ -83,7 +83,7 @@ const datagrams = createSocket("udp6", (message, from) => {
 datagrams.bind(answering, "::");
 await once(datagrams, "listening");
 await answerAt({ port: neighbourPort, host: "127.0.0.1" });
-await using bait = await putBait(folder, `control-${process.pid}`);
+const bait = await putBait(folder, `control-${process.pid}`);
 const [own, neighbour] = [await replica("own"), await replica("neighbour")];
 await answerAt({ path: `\0${neighbour.replica}` });
 for (const place of ["/tmp", "/dev/shm"]) writeFileSync(join(place, baitName), "bait");
@@ -114,6 +114,7 @@ const left = openSync("/etc/hostname", "r");
 const prober = spawn("bwrap", bubblewrap, { stdio: ["ignore", "inherit", "inherit", left] });
 const [code] = (await once(prober, "exit")) as [number];
 const lines = readFileSync(join(own.dataFolder, outcomesName), "utf8");
+await bait[Symbol.asyncDispose]();
 rmSync(folder, { recursive: true, force: true });
 for (const place of ["/tmp", "/dev/shm"]) rmSync(join(place, baitName), { force: true });
 process.stdout.write(lines);
