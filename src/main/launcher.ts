@@ -41,7 +41,10 @@ export function launcher(
       // A static Space has no process of its own: its shim serves the files.
       if (sandbox === null || plan.release.argv === null) return launch(plan, { ...tools, agentEpoch });
       const { replica, space } = plan.spec;
-      const planned = { ...plan, sandbox: planSandbox(replica, space, sandbox) };
+      const own = planSandbox(replica, space, sandbox);
+      // The app's own port is the app's, also where the platform listens on the same one: the catch-all takes what goes there.
+      const ports = own.ports.filter((port) => port !== plan.release.appPort);
+      const planned = { ...plan, sandbox: { ...own, ports } };
       if (planned.sandbox.hostUid !== null) await sandbox.filled();
       return launch(planned, { ...tools, agentEpoch, beforeStart: openGateway });
     },
