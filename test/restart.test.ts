@@ -76,7 +76,10 @@ describe("waybill restart", () => {
       async () => (await alice.client.build(build?.id ?? "")).outcome === "ok",
       60_000,
     );
-    assert.notEqual((await alice.client.space(app.space)).release, before_.release);
+    await until(
+      "the Space names the new release",
+      async () => (await alice.client.space(app.space)).release !== before_.release,
+    );
     const lines: string[] = [];
     for await (const { text } of alice.client.buildLog(build?.id ?? "")) lines.push(text);
     assert.match(lines.join("\n"), /a factory rebuild: nothing that an earlier build resolved is used/);
