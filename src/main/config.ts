@@ -1,6 +1,7 @@
 /** The only reader of the environment: names here are the names that an operator types. All problems are told at once. */
 import { homedir, totalmem } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import process from "node:process";
 import { queueLimits } from "../build/queue.ts";
 import type { BuildLimits } from "../control/builds.ts";
 import type { UpOptions } from "../cli/world.ts";
@@ -9,6 +10,7 @@ import { openPolicy, parseNameRule, type EgressPolicy, type NameRule } from "../
 import { parseRange } from "../egress/ranges.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
+import { buildPolicy, passedToBuilds, type BuildVariables } from "./build-settings.ts";
 
 /** Three quarters of the machine, and no app needs more than this without saying so. */
 const memoryMaxMb = 8_192;
@@ -44,8 +46,10 @@ export interface PlatformConfig {
   readonly app: { readonly memoryBytes: number; readonly processes: number };
   /** What sandboxed apps may reach. */
   readonly egress: EgressPolicy;
-  /** Names that builds may reach beside those. */
-  readonly buildEgress: readonly NameRule[];
+  /** What builds see of the operator's environment, and what they may reach. */
+  readonly builds: { readonly variables: BuildVariables; readonly egress: EgressPolicy };
+  /** Folders of the machine's programs, the platform's own Node first. */
+  readonly path: readonly string[];
   readonly edge: Partial<EdgeLimits>;
 }
 
@@ -79,7 +83,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const memoryMb = read.whole("WAYBILL_APP_MEMORY_MB", { least: 64, most: 1 << 20 });
   const processes = read.whole("WAYBILL_APP_PROCESSES", { least: 16, most: 1 << 16 });
   const policy = read.policy();
-  const buildEgress = read.rules("WAYBILL_BUILD_EGRESS_ALLOW");
+  const buildNames = read.rules("WAYBILL_BUILD_EGRESS_ALLOW");
   const appsDomain = env["WAYBILL_APPS_DOMAIN"] ?? "localhost";
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain))
     problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
@@ -89,6 +93,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const cardsEveryMs = read.seconds("WAYBILL_CARDS_SECONDS") ?? seconds(15);
   const responseWithinMs = read.seconds("WAYBILL_RESPONSE_SECONDS");
   if (problems.length > 0) return { ok: false, problems };
+  const variables = passedToBuilds(env);
   const config: PlatformConfig = {
     data: resolve(data),
     listen: { address: "127.0.0.1", port: port ?? defaultPort, next: port === undefined },
@@ -102,7 +107,8 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     sandbox: options.sandbox === "none" ? "none" : "bubblewrap",
     app: { memoryBytes: (memoryMb ?? defaultMemoryMb()) * (1 << 20), processes: processes ?? 1024 },
     egress: policy,
-    buildEgress,
+    builds: { variables, egress: buildPolicy(policy, buildNames, variables) },
+    path: [dirname(process.execPath), ...(env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")],
     edge: responseWithinMs === undefined ? {} : { responseWithinMs },
   };
   return { ok: true, config };

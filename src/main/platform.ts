@@ -3,16 +3,11 @@
  * edge, and an agent at the other end of a link that carries the same encoded frames as a network would.
  */
 import { mkdir } from "node:fs/promises";
-import { dirname, extname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
-import { startAgent } from "../agent/agent.ts";
 import { memoryLink } from "../agent/memory-link.ts";
-import { createBuilder, plainBenches } from "../build/builder.ts";
 import { Catalog } from "../catalog/catalog.ts";
-import { writeSdkPackage } from "../client/sdk-package.ts";
 import type { InsideCaller } from "../contract/egress.ts";
-import { noIsolation, type Isolation } from "../contract/isolation.ts";
 import { createApi } from "../control/app.ts";
 import { Builds } from "../control/builds.ts";
 import { Calls } from "../control/calls.ts";
@@ -25,11 +20,6 @@ import { Spaces } from "../control/spaces.ts";
 import { openCallsOn } from "../core/views.ts";
 import { ListenError, openEdge } from "../edge/index.ts";
 import type { Edge } from "../edge/index.ts";
-import { systemDialler } from "../egress/dial.ts";
-import { openGateway } from "../egress/gateway.ts";
-import { portsOf, type EgressPolicy } from "../egress/policy.ts";
-import { CardWatch } from "../gpu/card-watch.ts";
-import { discover, parseSimulated } from "../gpu/discovery.ts";
 import { openRepositories } from "../hub/repository.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import { loadReceiptKey } from "../identity/receipt-key.ts";
@@ -38,20 +28,13 @@ import { openSqliteJournal } from "../journal/index.ts";
 import { drain, openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
 import { openEvidenceStore } from "../record/store.ts";
-import { fillCompileCache } from "../runtime/compile-cache.ts";
-import { isolationSays } from "../runtime/probes/report.ts";
-import { sandboxHere, spaceFolders, type SandboxHere } from "../runtime/sandbox/prepare.ts";
-import { filterSha256 } from "../runtime/sandbox/seccomp.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { PlatformConfig } from "./config.ts";
-import { sandboxBenches } from "./benches.ts";
 import { bootToken } from "./boot-token.ts";
-import { consoleName, insideSocket, ownEdge, platformUrlFor, type NumberedEdge } from "./own-edge.ts";
-import { buildPolicy, filesNamedBy, passedToBuilds } from "./build-settings.ts";
-import { launcher, type NodeSandbox } from "./launcher.ts";
-import { startProbing } from "./probing.ts";
+import { poolName, startNode } from "./node.ts";
+import { consoleName, insideSocket, ownEdge, platformUrlFor } from "./own-edge.ts";
 import { visitorIdentity, verifyVisitor } from "./visitors.ts";
 
 export interface World {
@@ -82,12 +65,6 @@ export interface Platform extends AsyncDisposable {
   readonly broken: Promise<Error>;
 }
 
-/** Places of a sandbox that are kept in memory, and the files that its processes may have open. */
-const sandboxSizes = { openFiles: 8_192, tmpBytes: 512 << 20, shmBytes: 256 << 20, homeBytes: 64 << 20 } as const;
-/** Packages are unpacked and compiled there. */
-const buildSizes = { openFiles: 8_192, tmpBytes: 1 << 30, shmBytes: 256 << 20, homeBytes: 512 << 20 } as const;
-const nodeName = "n1";
-const poolName = "main";
 /** Evidence is on its way to the store so often; a reader that cannot wait asks for it at once. */
 const shipEveryMs = 250;
 /** Waiting calls hear of a change so often. */
@@ -308,88 +285,18 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const link = memoryLink();
   nodes.connect(link.server);
   stack.defer(() => nodes.drained());
-  const agentSpools = join(config.data, "node", "spool");
-  const agentSpool = stack.use(await spool(`agent-${nodeName}`, agentSpools));
-  const folder = join(config.data, "node");
-  const processes = nodeProcesses(folder);
-  const variables = passedToBuilds(process.env);
-  const buildEgress = buildPolicy(config.egress, config.buildEgress, variables);
-  const sandbox =
-    config.sandbox === "none"
-      ? null
-      : await openSandboxes(config, stack, {
-          clock,
-          random,
-          emitter: () => spool(`gateway-${nodeName}`, agentSpools),
-          buildEgress,
-          processes,
-          edge: ownEdge(config, port(), door.path),
-          onFailure,
-        });
-  const cards = config.simulateGpus === null ? await discover(config.cards.command) : null;
-  if (cards && cards.devices.length === 0 && !cards.absent)
-    log.warn({ says: cards.says }, "the pool has no cards: start the platform again when nvidia-smi lists them");
-  const devices = cards ? cards.devices : (parseSimulated(config.simulateGpus ?? "") ?? []);
-  const path = [dirname(process.execPath), ...(process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")];
-  const agent = await startAgent({
-    node: nodeName,
-    pool: poolName,
-    folder,
-    devices,
-    ...(cards && cards.devices.length > 0
-      ? { watchCards: (onChange) => new CardWatch({ ...cards, ...config.cards, onChange }) }
-      : {}),
-    link: link.agent,
-    builder: createBuilder({
+  stack.use(
+    await startNode({
+      config,
+      world,
+      version: about.version,
+      link: link.agent,
       source: repositories,
-      folder,
-      path,
-      benches: sandbox
-        ? sandboxBenches(
-            {
-              ...processes,
-              folder,
-              path,
-              files: filesNamedBy(variables),
-              limits: { ...buildSizes, ...config.app },
-              ports: portsOf(buildEgress),
-            },
-            sandbox.node,
-          )
-        : plainBenches({ path }),
-      env: variables,
-      python: { versions: config.pythonVersions, toolsFolder: config.toolsFolder },
-      sdk: { version: about.version, write: (into) => writeSdkPackage(into, about.version) },
-      clock,
-      random,
+      edge: ownEdge(config, port(), door.path),
+      spool,
+      onFailure,
     }),
-    launcher: launcher(processes, sandbox && sandbox.node),
-    isolation:
-      sandbox?.isolation ??
-      noIsolation(
-        "sandbox none: apps and builds run as plain processes of this user and can read what this user can read",
-      ),
-    emitter: agentSpool,
-    clock,
-    random,
-    log,
-    spools: [openShipper({ folder: agentSpools })],
-    spoolOf: (replicaFolder) => openShipper({ folder: join(replicaFolder, "spool") }),
-  });
-  stack.defer(() => agent.close("stop"));
-  if (sandbox)
-    stack.use(
-      startProbing({
-        folder,
-        sandbox: sandbox.node,
-        tools: processes,
-        isolation: sandbox.isolation,
-        clock,
-        random,
-        log,
-        onMeasured: (isolation) => agent.measured(isolation),
-      }),
-    );
+  );
 
   const timers = [
     setInterval(() => void shipping().catch((error: unknown) => onFailure("shipping evidence", error)), shipEveryMs),
@@ -414,93 +321,6 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     broken: broken.promise,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
-}
-
-interface NodeProcesses {
-  readonly nodePath: string;
-  readonly shimEntry: string;
-  readonly benchEntry: string;
-  readonly compileCache: string;
-}
-
-/** How the node starts processes of its own. */
-function nodeProcesses(folder: string): NodeProcesses {
-  const entry = (name: string): string =>
-    join(import.meta.dirname, `${name}${extname(fileURLToPath(import.meta.url))}`);
-  return {
-    nodePath: process.execPath,
-    shimEntry: entry("shim"),
-    benchEntry: entry("bench"),
-    compileCache: join(folder, "compile-cache"),
-  };
-}
-
-/** What a sandbox needs and this machine does not have. */
-export class SandboxMissing extends Error {
-  override readonly name = "SandboxMissing";
-  readonly code = "runtime/sandbox-denied";
-}
-
-/** Measures that a sandbox can be made here, and opens the gateway behind all of them. Throws {@link SandboxMissing}. */
-async function openSandboxes(
-  config: PlatformConfig,
-  stack: AsyncDisposableStack,
-  world: Pick<World, "clock" | "random"> & {
-    emitter(): ReturnType<typeof openSpool>;
-    readonly buildEgress: EgressPolicy;
-    readonly processes: NodeProcesses;
-    readonly edge: NumberedEdge;
-    readonly onFailure: (what: string, error: unknown) => void;
-  },
-): Promise<{ readonly node: NodeSandbox; readonly isolation: Isolation }> {
-  const { clock, random, onFailure, buildEgress, processes, edge } = world;
-  const here = await sandboxHere();
-  if (here.problems.length > 0) throw new SandboxMissing(here.problems.join("; "));
-  const emitter = stack.use(await world.emitter());
-  const policies = { app: config.egress, build: buildEgress };
-  const gateway = stack.use(
-    openGateway({
-      emitter,
-      clock,
-      random,
-      policies,
-      dialler: systemDialler(),
-      edge,
-      onFailure: (error) => onFailure("the gateway", error),
-    }),
-  );
-  let filling: Promise<void> | undefined;
-  const { compileCache, nodePath, shimEntry, benchEntry } = processes;
-  const node: NodeSandbox = {
-    // Once for each start of the agent: its program may have changed.
-    filled: () =>
-      (filling ??= fillCompileCache(compileCache, nodePath, [shimEntry, benchEntry]).catch((error: unknown) =>
-        onFailure("filling the compile cache", error),
-      )),
-    spaces: spaceFolders(join(config.data, "node", "spaces"), here.isRoot),
-    cgroups: here.cgroups,
-    limits: { ...sandboxSizes, ...config.app },
-    // Names that the edge gave out are answered by the edge, whatever the policy says of their port.
-    ports: [...new Set([...portsOf(config.egress), edge.port])],
-    gateway,
-  };
-  return { node, isolation: isolationOf(here) };
-}
-
-/** What the start found; measured is it later, in a real sandbox. */
-function isolationOf({ isRoot, cgroups }: SandboxHere): Isolation {
-  const found = {
-    hostUid: isRoot ? "own" : "shared",
-    seccomp: filterSha256(process.arch === "arm64" ? "arm64" : "x64"),
-    memory: cgroups.memory ?? "polled",
-    processes: cgroups.processes ?? "rlimit",
-    cpu: "none",
-    ends: cgroups.kill ? "cgroup-kill" : "tree",
-    disk: "tmpfs",
-    egress: "gateway",
-  } as const;
-  const level = isRoot ? "own-uid" : "shared-uid";
-  return { level, driver: "bubblewrap", ...found, probes: null, says: isolationSays(found) };
 }
 
 /** Opens the edge; a port that nobody asked for by number gives way to the next free one. */

@@ -1,0 +1,204 @@
+/** The node's side of the platform, built in one readable place: its sandboxes and their gateway, its cards, its builder and its agent. */
+import { extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { startAgent } from "../agent/agent.ts";
+import type { AgentEnd } from "../agent/memory-link.ts";
+import { createBuilder, plainBenches, type Benches } from "../build/builder.ts";
+import type { Source } from "../build/workshop.ts";
+import { writeSdkPackage } from "../client/sdk-package.ts";
+import { noIsolation, type Isolation } from "../contract/isolation.ts";
+import { systemDialler } from "../egress/dial.ts";
+import { openGateway } from "../egress/gateway.ts";
+import { portsOf } from "../egress/policy.ts";
+import { CardWatch } from "../gpu/card-watch.ts";
+import { discover, parseSimulated } from "../gpu/discovery.ts";
+import { openShipper } from "../record/ship.ts";
+import type { openSpool } from "../record/spool.ts";
+import { fillCompileCache } from "../runtime/compile-cache.ts";
+import { isolationSays } from "../runtime/probes/report.ts";
+import { sandboxHere, spaceFolders, type SandboxHere } from "../runtime/sandbox/prepare.ts";
+import { filterSha256 } from "../runtime/sandbox/seccomp.ts";
+import { sandboxBenches } from "./benches.ts";
+import { filesNamedBy } from "./build-settings.ts";
+import type { PlatformConfig } from "./config.ts";
+import { launcher, type NodeSandbox } from "./launcher.ts";
+import type { NumberedEdge } from "./own-edge.ts";
+import type { World } from "./platform.ts";
+import { startProbing } from "./probing.ts";
+
+export interface NodeOptions {
+  readonly config: PlatformConfig;
+  readonly world: World;
+  readonly version: string;
+  readonly link: AgentEnd;
+  /** Where commits come from. */
+  readonly source: Source;
+  /** The platform as its apps see it. */
+  readonly edge: NumberedEdge;
+  /** Opens the spool of an emitter. */
+  spool(name: string, folder: string): ReturnType<typeof openSpool>;
+  onFailure(what: string, error: unknown): void;
+}
+
+/** What a sandbox needs and this machine does not have. */
+export class SandboxMissing extends Error {
+  override readonly name = "SandboxMissing";
+  readonly code = "runtime/sandbox-denied";
+}
+
+const nodeName = "n1";
+export const poolName = "main";
+/** Places of a sandbox that are kept in memory, and the files that its processes may have open. */
+const sandboxSizes = { openFiles: 8_192, tmpBytes: 512 << 20, shmBytes: 256 << 20, homeBytes: 64 << 20 } as const;
+/** Packages are unpacked and compiled there. */
+const buildSizes = { openFiles: 8_192, tmpBytes: 1 << 30, shmBytes: 256 << 20, homeBytes: 512 << 20 } as const;
+
+/** Starts it, and stops its replicas when it is closed. Throws {@link SandboxMissing}. */
+export async function startNode(options: NodeOptions): Promise<AsyncDisposable> {
+  const { config, world, version, link, source, spool } = options;
+  const { clock, random, log } = world;
+  await using stack = new AsyncDisposableStack();
+  const folder = join(config.data, "node");
+  const spools = join(folder, "spool");
+  const emitter = stack.use(await spool(`agent-${nodeName}`, spools));
+  const processes = nodeProcesses(folder);
+  const sandbox = config.sandbox === "none" ? null : await openSandboxes(options, spools, processes, stack);
+  const agent = await startAgent({
+    node: nodeName,
+    pool: poolName,
+    folder,
+    ...(await cardsOf(config, log)),
+    link,
+    builder: createBuilder({
+      source,
+      folder,
+      path: config.path,
+      benches: sandbox ? benchesOf(config, processes, sandbox.node) : plainBenches({ path: config.path }),
+      env: config.builds.variables,
+      python: { versions: config.pythonVersions, toolsFolder: config.toolsFolder },
+      sdk: { version, write: (into) => writeSdkPackage(into, version) },
+      clock,
+      random,
+    }),
+    launcher: launcher(processes, sandbox && sandbox.node),
+    isolation:
+      sandbox?.isolation ??
+      noIsolation(
+        "sandbox none: apps and builds run as plain processes of this user and can read what this user can read",
+      ),
+    emitter,
+    clock,
+    random,
+    log,
+    spools: [openShipper({ folder: spools })],
+    spoolOf: (replicaFolder) => openShipper({ folder: join(replicaFolder, "spool") }),
+  });
+  stack.defer(() => agent.close("stop"));
+  if (sandbox) {
+    const { node, isolation } = sandbox;
+    const onMeasured = (measured: Isolation): void => agent.measured(measured);
+    stack.use(startProbing({ folder, sandbox: node, tools: processes, isolation, clock, random, log, onMeasured }));
+  }
+  return stack.move();
+}
+
+interface NodeProcesses {
+  readonly nodePath: string;
+  readonly shimEntry: string;
+  readonly benchEntry: string;
+  readonly compileCache: string;
+}
+
+/** How the node starts processes of its own. */
+function nodeProcesses(folder: string): NodeProcesses {
+  const entry = (name: string): string =>
+    join(import.meta.dirname, `${name}${extname(fileURLToPath(import.meta.url))}`);
+  return {
+    nodePath: process.execPath,
+    shimEntry: entry("shim"),
+    benchEntry: entry("bench"),
+    compileCache: join(folder, "compile-cache"),
+  };
+}
+
+/** The machine's cards, looked at while they are used; or those that are simulated. */
+async function cardsOf(
+  { simulateGpus, cards }: PlatformConfig,
+  log: World["log"],
+): Promise<Pick<Parameters<typeof startAgent>[0], "devices" | "watchCards">> {
+  if (simulateGpus !== null) return { devices: parseSimulated(simulateGpus) ?? [] };
+  const found = await discover(cards.command);
+  if (found.devices.length > 0)
+    return {
+      devices: found.devices,
+      watchCards: (onChange) => new CardWatch({ ...found, ...cards, onChange }),
+    };
+  if (!found.absent)
+    log.warn({ says: found.says }, "the pool has no cards: start the platform again when nvidia-smi lists them");
+  return { devices: [] };
+}
+
+/** Measures that a sandbox can be made here, and opens the gateway behind all of them. */
+async function openSandboxes(
+  { config, world, edge, spool, onFailure }: NodeOptions,
+  spools: string,
+  { compileCache, nodePath, shimEntry, benchEntry }: NodeProcesses,
+  stack: AsyncDisposableStack,
+): Promise<{ readonly node: NodeSandbox; readonly isolation: Isolation }> {
+  const here = await sandboxHere();
+  if (here.problems.length > 0) throw new SandboxMissing(here.problems.join("; "));
+  const gateway = stack.use(
+    openGateway({
+      emitter: stack.use(await spool(`gateway-${nodeName}`, spools)),
+      clock: world.clock,
+      random: world.random,
+      policies: { app: config.egress, build: config.builds.egress },
+      dialler: systemDialler(),
+      edge,
+      onFailure: (error) => onFailure("the gateway", error),
+    }),
+  );
+  let filling: Promise<void> | undefined;
+  const node: NodeSandbox = {
+    // Once for each start of the agent: its program may have changed.
+    filled: () =>
+      (filling ??= fillCompileCache(compileCache, nodePath, [shimEntry, benchEntry]).catch((error: unknown) =>
+        onFailure("filling the compile cache", error),
+      )),
+    spaces: spaceFolders(join(config.data, "node", "spaces"), here.isRoot),
+    cgroups: here.cgroups,
+    limits: { ...sandboxSizes, ...config.app },
+    // Names that the edge gave out are answered by the edge, whatever the policy says of their port.
+    ports: [...new Set([...portsOf(config.egress), edge.port])],
+    gateway,
+  };
+  return { node, isolation: isolationOf(here) };
+}
+
+function benchesOf({ data, path, builds, app }: PlatformConfig, processes: NodeProcesses, node: NodeSandbox): Benches {
+  const tools = {
+    ...processes,
+    folder: join(data, "node"),
+    path,
+    files: filesNamedBy(builds.variables),
+    limits: { ...buildSizes, ...app },
+    ports: portsOf(builds.egress),
+  };
+  return sandboxBenches(tools, node);
+}
+
+/** What the start found; measured is it later, in a real sandbox. */
+function isolationOf({ isRoot, cgroups }: SandboxHere): Isolation {
+  const found = {
+    hostUid: isRoot ? "own" : "shared",
+    seccomp: filterSha256(process.arch === "arm64" ? "arm64" : "x64"),
+    memory: cgroups.memory ?? "polled",
+    processes: cgroups.processes ?? "rlimit",
+    cpu: "none",
+    ends: cgroups.kill ? "cgroup-kill" : "tree",
+    disk: "tmpfs",
+    egress: "gateway",
+  } as const;
+  const level = isRoot ? "own-uid" : "shared-uid";
+  return { level, driver: "bubblewrap", ...found, probes: null, says: isolationSays(found) };
+}
