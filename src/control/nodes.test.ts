@@ -178,6 +178,19 @@ describe("a node that comes back", () => {
     assert.equal(await stage(), "free");
   });
 
+  test("what it says of its cards is not lost where the ledger had given it up meanwhile, as after a machine's sleep", async () => {
+    await using world = await ControlWorld.open();
+    const node = await world.node([replica("p_1", "ready")]);
+    world.clock.advance(24 * 3_600_000);
+    await world.engine.submit({ type: "tick" });
+    assert.equal(await world.engine.read((state) => state.nodes.get("n1")?.stage), "lost");
+    node.say({ type: "cards", node: "n1", trouble: { "*": { code: "runtime/nvml-lost", says: "no driver" } } });
+    await world.settled();
+    assert.deepEqual(await world.engine.read((state) => state.nodes.get("n1")?.trouble), [
+      { device: 0, cause: "nvml-lost", says: "no driver" },
+    ]);
+  });
+
   test("a call that waited through a restart goes on being told of its place", async () => {
     const store = new MemoryStore();
     const first = await ControlWorld.open({ store });

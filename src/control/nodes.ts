@@ -14,7 +14,7 @@ import type {
   ToServer,
 } from "../contract/agent.ts";
 import type { Link } from "../contract/agent.ts";
-import type { CardTrouble as LedgerTrouble } from "../core/model.ts";
+import type { CardTrouble as LedgerTrouble, Command } from "../core/model.ts";
 import type { Calls } from "./calls.ts";
 import type { Engine } from "./engine.ts";
 import { EngineBusy } from "./engine.ts";
@@ -193,18 +193,17 @@ export class Nodes {
     if (message.type === "hello") return this.#hello(connection, message);
     if (node === undefined) throw new Error(`a node said ${message.type} before hello`);
     switch (message.type) {
-      case "heartbeat": {
-        const heard = await engine.submit({ type: "hear-node", node });
-        // The ledger gave this node up while its connection lived, as after a machine's sleep: it joins again.
-        if (!heard.ok && connection.facts) await this.#join(connection.facts);
-        return;
-      }
+      case "heartbeat":
+        return this.#tell(connection, { type: "hear-node", node });
       case "isolation":
         if (connection.facts) connection.facts = { ...connection.facts, isolation: message.isolation };
         return;
       case "cards":
-        await engine.submit({ type: "report-cards", node, trouble: troubleOf(message.trouble, connection.facts) });
-        return;
+        return this.#tell(connection, {
+          type: "report-cards",
+          node,
+          trouble: troubleOf(message.trouble, connection.facts),
+        });
       case "replica":
         return this.#replica(message.status, connection.facts?.pool ?? "main", node);
       case "schedule":
@@ -250,6 +249,15 @@ export class Nodes {
     await this.#join(connection.facts);
     for (const status of hello.replicas) await this.#ports.onReplica(status);
     await this.#ports.onNode(connection.facts);
+  }
+
+  /** Tells the ledger what a node said. One that it gave up while the connection lived, as after a machine's sleep, joins again. */
+  async #tell({ facts }: Connection, command: Extract<Command, { type: "hear-node" | "report-cards" }>): Promise<void> {
+    const { engine } = this.#ports;
+    const heard = await engine.submit(command);
+    if (heard.ok || facts === undefined) return;
+    await this.#join(facts);
+    if (command.type === "report-cards") await engine.submit(command);
   }
 
   /** Tells the ledger that the node is there. Replicas that have ended are lost one by one, after their last reports. */
