@@ -30,6 +30,8 @@ type Grant = Extract<ToAgent, { type: "grant" }>;
 export interface Workers {
   /** The app's process of this pid; undefined for pid 1, strangers and the dead. */
   find(pid: number): Worker | undefined;
+  /** A call's use of a worker begins that was found for an earlier one. */
+  begin(worker: Worker): void;
   /** Null while it lives. */
   look(worker: Worker): Seen | null;
   term(worker: Worker): void;
@@ -326,6 +328,7 @@ export class Device {
     if (!call || call.grant || call.client === "left") return this.#reportUnwanted(grant, call);
     call.grant = grant;
     const { warm, others } = this.#idleOn(grant.slots, grant.warm ? call.request.task : null);
+    if (warm) this.#host.workers.begin(warm);
     const { fence, leaseMs, attachWithinMs, device } = grant;
     const begun = granted({ fence, leaseMs, attachWithinMs } satisfies Lease, warm, this.#now());
     call.metered = begun.next;

@@ -27,6 +27,8 @@ export interface Seen {
 export interface AppWorkers {
   /** The app's process of this pid; undefined for pid 1, strangers and the dead. */
   find(pid: number): ProcessName | undefined;
+  /** A call's use of it begins: what happened before is no reason for its end. `find` is one, too. */
+  begin(worker: ProcessName): void;
   /** Null while it lives. */
   look(worker: ProcessName): Seen | null;
   term(worker: ProcessName): void;
@@ -36,6 +38,8 @@ export interface AppWorkers {
 
 /** Descendants that are remembered of one worker: a daemon that left it is still ended with it. */
 const rememberedMax = 1_024;
+/** Far more than an app has workers; one that names ever more of its processes is told less of the oldest. */
+const watchedMax = 64;
 /** Looks at a worker's family until none of it is outside of its group; a family that grows faster is ended as a tree. */
 const groupPassesMax = 20;
 /** How long the kernel may take to end a group; a process in an uninterruptible wait takes longer and is looked for again. */
@@ -53,6 +57,7 @@ export interface AppWorkersOptions {
 /** What is known of a worker from `find` on. */
 interface Watched {
   readonly exit: ExitWatch | null;
+  /** The counter as its newest call began. */
   readonly oomKills: number;
 }
 
@@ -100,9 +105,11 @@ export function appWorkers(
     removeTree(groupOf(worker));
   };
 
-  const watch = (worker: ProcessName): void => {
-    if (watched.has(keyOf(worker))) return;
-    watched.set(keyOf(worker), { exit: exits.watch(worker), oomKills: oomKills(oomCounter) });
+  const begin = (worker: ProcessName): void => {
+    const exit = watched.get(keyOf(worker))?.exit ?? exits.watch(worker);
+    watched.set(keyOf(worker), { exit, oomKills: oomKills(oomCounter) });
+    const [oldest = ""] = watched.keys();
+    if (watched.size > watchedMax) unwatch(oldest);
   };
 
   const seenOf = (worker: ProcessName, zombieStatus: number | null): Seen => {
@@ -114,10 +121,14 @@ export function appWorkers(
     return isKilled ? { ...seen, outOfMemory: true } : seen;
   };
 
+  const unwatch = (key: string): void => {
+    watched.get(key)?.exit?.close();
+    watched.delete(key);
+  };
+
   const forget = (worker: ProcessName): void => {
     remembered.delete(keyOf(worker));
-    watched.get(keyOf(worker))?.exit?.close();
-    watched.delete(keyOf(worker));
+    unwatch(keyOf(worker));
   };
 
   return {
@@ -127,9 +138,10 @@ export function appWorkers(
       if (!found) return undefined;
       const worker = { pid: found.pid, start: found.start };
       group(worker);
-      watch(worker);
+      begin(worker);
       return worker;
     },
+    begin,
     look(worker) {
       const found = processes.stat(worker.pid);
       if (found?.start !== worker.start) return seenOf(worker, null);
