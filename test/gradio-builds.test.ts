@@ -1,7 +1,7 @@
 /** Builds of Gradio Spaces with the real uv and the real index: what each kind of requirements file comes to. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { statSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { homedir } from "node:os";
@@ -105,6 +105,19 @@ describe("a Gradio Space's requirements", { skip }, () => {
     const { code, because } = await refused({ "requirements.txt": "./native\n", "native/setup.py": setup });
     assert.equal(code, "build/step-failed");
     assert.ok(because.includes("this package needs a compiler that is not here"), because.join("\n"));
+  });
+
+  test("that are a folder of the app are resolved anew by each build: what the folder asks for may have changed", async () => {
+    const near = (needs: string): Files => ({
+      "requirements.txt": "near @ ./near\n",
+      "near/setup.py": `from setuptools import setup\nsetup(name="near", version="1", py_modules=[], install_requires=[${needs}])\n`,
+    });
+    const one = await environmentOf(await build(near("")));
+    const two = await environmentOf(await build(near('"six==1.16.0"')));
+    const packagesOf = (environment: string): string[] =>
+      readdirSync(join(environment, "lib", "python3.10", "site-packages")).filter((name) => name.startsWith("six"));
+    assert.deepEqual(packagesOf(two).toSorted(), ["six-1.16.0.dist-info", "six.py"]);
+    assert.notDeepEqual(packagesOf(one), packagesOf(two));
   });
 
   test("in UTF-16, in pre-requirements.txt, with hashes and without an sdk_version are installed; one owner's environments share their files", async () => {

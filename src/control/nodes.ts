@@ -187,7 +187,6 @@ export class Nodes {
   }
 
   async #handle(connection: Connection, message: ToServer): Promise<void> {
-    const { engine } = this.#ports;
     const calls = this.#ports.calls();
     const node = connection.facts?.node;
     if (message.type === "hello") return this.#hello(connection, message);

@@ -21,6 +21,11 @@ export function namesFiles(requirements: string): boolean {
   return /^\s*(-[rce]\b|--(requirement|constraint|editable)\b|\.{0,2}\/)/m.test(requirements);
 }
 
+/** Whether a package of it is a folder or a file of the app: what that holds is not in the lock's own text, nor in the requirements'. */
+export function namesPaths(lock: string): boolean {
+  return /^(directory|archive) = \{ path = /m.test(lock);
+}
+
 /** The upload time of the one package of a `pylock.toml`; undefined where the index does not say. */
 export function uploadTime(pylock: string): number | undefined {
   const times = [...pylock.matchAll(/upload-time = (\d{4}-\d\d-\d\dT[\d:.]+Z)/g)].map(([, time]) =>
@@ -81,8 +86,8 @@ export function requirementsHash(parts: {
 }
 
 /**
- * The name of an environment: its packages to the byte, its interpreter, its kind of machine. A lock says nothing of what lies in a
- * folder of the app that is installed: then it is named by its `source` too, the Space and the commit.
+ * The name of an environment: its packages to the byte, its interpreter, its kind of machine. Where packages of it are the app's own
+ * folders and files, it is named by its `source` too, the Space and the commit.
  */
 export function environmentName(lock: string, python: string, platform: string, source: string): string {
   // The first lines tell how the lock was made, with paths.
@@ -90,8 +95,8 @@ export function environmentName(lock: string, python: string, platform: string, 
     .split("\n")
     .filter((line) => !line.startsWith("#"))
     .join("\n");
-  const folders = /^directory = /m.test(packages) ? [source] : [];
-  return sha256(JSON.stringify([packages, python, platform, ...folders])).slice(0, 32);
+  const own = namesPaths(packages) ? [source] : [];
+  return sha256(JSON.stringify([packages, python, platform, ...own])).slice(0, 32);
 }
 
 /** `6.31.0` of a package in a lock. */

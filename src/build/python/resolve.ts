@@ -15,6 +15,7 @@ import {
   asOfDay,
   dayOf,
   namesFiles,
+  namesPaths,
   pinsIn,
   platformRequirements,
   requirementsHash,
@@ -68,11 +69,11 @@ export async function resolvePackages(shop: Workshop, settings: SpaceSettings, k
   const space = createHash("sha256").update(shop.spec.space).digest("hex");
   const locks = join(shop.tools.folder, "locks");
   const kept = join(locks, `${space.slice(0, 16)}-${hash.slice(0, 32)}.toml`);
-  // What other files say is not part of the hash.
-  if (!namesFiles(own.text) && existsSync(kept) && shop.spec.factory !== true) {
+  const earlier = shop.spec.factory !== true && existsSync(kept) ? await readFile(kept, "utf8") : null;
+  // What the app's other files and folders say is not part of the hash.
+  if (earlier !== null && !namesFiles(own.text) && !namesPaths(earlier)) {
     shop.note("the requirements have not changed: the packages of the earlier build are used, to the version");
-    const text = await readFile(kept, "utf8");
-    return { text, file: await shop.input(lockName, text) };
+    return { text: earlier, file: await shop.input(lockName, earlier) };
   }
   const resolved = await resolveAnew(shop, settings, kit, own, ours);
   const lock = await nameIndexes(shop, kit, own, acceptedFiles(resolved, own));
