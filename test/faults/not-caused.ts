@@ -11,8 +11,6 @@ export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "identity/expired": "a visitor's token lasts two hours; the token's unit tests hand in the clock",
   "identity/forbidden": apiItself,
   "runtime/sandbox-denied": "the platform does not start where no sandbox can be made; test/sandbox.test.ts shows it",
-  "egress/dial-timeout":
-    "it takes an address that drops packets, and no network may be touched; test/egress.test.ts makes it with a dialler's own limit",
   "egress/gateway-down":
     "said in the app's own log while the gateway is away, and by nobody else: there is no work with an id",
   "control/invalid": apiItself,

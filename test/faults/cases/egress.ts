@@ -1,6 +1,7 @@
 /** What a sandboxed app reaches, or does not; and its limits. */
-import { createServer, type Server, type Socket } from "node:net";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { until, visit } from "../../support/platform.ts";
 import { proved, type FaultCase, type Stage } from "../case.ts";
 
@@ -8,7 +9,7 @@ import { proved, type FaultCase, type Stage } from "../case.ts";
 export const boxedEnv = {
   WAYBILL_EGRESS_DENY: "denied.example.com",
   WAYBILL_EGRESS_ADDRESSES: "127.0.0.2/32",
-  WAYBILL_EGRESS_PORTS: "80,443,4199,4198",
+  WAYBILL_EGRESS_PORTS: "80,443,4197,4198,4199",
   WAYBILL_APP_MEMORY_MB: "256",
 } as const;
 
@@ -77,6 +78,27 @@ async function listening(port: number, take: (socket: Socket) => void): Promise<
   return { [Symbol.asyncDispose]: async () => void listener.close() };
 }
 
+/** A stopped listener whose queue is full: the kernel drops whoever asks for a connection, as a network that swallows packets does. */
+async function deaf(port: number): Promise<AsyncDisposable> {
+  const program = `require("node:net").createServer().listen({ port: ${port}, host: "127.0.0.2", backlog: 1 }, () => {
+    console.log("listening");
+    process.kill(process.pid, "SIGSTOP");
+  })`;
+  const listener = spawn(process.execPath, ["-e", program], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(listener.stdout, "data");
+  // One more than its backlog has room.
+  const queued = Array.from({ length: 3 }, () => connect({ host: "127.0.0.2", port }));
+  for (const socket of queued) socket.on("error", () => undefined); // The third is still asking when we leave.
+  await Promise.all(queued.slice(0, 2).map((socket) => once(socket, "connect")));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of queued) socket.destroy();
+      listener.kill("SIGKILL");
+      await once(listener, "exit");
+    },
+  };
+}
+
 const on = "boxed" as const;
 
 /** A build that runs this; the fixture's own app beside it. */
@@ -129,6 +151,16 @@ export const egressCases: readonly FaultCase[] = [
     on,
     certainty: proved,
     inject: async (stage) => ({ id: await tried(stage, "host=127.0.0.2&port=4199") }),
+  },
+  {
+    code: "egress/dial-timeout",
+    how: "the other side answers no packet",
+    on,
+    certainty: proved,
+    async inject(stage) {
+      await using _deaf = await deaf(4197);
+      return { id: await tried(stage, "host=127.0.0.2&port=4197") };
+    },
   },
   {
     code: "egress/remote-refused",
