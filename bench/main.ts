@@ -10,6 +10,10 @@ const benches: Readonly<
     says: "the ledger: call cycles, durable, beside the raw journal and a bare server",
     load: () => import("./engine.ts"),
   },
+  zerogpu: {
+    says: "a Gradio app's GPU calls, beside the same app run by hand",
+    load: () => import("./zerogpu.ts"),
+  },
   edge: { says: "the edge beside the proxies that are installed", load: () => import("./edge.ts") },
 };
 

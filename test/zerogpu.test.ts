@@ -4,8 +4,9 @@ import { after, before, describe, test } from "node:test";
 import { deviceApiTimes } from "../src/gpu/device-api.ts";
 import { browserCaller } from "./support/browser.ts";
 import { callsOf, endedCall, newestCall } from "./support/calls.ts";
+import { httpCaller, type Said } from "./support/gradio-callers.ts";
 import { needs } from "./support/needs.ts";
-import { Platform, isRunning, slotsAreFree, until, visit } from "./support/platform.ts";
+import { Platform, isRunning, killProcess, slotsAreFree, until, visit } from "./support/platform.ts";
 import { assertEnded, kindsWith, withoutExits } from "./support/zerogpu-kinds.ts";
 import { ZeroGpuSpace, type Visitor } from "./support/zerogpu-world.ts";
 
@@ -113,6 +114,17 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
     await slotsAreFree(up);
   });
 
+  test("SIGKILL of workers that idle: their slots are free, and the next call has one of its own", async () => {
+    const { result: pid } = await space.say(node, "worker", 0);
+    for (const fork of (await up.replica(space.app.space)).forks()) killProcess(fork);
+    await until("all slots are free", async () =>
+      (await up.admin.gpuBoard()).slots.every(({ stage }) => stage === "free"),
+    );
+    const next = await space.call(node, { api: "worker", x: 0 });
+    assert.equal(next.call.outcome, "ok");
+    assert.notEqual(next.said.result, pid);
+  });
+
   test("two calls of one function at once run on two slots; neither waits", async () => {
     const both = await Promise.all(space.visitors.map((visitor) => space.call(visitor, { api: "holds", x: 0.5 })));
     for (const { call } of both) assert.ok(call.queuedMs < 100, `waited ${call.queuedMs} ms`);
@@ -174,6 +186,12 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
       assert.equal(said.result, "held 1");
       assert.ok(call.queuedMs < 100, `waited ${call.queuedMs} ms for a GPU`);
     }
+    const joined = second.call.request ?? "";
+    const explained = await until("its request has ended", async () => {
+      const told = await up.admin.explain(joined);
+      return told.outcome === "open" ? undefined : told;
+    });
+    assert.match(explained.sentence, /waited \S+ m?s inside the app/);
   });
 
   describe("a visitor without an account", () => {
@@ -223,5 +241,29 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
     for (const kind of kinds.filter(({ api }) => round.includes(api)))
       for (const ended of await Promise.all(space.visitors.map((visitor) => space.call(visitor, kind))))
         assertEnded(kind, ended);
+  });
+
+  test("SIGKILL of the app in the middle of running calls and a waiting one: all are told, none is charged, and it runs again", async () => {
+    // No client in between: Gradio's own wait for ever on a connection that they have had before.
+    await using caller = httpCaller();
+    // An account of its own: three kills in a day are free.
+    const visitor = { account: await up.account("killed", "pro"), caller };
+    const begun: { readonly id: string; readonly said: Promise<Said> }[] = [];
+    for (const stage of ["running", "running", "queued"] as const) {
+      const known = await callsOf(visitor.account);
+      const said = space.say(visitor, "holds", 20);
+      begun.push({ id: (await newestCall(visitor.account, stage, known)).id, said });
+    }
+    killProcess((await up.replica(space.app.space)).app);
+    for (const { id, said } of begun) {
+      assert.match((await said).error ?? "", /broke|50[23]/);
+      const { code, chargedMs } = await endedCall(up.admin, id);
+      assert.deepEqual([code, chargedMs], ["gpu/replica-lost", 0]);
+      assert.equal((await up.admin.explain(id)).verdict?.certainty, "proved");
+    }
+    await until("the Space runs again", async () => (await visit(space.app.url)).status === 200, againWithinMs);
+    await slotsAreFree(up);
+    const again = await space.call(visitor, { api: "plain", x: 1 });
+    assert.equal(again.said.result, "plain 1");
   });
 });

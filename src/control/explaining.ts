@@ -70,8 +70,8 @@ export class Explaining {
 
   async #work(id: string, kind: WorkKind): Promise<Explained | undefined> {
     const record = await this.#record(id, kind);
-    if (record.entries.length === 0) return undefined;
     const linked = await this.#linked(record);
+    if (record.entries.length === 0 && linked.length === 0) return undefined;
     const explanation = explain({ ...record, links: linked.map(({ line }) => line) });
     const beside = new Map(linked.map(({ line, concerned }) => [line.id, concerned]));
     return { explanation, beside, ...(await this.#owners(record)) };
@@ -146,9 +146,15 @@ export class Explaining {
       const value = entries.find(({ facts }) => typeof facts[name] === "string")?.facts[name];
       return typeof value === "string" ? value : null;
     };
-    const call = kind === "call" ? await this.#parts.call(id) : undefined;
+    const call = kind === "call" ? await this.#parts.call(id) : await this.#callOf(id, kind, entries.length);
     const space = call?.space ?? fact("space");
     return { owner: space?.split("/")[0] ?? null, account: call?.account ?? fact("account") };
+  }
+
+  /** One that names a request of which nothing else is recorded. */
+  async #callOf(id: string, kind: WorkKind, recorded: number): Promise<CallRow | undefined> {
+    if (kind !== "request" || recorded > 0) return undefined;
+    return (await this.#parts.catalog.calls.list({ request: id, limit: 1 }))?.items[0];
   }
 
   /** A Space: why it is in its state, by the newest works that brought it there. */

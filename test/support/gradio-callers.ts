@@ -68,6 +68,37 @@ async function callWith(client: Client, { api, x }: Asked): Promise<Said> {
   return { updates, result: updates.at(-1), error: undefined, toasts };
 }
 
+/** No client at all: Gradio's API as a script uses it, so that whatever becomes of its connections is seen. */
+export function httpCaller(): GradioCaller {
+  return {
+    name: "HTTP",
+    call: (asked) => within(answerWithinMs, asked.api, callOverHttp(asked)),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+async function callOverHttp({ url, api, x, token, headers }: Asked): Promise<Said> {
+  const bearer = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const sent = { "content-type": "application/json", ...bearer, ...headers };
+  const told = `${url}/gradio_api/call/${api}`;
+  const failed = (error: string): Said => ({ updates: undefined, result: undefined, error, toasts: undefined });
+  try {
+    const joined = await fetch(told, { method: "POST", headers: sent, body: JSON.stringify({ data: [x] }) });
+    const answer = await joined.text();
+    if (!joined.ok) return failed(`${joined.status} ${answer}`);
+    const { event_id } = JSON.parse(answer) as { readonly event_id: string };
+    const events = await fetch(`${told}/${event_id}`, { headers: sent });
+    const text = await events.text();
+    if (!events.ok) return failed(`${events.status} ${text}`);
+    const whole = /^event: complete\ndata: (.*)$/m.exec(text)?.[1];
+    if (whole === undefined) return failed(text);
+    const [result] = JSON.parse(whole) as readonly unknown[];
+    return { updates: undefined, result, error: undefined, toasts: undefined };
+  } catch (error) {
+    return failed(`the connection broke: ${String((error as Error).cause ?? error)}`);
+  }
+}
+
 interface Told {
   readonly call: number;
   readonly updates?: readonly unknown[];

@@ -184,7 +184,7 @@ export class Platform implements AsyncDisposable {
     const shim = readShim(folder);
     const app = readApp(folder);
     if (!shim || !app) throw new Error(`replica ${id} has not begun`);
-    return { id, folder, shim, app, workers: () => workersOf(id) };
+    return { id, folder, shim, app, workers: () => workersOf(id), forks: () => forksOf(app) };
   }
 
   /** The lines that the app of a Space's newest replica has printed. */
@@ -216,10 +216,16 @@ export class Platform implements AsyncDisposable {
 }
 
 /** Waits until no slot is leased or being cleared: what is not free keeps a warm worker. */
-export async function slotsAreFree(up: Platform): Promise<void> {
-  await until("no slot is taken", async () =>
-    (await up.admin.gpuBoard()).slots.every(({ call, stage }) => call === null && ["free", "warm"].includes(stage)),
-  );
+export async function slotsAreFree(up: Platform, withinMs?: number): Promise<void> {
+  let board: unknown;
+  const free = async (): Promise<boolean> => {
+    const { slots } = await up.admin.gpuBoard();
+    board = slots;
+    return slots.every(({ call, stage }) => call === null && ["free", "warm"].includes(stage));
+  };
+  await until("no slot is taken", free, withinMs).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${JSON.stringify(board)}`);
+  });
   assert.equal((await up.admin.pool("main")).leased, 0);
 }
 
@@ -236,8 +242,10 @@ export interface Replica {
   readonly folder: string;
   readonly shim: ProcessName;
   readonly app: AppRecord;
-  /** Its GPU workers that live now. */
+  /** Its GPU workers that live now, of an app that uses our SDK. */
   workers(): readonly ProcessName[];
+  /** Those of a Gradio app: what `spaces` forked of it. */
+  forks(): readonly ProcessName[];
 }
 
 export function killProcess(name: ProcessName, signal: NodeJS.Signals = "SIGKILL"): void {
@@ -346,6 +354,16 @@ function workersOf(replica: string): readonly ProcessName[] {
         processes.hasMarker(pid, `WAYBILL_REPLICA=${replica}`),
     )
     .map(({ pid, start }) => ({ pid, start }));
+}
+
+/** The children of the app's program; in a sandbox that is a child of its pid 1. */
+function forksOf(app: AppRecord): readonly ProcessName[] {
+  const processes = linuxProcesses();
+  const [program = app.pid] = app.sandboxed ? processes.children(app.pid) : [app.pid];
+  return processes.children(program).flatMap((pid) => {
+    const found = processes.stat(pid);
+    return found && found.state !== "Z" ? [{ pid, start: found.start }] : [];
+  });
 }
 
 function everyProcessOf(data: string): readonly ProcessName[] {

@@ -158,6 +158,10 @@ function stopped(reading: Reading, ends: readonly Entry[], hand: Answered): Find
 
 /* ── no end recorded ────────────────────────────────────────────────────── */
 
+/** A request that is carried well is recorded at its end, so what it causes is known before it. */
+const onlyNamedSays =
+  "Other works name this request, and its own record is not there: it is under way, or the edge ended before it wrote one.";
+
 function findUndelivered(reading: Reading): Finding | undefined {
   const edge = reading.entries.find(({ hop }) => hop.startsWith("edge.") || hop === "identity.resolve");
   if (!edge) {
@@ -167,7 +171,7 @@ function findUndelivered(reading: Reading): Finding | undefined {
         "Only the replica's side of this request is recorded: the edge's entries are missing.",
         reading.entries,
       );
-    return unknown(null, nothingSays(reading), []);
+    return unknown(null, reading.record.links.length > 0 ? onlyNamedSays : nothingSays(reading), []);
   }
   const epoch = epochOf(reading, edge);
   const gap = gapsOf(reading, (emitter) => emitter === edge.emitter)[0];
