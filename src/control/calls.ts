@@ -4,19 +4,7 @@
  */
 import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts";
 import type { Misfit } from "../build/runtime-contract.ts";
-import type {
-  Call,
-  CallTerms,
-  CommandRefusal,
-  EndCause,
-  Event,
-  Lease,
-  OpenCall,
-  PoolName,
-  Refusal,
-  SlotId,
-  VoidCause,
-} from "../core/model.ts";
+import type { Call, CallTerms, EndCause, Event, Lease, OpenCall, PoolName, SlotId } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import type { State } from "../core/state.ts";
 import { callOf, clearingOn, openCallsOn, placeOf, queueOf } from "../core/views.ts";
@@ -26,9 +14,15 @@ import { codeRow } from "../evidence/codes.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
+import {
+  grantMessage,
+  ledgerRefusal,
+  queuedMessage,
+  refusedMessage,
+  voidedMessage,
+  type EarlyRefusal,
+} from "./call-messages.ts";
 import type { Engine } from "./engine.ts";
-import { waitingView } from "./waiting.ts";
-import type { Waiting } from "./waiting.ts";
 
 /** What the replica of a call is, by the server's own table: nothing here is taken from the app. */
 export interface ReplicaFacts {
@@ -431,203 +425,4 @@ interface OpenFacts {
   readonly terms: CallTerms;
   readonly admittedAt: Instant;
   readonly lease: Lease | null;
-}
-
-function queuedMessage(terms: CallTerms, waiting: Waiting): Extract<ToAgent, { type: "queued" }> {
-  const { position, of, estimateMs, says } = waitingView(waiting);
-  return { type: "queued", call: terms.call, replica: terms.replica, position, of, estimateMs, says };
-}
-
-interface Granted {
-  readonly terms: CallTerms;
-  readonly lease: Lease;
-  readonly number: number;
-  readonly attachWithinMs: number;
-  readonly device: { readonly index: number; readonly uuid: string };
-}
-
-function grantMessage({ terms, lease, number, attachWithinMs, device }: Granted): ToAgent {
-  const { slots, fence, warm, leaseMs } = lease;
-  const { index, uuid } = device;
-  return {
-    type: "grant",
-    number,
-    call: terms.call,
-    replica: terms.replica,
-    slots,
-    fence,
-    warm,
-    device: { index, uuid },
-    leaseMs,
-    attachWithinMs,
-  };
-}
-
-function refusedMessage(terms: CallTerms, refusal: Refusal, now: Instant): ToAgent {
-  return {
-    type: "refuse",
-    call: terms.call,
-    replica: terms.replica,
-    askedMs: terms.declaredMs,
-    ...refusalWords(refusal, now),
-  };
-}
-
-/** A waiting call is refused; one that had its grant loses it. */
-function voidedMessage({ terms, lease }: OpenFacts, cause: VoidCause, waitedMs: number): ToAgent {
-  if (lease !== null)
-    return { type: "withdraw", call: terms.call, replica: terms.replica, fence: lease.fence, cause: "grant-unused" };
-  const { code, kind, says } = voidRows[cause];
-  return {
-    type: "refuse",
-    call: terms.call,
-    replica: terms.replica,
-    code,
-    says: says(waitedMs),
-    kind,
-    leftMs: 0,
-    askedMs: terms.declaredMs,
-    waitMs: 0,
-  };
-}
-
-/** `hop` null: the id is another call's, whose record this must not touch. */
-interface EarlyRefusal {
-  readonly hop: "gpu.schedule" | "identity.verify" | null;
-  readonly code: Code;
-  readonly kind: "token" | "capacity" | "conflict";
-  readonly says: string;
-}
-
-/** What a command that the ledger can't take means to the app that asked. */
-function ledgerRefusal(why: CommandRefusal): EarlyRefusal {
-  const says = `The ledger refused this call: ${why}.`;
-  if (why === "unknown-node") return { hop: "gpu.schedule", code: "gpu/node-lost", kind: "capacity", says };
-  return { hop: why === "other-content" ? null : "gpu.schedule", code: "control/conflict", kind: "conflict", says };
-}
-
-interface Words {
-  readonly code: string;
-  readonly says: string;
-  readonly kind: "quota" | "duration" | "capacity" | "queue" | "token" | "conflict";
-}
-
-const voidRows: Readonly<Record<VoidCause, { code: Code; kind: Words["kind"]; says: (waitedMs: number) => string }>> = {
-  "queue-timeout": {
-    code: "gpu/queue-timeout",
-    kind: "queue",
-    says: (ms) => `No GPU became free within ${secondsOf(ms)}. Nothing was charged.`,
-  },
-  "visitor-left": {
-    code: "gpu/visitor-left",
-    kind: "queue",
-    says: () => "The visitor left while the call waited. Nothing was charged.",
-  },
-  "visitor-stop": {
-    code: "gpu/visitor-left",
-    kind: "queue",
-    says: () => "The visitor left before the GPU was used. Nothing was charged.",
-  },
-  "no-capacity": {
-    code: "gpu/no-capacity",
-    kind: "capacity",
-    says: () => "The pool has no GPU at all. Nothing was charged.",
-  },
-  "device-fault": {
-    code: "gpu/device-fault",
-    kind: "capacity",
-    says: () => "No card that could hold this call was well. Our fault: nothing was charged.",
-  },
-  "nvml-lost": {
-    code: "runtime/nvml-lost",
-    kind: "capacity",
-    says: () => "The node's cards could not be asked any more. Our fault: nothing was charged.",
-  },
-  "grant-unused": {
-    code: "gpu/grant-unused",
-    kind: "capacity",
-    says: () => "The GPU was granted and never used. Nothing was charged.",
-  },
-  "replica-lost": {
-    code: "gpu/replica-lost",
-    kind: "capacity",
-    says: () => "The app's replica went away. Nothing was charged.",
-  },
-  "node-lost": {
-    code: "gpu/node-lost",
-    kind: "capacity",
-    says: () => "The GPU's machine stopped answering. Our fault: nothing was charged.",
-  },
-};
-
-/** The sentence and the numbers of a refusal; `waitMs` is how long until it may go better, -1 where waiting does not help. */
-function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs: number; readonly waitMs: number } {
-  switch (refusal.code) {
-    case "quota-exceeded": {
-      const { leftMs, limitMs, usedMs, heldMs, resetsAt, askedMs } = refusal;
-      const until = resetsAt === null ? "" : ` until ${new Date(resetsAt).toISOString().slice(11, 16)} UTC`;
-      const says = `Too little GPU time left${until}: ${secondsOf(leftMs)} of ${secondsOf(limitMs)} (${secondsOf(usedMs)} used, ${secondsOf(heldMs)} held), and this call asks for ${secondsOf(askedMs)}. Nothing was charged.`;
-      return {
-        code: "gpu/quota-exceeded",
-        kind: "quota",
-        says,
-        leftMs,
-        waitMs: resetsAt === null ? 0 : Math.max(0, resetsAt - now),
-      };
-    }
-    case "duration-not-allowed":
-      return {
-        code: "gpu/duration-not-allowed",
-        kind: "duration",
-        says: `A call may declare more than 0 and at most ${secondsOf(refusal.maxMs)}; this one declares ${secondsOf(refusal.declaredMs)}.`,
-        leftMs: 0,
-        waitMs: -1,
-      };
-    case "size-not-available":
-      return {
-        code: "gpu/size-not-available",
-        kind: "capacity",
-        says: `No card of pool "${refusal.pool}" can hold ${refusal.size}.`,
-        leftMs: 0,
-        waitMs: -1,
-      };
-    case "no-capacity":
-      return {
-        code: "gpu/no-capacity",
-        kind: "capacity",
-        says: `Pool "${refusal.pool}" has no GPU at all.`,
-        leftMs: 0,
-        waitMs: 0,
-      };
-    case "arch-mismatch":
-    case "driver-too-old":
-      return {
-        code: `runtime/${refusal.code}` satisfies Code,
-        kind: "capacity",
-        says: `${refusal.says}. Nothing was charged.`,
-        leftMs: 0,
-        waitMs: -1,
-      };
-    case "queue-full":
-      return {
-        code: "gpu/queue-full",
-        kind: "capacity",
-        says: `${refusal.waiting} calls wait already; the pool lets ${refusal.max} wait.`,
-        leftMs: 0,
-        waitMs: 0,
-      };
-    case "token-cap":
-      return {
-        code: "gpu/token-cap",
-        kind: "capacity",
-        says: `One request may make ${refusal.maxCalls} calls and use ${secondsOf(refusal.maxGpuMs)}; this one has made ${refusal.calls} and set aside ${secondsOf(refusal.gpuMs)}.`,
-        leftMs: 0,
-        waitMs: 0,
-      };
-  }
-}
-
-/** `3 s`, `0.4 s`. */
-function secondsOf(ms: number): string {
-  return `${Math.round(ms / 100) / 10} s`;
 }

@@ -1,6 +1,6 @@
 /** Serves a static Space's files from one folder: what lies outside it, by `..` or by symlink, does not exist. */
-import { createReadStream } from "node:fs";
-import { open, realpath, type FileHandle } from "node:fs/promises";
+import { constants, createReadStream } from "node:fs";
+import { open, realpath, stat, type FileHandle } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { extname, join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -118,16 +118,23 @@ type Found =
 async function find(folder: string, path: string): Promise<Found | undefined> {
   const wanted = await inside(folder, path);
   if (wanted === undefined) return undefined;
-  const file = await open(wanted, "r");
-  const isFolder = (await file.stat()).isDirectory();
-  if (!isFolder && (await file.stat()).isFile() && !path.endsWith("/")) return { file, name: wanted };
+  const isFolder = (await stat(wanted)).isDirectory();
+  if (isFolder !== path.endsWith("/")) {
+    if (!isFolder) return undefined;
+    const hasIndex = (await inside(folder, join(path, "index.html"))) !== undefined;
+    return hasIndex ? { redirect: `${encodeURI(path).replace(/^\/+/, "/")}/` } : undefined;
+  }
+  const name = isFolder ? await inside(folder, join(path, "index.html")) : wanted;
+  const file = name === undefined ? undefined : await openFile(name);
+  return name === undefined || file === undefined ? undefined : { file, name };
+}
+
+/** Undefined for what is no file: a build may have left a pipe, which nobody ever writes. */
+async function openFile(path: string): Promise<FileHandle | undefined> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  if ((await file.stat()).isFile()) return file;
   await file.close();
-  if (!isFolder) return undefined;
-  const index = await inside(folder, join(path, "index.html"));
-  if (index === undefined) return undefined;
-  return path.endsWith("/")
-    ? { file: await open(index, "r"), name: index }
-    : { redirect: `${encodeURI(path).replace(/^\/+/, "/")}/` };
+  return undefined;
 }
 
 /** The real path, when it is there and within the folder after all symlinks. A release never changes, so it stays so. */
@@ -192,8 +199,8 @@ function rangeApplies({ headers, method }: IncomingMessage, etag: string, modifi
 
 async function notFound(folder: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const own = await inside(folder, "404.html");
-  if (own === undefined) return send(response, request, 404, "This Space has no such page.");
-  await using file = await open(own, "r");
+  await using file = own === undefined ? undefined : await openFile(own);
+  if (file === undefined) return send(response, request, 404, "This Space has no such page.");
   const page = await file.readFile();
   response.writeHead(404, { "content-type": "text/html; charset=utf-8", "content-length": page.length });
   response.end(request.method === "HEAD" ? undefined : page);
