@@ -34,18 +34,20 @@ sys.exit(3 if bad else 0)
 export const appFileOf = ({ appFile }: SpaceSettings): string => appFile ?? "app.py";
 
 export async function buildGradio(shop: Workshop, settings: SpaceSettings): Promise<Runnable> {
+  const file = appFileOf(settings);
+  // Before commands run: they may leave a link in its place.
+  const program = (await readSmall(join(shop.app, file))) ?? "";
   const kit = await shop.step("python", () => choose(shop, settings));
   const lock = await shop.step("resolve", () => resolvePackages(shop, settings, kit));
   const environment = await shop.step("install", () => install(shop, kit, lock));
   return await shop.step("check", async () => {
-    const file = appFileOf(settings);
     const look = await shop.input("look-at-app.py", lookAtApp);
     await shop.run([join(environment, "bin", "python"), "-I", look, file], shop.limits.buildMs);
     const runtime: RuntimeFacts = {
       python: shown(kit.python),
       gradio: versionIn(lock.text, "gradio"),
       spaces: versionIn(lock.text, "spaces"),
-      torch: await checkTorch(shop, environment, (await readSmall(join(shop.app, file))) ?? ""),
+      torch: await checkTorch(shop, environment, program),
     };
     shop.note(`starts with: python ${file}; gradio ${runtime.gradio ?? "?"}, spaces ${runtime.spaces ?? "?"}`);
     return {
