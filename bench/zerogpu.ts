@@ -34,6 +34,7 @@ interface Round {
   readonly startMs: number;
   readonly first: readonly number[];
   readonly warm: readonly number[];
+  readonly without: readonly number[];
 }
 
 export const run: Bench = async (report) => {
@@ -68,12 +69,11 @@ export const run: Bench = async (report) => {
     await using bare = await runByHand(up, replica.folder);
     const pair = [{ url: app.url, token: account.token }, { url: bare.url }] as const;
     const first = await inTurn(pair, functions);
-    const warm = await inTurn(
-      pair,
-      Array.from({ length: warmCalls }, () => "plain"),
-    );
-    ours.push({ startMs, first: first[0], warm: warm[0] });
-    theirs.push({ startMs: bare.startMs, first: first[1], warm: warm[1] });
+    const many = (api: string): readonly string[] => Array.from({ length: warmCalls }, () => api);
+    const warm = await inTurn(pair, many("plain"));
+    const without = await inTurn(pair, many("nothing"));
+    ours.push({ startMs, first: first[0], warm: warm[0], without: without[0] });
+    theirs.push({ startMs: bare.startMs, first: first[1], warm: warm[1], without: without[1] });
     pss.push(memoryMb(replica.shim.pid, "Pss"));
     priv.push(memoryMb(replica.shim.pid, "Private_Clean", "Private_Dirty"));
     report(
@@ -100,6 +100,11 @@ export const run: Bench = async (report) => {
         "overhead of a first call p50",
         "ms",
         overhead(({ first }) => first),
+      ),
+      figure(
+        "overhead without a GPU p50",
+        "ms",
+        overhead(({ without }) => without),
       ),
       beside("start to listening", ({ startMs }) => startMs),
       figure("shim's memory, proportional", "MB", pss),

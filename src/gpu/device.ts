@@ -336,7 +336,8 @@ export class Device {
     this.#watch();
     // The old workers of these slots are gone before anybody else runs there (L22).
     await Promise.all(others.map((worker) => this.#endOn(grant.slots, worker)));
-    await this.#perform(call, begun);
+    // A warm grant's stamp: the disk has it before `/release` is answered, and one that a crash loses costs its payer nothing.
+    const stamped = this.#perform(call, begun);
     const answer: GrantAnswer = {
       call: grant.call,
       idle: warm !== null,
@@ -347,6 +348,7 @@ export class Device {
       slot: grant.slots[0] ?? "",
     };
     call.answer.resolve({ kind: "granted", grant: answer });
+    await stamped;
   }
 
   /** Takes the idle workers off these slots: the living one of `task`, which may run again, and the others. */

@@ -177,6 +177,11 @@ def one_at_a_time(x):
     return f"held {x:g}"
 
 
+def nothing(x):
+    """No GPU at all."""
+    return "nothing"
+
+
 def marks(x):
     """How long `overstays` lived, by its own clock."""
     with open(MARKS) as marks:
@@ -219,7 +224,7 @@ def surroundings(x):
 WITH_A_QUEUE_OF_ITS_OWN = [
     plain, progress, dynamic, whole_card, count, count_and_fail, raises, raises_for_visitors, exits, crashes, aborts,
     is_killed, overstays, counts_too_long, gives_a_lock, returns_a_lock, from_a_thread, leaves_a_daemon, worker,
-    other_worker, too_long, greedy, holds, marks, drops_streams,
+    other_worker, too_long, greedy, holds, nothing, marks, drops_streams,
 ]
 
 with gr.Blocks(title="Every kind") as demo:
