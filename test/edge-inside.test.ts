@@ -6,8 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { encodeInside } from "../src/contract/egress.ts";
+import { openEdge } from "../src/edge/index.ts";
 import type { Credentials } from "../src/edge/index.ts";
 import { passesMax } from "../src/edge/limits.ts";
+import { instant } from "../src/stdx/time.ts";
 import { app, ask, marks, problemIn, shown } from "./support/edge-app.ts";
 import { appHost, edgeWorld } from "./support/edge-world.ts";
 import type { EdgeWorld } from "./support/edge-world.ts";
@@ -118,6 +120,29 @@ describe("the door for callers from inside", () => {
       assert.equal(await say([line + get("/")], /HTTP/), "");
       assert.equal(asked.length, before_);
     });
+
+  test("that cannot be opened leaves no address open either", async () => {
+    const other = await edgeWorld(app);
+    const { port } = other.edge;
+    await other.close();
+    const failing = openEdge({
+      ...({} as Parameters<typeof openEdge>[0]),
+      random: (count) => new Uint8Array(count),
+      clock: { wall: () => instant(Date.now()), monotonic: () => performance.now() },
+      explainUrl: String,
+      consoleHosts: [],
+      emitter: world.emitter,
+      listen: [{ address: "127.0.0.1", port }],
+      insidePath: join(folder, "missing", "inside.sock"),
+    });
+    await assert.rejects(failing, { syscall: "listen" });
+    const socket = connect(port, "127.0.0.1");
+    const refused = await new Promise((resolve) =>
+      socket.on("connect", () => resolve("taken")).on("error", (error: NodeJS.ErrnoException) => resolve(error.code)),
+    );
+    socket.destroy();
+    assert.equal(refused, "ECONNREFUSED");
+  });
 
   test("nobody from outside is inside, whatever they say", async () => {
     await ask(world, "/outside", { "x-forwarded-for": "10.0.0.1" });

@@ -1,7 +1,7 @@
 /** `waybill up` as a person meets it: what keeps it from starting, what it refuses, and what a deployment does. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync, truncateSync } from "node:fs";
+import { existsSync, readFileSync, truncateSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -39,6 +39,10 @@ describe("waybill up that cannot start", () => {
     assert.equal(problemIn(out).code, "data-folder-busy");
     assert.match(problemIn(out).detail, /another process already works on the data folder/);
     assert.equal((await up.admin.status()).spaces, 0, "the first one still answers");
+  });
+
+  test("plain processes find no door through which they could name themselves any Space", () => {
+    assert.equal(existsSync(join(up.data, "inside.sock")), false);
   });
 
   test("a wrong configuration is refused with all its problems at once", async () => {

@@ -91,7 +91,7 @@ export class ListenError extends Error {
   }
 }
 
-/** Opens all addresses, or throws a {@link ListenError} and leaves none open. */
+/** Opens all addresses and the door, or leaves none open: an address throws a {@link ListenError}, the door what the system said. */
 export async function openEdge(options: EdgeOptions): Promise<Edge> {
   const [first, ...others] = options.listen;
   if (first === undefined) throw new ListenError("EINVAL", "The edge needs an address to listen on.", undefined);
@@ -106,8 +106,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     callers.set(socket, caller);
     server.emit("connection", socket);
   };
-  const { insidePath: path } = options;
-  const inside = path === undefined ? undefined : await openInsideDoor({ path, onCaller, onError: context.onError });
+  let inside: Server | undefined;
 
   const addAddress = async (address: string): Promise<AddressResult> => {
     if (address === first.address || extra.has(address)) return { ok: true };
@@ -151,11 +150,16 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     close,
     [Symbol.asyncDispose]: close,
   };
-  for (const { address } of others) {
-    const added = await addAddress(address);
-    if (added.ok) continue;
+  try {
+    const { insidePath: path } = options;
+    if (path !== undefined) inside = await openInsideDoor({ path, onCaller, onError: context.onError });
+    for (const { address } of others) {
+      const added = await addAddress(address);
+      if (!added.ok) throw new ListenError(added.code, added.says, undefined);
+    }
+  } catch (error) {
     await close();
-    throw new ListenError(added.code, added.says, undefined);
+    throw error;
   }
   return edge;
 }

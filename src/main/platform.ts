@@ -266,7 +266,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         counter: evidence,
         clock,
         random,
-        insidePath: door.path,
+        // Plain processes are the platform's own user: through the door they could name any caller.
+        ...(config.sandbox === "none" ? {} : { insidePath: door.path }),
         console: (request, response, inside) => {
           if (inside !== undefined) insiders.set(request, inside);
           answer(request, response).catch((error: unknown) => onFailure("the console", error));

@@ -35,7 +35,7 @@ class World {
     });
   }
 
-  join(id = event, session: string | undefined = "s", work = "q_join"): boolean {
+  join(id = event, session: string | undefined = "s", work = "q_join"): string | undefined {
     return this.events.joined(this.story(work), id, session);
   }
 
@@ -271,10 +271,20 @@ describe("a Gradio event that is followed", () => {
 
   test("one too many is not followed, and an end makes room", () => {
     world = new World(1);
-    assert.equal(world.join(), true);
-    assert.equal(world.join("f".repeat(32), "other", "q_second"), false);
+    assert.equal(world.join(), undefined);
+    assert.match(world.join("f".repeat(32), "other", "q_second") ?? "", /too many/);
     world.events.heard(world.stream(), { kind: "completed", event });
-    assert.equal(world.join("f".repeat(32), "other", "q_second"), true);
+    assert.equal(world.join("f".repeat(32), "other", "q_second"), undefined);
+  });
+
+  test("an app that answers two joins with one event takes neither's record away", () => {
+    world.join();
+    assert.match(world.join(event, "s", "q_second") ?? "", /the event of another request/);
+    world.events.heard(world.stream(), { kind: "completed", event });
+    assert.deepEqual(
+      world.packs.map(({ work }) => work),
+      ["q_join"],
+    );
   });
 
   test("the edge closes: what is open says so", () => {

@@ -79,18 +79,19 @@ export class GradioEvents {
     this.#max = options.limits?.followedMax ?? followedMax;
   }
 
-  /** The app has answered a join. False where it is not followed, since too many are: its record is then the caller's to write. */
-  joined(story: Story, event: string, session: string | undefined): boolean {
+  /** The app has answered a join. Why it is not followed where it is not: its record is then the caller's to write. */
+  joined(story: Story, event: string, session: string | undefined): string | undefined {
     const now = this.#options.monotonic();
     const { of, followed } = this.#find(story.replica ?? "", event, now);
-    if (followed === undefined) return false;
+    if (followed === undefined) return "too many events of this replica are open";
+    if (followed.join !== undefined) return "the app gave it the event of another request";
     followed.join = { story, session, joinedAt: now };
     const streams = streamsOf(of, followed);
     const unread = streams.find((stream) => stream.unread !== undefined)?.unread;
     if (followed.end !== undefined) this.#end(of, followed, followed.end);
     else if (unread !== undefined) this.#end(of, followed, { kind: "not-followed", says: unread });
     else if (streams.length === 0) followed.unheard = { since: now, by: "nobody" };
-    return true;
+    return undefined;
   }
 
   opened(stream: EventStream): void {

@@ -83,8 +83,9 @@ class JoinListener implements Listener {
   onDelivered(): boolean {
     const event = this.#reads && this.#answer.isWhole ? objectOf(this.#answer.head)?.["event_id"] : undefined;
     if (!isEventId(event)) return false;
-    if (this.#events.joined(this.#story, event, sessionIn(this.#body))) return true;
-    this.#story.more = { event, followed: false, because: "too many events of this replica are open" };
+    const because = this.#events.joined(this.#story, event, sessionIn(this.#body));
+    if (because === undefined) return true;
+    this.#story.more = { event, followed: false, because };
     return false;
   }
 }

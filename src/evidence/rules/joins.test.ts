@@ -91,6 +91,17 @@ describe("what is said of an event that a Gradio app was asked for", () => {
     assert.match(verdictOf(failed("app/exception", aborted), links).said, /^gpu\/quota-exceeded/);
   });
 
+  test("a call that the function got over, since it made another one, is not blamed for the function's own error", () => {
+    const lost = call({ code: "gpu/worker-lost", owner: "unknown", at: "2026-11-22T12:00:01.000Z" });
+    const well = call({ id: "c_2", outcome: "ok", code: null, at: "2026-11-22T12:00:02.000Z" });
+    const raised = call({ id: "c_2", code: "app/exception", at: "2026-11-22T12:00:02.000Z" });
+    for (const later of [well, raised]) {
+      const { said, verdict } = verdictOf(failed("app/exception", { appSays: "no such style" }), [later, lost]);
+      assert.equal(said, "app/exception likely app");
+      assert.equal(verdict?.inferred[0]?.rule, "went-on-after-call");
+    }
+  });
+
   test("a grant that an error of the function left unused did not cause the error", () => {
     const unused = call({ code: "gpu/grant-unused" });
     assert.equal(

@@ -76,11 +76,7 @@ function eventFailed(reading: Reading, code: Code, ends: readonly Entry[], faile
       `The app's function ended with an error${said}. What ended it is not known before its GPU call ${open.id} has ended in the record.`,
       ends,
     );
-  const cause = calls
-    .filter(isOfPlatform)
-    .filter((call) => call.code !== "gpu/grant-unused" || isClientsWord(failed))
-    .sort(byStart)
-    .at(-1);
+  const cause = causeAmong(calls, failed);
   if (cause) return callEndedIt(cause, ends, failed, said);
   if (failed.facts["unexpected"] === true) return streamError(reading, ends, said);
   const base = {
@@ -88,12 +84,32 @@ function eventFailed(reading: Reading, code: Code, ends: readonly Entry[], faile
     facts: ends,
     sentence: `The app's function ended with an error${said || ", which the app does not show"}.`,
   };
-  if (code === "app/exception") return { ...base, certainty: "proved" };
+  if (code === "app/exception") {
+    const before = calls.find((call) => isOfPlatform(call) && call.code !== "gpu/grant-unused");
+    return before ? { ...base, ...wentOnAfter(before, ends) } : { ...base, certainty: "proved" };
+  }
   const says = "These are the words of the GPU's driver or of its library, as the app passed them on.";
   return { ...base, certainty: "likely", inferred: [{ rule: "by-the-apps-words", from: idsOf(ends), says }] };
 }
 
-/** The newest call that the platform refused or ended: the error that the app showed is only what it made of that. */
+/**
+ * The newest call that the platform refused or ended, where the app shows the words of Gradio's GPU client. Where it shows others, only
+ * the newest call of all: a function that made another one had got over what became of those before.
+ */
+function causeAmong(calls: readonly LinkedWork[], failed: Entry): (LinkedWork & { code: Code }) | undefined {
+  const inOrder = calls.toSorted(byStart);
+  if (isClientsWord(failed)) return inOrder.findLast(isOfPlatform);
+  const newest = inOrder.at(-1);
+  return newest && isOfPlatform(newest) && newest.code !== "gpu/grant-unused" ? newest : undefined;
+}
+
+/** Only likely: two calls may have run at a time, and then the error may still be what the app made of the other one. */
+function wentOnAfter({ id, code }: LinkedWork, ends: readonly Entry[]): Pick<Finding, "certainty" | "inferred"> {
+  const says = `The request's GPU call ${id} ended with ${code ?? ""}; the app's function made another one after it, and the error has not the words of Gradio's GPU client.`;
+  return { certainty: "likely", inferred: [{ rule: "went-on-after-call", from: idsOf(ends), says }] };
+}
+
+/** The error that the app showed is only what it made of that. */
 function callEndedIt(cause: LinkedWork & { code: Code }, ends: readonly Entry[], failed: Entry, said: string): Finding {
   const { id, code, certainty, owner, sentence: says } = cause;
   const isTold = certainty === "proved" && isClientsWord(failed);
