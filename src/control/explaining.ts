@@ -106,20 +106,12 @@ export class Explaining {
 
   /** Works that this one names or that name it, and a request's calls, each in one line. */
   async #linked(record: WorkRecord): Promise<readonly Line[]> {
-    const ids = new Set<string>();
-    for (const { facts } of record.entries) {
-      for (const name of ["link", "request", "call"]) {
-        const value = facts[name];
-        if (typeof value === "string" && kindOf[value.split("_")[0] ?? ""] !== undefined) ids.add(value);
-      }
-    }
-    for (const id of (await this.#parts.evidence.readWork(record.id)).links) ids.add(id);
-    if (record.kind === "request") {
-      const calls = await this.#parts.catalog.calls.list({ request: record.id, limit: linksMax });
-      for (const { id } of calls?.items ?? []) ids.add(id);
-    }
-    ids.delete(record.id);
-    const linked = await Promise.all([...ids].slice(0, linksMax).map((id) => this.#line(id)));
+    const [{ links }, calls] = await Promise.all([
+      this.#parts.evidence.readWork(record.id),
+      record.kind === "request" ? this.#parts.catalog.calls.list({ request: record.id, limit: linksMax }) : undefined,
+    ]);
+    const ids = worksBeside(record, calls?.items ?? [], links);
+    const linked = await Promise.all(ids.slice(0, linksMax).map((id) => this.#line(id)));
     return linked.flatMap((line) => line ?? []);
   }
 
@@ -182,6 +174,21 @@ export class Explaining {
   #readNow(): WorkRecord["read"] {
     return { journal: this.#parts.engine.durable, evidence: this.#parts.evidence.index() };
   }
+}
+
+/** Ids, those first on which the verdict may rest: what its own entries name, its calls, and only then the many that may name it. */
+export function worksBeside(
+  { id, entries }: Pick<WorkRecord, "id" | "entries">,
+  calls: readonly { readonly id: string }[],
+  links: readonly string[],
+): readonly string[] {
+  const named = entries.flatMap(({ facts }) => [facts["link"], facts["request"], facts["call"]]);
+  const known = named.filter(
+    (name): name is string => typeof name === "string" && kindOf[name.split("_")[0] ?? ""] !== undefined,
+  );
+  const ids = new Set([...known, ...calls.map((call) => call.id), ...links]);
+  ids.delete(id);
+  return [...ids];
 }
 
 interface Line {
