@@ -114,12 +114,22 @@ function edgeDecided(reading: Reading, code: Code, ends: readonly Entry[]): Find
     code === "capacity/rate-limited" || code === "route/no-such-space" ? "counted-not-recorded" : undefined;
   return {
     code,
-    certainty: "proved",
+    ...(isByHeader(code, decided) ? likelyByHeader(ends) : { certainty: "proved" }),
     sentence: says && !base.includes(says) ? `${base} ${sentence(says)}` : base,
     facts: ends,
     excluded: [...excluded, ...identityExcluded(reading)],
     known: cited,
   };
+}
+
+/** A loop that `CDN-Loop` told of, and no token of ours. */
+function isByHeader(code: Code, decided: Entry | undefined): boolean {
+  return code === "route/loop" && decided?.hop === "edge.route";
+}
+
+function likelyByHeader(ends: readonly Entry[]): Pick<Finding, "certainty" | "inferred"> {
+  const says = "Its CDN-Loop names the earlier passes, and any client can write that; an honest one only hands it on.";
+  return { certainty: "likely", inferred: [{ rule: "loop-by-header", from: idsOf(ends), says }] };
 }
 
 function visitorLeft(reading: Reading, ends: readonly Entry[]): Finding {
