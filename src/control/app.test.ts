@@ -188,6 +188,15 @@ describe("the API", () => {
     }
   });
 
+  test("the calls and the quota of an account that does not exist are not found, rather than empty", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    const admin = await world.token("admin", ["read", "admin"]);
+    assert.equal((await ask("GET", "/api/calls?account=alice", admin)).status, 200);
+    for (const path of ["/api/calls?account=alcie", "/api/quota?account=alcie"])
+      assert.equal((await ask("GET", path, admin)).status, 404, path);
+  });
+
   test("another's call, quota, logs and requests are refused", async () => {
     const { world, ask } = await api();
     await using _ = world;

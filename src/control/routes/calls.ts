@@ -8,7 +8,11 @@ export const callsRoute: Route = (api, server) => {
   api.get("/api/calls", async (c) => {
     const account = askedAccount(c);
     if (account instanceof Response) return account;
-    return c.json(await server.listCalls({ account, page: c.req.query("page"), limit: pageSize }));
+    const calls = await server.listCalls({ account, page: c.req.query("page"), limit: pageSize });
+    // An empty list would hide a misspelt name. An address without an account may have calls, and is then listed.
+    if (calls.items.length === 0 && !(await server.quota(account)))
+      return refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
+    return c.json(calls);
   });
   api.get("/api/calls/:id", async (c) => {
     const view = await server.call(c.req.param("id"));
