@@ -113,4 +113,47 @@ describe("Builds", () => {
     const row = await next.catalog.builds.get(build);
     assert.deepEqual([row?.stage, row?.code], ["failed", "build/builder-lost"]);
   });
+
+  /** A server that starts on the records of one that was killed while a published app was starting; its node says hello with these. */
+  const restarted = async (
+    phases: readonly Parameters<typeof replica>[1][],
+  ): Promise<{ world: ControlWorld; before: ControlWorld; node: TestNode; build: string }> => {
+    const { world: before, node: old, build, say } = await building();
+    await say(done(build, "rel_1"));
+    const started = old.of("start-replica")[0]?.spec.replica ?? "";
+    const world = await ControlWorld.open({ catalog: before.catalog });
+    await world.builds.recover();
+    await world.spaces.recover();
+    const node = await world.node(phases.map((phase) => replica(started, phase)));
+    return { world, before, node, build };
+  };
+
+  for (const [phase, stage, code] of [
+    ["ready", "done", null],
+    ["exited", "failed", "app/exit"],
+  ] as const) {
+    test(`a published build whose app is ${phase} when the killed platform is back ends ${stage}`, async () => {
+      const { world, before, node, build } = await restarted([phase]);
+      await using _before = before;
+      await using _world = world;
+      const row = await world.catalog.builds.get(build);
+      assert.deepEqual([row?.stage, row?.code], [stage, code]);
+      assert.equal(node.of("start-replica").length, 0);
+    });
+  }
+
+  test("a published build goes on where its app still starts, and is started where the node has not heard of it", async () => {
+    for (const phases of [["starting"], []] as const) {
+      const { world, before, node, build } = await restarted(phases);
+      await using _before = before;
+      await using _world = world;
+      assert.equal((await world.catalog.builds.get(build))?.stage, "starting");
+      const started = node.of("start-replica")[0]?.spec;
+      assert.equal(started === undefined, phases.length === 1);
+      const id = started?.replica ?? before.replicas.of("alice/demo").at(-1)?.status.replica ?? "";
+      node.say({ type: "replica", status: replica(id, "ready") });
+      await world.settled();
+      assert.equal((await world.catalog.builds.get(build))?.stage, "done");
+    }
+  });
 });

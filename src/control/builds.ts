@@ -101,10 +101,14 @@ export class Builds {
     this.#queueLimits = { ...ports.limits, buildMs: durationMs(ports.limits.buildMs + tellEndMs) };
   }
 
-  /** Builds that the last process left open: their builder died with it, and they say so. */
+  /**
+   * Builds that the last process left open. One that is published goes on: its app may be starting at this moment. Of any other the
+   * builder died with that process, and it says so.
+   */
   async recover(): Promise<void> {
-    for (const row of await this.#ports.catalog.builds.open()) {
-      const log = await BuildLog.open(this.#logFile(row.id), this.#ports.clock, false);
+    const { catalog, clock } = this.#ports;
+    for (const row of await catalog.builds.open()) {
+      const log = await BuildLog.open(this.#logFile(row.id), clock, false);
       const live: LiveBuild = {
         row,
         log,
@@ -116,6 +120,12 @@ export class Builds {
         ending: false,
       };
       this.#live.set(row.id, live);
+      const release = row.stage === "starting" && row.release !== null && (await catalog.releases.get(row.release));
+      if (release) {
+        log.note("the platform was started again: the build is published, and its node tells how its app is doing");
+        this.#awaitReplica(live, release);
+        continue;
+      }
       const says = "the platform stopped in the middle of this build";
       log.note(`failed: ${says}`);
       await this.#fail(live, { code: "build/builder-lost", says, because: [], hop: "build.claim" });
@@ -161,6 +171,12 @@ export class Builds {
   /** A node that builds said hello. */
   async onBuilder(seat: BuilderSeat): Promise<void> {
     await this.#advance({ type: "join", seat });
+    // The node has told which replicas it has: what was published and is not among them was never started.
+    for (const live of this.#live.values()) {
+      if (live.node !== undefined || live.replica !== undefined || live.row.release === null) continue;
+      const release = await this.#ports.catalog.releases.get(live.row.release);
+      if (release?.node === seat.builder) await this.#start(live, release);
+    }
   }
 
   async onMessage(
@@ -192,8 +208,11 @@ export class Builds {
 
   /** A replica changed its phase: it may be the one that a build waits for. */
   async onReplica(status: ReplicaStatus): Promise<void> {
-    const live = [...this.#live.values()].find(({ replica }) => replica === status.replica);
+    const live = [...this.#live.values()].find(({ replica, row }) =>
+      replica === undefined ? row.stage === "starting" && row.release === status.release : replica === status.replica,
+    );
     if (!live || live.ending || live.row.stage !== "starting") return;
+    live.replica = status.replica;
     if (status.phase === "ready") {
       this.#entry(live, "replica.ready", "done", { replica: status.replica, link: status.replica });
       await this.#end(live, { stage: "done", code: null, says: "built and running" }, "running");
@@ -248,6 +267,10 @@ export class Builds {
     const release = releaseOf(live, outcome, instant(Math.max(clock.wall(), (before?.createdAt ?? -1) + 1)));
     await catalog.releases.create(release);
     await this.#stage(live, "starting", { release: release.id });
+    await this.#start(live, release);
+  }
+
+  async #start(live: LiveBuild, release: ReleaseRow): Promise<void> {
     const replica = await this.#ports.start(release, live.row.id);
     if (replica === undefined) {
       return this.#fail(live, {
@@ -257,13 +280,20 @@ export class Builds {
         hop: "replica.start",
       });
     }
-    const startMs = this.#ports.startMs(release);
     live.replica = replica;
-    live.deadline = setTimeout(() => this.#settle(this.#neverListened(live)), durationMs(startMs + startMarginMs));
     this.#entry(live, "replica.start", "handed", { replica, release: release.id, link: replica });
+    const startMs = this.#awaitReplica(live, release);
     live.log.note(
       `release ${release.id} is published; replica ${replica} starts, and may take ${startMs / 1000} s until it listens`,
     );
+  }
+
+  /** Bounds how long its replica may take to listen, from now on; gives the app's own limit, in milliseconds. */
+  #awaitReplica(live: LiveBuild, release: ReleaseRow): number {
+    const startMs = this.#ports.startMs(release);
+    clearTimeout(live.deadline);
+    live.deadline = setTimeout(() => this.#settle(this.#neverListened(live)), durationMs(startMs + startMarginMs));
+    return startMs;
   }
 
   #neverListened(live: LiveBuild): Promise<void> {

@@ -104,7 +104,13 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     });
   const serverSpool = stack.use(await spool("server"));
   const edgeSpool = stack.use(await spool("edge"));
-  const shipping = serial(() => drain(openedShipper, (batch) => evidence.ingest(batch)));
+  const untold = [serverSpool, edgeSpool];
+  const shipping = serial(async () => {
+    await drain(openedShipper, (batch) => evidence.ingest(batch));
+    // What these emitters wrote before this start is all there now: what it left open ended with their process.
+    for (const { name, epoch } of untold) await evidence.ingest({ emitter: name, epoch, records: [] });
+    untold.length = 0;
+  });
   const openedShipper = openShipper({ folder: spoolFolder });
 
   const [visitorKeys, receiptKey] = await Promise.all([

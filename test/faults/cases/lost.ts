@@ -53,6 +53,7 @@ export const lostCases: readonly FaultCase[] = [
     how: "kill -9 of the platform in the middle of an answer",
     on: "kills",
     certainty: provedOrLikely,
+    twice: true,
     async inject({ app, alice, up }) {
       const response = await fetch(`${app.url}/events?ms=20000`, {
         headers: { authorization: `Bearer ${alice.token}` },
