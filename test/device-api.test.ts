@@ -124,6 +124,31 @@ function call(url: string, method = "POST"): Promise<Answer> {
   });
 }
 
+/** A client that reads its first ping and nothing more, and closes when it is told to, as `spaces` does when its visitor is gone. */
+function leaver(url: string): { readonly read: Promise<void>; unread(): boolean; now(): void } {
+  const { hostname, port, pathname, search } = new URL(url);
+  const read = Promise.withResolvers<void>();
+  let text = "";
+  const buffer = Buffer.alloc(4_096);
+  const callback = (bytes: number): boolean => {
+    text += buffer.toString("latin1", 0, bytes);
+    if (!text.includes("event: ping")) return true;
+    read.resolve();
+    return false;
+  };
+  const socket = connect({ port: Number(port), host: hostname, onread: { buffer, callback } });
+  socket.write(`POST ${pathname}${search} HTTP/1.1\r\nhost: device\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
+  return { read: read.promise, unread: () => unreadBytes(socket.localPort ?? 0) > 0, now: () => socket.destroy() };
+}
+
+/** What the kernel holds for the socket of this port: `rx_queue` of proc_net_tcp. */
+function unreadBytes(port: number): number {
+  const own = port.toString(16).toUpperCase().padStart(4, "0");
+  const row =
+    readFileSync("/proc/net/tcp", "latin1").match(new RegExp(`^ *\\d+: [0-9A-F]{8}:${own} .*$`, "m"))?.[0] ?? "";
+  return Number.parseInt(row.trim().split(/\s+/)[4]?.split(":")[1] ?? "0", 16);
+}
+
 /** A raw client: what arrives in each read, as a client of the event stream sees it. */
 function rawPost(url: string): { reads: string[]; hangUp(): void; closed: () => boolean } {
   const { hostname, port, pathname, search } = new URL(url);
@@ -231,6 +256,24 @@ describe("a call", () => {
       r.one.messages.some(({ type }) => type === "left"),
       false,
     );
+  });
+
+  test("whose client has left as its grant comes gives it back at once, also one for a worker that idles, which idles on", async () => {
+    const r = await replica();
+    const { allowToken, pid, call: first } = await r.running();
+    assert.equal((await r.post(`/release?allowToken=${allowToken}&fail=false`)).status, 200);
+    await r.ended(first);
+    for (const fields of [{ slots: ["n1/0/2"] }, { warm: true }]) {
+      const leave = leaver(`${r.url}/schedule?taskId=1`);
+      const { call: id } = await r.scheduled();
+      await leave.read;
+      r.grant(id, fields);
+      await until("its grant has come", leave.unread);
+      leave.now();
+      const { unused, usedMs, workerAlive } = await r.ended(id, 1_000);
+      assert.deepEqual([unused, usedMs, workerAlive], [true, 0, fields.warm === true]);
+    }
+    assert.ok(alive(pid));
   });
 
   test("of our SDK that waits is told its place, and the reason when it is given up", async () => {
@@ -424,6 +467,22 @@ describe("a call", () => {
     );
     r.grant(id);
     assert.deepEqual([(await r.ended(id)).unused, (await r.ended(id)).usedMs], [true, 0]);
+  });
+
+  test("that was left before a grant for a worker that idles leaves that worker on its slot", async () => {
+    const r = await replica();
+    const { allowToken, pid, call: first } = await r.running();
+    assert.equal((await r.post(`/release?allowToken=${allowToken}&fail=false`)).status, 200);
+    await r.ended(first);
+    const client = rawPost(`${r.url}/schedule?taskId=1&waybill=1`);
+    const { call: id } = await r.scheduled();
+    client.hangUp();
+    await until("the call is left", () =>
+      r.one.messages.find((message) => message.type === "left" && message.call === id),
+    );
+    r.grant(id, { warm: true });
+    assert.deepEqual([(await r.ended(id)).unused, (await r.ended(id)).workerAlive], [true, true]);
+    assert.ok(alive(pid), "L22: whoever has the slot next waits for its end");
   });
 
   test("whose stream broke is taken up again once by the same task and token, and is left when nobody comes", async () => {

@@ -7,7 +7,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
+import { setImmediate as immediate, setTimeout as delay } from "node:timers/promises";
 import type { AllowAnswer, ReleaseAnswer, ScheduleAnswer, Ticket } from "./device.ts";
 import {
   endBody,
@@ -35,6 +35,8 @@ export interface DeviceApiTimes {
   readonly pingMs: number;
   /** Between two events: they must not meet in one read of the client. */
   readonly gapMs: number;
+  /** How long a `spaces` client that has its grant may take to close the stream: its way of doing so tells whether it was read. */
+  readonly lingerMs: number;
   /** A client is told to give up after this; the server's queue limit is reached long before, unless the server is away. */
   readonly longestMs: number;
 }
@@ -44,6 +46,7 @@ export const deviceApiTimes: DeviceApiTimes = {
   silentMs: 50_000,
   pingMs: 2_000,
   gapMs: 100,
+  lingerMs: 2_000,
   longestMs: 3_600_000,
 };
 
@@ -166,9 +169,10 @@ class Waiting {
   readonly #query: ScheduleQuery;
   readonly #response: ServerResponse;
   readonly #since = performance.now();
+  readonly #closed: Promise<void>;
   #answer: ScheduleAnswer | undefined;
   #gone = false;
-  /** Its answer is on its way: a client that closes now has what it came for. */
+  /** Its answer is on its way: a client that closes now has what it came for, if it has read it. */
   #told = false;
 
   constructor(ticket: Ticket, query: ScheduleQuery, response: ServerResponse) {
@@ -176,10 +180,13 @@ class Waiting {
     this.#query = query;
     this.#response = response;
     void ticket.answer.then((answer) => (this.#answer = answer));
-    response.once("close", () => {
+    const { socket } = response;
+    this.#closed = once(response, "close").then(() => {
       this.#gone = true;
+      // A close with bytes that were never read resets the connection (RFC 9293 §3.6.1): that client left as its grant came.
+      const unread = this.#told && !response.writableEnded && isReset(socket?.errored);
       // Our own SDK schedules anew when it wants to; a `spaces` client whose stream broke comes back for the same call.
-      if (!this.#told) ticket.hangUp(!query.extended);
+      if (!this.#told || unread) ticket.hangUp(!this.#told && !query.extended);
     });
   }
 
@@ -224,12 +231,15 @@ class Waiting {
       told = queued;
       quietSince = performance.now();
     }
+    // Whoever has closed by now is seen to be gone.
+    await immediate();
     if (this.#gone) return;
     if (!this.#answer) this.#ticket.hangUp(false);
     this.#told = true;
     this.#response.write(this.#last());
+    const lingers = this.#answer?.kind === "granted" && !this.#query.extended;
     // The end of the stream is a chunk of its own.
-    await delay(times.gapMs);
+    await Promise.race([this.#closed, delay(lingers ? times.lingerMs : times.gapMs)]);
     this.#response.end();
   }
 
@@ -256,6 +266,10 @@ class Waiting {
   #waitedMs(): number {
     return performance.now() - this.#since;
   }
+}
+
+function isReset(error: Error | null | undefined): boolean {
+  return error !== null && error !== undefined && "code" in error && error.code === "ECONNRESET";
 }
 
 function drain(request: IncomingMessage, response: ServerResponse): void {

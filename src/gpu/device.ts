@@ -285,6 +285,7 @@ export class Device {
 
   #hangUp(call: Call, again: boolean): void {
     if (call.metered?.stage === "ended" || !this.#calls.has(call.request.call)) return;
+    if (call.metered && "attached" in call.metered && call.metered.attached) return;
     if (!again || call.cameBack) return this.#leave(call);
     call.client = "dropped";
     call.againTimer = setTimeout(() => this.#leave(call), againWithinMs);
@@ -368,13 +369,16 @@ export class Device {
     return { warm, others };
   }
 
-  /** A grant that nobody can use: its call ended here, or was never made here. */
-  async #reportUnwanted({ call, fence }: Grant, known: Call | undefined): Promise<void> {
+  /** A grant that nobody can use: its call ended here, or was never made here. A worker that was to run it idles on. */
+  async #reportUnwanted({ call, fence, slots }: Grant, known: Call | undefined): Promise<void> {
     if (known && !known.grant) this.#forget(known, { kind: "moot" });
+    const { warm, others } = this.#idleOn(slots, known?.request.task ?? null);
+    if (warm) for (const slot of slots) this.#idle.set(slot, { task: known?.request.task ?? "", worker: warm, fence });
+    await Promise.all(others.map((worker) => this.#endOn(slots, worker)));
     const end = {
       cause: "returned",
       usedMs: 0,
-      workerAlive: false,
+      workerAlive: warm !== null,
       unused: true,
       says: "Nobody waited for this grant any more.",
     };

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { CallView } from "../../src/contract/api.ts";
+import { listOf } from "../support/calls.ts";
 import { needs } from "../support/needs.ts";
 import { Platform, until, type Account, type App } from "../support/platform.ts";
 
@@ -57,10 +58,9 @@ describe("a Gradio app as an MCP server", { skip }, () => {
     return { text: await answer.text(), work: answer.headers.get("x-waybill-id") ?? "" };
   };
   const callOf = (account: string): Promise<CallView> =>
-    until(`${account} has a call`, async () => {
-      const { items } = await up.admin.calls({ account });
-      return items.find(({ receipt }) => receipt !== null);
-    });
+    until(`${account} has a call`, async () =>
+      (await listOf({ name: account, client: up.admin })).find(({ receipt }) => receipt !== null),
+    );
 
   for (const [who, account, billedBy] of [
     ["a caller with a token", "alice", "token"],

@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { CallView } from "../../src/contract/api.ts";
 import { readPlan } from "../../src/runtime/folder.ts";
-import { callsOf } from "./calls.ts";
+import { callsOf, listOf } from "./calls.ts";
 import { nodeCaller, pythonCaller, type GradioCaller, type Said } from "./gradio-callers.ts";
 import { told } from "./gradio-app.ts";
 import { until, type Account, type App, type Platform } from "./platform.ts";
@@ -68,10 +68,7 @@ export class ZeroGpuSpace implements AsyncDisposable {
     const said = await this.say(visitor, api, x);
     const call = await until(
       `the call of ${api} has its receipt`,
-      async () => {
-        const { items } = await payer.client.calls({ account: payer.name });
-        return items.find(({ id, receipt }) => !before.has(id) && receipt !== null);
-      },
+      async () => (await listOf(payer)).find(({ id, receipt }) => !before.has(id) && receipt !== null),
       receiptWithinMs,
     );
     return { said, ...(await this.about(call)) };
