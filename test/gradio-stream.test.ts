@@ -48,7 +48,7 @@ describe("Gradio's event stream", { skip }, () => {
     assert.match(await first.told, /process_completed/);
     assert.match(await second.told, /process_completed/);
     const { outcome, sentence, entries } = await told(up, second.work);
-    assert.equal(outcome, "ok");
+    assert.equal(outcome, "ok", `${sentence} ${JSON.stringify(entries)} ${await second.told}`);
     assert.match(sentence, /of which it waited (?:0\.[6-9]|1)\S* s inside the app \(1st of 1 in the app's own queue/);
     assert.ok(entries.some(({ hop, mark }) => hop === "app.queue" && mark === "done"));
     const { items } = await alice.client.requests(app.space);
@@ -62,7 +62,7 @@ describe("Gradio's event stream", { skip }, () => {
     const inTheApp = await joinByHand(app.url, "works", [0.1], alice);
     const forGpu = await joinByHand(app.url, "draws", [0.1], alice);
     const [one, two, three] = await Promise.all(
-      [running, inTheApp, forGpu].map(({ work }) => said(up, work, () => true)),
+      [running, inTheApp, forGpu].map(({ work }) => said(up, work, ({ outcome }) => outcome === "open")),
     );
     assert.match(one?.sentence ?? "", /Its GPU call c_\w+: The function is running/);
     assert.match(two?.sentence ?? "", /^Waiting inside the app: 1st of 1 in the app's own queue/);
