@@ -163,6 +163,8 @@ async function runByHand(up: Platform, folder: string): Promise<ByHand> {
   const app = spawn(python, [file], {
     cwd: join(plan?.releaseFolder ?? "", "app"),
     stdio: ["ignore", "ignore", "ignore"],
+    // A group of its own, that ends whole: workers outlive the app that forked them.
+    detached: true,
     env: {
       PATH: process.env["PATH"],
       HOME: home,
@@ -193,7 +195,7 @@ async function runByHand(up: Platform, folder: string): Promise<ByHand> {
 
 async function end(child: ChildProcess): Promise<void> {
   const ended = once(child, "exit");
-  child.kill("SIGKILL");
+  process.kill(-(child.pid ?? 0), "SIGKILL");
   await ended;
 }
 
