@@ -134,7 +134,9 @@ export async function joinByHand(
   const session_hash = `by-hand-${++sessions}`;
   const body = JSON.stringify({ data, fn_index, session_hash });
   const joined = await fetch(`${url}/gradio_api/queue/join`, { method: "POST", headers, body });
-  if (!joined.ok) throw new Error(`${name} was not joined: ${joined.status}`);
+  // Read to its end: a client that throws an answer away closes its connection, as a visitor who leaves does.
+  const answered = await joined.text();
+  if (!joined.ok) throw new Error(`${name} was not joined: ${joined.status} ${answered}`);
   const leave = new AbortController();
   const answer = fetch(`${url}/gradio_api/queue/data?session_hash=${session_hash}`, { headers, signal: leave.signal });
   const told = answer.then((stream) => stream.text());
