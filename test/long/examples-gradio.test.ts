@@ -3,14 +3,14 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Client } from "@gradio/client";
-import { deployFolder } from "../src/client/deploy.ts";
-import type { CallView } from "../src/contract/api.ts";
-import { needs } from "./support/needs.ts";
-import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
+import { deployFolder } from "../../src/client/deploy.ts";
+import type { CallView } from "../../src/contract/api.ts";
+import { needs } from "../support/needs.ts";
+import { Platform, until, visit, type Account, type App } from "../support/platform.ts";
 
 const { skip } = await needs("gradio");
 const { skip: noSandbox } = await needs("sandbox");
-const examples = resolve(import.meta.dirname, "../examples");
+const examples = resolve(import.meta.dirname, "../../examples");
 /** A cold install of the largest takes a minute on a slow line. */
 const runsWithinMs = 180_000;
 

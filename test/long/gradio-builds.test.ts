@@ -7,10 +7,10 @@ import type { AddressInfo } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import type { BuildOutcome } from "../src/build/builder.ts";
-import { readRelease } from "../src/build/release.ts";
-import { testWorkshop, type Files, type TestBuild, type TestWorkshop } from "./support/commits.ts";
-import { needs } from "./support/needs.ts";
+import type { BuildOutcome } from "../../src/build/builder.ts";
+import { readRelease } from "../../src/build/release.ts";
+import { testWorkshop, type Files, type TestBuild, type TestWorkshop } from "../support/commits.ts";
+import { needs } from "../support/needs.ts";
 
 const { skip } = await needs("gradio");
 const sixHash = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
