@@ -151,9 +151,14 @@ export async function removeFolder(folder: string): Promise<void> {
 }
 
 async function openFolders(folder: string): Promise<void> {
-  await chmod(folder, 0o700);
-  for (const entry of await readdir(folder, { withFileTypes: true }))
-    if (entry.isDirectory()) await openFolders(join(folder, entry.name));
+  try {
+    await chmod(folder, 0o700);
+    for (const entry of await readdir(folder, { withFileTypes: true }))
+      if (entry.isDirectory()) await openFolders(join(folder, entry.name));
+  } catch (error) {
+    // What was refused to the first removal does not end the rest of it: a folder may go while we look.
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
 }
 
 export const readPlan = (folder: string): StoredPlan | undefined => readStored<StoredPlan>(folder, "plan.json");
