@@ -19,6 +19,8 @@ class App {
   readonly listener = (request: IncomingMessage, response: ServerResponse): void => {
     request.resume();
     const { url = "" } = request;
+    if (url.endsWith("/queue/join?open"))
+      return void response.writeHead(200).write(JSON.stringify({ event_id: event }));
     if (url.endsWith("/queue/join"))
       return void response.setHeader("content-type", "application/json").end(JSON.stringify({ event_id: event }));
     if (url.endsWith("/cancel")) return void response.end('{"success":true}');
@@ -91,6 +93,21 @@ describe("the edge and Gradio's event stream", () => {
       request.destroy();
       await eventually("it is recorded", () => world.emitter.packs.some((pack) => pack.work === work));
       assert.deepEqual(marks(world, work), []);
+    }));
+
+  test("a visitor who closes the join once it has told the event, and hears the event's end, has not left", () =>
+    withApp(async (world, app) => {
+      const request = open(world, "/gradio_api/queue/join?open", { "content-type": "application/json" }, "POST");
+      request.end(JSON.stringify({ data: [], fn_index: 0, session_hash: "a" }));
+      const joined = await answerOf(request);
+      await answered(joined);
+      request.destroy();
+      const { response } = await stream(world, "a");
+      app.stream.write(completed);
+      await answered(response);
+      const work = String(joined.headers["x-waybill-id"]);
+      await eventually("it is recorded", () => world.emitter.packs.some((pack) => pack.work === work));
+      assert.deepEqual([marks(world, work), world.gone], [[], []]);
     }));
 
   test("one who closes it before has left, and the join says so a moment later", () =>

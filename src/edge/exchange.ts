@@ -319,7 +319,9 @@ export class Exchange implements UpstreamUser, Waiter {
     const answered = this.#story.status !== undefined;
     const handed = this.#story.hand !== undefined;
     this.#abandon();
-    if (this.#listener?.onVisitorLeft?.() === true) {
+    const leaving = this.#listener?.onVisitorLeft?.() ?? "left";
+    if (leaving === "followed") return;
+    if (leaving === "delivered") {
       this.#story.more = { closedBy: "visitor" };
       return this.#recordDelivered();
     }

@@ -36,7 +36,7 @@ class World {
   }
 
   join(id = event, session: string | undefined = "s", work = "q_join"): string | undefined {
-    return this.events.joined(this.story(work), id, session);
+    return this.events.joined(this.story(work), id, session, "nobody");
   }
 
   story(work: string): Story {
@@ -175,6 +175,21 @@ describe("a Gradio event that is followed", () => {
     world.after(reopensWithinMs);
     assert.deepEqual(world.gone, []);
     world.after(1);
+    assert.deepEqual([world.ends, world.gone], [["q_join failed route/visitor-left"], ["q_join"]]);
+  });
+
+  test("its visitor closes the join before it is through, and opens the stream: what was wanted is heard there", () => {
+    world.events.joined(world.story("q_join"), event, "s", "visitor");
+    world.after(reopensWithinMs);
+    const stream = world.stream();
+    world.after(reopensWithinMs * 10);
+    world.events.heard(stream, { kind: "completed", event });
+    assert.deepEqual([world.gone, world.ends], [[], ["q_join done"]]);
+  });
+
+  test("its visitor closes the join before it is through, and opens no stream: the visitor had left", () => {
+    world.events.joined(world.story("q_join"), event, "s", "visitor");
+    world.after(reopensWithinMs + 1);
     assert.deepEqual([world.ends, world.gone], [["q_join failed route/visitor-left"], ["q_join"]]);
   });
 

@@ -79,8 +79,11 @@ export class GradioEvents {
     this.#max = options.limits?.followedMax ?? followedMax;
   }
 
-  /** The app has answered a join. Why it is not followed where it is not: its record is then the caller's to write. */
-  joined(story: Story, event: string, session: string | undefined): string | undefined {
+  /**
+   * The app has answered a join; `by` is the visitor where it closed the connection before that answer was through, which may be all
+   * that it wanted of it. Why it is not followed where it is not: its record is then the caller's to write.
+   */
+  joined(story: Story, event: string, session: string | undefined, by: "visitor" | "nobody"): string | undefined {
     const now = this.#options.monotonic();
     const { of, followed } = this.#find(story.replica ?? "", event, now);
     if (followed === undefined) return "too many events of this replica are open";
@@ -90,7 +93,7 @@ export class GradioEvents {
     const unread = streams.find((stream) => stream.unread !== undefined)?.unread;
     if (followed.end !== undefined) this.#end(of, followed, followed.end);
     else if (unread !== undefined) this.#end(of, followed, { kind: "not-followed", says: unread });
-    else if (streams.length === 0) followed.unheard = { since: now, by: "nobody" };
+    else if (streams.length === 0) followed.unheard = { since: now, by };
     return undefined;
   }
 

@@ -16,11 +16,13 @@ export interface Listener {
   onBody?(bytes: Buffer): void;
   /** The answer has passed whole. True where its record is written by who follows the event. */
   onDelivered?(): boolean;
-  /** True where the answer had told all, so that leaving was how it ends. */
-  onVisitorLeft?(): boolean;
+  onVisitorLeft?(): Leaving;
   /** The app's side failed under it, or the edge refused it midway; `code` is what the request ends with. */
   onBroken?(code: Code): void;
 }
+
+/** `delivered`: the answer had told all, so that leaving is how it ends. `followed`: its record is written by who follows the event. */
+export type Leaving = "left" | "delivered" | "followed";
 
 /** The story has its replica. */
 export function listenerOf(route: GradioRoute, story: Story, events: GradioEvents): Listener {
@@ -51,8 +53,8 @@ class HeartbeatListener implements Listener {
     this.#answers = status === 200 && isEventStream(rawHeaders);
   }
 
-  onVisitorLeft(): boolean {
-    return this.#answers;
+  onVisitorLeft(): Leaving {
+    return this.#answers ? "delivered" : "left";
   }
 }
 
@@ -81,9 +83,17 @@ class JoinListener implements Listener {
   }
 
   onDelivered(): boolean {
+    return this.#joined("nobody");
+  }
+
+  onVisitorLeft(): Leaving {
+    return this.#joined("visitor") ? "followed" : "left";
+  }
+
+  #joined(by: "visitor" | "nobody"): boolean {
     const event = this.#reads && this.#answer.isWhole ? objectOf(this.#answer.head)?.["event_id"] : undefined;
     if (!isEventId(event)) return false;
-    const because = this.#events.joined(this.#story, event, sessionIn(this.#body));
+    const because = this.#events.joined(this.#story, event, sessionIn(this.#body), by);
     if (because === undefined) return true;
     this.#story.more = { event, followed: false, because };
     return false;
@@ -151,8 +161,8 @@ class StreamListener implements Listener {
     return false;
   }
 
-  onVisitorLeft(): boolean {
-    return this.#close("visitor");
+  onVisitorLeft(): Leaving {
+    return this.#close("visitor") ? "delivered" : "left";
   }
 
   onBroken(code: Code): void {
