@@ -6,34 +6,21 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileS
 import { basename, dirname, join, resolve } from "node:path";
 import { after, describe, test } from "node:test";
 import { adopt, launch } from "../src/runtime/launch.ts";
-import { readApp, readShim, type LaunchPlan, type SandboxLimits } from "../src/runtime/folder.ts";
+import { readApp, readShim, type LaunchPlan } from "../src/runtime/folder.ts";
 import { insideMember, isAlive, linuxProcesses, members, type Membership } from "../src/runtime/processes.ts";
-import { cgroupsHere, noCgroups, removeCgroups, type CgroupsHere } from "../src/runtime/sandbox/cgroups.ts";
-import { planSandbox, spaceFolders } from "../src/runtime/sandbox/prepare.ts";
+import { noCgroups } from "../src/runtime/sandbox/cgroups.ts";
 import { appWorkers } from "../src/runtime/shim/workers.ts";
 import { bench, dial, textOf, tools, until, watch, type Started } from "./support/replicas.ts";
+import { isRoot, sandboxes } from "./support/sandboxes.ts";
 import { needs } from "./support/needs.ts";
 
 const { skip } = await needs("sandbox");
-const isRoot = process.getuid?.() === 0;
 const asRoot = { skip: isRoot ? false : "the agent of this test is root" };
-const here: CgroupsHere = isRoot && skip === false ? cgroupsHere() : noCgroups;
-const mib = 1 << 20;
-const limits: SandboxLimits = {
-  memoryBytes: 192 * mib,
-  processes: 256,
-  openFiles: 1_024,
-  tmpBytes: 16 * mib,
-  shmBytes: 16 * mib,
-  homeBytes: 16 * mib,
-};
 const replicas = bench();
+const boxes = sandboxes(replicas, skip === false);
+const { here } = boxes;
 const processes = linuxProcesses();
-const started: LaunchPlan[] = [];
-after(async () => {
-  await replicas[Symbol.asyncDispose]();
-  for (const { spec } of started) await removeCgroups(spec.replica, 2_000);
-});
+after(() => replicas[Symbol.asyncDispose]());
 
 const listens = `require("node:http").createServer((_, to) => to.end("hi")).listen(process.env.PORT);`;
 const shell = (script: string): Record<string, string> => ({
@@ -44,11 +31,7 @@ const shell = (script: string): Record<string, string> => ({
 });
 
 function plan(files: Readonly<Record<string, string>>, cgroups = here): LaunchPlan {
-  const made = replicas.plan(files);
-  const spaces = spaceFolders(join(replicas.folder, "spaces"), isRoot);
-  const node = { spaces, cgroups, limits, ports: [443] };
-  started.push(made);
-  return { ...made, sandbox: planSandbox(made.spec.replica, made.spec.space, node) };
+  return boxes.plan(files, { cgroups });
 }
 
 async function start(made: LaunchPlan): Promise<Started> {

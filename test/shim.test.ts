@@ -414,7 +414,14 @@ describe("in.sock", () => {
   async function inbound(host: { readonly connect: () => Duplex; readonly stopping?: boolean }, withinMs?: number) {
     const path = join(replicas.folder, `in${++made}.sock`);
     const server = inboundServer(
-      { connect: host.connect, stopping: () => host.stopping ?? false, evidence, onFailure: assert.fail },
+      {
+        connect: host.connect,
+        incoming: () => undefined,
+        answered: () => undefined,
+        stopping: () => host.stopping ?? false,
+        evidence,
+        onFailure: assert.fail,
+      },
       undefined,
       withinMs,
     );

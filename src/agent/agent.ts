@@ -178,6 +178,9 @@ class NodeAgent implements Agent {
         return this.#replicas.start(message.spec);
       case "stop-replica":
         return this.#replicas.stop(message.replica, message.graceMs, message.why);
+      case "freeze-replica":
+        this.#replicas.pass(message.replica, message);
+        return;
       case "build":
         return this.#builds.take(message.number, message.spec);
       case "cancel-build":

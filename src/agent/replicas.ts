@@ -277,7 +277,7 @@ export class ReplicaSet {
   #takeStatus(held: Held, status: ReplicaStatus): void {
     if (held.state === "dead") return;
     const before = held.status;
-    const changed = before.phase !== status.phase || before.socket !== status.socket;
+    const changed = before.phase !== status.phase || before.socket !== status.socket || before.frozen !== status.frozen;
     held.status = { ...status, ...(before.previous === undefined ? {} : { previous: before.previous }) };
     if (isEnd(status)) return this.#end(held);
     if (before.phase === "starting" && status.phase === "ready") {

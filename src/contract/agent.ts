@@ -46,6 +46,8 @@ export interface ReplicaStatus {
   /** Where the edge connects: a unix socket of the shim (see runtime/preamble.ts); null until there is one. */
   readonly socket: string | null;
   readonly startedAt: number;
+  /** Present while the app is frozen: it keeps its memory and gets no processor. Only of one that is `ready`. */
+  readonly frozen?: true;
   /** The replica that this one follows: the agent started it again after its end, by the same spec. */
   readonly previous?: string;
   /** Present when `exited`, `lost` or `stopped`: the code of codes.ts and what is known. */
@@ -84,6 +86,8 @@ export type ToAgent =
   | { readonly type: "welcome"; readonly server: string; readonly epoch: number }
   | { readonly type: "start-replica"; readonly spec: ReplicaSpec }
   | { readonly type: "stop-replica"; readonly replica: string; readonly graceMs: DurationMs; readonly why: string }
+  /** Freezes a ready app, or lets it go on. A connection that comes for a frozen one lets it go on too; its status tells. */
+  | { readonly type: "freeze-replica"; readonly replica: string; readonly frozen: boolean }
   | { readonly type: "build"; readonly number: number; readonly spec: BuildSpec }
   | { readonly type: "cancel-build"; readonly build: string }
   /** What a waiting call is told, whenever it changes. */

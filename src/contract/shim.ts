@@ -11,7 +11,7 @@ export type AgentToShim =
   | { readonly type: "hello"; readonly agentEpoch: number }
   | { readonly type: "stop"; readonly graceMs: number; readonly why: string }
   | { readonly type: "read-log"; readonly read: string; readonly from: number; readonly limit: number }
-  | Of<ToAgent, "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" | "ack-evidence">;
+  | Of<ToAgent, "freeze-replica" | "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" | "ack-evidence">;
 
 export type ShimToAgent =
   | {

@@ -156,8 +156,7 @@ export function members(processes: Processes, of: Membership, self: number): rea
 }
 
 /**
- * Ends all that `list` finds, for certain: stops them until two passes in a row find nothing more (what is stopped cannot fork),
- * then kills, and looks once more. Resolves with those that still live: none, but for one in an uninterruptible wait.
+ * Ends all that `list` finds, for certain: stops them first, then kills, and looks once more. Resolves with those that still live: none, but for one in an uninterruptible wait.
  */
 export async function endAll(
   processes: Processes,
@@ -171,7 +170,8 @@ export async function endAll(
   }
 }
 
-function stopAll(processes: Processes, list: () => readonly ProcessStat[]): readonly ProcessStat[] {
+/** Stops all that `list` finds, until two passes in a row find nothing more: what is stopped cannot fork. */
+export function stopAll(processes: Processes, list: () => readonly ProcessStat[]): readonly ProcessStat[] {
   const stopped = new Map<string, ProcessStat>();
   for (let pass = 0, quiet = 0; pass < stopPassesMax && quiet < 2; pass++) {
     const grown = list().filter((one) => !stopped.has(nameOf(one)));

@@ -121,6 +121,11 @@ export function killGroup(group: string): boolean {
   return write(join(group, "cgroup.kill"), "1");
 }
 
+/** Freezes all of a v2 group, or lets it go on; false where there is no such group, or none that can do that. */
+export function freezeGroup(group: string, frozen: boolean): boolean {
+  return write(join(group, "cgroup.freeze"), frozen ? "1" : "0");
+}
+
 /** Whether anything lives in a v2 group or below it. */
 export function isPopulated(group: string): boolean {
   return /^populated 1$/m.test(read(join(group, "cgroup.events")));
@@ -172,6 +177,9 @@ function makeTree(replica: string, uid: number, limits: SandboxLimits, here: Cgr
   }
   for (const owned of ["cgroup.procs", "shim/cgroup.procs", "app", "app/cgroup.procs", "app/main/cgroup.procs"])
     chownSync(join(tree, owned), uid, uid);
+  // Kernels before 5.2 cannot freeze a group, before 5.14 not end one whole.
+  for (const file of ["app/cgroup.freeze", "app/cgroup.kill"].map((name) => join(tree, name)))
+    if (existsSync(file)) chownSync(file, uid, uid);
   return tree;
 }
 

@@ -12,6 +12,10 @@ import { ConnectionTable, type Connection } from "./connections.ts";
 export interface InboundHost {
   /** A stream to the app, connected or not yet (`connect` follows); undefined while there is nothing to connect to. */
   connect(): Duplex | undefined;
+  /** Something comes for the app on this connection: the connection itself, or bytes. */
+  incoming(on: object): void;
+  /** The app has begun to answer what came on it last, or the connection is over. */
+  answered(on: object): void;
   /** Whether the platform has begun to end the app. */
   stopping(): boolean;
   /** A question could not be answered: the disk refused its entry. */
@@ -87,15 +91,17 @@ function open(
 ): void {
   const connection = table.open({ emitter, epoch, connection: number });
   if (!connection) return void inbound.destroy();
+  host.incoming(connection);
   const app = host.connect();
   if (app) endUnopened(app, withinMs);
-  const closed = app ? carry(inbound, app, connection, first) : refuse(inbound, connection);
+  const closed = app ? carry(host, inbound, app, connection, first) : refuse(inbound, connection);
   const note = (): boolean => (connection.stopping = host.stopping());
   if (app) app.once("close", note);
   else note();
   carried.set(connection, { inbound, app, closed });
   void closed.then(() => {
     connection.closed = true;
+    host.answered(connection);
     carried.delete(connection);
   });
 }
@@ -113,8 +119,9 @@ function endUnopened(app: Duplex, withinMs: number): void {
 }
 
 /** Carries both ways with half-close and back-pressure; resolves when both ends are closed. */
-function carry(inbound: Socket, app: Duplex, connection: Connection, first: Buffer): Promise<void> {
+function carry(host: InboundHost, inbound: Socket, app: Duplex, connection: Connection, first: Buffer): Promise<void> {
   const toApp = (bytes: Buffer): void => {
+    host.incoming(connection);
     connection.handedBytes += bytes.length;
     const more = app.write(bytes, (error) => {
       if (!error) connection.acceptedBytes += bytes.length;
@@ -127,7 +134,10 @@ function carry(inbound: Socket, app: Duplex, connection: Connection, first: Buff
     inbound.on("data", toApp);
     inbound.on("end", () => app.end());
     app.on("drain", () => inbound.resume());
-    app.on("data", (bytes: Buffer) => (connection.returnedBytes += bytes.length));
+    app.on("data", (bytes: Buffer) => {
+      connection.returnedBytes += bytes.length;
+      host.answered(connection);
+    });
     app.pipe(inbound);
     if (!app.writableNeedDrain) inbound.resume();
   };

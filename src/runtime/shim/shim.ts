@@ -24,6 +24,7 @@ import { openNetwork, type Network } from "../net/network.ts";
 import { startApp, type App, type AppEnd } from "./app.ts";
 import { controlServer, type Control } from "./control.ts";
 import type { EvidenceLine } from "./evidence.ts";
+import { freezer, type Freezer } from "./freezer.ts";
 import { inboundServer } from "./inbound.ts";
 import { untilListening } from "./readiness.ts";
 import { staticConnector } from "./static.ts";
@@ -110,6 +111,9 @@ class RunningShim implements Shim {
   #gpu: GpuSide | undefined;
   #network: Network | undefined;
   #app: App | undefined;
+  #freezer: Freezer | undefined;
+  /** Connections on which something came for the app that it has not begun to answer. */
+  readonly #unanswered = new Set<object>();
   #status: ReplicaStatus;
   #connect: () => Duplex | undefined = () => undefined;
   #stopWhy: string | undefined;
@@ -137,6 +141,11 @@ class RunningShim implements Shim {
     const { folder, sockets } = this.#plan;
     const inbound = inboundServer({
       connect: () => this.#connect(),
+      incoming: (on) => {
+        this.#unanswered.add(on);
+        this.#thaw("a request came for it");
+      },
+      answered: (on) => this.#unanswered.delete(on),
       stopping: () => this.#stopWhy !== undefined,
       onFailure: (error) => this.#log.write("runtime", "note", [`no answer about a connection: ${String(error)}`]),
       evidence: this.#world.evidence.emitter,
@@ -157,6 +166,7 @@ class RunningShim implements Shim {
   stop(graceMs: number, why: string): Promise<void> {
     this.#stopWhy ??= why;
     this.#stopping.abort();
+    this.#thaw("it is to be stopped");
     this.#gpu?.stopping();
     // An app that is just being started is ended when it is known, or it would outlive us.
     this.#stopped ??= this.#starting.then(() =>
@@ -197,6 +207,7 @@ class RunningShim implements Shim {
     void app.exited.then(() => this.#stopping.abort());
     this.#tellStatus();
     if (!app.of) return;
+    this.#freezer = freezer(processes, app.of, sandbox?.cgroups?.workers ?? null);
     const withinMs = this.#plan.spec.readyWithinMs;
     const asked = { port: app.port, withinMs, processes, of: app.of, clock, signal: this.#stopping.signal };
     untilListening(asked).then(
@@ -214,6 +225,28 @@ class RunningShim implements Shim {
   #ready(port: number, host: string): void {
     this.#connect = () => connect({ port, host, noDelay: true, allowHalfOpen: true });
     this.#become(this.#statusOf("ready", this.#status.socket));
+  }
+
+  #setFrozen(frozen: boolean): void {
+    if (frozen) this.#freeze();
+    else this.#thaw("the platform woke it");
+  }
+
+  /** Only a ready one that owes no answer: a request may have come after whoever ordered it looked. */
+  #freeze(): void {
+    const mayBe = this.#status.phase === "ready" && this.#unanswered.size === 0 && this.#stopWhy === undefined;
+    if (!this.#freezer || this.#freezer.frozen || !mayBe) return this.#tellStatus();
+    this.#freezer.freeze();
+    this.#log.write("runtime", "note", ["The app is frozen: it keeps its memory and gets no processor."]);
+    this.#become({ ...this.#status, frozen: true });
+  }
+
+  #thaw(why: string): void {
+    if (!this.#freezer?.frozen) return;
+    this.#freezer.thaw();
+    this.#log.write("runtime", "note", [`The app goes on: ${why}.`]);
+    const { frozen: _, ...status } = this.#status;
+    this.#become(status);
   }
 
   async #giveUp(app: App, says: string): Promise<void> {
@@ -314,6 +347,7 @@ class RunningShim implements Shim {
 
   #order(message: Exclude<AgentToShim, { type: "hello" }>): void {
     if (message.type === "stop") void this.stop(message.graceMs, message.why);
+    else if (message.type === "freeze-replica") this.#setFrozen(message.frozen);
     else if (message.type === "read-log") this.#readLog(message);
     else if (message.type === "ack-evidence") {
       this.#world.evidence.acknowledge(message);

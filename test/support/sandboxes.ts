@@ -1,0 +1,47 @@
+/** Plans of sandboxed replicas for tests, with what this machine can limit and freeze. */
+import { after } from "node:test";
+import { join } from "node:path";
+import type { LaunchPlan, SandboxLimits } from "../../src/runtime/folder.ts";
+import { cgroupsHere, noCgroups, removeCgroups, type CgroupsHere } from "../../src/runtime/sandbox/cgroups.ts";
+import { planSandbox, spaceFolders } from "../../src/runtime/sandbox/prepare.ts";
+import type { Bench, PlanOptions } from "./replicas.ts";
+
+export const isRoot = process.getuid?.() === 0;
+const mib = 1 << 20;
+export const limits: SandboxLimits = {
+  memoryBytes: 192 * mib,
+  processes: 256,
+  openFiles: 1_024,
+  tmpBytes: 16 * mib,
+  shmBytes: 16 * mib,
+  homeBytes: 16 * mib,
+};
+
+export interface Sandboxes {
+  readonly here: CgroupsHere;
+  plan(files: Readonly<Record<string, string>>, options?: SandboxOptions): LaunchPlan;
+}
+
+export interface SandboxOptions extends Partial<PlanOptions> {
+  readonly cgroups?: CgroupsHere;
+  readonly limits?: Partial<SandboxLimits>;
+}
+
+/** Their groups are removed after the file's tests. `works`: a sandbox can be made here. */
+export function sandboxes(replicas: Bench, works: boolean): Sandboxes {
+  const here = isRoot && works ? cgroupsHere() : noCgroups;
+  const made: LaunchPlan[] = [];
+  after(async () => {
+    for (const { spec } of made) await removeCgroups(spec.replica, 2_000);
+  });
+  return {
+    here,
+    plan(files, { cgroups = here, limits: other, ...options } = {}) {
+      const plan = replicas.plan(files, options);
+      made.push(plan);
+      const spaces = spaceFolders(join(replicas.folder, "spaces"), isRoot);
+      const node = { spaces, cgroups, limits: { ...limits, ...other }, ports: [443] };
+      return { ...plan, sandbox: planSandbox(plan.spec.replica, plan.spec.space, node) };
+    },
+  };
+}
