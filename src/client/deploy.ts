@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { BuildView, SpaceView } from "../contract/api.ts";
+import type { BuildView, CommitView, SpaceView } from "../contract/api.ts";
 import type { LogLine, ReplicaPhase } from "../contract/agent.ts";
 import type { WaybillClient } from "./api.ts";
 import { ApiError, WaitOver } from "./errors.ts";
@@ -11,7 +11,7 @@ import type { FolderFile, FolderLimits } from "./folder.ts";
 
 export type DeployEvent =
   | { readonly type: "folder"; readonly files: number; readonly bytes: number }
-  | { readonly type: "commit"; readonly commit: string; readonly build: string | null }
+  | ({ readonly type: "commit"; readonly commit: string } & Pick<CommitView, "build" | "noBuild">)
   | { readonly type: "build"; readonly build: BuildView }
   | { readonly type: "line"; readonly line: LogLine }
   | { readonly type: "space"; readonly space: SpaceView };
@@ -28,7 +28,7 @@ export interface DeployOptions {
 
 export interface Deployed {
   readonly space: SpaceView;
-  /** Null where nothing had changed and its release runs already. */
+  /** Null where there was nothing to build, as when nothing had changed. */
   readonly build: BuildView | null;
   readonly ok: boolean;
   /** One sentence: how it ended. */
@@ -57,13 +57,15 @@ export async function deployFolder(
   const before = await replicasOf(client, space, options.signal);
   const body = await commitBody(folder, files, options.summary ?? "Deploy");
   const commit = await client.commit(space, body, { signal: options.signal });
-  options.onEvent?.({ type: "commit", commit: commit.commitOid, build: commit.build });
+  options.onEvent?.({ type: "commit", commit: commit.commitOid, build: commit.build, noBuild: commit.noBuild });
 
   const limit = AbortSignal.timeout(options.waitMs ?? defaultWaitMs);
   const signal = options.signal ? AbortSignal.any([options.signal, limit]) : limit;
   try {
     const watching = { ...options, signal };
     const build = commit.build === null ? null : await followBuild(client, commit.build, watching);
+    if (commit.noBuild && commit.noBuild.why !== "unchanged")
+      return { space: await client.space(space, { signal }), build: null, ok: false, says: commit.noBuild.says };
     if (build === null) return unchanged(await followUnchanged(client, space, watching));
     if (build.outcome === "failed")
       return { space: await client.space(space, { signal }), build, ok: false, says: build.says };

@@ -154,11 +154,35 @@ export interface CommitView {
   readonly commitUrl: string;
   readonly hookOutput: string;
   readonly pullRequestUrl: null;
-  /** The build that this commit started; null when it changed nothing and a release of it runs. */
+  /** The build that this commit started; null where there is none. */
   readonly build: string | null;
+  /** Why there is none; null where there is one. */
+  readonly noBuild: NoBuildView | null;
 }
 
-export type BuildStage = "queued" | "claimed" | "fetching" | "building" | "publishing" | "starting" | "done" | "failed";
+export type NoBuildReason = "wrong-branch" | "superseded" | "unchanged" | "paused" | "queue-full";
+
+export interface NoBuildView {
+  /** What `explain` knows it by. */
+  readonly id: string;
+  readonly why: NoBuildReason;
+  /** `boundary/name` where it was refused. */
+  readonly code: string | null;
+  readonly says: string;
+}
+
+export type BuildStage =
+  | "queued"
+  | "claimed"
+  | "fetching"
+  | "building"
+  | "checking"
+  | "publishing"
+  | "starting"
+  | "done"
+  | "failed"
+  | "cancelled"
+  | "superseded";
 
 export interface BuildView {
   readonly id: string;

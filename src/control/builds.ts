@@ -20,11 +20,13 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { between, durationMs, instant, iso } from "../stdx/time.ts";
 import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
 import { BuildLog } from "./build-log.ts";
+import type { QueueRoom } from "./no-build.ts";
 
 /** `buildMs` is what the builder is given; the queue waits {@link tellEndMs} longer for its word. */
 export interface BuildLimits extends QueueLimits {
-  /** Builds that may wait; one more is refused. */
+  /** Builds that may wait, of all owners and of one; one more is refused. */
   readonly queueMax: number;
+  readonly queueMaxOfOwner: number;
 }
 
 export interface BuildsPorts {
@@ -132,8 +134,13 @@ export class Builds {
     }
   }
 
-  get isFull(): boolean {
-    return this.#queue.waiting.length >= this.#ports.limits.queueMax;
+  /** How many builds wait beside a Space's, and may. */
+  roomOf(space: string): QueueRoom {
+    const { waiting } = this.#queue;
+    const { queueMax, queueMaxOfOwner } = this.#ports.limits;
+    const owner = ownerOf(space);
+    const ownerWaiting = waiting.filter((one) => ownerOf(one.space) === owner).length;
+    return { waiting: waiting.length, waitingMax: queueMax, ownerWaiting, ownerWaitingMax: queueMaxOfOwner };
   }
 
   /** Queues a build of a commit; its log has its first line, and the record its first entries, when this resolves. */
@@ -424,6 +431,10 @@ export class Builds {
   #logFile(id: string): string {
     return join(this.#ports.folder, `${id}.log`);
   }
+}
+
+function ownerOf(space: string): string {
+  return space.split("/")[0] ?? "";
 }
 
 /** What a builder published, as the catalog keeps it. The folder on its node has the whole manifest. */

@@ -11,6 +11,7 @@ import type { DeviceFacts, Link, ReplicaStatus, ScheduleRequest, ToAgent, ToServ
 import { openCallsOn } from "../core/views.ts";
 import type { Draft, Emitter } from "../evidence/entry.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
+import { openRepositories } from "../hub/repository.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import type { Scope } from "../identity/token-resolver.ts";
 import { MemoryJournal, MemoryStore } from "../journal/index.ts";
@@ -20,6 +21,7 @@ import { durationMs, instant, seconds } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import { Builds } from "./builds.ts";
 import { Calls } from "./calls.ts";
+import { Commits } from "./commits.ts";
 import { Engine } from "./engine.ts";
 import { Fitting } from "./fitting.ts";
 import { Nodes } from "./nodes.ts";
@@ -102,6 +104,7 @@ export class ControlWorld implements AsyncDisposable {
   readonly calls: Calls;
   readonly builds: Builds;
   readonly spaces: Spaces;
+  readonly commits: Commits;
   readonly server: Server;
   readonly #drawn = { count: 0 };
 
@@ -187,7 +190,7 @@ export class ControlWorld implements AsyncDisposable {
     this.builds = new Builds({
       ...ports,
       folder: join(this.folder, "builds"),
-      limits: { ...queueLimits, queueMax: 100 },
+      limits: { ...queueLimits, queueMax: 3, queueMaxOfOwner: 3 },
       cards: (node) => this.nodes.cards(node),
       repositoryOf: (space) => space,
       startMs: () => seconds(60),
@@ -212,7 +215,7 @@ export class ControlWorld implements AsyncDisposable {
     });
     const about = { version: "0", node: "26", bootMs: () => 0, url: () => "http://127.0.0.1:7070" };
     const { journal: _journal, nodes, calls, builds, spaces } = this;
-    // An evidence store that was never sent anything. What these tests do not ask for (repositories, the receipts' key) is not there.
+    // An evidence store that was never sent anything. What these tests do not ask for (the receipts' key) is not there.
     const nothing = {
       entries: [],
       neighbours: [],
@@ -223,6 +226,12 @@ export class ControlWorld implements AsyncDisposable {
       droppedThrough: {},
       index: 0,
     };
+    this.commits = new Commits({
+      ...ports,
+      spaces,
+      builds,
+      repositories: openRepositories({ ...ports, folder: join(this.folder, "repositories") }),
+    });
     const evidence = { readWork: async () => nothing, index: () => 0 };
     const parts = {
       ...ports,
@@ -231,6 +240,7 @@ export class ControlWorld implements AsyncDisposable {
       nodes,
       calls,
       builds,
+      commits: this.commits,
       spaces,
       resolver,
       about,
@@ -330,4 +340,14 @@ export function request(call: string, over: Partial<ScheduleRequest> = {}): Sche
     token: "t",
     ...over,
   };
+}
+
+/** A commit in the Hub's form whose files are the whole content. */
+export function commitBytes(files: Readonly<Record<string, string>>): Uint8Array {
+  const lines = [{ key: "header", value: { summary: "Deploy", description: "", replace: true } }];
+  const stored = Object.entries(files).map(([path, text]) => ({
+    key: "file",
+    value: { path, content: Buffer.from(text).toString("base64"), encoding: "base64" },
+  }));
+  return Buffer.from([...lines, ...stored].map((line) => `${JSON.stringify(line)}\n`).join(""));
 }

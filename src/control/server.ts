@@ -24,9 +24,6 @@ import type { LedgerRecord } from "../core/record.ts";
 import { boardOf, callOf, placeOf, poolOf, poolsOf, queueOf, quotaIn } from "../core/views.ts";
 import type { BoardSlot, PoolSummary, Quota } from "../core/views.ts";
 import type { Code } from "../evidence/codes.ts";
-import { parseCommit } from "../hub/commit-ndjson.ts";
-import type { ParsedCommit } from "../hub/commit-ndjson.ts";
-import type { RepositoryStore } from "../hub/repository.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { signReceipt } from "../identity/receipt-signature.ts";
 import type { ReceiptKey, ReceiptPublicKey } from "../identity/receipt-key.ts";
@@ -40,13 +37,14 @@ import type { Clock } from "../stdx/time.ts";
 import type { Caller } from "./caller.ts";
 import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
+import type { Commits } from "./commits.ts";
 import type { Engine } from "./engine.ts";
 import { Explaining } from "./explaining.ts";
 import type { Explained } from "./explaining.ts";
 import type { Nodes } from "./nodes.ts";
+import { whyNoRoom } from "./no-build.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Refused, Spaces } from "./spaces.ts";
-import { Turns } from "./turns.ts";
 import { waitingView } from "./waiting.ts";
 
 export interface ServerParts {
@@ -54,13 +52,13 @@ export interface ServerParts {
   readonly journal: Journal;
   readonly catalog: Catalog;
   readonly evidence: EvidenceStore;
-  readonly repositories: RepositoryStore;
   readonly resolver: TokenResolver;
   readonly receiptKey: ReceiptKey;
   readonly replicas: Replicas;
   readonly nodes: Nodes;
   readonly calls: Calls;
   readonly builds: Builds;
+  readonly commits: Commits;
   readonly spaces: Spaces;
   readonly clock: Clock;
   readonly random: RandomBytes;
@@ -78,9 +76,6 @@ export interface ServerParts {
 
 /** A body as it was parsed: what is absent may also be undefined. */
 type Asked<Body> = { readonly [Key in keyof Body]: Body[Key] | undefined } & { readonly account: string };
-type Committed =
-  | { ok: true; commit: string; build: string | null }
-  | (Refused & { errors?: readonly { where: string; message: string }[] });
 
 /** Shims and agents send their evidence within a quarter of a second; an explanation waits for it at most this long. */
 const evidenceArrivesMs = 750;
@@ -109,11 +104,11 @@ export class Server {
   readonly random: RandomBytes;
   readonly spaces: Spaces;
   readonly builds: Builds;
+  readonly commits: Commits;
   readonly nodes: Nodes;
   readonly replicas: Replicas;
   readonly #parts: ServerParts;
   readonly #explaining: Explaining;
-  readonly #commits = new Turns();
   #unprojected: LedgerRecord[] = [];
   #projecting: Promise<void> = Promise.resolve();
 
@@ -124,6 +119,7 @@ export class Server {
     this.random = parts.random;
     this.spaces = parts.spaces;
     this.builds = parts.builds;
+    this.commits = parts.commits;
     this.nodes = parts.nodes;
     this.replicas = parts.replicas;
     this.#explaining = new Explaining({ ...parts, call: (id) => this.call(id) });
@@ -223,110 +219,13 @@ export class Server {
     return { ok: true, account, token };
   }
 
-  /** A commit in the Hub's form, and the build of it. */
-  async commit({
-    owner,
-    name,
-    bytes,
-    author,
-  }: {
-    owner: string;
-    name: string;
-    bytes: Uint8Array;
-    author: string;
-  }): Promise<Committed> {
-    const parsed = parseCommit(bytes);
-    if (!parsed.ok) {
-      const errors = parsed.problems.map(({ line, message }) => ({
-        where: line === 0 ? "body" : `line ${line}`,
-        message,
-      }));
-      return {
-        ok: false,
-        code: parsed.tooLarge ? "route/too-large" : "control/invalid",
-        says: errors.map(({ where, message }) => `${where}: ${message}`).join("; "),
-        errors,
-      };
-    }
-    // In turns, so that builds are queued in the order of their commits: the last commit is what runs in the end.
-    return this.#commits.take(`${owner}/${name}`, () =>
-      this.#commitParsed({ owner, name, commit: parsed.commit, author }),
-    );
-  }
-
-  async #commitParsed({
-    owner,
-    name,
-    commit,
-    author,
-  }: {
-    owner: string;
-    name: string;
-    commit: ParsedCommit;
-    author: string;
-  }): Promise<Committed> {
-    const { repositories, spaces, builds } = this.#parts;
-    if (builds.isFull)
-      return { ok: false, code: "build/queue-timeout", says: "The build queue is full; deploy again later." };
-    const made = await spaces.ensure(owner, name);
-    if (!made.ok && made.refusal === "no-such-account") {
-      return {
-        ok: false,
-        code: "control/not-found",
-        says: `There is no account ${owner}, so ${owner}/${name} cannot be a Space. Make it with \`waybill token create --account ${owner} --create\`.`,
-      };
-    }
-    if (!made.ok)
-      return { ok: false, code: "control/invalid", says: `${owner}/${name} cannot be a Space: ${made.refusal}.` };
-    const space = made.space.id;
-    await repositories.createRepository(space);
-    const done = await repositories.commitFiles({
-      repository: repositories.repositoryOf(space),
-      branch: "main",
-      files: commit.files.map(({ path, bytes: content }) => ({ path, content: { bytes: content } })),
-      deletedFiles: commit.deletedFiles,
-      deletedFolders: commit.deletedFolders,
-      replaceAll: commit.replace,
-      ...(commit.parent === undefined ? {} : { parent: commit.parent }),
-      author: { name: author, email: `${author}@localhost` },
-      summary: commit.summary,
-      description: commit.description,
-    });
-    if (!done.ok) {
-      const code =
-        done.refusal === "parent-moved"
-          ? "control/changed-meanwhile"
-          : done.refusal === "absent-file"
-            ? "control/not-found"
-            : "control/invalid";
-      const errors = "problems" in done ? done.problems.map((message) => ({ where: "files", message })) : [];
-      return { ok: false, code, says: done.says, errors };
-    }
-    // An unchanged tree whose release runs, or that is being built, needs no build; any other is built again.
-    const view = await spaces.view(space);
-    const latest = view?.build;
-    if (!done.changed && latest?.commit === done.commit) {
-      if (latest.outcome === null) return { ok: true, commit: done.commit, build: latest.id };
-      if (view?.state === "running" && latest.outcome === "ok") return { ok: true, commit: done.commit, build: null };
-    }
-    const build = await this.#build({ space, commit: done.commit, account: author, factory: false });
-    return { ok: true, commit: done.commit, build };
-  }
-
-  async #build(asked: { space: string; commit: string; account: string; factory: boolean }): Promise<string> {
-    const build = await this.builds.request(asked);
-    this.spaces.onBuild(build);
-    await this.catalog.spaces.update(asked.space, { build: build.id });
-    return build.id;
-  }
-
   /** Starts the app again as it is; with `factory` its last commit is built again, with nothing that an earlier build resolved. */
   async restart(
     space: string,
     { factory, account }: { factory: boolean; account: string },
   ): Promise<Refused | { ok: true }> {
     if (!factory) return this.spaces.restart(space);
-    return this.#commits.take(space, async () => {
+    return this.commits.inTurn(space, async () => {
       const view = await this.spaces.view(space);
       const refused = (code: Code, says: string): Refused => ({ ok: false, code, says });
       if (!view) return refused("control/not-found", `There is no Space ${space}.`);
@@ -339,8 +238,9 @@ export class Server {
           "control/conflict",
           `Build ${build.id} of ${space} is ${build.stage}; restart it when that has ended.`,
         );
-      if (this.builds.isFull) return refused("build/queue-timeout", "The build queue is full; restart it again later.");
-      await this.#build({ space, commit: build.commit, account, factory: true });
+      const full = whyNoRoom(this.builds.roomOf(space));
+      if (full) return refused(full.code ?? "control/conflict", full.says);
+      await this.commits.build({ space, commit: build.commit, account, factory: true });
       return { ok: true };
     });
   }

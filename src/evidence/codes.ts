@@ -67,6 +67,14 @@ export const codes = {
     proxy: "destination_unavailable",
     next: "Deploy again; `waybill status` shows the build queue.",
   },
+  "build/queue-full": {
+    says: "As many builds wait as may wait at once.",
+    owner: "platform",
+    retry: "later",
+    status: 503,
+    proxy: "destination_unavailable",
+    next: "Deploy again when some of them have ended.",
+  },
   "build/fetch-failed": {
     says: "The builder could not read the commit.",
     owner: "platform",

@@ -356,6 +356,11 @@ const builds: readonly Case[] = [
     sentence: /No builder took it within 600 s\.$/,
   },
   {
+    code: "build/queue-full",
+    record: a.record("build", [a.by("control", "build.request", "refused", { code: "build/queue-full" })]),
+    sentence: /As many builds wait/,
+  },
+  {
     code: "build/fetch-failed",
     record: a.takenBuild([a.by("builder-n1", "build.fetch", "failed", { code: "build/fetch-failed" })]),
     sentence: /could not read the commit/,

@@ -100,7 +100,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     appsDomain,
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
     cards: { command: env["WAYBILL_NVIDIA_SMI"] || "nvidia-smi", everyMs: cardsEveryMs },
-    build: { ...queueLimits, queueMax: 100, waitMs, buildMs },
+    build: { ...queueLimits, queueMax: 200, queueMaxOfOwner: 50, waitMs, buildMs },
     startMs,
     pythonVersions: [join(env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")],
     toolsFolder: resolve(env["WAYBILL_TOOLS"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "waybill")),

@@ -11,6 +11,7 @@ import type { InsideCaller } from "../contract/egress.ts";
 import { createApi } from "../control/app.ts";
 import { Builds } from "../control/builds.ts";
 import { Calls } from "../control/calls.ts";
+import { Commits } from "../control/commits.ts";
 import { Engine } from "../control/engine.ts";
 import { Fitting } from "../control/fitting.ts";
 import { Nodes } from "../control/nodes.ts";
@@ -216,13 +217,13 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     journal,
     catalog,
     evidence,
-    repositories,
     resolver,
     receiptKey,
     replicas,
     nodes,
     calls,
     builds,
+    commits: new Commits({ catalog, repositories, spaces, builds, emitter: serverSpool, random }),
     spaces,
     clock,
     random,

@@ -23,7 +23,7 @@ export class DeployLines {
       return this.#once(`sending ${event.files} ${event.files === 1 ? "file" : "files"}, ${sizeOf(event.bytes)}\n`);
     if (event.type === "commit") {
       return event.build === null
-        ? this.#once(`commit ${event.commit.slice(0, 12)}: nothing changed, its release is there\n`)
+        ? this.#once(`commit ${event.commit.slice(0, 12)}: ${event.noBuild?.says ?? "it started no build"}\n`)
         : this.#once(`${event.build}  commit ${event.commit.slice(0, 12)}   ${this.#url}/w/${event.build}\n`);
     }
     if (event.type === "build") return this.#build(event.build);

@@ -1,4 +1,4 @@
-/** `POST /api/spaces/OWNER/NAME/commit/main`: the Hub's commit form. Makes the Space if it is absent, and starts the build of the commit. */
+/** `POST /api/spaces/OWNER/NAME/commit/main`: the Hub's commit form. Makes the Space if it is absent, and starts the build of the commit, or says why there is none. */
 import type { CommitView } from "../../contract/api.ts";
 import type { Route } from "../api.ts";
 import { ownerOf, refuse } from "../api.ts";
@@ -16,15 +16,19 @@ export const commitRoute: Route = (api, server) => {
       return refuse(c, "control/invalid", { detail: `Commits go to the branch main; this one is for ${branch}.` });
     const bytes = await boundedBody(c, commitMaxBytes);
     if (bytes instanceof Response) return bytes;
-    const done = await server.commit({ owner, name, bytes, author: caller.account });
-    if (!done.ok) return refuse(c, done.code, { detail: done.says, ...(done.errors ? { errors: done.errors } : {}) });
+    const done = await server.commits.commit({ owner, name, bytes, author: caller.account });
+    if (!done.ok) {
+      const { says, errors, waybill } = done;
+      return refuse(c, done.code, { detail: says, ...(errors ? { errors } : {}), ...(waybill ? { waybill } : {}) });
+    }
     const answer: CommitView = {
       success: true,
       commitOid: done.commit,
       commitUrl: `${new URL(c.req.url).origin}/spaces/${owner}/${name}/commit/${done.commit}`,
-      hookOutput: "",
+      hookOutput: done.noBuild?.says ?? "",
       pullRequestUrl: null,
       build: done.build,
+      noBuild: done.noBuild,
     };
     return c.json(answer);
   });

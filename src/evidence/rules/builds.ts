@@ -53,6 +53,10 @@ export const buildRules: Readonly<Record<BuildCode, BuildRule>> = {
     example: "build.queue refused: no builder took it within 600 s",
     says: (ended) => because(ended, "No builder became free before the queue's limit."),
   },
+  "build/queue-full": {
+    example: "build.request refused: 100 builds wait",
+    says: (ended) => because(ended, "As many builds wait as may wait at once."),
+  },
   "build/fetch-failed": {
     example: "build.fetch failed: git ended with exit code 128",
     says: (ended) => because(ended, "The builder could not read the commit."),
@@ -105,12 +109,14 @@ export function buildOutcome(reading: Reading, finding: Finding | undefined): Wo
       : coded(reading.entries).some(({ mark }) => mark === "refused")
         ? "refused"
         : "failed";
-  if (last(reading, "replica.ready", "done")) return "ok";
+  if (last(reading, "replica.ready", "done") || notBuilt(reading)) return "ok";
   return last(reading, "build.publish", "done") && !first(reading, "replica.start", "handed") ? "ok" : "open";
 }
 
 /** One sentence for a build that went well or goes on. */
 export function buildSays(reading: Reading): string {
+  const none = notBuilt(reading);
+  if (none) return `This commit started no build. ${text(none.facts, "says") ?? ""}`.trim();
   if (last(reading, "replica.ready", "done")) return "The build succeeded and its release is running.";
   const start = first(reading, "replica.start", "handed");
   if (start)
@@ -159,6 +165,7 @@ function findUnended(reading: Reading): Finding | undefined {
   if (reading.entries.length === 0)
     return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
   if (
+    notBuilt(reading) ||
     last(reading, "replica.ready", "done") ||
     (last(reading, "build.publish", "done") && !first(reading, "replica.start", "handed"))
   )
@@ -195,6 +202,12 @@ function findUnended(reading: Reading): Finding | undefined {
       reading.entries,
     );
   return undefined;
+}
+
+/** A commit that needed no build says so in its one entry. */
+function notBuilt(reading: Reading): Entry | undefined {
+  const asked = first(reading, "build.request", "done");
+  return text(asked?.facts, "noBuild") === undefined ? undefined : asked;
 }
 
 /** Entries that only the builder writes. */

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { commitBytes, ControlWorld } from "./control.suite.ts";
+
+const author = "alice";
+const commit = (world: ControlWorld, name: string, files: Readonly<Record<string, string>>) =>
+  world.commits.commit({ owner: "alice", name, bytes: commitBytes(files), author });
+
+describe("a commit", () => {
+  test("starts a build; the same again is that build while it goes on", async () => {
+    await using world = await ControlWorld.open();
+    const first = await commit(world, "demo", { "README.md": "1" });
+    assert.ok(first.ok && first.build !== null);
+    const again = await commit(world, "demo", { "README.md": "1" });
+    assert.ok(again.ok);
+    assert.deepEqual([again.commit, again.build, again.noBuild], [first.commit, first.build, null]);
+  });
+
+  test("on another branch, and one that the branch has gone past, start none, and say so under an id of their own", async () => {
+    await using world = await ControlWorld.open();
+    const space = await world.space();
+    const landed = { space, branch: "main", commit: "c1", head: "c1", changed: true, account: author };
+    const none = async (change: Partial<typeof landed>) =>
+      (await world.commits.landed({ ...landed, ...change })).noBuild;
+    const noBuilds = [await none({ branch: "dev" }), await none({ head: "c2" })];
+    assert.deepEqual(
+      noBuilds.map((no) => no?.why),
+      ["wrong-branch", "superseded"],
+    );
+    for (const no of noBuilds) {
+      const entry = world.drafts.find(({ work }) => work === no?.id);
+      assert.deepEqual([entry?.hop, entry?.mark, entry?.facts["noBuild"]], ["build.request", "done", no?.why]);
+    }
+    assert.equal(await none({}), null);
+  });
+
+  test("that finds no room is refused with a code before anything is stored", async () => {
+    await using world = await ControlWorld.open();
+    for (const name of ["a", "b", "c"]) assert.ok((await commit(world, name, { "README.md": "1" })).ok);
+    const refused = await commit(world, "d", { "README.md": "1" });
+    assert.ok(!refused.ok);
+    assert.equal(refused.code, "build/queue-full");
+    assert.match(refused.says, /^3 builds of this owner wait, and no more may\. Nothing was stored\.$/);
+    assert.equal(world.spaces.get("alice/d"), undefined);
+    const entry = world.drafts.find(({ work }) => work === refused.waybill);
+    assert.deepEqual([entry?.mark, entry?.facts["code"]], ["refused", "build/queue-full"]);
+  });
+});

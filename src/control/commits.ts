@@ -1,0 +1,195 @@
+/** Commits on the server's side: what came by the Hub's form is stored, and what is new on a Space's branch is built, or it is said why not. */
+import type { Catalog } from "../catalog/catalog.ts";
+import type { NoBuildView } from "../contract/api.ts";
+import type { Code } from "../evidence/codes.ts";
+import type { Emitter } from "../evidence/entry.ts";
+import { parseCommit } from "../hub/commit-ndjson.ts";
+import type { ParsedCommit } from "../hub/commit-ndjson.ts";
+import type { CommitResult, RepositoryStore } from "../hub/repository.ts";
+import { newId } from "../stdx/ids.ts";
+import type { RandomBytes } from "../stdx/ids.ts";
+import type { Builds } from "./builds.ts";
+import { builtBranch, whyNoBuild, whyNoRoom } from "./no-build.ts";
+import type { NoBuild } from "./no-build.ts";
+import type { Refused, Spaces } from "./spaces.ts";
+import { Turns } from "./turns.ts";
+
+export interface CommitsParts {
+  readonly catalog: Catalog;
+  readonly repositories: RepositoryStore;
+  readonly spaces: Spaces;
+  readonly builds: Builds;
+  readonly emitter: Emitter;
+  readonly random: RandomBytes;
+}
+
+/** What became of a commit: its build, also one that was under way already, or why it has none. */
+export type Started =
+  | { readonly build: string; readonly noBuild: null }
+  | { readonly build: null; readonly noBuild: NoBuildView };
+
+export type Committed =
+  | ({ readonly ok: true; readonly commit: string } & Started)
+  | (Refused & {
+      readonly errors?: readonly { readonly where: string; readonly message: string }[];
+      /** What `explain` knows the refusal by. */
+      readonly waybill?: string;
+    });
+
+/** A commit that is in the Space's repository. */
+export interface Landed {
+  readonly space: string;
+  readonly branch: string;
+  readonly commit: string;
+  /** The last commit of the branch that is built. */
+  readonly head: string;
+  readonly changed: boolean;
+  readonly account: string;
+}
+
+export class Commits {
+  readonly #parts: CommitsParts;
+  readonly #turns = new Turns();
+
+  constructor(parts: CommitsParts) {
+    this.#parts = parts;
+  }
+
+  /** A commit in the Hub's form: makes the Space if it is absent, stores the files, and starts the build. */
+  async commit({
+    owner,
+    name,
+    bytes,
+    author,
+  }: {
+    readonly owner: string;
+    readonly name: string;
+    readonly bytes: Uint8Array;
+    readonly author: string;
+  }): Promise<Committed> {
+    const parsed = parseCommit(bytes);
+    if (!parsed.ok) {
+      const errors = parsed.problems.map(({ line, message }) => ({
+        where: line === 0 ? "body" : `line ${line}`,
+        message,
+      }));
+      const code = parsed.tooLarge ? "route/too-large" : "control/invalid";
+      return no(code, errors.map(({ where, message }) => `${where}: ${message}`).join("; "), errors);
+    }
+    return this.inTurn(`${owner}/${name}`, () => this.#commitParsed({ owner, name, commit: parsed.commit, author }));
+  }
+
+  /** One after another for each Space, so that builds are queued in the order of their commits: the last commit is what runs in the end. */
+  inTurn<T>(space: string, work: () => Promise<T>): Promise<T> {
+    return this.#turns.take(space, work);
+  }
+
+  /** Builds what has arrived in a Space's repository, or says why not. To be called in turn. */
+  async landed({ space, account, ...commit }: Landed): Promise<Started> {
+    const view = await this.#parts.spaces.view(space);
+    const none = whyNoBuild({
+      ...commit,
+      latest: view?.build ?? null,
+      running: view?.state === "running",
+      paused: null,
+      room: this.#parts.builds.roomOf(space),
+    });
+    if (none?.underWay !== undefined) return { build: none.underWay, noBuild: null };
+    if (none) return { build: null, noBuild: await this.#notBuilt({ ...none, space, account, commit: commit.commit }) };
+    return { build: await this.build({ space, commit: commit.commit, account, factory: false }), noBuild: null };
+  }
+
+  /** Queues a build. To be called in turn. */
+  async build(asked: { space: string; commit: string; account: string; factory: boolean }): Promise<string> {
+    const { builds, spaces, catalog } = this.#parts;
+    const build = await builds.request(asked);
+    spaces.onBuild(build);
+    await catalog.spaces.update(asked.space, { build: build.id });
+    return build.id;
+  }
+
+  async #commitParsed({
+    owner,
+    name,
+    commit,
+    author,
+  }: {
+    readonly owner: string;
+    readonly name: string;
+    readonly commit: ParsedCommit;
+    readonly author: string;
+  }): Promise<Committed> {
+    const { repositories, spaces, builds } = this.#parts;
+    const full = whyNoRoom(builds.roomOf(`${owner}/${name}`));
+    if (full) return this.#refused(full, `${owner}/${name}`, author);
+    const made = await spaces.ensure(owner, name);
+    if (!made.ok && made.refusal === "no-such-account") {
+      return no(
+        "control/not-found",
+        `There is no account ${owner}, so ${owner}/${name} cannot be a Space. Make it with \`waybill token create --account ${owner} --create\`.`,
+      );
+    }
+    if (!made.ok) return no("control/invalid", `${owner}/${name} cannot be a Space: ${made.refusal}.`);
+    const space = made.space.id;
+    await repositories.createRepository(space);
+    const done = await repositories.commitFiles({
+      repository: repositories.repositoryOf(space),
+      branch: builtBranch,
+      files: commit.files.map(({ path, bytes: content }) => ({ path, content: { bytes: content } })),
+      deletedFiles: commit.deletedFiles,
+      deletedFolders: commit.deletedFolders,
+      replaceAll: commit.replace,
+      ...(commit.parent === undefined ? {} : { parent: commit.parent }),
+      author: { name: author, email: `${author}@localhost` },
+      summary: commit.summary,
+      description: commit.description,
+    });
+    if (!done.ok) return notStored(done);
+    const { commit: head, changed } = done;
+    const started = await this.landed({ space, branch: builtBranch, commit: head, head, changed, account: author });
+    return { ok: true, commit: head, ...started };
+  }
+
+  /** Nothing was stored: there is no room for its build. */
+  async #refused(none: NoBuild, space: string, account: string): Promise<Committed> {
+    const { id } = await this.#notBuilt({ ...none, space, account, commit: null });
+    return { ok: false, code: none.code ?? "control/conflict", says: `${none.says} Nothing was stored.`, waybill: id };
+  }
+
+  /** Writes down why a commit has no build, under the id that its build would have had. */
+  async #notBuilt({
+    why,
+    code,
+    says,
+    ...asked
+  }: Omit<NoBuild, "underWay"> & {
+    readonly space: string;
+    readonly account: string;
+    readonly commit: string | null;
+  }): Promise<NoBuildView> {
+    const { emitter, random } = this.#parts;
+    const id = newId("b", random);
+    const facts = { ...asked, noBuild: why, says, ...(code === null ? {} : { code }) };
+    emitter.write({ work: id, hop: "build.request", mark: code === null ? "done" : "refused", facts });
+    await emitter.sync();
+    return { id, why, code, says };
+  }
+}
+
+function notStored(done: Extract<CommitResult, { ok: false }>): Committed {
+  const code =
+    done.refusal === "parent-moved"
+      ? "control/changed-meanwhile"
+      : done.refusal === "absent-file"
+        ? "control/not-found"
+        : "control/invalid";
+  return no(code, done.says, "problems" in done ? done.problems.map((message) => ({ where: "files", message })) : []);
+}
+
+function no(
+  code: Code,
+  says: string,
+  errors: readonly { readonly where: string; readonly message: string }[] = [],
+): Committed {
+  return { ok: false, code, says, errors };
+}
