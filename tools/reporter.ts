@@ -25,16 +25,19 @@ export interface Summary {
   passed: number;
   failed: number;
   skips: { name: string; why: string }[];
+  /** Whole milliseconds that each file took, where files run in processes of their own. */
+  tookMs: Record<string, number>;
 }
 
 export default async function* reporter(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
-  const summary: Summary = { passed: 0, failed: 0, skips: [] };
+  const summary: Summary = { passed: 0, failed: 0, skips: [], tookMs: {} };
   for await (const { type, data } of source) {
     if (type === "test:stderr" || type === "test:stdout") continue;
+    const file = data.file ? relative(process.cwd(), data.file) : "";
+    const isFile = data.nesting === 0 && data.file !== undefined && (data.name === data.file || data.name === file);
+    if (type === "test:complete" && isFile) summary.tookMs[file] = Math.round(data.details?.duration_ms ?? 0);
     if (type !== "test:pass" && type !== "test:fail") continue;
     if (data.details?.type === "suite") continue;
-    const file = data.file ? relative(process.cwd(), data.file) : "";
-    const isFile = data.nesting === 0 && data.file !== undefined && data.name === data.file;
     if (type === "test:fail") {
       summary.failed += 1;
       yield `FAILED  ${file} > ${data.name}\n${indent(inspect(data.details?.error?.cause ?? data.details?.error, { depth: 6 }))}\n`;

@@ -11,15 +11,17 @@ import type { Summary } from "./reporter.ts";
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith("--"));
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const folder = mkdtempSync(join(tmpdir(), "waybill-test-"));
-const total: Summary = { passed: 0, failed: 0, skips: [] };
+const total: Summary = { passed: 0, failed: 0, skips: [], tookMs: {} };
 /** One process test may take so long; longer is a hang, and the runner ends it. */
 const fileTimeoutMs = flags.includes("--long") ? 1_500_000 : 240_000;
+/** Where the time goes, so that it can be kept in bounds. */
+const slowestShown = 12;
 
 try {
   if (named.length > 0) {
     await tests("named files", named, ["--test-concurrency=1"]);
   } else if (flags.includes("--long")) {
-    await tests("long tests", globSync("test/long/*.test.ts"), ["--test-concurrency=1"]);
+    await tests("long tests", globSync("test/long/*.test.ts").sort(), ["--test-concurrency=2"]);
   } else {
     await check();
     await tests("unit tests", globSync("src/**/*.test.ts"), ["--test-isolation=none"]);
@@ -29,6 +31,9 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
+const slowest = Object.entries(total.tookMs).sort(([, a], [, b]) => b - a);
+for (const [file, tookMs] of slowest.slice(0, slowestShown))
+  console.log(`${(tookMs / 1000).toFixed(1).padStart(7)} s  ${file}`);
 for (const { name, why } of total.skips) console.log(`skipped  ${name}: ${why}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skips.length} skipped`);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
@@ -66,6 +71,7 @@ async function tests(what: string, files: readonly string[], options: readonly s
     total.passed += summary.passed;
     total.failed += summary.failed;
     total.skips.push(...summary.skips);
+    Object.assign(total.tookMs, summary.tookMs);
   }
   if (summaries.length === 0 || (code !== 0 && summaries.every((summary) => summary.failed === 0))) {
     total.failed += 1;
