@@ -113,7 +113,7 @@ describe("a node Space", () => {
   test("an sdk that is not built here has its own code", async () => {
     await using shop = await testWorkshop();
     assert.equal(
-      failed((await shop.build({ "README.md": readme("sdk: streamlit"), "app.py": "" })).outcome).code,
+      failed((await shop.build({ "README.md": readme("sdk: docker"), "app.py": "" })).outcome).code,
       "build/no-builder",
     );
   });

@@ -11,6 +11,7 @@ import { newId } from "../stdx/ids.ts";
 import { iso } from "../stdx/time.ts";
 import { builtSdks, parseFrontMatter, settingsRecord, type Remark, type SpaceSettings } from "./front-matter.ts";
 import { appFileOf, buildGradio } from "./gradio-builder.ts";
+import { buildStreamlit, streamlitFile } from "./streamlit-builder.ts";
 import { buildNode, type Runnable } from "./node-builder.ts";
 import { parsePackage, startProblem, type AppPackage } from "./package-json.ts";
 import { clearWorkFolders, makeWorkFolder, publishRelease, readRelease, releaseFolderOf } from "./release.ts";
@@ -43,7 +44,7 @@ export function createBuilder(given: BuildTools): Builder {
   const { python } = given;
   const tools = python === undefined ? given : { ...given, python: { ...python, known: new Map() } };
   return {
-    sdks: python === undefined ? builtSdks.filter((sdk) => sdk !== "gradio") : builtSdks,
+    sdks: python === undefined ? builtSdks.filter((sdk) => !isPython(sdk)) : builtSdks,
     run: (spec, on, signal) => runBuild(spec, tools, on, signal),
     recover: () => clearWorkFolders(tools.folder, (build) => tools.benches.recover(build)),
     async release(id) {
@@ -103,12 +104,7 @@ async function build(shop: Workshop): Promise<BuildOutcome> {
   if (spec.factory) shop.note("a factory rebuild: nothing that an earlier build resolved is used");
   await shop.step("fetch", () => fetchCommit(shop));
   const { settings, app } = await shop.step("configure", () => configure(shop));
-  const runnable =
-    settings.sdk === "gradio"
-      ? await buildGradio(shop, settings)
-      : settings.sdk === "node"
-        ? await buildNode(shop, settings, app as AppPackage)
-        : await buildStatic(shop, settings, app);
+  const runnable = await buildBySdk(shop, settings, app);
   const manifest = manifestOf(shop, settings, runnable);
   await shop.step("publish", async () => {
     await shop.end();
@@ -118,6 +114,23 @@ async function build(shop: Workshop): Promise<BuildOutcome> {
   });
   const runtime = manifest.runtime === undefined ? {} : { runtime: manifest.runtime };
   return { ok: true, release: manifest.release, sdk: settings.sdk, ...runtime, settings: settingsRecord(settings) };
+}
+
+function buildBySdk(shop: Workshop, settings: SpaceSettings, app: AppPackage | null): Promise<Runnable> {
+  switch (settings.sdk) {
+    case "gradio":
+      return buildGradio(shop, settings);
+    case "streamlit":
+      return buildStreamlit(shop, settings);
+    case "node":
+      return buildNode(shop, settings, app as AppPackage);
+    case "static":
+      return buildStatic(shop, settings, app);
+  }
+}
+
+function isPython(sdk: string): boolean {
+  return sdk === "gradio" || sdk === "streamlit";
 }
 
 async function fetchCommit(shop: Workshop): Promise<void> {
@@ -138,7 +151,7 @@ async function configure(shop: Workshop): Promise<Configured> {
   const front = parseFrontMatter(await readSmall(join(shop.app, "README.md")));
   for (const warning of front.warnings) shop.note(`warning: ${located(warning)}`);
   const text = await readSmall(join(shop.app, "package.json"));
-  if (front.ok && front.settings.sdk === "gradio") return configureGradio(shop, front.settings);
+  if (front.ok && isPython(front.settings.sdk)) return configurePython(shop, front.settings);
   const needsPackage = front.ok
     ? front.settings.sdk === "node"
     : text !== undefined && front.code !== "build/no-builder";
@@ -162,12 +175,12 @@ async function configure(shop: Workshop): Promise<Configured> {
 }
 
 /** What can be said before packages are resolved, which takes its time. */
-function configureGradio(shop: Workshop, settings: SpaceSettings): Configured {
-  const file = appFileOf(settings);
+function configurePython(shop: Workshop, settings: SpaceSettings): Configured {
+  const file = settings.sdk === "streamlit" ? streamlitFile(shop.app, settings) : appFileOf(settings);
   if (!existsSync(join(shop.app, file)))
     throw new BuildFailure("build/config-invalid", `app_file is ${file}, and the commit has no such file`);
   const version = settings.sdkVersion ?? "of no sdk_version, so the newest that the requirements allow";
-  shop.note(`sdk gradio ${version}${settings.title ? `, ${settings.title}` : ""}`);
+  shop.note(`sdk ${settings.sdk} ${version}${settings.title ? `, ${settings.title}` : ""}`);
   return { settings, app: null };
 }
 
@@ -197,6 +210,7 @@ function manifestOf(
     argv,
     staticFolder,
     appPort: settings.appPort,
+    portGiven: settings.portGiven,
     builtAt: iso(tools.clock.wall()),
     ...(runtime === undefined ? {} : { runtime }),
     ...(needs === undefined ? {} : { needs }),

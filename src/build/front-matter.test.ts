@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
+import { frontMatterTable } from "./front-matter-keys.ts";
 import { parseFrontMatter, settingsRecord, type SpaceSettings } from "./front-matter.ts";
 
 const readme = (...lines: readonly string[]): string => `---\n${lines.join("\n")}\n---\n\n# Text below\n`;
@@ -32,11 +35,14 @@ describe("parseFrontMatter", () => {
       license: null,
       pinned: false,
       appPort: 7860,
+      portGiven: false,
       appFile: null,
       appBuildCommand: null,
       staticFolder: ".",
       startupTimeoutMs: 1_800_000,
       suggestedHardware: null,
+      headers: {},
+      preload: [],
     });
   });
 
@@ -47,7 +53,7 @@ describe("parseFrontMatter", () => {
     assert.equal(!wrong.ok && wrong.problems.length, 2);
   });
 
-  test("takes every setting of its own, without a warning for those of other platforms", () => {
+  test("takes every setting of its own, without a warning for those that only indexes read", () => {
     const result = parseFrontMatter(
       readme(
         "title: Mandelbrot",
@@ -66,8 +72,7 @@ describe("parseFrontMatter", () => {
         "models:\n  - x/y",
         "datasets: []",
         "startup_duration_timeout: 1h",
-        "suggested_hardware: zero-a10g",
-        "hf_oauth: true",
+        "hf_oauth: false",
         "sdk_version: 5.1",
         "python_version: '3.12'",
       ),
@@ -83,6 +88,7 @@ describe("parseFrontMatter", () => {
       colorFrom: "blue",
       colorTo: "red",
       appPort: 8080,
+      portGiven: true,
       appFile: "dist/index.html",
       appBuildCommand: "npm run build",
       staticFolder: "dist",
@@ -90,7 +96,6 @@ describe("parseFrontMatter", () => {
       pinned: true,
       license: "mit, apache-2.0",
       startupTimeoutMs: 3_600_000,
-      suggestedHardware: "zero-a10g",
     });
   });
 
@@ -127,7 +132,7 @@ describe("parseFrontMatter", () => {
       [
         "build/config-invalid",
         '2: title is ["a"]; write a text',
-        '3: sdk is "nodejs"; write gradio, node or static',
+        '3: sdk is "nodejs"; write gradio, streamlit, node or static',
         "4: app_port is 99999; write a whole number from 1 to 65535",
         '5: pinned is "maybe"; write true or false',
         '6: static_folder is "../up"; write a path inside the repository',
@@ -149,11 +154,11 @@ describe("parseFrontMatter", () => {
     });
   }
 
-  for (const sdk of ["docker", "streamlit"]) {
+  for (const sdk of ["docker"]) {
     test(`sdk ${sdk} alone is no fault of the file`, () => {
       assert.deepEqual(problemsOf(readme(`sdk: ${sdk}`)), [
         "build/no-builder",
-        `2: no builder for sdk ${sdk} here yet; here are gradio, node and static`,
+        `2: no builder for sdk ${sdk} here yet; here are gradio, streamlit, node and static`,
       ]);
     });
   }
@@ -171,6 +176,53 @@ describe("parseFrontMatter", () => {
     ]);
   });
 
+  test("says by its name what is not done here, with its line, unless it is switched off", () => {
+    const result = parseFrontMatter(
+      readme("sdk: node", "hf_oauth: true", "base_path: /docs", "suggested_storage: small"),
+    );
+    assert.deepEqual(
+      result.warnings.map(({ line, message }) => `${line}: ${message.split(":")[0]}`),
+      ["3: hf_oauth is not done here", "4: base_path is not done here", "5: suggested_storage is not done here"],
+    );
+    assert.deepEqual(parseFrontMatter(readme("sdk: node", "hf_oauth: false", "base_path:")).warnings, []);
+  });
+
+  test("custom_headers are the three that Spaces takes, each with a value that browsers know", () => {
+    const { headers } = settingsOf(
+      "sdk: static\ndisable_embedding: true",
+      "custom_headers:\n  Cross-Origin-Embedder-Policy: require-corp\n  cross-origin-opener-policy: same-origin",
+    );
+    assert.deepEqual(headers, {
+      "cross-origin-embedder-policy": "require-corp",
+      "cross-origin-opener-policy": "same-origin",
+      "content-security-policy": "frame-ancestors 'self'",
+    });
+    const wrong = problemsOf(
+      readme("sdk: static", "custom_headers:", "  set-cookie: a=b", "  cross-origin-opener-policy: everyone"),
+    );
+    assert.match(wrong[1] ?? "", /^3: custom_headers has "set-cookie"; here are cross-origin-embedder-policy, /);
+    assert.match(wrong[2] ?? "", /^3: cross-origin-opener-policy is "everyone"; write unsafe-none, /);
+  });
+
+  test("preload_from_hub names repositories, files of them, and a commit", () => {
+    const commit = "0123456789abcdef0123456789abcdef01234567";
+    const { preload } = settingsOf(`sdk: gradio\npreload_from_hub: [a/b, 'c d.bin,e.json', 'a/b f.bin ${commit}']`);
+    assert.deepEqual(preload, [
+      { repository: "a/b", files: [], commit: null },
+      { repository: "c", files: ["d.bin", "e.json"], commit: null },
+      { repository: "a/b", files: ["f.bin"], commit },
+    ]);
+    assert.match(
+      problemsOf(readme("sdk: gradio", "preload_from_hub: [../b]")).join(),
+      /preload_from_hub has "\.\.\/b"/,
+    );
+  });
+
+  test("docs/front-matter.md has the table of all keys, as it is here", () => {
+    const text = readFileSync(join(import.meta.dirname, "../../docs/front-matter.md"), "utf8");
+    assert.ok(text.includes(frontMatterTable()), frontMatterTable());
+  });
+
   const example = "---\ntitle: My app\nsdk: node\n---";
   for (const [name, text, says] of [
     ["no README", undefined, `null: there is no README.md; write one that begins with:\n${example}`],
@@ -181,7 +233,11 @@ describe("parseFrontMatter", () => {
       "1: the front matter that begins in line 1 is not closed by a line ---",
     ],
     ["an empty front matter", "---\n---\n", `2: settings are lines of \`key: value\`; write:\n${example}`],
-    ["a missing sdk", readme("title: x"), "1: sdk is missing; write `sdk: gradio`, `sdk: node` or `sdk: static`"],
+    [
+      "a missing sdk",
+      readme("title: x"),
+      "1: sdk is missing; write `sdk: gradio`, `sdk: streamlit`, `sdk: node` or `sdk: static`",
+    ],
   ] as const) {
     test(`${name} is said with what to write`, () => {
       assert.deepEqual(problemsOf(text), ["build/config-invalid", says]);

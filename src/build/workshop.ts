@@ -97,6 +97,9 @@ export interface RunOptions {
 /** A log beyond this is a loop's output; what comes after is counted and not kept. */
 const logMaxLines = 50_000;
 const logMaxLength = 16 << 20;
+/** A step that says nothing for so long is told to go on; with the look's own delay a log is never silent for 5 s. */
+const silenceMs = 4_000;
+const lookEveryMs = 500;
 /** The whole text of a problem is in the log; the outcome carries this much. */
 export const becauseMax = 20;
 
@@ -116,6 +119,7 @@ export class Workshop {
   #lines = 0;
   #length = 0;
   #leftOut = 0;
+  #saidAt = 0;
 
   constructor(spec: BuildSpec, tools: BuildTools, on: BuildEvents, work: string, signal: AbortSignal) {
     this.spec = spec;
@@ -160,6 +164,8 @@ export class Workshop {
     const from = this.tools.clock.monotonic();
     const took = (): number => Math.max(0, Math.round(this.tools.clock.monotonic() - from));
     this.#on.step(name, "started", 0);
+    this.#saidAt = from;
+    const sign = setInterval(() => this.#signOfLife(name, from), lookEveryMs);
     try {
       if (this.signal.aborted) throw cancelled(this.signal);
       const result = await task();
@@ -173,6 +179,8 @@ export class Workshop {
         because: failure.because,
       });
       throw failure;
+    } finally {
+      clearInterval(sign);
     }
   }
 
@@ -257,7 +265,14 @@ export class Workshop {
       );
   }
 
+  /** A resolver may think for a minute without a word: whoever reads along sees that it goes on. */
+  #signOfLife(step: string, from: number): void {
+    const now = this.tools.clock.monotonic();
+    if (now - this.#saidAt >= silenceMs) this.note(`${step} goes on, ${Math.round((now - from) / 1000)} s`);
+  }
+
   #write(stream: BuildLogLine["stream"], text: string): void {
+    this.#saidAt = this.tools.clock.monotonic();
     if (this.#lines >= logMaxLines || this.#length >= logMaxLength) {
       if (stream !== "note") {
         this.#leftOut += 1;

@@ -1,6 +1,6 @@
 /** A release on a node's disk: a folder that never changes, with `release.json` beside the app's files in `app/`. */
 
-export type SpaceSdk = "gradio" | "node" | "static";
+export type SpaceSdk = "gradio" | "streamlit" | "node" | "static";
 
 /** What a release's packages were made for: compared with a pool's cards before anything is charged. */
 export interface RuntimeFacts {
@@ -29,6 +29,8 @@ export interface ReleaseManifest {
   readonly argv: readonly string[] | null;
   readonly staticFolder: string;
   readonly appPort: number;
+  /** `false`: the front matter names no port, so an app that listens on another may be followed. Absent: it is named. */
+  readonly portGiven?: boolean;
   readonly builtAt: string;
   /** Folders of this node that the app needs beside its release, read-only at the same path: an environment, its interpreter. */
   readonly needs?: readonly string[];

@@ -1,4 +1,4 @@
-/** What a Gradio Space's packages are resolved from, and as of which day. Pure but for the hash. */
+/** What a Python Space's packages are resolved from, and as of which day. Pure but for the hash. */
 import { createHash } from "node:crypto";
 import type { Requirement } from "./requirements.ts";
 
@@ -7,13 +7,20 @@ const oldAfterMs = 365 * 86_400_000;
 /** Long enough after a version for the fixes that its dependencies got because of it. */
 const laterMs = 32 * 86_400_000;
 
+/** The package that a Python Space's sdk is, which its `sdk_version` is of. */
+export type SdkPackageName = "gradio" | "streamlit";
+
 /** The requirements beside the app's own: what Spaces have without being told. */
-export function platformRequirements(own: readonly Requirement[], sdkVersion: string | null): readonly string[] {
+export function platformRequirements(
+  own: readonly Requirement[],
+  sdk: SdkPackageName,
+  sdkVersion: string | null,
+): readonly string[] {
   const named = new Set(own.map(({ name }) => name));
-  const gradio = `gradio${sdkVersion === null ? "" : `==${sdkVersion}`}`;
-  // An app that names gradio itself means it: a contradiction with sdk_version is the resolver's to tell.
-  const first = named.has("gradio") && sdkVersion === null ? [] : [gradio];
-  return [...first, ...(named.has("spaces") ? [] : ["spaces"])];
+  const pinned = `${sdk}${sdkVersion === null ? "" : `==${sdkVersion}`}`;
+  // An app that names it itself means it: a contradiction with sdk_version is the resolver's to tell.
+  const first = named.has(sdk) && sdkVersion === null ? [] : [pinned];
+  return [...first, ...(sdk === "gradio" && !named.has("spaces") ? ["spaces"] : [])];
 }
 
 /** Whether it includes other files, or installs from folders: its own text is then not all that is resolved. */

@@ -58,7 +58,7 @@ describe("which Python", () => {
 describe("what is resolved, and as of when", () => {
   test("gradio and spaces come without being named, unless the app names them", () => {
     const beside = (text: string, sdkVersion: string | null) =>
-      platformRequirements(readRequirements("requirements.txt", text), sdkVersion);
+      platformRequirements(readRequirements("requirements.txt", text), "gradio", sdkVersion);
     assert.deepEqual(beside("numpy\n", "6.31.0"), ["gradio==6.31.0", "spaces"]);
     assert.deepEqual(beside("numpy\nSpaces>=0.30\n", null), ["gradio"]);
     assert.deepEqual(beside("gradio[oauth]==5.0\n", null), ["spaces"]);

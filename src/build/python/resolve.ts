@@ -1,5 +1,5 @@
 /**
- * Resolves a Gradio Space's packages: its own requirements beside the platform's, as of a day, into a lock that is kept while they
+ * Resolves a Python Space's packages: its own requirements beside the platform's, as of a day, into a lock that is kept while they
  * stay the same. A failure names the lines that it is about.
  */
 import { createHash } from "node:crypto";
@@ -21,6 +21,7 @@ import {
   requirementsHash,
   uploadTime,
   withIndexes,
+  type SdkPackageName,
 } from "./lock.ts";
 import {
   blamedLines,
@@ -52,6 +53,12 @@ export const platform = `${process.platform}-${process.arch}`;
 /** What Spaces install from, in this order. */
 const requirementsFiles = ["pre-requirements.txt", "requirements.txt"];
 
+/** The package that the Space's sdk is, and its `sdk_version`. */
+interface Sdk {
+  readonly name: SdkPackageName;
+  readonly version: string | null;
+}
+
 /** The app's own requirements. */
 interface Own {
   readonly files: readonly string[];
@@ -61,11 +68,11 @@ interface Own {
 
 /** The Space's kept lock where nothing that it was made from has changed; else a fresh one, as of its day. */
 export async function resolvePackages(shop: Workshop, settings: SpaceSettings, kit: PythonTools): Promise<Lock> {
-  const { sdkVersion } = settings;
+  const sdk = sdkOf(settings);
   const own = await readOwn(shop);
-  const ours = platformRequirements(own.requirements, sdkVersion).join("\n");
+  const ours = platformRequirements(own.requirements, sdk.name, sdk.version).join("\n");
   const requirements = `${own.text}\n${ours}`;
-  const hash = requirementsHash({ requirements, sdkVersion, python: shown(kit.python), platform });
+  const hash = requirementsHash({ requirements, sdkVersion: sdk.version, python: shown(kit.python), platform });
   const space = createHash("sha256").update(shop.spec.space).digest("hex");
   const locks = join(shop.tools.folder, "locks");
   const kept = join(locks, `${space.slice(0, 16)}-${hash.slice(0, 32)}.toml`);
@@ -75,7 +82,7 @@ export async function resolvePackages(shop: Workshop, settings: SpaceSettings, k
     shop.note("the requirements have not changed: the packages of the earlier build are used, to the version");
     return { text: earlier, file: await shop.input(lockName, earlier) };
   }
-  const resolved = await resolveAnew(shop, settings, kit, own, ours);
+  const resolved = await resolveAnew(shop, sdk, kit, own, ours);
   const lock = await nameIndexes(shop, kit, own, acceptedFiles(resolved, own));
   await mkdir(locks, { recursive: true });
   await writeFile(`${kept}.new`, lock);
@@ -83,6 +90,10 @@ export async function resolvePackages(shop: Workshop, settings: SpaceSettings, k
   const packages = lock.match(/^\[\[packages\]\]/gm)?.length ?? 0;
   shop.note(`${packages} packages resolved; the set is kept in the release as ${lockName}`);
   return { text: lock, file: await shop.input(lockName, lock) };
+}
+
+function sdkOf({ sdk, sdkVersion }: SpaceSettings): Sdk {
+  return { name: sdk === "streamlit" ? "streamlit" : "gradio", version: sdkVersion };
 }
 
 async function readOwn(shop: Workshop): Promise<Own> {
@@ -104,17 +115,11 @@ async function readOwn(shop: Workshop): Promise<Own> {
   };
 }
 
-async function resolveAnew(
-  shop: Workshop,
-  { sdkVersion }: SpaceSettings,
-  kit: PythonTools,
-  own: Own,
-  ours: string,
-): Promise<string> {
+async function resolveAnew(shop: Workshop, sdk: Sdk, kit: PythonTools, own: Own, ours: string): Promise<string> {
   // Ours beside the app's own files, which may name others by a path from where they lie.
   const inputs = [...own.files, await shop.input("platform.in", `${ours}\n`)];
   const options = strategy(own);
-  const asOf = await dayFor(shop, kit, sdkVersion, own);
+  const asOf = await dayFor(shop, kit, sdk, own);
   try {
     try {
       await compile(shop, kit, lockName, [...options, ...(asOf === null ? [] : ["--exclude-newer", asOf]), ...inputs]);
@@ -124,26 +129,26 @@ async function resolveAnew(
       await compile(shop, kit, lockName, [...options, ...inputs]);
     }
   } catch (error) {
-    throw explained(error, own, sdkVersion);
+    throw explained(error, own, sdk);
   }
   return shop.made(lockName);
 }
 
-/** The day as of which the dependencies of this gradio are taken; null: today's. */
-async function dayFor(shop: Workshop, kit: PythonTools, sdkVersion: string | null, own: Own): Promise<string | null> {
-  const version = sdkVersion ?? pinnedVersion(own.requirements, "gradio");
+/** The day as of which the dependencies of this version of the SDK are taken; null: today's. */
+async function dayFor(shop: Workshop, kit: PythonTools, sdk: Sdk, own: Own): Promise<string | null> {
+  const version = sdk.version ?? pinnedVersion(own.requirements, sdk.name);
   if (version === null) return null;
-  const output = "pylock.gradio.toml";
+  const output = "pylock.sdk.toml";
   try {
-    await compile(shop, kit, output, ["--no-deps", await shop.input("gradio.in", `gradio==${version}\n`)]);
+    await compile(shop, kit, output, ["--no-deps", await shop.input("sdk.in", `${sdk.name}==${version}\n`)]);
   } catch (error) {
-    throw withoutGradio(error, sdkVersion, kit) ?? explained(error, own, sdkVersion);
+    throw withoutSdk(error, sdk, kit) ?? explained(error, own, sdk);
   }
   const uploadedAt = uploadTime(await shop.made(output));
   if (uploadedAt === undefined) return null;
   const day = asOfDay(uploadedAt, shop.tools.clock.wall());
   if (day !== null)
-    shop.note(`gradio ${version} is from ${dayOf(uploadedAt)}: its dependencies are taken as of ${day}`);
+    shop.note(`${sdk.name} ${version} is from ${dayOf(uploadedAt)}: its dependencies are taken as of ${day}`);
   return day;
 }
 
@@ -185,14 +190,14 @@ function acceptedFiles(lock: string, own: Own): string {
   throw new BuildFailure("build/config-invalid", "the index has no file with the hash that is asked for", lines);
 }
 
-/** `sdk_version` names no gradio that could run here; undefined where the failure is about something else. */
-function withoutGradio(error: unknown, sdkVersion: string | null, kit: PythonTools): BuildFailure | undefined {
-  if (!(error instanceof BuildFailure) || sdkVersion === null) return undefined;
+/** `sdk_version` names no package that could run here; undefined where the failure is about something else. */
+function withoutSdk(error: unknown, { name, version }: Sdk, kit: PythonTools): BuildFailure | undefined {
+  if (!(error instanceof BuildFailure) || version === null) return undefined;
   const said = error.because.join(" ");
   const says = said.includes("the current Python version")
-    ? `gradio ${sdkVersion} (README.md: sdk_version) does not run on Python ${shown(kit.python)}`
-    : said.includes("there is no version of gradio==")
-      ? `README.md: sdk_version is ${sdkVersion}, and there is no such version of gradio`
+    ? `${name} ${version} (README.md: sdk_version) does not run on Python ${shown(kit.python)}`
+    : said.includes(`there is no version of ${name}==`)
+      ? `README.md: sdk_version is ${version}, and there is no such version of ${name}`
       : undefined;
   return says === undefined
     ? undefined
@@ -200,18 +205,19 @@ function withoutGradio(error: unknown, sdkVersion: string | null, kit: PythonToo
 }
 
 /** The failure with the app's own lines that it is about before the resolver's words. */
-function explained(error: unknown, own: Own, sdkVersion: string | null): unknown {
+function explained(error: unknown, own: Own, sdk: Sdk): unknown {
   if (!(error instanceof BuildFailure) || error.code !== "build/step-failed") return error;
   const blamed = blamedLines(error.because, own.requirements);
-  const isOurs = sdkVersion !== null && requiredIn(error.because).some(({ text }) => text === `gradio==${sdkVersion}`);
-  const lines = [...blamed, ...(isOurs ? [`README.md: sdk_version is ${sdkVersion}`] : [])];
+  const pin = `${sdk.name}==${sdk.version}`;
+  const isOurs = sdk.version !== null && requiredIn(error.because).some(({ text }) => text === pin);
+  const lines = [...blamed, ...(isOurs ? [`README.md: sdk_version is ${sdk.version}`] : [])];
   const options = { cause: error, exitCode: error.exitCode };
-  const gradio = blamedLines(
+  const theirs = blamedLines(
     error.because,
-    own.requirements.filter(({ name }) => name === "gradio"),
+    own.requirements.filter(({ name }) => name === sdk.name),
   );
-  if (isOurs && gradio.length > 0) {
-    const says = `${gradio[0]} contradicts sdk_version ${sdkVersion} in README.md`;
+  if (isOurs && theirs.length > 0) {
+    const says = `${theirs[0]} contradicts sdk_version ${sdk.version} in README.md`;
     return new BuildFailure("build/config-invalid", says, [...lines, ...error.because], options);
   }
   return new BuildFailure(error.code, error.message, [...lines, ...error.because], options);

@@ -40,6 +40,8 @@ export function appEnvironment(plan: StoredPlan, our: AppEnvironment): Record<st
     ...release.env,
     ...spec.env,
     PORT: String(our.port),
+    STREAMLIT_SERVER_ADDRESS: our.host,
+    STREAMLIT_SERVER_PORT: String(our.port),
     GRADIO_SERVER_NAME: our.host,
     GRADIO_SERVER_PORT: String(our.port),
     ...device,

@@ -33,7 +33,7 @@ export const buildCases: readonly FaultCase[] = [
     how: "an SDK that this platform does not build",
     on: "main",
     certainty: proved,
-    inject: async (stage) => buildOf(await stage.fresh({ "README.md": readme("sdk: streamlit") })),
+    inject: async (stage) => buildOf(await stage.fresh({ "README.md": readme("sdk: docker") })),
   },
   {
     code: "build/step-failed",
