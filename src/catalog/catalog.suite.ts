@@ -166,10 +166,10 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
     test("a Space has the default settings until its owner changes them", async () => {
       const { spaces } = await withAlice();
       await spaces.create("alice", "demo", t0);
-      assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "finish" });
-      await spaces.update("alice/demo", { settings: { "on-leave": "stop" } });
+      assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "finish", "health-path": "" });
+      await spaces.update("alice/demo", { settings: { "on-leave": "stop", "health-path": "" } });
       await spaces.update("alice/demo", { says: "Something else changed." });
-      assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "stop" });
+      assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "stop", "health-path": "" });
     });
 
     test("pages give each Space once, newest first; a foreign page token is told", async () => {

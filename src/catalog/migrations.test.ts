@@ -61,7 +61,7 @@ describe("migrate", () => {
       `INSERT INTO spaces VALUES ('alice/demo', 'alice', 'demo', 'node', 'running', 1, '', NULL, NULL, NULL, 'alice-demo', '127.1.2.3', 1)`,
     );
     const { spaces } = await Catalog.open(sql, { wall: () => instant(2000) });
-    assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "finish" });
+    assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "finish", "health-path": "" });
   });
 
   test("the shipped steps are numbered without a hole", () => {

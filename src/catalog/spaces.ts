@@ -34,7 +34,7 @@ export type SpaceChange = Partial<
   Pick<SpaceRow, "sdk" | "state" | "since" | "says" | "code" | "build" | "release" | "settings">
 >;
 
-const settingDefaults: OwnerSettings = { "on-leave": "finish" };
+const settingDefaults: OwnerSettings = { "on-leave": "finish", "health-path": "" };
 
 export type SpaceCreated =
   | { readonly ok: true; readonly space: SpaceRow }

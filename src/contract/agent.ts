@@ -34,6 +34,15 @@ export interface ReplicaSpec {
   readonly env: Readonly<Record<string, string>>;
   /** How long it may take from start to listening. */
   readonly readyWithinMs: DurationMs;
+  /** How it is looked after once it is ready; absent: by its port, as often as the shim likes. */
+  readonly health?: HealthSpec;
+}
+
+export interface HealthSpec {
+  /** Asked with GET: a status below 500 is good. Null: that it listens is enough. */
+  readonly path: string | null;
+  /** How often it is looked at, and how long an answer may take. */
+  readonly everyMs: DurationMs;
 }
 
 export type ReplicaPhase = "starting" | "ready" | "exited" | "lost" | "stopped";

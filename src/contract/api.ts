@@ -90,6 +90,8 @@ export type SpaceState = "no-release" | "building" | "starting" | "running" | "f
 export interface OwnerSettings {
   /** What becomes of a running GPU call when its visitor has left: it runs to its end, or is ended. Either way its time is charged. */
   readonly "on-leave": "finish" | "stop";
+  /** A path of the app that answers with a status below 500 while it is well; empty: that it listens is enough. From its next start on. */
+  readonly "health-path": string;
 }
 
 export interface SpaceView {

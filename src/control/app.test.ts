@@ -74,7 +74,12 @@ describe("the API", () => {
       [401, 403],
     );
     assert.equal(world.spaces.get("alice/demo")?.settings["on-leave"], "finish");
-    assert.deepEqual(await (await set(alice, { "on-leave": "stop" })).json(), { "on-leave": "stop" });
+    assert.deepEqual(await (await set(alice, { "on-leave": "stop" })).json(), {
+      "on-leave": "stop",
+      "health-path": "",
+    });
+    assert.equal((await set(alice, { "health-path": "/health?deep=1" })).status, 200);
+    assert.equal((await set(alice, { "health-path": "health" })).status, 400);
     assert.equal((await world.catalog.spaces.get("alice/demo"))?.settings["on-leave"], "stop");
     assert.equal((await set(admin, { "on-leave": "finish" })).status, 200);
     const wrong = await set(alice, { "on-leave": "perhaps", colour: "red" });

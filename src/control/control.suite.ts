@@ -204,6 +204,7 @@ export class ControlWorld implements AsyncDisposable {
       addAddress: async (address) => void this.addresses.push(address),
       environment: () => ({}),
       startMs: () => seconds(60),
+      healthEveryMs: seconds(5),
       busy: () => 0,
       appsDomain: "localhost",
       port: () => 7070,

@@ -35,6 +35,8 @@ export interface SpacesPorts {
   environment(space: SpaceRow, release: ReleaseRow): Readonly<Record<string, string>>;
   /** How long a replica of this release may take from its start to listening. */
   startMs(release: ReleaseRow): DurationMs;
+  /** How often an app is looked at once it is ready. */
+  readonly healthEveryMs: DurationMs;
   /** Requests that are under way at a replica. */
   busy(replica: string): number;
   /** `*.localhost`: the domain under which Spaces have names. */
@@ -177,6 +179,7 @@ export class Spaces {
       sdk: release.manifest.sdk,
       env: this.#ports.environment(known.row, release),
       readyWithinMs: this.#ports.startMs(release),
+      health: { path: known.row.settings["health-path"] || null, everyMs: this.#ports.healthEveryMs },
     };
     const status: ReplicaStatus = {
       replica,

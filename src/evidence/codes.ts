@@ -416,6 +416,14 @@ export const codes = {
     proxy: "destination_unavailable",
     next: "Listen on the port in the variable PORT, on 0.0.0.0 or 127.0.0.1.",
   },
+  "app/health-failing": {
+    says: "The app ran but no longer answered, and was ended.",
+    owner: "app",
+    retry: "later",
+    status: 503,
+    proxy: "destination_unavailable",
+    next: "Read the app's log from before that: it hung, or its server ended without the app.",
+  },
   "app/exception": {
     says: "The app's function raised an error.",
     owner: "app",

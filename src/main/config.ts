@@ -36,6 +36,8 @@ export interface PlatformConfig {
   readonly build: BuildLimits;
   /** How long a replica may take to listen where its Space does not say. */
   readonly startMs: DurationMs;
+  /** How often an app is looked at once it is ready. */
+  readonly healthEveryMs: DurationMs;
   /** Folders that hold one Python each, as pyenv keeps them. */
   readonly pythonVersions: readonly string[];
   /** Tools that the platform installs for itself. */
@@ -90,6 +92,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? queueLimits.waitMs;
   const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? seconds(1200);
   const startMs = read.seconds("WAYBILL_START_SECONDS") ?? seconds(1800);
+  const healthEveryMs = read.seconds("WAYBILL_HEALTH_SECONDS") ?? seconds(5);
   const cardsEveryMs = read.seconds("WAYBILL_CARDS_SECONDS") ?? seconds(15);
   const responseWithinMs = read.seconds("WAYBILL_RESPONSE_SECONDS");
   if (problems.length > 0) return { ok: false, problems };
@@ -102,6 +105,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     cards: { command: env["WAYBILL_NVIDIA_SMI"] || "nvidia-smi", everyMs: cardsEveryMs },
     build: { ...queueLimits, queueMax: 200, queueMaxOfOwner: 50, waitMs, buildMs },
     startMs,
+    healthEveryMs,
     pythonVersions: [join(env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")],
     toolsFolder: resolve(env["WAYBILL_TOOLS"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "waybill")),
     sandbox: options.sandbox === "none" ? "none" : "bubblewrap",

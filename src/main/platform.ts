@@ -206,6 +206,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       WAYBILL_URL: platformUrlFor(config, port()),
     }),
     startMs,
+    healthEveryMs: config.healthEveryMs,
     appsDomain: config.appsDomain,
     port,
     onFailure,

@@ -192,19 +192,31 @@ async function untilGone(processes: Processes, doomed: readonly ProcessName[]): 
 
 /** The ports on which these processes listen, over TCP, v4 and v6; and which of them listens where. */
 export function listeningPorts(pids: readonly number[]): ReadonlySet<number> {
-  const inodes = new Map<string, number>();
-  for (const table of ["tcp", "tcp6"]) {
-    for (const line of read(`/proc/net/${table}`).split("\n").slice(1)) {
-      const columns = line.trim().split(/\s+/);
-      if (columns[3] !== "0A") continue;
-      inodes.set(columns[9] as string, Number.parseInt((columns[1] as string).split(":")[1] as string, 16));
-    }
-  }
+  const inodes = listeningSockets();
   const ports = new Set<number>();
   for (const pid of pids) {
     for (const link of openFiles(pid)) {
       const port = inodes.get(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? "");
       if (port !== undefined) ports.add(port);
+    }
+  }
+  return ports;
+}
+
+/** Whether anybody in this network namespace listens on a TCP port; undefined where that cannot be seen. */
+export function isListening(port: number): boolean | undefined {
+  if (read("/proc/net/tcp") === "") return undefined;
+  return [...listeningSockets().values()].includes(port);
+}
+
+/** Ports by inode (proc_pid_net(5)); state 0A is LISTEN. */
+function listeningSockets(): ReadonlyMap<string, number> {
+  const ports = new Map<string, number>();
+  for (const table of ["tcp", "tcp6"]) {
+    for (const line of read(`/proc/net/${table}`).split("\n").slice(1)) {
+      const columns = line.trim().split(/\s+/);
+      if (columns[3] !== "0A") continue;
+      ports.set(columns[9] as string, Number.parseInt((columns[1] as string).split(":")[1] as string, 16));
     }
   }
   return ports;

@@ -23,6 +23,7 @@ import { gradioCases } from "./cases/gradio.ts";
 import { identityCases } from "./cases/identity.ts";
 import { lostCases } from "./cases/lost.ts";
 import { pythonCases } from "./cases/python.ts";
+import { replicaCases } from "./cases/replicas.ts";
 import { routeCases } from "./cases/route.ts";
 import { controls } from "./controls.ts";
 import type { CaseReport, ControlReport, FaultsDocument } from "./document.ts";
@@ -35,7 +36,7 @@ const { values: options } = parseArgs({
 });
 
 const stages: Readonly<Record<StageName, UpOptions>> = {
-  main: {},
+  main: { env: { WAYBILL_HEALTH_SECONDS: "1" } },
   kills: {},
   tight: {
     gpus: "1x1",
@@ -57,6 +58,7 @@ const faults = [
   ...routeCases,
   ...buildCases,
   ...pythonCases,
+  ...replicaCases,
   ...lostCases,
   ...egressCases,
 ];

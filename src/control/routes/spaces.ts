@@ -8,7 +8,12 @@ import type { Route } from "../api.ts";
 import { isInside, mayKnow, ownerOf, refuse } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 
-const settings = { "on-leave": z.enum(["finish", "stop"]).exactOptional() };
+/** As a request's path is written: from the first slash on, in visible ASCII. */
+const healthPath = /^(?:\/[\x21-\x7e]{0,199})?$/;
+const settings = {
+  "on-leave": z.enum(["finish", "stop"]).exactOptional(),
+  "health-path": z.string().regex(healthPath, "write a path such as /health, or nothing for none").exactOptional(),
+};
 const change = z
   .strictObject(settings satisfies Record<keyof OwnerSettings, z.ZodType>)
   .refine(

@@ -1,65 +1,118 @@
 /** Is the app listening? Asked by connecting to its port, and believed only of a process of its own. */
-import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../../stdx/time.ts";
 import { listeningPorts, members, type Membership, type Processes } from "../processes.ts";
+import { judge, nowhere, saysElsewhere, seen, type Expected } from "./elsewhere.ts";
+import { accepts, askHttp, loopback } from "./http-look.ts";
 
 export type Readiness =
-  | { readonly ready: true; readonly host: string }
+  | { readonly ready: true; readonly host: string; readonly port: number }
   /** `says` is what was seen instead. */
   | { readonly ready: false; readonly says: string };
 
 export interface ReadinessQuestion {
-  readonly port: number;
+  readonly expected: Expected;
+  /** It has to answer here with a status below 500; null: to listen is enough. */
+  readonly path: string | null;
   readonly withinMs: number;
   readonly processes: Processes;
   readonly of: Membership;
   readonly clock: Clock;
+  /** A line for its owner. */
+  note(text: string): void;
   /** Aborted when the app has ended or must: the question is moot then. */
   readonly signal: AbortSignal;
 }
 
 const lookEveryMs = 50;
-/** A loopback connection is made or refused at once; a listener that does neither has a full backlog. */
-const connectWithinMs = 1_000;
-/** `localhost` is either of these, as the app's runtime likes. */
-const hosts = ["127.0.0.1", "::1"] as const;
+/** All of the app's sockets are looked through for that. */
+const lookElsewhereEveryMs = 1_000;
+/** A port that did not speak HTTP so often is something else: it is not bothered again. */
+const probesMax = 3;
+/** An app that only just starts may be slow to answer. */
+const answerWithinMs = 2_000;
+const serverError = 500;
 
-/** Resolves when the app's port is the app's, or at the deadline; rejects with an `AbortError` when `signal` aborts. */
-export async function untilListening(asked: ReadinessQuestion): Promise<Readiness> {
-  const deadline = asked.clock.monotonic() + asked.withinMs;
+/** Resolves when the app answers on its port, or at the deadline; rejects with an `AbortError` when `signal` aborts. */
+export async function untilReady(asked: ReadinessQuestion): Promise<Readiness> {
+  const { clock, expected, withinMs, note } = asked;
+  const deadline = clock.monotonic() + withinMs;
+  const probes = new Map<number, number | "http">();
+  let elsewhere = nowhere;
+  let lookAt = clock.monotonic() + lookElsewhereEveryMs;
+  let unhealthy: string | undefined;
   for (;;) {
-    for (const host of hosts) {
-      if ((await accepts(host, asked.port)) && isOwn(asked)) return { ready: true, host };
+    const here = await look(asked);
+    if (here.host !== undefined && here.says === undefined)
+      return { ready: true, host: here.host, port: expected.port };
+    if (here.says !== undefined && unhealthy === undefined)
+      note(`The app listens, but ${here.says}: waiting for that.`);
+    unhealthy = here.says;
+    if (here.host === undefined && clock.monotonic() >= lookAt) {
+      const found = seen(elsewhere, await httpPorts(asked, probes), clock.monotonic());
+      if (found !== elsewhere && found.ports.length > 0) note(saysElsewhere(found.ports, expected.port));
+      elsewhere = found;
+      const verdict = judge(elsewhere, expected, clock.monotonic());
+      if (verdict.is === "wrong") return { ready: false, says: verdict.says };
+      const host = verdict.is === "adopt" ? await hostOf(verdict.port) : undefined;
+      if (verdict.is === "adopt" && host !== undefined) return { ready: true, host, port: verdict.port };
+      lookAt = clock.monotonic() + lookElsewhereEveryMs;
     }
-    if (asked.clock.monotonic() >= deadline) return { ready: false, says: whatInstead(asked) };
+    if (clock.monotonic() >= deadline) return { ready: false, says: whatInstead(asked, unhealthy) };
     await delay(lookEveryMs, undefined, { signal: asked.signal });
   }
 }
 
+/** `host` where the port is the app's; `says` where it does not answer there as it has to. */
+async function look(asked: ReadinessQuestion): Promise<{ readonly host?: string; readonly says?: string }> {
+  const { expected, path } = asked;
+  const host = await hostOf(expected.port);
+  if (host === undefined || !isOwn(asked)) return {};
+  if (path === null) return { host };
+  const answer = await askHttp({ host, port: expected.port, path, withinMs: answerWithinMs });
+  if (answer.status === null) return { host, says: `on ${path} it ${answer.says}` };
+  return answer.status < serverError ? { host } : { host, says: `${path} answers ${answer.status}` };
+}
+
+async function hostOf(port: number): Promise<string | undefined> {
+  for (const host of loopback) if (await accepts(host, port)) return host;
+  return undefined;
+}
+
 /** At this level replicas share the host's ports: somebody else's program may sit on ours. Where nothing can be seen, believe. */
-function isOwn({ processes, of, port }: ReadinessQuestion): boolean {
+function isOwn({ processes, of, expected }: ReadinessQuestion): boolean {
   const own = members(processes, of, process.pid);
-  return own.length === 0 || listeningPorts(own.map(({ pid }) => pid)).has(port);
+  return own.length === 0 || listeningPorts(own.map(({ pid }) => pid)).has(expected.port);
 }
 
-function whatInstead({ processes, of, port, withinMs }: ReadinessQuestion): string {
-  const seen = [...listeningPorts(members(processes, of, process.pid).map(({ pid }) => pid))].sort((a, b) => a - b);
-  const waited = `within ${withinMs / 1000} s`;
-  if (seen.length === 0) return `The app did not listen on PORT=${port} ${waited}; it listens nowhere.`;
-  return `The app listens on ${seen.join(", ")}, not on PORT=${port}, ${waited}.`;
+/** Those of the app's ports that speak HTTP. `probes`: how often each did not, or that it does. */
+async function httpPorts(asked: ReadinessQuestion, probes: Map<number, number | "http">): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (const port of ownPorts(asked)) {
+    const known = probes.get(port) ?? 0;
+    if (port === asked.expected.port || (known !== "http" && known >= probesMax)) continue;
+    if (known === "http" || (await speaksHttp(port))) {
+      probes.set(port, "http");
+      found.push(port);
+    } else probes.set(port, known + 1);
+  }
+  return found;
 }
 
-function accepts(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    const done = (accepted: boolean): void => {
-      socket.destroy();
-      resolve(accepted);
-    };
-    socket.setTimeout(connectWithinMs, () => done(false));
-    socket.once("connect", () => done(true));
-    // Refused, or no IPv6 on this machine: both mean "not here".
-    socket.once("error", () => done(false));
-  });
+async function speaksHttp(port: number): Promise<boolean> {
+  const host = await hostOf(port);
+  return host !== undefined && (await askHttp({ host, port, path: "/", withinMs: answerWithinMs })).status !== null;
+}
+
+function ownPorts({ processes, of }: ReadinessQuestion): readonly number[] {
+  const pids = members(processes, of, process.pid).map(({ pid }) => pid);
+  return [...listeningPorts(pids)].toSorted((a, b) => a - b);
+}
+
+function whatInstead(asked: ReadinessQuestion, unhealthy: string | undefined): string {
+  const waited = `within ${asked.withinMs / 1000} s`;
+  if (unhealthy !== undefined) return `The app listens, but ${unhealthy}, ${waited}.`;
+  const ports = ownPorts(asked);
+  if (ports.length === 0) return `The app did not listen on PORT=${asked.expected.port} ${waited}; it listens nowhere.`;
+  return `The app listens on ${ports.join(", ")}, not on PORT=${asked.expected.port}, ${waited}.`;
 }

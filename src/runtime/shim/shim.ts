@@ -14,19 +14,21 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicaPhase, ReplicaStatus } from "../../contract/agent.ts";
 import type { AgentToShim, GpuOrder, ShimToAgent } from "../../contract/shim.ts";
 import type { Code } from "../../evidence/codes.ts";
-import type { Clock } from "../../stdx/time.ts";
+import { durationMs, type Clock } from "../../stdx/time.ts";
 import { openExits } from "../exits.ts";
 import { readExit, socketNames, writeStored, type StoredPlan } from "../folder.ts";
-import { lastLines, LogWriter, readLogFiles } from "../log.ts";
+import { LogWriter, readLogFiles } from "../log.ts";
 import type { Processes } from "../processes.ts";
 import { gatewaySocketName } from "../../contract/egress.ts";
 import { openNetwork, type Network } from "../net/network.ts";
 import { startApp, type App, type AppEnd } from "./app.ts";
 import { controlServer, type Control } from "./control.ts";
+import { causeOf, endSays, lastOutput, networkDenied, outOfMemorySays, stoppedEnd, type End } from "./ends.ts";
 import type { EvidenceLine } from "./evidence.ts";
 import { freezer, type Freezer } from "./freezer.ts";
 import { inboundServer } from "./inbound.ts";
-import { untilListening } from "./readiness.ts";
+import { watchHealth, type HealthWatch } from "./health.ts";
+import { untilReady } from "./readiness.ts";
 import { staticConnector } from "./static.ts";
 import { appWorkers, type AppWorkers } from "./workers.ts";
 
@@ -82,13 +84,10 @@ const waitForAgentMs = 60_000;
 /** After a stop: whoever ordered it hears of it, and nobody waits long for our process to go. */
 const waitAfterStopMs = 2_000;
 const lookEveryMs = 50;
+const healthEveryMs = durationMs(5_000);
+/** An app that hangs does not use the grace of others. */
+const unhealthyGraceMs = 2_000;
 const shipEveryMs = 500;
-const lastLinesShown = 5;
-/** Far enough back to find what was said before a stack trace. */
-const lastLinesRead = 60;
-/** Frames of a stack trace and Node's closing line: they push out the error itself. */
-const saysOnlyWhere = /^at .+:\d+:\d+\)?$|^at .+ \(<anonymous>\)$|^\^+$|^Node\.js v\d/;
-const lineShownChars = 200;
 
 /** Runs the replica of `plan`. Throws what keeps it from starting at all: a socket in use, a folder that cannot be written. */
 export async function startShim(plan: StoredPlan, world: ShimWorld): Promise<Shim> {
@@ -121,7 +120,9 @@ class RunningShim implements Shim {
   /** Settles when the app's process is there, or cannot be. */
   #starting: Promise<void> = Promise.resolve();
   #toldEnd = false;
-  #neverListened: string | undefined;
+  /** Why the platform ended an app that nobody wanted to stop. */
+  #gaveUp: { readonly code: Code; readonly says: string } | undefined;
+  #health: HealthWatch | undefined;
 
   constructor(plan: StoredPlan, world: ShimWorld) {
     this.#plan = plan;
@@ -166,6 +167,7 @@ class RunningShim implements Shim {
   stop(graceMs: number, why: string): Promise<void> {
     this.#stopWhy ??= why;
     this.#stopping.abort();
+    this.#health?.close();
     this.#thaw("it is to be stopped");
     this.#gpu?.stopping();
     // An app that is just being started is ended when it is known, or it would outlive us.
@@ -204,17 +206,33 @@ class RunningShim implements Shim {
     const app = await startApp(this.#plan, this.#gpu.url, this.#log, processes);
     this.#app = app;
     void app.ended.then((end) => this.#appEnded(end));
-    void app.exited.then(() => this.#stopping.abort());
+    void app.exited.then(() => {
+      this.#stopping.abort();
+      this.#health?.close();
+    });
     this.#tellStatus();
     if (!app.of) return;
     this.#freezer = freezer(processes, app.of, sandbox?.cgroups?.workers ?? null);
-    const withinMs = this.#plan.spec.readyWithinMs;
-    const asked = { port: app.port, withinMs, processes, of: app.of, clock, signal: this.#stopping.signal };
-    untilListening(asked).then(
+    const { spec, release } = this.#plan;
+    const expected = {
+      port: app.port,
+      given: release.portGiven !== false,
+      patient: release.startupTimeoutMs !== undefined && release.startupTimeoutMs > 0,
+    };
+    untilReady({
+      expected,
+      path: spec.health?.path ?? null,
+      withinMs: spec.readyWithinMs,
+      processes,
+      of: app.of,
+      clock,
+      note: (text) => this.#log.write("runtime", "note", [text]),
+      signal: this.#stopping.signal,
+    }).then(
       (readiness) => {
         if (this.#stopping.signal.aborted) return;
-        if (readiness.ready) this.#ready(app.port, readiness.host);
-        else void this.#giveUp(app, readiness.says);
+        if (readiness.ready) this.#ready(app, readiness);
+        else void this.#giveUp(app, "app/not-listening", readiness.says, 0);
       },
       (error: unknown) => {
         if ((error as Error).name !== "AbortError") throw error;
@@ -222,7 +240,12 @@ class RunningShim implements Shim {
     );
   }
 
-  #ready(port: number, host: string): void {
+  #ready(app: App, { host, port }: { readonly host: string; readonly port: number }): void {
+    if (port !== app.port)
+      this.#log.write("runtime", "note", [`No app_port is given, so port ${port} is taken for the app's.`]);
+    const health = this.#plan.spec.health ?? { path: null, everyMs: healthEveryMs };
+    const onFailing = (says: string): void => void this.#giveUp(app, "app/health-failing", says, unhealthyGraceMs);
+    this.#health = watchHealth({ host, port, health, onFailing });
     this.#connect = () => connect({ port, host, noDelay: true, allowHalfOpen: true });
     this.#become(this.#statusOf("ready", this.#status.socket));
   }
@@ -236,6 +259,7 @@ class RunningShim implements Shim {
   #freeze(): void {
     const mayBe = this.#status.phase === "ready" && this.#unanswered.size === 0 && this.#stopWhy === undefined;
     if (!this.#freezer || this.#freezer.frozen || !mayBe) return this.#tellStatus();
+    this.#health?.pause(true);
     this.#freezer.freeze();
     this.#log.write("runtime", "note", ["The app is frozen: it keeps its memory and gets no processor."]);
     this.#become({ ...this.#status, frozen: true });
@@ -244,50 +268,37 @@ class RunningShim implements Shim {
   #thaw(why: string): void {
     if (!this.#freezer?.frozen) return;
     this.#freezer.thaw();
+    this.#health?.pause(false);
     this.#log.write("runtime", "note", [`The app goes on: ${why}.`]);
     const { frozen: _, ...status } = this.#status;
     this.#become(status);
   }
 
-  async #giveUp(app: App, says: string): Promise<void> {
-    this.#neverListened = says;
+  async #giveUp(app: App, code: Code, says: string, graceMs: number): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    this.#gaveUp = { code, says };
     this.#gpu?.stopping();
     this.#log.write("runtime", "note", [`${says} The platform ended it.`]);
-    await app.end(0);
+    await app.end(graceMs);
   }
 
   async #appEnded(end: AppEnd): Promise<void> {
-    const cause = this.#stopWhy !== undefined || this.#neverListened !== undefined ? "operator-stop" : causeOf(end);
+    const cause = this.#stopWhy !== undefined || this.#gaveUp !== undefined ? "operator-stop" : causeOf(end);
     await this.#gpu?.appEnded(cause);
     await this.#end(this.#endOf(end));
   }
 
   #endOf({ exitCode, signal, failure, denied, outOfMemory }: AppEnd): End {
     if (this.#stopWhy !== undefined) return { ...stoppedEnd(this.#stopWhy, exitCode), signal };
-    if (this.#neverListened !== undefined) {
-      return {
-        phase: "exited",
-        code: "app/not-listening",
-        exitCode,
-        signal,
-        says: this.#neverListened + this.#lastOutput(),
-      };
+    if (this.#gaveUp !== undefined) {
+      const { code, says } = this.#gaveUp;
+      return { phase: "exited", code, exitCode, signal, says: says + lastOutput(this.#plan.folder) };
     }
-    const memoryBytes = this.#plan.sandbox?.limits.memoryBytes ?? 0;
     const says = outOfMemory
-      ? `The app used more than the ${Math.round(memoryBytes / (1 << 20))} MiB of memory that it may, and was ended.`
+      ? outOfMemorySays(this.#plan.sandbox?.limits.memoryBytes ?? 0)
       : endSays({ exitCode, signal, failure });
     const code = denied ? "runtime/sandbox-denied" : outOfMemory ? "app/out-of-memory" : "app/exit";
-    return { phase: "exited", code, exitCode, signal, says: says + this.#lastOutput() };
-  }
-
-  #lastOutput(): string {
-    const lines = lastLines(this.#plan.folder, lastLinesRead)
-      .map((line) => line.trim())
-      .filter((line) => line !== "" && !saysOnlyWhere.test(line))
-      .slice(-lastLinesShown);
-    if (lines.length === 0) return " It printed nothing.";
-    return ` Its last output: ${lines.map((line) => line.slice(0, lineShownChars)).join(" ⏎ ")}`;
+    return { phase: "exited", code, exitCode, signal, says: says + lastOutput(this.#plan.folder) };
   }
 
   async #end({ phase, ...end }: End): Promise<void> {
@@ -405,40 +416,6 @@ class RunningShim implements Shim {
     const { replica, space, release } = this.#plan.spec;
     return { replica, space, release, phase, socket, startedAt: this.#startedAt };
   }
-}
-
-interface End {
-  readonly phase: "exited" | "stopped";
-  readonly code: Code;
-  readonly exitCode: number | null;
-  readonly signal: string | null;
-  readonly says: string;
-}
-
-function networkDenied(error: unknown): End {
-  const says = `The sandbox's network could not be made: ${error instanceof Error ? error.message : String(error)}`;
-  return { phase: "exited", code: "runtime/sandbox-denied", exitCode: null, signal: null, says };
-}
-
-function stoppedEnd(why: string, exitCode: number | null): End {
-  return {
-    phase: "stopped",
-    code: "route/not-running",
-    exitCode,
-    signal: null,
-    says: `The platform stopped it: ${why}.`,
-  };
-}
-
-function causeOf({ signal }: AppEnd): AppEndCause {
-  return signal === "SIGKILL" || signal === "SIGTERM" || signal === "SIGINT" || signal === "SIGHUP"
-    ? "app-killed"
-    : "app-exit";
-}
-
-function endSays({ exitCode, signal, failure }: AppEnd): string {
-  if (failure !== null) return `The app could not be started: ${failure}.`;
-  return signal === null ? `The app ended with exit code ${exitCode}.` : `The app was ended by ${signal}.`;
 }
 
 function isFolder(path: string): boolean {
