@@ -59,7 +59,7 @@ describe("on-leave", () => {
   });
 
   test("stop ends the worker when the visitor leaves: charged until then, by a rule that says so", async () => {
-    assert.deepEqual(await set("stop"), { "on-leave": "stop" });
+    assert.equal((await set("stop"))["on-leave"], "stop");
     const run = await running(alice, app, "seconds=30");
     const worker = await workerOf(run.call.id);
     const leftAt = performance.now();
