@@ -14,6 +14,7 @@ const benches: Readonly<
     says: "a Gradio app's GPU calls, beside the same app run by hand",
     load: () => import("./zerogpu.ts"),
   },
+  logs: { says: "an app that floods its log, beside a pipe", load: () => import("./logs.ts") },
   edge: { says: "the edge beside the proxies that are installed", load: () => import("./edge.ts") },
 };
 

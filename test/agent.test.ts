@@ -184,7 +184,7 @@ describe("an agent", () => {
     peer.link.send({ type: "start-replica", spec });
     const ready = await peer.status(({ replica, phase }) => replica === spec.replica && phase === "ready");
     assert.ok(ready.socket);
-    peer.link.send({ type: "read-log", read: "1", replica: spec.replica, from: 1, limit: 100 });
+    peer.link.send({ type: "read-log", read: "1", replica: spec.replica, space: spec.space, from: 1, limit: 100 });
     const part = await peer.first("log");
     assert.ok(
       part.lines.some(({ text, source }) => source === "app" && text.startsWith("listening")),
@@ -199,7 +199,7 @@ describe("an agent", () => {
       ["2", 1],
       ["3", part.next],
     ] as const)
-      peer.link.send({ type: "read-log", read, replica: spec.replica, from, limit: 100 });
+      peer.link.send({ type: "read-log", read, replica: spec.replica, space: spec.space, from, limit: 100 });
     assert.deepEqual((await peer.first("log", ({ read }) => read === "2")).lines, part.lines);
     assert.deepEqual(await peer.first("log", ({ read }) => read === "3"), {
       type: "log",
@@ -316,7 +316,7 @@ describe("an agent", () => {
     peer.link.send({ type: "start-replica", spec });
     const lost = await peer.status(({ replica, phase }) => replica === spec.replica && phase === "lost");
     assert.match(lost.end?.says ?? "", /release rel_0000000000000000 is not on this node/);
-    peer.link.send({ type: "read-log", read: "1", replica: lost.replica, from: 1, limit: 10 });
+    peer.link.send({ type: "read-log", read: "1", replica: lost.replica, space: lost.space, from: 1, limit: 10 });
     assert.deepEqual(await peer.first("log"), { type: "log", read: "1", lines: [], next: 1, complete: true });
   });
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { after, before, describe, test } from "node:test";
 import { exit } from "../src/cli/exit.ts";
-import { readLogFiles } from "../src/runtime/log.ts";
+import { readLogFiles } from "../src/log/segments.ts";
 import { callsOf, endedCall, newestCall, running } from "./support/calls.ts";
 import {
   Platform,

@@ -226,10 +226,11 @@ class NodeAgent implements Agent {
     else this.#options.log.warn({ refused: message }, "L19: refused, its fence is below the highest seen");
   }
 
-  async #readLog({ read, replica, from, limit }: Extract<ToAgent, { type: "read-log" }>): Promise<void> {
+  async #readLog({ read, ...asked }: Extract<ToAgent, { type: "read-log" }>): Promise<void> {
+    const { from } = asked;
     try {
-      const { lines, next, complete } = await this.#replicas.readLog(replica, from, limit);
-      this.#send({ type: "log", read, lines, next, complete });
+      const { lines, next, more, complete, unknown } = await this.#replicas.readLog(asked);
+      this.#send({ type: "log", read, lines, next, ...(more && { more }), complete, ...(unknown && { unknown }) });
     } catch (error) {
       const text = `-- the log cannot be read from line ${from} on: ${error instanceof Error ? error.message : String(error)} --`;
       const line = { n: from, at: iso(this.#options.clock.wall()), source: "runtime", stream: "note", text } as const;

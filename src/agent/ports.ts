@@ -1,12 +1,15 @@
 /** What the agent needs of its neighbours; `main` plugs in runtime, build and record. */
-import type { EvidenceBatch, MeterReport, ReplicaSpec } from "../contract/agent.ts";
+import type { EvidenceBatch, LogFind, MeterReport, ReplicaSpec, ToAgent, ToServer } from "../contract/agent.ts";
 import type { LaunchPlan } from "../runtime/folder.ts";
 import type { DeadReplica as Dead } from "../runtime/launch.ts";
 import type { ReplicaLink } from "../runtime/link.ts";
-import type { LogPart } from "../runtime/log.ts";
+import type { LogPart } from "../log/segments.ts";
 
 export type { ReplicaLink } from "../runtime/link.ts";
-export type { LogPart } from "../runtime/log.ts";
+
+/** What is asked of a replica's log, and what its node answers. */
+export type LogRequest = Omit<Extract<ToAgent, { type: "read-log" }>, "type" | "read">;
+export type LogAnswer = Omit<Extract<ToServer, { type: "log" }>, "type" | "read">;
 
 /** What a dead shim left. */
 export interface DeadReplica extends Dead {
@@ -26,7 +29,7 @@ export interface Launcher {
   /** What the replica of a folder was started with: the next one after its end is started with the same. */
   specOf(folder: string): ReplicaSpec | undefined;
   /** The log of a replica whose shim is dead. */
-  readLog(folder: string, from: number, limit: number): LogPart;
+  readLog(folder: string, from: number, limit: number, find?: LogFind): LogPart;
 }
 
 /** Looks after the node's cards. */

@@ -18,7 +18,7 @@ import type { Builder } from "../build/builder.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import { removeFolder } from "../runtime/folder.ts";
 import type { Clock } from "../stdx/time.ts";
-import type { AgentLog, EvidenceSource, Launcher, LogPart, ReplicaLink } from "./ports.ts";
+import type { AgentLog, EvidenceSource, Launcher, LogAnswer, LogRequest, ReplicaLink } from "./ports.ts";
 import { afterEnd, type RestartLimits } from "./restarts.ts";
 import type { Shipping } from "./shipping.ts";
 
@@ -165,21 +165,21 @@ export class ReplicaSet {
     if (replica !== undefined) this.#held.get(replica)?.link?.send({ type: "ack-evidence", ...stored });
   }
 
-  /** Lines from number `from` on; `complete` comes with the empty part after the last line of a replica that has ended. */
-  async readLog(replica: string, from: number, limit: number): Promise<LogPart & { readonly complete: boolean }> {
+  /** A part of a log; `complete` comes with the empty one after the last line of a replica that has ended. */
+  async readLog({ replica, space, from, limit, find }: LogRequest): Promise<LogAnswer> {
     const held = this.#held.get(replica);
-    if (!held) return { lines: [], next: from, complete: true };
+    if (held?.status.space !== space) return { lines: [], next: Math.max(1, from), complete: true, unknown: true };
     try {
-      if (held.link) return await held.link.readLog(from, limit);
+      if (held.link) return await held.link.readLog(from, limit, find);
     } catch (error) {
       // The shim went away meanwhile: its files are the log.
       this.#options.log.warn({ replica, error: String(error) }, "a shim went away while its log was read");
     }
     // One that waits for its restart, or never started, has no folder and so no lines.
     const part = existsSync(held.folder)
-      ? this.#options.launcher.readLog(held.folder, from, limit)
-      : { lines: [], next: from };
-    return { ...part, complete: held.state === "dead" && part.lines.length === 0 };
+      ? this.#options.launcher.readLog(held.folder, from, limit, find)
+      : { lines: [], next: Math.max(1, from) };
+    return { ...part, complete: held.state === "dead" && part.lines.length === 0 && part.more !== true };
   }
 
   /** `stop`: ends every replica, within its bound. `keep`: leaves them running, for the next agent to find. */

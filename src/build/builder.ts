@@ -95,7 +95,6 @@ async function endWork(shop: Workshop): Promise<void> {
   } catch (error) {
     shop.note(`the build could not be cleared away: ${error instanceof Error ? error.message : String(error)}`);
   }
-  shop.close();
 }
 
 async function build(shop: Workshop): Promise<BuildOutcome> {

@@ -1,47 +1,8 @@
-/** Bytes of a step's output as log lines: whole lines as they come, bounded, and the last of them kept as the reason of a failure. */
-import { StringDecoder } from "node:string_decoder";
+/** The last of what a build's command printed, kept as the reason of a failure. */
 import { stripVTControlCharacters } from "node:util";
 
-/** A longer line is cut into several: a minified file that was printed by mistake. */
-export const lineMaxLength = 8_192;
 /** Lines kept as the reason of a failure. */
 export const becauseLines = 6;
-
-/** Splits one stream; `\r\n` ends a line too, a lone `\r` (a progress bar) stays in it. */
-export class LineSplitter {
-  readonly #decoder = new StringDecoder("utf8");
-  readonly #onLine: (text: string) => void;
-  #rest = "";
-
-  constructor(onLine: (text: string) => void) {
-    this.#onLine = onLine;
-  }
-
-  push(chunk: Uint8Array): void {
-    this.#take(this.#decoder.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
-  }
-
-  end(): void {
-    this.#take(this.#decoder.end());
-    if (this.#rest !== "") this.#onLine(this.#rest);
-    this.#rest = "";
-  }
-
-  #take(text: string): void {
-    const pieces = (this.#rest + text).split("\n");
-    this.#rest = pieces.pop() as string;
-    for (const piece of pieces) this.#emit(piece.replace(/\r$/, ""));
-    while (this.#rest.length > lineMaxLength) {
-      this.#onLine(this.#rest.slice(0, lineMaxLength));
-      this.#rest = this.#rest.slice(lineMaxLength);
-    }
-  }
-
-  #emit(line: string): void {
-    for (let at = 0; at < line.length || at === 0; at += lineMaxLength)
-      this.#onLine(line.slice(at, at + lineMaxLength));
-  }
-}
 
 /** The last lines that say something, of all that a step printed. */
 export class LastLines {

@@ -4,10 +4,11 @@ import { join, relative, sep } from "node:path";
 import type { BuildSpec } from "../contract/agent.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
+import { buildLimits, Intake, tickMs } from "../log/intake.ts";
 import { iso, type Clock } from "../stdx/time.ts";
 import { BenchDenied, type Bench, type Benches, type CommandEnd } from "./bench.ts";
 import { BuildFailure } from "./failure.ts";
-import { LastLines, LineSplitter } from "./lines.ts";
+import { LastLines } from "./lines.ts";
 import type { KnownInterpreters } from "./python/interpreters.ts";
 import { readMade } from "./small-file.ts";
 
@@ -72,6 +73,8 @@ export interface BuildTools {
 export interface BuildLogLine {
   readonly at: string;
   readonly stream: "out" | "err" | "note";
+  /** Absent before the first step. */
+  readonly step?: string;
   readonly text: string;
 }
 
@@ -94,9 +97,6 @@ export interface RunOptions {
   readonly quiet?: boolean;
 }
 
-/** A log beyond this is a loop's output; what comes after is counted and not kept. */
-const logMaxLines = 50_000;
-const logMaxLength = 16 << 20;
 /** A step that says nothing for so long is told to go on; with the look's own delay a log is never silent for 5 s. */
 const silenceMs = 4_000;
 const lookEveryMs = 500;
@@ -115,10 +115,11 @@ export class Workshop {
   current: string | null = null;
   readonly #on: BuildEvents;
   readonly #startedAt: number;
+  /** What all commands of the build print. */
+  readonly #intake: Intake;
   #bench: Promise<Bench> | undefined;
-  #lines = 0;
-  #length = 0;
-  #leftOut = 0;
+  /** What the command that runs printed last. */
+  #last = new LastLines();
   #saidAt = 0;
 
   constructor(spec: BuildSpec, tools: BuildTools, on: BuildEvents, work: string, signal: AbortSignal) {
@@ -128,6 +129,17 @@ export class Workshop {
     this.work = work;
     this.signal = signal;
     this.#startedAt = tools.clock.monotonic();
+    this.#intake = new Intake({
+      clock: tools.clock,
+      limits: buildLimits,
+      lines: (stream, texts) => {
+        for (const text of texts) {
+          this.#last.take(text);
+          this.#write(stream, text);
+        }
+      },
+      note: (text) => this.note(text),
+    });
   }
 
   /** The app's files. */
@@ -213,20 +225,15 @@ export class Workshop {
     const bench = await this.#open();
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), bound);
-    const last = new LastLines();
-    const lines = (stream: "out" | "err"): LineSplitter =>
-      new LineSplitter((text) => {
-        last.take(text);
-        this.#write(stream, text);
-      });
-    const output = { out: lines("out"), err: lines("err") };
+    this.#last = new LastLines();
+    const ticks = setInterval(() => this.#intake.tick(), tickMs);
     let end: CommandEnd;
     try {
       end = await bench.run({
         argv,
         env: { ...this.#environment(), ...env },
         signal: AbortSignal.any([this.signal, late.signal]),
-        onOutput: (stream, bytes) => output[stream].push(bytes),
+        onOutput: (stream, bytes) => this.#intake.push(stream, bytes),
       });
     } catch (error) {
       throw new BuildFailure("build/builder-lost", `the build's bench is lost: ${(error as Error).message}`, [], {
@@ -234,12 +241,19 @@ export class Workshop {
       });
     } finally {
       clearTimeout(timer);
+      clearInterval(ticks);
+      this.#intake.end("out");
+      this.#intake.end("err");
     }
-    output.out.end();
-    output.err.end();
     if (end.leftBehind > 0) this.note(`ended ${end.leftBehind} process(es) that ${argv[0]} had left running`);
     if (end.aborted && this.signal.aborted) throw cancelled(this.signal);
-    const failure = failureOf({ step: this.current ?? "", command: argv[0], end, because: last.all(), limitMs: bound });
+    const failure = failureOf({
+      step: this.current ?? "",
+      command: argv[0],
+      end,
+      because: this.#last.all(),
+      limitMs: bound,
+    });
     if (failure) throw failure;
   }
 
@@ -254,17 +268,6 @@ export class Workshop {
     await bench?.close();
   }
 
-  /** The last words of the log: what was left out of it. */
-  close(): void {
-    if (this.#leftOut > 0)
-      this.#on.log(
-        this.#line(
-          "note",
-          `${this.#leftOut} more lines were not kept: a build log holds ${logMaxLines} lines or ${logMaxLength >> 20} MiB`,
-        ),
-      );
-  }
-
   /** A resolver may think for a minute without a word: whoever reads along sees that it goes on. */
   #signOfLife(step: string, from: number): void {
     const now = this.tools.clock.monotonic();
@@ -273,19 +276,8 @@ export class Workshop {
 
   #write(stream: BuildLogLine["stream"], text: string): void {
     this.#saidAt = this.tools.clock.monotonic();
-    if (this.#lines >= logMaxLines || this.#length >= logMaxLength) {
-      if (stream !== "note") {
-        this.#leftOut += 1;
-        return;
-      }
-    }
-    this.#lines += 1;
-    this.#length += text.length;
-    this.#on.log(this.#line(stream, text));
-  }
-
-  #line(stream: BuildLogLine["stream"], text: string): BuildLogLine {
-    return { at: iso(this.tools.clock.wall()), stream, text };
+    const step = this.current === null ? {} : { step: this.current };
+    this.#on.log({ at: iso(this.tools.clock.wall()), stream, ...step, text });
   }
 
   #open(): Promise<Bench> {

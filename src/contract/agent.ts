@@ -88,7 +88,18 @@ export interface LogLine {
   readonly at: string;
   readonly source: "app" | "build" | "gpu" | "edge" | "egress" | "runtime";
   readonly stream: "out" | "err" | "note";
+  /** The step of a build in which it was printed. */
+  readonly step?: string;
   readonly text: string;
+}
+
+/** Which lines of a log are wanted; all of them where nothing is said. */
+export interface LogFind {
+  /** A text that stands in the line, whatever the case of its letters. */
+  readonly grep?: string;
+  readonly source?: LogLine["source"];
+  /** RFC 3339 in UTC with milliseconds, as `LogLine.at`: not older than this. */
+  readonly since?: string;
 }
 
 export type ToAgent =
@@ -152,8 +163,12 @@ export type ToAgent =
       readonly type: "read-log";
       readonly read: string;
       readonly replica: string;
+      /** Of this Space: a node gives no other's log. */
+      readonly space: string;
+      /** Negative: so many lines before the end. */
       readonly from: number;
       readonly limit: number;
+      readonly find?: LogFind;
     };
 
 /** What a shim reports of its own clock; numbered by replica, re-sent until acknowledged, so each is taken exactly once. */
@@ -230,6 +245,7 @@ export type ToServer =
       readonly lines: readonly {
         readonly at: string;
         readonly stream: "out" | "err" | "note";
+        readonly step?: string;
         readonly text: string;
       }[];
     }
@@ -265,7 +281,12 @@ export type ToServer =
       readonly read: string;
       readonly lines: readonly LogLine[];
       readonly next: number;
+      /** There is more to be read from `next` on. */
+      readonly more?: boolean;
+      /** The replica has ended, and there is nothing after these. */
       readonly complete: boolean;
+      /** The node has no such replica of that Space. */
+      readonly unknown?: boolean;
     };
 
 /** Records of one emitter and epoch, in order, as its spool holds them (JSON of Entry, Packed, Watermark or Closing of evidence/entry.ts). */

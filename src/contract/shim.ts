@@ -3,14 +3,20 @@
  * The shim outlives the agent: an agent that connects says `hello`, and is told the status and every report that it has not acknowledged.
  * What concerns calls has the shape of the agent's messages (agent.ts), so that the agent passes it on unchanged.
  */
-import type { LogLine, ReplicaStatus, ToAgent, ToServer } from "./agent.ts";
+import type { LogFind, LogLine, ReplicaStatus, ToAgent, ToServer } from "./agent.ts";
 
 type Of<Message extends { type: string }, Types extends Message["type"]> = Extract<Message, { type: Types }>;
 
 export type AgentToShim =
   | { readonly type: "hello"; readonly agentEpoch: number }
   | { readonly type: "stop"; readonly graceMs: number; readonly why: string }
-  | { readonly type: "read-log"; readonly read: string; readonly from: number; readonly limit: number }
+  | {
+      readonly type: "read-log";
+      readonly read: string;
+      readonly from: number;
+      readonly limit: number;
+      readonly find?: LogFind;
+    }
   | Of<ToAgent, "freeze-replica" | "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" | "ack-evidence">;
 
 export type ShimToAgent =
@@ -26,6 +32,7 @@ export type ShimToAgent =
       readonly read: string;
       readonly lines: readonly LogLine[];
       readonly next: number;
+      readonly more?: boolean;
       readonly complete: boolean;
     }
   | Of<ToServer, "schedule" | "left" | "meter" | "cleared" | "evidence">;

@@ -83,8 +83,10 @@ interface LiveBuild {
 const tellEndMs = 30_000;
 /** Beyond what an app was given to listen: its shim's own word about it. */
 const startMarginMs = 10_000;
-/** Logs of ended builds that stay in memory, some 10 MB each at most; older ones are read from disk. */
+/** Ended builds whose rows and logs need not be opened again. */
 const endedLogsKept = 10;
+/** Lines that are read at once for one who follows. */
+const followedLines = 500;
 
 export class Builds {
   readonly #ports: BuildsPorts;
@@ -110,7 +112,7 @@ export class Builds {
   async recover(): Promise<void> {
     const { catalog, clock } = this.#ports;
     for (const row of await catalog.builds.open()) {
-      const log = await BuildLog.open(this.#logFile(row.id), clock, false);
+      const log = await BuildLog.open(this.#logFolder(row.id), clock, false);
       const live: LiveBuild = {
         row,
         log,
@@ -157,7 +159,7 @@ export class Builds {
   }): Promise<BuildRow> {
     const { catalog, clock, random, emitter } = this.#ports;
     const id = newId("b", random);
-    const log = await BuildLog.create(this.#logFile(id), clock);
+    const log = await BuildLog.create(this.#logFolder(id), clock);
     const row = await catalog.builds.create({ id, space, commit, says: "waits for a builder", queuedAt: clock.wall() });
     this.#live.set(id, {
       row,
@@ -240,7 +242,7 @@ export class Builds {
   /** The log of a build, live or ended. */
   async log(id: string): Promise<BuildLog> {
     const known = this.#live.get(id)?.log ?? this.#ended.get(id);
-    return known ?? BuildLog.open(this.#logFile(id), this.#ports.clock, true);
+    return known ?? BuildLog.open(this.#logFolder(id), this.#ports.clock, true);
   }
 
   /** Lines of a log from a number on, waiting for more while the build goes on. */
@@ -248,12 +250,14 @@ export class Builds {
     const log = await this.log(id);
     let next = Math.max(1, from);
     while (!signal.aborted) {
-      const lines = log.read(next, 500);
-      for (const line of lines) yield line;
-      next += lines.length;
-      if (lines.length > 0) continue;
-      if (log.ended) return;
-      await log.more(next - 1);
+      // Looked at before the lines are read: what is written in between is then simply not the end yet.
+      const { ended } = log;
+      const part = log.read(next, followedLines);
+      yield* part.lines;
+      next = part.next;
+      if (part.lines.length > 0) continue;
+      if (ended) return;
+      await log.more(next - 1, signal);
     }
   }
 
@@ -392,9 +396,11 @@ export class Builds {
     live.row = { ...live.row, ...patch, endedAt: clock.wall(), logLines: live.log.count + 1, steps: live.steps };
     await emitter.sync();
     // A log that the disk refused must not keep the build open: its outcome is in the catalog and in the record.
-    await live.log
-      .end(`${lastLine}; ${live.log.count + 1} lines, complete`)
-      .catch((error: unknown) => onFailure(`the log of build ${live.row.id}`, error));
+    try {
+      live.log.end(`${lastLine}; ${live.log.count + 1} lines, complete`);
+    } catch (error) {
+      onFailure(`the log of build ${live.row.id}`, error);
+    }
     const { id, space: _space, commit: _commit, queuedAt: _queuedAt, ...change } = live.row;
     await this.#ports.catalog.builds.update(id, change);
     this.#live.delete(live.row.id);
@@ -428,8 +434,8 @@ export class Builds {
     work.catch((error: unknown) => this.#ports.onFailure("a build's deadline", error));
   }
 
-  #logFile(id: string): string {
-    return join(this.#ports.folder, `${id}.log`);
+  #logFolder(id: string): string {
+    return join(this.#ports.folder, id);
   }
 }
 

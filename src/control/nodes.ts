@@ -4,15 +4,7 @@
  */
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { Isolation } from "../contract/isolation.ts";
-import type {
-  CardTrouble,
-  DeviceFacts,
-  EvidenceBatch,
-  LogLine,
-  ReplicaStatus,
-  ToAgent,
-  ToServer,
-} from "../contract/agent.ts";
+import type { CardTrouble, DeviceFacts, EvidenceBatch, ReplicaStatus, ToAgent, ToServer } from "../contract/agent.ts";
 import type { Link } from "../contract/agent.ts";
 import type { CardTrouble as LedgerTrouble, Command } from "../core/model.ts";
 import type { Calls } from "./calls.ts";
@@ -46,11 +38,8 @@ export interface NodesPorts {
   readonly serverEpoch: number;
 }
 
-export interface LogPage {
-  readonly lines: readonly LogLine[];
-  readonly next: number;
-  readonly complete: boolean;
-}
+export type LogPage = Omit<Extract<ToServer, { type: "log" }>, "type" | "read">;
+type LogAsked = Omit<Extract<ToAgent, { type: "read-log" }>, "type" | "read"> & { readonly node: string };
 
 /** Messages that cause no others are dealt with in one round. */
 const drainRounds = 100;
@@ -135,17 +124,7 @@ export class Nodes {
   }
 
   /** A page of a replica's log, from its node; undefined when the node is away or does not answer in time. */
-  async readLog({
-    node,
-    replica,
-    from,
-    limit,
-  }: {
-    node: string;
-    replica: string;
-    from: number;
-    limit: number;
-  }): Promise<LogPage | undefined> {
+  async readLog({ node, ...asked }: LogAsked): Promise<LogPage | undefined> {
     const connection = this.#byName.get(node);
     if (!connection) return undefined;
     this.#reads += 1;
@@ -154,7 +133,7 @@ export class Nodes {
     connection.reads.set(read, answer.resolve);
     const timer = setTimeout(() => answer.resolve(undefined), logAnswerMs);
     try {
-      connection.link.send({ type: "read-log", read, replica, from, limit });
+      connection.link.send({ type: "read-log", read, ...asked });
       return await answer.promise;
     } finally {
       clearTimeout(timer);

@@ -8,7 +8,7 @@ import { readPlan, readShim } from "../runtime/folder.ts";
 import type { LaunchPlan, SandboxLimits } from "../runtime/folder.ts";
 import { adopt, launch } from "../runtime/launch.ts";
 import type { LaunchTools } from "../runtime/launch.ts";
-import { readLogFiles } from "../runtime/log.ts";
+import { readLogFiles } from "../log/segments.ts";
 import { isAlive, linuxProcesses } from "../runtime/processes.ts";
 import { removeCgroups } from "../runtime/sandbox/cgroups.ts";
 import type { CgroupsHere } from "../runtime/sandbox/cgroups.ts";

@@ -18,7 +18,7 @@ import {
   type StoredPlan,
 } from "./folder.ts";
 import { connectLink, type ReplicaLink } from "./link.ts";
-import { readLogFiles, type LogPart } from "./log.ts";
+import { readLogFiles, type LogPart } from "../log/segments.ts";
 import { giveTree } from "./ownership.ts";
 import { hostCommand } from "./sandbox/stage.ts";
 import { endAll, isAlive, linuxProcesses, members, type Processes } from "./processes.ts";

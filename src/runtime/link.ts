@@ -1,11 +1,11 @@
 /** The agent's end of a shim's `ctl.sock`. */
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import type { ReplicaStatus } from "../contract/agent.ts";
+import type { LogFind, ReplicaStatus } from "../contract/agent.ts";
 import type { AgentToShim, ShimToAgent } from "../contract/shim.ts";
 import { socketNames, type StoredPlan } from "./folder.ts";
 import { readFrames, writeFrame } from "./frames.ts";
-import type { LogPart } from "./log.ts";
+import type { LogPart } from "../log/segments.ts";
 
 export interface LogRead extends LogPart {
   /** The replica has ended and this is the end of its log. */
@@ -24,8 +24,8 @@ export interface ReplicaLink {
   onMessage(listener: (message: ShimToAgent) => void): void;
   /** Called once: the shim closed the line or died. `adopt` tells which. */
   onClose(listener: () => void): void;
-  /** Lines from number `from` on; rejects when the shim goes away meanwhile. */
-  readLog(from: number, limit: number): Promise<LogRead>;
+  /** Lines from number `from` on, as `readLogFiles` counts them; rejects when the shim goes away meanwhile. */
+  readLog(from: number, limit: number, find?: LogFind): Promise<LogRead>;
   close(): void;
 }
 
@@ -98,11 +98,11 @@ class SocketLink implements ReplicaLink {
     else this.#closeListeners.push(listener);
   }
 
-  readLog(from: number, limit: number): Promise<LogRead> {
+  readLog(from: number, limit: number, find: LogFind = {}): Promise<LogRead> {
     const read = `r${++this.#readsMade}`;
     return new Promise((resolve, reject) => {
       this.#reads.set(read, { resolve, reject });
-      if (!this.send({ type: "read-log", read, from, limit })) this.#failReads();
+      if (!this.send({ type: "read-log", read, from, limit, find })) this.#failReads();
     });
   }
 
@@ -112,9 +112,8 @@ class SocketLink implements ReplicaLink {
 
   #take(message: ShimToAgent): void {
     if (message.type === "log") {
-      const { read, lines, next, complete } = message;
-      this.#reads.get(read)?.resolve({ lines, next, complete });
-      this.#reads.delete(read);
+      this.#reads.get(message.read)?.resolve(message);
+      this.#reads.delete(message.read);
       return;
     }
     if (message.type === "status") this.#status = message.status;

@@ -17,7 +17,7 @@ export const buildsRoute: Route = (api, server) => {
     const from = wholeNumber(c.req.query("from"), { min: 1, max: 1_000_000_000, otherwise: 1 });
     if (c.req.query("follow") === "1") return lines(server.builds.follow(build.id, from, c.req.raw.signal));
     const log = await server.builds.log(build.id);
-    return lines(iterate(log.read(from, 100_000)));
+    return lines(iterate(log.read(from, 100_000).lines));
   });
 };
 

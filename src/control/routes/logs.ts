@@ -43,7 +43,7 @@ async function* read(
     const { replica } = current.status;
     // Looked up before the lines are read: where another follows already, what is read now is all that this one wrote.
     const follower = followerOf(known, replica);
-    const page = await server.nodes.readLog({ node: current.node, replica, from: next, limit: pageLines });
+    const page = await server.nodes.readLog({ node: current.node, replica, space, from: next, limit: pageLines });
     if (!page) {
       yield note(server, `-- node ${current.node} does not answer: lines from ${next} on are not shown --`);
       return;

@@ -8,10 +8,10 @@ import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert } from "../../stdx/assert.ts";
 import { markerOf, writeStored, type AppRecord, type StoredPlan } from "../folder.ts";
-import type { LogWriter } from "../log.ts";
+import { tickMs, type OutputStream } from "../../log/intake.ts";
 import { endAll, members, type Membership, type Processes } from "../processes.ts";
 import { appEnvironment, cgroupText } from "./environment.ts";
-import { LineSplitter } from "./lines.ts";
+import type { ReplicaLog } from "./replica-log.ts";
 import { startSandboxedApp } from "./sandboxed-app.ts";
 
 export interface AppEnd {
@@ -37,8 +37,6 @@ export interface App {
   readonly exited: Promise<AppEnd>;
 }
 
-/** A line whose newline does not come is written after this: a prompt, a progress bar. */
-const partialLineMs = 1_000;
 /** Where apps listen, and how often a port is tried: with 12,000 of them, more misses mean that something is wrong. */
 const firstAppPort = 20_000;
 const lastAppPort = 32_000;
@@ -50,7 +48,7 @@ export const drainMs = 500;
 export async function startApp(
   plan: StoredPlan,
   deviceApi: string | null,
-  log: LogWriter,
+  log: ReplicaLog,
   processes: Processes,
 ): Promise<App> {
   if (plan.sandbox !== null) return startSandboxedApp(plan, plan.sandbox, deviceApi, log, processes);
@@ -69,7 +67,7 @@ export async function startApp(
     stdio: ["ignore", "pipe", "pipe"],
   });
   const exited = exitOf(child);
-  const output = Promise.all([logStream(child.stdout, "out", log), logStream(child.stderr, "err", log)]);
+  const output = logOutput({ out: child.stdout, err: child.stderr }, log);
   const marker = markerOf(plan.spec.replica);
   const of = recordApp(plan.folder, child.pid, port, marker, processes);
   const clear = async (): Promise<void> => {
@@ -77,7 +75,7 @@ export async function startApp(
     const left = await endAll(processes, () => members(processes, of, process.pid));
     if (left.length > 0) {
       const pids = left.map(({ pid }) => pid).join(", ");
-      log.write("runtime", "note", [`processes ${pids} did not end after SIGKILL: the kernel still holds them`]);
+      log.note(`processes ${pids} did not end after SIGKILL: the kernel still holds them`);
     }
   };
   const ended = exited.then(async (end) => {
@@ -141,24 +139,17 @@ function exitOf(child: ChildProcess): Promise<AppEnd> {
   });
 }
 
-export async function logStream(stream: Readable, name: "out" | "err", log: LogWriter): Promise<void> {
-  const splitter = new LineSplitter();
-  let partial: NodeJS.Timeout | undefined;
-  stream.on("data", (bytes: Buffer) => {
-    log.write("app", name, splitter.push(bytes));
-    if (splitter.open) {
-      partial ??= setTimeout(() => {
-        partial = undefined;
-        log.write("app", name, splitter.flush());
-      }, partialLineMs);
-    } else {
-      clearTimeout(partial);
-      partial = undefined;
-    }
+/** Writes what an app prints into its log; resolves when both streams are closed and all of it is there. */
+export async function logOutput(streams: Readonly<Record<OutputStream, Readable>>, log: ReplicaLog): Promise<void> {
+  const { intake } = log;
+  const ticks = setInterval(() => intake.tick(), tickMs);
+  const closed = Object.entries(streams).map(async ([name, stream]) => {
+    stream.on("data", (bytes: Buffer) => intake.push(name as OutputStream, bytes));
+    await once(stream, "close");
+    intake.end(name as OutputStream);
   });
-  await once(stream, "close");
-  clearTimeout(partial);
-  log.write("app", name, splitter.end());
+  await Promise.all(closed);
+  clearInterval(ticks);
 }
 
 /**

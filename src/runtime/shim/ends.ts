@@ -1,6 +1,6 @@
 /** How a replica's end is told: its phase, code and sentence. */
 import type { Code } from "../../evidence/codes.ts";
-import { lastLines } from "../log.ts";
+import { lastLines } from "../../log/segments.ts";
 import type { AppEnd } from "./app.ts";
 import type { AppEndCause } from "./shim.ts";
 

@@ -6,13 +6,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { assert } from "../../stdx/assert.ts";
 import { markerOf, writeStored, type AppRecord, type SandboxPlan, type StoredPlan } from "../folder.ts";
-import type { LogWriter } from "../log.ts";
 import { endAll, insideMember, members, type Membership, type Processes } from "../processes.ts";
 import { killGroup } from "../sandbox/cgroups.ts";
 import { insideUser, type Bind, type Recipe } from "../sandbox/recipe.ts";
 import { prepareFiles, startSandboxed } from "../sandbox/start.ts";
-import { drainMs, ignoreAbort, logStream, type App, type AppEnd } from "./app.ts";
+import { drainMs, ignoreAbort, logOutput, type App, type AppEnd } from "./app.ts";
 import { appEnvironment, cgroupText } from "./environment.ts";
+import type { ReplicaLog } from "./replica-log.ts";
 import { watchMemory } from "../sandbox/memory.ts";
 
 const hostname = "app";
@@ -31,15 +31,15 @@ export async function startSandboxedApp(
   plan: StoredPlan,
   sandbox: SandboxPlan,
   deviceApi: string | null,
-  log: LogWriter,
+  log: ReplicaLog,
   processes: Processes,
 ): Promise<App> {
   assert(plan.release.argv !== null, "a release that is not static has a command");
-  const note = (text: string): void => log.write("runtime", "note", [text]);
+  const note = (text: string): void => log.note(text);
   const port = plan.port ?? plan.release.appPort;
   const { recipe, filter } = await recipeOf(plan, sandbox, { port, deviceApi, note });
   const started = startSandboxed(recipe, { filter, cgroups: sandbox.cgroups?.join ?? [] });
-  const output = Promise.all([logStream(started.stdout, "out", log), logStream(started.stderr, "err", log)]);
+  const output = logOutput({ out: started.stdout, err: started.stderr }, log);
   const pid1 = await started.pid1;
   const of = pid1 === undefined ? null : recordApp(plan, pid1, port, processes);
   // All of a pid namespace ends with its pid 1, and all of a group with its group; neither leaves anybody out.

@@ -17,7 +17,8 @@ import type { Code } from "../../evidence/codes.ts";
 import { durationMs, type Clock } from "../../stdx/time.ts";
 import { openExits } from "../exits.ts";
 import { readExit, socketNames, writeStored, type StoredPlan } from "../folder.ts";
-import { LogWriter, readLogFiles } from "../log.ts";
+import { noMask } from "../../log/mask.ts";
+import { readLogFiles } from "../../log/segments.ts";
 import type { Processes } from "../processes.ts";
 import { gatewaySocketName } from "../../contract/egress.ts";
 import { openNetwork, type Network } from "../net/network.ts";
@@ -29,6 +30,7 @@ import { freezer, type Freezer } from "./freezer.ts";
 import { inboundServer } from "./inbound.ts";
 import { watchHealth, type HealthWatch } from "./health.ts";
 import { untilReady } from "./readiness.ts";
+import { ReplicaLog } from "./replica-log.ts";
 import { staticConnector } from "./static.ts";
 import { appWorkers, type AppWorkers } from "./workers.ts";
 
@@ -100,7 +102,7 @@ class RunningShim implements Shim {
   readonly done: Promise<void>;
   readonly #plan: StoredPlan;
   readonly #world: ShimWorld;
-  readonly #log: LogWriter;
+  readonly #log: ReplicaLog;
   readonly #control: Control;
   readonly #startedAt: number;
   readonly #stopping = new AbortController();
@@ -128,7 +130,7 @@ class RunningShim implements Shim {
     this.#plan = plan;
     this.#world = world;
     this.#startedAt = world.clock.wall();
-    this.#log = new LogWriter(plan.folder, world.clock);
+    this.#log = new ReplicaLog(plan.folder, world.clock, noMask);
     this.#status = this.#statusOf("starting", null);
     this.done = new Promise((resolve) => (this.#finish = resolve));
     this.#control = controlServer({
@@ -148,7 +150,7 @@ class RunningShim implements Shim {
       },
       answered: (on) => this.#unanswered.delete(on),
       stopping: () => this.#stopWhy !== undefined,
-      onFailure: (error) => this.#log.write("runtime", "note", [`no answer about a connection: ${String(error)}`]),
+      onFailure: (error) => this.#log.note(`no answer about a connection: ${String(error)}`),
       evidence: this.#world.evidence.emitter,
     });
     this.#inbound = inbound;
@@ -195,7 +197,7 @@ class RunningShim implements Shim {
       // A port that is the app's own is not for a listener of ours.
       const ports = sandbox.ports.filter((port) => port !== (this.#plan.port ?? this.#plan.release.appPort));
       const gateway = join(sockets, gatewaySocketName);
-      const note = (text: string): void => this.#log.write("egress", "note", [text]);
+      const note = (text: string): void => this.#log.note(text, "egress");
       try {
         this.#network = await openNetwork({ gateway, ports, note });
       } catch (error) {
@@ -226,7 +228,7 @@ class RunningShim implements Shim {
       processes,
       of: app.of,
       clock,
-      note: (text) => this.#log.write("runtime", "note", [text]),
+      note: (text) => this.#log.note(text),
       signal: this.#stopping.signal,
     }).then(
       (readiness) => {
@@ -241,8 +243,7 @@ class RunningShim implements Shim {
   }
 
   #ready(app: App, { host, port }: { readonly host: string; readonly port: number }): void {
-    if (port !== app.port)
-      this.#log.write("runtime", "note", [`No app_port is given, so port ${port} is taken for the app's.`]);
+    if (port !== app.port) this.#log.note(`No app_port is given, so port ${port} is taken for the app's.`);
     const health = this.#plan.spec.health ?? { path: null, everyMs: healthEveryMs };
     const onFailing = (says: string): void => void this.#giveUp(app, "app/health-failing", says, unhealthyGraceMs);
     this.#health = watchHealth({ host, port, health, onFailing });
@@ -261,7 +262,7 @@ class RunningShim implements Shim {
     if (!this.#freezer || this.#freezer.frozen || !mayBe) return this.#tellStatus();
     this.#health?.pause(true);
     this.#freezer.freeze();
-    this.#log.write("runtime", "note", ["The app is frozen: it keeps its memory and gets no processor."]);
+    this.#log.note("The app is frozen: it keeps its memory and gets no processor.");
     this.#become({ ...this.#status, frozen: true });
   }
 
@@ -269,7 +270,7 @@ class RunningShim implements Shim {
     if (!this.#freezer?.frozen) return;
     this.#freezer.thaw();
     this.#health?.pause(false);
-    this.#log.write("runtime", "note", [`The app goes on: ${why}.`]);
+    this.#log.note(`The app goes on: ${why}.`);
     const { frozen: _, ...status } = this.#status;
     this.#become(status);
   }
@@ -278,7 +279,7 @@ class RunningShim implements Shim {
     if (this.#stopping.signal.aborted) return;
     this.#gaveUp = { code, says };
     this.#gpu?.stopping();
-    this.#log.write("runtime", "note", [`${says} The platform ended it.`]);
+    this.#log.note(`${says} The platform ended it.`);
     await app.end(graceMs);
   }
 
@@ -304,14 +305,14 @@ class RunningShim implements Shim {
   async #end({ phase, ...end }: End): Promise<void> {
     if (this.#status.end) return;
     this.#connect = () => undefined;
-    if (phase === "exited") this.#log.write("runtime", "note", [end.says]);
+    if (phase === "exited") this.#log.note(end.says);
     const status = { ...this.#statusOf(phase, null), end };
     writeStored(this.#plan.folder, "exit.json", status);
     this.#become(status);
     await this.#untilAsked(phase === "stopped");
     this.#inbound?.close();
     await this.#world.evidence.end().catch((error: unknown) => {
-      this.#log.write("runtime", "note", [`the evidence could not be synced: ${String(error)}`]);
+      this.#log.note(`the evidence could not be synced: ${String(error)}`);
     });
     await this.#untilHeard(phase === "stopped" ? waitAfterStopMs : waitForAgentMs);
     await this.#close();
@@ -366,11 +367,16 @@ class RunningShim implements Shim {
     } else this.#gpu?.take(message);
   }
 
-  #readLog({ read, from, limit }: Extract<AgentToShim, { type: "read-log" }>): void {
+  #readLog({ read, from, limit, find }: Extract<AgentToShim, { type: "read-log" }>): void {
     // Looked at before the lines are read: what is written in between is then simply not the end yet.
     const ended = this.#status.end !== undefined;
-    const part = readLogFiles(this.#plan.folder, from, limit);
-    this.#control.send({ type: "log", read, ...part, complete: ended && part.lines.length === 0 });
+    const part = readLogFiles(this.#plan.folder, from, limit, find);
+    this.#control.send({
+      type: "log",
+      read,
+      ...part,
+      complete: ended && part.lines.length === 0 && part.more !== true,
+    });
   }
 
   #ship(): void {
@@ -387,7 +393,7 @@ class RunningShim implements Shim {
       folder,
       send: (message) => this.#control.send(message),
       connected: () => this.#control.connected,
-      note: (text) => this.#log.write("gpu", "note", [text]),
+      note: (text) => this.#log.note(text, "gpu"),
       workers: appWorkers(this.#world.processes, () => this.#app?.of ?? undefined, {
         groups: sandbox?.cgroups?.workers ?? null,
         oomCounter: sandbox?.cgroups?.oomCounter ?? null,
