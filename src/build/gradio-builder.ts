@@ -8,8 +8,8 @@ import type { Runnable } from "./node-builder.ts";
 import { shown } from "./python/interpreters.ts";
 import { versionIn } from "./python/lock.ts";
 import { buildEnvironment, startsIn } from "./python/packages.ts";
+import { checkRuntime } from "./runtime-check.ts";
 import { readSmall } from "./small-file.ts";
-import { checkTorch } from "./torch-check.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** Exits 3 and names the line where a coroutine stands under the GPU decorator, which takes plain functions only. */
@@ -41,7 +41,7 @@ export async function buildGradio(shop: Workshop, settings: SpaceSettings): Prom
       python: shown(python),
       gradio: versionIn(lock.text, "gradio"),
       spaces: versionIn(lock.text, "spaces"),
-      torch: await checkTorch(shop, environment, program),
+      ...(await checkRuntime(shop, environment, program)),
     };
     shop.note(`starts with: python ${file}; gradio ${runtime.gradio ?? "?"}, spaces ${runtime.spaces ?? "?"}`);
     return { argv: [join(environment, "bin", "python"), file], staticFolder: ".", runtime, ...startsIn(made) };

@@ -16,6 +16,20 @@ export interface RuntimeFacts {
     /** As torch names them: `sm_80`, `sm_90`, `compute_90`. */
     readonly archs: readonly string[];
   } | null;
+  /** Other packages with code for cards, or that tell which CUDA there is; absent in releases of before this was looked at. */
+  readonly packages?: readonly CudaPackage[];
+  /** What may not run, and did not end the build: one sentence each. */
+  readonly warnings?: readonly string[];
+}
+
+/** A package that was compiled for CUDA, as its files and its name tell. */
+export interface CudaPackage {
+  readonly name: string;
+  readonly version: string;
+  /** `12.8`, or `12` where no more is known; null: nothing is. */
+  readonly cuda: string | null;
+  /** `sm_90a`, `compute_90`; empty where it has no code of its own. */
+  readonly archs: readonly string[];
 }
 
 export interface ReleaseManifest {

@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { readTorch } from "./torch.ts";
+import { packagesIn, readTorch as read } from "./torch.ts";
+import type { TorchFacts } from "../runtime-contract.ts";
 
 const archs = "sm_50 sm_60 sm_70 sm_75 sm_80 sm_86 sm_90";
 
@@ -18,6 +19,7 @@ describe("reading an environment's torch", () => {
   });
   afterEach(() => rmSync(environment, { recursive: true }));
 
+  const readTorch = async (root: string): Promise<TorchFacts | null> => read((await packagesIn(root)) ?? "", root);
   const write = (version: string, library?: Buffer): void => {
     writeFileSync(join(torch, "version.py"), version);
     if (library) writeFileSync(join(torch, "lib", "libtorch_python.so"), library);

@@ -5,9 +5,9 @@
  *   torch/lib/libtorch_python.so      the text behind `torch.cuda.get_arch_list()`: torch/csrc/cuda/Module.cpp compiles the list in as one
  *                                     string, `sm_50 sm_80 sm_90 compute_90`
  */
-import { constants } from "node:fs";
-import { open, readdir, type FileHandle } from "node:fs/promises";
+import { readdir, realpath, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { withFile } from "../cuda/packages.ts";
 import type { TorchFacts } from "../runtime-contract.ts";
 
 const versionMaxBytes = 16 << 10;
@@ -19,11 +19,11 @@ const overlap = 1 << 10;
 /** Between two zero bytes, as C keeps its strings. The longest is the list: single names may be constants of something else. */
 const archList = /\0((?:(?:sm|compute)_\d{2,3}[af]?)(?: (?:sm|compute)_\d{2,3}[af]?)*)(?=\0)/g;
 
-/** Null where the environment has no torch. Rejects where its files cannot be read. */
-export async function readTorch(environment: string): Promise<TorchFacts | null> {
-  const folder = await torchIn(environment);
-  if (folder === undefined) return null;
-  const text = await withFile(join(folder, "version.py"), async (file) => {
+/** Null where the packages have no torch. `packages` is a `site-packages` inside `environment`. Rejects where its files cannot be read. */
+export async function readTorch(packages: string, environment: string): Promise<TorchFacts | null> {
+  const root = await realpath(environment);
+  const folder = join(packages, "torch");
+  const text = await withFile(join(folder, "version.py"), root, async (file) => {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(versionMaxBytes), 0, versionMaxBytes, 0);
     return buffer.toString("utf8", 0, bytesRead);
   });
@@ -31,15 +31,14 @@ export async function readTorch(environment: string): Promise<TorchFacts | null>
   if (text === undefined || version === undefined) return null;
   const cuda = /^cuda(?:: [^=]+)? = '([^']+)'/m.exec(text)?.[1] ?? null;
   const library = join(folder, "lib", "libtorch_python.so");
-  return { version, cuda, archs: cuda === null ? [] : ((await withFile(library, archsIn)) ?? []) };
+  return { version, cuda, archs: cuda === null ? [] : ((await withFile(library, root, archsIn)) ?? []) };
 }
 
-async function torchIn(environment: string): Promise<string | undefined> {
+/** The `site-packages` of a virtual environment; undefined where it has none. */
+export async function packagesIn(environment: string): Promise<string | undefined> {
   const lib = join(environment, "lib");
   const python = (await readdir(lib)).find((name) => /^python3\.\d+$/.test(name));
-  if (python === undefined) return undefined;
-  const packages = join(lib, python, "site-packages");
-  return (await readdir(packages)).includes("torch") ? join(packages, "torch") : undefined;
+  return python && join(lib, python, "site-packages");
 }
 
 async function archsIn(file: FileHandle): Promise<readonly string[]> {
@@ -52,20 +51,4 @@ async function archsIn(file: FileHandle): Promise<readonly string[]> {
       if (list.length > longest.length) longest = list;
   }
   return longest === "" ? [] : longest.split(" ");
-}
-
-/** An installed package chooses what lies there: only a plain file is read, and nothing is waited for. Undefined where there is none. */
-async function withFile<T>(path: string, read: (file: FileHandle) => Promise<T>): Promise<T | undefined> {
-  let file: FileHandle;
-  try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (["ENOENT", "ENOTDIR", "ELOOP", "ENXIO"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
-    throw error;
-  }
-  try {
-    return (await file.stat()).isFile() ? await read(file) : undefined;
-  } finally {
-    await file.close();
-  }
 }
