@@ -52,7 +52,7 @@ describe("a torch and the pool's cards", { skip }, () => {
       deployed.says,
       /torch 2\.9\.0, CUDA 12\.8, compiled for sm_100 sm_120 has no code for NVIDIA H100 \(stand-in\)/,
     );
-    assert.match(deployed.says, /compiled for sm_90, or compute_ of at most 90$/);
+    assert.match(deployed.says, /name torch 2\.7 or later of PyTorch's index cu128, which runs there$/);
     assert.deepEqual(
       deployed.build?.steps.filter(({ state }) => state === "failed").map(({ name }) => name),
       ["check"],
@@ -60,6 +60,18 @@ describe("a torch and the pool's cards", { skip }, () => {
     assert.equal((await up.admin.space(space)).release, null);
     const { verdict } = await alice.client.explain(deployed.build?.id ?? "");
     assert.deepEqual([verdict?.owner, verdict?.certainty], ["app", "proved"]);
+  });
+
+  test("beside a package without code for them: the build warns, and its release keeps the warning", async () => {
+    const others = { name: "flash_attn", version: "2.8.0", archs: "sm_100 sm_120" };
+    const made = await up.deploy(alice, "beside", gradioWithTorch(fits, others));
+    assert.equal(made.deployed.ok, true, made.deployed.says);
+    const warning = /flash-attn 2\.8\.0, compiled for sm_100 sm_120 has no code for NVIDIA H100 \(stand-in\).*sm_90/;
+    assert.match(await log(made), new RegExp(`^warning: ${warning.source}`, "m"));
+    const { runtimeFacts } = await alice.client.space(made.space);
+    const build = await alice.client.build(made.deployed.build?.id ?? "");
+    assert.match(runtimeFacts?.warnings?.join() ?? "", warning);
+    assert.deepEqual(build.runtimeFacts, runtimeFacts);
   });
 
   test("that fitted when it was built: after a change of the node a call is refused before anything is held", async () => {

@@ -12,7 +12,10 @@ import { checkRuntime } from "./runtime-check.ts";
 import { readSmall } from "./small-file.ts";
 import type { Workshop } from "./workshop.ts";
 
-/** Exits 3 and names the line where a coroutine stands under the GPU decorator, which takes plain functions only. */
+/**
+ * Exits 3 and names the line where a coroutine stands under the GPU decorator, which takes plain functions only. A port that is
+ * written in the program, and is not the Space's, is a warning: it is not where the platform looks for the app.
+ */
 const lookAtApp = `
 import ast, sys
 tree = ast.parse(open(sys.argv[1], "rb").read(), sys.argv[1])
@@ -22,6 +25,10 @@ def is_gpu(node):
 bad = [n for n in ast.walk(tree) if isinstance(n, ast.AsyncFunctionDef) and any(map(is_gpu, n.decorator_list))]
 for n in bad:
     print("%s line %d: async def %s stands under the GPU decorator, which takes plain functions and generators only" % (sys.argv[1], n.lineno, n.name), file=sys.stderr)
+for n in ast.walk(tree):
+    for k in n.keywords if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in ("launch", "run") else []:
+        if k.arg in ("server_port", "port") and isinstance(k.value, ast.Constant) and type(k.value.value) is int and str(k.value.value) != sys.argv[2]:
+            print("warning: %s line %d: %s=%d, and the Space's app_port is %s" % (sys.argv[1], n.lineno, k.arg, k.value.value, sys.argv[2]))
 sys.exit(3 if bad else 0)
 `;
 
@@ -36,7 +43,7 @@ export async function buildGradio(shop: Workshop, settings: SpaceSettings): Prom
   const { environment, lock, python } = made;
   return await shop.step("check", async () => {
     const look = await shop.input("look-at-app.py", lookAtApp);
-    await shop.run([join(environment, "bin", "python"), "-I", look, file], shop.limits.buildMs);
+    await shop.run([join(environment, "bin", "python"), "-I", look, file, String(settings.appPort)], shop.limits.buildMs);
     const runtime: RuntimeFacts = {
       python: shown(python),
       gradio: versionIn(lock.text, "gradio"),

@@ -29,6 +29,7 @@
  */
 
 import type { Isolation } from "./isolation.ts";
+import type { RuntimeFacts } from "./release.ts";
 
 export interface Page<Item> {
   readonly items: readonly Item[];
@@ -108,6 +109,8 @@ export interface SpaceView {
   readonly settings: OwnerSettings;
   readonly build: BuildView | null;
   readonly release: string | null;
+  /** What the packages of its release were made for, with what may not run on the pool's cards; only where one Space is asked for. */
+  readonly runtimeFacts?: RuntimeFacts | null;
   readonly replicas: readonly {
     readonly id: string;
     readonly phase: string;
@@ -207,6 +210,8 @@ export interface BuildView {
   readonly because: readonly string[];
   /** The release that it made; null before. A build is `done` when a replica of its release answers. */
   readonly release: string | null;
+  /** As a Space's; only where one build is asked for. */
+  readonly runtimeFacts?: RuntimeFacts | null;
 }
 
 export interface RequestView {

@@ -19,6 +19,7 @@ import type {
   SignedReceipt,
   StatusView,
 } from "../contract/api.ts";
+import type { RuntimeFacts } from "../contract/release.ts";
 import type { PoolSettings, TierName } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { boardOf, callOf, placeOf, poolOf, poolsOf, queueOf, quotaIn } from "../core/views.ts";
@@ -275,6 +276,12 @@ export class Server {
     const found = await this.catalog.calls.list({ account, limit, ...(page === undefined ? {} : { before: page }) });
     if (!found) return { items: [], next: null };
     return { items: await Promise.all(found.items.map((row) => this.#withWaiting(row))), next: found.next };
+  }
+
+  /** What a release's packages were made for; null where it has none, or there is no release. */
+  async runtimeFacts(release: string | null): Promise<RuntimeFacts | null> {
+    const row = release === null ? undefined : await this.catalog.releases.get(release);
+    return row?.manifest.runtime ?? null;
   }
 
   async call(id: string): Promise<CallView | undefined> {

@@ -48,6 +48,8 @@ export function drawSpace(paper: Paper, space: SpaceView): string {
   if (space.build)
     rows.push(["build", `${space.build.id}  ${stateSays(space.build.outcome ?? space.build.stage, space.build.says)}`]);
   if (space.release) rows.push(["release", space.release]);
+  for (const [i, warning] of (space.runtimeFacts?.warnings ?? []).entries())
+    rows.push([i === 0 ? "warnings" : "", warning]);
   for (const [i, replica] of space.replicas.entries()) {
     rows.push([i === 0 ? "replicas" : "", `${replica.id}  ${stateSays(replica.phase, replica.says)}`]);
   }

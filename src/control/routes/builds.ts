@@ -1,4 +1,5 @@
 /** `GET /api/builds/ID` and its log. */
+import type { BuildView } from "../../contract/api.ts";
 import type { Route } from "../api.ts";
 import { lines, ownerOf, refuse, wholeNumber } from "../api.ts";
 
@@ -7,7 +8,9 @@ export const buildsRoute: Route = (api, server) => {
     const build = await server.catalog.builds.get(c.req.param("id"));
     if (!build) return refuse(c, "control/not-found", { detail: `There is no build ${c.req.param("id")}.` });
     const caller = ownerOf(c, build.space.split("/")[0] ?? "");
-    return caller instanceof Response ? caller : c.json(server.builds.view(build));
+    if (caller instanceof Response) return caller;
+    const view = server.builds.view(build);
+    return c.json({ ...view, runtimeFacts: await server.runtimeFacts(view.release) } satisfies BuildView);
   });
   api.get("/api/builds/:id/log", async (c) => {
     const build = await server.catalog.builds.get(c.req.param("id"));

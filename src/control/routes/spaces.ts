@@ -32,7 +32,7 @@ export const spacesRoute: Route = (api, server) => {
     const view = await (mayKnow(c, owner) ? server.spaces.view(id) : server.spaces.publicView(id));
     const hub = server.spaces.hubView(id, { inside: isInside(c) });
     return view && hub
-      ? c.json({ ...view, ...hub })
+      ? c.json({ ...view, ...hub, runtimeFacts: await server.runtimeFacts(view.release) })
       : refuse(c, "control/not-found", { detail: `There is no Space ${id}.` });
   });
   api.get("/api/spaces/:owner/:name/runtime", (c) => {

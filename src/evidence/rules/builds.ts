@@ -35,11 +35,11 @@ type BuildCode = Extract<Code, `build/${string}`> | "runtime/arch-mismatch" | "r
 export const buildRules: Readonly<Record<BuildCode, BuildRule>> = {
   "runtime/arch-mismatch": {
     example: "build.step failed: torch has code for sm_70 sm_80, the pool's cards are 9.0",
-    says: (ended) => because(ended, "The app's torch was not compiled for the pool's cards."),
+    says: (ended) => because(ended, "The app's packages were not compiled for the pool's cards."),
   },
   "runtime/driver-too-old": {
     example: "build.step failed: torch of CUDA 13 needs driver 580, the node's is 535",
-    says: (ended) => because(ended, "The app's torch needs a newer driver than the node has."),
+    says: (ended) => because(ended, "The app's packages need a newer driver than the node has."),
   },
   "build/config-invalid": {
     example: "build.fetch failed: app_port is no number",
