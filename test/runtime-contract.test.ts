@@ -62,18 +62,6 @@ describe("a torch and the pool's cards", { skip }, () => {
     assert.deepEqual([verdict?.owner, verdict?.certainty], ["app", "proved"]);
   });
 
-  test("beside a package without code for them: the build warns, and its release keeps the warning", async () => {
-    const others = { name: "flash_attn", version: "2.8.0", archs: "sm_100 sm_120" };
-    const made = await up.deploy(alice, "beside", gradioWithTorch(fits, others));
-    assert.equal(made.deployed.ok, true, made.deployed.says);
-    const warning = /flash-attn 2\.8\.0, compiled for sm_100 sm_120 has no code for NVIDIA H100 \(stand-in\).*sm_90/;
-    assert.match(await log(made), new RegExp(`^warning: ${warning.source}`, "m"));
-    const { runtimeFacts } = await alice.client.space(made.space);
-    const build = await alice.client.build(made.deployed.build?.id ?? "");
-    assert.match(runtimeFacts?.warnings?.join() ?? "", warning);
-    assert.deepEqual(build.runtimeFacts, runtimeFacts);
-  });
-
   test("that fitted when it was built: after a change of the node a call is refused before anything is held", async () => {
     smi.set({ driver: "470.182.03", cards: [h100(0), h100(1)] });
     await up.restart();

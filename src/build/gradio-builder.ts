@@ -25,10 +25,12 @@ def is_gpu(node):
 bad = [n for n in ast.walk(tree) if isinstance(n, ast.AsyncFunctionDef) and any(map(is_gpu, n.decorator_list))]
 for n in bad:
     print("%s line %d: async def %s stands under the GPU decorator, which takes plain functions and generators only" % (sys.argv[1], n.lineno, n.name), file=sys.stderr)
-for n in ast.walk(tree):
-    for k in n.keywords if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in ("launch", "run") else []:
-        if k.arg in ("server_port", "port") and isinstance(k.value, ast.Constant) and type(k.value.value) is int and str(k.value.value) != sys.argv[2]:
-            print("warning: %s line %d: %s=%d, and the Space's app_port is %s" % (sys.argv[1], n.lineno, k.arg, k.value.value, sys.argv[2]))
+calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in ("launch", "run")]
+for n in calls:
+    for k in n.keywords:
+        port = k.value.value if k.arg in ("server_port", "port") and isinstance(k.value, ast.Constant) else None
+        if type(port) is int and str(port) != sys.argv[2]:
+            print("warning: %s line %d: %s=%d, and the Space's app_port is %s" % (sys.argv[1], n.lineno, k.arg, port, sys.argv[2]))
 sys.exit(3 if bad else 0)
 `;
 
@@ -43,7 +45,10 @@ export async function buildGradio(shop: Workshop, settings: SpaceSettings): Prom
   const { environment, lock, python } = made;
   return await shop.step("check", async () => {
     const look = await shop.input("look-at-app.py", lookAtApp);
-    await shop.run([join(environment, "bin", "python"), "-I", look, file, String(settings.appPort)], shop.limits.buildMs);
+    await shop.run(
+      [join(environment, "bin", "python"), "-I", look, file, String(settings.appPort)],
+      shop.limits.buildMs,
+    );
     const runtime: RuntimeFacts = {
       python: shown(python),
       gradio: versionIn(lock.text, "gradio"),

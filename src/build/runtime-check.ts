@@ -1,6 +1,6 @@
 /** Compares the packages of a built environment with the cards that the app will run on: before anybody is charged for the difference. */
 import type { CudaPackage, RuntimeFacts } from "../contract/release.ts";
-import { readPackages, type FoundPackages } from "./cuda/packages.ts";
+import { readPackages, type FoundPackages } from "./cuda/installed.ts";
 import { packagesIn, readTorch } from "./python/torch.ts";
 import { asPackage, compare, fitting, packageSays, type CardFacts } from "./runtime-contract.ts";
 import { BuildFailure, type Workshop } from "./workshop.ts";

@@ -7,7 +7,7 @@
  */
 import { readdir, realpath, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { withFile } from "../cuda/packages.ts";
+import { withFile } from "../cuda/installed.ts";
 import type { TorchFacts } from "../runtime-contract.ts";
 
 const versionMaxBytes = 16 << 10;
