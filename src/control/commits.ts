@@ -84,6 +84,20 @@ export class Commits {
     return this.#turns.take(space, work);
   }
 
+  /** The last commit of the branch that is built; null before the first. */
+  head(space: string): Promise<string | null> {
+    const { repositories } = this.#parts;
+    return repositories.head(repositories.repositoryOf(space), builtBranch);
+  }
+
+  /** Why nothing more can be committed to the Space now, written down; asked before anything is stored. To be called in turn. */
+  async noRoom(space: string, account: string): Promise<Extract<Committed, { ok: false }> | undefined> {
+    const none = whyNoRoom(this.#parts.builds.roomOf(space));
+    if (!none) return undefined;
+    const { id } = await this.#notBuilt({ ...none, space, account, commit: null });
+    return { ok: false, code: none.code ?? "control/conflict", says: `${none.says} Nothing was stored.`, waybill: id };
+  }
+
   /** Builds what has arrived in a Space's repository, or says why not. To be called in turn. */
   async landed({ space, account, ...commit }: Landed): Promise<Started> {
     const view = await this.#parts.spaces.view(space);
@@ -119,9 +133,9 @@ export class Commits {
     readonly commit: ParsedCommit;
     readonly author: string;
   }): Promise<Committed> {
-    const { repositories, spaces, builds } = this.#parts;
-    const full = whyNoRoom(builds.roomOf(`${owner}/${name}`));
-    if (full) return this.#refused(full, `${owner}/${name}`, author);
+    const { repositories, spaces } = this.#parts;
+    const full = await this.noRoom(`${owner}/${name}`, author);
+    if (full) return full;
     const made = await spaces.ensure(owner, name);
     if (!made.ok && made.refusal === "no-such-account") {
       return no(
@@ -148,12 +162,6 @@ export class Commits {
     const { commit: head, changed } = done;
     const started = await this.landed({ space, branch: builtBranch, commit: head, head, changed, account: author });
     return { ok: true, commit: head, ...started };
-  }
-
-  /** Nothing was stored: there is no room for its build. */
-  async #refused(none: NoBuild, space: string, account: string): Promise<Committed> {
-    const { id } = await this.#notBuilt({ ...none, space, account, commit: null });
-    return { ok: false, code: none.code ?? "control/conflict", says: `${none.says} Nothing was stored.`, waybill: id };
   }
 
   /** Writes down why a commit has no build, under the id that its build would have had. */

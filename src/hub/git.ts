@@ -49,14 +49,19 @@ const gitLimitMs = 120_000;
 const gitOutputMaxBytes = 64 << 20;
 const saysMaxBytes = 16 << 10;
 
-/** What each write must have reached before it is acknowledged. */
-const durable = ["-c", "core.fsync=committed,reference", "-c", "core.fsyncMethod=fsync", "-c", "gc.auto=0"];
+/** What each write must have reached before it is acknowledged; and nothing is ever collected behind a writer's back. */
+export const durable: Readonly<Record<string, string>> = {
+  "core.fsync": "committed,reference",
+  "core.fsyncMethod": "fsync",
+  "gc.auto": "0",
+};
+const durableArgs = Object.entries(durable).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
 
 /** Runs git to its end. Throws {@link GitFailure} where it ended with a code that is no answer, or ran into a bound. */
 export async function runGit(git: GitProgram, run: GitRun): Promise<GitResult> {
   run.signal?.throwIfAborted();
   const where = run.repository === undefined ? [] : [`--git-dir=${run.repository}`];
-  const child = spawn(git.program, [...durable, ...where, ...run.args], {
+  const child = spawn(git.program, [...durableArgs, ...where, ...run.args], {
     env: { ...cleanEnv(git), ...run.env },
     stdio: ["pipe", "pipe", "pipe"],
     cwd: run.repository ?? "/",
@@ -105,7 +110,8 @@ function failed(code: GitFailure["code"], run: GitRun, says: string, options?: E
   return new GitFailure(code, `git ${run.args[0] ?? ""} ${says}`, options);
 }
 
-function cleanEnv(git: GitProgram): Record<string, string> {
+/** The whole environment of a git process of ours. */
+export function cleanEnv(git: GitProgram): Record<string, string> {
   return {
     PATH: git.path,
     HOME: "/nonexistent",

@@ -22,6 +22,12 @@ export function pathProblem(path: string): string | undefined {
   return undefined;
 }
 
+/** The same as a list, with the path in front. */
+export function saidOfPath(path: string): readonly string[] {
+  const problem = pathProblem(path);
+  return problem === undefined ? [] : [`${JSON.stringify(path)}: ${problem}`];
+}
+
 /**
  * What is wrong with a symbolic link at `path`; undefined where it stays inside. Only leading `..` are allowed: they climb
  * real folders (a git tree has no path through a link), and what follows cannot climb, through other links neither.

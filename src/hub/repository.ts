@@ -7,8 +7,9 @@ import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
-import { GitFailure, runGit, systemGit, type GitProgram, type GitRun } from "./git.ts";
-import { linkProblem, pathConflicts, pathProblem } from "./paths.ts";
+import { GitFailure, runGit, systemGit, type GitProgram } from "./git.ts";
+import { listTree as treeOf, parseTree, treeProblems, type RunIn, type TreeEntry } from "./git-objects.ts";
+import { pathConflicts, pathProblem, saidOfPath } from "./paths.ts";
 
 export interface NewFile {
   readonly path: string;
@@ -62,15 +63,6 @@ export type CommitResult =
       readonly problems: readonly string[];
     };
 
-export interface TreeEntry {
-  readonly path: string;
-  /** `100644`, `100755`, `120000` (a link) or `160000` (another repository's commit). */
-  readonly mode: string;
-  readonly oid: string;
-  /** Bytes; null for another repository's commit. */
-  readonly size: number | null;
-}
-
 export type CheckoutResult =
   | { readonly ok: true; readonly files: number; /** What was left out, in words. */ readonly notes: readonly string[] }
   | {
@@ -85,6 +77,8 @@ export interface RepositoryStore {
   repositoryOf(name: string): string;
   /** Makes an empty repository, whole or not at all; false where it was there. */
   createRepository(name: string): Promise<boolean>;
+  /** Whether a repository of this name was made. */
+  exists(name: string): Promise<boolean>;
   commitFiles(request: CommitRequest): Promise<CommitResult>;
   /** The commit that the branch is at; null for an empty branch. */
   head(repository: string, branch: string): Promise<string | null>;
@@ -111,11 +105,15 @@ const noCommit = "0".repeat(40);
 
 export function openRepositories({ folder, clock, random, git = systemGit }: StoreOptions): RepositoryStore {
   const turns = new Map<string, Promise<unknown>>();
-  const run = (repository: string, args: readonly string[], rest: Omit<GitRun, "args" | "repository"> = {}) =>
-    runGit(git, { args, repository, ...rest });
+  const run = (repository: string, ...[args, rest]: Parameters<RunIn>) => runGit(git, { args, repository, ...rest });
+  const within =
+    (repository: string): RunIn =>
+    (args, rest) =>
+      run(repository, args, rest);
 
   return {
     repositoryOf: (name) => join(folder, `${checkedName(name)}.git`),
+    exists: (name) => exists(join(folder, `${checkedName(name)}.git`)),
     createRepository,
     commitFiles: (request) => inTurn(request.repository, () => commitFiles(request)),
     head,
@@ -230,7 +228,7 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
   }
 
   async function listTree(repository: string, commit: string): Promise<readonly TreeEntry[]> {
-    return parseTree((await run(repository, ["ls-tree", "-r", "-z", "-l", "--full-tree", commit])).output);
+    return treeOf(within(repository), commit);
   }
 
   async function checkout(
@@ -244,7 +242,7 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
       return { ok: false, refusal: "unknown-commit", says, problems: [says] };
     }
     const entries = await listTree(repository, commit);
-    const bad = [...entries.flatMap(({ path }) => pathProblemOf(path)), ...(await badLinks(repository, entries))];
+    const bad = await treeProblems(within(repository), entries);
     if (bad.length > 0) return { ok: false, refusal: "bad-link", says: bad[0] as string, problems: bad };
     await mkdir(into, { recursive: true });
     const index = await mkdtemp(join(dirname(into), ".index-"));
@@ -265,18 +263,6 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
 
   async function isKnown(repository: string, commit: string): Promise<boolean> {
     return (await run(repository, ["cat-file", "-e", `${commit}^{commit}`], { answers: [1, 128] })).exitCode === 0;
-  }
-
-  async function badLinks(repository: string, entries: readonly TreeEntry[]): Promise<readonly string[]> {
-    const problems: string[] = [];
-    for (const { path, oid } of entries.filter(({ mode }) => mode === "120000")) {
-      const target = (await run(repository, ["cat-file", "blob", oid], { outputMaxBytes: 1 << 16 })).output.toString(
-        "utf8",
-      );
-      const problem = linkProblem(path, target);
-      if (problem !== undefined) problems.push(problem);
-    }
-    return problems;
   }
 
   /** Writers of this process take turns: nobody builds a commit that is bound to lose. */
@@ -316,15 +302,10 @@ function wrongPaths({ files, deletedFiles = [], deletedFolders = [], branch }: C
   const twice = new Set(added.filter((path) => seen.has(path) || !seen.add(path)));
   return [
     ...(isBranchName(branch) ? [] : [`not a branch's name: ${JSON.stringify(branch)}`]),
-    ...[...added, ...deletedFiles, ...deletedFolders].flatMap(pathProblemOf),
+    ...[...added, ...deletedFiles, ...deletedFolders].flatMap(saidOfPath),
     ...[...twice].map((path) => `${path} is added twice`),
     ...pathConflicts(added),
   ];
-}
-
-function pathProblemOf(path: string): readonly string[] {
-  const problem = pathProblem(path);
-  return problem === undefined ? [] : [`${JSON.stringify(path)}: ${problem}`];
 }
 
 function absentFiles(request: CommitRequest, present: readonly TreeEntry[]): readonly string[] {
@@ -399,19 +380,6 @@ function plain(text: string): string {
 
 function quoted(path: string): string {
   return `"${path.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
-}
-
-/** Parses `ls-tree -r -z -l`: `<mode> <type> <oid> <size>\t<path>\0`. */
-function parseTree(output: Buffer): readonly TreeEntry[] {
-  return output
-    .toString("utf8")
-    .split("\0")
-    .filter((row) => row !== "")
-    .map((row) => {
-      const tab = row.indexOf("\t");
-      const [mode, , oid, size] = row.slice(0, tab).split(/ +/) as [string, string, string, string];
-      return { path: row.slice(tab + 1), mode, oid, size: size === "-" ? null : Number(size) };
-    });
 }
 
 async function exists(path: string): Promise<boolean> {

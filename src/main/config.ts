@@ -8,6 +8,7 @@ import type { UpOptions } from "../cli/world.ts";
 import type { EdgeLimits } from "../edge/limits.ts";
 import { openPolicy, parseNameRule, type EgressPolicy, type NameRule } from "../egress/policy.ts";
 import { parseRange } from "../egress/ranges.ts";
+import type { GitFaceLimits } from "../hub/git-face.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
 import { buildPolicy, passedToBuilds, type BuildVariables } from "./build-settings.ts";
@@ -53,6 +54,7 @@ export interface PlatformConfig {
   /** Folders of the machine's programs, the platform's own Node first. */
   readonly path: readonly string[];
   readonly edge: Partial<EdgeLimits>;
+  readonly git: Partial<GitFaceLimits>;
 }
 
 export type ConfigResult =
@@ -95,6 +97,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const healthEveryMs = read.seconds("WAYBILL_HEALTH_SECONDS") ?? seconds(5);
   const cardsEveryMs = read.seconds("WAYBILL_CARDS_SECONDS") ?? seconds(15);
   const responseWithinMs = read.seconds("WAYBILL_RESPONSE_SECONDS");
+  const pushMb = read.whole("WAYBILL_PUSH_MB", { least: 1, most: 1 << 20 });
   if (problems.length > 0) return { ok: false, problems };
   const variables = passedToBuilds(env);
   const config: PlatformConfig = {
@@ -114,6 +117,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     builds: { variables, egress: buildPolicy(policy, buildNames, variables) },
     path: [dirname(process.execPath), ...(env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")],
     edge: responseWithinMs === undefined ? {} : { responseWithinMs },
+    git: pushMb === undefined ? {} : { pushMaxBytes: pushMb * (1 << 20) },
   };
   return { ok: true, config };
 }

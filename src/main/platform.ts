@@ -15,12 +15,14 @@ import { Commits } from "../control/commits.ts";
 import { Engine } from "../control/engine.ts";
 import { Fitting } from "../control/fitting.ts";
 import { Nodes } from "../control/nodes.ts";
+import { PushDesk } from "../control/push-desk.ts";
 import { isLiving, Replicas } from "../control/replicas.ts";
 import { Server } from "../control/server.ts";
 import { Spaces } from "../control/spaces.ts";
 import { openCallsOn } from "../core/views.ts";
 import { ListenError, openEdge } from "../edge/index.ts";
 import type { Edge } from "../edge/index.ts";
+import { GitFace } from "../hub/git-face.ts";
 import { openRepositories } from "../hub/repository.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import { loadReceiptKey } from "../identity/receipt-key.ts";
@@ -87,7 +89,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     log.error({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, what);
 
   // A data folder that the operator made may be open to others; what holds code, keys or visitors' requests is not.
-  const folders = ["", "builds", "node", "repositories", "spool"];
+  const folders = ["", "builds", "git", "node", "repositories", "spool"];
   for (const name of folders) await mkdir(join(config.data, name), { recursive: true, mode: 0o700 });
   const journal = stack.use(await openSqliteJournal({ folder: config.data, onFatal }));
   const catalog = await Catalog.open(journal.sql, clock);
@@ -251,6 +253,15 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   stack.defer(() => builds.close());
 
   const api = createApi(server);
+  const git = stack.use(
+    await GitFace.open({
+      repositories,
+      desk: new PushDesk(server),
+      random,
+      folder: join(config.data, "git"),
+      limits: config.git,
+    }),
+  );
   const visitors = visitorIdentity({
     resolver,
     keys: visitorKeys,
@@ -277,6 +288,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         // Plain processes are the platform's own user: through the door they could name any caller.
         ...(config.sandbox === "none" ? {} : { insidePath: door.path }),
         console: (request, response, inside) => {
+          if (git.serve(request, response)) return;
           if (inside !== undefined) insiders.set(request, inside);
           answer(request, response).catch((error: unknown) => onFailure("the console", error));
         },

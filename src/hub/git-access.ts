@@ -1,0 +1,90 @@
+/** Who may do what at a repository's addresses: `/spaces/OWNER/NAME[.git]/…`. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { codeRow, type Code } from "../evidence/codes.ts";
+import { isRepositoryName } from "./repository.ts";
+
+/** One who showed a token. */
+export interface GitCaller {
+  readonly account: string;
+  readonly admin: boolean;
+  readonly scopes: readonly string[];
+}
+
+export interface GitPath {
+  /** Repositories of other kinds get their own first word. */
+  readonly kind: "spaces";
+  readonly owner: string;
+  readonly name: string;
+  /** `owner/name` */
+  readonly id: string;
+  /** What follows the repository: `info/refs`, `git-upload-pack`, `git-receive-pack`, or below `info/lfs/`. */
+  readonly rest: string;
+  readonly query: URLSearchParams;
+}
+
+/** An answer that says no, in a sentence that git shows (`remote: …`) since it is plain text. */
+export interface AccessRefusal {
+  readonly status: 400 | 401 | 403 | 404 | 405 | 413 | 503;
+  readonly says: string;
+}
+
+const pathPattern =
+  /^\/(spaces)\/([^/]+)\/([^/]+?)(\.git)?\/(info\/refs|git-upload-pack|git-receive-pack|info\/lfs\/.+)$/;
+
+/** Undefined where the address is not one of git's or git-lfs'. */
+export function parseGitPath(url: string): GitPath | undefined {
+  const at = url.indexOf("?");
+  const match = pathPattern.exec(at === -1 ? url : url.slice(0, at));
+  if (match === null) return undefined;
+  const [, kind, owner = "", name = "", , rest = ""] = match;
+  const id = `${owner}/${name}`;
+  if (!isRepositoryName(id)) return undefined;
+  return {
+    kind: kind as "spaces",
+    owner,
+    name,
+    id,
+    rest,
+    query: new URLSearchParams(at === -1 ? "" : url.slice(at + 1)),
+  };
+}
+
+/** Reading is open, as Spaces are. Writing is the owner's and the operator's, by a token that may write. */
+export function mayAccess(
+  { owner, id }: GitPath,
+  write: boolean,
+  asked: { readonly caller: GitCaller | null } | { readonly refused: Code },
+): AccessRefusal | undefined {
+  if ("refused" in asked) return { status: 401, says: `${codeRow(asked.refused).says} ${codeRow(asked.refused).next}` };
+  const { caller } = asked;
+  if (!write) return undefined;
+  if (caller === null)
+    return { status: 401, says: "Give an access token as the password; the user's name can be any." };
+  if (!caller.scopes.includes("write"))
+    return { status: 403, says: "This token is not for that: it has not the scope write." };
+  if (caller.account === owner || caller.admin) return undefined;
+  return { status: 403, says: `${id} belongs to ${owner}; you are ${caller.account}.` };
+}
+
+/** What every answer of git's addresses bears. */
+export const plainHeaders: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+};
+
+export function writePlain(response: ServerResponse, refusal: AccessRefusal): void {
+  const bytes = Buffer.from(`${refusal.says}\n`);
+  response.writeHead(refusal.status, {
+    ...plainHeaders,
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": String(bytes.length),
+    ...(refusal.status === 401 ? { "www-authenticate": 'Basic realm="waybill"' } : {}),
+    ...(refusal.status === 503 ? { "retry-after": "5" } : {}),
+  });
+  response.end(bytes);
+}
+
+/** The platform's address as this client wrote it; the edge has looked at its host. */
+export function originOf(request: IncomingMessage): string {
+  return `http://${request.headers.host ?? "localhost"}`;
+}

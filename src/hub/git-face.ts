@@ -1,0 +1,428 @@
+/**
+ * git over HTTP (gitprotocol-http): git's own server answers; we say who may, what a push may bring, and, while the client still
+ * listens, what becomes of it. A Space's references change in its turn, so that builds are queued in the order of commits.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { Code } from "../evidence/codes.ts";
+import { newId, type RandomBytes } from "../stdx/ids.ts";
+import {
+  mayAccess,
+  originOf,
+  parseGitPath,
+  plainHeaders,
+  writePlain,
+  type GitCaller,
+  type GitPath,
+} from "./git-access.ts";
+import { runGit, systemGit, type GitProgram } from "./git.ts";
+import {
+  Backend,
+  backendLimits,
+  writeHooks,
+  type BackendLimits,
+  type ReceivedPush,
+  type RefCommand,
+} from "./http-backend.ts";
+import { flush, HeldAnswer, sideband } from "./pkt-line.ts";
+import { refusePush, type PushedTo } from "./receive-rules.ts";
+import type { RepositoryStore } from "./repository.ts";
+import { Slots } from "./slots.ts";
+
+/** References that a push has changed. */
+export interface Pushed {
+  readonly space: string;
+  readonly account: string;
+  readonly updates: readonly RefCommand[];
+}
+
+/** What the platform makes of a push: lines for the person who pushes, and then whatever comes, until it ends or nobody listens. */
+export interface Taken {
+  readonly lines: readonly string[];
+  readonly build: string | null;
+}
+
+/** What git's face needs of the platform. */
+export interface GitDesk {
+  callerOf(
+    authorization: string | undefined,
+  ): Promise<{ readonly caller: GitCaller | null } | { readonly refused: Code }>;
+  exists(space: string): boolean;
+  /** Makes the Space where it is absent; says why it cannot be. */
+  ensure(owner: string, name: string): Promise<{ readonly ok: true } | { readonly ok: false; readonly says: string }>;
+  /** Nothing else commits to this Space meanwhile. */
+  inTurn<T>(space: string, work: () => Promise<T>): Promise<T>;
+  /** In its turn: why these references cannot be changed now. */
+  refuse(push: Pushed): Promise<readonly string[]>;
+  /** In its turn, when the references have changed. */
+  pushed(push: Pushed): Promise<Taken>;
+  /** What becomes of a build, as lines of a terminal, until it has ended. `origin`: the platform's address for this client. */
+  watch(build: string, options: { readonly origin: string; readonly signal: AbortSignal }): AsyncIterable<string>;
+  hasObject(space: string, ...pointer: Parameters<PushedTo["hasObject"]>): Promise<boolean>;
+  onFailure(what: string, error: unknown): void;
+}
+
+export interface GitFaceLimits extends BackendLimits {
+  /** Bytes of one push, as git packs them. */
+  readonly pushMaxBytes: number;
+  /** Processes of git that serve at once, for fetches and for pushes each; some of a machine's memory each. */
+  readonly atOnce: number;
+  /** How long one more waits. */
+  readonly slotWithinMs: number;
+  /** Pushers whose build is followed at once; one more is told where to look. */
+  readonly watchersMax: number;
+  /** How long a build is followed. */
+  readonly watchMs: number;
+}
+
+export const gitFaceLimits: GitFaceLimits = {
+  ...backendLimits,
+  pushMaxBytes: 2 ** 30,
+  atOnce: 8,
+  slotWithinMs: 30_000,
+  watchersMax: 100,
+  watchMs: 3_600_000,
+};
+
+export interface GitFaceOptions {
+  readonly repositories: RepositoryStore;
+  readonly desk: GitDesk;
+  readonly random: RandomBytes;
+  /** For hooks, and for the repository of a Space that has none. */
+  readonly folder: string;
+  readonly git?: GitProgram;
+  readonly limits?: Partial<GitFaceLimits>;
+}
+
+/** Unsent bytes of an answer to a push, which is short: a client that takes none of them is gone. */
+const unsentMaxBytes = 4 << 20;
+/** A proxy between us closes a connection on which nothing passes, mostly after 60 s. */
+const signEveryMs = 5_000;
+
+export class GitFace implements AsyncDisposable {
+  readonly #options: GitFaceOptions;
+  readonly #git: GitProgram;
+  readonly #limits: GitFaceLimits;
+  readonly #hooks: string;
+  readonly #fetches: Slots;
+  readonly #pushes: Slots;
+  readonly #running = new Set<Backend>();
+  /** Pushes that are received now, by repository. */
+  readonly #receiving = new Map<string, number>();
+  readonly #closed = new AbortController();
+  #watchers = 0;
+
+  private constructor(options: GitFaceOptions) {
+    this.#options = options;
+    this.#git = options.git ?? systemGit;
+    this.#limits = { ...gitFaceLimits, ...options.limits };
+    this.#hooks = join(options.folder, "hooks");
+    this.#fetches = new Slots(this.#limits.atOnce, this.#limits.slotWithinMs);
+    this.#pushes = new Slots(this.#limits.atOnce, this.#limits.slotWithinMs);
+  }
+
+  static async open(options: GitFaceOptions): Promise<GitFace> {
+    await mkdir(options.folder, { recursive: true, mode: 0o700 });
+    const face = new GitFace(options);
+    await writeHooks(face.#hooks);
+    return face;
+  }
+
+  /** Whether the request is git's; then it is answered, and never fails. */
+  serve(request: IncomingMessage, response: ServerResponse): boolean {
+    const path = parseGitPath(request.url ?? "");
+    if (path === undefined || path.rest.startsWith("info/lfs/")) return false;
+    response.setHeader("x-waybill-id", newId("q", this.#options.random));
+    this.#answer(path, request, response).catch((error: unknown) => {
+      // Nobody is left to be told, and git was ended with its client.
+      if (response.destroyed) return;
+      this.#options.desk.onFailure(`git at ${path.id}`, error);
+      if (response.headersSent) response.destroy();
+      else writePlain(response, { status: 503, says: `${says(error)} Try again; the operator's log says more.` });
+    });
+    return true;
+  }
+
+  /** Ends what git does for others; what it has not taken is not taken. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed.abort();
+    for (const backend of this.#running) backend.kill("was ended: the platform stops");
+    await Promise.all([...this.#running].map(({ ended }) => ended));
+  }
+
+  async #answer(path: GitPath, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { desk } = this.#options;
+    const service = path.rest === "info/refs" ? path.query.get("service") : path.rest;
+    if (service !== "git-upload-pack" && service !== "git-receive-pack")
+      return writePlain(response, { status: 400, says: "Only git's smart HTTP protocol is spoken here." });
+    const method = path.rest === "info/refs" ? "GET" : "POST";
+    if (request.method !== method) return writePlain(response, { status: 405, says: `Ask with ${method}.` });
+    const write = service === "git-receive-pack";
+    const asked = await desk.callerOf(request.headers.authorization);
+    const refused = mayAccess(path, write, asked);
+    if (refused) return writePlain(response, refused);
+    if (!write && !desk.exists(path.id))
+      return writePlain(response, { status: 404, says: `There is no Space ${path.id}.` });
+    const account = "caller" in asked ? asked.caller?.account : undefined;
+    const slots = write ? this.#pushes : this.#fetches;
+    using slot = await slots.take();
+    if (!slot)
+      return writePlain(response, { status: 503, says: "Too many others are served at this moment: try again." });
+    if (path.rest === "git-receive-pack") return this.#receive(path, account ?? "", request, response, slot);
+    const backend = this.#start(await this.#repository(path.id), path, request, write ? account : undefined);
+    await this.#pass(backend, request, response);
+  }
+
+  /** A fetch, or the list of references: bytes both ways, as fast as the slower side takes them. */
+  async #pass(backend: Backend, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    response.once("close", () => response.writableFinished || backend.kill("was left by its client"));
+    feed(backend, request);
+    const { head, body } = await backend.read();
+    response.writeHead(head.status, { ...head.headers, ...plainHeaders, ...shown(head.status) });
+    await pipeline(body, response);
+    const { failure } = await backend.ended;
+    if (failure) throw failure;
+  }
+
+  async #receive(
+    path: GitPath,
+    account: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    slot: Disposable,
+  ): Promise<void> {
+    const { desk, repositories } = this.#options;
+    const made = await desk.ensure(path.owner, path.name);
+    if (!made.ok) return writePlain(response, { status: 403, says: made.says });
+    await repositories.createRepository(path.id);
+    const { answer, taken } = await this.#exchange(path, account, request, response);
+    slot[Symbol.dispose]();
+    for (const line of taken?.lines ?? []) answer.say(line);
+    const build = taken?.build ?? null;
+    if (build !== null) await this.#watch(build, answer, originOf(request));
+    answer.end();
+  }
+
+  /** All that git has to do with a push. */
+  async #exchange(
+    path: GitPath,
+    account: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<{ readonly answer: PushAnswer; readonly taken: Taken | undefined }> {
+    const repository = this.#options.repositories.repositoryOf(path.id);
+    using _sweeping = await this.#sweeping(repository);
+    const backend = this.#start(repository, path, request, account);
+    const answer = new PushAnswer(response, backend);
+    feed(backend, request);
+    const told = answer.begin();
+    told.catch(() => undefined); // Awaited below.
+    const push = await backend.push;
+    const taken = push && (await this.#decide(path.id, account, { repository, backend, push }));
+    await told;
+    const { failure } = await backend.ended;
+    if (failure) answer.fatal(failure.message);
+    return { answer, taken };
+  }
+
+  /** Whether the push may be taken, and what becomes of it; undefined where it was refused or git did not do it. */
+  async #decide(
+    space: string,
+    account: string,
+    { repository, backend, push }: { repository: string; backend: Backend; push: ReceivedPush },
+  ): Promise<Taken | undefined> {
+    const { desk } = this.#options;
+    const run: Parameters<typeof refusePush>[0] = (args, rest) =>
+      runGit(this.#git, { args, repository, ...rest, env: push.env, signal: this.#closed.signal });
+    // As long as it waits for us it is alive; from our answer on it has to give signs of its own.
+    const alive = setInterval(() => backend.sign(), signEveryMs);
+    const answer = (accept: boolean, lines: readonly string[]): undefined => {
+      clearInterval(alive);
+      backend.answer(accept, lines);
+    };
+    try {
+      const refused = await refusePush(run, push.commands, { hasObject: (pointer) => desk.hasObject(space, pointer) });
+      if (refused.length > 0) return answer(false, refused);
+    } catch (error) {
+      desk.onFailure(`a push to ${space}`, error);
+      return answer(false, [`${says(error)} Nothing of this push was taken.`]);
+    }
+    return desk.inTurn(space, async () => {
+      const refused = await desk.refuse({ space, account, updates: push.commands });
+      answer(refused.length === 0, refused);
+      await backend.ended;
+      const updates = await changed(repository, push.commands, this.#git);
+      return updates.length === 0 ? undefined : await desk.pushed({ space, account, updates });
+    });
+  }
+
+  async #watch(build: string, answer: PushAnswer, origin: string): Promise<void> {
+    if (!answer.isHeard) return;
+    if (this.#watchers >= this.#limits.watchersMax) return answer.say(`${origin}/w/${build} tells how it goes on.`);
+    this.#watchers += 1;
+    const alive = setInterval(() => answer.sign(), signEveryMs);
+    const signal = AbortSignal.any([answer.left, this.#closed.signal, AbortSignal.timeout(this.#limits.watchMs)]);
+    try {
+      for await (const line of this.#options.desk.watch(build, { origin, signal })) answer.say(line);
+    } finally {
+      clearInterval(alive);
+      this.#watchers -= 1;
+    }
+  }
+
+  /**
+   * Removes what pushes left that were ended by force, before and after one, where no other of ours is at work there. One of an earlier
+   * process may be: its hook cannot ask any more, so what it brings is never taken.
+   */
+  async #sweeping(repository: string): Promise<Disposable> {
+    const atWork = this.#receiving.get(repository) ?? 0;
+    this.#receiving.set(repository, atWork + 1);
+    if (atWork === 0) await removeUntaken(repository);
+    return {
+      [Symbol.dispose]: () => {
+        const others = (this.#receiving.get(repository) ?? 1) - 1;
+        if (others > 0) return void this.#receiving.set(repository, others);
+        this.#receiving.delete(repository);
+        removeUntaken(repository).catch((error: unknown) => this.#options.desk.onFailure(repository, error));
+      },
+    };
+  }
+
+  #start(repository: string, path: GitPath, request: IncomingMessage, user: string | undefined): Backend {
+    const protocol = request.headers["git-protocol"];
+    const backend = new Backend(
+      this.#git,
+      this.#hooks,
+      {
+        repository,
+        service: path.rest,
+        method: request.method ?? "",
+        query: path.query.toString(),
+        contentType: request.headers["content-type"],
+        contentEncoding: request.headers["content-encoding"],
+        contentLength: request.headers["content-length"],
+        protocol: typeof protocol === "string" && /^version=[012]$/.test(protocol) ? protocol : undefined,
+        ...(user === undefined ? {} : { user }),
+        config: { "receive.maxInputSize": String(this.#limits.pushMaxBytes) },
+      },
+      this.#limits,
+    );
+    this.#running.add(backend);
+    void backend.ended.then(() => this.#running.delete(backend));
+    return backend;
+  }
+
+  /** The Space's repository, or an empty one where nothing was ever pushed to it. */
+  async #repository(space: string): Promise<string> {
+    const { repositories, folder } = this.#options;
+    if (await repositories.exists(space)) return repositories.repositoryOf(space);
+    const empty = join(folder, "empty.git");
+    await runGit(this.#git, { args: ["init", "--quiet", "--bare", "--initial-branch=main", "--template=", empty] });
+    return empty;
+  }
+}
+
+/** The answer to a push: git's own, then what we add before its end. */
+class PushAnswer {
+  readonly #response: ServerResponse;
+  readonly #backend: Backend;
+  readonly #held = new HeldAnswer();
+  readonly #left = new AbortController();
+
+  constructor(response: ServerResponse, backend: Backend) {
+    this.#response = response;
+    this.#backend = backend;
+    response.once("close", () => this.#left.abort());
+  }
+
+  /** Until git has said all that it has to say. Throws what {@link Backend.read} throws. */
+  async begin(): Promise<void> {
+    const { head, body } = await this.#backend.read();
+    if (!this.#left.signal.aborted)
+      this.#response.writeHead(head.status, { ...head.headers, ...plainHeaders, ...shown(head.status) });
+    for await (const piece of body) this.#write(this.#held.push(piece));
+    if (!this.#held.isBanded) this.#write(this.#held.end());
+  }
+
+  /** The client is gone. */
+  get left(): AbortSignal {
+    return this.#left.signal;
+  }
+
+  get isHeard(): boolean {
+    return this.#held.isOpen && !this.#left.signal.aborted;
+  }
+
+  say(line: string): void {
+    if (this.isHeard) this.#write(sideband("progress", `${line}\n`));
+  }
+
+  sign(): void {
+    if (this.isHeard) this.#write(sideband("progress", ""));
+  }
+
+  fatal(line: string): void {
+    if (this.#held.isBanded) this.#write(sideband("fatal", `${line}\n`));
+  }
+
+  end(): void {
+    if (this.#held.isOpen) this.#write(flush);
+    this.#response.end();
+  }
+
+  #write(bytes: Buffer): void {
+    if (bytes.length === 0 || this.#left.signal.aborted) return;
+    this.#response.write(bytes);
+    if (this.#response.writableLength > unsentMaxBytes) this.#response.destroy();
+  }
+}
+
+/**
+ * Sends git what the client sends, as fast as it takes it. A pusher that leaves in the middle has pushed nothing: git refuses what is
+ * not whole. What comes after git has ended is passed over, so that the client hears why.
+ */
+function feed(backend: Backend, request: IncomingMessage): void {
+  const { stdin } = backend;
+  request.on("data", (piece: Buffer) => {
+    backend.sign();
+    if (stdin.writable && !stdin.write(piece)) request.pause();
+  });
+  stdin.on("drain", () => request.resume());
+  stdin.on("close", () => request.resume());
+  request.on("end", () => stdin.end());
+  request.on("close", () => request.complete || stdin.destroy());
+}
+
+/** Folders in which git keeps what a push brings until it is taken (`tmp-objdir`). */
+async function removeUntaken(repository: string): Promise<void> {
+  const objects = join(repository, "objects");
+  for (const name of await readdir(objects))
+    if (name.startsWith("tmp_objdir-")) await rm(join(objects, name), { recursive: true, force: true });
+}
+
+/** Which of the commands came true. */
+async function changed(
+  repository: string,
+  commands: readonly RefCommand[],
+  git: GitProgram,
+): Promise<readonly RefCommand[]> {
+  const { output } = await runGit(git, { repository, args: ["for-each-ref", "--format=%(objectname) %(refname)"] });
+  const now = new Map(
+    output
+      .toString("utf8")
+      .split("\n")
+      .map((line) => [line.slice(41), line.slice(0, 40)]),
+  );
+  return commands.filter(({ from, to, ref }) => from !== to && (now.get(ref) ?? "0".repeat(40)) === to);
+}
+
+/** A refusal of git's own has a page of HTML for a body: git shows it only as text. */
+function shown(status: number): Record<string, string> {
+  return status < 400 ? {} : { "content-type": "text/plain; charset=utf-8" };
+}
+
+function says(error: unknown): string {
+  return `The platform could not serve this: ${error instanceof Error ? error.message : String(error)}.`;
+}

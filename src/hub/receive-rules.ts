@@ -1,0 +1,131 @@
+/** What a push may bring. Asked when all of it has come and git has checked each object, and before any reference is changed. */
+import { extname } from "node:path";
+import { listTree, readBlobs, treeProblems, type RunIn, type TreeEntry } from "./git-objects.ts";
+import { commandsMax, type RefCommand } from "./http-backend.ts";
+import { parsePointer, pointerMaxBytes, pointerMinBytes, type LfsPointer } from "./lfs-pointer.ts";
+
+/** The branch that is built and runs. */
+export const mainRef = "refs/heads/main";
+/** The Hub's own bound for a file that is not in LFS. */
+export const fileMaxBytes = 10 << 20;
+/** Names of what is wrong that are told; the pusher mends the first few and sees the rest. */
+const toldMax = 20;
+const refMaxBytes = 255;
+const nothing = "0".repeat(40);
+
+export interface PushedTo {
+  readonly repository: string;
+  /** Large files of it that are stored. */
+  hasObject(pointer: LfsPointer): Promise<boolean>;
+}
+
+/** Lines that say why the push is refused, each whole; none where it may be taken. */
+export async function refusePush(
+  run: RunIn,
+  commands: readonly RefCommand[],
+  { hasObject }: Pick<PushedTo, "hasObject">,
+): Promise<readonly string[]> {
+  const wrong =
+    commands.length > commandsMax ? [`one push may change ${commandsMax} references`] : refProblems(commands);
+  if (wrong.length > 0) return wrong;
+  const brought = commands.filter(({ to }) => to !== nothing);
+  if (brought.length === 0) return [];
+  const large = await largeFiles(run, brought);
+  if (large.length > 0) return largeSays(large);
+  for (const { ref, to } of brought.filter(({ ref: name }) => name.startsWith("refs/heads/"))) {
+    const branch = ref.slice("refs/heads/".length);
+    const entries = await listTree(run, to);
+    const problems = await treeProblems(run, entries);
+    if (problems.length > 0) return told(problems.map((problem) => `${branch}: ${problem}`));
+    const missing = await missingObjects(run, entries, hasObject);
+    if (missing.length > 0) return missingSays(branch, missing);
+  }
+  return [];
+}
+
+/** Entries of a tree that are pointers to large files. */
+export async function pointersOf(
+  run: RunIn,
+  entries: readonly TreeEntry[],
+): Promise<readonly { readonly entry: TreeEntry; readonly pointer: LfsPointer }[]> {
+  const small = entries.filter(
+    ({ mode, size }) => mode.startsWith("100") && size !== null && size >= pointerMinBytes && size <= pointerMaxBytes,
+  );
+  const blobs = await readBlobs(
+    run,
+    small.map(({ oid }) => oid),
+  );
+  return small.flatMap((entry) => {
+    const pointer = parsePointer(blobs.get(entry.oid) ?? Buffer.alloc(0));
+    return pointer ? [{ entry, pointer }] : [];
+  });
+}
+
+function refProblems(commands: readonly RefCommand[]): readonly string[] {
+  return commands.flatMap(({ ref, to }) => {
+    if (ref === mainRef && to === nothing)
+      return ["main is what the Space runs: it cannot be deleted. Push another commit to it instead."];
+    if (!ref.startsWith("refs/heads/") && !ref.startsWith("refs/tags/"))
+      return [`${ref} is neither a branch nor a tag: only those are taken`];
+    return Buffer.byteLength(ref) > refMaxBytes ? [`${ref.slice(0, 40)}… has more than ${refMaxBytes} bytes`] : [];
+  });
+}
+
+interface LargeFile {
+  readonly path: string;
+  readonly size: number;
+}
+
+/** Files above the bound in any commit that the push brings. */
+async function largeFiles(run: RunIn, brought: readonly RefCommand[]): Promise<readonly LargeFile[]> {
+  const tips = brought.map(({ to }) => to);
+  const { output } = await run(["rev-list", "--objects", ...tips, "--not", "--all"]);
+  const format = "--batch-check=%(objecttype) %(objectsize) %(rest)";
+  const checked = await run(["cat-file", format], { input: [output] });
+  return checked.output
+    .toString("utf8")
+    .split("\n")
+    .flatMap((line) => {
+      const [type, size, ...path] = line.split(" ");
+      const isLarge = type === "blob" && Number(size) > fileMaxBytes;
+      return isLarge ? [{ path: path.join(" "), size: Number(size) }] : [];
+    });
+}
+
+function largeSays(files: readonly LargeFile[]): readonly string[] {
+  const kinds = [...new Set(files.map(({ path }) => (extname(path) === "" ? path : `*${extname(path)}`)))];
+  const include = kinds.slice(0, toldMax).join(",");
+  return [
+    ...told(files.map(({ path, size }) => `${path} has ${megabytes(size)} MB`)),
+    `A file of more than ${megabytes(fileMaxBytes)} MB goes in by Git LFS. This changes your commits so, and then push again:`,
+    `  git lfs install && git lfs migrate import --include="${include}"`,
+  ];
+}
+
+async function missingObjects(
+  run: RunIn,
+  entries: readonly TreeEntry[],
+  hasObject: PushedTo["hasObject"],
+): Promise<readonly string[]> {
+  const missing: string[] = [];
+  for (const { entry, pointer } of await pointersOf(run, entries)) {
+    if (!(await hasObject(pointer))) missing.push(`${entry.path} (${pointer.oid.slice(0, 12)}…)`);
+  }
+  return missing;
+}
+
+function missingSays(branch: string, missing: readonly string[]): readonly string[] {
+  return [
+    ...told(missing.map((file) => `${branch}: ${file} is a large file whose content is not here`)),
+    "Push it too, and then push again:",
+    "  git lfs install && git lfs push --all <remote>",
+  ];
+}
+
+function told(lines: readonly string[]): readonly string[] {
+  return lines.length <= toldMax ? lines : [...lines.slice(0, toldMax), `and ${lines.length - toldMax} more`];
+}
+
+function megabytes(bytes: number): string {
+  return String(Math.round((bytes / (1 << 20)) * 10) / 10);
+}

@@ -1,0 +1,228 @@
+/** `git push` where it takes long or goes wrong in the middle: large pushes, killed pushers, a killed platform, apps with a process. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { createConnection } from "node:net";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { GitClient } from "../support/git-client.ts";
+import { Platform, until, type Account } from "../support/platform.ts";
+
+const page = { "README.md": "---\ntitle: T\nsdk: static\n---\n", "index.html": "<h1>one</h1>" };
+const nodeApp = {
+  "README.md": "---\nsdk: node\n---\n",
+  "package.json": JSON.stringify({ name: "app", version: "1.0.0", scripts: { start: "node server.js" } }),
+  "server.js":
+    "require('node:http').createServer((_, answer) => answer.end('from node')).listen(process.env.PORT, '0.0.0.0');",
+};
+const mebibyte = 1 << 20;
+
+describe("git push, the long way", () => {
+  let up: Platform;
+  let alice: Account;
+  let client: GitClient;
+  before(async () => {
+    up = await Platform.start({ env: { WAYBILL_PUSH_MB: "80" } });
+    alice = await up.account("alice");
+    client = new GitClient();
+  });
+  after(async () => {
+    client[Symbol.dispose]();
+    await up[Symbol.asyncDispose]();
+  });
+
+  const served = async (space: string): Promise<string> => {
+    const { addresses } = await up.admin.space(space);
+    return (await fetch(addresses.at(-1) ?? "")).text();
+  };
+  const url = (name: string): string => `${up.url.replace("://", `://any:${alice.token}@`)}/spaces/alice/${name}`;
+  const repository = (name: string): string => join(up.data, "repositories", "alice", `${name}.git`);
+  /** The references of a repository that the real git finds whole. */
+  const whole = (name: string): string => {
+    const folder = repository(name);
+    execFileSync("git", [`--git-dir=${folder}`, "fsck", "--strict", "--no-dangling"], { stdio: "pipe" });
+    return execFileSync("git", [`--git-dir=${folder}`, "for-each-ref"], { encoding: "utf8" });
+  };
+  const blobs = (count: number, bytes: number): Record<string, Buffer> =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`data/${at}.bin`, randomBytes(bytes)]));
+
+  test("main is never deleted; another history may take its place, and is built", async () => {
+    const work = client.init("history", url("history"), page);
+    await work.run("push", "--quiet", "origin", "main");
+    const deleted = await work.run("push", "origin", ":main");
+    assert.notEqual(deleted.exitCode, 0);
+    assert.match(deleted.says, /remote: main is what the Space runs: it cannot be deleted/);
+    work.write({ "index.html": "other" });
+    work.git("commit", "--quiet", "--all", "--amend", "--message", "other");
+    const refused = await work.run("push", "origin", "main");
+    assert.match(refused.says, /rejected/);
+    const forced = await work.run("push", "--force", "origin", "main");
+    assert.equal(forced.exitCode, 0, forced.says);
+    assert.match(await served("alice/history"), /other/);
+  });
+
+  test("paths and links that could not be written into a folder are refused by name", async () => {
+    const work = client.init("paths", url("paths"), page);
+    const blob = work.git("hash-object", "-w", "index.html").trim();
+    const refused = async (line: string) => {
+      const tree = join(work.path, "tree");
+      work.write({ tree: `${line}\n` });
+      const commit = work.git("-c", `alias.make=!git commit-tree $(git mktree <${tree}) -m x`, "make").trim();
+      const push = await work.run("push", "origin", `${commit}:refs/heads/main`);
+      assert.notEqual(push.exitCode, 0, push.says);
+      return push.says;
+    };
+    work.write({ target: "../../etc/passwd" });
+    const link = work.git("hash-object", "-w", "target").trim();
+    assert.match(await refused(`120000 blob ${link}\tout`), /remote: main: out is a link that leaves the repository/);
+    assert.match(await refused(`100644 blob ${blob}\ta\\b`), /remote: main: .*backslash/);
+    // git's own check of each object.
+    assert.match(await refused(`100644 blob ${blob}\t.git`), /hasDotgit/);
+    assert.equal((await up.admin.space("alice/paths")).build, null);
+  });
+
+  test("of two who push at once one wins, and the other is told to fetch", async () => {
+    const work = client.init("race", url("race"), page);
+    await work.run("push", "--quiet", "origin", "main");
+    const works = await Promise.all(
+      ["one", "two"].map(async (name) => {
+        await client.clone(url("race"), `race-${name}`);
+        const copy = client.work(join(client.folder, `race-${name}`));
+        return { copy, commit: copy.commit({ "index.html": name }) };
+      }),
+    );
+    const ends = await Promise.all(works.map(({ copy }) => copy.run("push", "origin", "main")));
+    const won = ends.findIndex(({ exitCode }) => exitCode === 0);
+    assert.equal(ends.filter(({ exitCode }) => exitCode === 0).length, 1, JSON.stringify(ends));
+    assert.match(ends[1 - won]?.says ?? "", /rejected/);
+    assert.equal((await up.admin.space("alice/race")).build?.commit, works[won]?.commit);
+  });
+
+  test("a push and a commit by the API at once: both or one, and the last one taken is what is built last", async () => {
+    const work = client.init("both", url("both"), page);
+    await work.run("push", "--quiet", "origin", "main");
+    const pushed = work.commit({ "index.html": "pushed" });
+    const line = (value: object): string => `${JSON.stringify(value)}\n`;
+    const body = Buffer.from(
+      line({ key: "header", value: { summary: "api" } }) +
+        line({ key: "file", value: { path: "other.html", content: "api", encoding: "utf-8" } }),
+    );
+    const [push, commit] = await Promise.all([
+      work.run("push", "origin", "main"),
+      alice.client.commit("alice/both", body),
+    ]);
+    // The push is refused where the commit came first; the commit goes on top of either.
+    const head = (await work.run("ls-remote", "origin", "main")).says.slice(0, 40);
+    assert.equal(head, push.exitCode === 0 ? (head === pushed ? pushed : commit.commitOid) : commit.commitOid);
+    await until("the head's build has ended", async () => {
+      const { build } = await up.admin.space("alice/both");
+      return build?.commit === head && build.outcome === "ok";
+    });
+  });
+
+  test("a Node Space is built, started and answers when the push ends", async () => {
+    const work = client.init("node", url("node"), nodeApp);
+    const push = await work.run("push", "origin", "main");
+    assert.equal(push.exitCode, 0, push.says);
+    assert.match(push.says, /remote: alice\/node runs:/);
+    const address = /remote: +(http:\/\/127\.\S+)/.exec(push.says)?.[1] ?? "";
+    assert.equal(await (await fetch(address)).text(), "from node");
+  });
+
+  test("an app that ends at its start: the push says so with its last words", async () => {
+    const work = client.init("ends", url("ends"), {
+      ...nodeApp,
+      "server.js": "console.error('no key'); process.exit(3)",
+    });
+    const push = await work.run("push", "origin", "main");
+    assert.match(push.says, /remote: error\[app\/exit\]/);
+    assert.match(push.says, /remote: {3}explain/);
+  });
+
+  test("50 MB go through, by a chunked push after its probe, and come back by a clone", async () => {
+    const work = client.init("fifty", url("fifty"), { ...page, ...blobs(10, 5 * mebibyte) });
+    const push = await work.run("push", "origin", "main");
+    assert.equal(push.exitCode, 0, push.says);
+    const clone = await client.clone(url("fifty"), "fifty-again");
+    assert.equal(clone.exitCode, 0, clone.says);
+    assert.equal(statSync(join(client.folder, "fifty-again", "data", "9.bin")).size, 5 * mebibyte);
+    whole("fifty");
+  });
+
+  test("a push above the limit is refused with the limit, and nothing of it stays", async () => {
+    const work = client.init("limit", url("limit"), { ...page, ...blobs(10, 9 * mebibyte) });
+    const push = await work.run("push", "origin", "main");
+    assert.notEqual(push.exitCode, 0);
+    assert.match(push.says, /remote: fatal: pack exceeds maximum allowed size/);
+    assert.equal(whole("limit"), "");
+  });
+
+  test("a pusher that is killed while it sends has pushed nothing", async () => {
+    const work = client.init("killed", url("killed"), { ...page, ...blobs(8, 9 * mebibyte) });
+    const running = work.start(["push", "origin", "main"]);
+    await until("git receives", () => existsSync(repository("killed")) && incoming("killed") > 0, 30_000);
+    running.child.kill("SIGKILL");
+    execFileSync("pkill", ["-KILL", "-f", `remote-http.*${alice.token}.*alice/killed`]);
+    await running.ended;
+    await until("git has thrown it away", () => incoming("killed") === 0, 30_000);
+    assert.equal(whole("killed"), "");
+    const again = await work.run("push", "origin", "main");
+    assert.equal(again.exitCode, 0, again.says);
+  });
+
+  test("a pusher that leaves while it watches stops watching; the build goes on to its end", async () => {
+    const work = client.init("leaves", url("leaves"), {
+      ...nodeApp,
+      "package.json": JSON.stringify({
+        name: "app",
+        version: "1.0.0",
+        scripts: { build: "sleep 3", start: "node server.js" },
+      }),
+    });
+    const heard = Promise.withResolvers<void>();
+    const running = work.start(["push", "origin", "main"], {
+      onText: (text) => text.includes("Ctrl-C stops watching") && heard.resolve(),
+    });
+    await heard.promise;
+    running.child.kill("SIGINT");
+    execFileSync("pkill", ["-KILL", "-f", `remote-http.*${alice.token}.*alice/leaves`]);
+    await running.ended;
+    await until("it runs", async () => (await up.admin.space("alice/leaves")).state === "running", 60_000);
+  });
+
+  test("a client that stops in the middle of its request and stays is ended, and harms nobody", async () => {
+    const port = Number(new URL(up.url).port);
+    const socket = createConnection(port, "127.0.0.1");
+    const basic = Buffer.from(`a:${alice.token}`).toString("base64");
+    socket.write(
+      `POST /spaces/alice/stuck/git-receive-pack HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Basic ${basic}\r\n` +
+        "Content-Type: application/x-git-receive-pack-request\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n00a0\r\n",
+    );
+    await until("git waits for more", () => existsSync(repository("stuck")));
+    const work = client.init("stuck", url("stuck"), page);
+    const push = await work.run("push", "origin", "main");
+    assert.equal(push.exitCode, 0, push.says);
+    socket.destroy();
+  });
+
+  test("kill -9 of the platform in the middle of a push: the repository is whole, nothing is half, and it can be pushed again", async () => {
+    const work = client.init("crash", url("crash"), { ...page, ...blobs(8, 9 * mebibyte) });
+    const running = work.start(["push", "origin", "main"]);
+    await until("git receives", () => existsSync(repository("crash")) && incoming("crash") > 0, 30_000);
+    await up.kill();
+    const { exitCode } = await running.ended;
+    assert.notEqual(exitCode, 0);
+    assert.equal(whole("crash"), "");
+    await up.up();
+    const again = await work.run("push", "origin", "main");
+    assert.equal(again.exitCode, 0, again.says);
+    assert.match(again.says, /alice\/crash runs/);
+    await until("what it left is gone", () => incoming("crash") === 0);
+  });
+
+  /** Folders in which git keeps what it has not taken. */
+  function incoming(name: string): number {
+    return readdirSync(join(repository(name), "objects")).filter((one) => one.startsWith("tmp_objdir-")).length;
+  }
+});
