@@ -55,7 +55,8 @@ export class PushDesk implements GitDesk {
     const others = updates.filter((update) => update !== main);
     const head = main?.to ?? (await this.#server.commits.head(space)) ?? nothing;
     const lines: string[] = [];
-    for (const { ref, to } of others.slice(0, toldMax)) lines.push(await this.#other({ space, account, head, ref, to }));
+    for (const { ref, to } of others.slice(0, toldMax))
+      lines.push(await this.#other({ space, account, head, ref, to }));
     if (others.length > toldMax) lines.push(`and ${others.length - toldMax} more, which trigger no build either`);
     if (!main) return { lines, build: null };
     const started = await this.#server.commits.landed({
@@ -72,18 +73,19 @@ export class PushDesk implements GitDesk {
   }
 
   /** A branch that is not built, or a tag. */
-  async #other(update: {
-    space: string;
-    account: string;
-    head: string;
-    ref: string;
-    to: string;
-  }): Promise<string> {
+  async #other(update: { space: string; account: string; head: string; ref: string; to: string }): Promise<string> {
     const { space, account, head, ref, to } = update;
     const [, kind, ...name] = ref.split("/");
     const what = `${kind === "tags" ? "tag" : "branch"} ${name.join("/")}`;
     if (to === nothing) return `${what} is deleted`;
-    const { noBuild } = await this.#server.commits.landed({ space, branch: what, commit: to, head, changed: true, account });
+    const { noBuild } = await this.#server.commits.landed({
+      space,
+      branch: what,
+      commit: to,
+      head,
+      changed: true,
+      account,
+    });
     return noBuildLine(`${what} is taken at ${to.slice(0, 7)}`, noBuild);
   }
 

@@ -238,24 +238,30 @@ export class GitFace implements AsyncDisposable {
       runGit(this.#git, { args, repository, ...rest, env: push.env, signal: this.#closed.signal });
     // As long as it waits for us it is alive; from our answer on it has to give signs of its own.
     const alive = setInterval(() => backend.sign(), signEveryMs);
-    const answer = (accept: boolean, lines: readonly string[]): undefined => {
+    let accepted = false;
+    const answer = (lines: readonly string[]): void => {
       clearInterval(alive);
-      backend.answer(accept, lines);
+      accepted = lines.length === 0;
+      backend.answer(accepted, lines);
     };
     try {
       const refused = await refusePush(run, push.commands, { hasObject: (pointer) => desk.hasObject(space, pointer) });
-      if (refused.length > 0) return answer(false, refused);
+      if (refused.length > 0) {
+        answer(refused);
+        return undefined;
+      }
+      return await desk.inTurn(space, async () => {
+        answer(await desk.refuse({ space, account, updates: push.commands }));
+        await backend.ended;
+        const updates = await changed(repository, push.commands, this.#git);
+        return updates.length === 0 ? undefined : await desk.pushed({ space, account, updates });
+      });
     } catch (error) {
       desk.onFailure(`a push to ${space}`, error);
-      return answer(false, [`${says(error)} Nothing of this push was taken.`]);
+      if (accepted) return { lines: [`The push is stored. ${says(error)}`], build: null };
+      answer([`${says(error)} Nothing of this push was taken.`]);
+      return undefined;
     }
-    return desk.inTurn(space, async () => {
-      const refused = await desk.refuse({ space, account, updates: push.commands });
-      answer(refused.length === 0, refused);
-      await backend.ended;
-      const updates = await changed(repository, push.commands, this.#git);
-      return updates.length === 0 ? undefined : await desk.pushed({ space, account, updates });
-    });
   }
 
   async #watch(build: string, answer: PushAnswer, origin: string): Promise<void> {
