@@ -117,7 +117,7 @@ async function testNode() {
       };
       const build = newId("b", random);
       const spec = { build, space: "alice/app", ...(await shop.commit(files)), limitMs: durationMs(60_000) };
-      peer.link.send({ type: "build", number: 1, spec });
+      peer.link.send({ type: "build", number: 1, fence: 1, spec });
       const { outcome } = await peer.first("build-done", (message) => message.build === build);
       assert.ok(outcome.ok, JSON.stringify(outcome));
       return outcome.release;
@@ -170,6 +170,7 @@ describe("an agent", () => {
     peer.link.send({
       type: "build",
       number: 1,
+      fence: 1,
       spec: { build, space: "alice/app", commit: "0".repeat(40), repository: "/nowhere", limitMs: durationMs(1_000) },
     });
     await eventually("a second outcome", () => peer.all("build-done").length === 2);

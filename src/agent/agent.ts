@@ -37,6 +37,7 @@ export interface AgentOptions {
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly log: AgentLog;
+  /** Builds that it takes at a time; one where it is not said. */
   readonly buildsAtOnce?: number;
   readonly restarts?: RestartLimits;
   readonly timing?: AgentTiming;
@@ -76,6 +77,7 @@ class NodeAgent implements Agent {
   readonly #shipping: Shipping;
   readonly #replicas: ReplicaSet;
   readonly #builds: BuildDesk;
+  readonly #buildsAtOnce: number;
   #link: AgentEnd | undefined;
   #isolation: Isolation;
   #timers: NodeJS.Timeout[] = [];
@@ -91,9 +93,10 @@ class NodeAgent implements Agent {
   #connections = 0;
 
   constructor(options: AgentOptions) {
-    const { clock, emitter, log, node, builder } = options;
+    const { clock } = options;
     this.#options = options;
     this.#isolation = options.isolation;
+    this.#buildsAtOnce = options.buildsAtOnce ?? 1;
     this.#timing = options.timing ?? agentTiming;
     this.#fences = new Fences(options.folder);
     this.#answeredUpTo = this.#fences.tookGrants;
@@ -104,10 +107,10 @@ class NodeAgent implements Agent {
     };
     this.#shipping = new Shipping(ship, () => clock.monotonic());
     options.spools.forEach((spool, at) => this.#shipping.add(`own-${at}`, spool));
-    this.#builds = new BuildDesk({ node, builder, emitter, send, log, parallel: options.buildsAtOnce ?? 1 });
+    this.#builds = new BuildDesk({ ...options, send, parallel: this.#buildsAtOnce });
     this.#replicas = new ReplicaSet({
       ...options,
-      releases: builder,
+      releases: options.builder,
       shipping: this.#shipping,
       send: (message) => this.#tellOfReplica(message),
       restarts: options.restarts ?? restartLimits,
@@ -143,6 +146,7 @@ class NodeAgent implements Agent {
       devices,
       replicas: this.#replicas.hello(),
       sdks: builder.sdks,
+      buildsAtOnce: this.#buildsAtOnce,
       isolation: this.#isolation,
     });
     link.onMessage((message) => {
@@ -182,9 +186,9 @@ class NodeAgent implements Agent {
         this.#replicas.pass(message.replica, message);
         return;
       case "build":
-        return this.#builds.take(message.number, message.spec);
+        return this.#builds.take(message.number, message.fence, message.spec);
       case "cancel-build":
-        return this.#builds.cancel(message.build);
+        return this.#builds.cancel(message.build, message.fence, message.code, message.why);
       case "grant":
         // A repeat names a number that was answered for: the answer stands.
         if (message.number > this.#answeredUpTo && !this.#taken.includes(message.number))
@@ -260,7 +264,8 @@ class NodeAgent implements Agent {
   }
 
   #heartbeat(): void {
-    this.#send({ type: "heartbeat", node: this.#options.node, tookGrants: this.#fences.tookGrants });
+    const { node } = this.#options;
+    this.#send({ type: "heartbeat", node, tookGrants: this.#fences.tookGrants, builds: this.#builds.holds });
     this.#answerForGrants();
   }
 

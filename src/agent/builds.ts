@@ -1,11 +1,19 @@
-/** The node's builds: a few at a time, their log and steps told as they happen, their hops signed for. */
+/**
+ * The node's builds: a few at a time, one of each owner, their log and steps told as they happen, their hops signed for.
+ * Each has the fence by which it was given; what comes by an older one is refused.
+ */
 import type { BuildSpec, ToServer } from "../contract/agent.ts";
-import type { Emitter, Facts, Hop } from "../evidence/entry.ts";
 import type { BuildLogLine, BuildOutcome, Builder, StepFailure } from "../build/builder.ts";
+import { BuildFailure } from "../build/failure.ts";
+import { isCode } from "../evidence/codes.ts";
+import type { Emitter, Facts, Hop } from "../evidence/entry.ts";
+import { HeldBuilds, type HeldBuild } from "./held-builds.ts";
 import type { AgentLog } from "./ports.ts";
 
 export interface BuildDeskOptions {
   readonly node: string;
+  /** The agent's own. */
+  readonly folder: string;
   readonly builder: Builder;
   readonly emitter: Emitter;
   readonly send: (message: ToServer) => void;
@@ -26,97 +34,126 @@ const gatherLength = 64 << 10;
 
 interface Job {
   readonly number: number;
+  readonly fence: number;
   readonly spec: BuildSpec;
   readonly abort: AbortController;
 }
 
+interface Ended {
+  readonly fence: number;
+  readonly outcome: BuildOutcome;
+}
+
 export class BuildDesk {
   readonly #options: BuildDeskOptions;
-  readonly #waiting: Job[] = [];
+  readonly #held: HeldBuilds;
+  #waiting: readonly Job[] = [];
   readonly #running = new Map<string, { readonly job: Job; readonly done: Promise<void> }>();
-  readonly #outcomes = new Map<string, BuildOutcome>();
+  readonly #outcomes = new Map<string, Ended>();
   #closed = false;
 
   constructor(options: BuildDeskOptions) {
     this.#options = options;
+    this.#held = new HeldBuilds(options.folder);
+  }
+
+  /** All that it has: what waits here too. */
+  get holds(): readonly HeldBuild[] {
+    return [...this.#waiting, ...[...this.#running.values()].map(({ job }) => job)].map(({ spec, fence }) => ({
+      build: spec.build,
+      fence,
+    }));
   }
 
   /** Ends what a crash left and tells that those builds are lost. */
   async recover(): Promise<void> {
+    await this.#options.builder.recover();
     const says = "the builder was restarted in the middle of the build";
-    for (const build of await this.#options.builder.recover()) {
-      this.#entry(build, "build.step", "failed", { code: "build/builder-lost", step: null, says });
-      this.#keep(build, { ok: false, code: "build/builder-lost", step: null, says, because: [] });
+    for (const { build, fence } of this.#held.left) {
+      this.#entry({ build, fence }, "build.step", "failed", { code: "build/builder-lost", step: null, says });
+      this.#keep({ build, fence }, { ok: false, code: "build/builder-lost", step: null, says, because: [] });
     }
+    this.#held.keep([]);
   }
 
-  /** Takes a build. The same one again is told as far as it has come. */
-  take(number: number, spec: BuildSpec): void {
+  /** Takes a build. The same one again is told as far as it has come; one that is given anew ends what was given before. */
+  take(number: number, fence: number, spec: BuildSpec): void {
     if (this.#closed) return;
-    const outcome = this.#outcomes.get(spec.build);
-    if (outcome) return this.#options.send({ type: "build-done", build: spec.build, outcome });
-    if (this.#running.has(spec.build)) return this.#claim(spec.build, number);
-    if (this.#waiting.some((job) => job.spec.build === spec.build)) return;
-    if (this.#waiting.length >= waitingMax) {
-      return this.#finish(spec.build, {
-        ok: false,
-        code: "build/no-builder",
-        step: null,
-        says: `builder ${this.#options.node} has ${waitingMax} builds waiting`,
-        because: [],
-      });
+    const { build } = spec;
+    const ended = this.#outcomes.get(build);
+    if (ended?.fence === fence) return this.#tell({ build, fence }, ended.outcome);
+    const known = this.#known(build);
+    const newest = Math.max(ended?.fence ?? 0, known?.fence ?? 0);
+    if (fence < newest) {
+      this.#options.log.warn({ build, fence, newest }, "B4: refused, a build that was given again since");
+      return;
     }
-    this.#waiting.push({ number, spec, abort: new AbortController() });
+    if (known?.fence === fence) {
+      if (this.#running.has(build)) this.#claim(known);
+      return;
+    }
+    if (known) this.cancel(build, known.fence, "build/builder-lost", "it was given to a builder again");
+    if (this.#waiting.length >= waitingMax) {
+      const says = `builder ${this.#options.node} has ${waitingMax} builds waiting`;
+      return this.#finish({ build, fence }, { ok: false, code: "build/builder-lost", step: null, says, because: [] });
+    }
+    this.#waiting = [...this.#waiting, { number, fence, spec, abort: new AbortController() }];
+    this.#held.keep(this.holds);
     this.#startNext();
   }
 
-  /** Ends a build, running or waiting. */
-  cancel(build: string, why = "cancelled by the platform"): void {
-    this.#running.get(build)?.job.abort.abort(new Error(why));
-    const at = this.#waiting.findIndex((job) => job.spec.build === build);
-    if (at === -1) return;
-    this.#waiting.splice(at, 1);
-    this.#finish(build, {
-      ok: false,
-      code: "build/builder-lost",
-      step: null,
-      says: `the build was stopped: ${why}`,
-      because: [],
-    });
+  /** Ends a build, running or waiting, if it was given by this fence. */
+  cancel(build: string, fence: number, code: string, why: string): void {
+    const failure = new BuildFailure(isCode(code) ? code : "build/builder-lost", `the build was stopped: ${why}`);
+    const running = this.#running.get(build);
+    if (running?.job.fence === fence) running.job.abort.abort(failure);
+    const waiting = this.#waiting.find((job) => job.spec.build === build && job.fence === fence);
+    if (!waiting) return;
+    this.#waiting = this.#waiting.filter((job) => job !== waiting);
+    this.#finish({ build, fence }, { ok: false, code: failure.code, step: null, says: failure.message, because: [] });
   }
 
   /** A new connection: tells what may not have arrived. */
   tellAgain(): void {
-    for (const [build, outcome] of this.#outcomes) this.#options.send({ type: "build-done", build, outcome });
-    for (const [build, { job }] of this.#running) this.#claim(build, job.number);
+    for (const [build, { fence, outcome }] of this.#outcomes) this.#tell({ build, fence }, outcome);
+    for (const { job } of this.#running.values()) this.#claim(job);
   }
 
   /** Ends all builds; resolves when their processes are gone. */
   async close(): Promise<void> {
     this.#closed = true;
-    for (const { spec } of [...this.#waiting]) this.cancel(spec.build, "the builder stops");
-    for (const build of this.#running.keys()) this.cancel(build, "the builder stops");
+    for (const { build, fence } of this.holds) this.cancel(build, fence, "build/builder-lost", "the builder stops");
     await Promise.all([...this.#running.values()].map(({ done }) => done));
   }
 
+  #known(build: string): Job | undefined {
+    return this.#waiting.find(({ spec }) => spec.build === build) ?? this.#running.get(build)?.job;
+  }
+
+  /** Builds of one owner write the same caches: one at a time, also while one that was withdrawn comes to its end. */
   #startNext(): void {
     while (this.#running.size < this.#options.parallel) {
-      const job = this.#waiting.shift();
+      const busy = new Set([...this.#running.values()].map(({ job }) => ownerOf(job.spec)));
+      const job = this.#waiting.find(({ spec }) => !busy.has(ownerOf(spec)));
       if (!job) return;
+      this.#waiting = this.#waiting.filter((other) => other !== job);
       const done = this.#run(job).then(() => {
         this.#running.delete(job.spec.build);
+        this.#held.keep(this.holds);
         this.#startNext();
       });
       this.#running.set(job.spec.build, { job, done });
     }
   }
 
-  async #run({ number, spec, abort }: Job): Promise<void> {
-    const { node, builder } = this.#options;
+  async #run(job: Job): Promise<void> {
+    const { node, builder, send } = this.#options;
+    const { spec, fence, number, abort } = job;
     const { build } = spec;
-    this.#entry(build, "build.claim", "took", { builder: node, channel: `build-queue→${node}`, number });
-    this.#claim(build, number);
-    const lines = new Gatherer((batch) => this.#options.send({ type: "build-log", build, lines: batch }));
+    const held = { build, fence };
+    this.#entry(held, "build.claim", "took", { builder: node, channel: `build-queue→${node}`, number });
+    this.#claim(job);
+    const lines = new Gatherer((batch) => send({ type: "build-log", build, fence, lines: batch }));
     let failed = false;
     const outcome = await builder.run(
       spec,
@@ -125,23 +162,23 @@ export class BuildDesk {
         step: (step, state, tookMs, end) => {
           lines.flush();
           failed ||= state === "failed";
-          if (state !== "started" && step !== "publish") this.#stepEntry(build, step, state, tookMs, end);
-          this.#options.send({ type: "build-step", build, step, state, tookMs });
+          if (state !== "started" && step !== "publish") this.#stepEntry(held, step, state, tookMs, end);
+          send({ type: "build-step", build, fence, step, state, tookMs });
         },
       },
       abort.signal,
     );
     lines.flush();
-    if (outcome.ok) this.#entry(build, "build.publish", "done", { release: outcome.release });
+    if (outcome.ok) this.#entry(held, "build.publish", "done", { release: outcome.release });
     else if (outcome.step === "publish")
-      this.#entry(build, "build.publish", "failed", { code: outcome.code, says: outcome.says });
+      this.#entry(held, "build.publish", "failed", { code: outcome.code, says: outcome.says });
     else if (!failed)
-      this.#entry(build, "build.step", "failed", { code: outcome.code, step: outcome.step, says: outcome.says });
-    this.#finish(build, outcome);
+      this.#entry(held, "build.step", "failed", { code: outcome.code, step: outcome.step, says: outcome.says });
+    this.#finish(held, outcome);
   }
 
   #stepEntry(
-    build: string,
+    held: HeldBuild,
     step: string,
     state: "done" | "failed",
     tookMs: number,
@@ -149,28 +186,37 @@ export class BuildDesk {
   ): void {
     const hop = step === "fetch" ? "build.fetch" : "build.step";
     const why = end ? { code: end.code, exitCode: end.exitCode, because: end.because } : { exitCode: 0 };
-    this.#entry(build, hop, state, { step, tookMs, ...why });
+    this.#entry(held, hop, state, { step, tookMs, ...why });
   }
 
-  #claim(build: string, number: number): void {
-    this.#options.send({ type: "build-claimed", build, number, builder: this.#options.node });
+  #claim({ spec: { build }, fence, number }: Job): void {
+    this.#options.send({ type: "build-claimed", build, fence, number, builder: this.#options.node });
   }
 
-  #finish(build: string, outcome: BuildOutcome): void {
-    this.#keep(build, outcome);
-    this.#options.send({ type: "build-done", build, outcome });
-    this.#options.log.info({ build, ok: outcome.ok, code: outcome.ok ? undefined : outcome.code }, "build ended");
+  #finish(held: HeldBuild, outcome: BuildOutcome): void {
+    this.#keep(held, outcome);
+    this.#tell(held, outcome);
+    this.#options.log.info({ ...held, ok: outcome.ok, code: outcome.ok ? undefined : outcome.code }, "build ended");
   }
 
-  #keep(build: string, outcome: BuildOutcome): void {
-    this.#outcomes.set(build, outcome);
+  #tell({ build, fence }: HeldBuild, outcome: BuildOutcome): void {
+    this.#options.send({ type: "build-done", build, fence, outcome });
+  }
+
+  #keep({ build, fence }: HeldBuild, outcome: BuildOutcome): void {
+    this.#outcomes.delete(build);
+    this.#outcomes.set(build, { fence, outcome });
     const oldest = this.#outcomes.keys().next().value;
     if (this.#outcomes.size > outcomesMax && oldest !== undefined) this.#outcomes.delete(oldest);
   }
 
-  #entry(work: string, hop: Hop, mark: "took" | "done" | "failed", facts: Facts): void {
-    this.#options.emitter.write({ work, hop, mark, facts });
+  #entry({ build, fence }: HeldBuild, hop: Hop, mark: "took" | "done" | "failed", facts: Facts): void {
+    this.#options.emitter.write({ work: build, hop, mark, facts: { ...facts, fence } });
   }
+}
+
+function ownerOf({ space }: BuildSpec): string {
+  return space.split("/")[0] ?? "";
 }
 
 /** Log lines that go out together. */

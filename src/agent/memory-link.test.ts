@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { memoryLink } from "./memory-link.ts";
 
-const heartbeat = (tookGrants: number) => ({ type: "heartbeat", node: "n1", tookGrants }) as const;
+const heartbeat = (tookGrants: number) => ({ type: "heartbeat", node: "n1", tookGrants, builds: [] }) as const;
 
 describe("memoryLink", () => {
   test("carries messages in order, never in the sender's own turn, and keeps those before the listener", async () => {

@@ -1,11 +1,15 @@
-/** Builds and the releases that they make. A build's log is the builder's; here is only how many lines it has. */
-import type { BuildStage, BuildView } from "../contract/api.ts";
+/** Builds, their transitions, and the releases that they make. A build's log is the builder's; here is only how many lines it has. */
+import { sql } from "kysely";
+import type { BuildEventView, BuildStage, BuildView } from "../contract/api.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
-import { between, iso } from "../stdx/time.ts";
+import type { SqlRunner } from "../stdx/sql.ts";
+import { between, instant, iso } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
+import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
-import { pageLimit } from "./page.ts";
-import type { BuildsTable as StoredBuild, ReleasesTable as StoredRelease } from "./schema.ts";
+import { pageLimit, pageOf, parsePageToken } from "./page.ts";
+import type { Page } from "./page.ts";
+import type { BuildEventsTable, BuildsTable as StoredBuild, ReleasesTable as StoredRelease } from "./schema.ts";
 
 export type BuildStep = BuildView["steps"][number];
 
@@ -14,20 +18,52 @@ export interface BuildRow {
   readonly space: string;
   readonly commit: string;
   readonly stage: BuildStage;
-  /** `boundary/name` when it failed. */
+  /** `boundary/name` where it ended otherwise than well. */
   readonly code: string | null;
   readonly says: string;
   readonly because: readonly string[];
   readonly steps: readonly BuildStep[];
   readonly queuedAt: Instant;
+  /** When a builder took it, the last time. */
   readonly claimedAt: Instant | null;
   readonly endedAt: Instant | null;
   readonly logLines: number;
   readonly release: string | null;
+  readonly account: string | null;
+  /** Of this stage; null for a build of version 0.1. */
+  readonly since: Instant | null;
+  readonly deadline: Instant | null;
+  readonly builder: string | null;
+  readonly attempts: number;
+  readonly priority: number;
+  /** Who caused this stage, in words. */
+  readonly actor: string | null;
+  readonly replacedBy: string | null;
+  readonly retryOf: string | null;
+  /** What the queue keeps of an open build, as JSON; this table does not look into it. */
+  readonly machine: string | null;
 }
 
-export type NewBuild = Pick<BuildRow, "id" | "space" | "commit" | "says" | "queuedAt">;
+export type NewBuild = Pick<BuildRow, "id" | "space" | "commit" | "says" | "queuedAt"> &
+  Partial<Pick<BuildRow, "account" | "retryOf">>;
 export type BuildChange = Partial<Omit<BuildRow, "id" | "space" | "commit" | "queuedAt">>;
+
+/** A transition of a build, and what it changes in the build's row. */
+export interface BuildTransition {
+  readonly build: string;
+  readonly at: Instant;
+  readonly event: string;
+  readonly stage: BuildStage;
+  readonly actor: string;
+  /** Counts the hand-overs to builders so far. */
+  readonly fence: number;
+  readonly code: string | null;
+  readonly says: string;
+  readonly deadline: Instant | null;
+  readonly change: BuildChange;
+  /** Of its first: the row that is made. */
+  readonly created?: NewBuild;
+}
 
 export interface ReleaseRow {
   readonly id: string;
@@ -40,30 +76,49 @@ export interface ReleaseRow {
   readonly createdAt: Instant;
 }
 
+/** Builds that ended within some time, with their codes. */
+export interface EndedCount {
+  readonly stage: BuildStage;
+  readonly code: string | null;
+  readonly count: number;
+}
+
 export class Builds {
   readonly #db: Database;
+  readonly #runner: SqlRunner;
 
-  constructor(db: Database) {
+  constructor(db: Database, runner: SqlRunner) {
     this.#db = db;
+    this.#runner = runner;
   }
 
   async create(build: NewBuild): Promise<BuildRow> {
-    const row: BuildRow = {
-      ...build,
-      stage: "queued",
-      code: null,
-      because: [],
-      steps: [],
-      claimedAt: null,
-      endedAt: null,
-      logLines: 0,
-      release: null,
-    };
-    await this.#db
-      .insertInto("builds")
-      .values({ ...row, because: "[]", steps: "[]" })
-      .execute();
+    const row = newRow(build);
+    await this.#insert(row).execute();
     return row;
+  }
+
+  /** Stores transitions, and the release that one of them published, in one commit. */
+  async record(transitions: readonly BuildTransition[], release?: ReleaseRow): Promise<void> {
+    const statements = transitions.flatMap(({ change, created, ...event }) => [
+      ...(created ? [this.#insert(newRow(created))] : []),
+      this.#change(event.build, change),
+      this.#db.insertInto("buildEvents").values({
+        ...event,
+        n: this.#db
+          .selectFrom("buildEvents")
+          .select(sql<number>`coalesce(max(n), 0) + 1`.as("n"))
+          .where("build", "=", event.build) as never,
+      }),
+    ]);
+    const all = release ? [insertRelease(this.#db, release), ...statements] : statements;
+    if (all.length > 0) await this.#runner.transaction(all.map(statement));
+  }
+
+  /** How a build came to its stage, in order. */
+  async events(build: string): Promise<readonly BuildEventView[]> {
+    const rows = await this.#db.selectFrom("buildEvents").selectAll().where("build", "=", build).orderBy("n").execute();
+    return rows.map(eventOf);
   }
 
   async get(id: string): Promise<BuildRow | undefined> {
@@ -84,6 +139,50 @@ export class Builds {
     return rows.map(buildOf);
   }
 
+  /** Newest first; undefined where `before` is no page of ours. */
+  async page(
+    space: string,
+    { limit, before }: { readonly limit: number; readonly before?: string | undefined },
+  ): Promise<Page<BuildRow> | undefined> {
+    const place = before === undefined ? undefined : parsePageToken(before);
+    if (before !== undefined && place === undefined) return undefined;
+    const most = pageLimit(limit);
+    let query = this.#db.selectFrom("builds").selectAll().where("space", "=", space);
+    if (place)
+      query = query.where(({ eb, or, and }) =>
+        or([eb("queuedAt", "<", place.order), and([eb("queuedAt", "=", place.order), eb("id", "<", place.id)])]),
+      );
+    const rows = await query
+      .orderBy("queuedAt", "desc")
+      .orderBy("id", "desc")
+      .limit(most + 1)
+      .execute();
+    return pageOf(rows, most, ({ queuedAt, id }) => ({ order: queuedAt, id }), buildOf);
+  }
+
+  /** Those that a builder had and that have ended since, oldest first; `limit` of the newest. */
+  async endedSince(since: Instant, limit: number): Promise<readonly BuildRow[]> {
+    const rows = await this.#db
+      .selectFrom("builds")
+      .selectAll()
+      .where("endedAt", ">", since)
+      .where("claimedAt", "is not", null)
+      .orderBy("endedAt", "desc")
+      .limit(limit)
+      .execute();
+    return rows.map(buildOf).reverse();
+  }
+
+  async countEnded(since: Instant): Promise<readonly EndedCount[]> {
+    const rows = await this.#db
+      .selectFrom("builds")
+      .select(({ fn }) => ["stage", "code", fn.countAll<number>().as("count")])
+      .where("endedAt", ">", since)
+      .groupBy(["stage", "code"])
+      .execute();
+    return rows.map(({ stage, code, count }) => ({ stage: stage as BuildStage, code, count: Number(count) }));
+  }
+
   /** Those that have not ended, oldest first: what a restart has to look after. */
   async open(): Promise<readonly BuildRow[]> {
     const rows = await this.#db
@@ -97,8 +196,19 @@ export class Builds {
   }
 
   /** False where there is no such build or it has ended: an ended build is not changed any more. */
-  async update(id: string, { because, steps, ...change }: BuildChange): Promise<boolean> {
-    const { numUpdatedRows } = await this.#db
+  async update(id: string, change: BuildChange): Promise<boolean> {
+    const { numUpdatedRows } = await this.#change(id, change).executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
+  }
+
+  #insert({ because, steps, ...row }: BuildRow) {
+    return this.#db
+      .insertInto("builds")
+      .values({ ...row, because: JSON.stringify(because), steps: JSON.stringify(steps) });
+  }
+
+  #change(id: string, { because, steps, ...change }: BuildChange) {
+    return this.#db
       .updateTable("builds")
       .set({
         ...change,
@@ -107,9 +217,7 @@ export class Builds {
         id, // so that an empty change is a statement too
       })
       .where("id", "=", id)
-      .where("endedAt", "is", null)
-      .executeTakeFirstOrThrow();
-    return numUpdatedRows > 0n;
+      .where("endedAt", "is", null);
   }
 }
 
@@ -122,11 +230,7 @@ export class Releases {
 
   /** A release never changes: publishing the same id again keeps the first. */
   async create(release: ReleaseRow): Promise<void> {
-    await this.#db
-      .insertInto("releases")
-      .values({ ...release, manifest: JSON.stringify(release.manifest) })
-      .onConflict((conflict) => conflict.column("id").doNothing())
-      .execute();
+    await insertRelease(this.#db, release).execute();
   }
 
   async get(id: string): Promise<ReleaseRow | undefined> {
@@ -143,7 +247,7 @@ export class Releases {
   }
 }
 
-/** A build as the API shows it; `now` counts for one that is still going on. */
+/** A build as the API shows it; `now` counts for one that is still going on. Where it waits is the queue's to say. */
 export function buildView(row: BuildRow, now: Instant): BuildView {
   const end = row.endedAt ?? now;
   return {
@@ -151,9 +255,19 @@ export function buildView(row: BuildRow, now: Instant): BuildView {
     space: row.space,
     commit: row.commit,
     stage: row.stage,
-    outcome: row.stage === "done" ? "ok" : row.stage === "failed" ? "failed" : null,
+    outcome: outcomeOf(row.stage),
     code: row.code,
     says: row.says,
+    account: row.account,
+    since: iso(row.since ?? row.endedAt ?? row.claimedAt ?? row.queuedAt),
+    deadline: row.endedAt === null && row.deadline !== null ? iso(row.deadline) : null,
+    by: row.actor ?? "the platform",
+    builder: row.builder,
+    attempts: row.attempts,
+    priority: row.priority,
+    waiting: null,
+    replacedBy: row.replacedBy,
+    retryOf: row.retryOf,
     queuedAt: iso(row.queuedAt),
     queuedMs: between(row.queuedAt, row.claimedAt ?? end),
     tookMs: row.claimedAt === null ? 0 : between(row.claimedAt, end),
@@ -164,21 +278,67 @@ export function buildView(row: BuildRow, now: Instant): BuildView {
   };
 }
 
+function outcomeOf(stage: BuildStage): BuildView["outcome"] {
+  if (stage === "done") return "ok";
+  return stage === "failed" || stage === "cancelled" || stage === "superseded" ? stage : null;
+}
+
+/** A build that has just been asked for. */
+export function newRow({ account = null, retryOf = null, ...build }: NewBuild): BuildRow {
+  return {
+    ...build,
+    stage: "queued",
+    code: null,
+    because: [],
+    steps: [],
+    claimedAt: null,
+    endedAt: null,
+    logLines: 0,
+    release: null,
+    account,
+    since: build.queuedAt,
+    deadline: null,
+    builder: null,
+    attempts: 0,
+    priority: 0,
+    actor: account,
+    replacedBy: null,
+    retryOf,
+    machine: null,
+  };
+}
+
+function insertRelease(db: Database, release: ReleaseRow) {
+  return db
+    .insertInto("releases")
+    .values({ ...release, manifest: JSON.stringify(release.manifest) })
+    .onConflict((conflict) => conflict.column("id").doNothing());
+}
+
 function buildOf(row: StoredBuild): BuildRow {
   return {
-    id: row.id,
-    space: row.space,
-    commit: row.commit,
+    ...row,
     stage: row.stage as BuildStage,
-    code: row.code,
-    says: row.says,
     because: JSON.parse(row.because) as string[],
     steps: JSON.parse(row.steps) as BuildStep[],
-    queuedAt: row.queuedAt as Instant,
+    queuedAt: instant(row.queuedAt),
     claimedAt: row.claimedAt as Instant | null,
     endedAt: row.endedAt as Instant | null,
-    logLines: row.logLines,
-    release: row.release,
+    since: row.since as Instant | null,
+    deadline: row.deadline as Instant | null,
+  };
+}
+
+function eventOf({ at, event, stage, actor, fence, code, says, deadline }: BuildEventsTable): BuildEventView {
+  return {
+    at: iso(instant(at)),
+    event,
+    stage: stage as BuildStage,
+    by: actor,
+    fence,
+    code,
+    says,
+    deadline: deadline === null ? null : iso(instant(deadline)),
   };
 }
 

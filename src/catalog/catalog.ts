@@ -22,11 +22,11 @@ export class Catalog {
   readonly settings: Settings;
   readonly calls: Calls;
 
-  private constructor(db: ReturnType<typeof openDatabase>, calls: Calls) {
+  private constructor(db: ReturnType<typeof openDatabase>, sql: SqlRunner, calls: Calls) {
     this.accounts = new Accounts(db);
     this.tokens = new Tokens(db);
     this.spaces = new Spaces(db);
-    this.builds = new Builds(db);
+    this.builds = new Builds(db, sql);
     this.releases = new Releases(db);
     this.settings = new Settings(db);
     this.calls = calls;
@@ -36,6 +36,6 @@ export class Catalog {
   static async open(sql: SqlRunner, clock: Pick<Clock, "wall">): Promise<Catalog> {
     await migrate(sql, clock.wall());
     const db = openDatabase(sql);
-    return new Catalog(db, await Calls.open(db, sql));
+    return new Catalog(db, sql, await Calls.open(db, sql));
   }
 }

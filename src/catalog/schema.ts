@@ -50,6 +50,30 @@ export interface BuildsTable {
   endedAt: number | null;
   logLines: number;
   release: string | null;
+  account: string | null;
+  since: number | null;
+  deadline: number | null;
+  builder: string | null;
+  attempts: number;
+  priority: number;
+  actor: string | null;
+  replacedBy: string | null;
+  retryOf: string | null;
+  machine: string | null;
+}
+
+/** One row a transition of a build. */
+export interface BuildEventsTable {
+  build: string;
+  n: number;
+  at: number;
+  event: string;
+  stage: string;
+  actor: string;
+  fence: number;
+  code: string | null;
+  says: string;
+  deadline: number | null;
 }
 
 export interface ReleasesTable {
@@ -122,6 +146,7 @@ export interface Schema {
   tokens: TokensTable;
   spaces: SpacesTable;
   builds: BuildsTable;
+  buildEvents: BuildEventsTable;
   releases: ReleasesTable;
   catalogSettings: SettingsTable;
   calls: CallsTable;

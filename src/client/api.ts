@@ -1,6 +1,8 @@
 /** A typed client of the platform's HTTP API: a method a route, streams as async iterators, refusals as `ApiError`. */
 import type {
   BoardView,
+  BuildDetails,
+  BuildQueueView,
   BuildView,
   CallView,
   CommitView,
@@ -128,7 +130,33 @@ export class WaybillClient {
     return this.#stream(`/api/spaces/${pathOf(space)}/logs`, options);
   }
 
-  async build(id: string, asking: Asking = {}): Promise<BuildView> {
+  async builds(
+    space: string,
+    { page, ...asking }: Asking & { page?: string | undefined } = {},
+  ): Promise<Page<BuildView>> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/builds`, { page }, asking);
+  }
+
+  /** Who waits to be built, the next one first, and who is. For operators. */
+  async buildQueue(asking: Asking = {}): Promise<BuildQueueView> {
+    return await this.#get("/api/builds", {}, asking);
+  }
+
+  async cancelBuild(id: string, asking: Asking = {}): Promise<BuildView> {
+    return await this.#send("POST", `/api/builds/${encodeURIComponent(id)}/cancel`, {}, asking);
+  }
+
+  /** The new build of the same commit. */
+  async retryBuild(id: string, asking: Asking = {}): Promise<BuildView> {
+    return await this.#send("POST", `/api/builds/${encodeURIComponent(id)}/retry`, {}, asking);
+  }
+
+  /** A higher one goes first; 0 is what all have. For operators. */
+  async prioritizeBuild(id: string, priority: number, asking: Asking = {}): Promise<BuildView> {
+    return await this.#send("PATCH", `/api/builds/${encodeURIComponent(id)}`, { priority }, asking);
+  }
+
+  async build(id: string, asking: Asking = {}): Promise<BuildDetails> {
     return await this.#get(`/api/builds/${encodeURIComponent(id)}`, {}, asking);
   }
 

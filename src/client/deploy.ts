@@ -67,7 +67,7 @@ export async function deployFolder(
     if (commit.noBuild && commit.noBuild.why !== "unchanged")
       return { space: await client.space(space, { signal }), build: null, ok: false, says: commit.noBuild.says };
     if (build === null) return unchanged(await followUnchanged(client, space, watching));
-    if (build.outcome === "failed")
+    if (build.outcome !== "ok")
       return { space: await client.space(space, { signal }), build, ok: false, says: build.says };
     return started(await followStart(client, space, before, watching), build, before);
   } catch (error) {

@@ -108,8 +108,16 @@ export type ToAgent =
   | { readonly type: "stop-replica"; readonly replica: string; readonly graceMs: DurationMs; readonly why: string }
   /** Freezes a ready app, or lets it go on. A connection that comes for a frozen one lets it go on too; its status tells. */
   | { readonly type: "freeze-replica"; readonly replica: string; readonly frozen: boolean }
-  | { readonly type: "build"; readonly number: number; readonly spec: BuildSpec }
-  | { readonly type: "cancel-build"; readonly build: string }
+  /** `number` counts the builds of the channel `build-queue→<node>`, `fence` how often this build was given to anybody. */
+  | { readonly type: "build"; readonly number: number; readonly fence: number; readonly spec: BuildSpec }
+  /** Ends what was given by this fence; `code` is how the builder's own record calls it. */
+  | {
+      readonly type: "cancel-build";
+      readonly build: string;
+      readonly fence: number;
+      readonly code: string;
+      readonly why: string;
+    }
   /** What a waiting call is told, whenever it changes. */
   | {
       readonly type: "queued";
@@ -222,6 +230,8 @@ export type ToServer =
       readonly devices: readonly DeviceFacts[];
       readonly replicas: readonly ReplicaStatus[];
       readonly sdks: readonly string[];
+      /** Builds that it takes at a time. */
+      readonly buildsAtOnce: number;
       readonly isolation: Isolation;
     }
   /** Measured anew, as when the probes have been run. */
@@ -232,16 +242,25 @@ export type ToServer =
       readonly type: "heartbeat";
       readonly node: string;
       /** Grants of this channel taken so far. */ readonly tookGrants: number;
+      /** All that it has, by which it renews its leases. */
+      readonly builds: readonly { readonly build: string; readonly fence: number }[];
     }
   | { readonly type: "replica"; readonly status: ReplicaStatus }
   | { readonly type: "schedule"; readonly request: ScheduleRequest }
   | { readonly type: "left"; readonly call: string; readonly replica: string }
   | { readonly type: "meter"; readonly replica: string; readonly report: MeterReport }
   | { readonly type: "cleared"; readonly replica: string; readonly slot: string; readonly fence: number }
-  | { readonly type: "build-claimed"; readonly build: string; readonly number: number; readonly builder: string }
+  | {
+      readonly type: "build-claimed";
+      readonly build: string;
+      readonly fence: number;
+      readonly number: number;
+      readonly builder: string;
+    }
   | {
       readonly type: "build-log";
       readonly build: string;
+      readonly fence: number;
       readonly lines: readonly {
         readonly at: string;
         readonly stream: "out" | "err" | "note";
@@ -252,6 +271,7 @@ export type ToServer =
   | {
       readonly type: "build-step";
       readonly build: string;
+      readonly fence: number;
       readonly step: string;
       readonly state: "started" | "done" | "failed";
       readonly tookMs: number;
@@ -259,6 +279,7 @@ export type ToServer =
   | {
       readonly type: "build-done";
       readonly build: string;
+      readonly fence: number;
       readonly outcome:
         | {
             readonly ok: true;

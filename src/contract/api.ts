@@ -13,7 +13,12 @@
  *   POST   /api/spaces/O/N/commit/main  NDJSON      → CommitView   (the Hub's commit form; creates the Space if it is absent)
  *   GET    /api/spaces/O/N/requests?page=           → Page<RequestView>                               (owner, admin)
  *   GET    /api/spaces/O/N/logs?from=&follow=1      → JSON Lines of LogLine
- *   GET    /api/builds/ID                           → BuildView
+ *   GET    /api/spaces/O/N/builds?page=             → Page<BuildView>                                 (owner, admin)
+ *   GET    /api/builds                              → BuildQueueView                                  (admin)
+ *   GET    /api/builds/ID                           → BuildDetails
+ *   PATCH  /api/builds/ID         { priority }      → BuildView                                       (admin)
+ *   POST   /api/builds/ID/cancel                    → BuildView                                       (owner, admin)
+ *   POST   /api/builds/ID/retry                     → BuildView, the new one                          (owner, admin)
  *   GET    /api/builds/ID/log?from=&follow=1        → JSON Lines of LogLine, ends when the build has ended
  *   GET    /api/calls?account=&page=                → Page<CallView>
  *   GET    /api/calls/ID                            → CallView
@@ -46,6 +51,21 @@ export interface StatusView {
   readonly isolation: Isolation;
   readonly journalIndex: number;
   readonly spaces: number;
+  readonly builds: BuildsStatus;
+}
+
+/** Builds now, and how those of the last 24 hours ended. */
+export interface BuildsStatus {
+  readonly queued: number;
+  readonly building: number;
+  readonly day: {
+    readonly ok: number;
+    readonly failed: number;
+    /** Of those that failed: whose the cause was. */
+    readonly failedBy: Readonly<Record<string, number>>;
+    /** Cancelled or superseded. */
+    readonly dropped: number;
+  };
 }
 
 export interface WhoAmI {
@@ -194,10 +214,31 @@ export interface BuildView {
   readonly space: string;
   readonly commit: string;
   readonly stage: BuildStage;
-  readonly outcome: "ok" | "failed" | null;
-  /** `boundary/name` when it failed. */
+  readonly outcome: "ok" | "failed" | "cancelled" | "superseded" | null;
+  /** `boundary/name` where it ended otherwise than well. */
   readonly code: string | null;
+  /** One sentence: why it is in this stage. */
   readonly says: string;
+  /** Who asked for it; null for one of version 0.1. */
+  readonly account: string | null;
+  /** Of this stage. */
+  readonly since: string;
+  /** When this stage ends by itself; null where the build has ended. */
+  readonly deadline: string | null;
+  /** Who caused this stage, in words: `alice`, `the operator admin`, `builder n1`, `the platform`. */
+  readonly by: string;
+  /** The builder that has it or had it last. */
+  readonly builder: string | null;
+  /** Times that it was given to a builder. */
+  readonly attempts: number;
+  /** The operator's: a higher one goes first. */
+  readonly priority: number;
+  /** While it waits: where it stands and all that keeps it. */
+  readonly waiting: BuildWaitingView | null;
+  /** The build of a newer commit that took its place. */
+  readonly replacedBy: string | null;
+  /** The build that it is another try of. */
+  readonly retryOf: string | null;
   readonly queuedAt: string;
   readonly queuedMs: number;
   readonly tookMs: number;
@@ -212,6 +253,50 @@ export interface BuildView {
   readonly release: string | null;
   /** As a Space's; only where one build is asked for. */
   readonly runtimeFacts?: RuntimeFacts | null;
+}
+
+export interface BuildWaitingView {
+  readonly position: number;
+  readonly of: number;
+  /** When it is expected to begin, from now; null where nothing can be said. */
+  readonly estimateMs: number | null;
+  readonly basis: string;
+  readonly reasons: readonly { readonly kind: string; readonly says: string }[];
+  readonly says: string;
+}
+
+/** One transition of a build. */
+export interface BuildEventView {
+  readonly at: string;
+  readonly event: string;
+  readonly stage: BuildStage;
+  readonly by: string;
+  /** Counts the hand-overs to builders so far. */
+  readonly fence: number;
+  readonly code: string | null;
+  readonly says: string;
+  readonly deadline: string | null;
+}
+
+/** A build and how it came to its stage. */
+export interface BuildDetails extends BuildView {
+  readonly events: readonly BuildEventView[];
+}
+
+/** The queue as the operator sees it: who waits, the next one first, and who builds. */
+export interface BuildQueueView {
+  readonly builders: readonly {
+    readonly name: string;
+    readonly sdks: readonly string[];
+    readonly parallel: number;
+    readonly builds: readonly string[];
+    /** Since when it is not connected; null while it is. */
+    readonly awaySince: string | null;
+  }[];
+  readonly building: readonly BuildView[];
+  readonly waiting: readonly BuildView[];
+  readonly waitingMax: number;
+  readonly ownerWaitingMax: number;
 }
 
 export interface RequestView {

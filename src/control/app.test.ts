@@ -146,9 +146,9 @@ describe("the API", () => {
       ((await busy.json()) as Problem).detail,
       new RegExp(`Build ${first.id} .*; restart it when that has ended`),
     );
-    node.say({ type: "build-claimed", build: first.id, number: 1, builder: "n1" });
+    node.say({ type: "build-claimed", build: first.id, fence: 1, number: 1, builder: "n1" });
     const outcome = { ok: false, code: "build/step-failed", step: "install", says: "no", because: [] } as const;
-    node.say({ type: "build-done", build: first.id, outcome });
+    node.say({ type: "build-done", build: first.id, fence: 1, outcome });
     await world.settled();
     assert.equal((await rebuild()).status, 200);
     assert.deepEqual(

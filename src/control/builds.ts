@@ -1,39 +1,47 @@
 /**
  * Builds on the server's side: a commit becomes a build, a build waits for a builder, its release is started, and when a replica
- * of it answers the build is done. Every stage has a deadline, and whatever passes it ends with a code and a last line in the log.
+ * of it answers the build is done. The queue (core/builds) decides; here its events become rows, log lines, entries and messages.
  */
-import { join } from "node:path";
 import type { LogLine, ReplicaStatus, ToAgent, ToServer } from "../contract/agent.ts";
-import type { ReleaseManifest } from "../contract/release.ts";
-import type { BuildStage, BuildView } from "../contract/api.ts";
-import { advance, emptyQueue, nextDeadline } from "../build/queue.ts";
+import type { BuildQueueView, BuildsStatus, BuildView } from "../contract/api.ts";
 import type { CardFacts } from "../build/runtime-contract.ts";
-import type { BuildQueue, BuilderSeat, QueueCommand, QueueEffect, QueueLimits } from "../build/queue.ts";
-import { buildView } from "../catalog/builds.ts";
-import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
+import { buildView, newRow } from "../catalog/builds.ts";
+import type { BuildRow, EndedCount, ReleaseRow } from "../catalog/builds.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import { roomIn } from "../core/builds/decide.ts";
+import { isLeased } from "../core/builds/model.ts";
+import type {
+  Actor,
+  Build,
+  BuildDecision,
+  Builder,
+  BuildLimits,
+  CodeName,
+  LeasedStage,
+  Word,
+} from "../core/builds/model.ts";
 import type { Code } from "../evidence/codes.ts";
 import { codeRow, isCode } from "../evidence/codes.ts";
-import type { Emitter, Facts, Mark } from "../evidence/entry.ts";
+import type { Emitter } from "../evidence/entry.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
-import { between, durationMs, instant, iso } from "../stdx/time.ts";
+import { durationMs, instant, iso } from "../stdx/time.ts";
 import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
-import { BuildLog } from "./build-log.ts";
+import type { BuildLog } from "./build-log.ts";
+import { BuildLogs } from "./build-logs.ts";
+import { BuildMachine } from "./build-machine.ts";
+import type { Happened } from "./build-machine.ts";
+import { releaseOf } from "./build-release.ts";
+import { restoredBuilds } from "./build-restore.ts";
+import { entriesOf, lineOf, transitionOf, waitingViews } from "./build-story.ts";
 import type { QueueRoom } from "./no-build.ts";
-
-/** `buildMs` is what the builder is given; the queue waits {@link tellEndMs} longer for its word. */
-export interface BuildLimits extends QueueLimits {
-  /** Builds that may wait, of all owners and of one; one more is refused. */
-  readonly queueMax: number;
-  readonly queueMaxOfOwner: number;
-}
 
 export interface BuildsPorts {
   readonly catalog: Catalog;
   readonly emitter: Emitter;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  /** `buildMs` is what the builder is given; the queue waits {@link tellEndMs} longer for its word. */
   readonly limits: BuildLimits;
   /** Folder of the logs. */
   readonly folder: string;
@@ -49,424 +57,509 @@ export interface BuildsPorts {
   onFailure(what: string, error: unknown): void;
 }
 
-/** Hops of a build that the server signs for. */
-type OurHop = "build.queue" | "build.claim" | "replica.start" | "replica.ready";
-
-interface Failure {
-  readonly code: Code;
-  readonly says: string;
-  readonly because: readonly string[];
-  /** Where it ended, if on this side. */
-  readonly hop: OurHop | undefined;
-}
-
+type BuildMessage = Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>;
 type BuildOutcome = Extract<ToServer, { type: "build-done" }>["outcome"];
+
+/** What is asked to be built. */
+export interface Asked {
+  readonly space: string;
+  readonly commit: string;
+  readonly account: string;
+  readonly factory?: boolean;
+  /** The build that it is another try of. */
+  readonly retryOf?: string | null;
+  /** The SDK that its README names. */
+  readonly sdk?: string | null;
+}
 
 /** A build that has not ended, with what only this process needs of it. */
 interface LiveBuild {
   row: BuildRow;
-  readonly log: BuildLog;
-  /** Nothing that an earlier build resolved is used again. */
-  readonly factory: boolean;
-  /** The builder that has it. */
-  node: string | undefined;
   /** The replica that it waits for. */
   replica: string | undefined;
-  /** Of that replica's start. */
-  deadline: NodeJS.Timeout | undefined;
   steps: BuildView["steps"][number][];
-  /** Its end is on its way to disk: it ends once, and nothing is taken for it any more. */
-  ending: boolean;
+  /** The place in the queue that its log has told last. */
+  toldPlace: string;
+  /** The fence whose late word its log has told last. */
+  toldFence: number;
 }
 
 /** Beyond a build's own limit: what its builder may take to end its processes, which are killed within 6 s, and to say so. */
 const tellEndMs = 30_000;
 /** Beyond what an app was given to listen: its shim's own word about it. */
 const startMarginMs = 10_000;
-/** Ended builds whose rows and logs need not be opened again. */
-const endedLogsKept = 10;
-/** Lines that are read at once for one who follows. */
-const followedLines = 500;
+const dayMs = 24 * 3_600_000;
+/** Rows of ended builds that need not be read again. */
+const endedRowsKept = 10;
+
+/** Steps that are a stage of their own; all others are building. */
+const stageOfStep: Readonly<Record<string, LeasedStage>> = {
+  fetch: "fetching",
+  check: "checking",
+  publish: "publishing",
+};
 
 export class Builds {
   readonly #ports: BuildsPorts;
-  readonly #queueLimits: QueueLimits;
+  readonly #machine: BuildMachine;
+  readonly #logs: BuildLogs;
   readonly #live = new Map<string, LiveBuild>();
-  readonly #ended = new Map<string, BuildLog>();
   readonly #endedRows = new Map<string, BuildRow>();
-  #queue: BuildQueue = emptyQueue;
-  #alarm: NodeJS.Timeout | undefined;
-  /** Wall time less monotonic time, at the start: deadlines do not move when the wall clock steps. */
-  readonly #offset: number;
 
   constructor(ports: BuildsPorts) {
+    const { clock, limits, onFailure } = ports;
     this.#ports = ports;
-    this.#offset = ports.clock.wall() - ports.clock.monotonic();
-    this.#queueLimits = { ...ports.limits, buildMs: durationMs(ports.limits.buildMs + tellEndMs) };
+    this.#logs = new BuildLogs(ports.folder, clock);
+    this.#machine = new BuildMachine({
+      clock,
+      limits: { ...limits, buildMs: durationMs(limits.buildMs + tellEndMs) },
+      store: (happened, now, release) => this.#store(happened, now, release),
+      act: (happened, release) => this.#act(happened, release),
+      onFailure,
+    });
   }
 
-  /**
-   * Builds that the last process left open. One that is published goes on: its app may be starting at this moment. Of any other the
-   * builder died with that process, and it says so.
-   */
+  /** Builds that the last process left open go on: waiting ones with their place, those that a builder had where it still has them. */
   async recover(): Promise<void> {
-    const { catalog, clock } = this.#ports;
-    for (const row of await catalog.builds.open()) {
-      const log = await BuildLog.open(this.#logFolder(row.id), clock, false);
-      const live: LiveBuild = {
-        row,
-        log,
-        factory: false,
-        node: undefined,
-        replica: undefined,
-        deadline: undefined,
-        steps: [...row.steps],
-        ending: false,
-      };
-      this.#live.set(row.id, live);
-      const release = row.stage === "starting" && row.release !== null && (await catalog.releases.get(row.release));
-      if (release) {
-        log.note("the platform was started again: the build is published, and its node tells how its app is doing");
-        this.#awaitReplica(live, release);
+    const { catalog, onFailure } = this.#ports;
+    const now = this.#machine.now();
+    const rows = await catalog.builds.open();
+    const state = await restoredBuilds(catalog.builds, rows, now, this.#machine.limits);
+    for (const row of rows) {
+      const log = await this.#logs.goOn(row.id);
+      const build = state.builds.get(row.id);
+      if (build === undefined) {
+        await this.#abandon(row, log, now).catch((error: unknown) => onFailure(`build ${row.id}`, error));
         continue;
       }
-      const says = "the platform stopped in the middle of this build";
-      log.note(`failed: ${says}`);
-      await this.#fail(live, { code: "build/builder-lost", says, because: [], hop: "build.claim" });
+      this.#live.set(row.id, newLive(row));
+      log.note(`the platform was started again: ${restoredSays(build, this.#machine.limits)}`);
     }
+    this.#machine.restore(state);
+    this.#tellPlaces();
   }
 
   /** How many builds wait beside a Space's, and may. */
   roomOf(space: string): QueueRoom {
-    const { waiting } = this.#queue;
-    const { queueMax, queueMaxOfOwner } = this.#ports.limits;
-    const owner = ownerOf(space);
-    const ownerWaiting = waiting.filter((one) => ownerOf(one.space) === owner).length;
-    return { waiting: waiting.length, waitingMax: queueMax, ownerWaiting, ownerWaitingMax: queueMaxOfOwner };
+    const { state, limits } = this.#machine;
+    const own = [...state.builds.values()].filter(({ terms }) => terms.space === space);
+    const { waitingMax, ownerWaitingMax } = limits;
+    return { ...roomIn(state, ownerOf(space), own), waitingMax, ownerWaitingMax };
   }
 
   /** Queues a build of a commit; its log has its first line, and the record its first entries, when this resolves. */
-  async request({
-    space,
-    commit,
-    account,
-    factory = false,
-  }: {
-    space: string;
-    commit: string;
-    account: string;
-    factory?: boolean;
-  }): Promise<BuildRow> {
-    const { catalog, clock, random, emitter } = this.#ports;
-    const id = newId("b", random);
-    const log = await BuildLog.create(this.#logFolder(id), clock);
-    const row = await catalog.builds.create({ id, space, commit, says: "waits for a builder", queuedAt: clock.wall() });
-    this.#live.set(id, {
-      row,
-      log,
-      factory,
-      node: undefined,
-      replica: undefined,
-      deadline: undefined,
-      steps: [],
-      ending: false,
-    });
-    emitter.write({ work: id, hop: "build.request", mark: "took", facts: { space, commit, account, factory } });
-    emitter.write({ work: id, hop: "build.queue", mark: "took", facts: { position: this.#queue.waiting.length + 1 } });
-    await this.#advance({ type: "enqueue", build: id, space, sdk: null });
+  async request({ space, commit, account, factory = false, retryOf = null, sdk = null }: Asked): Promise<BuildRow> {
+    const id = newId("b", this.#ports.random);
+    const now = this.#machine.now();
+    const terms = { build: id, space, owner: ownerOf(space), commit, account, sdk, factory, retryOf, queuedAt: now };
+    await this.#logs.begin(id);
+    const decision = await this.#machine.submit({ type: "enqueue", terms, priority: 0 });
+    if (!decision.ok) throw new Error(`build ${id} of ${space} was not queued: ${decision.says}`);
+    const row = this.#live.get(id)?.row ?? this.#endedRows.get(id);
+    if (!row) throw new Error(`build ${id} of ${space} is not there`);
     return row;
   }
 
+  /** Ends a build that has not ended. */
+  cancel(build: string, by: Actor): Promise<BuildDecision> {
+    return this.#machine.submit({ type: "cancel", build, by });
+  }
+
+  /** Lets a waiting build go before others, or after them. */
+  prioritize(build: string, priority: number, by: Actor): Promise<BuildDecision> {
+    return this.#machine.submit({ type: "prioritize", build, priority, by });
+  }
+
   /** A node that builds said hello. */
-  async onBuilder(seat: BuilderSeat): Promise<void> {
-    await this.#advance({ type: "join", seat });
+  async onBuilder(builder: Omit<Builder, "awaySince">): Promise<void> {
+    await this.#machine.submit({ type: "join", builder });
     // The node has told which replicas it has: what was published and is not among them was never started.
-    for (const live of this.#live.values()) {
-      if (live.node !== undefined || live.replica !== undefined || live.row.release === null) continue;
-      const release = await this.#ports.catalog.releases.get(live.row.release);
-      if (release?.node === seat.builder) await this.#start(live, release);
+    for (const [id, live] of this.#live) {
+      const build = this.#machine.state.builds.get(id);
+      if (build?.stage !== "starting" || build.builder !== builder.name || live.replica !== undefined) continue;
+      const release = await this.#ports.catalog.releases.get(build.release);
+      if (release) await this.#start(live, release);
     }
   }
 
-  async onMessage(
-    message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>,
+  /** Its connection is lost: it keeps what it has as long as its leases last. */
+  async onBuilderAway(builder: string): Promise<void> {
+    await this.#machine.submit({ type: "leave", builder });
+  }
+
+  /** A heartbeat, with all that the builder has. */
+  async onHeartbeat(
+    builder: string,
+    holds: readonly { readonly build: string; readonly fence: number }[],
   ): Promise<void> {
-    const live = this.#live.get(message.build);
-    // It ended before: its log and record are closed. Or it is published: what its builder tells again after a new connection is known.
-    if (!live || live.ending || live.row.stage === "starting") return;
+    if (holds.length > 0) await this.#machine.submit({ type: "hear", builder, holds });
+  }
+
+  async onMessage(builder: string, message: BuildMessage): Promise<void> {
+    const { build, fence } = message;
+    const live = this.#live.get(build);
+    if (!live) return; // It ended before: its log and record are closed.
+    const word: Word = { build, fence, builder };
     switch (message.type) {
       case "build-claimed":
-        await this.#stage(live, "claimed", { claimedAt: this.#ports.clock.wall() });
-        return this.#advance({ type: "claim", build: message.build });
+        return this.#heed(live, word, await this.#machine.submit({ type: "claim", ...word }));
       case "build-log":
-        live.log.add(message.lines);
+        if (this.#holds(word)) this.#logs.get(build)?.add(message.lines);
+        else this.#refuseLate(live, word, `builder ${builder} printed by fence ${fence}, which it has lost`);
         return;
       case "build-step": {
-        const step = { name: message.step, state: message.state, tookMs: message.tookMs };
-        live.steps = [...live.steps.filter(({ name }) => name !== message.step), step];
-        return this.#stage(
-          live,
-          message.step === "fetch" ? "fetching" : message.step === "publish" ? "publishing" : "building",
-          {},
-        );
+        const { step, state, tookMs } = message;
+        const stage = stageOfStep[step] ?? "building";
+        if (this.#holds(word)) {
+          live.steps = [...live.steps.filter(({ name }) => name !== step), { name: step, state, tookMs }];
+          await this.#ports.catalog.builds.update(build, this.#counts(live));
+          this.#ports.onChange(live.row);
+        }
+        return this.#heed(live, word, await this.#machine.submit({ type: "progress", ...word, stage }));
       }
       case "build-done":
-        return this.#done(live, message.outcome);
+        return this.#heed(live, word, await this.#done(live, word, message.outcome));
     }
   }
 
   /** A replica changed its phase: it may be the one that a build waits for. */
   async onReplica(status: ReplicaStatus): Promise<void> {
-    const live = [...this.#live.values()].find(({ replica, row }) =>
-      replica === undefined ? row.stage === "starting" && row.release === status.release : replica === status.replica,
-    );
-    if (!live || live.ending || live.row.stage !== "starting") return;
-    live.replica = status.replica;
-    if (status.phase === "ready") {
-      this.#entry(live, "replica.ready", "done", { replica: status.replica, link: status.replica });
-      await this.#end(live, { stage: "done", code: null, says: "built and running" }, "running");
-    } else if (status.phase !== "starting") {
-      const code = status.end && isCode(status.end.code) ? status.end.code : "app/exit";
-      const says = status.end?.says ?? "the app ended before it listened";
-      await this.#fail(live, { code, says, because: [says], hop: "replica.ready" });
+    const found = [...this.#live].find(([id, { replica }]) => {
+      const build = this.#machine.state.builds.get(id);
+      if (build?.stage !== "starting") return false;
+      return replica === undefined ? build.release === status.release : replica === status.replica;
+    });
+    if (!found) return;
+    const [id, live] = found;
+    const { replica, phase, end } = status;
+    live.replica = replica;
+    if (phase === "ready") {
+      this.#ports.emitter.write({
+        work: id,
+        hop: "replica.ready",
+        mark: "done",
+        facts: { replica, link: replica },
+      });
+      await this.#machine.submit({ type: "listen", build: id });
+    } else if (phase !== "starting") {
+      const code: Code = end && isCode(end.code) ? end.code : "app/exit";
+      const says = end?.says ?? "the app ended before it listened";
+      await this.#machine.submit({ type: "fail-start", build: id, code, says, because: [says] });
     }
   }
 
   /** The build with its newest numbers. */
   view(row: BuildRow): BuildView {
-    const live = this.#live.get(row.id);
-    if (!live) return buildView(this.#endedRows.get(row.id) ?? row, this.#ports.clock.wall());
-    return { ...buildView(live.row, this.#ports.clock.wall()), logLines: live.log.count, steps: live.steps };
+    return this.views([row])[0] as BuildView;
+  }
+
+  views(rows: readonly BuildRow[]): readonly BuildView[] {
+    const now = this.#machine.now();
+    const waiting = waitingViews(this.#machine.state, now, this.#machine.limits);
+    return rows.map((row) => {
+      const live = this.#live.get(row.id);
+      if (!live) return buildView(this.#endedRows.get(row.id) ?? row, now);
+      const view = buildView({ ...live.row, ...this.#counts(live) }, now);
+      const place = waiting.get(row.id) ?? null;
+      return { ...view, waiting: place, ...(place ? { says: place.says } : {}) };
+    });
+  }
+
+  /** Who waits, the next one first, and who builds. */
+  queueView(): BuildQueueView {
+    const { state, limits } = this.#machine;
+    const waiting = waitingViews(state, this.#machine.now(), limits);
+    const rowsOf = (ids: Iterable<string>): readonly BuildRow[] =>
+      [...ids].flatMap((id) => this.#live.get(id)?.row ?? []);
+    const leased = [...state.builds.values()].filter(isLeased);
+    const ids = leased.map(({ terms }) => terms.build);
+    return {
+      builders: [...state.builders.values()].map(({ name, sdks, parallel, awaySince }) => ({
+        name,
+        sdks,
+        parallel,
+        builds: leased.filter(({ lease }) => lease.builder === name).map(({ terms }) => terms.build),
+        awaySince: awaySince === null ? null : iso(awaySince),
+      })),
+      building: this.views(rowsOf(ids)),
+      waiting: this.views(rowsOf(waiting.keys())),
+      waitingMax: limits.waitingMax,
+      ownerWaitingMax: limits.ownerWaitingMax,
+    };
+  }
+
+  /** How many wait and build, and how those of the last day ended. */
+  async status(): Promise<BuildsStatus> {
+    const all = [...this.#machine.state.builds.values()];
+    const queued = all.filter(({ stage }) => stage === "queued").length;
+    const ended = await this.#ports.catalog.builds.countEnded(instant(this.#machine.now() - dayMs));
+    return { queued, building: all.length - queued, day: dayOf(ended) };
   }
 
   /** The log of a build, live or ended. */
   async log(id: string): Promise<BuildLog> {
-    const known = this.#live.get(id)?.log ?? this.#ended.get(id);
-    return known ?? BuildLog.open(this.#logFolder(id), this.#ports.clock, true);
+    return this.#logs.of(id);
   }
 
   /** Lines of a log from a number on, waiting for more while the build goes on. */
-  async *follow(id: string, from: number, signal: AbortSignal): AsyncGenerator<LogLine> {
-    const log = await this.log(id);
-    let next = Math.max(1, from);
-    while (!signal.aborted) {
-      // Looked at before the lines are read: what is written in between is then simply not the end yet.
-      const { ended } = log;
-      const part = log.read(next, followedLines);
-      yield* part.lines;
-      next = part.next;
-      if (part.lines.length > 0) continue;
-      if (ended) return;
-      await log.more(next - 1, signal);
-    }
+  follow(id: string, from: number, signal: AbortSignal): AsyncGenerator<LogLine> {
+    return this.#logs.follow(id, from, signal);
   }
 
   close(): void {
-    clearTimeout(this.#alarm);
-    for (const live of this.#live.values()) clearTimeout(live.deadline);
+    this.#machine.close();
   }
 
-  async #done(live: LiveBuild, outcome: BuildOutcome): Promise<void> {
-    const { catalog, clock } = this.#ports;
-    await this.#advance({ type: "end", build: live.row.id });
+  async #done(live: LiveBuild, word: Word, outcome: BuildOutcome): Promise<BuildDecision> {
     if (!outcome.ok) {
-      const code = isCode(outcome.code) ? outcome.code : "build/step-failed";
-      return this.#fail(live, { code, says: outcome.says, because: outcome.because, hop: undefined });
+      const code: CodeName = isCode(outcome.code) ? outcome.code : "build/step-failed";
+      return this.#machine.submit({ type: "fail", ...word, code, says: outcome.says, because: outcome.because });
     }
-    // The order of a Space's releases is the order of their publishing, also where the wall clock steps back.
-    const before = await catalog.releases.newest(live.row.space);
-    const release = releaseOf(live, outcome, instant(Math.max(clock.wall(), (before?.createdAt ?? -1) + 1)));
-    await catalog.releases.create(release);
-    await this.#stage(live, "starting", { release: release.id });
-    await this.#start(live, release);
-  }
-
-  async #start(live: LiveBuild, release: ReleaseRow): Promise<void> {
-    const replica = await this.#ports.start(release, live.row.id);
-    if (replica === undefined) {
-      return this.#fail(live, {
-        code: "build/no-builder",
-        says: "no node is there to run the release",
-        because: [],
-        hop: "replica.start",
-      });
-    }
-    live.replica = replica;
-    this.#entry(live, "replica.start", "handed", { replica, release: release.id, link: replica });
-    const startMs = this.#awaitReplica(live, release);
-    live.log.note(
-      `release ${release.id} is published; replica ${replica} starts, and may take ${startMs / 1000} s until it listens`,
-    );
-  }
-
-  /** Bounds how long its replica may take to listen, from now on; gives the app's own limit, in milliseconds. */
-  #awaitReplica(live: LiveBuild, release: ReleaseRow): number {
-    const startMs = this.#ports.startMs(release);
-    clearTimeout(live.deadline);
-    live.deadline = setTimeout(() => this.#settle(this.#neverListened(live)), durationMs(startMs + startMarginMs));
-    return startMs;
-  }
-
-  #neverListened(live: LiveBuild): Promise<void> {
-    return this.#fail(live, {
-      code: "app/not-listening",
-      says: "no word of the replica came in time",
-      because: [],
-      hop: "replica.ready",
+    const { catalog, clock, startMs } = this.#ports;
+    const published = releaseOf(live.row, word.builder, outcome, clock.wall());
+    const command = {
+      type: "publish",
+      ...word,
+      release: published.id,
+      startMs: durationMs(startMs(published) + startMarginMs),
+    } as const;
+    return this.#machine.submit(command, async () => {
+      // The order of a Space's releases is the order of their publishing, also where the wall clock steps back.
+      const before = await catalog.releases.newest(live.row.space);
+      return { ...published, createdAt: instant(Math.max(published.createdAt, (before?.createdAt ?? -1) + 1)) };
     });
   }
 
-  /** Lets the queue decide, and does what it says. */
-  async #advance(command: QueueCommand): Promise<void> {
-    const now = instant(this.#offset + this.#ports.clock.monotonic());
-    const step = advance(this.#queue, command, now, this.#queueLimits);
-    this.#queue = step.queue;
-    clearTimeout(this.#alarm);
-    const next = nextDeadline(this.#queue, this.#queueLimits);
-    if (next !== undefined) {
-      this.#alarm = setTimeout(() => this.#settle(this.#advance({ type: "tick" })), between(now, next));
+  async #start(live: LiveBuild, release: ReleaseRow): Promise<void> {
+    const { id } = live.row;
+    const replica = await this.#ports.start(release, id);
+    if (replica === undefined) {
+      const says = "no node is there to run the release";
+      await this.#machine.submit({ type: "fail-start", build: id, code: "build/no-builder", says, because: [] });
+      return;
     }
-    for (const effect of step.effects) await this.#do(effect);
+    live.replica = replica;
+    const facts = { replica, release: release.id, link: replica };
+    this.#ports.emitter.write({ work: id, hop: "replica.start", mark: "handed", facts });
+    const mayTakeS = this.#ports.startMs(release) / 1000;
+    this.#logs
+      .get(id)
+      ?.note(
+        `release ${release.id} is published; replica ${replica} starts, and may take ${mayTakeS} s until it listens`,
+      );
   }
 
-  async #do(effect: QueueEffect): Promise<void> {
-    const live = this.#live.get(effect.build);
-    if (!live) return;
-    switch (effect.type) {
-      case "log":
-        return live.log.note(effect.text);
-      case "hand":
-        return this.#hand(live, effect.builder, effect.number);
-      case "withdraw":
-        this.#ports.send(effect.builder, { type: "cancel-build", build: effect.build });
-        return;
-      case "fail": {
-        const { code, says } = effect;
-        return this.#fail(live, {
-          code,
-          says,
-          because: [],
-          hop: code === "build/builder-lost" ? "build.claim" : "build.queue",
-        });
+  /** A word by an old fence changes nothing, and the log says that it came. */
+  #heed(live: LiveBuild, word: Word, decision: BuildDecision): void {
+    if (!decision.ok && decision.why === "old-fence") this.#refuseLate(live, word, decision.says);
+  }
+
+  #refuseLate(live: LiveBuild, { fence }: Word, says: string): void {
+    // What was published is known: its builder tells it again with each new connection.
+    const build = this.#machine.state.builds.get(live.row.id);
+    if (!build || build.stage === "starting" || live.toldFence >= fence) return;
+    live.toldFence = fence;
+    this.#logs.get(live.row.id)?.note(`refused: ${says}`);
+  }
+
+  #holds({ build: id, builder, fence }: Word): boolean {
+    const build = this.#machine.state.builds.get(id);
+    return build !== undefined && isLeased(build) && build.lease.builder === builder && build.lease.fence === fence;
+  }
+
+  /** Says it in the logs and the record, and stores it: in this order, so that no build ends without a last line. */
+  async #store(happened: readonly Happened[], now: Instant, release: ReleaseRow | undefined): Promise<void> {
+    const { catalog, emitter, onFailure } = this.#ports;
+    const { limits } = this.#machine;
+    const transitions = happened.flatMap((one) => transitionOf(one, now) ?? []);
+    for (const one of happened) {
+      for (const entry of entriesOf(one, now, limits)) emitter.write(entry);
+      this.#tell(one, now);
+    }
+    const ended = happened.flatMap(({ event }) => (event.type === "ended" ? event : []));
+    if (ended.length > 0) await emitter.sync();
+    for (const { build, code } of ended) {
+      const says = code === null ? "running" : `${code}: ${nextStep(code)}`;
+      // A log that the disk refused must not keep the build open: its outcome is in the catalog and in the record.
+      try {
+        this.#logs.end(build, says);
+      } catch (error) {
+        onFailure(`the log of build ${build}`, error);
       }
     }
+    const counted = transitions.map((one) => ({ ...one, change: { ...one.change, ...this.#countsOf(one.build) } }));
+    await catalog.builds.record(counted, release);
+    for (const { build, created, change } of counted) {
+      if (created) this.#live.set(build, newLive({ ...newRow(created), ...change }));
+      else this.#change(build, change);
+    }
   }
 
-  async #hand(live: LiveBuild, builder: string, number: number): Promise<void> {
-    const { build, space, commit } = { build: live.row.id, space: live.row.space, commit: live.row.commit };
-    live.node = builder;
-    live.row = { ...live.row, stage: "claimed" };
-    this.#entry(live, "build.claim", "handed", { builder, channel: `build-queue→${builder}`, number });
+  /** The lines of an event: in the build's own log, and where one takes another's place in both. */
+  #tell({ event, after, before }: Happened, now: Instant): void {
+    if (!("build" in event)) return;
+    const line = lineOf(event);
+    if (line !== undefined) this.#logs.get(event.build)?.note(line);
+    if (event.type === "queued") {
+      const place = waitingViews(after, now, this.#machine.limits).get(event.build);
+      this.#logs.get(event.build)?.note(`queued ${place?.says ?? event.says}`);
+      if (event.terms.retryOf !== null)
+        this.#logs.get(event.build)?.note(`another try of build ${event.terms.retryOf}`);
+    }
+    if (event.type === "ended" && event.link !== null) {
+      const was = before.builds.get(event.build)?.stage ?? event.from;
+      this.#logs.get(event.link)?.note(`takes the place of build ${event.build}, which was ${was}`);
+    }
+  }
+
+  /** What follows from what is stored. */
+  #act(happened: readonly Happened[], release: ReleaseRow | undefined): void {
+    for (const { event, before } of happened) {
+      switch (event.type) {
+        case "given":
+          this.#hand(event.build);
+          break;
+        case "builder-joined":
+          // What was on its way when an older connection was lost may not have arrived: the same again is harmless.
+          for (const build of before.builds.values())
+            if (isLeased(build) && !build.taken && build.lease.builder === event.builder.name)
+              this.#hand(build.terms.build);
+          break;
+        case "requeued":
+          this.#withdraw(event.build, event.lease, event.code, event.says);
+          break;
+        case "published": {
+          const live = this.#live.get(event.build);
+          if (live && release) this.#settle(this.#start(live, release));
+          break;
+        }
+        case "ended":
+          if (event.withdrawn)
+            this.#withdraw(event.build, event.withdrawn, event.code ?? "build/builder-lost", event.says);
+          this.#forget(event.build);
+          break;
+        default:
+      }
+      if (!("build" in event) || event.type === "renewed") continue;
+      const row = this.#live.get(event.build)?.row ?? this.#endedRows.get(event.build);
+      if (row) this.#ports.onChange(row);
+    }
+    this.#tellPlaces();
+  }
+
+  #hand(id: string): void {
+    const build = this.#machine.state.builds.get(id);
+    if (!build || !isLeased(build)) return; // Something later in the same decision took it back.
+    const { terms, lease, number } = build;
+    const { space, commit, factory } = terms;
     const spec = {
-      build,
+      build: id,
       space,
       commit,
       repository: this.#ports.repositoryOf(space),
       limitMs: this.#ports.limits.buildMs,
-      ...(live.factory ? { factory: true } : {}),
-      cards: this.#ports.cards(builder).map(({ name, simulated, computeCapability, driver }) => ({
+      ...(factory ? { factory } : {}),
+      cards: this.#ports.cards(lease.builder).map(({ name, simulated, computeCapability, driver }) => ({
         name,
         simulated,
         ...(computeCapability === undefined ? {} : { computeCapability }),
         ...(driver === undefined ? {} : { driver }),
       })),
     };
-    if (!this.#ports.send(builder, { type: "build", number, spec }))
-      await this.#advance({ type: "lose-builder", builder });
+    const isSent = this.#ports.send(lease.builder, { type: "build", number, fence: lease.fence, spec });
+    if (!isSent) this.#settle(this.onBuilderAway(lease.builder));
   }
 
-  async #fail(live: LiveBuild, { code, says, because, hop }: Failure): Promise<void> {
-    if (live.ending) return;
-    // What failed on the builder has the builder's entry already; what ends on this side is written here.
-    if (hop)
-      this.#entry(live, hop, hop === "build.queue" ? "refused" : "failed", { code, says, because: [...because] });
-    // The queue and the builder have said in the log what happened; of a replica's start only this knows.
-    if (hop === "replica.start" || hop === "replica.ready") live.log.note(`failed: ${says}`);
-    await this.#end(
-      live,
-      { stage: "failed", code, says, because },
-      `${code}: ${codeRow(code).next.replace(/\.$/, "")}`,
-    );
+  #withdraw(build: string, lease: { builder: string; fence: number }, code: string, why: string): void {
+    this.#ports.send(lease.builder, { type: "cancel-build", build, fence: lease.fence, code, why });
   }
 
-  async #end(live: LiveBuild, patch: Partial<BuildRow>, lastLine: string): Promise<void> {
-    const { clock, emitter, onFailure } = this.#ports;
-    live.ending = true;
-    clearTimeout(live.deadline);
-    live.row = { ...live.row, ...patch, endedAt: clock.wall(), logLines: live.log.count + 1, steps: live.steps };
-    await emitter.sync();
-    // A log that the disk refused must not keep the build open: its outcome is in the catalog and in the record.
-    try {
-      live.log.end(`${lastLine}; ${live.log.count + 1} lines, complete`);
-    } catch (error) {
-      onFailure(`the log of build ${live.row.id}`, error);
+  /** A line for each build that waits and whose place or reasons changed. */
+  #tellPlaces(): void {
+    for (const [id, { position, of, reasons, says }] of waitingViews(
+      this.#machine.state,
+      this.#machine.now(),
+      this.#machine.limits,
+    )) {
+      const live = this.#live.get(id);
+      const place = JSON.stringify([position, of, reasons.map(({ kind }) => kind)]);
+      if (!live || live.toldPlace === place) continue;
+      // Its first line has said where it stands.
+      if (live.toldPlace !== "") this.#logs.get(id)?.note(`now ${says}`);
+      live.toldPlace = place;
     }
-    const { id, space: _space, commit: _commit, queuedAt: _queuedAt, ...change } = live.row;
-    await this.#ports.catalog.builds.update(id, change);
-    this.#live.delete(live.row.id);
+  }
+
+  #change(id: string, change: Partial<BuildRow>): BuildRow | undefined {
+    const live = this.#live.get(id);
+    if (!live) return undefined;
+    live.row = { ...live.row, ...change };
+    return live.row;
+  }
+
+  #counts(live: LiveBuild): Pick<BuildRow, "steps" | "logLines"> {
+    return { steps: live.steps, logLines: this.#logs.count(live.row.id) ?? live.row.logLines };
+  }
+
+  #countsOf(id: string): Partial<Pick<BuildRow, "steps" | "logLines">> {
+    const live = this.#live.get(id);
+    return live ? this.#counts(live) : {};
+  }
+
+  #forget(id: string): void {
+    const live = this.#live.get(id);
+    if (!live) return;
+    this.#live.delete(id);
     this.#endedRows.set(id, live.row);
-    this.#keep(live.row.id, live.log);
-    this.#ports.onChange(live.row);
+    const oldest = this.#endedRows.keys().next().value;
+    if (this.#endedRows.size > endedRowsKept && oldest !== undefined) this.#endedRows.delete(oldest);
   }
 
-  async #stage(live: LiveBuild, stage: BuildStage, patch: Partial<BuildRow>): Promise<void> {
-    if (live.ending) return;
-    live.row = { ...live.row, ...patch, stage, steps: live.steps, logLines: live.log.count };
-    const { id, space: _space, commit: _commit, queuedAt: _queuedAt, ...change } = live.row;
-    await this.#ports.catalog.builds.update(id, change);
-    this.#ports.onChange(live.row);
-  }
-
-  #entry(live: LiveBuild, hop: OurHop, mark: Mark, facts: Facts): void {
-    this.#ports.emitter.write({ work: live.row.id, hop, mark, facts });
-  }
-
-  #keep(id: string, log: BuildLog): void {
-    this.#ended.set(id, log);
-    const oldest = this.#ended.keys().next().value;
-    if (this.#ended.size <= endedLogsKept || oldest === undefined) return;
-    this.#ended.delete(oldest);
-    this.#endedRows.delete(oldest);
+  /** A build of version 0.1, which kept nothing by which it could go on. */
+  async #abandon(row: BuildRow, log: BuildLog, now: Instant): Promise<void> {
+    const { catalog, emitter } = this.#ports;
+    const code = "build/builder-lost";
+    const says = "the platform stopped in the middle of this build, and was started again in a newer version";
+    log.note(`failed: ${says}`);
+    emitter.write({ work: row.id, hop: "build.claim", mark: "failed", facts: { code, says } });
+    await emitter.sync();
+    this.#logs.end(row.id, `${code}: ${nextStep(code)}`);
+    const { count } = await this.#logs.of(row.id);
+    await catalog.builds.update(row.id, { stage: "failed", code, says, endedAt: now, logLines: count });
   }
 
   /** Work that nobody waits for: its failure is told to the operator. */
   #settle(work: Promise<void>): void {
-    work.catch((error: unknown) => this.#ports.onFailure("a build's deadline", error));
+    work.catch((error: unknown) => this.#ports.onFailure("a build", error));
   }
+}
 
-  #logFolder(id: string): string {
-    return join(this.#ports.folder, id);
+function newLive(row: BuildRow): LiveBuild {
+  return { row, replica: undefined, steps: [...row.steps], toldPlace: "", toldFence: 0 };
+}
+
+function restoredSays(build: Build, { returnMs }: BuildLimits): string {
+  if (build.stage === "queued") return "the build goes on waiting with its place";
+  if (build.stage === "starting") return "the build is published, and its node tells how its app is doing";
+  return `builder ${build.lease.builder} has ${returnMs / 1000} s to say that it still has the build; else it is given to a builder again`;
+}
+
+function dayOf(ended: readonly EndedCount[]): BuildsStatus["day"] {
+  const sum = (some: readonly EndedCount[]): number => some.reduce((all, { count }) => all + count, 0);
+  const failed = ended.filter(({ stage }) => stage === "failed");
+  const failedBy: Record<string, number> = {};
+  for (const { code, count } of failed) {
+    const owner = code !== null && isCode(code) ? codeRow(code).owner : "unknown";
+    failedBy[owner] = (failedBy[owner] ?? 0) + count;
   }
+  const ok = sum(ended.filter(({ stage }) => stage === "done"));
+  return { ok, failed: sum(failed), failedBy, dropped: sum(ended) - ok - sum(failed) };
+}
+
+function nextStep(code: string): string {
+  return isCode(code) ? codeRow(code).next.replace(/\.$/, "") : "look at the build's record";
 }
 
 function ownerOf(space: string): string {
   return space.split("/")[0] ?? "";
-}
-
-/** What a builder published, as the catalog keeps it. The folder on its node has the whole manifest. */
-function releaseOf({ row, node }: LiveBuild, outcome: Extract<BuildOutcome, { ok: true }>, now: Instant): ReleaseRow {
-  const { settings } = outcome;
-  const manifest: ReleaseManifest = {
-    release: outcome.release,
-    space: row.space,
-    commit: row.commit,
-    build: row.id,
-    sdk: outcome.sdk,
-    title: String(settings["title"] ?? ""),
-    argv: null,
-    staticFolder: String(settings["staticFolder"] ?? "."),
-    appPort: Number(settings["appPort"] ?? 7860),
-    builtAt: iso(now),
-    ...(outcome.runtime === undefined ? {} : { runtime: outcome.runtime }),
-    startupTimeoutMs: Number(settings["startupTimeoutMs"] ?? 0),
-  };
-  return {
-    id: outcome.release,
-    space: row.space,
-    build: row.id,
-    commit: row.commit,
-    manifest,
-    node: node ?? "",
-    createdAt: now,
-  };
 }

@@ -8,7 +8,7 @@ import type { ParsedCommit } from "../hub/commit-ndjson.ts";
 import type { CommitResult, RepositoryStore } from "../hub/repository.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
-import type { Builds } from "./builds.ts";
+import type { Asked, Builds } from "./builds.ts";
 import { builtBranch, whyNoBuild, whyNoRoom } from "./no-build.ts";
 import type { NoBuild } from "./no-build.ts";
 import type { Refused, Spaces } from "./spaces.ts";
@@ -110,11 +110,32 @@ export class Commits {
     });
     if (none?.underWay !== undefined) return { build: none.underWay, noBuild: null };
     if (none) return { build: null, noBuild: await this.#notBuilt({ ...none, space, account, commit: commit.commit }) };
-    return { build: await this.build({ space, commit: commit.commit, account, factory: false }), noBuild: null };
+    return { build: await this.build({ space, commit: commit.commit, account }), noBuild: null };
+  }
+
+  /** Builds the commit of a Space's newest build again, after that has ended without a release. */
+  async retry(
+    space: string,
+    id: string,
+    account: string,
+  ): Promise<Refused | { readonly ok: true; readonly build: string }> {
+    return this.inTurn(space, async () => {
+      const newest = (await this.#parts.spaces.view(space))?.build;
+      const refuse = (says: string): Refused => ({ ok: false, code: "control/conflict", says });
+      if (newest?.id !== id)
+        return refuse(`Build ${newest?.id ?? "(none)"} of ${space} is newer than ${id}; deploy what is to be built.`);
+      if (newest.outcome === null) return refuse(`Build ${id} is ${newest.stage} and has not ended.`);
+      if (newest.outcome === "ok")
+        return refuse(`Build ${id} went well; \`waybill restart ${space} --factory\` builds it again.`);
+      const full = whyNoRoom(this.#parts.builds.roomOf(space));
+      if (full) return { ok: false, code: full.code ?? "control/conflict", says: full.says };
+      const { commit } = newest;
+      return { ok: true, build: await this.build({ space, commit, account, retryOf: id }) };
+    });
   }
 
   /** Queues a build. To be called in turn. */
-  async build(asked: { space: string; commit: string; account: string; factory: boolean }): Promise<string> {
+  async build(asked: Asked): Promise<string> {
     const { builds, spaces, catalog } = this.#parts;
     const build = await builds.request(asked);
     spaces.onBuild(build);

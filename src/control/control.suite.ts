@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { queueLimits } from "../build/queue.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { noIsolation } from "../contract/isolation.ts";
 import type { ReleaseRow } from "../catalog/builds.ts";
 import { memorySql } from "../catalog/memory-sql.ts";
 import type { DeviceFacts, Link, ReplicaStatus, ScheduleRequest, ToAgent, ToServer } from "../contract/agent.ts";
+import { buildLimits } from "../core/builds/model.ts";
 import { openCallsOn } from "../core/views.ts";
 import type { Draft, Emitter } from "../evidence/entry.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
@@ -49,12 +49,14 @@ export class TestNode {
     this.#onMessage(message);
   }
 
-  hello(replicas: readonly ReplicaStatus[] = [], devices: readonly DeviceFacts[] = [card]): void {
+  /** `epoch`: of the agent's process. */
+  hello(replicas: readonly ReplicaStatus[] = [], devices: readonly DeviceFacts[] = [card], epoch = 1): void {
     const isolation = noIsolation("none");
     this.say({
       type: "hello",
       node: "n1",
-      epoch: 1,
+      epoch,
+      buildsAtOnce: 1,
       pool: "main",
       devices,
       replicas,
@@ -85,12 +87,13 @@ export interface Wishes {
   readonly store?: MemoryStore;
   readonly beforeCommit?: () => Promise<void>;
   readonly sql?: SqlRunner;
-  /** That of an earlier world, whose process died. */
+  /** Those of an earlier world, whose process died; who opened the folder first removes it. */
   readonly catalog?: Catalog;
+  readonly folder?: string;
 }
 
 export class ControlWorld implements AsyncDisposable {
-  readonly folder = mkdtempSync(join(tmpdir(), "waybill-control-"));
+  readonly folder: string;
   readonly failures: string[] = [];
   readonly drafts: Draft[] = [];
   /** Numeric addresses that were opened. */
@@ -108,7 +111,13 @@ export class ControlWorld implements AsyncDisposable {
   readonly server: Server;
   readonly #drawn = { count: 0 };
 
-  static async open({ store, beforeCommit, sql = memorySql(), catalog: kept }: Wishes = {}): Promise<ControlWorld> {
+  static async open({
+    store,
+    beforeCommit,
+    sql = memorySql(),
+    catalog: kept,
+    folder,
+  }: Wishes = {}): Promise<ControlWorld> {
     const journal = new MemoryJournal(store ?? new MemoryStore(), beforeCommit === undefined ? {} : { beforeCommit });
     const clock = new TestClock();
     const failures: string[] = [];
@@ -122,7 +131,13 @@ export class ControlWorld implements AsyncDisposable {
     const catalog = kept ?? (await Catalog.open(sql, clock));
     await catalog.accounts.create({ name: "alice", tier: "free", role: "user", createdAt: clock.wall() });
     await catalog.accounts.create({ name: "admin", tier: "unlimited", role: "admin", createdAt: clock.wall() });
-    const world = new ControlWorld({ journal, engine, catalog, clock });
+    const world = new ControlWorld({
+      journal,
+      engine,
+      catalog,
+      clock,
+      folder: folder ?? mkdtempSync(join(tmpdir(), "waybill-control-")),
+    });
     world.calls.restore(await engine.read((state) => [...openCallsOn(state, "n1")]));
     engine.subscribe((record) => world.calls.onRecord(record));
     return world;
@@ -133,7 +148,9 @@ export class ControlWorld implements AsyncDisposable {
     engine,
     catalog,
     clock,
-  }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock">) {
+    folder,
+  }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock" | "folder">) {
+    this.folder = folder;
     this.journal = journal;
     this.engine = engine;
     this.catalog = catalog;
@@ -154,16 +171,18 @@ export class ControlWorld implements AsyncDisposable {
       ...ports,
       serverEpoch: 1,
       calls: () => this.calls,
-      onNode: async ({ node, sdks }) => {
+      onNode: async ({ node, sdks, epoch, buildsAtOnce }) => {
         await this.calls.tellAll(node);
         await this.spaces.onNode(node);
-        await this.builds.onBuilder({ builder: node, sdks, parallel: 1 });
+        await this.builds.onBuilder({ name: node, sdks, epoch, parallel: buildsAtOnce });
       },
       onReplica: async (status) => {
         await this.builds.onReplica(status);
         await this.spaces.onReplica(status);
       },
-      onBuild: (message) => this.builds.onMessage(message),
+      onHeartbeat: (node, held) => this.builds.onHeartbeat(node, held),
+      onAway: (node) => this.builds.onBuilderAway(node),
+      onBuild: (node, message) => this.builds.onMessage(node, message),
       ingest: async ({ emitter: name, epoch }) => ({ emitter: name, epoch, seq: 0 }),
     });
     const fitting = new Fitting(catalog.releases);
@@ -190,7 +209,7 @@ export class ControlWorld implements AsyncDisposable {
     this.builds = new Builds({
       ...ports,
       folder: join(this.folder, "builds"),
-      limits: { ...queueLimits, queueMax: 3, queueMaxOfOwner: 3 },
+      limits: { ...buildLimits, waitingMax: 3, ownerWaitingMax: 3 },
       cards: (node) => this.nodes.cards(node),
       repositoryOf: (space) => space,
       startMs: () => seconds(60),
@@ -257,10 +276,10 @@ export class ControlWorld implements AsyncDisposable {
   };
 
   /** A node that has said hello and was heard. */
-  async node(replicas: readonly ReplicaStatus[] = [], devices?: readonly DeviceFacts[]): Promise<TestNode> {
+  async node(replicas: readonly ReplicaStatus[] = [], devices = [card], epoch = 1): Promise<TestNode> {
     const node = new TestNode();
     this.nodes.connect(node.link);
-    node.hello(replicas, devices);
+    node.hello(replicas, devices, epoch);
     await this.settled();
     return node;
   }

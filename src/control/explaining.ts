@@ -9,6 +9,8 @@ import type { LinkedWork, WorkRecord } from "../evidence/work-record.ts";
 import type { Journal } from "../journal/index.ts";
 import { entriesOfRecord } from "../record/scheduler-view.ts";
 import type { EvidenceStore } from "../record/store.ts";
+import { standingSays } from "./build-story.ts";
+import type { Builds } from "./builds.ts";
 import type { Engine } from "./engine.ts";
 import type { Spaces } from "./spaces.ts";
 
@@ -29,6 +31,7 @@ export interface ExplainingParts {
   readonly journal: Journal;
   readonly catalog: Catalog;
   readonly evidence: EvidenceStore;
+  readonly builds: Builds;
   readonly spaces: Spaces;
   call(id: string): Promise<CallView | undefined>;
 }
@@ -69,7 +72,8 @@ export class Explaining {
   }
 
   async #work(id: string, kind: WorkKind): Promise<Explained | undefined> {
-    const record = await this.#record(id, kind);
+    const told = await this.#record(id, kind);
+    const record = { ...told, ...(await this.#standing(told)) };
     const linked = await this.#linked(record);
     if (record.entries.length === 0 && linked.length === 0) return undefined;
     const explanation = explain({ ...record, links: linked.map(({ line }) => line) });
@@ -131,6 +135,14 @@ export class Explaining {
       ...(verdict && { certainty: verdict.certainty, owner: verdict.owner }),
     };
     return { line, concerned: await this.#owners(record) };
+  }
+
+  /** What the queue says of a build that goes on. */
+  async #standing({ id, kind }: WorkRecord): Promise<Pick<WorkRecord, "standing">> {
+    const { catalog, builds } = this.#parts;
+    const row = kind === "build" ? await catalog.builds.get(id) : undefined;
+    const view = row && builds.view(row);
+    return view?.outcome === null ? { standing: standingSays(view) } : {};
   }
 
   async #owners({ id, kind, entries }: WorkRecord): Promise<Concerned> {

@@ -18,6 +18,9 @@ export interface NodeFacts {
   readonly node: string;
   readonly pool: string;
   readonly sdks: readonly string[];
+  /** Of the agent's process. */
+  readonly epoch: number;
+  readonly buildsAtOnce: number;
   readonly isolation: Isolation;
   readonly devices: readonly DeviceFacts[];
 }
@@ -29,7 +32,12 @@ export interface NodesPorts {
   calls(): Calls;
   onNode(facts: NodeFacts): Promise<void>;
   onReplica(status: ReplicaStatus): Promise<void>;
+  /** A node is heard of, with all the builds that it has. */
+  onHeartbeat(node: string, builds: readonly { readonly build: string; readonly fence: number }[]): Promise<void>;
+  /** The connection of a node is lost, and there is no newer one. */
+  onAway(node: string): Promise<void>;
   onBuild(
+    node: string,
     message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>,
   ): Promise<void>;
   /** Stores a batch; what may be acknowledged to its emitter. */
@@ -77,7 +85,12 @@ export class Nodes {
     link.onMessage((message) => this.#enqueue(connection, message));
     link.onClose(() => {
       const name = connection.facts?.node;
-      if (name !== undefined && this.#byName.get(name) === connection) this.#byName.delete(name);
+      if (name !== undefined && this.#byName.get(name) === connection) {
+        this.#byName.delete(name);
+        void connection.turns
+          .take("node", () => this.#ports.onAway(name))
+          .catch((error: unknown) => this.#ports.onFailure(`the leave of node ${name}`, error));
+      }
       void connection.turns.idle().then(() => this.#connections.delete(connection));
     });
   }
@@ -108,11 +121,6 @@ export class Nodes {
 
   isConnected(node: string): boolean {
     return this.#byName.has(node);
-  }
-
-  /** A connected node that builds this SDK. */
-  builderFor(sdk: string): NodeFacts | undefined {
-    return this.all.find(({ sdks }) => sdks.includes(sdk));
   }
 
   /** Resolves when all connections are closed, or silent, and every message is dealt with; bounded, since a node may go on talking. */
@@ -172,6 +180,7 @@ export class Nodes {
     if (node === undefined) throw new Error(`a node said ${message.type} before hello`);
     switch (message.type) {
       case "heartbeat":
+        await this.#ports.onHeartbeat(node, message.builds);
         return this.#tell(connection, { type: "hear-node", node });
       case "isolation":
         if (connection.facts) connection.facts = { ...connection.facts, isolation: message.isolation };
@@ -199,7 +208,7 @@ export class Nodes {
       case "build-log":
       case "build-step":
       case "build-done":
-        return this.#ports.onBuild(message);
+        return this.#ports.onBuild(node, message);
       case "evidence": {
         const { emitter, epoch, seq } = await this.#ports.ingest(message.batch);
         connection.link.send({ type: "ack-evidence", emitter, epoch, seq });
@@ -213,10 +222,11 @@ export class Nodes {
 
   async #hello(connection: Connection, hello: Extract<ToServer, { type: "hello" }>): Promise<void> {
     const { replicas, serverEpoch } = this.#ports;
-    const { node, pool } = hello;
-    connection.facts = { node, pool, sdks: hello.sdks, isolation: hello.isolation, devices: hello.devices };
-    this.#byName.get(node)?.link.close();
+    const { node, pool, sdks, epoch, buildsAtOnce, isolation, devices } = hello;
+    connection.facts = { node, pool, sdks, epoch, buildsAtOnce, isolation, devices };
+    const older = this.#byName.get(node);
     this.#byName.set(node, connection);
+    if (older !== connection) older?.link.close();
     connection.link.send({ type: "welcome", server: "waybill", epoch: serverEpoch });
     const named = new Set(hello.replicas.map(({ replica }) => replica));
     const missing = replicas.livingOn(node).filter(({ status }) => !named.has(status.replica));

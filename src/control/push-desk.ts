@@ -104,7 +104,7 @@ export class PushDesk implements GitDesk {
     const ended = (await catalog.builds.get(id)) ?? row;
     const view = builds.view(ended);
     const space = await spaces.view(view.space);
-    const verdict = view.outcome === "failed" ? await this.#verdict(id) : null;
+    const verdict = view.outcome !== "ok" && view.outcome !== null ? await this.#verdict(id) : null;
     yield* endLines(view, verdict, {
       page,
       addresses: space?.addresses ?? [],

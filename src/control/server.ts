@@ -173,6 +173,7 @@ export class Server {
       isolation,
       journalIndex: engine.durable,
       spaces: spaces.count,
+      builds: await this.builds.status(),
     };
   }
 

@@ -65,7 +65,7 @@ export const codes = {
     retry: "later",
     status: 503,
     proxy: "destination_unavailable",
-    next: "Deploy again; `waybill status` shows the build queue.",
+    next: "Deploy again; `waybill status` says how many builds wait.",
   },
   "build/queue-full": {
     says: "As many builds wait as may wait at once.",
@@ -73,7 +73,7 @@ export const codes = {
     retry: "later",
     status: 503,
     proxy: "destination_unavailable",
-    next: "Deploy again when some of them have ended.",
+    next: "Deploy again when some of them have ended; the operator sees them with `waybill builds queue`.",
   },
   "build/fetch-failed": {
     says: "The builder could not read the commit.",
@@ -114,6 +114,22 @@ export const codes = {
     status: 503,
     proxy: "destination_unavailable",
     next: "Deploy again.",
+  },
+  "build/cancelled": {
+    says: "The build was cancelled.",
+    owner: "app",
+    retry: "now",
+    status: 409,
+    proxy: "proxy_internal_response",
+    next: "Build it again with `waybill builds retry`, or deploy again.",
+  },
+  "build/superseded": {
+    says: "A build of a newer commit took this one's place.",
+    owner: "app",
+    retry: "never",
+    status: 409,
+    proxy: "proxy_internal_response",
+    next: "Look at the build of the newer commit.",
   },
   "build/publish-failed": {
     says: "The finished build could not be stored as a release.",

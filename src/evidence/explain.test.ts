@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { builds, type Case } from "./builds.suite.ts";
 import { cardCases } from "./cards.suite.ts";
 import { codes } from "./codes.ts";
 import type { Facts } from "./entry.ts";
@@ -10,16 +11,7 @@ import { known } from "./known.ts";
 import { buildRules } from "./rules/builds.ts";
 import { callRules } from "./rules/calls.ts";
 import { symptomRules } from "./rules/symptoms.ts";
-import type { Certainty } from "./verdict.ts";
 import * as a from "./waybill.suite.ts";
-import type { WorkRecord } from "./work-record.ts";
-
-interface Case {
-  readonly record: WorkRecord;
-  readonly code: string;
-  readonly certainty?: Certainty;
-  readonly sentence: RegExp;
-}
 
 const quota: Facts = {
   askedMs: 60000,
@@ -324,102 +316,6 @@ const requests: readonly Case[] = [
     certainty: "likely",
     record: a.edgeRequest([], { epochs: [{ emitter: "edge", epoch: 1, lastSeq: 2, state: "dead" }] }),
     sentence: /edge's process ended/,
-  },
-];
-
-const failedStep = (code: string, facts: Facts): WorkRecord =>
-  a.takenBuild([a.by("builder-n1", "build.step", "failed", { code, ...facts })]);
-const builds: readonly Case[] = [
-  {
-    code: "build/config-invalid",
-    record: a.takenBuild([
-      a.by("builder-n1", "build.fetch", "failed", {
-        code: "build/config-invalid",
-        because: ["app_port: not a number"],
-      }),
-    ]),
-    sentence: /README\.md are wrong\. App_port: not a number\.$/,
-  },
-  {
-    code: "build/no-builder",
-    record: a.queuedBuild([a.by("control", "build.queue", "refused", { code: "build/no-builder" })]),
-    sentence: /No builder serves/,
-  },
-  {
-    code: "build/queue-timeout",
-    record: a.queuedBuild([
-      a.by("control", "build.queue", "refused", {
-        code: "build/queue-timeout",
-        says: "no builder took it within 600 s",
-      }),
-    ]),
-    sentence: /No builder took it within 600 s\.$/,
-  },
-  {
-    code: "build/queue-full",
-    record: a.record("build", [a.by("control", "build.request", "refused", { code: "build/queue-full" })]),
-    sentence: /As many builds wait/,
-  },
-  {
-    code: "build/fetch-failed",
-    record: a.takenBuild([a.by("builder-n1", "build.fetch", "failed", { code: "build/fetch-failed" })]),
-    sentence: /could not read the commit/,
-  },
-  {
-    code: "build/step-failed",
-    record: failedStep("build/step-failed", {
-      step: "install",
-      exitCode: 1,
-      tookMs: 1200,
-      because: ["package.json line 3: left-pad@99 does not exist"],
-    }),
-    sentence: /^Step install ended with exit code 1 after 1\.2 s\. Package\.json line 3: left-pad@99 does not exist\.$/,
-  },
-  {
-    code: "build/step-timeout",
-    record: failedStep("build/step-timeout", { step: "install", tookMs: 300000 }),
-    sentence: /^Step install ran past its deadline after 300 s and was ended\.$/,
-  },
-  {
-    code: "build/out-of-memory",
-    record: failedStep("build/out-of-memory", { step: "build", tookMs: 2000, says: "build ended with signal SIGKILL" }),
-    sentence: /^Step build used more memory than it may after 2 s and was ended\. Build ended with signal SIGKILL\.$/,
-  },
-  {
-    code: "build/builder-lost",
-    certainty: "likely",
-    record: a.takenBuild([
-      a.by("control", "build.claim", "failed", { code: "build/builder-lost", says: "builder n1 went away" }),
-    ]),
-    sentence: /Builder n1 went away\.$/,
-  },
-  {
-    code: "build/builder-lost",
-    certainty: "likely",
-    record: a.takenBuild([], { epochs: [{ emitter: "builder-n1", epoch: 1, lastSeq: 1, state: "dead" }] }),
-    sentence: /process ended in the middle/,
-  },
-  {
-    code: "build/builder-lost",
-    record: failedStep("build/builder-lost", {
-      step: null,
-      says: "the builder was restarted in the middle of the build",
-    }),
-    sentence: /The builder was restarted/,
-  },
-  {
-    code: "build/publish-failed",
-    record: a.takenBuild([a.by("builder-n1", "build.publish", "failed", { code: "build/publish-failed" })]),
-    sentence: /could not be stored/,
-  },
-  {
-    code: "app/not-listening",
-    record: a.takenBuild([
-      a.by("builder-n1", "build.publish", "done", { release: "rel_1" }),
-      a.by("control", "replica.start", "handed", { replica: "p_1", link: "p_1" }),
-      a.by("control", "replica.ready", "failed", { code: "app/not-listening" }),
-    ]),
-    sentence: /never listened/,
   },
 ];
 

@@ -33,6 +33,8 @@ export interface WorkRecord {
   readonly charge: Charge | null;
   /** The card of a call was simulated, and every sentence about it says so. */
   readonly simulated?: boolean;
+  /** What the platform says of one that goes on: why it is where it is, since when, and what ends that. */
+  readonly standing?: string;
   /** Retention dropped records of this day and before (`2026-11-20`): an absence then proves nothing. */
   readonly droppedThrough?: string | null;
   readonly read: { readonly journal: number; readonly evidence: number };

@@ -1,9 +1,9 @@
 /** The only reader of the environment: names here are the names that an operator types. All problems are told at once. */
-import { homedir, totalmem } from "node:os";
+import { availableParallelism, homedir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
-import { queueLimits } from "../build/queue.ts";
-import type { BuildLimits } from "../control/builds.ts";
+import { buildLimits } from "../core/builds/model.ts";
+import type { BuildLimits } from "../core/builds/model.ts";
 import type { UpOptions } from "../cli/world.ts";
 import type { EdgeLimits } from "../edge/limits.ts";
 import { openPolicy, parseNameRule, type EgressPolicy, type NameRule } from "../egress/policy.ts";
@@ -35,6 +35,8 @@ export interface PlatformConfig {
   /** The program that tells of real cards, and how often it is asked. */
   readonly cards: { readonly command: string; readonly everyMs: DurationMs };
   readonly build: BuildLimits;
+  /** Builds at a time, of several owners. */
+  readonly buildsAtOnce: number;
   /** How long a replica may take to listen where its Space does not say. */
   readonly startMs: DurationMs;
   /** How often an app is looked at once it is ready. */
@@ -91,8 +93,11 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const appsDomain = env["WAYBILL_APPS_DOMAIN"] ?? "localhost";
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain))
     problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
-  const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? queueLimits.waitMs;
+  const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? buildLimits.waitMs;
   const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? seconds(1200);
+  const waitingMax = read.whole("WAYBILL_BUILDS_WAITING", { least: 1, most: 10_000 });
+  const ownerWaitingMax = read.whole("WAYBILL_BUILDS_WAITING_OWNER", { least: 1, most: 10_000 });
+  const buildsAtOnce = read.whole("WAYBILL_BUILDS_AT_ONCE", { least: 1, most: 64 });
   const startMs = read.seconds("WAYBILL_START_SECONDS") ?? seconds(1800);
   const healthEveryMs = read.seconds("WAYBILL_HEALTH_SECONDS") ?? seconds(5);
   const cardsEveryMs = read.seconds("WAYBILL_CARDS_SECONDS") ?? seconds(15);
@@ -106,7 +111,14 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     appsDomain,
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
     cards: { command: env["WAYBILL_NVIDIA_SMI"] || "nvidia-smi", everyMs: cardsEveryMs },
-    build: { ...queueLimits, queueMax: 200, queueMaxOfOwner: 50, waitMs, buildMs },
+    build: {
+      ...buildLimits,
+      waitMs,
+      buildMs,
+      waitingMax: waitingMax ?? buildLimits.waitingMax,
+      ownerWaitingMax: ownerWaitingMax ?? buildLimits.ownerWaitingMax,
+    },
+    buildsAtOnce: buildsAtOnce ?? defaultBuildsAtOnce(),
     startMs,
     healthEveryMs,
     pythonVersions: [join(env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")],
@@ -120,6 +132,11 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     git: pushMb === undefined ? {} : { pushMaxBytes: pushMb * (1 << 20) },
   };
   return { ok: true, config };
+}
+
+/** A build keeps about two cores busy, and what it waits for is the network more often than not. */
+function defaultBuildsAtOnce(): number {
+  return Math.max(1, Math.min(8, Math.floor(availableParallelism() / 2)));
 }
 
 function defaultMemoryMb(): number {

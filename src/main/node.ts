@@ -68,6 +68,7 @@ export async function startNode(options: NodeOptions): Promise<AsyncDisposable> 
     pool: poolName,
     folder,
     ...(await cardsOf(config, log)),
+    buildsAtOnce: config.buildsAtOnce,
     link,
     builder: createBuilder({
       source,

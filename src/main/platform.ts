@@ -140,16 +140,18 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     replicas,
     serverEpoch: edgeSpool.epoch,
     calls: () => calls,
-    onNode: async ({ node, sdks }) => {
+    onNode: async ({ node, sdks, epoch, buildsAtOnce }) => {
       await calls.tellAll(node);
       await spaces.onNode(node);
-      await builds.onBuilder({ builder: node, sdks, parallel: 1 });
+      await builds.onBuilder({ name: node, sdks, epoch, parallel: buildsAtOnce });
     },
     onReplica: async (status) => {
       await builds.onReplica(status);
       await spaces.onReplica(status);
     },
-    onBuild: (message) => builds.onMessage(message),
+    onHeartbeat: (node, held) => builds.onHeartbeat(node, held),
+    onAway: (node) => builds.onBuilderAway(node),
+    onBuild: (node, message) => builds.onMessage(node, message),
     ingest: (batch) => evidence.ingest(batch),
     onFailure,
   });

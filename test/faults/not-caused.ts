@@ -5,7 +5,6 @@ const apiItself =
   "an answer of the platform's own API, which is no work with a waybill; test/platform.test.ts makes it";
 
 export const notCaused: Partial<Readonly<Record<Code, string>>> = {
-  "build/queue-full": "a hundred builds would have to wait; src/control/commits.test.ts makes it with a lower limit",
   "gpu/node-lost":
     "this version's only node is the platform's own process, so it cannot be silent by itself; the ledger's tests make it",
   "identity/missing": apiItself,

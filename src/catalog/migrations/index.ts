@@ -3,6 +3,7 @@ import type { SqlRunner } from "../../stdx/sql.ts";
 import { CatalogError } from "../error.ts";
 import { first } from "./0001-first.ts";
 import { spaceSettings } from "./0002-space-settings.ts";
+import { buildQueue } from "./0003-build-queue.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -11,7 +12,7 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-export const migrations: readonly Migration[] = [first, spaceSettings];
+export const migrations: readonly Migration[] = [first, spaceSettings, buildQueue];
 
 /**
  * Brings the database to the last of `steps`; each step and its record are one commit. Throws a {@link CatalogError},

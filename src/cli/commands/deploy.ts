@@ -85,7 +85,7 @@ async function deploy(context: Context, folder: string, options: Options): Promi
 
 /** What stopped it: the build, or the start of what it built. */
 function failed(space: SpaceView, build: BuildView | null, says: string): WorkFailed {
-  const buildFailed = build?.outcome === "failed";
+  const buildFailed = build !== null && build.outcome !== "ok";
   const code = buildFailed ? (build.code ?? "build/step-failed") : "start-failed";
   const row = isCode(code) ? codeRow(code) : undefined;
   const problem: Problem = {
@@ -119,6 +119,7 @@ function nextStep(next: string | undefined, build: BuildView | null, space: stri
 /** A build ends when a replica of its release answers: where no step failed, that is what did not happen. */
 function whereOf(build: BuildView): string {
   const step = stepFailed(build);
+  if (build.release === null && !step) return build.builder === null ? "build.queue" : `builder ${build.builder}`;
   return step ? `build.step ${step.name}` : "replica.start";
 }
 

@@ -1,28 +1,102 @@
-/** `GET /api/builds/ID` and its log. */
-import type { BuildView } from "../../contract/api.ts";
-import type { Route } from "../api.ts";
-import { lines, ownerOf, refuse, wholeNumber } from "../api.ts";
+/**
+ * Builds: one, its log, those of a Space, and the queue, which is the operator's. Cancelling and trying again are for the Space's
+ * owner and the operator, priorities for the operator.
+ */
+import { z } from "zod";
+import type { BuildRow } from "../../catalog/builds.ts";
+import type { BuildDetails, BuildView, Page } from "../../contract/api.ts";
+import type { Actor, BuildDecision } from "../../core/builds/model.ts";
+import type { ApiContext, Route } from "../api.ts";
+import { administrator, lines, ownerOf, refuse, wholeNumber } from "../api.ts";
+import type { Caller } from "../caller.ts";
+import { jsonBody } from "../json-body.ts";
+import type { Server } from "../server.ts";
+
+/** Builds of a Space in one page. */
+const pageLength = 50;
+/** Beyond this a priority says no more. */
+const priorityMost = 100;
+const change = z.strictObject({ priority: z.int().min(-priorityMost).max(priorityMost) });
 
 export const buildsRoute: Route = (api, server) => {
-  api.get("/api/builds/:id", async (c) => {
-    const build = await server.catalog.builds.get(c.req.param("id"));
-    if (!build) return refuse(c, "control/not-found", { detail: `There is no build ${c.req.param("id")}.` });
-    const caller = ownerOf(c, build.space.split("/")[0] ?? "");
+  api.get("/api/builds", (c) => {
+    const caller = administrator(c);
+    return caller instanceof Response ? caller : c.json(server.builds.queueView());
+  });
+  api.get("/api/spaces/:owner/:name/builds", async (c) => {
+    const { owner, name } = c.req.param();
+    const caller = ownerOf(c, owner);
     if (caller instanceof Response) return caller;
-    const view = server.builds.view(build);
-    return c.json({ ...view, runtimeFacts: await server.runtimeFacts(view.release) } satisfies BuildView);
+    if (!server.spaces.get(`${owner}/${name}`))
+      return refuse(c, "control/not-found", { detail: `There is no Space ${owner}/${name}.` });
+    const limit = wholeNumber(c.req.query("limit"), { min: 1, max: 200, otherwise: pageLength });
+    const found = await server.catalog.builds.page(`${owner}/${name}`, { limit, before: c.req.query("page") });
+    const page: Page<BuildView> = { items: server.builds.views(found?.items ?? []), next: found?.next ?? null };
+    return c.json(page);
+  });
+  api.get("/api/builds/:id", async (c) => {
+    const found = await buildOf(c, server);
+    if (found instanceof Response) return found;
+    const view = server.builds.view(found.row);
+    const [runtimeFacts, events] = await Promise.all([
+      server.runtimeFacts(view.release),
+      server.catalog.builds.events(view.id),
+    ]);
+    return c.json({ ...view, runtimeFacts, events } satisfies BuildDetails);
   });
   api.get("/api/builds/:id/log", async (c) => {
-    const build = await server.catalog.builds.get(c.req.param("id"));
-    if (!build) return refuse(c, "control/not-found", { detail: `There is no build ${c.req.param("id")}.` });
-    const caller = ownerOf(c, build.space.split("/")[0] ?? "");
-    if (caller instanceof Response) return caller;
+    const found = await buildOf(c, server);
+    if (found instanceof Response) return found;
+    const { id } = found.row;
     const from = wholeNumber(c.req.query("from"), { min: 1, max: 1_000_000_000, otherwise: 1 });
-    if (c.req.query("follow") === "1") return lines(server.builds.follow(build.id, from, c.req.raw.signal));
-    const log = await server.builds.log(build.id);
+    if (c.req.query("follow") === "1") return lines(server.builds.follow(id, from, c.req.raw.signal));
+    const log = await server.builds.log(id);
     return lines(iterate(log.read(from, 100_000).lines));
   });
+  api.post("/api/builds/:id/cancel", async (c) => {
+    const found = await buildOf(c, server);
+    if (found instanceof Response) return found;
+    return answer(c, server, found.row, await server.builds.cancel(found.row.id, actorOf(found.caller, found.row)));
+  });
+  api.post("/api/builds/:id/retry", async (c) => {
+    const found = await buildOf(c, server);
+    if (found instanceof Response) return found;
+    const { id, space } = found.row;
+    const done = await server.commits.retry(space, id, found.caller.account);
+    if (!done.ok) return refuse(c, done.code, { detail: done.says });
+    const row = await server.catalog.builds.get(done.build);
+    return c.json(row && server.builds.view(row));
+  });
+  api.patch("/api/builds/:id", async (c) => {
+    const operator = administrator(c);
+    if (operator instanceof Response) return operator;
+    const found = await buildOf(c, server);
+    if (found instanceof Response) return found;
+    const named = await jsonBody(c, change);
+    if (named instanceof Response) return named;
+    const by: Actor = { kind: "operator", name: operator.account };
+    return answer(c, server, found.row, await server.builds.prioritize(found.row.id, named.priority, by));
+  });
 };
+
+/** The build that a path names, for a caller who may know of it. */
+async function buildOf(c: ApiContext, server: Server): Promise<{ row: BuildRow; caller: Caller } | Response> {
+  const id = c.req.param("id") ?? "";
+  const row = await server.catalog.builds.get(id);
+  if (!row) return refuse(c, "control/not-found", { detail: `There is no build ${id}.` });
+  const caller = ownerOf(c, row.space.split("/")[0] ?? "");
+  return caller instanceof Response ? caller : { row, caller };
+}
+
+/** Also an operator who owns the Space acts as its owner. */
+function actorOf({ account }: Caller, { space }: BuildRow): Actor {
+  return { kind: space.startsWith(`${account}/`) ? "owner" : "operator", name: account };
+}
+
+function answer(c: ApiContext, server: Server, row: BuildRow, decision: BuildDecision): Response {
+  if (decision.ok) return c.json(server.builds.view(row));
+  return refuse(c, "control/conflict", { detail: `Build ${row.id}: ${decision.says}.` });
+}
 
 async function* iterate<Item>(items: readonly Item[]): AsyncGenerator<Item> {
   yield* items;

@@ -32,7 +32,17 @@ export const join = (...of: Parameters<typeof builder>): BuildCommand => ({ type
 export function enqueue(build: string, over: Partial<BuildTerms> = {}, priority = 0): BuildCommand {
   const owner = over.owner ?? over.space?.split("/")[0] ?? build;
   const space = over.space ?? `${owner}/${build}`;
-  const terms = { build, space, owner, commit: `c-${build}`, account: owner, sdk: "node", factory: false, ...over };
+  const terms = {
+    build,
+    space,
+    owner,
+    commit: `c-${build}`,
+    account: owner,
+    sdk: "node",
+    factory: false,
+    retryOf: null,
+    ...over,
+  };
   return { type: "enqueue", terms: { ...terms, queuedAt: over.queuedAt ?? instant(0) }, priority };
 }
 

@@ -25,6 +25,7 @@ export function evolve(state: BuildsState, event: BuildEvent, now: Instant): Bui
         attempts: lease.fence,
         stage: "claimed",
         lease,
+        number,
         givenAt: now,
         taken: false,
         deadline,

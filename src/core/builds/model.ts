@@ -28,6 +28,8 @@ export interface BuildTerms {
   readonly sdk: string | null;
   /** Nothing that an earlier build resolved is used again. */
   readonly factory: boolean;
+  /** The build that it is another try of. */
+  readonly retryOf: string | null;
   readonly queuedAt: Instant;
 }
 
@@ -69,6 +71,8 @@ export interface Lease {
 export interface LeasedBuild extends Common {
   readonly stage: LeasedStage;
   readonly lease: Lease;
+  /** Of the channel `build-queue→<builder>`. */
+  readonly number: number;
   readonly givenAt: Instant;
   /** Whether its builder has said that it took it. */
   readonly taken: boolean;
@@ -199,7 +203,6 @@ export type BuildEvent = { readonly by: Actor; readonly says: string } & (
       readonly type: "given";
       readonly build: string;
       readonly lease: Lease;
-      /** Counts the builds of the channel `build-queue→<builder>`. */
       readonly number: number;
       readonly deadline: Instant;
     }

@@ -74,13 +74,22 @@ export const buildRules: Readonly<Record<BuildCode, BuildRule>> = {
     example: "build.claim failed: builder n1 went away",
     says: (ended) => because(ended, "The builder stopped answering in the middle of the build."),
   },
+  "build/cancelled": {
+    example: "build.claim failed: cancelled by alice",
+    says: (ended) => because(ended, "The build was cancelled."),
+  },
+  "build/superseded": {
+    example: "build.queue refused: superseded by build b_2 of commit 4f1c2ab",
+    says: (ended) => because(ended, "A build of a newer commit took this one's place."),
+  },
   "build/publish-failed": {
     example: "build.publish failed: no space left on device",
     says: (ended) => because(ended, "The finished build could not be stored as a release."),
   },
 };
 
-export function findBuild(reading: Reading): Finding | undefined {
+export function findBuild(whole: Reading): Finding | undefined {
+  const reading = lastAttempt(whole);
   const ends = coded(reading.entries);
   const codes = codesIn(reading.entries);
   if (codes.length > 1) return contradiction(`it ended as ${codes.join(" and as ")}.`, ends);
@@ -92,9 +101,13 @@ export function findBuild(reading: Reading): Finding | undefined {
       ...ends,
       ...all(reading, "replica.ready", "done"),
     ]);
-  if (code === "build/builder-lost") return builderLost(reading, ends);
+  if (code === "build/builder-lost") return builderLost(reading, ends, builderEntries(whole));
+  // An operator who cancels somebody's build is the platform.
+  const owner =
+    code === "build/cancelled" && text(ended.facts, "by") === "operator" ? { owner: "platform" as const } : {};
   return {
     code,
+    ...owner,
     certainty: "proved",
     sentence: isBuildCode(code) ? buildRules[code].says(ended) : because(ended, codeRow(code).says),
     facts: ends,
@@ -102,7 +115,8 @@ export function findBuild(reading: Reading): Finding | undefined {
   };
 }
 
-export function buildOutcome(reading: Reading, finding: Finding | undefined): WorkOutcome {
+export function buildOutcome(whole: Reading, finding: Finding | undefined): WorkOutcome {
+  const reading = lastAttempt(whole);
   if (finding)
     return finding.code === null
       ? "unknown"
@@ -114,7 +128,10 @@ export function buildOutcome(reading: Reading, finding: Finding | undefined): Wo
 }
 
 /** One sentence for a build that went well or goes on. */
-export function buildSays(reading: Reading): string {
+export function buildSays(whole: Reading): string {
+  const { standing } = whole.record;
+  if (standing !== undefined) return standing;
+  const reading = lastAttempt(whole);
   const none = notBuilt(reading);
   if (none) return `This commit started no build. ${text(none.facts, "says") ?? ""}`.trim();
   if (last(reading, "replica.ready", "done")) return "The build succeeded and its release is running.";
@@ -134,10 +151,9 @@ export function buildSays(reading: Reading): string {
 }
 
 /** The builder's own word is missing, so it stays likely until its epoch is known to be over without one. */
-function builderLost(reading: Reading, ends: readonly Entry[]): Finding {
+function builderLost(reading: Reading, ends: readonly Entry[], builders: readonly Entry[]): Finding {
   const published = last(reading, "build.publish", "done");
   if (published) return contradiction("the builder was lost, and yet it published the release.", [...ends, published]);
-  const builders = builderEntries(reading);
   const mine = builders.flatMap((entry) => epochOf(reading, entry) ?? []);
   const ownWord = ends.some((entry) => builders.includes(entry)); // a builder that came back found what it had begun
   const dead =
@@ -164,7 +180,9 @@ function builderLost(reading: Reading, ends: readonly Entry[]): Finding {
 function findUnended(reading: Reading): Finding | undefined {
   if (reading.entries.length === 0)
     return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
+  // The platform knows that it goes on, also where an earlier process of it or of the builder has ended.
   if (
+    reading.record.standing !== undefined ||
     notBuilt(reading) ||
     last(reading, "replica.ready", "done") ||
     (last(reading, "build.publish", "done") && !first(reading, "replica.start", "handed"))
@@ -208,6 +226,19 @@ function findUnended(reading: Reading): Finding | undefined {
 function notBuilt(reading: Reading): Entry | undefined {
   const asked = first(reading, "build.request", "done");
   return text(asked?.facts, "noBuild") === undefined ? undefined : asked;
+}
+
+/** Without the attempts after which it was given to a builder again: how they ended is not how the build did. */
+function lastAttempt(reading: Reading): Reading {
+  const fenceOf = ({ facts }: Entry): number | undefined => number(facts, "fence");
+  const over = new Set(
+    reading.entries.flatMap((entry) => (entry.facts["again"] === true ? (fenceOf(entry) ?? []) : [])),
+  );
+  const entries = reading.entries.filter((entry) => {
+    const fence = fenceOf(entry);
+    return fence === undefined || !over.has(fence);
+  });
+  return { ...reading, entries };
 }
 
 /** Entries that only the builder writes. */

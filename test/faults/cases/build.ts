@@ -3,7 +3,9 @@ import { globSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { commitBody } from "../../../src/client/deploy.ts";
+import { ApiError } from "../../../src/client/errors.ts";
 import { listFolder } from "../../../src/client/folder.ts";
+import type { CommitView } from "../../../src/contract/api.ts";
 import { until, visit, type App } from "../../support/platform.ts";
 import { proved, provedOrLikely, type FaultCase, type Stage } from "../case.ts";
 
@@ -73,6 +75,69 @@ export const buildCases: readonly FaultCase[] = [
     },
   },
   {
+    code: "build/queue-full",
+    how: "more builds of one owner than may wait",
+    on: "bare",
+    certainty: proved,
+    async inject(stage) {
+      const before = slowBuild(stage, 4_000);
+      await before.began;
+      const { build: waiting } = await commit(stage);
+      const refused = await commit(stage).catch((error: unknown) => error);
+      if (!(refused instanceof ApiError) || waiting === null) throw new Error("there was room");
+      await stage.alice.client.cancelBuild(waiting);
+      await before.done;
+      return { id: refused.problem.waybill ?? "" };
+    },
+  },
+  {
+    code: "build/cancelled",
+    how: "its owner cancels it while it runs",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    async inject(stage) {
+      const { began, done } = slowBuild(stage, 60_000);
+      const id = await began;
+      await stage.alice.client.cancelBuild(id);
+      await done;
+      return { id };
+    },
+  },
+  {
+    code: "build/cancelled",
+    how: "the operator cancels it while it waits",
+    on: "main",
+    certainty: proved,
+    owner: "platform",
+    async inject(stage) {
+      const before = slowBuild(stage, 2_000);
+      await before.began;
+      const { build } = await commit(stage);
+      if (build === null) throw new Error("the commit made no build");
+      await stage.up.admin.cancelBuild(build);
+      await before.done;
+      return { id: build };
+    },
+  },
+  {
+    code: "build/superseded",
+    how: "a newer commit comes while it runs",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    async inject(stage) {
+      const { began, done } = slowBuild(stage, 60_000);
+      const id = await began;
+      const { space } = await stage.alice.client.build(id);
+      const { build } = await commit(stage, space);
+      if (build === null) throw new Error("the commit made no build");
+      await done;
+      await until("the newer one has ended", async () => (await stage.alice.client.build(build)).outcome);
+      return { id };
+    },
+  },
+  {
     code: "build/fetch-failed",
     how: "the repository is damaged while the build waits",
     on: "main",
@@ -81,16 +146,8 @@ export const buildCases: readonly FaultCase[] = [
       const { up, alice } = stage;
       const before = slowBuild(stage, 2_000);
       await before.began;
-      const folder = up.write({
-        "README.md": readme("sdk: node"),
-        "package.json": scripts({ start: "node server.js" }),
-        "server.js": "0",
-      });
-      const name = `damaged${++damaged}`;
-      const { build } = await alice.client.commit(
-        `alice/${name}`,
-        await commitBody(folder, await listFolder(folder), "Deploy"),
-      );
+      const name = `damaged${++committed}`;
+      const { build } = await commit(stage, `alice/${name}`);
       if (build === null) throw new Error("the commit made no build");
       for (const objects of globSync(join(up.data, "repositories", "**", `*${name}*`, "objects")))
         await rm(objects, { recursive: true });
@@ -164,7 +221,17 @@ export const buildCases: readonly FaultCase[] = [
   },
 ];
 
-let damaged = 0;
+let committed = 0;
+
+/** A commit of a small app, whose build nobody follows. */
+async function commit({ up, alice }: Stage, space = `alice/commit${++committed}`): Promise<CommitView> {
+  const folder = up.write({
+    "README.md": readme("sdk: node"),
+    "package.json": scripts({ start: "node server.js" }),
+    "server.js": "0",
+  });
+  return alice.client.commit(space, await commitBody(folder, await listFolder(folder), "Deploy"));
+}
 
 function buildOf({ deployed }: App): { id: string } {
   if (!deployed.build) throw new Error("there was no build");

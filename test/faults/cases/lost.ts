@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { endedCall, running } from "../../support/calls.ts";
 import { killProcess, lives, until, visit } from "../../support/platform.ts";
 import { pidOf, proved, provedOrLikely, type FaultCase } from "../case.ts";
+import { buildLimits } from "../../../src/core/builds/model.ts";
 import { slowBuild } from "./build.ts";
 
 export const lostCases: readonly FaultCase[] = [
@@ -39,12 +40,18 @@ export const lostCases: readonly FaultCase[] = [
   },
   {
     code: "build/builder-lost",
-    how: "kill -9 of the platform in the middle of a build",
+    how: "kill -9 of the platform in the middle of each attempt of a build",
     on: "kills",
     certainty: provedOrLikely,
     async inject(stage) {
-      const id = await slowBuild(stage, 20_000).began;
-      await stage.up.restart();
+      const id = await slowBuild(stage, 60_000).began;
+      for (let attempt = 1; attempt <= buildLimits.attemptsMax; attempt++) {
+        await until(`attempt ${attempt} builds`, async () => {
+          const build = await stage.up.admin.build(id);
+          return build.attempts === attempt && build.stage === "building";
+        });
+        await stage.up.restart();
+      }
       return { id, asks: stage.up.admin };
     },
   },
