@@ -9,6 +9,7 @@ import type { BuildSpec, ToServer } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import { newId } from "../stdx/ids.ts";
 import { iso } from "../stdx/time.ts";
+import { Environments } from "./environments.ts";
 import { builtSdks, parseFrontMatter, settingsRecord, type Remark, type SpaceSettings } from "./front-matter.ts";
 import { appFileOf, buildGradio } from "./gradio-builder.ts";
 import { buildStreamlit, streamlitFile } from "./streamlit-builder.ts";
@@ -42,7 +43,11 @@ const notReleased = ["in", "out", "home", "tmp"];
 
 export function createBuilder(given: BuildTools): Builder {
   const { python } = given;
-  const tools = python === undefined ? given : { ...given, python: { ...python, known: new Map() } };
+  const tools = {
+    ...given,
+    environments: new Environments(),
+    ...(python === undefined ? {} : { python: { ...python, known: new Map() } }),
+  };
   return {
     sdks: python === undefined ? builtSdks.filter((sdk) => !isPython(sdk)) : builtSdks,
     run: (spec, on, signal) => runBuild(spec, tools, on, signal),
@@ -95,6 +100,7 @@ async function endWork(shop: Workshop): Promise<void> {
   } catch (error) {
     shop.note(`the build could not be cleared away: ${error instanceof Error ? error.message : String(error)}`);
   }
+  shop.close();
 }
 
 async function build(shop: Workshop): Promise<BuildOutcome> {

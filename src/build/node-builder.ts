@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { RuntimeFacts } from "../contract/release.ts";
 import type { SpaceSettings } from "./front-matter.ts";
+import { buildApp, installPackages } from "./node-packages.ts";
 import { startCommand, type AppPackage } from "./package-json.ts";
 import type { Workshop } from "./workshop.ts";
 
@@ -16,43 +17,20 @@ export interface Runnable {
 }
 
 export async function buildNode(shop: Workshop, settings: SpaceSettings, app: AppPackage): Promise<Runnable> {
-  await shop.step("install", async () => {
-    await installPackages(shop, app);
+  const tools = await shop.step("install", async () => {
+    const installed = await installPackages(shop, app);
     await provideSdk(shop, app);
+    return installed;
   });
-  await buildApp(shop, settings, app);
+  await buildApp(shop, settings, app, tools);
   return await shop.step("check", async () => {
     const start = app.scripts["start"] as string;
     shop.note(`starts with: ${start}`);
+    const wants = app.wantsNode === null ? "" : `; package.json asks for ${app.wantsNode}`;
+    shop.note(`Node ${process.versions.node}${wants}`);
     shop.note(`listens on the port in PORT (app_port ${settings.appPort})`);
     return { argv: startCommand(start), staticFolder: "." };
   });
-}
-
-/** `npm ci` with a lockfile, else `npm install`; nothing where the app names no package. */
-export async function installPackages(shop: Workshop, app: AppPackage): Promise<void> {
-  if (app.dependencies.length === 0 && !hasInstallScript(app))
-    return shop.note("nothing to install: package.json names no packages");
-  const locked =
-    (await isThere(join(shop.app, "package-lock.json"))) || (await isThere(join(shop.app, "npm-shrinkwrap.json")));
-  if (!locked) shop.note("no package-lock.json: versions are chosen anew by each build");
-  await shop.run(
-    ["npm", locked ? "ci" : "install", "--no-audit", "--no-fund", "--foreground-scripts"],
-    shop.limits.installMs,
-  );
-}
-
-/** The Space's `app_build_command`, or the `build` script, where there is one. */
-export async function buildApp(shop: Workshop, settings: SpaceSettings, app: AppPackage): Promise<void> {
-  if (settings.appBuildCommand !== null) {
-    const command = `export PATH="$PWD/node_modules/.bin:$PATH"\n${settings.appBuildCommand}`;
-    await shop.step("build", async () => {
-      shop.note(`app_build_command: ${settings.appBuildCommand}`);
-      await shop.run(["sh", "-c", command], shop.limits.buildMs);
-    });
-  } else if (app.scripts["build"] !== undefined) {
-    await shop.step("build", () => shop.run(["npm", "run", "build"], shop.limits.buildMs));
-  }
 }
 
 /** Puts the package `waybill` into node_modules, unless the app brings its own. */
@@ -67,10 +45,6 @@ async function provideSdk(shop: Workshop, app: AppPackage): Promise<void> {
   const copy = 'mkdir -p node_modules && cp -R "$1" node_modules/waybill';
   await shop.run(["sh", "-c", copy, "sh", ours], shop.limits.installMs, { quiet: true });
   shop.note(`SDK: waybill ${shop.tools.sdk.version} of this platform, put into node_modules/waybill`);
-}
-
-function hasInstallScript({ scripts }: AppPackage): boolean {
-  return ["preinstall", "install", "postinstall", "prepare"].some((name) => scripts[name] !== undefined);
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { parsePackage, startCommand, startProblem } from "./package-json.ts";
+import { noPackage, parsePackage, startCommand, startProblem } from "./package-json.ts";
 
 describe("parsePackage", () => {
   test("a missing, a broken and a wrong file are said in words", () => {
@@ -18,12 +18,26 @@ describe("parsePackage", () => {
     const parsed = parsePackage(
       '{"dependencies":{"a":"1"},"devDependencies":{"b":"1","a":"1"},"scripts":{"start":"x","n":1}}',
     );
-    assert.deepEqual(parsed, { ok: true, app: { scripts: { start: "x" }, dependencies: ["a", "b"] } });
+    assert.deepEqual(parsed, { ok: true, app: { ...noPackage, scripts: { start: "x" }, dependencies: ["a", "b"] } });
+  });
+
+  test("tells the manager, the Node and the workspaces that it names, and whether an install runs scripts of its own", () => {
+    const parsed = parsePackage(
+      '{"packageManager":"pnpm@10.1.0","engines":{"node":">=20"},"workspaces":["a"],"scripts":{"prepare":"x"}}',
+    );
+    assert.deepEqual(parsed.ok && parsed.app, {
+      scripts: { prepare: "x" },
+      dependencies: [],
+      packageManager: "pnpm@10.1.0",
+      runsAtInstall: true,
+      hasWorkspaces: true,
+      wantsNode: ">=20",
+    });
   });
 
   test("an empty start script is a missing one", () => {
-    assert.match(startProblem({ scripts: { start: " " }, dependencies: [] }) as string, /no `start` script/);
-    assert.equal(startProblem({ scripts: { start: "node x" }, dependencies: [] }), undefined);
+    assert.match(startProblem({ ...noPackage, scripts: { start: " " } }) as string, /no `start` script/);
+    assert.equal(startProblem({ ...noPackage, scripts: { start: "node x" } }), undefined);
   });
 });
 

@@ -4,7 +4,26 @@ export interface AppPackage {
   readonly scripts: Readonly<Record<string, string>>;
   /** Names of all that an install would bring. */
   readonly dependencies: readonly string[];
+  /** As it is written: `pnpm@10.12.1+sha512.…`. */
+  readonly packageManager: string | null;
+  /** Scripts of its own run when its packages are installed. */
+  readonly runsAtInstall: boolean;
+  readonly hasWorkspaces: boolean;
+  /** The Node that it asks for: `>=20`. */
+  readonly wantsNode: string | null;
 }
+
+/** Of a Space without package.json. */
+export const noPackage: AppPackage = {
+  scripts: {},
+  dependencies: [],
+  packageManager: null,
+  runsAtInstall: false,
+  hasWorkspaces: false,
+  wantsNode: null,
+};
+/** npm-install(1), "Life Cycle Operation Order" of `npm ci` and `npm install`. */
+const installScripts = ["preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"];
 
 export type PackageParse =
   | { readonly ok: true; readonly app: AppPackage }
@@ -25,15 +44,20 @@ export function parsePackage(text: string | undefined): PackageParse {
     return { ok: false, problem: "package.json is not an object" };
   const members = value as Record<string, unknown>;
   const groups = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];
+  const scripts = Object.fromEntries(
+    Object.entries(objectOf(members["scripts"])).filter(
+      (pair): pair is [string, string] => typeof pair[1] === "string",
+    ),
+  );
   return {
     ok: true,
     app: {
-      scripts: Object.fromEntries(
-        Object.entries(objectOf(members["scripts"])).filter(
-          (pair): pair is [string, string] => typeof pair[1] === "string",
-        ),
-      ),
+      scripts,
       dependencies: [...new Set(groups.flatMap((group) => Object.keys(objectOf(members[group]))))],
+      packageManager: textOf(members["packageManager"]),
+      runsAtInstall: installScripts.some((name) => scripts[name] !== undefined),
+      hasWorkspaces: members["workspaces"] !== undefined,
+      wantsNode: textOf(objectOf(members["engines"])["node"]),
     },
   };
 }
@@ -56,6 +80,10 @@ export function startCommand(script: string): readonly string[] {
     );
   const command = plain && !builtin ? `exec ${script.trim()}` : script;
   return ["sh", "-c", `export PATH="$PWD/node_modules/.bin:$PATH"\n${command}`];
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
 }
 
 function objectOf(value: unknown): Record<string, unknown> {

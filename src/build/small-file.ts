@@ -4,7 +4,7 @@ import { open, readFile, stat } from "node:fs/promises";
 import { BuildFailure } from "./failure.ts";
 
 /** README.md, package.json and requirements.txt are pages of text; larger ones are no such files. */
-const maxBytes = 1 << 20;
+const smallMaxBytes = 1 << 20;
 /** A lock of hundreds of packages, with the hashes of all their files, has a few megabytes. */
 const madeMaxBytes = 32 << 20;
 
@@ -13,8 +13,17 @@ export async function readSmall(path: string): Promise<string | undefined> {
   return (await readSmallBytes(path))?.toString("utf8");
 }
 
+/** As {@link readSmall}, for a lockfile: of hundreds of packages it has a few megabytes. */
+export async function readText(path: string): Promise<string | undefined> {
+  return (await readBytes(path, madeMaxBytes))?.toString("utf8");
+}
+
 /** As {@link readSmall}, for a text whose encoding has to be looked for. */
-export async function readSmallBytes(path: string): Promise<Buffer | undefined> {
+export function readSmallBytes(path: string): Promise<Buffer | undefined> {
+  return readBytes(path, smallMaxBytes);
+}
+
+async function readBytes(path: string, maxBytes: number): Promise<Buffer | undefined> {
   try {
     const found = await stat(path);
     // A command may have left a pipe there, which nobody ever writes.

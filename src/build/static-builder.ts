@@ -2,15 +2,16 @@
 import { realpath, stat } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 import type { SpaceSettings } from "./front-matter.ts";
-import { buildApp, installPackages, type Runnable } from "./node-builder.ts";
-import type { AppPackage } from "./package-json.ts";
+import type { Runnable } from "./node-builder.ts";
+import { buildApp, installPackages } from "./node-packages.ts";
+import { noPackage, type AppPackage } from "./package-json.ts";
 import { BuildFailure, type Workshop } from "./workshop.ts";
 
 /** `app` is null where the commit has no package.json; without `app_build_command` nothing is installed or run. */
 export async function buildStatic(shop: Workshop, settings: SpaceSettings, app: AppPackage | null): Promise<Runnable> {
   if (settings.appBuildCommand !== null) {
-    if (app) await shop.step("install", () => installPackages(shop, app));
-    await buildApp(shop, settings, app ?? { scripts: {}, dependencies: [] });
+    const commands = app === null ? [] : await shop.step("install", () => installPackages(shop, app));
+    await buildApp(shop, settings, app ?? noPackage, commands);
   }
   return await shop.step("check", () => check(shop, settings));
 }

@@ -7,6 +7,7 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { buildLimits, Intake, tickMs } from "../log/intake.ts";
 import { iso, type Clock } from "../stdx/time.ts";
 import { BenchDenied, type Bench, type Benches, type CommandEnd } from "./bench.ts";
+import { Environments } from "./environments.ts";
 import { BuildFailure } from "./failure.ts";
 import { LastLines } from "./lines.ts";
 import type { KnownInterpreters } from "./python/interpreters.ts";
@@ -61,6 +62,8 @@ export interface BuildTools {
   readonly sdk: SdkPackage | null;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  /** Those of all builds in `folder`; absent: this build is the only one. */
+  readonly environments?: Environments;
   readonly limits?: StepLimits;
   /** Where Pythons may be beside PATH, and where the platform keeps tools of its own; absent: no Gradio Spaces are built. */
   readonly python?: {
@@ -117,6 +120,8 @@ export class Workshop {
   readonly #startedAt: number;
   /** What all commands of the build print. */
   readonly #intake: Intake;
+  readonly #environments: Environments;
+  readonly #holds = new DisposableStack();
   #bench: Promise<Bench> | undefined;
   /** What the command that runs printed last. */
   #last = new LastLines();
@@ -140,6 +145,7 @@ export class Workshop {
       },
       note: (text) => this.note(text),
     });
+    this.#environments = tools.environments ?? new Environments();
   }
 
   /** The app's files. */
@@ -262,10 +268,34 @@ export class Workshop {
     return argument.startsWith(`${this.work}${sep}`) ? relative(this.app, argument) : argument;
   }
 
+  /**
+   * The owner's environment of this name, at its path; where it is not there yet it is made, by commands that `make` runs, and those
+   * that nothing needs any more go. It stays for as long as this build takes.
+   */
+  async environment(name: string, make: (path: string) => Promise<void>): Promise<{ path: string; made: boolean }> {
+    const envs = join(this.store, "envs");
+    const path = join(envs, name);
+    await mkdir(envs, { recursive: true });
+    this.#holds.use(this.#environments.hold(path));
+    const makeIt = async (): Promise<void> => {
+      const gone = await this.#environments.sweep(envs, this.tools.folder, this.tools.clock.wall());
+      if (gone.length > 0) this.note(`removed ${gone.length} environment(s) that nothing needs any more`);
+      await this.give(path);
+      await make(path);
+    };
+    const made = await this.#environments.provide(path, makeIt, this.signal);
+    return { path, made };
+  }
+
   /** Ends what still runs of it. */
   async end(): Promise<void> {
     const bench = await this.#bench?.catch(() => undefined); // that it could not be made has been told
     await bench?.close();
+  }
+
+  /** The environments that it had may go as far as it is concerned. */
+  close(): void {
+    this.#holds.dispose();
   }
 
   /** A resolver may think for a minute without a word: whoever reads along sees that it goes on. */

@@ -9,6 +9,7 @@ import {
   type BuildOutcome,
   type BuildTools,
 } from "../../src/build/builder.ts";
+import { Environments } from "../../src/build/environments.ts";
 import { openRepositories, type RepositoryStore } from "../../src/hub/repository.ts";
 import { newId } from "../../src/stdx/ids.ts";
 import { durationMs, instant, type Clock } from "../../src/stdx/time.ts";
@@ -35,6 +36,9 @@ export interface TestWorkshop extends AsyncDisposable {
 }
 
 export interface BuildOptions {
+  /** `alice/app` where it is not said. */
+  readonly space?: string;
+  readonly build?: string;
   readonly limitMs?: number;
   readonly signal?: AbortSignal;
   readonly onLine?: (line: BuildLogLine) => void;
@@ -59,6 +63,7 @@ export async function testWorkshop(): Promise<TestWorkshop> {
     path: buildPath,
     benches: plainBenches({ path: buildPath }),
     sdk: null,
+    environments: new Environments(),
     clock,
     random,
   };
@@ -84,12 +89,13 @@ export async function testWorkshop(): Promise<TestWorkshop> {
     store,
     tools,
     commit,
-    async build(files, { limitMs = 60_000, signal, onLine, tools: other } = {}) {
+    async build(files, { space = "alice/app", build = newId("b", random), limitMs = 60_000, ...more } = {}) {
+      const { signal, onLine, tools: other } = more;
       const lines: BuildLogLine[] = [];
       const steps: string[] = [];
       const spec = {
-        build: newId("b", random),
-        space: "alice/app",
+        build,
+        space,
         ...(await commit(files)),
         limitMs: durationMs(limitMs),
       };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { chooseInterpreter, findInterpreters } from "../../src/build/python/interpreters.ts";
 import { sandboxHere } from "../../src/runtime/sandbox/prepare.ts";
 
-export type Need = "sandbox" | "python3" | "gradio" | "exits" | "chromium";
+export type Need = "sandbox" | "python3" | "gradio" | "exits" | "chromium" | "npm";
 
 const downloadWithinMs = 20_000;
 
@@ -25,6 +25,7 @@ export function programOnPath(names: readonly string[]): string | undefined {
 async function lacking(what: Need): Promise<string | undefined> {
   if (what === "python3") return existsSync("/usr/bin/python3") ? undefined : "no /usr/bin/python3";
   if (what === "gradio") return lackingForGradio();
+  if (what === "npm") return lackingForNpm();
   if (what === "exits") return lackingForExits();
   if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
   const { problems } = await sandboxHere();
@@ -47,6 +48,12 @@ async function lackingForGradio(): Promise<string | undefined> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** A registry that npm can ask. */
+function lackingForNpm(): string | undefined {
+  const { status, error } = spawnSync("npm", ["view", "ms", "version"], { timeout: downloadWithinMs, stdio: "ignore" });
+  return status === 0 ? undefined : `no npm registry: npm view ended with ${error?.message ?? status}`;
 }
 
 /** What src/runtime/exits.ts asks of the kernel and of Node. */

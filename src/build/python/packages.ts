@@ -2,13 +2,12 @@
  * The packages of a Python Space: an interpreter of the machine, a lock that is kept while the requirements stay the same, and an
  * environment that is named by its content.
  */
-import { existsSync, realpathSync } from "node:fs";
-import { open, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { realpathSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { SpaceSettings } from "../front-matter.ts";
 import type { Runnable } from "../node-builder.ts";
 import { BuildFailure, type Workshop } from "../workshop.ts";
-import { completeMark, sweepEnvironments } from "./environments.ts";
 import { chooseInterpreter, findInterpreters, shown, type Interpreter } from "./interpreters.ts";
 import { environmentName } from "./lock.ts";
 import { lockName, platform, resolvePackages, type Lock, type PythonTools } from "./resolve.ts";
@@ -63,25 +62,17 @@ async function chooseTools(shop: Workshop, settings: SpaceSettings): Promise<Pyt
 async function install(shop: Workshop, kit: PythonTools, lock: Lock): Promise<string> {
   await writeFile(join(shop.work, lockName), lock.text);
   const source = `${shop.spec.space}@${shop.spec.commit}`;
-  const environment = join(shop.store, "envs", environmentName(lock.text, shown(kit.python), platform, source));
-  if (existsSync(`${environment}${completeMark}`)) {
-    shop.note("nothing to install: the environment of these packages is there");
-    return environment;
-  }
-  await rm(environment, { recursive: true, force: true });
-  const gone = await sweepEnvironments(dirname(environment), shop.tools.folder, environment);
-  if (gone.length > 0) shop.note(`removed ${gone.length} environment(s) that no release uses any more`);
-  await shop.give(environment);
-  const { installMs } = shop.limits;
-  await shop.run([kit.uv, "venv", "--quiet", "--python", kit.python.path, environment], installMs, { env: kit.env });
-  const env = { ...kit.env, VIRTUAL_ENV: environment };
-  await shop.run([kit.uv, "pip", "install", "--quiet", "--compile-bytecode", "--requirement", lock.file], installMs, {
-    env,
+  const name = environmentName(lock.text, shown(kit.python), platform, source);
+  const { path, made } = await shop.environment(name, async (environment) => {
+    const { installMs } = shop.limits;
+    await shop.run([kit.uv, "venv", "--quiet", "--python", kit.python.path, environment], installMs, { env: kit.env });
+    const env = { ...kit.env, VIRTUAL_ENV: environment };
+    await shop.run([kit.uv, "pip", "install", "--quiet", "--compile-bytecode", "--requirement", lock.file], installMs, {
+      env,
+    });
   });
-  const mark = await open(`${environment}${completeMark}`, "w", 0o644);
-  await mark.sync();
-  await mark.close();
-  return environment;
+  if (!made) shop.note("nothing to install: the environment of these packages is there");
+  return path;
 }
 
 function variablesIn(store: string): Readonly<Record<string, string>> {
