@@ -38,6 +38,7 @@ async function waybill(
   args: readonly string[],
   env: Record<string, string> = {},
   signal = new AbortController().signal,
+  stdin = "",
 ): Promise<Ran> {
   let [out, err] = ["", ""];
   const code = await runCli(args, {
@@ -45,6 +46,7 @@ async function waybill(
     env: { WAYBILL_URL: url, WAYBILL_TOKEN: "hf_wbtest", ...env },
     stdout: { write: (text) => (out += text), columns: 100 },
     stderr: { write: (text) => (err += text), columns: 100 },
+    stdin: { text: async () => stdin },
     clock: { wall: () => 0 as never, monotonic: () => 0 },
     signal,
     signInFile: join(folder, "sign-in.json"),
@@ -139,6 +141,20 @@ describe("waybill", () => {
     assert.match(err, /waybill up/);
   });
 
+  test("a secret's value comes on standard input alone, without the newline that a shell adds", async () => {
+    api.routes.set("POST /api/spaces/alice/demo/secrets", { name: "KEY", updatedAt: "2026-11-22T12:00:00.000Z" });
+    const set = (stdin: string): Promise<Ran> =>
+      waybill(["secret", "set", "alice/demo", "KEY", "--json"], {}, undefined, stdin);
+    const { code, out } = await set(" two\nlines \n");
+    assert.deepEqual([code, JSON.parse(out)], [0, { name: "KEY", updatedAt: "2026-11-22T12:00:00.000Z" }]);
+    assert.deepEqual(
+      api.received.map(({ body }) => JSON.parse(body) as unknown),
+      [{ key: "KEY", value: " two\nlines " }],
+    );
+    assert.equal((await set("\n")).code, 2);
+    assert.equal((await waybill(["secret", "set", "alice/demo", "KEY", "value"])).code, 2);
+  });
+
   test("wrong usage ends with 2 and names what is wrong, also as JSON", async () => {
     for (const args of [
       ["nonsense"],
@@ -164,6 +180,8 @@ describe("waybill", () => {
       "up",
       "deploy",
       "space",
+      "secret",
+      "variable",
       "logs",
       "requests",
       "calls",

@@ -58,7 +58,7 @@ interface Held {
   readonly replica: string;
   readonly folder: string;
   /** Null for one that was dead when the agent started: the server decides what should run. */
-  readonly spec: ReplicaSpec | null;
+  spec: ReplicaSpec | null;
   state: State;
   status: ReplicaStatus;
   link: ReplicaLink | undefined;
@@ -263,6 +263,10 @@ export class ReplicaSet {
         return this.#takeStatus(held, message.status);
       case "log":
         return; // answered by the link itself
+      case "secrets":
+        // One that was found again: its folder holds all of its spec but these.
+        if (held.spec) held.spec = { ...held.spec, secrets: message.secrets };
+        return;
       case "evidence":
         this.#emitters.set(message.batch.emitter, held.replica);
         return this.#options.send(message);

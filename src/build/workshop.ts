@@ -5,6 +5,7 @@ import type { BuildSpec } from "../contract/agent.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { buildLimits, Intake, tickMs } from "../log/intake.ts";
+import { maskOf, type Mask } from "../log/mask.ts";
 import { iso, type Clock } from "../stdx/time.ts";
 import { BenchDenied, type Bench, type Benches, type CommandEnd } from "./bench.ts";
 import { Environments } from "./environments.ts";
@@ -125,6 +126,7 @@ export class Workshop {
   #bench: Promise<Bench> | undefined;
   /** What the command that runs printed last. */
   #last = new LastLines();
+  readonly #mask: Mask;
   #saidAt = 0;
 
   constructor(spec: BuildSpec, tools: BuildTools, on: BuildEvents, work: string, signal: AbortSignal) {
@@ -134,9 +136,11 @@ export class Workshop {
     this.work = work;
     this.signal = signal;
     this.#startedAt = tools.clock.monotonic();
+    this.#mask = maskOf(spec.secrets ?? {});
     this.#intake = new Intake({
       clock: tools.clock,
       limits: buildLimits,
+      mask: this.#mask,
       lines: (stream, texts) => {
         for (const text of texts) {
           this.#last.take(text);
@@ -173,7 +177,7 @@ export class Workshop {
 
   /** A sentence of ours in the build's log. */
   note(text: string): void {
-    for (const line of text.split("\n")) this.#write("note", line);
+    for (const line of this.#mask.hide(text).split("\n")) this.#write("note", line);
   }
 
   /** Runs a step: told when it starts and how it ended, with its time. */
@@ -339,6 +343,7 @@ export class Workshop {
 
   #environment(): Record<string, string> {
     return {
+      ...this.spec.variables,
       LANG: "C.UTF-8",
       SPACE_ID: this.spec.space,
       npm_config_cache: join(this.store, "npm"),

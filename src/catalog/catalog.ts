@@ -8,6 +8,7 @@ import { Accounts } from "./accounts.ts";
 import { Builds, Releases } from "./builds.ts";
 import { Calls } from "./calls.ts";
 import { openDatabase } from "./database.ts";
+import { Environments } from "./environments.ts";
 import { migrate } from "./migrations/index.ts";
 import { Settings } from "./settings.ts";
 import { Spaces } from "./spaces.ts";
@@ -21,6 +22,7 @@ export class Catalog {
   readonly releases: Releases;
   readonly settings: Settings;
   readonly calls: Calls;
+  readonly environments: Environments;
 
   private constructor(db: ReturnType<typeof openDatabase>, sql: SqlRunner, calls: Calls) {
     this.accounts = new Accounts(db);
@@ -30,6 +32,7 @@ export class Catalog {
     this.releases = new Releases(db);
     this.settings = new Settings(db);
     this.calls = calls;
+    this.environments = new Environments(db, sql);
   }
 
   /** Applies the migrations that are missing. Throws a `CatalogError`, `catalog-too-new`, on a newer program's database. */

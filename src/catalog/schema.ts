@@ -1,4 +1,5 @@
 /** The columns as the database has them: what Kysely checks our queries against. Instants are whole milliseconds, lists JSON text. */
+import type { Generated } from "kysely";
 
 export interface AccountsTable {
   name: string;
@@ -86,6 +87,33 @@ export interface ReleasesTable {
   createdAt: number;
 }
 
+export interface VariablesTable {
+  space: string;
+  name: string;
+  value: string;
+  description: string | null;
+  updatedAt: number;
+}
+
+export interface SecretsTable {
+  space: string;
+  name: string;
+  key: string;
+  sealed: string;
+  description: string | null;
+  updatedAt: number;
+}
+
+export interface EnvironmentChangesTable {
+  id: Generated<number>;
+  space: string;
+  kind: string;
+  name: string;
+  action: string;
+  account: string;
+  at: number;
+}
+
 export interface SettingsTable {
   key: string;
   value: string;
@@ -149,6 +177,9 @@ export interface Schema {
   buildEvents: BuildEventsTable;
   releases: ReleasesTable;
   catalogSettings: SettingsTable;
+  spaceVariables: VariablesTable;
+  spaceSecrets: SecretsTable;
+  spaceEnvironmentChanges: EnvironmentChangesTable;
   calls: CallsTable;
   callDevices: CallDevicesTable;
   callCursor: CallCursorTable;

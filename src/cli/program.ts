@@ -35,6 +35,8 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   up: () => import("./commands/up.ts"),
   deploy: () => import("./commands/deploy.ts"),
   space: () => import("./commands/space.ts"),
+  secret: () => import("./commands/secret.ts"),
+  variable: () => import("./commands/variable.ts"),
   restart: () => import("./commands/restart.ts"),
   logs: () => import("./commands/logs.ts"),
   requests: () => import("./commands/requests.ts"),

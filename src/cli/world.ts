@@ -7,6 +7,12 @@ export interface Output {
   readonly columns?: number | undefined;
 }
 
+export interface Input {
+  readonly isTTY?: boolean | undefined;
+  /** All of it, to its end; rejects where that is more than a value may be. */
+  text(): Promise<string>;
+}
+
 export interface UpOptions {
   /** Data folder; undefined for the default. */
   readonly data: string | undefined;
@@ -26,6 +32,7 @@ export interface CliWorld {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: Output;
   readonly stderr: Output;
+  readonly stdin: Input;
   readonly clock: Clock;
   /** Aborted by Ctrl-C or SIGTERM, with the signal's name as its reason. */
   readonly signal: AbortSignal;

@@ -8,6 +8,7 @@ import type {
   CommitView,
   CreateToken,
   CreatedToken,
+  EnvironmentChangeView,
   HubRuntime,
   OwnerSettings,
   Page,
@@ -15,9 +16,13 @@ import type {
   QueueView,
   QuotaView,
   RequestView,
+  SecretViews,
+  SetEntry,
+  SetSecret,
   SignedReceipt,
   SpaceView,
   StatusView,
+  VariableViews,
   WhoAmI,
 } from "../contract/api.ts";
 import type { LogLine } from "../contract/agent.ts";
@@ -128,6 +133,38 @@ export class WaybillClient {
 
   logs(space: string, options: LogOptions = {}): AsyncIterable<LogLine> {
     return this.#stream(`/api/spaces/${pathOf(space)}/logs`, options);
+  }
+
+  async variables(space: string, asking: Asking = {}): Promise<VariableViews> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/variables`, {}, asking);
+  }
+
+  /** Sets it for builds and replicas; an app that runs is started again with it. Gives all of them. */
+  async setVariable(space: string, entry: SetEntry, asking: Asking = {}): Promise<VariableViews> {
+    return await this.#send("POST", `/api/spaces/${pathOf(space)}/variables`, entry, asking);
+  }
+
+  async unsetVariable(space: string, key: string, asking: Asking = {}): Promise<VariableViews> {
+    return await this.#send("DELETE", `/api/spaces/${pathOf(space)}/variables`, { key }, asking);
+  }
+
+  /** Their names; the values are for the app alone. */
+  async secrets(space: string, asking: Asking = {}): Promise<SecretViews> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/secrets`, {}, asking);
+  }
+
+  /** Sets it for replicas; an app that runs is started again with it. */
+  async setSecret(space: string, entry: SetEntry, asking: Asking = {}): Promise<SetSecret> {
+    return await this.#send("POST", `/api/spaces/${pathOf(space)}/secrets`, entry, asking);
+  }
+
+  async unsetSecret(space: string, key: string, asking: Asking = {}): Promise<SecretViews> {
+    return await this.#send("DELETE", `/api/spaces/${pathOf(space)}/secrets`, { key }, asking);
+  }
+
+  /** Who changed which variable or secret when, newest first. */
+  async environmentChanges(space: string, asking: Asking = {}): Promise<Page<EnvironmentChangeView>> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/environment/changes`, {}, asking);
   }
 
   async builds(

@@ -32,6 +32,10 @@ export interface ReplicaSpec {
   readonly release: string;
   readonly sdk: SpaceSdk;
   readonly env: Readonly<Record<string, string>>;
+  /** Variables that are nobody's but the app's: never written to a disk, masked in its log. */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** What its log begins with. */
+  readonly says?: string;
   /** How long it may take from start to listening. */
   readonly readyWithinMs: DurationMs;
   /** How it is looked after once it is ready; absent: by its port, as often as the shim likes. */
@@ -75,6 +79,10 @@ export interface BuildSpec {
   /** The Space's bare repository: a path where server and builder share a disk. */
   readonly repository: string;
   readonly limitMs: DurationMs;
+  /** The Space's own variables, for all commands. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** The Space's secrets, for a builder whose commits ask for them by name; masked in the build's log. */
+  readonly secrets?: Readonly<Record<string, string>>;
   /** A factory rebuild: nothing that an earlier build resolved is used again. */
   readonly factory?: boolean;
   /** The cards that its release will run on. */

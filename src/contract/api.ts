@@ -13,6 +13,13 @@
  *   POST   /api/spaces/O/N/commit/main  NDJSON      → CommitView   (the Hub's commit form; creates the Space if it is absent)
  *   GET    /api/spaces/O/N/requests?page=           → Page<RequestView>                               (owner, admin)
  *   GET    /api/spaces/O/N/logs?from=&follow=1      → JSON Lines of LogLine
+ *   GET    /api/spaces/O/N/variables                → VariableViews    (the Hub's shape)               (owner, admin)
+ *   POST   /api/spaces/O/N/variables SetEntry       → VariableViews                                    (owner, admin)
+ *   DELETE /api/spaces/O/N/variables { key }        → VariableViews                                    (owner, admin)
+ *   GET    /api/spaces/O/N/secrets                  → SecretViews      (the Hub's shape; never a value) (owner, admin)
+ *   POST   /api/spaces/O/N/secrets   SetEntry       → SetSecret                                        (owner, admin)
+ *   DELETE /api/spaces/O/N/secrets   { key }        → SecretViews                                      (owner, admin)
+ *   GET    /api/spaces/O/N/environment/changes      → Page<EnvironmentChangeView>                      (owner, admin)
  *   GET    /api/spaces/O/N/builds?page=             → Page<BuildView>                                 (owner, admin)
  *   GET    /api/builds                              → BuildQueueView                                  (admin)
  *   GET    /api/builds/ID                           → BuildDetails
@@ -171,6 +178,34 @@ export interface HubRuntime {
   readonly storage: null;
   readonly gcTimeout: null;
   readonly replicas: { readonly requested: number };
+}
+
+/** A variable or a secret, as it is set. */
+export interface SetEntry {
+  readonly key: string;
+  readonly value: string;
+  readonly description?: string;
+}
+
+/** By name. */
+export type VariableViews = Readonly<
+  Record<string, { readonly value: string; readonly description?: string; readonly updatedAt: string }>
+>;
+export type SecretViews = Readonly<Record<string, { readonly description?: string; readonly updatedAt: string }>>;
+
+export interface SetSecret {
+  readonly name: string;
+  readonly updatedAt: string;
+}
+
+/** Who changed which variable or secret when. */
+export interface EnvironmentChangeView {
+  readonly at: string;
+  readonly account: string;
+  readonly kind: "variable" | "secret";
+  readonly name: string;
+  /** `described`: its description alone changed. */
+  readonly action: "set" | "unset" | "described";
 }
 
 export interface CommitView {

@@ -35,6 +35,8 @@ export type ShimToAgent =
       readonly more?: boolean;
       readonly complete: boolean;
     }
+  /** What the app was started with and no disk holds: with it the agent starts the next one. */
+  | { readonly type: "secrets"; readonly secrets: Readonly<Record<string, string>> }
   | Of<ToServer, "schedule" | "left" | "meter" | "cleared" | "evidence">;
 
 /** Orders about the replica's GPU calls, which its shim hands to its GPU side unchanged. */

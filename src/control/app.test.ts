@@ -90,6 +90,63 @@ describe("the API", () => {
     assert.equal((await ask("PATCH", "/api/spaces/alice/other/settings", alice, '{"on-leave":"stop"}')).status, 404);
   });
 
+  test("variables and secrets are their owner's and the operator's, in the Hub's form; a secret's value is in no answer", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
+    const [alice, bob, reader] = await Promise.all([
+      world.token("alice", ["read", "write"]),
+      world.token("bob", ["read", "write"]),
+      world.token("alice", ["read"]),
+    ]);
+    const path = "/api/spaces/alice/demo";
+    const post = (kind: string, token: string | undefined, body: object): Promise<Response> =>
+      ask("POST", `${path}/${kind}`, token, JSON.stringify(body));
+    for (const kind of ["variables", "secrets"]) {
+      const all = await Promise.all(
+        [undefined, bob, reader].map((token) => post(kind, token, { key: "A", value: "1" })),
+      );
+      assert.deepEqual(
+        all.map(({ status }) => status),
+        [401, 403, 403],
+        kind,
+      );
+      assert.equal((await ask("GET", `${path}/${kind}`, bob)).status, 403);
+      assert.equal((await ask("GET", `/api/spaces/alice/other/${kind}`, alice)).status, 404);
+    }
+    const updatedAt = new Date(world.clock.wall()).toISOString();
+    // `huggingface_hub` sends the description that was not given as null.
+    assert.deepEqual(await (await post("variables", alice, { key: "A", value: "1", description: null })).json(), {
+      A: { value: "1", updatedAt },
+    });
+    assert.deepEqual(
+      await (await post("secrets", alice, { key: "HF_TOKEN", value: "hf_very", description: "d" })).json(),
+      {
+        name: "HF_TOKEN",
+        updatedAt,
+      },
+    );
+    const shown = await (await ask("GET", `${path}/secrets`, alice)).text();
+    assert.deepEqual(JSON.parse(shown), { HF_TOKEN: { description: "d", updatedAt } });
+    const refused = await post("variables", alice, { key: "PORT", value: "1" });
+    assert.deepEqual(
+      [refused.status, ((await refused.json()) as Problem).detail],
+      [400, "PORT is set by the platform; choose another name."],
+    );
+    assert.equal((await post("variables", alice, { key: "HF_TOKEN", value: "1" })).status, 409);
+    const remove = (kind: string, key: string): Promise<Response> =>
+      ask("DELETE", `${path}/${kind}`, alice, JSON.stringify({ key }));
+    assert.deepEqual(await (await remove("secrets", "HF_TOKEN")).json(), {});
+    assert.equal((await remove("secrets", "HF_TOKEN")).status, 404);
+    const changes = (await (await ask("GET", `${path}/environment/changes`, alice)).json()) as {
+      items: { name: string; action: string }[];
+    };
+    assert.deepEqual(
+      changes.items.map(({ name, action }) => `${name} ${action}`),
+      ["HF_TOKEN unset", "HF_TOKEN set", "A set"],
+    );
+  });
+
   test("a restart starts one more replica of the release that runs, once, for the owner and the operator", async () => {
     await using world = await ControlWorld.open();
     await world.space();

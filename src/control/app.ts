@@ -6,6 +6,7 @@ import { refuse } from "./api.ts";
 import { buildsRoute } from "./routes/builds.ts";
 import { callsRoute } from "./routes/calls.ts";
 import { commitRoute } from "./routes/commit.ts";
+import { environmentRoute } from "./routes/environment.ts";
 import { explainRoute } from "./routes/explain.ts";
 import { gpuRoute } from "./routes/gpu.ts";
 import { logsRoute } from "./routes/logs.ts";
@@ -30,6 +31,7 @@ const routes: readonly Route[] = [
   restartRoute,
   commitRoute,
   logsRoute,
+  environmentRoute,
   requestsRoute,
   buildsRoute,
   callsRoute,

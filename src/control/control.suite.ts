@@ -11,6 +11,7 @@ import { buildLimits } from "../core/builds/model.ts";
 import { openCallsOn } from "../core/views.ts";
 import type { Draft, Emitter } from "../evidence/entry.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
+import { SecretBox } from "../identity/secret-box.ts";
 import { openRepositories } from "../hub/repository.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import type { Scope } from "../identity/token-resolver.ts";
@@ -23,6 +24,7 @@ import { Builds } from "./builds.ts";
 import { Calls } from "./calls.ts";
 import { Commits } from "./commits.ts";
 import { Engine } from "./engine.ts";
+import { Environments } from "./environments.ts";
 import { Fitting } from "./fitting.ts";
 import { Nodes } from "./nodes.ts";
 import { isLiving, Replicas } from "./replicas.ts";
@@ -99,7 +101,8 @@ export class ControlWorld implements AsyncDisposable {
   /** Numeric addresses that were opened. */
   readonly addresses: string[] = [];
   readonly clock: TestClock;
-  readonly replicas = new Replicas();
+  readonly replicas: Replicas;
+  readonly environments: Environments;
   readonly journal: MemoryJournal;
   readonly engine: Engine;
   readonly catalog: Catalog;
@@ -131,11 +134,23 @@ export class ControlWorld implements AsyncDisposable {
     const catalog = kept ?? (await Catalog.open(sql, clock));
     await catalog.accounts.create({ name: "alice", tier: "free", role: "user", createdAt: clock.wall() });
     await catalog.accounts.create({ name: "admin", tier: "unlimited", role: "admin", createdAt: clock.wall() });
-    const world = new ControlWorld({
+    const replicas = new Replicas();
+    const random = (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count));
+    const environments = await Environments.open({
+      rows: catalog.environments,
+      box: new SecretBox(new Map([["k_test", Buffer.alloc(32, 7)]]), random),
+      clock,
+      replicas,
+      restart: async (space) => (await world.spaces.restart(space)).ok,
+      onFailure: (what, error) => void world.failures.push(`${what}: ${String(error)}`),
+    });
+    const world: ControlWorld = new ControlWorld({
       journal,
       engine,
       catalog,
       clock,
+      replicas,
+      environments,
       folder: folder ?? mkdtempSync(join(tmpdir(), "waybill-control-")),
     });
     world.calls.restore(await engine.read((state) => [...openCallsOn(state, "n1")]));
@@ -148,14 +163,17 @@ export class ControlWorld implements AsyncDisposable {
     engine,
     catalog,
     clock,
+    replicas,
+    environments,
     folder,
-  }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock" | "folder">) {
+  }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "folder">) {
     this.folder = folder;
     this.journal = journal;
+    this.replicas = replicas;
+    this.environments = environments;
     this.engine = engine;
     this.catalog = catalog;
     this.clock = clock;
-    const { replicas } = this;
     const emitter: Emitter = {
       name: "server",
       epoch: 1,
@@ -165,7 +183,7 @@ export class ControlWorld implements AsyncDisposable {
       sync: async () => undefined,
     };
     const onFailure = (what: string, error: unknown): void => void this.failures.push(`${what}: ${String(error)}`);
-    const send = (node: string, message: ToAgent): boolean => this.nodes.send(node, message);
+    const send = (node: string, message: ToAgent): boolean => this.nodes.send(node, environments.equip(message));
     const ports = { engine, catalog, replicas, clock, emitter, random: this.random, send, onFailure };
     this.nodes = new Nodes({
       ...ports,
@@ -179,6 +197,7 @@ export class ControlWorld implements AsyncDisposable {
       onReplica: async (status) => {
         await this.builds.onReplica(status);
         await this.spaces.onReplica(status);
+        environments.onReplica(status);
       },
       onHeartbeat: (node, held) => this.builds.onHeartbeat(node, held),
       onAway: (node) => this.builds.onBuilderAway(node),
@@ -262,6 +281,7 @@ export class ControlWorld implements AsyncDisposable {
       builds,
       commits: this.commits,
       spaces,
+      environments,
       resolver,
       about,
       onAccount: () => undefined,

@@ -40,6 +40,7 @@ import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
 import type { Commits } from "./commits.ts";
 import type { Engine } from "./engine.ts";
+import type { Environments } from "./environments.ts";
 import { Explaining } from "./explaining.ts";
 import type { Explained } from "./explaining.ts";
 import type { Nodes } from "./nodes.ts";
@@ -61,6 +62,7 @@ export interface ServerParts {
   readonly builds: Builds;
   readonly commits: Commits;
   readonly spaces: Spaces;
+  readonly environments: Environments;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly about: {
@@ -108,6 +110,7 @@ export class Server {
   readonly commits: Commits;
   readonly nodes: Nodes;
   readonly replicas: Replicas;
+  readonly environments: Environments;
   readonly #parts: ServerParts;
   readonly #explaining: Explaining;
   #unprojected: LedgerRecord[] = [];
@@ -123,6 +126,7 @@ export class Server {
     this.commits = parts.commits;
     this.nodes = parts.nodes;
     this.replicas = parts.replicas;
+    this.environments = parts.environments;
     this.#explaining = new Explaining({ ...parts, call: (id) => this.call(id) });
   }
 

@@ -21,6 +21,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface PlatformConfig {
   /** Absolute path of the data folder. */
   readonly data: string;
+  /** The keys of the Spaces' secrets, in a file of their own. */
+  readonly secretsKeyFile: string;
   readonly listen: {
     readonly address: string;
     /** 0: any free one. */
@@ -107,6 +109,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const variables = passedToBuilds(env);
   const config: PlatformConfig = {
     data: resolve(data),
+    secretsKeyFile: resolve(env["WAYBILL_SECRETS_KEY_FILE"] ?? join(data, "secrets.key")),
     listen: { address: "127.0.0.1", port: port ?? defaultPort, next: port === undefined },
     appsDomain,
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,

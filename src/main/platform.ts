@@ -13,6 +13,7 @@ import { Builds } from "../control/builds.ts";
 import { Calls } from "../control/calls.ts";
 import { Commits } from "../control/commits.ts";
 import { Engine } from "../control/engine.ts";
+import { Environments } from "../control/environments.ts";
 import { Fitting } from "../control/fitting.ts";
 import { Nodes } from "../control/nodes.ts";
 import { PushDesk } from "../control/push-desk.ts";
@@ -25,6 +26,7 @@ import type { Edge } from "../edge/index.ts";
 import { GitFace } from "../hub/git-face.ts";
 import { openRepositories } from "../hub/repository.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
+import { openSecretBox } from "../identity/secret-box.ts";
 import { loadReceiptKey } from "../identity/receipt-key.ts";
 import { loadVisitorKeys } from "../identity/visitor-keys.ts";
 import { openSqliteJournal } from "../journal/index.ts";
@@ -148,6 +150,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     onReplica: async (status) => {
       await builds.onReplica(status);
       await spaces.onReplica(status);
+      environments.onReplica(status);
     },
     onHeartbeat: (node, held) => builds.onHeartbeat(node, held),
     onAway: (node) => builds.onBuilderAway(node),
@@ -183,7 +186,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     random,
     limits: config.build,
     folder: join(config.data, "builds"),
-    send: (node, message) => nodes.send(node, message),
+    send: (node, message) => nodes.send(node, environments.equip(message)),
     cards: (node) => nodes.cards(node),
     repositoryOf: (space) => repositories.repositoryOf(space),
     startMs,
@@ -197,7 +200,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     clock,
     random,
     builds: () => builds,
-    send: (node, message) => nodes.send(node, message),
+    send: (node, message) => nodes.send(node, environments.equip(message)),
     connected: (node) => nodes.isConnected(node),
     busy: (replica) => opened.edge?.busy(replica) ?? 0,
     addAddress: async (address) => {
@@ -216,6 +219,18 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     onFailure,
   });
 
+  const environments = await Environments.open({
+    rows: catalog.environments,
+    box: await openSecretBox(config.secretsKeyFile, {
+      needed: (await catalog.environments.secrets()).map(({ key }) => key),
+      random,
+    }),
+    clock,
+    replicas,
+    restart: async (space) => (await spaces.restart(space)).ok,
+    onFailure,
+  });
+
   let bootMs = 0;
   const server = new Server({
     engine,
@@ -230,6 +245,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     builds,
     commits: new Commits({ catalog, repositories, spaces, builds, emitter: serverSpool, random }),
     spaces,
+    environments,
     clock,
     random,
     about: { version: about.version, node: process.versions.node, bootMs: () => bootMs, url },

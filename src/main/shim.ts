@@ -2,6 +2,7 @@
  * The shim's process: `node shim.ts FOLDER`. The only place where a replica's runtime and its Device API meet.
  * Everything that is imported here costs memory once for each replica: no packages.
  */
+import { readFileSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
@@ -23,8 +24,10 @@ const clock: Clock = { wall: () => instant(Date.now()), monotonic: () => Math.fl
 const random = (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count));
 
 async function main(folder: string): Promise<void> {
-  const plan = readPlan(folder);
-  if (!plan) throw new Error(`there is no plan in ${folder}`);
+  const stored = readPlan(folder);
+  if (!stored) throw new Error(`there is no plan in ${folder}`);
+  const secrets = readSecrets();
+  const plan = Object.keys(secrets).length === 0 ? stored : { ...stored, spec: { ...stored.spec, secrets } };
   const spool = join(folder, "spool");
   const name = `shim.${plan.spec.replica}`;
   const emitter = await openSpool({ folder: spool, name, clock, random, onFailure: (error) => console.error(error) });
@@ -39,6 +42,15 @@ async function main(folder: string): Promise<void> {
   // A shim is often killed: what Node compiled is kept now, for the next one's start and memory.
   flushCompileCache();
   await shim.done;
+}
+
+/** What the agent tells through the pipe that is our standard input. */
+function readSecrets(): Readonly<Record<string, string>> {
+  const text = readFileSync(0, "utf8");
+  // Its words are nobody else's: a parser's message would quote them.
+  if (!text.startsWith("{") || !text.endsWith("}"))
+    throw new Error("the agent went away before it had told the app's secrets");
+  return JSON.parse(text) as Record<string, string>;
 }
 
 // A terminal that closes is nothing to a replica.

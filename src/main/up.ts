@@ -7,6 +7,7 @@ import { exit } from "../cli/exit.ts";
 import type { UpOptions } from "../cli/world.ts";
 import { RecordsMissing } from "../control/server.ts";
 import { ListenError } from "../edge/index.ts";
+import { SecretKeyMissing } from "../identity/secret-box.ts";
 import { closeInheritedFiles } from "../runtime/inherited-files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import { readConfig, signInFile } from "./config.ts";
@@ -129,6 +130,14 @@ function startFailure(error: unknown, config: PlatformConfig): unknown {
       code: "runtime/sandbox-denied",
       says: message,
       next: "Install what is missing, or start it with --sandbox none, which runs apps and builds as plain processes of your own user.",
+      cause: error,
+    });
+  }
+  if (error instanceof SecretKeyMissing) {
+    return new CliFailure(exit.failed, {
+      code: error.code,
+      says: message,
+      next: `Put the file back from your copy of it, or name where it is with WAYBILL_SECRETS_KEY_FILE. Nothing in ${config.data} was changed.`,
       cause: error,
     });
   }

@@ -1,11 +1,15 @@
 /** The program: reads the environment, builds the world, and runs the command line in it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { exit } from "../cli/exit.ts";
+import { CliFailure } from "../cli/failures.ts";
 import { runCli } from "../cli/program.ts";
 import type { CliWorld } from "../cli/world.ts";
 import { systemClock } from "./clock.ts";
 import { signInFile } from "./config.ts";
 
+/** More than any value that can be set. */
+const inputMaxChars = 1 << 20;
 const startedAt = performance.now();
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort(signal));
@@ -18,6 +22,7 @@ const world: CliWorld = {
   env: process.env,
   stdout: process.stdout,
   stderr: process.stderr,
+  stdin: { isTTY: process.stdin.isTTY, text: () => boundedText(process.stdin, inputMaxChars) },
   clock: systemClock,
   signal: stop.signal,
   signInFile: signInFile(process.env),
@@ -31,6 +36,21 @@ process.exitCode = await runCli(process.argv.slice(2), world);
 // What is still open (a kept connection) must not hold the command; what was written is flushed first.
 await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
 process.exit();
+
+async function boundedText(stream: NodeJS.ReadStream, most: number): Promise<string> {
+  stream.setEncoding("utf8");
+  let text = "";
+  for await (const chunk of stream) {
+    text += chunk;
+    if (text.length > most)
+      throw new CliFailure(exit.usage, {
+        code: "input-too-large",
+        says: `Standard input has more than ${most} characters.`,
+        next: "Give less.",
+      });
+  }
+  return text;
+}
 
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((done) => stream.write("", () => done()));

@@ -1,7 +1,7 @@
 /**
  * What lies where in a replica's folder. The shim writes it, the agent reads it, also when one of the two is dead.
  *
- *   plan.json      what to run (LaunchPlan and where the sockets are); written by the agent before the shim starts
+ *   plan.json      what to run (LaunchPlan and where the sockets are) without the secrets; written by the agent before the shim starts
  *   shim.out       what the shim itself prints: nothing, unless it fails
  *   shim.json      { pid, start }  the shim's process
  *   app.json       { pid, start, port, marker }  the app's first process; in a sandbox its pid 1

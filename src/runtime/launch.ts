@@ -90,7 +90,9 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
   mkdirSync(plan.folder, { recursive: true, mode: 0o700 });
   assert(readPlan(plan.folder) === undefined, "a replica's folder is used once");
   const path = [dirname(tools.nodePath), ...(tools.path ?? usualPath)];
-  const stored: StoredPlan = { ...plan, sockets: socketFolder(plan.folder, tools.shortFolder), path };
+  // No file holds a secret: the shim is told through a pipe, and keeps them for the agents to come.
+  const { secrets = {}, ...spec } = plan.spec;
+  const stored: StoredPlan = { ...plan, spec, sockets: socketFolder(plan.folder, tools.shortFolder), path };
   writeStored(plan.folder, "plan.json", stored);
   if (plan.sandbox !== null && plan.sandbox.hostUid !== null) await giveTo(plan.sandbox.hostUid, stored);
   await tools.beforeStart?.(stored);
@@ -105,9 +107,12 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
       PATH: path.join(":"),
       ...(tools.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: tools.compileCache }),
     },
-    stdio: ["ignore", output, output],
+    stdio: ["pipe", output, output],
   });
   closeSync(output);
+  // A shim that ends before it has read them tells so by its end.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(JSON.stringify(secrets));
   child.unref();
   let failed: string | undefined;
   child.once("error", (error) => (failed = error.message));

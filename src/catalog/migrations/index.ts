@@ -4,6 +4,7 @@ import { CatalogError } from "../error.ts";
 import { first } from "./0001-first.ts";
 import { spaceSettings } from "./0002-space-settings.ts";
 import { buildQueue } from "./0003-build-queue.ts";
+import { spaceEnvironment } from "./0004-space-environment.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -12,7 +13,7 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-export const migrations: readonly Migration[] = [first, spaceSettings, buildQueue];
+export const migrations: readonly Migration[] = [first, spaceSettings, buildQueue, spaceEnvironment];
 
 /**
  * Brings the database to the last of `steps`; each step and its record are one commit. Throws a {@link CatalogError},

@@ -39,6 +39,7 @@ export function appEnvironment(plan: StoredPlan, our: AppEnvironment): Record<st
     ...our.extra,
     ...release.env,
     ...spec.env,
+    ...spec.secrets,
     PORT: String(our.port),
     STREAMLIT_SERVER_ADDRESS: our.host,
     STREAMLIT_SERVER_PORT: String(our.port),

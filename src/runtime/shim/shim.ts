@@ -17,7 +17,7 @@ import type { Code } from "../../evidence/codes.ts";
 import { durationMs, type Clock } from "../../stdx/time.ts";
 import { openExits } from "../exits.ts";
 import { readExit, socketNames, writeStored, type StoredPlan } from "../folder.ts";
-import { noMask } from "../../log/mask.ts";
+import { maskOf } from "../../log/mask.ts";
 import { readLogFiles } from "../../log/segments.ts";
 import type { Processes } from "../processes.ts";
 import { gatewaySocketName } from "../../contract/egress.ts";
@@ -130,7 +130,7 @@ class RunningShim implements Shim {
     this.#plan = plan;
     this.#world = world;
     this.#startedAt = world.clock.wall();
-    this.#log = new ReplicaLog(plan.folder, world.clock, noMask);
+    this.#log = new ReplicaLog(plan.folder, world.clock, maskOf(plan.spec.secrets ?? {}));
     this.#status = this.#statusOf("starting", null);
     this.done = new Promise((resolve) => (this.#finish = resolve));
     this.#control = controlServer({
@@ -160,6 +160,7 @@ class RunningShim implements Shim {
     writeStored(folder, "shim.json", this.#world.processes.stat(process.pid) ?? { pid: process.pid, start: "" });
     // An agent that found no shim here gave this replica up: it looked before our record was there, or will end us by it.
     if (readExit(folder)) throw new Error("this replica was given up before its shim had started");
+    if (this.#plan.spec.says !== undefined) this.#log.note(this.#plan.spec.says);
     if (this.#plan.release.argv === null) return this.#serveFiles();
     const starting = this.#runApp();
     this.#starting = starting.catch(() => undefined);
@@ -352,6 +353,8 @@ class RunningShim implements Shim {
 
   #greet(): void {
     this.#tellStatus();
+    const { secrets } = this.#plan.spec;
+    if (secrets !== undefined) this.#control.send({ type: "secrets", secrets });
     this.#gpu?.resume();
     this.#world.evidence.again();
     this.#ship();

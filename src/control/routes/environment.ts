@@ -1,0 +1,77 @@
+/**
+ * Variables and secrets of a Space, in the Hub's form: `/api/spaces/OWNER/NAME/variables` and `/secrets`, for the owner and the operator.
+ * `GET /api/spaces/OWNER/NAME/environment/changes` tells who changed which of them when.
+ */
+import { z } from "zod";
+import type { EnvironmentChangeView, Page, SecretViews, VariableViews } from "../../contract/api.ts";
+import { iso } from "../../stdx/time.ts";
+import type { ApiContext, Route } from "../api.ts";
+import { ownerOf, refuse } from "../api.ts";
+import type { Caller } from "../caller.ts";
+import type { EnvironmentEntry } from "../environments.ts";
+import { jsonBody } from "../json-body.ts";
+import type { Server } from "../server.ts";
+
+const descriptionMaxChars = 1_000;
+const changesShown = 100;
+const entry = z.object({
+  key: z.string(),
+  value: z.string(),
+  // `huggingface_hub` sends null where none is given.
+  description: z.string().max(descriptionMaxChars).nullish(),
+});
+const named = z.object({ key: z.string() });
+
+export const environmentRoute: Route = (api, server) => {
+  for (const kind of ["variable", "secret"] as const) {
+    const path = `/api/spaces/:owner/:name/${kind}s` as const;
+    api.get(path, (c) => {
+      const asked = askedSpace(c, server);
+      return asked instanceof Response ? asked : c.json(viewsOf(server, kind, asked.space));
+    });
+    api.post(path, async (c) => {
+      const asked = askedSpace(c, server);
+      if (asked instanceof Response) return asked;
+      const body = await jsonBody(c, entry);
+      if (body instanceof Response) return body;
+      const { key: name, value, description = null } = body;
+      const given = { value, description, account: asked.caller.account };
+      const set = await server.environments.set({ kind, space: asked.space, name }, given);
+      if (!set.ok) return refuse(c, set.code, { detail: set.says });
+      return c.json(kind === "secret" ? { name, updatedAt: set.updatedAt } : viewsOf(server, kind, asked.space));
+    });
+    api.delete(path, async (c) => {
+      const asked = askedSpace(c, server);
+      if (asked instanceof Response) return asked;
+      const body = await jsonBody(c, named);
+      if (body instanceof Response) return body;
+      const isUnset = await server.environments.unset(
+        { kind, space: asked.space, name: body.key },
+        asked.caller.account,
+      );
+      if (!isUnset) return refuse(c, "control/not-found", { detail: `${asked.space} has no ${kind} ${body.key}.` });
+      return c.json(viewsOf(server, kind, asked.space));
+    });
+  }
+  api.get("/api/spaces/:owner/:name/environment/changes", async (c) => {
+    const asked = askedSpace(c, server);
+    if (asked instanceof Response) return asked;
+    const changes = await server.environments.changes(asked.space, changesShown);
+    const items = changes.map(({ at, account, kind, name, action }) => ({ at: iso(at), account, kind, name, action }));
+    return c.json({ items, next: null } satisfies Page<EnvironmentChangeView>);
+  });
+};
+
+/** The Space and who asks, if it may; else the answer that says no. */
+function askedSpace(c: ApiContext, server: Server): { readonly space: string; readonly caller: Caller } | Response {
+  const { owner = "", name = "" } = c.req.param();
+  const caller = ownerOf(c, owner);
+  if (caller instanceof Response) return caller;
+  const space = `${owner}/${name}`;
+  if (!server.spaces.get(space)) return refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });
+  return { space, caller };
+}
+
+function viewsOf(server: Server, kind: EnvironmentEntry["kind"], space: string): VariableViews | SecretViews {
+  return kind === "variable" ? server.environments.variables(space) : server.environments.secrets(space);
+}
