@@ -138,12 +138,18 @@ function isPython(sdk: string): boolean {
   return sdk === "gradio" || sdk === "streamlit";
 }
 
+const refusals = {
+  "unknown-commit": "build/fetch-failed",
+  "bad-link": "build/config-invalid",
+  "missing-object": "build/lfs-missing",
+} as const;
+
 async function fetchCommit(shop: Workshop): Promise<void> {
   const { spec, tools } = shop;
   const within = AbortSignal.any([shop.signal, AbortSignal.timeout(shop.limits.fetchMs)]);
   const result = await tools.source.checkout(spec.repository, spec.commit, shop.app, within);
   if (!result.ok) {
-    const code = result.refusal === "bad-link" ? "build/config-invalid" : "build/fetch-failed";
+    const code = refusals[result.refusal];
     for (const problem of result.problems) shop.note(problem);
     throw new BuildFailure(code, result.says, result.problems.slice(0, becauseMax));
   }

@@ -27,7 +27,7 @@ export interface Source {
     | { readonly ok: true; readonly files: number; readonly notes: readonly string[] }
     | {
         readonly ok: false;
-        readonly refusal: "unknown-commit" | "bad-link";
+        readonly refusal: "unknown-commit" | "bad-link" | "missing-object";
         readonly says: string;
         readonly problems: readonly string[];
       }

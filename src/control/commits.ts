@@ -171,6 +171,7 @@ export class Commits {
       repository: repositories.repositoryOf(space),
       branch: builtBranch,
       files: commit.files.map(({ path, bytes: content }) => ({ path, content: { bytes: content } })),
+      largeFiles: commit.largeFiles,
       deletedFiles: commit.deletedFiles,
       deletedFolders: commit.deletedFolders,
       replaceAll: commit.replace,

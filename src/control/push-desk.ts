@@ -122,10 +122,6 @@ export class PushDesk implements GitDesk {
     }
   }
 
-  async hasObject(): Promise<boolean> {
-    return false;
-  }
-
   onFailure(what: string, error: unknown): void {
     this.#server.onFailure(what, error);
   }

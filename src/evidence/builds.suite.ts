@@ -25,6 +25,11 @@ export const builds: readonly Case[] = [
     sentence: /README\.md are wrong\. App_port: not a number\.$/,
   },
   {
+    code: "build/lfs-missing",
+    record: failedStep("build/lfs-missing", { because: ["w.bin is not here"] }),
+    sentence: /names large files.* W\.bin is not here/,
+  },
+  {
     code: "build/no-builder",
     record: a.queuedBuild([a.by("control", "build.queue", "refused", { code: "build/no-builder" })]),
     sentence: /No builder serves/,

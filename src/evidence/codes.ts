@@ -83,6 +83,14 @@ export const codes = {
     proxy: "proxy_internal_error",
     next: "Deploy again; if it happens twice, the repository on the server is damaged.",
   },
+  "build/lfs-missing": {
+    says: "The commit names large files whose content is not here.",
+    owner: "app",
+    retry: "never",
+    status: 422,
+    proxy: "proxy_configuration_error",
+    next: "Send the content with `git lfs push --all`, or run `git lfs pull` in the folder before it is deployed.",
+  },
   "build/step-failed": {
     says: "A build step ended with an error.",
     owner: "app",

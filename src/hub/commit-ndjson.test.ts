@@ -23,6 +23,7 @@ describe("parseCommit", () => {
     const lines = body(
       ["header", { summary: "s", description: "d", parentCommit: parent, replace: true }],
       file("a/b", "hi"),
+      ["lfsFile", { path: "w.bin", algo: "sha256", oid: "0".repeat(64) }],
       ["deletedFile", { path: "c" }],
       ["deletedFolder", { path: "d/" }],
     );
@@ -35,6 +36,7 @@ describe("parseCommit", () => {
           parent,
           replace: true,
           files: [{ path: "a/b", bytes: new Uint8Array([104, 105]) }],
+          largeFiles: [{ path: "w.bin", oid: "0".repeat(64), size: null }],
           deletedFiles: ["c"],
           deletedFolders: ["d"],
         },
@@ -50,7 +52,7 @@ describe("parseCommit", () => {
     const bytes = Buffer.concat([
       body(["header", { summary: "", parentCommit: "x", replace: 1 }], file("../up"), file("a"), file("a"), [
         "lfsFile",
-        { path: "w.bin", algo: "sha256", oid: "0", size: 1 },
+        { path: "w.bin", algo: "sha1", oid: "0", size: -1 },
       ]),
       Buffer.from("\n{nope\n[]\n"),
       body(
@@ -66,11 +68,13 @@ describe("parseCommit", () => {
       "1: `replace` is not true or false",
       '2: "../up": a path holds the name ".."',
       '4: "a" is added twice',
-      '5: "w.bin" is a large file (LFS): this server takes files in the commit itself only; send it as `file`',
+      '5: "w.bin": `algo` is not sha256, and no other is known',
+      '5: "w.bin": `oid` is no SHA-256',
+      '5: "w.bin": `size` is no number of bytes',
       "6: the line is not JSON",
       "7: the line is not a JSON object",
       '8: "b": `content` is not base64',
-      '9: unknown key "frob"; known are header, file, deletedFile, deletedFolder',
+      '9: unknown key "frob"; known are header, file, lfsFile, deletedFile, deletedFolder',
       "10: `path` is not a text",
       "11: a second header",
     ]);

@@ -2,7 +2,9 @@
  * The Hub's commit form: one JSON object a line, `{key, value}`. Read as it arrives, within bounds; every problem is said, not
  * only the first. `header.value.replace: true` is our addition: the commit's tree is then exactly these files.
  */
+import { isLfsOid } from "./lfs-pointer.ts";
 import { pathConflicts, pathProblem } from "./paths.ts";
+import type { NewLargeFile } from "./repository.ts";
 
 export interface ParsedCommit {
   readonly summary: string;
@@ -10,6 +12,7 @@ export interface ParsedCommit {
   readonly parent: string | undefined;
   readonly replace: boolean;
   readonly files: readonly { readonly path: string; readonly bytes: Uint8Array }[];
+  readonly largeFiles: readonly NewLargeFile[];
   readonly deletedFiles: readonly string[];
   /** Without the closing slash. */
   readonly deletedFolders: readonly string[];
@@ -50,6 +53,7 @@ interface Draft {
       }
     | undefined;
   readonly files: Map<string, Uint8Array>;
+  readonly largeFiles: Map<string, Omit<NewLargeFile, "path">>;
   readonly deletedFiles: Set<string>;
   readonly deletedFolders: Set<string>;
 }
@@ -58,7 +62,13 @@ interface Draft {
 export class CommitReader {
   readonly #limits: CommitLimits;
   readonly #problems: CommitProblem[] = [];
-  readonly #draft: Draft = { header: undefined, files: new Map(), deletedFiles: new Set(), deletedFolders: new Set() };
+  readonly #draft: Draft = {
+    header: undefined,
+    files: new Map(),
+    largeFiles: new Map(),
+    deletedFiles: new Set(),
+    deletedFolders: new Set(),
+  };
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
   #totalBytes = 0;
@@ -86,15 +96,17 @@ export class CommitReader {
     if (!this.#tooLarge) {
       this.#endLine();
       if (!this.#draft.header) this.#problem(0, "there is no header line");
-      for (const message of pathConflicts([...this.#draft.files.keys()])) this.#problem(0, message);
+      for (const message of pathConflicts([...this.#draft.files.keys(), ...this.#draft.largeFiles.keys()]))
+        this.#problem(0, message);
     }
-    const { header, files, deletedFiles, deletedFolders } = this.#draft;
+    const { header, files, largeFiles, deletedFiles, deletedFolders } = this.#draft;
     if (!header || this.#problems.length > 0) return { ok: false, tooLarge: this.#tooLarge, problems: this.#problems };
     return {
       ok: true,
       commit: {
         ...header,
         files: [...files].map(([path, bytes]) => ({ path, bytes })),
+        largeFiles: [...largeFiles].map(([path, file]) => ({ path, ...file })),
         deletedFiles: [...deletedFiles],
         deletedFolders: [...deletedFolders],
       },
@@ -163,11 +175,9 @@ function takeOperation(draft: Draft, key: unknown, value: Record<string, unknown
     case "deletedFolder":
       return takeDeleted(draft.deletedFolders, value, "folder");
     case "lfsFile":
-      return [
-        `${JSON.stringify(value["path"])} is a large file (LFS): this server takes files in the commit itself only; send it as \`file\``,
-      ];
+      return takeLargeFile(draft, value);
     default:
-      return [`unknown key ${JSON.stringify(key)}; known are header, file, deletedFile, deletedFolder`];
+      return [`unknown key ${JSON.stringify(key)}; known are header, file, lfsFile, deletedFile, deletedFolder`];
   }
 }
 
@@ -199,9 +209,27 @@ function takeFile(draft: Draft, value: Record<string, unknown>): readonly string
   const bytes = decodeContent(content, encoding);
   if (typeof bytes === "string") problems.push(`${JSON.stringify(path)}: ${bytes}`);
   if (problems.length > 0 || typeof path !== "string" || typeof bytes === "string") return problems;
-  if (draft.files.has(path)) return [`${JSON.stringify(path)} is added twice`];
+  if (isAdded(draft, path)) return [`${JSON.stringify(path)} is added twice`];
   draft.files.set(path, bytes);
   return [];
+}
+
+/** A file whose content went to the store of large files before; its size may be left out. */
+function takeLargeFile(draft: Draft, value: Record<string, unknown>): readonly string[] {
+  const { path, algo = "sha256", oid, size = null } = value;
+  const problems = [...wrongPath(path)];
+  if (algo !== "sha256") problems.push(`${JSON.stringify(path)}: \`algo\` is not sha256, and no other is known`);
+  if (typeof oid !== "string" || !isLfsOid(oid)) problems.push(`${JSON.stringify(path)}: \`oid\` is no SHA-256`);
+  if (size !== null && (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0))
+    problems.push(`${JSON.stringify(path)}: \`size\` is no number of bytes`);
+  if (problems.length > 0 || typeof path !== "string") return problems;
+  if (isAdded(draft, path)) return [`${JSON.stringify(path)} is added twice`];
+  draft.largeFiles.set(path, { oid: oid as string, size: size as number | null });
+  return [];
+}
+
+function isAdded({ files, largeFiles }: Draft, path: string): boolean {
+  return files.has(path) || largeFiles.has(path);
 }
 
 function takeDeleted(into: Set<string>, value: Record<string, unknown>, what: "file" | "folder"): readonly string[] {

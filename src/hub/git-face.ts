@@ -27,7 +27,7 @@ import {
   type RefCommand,
 } from "./http-backend.ts";
 import { flush, HeldAnswer, sideband } from "./pkt-line.ts";
-import { refusePush, type PushedTo } from "./receive-rules.ts";
+import { refusePush } from "./receive-rules.ts";
 import type { RepositoryStore } from "./repository.ts";
 import { Slots } from "./slots.ts";
 
@@ -60,7 +60,6 @@ export interface GitDesk {
   pushed(push: Pushed): Promise<Taken>;
   /** What becomes of a build, as lines of a terminal, until it has ended. `origin`: the platform's address for this client. */
   watch(build: string, options: { readonly origin: string; readonly signal: AbortSignal }): AsyncIterable<string>;
-  hasObject(space: string, ...pointer: Parameters<PushedTo["hasObject"]>): Promise<boolean>;
   onFailure(what: string, error: unknown): void;
 }
 
@@ -245,7 +244,7 @@ export class GitFace implements AsyncDisposable {
       backend.answer(accepted, lines);
     };
     try {
-      const refused = await refusePush(run, push.commands, { hasObject: (pointer) => desk.hasObject(space, pointer) });
+      const refused = await refusePush(run, push.commands, repository);
       if (refused.length > 0) {
         answer(refused);
         return undefined;

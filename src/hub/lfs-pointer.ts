@@ -25,3 +25,9 @@ export function parsePointer(bytes: Uint8Array): LfsPointer | undefined {
   const size = /^\d{1,15}$/.exec(value("size") ?? "")?.[0];
   return oid === undefined || size === undefined ? undefined : { oid, size: Number(size) };
 }
+
+export function pointerText({ oid, size }: LfsPointer): string {
+  return `version ${versions[0]}\noid sha256:${oid}\nsize ${size}\n`;
+}
+
+export const isLfsOid = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);

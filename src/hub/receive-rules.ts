@@ -1,8 +1,8 @@
 /** What a push may bring. Asked when all of it has come and git has checked each object, and before any reference is changed. */
 import { extname } from "node:path";
-import { listTree, readBlobs, treeProblems, type RunIn, type TreeEntry } from "./git-objects.ts";
+import { listTree, treeProblems, type RunIn } from "./git-objects.ts";
 import { commandsMax, type RefCommand } from "./http-backend.ts";
-import { parsePointer, pointerMaxBytes, pointerMinBytes, type LfsPointer } from "./lfs-pointer.ts";
+import { largeFilesOf, missingObjects } from "./lfs-tree.ts";
 
 /** The branch that is built and runs. */
 export const mainRef = "refs/heads/main";
@@ -13,17 +13,11 @@ const toldMax = 20;
 const refMaxBytes = 255;
 const nothing = "0".repeat(40);
 
-export interface PushedTo {
-  readonly repository: string;
-  /** Large files of it that are stored. */
-  hasObject(pointer: LfsPointer): Promise<boolean>;
-}
-
-/** Lines that say why the push is refused, each whole; none where it may be taken. */
+/** Lines that say why the push is refused; none where it may be taken. `run` sees what it brings, `repository` has its large files. */
 export async function refusePush(
   run: RunIn,
   commands: readonly RefCommand[],
-  { hasObject }: Pick<PushedTo, "hasObject">,
+  repository: string,
 ): Promise<readonly string[]> {
   const wrong =
     commands.length > commandsMax ? [`one push may change ${commandsMax} references`] : refProblems(commands);
@@ -37,28 +31,10 @@ export async function refusePush(
     const entries = await listTree(run, to);
     const problems = await treeProblems(run, entries);
     if (problems.length > 0) return told(problems.map((problem) => `${branch}: ${problem}`));
-    const missing = await missingObjects(run, entries, hasObject);
+    const missing = missingObjects(await largeFilesOf(run, entries, repository));
     if (missing.length > 0) return missingSays(branch, missing);
   }
   return [];
-}
-
-/** Entries of a tree that are pointers to large files. */
-export async function pointersOf(
-  run: RunIn,
-  entries: readonly TreeEntry[],
-): Promise<readonly { readonly entry: TreeEntry; readonly pointer: LfsPointer }[]> {
-  const small = entries.filter(
-    ({ mode, size }) => mode.startsWith("100") && size !== null && size >= pointerMinBytes && size <= pointerMaxBytes,
-  );
-  const blobs = await readBlobs(
-    run,
-    small.map(({ oid }) => oid),
-  );
-  return small.flatMap((entry) => {
-    const pointer = parsePointer(blobs.get(entry.oid) ?? Buffer.alloc(0));
-    return pointer ? [{ entry, pointer }] : [];
-  });
 }
 
 function refProblems(commands: readonly RefCommand[]): readonly string[] {
@@ -100,18 +76,6 @@ function largeSays(files: readonly LargeFile[]): readonly string[] {
     `A file of more than ${megabytes(fileMaxBytes)} MB goes in by Git LFS. This changes your commits so, and then push again:`,
     `  git lfs install && git lfs migrate import --include="${include}"`,
   ];
-}
-
-async function missingObjects(
-  run: RunIn,
-  entries: readonly TreeEntry[],
-  hasObject: PushedTo["hasObject"],
-): Promise<readonly string[]> {
-  const missing: string[] = [];
-  for (const { entry, pointer } of await pointersOf(run, entries)) {
-    if (!(await hasObject(pointer))) missing.push(`${entry.path} (${pointer.oid.slice(0, 12)}…)`);
-  }
-  return missing;
 }
 
 function missingSays(branch: string, missing: readonly string[]): readonly string[] {

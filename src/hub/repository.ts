@@ -9,12 +9,23 @@ import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { GitFailure, runGit, systemGit, type GitProgram } from "./git.ts";
 import { listTree as treeOf, parseTree, treeProblems, type RunIn, type TreeEntry } from "./git-objects.ts";
+import { isOneOf } from "./errors.ts";
+import { attributesFile, uncovered, withLines } from "./lfs-attributes.ts";
+import { largeFilesOf, missingObjects, pointersTo, writeLargeFiles } from "./lfs-tree.ts";
 import { pathConflicts, pathProblem, saidOfPath } from "./paths.ts";
 
 export interface NewFile {
   readonly path: string;
   /** Its content, or the file that holds it. */
   readonly content: { readonly bytes: Uint8Array } | { readonly file: string };
+}
+
+/** A file whose content was sent before, by git-lfs' way. */
+export interface NewLargeFile {
+  readonly path: string;
+  readonly oid: string;
+  /** Bytes; null where the one who commits does not say. */
+  readonly size: number | null;
 }
 
 export interface Author {
@@ -27,6 +38,7 @@ export interface CommitRequest {
   readonly repository: string;
   readonly branch: string;
   readonly files: readonly NewFile[];
+  readonly largeFiles?: readonly NewLargeFile[];
   readonly deletedFiles?: readonly string[];
   readonly deletedFolders?: readonly string[];
   /** The commit's tree is exactly `files`. */
@@ -57,7 +69,7 @@ export type CommitResult =
     }
   | {
       readonly ok: false;
-      readonly refusal: "bad-path" | "empty-commit";
+      readonly refusal: "bad-path" | "empty-commit" | "missing-object";
       readonly status: 400;
       readonly says: string;
       readonly problems: readonly string[];
@@ -67,7 +79,8 @@ export type CheckoutResult =
   | { readonly ok: true; readonly files: number; /** What was left out, in words. */ readonly notes: readonly string[] }
   | {
       readonly ok: false;
-      readonly refusal: "unknown-commit" | "bad-link";
+      /** `missing-object`: the content of a large file was never sent, or is lost. */
+      readonly refusal: "unknown-commit" | "bad-link" | "missing-object";
       readonly says: string;
       readonly problems: readonly string[];
     };
@@ -144,10 +157,13 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     const wrong = wrongPaths(request);
     if (wrong.length > 0)
       return { ok: false, refusal: "bad-path", status: 400, says: wrong[0] as string, problems: wrong };
+    const pointers = await pointersTo(request.repository, request.largeFiles ?? []);
+    if (!pointers.ok) return { ...pointers, refusal: "missing-object", status: 400 };
+    const whole = { ...request, files: [...request.files, ...pointers.files] };
     for (let attempt = 1; ; attempt++) {
       const head = await headOf(request.repository, request.branch);
       if (request.parent !== undefined && request.parent !== head) return moved(request, head);
-      const result = await commitOnto(request, head);
+      const result = await commitOnto(whole, head);
       if (result !== "moved") return result;
       if (request.parent !== undefined || attempt === attemptsMax) {
         return moved(request, await headOf(request.repository, request.branch));
@@ -165,20 +181,40 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
       const says = "the first commit of a repository needs a file";
       return { ok: false, refusal: "empty-commit", status: 400, says, problems: [says] };
     }
+    const { commit, tree } = await importWithAttributes(request, head, present);
+    if (head !== null && tree === (await resolve(repository, [`${head}^{tree}`]))[0])
+      return { ok: true, commit: head, tree, changed: false };
+    if (!(await swap(repository, `refs/heads/${request.branch}`, commit, head))) return "moved";
+    return { ok: true, commit, tree, changed: true };
+  }
+
+  /** The commit, on no branch yet; with lines in `.gitattributes` for large files that it adds and that have none. */
+  async function importWithAttributes(request: CommitRequest, head: string | null, present: readonly TreeEntry[]) {
+    const { repository, largeFiles = [] } = request;
+    const first = await importCommit(request, head, present);
+    const paths = largeFiles.map(({ path }) => path);
+    const bare = paths.length === 0 ? [] : await uncovered(within(repository), first.commit, paths);
+    if (bare.length === 0) return first;
+    const before = (await readFile(repository, first.commit, attributesFile)) ?? Buffer.alloc(0);
+    const bytes = Buffer.from(withLines(before.toString("utf8"), bare));
+    const others = request.files.filter(({ path }) => path !== attributesFile);
+    return importCommit(
+      { ...request, files: [...others, { path: attributesFile, content: { bytes } }] },
+      head,
+      present,
+    );
+  }
+
+  async function importCommit(request: CommitRequest, head: string | null, present: readonly TreeEntry[]) {
+    const { repository } = request;
     const passing = `refs/waybill/import/${newId("i", random)}`;
     const stream = importStream(request, { head, passing, present, seconds: Math.floor(clock.wall() / 1000) });
     try {
       await run(repository, ["fast-import", "--quiet", "--done", "--date-format=raw"], { input: stream });
-      const [commit, tree, before] = await resolve(repository, [
-        passing,
-        `${passing}^{tree}`,
-        ...(head ? [`${head}^{tree}`] : []),
-      ]);
-      if (head !== null && tree === before) return { ok: true, commit: head, tree: tree as string, changed: false };
-      const branch = `refs/heads/${request.branch}`;
-      if (!(await swap(repository, branch, commit as string, head))) return "moved";
-      return { ok: true, commit: commit as string, tree: tree as string, changed: true };
+      const [commit, tree] = await resolve(repository, [passing, `${passing}^{tree}`]);
+      return { commit: commit as string, tree: tree as string };
     } finally {
+      // Nothing is collected meanwhile: the commit stays without a name until a branch has it.
       await run(repository, ["update-ref", "-d", passing]);
     }
   }
@@ -244,6 +280,12 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     const entries = await listTree(repository, commit);
     const bad = await treeProblems(within(repository), entries);
     if (bad.length > 0) return { ok: false, refusal: "bad-link", says: bad[0] as string, problems: bad };
+    const large = await largeFilesOf(within(repository), entries, repository);
+    const missing = missingObjects(large);
+    if (missing.length > 0) {
+      const problems = missing.map((file) => `${file} is a large file whose content is not here`);
+      return { ok: false, refusal: "missing-object", says: problems[0] as string, problems };
+    }
     await mkdir(into, { recursive: true });
     const index = await mkdtemp(join(dirname(into), ".index-"));
     const rest = { env: { GIT_INDEX_FILE: join(index, "index"), GIT_WORK_TREE: into }, ...(signal ? { signal } : {}) };
@@ -253,6 +295,7 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     } finally {
       await rm(index, { recursive: true, force: true });
     }
+    await writeLargeFiles(large, into);
     const others = entries.filter(({ mode }) => mode === "160000");
     return {
       ok: true,
@@ -296,8 +339,9 @@ function isBranchName(branch: string): boolean {
 
 const isCommit = (text: string): boolean => /^[0-9a-f]{40}$/.test(text);
 
-function wrongPaths({ files, deletedFiles = [], deletedFolders = [], branch }: CommitRequest): readonly string[] {
-  const added = files.map(({ path }) => path);
+function wrongPaths(request: CommitRequest): readonly string[] {
+  const { files, largeFiles = [], deletedFiles = [], deletedFolders = [], branch } = request;
+  const added = [...files, ...largeFiles].map(({ path }) => path);
   const seen = new Set<string>();
   const twice = new Set(added.filter((path) => seen.has(path) || !seen.add(path)));
   return [
@@ -390,8 +434,4 @@ async function exists(path: string): Promise<boolean> {
     if (isOneOf(error, ["ENOENT"])) return false;
     throw error;
   }
-}
-
-function isOneOf(error: unknown, codes: readonly string[]): boolean {
-  return codes.includes(String((error as { code?: unknown }).code));
 }

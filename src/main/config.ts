@@ -9,12 +9,15 @@ import type { EdgeLimits } from "../edge/limits.ts";
 import { openPolicy, parseNameRule, type EgressPolicy, type NameRule } from "../egress/policy.ts";
 import { parseRange } from "../egress/ranges.ts";
 import type { GitFaceLimits } from "../hub/git-face.ts";
+import type { LfsLimits } from "../hub/lfs-store.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
 import { buildPolicy, passedToBuilds, type BuildVariables } from "./build-settings.ts";
 
 /** Three quarters of the machine, and no app needs more than this without saying so. */
 const memoryMaxMb = 8_192;
+
+const mebibyte = 1 << 20;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -59,6 +62,7 @@ export interface PlatformConfig {
   readonly path: readonly string[];
   readonly edge: Partial<EdgeLimits>;
   readonly git: Partial<GitFaceLimits>;
+  readonly lfs: Partial<LfsLimits>;
 }
 
 export type ConfigResult =
@@ -104,6 +108,8 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const healthEveryMs = read.seconds("WAYBILL_HEALTH_SECONDS") ?? seconds(5);
   const cardsEveryMs = read.seconds("WAYBILL_CARDS_SECONDS") ?? seconds(15);
   const responseWithinMs = read.seconds("WAYBILL_RESPONSE_SECONDS");
+  const lfsFileMb = read.whole("WAYBILL_LFS_FILE_MB", { least: 1, most: 1 << 24 });
+  const lfsRepositoryMb = read.whole("WAYBILL_LFS_REPOSITORY_MB", { least: 1, most: 1 << 24 });
   const pushMb = read.whole("WAYBILL_PUSH_MB", { least: 1, most: 1 << 20 });
   if (problems.length > 0) return { ok: false, problems };
   const variables = passedToBuilds(env);
@@ -132,7 +138,11 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     builds: { variables, egress: buildPolicy(policy, buildNames, variables) },
     path: [dirname(process.execPath), ...(env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")],
     edge: responseWithinMs === undefined ? {} : { responseWithinMs },
-    git: pushMb === undefined ? {} : { pushMaxBytes: pushMb * (1 << 20) },
+    git: pushMb === undefined ? {} : { pushMaxBytes: pushMb * mebibyte },
+    lfs: {
+      ...(lfsFileMb === undefined ? {} : { fileMaxBytes: lfsFileMb * mebibyte }),
+      ...(lfsRepositoryMb === undefined ? {} : { repositoryMaxBytes: lfsRepositoryMb * mebibyte }),
+    },
   };
   return { ok: true, config };
 }

@@ -24,7 +24,10 @@ import { openCallsOn } from "../core/views.ts";
 import { ListenError, openEdge } from "../edge/index.ts";
 import type { Edge } from "../edge/index.ts";
 import { GitFace } from "../hub/git-face.ts";
+import { LfsFace } from "../hub/lfs-face.ts";
+import { LfsStore } from "../hub/lfs-store.ts";
 import { openRepositories } from "../hub/repository.ts";
+import { loadLfsKey } from "../identity/lfs-key.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import { openSecretBox } from "../identity/secret-box.ts";
 import { loadReceiptKey } from "../identity/receipt-key.ts";
@@ -271,15 +274,18 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   stack.defer(() => builds.close());
 
   const api = createApi(server);
+  const desk = new PushDesk(server);
   const git = stack.use(
-    await GitFace.open({
-      repositories,
-      desk: new PushDesk(server),
-      random,
-      folder: join(config.data, "git"),
-      limits: config.git,
-    }),
+    await GitFace.open({ repositories, desk, random, folder: join(config.data, "git"), limits: config.git }),
   );
+  const lfs = new LfsFace({
+    repositories,
+    store: new LfsStore(random, config.lfs),
+    desk,
+    key: await loadLfsKey(catalog.settings, random),
+    clock,
+    random,
+  });
   const visitors = visitorIdentity({
     resolver,
     keys: visitorKeys,
@@ -306,7 +312,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         // Plain processes are the platform's own user: through the door they could name any caller.
         ...(config.sandbox === "none" ? {} : { insidePath: door.path }),
         console: (request, response, inside) => {
-          if (git.serve(request, response)) return;
+          if (git.serve(request, response) || lfs.serve(request, response)) return;
           if (inside !== undefined) insiders.set(request, inside);
           answer(request, response).catch((error: unknown) => onFailure("the console", error));
         },

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { chooseInterpreter, findInterpreters } from "../../src/build/python/interpreters.ts";
 import { sandboxHere } from "../../src/runtime/sandbox/prepare.ts";
 
-export type Need = "sandbox" | "python3" | "gradio" | "exits" | "chromium" | "npm";
+export type Need = "sandbox" | "python3" | "gradio" | "exits" | "chromium" | "npm" | "git-lfs";
 
 const downloadWithinMs = 20_000;
 
@@ -28,6 +28,7 @@ async function lacking(what: Need): Promise<string | undefined> {
   if (what === "npm") return lackingForNpm();
   if (what === "exits") return lackingForExits();
   if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
+  if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";
   const { problems } = await sandboxHere();
   return problems.length === 0 ? undefined : problems.join("; ");
 }

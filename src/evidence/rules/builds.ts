@@ -61,6 +61,10 @@ export const buildRules: Readonly<Record<BuildCode, BuildRule>> = {
     example: "build.fetch failed: git ended with exit code 128",
     says: (ended) => because(ended, "The builder could not read the commit."),
   },
+  "build/lfs-missing": {
+    example: "build.fetch failed: model.bin is a large file whose content is not here",
+    says: (ended) => because(ended, "The commit names large files whose content is not here."),
+  },
   "build/step-failed": { example: "build.step failed: install ended with exit code 1", says: stepSays },
   "build/step-timeout": {
     example: "build.step failed: install ran past its deadline of 300 s",

@@ -31,6 +31,18 @@ export const buildCases: readonly FaultCase[] = [
     inject: async (stage) => buildOf(await stage.fresh({ "package.json": scripts({}) })),
   },
   {
+    code: "build/lfs-missing",
+    how: "a folder that was cloned without its large files",
+    on: "main",
+    certainty: proved,
+    inject: async (stage) =>
+      buildOf(
+        await stage.fresh({
+          "model.bin": `version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 5\n`,
+        }),
+      ),
+  },
+  {
     code: "build/no-builder",
     how: "an SDK that this platform does not build",
     on: "main",

@@ -1,0 +1,293 @@
+/**
+ * Git LFS (git-lfs, docs/api): the batch API with the basic transfer. Who may is asked once, by the batch; the bytes go to signed
+ * addresses, and are kept only if their SHA-256 is the one that was announced. There are no locks.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createReadStream } from "node:fs";
+import type { Socket } from "node:net";
+import { pipeline } from "node:stream/promises";
+import { readBody } from "../http/index.ts";
+import { newId, type RandomBytes } from "../stdx/ids.ts";
+import type { Clock } from "../stdx/time.ts";
+import { mayAccess, originOf, parseGitPath, plainHeaders, type GitPath } from "./git-access.ts";
+import type { GitDesk } from "./git-face.ts";
+import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-address.ts";
+import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
+import { findObject, type LfsStore } from "./lfs-store.ts";
+import type { RepositoryStore } from "./repository.ts";
+import { Slots } from "./slots.ts";
+
+export interface LfsFaceOptions {
+  readonly repositories: RepositoryStore;
+  readonly store: LfsStore;
+  readonly desk: Pick<GitDesk, "callerOf" | "exists" | "ensure" | "onFailure">;
+  /** Signs the addresses. */
+  readonly key: Uint8Array;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+}
+
+/** A batch of a thousand files has some 100 KiB. */
+const bodyMaxBytes = 1 << 20;
+const objectsMax = 1_000;
+/** git-lfs moves 8 files at a time, and a second one waits for a place a little. */
+const atOnce = 32;
+const slotWithinMs = 60_000;
+/** No byte for so long: the other side is gone. */
+const idleMs = 120_000;
+const lfsType = "application/vnd.git-lfs+json";
+
+interface LfsRequest {
+  readonly path: GitPath;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+export class LfsFace {
+  readonly #options: LfsFaceOptions;
+  readonly #slots = new Slots(atOnce, slotWithinMs);
+
+  constructor(options: LfsFaceOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the request is git-lfs'; then it is answered, and never fails. */
+  serve(request: IncomingMessage, response: ServerResponse): boolean {
+    const path = parseGitPath(request.url ?? "");
+    if (path === undefined || !path.rest.startsWith("info/lfs/")) return false;
+    const id = newId("q", this.#options.random);
+    response.setHeader("x-waybill-id", id);
+    this.#answer({ path, request, response }).catch((error: unknown) => {
+      if (response.destroyed) return; // Nobody is left to be told.
+      this.#options.desk.onFailure(`git-lfs at ${path.id} (${id})`, error);
+      if (response.headersSent) response.destroy();
+      else refuse(response, 500, `The platform could not do this; its log has the reason under ${id}.`);
+    });
+    return true;
+  }
+
+  #answer(asked: LfsRequest): Promise<void> {
+    const { path, request, response } = asked;
+    const rest = path.rest.slice("info/lfs/".length);
+    if (rest === "objects/batch" && request.method === "POST") return this.#batch(asked);
+    if (rest === "objects/verify" && request.method === "POST") return this.#verify(asked);
+    const oid = /^objects\/([0-9a-f]{64})$/.exec(rest)?.[1];
+    if (oid !== undefined) return this.#move(asked, oid);
+    // Locks among them: git-lfs takes 404 for "none here", and goes on.
+    refuse(response, 404, "There is nothing at this address.");
+    return Promise.resolve();
+  }
+
+  async #batch({ path, request, response }: LfsRequest): Promise<void> {
+    const batch = await this.#body(request, response, parseBatch);
+    if (batch === undefined) return;
+    const repository = await this.#repository(path, request, response, batch.operation === "upload");
+    if (repository === undefined) return;
+    const answer = (pointer: LfsPointer): Promise<object> =>
+      batch.operation === "upload"
+        ? this.#uploadOf(path, repository, pointer, originOf(request))
+        : this.#downloadOf(path, repository, pointer, originOf(request));
+    const objects = await Promise.all(batch.objects.map(answer));
+    send(response, 200, { transfer: "basic", objects, hash_algo: "sha256" });
+  }
+
+  async #uploadOf(path: GitPath, repository: string, pointer: LfsPointer, origin: string): Promise<object> {
+    if (!isLfsOid(pointer.oid)) return failed(pointer, 422, "its oid is no SHA-256");
+    // No `actions`: it is here.
+    if ((await findObject(repository, pointer)) !== undefined) return pointer;
+    const refused = await this.#options.store.refuse(repository, pointer.size);
+    if (refused) return failed(pointer, refused.refusal === "no-room" ? 507 : 413, refused.says);
+    const upload = this.#address(path, { ...pointer, operation: "upload", repository: path.id }, origin);
+    const verify = { href: `${origin}/spaces/${path.id}.git/info/lfs/objects/verify` };
+    return { ...pointer, actions: { upload, verify } };
+  }
+
+  async #downloadOf(path: GitPath, repository: string, pointer: LfsPointer, origin: string): Promise<object> {
+    const file = isLfsOid(pointer.oid) ? await findObject(repository, pointer) : undefined;
+    if (file === undefined) return failed(pointer, 404, `${path.id} has no such file`);
+    return {
+      ...pointer,
+      actions: { download: this.#address(path, { ...pointer, operation: "download", repository: path.id }, origin) },
+    };
+  }
+
+  #address(path: GitPath, ticket: LfsTicket, origin: string): object {
+    const query = signTicket(this.#options.key, ticket, this.#options.clock.wall());
+    return {
+      href: `${origin}/spaces/${path.id}.git/info/lfs/objects/${ticket.oid}?${query}`,
+      expires_in: ticketSeconds,
+    };
+  }
+
+  async #verify({ path, request, response }: LfsRequest): Promise<void> {
+    const pointer = await this.#body(request, response, parsePointerOf);
+    if (pointer === undefined) return;
+    const repository = await this.#repository(path, request, response, true);
+    if (repository === undefined) return;
+    if ((await findObject(repository, pointer)) === undefined)
+      return refuse(response, 404, `${pointer.oid} with ${pointer.size} bytes is not here: send it again.`);
+    send(response, 200, {});
+  }
+
+  async #move({ path, request, response }: LfsRequest, oid: string): Promise<void> {
+    const { key, clock, repositories } = this.#options;
+    const ticket = readTicket(key, { repository: path.id, oid, query: path.query }, clock.wall());
+    if (ticket === undefined)
+      return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
+    const method = ticket.operation === "upload" ? ["PUT"] : ["GET", "HEAD"];
+    if (!method.includes(request.method ?? "")) return refuse(response, 405, `Ask with ${method[0]}.`);
+    using slot = await this.#slots.take();
+    if (!slot) return refuse(response, 503, "Too many other files are moved at this moment: try again.");
+    using _idle = endIdle(request.socket);
+    const repository = repositories.repositoryOf(path.id);
+    await (ticket.operation === "upload"
+      ? this.#take(repository, ticket, request, response)
+      : give(repository, ticket, request, response));
+  }
+
+  async #take(
+    repository: string,
+    ticket: LfsTicket,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const stored = await this.#options.store.put(repository, ticket, request.iterator({ destroyOnReturn: false }));
+    if (stored.ok) return send(response, 200, {});
+    const status = { "wrong-content": 422, "too-large": 413, "no-room": 507 }[stored.refusal];
+    refuse(response, status, `This file was not taken: ${stored.says}.`);
+  }
+
+  /** The repository's folder, made where it is to be written; undefined where the answer was given. */
+  async #repository(
+    path: GitPath,
+    request: IncomingMessage,
+    response: ServerResponse,
+    write: boolean,
+  ): Promise<string | undefined> {
+    const { desk, repositories } = this.#options;
+    const refused = mayAccess(path, write, await desk.callerOf(request.headers.authorization));
+    if (refused) return refuse(response, refused.status, refused.says);
+    if (write) {
+      const made = await desk.ensure(path.owner, path.name);
+      if (!made.ok) return refuse(response, 403, made.says);
+      await repositories.createRepository(path.id);
+    } else if (!desk.exists(path.id) || !(await repositories.exists(path.id))) {
+      return refuse(response, 404, `There is no Space ${path.id} with files.`);
+    }
+    return repositories.repositoryOf(path.id);
+  }
+
+  async #body<Value>(
+    request: IncomingMessage,
+    response: ServerResponse,
+    parse: (value: unknown) => Value | string,
+  ): Promise<Value | undefined> {
+    const body = await readBody(request, bodyMaxBytes);
+    if (!body.ok)
+      return void (body.refusal === "gone" || refuse(response, 413, `The body may have ${bodyMaxBytes} bytes.`));
+    const parsed = parse(parseJson(body.bytes));
+    if (typeof parsed !== "string") return parsed;
+    return refuse(response, 422, parsed);
+  }
+}
+
+interface Batch {
+  readonly operation: "upload" | "download";
+  readonly objects: readonly LfsPointer[];
+}
+
+function parseBatch(value: unknown): Batch | string {
+  const { operation, objects, hash_algo: algorithm = "sha256" } = (value ?? {}) as Record<string, unknown>;
+  if (operation !== "upload" && operation !== "download") return "`operation` is neither upload nor download";
+  if (algorithm !== "sha256") return "`hash_algo` is not sha256, and no other is known";
+  if (!Array.isArray(objects)) return "`objects` is not a list";
+  if (objects.length > objectsMax) return `\`objects\` has more than ${objectsMax}`;
+  const pointers = objects.map(parsePointerOf);
+  const wrong = pointers.find((pointer) => typeof pointer === "string");
+  return wrong ?? { operation, objects: pointers as LfsPointer[] };
+}
+
+/** The oid's form is looked at for each object: a wrong one is that object's error only. */
+function parsePointerOf(value: unknown): LfsPointer | string {
+  const { oid, size } = (value ?? {}) as Record<string, unknown>;
+  if (typeof oid !== "string") return "an `oid` is not a text";
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
+    return `the \`size\` of ${oid} is no number of bytes`;
+  return { oid, size };
+}
+
+function parseJson(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8"));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function failed(pointer: LfsPointer, code: number, message: string): object {
+  return { ...pointer, error: { code, message } };
+}
+
+async function give(
+  repository: string,
+  ticket: LfsTicket,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const file = await findObject(repository, ticket);
+  if (file === undefined) return refuse(response, 404, "This file is not here any more.");
+  const range = parseRange(request.headers.range, ticket.size);
+  if (range === "none") {
+    response.setHeader("content-range", `bytes */${ticket.size}`);
+    return refuse(response, 416, "The file is shorter.");
+  }
+  const [from, to] = range ?? [0, ticket.size - 1];
+  response.writeHead(range ? 206 : 200, {
+    ...plainHeaders,
+    // A stranger's file on the console's own origin: never shown, only stored.
+    "content-type": "application/octet-stream",
+    "content-disposition": "attachment",
+    "content-security-policy": "sandbox; default-src 'none'",
+    "accept-ranges": "bytes",
+    etag: `"${ticket.oid}"`,
+    "content-length": String(to - from + 1),
+    ...(range ? { "content-range": `bytes ${from}-${to}/${ticket.size}` } : {}),
+  });
+  if (request.method === "HEAD" || ticket.size === 0) return void response.end();
+  await pipeline(createReadStream(file, { start: from, end: to }), response);
+}
+
+/** Closes a connection on which no byte passes any more. */
+function endIdle(socket: Socket): Disposable {
+  let [moved, since] = [0, performance.now()];
+  const timer = setInterval(() => {
+    const now = socket.bytesRead + socket.bytesWritten;
+    if (now !== moved) [moved, since] = [now, performance.now()];
+    else if (performance.now() - since > idleMs) socket.destroy();
+  }, idleMs / 10);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** One range (RFC 9110 §14.2), as git-lfs asks when it goes on; undefined: all of it; `none`: beyond its end. */
+function parseRange(field: string | undefined, size: number): readonly [from: number, to: number] | "none" | undefined {
+  const match = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(field ?? "");
+  if (match === null) return undefined;
+  const from = Number(match[1]);
+  const to = Math.min(match[2] === "" ? size - 1 : Number(match[2]), size - 1);
+  return from > to ? "none" : [from, to];
+}
+
+function send(response: ServerResponse, status: number, value: object): void {
+  const bytes = Buffer.from(JSON.stringify(value));
+  response.writeHead(status, { ...plainHeaders, "content-type": lfsType, "content-length": String(bytes.length) });
+  response.end(bytes);
+}
+
+function refuse(response: ServerResponse, status: number, message: string): undefined {
+  if (status === 401) {
+    response.setHeader("lfs-authenticate", 'Basic realm="waybill"');
+    response.setHeader("www-authenticate", 'Basic realm="waybill"');
+  }
+  send(response, status, { message });
+}

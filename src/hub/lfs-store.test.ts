@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, test } from "node:test";
+import { findObject, LfsStore, type LfsLimits } from "./lfs-store.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "wb-lfs-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+const random = (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count));
+let repositories = 0;
+function fresh(limits: Partial<LfsLimits> = {}) {
+  const repository = join(folder, `r${++repositories}.git`);
+  mkdirSync(repository);
+  return { repository, store: new LfsStore(random, { freeMinBytes: 0, ...limits }) };
+}
+const pointer = (text: string) => ({ oid: createHash("sha256").update(text).digest("hex"), size: text.length });
+async function* pieces(...texts: readonly string[]): AsyncGenerator<Uint8Array> {
+  for (const text of texts) yield Buffer.from(text);
+}
+const waiting = (repository: string): readonly string[] => readdirSync(join(repository, "lfs", "incoming"));
+
+describe("LfsStore", () => {
+  test("keeps what is what it was said to be, under its hash", async () => {
+    const { repository, store } = fresh();
+    assert.deepEqual(await store.put(repository, pointer("hello"), pieces("he", "llo")), { ok: true });
+    assert.equal(readFileSync((await findObject(repository, pointer("hello"))) ?? "", "utf8"), "hello");
+    assert.equal(await findObject(repository, { ...pointer("hello"), size: 6 }), undefined);
+    assert.deepEqual(waiting(repository), []);
+  });
+
+  for (const [what, sent] of [
+    ["another content", "hellO"],
+    ["less", "hell"],
+    ["more", "hello!"],
+  ] as const) {
+    test(`keeps nothing where ${what} is sent`, async () => {
+      const { repository, store } = fresh();
+      const stored = await store.put(repository, pointer("hello"), pieces(sent));
+      assert.ok(!stored.ok && stored.refusal === "wrong-content");
+      assert.equal(await findObject(repository, pointer("hello")), undefined);
+      assert.deepEqual(waiting(repository), []);
+    });
+  }
+
+  test("keeps nothing of a sender that breaks off, nor what an earlier process left half", async () => {
+    const { repository, store } = fresh();
+    const gone = (async function* () {
+      yield Buffer.from("he");
+      throw new Error("gone");
+    })();
+    await assert.rejects(store.put(repository, pointer("hello"), gone), /gone/);
+    assert.deepEqual(waiting(repository), []);
+    writeFileSync(join(repository, "lfs", "incoming", "i_old"), "half");
+    await new LfsStore(random, { freeMinBytes: 0 }).refuse(repository, 1);
+    assert.deepEqual(waiting(repository), []);
+  });
+
+  test("holds to its limits, also for those that come at the same time, and gives back what was not kept", async () => {
+    const { repository, store } = fresh({ fileMaxBytes: 6, repositoryMaxBytes: 8 });
+    assert.equal((await store.refuse(repository, 7))?.refusal, "too-large");
+    const both = await Promise.all(
+      ["hello", "world"].map((text) => store.put(repository, pointer(text), pieces(text))),
+    );
+    assert.equal(both.filter((one) => one.ok).length, 1);
+    assert.ok(!(await store.put(repository, pointer("abc"), pieces("xyz"))).ok);
+    assert.deepEqual(await store.put(repository, pointer("abc"), pieces("abc")), { ok: true });
+    // Another process counts what is on the disk.
+    const again = new LfsStore(random, { freeMinBytes: 0, repositoryMaxBytes: 8 });
+    assert.equal((await again.refuse(repository, 1))?.refusal, "no-room");
+  });
+
+  test("takes nothing that would fill the disk", async () => {
+    const { repository, store } = fresh({ freeMinBytes: 2 ** 60 });
+    assert.equal((await store.put(repository, pointer("hello"), pieces("hello"))).ok, false);
+    assert.equal(existsSync(join(repository, "lfs", "objects")), false);
+  });
+});

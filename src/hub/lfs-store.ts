@@ -1,0 +1,180 @@
+/**
+ * Large files of repositories: each under the SHA-256 of its bytes, in the repository's own folder, where git-lfs keeps them too. One is
+ * there whole and on disk, or not at all.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { newId, type RandomBytes } from "../stdx/ids.ts";
+import { isOneOf } from "./errors.ts";
+import type { LfsPointer } from "./lfs-pointer.ts";
+
+export interface LfsLimits {
+  readonly fileMaxBytes: number;
+  /** All large files of one repository. */
+  readonly repositoryMaxBytes: number;
+  /** What stays free on the disk, for the journal and all else that must be written. */
+  readonly freeMinBytes: number;
+}
+
+export const lfsLimits: LfsLimits = {
+  fileMaxBytes: 20 * 2 ** 30,
+  repositoryMaxBytes: 100 * 2 ** 30,
+  freeMinBytes: 2 ** 30,
+};
+
+export interface Refusal {
+  readonly ok: false;
+  readonly refusal: "wrong-content" | "too-large" | "no-room";
+  readonly says: string;
+}
+
+export type Stored = { readonly ok: true } | Refusal;
+
+/** Where the bytes lie; undefined where they are not here, or are others than the pointer says. */
+export async function findObject(repository: string, { oid, size }: LfsPointer): Promise<string | undefined> {
+  const file = objectFile(repository, oid);
+  return (await sizeOf(file)) === size ? file : undefined;
+}
+
+/** Bytes of the file that is stored under this SHA-256; undefined where none is. */
+export function storedSize(repository: string, oid: string): Promise<number | undefined> {
+  return sizeOf(objectFile(repository, oid));
+}
+
+export class LfsStore {
+  readonly #random: RandomBytes;
+  readonly #limits: LfsLimits;
+  /** Bytes that are stored or on their way, by repository. */
+  readonly #used = new Map<string, Promise<number>>();
+
+  constructor(random: RandomBytes, limits: Partial<LfsLimits> = {}) {
+    this.#random = random;
+    this.#limits = { ...lfsLimits, ...limits };
+  }
+
+  /** Why a file of this size cannot be taken now; undefined where it can. */
+  async refuse(repository: string, size: number): Promise<Refusal | undefined> {
+    return this.#whyNot(repository, size, (await this.#usedBy(repository)) + size);
+  }
+
+  /** Takes the bytes in, and keeps them if they are what the pointer says. Throws what `bytes` throws, and what the disk does. */
+  async put(repository: string, pointer: LfsPointer, bytes: AsyncIterable<Uint8Array>): Promise<Stored> {
+    const { oid, size } = pointer;
+    const refused = await this.#whyNot(repository, size, await this.#account(repository, size));
+    if (refused) {
+      await this.#account(repository, -size);
+      return refused;
+    }
+    let kept = false;
+    const fresh = join(incoming(repository), newId("i", this.#random));
+    try {
+      const wrong = await write(fresh, pointer, bytes);
+      if (wrong !== undefined) return no("wrong-content", wrong);
+      const already = await findObject(repository, pointer);
+      if (already === undefined) {
+        await publish(fresh, objectFile(repository, oid));
+        kept = true;
+      }
+      return { ok: true };
+    } finally {
+      if (!kept) await this.#account(repository, -size);
+      await rm(fresh, { force: true });
+    }
+  }
+
+  async #whyNot(repository: string, size: number, used: number): Promise<Refusal | undefined> {
+    const { fileMaxBytes, repositoryMaxBytes, freeMinBytes } = this.#limits;
+    if (size > fileMaxBytes) return no("too-large", `it has ${size} bytes, and one file may have ${fileMaxBytes}`);
+    if (used > repositoryMaxBytes)
+      return no("no-room", `large files of a repository may have ${repositoryMaxBytes} bytes; it would be ${used}`);
+    const { bavail, bsize } = await statfs(repository);
+    return bavail * bsize - size < freeMinBytes ? no("no-room", "the platform's disk is full") : undefined;
+  }
+
+  /** Known from the disk once; what an earlier process left half is thrown away then. */
+  #usedBy(repository: string): Promise<number> {
+    const known = this.#used.get(repository);
+    if (known) return known;
+    const looked = (async () => {
+      await rm(incoming(repository), { recursive: true, force: true });
+      await mkdir(incoming(repository), { recursive: true, mode: 0o700 });
+      return sizeOfAll(join(repository, "lfs", "objects"));
+    })();
+    this.#used.set(repository, looked);
+    looked.catch(() => this.#used.delete(repository));
+    return looked;
+  }
+
+  /** At once, so that of two who come together the second counts the first; resolves with what is used then. */
+  #account(repository: string, change: number): Promise<number> {
+    const used = this.#usedBy(repository).then((before) => before + change);
+    this.#used.set(repository, used);
+    return used;
+  }
+}
+
+function objectFile(repository: string, oid: string): string {
+  return join(repository, "lfs", "objects", oid.slice(0, 2), oid.slice(2, 4), oid);
+}
+
+function incoming(repository: string): string {
+  return join(repository, "lfs", "incoming");
+}
+
+/** Says what is wrong with the bytes; undefined where they are on disk and right. */
+async function write(
+  file: string,
+  { oid, size }: LfsPointer,
+  bytes: AsyncIterable<Uint8Array>,
+): Promise<string | undefined> {
+  const hash = createHash("sha256");
+  let written = 0;
+  await using handle = await open(file, "wx", 0o644);
+  for await (const piece of bytes) {
+    written += piece.length;
+    if (written > size) return `more than the ${size} bytes that were announced`;
+    hash.update(piece);
+    await handle.write(piece);
+  }
+  if (written !== size) return `${written} bytes instead of the ${size} that were announced`;
+  const found = hash.digest("hex");
+  if (found !== oid) return `its SHA-256 is ${found}, not the ${oid} that was announced`;
+  await handle.sync();
+  return undefined;
+}
+
+async function publish(fresh: string, final: string): Promise<void> {
+  await mkdir(dirname(final), { recursive: true });
+  await rename(fresh, final);
+  // The file's name, and those of the two folders that may be new with it.
+  for (const folder of [dirname(final), dirname(dirname(final)), dirname(dirname(dirname(final)))]) {
+    await using handle = await open(folder);
+    await handle.sync();
+  }
+}
+
+async function sizeOfAll(folder: string): Promise<number> {
+  const names = await readdir(folder, { recursive: true }).catch((error: unknown) => {
+    if (isOneOf(error, ["ENOENT"])) return [];
+    throw error;
+  });
+  let sum = 0;
+  for (const name of names) sum += (await sizeOf(join(folder, name))) ?? 0;
+  return sum;
+}
+
+/** Undefined for a folder, and where nothing is. */
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    const found = await stat(path);
+    return found.isFile() ? found.size : undefined;
+  } catch (error) {
+    if (isOneOf(error, ["ENOENT", "ENOTDIR"])) return undefined;
+    throw error;
+  }
+}
+
+function no(refusal: Refusal["refusal"], says: string): Refusal {
+  return { ok: false, refusal, says };
+}
