@@ -9,6 +9,7 @@ import type { BuildSpec, ToServer } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import { newId } from "../stdx/ids.ts";
 import { iso } from "../stdx/time.ts";
+import { DiskWatch } from "./disk-watch.ts";
 import { Environments } from "./environments.ts";
 import { builtSdks, parseFrontMatter, settingsRecord, type Remark, type SpaceSettings } from "./front-matter.ts";
 import { appFileOf, buildGradio } from "./gradio-builder.ts";
@@ -38,6 +39,8 @@ export interface Builder {
   release(id: string): Promise<{ readonly folder: string; readonly manifest: ReleaseManifest } | undefined>;
 }
 
+/** Packages with a torch have 6 GB, and as much again in a cache that may not be able to share. */
+const diskBytesUsual = 20 * 2 ** 30;
 /** What a build had for its commands in its folder, beside the app. */
 const notReleased = ["in", "out", "home", "tmp"];
 
@@ -81,7 +84,8 @@ export async function runBuild(
   try {
     const work = await makeWorkFolder(tools.folder, spec.build);
     shop = new Workshop(spec, tools, on, work, AbortSignal.any([signal, bound.signal]));
-    return await build(shop);
+    using disk = watchDisk(shop, (failure) => bound.abort(failure));
+    return await build(shop, disk);
   } catch (error) {
     const outcome = outcomeOf(shop, error);
     shop?.note(`failed: ${outcome.says}`);
@@ -103,7 +107,7 @@ async function endWork(shop: Workshop): Promise<void> {
   shop.close();
 }
 
-async function build(shop: Workshop): Promise<BuildOutcome> {
+async function build(shop: Workshop, disk: DiskWatch): Promise<BuildOutcome> {
   const { spec, tools } = shop;
   shop.note(`builds ${spec.space} at ${spec.commit}`);
   if (spec.factory) shop.note("a factory rebuild: nothing that an earlier build resolved is used");
@@ -113,6 +117,8 @@ async function build(shop: Workshop): Promise<BuildOutcome> {
   const manifest = manifestOf(shop, settings, runnable);
   await shop.step("publish", async () => {
     await shop.end();
+    await disk.look();
+    shop.signal.throwIfAborted();
     for (const name of notReleased) await rm(join(shop.work, name), { recursive: true, force: true });
     await publishRelease(tools.folder, shop.work, manifest);
     shop.note(`release ${manifest.release}`);
@@ -235,6 +241,25 @@ function outcomeOf(shop: Workshop | undefined, error: unknown): Extract<BuildOut
     return { ok: false, code: error.code, step, says: error.message, because: error.because };
   const says = error instanceof Error ? error.message : String(error);
   return { ok: false, code: "build/publish-failed", step, says: `the builder's disk: ${says}`, because: [says] };
+}
+
+/** What it writes, in its own folder and in what the owner keeps, is bounded as its time is. */
+function watchDisk(shop: Workshop, end: (failure: BuildFailure) => void): DiskWatch {
+  const limitBytes = shop.tools.diskBytes ?? diskBytesUsual;
+  return new DiskWatch({
+    folders: [shop.work, shop.store],
+    since: shop.tools.clock.wall(),
+    limitBytes,
+    onOver: (bytes) => {
+      const says = `the build wrote ${mib(bytes)} to the disk, may write ${mib(limitBytes)}, and was ended`;
+      end(new BuildFailure("build/disk-full", says, [says]));
+    },
+    onError: (error) => shop.note(`what the build writes could not be counted: ${String(error)}`),
+  });
+}
+
+function mib(bytes: number): string {
+  return `${Math.ceil(bytes / 2 ** 20)} MiB`;
 }
 
 function overLimit({ limitMs }: BuildSpec): BuildFailure {

@@ -66,6 +66,8 @@ export interface BuildTools {
   /** Those of all builds in `folder`; absent: this build is the only one. */
   readonly environments?: Environments;
   readonly limits?: StepLimits;
+  /** How much a build may write. */
+  readonly diskBytes?: number;
   /** Where Pythons may be beside PATH, and where the platform keeps tools of its own; absent: no Gradio Spaces are built. */
   readonly python?: {
     readonly versions: readonly string[];

@@ -80,6 +80,11 @@ export const builds: readonly Case[] = [
     sentence: /^Step install ran past its deadline after 300 s and was ended\.$/,
   },
   {
+    code: "build/disk-full",
+    record: failedStep("build/disk-full", { step: "build", tookMs: 2000, says: "the build wrote 300 MiB to the disk" }),
+    sentence: /Step build wrote more to the disk than the build may/,
+  },
+  {
     code: "build/out-of-memory",
     record: failedStep("build/out-of-memory", { step: "build", tookMs: 2000, says: "build ended with signal SIGKILL" }),
     sentence: /^Step build used more memory than it may after 2 s and was ended\. Build ended with signal SIGKILL\.$/,

@@ -115,6 +115,14 @@ export const codes = {
     proxy: "proxy_internal_response",
     next: "Make the step use less memory, or ask the operator for a higher limit.",
   },
+  "build/disk-full": {
+    says: "A build wrote more to the disk than it may and was ended.",
+    owner: "app",
+    retry: "never",
+    status: 422,
+    proxy: "proxy_internal_response",
+    next: "Make the build write less, or ask the operator for a higher limit.",
+  },
   "build/builder-lost": {
     says: "The builder stopped answering in the middle of the build.",
     owner: "platform",

@@ -57,7 +57,13 @@ export interface PlatformConfig {
   /** What sandboxed apps may reach. */
   readonly egress: EgressPolicy;
   /** What builds see of the operator's environment, and what they may reach. */
-  readonly builds: { readonly variables: BuildVariables; readonly egress: EgressPolicy };
+  readonly builds: {
+    readonly variables: BuildVariables;
+    readonly egress: EgressPolicy;
+    /** Of one build: what it may write to the disk, and its share of the machine's processors where those can be limited. */
+    readonly diskBytes: number;
+    readonly processors: number;
+  };
   /** Folders of the machine's programs, the platform's own Node first. */
   readonly path: readonly string[];
   readonly edge: Partial<EdgeLimits>;
@@ -94,6 +100,8 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   }
   const memoryMb = read.whole("WAYBILL_APP_MEMORY_MB", { least: 64, most: 1 << 20 });
   const processes = read.whole("WAYBILL_APP_PROCESSES", { least: 16, most: 1 << 16 });
+  const diskMb = read.whole("WAYBILL_BUILD_DISK_MB", { least: 64, most: 1 << 30 });
+  const processors = read.whole("WAYBILL_BUILD_PROCESSORS", { least: 1, most: 1024 });
   const policy = read.policy();
   const buildNames = read.rules("WAYBILL_BUILD_EGRESS_ALLOW");
   const appsDomain = env["WAYBILL_APPS_DOMAIN"] ?? "localhost";
@@ -135,7 +143,12 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     sandbox: options.sandbox === "none" ? "none" : "bubblewrap",
     app: { memoryBytes: (memoryMb ?? defaultMemoryMb()) * (1 << 20), processes: processes ?? 1024 },
     egress: policy,
-    builds: { variables, egress: buildPolicy(policy, buildNames, variables) },
+    builds: {
+      variables,
+      egress: buildPolicy(policy, buildNames, variables),
+      diskBytes: (diskMb ?? defaultDiskMb) * (1 << 20),
+      processors: processors ?? Math.max(1, (availableParallelism() * 3) / 4),
+    },
     path: [dirname(process.execPath), ...(env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")],
     edge: responseWithinMs === undefined ? {} : { responseWithinMs },
     git: pushMb === undefined ? {} : { pushMaxBytes: pushMb * mebibyte },
@@ -151,6 +164,9 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
 function defaultBuildsAtOnce(): number {
   return Math.max(1, Math.min(8, Math.floor(availableParallelism() / 2)));
 }
+
+/** Packages with a torch have 6 GB, and as much again in a cache that may not be able to share. */
+const defaultDiskMb = 20 << 10;
 
 function defaultMemoryMb(): number {
   return Math.min(memoryMaxMb, Math.floor((totalmem() * 3) / 4 / (1 << 20)));

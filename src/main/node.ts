@@ -76,6 +76,7 @@ export async function startNode(options: NodeOptions): Promise<AsyncDisposable> 
       path: config.path,
       benches: sandbox ? benchesOf(config, processes, sandbox.node) : plainBenches({ path: config.path }),
       env: config.builds.variables,
+      diskBytes: config.builds.diskBytes,
       python: { versions: config.pythonVersions, toolsFolder: config.toolsFolder },
       sdk: { version, write: (into) => writeSdkPackage(into, version) },
       clock,
@@ -182,7 +183,7 @@ function benchesOf({ data, path, builds, app }: PlatformConfig, processes: NodeP
     folder: join(data, "node"),
     path,
     files: filesNamedBy(builds.variables),
-    limits: { ...buildSizes, ...app },
+    limits: { ...buildSizes, ...app, processors: builds.processors },
     ports: portsOf(builds.egress),
   };
   return sandboxBenches(tools, node);

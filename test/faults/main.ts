@@ -42,7 +42,7 @@ const stages: Readonly<Record<StageName, UpOptions>> = {
     gpus: "1x1",
     env: { WAYBILL_BUILD_SECONDS: "4", WAYBILL_BUILD_QUEUE_SECONDS: "1", WAYBILL_RESPONSE_SECONDS: "1" },
   },
-  bare: { gpus: null, env: { WAYBILL_BUILDS_WAITING_OWNER: "1" } },
+  bare: { gpus: null, env: { WAYBILL_BUILDS_WAITING_OWNER: "1", WAYBILL_BUILD_DISK_MB: "256" } },
   cards: { gpus: null },
   boxed: { sandbox: "bubblewrap", env: boxedEnv },
 };

@@ -74,6 +74,10 @@ export const buildRules: Readonly<Record<BuildCode, BuildRule>> = {
     example: "build.step failed: build used more memory than it may",
     says: (ended) => because(ended, `Step ${step(ended)} used more memory than it may${took(ended)} and was ended.`),
   },
+  "build/disk-full": {
+    example: "build.step failed: the build wrote 21000 MiB to the disk, may write 20480 MiB",
+    says: (ended) => because(ended, `Step ${step(ended)} wrote more to the disk than the build may${took(ended)}.`),
+  },
   "build/builder-lost": {
     example: "build.claim failed: builder n1 went away",
     says: (ended) => because(ended, "The builder stopped answering in the middle of the build."),

@@ -74,6 +74,17 @@ export const buildCases: readonly FaultCase[] = [
       buildOf(await stage.fresh({ "package.json": scripts({ start: "node server.js", build: sleeps(60_000) }) })),
   },
   {
+    code: "build/disk-full",
+    how: "the build script writes more than a build may",
+    on: "bare",
+    certainty: proved,
+    inject: async (stage) => {
+      const fill = "const { appendFileSync } = require('fs'); for (;;) appendFileSync('filler', Buffer.alloc(1 << 20))";
+      const build = `node --input-type=commonjs -e "${fill}"`;
+      return buildOf(await stage.fresh({ "package.json": scripts({ start: "node server.js", build }) }));
+    },
+  },
+  {
     code: "build/queue-timeout",
     how: "another build keeps the builder",
     on: "tight",

@@ -1,0 +1,61 @@
+/**
+ * Notices that a build has written more than it may. File systems without quotas count for nobody, so the free space is asked for
+ * often, which costs nothing, and files are counted only when so much of it has gone that the bound may be passed.
+ */
+import { statfs } from "node:fs/promises";
+import { bytesBelow } from "./disk-use.ts";
+
+export interface DiskWatchOptions {
+  /** What was made in them since is the build's; all on one file system. */
+  readonly folders: readonly string[];
+  /** Milliseconds of the wall clock. */
+  readonly since: number;
+  readonly limitBytes: number;
+  /** Told once, with what was counted. */
+  readonly onOver: (bytes: number) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** A disk takes a gigabyte in a second: so much more than its bound may a build have written when it is ended. */
+const lookEveryMs = 250;
+/** What others delete meanwhile hides what a build writes, so now and then files are counted in any case. */
+const countEveryMs = 30_000;
+
+export class DiskWatch implements Disposable {
+  readonly #options: DiskWatchOptions;
+  readonly #timer: NodeJS.Timeout;
+  #counted = { bytes: 0, free: Infinity, at: performance.now() };
+  #looking: Promise<void> | undefined;
+  #isOver = false;
+
+  constructor(options: DiskWatchOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.look(), lookEveryMs);
+  }
+
+  /** Looks now; resolves when it is known. */
+  look(): Promise<void> {
+    return (this.#looking ??= this.#look()
+      .catch(this.#options.onError)
+      .finally(() => (this.#looking = undefined)));
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    const { folders, since, limitBytes, onOver } = this.#options;
+    const { bavail, bsize } = await statfs(folders[0] as string);
+    const free = bavail * bsize;
+    if (this.#counted.free === Infinity) this.#counted.free = free;
+    const gone = this.#counted.free - free;
+    const isDue = performance.now() - this.#counted.at > countEveryMs;
+    if (this.#isOver || (this.#counted.bytes + gone <= limitBytes && !isDue)) return;
+    const bytes = await bytesBelow(folders, since);
+    this.#counted = { bytes, free, at: performance.now() };
+    if (bytes <= limitBytes) return;
+    this.#isOver = true;
+    onOver(bytes);
+  }
+}
