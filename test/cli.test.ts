@@ -78,7 +78,8 @@ describe("waybill", () => {
       at: "2026-11-22T12:00:00.000Z",
     };
     const isolation = { ...noIsolation("sandbox bubblewrap: namespaces"), level: "own-uid", probes };
-    const status = { version: "1.2.3", url, spaces: 0, pools: [], journalIndex: 1, bootMs: 100, isolation };
+    const builds = { queued: 0, building: 1, day: { ok: 41, failed: 2, failedBy: { app: 2 }, dropped: 0 } };
+    const status = { version: "1.2.3", url, spaces: 0, builds, pools: [], journalIndex: 1, bootMs: 100, isolation };
     api.routes.set("GET /api/status", status);
     const { code, out } = await waybill(["status"]);
     assert.equal(code, 0);
@@ -86,6 +87,22 @@ describe("waybill", () => {
       out.replaceAll(/\s+/g, " "),
       /probes WARNING: apps can do what they should not: shadow \(3 of 344 open/,
     );
+    assert.match(out, /builds +0 queued, 1 under way; 24 h: 41 ok, 2 failed \(app 2\)\n/);
+  });
+
+  test("builds lists a Space's, and acts on one: a number below 0 is a number", async () => {
+    const build = { id: "b_1", space: "alice/demo", stage: "queued", code: null, says: "1st of 1" };
+    api.routes.set("PATCH /api/builds/b_1", build);
+    api.routes.set("POST /api/builds/b_1/cancel", { ...build, stage: "cancelled", code: "build/cancelled" });
+    api.routes.set("GET /api/spaces/alice/demo/builds", { items: [], next: null });
+    assert.match((await waybill(["builds", "alice/demo"])).out, /^No builds of alice\/demo yet\./);
+    assert.equal(
+      (await waybill(["builds", "cancel", "b_1"])).out,
+      "b_1  alice/demo  cancelled, build/cancelled: 1st of 1\n",
+    );
+    assert.equal((await waybill(["builds", "priority", "b_1", "-5"])).out, "b_1  alice/demo  queued: 1st of 1\n");
+    assert.deepEqual(JSON.parse(api.received.at(-1)?.body ?? ""), { priority: -5 });
+    assert.equal((await waybill(["builds", "priority", "b_1", "high"])).code, 2);
   });
 
   test("--json prints one document and nothing else", async () => {
@@ -182,6 +199,7 @@ describe("waybill", () => {
       "space",
       "secret",
       "variable",
+      "builds",
       "logs",
       "requests",
       "calls",

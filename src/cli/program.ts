@@ -38,6 +38,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   secret: () => import("./commands/secret.ts"),
   variable: () => import("./commands/variable.ts"),
   restart: () => import("./commands/restart.ts"),
+  builds: () => import("./commands/builds.ts"),
   logs: () => import("./commands/logs.ts"),
   requests: () => import("./commands/requests.ts"),
   calls: () => import("./commands/calls.ts"),

@@ -6,7 +6,7 @@ import type { Runner } from "../program.ts";
 export function declare(program: Command, run: Runner): void {
   program
     .command("status")
-    .description("the platform now: Spaces, GPUs, sandbox, record")
+    .description("the platform now: Spaces, builds, GPUs, sandbox, record")
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);

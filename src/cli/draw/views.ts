@@ -13,6 +13,7 @@ import type {
 } from "../../contract/api.ts";
 import type { LogLine } from "../../contract/agent.ts";
 import { isOpen, probesSay } from "../../contract/isolation.ts";
+import { buildsSay } from "./builds.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, lengthOf, secondsOf, timeOf, tone, wrap } from "./paper.ts";
 import { drawTable } from "./table.ts";
@@ -202,6 +203,7 @@ export function drawStatus(paper: Paper, status: StatusView): string {
   const probes = probesSay(status.isolation);
   return `Waybill ${status.version} at ${status.url}\n${drawRows(paper, [
     ["spaces", String(status.spaces)],
+    ["builds", buildsSay(status.builds)],
     ...pools,
     ["sandbox", status.isolation.says.replace(/^sandbox /, "")],
     ...(probes === null
