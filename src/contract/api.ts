@@ -297,6 +297,8 @@ export interface BuildWaitingView {
   readonly estimateMs: number | null;
   readonly basis: string;
   readonly reasons: readonly { readonly kind: string; readonly says: string }[];
+  /** It gives up then. */
+  readonly until: string;
   readonly says: string;
 }
 

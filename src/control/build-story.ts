@@ -3,7 +3,7 @@ import type { BuildTransition } from "../catalog/builds.ts";
 import type { BuildStage, BuildView, BuildWaitingView } from "../contract/api.ts";
 import { isLeased } from "../core/builds/model.ts";
 import type { Actor, Build, BuildEvent, BuildLimits } from "../core/builds/model.ts";
-import { placesOf } from "../core/builds/place.ts";
+import { givesUpAt, placesOf } from "../core/builds/place.ts";
 import type { Place } from "../core/builds/place.ts";
 import type { Draft, Facts } from "../evidence/entry.ts";
 import { clockTime, ordinal, spell } from "../evidence/words.ts";
@@ -19,12 +19,16 @@ export function actorSays({ kind, name }: Actor): string {
 }
 
 /** The row of an event; undefined where it is no transition of a build. */
-export function transitionOf({ event, before, after }: Happened, at: Instant): BuildTransition | undefined {
+export function transitionOf(
+  { event, before, after }: Happened,
+  at: Instant,
+  limits: BuildLimits,
+): BuildTransition | undefined {
   if (!("build" in event) || event.type === "renewed") return undefined;
   const build = after.builds.get(event.build);
   const fence = (build ?? before.builds.get(event.build))?.attempts ?? 0;
   const stage: BuildStage = event.type === "ended" ? event.stage : (build?.stage ?? "queued");
-  const deadline = build?.deadline ?? null;
+  const deadline = build?.stage === "queued" ? givesUpAt(after, build, limits) : (build?.deadline ?? null);
   const { says, type } = event;
   const code = "code" in event ? event.code : null;
   const common = { stage, says, deadline, actor: actorSays(event.by), machine: build ? JSON.stringify(build) : null };
@@ -104,24 +108,25 @@ export function waitingViews(
   now: Instant,
   limits: BuildLimits,
 ): ReadonlyMap<string, BuildWaitingView> {
-  return new Map(
-    placesOf(state, now, limits).map(({ build, place }) => [build.terms.build, waitingView(place, build.deadline)]),
-  );
+  return new Map(placesOf(state, now, limits).map(({ build, place }) => [build.terms.build, waitingView(place)]));
 }
 
 /** One sentence for a build that goes on: why it is in its stage, since when, and what ends it. */
 export function standingSays({ stage, says, since, deadline, waiting }: BuildView): string {
-  const by = deadline === null ? "" : ` At ${clockTime(deadline)} at the latest this stage is over.`;
-  const why = waiting?.says ?? says;
-  return `The build is ${stage} since ${clockTime(since)}: ${why}.${by}`;
+  const ends =
+    deadline === null || waiting !== null
+      ? ""
+      : stage === "starting"
+        ? `, and has to listen by ${clockTime(deadline)}`
+        : `, and has to end by ${clockTime(deadline)}`;
+  return `The build is ${stage} since ${clockTime(since)}: ${waiting?.says ?? says}${ends}.`;
 }
 
-function waitingView(place: Place, deadline: Instant): BuildWaitingView {
-  const { position, of, estimateMs, basis, reasons } = place;
+function waitingView({ position, of, estimateMs, basis, reasons, until }: Place): BuildWaitingView {
   const why = reasons.length === 0 ? "a builder is free" : reasons.map(({ says }) => says).join("; ");
   const starts = estimateMs === null ? "" : `; begins in about ${spell(estimateMs)}`;
-  const says = `${ordinal(position)} of ${of}, ${why}${starts}; gives up at ${iso(deadline)}`;
-  return { position, of, estimateMs, basis, reasons, says };
+  const says = `${ordinal(position)} of ${of}, ${why}${starts}; gives up at ${iso(until)}`;
+  return { position, of, estimateMs, basis, reasons, until: iso(until), says };
 }
 
 function queuedEntry({ after }: Happened, build: string, now: Instant, limits: BuildLimits): Draft {
@@ -133,7 +138,7 @@ function queuedEntry({ after }: Happened, build: string, now: Instant, limits: B
     of,
     estimateMs,
     reasons: reasons.map(({ kind, says }) => ({ kind, says })),
-    deadline: iso(found.build.deadline),
+    deadline: iso(found.place.until),
   };
   return { work: build, hop: "build.queue", mark: "took", facts };
 }

@@ -261,7 +261,7 @@ export class Builds {
       if (!live) return buildView(this.#endedRows.get(row.id) ?? row, now);
       const view = buildView({ ...live.row, ...this.#counts(live) }, now);
       const place = waiting.get(row.id) ?? null;
-      return { ...view, waiting: place, ...(place ? { says: place.says } : {}) };
+      return place === null ? view : { ...view, waiting: place, says: place.says, deadline: place.until };
     });
   }
 
@@ -371,7 +371,7 @@ export class Builds {
   async #store(happened: readonly Happened[], now: Instant, release: ReleaseRow | undefined): Promise<void> {
     const { catalog, emitter, onFailure } = this.#ports;
     const { limits } = this.#machine;
-    const transitions = happened.flatMap((one) => transitionOf(one, now) ?? []);
+    const transitions = happened.flatMap((one) => transitionOf(one, now, limits) ?? []);
     for (const one of happened) {
       for (const entry of entriesOf(one, now, limits)) emitter.write(entry);
       this.#tell(one, now);

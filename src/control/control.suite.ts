@@ -9,7 +9,7 @@ import { memorySql } from "../catalog/memory-sql.ts";
 import type { DeviceFacts, Link, ReplicaStatus, ScheduleRequest, ToAgent, ToServer } from "../contract/agent.ts";
 import { buildLimits } from "../core/builds/model.ts";
 import { openCallsOn } from "../core/views.ts";
-import type { Draft, Emitter } from "../evidence/entry.ts";
+import type { Draft, Emitter, Entry } from "../evidence/entry.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { SecretBox } from "../identity/secret-box.ts";
 import { openRepositories } from "../hub/repository.ts";
@@ -18,7 +18,7 @@ import type { Scope } from "../identity/token-resolver.ts";
 import { MemoryJournal, MemoryStore } from "../journal/index.ts";
 import { newId } from "../stdx/ids.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
-import { durationMs, instant, seconds } from "../stdx/time.ts";
+import { durationMs, instant, iso, seconds } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import { Builds } from "./builds.ts";
 import { Calls } from "./calls.ts";
@@ -254,7 +254,7 @@ export class ControlWorld implements AsyncDisposable {
     });
     const about = { version: "0", node: "26", bootMs: () => 0, url: () => "http://127.0.0.1:7070" };
     const { journal: _journal, nodes, calls, builds, spaces } = this;
-    // An evidence store that was never sent anything. What these tests do not ask for (the receipts' key) is not there.
+    // An evidence store that has the server's own entries, and no other. What these tests do not ask for (the receipts' key) is not there.
     const nothing = {
       entries: [],
       neighbours: [],
@@ -271,7 +271,7 @@ export class ControlWorld implements AsyncDisposable {
       builds,
       repositories: openRepositories({ ...ports, folder: join(this.folder, "repositories") }),
     });
-    const evidence = { readWork: async () => nothing, index: () => 0 };
+    const evidence = { readWork: async (id: string) => ({ ...nothing, entries: this.#entriesOf(id) }), index: () => 0 };
     const parts = {
       ...ports,
       journal,
@@ -294,6 +294,19 @@ export class ControlWorld implements AsyncDisposable {
     this.#drawn.count += 1;
     return Uint8Array.from({ length: count }, (_, at) => (this.#drawn.count >> (8 * (at % 4))) & 255);
   };
+
+  #entriesOf(id: string): readonly Entry[] {
+    const at = iso(this.clock.wall());
+    const all = this.drafts.map((draft, index) => ({
+      ...draft,
+      id: `server/1/${index + 1}`,
+      emitter: "server",
+      epoch: 1,
+      seq: index + 1,
+      at,
+    }));
+    return all.filter(({ work }) => work === id);
+  }
 
   /** A node that has said hello and was heard. */
   async node(replicas: readonly ReplicaStatus[] = [], devices = [card], epoch = 1): Promise<TestNode> {

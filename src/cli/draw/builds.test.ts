@@ -49,6 +49,7 @@ const waiting: BuildView = {
       { kind: "builders-busy", says: "builder n1 is busy" },
       { kind: "ahead", says: "2 builds ahead" },
     ],
+    until: "2026-11-22T12:10:00.000Z",
     says: "",
   },
 };

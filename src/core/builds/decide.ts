@@ -23,8 +23,8 @@ import type {
   Refusal,
   Word,
 } from "./model.ts";
-import { noBuilderSays, seatFor, servingOf } from "./place.ts";
-import { inTurn, isQueued } from "./turns.ts";
+import { givesUpAt, noBuilderSays, seatFor } from "./place.ts";
+import { earliest, inTurn, isQueued } from "./turns.ts";
 
 /** Stages in which a newer commit takes a build's place: from its check on, it is quicker to let it end. */
 const replaceable: readonly Build["stage"][] = ["queued", "claimed", "fetching", "building"];
@@ -277,15 +277,6 @@ function expire(plan: Plan, build: Build): void {
   lose(plan, build, `builder ${lease.builder} ${silent}`);
 }
 
-/** Where none is there that can build it, waiting is of use only while one may come back. */
-function givesUpAt(state: BuildsState, build: QueuedBuild, { returnMs }: BuildLimits): Instant {
-  if (servingOf(state, build).length > 0) return build.deadline;
-  const { sdk } = build.terms;
-  const away = [...state.builders.values()].filter(({ sdks }) => sdk === null || sdks.includes(sdk));
-  const back = away.map(({ awaySince }) => (awaySince === null ? 0 : after(awaySince, returnMs)));
-  return earliest(build.deadline, Math.max(build.builderBy, ...back) as Instant);
-}
-
 function whyGivenUp(
   state: BuildsState,
   build: QueuedBuild,
@@ -393,8 +384,4 @@ function unknownBuild(build: string): No {
 
 function builder(name: string): Actor {
   return { kind: "builder", name };
-}
-
-function earliest(a: Instant, b: Instant): Instant {
-  return a < b ? a : b;
 }

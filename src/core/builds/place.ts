@@ -3,7 +3,7 @@ import { after, between, durationMs } from "../../stdx/time.ts";
 import type { DurationMs, Instant } from "../../stdx/time.ts";
 import { isLeased } from "./model.ts";
 import type { Builder, BuildLimits, BuildsState, LeasedBuild, QueuedBuild } from "./model.ts";
-import { inTurn, leasedOf, shareOf, usualMs } from "./turns.ts";
+import { earliest, inTurn, leasedOf, shareOf, usualMs } from "./turns.ts";
 
 /** Something that keeps a build waiting. It names no build and no Space of another owner. */
 export type Reason =
@@ -22,6 +22,8 @@ export interface Place {
   /** From now; null where nothing can be said. */
   readonly estimateMs: DurationMs | null;
   readonly basis: string;
+  /** It gives up then. */
+  readonly until: Instant;
   /** Never empty (B6). */
   readonly reasons: readonly Reason[];
 }
@@ -41,6 +43,7 @@ export function placesOf(
       of: order.length,
       estimateMs: starts?.[at] ?? null,
       basis: starts ? "usual lengths of the builds of the last hour" : "no build has ended within the last hour",
+      until: givesUpAt(state, build, limits),
       reasons: reasonsOf(state, { build, ahead: order.slice(0, at) }, now, limits),
     },
   }));
@@ -58,6 +61,15 @@ export function servingOf({ builders }: BuildsState, { terms: { sdk } }: QueuedB
   return [...builders.values()].filter(
     ({ awaySince, sdks }) => awaySince === null && (sdk === null || sdks.includes(sdk)),
   );
+}
+
+/** When a waiting build gives up: where none is there that can build it, waiting is of use only while one may come back. */
+export function givesUpAt(state: BuildsState, build: QueuedBuild, { returnMs }: BuildLimits): Instant {
+  if (servingOf(state, build).length > 0) return build.deadline;
+  const { sdk } = build.terms;
+  const away = [...state.builders.values()].filter(({ sdks }) => sdk === null || sdks.includes(sdk));
+  const back = away.map(({ awaySince }) => (awaySince === null ? 0 : after(awaySince, returnMs)));
+  return earliest(build.deadline, Math.max(build.builderBy, ...back) as Instant);
 }
 
 /** Why no builder serves it. */

@@ -44,6 +44,10 @@ export function usualMs({ uses }: BuildsState, space: string): DurationMs | unde
   return medianOf(own.length > 0 ? own : uses);
 }
 
+export function earliest(a: Instant, b: Instant): Instant {
+  return a < b ? a : b;
+}
+
 export function isQueued(build: Build): build is QueuedBuild {
   return build.stage === "queued";
 }
