@@ -1,0 +1,133 @@
+/** The numbered rules of SPACES.md, one by one. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { instant, seconds } from "../stdx/time.ts";
+import { decide } from "./space-decide.ts";
+import { deadlineOf } from "./space-seen.ts";
+import { after, build, ended, inState, now, operator, owner, replica, told } from "./space.suite.ts";
+
+const look = { type: "see" } as const;
+const later = (ms: number) => instant(now + ms);
+
+describe("a Space's deadlines", () => {
+  test("S3: a state holds for [since, deadline): a millisecond before it nothing moves, at it something does", () => {
+    const { space, seen } = inState("starting");
+    const { deadline } = space.state;
+    assert.ok(deadline !== null);
+    assert.equal(told(space, look, seen, instant(deadline - 1)), "-");
+    assert.equal(told(space, look, seen, deadline), "failing; retire p_1");
+    const failed = after(space, look, seen, deadline).state;
+    assert.deepEqual([failed.reason.code, failed.actor.kind], ["route/boot-timeout", "platform"]);
+  });
+
+  test("S3: replicas that do not end in time do not keep it: it is paused then, and the reason names them", () => {
+    const { space, seen } = inState("stopping to pause");
+    const { state } = after(space, look, seen, later(70_000));
+    assert.deepEqual([state.name, state.reason.code], ["paused", "runtime/stop-timeout"]);
+    assert.match(state.reason.says, /p_1 did not end in time/);
+  });
+
+  test("S3: a build of which no word comes is given up, and not waited for again", () => {
+    const { space, seen } = inState("building");
+    const failed = after(space, look, seen, later(90_000));
+    assert.deepEqual([failed.state.name, failed.state.reason.code], ["failing", "build/builder-lost"]);
+    assert.equal(told(failed, look, seen, later(90_001)), "-");
+    assert.equal(
+      told(failed, look, { ...seen, build: build({ id: "b_2", endsBy: later(200_000) }) }, later(90_002)),
+      "building",
+    );
+  });
+
+  test("S9: one that runs sleeps when nobody asked for it for that long, counted from the last request", () => {
+    const { space, seen } = inState("running");
+    const used = { ...seen, usedAt: later(30_000) };
+    assert.equal(deadlineOf(space, used), later(90_000));
+    assert.equal(told(space, look, used, later(89_999)), "-");
+    assert.equal(told(space, look, used, later(90_000)), "stopping; retire p_1");
+  });
+});
+
+describe("a new release", () => {
+  const { space, seen } = inState("running");
+  const coming = { ...space, next: "rel_2", horizon: 2 };
+  const of2 = { release: "rel_2", publishedAt: 2 };
+
+  test("S7: takes over when it is ready, and then the one before it is stopped", () => {
+    const starts = { ...seen, replicas: [replica("p_1"), replica("p_2", { ...of2, phase: "starting" })] };
+    assert.equal(told(coming, look, starts), "-");
+    const ready = { ...seen, replicas: [replica("p_1"), replica("p_2", of2)] };
+    assert.equal(told(coming, look, ready), "release=rel_2; retire p_1");
+  });
+
+  test("S7: with two replicas waits for both, unless the other never comes", () => {
+    const two = { ...coming, settings: { ...coming.settings, replicas: 2 } };
+    const old = [replica("p_1"), replica("p_1b")];
+    const one = [...old, replica("p_2", of2), replica("p_2b", { ...of2, phase: "starting" })];
+    assert.equal(told(two, look, { ...seen, replicas: one }), "-");
+    const gone = [...old, replica("p_2", of2), ended("p_2b", "app/crash-loop", of2)];
+    assert.equal(told(two, look, { ...seen, replicas: gone }), "release=rel_2; retire p_1,p_1b");
+  });
+
+  test("S7: that is given up on takes nothing down, and is not waited for", () => {
+    const failed = { ...seen, replicas: [replica("p_1"), ended("p_2", "app/not-listening", of2)] };
+    assert.equal(told(coming, look, failed), "next=null");
+  });
+
+  test("S7: one that its node still tries may yet take over", () => {
+    const tried = { ...seen, replicas: [replica("p_1"), ended("p_2", "app/exit", of2)] };
+    assert.equal(told(coming, look, tried), "-");
+  });
+
+  test("S8: an earlier release does not come back by itself: its late replica is stopped", () => {
+    const late = { ...seen, replicas: [replica("p_1"), replica("p_0", { release: "rel_0", publishedAt: 0 })] };
+    assert.equal(told(space, look, late), "retire p_0");
+  });
+
+  test("S8: rolled back to, it takes over though later ones were published", () => {
+    const back = after(space, { type: "roll-back", actor: owner, release: "rel_0", startWithinMs: seconds(60) }, seen);
+    const both = { ...seen, replicas: [replica("p_1"), replica("p_0", { release: "rel_0", publishedAt: 0 })] };
+    assert.equal(told(back, look, both), "release=rel_0; retire p_1");
+  });
+});
+
+describe("replicas", () => {
+  const { space, seen } = inState("running");
+
+  test("S7: of a restart take over one by one: as many of the oldest are stopped as are ready beyond what is wanted", () => {
+    const two = { ...space, settings: { ...space.settings, replicas: 2 } };
+    const ids = (...names: string[]) => ({ ...seen, replicas: names.map((name) => replica(name)) });
+    assert.equal(told(two, { type: "restart", actor: owner }, ids("p_1", "p_2")), "start 2");
+    assert.equal(told(two, look, ids("p_1", "p_2", "p_3")), "retire p_1");
+    assert.equal(told(two, look, ids("p_2", "p_3", "p_4")), "retire p_2");
+  });
+
+  test("S6: a restart while one starts is that start; one that only follows an end is not waited for", () => {
+    const restart = { type: "restart", actor: owner } as const;
+    const starts = replica("p_2", { phase: "starting" });
+    assert.equal(told(space, restart, { ...seen, replicas: [replica("p_1"), starts] }), "-");
+    const follows = [ended("p_1", "app/exit"), { ...starts, follows: "p_1" }];
+    assert.equal(told(inState("starting").space, restart, { ...seen, replicas: follows }), "starting; start 1");
+  });
+
+  test("S6: what was given up on is not started again by its node's hello", () => {
+    const given = inState("crash-looping");
+    assert.equal(told(given.space, { type: "node-came" }, given.seen), "-");
+  });
+});
+
+describe("a pause", () => {
+  test("S5: says who can lift it, to whoever may not", () => {
+    const { space, seen } = inState("paused by operator");
+    const decision = decide(space, { type: "restart", actor: owner }, seen, now);
+    assert.ok(!decision.ok);
+    assert.match(decision.says, /^alice\/demo is paused: so it is\. Only the operator can lift that/);
+  });
+
+  test("S5: of its owner is taken over by the operator's, and then the owner cannot lift it", () => {
+    const { space, seen } = inState("paused by owner");
+    const taken = after(space, { type: "pause", actor: operator, by: "operator", why: "too hot" }, seen);
+    assert.deepEqual([taken.state.name, taken.state.reason.says], ["paused", "too hot"]);
+    assert.equal(told(taken, { type: "resume", actor: owner }, seen), "no: paused");
+    assert.equal(told(taken, { type: "pause", actor: owner, by: "owner", why: null }, seen), "-");
+  });
+});

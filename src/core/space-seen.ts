@@ -1,0 +1,69 @@
+/** What is seen of a Space's replicas, build and node when something is decided about it: never kept, always told anew. */
+import type { DurationMs, Instant } from "../stdx/time.ts";
+import type { Space, State } from "./space.ts";
+
+export interface ReplicaSeen {
+  readonly id: string;
+  readonly release: string;
+  /** When its release was published. */
+  readonly publishedAt: number;
+  readonly phase: "starting" | "ready" | "ended";
+  readonly frozen: boolean;
+  /** It was told to end, and gets no more requests. */
+  readonly retiring: boolean;
+  /** The replica that ended before it, where its node started the app again by itself. */
+  readonly follows: string | null;
+  /** While it starts: by when it listens, or its node has said that it does not. */
+  readonly listenBy: Instant;
+  /** `stopped`: on the platform's order. */
+  readonly end: { readonly code: string; readonly says: string; readonly stopped: boolean } | null;
+}
+
+export interface BuildSeen {
+  readonly id: string;
+  readonly says: string;
+  /** By when its end is told; null when it has ended. */
+  readonly endsBy: Instant | null;
+  /** Why it failed; null where it did not. */
+  readonly failed: { readonly code: string; readonly says: string } | null;
+}
+
+export interface Seen {
+  /** The node that has the release. `untold`: the platform has just started, and nodes have not said who they are. */
+  readonly node: "here" | "away" | "untold";
+  /** The newest build. */
+  readonly build: BuildSeen | null;
+  /** Oldest first. */
+  readonly replicas: readonly ReplicaSeen[];
+  /** How long the release that should run may take to listen. */
+  readonly startWithinMs: DurationMs;
+  /** Asleep for so long without a request it is paused, by the platform's rule; null: never. */
+  readonly unvisitedMs: DurationMs | null;
+  /** Requests and GPU calls that are under way. */
+  readonly busy: number;
+  /** When the last of them came, or was still under way. */
+  readonly usedAt: Instant;
+}
+
+/** Not ended, and not told to. */
+export function livingOf(seen: Seen): readonly ReplicaSeen[] {
+  return seen.replicas.filter(({ phase, retiring }) => phase !== "ended" && !retiring);
+}
+
+/** Replicas that answer: of the release that should run where one does, else of any. */
+export function answering({ release }: Pick<Space, "release">, seen: Seen): readonly ReplicaSeen[] {
+  const ready = seen.replicas.filter(({ phase, frozen }) => phase === "ready" && !frozen);
+  const current = ready.filter((replica) => replica.release === release && !replica.retiring);
+  return current.length > 0 ? current : ready;
+}
+
+/** When it has to be looked at again: its state's deadline; of one that runs, the end of its idle time. */
+export function deadlineOf({ state, settings }: Pick<Space, "state" | "settings">, seen: Seen): Instant | null {
+  if (state.name !== "running" || settings.sleepAfterMs === null) return state.deadline;
+  return (Math.max(seen.usedAt, state.since) + settings.sleepAfterMs) as Instant;
+}
+
+/** Whether the time for a state is over: it holds for `[since, deadline)`. */
+export function isOver(state: State, now: Instant): boolean {
+  return state.deadline !== null && now >= state.deadline;
+}
