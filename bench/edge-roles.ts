@@ -77,6 +77,7 @@ async function edge(): Promise<void> {
         name === host
           ? { space, owner: "alice", state: { kind: "running", replicas: [{ id: "p_1", socket: backendSocket }] } }
           : undefined,
+      wake: async () => undefined,
     },
     identity: {
       resolve: () => visitor,

@@ -238,6 +238,39 @@ export class Releases {
     return row && releaseOf(row);
   }
 
+  /** Newest first; undefined where `before` is not a page token of ours. */
+  async list(
+    space: string,
+    { before, limit: asked }: { readonly before?: string; readonly limit: number },
+  ): Promise<Page<ReleaseRow> | undefined> {
+    const limit = pageLimit(asked);
+    let query = this.#db.selectFrom("releases").selectAll().where("space", "=", space);
+    if (before !== undefined) {
+      const place = parsePageToken(before);
+      if (!place) return undefined;
+      query = query.where((eb) => eb(eb.refTuple("createdAt", "id"), "<", eb.tuple(place.order, place.id)));
+    }
+    const rows = await query
+      .orderBy("createdAt", "desc")
+      .orderBy("id", "desc")
+      .limit(limit + 1)
+      .execute();
+    return pageOf(rows, limit, ({ createdAt, id }) => ({ order: createdAt, id }), releaseOf);
+  }
+
+  /** The one that was published before this one. */
+  async before(space: string, { createdAt }: Pick<ReleaseRow, "createdAt">): Promise<ReleaseRow | undefined> {
+    const row = await this.#db
+      .selectFrom("releases")
+      .selectAll()
+      .where("space", "=", space)
+      .where("createdAt", "<", createdAt)
+      .orderBy("createdAt", "desc")
+      .limit(1)
+      .executeTakeFirst();
+    return row && releaseOf(row);
+  }
+
   /** The newest release of this commit of a Space, or of any commit. */
   async newest(space: string, commit?: string): Promise<ReleaseRow | undefined> {
     let query = this.#db.selectFrom("releases").selectAll().where("space", "=", space);

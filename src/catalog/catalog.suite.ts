@@ -1,4 +1,5 @@
 /** What the catalog must do over any database: each implementation of `SqlRunner` calls this from its own test file. */
+import { settingDefaults } from "./spaces.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { SqlRunner } from "../stdx/sql.ts";
@@ -166,10 +167,10 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
     test("a Space has the default settings until its owner changes them", async () => {
       const { spaces } = await withAlice();
       await spaces.create("alice", "demo", t0);
-      assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "finish", "health-path": "" });
-      await spaces.update("alice/demo", { settings: { "on-leave": "stop", "health-path": "" } });
+      assert.deepEqual((await spaces.get("alice/demo"))?.settings, settingDefaults);
+      await spaces.update("alice/demo", { settings: { ...settingDefaults, "on-leave": "stop" } });
       await spaces.update("alice/demo", { says: "Something else changed." });
-      assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "stop", "health-path": "" });
+      assert.deepEqual((await spaces.get("alice/demo"))?.settings, { ...settingDefaults, "on-leave": "stop" });
     });
 
     test("pages give each Space once, newest first; a foreign page token is told", async () => {

@@ -11,6 +11,7 @@ import { openDatabase } from "./database.ts";
 import { Environments } from "./environments.ts";
 import { migrate } from "./migrations/index.ts";
 import { Settings } from "./settings.ts";
+import { SpaceEvents } from "./space-events.ts";
 import { Spaces } from "./spaces.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -18,6 +19,7 @@ export class Catalog {
   readonly accounts: Accounts;
   readonly tokens: Tokens;
   readonly spaces: Spaces;
+  readonly spaceEvents: SpaceEvents;
   readonly builds: Builds;
   readonly releases: Releases;
   readonly settings: Settings;
@@ -28,6 +30,7 @@ export class Catalog {
     this.accounts = new Accounts(db);
     this.tokens = new Tokens(db);
     this.spaces = new Spaces(db);
+    this.spaceEvents = new SpaceEvents(db, sql);
     this.builds = new Builds(db, sql);
     this.releases = new Releases(db);
     this.settings = new Settings(db);

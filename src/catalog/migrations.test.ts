@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { memorySql } from "./memory-sql.ts";
 import { Catalog } from "./catalog.ts";
+import { settingDefaults } from "./spaces.ts";
 import { instant } from "../stdx/time.ts";
 import { migrate, migrations } from "./migrations/index.ts";
 import type { Migration } from "./migrations/index.ts";
@@ -61,7 +62,7 @@ describe("migrate", () => {
       `INSERT INTO spaces VALUES ('alice/demo', 'alice', 'demo', 'node', 'running', 1, '', NULL, NULL, NULL, 'alice-demo', '127.1.2.3', 1)`,
     );
     const { spaces } = await Catalog.open(sql, { wall: () => instant(2000) });
-    assert.deepEqual((await spaces.get("alice/demo"))?.settings, { "on-leave": "finish", "health-path": "" });
+    assert.deepEqual((await spaces.get("alice/demo"))?.settings, settingDefaults);
   });
 
   test("the shipped steps are numbered without a hole", () => {

@@ -35,6 +35,23 @@ export interface SpacesTable {
   address: string;
   createdAt: number;
   settings: string;
+  machine: string | null;
+}
+
+/** `change` is the JSON of what an event changed. */
+export interface SpaceEventsTable {
+  space: string;
+  seq: number;
+  at: number;
+  from: string;
+  to: string;
+  says: string;
+  code: string | null;
+  actor: string;
+  account: string | null;
+  deadline: number | null;
+  ends: string;
+  change: string;
 }
 
 export interface BuildsTable {
@@ -173,6 +190,7 @@ export interface Schema {
   accounts: AccountsTable;
   tokens: TokensTable;
   spaces: SpacesTable;
+  spaceEvents: SpaceEventsTable;
   builds: BuildsTable;
   buildEvents: BuildEventsTable;
   releases: ReleasesTable;

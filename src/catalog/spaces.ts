@@ -1,5 +1,6 @@
 /** Spaces: an app's name, state and addresses. What it runs is told by its builds, releases and replicas. */
 import type { OwnerSettings, SpaceState } from "../contract/api.ts";
+import type { Space } from "../core/space.ts";
 import type { Instant } from "../stdx/time.ts";
 import type { Database } from "./database.ts";
 import { CatalogError } from "./error.ts";
@@ -28,13 +29,26 @@ export interface SpaceRow {
   readonly address: string;
   readonly createdAt: Instant;
   readonly settings: OwnerSettings;
+  /** What happened to it leads to this; null before anything did, and of one that an older program made. */
+  readonly machine: Machine | null;
 }
+
+/** What is kept of a Space's machine beside its settings. */
+export type Machine = Pick<Space, "state" | "release" | "next" | "horizon">;
 
 export type SpaceChange = Partial<
   Pick<SpaceRow, "sdk" | "state" | "since" | "says" | "code" | "build" | "release" | "settings">
 >;
 
-const settingDefaults: OwnerSettings = { "on-leave": "finish", "health-path": "" };
+/** Settings of which nobody has said anything. */
+export const settingDefaults: OwnerSettings = {
+  "on-leave": "finish",
+  "health-path": "",
+  "sleep-after": "never",
+  "sleep-mode": "stop",
+  replicas: 1,
+  hardware: "",
+};
 
 export type SpaceCreated =
   | { readonly ok: true; readonly space: SpaceRow }
@@ -129,6 +143,7 @@ export class Spaces {
       address: await this.#firstFree("address", (attempt) => loopbackFor(owner, name, attempt)),
       createdAt: now,
       settings: settingDefaults,
+      machine: null,
     };
   }
 
@@ -145,7 +160,7 @@ export class Spaces {
   async #insert(space: SpaceRow): Promise<boolean> {
     const { numInsertedOrUpdatedRows } = await this.#db
       .insertInto("spaces")
-      .values({ ...space, settings: JSON.stringify(space.settings) })
+      .values({ ...space, settings: JSON.stringify(space.settings), machine: null })
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirstOrThrow();
     return Boolean(numInsertedOrUpdatedRows);
@@ -159,5 +174,6 @@ function spaceOf(row: Row): SpaceRow {
     since: row.since as Instant,
     createdAt: row.createdAt as Instant,
     settings: { ...settingDefaults, ...(JSON.parse(row.settings) as Partial<OwnerSettings>) },
+    machine: row.machine === null ? null : (JSON.parse(row.machine) as Machine),
   };
 }

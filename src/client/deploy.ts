@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { BuildView, CommitView, SpaceView } from "../contract/api.ts";
+import type { BuildView, CommitView, SpaceState, SpaceView } from "../contract/api.ts";
 import type { LogLine, ReplicaPhase } from "../contract/agent.ts";
 import type { WaybillClient } from "./api.ts";
 import { ApiError, WaitOver } from "./errors.ts";
@@ -120,7 +120,7 @@ async function followUnchanged(
 ): Promise<SpaceView> {
   return await poll(
     () => client.space(space, { signal }),
-    ({ state }) => state === "running" || state === "failed" || state === "stopped",
+    ({ state }) => state === "running" || isDown(state),
     { signal, onChange: (view) => onEvent?.({ type: "space", space: view }) },
   );
 }
@@ -138,10 +138,15 @@ async function followStart(
     (view) => {
       const fresh = freshOf(view, before);
       if (fresh.length > 0) return isRunning(view, before) || fresh.every(({ phase }) => endedPhases.has(phase));
-      return appears.aborted && (view.state === "failed" || view.state === "stopped");
+      return appears.aborted && isDown(view.state);
     },
     { signal, onChange: (view) => onEvent?.({ type: "space", space: view }) },
   );
+}
+
+/** It does not run, and nothing is under way that would change that. */
+function isDown(state: SpaceState): boolean {
+  return ["failing", "crash-looping", "stopped", "paused", "sleeping"].includes(state);
 }
 
 const endedPhases: ReadonlySet<string> = new Set(["exited", "lost", "stopped"] satisfies ReplicaPhase[]);

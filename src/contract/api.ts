@@ -10,6 +10,12 @@
  *   GET    /api/spaces/O/N/runtime                  → HubRuntime (the Hub's shape)
  *   PATCH  /api/spaces/O/N/settings Partial<OwnerSettings> → OwnerSettings                              (owner, admin)
  *   POST   /api/spaces/O/N/restart?factory=         → HubRuntime                                       (owner, admin)
+ *   POST   /api/spaces/O/N/{pause,resume,stop} Why  → HubRuntime                                       (owner, admin)
+ *   POST   /api/spaces/O/N/rollback {release?}      → HubRuntime                                       (owner, admin)
+ *   POST   /api/spaces/O/N/sleeptime {seconds}, hardware {flavor, sleepTimeSeconds?} → HubRuntime      (owner, admin)
+ *   GET    /api/spaces/O/N/events?page=             → Page<SpaceEventView>                            (owner, admin)
+ *   GET    /api/spaces/O/N/releases?page=           → Page<ReleaseView>                               (owner, admin)
+ *   GET    /api/spaces/hardware                     → HardwareView[] (the Hub's shape)
  *   POST   /api/spaces/O/N/commit/main  NDJSON      → CommitView   (the Hub's commit form; creates the Space if it is absent)
  *   GET    /api/spaces/O/N/requests?page=           → Page<RequestView>                               (owner, admin)
  *   GET    /api/spaces/O/N/logs?from=&follow=1      → JSON Lines of LogLine
@@ -112,7 +118,20 @@ export interface CreatedToken {
   readonly token: string;
 }
 
-export type SpaceState = "no-release" | "building" | "starting" | "running" | "failed" | "stopped";
+export type SpaceState =
+  | "no-release"
+  | "building"
+  | "starting"
+  | "running"
+  | "sleeping"
+  | "waking"
+  | "paused"
+  | "stopping"
+  | "stopped"
+  /** Down by its app's fault, or by a build's. */
+  | "failing"
+  /** Given up: its app ended too often. */
+  | "crash-looping";
 
 /** What a Space's owner sets beside its README, by the names that people type. */
 export interface OwnerSettings {
@@ -120,6 +139,68 @@ export interface OwnerSettings {
   readonly "on-leave": "finish" | "stop";
   /** A path of the app that answers with a status below 500 while it is well; empty: that it listens is enough. From its next start on. */
   readonly "health-path": string;
+  /** Without a request for so long it goes to sleep: `never`, or a length such as `90s`, `30m`, `48h`. */
+  readonly "sleep-after": string;
+  /** Asleep its app is ended, and started again by the next request; or it keeps its memory and gets no processor. */
+  readonly "sleep-mode": "stop" | "freeze";
+  /** How many replicas are to run; 0: none. */
+  readonly replicas: number;
+  /** By a name of `GET /api/spaces/hardware`; empty: what the platform has. */
+  readonly hardware: string;
+}
+
+/** Who brought a Space into its state. */
+export interface ActorView {
+  readonly kind: "owner" | "operator" | "platform" | "app" | "visitor";
+  /** Null where no account is known, and to strangers. */
+  readonly account: string | null;
+}
+
+export interface ReasonView {
+  readonly says: string;
+  /** `boundary/name` where something went wrong. */
+  readonly code: string | null;
+}
+
+/** One thing that happened to a Space. `from` and `to` are the same where its state stayed. */
+export interface SpaceEventView {
+  /** 1, 2, 3… within its Space. */
+  readonly seq: number;
+  readonly at: string;
+  readonly from: SpaceState;
+  readonly to: SpaceState;
+  readonly reason: ReasonView;
+  readonly actor: ActorView;
+  readonly deadline: string | null;
+  readonly ends: string;
+}
+
+export interface ReleaseView {
+  readonly id: string;
+  readonly build: string;
+  readonly commit: string;
+  readonly sdk: string;
+  readonly publishedAt: string;
+  /** It is the one that runs, or that would. */
+  readonly current: boolean;
+}
+
+/** The Hub's shape. */
+export interface HardwareView {
+  readonly name: string;
+  readonly prettyName: string;
+  readonly cpu: string;
+  readonly ram: string;
+  readonly accelerator: {
+    readonly type: "gpu";
+    readonly model: string;
+    readonly quantity: string;
+    readonly vram: string;
+    readonly manufacturer: string;
+  } | null;
+  readonly unitCostMicroUSD: number;
+  readonly unitCostUSD: number;
+  readonly unitLabel: string;
 }
 
 export interface SpaceView {
@@ -129,8 +210,14 @@ export interface SpaceView {
   readonly sdk: string | null;
   readonly state: SpaceState;
   readonly since: string;
-  /** One sentence: why it is in this state and what ends it. */
+  /** Why it is in this state. */
   readonly says: string;
+  readonly reason: ReasonView;
+  readonly actor: ActorView;
+  /** When the state ends by itself; null where only somebody ends it. */
+  readonly deadline: string | null;
+  /** One sentence: what ends it, and who can. */
+  readonly ends: string;
   /** By name, then by numeric address. */
   readonly addresses: readonly string[];
   readonly settings: OwnerSettings;
@@ -172,12 +259,19 @@ export interface HubRuntime {
     | "BUILD_ERROR"
     | "APP_STARTING"
     | "RUNNING"
+    | "RUNNING_BUILDING"
+    | "RUNNING_APP_STARTING"
     | "RUNTIME_ERROR"
-    | "STOPPED";
+    | "SLEEPING"
+    | "STOPPED"
+    | "PAUSED";
+  /** `current`: null while nothing of it runs. */
   readonly hardware: { readonly current: string | null; readonly requested: string | null };
   readonly storage: null;
-  readonly gcTimeout: null;
-  readonly replicas: { readonly requested: number };
+  /** Seconds without a request after which it goes to sleep; null: never. */
+  readonly gcTimeout: number | null;
+  readonly replicas: { readonly current: number; readonly requested: number };
+  readonly errorMessage?: string;
 }
 
 /** A variable or a secret, as it is set. */

@@ -15,7 +15,7 @@ import { poolsRoute } from "./routes/pools.ts";
 import { quotaRoute } from "./routes/quota.ts";
 import { receiptsRoute } from "./routes/receipts.ts";
 import { requestsRoute } from "./routes/requests.ts";
-import { restartRoute } from "./routes/restart.ts";
+import { spaceStatesRoute } from "./routes/space-states.ts";
 import { spacesRoute } from "./routes/spaces.ts";
 import { statusRoute } from "./routes/status.ts";
 import { tokensRoute } from "./routes/tokens.ts";
@@ -28,7 +28,7 @@ const routes: readonly Route[] = [
   whoamiRoute,
   tokensRoute,
   spacesRoute,
-  restartRoute,
+  spaceStatesRoute,
   commitRoute,
   logsRoute,
   environmentRoute,

@@ -53,6 +53,8 @@ export interface BuildsPorts {
   startMs(release: ReleaseRow): DurationMs;
   /** A release is published: start a replica of it. Resolves with the replica's id, or undefined when no node is there. */
   start(release: ReleaseRow, build: string): Promise<string | undefined>;
+  /** Why nothing of this Space is started, though a release of it is there; undefined where it is. */
+  held(space: string): string | undefined;
   onChange(build: BuildRow): void;
   onFailure(what: string, error: unknown): void;
 }
@@ -333,6 +335,11 @@ export class Builds {
   async #start(live: LiveBuild, release: ReleaseRow): Promise<void> {
     const { id } = live.row;
     const replica = await this.#ports.start(release, id);
+    const held = replica === undefined ? this.#ports.held(release.space) : undefined;
+    if (held !== undefined) {
+      await this.#machine.submit({ type: "listen", build: id, held });
+      return;
+    }
     if (replica === undefined) {
       const says = "no node is there to run the release";
       await this.#machine.submit({ type: "fail-start", build: id, code: "build/no-builder", says, because: [] });
@@ -378,8 +385,8 @@ export class Builds {
     }
     const ended = happened.flatMap(({ event }) => (event.type === "ended" ? event : []));
     if (ended.length > 0) await emitter.sync();
-    for (const { build, code } of ended) {
-      const says = code === null ? "running" : `${code}: ${nextStep(code)}`;
+    for (const { build, code, says: how } of ended) {
+      const says = code === null ? how : `${code}: ${nextStep(code)}`;
       // A log that the disk refused must not keep the build open: its outcome is in the catalog and in the record.
       try {
         this.#logs.end(build, says);

@@ -105,7 +105,7 @@ export class Commits {
       ...commit,
       latest: view?.build ?? null,
       running: view?.state === "running",
-      paused: null,
+      paused: this.#parts.spaces.pausedSays(space),
       room: this.#parts.builds.roomOf(space),
     });
     if (none?.underWay !== undefined) return { build: none.underWay, noBuild: null };

@@ -26,6 +26,7 @@ import { Commits } from "./commits.ts";
 import { Engine } from "./engine.ts";
 import { Environments } from "./environments.ts";
 import { Fitting } from "./fitting.ts";
+import { Hardware } from "./hardware.ts";
 import { Nodes } from "./nodes.ts";
 import { isLiving, Replicas } from "./replicas.ts";
 import { Server } from "./server.ts";
@@ -111,6 +112,7 @@ export class ControlWorld implements AsyncDisposable {
   readonly builds: Builds;
   readonly spaces: Spaces;
   readonly commits: Commits;
+  readonly hardware = new Hardware(() => ({ cores: 2, memoryBytes: 2 ** 30, cards: [card] }));
   readonly server: Server;
   readonly #drawn = { count: 0 };
 
@@ -233,6 +235,7 @@ export class ControlWorld implements AsyncDisposable {
       repositoryOf: (space) => space,
       startMs: () => seconds(60),
       start: (release, build) => this.spaces.start(release, build),
+      held: (space) => this.spaces.held(space),
       onChange: (build) => this.spaces.onBuild(build),
     });
     this.spaces = new Spaces({
@@ -243,6 +246,9 @@ export class ControlWorld implements AsyncDisposable {
       environment: () => ({}),
       startMs: () => seconds(60),
       healthEveryMs: seconds(5),
+      calling: async () => false,
+      unvisitedMs: null,
+      hardware: this.hardware,
       busy: () => 0,
       appsDomain: "localhost",
       port: () => 7070,
@@ -282,6 +288,7 @@ export class ControlWorld implements AsyncDisposable {
       commits: this.commits,
       spaces,
       environments,
+      hardware: this.hardware,
       resolver,
       about,
       onAccount: () => undefined,
@@ -364,6 +371,7 @@ export class ControlWorld implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.builds.close();
+    this.spaces.close();
     await this.engine[Symbol.asyncDispose]();
     rmSync(this.folder, { recursive: true, force: true });
   }

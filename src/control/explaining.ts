@@ -2,13 +2,15 @@
 import type { CallRow } from "../catalog/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { CallView } from "../contract/api.ts";
-import type { WorkKind } from "../evidence/entry.ts";
+import type { NumberedEvent } from "../catalog/space-events.ts";
+import type { Entry, WorkKind } from "../evidence/entry.ts";
 import { explain, explainCounted, explainSpace } from "../evidence/explain.ts";
 import type { Charge, Explanation } from "../evidence/verdict.ts";
 import type { LinkedWork, WorkRecord } from "../evidence/work-record.ts";
 import type { Journal } from "../journal/index.ts";
 import { entriesOfRecord } from "../record/scheduler-view.ts";
 import type { EvidenceStore } from "../record/store.ts";
+import { iso } from "../stdx/time.ts";
 import { standingSays } from "./build-story.ts";
 import type { Builds } from "./builds.ts";
 import type { Engine } from "./engine.ts";
@@ -38,6 +40,8 @@ export interface ExplainingParts {
 
 /** Works beside one work that are shown with their outcome; the rest are in its entries. */
 const linksMax = 20;
+/** What happened to a Space last: enough for how it came into its state. */
+const eventsShown = 20;
 
 const kindOf: Readonly<Record<string, WorkKind>> = {
   q: "request",
@@ -166,12 +170,17 @@ export class Explaining {
     const view = await this.#parts.spaces.view(id);
     if (!view) return undefined;
     const newest = view.replicas.at(-1);
-    const [build, replica] = await Promise.all([
+    const [happened, build, replica] = await Promise.all([
+      this.#parts.catalog.spaceEvents.list(id, { limit: eventsShown }),
       view.build ? this.#record(view.build.id, "build") : null,
       newest ? this.#record(newest.id, "replica") : null,
     ]);
-    const { state, since, says } = view;
-    const explanation = explainSpace({ id, state, since, says, build, replica, read: this.#readNow() });
+    const { state, since, reason, actor, ends, deadline } = view;
+    const events = (happened?.items ?? []).map((event) => entryOf(id, event));
+    const by =
+      actor.account ?? (actor.kind === "app" || actor.kind === "platform" ? `the ${actor.kind}` : `its ${actor.kind}`);
+    const told = { id, state, since, says: reason.says, code: reason.code, by, ends, deadline, events };
+    const explanation = explainSpace({ ...told, build, replica, read: this.#readNow() });
     return { explanation, beside: new Map(), owner: view.owner, account: view.owner };
   }
 
@@ -201,6 +210,33 @@ export function worksBeside(
   const ids = new Set([...known, ...calls.map((call) => call.id), ...links]);
   ids.delete(id);
   return [...ids];
+}
+
+/** What happened to a Space, as an entry: a view of the catalog's record, as those of the journal are. */
+function entryOf(work: string, { seq, at, from, to, reason, actor, deadline, ends }: NumberedEvent): Entry {
+  const { says, code } = reason;
+  const facts = {
+    from,
+    to,
+    says,
+    ...(code === null ? {} : { code }),
+    actor: actor.kind,
+    account: actor.account,
+    deadline: deadline === null ? null : iso(deadline),
+    ends,
+  };
+  const mark = code === null ? "done" : "failed";
+  return {
+    id: `spaces/${work}/${seq}`,
+    work,
+    hop: "space.state",
+    mark,
+    emitter: "spaces",
+    epoch: 1,
+    seq,
+    at: iso(at),
+    facts,
+  };
 }
 
 interface Line {

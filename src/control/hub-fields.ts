@@ -1,20 +1,18 @@
 /** What the Hub's clients read of a Space: `huggingface_hub`'s `SpaceInfo` and `SpaceRuntime`, and `gradio_client` through them. Pure. */
-import type { HubRuntime, HubSpace, SpaceState } from "../contract/api.ts";
+import type { HubRuntime, HubSpace } from "../contract/api.ts";
 import type { SpaceRow } from "../catalog/spaces.ts";
-import type { Code } from "../evidence/codes.ts";
 import { iso } from "../stdx/time.ts";
 
 export interface HubSpaceFacts {
   readonly row: SpaceRow;
-  readonly state: SpaceState;
-  readonly code: Code | null;
   /** The newest commit that was built; null before the first. */
   readonly sha: string | null;
   /** Where the asking client reaches the app. */
   readonly host: string;
+  readonly runtime: HubRuntime;
 }
 
-export function hubSpace({ row, state, code, sha, host }: HubSpaceFacts): HubSpace {
+export function hubSpace({ row, sha, host, runtime }: HubSpaceFacts): HubSpace {
   return {
     author: row.owner,
     sha,
@@ -27,34 +25,27 @@ export function hubSpace({ row, state, code, sha, host }: HubSpaceFacts): HubSpa
     lastModified: iso(row.since),
     likes: 0,
     tags: [],
-    runtime: hubRuntime(state, code),
+    runtime,
   };
 }
 
-export function hubRuntime(state: SpaceState, code: Code | null): HubRuntime {
+export interface RuntimeFacts {
+  readonly stage: HubRuntime["stage"];
+  /** Replicas that answer, and how many are wanted. */
+  readonly answering: number;
+  readonly wanted: number;
+  readonly hardware: string;
+  readonly sleepAfterMs: number | null;
+  readonly error: string | null;
+}
+
+export function hubRuntime({ stage, answering, wanted, hardware, sleepAfterMs, error }: RuntimeFacts): HubRuntime {
   return {
-    stage: stageOf(state, code),
-    hardware: { current: null, requested: null },
+    stage,
+    hardware: { current: answering > 0 ? hardware : null, requested: hardware },
     storage: null,
-    gcTimeout: null,
-    replicas: { requested: 1 },
+    gcTimeout: sleepAfterMs === null ? null : Math.round(sleepAfterMs / 1000),
+    replicas: { current: answering, requested: wanted },
+    ...(error === null ? {} : { errorMessage: error }),
   };
-}
-
-function stageOf(state: SpaceState, code: Code | null): HubRuntime["stage"] {
-  switch (state) {
-    case "no-release":
-      return "NO_APP_FILE";
-    case "building":
-      return "BUILDING";
-    case "starting":
-      return "APP_STARTING";
-    case "running":
-      return "RUNNING";
-    case "stopped":
-      return "STOPPED";
-    case "failed":
-      if (code === "build/config-invalid") return "CONFIG_ERROR";
-      return code?.startsWith("build/") === true ? "BUILD_ERROR" : "RUNTIME_ERROR";
-  }
 }

@@ -67,7 +67,7 @@ function spaceRow({ id, sdk, state, since, says, build, addresses }: SpaceView):
   const buildLink = build ? `<a href="/w/${escapeHtml(build.id)}">build ${escapeHtml(build.id)}</a>` : "";
   const links = addresses.map((address) => `<a href="${escapeHtml(address)}">${escapeHtml(address)}</a>`).join("");
   return `<tr><td><strong>${escapeHtml(id)}</strong><br><span class="muted">${escapeHtml(sdk ?? "no release yet")}</span></td>
-<td><span${state === "failed" ? ' class="failed"' : ""}>${escapeHtml(state)}</span> <span class="muted">since ${timeHtml(since)}</span><br><span class="muted">${proseHtml(says)}</span>${buildLink}</td>
+<td><span${state === "failing" || state === "crash-looping" ? ' class="failed"' : ""}>${escapeHtml(state)}</span> <span class="muted">since ${timeHtml(since)}</span><br><span class="muted">${proseHtml(says)}</span>${buildLink}</td>
 <td class="whole">${links}</td></tr>`;
 }
 

@@ -24,6 +24,7 @@ import type { PoolSettings, TierName } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { boardOf, callOf, placeOf, poolOf, poolsOf, queueOf, quotaIn } from "../core/views.ts";
 import type { BoardSlot, PoolSummary, Quota } from "../core/views.ts";
+import type { Actor } from "../core/space.ts";
 import type { Code } from "../evidence/codes.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { signReceipt } from "../identity/receipt-signature.ts";
@@ -43,6 +44,7 @@ import type { Engine } from "./engine.ts";
 import type { Environments } from "./environments.ts";
 import { Explaining } from "./explaining.ts";
 import type { Explained } from "./explaining.ts";
+import type { Hardware } from "./hardware.ts";
 import type { Nodes } from "./nodes.ts";
 import { whyNoRoom } from "./no-build.ts";
 import type { Replicas } from "./replicas.ts";
@@ -63,6 +65,7 @@ export interface ServerParts {
   readonly commits: Commits;
   readonly spaces: Spaces;
   readonly environments: Environments;
+  readonly hardware: Hardware;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly about: {
@@ -106,6 +109,7 @@ export class Server {
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly spaces: Spaces;
+  readonly hardware: Hardware;
   readonly builds: Builds;
   readonly commits: Commits;
   readonly nodes: Nodes;
@@ -122,6 +126,7 @@ export class Server {
     this.clock = parts.clock;
     this.random = parts.random;
     this.spaces = parts.spaces;
+    this.hardware = parts.hardware;
     this.builds = parts.builds;
     this.commits = parts.commits;
     this.nodes = parts.nodes;
@@ -228,9 +233,9 @@ export class Server {
   /** Starts the app again as it is; with `factory` its last commit is built again, with nothing that an earlier build resolved. */
   async restart(
     space: string,
-    { factory, account }: { factory: boolean; account: string },
+    { factory, actor }: { factory: boolean; actor: Actor },
   ): Promise<Refused | { ok: true }> {
-    if (!factory) return this.spaces.restart(space);
+    if (!factory) return this.spaces.restart(space, actor);
     return this.commits.inTurn(space, async () => {
       const view = await this.spaces.view(space);
       const refused = (code: Code, says: string): Refused => ({ ok: false, code, says });
@@ -238,6 +243,8 @@ export class Server {
       const { build, sdk } = view;
       if (!build)
         return refused("control/conflict", `There is nothing to build: nothing was ever deployed to ${space}.`);
+      const barred = this.spaces.barred(space, actor);
+      if (barred) return barred;
       if (sdk === "static") return refused("control/invalid", "A static Space has no packages to build anew.");
       if (build.outcome === null)
         return refused(
@@ -246,8 +253,8 @@ export class Server {
         );
       const full = whyNoRoom(this.builds.roomOf(space));
       if (full) return refused(full.code ?? "control/conflict", full.says);
-      await this.commits.build({ space, commit: build.commit, account, factory: true });
-      return { ok: true };
+      await this.commits.build({ space, commit: build.commit, account: actor.account ?? "", factory: true });
+      return this.spaces.rebuilt(space, actor);
     });
   }
 

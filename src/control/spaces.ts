@@ -1,48 +1,35 @@
 /**
- * Spaces on the server's side: their addresses, which release should run, and in one sentence why each is in the state it is in.
- * The edge asks `find(host)` on every request; everything else is a reaction to a report or to a person.
+ * Spaces on the server's side: what people do with them, what the edge asks about them, and how they are shown. Their machine
+ * (core/space-decide.ts) decides; space-keeper.ts makes it durable and has it carried out.
  */
-import type { ReplicaStatus, ToAgent } from "../contract/agent.ts";
-import type { HubSpace, OwnerSettings, SpaceState, SpaceView } from "../contract/api.ts";
+import type { ReplicaStatus } from "../contract/agent.ts";
+import type { HubRuntime, HubSpace, OwnerSettings, ReleaseView, SpaceEventView, SpaceView } from "../contract/api.ts";
+import type { Page } from "../catalog/page.ts";
 import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
-import type { Catalog } from "../catalog/catalog.ts";
 import type { SpaceRow } from "../catalog/spaces.ts";
+import type { Command } from "../core/space-decide.ts";
+import type { Refusal } from "../core/space-draft.ts";
+import { liftSays } from "../core/space.ts";
+import type { Actor, PauseKind } from "../core/space.ts";
 import type { SpaceRoute } from "../edge/ports.ts";
 import type { Code } from "../evidence/codes.ts";
-import { codeRow, isCode } from "../evidence/codes.ts";
-import { newId } from "../stdx/ids.ts";
-import type { RandomBytes } from "../stdx/ids.ts";
-import { durationMs, instant, iso } from "../stdx/time.ts";
-import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
-import type { Builds } from "./builds.ts";
-import { hubSpace } from "./hub-fields.ts";
-import type { KnownReplica, Replicas } from "./replicas.ts";
+import { instant, iso } from "../stdx/time.ts";
+import type { Hardware } from "./hardware.ts";
+import { hubRuntime, hubSpace } from "./hub-fields.ts";
 import { isLiving } from "./replicas.ts";
-import { Turns } from "./turns.ts";
+import type { KnownReplica } from "./replicas.ts";
+import { machineSettings, SpaceKeeper } from "./space-keeper.ts";
+import type { KeeperPorts, KnownSpace } from "./space-keeper.ts";
+import { codeOf, eventView, publicSays, stageOf, standingView } from "./space-views.ts";
+import { Wakes } from "./wakes.ts";
 
-export interface SpacesPorts {
-  readonly catalog: Catalog;
-  readonly replicas: Replicas;
-  readonly clock: Clock;
-  readonly random: RandomBytes;
-  builds(): Builds;
-  send(node: string, message: ToAgent): boolean;
-  /** The node that runs releases built there. */
-  connected(node: string): boolean;
+export interface SpacesPorts extends KeeperPorts {
   /** Opens the Space's own numeric address; says why where the machine refused. */
   addAddress(address: string): Promise<string | undefined>;
-  /** Environment that a replica of this Space gets. */
-  environment(space: SpaceRow, release: ReleaseRow): Readonly<Record<string, string>>;
-  /** How long a replica of this release may take from its start to listening. */
-  startMs(release: ReleaseRow): DurationMs;
-  /** How often an app is looked at once it is ready. */
-  readonly healthEveryMs: DurationMs;
-  /** Requests that are under way at a replica. */
-  busy(replica: string): number;
+  readonly hardware: Hardware;
   /** `*.localhost`: the domain under which Spaces have names. */
   readonly appsDomain: string;
   port(): number;
-  onFailure(what: string, error: unknown): void;
 }
 
 export interface Refused {
@@ -51,35 +38,26 @@ export interface Refused {
   readonly says: string;
 }
 
-interface KnownSpace {
-  row: SpaceRow;
-  state: SpaceState;
-  says: string;
-  code: Code | null;
-  since: Instant;
-  build: BuildRow | undefined;
-  /** The release that should run; null before the first. */
-  release: string | null;
-  /** When that release was published; -1 before the first. Later ones take over, earlier ones are stopped. */
-  releasedAt: number;
-}
+export type Done = Refused | { readonly ok: true };
 
-/** How long an app may take to end when its successor is ready. */
-const graceMs = durationMs(5_000);
-/** How long what is under way at a release may go on after another took over: longer answers are event streams, mostly. */
-const drainMs = durationMs(10_000);
-const drainLookEveryMs = 50;
+/** A wish of a person's that takes nothing but its Space and who it is. */
+type PlainWish = Extract<Command, { type: "resume" | "stop" | "restart" }>["type"];
+
+/** A client that is told to come again, while a Space starts. */
+const startingRetryMs = 2_000;
+/** Longer sentences of people are cut: they are shown wherever the Space is. */
+const whyMax = 300;
 
 export class Spaces {
   readonly #ports: SpacesPorts;
+  readonly #keeper: SpaceKeeper;
   readonly #byId = new Map<string, KnownSpace>();
   readonly #byHost = new Map<string, KnownSpace>();
-  /** Replicas that are to be stopped: new requests go elsewhere. */
-  readonly #retiring = new Set<string>();
-  readonly #turns = new Turns();
+  readonly #wakes = new Wakes();
 
   constructor(ports: SpacesPorts) {
     this.#ports = ports;
+    this.#keeper = new SpaceKeeper(ports, (known) => this.#onMoved(known));
   }
 
   /** Reads the Spaces of the catalog and opens their addresses. */
@@ -97,6 +75,10 @@ export class Spaces {
     return this.#byId.size;
   }
 
+  close(): void {
+    this.#keeper.close(this.#byId.values());
+  }
+
   /** Makes a Space, or finds the one that is there; a name that cannot be is said. */
   async ensure(owner: string, name: string): Promise<{ ok: true; space: SpaceRow } | { ok: false; refusal: string }> {
     const known = this.#byId.get(`${owner}/${name}`);
@@ -108,54 +90,90 @@ export class Spaces {
   }
 
   /** Changes settings; what is not named stays. Undefined where there is no such Space. */
-  async set(id: string, change: Partial<OwnerSettings>): Promise<OwnerSettings | undefined> {
+  async set(
+    id: string,
+    change: Partial<OwnerSettings>,
+    actor: Actor = operator,
+  ): Promise<Refused | OwnerSettings | undefined> {
     const known = this.#byId.get(id);
     if (!known) return undefined;
-    return this.#turns.take(id, async () => {
-      const settings = { ...known.row.settings, ...change };
-      await this.#ports.catalog.spaces.update(id, { settings });
-      known.row = { ...known.row, settings };
-      return settings;
-    });
+    const hardware = change.hardware === undefined ? undefined : this.#ports.hardware.named(change.hardware);
+    if (hardware?.ok === false) return no("control/invalid", hardware.says);
+    const settings = { ...known.row.settings, ...change, ...(hardware && { hardware: hardware.name }) };
+    await this.#keeper.decide(known, { type: "set", actor, change: machineSettings(settings) }, { settings });
+    return known.row.settings;
   }
 
-  /** Starts one more replica of the release that should run; it takes over when it listens. Says why it cannot be. */
-  async restart(id: string): Promise<Refused | { readonly ok: true; readonly replica: string }> {
+  /** Nothing of it runs from then on, until somebody who may lifts that. */
+  async pause(id: string, { actor, by, why }: { actor: Actor; by: PauseKind; why: string | null }): Promise<Done> {
+    return this.#wish(id, { type: "pause", actor, by, why: why === null ? null : why.slice(0, whyMax) });
+  }
+
+  async resume(id: string, actor: Actor): Promise<Done> {
+    return this.#plain(id, "resume", actor);
+  }
+
+  async stop(id: string, actor: Actor): Promise<Done> {
+    return this.#plain(id, "stop", actor);
+  }
+
+  /** Starts its replicas anew; they take over when they listen. Says why it cannot be. */
+  async restart(id: string, actor: Actor = operator): Promise<Done> {
+    const known = this.#byId.get(id);
+    const { state } = known?.space ?? {};
+    if (known?.row.sdk === "static" && (state?.name === "running" || state?.name === "starting"))
+      return no("control/invalid", "A static Space has no process: its files are served as they are.");
+    return this.#plain(id, "restart", actor);
+  }
+
+  /** A factory rebuild was queued: what is paused, stopped or asleep is being built from then on. */
+  async rebuilt(id: string, actor: Actor): Promise<Done> {
+    return this.#wish(id, { type: "factory", actor });
+  }
+
+  /** Why this person may not have it start. */
+  barred(id: string, actor: Actor): Refused | undefined {
+    const known = this.#byId.get(id);
+    const barred = known && this.#keeper.barred(known, actor);
+    return barred === undefined ? undefined : no("control/paused", barred);
+  }
+
+  /** Runs a release that was built before, without building it again; without a name, the one before the one that runs. */
+  async rollBack(
+    id: string,
+    actor: Actor,
+    release: string | undefined,
+  ): Promise<Refused | { readonly ok: true; readonly release: string }> {
     const known = this.#byId.get(id);
     if (!known) return no("control/not-found", `There is no Space ${id}.`);
-    // In turns, so that two at once start one.
-    return this.#turns.take(id, async () => {
-      const release = known.release === null ? undefined : await this.#ports.catalog.releases.get(known.release);
-      if (!release) return no("control/conflict", `There is nothing to restart: no release of ${id} has ever run.`);
-      if (release.manifest.sdk === "static")
-        return no("control/invalid", "A static Space has no process: its files are served as they are.");
-      const starting = this.#ports.replicas.livingOf(id).find(({ status }) => status.phase === "starting");
-      if (starting) return no("control/conflict", `Replica ${starting.status.replica} of ${id} is starting already.`);
-      const replica = await this.start(release, null);
-      if (replica !== undefined) return { ok: true, replica };
-      return no("control/conflict", `The node of ${id} is not connected: it starts the app again when it is back.`);
-    });
+    const found = release === undefined ? await this.#before(known) : await this.#keeper.releaseOf(known, release);
+    if (!found)
+      return release === undefined
+        ? no("control/conflict", `There is no release of ${id} before the one that runs.`)
+        : no("control/not-found", `${id} has no release ${release}; \`waybill releases ${id}\` lists them.`);
+    const startWithinMs = this.#ports.startMs(found);
+    const done = await this.#wish(id, { type: "roll-back", actor, release: found.id, startWithinMs });
+    return done.ok ? { ok: true, release: found.id } : done;
   }
 
   /** The edge's question. `host` without port, in lower case. */
   find(host: string): SpaceRoute | undefined {
     const known = this.#byHost.get(host);
+    return known && this.#route(known);
+  }
+
+  /** Somebody asks for a Space that is asleep: resolves when it answers, or will not. `account`: null for a stranger. */
+  async wake(id: string, account: string | null): Promise<SpaceRoute | undefined> {
+    const known = this.#byId.get(id);
     if (!known) return undefined;
-    const { row } = known;
-    const replicas = this.#ready(known).flatMap(({ status }) =>
-      status.socket === null ? [] : [{ id: status.replica, socket: status.socket }],
-    );
-    if (replicas.length > 0) return { space: row.id, owner: row.owner, state: { kind: "running", replicas } };
-    return {
-      space: row.id,
-      owner: row.owner,
-      state: {
-        kind: "down",
-        code: known.code ?? "route/not-running",
-        says: publicSays(known),
-        ...(known.state === "starting" || known.state === "building" ? { retryAfterMs: 2_000 } : {}),
-      },
-    };
+    const held = this.#wakes.hold(id);
+    if (!held) return this.#down(known, "route/waking", "too many requests wait for it already");
+    const woken = await this.#keeper.decide(known, { type: "wake", actor: { kind: "visitor", account } });
+    if (!woken.ok)
+      this.#wakes.settle(
+        this.#down(known, woken.refusal === "node-away" ? "route/control-down" : this.#code(known), woken.says),
+      );
+    return held;
   }
 
   /** A build of a Space was queued, or has moved on. */
@@ -163,102 +181,86 @@ export class Spaces {
     const known = this.#byId.get(build.space);
     if (!known) return;
     known.build = build;
-    this.refresh(build.space);
+    this.#keeper.look(known);
   }
 
-  /** Starts a replica of a release where it was built. Resolves with the replica's id, or undefined when that node is away. */
+  /**
+   * A build has published a release, which is to run. Resolves with a replica of it that starts or runs, or undefined where none
+   * does: its node is away, or {@link held} says why.
+   */
   async start(release: ReleaseRow, build: string | null): Promise<string | undefined> {
     const known = this.#byId.get(release.space);
-    if (!known || !this.#ports.connected(release.node)) return undefined;
-    const replica = newId("p", this.#ports.random);
-    const spec = {
-      replica,
-      space: release.space,
-      release: release.id,
-      build,
-      sdk: release.manifest.sdk,
-      env: this.#ports.environment(known.row, release),
-      readyWithinMs: this.#ports.startMs(release),
-      health: { path: known.row.settings["health-path"] || null, everyMs: this.#ports.healthEveryMs },
-    };
-    const status: ReplicaStatus = {
-      replica,
-      space: release.space,
-      release: release.id,
-      phase: "starting",
-      socket: null,
-      startedAt: this.#ports.clock.wall(),
-    };
-    this.#ports.replicas.set({ node: release.node, pool: "main", status });
-    this.#ports.send(release.node, { type: "start-replica", spec });
-    this.refresh(release.space);
-    return replica;
+    if (!known) return undefined;
+    const startWithinMs = this.#ports.startMs(release);
+    const command = { type: "publish", release: release.id, publishedAt: release.createdAt, startWithinMs } as const;
+    const decided = await this.#keeper.decide(known, command, { build });
+    const living = this.#ports.replicas.livingOf(release.space).find(({ status }) => status.release === release.id);
+    return decided.ok ? (decided.started[0] ?? living?.status.replica) : undefined;
   }
 
-  /** A replica changed: the release that has just become ready takes over, and the ones before it are stopped. */
+  /** Why it is paused and who can lift that, as a sentence; null where it is not. */
+  pausedSays(id: string): string | null {
+    const state = this.#byId.get(id)?.space.state;
+    const current = state?.name === "stopping" ? state.goal : state;
+    return current?.name === "paused" ? `The Space is paused: ${current.reason.says}. ${liftSays(current.by)}` : null;
+  }
+
+  /** Why nothing of this Space is started, though a release of it is there; undefined where it is. */
+  held(id: string): string | undefined {
+    const state = this.#byId.get(id)?.space.state;
+    const current = state?.name === "stopping" ? state.goal : state;
+    return (
+      this.pausedSays(id) ??
+      (current?.name === "stopped" && current.cause === "no-replicas" ? "Its replicas are set to 0." : undefined)
+    );
+  }
+
+  /** A replica changed: what follows from it is decided when this resolves. */
   async onReplica(status: ReplicaStatus): Promise<void> {
-    if (!isLiving(status)) this.#retiring.delete(status.replica);
+    if (!isLiving(status)) this.#keeper.orders.forget(status.replica);
     const known = this.#byId.get(status.space);
     if (!known) return this.#stopStray(status);
-    if (status.phase === "ready") {
-      // In turns: two that became ready at once must not each find the other in the way.
-      await this.#turns.take(status.space, async () => {
-        await this.#takeOver(known, status.release);
-        await this.#stopEarlier(known);
-      });
-    }
-    this.refresh(status.space);
+    await this.#keeper.settled(known);
   }
 
   /** A node said hello: start what should run there and does not. */
   async onNode(node: string): Promise<void> {
+    // What it was told before it went away it may not have heard.
+    for (const replica of this.#ports.replicas.on(node)) this.#keeper.orders.forget(replica);
     for (const known of this.#byId.values()) {
-      if (known.release === null) continue;
-      const release = await this.#ports.catalog.releases.get(known.release);
-      // What waits for its first word, as the release of a build that a crash cut off, may never say it.
-      const ours = this.#ports.replicas.of(known.row.id).filter(({ status }) => status.release === known.release);
-      if (!release || release.node !== node || ours.some(({ status }) => isLiving(status))) continue;
-      const last = ours.at(-1);
-      if (last?.status.end?.code === "app/crash-loop") continue;
-      await this.start(release, null);
+      const ids = [known.space.release, known.space.next].flatMap((id) => id ?? []);
+      const rows = await Promise.all(ids.map((id) => this.#keeper.releaseOf(known, id)));
+      const isItsNode = rows.some((row) => row?.node === node);
+      await this.#keeper.decide(known, { type: isItsNode ? "node-came" : "see" });
     }
-    for (const id of this.#byId.keys()) this.refresh(id);
   }
 
-  /** Works out a Space's state again, and since when it has it. */
-  refresh(id: string): void {
+  /** Looks at a Space again. */
+  async refresh(id: string): Promise<void> {
     const known = this.#byId.get(id);
-    if (!known) return;
-    const { state, says, code, since } = this.#derive(known);
-    if (since !== undefined) known.since = since;
-    else if (known.state !== state) known.since = this.#ports.clock.wall();
-    known.state = state;
-    known.says = says;
-    known.code = code;
+    if (known) await this.#keeper.settled(known);
   }
 
   async view(id: string): Promise<SpaceView | undefined> {
     const known = this.#byId.get(id);
     if (!known) return undefined;
-    this.refresh(id);
-    const build = known.build;
+    await this.#keeper.settled(known);
+    const { build, row, space } = known;
     return {
       id,
-      owner: known.row.owner,
-      name: known.row.name,
-      sdk: known.row.sdk,
-      state: known.state,
-      since: iso(known.since),
-      says: known.says,
-      addresses: this.addresses(known.row),
-      settings: known.row.settings,
+      owner: row.owner,
+      name: row.name,
+      sdk: row.sdk,
+      ...standingView(space, await this.#keeper.deadline(known)),
+      addresses: this.addresses(row),
+      settings: row.settings,
       build: build ? this.#ports.builds().view(build) : null,
-      release: known.release,
+      release: space.release,
       replicas: this.#ports.replicas.of(id).map(({ status }) => ({
         id: status.replica,
         phase: status.phase,
         since: iso(instant(status.startedAt)),
-        says: status.end?.says ?? status.phase,
+        says: status.end?.says ?? (status.frozen === true ? "frozen" : status.phase),
       })),
     };
   }
@@ -267,17 +269,25 @@ export class Spaces {
   async publicView(id: string): Promise<SpaceView | undefined> {
     const view = await this.view(id);
     const known = this.#byId.get(id);
-    return view && known && { ...view, says: publicSays(known), build: null, release: null, replicas: [] };
+    if (!view || !known) return undefined;
+    const says = publicSays(known.space.state);
+    const { code } = view.reason;
+    const actor = { ...view.actor, account: null };
+    return { ...view, says, reason: { says, code }, actor, build: null, release: null, replicas: [] };
   }
 
   /** What the Hub's clients read of a Space. `inside`: the client is an app in a sandbox, and reaches others by name. */
   hubView(id: string, { inside }: { readonly inside: boolean }): HubSpace | undefined {
     const known = this.#byId.get(id);
     if (!known) return undefined;
-    this.refresh(id);
     const [byName = "", byNumber = ""] = this.addresses(known.row);
-    const { row, state, code, build } = known;
-    return hubSpace({ row, state, code, sha: build?.commit ?? null, host: inside ? byName : byNumber });
+    const { row, build } = known;
+    return hubSpace({
+      row,
+      sha: build?.commit ?? null,
+      host: inside ? byName : byNumber,
+      runtime: this.#runtime(known),
+    });
   }
 
   /** All of them by name: as anybody may see them, or more where `maySee` says so of the owner. */
@@ -289,106 +299,118 @@ export class Spaces {
     return views.flatMap((view) => view ?? []);
   }
 
+  /** What happened to a Space, newest first; undefined where `page` is no token of ours. */
+  async events(id: string, page: string | undefined, limit: number): Promise<Page<SpaceEventView> | undefined> {
+    const before = page === undefined ? {} : { before: page };
+    const found = await this.#ports.catalog.spaceEvents.list(id, { ...before, limit });
+    return found && { items: found.items.map(eventView), next: found.next };
+  }
+
+  /** Its releases, newest first; undefined where `page` is no token of ours. */
+  async releases(id: string, page: string | undefined, limit: number): Promise<Page<ReleaseView> | undefined> {
+    const before = page === undefined ? {} : { before: page };
+    const found = await this.#ports.catalog.releases.list(id, { ...before, limit });
+    const current = this.#byId.get(id)?.space.release;
+    const viewOf = ({ id: release, build, commit, manifest, createdAt }: ReleaseRow): ReleaseView => ({
+      id: release,
+      build,
+      commit,
+      sdk: manifest.sdk,
+      publishedAt: iso(createdAt),
+      current: release === current,
+    });
+    return found && { items: found.items.map(viewOf), next: found.next };
+  }
+
   /** By name first, then by number: a program on a plain Linux resolves only the second. */
   addresses(row: SpaceRow): readonly string[] {
     const port = this.#ports.port();
     return [`http://${row.subdomain}.${this.#ports.appsDomain}:${port}`, `http://${row.address}:${port}`];
   }
 
-  /** `since` where the record knows it, also of a time before this process. */
-  #derive(known: KnownSpace): { state: SpaceState; says: string; code: Code | null; since?: Instant } {
-    const all = this.#ports.replicas.of(known.row.id);
-    const ready = this.#ready(known).at(-1);
-    if (ready)
-      return {
-        state: "running",
-        says: `running release ${ready.status.release} in replica ${ready.status.replica}`,
-        code: null,
-        since: instant(ready.status.startedAt),
-      };
-    const starting = all.findLast(({ status }) => status.phase === "starting");
-    if (starting) {
-      return {
-        state: "starting",
-        says: `replica ${starting.status.replica} has not listened yet`,
-        code: "route/not-running",
-        since: instant(starting.status.startedAt),
-      };
-    }
-    const build = known.build && this.#ports.builds().view(known.build);
-    if (build && build.outcome === null)
-      return { state: "building", says: `build ${build.id} is ${build.stage}`, code: "route/not-running" };
-    if (build?.outcome === "failed" && known.release === null) {
-      return {
-        state: "failed",
-        says: `build ${build.id} failed: ${build.says}`,
-        code: isCode(build.code ?? "") ? (build.code as Code) : "route/not-running",
-        ...(known.build?.endedAt ? { since: known.build.endedAt } : {}),
-      };
-    }
-    const ended = all.findLast(({ status }) => !isLiving(status))?.status;
-    if (ended?.end) {
-      // Nobody but the platform stops a replica, and only to start another or to end itself: the app has no part in it.
-      if (ended.phase === "stopped") return { state: "stopped", says: ended.end.says, code: "route/control-down" };
-      const code = isCode(ended.end.code) ? ended.end.code : "route/not-running";
-      return { state: "failed", says: `${codeRow(code).says} ${ended.end.says}`, code };
-    }
-    if (known.release !== null)
-      return { state: "stopped", says: "its node is not connected", code: "route/control-down" };
-    return { state: "no-release", says: "nothing was ever deployed here", code: "route/not-running" };
+  async #plain(id: string, type: PlainWish, actor: Actor): Promise<Done> {
+    return this.#wish(id, { type, actor });
+  }
+
+  async #wish(id: string, command: Command): Promise<Done> {
+    const known = this.#byId.get(id);
+    if (!known) return no("control/not-found", `There is no Space ${id}.`);
+    const decided = await this.#keeper.decide(known, command);
+    return decided.ok ? { ok: true } : no(refusalCodes[decided.refusal], decided.says);
+  }
+
+  /** The release that was published before the one that runs. */
+  async #before({ row, space }: KnownSpace): Promise<ReleaseRow | undefined> {
+    const current = space.release === null ? undefined : await this.#ports.catalog.releases.get(space.release);
+    if (!current) return undefined;
+    return this.#ports.catalog.releases.before(row.id, current);
+  }
+
+  /** The Space moved, or was looked at: what waits for it is told. */
+  #onMoved(known: KnownSpace): void {
+    const route = this.#route(known, false);
+    if (route.state.kind !== "asleep") this.#wakes.settle(route);
+  }
+
+  #route(known: KnownSpace, isUsed = true): SpaceRoute {
+    const { row, space } = known;
+    const { name } = space.state;
+    const of = { space: row.id, owner: row.owner };
+    const current = space.state.name === "stopping" ? space.state.goal.name : name;
+    if (isUsed) known.usedAt = this.#keeper.now;
+    if (current === "sleeping") return { ...of, state: { kind: "asleep" } };
+    const isHeldDown = name === "stopping" || name === "paused" || this.held(row.id) !== undefined;
+    const replicas = isHeldDown || isAskedDown(space.state) ? [] : this.#ready(known);
+    if (replicas.length > 0) return { ...of, state: { kind: "running", replicas } };
+    if (name === "waking") return { ...of, state: { kind: "asleep" } };
+    return this.#down(known, this.#code(known), publicSays(space.state));
+  }
+
+  #down({ row, space }: KnownSpace, code: Code, says: string): SpaceRoute {
+    const { name } = space.state;
+    const again = name === "starting" || name === "building" || name === "waking";
+    const retry = again ? { retryAfterMs: startingRetryMs } : {};
+    return { space: row.id, owner: row.owner, state: { kind: "down", code, says, ...retry } };
+  }
+
+  #code({ space }: KnownSpace): Code {
+    const { state } = space;
+    const isFault = state.name === "failing" || state.name === "crash-looping" || state.name === "stopped";
+    return (isFault ? codeOf(state) : null) ?? "route/not-running";
   }
 
   /** Replicas that answer: of the current release where one does, else of any. */
-  #ready(known: KnownSpace): readonly KnownReplica[] {
-    const ready = this.#ports.replicas.of(known.row.id).filter(({ status }) => status.phase === "ready");
+  #ready({ row, space }: KnownSpace): { readonly id: string; readonly socket: string }[] {
+    const ready = this.#ports.replicas
+      .of(row.id)
+      .filter(({ status }) => status.phase === "ready" && status.frozen !== true);
     const current = ready.filter(
-      ({ status }) => status.release === known.release && !this.#retiring.has(status.replica),
+      ({ status }) => status.release === space.release && !this.#keeper.orders.isRetiring(status.replica),
     );
-    return current.length > 0 ? current : ready;
+    return (current.length > 0 ? current : ready).flatMap(({ status }: KnownReplica) =>
+      status.socket === null ? [] : [{ id: status.replica, socket: status.socket }],
+    );
   }
 
-  /** A release takes over from an earlier one only: a late report of an old replica does not bring its release back. */
-  async #takeOver(known: KnownSpace, id: string): Promise<void> {
-    if (known.release === id) return;
-    const release = await this.#ports.catalog.releases.get(id);
-    if (!release || release.createdAt <= known.releasedAt) return;
-    known.release = id;
-    known.releasedAt = release.createdAt;
-    known.row = { ...known.row, release: id, sdk: release.manifest.sdk };
-    await this.#ports.catalog.spaces.update(known.row.id, { release: id, sdk: release.manifest.sdk });
-  }
-
-  /** Where the current release answers, no earlier one is needed. One that is on its way to succeed it goes on. */
-  async #stopEarlier(known: KnownSpace): Promise<void> {
-    const living = this.#ports.replicas.livingOf(known.row.id);
-    const current = living.findLast(({ status }) => status.release === known.release && status.phase === "ready");
-    if (!current) return;
-    for (const { node, status } of living) {
-      if (status.replica === current.status.replica || this.#retiring.has(status.replica)) continue;
-      const release = await this.#ports.catalog.releases.get(status.release);
-      if (release && release.createdAt > known.releasedAt) continue;
-      this.#retiring.add(status.replica);
-      this.#retire({ node, replica: status.replica, why: `release ${current.status.release} took over` });
-    }
+  #runtime(known: KnownSpace): HubRuntime {
+    const { space, build, row } = known;
+    const view = build && this.#ports.builds().view(build);
+    const goesOn = view && view.outcome === null ? (view.stage === "starting" ? "starting" : "building") : "none";
+    const { state } = space;
+    const isFault = state.name === "failing" || state.name === "crash-looping";
+    return hubRuntime({
+      stage: stageOf(state, goesOn),
+      answering: state.name === "running" ? this.#ready(known).length : 0,
+      wanted: space.settings.replicas,
+      hardware: this.#ports.hardware.of(row.settings.hardware),
+      sleepAfterMs: space.settings.sleepAfterMs,
+      error: isFault ? publicSays(state) : null,
+    });
   }
 
   /** Nobody can reach a replica of a Space that is not in the catalog, as after a restore of an older data folder. */
   #stopStray({ replica, space }: ReplicaStatus): void {
-    const stray = this.#ports.replicas.get(replica);
-    if (!stray || !isLiving(stray.status)) return;
-    this.#ports.send(stray.node, { type: "stop-replica", replica, graceMs, why: `there is no Space ${space}` });
-  }
-
-  /** Stops a replica that gets no more requests, once those that it has are answered or the time for that is over. */
-  #retire(old: { node: string; replica: string; why: string }, since = this.#ports.clock.monotonic()): void {
-    const isLate = this.#ports.clock.monotonic() - since >= drainMs;
-    if (!isLate && this.#ports.busy(old.replica) > 0) {
-      setTimeout(() => this.#retire(old, since), drainLookEveryMs).unref();
-      return;
-    }
-    const known = this.#ports.replicas.get(old.replica);
-    if (known && isLiving(known.status))
-      this.#ports.send(old.node, { type: "stop-replica", replica: old.replica, graceMs, why: old.why });
+    if (this.#ports.replicas.get(replica)) this.#keeper.orders.retire(replica, `there is no Space ${space}`);
   }
 
   /** Takes a Space of the catalog into memory and opens its address. */
@@ -405,23 +427,13 @@ export class Spaces {
 
   /** Two that make the same Space at once know one. */
   async #know(row: SpaceRow, build: BuildRow | undefined): Promise<void> {
-    const release = row.release === null ? undefined : await this.#ports.catalog.releases.get(row.release);
+    const known = await this.#keeper.know(row, build);
     if (this.#byId.has(row.id)) return;
-    const known: KnownSpace = {
-      row,
-      state: "no-release",
-      says: "",
-      code: null,
-      since: row.since,
-      build,
-      release: row.release,
-      releasedAt: release?.createdAt ?? -1,
-    };
     this.#byId.set(row.id, known);
     this.#byHost.set(`${row.subdomain}.${this.#ports.appsDomain}`, known);
     this.#byHost.set(row.address, known);
     await this.#open(row);
-    this.refresh(row.id);
+    this.#keeper.look(known);
   }
 
   async #open(row: SpaceRow): Promise<void> {
@@ -430,20 +442,20 @@ export class Spaces {
   }
 }
 
-function no(code: Code, says: string): Refused {
-  return { ok: false, code, says };
-}
+const operator: Actor = { kind: "operator", account: null };
 
-const stateSays: Readonly<Record<SpaceState, string>> = {
-  "no-release": "nothing was ever deployed here",
-  building: "its first release is being built",
-  starting: "it starts",
-  running: "it runs",
-  failed: "it does not run",
-  stopped: "it is stopped",
+const refusalCodes: Readonly<Record<Refusal, Code>> = {
+  paused: "control/paused",
+  "no-release": "control/conflict",
+  "no-replicas": "control/conflict",
+  "node-away": "control/conflict",
+  down: "control/conflict",
 };
 
-/** Why a Space is in its state, without the id of a build or a replica and without a line of a log: those are its owner's. */
-function publicSays({ state, code }: KnownSpace): string {
-  return state === "failed" && code !== null ? codeRow(code).says : stateSays[state];
+function isAskedDown(state: KnownSpace["space"]["state"]): boolean {
+  return state.name === "stopped" && (state.cause === "asked" || state.cause === "no-replicas");
+}
+
+function no(code: Code, says: string): Refused {
+  return { ok: false, code, says };
 }

@@ -159,7 +159,15 @@ function down(draft: Draft, seen: Seen): Moved | undefined {
     const reason = { says: "its node is not connected", code: "route/control-down" };
     return { name: "stopped", cause: "node-away", actor: platform, reason, deadline: null, ends: ends.nodeBack };
   }
-  return undefined;
+  return state.name === "building" ? unbuilt(draft, build) : undefined;
+}
+
+/** Its build has ended, neither badly nor with a release that is to run. */
+function unbuilt({ space }: Draft, build: BuildSeen | null): Moved {
+  const reason = { says: build ? `build ${build.id} ${build.says}` : "nothing is built", code: null };
+  return space.release === null
+    ? { name: "no-release", actor: platform, reason, deadline: null, ends: ends.deploy }
+    : failing(reason, build?.id ?? null);
 }
 
 /** What its newest build makes of a Space of which nothing lives. */
@@ -168,7 +176,10 @@ function ofBuild({ space, state, now }: Draft, build: BuildSeen): Moved | "as it
   const isKnown = state.name === "failing" && state.build === id;
   if (endsBy !== null) {
     if (isKnown) return "as it is";
-    if (now < endsBy) return building(build, { kind: "owner", account: null }, "", endsBy);
+    if (now < endsBy)
+      return state.name === "building" && state.build === id
+        ? "as it is"
+        : building(build, { kind: "owner", account: null }, "", endsBy);
     return failing({ says: `no word came of build ${id} in time: it ${says}`, code: "build/builder-lost" }, id);
   }
   if (isKnown && failed === null) return undefined;

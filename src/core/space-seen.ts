@@ -57,8 +57,10 @@ export function answering({ release }: Pick<Space, "release">, seen: Seen): read
   return current.length > 0 ? current : ready;
 }
 
-/** When it has to be looked at again: its state's deadline; of one that runs, the end of its idle time. */
+/** When it has to be looked at again: its state's deadline; of one that is built, its build's; of one that runs, the end of its idle time. */
 export function deadlineOf({ state, settings }: Pick<Space, "state" | "settings">, seen: Seen): Instant | null {
+  const { build } = seen;
+  if (state.name === "building" && build?.id === state.build && build.endsBy !== null) return build.endsBy;
   if (state.name !== "running" || settings.sleepAfterMs === null) return state.deadline;
   return (Math.max(seen.usedAt, state.since) + settings.sleepAfterMs) as Instant;
 }

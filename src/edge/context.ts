@@ -9,7 +9,7 @@ import { GradioEvents } from "./gradio/events.ts";
 import { passesMax, randomPoolBytes } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { Pool } from "./pool.ts";
-import type { Replica, VisitorIdentity } from "./ports.ts";
+import type { Replica, SpaceDirectory, VisitorIdentity } from "./ports.ts";
 
 /** A request under way, as the edge's timer and its closing see it. */
 export interface Carried {
@@ -21,6 +21,7 @@ export interface ContextOptions {
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly identity: VisitorIdentity;
+  readonly wake: SpaceDirectory["wake"];
   readonly emitter: Emitter;
   readonly limits: EdgeLimits;
   readonly deploymentName: string;
@@ -32,6 +33,7 @@ export interface ContextOptions {
 export class EdgeContext {
   readonly clock: Clock;
   readonly identity: VisitorIdentity;
+  readonly wake: SpaceDirectory["wake"];
   readonly emitter: Emitter;
   readonly limits: EdgeLimits;
   readonly deploymentName: string;
@@ -50,6 +52,7 @@ export class EdgeContext {
   constructor(options: ContextOptions) {
     this.clock = options.clock;
     this.identity = options.identity;
+    this.wake = options.wake;
     this.emitter = options.emitter;
     this.limits = options.limits;
     this.deploymentName = options.deploymentName;

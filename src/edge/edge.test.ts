@@ -210,7 +210,7 @@ describe("nextHop", () => {
     nextHop({
       host,
       consoleHosts: new Set(["localhost"]),
-      directory: { find: () => route },
+      directory: { find: () => route, wake: async () => route },
       busy: (id) => busy[id] ?? 0,
     });
 

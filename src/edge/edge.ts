@@ -165,8 +165,9 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
 }
 
 function contextOf(options: EdgeOptions): EdgeContext {
-  const { clock, random, identity, emitter, explainUrl } = options;
+  const { clock, random, identity, emitter, explainUrl, directory } = options;
   return new EdgeContext({
+    wake: (space, account) => directory.wake(space, account),
     clock,
     random,
     identity,

@@ -25,9 +25,10 @@ import type { Listener } from "./gradio/listener.ts";
 import { gradioRoute } from "./gradio/routes.ts";
 import { echoedRequestId, passedHeaders, switchingHead, upstreamHead, visitorHeaders } from "./headers.ts";
 import type { AnswerAdditions } from "./headers.ts";
-import { openEntriesAfterMs, passesMax } from "./limits.ts";
+import { hopTo } from "./hop.ts";
+import { openEntriesAfterMs, passesMax, wakeRetryMs } from "./limits.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
-import type { IdentityRefusal, Visitor } from "./ports.ts";
+import type { IdentityRefusal, SpaceRoute, Visitor } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
 import type { Screened } from "./screen.ts";
 import {
@@ -38,6 +39,7 @@ import {
   openingDrafts,
   packed,
   routeRefusedDraft,
+  wakeFailedDraft,
 } from "./story.ts";
 import type { Story } from "./story.ts";
 import { tunnel } from "./tunnel.ts";
@@ -62,6 +64,8 @@ export class Exchange implements UpstreamUser, Waiter {
   #pool: Pool | undefined;
   #upstream: Upstream | undefined;
   #waiting = false;
+  /** It is held while its Space wakes up. */
+  #waking = false;
   /** Nothing more may happen to it: the outcome is decided and told, or being told. */
   #over = false;
   #tunnelled = false;
@@ -129,6 +133,41 @@ export class Exchange implements UpstreamUser, Waiter {
         drafts: [routeRefusedDraft(this.#story, "route/loop", loopSays)],
       });
     }
+    if (hop.kind === "wake") return this.#wake(hop.route, visitor);
+    this.#onRoute(hop);
+  }
+
+  /** It is asleep: held until it answers, or will not. What is left of the request waits at the visitor's side. */
+  #wake({ space }: SpaceRoute, visitor: Visitor): void {
+    this.#story.wakeAt = this.#now;
+    this.#waking = true;
+    const woken = this.#context.wake(space, visitor.user);
+    woken.then((route) => this.#onWoken(route)).catch((error: unknown) => this.#onBug(error));
+  }
+
+  #onWoken(route: SpaceRoute | undefined): void {
+    if (this.#over) return;
+    this.#waking = false;
+    const hop = route && hopTo(route, (replica) => this.#context.busy(replica));
+    if (hop?.kind === "forward") {
+      this.#story.wokenAt = this.#now;
+      return this.#onRoute(hop);
+    }
+    const refused =
+      hop?.kind === "refuse" ? hop : { code: "route/waking" as const, says: undefined, retryAfterMs: undefined };
+    this.#notWoken(refused.code, refused.says, refused.retryAfterMs);
+  }
+
+  #notWoken(code: Code, says: string | undefined, retryAfterMs: number | undefined): void {
+    this.#waking = false;
+    this.#refuse(code, "edge", {
+      detail: says,
+      retryAfterMs,
+      drafts: [wakeFailedDraft(this.#story, this.#now, code, says)],
+    });
+  }
+
+  #onRoute(hop: Exclude<Accepted["hop"], { kind: "wake" }>): void {
     if (hop.kind === "refuse") {
       return this.#refuse(hop.code, "edge", {
         detail: hop.says,
@@ -406,6 +445,8 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#over) return;
     const { limits } = this.#context;
     const quiet = now - this.#progressAt;
+    if (this.#waking && now - (this.#story.wakeAt ?? now) > limits.wakeWithinMs)
+      return this.#notWoken("route/waking", `It was held for ${limits.wakeWithinMs / 1000} s.`, wakeRetryMs);
     if (this.#waiting && quiet > limits.connectWithinMs) return this.#failLater({ kind: "connect-timeout" });
     const upstream = this.#upstream;
     if (upstream !== undefined && this.#story.status === undefined) {

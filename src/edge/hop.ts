@@ -5,6 +5,8 @@ import type { Replica, SpaceDirectory, SpaceRoute } from "./ports.ts";
 export type Hop =
   | { readonly kind: "console" }
   | { readonly kind: "forward"; readonly route: SpaceRoute; readonly replica: Replica }
+  /** It is asleep: woken once it is known who asks. */
+  | { readonly kind: "wake"; readonly route: SpaceRoute }
   | {
       readonly kind: "refuse";
       readonly code: Code;
@@ -25,8 +27,13 @@ export interface HopInput {
 export function nextHop({ host, consoleHosts, directory, busy }: HopInput): Hop {
   if (consoleHosts.has(host)) return { kind: "console" };
   const route = directory.find(host);
-  if (route === undefined) return refuse("route/no-such-space", undefined);
+  return route === undefined ? refuse("route/no-such-space", undefined) : hopTo(route, busy);
+}
+
+/** Where a request for this Space goes. */
+export function hopTo(route: SpaceRoute, busy: HopInput["busy"]): Exclude<Hop, { kind: "console" }> {
   const { state } = route;
+  if (state.kind === "asleep") return { kind: "wake", route };
   if (state.kind === "down")
     return { ...refuse(state.code, route), says: state.says, retryAfterMs: state.retryAfterMs };
   const replica = leastBusy(state.replicas, busy);

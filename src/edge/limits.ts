@@ -7,6 +7,8 @@ export interface EdgeLimits {
   readonly responseWithinMs: number;
   /** Waiting for one of the replica's connections to become free. */
   readonly connectWithinMs: number;
+  /** A request that waits for its Space to wake up. */
+  readonly wakeWithinMs: number;
   /** Connections to one replica at a time. */
   readonly connectionsPerReplica: number;
 }
@@ -18,6 +20,8 @@ export const defaultLimits: EdgeLimits = {
   responseWithinMs: 600_000,
   // A Space whose every connection is busy for so long has more visitors than it serves.
   connectWithinMs: 10_000,
+  // As long as browsers and the proxies before them commonly wait for the first byte.
+  wakeWithinMs: 60_000,
   // Each is a socket here, two in the shim and one in the app, whose limit of open files is commonly 1,024.
   connectionsPerReplica: 512,
 };
@@ -48,3 +52,5 @@ export const requestIdMaxLength = 128;
 export const randomPoolBytes = 4_096;
 /** Bytes of a refused upload that are read and dropped, so that the client gets to read the refusal instead of a reset. */
 export const drainMaxBytes = 16 * 2 ** 20;
+/** What a visitor is told to wait before the next try, where a request was held for nothing. */
+export const wakeRetryMs = 5_000;

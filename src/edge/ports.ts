@@ -16,6 +16,8 @@ export interface SpaceRoute {
   readonly owner: string;
   readonly state:
     | { readonly kind: "running"; readonly replicas: readonly Replica[] }
+    /** It answers when somebody asks for it: the request is held meanwhile. */
+    | { readonly kind: "asleep" }
     | { readonly kind: "down"; readonly code: Code; readonly says: string; readonly retryAfterMs?: number };
 }
 
@@ -23,6 +25,8 @@ export interface SpaceRoute {
 export interface SpaceDirectory {
   /** `host` in lower case, without port. */
   find(host: string): SpaceRoute | undefined;
+  /** Wakes a Space that is asleep; resolves when it answers, or will not. `account`: null for a stranger. */
+  wake(space: string, account: string | null): Promise<SpaceRoute | undefined>;
 }
 
 export interface Visitor {

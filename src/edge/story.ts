@@ -25,6 +25,9 @@ export interface Story {
   space?: string;
   replica?: string;
   routedAt?: number;
+  /** It was held since then, for its Space was asleep; and went on then. */
+  wakeAt?: number;
+  wokenAt?: number;
   connectedAt?: number;
   hand?: HandOver;
   /** The whole request was written. */
@@ -75,6 +78,7 @@ export function packed(
       ["edge.accept", 0],
       ["identity.resolve", at(story.resolvedAt)],
       ["edge.route", at(story.routedAt)],
+      ...(story.wokenAt === undefined ? [] : ([["edge.wake", at(story.wokenAt)]] as const)),
       ["edge.connect", at(story.connectedAt)],
       ["app.take", at(story.sentAt)],
       ["app.respond", at(story.answeredAt)],
@@ -143,6 +147,8 @@ export function openingDrafts(story: Story): Draft[] {
   }
   if (story.replica !== undefined)
     drafts.push(draft(story, "edge.route", "done", { space: story.space ?? null, replica: story.replica }));
+  if (story.wakeAt !== undefined && story.wokenAt !== undefined)
+    drafts.push(draft(story, "edge.wake", "done", { space: story.space ?? null, ms: story.wokenAt - story.wakeAt }));
   return drafts;
 }
 
@@ -166,6 +172,16 @@ export function routeRefusedDraft(story: Story, code: Code, says: string | undef
   return draft(story, "edge.route", "refused", {
     code,
     space: story.space ?? null,
+    ...(says === undefined ? {} : { says }),
+  });
+}
+
+/** It was held, and its Space did not wake up meanwhile, or not at all. */
+export function wakeFailedDraft(story: Story, now: number, code: Code, says: string | undefined): Draft {
+  return draft(story, "edge.wake", "failed", {
+    code,
+    space: story.space ?? null,
+    ms: now - (story.wakeAt ?? now),
     ...(says === undefined ? {} : { says }),
   });
 }

@@ -172,6 +172,22 @@ export const codes = {
     proxy: "destination_unavailable",
     next: "The Space's owner can see why with `waybill explain OWNER/NAME`.",
   },
+  "route/waking": {
+    says: "The Space was asleep and is starting; it did not answer while the request was held.",
+    owner: "platform",
+    retry: "later",
+    status: 503,
+    proxy: "destination_unavailable",
+    next: "Try again in a moment; the Space's page says how far its start is.",
+  },
+  "route/boot-timeout": {
+    says: "The Space was started, and nothing more was heard of it in the time that its start may take.",
+    owner: "platform",
+    retry: "later",
+    status: 504,
+    proxy: "connection_timeout",
+    next: "Restart the Space; the operator looks after the node whose replica is silent.",
+  },
   "route/connect-refused": {
     says: "The app did not accept the connection.",
     owner: "app",
@@ -481,6 +497,14 @@ export const codes = {
     proxy: "destination_unavailable",
     next: "Nothing to do: the platform starts the replica again.",
   },
+  "runtime/stop-timeout": {
+    says: "A replica did not end in the time that it was given.",
+    owner: "platform",
+    retry: "later",
+    status: 500,
+    proxy: "proxy_internal_error",
+    next: "The operator looks at the node: the replica's shim does not answer.",
+  },
   "runtime/arch-mismatch": {
     says: "The app's packages were not compiled for the pool's cards.",
     owner: "app",
@@ -618,6 +642,14 @@ export const codes = {
     status: 412,
     proxy: "http_request_denied",
     next: "Fetch the branch, make the change again on top of it and send it.",
+  },
+  "control/paused": {
+    says: "The Space is paused, and whoever asked may not lift that.",
+    owner: "platform",
+    retry: "never",
+    status: 403,
+    proxy: "http_request_denied",
+    next: "Ask whom the reason names to resume it.",
   },
   "control/failed": {
     says: "The platform failed at this request.",

@@ -5,7 +5,7 @@
  * Within one emitter and epoch, `seq` is 1, 2, 3…: a hole is missing evidence, and says so.
  */
 
-export const workKinds = ["request", "call", "build", "replica", "connection", "node"] as const;
+export const workKinds = ["request", "call", "build", "replica", "connection", "node", "space"] as const;
 export type WorkKind = (typeof workKinds)[number];
 
 /** Hops in the order in which work passes them. */
@@ -46,6 +46,7 @@ export const hopsOf = {
   replica: ["replica.start", "replica.ready", "replica.exit", "replica.stop"],
   connection: ["egress.open", "egress.resolve", "egress.policy", "egress.dial", "egress.stream"],
   node: ["node.start", "node.cards", "node.stop"],
+  space: ["space.state"],
 } as const satisfies Record<WorkKind, readonly string[]>;
 
 export type Hop = (typeof hopsOf)[WorkKind][number];

@@ -20,6 +20,7 @@ const emittersOf: Readonly<Record<WorkKind, readonly string[]>> = {
   replica: ["agent-n1", "shim-p_1"],
   connection: ["gateway-n1", "shim-p_1"],
   node: ["scheduler"],
+  space: ["spaces"],
 };
 
 /** Few values, so that entries often speak of the same connection and often disagree. */

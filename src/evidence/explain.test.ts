@@ -6,7 +6,7 @@ import { builds, type Case } from "./builds.suite.ts";
 import { cardCases } from "./cards.suite.ts";
 import { codes } from "./codes.ts";
 import type { Facts } from "./entry.ts";
-import { explain, explainCounted, explainSpace } from "./explain.ts";
+import { explain, explainCounted } from "./explain.ts";
 import { known } from "./known.ts";
 import { buildRules } from "./rules/builds.ts";
 import { callRules } from "./rules/calls.ts";
@@ -534,37 +534,6 @@ describe("explain", () => {
       verdict?.sentence ?? "",
       /evidence read to 900\. Records of 2026-11-20 and before may have been dropped/,
     );
-  });
-});
-
-describe("explainSpace", () => {
-  const space = {
-    id: "alice/demo",
-    since: "2026-11-22T12:00:00.000Z",
-    says: "its build failed",
-    build: null,
-    replica: null,
-    read: { journal: 1, evidence: 2 },
-  };
-
-  test("a failed Space says what its newest replica ended with", () => {
-    const replica = a.record("replica", [
-      a.by("agent-n1", "replica.exit", "failed", { code: "app/exit", exitCode: 3 }),
-    ]);
-    const told = explainSpace({ ...space, state: "failed", replica });
-    assert.equal(told.kind, "space");
-    assert.equal(told.verdict?.code, "exit");
-    assert.equal(
-      told.sentence,
-      "alice/demo is failed since 2026-11-22T12:00:00.000Z. The app's process ended with exit code 3.",
-    );
-  });
-
-  test("a running Space has no verdict, whatever its last replica ended with", () => {
-    const replica = a.record("replica", [
-      a.by("agent-n1", "replica.exit", "failed", { code: "app/exit", exitCode: 3 }),
-    ]);
-    assert.equal(explainSpace({ ...space, state: "running", says: "one replica is ready", replica }).verdict, null);
   });
 });
 

@@ -65,6 +65,8 @@ function told(reading: Reading, charge: Charge | null): Told {
       const finding = findConnection(reading);
       return { finding, outcome: connectionOutcome(reading, finding), says: connectionSays(reading) };
     }
+    case "space":
+      return { finding: undefined, outcome: "ok", says: "The Space's own record." };
     case "replica":
     case "node": {
       const finding = findReplica(reading);
@@ -81,60 +83,91 @@ function told(reading: Reading, charge: Charge | null): Told {
 export interface SpaceRecord {
   /** `owner/name`. */
   readonly id: string;
-  readonly state: "no-release" | "building" | "starting" | "running" | "failed" | "stopped";
-  /** Since when, and what the platform says of it. */
+  readonly state: keyof typeof spaceOutcomes;
+  /** Since when, and what its machine recorded as the reason. */
   readonly since: string;
   readonly says: string;
+  readonly code: string | null;
+  /** Who brought it there, in words; what ends it and who can, as a sentence; and when it ends by itself. */
+  readonly by: string;
+  readonly ends: string;
+  readonly deadline: string | null;
+  /** What happened to it last, newest first. */
+  readonly events: readonly Entry[];
   /** Its newest build and replica; null where there is none. */
   readonly build: WorkRecord | null;
   readonly replica: WorkRecord | null;
   readonly read: WorkRecord["read"];
 }
 
-const spaceOutcomes: Readonly<Record<SpaceRecord["state"], WorkOutcome>> = {
+const spaceOutcomes = {
   "no-release": "open",
   building: "open",
   starting: "open",
   running: "ok",
-  failed: "failed",
+  sleeping: "ok",
+  waking: "open",
+  paused: "ok",
+  stopping: "open",
   stopped: "ok",
-};
+  failing: "failed",
+  "crash-looping": "failed",
+} as const satisfies Readonly<Record<string, WorkOutcome>>;
 
-/** Why a Space is in its state: the verdict of its newest replica, or else of its newest build. */
+/** States that a work brings about: its verdict says why. Of all others the Space's own record does. */
+const ofWorks: readonly SpaceRecord["state"][] = ["no-release", "building", "starting", "failing", "crash-looping"];
+
+/** Why a Space is in its state, since when, what ends it and who can; with the verdict of the work that brought it there. */
 export function explainSpace(space: SpaceRecord): Explanation {
   const parts = [space.replica, space.build].flatMap((record) => (record ? [explain(record)] : []));
-  const blamed =
-    space.state === "running" || space.state === "stopped"
-      ? undefined
-      : (parts.find(({ verdict }) => verdict !== null && verdict.boundary !== "unknown") ??
-        parts.find(({ verdict }) => verdict !== null));
-  const verdict = blamed?.verdict ? lagging(space, parts, blamed.verdict) : null;
-  const state = `${space.id} is ${space.state === "no-release" ? "without a release" : space.state} since ${space.since}.`;
-  const told = blamed?.verdict ? blamed.sentence : sentence(space.says);
+  const own = ownVerdict(space);
+  const blamed = own === null && ofWorks.includes(space.state) ? blamedOf(space, parts) : undefined;
+  const verdict = own ?? (blamed?.verdict ? lagging(space, parts, blamed.verdict) : null);
+  const name = space.state === "no-release" ? "without a release" : space.state;
+  const told = own?.sentence ?? (blamed?.verdict ? blamed.sentence : sentence(space.says));
+  const until = space.deadline === null ? "" : ` At the latest at ${space.deadline}.`;
   return {
     id: space.id,
     kind: "space",
     outcome: spaceOutcomes[space.state],
-    sentence: `${state} ${told}`.trim(),
+    sentence: `${space.id} is ${name} since ${space.since}, by ${space.by}. ${told} ${space.ends}${until}`,
     verdict,
-    entries: parts.flatMap(({ entries }) => entries),
+    entries: [...parts.flatMap(({ entries }) => entries), ...space.events],
     gaps: parts.flatMap(({ gaps }) => gaps),
-    links: parts.map(({ id, kind, outcome, sentence: says, verdict }) => ({
+    links: parts.map(({ id, kind, outcome, sentence: says, verdict: its }) => ({
       id,
       kind: kind as WorkKind,
       outcome,
-      code: verdict ? `${verdict.boundary}/${verdict.code}` : null,
+      code: its ? `${its.boundary}/${its.code}` : null,
       sentence: says,
     })),
     read: space.read,
   };
 }
 
+/** What no build or replica has recorded, since nothing was heard of them: the Space's own record of a deadline. */
+function ownVerdict({ code, says, events }: SpaceRecord): Verdict | null {
+  if (code !== "route/boot-timeout" && code !== "runtime/stop-timeout") return null;
+  const facts = events.filter((entry) => entry.facts["code"] === code).slice(0, 1);
+  const certainty = facts.length > 0 ? "proved" : "likely";
+  return verdictOf({ code, certainty, sentence: `${codeRow(code).says} ${sentence(says)}`, facts }, null);
+}
+
+/** The work with the code that the Space's own record names; else the newest that has a verdict. */
+function blamedOf({ code }: SpaceRecord, parts: readonly Explanation[]): Explanation | undefined {
+  const bad = parts.filter(({ verdict }) => verdict !== null);
+  return (
+    bad.find(({ verdict }) => `${verdict?.boundary}/${verdict?.code}` === code) ??
+    bad.find(({ verdict }) => verdict?.boundary !== "unknown") ??
+    bad[0]
+  );
+}
+
 /** A Space failed with its newest replica: as long as that one's own end is not in the record, the build's can only be likely. */
 function lagging({ state, replica }: SpaceRecord, parts: readonly Explanation[], verdict: Verdict): Verdict {
   const newest = parts.find(({ id }) => id === replica?.id);
   const isTold = newest === undefined || (newest.verdict !== null && newest.verdict.boundary !== "unknown");
-  if (state !== "failed" || isTold || verdict.certainty !== "proved") return verdict;
+  if ((state !== "failing" && state !== "crash-looping") || isTold || verdict.certainty !== "proved") return verdict;
   const says = "The end of the newest replica is not recorded yet; this is what its build met.";
   return {
     ...verdict,

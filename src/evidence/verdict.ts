@@ -18,7 +18,7 @@ export interface Charge {
 }
 
 /** What an explanation can be of: a work, a Space, or a counter of refusals that are counted and not recorded. */
-export type SubjectKind = WorkKind | "space" | "counter";
+export type SubjectKind = WorkKind | "counter";
 
 export interface Verdict {
   /** `unknown` only where not even the symptom is recorded; otherwise an unknown verdict still names the boundary that was seen to fail. */

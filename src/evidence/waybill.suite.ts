@@ -11,6 +11,7 @@ export const ids: Readonly<Record<WorkKind, string>> = {
   replica: "p_1",
   connection: "x_1",
   node: "n1",
+  space: "alice/demo",
 };
 
 /** A record of one kind; entries are numbered in the order given, each within its emitter. */

@@ -44,6 +44,8 @@ export interface PlatformConfig {
   readonly buildsAtOnce: number;
   /** How long a replica may take to listen where its Space does not say. */
   readonly startMs: DurationMs;
+  /** Asleep for so long without a request a Space is paused; null: never. */
+  readonly unvisitedMs: DurationMs | null;
   /** How often an app is looked at once it is ready. */
   readonly healthEveryMs: DurationMs;
   /** Folders that hold one Python each, as pyenv keeps them. */
@@ -119,6 +121,8 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const lfsFileMb = read.whole("WAYBILL_LFS_FILE_MB", { least: 1, most: 1 << 24 });
   const lfsRepositoryMb = read.whole("WAYBILL_LFS_REPOSITORY_MB", { least: 1, most: 1 << 24 });
   const pushMb = read.whole("WAYBILL_PUSH_MB", { least: 1, most: 1 << 20 });
+  const unvisitedMs = read.seconds("WAYBILL_PAUSE_UNVISITED_SECONDS", 10 * 366 * 86_400) ?? null;
+  const wakeWithinMs = read.seconds("WAYBILL_WAKE_SECONDS");
   if (problems.length > 0) return { ok: false, problems };
   const variables = passedToBuilds(env);
   const config: PlatformConfig = {
@@ -150,7 +154,11 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
       processors: processors ?? Math.max(1, (availableParallelism() * 3) / 4),
     },
     path: [dirname(process.execPath), ...(env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")],
-    edge: responseWithinMs === undefined ? {} : { responseWithinMs },
+    unvisitedMs,
+    edge: {
+      ...(responseWithinMs === undefined ? {} : { responseWithinMs }),
+      ...(wakeWithinMs === undefined ? {} : { wakeWithinMs }),
+    },
     git: pushMb === undefined ? {} : { pushMaxBytes: pushMb * mebibyte },
     lfs: {
       ...(lfsFileMb === undefined ? {} : { fileMaxBytes: lfsFileMb * mebibyte }),
@@ -223,8 +231,8 @@ class Reader {
     });
   }
 
-  seconds(name: string): DurationMs | undefined {
-    const value = this.whole(name, { least: 1, most: 86_400 });
+  seconds(name: string, most = 86_400): DurationMs | undefined {
+    const value = this.whole(name, { least: 1, most });
     return value === undefined ? undefined : durationMs(value * 1000);
   }
 }

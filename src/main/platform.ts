@@ -3,6 +3,7 @@
  * edge, and an agent at the other end of a link that carries the same encoded frames as a network would.
  */
 import { mkdir } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { memoryLink } from "../agent/memory-link.ts";
@@ -15,6 +16,7 @@ import { Commits } from "../control/commits.ts";
 import { Engine } from "../control/engine.ts";
 import { Environments } from "../control/environments.ts";
 import { Fitting } from "../control/fitting.ts";
+import { Hardware } from "../control/hardware.ts";
 import { Nodes } from "../control/nodes.ts";
 import { PushDesk } from "../control/push-desk.ts";
 import { isLiving, Replicas } from "../control/replicas.ts";
@@ -194,9 +196,15 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     repositoryOf: (space) => repositories.repositoryOf(space),
     startMs,
     start: (release, build) => spaces.start(release, build),
+    held: (space) => spaces.held(space),
     onChange: (build) => spaces.onBuild(build),
     onFailure,
   });
+  const hardware = new Hardware(() => ({
+    cores: availableParallelism(),
+    memoryBytes: config.app.memoryBytes,
+    cards: nodes.all.flatMap(({ devices }) => devices),
+  }));
   const spaces: Spaces = new Spaces({
     catalog,
     replicas,
@@ -217,6 +225,12 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     }),
     startMs,
     healthEveryMs: config.healthEveryMs,
+    calling: (space) =>
+      engine.read((state) =>
+        [...state.nodes.keys()].some((node) => openCallsOn(state, node).some((call) => call.terms.space === space)),
+      ),
+    unvisitedMs: config.unvisitedMs,
+    hardware,
     appsDomain: config.appsDomain,
     port,
     onFailure,
@@ -249,6 +263,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     commits: new Commits({ catalog, repositories, spaces, builds, emitter: serverSpool, random }),
     spaces,
     environments,
+    hardware,
     clock,
     random,
     about: { version: about.version, node: process.versions.node, bootMs: () => bootMs, url },
@@ -326,6 +341,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ),
   );
   await spaces.recover();
+  stack.defer(() => spaces.close());
 
   const link = memoryLink();
   nodes.connect(link.server);

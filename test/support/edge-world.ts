@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { openEdge } from "../../src/edge/index.ts";
-import type { Edge, EdgeOptions, SpaceRoute } from "../../src/edge/index.ts";
+import type { Edge, EdgeOptions, SpaceDirectory, SpaceRoute } from "../../src/edge/index.ts";
 import type { Draft, Emitter, Entry } from "../../src/evidence/entry.ts";
 import { instant } from "../../src/stdx/time.ts";
 import { testUpstream } from "./upstream.ts";
@@ -65,12 +65,15 @@ export const appHost = "alice-demo.localhost";
 /** One Space, `alice/demo`, whose only replica `r_1` is `app`. */
 export async function edgeWorld(
   listener: RequestListener,
-  options: Partial<EdgeOptions> & { upstream?: Parameters<typeof testUpstream>[2] } = {},
+  options: Partial<EdgeOptions> & {
+    upstream?: Parameters<typeof testUpstream>[2];
+    wake?: SpaceDirectory["wake"];
+  } = {},
 ): Promise<EdgeWorld> {
   const folder = mkdtempSync(join(tmpdir(), "waybill-edge-"));
   const app = createServer(listener);
   await new Promise<void>((resolve) => app.listen(0, "127.0.0.1", resolve));
-  const { upstream: how, ...given } = options;
+  const { upstream: how, wake, ...given } = options;
   const upstream = await testUpstream(
     join(folder, "in.sock"),
     () => (app.address() as AddressInfo | null)?.port ?? 1,
@@ -100,7 +103,10 @@ export async function edgeWorld(
   ]);
   const edge = await openEdge({
     listen: [{ address: "127.0.0.1", port: 0 }],
-    directory: { find: (host) => directory.get(host) },
+    directory: {
+      find: (host) => directory.get(host),
+      wake: wake ?? (async () => undefined),
+    },
     identity: {
       resolve: ({ authorization, address }) => {
         if (authorization === "Bearer hf_wbwrong") return { refused: "identity/bad-token" };

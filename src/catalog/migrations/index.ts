@@ -5,6 +5,7 @@ import { first } from "./0001-first.ts";
 import { spaceSettings } from "./0002-space-settings.ts";
 import { buildQueue } from "./0003-build-queue.ts";
 import { spaceEnvironment } from "./0004-space-environment.ts";
+import { spaceEvents } from "./0005-space-events.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -13,7 +14,7 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-export const migrations: readonly Migration[] = [first, spaceSettings, buildQueue, spaceEnvironment];
+export const migrations: readonly Migration[] = [first, spaceSettings, buildQueue, spaceEnvironment, spaceEvents];
 
 /**
  * Brings the database to the last of `steps`; each step and its record are one commit. Throws a {@link CatalogError},

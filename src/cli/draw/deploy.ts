@@ -57,7 +57,13 @@ export class DeployLines {
   #space(space: SpaceView): string {
     return space.state === "running"
       ? ""
-      : this.#once(step(space.state === "failed" ? "failed" : "started", "start", space.says));
+      : this.#once(
+          step(
+            space.state === "failing" || space.state === "crash-looping" ? "failed" : "started",
+            "start",
+            space.says,
+          ),
+        );
   }
 
   #once(text: string): string {

@@ -1,25 +1,16 @@
 /**
  * `GET /api/spaces` and `GET /api/spaces/OWNER/NAME`, the latter with the Hub's fields too: builds, releases, replicas and reasons are shown to the owner and the operator.
- * `PATCH /api/spaces/OWNER/NAME/settings`: for those two.
+ * `…/events`, `…/releases` and `PATCH …/settings`: for those two.
  */
-import { z } from "zod";
-import type { OwnerSettings, Page, SpaceView } from "../../contract/api.ts";
-import type { Route } from "../api.ts";
-import { isInside, mayKnow, ownerOf, refuse } from "../api.ts";
+import type { Page, SpaceView } from "../../contract/api.ts";
+import type { ApiContext, Route } from "../api.ts";
+import { isInside, mayKnow, ownerOf, refuse, wholeNumber } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
+import { settingsChange } from "../space-settings.ts";
+import { actorOf, isRefused } from "./space-states.ts";
 
-/** As a request's path is written: from the first slash on, in visible ASCII. */
-const healthPath = /^(?:\/[\x21-\x7e]{0,199})?$/;
-const settings = {
-  "on-leave": z.enum(["finish", "stop"]).exactOptional(),
-  "health-path": z.string().regex(healthPath, "write a path such as /health, or nothing for none").exactOptional(),
-};
-const change = z
-  .strictObject(settings satisfies Record<keyof OwnerSettings, z.ZodType>)
-  .refine(
-    (named) => Object.keys(named).length > 0,
-    `name at least one setting to change: ${Object.keys(settings).join(", ")}`,
-  );
+const pageDefault = 50;
+const pageMost = 200;
 
 export const spacesRoute: Route = (api, server) => {
   api.get("/api/spaces", async (c) => {
@@ -33,24 +24,41 @@ export const spacesRoute: Route = (api, server) => {
     const hub = server.spaces.hubView(id, { inside: isInside(c) });
     return view && hub
       ? c.json({ ...view, ...hub, runtimeFacts: await server.runtimeFacts(view.release) })
-      : refuse(c, "control/not-found", { detail: `There is no Space ${id}.` });
+      : noSpace(c, id);
   });
-  api.get("/api/spaces/:owner/:name/runtime", (c) => {
+  api.get("/api/spaces/:owner/:name/runtime", async (c) => {
     const { owner, name } = c.req.param();
-    const hub = server.spaces.hubView(`${owner}/${name}`, { inside: isInside(c) });
-    return hub
-      ? c.json(hub.runtime)
-      : refuse(c, "control/not-found", { detail: `There is no Space ${owner}/${name}.` });
+    const id = `${owner}/${name}`;
+    await server.spaces.refresh(id);
+    const hub = server.spaces.hubView(id, { inside: isInside(c) });
+    return hub ? c.json(hub.runtime) : noSpace(c, id);
   });
+  for (const list of ["events", "releases"] as const) {
+    api.get(`/api/spaces/:owner/:name/${list}`, async (c) => {
+      const { owner, name } = c.req.param();
+      const caller = ownerOf(c, owner);
+      if (caller instanceof Response) return caller;
+      const id = `${owner}/${name}`;
+      if (!server.spaces.get(id)) return noSpace(c, id);
+      const limit = wholeNumber(c.req.query("limit"), { min: 1, max: pageMost, otherwise: pageDefault });
+      const page = c.req.query("page");
+      const found = await server.spaces[list](id, page, limit);
+      return found ? c.json(found) : refuse(c, "control/invalid", { detail: `"${page}" is no page of this list.` });
+    });
+  }
   api.patch("/api/spaces/:owner/:name/settings", async (c) => {
     const { owner, name } = c.req.param();
     const caller = ownerOf(c, owner);
     if (caller instanceof Response) return caller;
-    const named = await jsonBody(c, change);
+    const named = await jsonBody(c, settingsChange);
     if (named instanceof Response) return named;
-    const changed = await server.spaces.set(`${owner}/${name}`, named);
-    return changed
-      ? c.json(changed)
-      : refuse(c, "control/not-found", { detail: `There is no Space ${owner}/${name}.` });
+    const id = `${owner}/${name}`;
+    const changed = await server.spaces.set(id, named, actorOf(caller, owner));
+    if (!changed) return noSpace(c, id);
+    return isRefused(changed) ? refuse(c, changed.code, { detail: changed.says }) : c.json(changed);
   });
 };
+
+function noSpace(c: ApiContext, id: string): Response {
+  return refuse(c, "control/not-found", { detail: `There is no Space ${id}.` });
+}

@@ -98,9 +98,10 @@ function take(plan: Plan, command: BuildCommand): No {
     case "fail":
       return onWord(plan, command, (build) => failed(plan, build, command));
     case "listen":
-      return onStarting(plan, command.build, (build) =>
-        end(plan, build, { stage: "done", code: null, by: builder(build.builder), says: "built and running" }),
-      );
+      return onStarting(plan, command.build, (build) => {
+        const says = command.held === undefined ? "built and running" : `built, and not started: ${command.held}`;
+        end(plan, build, { stage: "done", code: null, by: builder(build.builder), says });
+      });
     case "fail-start":
       return onStarting(plan, command.build, (build) => {
         const { code, says, because } = command;

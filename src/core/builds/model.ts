@@ -183,7 +183,8 @@ export type BuildCommand =
   | ({ readonly type: "progress"; readonly stage: LeasedStage } & Word)
   | ({ readonly type: "publish"; readonly release: string; readonly startMs: DurationMs } & Word)
   | ({ readonly type: "fail" } & Word & Failure)
-  | { readonly type: "listen"; readonly build: string }
+  /** A replica of its release listens; or, where `held` says why, none is to be started. */
+  | { readonly type: "listen"; readonly build: string; readonly held?: string }
   | ({ readonly type: "fail-start"; readonly build: string } & Failure)
   | { readonly type: "cancel"; readonly build: string; readonly by: Actor }
   | { readonly type: "prioritize"; readonly build: string; readonly priority: number; readonly by: Actor }

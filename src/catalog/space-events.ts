@@ -1,0 +1,109 @@
+/** What happened to each Space: an event and what it leads to are one commit. Events are only ever added. */
+import type { OwnerSettings, SpaceState } from "../contract/api.ts";
+import type { Actor, Change, Space, SpaceEvent, StateName } from "../core/space.ts";
+import type { SqlRunner } from "../stdx/sql.ts";
+import type { Instant } from "../stdx/time.ts";
+import { statement } from "./database.ts";
+import type { Database } from "./database.ts";
+import { pageLimit, pageOf, parsePageToken } from "./page.ts";
+import type { Page } from "./page.ts";
+import type { SpaceEventsTable as Row } from "./schema.ts";
+import type { Machine } from "./spaces.ts";
+
+/** An event with its number: 1, 2, 3… within its Space. */
+export type NumberedEvent = SpaceEvent & { readonly seq: number };
+
+export class SpaceEvents {
+  readonly #db: Database;
+  readonly #sql: SqlRunner;
+
+  constructor(db: Database, sql: SqlRunner) {
+    this.#db = db;
+    this.#sql = sql;
+  }
+
+  /** Adds what happened to `space`, which it leads to. To be called in turn for one Space. */
+  async add(
+    space: Space,
+    events: readonly SpaceEvent[],
+    row: { readonly sdk?: string | null; readonly settings?: OwnerSettings } = {},
+  ): Promise<void> {
+    const { id, state, release, next, horizon } = space;
+    const newest = await this.#db
+      .selectFrom("spaceEvents")
+      .select((eb) => eb.fn.max("seq").as("seq"))
+      .where("space", "=", id)
+      .executeTakeFirst();
+    const first = Number(newest?.seq ?? 0) + 1;
+    const added = events.map((event, n) => this.#db.insertInto("spaceEvents").values(rowOf(id, first + n, event)));
+    const { name, since, reason } = state;
+    const machine: Machine = { state, release, next, horizon };
+    const led = this.#db
+      .updateTable("spaces")
+      .set({
+        state: name satisfies SpaceState,
+        since,
+        says: reason.says,
+        code: reason.code,
+        release,
+        machine: JSON.stringify(machine),
+        ...(row.sdk === undefined ? {} : { sdk: row.sdk }),
+        ...(row.settings === undefined ? {} : { settings: JSON.stringify(row.settings) }),
+      })
+      .where("id", "=", id);
+    await this.#sql.transaction([...added, led].map((query) => statement(query)));
+  }
+
+  /** Newest first; undefined where `before` is not a page token of ours. */
+  async list(
+    space: string,
+    { before, limit: asked }: { readonly before?: string; readonly limit: number },
+  ): Promise<Page<NumberedEvent> | undefined> {
+    const limit = pageLimit(asked);
+    let query = this.#db.selectFrom("spaceEvents").selectAll().where("space", "=", space);
+    if (before !== undefined) {
+      const place = parsePageToken(before);
+      if (!place) return undefined;
+      query = query.where("seq", "<", place.order);
+    }
+    const rows = await query
+      .orderBy("seq", "desc")
+      .limit(limit + 1)
+      .execute();
+    return pageOf(rows, limit, ({ seq }) => ({ order: seq, id: space }), eventOf);
+  }
+}
+
+function rowOf(space: string, seq: number, event: SpaceEvent): Row {
+  const { at, from, to, reason, actor, deadline, ends, change } = event;
+  const { says, code } = reason;
+  return {
+    space,
+    seq,
+    at,
+    from,
+    to,
+    says,
+    code,
+    actor: actor.kind,
+    account: actor.account,
+    deadline,
+    ends,
+    change: JSON.stringify(change),
+  };
+}
+
+function eventOf(row: Row): NumberedEvent {
+  return {
+    v: 1,
+    seq: row.seq,
+    at: row.at as Instant,
+    from: row.from as StateName,
+    to: row.to as StateName,
+    reason: { says: row.says, code: row.code },
+    actor: { kind: row.actor as Actor["kind"], account: row.account },
+    deadline: row.deadline as Instant | null,
+    ends: row.ends,
+    change: JSON.parse(row.change) as Change,
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * What people do with a Space, in the Hub's form where it has one: `POST /api/spaces/OWNER/NAME/…` restart[?factory=true], pause,
+ * resume, stop, rollback, sleeptime, hardware. Each answers the Space's runtime, and says no with the reason and who can lift it.
+ */
+import { z } from "zod";
+import type { OwnerSettings } from "../../contract/api.ts";
+import type { Actor } from "../../core/space.ts";
+import type { Api, ApiContext, Route } from "../api.ts";
+import { ownerOf, refuse } from "../api.ts";
+import type { Caller } from "../caller.ts";
+import { jsonBody } from "../json-body.ts";
+import type { Server } from "../server.ts";
+import { lengthFrom } from "../space-settings.ts";
+import type { Done, Refused } from "../spaces.ts";
+
+/** Who asks, of which Space. */
+interface Asked {
+  readonly space: string;
+  readonly actor: Actor;
+  readonly caller: Caller;
+}
+
+const why = z.strictObject({ reason: z.string().min(1).max(300).exactOptional() });
+const target = z.strictObject({ release: z.string().min(1).exactOptional() });
+const seconds = z.number().int().min(-1).max(31_536_000);
+const sleeptime = z.object({ seconds });
+const hardware = z.object({ flavor: z.string().min(1), sleepTimeSeconds: seconds.exactOptional() });
+
+export const spaceStatesRoute: Route = (api, server) => {
+  on(api, server, "restart", async (c, { space, actor }) => {
+    const factory = c.req.query("factory") ?? "false";
+    if (factory !== "true" && factory !== "false")
+      return refuse(c, "control/invalid", { detail: `factory is "${factory}"; write true or false, or leave it out.` });
+    return server.restart(space, { factory: factory === "true", actor });
+  });
+  on(api, server, "pause", async (c, { space, actor }) => {
+    const said = await optional(c, why);
+    if (said instanceof Response) return said;
+    const reason = said.reason ?? null;
+    return server.spaces.pause(space, { actor, by: actor.kind === "owner" ? "owner" : "operator", why: reason });
+  });
+  on(api, server, "resume", (_, { space, actor }) => server.spaces.resume(space, actor));
+  on(api, server, "stop", (_, { space, actor }) => server.spaces.stop(space, actor));
+  on(api, server, "rollback", async (c, { space, actor }) => {
+    const said = await optional(c, target);
+    return said instanceof Response ? said : server.spaces.rollBack(space, actor, said.release);
+  });
+  on(api, server, "sleeptime", async (c, { space, actor }) => {
+    const said = await jsonBody(c, sleeptime);
+    return said instanceof Response ? said : set(server, space, actor, sleepAfter(said.seconds));
+  });
+  on(api, server, "hardware", async (c, { space, actor }) => {
+    const said = await jsonBody(c, hardware);
+    if (said instanceof Response) return said;
+    const { flavor, sleepTimeSeconds } = said;
+    const sleep = sleepTimeSeconds === undefined ? {} : sleepAfter(sleepTimeSeconds);
+    return set(server, space, actor, { hardware: flavor, ...sleep });
+  });
+  api.get("/api/spaces/hardware", (c) => c.json(server.hardware.list));
+};
+
+/** The one who asks, as a Space's machine knows people. */
+export function actorOf({ account }: Caller, owner: string): Actor {
+  return { kind: account === owner ? "owner" : "operator", account };
+}
+
+function on(
+  api: Api,
+  server: Server,
+  name: string,
+  act: (c: ApiContext, asked: Asked) => Promise<Done | Response>,
+): void {
+  api.post(`/api/spaces/:owner/:name/${name}`, async (c) => {
+    const { owner = "", name: space = "" } = c.req.param() as Record<string, string>;
+    const caller = ownerOf(c, owner);
+    if (caller instanceof Response) return caller;
+    const id = `${owner}/${space}`;
+    if (!server.spaces.get(id)) return refuse(c, "control/not-found", { detail: `There is no Space ${id}.` });
+    const done = await act(c, { space: id, actor: actorOf(caller, owner), caller });
+    if (done instanceof Response) return done;
+    if (!done.ok) return refuse(c, done.code, { detail: done.says });
+    return c.json(server.spaces.hubView(id, { inside: false })?.runtime);
+  });
+}
+
+/** A body that may be left out, as the Hub's clients do. */
+async function optional<Output>(c: ApiContext, schema: z.ZodType<Output>): Promise<Output | Response> {
+  const isEmpty = c.req.raw.body === null || c.req.header("content-length") === "0";
+  return isEmpty ? schema.parse({}) : jsonBody(c, schema);
+}
+
+async function set(server: Server, space: string, actor: Actor, change: Partial<OwnerSettings>): Promise<Done> {
+  const changed = await server.spaces.set(space, change, actor);
+  return changed !== undefined && isRefused(changed) ? changed : { ok: true };
+}
+
+export function isRefused(answer: Refused | OwnerSettings): answer is Refused {
+  return "ok" in answer;
+}
+
+/** The Hub's seconds as our setting; 0 there is a Space that never ran, and means nothing here. */
+function sleepAfter(forSeconds: number): Pick<OwnerSettings, "sleep-after"> {
+  return { "sleep-after": lengthFrom(forSeconds === 0 ? -1 : forSeconds) };
+}

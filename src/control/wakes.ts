@@ -1,0 +1,24 @@
+/** Requests that are held while their Space wakes up. */
+import type { SpaceRoute } from "../edge/ports.ts";
+
+/** Requests that one Space holds; each is a connection of the edge's, and what comes of them meets the app at once. */
+const heldMax = 500;
+
+export class Wakes {
+  readonly #held = new Map<string, Set<(route: SpaceRoute) => void>>();
+
+  /** Resolves when {@link settle} says how it went; undefined where too many are held already. */
+  hold(space: string): Promise<SpaceRoute> | undefined {
+    const held = this.#held.get(space) ?? new Set();
+    if (held.size >= heldMax) return undefined;
+    this.#held.set(space, held);
+    return new Promise((resolve) => held.add(resolve));
+  }
+
+  /** The Space answers, or will not. */
+  settle(route: SpaceRoute): void {
+    const held = this.#held.get(route.space);
+    this.#held.delete(route.space);
+    for (const resolve of held ?? []) resolve(route);
+  }
+}
