@@ -75,7 +75,7 @@ describe("Builds", () => {
     await say({ type: "replica", status: replica(start?.spec.replica ?? "", "ready") });
     const row = await rowOf(world, build);
     assert.deepEqual([row.stage, row.release, row.code], ["done", "rel_1", null]);
-    assert.match(await last(world, build), /^running; \d+ lines, complete$/);
+    assert.match(await last(world, build), /^built and running; \d+ lines, complete$/);
   });
 
   test("each transition is a row, with who caused it, why, and when it ends by itself", async () => {
