@@ -67,7 +67,7 @@ describe("waybill restart", () => {
   test("--factory builds the last commit again, and its release takes over", async () => {
     const before_ = await alice.client.space(app.space);
     const { stage } = await alice.client.restart(app.space, { factory: true });
-    assert.equal(stage, "RUNNING", "the old release answers until the new one does");
+    assert.equal(stage, "RUNNING_BUILDING", "the old release answers until the new one does");
     const { build } = await alice.client.space(app.space);
     assert.notEqual(build?.id, before_.build?.id);
     assert.equal(build?.commit, before_.build?.commit);

@@ -1,6 +1,6 @@
 /** What happened to each Space: an event and what it leads to are one commit. Events are only ever added. */
 import type { OwnerSettings, SpaceState } from "../contract/api.ts";
-import type { Actor, Change, Space, SpaceEvent, StateName } from "../core/space.ts";
+import type { Actor, Change, Space, SpaceEvent, StateName } from "../core/spaces/model.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { statement } from "./database.ts";

@@ -1,6 +1,6 @@
 /** Spaces: an app's name, state and addresses. What it runs is told by its builds, releases and replicas. */
 import type { OwnerSettings, SpaceState } from "../contract/api.ts";
-import type { Space } from "../core/space.ts";
+import type { Space } from "../core/spaces/model.ts";
 import type { Instant } from "../stdx/time.ts";
 import type { Database } from "./database.ts";
 import { CatalogError } from "./error.ts";

@@ -24,7 +24,7 @@ import type { PoolSettings, TierName } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { boardOf, callOf, placeOf, poolOf, poolsOf, queueOf, quotaIn } from "../core/views.ts";
 import type { BoardSlot, PoolSummary, Quota } from "../core/views.ts";
-import type { Actor } from "../core/space.ts";
+import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { signReceipt } from "../identity/receipt-signature.ts";

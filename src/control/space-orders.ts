@@ -2,7 +2,7 @@
 import type { ReplicaStatus, ToAgent } from "../contract/agent.ts";
 import type { ReleaseRow } from "../catalog/builds.ts";
 import type { SpaceRow } from "../catalog/spaces.ts";
-import type { Effect } from "../core/space-draft.ts";
+import type { Effect } from "../core/spaces/draft.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";

@@ -1,7 +1,7 @@
 /** A Space as people and the Hub's clients read it, and what strangers may know of it. Pure. */
 import type { ActorView, HubRuntime, SpaceEventView, SpaceState } from "../contract/api.ts";
 import type { NumberedEvent } from "../catalog/space-events.ts";
-import type { Space, State } from "../core/space.ts";
+import type { Space, State } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
 import { codeRow, isCode } from "../evidence/codes.ts";
 import { iso } from "../stdx/time.ts";

@@ -1,16 +1,16 @@
 /**
  * Spaces on the server's side: what people do with them, what the edge asks about them, and how they are shown. Their machine
- * (core/space-decide.ts) decides; space-keeper.ts makes it durable and has it carried out.
+ * (core/spaces/decide.ts) decides; space-keeper.ts makes it durable and has it carried out.
  */
 import type { ReplicaStatus } from "../contract/agent.ts";
 import type { HubRuntime, HubSpace, OwnerSettings, ReleaseView, SpaceEventView, SpaceView } from "../contract/api.ts";
 import type { Page } from "../catalog/page.ts";
 import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
 import type { SpaceRow } from "../catalog/spaces.ts";
-import type { Command } from "../core/space-decide.ts";
-import type { Refusal } from "../core/space-draft.ts";
-import { liftSays } from "../core/space.ts";
-import type { Actor, PauseKind } from "../core/space.ts";
+import type { Command } from "../core/spaces/decide.ts";
+import type { Refusal } from "../core/spaces/draft.ts";
+import { liftSays } from "../core/spaces/model.ts";
+import type { Actor, PauseKind } from "../core/spaces/model.ts";
 import type { SpaceRoute } from "../edge/ports.ts";
 import type { Code } from "../evidence/codes.ts";
 import { instant, iso } from "../stdx/time.ts";

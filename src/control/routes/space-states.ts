@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { OwnerSettings } from "../../contract/api.ts";
-import type { Actor } from "../../core/space.ts";
+import type { Actor } from "../../core/spaces/model.ts";
 import type { Api, ApiContext, Route } from "../api.ts";
 import { ownerOf, refuse } from "../api.ts";
 import type { Caller } from "../caller.ts";

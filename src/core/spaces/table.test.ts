@@ -1,11 +1,11 @@
 /** The machine's table: every state of a Space against everything that people, builds, nodes and time do to it. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { instant, seconds } from "../stdx/time.ts";
-import { build, ended, inState, now, operator, owner, replica, rows, stopped, told, visitor } from "./space.suite.ts";
-import type { Row } from "./space.suite.ts";
-import type { Command } from "./space-decide.ts";
-import type { Seen } from "./space-seen.ts";
+import { instant, seconds } from "../../stdx/time.ts";
+import { build, ended, inState, now, operator, owner, replica, rows, stopped, told, visitor } from "./spaces.suite.ts";
+import type { Row } from "./spaces.suite.ts";
+import type { Command } from "./decide.ts";
+import type { Seen } from "./seen.ts";
 
 /** A command, what of the seen it comes with, and when. */
 type Ask = readonly [command: Command, change?: ((seen: Seen) => Partial<Seen>) | undefined, at?: number];

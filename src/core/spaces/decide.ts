@@ -1,16 +1,16 @@
 /**
  * Decides what people and builds want of a Space. Reads no clock and changes nothing; the answer is events, to be made durable
- * first, and then effects, to be carried out. What is only seen (a replica moved, time passed) is decided in space-see.ts.
+ * first, and then effects, to be carried out. What is only seen (a replica moved, time passed) is decided in see.ts.
  */
-import { after } from "../stdx/time.ts";
-import type { DurationMs, Instant } from "../stdx/time.ts";
-import { app, ends, liftSays, mayLift, platform } from "./space.ts";
-import type { Actor, PauseKind, Reason, Space, SpaceSettings, State } from "./space.ts";
-import { building, Draft, missing, rest, starting, startMarginMs, wanted } from "./space-draft.ts";
-import type { Decision, Refusal, Resting } from "./space-draft.ts";
-import { see } from "./space-see.ts";
-import { livingOf } from "./space-seen.ts";
-import type { Seen } from "./space-seen.ts";
+import { after } from "../../stdx/time.ts";
+import type { DurationMs, Instant } from "../../stdx/time.ts";
+import { app, ends, liftSays, mayLift, platform } from "./model.ts";
+import type { Actor, PauseKind, Reason, Space, SpaceSettings, State } from "./model.ts";
+import { building, Draft, missing, rest, starting, startMarginMs, wanted } from "./draft.ts";
+import type { Decision, Refusal, Resting } from "./draft.ts";
+import { see } from "./see.ts";
+import { livingOf } from "./seen.ts";
+import type { Seen } from "./seen.ts";
 
 export type Command =
   | { readonly type: "pause"; readonly actor: Actor; readonly by: PauseKind; readonly why: string | null }

@@ -1,10 +1,10 @@
 /** A decision about a Space in the making, and the states that more than one rule leads to. */
-import { after } from "../stdx/time.ts";
-import type { DurationMs, Instant } from "../stdx/time.ts";
-import { ends, evolve, liftSays } from "./space.ts";
-import type { Actor, Change, Reason, Rest, Space, SpaceEvent, State } from "./space.ts";
-import { livingOf } from "./space-seen.ts";
-import type { BuildSeen, ReplicaSeen, Seen } from "./space-seen.ts";
+import { after } from "../../stdx/time.ts";
+import type { DurationMs, Instant } from "../../stdx/time.ts";
+import { ends, evolve, liftSays } from "./model.ts";
+import type { Actor, Change, Reason, Rest, Space, SpaceEvent, State } from "./model.ts";
+import { livingOf } from "./seen.ts";
+import type { BuildSeen, ReplicaSeen, Seen } from "./seen.ts";
 
 export type Effect =
   | { readonly type: "start"; readonly release: string; readonly count: number }

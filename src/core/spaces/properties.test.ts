@@ -1,15 +1,15 @@
-/** Rules of SPACES.md that hold whatever happens, in whatever order: a Space with replicas that come, answer, end and are lost. */
+/** Rules of SPEC.md that hold whatever happens, in whatever order: a Space with replicas that come, answer, end and are lost. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { instant, seconds } from "../stdx/time.ts";
-import { decide } from "./space-decide.ts";
-import type { Command } from "./space-decide.ts";
-import type { Effect } from "./space-draft.ts";
-import { evolve, freshSpace, mayLift } from "./space.ts";
-import type { Actor, PauseKind, Space, SpaceEvent } from "./space.ts";
-import type { ReplicaSeen, Seen } from "./space-seen.ts";
-import { now, operator, owner, seen, settings, visitor } from "./space.suite.ts";
+import { instant, seconds } from "../../stdx/time.ts";
+import { decide } from "./decide.ts";
+import type { Command } from "./decide.ts";
+import type { Effect } from "./draft.ts";
+import { evolve, freshSpace, mayLift } from "./model.ts";
+import type { Actor, PauseKind, Space, SpaceEvent } from "./model.ts";
+import type { ReplicaSeen, Seen } from "./seen.ts";
+import { now, operator, owner, seen, settings, visitor } from "./spaces.suite.ts";
 
 /** What a node, a build and time do between commands. */
 type Move =

@@ -1,10 +1,10 @@
-/** The numbered rules of SPACES.md, one by one. */
+/** The numbered rules of SPEC.md, one by one. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { instant, seconds } from "../stdx/time.ts";
-import { decide } from "./space-decide.ts";
-import { deadlineOf } from "./space-seen.ts";
-import { after, build, ended, inState, now, operator, owner, replica, told } from "./space.suite.ts";
+import { instant, seconds } from "../../stdx/time.ts";
+import { decide } from "./decide.ts";
+import { deadlineOf } from "./seen.ts";
+import { after, build, ended, inState, now, operator, owner, replica, told } from "./spaces.suite.ts";
 
 const look = { type: "see" } as const;
 const later = (ms: number) => instant(now + ms);

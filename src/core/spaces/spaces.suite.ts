@@ -1,10 +1,10 @@
 /** What the tests of a Space's machine share: a Space in each of its states, and what can be seen of it. */
-import { durationMs, instant, seconds } from "../stdx/time.ts";
-import { decide } from "./space-decide.ts";
-import type { Command } from "./space-decide.ts";
-import { ends, evolve, freshSpace, platform } from "./space.ts";
-import type { Actor, Space, SpaceSettings, State, StateName } from "./space.ts";
-import type { BuildSeen, ReplicaSeen, Seen } from "./space-seen.ts";
+import { durationMs, instant, seconds } from "../../stdx/time.ts";
+import { decide } from "./decide.ts";
+import type { Command } from "./decide.ts";
+import { ends, evolve, freshSpace, platform } from "./model.ts";
+import type { Actor, Space, SpaceSettings, State, StateName } from "./model.ts";
+import type { BuildSeen, ReplicaSeen, Seen } from "./seen.ts";
 
 export const now = instant(1_000_000);
 export const owner: Actor = { kind: "owner", account: "alice" };

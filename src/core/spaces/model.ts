@@ -1,13 +1,13 @@
 /**
- * A Space's life: the states that it can be in, and what happens to it. `decide` of space-decide.ts says what would happen,
- * `evolve` applies what did; SPACES.md states the rules. Replicas and builds are not kept here: they are seen anew each time.
+ * A Space's life: the states that it can be in, and what happens to it. `decide` of decide.ts says what would happen,
+ * `evolve` applies what did; SPEC.md states the rules. Replicas and builds are not kept here: they are seen anew each time.
  *
  *   no-release ─► building ─► starting ─► running ─► stopping ─► sleeping ─► waking ─► running
  *                                │  ▲        │           ├─────► paused
  *                                ▼  │        ▼           └─────► stopped
  *                             failing, crash-looping
  */
-import type { DurationMs, Instant } from "../stdx/time.ts";
+import type { DurationMs, Instant } from "../../stdx/time.ts";
 
 /** Who brought a Space into its state. `account` where a person of that name did. */
 export interface Actor {

@@ -1,10 +1,10 @@
 /** Decides what follows from what is seen: a build, a replica or a node moved, time passed, nobody came. Nobody asked for it. */
-import { app, ends, platform } from "./space.ts";
-import type { Reason, State } from "./space.ts";
-import { building, rest, resting, wanted } from "./space-draft.ts";
-import type { Draft, Moved } from "./space-draft.ts";
-import { answering, deadlineOf, isOver, livingOf } from "./space-seen.ts";
-import type { BuildSeen, ReplicaSeen, Seen } from "./space-seen.ts";
+import { app, ends, platform } from "./model.ts";
+import type { Reason, State } from "./model.ts";
+import { building, rest, resting, wanted } from "./draft.ts";
+import type { Draft, Moved } from "./draft.ts";
+import { answering, deadlineOf, isOver, livingOf } from "./seen.ts";
+import type { BuildSeen, ReplicaSeen, Seen } from "./seen.ts";
 
 /** Ends after which the same start again could not go otherwise, so that nobody starts the app again by itself. */
 const finalEnds: readonly string[] = ["app/crash-loop", "app/not-listening", "runtime/sandbox-denied"];

@@ -1,6 +1,6 @@
 /** What is seen of a Space's replicas, build and node when something is decided about it: never kept, always told anew. */
-import type { DurationMs, Instant } from "../stdx/time.ts";
-import type { Space, State } from "./space.ts";
+import type { DurationMs, Instant } from "../../stdx/time.ts";
+import type { Space, State } from "./model.ts";
 
 export interface ReplicaSeen {
   readonly id: string;
