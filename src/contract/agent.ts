@@ -38,6 +38,8 @@ export interface ReplicaSpec {
   readonly says?: string;
   /** How long it may take from start to listening. */
   readonly readyWithinMs: DurationMs;
+  /** It borrows no GPUs: its functions run on the processor. */
+  readonly gpu?: false;
   /** How it is looked after once it is ready; absent: by its port, as often as the shim likes. */
   readonly health?: HealthSpec;
 }

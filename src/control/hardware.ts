@@ -12,7 +12,8 @@ export interface HardwareFacts {
 
 /** The Hub's clients know this name; it stands for whatever cards the pool has. */
 const zeroName = "zero-a10g";
-const plainName = "cpu-basic";
+/** The processor alone. */
+export const plainName = "cpu-basic";
 
 export class Hardware {
   readonly #facts: () => HardwareFacts;

@@ -7,6 +7,7 @@ import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock, DurationMs } from "../stdx/time.ts";
+import { plainName } from "./hardware.ts";
 import type { Replicas } from "./replicas.ts";
 import { isLiving } from "./replicas.ts";
 
@@ -94,6 +95,7 @@ export class SpaceOrders {
       sdk: release.manifest.sdk,
       env: this.#ports.environment(row, release),
       readyWithinMs: this.#ports.startMs(release),
+      ...(row.settings.hardware === plainName ? { gpu: false as const } : {}),
       health: { path: row.settings["health-path"] || null, everyMs: this.#ports.healthEveryMs },
     };
     const status: ReplicaStatus = {

@@ -206,7 +206,8 @@ class RunningShim implements Shim {
       }
     }
     this.#gpu = await this.#world.openGpu(this.#gpuHost());
-    const app = await startApp(this.#plan, this.#gpu.url, this.#log, processes);
+    const borrows = this.#plan.spec.gpu !== false;
+    const app = await startApp(this.#plan, borrows ? this.#gpu.url : null, this.#log, processes);
     this.#app = app;
     void app.ended.then((end) => this.#appEnded(end));
     void app.exited.then(() => {
