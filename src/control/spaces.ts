@@ -9,7 +9,7 @@ import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
 import type { SpaceRow } from "../catalog/spaces.ts";
 import type { Command } from "../core/spaces/decide.ts";
 import type { Refusal } from "../core/spaces/draft.ts";
-import { liftSays } from "../core/spaces/model.ts";
+import { liftSays, platform } from "../core/spaces/model.ts";
 import type { Actor, PauseKind } from "../core/spaces/model.ts";
 import type { SpaceRoute } from "../edge/ports.ts";
 import type { Code } from "../evidence/codes.ts";
@@ -41,7 +41,7 @@ export interface Refused {
 export type Done = Refused | { readonly ok: true };
 
 /** A wish of a person's that takes nothing but its Space and who it is. */
-type PlainWish = Extract<Command, { type: "resume" | "stop" | "restart" }>["type"];
+type PlainWish = Extract<Command, { type: "resume" | "stop" }>["type"];
 
 /** A client that is told to come again, while a Space starts. */
 const startingRetryMs = 2_000;
@@ -93,7 +93,7 @@ export class Spaces {
   async set(
     id: string,
     change: Partial<OwnerSettings>,
-    actor: Actor = operator,
+    actor: Actor = platform,
   ): Promise<Refused | OwnerSettings | undefined> {
     const known = this.#byId.get(id);
     if (!known) return undefined;
@@ -118,12 +118,12 @@ export class Spaces {
   }
 
   /** Starts its replicas anew; they take over when they listen. Says why it cannot be. */
-  async restart(id: string, actor: Actor = operator): Promise<Done> {
+  async restart(id: string, actor: Actor = platform, why?: string): Promise<Done> {
     const known = this.#byId.get(id);
     const { state } = known?.space ?? {};
     if (known?.row.sdk === "static" && (state?.name === "running" || state?.name === "starting"))
       return no("control/invalid", "A static Space has no process: its files are served as they are.");
-    return this.#plain(id, "restart", actor);
+    return this.#wish(id, { type: "restart", actor, ...(why === undefined ? {} : { why }) });
   }
 
   /** A factory rebuild was queued: what is paused, stopped or asleep is being built from then on. */
@@ -441,8 +441,6 @@ export class Spaces {
     if (refused !== undefined) this.#ports.onFailure(`address ${row.address} of ${row.id}`, new Error(refused));
   }
 }
-
-const operator: Actor = { kind: "operator", account: null };
 
 const refusalCodes: Readonly<Record<Refusal, Code>> = {
   paused: "control/paused",

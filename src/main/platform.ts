@@ -244,7 +244,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     }),
     clock,
     replicas,
-    restart: async (space) => (await spaces.restart(space)).ok,
+    restart: async (space, why) => (await spaces.restart(space, undefined, why)).ok,
     onFailure,
   });
 

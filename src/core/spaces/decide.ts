@@ -15,7 +15,8 @@ import type { Seen } from "./seen.ts";
 export type Command =
   | { readonly type: "pause"; readonly actor: Actor; readonly by: PauseKind; readonly why: string | null }
   | { readonly type: "resume"; readonly actor: Actor }
-  | { readonly type: "restart"; readonly actor: Actor }
+  /** `why`: where the platform does it by itself. */
+  | { readonly type: "restart"; readonly actor: Actor; readonly why?: string }
   /** The newest build, which was just queued, is a factory rebuild that this person wants. */
   | { readonly type: "factory"; readonly actor: Actor }
   | { readonly type: "stop"; readonly actor: Actor }
@@ -50,7 +51,7 @@ export function decide(space: Space, command: Command, seen: Seen, now: Instant)
     case "resume":
       return resume(draft, command.actor, seen);
     case "restart":
-      return restart(draft, command.actor, seen);
+      return restart(draft, command, seen);
     case "factory":
       return factory(draft, command.actor, seen);
     case "roll-back":
@@ -100,10 +101,12 @@ function resume(draft: Draft, actor: Actor, seen: Seen): Decision {
   return draft.decision;
 }
 
-function restart(draft: Draft, actor: Actor, seen: Seen): Decision {
+function restart(draft: Draft, { actor, why }: Extract<Command, { type: "restart" }>, seen: Seen): Decision {
   const { space, state } = draft;
   const barred = barrier(space, actor);
   if (barred) return barred;
+  // The platform starts again only what runs: what is down has somebody's word for it, or a fault.
+  if (actor.kind === "platform" && state.name !== "running") return no("down", state.reason.says);
   if (isZero(space)) return noReplicas(space);
   if (space.release === null)
     return no("no-release", `There is nothing to restart: no release of ${space.id} has ever run.`);
@@ -113,7 +116,7 @@ function restart(draft: Draft, actor: Actor, seen: Seen): Decision {
   // A start that is on its way serves this one too; one that only follows an end is not waited for.
   if (living.some(({ phase, follows }) => phase === "starting" && follows === null)) return draft.decision;
   if (state.name === "running") {
-    draft.note(actor, `${says(actor)} restarted it`);
+    draft.note(actor, why ?? `${says(actor)} restarted it`);
     draft.start(space.release, wanted(space));
   } else begin(draft, actor, `${says(actor)} restarted it`, seen, true);
   return draft.decision;
