@@ -8,6 +8,7 @@ import type { ParsedCommit } from "../hub/commit-ndjson.ts";
 import type { CommitResult, RepositoryStore } from "../hub/repository.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
+import type { Clock, Instant } from "../stdx/time.ts";
 import type { Asked, Builds } from "./builds.ts";
 import { builtBranch, whyNoBuild, whyNoRoom } from "./no-build.ts";
 import type { NoBuild } from "./no-build.ts";
@@ -21,6 +22,7 @@ export interface CommitsParts {
   readonly builds: Builds;
   readonly emitter: Emitter;
   readonly random: RandomBytes;
+  readonly clock: Clock;
 }
 
 /** What became of a commit: its build, also one that was under way already, or why it has none. */
@@ -35,6 +37,16 @@ export type Committed =
       /** What `explain` knows the refusal by. */
       readonly waybill?: string;
     });
+
+/** The request by which commits came, and what it led to: builds, and ids under which it is said why there is none. */
+export interface CommitRequestRecord {
+  readonly request: string;
+  readonly method: string;
+  readonly path: string;
+  readonly account: string;
+  readonly startedAt: Instant;
+  readonly link: readonly string[];
+}
 
 /** A commit that is in the Space's repository. */
 export interface Landed {
@@ -100,6 +112,7 @@ export class Commits {
 
   /** Builds what has arrived in a Space's repository, or says why not. To be called in turn. */
   async landed({ space, account, ...commit }: Landed): Promise<Started> {
+    const { repositories } = this.#parts;
     const view = await this.#parts.spaces.view(space);
     const none = whyNoBuild({
       ...commit,
@@ -109,8 +122,48 @@ export class Commits {
       room: this.#parts.builds.roomOf(space),
     });
     if (none?.underWay !== undefined) return { build: none.underWay, noBuild: null };
-    if (none) return { build: null, noBuild: await this.#notBuilt({ ...none, space, account, commit: commit.commit }) };
+    if (none) {
+      const noBuild = await this.#notBuilt({ ...none, space, account, commit: commit.commit });
+      // Said once; a build's own row says as much of a commit that has one.
+      if (commit.branch === builtBranch && commit.commit === commit.head)
+        await repositories.note(repositories.repositoryOf(space), commit.commit);
+      return { build: null, noBuild };
+    }
     return { build: await this.build({ space, commit: commit.commit, account }), noBuild: null };
+  }
+
+  /** Writes the request down that brought commits: its builds are linked to it. */
+  record({ request, startedAt, ...facts }: CommitRequestRecord): void {
+    const { emitter, clock } = this.#parts;
+    const ms = Math.max(0, clock.wall() - startedAt);
+    emitter.pack({
+      work: request,
+      kind: "request",
+      startedAt,
+      stages: [
+        ["edge.accept", 0],
+        ["edge.deliver", ms],
+      ],
+      facts: { ...facts, status: 200, answeredBy: "platform" },
+    });
+  }
+
+  /** What a stop of the platform cut off: main's last commit where nobody has said yet what becomes of it. */
+  async recover(signal: AbortSignal): Promise<void> {
+    for (const space of this.#parts.spaces.ids()) {
+      if (signal.aborted) return;
+      await this.inTurn(space, () => this.#recoverOne(space));
+    }
+  }
+
+  async #recoverOne(space: string): Promise<void> {
+    const { repositories, catalog } = this.#parts;
+    if (!(await repositories.exists(space))) return;
+    const head = await this.head(space);
+    if (head === null || (await repositories.noted(repositories.repositoryOf(space))) === head) return;
+    if (await catalog.builds.has(space, head)) return;
+    const account = space.split("/")[0] ?? "";
+    await this.landed({ space, branch: builtBranch, commit: head, head, changed: true, account });
   }
 
   /** Builds the commit of a Space's newest build again, after that has ended without a release. */

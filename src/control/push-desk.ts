@@ -1,8 +1,8 @@
 /** What becomes of a push: main's commit is built and followed; what triggers no build says why. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { NoBuildView } from "../contract/api.ts";
 import type { GitCaller } from "../hub/git-access.ts";
-import type { GitDesk, Pushed, Taken } from "../hub/git-face.ts";
+import type { GitDesk, Pushed, Pusher, Taken } from "../hub/git-face.ts";
+import type { RefCommand } from "../hub/http-backend.ts";
 import { mainRef } from "../hub/receive-rules.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Verdict } from "../evidence/verdict.ts";
@@ -50,43 +50,37 @@ export class PushDesk implements GitDesk {
     return refused ? [refused.says, ...(refused.waybill ? [`explain: ${refused.waybill}`] : [])] : [];
   }
 
-  async pushed({ space, account, updates }: Pushed): Promise<Taken> {
+  async pushed({ updates, ...pusher }: Pushed): Promise<Taken> {
     const main = updates.find(({ ref }) => ref === mainRef);
     const others = updates.filter((update) => update !== main);
-    const head = main?.to ?? (await this.#server.commits.head(space)) ?? nothing;
-    const lines: string[] = [];
-    for (const { ref, to } of others.slice(0, toldMax))
-      lines.push(await this.#other({ space, account, head, ref, to }));
-    if (others.length > toldMax) lines.push(`and ${others.length - toldMax} more, which trigger no build either`);
-    if (!main) return { lines, build: null };
-    const started = await this.#server.commits.landed({
-      space,
-      branch: builtBranch,
-      commit: main.to,
-      head: main.to,
-      changed: true,
-      account,
-    });
-    return started.noBuild
-      ? { lines: [...lines, noBuildLine("main", started.noBuild)], build: null }
-      : { lines, build: started.build };
+    const head = main?.to ?? (await this.#server.commits.head(pusher.space)) ?? nothing;
+    const landed: Landing[] = [];
+    for (const update of [...others.slice(0, toldMax), ...(main ? [main] : [])])
+      landed.push(await this.#land(pusher, update, head));
+    const { request, startedAt, path, account } = pusher;
+    const link = landed.flatMap(({ id }) => id ?? []);
+    this.#server.commits.record({ request, startedAt, path, account, method: "POST", link });
+    const more = others.length - toldMax;
+    return {
+      lines: [
+        ...landed.flatMap(({ line }) => line ?? []),
+        ...(more > 0 ? [`and ${more} more, which trigger no build either`] : []),
+      ],
+      build: landed.find(({ isBuild }) => isBuild)?.id ?? null,
+    };
   }
 
-  /** A branch that is not built, or a tag. */
-  async #other(update: { space: string; account: string; head: string; ref: string; to: string }): Promise<string> {
-    const { space, account, head, ref, to } = update;
+  /** What one reference's new commit leads to. */
+  async #land({ space, account }: Pusher, { ref, to }: RefCommand, head: string): Promise<Landing> {
     const [, kind, ...name] = ref.split("/");
     const what = `${kind === "tags" ? "tag" : "branch"} ${name.join("/")}`;
-    if (to === nothing) return `${what} is deleted`;
-    const { noBuild } = await this.#server.commits.landed({
-      space,
-      branch: what,
-      commit: to,
-      head,
-      changed: true,
-      account,
-    });
-    return noBuildLine(`${what} is taken at ${to.slice(0, 7)}`, noBuild);
+    if (to === nothing) return { line: `${what} is deleted`, id: null, isBuild: false };
+    const branch = ref === mainRef ? builtBranch : what;
+    const started = await this.#server.commits.landed({ space, branch, commit: to, head, changed: true, account });
+    if (started.noBuild === null) return { line: null, id: started.build, isBuild: true };
+    const { id, says } = started.noBuild;
+    const line = `${what} is taken at ${to.slice(0, 7)}: no build. ${says} waybill explain ${id}`;
+    return { line, id, isBuild: false };
   }
 
   async *watch(id: string, { origin, signal }: { origin: string; signal: AbortSignal }): AsyncGenerator<string> {
@@ -127,6 +121,9 @@ export class PushDesk implements GitDesk {
   }
 }
 
-function noBuildLine(what: string, none: NoBuildView | null): string {
-  return none ? `${what}: no build. ${none.says} waybill explain ${none.id}` : what;
+interface Landing {
+  readonly line: string | null;
+  /** The build, or why there is none. */
+  readonly id: string | null;
+  readonly isBuild: boolean;
 }

@@ -71,6 +71,10 @@ export class Spaces {
     return this.#byId.get(id)?.row;
   }
 
+  ids(): readonly string[] {
+    return [...this.#byId.keys()];
+  }
+
   get count(): number {
     return this.#byId.size;
   }

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Code } from "../evidence/codes.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
+import type { Clock, Instant } from "../stdx/time.ts";
 import {
   mayAccess,
   originOf,
@@ -31,10 +32,19 @@ import { refusePush } from "./receive-rules.ts";
 import type { RepositoryStore } from "./repository.ts";
 import { Slots } from "./slots.ts";
 
-/** References that a push has changed. */
-export interface Pushed {
+/** Who pushes where. */
+export interface Pusher {
+  /** The request's id, and when it came. */
+  readonly request: string;
+  readonly startedAt: Instant;
+  /** What it asked for. */
+  readonly path: string;
   readonly space: string;
   readonly account: string;
+}
+
+/** References that a push changes, or has changed. */
+export interface Pushed extends Pusher {
   readonly updates: readonly RefCommand[];
 }
 
@@ -88,6 +98,7 @@ export const gitFaceLimits: GitFaceLimits = {
 export interface GitFaceOptions {
   readonly repositories: RepositoryStore;
   readonly desk: GitDesk;
+  readonly clock: Clock;
   readonly random: RandomBytes;
   /** For hooks, and for the repository of a Space that has none. */
   readonly folder: string;
@@ -133,8 +144,9 @@ export class GitFace implements AsyncDisposable {
   serve(request: IncomingMessage, response: ServerResponse): boolean {
     const path = parseGitPath(request.url ?? "");
     if (path === undefined || path.rest.startsWith("info/lfs/")) return false;
-    response.setHeader("x-waybill-id", newId("q", this.#options.random));
-    this.#answer(path, request, response).catch((error: unknown) => {
+    const id = newId("q", this.#options.random);
+    response.setHeader("x-waybill-id", id);
+    this.#answer(path, id, request, response).catch((error: unknown) => {
       // Nobody is left to be told, and git was ended with its client.
       if (response.destroyed) return;
       this.#options.desk.onFailure(`git at ${path.id}`, error);
@@ -151,7 +163,8 @@ export class GitFace implements AsyncDisposable {
     await Promise.all([...this.#running].map(({ ended }) => ended));
   }
 
-  async #answer(path: GitPath, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #answer(path: GitPath, id: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = this.#options.clock.wall();
     const { desk } = this.#options;
     const service = path.rest === "info/refs" ? path.query.get("service") : path.rest;
     if (service !== "git-upload-pack" && service !== "git-receive-pack")
@@ -169,7 +182,16 @@ export class GitFace implements AsyncDisposable {
     using slot = await slots.take();
     if (!slot)
       return writePlain(response, { status: 503, says: "Too many others are served at this moment: try again." });
-    if (path.rest === "git-receive-pack") return this.#receive(path, account ?? "", request, response, slot);
+    if (path.rest === "git-receive-pack" && account !== undefined) {
+      const pusher: Pusher = {
+        request: id,
+        startedAt,
+        path: `/spaces/${path.id}/${path.rest}`,
+        space: path.id,
+        account,
+      };
+      return this.#receive(path, pusher, request, response, slot);
+    }
     const backend = this.#start(await this.#repository(path.id), path, request, write ? account : undefined);
     await this.#pass(backend, request, response);
   }
@@ -187,7 +209,7 @@ export class GitFace implements AsyncDisposable {
 
   async #receive(
     path: GitPath,
-    account: string,
+    pusher: Pusher,
     request: IncomingMessage,
     response: ServerResponse,
     slot: Disposable,
@@ -196,7 +218,7 @@ export class GitFace implements AsyncDisposable {
     const made = await desk.ensure(path.owner, path.name);
     if (!made.ok) return writePlain(response, { status: 403, says: made.says });
     await repositories.createRepository(path.id);
-    const { answer, taken } = await this.#exchange(path, account, request, response);
+    const { answer, taken } = await this.#exchange(path, pusher, request, response);
     slot[Symbol.dispose]();
     for (const line of taken?.lines ?? []) answer.say(line);
     const build = taken?.build ?? null;
@@ -207,19 +229,19 @@ export class GitFace implements AsyncDisposable {
   /** All that git has to do with a push. */
   async #exchange(
     path: GitPath,
-    account: string,
+    pusher: Pusher,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<{ readonly answer: PushAnswer; readonly taken: Taken | undefined }> {
     const repository = this.#options.repositories.repositoryOf(path.id);
     using _sweeping = await this.#sweeping(repository);
-    const backend = this.#start(repository, path, request, account);
+    const backend = this.#start(repository, path, request, pusher.account);
     const answer = new PushAnswer(response, backend);
     feed(backend, request);
     const told = answer.begin();
     told.catch(() => undefined); // Awaited below.
     const push = await backend.push;
-    const taken = push && (await this.#decide(path.id, account, { repository, backend, push }));
+    const taken = push && (await this.#decide(pusher, { repository, backend, push }));
     await told;
     const { failure } = await backend.ended;
     if (failure) answer.fatal(failure.message);
@@ -228,8 +250,7 @@ export class GitFace implements AsyncDisposable {
 
   /** Whether the push may be taken, and what becomes of it; undefined where it was refused or git did not do it. */
   async #decide(
-    space: string,
-    account: string,
+    pusher: Pusher,
     { repository, backend, push }: { repository: string; backend: Backend; push: ReceivedPush },
   ): Promise<Taken | undefined> {
     const { desk } = this.#options;
@@ -249,14 +270,14 @@ export class GitFace implements AsyncDisposable {
         answer(refused);
         return undefined;
       }
-      return await desk.inTurn(space, async () => {
-        answer(await desk.refuse({ space, account, updates: push.commands }));
+      return await desk.inTurn(pusher.space, async () => {
+        answer(await desk.refuse({ ...pusher, updates: push.commands }));
         await backend.ended;
         const updates = await changed(repository, push.commands, this.#git);
-        return updates.length === 0 ? undefined : await desk.pushed({ space, account, updates });
+        return updates.length === 0 ? undefined : await desk.pushed({ ...pusher, updates });
       });
     } catch (error) {
-      desk.onFailure(`a push to ${space}`, error);
+      desk.onFailure(`a push to ${pusher.space} (${pusher.request})`, error);
       if (accepted) return { lines: [`The push is stored. ${says(error)}`], build: null };
       answer([`${says(error)} Nothing of this push was taken.`]);
       return undefined;
@@ -312,6 +333,7 @@ export class GitFace implements AsyncDisposable {
         ...(user === undefined ? {} : { user }),
         config: { "receive.maxInputSize": String(this.#limits.pushMaxBytes) },
       },
+      this.#options.clock,
       this.#limits,
     );
     this.#running.add(backend);

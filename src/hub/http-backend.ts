@@ -7,6 +7,7 @@ import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Duplex, Readable, Writable } from "node:stream";
+import type { Clock } from "../stdx/time.ts";
 import { cleanEnv, durable, type GitProgram } from "./git.ts";
 
 /** Both in time order of a request: who may be given up, and when. */
@@ -103,7 +104,8 @@ export class Backend {
   readonly #control: Duplex;
   readonly #watch: NodeJS.Timeout;
   readonly #push = Promise.withResolvers<ReceivedPush | undefined>();
-  #lastSign = performance.now();
+  readonly #clock: Clock;
+  #lastSign: number;
   #failure: BackendFailure | undefined;
   #says = "";
   /** Resolves when git has ended, however. */
@@ -113,7 +115,9 @@ export class Backend {
     readonly failure: BackendFailure | undefined;
   }>;
 
-  constructor(git: GitProgram, hooks: string, request: BackendRequest, limits: BackendLimits = backendLimits) {
+  constructor(git: GitProgram, hooks: string, request: BackendRequest, clock: Clock, limits: BackendLimits) {
+    this.#clock = clock;
+    this.#lastSign = clock.monotonic();
     // Address space is limited by the shell's own word for it; where the system knows none it says so and goes on.
     const limited = 'ulimit -v "$1"; shift; exec "$@"';
     const kib = String(Math.floor(limits.memoryBytes / 1024));
@@ -129,7 +133,7 @@ export class Backend {
     this.#child.stdin?.on("error", () => undefined); // Likewise.
     const startedAt = this.#lastSign;
     this.#watch = setInterval(() => {
-      const now = performance.now();
+      const now = clock.monotonic();
       if (now - startedAt > limits.totalMs) this.kill(`took longer than ${limits.totalMs / 1000} s`);
       else if (now - this.#lastSign > limits.idleMs) this.kill(`nothing came or went for ${limits.idleMs / 1000} s`);
     }, watchEveryMs);
@@ -147,7 +151,7 @@ export class Backend {
 
   /** A byte came or went: it is alive. */
   sign(): void {
-    this.#lastSign = performance.now();
+    this.#lastSign = this.#clock.monotonic();
   }
 
   /** What the push wants; undefined where git ended before it asked. */

@@ -138,7 +138,7 @@ export class LfsFace {
     if (!method.includes(request.method ?? "")) return refuse(response, 405, `Ask with ${method[0]}.`);
     using slot = await this.#slots.take();
     if (!slot) return refuse(response, 503, "Too many other files are moved at this moment: try again.");
-    using _idle = endIdle(request.socket);
+    using _idle = endIdle(request.socket, clock);
     const repository = repositories.repositoryOf(path.id);
     await (ticket.operation === "upload"
       ? this.#take(repository, ticket, request, response)
@@ -259,12 +259,12 @@ async function give(
 }
 
 /** Closes a connection on which no byte passes any more. */
-function endIdle(socket: Socket): Disposable {
-  let [moved, since] = [0, performance.now()];
+function endIdle(socket: Socket, clock: Clock): Disposable {
+  let [moved, since] = [0, clock.monotonic()];
   const timer = setInterval(() => {
     const now = socket.bytesRead + socket.bytesWritten;
-    if (now !== moved) [moved, since] = [now, performance.now()];
-    else if (performance.now() - since > idleMs) socket.destroy();
+    if (now !== moved) [moved, since] = [now, clock.monotonic()];
+    else if (clock.monotonic() - since > idleMs) socket.destroy();
   }, idleMs / 10);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }

@@ -95,6 +95,9 @@ export interface RepositoryStore {
   commitFiles(request: CommitRequest): Promise<CommitResult>;
   /** The commit that the branch is at; null for an empty branch. */
   head(repository: string, branch: string): Promise<string | null>;
+  /** Keeps a commit's id for whoever asks {@link noted}: the platform's own note, which no client sees. */
+  note(repository: string, commit: string): Promise<void>;
+  noted(repository: string): Promise<string | null>;
   /** The file's bytes; undefined where the commit has none there. Throws `GitFailure` `git-too-much` above `maxBytes`. */
   readFile(repository: string, commit: string, path: string, maxBytes?: number): Promise<Buffer | undefined>;
   /** All files of the commit, folders left out. */
@@ -114,6 +117,7 @@ export interface StoreOptions {
 const attemptsMax = 8;
 /** A file that is read whole into memory: settings and pages, never models. */
 const readMaxBytes = 16 << 20;
+const noteRef = "refs/waybill/noted";
 const noCommit = "0".repeat(40);
 
 export function openRepositories({ folder, clock, random, git = systemGit }: StoreOptions): RepositoryStore {
@@ -130,6 +134,8 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     createRepository,
     commitFiles: (request) => inTurn(request.repository, () => commitFiles(request)),
     head,
+    note: async (repository, commit) => void (await run(repository, ["update-ref", noteRef, commit])),
+    noted: (repository) => commitOf(repository, noteRef),
     readFile,
     listTree,
     checkout,
@@ -231,12 +237,14 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     }
   }
 
-  async function headOf(repository: string, branch: string): Promise<string | null> {
-    const { exitCode, output } = await run(
-      repository,
-      ["rev-parse", "--verify", "--quiet", `refs/heads/${branch}^{commit}`],
-      { answers: [1] },
-    );
+  function headOf(repository: string, branch: string): Promise<string | null> {
+    return commitOf(repository, `refs/heads/${branch}`);
+  }
+
+  async function commitOf(repository: string, ref: string): Promise<string | null> {
+    const { exitCode, output } = await run(repository, ["rev-parse", "--verify", "--quiet", `${ref}^{commit}`], {
+      answers: [1],
+    });
     return exitCode === 0 ? output.toString("latin1").trim() : null;
   }
 

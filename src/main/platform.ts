@@ -260,7 +260,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     nodes,
     calls,
     builds,
-    commits: new Commits({ catalog, repositories, spaces, builds, emitter: serverSpool, random }),
+    commits: new Commits({ catalog, repositories, spaces, builds, emitter: serverSpool, random, clock }),
     spaces,
     environments,
     hardware,
@@ -291,7 +291,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const api = createApi(server);
   const desk = new PushDesk(server);
   const git = stack.use(
-    await GitFace.open({ repositories, desk, random, folder: join(config.data, "git"), limits: config.git }),
+    await GitFace.open({ repositories, desk, clock, random, folder: join(config.data, "git"), limits: config.git }),
   );
   const lfs = new LfsFace({
     repositories,
@@ -358,6 +358,16 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       onFailure,
     }),
   );
+
+  // Meanwhile the platform is there: what it cut off by its stop is looked at in each Space's turn.
+  const stopping = new AbortController();
+  const recovering = server.commits
+    .recover(stopping.signal)
+    .catch((error: unknown) => onFailure("commits that a stop cut off", error));
+  stack.defer(async () => {
+    stopping.abort();
+    await recovering;
+  });
 
   const timers = [
     setInterval(() => void shipping().catch((error: unknown) => onFailure("shipping evidence", error)), shipEveryMs),

@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createConnection } from "node:net";
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { gzipSync } from "node:zlib";
 import { GitClient } from "../support/git-client.ts";
 import { Platform, until, type Account } from "../support/platform.ts";
 
@@ -219,6 +221,123 @@ describe("git push, the long way", () => {
     assert.equal(again.exitCode, 0, again.says);
     assert.match(again.says, /alice\/crash runs/);
     await until("what it left is gone", () => incoming("crash") === 0);
+  });
+
+  test("a commit that main has come to when the platform was killed before it asked for its build is built by the next start, once", async () => {
+    const work = client.init("between", url("between"), page);
+    await work.run("push", "--quiet", "origin", "main");
+    await up.kill();
+    // What a kill between git's word and ours leaves: main has moved, and no build knows of it.
+    const commit = work.commit({ "index.html": "<h1>moved</h1>" });
+    work.git("push", "--quiet", repository("between"), "main");
+    await up.up();
+    await until("the commit is built", async () => (await up.admin.space("alice/between")).build?.commit === commit);
+    await until("and served", async () => (await served("alice/between")).includes("moved"));
+    const { build } = await up.admin.space("alice/between");
+    await up.restart();
+    await until("it runs again", async () => (await served("alice/between")).includes("moved"), 30_000);
+    assert.equal((await up.admin.space("alice/between")).build?.id, build?.id);
+  });
+
+  test("a push and a commit by the API are works of their own: their builds are linked to them, and tell of a failure", async () => {
+    const work = client.init("linked", url("linked"), { "README.md": "---\nsdk: static\napp_port: x\n---\n" });
+    const push = await work.run("push", "origin", "main");
+    const id = /remote: build (b_\w+)/.exec(push.says)?.[1] ?? "";
+    const links = await until("the build's story names the push", async () => {
+      const { links: told } = await alice.client.explain(id);
+      return told.some(({ kind }) => kind === "request") && told;
+    });
+    const request = await alice.client.explain(links.find(({ kind }) => kind === "request")?.id ?? "");
+    assert.match(request.sentence, /^The platform answered 200.* Its build b_\w+: .*app_port is "x"/);
+    const committed = await fetch(`${up.url}/api/spaces/alice/linked/commit/main`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${alice.token}` },
+      body: [
+        JSON.stringify({ key: "header", value: { summary: "x" } }),
+        JSON.stringify({
+          key: "file",
+          value: { path: "README.md", content: "---\nsdk: static\n---\n", encoding: "utf-8" },
+        }),
+      ].join("\n"),
+    });
+    const { build } = (await committed.json()) as { build: string };
+    const told = await until("the commit's story names its build", async () => {
+      const story = await alice.client.explain(committed.headers.get("x-waybill-id") ?? "").catch(() => undefined); // Not there yet.
+      return story?.links.some((link) => link.id === build) && story;
+    });
+    assert.equal(told.outcome, "ok");
+  });
+
+  test("nothing of the machine's git, of its user's or of a pusher's wish is obeyed", async () => {
+    const home = mkdtempSync(join(tmpdir(), "wb-home-"));
+    const hooks = join(home, "hooks");
+    mkdirSync(hooks);
+    for (const hook of ["pre-receive", "post-receive", "update"])
+      writeFileSync(join(hooks, hook), `#!/bin/sh\ntouch ${home}/ran\n`, { mode: 0o755 });
+    writeFileSync(
+      join(home, ".gitconfig"),
+      `[core]\n\thooksPath = ${hooks}\n[receive]\n\tdenyNonFastForwards = true\n[uploadpack]\n\thideRefs = refs\n`,
+    );
+    await using other = await Platform.start({ env: { HOME: home } });
+    const { token } = await other.account("alice");
+    const remote = `${other.url.replace("://", `://any:${token}@`)}/spaces/alice/closed`;
+    const work = client.init("closed", remote, page);
+    const push = await work.run("push", "origin", "main");
+    assert.match(push.says, /alice\/closed runs/);
+    // Hooks and settings that lie in the repository itself, as a restore from elsewhere could bring them.
+    const bare = join(other.data, "repositories", "alice", "closed.git");
+    mkdirSync(join(bare, "hooks"), { recursive: true });
+    writeFileSync(join(bare, "hooks", "post-receive"), `#!/bin/sh\ntouch ${home}/ran\n`, { mode: 0o755 });
+    work.commit({ "index.html": "two" });
+    const second = await work.run("push", "--push-option=x", "origin", "main");
+    assert.match(second.says, /does not support push options/);
+    assert.equal((await work.run("push", "origin", "main")).exitCode, 0);
+    assert.equal(existsSync(join(home, "ran")), false);
+    const clone = await client.clone(remote, "closed-again");
+    assert.equal(clone.exitCode, 0, clone.says);
+    const hidden = await work.run("push", "origin", "main:refs/waybill/noted");
+    assert.match(hidden.says, /deny updating a hidden ref/);
+    const odd = await work.run("push", "origin", "main:refs/pull/1/head");
+    assert.match(odd.says, /remote: refs\/pull\/1\/head is neither a branch nor a tag/);
+    rmSync(home, { recursive: true });
+  });
+
+  test("what git sends is taken in each of its forms: packed bodies, Expect, versions 0 to 2", async () => {
+    const work = client.init("forms", url("forms"), page);
+    await work.run("push", "--quiet", "origin", "main");
+    for (const version of ["0", "1", "2"]) {
+      const listed = await work.run("-c", `protocol.version=${version}`, "ls-remote", "origin", "main");
+      assert.match(listed.says, /refs\/heads\/main/, version);
+    }
+    const asked = await fetch(`${up.url}/spaces/alice/forms/git-upload-pack`, {
+      method: "POST",
+      headers: {
+        "content-type": "application/x-git-upload-pack-request",
+        "content-encoding": "gzip",
+        "git-protocol": "version=2",
+      },
+      body: gzipSync("0014command=ls-refs\n00010000"),
+    });
+    assert.match(await asked.text(), /[0-9a-f]{40} refs\/heads\/main/);
+    const expecting = client.init("expect", url("expect"), { ...page, ...blobs(3, mebibyte) });
+    const pushed = await expecting.run(
+      "-c",
+      "http.expectContinue=true",
+      "-c",
+      "http.postBuffer=131072",
+      "push",
+      "origin",
+      "main",
+    );
+    assert.equal(pushed.exitCode, 0, pushed.says);
+    const dumb = await fetch(`${up.url}/spaces/alice/forms/info/refs`);
+    assert.deepEqual([dumb.status, await dumb.text()], [400, "Only git's smart HTTP protocol is spoken here.\n"]);
+    for (const path of [
+      "/spaces/alice/..%2f..%2fx/info/refs",
+      "/spaces/alice/.git/info/refs",
+      "/spaces/alice/forms/HEAD",
+    ])
+      assert.equal((await fetch(`${up.url}${path}?service=git-upload-pack`)).status, 404, path);
   });
 
   /** Folders in which git keeps what it has not taken. */

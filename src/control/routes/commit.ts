@@ -9,6 +9,7 @@ const commitMaxBytes = 92 * 1024 * 1024;
 
 export const commitRoute: Route = (api, server) => {
   api.post("/api/spaces/:owner/:name/commit/:branch", async (c) => {
+    const startedAt = server.clock.wall();
     const { owner, name, branch } = c.req.param();
     const caller = ownerOf(c, owner);
     if (caller instanceof Response) return caller;
@@ -21,6 +22,15 @@ export const commitRoute: Route = (api, server) => {
       const { says, errors, waybill } = done;
       return refuse(c, done.code, { detail: says, ...(errors ? { errors } : {}), ...(waybill ? { waybill } : {}) });
     }
+    const led = done.build ?? done.noBuild?.id;
+    server.commits.record({
+      request: c.get("requestId"),
+      method: "POST",
+      path: c.req.path,
+      account: caller.account,
+      startedAt,
+      link: led === undefined ? [] : [led],
+    });
     const answer: CommitView = {
       success: true,
       commitOid: done.commit,

@@ -4,7 +4,7 @@
  */
 import { codeRow } from "../codes.ts";
 import type { Code } from "../codes.ts";
-import type { Entry } from "../entry.ts";
+import type { Entry, WorkKind } from "../entry.ts";
 import { contradiction, unknown } from "../finding.ts";
 import type { Excluded, Finding } from "../finding.ts";
 import { handOver } from "../handover.ts";
@@ -82,17 +82,21 @@ export function requestSays(reading: Reading): string {
   if (!delivered) return `The request is open: its end is not recorded yet.${told}`;
   const status = number(delivered.facts, "status");
   const ms = number(delivered.facts, "ms");
-  const byApp = delivered.facts["answeredBy"] !== "edge";
+  const by = delivered.facts["answeredBy"];
+  const byApp = by !== "edge" && by !== "platform";
   const own = byApp && (status ?? 0) >= 500 ? ` ${known["app-status-is-the-apps"]}` : "";
-  return `${byApp ? "The app" : "The edge"} answered${status === undefined ? "" : ` ${status}`}${ms === undefined ? "" : ` in ${spell(ms)}`}.${own}${told}`;
+  return `${byApp ? "The app" : by === "edge" ? "The edge" : "The platform"} answered${status === undefined ? "" : ` ${status}`}${ms === undefined ? "" : ` in ${spell(ms)}`}.${own}${told}`;
 }
+
+/** Works that a request causes, and that can end badly after it went well. */
+const linkedWords: Readonly<Partial<Record<WorkKind, string>>> = { call: "Its GPU call", build: "Its build" };
 
 function linkedSays({ record }: Reading): string {
   const bad = record.links.filter(
-    ({ kind, outcome }) => kind === "call" && (outcome === "refused" || outcome === "failed"),
+    ({ kind, outcome }) => kind in linkedWords && (outcome === "refused" || outcome === "failed"),
   );
   return bad
-    .map(({ id, sentence: says }) => ` Its GPU call ${id}: ${says}`)
+    .map(({ id, kind, sentence: says }) => ` ${linkedWords[kind]} ${id}: ${says}`)
     .sort()
     .join("");
 }
