@@ -111,7 +111,7 @@ describe("builds in the sandbox", { skip }, () => {
     assert.ok(Number(said.at(-2)) < 8, "it sees the processes of its own sandbox");
     assert.equal(
       said.at(-1)?.trim(),
-      "CI HOME LANG PATH PWD SPACE_ID TMPDIR WAYBILL_BUILD npm_config_cache npm_config_progress npm_config_update_notifier",
+      "CI HOME LANG PATH PWD SPACE_ID TMPDIR WAYBILL_BUILD YARN_CACHE_FOLDER YARN_ENABLE_TELEMETRY YARN_GLOBAL_FOLDER YARN_NODE_LINKER npm_config_cache npm_config_progress npm_config_update_notifier",
     );
     rmSync(secret, { recursive: true });
   });

@@ -110,12 +110,16 @@ describe("a node Space", () => {
     assert.match(noReadme.says, /there is no README\.md; write one/);
   });
 
-  test("an sdk that is not built here has its own code", async () => {
+  test("an image is made where there is a sandbox and an engine only, and the refusal says what is missing", async () => {
     await using shop = await testWorkshop();
-    assert.equal(
-      failed((await shop.build({ "README.md": readme("sdk: docker"), "app.py": "" })).outcome).code,
-      "build/no-builder",
-    );
+    const files = { "README.md": readme("sdk: docker"), Dockerfile: "FROM scratch\n" };
+    const bare = failed((await shop.build(files)).outcome);
+    assert.deepEqual([bare.code, bare.step], ["build/no-builder", "configure"]);
+    assert.match(bare.says, /runs in a sandbox only/);
+    const images = { engine: null, archives: null, maxBytes: 1 << 30, known: { users: new Map<string, number>() } };
+    const without = failed((await shop.build(files, { tools: { images } })).outcome);
+    assert.equal(without.code, "build/no-builder");
+    assert.match(without.says, /apt-get install buildah/);
   });
 
   test("a failing install script fails the step with its last words", async () => {

@@ -4,6 +4,8 @@
 export interface Benches {
   /** Rejects with a {@link BenchDenied} where none can be made. */
   open(place: BenchPlace): Promise<Bench>;
+  /** Whether commands may make images here: they need a sandbox, and users to give an image's files to. */
+  readonly images: boolean;
   /** Ends what a builder that was killed left of this build. */
   recover(build: string): Promise<void>;
 }
@@ -20,6 +22,8 @@ export interface BenchPlace {
   readonly readable: readonly string[];
   /** Folders that commands see writable; what of it is theirs to write is said by {@link Bench.give}. */
   readonly writable: readonly string[];
+  /** Its commands make images: a folder with the image builder's configuration, and one for its large files. Absent: they are like any app. */
+  readonly images?: { readonly containers: string; readonly temporary: string };
   /** A sentence for the build's log: a connection that was refused, memory that was used up. */
   note(text: string): void;
 }

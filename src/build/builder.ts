@@ -12,6 +12,8 @@ import { iso } from "../stdx/time.ts";
 import { DiskWatch } from "./disk-watch.ts";
 import { Environments } from "./environments.ts";
 import { builtSdks, parseFrontMatter, settingsRecord, type Remark, type SpaceSettings } from "./front-matter.ts";
+import { buildDocker } from "./docker/docker-builder.ts";
+import { storesOf, sweepRoots } from "./docker/roots.ts";
 import { appFileOf, buildGradio } from "./gradio-builder.ts";
 import { buildStreamlit, streamlitFile } from "./streamlit-builder.ts";
 import { buildNode, type Runnable } from "./node-builder.ts";
@@ -52,9 +54,15 @@ export function createBuilder(given: BuildTools): Builder {
     ...(python === undefined ? {} : { python: { ...python, known: new Map() } }),
   };
   return {
-    sdks: python === undefined ? builtSdks.filter((sdk) => !isPython(sdk)) : builtSdks,
+    sdks: builtSdks.filter((sdk) =>
+      isPython(sdk) ? python !== undefined : sdk !== "docker" || Boolean(given.images?.engine),
+    ),
     run: (spec, on, signal) => runBuild(spec, tools, on, signal),
-    recover: () => clearWorkFolders(tools.folder, (build) => tools.benches.recover(build)),
+    async recover() {
+      const cut = await clearWorkFolders(tools.folder, (build) => tools.benches.recover(build));
+      await sweepRoots(tools.folder, "all");
+      return cut;
+    },
     async release(id) {
       const manifest = await readRelease(tools.folder, id);
       return manifest && { folder: releaseFolderOf(tools.folder, id), manifest };
@@ -124,7 +132,13 @@ async function build(shop: Workshop, disk: DiskWatch): Promise<BuildOutcome> {
     shop.note(`release ${manifest.release}`);
   });
   const runtime = manifest.runtime === undefined ? {} : { runtime: manifest.runtime };
-  return { ok: true, release: manifest.release, sdk: settings.sdk, ...runtime, settings: settingsRecord(settings) };
+  return {
+    ok: true,
+    release: manifest.release,
+    sdk: settings.sdk,
+    ...runtime,
+    settings: settingsRecord({ ...settings, appPort: manifest.appPort }),
+  };
 }
 
 function buildBySdk(shop: Workshop, settings: SpaceSettings, app: AppPackage | null): Promise<Runnable> {
@@ -133,6 +147,8 @@ function buildBySdk(shop: Workshop, settings: SpaceSettings, app: AppPackage | n
       return buildGradio(shop, settings);
     case "streamlit":
       return buildStreamlit(shop, settings);
+    case "docker":
+      return buildDocker(shop, settings);
     case "node":
       return buildNode(shop, settings, app as AppPackage);
     case "static":
@@ -169,9 +185,7 @@ async function configure(shop: Workshop): Promise<Configured> {
   for (const warning of front.warnings) shop.note(`warning: ${located(warning)}`);
   const text = await readSmall(join(shop.app, "package.json"));
   if (front.ok && isPython(front.settings.sdk)) return configurePython(shop, front.settings);
-  const needsPackage = front.ok
-    ? front.settings.sdk === "node"
-    : text !== undefined && front.code !== "build/no-builder";
+  const needsPackage = front.ok ? front.settings.sdk === "node" : text !== undefined;
   const parsed = needsPackage || text !== undefined ? parsePackage(text) : undefined;
   const problems = [
     ...(front.ok ? [] : front.problems.map(located)),
@@ -179,14 +193,13 @@ async function configure(shop: Workshop): Promise<Configured> {
   ];
   if (problems.length > 0) {
     for (const problem of problems) shop.note(problem);
-    const code = front.ok || problems.length > front.problems.length ? "build/config-invalid" : front.code;
     throw new BuildFailure(
-      code,
+      "build/config-invalid",
       problems.length === 1 ? (problems[0] as string) : `${problems.length} problems: ${problems[0]}; …`,
       problems.slice(0, becauseMax),
     );
   }
-  if (!front.ok) throw new BuildFailure(front.code, "the settings are wrong");
+  if (!front.ok) throw new BuildFailure("build/config-invalid", "the settings are wrong");
   shop.note(`sdk ${front.settings.sdk}${front.settings.title ? `, ${front.settings.title}` : ""}`);
   return { settings: front.settings, app: parsed?.ok ? parsed.app : null };
 }
@@ -215,7 +228,7 @@ function located({ line, message }: Remark): string {
 function manifestOf(
   { spec, tools }: Workshop,
   settings: SpaceSettings,
-  { argv, staticFolder, runtime, needs, env }: Runnable,
+  { argv, staticFolder, runtime, needs, env, image, port }: Runnable,
 ): ReleaseManifest {
   return {
     release: newId("rel", tools.random),
@@ -226,12 +239,13 @@ function manifestOf(
     title: settings.title || spec.space,
     argv,
     staticFolder,
-    appPort: settings.appPort,
+    appPort: port ?? settings.appPort,
     portGiven: settings.portGiven,
     builtAt: iso(tools.clock.wall()),
     ...(runtime === undefined ? {} : { runtime }),
     ...(needs === undefined ? {} : { needs }),
     ...(env === undefined ? {} : { env }),
+    ...(image === undefined ? {} : { image }),
   };
 }
 
@@ -247,7 +261,7 @@ function outcomeOf(shop: Workshop | undefined, error: unknown): Extract<BuildOut
 function watchDisk(shop: Workshop, end: (failure: BuildFailure) => void): DiskWatch {
   const limitBytes = shop.tools.diskBytes ?? diskBytesUsual;
   return new DiskWatch({
-    folders: [shop.work, shop.store],
+    folders: [shop.work, shop.store, storesOf(shop.tools.folder, shop.spec.space)],
     since: shop.tools.clock.wall(),
     limitBytes,
     onOver: (bytes) => {

@@ -43,8 +43,6 @@ export type FrontMatter =
   | { readonly ok: true; readonly settings: SpaceSettings; readonly warnings: readonly Remark[] }
   | {
       readonly ok: false;
-      /** `build/no-builder` where nothing is wrong but that this platform does not build the SDK. */
-      readonly code: "build/config-invalid" | "build/no-builder";
       readonly problems: readonly Remark[];
       readonly warnings: readonly Remark[];
     };
@@ -147,7 +145,6 @@ function readSettings(values: ReadonlyMap<string, unknown>, keyLines: ReadonlyMa
   if (sdk === undefined || read.problems.length > 0) {
     return {
       ok: false,
-      code: read.onlyNoBuilder ? "build/no-builder" : "build/config-invalid",
       problems: inOrder(read.problems),
       warnings: inOrder(warnings),
     };
@@ -161,7 +158,7 @@ function framed(disabled: boolean): Record<string, string> {
 }
 
 function wrong(problems: readonly Remark[]): FrontMatter {
-  return { ok: false, code: "build/config-invalid", problems, warnings: [] };
+  return { ok: false, problems, warnings: [] };
 }
 
 function inOrder(remarks: readonly Remark[]): readonly Remark[] {

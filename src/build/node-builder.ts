@@ -1,7 +1,7 @@
 /** Builds Node Spaces: the app's packages, the platform's SDK beside them, the app's own `build` script. */
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { RuntimeFacts } from "../contract/release.ts";
+import type { ReleaseImage, RuntimeFacts } from "../contract/release.ts";
 import type { SpaceSettings } from "./front-matter.ts";
 import { buildApp, installPackages } from "./node-packages.ts";
 import { startCommand, type AppPackage } from "./package-json.ts";
@@ -14,6 +14,9 @@ export interface Runnable {
   readonly runtime?: RuntimeFacts;
   readonly needs?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  readonly image?: ReleaseImage;
+  /** Where the app listens, if the settings do not say. */
+  readonly port?: number;
 }
 
 export async function buildNode(shop: Workshop, settings: SpaceSettings, app: AppPackage): Promise<Runnable> {

@@ -8,6 +8,7 @@ import { runCommand } from "./step.ts";
 /** `path`: folders of the commands' PATH. */
 export function plainBenches({ path }: { readonly path: readonly string[] }): Benches {
   return {
+    images: false,
     async open({ build, app, work }) {
       const home = join(work, "home");
       const temporary = join(work, "tmp");

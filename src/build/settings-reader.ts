@@ -25,8 +25,7 @@ const defaultStartupTimeoutMs = durationMs(30 * 60_000);
 const startupTimeoutMaxMs = 24 * 60 * 60_000;
 
 /** The kinds of Spaces that are built here. */
-export const builtSdks: readonly SpaceSdk[] = ["gradio", "streamlit", "node", "static"];
-const notHere: readonly string[] = ["docker"];
+export const builtSdks: readonly SpaceSdk[] = ["gradio", "streamlit", "docker", "node", "static"];
 
 const headerValues: Readonly<Record<string, readonly string[]>> = {
   "cross-origin-embedder-policy": ["unsafe-none", "require-corp", "credentialless"],
@@ -40,15 +39,10 @@ export class SettingsReader {
   readonly problems: Remark[] = [];
   readonly #values: ReadonlyMap<string, unknown>;
   readonly #lines: ReadonlyMap<string, number | null>;
-  #noBuilder = false;
 
   constructor(values: ReadonlyMap<string, unknown>, lines: ReadonlyMap<string, number | null>) {
     this.#values = values;
     this.#lines = lines;
-  }
-
-  get onlyNoBuilder(): boolean {
-    return this.#noBuilder && this.problems.length === 1;
   }
 
   sdk(): SpaceSdk | undefined {
@@ -56,10 +50,7 @@ export class SettingsReader {
     if (builtSdks.includes(value as SpaceSdk)) return value as SpaceSdk;
     if (value === undefined)
       this.problems.push({ line: 1, message: `sdk is missing; write ${listed(builtSdks.map(quoted), "or")}` });
-    else if (typeof value === "string" && notHere.includes(value)) {
-      this.#noBuilder = true;
-      this.#problem("sdk", `no builder for sdk ${value} here yet; here are ${listed(builtSdks, "and")}`);
-    } else this.#problem("sdk", `sdk is ${shown(value)}; write ${listed(builtSdks, "or")}`);
+    else this.#problem("sdk", `sdk is ${shown(value)}; write ${listed(builtSdks, "or")}`);
     return undefined;
   }
 

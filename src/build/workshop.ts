@@ -9,6 +9,7 @@ import { maskOf, type Mask } from "../log/mask.ts";
 import { iso, type Clock } from "../stdx/time.ts";
 import { BenchDenied, type Bench, type Benches, type CommandEnd } from "./bench.ts";
 import { Environments } from "./environments.ts";
+import type { Engine, StorageDriver } from "./docker/engine.ts";
 import { BuildFailure } from "./failure.ts";
 import { LastLines } from "./lines.ts";
 import type { KnownInterpreters } from "./python/interpreters.ts";
@@ -41,6 +42,18 @@ export interface SdkPackage {
   write(folder: string): Promise<void>;
 }
 
+/** What image builds need; absent from the tools: this node makes no images. */
+export interface ImageTools {
+  /** Null: no engine is installed here, and a build is told so. */
+  readonly engine: Engine | null;
+  /** The operator's folder with archives of images, which are taken before a registry is asked; null: none. */
+  readonly archives: string | null;
+  /** What of one owner's images and layers is kept for later builds. */
+  readonly maxBytes: number;
+  /** What was found out about this machine, and how many builds use each store; the same for all builds. */
+  readonly known: { driver?: StorageDriver; readonly users: Map<string, number> };
+}
+
 export interface StepLimits {
   readonly fetchMs: number;
   readonly installMs: number;
@@ -68,6 +81,7 @@ export interface BuildTools {
   readonly limits?: StepLimits;
   /** How much a build may write. */
   readonly diskBytes?: number;
+  readonly images?: ImageTools;
   /** Where Pythons may be beside PATH, and where the platform keeps tools of its own; absent: no Gradio Spaces are built. */
   readonly python?: {
     readonly versions: readonly string[];
@@ -101,6 +115,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A command of our own, which says nothing to the app's owner. */
   readonly quiet?: boolean;
+  /** Each line that it prints. */
+  readonly onLine?: (text: string) => void;
 }
 
 /** A step that says nothing for so long is told to go on; with the look's own delay a log is never silent for 5 s. */
@@ -117,6 +133,8 @@ export class Workshop {
   readonly work: string;
   /** Files and folders of the machine that commands need beside the system's own; complete before the first of them runs. */
   readonly needs: string[] = [];
+  /** A build whose commands make images: its engine's configuration, and where it keeps them; set before the first of them runs. */
+  images: { readonly containers: string; readonly temporary: string; readonly stores: string } | undefined;
   /** The step in which the build is; null before the first. */
   current: string | null = null;
   readonly #on: BuildEvents;
@@ -129,6 +147,7 @@ export class Workshop {
   /** What the command that runs printed last. */
   #last = new LastLines();
   readonly #mask: Mask;
+  #onLine: RunOptions["onLine"];
   #saidAt = 0;
 
   constructor(spec: BuildSpec, tools: BuildTools, on: BuildEvents, work: string, signal: AbortSignal) {
@@ -146,6 +165,7 @@ export class Workshop {
       lines: (stream, texts) => {
         for (const text of texts) {
           this.#last.take(text);
+          this.#onLine?.(text);
           this.#write(stream, text);
         }
       },
@@ -196,7 +216,9 @@ export class Workshop {
       this.#on.step(name, "done", took());
       return result;
     } catch (error) {
-      const failure = this.signal.aborted ? cancelled(this.signal) : asFailure(name, error);
+      // A builder may know more of what was ended: its line.
+      const isTold = error instanceof BuildFailure && error.cause === this.signal.reason;
+      const failure = this.signal.aborted && !isTold ? cancelled(this.signal) : asFailure(name, error);
       this.#on.step(name, "failed", took(), {
         code: failure.code,
         exitCode: failure.exitCode,
@@ -231,7 +253,8 @@ export class Workshop {
   }
 
   /** Runs a command in the app's folder; anything but exit code 0 is the step's failure. */
-  async run(argv: readonly [string, ...string[]], limitMs: number, { env, quiet }: RunOptions = {}): Promise<void> {
+  async run(argv: readonly [string, ...string[]], limitMs: number, options: RunOptions = {}): Promise<void> {
+    const { env, quiet, onLine } = options;
     const bound = Math.min(limitMs, this.leftMs());
     if (quiet !== true) this.note(`$ ${argv.map((one) => this.#shown(one)).join(" ")}`);
     const bench = await this.#open();
@@ -239,6 +262,7 @@ export class Workshop {
     const timer = setTimeout(() => late.abort(), bound);
     this.#last = new LastLines();
     const ticks = setInterval(() => this.#intake.tick(), tickMs);
+    this.#onLine = onLine;
     let end: CommandEnd;
     try {
       end = await bench.run({
@@ -321,10 +345,12 @@ export class Workshop {
   }
 
   async #openBench(): Promise<Bench> {
-    const { app, work, store, spec, tools } = this;
+    const { app, work, store, spec, tools, images } = this;
     const readable = join(work, "in");
     const out = join(work, "out");
-    for (const folder of [readable, out, join(store, "envs")]) await mkdir(folder, { recursive: true });
+    const kept = images === undefined ? [join(store, "npm"), join(store, "uv")] : [images.stores, images.temporary];
+    for (const folder of [readable, out, images?.temporary ?? out, images?.stores ?? join(store, "envs")])
+      await mkdir(folder, { recursive: true });
     try {
       const bench = await tools.benches.open({
         build: spec.build,
@@ -332,10 +358,11 @@ export class Workshop {
         work,
         app,
         readable: [readable, ...this.needs],
-        writable: [out, store],
+        writable: [out, images?.stores ?? store],
+        ...(images === undefined ? {} : { images }),
         note: (text) => this.note(text),
       });
-      for (const folder of [app, out, join(store, "npm"), join(store, "uv")]) await bench.give(folder);
+      for (const folder of [app, out, ...kept]) await bench.give(folder);
       return bench;
     } catch (error) {
       if (!(error instanceof BenchDenied)) throw error;
@@ -345,7 +372,8 @@ export class Workshop {
 
   #environment(): Record<string, string> {
     return {
-      ...this.spec.variables,
+      // An image builder is no command of the app's: what its owner names does not steer it.
+      ...(this.images === undefined ? this.spec.variables : {}),
       LANG: "C.UTF-8",
       SPACE_ID: this.spec.space,
       npm_config_cache: join(this.store, "npm"),

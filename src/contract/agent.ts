@@ -81,7 +81,7 @@ export interface BuildSpec {
   /** The Space's bare repository: a path where server and builder share a disk. */
   readonly repository: string;
   readonly limitMs: DurationMs;
-  /** The Space's own variables, for all commands. */
+  /** The Space's own variables, for all commands; for a Dockerfile's ARGs. */
   readonly variables?: Readonly<Record<string, string>>;
   /** The Space's secrets, for a builder whose commits ask for them by name; masked in the build's log. */
   readonly secrets?: Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 /** A release on a node's disk: a folder that never changes, with `release.json` beside the app's files in `app/`. */
 
-export type SpaceSdk = "gradio" | "streamlit" | "node" | "static";
+export type SpaceSdk = "gradio" | "streamlit" | "docker" | "node" | "static";
 
 /** What a release's packages were made for: compared with a pool's cards before anything is charged. */
 export interface RuntimeFacts {
@@ -32,6 +32,16 @@ export interface CudaPackage {
   readonly archs: readonly string[];
 }
 
+/** An image, unpacked: the app runs with its files instead of the machine's. */
+export interface ReleaseImage {
+  /** SHA-256 of its configuration, in hexadecimal. */
+  readonly id: string;
+  /** The folder of this node that holds its files. It never changes: what an app writes goes to a layer of its replica's own. */
+  readonly root: string;
+  /** Where the command begins, inside. */
+  readonly workdir: string;
+}
+
 export interface ReleaseManifest {
   readonly release: string; // rel_…
   readonly space: string;
@@ -51,6 +61,7 @@ export interface ReleaseManifest {
   /** Variables that the release itself sets; the Space's own win over them. */
   readonly env?: Readonly<Record<string, string>>;
   readonly runtime?: RuntimeFacts;
+  readonly image?: ReleaseImage;
   /** Milliseconds from a replica's start to listening; absent: the platform's own limit. */
   readonly startupTimeoutMs?: number;
 }

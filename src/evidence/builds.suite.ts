@@ -1,5 +1,6 @@
 /** Records of builds made by hand, and what is to be said of them. */
 import type { Facts } from "./entry.ts";
+import { imageCases } from "./images.suite.ts";
 import type { Certainty } from "./verdict.ts";
 import * as a from "./waybill.suite.ts";
 import type { WorkRecord } from "./work-record.ts";
@@ -79,6 +80,7 @@ export const builds: readonly Case[] = [
     record: failedStep("build/step-timeout", { step: "install", tookMs: 300000 }),
     sentence: /^Step install ran past its deadline after 300 s and was ended\.$/,
   },
+  ...imageCases,
   {
     code: "build/disk-full",
     record: failedStep("build/disk-full", { step: "build", tookMs: 2000, says: "the build wrote 300 MiB to the disk" }),

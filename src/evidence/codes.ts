@@ -3,6 +3,8 @@
  * and `test/faults` fails until a case causes it for real.
  */
 
+import { buildCodes } from "./build-codes.ts";
+
 export type Owner = "platform" | "app" | "visitor" | "outside";
 /** `now`: the same again is worth a try; `later`: after the wait that is said; `never`: not before something is changed. */
 export type Retry = "now" | "later" | "never";
@@ -43,118 +45,7 @@ export interface CodeRow {
 }
 
 export const codes = {
-  "build/config-invalid": {
-    says: "The Space's settings in README.md are wrong.",
-    owner: "app",
-    retry: "never",
-    status: 422,
-    proxy: "proxy_configuration_error",
-    next: "Correct what the build log names and deploy again.",
-  },
-  "build/no-builder": {
-    says: "No builder serves this kind of Space.",
-    owner: "platform",
-    retry: "later",
-    status: 503,
-    proxy: "destination_unavailable",
-    next: "Ask the operator for a node that builds this SDK.",
-  },
-  "build/queue-timeout": {
-    says: "No builder became free before the queue's limit.",
-    owner: "platform",
-    retry: "later",
-    status: 503,
-    proxy: "destination_unavailable",
-    next: "Deploy again; `waybill status` says how many builds wait.",
-  },
-  "build/queue-full": {
-    says: "As many builds wait as may wait at once.",
-    owner: "platform",
-    retry: "later",
-    status: 503,
-    proxy: "destination_unavailable",
-    next: "Deploy again when some of them have ended; the operator sees them with `waybill builds queue`.",
-  },
-  "build/fetch-failed": {
-    says: "The builder could not read the commit.",
-    owner: "platform",
-    retry: "now",
-    status: 502,
-    proxy: "proxy_internal_error",
-    next: "Deploy again; if it happens twice, the repository on the server is damaged.",
-  },
-  "build/lfs-missing": {
-    says: "The commit names large files whose content is not here.",
-    owner: "app",
-    retry: "never",
-    status: 422,
-    proxy: "proxy_configuration_error",
-    next: "Send the content with `git lfs push --all`, or run `git lfs pull` in the folder before it is deployed.",
-  },
-  "build/step-failed": {
-    says: "A build step ended with an error.",
-    owner: "app",
-    retry: "never",
-    status: 422,
-    proxy: "proxy_internal_response",
-    next: "Read the last lines of the build log, correct the app and deploy again.",
-  },
-  "build/step-timeout": {
-    says: "A build step ran past its deadline and was ended.",
-    owner: "app",
-    retry: "never",
-    status: 422,
-    proxy: "proxy_internal_response",
-    next: "Make the step shorter, or ask the operator for a longer limit.",
-  },
-  "build/out-of-memory": {
-    says: "A build step used more memory than it may and was ended.",
-    owner: "app",
-    retry: "never",
-    status: 422,
-    proxy: "proxy_internal_response",
-    next: "Make the step use less memory, or ask the operator for a higher limit.",
-  },
-  "build/disk-full": {
-    says: "A build wrote more to the disk than it may and was ended.",
-    owner: "app",
-    retry: "never",
-    status: 422,
-    proxy: "proxy_internal_response",
-    next: "Make the build write less, or ask the operator for a higher limit.",
-  },
-  "build/builder-lost": {
-    says: "The builder stopped answering in the middle of the build.",
-    owner: "platform",
-    retry: "now",
-    status: 503,
-    proxy: "destination_unavailable",
-    next: "Deploy again.",
-  },
-  "build/cancelled": {
-    says: "The build was cancelled.",
-    owner: "app",
-    retry: "now",
-    status: 409,
-    proxy: "proxy_internal_response",
-    next: "Build it again with `waybill builds retry`, or deploy again.",
-  },
-  "build/superseded": {
-    says: "A build of a newer commit took this one's place.",
-    owner: "app",
-    retry: "never",
-    status: 409,
-    proxy: "proxy_internal_response",
-    next: "Look at the build of the newer commit.",
-  },
-  "build/publish-failed": {
-    says: "The finished build could not be stored as a release.",
-    owner: "platform",
-    retry: "now",
-    status: 500,
-    proxy: "proxy_internal_error",
-    next: "Look at the node's free disk space, then deploy again.",
-  },
+  ...buildCodes,
 
   "route/no-such-space": {
     says: "No Space has this address.",
@@ -512,6 +403,14 @@ export const codes = {
     status: 503,
     proxy: "proxy_internal_response",
     next: "Name in requirements.txt what the reason names, and deploy again; the build's log lists what each package was compiled for.",
+  },
+  "runtime/image-arch": {
+    says: "The image was made for another architecture than the node's.",
+    owner: "app",
+    retry: "never",
+    status: 422,
+    proxy: "proxy_internal_response",
+    next: "Begin the Dockerfile with an image for the node's architecture, or one for several; the build's log names both.",
   },
   "runtime/driver-too-old": {
     says: "The app's packages need a newer driver than the node has.",

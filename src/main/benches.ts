@@ -33,9 +33,11 @@ const groupsGoneWithinMs = 5_000;
 export function sandboxBenches(tools: BenchTools, sandbox: NodeSandbox): Benches {
   const folderOf = (build: string): string => join(tools.folder, "benches", build);
   return {
-    async open({ build, space, app, readable, writable, note }) {
+    images: true,
+    async open({ build, space, app, readable, writable, images = null, note }) {
       // The owner's builds share caches, so they share a user; it is none of their Spaces'.
-      const hostUid = sandbox.spaces.uidOf(space.split("/")[0] ?? "");
+      const owner = space.split("/")[0] ?? "";
+      const hostUid = images === null ? sandbox.spaces.uidOf(owner) : sandbox.spaces.rangeOf(owner);
       if (hostUid !== null) await sandbox.filled();
       const folder = folderOf(build);
       mkdirSync(folder, { recursive: true, mode: 0o755 });
@@ -66,6 +68,7 @@ export function sandboxBenches(tools: BenchTools, sandbox: NodeSandbox): Benches
           cwd: appFolder,
           path: [dirname(tools.nodePath), ...npm.path, ...systemPath],
           marker: buildMarker(build),
+          images,
         };
         bench = await openBench({ plan, hostUid, note }, tools);
       } catch (error) {

@@ -18,6 +18,8 @@ import { buildPolicy, passedToBuilds, type BuildVariables } from "./build-settin
 const memoryMaxMb = 8_192;
 
 const mebibyte = 1 << 20;
+/** Several large bases, and the layers of a few apps. */
+const imagesDefaultGb = 40;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -66,6 +68,8 @@ export interface PlatformConfig {
     readonly diskBytes: number;
     readonly processors: number;
   };
+  /** The operator's folder with archives of images, null: none; and what of one owner's images is kept. */
+  readonly images: { readonly archives: string | null; readonly maxBytes: number };
   /** Folders of the machine's programs, the platform's own Node first. */
   readonly path: readonly string[];
   readonly edge: Partial<EdgeLimits>;
@@ -109,6 +113,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const appsDomain = env["WAYBILL_APPS_DOMAIN"] ?? "localhost";
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain))
     problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
+  const imagesGb = read.whole("WAYBILL_IMAGES_MAX_GB", { least: 1, most: 1 << 16 });
   const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? buildLimits.waitMs;
   const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? seconds(1200);
   const waitingMax = read.whole("WAYBILL_BUILDS_WAITING", { least: 1, most: 10_000 });
@@ -152,6 +157,10 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
       egress: buildPolicy(policy, buildNames, variables),
       diskBytes: (diskMb ?? defaultDiskMb) * (1 << 20),
       processors: processors ?? Math.max(1, (availableParallelism() * 3) / 4),
+    },
+    images: {
+      archives: env["WAYBILL_IMAGES"] ? resolve(env["WAYBILL_IMAGES"]) : null,
+      maxBytes: (imagesGb ?? imagesDefaultGb) * 1_024 * mebibyte,
     },
     path: [dirname(process.execPath), ...(env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")],
     unvisitedMs,

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { startAgent } from "../agent/agent.ts";
 import type { AgentEnd } from "../agent/memory-link.ts";
 import { createBuilder, plainBenches, type Benches } from "../build/builder.ts";
+import { findEngine } from "../build/docker/engine.ts";
 import type { Source } from "../build/workshop.ts";
 import { writeSdkPackage } from "../client/sdk-package.ts";
 import { noIsolation, type Isolation } from "../contract/isolation.ts";
@@ -77,6 +78,7 @@ export async function startNode(options: NodeOptions): Promise<AsyncDisposable> 
       benches: sandbox ? benchesOf(config, processes, sandbox.node) : plainBenches({ path: config.path }),
       env: config.builds.variables,
       diskBytes: config.builds.diskBytes,
+      ...(sandbox === null ? {} : { images: { ...config.images, engine: findEngine(), known: { users: new Map() } } }),
       python: { versions: config.pythonVersions, toolsFolder: config.toolsFolder },
       sdk: { version, write: (into) => writeSdkPackage(into, version) },
       clock,

@@ -167,6 +167,7 @@ export function readReplicaLog(folder: string, from: number, limit: number): Log
 async function giveTo(uid: number, plan: StoredPlan): Promise<void> {
   for (const path of [plan.folder, plan.sockets, join(plan.folder, "plan.json")]) chownSync(path, uid, uid);
   await giveTree(join(plan.releaseFolder, "app"), uid);
+  if (plan.release.image !== undefined) await giveTree(plan.release.image.root, uid);
 }
 
 /** The command that takes the shim into namespaces of its own, as its Space's user where there is one. */
@@ -176,15 +177,13 @@ function stagedShim(
   shim: readonly string[],
   tools: LaunchTools,
 ): readonly [string, ...string[]] {
+  const released = [plan.releaseFolder, ...(plan.release.image === undefined ? [] : [plan.release.image.root])];
   const needs = [
-    ...[plan.folder, plan.sockets, plan.releaseFolder, dataFolder, dirname(tools.nodePath), packageOf(tools.shimEntry)],
+    ...[...released, plan.folder, plan.sockets, dataFolder, dirname(tools.nodePath), packageOf(tools.shimEntry)],
     ...(tools.compileCache === undefined ? [] : [tools.compileCache]),
     ...(plan.release.needs ?? []),
   ];
-  return hostCommand(
-    { hostUid, needs: [...new Set(needs)], frozen: [plan.releaseFolder], cgroup: cgroups?.shim ?? null },
-    shim,
-  );
+  return hostCommand({ hostUid, needs: [...new Set(needs)], frozen: released, cgroup: cgroups?.shim ?? null }, shim);
 }
 
 /** The folder of the package that a module belongs to: Node reads its package.json too. */

@@ -21,6 +21,7 @@ import { boxedEnv, egressCases } from "./cases/egress.ts";
 import { gpuCases } from "./cases/gpu.ts";
 import { gradioCases } from "./cases/gradio.ts";
 import { identityCases } from "./cases/identity.ts";
+import { Archives, imageCases } from "./cases/images.ts";
 import { lostCases } from "./cases/lost.ts";
 import { pythonCases } from "./cases/python.ts";
 import { replicaCases } from "./cases/replicas.ts";
@@ -58,6 +59,7 @@ const faults = [
   ...routeCases,
   ...buildCases,
   ...pythonCases,
+  ...imageCases,
   ...replicaCases,
   ...lostCases,
   ...egressCases,
@@ -74,8 +76,9 @@ interface Work {
 
 /** Why the cases that need a sandbox cannot run here; false where they can. */
 const { skip: noSandbox } = await needs("sandbox");
-/** The same of those that build a Gradio app. */
+/** The same of those that build a Gradio app, and of those that make images. */
 const { skip: noGradio } = await needs("gradio");
+const { skip: noImages } = await needs("sandbox", "images");
 
 const began = performance.now();
 const cases: CaseReport[] = [];
@@ -120,7 +123,10 @@ function workOf(stage: StageName): readonly Work[] {
 async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
   using smi = new StandInSmi();
   const own = name === "cards" ? { env: { WAYBILL_NVIDIA_SMI: smi.command, WAYBILL_CARDS_SECONDS: "1" } } : {};
-  await using up = await Platform.start({ ...stages[name], ...own });
+  using archives = name === "boxed" && noImages === false ? await Archives.make() : null;
+  const images = archives === null ? {} : { WAYBILL_IMAGES: archives.folder };
+  const { env = {}, ...options } = { ...stages[name], ...own };
+  await using up = await Platform.start({ ...options, env: { ...env, ...images } });
   const alice = await up.account("alice");
   const crowd = await up.account("crowd", "unlimited");
   const loud = await up.account("loud", "unlimited");
@@ -148,8 +154,13 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
   }
 }
 
+function lackingFor({ needs: need }: FaultCase): string | false {
+  return need === undefined ? false : { gradio: noGradio, images: noImages }[need];
+}
+
 async function causeAndScore(name: string, fault: FaultCase, stage: Stage): Promise<void> {
-  if (fault.needs === "gradio" && noGradio !== false) return say(`SKIPPED  ${name}: ${noGradio}`);
+  const lacking = lackingFor(fault);
+  if (lacking !== false) return say(`SKIPPED  ${name}: ${lacking}`);
   const since = performance.now();
   const [boundary = "", code = ""] = fault.code.split("/");
   let report: Omit<CaseReport, "tookMs">;
@@ -203,9 +214,10 @@ function summary(): FaultsDocument {
     skipped: [
       ...Object.entries(notCaused).map(([what, why]) => ({ what, why })),
       ...(noSandbox === false ? [] : egressCases.map((fault) => ({ what: nameOf(fault), why: noSandbox }))),
-      ...faults.flatMap((fault) =>
-        fault.needs === "gradio" && noGradio !== false ? [{ what: nameOf(fault), why: noGradio }] : [],
-      ),
+      ...faults.flatMap((fault) => {
+        const why = lackingFor(fault);
+        return why === false ? [] : [{ what: nameOf(fault), why }];
+      }),
     ],
     tookMs: Math.round(performance.now() - began),
   };

@@ -3,10 +3,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { release, tmpdir } from "node:os";
 import { join } from "node:path";
+import { findEngine } from "../../src/build/docker/engine.ts";
 import { chooseInterpreter, findInterpreters } from "../../src/build/python/interpreters.ts";
 import { sandboxHere } from "../../src/runtime/sandbox/prepare.ts";
 
-export type Need = "sandbox" | "python3" | "gradio" | "exits" | "chromium" | "npm" | "git-lfs";
+export type Need = "sandbox" | "images" | "debian" | "python3" | "gradio" | "exits" | "chromium" | "npm" | "git-lfs";
 
 const downloadWithinMs = 20_000;
 
@@ -26,6 +27,9 @@ async function lacking(what: Need): Promise<string | undefined> {
   if (what === "python3") return existsSync("/usr/bin/python3") ? undefined : "no /usr/bin/python3";
   if (what === "gradio") return lackingForGradio();
   if (what === "npm") return lackingForNpm();
+  if (what === "images") return findEngine() === null ? "no buildah or podman in /usr/bin" : undefined;
+  if (what === "debian")
+    return existsSync("/usr/bin/mmdebstrap") ? undefined : "no mmdebstrap, which makes a base image";
   if (what === "exits") return lackingForExits();
   if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
   if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";

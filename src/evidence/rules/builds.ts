@@ -29,7 +29,11 @@ interface BuildRule {
 }
 
 /** Codes that a builder itself ends a build with. */
-type BuildCode = Extract<Code, `build/${string}`> | "runtime/arch-mismatch" | "runtime/driver-too-old";
+type BuildCode =
+  | Extract<Code, `build/${string}`>
+  | "runtime/arch-mismatch"
+  | "runtime/driver-too-old"
+  | "runtime/image-arch";
 
 /** Sentences with the numbers of the record; a code without a row here (a replica's at start) says its own sentence. */
 export const buildRules: Readonly<Record<BuildCode, BuildRule>> = {
@@ -40,6 +44,18 @@ export const buildRules: Readonly<Record<BuildCode, BuildRule>> = {
   "runtime/driver-too-old": {
     example: "build.step failed: torch of CUDA 13 needs driver 580, the node's is 535",
     says: (ended) => because(ended, "The app's packages need a newer driver than the node has."),
+  },
+  "runtime/image-arch": {
+    example: "build.step failed: the image is for linux/arm64, and this node is linux/amd64",
+    says: (ended) => because(ended, "The image was made for another architecture than the node's."),
+  },
+  "build/base-missing": {
+    example: "build.step failed: Dockerfile line 1: image example.test/nothing could not be fetched: not found",
+    says: (ended) => because(ended, "An image that the Dockerfile begins with does not exist or may not be read."),
+  },
+  "build/registry-unreachable": {
+    example: "build.step failed: Dockerfile line 1: image python:3.11 could not be fetched: no such host",
+    says: (ended) => because(ended, "The registry of an image that the Dockerfile begins with could not be reached."),
   },
   "build/config-invalid": {
     example: "build.fetch failed: app_port is no number",

@@ -11,7 +11,7 @@ import { openNetwork } from "../net/network.ts";
 import { endAll, members, type Membership, type Processes } from "../processes.ts";
 import { killGroup } from "../sandbox/cgroups.ts";
 import { watchMemory } from "../sandbox/memory.ts";
-import { insideUser, type Recipe } from "../sandbox/recipe.ts";
+import { insideUser, type BuilderRecipe, type Recipe } from "../sandbox/recipe.ts";
 import { prepareFiles, startSandboxed, type Sandboxed } from "../sandbox/start.ts";
 import type { BenchPlan, FromBench, RunEnd, ToBench } from "./messages.ts";
 
@@ -50,11 +50,11 @@ interface Opened {
 
 /** The network and the files that all commands share; says why where they cannot be made. */
 async function open(
-  { folder, gateway, ports }: BenchPlan,
+  { folder, gateway, ports, images }: BenchPlan,
   say: (message: FromBench) => void,
 ): Promise<Omit<Opened, "plan"> | undefined> {
   try {
-    const files = prepareFiles(folder, hostname);
+    const files = prepareFiles(folder, hostname, images === null ? "command" : "image-builder");
     await openNetwork({ gateway, ports, note: (text) => say({ type: "note", text }) });
     return files;
   } catch (error) {
@@ -112,11 +112,17 @@ async function finish(
   return { exitCode, signal, failure, denied, outOfMemory };
 }
 
-function recipeOf({ argv, env }: Extract<ToBench, { type: "run" }>, plan: BenchPlan, etc: string): Recipe {
+function recipeOf(
+  { argv, env }: Extract<ToBench, { type: "run" }>,
+  plan: BenchPlan,
+  etc: string,
+): Recipe | BuilderRecipe {
   const [name = "", value = ""] = plan.marker.split("=");
   const own = { HOME: insideUser.home, TMPDIR: "/tmp", PATH: plan.path.join(":"), [name]: value };
-  const { cwd, readOnly, writable, limits } = plan;
-  return { argv, cwd, env: { ...env, ...own }, readOnly, writable, etc, hostname, limits, devices: [] };
+  const { cwd, readOnly, writable, limits, images } = plan;
+  const files = { argv, cwd, env: { ...env, ...own }, readOnly, writable, etc, hostname, limits };
+  if (images === null) return { ...files, devices: [] };
+  return { ...files, ...images, env: { ...files.env, TMPDIR: "/var/tmp" } };
 }
 
 /** A reader that does not keep up holds up the writer, and not our memory. */

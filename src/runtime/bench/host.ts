@@ -8,7 +8,7 @@ import { assert } from "../../stdx/assert.ts";
 import { readFrames, writeFrame } from "../frames.ts";
 import { packageOf } from "../launch.ts";
 import { endAll, linuxProcesses, members } from "../processes.ts";
-import { hostCommand } from "../sandbox/stage.ts";
+import { hostCommand, mapUsers } from "../sandbox/stage.ts";
 import { lineFd, type BenchPlan, type FromBench, type RunEnd, type ToBench } from "./messages.ts";
 
 export interface BenchHost {
@@ -20,7 +20,7 @@ export interface BenchHost {
 
 export interface BenchOptions {
   readonly plan: BenchPlan;
-  /** The user that commands are outside; null: the agent's own. */
+  /** The user that commands are outside, or where they make images the first of their many; null: the agent's own. */
   readonly hostUid: number | null;
   /** For the build's log. */
   note(text: string): void;
@@ -87,9 +87,16 @@ function startBench({ plan, hostUid }: BenchOptions, host: BenchHost): ChildProc
   const needs = [
     ...[plan.folder, dirname(plan.gateway), dirname(nodePath), packageOf(benchEntry), compileCache],
     ...[...plan.readOnly, ...plan.writable].map(({ from }) => from),
+    ...(plan.images === null ? [] : [plan.images.containers, plan.images.temporary]),
   ];
   const [command, ...rest] = hostCommand(
-    { hostUid, needs: [...new Set(needs)], frozen: [], cgroup: plan.cgroups?.shim ?? null },
+    {
+      hostUid,
+      needs: [...new Set(needs)],
+      frozen: [],
+      cgroup: plan.cgroups?.shim ?? null,
+      manyUsers: plan.images !== null,
+    },
     [nodePath, ...flags, benchEntry],
   );
   const [name = "", value = ""] = plan.marker.split("=");
@@ -138,8 +145,11 @@ class HostedBench implements SandboxBench {
 
   async open(): Promise<void> {
     const late = setTimeout(() => this.#child.kill("SIGKILL"), readyWithinMs);
-    writeFrame<ToBench>(this.#line, { type: "open", plan: this.#options.plan });
+    const { plan, hostUid } = this.#options;
+    writeFrame<ToBench>(this.#line, { type: "open", plan });
     try {
+      // One that ended meanwhile has said why.
+      if (plan.images !== null && hostUid !== null) await mapUsers(this.#child.pid ?? 0, hostUid);
       await this.#ready.promise;
     } finally {
       clearTimeout(late);

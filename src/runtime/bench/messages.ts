@@ -3,7 +3,7 @@
  * Lines over one socket. Variables and commands travel here alone, so no file and no `/proc/PID/cmdline` shows them.
  */
 import type { CgroupPlan, SandboxLimits } from "../folder.ts";
-import type { Bind } from "../sandbox/recipe.ts";
+import type { Bind, BuilderRecipe } from "../sandbox/recipe.ts";
 
 /** Where the bench finds its line: a number that its sandboxes' own files lie over, so that none of them inherits it. */
 export const lineFd = 3;
@@ -25,6 +25,8 @@ export interface BenchPlan {
   readonly path: readonly string[];
   /** `NAME=value` in the environment of all that it starts. */
   readonly marker: string;
+  /** Its commands make images. Null: they are like any app. */
+  readonly images: Pick<BuilderRecipe, "containers" | "temporary"> | null;
 }
 
 export type ToBench =

@@ -4,11 +4,15 @@ import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync
 import { dirname, join } from "node:path";
 import type { SandboxLimits, SandboxPlan } from "../folder.ts";
 import { cgroupsHere, makeCgroups, noCgroups, type CgroupsHere } from "./cgroups.ts";
+import { usersOfImages } from "./stage.ts";
 import { trySandbox } from "./try.ts";
 
 /** Users of Spaces: far above those of people and of distributions' containers, below what 32-bit tools take for negative. */
 const firstUid = 2_000_000_000;
 const uidsMax = 65_536;
+/** Above them, so many users for each owner's image builds; the last of them is below what 32-bit tools take for negative. */
+const firstOfRanges = firstUid + 2 * uidsMax;
+const rangesMax = Math.floor((2 ** 31 - 1 - firstOfRanges) / usersOfImages);
 const packages = "bubblewrap iproute2 nftables util-linux uidmap";
 const programs = {
   bwrap: ["/usr/bin/bwrap"],
@@ -57,33 +61,20 @@ export function hasUsers(uidMap: string): boolean {
 export interface Spaces {
   /** The Space's user, always the same on this node; null where the agent has no other than its own. */
   uidOf(space: string): number | null;
+  /** The first of the {@link usersOfImages} users whom an owner's image builds are, and no other's; null as for `uidOf`. */
+  rangeOf(owner: string): number | null;
   /** Its folder that outlives replicas, made and owned. */
   dataOf(space: string): string;
 }
 
 /** Users and folders of Spaces under `folder`. A Space keeps both for its life: its files belong to that user. */
 export function spaceFolders(folder: string, isRoot: boolean): Spaces {
-  const file = join(folder, "users.json");
-  const known = new Map<string, number>(
-    existsSync(file) ? Object.entries(JSON.parse(readFileSync(file, "utf8")) as Record<string, number>) : [],
-  );
-  // Two platforms on one machine know nothing of each other, so they do not begin with the same.
-  const first = createHash("sha256").update(folder).digest().readUInt16BE(0);
-  const uidOf = (space: string): number | null => {
-    if (!isRoot) return null;
-    const found = known.get(space);
-    if (found !== undefined) return firstUid + found;
-    if (known.size >= uidsMax)
-      throw new RangeError(`this node has had ${uidsMax} Spaces and has no user left for ${space}`);
-    const number = ((first + known.size) % uidsMax) + 1;
-    known.set(space, number);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(known)), { mode: 0o600 });
-    renameSync(`${file}.new`, file);
-    return firstUid + number;
-  };
+  const numberOfSpace = numbers(folder, "users.json", uidsMax);
+  const numberOfRange = numbers(folder, "ranges.json", rangesMax);
+  const uidOf = (space: string): number | null => (isRoot ? firstUid + numberOfSpace(space) : null);
   return {
     uidOf,
+    rangeOf: (owner) => (isRoot ? firstOfRanges + (numberOfRange(owner) - 1) * usersOfImages : null),
     dataOf(space) {
       const data = join(folder, encodeURIComponent(space), "data");
       mkdirSync(dirname(data), { recursive: true, mode: 0o755 });
@@ -92,6 +83,28 @@ export function spaceFolders(folder: string, isRoot: boolean): Spaces {
       if (uid !== null) chownSync(data, uid, uid);
       return data;
     },
+  };
+}
+
+/** Gives each name a number from 1 to `max`, the same for ever: they are kept in a file of the folder. */
+function numbers(folder: string, name: string, max: number): (of: string) => number {
+  const file = join(folder, name);
+  const known = new Map<string, number>(
+    existsSync(file) ? Object.entries(JSON.parse(readFileSync(file, "utf8")) as Record<string, number>) : [],
+  );
+  // Two platforms on one machine know nothing of each other, so they do not begin with the same.
+  const first = createHash("sha256").update(folder).digest().readUInt16BE(0);
+  return (of) => {
+    const found = known.get(of);
+    if (found !== undefined) return found;
+    if (known.size >= max)
+      throw new RangeError(`this node has given ${max} numbers in ${file} and has none left for ${of}`);
+    const number = ((first + known.size) % max) + 1;
+    known.set(of, number);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(known)), { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+    return number;
   };
 }
 

@@ -24,6 +24,23 @@ export interface Recipe {
   readonly limits: SandboxLimits;
   /** Device nodes of real cards. */
   readonly devices: readonly string[];
+  /** An image's files instead of the machine's own; absent: `/usr` and what belongs to it. */
+  readonly root?: SandboxRoot;
+}
+
+export interface SandboxRoot {
+  /** The image's files, or a layer above them. */
+  readonly from: string;
+  /** It is a layer of this sandbox's own. */
+  readonly writable: boolean;
+}
+
+/** What an image builder sees: it is root of a user namespace with many users, and makes mounts and roots of its own below. */
+export interface BuilderRecipe extends Omit<Recipe, "devices" | "root"> {
+  /** A folder with its configuration, `/etc/containers` inside. */
+  readonly containers: string;
+  /** A folder for its large files, `/var/tmp` inside. */
+  readonly temporary: string;
 }
 
 /** Who the app is inside, whoever it is outside. */
@@ -51,26 +68,83 @@ const hidden = ["/proc/driver/nvidia/gpus"] as const;
 
 /** The options after `bwrap`, without the command; they hold the app's variables, so they go through `--args`. */
 export function bwrapOptions(recipe: Recipe): readonly string[] {
-  const { limits } = recipe;
+  const { limits, root } = recipe;
   return [
     ...["--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"],
     ...["--uid", String(insideUser.uid), "--gid", String(insideUser.gid), "--hostname", recipe.hostname],
     ...["--cap-drop", "ALL", "--new-session", "--die-with-parent"],
+    ...(root === undefined ? systemFiles(recipe) : imageFiles(recipe, root)),
+    ...["--proc", "/proc", "--dev", "/dev"],
+    ...inMemory("/dev/shm", "1777", limits.shmBytes),
+    ...inMemory("/tmp", "1777", limits.tmpBytes),
+    ...(root === undefined ? inMemory(insideUser.home, "0755", limits.homeBytes) : []),
+    ...hidden.flatMap((path) => (existsSync(path) ? ["--tmpfs", path] : [])),
+    ...recipe.devices.flatMap((path) => ["--dev-bind", path, path]),
+    ...bound(recipe),
+    ...(root?.writable === true ? [] : ["--remount-ro", "/"]),
+    ...begin(recipe),
+  ];
+}
+
+/**
+ * An image builder's: all of its user namespace's capabilities, in pid, mount and IPC namespaces of its own. It has an empty `/sys`
+ * with a place for groups, without which podman does not start and no step can be given a `/sys`.
+ */
+export function builderOptions(recipe: BuilderRecipe): readonly string[] {
+  const { limits } = recipe;
+  return [
+    ...["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup", "--hostname", recipe.hostname],
+    ...["--cap-add", "ALL", "--new-session", "--die-with-parent"],
+    ...systemFiles(recipe),
+    ...inMemory("/var", "0755", limits.homeBytes),
+    ...["--ro-bind", recipe.containers, "/etc/containers", "--bind", recipe.temporary, "/var/tmp"],
+    ...["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/sys", "--dir", "/sys/fs/cgroup", "--remount-ro", "/sys"],
+    ...inMemory("/dev/shm", "1777", limits.shmBytes),
+    ...inMemory("/tmp", "1777", limits.tmpBytes),
+    ...inMemory("/run", "0755", limits.tmpBytes),
+    ...inMemory(insideUser.home, "0755", limits.homeBytes),
+    ...hidden.flatMap((path) => (existsSync(path) ? ["--tmpfs", path] : [])),
+    ...bound(recipe),
+    ...["--remount-ro", "/"],
+    ...begin(recipe),
+  ];
+}
+
+type Files = Pick<Recipe, "etc" | "readOnly" | "writable" | "cwd" | "env">;
+
+function systemFiles({ etc }: Files): readonly string[] {
+  return [
     ...["--ro-bind", "/usr", "/usr"],
     ...besideUsr.flatMap(sameAsHere),
     ...["--perms", "0755", "--dir", "/etc"],
-    ...etcFiles.flatMap((name) => ["--ro-bind", `${recipe.etc}/${name}`, `/etc/${name}`]),
+    ...etcFiles.flatMap((name) => ["--ro-bind", `${etc}/${name}`, `/etc/${name}`]),
     ...etcShared.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
-    ...["--proc", "/proc", "--dev", "/dev"],
-    ...["--perms", "1777", "--size", String(limits.shmBytes), "--tmpfs", "/dev/shm"],
-    ...["--perms", "1777", "--size", String(limits.tmpBytes), "--tmpfs", "/tmp"],
-    ...["--perms", "0755", "--size", String(limits.homeBytes), "--tmpfs", insideUser.home],
-    ...hidden.flatMap((path) => (existsSync(path) ? ["--tmpfs", path] : [])),
-    ...recipe.devices.flatMap((path) => ["--dev-bind", path, path]),
-    ...recipe.readOnly.flatMap(({ from, to }) => ["--ro-bind", from, to]),
-    ...recipe.writable.flatMap(({ from, to }) => ["--bind", from, to]),
-    ...["--remount-ro", "/", "--chdir", recipe.cwd, "--clearenv"],
-    ...Object.entries(recipe.env).flatMap(([name, value]) => ["--setenv", name, value]),
+  ];
+}
+
+/** Who its users are and how names are looked up is the image's affair; where names are asked is ours. */
+function imageFiles({ etc }: Files, { from, writable }: SandboxRoot): readonly string[] {
+  return [
+    ...[writable ? "--bind" : "--ro-bind", from, "/"],
+    ...["resolv.conf", "hosts"].flatMap((name) => ["--ro-bind", `${etc}/${name}`, `/etc/${name}`]),
+  ];
+}
+
+function inMemory(path: string, mode: string, bytes: number): readonly string[] {
+  return ["--perms", mode, "--size", String(bytes), "--tmpfs", path];
+}
+
+function bound({ readOnly, writable }: Files): readonly string[] {
+  return [
+    ...readOnly.flatMap(({ from, to }) => ["--ro-bind", from, to]),
+    ...writable.flatMap(({ from, to }) => ["--bind", from, to]),
+  ];
+}
+
+function begin({ cwd, env }: Files): readonly string[] {
+  return [
+    ...["--chdir", cwd, "--clearenv"],
+    ...Object.entries(env).flatMap(([name, value]) => ["--setenv", name, value]),
     ...["--seccomp", String(fds.filter), "--json-status-fd", String(fds.status)],
   ];
 }

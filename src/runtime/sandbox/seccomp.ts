@@ -21,23 +21,8 @@ const instructionsMax = 4_096;
 /** System call numbers: [x86-64, arm64]; null where that architecture has none. */
 type Numbers = readonly [x64: number | null, arm64: number | null];
 
-/** Answered with EPERM: namespaces, mounts, tracing, kernel and clock administration, keys, handles, device nodes. */
+/** Answered with EPERM: tracing, kernel and clock administration, keys, handles. */
 const forbidden: Readonly<Record<string, Numbers>> = {
-  unshare: [272, 97],
-  setns: [308, 268],
-  mount: [165, 40],
-  umount2: [166, 39],
-  pivot_root: [155, 41],
-  chroot: [161, 51],
-  move_mount: [429, 429],
-  open_tree: [428, 428],
-  fsopen: [430, 430],
-  fsconfig: [431, 431],
-  fsmount: [432, 432],
-  fspick: [433, 433],
-  mount_setattr: [442, 442],
-  mknod: [133, null],
-  mknodat: [259, 33],
   swapon: [167, 224],
   swapoff: [168, 225],
   reboot: [169, 142],
@@ -68,8 +53,6 @@ const forbidden: Readonly<Record<string, Numbers>> = {
   clock_settime: [227, 112],
   clock_adjtime: [305, 266],
   adjtimex: [159, 171],
-  sethostname: [170, 161],
-  setdomainname: [171, 162],
   iopl: [172, null],
   ioperm: [173, null],
   modify_ldt: [154, null],
@@ -82,6 +65,27 @@ const forbidden: Readonly<Record<string, Numbers>> = {
   migrate_pages: [256, 238],
   move_pages: [279, 239],
   fanotify_init: [300, 262],
+};
+
+/** Forbidden too, but to a program that makes images: namespaces, mounts and device nodes (the whiteouts of layers) are its craft. */
+const crafts: Readonly<Record<string, Numbers>> = {
+  unshare: [272, 97],
+  setns: [308, 268],
+  mount: [165, 40],
+  umount2: [166, 39],
+  pivot_root: [155, 41],
+  chroot: [161, 51],
+  move_mount: [429, 429],
+  open_tree: [428, 428],
+  fsopen: [430, 430],
+  fsconfig: [431, 431],
+  fsmount: [432, 432],
+  fspick: [433, 433],
+  mount_setattr: [442, 442],
+  mknod: [133, null],
+  mknodat: [259, 33],
+  sethostname: [170, 161],
+  setdomainname: [171, 162],
 };
 
 /** Answered with ENOSYS: programs try them and do without. */
@@ -137,8 +141,11 @@ const refuse = (number: number): Instruction => answer(action.errno | number);
 /** Offsets in `struct seccomp_data`; of an argument its low half, which is all that these calls look at. */
 const at = { number: 0, arch: 4, argument: (index: number) => 16 + 8 * index } as const;
 
+/** Whom a filter is for: an app or a build's command; or an image builder, which is root of a user namespace of its own. */
+export type Filtered = "command" | "image-builder";
+
 /** The filter for one architecture, as `bwrap --seccomp` reads it. */
-export function seccompFilter(arch: Arch): Uint8Array {
+export function seccompFilter(arch: Arch, of: Filtered = "command"): Uint8Array {
   const column = arch === "x64" ? 0 : 1;
   const program: Instruction[] = [
     load(at.arch),
@@ -152,7 +159,10 @@ export function seccompFilter(arch: Arch): Uint8Array {
     const number = numbers[column];
     if (number !== null) program.push(ifEqual(number, 0, body.length), ...body);
   };
-  on(examined.clone, [load(at.argument(0)), ifAnyBit(newNamespaces, 0, 1), refuse(errno.EPERM), allow]);
+  if (of === "command") {
+    on(examined.clone, [load(at.argument(0)), ifAnyBit(newNamespaces, 0, 1), refuse(errno.EPERM), allow]);
+    for (const numbers of Object.values(crafts)) on(numbers, [refuse(errno.EPERM)]);
+  }
   on(examined.socket, socketBody);
   on(examined.socketpair, [load(at.argument(0)), ifEqual(family.unix, 1, 0), refuse(errno.EAFNOSUPPORT), allow]);
   on(examined.ioctl, refuseValues(1, Object.values(forbiddenIoctls)));

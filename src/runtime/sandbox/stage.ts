@@ -5,12 +5,18 @@
  * Python under root's home). In a mount namespace of its own such a folder is covered, and what this one process needs is bound
  * back at the same path. So nothing has to be opened up, and a shim sees no other replica's folder.
  */
-import { statSync } from "node:fs";
+import { readlinkSync, statSync, writeFileSync } from "node:fs";
 import { dirname, sep } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface Stage {
   /** The user that the process becomes; null: stays the agent's. */
   readonly hostUid: number | null;
+  /**
+   * It is root of a namespace with many users, as image builders need: those from `hostUid` on, which a root agent has to write
+   * with {@link mapUsers}; or those that the machine lets the agent's own user have (subuid(5)).
+   */
+  readonly manyUsers?: boolean;
   /** Folders and files that it must reach, absolute, at their own path. */
   readonly needs: readonly string[];
   /** Those that its user must not write, even where they are that user's. */
@@ -21,20 +27,68 @@ export interface Stage {
 
 /** Where binds wait while folders are covered; in a mount namespace that ends with its process. */
 const stageFolder = "/run/waybill-stage";
+/** Two programs are started on the way there. */
+const mapWithinMs = 5_000;
+const lookEveryMs = 5;
+const awaitMap = `n=0; until grep -q . /proc/self/gid_map; do [ $n -lt ${mapWithinMs / 10} ] || exit 1; n=$((n+1)); sleep 0.01; done; exec "$@"`;
 const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** The command: `argv` runs as root of its own user namespace, which is nobody outside. Spawn it with `/` as its folder. */
 export function hostCommand(stage: Stage, argv: readonly string[]): readonly [string, ...string[]] {
-  const inside = ["unshare", "--user", "--map-root-user", "--net", "--mount", "--", ...argv];
-  const { hostUid } = stage;
-  if (hostUid === null) return inside as [string, ...string[]];
-  const user = [`--reuid=${hostUid}`, `--regid=${hostUid}`, "--clear-groups", "--no-new-privs"];
-  const asUser = ["setpriv", ...user, "--", ...inside];
+  const { hostUid, manyUsers = false } = stage;
+  const namespaces = ["--net", "--mount", "--", ...argv] as const;
+  const many = manyUsers ? ["--map-auto"] : [];
+  const inside = ["unshare", "--user", "--map-root-user", ...many, ...namespaces] as const;
+  if (hostUid === null) return inside;
+  const user = [`--reuid=${hostUid}`, `--regid=${hostUid}`, "--clear-groups"];
+  // Root of a namespace gets its capabilities by a program started after the map was written, which no-new-privs would refuse.
+  const asUser = manyUsers
+    ? [
+        "setpriv",
+        ...user,
+        "--",
+        "unshare",
+        "--user",
+        ...namespaces.slice(0, 3),
+        "/bin/sh",
+        "-c",
+        awaitMap,
+        "sh",
+        ...argv,
+      ]
+    : ["setpriv", ...user, "--no-new-privs", "--", ...inside];
   const text = script(
     coverOf(stage.needs, (folder) => mayEnter(folder, hostUid)),
     stage,
   );
   return ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c", text, "sh", ...asUser];
+}
+
+/** As many users as ids of 16 bits: what images use. */
+export const usersOfImages = 65_536;
+
+/** Resolves when the process, which is on its way through {@link hostCommand}, has its users; false where it ended or took too long. */
+export async function mapUsers(pid: number, hostUid: number): Promise<boolean> {
+  const ours = readlinkSync("/proc/self/ns/user");
+  for (let waited = 0; waited < mapWithinMs; waited += lookEveryMs) {
+    const its = namespaceOf(pid);
+    if (its === undefined) return false;
+    if (its !== ours) {
+      for (const map of ["uid_map", "gid_map"]) writeFileSync(`/proc/${pid}/${map}`, `0 ${hostUid} ${usersOfImages}`);
+      return true;
+    }
+    await delay(lookEveryMs);
+  }
+  return false;
+}
+
+function namespaceOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/user`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 /** `cover`: an empty folder is put over this one. `bind`: what was at this path is put back there. */

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { signalName } from "../processes.ts";
-import { bwrapOptions, etcOf, fds, rlimits, type Recipe } from "./recipe.ts";
-import { seccompFilter, type Arch } from "./seccomp.ts";
+import { builderOptions, bwrapOptions, etcOf, fds, rlimits, type BuilderRecipe, type Recipe } from "./recipe.ts";
+import { seccompFilter, type Arch, type Filtered } from "./seccomp.ts";
 
 export interface SandboxEnd {
   readonly exitCode: number | null;
@@ -40,18 +40,18 @@ const begin = `for f in $GROUPS_TO_JOIN; do echo $$ > "$f/cgroup.procs" || exit 
 export function prepareFiles(
   folder: string,
   hostname: string,
-  arch: Arch = process.arch as Arch,
+  of: Filtered = "command",
 ): { readonly etc: string; readonly filter: string } {
   const etc = join(folder, "etc");
   mkdirSync(etc, { recursive: true, mode: 0o755 });
   for (const [name, text] of Object.entries(etcOf(hostname))) writeFileSync(join(etc, name), text, { mode: 0o644 });
   const filter = join(folder, "filter.bpf");
-  writeFileSync(filter, seccompFilter(arch), { mode: 0o600 });
+  writeFileSync(filter, seccompFilter(process.arch as Arch, of), { mode: 0o600 });
   return { etc, filter };
 }
 
 export function startSandboxed(
-  recipe: Recipe,
+  recipe: Recipe | BuilderRecipe,
   options: { readonly filter: string; readonly cgroups: readonly string[] },
 ): Sandboxed {
   const filter = openSync(options.filter, "r");
@@ -82,7 +82,8 @@ export function startSandboxed(
   let said = "";
   const heardOut = new Promise<void>((resolve) => child.stderr?.once("close", resolve));
   child.stderr?.on("data", (bytes: Buffer) => (said = (said + bytes.toString()).slice(-saidMaxLength)));
-  giveOptions(pipes[fds.options] as Writable | null, bwrapOptions(recipe));
+  const bwrap = "containers" in recipe ? builderOptions(recipe) : bwrapOptions(recipe);
+  giveOptions(pipes[fds.options] as Writable | null, bwrap);
   const exited = new Promise<SandboxEnd>((resolve) => {
     child.once("error", (error) => resolve({ exitCode: null, signal: null, failure: error.message, denied: true }));
     child.once("exit", (code, signal) => {

@@ -110,35 +110,12 @@ async function recipeOf(
   const scratch = join(plan.folder, "scratch");
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   writeFileSync(join(plan.folder, "cgroup"), cgroupText(plan.spec.replica));
-  const node = plan.path[0] ?? "";
-  const needs = [...(plan.release.needs ?? []), ...(node.startsWith("/usr/") || node === "" ? [] : [node])];
   const same = (path: string): Bind => ({ from: path, to: path });
-  const layer = await writableLayer(plan, note);
-  const released: Bind = { from: join(plan.releaseFolder, "app"), to: appFolder };
-  const recipe: Recipe = {
+  const needs = plan.release.needs ?? [];
+  const own: Pick<Recipe, "readOnly" | "writable" | "etc" | "hostname" | "limits" | "devices" | "argv"> = {
     argv: plan.release.argv ?? [],
-    cwd: appFolder,
-    env: appEnvironment(plan, {
-      port,
-      host: "0.0.0.0",
-      home: insideUser.home,
-      cgroupFile,
-      deviceApi,
-      offload: scratchFolder,
-      path: [node, ...usualPath],
-      extra: {
-        TMPDIR: "/tmp",
-        XDG_CACHE_HOME: `${dataFolder}/.cache`,
-        ...(existsSync(certificates) ? { SSL_CERT_FILE: certificates } : {}),
-      },
-    }),
-    readOnly: [
-      { from: join(plan.folder, "cgroup"), to: cgroupFile },
-      ...needs.map(same),
-      ...(layer === null ? [released] : []),
-    ],
+    readOnly: [{ from: join(plan.folder, "cgroup"), to: cgroupFile }, ...needs.map(same)],
     writable: [
-      ...(layer === null ? [] : [{ from: layer, to: appFolder }]),
       { from: sandbox.dataFolder, to: dataFolder },
       { from: scratch, to: scratchFolder },
     ],
@@ -147,17 +124,54 @@ async function recipeOf(
     limits: sandbox.limits,
     devices: sandbox.devices,
   };
+  const place = {
+    port,
+    host: "0.0.0.0",
+    home: insideUser.home,
+    cgroupFile,
+    deviceApi,
+    offload: scratchFolder,
+  } as const;
+  const { image } = plan.release;
+  if (image !== undefined) {
+    // PATH, HOME and the like are the image's own, as its release has them; so are its certificates.
+    const env = appEnvironment(plan, { ...place, extra: { TMPDIR: "/tmp" } });
+    const layer = await writableLayer(plan, image.root, note);
+    const root = { from: layer ?? image.root, writable: layer !== null };
+    return { recipe: { ...own, cwd: image.workdir, env, root }, filter };
+  }
+  const node = plan.path[0] ?? "";
+  const nodeFolder = node.startsWith("/usr/") || node === "" ? [] : [same(node)];
+  const released = join(plan.releaseFolder, "app");
+  const layer = await writableLayer(plan, released, note);
+  const app: Bind = { from: layer ?? released, to: appFolder };
+  const recipe: Recipe = {
+    ...own,
+    cwd: appFolder,
+    env: appEnvironment(plan, {
+      ...place,
+      path: [node, ...usualPath],
+      extra: {
+        TMPDIR: "/tmp",
+        XDG_CACHE_HOME: `${dataFolder}/.cache`,
+        ...(existsSync(certificates) ? { SSL_CERT_FILE: certificates } : {}),
+      },
+    }),
+    readOnly: [...own.readOnly, ...nodeFolder, ...(layer === null ? [app] : [])],
+    writable: [...(layer === null ? [] : [app]), ...own.writable],
+  };
   return { recipe, filter };
 }
 
 /**
- * The release's files with a layer above them that is the replica's own; `userxattr` is what an unprivileged overlay needs. Null
- * where the kernel or the disk's file system makes none: then the app's folder can only be read, and its owner is told.
+ * The release's files, of the app or of its whole image, with a layer above them that is the replica's own; `userxattr` is what an
+ * unprivileged overlay needs. Null where the kernel or the disk's file system makes none: then they can only be read, and their
+ * owner is told.
  */
-async function writableLayer(plan: StoredPlan, note: (text: string) => void): Promise<string | null> {
+async function writableLayer(plan: StoredPlan, below: string, note: (text: string) => void): Promise<string | null> {
   const at = (name: string): string => join(plan.folder, "layer", name);
   for (const name of ["upper", "work", "app"]) mkdirSync(at(name), { recursive: true, mode: 0o755 });
-  const folders = { lowerdir: join(plan.releaseFolder, "app"), upperdir: at("upper"), workdir: at("work") };
+  const folders = { lowerdir: below, upperdir: at("upper"), workdir: at("work") };
   const options = ["userxattr", ...Object.entries(folders).map(([name, path]) => `${name}=${escaped(path)}`)].join(",");
   try {
     await promisify(execFile)("mount", ["-t", "overlay", "-o", options, "overlay", at("app")], {

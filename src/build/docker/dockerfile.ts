@@ -1,0 +1,122 @@
+/** A Dockerfile as it is read before an image builder has it: its instructions with their lines, and the images that it begins with. Pure. */
+import { DockerfileParser } from "dockerfile-ast";
+
+export interface Instruction {
+  /** From 1. */
+  readonly line: number;
+  readonly keyword: string;
+  readonly text: string;
+  /** From 0; -1 for an ARG before the first FROM. */
+  readonly stage: number;
+}
+
+/** An image that comes from elsewhere, and the line that names it. */
+export interface BaseImage {
+  readonly line: number;
+  readonly name: string;
+}
+
+export type Dockerfile =
+  | { readonly ok: true; readonly instructions: readonly Instruction[]; readonly bases: readonly BaseImage[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** A step as buildah and podman announce it: `[2/3] STEP 4/7: RUN make`, both numbers from 1. */
+export interface Step {
+  readonly stage: number;
+  readonly number: number;
+  readonly keyword: string;
+}
+
+/** Docker's reference of the Dockerfile, "Overview". */
+const keywords: ReadonlySet<string> = new Set(
+  "ADD ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL MAINTAINER ONBUILD RUN SHELL STOPSIGNAL USER VOLUME WORKDIR".split(
+    " ",
+  ),
+);
+
+/** Reads it; `variables` are the build arguments that will be given. What an engine would find wrong later is left to it. */
+export function readDockerfile(text: string, variables: Readonly<Record<string, string>>): Dockerfile {
+  const instructions = instructionsOf(text);
+  const problems = instructions
+    .filter(({ keyword }) => !keywords.has(keyword))
+    .map(({ line, keyword }) => `Dockerfile line ${line}: there is no instruction ${keyword.slice(0, keywordShown)}`);
+  const first = instructions.find(({ keyword }) => keyword !== "ARG");
+  if (first === undefined) problems.push("Dockerfile: it has no FROM, with which an image begins");
+  else if (first.keyword !== "FROM" && keywords.has(first.keyword))
+    problems.push(`Dockerfile line ${first.line}: an image begins with FROM, not with ${first.keyword}`);
+  return problems.length > 0
+    ? { ok: false, problems }
+    : { ok: true, instructions, bases: basesOf(instructions, variables) };
+}
+
+/** The line of an announced step; null where it is none of these instructions. */
+export function lineOfStep(instructions: readonly Instruction[], { stage, number, keyword }: Step): number | null {
+  const found = instructions.filter((one) => one.stage === stage - 1)[number - 1];
+  return found?.keyword === keyword ? found.line : null;
+}
+
+/** The step that a line of output announces. */
+export function stepIn(line: string): Step | undefined {
+  const match = /^(?:\[(\d+)\/\d+\] )?STEP (\d+)(?:\/\d+)?: ([A-Za-z]+)/.exec(line);
+  if (!match) return undefined;
+  return { stage: Number(match[1] ?? 1), number: Number(match[2]), keyword: (match[3] ?? "").toUpperCase() };
+}
+
+const keywordShown = 40;
+
+function instructionsOf(text: string): readonly Instruction[] {
+  let stage = -1;
+  const lines = text.split("\n");
+  return DockerfileParser.parse(text)
+    .getInstructions()
+    .map((one) => {
+      const keyword = one.getKeyword();
+      if (keyword === "FROM") stage += 1;
+      const { start, end } = one.getRange();
+      const whole = lines
+        .slice(start.line, end.line + 1)
+        .join(" ")
+        .trim();
+      return { line: start.line + 1, keyword, text: whole.slice(keyword.length).trim(), stage };
+    });
+}
+
+/** Of FROM, and of `COPY --from=` what is no stage; an image that RUN mounts from is looked up by the engine alone. */
+function basesOf(instructions: readonly Instruction[], given: Readonly<Record<string, string>>): readonly BaseImage[] {
+  const args = new Map<string, string>();
+  const stages = new Set<string>(["scratch"]);
+  const bases: BaseImage[] = [];
+  for (const { line, keyword, text, stage } of instructions) {
+    const words = text.split(/\s+/).filter((word) => !word.startsWith("--"));
+    if (keyword === "ARG" && stage === -1) {
+      const [name, value] = splitOnce(text.trim(), "=");
+      args.set(name, given[name] ?? unquoted(value ?? ""));
+    } else if (keyword === "FROM") {
+      const name = expanded(words[0] ?? "", args);
+      if (!stages.has(name.toLowerCase())) bases.push({ line, name });
+      if (words[1]?.toUpperCase() === "AS" && words[2] !== undefined) stages.add(words[2].toLowerCase());
+    } else if (keyword === "COPY") {
+      const from = /(?:^|\s)--from=(\S+)/.exec(text)?.[1];
+      const isStage = from === undefined || /^\d+$/.test(from) || stages.has(from.toLowerCase());
+      if (!isStage && from !== undefined) bases.push({ line, name: from });
+    }
+  }
+  return bases.filter(({ name }, at) => bases.findIndex((other) => other.name === name) === at);
+}
+
+/** `$NAME`, `${NAME}` and `${NAME:-otherwise}`. */
+function expanded(text: string, args: ReadonlyMap<string, string>): string {
+  return unquoted(text).replaceAll(
+    /\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::-([^}]*))?\})/g,
+    (_, plain?: string, braced?: string, otherwise?: string) => args.get(plain ?? braced ?? "") || (otherwise ?? ""),
+  );
+}
+
+function unquoted(text: string): string {
+  return text.replace(/^(["'])(.*)\1$/, "$2");
+}
+
+function splitOnce(text: string, by: string): readonly [string, string | undefined] {
+  const at = text.indexOf(by);
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
+}
