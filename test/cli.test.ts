@@ -197,6 +197,10 @@ describe("waybill", () => {
       "up",
       "deploy",
       "space",
+      "pause",
+      "resume",
+      "rollback",
+      "releases",
       "secret",
       "variable",
       "builds",
@@ -438,6 +442,19 @@ describe("waybill", () => {
     assert.equal(wrong.code, 2);
     assert.match(wrong.err, /"stop" is not KEY=VALUE; on-leave is given twice/);
     assert.equal(api.received.length, sent);
+  });
+
+  test("pause, resume and rollback ask for it with what was given, print the stage, and say what comes next", async () => {
+    const runtime = { stage: "PAUSED", hardware: { current: null, requested: null } };
+    for (const name of ["pause", "resume", "rollback"]) api.routes.set(`POST /api/spaces/alice/demo/${name}`, runtime);
+    const { code, out, err } = await waybill(["pause", "alice/demo", "--reason", "too hot"]);
+    assert.deepEqual([code, out, err], [0, "alice/demo: PAUSED\n", "bring it back: waybill resume alice/demo\n"]);
+    assert.equal((await waybill(["resume", "alice/demo", "-q"])).out, "alice/demo\n");
+    assert.deepEqual(JSON.parse((await waybill(["rollback", "alice/demo", "rel_1", "--json"])).out), runtime);
+    assert.deepEqual(
+      api.received.map(({ body }) => JSON.parse(body) as unknown),
+      [{ reason: "too hot" }, {}, { release: "rel_1" }],
+    );
   });
 
   test("restart asks for it, with --factory for a build from nothing, and prints the Space's stage", async () => {

@@ -15,11 +15,13 @@ import type {
   PoolView,
   QueueView,
   QuotaView,
+  ReleaseView,
   RequestView,
   SecretViews,
   SetEntry,
   SetSecret,
   SignedReceipt,
+  SpaceEventView,
   SpaceView,
   StatusView,
   VariableViews,
@@ -116,6 +118,58 @@ export class WaybillClient {
   ): Promise<HubRuntime> {
     const query = queryOf({ factory: factory ? "true" : undefined });
     return await this.#send("POST", `/api/spaces/${pathOf(space)}/restart${query}`, {}, asking);
+  }
+
+  /** Nothing of it runs until somebody who may resumes it; `reason` is shown with its state. */
+  async pause(
+    space: string,
+    { reason, ...asking }: Asking & { reason?: string | undefined } = {},
+  ): Promise<HubRuntime> {
+    return await this.#send(
+      "POST",
+      `/api/spaces/${pathOf(space)}/pause`,
+      reason === undefined ? {} : { reason },
+      asking,
+    );
+  }
+
+  /** Lifts a pause, and starts what is stopped or asleep. */
+  async resume(space: string, asking: Asking = {}): Promise<HubRuntime> {
+    return await this.#send("POST", `/api/spaces/${pathOf(space)}/resume`, {}, asking);
+  }
+
+  /** Ends its replicas; no request starts it, and a restart or a new release does. */
+  async stop(space: string, asking: Asking = {}): Promise<HubRuntime> {
+    return await this.#send("POST", `/api/spaces/${pathOf(space)}/stop`, {}, asking);
+  }
+
+  /** Runs a release again without building it; the one before the one that runs where none is named. */
+  async rollBack(
+    space: string,
+    { release, ...asking }: Asking & { release?: string | undefined } = {},
+  ): Promise<HubRuntime> {
+    const body = release === undefined ? {} : { release };
+    return await this.#send("POST", `/api/spaces/${pathOf(space)}/rollback`, body, asking);
+  }
+
+  /** Newest first. */
+  async releases(
+    space: string,
+    { page, ...asking }: Asking & { page?: string | undefined } = {},
+  ): Promise<Page<ReleaseView>> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/releases`, { page }, asking);
+  }
+
+  /** What happened to it, newest first. */
+  async spaceEvents(
+    space: string,
+    { page, ...asking }: Asking & { page?: string | undefined } = {},
+  ): Promise<Page<SpaceEventView>> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/events`, { page }, asking);
+  }
+
+  async runtime(space: string, asking: Asking = {}): Promise<HubRuntime> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/runtime`, {}, asking);
   }
 
   /** Commits NDJSON in the Hub's form to `main`; creates the Space if it is absent. */

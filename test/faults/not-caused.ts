@@ -18,7 +18,7 @@ export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "control/conflict": apiItself,
   "control/changed-meanwhile": apiItself,
   "control/paused":
-    "an answer of the platform's own API, which is no work with a waybill; test/space-states.test.ts makes it",
+    "an answer of the platform's own API, which is no work with a waybill; test/long/space-states.test.ts makes it",
   "control/failed": "a bug of the platform's own: none is known that could be caused",
   "capacity/rate-limited": "this version counts strangers and does not limit their rate",
 };

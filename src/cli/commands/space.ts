@@ -1,4 +1,4 @@
-/** `waybill space list`, `waybill space show OWNER/NAME` and `waybill space set OWNER/NAME KEY=VALUE…`. */
+/** `waybill space list`, `space show OWNER/NAME`, `space events OWNER/NAME` and `space set OWNER/NAME KEY=VALUE…`. */
 import type { Command } from "commander";
 import { parseSpace } from "../arguments.ts";
 import { contextOf } from "../context.ts";
@@ -7,7 +7,7 @@ import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
 
 export function declare(program: Command, run: Runner): void {
-  const space = program.command("space").description("Spaces: list, show, set");
+  const space = program.command("space").description("Spaces: list, show, events, set");
   space
     .command("list")
     .description("the Spaces that you may see")
@@ -15,7 +15,7 @@ export function declare(program: Command, run: Runner): void {
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);
-        const [client, { drawSpaces }] = await Promise.all([context.client(), import("../draw/views.ts")]);
+        const [client, { drawSpaces }] = await Promise.all([context.client(), import("../draw/spaces.ts")]);
         const { page } = command.opts<{ page?: string }>();
         const answer = await client.spaces({ page, signal: world.signal });
         const ids = answer.items.map(({ id }) => `${id}\n`).join("");
@@ -30,9 +30,26 @@ export function declare(program: Command, run: Runner): void {
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);
-        const [client, { drawSpace }] = await Promise.all([context.client(), import("../draw/views.ts")]);
+        const [client, { drawSpace }] = await Promise.all([context.client(), import("../draw/spaces.ts")]);
         const answer = await client.space(command.processedArgs[0] as string, { signal: world.signal });
         context.answer(answer, context.quiet ? `${answer.id}\n` : drawSpace(context.paper, answer));
+      }),
+    );
+  space
+    .command("events")
+    .description("what happened to a Space, newest first: from state to state, by whom and why")
+    .argument("<owner/name>", "the Space", parseSpace)
+    .option("--page <next>", "the page that the one before named")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const id = command.processedArgs[0] as string;
+        const [client, { drawSpaceEvents }] = await Promise.all([context.client(), import("../draw/spaces.ts")]);
+        const { page } = command.opts<{ page?: string }>();
+        const answer = await client.spaceEvents(id, { page, signal: world.signal });
+        const seqs = answer.items.map(({ seq }) => `${seq}\n`).join("");
+        context.answer(answer, context.quiet ? seqs : drawSpaceEvents(context.paper, id, answer.items));
+        if (answer.next) context.note(`more: waybill space events ${id} --page ${answer.next}\n`);
       }),
     );
   space
@@ -47,7 +64,13 @@ export function declare(program: Command, run: Runner): void {
         const change = changeOf(pairs);
         const [client, { drawRows }] = await Promise.all([context.client(), import("../draw/views.ts")]);
         const answer = await client.changeSpace(id, change, { signal: world.signal });
-        context.answer(answer, drawRows(context.paper, Object.entries(answer)));
+        context.answer(
+          answer,
+          drawRows(
+            context.paper,
+            Object.entries(answer).map(([name, value]) => [name, String(value)] as const),
+          ),
+        );
       }),
     );
 }

@@ -7,7 +7,6 @@ import type {
   QueueView,
   QuotaView,
   RequestView,
-  SpaceView,
   StatusView,
   WhoAmI,
 } from "../../contract/api.ts";
@@ -22,42 +21,8 @@ import { drawTable } from "./table.ts";
 const colorSequence = /(\u001b\[[0-9;]{0,20}m)/;
 const controlCharacter = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
 
-export function drawSpaces(paper: Paper, spaces: readonly SpaceView[]): string {
-  if (spaces.length === 0) return "No Spaces yet. Make one: waybill deploy DIR --space OWNER/NAME\n";
-  return drawTable(
-    paper,
-    [
-      { head: "SPACE", cell: (space) => space.id, drop: 0 },
-      { head: "STATE", cell: (space) => space.state, drop: 0 },
-      { head: "SINCE", cell: (space) => dayTimeOf(paper, space.since), drop: 2 },
-      { head: "SDK", cell: (space) => space.sdk ?? "-", drop: 3 },
-      { head: "ADDRESS", cell: (space) => space.addresses[0] ?? "-", drop: 1 },
-    ],
-    spaces,
-  );
-}
-
-export function drawSpace(paper: Paper, space: SpaceView): string {
-  const rows: (readonly [string, string])[] = [
-    ["state", `${space.state} since ${dayTimeOf(paper, space.since)}`],
-    ["", space.says],
-    ...space.addresses.map((address, i) => [i === 0 ? "address" : "", address] as const),
-    ...Object.entries(space.settings).map(
-      ([name, value], i) => [i === 0 ? "settings" : "", `${name}=${value}`] as const,
-    ),
-  ];
-  if (space.build)
-    rows.push(["build", `${space.build.id}  ${stateSays(space.build.outcome ?? space.build.stage, space.build.says)}`]);
-  if (space.release) rows.push(["release", space.release]);
-  for (const [i, warning] of (space.runtimeFacts?.warnings ?? []).entries())
-    rows.push([i === 0 ? "warnings" : "", warning]);
-  for (const [i, replica] of space.replicas.entries()) {
-    rows.push([i === 0 ? "replicas" : "", `${replica.id}  ${stateSays(replica.phase, replica.says)}`]);
-  }
-  return `${tone(paper, "strong", space.id)}  ${space.sdk ?? "no SDK known yet"}\n${drawRows(paper, rows)}`;
-}
-
-function stateSays(state: string, says: string): string {
+/** A state with its sentence, where that says more. */
+export function stateSays(state: string, says: string): string {
   return says === state || says === "" ? state : `${state}: ${says}`;
 }
 
