@@ -150,8 +150,10 @@ function down(draft: Draft, seen: Seen): Moved | undefined {
     const told = ofBuild(draft, build);
     if (told !== undefined) return told === "as it is" ? undefined : told;
   }
-  const last = lastEnd(seen);
-  if (last) return last;
+  const last = seen.replicas.findLast(({ phase }) => phase === "ended");
+  // Its node starts it again by itself, or is told to when it is connected: whoever waits for the start waits on.
+  if (ordered && last?.end && !finalEnds.includes(last.end.code)) return undefined;
+  if (last?.end) return ended(last.id, last.end);
   if (state.name === "starting" || state.name === "waking")
     return ordered ? undefined : failing({ says: "no word came of its start in time", code: "route/boot-timeout" });
   const isFault = state.name === "failing" || state.name === "crash-looping";
@@ -185,11 +187,6 @@ function ofBuild({ space, state, now }: Draft, build: BuildSeen): Moved | "as it
   if (isKnown && failed === null) return undefined;
   if (failed === null || (space.release !== null && state.name !== "building" && !isKnown)) return undefined;
   return failing({ says: `build ${id} failed: ${failed.says}`, code: failed.code }, id);
-}
-
-function lastEnd(seen: Seen): Moved | undefined {
-  const last = seen.replicas.findLast(({ phase }) => phase === "ended");
-  return last?.end ? ended(last.id, last.end) : undefined;
 }
 
 function ended(replica: string, end: NonNullable<ReplicaSeen["end"]>): Moved {
