@@ -5,9 +5,10 @@
  *   POST /startup-report   POST /schedule   POST /allow   POST /release   GET /queue-size
  */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate as immediate, setTimeout as delay } from "node:timers/promises";
+import { createServer } from "../http/node-http.ts";
 import type { AllowAnswer, ReleaseAnswer, ScheduleAnswer, Ticket } from "./device.ts";
 import {
   endBody,

@@ -2,7 +2,7 @@
  * The shim's process: `node shim.ts FOLDER`. The only place where a replica's runtime and its Device API meet.
  * Everything that is imported here costs memory once for each replica: no packages.
  */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
@@ -21,7 +21,17 @@ import { instant, type Clock } from "../stdx/time.ts";
 const graceMs = 5_000;
 
 const clock: Clock = { wall: () => instant(Date.now()), monotonic: () => Math.floor(performance.now()) };
-const random = (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count));
+/** The kernel's own: `crypto` is a megabyte and a half of memory in each shim. */
+function random(count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  const fd = openSync("/dev/urandom", "r");
+  try {
+    for (let at = 0; at < count;) at += readSync(fd, bytes, { offset: at });
+    return bytes;
+  } finally {
+    closeSync(fd);
+  }
+}
 
 async function main(folder: string): Promise<void> {
   const stored = readPlan(folder);

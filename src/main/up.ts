@@ -1,5 +1,6 @@
 /** `waybill up`: starts the platform, says where it is, and stays until it is told to stop. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import { dirname } from "node:path";
 import { pino } from "pino";
 import { CliFailure } from "../cli/failures.ts";
@@ -66,6 +67,8 @@ async function stay(
 ): Promise<undefined> {
   await using _stopped = platform;
   await tell(platform, world);
+  // Kept now: a platform may be killed.
+  flushCompileCache();
   await aborted(world.signal);
 }
 

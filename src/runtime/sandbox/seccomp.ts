@@ -5,8 +5,6 @@
  * It allows all but what is listed. EPERM where a program should be told no; ENOSYS where programs try and fall back
  * (clone3 → clone, io_uring → epoll); EAFNOSUPPORT for address families that no app needs.
  */
-import { createHash } from "node:crypto";
-
 export type Arch = "x64" | "arm64";
 
 const errno = { EPERM: 1, ENOSYS: 38, EAFNOSUPPORT: 97 } as const;
@@ -175,6 +173,8 @@ export function seccompFilter(arch: Arch, of: Filtered = "command"): Uint8Array 
 
 /** SHA-256 of the filter, in hexadecimal: which one is in force. */
 export function filterSha256(arch: Arch): string {
+  // Only where it is asked for: each shim loads this module, and would load all of that.
+  const { createHash } = process.getBuiltinModule("node:crypto");
   return createHash("sha256").update(seccompFilter(arch)).digest("hex");
 }
 

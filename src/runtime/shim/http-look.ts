@@ -1,6 +1,6 @@
 /** One question to a server of the app: does it answer HTTP, and how? */
-import { get } from "node:http";
 import { connect } from "node:net";
+import { get } from "../../http/node-http.ts";
 
 export interface Asked {
   readonly host: string;

@@ -1,10 +1,11 @@
 /** Serves a static Space's files from one folder: what lies outside it, by `..` or by symlink, does not exist. */
 import { constants, createReadStream } from "node:fs";
 import { open, realpath, stat, type FileHandle } from "node:fs/promises";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { extname, join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { duplexPair, type Duplex } from "node:stream";
+import { createServer } from "../../http/node-http.ts";
 
 const types: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
