@@ -48,6 +48,17 @@ export async function baseArchive(): Promise<string> {
   return archive;
 }
 
+/** Unpacks an archive that {@link writeArchive} made: its one layer's files in a folder, all of them this user's. */
+export function unpackArchive(archive: string, folder: string): void {
+  const read = (path: string): string => execFileSync("tar", ["-xOf", archive, path], { encoding: "utf8" });
+  const blob = (digest: string): string => `blobs/${digest.replace(":", "/")}`;
+  const index = JSON.parse(read("index.json")) as { manifests: [{ digest: string }] };
+  const manifest = JSON.parse(read(blob(index.manifests[0].digest))) as { layers: [{ digest: string }] };
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  const script = 'tar -xOf "$1" "$2" | tar -C "$3" --no-same-owner --exclude="./dev/*" -xf - && chmod -R u+rwX "$3"';
+  execFileSync("sh", ["-c", script, "sh", archive, blob(manifest.layers[0].digest), folder]);
+}
+
 /**
  * A tar file with a shell and a few programs of this machine's, in `folder`: enough for steps of a build, made at once. `files` are
  * put beside, name → text.
@@ -59,10 +70,7 @@ export function tinyLayer(folder: string, files: Readonly<Record<string, string>
   for (const program of programs) {
     const file = realpathSync(`/usr/bin/${program}`);
     copyFileSync(file, join(root, "usr/bin", program));
-    for (const library of librariesOf(file)) {
-      mkdirSync(dirname(join(root, library)), { recursive: true });
-      copyFileSync(library, join(root, library));
-    }
+    bringLibraries(root, file);
   }
   symlinkSync("dash", join(root, "usr/bin/sh"));
   for (const [name, text] of Object.entries({ "etc/passwd": "root:x:0:0:root:/root:/bin/sh\n", ...files })) {
@@ -72,6 +80,15 @@ export function tinyLayer(folder: string, files: Readonly<Record<string, string>
   const layer = `${root}.tar`;
   execFileSync("tar", ["-C", root, "--owner=0", "--group=0", "--numeric-owner", "-cf", layer, "."]);
   return layer;
+}
+
+/** Copies what a program of this machine is linked with, and `root` lacks, to where it is here. */
+export function bringLibraries(root: string, program: string): void {
+  for (const library of librariesOf(program)) {
+    if (existsSync(join(root, library))) continue;
+    mkdirSync(dirname(join(root, library)), { recursive: true });
+    copyFileSync(library, join(root, library));
+  }
 }
 
 const programs = [

@@ -1,4 +1,5 @@
 /** A node of its own, as whichever user runs it: runs the probes in its sandbox and prints what came of them, as JSON. */
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -35,6 +36,10 @@ const gateway = openGateway({
   edge: null,
   onFailure: (error) => fail("gateway", error),
 });
+/** The folder with an image's files: they are copied, since they become the prober's. */
+const [from] = process.argv.slice(2);
+const image = from === undefined ? undefined : join(folder, "image");
+if (from !== undefined && image !== undefined) execFileSync("cp", ["-a", "--no-preserve=ownership", from, image]);
 const started = performance.now();
 const run = await probe(
   {
@@ -53,6 +58,7 @@ const run = await probe(
     ),
     cgroups: here.cgroups,
     random,
+    ...(image === undefined ? {} : { image }),
   },
   new AbortController().signal,
 );

@@ -2,7 +2,7 @@
  * Builds Docker Spaces: the images that the Dockerfile begins with are fetched, an engine builds it in the build's bench, and the
  * image's files are unpacked once, for the sandbox of all its replicas.
  */
-import { renameSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Code } from "../../evidence/codes.ts";
@@ -15,6 +15,7 @@ import { lineOfStep, readDockerfile, stepIn, type BaseImage, type Instruction, t
 import {
   buildCommand,
   configureEngine,
+  fileInside,
   inspectCommand,
   installEngine,
   loadCommand,
@@ -68,9 +69,15 @@ export async function buildDocker(shop: Workshop, settings: SpaceSettings): Prom
 function inputsOf({ spec, tools }: Workshop): BuildInputs {
   const plain = (values: Readonly<Record<string, string>> = {}): Record<string, string> =>
     Object.fromEntries(Object.entries(values).filter(([name]) => plainName.test(name)));
+  // The operator's, for indexes and certificates, are given to a Dockerfile that asks for them by ARG.
+  const operators = plain(tools.env);
+  const files = Object.fromEntries(
+    Object.entries(operators).filter(([, value]) => value.startsWith("/") && existsSync(value)),
+  );
+  const inside = Object.fromEntries(Object.keys(files).map((name) => [name, fileInside(name)]));
   return {
-    // The operator's, for indexes and certificates, are given to a Dockerfile that asks for them by ARG.
-    variables: { ...plain(tools.env), ...plain(spec.variables) },
+    variables: { ...operators, ...inside, ...plain(spec.variables) },
+    files,
     secrets: plain(spec.secrets),
     fresh: spec.factory === true,
   };
@@ -193,7 +200,8 @@ function noLocal(kit: Kit, name: string): string {
 
 async function buildImage(shop: Workshop, kit: Kit, instructions: readonly Instruction[]): Promise<string> {
   const { engine } = kit;
-  const inputs = { ...kit.inputs, variables: askedFor(kit.inputs.variables, instructions) };
+  const asked = <T>(values: Readonly<Record<string, T>>): Readonly<Record<string, T>> => askedFor(values, instructions);
+  const inputs = { ...kit.inputs, variables: asked(kit.inputs.variables), files: asked(kit.inputs.files) };
   const names = [...Object.keys(inputs.variables), ...Object.keys(inputs.secrets)];
   shop.note(
     `$ ${engine.name} build, ${instructions.length} instructions${names.length === 0 ? "" : `, with ${names.join(", ")}`}`,
@@ -213,11 +221,13 @@ async function buildImage(shop: Workshop, kit: Kit, instructions: readonly Instr
 }
 
 /** Those that an ARG names: an engine warns of all others. */
-function askedFor(variables: BuildInputs["variables"], instructions: readonly Instruction[]): BuildInputs["variables"] {
-  const asked = instructions
-    .filter(({ keyword }) => keyword === "ARG")
-    .flatMap(({ text }) => text.split(/[\s=]/)[0] ?? []);
-  return Object.fromEntries(Object.entries(variables).filter(([name]) => asked.includes(name)));
+function askedFor<T>(
+  values: Readonly<Record<string, T>>,
+  instructions: readonly Instruction[],
+): Readonly<Record<string, T>> {
+  const args = instructions.filter(({ keyword }) => keyword === "ARG");
+  const asked = args.flatMap(({ text }) => text.split(/[\s=]/)[0] ?? []);
+  return Object.fromEntries(Object.entries(values).filter(([name]) => asked.includes(name)));
 }
 
 /** The failure with the Dockerfile's line, and the engine's words for why. */

@@ -15,6 +15,8 @@ export type StorageDriver = "overlay" | "vfs";
 export interface BuildInputs {
   /** Build arguments, by name: they are in the image's history. */
   readonly variables: Readonly<Record<string, string>>;
+  /** Files of this machine that variables name, certificates: each is at `/run/waybill/<variable>` while steps run. */
+  readonly files: Readonly<Record<string, string>>;
   /** For `RUN --mount=type=secret`: never in a command line, a file of a disk, or a log. */
   readonly secrets: Readonly<Record<string, string>>;
   /** No layer of an earlier build is used. */
@@ -84,16 +86,22 @@ export function loadCommand({ path }: Engine, archive: string, name: string): Ar
 }
 
 /** Builds the app's Dockerfile. Every image that it needs is there by then, so that nothing is pulled. */
-export function buildCommand({ path }: Engine, into: string, { variables, secrets, fresh }: BuildInputs): Argv {
+export function buildCommand({ path }: Engine, into: string, { variables, files, secrets, fresh }: BuildInputs): Argv {
   return [
     path,
     ...["build", "--layers", "--pull=never", "--isolation", "chroot", "--network", "host", "--file", "Dockerfile"],
     ...["--ulimit", `nofile=${openFiles}:${openFiles}`, "--iidfile", into],
     ...(fresh ? ["--no-cache"] : []),
     ...Object.entries(variables).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
+    ...Object.entries(files).flatMap(([name, path]) => ["--volume", `${path}:${fileInside(name)}:ro`]),
     ...Object.keys(secrets).flatMap((name) => ["--secret", `id=${name},env=${secretVariable(name)}`]),
     ".",
   ];
+}
+
+/** Where steps find the file that a variable names. */
+export function fileInside(name: string): string {
+  return `/run/waybill/${name}`;
 }
 
 /** The variable in which the engine finds a secret: an owner's name for one must not become a variable that the engine goes by. */

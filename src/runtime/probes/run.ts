@@ -16,6 +16,7 @@ import {
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicaStatus } from "../../contract/agent.ts";
+import type { ReleaseManifest } from "../../contract/release.ts";
 import { assert } from "../../stdx/assert.ts";
 import { newId, type RandomBytes } from "../../stdx/ids.ts";
 import { durationMs } from "../../stdx/time.ts";
@@ -43,6 +44,8 @@ export interface ProbedNode {
   readonly launcher: ProbeLauncher;
   readonly cgroups: CgroupsHere;
   readonly random: RandomBytes;
+  /** The prober runs in an image's files instead of the machine's: their folder, with Python, to be given to the prober's user. */
+  readonly image?: string;
 }
 
 export interface ProbeRun {
@@ -120,7 +123,9 @@ interface Running extends AsyncDisposable {
 async function start(node: ProbedNode, role: Role): Promise<Running> {
   const folder = join(node.folder, role);
   const releaseFolder = join(node.folder, `${role}-release`);
-  const main = makeRelease(join(releaseFolder, "app"));
+  const image = role === "prober" ? node.image : undefined;
+  const main = makeRelease(join(image ?? releaseFolder, "app"));
+  mkdirSync(join(releaseFolder, "app"), { recursive: true, mode: 0o755 });
   const replica = newId("p", node.random);
   const release = { release: `rel_probe_${role}`, space: spaces[role], sdk: "node" } as const;
   const plan: LaunchPlan = {
@@ -137,6 +142,7 @@ async function start(node: ProbedNode, role: Role): Promise<Running> {
       staticFolder: ".",
       appPort: 7860,
       builtAt: new Date(0).toISOString(),
+      ...(image === undefined ? {} : inImage(image)),
     },
   };
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -151,6 +157,13 @@ async function start(node: ProbedNode, role: Role): Promise<Running> {
       await afterwards(node, folder);
     },
   };
+}
+
+/** The image brings Python, and this machine its Node. */
+function inImage(root: string): Pick<ReleaseManifest, "image" | "needs" | "env"> {
+  const node = dirname(process.execPath);
+  const env = { PATH: `${node}:/usr/local/bin:/usr/bin:/bin`, HOME: "/" };
+  return { image: { id: "0".repeat(64), root, workdir: "/app" }, needs: [node], env };
 }
 
 /** A copy of the programs, which belongs to the replica's user from then on; its entry's name. */
