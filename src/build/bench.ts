@@ -2,6 +2,8 @@
 
 /** Opens a bench for each build that runs commands. */
 export interface Benches {
+  /** Whether commands and apps can have packages that the machine has not. */
+  readonly layers: boolean;
   /** Rejects with a {@link BenchDenied} where none can be made. */
   open(place: BenchPlace): Promise<Bench>;
   /** Whether commands may make images here: they need a sandbox, and users to give an image's files to. */
@@ -34,6 +36,11 @@ export interface Bench {
   give(folder: string): Promise<void>;
   /** Resolves when the command and all that it started have ended, however that came. Rejects where the bench itself is lost. */
   run(command: BenchCommand): Promise<CommandEnd>;
+  /**
+   * Lays unpacked Debian packages over the machine's own, for all commands from now on, as the app will have them. Says why that
+   * could not be, else null.
+   */
+  lay(packages: string): Promise<string | null>;
   /** Ends what still runs. */
   close(): Promise<void>;
 }

@@ -228,7 +228,7 @@ function located({ line, message }: Remark): string {
 function manifestOf(
   { spec, tools }: Workshop,
   settings: SpaceSettings,
-  { argv, staticFolder, runtime, needs, env, image, port }: Runnable,
+  { argv, staticFolder, runtime, needs, packages, env, image, port }: Runnable,
 ): ReleaseManifest {
   return {
     release: newId("rel", tools.random),
@@ -244,6 +244,7 @@ function manifestOf(
     builtAt: iso(tools.clock.wall()),
     ...(runtime === undefined ? {} : { runtime }),
     ...(needs === undefined ? {} : { needs }),
+    ...(packages === undefined ? {} : { packages }),
     ...(env === undefined ? {} : { env }),
     ...(image === undefined ? {} : { image }),
   };

@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ReleaseImage, RuntimeFacts } from "../contract/release.ts";
+import { provideDebian } from "./debian-packages.ts";
 import type { SpaceSettings } from "./front-matter.ts";
 import { buildApp, installPackages } from "./node-packages.ts";
 import { startCommand, type AppPackage } from "./package-json.ts";
@@ -13,6 +14,8 @@ export interface Runnable {
   readonly staticFolder: string;
   readonly runtime?: RuntimeFacts;
   readonly needs?: readonly string[];
+  /** Debian packages, among `needs`. */
+  readonly packages?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly image?: ReleaseImage;
   /** Where the app listens, if the settings do not say. */
@@ -20,6 +23,7 @@ export interface Runnable {
 }
 
 export async function buildNode(shop: Workshop, settings: SpaceSettings, app: AppPackage): Promise<Runnable> {
+  const packages = await provideDebian(shop);
   const tools = await shop.step("install", async () => {
     const installed = await installPackages(shop, app);
     await provideSdk(shop, app);
@@ -32,7 +36,8 @@ export async function buildNode(shop: Workshop, settings: SpaceSettings, app: Ap
     const wants = app.wantsNode === null ? "" : `; package.json asks for ${app.wantsNode}`;
     shop.note(`Node ${process.versions.node}${wants}`);
     shop.note(`listens on the port in PORT (app_port ${settings.appPort})`);
-    return { argv: startCommand(start), staticFolder: "." };
+    const had = packages === undefined ? {} : { packages, needs: [packages] };
+    return { argv: startCommand(start), staticFolder: ".", ...had };
   });
 }
 

@@ -9,6 +9,7 @@ import { runCommand } from "./step.ts";
 export function plainBenches({ path }: { readonly path: readonly string[] }): Benches {
   return {
     images: false,
+    layers: false,
     async open({ build, app, work }) {
       const home = join(work, "home");
       const temporary = join(work, "tmp");
@@ -18,6 +19,7 @@ export function plainBenches({ path }: { readonly path: readonly string[] }): Be
         give: async (folder) => void (await mkdir(folder, { recursive: true })),
         run: (command) =>
           runCommand({ ...command, cwd: app, env: { ...command.env, ...own }, marker: buildMarker(build) }),
+        lay: async () => "without a sandbox nothing can be laid over the machine's own",
         close: async () => undefined, // each command has ended with all that it started
       };
     },

@@ -317,6 +317,11 @@ export class Workshop {
     return { path, made };
   }
 
+  /** Lays unpacked Debian packages over the machine's own, for all commands from now on; says why that could not be, else null. */
+  async lay(packages: string): Promise<string | null> {
+    return (await this.#open()).lay(packages);
+  }
+
   /** Ends what still runs of it. */
   async end(): Promise<void> {
     const bench = await this.#bench?.catch(() => undefined); // that it could not be made has been told

@@ -58,6 +58,8 @@ export interface ReleaseManifest {
   readonly builtAt: string;
   /** Folders of this node that the app needs beside its release, read-only at the same path: an environment, its interpreter. */
   readonly needs?: readonly string[];
+  /** A folder of this node with the Debian packages of its `packages.txt`, unpacked: its `usr` lies over the machine's own. One of `needs`. */
+  readonly packages?: string;
   /** Variables that the release itself sets; the Space's own win over them. */
   readonly env?: Readonly<Record<string, string>>;
   readonly runtime?: RuntimeFacts;

@@ -34,6 +34,7 @@ export function sandboxBenches(tools: BenchTools, sandbox: NodeSandbox): Benches
   const folderOf = (build: string): string => join(tools.folder, "benches", build);
   return {
     images: true,
+    layers: true,
     async open({ build, space, app, readable, writable, images = null, note }) {
       // The owner's builds share caches, so they share a user; it is none of their Spaces'.
       const owner = space.split("/")[0] ?? "";
@@ -87,6 +88,7 @@ export function sandboxBenches(tools: BenchTools, sandbox: NodeSandbox): Benches
           });
           return { ...end, leftBehind: 0 };
         },
+        lay: (packages) => opened.lay(packages),
         close,
       };
     },

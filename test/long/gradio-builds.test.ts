@@ -128,7 +128,7 @@ describe("a Gradio Space's requirements", { skip }, () => {
       "packages.txt": "ffmpeg\n",
     };
     const second = await build(files, newest);
-    assert.match(second.log, /^packages\.txt is not read: /m);
+    assert.match(second.log, /^packages\.txt is not read: without a sandbox /m);
     assert.match(second.log, /^sdk gradio of no sdk_version, so the newest that the requirements allow$/m);
     const [one, two] = [await environmentOf(first), await environmentOf(second)];
     assert.notEqual(one, two);

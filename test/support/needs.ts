@@ -7,7 +7,17 @@ import { findEngine } from "../../src/build/docker/engine.ts";
 import { chooseInterpreter, findInterpreters } from "../../src/build/python/interpreters.ts";
 import { sandboxHere } from "../../src/runtime/sandbox/prepare.ts";
 
-export type Need = "sandbox" | "images" | "debian" | "python3" | "gradio" | "exits" | "chromium" | "npm" | "git-lfs";
+export type Need =
+  | "sandbox"
+  | "images"
+  | "debian"
+  | "python3"
+  | "gradio"
+  | "exits"
+  | "chromium"
+  | "npm"
+  | "apt"
+  | "git-lfs";
 
 const downloadWithinMs = 20_000;
 
@@ -30,6 +40,7 @@ async function lacking(what: Need): Promise<string | undefined> {
   if (what === "images") return findEngine() === null ? "no buildah or podman in /usr/bin" : undefined;
   if (what === "debian")
     return existsSync("/usr/bin/mmdebstrap") ? undefined : "no mmdebstrap, which makes a base image";
+  if (what === "apt") return lackingForApt();
   if (what === "exits") return lackingForExits();
   if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
   if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";
@@ -59,6 +70,24 @@ async function lackingForGradio(): Promise<string | undefined> {
 function lackingForNpm(): string | undefined {
   const { status, error } = spawnSync("npm", ["view", "ms", "version"], { timeout: downloadWithinMs, stdio: "ignore" });
   return status === 0 ? undefined : `no npm registry: npm view ended with ${error?.message ?? status}`;
+}
+
+/** Debian's apt, and a mirror that it reaches. */
+function lackingForApt(): string | undefined {
+  const apt = "/usr/bin/apt-get";
+  if (!existsSync(apt)) return "no apt-get";
+  const folder = mkdtempSync(join(tmpdir(), "wb-apt-"));
+  try {
+    const options = [`Dir::State::Lists=${folder}`, `Dir::Cache=${folder}`, "Debug::NoLocking=1"];
+    const asked = [...options, "APT::Update::Error-Mode=any"].flatMap((option) => ["-o", option]);
+    const { status } = spawnSync(apt, ["-qq", ...asked, "update"], {
+      timeout: downloadWithinMs,
+      stdio: "ignore",
+    });
+    return status === 0 ? undefined : "apt-get update reaches no mirror";
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** What src/runtime/exits.ts asks of the kernel and of Node. */

@@ -5,6 +5,7 @@
 import { realpathSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { provideDebian } from "../debian-packages.ts";
 import type { SpaceSettings } from "../front-matter.ts";
 import type { Runnable } from "../node-builder.ts";
 import { BuildFailure, type Workshop } from "../workshop.ts";
@@ -18,20 +19,32 @@ export interface MadeEnvironment {
   readonly environment: string;
   readonly lock: Lock;
   readonly python: Interpreter;
+  /** Debian packages that lie over the machine's own. */
+  readonly packages: string | undefined;
 }
 
-/** The steps `python`, `resolve` and `install`. */
+/** The steps `python`, `packages`, `resolve` and `install`. */
 export async function buildEnvironment(shop: Workshop, settings: SpaceSettings): Promise<MadeEnvironment> {
   const kit = await shop.step("python", () => chooseTools(shop, settings));
+  const packages = await provideDebian(shop);
   const lock = await shop.step("resolve", () => resolvePackages(shop, settings, kit));
   const environment = await shop.step("install", () => install(shop, kit, lock));
-  return { environment, lock, python: kit.python };
+  return { environment, lock, python: kit.python, packages };
 }
 
 /** What a release that runs in it needs and sets. */
-export function startsIn({ environment, python }: MadeEnvironment): Pick<Runnable, "needs" | "env"> {
+export function startsIn({
+  environment,
+  python,
+  packages,
+}: MadeEnvironment): Pick<Runnable, "needs" | "env" | "packages"> {
   return {
-    needs: [environment, ...(python.prefix === "/usr" ? [] : [python.prefix])],
+    needs: [
+      environment,
+      ...(python.prefix === "/usr" ? [] : [python.prefix]),
+      ...(packages === undefined ? [] : [packages]),
+    ],
+    ...(packages === undefined ? {} : { packages }),
     env: { PYTHONUNBUFFERED: "1", VIRTUAL_ENV: environment },
   };
 }

@@ -97,8 +97,6 @@ function sdkOf({ sdk, sdkVersion }: SpaceSettings): Sdk {
 }
 
 async function readOwn(shop: Workshop): Promise<Own> {
-  if (existsSync(join(shop.app, "packages.txt")))
-    shop.note("packages.txt is not read: an app has the Debian packages of the node on which it runs");
   const found: { file: string; text: string }[] = [];
   for (const file of requirementsFiles) {
     const bytes = await readSmallBytes(join(shop.app, file));

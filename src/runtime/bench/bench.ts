@@ -3,6 +3,7 @@
  * each in a sandbox of its own, made by the recipe of the replicas. It ends with the agent's end of the line, and all of it with it.
  */
 import { once } from "node:events";
+import { join } from "node:path";
 import type { Duplex, Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert } from "../../stdx/assert.ts";
@@ -11,6 +12,7 @@ import { openNetwork } from "../net/network.ts";
 import { endAll, members, type Membership, type Processes } from "../processes.ts";
 import { killGroup } from "../sandbox/cgroups.ts";
 import { watchMemory } from "../sandbox/memory.ts";
+import { laySystem, type SystemLayer } from "../sandbox/overlay.ts";
 import { insideUser, type BuilderRecipe, type Recipe } from "../sandbox/recipe.ts";
 import { prepareFiles, startSandboxed, type Sandboxed } from "../sandbox/start.ts";
 import type { BenchPlan, FromBench, RunEnd, ToBench } from "./messages.ts";
@@ -33,7 +35,9 @@ export async function serveBench(line: Duplex, processes: Processes): Promise<vo
         if (files) say({ type: "ready" });
       });
     } else if (message.type === "end") void running?.end();
-    else {
+    else if (message.type === "lay") {
+      void lay(message.packages, opened).then((says) => say({ type: "laid", says }));
+    } else {
       assert(opened !== undefined, "a command comes after the bench is ready");
       running = begin(message, opened, line, processes);
       void running.ended.then((end) => say({ type: "ended", run: message.run, ...end }));
@@ -44,6 +48,8 @@ export async function serveBench(line: Duplex, processes: Processes): Promise<vo
 
 interface Opened {
   readonly plan: BenchPlan;
+  /** Debian packages over the machine's own. */
+  system?: SystemLayer;
   readonly etc: string;
   readonly filter: string;
 }
@@ -63,6 +69,16 @@ async function open(
   }
 }
 
+async function lay(packages: string, opened: Opened | undefined): Promise<string | null> {
+  assert(opened !== undefined, "packages come after the bench is ready");
+  try {
+    opened.system = await laySystem(packages, join(opened.plan.folder, "layer"));
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 interface Running {
   readonly ended: Promise<RunEnd>;
   end(): Promise<void>;
@@ -70,11 +86,12 @@ interface Running {
 
 function begin(
   command: Extract<ToBench, { type: "run" }>,
-  { plan, etc, filter }: Opened,
+  opened: Opened,
   line: Duplex,
   processes: Processes,
 ): Running {
-  const started = startSandboxed(recipeOf(command, plan, etc), { filter, cgroups: plan.cgroups?.join ?? [] });
+  const { plan, filter } = opened;
+  const started = startSandboxed(recipeOf(command, opened), { filter, cgroups: plan.cgroups?.join ?? [] });
   const streams = [started.stdout, started.stderr] as const;
   const closed = Promise.all(streams.map((stream) => once(stream, "close")));
   pass(started.stdout, "out", line);
@@ -114,13 +131,14 @@ async function finish(
 
 function recipeOf(
   { argv, env }: Extract<ToBench, { type: "run" }>,
-  plan: BenchPlan,
-  etc: string,
+  { plan, etc, system }: Opened,
 ): Recipe | BuilderRecipe {
   const [name = "", value = ""] = plan.marker.split("=");
   const own = { HOME: insideUser.home, TMPDIR: "/tmp", PATH: plan.path.join(":"), [name]: value };
-  const { cwd, readOnly, writable, limits, images } = plan;
-  const files = { argv, cwd, env: { ...env, ...own }, readOnly, writable, etc, hostname, limits };
+  const { cwd, writable, limits, images } = plan;
+  const readOnly = [...plan.readOnly, ...(system?.others ?? [])];
+  const usr = system === undefined ? {} : { usr: system.usr };
+  const files = { argv, cwd, env: { ...env, ...own }, readOnly, writable, etc, hostname, limits, ...usr };
   if (images === null) return { ...files, devices: [] };
   return { ...files, ...images, env: { ...files.env, TMPDIR: "/var/tmp" } };
 }

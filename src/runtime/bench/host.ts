@@ -36,6 +36,8 @@ export interface BenchRun {
 export interface SandboxBench {
   /** Resolves when the command and all that it started have ended. Rejects with {@link BenchLost}. */
   run(command: BenchRun): Promise<RunEnd & { readonly aborted: boolean }>;
+  /** Lays unpacked Debian packages over the machine's own, for all commands from now on; says why that could not be, else null. */
+  lay(packages: string): Promise<string | null>;
   /** Ends what still runs, and the bench. */
   close(): Promise<void>;
 }
@@ -123,6 +125,7 @@ class HostedBench implements SandboxBench {
         reject(error: Error): void;
       }
     | undefined;
+  #laid: PromiseWithResolvers<string | null> | undefined;
   #runs = 0;
   #said = "";
   #closed: Promise<void> | undefined;
@@ -180,6 +183,13 @@ class HostedBench implements SandboxBench {
     }
   }
 
+  async lay(packages: string): Promise<string | null> {
+    const laid = Promise.withResolvers<string | null>();
+    this.#laid = laid;
+    writeFrame<ToBench>(this.#line, { type: "lay", packages });
+    return laid.promise;
+  }
+
   close(): Promise<void> {
     return (this.#closed ??= this.#close());
   }
@@ -203,6 +213,8 @@ class HostedBench implements SandboxBench {
         return this.#ready.resolve();
       case "denied":
         return this.#ready.reject(new BenchLost(message.says, true));
+      case "laid":
+        return this.#laid?.resolve(message.says);
       case "note":
         return this.#options.note(message.text);
       case "output":
@@ -219,5 +231,6 @@ class HostedBench implements SandboxBench {
     this.#ready.promise.catch(() => undefined); // whoever opened it has heard of that, or of it being ready
     this.#ready.reject(new BenchLost(says, true));
     this.#running?.reject(new BenchLost(says, false));
+    this.#laid?.reject(new BenchLost(says, false));
   }
 }

@@ -37,12 +37,16 @@ export type ToBench =
       readonly argv: readonly string[];
       readonly env: Readonly<Record<string, string>>;
     }
+  /** Lays Debian packages over the machine's for all commands from now on; answered with `laid`. */
+  | { readonly type: "lay"; readonly packages: string }
   /** Ends the command that runs. */
   | { readonly type: "end" };
 
 export type FromBench =
   | { readonly type: "ready" }
   | { readonly type: "denied"; readonly says: string }
+  /** `says`: why they could not be; null: they are. */
+  | { readonly type: "laid"; readonly says: string | null }
   /** For the owner: a refused connection, used-up memory. */
   | { readonly type: "note"; readonly text: string }
   /** In base64. */

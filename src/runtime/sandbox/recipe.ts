@@ -22,6 +22,8 @@ export interface Recipe {
   readonly etc: string;
   readonly hostname: string;
   readonly limits: SandboxLimits;
+  /** What lies at /usr; absent: the machine's own. */
+  readonly usr?: string;
   /** Device nodes of real cards. */
   readonly devices: readonly string[];
   /** An image's files instead of the machine's own; absent: `/usr` and what belongs to it. */
@@ -110,11 +112,11 @@ export function builderOptions(recipe: BuilderRecipe): readonly string[] {
   ];
 }
 
-type Files = Pick<Recipe, "etc" | "readOnly" | "writable" | "cwd" | "env">;
+type Files = Pick<Recipe, "etc" | "usr" | "readOnly" | "writable" | "cwd" | "env">;
 
-function systemFiles({ etc }: Files): readonly string[] {
+function systemFiles({ etc, usr = "/usr" }: Files): readonly string[] {
   return [
-    ...["--ro-bind", "/usr", "/usr"],
+    ...["--ro-bind", usr, "/usr"],
     ...besideUsr.flatMap(sameAsHere),
     ...["--perms", "0755", "--dir", "/etc"],
     ...etcFiles.flatMap((name) => ["--ro-bind", `${etc}/${name}`, `/etc/${name}`]),

@@ -1,13 +1,12 @@
 /** The app in its sandbox: below a pid 1 of its own, with a writable layer over its release, ended with all that it started. */
-import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { promisify } from "node:util";
 import { assert } from "../../stdx/assert.ts";
 import { markerOf, writeStored, type AppRecord, type SandboxPlan, type StoredPlan } from "../folder.ts";
 import { endAll, insideMember, members, type Membership, type Processes } from "../processes.ts";
 import { killGroup } from "../sandbox/cgroups.ts";
+import { laySystem, mountOverlay, type SystemLayer } from "../sandbox/overlay.ts";
 import { insideUser, type Bind, type Recipe } from "../sandbox/recipe.ts";
 import { prepareFiles, startSandboxed } from "../sandbox/start.ts";
 import { drainMs, ignoreAbort, logOutput, type App, type AppEnd } from "./app.ts";
@@ -24,7 +23,6 @@ const usualPath = ["/usr/local/bin", "/usr/bin", "/bin"];
 const certificates = "/etc/ssl/certs/ca-certificates.crt";
 /** bubblewrap is pid 1 of a sandbox, and the app's first process the next. */
 const firstPid = 2;
-const mountWithinMs = 5_000;
 
 /** Starts `release.argv` in a sandbox of its own; one that cannot be made is an app that ended, `denied`. */
 export async function startSandboxedApp(
@@ -145,6 +143,7 @@ async function recipeOf(
   const released = join(plan.releaseFolder, "app");
   const layer = await writableLayer(plan, released, note);
   const app: Bind = { from: layer ?? released, to: appFolder };
+  const system = await packagesLayer(plan, note);
   const recipe: Recipe = {
     ...own,
     cwd: appFolder,
@@ -157,37 +156,39 @@ async function recipeOf(
         ...(existsSync(certificates) ? { SSL_CERT_FILE: certificates } : {}),
       },
     }),
-    readOnly: [...own.readOnly, ...nodeFolder, ...(layer === null ? [app] : [])],
+    readOnly: [...own.readOnly, ...nodeFolder, ...(layer === null ? [app] : []), ...(system?.others ?? [])],
     writable: [...(layer === null ? [] : [app]), ...own.writable],
+    ...(system === null ? {} : { usr: system.usr }),
   };
   return { recipe, filter };
 }
 
 /**
- * The release's files, of the app or of its whole image, with a layer above them that is the replica's own; `userxattr` is what an
- * unprivileged overlay needs. Null where the kernel or the disk's file system makes none: then they can only be read, and their
- * owner is told.
+ * The release's files, of the app or of its whole image, with a layer above them that is the replica's own. Null where the kernel or
+ * the disk's file system makes none: then they can only be read, and their owner is told.
  */
 async function writableLayer(plan: StoredPlan, below: string, note: (text: string) => void): Promise<string | null> {
   const at = (name: string): string => join(plan.folder, "layer", name);
-  for (const name of ["upper", "work", "app"]) mkdirSync(at(name), { recursive: true, mode: 0o755 });
-  const folders = { lowerdir: below, upperdir: at("upper"), workdir: at("work") };
-  const options = ["userxattr", ...Object.entries(folders).map(([name, path]) => `${name}=${escaped(path)}`)].join(",");
+  const upper = { folder: at("upper"), work: at("work") };
   try {
-    await promisify(execFile)("mount", ["-t", "overlay", "-o", options, "overlay", at("app")], {
-      timeout: mountWithinMs,
-    });
+    await mountOverlay({ at: at("app"), lower: [below], upper });
     return at("app");
   } catch (error) {
-    const said = (error as { stderr?: string }).stderr?.trim() || String(error);
+    const said = error instanceof Error ? error.message : String(error);
     note(`files beside the app's code cannot be written on this machine (${said}): write to /data or /tmp`);
     return null;
   }
 }
 
-/** As mount's overlay options want it: a comma ends an option, a colon a lower folder. */
-function escaped(path: string): string {
-  return path.replaceAll(/[\\,:]/g, String.raw`\$&`);
+/** The release's Debian packages over the machine's own; its build has seen that they can be laid there. */
+async function packagesLayer(plan: StoredPlan, note: (text: string) => void): Promise<SystemLayer | null> {
+  if (plan.release.packages === undefined) return null;
+  try {
+    return await laySystem(plan.release.packages, join(plan.folder, "layer"));
+  } catch (error) {
+    note(`the packages of packages.txt cannot be had: ${error instanceof Error ? error.message : String(error)}`);
+    return null;
+  }
 }
 
 function recordApp(plan: StoredPlan, pid: number, port: number, processes: Processes): Membership {
