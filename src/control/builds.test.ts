@@ -259,6 +259,20 @@ describe("a builder's word", () => {
     );
   });
 
+  test("that it goes on with a build that ended while it was away has it ended there too, under the build's own code", async () => {
+    const { world, node, build } = await building();
+    await using _ = world;
+    node.link.close();
+    await world.builds.cancel(build, alice);
+    const back = await world.node();
+    back.say(claimed(build));
+    await world.settled();
+    assert.deepEqual(
+      back.of("cancel-build").map(({ fence, code, why }) => [fence, code, why]),
+      [[1, "build/cancelled", "cancelled by alice"]],
+    );
+  });
+
   test("that its commit could not be read has it read once more, and fails the second time", async () => {
     const { world, node, build, say } = await building();
     await using _ = world;

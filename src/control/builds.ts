@@ -194,13 +194,14 @@ export class Builds {
     builder: string,
     holds: readonly { readonly build: string; readonly fence: number }[],
   ): Promise<void> {
-    if (holds.length > 0) await this.#machine.submit({ type: "hear", builder, holds });
+    await this.#machine.submit({ type: "hear", builder, holds });
   }
 
   async onMessage(builder: string, message: BuildMessage): Promise<void> {
     const { build, fence } = message;
     const live = this.#live.get(build);
-    if (!live) return; // It ended before: its log and record are closed.
+    // It ended before, and its log and record are closed. A builder that was away then begins or goes on in vain.
+    if (!live) return message.type === "build-claimed" ? this.#endThere(build, builder, fence) : undefined;
     const word: Word = { build, fence, builder };
     switch (message.type) {
       case "build-claimed":
@@ -356,9 +357,16 @@ export class Builds {
       );
   }
 
-  /** A word by an old fence changes nothing, and the log says that it came. */
+  /** A word by an old fence changes nothing, and the log says that it came. Whoever said it is told to end what it has. */
   #heed(live: LiveBuild, word: Word, decision: BuildDecision): void {
-    if (!decision.ok && decision.why === "old-fence") this.#refuseLate(live, word, decision.says);
+    if (decision.ok || decision.why !== "old-fence") return;
+    this.#refuseLate(live, word, decision.says);
+    this.#withdraw(word.build, word, "build/builder-lost", decision.says);
+  }
+
+  async #endThere(build: string, builder: string, fence: number): Promise<void> {
+    const row = await this.#ports.catalog.builds.get(build);
+    if (row?.endedAt) this.#withdraw(build, { builder, fence }, row.code ?? "build/builder-lost", row.says);
   }
 
   #refuseLate(live: LiveBuild, { fence }: Word, says: string): void {

@@ -12,7 +12,7 @@ import { openCallsOn } from "../core/views.ts";
 import type { Draft, Emitter, Entry } from "../evidence/entry.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { SecretBox } from "../identity/secret-box.ts";
-import { openRepositories } from "../hub/repository.ts";
+import { openRepositories, type RepositoryStore } from "../hub/repository.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import type { Scope } from "../identity/token-resolver.ts";
 import { MemoryJournal, MemoryStore } from "../journal/index.ts";
@@ -111,6 +111,7 @@ export class ControlWorld implements AsyncDisposable {
   readonly calls: Calls;
   readonly builds: Builds;
   readonly spaces: Spaces;
+  readonly repositories: RepositoryStore;
   readonly commits: Commits;
   readonly hardware = new Hardware(() => ({ cores: 2, memoryBytes: 2 ** 30, cards: [card] }));
   readonly server: Server;
@@ -227,12 +228,13 @@ export class ControlWorld implements AsyncDisposable {
       ownerTier: () => "free",
       device: (slot) => this.nodes.device(slot),
     });
+    this.repositories = openRepositories({ ...ports, folder: join(this.folder, "repositories") });
     this.builds = new Builds({
       ...ports,
       folder: join(this.folder, "builds"),
       limits: { ...buildLimits, waitingMax: 3, ownerWaitingMax: 3 },
       cards: (node) => this.nodes.cards(node),
-      repositoryOf: (space) => space,
+      repositoryOf: (space) => this.repositories.repositoryOf(space),
       startMs: () => seconds(60),
       start: (release, build) => this.spaces.start(release, build),
       held: (space) => this.spaces.held(space),
@@ -275,7 +277,7 @@ export class ControlWorld implements AsyncDisposable {
       ...ports,
       spaces,
       builds,
-      repositories: openRepositories({ ...ports, folder: join(this.folder, "repositories") }),
+      repositories: this.repositories,
     });
     const evidence = { readWork: async (id: string) => ({ ...nothing, entries: this.#entriesOf(id) }), index: () => 0 };
     const parts = {
