@@ -1,18 +1,31 @@
 /** What the catalog must do over any database: each implementation of `SqlRunner` calls this from its own test file. */
-import { settingDefaults } from "./spaces.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { decide } from "../core/spaces/decide.ts";
+import { evolve, freshSpace } from "../core/spaces/model.ts";
+import type { Seen } from "../core/spaces/seen.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
-import { instant } from "../stdx/time.ts";
+import { durationMs, instant } from "../stdx/time.ts";
 import { Catalog } from "./catalog.ts";
 import { callsSuite } from "./calls.suite.ts";
 import { buildView } from "./builds.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
+import { settingDefaults } from "./spaces.ts";
 import { lastUsedEveryMs } from "./tokens.ts";
 
 const t0 = instant(Date.UTC(2026, 10, 22, 12));
 const clock = { wall: () => t0 };
 const at = (ms: number) => instant(t0 + ms);
+
+const nothingSeen: Seen = {
+  node: "here",
+  build: null,
+  replicas: [],
+  startWithinMs: durationMs(0),
+  unvisitedMs: null,
+  busy: 0,
+  usedAt: t0,
+};
 
 /** `openSql` gives a fresh database each time. */
 export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, numRuns = 40): void {
@@ -171,6 +184,42 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
       await spaces.update("alice/demo", { settings: { ...settingDefaults, "on-leave": "stop" } });
       await spaces.update("alice/demo", { says: "Something else changed." });
       assert.deepEqual((await spaces.get("alice/demo"))?.settings, { ...settingDefaults, "on-leave": "stop" });
+    });
+
+    test("what happens to a Space is kept with what it leads to, in order, and given newest first", async () => {
+      const catalog = await withAlice();
+      const { spaces } = catalog;
+      await spaces.create("alice", "demo", t0);
+      const fresh = freshSpace(
+        "alice/demo",
+        { replicas: 1, sleepAfterMs: null, sleepMode: "stop", hardware: null },
+        t0,
+      );
+      const pausing = (why: string) => {
+        const actor = { kind: "owner", account: "alice" } as const;
+        const decided = decide(fresh, { type: "pause", actor, by: "owner", why }, nothingSeen, at(5));
+        assert.ok(decided.ok);
+        return decided.events;
+      };
+      for (const why of ["one", "two", "three"]) {
+        const events = pausing(why);
+        await catalog.spaceEvents.add(events.reduce(evolve, fresh), events, { settings: settingDefaults });
+      }
+      const row = await spaces.get("alice/demo");
+      assert.deepEqual([row?.state, row?.says, row?.since], ["paused", "three", at(5)]);
+      assert.deepEqual(row?.machine?.state.reason, { says: "three", code: null });
+      const first = await catalog.spaceEvents.list("alice/demo", { limit: 2 });
+      assert.deepEqual(
+        first?.items.map(({ seq, from, to, reason }) => [seq, from, to, reason.says]),
+        [
+          [3, "no-release", "paused", "three"],
+          [2, "no-release", "paused", "two"],
+        ],
+      );
+      const rest = await catalog.spaceEvents.list("alice/demo", { limit: 2, before: first?.next ?? "" });
+      assert.deepEqual([rest?.items.map(({ seq }) => seq), rest?.next], [[1], null]);
+      assert.deepEqual(rest?.items[0]?.change, pausing("one")[0]?.change);
+      assert.equal(await catalog.spaceEvents.list("alice/demo", { limit: 2, before: "odd" }), undefined);
     });
 
     test("pages give each Space once, newest first; a foreign page token is told", async () => {

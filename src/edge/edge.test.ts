@@ -223,6 +223,10 @@ describe("nextHop", () => {
     const hop = decide({ space: "a/b", owner: "a", state: { kind: "down", code: "app/crash-loop", says: "why" } });
     assert.ok(hop.kind === "refuse" && hop.code === "app/crash-loop" && hop.says === "why");
   });
+  test("holds what asks for a Space that is asleep", () => {
+    const hop = decide({ space: "a/b", owner: "a", state: { kind: "asleep" } });
+    assert.equal(hop.kind, "wake");
+  });
   test("refuses a running Space without a replica", () => {
     const hop = decide(running([]));
     assert.ok(hop.kind === "refuse" && hop.code === "route/not-running");

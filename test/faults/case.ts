@@ -8,7 +8,7 @@ import type { Need } from "../support/needs.ts";
 import { until, visit, type Account, type App, type Platform } from "../support/platform.ts";
 
 /** Platforms that the cases run on: each in a folder of its own, with other limits. */
-export type StageName = "main" | "kills" | "tight" | "bare" | "cards" | "boxed";
+export type StageName = "main" | "kills" | "tight" | "bare" | "cards" | "sleepy" | "boxed";
 
 export interface Stage {
   readonly up: Platform;

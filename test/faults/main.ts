@@ -26,6 +26,7 @@ import { lostCases } from "./cases/lost.ts";
 import { pythonCases } from "./cases/python.ts";
 import { replicaCases } from "./cases/replicas.ts";
 import { routeCases } from "./cases/route.ts";
+import { spaceCases } from "./cases/spaces.ts";
 import { controls } from "./controls.ts";
 import type { CaseReport, ControlReport, FaultsDocument } from "./document.ts";
 import { makeNoise } from "./noise.ts";
@@ -45,10 +46,11 @@ const stages: Readonly<Record<StageName, UpOptions>> = {
   },
   bare: { gpus: null, env: { WAYBILL_BUILDS_WAITING_OWNER: "1", WAYBILL_BUILD_DISK_MB: "256" } },
   cards: { gpus: null },
+  sleepy: { gpus: null, env: { WAYBILL_WAKE_SECONDS: "1" } },
   boxed: { sandbox: "bubblewrap", env: boxedEnv },
 };
 /** Two platforms at a time: what one waits for, the other works in. */
-const lanes: readonly (readonly StageName[])[] = [["main"], ["kills", "tight", "bare", "cards", "boxed"]];
+const lanes: readonly (readonly StageName[])[] = [["main"], ["kills", "tight", "bare", "cards", "sleepy", "boxed"]];
 const rightLeast = 0.97;
 
 const faults = [
@@ -62,6 +64,7 @@ const faults = [
   ...imageCases,
   ...replicaCases,
   ...lostCases,
+  ...spaceCases,
   ...egressCases,
 ];
 const nameOf = ({ code, how }: FaultCase): string => `${code}: ${how}`;

@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import { instant, seconds } from "../../stdx/time.ts";
 import { decide } from "./decide.ts";
 import { deadlineOf } from "./seen.ts";
-import { after, build, ended, inState, now, operator, owner, replica, told } from "./spaces.suite.ts";
+import { after, build, ended, inState, now, operator, owner, replica, stopped, told } from "./spaces.suite.ts";
 
 const look = { type: "see" } as const;
 const later = (ms: number) => instant(now + ms);
@@ -18,6 +18,12 @@ describe("a Space's deadlines", () => {
     assert.equal(told(space, look, seen, deadline), "failing; retire p_1");
     const failed = after(space, look, seen, deadline).state;
     assert.deepEqual([failed.reason.code, failed.actor.kind], ["route/boot-timeout", "platform"]);
+  });
+
+  test("S3: a start that was given up stays so, also when what was silent has ended by our own order", () => {
+    const { space, seen } = inState("starting");
+    const failed = after(space, look, seen, later(70_000));
+    assert.equal(told(failed, look, { ...seen, replicas: [stopped("p_1")] }, later(80_000)), "-");
   });
 
   test("S3: replicas that do not end in time do not keep it: it is paused then, and the reason names them", () => {

@@ -150,6 +150,8 @@ function down(draft: Draft, seen: Seen): Moved | undefined {
     const told = ofBuild(draft, build);
     if (told !== undefined) return told === "as it is" ? undefined : told;
   }
+  // What was given up on ends by our own order now.
+  if (isBootTimeout(state)) return undefined;
   const last = seen.replicas.findLast(({ phase }) => phase === "ended");
   // Its node starts it again by itself, or is told to when it is connected: whoever waits for the start waits on.
   if (ordered && last?.end && !finalEnds.includes(last.end.code)) return undefined;
