@@ -190,7 +190,10 @@ export class ReplicaSet {
     for (const held of waiting) this.#cancelWait(held, "the platform stops");
     if (how === "stop") {
       for (const { replica } of living) this.stop(replica, graceMs, "the platform stops");
-      const late = await this.#allGone(living, graceMs + stopMarginMs);
+      // The shim of an app that ended by itself stays for edges that ask what became of it: no edge does any more.
+      const lingering = [...this.#held.values()].filter((held) => held.state === "dead" && held.link !== undefined);
+      for (const { link } of lingering) link?.send({ type: "stop", graceMs: 0, why: "the platform stops" });
+      const late = await this.#allGone([...new Set([...living, ...lingering])], graceMs + stopMarginMs);
       for (const held of late)
         this.#options.log.warn({ replica: held.replica, folder: held.folder }, "a replica did not end in time");
       await Promise.race([Promise.all(this.#clearing), delay(clearWithinMs, undefined, { ref: false })]);

@@ -41,12 +41,13 @@ import {
   routeRefusedDraft,
   wakeFailedDraft,
 } from "./story.ts";
-import type { Story } from "./story.ts";
+import type { HandOver, Story } from "./story.ts";
 import { tunnel } from "./tunnel.ts";
 import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
-import { failureCode } from "./verdicts.ts";
+import { failureCode, tookNothing, wasTaken } from "./verdicts.ts";
 import type { Cause } from "./verdicts.ts";
 
+type Attempt = { readonly name: Upstream["name"]; readonly hand: HandOver | undefined; readonly gone: Gone };
 type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close">;
 
 export class Exchange implements UpstreamUser, Waiter {
@@ -77,6 +78,8 @@ export class Exchange implements UpstreamUser, Waiter {
   #receivedBefore = 0;
   #switching: ResponseHead | undefined;
   #reuse: Reuse;
+  /** The attempt before this one, which broke without a byte of answer. */
+  #earlier: Attempt | undefined;
   /** Hears what passes, where it is one of Gradio's requests. */
   #listener: Listener | undefined;
 
@@ -327,6 +330,7 @@ export class Exchange implements UpstreamUser, Waiter {
     if (silent && upstream.uses > 1 && this.#reuse === "any" && this.#story.retried === 0) {
       // RFC 9110 §9.2.2: it met a kept connection that was just being closed, and may be sent twice.
       this.#story.retried = 1;
+      this.#earlier = { name: upstream.name, hand: this.#story.hand, gone };
       this.#reuse = "never";
       this.#upstream = undefined;
       return this.#connect();
@@ -412,9 +416,13 @@ export class Exchange implements UpstreamUser, Waiter {
     // What was written to a socket that never opened was handed to nobody.
     if (cause.kind === "unreachable") delete this.#story.hand;
     this.#write([...this.#openings(), ...this.#closedHandOver()]);
-    const asked = name === undefined || cause.kind === "unreachable" ? undefined : await this.#ask(name);
-    const { code, hop } = failureCode(cause, asked);
-    const gone = cause.kind === "response-timeout" || cause.kind === "connect-timeout" ? undefined : cause;
+    const last = {
+      cause,
+      asked: name === undefined || cause.kind === "unreachable" ? undefined : await this.#ask(name),
+    };
+    const { cause: told, asked } = (await this.#tookEarlier(last.asked)) ?? last;
+    const { code, hop } = failureCode(told, asked);
+    const gone = told.kind === "response-timeout" || told.kind === "connect-timeout" ? undefined : told;
     const cut = this.#story.status !== undefined;
     this.#listener?.onBroken?.(code);
     this.#write([
@@ -427,6 +435,20 @@ export class Exchange implements UpstreamUser, Waiter {
     ]);
     if (cut) this.#response.destroy();
     else this.#answer(code, "app", {});
+  }
+
+  /**
+   * A connection that broke without an answer may have been closed before it had the request, and was tried again; or the app read
+   * the request and died of it. Then that attempt is the one to tell of, where the next one reached nobody.
+   */
+  async #tookEarlier(asked: Asked | undefined): Promise<{ readonly cause: Cause; readonly asked: Asked } | undefined> {
+    const { name, hand, gone } = this.#earlier ?? {};
+    if (name === undefined || hand === undefined || gone === undefined || wasTaken(asked, 0)) return undefined;
+    const earlier = await this.#ask(name);
+    if (tookNothing(earlier, hand.from)) return undefined;
+    this.#story.hand = hand;
+    this.#write(this.#closedHandOver());
+    return { cause: gone, asked: earlier };
   }
 
   #ask(name: Upstream["name"]): Promise<Asked> {

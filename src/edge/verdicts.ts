@@ -1,4 +1,5 @@
 /** Names the code of a request that failed on the app's side, from what the edge saw and what the shim answered. Pure. */
+import type { ConnectionAnswer } from "../contract/preamble.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Asked } from "./ask.ts";
 import type { Gone } from "./upstream.ts";
@@ -16,7 +17,7 @@ export function failureCode(
     return { code: shimGone ? "runtime/shim-lost" : "route/connect-timeout", hop: "edge.connect" };
   }
   if (cause.kind === "connect-timeout") return { code: "route/connect-timeout", hop: "edge.connect" };
-  const answer = asked?.kind === "answer" && asked.answer.state !== "unknown" ? asked.answer : undefined;
+  const answer = known(asked);
   const connected = answer?.connected ?? true;
   if (cause.kind === "response-timeout") {
     return connected
@@ -31,4 +32,19 @@ export function failureCode(
     code: answer?.errno === "ETIMEDOUT" ? "route/connect-timeout" : "route/connect-refused",
     hop: "edge.connect",
   };
+}
+
+/** Whether the app's socket has accepted bytes beyond `from` of the connection; false also where its shim does not say. */
+export function wasTaken(asked: Asked | undefined, from: number): boolean {
+  const answer = known(asked);
+  return answer !== undefined && answer.connected && answer.acceptedBytes > from;
+}
+
+/** Whether its shim says that it has not. */
+export function tookNothing(asked: Asked | undefined, from: number): boolean {
+  return known(asked) !== undefined && !wasTaken(asked, from);
+}
+
+function known(asked: Asked | undefined): Exclude<ConnectionAnswer, { readonly state: "unknown" }> | undefined {
+  return asked?.kind === "answer" && asked.answer.state !== "unknown" ? asked.answer : undefined;
 }

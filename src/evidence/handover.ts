@@ -9,7 +9,7 @@
  * Times of two emitters are never compared.
  */
 import type { Entry, Facts, Json } from "./entry.ts";
-import { all, gapsOf, number, spanSays, text } from "./reading.ts";
+import { all, gapsOf, last, number, spanSays, text } from "./reading.ts";
 import type { Reading } from "./reading.ts";
 
 export interface Answer {
@@ -39,9 +39,13 @@ export type HandOver =
 /** How much of the request the app's socket accepted. `uncertain`: the count is not final or not whole. */
 export type Delivered = "whole" | "partly" | "nothing" | "uncertain";
 
-/** The last hand-over of a request; an earlier one was repeated because it broke without a byte of answer. */
+/**
+ * The hand-over by which a request ended: the one that its failure names, as the app may have died of an earlier one and the next
+ * reached nobody; else the last, as an earlier one was repeated because it broke without a byte of answer.
+ */
 export function handOver(reading: Reading): HandOver {
-  const handed = lastAttempt(all(reading, "edge.connect", "handed"));
+  const failed = last(reading, "edge.connect", "failed") ?? last(reading, "app.respond", "failed");
+  const handed = attemptOf(all(reading, "edge.connect", "handed"), failed && text(failed.facts, "connection"));
   if (!handed) return { state: "none" };
   const channel = text(handed.facts, "channel") ?? "";
   const taker = channel.split("→")[1] ?? text(handed.facts, "replica") ?? "";
@@ -97,7 +101,9 @@ interface Heard {
   readonly answer: Answer | undefined;
 }
 
-function lastAttempt(handed: readonly Entry[]): Entry | undefined {
+function attemptOf(attempts: readonly Entry[], named: string | undefined): Entry | undefined {
+  const meant = attempts.filter((entry) => text(entry.facts, "connection") === named);
+  const handed = meant.length > 0 ? meant : attempts;
   const numbers = handed.map((entry) => number(entry.facts, "number") ?? 0);
   const latest = handed.filter((entry) => (number(entry.facts, "number") ?? 0) === Math.max(...numbers));
   return latest.find((entry) => entry.facts["closed"] === true) ?? latest[0];

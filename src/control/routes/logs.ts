@@ -50,7 +50,7 @@ async function* read(
     }
     yield* page.lines;
     next = page.next;
-    if (page.lines.length === pageLines) continue;
+    if (page.more || page.lines.length === pageLines) continue;
     if (follower) {
       yield note(server, `-- replica ${follower.status.replica} follows ${replica} --`);
       current = follower;

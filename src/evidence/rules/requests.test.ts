@@ -24,3 +24,26 @@ test("a loop that only a header tells of is likely: any client can write it; one
   };
   assert.deepEqual([certainty("edge.route"), certainty("identity.resolve")], ["likely", "proved"]);
 });
+
+test("a request that was tried again, and reached nobody then, is told by the attempt that the app took", () => {
+  const again = { ...a.handed, facts: { ...a.handed.facts, number: 18, connection: "edge/1/18" } };
+  const refused = a.by("shim-p_1", "app.take", "failed", {
+    channel: "edge/1",
+    number: 18,
+    connection: 18,
+    connected: false,
+    acceptedBytes: 0,
+    returnedBytes: 0,
+    final: true,
+    code: "route/connect-refused",
+  });
+  const shim = { state: "closed", connected: true, acceptedBytes: 812, returnedBytes: 0 };
+  const ends = [
+    a.asked("app.respond", "route/reset-midway", shim),
+    a.take({ connected: true, acceptedBytes: 812 }),
+    a.deliver("route/reset-midway", 502),
+  ];
+  const { verdict } = explain(a.handedRequest([again, refused, ...ends]));
+  assert.deepEqual([verdict?.code, verdict?.certainty], ["reset-midway", "proved"]);
+  assert.match(verdict?.sentence ?? "", /^The request was delivered to the app's socket/);
+});

@@ -10,6 +10,8 @@ const lastLinesRead = 60;
 /** Frames of a stack trace and Node's closing line: they push out the error itself. */
 const saysOnlyWhere = /^at .+:\d+:\d+\)?$|^at .+ \(<anonymous>\)$|^\^+$|^Node\.js v\d/;
 const lineShownChars = 200;
+/** Node prints an error's properties below its trace, Python a note below its message: what it was stands above. */
+const namesError = /^(?:Uncaught )?[\w.]*(?:Error|Exception)(?: \[\w+\])?: ./;
 
 export interface End {
   readonly phase: "exited" | "stopped";
@@ -49,10 +51,12 @@ export function endSays({ exitCode, signal, failure }: AppEnd): string {
 export function lastOutput(folder: string): string {
   const lines = lastLines(folder, lastLinesRead)
     .map((line) => line.trim())
-    .filter((line) => line !== "" && !saysOnlyWhere.test(line))
-    .slice(-lastLinesShown);
+    .filter((line) => line !== "" && !saysOnlyWhere.test(line));
   if (lines.length === 0) return " It printed nothing.";
-  return ` Its last output: ${lines.map((line) => line.slice(0, lineShownChars)).join(" ⏎ ")}`;
+  const last = lines.slice(-lastLinesShown);
+  const error = lines.findLast((line) => namesError.test(line));
+  const shown = error === undefined || last.includes(error) ? last : [error, "…", ...last.slice(2)];
+  return ` Its last output: ${shown.map((line) => line.slice(0, lineShownChars)).join(" ⏎ ")}`;
 }
 
 export function outOfMemorySays(memoryBytes: number): string {

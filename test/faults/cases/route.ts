@@ -162,6 +162,17 @@ export const routeCases: readonly FaultCase[] = [
     },
   },
   {
+    code: "route/reset-midway",
+    how: "the app dies of a request on a kept connection, and nobody listens when it is tried again",
+    on: "main",
+    certainty: proved,
+    async inject({ fresh, alice }) {
+      const { url } = await fresh();
+      await visit(`${url}/`, alice);
+      return { id: (await visit(`${url}/die`, alice)).work };
+    },
+  },
+  {
     code: "route/response-timeout",
     how: "the app never answers",
     on: "tight",
