@@ -36,7 +36,8 @@ async function live(): Promise<void> {
   for (const folder of [dataFolder, "/tmp", "/dev/shm", "/home/app"]) writeFileSync(join(folder, baitName), "bait");
   const replica = /WAYBILL_REPLICA=([^\0]+)/.exec(readFileSync("/proc/self/environ", "latin1"))?.[1] ?? "";
   for (const place of [{ port: neighbourPort }, { path: `\0${replica}` }])
-    createServer((socket) => socket.end("bait")).listen(place);
+    // Whoever looks what listens here goes away as it likes: the shim looks too.
+    createServer((socket) => socket.on("error", () => socket.destroy()).end("bait")).listen(place);
   // One that left its parent and its session: whoever ends the app must find it all the same.
   spawn("/bin/sh", ["-c", "setsid sleep 600 & exit 0"], { stdio: "ignore" });
   await delay(neighbourLivesMs);
