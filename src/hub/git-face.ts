@@ -116,6 +116,8 @@ export class GitFace implements AsyncDisposable {
   readonly #git: GitProgram;
   readonly #limits: GitFaceLimits;
   readonly #hooks: string;
+  /** Whether git runs our hook. */
+  readonly #asksUs: boolean;
   readonly #fetches: Slots;
   readonly #pushes: Slots;
   readonly #running = new Set<Backend>();
@@ -124,8 +126,9 @@ export class GitFace implements AsyncDisposable {
   readonly #closed = new AbortController();
   #watchers = 0;
 
-  private constructor(options: GitFaceOptions) {
+  private constructor(options: GitFaceOptions, asksUs: boolean) {
     this.#options = options;
+    this.#asksUs = asksUs;
     this.#git = options.git ?? systemGit;
     this.#limits = { ...gitFaceLimits, ...options.limits };
     this.#hooks = join(options.folder, "hooks");
@@ -135,9 +138,8 @@ export class GitFace implements AsyncDisposable {
 
   static async open(options: GitFaceOptions): Promise<GitFace> {
     await mkdir(options.folder, { recursive: true, mode: 0o700 });
-    const face = new GitFace(options);
-    await writeHooks(face.#hooks);
-    return face;
+    const asksUs = await writeHooks(join(options.folder, "hooks"));
+    return new GitFace(options, asksUs);
   }
 
   /** Whether the request is git's; then it is answered, and never fails. */
@@ -159,7 +161,7 @@ export class GitFace implements AsyncDisposable {
   /** Ends what git does for others; what it has not taken is not taken. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
-    for (const backend of this.#running) backend.kill("was ended: the platform stops");
+    for (const backend of this.#running) backend.kill("the platform stops");
     await Promise.all([...this.#running].map(({ ended }) => ended));
   }
 
@@ -175,6 +177,11 @@ export class GitFace implements AsyncDisposable {
     const asked = await desk.callerOf(request.headers.authorization);
     const refused = mayAccess(path, write, asked);
     if (refused) return writePlain(response, refused);
+    if (write && !this.#asksUs)
+      return writePlain(response, {
+        status: 503,
+        says: "The platform's data folder allows no programs (noexec): no push is taken.",
+      });
     if (!write && !desk.exists(path.id))
       return writePlain(response, { status: 404, says: `There is no Space ${path.id}.` });
     const account = "caller" in asked ? asked.caller?.account : undefined;
@@ -190,7 +197,7 @@ export class GitFace implements AsyncDisposable {
         space: path.id,
         account,
       };
-      return this.#receive(path, pusher, request, response, slot);
+      return await this.#receive(path, pusher, request, response, slot);
     }
     const backend = this.#start(await this.#repository(path.id), path, request, write ? account : undefined);
     await this.#pass(backend, request, response);
@@ -198,7 +205,7 @@ export class GitFace implements AsyncDisposable {
 
   /** A fetch, or the list of references: bytes both ways, as fast as the slower side takes them. */
   async #pass(backend: Backend, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.once("close", () => response.writableFinished || backend.kill("was left by its client"));
+    response.once("close", () => response.writableFinished || backend.kill("its client left"));
     feed(backend, request);
     const { head, body } = await backend.read();
     response.writeHead(head.status, { ...head.headers, ...plainHeaders, ...shown(head.status) });
@@ -244,7 +251,11 @@ export class GitFace implements AsyncDisposable {
     const taken = push && (await this.#decide(pusher, { repository, backend, push }));
     await told;
     const { failure } = await backend.ended;
-    if (failure) answer.fatal(failure.message);
+    if (failure) {
+      answer.fatal(failure.message);
+      // What more it sends is for nobody.
+      response.once("finish", () => request.destroy());
+    }
     return { answer, taken };
   }
 

@@ -3,11 +3,12 @@
  * time and memory, and with one hook, ours. The hook and we talk over an open file that only this process and its children have.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
+import { access, chmod, constants, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Duplex, Readable, Writable } from "node:stream";
 import type { Clock } from "../stdx/time.ts";
+import { isOneOf } from "./errors.ts";
 import { cleanEnv, durable, type GitProgram } from "./git.ts";
 
 /** Both in time order of a request: who may be given up, and when. */
@@ -20,7 +21,7 @@ export interface BackendLimits {
   readonly totalMs: number;
 }
 
-export const backendLimits: BackendLimits = { memoryBytes: 3 << 30, idleMs: 120_000, totalMs: 3_600_000 };
+export const backendLimits: BackendLimits = { memoryBytes: 3 * 2 ** 30, idleMs: 120_000, totalMs: 3_600_000 };
 
 export interface BackendRequest {
   /** The bare repository's folder. */
@@ -90,13 +91,21 @@ echo 'the platform went away: nothing of this push was taken' >&2
 exit 1
 `;
 
-/** Writes our hooks into `folder`, whole or not at all. */
-export async function writeHooks(folder: string): Promise<void> {
+/** Writes our hooks into `folder`, whole or not at all. False where git would pass them over: nothing may be executed there. */
+export async function writeHooks(folder: string): Promise<boolean> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const fresh = join(folder, ".pre-receive");
   await writeFile(fresh, preReceive);
   await chmod(fresh, 0o700);
   await rename(fresh, join(folder, "pre-receive"));
+  // git asks the same (access(2)), and passes a hook over without a failure.
+  return access(join(folder, "pre-receive"), constants.X_OK).then(
+    () => true,
+    (error: unknown) => {
+      if (isOneOf(error, ["EACCES"])) return false;
+      throw error;
+    },
+  );
 }
 
 export class Backend {
@@ -134,7 +143,7 @@ export class Backend {
     const startedAt = this.#lastSign;
     this.#watch = setInterval(() => {
       const now = clock.monotonic();
-      if (now - startedAt > limits.totalMs) this.kill(`took longer than ${limits.totalMs / 1000} s`);
+      if (now - startedAt > limits.totalMs) this.kill(`it took longer than ${limits.totalMs / 1000} s`);
       else if (now - this.#lastSign > limits.idleMs) this.kill(`nothing came or went for ${limits.idleMs / 1000} s`);
     }, watchEveryMs);
     this.ended = this.#end();
@@ -166,7 +175,7 @@ export class Backend {
   }
 
   kill(why: string): void {
-    this.#failure ??= new BackendFailure(`git ${why}`);
+    this.#failure ??= new BackendFailure(`git was ended: ${why}`);
     const { pid } = this.#child;
     if (pid === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     try {

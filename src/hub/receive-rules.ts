@@ -1,6 +1,7 @@
 /** What a push may bring. Asked when all of it has come and git has checked each object, and before any reference is changed. */
 import { extname } from "node:path";
-import { listTree, treeProblems, type RunIn } from "./git-objects.ts";
+import { GitFailure } from "./git.ts";
+import { listTree, treeProblems, type RunIn, type TreeEntry } from "./git-objects.ts";
 import { commandsMax, type RefCommand } from "./http-backend.ts";
 import { largeFilesOf, missingObjects } from "./lfs-tree.ts";
 
@@ -28,7 +29,8 @@ export async function refusePush(
   if (large.length > 0) return largeSays(large);
   for (const { ref, to } of brought.filter(({ ref: name }) => name.startsWith("refs/heads/"))) {
     const branch = ref.slice("refs/heads/".length);
-    const entries = await listTree(run, to);
+    const entries = await boundedTree(run, to);
+    if (entries === undefined) return [`${branch} has more files than a repository may have`];
     const problems = await treeProblems(run, entries);
     if (problems.length > 0) return told(problems.map((problem) => `${branch}: ${problem}`));
     const missing = missingObjects(await largeFilesOf(run, entries, repository));
@@ -45,6 +47,16 @@ function refProblems(commands: readonly RefCommand[]): readonly string[] {
       return [`${ref} is neither a branch nor a tag: only those are taken`];
     return Buffer.byteLength(ref) > refMaxBytes ? [`${ref.slice(0, 40)}… has more than ${refMaxBytes} bytes`] : [];
   });
+}
+
+/** Undefined where its list has no end that we wait for: a few folders that hold each other many times are billions of files. */
+async function boundedTree(run: RunIn, commit: string): Promise<readonly TreeEntry[] | undefined> {
+  try {
+    return await listTree(run, commit);
+  } catch (error) {
+    if (error instanceof GitFailure && error.code === "git-too-much") return undefined;
+    throw error;
+  }
 }
 
 interface LargeFile {
