@@ -15,6 +15,10 @@ const benches: Readonly<
     load: () => import("./zerogpu.ts"),
   },
   logs: { says: "an app that floods its log, beside a pipe", load: () => import("./logs.ts") },
+  runtime: {
+    says: "the platform's start and size, and what it adds to an app's memory, start and wake",
+    load: () => import("./runtime.ts"),
+  },
   edge: { says: "the edge beside the proxies that are installed", load: () => import("./edge.ts") },
 };
 

@@ -52,6 +52,7 @@ async function waybill(
     signInFile: join(folder, "sign-in.json"),
     zone: "UTC",
     up: async (options) => (ups.push(options), 0),
+    stopAll: async (data) => ({ stopped: [`p_${data}`], running: data === "stuck" ? ["p_2"] : [] }),
   });
   return { code, out, err };
 }

@@ -33,6 +33,7 @@ export class WorkFailed extends Error {
 
 const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   up: () => import("./commands/up.ts"),
+  stop: () => import("./commands/stop.ts"),
   deploy: () => import("./commands/deploy.ts"),
   space: () => import("./commands/space.ts"),
   secret: () => import("./commands/secret.ts"),

@@ -23,6 +23,8 @@ export interface UpOptions {
   readonly simulateGpus: { readonly devices: number; readonly slots: number } | undefined;
   /** Name of the sandbox driver, `bubblewrap` or `none`; undefined: the best of the machine. */
   readonly sandbox: string | undefined;
+  /** Told to stop, it leaves the apps running for the next start. */
+  readonly service: boolean;
   /** One JSON line when ready, then log lines as JSON on stderr. */
   readonly json: boolean;
 }
@@ -42,4 +44,8 @@ export interface CliWorld {
   readonly zone?: string | undefined;
   /** Runs the platform until it is told to stop; resolves to the exit code. */
   up(options: UpOptions): Promise<number>;
+  /** Ends the replicas that a stopped platform left on this data folder; undefined for the default. */
+  stopAll(
+    data: string | undefined,
+  ): Promise<{ readonly stopped: readonly string[]; readonly running: readonly string[] }>;
 }

@@ -5,6 +5,15 @@
  */
 import type { LogFind, LogLine, ReplicaStatus, ToAgent, ToServer } from "./agent.ts";
 
+/**
+ * Versions of these messages. A shim writes the one that it speaks into `shim.json`; one without is 1. An agent goes on with each shim
+ * that speaks `oldest` or newer, and no newer than `speaks`; another's replica is ended and started again.
+ *
+ *   1   all but what follows
+ *   2   `freeze-replica`, `frozen` of a status
+ */
+export const shimContract = { speaks: 2, oldest: 1, freezes: 2 } as const;
+
 type Of<Message extends { type: string }, Types extends Message["type"]> = Extract<Message, { type: Types }>;
 
 export type AgentToShim =

@@ -35,6 +35,8 @@ export interface PlatformConfig {
     /** A port that was not asked for by number gives way to the next free one. */
     readonly next: boolean;
   };
+  /** What becomes of the replicas when it is told to stop. */
+  readonly onStop: "stop" | "keep";
   /** Spaces have names under it. */
   readonly appsDomain: string;
   /** `2x2`, or null: the machine's own cards. */
@@ -88,11 +90,15 @@ export function signInFile(env: Environment): string {
   return join(env["XDG_CONFIG_HOME"] ?? join(homedir(), ".config"), "waybill", "sign-in.json");
 }
 
+/** Absolute. */
+export function dataFolder(env: Environment, named: string | undefined): string {
+  const own = join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "waybill");
+  return resolve(named ?? env["WAYBILL_DATA"] ?? own);
+}
+
 export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const problems: string[] = [];
   const read = new Reader(env, problems);
-  const data =
-    options.data ?? env["WAYBILL_DATA"] ?? join(env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "waybill");
   const port = options.port ?? read.whole("WAYBILL_PORT", { least: 0, most: 65_535 });
   if (options.host !== undefined && options.host !== "127.0.0.1" && options.host !== "localhost") {
     problems.push(
@@ -130,8 +136,10 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const wakeWithinMs = read.seconds("WAYBILL_WAKE_SECONDS");
   if (problems.length > 0) return { ok: false, problems };
   const variables = passedToBuilds(env);
+  const data = dataFolder(env, options.data);
   const config: PlatformConfig = {
-    data: resolve(data),
+    data,
+    onStop: options.service ? "keep" : "stop",
     secretsKeyFile: resolve(env["WAYBILL_SECRETS_KEY_FILE"] ?? join(data, "secrets.key")),
     listen: { address: "127.0.0.1", port: port ?? defaultPort, next: port === undefined },
     appsDomain,

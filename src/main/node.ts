@@ -54,7 +54,7 @@ const sandboxSizes = { openFiles: 8_192, tmpBytes: 512 << 20, shmBytes: 256 << 2
 /** Packages are unpacked and compiled there. */
 const buildSizes = { openFiles: 8_192, tmpBytes: 1 << 30, shmBytes: 256 << 20, homeBytes: 512 << 20 } as const;
 
-/** Starts it, and stops its replicas when it is closed. Throws {@link SandboxMissing}. */
+/** Starts it; when it is closed its replicas are stopped, or kept, as the configuration says. Throws {@link SandboxMissing}. */
 export async function startNode(options: NodeOptions): Promise<AsyncDisposable> {
   const { config, world, version, link, source, spool } = options;
   const { clock, random, log } = world;
@@ -97,7 +97,7 @@ export async function startNode(options: NodeOptions): Promise<AsyncDisposable> 
     spools: [openShipper({ folder: spools })],
     spoolOf: (replicaFolder) => openShipper({ folder: join(replicaFolder, "spool") }),
   });
-  stack.defer(() => agent.close("stop"));
+  stack.defer(() => agent.close(config.onStop));
   if (sandbox) {
     const { node, isolation } = sandbox;
     const onMeasured = (measured: Isolation): void => agent.measured(measured);

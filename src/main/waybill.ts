@@ -6,7 +6,7 @@ import { CliFailure } from "../cli/failures.ts";
 import { runCli } from "../cli/program.ts";
 import type { CliWorld } from "../cli/world.ts";
 import { systemClock } from "./clock.ts";
-import { signInFile } from "./config.ts";
+import { dataFolder, signInFile } from "./config.ts";
 
 /** More than any value that can be set. */
 const inputMaxChars = 1 << 20;
@@ -30,6 +30,10 @@ const world: CliWorld = {
     // Loaded here, so that every other command starts without the platform.
     const { up } = await import("./up.ts");
     return up(options, { env: process.env, version, startedAt, signal: stop.signal });
+  },
+  stopAll: async (data) => {
+    const { stopAll } = await import("./stop-all.ts");
+    return stopAll(dataFolder(process.env, data));
   },
 };
 process.exitCode = await runCli(process.argv.slice(2), world);

@@ -3,7 +3,7 @@
  *
  *   plan.json      what to run (LaunchPlan and where the sockets are) without the secrets; written by the agent before the shim starts
  *   shim.out       what the shim itself prints: nothing, unless it fails
- *   shim.json      { pid, start }  the shim's process
+ *   shim.json      { pid, start, contract }  the shim's process, and which messages it speaks
  *   app.json       { pid, start, port, marker }  the app's first process; in a sandbox its pid 1
  *   cgroup         lines that end in `/<replica>`: read by `spaces` instead of /proc/self/cgroup
  *   log.N          log lines as JSON, one a line; N is the number of its first line
@@ -91,6 +91,11 @@ export interface StoredPlan extends LaunchPlan {
   readonly path: readonly string[];
 }
 
+export interface ShimRecord extends ProcessName {
+  /** The version of contract/shim.ts that it speaks; absent: 1. */
+  readonly contract?: number;
+}
+
 export interface AppRecord extends ProcessName {
   readonly port: number;
   readonly marker: string;
@@ -162,7 +167,7 @@ async function openFolders(folder: string): Promise<void> {
 }
 
 export const readPlan = (folder: string): StoredPlan | undefined => readStored<StoredPlan>(folder, "plan.json");
-export const readShim = (folder: string): ProcessName | undefined => readStored<ProcessName>(folder, "shim.json");
+export const readShim = (folder: string): ShimRecord | undefined => readStored<ShimRecord>(folder, "shim.json");
 export const readApp = (folder: string): AppRecord | undefined => readStored<AppRecord>(folder, "app.json");
 export const readExit = (folder: string): ReplicaStatus | undefined => readStored<ReplicaStatus>(folder, "exit.json");
 

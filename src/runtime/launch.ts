@@ -4,6 +4,7 @@ import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, st
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicaStatus } from "../contract/agent.ts";
+import { shimContract } from "../contract/shim.ts";
 import { assert } from "../stdx/assert.ts";
 import {
   markerOf,
@@ -64,6 +65,8 @@ const shimFlags = [
 const startWithinMs = 15_000;
 /** A shim that lives answers in milliseconds. */
 const answerWithinMs = 5_000;
+/** A shim's own grace for its app, and what it needs beyond that. */
+const endWithinMs = 10_000;
 const lookEveryMs = 10;
 const usualPath = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 const shimOutputShown = 2_000;
@@ -143,12 +146,16 @@ export async function adopt(
 ): Promise<ReplicaLink | DeadReplica> {
   const plan = readPlan(folder);
   if (!plan) throw new Error(`no replica was started in ${folder}`);
-  const link = await untilAnswered(plan, agentEpoch, processes);
+  const strange = strangerSays(folder);
+  const link = strange === undefined ? await untilAnswered(plan, agentEpoch, processes) : undefined;
   if (link) return link;
-  const dead = readExit(folder) ?? lostStatus(plan);
+  if (strange !== undefined) await endShim(folder, processes);
+  // One that was ended for its version wrote that it was told to stop: nobody wanted that of the app.
+  const known = strange === undefined ? readExit(folder) : undefined;
+  const dead = known ?? lostStatus(plan, strange);
   // Written first: a shim that is only just starting finds it, or is found by its record below.
   try {
-    if (readExit(folder) === undefined) writeStored(folder, "exit.json", dead);
+    if (known === undefined) writeStored(folder, "exit.json", dead);
   } finally {
     await endOrphans(plan, processes);
   }
@@ -232,8 +239,27 @@ async function endOrphans(plan: StoredPlan, processes: Processes): Promise<void>
   await endAll(processes, () => members(processes, of, process.pid));
 }
 
-function lostStatus({ spec, folder }: StoredPlan): ReplicaStatus {
-  const says = `The shim of ${spec.replica} died without a word, and its app was ended. ${printed(folder)}`.trimEnd();
+/** A shim of another version that we cannot talk to; undefined where we can. */
+function strangerSays(folder: string): string | undefined {
+  const shim = readShim(folder);
+  const speaks = shim?.contract ?? 1;
+  if (!shim || readExit(folder) || (speaks >= shimContract.oldest && speaks <= shimContract.speaks)) return undefined;
+  const { oldest, speaks: newest } = shimContract;
+  return `Its shim speaks version ${speaks} of the messages between shim and agent, and this agent ${oldest} to ${newest}: it was ended, to be started again.`;
+}
+
+/** As an operator would end it: it ends its app, with its grace. One that does not is ended with its app by whoever asked. */
+async function endShim(folder: string, processes: Processes): Promise<void> {
+  const shim = readShim(folder);
+  if (!shim) return;
+  processes.signal(shim, "SIGTERM");
+  for (let waited = 0; waited < endWithinMs && isAlive(processes, shim); waited += lookEveryMs)
+    await delay(lookEveryMs);
+}
+
+function lostStatus({ spec, folder }: StoredPlan, strange?: string): ReplicaStatus {
+  const says =
+    strange ?? `The shim of ${spec.replica} died without a word, and its app was ended. ${printed(folder)}`.trimEnd();
   const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says };
   // The shim knew the instant; its plan was written just before.
   const startedAt = Math.floor(statSync(join(folder, "plan.json")).mtimeMs);

@@ -2,8 +2,8 @@
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import type { LogFind, ReplicaStatus } from "../contract/agent.ts";
-import type { AgentToShim, ShimToAgent } from "../contract/shim.ts";
-import { socketNames, type StoredPlan } from "./folder.ts";
+import { shimContract, type AgentToShim, type ShimToAgent } from "../contract/shim.ts";
+import { readShim, socketNames, type StoredPlan } from "./folder.ts";
 import { readFrames, writeFrame } from "./frames.ts";
 import type { LogPart } from "../log/segments.ts";
 
@@ -49,6 +49,7 @@ class SocketLink implements ReplicaLink {
   readonly replica: string;
   readonly folder: string;
   readonly #socket: Socket;
+  readonly #contract: number;
   readonly #reads = new Map<string, { resolve(part: LogRead): void; reject(error: Error): void }>();
   #status: ReplicaStatus | undefined;
   #held: ShimToAgent[] = [];
@@ -61,6 +62,7 @@ class SocketLink implements ReplicaLink {
     this.replica = plan.spec.replica;
     this.folder = plan.folder;
     this.#socket = socket;
+    this.#contract = readShim(plan.folder)?.contract ?? 1;
   }
 
   first(agentEpoch: number): Promise<void> {
@@ -83,6 +85,8 @@ class SocketLink implements ReplicaLink {
   }
 
   send(message: AgentToShim): boolean {
+    // A shim that cannot freeze would take it for something about a call.
+    if (message.type === "freeze-replica" && this.#contract < shimContract.freezes) return false;
     return writeFrame(this.#socket, message);
   }
 

@@ -38,6 +38,8 @@ export interface UpOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** `none` where it is not said; `best`: what the platform takes by itself. */
   readonly sandbox?: "bubblewrap" | "none" | "best";
+  /** Told to stop, it leaves its apps running. */
+  readonly service?: boolean;
   /** Open files that it is started with, from number 63 on: lower ones Node closes in programs that it starts. */
   readonly inherits?: readonly number[];
 }
@@ -301,7 +303,7 @@ export async function visit(
 function start(
   data: string,
   port: number,
-  { gpus = "2x2", env = {}, sandbox = "none", inherits = [] }: UpOptions,
+  { gpus = "2x2", env = {}, sandbox = "none", service = false, inherits = [] }: UpOptions,
   args: readonly string[] = [],
 ): ChildProcess {
   const cards = gpus === null ? [] : ["--simulate-gpus", gpus];
@@ -314,6 +316,7 @@ function start(
     String(port),
     ...cards,
     ...(sandbox === "best" ? [] : ["--sandbox", sandbox]),
+    ...(service ? ["--service"] : []),
     "--json",
     ...args,
   ];

@@ -10,6 +10,7 @@ interface Options extends GlobalOptions {
   readonly host?: string;
   readonly simulateGpus?: { readonly devices: number; readonly slots: number };
   readonly sandbox?: string;
+  readonly service?: true;
 }
 
 export function declare(program: Command, run: Runner): void {
@@ -29,10 +30,19 @@ export function declare(program: Command, run: Runner): void {
       parseSimulated,
     )
     .option("--sandbox <driver>", "how apps and builds are isolated: bubblewrap (the default), or none")
+    .option("--service", "told to stop, leave the apps running for the next start: an upgrade restarts no app")
     .action(
       run(async (world, command) => {
-        const { data, port, host, simulateGpus, sandbox, json } = command.optsWithGlobals<Options>();
-        return await world.up({ data, port, host, simulateGpus, sandbox, json: json === true });
+        const { data, port, host, simulateGpus, sandbox, service, json } = command.optsWithGlobals<Options>();
+        return await world.up({
+          data,
+          port,
+          host,
+          simulateGpus,
+          sandbox,
+          service: service === true,
+          json: json === true,
+        });
       }),
     );
 }

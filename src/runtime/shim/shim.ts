@@ -12,11 +12,12 @@ import type { Duplex } from "node:stream";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicaPhase, ReplicaStatus } from "../../contract/agent.ts";
+import { shimContract } from "../../contract/shim.ts";
 import type { AgentToShim, GpuOrder, ShimToAgent } from "../../contract/shim.ts";
 import type { Code } from "../../evidence/codes.ts";
 import { durationMs, type Clock } from "../../stdx/time.ts";
 import { openExits } from "../exits.ts";
-import { readExit, socketNames, writeStored, type StoredPlan } from "../folder.ts";
+import { readExit, socketNames, writeStored, type ShimRecord, type StoredPlan } from "../folder.ts";
 import { maskOf } from "../../log/mask.ts";
 import { readLogFiles } from "../../log/segments.ts";
 import type { Processes } from "../processes.ts";
@@ -157,7 +158,8 @@ class RunningShim implements Shim {
     await listen(inbound, join(sockets, socketNames.inbound));
     this.#status = this.#statusOf("starting", join(sockets, socketNames.inbound));
     await listen(this.#control.server, join(sockets, socketNames.control));
-    writeStored(folder, "shim.json", this.#world.processes.stat(process.pid) ?? { pid: process.pid, start: "" });
+    const { pid, start } = this.#world.processes.stat(process.pid) ?? { pid: process.pid, start: "" };
+    writeStored(folder, "shim.json", { pid, start, contract: shimContract.speaks } satisfies ShimRecord);
     // An agent that found no shim here gave this replica up: it looked before our record was there, or will end us by it.
     if (readExit(folder)) throw new Error("this replica was given up before its shim had started");
     if (this.#plan.spec.says !== undefined) this.#log.note(this.#plan.spec.says);

@@ -1,0 +1,100 @@
+/** Real shims with a small app, in sandboxes where there are some: memory, starts, wakes, and many at once. */
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { fillCompileCache } from "../src/runtime/compile-cache.ts";
+import { readShim } from "../src/runtime/folder.ts";
+import { launch } from "../src/runtime/launch.ts";
+import { bench, dial, textOf, tools, until, watch, type Started } from "../test/support/replicas.ts";
+import { sandboxes } from "../test/support/sandboxes.ts";
+
+export const app = `require("node:http").createServer((_, to) => to.end("hi")).listen(process.env.PORT, "127.0.0.1");\n`;
+const startWithinMs = 60_000;
+
+export interface ReplicaBench extends AsyncDisposable {
+  /** From the order to the first answer. */
+  start(): Promise<{ readonly one: Started; readonly ms: number }>;
+  /** The same app from `spawn` to its first answer, without anybody around it. */
+  byHand(): Promise<number>;
+  stop(one: Started): Promise<void>;
+  /** A request over a connection of its own. */
+  ask(one: Started): Promise<number>;
+  freeze(one: Started): Promise<void>;
+}
+
+export async function replicaBench(sandboxed: boolean): Promise<ReplicaBench> {
+  const replicas = bench();
+  const boxes = sandboxes(replicas, sandboxed);
+  const compileCache = join(replicas.folder, "compiled");
+  await fillCompileCache(compileCache, tools.nodePath, [tools.shimEntry]);
+  let connection = 0;
+  const ask = async (one: Started): Promise<number> => {
+    const since = performance.now();
+    const stream = dial(one.link.status().socket ?? "", { connection: ++connection });
+    stream.write("GET / HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n");
+    if (!(await textOf(stream)).endsWith("hi")) throw new Error("a replica did not answer");
+    return performance.now() - since;
+  };
+  return {
+    ask,
+    async start() {
+      const plan = sandboxed ? boxes.plan({ "app.js": app }) : replicas.plan({ "app.js": app });
+      const since = performance.now();
+      const one = watch(await launch(plan, { ...tools, compileCache }), plan);
+      await until("it is ready", () => one.link.status().phase === "ready", startWithinMs);
+      await ask(one);
+      return { one, ms: performance.now() - since };
+    },
+    async byHand() {
+      const port = await freePort();
+      const since = performance.now();
+      const child = spawn(process.execPath, ["-e", app], { env: { PORT: String(port) }, stdio: "ignore" });
+      const url = `http://127.0.0.1:${port}/`;
+      // Refused until it listens.
+      await until(
+        "it answers",
+        () =>
+          fetch(url).then(
+            (answer) => answer.ok,
+            () => false,
+          ),
+        startWithinMs,
+      );
+      const ms = performance.now() - since;
+      child.kill("SIGKILL");
+      return ms;
+    },
+    async stop(one) {
+      one.link.send({ type: "stop", graceMs: 2_000, why: "the benchmark goes on" });
+      await one.untilPhase("stopped");
+      one.link.close();
+    },
+    async freeze(one) {
+      one.link.send({ type: "freeze-replica", replica: one.plan.spec.replica, frozen: true });
+      await until("it is frozen", () => one.link.status().frozen);
+    },
+    [Symbol.asyncDispose]: () => replicas[Symbol.asyncDispose](),
+  };
+}
+
+/** Proportional set size of a process, in MB of 1,000,000 bytes. */
+export function pssMB(pid: number): number {
+  const kibibytes = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1];
+  return (Number(kibibytes) * 1_024) / 1e6;
+}
+
+export function shimMB(all: readonly Started[]): number {
+  const sizes = all.map(({ plan }) => pssMB(readShim(plan.folder)?.pid ?? 0));
+  return sizes.reduce((total, size) => total + size, 0) / all.length;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
