@@ -125,6 +125,19 @@ describe("a sandboxed replica", { skip }, () => {
     one.link.close();
   });
 
+  test("gets no more of the processors than its share", asRoot, async () => {
+    assert.ok(here.processor !== null, "this machine has groups for processors");
+    const app = `const since = performance.now(), { user, system } = process.cpuUsage();
+      while (performance.now() - since < 1500);
+      const used = process.cpuUsage({ user, system });
+      console.log("used", Math.round((used.user + used.system) / 15)); ${listens}`;
+    const one = await start(boxes.plan({ "app.js": app }, { limits: { processors: 0.5 } }));
+    await one.untilPhase("ready");
+    const percent = Number(/used (\d+)/.exec((await one.logTexts()).join("\n"))?.[1]);
+    assert.ok(percent > 0 && percent <= 65, `it used ${percent} % of one processor, and may use 50 %`);
+    await stop(one);
+  });
+
   test("goes on when the kernel ends only its worker, and its log says why", asRoot, async () => {
     const eats = `const all = []; for (;;) all.push(Buffer.alloc(8 << 20, 1));`;
     const one = await start(

@@ -59,7 +59,7 @@ export interface PlatformConfig {
   /** The best of this machine, or none because that was asked for by name. */
   readonly sandbox: "bubblewrap" | "none";
   /** Limits of one replica in a sandbox. */
-  readonly app: { readonly memoryBytes: number; readonly processes: number };
+  readonly app: { readonly memoryBytes: number; readonly processes: number; readonly processors: number };
   /** What sandboxed apps may reach. */
   readonly egress: EgressPolicy;
   /** What builds see of the operator's environment, and what they may reach. */
@@ -112,6 +112,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   }
   const memoryMb = read.whole("WAYBILL_APP_MEMORY_MB", { least: 64, most: 1 << 20 });
   const processes = read.whole("WAYBILL_APP_PROCESSES", { least: 16, most: 1 << 16 });
+  const appProcessors = read.whole("WAYBILL_APP_PROCESSORS", { least: 1, most: 1024 });
   const diskMb = read.whole("WAYBILL_BUILD_DISK_MB", { least: 64, most: 1 << 30 });
   const processors = read.whole("WAYBILL_BUILD_PROCESSORS", { least: 1, most: 1024 });
   const policy = read.policy();
@@ -158,7 +159,11 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     pythonVersions: [join(env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")],
     toolsFolder: resolve(env["WAYBILL_TOOLS"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "waybill")),
     sandbox: options.sandbox === "none" ? "none" : "bubblewrap",
-    app: { memoryBytes: (memoryMb ?? defaultMemoryMb()) * (1 << 20), processes: processes ?? 1024 },
+    app: {
+      memoryBytes: (memoryMb ?? defaultMemoryMb()) * (1 << 20),
+      processes: processes ?? 1024,
+      processors: appProcessors ?? availableParallelism(),
+    },
     egress: policy,
     builds: {
       variables,

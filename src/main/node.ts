@@ -198,7 +198,7 @@ function isolationOf({ isRoot, cgroups }: SandboxHere): Isolation {
     seccomp: filterSha256(process.arch === "arm64" ? "arm64" : "x64"),
     memory: cgroups.memory ?? "polled",
     processes: cgroups.processes ?? "rlimit",
-    cpu: "none",
+    cpu: cgroups.processor ?? "none",
     ends: cgroups.kill ? "cgroup-kill" : "tree",
     disk: "tmpfs",
     egress: "gateway",

@@ -2,7 +2,7 @@
  * The shim's process: `node shim.ts FOLDER`. The only place where a replica's runtime and its Device API meet.
  * Everything that is imported here costs memory once for each replica: no packages.
  */
-import { closeSync, openSync, readFileSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
@@ -19,6 +19,12 @@ import { instant, type Clock } from "../stdx/time.ts";
 
 /** After TERM, before KILL, when nobody says otherwise. */
 const graceMs = 5_000;
+
+/** As much as a pipe holds. */
+const pipeBytes = 1 << 16;
+/** An agent that has started us writes at once; it gives a start 15 s. */
+const tellWithinMs = 15_000;
+const lookEveryMs = 2;
 
 const clock: Clock = { wall: () => instant(Date.now()), monotonic: () => Math.floor(performance.now()) };
 /** The kernel's own: `crypto` is a megabyte and a half of memory in each shim. */
@@ -56,11 +62,29 @@ async function main(folder: string): Promise<void> {
 
 /** What the agent tells through the pipe that is our standard input. */
 function readSecrets(): Readonly<Record<string, string>> {
-  const text = readFileSync(0, "utf8");
+  const text = readAll(0);
   // Its words are nobody else's: a parser's message would quote them.
   if (!text.startsWith("{") || !text.endsWith("}"))
     throw new Error("the agent went away before it had told the app's secrets");
   return JSON.parse(text) as Record<string, string>;
+}
+
+/** To the end of a pipe that may be one of those that do not wait. */
+function readAll(fd: number): string {
+  const parts: Buffer[] = [];
+  const part = Buffer.alloc(pipeBytes);
+  const pause = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  for (let waited = 0; ;) {
+    try {
+      const count = readSync(fd, part);
+      if (count === 0) return Buffer.concat(parts).toString("utf8");
+      parts.push(Buffer.from(part.subarray(0, count)));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN" || waited >= tellWithinMs) throw error;
+      Atomics.wait(pause, 0, 0, lookEveryMs);
+      waited += lookEveryMs;
+    }
+  }
 }
 
 // A terminal that closes is nothing to a replica.

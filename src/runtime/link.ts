@@ -49,7 +49,6 @@ class SocketLink implements ReplicaLink {
   readonly replica: string;
   readonly folder: string;
   readonly #socket: Socket;
-  readonly #contract: number;
   readonly #reads = new Map<string, { resolve(part: LogRead): void; reject(error: Error): void }>();
   #status: ReplicaStatus | undefined;
   #held: ShimToAgent[] = [];
@@ -62,7 +61,6 @@ class SocketLink implements ReplicaLink {
     this.replica = plan.spec.replica;
     this.folder = plan.folder;
     this.#socket = socket;
-    this.#contract = readShim(plan.folder)?.contract ?? 1;
   }
 
   first(agentEpoch: number): Promise<void> {
@@ -86,7 +84,8 @@ class SocketLink implements ReplicaLink {
 
   send(message: AgentToShim): boolean {
     // A shim that cannot freeze would take it for something about a call.
-    if (message.type === "freeze-replica" && this.#contract < shimContract.freezes) return false;
+    if (message.type === "freeze-replica" && (readShim(this.folder)?.contract ?? 1) < shimContract.freezes)
+      return false;
     return writeFrame(this.#socket, message);
   }
 

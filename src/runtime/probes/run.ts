@@ -59,6 +59,7 @@ export interface ProbeRun {
 export const probeLimits = {
   memoryBytes: 256 << 20,
   processes: 128,
+  processors: 1,
   openFiles: 1_024,
   tmpBytes: 8 << 20,
   shmBytes: 8 << 20,
