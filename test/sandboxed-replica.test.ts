@@ -130,7 +130,7 @@ describe("a sandboxed replica", { skip }, () => {
     const app = `const since = performance.now(), { user, system } = process.cpuUsage();
       while (performance.now() - since < 1500);
       const used = process.cpuUsage({ user, system });
-      console.log("used", Math.round((used.user + used.system) / 15)); ${listens}`;
+      console.log("used", Math.round((used.user + used.system) / 15_000)); ${listens}`;
     const one = await start(boxes.plan({ "app.js": app }, { limits: { processors: 0.5 } }));
     await one.untilPhase("ready");
     const percent = Number(/used (\d+)/.exec((await one.logTexts()).join("\n"))?.[1]);
