@@ -287,6 +287,59 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
       await builds.create(queued);
       assert.equal(await builds.update("b_1", {}), true);
     });
+
+    test("transitions are kept in their order beside what they change, all of one decision or none", async () => {
+      const { builds } = await open();
+      const event = { at: t0, actor: "alice", fence: 0, code: null, says: "so it is", deadline: at(60) } as const;
+      await builds.record([
+        { ...event, build: "b_1", event: "queued", stage: "queued", created: queued, change: { machine: "{}" } },
+        {
+          ...event,
+          build: "b_1",
+          event: "given",
+          stage: "claimed",
+          fence: 1,
+          change: { stage: "claimed", attempts: 1 },
+        },
+      ]);
+      const twice = { ...event, build: "b_2", event: "queued", stage: "queued", change: {} } as const;
+      await assert.rejects(
+        builds.record([
+          { ...twice, created: { ...queued, id: "b_2" } },
+          { ...twice, created: queued },
+        ]),
+      );
+      const row = await builds.get("b_1");
+      assert.deepEqual([row?.stage, row?.attempts, row?.machine], ["claimed", 1, "{}"]);
+      const events = await builds.events("b_1");
+      assert.deepEqual(
+        events.map(({ event: kind, fence }) => [kind, fence]),
+        [
+          ["queued", 0],
+          ["given", 1],
+        ],
+      );
+      assert.deepEqual([await builds.get("b_2"), await builds.events("b_2")], [undefined, []]);
+    });
+
+    test("those of a Space come in pages, those that ended are counted by how, and read by when", async () => {
+      const { builds } = await open();
+      for (const n of [1, 2, 3]) await builds.create({ ...queued, id: `b_${n}`, queuedAt: at(n) });
+      await builds.update("b_1", { stage: "failed", code: "build/step-failed", claimedAt: at(5), endedAt: at(10) });
+      await builds.update("b_2", { stage: "cancelled", code: "build/cancelled", endedAt: at(20) });
+      const first = await builds.page("alice/demo", { limit: 2 });
+      const second = await builds.page("alice/demo", { limit: 2, before: first?.next ?? "" });
+      assert.deepEqual(
+        [first, second].map((page) => page?.items.map(({ id }) => id)),
+        [["b_3", "b_2"], ["b_1"]],
+      );
+      assert.equal(await builds.page("alice/demo", { limit: 2, before: "nonsense" }), undefined);
+      assert.deepEqual(await builds.countEnded(at(15)), [{ stage: "cancelled", code: "build/cancelled", count: 1 }]);
+      assert.deepEqual(
+        (await builds.endedSince(t0, 10)).map(({ id }) => id),
+        ["b_1"],
+      );
+    });
   });
 
   describe(`Releases over ${name}`, () => {

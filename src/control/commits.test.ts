@@ -34,6 +34,15 @@ describe("a commit", () => {
     assert.equal(await none({}), null);
   });
 
+  test("whose SDK no builder serves says so in its build's first line, with those that are served", async () => {
+    await using world = await ControlWorld.open();
+    await world.node();
+    const done = await commit(world, "demo", { "README.md": "---\nsdk: gradio\n---\n" });
+    assert.ok(done.ok && done.build !== null);
+    const [first] = (await world.builds.log(done.build)).read(1, 1).lines;
+    assert.match(first?.text ?? "", /^queued 1st of 1, no builder serves sdk gradio; here are node; gives up at /);
+  });
+
   test("that finds no room is refused with a code before anything is stored", async () => {
     await using world = await ControlWorld.open();
     for (const name of ["a", "b", "c"]) assert.ok((await commit(world, name, { "README.md": "1" })).ok);

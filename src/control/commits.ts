@@ -3,6 +3,8 @@ import type { Catalog } from "../catalog/catalog.ts";
 import type { NoBuildView } from "../contract/api.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Emitter } from "../evidence/entry.ts";
+import { parseFrontMatter } from "../build/front-matter.ts";
+import { GitFailure } from "../hub/git.ts";
 import { parseCommit } from "../hub/commit-ndjson.ts";
 import type { ParsedCommit } from "../hub/commit-ndjson.ts";
 import type { CommitResult, RepositoryStore } from "../hub/repository.ts";
@@ -58,6 +60,9 @@ export interface Landed {
   readonly changed: boolean;
   readonly account: string;
 }
+
+/** A longer README is left to the build. */
+const readmeMaxBytes = 1 << 20;
 
 export class Commits {
   readonly #parts: CommitsParts;
@@ -180,6 +185,8 @@ export class Commits {
       if (newest.outcome === null) return refuse(`Build ${id} is ${newest.stage} and has not ended.`);
       if (newest.outcome === "ok")
         return refuse(`Build ${id} went well; \`waybill restart ${space} --factory\` builds it again.`);
+      const paused = this.#parts.spaces.pausedSays(space);
+      if (paused !== null) return { ok: false, code: "control/paused", says: paused };
       const full = whyNoRoom(this.#parts.builds.roomOf(space));
       if (full) return { ok: false, code: full.code ?? "control/conflict", says: full.says };
       const { commit } = newest;
@@ -188,12 +195,25 @@ export class Commits {
   }
 
   /** Queues a build. To be called in turn. */
-  async build(asked: Asked): Promise<string> {
+  async build(asked: Omit<Asked, "sdk">): Promise<string> {
     const { builds, spaces, catalog } = this.#parts;
-    const build = await builds.request(asked);
+    const build = await builds.request({ ...asked, sdk: await this.#sdkOf(asked) });
     spaces.onBuild(build);
     await catalog.spaces.update(asked.space, { build: build.id });
     return build.id;
+  }
+
+  /** What the commit's README names, so that a builder gets it that serves that; null where the build has to find out. */
+  async #sdkOf({ space, commit }: Pick<Asked, "space" | "commit">): Promise<string | null> {
+    const { repositories } = this.#parts;
+    try {
+      const readme = await repositories.readFile(repositories.repositoryOf(space), commit, "README.md", readmeMaxBytes);
+      const front = parseFrontMatter(readme?.toString("utf8"));
+      return front.ok ? front.settings.sdk : null;
+    } catch (error) {
+      if (error instanceof GitFailure) return null; // The build says what is wrong with the repository.
+      throw error;
+    }
   }
 
   async #commitParsed({
