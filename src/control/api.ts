@@ -21,13 +21,21 @@ export type ApiContext = HonoContext<ApiEnv>;
 /** A route's file registers itself on the API and reads the server. */
 export type Route = (api: Api, server: Server) => void;
 
+/** A header is one line, and many proxies bound all of them to some kilobytes. */
+const errorMessageMax = 500;
+
 /** An answer that says no: the row of the code, and what happened this time. */
 export function refuse(c: ApiContext, code: Code, extra: ProblemExtra = {}): Response {
   return problemResponse(problemOf(code, { waybill: c.get("requestId"), ...extra }));
 }
 
 export function problemResponse(problem: Problem): Response {
-  const headers: Record<string, string> = { "content-type": "application/problem+json", "cache-control": "no-store" };
+  const headers: Record<string, string> = {
+    "content-type": "application/problem+json",
+    "cache-control": "no-store",
+    // The Hub's clients tell of a 401 or 403 what stands here, and not what the body says.
+    "x-error-message": problem.detail.replace(/[^\x20-\x7e]+/g, " ").slice(0, errorMessageMax),
+  };
   if (problem.status === 401) headers["www-authenticate"] = 'Bearer realm="waybill"';
   if (problem.status === 429 || problem.status === 503) headers["retry-after"] = "2";
   return new Response(JSON.stringify(problem), { status: problem.status, headers });
