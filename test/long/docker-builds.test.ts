@@ -23,6 +23,7 @@ const isRoot = process.getuid?.() === 0;
 const mib = 1 << 20;
 const secret = "a-secret-that-stays-in-memory";
 const other = process.arch === "arm64" ? { go: "amd64", machine: 62 } : { go: "arm64", machine: 183 };
+const podman = "/usr/bin/podman";
 const from = "FROM localhost/tiny\n";
 const runs = 'CMD ["cat"]\n';
 
@@ -346,6 +347,30 @@ describe(
       await builder.recover();
       assert.deepEqual([existsSync(first.root), existsSync(second.root)], [false, true]);
     });
+
+    test(
+      "comes to the same by podman, where that is what the node has",
+      { skip: existsSync(podman) ? false : "no podman" },
+      async () => {
+        const engine = { name: "podman", path: podman } as const;
+        const { root, manifest, log } = await built(
+          `${from}ARG GREETING\nRUN --mount=type=secret,id=TOKEN cat /run/secrets/TOKEN | grep -c stays && echo "$GREETING" > /said\nEXPOSE 8123\n${runs}`,
+          {
+            spec: { space: "pat/app", variables: { GREETING: "hello" }, secrets: { TOKEN: secret } },
+            tools: { images: { ...images, engine } },
+          },
+        );
+        assert.match(log, /^podman, layers by /m);
+        assert.deepEqual([manifest.appPort, manifest.argv], [8123, ["cat"]]);
+        assert.equal(execFileSync("cat", [join(root, "said")], { encoding: "utf8" }), "hello\n");
+        const { code, says } = await refused(`${from}RUN exit 5\n`, {
+          spec: { space: "pat/app" },
+          tools: { images: { ...images, engine } },
+        });
+        assert.equal(code, "build/step-failed");
+        assert.match(says, /^Dockerfile line 2: RUN exit 5: .*exit status 5$/);
+      },
+    );
 
     test("leaves no mounts, no benches and no working folders behind", () => {
       const { folder } = shop.tools;

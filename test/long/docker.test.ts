@@ -84,6 +84,9 @@ describe("a Docker Space", { skip }, () => {
     const log: string[] = [];
     for await (const { text } of alice.client.buildLog(second.deployed.build?.id ?? "")) log.push(text);
     assert.match(log.join("\n"), /STEP 9\/11: RUN pip install[^]*Using cache/);
+
+    await alice.client.rollBack(app.space);
+    await until("the first image answers again", async () => (await counted(app)).version === 1, 30_000);
   });
 
   test("an unchanged rebuild is 2 s beside the app's own start", async (t) => {
