@@ -101,6 +101,34 @@ describe("on-leave", () => {
   });
 });
 
+describe("custom_headers of the front matter", () => {
+  test("are on every answer of the app, in place of its own; its own content policy stands beside the Space's", async () => {
+    await using up = await Platform.start({ gpus: null });
+    const alice = await up.account("alice");
+    const { url, deployed } = await up.deploy(alice, "app", {
+      "README.md":
+        "---\nsdk: node\ndisable_embedding: true\ncustom_headers:\n  cross-origin-opener-policy: same-origin\n---\n",
+      "server.js": `
+        import { createServer } from "node:http";
+        createServer((_, response) => {
+          response.setHeader("Cross-Origin-Opener-Policy", "unsafe-none").setHeader("content-security-policy", "img-src *");
+          response.end("hello");
+        }).listen(process.env.PORT);
+      `,
+    });
+    assert.ok(deployed.ok, deployed.says);
+    for (const round of ["", "again, after a restart of the platform"]) {
+      if (round !== "") await up.restart();
+      const headers = await until("the app answers", async () => {
+        const response = await fetch(`${url}/`).catch(() => undefined); // the edge is not back yet
+        return response?.status === 200 && response.headers;
+      });
+      assert.equal(headers.get("cross-origin-opener-policy"), "same-origin");
+      assert.equal(headers.get("content-security-policy"), "img-src *, frame-ancestors 'self'");
+    }
+  });
+});
+
 const { skip } = await needs("gradio");
 const { skip: noSandbox } = await needs("sandbox");
 

@@ -132,11 +132,13 @@ async function build(shop: Workshop, disk: DiskWatch): Promise<BuildOutcome> {
     shop.note(`release ${manifest.release}`);
   });
   const runtime = manifest.runtime === undefined ? {} : { runtime: manifest.runtime };
+  const headers = manifest.headers === undefined ? {} : { headers: manifest.headers };
   return {
     ok: true,
     release: manifest.release,
     sdk: settings.sdk,
     ...runtime,
+    ...headers,
     settings: settingsRecord({ ...settings, appPort: manifest.appPort }),
   };
 }
@@ -246,6 +248,7 @@ function manifestOf(
     ...(needs === undefined ? {} : { needs }),
     ...(packages === undefined ? {} : { packages }),
     ...(env === undefined ? {} : { env }),
+    ...(Object.keys(settings.headers).length === 0 ? {} : { headers: settings.headers }),
     ...(image === undefined ? {} : { image }),
   };
 }

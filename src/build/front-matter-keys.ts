@@ -62,15 +62,15 @@ export const frontMatterKeys = {
     does: "nothing is fetched before the app asks for it",
   },
   custom_headers: {
-    use: "said",
+    use: "used",
     values:
       "`cross-origin-embedder-policy`, `cross-origin-opener-policy`, `cross-origin-resource-policy`, each with one of its values",
-    does: "an app's answers have the headers that it sets itself",
+    does: "put on every answer of the app, in place of the app's own; another name or value is refused",
   },
   disable_embedding: {
-    use: "said",
+    use: "used",
     values: "`true`, `false`",
-    does: "a page of another site may show it",
+    does: "`true`: browsers show no page of it inside a page of another site (`frame-ancestors 'self'`)",
   },
   title: { use: "used", values: text, does: "its name for people, and `SPACE_TITLE`" },
   emoji: { use: "accepted", values: text, does: "for indexes" },

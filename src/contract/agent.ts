@@ -4,7 +4,7 @@
  */
 import type { DurationMs } from "../stdx/time.ts";
 import type { Isolation } from "./isolation.ts";
-import type { RuntimeFacts, SpaceSdk } from "./release.ts";
+import type { ReleaseManifest, RuntimeFacts, SpaceSdk } from "./release.ts";
 
 export interface DeviceFacts {
   readonly index: number;
@@ -296,6 +296,7 @@ export type ToServer =
             readonly release: string;
             readonly sdk: SpaceSdk;
             readonly runtime?: RuntimeFacts;
+            readonly headers?: ReleaseManifest["headers"];
             readonly settings: Readonly<Record<string, string | number | boolean>>;
           }
         | {

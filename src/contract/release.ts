@@ -62,6 +62,8 @@ export interface ReleaseManifest {
   readonly packages?: string;
   /** Variables that the release itself sets; the Space's own win over them. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What the edge puts on each of the app's answers, by names in lower case. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly runtime?: RuntimeFacts;
   readonly image?: ReleaseImage;
   /** Milliseconds from a replica's start to listening; absent: the platform's own limit. */

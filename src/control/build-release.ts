@@ -21,6 +21,7 @@ export function releaseOf(row: BuildRow, node: string, outcome: Published, now: 
     appPort: Number(settings["appPort"] ?? 7860),
     builtAt: iso(now),
     ...(outcome.runtime === undefined ? {} : { runtime: outcome.runtime }),
+    ...(outcome.headers === undefined ? {} : { headers: outcome.headers }),
     startupTimeoutMs: Number(settings["startupTimeoutMs"] ?? 0),
   };
   return { id: outcome.release, space: row.space, build: row.id, commit: row.commit, manifest, node, createdAt: now };

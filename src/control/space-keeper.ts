@@ -86,6 +86,11 @@ export class SpaceKeeper {
     this.#offset = ports.clock.wall() - this.#bornAt;
   }
 
+  /** What a release's front matter wants on its answers; of releases whose replicas have been seen. */
+  headersOf(release: string): Readonly<Record<string, string>> | undefined {
+    return this.#releases.get(release)?.manifest.headers;
+  }
+
   get now(): Instant {
     return instant(this.#offset + this.#ports.clock.monotonic());
   }

@@ -11,7 +11,7 @@ import type { Command } from "../core/spaces/decide.ts";
 import type { Refusal } from "../core/spaces/draft.ts";
 import { liftSays, platform } from "../core/spaces/model.ts";
 import type { Actor, PauseKind } from "../core/spaces/model.ts";
-import type { SpaceRoute } from "../edge/ports.ts";
+import type { Replica, SpaceRoute } from "../edge/ports.ts";
 import type { Code } from "../evidence/codes.ts";
 import { instant, iso } from "../stdx/time.ts";
 import type { Hardware } from "./hardware.ts";
@@ -384,7 +384,7 @@ export class Spaces {
   }
 
   /** Replicas that answer: of the current release where one does, else of any. */
-  #ready({ row, space }: KnownSpace): { readonly id: string; readonly socket: string }[] {
+  #ready({ row, space }: KnownSpace): Replica[] {
     const ready = this.#ports.replicas
       .of(row.id)
       .filter(({ status }) => status.phase === "ready" && status.frozen !== true);
@@ -392,7 +392,9 @@ export class Spaces {
       ({ status }) => status.release === space.release && !this.#keeper.orders.isRetiring(status.replica),
     );
     return (current.length > 0 ? current : ready).flatMap(({ status }: KnownReplica) =>
-      status.socket === null ? [] : [{ id: status.replica, socket: status.socket }],
+      status.socket === null
+        ? []
+        : [{ id: status.replica, socket: status.socket, headers: this.#keeper.headersOf(status.release) }],
     );
   }
 

@@ -553,6 +553,7 @@ export class Exchange implements UpstreamUser, Waiter {
       requestId: this.#requestId,
       proxyStatus: this.#context.receivedStatus(status),
       deployment: this.#context.via,
+      ofSpace: this.#pool?.replica.headers,
     };
   }
 

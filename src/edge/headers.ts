@@ -62,6 +62,8 @@ export interface AnswerAdditions {
   readonly requestId: string;
   readonly proxyStatus: string;
   readonly deployment: string;
+  /** What the Space's settings put on its answers, by names in lower case. */
+  readonly ofSpace: Readonly<Record<string, string>> | undefined;
 }
 
 /** The app's headers that may reach the visitor, flat: name, value, name, value… `raw` is flat too. */
@@ -81,7 +83,8 @@ export function passedHeaders(raw: readonly string[], host: string): string[] {
 
 /** {@link passedHeaders} and ours. A 204 has no length (RFC 9110 §8.6), whatever the app says: a reader might wait for that many bytes. */
 export function visitorHeaders(raw: readonly string[], host: string, add: AnswerAdditions, status = 200): string[] {
-  const out = passedHeaders(status === 204 ? withoutLength(raw) : raw, host);
+  const passed = passedHeaders(status === 204 ? withoutLength(raw) : raw, host);
+  const out = add.ofSpace === undefined ? passed : withSpaces(passed, add.ofSpace);
   out.push(
     "proxy-status",
     add.proxyStatus,
@@ -112,6 +115,18 @@ export function maySetCookie(setCookie: string, host: string): boolean {
     if (named !== "" && named !== host) return false;
   }
   return true;
+}
+
+/** In place of the app's own; but policies of content add up (Content Security Policy Level 3, §3.1): the app's stands beside ours. */
+function withSpaces(passed: readonly string[], ofSpace: Readonly<Record<string, string>>): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < passed.length; i += 2) {
+    const name = (passed[i] as string).toLowerCase();
+    if (name === "content-security-policy" || !Object.hasOwn(ofSpace, name))
+      out.push(passed[i] as string, passed[i + 1] as string);
+  }
+  for (const [name, value] of Object.entries(ofSpace)) out.push(name, value);
+  return out;
 }
 
 function isConsoleCookie(pair: string): boolean {

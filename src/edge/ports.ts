@@ -7,6 +7,8 @@ export interface Replica {
   readonly id: string;
   /** Path of the replica's `in.sock`. */
   readonly socket: string;
+  /** What its app's answers have in place of the app's own, by names in lower case. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface SpaceRoute {

@@ -1,28 +1,29 @@
 /** Builds of Gradio Spaces with the real uv and the real index: what each kind of requirements file comes to. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readdirSync, statSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { BuildOutcome } from "../../src/build/builder.ts";
 import { readRelease } from "../../src/build/release.ts";
 import { testWorkshop, type Files, type TestBuild, type TestWorkshop } from "../support/commits.ts";
-import { needs } from "../support/needs.ts";
+import { needs, programOnPath } from "../support/needs.ts";
 
 const { skip } = await needs("gradio");
 const sixHash = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
 const newest = "python_version: '3.10'";
 const buildMs = 180_000;
+const python = {
+  versions: [join(homedir(), ".pyenv", "versions")],
+  toolsFolder: process.env["WAYBILL_TOOLS"] ?? join(homedir(), ".cache", "waybill"),
+};
 
 describe("a Gradio Space's requirements", { skip }, () => {
   let shop: TestWorkshop;
-  const python = {
-    versions: [join(homedir(), ".pyenv", "versions")],
-    toolsFolder: process.env["WAYBILL_TOOLS"] ?? join(homedir(), ".cache", "waybill"),
-  };
   const env = Object.fromEntries(
     ["SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX"].flatMap((name) =>
       process.env[name] === undefined ? [] : [[name, process.env[name]]],
@@ -144,6 +145,24 @@ describe("a Gradio Space's requirements", { skip }, () => {
     assert.equal(await environmentOf(again), two);
   });
 
+  test("are those of pyproject.toml where there is no requirements.txt, and those of its uv.lock to the version", async () => {
+    const project = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["six<1.17"]\n';
+    const first = await build({ "pyproject.toml": project }, newest);
+    const sixIn = (environment: string): string | undefined =>
+      readdirSync(join(environment, "lib", "python3.10", "site-packages")).find((name) => name.startsWith("six-"));
+    assert.equal(sixIn(await environmentOf(first)), "six-1.16.0.dist-info");
+    const lock = lockOf(project, "six==1.15.0");
+    const locked = await build({ "pyproject.toml": project, "uv.lock": lock }, newest);
+    assert.equal(sixIn(await environmentOf(locked)), "six-1.15.0.dist-info", locked.log);
+    const again = await build({ "pyproject.toml": project, "uv.lock": lock, "app.py": "import gradio, six\n" }, newest);
+    assert.match(again.log, /^nothing to install: /m);
+    const poetry = await refused({ "pyproject.toml": '[tool.poetry.dependencies]\nsix = "*"\n' }, newest);
+    assert.match(
+      poetry.says,
+      /^pyproject\.toml names its packages for poetry, which is not here: write them into \[project\]/,
+    );
+  });
+
   test("with an index of their own get the best version that any index has, as with pip", async () => {
     await using index = await listen('<a href="six-0.0.1-py3-none-any.whl">six-0.0.1-py3-none-any.whl</a>');
     const { log } = await build({ "requirements.txt": `--extra-index-url ${index.url}\nsix==1.17.0\n` }, newest);
@@ -151,6 +170,23 @@ describe("a Gradio Space's requirements", { skip }, () => {
     assert.match(log, /^\d+ packages resolved; /m);
   });
 });
+
+/** A uv.lock of a project, in which one package has the version that is wanted. */
+function lockOf(project: string, wanted: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "wb-uv-"));
+  try {
+    writeFileSync(join(folder, "pyproject.toml"), project);
+    const uv = programOnPath(["uv"]) ?? join(python.toolsFolder, "uv", "bin", "uv");
+    const { status, stderr } = spawnSync(uv, ["lock", "--quiet", "--upgrade-package", wanted], {
+      cwd: folder,
+      encoding: "utf8",
+    });
+    assert.equal(status, 0, stderr);
+    return readFileSync(join(folder, "uv.lock"), "utf8");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
 
 /** A package index whose every package has only this file. */
 async function listen(

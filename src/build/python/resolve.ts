@@ -8,7 +8,7 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BuildFailure } from "../failure.ts";
 import type { SpaceSettings } from "../front-matter.ts";
-import { readSmallBytes } from "../small-file.ts";
+import { readSmall, readSmallBytes } from "../small-file.ts";
 import type { Workshop } from "../workshop.ts";
 import { shown, type Interpreter } from "./interpreters.ts";
 import {
@@ -23,6 +23,7 @@ import {
   withIndexes,
   type SdkPackageName,
 } from "./lock.ts";
+import { readProject } from "./pyproject.ts";
 import {
   blamedLines,
   decodeRequirements,
@@ -52,6 +53,8 @@ export const lockName = "pylock.toml";
 export const platform = `${process.platform}-${process.arch}`;
 /** What Spaces install from, in this order. */
 const requirementsFiles = ["pre-requirements.txt", "requirements.txt"];
+/** What counts where an app has neither. */
+const projectFile = "pyproject.toml";
 
 /** The package that the Space's sdk is, and its `sdk_version`. */
 interface Sdk {
@@ -69,7 +72,7 @@ interface Own {
 /** The Space's kept lock where nothing that it was made from has changed; else a fresh one, as of its day. */
 export async function resolvePackages(shop: Workshop, settings: SpaceSettings, kit: PythonTools): Promise<Lock> {
   const sdk = sdkOf(settings);
-  const own = await readOwn(shop);
+  const own = (await readRequirementsFiles(shop)) ?? (await readProjectFiles(shop, kit));
   const ours = platformRequirements(own.requirements, sdk.name, sdk.version).join("\n");
   const requirements = `${own.text}\n${ours}`;
   const hash = requirementsHash({ requirements, sdkVersion: sdk.version, python: shown(kit.python), platform });
@@ -96,7 +99,8 @@ function sdkOf({ sdk, sdkVersion }: SpaceSettings): Sdk {
   return { name: sdk === "streamlit" ? "streamlit" : "gradio", version: sdkVersion };
 }
 
-async function readOwn(shop: Workshop): Promise<Own> {
+/** Undefined where the app has none: then its project file counts. */
+async function readRequirementsFiles(shop: Workshop): Promise<Own | undefined> {
   const found: { file: string; text: string }[] = [];
   for (const file of requirementsFiles) {
     const bytes = await readSmallBytes(join(shop.app, file));
@@ -106,11 +110,37 @@ async function readOwn(shop: Workshop): Promise<Own> {
     if (wrong >= 0) throw new BuildFailure("build/config-invalid", `${file} line ${wrong + 1} is not UTF-8`);
     found.push({ file, text });
   }
+  if (found.length === 0) return undefined;
   return {
     files: found.map(({ file }) => file),
     text: found.map(({ text }) => text).join("\n"),
     requirements: found.flatMap(({ file, text }) => readRequirements(file, text)),
   };
+}
+
+/** As `uv.lock` has them, to the version; else as pyproject.toml asks for them. */
+async function readProjectFiles(shop: Workshop, kit: PythonTools): Promise<Own> {
+  const toml = await readSmall(join(shop.app, projectFile));
+  const project = toml === undefined ? undefined : readProject(toml);
+  if (toml === undefined || project === undefined || project.kind === "none")
+    return { files: [], text: "", requirements: [] };
+  if (project.kind === "foreign") {
+    const says = `${projectFile} names its packages for ${project.tool}, which is not here: write them into [project], or into requirements.txt`;
+    throw new BuildFailure("build/config-invalid", says, [says]);
+  }
+  if (existsSync(join(shop.app, "uv.lock"))) return readUvLock(shop, kit);
+  shop.note(`the packages are those of ${projectFile}`);
+  return { files: [projectFile], text: toml, requirements: readRequirements(projectFile, project.dependencies) };
+}
+
+async function readUvLock(shop: Workshop, kit: PythonTools): Promise<Own> {
+  const output = "uv-lock.txt";
+  const form = ["--quiet", "--locked", "--no-dev", "--no-emit-project", "--no-header", "--format", "requirements-txt"];
+  const argv = [kit.uv, "export", ...form, "--python", kit.python.path, "--output-file", shop.output(output)] as const;
+  await shop.run(argv, shop.limits.installMs, { env: kit.env });
+  const text = await shop.made(output);
+  shop.note("the packages are those of uv.lock, to the version");
+  return { files: [await shop.input(output, text)], text, requirements: readRequirements("uv.lock", text) };
 }
 
 async function resolveAnew(shop: Workshop, sdk: Sdk, kit: PythonTools, own: Own, ours: string): Promise<string> {
