@@ -25,7 +25,10 @@ export async function installPackages(shop: Workshop, app: AppPackage): Promise<
   const { manager, note } = choice;
   if (note !== null) shop.note(note);
   if (manager.lockfile === null) shop.note(`no ${usualLockfile(manager)}: versions are chosen anew by each build`);
-  const name = packagesName((await readSmall(join(shop.app, "package.json"))) ?? "", app, { manager, files, platform });
+  // The Space's variables are those of the install too: NODE_ENV decides what of it is left out.
+  const where = `${platform} ${JSON.stringify(shop.spec.variables ?? {})}`;
+  const packageJson = (await readSmall(join(shop.app, "package.json"))) ?? "";
+  const name = packagesName(packageJson, app, { manager, files, platform: where });
   const isOwn = name === null || shop.spec.factory === true || (await isThere(join(shop.app, "node_modules")));
   if (isOwn) return await install(shop, manager);
   let commands: Commands | undefined;
