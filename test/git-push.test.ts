@@ -124,4 +124,16 @@ describe("git push", () => {
     const none = await client.clone(url("nothing", null), "nothing");
     assert.match(none.says, /remote: There is no Space alice\/nothing\./);
   });
+
+  test("a push to a paused Space is taken, and says who paused it and that nothing is built", async () => {
+    const work = client.init("paused", url("paused"), page);
+    await work.run("push", "--quiet", "origin", "main");
+    await alice.client.pause("alice/paused");
+    const commit = work.commit({ "index.html": "later" });
+    const push = await work.run("push", "origin", "main");
+    assert.equal(push.exitCode, 0, push.says);
+    assert.match(push.says, /remote: branch main is taken at [0-9a-f]{7}: no build\. .*paused/i);
+    assert.equal((await work.run("ls-remote", "origin", "main")).says.slice(0, 40), commit);
+    assert.notEqual((await up.admin.space("alice/paused")).build?.commit, commit);
+  });
 });

@@ -275,10 +275,10 @@ function backendEnv(git: GitProgram, hooks: string, request: BackendRequest): Re
     ...durable,
     "core.hooksPath": hooks,
     "safe.directory": repository,
-    // Memory of one process: packs are mapped in pieces, and what is larger is streamed.
+    // Memory of one process: packs are mapped in pieces; what is larger is streamed, and not compared with others for a difference.
     "core.packedGitWindowSize": "32m",
     "core.packedGitLimit": "256m",
-    "core.bigFileThreshold": "32m",
+    "core.bigFileThreshold": "2m",
     "pack.threads": "1",
     "pack.windowMemory": "128m",
     "receive.autogc": "false",
