@@ -125,6 +125,17 @@ describe("a sandboxed replica", { skip }, () => {
     one.link.close();
   });
 
+  test("says which limits its groups' files hold", asRoot, async () => {
+    const one = await start(boxes.plan({ "app.js": listens }, { limits: { processors: 1.5 } }));
+    await one.untilPhase("ready");
+    const { memory, processes: most, processors, openFiles } = one.link.status().limits ?? assert.fail("no limits");
+    assert.deepEqual(
+      [memory, most, processors, openFiles],
+      [{ bytes: 192 << 20, by: "group" }, { most: 256, by: "group" }, 1.5, 1_024],
+    );
+    await stop(one);
+  });
+
   test("gets no more of the processors than its share", asRoot, async () => {
     assert.ok(here.processor !== null, "this machine has groups for processors");
     const app = `const since = performance.now(), { user, system } = process.cpuUsage();

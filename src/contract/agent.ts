@@ -61,6 +61,8 @@ export interface ReplicaStatus {
   /** Where the edge connects: a unix socket of the shim (see runtime/preamble.ts); null until there is one. */
   readonly socket: string | null;
   readonly startedAt: number;
+  /** What limits it; absent where nothing does, and for a static Space. */
+  readonly limits?: ReplicaLimits;
   /** Present while the app is frozen: it keeps its memory and gets no processor. Only of one that is `ready`. */
   readonly frozen?: true;
   /** The replica that this one follows: the agent started it again after its end, by the same spec. */
@@ -72,6 +74,19 @@ export interface ReplicaStatus {
     readonly signal: string | null;
     readonly says: string;
   };
+}
+
+/** Limits that are in force on one replica, each with what sees to it. */
+export interface ReplicaLimits {
+  readonly memory: { readonly bytes: number; readonly by: "group" | "looking" };
+  /** Threads count too. */
+  readonly processes: { readonly most: number; readonly by: "group" | "rlimit" };
+  /** Processors' worth of time; null: none but what others leave. */
+  readonly processors: number | null;
+  readonly openFiles: number;
+  /** Of /tmp and of its home, which are in memory. */
+  readonly tmpBytes: number;
+  readonly homeBytes: number;
 }
 
 export interface BuildSpec {

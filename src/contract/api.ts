@@ -46,6 +46,7 @@
  * Every refusal is `application/problem+json` (contract/problem.ts).
  */
 
+import type { ReplicaLimits } from "./agent.ts";
 import type { Isolation } from "./isolation.ts";
 import type { RuntimeFacts } from "./release.ts";
 
@@ -230,6 +231,8 @@ export interface SpaceView {
     readonly phase: string;
     readonly since: string;
     readonly says: string;
+    /** In force on it; absent where nothing limits it. */
+    readonly limits?: ReplicaLimits;
   }[];
 }
 

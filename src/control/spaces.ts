@@ -265,6 +265,7 @@ export class Spaces {
         phase: status.phase,
         since: iso(instant(status.startedAt)),
         says: status.end?.says ?? (status.frozen === true ? "frozen" : status.phase),
+        ...(status.limits && { limits: status.limits }),
       })),
     };
   }

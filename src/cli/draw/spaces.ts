@@ -1,4 +1,5 @@
 /** Spaces, what happened to them, and their releases, as people read them. */
+import type { ReplicaLimits } from "../../contract/agent.ts";
 import type { ReleaseView, SpaceEventView, SpaceView } from "../../contract/api.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, tone } from "./paper.ts";
@@ -38,7 +39,14 @@ export function drawSpace(paper: Paper, space: SpaceView): string {
   for (const [i, replica] of space.replicas.entries()) {
     rows.push([i === 0 ? "replicas" : "", `${replica.id}  ${stateSays(replica.phase, replica.says)}`]);
   }
+  const limits = space.replicas.findLast(({ phase }) => phase === "ready")?.limits;
+  if (limits) rows.push(["limits", limitsSay(limits)]);
   return `${tone(paper, "strong", space.id)}  ${space.sdk ?? "no SDK known yet"}\n${drawRows(paper, rows)}`;
+}
+
+function limitsSay({ memory, processes, processors, openFiles }: ReplicaLimits): string {
+  const share = processors === null ? "" : `, ${processors} processors`;
+  return `${Math.round(memory.bytes / (1 << 20))} MiB of memory (${memory.by})${share}, ${processes.most} processes (${processes.by}), ${openFiles} open files`;
 }
 
 export function drawSpaceEvents(paper: Paper, space: string, events: readonly SpaceEventView[]): string {

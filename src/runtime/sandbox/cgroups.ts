@@ -103,6 +103,24 @@ export function limitsInForce(
   return { memory: inForce("memory"), processes: inForce("processes"), processor: inForce("processor") };
 }
 
+/** What the files of a replica's groups say now; null where a kind has no group. */
+export function groupLimits(plan: CgroupPlan | null): Readonly<Record<Kind, number | null>> {
+  const folders = [...(plan?.join ?? []), ...(plan?.workers ? [plan.workers] : [])];
+  const first = (kind: Kind): number | null => {
+    const texts = folders.flatMap((folder) =>
+      (["cgroup1", "cgroup2"] as const).map((version) => read(join(folder, limitFile(version, kind))).trim()),
+    );
+    const number = Number.parseInt(texts.find((text) => /^\d/.test(text)) ?? "", 10);
+    return Number.isNaN(number) ? null : number;
+  };
+  const quotaUs = first("processor");
+  return {
+    memory: first("memory"),
+    processes: first("processes"),
+    processor: quotaUs === null ? null : quotaUs / periodUs,
+  };
+}
+
 /** Ends what is left in a replica's groups and removes them; resolves with false where something stays in them. */
 export async function removeCgroups(replica: string, withinMs = removeWithinMs): Promise<boolean> {
   const trees = [...new Set([...kinds.map((kind) => join(root, controllers[kind])), ...unifiedRoots])];

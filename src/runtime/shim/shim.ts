@@ -30,6 +30,7 @@ import type { EvidenceLine } from "./evidence.ts";
 import { freezer, type Freezer } from "./freezer.ts";
 import { inboundServer } from "./inbound.ts";
 import { watchHealth, type HealthWatch } from "./health.ts";
+import { limitsOf } from "./limits.ts";
 import { untilReady } from "./readiness.ts";
 import { ReplicaLog } from "./replica-log.ts";
 import { staticConnector } from "./static.ts";
@@ -106,6 +107,7 @@ class RunningShim implements Shim {
   readonly #log: ReplicaLog;
   readonly #control: Control;
   readonly #startedAt: number;
+  readonly #limits: Pick<ReplicaStatus, "limits">;
   readonly #stopping = new AbortController();
   readonly #shipping = setInterval(() => this.#ship(), shipEveryMs);
   #inbound: Server | undefined;
@@ -131,6 +133,7 @@ class RunningShim implements Shim {
     this.#plan = plan;
     this.#world = world;
     this.#startedAt = world.clock.wall();
+    this.#limits = plan.sandbox === null ? {} : { limits: limitsOf(plan.sandbox) };
     this.#log = new ReplicaLog(plan.folder, world.clock, maskOf(plan.spec.secrets ?? {}));
     this.#status = this.#statusOf("starting", null);
     this.done = new Promise((resolve) => (this.#finish = resolve));
@@ -426,7 +429,7 @@ class RunningShim implements Shim {
 
   #statusOf(phase: ReplicaPhase, socket: string | null): ReplicaStatus {
     const { replica, space, release } = this.#plan.spec;
-    return { replica, space, release, phase, socket, startedAt: this.#startedAt };
+    return { replica, space, release, phase, socket, startedAt: this.#startedAt, ...this.#limits };
   }
 }
 
