@@ -1,13 +1,13 @@
 /** Frozen replicas: what they do meanwhile (nothing), what wakes them, and how they end. */
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
-import { adopt, launch } from "../src/runtime/launch.ts";
-import { readApp, readShim, type LaunchPlan } from "../src/runtime/folder.ts";
-import { isAlive, linuxProcesses } from "../src/runtime/processes.ts";
-import { noCgroups } from "../src/runtime/sandbox/cgroups.ts";
-import { bench, dial, textOf, tools, until, watch, type Started } from "./support/replicas.ts";
-import { sandboxes } from "./support/sandboxes.ts";
-import { needs } from "./support/needs.ts";
+import { adopt, launch } from "../../src/runtime/launch.ts";
+import { readApp, readShim, type LaunchPlan } from "../../src/runtime/folder.ts";
+import { isAlive, linuxProcesses } from "../../src/runtime/processes.ts";
+import { noCgroups } from "../../src/runtime/sandbox/cgroups.ts";
+import { bench, dial, textOf, tools, until, watch, type Started } from "../support/replicas.ts";
+import { sandboxes } from "../support/sandboxes.ts";
+import { needs } from "../support/needs.ts";
 
 const { skip } = await needs("sandbox");
 const replicas = bench();

@@ -1,9 +1,9 @@
 /** When an app is ready, when it no longer is, and what is said of one that listens elsewhere. */
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
-import { launch } from "../src/runtime/launch.ts";
-import { durationMs } from "../src/stdx/time.ts";
-import { bench, dial, textOf, tools, until, watch, type PlanOptions, type Started } from "./support/replicas.ts";
+import { launch } from "../../src/runtime/launch.ts";
+import { durationMs } from "../../src/stdx/time.ts";
+import { bench, dial, textOf, tools, until, watch, type PlanOptions, type Started } from "../support/replicas.ts";
 
 const replicas = bench();
 after(() => replicas[Symbol.asyncDispose]());
