@@ -74,7 +74,10 @@ export async function replicaBench(sandboxed: boolean): Promise<ReplicaBench> {
       one.link.send({ type: "freeze-replica", replica: one.plan.spec.replica, frozen: true });
       await until("it is frozen", () => one.link.status().frozen);
     },
-    [Symbol.asyncDispose]: () => replicas[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await replicas[Symbol.asyncDispose]();
+      await boxes[Symbol.asyncDispose]();
+    },
   };
 }
 

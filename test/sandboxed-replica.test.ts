@@ -20,7 +20,10 @@ const replicas = bench();
 const boxes = sandboxes(replicas, skip === false);
 const { here } = boxes;
 const processes = linuxProcesses();
-after(() => replicas[Symbol.asyncDispose]());
+after(async () => {
+  await replicas[Symbol.asyncDispose]();
+  await boxes[Symbol.asyncDispose]();
+});
 
 const listens = `require("node:http").createServer((_, to) => to.end("hi")).listen(process.env.PORT);`;
 const shell = (script: string): Record<string, string> => ({

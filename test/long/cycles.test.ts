@@ -20,7 +20,10 @@ import { needs } from "../support/needs.ts";
 const { skip } = await needs("sandbox");
 const replicas = bench();
 const boxes = sandboxes(replicas, skip === false);
-after(() => replicas[Symbol.asyncDispose]());
+after(async () => {
+  await replicas[Symbol.asyncDispose]();
+  await boxes[Symbol.asyncDispose]();
+});
 const processes = linuxProcesses();
 const cyclesEach = 250;
 const atOnce = 6;

@@ -12,7 +12,10 @@ import { needs } from "../support/needs.ts";
 const { skip } = await needs("sandbox");
 const replicas = bench();
 const boxes = sandboxes(replicas, skip === false);
-after(() => replicas[Symbol.asyncDispose]());
+after(async () => {
+  await replicas[Symbol.asyncDispose]();
+  await boxes[Symbol.asyncDispose]();
+});
 const processes = linuxProcesses();
 
 /** Answers with the longest time, in milliseconds, that its own clock saw nothing of. A worker of its own prints as long as it runs. */

@@ -1,5 +1,4 @@
 /** Plans of sandboxed replicas for tests, with what this machine can limit and freeze. */
-import { after } from "node:test";
 import { join } from "node:path";
 import type { LaunchPlan, SandboxLimits } from "../../src/runtime/folder.ts";
 import { cgroupsHere, noCgroups, removeCgroups, type CgroupsHere } from "../../src/runtime/sandbox/cgroups.ts";
@@ -17,7 +16,7 @@ export const limits: SandboxLimits = {
   homeBytes: 16 * mib,
 };
 
-export interface Sandboxes {
+export interface Sandboxes extends AsyncDisposable {
   readonly here: CgroupsHere;
   plan(files: Readonly<Record<string, string>>, options?: SandboxOptions): LaunchPlan;
 }
@@ -27,15 +26,15 @@ export interface SandboxOptions extends Partial<PlanOptions> {
   readonly limits?: Partial<SandboxLimits>;
 }
 
-/** Their groups are removed after the file's tests. `works`: a sandbox can be made here. */
+/** Their groups are removed when it is disposed of. `works`: a sandbox can be made here. */
 export function sandboxes(replicas: Bench, works: boolean): Sandboxes {
   const here = isRoot && works ? cgroupsHere() : noCgroups;
   const made: LaunchPlan[] = [];
-  after(async () => {
-    for (const { spec } of made) await removeCgroups(spec.replica, 2_000);
-  });
   return {
     here,
+    async [Symbol.asyncDispose]() {
+      for (const { spec } of made) await removeCgroups(spec.replica, 2_000);
+    },
     plan(files, { cgroups = here, limits: other, ...options } = {}) {
       const plan = replicas.plan(files, options);
       made.push(plan);
