@@ -1,6 +1,6 @@
 /** The command line against a scripted console: what goes to stdout and stderr, and with which exit code. */
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
@@ -243,7 +243,15 @@ describe("waybill", () => {
     ]);
     assert.equal(code, 0);
     assert.deepEqual(ups, [
-      { data: "d", port: 0, host: undefined, simulateGpus: { devices: 2, slots: 2 }, sandbox: "none", json: true },
+      {
+        data: "d",
+        port: 0,
+        host: undefined,
+        simulateGpus: { devices: 2, slots: 2 },
+        sandbox: "none",
+        service: false,
+        json: true,
+      },
     ]);
   });
 
@@ -392,6 +400,19 @@ describe("waybill", () => {
       /error\[runtime\/start-failed\]: The app's process ended with exit code 3\. The release before it still runs\.\n/,
     );
     assert.match(err, /Read its log with `waybill logs alice\/demo`/);
+  });
+
+  test("deploy to a paused Space says by whom it is paused, and that the files are stored", async () => {
+    const says = "alice/demo is paused by its owner alice: over the weekend.";
+    const noBuild = { id: "b_no", why: "paused", code: null, says };
+    await mkdir(join(folder, "app"), { recursive: true });
+    await writeFile(join(folder, "app", "README.md"), "---\nsdk: static\n---\n");
+    api.routes.set("POST /api/spaces/alice/demo/commit/main", { success: true, commitOid: "c", build: null, noBuild });
+    api.routes.set("GET /api/spaces/alice/demo", { ...space, state: "paused" });
+    const { code, out, err } = await waybill(["deploy", join(folder, "app"), "--space", "alice/demo"]);
+    assert.deepEqual([code, out], [1, ""]);
+    assert.match(err, /error\[control\/conflict\]: alice\/demo is paused by its owner alice: over the weekend\.\n/);
+    assert.match(err, /The files are stored; `waybill space show\s+alice\/demo` says who/);
   });
 
   test("logs are JSON Lines with a type, and a hole in the numbers is said", async () => {

@@ -30,6 +30,8 @@ export interface Deployed {
   readonly space: SpaceView;
   /** Null where there was nothing to build, as when nothing had changed. */
   readonly build: BuildView | null;
+  /** Why its commit started no build although something had changed; null in all other cases. */
+  readonly noBuild: CommitView["noBuild"];
   readonly ok: boolean;
   /** One sentence: how it ended. */
   readonly says: string;
@@ -64,11 +66,12 @@ export async function deployFolder(
   try {
     const watching = { ...options, signal };
     const build = commit.build === null ? null : await followBuild(client, commit.build, watching);
-    if (commit.noBuild && commit.noBuild.why !== "unchanged")
-      return { space: await client.space(space, { signal }), build: null, ok: false, says: commit.noBuild.says };
+    const { noBuild } = commit;
+    if (noBuild && noBuild.why !== "unchanged")
+      return { space: await client.space(space, { signal }), build: null, noBuild, ok: false, says: noBuild.says };
     if (build === null) return unchanged(await followUnchanged(client, space, watching));
     if (build.outcome !== "ok")
-      return { space: await client.space(space, { signal }), build, ok: false, says: build.says };
+      return { space: await client.space(space, { signal }), build, noBuild: null, ok: false, says: build.says };
     return started(await followStart(client, space, before, watching), build, before);
   } catch (error) {
     if (!limit.aborted || options.signal?.aborted) throw error;
@@ -160,14 +163,14 @@ function isRunning(view: SpaceView, before: Before): boolean {
 }
 
 function unchanged(space: SpaceView): Deployed {
-  return { space, build: null, ok: space.state === "running", says: space.says };
+  return { space, build: null, noBuild: null, ok: space.state === "running", says: space.says };
 }
 
 function started(space: SpaceView, build: BuildView, before: Before): Deployed {
   const ok = isRunning(space, before);
   const ended = freshOf(space, before).at(-1);
   const older = space.state === "running" ? " The release before it still runs." : "";
-  return { space, build, ok, says: ok || !ended ? space.says : `${ended.says}${older}` };
+  return { space, build, noBuild: null, ok, says: ok || !ended ? space.says : `${ended.says}${older}` };
 }
 
 async function poll<View>(

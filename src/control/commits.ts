@@ -167,7 +167,19 @@ export class Commits {
     const head = await this.head(space);
     if (head === null || (await repositories.noted(repositories.repositoryOf(space))) === head) return;
     if (await catalog.builds.has(space, head)) return;
-    const account = space.split("/")[0] ?? "";
+    await this.#landedHead(space, head, space.split("/")[0] ?? "");
+  }
+
+  /** Builds main's last commit where it has had no build, as one that came while the Space was paused. */
+  async catchUp(space: string, account: string): Promise<void> {
+    await this.inTurn(space, async () => {
+      const head = await this.head(space);
+      if (head !== null && !(await this.#parts.catalog.builds.has(space, head)))
+        await this.#landedHead(space, head, account);
+    });
+  }
+
+  async #landedHead(space: string, head: string, account: string): Promise<void> {
     await this.landed({ space, branch: builtBranch, commit: head, head, changed: true, account });
   }
 

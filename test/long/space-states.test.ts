@@ -102,6 +102,14 @@ describe("a paused Space", () => {
     assert.deepEqual((await states(app)).slice(-4), ["stopping", "paused", "starting", "running"]);
   });
 
+  test("builds the commit that came while it was paused, once", async () => {
+    const built = async (): Promise<readonly string[]> =>
+      (await alice.client.builds(app.space)).items.map(({ stage }) => stage);
+    await until("the commit is built", async () => (await built()).filter((stage) => stage === "done").length === 2);
+    await alice.client.resume(app.space);
+    assert.equal((await built()).length, 2);
+  });
+
   test("by the operator: its owner can't restart, rebuild or resume it, and hears why and who can; the operator can", async () => {
     await up.admin.pause(app.space, { reason: "too hot" });
     await inState(app, "paused");

@@ -1,8 +1,9 @@
 /** `waybill deploy DIR --space OWNER/NAME`: from a folder to a running app. stdout is its address. */
 import type { Command } from "commander";
 import type { WaybillClient } from "../../client/api.ts";
+import type { DeployEvent } from "../../client/deploy.ts";
 import type { LogLine } from "../../contract/agent.ts";
-import type { BuildView, SpaceView } from "../../contract/api.ts";
+import type { BuildView, NoBuildView, SpaceView } from "../../contract/api.ts";
 import type { Problem } from "../../contract/problem.ts";
 import { codeRow, isCode } from "../../evidence/codes.ts";
 import { parseLength, parseSpace } from "../arguments.ts";
@@ -52,16 +53,16 @@ async function deploy(context: Context, folder: string, options: Options): Promi
   const startedAt = world.clock.monotonic();
   const lines = new DeployLines(paperOf(world, world.stderr, options), client.url);
   using progress = new Progress(context);
+  let what = "the upload";
   try {
-    const { space, build, ok, says } = await deployFolder(client, folder, options.space, {
+    const { space, build, noBuild, ok, says } = await deployFolder(client, folder, options.space, {
       summary: options.message,
       waitMs: options.timeout,
       signal: world.signal,
-      onEvent: (event) =>
-        progress.say(
-          lines.of(event),
-          event.type === "space" ? "the start" : event.type === "folder" ? "the upload" : "the build",
-        ),
+      onEvent: (event) => {
+        what = whatGoesOn(event) ?? what;
+        progress.say(lines.of(event), what);
+      },
     });
     if (ok) progress.say(`running in ${lengthOf(world.clock.monotonic() - startedAt)}\n`, "");
     const document = {
@@ -71,6 +72,7 @@ async function deploy(context: Context, folder: string, options: Options): Promi
       state: space.state,
     };
     context.answer(document, ok ? `${space.addresses[0] ?? space.id}\n` : "");
+    if (noBuild !== null) throw notBuilt(space, noBuild);
     if (!ok) {
       if (!stepFailed(build)) progress.say(lines.ofApp(await lastAppLines(client, space.id, world.signal)), "");
       throw failed(space, build, says);
@@ -81,6 +83,33 @@ async function deploy(context: Context, folder: string, options: Options): Promi
       progress.say(`stopped watching; the work goes on: waybill space show ${options.space}\n`, "");
     throw error;
   }
+}
+
+/** What is waited for from this event on; undefined where that stays as it is. */
+function whatGoesOn(event: DeployEvent): string | undefined {
+  if (event.type === "commit") return "the build";
+  if (event.type === "space") return "the start";
+  return event.type === "build" && event.build.stage === "starting" ? "the start" : undefined;
+}
+
+/** Its files are stored, and by a rule they are not built now. */
+function notBuilt({ id }: SpaceView, { id: waybill, code, says }: NoBuildView): WorkFailed {
+  const named = code !== null && isCode(code) ? code : "control/conflict";
+  const { status, owner, retry } = codeRow(named);
+  const next = `The files are stored; \`waybill space show ${id}\` says who can start it again.`;
+  const problem: Problem = {
+    type: "about:blank",
+    title: "The commit is not built",
+    status,
+    detail: says,
+    boundary: "build",
+    code: named,
+    owner,
+    retry,
+    next,
+    waybill,
+  };
+  return new WorkFailed(problem, { where: "build.request", charged: "nothing" });
 }
 
 /** What stopped it: the build, or the start of what it built. */

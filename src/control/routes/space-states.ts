@@ -39,7 +39,11 @@ export const spaceStatesRoute: Route = (api, server) => {
     const reason = said.reason ?? null;
     return server.spaces.pause(space, { actor, by: actor.kind === "owner" ? "owner" : "operator", why: reason });
   });
-  on(api, server, "resume", (_, { space, actor }) => server.spaces.resume(space, actor));
+  on(api, server, "resume", async (_, { space, actor, caller }) => {
+    const done = await server.spaces.resume(space, actor);
+    if (done.ok) await server.commits.catchUp(space, caller.account);
+    return done;
+  });
   on(api, server, "stop", (_, { space, actor }) => server.spaces.stop(space, actor));
   on(api, server, "rollback", async (c, { space, actor }) => {
     const said = await optional(c, target);
