@@ -10,6 +10,18 @@ export function parseLength(text: string): number {
   return Math.round(Number(match[1]) * (units[match[2] ?? "s"] as number));
 }
 
+/** `10m` before now, or an instant → RFC 3339, once it is known when now is. */
+export function parseSince(text: string): (now: number) => string {
+  if (/^\d+(\.\d+)?(ms|s|m|min|h)$/.test(text)) {
+    const ms = parseLength(text);
+    return (now) => new Date(now - ms).toISOString();
+  }
+  const at = Date.parse(text);
+  if (Number.isNaN(at))
+    throw new InvalidArgumentError("Write a length such as 10m, or an instant such as 2026-11-22T12:00:00Z.");
+  return () => new Date(at).toISOString();
+}
+
 export function parseCount(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("Write a whole number.");
   return Number(text);

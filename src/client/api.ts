@@ -48,6 +48,15 @@ export interface Asking {
 export interface LogOptions extends Asking {
   /** The first line's number; 1 where it is not said. */
   readonly from?: number | undefined;
+  /** The last so many of the lines that are there. */
+  readonly tail?: number | undefined;
+  /** A text that stands in the line, whatever the case of its letters. */
+  readonly grep?: string | undefined;
+  readonly source?: string | undefined;
+  /** RFC 3339: not older than this. */
+  readonly since?: string | undefined;
+  /** Of a Space: this replica's log alone, or `previous` for the one that ended last. */
+  readonly replica?: string | undefined;
   /** Go on with new lines until the log ends or `signal` is aborted. */
   readonly follow?: boolean | undefined;
 }
@@ -322,26 +331,44 @@ export class WaybillClient {
     }
   }
 
-  async *#stream(path: string, { from, follow, signal }: LogOptions): AsyncGenerator<LogLine> {
-    const query = queryOf({ from: from === undefined ? undefined : String(from), follow: follow ? "1" : undefined });
-    // Only the headers are bounded: a log that is followed may be silent for hours.
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new DOMException("no answer in time", "TimeoutError")), answerWithinMs);
-    let response: Response;
+  /** A Space's log, or with its id a build's, as a text to keep. */
+  async *logText(id: string, options: LogOptions = {}): AsyncGenerator<string> {
+    const path = id.includes("/") ? `/api/spaces/${pathOf(id)}/logs` : `/api/builds/${encodeURIComponent(id)}/log`;
+    const response = await this.#open(path, { ...options, download: "1" });
     try {
-      response = await this.#fetch(
-        path + query,
-        { method: "GET" },
-        signal ? AbortSignal.any([signal, late.signal]) : late.signal,
-        signal,
-      );
-    } finally {
-      clearTimeout(timer);
+      yield* response.body?.pipeThrough(new TextDecoderStream() as never) as unknown as AsyncIterable<string>;
+    } catch (error) {
+      throw this.#unanswered(error, options.signal, "closed the stream before its end");
     }
+  }
+
+  async *#stream(path: string, options: LogOptions): AsyncGenerator<LogLine> {
+    const response = await this.#open(path, options);
     try {
       yield* readJsonLines<LogLine>(response.body as ReadableStream<Uint8Array>);
     } catch (error) {
-      throw this.#unanswered(error, signal, "closed the stream before its end");
+      throw this.#unanswered(error, options.signal, "closed the stream before its end");
+    }
+  }
+
+  /** Opens a stream. Only its headers are bounded: a log that is followed may be silent for hours. */
+  async #open(
+    path: string,
+    { signal, follow, from, tail, ...named }: LogOptions & { download?: string },
+  ): Promise<Response> {
+    const query = queryOf({
+      ...named,
+      from: from === undefined ? undefined : String(from),
+      tail: tail === undefined ? undefined : String(tail),
+      follow: follow ? "1" : undefined,
+    });
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new DOMException("no answer in time", "TimeoutError")), answerWithinMs);
+    try {
+      const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
+      return await this.#fetch(path + query, { method: "GET" }, either, signal);
+    } finally {
+      clearTimeout(timer);
     }
   }
 

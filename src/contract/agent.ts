@@ -115,6 +115,8 @@ export interface LogLine {
   readonly stream: "out" | "err" | "note";
   /** The step of a build in which it was printed. */
   readonly step?: string;
+  /** In the log of a Space, the replica whose log this is; its numbers are its own. */
+  readonly replica?: string;
   readonly text: string;
 }
 

@@ -18,7 +18,9 @@
  *   GET    /api/spaces/hardware                     → HardwareView[] (the Hub's shape)
  *   POST   /api/spaces/O/N/commit/main  NDJSON      → CommitView   (the Hub's commit form; creates the Space if it is absent)
  *   GET    /api/spaces/O/N/requests?page=           → Page<RequestView>                               (owner, admin)
- *   GET    /api/spaces/O/N/logs?from=&follow=1      → JSON Lines of LogLine
+ *   GET    /api/spaces/O/N/logs?from=&follow=1      → JSON Lines of LogLine, or server-sent events where those are accepted (id: replica:number).
+ *            Also tail=, limit=, grep=, source=, since=, replica= (an id or `previous`), download=1 (text/plain)   (owner, admin)
+ *   GET    /api/spaces/O/N/logs/run, …/logs/build   → server-sent events (the Hub's shape)             (owner, admin)
  *   GET    /api/spaces/O/N/variables                → VariableViews    (the Hub's shape)               (owner, admin)
  *   POST   /api/spaces/O/N/variables SetEntry       → VariableViews                                    (owner, admin)
  *   DELETE /api/spaces/O/N/variables { key }        → VariableViews                                    (owner, admin)
@@ -32,7 +34,7 @@
  *   PATCH  /api/builds/ID         { priority }      → BuildView                                       (admin)
  *   POST   /api/builds/ID/cancel                    → BuildView                                       (owner, admin)
  *   POST   /api/builds/ID/retry                     → BuildView, the new one                          (owner, admin)
- *   GET    /api/builds/ID/log?from=&follow=1        → JSON Lines of LogLine, ends when the build has ended
+ *   GET    /api/builds/ID/log?from=&follow=1        → as a Space's log (id: number); ends when the build has ended
  *   GET    /api/calls?account=&page=                → Page<CallView>
  *   GET    /api/calls/ID                            → CallView
  *   GET    /api/quota?account=                      → QuotaView

@@ -93,19 +93,6 @@ export function askedAccount(c: ApiContext): string | Response {
   return allowed instanceof Response ? allowed : account;
 }
 
-/** JSON Lines, flushed line by line; the generator is returned when the client goes. */
-export function lines(items: AsyncIterable<unknown>): Response {
-  const encoder = new TextEncoder();
-  const body = ReadableStream.from(
-    (async function* () {
-      for await (const item of items) yield encoder.encode(`${JSON.stringify(item)}\n`);
-    })(),
-  );
-  return new Response(body, {
-    headers: { "content-type": "application/x-ndjson", "cache-control": "no-store", "x-accel-buffering": "no" },
-  });
-}
-
 /** A whole number of a query, within bounds; the default where it is absent or is not one. */
 export function wholeNumber(
   text: string | undefined,

@@ -382,7 +382,7 @@ describe("a line of an app's log", () => {
     stream: "out",
     text,
   });
-  const hostile = "\u001b[31mred\u001b[0m \u001b]0;title\u0007\u001b[2J\rgone\u0000";
+  const hostile = "10%\r\u001b[31mred\u001b[0m \u001b]0;title\u0007\u001b[2Jgone\u0000";
 
   test("keeps its colours where colour is wanted, and nothing else that a terminal would obey", () => {
     const drawn = drawLogLine({ ...wide, color: true }, line(hostile), null);
@@ -391,8 +391,8 @@ describe("a line of an app's log", () => {
     assert.ok(drawn.endsWith("\u001b[0m\n"), "a colour that was left on ends with its line");
   });
 
-  test("is plain where no colour is wanted", () => {
-    assert.match(drawLogLine(wide, line(hostile), null), / red .gone.\n$/);
+  test("is plain where no colour is wanted, and of a progress bar what a terminal would show in the end", () => {
+    assert.match(drawLogLine(wide, line(hostile), null), / app {5}red gone.\n$/);
     assert.doesNotMatch(drawLogLine(wide, line(hostile), null), /\u001b/);
   });
 });

@@ -188,8 +188,14 @@ export function drawWhoAmI(who: WhoAmI): string {
 export function drawLogLine(paper: Paper, line: LogLine, before: number | null): string {
   const hole =
     before !== null && line.n > before + 1 ? `-- ${line.source} lines ${before + 1}-${line.n - 1} missing --\n` : "";
-  const text = line.stream === "note" ? tone(paper, "muted", plain(line.text)) : harmless(line.text, paper.color);
+  const seen = overwritten(line.text);
+  const text = line.stream === "note" ? tone(paper, "muted", plain(seen)) : harmless(seen, paper.color);
   return `${tone(paper, "muted", hole)}${timeOf(paper, line.at)} ${line.source.padEnd(7)} ${text}\n`;
+}
+
+/** Of a progress bar, what a terminal would show in the end. */
+function overwritten(text: string): string {
+  return text.split("\r").findLast((part) => part !== "") ?? "";
 }
 
 /** What an app printed may colour itself where colour is wanted, and do nothing else to the terminal of who reads it. */

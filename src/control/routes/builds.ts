@@ -1,5 +1,5 @@
 /**
- * Builds: one, its log, those of a Space, and the queue, which is the operator's. Cancelling and trying again are for the Space's
+ * Builds: one, those of a Space, and the queue, which is the operator's. Cancelling and trying again are for the Space's
  * owner and the operator, priorities for the operator.
  */
 import { z } from "zod";
@@ -7,7 +7,7 @@ import type { BuildRow } from "../../catalog/builds.ts";
 import type { BuildDetails, BuildView, Page } from "../../contract/api.ts";
 import type { Actor, BuildDecision } from "../../core/builds/model.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { administrator, lines, ownerOf, refuse, wholeNumber } from "../api.ts";
+import { administrator, ownerOf, refuse, wholeNumber } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import { jsonBody } from "../json-body.ts";
 import type { Server } from "../server.ts";
@@ -44,15 +44,6 @@ export const buildsRoute: Route = (api, server) => {
     ]);
     return c.json({ ...view, runtimeFacts, events } satisfies BuildDetails);
   });
-  api.get("/api/builds/:id/log", async (c) => {
-    const found = await buildOf(c, server);
-    if (found instanceof Response) return found;
-    const { id } = found.row;
-    const from = wholeNumber(c.req.query("from"), { min: 1, max: 1_000_000_000, otherwise: 1 });
-    if (c.req.query("follow") === "1") return lines(server.builds.follow(id, from, c.req.raw.signal));
-    const log = await server.builds.log(id);
-    return lines(iterate(log.read(from, 100_000).lines));
-  });
   api.post("/api/builds/:id/cancel", async (c) => {
     const found = await buildOf(c, server);
     if (found instanceof Response) return found;
@@ -80,7 +71,7 @@ export const buildsRoute: Route = (api, server) => {
 };
 
 /** The build that a path names, for a caller who may know of it. */
-async function buildOf(c: ApiContext, server: Server): Promise<{ row: BuildRow; caller: Caller } | Response> {
+export async function buildOf(c: ApiContext, server: Server): Promise<{ row: BuildRow; caller: Caller } | Response> {
   const id = c.req.param("id") ?? "";
   const row = await server.catalog.builds.get(id);
   if (!row) return refuse(c, "control/not-found", { detail: `There is no build ${id}.` });
@@ -96,8 +87,4 @@ function actorOf({ account }: Caller, { space }: BuildRow): Actor {
 function answer(c: ApiContext, server: Server, row: BuildRow, decision: BuildDecision): Response {
   if (decision.ok) return c.json(server.builds.view(row));
   return refuse(c, "control/conflict", { detail: `Build ${row.id}: ${decision.says}.` });
-}
-
-async function* iterate<Item>(items: readonly Item[]): AsyncGenerator<Item> {
-  yield* items;
 }

@@ -1,78 +1,158 @@
-/** `GET /api/spaces/OWNER/NAME/logs`: the lines of the Space's newest replica, from its node (where the one before ended by itself, also that one's); with `follow=1` also the ones to come. */
-import { setTimeout as delay } from "node:timers/promises";
-import type { LogLine } from "../../contract/agent.ts";
-import type { Route } from "../api.ts";
-import { lines, ownerOf, refuse, wholeNumber } from "../api.ts";
-import type { KnownReplica } from "../replicas.ts";
+/**
+ * Logs, for a Space's owner and the operator. `GET /api/spaces/OWNER/NAME/logs`: the newest replica's from its node (where the one before
+ * ended by itself, also that one's), or that of `replica=`; `GET /api/builds/ID/log`. Both as JSON Lines, as server-sent events where
+ * those are asked for, or with `download=1` as a text; and in the Hub's form `…/logs/run` and `…/logs/build`.
+ */
+import type { LogFind, LogLine } from "../../contract/agent.ts";
+import type { ApiContext, Route } from "../api.ts";
+import { ownerOf, refuse, wholeNumber } from "../api.ts";
+import { answerLog, events, hubEvents, jsonLines, textFile, type LogFormat } from "../log-answers.ts";
+import { buildLogStream, spaceLogStream, tailMax, type LogWish } from "../log-streams.ts";
 import type { Server } from "../server.ts";
+import { buildOf } from "./builds.ts";
 
-const pageLines = 500;
-/** How often a followed log asks its node for more. */
-const followEveryMs = 250;
+/** Logs that are read at once: each follows with four questions a second to its node. */
+const readersMax = 500;
+const grepMaxChars = 200;
+const lastNumber = 1_000_000_000;
+const sources: readonly LogLine["source"][] = ["app", "build", "gpu", "edge", "egress", "runtime"];
+const hubWish: LogWish = { find: {}, from: 1, tail: undefined, limit: Number.POSITIVE_INFINITY, follow: true };
+
+type Parts = AsyncIterable<readonly LogLine[]>;
 
 export const logsRoute: Route = (api, server) => {
-  api.get("/api/spaces/:owner/:name/logs", (c) => {
-    const { owner, name } = c.req.param();
-    const caller = ownerOf(c, owner);
-    if (caller instanceof Response) return caller;
-    const space = `${owner}/${name}`;
-    if (!server.spaces.get(space)) return refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });
-    const from = wholeNumber(c.req.query("from"), { min: 1, max: 1_000_000_000, otherwise: 1 });
-    return lines(read(server, { space, from, follow: c.req.query("follow") === "1", signal: c.req.raw.signal }));
+  const readers = { count: 0 };
+  /** Answers with what `open` reads, unless too many read already. */
+  const answer = (
+    c: ApiContext,
+    open: (signal: AbortSignal) => Parts,
+    { format, limit }: { format: LogFormat; limit: number },
+  ): Response => {
+    if (readers.count >= readersMax)
+      return refuse(c, "capacity/rate-limited", {
+        detail: `${readersMax} logs are being read; try again in a moment.`,
+      });
+    readers.count += 1;
+    const gone = new AbortController();
+    const ended = (): void => {
+      readers.count -= 1;
+      gone.abort();
+    };
+    const parts = open(AbortSignal.any([c.req.raw.signal, gone.signal]));
+    return answerLog(parts, { format, limit, now: () => server.clock.monotonic(), ended });
+  };
+
+  api.get("/api/spaces/:owner/:name/logs", async (c) => {
+    const space = spaceOf(c, server);
+    if (space instanceof Response) return space;
+    const wish = wishOf(c);
+    if (wish instanceof Response) return wish;
+    const asked = c.req.query("replica");
+    const before = placeOf(c.req.header("last-event-id"))?.replica;
+    const start = await replicaOf(server, space, before ?? asked);
+    if (!start && asked !== undefined)
+      return refuse(c, "control/not-found", { detail: `${space} has no replica ${asked} any more.` });
+    // Who comes back for a replica that is forgotten begins anew.
+    const from = !start && before !== undefined ? 1 : wish.from;
+    const all = { ...wish, from, space, start, only: asked !== undefined };
+    return answer(c, (signal) => spaceLogStream(server, all, signal), {
+      format: formatOf(c, space),
+      limit: wish.limit,
+    });
+  });
+  api.get("/api/builds/:id/log", async (c) => {
+    const found = await buildOf(c, server);
+    if (found instanceof Response) return found;
+    const wish = wishOf(c);
+    if (wish instanceof Response) return wish;
+    const log = await server.builds.log(found.row.id);
+    const format = formatOf(c, found.row.id);
+    return answer(c, (signal) => buildLogStream(log, wish, signal), { format, limit: wish.limit });
+  });
+  api.get("/api/spaces/:owner/:name/logs/run", (c) => {
+    const space = spaceOf(c, server);
+    if (space instanceof Response) return space;
+    const wish = { ...hubWish, space, start: undefined, only: false, untilDown: true };
+    return answer(c, (signal) => spaceLogStream(server, wish, signal), { format: hubEvents, limit: wish.limit });
+  });
+  api.get("/api/spaces/:owner/:name/logs/build", async (c) => {
+    const space = spaceOf(c, server);
+    if (space instanceof Response) return space;
+    const [build] = await server.catalog.builds.list(space, 1);
+    const log = build && (await server.builds.log(build.id));
+    const open = (signal: AbortSignal): Parts => (log ? buildLogStream(log, hubWish, signal) : nothing());
+    return answer(c, open, { format: hubEvents, limit: hubWish.limit });
   });
 };
 
-/** The newest replica's lines, and before them those of one that has ended by itself: they say why there is a new one. */
-async function* read(
+/** The Space that a path names, for a caller who may read its logs. */
+function spaceOf(c: ApiContext, server: Server): string | Response {
+  const { owner = "", name = "" } = c.req.param();
+  const caller = ownerOf(c, owner);
+  if (caller instanceof Response) return caller;
+  const space = `${owner}/${name}`;
+  return server.spaces.get(space) ? space : refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });
+}
+
+/** What the query asks for, or the answer that says what is wrong with it. */
+function wishOf(c: ApiContext): LogWish | Response {
+  const { grep, source, since, tail } = c.req.query();
+  const wrong = (detail: string): Response => refuse(c, "control/invalid", { detail });
+  if (grep !== undefined && (grep === "" || grep.length > grepMaxChars))
+    return wrong(`grep is a text of 1 to ${grepMaxChars} characters.`);
+  const known = sources.find((one) => one === source);
+  if (source !== undefined && known === undefined)
+    return wrong(`source is "${source}"; it is one of ${sources.join(", ")}.`);
+  const at = Date.parse(since ?? "");
+  if (since !== undefined && Number.isNaN(at))
+    return wrong(`since is "${since}"; write an instant as 2026-11-22T12:00:00Z.`);
+  const find: LogFind = {
+    ...(grep === undefined ? {} : { grep }),
+    ...(known === undefined ? {} : { source: known }),
+    ...(since === undefined ? {} : { since: new Date(at).toISOString() }),
+  };
+  const before = placeOf(c.req.header("last-event-id"));
+  const otherwise = before ? before.n + 1 : 1;
+  return {
+    find,
+    from: before ? otherwise : wholeNumber(c.req.query("from"), { min: 1, max: lastNumber, otherwise }),
+    tail: tail === undefined || before ? undefined : wholeNumber(tail, { min: 1, max: tailMax, otherwise: tailMax }),
+    limit: wholeNumber(c.req.query("limit"), { min: 1, max: lastNumber, otherwise: lastNumber }),
+    follow: c.req.query("follow") === "1",
+  };
+}
+
+/** `12`, or in a Space's log `p_…:12`, as our own events are numbered; anything else is nobody's. */
+function placeOf(
+  lastEventId: string | undefined,
+): { readonly replica: string | undefined; readonly n: number } | undefined {
+  const [, replica, n] = /^(?:(p_\w{1,40}):)?(\d{1,10})$/.exec(lastEventId ?? "") ?? [];
+  return n === undefined ? undefined : { replica, n: Number(n) };
+}
+
+function formatOf(c: ApiContext, name: string): LogFormat {
+  if (c.req.query("download") === "1") return textFile(name);
+  return c.req.header("accept")?.includes("text/event-stream") ? events : jsonLines;
+}
+
+/** The replica that is asked for, if it is this Space's: `previous`, the newest that has ended; or by its id, also where only its node knows it. */
+async function replicaOf(
   server: Server,
-  { space, from, follow, signal }: { space: string; from: number; follow: boolean; signal: AbortSignal },
-): AsyncGenerator<LogLine> {
-  let current: KnownReplica | undefined;
-  let told = false;
-  let next = from;
-  while (!signal.aborted) {
-    const known = server.replicas.of(space);
-    current ??= firstShown(known, from);
-    if (!current) {
-      if (!told) yield note(server, `-- ${space} has no replica yet --`);
-      told = true;
-      if (!follow) return;
-      await delay(followEveryMs, undefined, { signal }).catch(() => undefined); // The reader went away: the loop ends.
-      continue;
-    }
-    const { replica } = current.status;
-    // Looked up before the lines are read: where another follows already, what is read now is all that this one wrote.
-    const follower = followerOf(known, replica);
-    const page = await server.nodes.readLog({ node: current.node, replica, space, from: next, limit: pageLines });
-    if (!page) {
-      yield note(server, `-- node ${current.node} does not answer: lines from ${next} on are not shown --`);
-      return;
-    }
-    yield* page.lines;
-    next = page.next;
-    if (page.more || page.lines.length === pageLines) continue;
-    if (follower) {
-      yield note(server, `-- replica ${follower.status.replica} follows ${replica} --`);
-      current = follower;
-      next = 1;
-      continue;
-    }
-    if (!follow) return;
-    await delay(followEveryMs, undefined, { signal }).catch(() => undefined); // As above.
+  space: string,
+  asked: string | undefined,
+): Promise<{ readonly replica: string; readonly node: string } | undefined> {
+  if (asked === undefined) return undefined;
+  const known = server.replicas.of(space);
+  const found =
+    asked === "previous"
+      ? known.findLast(({ status }) => ["exited", "lost", "stopped"].includes(status.phase))
+      : known.find(({ status }) => status.replica === asked);
+  if (found) return { replica: found.status.replica, node: found.node };
+  for (const { node } of server.nodes.all) {
+    const page = await server.nodes.readLog({ node, replica: asked, space, from: 1, limit: 1 });
+    if (page && page.unknown !== true) return { replica: asked, node };
   }
+  return undefined;
 }
 
-function firstShown(known: readonly KnownReplica[], from: number): KnownReplica | undefined {
-  const before = known.at(-2);
-  return from === 1 && before?.status.phase === "exited" ? before : known.at(-1);
-}
-
-/** The one after it; the newest where it is no longer remembered. */
-function followerOf(known: readonly KnownReplica[], replica: string): KnownReplica | undefined {
-  const at = known.findIndex(({ status }) => status.replica === replica);
-  return at === -1 ? known.at(-1) : known[at + 1];
-}
-
-function note(server: Server, text: string): LogLine {
-  return { n: 0, at: new Date(server.clock.wall()).toISOString(), source: "runtime", stream: "note", text };
-}
+async function* nothing(): AsyncGenerator<readonly LogLine[]> {}
