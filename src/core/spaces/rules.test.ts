@@ -44,6 +44,27 @@ describe("a Space's deadlines", () => {
     );
   });
 
+  test("an app that was given up is in a crash loop, although its build is said to have failed by the first of its ends", () => {
+    const { space, seen } = inState("building");
+    const failed = { says: "the app exited", code: "app/exit" } as const;
+    const first = after(space, look, {
+      ...seen,
+      build: build({ endsBy: null, failed }),
+      replicas: [ended("p_1", "app/exit")],
+    });
+    assert.equal(first.state.name, "failing");
+    const given = [ended("p_1", "app/exit"), ended("p_2", "app/crash-loop")];
+    const last = after(first, look, { ...seen, build: build({ endsBy: null, failed }), replicas: given });
+    assert.deepEqual([last.state.name, last.state.reason.code], ["crash-looping", "app/crash-loop"]);
+    const invalid = { says: "no README", code: "build/config-invalid" } as const;
+    const next = { ...seen, build: build({ id: "b_2", endsBy: null, failed: invalid }), replicas: given };
+    assert.equal(
+      after(space, look, next).state.reason.code,
+      "build/config-invalid",
+      "a later build's own fault is the newer one",
+    );
+  });
+
   test("S9: one that runs sleeps when nobody asked for it for that long, counted from the last request", () => {
     const { space, seen } = inState("running");
     const used = { ...seen, usedAt: later(30_000) };

@@ -146,13 +146,15 @@ function down(draft: Draft, seen: Seen): Moved | undefined {
   const { build } = seen;
   // A start that was ordered has a time of its own, whatever is built beside it.
   const ordered = (state.name === "starting" || state.name === "waking") && !isOver(state, now);
-  if (build && !ordered) {
+  const last = seen.replicas.findLast(({ phase }) => phase === "ended");
+  // A build that failed by its app's end is one of the ends that were too many.
+  const gaveUp = last?.end?.code === "app/crash-loop" && build?.failed?.code.startsWith("app/") === true;
+  if (build && !ordered && !gaveUp) {
     const told = ofBuild(draft, build);
     if (told !== undefined) return told === "as it is" ? undefined : told;
   }
   // What was given up on ends by our own order now.
   if (isBootTimeout(state)) return undefined;
-  const last = seen.replicas.findLast(({ phase }) => phase === "ended");
   // Its node starts it again by itself, or is told to when it is connected: whoever waits for the start waits on.
   if (ordered && last?.end && !finalEnds.includes(last.end.code)) return undefined;
   if (last?.end) return ended(last.id, last.end);
