@@ -79,10 +79,16 @@ def forks(name, *arguments):
 
 def a_child():
     """One that only waits, and ends with this process: pid 1 would stop at some of what is tried."""
+    ready, tells = os.pipe()
     child = os.fork()
     if child == 0:
         control(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        os.close(tells)
         signal.pause()
+    # Stopped before it has said how it ends, it would outlive this process and keep its output open.
+    os.close(tells)
+    os.read(ready, 1)
+    os.close(ready)
     return child
 
 
