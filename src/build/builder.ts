@@ -183,9 +183,9 @@ async function fetchCommit(shop: Workshop): Promise<void> {
 
 /** Reads the settings and what they need of the app, and says all that is wrong with either. */
 async function configure(shop: Workshop): Promise<Configured> {
-  const front = parseFrontMatter(await readSmall(join(shop.app, "README.md")));
+  const front = parseFrontMatter(await readSmall(shop.app, "README.md"));
   for (const warning of front.warnings) shop.note(`warning: ${located(warning)}`);
-  const text = await readSmall(join(shop.app, "package.json"));
+  const text = await readSmall(shop.app, "package.json");
   if (front.ok && isPython(front.settings.sdk)) return configurePython(shop, front.settings);
   const needsPackage = front.ok ? front.settings.sdk === "node" : text !== undefined;
   const parsed = needsPackage || text !== undefined ? parsePackage(text) : undefined;

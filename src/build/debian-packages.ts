@@ -72,7 +72,7 @@ done < "$2"
  * nothing. What it needs of the machine must be known when the first command runs, so it comes before that.
  */
 export async function provideDebian(shop: Workshop): Promise<string | undefined> {
-  const text = await readSmall(join(shop.app, file));
+  const text = await readSmall(shop.app, file);
   if (text === undefined) return undefined;
   return shop.step("packages", async () => {
     const packages = wanted(shop, text);

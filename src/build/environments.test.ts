@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -50,6 +50,16 @@ describe("sweeping", () => {
     await using one = await builder(5);
     assert.equal(await one.all.provide(one.at("e0"), () => assert.fail("it is there"), never), false);
     assert.deepEqual((await one.sweep()).toSorted(), ["e1", "e2"]);
+  });
+
+  test("a mark that is a link is not written through", async () => {
+    await using one = await builder(0);
+    const other = join(one.envs, "..", "other");
+    await writeFile(other, "as it was");
+    await symlink(other, `${one.at("e0")}${completeMark}`);
+    const making = one.all.provide(one.at("e0"), async () =>  (await mkdir(one.at("e0"))), never);
+    await assert.rejects(making, { code: "ELOOP" });
+    assert.equal(await readFile(other, "utf8"), "as it was");
   });
 
   test("one that was cut off goes first", async () => {

@@ -2,8 +2,8 @@
  * The environments of owners: folders of installed packages, each named by its content. They are made one at a time for a name, are
  * not removed under a build that has them, and go when nothing needs them and a bound is reached.
  */
-import { open, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
-import { existsSync } from "node:fs";
+import { lutimes, open, readFile, readdir, rm, stat } from "node:fs/promises";
+import { constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { isId } from "../stdx/ids.ts";
 import { bytesBelow } from "./disk-use.ts";
@@ -93,7 +93,7 @@ export class Environments {
   async #make(environment: string, make: () => Promise<void>): Promise<void> {
     await rm(environment, { recursive: true, force: true });
     await make();
-    const mark = await open(`${environment}${completeMark}`, "w", 0o644);
+    const mark = await open(`${environment}${completeMark}`, markFlags, 0o644);
     try {
       await mark.writeFile(String(await bytesBelow([environment])));
       await mark.sync();
@@ -103,12 +103,15 @@ export class Environments {
   }
 }
 
+/** Without root, commands are the agent's own user, and may have left a link there. */
+const markFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+
 /** Whether it is whole; then it is as good as made now. */
 async function isUsable(environment: string): Promise<boolean> {
   const mark = `${environment}${completeMark}`;
   if (!existsSync(mark)) return false;
   const now = new Date();
-  await utimes(mark, now, now);
+  await lutimes(mark, now, now);
   return existsSync(environment);
 }
 

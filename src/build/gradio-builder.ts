@@ -40,7 +40,7 @@ export const appFileOf = ({ appFile }: SpaceSettings): string => appFile ?? "app
 export async function buildGradio(shop: Workshop, settings: SpaceSettings): Promise<Runnable> {
   const file = appFileOf(settings);
   // Before commands run: they may leave a link in its place.
-  const program = (await readSmall(join(shop.app, file))) ?? "";
+  const program = (await readSmall(shop.app, file)) ?? "";
   const made = await buildEnvironment(shop, settings);
   const { environment, lock, python } = made;
   return await shop.step("check", async () => {

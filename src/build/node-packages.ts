@@ -27,13 +27,15 @@ export async function installPackages(shop: Workshop, app: AppPackage): Promise<
   if (manager.lockfile === null) shop.note(`no ${usualLockfile(manager)}: versions are chosen anew by each build`);
   // The Space's variables are those of the install too: NODE_ENV decides what of it is left out.
   const where = `${platform} ${JSON.stringify(shop.spec.variables ?? {})}`;
-  const packageJson = (await readSmall(join(shop.app, "package.json"))) ?? "";
+  const packageJson = (await readSmall(shop.app, "package.json")) ?? "";
   const name = packagesName(packageJson, app, { manager, files, platform: where });
   const isOwn = name === null || shop.spec.factory === true || (await isThere(join(shop.app, "node_modules")));
   if (isOwn) return await install(shop, manager);
   let commands: Commands | undefined;
   const { path, made } = await shop.environment(name, async (into) => {
     commands = await install(shop, manager);
+    // Where nothing is for this machine, the manager makes no folder.
+    await shop.run(["mkdir", "-p", "node_modules"], shop.limits.installMs, { quiet: true });
     // What a release has is its own, also as a file's owner: so the files are copied, and not linked.
     await shop.run(["cp", "-a", "node_modules", into], shop.limits.installMs, { quiet: true });
   });
@@ -118,9 +120,7 @@ function yarnVariables(shop: Workshop): Readonly<Record<string, string>> {
 }
 
 async function readManagerFiles(shop: Workshop): Promise<ReadonlyMap<string, string>> {
-  const found = await Promise.all(
-    managerFiles.map(async (file) => [file, await readText(join(shop.app, file))] as const),
-  );
+  const found = await Promise.all(managerFiles.map(async (file) => [file, await readText(shop.app, file)] as const));
   return new Map(found.flatMap(([file, text]) => (text === undefined ? [] : [[file, text] as const])));
 }
 

@@ -1,5 +1,5 @@
 /** One build at work: its log, its steps with their times, its folders and its bench, and how it stops. The builders for each SDK work on it. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { lstat, mkdir, writeFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import type { BuildSpec } from "../contract/agent.ts";
 import type { Code } from "../evidence/codes.ts";
@@ -306,6 +306,9 @@ export class Workshop {
     const envs = join(this.store, "envs");
     const path = join(envs, name);
     await mkdir(envs, { recursive: true });
+    // Without root, commands are the agent's own user: what lies behind a link that one left there is not to be made or removed.
+    if (!(await lstat(envs)).isDirectory())
+      throw new BuildFailure("build/publish-failed", `${envs} is no folder: a command has replaced it; remove it`);
     this.#holds.use(this.#environments.hold(path));
     const makeIt = async (): Promise<void> => {
       const gone = await this.#environments.sweep(envs, this.tools.folder, this.tools.clock.wall());

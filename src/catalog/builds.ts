@@ -126,12 +126,6 @@ export class Builds {
     return row && buildOf(row);
   }
 
-  /** Whether there was ever a build of this commit. */
-  async has(space: string, commit: string): Promise<boolean> {
-    const found = this.#db.selectFrom("builds").select("id").where("space", "=", space).where("commit", "=", commit);
-    return (await found.limit(1).executeTakeFirst()) !== undefined;
-  }
-
   /** Newest first. */
   async list(space: string, limit: number): Promise<readonly BuildRow[]> {
     const rows = await this.#db

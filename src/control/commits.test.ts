@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { describe, test } from "node:test";
 import { commitBytes, ControlWorld } from "./control.suite.ts";
 
@@ -18,10 +19,11 @@ describe("a commit", () => {
 
   test("on another branch, and one that the branch has gone past, start none, and say so under an id of their own", async () => {
     await using world = await ControlWorld.open();
-    const space = await world.space();
-    const landed = { space, branch: "main", commit: "c1", head: "c1", changed: true, account: author };
+    const first = await commit(world, "demo", { "README.md": "1" });
+    assert.ok(first.ok);
+    const landed = { space: "alice/demo", branch: "main", head: first.commit, changed: true, account: author };
     const none = async (change: Partial<typeof landed>) =>
-      (await world.commits.landed({ ...landed, ...change })).noBuild;
+      (await world.commits.landed({ ...landed, commit: first.commit, ...change })).noBuild;
     const noBuilds = [await none({ branch: "dev" }), await none({ head: "c2" })];
     assert.deepEqual(
       noBuilds.map((no) => no?.why),
@@ -41,6 +43,22 @@ describe("a commit", () => {
     assert.ok(done.ok && done.build !== null);
     const [first] = (await world.builds.log(done.build)).read(1, 1).lines;
     assert.match(first?.text ?? "", /^queued 1st of 1, no builder serves sdk gradio; here are node; gives up at /);
+  });
+
+  test("that main is moved back to is built although it was built before, once", async () => {
+    await using world = await ControlWorld.open();
+    const one = await commit(world, "demo", { "README.md": "1" });
+    const two = await commit(world, "demo", { "README.md": "2" });
+    assert.ok(one.ok && two.ok);
+    const repository = world.repositories.repositoryOf("alice/demo");
+    execFileSync("git", ["-C", repository, "update-ref", "refs/heads/main", one.commit]);
+    await world.commits.catchUp("alice/demo", author);
+    await world.commits.recover(new AbortController().signal);
+    const builds = await world.catalog.builds.list("alice/demo", 10);
+    assert.deepEqual(
+      builds.map((build) => build.commit),
+      [one.commit, two.commit, one.commit],
+    );
   });
 
   test("that finds no room is refused with a code before anything is stored", async () => {

@@ -129,12 +129,13 @@ export class Commits {
     if (none?.underWay !== undefined) return { build: none.underWay, noBuild: null };
     if (none) {
       const noBuild = await this.#notBuilt({ ...none, space, account, commit: commit.commit });
-      // Said once; a build's own row says as much of a commit that has one.
       if (commit.branch === builtBranch && commit.commit === commit.head)
         await repositories.note(repositories.repositoryOf(space), commit.commit);
       return { build: null, noBuild };
     }
-    return { build: await this.build({ space, commit: commit.commit, account }), noBuild: null };
+    const build = await this.build({ space, commit: commit.commit, account });
+    await repositories.note(repositories.repositoryOf(space), commit.commit);
+    return { build, noBuild: null };
   }
 
   /** Writes the request down that brought commits: its builds are linked to it. */
@@ -162,11 +163,11 @@ export class Commits {
   }
 
   async #recoverOne(space: string): Promise<void> {
-    const { repositories, catalog } = this.#parts;
+    const { repositories } = this.#parts;
     if (!(await repositories.exists(space))) return;
     const head = await this.head(space);
     if (head === null || (await repositories.noted(repositories.repositoryOf(space))) === head) return;
-    if (await catalog.builds.has(space, head)) return;
+    if (await this.#isBuilt(space, head)) return;
     await this.#landedHead(space, head, space.split("/")[0] ?? "");
   }
 
@@ -174,9 +175,13 @@ export class Commits {
   async catchUp(space: string, account: string): Promise<void> {
     await this.inTurn(space, async () => {
       const head = await this.head(space);
-      if (head !== null && !(await this.#parts.catalog.builds.has(space, head)))
-        await this.#landedHead(space, head, account);
+      if (head !== null && !(await this.#isBuilt(space, head))) await this.#landedHead(space, head, account);
     });
+  }
+
+  /** Whether the newest build is of that commit: one of long ago counts for nothing where main was moved back to it. */
+  async #isBuilt(space: string, commit: string): Promise<boolean> {
+    return (await this.#parts.catalog.builds.list(space, 1))[0]?.commit === commit;
   }
 
   async #landedHead(space: string, head: string, account: string): Promise<void> {

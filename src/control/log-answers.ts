@@ -55,31 +55,65 @@ export function textFile(name: string): LogFormat {
   };
 }
 
+export interface LogAnswer {
+  readonly format: LogFormat;
+  readonly limit: number;
+  now(): number;
+  /** Called once, when the first of it is asked for: an answer to HEAD never is, nor one whose client has gone before. */
+  begun(): void;
+  /** Called once after that, when all is told or the reader has gone. */
+  ended(): void;
+}
+
 /** Reads a part only when what came before it is taken; `parts` is ended when the reader goes. */
-export function answerLog(
-  parts: AsyncIterable<readonly LogLine[]>,
-  { format, limit, now, ended }: { format: LogFormat; limit: number; now: () => number; ended: () => void },
-): Response {
-  const encoder = new TextEncoder();
-  const body = ReadableStream.from(
-    (async function* () {
-      try {
-        let left = limit;
-        let saidAt = now();
-        for await (const lines of parts) {
-          const text = format.lines(lines.slice(0, left)) || (now() - saidAt >= aliveEveryMs ? format.alive : "");
-          left -= lines.length;
-          if (text !== "") saidAt = now();
-          if (text !== "") yield encoder.encode(text);
-          if (left <= 0) break;
+export function answerLog(parts: AsyncIterable<readonly LogLine[]>, answer: LogAnswer): Response {
+  const pieces = piecesOf(parts, answer);
+  let state: "new" | "open" | "over" = "new";
+  const end = (): void => {
+    if (state === "open") answer.ended();
+    state = "over";
+  };
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        if (state === "new") answer.begun();
+        if (state === "new") state = "open";
+        try {
+          const { done, value } = await pieces.next();
+          if (done !== true) return controller.enqueue(value);
+          end();
+          controller.close();
+        } catch (error) {
+          end();
+          throw error;
         }
-        if (format.end !== "") yield encoder.encode(format.end);
-      } finally {
-        ended();
-      }
-    })(),
+      },
+      // First it is ended, so that a part that is waited for comes to an end.
+      async cancel() {
+        end();
+        await pieces.return();
+      },
+    },
+    { highWaterMark: 0 },
   );
-  return new Response(body, { headers: { ...format.headers } });
+  return new Response(body, { headers: { ...answer.format.headers } });
+}
+
+async function* piecesOf(
+  parts: AsyncIterable<readonly LogLine[]>,
+  { format, limit, now }: LogAnswer,
+): AsyncGenerator<Uint8Array, void, void> {
+  const encoder = new TextEncoder();
+  let left = limit;
+  let saidAt = now();
+  for await (const lines of parts) {
+    const text = format.lines(lines.slice(0, left)) || (now() - saidAt >= aliveEveryMs ? format.alive : "");
+    left -= lines.length;
+    if (text !== "") saidAt = now();
+    if (text !== "") yield encoder.encode(text);
+    if (left <= 0) break;
+  }
+  if (format.end !== "") yield encoder.encode(format.end);
 }
 
 function idOf({ n, replica }: LogLine): string {

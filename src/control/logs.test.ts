@@ -102,6 +102,18 @@ describe("a Space's log", () => {
       assert.equal((await app.request(`http://127.0.0.1:7070/api/spaces/alice/demo${path}`)).status, 401, path);
   });
 
+  test("is asked for by HEAD as often as anybody likes: only what is read counts as a reader", async () => {
+    const { world, print, app, texts } = await logs();
+    await using _ = world;
+    print("p_1", numbered(1));
+    const authorization = `Bearer ${await world.token("alice", ["read"])}`;
+    for (let asked = 0; asked <= 500; asked += 1) {
+      const head = { method: "HEAD", headers: { authorization } };
+      assert.equal((await app.request("http://127.0.0.1:7070/api/spaces/alice/demo/logs", head)).status, 200);
+    }
+    assert.deepEqual(await texts(""), ["line 1"]);
+  });
+
   test("as events it is resumed after the last one that was seen, also where another replica took over meanwhile", async () => {
     const { world, print, become, ask } = await logs();
     await using _ = world;

@@ -102,7 +102,8 @@ export class PushDesk implements GitDesk {
     yield* endLines(view, verdict, {
       page,
       addresses: space?.addresses ?? [],
-      runs: space?.state === "running",
+      // A replica listens when its build ends; that its Space runs is decided a moment later.
+      runs: space?.state === "running" || (view.outcome === "ok" && space?.state === "starting"),
     });
   }
 

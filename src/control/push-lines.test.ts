@@ -40,7 +40,15 @@ describe("logText", () => {
 
 describe("endLines", () => {
   test("a build that went well ends with the Space's addresses", () =>
-    assert.deepEqual(endLines(build, null, story), ["alice/app runs:", "  http://alice-app.localhost:1"]));
+    assert.deepEqual(endLines(build, null, { ...story, runs: true }), [
+      "alice/app runs:",
+      "  http://alice-app.localhost:1",
+    ]));
+
+  test("one that went well and was not started says why", () =>
+    assert.deepEqual(endLines({ ...build, says: "built, and not started: it is paused" }, null, story), [
+      "alice/app: built, and not started: it is paused",
+    ]));
 
   test("one that failed says why where no verdict is there yet, and that the release before it still runs", () => {
     const failed: BuildView = {

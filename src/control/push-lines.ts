@@ -36,6 +36,7 @@ export function endLines(
   verdict: Verdict | null,
   { page, addresses, runs }: Story,
 ): readonly string[] {
+  if (build.outcome === "ok" && !runs) return [`${build.space}: ${build.says}`];
   if (build.outcome === "ok") return [`${build.space} runs:`, ...addresses.map((address) => `  ${address}`)];
   if (build.outcome === null) return [`build ${build.id} is ${build.stage}; ${page} tells how it goes on.`];
   return [

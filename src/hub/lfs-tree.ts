@@ -1,5 +1,5 @@
 /** Large files of a commit: which of its files are pointers, and where their bytes lie. */
-import { chmod, constants, copyFile } from "node:fs/promises";
+import { chmod, constants, copyFile, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { readBlobs, type RunIn, type TreeEntry } from "./git-objects.ts";
 import { parsePointer, pointerMaxBytes, pointerMinBytes, pointerText, type LfsPointer } from "./lfs-pointer.ts";
@@ -68,9 +68,21 @@ export function missingObjects(files: readonly LargeFile[]): readonly string[] {
     .map(({ entry, pointer }) => `${entry.path} (${pointer.oid.slice(0, 12)}…, ${pointer.size} bytes)`);
 }
 
-/** Puts the bytes where a checkout has written the pointers; shared with the store where the disk can. */
-export async function writeLargeFiles(files: readonly LargeFile[], folder: string): Promise<void> {
+/**
+ * Puts the bytes where a checkout has written the pointers; shared with the store where the disk can. Rejects where the disk has not
+ * room for all of them (a pointer costs nothing, so many may name one large file), and between two files when `signal` says so.
+ */
+export async function writeLargeFiles(
+  files: readonly LargeFile[],
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const bytes = files.reduce((sum, { pointer }) => sum + pointer.size, 0);
+  const { bavail, bsize } = await statfs(folder);
+  const free = bavail * bsize;
+  if (bytes > free) throw new Error(`the commit's large files have ${bytes} bytes, and there are only ${free} free`);
   for (const { entry, file } of files) {
+    signal?.throwIfAborted();
     if (file === undefined) continue;
     const into = join(folder, entry.path);
     await copyFile(file, into, constants.COPYFILE_FICLONE);

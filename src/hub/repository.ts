@@ -303,7 +303,7 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     } finally {
       await rm(index, { recursive: true, force: true });
     }
-    await writeLargeFiles(large, into);
+    await writeLargeFiles(large, into, signal);
     const others = entries.filter(({ mode }) => mode === "160000");
     return {
       ok: true,

@@ -4,7 +4,7 @@
  */
 import { existsSync, renameSync } from "node:fs";
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Code } from "../../evidence/codes.ts";
 import type { SpaceSettings } from "../front-matter.ts";
 import type { Runnable } from "../node-builder.ts";
@@ -87,7 +87,7 @@ async function read(
   shop: Workshop,
   { variables }: BuildInputs,
 ): Promise<{ readonly instructions: readonly Instruction[]; readonly bases: readonly BaseImage[] }> {
-  const text = await readSmall(join(shop.app, "Dockerfile"));
+  const text = await readSmall(shop.app, "Dockerfile");
   if (text === undefined)
     throw new BuildFailure(
       "build/config-invalid",
@@ -167,7 +167,7 @@ async function loadArchive(shop: Workshop, kit: Kit, name: string): Promise<bool
   const found = archive === null ? undefined : await stat(archive).catch(absent);
   if (archive === null || !found?.isFile()) return false;
   const mark = `${found.ino}-${found.size}-${found.mtimeMs}`;
-  const file = `${kit.store}.loaded.json`;
+  const file = loadedFile(kit);
   const loaded = JSON.parse((await readFile(file, "utf8").catch(absent)) ?? "{}") as Record<string, string>;
   if (loaded[name] === mark && (await inspected(shop, kit, name)) !== undefined) return true;
   shop.note(`loads image ${name} from the node's ${archive.split("/").at(-1)}`);
@@ -179,6 +179,11 @@ async function loadArchive(shop: Workshop, kit: Kit, name: string): Promise<bool
   });
   await writeFile(file, JSON.stringify({ ...loaded, [name]: mark }));
   return true;
+}
+
+/** Outside of what commands may write. */
+function loadedFile({ store }: Kit): string {
+  return join(dirname(dirname(store)), `loaded-${basename(store)}.json`);
 }
 
 /** `localhost/mine` is `mine.tar`, `python:3.11-slim` is `python-3.11-slim.tar`, `ghcr.io/a/b:1` is `ghcr.io_a_b-1.tar`. */

@@ -103,7 +103,7 @@ function sdkOf({ sdk, sdkVersion }: SpaceSettings): Sdk {
 async function readRequirementsFiles(shop: Workshop): Promise<Own | undefined> {
   const found: { file: string; text: string }[] = [];
   for (const file of requirementsFiles) {
-    const bytes = await readSmallBytes(join(shop.app, file));
+    const bytes = await readSmallBytes(shop.app, file);
     if (bytes === undefined) continue;
     const text = decodeRequirements(bytes);
     const wrong = text.split("\n").findIndex((line) => line.includes("\uFFFD"));
@@ -120,7 +120,7 @@ async function readRequirementsFiles(shop: Workshop): Promise<Own | undefined> {
 
 /** As `uv.lock` has them, to the version; else as pyproject.toml asks for them. */
 async function readProjectFiles(shop: Workshop, kit: PythonTools): Promise<Own> {
-  const toml = await readSmall(join(shop.app, projectFile));
+  const toml = await readSmall(shop.app, projectFile);
   const project = toml === undefined ? undefined : readProject(toml);
   if (toml === undefined || project === undefined || project.kind === "none")
     return { files: [], text: "", requirements: [] };

@@ -32,14 +32,18 @@ export const logsRoute: Route = (api, server) => {
       return refuse(c, "capacity/rate-limited", {
         detail: `${readersMax} logs are being read; try again in a moment.`,
       });
-    readers.count += 1;
     const gone = new AbortController();
-    const ended = (): void => {
-      readers.count -= 1;
-      gone.abort();
-    };
     const parts = open(AbortSignal.any([c.req.raw.signal, gone.signal]));
-    return answerLog(parts, { format, limit, now: () => server.clock.monotonic(), ended });
+    return answerLog(parts, {
+      format,
+      limit,
+      now: () => server.clock.monotonic(),
+      begun: () => void (readers.count += 1),
+      ended() {
+        readers.count -= 1;
+        gone.abort();
+      },
+    });
   };
 
   api.get("/api/spaces/:owner/:name/logs", async (c) => {
