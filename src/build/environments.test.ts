@@ -57,7 +57,7 @@ describe("sweeping", () => {
     const other = join(one.envs, "..", "other");
     await writeFile(other, "as it was");
     await symlink(other, `${one.at("e0")}${completeMark}`);
-    const making = one.all.provide(one.at("e0"), async () =>  (await mkdir(one.at("e0"))), never);
+    const making = one.all.provide(one.at("e0"), async () => await mkdir(one.at("e0")), never);
     await assert.rejects(making, { code: "ELOOP" });
     assert.equal(await readFile(other, "utf8"), "as it was");
   });
