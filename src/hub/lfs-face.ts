@@ -103,7 +103,7 @@ export class LfsFace {
   }
 
   async #downloadOf(path: GitPath, repository: string, pointer: LfsPointer, origin: string): Promise<object> {
-    const file = isLfsOid(pointer.oid) ? await findObject(repository, pointer) : undefined;
+    const file = await findObject(repository, pointer);
     if (file === undefined) return failed(pointer, 404, `${path.id} has no such file`);
     return {
       ...pointer,

@@ -30,6 +30,16 @@ describe("LfsStore", () => {
     assert.deepEqual(waiting(repository), []);
   });
 
+  test("finds nothing by a name that is no hash, wherever it leads", async () => {
+    const { repository } = fresh();
+    writeFileSync(join(folder, "secret"), "hello");
+    assert.equal(await findObject(repository, { oid: "../../../../../../secret", size: 5 }), undefined);
+    assert.equal(
+      await findObject(repository, { oid: `${"../".repeat(30)}${folder.slice(1)}/secret`, size: 5 }),
+      undefined,
+    );
+  });
+
   for (const [what, sent] of [
     ["another content", "hellO"],
     ["less", "hell"],

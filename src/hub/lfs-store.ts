@@ -7,7 +7,7 @@ import { mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises
 import { dirname, join } from "node:path";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import { isOneOf } from "./errors.ts";
-import type { LfsPointer } from "./lfs-pointer.ts";
+import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
 
 export interface LfsLimits {
   readonly fileMaxBytes: number;
@@ -31,8 +31,9 @@ export interface Refusal {
 
 export type Stored = { readonly ok: true } | Refusal;
 
-/** Where the bytes lie; undefined where they are not here, or are others than the pointer says. */
+/** Where the bytes lie; undefined where they are not here, or are others than the pointer says, or its `oid` is no SHA-256. */
 export async function findObject(repository: string, { oid, size }: LfsPointer): Promise<string | undefined> {
+  if (!isLfsOid(oid)) return undefined;
   const file = objectFile(repository, oid);
   return (await sizeOf(file)) === size ? file : undefined;
 }
