@@ -74,6 +74,19 @@ describe("the log", () => {
     assert.deepEqual(readLogFiles(at, 2, 10), { lines: [], next: 2 });
   });
 
+  test("a segment in which only half a line came to the disk begins with that line anew", (t) => {
+    const at = folder(t);
+    appendFileSync(join(at, "log.1"), '{"n":1,"text":"ha');
+    written(at, 2).close();
+    assert.deepEqual(
+      readLogFiles(at, 1, 10).lines.map(({ n, text }) => [n, text]),
+      [
+        [1, "line 1"],
+        [2, "line 2"],
+      ],
+    );
+  });
+
   test("goes on after a disk that refused, and says how many lines are lost", (t) => {
     const at = folder(t);
     const log = new LogWriter(at, clock, { segmentBytes: 1, segments: 9, first: 0 });

@@ -122,7 +122,8 @@ export class LogWriter {
 
   #nextSegment(first: number): void {
     this.close();
-    this.#fd = openSync(segmentPath(this.#folder, first), "a", 0o600);
+    // What may lie there is half of a line, and no whole one: this segment begins with that line.
+    this.#fd = openSync(segmentPath(this.#folder, first), "w", 0o600);
     this.#size = 0;
     const firsts = segmentsOf(this.#folder);
     const { first: kept, segments } = this.#limits;
