@@ -176,6 +176,35 @@ describe("Environments", () => {
     assert.deepEqual(restarts, [space]);
   });
 
+  test("a change while its node waits to start the app again is for the one after it: that one has the order of before", async (t) => {
+    for (const isToldLate of [false, true]) {
+      const { set, replica, tell, restarts, clock } = await opened(t);
+      replica("p_1", "ready");
+      const ends = (): void => tell(statusOf("p_1", "exited"));
+      const follows = (phase: ReplicaPhase): void =>
+        tell({ ...statusOf("p_2", phase), previous: "p_1", startedAt: clock.now + 9 });
+      if (!isToldLate) ends();
+      follows("starting");
+      if (isToldLate) ends();
+      await set(variable("A"), "1");
+      assert.deepEqual(restarts, []);
+      follows("ready");
+      assert.deepEqual(restarts, [space]);
+    }
+  });
+
+  test("a restart that failed is tried again at a replica's next word", async (t) => {
+    const { set, replica, tell, restarts, again, failures } = await opened(t);
+    replica("p_1", "ready");
+    const { restart } = again;
+    again.restart = () => Promise.reject(new Error("the disk is full"));
+    await set(variable("A"), "1");
+    again.restart = restart;
+    await new Promise(setImmediate);
+    tell(statusOf("p_1", "ready"));
+    assert.deepEqual([restarts, failures.length], [[space], 1]);
+  });
+
   test("a replica that a changed environment breaks is not started over and over", async (t) => {
     const { set, replica, tell, restarts } = await opened(t);
     replica("p_1", "ready");

@@ -56,6 +56,8 @@ export class Environments {
   readonly #ports: EnvironmentsPorts;
   readonly #known = new Map<string, Known>();
   readonly #started = new Map<string, StartedWith>();
+  /** Of each Space the replica that ended last: one that follows it is started with the same. */
+  readonly #ended = new Map<string, StartedWith & { readonly replica: string }>();
   readonly #turns = new Turns();
 
   private constructor(ports: EnvironmentsPorts) {
@@ -162,8 +164,18 @@ export class Environments {
 
   /** A replica changed: one that began with an older environment is followed by one with the current. */
   onReplica(status: ReplicaStatus): void {
-    if (!isLiving(status)) this.#started.delete(status.replica);
-    this.#renew(status.space);
+    const { replica, previous, space } = status;
+    const started = this.#started.get(replica);
+    if (!isLiving(status)) {
+      if (started !== undefined) this.#ended.set(space, { replica, ...started });
+      this.#started.delete(replica);
+    } else if (started === undefined && previous !== undefined) {
+      // Its node starts it again by the order for the one before it, with what was set then.
+      const ended = this.#ended.get(space);
+      const before = this.#started.get(previous) ?? (ended?.replica === previous ? ended : undefined);
+      if (before !== undefined) this.#started.set(replica, { change: before.change });
+    }
+    this.#renew(space);
   }
 
   /** Starts the app again where the newest that runs has not the last change; one that only starts is waited for. */
@@ -178,7 +190,10 @@ export class Environments {
     this.#ports.restart(space, `${nameOf(known.last)} by ${known.last.account}`).then(
       // What refuses it now, as a node that is away, may not at the replica's next word.
       (isStarted) => (isStarted ? undefined : (known.renewedFor = 0)),
-      (error: unknown) => this.#ports.onFailure(`starting ${space} again with its changed environment`, error),
+      (error: unknown) => {
+        known.renewedFor = 0;
+        this.#ports.onFailure(`starting ${space} again with its changed environment`, error);
+      },
     );
   }
 
