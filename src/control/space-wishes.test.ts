@@ -102,6 +102,22 @@ describe("a Space that is asleep", () => {
     assert.deepEqual(new Set((await asked).map((answer) => answer?.state.kind)), new Set(["running"]));
   });
 
+  test("holds a request no longer than somebody waits for it", async () => {
+    const { world, say, stopped } = await running();
+    await using _ = world;
+    await world.spaces.set(id, { "sleep-after": "1s" }, owner);
+    world.clock.advance(2_000);
+    await world.spaces.refresh(id);
+    await say(stopped);
+    const gone = new AbortController();
+    for (let asked = 0; asked < 500; asked += 1) void world.spaces.wake(id, null, gone.signal);
+    const full = await world.spaces.wake(id, null);
+    assert.ok(full?.state.kind === "down" && full.state.code === "route/waking");
+    gone.abort();
+    const one = await Promise.race([world.spaces.wake(id, null), world.settled()]);
+    assert.equal(one, undefined, "it is held");
+  });
+
   test("frozen keeps its replica: it is told to freeze, and to go on", async () => {
     const { world, node, say, route } = await running();
     await using _ = world;

@@ -166,11 +166,14 @@ export class Spaces {
     return known && this.#route(known);
   }
 
-  /** Somebody asks for a Space that is asleep: resolves when it answers, or will not. `account`: null for a stranger. */
-  async wake(id: string, account: string | null): Promise<SpaceRoute | undefined> {
+  /**
+   * Somebody asks for a Space that is asleep: resolves when it answers, or will not, and never where `gone` says that nobody waits for
+   * it any more. `account`: null for a stranger.
+   */
+  async wake(id: string, account: string | null, gone?: AbortSignal): Promise<SpaceRoute | undefined> {
     const known = this.#byId.get(id);
     if (!known) return undefined;
-    const held = this.#wakes.hold(id);
+    const held = this.#wakes.hold(id, gone);
     if (!held) return this.#down(known, "route/waking", "too many requests wait for it already");
     const woken = await this.#keeper.decide(known, { type: "wake", actor: { kind: "visitor", account } });
     if (!woken.ok)

@@ -7,12 +7,15 @@ const heldMax = 500;
 export class Wakes {
   readonly #held = new Map<string, Set<(route: SpaceRoute) => void>>();
 
-  /** Resolves when {@link settle} says how it went; undefined where too many are held already. */
-  hold(space: string): Promise<SpaceRoute> | undefined {
+  /** Resolves when {@link settle} says how it went, and never once `gone` is aborted; undefined where too many are held already. */
+  hold(space: string, gone: AbortSignal | undefined): Promise<SpaceRoute> | undefined {
     const held = this.#held.get(space) ?? new Set();
     if (held.size >= heldMax) return undefined;
     this.#held.set(space, held);
-    return new Promise((resolve) => held.add(resolve));
+    return new Promise((resolve) => {
+      held.add(resolve);
+      gone?.addEventListener("abort", () => held.delete(resolve), { once: true });
+    });
   }
 
   /** The Space answers, or will not. */

@@ -167,7 +167,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
 function contextOf(options: EdgeOptions): EdgeContext {
   const { clock, random, identity, emitter, explainUrl, directory } = options;
   return new EdgeContext({
-    wake: (space, account) => directory.wake(space, account),
+    wake: (space, account, gone) => directory.wake(space, account, gone),
     clock,
     random,
     identity,

@@ -67,6 +67,8 @@ export class Exchange implements UpstreamUser, Waiter {
   #waiting = false;
   /** It is held while its Space wakes up. */
   #waking = false;
+  /** Whoever wakes the Space is told by it that this request waits no more. */
+  #wakeGone: AbortController | undefined;
   /** Nothing more may happen to it: the outcome is decided and told, or being told. */
   #over = false;
   #tunnelled = false;
@@ -144,7 +146,8 @@ export class Exchange implements UpstreamUser, Waiter {
   #wake({ space }: SpaceRoute, visitor: Visitor): void {
     this.#story.wakeAt = this.#now;
     this.#waking = true;
-    const woken = this.#context.wake(space, visitor.user);
+    this.#wakeGone = new AbortController();
+    const woken = this.#context.wake(space, visitor.user, this.#wakeGone.signal);
     woken.then((route) => this.#onWoken(route)).catch((error: unknown) => this.#onBug(error));
   }
 
@@ -532,6 +535,7 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #finish(): void {
     this.#over = true;
+    this.#wakeGone?.abort();
     this.#context.active.delete(this);
   }
 

@@ -28,7 +28,7 @@ export interface SpaceDirectory {
   /** `host` in lower case, without port. */
   find(host: string): SpaceRoute | undefined;
   /** Wakes a Space that is asleep; resolves when it answers, or will not. `account`: null for a stranger. */
-  wake(space: string, account: string | null): Promise<SpaceRoute | undefined>;
+  wake(space: string, account: string | null, gone: AbortSignal): Promise<SpaceRoute | undefined>;
 }
 
 export interface Visitor {
