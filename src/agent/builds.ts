@@ -6,6 +6,7 @@ import type { BuildSpec, ToServer } from "../contract/agent.ts";
 import type { BuildLogLine, BuildOutcome, Builder, StepFailure } from "../build/builder.ts";
 import { BuildFailure } from "../build/failure.ts";
 import { isCode } from "../evidence/codes.ts";
+import { spaceOwner } from "../contract/space.ts";
 import type { Emitter, Facts, Hop } from "../evidence/entry.ts";
 import { HeldBuilds, type HeldBuild } from "./held-builds.ts";
 import type { AgentLog } from "./ports.ts";
@@ -133,8 +134,8 @@ export class BuildDesk {
   /** Builds of one owner write the same caches: one at a time, also while one that was withdrawn comes to its end. */
   #startNext(): void {
     while (this.#running.size < this.#options.parallel) {
-      const busy = new Set([...this.#running.values()].map(({ job }) => ownerOf(job.spec)));
-      const job = this.#waiting.find(({ spec }) => !busy.has(ownerOf(spec)));
+      const busy = new Set([...this.#running.values()].map(({ job }) => spaceOwner(job.spec.space)));
+      const job = this.#waiting.find(({ spec }) => !busy.has(spaceOwner(spec.space)));
       if (!job) return;
       this.#waiting = this.#waiting.filter((other) => other !== job);
       const done = this.#run(job).then(() => {
@@ -213,10 +214,6 @@ export class BuildDesk {
   #entry({ build, fence }: HeldBuild, hop: Hop, mark: "took" | "done" | "failed", facts: Facts): void {
     this.#options.emitter.write({ work: build, hop, mark, facts: { ...facts, fence } });
   }
-}
-
-function ownerOf({ space }: BuildSpec): string {
-  return space.split("/")[0] ?? "";
 }
 
 /** Log lines that go out together. */

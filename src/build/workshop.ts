@@ -14,6 +14,7 @@ import { BuildFailure } from "./failure.ts";
 import { LastLines } from "./lines.ts";
 import type { KnownInterpreters } from "./python/interpreters.ts";
 import { readMade } from "./small-file.ts";
+import { spaceOwner } from "../contract/space.ts";
 
 export { BuildFailure } from "./failure.ts";
 
@@ -184,7 +185,7 @@ export class Workshop {
    * one mount only; two owners never write one. The folder itself, and `envs`, are the builder's own.
    */
   get store(): string {
-    const owner = this.spec.space.split("/")[0] ?? "";
+    const owner = spaceOwner(this.spec.space);
     return join(this.tools.folder, "owners", encodeURIComponent(owner));
   }
 

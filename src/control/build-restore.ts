@@ -7,6 +7,7 @@ import { isLeased, noBuilds } from "../core/builds/model.ts";
 import type { Build, BuildLimits, BuildsState, Use } from "../core/builds/model.ts";
 import { after, between, instant } from "../stdx/time.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
+import { spaceOwner } from "../contract/space.ts";
 
 /** Ended builds that are read for what owners used lately. */
 const usesRead = 500;
@@ -42,5 +43,5 @@ function restored(build: Build, now: Instant, { returnMs, waitMs, buildMs }: Bui
 
 function useOf({ space, claimedAt, endedAt }: BuildRow): Use {
   const at = endedAt ?? instant(0);
-  return { owner: space.split("/")[0] ?? "", space, at, ms: between(claimedAt ?? at, at) };
+  return { owner: spaceOwner(space), space, at, ms: between(claimedAt ?? at, at) };
 }

@@ -9,6 +9,7 @@ import { giveTree } from "../runtime/ownership.ts";
 import { makeCgroups, removeCgroups } from "../runtime/sandbox/cgroups.ts";
 import type { Bind } from "../runtime/sandbox/recipe.ts";
 import type { NodeSandbox } from "./launcher.ts";
+import { spaceOwner } from "../contract/space.ts";
 
 export interface BenchTools extends BenchHost {
   /** The benches' own folders are made below it. */
@@ -37,7 +38,7 @@ export function sandboxBenches(tools: BenchTools, sandbox: NodeSandbox): Benches
     layers: true,
     async open({ build, space, app, readable, writable, images = null, note }) {
       // The owner's builds share caches, so they share a user; it is none of their Spaces'.
-      const owner = space.split("/")[0] ?? "";
+      const owner = spaceOwner(space);
       const hostUid = images === null ? sandbox.spaces.uidOf(owner) : sandbox.spaces.rangeOf(owner);
       if (hostUid !== null) await sandbox.filled();
       const folder = folderOf(build);

@@ -46,6 +46,7 @@ import { bootToken } from "./boot-token.ts";
 import { poolName, startNode } from "./node.ts";
 import { consoleName, insideSocket, ownEdge, platformUrlFor } from "./own-edge.ts";
 import { visitorIdentity, verifyVisitor } from "./visitors.ts";
+import { spaceOwner } from "../contract/space.ts";
 
 export interface World {
   readonly clock: Clock;
@@ -171,7 +172,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       const known = replicas.get(id);
       if (!known || !isLiving(known.status)) return undefined;
       const { space, release } = known.status;
-      return { space, release, owner: space.split("/")[0] ?? "", node: known.node, pool: known.pool };
+      return { space, release, owner: spaceOwner(space), node: known.node, pool: known.pool };
     },
     isConnected: (node) => nodes.isConnected(node),
     verifyToken: (token, space) => verifyVisitor(token, { keys: visitorKeys.all, space, now: clock.wall() }),

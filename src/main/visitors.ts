@@ -9,6 +9,7 @@ import { mintVisitorToken, verifyVisitorToken } from "../identity/visitor-token.
 import type { VisitorSecrets } from "../identity/visitor-token.ts";
 import { after, seconds } from "../stdx/time.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
+import { spaceOwner } from "../contract/space.ts";
 
 /** A visitor's token outlasts the longest queue and the app's own; it names one request and carries caps. */
 const visitorTokenLasts = seconds(2 * 3600);
@@ -86,7 +87,7 @@ function forwardedVisitor(
 
 /** A Space that calls another without a visitor: its own work, on its owner's account, as its GPU calls without a token are. */
 function ownerOf(space: string, tierOf: VisitorIdentityParts["ownerTier"]): Visitor {
-  const owner = space.split("/")[0] ?? "";
+  const owner = spaceOwner(space);
   return { account: owner, tier: tierOf(owner), billedBy: "owner", user: null };
 }
 

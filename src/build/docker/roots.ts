@@ -6,6 +6,7 @@ import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { isId } from "../../stdx/ids.ts";
 import { readRelease } from "../release.ts";
+import { spaceOwner } from "../../contract/space.ts";
 
 /** Images and layers of an owner's builds, by storage driver; a folder that image builders may write. */
 export function storesOf(folder: string, space: string): string {
@@ -13,7 +14,7 @@ export function storesOf(folder: string, space: string): string {
 }
 
 function imageFolder(folder: string, space: string): string {
-  return join(folder, "images", encodeURIComponent(space.split("/")[0] ?? ""));
+  return join(folder, "images", encodeURIComponent(spaceOwner(space)));
 }
 
 export function rootOf(folder: string, space: string, id: string): string {

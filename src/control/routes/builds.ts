@@ -11,6 +11,7 @@ import { administrator, ownerOf, refuse, wholeNumber } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import { jsonBody } from "../json-body.ts";
 import type { Server } from "../server.ts";
+import { spaceOwner } from "../../contract/space.ts";
 
 /** Builds of a Space in one page. */
 const pageLength = 50;
@@ -75,7 +76,7 @@ export async function buildOf(c: ApiContext, server: Server): Promise<{ row: Bui
   const id = c.req.param("id") ?? "";
   const row = await server.catalog.builds.get(id);
   if (!row) return refuse(c, "control/not-found", { detail: `There is no build ${id}.` });
-  const caller = ownerOf(c, row.space.split("/")[0] ?? "");
+  const caller = ownerOf(c, spaceOwner(row.space));
   return caller instanceof Response ? caller : { row, caller };
 }
 
