@@ -2,6 +2,8 @@
  * Builds on the server's side: a commit becomes a build, a build waits for a builder, its release is started, and when a replica
  * of it answers the build is done. The queue (core/builds) decides; here its events become rows, log lines, entries and messages.
  */
+import { startMarginMs } from "../core/spaces/draft.ts";
+import { spaceOwner } from "../contract/space.ts";
 import type { LogLine, ReplicaStatus, ToAgent, ToServer } from "../contract/agent.ts";
 import type { BuildQueueView, BuildsStatus, BuildView } from "../contract/api.ts";
 import type { CardFacts } from "../build/runtime-contract.ts";
@@ -88,8 +90,6 @@ interface LiveBuild {
 
 /** Beyond a build's own limit: what its builder may take to end its processes, which are killed within 6 s, and to say so. */
 const tellEndMs = 30_000;
-/** Beyond what an app was given to listen: its shim's own word about it. */
-const startMarginMs = 10_000;
 const dayMs = 24 * 3_600_000;
 /** Rows of ended builds that need not be read again. */
 const endedRowsKept = 10;
@@ -146,14 +146,14 @@ export class Builds {
     const { state, limits } = this.#machine;
     const own = [...state.builds.values()].filter(({ terms }) => terms.space === space);
     const { waitingMax, ownerWaitingMax } = limits;
-    return { ...roomIn(state, ownerOf(space), own), waitingMax, ownerWaitingMax };
+    return { ...roomIn(state, spaceOwner(space), own), waitingMax, ownerWaitingMax };
   }
 
   /** Queues a build of a commit; its log has its first line, and the record its first entries, when this resolves. */
   async request({ space, commit, account, factory = false, retryOf = null, sdk = null }: Asked): Promise<BuildRow> {
     const id = newId("b", this.#ports.random);
     const now = this.#machine.now();
-    const terms = { build: id, space, owner: ownerOf(space), commit, account, sdk, factory, retryOf, queuedAt: now };
+    const terms = { build: id, space, owner: spaceOwner(space), commit, account, sdk, factory, retryOf, queuedAt: now };
     await this.#logs.begin(id);
     const decision = await this.#machine.submit({ type: "enqueue", terms, priority: 0 });
     if (!decision.ok) throw new Error(`build ${id} of ${space} was not queued: ${decision.says}`);
@@ -244,6 +244,9 @@ export class Builds {
         facts: { replica, link: replica },
       });
       await this.#machine.submit({ type: "listen", build: id });
+    } else if (phase === "stopped") {
+      // On somebody's word, as a pause, and not by a fault of the app's: what was built is there.
+      await this.#machine.submit({ type: "listen", build: id, held: end?.says ?? "it was stopped" });
     } else if (phase !== "starting") {
       const code: Code = end && isCode(end.code) ? end.code : "app/exit";
       const says = end?.says ?? "the app ended before it listened";
@@ -573,8 +576,4 @@ function dayOf(ended: readonly EndedCount[]): BuildsStatus["day"] {
 
 function nextStep(code: string): string {
   return isCode(code) ? codeRow(code).next.replace(/\.$/, "") : "look at the build's record";
-}
-
-function ownerOf(space: string): string {
-  return space.split("/")[0] ?? "";
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { describe, test } from "node:test";
-import { commitBytes, ControlWorld } from "./control.suite.ts";
+import { commitBytes, ControlWorld, replica } from "./control.suite.ts";
 
 const author = "alice";
 const commit = (world: ControlWorld, name: string, files: Readonly<Record<string, string>>) =>
@@ -59,6 +59,21 @@ describe("a commit", () => {
       builds.map((build) => build.commit),
       [one.commit, two.commit, one.commit],
     );
+  });
+
+  test("that came while the Space was paused is built by the restart that lifts the pause", async () => {
+    await using world = await ControlWorld.open();
+    const one = await commit(world, "demo", { "README.md": "1" });
+    await world.release("rel_1", 1);
+    await world.node([replica("p_1", "ready")]);
+    const actor = { kind: "owner", account: "alice" } as const;
+    await world.spaces.pause("alice/demo", { actor, by: "owner", why: null });
+    const two = await commit(world, "demo", { "README.md": "2" });
+    assert.ok(one.ok && two.ok);
+    assert.equal(two.noBuild?.why, "paused");
+    assert.deepEqual(await world.server.restart("alice/demo", { factory: false, actor }), { ok: true });
+    const [newest] = await world.catalog.builds.list("alice/demo", 1);
+    assert.equal(newest?.commit, two.commit);
   });
 
   test("that finds no room is refused with a code before anything is stored", async () => {

@@ -16,6 +16,7 @@ import { builtBranch, whyNoBuild, whyNoRoom } from "./no-build.ts";
 import type { NoBuild } from "./no-build.ts";
 import type { Refused, Spaces } from "./spaces.ts";
 import { Turns } from "./turns.ts";
+import { spaceOwner } from "../contract/space.ts";
 
 export interface CommitsParts {
   readonly catalog: Catalog;
@@ -102,8 +103,9 @@ export class Commits {
   }
 
   /** The last commit of the branch that is built; null before the first. */
-  head(space: string): Promise<string | null> {
+  async head(space: string): Promise<string | null> {
     const { repositories } = this.#parts;
+    if (!(await repositories.exists(space))) return null;
     return repositories.head(repositories.repositoryOf(space), builtBranch);
   }
 
@@ -164,11 +166,10 @@ export class Commits {
 
   async #recoverOne(space: string): Promise<void> {
     const { repositories } = this.#parts;
-    if (!(await repositories.exists(space))) return;
     const head = await this.head(space);
     if (head === null || (await repositories.noted(repositories.repositoryOf(space))) === head) return;
     if (await this.#isBuilt(space, head)) return;
-    await this.#landedHead(space, head, space.split("/")[0] ?? "");
+    await this.#landedHead(space, head, spaceOwner(space));
   }
 
   /** Builds main's last commit where it has had no build, as one that came while the Space was paused. */

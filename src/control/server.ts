@@ -39,6 +39,7 @@ import type { Clock } from "../stdx/time.ts";
 import type { Caller } from "./caller.ts";
 import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
+import { spaceOwner } from "../contract/space.ts";
 import type { Commits } from "./commits.ts";
 import type { Engine } from "./engine.ts";
 import type { Environments } from "./environments.ts";
@@ -235,7 +236,12 @@ export class Server {
     space: string,
     { factory, actor }: { factory: boolean; actor: Actor },
   ): Promise<Refused | { ok: true }> {
-    if (!factory) return this.spaces.restart(space, actor);
+    if (!factory) {
+      const done = await this.spaces.restart(space, actor);
+      // It may have lifted a pause.
+      if (done.ok) await this.commits.catchUp(space, actor.account ?? spaceOwner(space));
+      return done;
+    }
     return this.commits.inTurn(space, async () => {
       const view = await this.spaces.view(space);
       const refused = (code: Code, says: string): Refused => ({ ok: false, code, says });
@@ -253,7 +259,8 @@ export class Server {
         );
       const full = whyNoRoom(this.builds.roomOf(space));
       if (full) return refused(full.code ?? "control/conflict", full.says);
-      await this.commits.build({ space, commit: build.commit, account: actor.account ?? "", factory: true });
+      const commit = (await this.commits.head(space)) ?? build.commit;
+      await this.commits.build({ space, commit, account: actor.account ?? "", factory: true });
       return this.spaces.rebuilt(space, actor);
     });
   }

@@ -8,6 +8,7 @@ import type { SpaceRow } from "../catalog/spaces.ts";
 import type { OwnerSettings } from "../contract/api.ts";
 import { barrier, decide } from "../core/spaces/decide.ts";
 import type { Command } from "../core/spaces/decide.ts";
+import { startMarginMs } from "../core/spaces/draft.ts";
 import type { Decision } from "../core/spaces/draft.ts";
 import { deadlineOf } from "../core/spaces/seen.ts";
 import type { BuildSeen, ReplicaSeen, Seen } from "../core/spaces/seen.ts";
@@ -56,8 +57,6 @@ interface Beside {
 const nodesToldMs = 15_000;
 /** Agents pause at most this long before they start an app again (restarts.ts). */
 const restartPauseMs = 60_000;
-/** Beyond what an app was given to listen: its shim's own word about it. */
-const startMarginMs = 10_000;
 /** Beyond a build's own deadline: the queue ends it then, and says so. */
 const buildMarginMs = durationMs(60_000);
 /** What is overdue and stays so is looked at again after this. */
@@ -117,7 +116,11 @@ export class SpaceKeeper {
 
   /** Something moved, and nobody waits for what comes of it. */
   look(known: KnownSpace, command: Extract<Command, { type: "see" | "node-came" }> = { type: "see" }): void {
-    this.decide(known, command).catch((error: unknown) => this.#ports.onFailure(`the state of ${known.row.id}`, error));
+    this.decide(known, command).catch((error: unknown) => {
+      this.#ports.onFailure(`the state of ${known.row.id}`, error);
+      // What was to be decided, as at a deadline, is due still.
+      this.#lookIn(known, overdueMs);
+    });
   }
 
   /** Why this person may not have it start. */
@@ -163,12 +166,16 @@ export class SpaceKeeper {
   }
 
   #setAlarm(known: KnownSpace, deadline: Instant | null): void {
-    clearTimeout(known.alarm);
     const bornMs = this.#bornAt + nodesToldMs - this.#ports.clock.monotonic();
     const times = [...(deadline === null ? [] : [deadline - this.now]), ...(bornMs > 0 ? [bornMs] : [])];
-    if (times.length === 0) return;
+    if (times.length === 0) return clearTimeout(known.alarm);
     const inMs = Math.min(...times);
-    known.alarm = setTimeout(() => this.look(known), Math.min(alarmMaxMs, inMs > 0 ? inMs : overdueMs)).unref();
+    this.#lookIn(known, Math.min(alarmMaxMs, inMs > 0 ? inMs : overdueMs));
+  }
+
+  #lookIn(known: KnownSpace, inMs: number): void {
+    clearTimeout(known.alarm);
+    known.alarm = setTimeout(() => this.look(known), inMs).unref();
   }
 
   async #seen(known: KnownSpace): Promise<Seen> {

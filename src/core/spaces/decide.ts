@@ -71,6 +71,7 @@ function pause(draft: Draft, { actor, by, why }: Extract<Command, { type: "pause
   // A repeat; and who may not lift a pause cannot put a weaker one in its place.
   if (current.name === "paused" && (current.by === by || !mayLift(actor, current.by))) return draft.decision;
   const reason = { says: why ?? `${pausedBy[by]} paused it`, code: null };
+  keepNext(draft, actor, reason);
   rest(draft, { name: "paused", by, reason, actor }, seen);
   return draft.decision;
 }
@@ -80,12 +81,16 @@ function stop(draft: Draft, actor: Actor, seen: Seen): Decision {
   const current = target(state);
   const isDown = current.name === "paused" || (current.name === "stopped" && current.cause === "asked");
   if (isDown || state.name === "no-release") return draft.decision;
-  rest(
-    draft,
-    { name: "stopped", cause: "asked", actor, reason: { says: `${says(actor)} stopped it`, code: null } },
-    seen,
-  );
+  const reason = { says: `${says(actor)} stopped it`, code: null };
+  keepNext(draft, actor, reason);
+  rest(draft, { name: "stopped", cause: "asked", actor, reason }, seen);
   return draft.decision;
+}
+
+/** The release that was starting is what runs when it goes on. */
+function keepNext(draft: Draft, actor: Actor, reason: Reason): void {
+  const { next, horizon } = draft.space;
+  if (next !== null) draft.change({ kind: "release", release: next, horizon }, actor, reason);
 }
 
 /** Lifts a pause, and starts what is stopped or asleep; anything else goes on as it is. */

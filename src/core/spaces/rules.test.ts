@@ -65,6 +65,23 @@ describe("a Space's deadlines", () => {
     );
   });
 
+  for (const wish of [
+    { type: "pause", actor: owner, by: "owner", why: null },
+    { type: "stop", actor: owner },
+  ] as const) {
+    test(`a release that starts when somebody says ${wish.type} is what runs when the Space goes on`, () => {
+      const { space, seen } = inState("starting");
+      for (const release of ["rel_0", null]) {
+        const coming = { ...space, release, next: "rel_1" };
+        const down = after(coming, wish, seen);
+        assert.deepEqual([down.release, down.next], ["rel_1", null]);
+        const ended = { ...seen, replicas: [stopped("p_1")] };
+        const rested = after(down, look, ended);
+        assert.equal(told(rested, { type: "resume", actor: owner }, ended), "starting; start 1");
+      }
+    });
+  }
+
   test("S9: one that runs sleeps when nobody asked for it for that long, counted from the last request", () => {
     const { space, seen } = inState("running");
     const used = { ...seen, usedAt: later(30_000) };
