@@ -7,6 +7,7 @@ import { buildMarker, membersOf } from "../src/build/processes.ts";
 import { releaseFolderOf } from "../src/build/release.ts";
 import { newId } from "../src/stdx/ids.ts";
 import { random, testWorkshop, type Files, type TestBuild, type TestWorkshop } from "./support/commits.ts";
+import { until } from "./support/platform.ts";
 import { npmRegistry, type NpmRegistry } from "./support/npm-registry.ts";
 
 const fileCount = 300;
@@ -55,20 +56,14 @@ describe("packages that were installed once", () => {
     await using shop = await testWorkshop();
     const killed = newId("b", random);
     const first = build(shop, "alice/0", "0", killed);
-    // Its npm is killed as soon as there is one, so in the middle of what the other two of that owner wait for.
-    let pids: readonly number[] = [];
-    const killing = (async () => {
-      for (let waited = 0; pids.length === 0 && waited < 20_000; waited += 10) {
-        pids = membersOf({ group: null, marker: buildMarker(killed) });
-        await new Promise((done) => setTimeout(done, 10));
-      }
-      for (const pid of pids) killIfThere(pid);
-    })();
+    const pidsOfIt = (): readonly number[] => membersOf({ group: null, marker: buildMarker(killed) });
+    await until("its npm is there, for which the other two of that owner wait", () => pidsOfIt().length > 0, 20_000);
     const others = ["alice/1", "alice/2", "bob/0", "bob/1", "bob/2"].map((space) => build(shop, space));
-    const [lost, ...whole] = await Promise.all([first, ...others, killing]);
-    assert.ok(pids.length > 0 && !lost.outcome.ok, lost.log);
+    for (const pid of pidsOfIt()) killIfThere(pid);
+    const [lost, ...whole] = await Promise.all([first, ...others]);
+    assert.ok(!lost.outcome.ok, lost.log);
     assert.equal(lost.outcome.code, "build/step-failed");
-    for (const one of whole) if (one) packageIn(shop, one);
+    for (const one of whole) packageIn(shop, one);
     packageIn(shop, await build(shop, "alice/3"));
   });
 });

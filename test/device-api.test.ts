@@ -138,14 +138,18 @@ function leaver(url: string): { readonly read: Promise<void>; unread(): boolean;
   };
   const socket = connect({ port: Number(port), host: hostname, onread: { buffer, callback } });
   socket.write(`POST ${pathname}${search} HTTP/1.1\r\nhost: device\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`);
-  return { read: read.promise, unread: () => unreadBytes(socket.localPort ?? 0) > 0, now: () => socket.destroy() };
+  return {
+    read: read.promise,
+    unread: () => unreadBytes(socket.localPort ?? 0, Number(port)) > 0,
+    now: () => socket.destroy(),
+  };
 }
 
-/** What the kernel holds for the socket of this port: `rx_queue` of proc_net_tcp. */
-function unreadBytes(port: number): number {
-  const own = port.toString(16).toUpperCase().padStart(4, "0");
-  const row =
-    readFileSync("/proc/net/tcp", "latin1").match(new RegExp(`^ *\\d+: [0-9A-F]{8}:${own} .*$`, "m"))?.[0] ?? "";
+/** What the kernel holds for the socket of this port: `rx_queue` of proc_net_tcp. A port may have other connections, to other places. */
+function unreadBytes(port: number, remotePort: number): number {
+  const [own, other] = [port, remotePort].map((one) => one.toString(16).toUpperCase().padStart(4, "0"));
+  const connection = new RegExp(`^ *\\d+: [0-9A-F]{8}:${own} [0-9A-F]{8}:${other} .*$`, "m");
+  const row = readFileSync("/proc/net/tcp", "latin1").match(connection)?.[0] ?? "";
   return Number.parseInt(row.trim().split(/\s+/)[4]?.split(":")[1] ?? "0", 16);
 }
 

@@ -136,8 +136,7 @@ export const buildCases: readonly FaultCase[] = [
     async inject(stage) {
       const before = slowBuild(stage, 2_000);
       await before.began;
-      const { build } = await commit(stage);
-      if (build === null) throw new Error("the commit made no build");
+      const build = await queued(stage);
       await stage.up.admin.cancelBuild(build);
       await before.done;
       return { id: build };
@@ -153,8 +152,7 @@ export const buildCases: readonly FaultCase[] = [
       const { began, done } = slowBuild(stage, 60_000);
       const id = await began;
       const { space } = await stage.alice.client.build(id);
-      const { build } = await commit(stage, space);
-      if (build === null) throw new Error("the commit made no build");
+      const build = await queued(stage, space);
       await done;
       await until("the newer one has ended", async () => (await stage.alice.client.build(build)).outcome);
       return { id };
@@ -170,8 +168,7 @@ export const buildCases: readonly FaultCase[] = [
       const before = slowBuild(stage, 2_000);
       await before.began;
       const name = `damaged${++committed}`;
-      const { build } = await commit(stage, `alice/${name}`);
-      if (build === null) throw new Error("the commit made no build");
+      const build = await queued(stage, `alice/${name}`);
       for (const objects of globSync(join(up.data, "repositories", "**", `*${name}*`, "objects")))
         await rm(objects, { recursive: true });
       await until("the build has ended", async () => (await alice.client.build(build)).outcome);
@@ -267,6 +264,13 @@ function silent({ fresh }: Stage): Promise<App> {
     "README.md": readme("sdk: node\nstartup_duration_timeout: 1s"),
     "server.js": "setInterval(() => {}, 1000);\n",
   });
+}
+
+/** The build of a commit that waits for its turn. */
+async function queued(stage: Stage, space?: string): Promise<string> {
+  const { build } = await commit(stage, space);
+  if (build === null) throw new Error("the commit made no build");
+  return build;
 }
 
 /** A build that has the builder for `ms`: its id, once it has it, and its end. */
