@@ -34,7 +34,7 @@ export function see(draft: Draft, seen: Seen): void {
 function asleep(draft: Draft, state: Extract<State, { name: "sleeping" }>, seen: Seen): void {
   const living = livingOf(seen);
   const ready = living.find(({ phase, frozen }) => phase === "ready" && !frozen);
-  if (state.mode === "freeze" && ready) return draft.move(running(ready, "a request came for it while it was frozen"));
+  if (state.mode === "freeze" && ready) return draft.move(running("a request came for it while it was frozen"));
   if (isOver(state, draft.now)) {
     const reason = { says: "nobody asked for it for so long that the platform paused it", code: null };
     return rest(draft, { name: "paused", by: "inactivity", actor: platform, reason }, seen);
@@ -51,7 +51,7 @@ function stopping(draft: Draft, state: Extract<State, { name: "stopping" }>, see
   const ready = left.filter(({ phase, frozen, retiring }) => phase === "ready" && !frozen && !retiring);
   if (isOver(state, draft.now)) {
     // What could not be frozen serves on: requests are under way there.
-    if (freezes && ready[0]) return draft.move(running(ready[0], "it could not be frozen in time"));
+    if (freezes && ready[0]) return draft.move(running("it could not be frozen in time"));
     const late = left.map(({ id }) => id).join(", ");
     const reason = { says: `${goal.reason.says}; ${late} did not end in time`, code: "runtime/stop-timeout" };
     return draft.move(resting({ ...goal, reason }, draft.now, seen));
@@ -120,7 +120,7 @@ function giveUpNext(draft: Draft, seen: Seen): void {
 function derive(draft: Draft, seen: Seen): Moved | undefined {
   const { space, state, now } = draft;
   const ready = answering(space, seen).at(-1);
-  if (ready) return running(ready);
+  if (ready) return running();
   const living = livingOf(seen);
   draft.thaw(living.filter(({ release, frozen }) => release === space.release && frozen));
   const late = state.name === "starting" || state.name === "waking" ? isOver(state, now) : isBootTimeout(state);
@@ -209,9 +209,9 @@ function failing(reason: Reason, build: string | null = null): Moved {
   return { name: "failing", build, actor, reason, deadline: null, ends: ends.mended };
 }
 
-function running({ id, release }: ReplicaSeen, why?: string): Moved {
-  const says = why ?? `running release ${release} in replica ${id}`;
-  return { name: "running", actor: app, reason: { says, code: null }, deadline: null, ends: ends.runs };
+/** No release and no replica is named: others take over while it runs. */
+function running(why = "its app answers"): Moved {
+  return { name: "running", actor: app, reason: { says: why, code: null }, deadline: null, ends: ends.runs };
 }
 
 /** Nobody asked for so long: it goes to sleep. */
