@@ -41,9 +41,10 @@ export interface RunningApp extends App {
 /** A machine that does all of this at once is slow; a neighbour that does not answer for so long is harmed. */
 const neighbourWithinMs = 10_000;
 const neighbourEveryMs = 150;
-const deployedWithinMs = 100_000;
-const logWithinMs = 10_000;
-const goneWithinMs = 5_000;
+/** Reached only where something hangs. */
+const deployedWithinMs = 300_000;
+const logWithinMs = 60_000;
+const goneWithinMs = 60_000;
 
 /** A Node Space whose `server.js` is `code`. */
 export function node(code: string, settings = "", more: BrokenApp["files"] = {}): BrokenApp["files"] {
