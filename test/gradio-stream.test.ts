@@ -15,6 +15,7 @@ import {
 } from "./support/gradio-app.ts";
 import { needs } from "./support/needs.ts";
 import { killProcess, Platform, until, type Account, type App } from "./support/platform.ts";
+import { deployWithPackages } from "./support/run.ts";
 
 const { skip } = await needs("gradio");
 
@@ -35,7 +36,7 @@ describe("Gradio's event stream", { skip }, () => {
   before(async () => {
     up = await Platform.start({ gpus: "1x1" });
     alice = await up.account("alice");
-    app = await up.deploy(alice, "events", gradioFiles);
+    app = await deployWithPackages(up, alice, "events", gradioFiles);
     assert.equal(app.deployed.ok, true, app.deployed.says);
   });
   after(async () => {

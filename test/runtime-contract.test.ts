@@ -6,6 +6,7 @@ import { callsOf, newestCall } from "./support/calls.ts";
 import { needs } from "./support/needs.ts";
 import { StandInSmi, h100 } from "./support/nvidia-smi.ts";
 import { Platform, until, type Account, type App } from "./support/platform.ts";
+import { deployWithPackages } from "./support/run.ts";
 import { gradioWithTorch, type StandInTorch } from "./support/torch-wheel.ts";
 
 const { skip } = await needs("gradio");
@@ -27,7 +28,8 @@ describe("a torch and the pool's cards", { skip }, () => {
     smi[Symbol.dispose]();
   });
 
-  const deploy = (name: string, torch: StandInTorch): Promise<App> => up.deploy(alice, name, gradioWithTorch(torch));
+  const deploy = (name: string, torch: StandInTorch): Promise<App> =>
+    deployWithPackages(up, alice, name, gradioWithTorch(torch));
   const log = async ({ deployed }: App): Promise<string> => {
     const lines: string[] = [];
     for await (const { text } of up.admin.buildLog(deployed.build?.id ?? "")) lines.push(text);

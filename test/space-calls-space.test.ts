@@ -9,6 +9,7 @@ import type { HubSpace, SpaceView } from "../src/contract/api.ts";
 import { callByHand, gradioFiles, resultByHand, told } from "./support/gradio-app.ts";
 import { needs } from "./support/needs.ts";
 import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
+import { deployWithPackages } from "./support/run.ts";
 
 const { skip } = await needs("gradio", "sandbox");
 const run = promisify(execFile);
@@ -75,9 +76,9 @@ describe("a Space that calls a Space", { skip }, () => {
   before(async () => {
     up = await Platform.start({ sandbox: "bubblewrap" });
     [alice, bob, carol] = [await up.account("alice"), await up.account("bob"), await up.account("carol")];
-    callee = await up.deploy(carol, "callee", gradioFiles);
+    callee = await deployWithPackages(up, carol, "callee", gradioFiles);
     assert.equal(callee.deployed.ok, true, callee.deployed.says);
-    calling = await up.deploy(alice, "caller", { ...gradioFiles, "app.py": caller });
+    calling = await deployWithPackages(up, alice, "caller", { ...gradioFiles, "app.py": caller });
     assert.equal(calling.deployed.ok, true, calling.deployed.says);
   });
   after(async () => {

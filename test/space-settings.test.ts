@@ -6,6 +6,7 @@ import { Client } from "@gradio/client";
 import { callsOf, endedCall, newestCall, running } from "./support/calls.ts";
 import { needs } from "./support/needs.ts";
 import { Platform, lives, until, visit, type Account, type App } from "./support/platform.ts";
+import { deployWithPackages } from "./support/run.ts";
 
 /** L31: a process is gone within a second of its end; the rest is what our polls may take. */
 const goneWithinMs = 1_000 + 500;
@@ -139,7 +140,7 @@ describe("on-leave=stop in a Gradio app with the unmodified packages", { skip },
   before(async () => {
     up = await Platform.start({ gpus: "1x1", sandbox: noSandbox === false ? "bubblewrap" : "none" });
     alice = await up.account("alice");
-    app = await up.deploy(alice, "app", {
+    app = await deployWithPackages(up, alice, "app", {
       "package.json": "",
       "server.js": "",
       "work.js": "",

@@ -1,4 +1,7 @@
-/** A reporter for node:test: prints failures whole, skips with their reason, slow files; writes its counts to WAYBILL_TEST_SUMMARY. */
+/**
+ * A reporter for node:test: prints failures whole, each with the end of what its file had printed, and skips with their reason; writes
+ * its counts, and what each file took, to WAYBILL_TEST_SUMMARY.
+ */
 import { appendFileSync } from "node:fs";
 import { relative } from "node:path";
 import { inspect } from "node:util";
@@ -13,7 +16,7 @@ interface TestEvent {
     readonly todo?: boolean | string;
     readonly details?: {
       readonly type?: string;
-      readonly error?: { readonly cause?: unknown } & Error;
+      readonly error?: { readonly cause?: unknown; readonly failureType?: string } & Error;
       readonly duration_ms?: number;
     };
     readonly message?: string;
@@ -29,18 +32,27 @@ export interface Summary {
   tookMs: Record<string, number>;
 }
 
+/** What a platform and its tests print while one thing goes wrong; more hides it. */
+const linesShown = 60;
+const lineMax = 500;
+
 export default async function* reporter(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  const last = new LastLines();
   const summary: Summary = { passed: 0, failed: 0, skips: [], tookMs: {} };
   for await (const { type, data } of source) {
-    if (type === "test:stderr" || type === "test:stdout") continue;
     const file = data.file ? relative(process.cwd(), data.file) : "";
+    if (type === "test:stderr") last.add(file, data.message ?? "");
     const isFile = data.nesting === 0 && data.file !== undefined && (data.name === data.file || data.name === file);
     if (type === "test:complete" && isFile) summary.tookMs[file] = Math.round(data.details?.duration_ms ?? 0);
     if (type !== "test:pass" && type !== "test:fail") continue;
-    if (data.details?.type === "suite") continue;
+    const error = data.details?.error;
+    // A suite fails with its tests, which tell why; of a hook it alone tells.
+    if (data.details?.type === "suite" && error?.failureType !== "hookFailed") continue;
     if (type === "test:fail") {
       summary.failed += 1;
-      yield `FAILED  ${file} > ${data.name}\n${indent(inspect(data.details?.error?.cause ?? data.details?.error, { depth: 6 }))}\n`;
+      yield `FAILED  ${file} > ${data.name}\n`;
+      if (error?.failureType === "cancelledByParent") yield `${indent(error.message)}\n`;
+      else yield `${indent(inspect(error?.cause ?? error, { depth: 6 }) + last.take(file))}\n`;
     } else if (data.skip !== undefined && data.skip !== false) {
       summary.skips.push({
         name: `${file} > ${data.name}`,
@@ -52,6 +64,23 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
   }
   const where = process.env["WAYBILL_TEST_SUMMARY"];
   if (where) appendFileSync(where, `${JSON.stringify(summary)}\n`);
+}
+
+/** The end of what each file has printed on standard error since it was last asked for. */
+class LastLines {
+  readonly #lines = new Map<string, string[]>();
+
+  add(file: string, text: string): void {
+    const lines = this.#lines.get(file) ?? [];
+    for (const line of text.split("\n")) if (line !== "") lines.push(line.slice(0, lineMax));
+    this.#lines.set(file, lines.slice(-linesShown));
+  }
+
+  take(file: string): string {
+    const lines = this.#lines.get(file) ?? [];
+    this.#lines.delete(file);
+    return lines.length === 0 ? "" : ["", "its standard error before that:", ...lines].join("\n");
+  }
 }
 
 function indent(text: string): string {

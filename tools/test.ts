@@ -1,42 +1,70 @@
 /**
- * `npm test`: the checks, then every unit test in one process, then the process tests a file at a time. `--long` runs `test/long/` instead.
+ * `npm test`: the checks, then every unit test in one process, then the process tests, some files at once. `--long` runs `test/long/` instead.
  * Arguments that are not flags name files. Ends with each skip and its reason, and `N passed, N failed, N skipped` alone on a line.
  */
 import { spawn } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism, tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import type { Summary } from "./reporter.ts";
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith("--"));
 const named = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
 const folder = mkdtempSync(join(tmpdir(), "waybill-test-"));
 const total: Summary = { passed: 0, failed: 0, skips: [], tookMs: {} };
-/** One process test may take so long; longer is a hang, and the runner ends it. */
-const fileTimeoutMs = flags.includes("--long") ? 1_500_000 : 240_000;
+/** One file may take so long on a slow machine; longer is a hang, and the runner ends it. */
+const fileTimeoutMs = 1_500_000;
+/** They wait for a third of their time: for an app to start, a lease to end. Each needs up to 1 GB of memory. */
+const filesAtOnce = Math.min(8, Math.ceil(1.5 * availableParallelism()));
+/** They begin before the others, in this order, so that none of them is alone at the end. */
+const slowest = [
+  "zerogpu-kills",
+  "faults",
+  "zerogpu",
+  "examples-gradio",
+  "zerogpu-versions",
+  "gradio-builds",
+  "broken-apps-builds",
+  "clone",
+  "docker-builds",
+  "zerogpu-browser",
+  "cycles",
+  "git-push",
+  "space-calls-space",
+  "gradio-stream",
+  "space-settings",
+];
 /** Where the time goes, so that it can be kept in bounds. */
 const slowestShown = 12;
 
 try {
   if (named.length > 0) {
-    await tests("named files", named, ["--test-concurrency=1"]);
+    await tests("named files", named, ["--at-once=1"]);
   } else if (flags.includes("--long")) {
-    await tests("long tests", globSync("test/long/*.test.ts").sort(), ["--test-concurrency=2"]);
+    await tests("long tests", slowestFirst(globSync("test/long/*.test.ts")), [`--at-once=${filesAtOnce}`]);
   } else {
     await check();
-    await tests("unit tests", globSync("src/**/*.test.ts"), ["--test-isolation=none"]);
-    await tests("process tests", globSync("test/*.test.ts").sort(), ["--test-concurrency=2"]);
+    await tests("unit tests", globSync("src/**/*.test.ts"), ["--together"]);
+    await tests("process tests", slowestFirst(globSync("test/*.test.ts")), [`--at-once=${filesAtOnce}`]);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-const slowest = Object.entries(total.tookMs).sort(([, a], [, b]) => b - a);
-for (const [file, tookMs] of slowest.slice(0, slowestShown))
+const times = Object.entries(total.tookMs).sort(([, a], [, b]) => b - a);
+for (const [file, tookMs] of times.slice(0, slowestShown))
   console.log(`${(tookMs / 1000).toFixed(1).padStart(7)} s  ${file}`);
 for (const { name, why } of total.skips) console.log(`skipped  ${name}: ${why}`);
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skips.length} skipped`);
 process.exitCode = total.failed > 0 || total.passed === 0 ? 1 : 0;
+
+function slowestFirst(files: readonly string[]): readonly string[] {
+  const place = (file: string): number => {
+    const found = slowest.indexOf(basename(file, ".test.ts"));
+    return found < 0 ? slowest.length : found;
+  };
+  return files.toSorted((a, b) => place(a) - place(b) || a.localeCompare(b));
+}
 
 /** `npm run check`, counted as one test. */
 async function check(): Promise<void> {
@@ -54,18 +82,12 @@ async function tests(what: string, files: readonly string[], options: readonly s
   if (files.length === 0) return;
   const started = Date.now();
   const where = join(folder, `${what.replaceAll(" ", "-")}.jsonl`);
-  const reporter = join(import.meta.dirname, "reporter.ts");
-  const code = await run(
-    [
-      "--test",
-      `--test-timeout=${fileTimeoutMs}`,
-      `--test-reporter=${reporter}`,
-      "--test-reporter-destination=stdout",
-      ...options,
-      ...files,
-    ],
-    { WAYBILL_TEST_SUMMARY: where },
-  );
+  const runner = join(import.meta.dirname, "test-files.ts");
+  const code = await run([runner, `--timeout-ms=${fileTimeoutMs}`, ...options, ...files], {
+    WAYBILL_TEST_SUMMARY: where,
+    // One file has nobody to share with, and is as it is for whoever runs it alone.
+    ...(files.length > 1 ? { WAYBILL_TEST_RUN: folder } : {}),
+  });
   const summaries = readSummaries(where);
   for (const summary of summaries) {
     total.passed += summary.passed;

@@ -7,6 +7,7 @@ import { deployFolder } from "../../src/client/deploy.ts";
 import type { CallView } from "../../src/contract/api.ts";
 import { needs } from "../support/needs.ts";
 import { Platform, until, visit, type Account, type App } from "../support/platform.ts";
+import { findPackages } from "../support/run.ts";
 
 const { skip } = await needs("gradio");
 const { skip: noSandbox } = await needs("sandbox");
@@ -22,6 +23,7 @@ describe("Gradio examples", { skip }, () => {
   before(async () => {
     up = await Platform.start({ sandbox: noSandbox === false ? "bubblewrap" : "none" });
     author = await up.account("demo");
+    await findPackages(up, author);
     visitor = await up.account("visitor");
   });
   after(async () => {

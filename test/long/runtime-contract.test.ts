@@ -9,6 +9,7 @@ import { readPackages } from "../../src/build/cuda/installed.ts";
 import { needs } from "../support/needs.ts";
 import { StandInSmi, h100, type StandInCard } from "../support/nvidia-smi.ts";
 import { Platform, type Account, type App } from "../support/platform.ts";
+import { deployWithPackages } from "../support/run.ts";
 import { gradioWithTorch } from "../support/torch-wheel.ts";
 
 const { skip } = await needs("gradio");
@@ -61,7 +62,7 @@ describe("an app's packages, built on a node with cards", { skip }, () => {
   test("Blackwell: a torch of before it is refused, with the index that has one", async () => {
     await node(of("RTX PRO 6000", "12.0"), "570.86.15");
     const torch = { version: "2.6.0", cuda: "12.4", archs: "sm_50 sm_60 sm_70 sm_75 sm_80 sm_86 sm_90" };
-    const { deployed } = await up.deploy(alice, "torch", gradioWithTorch(torch));
+    const { deployed } = await deployWithPackages(up, alice, "torch", gradioWithTorch(torch));
     assert.equal(deployed.build?.code, "runtime/arch-mismatch");
     assert.match(deployed.says, /no code for RTX PRO 6000 \(stand-in\).*torch 2\.7 or later .* index cu128/);
   });

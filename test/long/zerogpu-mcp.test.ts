@@ -5,6 +5,7 @@ import type { CallView } from "../../src/contract/api.ts";
 import { listOf } from "../support/calls.ts";
 import { needs } from "../support/needs.ts";
 import { Platform, until, type Account, type App } from "../support/platform.ts";
+import { deployWithPackages } from "../support/run.ts";
 
 const { skip } = await needs("gradio");
 const program = `
@@ -40,7 +41,7 @@ describe("a Gradio app as an MCP server", { skip }, () => {
   let alice: Account;
   before(async () => {
     up = await Platform.start({ gpus: "1x2", sandbox: "best" });
-    app = await up.deploy(await up.account("owner"), "tools", files);
+    app = await deployWithPackages(up, await up.account("owner"), "tools", files);
     assert.equal(app.deployed.ok, true, app.deployed.says);
     alice = await up.account("alice");
   });

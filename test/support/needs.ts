@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { findEngine } from "../../src/build/docker/engine.ts";
 import { chooseInterpreter, findInterpreters } from "../../src/build/python/interpreters.ts";
 import { sandboxHere } from "../../src/runtime/sandbox/prepare.ts";
+import { onceInRun } from "./run.ts";
 
 export type Need =
   | "sandbox"
@@ -35,12 +36,12 @@ export function programOnPath(names: readonly string[]): string | undefined {
 
 async function lacking(what: Need): Promise<string | undefined> {
   if (what === "python3") return existsSync("/usr/bin/python3") ? undefined : "no /usr/bin/python3";
-  if (what === "gradio") return lackingForGradio();
-  if (what === "npm") return lackingForNpm();
+  if (what === "gradio") return onceInRun("needs-gradio", lackingForGradio);
+  if (what === "npm") return onceInRun("needs-npm", lackingForNpm);
   if (what === "images") return findEngine() === null ? "no buildah or podman in /usr/bin" : undefined;
   if (what === "debian")
     return existsSync("/usr/bin/mmdebstrap") ? undefined : "no mmdebstrap, which makes a base image";
-  if (what === "apt") return lackingForApt();
+  if (what === "apt") return onceInRun("needs-apt", lackingForApt);
   if (what === "exits") return lackingForExits();
   if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
   if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";
@@ -67,13 +68,13 @@ async function lackingForGradio(): Promise<string | undefined> {
 }
 
 /** A registry that npm can ask. */
-function lackingForNpm(): string | undefined {
+async function lackingForNpm(): Promise<string | undefined> {
   const { status, error } = spawnSync("npm", ["view", "ms", "version"], { timeout: downloadWithinMs, stdio: "ignore" });
   return status === 0 ? undefined : `no npm registry: npm view ended with ${error?.message ?? status}`;
 }
 
 /** Debian's apt, and a mirror that it reaches. */
-function lackingForApt(): string | undefined {
+async function lackingForApt(): Promise<string | undefined> {
   const apt = "/usr/bin/apt-get";
   if (!existsSync(apt)) return "no apt-get";
   const folder = mkdtempSync(join(tmpdir(), "wb-apt-"));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { WaybillClient } from "../../src/client/api.ts";
 import { deployFolder, type Deployed, type DeployEvent } from "../../src/client/deploy.ts";
@@ -16,6 +16,8 @@ const waybill = resolve(import.meta.dirname, "../../bin/waybill.js");
 const readyWithinMs = 30_000;
 const stopWithinMs = 30_000;
 const pollMs = 20;
+/** A test runner shows the end of what its files print beside a failure. */
+const isTested = process.env["NODE_TEST_CONTEXT"] !== undefined;
 
 /** Polls until `look` gives something that is not undefined, null or false; fails after `withinMs` with `says`. */
 export async function until<T>(
@@ -113,7 +115,10 @@ export class Platform implements AsyncDisposable {
     this.#options = { ...this.#options, ...changed };
     const child = start(this.data, this.#port, this.#options);
     this.#child = child;
-    createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", (line) => this.log.push(line));
+    createInterface({ input: child.stderr as NodeJS.ReadableStream }).on("line", (line) => {
+      this.log.push(line);
+      if (isTested) process.stderr.write(`${basename(this.folder)} ${line}\n`);
+    });
     const ready = await firstLine(child).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${this.log.slice(-20).join("\n")}`);
     });

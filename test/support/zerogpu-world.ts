@@ -8,6 +8,7 @@ import { callsOf, listOf } from "./calls.ts";
 import { nodeCaller, pythonCaller, type GradioCaller, type Said } from "./gradio-callers.ts";
 import { told } from "./gradio-app.ts";
 import { until, type Account, type App, type Platform } from "./platform.ts";
+import { deployWithPackages } from "./run.ts";
 import type { Ended, Kind } from "./zerogpu-kinds.ts";
 
 const folder = resolve(import.meta.dirname, "../apps/zerogpu");
@@ -43,7 +44,7 @@ export class ZeroGpuSpace implements AsyncDisposable {
 
   /** Deploys it to a platform that runs; `name` is the Space's, and part of its visitors'. */
   static async deploy(up: Platform, owner: Account, name: string, versions: Versions): Promise<ZeroGpuSpace> {
-    const app = await up.deploy(owner, name, { ...nothingElse, ...zeroGpuFiles(versions) });
+    const app = await deployWithPackages(up, owner, name, { ...nothingElse, ...zeroGpuFiles(versions) });
     assert.equal(app.deployed.ok, true, `${app.deployed.says}\n${await lastWords(up, app)}`);
     const python = readPlan((await up.replica(app.space)).folder)?.release.argv?.[0] ?? "";
     return new ZeroGpuSpace(up, owner, app, [
