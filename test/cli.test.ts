@@ -469,13 +469,13 @@ describe("waybill", () => {
   test("pause, resume and rollback ask for it with what was given, print the stage, and say what comes next", async () => {
     const runtime = { stage: "PAUSED", hardware: { current: null, requested: null } };
     for (const name of ["pause", "resume", "rollback"]) api.routes.set(`POST /api/spaces/alice/demo/${name}`, runtime);
-    const { code, out, err } = await waybill(["pause", "alice/demo", "--reason", "too hot"]);
+    const { code, out, err } = await waybill(["pause", "alice/demo", "--by", "budget", "--reason", "too hot"]);
     assert.deepEqual([code, out, err], [0, "alice/demo: PAUSED\n", "bring it back: waybill resume alice/demo\n"]);
     assert.equal((await waybill(["resume", "alice/demo", "-q"])).out, "alice/demo\n");
     assert.deepEqual(JSON.parse((await waybill(["rollback", "alice/demo", "rel_1", "--json"])).out), runtime);
     assert.deepEqual(
       api.received.map(({ body }) => JSON.parse(body) as unknown),
-      [{ reason: "too hot" }, {}, { release: "rel_1" }],
+      [{ reason: "too hot", by: "budget" }, {}, { release: "rel_1" }],
     );
   });
 

@@ -214,6 +214,7 @@ export class ReplicaSet {
       socket: null,
       startedAt: this.#options.clock.wall(),
       ...(previous === undefined ? {} : { previous }),
+      ...(spec.setup && { setup: spec.setup }),
     };
     const held = emptyHeld(join(this.#root, spec.replica), spec, status);
     this.#held.set(spec.replica, held);

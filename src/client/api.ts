@@ -129,17 +129,13 @@ export class WaybillClient {
     return await this.#send("POST", `/api/spaces/${pathOf(space)}/restart${query}`, {}, asking);
   }
 
-  /** Nothing of it runs until somebody who may resumes it; `reason` is shown with its state. */
+  /** Nothing of it runs until somebody who may resumes it; `reason` is shown with its state. `by`: for operators, the rule that wants it. */
   async pause(
     space: string,
-    { reason, ...asking }: Asking & { reason?: string | undefined } = {},
+    { reason, by, ...asking }: Asking & { reason?: string | undefined; by?: string | undefined } = {},
   ): Promise<HubRuntime> {
-    return await this.#send(
-      "POST",
-      `/api/spaces/${pathOf(space)}/pause`,
-      reason === undefined ? {} : { reason },
-      asking,
-    );
+    const body = { ...(reason === undefined ? {} : { reason }), ...(by === undefined ? {} : { by }) };
+    return await this.#send("POST", `/api/spaces/${pathOf(space)}/pause`, body, asking);
   }
 
   /** Lifts a pause, and starts what is stopped or asleep. */

@@ -40,8 +40,18 @@ export interface ReplicaSpec {
   readonly readyWithinMs: DurationMs;
   /** It borrows no GPUs: its functions run on the processor. */
   readonly gpu?: false;
+  /** Told back in each of its statuses. */
+  readonly setup?: ReplicaSetup;
   /** How it is looked after once it is ready; absent: by its port, as often as the shim likes. */
   readonly health?: HealthSpec;
+}
+
+/** What a replica is started with beside its release: one with an older setup than its Space's is followed by another. */
+export interface ReplicaSetup {
+  /** It may borrow GPUs. */
+  readonly gpu: boolean;
+  /** The number of the last change of its Space's variables and secrets; 0 where there was none. */
+  readonly environment: number;
 }
 
 export interface HealthSpec {
@@ -67,6 +77,8 @@ export interface ReplicaStatus {
   readonly frozen?: true;
   /** The replica that this one follows: the agent started it again after its end, by the same spec. */
   readonly previous?: string;
+  /** Absent where whoever started it said none. */
+  readonly setup?: ReplicaSetup;
   /** Present when `exited`, `lost` or `stopped`: the code of codes.ts and what is known. */
   readonly end?: {
     readonly code: string;

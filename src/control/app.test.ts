@@ -58,6 +58,36 @@ describe("the API", () => {
     assert.equal((await ask("POST", "/api/tokens", admin, body)).status, 201);
   });
 
+  for (const [by, where] of [
+    ["budget", "in May it may use 10 GPU hours"],
+    ["abuse-rule", "it sends mail"],
+  ] as const)
+    test(`a pause by ${by} is the operator's, with a reason: a restart and a factory rebuild say it, and who can lift it`, async () => {
+      const { world, ask } = await api();
+      await using _ = world;
+      const [alice, admin] = [
+        await world.token("alice", ["read", "write"]),
+        await world.token("admin", ["admin", "write"]),
+      ];
+      const post = (what: string, token: string, body: object = {}): Promise<Response> =>
+        ask("POST", `/api/spaces/alice/demo/${what}`, token, JSON.stringify(body));
+      assert.equal((await post("pause", alice, { by, reason: where })).status, 403);
+      assert.equal((await post("pause", admin, { by })).status, 400);
+      assert.equal((await post("pause", admin, { by, reason: where })).status, 200);
+      const events = (await world.spaces.events("alice/demo", undefined, 1))?.items;
+      assert.equal((await post("pause", admin, { by, reason: where })).status, 200);
+      assert.deepEqual((await world.spaces.events("alice/demo", undefined, 1))?.items, events, "a repeat is none");
+      const commit = await world.builds.request({ space: "alice/demo", commit: "1", account: "alice" });
+      await world.builds.cancel(commit.id, { kind: "owner", name: "alice" });
+      for (const what of ["restart", "restart?factory=true", "resume"]) {
+        const refused = await post(what, alice);
+        const { code, detail } = (await refused.json()) as Problem;
+        assert.deepEqual([refused.status, code], [403, "paused"], what);
+        assert.equal(detail, `alice/demo is paused: ${where}. Only the operator can lift that: \`waybill resume\`.`);
+      }
+      assert.equal((await post("resume", admin)).status, 200);
+    });
+
   test("a Space's settings are its owner's and the operator's to change, and all that is wrong with a change is told at once", async () => {
     const { world, ask } = await api();
     await using _ = world;

@@ -30,7 +30,10 @@ export async function restoredBuilds(
   };
 }
 
-/** No deadline passes within `returnMs` of the start, and a wall clock that stepped back makes none longer than it was made for. */
+/**
+ * No deadline passes within `returnMs` of the start, and a wall clock that stepped back makes none longer than it was made for. What was
+ * published may have been stopped with the platform: it has its whole time to listen again.
+ */
 function restored(build: Build, now: Instant, { returnMs, waitMs, buildMs }: BuildLimits): Build {
   const back = after(now, returnMs);
   const within = (deadline: Instant, mostMs: DurationMs): Instant =>
@@ -38,7 +41,7 @@ function restored(build: Build, now: Instant, { returnMs, waitMs, buildMs }: Bui
   if (build.stage === "queued") return { ...build, deadline: within(build.deadline, waitMs), builderBy: back };
   if (isLeased(build))
     return { ...build, lease: { ...build.lease, until: back }, deadline: within(build.deadline, buildMs) };
-  return { ...build, deadline: within(build.deadline, between(build.since, build.deadline)) };
+  return { ...build, since: now, deadline: after(now, between(build.since, build.deadline)) };
 }
 
 function useOf({ space, claimedAt, endedAt }: BuildRow): Use {

@@ -55,8 +55,8 @@ export interface BuildsPorts {
   startMs(release: ReleaseRow): DurationMs;
   /** A release is published: start a replica of it. Resolves with the replica's id, or undefined when no node is there. */
   start(release: ReleaseRow, build: string): Promise<string | undefined>;
-  /** Why nothing of this Space is started, though a release of it is there; undefined where it is. */
-  held(space: string): string | undefined;
+  /** Why nothing of this release is started, or will be; undefined where it is. */
+  held(release: Pick<ReleaseRow, "id" | "space">): string | undefined;
   onChange(build: BuildRow): void;
   onFailure(what: string, error: unknown): void;
 }
@@ -230,7 +230,8 @@ export class Builds {
     const found = [...this.#live].find(([id, { replica }]) => {
       const build = this.#machine.state.builds.get(id);
       if (build?.stage !== "starting") return false;
-      return replica === undefined ? build.release === status.release : replica === status.replica;
+      const isAnother = replica !== undefined && replica !== status.replica;
+      return build.release === status.release && (!isAnother || status.phase === "ready");
     });
     if (!found) return;
     const [id, live] = found;
@@ -245,8 +246,10 @@ export class Builds {
       });
       await this.#machine.submit({ type: "listen", build: id });
     } else if (phase === "stopped") {
-      // On somebody's word, as a pause, and not by a fault of the app's: what was built is there.
-      await this.#machine.submit({ type: "listen", build: id, held: end?.says ?? "it was stopped" });
+      // Not by a fault of the app's. Where nobody's word holds it down, another replica follows it, as after the platform's own stop.
+      const held = this.#ports.held({ id: status.release, space: status.space });
+      if (held === undefined) live.replica = undefined;
+      else await this.#machine.submit({ type: "listen", build: id, held: end?.says ?? held });
     } else if (phase !== "starting") {
       const code: Code = end && isCode(end.code) ? end.code : "app/exit";
       const says = end?.says ?? "the app ended before it listened";
@@ -339,7 +342,7 @@ export class Builds {
   async #start(live: LiveBuild, release: ReleaseRow): Promise<void> {
     const { id } = live.row;
     const replica = await this.#ports.start(release, id);
-    const held = replica === undefined ? this.#ports.held(release.space) : undefined;
+    const held = replica === undefined ? this.#ports.held(release) : undefined;
     if (held !== undefined) {
       await this.#machine.submit({ type: "listen", build: id, held });
       return;

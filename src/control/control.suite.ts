@@ -143,9 +143,7 @@ export class ControlWorld implements AsyncDisposable {
       rows: catalog.environments,
       box: new SecretBox(new Map([["k_test", Buffer.alloc(32, 7)]]), random),
       clock,
-      replicas,
-      restart: async (space) => (await world.spaces.restart(space)).ok,
-      onFailure: (what, error) => void world.failures.push(`${what}: ${String(error)}`),
+      onChange: (space) => world.spaces.onEnvironment(space),
     });
     const world: ControlWorld = new ControlWorld({
       journal,
@@ -200,7 +198,6 @@ export class ControlWorld implements AsyncDisposable {
       onReplica: async (status) => {
         await this.builds.onReplica(status);
         await this.spaces.onReplica(status);
-        environments.onReplica(status);
       },
       onHeartbeat: (node, held) => this.builds.onHeartbeat(node, held),
       onAway: (node) => this.builds.onBuilderAway(node),
@@ -237,7 +234,7 @@ export class ControlWorld implements AsyncDisposable {
       repositoryOf: (space) => this.repositories.repositoryOf(space),
       startMs: () => seconds(60),
       start: (release, build) => this.spaces.start(release, build),
-      held: (space) => this.spaces.held(space),
+      held: (release) => this.spaces.held(release),
       onChange: (build) => this.spaces.onBuild(build),
     });
     this.spaces = new Spaces({
@@ -246,6 +243,7 @@ export class ControlWorld implements AsyncDisposable {
       connected: (node) => this.nodes.isConnected(node),
       addAddress: async (address) => void this.addresses.push(address),
       environment: () => ({}),
+      lastChange: (space) => environments.last(space),
       startMs: () => seconds(60),
       healthEveryMs: seconds(5),
       calling: async () => false,

@@ -5,12 +5,11 @@ import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { Catalog } from "../catalog/catalog.ts";
 import { memorySql } from "../catalog/memory-sql.ts";
-import type { ReplicaPhase, ReplicaStatus, ToAgent } from "../contract/agent.ts";
+import type { ToAgent } from "../contract/agent.ts";
 import { allMaxBytes, refuseName, refuseValue, valueMaxBytes } from "../contract/environment.ts";
 import { openSecretBox, SecretBox } from "../identity/secret-box.ts";
 import { durationMs, instant } from "../stdx/time.ts";
 import { Environments, type EnvironmentEntry } from "./environments.ts";
-import { Replicas } from "./replicas.ts";
 
 const space = "alice/app";
 const secret = (name: string): EnvironmentEntry => ({ kind: "secret", space, name });
@@ -24,43 +23,25 @@ async function opened(t: TestContext) {
   const clock = { now: 1_000, wall: () => instant(clock.now), monotonic: () => clock.now };
   const sql = memorySql();
   const catalog = await Catalog.open(sql, clock);
-  const replicas = new Replicas();
-  const restarts: string[] = [];
-  const failures: unknown[] = [];
-  const again = { restart: async (of: string): Promise<boolean> => restarts.push(of) > 0 };
+  const changes: string[] = [];
   const box = await openSecretBox(join(folder, "secrets.key"), { needed: [], random });
   const open = (keys = box): Promise<Environments> =>
     Environments.open({
       rows: catalog.environments,
       box: keys,
       clock,
-      replicas,
-      restart: (of) => again.restart(of),
-      onFailure: (_what, error) => failures.push(error),
+      onChange: (of) => changes.push(of),
     });
   const environments = await open();
   const set = (entry: EnvironmentEntry, value: string, description: string | null = null) =>
     environments.set(entry, { value, description, account: "alice" });
-  /** A replica that is started by an order, and says so. */
-  const replica = (id: string, phase: ReplicaPhase): void => {
-    const start = environments.equip(startOf(id)) as Extract<ToAgent, { type: "start-replica" }>;
-    tell({ ...statusOf(id, phase), startedAt: clock.now }, start);
-  };
-  const tell = (status: ReplicaStatus, _start?: ToAgent): void => {
-    replicas.set({ node: "n1", pool: "main", status });
-    environments.onReplica(status);
-  };
-  return { environments, open, set, replica, tell, restarts, again, clock, catalog, sql, box, failures };
+  return { environments, open, set, changes, catalog, sql, box };
 }
 
 function startOf(replica: string, of = space): ToAgent {
   const env = { SPACE_HOST: "alice-app.localhost" };
   const spec = { replica, space: of, release: "rel_1", sdk: "node", env, readyWithinMs: durationMs(1) } as const;
   return { type: "start-replica", spec };
-}
-
-function statusOf(replica: string, phase: ReplicaPhase): ReplicaStatus {
-  return { replica, space, release: "rel_1", phase, socket: null, startedAt: 0 };
 }
 
 describe("Environments", () => {
@@ -138,18 +119,16 @@ describe("Environments", () => {
     assert.deepEqual(order.type === "start-replica" && order.spec.secrets, { KEY: "value" });
   });
 
-  test("a change starts a running app again, once; the same value again changes nothing", async (t) => {
-    const { set, replica, restarts, environments } = await opened(t);
-    replica("p_1", "ready");
+  test("a change is told and numbered; the same value again, or another description, is none", async (t) => {
+    const { set, changes, environments } = await opened(t);
     assert.deepEqual(await set(variable("A"), "1"), { ok: true, changed: true, updatedAt: "1970-01-01T00:00:01.000Z" });
-    assert.deepEqual(restarts, [space]);
+    const first = environments.last(space)?.id;
     assert.equal(((await set(variable("A"), "1")) as { changed: boolean }).changed, false);
     await set(variable("A"), "1", "described");
-    replica("p_2", "ready");
-    assert.deepEqual(restarts, [space]);
+    assert.deepEqual([changes, environments.last(space)?.id], [[space, space], first]);
     assert.equal(await environments.unset(variable("A"), "alice"), true);
     assert.equal(await environments.unset(variable("A"), "alice"), false);
-    assert.deepEqual(restarts, [space, space]);
+    assert.ok((environments.last(space)?.id ?? 0) > (first ?? 0));
     assert.deepEqual(
       (await environments.changes(space, 9)).map(({ kind, name, action, account }) => [kind, name, action, account]),
       [
@@ -158,85 +137,6 @@ describe("Environments", () => {
         ["variable", "A", "set", "alice"],
       ],
     );
-  });
-
-  test("an app that does not run is not started by a change", async (t) => {
-    const { set, restarts, tell } = await opened(t);
-    tell(statusOf("p_1", "stopped"));
-    await set(variable("A"), "1");
-    assert.deepEqual(restarts, []);
-  });
-
-  test("a change while a replica starts is for the one after it, when that one is ready", async (t) => {
-    const { set, replica, tell, restarts } = await opened(t);
-    replica("p_1", "starting");
-    await set(variable("A"), "1");
-    assert.deepEqual(restarts, []);
-    tell(statusOf("p_1", "ready"));
-    assert.deepEqual(restarts, [space]);
-  });
-
-  test("a change while its node waits to start the app again is for the one after it: that one has the order of before", async (t) => {
-    for (const isToldLate of [false, true]) {
-      const { set, replica, tell, restarts, clock } = await opened(t);
-      replica("p_1", "ready");
-      const ends = (): void => tell(statusOf("p_1", "exited"));
-      const follows = (phase: ReplicaPhase): void =>
-        tell({ ...statusOf("p_2", phase), previous: "p_1", startedAt: clock.now + 9 });
-      if (!isToldLate) ends();
-      follows("starting");
-      if (isToldLate) ends();
-      await set(variable("A"), "1");
-      assert.deepEqual(restarts, []);
-      follows("ready");
-      assert.deepEqual(restarts, [space]);
-    }
-  });
-
-  test("a restart that failed is tried again at a replica's next word", async (t) => {
-    const { set, replica, tell, restarts, again, failures } = await opened(t);
-    replica("p_1", "ready");
-    const { restart } = again;
-    again.restart = () => Promise.reject(new Error("the disk is full"));
-    await set(variable("A"), "1");
-    again.restart = restart;
-    await new Promise(setImmediate);
-    tell(statusOf("p_1", "ready"));
-    assert.deepEqual([restarts, failures.length], [[space], 1]);
-  });
-
-  test("a replica that a changed environment breaks is not started over and over", async (t) => {
-    const { set, replica, tell, restarts } = await opened(t);
-    replica("p_1", "ready");
-    await set(variable("A"), "broken");
-    replica("p_2", "starting");
-    tell(statusOf("p_2", "exited"));
-    tell(statusOf("p_1", "ready"));
-    assert.deepEqual(restarts, [space]);
-  });
-
-  test("a start that was refused is tried again at a replica's next word", async (t) => {
-    const { set, replica, tell, restarts, again } = await opened(t);
-    replica("p_1", "ready");
-    const { restart } = again;
-    again.restart = async () => false;
-    await set(variable("A"), "1");
-    again.restart = restart;
-    await new Promise(setImmediate);
-    tell(statusOf("p_1", "ready"));
-    assert.deepEqual(restarts, [space]);
-  });
-
-  test("of a replica of an earlier process its time tells whether it has the last change", async (t) => {
-    const { set, open, clock, restarts, tell } = await opened(t);
-    await set(variable("A"), "1");
-    const again = await open();
-    tell({ ...statusOf("p_2", "ready"), startedAt: 2_000 });
-    again.onReplica({ ...statusOf("p_2", "ready"), startedAt: 2_000 });
-    assert.deepEqual(restarts, []);
-    clock.now = 3_000;
-    await again.set(variable("A"), { value: "2", description: null, account: "alice" });
-    assert.deepEqual(restarts, [space]);
   });
 
   test("one name is a variable or a secret, not both", async (t) => {

@@ -1,10 +1,10 @@
 /**
  * What a Space's owner gives it beside its code: variables, which its builds see too, and secrets, which nobody is shown again. Both go
- * out with the orders to the node; an app that runs with older ones is started again, once.
+ * out with the orders to the node; an app that runs with older ones is started again (core/spaces/renew.ts).
  */
 import { allMaxBytes, countMax, refuseName, refuseValue, sizeOf } from "../contract/environment.ts";
 import type { SecretViews, VariableViews } from "../contract/api.ts";
-import type { ReplicaStatus, ToAgent } from "../contract/agent.ts";
+import type { ToAgent } from "../contract/agent.ts";
 import type {
   EnvironmentChange,
   Environments as Rows,
@@ -14,8 +14,6 @@ import type {
 } from "../catalog/environments.ts";
 import type { SecretBox } from "../identity/secret-box.ts";
 import { iso, type Clock } from "../stdx/time.ts";
-import type { KnownReplica, Replicas } from "./replicas.ts";
-import { isLiving } from "./replicas.ts";
 import type { Refused } from "./spaces.ts";
 import { Turns } from "./turns.ts";
 
@@ -23,10 +21,8 @@ export interface EnvironmentsPorts {
   readonly rows: Rows;
   readonly box: SecretBox;
   readonly clock: Clock;
-  readonly replicas: Replicas;
-  /** Starts a Space's app again; false where it cannot be now. */
-  restart(space: string, why: string): Promise<boolean>;
-  onFailure(what: string, error: unknown): void;
+  /** What this Space's app is started with is another from now on. */
+  onChange(space: string): void;
 }
 
 /** `changed` is false where it was so already. */
@@ -42,22 +38,11 @@ interface Known {
   readonly variables: Map<string, VariableRow>;
   readonly secrets: Map<string, SecretRow>;
   last: NumberedChange | undefined;
-  /** The change for which the app was started again. */
-  renewedFor: number;
-}
-
-/** Kept for each replica that lives. */
-interface StartedWith {
-  /** The number of the last change that it has. */
-  readonly change: number;
 }
 
 export class Environments {
   readonly #ports: EnvironmentsPorts;
   readonly #known = new Map<string, Known>();
-  readonly #started = new Map<string, StartedWith>();
-  /** Of each Space the replica that ended last: one that follows it is started with the same. */
-  readonly #ended = new Map<string, StartedWith & { readonly replica: string }>();
   readonly #turns = new Turns();
 
   private constructor(ports: EnvironmentsPorts) {
@@ -86,6 +71,11 @@ export class Environments {
   /** By name, without their values: those are for the app alone. */
   secrets(space: string): SecretViews {
     return viewsOf(this.#known.get(space)?.secrets, aboutOf);
+  }
+
+  /** The last change that an app notices. */
+  last(space: string): NumberedChange | undefined {
+    return this.#known.get(space)?.last;
   }
 
   async changes(space: string, limit: number): Promise<readonly NumberedChange[]> {
@@ -129,7 +119,7 @@ export class Environments {
         this.#took(known, { ...change, id: await rows.setSecret(row, change) });
         known.secrets.set(name, row);
       }
-      this.#renew(space);
+      this.#ports.onChange(space);
       return { ok: true, changed: true, updatedAt: iso(updatedAt) };
     });
   }
@@ -144,7 +134,7 @@ export class Environments {
       const change = { kind, space, name, account, at };
       this.#took(known, { ...change, action: "unset", id: await this.#ports.rows.unset(change) });
       mine.delete(name);
-      this.#renew(space);
+      this.#ports.onChange(space);
       return true;
     });
   }
@@ -153,54 +143,12 @@ export class Environments {
   equip(message: ToAgent): ToAgent {
     if (message.type !== "start-replica" && message.type !== "build") return message;
     const known = this.#known.get(message.spec.space);
-    if (message.type === "start-replica") this.#started.set(message.spec.replica, { change: known?.last?.id ?? 0 });
     if (known === undefined) return message;
     const variables = Object.fromEntries([...known.variables.values()].map(({ name, value }) => [name, value]));
     const secrets = Object.fromEntries([...known.secrets.values()].map((row) => [row.name, this.#valueOf(row)]));
     if (message.type === "build") return { ...message, spec: { ...message.spec, variables, secrets } };
     const env = { ...variables, ...message.spec.env };
     return { ...message, spec: { ...message.spec, env, secrets, ...(known.last ? { says: saysOf(known) } : {}) } };
-  }
-
-  /** A replica changed: one that began with an older environment is followed by one with the current. */
-  onReplica(status: ReplicaStatus): void {
-    const { replica, previous, space } = status;
-    const started = this.#started.get(replica);
-    if (!isLiving(status)) {
-      if (started !== undefined) this.#ended.set(space, { replica, ...started });
-      this.#started.delete(replica);
-    } else if (started === undefined && previous !== undefined) {
-      // Its node starts it again by the order for the one before it, with what was set then.
-      const ended = this.#ended.get(space);
-      const before = this.#started.get(previous) ?? (ended?.replica === previous ? ended : undefined);
-      if (before !== undefined) this.#started.set(replica, { change: before.change });
-    }
-    this.#renew(space);
-  }
-
-  /** Starts the app again where the newest that runs has not the last change; one that only starts is waited for. */
-  #renew(space: string): void {
-    const known = this.#known.get(space);
-    const living = this.#ports.replicas.livingOf(space);
-    const newest = living.at(-1);
-    if (known?.last === undefined || newest === undefined || known.renewedFor >= known.last.id) return;
-    if (living.some(({ status }) => status.phase === "starting") || newest.status.frozen) return;
-    if (this.#has(newest, known.last)) return;
-    known.renewedFor = known.last.id;
-    this.#ports.restart(space, `${nameOf(known.last)} by ${known.last.account}`).then(
-      // What refuses it now, as a node that is away, may not at the replica's next word.
-      (isStarted) => (isStarted ? undefined : (known.renewedFor = 0)),
-      (error: unknown) => {
-        known.renewedFor = 0;
-        this.#ports.onFailure(`starting ${space} again with its changed environment`, error);
-      },
-    );
-  }
-
-  /** What an earlier process started is known by its time alone. */
-  #has({ status }: KnownReplica, change: NumberedChange): boolean {
-    const started = this.#started.get(status.replica);
-    return started === undefined ? status.startedAt >= change.at : started.change >= change.id;
   }
 
   /** Another description is no reason to start anything again. */
@@ -225,7 +173,6 @@ export class Environments {
       variables: new Map(),
       secrets: new Map(),
       last: undefined,
-      renewedFor: 0,
     };
     this.#known.set(space, known);
     return known;
@@ -263,10 +210,11 @@ function viewsOf<Row, View>(
 /** The first line of a replica's log. */
 function saysOf({ variables, secrets, last }: Known): string {
   const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
-  const changed = last === undefined ? "" : `; last changed: ${nameOf(last)} by ${last.account} at ${iso(last.at)}`;
+  const changed = last === undefined ? "" : `; last changed: ${changeSays(last)} at ${iso(last.at)}`;
   return `starts with ${count(variables.size, "variable")} and ${count(secrets.size, "secret")} of its owner's${changed}`;
 }
 
-function nameOf({ kind, name, action }: EnvironmentChange): string {
-  return `${kind} ${name} was ${action}`;
+/** What was changed, and by whom. */
+export function changeSays({ kind, name, action, account }: EnvironmentChange): string {
+  return `${kind} ${name} was ${action} by ${account}`;
 }

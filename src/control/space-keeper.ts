@@ -21,6 +21,7 @@ import type { KnownReplica } from "./replicas.ts";
 import { isLiving } from "./replicas.ts";
 import { SpaceOrders } from "./space-orders.ts";
 import type { OrdersPorts } from "./space-orders.ts";
+import { outdatedBy } from "./setup.ts";
 import { lengthOf } from "./space-settings.ts";
 import { Turns } from "./turns.ts";
 
@@ -190,7 +191,7 @@ export class SpaceKeeper {
     return {
       node: this.#nodeOf(release),
       build: build ? this.#build(build) : null,
-      replicas: all.map((replica) => this.#replica(replica)),
+      replicas: all.map((replica) => this.#replica(replica, known.row)),
       startWithinMs: release ? this.#ports.startMs(release) : durationMs(0),
       unvisitedMs: this.#ports.unvisitedMs,
       busy,
@@ -213,7 +214,7 @@ export class SpaceKeeper {
     return { id, says: `is ${stage}: ${says}`, endsBy: null, failed };
   }
 
-  #replica({ status }: KnownReplica): ReplicaSeen {
+  #replica({ status }: KnownReplica, row: SpaceRow): ReplicaSeen {
     const release = this.#releases.get(status.release);
     const startMs = release ? this.#ports.startMs(release) : 0;
     const pauseMs = status.previous === undefined ? 0 : restartPauseMs;
@@ -225,6 +226,7 @@ export class SpaceKeeper {
       frozen: status.frozen === true,
       retiring: this.orders.isRetiring(status.replica),
       follows: status.previous ?? null,
+      outdated: outdatedBy(status, row, this.#ports.lastChange(row.id)),
       listenBy: after(this.#firstSeenAt(status), durationMs(startMs + startMarginMs + pauseMs)),
       end: isLiving(status) ? null : endOf(status),
     };

@@ -1,15 +1,16 @@
 /** Carries out what a Space's machine has decided: replicas are started, stopped once nothing is under way there, frozen, thawed. */
 import type { ReplicaStatus, ToAgent } from "../contract/agent.ts";
 import type { ReleaseRow } from "../catalog/builds.ts";
+import type { NumberedChange } from "../catalog/environments.ts";
 import type { SpaceRow } from "../catalog/spaces.ts";
 import type { Effect } from "../core/spaces/draft.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock, DurationMs } from "../stdx/time.ts";
-import { plainName } from "./hardware.ts";
 import type { Replicas } from "./replicas.ts";
 import { isLiving } from "./replicas.ts";
+import { setupOf } from "./setup.ts";
 
 export interface OrdersPorts {
   readonly replicas: Replicas;
@@ -20,6 +21,8 @@ export interface OrdersPorts {
   connected(node: string): boolean;
   /** Environment that a replica of this Space gets. */
   environment(space: SpaceRow, release: ReleaseRow): Readonly<Record<string, string>>;
+  /** The last change of a Space's variables and secrets. */
+  lastChange(space: string): NumberedChange | undefined;
   /** How long a replica of this release may take from its start to listening. */
   startMs(release: ReleaseRow): DurationMs;
   /** How often an app is looked at once it is ready. */
@@ -87,6 +90,7 @@ export class SpaceOrders {
   #start(row: SpaceRow, release: ReleaseRow, build: string | null): readonly string[] {
     if (!this.#ports.connected(release.node)) return [];
     const replica = newId("p", this.#ports.random);
+    const setup = setupOf(row, this.#ports.lastChange(release.space));
     const spec = {
       replica,
       space: release.space,
@@ -95,7 +99,8 @@ export class SpaceOrders {
       sdk: release.manifest.sdk,
       env: this.#ports.environment(row, release),
       readyWithinMs: this.#ports.startMs(release),
-      ...(row.settings.hardware === plainName ? { gpu: false as const } : {}),
+      ...(setup.gpu ? {} : { gpu: false as const }),
+      setup,
       health: { path: row.settings["health-path"] || null, everyMs: this.#ports.healthEveryMs },
     };
     const status: ReplicaStatus = {
@@ -105,6 +110,7 @@ export class SpaceOrders {
       phase: "starting",
       socket: null,
       startedAt: this.#ports.clock.wall(),
+      setup,
     };
     this.#ports.replicas.set({ node: release.node, pool: "main", status });
     this.#ports.send(release.node, { type: "start-replica", spec });

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { SpaceRoute } from "../edge/ports.ts";
+import type { ReplicaSpec, ReplicaStatus } from "../contract/agent.ts";
 import { ControlWorld, replica } from "./control.suite.ts";
+import type { TestNode } from "./control.suite.ts";
 
 const owner = { kind: "owner", account: "alice" } as const;
 const operator = { kind: "operator", account: "admin" } as const;
@@ -80,8 +82,118 @@ describe("a pause", () => {
     const release = await world.catalog.releases.get("rel_2");
     assert.ok(release);
     assert.equal(await world.spaces.start(release, null), undefined);
-    assert.match(world.spaces.held(id) ?? "", /^The Space is paused: its owner paused it\. Its owner or the operator/);
+    assert.match(
+      world.spaces.held(release) ?? "",
+      /^The Space is paused: its owner paused it\. Its owner or the operator/,
+    );
     assert.equal((await world.spaces.view(id))?.release, "rel_2", "that one runs when it is resumed");
+  });
+});
+
+describe("what an app is started with", () => {
+  const set = (world: ControlWorld, name: string) =>
+    world.environments.set({ kind: "secret", space: id, name }, { value: name, description: null, account: "alice" });
+  /** What the node was told to start, as it would say it back. */
+  const orders = (node: TestNode, from = 0) =>
+    node
+      .of("start-replica")
+      .slice(from)
+      .map(({ spec }) => spec);
+  const as = ({ replica: one, setup }: ReplicaSpec, phase: ReplicaStatus["phase"], over: Partial<ReplicaStatus> = {}) =>
+    replica(one, phase, { ...(setup && { setup }), ...over });
+
+  test("is changed while it runs: started again once, with all of the changes, and not by a look after that", async () => {
+    const { world, node, say } = await running();
+    await using _ = world;
+    await set(world, "A");
+    await set(world, "B");
+    await world.spaces.set(id, { hardware: "cpu-basic" }, owner);
+    await world.settled();
+    const [first, ...more] = orders(node);
+    assert.ok(first && more.length === 0);
+    await say(as(first, "ready"));
+    const [last, ...none] = orders(node, 1);
+    assert.ok(last && none.length === 0);
+    assert.deepEqual([last.setup?.gpu, Object.keys(last.secrets ?? {})], [false, ["A", "B"]]);
+    await say(as(last, "ready"));
+    await world.spaces.refresh(id);
+    assert.equal(orders(node).length, 2);
+    assert.match(
+      JSON.stringify(await world.spaces.events(id, undefined, 20)),
+      /secret A was set by alice: started again with it/,
+    );
+  });
+
+  test("is known of a replica that a platform before this one started", async () => {
+    const { world, node } = await running();
+    await using _ = world;
+    const current = { gpu: true, environment: 0 };
+    node.say({ type: "replica", status: replica("p_1", "ready", { setup: current }) });
+    await world.settled();
+    assert.equal(orders(node).length, 0);
+    node.say({ type: "replica", status: replica("p_1", "ready", { setup: { ...current, gpu: false } }) });
+    await world.settled();
+    assert.equal(orders(node).length, 1);
+  });
+
+  test("is changed while it starts, or is tried again by its node: the replica that runs in the end has the change", async () => {
+    const { world, node, say } = await running();
+    await using _ = world;
+    await say(replica("p_1", "ready", { setup: { gpu: true, environment: 0 } }));
+    await world.spaces.restart(id, owner);
+    await world.spaces.set(id, { hardware: "cpu-basic" }, owner);
+    const [begun] = orders(node);
+    assert.ok(begun);
+    await say(as(begun, "ready"));
+    const [next] = orders(node, 1);
+    assert.equal(next?.setup?.gpu, false);
+    await say(as(next, "ready"), replica("p_1", "stopped"), as(begun, "stopped"), as(next, "exited"));
+    await say(as(next, "starting", { replica: "p_9", previous: next.replica }));
+    await set(world, "KEY");
+    await world.settled();
+    assert.deepEqual(Object.keys(orders(node, 2)[0]?.secrets ?? {}), ["KEY"]);
+    assert.ok(node.of("stop-replica").some((stop) => stop.replica === "p_9"));
+  });
+
+  test("is changed while it is frozen: that replica ends, and the next request waits for one with the change", async () => {
+    const { world, node, say, route } = await running();
+    await using _ = world;
+    await world.spaces.set(id, { "sleep-after": "1s", "sleep-mode": "freeze" }, owner);
+    world.clock.advance(2_000);
+    await world.spaces.refresh(id);
+    await say(replica("p_1", "ready", { frozen: true }));
+    assert.equal(route()?.kind, "asleep");
+    await set(world, "KEY");
+    await world.settled();
+    assert.deepEqual(
+      node.of("stop-replica").map((stop) => stop.replica),
+      ["p_1"],
+    );
+    const woken = world.spaces.wake(id, null);
+    // It goes on for its TERM, and answers nobody meanwhile.
+    await say(replica("p_1", "ready"));
+    const [next] = orders(node);
+    assert.ok(next);
+    await say(as(next, "ready"));
+    const { state } = (await woken) ?? {};
+    assert.deepEqual(state?.kind === "running" && state.replicas.map((one) => one.id), [next.replica]);
+  });
+
+  test("is changed by its owner while it is in a crash loop: tried anew, by the word of who changed it", async () => {
+    const { world, node, say } = await running();
+    await using _ = world;
+    const end = { code: "app/crash-loop", exitCode: 1, signal: null, says: "no KEY" };
+    await say(replica("p_1", "exited", { end }));
+    assert.equal((await world.spaces.view(id))?.state, "crash-looping");
+    await set(world, "KEY");
+    await world.settled();
+    const view = await world.spaces.view(id);
+    assert.deepEqual([view?.state, view?.actor], ["starting", owner]);
+    assert.equal(view?.reason.says, "secret KEY was set by alice: tried anew with it");
+    const [next] = orders(node);
+    assert.ok(next);
+    await say(as(next, "exited", { end }));
+    assert.deepEqual([(await world.spaces.view(id))?.state, orders(node).length], ["crash-looping", 1]);
   });
 });
 

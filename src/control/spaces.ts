@@ -105,6 +105,7 @@ export class Spaces {
     if (hardware?.ok === false) return no("control/invalid", hardware.says);
     const settings = { ...known.row.settings, ...change, ...(hardware && { hardware: hardware.name }) };
     await this.#keeper.decide(known, { type: "set", actor, change: machineSettings(settings) }, { settings });
+    await this.#keeper.settled(known);
     return known.row.settings;
   }
 
@@ -122,12 +123,12 @@ export class Spaces {
   }
 
   /** Starts its replicas anew; they take over when they listen. Says why it cannot be. */
-  async restart(id: string, actor: Actor = platform, why?: string): Promise<Done> {
+  async restart(id: string, actor: Actor): Promise<Done> {
     const known = this.#byId.get(id);
     const { state } = known?.space ?? {};
     if (known?.row.sdk === "static" && (state?.name === "running" || state?.name === "starting"))
       return no("control/invalid", "A static Space has no process: its files are served as they are.");
-    return this.#wish(id, { type: "restart", actor, ...(why === undefined ? {} : { why }) });
+    return this.#wish(id, { type: "restart", actor });
   }
 
   /** A factory rebuild was queued: what is paused, stopped or asleep is being built from then on. */
@@ -199,7 +200,13 @@ export class Spaces {
     const known = this.#byId.get(release.space);
     if (!known) return undefined;
     const startWithinMs = this.#ports.startMs(release);
-    const command = { type: "publish", release: release.id, publishedAt: release.createdAt, startWithinMs } as const;
+    const command = {
+      type: "publish",
+      release: release.id,
+      build,
+      publishedAt: release.createdAt,
+      startWithinMs,
+    } as const;
     const decided = await this.#keeper.decide(known, command, { build });
     const living = this.#ports.replicas.livingOf(release.space).find(({ status }) => status.release === release.id);
     return decided.ok ? (decided.started[0] ?? living?.status.replica) : undefined;
@@ -212,14 +219,18 @@ export class Spaces {
     return current?.name === "paused" ? `The Space is paused: ${current.reason.says}. ${liftSays(current.by)}` : null;
   }
 
-  /** Why nothing of this Space is started, though a release of it is there; undefined where it is. */
-  held(id: string): string | undefined {
-    const state = this.#byId.get(id)?.space.state;
-    const current = state?.name === "stopping" ? state.goal : state;
-    return (
-      this.pausedSays(id) ??
-      (current?.name === "stopped" && current.cause === "no-replicas" ? "Its replicas are set to 0." : undefined)
-    );
+  /** Why nothing of this release is started, or will be; undefined where it is. */
+  held({ space: id, id: release }: Pick<ReleaseRow, "space" | "id">): string | undefined {
+    const space = this.#byId.get(id)?.space;
+    const paused = this.pausedSays(id);
+    if (!space || paused !== null) return paused ?? undefined;
+    const { state } = space;
+    const current = state.name === "stopping" ? state.goal : state;
+    if (current.name === "stopped" && current.cause === "no-replicas") return "Its replicas are set to 0.";
+    if (current.name === "stopped" && current.cause === "asked")
+      return `The Space is stopped: ${current.reason.says}. \`waybill resume ${id}\` starts it.`;
+    if (release === space.release || release === space.next) return undefined;
+    return `Release ${space.next ?? space.release} is to run in its place.`;
   }
 
   /** A replica changed: what follows from it is decided when this resolves. */
@@ -240,6 +251,12 @@ export class Spaces {
       const isItsNode = rows.some((row) => row?.node === node);
       await this.#keeper.decide(known, { type: isItsNode ? "node-came" : "see" });
     }
+  }
+
+  /** The variables and secrets of a Space were changed. */
+  onEnvironment(id: string): void {
+    const known = this.#byId.get(id);
+    if (known) this.#keeper.look(known);
   }
 
   /** Looks at a Space again. */
@@ -367,8 +384,8 @@ export class Spaces {
     const current = space.state.name === "stopping" ? space.state.goal.name : name;
     if (isUsed) known.usedAt = this.#keeper.now;
     if (current === "sleeping") return { ...of, state: { kind: "asleep" } };
-    const isHeldDown = name === "stopping" || name === "paused" || this.held(row.id) !== undefined;
-    const replicas = isHeldDown || isAskedDown(space.state) ? [] : this.#ready(known);
+    const isHeldDown = name === "stopping" || name === "paused" || isAskedDown(space.state);
+    const replicas = isHeldDown ? [] : this.#ready(known);
     if (replicas.length > 0) return { ...of, state: { kind: "running", replicas } };
     if (name === "waking") return { ...of, state: { kind: "asleep" } };
     return this.#down(known, this.#code(known), publicSays(space.state));
@@ -391,10 +408,11 @@ export class Spaces {
   #ready({ row, space }: KnownSpace): Replica[] {
     const ready = this.#ports.replicas
       .of(row.id)
-      .filter(({ status }) => status.phase === "ready" && status.frozen !== true);
-    const current = ready.filter(
-      ({ status }) => status.release === space.release && !this.#keeper.orders.isRetiring(status.replica),
-    );
+      .filter(
+        ({ status: { phase, frozen, replica } }) =>
+          phase === "ready" && frozen !== true && !this.#keeper.orders.isRetiring(replica),
+      );
+    const current = ready.filter(({ status }) => status.release === space.release);
     return (current.length > 0 ? current : ready).flatMap(({ status }: KnownReplica) =>
       status.socket === null
         ? []

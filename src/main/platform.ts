@@ -156,7 +156,6 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     onReplica: async (status) => {
       await builds.onReplica(status);
       await spaces.onReplica(status);
-      environments.onReplica(status);
     },
     onHeartbeat: (node, held) => builds.onHeartbeat(node, held),
     onAway: (node) => builds.onBuilderAway(node),
@@ -197,7 +196,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     repositoryOf: (space) => repositories.repositoryOf(space),
     startMs,
     start: (release, build) => spaces.start(release, build),
-    held: (space) => spaces.held(space),
+    held: (release) => spaces.held(release),
     onChange: (build) => spaces.onBuild(build),
     onFailure,
   });
@@ -224,6 +223,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       SPACE_CREATOR_USER_ID: space.owner,
       WAYBILL_URL: platformUrlFor(config, port()),
     }),
+    lastChange: (space) => environments.last(space),
     startMs,
     healthEveryMs: config.healthEveryMs,
     calling: (space) =>
@@ -244,9 +244,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       random,
     }),
     clock,
-    replicas,
-    restart: async (space, why) => (await spaces.restart(space, undefined, why)).ok,
-    onFailure,
+    onChange: (space) => spaces.onEnvironment(space),
   });
 
   let bootMs = 0;

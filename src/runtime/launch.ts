@@ -270,6 +270,7 @@ function lostStatus({ spec, folder }: StoredPlan, strange?: string): ReplicaStat
     phase: "lost",
     socket: null,
     startedAt,
+    ...(spec.setup && { setup: spec.setup }),
     end,
   };
 }

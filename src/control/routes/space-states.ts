@@ -4,9 +4,10 @@
  */
 import { z } from "zod";
 import type { OwnerSettings } from "../../contract/api.ts";
+import { spaceOwner } from "../../contract/space.ts";
 import type { Actor } from "../../core/spaces/model.ts";
 import type { Api, ApiContext, Route } from "../api.ts";
-import { ownerOf, refuse } from "../api.ts";
+import { administrator, ownerOf, refuse } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import { jsonBody } from "../json-body.ts";
 import type { Server } from "../server.ts";
@@ -20,7 +21,12 @@ interface Asked {
   readonly caller: Caller;
 }
 
-const why = z.strictObject({ reason: z.string().min(1).max(300).exactOptional() });
+const reason = z.string().min(1).max(300);
+/** `by`: the rule that an operator sees to, with what it is about as the reason. */
+const why = z.union([
+  z.strictObject({ reason: reason.exactOptional() }),
+  z.strictObject({ by: z.enum(["budget", "abuse-rule"]), reason }),
+]);
 const target = z.strictObject({ release: z.string().min(1).exactOptional() });
 const seconds = z.number().int().min(-1).max(31_536_000);
 const sleeptime = z.object({ seconds });
@@ -33,11 +39,16 @@ export const spaceStatesRoute: Route = (api, server) => {
       return refuse(c, "control/invalid", { detail: `factory is "${factory}"; write true or false, or leave it out.` });
     return server.restart(space, { factory: factory === "true", actor });
   });
-  on(api, server, "pause", async (c, { space, actor }) => {
+  on(api, server, "pause", async (c, { space, actor, caller }) => {
     const said = await optional(c, why);
     if (said instanceof Response) return said;
-    const reason = said.reason ?? null;
-    return server.spaces.pause(space, { actor, by: actor.kind === "owner" ? "owner" : "operator", why: reason });
+    if (!("by" in said)) {
+      const by = caller.account === spaceOwner(space) ? "owner" : "operator";
+      return server.spaces.pause(space, { actor, by, why: said.reason ?? null });
+    }
+    const operator = administrator(c);
+    if (operator instanceof Response) return operator;
+    return server.spaces.pause(space, { actor, by: said.by, why: said.reason });
   });
   on(api, server, "resume", async (_, { space, actor, caller }) => {
     const done = await server.spaces.resume(space, actor);
@@ -63,9 +74,9 @@ export const spaceStatesRoute: Route = (api, server) => {
   api.get("/api/spaces/hardware", (c) => c.json(server.hardware.list));
 };
 
-/** The one who asks, as a Space's machine knows people. */
-export function actorOf({ account }: Caller, owner: string): Actor {
-  return { kind: account === owner ? "owner" : "operator", account };
+/** The one who asks, as a Space's machine knows people: an administrator is one also for Spaces of their own. */
+export function actorOf({ account, admin }: Caller, owner: string): Actor {
+  return { kind: account === owner && !admin ? "owner" : "operator", account };
 }
 
 function on(

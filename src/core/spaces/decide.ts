@@ -4,9 +4,9 @@
  */
 import { after } from "../../stdx/time.ts";
 import type { DurationMs, Instant } from "../../stdx/time.ts";
-import { app, ends, liftSays, mayLift, platform } from "./model.ts";
+import { app, ends, liftSays, mayLift, platform, releaseOf } from "./model.ts";
 import type { Actor, PauseKind, Reason, Space, SpaceSettings, State } from "./model.ts";
-import { building, Draft, missing, rest, starting, startMarginMs, wanted } from "./draft.ts";
+import { building, Draft, goOn, missing, rest, starting, startMarginMs, wanted } from "./draft.ts";
 import type { Decision, Refusal, Resting } from "./draft.ts";
 import { see } from "./see.ts";
 import { livingOf } from "./seen.ts";
@@ -15,8 +15,7 @@ import type { Seen } from "./seen.ts";
 export type Command =
   | { readonly type: "pause"; readonly actor: Actor; readonly by: PauseKind; readonly why: string | null }
   | { readonly type: "resume"; readonly actor: Actor }
-  /** `why`: where the platform does it by itself. */
-  | { readonly type: "restart"; readonly actor: Actor; readonly why?: string }
+  | { readonly type: "restart"; readonly actor: Actor }
   /** The newest build, which was just queued, is a factory rebuild that this person wants. */
   | { readonly type: "factory"; readonly actor: Actor }
   | { readonly type: "stop"; readonly actor: Actor }
@@ -26,6 +25,8 @@ export type Command =
   | {
       readonly type: "publish";
       readonly release: string;
+      /** Null where none is known. */
+      readonly build: string | null;
       readonly publishedAt: number;
       readonly startWithinMs: DurationMs;
     }
@@ -51,7 +52,7 @@ export function decide(space: Space, command: Command, seen: Seen, now: Instant)
     case "resume":
       return resume(draft, command.actor, seen);
     case "restart":
-      return restart(draft, command, seen);
+      return restart(draft, command.actor, seen);
     case "factory":
       return factory(draft, command.actor, seen);
     case "roll-back":
@@ -79,11 +80,13 @@ function pause(draft: Draft, { actor, by, why }: Extract<Command, { type: "pause
 function stop(draft: Draft, actor: Actor, seen: Seen): Decision {
   const { state } = draft;
   const current = target(state);
-  const isDown = current.name === "paused" || (current.name === "stopped" && current.cause === "asked");
-  if (isDown || state.name === "no-release") return draft.decision;
+  const build = seen.build?.endsBy ? seen.build.id : null;
+  const isAsked =
+    current.name === "stopped" && current.cause === "asked" && (build === null || current.build === build);
+  if (isAsked || current.name === "paused" || state.name === "no-release") return draft.decision;
   const reason = { says: `${says(actor)} stopped it`, code: null };
   keepNext(draft, actor, reason);
-  rest(draft, { name: "stopped", cause: "asked", actor, reason }, seen);
+  rest(draft, { name: "stopped", cause: "asked", build, actor, reason }, seen);
   return draft.decision;
 }
 
@@ -106,36 +109,39 @@ function resume(draft: Draft, actor: Actor, seen: Seen): Decision {
   return draft.decision;
 }
 
-function restart(draft: Draft, { actor, why }: Extract<Command, { type: "restart" }>, seen: Seen): Decision {
+function restart(draft: Draft, actor: Actor, seen: Seen): Decision {
   const { space, state } = draft;
   const barred = barrier(space, actor);
   if (barred) return barred;
-  // The platform starts again only what runs: what is down has somebody's word for it, or a fault.
-  if (actor.kind === "platform" && state.name !== "running") return no("down", state.reason.says);
   if (isZero(space)) return noReplicas(space);
-  if (space.release === null)
-    return no("no-release", `There is nothing to restart: no release of ${space.id} has ever run.`);
+  const release = releaseOf(space);
+  if (release === null) return no("no-release", `There is nothing to restart: no release of ${space.id} has ever run.`);
   if (seen.node !== "here")
     return no("node-away", `The node of ${space.id} is not connected: it starts the app again when it is back.`);
-  const living = livingOf(seen).filter(({ release }) => release === space.release);
+  const living = livingOf(seen).filter((replica) => replica.release === release);
   // A start that is on its way serves this one too; one that only follows an end is not waited for.
   if (living.some(({ phase, follows }) => phase === "starting" && follows === null)) return draft.decision;
   if (state.name === "running") {
-    draft.note(actor, why ?? `${says(actor)} restarted it`);
-    draft.start(space.release, wanted(space));
+    draft.note(actor, `${says(actor)} restarted it`);
+    draft.start(release, wanted(space));
   } else begin(draft, actor, `${says(actor)} restarted it`, seen, true);
   return draft.decision;
 }
 
 /** A pause is lifted by it, and what is asleep or stopped is down until it is built. */
-function factory(draft: Draft, actor: Actor, { build }: Seen): Decision {
+function factory(draft: Draft, actor: Actor, seen: Seen): Decision {
   const { space, state } = draft;
+  const { build } = seen;
   const barred = barrier(space, actor);
   if (barred) return barred;
-  const rests = state.name === "paused" || state.name === "stopped" || state.name === "sleeping";
+  const current = target(state);
+  const rests = current.name === "paused" || current.name === "stopped" || current.name === "sleeping";
   const why = `${says(actor)} has it built again`;
-  if (rests && build?.endsBy) draft.move(building(build, actor, why, build.endsBy));
-  else draft.note(actor, why);
+  if (!rests || !build?.endsBy) draft.note(actor, why);
+  else if (state.name !== "building" || state.build !== build.id) {
+    draft.move(building(build, actor, why, build.endsBy));
+    draft.retire(livingOf(seen), why);
+  }
   return draft.decision;
 }
 
@@ -174,8 +180,6 @@ function set(draft: Draft, actor: Actor, change: Partial<SpaceSettings>, seen: S
   const reason = { says: `${says(actor)} changed its settings`, code: null };
   draft.change({ kind: "settings", settings: { ...settings, ...change } }, actor, reason);
   if (changed.includes("replicas")) scale(draft, actor, seen);
-  if (changed.includes("hardware") && draft.state.name === "running" && draft.space.release !== null)
-    draft.start(draft.space.release, wanted(draft.space));
   return draft.decision;
 }
 
@@ -185,17 +189,21 @@ function scale(draft: Draft, actor: Actor, seen: Seen): void {
   const isUp = state.name === "running" || state.name === "starting" || state.name === "waking";
   if (replicas === 0) {
     const reason = { says: `${says(actor)} set replicas to 0`, code: null };
-    if (!isHeld(space)) rest(draft, { name: "stopped", cause: "no-replicas", actor, reason }, seen);
-    return;
+    if (isHeld(space)) return;
+    keepNext(draft, actor, reason);
+    return rest(draft, { name: "stopped", cause: "no-replicas", actor, reason }, seen);
   }
   if (isZero(space)) return begin(draft, actor, `${says(actor)} set replicas to ${replicas}`, seen);
-  if (isUp && space.release !== null) draft.start(space.release, missing(space, space.release, seen));
+  const release = releaseOf(space);
+  if (isUp && release !== null) draft.start(release, missing(space, release, seen));
 }
 
 /** It has nothing to end, or somebody else's word holds it down. */
-function isHeld({ state, release }: Space): boolean {
-  const current = target(state);
-  return release === null || current.name === "paused" || (current.name === "stopped" && current.cause === "asked");
+function isHeld(space: Space): boolean {
+  const current = target(space.state);
+  return (
+    releaseOf(space) === null || current.name === "paused" || (current.name === "stopped" && current.cause === "asked")
+  );
 }
 
 /** It is down, or will be, because its replicas are set to 0. */
@@ -214,14 +222,16 @@ function target(state: State): State | Resting {
 }
 
 function publish(draft: Draft, command: Extract<Command, { type: "publish" }>, seen: Seen): Decision {
-  const { release, publishedAt, startWithinMs } = command;
+  const { release, build, publishedAt, startWithinMs } = command;
   const { space, state } = draft;
   const actor: Actor = { kind: "owner", account: null };
   const reason = { says: `release ${release} was built`, code: null };
   const horizon = Math.max(space.horizon, publishedAt);
   const current = target(state);
-  if (current.name === "paused" || (current.name === "stopped" && current.cause === "no-replicas")) {
+  const isZero = space.settings.replicas === 0;
+  if (isZero || holds(current, build)) {
     if (space.release !== release) draft.change({ kind: "release", release, horizon }, actor, reason);
+    if (isZero && !holds(current, build)) rest(draft, atZero(actor), seen);
     return draft.decision;
   }
   if (space.release !== release && space.next !== release)
@@ -237,19 +247,23 @@ function publish(draft: Draft, command: Extract<Command, { type: "publish" }>, s
   return draft.decision;
 }
 
+/** Somebody's word that this build's release does not undo. */
+function holds(current: State | Resting, build: string | null): boolean {
+  if (current.name === "paused") return true;
+  if (current.name !== "stopped") return false;
+  return current.cause === "no-replicas" || (current.cause === "asked" && build !== null && current.build === build);
+}
+
 function wake(draft: Draft, actor: Actor, seen: Seen): Decision {
   const { space, state } = draft;
   const asleep = state.name === "sleeping" || (state.name === "stopping" && state.goal.name === "sleeping");
   if (state.name === "running" || state.name === "waking") return draft.decision;
   if (!asleep || space.release === null) return no("down", state.reason.says);
   if (seen.node !== "here") return no("node-away", "its node is not connected");
-  const living = livingOf(seen).filter(({ release }) => release === space.release);
-  const frozen = living.filter((replica) => replica.frozen);
   const reason = { says: "somebody asked for it while it was asleep", code: null };
   const deadline = after(draft.now, (seen.startWithinMs + startMarginMs) as DurationMs);
   draft.move({ name: "waking", reason, actor, deadline, ends: ends.listens });
-  draft.thaw(frozen);
-  draft.start(space.release, missing(space, space.release, seen));
+  goOn(draft, space.release, seen, { wasStopping: state.name === "stopping" });
   return draft.decision;
 }
 
@@ -264,7 +278,7 @@ function nodeCame(draft: Draft, seen: Seen): Decision {
     state.name === "waking" ||
     (state.name === "failing" && release !== null) ||
     (state.name === "stopped" && (state.cause === "platform" || state.cause === "node-away"));
-  if (!wants || seen.node !== "here") return draft.decision;
+  if (!wants || seen.node !== "here" || draft.starts) return draft.decision;
   const givenUp = (id: string): boolean =>
     seen.replicas.findLast((replica) => replica.release === id && replica.phase === "ended")?.end?.code ===
     "app/crash-loop";
@@ -283,16 +297,11 @@ function nodeCame(draft: Draft, seen: Seen): Decision {
 
 /** Starts what should run; where it cannot be, says what it waits for. `anew`: also where replicas of it live. */
 function begin(draft: Draft, actor: Actor, why: string, seen: Seen, anew = false): void {
-  const { space } = draft;
-  const { release, settings } = space;
+  const { space, state } = draft;
+  const release = releaseOf(space);
   const reason = { says: why, code: null };
   if (release === null) return beginWithout(draft, actor, reason, seen);
-  if (settings.replicas === 0)
-    return rest(
-      draft,
-      { name: "stopped", cause: "no-replicas", actor, reason: { says: "its replicas are set to 0", code: null } },
-      seen,
-    );
+  if (space.settings.replicas === 0) return rest(draft, atZero(actor), seen);
   if (seen.node !== "here") {
     const away = { says: `${why}; its node is not connected`, code: "route/control-down" };
     return draft.move({
@@ -304,10 +313,12 @@ function begin(draft: Draft, actor: Actor, why: string, seen: Seen, anew = false
       ends: ends.nodeBack,
     });
   }
-  const own = livingOf(seen).filter((replica) => replica.release === release);
   draft.move(starting(draft.now, actor, reason, seen.startWithinMs));
-  draft.thaw(own.filter(({ frozen }) => frozen));
-  draft.start(release, anew ? settings.replicas : missing(space, release, seen));
+  goOn(draft, release, seen, { wasStopping: state.name === "stopping", anew });
+}
+
+function atZero(actor: Actor): Resting {
+  return { name: "stopped", cause: "no-replicas", actor, reason: { says: "its replicas are set to 0", code: null } };
 }
 
 function beginWithout(draft: Draft, actor: Actor, reason: Reason, { build }: Seen): void {

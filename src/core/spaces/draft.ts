@@ -44,6 +44,11 @@ export class Draft {
     return this.#space.state;
   }
 
+  /** Whether replicas are to be started. */
+  get starts(): boolean {
+    return this.#effects.some(({ type }) => type === "start");
+  }
+
   get decision(): Decision {
     return { ok: true, events: this.#events, effects: this.#effects };
   }
@@ -132,6 +137,20 @@ export function building({ id, says }: BuildSeen, actor: Actor, reason: string, 
     deadline,
     ends: ends.built,
   };
+}
+
+/** Starts or thaws what a release is to run with, and ends what lacks a change. `anew`: also where enough of it lives. */
+export function goOn(
+  draft: Draft,
+  release: string,
+  seen: Seen,
+  { wasStopping, anew = false }: { readonly wasStopping: boolean; readonly anew?: boolean },
+): void {
+  const own = livingOf(seen).filter((replica) => replica.release === release);
+  const usable = own.filter(({ outdated }) => outdated === null);
+  draft.thaw(usable.filter(({ phase, frozen }) => frozen || (wasStopping && phase === "ready")));
+  for (const old of own) if (old.outdated !== null) draft.retire([old], old.outdated.says);
+  draft.start(release, wanted(draft.space) - (anew ? 0 : usable.length));
 }
 
 /** How many replicas of a release are to be started, beside those that live. */

@@ -42,7 +42,9 @@ export interface Standing {
 export type Rest =
   | { readonly name: "paused"; readonly by: PauseKind }
   | { readonly name: "sleeping"; readonly mode: SleepMode }
-  | { readonly name: "stopped"; readonly cause: "asked" | "no-replicas" };
+  /** `build`: the one that was under way, whose release does not undo it; a newer one's does. */
+  | { readonly name: "stopped"; readonly cause: "asked"; readonly build: string | null }
+  | { readonly name: "stopped"; readonly cause: "no-replicas" };
 
 export type State = Standing &
   (
@@ -117,6 +119,11 @@ export function evolve(space: Space, { change }: SpaceEvent): Space {
     case "settings":
       return { ...space, settings: change.settings };
   }
+}
+
+/** The release that a start is of: before one has ever run, the one that is to. */
+export function releaseOf({ release, next }: Pick<Space, "release" | "next">): string | null {
+  return release ?? next;
 }
 
 /** A Space that was just made. */

@@ -70,7 +70,7 @@ class World {
     this.#ids += 1;
     const listenBy = instant(this.at + 70_000);
     const publishedAt = Number(release.slice(4));
-    const one = { id: `p_${this.#ids}`, release, publishedAt, follows, listenBy };
+    const one = { id: `p_${this.#ids}`, release, publishedAt, follows, outdated: null, listenBy };
     this.replicas.push({ ...one, phase: "starting", frozen: false, retiring: false, end: null });
   }
 
@@ -108,6 +108,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({
     type: fc.constant("publish" as const),
     release: fc.constant(""),
+    build: fc.constant(null),
     publishedAt: fc.constant(0),
     startWithinMs: fc.constant(seconds(60)),
   }),
@@ -147,7 +148,10 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 
 /** Begins with a release that runs, since most of what can go wrong comes after that. */
 const begun: readonly Move[] = [
-  { does: "command", command: { type: "publish", release: "", publishedAt: 0, startWithinMs: seconds(60) } },
+  {
+    does: "command",
+    command: { type: "publish", release: "", build: null, publishedAt: 0, startWithinMs: seconds(60) },
+  },
   { does: "ready", at: 0 },
 ];
 

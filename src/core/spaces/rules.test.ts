@@ -159,6 +159,127 @@ describe("replicas", () => {
   });
 });
 
+describe("what was changed since a replica started", () => {
+  const outdated = { says: "secret KEY was set by alice", actor: owner };
+  const { space, seen } = inState("running");
+  const old = (id: string, over = {}) => replica(id, { outdated, ...over });
+  const of = (...replicas: ReturnType<typeof replica>[]) => ({ ...seen, replicas });
+
+  test("S7: the one that lacks it serves until the one that has it answers, and then it is the one that is stopped", () => {
+    assert.equal(told(space, look, of(old("p_1"))), "start 1");
+    assert.equal(told(space, look, of(old("p_1"), replica("p_2", { phase: "starting" }))), "-");
+    assert.equal(told(space, look, of(old("p_1"), replica("p_2"))), "retire p_1");
+    const follower = old("p_3", { follows: "p_1" });
+    assert.equal(told(space, look, of(ended("p_1", "app/exit", { outdated }), replica("p_2"), follower)), "retire p_3");
+  });
+
+  test("of all that run as many are started as lack it", () => {
+    const two = { ...space, settings: { ...space.settings, replicas: 2 } };
+    assert.equal(told(two, look, of(old("p_1"), old("p_2"))), "start 2");
+    assert.equal(told(two, look, of(old("p_1"), replica("p_2"))), "start 1");
+  });
+
+  test("a start that is on its way is waited for, so that changes that follow each other need one more; a node's own try is not", () => {
+    const starts = inState("starting").space;
+    assert.equal(told(starts, look, of(old("p_1", { phase: "starting" }))), "-");
+    assert.equal(told(starts, look, of(old("p_1"))), "running; start 1");
+    const tried = of(ended("p_1", "app/exit", { outdated }), old("p_2", { phase: "starting", follows: "p_1" }));
+    assert.equal(told(starts, look, tried), "starting; retire p_2; start 1");
+    assert.match(after(starts, look, tried).state.reason.says, /^secret KEY was set by alice: started again with it$/);
+  });
+
+  test("what was tried with it and given up on is not tried again: the one before it serves on", () => {
+    assert.equal(told(space, look, of(old("p_1"), ended("p_2", "app/crash-loop"))), "-");
+  });
+
+  test("is no reason to start a release again that another follows: that one is started with it when it has taken over", () => {
+    const coming = { ...space, next: "rel_2", horizon: 2 };
+    const next = replica("p_2", { release: "rel_2", publishedAt: 2, phase: "starting" });
+    assert.equal(told(coming, look, of(old("p_1"), next)), "-");
+  });
+
+  test("S6: a crash loop is tried anew with it, once, also before any release has run", () => {
+    const given = inState("crash-looping");
+    for (const release of ["rel_1", null]) {
+      const looping = { ...given.space, release, next: release === null ? "rel_1" : null };
+      const lacks = of(ended("p_1", "app/crash-loop", { outdated }));
+      assert.equal(told(looping, look, lacks), "starting; start 1");
+      assert.match(after(looping, look, lacks).state.reason.says, /^secret KEY was set by alice: tried anew with it$/);
+      assert.equal(told(looping, look, of(ended("p_1", "app/crash-loop"))), "-");
+      assert.equal(told(looping, { type: "restart", actor: owner }, lacks), "starting; start 1");
+    }
+  });
+
+  test("a frozen app that lacks it ends at once, so that whoever wakes the Space never meets it", () => {
+    const frozen = inState("sleeping, frozen").space;
+    assert.equal(told(frozen, look, of(old("p_1", { frozen: true }))), "retire p_1");
+    const wake = { type: "wake", actor: owner } as const;
+    assert.equal(told(frozen, wake, of(old("p_1", { frozen: true }))), "waking; retire p_1; start 1");
+    const woken = after(frozen, wake, of(old("p_1", { frozen: true })));
+    const ends = of(old("p_1", { retiring: true }), replica("p_2", { phase: "starting" }));
+    assert.equal(told(woken, look, ends), "-", "it answers no more while it ends");
+  });
+});
+
+describe("somebody's word that the Space is down", () => {
+  const publish = (build: string) =>
+    ({ type: "publish", release: "rel_2", build, publishedAt: 2, startWithinMs: seconds(60) }) as const;
+
+  test("S6: a stop is not undone by the build that was under way, which runs when it goes on; a newer one undoes it", () => {
+    const { space, seen } = inState("running");
+    const stopped = after(space, { type: "stop", actor: owner }, { ...seen, build: build({ id: "b_1" }) });
+    for (const down of [stopped, after(stopped, look, { ...seen, replicas: [] })]) {
+      assert.equal(told(down, publish("b_1"), { ...seen, replicas: [] }), "release=rel_2");
+      assert.equal(told(down, publish("b_2"), { ...seen, replicas: [] }), "starting; next=rel_2; start 1");
+    }
+    const kept = after(after(stopped, look, { ...seen, replicas: [] }), publish("b_1"), { ...seen, replicas: [] });
+    assert.equal(told(kept, { type: "resume", actor: owner }, { ...seen, replicas: [] }), "starting; start 1");
+  });
+
+  test("S6: a stop of the first build under way holds too, and a second stop holds what was queued since", () => {
+    const { space, seen } = inState("building");
+    const stopped = after(space, { type: "stop", actor: owner }, seen);
+    assert.equal(told(stopped, publish("b_1"), seen), "release=rel_2");
+    const again = after(stopped, { type: "stop", actor: owner }, { ...seen, build: build({ id: "b_2" }) });
+    assert.equal(told(again, publish("b_2"), seen), "release=rel_2");
+  });
+
+  test("S6: replicas=0 holds also when it was said before there was anything to run", () => {
+    for (const row of ["no-release", "building"] as const) {
+      const { space, seen } = inState(row);
+      const none = after(space, { type: "set", actor: owner, change: { replicas: 0 } }, seen);
+      assert.equal(told(none, publish("b_1"), seen), "stopped; release=rel_2");
+      const rested = after(none, publish("b_1"), seen);
+      assert.equal(told(rested, { type: "set", actor: owner, change: { replicas: 2 } }, seen), "starting; start 2");
+    }
+  });
+
+  test("S6: replicas=0 ends the first release while it starts, and keeps it", () => {
+    const { space, seen } = inState("starting");
+    const first = { ...space, release: null, next: "rel_1" };
+    assert.equal(
+      told(first, { type: "set", actor: owner, change: { replicas: 0 } }, seen),
+      "stopping; release=rel_1; retire p_1",
+    );
+  });
+
+  test("a factory rebuild that is asked for while it stops lifts that as it does afterwards", () => {
+    const { space, seen } = inState("stopping to pause");
+    const rebuilt = { ...seen, build: build({ id: "b_2" }) };
+    const built = after(space, { type: "factory", actor: owner }, rebuilt);
+    assert.equal(told(built, look, rebuilt), "-", "what ends keeps it in no other state");
+    assert.equal(told(built, publish("b_2"), rebuilt), "starting; next=rel_2; start 1");
+  });
+
+  test("a release that waits for its turn to take over outlives a stop of the platform", () => {
+    const { space, seen } = inState("running");
+    const coming = { ...space, next: "rel_2", horizon: 2 };
+    const end = { ...stopped("p_2"), release: "rel_2", publishedAt: 2 };
+    assert.equal(told(coming, look, { ...seen, replicas: [replica("p_1"), end] }), "-");
+    assert.equal(told(coming, { type: "node-came" }, { ...seen, replicas: [replica("p_1"), end] }), "start 1");
+  });
+});
+
 describe("a pause", () => {
   test("S5: says who can lift it, to whoever may not", () => {
     const { space, seen } = inState("paused by operator");

@@ -3,11 +3,9 @@ import { app, ends, platform } from "./model.ts";
 import type { Reason, State } from "./model.ts";
 import { building, rest, resting, wanted } from "./draft.ts";
 import type { Draft, Moved } from "./draft.ts";
-import { answering, deadlineOf, isOver, livingOf } from "./seen.ts";
+import { renew, tryAnew } from "./renew.ts";
+import { answering, deadlineOf, finalEnds, isOver, livingOf } from "./seen.ts";
 import type { BuildSeen, ReplicaSeen, Seen } from "./seen.ts";
-
-/** Ends after which the same start again could not go otherwise, so that nobody starts the app again by itself. */
-const finalEnds: readonly string[] = ["app/crash-loop", "app/not-listening", "runtime/sandbox-denied"];
 
 export function see(draft: Draft, seen: Seen): void {
   const { state } = draft;
@@ -39,8 +37,13 @@ function asleep(draft: Draft, state: Extract<State, { name: "sleeping" }>, seen:
     const reason = { says: "nobody asked for it for so long that the platform paused it", code: null };
     return rest(draft, { name: "paused", by: "inactivity", actor: platform, reason }, seen);
   }
-  // A frozen app that died is not started again before somebody asks for it.
-  draft.retire(state.mode === "stop" ? living : living.filter(({ phase }) => phase === "starting"), state.reason.says);
+  // A frozen app that died is not started again before somebody asks for it; one that lacks a change is not what is to wake.
+  const keeps = ({ phase, outdated }: ReplicaSeen): boolean =>
+    state.mode === "freeze" && phase !== "starting" && outdated === null;
+  draft.retire(
+    living.filter((one) => !keeps(one)),
+    state.reason.says,
+  );
 }
 
 function stopping(draft: Draft, state: Extract<State, { name: "stopping" }>, seen: Seen): void {
@@ -66,8 +69,10 @@ function stopping(draft: Draft, state: Extract<State, { name: "stopping" }>, see
 /** States that follow from what is there: it runs, starts, is built, or is down by a fault. */
 function up(draft: Draft, seen: Seen): void {
   succeed(draft, seen);
+  if (renew(draft, seen)) return;
   const derived = derive(draft, seen);
   if (derived !== undefined && !isSame(draft.state, derived)) draft.move(derived);
+  if (tryAnew(draft, seen)) return;
   if (draft.state.name === "running") idle(draft, seen);
   if (draft.state.name === "failing" && draft.state.reason.code === "route/boot-timeout")
     draft.retire(
@@ -97,7 +102,8 @@ function succeed(draft: Draft, seen: Seen): void {
     (one) => one.release !== release && one.release !== coming && one.publishedAt <= horizon,
   );
   draft.retire(others, `release ${release} took over`);
-  draft.retire(answers.slice(0, Math.max(0, answers.length - wanted(draft.space))), "another replica took over");
+  const oldFirst = answers.toSorted((a, b) => Number(b.outdated !== null) - Number(a.outdated !== null));
+  draft.retire(oldFirst.slice(0, Math.max(0, answers.length - wanted(draft.space))), "another replica took over");
 }
 
 /** One of the replicas whose release comes next: the one that is wanted, or the newest of those published after all others. */
@@ -112,8 +118,9 @@ function giveUpNext(draft: Draft, seen: Seen): void {
   const { next, release, horizon } = draft.space;
   if (next === null || release === null) return;
   const end = seen.replicas.findLast((replica) => replica.release === next)?.end;
-  if (!end || (!end.stopped && !finalEnds.includes(end.code))) return;
-  const reason = { says: `release ${next} never answered: ${end.says}`, code: end.stopped ? null : end.code };
+  // One that was stopped, as by the platform's own stop, is started again when its node is there.
+  if (!end || end.stopped || !finalEnds.includes(end.code)) return;
+  const reason = { says: `release ${next} never answered: ${end.says}`, code: end.code };
   draft.change({ kind: "next", next: null, horizon }, app, reason);
 }
 
@@ -121,7 +128,7 @@ function derive(draft: Draft, seen: Seen): Moved | undefined {
   const { space, state, now } = draft;
   const ready = answering(space, seen).at(-1);
   if (ready) return running();
-  const living = livingOf(seen);
+  const living = livingOf(seen).filter(({ frozen, outdated }) => !frozen || outdated === null);
   draft.thaw(living.filter(({ release, frozen }) => release === space.release && frozen));
   const late = state.name === "starting" || state.name === "waking" ? isOver(state, now) : isBootTimeout(state);
   const begun = living.findLast(({ phase, frozen }) => phase === "starting" || frozen);

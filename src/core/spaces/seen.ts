@@ -1,6 +1,12 @@
 /** What is seen of a Space's replicas, build and node when something is decided about it: never kept, always told anew. */
 import type { DurationMs, Instant } from "../../stdx/time.ts";
-import type { Space, State } from "./model.ts";
+import type { Actor, Space, State } from "./model.ts";
+
+/** What was changed since a replica started, which it has not. */
+export interface Outdated {
+  readonly says: string;
+  readonly actor: Actor;
+}
 
 export interface ReplicaSeen {
   readonly id: string;
@@ -13,6 +19,8 @@ export interface ReplicaSeen {
   readonly retiring: boolean;
   /** The replica that ended before it, where its node started the app again by itself. */
   readonly follows: string | null;
+  /** Null where it has what one would have that is started now: hardware, variables, secrets. */
+  readonly outdated: Outdated | null;
   /** While it starts: by when it listens, or its node has said that it does not. */
   readonly listenBy: Instant;
   /** `stopped`: on the platform's order. */
@@ -45,6 +53,9 @@ export interface Seen {
   readonly usedAt: Instant;
 }
 
+/** Ends after which the same start again could not go otherwise, so that nobody starts the app again by itself. */
+export const finalEnds: readonly string[] = ["app/crash-loop", "app/not-listening", "runtime/sandbox-denied"];
+
 /** Not ended, and not told to. */
 export function livingOf(seen: Seen): readonly ReplicaSeen[] {
   return seen.replicas.filter(({ phase, retiring }) => phase !== "ended" && !retiring);
@@ -52,8 +63,8 @@ export function livingOf(seen: Seen): readonly ReplicaSeen[] {
 
 /** Replicas that answer: of the release that should run where one does, else of any. */
 export function answering({ release }: Pick<Space, "release">, seen: Seen): readonly ReplicaSeen[] {
-  const ready = seen.replicas.filter(({ phase, frozen }) => phase === "ready" && !frozen);
-  const current = ready.filter((replica) => replica.release === release && !replica.retiring);
+  const ready = livingOf(seen).filter(({ phase, frozen }) => phase === "ready" && !frozen);
+  const current = ready.filter((replica) => replica.release === release);
   return current.length > 0 ? current : ready;
 }
 

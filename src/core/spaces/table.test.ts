@@ -12,6 +12,7 @@ type Ask = readonly [command: Command, change?: ((seen: Seen) => Partial<Seen>) 
 
 const look: Command = { type: "see" };
 const startWithinMs = seconds(60);
+const outdated = { says: "secret KEY was set by alice", actor: owner };
 
 const asks = {
   "pause by owner": [{ type: "pause", actor: owner, by: "owner", why: null }],
@@ -24,7 +25,7 @@ const asks = {
   "roll back": [{ type: "roll-back", actor: owner, release: "rel_0", startWithinMs }],
   "replicas=0": [{ type: "set", actor: owner, change: { replicas: 0 } }],
   "replicas=3": [{ type: "set", actor: owner, change: { replicas: 3 } }],
-  publish: [{ type: "publish", release: "rel_2", publishedAt: 2, startWithinMs }],
+  publish: [{ type: "publish", release: "rel_2", build: "b_2", publishedAt: 2, startWithinMs }],
   wake: [{ type: "wake", actor: visitor }],
   "nothing moved": [look],
   "a build is queued": [look, () => ({ build: build({ id: "b_2" }) })],
@@ -48,6 +49,7 @@ const asks = {
   "nobody asks for a minute": [look, undefined, 60_000],
   "nobody asks for a minute, a call runs": [look, () => ({ busy: 1, usedAt: instant(now + 60_000) }), 60_000],
   "its deadline passes": [look, undefined, 90_000],
+  "a secret was set": [look, ({ replicas }) => ({ replicas: replicas.map((one) => ({ ...one, outdated })) })],
 } satisfies Record<string, Ask>;
 
 type AskName = keyof typeof asks;
@@ -83,6 +85,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "-",
+    "a secret was set": "-",
   },
   building: {
     "pause by owner": "paused",
@@ -113,6 +116,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "failing",
+    "a secret was set": "-",
   },
   starting: {
     "pause by owner": "stopping; retire p_1",
@@ -143,6 +147,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "failing; retire p_1",
+    "a secret was set": "-",
   },
   running: {
     "pause by owner": "stopping; retire p_1",
@@ -173,6 +178,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "stopping; retire p_1",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "stopping; retire p_1",
+    "a secret was set": "start 1",
   },
   waking: {
     "pause by owner": "stopping; retire p_1",
@@ -203,6 +209,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "failing; retire p_1",
+    "a secret was set": "-",
   },
   failing: {
     "pause by owner": "paused",
@@ -233,6 +240,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "-",
+    "a secret was set": "starting; start 1",
   },
   "crash-looping": {
     "pause by owner": "paused",
@@ -263,6 +271,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "-",
+    "a secret was set": "starting; start 1",
   },
   "paused by owner": {
     "pause by owner": "-",
@@ -293,6 +302,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "-",
+    "a secret was set": "-",
   },
   "paused by operator": {
     "pause by owner": "-",
@@ -323,6 +333,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "-",
+    "a secret was set": "-",
   },
   "stopped, asked": {
     "pause by owner": "paused",
@@ -353,6 +364,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "-",
+    "a secret was set": "-",
   },
   "stopped, no replicas": {
     "pause by owner": "paused",
@@ -383,6 +395,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "-",
+    "a secret was set": "-",
   },
   "stopped, node away": {
     "pause by owner": "paused",
@@ -413,6 +426,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "-",
+    "a secret was set": "-",
   },
   "sleeping, stopped": {
     "pause by owner": "paused",
@@ -443,6 +457,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "paused",
+    "a secret was set": "-",
   },
   "sleeping, frozen": {
     "pause by owner": "stopping; retire p_1",
@@ -450,7 +465,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "resume by owner": "starting; thaw p_1",
     "resume by operator": "starting; thaw p_1",
     "restart by owner": "starting; thaw p_1; start 1",
-    "factory by owner": "building",
+    "factory by owner": "building; retire p_1",
     stop: "stopping; retire p_1",
     "roll back": "starting; release=rel_0; retire p_1; start 1",
     "replicas=0": "stopping; retire p_1",
@@ -473,6 +488,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "stopping; retire p_1",
+    "a secret was set": "retire p_1",
   },
   "stopping to pause": {
     "pause by owner": "-",
@@ -480,7 +496,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "resume by owner": "starting; start 1",
     "resume by operator": "starting; start 1",
     "restart by owner": "starting; start 1",
-    "factory by owner": "-",
+    "factory by owner": "building",
     stop: "-",
     "roll back": "release=rel_0",
     "replicas=0": "-",
@@ -503,20 +519,21 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "-",
     "nobody asks for a minute, a call runs": "-",
     "its deadline passes": "paused",
+    "a secret was set": "-",
   },
   "stopping to freeze": {
     "pause by owner": "stopping; retire p_1",
     "pause by operator": "stopping; retire p_1",
-    "resume by owner": "starting",
-    "resume by operator": "starting",
-    "restart by owner": "starting; start 1",
-    "factory by owner": "-",
+    "resume by owner": "starting; thaw p_1",
+    "resume by operator": "starting; thaw p_1",
+    "restart by owner": "starting; thaw p_1; start 1",
+    "factory by owner": "building; retire p_1",
     stop: "stopping; retire p_1",
     "roll back": "release=rel_0",
     "replicas=0": "stopping; retire p_1",
     "replicas=3": "-",
     publish: "starting; next=rel_2; start 1; retire p_1",
-    wake: "waking",
+    wake: "waking; thaw p_1",
     "nothing moved": "freeze p_1",
     "a build is queued": "freeze p_1",
     "its build failed": "freeze p_1",
@@ -533,6 +550,7 @@ const table: Readonly<Record<Row, Readonly<Record<AskName, string>>>> = {
     "nobody asks for a minute": "freeze p_1",
     "nobody asks for a minute, a call runs": "freeze p_1",
     "its deadline passes": "running",
+    "a secret was set": "freeze p_1",
   },
 };
 

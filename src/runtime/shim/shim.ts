@@ -428,8 +428,9 @@ class RunningShim implements Shim {
   }
 
   #statusOf(phase: ReplicaPhase, socket: string | null): ReplicaStatus {
-    const { replica, space, release } = this.#plan.spec;
-    return { replica, space, release, phase, socket, startedAt: this.#startedAt, ...this.#limits };
+    const { replica, space, release, setup } = this.#plan.spec;
+    const told = setup === undefined ? this.#limits : { ...this.#limits, setup };
+    return { replica, space, release, phase, socket, startedAt: this.#startedAt, ...told };
   }
 }
 
