@@ -34,22 +34,25 @@ const dnsPort = 53;
 /** Open outbound connections of one sandbox, on all ports; each is two of this process's file descriptors. */
 const connectionsMax = 1_024;
 const toolWithinMs = 5_000;
+/** The last is refused where the kernel has no IPv6: then there is nothing to catch. */
+const routes = ["link set lo up", "route add local 0.0.0.0/0 dev lo", "route add local ::/0 dev lo"];
+const onlyLastRoute = /^Command failed -:3$/m;
 const toolPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Brings the namespace's network up. Rejects with the tool's own words where even the routes cannot be set. */
 export async function openNetwork({ gateway, ports, note }: NetworkOptions): Promise<Network> {
-  await tool("ip", ["-4", "-batch", "-"], "link set lo up\nroute add local default dev lo\n");
-  // `ip -6` where the kernel has no IPv6: then there is nothing to catch.
-  await tool("ip", ["-6", "-batch", "-"], "route add local default dev lo\n").catch((error: Error) => {
-    if (!/not supported|disabled|RTNETLINK/i.test(error.message)) throw error;
-  });
-  const catchAll = await tool("nft", ["-f", "-"], ruleset(ports)).then(
-    () => true,
-    (error: Error) => {
-      note(`no nftables here (${error.message}): TCP to other ports than ${ports.join(", ")} fails without a record`);
-      return false;
-    },
-  );
+  const [catchAll] = await Promise.all([
+    tool("nft", ["-f", "-"], ruleset(ports)).then(
+      () => true,
+      (error: Error) => {
+        note(`no nftables here (${error.message}): TCP to other ports than ${ports.join(", ")} fails without a record`);
+        return false;
+      },
+    ),
+    tool("ip", ["-batch", "-"], `${routes.join("\n")}\n`).catch((error: Error) => {
+      if (!onlyLastRoute.test(error.message)) throw error;
+    }),
+  ]);
   const notes = new Notes(note);
   const names = await openNames({ gateway, port: dnsPort, notes });
   const outbound: Outbound = { gateway, notes, sockets: new Set(), redirected: new OriginalDestinations(catchAllPort) };

@@ -117,28 +117,52 @@ export function coverOf(needs: readonly string[], mayEnter: (folder: string) => 
 function script(steps: readonly Step[], { frozen, cgroup }: Stage): string {
   const lines = ["set -e", `PATH=${systemPath}`];
   if (cgroup !== null) lines.push(`echo $$ > ${quoted(`${cgroup}/cgroup.procs`)}`);
-  if (steps.length > 0) {
-    const waits = steps.map((_, index) => `${stageFolder}/${index}`);
-    lines.push(`mkdir -p ${stageFolder}`, `mount -t tmpfs -o mode=0700 waybill ${stageFolder}`);
-    steps.forEach((step, index) => {
-      const wait = waits[index] as string;
-      if (step.do === "bind") lines.push(place(step.path, wait), `mount --rbind ${quoted(step.path)} ${wait}`);
-    });
-    steps.forEach((step, index) => {
-      const path = quoted(step.path);
-      if (step.do === "cover") lines.push(`mount -t tmpfs -o mode=0755 waybill ${path}`);
-      else lines.push(place(step.path, path), `mount --move ${waits[index]} ${path}`);
-    });
-    lines.push(`umount ${stageFolder}`);
-  }
-  for (const path of frozen.map(quoted))
-    lines.push(`mount --rbind ${path} ${path}`, `mount -o remount,bind,ro ${path}`);
+  if (steps.length > 0) lines.push(...covering(steps, frozen));
+  const bound = new Set(steps.filter(({ do: what }) => what === "bind").map(({ path }) => path));
+  for (const path of frozen.filter((one) => !bound.has(one)).map(quoted))
+    lines.push(`mount -o rbind,ro ${path} ${path}`);
   return [...lines, 'exec "$@"'].join("\n");
 }
 
-/** What a mount of `path` lies on: a folder, or for a file a file. */
-function place(path: string, at: string): string {
-  return statSync(path).isDirectory() ? `mkdir -p ${at}` : `mkdir -p "$(dirname ${at})"; : > ${at}`;
+/**
+ * What each cover shows is laid out beside it, all in one table: a program less is a millisecond less for everybody who waits for an
+ * app. mount(8) passes over a line whose place looks mounted already, so all places are of a file system that has just been made.
+ */
+function covering(steps: readonly Step[], frozen: readonly string[]): readonly string[] {
+  const covers = steps
+    .filter(({ do: what }) => what === "cover")
+    .map(({ path }, index) => ({ path, shown: `${stageFolder}/${index}` }));
+  const binds = steps
+    .filter(({ do: what }) => what === "bind")
+    .map(({ path }) => {
+      const { path: above, shown } = covers.findLast((cover) =>
+        path.startsWith(`${cover.path}/`),
+      ) as (typeof covers)[number];
+      return { path, at: shown + path.slice(above.length), isFolder: statSync(path).isDirectory() };
+    });
+  const files = binds.filter(({ isFolder }) => !isFolder).map(({ at }) => at);
+  const folders = [
+    ...covers.map(({ shown }) => shown),
+    ...binds.map(({ at, isFolder }) => (isFolder ? at : dirname(at))),
+  ];
+  const table = binds.map(
+    ({ path, at }) => `${inTable(path)} ${inTable(at)} none rbind${frozen.includes(path) ? ",ro" : ""}`,
+  );
+  return [
+    `mkdir -p ${stageFolder}`,
+    `mount -t tmpfs -o mode=0700 waybill ${stageFolder}`,
+    `(umask 022; mkdir -p ${folders.map(quoted).join(" ")})`,
+    ...files.map((file) => `: > ${quoted(file)}`),
+    `printf '%s\\n' ${table.map(quoted).join(" ")} > ${stageFolder}/table`,
+    `mount -a -T ${stageFolder}/table`,
+    ...covers.map(({ path, shown }) => `mount --rbind ${shown} ${quoted(path)}`),
+    `umount -l ${stageFolder}`,
+  ];
+}
+
+/** fstab(5): fields end at a blank. */
+function inTable(path: string): string {
+  return path.replaceAll(/[ \t\n\\]/g, (one) => `\\${one.charCodeAt(0).toString(8).padStart(3, "0")}`);
 }
 
 function ancestors(path: string): readonly string[] {

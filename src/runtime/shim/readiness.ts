@@ -24,7 +24,10 @@ export interface ReadinessQuestion {
   readonly signal: AbortSignal;
 }
 
-const lookEveryMs = 50;
+/** A look costs a tenth of a millisecond: often at first, since somebody may wait for the app, then as often as its age is worth. */
+const firstLookEveryMs = 5;
+const lookEveryMaxMs = 50;
+const looksPerAge = 20;
 /** All of the app's sockets are looked through for that. */
 const lookElsewhereEveryMs = 1_000;
 /** A port that did not speak HTTP so often is something else: it is not bothered again. */
@@ -36,7 +39,8 @@ const serverError = 500;
 /** Resolves when the app answers on its port, or at the deadline; rejects with an `AbortError` when `signal` aborts. */
 export async function untilReady(asked: ReadinessQuestion): Promise<Readiness> {
   const { clock, expected, withinMs, note } = asked;
-  const deadline = clock.monotonic() + withinMs;
+  const since = clock.monotonic();
+  const deadline = since + withinMs;
   const probes = new Map<number, number | "http">();
   let elsewhere = nowhere;
   let lookAt = clock.monotonic() + lookElsewhereEveryMs;
@@ -59,7 +63,9 @@ export async function untilReady(asked: ReadinessQuestion): Promise<Readiness> {
       lookAt = clock.monotonic() + lookElsewhereEveryMs;
     }
     if (clock.monotonic() >= deadline) return { ready: false, says: whatInstead(asked, unhealthy) };
-    await delay(lookEveryMs, undefined, { signal: asked.signal });
+    const age = clock.monotonic() - since;
+    const pauseMs = Math.min(lookEveryMaxMs, Math.max(firstLookEveryMs, age / looksPerAge));
+    await delay(pauseMs, undefined, { signal: asked.signal });
   }
 }
 
