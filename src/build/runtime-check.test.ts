@@ -33,6 +33,7 @@ describe("the check of a built environment", () => {
     torch: { cuda: string | null; archs: string } | null,
     cards: Cards,
     program = gpuApp,
+    needsCard = true,
   ): Promise<{ log: string; runtime: CheckedRuntime | undefined }> {
     const folder = join(environment, "lib", "python3.10", "site-packages", "torch");
     rmSync(folder, { recursive: true, force: true });
@@ -45,7 +46,8 @@ describe("the check of a built environment", () => {
     const notes: string[] = [];
     const spec = { build: "b_1", space: "a/b", commit: "0", repository: "", limitMs: durationMs(1), cards };
     const shop = { spec, note: (text: string) => void notes.push(text) };
-    const runtime = await checkRuntime(shop, environment, program).catch(
+    const folders = [join(environment, "lib", "python3.10", "site-packages")];
+    const runtime = await checkRuntime(shop, { root: environment, folders, program, needsCard }).catch(
       (error: Error & { code: string }) => void notes.push(`${error.code}: ${error.message}`),
     );
     return { log: notes.join("\n"), runtime: runtime ?? undefined };
@@ -83,6 +85,13 @@ describe("the check of a built environment", () => {
       await check({ cuda: "13.0", archs: "sm_90" }, [h100]),
       /^runtime\/driver-too-old: .*needs a driver of 580\.65\.06 or later, and that of NVIDIA H100 is 535\.104\.05/m,
     );
+  });
+
+  test("warns of that where the app may never ask for a card, and says what a call would get", async () => {
+    const { log, runtime } = await checked({ cuda: "12.8", archs: "sm_100 sm_120" }, [h100], "", false);
+    assert.match(log, /^warning: torch .*no code for NVIDIA H100.*; a call .* refused \(runtime\/arch-mismatch\)$/m);
+    assert.deepEqual(runtime?.torch?.archs, ["sm_100", "sm_120"]);
+    assert.equal(runtime.warnings.length, 1);
   });
 
   test("says that nothing was compared where cards are simulated, or none are there", async () => {

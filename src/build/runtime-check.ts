@@ -1,8 +1,8 @@
 /** Compares the packages of a built environment with the cards that the app will run on: before anybody is charged for the difference. */
 import type { CudaPackage, RuntimeFacts } from "../contract/release.ts";
-import { readPackages, type FoundPackages } from "./cuda/installed.ts";
-import { packagesIn, readTorch } from "./python/torch.ts";
-import { asPackage, compare, fitting, packageSays, type CardFacts } from "./runtime-contract.ts";
+import { readPackages } from "./cuda/installed.ts";
+import { readTorch } from "./python/torch.ts";
+import { asPackage, compare, fitting, packageSays, type CardFacts, type Misfit } from "./runtime-contract.ts";
 import { BuildFailure, type Workshop } from "./workshop.ts";
 
 /** An environment with 2 GB of libraries takes a tenth of a second; what is not read by then is not compared, and that is said. */
@@ -10,34 +10,68 @@ const readWithinMs = 20_000;
 /** Lines in the log: an environment with more packages for cards is not known. */
 const toldMax = 50;
 
-const gpuDecorator = /^\s*@\s*(?:\w+\s*\.\s*)?GPU\b/m;
+/** `@spaces.GPU`, or under another name of the package's. */
+export const gpuDecorator = /^\s*@\s*(?:\w+\s*\.\s*)?GPU\b/m;
 
 export type CheckedRuntime = Required<Pick<RuntimeFacts, "torch" | "packages" | "warnings">>;
 
-/** Throws a {@link BuildFailure}, `runtime/…`, where none of the pool's cards can run it; what only may not run is a warning. */
+/** Where an app's packages are, and what it does with them. */
+export interface BuiltEnvironment {
+  /** Nothing that is read lies outside of it. */
+  readonly root: string;
+  /** Its `site-packages`; an image may have several. */
+  readonly folders: readonly string[];
+  /** Not all of them may have been found. */
+  readonly cut?: boolean;
+  /** The app's program, for a look at what it asks for. */
+  readonly program: string;
+  /** Whether packages that no card can run end the build. Else that is a warning: the app may never ask for a card. */
+  readonly needsCard: boolean;
+}
+
+/** Throws a {@link BuildFailure}, `runtime/…`, where none of the pool's cards can run what needs one; all else is a warning. */
 export async function checkRuntime(
   shop: Pick<Workshop, "spec" | "note">,
-  environment: string,
-  program: string,
+  environment: BuiltEnvironment,
 ): Promise<CheckedRuntime> {
-  const folder = await packagesIn(environment);
-  if (folder === undefined) return { torch: null, packages: [], warnings: [] };
-  const torch = await readTorch(folder, environment);
-  const found = await readPackages(folder, environment, AbortSignal.timeout(readWithinMs));
-  const packages = found.packages.filter(({ name }) => name !== "torch");
   const cards = shop.spec.cards ?? [];
+  const found = await readAll(environment, cards);
+  const { torch, packages } = found;
   for (const one of [...(torch ? [asPackage(torch)] : []), ...packages.filter(hasCode)].slice(0, toldMax))
     shop.note(`${packageSays(one)}: ${comparedSays(one, cards)}`);
   const { misfit, doubts } = compare({ torch, packages }, cards);
-  if (misfit)
+  if (misfit && environment.needsCard)
     throw new BuildFailure(
       misfit.code,
       misfit.says,
       [misfit, ...doubts].map(({ says }) => says),
     );
-  const warnings = [...doubts.map(({ says }) => says), ...othersOf(found, { torch, cards, program })];
+  const refusals = misfit ? [`${misfit.says}; a call for a GPU would be refused (${misfit.code})`] : [];
+  const others = othersOf(environment.program, { ...found, cards });
+  const warnings = [...refusals, ...doubts.map(({ says }: Misfit) => says), ...others];
   for (const warning of warnings) shop.note(`warning: ${warning}`);
   return { torch, packages, warnings };
+}
+
+interface Found extends Required<Pick<RuntimeFacts, "torch" | "packages">> {
+  readonly whole: boolean;
+}
+
+/** Of several environments: which of them the app begins in is not known, so of two torches the one that fits counts. */
+async function readAll({ root, folders, cut }: BuiltEnvironment, cards: readonly CardFacts[]): Promise<Found> {
+  const signal = AbortSignal.timeout(readWithinMs);
+  const torches: NonNullable<RuntimeFacts["torch"]>[] = [];
+  const packages: CudaPackage[] = [];
+  let whole = cut !== true;
+  for (const folder of folders) {
+    const torch = await readTorch(folder, root);
+    if (torch) torches.push(torch);
+    const found = await readPackages(folder, root, signal);
+    packages.push(...found.packages.filter(({ name }) => name !== "torch"));
+    whole &&= found.whole;
+  }
+  const fits = torches.find((torch) => compare({ torch, packages: [] }, cards).misfit === undefined);
+  return { torch: fits ?? torches[0] ?? null, packages, whole };
 }
 
 function hasCode({ archs }: CudaPackage): boolean {
@@ -52,8 +86,8 @@ function comparedSays(one: CudaPackage, cards: readonly CardFacts[]): string {
 }
 
 function othersOf(
-  { whole }: FoundPackages,
-  { torch, cards, program }: { torch: RuntimeFacts["torch"]; cards: readonly CardFacts[]; program: string },
+  program: string,
+  { whole, torch, cards }: { whole: boolean; torch: RuntimeFacts["torch"]; cards: readonly CardFacts[] },
 ): readonly string[] {
   const hasCards = cards.some(({ simulated }) => !simulated);
   const processor =

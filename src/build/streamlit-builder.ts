@@ -1,11 +1,16 @@
 /** Builds Streamlit Spaces: an environment of their packages, and the command that serves the script. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { RuntimeFacts } from "../contract/release.ts";
 import type { SpaceSettings } from "./front-matter.ts";
 import type { Runnable } from "./node-builder.ts";
 import { shown } from "./python/interpreters.ts";
 import { versionIn } from "./python/lock.ts";
+import { lookAtProgram } from "./python/look.ts";
 import { buildEnvironment, startsIn } from "./python/packages.ts";
+import { packagesIn } from "./python/torch.ts";
+import { checkRuntime, gpuDecorator } from "./runtime-check.ts";
+import { readSmall } from "./small-file.ts";
 import type { Workshop } from "./workshop.ts";
 
 /** As Spaces and Streamlit's own templates name it, the first that is there. */
@@ -27,15 +32,23 @@ export function streamlitFile(app: string, { appFile }: SpaceSettings): string {
 
 export async function buildStreamlit(shop: Workshop, settings: SpaceSettings): Promise<Runnable> {
   const file = streamlitFile(shop.app, settings);
+  // Before commands run: they may leave a link in its place.
+  const program = (await readSmall(shop.app, file)) ?? "";
   const made = await buildEnvironment(shop, settings);
-  const python = join(made.environment, "bin", "python");
+  const { environment, lock, python } = made;
   return await shop.step("check", async () => {
-    const compile = "import ast, sys; ast.parse(open(sys.argv[1], 'rb').read(), sys.argv[1])";
-    await shop.run([python, "-I", "-c", compile, file], shop.limits.buildMs, { quiet: true });
-    const version = versionIn(made.lock.text, "streamlit");
-    shop.note(`starts with: streamlit run ${file}; streamlit ${version ?? "?"}, Python ${shown(made.python)}`);
+    await lookAtProgram(shop, { environment, file, port: settings.appPort });
+    const folders = await packagesIn(environment);
+    const runtime: RuntimeFacts = {
+      python: shown(python),
+      gradio: versionIn(lock.text, "gradio"),
+      spaces: versionIn(lock.text, "spaces"),
+      ...(await checkRuntime(shop, { root: environment, folders, program, needsCard: gpuDecorator.test(program) })),
+    };
+    const version = versionIn(lock.text, "streamlit");
+    shop.note(`starts with: streamlit run ${file}; streamlit ${version ?? "?"}, Python ${runtime.python}`);
     const flags = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
-    const argv = [python, "-m", "streamlit", "run", file, ...flags];
-    return { argv, staticFolder: ".", ...startsIn(made) };
+    const argv = [join(environment, "bin", "python"), "-m", "streamlit", "run", file, ...flags];
+    return { argv, staticFolder: ".", runtime, ...startsIn(made) };
   });
 }

@@ -4,7 +4,7 @@ export type SpaceSdk = "gradio" | "streamlit" | "docker" | "node" | "static";
 
 /** What a release's packages were made for: compared with a pool's cards before anything is charged. */
 export interface RuntimeFacts {
-  /** `3.10.13`. */
+  /** `3.10.13`; of an image `3.11`, of one with several Pythons `3.11, 3.12`, and empty where its folders do not tell. */
   readonly python: string;
   readonly gradio: string | null;
   readonly spaces: string | null;

@@ -153,6 +153,26 @@ describe(
       assert.match(says, /^Dockerfile line 2: RUN .*NONE/);
     });
 
+    test("whose image has Python packages is compared with the pool's cards, and a wheel that fits none is a warning", async () => {
+      const packages = "usr/lib/python3.11/site-packages";
+      const files = {
+        [`${packages}/torch/version.py`]: "__version__ = '2.6.0'\ncuda = '12.4'\n",
+        [`${packages}/torch/lib/libtorch_python.so`]: "\0sm_80 sm_90\0",
+        "app.py": "import spaces\n@spaces.GPU\nasync def draw(): ...\n",
+      };
+      const cards = [
+        { name: "RTX PRO 6000 (stand-in)", simulated: false, computeCapability: "12.0", driver: "580.65" },
+      ];
+      const text = `${from}COPY usr /usr\nCOPY app.py /\nRUN ln -s /proc/1 /host && ln -s /host/root /usr/lib/python3.11/a.so\nCMD ["cat", "/app.py"]\n`;
+      const { manifest, log } = await built(text, { files, spec: { space: "alice/wheel", cards } });
+      const says =
+        /torch 2\.6\.0, CUDA 12\.4, .* has no code for RTX PRO 6000 \(stand-in\).*: name torch 2\.7 or later of PyTorch's index cu128/;
+      assert.match(log, new RegExp(`^warning: ${says.source}`, "m"));
+      assert.match(manifest.runtime?.warnings?.[0] ?? "", says);
+      assert.match(manifest.runtime?.warnings?.[1] ?? "", /^\/app\.py line 3: async def draw stands under the GPU/);
+      assert.equal(manifest.runtime?.python, "3.11");
+    });
+
     test("begins with an archive of the node's where there is one of that name, before a registry is asked", async () => {
       const { log } = await built(`FROM example.test/team/base:1\n${runs}`);
       assert.match(log, /loads image example\.test\/team\/base:1 from the node's example\.test_team_base-1\.tar/);

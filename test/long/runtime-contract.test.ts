@@ -90,4 +90,24 @@ describe("an app's packages, built on a node with cards", { skip }, () => {
       /has only PTX for RTX PRO 6000 .*does not know that PTX: update it to 570\.26 or later/,
     );
   });
+
+  test("of a Streamlit app are compared too: refused where its script borrows a GPU, else a warning", async () => {
+    await node(of("RTX PRO 6000", "12.0"));
+    const torch = { version: "2.6.0", cuda: "12.4", archs: "sm_80 sm_90" };
+    const script = (decorator: string): string =>
+      `import streamlit as st\n\n${decorator}\ndef draw():\n    return 1\n\nst.write("well")\n`;
+    const app = (decorator: string): Record<string, string | Uint8Array> => ({
+      ...gradioWithTorch(torch),
+      "README.md": '---\nsdk: streamlit\nsdk_version: 1.40.0\npython_version: "3.10"\n---\n',
+      "app.py": script(decorator),
+    });
+    const plain = await up.deploy(alice, "page", app("@st.cache_data"));
+    assert.equal(plain.deployed.ok, true, plain.deployed.says);
+    const says = /torch 2\.6\.0, .* has no code for RTX PRO 6000 \(stand-in\).*index cu128/;
+    assert.match(await log(plain), new RegExp(`^warning: ${says.source}.*a call for a GPU would be refused`, "m"));
+    assert.match((await alice.client.space(plain.space)).runtimeFacts?.warnings?.join() ?? "", says);
+    const { deployed } = await up.deploy(alice, "borrows", app("@spaces.GPU"));
+    assert.equal(deployed.build?.code, "runtime/arch-mismatch", deployed.says);
+    assert.match(deployed.says, says);
+  });
 });

@@ -3,16 +3,19 @@
  * headers. None is imported, which would take seconds and run what the app brought.
  *
  *   NAME-VERSION.dist-info/RECORD     a line `path,hash,size` for each file of the package ("Recording installed projects", PyPA)
+ *   PREFIX/conda-meta/*.json          `name`, `version`, `build` and `files` of what conda installed, beside Python packages of its own
  */
 import { constants } from "node:fs";
-import { open, readdir, realpath, type FileHandle } from "node:fs/promises";
-import { basename, dirname, join, sep } from "node:path";
+import { open, opendir, realpath, type FileHandle } from "node:fs/promises";
+import { basename, dirname, join, relative, sep } from "node:path";
 import type { CudaPackage } from "../../contract/release.ts";
 import { readCudaCode, type CudaCode } from "./code.ts";
 import { isOlder } from "./toolkits.ts";
 
 /** torch's, the longest that we know, has 1.5 MB. */
 const recordMaxBytes = 8 << 20;
+/** A large environment has some thousand names beside each other; an image's author may have made more. */
+const namesMax = 50_000;
 /** A large environment has 400 packages and 2 000 shared objects. */
 const packagesMax = 5_000;
 const objectsMax = 20_000;
@@ -23,56 +26,166 @@ export interface FoundPackages {
   readonly whole: boolean;
 }
 
-/** Sorted by name. `folder` is a `site-packages` inside `root`, which nothing that is read may lie outside of. */
+/**
+ * Those that `pip` and its like installed sorted by name, then conda's. `folder` is a `site-packages` inside `root`, which nothing that
+ * is read may lie outside of.
+ */
 export async function readPackages(folder: string, root: string, signal: AbortSignal): Promise<FoundPackages> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".dist-info")).sort();
+  const reading: Reading = { root: await realpath(root), signal, objects: 0, whole: true };
   const packages: CudaPackage[] = [];
-  const reading = { root: await realpath(root), signal, objects: 0 };
   try {
-    for (const name of names.slice(0, packagesMax)) {
+    for (const name of await namesIn(folder, ".dist-info", reading)) {
       const found = await readPackage(folder, name, reading);
       if (found) packages.push(found);
+    }
+    const known = new Set(packages.map(({ name }) => name));
+    const prefix = dirname(dirname(dirname(folder)));
+    for (const name of await namesIn(join(prefix, "conda-meta"), ".json", reading)) {
+      const found = await readCondaPackage(folder, { prefix, name }, reading);
+      if (found && !known.has(found.name)) packages.push(found);
     }
   } catch (error) {
     if (!signal.aborted) throw error;
     return { packages, whole: false };
   }
-  return { packages, whole: names.length <= packagesMax && reading.objects < objectsMax };
+  return { packages, whole: reading.whole };
+}
+
+/** The version of an installed package, as its folder's name has it; null where it is not there. */
+export async function installedVersion(folder: string, name: string): Promise<string | null> {
+  const all = await namesIn(folder, ".dist-info", { root: await realpath(folder), whole: true });
+  return all.map(calledBy).find((one) => one.name === name)?.version ?? null;
 }
 
 interface Reading {
   readonly root: string;
   readonly signal: AbortSignal;
   objects: number;
+  /** No bound was met. */
+  whole: boolean;
+}
+
+/** Names in a folder inside the root that end so, sorted; none where there is no such folder. */
+async function namesIn(folder: string, end: string, reading: Pick<Reading, "root" | "whole">): Promise<string[]> {
+  const found: string[] = [];
+  let looked = 0;
+  try {
+    const real = await realpath(folder);
+    if (!isInside(real, reading.root)) return [];
+    for await (const { name } of await opendir(real)) {
+      looked += 1;
+      if (name.endsWith(end)) found.push(name);
+      if (looked < namesMax && found.length < packagesMax) continue;
+      reading.whole = false;
+      break;
+    }
+  } catch (error) {
+    if (absent.includes((error as NodeJS.ErrnoException).code ?? "")) return [];
+    throw error;
+  }
+  return found.sort();
 }
 
 async function readPackage(folder: string, info: string, reading: Reading): Promise<CudaPackage | undefined> {
-  const [, name = "", version = ""] = /^(.+?)-([^-]+)\.dist-info$/.exec(info) ?? [];
-  const called = { name: name.toLowerCase().replaceAll(/[-_.]+/g, "-"), version };
+  const called = calledBy(info);
   // The toolkit's own libraries: they fit what was compiled against them.
-  const code = called.name.startsWith("nvidia-") ? [] : await codeIn(folder, info, reading);
+  const code = called.name.startsWith("nvidia-") ? [] : await codeOf(folder, info, reading);
   const cuda = cudaByName(called) ?? leastOf(code);
   if (code.length === 0 && cuda === null && !compilers.has(called.name)) return undefined;
   return { ...called, cuda, archs: [...new Set(code.flatMap(({ archs }) => archs))] };
 }
 
+function calledBy(info: string): Pick<CudaPackage, "name" | "version"> {
+  const [, name = "", version = ""] = /^([\w.]+?)-([\w.+!]+)\.dist-info$/.exec(info) ?? [];
+  return { name: normalised(name), version };
+}
+
+/** As PEP 503 compares names. */
+function normalised(name: string): string {
+  return name.toLowerCase().replaceAll(/[-_.]+/g, "-");
+}
+
+/** Only its Python modules: the toolkit's libraries are conda packages too, and fit what was compiled against them. */
+async function readCondaPackage(
+  folder: string,
+  { prefix, name }: { readonly prefix: string; readonly name: string },
+  reading: Reading,
+): Promise<CudaPackage | undefined> {
+  const text = await textOf(join(prefix, "conda-meta", name), reading.root);
+  const said = condaRecord(text);
+  if (said === undefined) return undefined;
+  const modules = `${relative(prefix, folder)}${sep}`;
+  const objects = said.files.filter(
+    (file) => file.startsWith(modules) && !file.startsWith(`${modules}torch/`) && sharedObject.test(file),
+  );
+  const code = await codeIn(
+    objects.map((file) => join(prefix, file)),
+    reading,
+  );
+  const [, major, minor] = /cuda_?(\d\d)\.?(\d)?/.exec(said.build) ?? [];
+  const built = major === undefined ? null : minor === undefined ? major : `${major}.${minor}`;
+  if (code.length === 0) return undefined;
+  const archs = [...new Set(code.flatMap((one) => one.archs))];
+  return { name: normalised(said.name), version: said.version, cuda: built ?? leastOf(code), archs };
+}
+
+/** Undefined where it is none: whoever wrote it, it tells nothing. */
+function condaRecord(
+  text: string,
+): { readonly name: string; readonly version: string; readonly build: string; readonly files: string[] } | undefined {
+  let record: unknown;
+  try {
+    record = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const { name, version, build, files } = (record ?? {}) as Record<string, unknown>;
+  if (!isPlain(name) || !isPlain(version) || !Array.isArray(files)) return undefined;
+  const paths = files.filter((file) => typeof file === "string");
+  return { name, version, build: typeof build === "string" ? build : "", files: paths };
+}
+
+/** What may stand in a log's line. */
+function isPlain(text: unknown): text is string {
+  return typeof text === "string" && /^[\w.+!-]{1,100}$/.test(text);
+}
+
 /** They compile for the card that they find: their version tells which cards they know. */
 const compilers: ReadonlySet<string> = new Set(["triton"]);
 
-async function codeIn(folder: string, info: string, reading: Reading): Promise<readonly CudaCode[]> {
-  const record = await withFile(join(folder, info, "RECORD"), reading.root, async (file) => {
+const sharedObject = /\.so(?:\.[\d.]+)?$/;
+
+async function codeOf(folder: string, info: string, reading: Reading): Promise<readonly CudaCode[]> {
+  const record = await textOf(join(folder, info, "RECORD"), reading.root);
+  const paths = [...record.matchAll(/^"?([^",\n]+)"?,/gm)].map(([, path = ""]) => path);
+  return codeIn(
+    paths.filter((path) => sharedObject.test(path)).map((path) => join(folder, path)),
+    reading,
+  );
+}
+
+async function codeIn(objects: readonly string[], reading: Reading): Promise<readonly CudaCode[]> {
+  const found: CudaCode[] = [];
+  for (const path of objects) {
+    if (reading.objects >= objectsMax) {
+      reading.whole = false;
+      break;
+    }
+    reading.objects += 1;
+    const code = await withFile(path, reading.root, (file) => readCudaCode(file, reading.signal));
+    if (code) found.push(code);
+  }
+  return found;
+}
+
+/** As much of it as a record has; empty where there is none. */
+async function textOf(path: string, root: string): Promise<string> {
+  const text = await withFile(path, root, async (file) => {
     const { size } = await file.stat();
     const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size, recordMaxBytes)));
     return buffer.toString("utf8", 0, bytesRead);
   });
-  const found: CudaCode[] = [];
-  for (const [, path = ""] of (record ?? "").matchAll(/^"?([^",\n]+\.so(?:\.[\d.]+)?)"?,/gm)) {
-    if (reading.objects >= objectsMax) break;
-    reading.objects += 1;
-    const code = await withFile(join(folder, path), reading.root, (file) => readCudaCode(file, reading.signal));
-    if (code) found.push(code);
-  }
-  return found;
+  return text ?? "";
 }
 
 /**
@@ -105,7 +218,7 @@ export async function withFile<T>(
   let file: FileHandle;
   try {
     const folder = await realpath(dirname(path));
-    if (!`${folder}${sep}`.startsWith(`${root}${sep}`)) return undefined;
+    if (!isInside(folder, root)) return undefined;
     file = await open(join(folder, basename(path)), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (absent.includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
@@ -118,4 +231,9 @@ export async function withFile<T>(
   }
 }
 
-const absent = ["ENOENT", "ENOTDIR", "ELOOP", "ENXIO"];
+function isInside(real: string, root: string): boolean {
+  return `${real}${sep}`.startsWith(`${root}${sep}`);
+}
+
+/** Also what an image's author let nobody read. */
+const absent = ["ENOENT", "ENOTDIR", "ELOOP", "ENXIO", "EACCES"];

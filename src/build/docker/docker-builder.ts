@@ -27,6 +27,7 @@ import {
   type Engine,
 } from "./engine.ts";
 import { fullName, goArch, parseInspected, usersOf, type ImageConfig } from "./image-config.ts";
+import { checkImagePackages } from "./image-packages.ts";
 import { findProgram, readInside, resolveInside } from "./inside.ts";
 import { keepRoot, rootOf, storesOf, sweepRoots } from "./roots.ts";
 
@@ -355,10 +356,12 @@ async function check(shop: Workshop, settings: SpaceSettings, config: ImageConfi
   shop.note(
     `listens on port ${port} (${settings.portGiven ? "app_port" : ports.length === 1 ? "EXPOSE" : "the usual one"}), which PORT has too`,
   );
+  const runtime = await checkImagePackages(shop, root, { argv, workdir });
   // What ran in the build is in the image; what is only in the commit is not needed any more.
   await rm(shop.app, { recursive: true, force: true });
   await mkdir(shop.app);
-  return { argv, staticFolder: ".", env: { ...env, HOME: home }, image: { id, root, workdir }, port };
+  const facts = runtime === undefined ? {} : { runtime };
+  return { argv, staticFolder: ".", env: { ...env, HOME: home }, image: { id, root, workdir }, port, ...facts };
 }
 
 function shortened(text: string): string {

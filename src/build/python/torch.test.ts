@@ -19,7 +19,7 @@ describe("reading an environment's torch", () => {
   });
   afterEach(() => rmSync(environment, { recursive: true }));
 
-  const readTorch = async (root: string): Promise<TorchFacts | null> => read((await packagesIn(root)) ?? "", root);
+  const readTorch = async (root: string): Promise<TorchFacts | null> => read((await packagesIn(root))[0] ?? "", root);
   const write = (version: string, library?: Buffer): void => {
     writeFileSync(join(torch, "version.py"), version);
     if (library) writeFileSync(join(torch, "lib", "libtorch_python.so"), library);

@@ -34,11 +34,11 @@ export async function readTorch(packages: string, environment: string): Promise<
   return { version, cuda, archs: cuda === null ? [] : ((await withFile(library, root, archsIn)) ?? []) };
 }
 
-/** The `site-packages` of a virtual environment; undefined where it has none. */
-export async function packagesIn(environment: string): Promise<string | undefined> {
+/** The `site-packages` of a virtual environment: one, or none. */
+export async function packagesIn(environment: string): Promise<readonly string[]> {
   const lib = join(environment, "lib");
   const python = (await readdir(lib)).find((name) => /^python3\.\d+$/.test(name));
-  return python && join(lib, python, "site-packages");
+  return python === undefined ? [] : [join(lib, python, "site-packages")];
 }
 
 async function archsIn(file: FileHandle): Promise<readonly string[]> {
