@@ -266,6 +266,21 @@ describe("a static Space", () => {
     );
   });
 
+  test("begins with the page that app_file names, whose folder is served", async () => {
+    await using shop = await testWorkshop();
+    const of = async (...lines: readonly string[]): Promise<readonly unknown[]> => {
+      const { outcome } = await shop.build({ "README.md": readme("sdk: static", ...lines), "site/page.html": "" });
+      if (!outcome.ok) return [outcome.code, outcome.says];
+      const manifest = await readRelease(shop.tools.folder, outcome.release);
+      return [manifest?.staticFolder, manifest?.startPage];
+    };
+    assert.deepEqual(await of("app_file: site/page.html"), ["site", "page.html"]);
+    assert.deepEqual(await of("app_file: site/page.html", "static_folder: ./"), ["site", "page.html"]);
+    const [code, says] = await of("app_file: page.html", "static_folder: site");
+    assert.equal(code, "build/config-invalid");
+    assert.match(String(says), /^app_file is page\.html, which is not in site/);
+  });
+
   test("without index.html is refused with where it was looked for", async () => {
     await using shop = await testWorkshop();
     const { outcome } = await shop.build({

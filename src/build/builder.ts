@@ -230,7 +230,7 @@ function located({ line, message }: Remark): string {
 function manifestOf(
   { spec, tools }: Workshop,
   settings: SpaceSettings,
-  { argv, staticFolder, runtime, needs, packages, env, image, port }: Runnable,
+  { argv, staticFolder, startPage, runtime, needs, packages, env, image, port }: Runnable,
 ): ReleaseManifest {
   return {
     release: newId("rel", tools.random),
@@ -241,6 +241,7 @@ function manifestOf(
     title: settings.title || spec.space,
     argv,
     staticFolder,
+    ...(startPage === undefined ? {} : { startPage }),
     appPort: port ?? settings.appPort,
     portGiven: settings.portGiven,
     builtAt: iso(tools.clock.wall()),

@@ -34,7 +34,7 @@ export const frontMatterKeys = {
   app_file: {
     use: "used",
     values: "a path inside the repository",
-    does: "the program (`app.py`; for streamlit `app.py`, `streamlit_app.py` or `src/streamlit_app.py`, whichever is there), or of a static Space the page whose folder is served",
+    does: "the program (`app.py`; for streamlit `app.py`, `streamlit_app.py` or `src/streamlit_app.py`, whichever is there), or of a static Space the page at `/` (`index.html`), whose folder is served",
   },
   app_port: {
     use: "used",
@@ -59,7 +59,7 @@ export const frontMatterKeys = {
   preload_from_hub: {
     use: "said",
     values: "a list of `NAME`, `NAME FILE,FILE` or `NAME FILE,FILE COMMIT`",
-    does: "nothing is fetched before the app asks for it",
+    does: 'nothing is fetched before the app asks for it. Let the app begin with `huggingface_hub.snapshot_download("OWNER/NAME")`: what it fetches stays in /data/.cache/huggingface for its next start, in an image\'s app with the variable HF_HOME=/data/huggingface',
   },
   custom_headers: {
     use: "used",
@@ -82,7 +82,7 @@ export const frontMatterKeys = {
   suggested_hardware: {
     use: "said",
     values: text,
-    does: "what a Space runs on is its owner's setting, and a build does not change it",
+    does: "what a Space runs on is its owner's setting, and a build does not change it: `waybill space set OWNER/NAME hardware=…`",
   },
   suggested_storage: {
     use: "said",
@@ -97,7 +97,7 @@ export const frontMatterKeys = {
   hf_oauth: {
     use: "said",
     values: "`true`, `false`",
-    does: "signing in to the app with an account of this platform is not here yet",
+    does: "signing in to the app with an account of this platform is not here yet, and it gets no OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, OAUTH_SCOPES or OPENID_PROVIDER_URL",
   },
   hf_oauth_scopes: { use: "said", values: list, does: "see hf_oauth" },
   hf_oauth_expiration_minutes: { use: "said", values: "a whole number", does: "see hf_oauth" },
@@ -136,7 +136,7 @@ export const frontMatterKeys = {
   hardware: {
     use: "said",
     values: text,
-    does: "what a Space runs on is its owner's setting, and a build does not change it",
+    does: "what a Space runs on is its owner's setting, and a build does not change it: `waybill space set OWNER/NAME hardware=…`",
   },
 } as const satisfies Readonly<Record<string, KeyRow>>;
 

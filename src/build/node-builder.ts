@@ -12,6 +12,8 @@ import type { Workshop } from "./workshop.ts";
 export interface Runnable {
   readonly argv: readonly string[] | null;
   readonly staticFolder: string;
+  /** Static Spaces: the page at `/`, if not `index.html`. */
+  readonly startPage?: string;
   readonly runtime?: RuntimeFacts;
   readonly needs?: readonly string[];
   /** Debian packages, among `needs`. */

@@ -217,6 +217,8 @@ function isOneSlip(a: string, b: string): boolean {
   if (Math.abs(a.length - b.length) > 1 || Math.min(a.length, b.length) < 4) return false;
   let same = 0;
   while (same < a.length && a[same] === b[same]) same += 1;
+  const isSwapped = a[same] === b[same + 1] && a[same + 1] === b[same] && a.slice(same + 2) === b.slice(same + 2);
+  if (isSwapped && a.length === b.length) return true;
   return [
     [1, 1],
     [1, 0],

@@ -52,6 +52,8 @@ export interface ReleaseManifest {
   /** Command of the app, run in `app/`; null for static Spaces, whose files the shim serves from `app/<staticFolder>`. */
   readonly argv: readonly string[] | null;
   readonly staticFolder: string;
+  /** Static Spaces: what is served at `/`, a file of `staticFolder`; absent: `index.html`. */
+  readonly startPage?: string;
   readonly appPort: number;
   /** `false`: the front matter names no port, so an app that listens on another may be followed. Absent: it is named. */
   readonly portGiven?: boolean;

@@ -103,7 +103,7 @@ describe("an app's packages, built on a node with cards", { skip }, () => {
     });
     const plain = await up.deploy(alice, "page", app("@st.cache_data"));
     assert.equal(plain.deployed.ok, true, plain.deployed.says);
-    const says = /torch 2\.6\.0, .* has no code for RTX PRO 6000 \(stand-in\).*index cu128/;
+    const says = /torch 2\.6\.0, .* has no code for RTX PRO 6000 \(stand-in\).*index cu130/;
     assert.match(await log(plain), new RegExp(`^warning: ${says.source}.*a call for a GPU would be refused`, "m"));
     assert.match((await alice.client.space(plain.space)).runtimeFacts?.warnings?.join() ?? "", says);
     const { deployed } = await up.deploy(alice, "borrows", app("@spaces.GPU"));

@@ -186,13 +186,14 @@ class RunningShim implements Shim {
   }
 
   #serveFiles(): void {
-    const root = join(this.#plan.releaseFolder, "app", this.#plan.release.staticFolder);
+    const { staticFolder, startPage } = this.#plan.release;
+    const root = join(this.#plan.releaseFolder, "app", staticFolder);
     if (!isFolder(root)) {
-      const says = `The release has no folder "${this.#plan.release.staticFolder}".`;
+      const says = `The release has no folder "${staticFolder}".`;
       void this.#end({ phase: "exited", code: "app/exit", exitCode: null, signal: null, says });
       return;
     }
-    this.#connect = staticConnector(root);
+    this.#connect = staticConnector(root, startPage);
     this.#become(this.#statusOf("ready", this.#status.socket));
   }
 

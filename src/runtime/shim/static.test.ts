@@ -33,6 +33,25 @@ test("what is no file is not there: a pipe keeps nobody waiting, in a file's pla
   }
 });
 
+test("the start page is served at the root, and a folder's own index below it", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "waybill-static-"));
+  mkdirSync(join(folder, "sub"));
+  for (const name of ["page.html", "sub/index.html"]) writeFileSync(join(folder, name), name);
+  const server = staticServer(folder, "page.html").listen(0, "127.0.0.1");
+  try {
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const said: string[] = [];
+    for (const path of ["", "page.html", "sub/"])
+      said.push(await (await fetch(`http://127.0.0.1:${port}/${path}`)).text());
+    assert.deepEqual(said, ["page.html", "page.html", "sub/index.html"]);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    rmSync(folder, { recursive: true });
+  }
+});
+
 describe("parseRange", () => {
   for (const [header, expected] of [
     [undefined, undefined],

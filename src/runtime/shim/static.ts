@@ -47,8 +47,8 @@ const types: Readonly<Record<string, string>> = {
 const pathMaxChars = 4_096;
 
 /** Connects a stream to the file server, as `net.connect` would to an app. */
-export function staticConnector(folder: string): () => Duplex {
-  const server = staticServer(folder);
+export function staticConnector(folder: string, startPage?: string): () => Duplex {
+  const server = staticServer(folder, startPage);
   return () => {
     const [ours, theirs] = duplexPair();
     server.emit("connection", theirs);
@@ -56,10 +56,10 @@ export function staticConnector(folder: string): () => Duplex {
   };
 }
 
-/** An HTTP server for the files under `folder`; it does not listen by itself. */
-export function staticServer(folder: string): Server {
+/** An HTTP server for the files under `folder`, with `startPage`, one of them, at `/`; it does not listen by itself. */
+export function staticServer(folder: string, startPage = "index.html"): Server {
   return createServer((request, response) => {
-    serve(folder, request, response).catch((error: unknown) => {
+    serve({ folder, startPage }, request, response).catch((error: unknown) => {
       // The client went away, or the disk failed in the middle: the connection is cut, so that nothing looks whole.
       if (response.headersSent) response.destroy(error as Error);
       else send(response, request, 500, "This file cannot be read.");
@@ -81,15 +81,20 @@ export function parseRange(
   return [Number(first), last === "" ? size - 1 : Math.min(Number(last), size - 1)];
 }
 
-async function serve(folder: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+interface Site {
+  readonly folder: string;
+  readonly startPage: string;
+}
+
+async function serve(site: Site, request: IncomingMessage, response: ServerResponse): Promise<void> {
   request.resume();
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.setHeader("allow", "GET, HEAD");
     return send(response, request, 405, "Only GET and HEAD are served here.");
   }
   const path = pathOf(request.url ?? "/");
-  const found = path === undefined ? undefined : await find(folder, path);
-  if (!found) return notFound(folder, request, response);
+  const found = path === undefined ? undefined : await find(site, path);
+  if (!found) return notFound(site.folder, request, response);
   if (found.redirect !== undefined) {
     response.setHeader("location", found.redirect + search(request.url ?? ""));
     return send(response, request, 301, "Moved.");
@@ -116,7 +121,7 @@ type Found =
   | { readonly redirect: string };
 
 /** The file of this path, opened; a folder's `index.html`; a redirect to the folder's own path; undefined where there is none. */
-async function find(folder: string, path: string): Promise<Found | undefined> {
+async function find({ folder, startPage }: Site, path: string): Promise<Found | undefined> {
   const wanted = await inside(folder, path);
   if (wanted === undefined) return undefined;
   const isFolder = (await stat(wanted)).isDirectory();
@@ -125,7 +130,8 @@ async function find(folder: string, path: string): Promise<Found | undefined> {
     const hasIndex = (await inside(folder, join(path, "index.html"))) !== undefined;
     return hasIndex ? { redirect: `${encodeURI(path).replace(/^\/+/, "/")}/` } : undefined;
   }
-  const name = isFolder ? await inside(folder, join(path, "index.html")) : wanted;
+  const page = path === "/" ? startPage : "index.html";
+  const name = isFolder ? await inside(folder, join(path, page)) : wanted;
   const file = name === undefined ? undefined : await openFile(name);
   return name === undefined || file === undefined ? undefined : { file, name };
 }
