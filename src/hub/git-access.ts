@@ -88,3 +88,11 @@ export function writePlain(response: ServerResponse, refusal: AccessRefusal): vo
 export function originOf(request: IncomingMessage): string {
   return `http://${request.headers.host ?? "localhost"}`;
 }
+
+/** Aborted when the client goes before it has its answer. */
+export function leaving(response: ServerResponse): AbortSignal {
+  const left = new AbortController();
+  if (response.destroyed) left.abort();
+  response.once("close", () => left.abort());
+  return left.signal;
+}

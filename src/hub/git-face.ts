@@ -10,11 +10,13 @@ import type { Code } from "../evidence/codes.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import {
+  leaving,
   mayAccess,
   originOf,
   parseGitPath,
   plainHeaders,
   writePlain,
+  type AccessRefusal,
   type GitCaller,
   type GitPath,
 } from "./git-access.ts";
@@ -27,10 +29,11 @@ import {
   type ReceivedPush,
   type RefCommand,
 } from "./http-backend.ts";
+import { keepPace, paceLimits, type PaceLimits } from "./pace.ts";
 import { flush, HeldAnswer, sideband } from "./pkt-line.ts";
 import { refusePush } from "./receive-rules.ts";
 import type { RepositoryStore } from "./repository.ts";
-import { Slots } from "./slots.ts";
+import { Slots, type SlotLimits } from "./slots.ts";
 
 /** Who pushes where. */
 export interface Pusher {
@@ -76,10 +79,9 @@ export interface GitDesk {
 export interface GitFaceLimits extends BackendLimits {
   /** Bytes of one push, as git packs them. */
   readonly pushMaxBytes: number;
-  /** Processes of git that serve at once, for fetches and for pushes each; some of a machine's memory each. */
-  readonly atOnce: number;
-  /** How long one more waits. */
-  readonly slotWithinMs: number;
+  /** Processes of git that serve at once, some of a machine's memory each. Of fetches; pushes have as many of their own. */
+  readonly places: SlotLimits;
+  readonly pace: PaceLimits;
   /** Pushers whose build is followed at once; one more is told where to look. */
   readonly watchersMax: number;
   /** How long a build is followed. */
@@ -89,8 +91,8 @@ export interface GitFaceLimits extends BackendLimits {
 export const gitFaceLimits: GitFaceLimits = {
   ...backendLimits,
   pushMaxBytes: 2 ** 30,
-  atOnce: 8,
-  slotWithinMs: 30_000,
+  places: { atOnce: 8, perCaller: 4, anonymous: 6, withinMs: 30_000 },
+  pace: paceLimits,
   watchersMax: 100,
   watchMs: 3_600_000,
 };
@@ -108,6 +110,12 @@ export interface GitFaceOptions {
 
 /** Unsent bytes of an answer to a push, which is short: a client that takes none of them is gone. */
 const unsentMaxBytes = 4 << 20;
+const tooMany: AccessRefusal = { status: 503, says: "Too many others are served at this moment: try again." };
+/** git shows a token only when it is asked for one. */
+const tooManyNameless: AccessRefusal = {
+  status: 401,
+  says: "Too many others read without a token at this moment: show yours, or try again.",
+};
 /** A proxy between us closes a connection on which nothing passes, mostly after 60 s. */
 const signEveryMs = 5_000;
 
@@ -132,8 +140,8 @@ export class GitFace implements AsyncDisposable {
     this.#git = options.git ?? systemGit;
     this.#limits = { ...gitFaceLimits, ...options.limits };
     this.#hooks = join(options.folder, "hooks");
-    this.#fetches = new Slots(this.#limits.atOnce, this.#limits.slotWithinMs);
-    this.#pushes = new Slots(this.#limits.atOnce, this.#limits.slotWithinMs);
+    this.#fetches = new Slots(this.#limits.places);
+    this.#pushes = new Slots(this.#limits.places);
   }
 
   static async open(options: GitFaceOptions): Promise<GitFace> {
@@ -161,7 +169,7 @@ export class GitFace implements AsyncDisposable {
   /** Ends what git does for others; what it has not taken is not taken. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
-    for (const backend of this.#running) backend.kill("the platform stops");
+    for (const backend of this.#running) backend.drop("the platform stops");
     await Promise.all([...this.#running].map(({ ended }) => ended));
   }
 
@@ -186,9 +194,12 @@ export class GitFace implements AsyncDisposable {
       return writePlain(response, { status: 404, says: `There is no Space ${path.id}.` });
     const account = "caller" in asked ? asked.caller?.account : undefined;
     const slots = write ? this.#pushes : this.#fetches;
-    using slot = await slots.take();
-    if (!slot)
-      return writePlain(response, { status: 503, says: "Too many others are served at this moment: try again." });
+    const left = leaving(response);
+    const caller = { account: account ?? null, address: request.socket.remoteAddress ?? "" };
+    using slot = await slots.take(caller, left);
+    if (left.aborted) return;
+    if (!slot) return writePlain(response, account === undefined ? tooManyNameless : tooMany);
+    using _pace = keepPace(request, response, this.#options.clock, this.#limits.pace);
     if (path.rest === "git-receive-pack" && account !== undefined) {
       const pusher: Pusher = {
         request: id,
@@ -199,13 +210,15 @@ export class GitFace implements AsyncDisposable {
       };
       return await this.#receive(path, pusher, request, response, slot);
     }
-    const backend = this.#start(await this.#repository(path.id), path, request, write ? account : undefined);
+    const repository = await this.#repository(path.id);
+    if (left.aborted) return;
+    const backend = this.#start(repository, path, request, write ? account : undefined);
     await this.#pass(backend, request, response);
   }
 
   /** A fetch, or the list of references: bytes both ways, as fast as the slower side takes them. */
   async #pass(backend: Backend, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.once("close", () => response.writableFinished || backend.kill("its client left"));
+    response.once("close", () => response.writableFinished || backend.drop("its client left"));
     feed(backend, request);
     const { head, body } = await backend.read();
     response.writeHead(head.status, { ...head.headers, ...plainHeaders, ...shown(head.status) });
@@ -430,7 +443,10 @@ function feed(backend: Backend, request: IncomingMessage): void {
   stdin.on("drain", () => request.resume());
   stdin.on("close", () => request.resume());
   request.on("end", () => stdin.end());
-  request.on("close", () => request.complete || stdin.destroy());
+  const leave = (): void => void (request.complete || stdin.destroy());
+  // It may have left before git was started.
+  if (request.closed) leave();
+  else request.on("close", leave);
 }
 
 /** Folders in which git keeps what a push brings until it is taken (`tmp-objdir`). */

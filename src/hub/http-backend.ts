@@ -185,6 +185,12 @@ export class Backend {
     }
   }
 
+  /** Ends git for one who will not read the rest: git counts as ended when its output is over. */
+  drop(why: string): void {
+    this.kill(why);
+    this.stdout.destroy();
+  }
+
   /** Reads git's head and gives the rest of its answer as it comes. Throws {@link BackendFailure} where it is none. */
   async read(): Promise<{ readonly head: BackendHead; readonly body: AsyncGenerator<Buffer> }> {
     const pieces = this.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;

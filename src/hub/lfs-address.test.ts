@@ -5,7 +5,7 @@ import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-add
 
 const key = Buffer.alloc(32, 1);
 const now = 1_700_000_000_000;
-const ticket: LfsTicket = { operation: "upload", repository: "alice/app", oid: "a".repeat(64), size: 7 };
+const ticket: LfsTicket = { operation: "upload", repository: "alice/app", oid: "a".repeat(64), size: 7, by: "alice" };
 const read = (text: string, change: Partial<{ repository: string; oid: string; at: number }> = {}) =>
   readTicket(
     key,

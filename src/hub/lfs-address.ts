@@ -6,6 +6,8 @@ export interface LfsTicket extends LfsPointer {
   readonly operation: "upload" | "download";
   /** `owner/name` */
   readonly repository: string;
+  /** Who asked for the address; empty: one without a token. */
+  readonly by: string;
 }
 
 /** Seconds. git-lfs asks for a hundred files at once and moves some at a time: the last may begin hours later. */
@@ -14,9 +16,10 @@ export const ticketSeconds = 6 * 3_600;
 /** The query of the address. `now`: milliseconds since 1970. */
 export function signTicket(key: Uint8Array, ticket: LfsTicket, now: number): string {
   const until = Math.floor(now / 1000) + ticketSeconds;
-  const { operation, size } = ticket;
+  const { operation, size, by } = ticket;
   return new URLSearchParams({
     operation,
+    by,
     size: String(size),
     until: String(until),
     signature: signature(key, ticket, until).toString("base64url"),
@@ -33,11 +36,12 @@ export function readTicket(
   const [size, until] = [Number(query.get("size") ?? NaN), Number(query.get("until") ?? NaN)];
   if (!isLfsOid(oid) || (operation !== "upload" && operation !== "download")) return undefined;
   if (!Number.isSafeInteger(size) || !Number.isSafeInteger(until) || now >= until * 1000) return undefined;
-  const ticket: LfsTicket = { operation, repository, oid, size };
+  const ticket: LfsTicket = { operation, repository, oid, size, by: query.get("by") ?? "" };
   const [ours, theirs] = [signature(key, ticket, until), Buffer.from(query.get("signature") ?? "", "base64url")];
   return ours.length === theirs.length && timingSafeEqual(ours, theirs) ? ticket : undefined;
 }
 
-function signature(key: Uint8Array, { operation, repository, oid, size }: LfsTicket, until: number): Buffer {
-  return createHmac("sha256", key).update(["lfs", operation, repository, oid, size, until].join("\n")).digest();
+function signature(key: Uint8Array, { operation, repository, oid, size, by }: LfsTicket, until: number): Buffer {
+  // An account's name holds no line break, so no two tickets have one text.
+  return createHmac("sha256", key).update(["lfs", operation, repository, oid, size, until, by].join("\n")).digest();
 }

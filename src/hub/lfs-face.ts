@@ -4,18 +4,24 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createReadStream } from "node:fs";
-import type { Socket } from "node:net";
 import { pipeline } from "node:stream/promises";
 import { readBody } from "../http/index.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
-import { mayAccess, originOf, parseGitPath, plainHeaders, type GitPath } from "./git-access.ts";
+import { leaving, mayAccess, originOf, parseGitPath, plainHeaders, type GitPath } from "./git-access.ts";
 import type { GitDesk } from "./git-face.ts";
 import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-address.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
 import { findObject, type LfsStore } from "./lfs-store.ts";
+import { keepPace, paceLimits, type PaceLimits } from "./pace.ts";
 import type { RepositoryStore } from "./repository.ts";
-import { Slots } from "./slots.ts";
+import { Slots, type SlotLimits } from "./slots.ts";
+
+export interface LfsFaceLimits {
+  /** Files that are read at once; as many may be written. */
+  readonly places: SlotLimits;
+  readonly pace: PaceLimits;
+}
 
 export interface LfsFaceOptions {
   readonly repositories: RepositoryStore;
@@ -25,16 +31,17 @@ export interface LfsFaceOptions {
   readonly key: Uint8Array;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  readonly limits?: Partial<LfsFaceLimits>;
 }
 
 /** A batch of a thousand files has some 100 KiB. */
 const bodyMaxBytes = 1 << 20;
 const objectsMax = 1_000;
-/** git-lfs moves 8 files at a time, and a second one waits for a place a little. */
-const atOnce = 32;
-const slotWithinMs = 60_000;
-/** No byte for so long: the other side is gone. */
-const idleMs = 120_000;
+/** git-lfs moves 8 files at a time. */
+const lfsFaceLimits: LfsFaceLimits = {
+  places: { atOnce: 32, perCaller: 16, anonymous: 24, withinMs: 60_000 },
+  pace: paceLimits,
+};
 const lfsType = "application/vnd.git-lfs+json";
 
 interface LfsRequest {
@@ -43,12 +50,28 @@ interface LfsRequest {
   readonly response: ServerResponse;
 }
 
+/** Where someone asks for files. */
+interface Place {
+  readonly path: GitPath;
+  /** The repository's folder. */
+  readonly repository: string;
+  /** The account; empty: one without a token. */
+  readonly by: string;
+  readonly origin: string;
+}
+
 export class LfsFace {
   readonly #options: LfsFaceOptions;
-  readonly #slots = new Slots(atOnce, slotWithinMs);
+  readonly #pace: PaceLimits;
+  readonly #uploads: Slots;
+  readonly #downloads: Slots;
 
   constructor(options: LfsFaceOptions) {
     this.#options = options;
+    const { places, pace } = { ...lfsFaceLimits, ...options.limits };
+    this.#pace = pace;
+    this.#uploads = new Slots(places);
+    this.#downloads = new Slots(places);
   }
 
   /** Whether the request is git-lfs'; then it is answered, and never fails. */
@@ -81,34 +104,30 @@ export class LfsFace {
   async #batch({ path, request, response }: LfsRequest): Promise<void> {
     const batch = await this.#body(request, response, parseBatch);
     if (batch === undefined) return;
-    const repository = await this.#repository(path, request, response, batch.operation === "upload");
-    if (repository === undefined) return;
+    const place = await this.#place(path, request, response, batch.operation === "upload");
+    if (place === undefined) return;
     const answer = (pointer: LfsPointer): Promise<object> =>
-      batch.operation === "upload"
-        ? this.#uploadOf(path, repository, pointer, originOf(request))
-        : this.#downloadOf(path, repository, pointer, originOf(request));
+      batch.operation === "upload" ? this.#uploadOf(place, pointer) : this.#downloadOf(place, pointer);
     const objects = await Promise.all(batch.objects.map(answer));
     send(response, 200, { transfer: "basic", objects, hash_algo: "sha256" });
   }
 
-  async #uploadOf(path: GitPath, repository: string, pointer: LfsPointer, origin: string): Promise<object> {
+  async #uploadOf({ path, repository, by, origin }: Place, pointer: LfsPointer): Promise<object> {
     if (!isLfsOid(pointer.oid)) return failed(pointer, 422, "its oid is no SHA-256");
     // No `actions`: it is here.
     if ((await findObject(repository, pointer)) !== undefined) return pointer;
     const refused = await this.#options.store.refuse(repository, pointer.size);
     if (refused) return failed(pointer, refused.refusal === "no-room" ? 507 : 413, refused.says);
-    const upload = this.#address(path, { ...pointer, operation: "upload", repository: path.id }, origin);
+    const upload = this.#address(path, { ...pointer, operation: "upload", repository: path.id, by }, origin);
     const verify = { href: `${origin}/spaces/${path.id}.git/info/lfs/objects/verify` };
     return { ...pointer, actions: { upload, verify } };
   }
 
-  async #downloadOf(path: GitPath, repository: string, pointer: LfsPointer, origin: string): Promise<object> {
+  async #downloadOf({ path, repository, by, origin }: Place, pointer: LfsPointer): Promise<object> {
     const file = await findObject(repository, pointer);
     if (file === undefined) return failed(pointer, 404, `${path.id} has no such file`);
-    return {
-      ...pointer,
-      actions: { download: this.#address(path, { ...pointer, operation: "download", repository: path.id }, origin) },
-    };
+    const download = this.#address(path, { ...pointer, operation: "download", repository: path.id, by }, origin);
+    return { ...pointer, actions: { download } };
   }
 
   #address(path: GitPath, ticket: LfsTicket, origin: string): object {
@@ -122,9 +141,9 @@ export class LfsFace {
   async #verify({ path, request, response }: LfsRequest): Promise<void> {
     const pointer = await this.#body(request, response, parsePointerOf);
     if (pointer === undefined) return;
-    const repository = await this.#repository(path, request, response, true);
-    if (repository === undefined) return;
-    if ((await findObject(repository, pointer)) === undefined)
+    const place = await this.#place(path, request, response, true);
+    if (place === undefined) return;
+    if ((await findObject(place.repository, pointer)) === undefined)
       return refuse(response, 404, `${pointer.oid} with ${pointer.size} bytes is not here: send it again.`);
     send(response, 200, {});
   }
@@ -136,9 +155,12 @@ export class LfsFace {
       return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
     const method = ticket.operation === "upload" ? ["PUT"] : ["GET", "HEAD"];
     if (!method.includes(request.method ?? "")) return refuse(response, 405, `Ask with ${method[0]}.`);
-    using slot = await this.#slots.take();
+    const caller = { account: ticket.by === "" ? null : ticket.by, address: request.socket.remoteAddress ?? "" };
+    const left = leaving(response);
+    using slot = await (ticket.operation === "upload" ? this.#uploads : this.#downloads).take(caller, left);
+    if (left.aborted) return;
     if (!slot) return refuse(response, 503, "Too many other files are moved at this moment: try again.");
-    using _idle = endIdle(request.socket, clock);
+    using _pace = keepPace(request, response, clock, this.#pace);
     const repository = repositories.repositoryOf(path.id);
     await (ticket.operation === "upload"
       ? this.#take(repository, ticket, request, response)
@@ -157,15 +179,16 @@ export class LfsFace {
     refuse(response, status, `This file was not taken: ${stored.says}.`);
   }
 
-  /** The repository's folder, made where it is to be written; undefined where the answer was given. */
-  async #repository(
+  /** The repository and who asks, made where it is to be written; undefined where the answer was given. */
+  async #place(
     path: GitPath,
     request: IncomingMessage,
     response: ServerResponse,
     write: boolean,
-  ): Promise<string | undefined> {
+  ): Promise<Place | undefined> {
     const { desk, repositories } = this.#options;
-    const refused = mayAccess(path, write, await desk.callerOf(request.headers.authorization));
+    const asked = await desk.callerOf(request.headers.authorization);
+    const refused = mayAccess(path, write, asked);
     if (refused) return refuse(response, refused.status, refused.says);
     if (write) {
       const made = await desk.ensure(path.owner, path.name);
@@ -174,7 +197,8 @@ export class LfsFace {
     } else if (!desk.exists(path.id) || !(await repositories.exists(path.id))) {
       return refuse(response, 404, `There is no Space ${path.id} with files.`);
     }
-    return repositories.repositoryOf(path.id);
+    const by = ("caller" in asked ? asked.caller?.account : undefined) ?? "";
+    return { path, repository: repositories.repositoryOf(path.id), by, origin: originOf(request) };
   }
 
   async #body<Value>(
@@ -256,17 +280,6 @@ async function give(
   });
   if (request.method === "HEAD" || ticket.size === 0) return void response.end();
   await pipeline(createReadStream(file, { start: from, end: to }), response);
-}
-
-/** Closes a connection on which no byte passes any more. */
-function endIdle(socket: Socket, clock: Clock): Disposable {
-  let [moved, since] = [0, clock.monotonic()];
-  const timer = setInterval(() => {
-    const now = socket.bytesRead + socket.bytesWritten;
-    if (now !== moved) [moved, since] = [now, clock.monotonic()];
-    else if (clock.monotonic() - since > idleMs) socket.destroy();
-  }, idleMs / 10);
-  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 /** One range (RFC 9110 §14.2), as git-lfs asks when it goes on; undefined: all of it; `none`: beyond its end. */

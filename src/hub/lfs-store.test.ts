@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -85,5 +94,26 @@ describe("LfsStore", () => {
     const { repository, store } = fresh({ freeMinBytes: 2 ** 60 });
     assert.equal((await store.put(repository, pointer("hello"), pieces("hello"))).ok, false);
     assert.equal(existsSync(join(repository, "lfs", "objects")), false);
+  });
+
+  test("counts bytes that are on their way to another repository, which the disk needs room for", async () => {
+    const { bavail, bsize } = statfsSync(folder);
+    const half = Math.floor((bavail * bsize) / 2);
+    const { repository, store } = fresh({ fileMaxBytes: Infinity, repositoryMaxBytes: Infinity, freeMinBytes: half });
+    const other = fresh().repository;
+    const size = Math.floor(half * 0.7);
+    assert.equal(await store.refuse(other, size), undefined);
+    const [came, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slowly = (async function* () {
+      yield Buffer.from("x");
+      came.resolve();
+      await end.promise;
+    })();
+    const stored = store.put(repository, { ...pointer("large"), size }, slowly);
+    await came.promise;
+    assert.equal((await store.refuse(other, size))?.refusal, "no-room");
+    end.resolve();
+    assert.equal((await stored).ok, false);
+    assert.equal(await store.refuse(other, size), undefined);
   });
 });

@@ -48,6 +48,8 @@ export class LfsStore {
   readonly #limits: LfsLimits;
   /** Bytes that are stored or on their way, by repository. */
   readonly #used = new Map<string, Promise<number>>();
+  /** Bytes that were let in and have not come yet, of all repositories: the disk needs room for them too. */
+  #awaited = 0;
 
   constructor(random: RandomBytes, limits: Partial<LfsLimits> = {}) {
     this.#random = random;
@@ -67,10 +69,16 @@ export class LfsStore {
       await this.#account(repository, -size);
       return refused;
     }
-    let kept = false;
+    let [kept, missing] = [false, size];
+    this.#awaited += size;
+    const came = (count: number): void => {
+      const counted = Math.min(count, missing);
+      missing -= counted;
+      this.#awaited -= counted;
+    };
     const fresh = join(incoming(repository), newId("i", this.#random));
     try {
-      const wrong = await write(fresh, pointer, bytes);
+      const wrong = await write(fresh, pointer, counted(bytes, came));
       if (wrong !== undefined) return no("wrong-content", wrong);
       const already = await findObject(repository, pointer);
       if (already === undefined) {
@@ -79,6 +87,7 @@ export class LfsStore {
       }
       return { ok: true };
     } finally {
+      came(missing);
       if (!kept) await this.#account(repository, -size);
       await rm(fresh, { force: true });
     }
@@ -90,7 +99,9 @@ export class LfsStore {
     if (used > repositoryMaxBytes)
       return no("no-room", `large files of a repository may have ${repositoryMaxBytes} bytes; it would be ${used}`);
     const { bavail, bsize } = await statfs(repository);
-    return bavail * bsize - size < freeMinBytes ? no("no-room", "the platform's disk is full") : undefined;
+    return bavail * bsize - this.#awaited - size < freeMinBytes
+      ? no("no-room", "the platform's disk is full")
+      : undefined;
   }
 
   /** Known from the disk once; what an earlier process left half is thrown away then. */
@@ -112,6 +123,13 @@ export class LfsStore {
     const used = this.#usedBy(repository).then((before) => before + change);
     this.#used.set(repository, used);
     return used;
+  }
+}
+
+async function* counted(bytes: AsyncIterable<Uint8Array>, came: (count: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const piece of bytes) {
+    yield piece;
+    came(piece.length); // It is written by now.
   }
 }
 

@@ -1,9 +1,10 @@
 /** git's face behind a server of its own, with limits that are soon reached: who waits, who is given up, and what stays then. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
-import { createConnection, type AddressInfo } from "node:net";
+import { createConnection, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -19,6 +20,12 @@ interface World extends AsyncDisposable {
   readonly port: number;
   readonly url: (name: string) => string;
   readonly failures: readonly string[];
+  /** Clients that are connected now. */
+  readonly connections: () => number;
+  /** As the platform stops: the face first. */
+  readonly stop: () => Promise<void>;
+  /** Sockets of clients, closed with the world. */
+  readonly sockets: Socket[];
 }
 
 /** A face whose Spaces are alice's, and whose builds say two lines and end when `built` does. */
@@ -27,7 +34,7 @@ async function open(limits: Partial<GitFaceLimits>, built: Promise<void> = Promi
   const failures: string[] = [];
   const desk: GitDesk = {
     callerOf: async (field) => ({
-      caller: field === undefined ? null : { account: "alice", admin: false, scopes: ["read", "write"] },
+      caller: field === undefined ? null : { account: userOf(field), admin: true, scopes: ["read", "write"] },
     }),
     exists: () => true,
     ensure: async () => ({ ok: true }),
@@ -46,6 +53,12 @@ async function open(limits: Partial<GitFaceLimits>, built: Promise<void> = Promi
   const server = createServer((request, response) => {
     if (!face.serve(request, response)) response.writeHead(404).end();
   });
+  const sockets: Socket[] = [];
+  let connections = 0;
+  server.on("connection", (socket) => {
+    connections += 1;
+    socket.once("close", () => (connections -= 1));
+  });
   const port = await listening(server);
   const client = new GitClient();
   return {
@@ -53,8 +66,12 @@ async function open(limits: Partial<GitFaceLimits>, built: Promise<void> = Promi
     folder,
     port,
     failures,
-    url: (name) => `http://a:hf_x@127.0.0.1:${port}/spaces/alice/${name}`,
+    connections: () => connections,
+    stop: () => face[Symbol.asyncDispose](),
+    sockets,
+    url: (name) => `http://alice:hf_x@127.0.0.1:${port}/spaces/alice/${name}`,
     [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
       await face[Symbol.asyncDispose]();
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
@@ -64,20 +81,66 @@ async function open(limits: Partial<GitFaceLimits>, built: Promise<void> = Promi
   };
 }
 
+function userOf(field: string): string {
+  return Buffer.from(field.replace(/^Basic /, ""), "base64")
+    .toString()
+    .replace(/:.*/, "");
+}
+
 function listening(server: Server): Promise<number> {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
 }
 
-/** A push that sends its first bytes and then nothing more. */
-function stall({ port }: World, name: string) {
+interface Asking {
+  readonly by?: string;
+  readonly service?: "git-receive-pack" | "git-upload-pack";
+  /** Its first bytes; more may come. */
+  readonly body?: string;
+}
+
+/** One who sends the first bytes of a request and then nothing more; of what comes back nothing is read. */
+function stall(
+  { port, sockets }: World,
+  name: string,
+  { by, service = "git-receive-pack", body = "00a0" }: Asking = {},
+) {
   const socket = createConnection(port, "127.0.0.1");
+  sockets.push(socket);
   socket.on("error", () => undefined); // Given up by the other side, as it should be.
-  socket.resume();
+  const token = by === undefined ? "" : `Authorization: Basic ${Buffer.from(`${by}:x`).toString("base64")}\r\n`;
   socket.write(
-    `POST /spaces/alice/${name}/git-receive-pack HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Basic eDp5\r\n` +
-      "Content-Type: application/x-git-receive-pack-request\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n00a0\r\n",
+    `POST /spaces/alice/${name}/${service} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${token}` +
+      `Content-Type: application/x-${service}-request\r\nTransfer-Encoding: chunked\r\n\r\n` +
+      `${body.length.toString(16)}\r\n${body}\r\n`,
   );
   return socket;
+}
+
+/** One who has asked for all of a repository of some megabytes; of what comes back nothing is read. */
+async function reader(world: World, name: string, by?: string) {
+  const work = world.client.init(name, world.url(name), {
+    "data.bin": randomBytes(9 << 20),
+    "more.bin": randomBytes(9 << 20),
+  });
+  assert.equal((await work.run("push", "origin", "main")).exitCode, 0);
+  const body = `0032want ${work.git("rev-parse", "main").trim()}\n00000009done\n`;
+  const socket = stall(world, name, { service: "git-upload-pack", body, ...(by === undefined ? {} : { by }) });
+  socket.write("0\r\n\r\n");
+  await until("git serves it", () => gits(world).length > 0);
+  return socket;
+}
+
+/** Requests that git serves now. */
+function servers(world: World): readonly string[] {
+  return gits(world).filter((pid) => /^\S*git\0http-backend/.test(commandOf(pid)));
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return ""; // It has ended meanwhile.
+  }
 }
 
 /** git processes that serve from this world's folder. */
@@ -93,11 +156,12 @@ function gits({ folder }: World): readonly string[] {
 }
 
 const files = { "index.html": "one" };
+const one = { atOnce: 1, perCaller: 1, anonymous: 1, withinMs: 30_000 };
 
 describe("git's face", { skip: process.platform === "linux" ? false : "no /proc" }, () => {
   test("gives a client up that sends nothing more, with all that git had started for it", async () => {
     await using world = await open({ idleMs: 1_500 });
-    const socket = stall(world, "stalled");
+    const socket = stall(world, "stalled", { by: "alice" }).resume();
     await until("git serves it", () => gits(world).length > 0);
     const limits = readFileSync(`/proc/${gits(world)[0]}/limits`, "utf8");
     assert.match(limits, new RegExp(`Max address space +${3 * 2 ** 30} `));
@@ -106,8 +170,8 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
   });
 
   test("serves so many at once; one more waits, and is told when that takes too long", async () => {
-    await using world = await open({ atOnce: 1, slotWithinMs: 500 });
-    const first = stall(world, "first");
+    await using world = await open({ places: { ...one, withinMs: 500 } });
+    const first = stall(world, "first", { by: "alice" });
     await until("git serves it", () => gits(world).length > 0);
     const work = world.client.init("second", world.url("second"), files);
     assert.match((await work.run("push", "origin", "main")).says, /remote: Too many others are served at this moment/);
@@ -118,9 +182,85 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
     assert.equal((await work.run("push", "origin", "main")).exitCode, 0);
   });
 
+  test("readers without a token never hold all places, and no account does", async () => {
+    await using world = await open({ places: { atOnce: 3, perCaller: 2, anonymous: 1, withinMs: 500 } });
+    const work = world.client.init("read", world.url("read"), files);
+    assert.equal((await work.run("push", "origin", "main")).exitCode, 0);
+    const stalled = [undefined, undefined, "mallory", "mallory"].map((by) =>
+      stall(world, "read", { service: "git-upload-pack", ...(by === undefined ? {} : { by }) }),
+    );
+    await until("as many are served as may be", () => servers(world).length === 3);
+    assert.match(
+      (await work.run("ls-remote", "origin")).says,
+      /remote: Too many others are served/,
+      "all three are held",
+    );
+    stalled.at(-1)?.destroy();
+    await until("one is free", () => servers(world).length === 2);
+    const nameless = await fetch(`http://127.0.0.1:${world.port}/spaces/alice/read/info/refs?service=git-upload-pack`);
+    assert.equal(nameless.status, 401, "it is for none without a token");
+    assert.match(await nameless.text(), /^Too many others read without a token at this moment: show yours/);
+    assert.equal((await work.run("ls-remote", "origin")).exitCode, 0, "git shows its token when it is asked");
+  });
+
+  test("one who leaves before its turn gives its place to the next at once", async () => {
+    await using world = await open({ places: one });
+    const work = world.client.init("next", world.url("next"), files);
+    assert.equal((await work.run("push", "origin", "main")).exitCode, 0);
+    const first = stall(world, "next", { by: "alice" });
+    await until("git serves it", () => gits(world).length > 0);
+    const waiting = ["mallory", "mallory"].map((by) => stall(world, "next", { by }));
+    const next = work.start(["push", "origin", "main:again"]);
+    await until("all wait", () => world.connections() >= 4);
+    for (const socket of waiting) socket.destroy();
+    first.destroy();
+    const since = performance.now();
+    assert.equal((await next.ended).exitCode, 0);
+    assert.ok(performance.now() - since < 10_000, "no git waited for one who had left");
+    await until("nothing is left", () => gits(world).length === 0);
+  });
+
+  test("a reader who takes nothing does not hold up the platform's stop", async () => {
+    const world = await open({});
+    await reader(world, "stops");
+    const since = performance.now();
+    await world.stop();
+    assert.ok(performance.now() - since < 5_000);
+    assert.deepEqual(gits(world), []);
+    await world[Symbol.asyncDispose]();
+  });
+
+  test("one who leaves in the middle of a fetch ends its git at once", async () => {
+    await using world = await open({});
+    const socket = await reader(world, "leaves");
+    socket.destroy();
+    await until("git is ended", () => gits(world).length === 0, 2_000);
+    assert.deepEqual(world.failures, []);
+  });
+
+  test("a reader of some bytes a second is ended; one who reads is not", async () => {
+    await using world = await open({ pace: { patienceMs: 2_000, minBytesPerSecond: 64 << 10 } });
+    const socket = await reader(world, "slow");
+    const sips = setInterval(() => socket.read(1), 100);
+    await until("git is ended", () => gits(world).length === 0, 20_000);
+    await until("its connection is closed", () => (socket.resume(), socket.destroyed));
+    clearInterval(sips);
+    assert.equal((await world.client.clone(world.url("slow"), "slow-again")).exitCode, 0);
+  });
+
+  test("a pusher of some bytes a second is ended, with its git", async () => {
+    await using world = await open({ pace: { patienceMs: 2_000, minBytesPerSecond: 64 << 10 } });
+    const socket = stall(world, "drips", { by: "alice" }).resume();
+    await until("git serves it", () => gits(world).length > 0);
+    const drips = setInterval(() => socket.write("1\r\n0\r\n"), 100);
+    await until("git is ended", () => gits(world).length === 0, 20_000);
+    clearInterval(drips);
+    await until("its connection is closed", () => socket.destroyed);
+  });
+
   test("a watcher holds no git and no place; one too many is told where to look", async () => {
     const built = Promise.withResolvers<void>();
-    await using world = await open({ atOnce: 1, watchersMax: 1 }, built.promise);
+    await using world = await open({ places: one, watchersMax: 1 }, built.promise);
     const heard = Promise.withResolvers<void>();
     const work = world.client.init("watched", world.url("watched"), files);
     const watching = work.start(["push", "origin", "main"], {

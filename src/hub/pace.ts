@@ -1,0 +1,45 @@
+/**
+ * Ends an exchange whose client is too slow: it holds a place that others wait for. Only time in which we wait for the client counts, so
+ * one that waits for us (for git, for the disk) loses nothing.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../stdx/time.ts";
+
+export interface PaceLimits {
+  /** As long as this may a client be silent, or fall behind. */
+  readonly patienceMs: number;
+  /** Slower than this over a while, it falls behind. A bad mobile line is some times as fast. */
+  readonly minBytesPerSecond: number;
+}
+
+export const paceLimits: PaceLimits = { patienceMs: 120_000, minBytesPerSecond: 8 << 10 };
+
+const looksInPatience = 120;
+
+/** Closes the connection of one that falls behind, until it is disposed of. */
+export function keepPace(
+  request: IncomingMessage,
+  response: ServerResponse,
+  clock: Clock,
+  { patienceMs, minBytesPerSecond }: PaceLimits = paceLimits,
+): Disposable {
+  const { socket } = request;
+  const passed = (): number => socket.bytesRead + socket.bytesWritten - socket.writableLength;
+  let [left, bytes, at] = [patienceMs, passed(), clock.monotonic()];
+  const look = (): void => {
+    const [since, before] = [at, bytes];
+    [bytes, at] = [passed(), clock.monotonic()];
+    const earned = ((bytes - before) / minBytesPerSecond) * 1000;
+    const spent = waitsForClient(request, response) ? at - since : 0;
+    left = Math.min(patienceMs, left + earned - spent);
+    if (left < 0) socket.destroy();
+  };
+  const timer = setInterval(look, patienceMs / looksInPatience);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** It has not sent all, and we would take more; or it does not take what we have sent. */
+function waitsForClient(request: IncomingMessage, response: ServerResponse): boolean {
+  const wantsMore = !request.complete && request.readableLength < request.readableHighWaterMark;
+  return wantsMore || response.writableLength > 0;
+}
