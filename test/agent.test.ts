@@ -55,7 +55,7 @@ class Peer {
     type: Type,
     fits: (message: Heard<Type>) => boolean = () => true,
   ): Promise<Heard<Type>> {
-    return eventually(`a message ${type}`, () => this.all(type).find(fits), 30_000);
+    return eventually(`a message ${type}`, () => this.all(type).find(fits));
   }
 
   async status(fits: (status: ReplicaStatus) => boolean): Promise<ReplicaStatus> {

@@ -293,12 +293,12 @@ test(
     const build = await id.promise;
     const marked = () => membersOf({ group: null, marker: buildMarker(build) });
     const sleeping = () => marked().filter((pid) => commandOf(pid).startsWith("sleep")).length === 2;
-    await eventually("its step runs", sleeping, 20_000);
+    await eventually("its step runs", sleeping);
     await up.kill();
     await eventually("all of it has ended", () => marked().length === 0);
     await up.up();
     await deploying;
-    await eventually("it is given to the builder again, and its step runs", sleeping, 20_000);
+    await eventually("it is given to the builder again, and its step runs", sleeping);
     assert.equal((await up.admin.build(build)).attempts, 2);
     await up.admin.cancelBuild(build);
     await eventually("all of it has ended again", () => marked().length === 0);

@@ -57,7 +57,7 @@ describe("packages that were installed once", () => {
     const killed = newId("b", random);
     const first = build(shop, "alice/0", "0", killed);
     const pidsOfIt = (): readonly number[] => membersOf({ group: null, marker: buildMarker(killed) });
-    await until("its npm is there, for which the other two of that owner wait", () => pidsOfIt().length > 0, 20_000);
+    await until("its npm is there, for which the other two of that owner wait", () => pidsOfIt().length > 0);
     const others = ["alice/1", "alice/2", "bob/0", "bob/1", "bob/2"].map((space) => build(shop, space));
     for (const pid of pidsOfIt()) killIfThere(pid);
     const [lost, ...whole] = await Promise.all([first, ...others]);

@@ -15,6 +15,8 @@ import { bench, dial, textOf, until, watch, type Started } from "./support/repli
 const replicas = bench();
 after(() => replicas[Symbol.asyncDispose]());
 const processes = linuxProcesses();
+/** At once; a grant that nobody attaches to is taken back after 30 s. */
+const givenBackWithinMs = 10_000;
 const alive = (pid: number): boolean => processes.stat(pid) !== undefined && processes.stat(pid)?.state !== "Z";
 
 /** Starts processes on demand: `GET /<shell command>` → pid. */
@@ -79,7 +81,7 @@ class Replica {
     return this.one.messages.flatMap((message) => (message.type === "meter" ? message.report : []));
   }
 
-  ended(call: string, withinMs = 5_000): Promise<Extract<MeterReport, { kind: "ended" }>> {
+  ended(call: string, withinMs = 60_000): Promise<Extract<MeterReport, { kind: "ended" }>> {
     return until(
       `${call} has ended`,
       () => this.reports().find((report) => report.kind === "ended" && report.call === call),
@@ -220,7 +222,7 @@ describe("a call", () => {
     const client = rawPost(`${r.url}/schedule?taskId=1`);
     const request = await r.scheduled();
     assert.equal((await r.post("/queue-size", "GET")).text, "1");
-    await until("two pings", () => client.reads.filter((read) => read.includes("event: ping")).length >= 2, 8_000);
+    await until("two pings", () => client.reads.filter((read) => read.includes("event: ping")).length >= 2);
     r.grant(request.call);
     await until("the stream has ended", client.closed);
     const text = client.reads.join("");
@@ -274,7 +276,7 @@ describe("a call", () => {
       r.grant(id, fields);
       await until("its grant has come", leave.unread);
       leave.now();
-      const { unused, usedMs, workerAlive } = await r.ended(id, 1_000);
+      const { unused, usedMs, workerAlive } = await r.ended(id, givenBackWithinMs);
       assert.deepEqual([unused, usedMs, workerAlive], [true, 0, fields.warm === true]);
     }
     assert.ok(alive(pid));

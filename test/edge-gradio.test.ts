@@ -117,7 +117,7 @@ describe("the edge and Gradio's event stream", () => {
       app.stream.write(said({ msg: "process_starts", event_id: event }));
       await answered(response);
       request.destroy();
-      await eventually("the visitor is gone", () => world.gone.includes(work), 8_000);
+      await eventually("the visitor is gone", () => world.gone.includes(work));
       assert.equal(marks(world, work).at(-1), "edge.deliver failed route/visitor-left");
     }));
 

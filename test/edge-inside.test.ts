@@ -27,7 +27,7 @@ describe("the door for callers from inside", () => {
     new Promise((resolve, reject) => {
       const socket = connect({ path: join(folder, "inside.sock") });
       let text = "";
-      const late = setTimeout(() => reject(new Error(`no end: ${text}`)), 5_000);
+      const late = setTimeout(() => reject(new Error(`no end: ${text}`)), 30_000);
       const end = (): void => {
         clearTimeout(late);
         socket.destroy();

@@ -516,7 +516,7 @@ describe("names are resolved", () => {
     await using dns = await nameServer({ "good.example": { A: ["203.0.113.7"], AAAA: [] } });
     const none = join(dns.folder, "none");
     const dialler = systemDialler(
-      { ...dialLimits, resolveMs: 400 },
+      { ...dialLimits, resolveMs: 3_000 },
       systemResolver({ hosts: none, servers: none }, dns.resolver),
     );
     const { signal } = new AbortController();
@@ -525,7 +525,7 @@ describe("names are resolved", () => {
     );
     const started = performance.now();
     assert.deepEqual(await dialler.resolve("good.example", signal), ["203.0.113.7"]);
-    assert.ok(performance.now() - started < 300);
+    assert.ok(performance.now() - started < 2_000);
     for (const one of await silent)
       assert.equal(one.status === "rejected" && (one.reason as NodeJS.ErrnoException).code, "ETIMEOUT");
   });
@@ -540,7 +540,7 @@ describe("addresses are dialled", { skip }, () => {
     const started = performance.now();
     const { socket, address } = await dialler.dial(["127.0.0.2", "127.0.0.1", "127.0.0.3"], server.port, signal);
     assert.equal(address, "127.0.0.3");
-    assert.ok(performance.now() - started < 500);
+    assert.ok(performance.now() - started < 3_000);
     socket.destroy();
   });
 

@@ -87,7 +87,7 @@ class Writer implements Disposable {
   }
 
   async reached(index: number): Promise<void> {
-    await eventually(`record ${index} acknowledged`, () => this.acknowledged >= index, 20_000);
+    await eventually(`record ${index} acknowledged`, () => this.acknowledged >= index);
   }
 
   async kill(): Promise<void> {

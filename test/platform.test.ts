@@ -237,7 +237,7 @@ describe("a platform that runs", () => {
     const visitors = [visitor("/pid"), visitor("/pid"), visitor("/slow?ms=400"), visitor("/slow?ms=400")];
     const { deployed } = await up.deploy(alice, "app", { "version.txt": "2" });
     assert.equal(deployed.ok, true, deployed.says);
-    await until("the old replica has ended", () => !lives(old.app) && !lives(old.shim), 20_000);
+    await until("the old replica has ended", () => !lives(old.app) && !lives(old.shim));
     over = true;
     await Promise.all(visitors);
     assert.deepEqual([...statuses.keys()], [200], JSON.stringify([...statuses]));

@@ -16,8 +16,7 @@ describe("waybill restart", () => {
   });
   after(() => up[Symbol.asyncDispose]());
 
-  const running = (id: string) =>
-    until(`${id} runs`, async () => (await alice.client.space(id)).state === "running", 60_000);
+  const running = (id: string) => until(`${id} runs`, async () => (await alice.client.space(id)).state === "running");
 
   test("starts the app again, and no request is refused meanwhile", async () => {
     const old = await up.replica(app.space);
@@ -29,7 +28,7 @@ describe("waybill restart", () => {
     })();
     const { stage } = await alice.client.restart(app.space);
     assert.ok(["RUNNING", "APP_STARTING"].includes(stage), stage);
-    await until("the old replica has ended", () => !lives(old.app) && !lives(old.shim), 30_000);
+    await until("the old replica has ended", () => !lives(old.app) && !lives(old.shim));
     over = true;
     await visitor;
     assert.deepEqual([...statuses], [200]);

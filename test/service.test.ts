@@ -31,8 +31,7 @@ describe("waybill up --service", () => {
   });
   after(() => up[Symbol.asyncDispose]());
 
-  const answers = () =>
-    until("the app answers", async () => (await visit(`${app.url}/pid`, alice)).status === 200, 60_000);
+  const answers = () => until("the app answers", async () => (await visit(`${app.url}/pid`, alice)).status === 200);
 
   /** SIGTERM; meanwhile something is done to the shim's record; and up again. */
   async function upgrade(change: (record: ShimRecord) => ShimRecord): Promise<void> {

@@ -40,9 +40,10 @@ const { values: options } = parseArgs({
 const stages: Readonly<Record<StageName, UpOptions>> = {
   main: { env: { WAYBILL_HEALTH_SECONDS: "1" } },
   kills: {},
+  // Long enough for what shall succeed there on a slow machine.
   tight: {
     gpus: "1x1",
-    env: { WAYBILL_BUILD_SECONDS: "4", WAYBILL_BUILD_QUEUE_SECONDS: "1", WAYBILL_RESPONSE_SECONDS: "1" },
+    env: { WAYBILL_BUILD_SECONDS: "12", WAYBILL_BUILD_QUEUE_SECONDS: "3", WAYBILL_RESPONSE_SECONDS: "3" },
   },
   bare: { gpus: null, env: { WAYBILL_BUILDS_WAITING_OWNER: "1", WAYBILL_BUILD_DISK_MB: "256" } },
   cards: { gpus: null },

@@ -7,7 +7,7 @@ import type { FaultCase, Injected } from "./case.ts";
 import type { CaseReport, ControlReport, Score } from "./document.ts";
 
 /** Evidence of another process is on its way for a moment: a verdict may sharpen for so long. */
-const sharpensWithinMs = 5_000;
+const sharpensWithinMs = 30_000;
 
 export async function scoreCase(
   fault: FaultCase,

@@ -17,7 +17,7 @@ async function saysOf({ alice }: RunningApp, work: string): Promise<readonly [st
 }
 
 async function again(running: RunningApp): Promise<void> {
-  await until("it runs again", async () => (await visit(`${running.url}/`, running.alice)).status === 200, 30_000);
+  await until("it runs again", async () => (await visit(`${running.url}/`, running.alice)).status === 200);
 }
 
 const ending: readonly BrokenApp[] = [

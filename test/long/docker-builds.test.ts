@@ -24,6 +24,8 @@ const mib = 1 << 20;
 const secret = "a-secret-that-stays-in-memory";
 const other = process.arch === "arm64" ? { go: "amd64", machine: 62 } : { go: "arm64", machine: 183 };
 const podman = "/usr/bin/podman";
+/** How much longer than a quiet machine a busy one takes. */
+const slack = 3;
 const from = "FROM localhost/tiny\n";
 const runs = 'CMD ["cat"]\n';
 
@@ -123,7 +125,7 @@ describe(
       t.diagnostic(`first ${Math.round(first.tookMs)} ms, again ${Math.round(again.tookMs)} ms`);
       assert.equal(again.root, first.root);
       assert.match(again.log, /nothing to unpack/);
-      assert.ok(again.tookMs < 2_000, `${again.tookMs} ms`);
+      assert.ok(again.tookMs < slack * 2_000, `${again.tookMs} ms`);
     });
 
     test("gets the variables that it asks for, and secrets in memory alone: in no log, no layer, no file of the disk", async () => {

@@ -163,11 +163,11 @@ describe("git push, the long way", () => {
   test("a pusher that is killed while it sends has pushed nothing", async () => {
     const work = client.init("killed", url("killed"), { ...page, ...blobs(8, 9 * mebibyte) });
     const running = work.start(["push", "origin", "main"]);
-    await until("git receives", () => existsSync(repository("killed")) && incoming("killed") > 0, 30_000);
+    await until("git receives", () => existsSync(repository("killed")) && incoming("killed") > 0);
     running.child.kill("SIGKILL");
     execFileSync("pkill", ["-KILL", "-f", `remote-http.*${alice.token}.*alice/killed`]);
     await running.ended;
-    await until("git has thrown it away", () => incoming("killed") === 0, 30_000);
+    await until("git has thrown it away", () => incoming("killed") === 0);
     assert.equal(whole("killed"), "");
     const again = await work.run("push", "origin", "main");
     assert.equal(again.exitCode, 0, again.says);
@@ -190,7 +190,7 @@ describe("git push, the long way", () => {
     running.child.kill("SIGINT");
     execFileSync("pkill", ["-KILL", "-f", `remote-http.*${alice.token}.*alice/leaves`]);
     await running.ended;
-    await until("it runs", async () => (await up.admin.space("alice/leaves")).state === "running", 60_000);
+    await until("it runs", async () => (await up.admin.space("alice/leaves")).state === "running");
   });
 
   test("a client that stops in the middle of its request and stays is ended, and harms nobody", async () => {
@@ -211,7 +211,7 @@ describe("git push, the long way", () => {
   test("kill -9 of the platform in the middle of a push: the repository is whole, nothing is half, and it can be pushed again", async () => {
     const work = client.init("crash", url("crash"), { ...page, ...blobs(8, 9 * mebibyte) });
     const running = work.start(["push", "origin", "main"]);
-    await until("git receives", () => existsSync(repository("crash")) && incoming("crash") > 0, 30_000);
+    await until("git receives", () => existsSync(repository("crash")) && incoming("crash") > 0);
     await up.kill();
     const { exitCode } = await running.ended;
     assert.notEqual(exitCode, 0);
@@ -235,7 +235,7 @@ describe("git push, the long way", () => {
     await until("and served", async () => (await served("alice/between")).includes("moved"));
     const { build } = await up.admin.space("alice/between");
     await up.restart();
-    await until("it runs again", async () => (await served("alice/between")).includes("moved"), 30_000);
+    await until("it runs again", async () => (await served("alice/between")).includes("moved"));
     assert.equal((await up.admin.space("alice/between")).build?.id, build?.id);
   });
 

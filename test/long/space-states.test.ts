@@ -26,7 +26,7 @@ async function deploy(name: string, version = "1"): Promise<App> {
 }
 
 const view = ({ space }: App) => alice.client.space(space);
-const inState = (app: App, state: string, withinMs = 30_000) =>
+const inState = (app: App, state: string, withinMs = 60_000) =>
   until(`${app.space} is ${state}`, async () => (await view(app)).state === state, withinMs).catch(
     async (error: unknown) => {
       throw new Error(`${String(error)}: ${JSON.stringify((await alice.client.spaceEvents(app.space)).items)}`);
@@ -185,7 +185,7 @@ describe("a Space that nobody asks for", () => {
     const woken = await answer(app);
     const tookMs = performance.now() - from;
     assert.equal(woken.pid, pid, "the same process");
-    assert.ok(tookMs < 2_000, `answered after ${Math.round(tookMs)} ms`);
+    assert.ok(tookMs < 6_000, `answered after ${Math.round(tookMs)} ms`);
   });
 
   test("frozen, it is frozen after SIGKILL of the platform too", async () => {
@@ -213,7 +213,7 @@ describe("a Space with two releases", () => {
       while (!over) seen.push((await answer(app)).version);
     })();
     await alice.client.rollBack(app.space);
-    await until("version 1 answers", () => seen.includes("1"), 30_000);
+    await until("version 1 answers", () => seen.includes("1"));
     over = true;
     await visitor;
     assert.equal(seen.lastIndexOf("2") < seen.indexOf("1"), true, "the switch is one");
@@ -230,7 +230,7 @@ describe("a Space with two releases", () => {
     assert.equal((await answer(app)).version, "1");
     const [newest] = (await alice.client.releases(app.space)).items;
     await alice.client.rollBack(app.space, { release: newest?.id });
-    await until("version 2 answers", async () => (await answer(app)).version === "2", 30_000);
+    await until("version 2 answers", async () => (await answer(app)).version === "2");
     await assert.rejects(
       alice.client.rollBack(app.space, { release: "rel_none" }),
       refusal(404, "not-found", /has no release/),
@@ -283,6 +283,6 @@ describe("replicas", () => {
     );
     const { pid } = await answer(app);
     await alice.client.changeSpace(app.space, { hardware: "cpu-basic" });
-    await until("another process answers", async () => (await answer(app)).pid !== pid, 30_000);
+    await until("another process answers", async () => (await answer(app)).pid !== pid);
   });
 });

@@ -5,7 +5,7 @@ import type { CallView } from "../../src/contract/api.ts";
 import { until, visit, type Account, type App } from "./platform.ts";
 
 /** The call as it stands when it has its receipt. */
-export async function endedCall(client: WaybillClient, id: string, withinMs = 15_000): Promise<CallView> {
+export async function endedCall(client: WaybillClient, id: string, withinMs?: number): Promise<CallView> {
   return until(
     `call ${id} has ended`,
     async () => {

@@ -166,7 +166,7 @@ export function rawExchange(port: number, bytes: string | Buffer, until?: RegExp
       socket.destroy();
       resolve(text);
     };
-    const timer = setTimeout(() => reject(new Error(`no end after 5 s: ${text}`)), 5_000);
+    const timer = setTimeout(() => reject(new Error(`no end after 30 s: ${text}`)), 30_000);
     socket.on("data", (part) => {
       text += part.toString("latin1");
       if (until?.test(text) === true) finish();

@@ -1,10 +1,10 @@
 /** Waits for what another process or socket brings about: polls a condition with a bound. */
 
-/** Resolves with the first truthy value of `probe`; throws with `what` after `withinMs`. */
+/** Resolves with the first truthy value of `probe`; throws with `what` after `withinMs`, which only a failure reaches. */
 export async function eventually<T>(
   what: string,
   probe: () => T | undefined | false | null,
-  withinMs = 5_000,
+  withinMs = 60_000,
 ): Promise<T> {
   const until = performance.now() + withinMs;
   for (;;) {

@@ -13,8 +13,11 @@ import { isAlive, linuxProcesses, type ProcessName } from "../../src/runtime/pro
 export const fixtureApp = resolve(import.meta.dirname, "../faults/apps/fixture");
 const waybill = resolve(import.meta.dirname, "../../bin/waybill.js");
 /** A busy machine starts it in a few seconds; more is a hang. */
-const readyWithinMs = 30_000;
-const stopWithinMs = 30_000;
+const readyWithinMs = 120_000;
+const stopWithinMs = 60_000;
+const deployedWithinMs = 300_000;
+/** Reached only where something has failed, so it costs nothing that a slow machine has time. */
+const failsAfterMs = 60_000;
 const pollMs = 20;
 /** A test runner shows the end of what its files print beside a failure. */
 const isTested = process.env["NODE_TEST_CONTEXT"] !== undefined;
@@ -23,7 +26,7 @@ const isTested = process.env["NODE_TEST_CONTEXT"] !== undefined;
 export async function until<T>(
   says: string,
   look: () => T | Promise<T>,
-  withinMs = 15_000,
+  withinMs = failsAfterMs,
 ): Promise<NonNullable<Exclude<T, false>>> {
   const since = performance.now();
   for (;;) {
@@ -162,7 +165,7 @@ export class Platform implements AsyncDisposable {
   ): Promise<App> {
     const space = `${account.name}/${name}`;
     const folder = this.write({ ...fixtureFiles(), ...files });
-    const deployed = await deployFolder(account.client, folder, space, { waitMs: 120_000, onEvent });
+    const deployed = await deployFolder(account.client, folder, space, { waitMs: deployedWithinMs, onEvent });
     return { space, deployed, url: deployed.space.addresses.at(-1) ?? "" };
   }
 

@@ -90,7 +90,7 @@ export const buildCases: readonly FaultCase[] = [
     on: "tight",
     certainty: proved,
     async inject(stage) {
-      const before = slowBuild(stage, 3_000);
+      const before = slowBuild(stage, 7_000);
       await before.began;
       const injected = buildOf(await stage.fresh());
       await before.done;
@@ -103,7 +103,7 @@ export const buildCases: readonly FaultCase[] = [
     on: "bare",
     certainty: proved,
     async inject(stage) {
-      const before = slowBuild(stage, 4_000);
+      const before = slowBuild(stage, 6_000);
       await before.began;
       const { build: waiting } = await commit(stage);
       const refused = await commit(stage).catch((error: unknown) => error);
@@ -134,7 +134,7 @@ export const buildCases: readonly FaultCase[] = [
     certainty: proved,
     owner: "platform",
     async inject(stage) {
-      const before = slowBuild(stage, 2_000);
+      const before = slowBuild(stage, 5_000);
       await before.began;
       const build = await queued(stage);
       await stage.up.admin.cancelBuild(build);
@@ -165,7 +165,7 @@ export const buildCases: readonly FaultCase[] = [
     certainty: proved,
     async inject(stage) {
       const { up, alice } = stage;
-      const before = slowBuild(stage, 2_000);
+      const before = slowBuild(stage, 5_000);
       await before.began;
       const name = `damaged${++committed}`;
       const build = await queued(stage, `alice/${name}`);

@@ -86,7 +86,7 @@ export const routeCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     async inject(stage) {
-      const { began, done } = slowBuild(stage, 2_000);
+      const { began, done } = slowBuild(stage, 5_000);
       const { space } = await stage.alice.client.build(await began);
       const { addresses } = await stage.alice.client.space(space);
       const { work, status } = await visit(`${addresses.at(-1)}/`, stage.alice);
@@ -123,7 +123,7 @@ export const routeCases: readonly FaultCase[] = [
       await until(
         "the app has all of them",
         async () =>
-          (await visit(`${app.url}/`, alice, { signal: AbortSignal.timeout(500) }).catch(() => undefined)) ===
+          (await visit(`${app.url}/`, alice, { signal: AbortSignal.timeout(3_000) }).catch(() => undefined)) ===
           undefined,
       );
       const { work, status } = await visit(`${app.url}/`, alice);
@@ -210,7 +210,7 @@ export const routeCases: readonly FaultCase[] = [
       const path = `/slow`;
       const seen = new Set((await up.admin.requests(app.space)).items.map(({ id }) => id));
       const answer = visit(`${app.url}${path}?ms=20000`, alice, { signal: leave.signal }).catch(() => undefined); // We leave ourselves.
-      setTimeout(() => leave.abort(), 300);
+      setTimeout(() => leave.abort(), 1_500);
       await answer;
       const left = await until("the request is in the list", async () => {
         const { items } = await alice.client.requests(app.space);
