@@ -119,7 +119,7 @@ describe("Builds", () => {
     );
     const row = await rowOf(world, build);
     assert.deepEqual([row.stage, row.code, row.release], ["failed", "app/exit", "rel_1"]);
-    assert.equal(world.builds.view(row).stage, "failed");
+    assert.equal(world.builds.views.of(row).stage, "failed");
     assert.equal(node.of("start-replica").length, 1);
     assert.equal(await world.catalog.releases.get("rel_2"), undefined);
   });
@@ -174,7 +174,7 @@ describe("a build's log", () => {
       /^queued 1st of 1, builder n1 is busy; build b_\w+ of alice is claimed, and builds of one owner run one at a time, since they share caches; gives up at 2026-/,
     );
     assert.deepEqual(
-      world.builds.view(other).waiting?.reasons.map(({ kind }) => kind),
+      world.builds.views.of(other).waiting?.reasons.map(({ kind }) => kind),
       ["builders-busy", "same-owner"],
     );
     await say(failed(build));
@@ -212,7 +212,10 @@ describe("a build's log", () => {
     const lines = await linesOf(world, build);
     assert.equal(lines.at(-2), `superseded by build ${newer.id} of commit 2`);
     assert.equal((await linesOf(world, newer.id))[0], `takes the place of build ${build}, which was building`);
-    assert.deepEqual([(await rowOf(world, build)).replacedBy, world.builds.view(newer).stage], [newer.id, "claimed"]);
+    assert.deepEqual(
+      [(await rowOf(world, build)).replacedBy, world.builds.views.of(newer).stage],
+      [newer.id, "claimed"],
+    );
     assert.equal(node.of("cancel-build")[0]?.why, lines.at(-2));
   });
 });
@@ -306,7 +309,7 @@ describe("a start of the platform", () => {
     const world = await again(before);
     await using _ = world;
     const places = await Promise.all(
-      ids.map(async (id) => world.builds.view(await rowOf(world, id)).waiting?.position),
+      ids.map(async (id) => world.builds.views.of(await rowOf(world, id)).waiting?.position),
     );
     assert.deepEqual(places, [1, 2]);
     const lines = await linesOf(world, ids[0] ?? "");

@@ -5,10 +5,8 @@
 import { startMarginMs } from "../core/spaces/draft.ts";
 import { spaceOwner } from "../contract/space.ts";
 import type { LogLine, ReplicaStatus, ToAgent, ToServer } from "../contract/agent.ts";
-import type { BuildQueueView, BuildsStatus, BuildView } from "../contract/api.ts";
 import type { CardFacts } from "../build/runtime-contract.ts";
-import { buildView, newRow } from "../catalog/builds.ts";
-import type { BuildRow, EndedCount, ReleaseRow } from "../catalog/builds.ts";
+import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { roomIn } from "../core/builds/decide.ts";
 import { isLeased } from "../core/builds/model.ts";
@@ -23,19 +21,22 @@ import type {
   Word,
 } from "../core/builds/model.ts";
 import type { Code } from "../evidence/codes.ts";
-import { codeRow, isCode } from "../evidence/codes.ts";
+import { isCode } from "../evidence/codes.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
-import { durationMs, instant, iso } from "../stdx/time.ts";
-import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
+import { durationMs, instant } from "../stdx/time.ts";
+import type { Clock, DurationMs } from "../stdx/time.ts";
 import type { BuildLog } from "./build-log.ts";
 import { BuildLogs } from "./build-logs.ts";
 import { BuildMachine } from "./build-machine.ts";
 import type { Happened } from "./build-machine.ts";
 import { releaseOf } from "./build-release.ts";
 import { restoredBuilds } from "./build-restore.ts";
-import { entriesOf, lineOf, transitionOf, waitingViews } from "./build-story.ts";
+import { BuildTelling } from "./build-telling.ts";
+import { BuildViews } from "./build-views.ts";
+import { LiveBuilds } from "./live-builds.ts";
+import type { LiveBuild } from "./live-builds.ts";
 import type { QueueRoom } from "./no-build.ts";
 
 export interface BuildsPorts {
@@ -76,24 +77,8 @@ export interface Asked {
   readonly sdk?: string | null;
 }
 
-/** A build that has not ended, with what only this process needs of it. */
-interface LiveBuild {
-  row: BuildRow;
-  /** The replica that it waits for. */
-  replica: string | undefined;
-  steps: BuildView["steps"][number][];
-  /** The place in the queue that its log has told last. */
-  toldPlace: string;
-  /** The fence whose late word its log has told last. */
-  toldFence: number;
-}
-
 /** Beyond a build's own limit: what its builder may take to end its processes, which are killed within 6 s, and to say so. */
 const tellEndMs = 30_000;
-const dayMs = 24 * 3_600_000;
-/** Rows of ended builds that need not be read again. */
-const endedRowsKept = 10;
-
 /** Steps that are a stage of their own; all others are building. */
 const stageOfStep: Readonly<Record<string, LeasedStage>> = {
   fetch: "fetching",
@@ -105,20 +90,25 @@ export class Builds {
   readonly #ports: BuildsPorts;
   readonly #machine: BuildMachine;
   readonly #logs: BuildLogs;
-  readonly #live = new Map<string, LiveBuild>();
-  readonly #endedRows = new Map<string, BuildRow>();
+  readonly #live: LiveBuilds;
+  readonly #telling: BuildTelling;
+  readonly views: BuildViews;
 
   constructor(ports: BuildsPorts) {
-    const { clock, limits, onFailure } = ports;
+    const { catalog, clock, onFailure } = ports;
+    const limits = { ...ports.limits, buildMs: durationMs(ports.limits.buildMs + tellEndMs) };
     this.#ports = ports;
     this.#logs = new BuildLogs(ports.folder, clock);
+    this.#live = new LiveBuilds(this.#logs);
+    this.#telling = new BuildTelling({ ...ports, limits, logs: this.#logs, live: this.#live });
     this.#machine = new BuildMachine({
       clock,
-      limits: { ...limits, buildMs: durationMs(limits.buildMs + tellEndMs) },
-      store: (happened, now, release) => this.#store(happened, now, release),
+      limits,
+      store: (happened, now, release) => this.#telling.store(happened, now, release),
       act: (happened, release) => this.#act(happened, release),
       onFailure,
     });
+    this.views = new BuildViews({ machine: this.#machine, live: this.#live, rows: catalog.builds });
   }
 
   /** Builds that the last process left open go on: waiting ones with their place, those that a builder had where it still has them. */
@@ -131,14 +121,14 @@ export class Builds {
       const log = await this.#logs.goOn(row.id);
       const build = state.builds.get(row.id);
       if (build === undefined) {
-        await this.#abandon(row, log, now).catch((error: unknown) => onFailure(`build ${row.id}`, error));
+        await this.#telling.abandon(row, log, now).catch((error: unknown) => onFailure(`build ${row.id}`, error));
         continue;
       }
-      this.#live.set(row.id, newLive(row));
+      this.#live.add(row);
       log.note(`the platform was started again: ${restoredSays(build, this.#machine.limits)}`);
     }
     this.#machine.restore(state);
-    this.#tellPlaces();
+    this.#telling.places(this.#machine.state, this.#machine.now());
   }
 
   /** How many builds wait beside a Space's, and may. */
@@ -157,7 +147,7 @@ export class Builds {
     await this.#logs.begin(id);
     const decision = await this.#machine.submit({ type: "enqueue", terms, priority: 0 });
     if (!decision.ok) throw new Error(`build ${id} of ${space} was not queued: ${decision.says}`);
-    const row = this.#live.get(id)?.row ?? this.#endedRows.get(id);
+    const row = this.#live.rowOf(id);
     if (!row) throw new Error(`build ${id} of ${space} is not there`);
     return row;
   }
@@ -176,7 +166,7 @@ export class Builds {
   async onBuilder(builder: Omit<Builder, "awaySince">): Promise<void> {
     await this.#machine.submit({ type: "join", builder });
     // The node has told which replicas it has: what was published and is not among them was never started.
-    for (const [id, live] of this.#live) {
+    for (const [id, live] of this.#live.all) {
       const build = this.#machine.state.builds.get(id);
       if (build?.stage !== "starting" || build.builder !== builder.name || live.replica !== undefined) continue;
       const release = await this.#ports.catalog.releases.get(build.release);
@@ -215,7 +205,7 @@ export class Builds {
         const stage = stageOfStep[step] ?? "building";
         if (this.#holds(word)) {
           live.steps = [...live.steps.filter(({ name }) => name !== step), { name: step, state, tookMs }];
-          await this.#ports.catalog.builds.update(build, this.#counts(live));
+          await this.#ports.catalog.builds.update(build, this.#live.countsOf(build));
           this.#ports.onChange(live.row);
         }
         return this.#heed(live, word, await this.#machine.submit({ type: "progress", ...word, stage }));
@@ -227,7 +217,7 @@ export class Builds {
 
   /** A replica changed its phase: it may be the one that a build waits for. */
   async onReplica(status: ReplicaStatus): Promise<void> {
-    const found = [...this.#live].find(([id, { replica }]) => {
+    const found = [...this.#live.all].find(([id, { replica }]) => {
       const build = this.#machine.state.builds.get(id);
       if (build?.stage !== "starting") return false;
       const isAnother = replica !== undefined && replica !== status.replica;
@@ -255,54 +245,6 @@ export class Builds {
       const says = end?.says ?? "the app ended before it listened";
       await this.#machine.submit({ type: "fail-start", build: id, code, says, because: [says] });
     }
-  }
-
-  /** The build with its newest numbers. */
-  view(row: BuildRow): BuildView {
-    return this.views([row])[0] as BuildView;
-  }
-
-  views(rows: readonly BuildRow[]): readonly BuildView[] {
-    const now = this.#machine.now();
-    const waiting = waitingViews(this.#machine.state, now, this.#machine.limits);
-    return rows.map((row) => {
-      const live = this.#live.get(row.id);
-      if (!live) return buildView(this.#endedRows.get(row.id) ?? row, now);
-      const view = buildView({ ...live.row, ...this.#counts(live) }, now);
-      const place = waiting.get(row.id) ?? null;
-      return place === null ? view : { ...view, waiting: place, says: place.says, deadline: place.until };
-    });
-  }
-
-  /** Who waits, the next one first, and who builds. */
-  queueView(): BuildQueueView {
-    const { state, limits } = this.#machine;
-    const waiting = waitingViews(state, this.#machine.now(), limits);
-    const rowsOf = (ids: Iterable<string>): readonly BuildRow[] =>
-      [...ids].flatMap((id) => this.#live.get(id)?.row ?? []);
-    const leased = [...state.builds.values()].filter(isLeased);
-    const ids = leased.map(({ terms }) => terms.build);
-    return {
-      builders: [...state.builders.values()].map(({ name, sdks, parallel, awaySince }) => ({
-        name,
-        sdks,
-        parallel,
-        builds: leased.filter(({ lease }) => lease.builder === name).map(({ terms }) => terms.build),
-        awaySince: awaySince === null ? null : iso(awaySince),
-      })),
-      building: this.views(rowsOf(ids)),
-      waiting: this.views(rowsOf(waiting.keys())),
-      waitingMax: limits.waitingMax,
-      ownerWaitingMax: limits.ownerWaitingMax,
-    };
-  }
-
-  /** How many wait and build, and how those of the last day ended. */
-  async status(): Promise<BuildsStatus> {
-    const all = [...this.#machine.state.builds.values()];
-    const queued = all.filter(({ stage }) => stage === "queued").length;
-    const ended = await this.#ports.catalog.builds.countEnded(instant(this.#machine.now() - dayMs));
-    return { queued, building: all.length - queued, day: dayOf(ended) };
   }
 
   /** The log of a build, live or ended. */
@@ -388,51 +330,6 @@ export class Builds {
     return build !== undefined && isLeased(build) && build.lease.builder === builder && build.lease.fence === fence;
   }
 
-  /** Says it in the logs and the record, and stores it: in this order, so that no build ends without a last line. */
-  async #store(happened: readonly Happened[], now: Instant, release: ReleaseRow | undefined): Promise<void> {
-    const { catalog, emitter, onFailure } = this.#ports;
-    const { limits } = this.#machine;
-    const transitions = happened.flatMap((one) => transitionOf(one, now, limits) ?? []);
-    for (const one of happened) {
-      for (const entry of entriesOf(one, now, limits)) emitter.write(entry);
-      this.#tell(one, now);
-    }
-    const ended = happened.flatMap(({ event }) => (event.type === "ended" ? event : []));
-    if (ended.length > 0) await emitter.sync();
-    for (const { build, code, says: how } of ended) {
-      const says = code === null ? how : `${code}: ${nextStep(code)}`;
-      // A log that the disk refused must not keep the build open: its outcome is in the catalog and in the record.
-      try {
-        this.#logs.end(build, says);
-      } catch (error) {
-        onFailure(`the log of build ${build}`, error);
-      }
-    }
-    const counted = transitions.map((one) => ({ ...one, change: { ...one.change, ...this.#countsOf(one.build) } }));
-    await catalog.builds.record(counted, release);
-    for (const { build, created, change } of counted) {
-      if (created) this.#live.set(build, newLive({ ...newRow(created), ...change }));
-      else this.#change(build, change);
-    }
-  }
-
-  /** The lines of an event: in the build's own log, and where one takes another's place in both. */
-  #tell({ event, after, before }: Happened, now: Instant): void {
-    if (!("build" in event)) return;
-    const line = lineOf(event);
-    if (line !== undefined) this.#logs.get(event.build)?.note(line);
-    if (event.type === "queued") {
-      const place = waitingViews(after, now, this.#machine.limits).get(event.build);
-      this.#logs.get(event.build)?.note(`queued ${place?.says ?? event.says}`);
-      if (event.terms.retryOf !== null)
-        this.#logs.get(event.build)?.note(`another try of build ${event.terms.retryOf}`);
-    }
-    if (event.type === "ended" && event.link !== null) {
-      const was = before.builds.get(event.build)?.stage ?? event.from;
-      this.#logs.get(event.link)?.note(`takes the place of build ${event.build}, which was ${was}`);
-    }
-  }
-
   /** What follows from what is stored. */
   #act(happened: readonly Happened[], release: ReleaseRow | undefined): void {
     for (const { event, before } of happened) {
@@ -457,15 +354,15 @@ export class Builds {
         case "ended":
           if (event.withdrawn)
             this.#withdraw(event.build, event.withdrawn, event.code ?? "build/builder-lost", event.says);
-          this.#forget(event.build);
+          this.#live.forget(event.build);
           break;
         default:
       }
       if (!("build" in event) || event.type === "renewed") continue;
-      const row = this.#live.get(event.build)?.row ?? this.#endedRows.get(event.build);
+      const row = this.#live.rowOf(event.build);
       if (row) this.#ports.onChange(row);
     }
-    this.#tellPlaces();
+    this.#telling.places(this.#machine.state, this.#machine.now());
   }
 
   #hand(id: string): void {
@@ -495,88 +392,14 @@ export class Builds {
     this.#ports.send(lease.builder, { type: "cancel-build", build, fence: lease.fence, code, why });
   }
 
-  /** A line for each build that waits and whose place or reasons changed. */
-  #tellPlaces(): void {
-    for (const [id, { position, of, reasons, says }] of waitingViews(
-      this.#machine.state,
-      this.#machine.now(),
-      this.#machine.limits,
-    )) {
-      const live = this.#live.get(id);
-      const place = JSON.stringify([position, of, reasons.map(({ kind }) => kind)]);
-      if (!live || live.toldPlace === place) continue;
-      // Its first line has said where it stands.
-      if (live.toldPlace !== "") this.#logs.get(id)?.note(`now ${says}`);
-      live.toldPlace = place;
-    }
-  }
-
-  #change(id: string, change: Partial<BuildRow>): BuildRow | undefined {
-    const live = this.#live.get(id);
-    if (!live) return undefined;
-    live.row = { ...live.row, ...change };
-    return live.row;
-  }
-
-  #counts(live: LiveBuild): Pick<BuildRow, "steps" | "logLines"> {
-    return { steps: live.steps, logLines: this.#logs.count(live.row.id) ?? live.row.logLines };
-  }
-
-  #countsOf(id: string): Partial<Pick<BuildRow, "steps" | "logLines">> {
-    const live = this.#live.get(id);
-    return live ? this.#counts(live) : {};
-  }
-
-  #forget(id: string): void {
-    const live = this.#live.get(id);
-    if (!live) return;
-    this.#live.delete(id);
-    this.#endedRows.set(id, live.row);
-    const oldest = this.#endedRows.keys().next().value;
-    if (this.#endedRows.size > endedRowsKept && oldest !== undefined) this.#endedRows.delete(oldest);
-  }
-
-  /** A build of version 0.1, which kept nothing by which it could go on. */
-  async #abandon(row: BuildRow, log: BuildLog, now: Instant): Promise<void> {
-    const { catalog, emitter } = this.#ports;
-    const code = "build/builder-lost";
-    const says = "the platform stopped in the middle of this build, and was started again in a newer version";
-    log.note(`failed: ${says}`);
-    emitter.write({ work: row.id, hop: "build.claim", mark: "failed", facts: { code, says } });
-    await emitter.sync();
-    this.#logs.end(row.id, `${code}: ${nextStep(code)}`);
-    const { count } = await this.#logs.of(row.id);
-    await catalog.builds.update(row.id, { stage: "failed", code, says, endedAt: now, logLines: count });
-  }
-
   /** Work that nobody waits for: its failure is told to the operator. */
   #settle(work: Promise<void>): void {
     work.catch((error: unknown) => this.#ports.onFailure("a build", error));
   }
 }
 
-function newLive(row: BuildRow): LiveBuild {
-  return { row, replica: undefined, steps: [...row.steps], toldPlace: "", toldFence: 0 };
-}
-
 function restoredSays(build: Build, { returnMs }: BuildLimits): string {
   if (build.stage === "queued") return "the build goes on waiting with its place";
   if (build.stage === "starting") return "the build is published, and its node tells how its app is doing";
   return `builder ${build.lease.builder} has ${returnMs / 1000} s to say that it still has the build; else it is given to a builder again`;
-}
-
-function dayOf(ended: readonly EndedCount[]): BuildsStatus["day"] {
-  const sum = (some: readonly EndedCount[]): number => some.reduce((all, { count }) => all + count, 0);
-  const failed = ended.filter(({ stage }) => stage === "failed");
-  const failedBy: Record<string, number> = {};
-  for (const { code, count } of failed) {
-    const owner = code !== null && isCode(code) ? codeRow(code).owner : "unknown";
-    failedBy[owner] = (failedBy[owner] ?? 0) + count;
-  }
-  const ok = sum(ended.filter(({ stage }) => stage === "done"));
-  return { ok, failed: sum(failed), failedBy, dropped: sum(ended) - ok - sum(failed) };
-}
-
-function nextStep(code: string): string {
-  return isCode(code) ? codeRow(code).next.replace(/\.$/, "") : "look at the build's record";
 }

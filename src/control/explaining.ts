@@ -145,7 +145,7 @@ export class Explaining {
   async #standing({ id, kind }: WorkRecord): Promise<Pick<WorkRecord, "standing">> {
     const { catalog, builds } = this.#parts;
     const row = kind === "build" ? await catalog.builds.get(id) : undefined;
-    const view = row && builds.view(row);
+    const view = row && builds.views.of(row);
     return view?.outcome === null ? { standing: standingSays(view) } : {};
   }
 

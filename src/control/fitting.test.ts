@@ -36,7 +36,7 @@ describe("a release and its node's cards", () => {
     const [refused] = node.of("refuse");
     assert.deepEqual([refused?.code, refused?.kind], ["runtime/arch-mismatch", "capacity"]);
     assert.match(refused?.says ?? "", /^torch 2\.1\.2, .* has no code for NVIDIA H100.*Nothing was charged\.$/);
-    const call = await world.server.call("c_1");
+    const call = await world.server.calls.get("c_1");
     assert.deepEqual(
       [call?.outcome, call?.code, call?.heldMs, call?.chargedMs, call?.account],
       ["refused", "runtime/arch-mismatch", 0, 0, "alice"],

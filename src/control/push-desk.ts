@@ -96,7 +96,7 @@ export class PushDesk implements GitDesk {
       else if (shown === linesMax + 1) yield `… its log has more lines than are shown here: ${page}`;
     }
     const ended = (await catalog.builds.get(id)) ?? row;
-    const view = builds.view(ended);
+    const view = builds.views.of(ended);
     const space = await spaces.view(view.space);
     const verdict = view.outcome !== "ok" && view.outcome !== null ? await this.#verdict(id) : null;
     yield* endLines(view, verdict, {

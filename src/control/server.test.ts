@@ -13,7 +13,7 @@ describe("the list of calls", () => {
         refuse ? Promise.reject(new Error("busy")) : sql.transaction(...args),
     };
     await using world = await ControlWorld.open({ sql: flaky });
-    await world.server.follow();
+    await world.server.calls.follow();
     const node = await world.node([replica("p_1", "ready")]);
     const schedule = async (call: string): Promise<void> => {
       node.say({ type: "schedule", request: request(call) });
@@ -22,11 +22,11 @@ describe("the list of calls", () => {
     await schedule("c_1");
     refuse = true;
     await schedule("c_2");
-    assert.equal((await world.server.call("c_2"))?.stage, undefined);
+    assert.equal((await world.server.calls.get("c_2"))?.stage, undefined);
     refuse = false;
-    assert.equal((await world.server.call("c_2"))?.stage, "queued");
+    assert.equal((await world.server.calls.get("c_2"))?.stage, "queued");
     await schedule("c_3");
-    const listed = await world.server.listCalls({ account: "alice", page: undefined, limit: 10 });
+    const listed = await world.server.calls.list({ account: "alice", page: undefined, limit: 10 });
     assert.deepEqual(
       listed.items.map(({ id }) => id),
       ["c_3", "c_2", "c_1"],
@@ -39,7 +39,7 @@ describe("the list of calls", () => {
     const node = await world.node([replica("p_1", "ready")]);
     node.say({ type: "schedule", request: request("c_1") });
     await world.settled();
-    await world.server.follow();
-    assert.equal((await world.server.call("c_1"))?.stage, "granted");
+    await world.server.calls.follow();
+    assert.equal((await world.server.calls.get("c_1"))?.stage, "granted");
   });
 });

@@ -4,12 +4,10 @@
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { noIsolation } from "../contract/isolation.ts";
-import type { CallRow } from "../catalog/calls.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
 import type {
   BoardView,
-  CallView,
   CreateToken,
   Page,
   PoolView,
@@ -21,9 +19,7 @@ import type {
 } from "../contract/api.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
 import type { PoolSettings, TierName } from "../core/model.ts";
-import type { LedgerRecord } from "../core/record.ts";
-import { boardOf, callOf, placeOf, poolOf, poolsOf, queueOf, quotaIn } from "../core/views.ts";
-import type { BoardSlot, PoolSummary, Quota } from "../core/views.ts";
+import { boardOf, poolOf, poolsOf, queueOf, quotaIn } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
@@ -51,6 +47,8 @@ import { whyNoRoom } from "./no-build.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Refused, Spaces } from "./spaces.ts";
 import { waitingView } from "./waiting.ts";
+import { CallList } from "./call-list.ts";
+import { poolView, quotaView, slotView } from "./pool-views.ts";
 
 export interface ServerParts {
   readonly engine: Engine;
@@ -87,24 +85,6 @@ type Asked<Body> = { readonly [Key in keyof Body]: Body[Key] | undefined } & { r
 /** Shims and agents send their evidence within a quarter of a second; an explanation waits for it at most this long. */
 const evidenceArrivesMs = 750;
 const lookAgainMs = 150;
-/** The list of calls was told of records that the journal no longer holds: its end was lost with what it acknowledged. */
-export class RecordsMissing extends Error {
-  override readonly name = "RecordsMissing";
-  readonly code = "journal-damaged";
-
-  constructor(listed: number, last: number) {
-    super(
-      `the journal ends at record ${last}, and the list of calls was told of records up to ${listed}: record ${last + 1} is missing. ` +
-        "Copy the data folder somewhere safe, then restore it from a backup; check the disk before using it again.",
-    );
-  }
-}
-
-/** Durable records that wait for the list of calls are taken in so many at once. */
-const projectAtOnce = 2_000;
-/** And so many wait in memory; what is more is read back from the journal. */
-const unprojectedMax = 20_000;
-
 export class Server {
   readonly catalog: Catalog;
   readonly clock: Clock;
@@ -118,8 +98,7 @@ export class Server {
   readonly environments: Environments;
   readonly #parts: ServerParts;
   readonly #explaining: Explaining;
-  #unprojected: LedgerRecord[] = [];
-  #projecting: Promise<void> = Promise.resolve();
+  readonly calls: CallList;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -133,18 +112,8 @@ export class Server {
     this.nodes = parts.nodes;
     this.replicas = parts.replicas;
     this.environments = parts.environments;
-    this.#explaining = new Explaining({ ...parts, call: (id) => this.call(id) });
-  }
-
-  /** Brings the list of calls up to the journal, and follows it from then on. Rejects where the two do not fit. */
-  async follow(): Promise<void> {
-    await this.#catchUp();
-    this.#parts.engine.subscribe((record) => {
-      if (this.#unprojected.length >= unprojectedMax) this.#unprojected = [];
-      this.#unprojected.push(record);
-      if (this.#unprojected.length === 1) void this.#follow();
-    });
-    await this.#follow();
+    this.calls = new CallList(parts);
+    this.#explaining = new Explaining({ ...parts, call: (id) => this.calls.get(id) });
   }
 
   onFailure(what: string, error: unknown): void {
@@ -183,7 +152,7 @@ export class Server {
       isolation,
       journalIndex: engine.durable,
       spaces: spaces.count,
-      builds: await this.builds.status(),
+      builds: await this.builds.views.status(),
     };
   }
 
@@ -282,31 +251,10 @@ export class Server {
     return { items, next: last ? pageToken({ order: Date.parse(last.at), id: last.id }) : null };
   }
 
-  async listCalls({
-    account,
-    page,
-    limit,
-  }: {
-    account: string;
-    page: string | undefined;
-    limit: number;
-  }): Promise<Page<CallView>> {
-    await this.#caughtUp();
-    const found = await this.catalog.calls.list({ account, limit, ...(page === undefined ? {} : { before: page }) });
-    if (!found) return { items: [], next: null };
-    return { items: await Promise.all(found.items.map((row) => this.#withWaiting(row))), next: found.next };
-  }
-
   /** What a release's packages were made for; null where it has none, or there is no release. */
   async runtimeFacts(release: string | null): Promise<RuntimeFacts | null> {
     const row = release === null ? undefined : await this.catalog.releases.get(release);
     return row?.manifest.runtime ?? null;
-  }
-
-  async call(id: string): Promise<CallView | undefined> {
-    await this.#caughtUp();
-    const row = await this.catalog.calls.get(id);
-    return row && this.#withWaiting(row);
   }
 
   async quota(account: string): Promise<QuotaView | undefined> {
@@ -359,7 +307,7 @@ export class Server {
   async explain(id: string): Promise<Explained | undefined> {
     const until = this.clock.monotonic() + evidenceArrivesMs;
     for (;;) {
-      await Promise.all([this.#parts.flushEvidence(), this.#caughtUp()]);
+      await Promise.all([this.#parts.flushEvidence(), this.calls.caughtUp()]);
       const explained = await this.#explaining.explain(id);
       // What happened a moment ago may still be on its way from a shim's spool: a verdict that it could sharpen waits for it.
       const certainty = explained?.explanation.verdict?.certainty;
@@ -370,7 +318,7 @@ export class Server {
   }
 
   async receipt(id: string): Promise<SignedReceipt | undefined> {
-    await this.#caughtUp();
+    await this.calls.caughtUp();
     const receipt = await this.catalog.calls.receipt(id);
     return receipt && signReceipt(receipt, this.#parts.receiptKey);
   }
@@ -378,130 +326,6 @@ export class Server {
   async publicKeys(): Promise<readonly ReceiptPublicKey[]> {
     return [this.#parts.receiptKey.publicKey];
   }
-
-  /** Until the list of calls shows all that is durable now. */
-  async #caughtUp(): Promise<void> {
-    await this.#follow();
-  }
-
-  #follow(): Promise<void> {
-    this.#projecting = this.#projecting.then(() => this.#project());
-    return this.#projecting;
-  }
-
-  async #project(): Promise<void> {
-    const { calls } = this.catalog;
-    try {
-      while (this.#unprojected.length > 0) {
-        const records = this.#unprojected.splice(0, projectAtOnce);
-        if (records[0]?.index === calls.cursor + 1) await calls.project(records);
-      }
-      if (calls.cursor < this.#parts.engine.durable) await this.#catchUp();
-    } catch (error) {
-      // The journal has them: the next record, or whoever asks for the list, takes them in from there.
-      this.#unprojected = [];
-      this.onFailure("the list of calls could not follow the journal", error);
-    }
-  }
-
-  /** Takes in from the journal what was not there to hear, or could not be stored when it was heard. */
-  async #catchUp(): Promise<void> {
-    const { journal, engine } = this.#parts;
-    const { calls } = this.catalog;
-    const until = engine.durable;
-    if (calls.cursor > until) {
-      throw new RecordsMissing(calls.cursor, until);
-    }
-    while (calls.cursor < until) await calls.project(await journal.read(calls.cursor + 1, projectAtOnce));
-  }
-
-  async #withWaiting(row: CallRow): Promise<CallView> {
-    if (row.stage !== "queued") return viewOf(row);
-    const waiting = await this.#parts.engine.read((state, now) => {
-      const place = placeOf(state, row.id, now);
-      const call = callOf(state, row.id);
-      return place && call?.stage === "queued"
-        ? { view: waitingView(place), queuedMs: now - call.admittedAt }
-        : undefined;
-    });
-    return waiting ? { ...viewOf(row), queuedMs: waiting.queuedMs, waiting: waiting.view } : viewOf(row);
-  }
-}
-
-function viewOf(row: CallRow): CallView {
-  const {
-    id,
-    at,
-    account,
-    space,
-    request,
-    stage,
-    outcome,
-    code,
-    size,
-    declaredMs,
-    heldMs,
-    queuedMs,
-    usedMs,
-    chargedMs,
-    receipt,
-    waiting,
-  } = row;
-  return {
-    id,
-    at,
-    account,
-    space,
-    request,
-    stage,
-    outcome,
-    code,
-    size,
-    declaredMs,
-    heldMs,
-    queuedMs,
-    usedMs,
-    chargedMs,
-    receipt,
-    waiting,
-  };
-}
-
-function poolView({ name, simulated, devices, troubled, slots, leased, waiting, settings }: PoolSummary): PoolView {
-  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission } = settings;
-  return {
-    name,
-    simulated,
-    devices,
-    troubled,
-    slots,
-    leased,
-    waiting,
-    queueLimitMs,
-    queueMax,
-    durationMaxMs,
-    attachWithinMs,
-    admission,
-  };
-}
-
-function quotaView({ account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt, index }: Quota): QuotaView {
-  return { account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt: resetsAt === null ? null : iso(resetsAt), index };
-}
-
-function slotView({ slot, device, trouble, state, call, forMs }: BoardSlot): BoardView["slots"][number] {
-  return {
-    slot,
-    device: device.name,
-    simulated: device.simulated,
-    trouble: trouble?.says ?? null,
-    stage: state.stage,
-    space: call?.terms.space ?? null,
-    account: call?.terms.account ?? null,
-    call: call?.terms.call ?? null,
-    forMs,
-    leaseMs: call?.lease.leaseMs ?? null,
-  };
 }
 
 /** Whether the first word of a work comes by evidence, and so a moment late: all others are in a database before they have an id. */

@@ -205,7 +205,7 @@ export class SpaceKeeper {
   }
 
   #build(row: BuildRow): BuildSeen {
-    const { id, stage, outcome, says, code, deadline } = this.#ports.builds().view(row);
+    const { id, stage, outcome, says, code, deadline } = this.#ports.builds().views.of(row);
     if (outcome === null) {
       const endsBy = after(deadline === null ? this.now : instant(Date.parse(deadline)), buildMarginMs);
       return { id, says: `is ${stage}`, endsBy, failed: null };

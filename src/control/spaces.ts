@@ -278,7 +278,7 @@ export class Spaces {
       ...standingView(space, await this.#keeper.deadline(known)),
       addresses: this.addresses(row),
       settings: row.settings,
-      build: build ? this.#ports.builds().view(build) : null,
+      build: build ? this.#ports.builds().views.of(build) : null,
       release: space.release,
       replicas: this.#ports.replicas.of(id).map(({ status }) => ({
         id: status.replica,
@@ -422,7 +422,7 @@ export class Spaces {
 
   #runtime(known: KnownSpace): HubRuntime {
     const { space, build, row } = known;
-    const view = build && this.#ports.builds().view(build);
+    const view = build && this.#ports.builds().views.of(build);
     const goesOn = view && view.outcome === null ? (view.stage === "starting" ? "starting" : "building") : "none";
     const { state } = space;
     const isFault = state.name === "failing" || state.name === "crash-looping";

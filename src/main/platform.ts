@@ -281,7 +281,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ),
   );
   stack.defer(engine.subscribe((record) => calls.onRecord(record)));
-  await server.follow();
+  await server.calls.follow();
 
   // Before anybody can ask for another build: what is open now was left open.
   await builds.recover();

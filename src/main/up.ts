@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { CliFailure } from "../cli/failures.ts";
 import { exit } from "../cli/exit.ts";
 import type { UpOptions } from "../cli/world.ts";
-import { RecordsMissing } from "../control/server.ts";
+import { RecordsMissing } from "../control/call-list.ts";
 import { ListenError } from "../edge/index.ts";
 import { SecretKeyMissing } from "../identity/secret-box.ts";
 import { closeInheritedFiles } from "../runtime/inherited-files.ts";

@@ -124,7 +124,7 @@ describe("two builders", () => {
     const [first, second] = [await two.until(one, "builds", builds), await two.until(other, "builds", builds)];
     assert.deepEqual(new Set([first.builder, second.builder]), new Set(["n1", "n2"]));
     const waits = await two.deploy("alice/b", 0);
-    const [waiting] = two.world.builds.queueView().waiting;
+    const [waiting] = two.world.builds.views.queue().waiting;
     assert.equal(waiting?.id, waits);
     assert.deepEqual(
       waiting?.waiting?.reasons.map(({ kind }) => kind),

@@ -22,7 +22,7 @@ const change = z.strictObject({ priority: z.int().min(-priorityMost).max(priorit
 export const buildsRoute: Route = (api, server) => {
   api.get("/api/builds", (c) => {
     const caller = administrator(c);
-    return caller instanceof Response ? caller : c.json(server.builds.queueView());
+    return caller instanceof Response ? caller : c.json(server.builds.views.queue());
   });
   api.get("/api/spaces/:owner/:name/builds", async (c) => {
     const { owner, name } = c.req.param();
@@ -32,13 +32,13 @@ export const buildsRoute: Route = (api, server) => {
       return refuse(c, "control/not-found", { detail: `There is no Space ${owner}/${name}.` });
     const limit = wholeNumber(c.req.query("limit"), { min: 1, max: 200, otherwise: pageLength });
     const found = await server.catalog.builds.page(`${owner}/${name}`, { limit, before: c.req.query("page") });
-    const page: Page<BuildView> = { items: server.builds.views(found?.items ?? []), next: found?.next ?? null };
+    const page: Page<BuildView> = { items: server.builds.views.all(found?.items ?? []), next: found?.next ?? null };
     return c.json(page);
   });
   api.get("/api/builds/:id", async (c) => {
     const found = await buildOf(c, server);
     if (found instanceof Response) return found;
-    const view = server.builds.view(found.row);
+    const view = server.builds.views.of(found.row);
     const [runtimeFacts, events] = await Promise.all([
       server.runtimeFacts(view.release),
       server.catalog.builds.events(view.id),
@@ -57,7 +57,7 @@ export const buildsRoute: Route = (api, server) => {
     const done = await server.commits.retry(space, id, found.caller.account);
     if (!done.ok) return refuse(c, done.code, { detail: done.says });
     const row = await server.catalog.builds.get(done.build);
-    return c.json(row && server.builds.view(row));
+    return c.json(row && server.builds.views.of(row));
   });
   api.patch("/api/builds/:id", async (c) => {
     const operator = administrator(c);
@@ -86,6 +86,6 @@ function actorOf({ account }: Caller, { space }: BuildRow): Actor {
 }
 
 function answer(c: ApiContext, server: Server, row: BuildRow, decision: BuildDecision): Response {
-  if (decision.ok) return c.json(server.builds.view(row));
+  if (decision.ok) return c.json(server.builds.views.of(row));
   return refuse(c, "control/conflict", { detail: `Build ${row.id}: ${decision.says}.` });
 }

@@ -8,14 +8,14 @@ export const callsRoute: Route = (api, server) => {
   api.get("/api/calls", async (c) => {
     const account = askedAccount(c);
     if (account instanceof Response) return account;
-    const calls = await server.listCalls({ account, page: c.req.query("page"), limit: pageSize });
+    const calls = await server.calls.list({ account, page: c.req.query("page"), limit: pageSize });
     // An empty list would hide a misspelt name. An address without an account may have calls, and is then listed.
     if (calls.items.length === 0 && !(await server.quota(account)))
       return refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
     return c.json(calls);
   });
   api.get("/api/calls/:id", async (c) => {
-    const view = await server.call(c.req.param("id"));
+    const view = await server.calls.get(c.req.param("id"));
     if (!view) return refuse(c, "control/not-found", { detail: `There is no call ${c.req.param("id")}.` });
     const caller = knownCaller(c);
     // A caller without an account is told by the id alone, which holds 80 random bits; others see their own.

@@ -141,6 +141,21 @@ describe("a builder that is lost", () => {
     assert.ok(play.told.includes("b1 requeued for build/builder-lost"));
   });
 
+  test("keeps what its heartbeats name while its answer is on its way, and what it neither takes nor names within 1 s is given away", () => {
+    const play = new Play(late).at(0, join(), enqueue("b1"));
+    for (let at = 900; at <= 9_000; at += 900) play.at(at, { type: "hear", builder: "n1", holds: [held("b1")] });
+    assert.equal(play.state.builds.get("b1")?.attempts, 1);
+    assert.equal(play.would(claim("b1")), "b1 taken");
+    play.at(9_500, { type: "hear", builder: "n1", holds: [] }).at(9_999, { type: "tick" });
+    assert.equal(play.state.builds.get("b1")?.attempts, 1);
+    play.at(10_000, join("n2"));
+    assert.equal(play.told.at(-1), "b1 to n2 by fence 2");
+    assert.match(
+      play.events.find(({ type }) => type === "requeued")?.says ?? "",
+      /^builder n1 did not take it, nor name it for 1 s/,
+    );
+  });
+
   test("loses it to another builder, if there is one", () => {
     const play = new Play(late).at(0, join("n1"), enqueue("b1")).at(1, join("n2"), claim("b1"));
     play.at(3_001, { type: "tick" });

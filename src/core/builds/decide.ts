@@ -274,7 +274,7 @@ function expire(plan: Plan, build: Build): void {
   }
   const silent = taken
     ? `was not heard of for ${limits.leaseMs / 1000} s`
-    : `did not take it within ${limits.claimMs / 1000} s`;
+    : `did not take it, nor name it for ${limits.claimMs / 1000} s`;
   lose(plan, build, `builder ${lease.builder} ${silent}`);
 }
 
@@ -374,9 +374,9 @@ function heldBy(state: BuildsState, { build: id, builder: name, fence }: Word): 
   return build && isLeased(build) && build.lease.builder === name && build.lease.fence === fence ? build : undefined;
 }
 
-/** Before it was taken, only taking it counts. */
-function leaseEnd({ now, limits }: Plan, { taken, lease }: LeasedBuild): Instant {
-  return taken ? after(now, limits.leaseMs) : lease.until;
+/** One that is named before its builder's answer has come is on its way to it: it was not lost. */
+function leaseEnd({ now, limits }: Plan, { taken }: LeasedBuild): Instant {
+  return after(now, taken ? limits.leaseMs : limits.claimMs);
 }
 
 function unknownBuild(build: string): No {

@@ -1,0 +1,50 @@
+/** Pools, slots and quotas of the ledger as the API shows them. */
+import type { BoardView, PoolView, QuotaView } from "../contract/api.ts";
+import type { BoardSlot, PoolSummary, Quota } from "../core/views.ts";
+import { iso } from "../stdx/time.ts";
+
+export function poolView({
+  name,
+  simulated,
+  devices,
+  troubled,
+  slots,
+  leased,
+  waiting,
+  settings,
+}: PoolSummary): PoolView {
+  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission } = settings;
+  return {
+    name,
+    simulated,
+    devices,
+    troubled,
+    slots,
+    leased,
+    waiting,
+    queueLimitMs,
+    queueMax,
+    durationMaxMs,
+    attachWithinMs,
+    admission,
+  };
+}
+
+export function quotaView({ account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt, index }: Quota): QuotaView {
+  return { account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt: resetsAt === null ? null : iso(resetsAt), index };
+}
+
+export function slotView({ slot, device, trouble, state, call, forMs }: BoardSlot): BoardView["slots"][number] {
+  return {
+    slot,
+    device: device.name,
+    simulated: device.simulated,
+    trouble: trouble?.says ?? null,
+    stage: state.stage,
+    space: call?.terms.space ?? null,
+    account: call?.terms.account ?? null,
+    call: call?.terms.call ?? null,
+    forMs,
+    leaseMs: call?.lease.leaseMs ?? null,
+  };
+}
