@@ -17,7 +17,8 @@ import type { Accepted, UpgradeEnd } from "./accepted.ts";
 import { answerOwn, drain } from "./answers.ts";
 import type { OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
-import type { Asked } from "./ask.ts";
+import { blame } from "./blame.ts";
+import type { Attempt } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
 import { Delivery } from "./delivery.ts";
 import { listenerOf } from "./gradio/listener.ts";
@@ -31,23 +32,14 @@ import type { Pool, Reuse, Waiter } from "./pool.ts";
 import type { IdentityRefusal, SpaceRoute, Visitor } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
 import type { Screened } from "./screen.ts";
-import {
-  deliverDraft,
-  failedDraft,
-  handedDraft,
-  longEndDrafts,
-  openingDrafts,
-  packed,
-  routeRefusedDraft,
-  wakeFailedDraft,
-} from "./story.ts";
-import type { HandOver, Story } from "./story.ts";
+import { routeRefusedDraft, wakeFailedDraft } from "./story.ts";
+import type { Story } from "./story.ts";
+import { Telling } from "./telling.ts";
 import { tunnel } from "./tunnel.ts";
 import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
-import { failureCode, tookNothing, wasTaken } from "./verdicts.ts";
+import { failureCode } from "./verdicts.ts";
 import type { Cause } from "./verdicts.ts";
 
-type Attempt = { readonly name: Upstream["name"]; readonly hand: HandOver | undefined; readonly gone: Gone };
 type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close">;
 
 export class Exchange implements UpstreamUser, Waiter {
@@ -62,6 +54,7 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #inside: InsideCaller | undefined;
   readonly #requestId: string;
   readonly #story: Story;
+  readonly #telling: Telling;
   #pool: Pool | undefined;
   #upstream: Upstream | undefined;
   #waiting = false;
@@ -101,6 +94,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#requestId = echoedRequestId(screened.requestId, this.work);
     this.#reuse = reuseOf(accepted);
     this.#story = storyOf(accepted, { work: this.work, startedAt: context.clock.wall(), acceptedAt: now });
+    this.#telling = new Telling(context, this.#story);
   }
 
   /** Its outcome is decided. */
@@ -351,49 +345,27 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #delivered(): void {
     this.#finish();
-    if (this.#listener?.onDelivered?.() === true) return;
-    this.#recordDelivered();
-  }
-
-  #recordDelivered(): void {
-    const now = this.#now;
-    if (this.#story.opened) this.#write(longEndDrafts(this.#story, now));
-    else this.#context.emitter.pack(packed(this.#story, now));
+    if (this.#listener?.onDelivered?.() !== true) this.#telling.delivered();
   }
 
   #visitorLeft(): void {
-    const answered = this.#story.status !== undefined;
     const handed = this.#story.hand !== undefined;
     this.#abandon();
     const leaving = this.#listener?.onVisitorLeft?.() ?? "left";
     if (leaving === "followed") return;
     if (leaving === "delivered") {
       this.#story.more = { closedBy: "visitor" };
-      return this.#recordDelivered();
+      return this.#telling.delivered();
     }
-    this.#write([
-      ...this.#openings(),
-      ...this.#closedHandOver(),
-      deliverDraft(this.#story, "failed", this.#now, {
-        code: "route/visitor-left",
-        status: this.#story.status ?? null,
-        answeredBy: answered ? "app" : null,
-      }),
-    ]);
+    this.#telling.visitorLeft();
     if (handed) this.#context.onVisitorGone(this.work);
   }
 
   /** Refused by us, before the app was asked or without it. */
   #refuse(code: Code, stoppedAt: Break, how: Manner & { readonly drafts?: readonly Draft[] }): void {
     this.#abandon();
-    const status = how.status ?? codeRow(code).status;
     this.#listener?.onBroken?.(code);
-    this.#write([
-      ...this.#openings(),
-      ...(how.drafts ?? []),
-      ...this.#closedHandOver(),
-      deliverDraft(this.#story, "refused", this.#now, { code, status, answeredBy: "edge" }),
-    ]);
+    this.#telling.refused(code, how.status ?? codeRow(code).status, how.drafts);
     this.#answer(code, stoppedAt, how);
   }
 
@@ -418,44 +390,19 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#abandon();
     // What was written to a socket that never opened was handed to nobody.
     if (cause.kind === "unreachable") delete this.#story.hand;
-    this.#write([...this.#openings(), ...this.#closedHandOver()]);
-    const last = {
-      cause,
-      asked: name === undefined || cause.kind === "unreachable" ? undefined : await this.#ask(name),
-    };
-    const { cause: told, asked } = (await this.#tookEarlier(last.asked)) ?? last;
-    const { code, hop } = failureCode(told, asked);
-    const gone = told.kind === "response-timeout" || told.kind === "connect-timeout" ? undefined : told;
-    const cut = this.#story.status !== undefined;
+    this.#telling.cameSoFar();
+    const told = await blame({ cause, name, earlier: this.#earlier }, (of) =>
+      ask((this.#pool as Pool).replica.socket, of, this.work),
+    );
+    if (told.hand !== undefined) {
+      this.#story.hand = told.hand;
+      this.#telling.handedBefore();
+    }
+    const { code, hop } = failureCode(told.cause, told.asked);
     this.#listener?.onBroken?.(code);
-    this.#write([
-      failedDraft(this.#story, hop, code, gone, asked),
-      deliverDraft(this.#story, "failed", this.#now, {
-        code,
-        status: cut ? (this.#story.status ?? null) : codeRow(code).status,
-        answeredBy: cut ? "app" : "edge",
-      }),
-    ]);
-    if (cut) this.#response.destroy();
-    else this.#answer(code, "app", {});
-  }
-
-  /**
-   * A connection that broke without an answer may have been closed before it had the request, and was tried again; or the app read
-   * the request and died of it. Then that attempt is the one to tell of, where the next one reached nobody.
-   */
-  async #tookEarlier(asked: Asked | undefined): Promise<{ readonly cause: Cause; readonly asked: Asked } | undefined> {
-    const { name, hand, gone } = this.#earlier ?? {};
-    if (name === undefined || hand === undefined || gone === undefined || wasTaken(asked, 0)) return undefined;
-    const earlier = await this.#ask(name);
-    if (tookNothing(earlier, hand.from)) return undefined;
-    this.#story.hand = hand;
-    this.#write(this.#closedHandOver());
-    return { cause: gone, asked: earlier };
-  }
-
-  #ask(name: Upstream["name"]): Promise<Asked> {
-    return ask((this.#pool as Pool).replica.socket, name, this.work);
+    this.#telling.failed(hop, code, told);
+    if (this.#story.status === undefined) this.#answer(code, "app", {});
+    else this.#response.destroy();
   }
 
   #answer(code: Code, stoppedAt: Break, how: Manner): void {
@@ -478,32 +425,15 @@ export class Exchange implements UpstreamUser, Waiter {
       const ours = this.#bodyDone || !upstream.flushed;
       if (ours && quiet > limits.responseWithinMs) return this.#failLater({ kind: "response-timeout" });
     }
-    if (!this.#story.opened && now - this.#story.acceptedAt > openEntriesAfterMs) this.#open();
-  }
-
-  /** Entries of a request that stays open: should this process die, they say what it was carrying. */
-  #open(): void {
-    const { hand } = this.#story;
-    if (hand === undefined) return;
-    this.#write([...this.#openings(), handedDraft(this.#story, hand, false)]);
-    this.#story.opened = true;
+    if (!this.#story.opened && now - this.#story.acceptedAt > openEntriesAfterMs) this.#telling.open();
   }
 
   /** The edge is closing: what is still open is broken, and said to be. */
   breakOff(): void {
     if (this.#over) return;
     const cut = this.#story.status !== undefined;
-    const status = cut ? (this.#story.status ?? null) : 503;
     this.#abandon();
-    this.#write([
-      ...this.#openings(),
-      ...this.#closedHandOver(),
-      deliverDraft(this.#story, "failed", this.#now, {
-        code: "route/control-down",
-        status,
-        answeredBy: cut ? "app" : "edge",
-      }),
-    ]);
+    this.#telling.brokenOff();
     if (cut || this.#tunnelled) this.#response.destroy();
     else this.#answer("route/control-down", "edge", { close: true });
     if (this.#tunnelled) this.#upgrade?.socket.destroy();
@@ -537,18 +467,6 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#over = true;
     this.#wakeGone?.abort();
     this.#context.active.delete(this);
-  }
-
-  #openings(): Draft[] {
-    return this.#story.opened ? [] : openingDrafts(this.#story);
-  }
-
-  #closedHandOver(): Draft[] {
-    return this.#story.hand === undefined ? [] : [handedDraft(this.#story, this.#story.hand, true)];
-  }
-
-  #write(drafts: readonly Draft[]): void {
-    for (const draft of drafts) this.#context.emitter.write(draft);
   }
 
   #additions(status: number): AnswerAdditions {
