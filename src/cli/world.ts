@@ -21,7 +21,7 @@ export interface UpOptions {
   readonly host: string | undefined;
   /** `2x2`: devices and slots each, labelled simulated; undefined uses what the machine has. */
   readonly simulateGpus: { readonly devices: number; readonly slots: number } | undefined;
-  /** Name of the sandbox driver, `bubblewrap` or `none`; undefined: the best of the machine. */
+  /** Name of the sandbox driver, `bubblewrap`, `crun` or `none`; undefined: the best of the machine. */
   readonly sandbox: string | undefined;
   /** Told to stop, it leaves the apps running for the next start. */
   readonly service: boolean;

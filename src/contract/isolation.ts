@@ -9,7 +9,8 @@ export interface Isolation {
    * user, limits by rlimits and by looking. `none`: plain processes of the agent's user.
    */
   readonly level: "own-uid" | "shared-uid" | "none";
-  readonly driver: "bubblewrap" | "none";
+  /** What makes the sandboxes: the first of these that works on the node. */
+  readonly driver: "bubblewrap" | "crun" | "none";
   readonly hostUid: "own" | "shared";
   /** SHA-256 of the seccomp filter that is loaded, in hexadecimal. */
   readonly seccomp: string | null;

@@ -63,6 +63,7 @@ export function sandboxBenches(tools: BenchTools, sandbox: NodeSandbox): Benches
           folder: join(folder, "own"),
           gateway,
           ports: tools.ports,
+          driver: sandbox.driver,
           limits: tools.limits,
           cgroups: hostUid === null ? null : makeCgroups(build, hostUid, tools.limits, sandbox.cgroups),
           readOnly: [...new Set(shown)].map(same),

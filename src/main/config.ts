@@ -57,7 +57,7 @@ export interface PlatformConfig {
   /** Tools that the platform installs for itself. */
   readonly toolsFolder: string;
   /** The best of this machine, or none because that was asked for by name. */
-  readonly sandbox: "bubblewrap" | "none";
+  readonly sandbox: (typeof sandboxChoices)[number];
   /** Limits of one replica in a sandbox. */
   readonly app: { readonly memoryBytes: number; readonly processes: number; readonly processors: number };
   /** What sandboxed apps may reach. */
@@ -85,6 +85,9 @@ export type ConfigResult =
 
 export const defaultPort = 7070;
 
+/** `best`: the first of the first two that works. */
+const sandboxChoices = ["bubblewrap", "crun", "none", "best"] as const;
+
 /** Where `waybill up` and `waybill login` keep the sign-in that other commands use. */
 export function signInFile(env: Environment): string {
   return join(env["XDG_CONFIG_HOME"] ?? join(homedir(), ".config"), "waybill", "sign-in.json");
@@ -105,9 +108,10 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
       `--host is "${options.host}"; this version listens on 127.0.0.1 only, since opening it to a network needs TLS and a domain`,
     );
   }
-  if (options.sandbox !== undefined && options.sandbox !== "none" && options.sandbox !== "bubblewrap") {
+  const sandbox = sandboxChoices.find((choice) => choice === (options.sandbox ?? "best"));
+  if (sandbox === undefined) {
     problems.push(
-      `--sandbox is "${options.sandbox}"; write bubblewrap or none, or leave it out for the best that this machine has`,
+      `--sandbox is "${options.sandbox}"; write bubblewrap, crun or none, or leave it out for the best that this machine has`,
     );
   }
   const memoryMb = read.whole("WAYBILL_APP_MEMORY_MB", { least: 64, most: 1 << 20 });
@@ -158,7 +162,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     healthEveryMs,
     pythonVersions: [join(env["PYENV_ROOT"] ?? join(homedir(), ".pyenv"), "versions")],
     toolsFolder: resolve(env["WAYBILL_TOOLS"] ?? join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "waybill")),
-    sandbox: options.sandbox === "none" ? "none" : "bubblewrap",
+    sandbox: sandbox ?? "best",
     app: {
       memoryBytes: (memoryMb ?? defaultMemoryMb()) * (1 << 20),
       processes: processes ?? 1024,

@@ -14,9 +14,11 @@ import { removeCgroups } from "../runtime/sandbox/cgroups.ts";
 import type { CgroupsHere } from "../runtime/sandbox/cgroups.ts";
 import { planSandbox } from "../runtime/sandbox/prepare.ts";
 import type { Spaces } from "../runtime/sandbox/prepare.ts";
+import type { SandboxDriver } from "../runtime/sandbox/way.ts";
 
 /** What a node gives its replicas' sandboxes. */
 export interface NodeSandbox {
+  readonly driver: SandboxDriver;
   readonly spaces: Spaces;
   readonly cgroups: CgroupsHere;
   readonly limits: SandboxLimits;

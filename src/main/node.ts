@@ -149,7 +149,7 @@ async function openSandboxes(
   { compileCache, nodePath, shimEntry, benchEntry }: NodeProcesses,
   stack: AsyncDisposableStack,
 ): Promise<{ readonly node: NodeSandbox; readonly isolation: Isolation }> {
-  const here = await sandboxHere();
+  const here = await sandboxHere(config.sandbox === "none" ? "best" : config.sandbox);
   if (here.problems.length > 0) throw new SandboxMissing(here.problems.join("; "));
   const gateway = stack.use(
     openGateway({
@@ -164,6 +164,7 @@ async function openSandboxes(
   );
   let filling: Promise<void> | undefined;
   const node: NodeSandbox = {
+    driver: here.driver,
     // Once for each start of the agent: its program may have changed.
     filled: () =>
       (filling ??= fillCompileCache(compileCache, nodePath, [shimEntry, benchEntry]).catch((error: unknown) =>
@@ -192,7 +193,7 @@ function benchesOf({ data, path, builds, app }: PlatformConfig, processes: NodeP
 }
 
 /** What the start found; measured is it later, in a real sandbox. */
-function isolationOf({ isRoot, cgroups }: SandboxHere): Isolation {
+function isolationOf({ driver, isRoot, cgroups }: SandboxHere): Isolation {
   const found = {
     hostUid: isRoot ? "own" : "shared",
     seccomp: filterSha256(process.arch === "arm64" ? "arm64" : "x64"),
@@ -204,5 +205,5 @@ function isolationOf({ isRoot, cgroups }: SandboxHere): Isolation {
     egress: "gateway",
   } as const;
   const level = isRoot ? "own-uid" : "shared-uid";
-  return { level, driver: "bubblewrap", ...found, probes: null, says: isolationSays(found) };
+  return { level, driver, ...found, probes: null, says: isolationSays(driver, found) };
 }

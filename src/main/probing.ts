@@ -53,7 +53,7 @@ export function startProbing(options: ProbingOptions): AsyncDisposable {
 
 async function run(options: ProbingOptions, signal: AbortSignal): Promise<void> {
   const { folder, sandbox, tools, clock, random, isolation } = options;
-  const { cgroups, ports } = sandbox;
+  const { driver, cgroups, ports } = sandbox;
   const node: ProbedNode = {
     folder: join(folder, "probes"),
     agentFolder: folder,
@@ -61,7 +61,7 @@ async function run(options: ProbingOptions, signal: AbortSignal): Promise<void> 
     cgroups,
     random,
   };
-  const key = await probeKey({ isRoot: isolation.hostUid === "own", cgroups, ports });
+  const key = await probeKey({ driver, isRoot: isolation.hostUid === "own", cgroups, ports });
   const kept = readKept(folder);
   if (kept?.key === key) {
     await clearProbes(node);
@@ -69,7 +69,7 @@ async function run(options: ProbingOptions, signal: AbortSignal): Promise<void> 
   }
   await delay(afterStartMs, undefined, { signal });
   const { outcomes, notRun, measured } = await probe(node, signal);
-  const found = measuredIsolation(measured, countOf(outcomes, notRun, iso(clock.wall())));
+  const found = measuredIsolation(driver, measured, countOf(outcomes, notRun, iso(clock.wall())));
   writeStored(folder, keptName, { key, isolation: found } satisfies Kept);
   tell(options, found);
 }

@@ -9,7 +9,7 @@
  *   log.N          log lines as JSON, one a line; N is the number of its first line
  *   meter.jsonl    meter reports that may not be acknowledged yet
  *   spool/         the shim's evidence
- *   etc/           in a sandbox its /etc; filter.bpf its seccomp filter
+ *   etc/           in a sandbox its /etc; filter.bpf its seccomp filter; bundle/ where crun's bundle lies, in memory
  *   layer/         what a sandboxed app wrote into its own folder; scratch/ where it packs tensors
  *   exit.json      the final ReplicaStatus, synced; from then on nothing changes
  *   ctl.sock, in.sock   or, where the folder's path is too long for a socket's address, in a short folder named in plan.json
@@ -31,6 +31,7 @@ import { dirname, join } from "node:path";
 import type { ReplicaSpec, ReplicaStatus } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import type { ProcessName } from "./processes.ts";
+import type { SandboxDriver } from "./sandbox/way.ts";
 
 /** What a shim is started with. Paths are absolute. */
 export interface LaunchPlan {
@@ -48,6 +49,7 @@ export interface LaunchPlan {
 
 /** The sandbox of one replica, as its agent prepared it. */
 export interface SandboxPlan {
+  readonly driver: SandboxDriver;
   /** The user of the replica's Space on this node; null where the agent is not root and has no other than its own. */
   readonly hostUid: number | null;
   /** cgroup folders that were made for it and belong to its user; null where there are none to be had. */

@@ -10,6 +10,7 @@ import { fillCompileCache } from "../../src/runtime/compile-cache.ts";
 import type { SandboxLimits } from "../../src/runtime/folder.ts";
 import { cgroupsHere, noCgroups } from "../../src/runtime/sandbox/cgroups.ts";
 import { spaceFolders } from "../../src/runtime/sandbox/prepare.ts";
+import type { SandboxDriver } from "../../src/runtime/sandbox/way.ts";
 import { buildPath, clock, random } from "./commits.ts";
 
 const mib = 1 << 20;
@@ -30,7 +31,11 @@ export interface TestBenches extends AsyncDisposable {
 
 export async function testBenches(
   folder: string,
-  options: { readonly policy?: Partial<EgressPolicy>; readonly names?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly policy?: Partial<EgressPolicy>;
+    readonly names?: Readonly<Record<string, string>>;
+    readonly driver?: SandboxDriver;
+  } = {},
 ): Promise<TestBenches> {
   const { names = {} } = options;
   const isRoot = process.getuid?.() === 0;
@@ -54,6 +59,7 @@ export async function testBenches(
   const ports = portsOf(policy);
   let filling: Promise<void> | undefined;
   const sandbox = {
+    driver: options.driver ?? "bubblewrap",
     spaces,
     cgroups: isRoot ? cgroupsHere() : noCgroups,
     limits,

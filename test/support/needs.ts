@@ -10,6 +10,7 @@ import { onceInRun } from "./run.ts";
 
 export type Need =
   | "sandbox"
+  | "crun"
   | "images"
   | "debian"
   | "python3"
@@ -45,7 +46,7 @@ async function lacking(what: Need): Promise<string | undefined> {
   if (what === "exits") return lackingForExits();
   if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
   if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";
-  const { problems } = await sandboxHere();
+  const { problems } = await sandboxHere(what === "crun" ? "crun" : "bubblewrap");
   return problems.length === 0 ? undefined : problems.join("; ");
 }
 

@@ -42,7 +42,7 @@ export interface UpOptions {
   readonly gpus?: string | null;
   readonly env?: Readonly<Record<string, string>>;
   /** `none` where it is not said; `best`: what the platform takes by itself. */
-  readonly sandbox?: "bubblewrap" | "none" | "best";
+  readonly sandbox?: "bubblewrap" | "crun" | "none" | "best";
   /** Told to stop, it leaves its apps running. */
   readonly service?: boolean;
   /** Open files that it is started with, from number 63 on: lower ones Node closes in programs that it starts. */

@@ -19,7 +19,9 @@ const folder = mkdtempSync(join(tmpdir(), "wb-probes-"));
 const places = { spool: join(folder, "spool"), spaces: join(folder, "spaces"), probes: join(folder, "probes") };
 mkdirSync(places.spool, { recursive: true });
 
-const here = await sandboxHere();
+/** By which driver, and the folder with an image's files: they are copied, since they become the prober's. */
+const [driver = "best", from] = process.argv.slice(2);
+const here = await sandboxHere(driver as Parameters<typeof sandboxHere>[0]);
 const emitter = await openSpool({
   folder: places.spool,
   name: "gateway-n1",
@@ -36,8 +38,6 @@ const gateway = openGateway({
   edge: null,
   onFailure: (error) => fail("gateway", error),
 });
-/** The folder with an image's files: they are copied, since they become the prober's. */
-const [from] = process.argv.slice(2);
 const image = from === undefined ? undefined : join(folder, "image");
 if (from !== undefined && image !== undefined) execFileSync("cp", ["-a", "--no-preserve=ownership", from, image]);
 const started = performance.now();
@@ -48,6 +48,7 @@ const run = await probe(
     launcher: launcher(
       { nodePath: process.execPath, shimEntry: resolve(import.meta.dirname, "../../src/main/shim.ts") },
       {
+        driver: here.driver,
         spaces: spaceFolders(places.spaces, here.isRoot),
         cgroups: here.cgroups,
         limits: probeLimits,

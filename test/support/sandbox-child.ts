@@ -32,7 +32,13 @@ const limits = {
 const folder = mkdtempSync(join(tmpdir(), "wb-child-"));
 const replicas = bench();
 const processes = linuxProcesses();
-const node = { spaces: spaceFolders(join(folder, "spaces"), false), cgroups: noCgroups, limits, ports: [443] };
+const node = {
+  driver: process.argv[2] === "crun" ? "crun" : "bubblewrap",
+  spaces: spaceFolders(join(folder, "spaces"), false),
+  cgroups: noCgroups,
+  limits,
+  ports: [443],
+} as const;
 const answers: unknown[] = [];
 const plans: LaunchPlan[] = [];
 let left = 0;

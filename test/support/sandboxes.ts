@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { LaunchPlan, SandboxLimits } from "../../src/runtime/folder.ts";
 import { cgroupsHere, noCgroups, removeCgroups, type CgroupsHere } from "../../src/runtime/sandbox/cgroups.ts";
 import { planSandbox, spaceFolders } from "../../src/runtime/sandbox/prepare.ts";
+import type { SandboxDriver } from "../../src/runtime/sandbox/way.ts";
 import type { Bench, PlanOptions } from "./replicas.ts";
 
 export const isRoot = process.getuid?.() === 0;
@@ -27,7 +28,7 @@ export interface SandboxOptions extends Partial<PlanOptions> {
 }
 
 /** Their groups are removed when it is disposed of. `works`: a sandbox can be made here. */
-export function sandboxes(replicas: Bench, works: boolean): Sandboxes {
+export function sandboxes(replicas: Bench, works: boolean, driver: SandboxDriver = "bubblewrap"): Sandboxes {
   const here = isRoot && works ? cgroupsHere() : noCgroups;
   const made: LaunchPlan[] = [];
   return {
@@ -39,7 +40,7 @@ export function sandboxes(replicas: Bench, works: boolean): Sandboxes {
       const plan = replicas.plan(files, options);
       made.push(plan);
       const spaces = spaceFolders(join(replicas.folder, "spaces"), isRoot);
-      const node = { spaces, cgroups, limits: { ...limits, ...other }, ports: [443] };
+      const node = { driver, spaces, cgroups, limits: { ...limits, ...other }, ports: [443] };
       return { ...plan, sandbox: planSandbox(plan.spec.replica, plan.spec.space, node) };
     },
   };

@@ -131,4 +131,4 @@ export function unpackCommand({ name, path }: Engine, image: string, folder: str
 
 /** In the order in which they are made. */
 const mountPoints = ["proc", "dev", "sys", "tmp", "data", "scratch", "run", "etc"];
-const mountedFiles = ["etc/resolv.conf", "etc/hosts", "run/waybill-cgroup"];
+const mountedFiles = ["etc/resolv.conf", "etc/hosts", "run/waybill-cgroup", "run/waybill-init"];

@@ -29,7 +29,10 @@ export function declare(program: Command, run: Runner): void {
       "pretend to have GPUs, such as 2x2; labelled simulated everywhere",
       parseSimulated,
     )
-    .option("--sandbox <driver>", "how apps and builds are isolated: bubblewrap (the default), or none")
+    .option(
+      "--sandbox <driver>",
+      "what isolates apps and builds: bubblewrap, crun (podman's), or none; by default the first of the first two that works",
+    )
     .option("--service", "told to stop, leave the apps running for the next start: an upgrade restarts no app")
     .action(
       run(async (world, command) => {

@@ -14,7 +14,7 @@ import { killGroup } from "../sandbox/cgroups.ts";
 import { watchMemory } from "../sandbox/memory.ts";
 import { laySystem, type SystemLayer } from "../sandbox/overlay.ts";
 import { insideUser, type BuilderRecipe, type Recipe } from "../sandbox/recipe.ts";
-import { prepareFiles, startSandboxed, type Sandboxed } from "../sandbox/start.ts";
+import { prepareFiles, startSandboxed, type Sandboxed, type SandboxFiles } from "../sandbox/start.ts";
 import type { BenchPlan, FromBench, RunEnd, ToBench } from "./messages.ts";
 
 const hostname = "build";
@@ -46,19 +46,17 @@ export async function serveBench(line: Duplex, processes: Processes): Promise<vo
   await once(line, "close");
 }
 
-interface Opened {
+interface Opened extends SandboxFiles {
   readonly plan: BenchPlan;
   /** Debian packages over the machine's own. */
   system?: SystemLayer;
-  readonly etc: string;
-  readonly filter: string;
 }
 
 /** The network and the files that all commands share; says why where they cannot be made. */
 async function open(
   { folder, gateway, ports, images }: BenchPlan,
   say: (message: FromBench) => void,
-): Promise<Omit<Opened, "plan"> | undefined> {
+): Promise<SandboxFiles | undefined> {
   try {
     const files = prepareFiles(folder, hostname, images === null ? "command" : "image-builder");
     await openNetwork({ gateway, ports, note: (text) => say({ type: "note", text }) });
@@ -90,8 +88,9 @@ function begin(
   line: Duplex,
   processes: Processes,
 ): Running {
-  const { plan, filter } = opened;
-  const started = startSandboxed(recipeOf(command, opened), { filter, cgroups: plan.cgroups?.join ?? [] });
+  const { plan, filter, bundle } = opened;
+  const { driver, cgroups } = plan;
+  const started = startSandboxed(recipeOf(command, opened), { filter, bundle, driver, cgroups: cgroups?.join ?? [] });
   const streams = [started.stdout, started.stderr] as const;
   const closed = Promise.all(streams.map((stream) => once(stream, "close")));
   pass(started.stdout, "out", line);

@@ -4,6 +4,7 @@
  */
 import type { CgroupPlan, SandboxLimits } from "../folder.ts";
 import type { Bind, BuilderRecipe } from "../sandbox/recipe.ts";
+import type { SandboxDriver } from "../sandbox/way.ts";
 
 /** Where the bench finds its line: a number that its sandboxes' own files lie over, so that none of them inherits it. */
 export const lineFd = 3;
@@ -15,6 +16,7 @@ export interface BenchPlan {
   /** The gateway's socket for this build. */
   readonly gateway: string;
   readonly ports: readonly number[];
+  readonly driver: SandboxDriver;
   readonly limits: SandboxLimits;
   readonly cgroups: CgroupPlan | null;
   readonly readOnly: readonly Bind[];

@@ -5,34 +5,37 @@ import { release } from "node:os";
 import { promisify } from "node:util";
 import { ruleset } from "../net/network.ts";
 import type { CgroupsHere } from "../sandbox/cgroups.ts";
-import { bwrapOptions, etcOf, rlimits, type Recipe } from "../sandbox/recipe.ts";
-import { filterSha256, type Arch } from "../sandbox/seccomp.ts";
+import { etcOf, type Recipe } from "../sandbox/recipe.ts";
+import { seccompFilter, type Arch } from "../sandbox/seccomp.ts";
+import { wayOf } from "../sandbox/start.ts";
+import type { SandboxDriver } from "../sandbox/way.ts";
 import { probePrograms } from "./programs.ts";
 import { probeLimits } from "./run.ts";
 
 const versionWithinMs = 5_000;
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** Those that make the sandbox, and the one that tries its system calls. */
-const tools = ["bwrap", "nft", "ip", "unshare", "setpriv", "prlimit", "python3"];
+const tools = ["bwrap", "crun", "catatonit", "nft", "ip", "unshare", "setpriv", "prlimit", "python3"];
 
 /** SHA-256, in hexadecimal, of the recipe, the filter, the network's rules, the kernel, the tools, the level, and the probes themselves. */
 export async function probeKey(node: {
+  readonly driver: SandboxDriver;
   readonly isRoot: boolean;
   readonly cgroups: CgroupsHere;
   readonly ports: readonly number[];
 }): Promise<string> {
   const hash = createHash("sha256");
+  const filter = seccompFilter(process.arch as Arch);
   const told = {
     ...node,
-    options: bwrapOptions(recipe),
+    way: wayOf(node.driver, recipe, { filter, at: "/" }),
     etc: etcOf(recipe.hostname),
-    limits: rlimits(probeLimits),
-    filter: filterSha256(process.arch as Arch),
     network: ruleset(node.ports),
     kernel: release(),
     versions: await Promise.all(tools.map(versionOf)),
   };
   hash.update(JSON.stringify(told));
+  hash.update(filter);
   for (const { text } of probePrograms()) hash.update(text);
   return hash.digest("hex");
 }

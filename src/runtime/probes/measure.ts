@@ -25,7 +25,7 @@ interface Pair {
   readonly neighbour: StoredPlan;
 }
 
-/** bubblewrap is pid 1, and the app's first process the next. */
+/** Pid 1 is bubblewrap, or crun's init, and the app's first process the next. */
 const firstPid = 2;
 /** The probes run with the lowest priority: on a busy machine everything else comes first. */
 const startWithinMs = 60_000;
@@ -61,7 +61,7 @@ export function measure(cgroups: CgroupsHere, { prober, neighbour }: Pair): Meas
   };
 }
 
-/** The app's first process, once bubblewrap has begun it. */
+/** The app's first process, once it is there. */
 async function first(plan: StoredPlan): Promise<ProcessName> {
   for (let waited = 0; waited < startWithinMs; waited += lookEveryMs) {
     const root = readApp(plan.folder);

@@ -25,7 +25,7 @@ const probe = (name: string, outcome: string, more: Partial<Outcome> = {}): Outc
   ...more,
 });
 const isolation = (outcomes: readonly Outcome[], notRun: readonly string[] = [], found = measured) =>
-  measuredIsolation(found, countOf(outcomes, notRun, at));
+  measuredIsolation("bubblewrap", found, countOf(outcomes, notRun, at));
 
 describe("what a probe run says of a node", () => {
   test("an answer that is not among those that mean closed is open, an error from behind the filter too", () => {

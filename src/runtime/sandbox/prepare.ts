@@ -5,7 +5,9 @@ import { dirname, join } from "node:path";
 import type { SandboxLimits, SandboxPlan } from "../folder.ts";
 import { cgroupsHere, makeCgroups, noCgroups, type CgroupsHere } from "./cgroups.ts";
 import { usersOfImages } from "./stage.ts";
+import { crunPrograms } from "./crun.ts";
 import { trySandbox } from "./try.ts";
+import type { SandboxDriver } from "./way.ts";
 
 /** Users of Spaces: far above those of people and of distributions' containers, below what 32-bit tools take for negative. */
 const firstUid = 2_000_000_000;
@@ -13,9 +15,13 @@ const uidsMax = 65_536;
 /** Above them, so many users for each owner's image builds; the last of them is below what 32-bit tools take for negative. */
 const firstOfRanges = firstUid + 2 * uidsMax;
 const rangesMax = Math.floor((2 ** 31 - 1 - firstOfRanges) / usersOfImages);
-const packages = "bubblewrap iproute2 nftables util-linux uidmap";
+const packages = "iproute2 nftables util-linux uidmap";
+/** The order is that in which they are taken: bubblewrap is smaller, and most tried. */
+const drivers = {
+  bubblewrap: { programs: { bwrap: ["/usr/bin/bwrap"] }, packages: "bubblewrap" },
+  crun: { programs: crunPrograms, packages: "crun catatonit" },
+} as const satisfies Record<SandboxDriver, { programs: Record<string, readonly string[]>; packages: string }>;
 const programs = {
-  bwrap: ["/usr/bin/bwrap"],
   unshare: ["/usr/bin/unshare"],
   prlimit: ["/usr/bin/prlimit"],
   setpriv: ["/usr/bin/setpriv"],
@@ -23,31 +29,38 @@ const programs = {
 } as const;
 
 export interface SandboxHere {
+  /** Which one works; of several, the first in order. */
+  readonly driver: SandboxDriver;
   /** Spaces can have users of their own: the agent is root, and of a user namespace that has those users. */
   readonly isRoot: boolean;
   readonly cgroups: CgroupsHere;
   readonly problems: readonly string[];
 }
 
-/** Tries whether a sandbox can be made here at all; `problems` name what is missing and what to install. */
-export async function sandboxHere(): Promise<SandboxHere> {
+/** Tries whether a sandbox can be made here at all, by `wanted` or the first that can; `problems` name what is missing and what to install. */
+export async function sandboxHere(wanted: SandboxDriver | "best" = "best"): Promise<SandboxHere> {
   const isRoot = process.getuid?.() === 0 && hasUsers(read("/proc/self/uid_map"));
-  const missing = Object.entries(programs)
+  const tried = wanted === "best" ? (["bubblewrap", "crun"] as const) : ([wanted] as const);
+  const problems: string[] = [];
+  for (const driver of tried) {
+    const problem = await problemOf(driver, isRoot ? firstUid : null);
+    if (problem === null) return { driver, isRoot, cgroups: isRoot ? cgroupsHere() : noCgroups, problems: [] };
+    problems.push(problem);
+  }
+  return { driver: tried[0], isRoot, cgroups: noCgroups, problems: [...new Set(problems)] };
+}
+
+async function problemOf(driver: SandboxDriver, hostUid: number | null): Promise<string | null> {
+  if (process.platform !== "linux") return "sandboxes need Linux";
+  const install = `apt-get install ${drivers[driver].packages} ${packages}`;
+  const missing = Object.entries<readonly string[]>({ ...drivers[driver].programs, ...programs })
     .filter(([, paths]) => !paths.some((path) => existsSync(path)))
     .map(([name]) => name);
-  if (process.platform !== "linux") return { isRoot, cgroups: noCgroups, problems: ["sandboxes need Linux"] };
-  if (missing.length > 0)
-    return {
-      isRoot,
-      cgroups: noCgroups,
-      problems: [`${missing.join(", ")} not found; on Debian: apt-get install ${packages}`],
-    };
-  const said = await trySandbox(isRoot ? firstUid : null);
-  if (said !== null) {
-    const says = `a sandbox cannot be made here: ${said}; what it needs, on Debian: apt-get install ${packages}`;
-    return { isRoot, cgroups: noCgroups, problems: [says] };
-  }
-  return { isRoot, cgroups: isRoot ? cgroupsHere() : noCgroups, problems: [] };
+  if (missing.length > 0) return `by ${driver}: ${missing.join(", ")} not found; on Debian: ${install}`;
+  const said = await trySandbox(driver, hostUid);
+  return said === null
+    ? null
+    : `by ${driver}: a sandbox cannot be made here: ${said}; what it needs, on Debian: ${install}`;
 }
 
 /** Whether a user namespace has all users of Spaces: in a container of an ordinary user root has some 65,000, and none so high. */
@@ -113,6 +126,7 @@ export function planSandbox(
   replica: string,
   space: string,
   node: {
+    readonly driver: SandboxDriver;
     readonly spaces: Spaces;
     readonly cgroups: CgroupsHere;
     readonly limits: SandboxLimits;
@@ -121,6 +135,7 @@ export function planSandbox(
 ): SandboxPlan {
   const hostUid = node.spaces.uidOf(space);
   return {
+    driver: node.driver,
     hostUid,
     cgroups: hostUid === null ? null : makeCgroups(replica, hostUid, node.limits, node.cgroups),
     limits: node.limits,

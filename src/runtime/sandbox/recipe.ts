@@ -1,5 +1,5 @@
 /**
- * What a sandbox holds, as bubblewrap's options: what an app or a build step sees of the machine, and nothing else.
+ * What a sandbox holds: what an app or a build step sees of the machine, and nothing else; and the same as bubblewrap's options.
  * Pure but for the look at which of the system's folders exist.
  */
 import { existsSync, lstatSync, readlinkSync } from "node:fs";
@@ -48,7 +48,7 @@ export interface BuilderRecipe extends Omit<Recipe, "devices" | "root"> {
 /** Who the app is inside, whoever it is outside. */
 export const insideUser = { uid: 1000, gid: 1000, name: "app", home: "/home/app" } as const;
 
-/** Where bubblewrap finds the filter, tells its status, and reads its options. */
+/** Where the program that makes a sandbox finds the filter, tells its status, and reads its options. */
 export const fds = { filter: 3, status: 4, options: 5 } as const;
 
 const etcFiles = ["resolv.conf", "hosts", "passwd", "group", "nsswitch.conf"] as const;
@@ -68,78 +68,130 @@ const besideUsr = ["/bin", "/sbin", "/lib", "/lib64", "/lib32"] as const;
 /** The client of ZeroGPU apps reads a card's model there and changes prices by itself. */
 const hidden = ["/proc/driver/nvidia/gpus"] as const;
 
+/** One thing that lies somewhere in a sandbox. Later ones lie over earlier ones. */
+export type Place =
+  | { readonly kind: "read" | "write" | "device"; readonly from: string; readonly to: string }
+  | { readonly kind: "memory"; readonly to: string; readonly mode: string; readonly bytes: number | null }
+  | { readonly kind: "folder"; readonly to: string }
+  | { readonly kind: "link"; readonly to: string; readonly target: string }
+  | { readonly kind: "proc" | "dev" | "empty-sys" };
+
+/** All that an app or a build's command sees, in the order in which it is laid. */
+export function placesOf(recipe: Recipe): readonly Place[] {
+  const { limits, root } = recipe;
+  return [
+    ...(root === undefined ? systemFiles(recipe) : imageFiles(recipe, root)),
+    ...([{ kind: "proc" }, { kind: "dev" }] as const),
+    memory("/dev/shm", "1777", limits.shmBytes),
+    memory("/tmp", "1777", limits.tmpBytes),
+    ...(root === undefined ? [memory(insideUser.home, "0755", limits.homeBytes)] : []),
+    ...hiddenHere(),
+    ...recipe.devices.map((path) => ({ kind: "device", from: path, to: path }) as const),
+    ...bound(recipe),
+  ];
+}
+
+/** What an image builder sees. Its `/sys` is empty but for a place for groups, without which podman does not start and no step can be given a `/sys`. */
+export function builderPlaces(recipe: BuilderRecipe): readonly Place[] {
+  const { limits, containers, temporary } = recipe;
+  return [
+    ...systemFiles(recipe),
+    memory("/var", "0755", limits.homeBytes),
+    { kind: "read", from: containers, to: "/etc/containers" },
+    { kind: "write", from: temporary, to: "/var/tmp" },
+    ...([{ kind: "proc" }, { kind: "dev" }, { kind: "empty-sys" }] as const),
+    memory("/dev/shm", "1777", limits.shmBytes),
+    memory("/tmp", "1777", limits.tmpBytes),
+    memory("/run", "0755", limits.tmpBytes),
+    memory(insideUser.home, "0755", limits.homeBytes),
+    ...hiddenHere(),
+    ...bound(recipe),
+  ];
+}
+
 /** The options after `bwrap`, without the command; they hold the app's variables, so they go through `--args`. */
 export function bwrapOptions(recipe: Recipe): readonly string[] {
-  const { limits, root } = recipe;
   return [
     ...["--unshare-user", "--disable-userns", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"],
     ...["--uid", String(insideUser.uid), "--gid", String(insideUser.gid), "--hostname", recipe.hostname],
     ...["--cap-drop", "ALL", "--new-session", "--die-with-parent"],
-    ...(root === undefined ? systemFiles(recipe) : imageFiles(recipe, root)),
-    ...["--proc", "/proc", "--dev", "/dev"],
-    ...inMemory("/dev/shm", "1777", limits.shmBytes),
-    ...inMemory("/tmp", "1777", limits.tmpBytes),
-    ...(root === undefined ? inMemory(insideUser.home, "0755", limits.homeBytes) : []),
-    ...hidden.flatMap((path) => (existsSync(path) ? ["--tmpfs", path] : [])),
-    ...recipe.devices.flatMap((path) => ["--dev-bind", path, path]),
-    ...bound(recipe),
-    ...(root?.writable === true ? [] : ["--remount-ro", "/"]),
+    ...placesOf(recipe).flatMap(laid),
+    ...(recipe.root?.writable === true ? [] : ["--remount-ro", "/"]),
     ...begin(recipe),
   ];
 }
 
-/**
- * An image builder's: all of its user namespace's capabilities, in pid, mount and IPC namespaces of its own. It has an empty `/sys`
- * with a place for groups, without which podman does not start and no step can be given a `/sys`.
- */
+/** An image builder's: all of its user namespace's capabilities, in pid, mount and IPC namespaces of its own. */
 export function builderOptions(recipe: BuilderRecipe): readonly string[] {
-  const { limits } = recipe;
   return [
     ...["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup", "--hostname", recipe.hostname],
     ...["--cap-add", "ALL", "--new-session", "--die-with-parent"],
-    ...systemFiles(recipe),
-    ...inMemory("/var", "0755", limits.homeBytes),
-    ...["--ro-bind", recipe.containers, "/etc/containers", "--bind", recipe.temporary, "/var/tmp"],
-    ...["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/sys", "--dir", "/sys/fs/cgroup", "--remount-ro", "/sys"],
-    ...inMemory("/dev/shm", "1777", limits.shmBytes),
-    ...inMemory("/tmp", "1777", limits.tmpBytes),
-    ...inMemory("/run", "0755", limits.tmpBytes),
-    ...inMemory(insideUser.home, "0755", limits.homeBytes),
-    ...hidden.flatMap((path) => (existsSync(path) ? ["--tmpfs", path] : [])),
-    ...bound(recipe),
+    ...builderPlaces(recipe).flatMap(laid),
     ...["--remount-ro", "/"],
     ...begin(recipe),
   ];
 }
 
+function laid(place: Place): readonly string[] {
+  switch (place.kind) {
+    case "read":
+      return ["--ro-bind", place.from, place.to];
+    case "write":
+      return ["--bind", place.from, place.to];
+    case "device":
+      return ["--dev-bind", place.from, place.to];
+    case "memory":
+      return [
+        ...["--perms", place.mode],
+        ...(place.bytes === null ? [] : ["--size", String(place.bytes)]),
+        ...["--tmpfs", place.to],
+      ];
+    case "folder":
+      return ["--perms", "0755", "--dir", place.to];
+    case "link":
+      return ["--symlink", place.target, place.to];
+    case "proc":
+      return ["--proc", "/proc"];
+    case "dev":
+      return ["--dev", "/dev"];
+    case "empty-sys":
+      return ["--tmpfs", "/sys", "--dir", "/sys/fs/cgroup", "--remount-ro", "/sys"];
+  }
+}
+
 type Files = Pick<Recipe, "etc" | "usr" | "readOnly" | "writable" | "cwd" | "env">;
 
-function systemFiles({ etc, usr = "/usr" }: Files): readonly string[] {
+function systemFiles({ etc, usr = "/usr" }: Files): readonly Place[] {
+  const shared = etcShared.map((name) => `/etc/${name}`).filter((path) => existsSync(path));
   return [
-    ...["--ro-bind", usr, "/usr"],
+    { kind: "read", from: usr, to: "/usr" },
     ...besideUsr.flatMap(sameAsHere),
-    ...["--perms", "0755", "--dir", "/etc"],
-    ...etcFiles.flatMap((name) => ["--ro-bind", `${etc}/${name}`, `/etc/${name}`]),
-    ...etcShared.flatMap((name) => ["--ro-bind-try", `/etc/${name}`, `/etc/${name}`]),
+    { kind: "folder", to: "/etc" },
+    ...etcFiles.map((name) => ({ kind: "read", from: `${etc}/${name}`, to: `/etc/${name}` }) as const),
+    ...shared.map((path) => ({ kind: "read", from: path, to: path }) as const),
   ];
 }
 
 /** Who its users are and how names are looked up is the image's affair; where names are asked is ours. */
-function imageFiles({ etc }: Files, { from, writable }: SandboxRoot): readonly string[] {
+function imageFiles({ etc }: Files, { from, writable }: SandboxRoot): readonly Place[] {
   return [
-    ...[writable ? "--bind" : "--ro-bind", from, "/"],
-    ...["resolv.conf", "hosts"].flatMap((name) => ["--ro-bind", `${etc}/${name}`, `/etc/${name}`]),
+    { kind: writable ? "write" : "read", from, to: "/" },
+    ...["resolv.conf", "hosts"].map((name) => ({ kind: "read", from: `${etc}/${name}`, to: `/etc/${name}` }) as const),
   ];
 }
 
-function inMemory(path: string, mode: string, bytes: number): readonly string[] {
-  return ["--perms", mode, "--size", String(bytes), "--tmpfs", path];
+function memory(to: string, mode: string, bytes: number | null): Place {
+  return { kind: "memory", to, mode, bytes };
 }
 
-function bound({ readOnly, writable }: Files): readonly string[] {
+function hiddenHere(): readonly Place[] {
+  return hidden.filter((path) => existsSync(path)).map((path) => memory(path, "0755", null));
+}
+
+function bound({ readOnly, writable }: Files): readonly Place[] {
   return [
-    ...readOnly.flatMap(({ from, to }) => ["--ro-bind", from, to]),
-    ...writable.flatMap(({ from, to }) => ["--bind", from, to]),
+    ...readOnly.map((bind) => ({ kind: "read", ...bind }) as const),
+    ...writable.map((bind) => ({ kind: "write", ...bind }) as const),
   ];
 }
 
@@ -151,10 +203,12 @@ function begin({ cwd, env }: Files): readonly string[] {
   ];
 }
 
-function sameAsHere(path: string): readonly string[] {
+function sameAsHere(path: string): readonly Place[] {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return [];
-  return found.isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path];
+  return found.isSymbolicLink()
+    ? [{ kind: "link", to: path, target: readlinkSync(path) }]
+    : [{ kind: "read", from: path, to: path }];
 }
 
 /** prlimit(1)'s arguments. Processes are counted in the sandbox's own user namespace, since this runs inside `unshare`. */

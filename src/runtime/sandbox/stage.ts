@@ -176,6 +176,7 @@ function mayEnter(folder: string, uid: number): boolean {
   return (found.mode & (found.uid === uid ? 0o100 : 0o001)) !== 0;
 }
 
-function quoted(text: string): string {
+/** As one word of a shell. */
+export function quoted(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -1,12 +1,15 @@
 /** Starts a program in a sandbox: from inside the namespaces that `stage.ts` made, so by a shim or a bench. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { signalName } from "../processes.ts";
-import { builderOptions, bwrapOptions, etcOf, fds, rlimits, type BuilderRecipe, type Recipe } from "./recipe.ts";
+import { linuxProcesses, signalName, type ProcessName } from "../processes.ts";
+import { bubblewrapWay } from "./bubblewrap.ts";
+import { crunWay, type Bundle } from "./crun.ts";
+import { etcOf, fds, type BuilderRecipe, type Recipe } from "./recipe.ts";
 import { seccompFilter, type Arch, type Filtered } from "./seccomp.ts";
+import type { SandboxDriver, Way } from "./way.ts";
 
 export interface SandboxEnd {
   readonly exitCode: number | null;
@@ -18,7 +21,7 @@ export interface SandboxEnd {
 }
 
 export interface Sandboxed {
-  /** bubblewrap's outer process; its end is the sandbox's. */
+  /** The outermost process; its end is the sandbox's. */
   readonly child: ChildProcess;
   readonly stdout: Readable;
   readonly stderr: Readable;
@@ -27,129 +30,146 @@ export interface Sandboxed {
   readonly exited: Promise<SandboxEnd>;
 }
 
-/** Our own part of the way in ends with this; an app may too, but then bubblewrap had begun. */
+/** Our own part of the way in ends with this; an app may too, but then its sandbox had begun. */
 const joinFailed = 125;
 /** What the failing program said last is kept for the end's sentence. */
 const saidMaxLength = 2_000;
 const signalBase = 128;
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/** Its groups first, then its limits, then bubblewrap: without any variable, since bubblewrap runs outside of what it makes. */
-const begin = `for f in $GROUPS_TO_JOIN; do echo $$ > "$f/cgroup.procs" || exit ${joinFailed}; done; exec env -i /usr/bin/prlimit "$@"`;
+/** Its groups first, then what makes the sandbox: without any variable, since that runs outside of what it makes. */
+const begin = `for f in $GROUPS_TO_JOIN; do echo $$ > "$f/cgroup.procs" || exit ${joinFailed}; done; exec env -i "$@"`;
 
-/** Writes what every sandbox of this process shares, once: its `/etc` and its filter. */
-export function prepareFiles(
-  folder: string,
-  hostname: string,
-  of: Filtered = "command",
-): { readonly etc: string; readonly filter: string } {
-  const etc = join(folder, "etc");
-  mkdirSync(etc, { recursive: true, mode: 0o755 });
+/** What every sandbox of one process shares. */
+export interface SandboxFiles {
+  readonly etc: string;
+  readonly filter: string;
+  /** An empty folder. */
+  readonly bundle: string;
+}
+
+/** Writes them, once. */
+export function prepareFiles(folder: string, hostname: string, of: Filtered = "command"): SandboxFiles {
+  const [etc, bundle] = [join(folder, "etc"), join(folder, "bundle")];
+  for (const made of [etc, bundle]) mkdirSync(made, { recursive: true, mode: 0o755 });
   for (const [name, text] of Object.entries(etcOf(hostname))) writeFileSync(join(etc, name), text, { mode: 0o644 });
   const filter = join(folder, "filter.bpf");
   writeFileSync(filter, seccompFilter(process.arch as Arch, of), { mode: 0o600 });
-  return { etc, filter };
+  return { etc, filter, bundle };
 }
 
-export function startSandboxed(
-  recipe: Recipe | BuilderRecipe,
-  options: { readonly filter: string; readonly cgroups: readonly string[] },
-): Sandboxed {
+export interface StartOptions extends Omit<SandboxFiles, "etc"> {
+  readonly driver: SandboxDriver;
+  readonly cgroups: readonly string[];
+  /** The command that takes another into the namespaces where this runs otherwise; absent: this process is there. */
+  readonly through?: (argv: readonly string[]) => readonly [string, ...string[]];
+}
+
+export function startSandboxed(recipe: Recipe | BuilderRecipe, options: StartOptions): Sandboxed {
+  const { cgroups, through = ([first = "", ...rest]) => [first, ...rest] } = options;
+  const way = wayOf(options.driver, recipe, { filter: readFileSync(options.filter), at: options.bundle });
+  const [command, ...rest] = through(["/bin/sh", "-c", begin, "sh", ...way.argv]);
   const filter = openSync(options.filter, "r");
-  const child = spawn(
-    "/bin/sh",
-    [
-      "-c",
-      begin,
-      "sh",
-      ...rlimits(recipe.limits),
-      "--",
-      "/usr/bin/bwrap",
-      "--args",
-      String(fds.options),
-      "--",
-      ...recipe.argv,
-    ],
-    {
-      cwd: "/",
-      env: { PATH: path, GROUPS_TO_JOIN: options.cgroups.join(" ") },
-      stdio: ["ignore", "pipe", "pipe", filter, "pipe", "pipe"],
-      detached: true,
-    },
-  );
+  const child = spawn(command, rest, {
+    cwd: "/",
+    env: { PATH: path, GROUPS_TO_JOIN: cgroups.join(" ") },
+    stdio: ["ignore", "pipe", "pipe", filter, "pipe", "pipe"],
+    detached: true,
+  });
   closeSync(filter);
   const pipes: readonly unknown[] = child.stdio;
-  const status = new StatusReader(pipes[fds.status] as Readable | null);
+  const status = new Status(pipes[fds.status] as Readable | null);
   let said = "";
   const heardOut = new Promise<void>((resolve) => child.stderr?.once("close", resolve));
   child.stderr?.on("data", (bytes: Buffer) => (said = (said + bytes.toString()).slice(-saidMaxLength)));
-  const bwrap = "containers" in recipe ? builderOptions(recipe) : bwrapOptions(recipe);
-  giveOptions(pipes[fds.options] as Writable | null, bwrap);
+  giveOptions(pipes[fds.options] as Writable | null, way.options);
   const exited = new Promise<SandboxEnd>((resolve) => {
     child.once("error", (error) => resolve({ exitCode: null, signal: null, failure: error.message, denied: true }));
     child.once("exit", (code, signal) => {
       const heard = Promise.all([status.closed, heardOut]);
       void Promise.race([heard, delay(statusWithinMs, undefined, { ref: false })]).then(() =>
-        resolve(endOf(code, signal, status.began, said)),
+        resolve(endOf(code, signal, way, status.text, said)),
       );
     });
   });
-  return { child, stdout: child.stdout as Readable, stderr: child.stderr as Readable, pid1: status.pid1, exited };
+  const pid1 = untilThere(child, way, status);
+  return { child, stdout: child.stdout as Readable, stderr: child.stderr as Readable, pid1, exited };
 }
 
-function endOf(code: number | null, signal: NodeJS.Signals | null, began: boolean, said: string): SandboxEnd {
-  // bubblewrap tells a death by signal n as exit code 128 + n, as shells do.
+export function wayOf(driver: SandboxDriver, recipe: Recipe | BuilderRecipe, bundle: Bundle): Way {
+  return driver === "crun" ? crunWay(recipe, bundle) : bubblewrapWay(recipe);
+}
+
+function endOf(code: number | null, signal: NodeJS.Signals | null, way: Way, status: string, said: string): SandboxEnd {
+  // What makes a sandbox tells a death by signal n as exit code 128 + n, as shells do.
   const inner = code !== null && code > signalBase ? signalName(code - signalBase) : undefined;
   if (inner !== undefined) return { exitCode: null, signal: inner, failure: null, denied: false };
-  if (began || signal !== null) return { exitCode: code, signal, failure: null, denied: false };
   const words = said.trim().split("\n").at(-1) ?? "";
-  const command = /^bwrap: execvp (.+)$/.exec(words);
-  if (command) return { exitCode: code, signal, failure: command[1] as string, denied: false };
-  const how = code === joinFailed ? "a cgroup could not be joined" : `bubblewrap ended with exit code ${code}`;
-  return { exitCode: code, signal, failure: words === "" ? how : `${how}: ${words}`, denied: true };
+  const command = code === 0 || signal !== null ? undefined : way.notFound(status, words);
+  if (command !== undefined) return { exitCode: code, signal, failure: command, denied: false };
+  if (way.began(status) || signal !== null) return { exitCode: code, signal, failure: null, denied: false };
+  const why = way.complaint(status) ?? words;
+  const how = code === joinFailed ? "a cgroup could not be joined" : `${way.driver} ended with exit code ${code}`;
+  return { exitCode: code, signal, failure: why === "" ? how : `${how}: ${why}`, denied: true };
 }
 
 /** Options and variables by a pipe: neither shows in any `/proc/PID/cmdline`. */
-function giveOptions(pipe: Writable | null, options: readonly string[]): void {
-  // bubblewrap that ended before it read them says so by its exit.
+function giveOptions(pipe: Writable | null, options: string): void {
+  // Who ended before it read them says so by its exit.
   pipe?.on("error", () => undefined);
-  pipe?.end(options.map((option) => `${option}\0`).join(""));
+  pipe?.end(options);
 }
 
-/**
- * Reads `--json-status-fd`: `{"child-pid": N}` before anything is mounted, and `{"exit-code": N}` at the end, if the command was
- * begun at all.
- */
-class StatusReader {
-  readonly pid1: Promise<number | undefined>;
+/** Resolves with the sandbox's pid 1 when it is there; undefined where all ended before. */
+async function untilThere(child: ChildProcess, way: Way, status: Status): Promise<number | undefined> {
+  if (child.pid === undefined) return undefined;
+  const maker: ProcessName = { pid: child.pid, start: linuxProcesses().stat(child.pid)?.start ?? "" };
+  for (let waited = 0; ; waited += lookEveryMs) {
+    const found = way.pid1(status.text, maker);
+    if (found !== undefined || status.isClosed) return found;
+    if (waited > thereWithinMs) child.kill("SIGKILL");
+    await Promise.race([status.changed(), delay(lookEveryMs)]);
+  }
+}
+
+/** What makes the sandbox says on its status pipe. */
+class Status {
   readonly closed: Promise<void>;
-  #text = "";
+  isClosed = false;
+  text = "";
+  #changed = Promise.withResolvers<void>();
 
   constructor(pipe: Readable | null) {
-    const pid1 = Promise.withResolvers<number | undefined>();
     const closed = Promise.withResolvers<void>();
-    this.pid1 = pid1.promise;
     this.closed = closed.promise;
     const end = (): void => {
-      pid1.resolve(undefined);
+      this.isClosed = true;
+      this.#tell();
       closed.resolve();
     };
     pipe?.setEncoding("utf8");
     pipe?.on("data", (chunk: string) => {
-      if (this.#text.length < statusMaxLength) this.#text += chunk;
-      const found = /"child-pid"\s*:\s*(\d+)/.exec(this.#text);
-      if (found) pid1.resolve(Number(found[1]));
+      if (this.text.length < statusMaxLength) this.text += chunk;
+      this.#tell();
     });
     pipe?.on("error", end);
     pipe?.once("close", end);
     if (pipe === null) end();
   }
 
-  /** The command was begun and has ended. */
-  get began(): boolean {
-    return this.#text.includes('"exit-code"');
+  /** Resolves when more has come, or the pipe is closed. */
+  changed(): Promise<void> {
+    return this.#changed.promise;
+  }
+
+  #tell(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
   }
 }
 
 const statusMaxLength = 4_096;
 /** Its last word is in the pipe before it ends. */
 const statusWithinMs = 1_000;
+const lookEveryMs = 3;
+/** A tenth of a second on an idle machine; one that takes longer than this hangs. */
+const thereWithinMs = 15_000;

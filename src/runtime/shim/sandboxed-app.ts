@@ -21,7 +21,7 @@ const scratchFolder = "/scratch";
 const cgroupFile = "/run/waybill-cgroup";
 const usualPath = ["/usr/local/bin", "/usr/bin", "/bin"];
 const certificates = "/etc/ssl/certs/ca-certificates.crt";
-/** bubblewrap is pid 1 of a sandbox, and the app's first process the next. */
+/** Pid 1 is bubblewrap, or crun's init, and the app's first process the next. */
 const firstPid = 2;
 
 /** Starts `release.argv` in a sandbox of its own; one that cannot be made is an app that ended, `denied`. */
@@ -35,8 +35,10 @@ export async function startSandboxedApp(
   assert(plan.release.argv !== null, "a release that is not static has a command");
   const note = (text: string): void => log.note(text);
   const port = plan.port ?? plan.release.appPort;
-  const { recipe, filter } = await recipeOf(plan, sandbox, { port, deviceApi, note });
-  const started = startSandboxed(recipe, { filter, cgroups: sandbox.cgroups?.join ?? [] });
+  const files = prepareFiles(plan.folder, hostname);
+  const recipe = await recipeOf(plan, sandbox, { port, deviceApi, note, etc: files.etc });
+  const { driver, cgroups } = sandbox;
+  const started = startSandboxed(recipe, { ...files, driver, cgroups: cgroups?.join ?? [] });
   const output = logOutput({ out: started.stdout, err: started.stderr }, log);
   const pid1 = await started.pid1;
   const of = pid1 === undefined ? null : recordApp(plan, pid1, port, processes);
@@ -96,15 +98,15 @@ function termFirst(processes: Processes, of: Membership): void {
 interface AppPlace {
   readonly port: number;
   readonly deviceApi: string | null;
+  readonly etc: string;
   note(text: string): void;
 }
 
 async function recipeOf(
   plan: StoredPlan,
   sandbox: SandboxPlan,
-  { port, deviceApi, note }: AppPlace,
-): Promise<{ readonly recipe: Recipe; readonly filter: string }> {
-  const { etc, filter } = prepareFiles(plan.folder, hostname);
+  { port, deviceApi, etc, note }: AppPlace,
+): Promise<Recipe> {
   const scratch = join(plan.folder, "scratch");
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   writeFileSync(join(plan.folder, "cgroup"), cgroupText(plan.spec.replica));
@@ -136,7 +138,7 @@ async function recipeOf(
     const env = appEnvironment(plan, { ...place, extra: { TMPDIR: "/tmp" } });
     const layer = await writableLayer(plan, image.root, note);
     const root = { from: layer ?? image.root, writable: layer !== null };
-    return { recipe: { ...own, cwd: image.workdir, env, root }, filter };
+    return { ...own, cwd: image.workdir, env, root };
   }
   const node = plan.path[0] ?? "";
   const nodeFolder = node.startsWith("/usr/") || node === "" ? [] : [same(node)];
@@ -144,7 +146,7 @@ async function recipeOf(
   const layer = await writableLayer(plan, released, note);
   const app: Bind = { from: layer ?? released, to: appFolder };
   const system = await packagesLayer(plan, note);
-  const recipe: Recipe = {
+  return {
     ...own,
     cwd: appFolder,
     env: appEnvironment(plan, {
@@ -160,7 +162,6 @@ async function recipeOf(
     writable: [...(layer === null ? [] : [app]), ...own.writable],
     ...(system === null ? {} : { usr: system.usr }),
   };
-  return { recipe, filter };
 }
 
 /**

@@ -84,9 +84,13 @@ function ofTheKernel(): readonly Probe[] {
     ...Object.entries(settings).map(([name, [tries, file]]) => wrote(name, tries, `/proc/sys/${file}`)),
     {
       name: "pid-1-environment",
-      tries: "read the environment of pid 1",
-      closed: ["empty", ...unreadable],
-      try: () => (readFileSync("/proc/1/environ", "latin1") === "" ? "empty" : undefined),
+      tries: "read an environment of pid 1 that is not its own",
+      closed: ["empty", "own", ...unreadable],
+      try: () => {
+        const text = readFileSync("/proc/1/environ", "latin1");
+        if (text === "") return "empty";
+        return text === readFileSync("/proc/self/environ", "latin1") ? "own" : undefined;
+      },
     },
     {
       name: "out-of-memory-score",

@@ -26,7 +26,7 @@ function strangers({ host, own, neighbour }: Facts): readonly Probe[] {
       tries: "see processes that are not its own",
       closed: ["own"],
       try: () => {
-        const strange = pids().filter((pid) => !/bwrap|node|python3|sh|MainThread/.test(commandOf(pid)));
+        const strange = pids().filter((pid) => !/bwrap|waybill-init|node|python3|sh|MainThread/.test(commandOf(pid)));
         return strange.length === 0 ? "own" : `open: ${strange.map(commandOf).join(", ")}`;
       },
     },
