@@ -1,4 +1,4 @@
-/** Whether a sandbox can be made here: one is made, by the recipe of all others, for a program that does nothing. */
+/** Whether a sandbox can be made here: one is made, by the recipe of all others, for a program that looks for its filter. */
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,14 +10,18 @@ import type { SandboxDriver } from "./way.ts";
 const withinMs = 5_000;
 const limits = { processes: 64, openFiles: 256, memoryBytes: 1 << 26, tmpBytes: 4096, shmBytes: 4096, homeBytes: 4096 };
 
-/** Makes one, for a program that does nothing. Null where that worked, else what the failing program said. */
+/** Seccomp of proc_pid_status(5): 2 is a filter. */
+const looksForFilter = ["grep", "-q", "^Seccomp:.2$", "/proc/self/status"] as const;
+const notFiltered = "what runs in it has no system call filter";
+
+/** Makes one, for a program that finds its filter in force. Null where that worked, else what the failing program said. */
 export async function trySandbox(driver: SandboxDriver, hostUid: number | null): Promise<string | null> {
   const folder = mkdtempSync(join(tmpdir(), "wb-try-"));
   chmodSync(folder, 0o755);
   try {
     const { etc, filter, bundle } = prepareFiles(folder, "app");
     const places = { cwd: "/", readOnly: [], writable: [], etc, devices: [] };
-    const recipe: Recipe = { argv: ["/usr/bin/true"], env: {}, hostname: "app", limits, ...places };
+    const recipe: Recipe = { argv: looksForFilter, env: { PATH: "/usr/bin:/bin" }, hostname: "app", limits, ...places };
     const stage = { hostUid, needs: [folder], frozen: [], cgroup: null };
     const { child, exited } = startSandboxed(recipe, {
       ...{ driver, filter, bundle, cgroups: [] },
@@ -26,7 +30,8 @@ export async function trySandbox(driver: SandboxDriver, hostUid: number | null):
     const late = setTimeout(() => child.kill("SIGKILL"), withinMs);
     const { exitCode, signal, failure } = await exited;
     clearTimeout(late);
-    return exitCode === 0 ? null : (failure ?? `it ended with ${signal ?? `exit code ${exitCode}`}`);
+    if (exitCode === 0) return null;
+    return failure ?? (signal === null ? notFiltered : `it ended with ${signal}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
