@@ -1,7 +1,16 @@
 /** Repositories with the real git: compare-and-swap, what is refused, and what a checkout may write. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, lstatSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { CommitRequest, CommitResult } from "../src/hub/repository.ts";
@@ -251,5 +260,45 @@ describe("checkout", () => {
     assert.ok((await shop.store.checkout(repository, linked({ c: "README.md" }), into)).ok);
     assert.ok(lstatSync(join(into, "c")).isSymbolicLink());
     assert.ok(statSync(into).isDirectory());
+  });
+});
+
+describe("collecting", () => {
+  test("packs what many commits left, beside a commit, and forgets one that was cut off; every commit is still there", async () => {
+    await using shop = await testWorkshop();
+    const { write, repository } = await begin(shop);
+    const first = done(await write({ files: [{ path: "a", content: text("first") }] })).commit;
+    // As many loose objects as some hundred commits leave, by git's own plumbing.
+    const blobs = Array.from({ length: 1_200 }, (_, n) => `blob\ndata ${String(n).length}\n${n}\n`).join("");
+    const unpacked = ["-c", "fastimport.unpackLimit=100000", "fast-import", "--quiet", "--done"];
+    execFileSync("git", [`--git-dir=${repository}`, ...unpacked], { input: `${blobs}done\n` });
+    git(repository, "update-ref", "refs/waybill/import/i_cut", first);
+    const name = repository.slice(join(shop.folder, "repositories").length + 1, -".git".length);
+    const [, second] = await Promise.all([
+      shop.store.collect(name),
+      write({ files: [{ path: "b", content: text("second") }] }),
+    ]);
+    const loose = Number(/^count: (\d+)$/m.exec(git(repository, "count-objects", "-v"))?.[1]);
+    assert.ok(loose < 20, `${loose} loose objects are left`); // those of the commit beside it
+    assert.equal(git(repository, "for-each-ref", "refs/waybill"), "");
+    assert.equal(git(repository, "rev-list", "--count", done(second).commit).trim(), "3");
+    assert.equal(git(repository, "fsck", "--connectivity-only", "--no-dangling"), "");
+    await shop.store.collect(name);
+    await shop.store.collect("alice/nothing-was-pushed");
+  });
+
+  test("removes what a killed push left a day ago, and nothing of one that goes on", async () => {
+    await using shop = await testWorkshop();
+    const { repository } = await begin(shop);
+    const name = repository.slice(join(shop.folder, "repositories").length + 1, -".git".length);
+    const objects = join(repository, "objects");
+    for (const one of ["tmp_objdir-incoming-old", "tmp_objdir-incoming-new"]) mkdirSync(join(objects, one));
+    const days = Date.now() / 1000 - 2 * 86_400;
+    utimesSync(join(objects, "tmp_objdir-incoming-old"), days, days);
+    await shop.store.collect(name);
+    assert.deepEqual(
+      readdirSync(objects).filter((one) => one.startsWith("tmp_")),
+      ["tmp_objdir-incoming-new"],
+    );
   });
 });

@@ -121,6 +121,12 @@ class NodeAgent implements Agent {
     await this.#builds.recover();
     await this.#replicas.recover();
     this.connect(this.#options.link);
+    // What a stop cut off; nobody waits for it but its owner's next build.
+    void this.#builds
+      .tidy()
+      .catch((error: unknown) =>
+        this.#options.log.warn({ error: String(error) }, "what nothing needs could not be cleared away"),
+      );
     const { watchCards } = this.#options;
     if (watchCards === undefined) this.#trouble = {};
     this.#cardWatch = watchCards?.((trouble) => {
@@ -209,6 +215,8 @@ class NodeAgent implements Agent {
         if (!this.#shipping.acknowledge({ emitter, epoch, seq })) this.#replicas.ackEvidence({ emitter, epoch, seq });
         return;
       }
+      case "remove-releases":
+        return void this.#removeReleases(message.releases);
       case "read-log":
         return void this.#readLog(message);
     }
@@ -222,6 +230,31 @@ class NodeAgent implements Agent {
     this.#builds.tellAgain();
     this.#shipping.again();
     this.#heartbeat();
+    void this.#tellReleases();
+  }
+
+  async #tellReleases(): Promise<void> {
+    const { node, builder, log } = this.#options;
+    try {
+      const all = await builder.releases();
+      for (let at = 0; at < Math.max(1, all.length); at += releasesAtOnce)
+        this.#send({ type: "releases", node, releases: all.slice(at, at + releasesAtOnce) });
+    } catch (error) {
+      log.warn({ error: String(error) }, "the releases on this node's disk could not be read");
+    }
+  }
+
+  /** What a replica still has stays until this node is asked again, at its next hello. */
+  async #removeReleases(releases: readonly string[]): Promise<void> {
+    const { builder, log } = this.#options;
+    const free = releases.filter((release) => !this.#replicas.uses(release));
+    try {
+      const owners = await builder.remove(free);
+      log.info({ releases: free }, "releases were removed");
+      await this.#builds.tidy(owners);
+    } catch (error) {
+      log.warn({ releases: free, error: String(error) }, "releases could not be removed");
+    }
   }
 
   /** L19. The agent refuses any operation with a fence below the highest it has seen. */
@@ -289,6 +322,8 @@ class NodeAgent implements Agent {
   }
 }
 
+/** Some 70 bytes each: far below the bound of a frame. */
+const releasesAtOnce = 2_000;
 /** Ends that a card's fault may look like. */
 const badEnds: readonly string[] = ["raised", "lease-end", "worker-exit", "worker-killed", "app-exit", "app-killed"];
 

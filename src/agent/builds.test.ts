@@ -64,6 +64,10 @@ class DeskWorld implements Disposable {
     const builder: Builder = {
       sdks: ["static"],
       recover: async () => [],
+      releases: async () => [],
+      remove: async () => [],
+      owners: async () => [],
+      tidy: async () => [],
       release: async () => undefined,
       run: (spec, _on, signal) =>
         new Promise((resolve) => {

@@ -51,6 +51,8 @@ export class BuildDesk {
   #waiting: readonly Job[] = [];
   readonly #running = new Map<string, { readonly job: Job; readonly done: Promise<void> }>();
   readonly #outcomes = new Map<string, Ended>();
+  /** Owners whose leftovers are being cleared away. */
+  readonly #tidying = new Map<string, Promise<void>>();
   #closed = false;
 
   constructor(options: BuildDeskOptions) {
@@ -114,6 +116,12 @@ export class BuildDesk {
     this.#finish({ build, fence }, { ok: false, code: failure.code, step: null, says: failure.message, because: [] });
   }
 
+  /** Clears away what nothing needs of these owners, or of all; of one whose build runs, after that. */
+  async tidy(owners?: readonly string[]): Promise<void> {
+    for (const owner of owners ?? (await this.#options.builder.owners()))
+      if (!this.#building().has(owner)) await this.#tidy(owner);
+  }
+
   /** A new connection: tells what may not have arrived. */
   tellAgain(): void {
     for (const [build, { fence, outcome }] of this.#outcomes) this.#tell({ build, fence }, outcome);
@@ -125,6 +133,7 @@ export class BuildDesk {
     this.#closed = true;
     for (const { build, fence } of this.holds) this.cancel(build, fence, "build/builder-lost", "the builder stops");
     await Promise.all([...this.#running.values()].map(({ done }) => done));
+    await Promise.all(this.#tidying.values());
   }
 
   #known(build: string): Job | undefined {
@@ -134,17 +143,41 @@ export class BuildDesk {
   /** Builds of one owner write the same caches: one at a time, also while one that was withdrawn comes to its end. */
   #startNext(): void {
     while (this.#running.size < this.#options.parallel) {
-      const busy = new Set([...this.#running.values()].map(({ job }) => spaceOwner(job.spec.space)));
+      const busy = new Set([...this.#building(), ...this.#tidying.keys()]);
       const job = this.#waiting.find(({ spec }) => !busy.has(spaceOwner(spec.space)));
       if (!job) return;
       this.#waiting = this.#waiting.filter((other) => other !== job);
       const done = this.#run(job).then(() => {
         this.#running.delete(job.spec.build);
         this.#held.keep(this.holds);
+        void this.#tidy(spaceOwner(job.spec.space));
         this.#startNext();
       });
       this.#running.set(job.spec.build, { job, done });
     }
+  }
+
+  #building(): Set<string> {
+    return new Set([...this.#running.values()].map(({ job }) => spaceOwner(job.spec.space)));
+  }
+
+  /** Their next build waits for it; one that fails, as on a damaged disk, is tried again after that. */
+  #tidy(owner: string): Promise<void> {
+    const { builder, log } = this.#options;
+    const mine = this.#closed
+      ? Promise.resolve([])
+      : (this.#tidying.get(owner) ?? Promise.resolve()).then(() => builder.tidy(owner));
+    const done = mine
+      .then(
+        (lines) => lines.forEach((says) => log.info({ owner }, says)),
+        (error: unknown) => log.warn({ owner, error: String(error) }, "what nothing needs could not be cleared away"),
+      )
+      .finally(() => {
+        if (this.#tidying.get(owner) === done) this.#tidying.delete(owner);
+        this.#startNext();
+      });
+    this.#tidying.set(owner, done);
+    return done;
   }
 
   async #run(job: Job): Promise<void> {
@@ -165,6 +198,10 @@ export class BuildDesk {
           failed ||= state === "failed";
           if (state !== "started" && step !== "publish") this.#stepEntry(held, step, state, tookMs, end);
           send({ type: "build-step", build, fence, step, state, tookMs });
+        },
+        trouble: (says) => {
+          this.#options.log.warn({ build, says }, "a build's leftovers");
+          this.#entry(held, "build.step", "done", { step: "tidy", says });
         },
       },
       abort.signal,

@@ -153,6 +153,11 @@ export class ReplicaSet {
     return false;
   }
 
+  /** Whether a replica of it runs, is started, or is to be started again. */
+  uses(release: string): boolean {
+    return [...this.#held.values()].some(({ state, status }) => state !== "dead" && status.release === release);
+  }
+
   ackMeter(replica: string, seq: number): void {
     const held = this.#held.get(replica);
     if (!held) return;

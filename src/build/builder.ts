@@ -7,20 +7,30 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { BuildSpec, ToServer } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
+import { spaceOwner } from "../contract/space.ts";
 import { newId } from "../stdx/ids.ts";
 import { iso } from "../stdx/time.ts";
 import { DiskWatch } from "./disk-watch.ts";
-import { Environments } from "./environments.ts";
+import { Environments, sweepBounds } from "./environments.ts";
 import { builtSdks, parseFrontMatter, settingsRecord, type Remark, type SpaceSettings } from "./front-matter.ts";
 import { buildDocker } from "./docker/docker-builder.ts";
-import { storesOf, sweepRoots } from "./docker/roots.ts";
+import { storesOf } from "./docker/roots.ts";
+import { removeWhole } from "./gone.ts";
 import { appFileOf, buildGradio } from "./gradio-builder.ts";
 import { buildStreamlit, streamlitFile } from "./streamlit-builder.ts";
 import { buildNode, type Runnable } from "./node-builder.ts";
 import { parsePackage, startProblem, type AppPackage } from "./package-json.ts";
-import { clearWorkFolders, makeWorkFolder, publishRelease, readRelease, releaseFolderOf } from "./release.ts";
+import {
+  clearWorkFolders,
+  makeWorkFolder,
+  publishRelease,
+  readRelease,
+  releaseFolderOf,
+  releasesIn,
+} from "./release.ts";
 import { readSmall } from "./small-file.ts";
 import { buildStatic } from "./static-builder.ts";
+import { ownersIn, tidyOwner } from "./tidy.ts";
 import { BuildFailure, Workshop, becauseMax, type BuildEvents, type BuildTools } from "./workshop.ts";
 
 export { BenchDenied, type Benches } from "./bench.ts";
@@ -37,6 +47,14 @@ export interface Builder {
   run(spec: BuildSpec, on: BuildEvents, signal: AbortSignal): Promise<BuildOutcome>;
   /** Ends what a crash left of builds; resolves with their ids. Call before the first `run`. */
   recover(): Promise<readonly string[]>;
+  /** Releases of this node, each with the build that made it; null where its folder does not say. */
+  releases(): Promise<readonly { readonly release: string; readonly build: string | null }[]>;
+  /** Removes releases, each whole or not at all; what only they needed goes when their owners, which it resolves with, are tidied. */
+  remove(releases: readonly string[]): Promise<readonly string[]>;
+  /** All who have built here. */
+  owners(): Promise<readonly string[]>;
+  /** Clears away what nothing needs of an owner's, while none of their builds runs; resolves with sentences of what was done. */
+  tidy(owner: string): Promise<readonly string[]>;
   /** A release of this node; undefined where it has none of that id. */
   release(id: string): Promise<{ readonly folder: string; readonly manifest: ReleaseManifest } | undefined>;
 }
@@ -47,10 +65,13 @@ const diskBytesUsual = 20 * 2 ** 30;
 const notReleased = ["in", "out", "home", "tmp"];
 
 export function createBuilder(given: BuildTools): Builder {
-  const { python } = given;
+  const { python, folder, clock } = given;
+  const cacheBytes = given.cacheBytes ?? sweepBounds.bytes;
+  const environments = new Environments({ ...sweepBounds, bytes: cacheBytes });
+  const looked = new Map<string, { readonly at: number; readonly bytes: number }>();
   const tools = {
     ...given,
-    environments: new Environments(),
+    environments,
     ...(python === undefined ? {} : { python: { ...python, known: new Map() } }),
   };
   return {
@@ -58,16 +79,39 @@ export function createBuilder(given: BuildTools): Builder {
       isPython(sdk) ? python !== undefined : sdk !== "docker" || Boolean(given.images?.engine),
     ),
     run: (spec, on, signal) => runBuild(spec, tools, on, signal),
-    async recover() {
-      const cut = await clearWorkFolders(tools.folder, (build) => tools.benches.recover(build));
-      await sweepRoots(tools.folder, "all");
-      return cut;
+    recover: () => clearWorkFolders(folder, (build) => tools.benches.recover(build)),
+    async releases() {
+      const all = (await releasesIn(folder)).map(async (release) => ({
+        release,
+        build: await buildOf(folder, release),
+      }));
+      return Promise.all(all);
     },
+    async remove(releases) {
+      const owners = new Set<string>();
+      for (const release of releases) {
+        const manifest = await readRelease(folder, release).catch(unreadable);
+        if (manifest) owners.add(spaceOwner(manifest.space));
+        await removeWhole(releaseFolderOf(folder, release));
+      }
+      return [...owners];
+    },
+    owners: () => ownersIn(folder),
+    tidy: (owner) => tidyOwner(owner, { folder, environments, cacheBytes, looked, now: clock.wall() }),
     async release(id) {
       const manifest = await readRelease(tools.folder, id);
       return manifest && { folder: releaseFolderOf(tools.folder, id), manifest };
     },
   };
+}
+
+async function buildOf(folder: string, release: string): Promise<string | null> {
+  return (await readRelease(folder, release).catch(unreadable))?.build ?? null;
+}
+
+/** A damaged manifest: whoever needs the release is told when it is to start. */
+function unreadable(error: unknown): undefined {
+  if (!(error instanceof SyntaxError)) throw error;
 }
 
 interface Configured {
@@ -266,7 +310,7 @@ function outcomeOf(shop: Workshop | undefined, error: unknown): Extract<BuildOut
 function watchDisk(shop: Workshop, end: (failure: BuildFailure) => void): DiskWatch {
   const limitBytes = shop.tools.diskBytes ?? diskBytesUsual;
   return new DiskWatch({
-    folders: [shop.work, shop.store, storesOf(shop.tools.folder, shop.spec.space)],
+    folders: [shop.work, shop.store, storesOf(shop.tools.folder, spaceOwner(shop.spec.space))],
     since: shop.tools.clock.wall(),
     limitBytes,
     onOver: (bytes) => {

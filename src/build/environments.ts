@@ -7,6 +7,7 @@ import { constants, existsSync } from "node:fs";
 import { join } from "node:path";
 import { isId } from "../stdx/ids.ts";
 import { bytesBelow } from "./disk-use.ts";
+import { removeWhole } from "./gone.ts";
 import { readRelease } from "./release.ts";
 
 /** Beside an environment, written last and synced, with the bytes that it takes: one without it was cut off, and is made anew. */
@@ -84,7 +85,7 @@ export class Environments {
     for (const { name } of old.slice(-removedAtOnceMax)) {
       if (!isFree(join(envs, name))) continue;
       await rm(join(envs, `${name}${completeMark}`), { force: true });
-      await rm(join(envs, name), { recursive: true, force: true });
+      await removeWhole(join(envs, name));
       removed.push(name);
     }
     return removed;

@@ -3,8 +3,14 @@ import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ReleaseManifest } from "../contract/release.ts";
 import { isId } from "../stdx/ids.ts";
+import { goneMark, removeTree } from "./gone.ts";
 
 const workPrefix = ".building-";
+
+/** All that were published here. */
+export async function releasesIn(folder: string): Promise<readonly string[]> {
+  return (await readdir(join(folder, "releases"))).filter((name) => isId("rel", name));
+}
 
 /** The folder of a release that was published here; it may not exist. */
 export function releaseFolderOf(folder: string, release: string): string {
@@ -32,7 +38,7 @@ export async function makeWorkFolder(folder: string, build: string): Promise<str
   return work;
 }
 
-/** Removes what builds left that were cut off by a crash, each after `end`; resolves with their ids. Call before the first build. */
+/** Removes what a crash left of builds, each after `end`, and of releases that were being removed; resolves with the builds' ids. Call before the first build. */
 export async function clearWorkFolders(
   folder: string,
   end: (build: string) => Promise<void>,
@@ -44,6 +50,8 @@ export async function clearWorkFolders(
     await end(build);
     await rm(join(folder, "releases", `${workPrefix}${build}`), { recursive: true, force: true });
   }
+  const gone = (await readdir(join(folder, "releases"))).filter((name) => name.startsWith(goneMark));
+  for (const name of gone) await removeTree(join(folder, "releases", name));
   return builds;
 }
 

@@ -14,6 +14,7 @@ import { BuildFailure } from "./failure.ts";
 import { LastLines } from "./lines.ts";
 import type { KnownInterpreters } from "./python/interpreters.ts";
 import { readMade } from "./small-file.ts";
+import { ownerFolder } from "./tidy.ts";
 import { spaceOwner } from "../contract/space.ts";
 
 export { BuildFailure } from "./failure.ts";
@@ -80,6 +81,8 @@ export interface BuildTools {
   /** Those of all builds in `folder`; absent: this build is the only one. */
   readonly environments?: Environments;
   readonly limits?: StepLimits;
+  /** What of one owner's package caches is kept, and as much of environments that no release needs. */
+  readonly cacheBytes?: number;
   /** How much a build may write. */
   readonly diskBytes?: number;
   readonly images?: ImageTools;
@@ -103,6 +106,8 @@ export interface BuildEvents {
   log(line: BuildLogLine): void;
   /** `end` comes with `failed`: what the step's entry says. */
   step(step: string, state: "started" | "done" | "failed", tookMs: number, end?: StepFailure): void;
+  /** Something that is no failure of the build's, and that the operator should hear of. */
+  trouble?(says: string): void;
 }
 
 export interface StepFailure {
@@ -121,6 +126,7 @@ export interface RunOptions {
 }
 
 /** A step that says nothing for so long is told to go on; with the look's own delay a log is never silent for 5 s. */
+const saidMaxLength = 500;
 const silenceMs = 4_000;
 const lookEveryMs = 500;
 /** The whole text of a problem is in the log; the outcome carries this much. */
@@ -185,8 +191,7 @@ export class Workshop {
    * one mount only; two owners never write one. The folder itself, and `envs`, are the builder's own.
    */
   get store(): string {
-    const owner = spaceOwner(this.spec.space);
-    return join(this.tools.folder, "owners", encodeURIComponent(owner));
+    return ownerFolder(this.tools.folder, spaceOwner(this.spec.space));
   }
 
   get limits(): StepLimits {
@@ -294,14 +299,40 @@ export class Workshop {
     if (failure) throw failure;
   }
 
+  /**
+   * Runs a command of ours after the last step, however that ended; resolves with what it printed. Rejects where it did not end well
+   * in its time, or there is no bench any more.
+   */
+  async runLast(argv: readonly [string, ...string[]], limitMs: number): Promise<string> {
+    const bench = await this.#bench;
+    if (bench === undefined) return "";
+    const said: Uint8Array[] = [];
+    const end = await bench.run({
+      argv,
+      env: this.#environment(),
+      signal: AbortSignal.timeout(limitMs),
+      onOutput: (_, bytes) => void said.push(bytes),
+    });
+    const text = Buffer.concat(said).toString("utf8");
+    if (end.exitCode === 0) return text;
+    const how = end.aborted ? `more than ${limitMs / 1000} s` : `exit code ${end.exitCode}`;
+    throw new Error(`${argv[0]} ended with ${how}: ${text.trim().slice(-saidMaxLength)}`);
+  }
+
+  /** Something that is no failure of the build's, and that the operator should hear of. */
+  trouble(says: string): void {
+    this.note(says);
+    this.#on.trouble?.(says);
+  }
+
   /** A path in this build's folder as it is from where commands run. */
   #shown(argument: string): string {
     return argument.startsWith(`${this.work}${sep}`) ? relative(this.app, argument) : argument;
   }
 
   /**
-   * The owner's environment of this name, at its path; where it is not there yet it is made, by commands that `make` runs, and those
-   * that nothing needs any more go. It stays for as long as this build takes.
+   * The owner's environment of this name, at its path; where it is not there yet it is made, by commands that `make` runs. It stays
+   * for as long as this build takes.
    */
   async environment(name: string, make: (path: string) => Promise<void>): Promise<{ path: string; made: boolean }> {
     const envs = join(this.store, "envs");
@@ -312,8 +343,6 @@ export class Workshop {
       throw new BuildFailure("build/publish-failed", `${envs} is no folder: a command has replaced it; remove it`);
     this.#holds.use(this.#environments.hold(path));
     const makeIt = async (): Promise<void> => {
-      const gone = await this.#environments.sweep(envs, this.tools.folder, this.tools.clock.wall());
-      if (gone.length > 0) this.note(`removed ${gone.length} environment(s) that nothing needs any more`);
       await this.give(path);
       await make(path);
     };

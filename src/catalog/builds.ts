@@ -1,5 +1,6 @@
 /** Builds, their transitions, and the releases that they make. A build's log is the builder's; here is only how many lines it has. */
 import { sql } from "kysely";
+import type { Selectable } from "kysely";
 import type { BuildEventView, BuildStage, BuildView } from "../contract/api.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
@@ -9,7 +10,7 @@ import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
 import { pageLimit, pageOf, parsePageToken } from "./page.ts";
 import type { Page } from "./page.ts";
-import type { BuildEventsTable, BuildsTable as StoredBuild, ReleasesTable as StoredRelease } from "./schema.ts";
+import type { BuildEventsTable, BuildsTable, ReleasesTable } from "./schema.ts";
 
 export type BuildStep = BuildView["steps"][number];
 
@@ -42,6 +43,8 @@ export interface BuildRow {
   readonly retryOf: string | null;
   /** What the queue keeps of an open build, as JSON; this table does not look into it. */
   readonly machine: string | null;
+  /** When its log and its events were removed; absent while they are there. */
+  readonly trimmedAt?: Instant;
 }
 
 export type NewBuild = Pick<BuildRow, "id" | "space" | "commit" | "says" | "queuedAt"> &
@@ -74,6 +77,8 @@ export interface ReleaseRow {
   /** Where its folder lies. */
   readonly node: string;
   readonly createdAt: Instant;
+  /** When its folder was given up; absent while it can run. */
+  readonly removedAt?: Instant;
 }
 
 /** Builds that ended within some time, with their codes. */
@@ -258,13 +263,14 @@ export class Releases {
     return pageOf(rows, limit, ({ createdAt, id }) => ({ order: createdAt, id }), releaseOf);
   }
 
-  /** The one that was published before this one. */
+  /** The one that was published before this one, of those that can run. */
   async before(space: string, { createdAt }: Pick<ReleaseRow, "createdAt">): Promise<ReleaseRow | undefined> {
     const row = await this.#db
       .selectFrom("releases")
       .selectAll()
       .where("space", "=", space)
       .where("createdAt", "<", createdAt)
+      .where("removedAt", "is", null)
       .orderBy("createdAt", "desc")
       .limit(1)
       .executeTakeFirst();
@@ -308,6 +314,7 @@ export function buildView(row: BuildRow, now: Instant): BuildView {
     steps: row.steps,
     because: row.because,
     release: row.release,
+    ...(row.trimmedAt === undefined ? {} : { trimmedAt: iso(row.trimmedAt) }),
   };
 }
 
@@ -348,9 +355,10 @@ function insertRelease(db: Database, release: ReleaseRow) {
     .onConflict((conflict) => conflict.column("id").doNothing());
 }
 
-function buildOf(row: StoredBuild): BuildRow {
+function buildOf({ trimmedAt, ...row }: Selectable<BuildsTable>): BuildRow {
   return {
     ...row,
+    ...(trimmedAt === null ? {} : { trimmedAt: instant(trimmedAt) }),
     stage: row.stage as BuildStage,
     because: JSON.parse(row.because) as string[],
     steps: JSON.parse(row.steps) as BuildStep[],
@@ -375,6 +383,8 @@ function eventOf({ at, event, stage, actor, fence, code, says, deadline }: Build
   };
 }
 
-function releaseOf(row: StoredRelease): ReleaseRow {
-  return { ...row, manifest: JSON.parse(row.manifest) as ReleaseManifest, createdAt: row.createdAt as Instant };
+export function releaseOf({ removedAt, ...row }: Selectable<ReleasesTable>): ReleaseRow {
+  const manifest = JSON.parse(row.manifest) as ReleaseManifest;
+  const gone = removedAt === null ? {} : { removedAt: instant(removedAt) };
+  return { ...row, manifest, createdAt: instant(row.createdAt), ...gone };
 }

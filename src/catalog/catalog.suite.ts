@@ -8,6 +8,7 @@ import type { SqlRunner } from "../stdx/sql.ts";
 import { durationMs, instant } from "../stdx/time.ts";
 import { Catalog } from "./catalog.ts";
 import { callsSuite } from "./calls.suite.ts";
+import { keptSuite } from "./kept.suite.ts";
 import { buildView } from "./builds.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import { settingDefaults } from "./spaces.ts";
@@ -380,4 +381,5 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
   });
 
   callsSuite(name, openSql, numRuns);
+  keptSuite(name, openSql);
 }

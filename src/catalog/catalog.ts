@@ -9,6 +9,7 @@ import { Builds, Releases } from "./builds.ts";
 import { Calls } from "./calls.ts";
 import { openDatabase } from "./database.ts";
 import { Environments } from "./environments.ts";
+import { Kept } from "./kept.ts";
 import { migrate } from "./migrations/index.ts";
 import { Settings } from "./settings.ts";
 import { SpaceEvents } from "./space-events.ts";
@@ -25,6 +26,7 @@ export class Catalog {
   readonly settings: Settings;
   readonly calls: Calls;
   readonly environments: Environments;
+  readonly kept: Kept;
 
   private constructor(db: ReturnType<typeof openDatabase>, sql: SqlRunner, calls: Calls) {
     this.accounts = new Accounts(db);
@@ -36,6 +38,7 @@ export class Catalog {
     this.settings = new Settings(db);
     this.calls = calls;
     this.environments = new Environments(db, sql);
+    this.kept = new Kept(db, sql);
   }
 
   /** Applies the migrations that are missing. Throws a `CatalogError`, `catalog-too-new`, on a newer program's database. */

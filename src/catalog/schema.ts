@@ -78,6 +78,7 @@ export interface BuildsTable {
   replacedBy: string | null;
   retryOf: string | null;
   machine: string | null;
+  trimmedAt: Generated<number | null>;
 }
 
 /** One row a transition of a build. */
@@ -102,6 +103,7 @@ export interface ReleasesTable {
   manifest: string;
   node: string;
   createdAt: number;
+  removedAt: Generated<number | null>;
 }
 
 export interface VariablesTable {

@@ -206,6 +206,8 @@ export type ToAgent =
   | { readonly type: "ack-meter"; readonly replica: string; readonly seq: number }
   /** Evidence of this emitter and epoch up to `seq` is stored. */
   | { readonly type: "ack-evidence"; readonly emitter: string; readonly epoch: number; readonly seq: number }
+  /** These releases are given up: their folders go, and what only they need. */
+  | { readonly type: "remove-releases"; readonly releases: readonly string[] }
   | {
       readonly type: "read-log";
       readonly read: string;
@@ -335,6 +337,12 @@ export type ToServer =
             readonly says: string;
             readonly because: readonly string[];
           };
+    }
+  /** Releases on the node's disk, after each `welcome`; `build` is null where the folder does not say. */
+  | {
+      readonly type: "releases";
+      readonly node: string;
+      readonly releases: readonly { readonly release: string; readonly build: string | null }[];
     }
   | { readonly type: "evidence"; readonly batch: EvidenceBatch }
   | {

@@ -186,6 +186,8 @@ export interface ReleaseView {
   readonly publishedAt: string;
   /** It is the one that runs, or that would. */
   readonly current: boolean;
+  /** Its folder was removed then: it cannot be gone back to. */
+  readonly removedAt?: string;
 }
 
 /** The Hub's shape. */
@@ -385,6 +387,8 @@ export interface BuildView {
   readonly because: readonly string[];
   /** The release that it made; null before. A build is `done` when a replica of its release answers. */
   readonly release: string | null;
+  /** Its log and its events were removed then. */
+  readonly trimmedAt?: string;
   /** As a Space's; only where one build is asked for. */
   readonly runtimeFacts?: RuntimeFacts | null;
 }

@@ -1,6 +1,8 @@
 /** The logs of builds: those that are written, and some of those that have ended. */
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { LogLine } from "../contract/agent.ts";
+import { isId } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { BuildLog } from "./build-log.ts";
 
@@ -8,6 +10,8 @@ import { BuildLog } from "./build-log.ts";
 const endedLogsKept = 10;
 /** Lines that are read at once for one who follows. */
 const followedLines = 500;
+/** Version 0.1 had one file for each build. */
+const oldEnding = /\.log$/;
 
 export class BuildLogs {
   readonly #folder: string;
@@ -53,6 +57,22 @@ export class BuildLogs {
     const oldest = this.#ended.keys().next().value;
     if (this.#ended.size > endedLogsKept && oldest !== undefined) this.#ended.delete(oldest);
     log.end(`${says}; ${log.count + 1} lines, complete`);
+  }
+
+  /** Ids of all builds that have one. */
+  async all(): Promise<readonly string[]> {
+    const names = await readdir(this.#folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return []; // no build was ever asked for
+      throw error;
+    });
+    return names.map((name) => name.replace(oldEnding, "")).filter((name) => isId("b", name));
+  }
+
+  /** Of a build that has ended. */
+  async remove(id: string): Promise<void> {
+    this.#ended.delete(id);
+    for (const path of [this.#folderOf(id), `${this.#folderOf(id)}.log`])
+      await rm(path, { recursive: true, force: true });
   }
 
   /** Lines of a log from a number on, waiting for more while the build goes on. */

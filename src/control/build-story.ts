@@ -122,6 +122,12 @@ export function standingSays({ stage, says, since, deadline, waiting }: BuildVie
   return `The build is ${stage} since ${clockTime(since)}: ${waiting?.says ?? says}${ends}.`;
 }
 
+/** Why there is no log of a build. */
+export function trimmedSays(build: string, trimmedAt: Instant): string {
+  const kept = "of a Space those of its newest builds, of its newest failed ones, and of its releases are kept";
+  return `The log of build ${build} was removed at ${iso(trimmedAt)}: ${kept}.`;
+}
+
 function waitingView({ position, of, estimateMs, basis, reasons, until }: Place): BuildWaitingView {
   const why = reasons.length === 0 ? "a builder is free" : reasons.map(({ says }) => says).join("; ");
   const starts = estimateMs === null ? "" : `; begins in about ${spell(estimateMs)}`;

@@ -115,6 +115,10 @@ export class Builds {
   async recover(): Promise<void> {
     const { catalog, onFailure } = this.#ports;
     const now = this.#machine.now();
+    // What a crash left: the log of a build that was never queued, or whose row had just said that it goes.
+    const logs = await this.#logs.all();
+    const kept = await catalog.kept.logged(logs);
+    await this.removeLogs(logs.filter((id) => !kept.has(id)));
     const rows = await catalog.builds.open();
     const state = await restoredBuilds(catalog.builds, rows, now, this.#machine.limits);
     for (const row of rows) {
@@ -255,6 +259,19 @@ export class Builds {
   /** Lines of a log from a number on, waiting for more while the build goes on. */
   follow(id: string, from: number, signal: AbortSignal): AsyncGenerator<LogLine> {
     return this.#logs.follow(id, from, signal);
+  }
+
+  /** Whether it has not ended. */
+  isOpen(id: string): boolean {
+    return this.#live.get(id) !== undefined;
+  }
+
+  /** Removes the logs of builds whose rows say so. */
+  async removeLogs(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      this.#live.readAgain(id);
+      await this.#logs.remove(id);
+    }
   }
 
   close(): void {

@@ -31,6 +31,7 @@ import { Nodes } from "./nodes.ts";
 import { isLiving, Replicas } from "./replicas.ts";
 import { Server } from "./server.ts";
 import type { ServerParts } from "./server.ts";
+import { keptOfSpace, Retention, type KeptOfSpace } from "./retention.ts";
 import { Spaces } from "./spaces.ts";
 
 export const card: DeviceFacts = { index: 0, uuid: "GPU-0", name: "simulated", slots: 1, simulated: true };
@@ -93,6 +94,7 @@ export interface Wishes {
   /** Those of an earlier world, whose process died; who opened the folder first removes it. */
   readonly catalog?: Catalog;
   readonly folder?: string;
+  readonly kept?: KeptOfSpace;
 }
 
 export class ControlWorld implements AsyncDisposable {
@@ -111,6 +113,7 @@ export class ControlWorld implements AsyncDisposable {
   readonly calls: Calls;
   readonly builds: Builds;
   readonly spaces: Spaces;
+  readonly retention: Retention;
   readonly repositories: RepositoryStore;
   readonly commits: Commits;
   readonly hardware = new Hardware(() => ({ cores: 2, memoryBytes: 2 ** 30, cards: [card] }));
@@ -121,8 +124,9 @@ export class ControlWorld implements AsyncDisposable {
     store,
     beforeCommit,
     sql = memorySql(),
-    catalog: kept,
+    catalog: earlier,
     folder,
+    kept = keptOfSpace,
   }: Wishes = {}): Promise<ControlWorld> {
     const journal = new MemoryJournal(store ?? new MemoryStore(), beforeCommit === undefined ? {} : { beforeCommit });
     const clock = new TestClock();
@@ -134,7 +138,7 @@ export class ControlWorld implements AsyncDisposable {
       alarm: () => () => undefined,
     });
     await engine.submit({ type: "set-pool", pool: "main", settings: {} });
-    const catalog = kept ?? (await Catalog.open(sql, clock));
+    const catalog = earlier ?? (await Catalog.open(sql, clock));
     await catalog.accounts.create({ name: "alice", tier: "free", role: "user", createdAt: clock.wall() });
     await catalog.accounts.create({ name: "admin", tier: "unlimited", role: "admin", createdAt: clock.wall() });
     const replicas = new Replicas();
@@ -153,6 +157,7 @@ export class ControlWorld implements AsyncDisposable {
       replicas,
       environments,
       folder: folder ?? mkdtempSync(join(tmpdir(), "waybill-control-")),
+      kept,
     });
     world.calls.restore(await engine.read((state) => [...openCallsOn(state, "n1")]));
     engine.subscribe((record) => world.calls.onRecord(record));
@@ -167,7 +172,10 @@ export class ControlWorld implements AsyncDisposable {
     replicas,
     environments,
     folder,
-  }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "folder">) {
+    kept,
+  }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "folder"> & {
+    kept: KeptOfSpace;
+  }) {
     this.folder = folder;
     this.journal = journal;
     this.replicas = replicas;
@@ -202,6 +210,7 @@ export class ControlWorld implements AsyncDisposable {
       onHeartbeat: (node, held) => this.builds.onHeartbeat(node, held),
       onAway: (node) => this.builds.onBuilderAway(node),
       onBuild: (node, message) => this.builds.onMessage(node, message),
+      onReleases: (node, releases) => this.retention.onReleases(node, releases),
       ingest: async ({ emitter: name, epoch }) => ({ emitter: name, epoch, seq: 0 }),
     });
     const fitting = new Fitting(catalog.releases);
@@ -252,6 +261,14 @@ export class ControlWorld implements AsyncDisposable {
       busy: () => 0,
       appsDomain: "localhost",
       port: () => 7070,
+      releasesKept: kept.releases,
+    });
+    this.retention = new Retention({
+      ...ports,
+      kept,
+      spaces: this.spaces,
+      builds: this.builds,
+      repositories: this.repositories,
     });
     const resolver = new TokenResolver({
       directory: catalog.tokens,
@@ -370,6 +387,7 @@ export class ControlWorld implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.retention[Symbol.asyncDispose]();
     this.builds.close();
     this.spaces.close();
     await this.engine[Symbol.asyncDispose]();

@@ -11,7 +11,7 @@ import type { Journal } from "../journal/index.ts";
 import { entriesOfRecord } from "../record/scheduler-view.ts";
 import type { EvidenceStore } from "../record/store.ts";
 import { iso } from "../stdx/time.ts";
-import { standingSays } from "./build-story.ts";
+import { standingSays, trimmedSays } from "./build-story.ts";
 import type { Builds } from "./builds.ts";
 import type { Engine } from "./engine.ts";
 import type { Spaces } from "./spaces.ts";
@@ -79,7 +79,7 @@ export class Explaining {
     const told = await this.#record(id, kind);
     const record = { ...told, ...(await this.#standing(told)) };
     const linked = await this.#linked(record);
-    if (record.entries.length === 0 && linked.length === 0) return undefined;
+    if (record.entries.length === 0 && linked.length === 0 && record.trimmed === undefined) return undefined;
     const explanation = explain({ ...record, links: linked.map(({ line }) => line) });
     const beside = new Map(linked.map(({ line, concerned }) => [line.id, concerned]));
     return { explanation, beside, ...(await this.#owners(record)) };
@@ -141,12 +141,18 @@ export class Explaining {
     return { line, concerned: await this.#owners(record) };
   }
 
-  /** What the queue says of a build that goes on. */
-  async #standing({ id, kind }: WorkRecord): Promise<Pick<WorkRecord, "standing">> {
+  /** What the queue says of a build that goes on, and what is left of one that ended long ago. */
+  async #standing({ id, kind }: WorkRecord): Promise<Pick<WorkRecord, "standing" | "trimmed">> {
     const { catalog, builds } = this.#parts;
     const row = kind === "build" ? await catalog.builds.get(id) : undefined;
     const view = row && builds.views.of(row);
-    return view?.outcome === null ? { standing: standingSays(view) } : {};
+    if (!view) return {};
+    const { outcome, space, code, says, since } = view;
+    if (outcome === null) return { standing: standingSays(view) };
+    if (row.trimmedAt === undefined) return {};
+    const ended = `The build of ${space} ended at ${since}: ${code === null ? "" : `${code}, `}${says.replace(/\.?$/, ".")}`;
+    const isGood = outcome === "ok" || outcome === "superseded" || outcome === "cancelled";
+    return { trimmed: { outcome: isGood ? "ok" : outcome, ended, says: trimmedSays(id, row.trimmedAt) } };
   }
 
   async #owners({ id, kind, entries }: WorkRecord): Promise<Concerned> {
@@ -154,9 +160,10 @@ export class Explaining {
       const value = entries.find(({ facts }) => typeof facts[name] === "string")?.facts[name];
       return typeof value === "string" ? value : null;
     };
+    const build = kind === "build" && entries.length === 0 ? await this.#parts.catalog.builds.get(id) : undefined;
     const call = kind === "call" ? await this.#parts.call(id) : await this.#callOf(id, kind, entries.length);
-    const space = call?.space ?? fact("space");
-    return { owner: space?.split("/")[0] ?? null, account: call?.account ?? fact("account") };
+    const space = call?.space ?? build?.space ?? fact("space");
+    return { owner: space?.split("/")[0] ?? null, account: call?.account ?? build?.account ?? fact("account") };
   }
 
   /** One that names a request of which nothing else is recorded. */

@@ -54,6 +54,11 @@ export class LiveBuilds {
     return live ? { steps: live.steps, logLines: this.#logs.count(id) ?? live.row.logLines } : {};
   }
 
+  /** The row of one that ended is another now. */
+  readAgain(id: string): void {
+    this.#endedRows.delete(id);
+  }
+
   /** It has ended. */
   forget(id: string): void {
     const live = this.#live.get(id);

@@ -40,6 +40,8 @@ export interface NodesPorts {
     node: string,
     message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>,
   ): Promise<void>;
+  /** What a node has on its disk. */
+  onReleases(node: string, releases: Extract<ToServer, { type: "releases" }>["releases"]): Promise<void>;
   /** Stores a batch; what may be acknowledged to its emitter. */
   ingest(batch: EvidenceBatch): Promise<{ readonly emitter: string; readonly epoch: number; readonly seq: number }>;
   onFailure(what: string, error: unknown): void;
@@ -209,6 +211,8 @@ export class Nodes {
       case "build-step":
       case "build-done":
         return this.#ports.onBuild(node, message);
+      case "releases":
+        return this.#ports.onReleases(node, message.releases);
       case "evidence": {
         const { emitter, epoch, seq } = await this.#ports.ingest(message.batch);
         connection.link.send({ type: "ack-evidence", emitter, epoch, seq });
@@ -305,6 +309,7 @@ function subjectOf(message: ToServer): string {
     case "hello":
     case "heartbeat":
     case "isolation":
+    case "releases":
       return "node";
     case "cards":
       return "cards"; // before the end of a call that it explains: no other message of a node is waited for

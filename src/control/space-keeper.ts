@@ -70,7 +70,7 @@ export class SpaceKeeper {
   readonly #ports: KeeperPorts;
   readonly #onMoved: (known: KnownSpace) => void;
   readonly #turns = new Turns();
-  /** Rows of releases: they never change. */
+  /** Rows of releases that are there: they never change until they are removed. */
   readonly #releases = new Map<string, ReleaseRow>();
   /** When living replicas were first heard of. */
   readonly #firstSeen = new Map<string, Instant>();
@@ -108,6 +108,36 @@ export class SpaceKeeper {
   /** What is decided is durable, shown and ordered when this resolves. */
   decide(known: KnownSpace, command: Command, beside: Beside = {}): Promise<Decided> {
     return this.#turns.take(known.row.id, () => this.#decide(known, command, beside));
+  }
+
+  /**
+   * Decides what `choose` says in the Space's turn, so that what it chooses by, as a release to go back to, is so still; `no` is passed
+   * on where it chooses nothing.
+   */
+  decideBy<No>(
+    known: KnownSpace,
+    choose: () => Promise<Command | { readonly no: No }>,
+  ): Promise<Decided | { readonly no: No }> {
+    return this.#turns.take(known.row.id, async () => {
+      const command = await choose();
+      return "no" in command ? command : this.#decide(known, command, {});
+    });
+  }
+
+  /**
+   * Gives up the releases beside the `newest`, but those that run, or that are to run; resolves with them. In the Space's turn: none
+   * goes that somebody is choosing.
+   */
+  removeReleases(known: KnownSpace, newest: number): Promise<readonly ReleaseRow[]> {
+    const { catalog, replicas, clock } = this.#ports;
+    const space = known.row.id;
+    return this.#turns.take(space, async () => {
+      const living = replicas.livingOf(space).map(({ status }) => status.release);
+      const pinned = [known.space.release, known.space.next, ...living].flatMap((id) => id ?? []);
+      const removed = await catalog.kept.removeReleases(space, { newest, pinned, now: clock.wall() });
+      for (const { id } of removed) this.#releases.delete(id);
+      return removed;
+    });
   }
 
   /** After all that is being decided about it now. */
@@ -242,7 +272,7 @@ export class SpaceKeeper {
 
   async #release(id: string): Promise<ReleaseRow | undefined> {
     const known = this.#releases.get(id) ?? (await this.#ports.catalog.releases.get(id));
-    if (known) this.#releases.set(id, known);
+    if (known && known.removedAt === undefined) this.#releases.set(id, known);
     return known;
   }
 }

@@ -30,6 +30,8 @@ export interface SpacesPorts extends KeeperPorts {
   /** `*.localhost`: the domain under which Spaces have names. */
   readonly appsDomain: string;
   port(): number;
+  /** How many releases of a Space are kept beside what runs. */
+  readonly releasesKept: number;
 }
 
 export interface Refused {
@@ -151,14 +153,21 @@ export class Spaces {
   ): Promise<Refused | { readonly ok: true; readonly release: string }> {
     const known = this.#byId.get(id);
     if (!known) return no("control/not-found", `There is no Space ${id}.`);
-    const found = release === undefined ? await this.#before(known) : await this.#keeper.releaseOf(known, release);
-    if (!found)
-      return release === undefined
-        ? no("control/conflict", `There is no release of ${id} before the one that runs.`)
-        : no("control/not-found", `${id} has no release ${release}; \`waybill releases ${id}\` lists them.`);
-    const startWithinMs = this.#ports.startMs(found);
-    const done = await this.#wish(id, { type: "roll-back", actor, release: found.id, startWithinMs });
-    return done.ok ? { ok: true, release: found.id } : done;
+    let chosen = "";
+    const decided = await this.#keeper.decideBy(known, async () => {
+      const found = release === undefined ? await this.#before(known) : await this.#named(known, release);
+      if ("no" in found) return found;
+      chosen = found.id;
+      return { type: "roll-back", actor, release: chosen, startWithinMs: this.#ports.startMs(found) };
+    });
+    if ("no" in decided) return decided.no;
+    return decided.ok ? { ok: true, release: chosen } : no(refusalCodes[decided.refusal], decided.says);
+  }
+
+  /** Gives up its oldest releases; resolves with them. */
+  async removeReleases(id: string): Promise<readonly ReleaseRow[]> {
+    const known = this.#byId.get(id);
+    return known ? await this.#keeper.removeReleases(known, this.#ports.releasesKept) : [];
   }
 
   /** The edge's question. `host` without port, in lower case. */
@@ -336,13 +345,14 @@ export class Spaces {
     const before = page === undefined ? {} : { before: page };
     const found = await this.#ports.catalog.releases.list(id, { ...before, limit });
     const current = this.#byId.get(id)?.space.release;
-    const viewOf = ({ id: release, build, commit, manifest, createdAt }: ReleaseRow): ReleaseView => ({
+    const viewOf = ({ id: release, build, commit, manifest, createdAt, removedAt }: ReleaseRow): ReleaseView => ({
       id: release,
       build,
       commit,
       sdk: manifest.sdk,
       publishedAt: iso(createdAt),
       current: release === current,
+      ...(removedAt === undefined ? {} : { removedAt: iso(removedAt) }),
     });
     return found && { items: found.items.map(viewOf), next: found.next };
   }
@@ -365,10 +375,29 @@ export class Spaces {
   }
 
   /** The release that was published before the one that runs. */
-  async #before({ row, space }: KnownSpace): Promise<ReleaseRow | undefined> {
-    const current = space.release === null ? undefined : await this.#ports.catalog.releases.get(space.release);
-    if (!current) return undefined;
-    return this.#ports.catalog.releases.before(row.id, current);
+  async #before({ row, space }: KnownSpace): Promise<ReleaseRow | { readonly no: Refused }> {
+    const { catalog, releasesKept } = this.#ports;
+    const current = space.release === null ? undefined : await catalog.releases.get(space.release);
+    const before = current && (await catalog.releases.before(row.id, current));
+    const says = `There is no release of ${row.id} before the one that runs; older ones than the newest ${releasesKept} are removed.`;
+    return before ?? { no: no("control/conflict", says) };
+  }
+
+  /** The release, if it is this Space's and can run. */
+  async #named({ row }: KnownSpace, id: string): Promise<ReleaseRow | { readonly no: Refused }> {
+    const { catalog, releasesKept } = this.#ports;
+    const found = await catalog.releases.get(id);
+    const kept = `of a Space the newest ${releasesKept} are kept, and what runs`;
+    if (found?.space !== row.id)
+      return {
+        no: no(
+          "control/not-found",
+          `${row.id} has no release ${id}, or none any more: ${kept}. \`waybill releases ${row.id}\` lists them.`,
+        ),
+      };
+    if (found.removedAt === undefined) return found;
+    const gone = `Release ${id} of ${row.id} was removed at ${iso(found.removedAt)}: ${kept}.`;
+    return { no: no("control/not-found", `${gone} Push commit ${found.commit} again to have it built anew.`) };
   }
 
   /** The Space moved, or was looked at: what waits for it is told. */

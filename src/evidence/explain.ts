@@ -28,7 +28,7 @@ export function explain(record: WorkRecord): Explanation {
     id: record.id,
     kind: record.kind,
     outcome,
-    sentence: verdict?.sentence ?? says,
+    sentence: [verdict?.sentence ?? says, record.trimmed?.says ?? []].flat().join(" "),
     verdict,
     entries: [...reading.entries, ...cited(reading.neighbours, verdict)],
     gaps: gapsOf(reading, () => true),
@@ -58,6 +58,9 @@ function told(reading: Reading, charge: Charge | null): Told {
       };
     }
     case "build": {
+      const { trimmed } = reading.record;
+      if (trimmed !== undefined && reading.entries.length === 0)
+        return { finding: undefined, outcome: trimmed.outcome, says: trimmed.ended };
       const finding = findBuild(reading);
       return { finding, outcome: buildOutcome(reading, finding), says: buildSays(reading) };
     }

@@ -49,7 +49,7 @@ const gitLimitMs = 120_000;
 const gitOutputMaxBytes = 64 << 20;
 const saysMaxBytes = 16 << 10;
 
-/** What each write must have reached before it is acknowledged; and nothing is ever collected behind a writer's back. */
+/** What each write must have reached before it is acknowledged; and no writer collects by itself (collect.ts does). */
 export const durable: Readonly<Record<string, string>> = {
   "core.fsync": "committed,reference",
   "core.fsyncMethod": "fsync",

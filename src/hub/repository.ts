@@ -5,6 +5,7 @@
 import { createReadStream } from "node:fs";
 import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { collectRepository, forgetPassing, passingRefs } from "./collect.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { GitFailure, runGit, systemGit, type GitProgram } from "./git.ts";
@@ -93,6 +94,8 @@ export interface RepositoryStore {
   /** Whether a repository of this name was made. */
   exists(name: string): Promise<boolean>;
   commitFiles(request: CommitRequest): Promise<CommitResult>;
+  /** Packs a Space's repository, where it has one and that is due. */
+  collect(name: string): Promise<void>;
   /** The commit that the branch is at; null for an empty branch. */
   head(repository: string, branch: string): Promise<string | null>;
   /** Keeps a commit's id for whoever asks {@link noted}: the platform's own note, which no client sees. */
@@ -132,6 +135,12 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     repositoryOf: (name) => join(folder, `${checkedName(name)}.git`),
     exists: (name) => exists(join(folder, `${checkedName(name)}.git`)),
     createRepository,
+    collect: async (name) => {
+      const repository = join(folder, `${checkedName(name)}.git`);
+      if (!(await exists(repository))) return;
+      await inTurn(repository, () => forgetPassing(within(repository)));
+      await collectRepository(within(repository), repository, clock.wall());
+    },
     commitFiles: (request) => inTurn(request.repository, () => commitFiles(request)),
     head,
     note: async (repository, commit) => void (await run(repository, ["update-ref", noteRef, commit])),
@@ -213,14 +222,14 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
 
   async function importCommit(request: CommitRequest, head: string | null, present: readonly TreeEntry[]) {
     const { repository } = request;
-    const passing = `refs/waybill/import/${newId("i", random)}`;
+    const passing = `${passingRefs}/${newId("i", random)}`;
     const stream = importStream(request, { head, passing, present, seconds: Math.floor(clock.wall() / 1000) });
     try {
       await run(repository, ["fast-import", "--quiet", "--done", "--date-format=raw"], { input: stream });
       const [commit, tree] = await resolve(repository, [passing, `${passing}^{tree}`]);
       return { commit: commit as string, tree: tree as string };
     } finally {
-      // Nothing is collected meanwhile: the commit stays without a name until a branch has it.
+      // Nothing so young is collected: the commit stays without a name until a branch has it.
       await run(repository, ["update-ref", "-d", passing]);
     }
   }

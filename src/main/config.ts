@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { buildLimits } from "../core/builds/model.ts";
 import type { BuildLimits } from "../core/builds/model.ts";
+import { keptOfSpace, type KeptOfSpace } from "../control/retention.ts";
 import type { UpOptions } from "../cli/world.ts";
 import type { EdgeLimits } from "../edge/limits.ts";
 import { openPolicy, parseNameRule, type EgressPolicy, type NameRule } from "../egress/policy.ts";
@@ -72,6 +73,8 @@ export interface PlatformConfig {
   };
   /** The operator's folder with archives of images, null: none; and what of one owner's images is kept. */
   readonly images: { readonly archives: string | null; readonly maxBytes: number };
+  /** What is kept of each Space; and of one owner: its package caches, and as much again of environments that no release has. */
+  readonly kept: KeptOfSpace & { readonly cacheBytes: number };
   /** Folders of the machine's programs, the platform's own Node first. */
   readonly path: readonly string[];
   readonly edge: Partial<EdgeLimits>;
@@ -125,6 +128,12 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain))
     problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
   const imagesGb = read.whole("WAYBILL_IMAGES_MAX_GB", { least: 1, most: 1 << 16 });
+  const kept = {
+    releases: read.whole("WAYBILL_RELEASES_KEPT", { least: 1, most: 1_000 }) ?? keptOfSpace.releases,
+    builds: read.whole("WAYBILL_BUILDS_KEPT", { least: 1, most: 10_000 }) ?? keptOfSpace.builds,
+    events: read.whole("WAYBILL_EVENTS_KEPT", { least: 20, most: 1_000_000 }) ?? keptOfSpace.events,
+    cacheBytes: (read.whole("WAYBILL_CACHES_MAX_MB", { least: 1, most: 1 << 30 }) ?? defaultCacheMb) * mebibyte,
+  };
   const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? buildLimits.waitMs;
   const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? seconds(1200);
   const waitingMax = read.whole("WAYBILL_BUILDS_WAITING", { least: 1, most: 10_000 });
@@ -179,6 +188,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
       archives: env["WAYBILL_IMAGES"] ? resolve(env["WAYBILL_IMAGES"]) : null,
       maxBytes: (imagesGb ?? imagesDefaultGb) * 1_024 * mebibyte,
     },
+    kept,
     path: [dirname(process.execPath), ...(env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")],
     unvisitedMs,
     edge: {
@@ -199,6 +209,8 @@ function defaultBuildsAtOnce(): number {
   return Math.max(1, Math.min(8, Math.floor(availableParallelism() / 2)));
 }
 
+/** The packages of an app with a torch, and of several without. */
+const defaultCacheMb = 8 << 10;
 /** Packages with a torch have 6 GB, and as much again in a cache that may not be able to share. */
 const defaultDiskMb = 20 << 10;
 

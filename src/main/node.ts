@@ -78,6 +78,7 @@ export async function startNode(options: NodeOptions): Promise<AsyncDisposable> 
       benches: sandbox ? benchesOf(config, processes, sandbox.node) : plainBenches({ path: config.path }),
       env: config.builds.variables,
       diskBytes: config.builds.diskBytes,
+      cacheBytes: config.kept.cacheBytes,
       ...(sandbox === null ? {} : { images: { ...config.images, engine: findEngine(), known: { users: new Map() } } }),
       python: { versions: config.pythonVersions, toolsFolder: config.toolsFolder },
       sdk: { version, write: (into) => writeSdkPackage(into, version) },

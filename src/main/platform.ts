@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import { memoryLink } from "../agent/memory-link.ts";
 import { Catalog } from "../catalog/catalog.ts";
+import type { ToAgent } from "../contract/agent.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import { createApi } from "../control/app.ts";
 import { Builds } from "../control/builds.ts";
@@ -21,6 +22,7 @@ import { Nodes } from "../control/nodes.ts";
 import { PushDesk } from "../control/push-desk.ts";
 import { isLiving, Replicas } from "../control/replicas.ts";
 import { Server } from "../control/server.ts";
+import { Retention } from "../control/retention.ts";
 import { Spaces } from "../control/spaces.ts";
 import { openCallsOn } from "../core/views.ts";
 import { ListenError, openEdge } from "../edge/index.ts";
@@ -160,6 +162,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     onHeartbeat: (node, held) => builds.onHeartbeat(node, held),
     onAway: (node) => builds.onBuilderAway(node),
     onBuild: (node, message) => builds.onMessage(node, message),
+    onReleases: (node, releases) => retention.onReleases(node, releases),
     ingest: (batch) => evidence.ingest(batch),
     onFailure,
   });
@@ -197,7 +200,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     startMs,
     start: (release, build) => spaces.start(release, build),
     held: (release) => spaces.held(release),
-    onChange: (build) => spaces.onBuild(build),
+    onChange: (build) => {
+      spaces.onBuild(build);
+      if (build.endedAt !== null) retention.soon(build.space);
+    },
     onFailure,
   });
   const hardware = new Hardware(() => ({
@@ -234,6 +240,18 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     hardware,
     appsDomain: config.appsDomain,
     port,
+    releasesKept: config.kept.releases,
+    onFailure,
+  });
+  const send = (node: string, message: ToAgent): boolean => nodes.send(node, message);
+  const retention: Retention = new Retention({
+    catalog,
+    spaces,
+    builds,
+    repositories,
+    kept: config.kept,
+    clock,
+    send,
     onFailure,
   });
 
@@ -341,6 +359,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   );
   await spaces.recover();
   stack.defer(() => spaces.close());
+  stack.use(retention);
 
   const link = memoryLink();
   nodes.connect(link.server);

@@ -2,15 +2,16 @@
  * Builds Docker Spaces: the images that the Dockerfile begins with are fetched, an engine builds it in the build's bench, and the
  * image's files are unpacked once, for the sandbox of all its replicas.
  */
-import { existsSync, renameSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Code } from "../../evidence/codes.ts";
+import { spaceOwner } from "../../contract/space.ts";
 import type { SpaceSettings } from "../front-matter.ts";
 import type { Runnable } from "../node-builder.ts";
 import { readSmall } from "../small-file.ts";
 import { BuildFailure, becauseMax, type ImageTools, type Workshop } from "../workshop.ts";
-import { bytesBelow } from "../disk-use.ts";
+import { goneMark } from "../gone.ts";
 import { lineOfStep, readDockerfile, stepIn, type BaseImage, type Instruction, type Step } from "./dockerfile.ts";
 import {
   buildCommand,
@@ -29,7 +30,7 @@ import {
 import { fullName, goArch, parseInspected, usersOf, type ImageConfig } from "./image-config.ts";
 import { checkImagePackages } from "./image-packages.ts";
 import { findProgram, readInside, resolveInside } from "./inside.ts";
-import { keepRoot, rootOf, storesOf, sweepRoots } from "./roots.ts";
+import { keepRoot, rootOf, storesOf } from "./roots.ts";
 
 /** A Docker Space's builder at work. */
 interface Kit {
@@ -60,11 +61,15 @@ export async function buildDocker(shop: Workshop, settings: SpaceSettings): Prom
   const { instructions, bases } = await read(shop, inputs);
   const kit = await open(shop, tools.images, tools.images.engine, inputs);
   using _held = holdStore(kit.tools.known.users, kit.store);
-  await shop.step("base", () => provideBases(shop, kit, bases));
-  const id = await shop.step("build", () => buildImage(shop, kit, instructions));
-  const config = await shop.step("inspect", () => inspect(shop, kit, id));
-  const root = await shop.step("unpack", () => unpack(shop, kit, config));
-  return await shop.step("check", () => check(shop, settings, config, root));
+  try {
+    await shop.step("base", () => provideBases(shop, kit, bases));
+    const id = await shop.step("build", () => buildImage(shop, kit, instructions));
+    const config = await shop.step("inspect", () => inspect(shop, kit, id));
+    const root = await shop.step("unpack", () => unpack(shop, kit, config));
+    return await shop.step("check", () => check(shop, settings, config, root));
+  } finally {
+    await boundStore(shop, kit);
+  }
 }
 
 function inputsOf({ spec, tools }: Workshop): BuildInputs {
@@ -101,7 +106,7 @@ async function read(
 }
 
 async function open(shop: Workshop, tools: ImageTools, engine: Engine, inputs: BuildInputs): Promise<Kit> {
-  const stores = storesOf(shop.tools.folder, shop.spec.space);
+  const stores = storesOf(shop.tools.folder, spaceOwner(shop.spec.space));
   const containers = join(shop.work, "in", "containers");
   await mkdir(containers, { recursive: true });
   shop.images = { containers, stores, temporary: join(shop.work, "tmp") };
@@ -295,28 +300,42 @@ async function unpack(shop: Workshop, kit: Kit, { id }: ImageConfig): Promise<st
     shop.note("nothing to unpack: this image's files are there");
     return root;
   }
-  await sweepRoots(folder, { except: root });
   await shop.run(unpackCommand(kit.engine, id, shop.output("root")), shop.limits.buildMs, { quiet: true });
   await keepRoot(shop.output("root"), root);
-  await boundStore(shop, kit);
   return root;
 }
 
 /**
- * Layers of what was once built add up: when they are more than an owner may keep, and no other build uses them, the next build
- * begins without.
+ * Layers of what was once built, or begun, add up: when they are more than an owner may keep, and no other build uses them, the next
+ * build begins without. In the bench, whose users the files belong to; where it fails, how the build ended stays as it is.
  */
 async function boundStore(shop: Workshop, { store, tools }: Kit): Promise<void> {
-  const kept = await bytesBelow([store]);
-  if (kept <= tools.maxBytes || tools.known.users.get(store) !== 1) return;
-  shop.note(
-    `the layers of this owner's builds have ${Math.ceil(kept / mebibyte)} MiB: the next one makes its own anew`,
-  );
-  await shop.end();
-  const gone = `${store}.gone-${shop.spec.build}`;
-  renameSync(store, gone);
-  await rm(gone, { recursive: true, force: true });
+  if (tools.known.users.get(store) !== 1) return;
+  const kib = String(Math.floor(tools.maxBytes / 1024));
+  try {
+    const argv = ["sh", "-ec", boundScript, "sh", dirname(store), basename(store), kib, goneMark] as const;
+    const had = (await shop.runLast(argv, boundWithinMs)).trim();
+    if (had !== "")
+      shop.note(
+        `the layers of this owner's builds have ${Math.ceil(Number(had) / 1024)} MiB: the next one makes its own anew`,
+      );
+  } catch (error) {
+    shop.trouble(`the layers of this owner's builds could not be held to their bound: ${(error as Error).message}`);
+  }
 }
+
+/** Prints the KiB that the store has where that is too much, and removes it; before that, what was left of an earlier removal. */
+const boundScript = `
+cd "$1"
+rm -rf -- *"$4"* .trial-*
+had=$(du -sk "$2" | cut -f1)
+[ "$had" -gt "$3" ] || exit 0
+echo "$had"
+mv "$2" "$2$4$$"
+rm -rf -- "$2$4$$"
+`;
+/** For some hundred thousand files. */
+const boundWithinMs = 120_000;
 
 /** Counts the builds that use a store, until it is disposed of. */
 function holdStore(users: Map<string, number>, store: string): Disposable {
@@ -324,8 +343,6 @@ function holdStore(users: Map<string, number>, store: string): Disposable {
   change(1);
   return { [Symbol.dispose]: () => change(-1) };
 }
-
-const mebibyte = 1 << 20;
 
 async function check(shop: Workshop, settings: SpaceSettings, config: ImageConfig, root: string): Promise<Runnable> {
   const { entrypoint, command, env, workdir, user, ports, arch, id } = config;

@@ -6,6 +6,7 @@ import { spaceSettings } from "./0002-space-settings.ts";
 import { buildQueue } from "./0003-build-queue.ts";
 import { spaceEnvironment } from "./0004-space-environment.ts";
 import { spaceEvents } from "./0005-space-events.ts";
+import { whatIsKept } from "./0006-what-is-kept.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -14,7 +15,14 @@ export interface Migration {
   readonly statements: readonly string[];
 }
 
-export const migrations: readonly Migration[] = [first, spaceSettings, buildQueue, spaceEnvironment, spaceEvents];
+export const migrations: readonly Migration[] = [
+  first,
+  spaceSettings,
+  buildQueue,
+  spaceEnvironment,
+  spaceEvents,
+  whatIsKept,
+];
 
 /**
  * Brings the database to the last of `steps`; each step and its record are one commit. Throws a {@link CatalogError},

@@ -69,6 +69,16 @@ describe("drawSpaceEvents", () => {
 });
 
 describe("drawReleases", () => {
+  test("says which were removed", () => {
+    const release = { id: "rel_1", build: "b_1", commit: "c", sdk: "node", publishedAt: at, current: false };
+    const removedAt = "2026-11-23T08:15:00.000Z";
+    const drawn = drawReleases(paper, "alice/demo", [release, { ...release, id: "rel_0", removedAt }]);
+    assert.deepEqual(
+      drawn.split("\n").flatMap((line) => (/08:15/.test(line) ? (/rel_\d/.exec(line)?.[0] ?? []) : [])),
+      ["rel_0"],
+    );
+  });
+
   test("marks the one that runs", () => {
     const release = { id: "rel_2", build: "b_2", commit: "c", sdk: "node", publishedAt: at, current: true };
     const drawn = drawReleases(paper, "alice/demo", [release, { ...release, id: "rel_1", current: false }]);

@@ -76,6 +76,11 @@ export function drawReleases(paper: Paper, space: string, releases: readonly Rel
       { head: "BUILT", cell: (release) => dayTimeOf(paper, release.publishedAt), drop: 1 },
       { head: "SDK", cell: (release) => release.sdk, drop: 3 },
       { head: "COMMIT", cell: (release) => release.commit, drop: 4 },
+      {
+        head: "REMOVED",
+        cell: ({ removedAt }) => (removedAt === undefined ? "" : dayTimeOf(paper, removedAt)),
+        drop: 1,
+      },
       { head: "BUILD", cell: (release) => release.build, drop: 2 },
     ],
     releases,

@@ -9,6 +9,7 @@ import { ownerOf, refuse, wholeNumber } from "../api.ts";
 import { answerLog, events, hubEvents, jsonLines, textFile, type LogFormat } from "../log-answers.ts";
 import { buildLogStream, spaceLogStream, tailMax, type LogWish } from "../log-streams.ts";
 import type { Server } from "../server.ts";
+import { trimmedSays } from "../build-story.ts";
 import { buildOf } from "./builds.ts";
 
 /** Logs that are read at once: each follows with four questions a second to its node. */
@@ -69,6 +70,8 @@ export const logsRoute: Route = (api, server) => {
     if (found instanceof Response) return found;
     const wish = wishOf(c);
     if (wish instanceof Response) return wish;
+    if (found.row.trimmedAt !== undefined)
+      return refuse(c, "control/not-found", { detail: trimmedSays(found.row.id, found.row.trimmedAt) });
     const log = await server.builds.log(found.row.id);
     const format = formatOf(c, found.row.id);
     return answer(c, (signal) => buildLogStream(log, wish, signal), { format, limit: wish.limit });

@@ -55,6 +55,29 @@ describe("a build that goes on", () => {
   });
 });
 
+describe("a build of which little is kept", () => {
+  const trimmed = {
+    outcome: "failed",
+    ended: "The build ended at noon: build/step-failed.",
+    says: "Its log was removed.",
+  } as const;
+
+  test("says how it ended and that the rest was removed, where evidence is gone too", () => {
+    const { sentence, outcome, verdict } = explain({ ...a.record("build", []), trimmed });
+    assert.deepEqual(
+      [sentence, outcome, verdict],
+      ["The build ended at noon: build/step-failed. Its log was removed.", "failed", null],
+    );
+  });
+
+  test("is explained by its evidence, and says that its log was removed", () => {
+    const ended = a.queuedBuild([server("build.queue", "refused", { code: "build/queue-timeout" })]);
+    const { sentence, verdict } = explain({ ...ended, trimmed });
+    assert.equal(verdict?.code, "queue-timeout");
+    assert.equal(sentence, `${verdict?.sentence} Its log was removed.`);
+  });
+});
+
 test("a build that the operator cancelled is the platform's doing, one that its owner cancelled the owner's", () => {
   const owner = (by: string) =>
     explain(a.queuedBuild([server("build.queue", "refused", { code: "build/cancelled", by })])).verdict?.owner;

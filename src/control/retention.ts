@@ -1,0 +1,130 @@
+/**
+ * What is kept, and what goes: of each Space the newest releases, builds with their logs, and events, and its repository packed. One
+ * sweep does it, after each of a Space's builds and for all of them every hour. The catalog says first that something is gone, then
+ * the files go: what a crash leaves in between is found by the next start.
+ */
+import type { Catalog } from "../catalog/catalog.ts";
+import type { ToAgent, ToServer } from "../contract/agent.ts";
+import type { RepositoryStore } from "../hub/repository.ts";
+import type { Clock } from "../stdx/time.ts";
+import type { Builds } from "./builds.ts";
+import type { Spaces } from "./spaces.ts";
+
+/** Of each Space. */
+export interface KeptOfSpace {
+  /** Releases beside the one that runs, those that are to run, and those that a replica has. */
+  readonly releases: number;
+  /** Builds with their logs; as many failed ones beside them, and those of releases that are kept. */
+  readonly builds: number;
+  /** Events; as many with a code beside them. */
+  readonly events: number;
+}
+
+/** Ten ways back; a build log is 16 MiB at most and 20 KiB as a rule; a Space that sleeps and wakes has 200 events a day. */
+export const keptOfSpace: KeptOfSpace = { releases: 10, builds: 50, events: 2_000 };
+
+export interface RetentionPorts {
+  readonly catalog: Catalog;
+  readonly spaces: Pick<Spaces, "ids" | "removeReleases">;
+  readonly builds: Pick<Builds, "isOpen" | "removeLogs">;
+  readonly repositories: Pick<RepositoryStore, "collect">;
+  readonly kept: KeptOfSpace;
+  readonly clock: Clock;
+  send(node: string, message: ToAgent): boolean;
+  onFailure(what: string, error: unknown): void;
+}
+
+/** What grows without a build: events, and pushes to branches that are not built. */
+const allEveryMs = 3_600_000;
+/** Ids in one message, far below its bound. */
+const idsAtOnce = 1_000;
+
+export class Retention implements AsyncDisposable {
+  readonly #ports: RetentionPorts;
+  /** Spaces that wait for their sweep, once each; the first is next. */
+  readonly #waiting = new Set<string>();
+  readonly #timer: NodeJS.Timeout;
+  #sweeping: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(ports: RetentionPorts) {
+    this.#ports = ports;
+    this.#timer = setInterval(() => this.all(), allEveryMs).unref();
+  }
+
+  /** Sweeps a Space when those before it are swept. */
+  soon(space: string): void {
+    if (this.#closed) return;
+    this.#waiting.add(space);
+    this.#sweeping ??= this.#sweep().finally(() => (this.#sweeping = undefined));
+  }
+
+  all(): void {
+    for (const space of this.#ports.spaces.ids()) this.soon(space);
+  }
+
+  /** When all that waits now is swept. */
+  async settled(): Promise<void> {
+    await this.#sweeping;
+  }
+
+  /** A node has come. What it has and nobody can run goes: given up while it was away, or published for a build that had ended. */
+  async onReleases(node: string, releases: Extract<ToServer, { type: "releases" }>["releases"]): Promise<void> {
+    const { catalog, builds } = this.#ports;
+    const runnable = await catalog.kept.runnable(releases.map(({ release }) => release));
+    const gone = releases.filter(
+      ({ release, build }) => !runnable.has(release) && !(build !== null && builds.isOpen(build)),
+    );
+    this.#remove(
+      node,
+      gone.map(({ release }) => release),
+    );
+    // Before, nobody knew which releases its replicas have.
+    this.all();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#waiting.clear();
+    await this.settled();
+  }
+
+  async #sweep(): Promise<void> {
+    for (const space of this.#waiting) {
+      this.#waiting.delete(space);
+      await this.#try(`the releases of ${space}`, () => this.#sweepReleases(space));
+      await this.#try(`the builds of ${space}`, () => this.#sweepBuilds(space));
+      await this.#try(`the events of ${space}`, () =>
+        this.#ports.catalog.kept.trimEvents(space, this.#ports.kept.events),
+      );
+      await this.#try(`the repository of ${space}`, () => this.#ports.repositories.collect(space));
+    }
+  }
+
+  async #sweepReleases(space: string): Promise<void> {
+    const removed = Map.groupBy(await this.#ports.spaces.removeReleases(space), ({ node }) => node);
+    for (const [node, rows] of removed)
+      this.#remove(
+        node,
+        rows.map(({ id }) => id),
+      );
+  }
+
+  async #sweepBuilds(space: string): Promise<void> {
+    const { catalog, builds, kept, clock } = this.#ports;
+    await builds.removeLogs(await catalog.kept.trimBuilds(space, { newest: kept.builds, now: clock.wall() }));
+  }
+
+  /** A node that is away says what it has when it comes back. */
+  #remove(node: string, releases: readonly string[]): void {
+    for (let at = 0; at < releases.length; at += idsAtOnce)
+      this.#ports.send(node, { type: "remove-releases", releases: releases.slice(at, at + idsAtOnce) });
+  }
+
+  /** One that fails, as on a full disk, keeps no other from going; the next sweep tries it again. */
+  async #try(what: string, task: () => Promise<void>): Promise<void> {
+    if (this.#closed) return;
+    await task().catch((error: unknown) => this.#ports.onFailure(`sweeping ${what}`, error));
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Keeps a repository from growing by what nobody needs: many small commits become one pack, objects that no reference leads to go
+ * after a fortnight. git does it, beside readers and pushes, as it does in any repository that is shared.
+ */
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { isOneOf } from "./errors.ts";
+import type { RunIn } from "./git-objects.ts";
+
+/** From so many loose objects on, some 300 commits and 4 MiB of blocks, or so many packs, of which each read looks through all. */
+const looseMax = 1_000;
+const packsMax = 20;
+/** What a push just brought, and what a build of a commit that was pushed over still reads, is younger. */
+const pruned = "--prune=14.days.ago";
+const settings = {
+  // git 2.37: what waits for its fortnight lies in one pack, and not loose, where it would be counted again.
+  "gc.cruftPacks": "true",
+  // Beside the apps: slower, with little memory.
+  "pack.threads": "1",
+  "pack.windowMemory": "64m",
+};
+/** A repository of some gigabytes; one that takes longer is left as it was. */
+const limitMs = 900_000;
+/** A push whose process was killed left what it had received; no push takes so long. */
+const leftoverMs = 86_400_000;
+const leftover = /^tmp_/;
+/** Where a commit stands while it is made, by {@link commitFiles}. */
+export const passingRefs = "refs/waybill/import";
+
+/** Forgets commits that were cut off while they were made. To be called while none is being made. */
+export async function forgetPassing(run: RunIn): Promise<void> {
+  const left = await run(["for-each-ref", "--format=delete %(refname)", passingRefs]);
+  if (left.output.length > 0) await run(["update-ref", "--stdin"], { input: [left.output] });
+}
+
+/** Packs it where that is due; commits, pushes and readers go on meanwhile. */
+export async function collectRepository(run: RunIn, repository: string, now: number): Promise<void> {
+  for (const folder of [join(repository, "objects"), join(repository, "objects", "pack")])
+    await clear(folder, now - leftoverMs);
+  const told = (await run(["count-objects", "-v"])).output.toString("latin1");
+  const count = (name: string): number => Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(told)?.[1] ?? 0);
+  if (count("count") <= looseMax && count("packs") <= packsMax) return;
+  const options = Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
+  await run([...options, "gc", "--quiet", pruned], { limitMs });
+}
+
+async function clear(folder: string, before: number): Promise<void> {
+  for (const name of (await readdir(folder)).filter((one) => leftover.test(one))) {
+    try {
+      const { mtimeMs } = await stat(join(folder, name));
+      if (mtimeMs < before) await rm(join(folder, name), { recursive: true, force: true });
+    } catch (error) {
+      if (!isOneOf(error, ["ENOENT"])) throw error; // Its push came to its end meanwhile.
+    }
+  }
+}
