@@ -1,7 +1,18 @@
 /** Builds of Docker Spaces by the real engine, in real benches, from a small image that is made on the spot: what each Dockerfile comes to. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, globSync, lstatSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  globSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -58,6 +69,7 @@ describe(
     interface Built {
       readonly outcome: BuildOutcome;
       readonly log: string;
+      readonly troubles: readonly string[];
       readonly tookMs: number;
     }
 
@@ -67,7 +79,13 @@ describe(
         files = {},
         spec = {},
         tools = {},
-      }: { files?: Files; spec?: Partial<BuildSpec>; tools?: Partial<BuildTools> } = {},
+        onLine = () => undefined,
+      }: {
+        files?: Files;
+        spec?: Partial<BuildSpec>;
+        tools?: Partial<BuildTools>;
+        onLine?: (text: string) => void;
+      } = {},
     ): Promise<Built> {
       const committed = {
         "README.md": "---\nsdk: docker\n---\n",
@@ -75,6 +93,7 @@ describe(
         ...files,
       };
       const lines: string[] = [];
+      const troubles: string[] = [];
       const whole = {
         ...{ build: newId("b", random), space: "alice/app", limitMs: durationMs(120_000) },
         ...(await shop.commit(committed)),
@@ -84,9 +103,16 @@ describe(
       const outcome = await runBuild(
         whole,
         { ...shop.tools, benches: benches.benches, images, ...tools },
-        { log: ({ text }) => void lines.push(text), step: () => undefined },
+        {
+          log: ({ text }) => {
+            lines.push(text);
+            onLine(text);
+          },
+          step: () => undefined,
+          trouble: (says) => void troubles.push(says),
+        },
       );
-      return { outcome, log: lines.join("\n"), tookMs: performance.now() - since };
+      return { outcome, log: lines.join("\n"), troubles, tookMs: performance.now() - since };
     }
 
     async function built(
@@ -366,8 +392,47 @@ describe(
       assert.ok(existsSync(first.root), "a roll-back needs it");
       rmSync(join(shop.tools.folder, "releases", first.manifest.release), { recursive: true });
       const builder = createBuilder({ ...shop.tools, benches: benches.benches, images });
-      await builder.recover();
+      assert.deepEqual(await builder.tidy("dora"), ["removed 1 unpacked image(s) that no release needs"]);
       assert.deepEqual([existsSync(first.root), existsSync(second.root)], [false, true]);
+    });
+
+    test("leaves no more layers than its owner may keep, also where it fails, and nothing of a removal that was cut off", async () => {
+      const spec = { space: "lea/app" };
+      const stores = join(shop.tools.folder, "images", "lea", "stores");
+      const tools = { images: { ...images, maxBytes: 1 << 10 } };
+      const good = await built(`${from}RUN echo good > /it\n${runs}`, { spec, tools });
+      assert.match(good.log, /layers of this owner's builds have \d+ MiB: the next one makes its own anew/);
+      assert.ok(existsSync(join(good.root, "it")));
+      assert.deepEqual([readdirSync(stores), good.troubles], [[], []]);
+      const { uid } = statSync(stores);
+      for (const left of [join(stores, "overlay.gone-7"), join(stores, "overlay.gone-7", "half")]) {
+        mkdirSync(left, { mode: 0o700 });
+        chownSync(left, uid, uid);
+      }
+      const { log } = await refused(`${from}RUN echo made > /layer\nRUN exit 3\n`, { spec, tools });
+      assert.match(log, /the next one makes its own anew/);
+      assert.deepEqual(readdirSync(stores), []);
+      assert.doesNotMatch((await built(`${from}RUN echo kept > /it\n${runs}`, { spec })).log, /makes its own anew/);
+      assert.equal(readdirSync(stores).length, 1);
+    });
+
+    test("is not failed by layers that cannot be removed: the operator is told", async () => {
+      const spec = { space: "max/app" };
+      const stores = join(shop.tools.folder, "images", "max", "stores");
+      // Of a user that the bench does not have.
+      const foreign = join(stores, ".trial-foreign");
+      const { outcome, troubles } = await build(`${from}RUN echo good > /it\n${runs}`, {
+        spec,
+        onLine: (text) => {
+          if (text.startsWith("STEP ")) mkdirSync(join(foreign, "file"), { recursive: true, mode: 0o700 });
+        },
+      });
+      assert.ok(outcome.ok);
+      assert.match(
+        troubles.join("\n"),
+        /^the layers of this owner's builds could not be held to their bound: .*Permission denied/,
+      );
+      rmSync(foreign, { recursive: true });
     });
 
     test(

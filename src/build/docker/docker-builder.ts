@@ -61,12 +61,21 @@ export async function buildDocker(shop: Workshop, settings: SpaceSettings): Prom
   const { instructions, bases } = await read(shop, inputs);
   const kit = await open(shop, tools.images, tools.images.engine, inputs);
   using _held = holdStore(kit.tools.known.users, kit.store);
+  const { config, root } = await image(shop, kit, { instructions, bases });
+  return await shop.step("check", () => check(shop, settings, config, root));
+}
+
+/** What the image is, and where its files are; its owner's layers are within their bound then, also where it fails. */
+async function image(
+  shop: Workshop,
+  kit: Kit,
+  { instructions, bases }: { readonly instructions: readonly Instruction[]; readonly bases: readonly BaseImage[] },
+): Promise<{ readonly config: ImageConfig; readonly root: string }> {
   try {
     await shop.step("base", () => provideBases(shop, kit, bases));
     const id = await shop.step("build", () => buildImage(shop, kit, instructions));
     const config = await shop.step("inspect", () => inspect(shop, kit, id));
-    const root = await shop.step("unpack", () => unpack(shop, kit, config));
-    return await shop.step("check", () => check(shop, settings, config, root));
+    return { config, root: await shop.step("unpack", () => unpack(shop, kit, config)) };
   } finally {
     await boundStore(shop, kit);
   }
