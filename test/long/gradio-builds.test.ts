@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { homedir, tmpdir } from "node:os";
@@ -139,6 +139,10 @@ describe("a Gradio Space's requirements", { skip }, () => {
     const shared = native === undefined ? "lib/python3.10/site-packages/numpy/__init__.py" : large;
     assert.equal(statSync(join(one, shared)).ino, statSync(join(two, shared)).ino, shared);
     assert.ok(statSync(join(one, shared)).nlink >= 3, "the cache, and both environments");
+
+    const compiledIn = (folder: string): boolean =>
+      existsSync(join(one, "lib/python3.10/site-packages", folder, "__pycache__", "__init__.cpython-310.pyc"));
+    assert.deepEqual(["numpy", "pandas/core", "numpy/tests"].map(compiledIn), [true, true, false], "all but tests");
 
     const again = await build({ ...files, "app.py": "import gradio, six\n" }, newest);
     assert.match(again.log, /^nothing to install: the environment of these packages is there$/m);

@@ -14,6 +14,13 @@ import { environmentName } from "./lock.ts";
 import { lockName, platform, resolvePackages, type Lock, type PythonTools } from "./resolve.ts";
 import { provideUv } from "./uv.ts";
 
+/**
+ * Its argument is a folder; all processors work at it. An app cannot write there, so what is not compiled now is compiled at each start.
+ * Tests, which no app imports, are a third of Gradio's packages. A module that is no Python of this version is nobody's failure yet.
+ */
+const compiling =
+  'import compileall, re, sys; compileall.compile_dir(sys.argv[1], quiet=2, workers=0, rx=re.compile(r"[/]tests?[/]"))';
+
 export interface MadeEnvironment {
   /** Its folder, at the path where it is used. */
   readonly environment: string;
@@ -80,9 +87,10 @@ async function install(shop: Workshop, kit: PythonTools, lock: Lock): Promise<st
     const { installMs } = shop.limits;
     await shop.run([kit.uv, "venv", "--quiet", "--python", kit.python.path, environment], installMs, { env: kit.env });
     const env = { ...kit.env, VIRTUAL_ENV: environment };
-    await shop.run([kit.uv, "pip", "install", "--quiet", "--compile-bytecode", "--requirement", lock.file], installMs, {
-      env,
-    });
+    await shop.run([kit.uv, "pip", "install", "--quiet", "--requirement", lock.file], installMs, { env });
+    shop.note("compiling the modules of the packages, all but their tests");
+    const python = join(environment, "bin", "python");
+    await shop.run([python, "-I", "-c", compiling, join(environment, "lib")], installMs, { env: kit.env, quiet: true });
   });
   if (!made) shop.note("nothing to install: the environment of these packages is there");
   return path;
