@@ -9,6 +9,7 @@ import { WaybillClient } from "../../src/client/api.ts";
 import { deployFolder, type Deployed, type DeployEvent } from "../../src/client/deploy.ts";
 import { readApp, readShim, type AppRecord } from "../../src/runtime/folder.ts";
 import { isAlive, linuxProcesses, type ProcessName } from "../../src/runtime/processes.ts";
+import { findProbes, leaveProbes } from "./run.ts";
 
 export const fixtureApp = resolve(import.meta.dirname, "../faults/apps/fixture");
 const waybill = resolve(import.meta.dirname, "../../bin/waybill.js");
@@ -43,6 +44,8 @@ export interface UpOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** `none` where it is not said; `best`: what the platform takes by itself. */
   readonly sandbox?: "bubblewrap" | "crun" | "none" | "best";
+  /** It tries its sandbox itself, also where another file of the run has. */
+  readonly probes?: "own";
   /** Told to stop, it leaves its apps running. */
   readonly service?: boolean;
   /** Open files that it is started with, from number 63 on: lower ones Node closes in programs that it starts. */
@@ -87,6 +90,7 @@ export class Platform implements AsyncDisposable {
 
   static async start(options: UpOptions = {}): Promise<Platform> {
     const platform = new Platform(options);
+    if (options.probes !== "own") findProbes(platform.data);
     try {
       await platform.up();
     } catch (error) {
@@ -213,6 +217,7 @@ export class Platform implements AsyncDisposable {
     if (this.#child && this.#child.exitCode === null && this.#child.signalCode === null) await this.stop();
     const processes = linuxProcesses();
     for (const one of this.leftovers()) processes.signal(one, "SIGKILL");
+    leaveProbes(this.data);
     await until("all that the platform started has ended", () => this.leftovers().length === 0).catch(() => undefined); // Reported by who looks for it.
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
     process.off("exit", this.#atExit);

@@ -1,9 +1,18 @@
 /**
- * What the files of one run share, in a folder of the runner's that goes at its end: answers that are the same for all of them, and
- * installed packages. A file that is run without the runner has none, and finds and installs all of it itself.
+ * What the files of one run share, in a folder of the runner's that goes at its end: what is the same on this machine for all of them,
+ * and installed packages. A file that is run without the runner has none, and finds and installs all of it itself.
  */
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { DeployEvent } from "../../src/client/deploy.ts";
@@ -11,6 +20,7 @@ import type { Account, App, Platform } from "./platform.ts";
 
 const folder = process.env["WAYBILL_TEST_RUN"];
 const packages = folder === undefined ? undefined : join(folder, "packages");
+const probes = folder === undefined ? undefined : join(folder, "probes");
 const copy = promisify(execFile);
 /** Of an owner's folder on a node: what installing writes. */
 const written = ["uv", "envs"];
@@ -42,6 +52,21 @@ export async function deployWithPackages(
   return app;
 }
 
+/** What another file of the run has found out of this machine's sandboxes is known to the platform that will have this data folder. */
+export function findProbes(data: string): void {
+  if (probes === undefined || !existsSync(probes)) return;
+  mkdirSync(join(data, "node"), { recursive: true, mode: 0o700 });
+  copyFileSync(probes, probesOf(data));
+}
+
+/** What a platform has found out is there for the other files of the run. */
+export function leaveProbes(data: string): void {
+  if (probes === undefined || existsSync(probes) || !existsSync(probesOf(data))) return;
+  const aside = join(mkdtempSync(`${probes}-`), "probes");
+  copyFileSync(probesOf(data), aside);
+  renameSync(aside, probes);
+}
+
 /** What another file of the run has installed of Python packages is there, as after an earlier build of the owner's. */
 export async function findPackages(up: Platform, { name }: Account): Promise<void> {
   const owner = ownerFolder(up, name);
@@ -60,6 +85,10 @@ async function leavePackages(up: Platform, { name }: Account): Promise<void> {
     if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
     rmSync(aside, { recursive: true }); // Another file was first.
   }
+}
+
+function probesOf(data: string): string {
+  return join(data, "node", "probes.json");
 }
 
 function ownerFolder(up: Platform, name: string): string {
