@@ -18,6 +18,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { createBuilder, runBuild, type BuildOutcome } from "../../src/build/builder.ts";
 import { findEngine } from "../../src/build/docker/engine.ts";
+import { goArch } from "../../src/build/docker/image-config.ts";
 import { readRelease } from "../../src/build/release.ts";
 import { stepLimits, type BuildTools, type ImageTools } from "../../src/build/workshop.ts";
 import type { BuildSpec } from "../../src/contract/agent.ts";
@@ -56,6 +57,7 @@ describe(
       chmodSync(archives, 0o755);
       const layer = tinyLayer(archives);
       await writeArchive(join(archives, "tiny.tar"), { layer });
+      await writeArchive(join(archives, `tiny-${goArch(process.arch)}.tar`), { layer });
       await writeArchive(join(archives, "other.tar"), { layer, arch: other.go });
       await writeArchive(join(archives, "example.test_team_base-1.tar"), { layer });
       images = { engine: findEngine(), archives, maxBytes: 1 << 30, known: { users: new Map() } };
@@ -115,9 +117,9 @@ describe(
       return { outcome, log: lines.join("\n"), troubles, tookMs: performance.now() - since };
     }
 
-    async function built(
-      ...given: Parameters<typeof build>
-    ): Promise<Built & { manifest: ReleaseManifest; root: string }> {
+    type Whole = Built & { manifest: ReleaseManifest; root: string };
+
+    async function built(...given: Parameters<typeof build>): Promise<Whole> {
       const one = await build(...given);
       assert.ok(one.outcome.ok, one.log);
       const manifest = await readRelease(shop.tools.folder, one.outcome.release);
@@ -142,6 +144,74 @@ describe(
       assert.deepEqual([manifest.env?.["A"], manifest.env?.["HOME"]], ["b", "/home/x"]);
       assert.match(log, /^STEP 5\/8: COPY \. \.$/m);
       assert.match(log, /listens on port 8123 \(EXPOSE\)/);
+    });
+
+    test("may be written in each of these forms, and runs as Docker would run it", async (t) => {
+      const said = (root: string, name = "said"): string =>
+        execFileSync("cat", [join(root, name)], { encoding: "utf8" });
+      const arch = goArch(process.arch);
+      for (const [what, text, check] of [
+        [
+          "ARGs of one another's before FROM, two on a line",
+          `ARG A=localhost B=tiny\nARG BASE=$A/$B\nFROM $BASE\nARG C=1 D="2 3"\nRUN echo $C $D > /said\n${runs}`,
+          ({ root }) => assert.equal(said(root), "1 2 3\n"),
+        ],
+        [
+          "the platform in FROM",
+          `ARG TARGETARCH\nFROM localhost/tiny-\${TARGETARCH}\nARG TARGETARCH\nRUN echo $TARGETARCH > /said\n${runs}`,
+          ({ root }) => assert.equal(said(root), `${arch}\n`),
+        ],
+        [
+          "# escape",
+          `# escape=\`\n${from}RUN echo a \`\n b > /said\n${runs}`,
+          ({ root }) => assert.equal(said(root), "a b\n"),
+        ],
+        [
+          "stages by name and by number",
+          `FROM localhost/tiny AS one\nRUN echo 1 > /one\n${from}COPY --from=one /one /said\nCOPY --from=0 /one /two\n${runs}`,
+          ({ root }) => assert.equal(said(root) + said(root, "two"), "1\n1\n"),
+        ],
+        [
+          "# syntax, which changes nothing, and SHELL, for RUN",
+          `# syntax=docker/dockerfile:1\n${from}SHELL ["/bin/sh", "-ec"]\nRUN echo $- > /said\nHEALTHCHECK CMD true\nVOLUME /v\nSTOPSIGNAL SIGTERM\nLABEL a=b\n${runs}`,
+          ({ root, log }) => {
+            assert.match(said(root), /e/);
+            assert.doesNotMatch(log, /will be ignored/);
+          },
+        ],
+        [
+          "ONBUILD, which is for images that begin with this one",
+          `${from}ONBUILD RUN touch /said\n${runs}`,
+          ({ root }) => assert.ok(!existsSync(join(root, "said"))),
+        ],
+        [
+          "WORKDIR with a variable, USER by number",
+          `${from}ENV W=work\nWORKDIR /a/$W\nRUN mkdir -m 777 /w\nUSER 1000\nRUN id -u > /w/said\n${runs}`,
+          ({ root, manifest }) => {
+            assert.equal(said(root, "w/said"), "1000\n");
+            assert.equal(manifest.image?.workdir, "/a/work");
+          },
+        ],
+        [
+          "ENTRYPOINT for a shell, with CMD",
+          `${from}ENTRYPOINT cat\nCMD ["x"]\n`,
+          ({ manifest }) => assert.deepEqual(manifest.argv, ["/bin/sh", "-c", "cat", "x"]),
+        ],
+        [
+          "EXPOSE by an ARG",
+          `${from}ARG P=8080\nEXPOSE $P/tcp\n${runs}`,
+          ({ manifest }) => assert.equal(manifest.appPort, 8080),
+        ],
+      ] as readonly (readonly [string, string, (built: Whole) => void])[])
+        await t.test(what, async () => check(await built(text)));
+    });
+
+    test("has steps whose root owns files and is other users, and has no capability to leave its place", async () => {
+      const { log } = await built(
+        `${from}RUN grep CapBnd /proc/self/status; touch /f; chown 33:33 /f; stat -c %u /f\n${runs}`,
+      );
+      // CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETFCAP (capability.h).
+      assert.match(log, /^CapBnd:\t00000000800000fb\n33$/m);
     });
 
     test("that is unchanged is built again in 2 s, and its image is not unpacked again", async (t) => {
@@ -235,6 +305,30 @@ describe(
         /^Dockerfile line 2: there is no instruction RUM$/,
       ],
       [
+        "whose FROM names the platform without an ARG",
+        `FROM localhost/tiny-\${TARGETARCH}\n${runs}`,
+        "build/config-invalid",
+        /^Dockerfile line 1: FROM names TARGETARCH: write ARG TARGETARCH before the first FROM$/,
+      ],
+      [
+        "whose escape character is named too late for the engine",
+        `# syntax=docker/dockerfile:1\n# escape=\`\n${from}${runs}`,
+        "build/config-invalid",
+        /^Dockerfile line 2: # escape= is read on the first line alone: move it there$/,
+      ],
+      [
+        "that adds what the gateway refuses",
+        `${from}ADD http://10.0.0.1/x /x\n${runs}`,
+        "build/step-failed",
+        /^Dockerfile line 2: ADD http:\/\/10\.0\.0\.1\/x \/x: /,
+      ],
+      [
+        "whose USER the image does not have",
+        `${from}USER nobody-here\nRUN ls\n${runs}`,
+        "build/step-failed",
+        /^Dockerfile line 3: RUN ls: .*unknown user/,
+      ],
+      [
         "that copies a file which is not there",
         `${from}\nCOPY nope /x\n${runs}`,
         "build/step-failed",
@@ -325,6 +419,13 @@ describe(
         assert.match(ended.says, says);
         assert.ok(ended.log.includes(ended.says), ended.log);
       });
+
+    test("with a here-document is built by an engine that reads those, and is refused with its line by another", async () => {
+      const { outcome, log } = await build(`${from}RUN <<EOF\necho 1 > /said\nEOF\n${runs}`);
+      if (outcome.ok) return;
+      assert.equal(outcome.code, "build/config-invalid", log);
+      assert.match(outcome.says, /^Dockerfile line 2: a here-document \(<<\) takes (buildah|podman) \d\S+ or later/);
+    });
 
     test("whose step runs past its deadline is ended with all that it started", async () => {
       const limits = { ...stepLimits, buildMs: 2_500 };

@@ -108,6 +108,7 @@ const programs = [
   "grep",
   "stat",
   "mknod",
+  "chown",
 ];
 
 function librariesOf(file: string): readonly string[] {

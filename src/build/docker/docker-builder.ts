@@ -12,13 +12,25 @@ import type { Runnable } from "../node-builder.ts";
 import { readSmall } from "../small-file.ts";
 import { BuildFailure, becauseMax, type ImageTools, type Workshop } from "../workshop.ts";
 import { goneMark } from "../gone.ts";
-import { lineOfStep, readDockerfile, stepIn, type BaseImage, type Instruction, type Step } from "./dockerfile.ts";
+import {
+  declared,
+  hereDocument,
+  lineOfStep,
+  platformArguments,
+  readDockerfile,
+  stepIn,
+  type BaseImage,
+  type Instruction,
+  type Step,
+} from "./dockerfile.ts";
 import {
   buildCommand,
   configureEngine,
   fileInside,
+  hereDocumentsSince,
   inspectCommand,
   installEngine,
+  isSince,
   loadCommand,
   overlayTrial,
   pullCommand,
@@ -36,7 +48,7 @@ import { keepRoot, rootOf, storesOf } from "./roots.ts";
 interface Kit {
   readonly engine: Engine;
   readonly tools: ImageTools;
-  readonly inputs: BuildInputs;
+  readonly inputs: Omit<BuildInputs, "format">;
   /** Where this owner's images and layers are. */
   readonly store: string;
 }
@@ -61,6 +73,7 @@ export async function buildDocker(shop: Workshop, settings: SpaceSettings): Prom
   const { instructions, bases } = await read(shop, inputs);
   const kit = await open(shop, tools.images, tools.images.engine, inputs);
   using _held = holdStore(kit.tools.known.users, kit.store);
+  await refuseHereDocument(shop, kit, instructions);
   const { config, root } = await image(shop, kit, { instructions, bases });
   return await shop.step("check", () => check(shop, settings, config, root));
 }
@@ -81,7 +94,7 @@ async function image(
   }
 }
 
-function inputsOf({ spec, tools }: Workshop): BuildInputs {
+function inputsOf({ spec, tools }: Workshop): Kit["inputs"] {
   const plain = (values: Readonly<Record<string, string>> = {}): Record<string, string> =>
     Object.fromEntries(Object.entries(values).filter(([name]) => plainName.test(name)));
   // The operator's, for indexes and certificates, are given to a Dockerfile that asks for them by ARG.
@@ -91,7 +104,7 @@ function inputsOf({ spec, tools }: Workshop): BuildInputs {
   );
   const inside = Object.fromEntries(Object.keys(files).map((name) => [name, fileInside(name)]));
   return {
-    variables: { ...operators, ...inside, ...plain(spec.variables) },
+    variables: { ...platformArguments(goArch(process.arch)), ...operators, ...inside, ...plain(spec.variables) },
     files,
     secrets: plain(spec.secrets),
     fresh: spec.factory === true,
@@ -100,7 +113,7 @@ function inputsOf({ spec, tools }: Workshop): BuildInputs {
 
 async function read(
   shop: Workshop,
-  { variables }: BuildInputs,
+  { variables }: Kit["inputs"],
 ): Promise<{ readonly instructions: readonly Instruction[]; readonly bases: readonly BaseImage[] }> {
   const text = await readSmall(shop.app, "Dockerfile");
   if (text === undefined)
@@ -114,7 +127,7 @@ async function read(
   throw new BuildFailure("build/config-invalid", file.problems[0] ?? "", file.problems.slice(0, becauseMax));
 }
 
-async function open(shop: Workshop, tools: ImageTools, engine: Engine, inputs: BuildInputs): Promise<Kit> {
+async function open(shop: Workshop, tools: ImageTools, engine: Engine, inputs: Kit["inputs"]): Promise<Kit> {
   const stores = storesOf(shop.tools.folder, spaceOwner(shop.spec.space));
   const containers = join(shop.work, "in", "containers");
   await mkdir(containers, { recursive: true });
@@ -132,6 +145,24 @@ async function open(shop: Workshop, tools: ImageTools, engine: Engine, inputs: B
   shop.note(`${engine.name}, layers by ${driver}`);
   await shop.give(store);
   return { engine, tools, inputs, store };
+}
+
+/** An engine without here-documents runs `<<EOF` as a command, which does nothing, and takes the lines below for instructions. */
+async function refuseHereDocument(
+  shop: Workshop,
+  { engine }: Kit,
+  instructions: readonly Instruction[],
+): Promise<void> {
+  const found = hereDocument(instructions);
+  if (found === undefined) return;
+  let version = "";
+  const onLine = (text: string): void => void (version ||= /\d+\.\d+[.\w-]*/.exec(text)?.[0] ?? "");
+  await shop.run([engine.path, "--version"], shop.limits.buildMs, { quiet: true, onLine });
+  const since = hereDocumentsSince[engine.name];
+  if (isSince(version, since)) return;
+  const says = `Dockerfile line ${found.line}: a here-document (<<) takes ${engine.name} ${since} or later, and this node has ${version}: write the lines with && and \\, or COPY a file`;
+  shop.note(says);
+  throw new BuildFailure("build/config-invalid", says, [says]);
 }
 
 /** Every image that the Dockerfile begins with is here when this resolves, and is for this machine. */
@@ -229,7 +260,9 @@ async function buildImage(shop: Workshop, kit: Kit, instructions: readonly Instr
   const env = Object.fromEntries(Object.entries(inputs.secrets).map(([name, value]) => [secretVariable(name), value]));
   let step: Step | undefined;
   try {
-    await shop.run(buildCommand(engine, shop.output("id"), inputs), shop.limits.buildMs, {
+    const keepsTriggers = instructions.some(({ keyword }) => keyword === "ONBUILD");
+    const command = buildCommand(engine, shop.output("id"), { ...inputs, format: keepsTriggers ? "oci" : "docker" });
+    await shop.run(command, shop.limits.buildMs, {
       env,
       quiet: true,
       onLine: (text) => (step = stepIn(text) ?? step),
@@ -246,7 +279,7 @@ function askedFor<T>(
   instructions: readonly Instruction[],
 ): Readonly<Record<string, T>> {
   const args = instructions.filter(({ keyword }) => keyword === "ARG");
-  const asked = args.flatMap(({ text }) => text.split(/[\s=]/)[0] ?? []);
+  const asked = args.flatMap((one) => declared(one).map(([name]) => name));
   return Object.fromEntries(Object.entries(values).filter(([name]) => asked.includes(name)));
 }
 

@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { lineOfStep, readDockerfile, stepIn, type Dockerfile } from "./dockerfile.ts";
+import {
+  declared,
+  hereDocument,
+  lineOfStep,
+  platformArguments,
+  readDockerfile,
+  stepIn,
+  type Dockerfile,
+} from "./dockerfile.ts";
 
 type Read = Extract<Dockerfile, { ok: true }>;
 
@@ -44,6 +52,46 @@ describe("a Dockerfile", () => {
       { line: 2, name: "x:3" },
       { line: 5, name: "y:2" },
     ]);
+  });
+
+  test("has build arguments of one another's, several on a line, and each form of replacement", () => {
+    const bases = (text: string): readonly string[] => read(text).bases.map(({ name }) => name);
+    assert.deepEqual(bases("ARG A=x\nARG B=reg/$A C='y z'\nFROM $B\n"), ["reg/x"]);
+    assert.deepEqual(bases('ARG A="x" B=y C\nFROM $A/$B$C\n'), ["x/y"]);
+    assert.deepEqual(bases("ARG A= C=1\nFROM a${A:+-x}${A-y}${B-z}${C+-l}\n"), ["az-l"]);
+  });
+
+  test("names the platform of its base by a declared ARG, and is refused with the line where there is none", () => {
+    const text = "ARG TARGETARCH\nFROM base-${TARGETARCH}\n";
+    assert.deepEqual(read(text, platformArguments("arm64")).bases, [{ line: 2, name: "base-arm64" }]);
+    assert.deepEqual(problems("FROM base-${TARGETARCH}\n"), [
+      "Dockerfile line 1: FROM names TARGETARCH: write ARG TARGETARCH before the first FROM",
+    ]);
+    assert.deepEqual(read("FROM --platform=$BUILDPLATFORM x\n").bases, [{ line: 1, name: "x" }]);
+  });
+
+  test("declares the names of each ARG, also where several share a line", () => {
+    const [arg] = read('ARG A B=1 \\\n  C="two = words"\nFROM x\n').instructions;
+    assert.deepEqual(arg && declared(arg), [
+      ["A", undefined],
+      ["B", "1"],
+      ["C", "two = words"],
+    ]);
+  });
+
+  test("that names its escape character below its first line is refused, since engines would pass it over", () => {
+    assert.deepEqual(problems("# syntax=x\n# escape=`\nFROM a\n"), [
+      "Dockerfile line 2: # escape= is read on the first line alone: move it there",
+    ]);
+    for (const fine of ["# escape=`\n# syntax=x\nFROM a\n", "# hello\n# escape=`\nFROM a\n"])
+      assert.equal(read(fine).bases.length, 1);
+  });
+
+  test("with a here-document is known by the instruction that has it", () => {
+    const lineOf = (text: string): number | undefined => hereDocument(read(text).instructions)?.line;
+    assert.equal(lineOf("FROM a\nRUN ls\nRUN <<EOF\nls\nEOF\n"), 3);
+    assert.equal(lineOf("FROM a\nCOPY <<-'END' /x\nx\nEND\n"), 2);
+    assert.equal(lineOf("FROM a\nRUN echo $((1 << 3)) # <<\nCMD cat <<EOF\n"), undefined);
   });
 
   test("with an instruction that does not exist is refused with its line, and all of them at once", () => {

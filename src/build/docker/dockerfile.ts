@@ -44,10 +44,61 @@ export function readDockerfile(text: string, variables: Readonly<Record<string, 
   if (first === undefined) problems.push("Dockerfile: it has no FROM, with which an image begins");
   else if (first.keyword !== "FROM" && keywords.has(first.keyword))
     problems.push(`Dockerfile line ${first.line}: an image begins with FROM, not with ${first.keyword}`);
+  problems.push(...undeclared(instructions), ...lateEscape(text));
   return problems.length > 0
     ? { ok: false, problems }
     : { ok: true, instructions, bases: basesOf(instructions, variables) };
 }
+
+/** Docker reads all directives above the first other line; buildah and podman take another escape character from the first line. */
+function lateEscape(text: string): readonly string[] {
+  const lines = text.split("\n");
+  const end = lines.findIndex((line) => !/^\s*#\s*\w+\s*=/.test(line));
+  const at = lines.slice(0, end === -1 ? lines.length : end).findIndex((line) => /^\s*#\s*escape\s*=/i.test(line));
+  return at > 0 ? [`Dockerfile line ${at + 1}: # escape= is read on the first line alone: move it there`] : [];
+}
+
+/** Docker knows the platform's arguments in a FROM without an ARG; buildah and podman put nothing there. */
+function undeclared(instructions: readonly Instruction[]): readonly string[] {
+  const known = new Set(
+    instructions
+      .filter(({ keyword, stage }) => keyword === "ARG" && stage === -1)
+      .flatMap(declared)
+      .map(([name]) => name),
+  );
+  return instructions
+    .filter(({ keyword }) => keyword === "FROM")
+    .flatMap(({ line, text }) => {
+      const image = text.split(/\s+/).find((word) => !word.startsWith("--")) ?? "";
+      const name = /\$\{?((?:TARGET|BUILD)(?:PLATFORM|OS|ARCH))\b/.exec(image)?.[1];
+      if (name === undefined || known.has(name)) return [];
+      return [`Dockerfile line ${line}: FROM names ${name}: write ARG ${name} before the first FROM`];
+    });
+}
+
+/** "Automatic platform ARGs in the global scope": a node builds for itself. */
+export function platformArguments(arch: string): Readonly<Record<string, string>> {
+  const of = (which: string): Record<string, string> => ({
+    [`${which}PLATFORM`]: `linux/${arch}`,
+    [`${which}OS`]: "linux",
+    [`${which}ARCH`]: arch,
+  });
+  return { ...of("TARGET"), ...of("BUILD") };
+}
+
+/** The names that an ARG declares, with what they are where nothing is given: `ARG A B=1 C="two words"`. */
+export function declared({ text }: Instruction): readonly (readonly [name: string, value: string | undefined])[] {
+  return [...text.matchAll(declaration)].map(([, name = "", value]) => [name, value && unquoted(value)]);
+}
+
+const declaration = /(?<=^|\s)([A-Za-z_]\w*)(?:=("(?:[^"\\]|\\.)*"|'[^']*'|\S*))?(?=\s|$)/g;
+
+/** The first instruction with a here-document, which engines before {@link hereDocumentsSince} take for a command of that name. */
+export function hereDocument(instructions: readonly Instruction[]): Instruction | undefined {
+  return instructions.find(({ keyword, text }) => copying.has(keyword) && /(?:^|\s)<<-?["']?[A-Za-z_]\w*/.test(text));
+}
+
+const copying: ReadonlySet<string> = new Set(["RUN", "COPY", "ADD"]);
 
 /** The line of an announced step; null where it is none of these instructions. */
 export function lineOfStep(instructions: readonly Instruction[], { stage, number, keyword }: Step): number | null {
@@ -86,11 +137,13 @@ function basesOf(instructions: readonly Instruction[], given: Readonly<Record<st
   const args = new Map<string, string>();
   const stages = new Set<string>(["scratch"]);
   const bases: BaseImage[] = [];
-  for (const { line, keyword, text, stage } of instructions) {
+  for (const instruction of instructions) {
+    const { line, keyword, text, stage } = instruction;
     const words = text.split(/\s+/).filter((word) => !word.startsWith("--"));
     if (keyword === "ARG" && stage === -1) {
-      const [name, value] = splitOnce(text.trim(), "=");
-      args.set(name, given[name] ?? unquoted(value ?? ""));
+      for (const [name, value] of declared(instruction)) {
+        args.set(name, given[name] ?? expanded(value ?? "", args));
+      }
     } else if (keyword === "FROM") {
       const name = expanded(words[0] ?? "", args);
       if (!stages.has(name.toLowerCase())) bases.push({ line, name });
@@ -104,19 +157,19 @@ function basesOf(instructions: readonly Instruction[], given: Readonly<Record<st
   return bases.filter(({ name }, at) => bases.findIndex((other) => other.name === name) === at);
 }
 
-/** `$NAME`, `${NAME}` and `${NAME:-otherwise}`. */
+/** `$NAME`, `${NAME}`, `${NAME:-otherwise}`, `${NAME:+instead}`, and both without the colon ("Environment replacement"). */
 function expanded(text: string, args: ReadonlyMap<string, string>): string {
   return unquoted(text).replaceAll(
-    /\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::-([^}]*))?\})/g,
-    (_, plain?: string, braced?: string, otherwise?: string) => args.get(plain ?? braced ?? "") || (otherwise ?? ""),
+    /\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?)([-+])([^}]*))?\})/g,
+    (_, plain?: string, braced?: string, colon?: string, sign?: string, word = "") => {
+      const value = args.get(plain ?? braced ?? "");
+      const isSet = value !== undefined && (colon === "" || value !== "");
+      if (sign === "+") return isSet ? word : "";
+      return isSet ? value : sign === "-" ? word : (value ?? "");
+    },
   );
 }
 
 function unquoted(text: string): string {
   return text.replace(/^(["'])(.*)\1$/, "$2");
-}
-
-function splitOnce(text: string, by: string): readonly [string, string | undefined] {
-  const at = text.indexOf(by);
-  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)];
 }

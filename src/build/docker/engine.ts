@@ -21,6 +21,11 @@ export interface BuildInputs {
   readonly secrets: Readonly<Record<string, string>>;
   /** No layer of an earlier build is used. */
   readonly fresh: boolean;
+  /**
+   * OCI's own form has no place for SHELL and HEALTHCHECK, and drops them with a warning. It has none for ONBUILD either: with Docker's
+   * an image of such triggers would run them when it is unpacked.
+   */
+  readonly format: "docker" | "oci";
 }
 
 type Argv = readonly [string, ...string[]];
@@ -29,11 +34,26 @@ type Argv = readonly [string, ...string[]];
 export const installEngine =
   "images are made with buildah or podman, and this node has neither; on Debian: apt-get install buildah";
 
+/** The first version of each that reads here-documents. */
+export const hereDocumentsSince: Readonly<Record<Engine["name"], string>> = { buildah: "1.33", podman: "4.8" };
+
+/** Whether a version, as an engine tells it, is that one or a later one. */
+export function isSince(version: string, since: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [sinceMajor = 0, sinceMinor = 0] = since.split(".").map(Number);
+  return major > sinceMajor || (major === sinceMajor && minor >= sinceMinor);
+}
+
 const engines = ["buildah", "podman"] as const;
 /** Where distributions put them: the engine must be below /usr, which is all that a sandbox has. */
 const folders = ["/usr/bin", "/usr/local/bin"];
 /** Limits that a build step of an engine asks for; it is refused the larger ones that it would take by itself. */
 const openFiles = 1_024;
+/**
+ * What a step's root may do beside owning files and being other users, which is what apt, pip and npm take: end processes of those
+ * users, and give files capabilities. Not `SYS_CHROOT`, with which a step can leave the `chroot` that it is in.
+ */
+const capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETFCAP", "SETGID", "SETUID"];
 
 /** The first engine that is here; null where there is none. */
 export function findEngine(look: (path: string) => boolean = existsSync): Engine | null {
@@ -86,10 +106,15 @@ export function loadCommand({ path }: Engine, archive: string, name: string): Ar
 }
 
 /** Builds the app's Dockerfile. Every image that it needs is there by then, so that nothing is pulled. */
-export function buildCommand({ path }: Engine, into: string, { variables, files, secrets, fresh }: BuildInputs): Argv {
+export function buildCommand(
+  { path }: Engine,
+  into: string,
+  { variables, files, secrets, fresh, format }: BuildInputs,
+): Argv {
   return [
     path,
     ...["build", "--layers", "--pull=never", "--isolation", "chroot", "--network", "host", "--file", "Dockerfile"],
+    ...["--format", format, "--cap-drop", "all", ...capabilities.flatMap((name) => ["--cap-add", name])],
     ...["--ulimit", `nofile=${openFiles}:${openFiles}`, "--iidfile", into],
     ...(fresh ? ["--no-cache"] : []),
     ...Object.entries(variables).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]),
