@@ -12,6 +12,7 @@ import { killProcess, lives, Platform, until, visit, type Account, type App } fr
 
 const { skip } = await needs("crun");
 const { skip: noImages } = await needs("crun", "images", "debian");
+const { skip: noGradio } = await needs("crun", "gradio");
 const isRoot = process.getuid?.() === 0;
 const asRoot = { skip: isRoot ? false : "hiding a program takes root" };
 
@@ -85,6 +86,15 @@ describe("a node that makes its sandboxes with crun", { skip }, () => {
     assert.ok(app.deployed.ok, app.deployed.says);
     assert.deepEqual(await said(app), { uid: 1000, pid: 2, init: "waybill-init" });
     await livesAndEnds(app, async () => (await visit(app.url, alice)).status === 200);
+  });
+
+  test("builds a Python environment and runs a Gradio app in it", { skip: noGradio }, async () => {
+    const example = resolve(import.meta.dirname, "../../examples/chat");
+    const files = readdirSync(example).map((name) => [name, readFileSync(join(example, name), "utf8")] as const);
+    const app = await up.deploy(alice, "chat", { ...fixtureLeftOut, ...Object.fromEntries(files) });
+    assert.ok(app.deployed.ok, app.deployed.says);
+    assert.match((await visit(`${app.url}/config`, alice)).text, /"version":"\d+\./);
+    await alice.client.pause(app.space);
   });
 
   test("serves a page", async () => {
