@@ -105,8 +105,8 @@ async function buildFigures(up: Platform, report: Report, skipped: Skipped[]): P
 async function replicaFigures(sandboxed: boolean, report: Report): Promise<readonly Figure[]> {
   await using bench = await replicaBench(sandboxed);
   const all: Started[] = [];
-  const starts = await startsBesideHand(bench, all);
-  report(`start to first answer: ${starts.ours} ms, by hand ${starts.peers[0]?.value} ms`);
+  const [starts, above] = await startsBesideHand(bench, all);
+  report(`start to first answer: ${starts.ours} ms, by hand ${starts.peers[0]?.value} ms, above that ${above.ours} ms`);
   await startUpTo(bench, all, replicas);
   const memory = figure("MB per replica", "MB", [shimMB(all)]);
   report(`${memory.ours} MB a shim at ${replicas} replicas`);
@@ -127,6 +127,7 @@ async function replicaFigures(sandboxed: boolean, report: Report): Promise<reado
   report(`${rate.toFixed(1)} starts and stops a second`);
   return [
     starts,
+    above,
     memory,
     wake,
     ...hundred,
@@ -135,8 +136,11 @@ async function replicaFigures(sandboxed: boolean, report: Report): Promise<reado
   ];
 }
 
-/** Ours and by hand in turn. The difference is what a woken app waits beyond its own start. */
-async function startsBesideHand(bench: ReplicaBench, all: Started[]): Promise<Figure> {
+/** Ours and by hand in turn, and the differences within each turn: what a woken app waits beyond its own start. */
+async function startsBesideHand(
+  bench: ReplicaBench,
+  all: Started[],
+): Promise<readonly [starts: Figure, above: Figure]> {
   const ours: number[] = [];
   const hand: number[] = [];
   for (let n = 0; n < wakes; n++) {
@@ -145,7 +149,11 @@ async function startsBesideHand(bench: ReplicaBench, all: Started[]): Promise<Fi
     ours.push(ms);
     hand.push(await bench.byHand());
   }
-  return { ...figure("wake stopped ms", "ms", ours), peers: [peerOf("the app by hand", hand, ours)] };
+  const above = ours.map((ms, turn) => ms - (hand[turn] as number));
+  return [
+    { ...figure("wake stopped ms", "ms", ours), peers: [peerOf("the app by hand", hand, ours)] },
+    figure("wake of a stopped app above its own start ms", "ms", above),
+  ];
 }
 
 async function startUpTo(bench: ReplicaBench, all: Started[], count: number): Promise<void> {

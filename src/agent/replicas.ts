@@ -7,10 +7,10 @@
  * The agent decides about restarts, and each attempt is a replica of its own that names the one before it (`previous`). Only ends
  * that this agent saw are followed by a restart: what it finds dead when it starts is the server's to decide, after `hello`.
  */
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { MeterReport, ReplicaSpec, ReplicaStatus, ToServer } from "../contract/agent.ts";
+import type { ReplicaSpec, ReplicaStatus, ToServer } from "../contract/agent.ts";
 import type { AgentToShim, ShimToAgent } from "../contract/shim.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Emitter, Facts, Hop, Mark } from "../evidence/entry.ts";
@@ -18,8 +18,9 @@ import type { Builder } from "../build/builder.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import { removeFolder } from "../runtime/folder.ts";
 import type { Clock } from "../stdx/time.ts";
+import { emptyHeld, isEnd, readSettled, settle, type Held } from "./held-replica.ts";
 import type { AgentLog, EvidenceSource, Launcher, LogAnswer, LogRequest, ReplicaLink } from "./ports.ts";
-import { afterEnd, type RestartLimits } from "./restarts.ts";
+import { afterEnd, stillCount, type RestartLimits } from "./restarts.ts";
 import type { Shipping } from "./shipping.ts";
 
 export interface ReplicaSetOptions {
@@ -51,33 +52,6 @@ const clearWithinMs = 2_000;
 const lookEveryMs = 20;
 /** An end by which the same start again could not go otherwise. */
 const hopeless: readonly string[] = ["app/not-listening", "runtime/sandbox-denied"];
-
-type State = "waiting" | "launching" | "running" | "dead";
-
-interface Held {
-  readonly replica: string;
-  readonly folder: string;
-  /** Null for one that was dead when the agent started: the server decides what should run. */
-  spec: ReplicaSpec | null;
-  state: State;
-  status: ReplicaStatus;
-  link: ReplicaLink | undefined;
-  stopWhy: string | undefined;
-  stopGraceMs: number;
-  lostLinks: number;
-  timer: NodeJS.Timeout | undefined;
-  /** Its app listened, or it was found after a restart of the agent and nobody knows. */
-  wasReady: boolean;
-  /** The server has taken in its end. */
-  settled: boolean;
-  /** Reports of a dead shim that the server has not acknowledged. */
-  meter: readonly MeterReport[];
-}
-
-/** What the agent knows of a dead replica without asking anybody: `agent.json` in its folder. */
-interface Settled {
-  readonly status: ReplicaStatus;
-}
 
 export class ReplicaSet {
   readonly #options: ReplicaSetOptions;
@@ -487,6 +461,15 @@ export class ReplicaSet {
       this.#held.delete(held.replica);
       await removeFolder(held.folder);
     }
+    this.#forget();
+  }
+
+  /** What was kept of replicas that nobody asks for any more, and ends that no longer count. */
+  #forget(): void {
+    const now = this.#options.clock.monotonic();
+    for (const [emitter, replica] of this.#emitters) if (!this.#held.has(replica)) this.#emitters.delete(emitter);
+    for (const [space, ends] of this.#ends)
+      if (stillCount(ends, now, this.#options.restarts).length === 0) this.#ends.delete(space);
   }
 
   /** Waits until these have ended, their shims' processes too; resolves with those that have not within the bound. */
@@ -497,48 +480,5 @@ export class ReplicaSet {
     while (left().length > 0 && clock.monotonic() - since < withinMs)
       await new Promise((done) => setTimeout(done, lookEveryMs));
     return left();
-  }
-}
-
-function emptyHeld(folder: string, spec: ReplicaSpec | null, status: ReplicaStatus): Held {
-  return {
-    replica: status.replica,
-    folder,
-    spec,
-    state: "waiting",
-    status,
-    link: undefined,
-    stopWhy: undefined,
-    stopGraceMs: 0,
-    lostLinks: 0,
-    timer: undefined,
-    wasReady: spec === null,
-    settled: false,
-    meter: [],
-  };
-}
-
-function isEnd({ phase }: ReplicaStatus): boolean {
-  return phase === "exited" || phase === "lost" || phase === "stopped";
-}
-
-function settle(held: Held): void {
-  held.settled = true;
-  try {
-    writeFileSync(join(held.folder, "agent.json"), `${JSON.stringify({ status: held.status } satisfies Settled)}\n`, {
-      mode: 0o600,
-    });
-  } catch (error) {
-    // It was never started, so it has no folder to be found by.
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
-}
-
-function readSettled(folder: string): Settled | undefined {
-  try {
-    return JSON.parse(readFileSync(join(folder, "agent.json"), "utf8")) as Settled;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT" || error instanceof SyntaxError) return undefined;
-    throw error;
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { afterEnd, restartLimits } from "./restarts.ts";
+import { afterEnd, restartLimits, stillCount } from "./restarts.ts";
 
 function endsAt(...times: readonly number[]) {
   let ends: readonly number[] = [];
@@ -19,6 +19,11 @@ describe("afterEnd", () => {
   test("an end is forgotten when it is ten minutes old: the window is [0, 600 s)", () => {
     assert.deepEqual(endsAt(0, 1, 2, 3, 600_000), [1_000, 2_000, 4_000, 8_000, 8_000]);
     assert.deepEqual(endsAt(0, 1, 2, 3, 599_999), [1_000, 2_000, 4_000, 8_000, "give-up"]);
+  });
+
+  test("of a Space whose ends are all that old nothing is left to keep", () => {
+    assert.deepEqual(stillCount([0, 1], 600_000, restartLimits), [1]);
+    assert.deepEqual(stillCount([0, 1], 600_001, restartLimits), []);
   });
 
   test("a pause is never longer than its bound", () => {

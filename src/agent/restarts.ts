@@ -22,10 +22,15 @@ export function afterEnd(
   now: number,
   limits: RestartLimits = restartLimits,
 ): RestartDecision {
-  const ends = [...earlier.filter((at) => now - at < limits.windowMs), now];
+  const ends = [...stillCount(earlier, now, limits), now];
   if (ends.length >= limits.endsMax) {
     const says = `the app ended ${ends.length} times within ${Math.round(limits.windowMs / 60_000)} minutes and is not started again`;
     return { kind: "give-up", says, ends };
   }
   return { kind: "restart", inMs: Math.min(limits.mostMs, limits.firstMs * 2 ** (ends.length - 1)), ends };
+}
+
+/** Those ends that are within the window. */
+export function stillCount(ends: readonly number[], now: number, limits: RestartLimits): readonly number[] {
+  return ends.filter((at) => now - at < limits.windowMs);
 }

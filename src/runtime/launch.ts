@@ -57,6 +57,8 @@ export interface DeadReplica {
  * learns how the app's workers ended (exits.ts); a Node that was built without it would not start with its flag.
  */
 const shimFlags = [
+  // Sixty modules, each of which would be asked where it really lies: five milliseconds of a start.
+  ...["--preserve-symlinks", "--preserve-symlinks-main"],
   "--max-semi-space-size=1",
   "--max-old-space-size=32",
   ...["--experimental-ffi"].filter((flag) => process.allowedNodeEnvironmentFlags.has(flag)),

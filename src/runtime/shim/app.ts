@@ -12,7 +12,7 @@ import { tickMs, type OutputStream } from "../../log/intake.ts";
 import { endAll, members, type Membership, type Processes } from "../processes.ts";
 import { appEnvironment, cgroupText } from "./environment.ts";
 import type { ReplicaLog } from "./replica-log.ts";
-import { startSandboxedApp } from "./sandboxed-app.ts";
+import { startSandboxedApp, type Layers } from "./sandboxed-app.ts";
 
 export interface AppEnd {
   readonly exitCode: number | null;
@@ -44,14 +44,19 @@ const portsTried = 100;
 /** After the app's end its output is read on for at most this long; a stranger may hold the pipe. */
 export const drainMs = 500;
 
-/** Starts `release.argv` in the release's `app/`. A command that cannot be started is an app that ended with a `failure`. */
+/**
+ * Starts `release.argv` in the release's `app/`; `layers` are its sandbox's, if it has one. A command that cannot be started is an app
+ * that ended with a `failure`.
+ */
 export async function startApp(
   plan: StoredPlan,
+  layers: Layers | null,
   deviceApi: string | null,
   log: ReplicaLog,
   processes: Processes,
 ): Promise<App> {
-  if (plan.sandbox !== null) return startSandboxedApp(plan, plan.sandbox, deviceApi, log, processes);
+  if (plan.sandbox !== null && layers !== null)
+    return startSandboxedApp(plan, plan.sandbox, layers, deviceApi, log, processes);
   const [command, ...rest] = plan.release.argv ?? [];
   assert(command !== undefined, "a release that is not static has a command");
   const port = plan.port ?? (await freePort());

@@ -24,10 +24,24 @@ const certificates = "/etc/ssl/certs/ca-certificates.crt";
 /** Pid 1 is bubblewrap, or crun's init, and the app's first process the next. */
 const firstPid = 2;
 
+/** What of a sandbox is laid over one another; null where it cannot be, or need not be. */
+export interface Layers {
+  readonly app: string | null;
+  readonly system: SystemLayer | null;
+}
+
+/** Lays them, which nothing else of a start has to wait for. Never rejects: what the machine cannot do, its owner is told. */
+export async function layersOf(plan: StoredPlan, log: ReplicaLog): Promise<Layers> {
+  const note = (text: string): void => log.note(text);
+  const [app, system] = await Promise.all([writableLayer(plan, note), packagesLayer(plan, note)]);
+  return { app, system };
+}
+
 /** Starts `release.argv` in a sandbox of its own; one that cannot be made is an app that ended, `denied`. */
 export async function startSandboxedApp(
   plan: StoredPlan,
   sandbox: SandboxPlan,
+  layers: Layers,
   deviceApi: string | null,
   log: ReplicaLog,
   processes: Processes,
@@ -36,7 +50,7 @@ export async function startSandboxedApp(
   const note = (text: string): void => log.note(text);
   const port = plan.port ?? plan.release.appPort;
   const files = prepareFiles(plan.folder, hostname);
-  const recipe = await recipeOf(plan, sandbox, { port, deviceApi, note, etc: files.etc });
+  const recipe = recipeOf(plan, sandbox, { port, deviceApi, layers, etc: files.etc });
   const { driver, cgroups } = sandbox;
   const started = startSandboxed(recipe, { ...files, driver, cgroups: cgroups?.join ?? [] });
   const output = logOutput({ out: started.stdout, err: started.stderr }, log);
@@ -99,14 +113,10 @@ interface AppPlace {
   readonly port: number;
   readonly deviceApi: string | null;
   readonly etc: string;
-  note(text: string): void;
+  readonly layers: Layers;
 }
 
-async function recipeOf(
-  plan: StoredPlan,
-  sandbox: SandboxPlan,
-  { port, deviceApi, etc, note }: AppPlace,
-): Promise<Recipe> {
+function recipeOf(plan: StoredPlan, sandbox: SandboxPlan, { port, deviceApi, etc, layers }: AppPlace): Recipe {
   const scratch = join(plan.folder, "scratch");
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   writeFileSync(join(plan.folder, "cgroup"), cgroupText(plan.spec.replica));
@@ -136,16 +146,13 @@ async function recipeOf(
   if (image !== undefined) {
     // PATH, HOME and the like are the image's own, as its release has them; so are its certificates.
     const env = appEnvironment(plan, { ...place, extra: { TMPDIR: "/tmp" } });
-    const layer = await writableLayer(plan, image.root, note);
-    const root = { from: layer ?? image.root, writable: layer !== null };
+    const root = { from: layers.app ?? image.root, writable: layers.app !== null };
     return { ...own, cwd: image.workdir, env, root };
   }
   const node = plan.path[0] ?? "";
   const nodeFolder = node.startsWith("/usr/") || node === "" ? [] : [same(node)];
-  const released = join(plan.releaseFolder, "app");
-  const layer = await writableLayer(plan, released, note);
-  const app: Bind = { from: layer ?? released, to: appFolder };
-  const system = await packagesLayer(plan, note);
+  const { app: layer, system } = layers;
+  const app: Bind = { from: layer ?? releasedFiles(plan), to: appFolder };
   return {
     ...own,
     cwd: appFolder,
@@ -164,11 +171,14 @@ async function recipeOf(
   };
 }
 
+const releasedFiles = (plan: StoredPlan): string => join(plan.releaseFolder, "app");
+
 /**
  * The release's files, of the app or of its whole image, with a layer above them that is the replica's own. Null where the kernel or
  * the disk's file system makes none: then they can only be read, and their owner is told.
  */
-async function writableLayer(plan: StoredPlan, below: string, note: (text: string) => void): Promise<string | null> {
+async function writableLayer(plan: StoredPlan, note: (text: string) => void): Promise<string | null> {
+  const below = plan.release.image?.root ?? releasedFiles(plan);
   const at = (name: string): string => join(plan.folder, "layer", name);
   const upper = { folder: at("upper"), work: at("work") };
   try {

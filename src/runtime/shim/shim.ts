@@ -33,6 +33,7 @@ import { watchHealth, type HealthWatch } from "./health.ts";
 import { limitsOf } from "./limits.ts";
 import { untilReady } from "./readiness.ts";
 import { ReplicaLog } from "./replica-log.ts";
+import { layersOf } from "./sandboxed-app.ts";
 import { staticConnector } from "./static.ts";
 import { appWorkers, type AppWorkers } from "./workers.ts";
 
@@ -200,6 +201,7 @@ class RunningShim implements Shim {
   async #runApp(): Promise<void> {
     const { processes, clock } = this.#world;
     const { sandbox, sockets } = this.#plan;
+    const layers = sandbox === null ? null : layersOf(this.#plan, this.#log);
     if (sandbox !== null) {
       // A port that is the app's own is not for a listener of ours.
       const ports = sandbox.ports.filter((port) => port !== (this.#plan.port ?? this.#plan.release.appPort));
@@ -213,7 +215,7 @@ class RunningShim implements Shim {
     }
     this.#gpu = await this.#world.openGpu(this.#gpuHost());
     const borrows = this.#plan.spec.gpu !== false;
-    const app = await startApp(this.#plan, borrows ? this.#gpu.url : null, this.#log, processes);
+    const app = await startApp(this.#plan, await layers, borrows ? this.#gpu.url : null, this.#log, processes);
     this.#app = app;
     void app.ended.then((end) => this.#appEnded(end));
     void app.exited.then(() => {
