@@ -17,7 +17,7 @@ import type { AgentToShim, GpuOrder, ShimToAgent } from "../../contract/shim.ts"
 import type { Code } from "../../evidence/codes.ts";
 import { durationMs, type Clock } from "../../stdx/time.ts";
 import { openExits } from "../exits.ts";
-import { readExit, socketNames, writeStored, type ShimRecord, type StoredPlan } from "../folder.ts";
+import { readExit, socketNames, writeStored, type SandboxPlan, type ShimRecord, type StoredPlan } from "../folder.ts";
 import { maskOf } from "../../log/mask.ts";
 import { readLogFiles } from "../../log/segments.ts";
 import type { Processes } from "../processes.ts";
@@ -33,7 +33,7 @@ import { watchHealth, type HealthWatch } from "./health.ts";
 import { limitsOf } from "./limits.ts";
 import { untilReady } from "./readiness.ts";
 import { ReplicaLog } from "./replica-log.ts";
-import { layersOf } from "./sandboxed-app.ts";
+import { layersOf, type Layers } from "./sandboxed-app.ts";
 import { staticConnector } from "./static.ts";
 import { appWorkers, type AppWorkers } from "./workers.ts";
 
@@ -101,6 +101,13 @@ export async function startShim(plan: StoredPlan, world: ShimWorld): Promise<Shi
   return running;
 }
 
+/** Where the app will run, while it is being made. */
+interface Place {
+  readonly layers: Promise<Layers> | null;
+  /** Settles when its network is there, or cannot be. */
+  readonly denied: Promise<End | undefined> | undefined;
+}
+
 class RunningShim implements Shim {
   readonly done: Promise<void>;
   readonly #plan: StoredPlan;
@@ -159,6 +166,7 @@ class RunningShim implements Shim {
       evidence: this.#world.evidence.emitter,
     });
     this.#inbound = inbound;
+    const place = this.#plan.release.argv === null ? undefined : this.#makePlace();
     await listen(inbound, join(sockets, socketNames.inbound));
     this.#status = this.#statusOf("starting", join(sockets, socketNames.inbound));
     await listen(this.#control.server, join(sockets, socketNames.control));
@@ -167,8 +175,8 @@ class RunningShim implements Shim {
     // An agent that found no shim here gave this replica up: it looked before our record was there, or will end us by it.
     if (readExit(folder)) throw new Error("this replica was given up before its shim had started");
     if (this.#plan.spec.says !== undefined) this.#log.note(this.#plan.spec.says);
-    if (this.#plan.release.argv === null) return this.#serveFiles();
-    const starting = this.#runApp();
+    if (place === undefined) return this.#serveFiles();
+    const starting = this.#runApp(place);
     this.#starting = starting.catch(() => undefined);
     await starting;
   }
@@ -198,24 +206,29 @@ class RunningShim implements Shim {
     this.#become(this.#statusOf("ready", this.#status.socket));
   }
 
-  async #runApp(): Promise<void> {
+  /** Begins with what programs of the system have to do, so that all else that comes before the app goes on meanwhile. */
+  #makePlace(): Place {
+    const { sandbox } = this.#plan;
+    if (sandbox === null) return { layers: null, denied: undefined };
+    return { layers: layersOf(this.#plan, this.#log), denied: this.#openNetwork(sandbox).catch(networkDenied) };
+  }
+
+  async #openNetwork(sandbox: SandboxPlan): Promise<undefined> {
+    // A port that is the app's own is not for a listener of ours.
+    const ports = sandbox.ports.filter((port) => port !== (this.#plan.port ?? this.#plan.release.appPort));
+    const gateway = join(this.#plan.sockets, gatewaySocketName);
+    const note = (text: string): void => this.#log.note(text, "egress");
+    this.#network = await openNetwork({ gateway, ports, note });
+  }
+
+  async #runApp(place: Place): Promise<void> {
     const { processes, clock } = this.#world;
-    const { sandbox, sockets } = this.#plan;
-    const layers = sandbox === null ? null : layersOf(this.#plan, this.#log);
-    if (sandbox !== null) {
-      // A port that is the app's own is not for a listener of ours.
-      const ports = sandbox.ports.filter((port) => port !== (this.#plan.port ?? this.#plan.release.appPort));
-      const gateway = join(sockets, gatewaySocketName);
-      const note = (text: string): void => this.#log.note(text, "egress");
-      try {
-        this.#network = await openNetwork({ gateway, ports, note });
-      } catch (error) {
-        return void this.#end(networkDenied(error));
-      }
-    }
+    const { sandbox } = this.#plan;
     this.#gpu = await this.#world.openGpu(this.#gpuHost());
+    const denied = await place.denied;
+    if (denied) return void this.#end(denied);
     const borrows = this.#plan.spec.gpu !== false;
-    const app = await startApp(this.#plan, await layers, borrows ? this.#gpu.url : null, this.#log, processes);
+    const app = await startApp(this.#plan, await place.layers, borrows ? this.#gpu.url : null, this.#log, processes);
     this.#app = app;
     void app.ended.then((end) => this.#appEnded(end));
     void app.exited.then(() => {
