@@ -11,7 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
 import type { CommitRequest, CommitResult } from "../src/hub/repository.ts";
 import { testWorkshop, type TestWorkshop } from "./support/commits.ts";
@@ -287,15 +287,28 @@ describe("collecting", () => {
     await shop.store.collect("alice/nothing-was-pushed");
   });
 
+  test("removes at a start what was left of a repository that was being made, and no other", async () => {
+    await using shop = await testWorkshop();
+    const { repository } = await begin(shop);
+    const half = join(shop.folder, "repositories", ".new-abc");
+    mkdirSync(half);
+    await shop.store.recover();
+    assert.deepEqual([existsSync(half), existsSync(repository)], [false, true]);
+  });
+
   test("removes what a killed push left a day ago, and nothing of one that goes on", async () => {
     await using shop = await testWorkshop();
     const { repository } = await begin(shop);
     const name = repository.slice(join(shop.folder, "repositories").length + 1, -".git".length);
     const objects = join(repository, "objects");
     for (const one of ["tmp_objdir-incoming-old", "tmp_objdir-incoming-new"]) mkdirSync(join(objects, one));
+    const large = join(repository, "lfs", "incoming", "i_half");
+    mkdirSync(dirname(large), { recursive: true });
+    writeFileSync(large, "half of a large file");
     const days = Date.now() / 1000 - 2 * 86_400;
-    utimesSync(join(objects, "tmp_objdir-incoming-old"), days, days);
+    for (const one of [join(objects, "tmp_objdir-incoming-old"), large]) utimesSync(one, days, days);
     await shop.store.collect(name);
+    assert.ok(!existsSync(large));
     assert.deepEqual(
       readdirSync(objects).filter((one) => one.startsWith("tmp_")),
       ["tmp_objdir-incoming-new"],

@@ -41,14 +41,27 @@ export async function tidyOwner(owner: string, tidying: Tidying): Promise<readon
   const roots = await sweepRoots(folder, owner);
   const stores = storesOf(folder, owner);
   const leftovers = (await namesIn(stores)).filter((name) => name.includes(goneMark));
-  for (const name of leftovers) await rm(join(stores, name), { recursive: true, force: true });
+  const cleared = await Promise.all(leftovers.map((name) => clearStore(join(stores, name))));
   const freed = await boundCaches(owner, tidying);
   return [
     ...(environmentsGone.length > 0 ? [`removed ${environmentsGone.length} environment(s) that no release needs`] : []),
     ...(roots > 0 ? [`removed ${roots} unpacked image(s) that no release needs`] : []),
-    ...(leftovers.length > 0 ? [`removed ${leftovers.length} store(s) of images that were given up`] : []),
+    ...(cleared.includes(true)
+      ? [`removed ${cleared.filter(Boolean).length} store(s) of images that were given up`]
+      : []),
     ...(freed > 0 ? [`removed ${Math.ceil(freed / 2 ** 20)} MiB of package caches, what was used longest ago`] : []),
   ];
+}
+
+/** False where it holds files of users that only a bench has, as without root: the next build of an image removes it. */
+async function clearStore(store: string): Promise<boolean> {
+  try {
+    await rm(store, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if (!["EACCES", "EPERM"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    return false;
+  }
 }
 
 /** The bytes that were freed. */

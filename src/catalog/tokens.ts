@@ -95,6 +95,11 @@ export class Tokens {
       .executeTakeFirstOrThrow();
     return numUpdatedRows > 0n;
   }
+
+  /** Forgets one that was revoked: it stays unknown. */
+  async forget(id: string): Promise<void> {
+    await this.#db.deleteFrom("tokens").where("id", "=", id).where("revokedAt", "is not", null).execute();
+  }
 }
 
 function tokenOf(row: Row): TokenRow {

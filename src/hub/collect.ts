@@ -21,9 +21,9 @@ const settings = {
 };
 /** A repository of some gigabytes; one that takes longer is left as it was. */
 const limitMs = 900_000;
-/** A push whose process was killed left what it had received; no push takes so long. */
+/** A push, or a large file's, that was killed left what it had received; no piece of one is so long in coming. */
 const leftoverMs = 86_400_000;
-const leftover = /^tmp_/;
+const leftover = /^tmp_|^i_/;
 /** Where a commit stands while it is made, by {@link commitFiles}. */
 export const passingRefs = "refs/waybill/import";
 
@@ -35,7 +35,7 @@ export async function forgetPassing(run: RunIn): Promise<void> {
 
 /** Packs it where that is due; commits, pushes and readers go on meanwhile. */
 export async function collectRepository(run: RunIn, repository: string, now: number): Promise<void> {
-  for (const folder of [join(repository, "objects"), join(repository, "objects", "pack")])
+  for (const folder of ["objects", "objects/pack", "lfs/incoming"].map((name) => join(repository, name)))
     await clear(folder, now - leftoverMs);
   const told = (await run(["count-objects", "-v"])).output.toString("latin1");
   const count = (name: string): number => Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(told)?.[1] ?? 0);
@@ -45,7 +45,8 @@ export async function collectRepository(run: RunIn, repository: string, now: num
 }
 
 async function clear(folder: string, before: number): Promise<void> {
-  for (const name of (await readdir(folder)).filter((one) => leftover.test(one))) {
+  const names = await readdir(folder).catch(absent);
+  for (const name of names.filter((one) => leftover.test(one))) {
     try {
       const { mtimeMs } = await stat(join(folder, name));
       if (mtimeMs < before) await rm(join(folder, name), { recursive: true, force: true });
@@ -53,4 +54,9 @@ async function clear(folder: string, before: number): Promise<void> {
       if (!isOneOf(error, ["ENOENT"])) throw error; // Its push came to its end meanwhile.
     }
   }
+}
+
+function absent(error: unknown): string[] {
+  if (!isOneOf(error, ["ENOENT"])) throw error;
+  return []; // No large file was ever sent.
 }

@@ -3,7 +3,7 @@
  * the branch, so of two writers who saw the same parent one wins and the other is told.
  */
 import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { collectRepository, forgetPassing, passingRefs } from "./collect.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
@@ -94,6 +94,8 @@ export interface RepositoryStore {
   /** Whether a repository of this name was made. */
   exists(name: string): Promise<boolean>;
   commitFiles(request: CommitRequest): Promise<CommitResult>;
+  /** Removes what a crash left of repositories that were being made. Call before the first is made. */
+  recover(): Promise<void>;
   /** Packs a Space's repository, where it has one and that is due. */
   collect(name: string): Promise<void>;
   /** The commit that the branch is at; null for an empty branch. */
@@ -120,6 +122,8 @@ export interface StoreOptions {
 const attemptsMax = 8;
 /** A file that is read whole into memory: settings and pages, never models. */
 const readMaxBytes = 16 << 20;
+/** Of a repository that is being made. */
+const freshPrefix = ".new-";
 const noteRef = "refs/waybill/noted";
 const noCommit = "0".repeat(40);
 
@@ -135,6 +139,10 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     repositoryOf: (name) => join(folder, `${checkedName(name)}.git`),
     exists: (name) => exists(join(folder, `${checkedName(name)}.git`)),
     createRepository,
+    recover: async () => {
+      const names = (await readdir(folder)).filter((name) => name.startsWith(freshPrefix));
+      for (const name of names) await rm(join(folder, name), { recursive: true, force: true });
+    },
     collect: async (name) => {
       const repository = join(folder, `${checkedName(name)}.git`);
       if (!(await exists(repository))) return;
@@ -154,7 +162,7 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     const final = join(folder, `${checkedName(name)}.git`);
     if (await exists(final)) return false;
     await mkdir(dirname(final), { recursive: true });
-    const fresh = await mkdtemp(join(folder, ".new-"));
+    const fresh = await mkdtemp(join(folder, freshPrefix));
     try {
       await runGit(git, { args: ["init", "--quiet", "--bare", "--initial-branch=main", "--template=", fresh] });
       await run(fresh, ["config", "transfer.hideRefs", "refs/waybill"]);

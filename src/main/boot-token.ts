@@ -1,4 +1,4 @@
-/** The administrator's token of this start: made at each start, and the ones of earlier starts revoked. */
+/** The administrator's token of this start: made at each start, the one of the start before revoked, and older ones forgotten. */
 import type { Catalog } from "../catalog/catalog.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { newId } from "../stdx/ids.ts";
@@ -22,7 +22,9 @@ export async function bootToken({
   if (!made.ok && made.refusal !== "account-exists")
     throw new Error(`the account ${account} could not be made: ${made.refusal}`);
   for (const old of await catalog.tokens.list(account)) {
-    if (old.name === name && old.revokedAt === null) await catalog.tokens.revoke(old.id, now);
+    if (old.name !== name) continue;
+    if (old.revokedAt === null) await catalog.tokens.revoke(old.id, now);
+    else await catalog.tokens.forget(old.id);
   }
   const token = newAccessToken(random);
   await catalog.tokens.create({

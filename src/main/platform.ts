@@ -136,6 +136,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     onTouchFailed: (error) => onFailure("a token's last use", error),
   });
   const repositories = openRepositories({ folder: join(config.data, "repositories"), clock, random });
+  await repositories.recover();
 
   const replicas = new Replicas();
   const fitting = new Fitting(catalog.releases);
