@@ -157,7 +157,7 @@ function rollBack(draft: Draft, command: Extract<Command, { type: "roll-back" }>
     if (!livingOf(seen).some((replica) => replica.release === release)) draft.start(release, wanted(space));
     return draft.decision;
   }
-  if (space.release === release) {
+  if (space.release === release && livingOf(seen).some((replica) => replica.release === release)) {
     // What was to take over is not wanted any more.
     draft.change({ kind: "next", next: null, horizon }, actor, reason);
     return draft.decision;
@@ -278,12 +278,12 @@ function nodeCame(draft: Draft, seen: Seen): Decision {
     state.name === "waking" ||
     (state.name === "failing" && release !== null) ||
     (state.name === "stopped" && (state.cause === "platform" || state.cause === "node-away"));
-  if (!wants || seen.node !== "here" || draft.starts) return draft.decision;
+  if (!wants || seen.node !== "here") return draft.decision;
   const givenUp = (id: string): boolean =>
     seen.replicas.findLast((replica) => replica.release === id && replica.phase === "ended")?.end?.code ===
     "app/crash-loop";
   for (const id of [release, next]) {
-    if (id === null || givenUp(id)) continue;
+    if (id === null || givenUp(id) || draft.starts(id)) continue;
     const count = missing(space, id, seen);
     draft.start(id, count);
     const isDown = state.name === "failing" || state.name === "stopped";

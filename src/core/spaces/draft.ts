@@ -44,9 +44,9 @@ export class Draft {
     return this.#space.state;
   }
 
-  /** Whether replicas are to be started. */
-  get starts(): boolean {
-    return this.#effects.some(({ type }) => type === "start");
+  /** Whether replicas of a release are to be started already. */
+  starts(release: string): boolean {
+    return this.#effects.some((effect) => effect.type === "start" && effect.release === release);
   }
 
   get decision(): Decision {

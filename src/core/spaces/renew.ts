@@ -55,6 +55,8 @@ function ownOf({ space }: Draft, seen: Seen): readonly ReplicaSeen[] {
 /** One with the change was tried, and given up on: what runs goes on. */
 function neverAnswered(own: readonly ReplicaSeen[]): boolean {
   return own.some(
-    ({ outdated, end }) => outdated === null && end !== null && !end.stopped && finalEnds.includes(end.code),
+    ({ outdated, end, phase, retiring }) =>
+      outdated === null &&
+      (end === null ? retiring && phase === "starting" : !end.stopped && finalEnds.includes(end.code)),
   );
 }

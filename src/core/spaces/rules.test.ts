@@ -117,6 +117,28 @@ describe("a new release", () => {
     assert.equal(told(coming, look, failed), "next=null");
   });
 
+  test("S3: of which no word comes in time is not waited for, and keeps the Space from no sleep", () => {
+    const starts = { ...seen, replicas: [replica("p_1"), replica("p_2", { ...of2, phase: "starting" })] };
+    assert.equal(deadlineOf(coming, starts), later(70_000));
+    assert.equal(told(coming, look, starts, later(69_999)), "-");
+    assert.equal(
+      told({ ...coming, settings: { ...coming.settings, sleepAfterMs: null } }, look, starts, later(70_000)),
+      "next=null; retire p_2",
+    );
+  });
+
+  test("S8: that was to take over while the Space was falling asleep is not what runs after a rollback to the one before", () => {
+    const ends = {
+      ...seen,
+      replicas: [replica("p_1", { retiring: true }), replica("p_2", { ...of2, phase: "starting" })],
+    };
+    const starts = { ...coming, state: inState("starting").space.state };
+    assert.equal(
+      told(starts, { type: "roll-back", actor: owner, release: "rel_1", startWithinMs: seconds(60) }, ends),
+      "starting; release=rel_1; retire p_2; start 1",
+    );
+  });
+
   test("S7: one that its node still tries may yet take over", () => {
     const tried = { ...seen, replicas: [replica("p_1"), ended("p_2", "app/exit", of2)] };
     assert.equal(told(coming, look, tried), "-");
@@ -136,6 +158,13 @@ describe("a new release", () => {
 
 describe("replicas", () => {
   const { space, seen } = inState("running");
+
+  test("that were frozen while others took their place are thawed where more are wanted, and stopped where not", () => {
+    const two = { ...space, settings: { ...space.settings, replicas: 2 } };
+    const both = { ...seen, replicas: [replica("p_1", { frozen: true }), replica("p_2")] };
+    assert.equal(told(space, look, both), "retire p_1");
+    assert.equal(told(two, look, both), "thaw p_1");
+  });
 
   test("S7: of a restart take over one by one: as many of the oldest are stopped as are ready beyond what is wanted", () => {
     const two = { ...space, settings: { ...space.settings, replicas: 2 } };

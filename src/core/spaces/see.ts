@@ -4,7 +4,7 @@ import type { Reason, State } from "./model.ts";
 import { building, rest, resting, wanted } from "./draft.ts";
 import type { Draft, Moved } from "./draft.ts";
 import { renew, tryAnew } from "./renew.ts";
-import { answering, deadlineOf, finalEnds, isOver, livingOf } from "./seen.ts";
+import { answering, finalEnds, idleAt, isOver, livingOf } from "./seen.ts";
 import type { BuildSeen, ReplicaSeen, Seen } from "./seen.ts";
 
 export function see(draft: Draft, seen: Seen): void {
@@ -74,11 +74,24 @@ function up(draft: Draft, seen: Seen): void {
   if (derived !== undefined && !isSame(draft.state, derived)) draft.move(derived);
   if (tryAnew(draft, seen)) return;
   if (draft.state.name === "running") idle(draft, seen);
-  if (draft.state.name === "failing" && draft.state.reason.code === "route/boot-timeout")
-    draft.retire(
+  if (isBootTimeout(draft.state))
+    giveUp(
+      draft,
       livingOf(seen).filter(({ phase }) => phase === "starting"),
-      draft.state.reason.says,
+      seen,
     );
+}
+
+/** They are not waited for any more, nor is the release that was to take over with them. */
+function giveUp(draft: Draft, late: readonly ReplicaSeen[], seen: Seen): void {
+  const { release, next, horizon } = draft.space;
+  const says = `no word came of replica ${late.map(({ id }) => id).join(", ")} in time`;
+  draft.retire(late, says);
+  const isNexts = (one: ReplicaSeen): boolean => one.release === next;
+  if (release === null || !late.some(isNexts) || livingOf(seen).some((one) => isNexts(one) && !late.includes(one)))
+    return;
+  const reason = { says: `release ${next} never answered: ${says}`, code: "route/boot-timeout" };
+  draft.change({ kind: "next", next: null, horizon }, platform, reason);
 }
 
 /** The release that comes next takes over when it is ready, whole or as far as it will ever be; then the others are not needed. */
@@ -93,8 +106,9 @@ function succeed(draft: Draft, seen: Seen): void {
       const horizon = Math.max(draft.space.horizon, next.publishedAt);
       const reason = { says: `release ${next.release} is ready`, code: null };
       draft.change({ kind: "release", release: next.release, horizon }, app, reason);
-    }
+    } else draft.thaw(own.filter(({ frozen }) => frozen));
   } else giveUpNext(draft, seen);
+  giveUpLate(draft, seen);
   const { release, next: coming, horizon } = draft.space;
   const answers = living.filter((one) => one.release === release && one.phase === "ready" && !one.frozen);
   if (answers.length === 0) return;
@@ -102,6 +116,14 @@ function succeed(draft: Draft, seen: Seen): void {
     (one) => one.release !== release && one.release !== coming && one.publishedAt <= horizon,
   );
   draft.retire(others, `release ${release} took over`);
+  // One that was frozen while another took its place is of use only where more are wanted.
+  const frozen = living.filter((one) => one.release === release && one.frozen);
+  const isNeeded = ({ outdated }: ReplicaSeen): boolean => outdated === null && answers.length < wanted(draft.space);
+  draft.thaw(frozen.filter(isNeeded));
+  draft.retire(
+    frozen.filter((one) => !isNeeded(one)),
+    "another replica took over",
+  );
   const oldFirst = answers.toSorted((a, b) => Number(b.outdated !== null) - Number(a.outdated !== null));
   draft.retire(oldFirst.slice(0, Math.max(0, answers.length - wanted(draft.space))), "another replica took over");
 }
@@ -122,6 +144,13 @@ function giveUpNext(draft: Draft, seen: Seen): void {
   if (!end || end.stopped || !finalEnds.includes(end.code)) return;
   const reason = { says: `release ${next} never answered: ${end.says}`, code: end.code };
   draft.change({ kind: "next", next: null, horizon }, app, reason);
+}
+
+/** Beside one that answers, a replica of which no word comes in time is not waited for any more. */
+function giveUpLate(draft: Draft, seen: Seen): void {
+  if (answering(draft.space, seen).length === 0) return;
+  const isLate = ({ phase, listenBy }: ReplicaSeen): boolean => phase === "starting" && draft.now >= listenBy;
+  giveUp(draft, livingOf(seen).filter(isLate), seen);
 }
 
 function derive(draft: Draft, seen: Seen): Moved | undefined {
@@ -225,8 +254,8 @@ function running(why = "its app answers"): Moved {
 function idle(draft: Draft, seen: Seen): void {
   const { space, now } = draft;
   const { sleepAfterMs, sleepMode } = space.settings;
-  const until = deadlineOf(space, seen);
-  if (sleepAfterMs === null || until === null || now < until || seen.busy > 0 || space.next !== null) return;
+  const until = idleAt(space, seen);
+  if (sleepAfterMs === null || until === null || now < until || seen.busy > 0) return;
   const says = `nobody asked for it for ${Math.round(sleepAfterMs / 1000)} s`;
   rest(draft, { name: "sleeping", mode: sleepMode, actor: platform, reason: { says, code: null } }, seen);
 }

@@ -68,11 +68,26 @@ export function answering({ release }: Pick<Space, "release">, seen: Seen): read
   return current.length > 0 ? current : ready;
 }
 
-/** When it has to be looked at again: its state's deadline; of one that is built, its build's; of one that runs, the end of its idle time. */
-export function deadlineOf({ state, settings }: Pick<Space, "state" | "settings">, seen: Seen): Instant | null {
+/**
+ * When it has to be looked at again: its state's deadline; of one that is built, its build's; of one that runs, the end of its idle time,
+ * and of the time that replicas have which start beside those that answer.
+ */
+export function deadlineOf(space: Pick<Space, "state" | "settings" | "next">, seen: Seen): Instant | null {
   const { build } = seen;
+  const { state } = space;
   if (state.name === "building" && build?.id === state.build && build.endsBy !== null) return build.endsBy;
-  if (state.name !== "running" || settings.sleepAfterMs === null) return state.deadline;
+  if (state.name !== "running") return state.deadline;
+  const starting = livingOf(seen).filter(({ phase }) => phase === "starting");
+  const times = [idleAt(space, seen), ...starting.map(({ listenBy }) => listenBy)].filter((time) => time !== null);
+  return times.length === 0 ? null : (Math.min(...times) as Instant);
+}
+
+/** When one that runs goes to sleep, if nobody asks for it and nothing is under way; null: never, and while the release that follows starts. */
+export function idleAt(
+  { state, settings, next }: Pick<Space, "state" | "settings" | "next">,
+  seen: Seen,
+): Instant | null {
+  if (settings.sleepAfterMs === null || livingOf(seen).some(({ release }) => release === next)) return null;
   return (Math.max(seen.usedAt, state.since) + settings.sleepAfterMs) as Instant;
 }
 
