@@ -252,6 +252,7 @@ describe("whatever happens to a Space", () => {
   test("S4, S6, S7: where apps listen it comes to rest, and what runs then is the release that is wanted, as often, with all that was changed", () => {
     always(
       (world) => {
+        if (world.isOwed) return;
         const end = world.copy();
         end.cooperate();
         const { state, release, next, settings: wants } = end.space;
@@ -259,8 +260,7 @@ describe("whatever happens to a Space", () => {
         if (state.name !== "running" || end.node !== "here") return;
         const gaveUp = end.replicas.some(({ end: how }) => how?.code === "app/crash-loop");
         assert.ok(living.length >= 1 && living.length <= Math.max(1, wants.replicas), JSON.stringify(living));
-        // Before one has ever taken over, an earlier one that its node tries again serves until the one that is to run does.
-        if (gaveUp || release === null) return;
+        if (gaveUp) return;
         assert.deepEqual([next, living.filter(({ outdated }) => outdated !== null)], [null, []]);
         assert.ok(living.every((one) => one.release === release));
       },

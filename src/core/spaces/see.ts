@@ -69,6 +69,7 @@ function stopping(draft: Draft, state: Extract<State, { name: "stopping" }>, see
 /** States that follow from what is there: it runs, starts, is built, or is down by a fault. */
 function up(draft: Draft, seen: Seen): void {
   succeed(draft, seen);
+  giveUpLate(draft, seen);
   if (renew(draft, seen)) return;
   const derived = derive(draft, seen);
   if (derived !== undefined && !isSame(draft.state, derived)) draft.move(derived);
@@ -108,7 +109,6 @@ function succeed(draft: Draft, seen: Seen): void {
       draft.change({ kind: "release", release: next.release, horizon }, app, reason);
     } else draft.thaw(own.filter(({ frozen }) => frozen));
   } else giveUpNext(draft, seen);
-  giveUpLate(draft, seen);
   const { release, next: coming, horizon } = draft.space;
   const answers = living.filter((one) => one.release === release && one.phase === "ready" && !one.frozen);
   if (answers.length === 0) return;

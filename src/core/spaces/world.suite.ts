@@ -137,27 +137,17 @@ export class World {
       const begun = this.#replicas.find(({ phase, retiring }) => phase === "starting" && !retiring);
       if (late) this.#end(late, "app/exit");
       else if (begun) this.#put({ ...begun, phase: "ready" });
-      else if (this.#nodeTriesAgain()) continue;
       else if (this.orders.length === 0) return;
     }
     assert.fail(`it never comes to rest: ${JSON.stringify([this.space.state, this.orders, this.replicas])}`);
   }
 
-  /** What ended by itself is started again by its node, but for what that has given up on. */
-  #nodeTriesAgain(): boolean {
-    const isLiving = (release: string): boolean =>
-      this.#replicas.some((one) => one.release === release && one.phase !== "ended");
-    const last = this.#replicas.findLast(
-      ({ release, end, id }) =>
-        end !== null &&
-        !end.stopped &&
-        end.code !== "app/crash-loop" &&
-        !isLiving(release) &&
-        !this.#replicas.some(({ follows }) => follows === id),
+  /** Something ended by itself, and its node has not said yet that it starts it again. */
+  get isOwed(): boolean {
+    const isFollowed = (id: string): boolean => this.#replicas.some(({ follows }) => follows === id);
+    return this.#replicas.some(
+      ({ end, id }) => end !== null && !end.stopped && end.code !== "app/crash-loop" && !isFollowed(id),
     );
-    if (!last || this.node !== "here") return false;
-    this.#begin(last.release, last.id, last.setup);
-    return true;
   }
 
   get #build(): BuildSeen | null {
@@ -222,7 +212,7 @@ export class World {
 
   #word(word: Extract<Move, { does: "build" }>["word"]): void {
     const build: Build | undefined = [...this.builds.builds.values()].find(isLeased);
-    if (!build || !isLeased(build)) return;
+    if (!build || !isLeased(build) || this.node !== "here") return;
     const { builder: name, fence } = build.lease;
     const said = { build: build.terms.build, builder: name, fence };
     const failure = { says: "so it is", because: [] };
@@ -280,8 +270,9 @@ export class World {
     this.#connect("here");
   }
 
-  /** Only what was published can be gone back to. */
+  /** A builder publishes over its node's connection, and only what was published can be gone back to. */
   #isThere(command: Command): boolean {
+    if (command.type === "publish") return this.node === "here";
     return command.type !== "roll-back" || Number(command.release.slice(4)) <= this.#published;
   }
 
