@@ -3,8 +3,8 @@
  * and leaves either a whole release or nothing.
  */
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { realpath, rm } from "node:fs/promises";
+import { join, relative } from "node:path";
 import type { BuildSpec, ToServer } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import { spaceOwner } from "../contract/space.ts";
@@ -100,6 +100,7 @@ export function createBuilder(given: BuildTools): Builder {
     tidy: (owner) => tidyOwner(owner, { folder, environments, cacheBytes, looked, now: clock.wall() }),
     async release(id) {
       const manifest = await readRelease(tools.folder, id);
+      for (const path of manifest?.needs ?? []) await refuseReplaced(tools.folder, path);
       return manifest && { folder: releaseFolderOf(tools.folder, id), manifest };
     },
   };
@@ -112,6 +113,18 @@ async function buildOf(folder: string, release: string): Promise<string | null> 
 /** A damaged manifest: whoever needs the release is told when it is to start. */
 function unreadable(error: unknown): undefined {
   if (!(error instanceof SyntaxError)) throw error;
+}
+
+/** What a replica needs of an owner's folder is bound into its sandbox: without root a later build's command may have left a link there. */
+async function refuseReplaced(folder: string, path: string): Promise<void> {
+  const inside = relative(join(folder, "owners"), path);
+  if (inside.startsWith("..")) return; // An interpreter of the machine's.
+  const found = await realpath(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined; // The sandbox says so.
+    throw error;
+  });
+  if (found !== undefined && found !== join(await realpath(folder), "owners", inside))
+    throw new Error(`${path} leads to ${found}: a build's command has replaced it`);
 }
 
 interface Configured {

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
-import { Environments, completeMark } from "./environments.ts";
+import { Environments, markFileOf } from "./environments.ts";
 
 const gib = 2 ** 30;
 const never = new AbortController().signal;
@@ -16,8 +16,10 @@ async function builder(environments: number, inUse: readonly number[] = [], boun
   await mkdir(envs, { recursive: true });
   for (let i = 0; i < environments; i++) {
     await mkdir(join(envs, `e${i}`, "bin"), { recursive: true });
-    await writeFile(join(envs, `e${i}${completeMark}`), String(gib));
-    await utimes(join(envs, `e${i}${completeMark}`), i * 86_400, i * 86_400);
+    const mark = markFileOf(join(envs, `e${i}`));
+    await mkdir(dirname(mark), { recursive: true });
+    await writeFile(mark, String(gib));
+    await utimes(mark, i * 86_400, i * 86_400);
   }
   const release = join(folder, "releases", "rel_abcdefghjkmnpqrs");
   await mkdir(release, { recursive: true });
@@ -28,7 +30,7 @@ async function builder(environments: number, inUse: readonly number[] = [], boun
     all,
     at: (name: string) => join(envs, name),
     sweep: (nowDays = environments) => all.sweep(envs, folder, nowDays * 86_400_000),
-    left: async () => (await readdir(envs)).filter((name) => !name.endsWith(completeMark)).sort(),
+    left: async () => (await readdir(envs)).sort(),
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
   };
 }
@@ -52,14 +54,14 @@ describe("sweeping", () => {
     assert.deepEqual((await one.sweep()).toSorted(), ["e1", "e2"]);
   });
 
-  test("a mark that is a link is not written through", async () => {
-    await using one = await builder(0);
-    const other = join(one.envs, "..", "other");
-    await writeFile(other, "as it was");
-    await symlink(other, `${one.at("e0")}${completeMark}`);
-    const making = one.all.provide(one.at("e0"), async () => await mkdir(one.at("e0")), never);
-    await assert.rejects(making, { code: "ELOOP" });
-    assert.equal(await readFile(other, "utf8"), "as it was");
+  test("nothing is removed behind a link that a command left in place of the folder", async () => {
+    await using one = await builder(2);
+    const other = join(one.envs, "..", "..", "..", "agent");
+    await mkdir(join(other, "journal"), { recursive: true });
+    await rm(one.envs, { recursive: true });
+    await symlink(other, one.envs);
+    assert.deepEqual(await one.sweep(10 ** 6), []);
+    assert.deepEqual(await readdir(other), ["journal"]);
   });
 
   test("one that was cut off goes first", async () => {
@@ -71,6 +73,27 @@ describe("sweeping", () => {
 });
 
 describe("making", () => {
+  test("is believed by no mark that a command could write: none is where commands see it", async () => {
+    await using one = await builder(1);
+    assert.ok(!markFileOf(one.at("e0")).startsWith(dirname(one.envs)), "the owner's folder is what commands see");
+    await mkdir(one.at("forged"));
+    await writeFile(`${one.at("forged")}.complete`, "1");
+    assert.equal(await one.all.provide(one.at("forged"), async () => await mkdir(one.at("forged")), never), true);
+  });
+
+  test("is done again where a command has put a link in an environment's place, which then leads nowhere else", async () => {
+    await using one = await builder(1);
+    await rm(one.at("e0"), { recursive: true });
+    await symlink("/etc", one.at("e0"));
+    assert.equal(await one.all.provide(one.at("e0"), async () => await mkdir(one.at("e0")), never), true);
+    assert.deepEqual(await readdir(one.at("e0")), []);
+    await assert.rejects(
+      one.all.provide(one.at("link"), () => symlink("/etc", one.at("link")), never),
+      /is no folder: a command has replaced it/,
+    );
+    assert.ok(!existsSync(markFileOf(one.at("link"))));
+  });
+
   test("is done once, whoever asks meanwhile waits for it", async () => {
     await using one = await builder(0);
     let makes = 0;
@@ -102,7 +125,11 @@ describe("making", () => {
   test("is waited for no longer than the build lives", async () => {
     await using one = await builder(0);
     const release = Promise.withResolvers<void>();
-    const first = one.all.provide(one.at("a"), () => release.promise, never);
+    const make = async (): Promise<void> => {
+      await release.promise;
+      await mkdir(one.at("a"));
+    };
+    const first = one.all.provide(one.at("a"), make, never);
     const stop = new AbortController();
     const second = one.all.provide(one.at("a"), () => Promise.resolve(), stop.signal);
     stop.abort(new Error("cancelled"));

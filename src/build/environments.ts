@@ -2,16 +2,22 @@
  * The environments of owners: folders of installed packages, each named by its content. They are made one at a time for a name, are
  * not removed under a build that has them, and go when nothing needs them and a bound is reached.
  */
-import { lutimes, open, readFile, readdir, rm, stat } from "node:fs/promises";
-import { constants, existsSync } from "node:fs";
-import { join } from "node:path";
+import { lstat, mkdir, open, readFile, readdir, rm, stat, utimes } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { isId } from "../stdx/ids.ts";
 import { bytesBelow } from "./disk-use.ts";
 import { removeWhole } from "./gone.ts";
 import { readRelease } from "./release.ts";
 
-/** Beside an environment, written last and synced, with the bytes that it takes: one without it was cut off, and is made anew. */
-export const completeMark = ".complete";
+/**
+ * `marks/<owner>/<name>` for the environment `owners/<owner>/envs/<name>`: written last and synced, with the bytes that it takes; one
+ * without it was cut off, and is made anew. No command of a build sees it, so none can say that what it left there is whole.
+ */
+export function markFileOf(environment: string): string {
+  const owner = dirname(dirname(environment));
+  return join(dirname(dirname(owner)), "marks", basename(owner), basename(environment));
+}
 
 export interface SweepBounds {
   /** Nobody has asked for it for so long. */
@@ -71,7 +77,9 @@ export class Environments {
 
   /** Removes what is past a bound of those in `envs`, beside the releases in `folder`; resolves with their names. */
   async sweep(envs: string, folder: string, now: number): Promise<readonly string[]> {
-    const names = (await readdir(envs)).filter((name) => !name.endsWith(completeMark));
+    // Without root a command may have left a link there: what it leads to is not ours to remove.
+    if (!(await isFolder(envs))) return [];
+    const names = await readdir(envs);
     const used = await neededBy(folder);
     const isFree = (path: string): boolean => !used.has(path) && !this.#held.has(path) && !this.#making.has(path);
     const free = names.filter((name) => isFree(join(envs, name)));
@@ -84,7 +92,7 @@ export class Environments {
     const removed: string[] = [];
     for (const { name } of old.slice(-removedAtOnceMax)) {
       if (!isFree(join(envs, name))) continue;
-      await rm(join(envs, `${name}${completeMark}`), { force: true });
+      await rm(markFileOf(join(envs, name)), { force: true });
       await removeWhole(join(envs, name));
       removed.push(name);
     }
@@ -92,9 +100,14 @@ export class Environments {
   }
 
   async #make(environment: string, make: () => Promise<void>): Promise<void> {
+    const file = markFileOf(environment);
+    await rm(file, { force: true });
     await rm(environment, { recursive: true, force: true });
     await make();
-    const mark = await open(`${environment}${completeMark}`, markFlags, 0o644);
+    // Whoever starts in it binds what is there.
+    if (!(await isFolder(environment))) throw new Error(`${environment} is no folder: a command has replaced it`);
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    const mark = await open(file, "w", 0o600);
     try {
       await mark.writeFile(String(await bytesBelow([environment])));
       await mark.sync();
@@ -104,16 +117,23 @@ export class Environments {
   }
 }
 
-/** Without root, commands are the agent's own user, and may have left a link there. */
-const markFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
-
 /** Whether it is whole; then it is as good as made now. */
 async function isUsable(environment: string): Promise<boolean> {
-  const mark = `${environment}${completeMark}`;
-  if (!existsSync(mark)) return false;
+  const mark = markFileOf(environment);
+  if (!existsSync(mark) || !(await isFolder(environment))) return false;
   const now = new Date();
-  await lutimes(mark, now, now);
-  return existsSync(environment);
+  await utimes(mark, now, now);
+  return true;
+}
+
+/** Not by a link. */
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isDirectory();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return false;
+  }
 }
 
 async function untilEnded(other: Promise<unknown>, signal: AbortSignal): Promise<void> {
@@ -136,7 +156,7 @@ async function neededBy(folder: string): Promise<ReadonlySet<string>> {
 
 /** When it was last asked for, and its bytes; nothing of one that was cut off. */
 async function markOf(environment: string): Promise<{ readonly at: number; readonly bytes: number }> {
-  const mark = `${environment}${completeMark}`;
+  const mark = markFileOf(environment);
   try {
     return { at: (await stat(mark)).mtimeMs, bytes: Number(await readFile(mark, "utf8")) };
   } catch (error) {

@@ -1,7 +1,7 @@
 /** What a push may bring. Asked when all of it has come and git has checked each object, and before any reference is changed. */
 import { extname } from "node:path";
 import { GitFailure } from "./git.ts";
-import { listTree, treeProblems, type RunIn, type TreeEntry } from "./git-objects.ts";
+import { listTree, treeProblems, type RunIn } from "./git-objects.ts";
 import { commandsMax, type RefCommand } from "./http-backend.ts";
 import { largeFilesOf, missingObjects } from "./lfs-tree.ts";
 
@@ -25,11 +25,16 @@ export async function refusePush(
   if (wrong.length > 0) return wrong;
   const brought = commands.filter(({ to }) => to !== nothing);
   if (brought.length === 0) return [];
-  const large = await largeFiles(run, brought);
+  const large = await bounded(() => largeFiles(run, brought));
+  if (large === undefined)
+    return [
+      "This push brings more files and folders, over all its commits, than can be looked through at once.",
+      "Push its history in parts, older commits first (git push <remote> <commit>:refs/heads/<branch>), or its last commit alone.",
+    ];
   if (large.length > 0) return largeSays(large);
   for (const { ref, to } of brought.filter(({ ref: name }) => name.startsWith("refs/heads/"))) {
     const branch = ref.slice("refs/heads/".length);
-    const entries = await boundedTree(run, to);
+    const entries = await bounded(() => listTree(run, to));
     if (entries === undefined) return [`${branch} has more files than a repository may have`];
     const problems = await treeProblems(run, entries);
     if (problems.length > 0) return told(problems.map((problem) => `${branch}: ${problem}`));
@@ -49,10 +54,10 @@ function refProblems(commands: readonly RefCommand[]): readonly string[] {
   });
 }
 
-/** Undefined where its list has no end that we wait for: a few folders that hold each other many times are billions of files. */
-async function boundedTree(run: RunIn, commit: string): Promise<readonly TreeEntry[] | undefined> {
+/** Undefined where a list has no end that we wait for: a few folders that hold each other many times are billions of files. */
+async function bounded<T>(list: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await listTree(run, commit);
+    return await list();
   } catch (error) {
     if (error instanceof GitFailure && error.code === "git-too-much") return undefined;
     throw error;
