@@ -51,7 +51,10 @@ const clearWithinMs = 2_000;
 /** How often a stopping platform looks whether its replicas are gone. */
 const lookEveryMs = 20;
 /** An end by which the same start again could not go otherwise. */
-const hopeless: readonly string[] = ["app/not-listening", "runtime/sandbox-denied"];
+const hopeless: readonly string[] = ["app/not-listening", "runtime/sandbox-denied", "runtime/disk-failed"];
+
+/** Why a launch fails that is not the shim's fault. */
+const notStarted = ["runtime/sandbox-denied", "runtime/disk-failed"] as const;
 
 export class ReplicaSet {
   readonly #options: ReplicaSetOptions;
@@ -225,9 +228,13 @@ export class ReplicaSet {
       } as const;
       this.#watch(held, await launcher.launch(plan, emitter.epoch));
     } catch (error) {
-      const denied = (error as { code?: unknown }).code === "runtime/sandbox-denied";
+      const { code } = error as { readonly code?: unknown };
       const says = error instanceof Error ? error.message : String(error);
-      this.#neverStarted(held, says, denied ? "runtime/sandbox-denied" : "runtime/shim-lost");
+      this.#neverStarted(
+        held,
+        says,
+        notStarted.find((one) => one === code),
+      );
     }
   }
 

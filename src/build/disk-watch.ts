@@ -1,5 +1,5 @@
 /**
- * Notices that a build has written more than it may. File systems without quotas count for nobody, so the free space is asked for
+ * Notices that a build, or an app, has written more than it may. File systems without quotas count for nobody, so the free space is asked for
  * often, which costs nothing, and files are counted only when so much of it has gone that the bound may be passed.
  */
 import { statfs } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { bytesBelow } from "./disk-use.ts";
 export interface DiskWatchOptions {
   /** What was made in them since is the build's; all on one file system. */
   readonly folders: readonly string[];
-  /** Milliseconds of the wall clock. */
+  /** Milliseconds of the wall clock. Zero: all counts that is there, and where it is more than the limit at first, it may be as much. */
   readonly since: number;
   readonly limitBytes: number;
   /** Told once, with what was counted. */
@@ -27,6 +27,7 @@ export class DiskWatch implements Disposable {
   #counted = { bytes: 0, free: Infinity, at: performance.now() };
   #looking: Promise<void> | undefined;
   #isOver = false;
+  #limitBytes = Infinity;
 
   constructor(options: DiskWatchOptions) {
     this.#options = options;
@@ -48,13 +49,17 @@ export class DiskWatch implements Disposable {
     const { folders, since, limitBytes, onOver } = this.#options;
     const { bavail, bsize } = await statfs(folders[0] as string);
     const free = bavail * bsize;
-    if (this.#counted.free === Infinity) this.#counted.free = free;
+    if (this.#counted.free === Infinity) {
+      const bytes = since === 0 ? await bytesBelow(folders, since) : 0;
+      this.#limitBytes = Math.max(limitBytes, bytes);
+      this.#counted = { bytes, free, at: performance.now() };
+    }
     const gone = this.#counted.free - free;
     const isDue = performance.now() - this.#counted.at > countEveryMs;
-    if (this.#isOver || (this.#counted.bytes + gone <= limitBytes && !isDue)) return;
+    if (this.#isOver || (this.#counted.bytes + gone <= this.#limitBytes && !isDue)) return;
     const bytes = await bytesBelow(folders, since);
     this.#counted = { bytes, free, at: performance.now() };
-    if (bytes <= limitBytes) return;
+    if (bytes <= this.#limitBytes) return;
     this.#isOver = true;
     onOver(bytes);
   }

@@ -99,6 +99,16 @@ export interface ReplicaLimits {
   /** Of /tmp and of its home, which are in memory. */
   readonly tmpBytes: number;
   readonly homeBytes: number;
+  /** /data, of all replicas of the Space together. Absent: its shim is of a version that says nothing of the disk. */
+  readonly data?: DiskLimit;
+  /** What it writes to the disk elsewhere: beside its code, or anywhere in its image. */
+  readonly disk?: DiskLimit;
+}
+
+/** `file-system`: what is beyond it is refused. `looking`: an app that has more is ended. */
+export interface DiskLimit {
+  readonly bytes: number;
+  readonly by: "file-system" | "looking";
 }
 
 export interface BuildSpec {

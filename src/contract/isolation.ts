@@ -19,7 +19,11 @@ export interface Isolation {
   readonly cpu: "cgroup1" | "cgroup2" | "none";
   /** How all processes of one worker are ended for certain. */
   readonly ends: "cgroup-kill" | "tree";
-  readonly disk: "tmpfs" | "none";
+  /**
+   * `loop`: /data and all else that an app can write to the disk are file systems of their own, with sizes. `polled`: both are looked
+   * at, and an app that has more is ended, which is no limit to the byte. What it has in memory (/tmp, its home) has its size either way.
+   */
+  readonly disk: "loop" | "polled" | "none";
   /** `gateway+catchall`: what goes to a port without a listener leaves evidence too; it needs nftables. */
   readonly egress: "gateway+catchall" | "gateway" | "none";
   /** What a program inside tried; null until it was run once for this node and recipe. */

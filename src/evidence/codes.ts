@@ -380,6 +380,15 @@ export const codes = {
     next: "Use less memory, or ask the operator for a higher limit.",
   },
 
+  "app/disk-full": {
+    says: "The app wrote more to the disk than it may and ended.",
+    owner: "app",
+    retry: "never",
+    status: 503,
+    proxy: "destination_unavailable",
+    next: "Delete what the app does not need, or ask the operator for a higher limit.",
+  },
+
   "runtime/shim-lost": {
     says: "The process that kept the replica died, and the app with it.",
     owner: "platform",
@@ -435,6 +444,14 @@ export const codes = {
     status: 500,
     proxy: "proxy_internal_response",
     next: "Use less of the GPU's memory, or declare a larger size.",
+  },
+  "runtime/disk-failed": {
+    says: "A replica's disk could not be made or mounted.",
+    owner: "platform",
+    retry: "never",
+    status: 503,
+    proxy: "destination_unavailable",
+    next: "The operator looks at the node: the detail names the file system, and e2fsck(8) repairs one that is damaged.",
   },
   "runtime/sandbox-denied": {
     says: "No sandbox works on this node and running without one was not allowed.",

@@ -354,6 +354,19 @@ const replicas: readonly Case[] = [
     sentence: /kept the replica died/,
   },
   {
+    code: "app/disk-full",
+    record: a.record("replica", [
+      a.by("shim.p_1", "replica.disk", "took", { place: "/data", usedBytes: 99, sizeBytes: 100 }),
+      a.by("agent-n1", "replica.exit", "failed", { code: "app/disk-full", exitCode: 1 }),
+    ]),
+    sentence: /more to the disk than it may/,
+  },
+  {
+    code: "runtime/disk-failed",
+    record: a.record("replica", [a.by("agent-n1", "replica.exit", "failed", { code: "runtime/disk-failed" })]),
+    sentence: /could not be made or mounted/,
+  },
+  {
     code: "runtime/sandbox-denied",
     record: a.record("replica", [a.by("agent-n1", "replica.start", "failed", { code: "runtime/sandbox-denied" })]),
     sentence: /No sandbox works/,

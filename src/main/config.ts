@@ -61,6 +61,8 @@ export interface PlatformConfig {
   readonly sandbox: (typeof sandboxChoices)[number];
   /** Limits of one replica in a sandbox. */
   readonly app: { readonly memoryBytes: number; readonly processes: number; readonly processors: number };
+  /** What one replica may write of the disk, and what its Space keeps in /data. */
+  readonly disk: { readonly dataBytes: number; readonly layerBytes: number };
   /** What sandboxed apps may reach. */
   readonly egress: EgressPolicy;
   /** What builds see of the operator's environment, and what they may reach. */
@@ -120,6 +122,8 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const memoryMb = read.whole("WAYBILL_APP_MEMORY_MB", { least: 64, most: 1 << 20 });
   const processes = read.whole("WAYBILL_APP_PROCESSES", { least: 16, most: 1 << 16 });
   const appProcessors = read.whole("WAYBILL_APP_PROCESSORS", { least: 1, most: 1024 });
+  const dataMb = read.whole("WAYBILL_APP_DATA_MB", { least: appDiskLeastMb, most: 1 << 24 });
+  const layerMb = read.whole("WAYBILL_APP_DISK_MB", { least: appDiskLeastMb, most: 1 << 24 });
   const diskMb = read.whole("WAYBILL_BUILD_DISK_MB", { least: 64, most: 1 << 30 });
   const processors = read.whole("WAYBILL_BUILD_PROCESSORS", { least: 1, most: 1024 });
   const policy = read.policy();
@@ -177,6 +181,10 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
       processes: processes ?? 1024,
       processors: appProcessors ?? availableParallelism(),
     },
+    disk: {
+      dataBytes: (dataMb ?? defaultDataMb) * mebibyte,
+      layerBytes: (layerMb ?? defaultLayerMb) * mebibyte,
+    },
     egress: policy,
     builds: {
       variables,
@@ -213,6 +221,12 @@ function defaultBuildsAtOnce(): number {
 const defaultCacheMb = 8 << 10;
 /** Packages with a torch have 6 GB, and as much again in a cache that may not be able to share. */
 const defaultDiskMb = 20 << 10;
+
+/** A file system with a journal is no smaller. */
+const appDiskLeastMb = 16;
+/** Of the disk only what was written is taken. A few models are kept in /data; a large one's tensors are packed beside the code. */
+const defaultDataMb = 10 << 10;
+const defaultLayerMb = 20 << 10;
 
 function defaultMemoryMb(): number {
   return Math.min(memoryMaxMb, Math.floor((totalmem() * 3) / 4 / (1 << 20)));

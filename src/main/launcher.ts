@@ -1,28 +1,22 @@
 /** Plugs the runtime into the agent, and gives each replica its sandbox. */
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Launcher } from "../agent/ports.ts";
 import { gatewaySocketName } from "../contract/egress.ts";
 import type { Gateway } from "../egress/gateway.ts";
 import { unacknowledgedReports } from "../gpu/meter-file.ts";
 import { readPlan, readShim } from "../runtime/folder.ts";
-import type { LaunchPlan, SandboxLimits } from "../runtime/folder.ts";
+import type { LaunchPlan } from "../runtime/folder.ts";
 import { adopt, launch } from "../runtime/launch.ts";
 import type { LaunchTools } from "../runtime/launch.ts";
 import { readLogFiles } from "../log/segments.ts";
 import { isAlive, linuxProcesses } from "../runtime/processes.ts";
 import { removeCgroups } from "../runtime/sandbox/cgroups.ts";
-import type { CgroupsHere } from "../runtime/sandbox/cgroups.ts";
 import { planSandbox } from "../runtime/sandbox/prepare.ts";
-import type { Spaces } from "../runtime/sandbox/prepare.ts";
-import type { SandboxDriver } from "../runtime/sandbox/way.ts";
+import type { Given } from "../runtime/sandbox/prepare.ts";
 
 /** What a node gives its replicas' sandboxes. */
-export interface NodeSandbox {
-  readonly driver: SandboxDriver;
-  readonly spaces: Spaces;
-  readonly cgroups: CgroupsHere;
-  readonly limits: SandboxLimits;
-  readonly ports: readonly number[];
+export interface NodeSandbox extends Given {
   readonly gateway: Pick<Gateway, "open" | "close">;
   /** Resolves when what Node compiled of shims and benches is there for all to read; without it they only start more slowly. */
   readonly filled: () => Promise<void>;
@@ -42,8 +36,7 @@ export function launcher(
     async launch(plan, agentEpoch) {
       // A static Space has no process of its own: its shim serves the files.
       if (sandbox === null || plan.release.argv === null) return launch(plan, { ...tools, agentEpoch });
-      const { replica, space } = plan.spec;
-      const own = planSandbox(replica, space, sandbox);
+      const own = planSandbox(plan, sandbox, () => livesOnFolder(plan));
       // The app's own port is the app's, also where the platform listens on the same one: the catch-all takes what goes there.
       const ports = own.ports.filter((port) => port !== plan.release.appPort);
       const planned = { ...plan, sandbox: { ...own, ports } };
@@ -65,11 +58,24 @@ export function launcher(
       if (plan.sandbox.cgroups !== null && !(await removeCgroups(replica)))
         throw new Error(`something stays in the control groups of ${replica}`);
     },
-    runs: (folder) => {
-      const shim = readShim(folder);
-      return shim !== undefined && isAlive(linuxProcesses(), shim);
-    },
+    runs,
     specOf: (folder) => readPlan(folder)?.spec,
     readLog: readLogFiles,
   };
+}
+
+function runs(folder: string): boolean {
+  const shim = readShim(folder);
+  return shim !== undefined && isAlive(linuxProcesses(), shim);
+}
+
+/** Another replica of this one's Space runs, started by a version that bounded no /data: it writes into the folder itself. */
+function livesOnFolder({ folder, spec }: LaunchPlan): boolean {
+  const all = dirname(folder);
+  return readdirSync(all).some((name) => {
+    const other = join(all, name);
+    const plan = other === folder ? undefined : readPlan(other);
+    if (plan?.spec.space !== spec.space || plan.sandbox === null) return false;
+    return !plan.sandbox.disk?.data.volume && runs(other);
+  });
 }

@@ -163,6 +163,8 @@ async function openSandboxes(
       onFailure: (error) => onFailure("the gateway", error),
     }),
   );
+  if (here.isRoot && here.noVolumes !== null)
+    world.log.warn({ why: here.noVolumes }, "what apps write to the disk is looked at, and not limited by the kernel");
   let filling: Promise<void> | undefined;
   const node: NodeSandbox = {
     driver: here.driver,
@@ -174,6 +176,8 @@ async function openSandboxes(
     spaces: spaceFolders(join(config.data, "node", "spaces"), here.isRoot),
     cgroups: here.cgroups,
     limits: { ...sandboxSizes, ...config.app },
+    disk: config.disk,
+    volumes: here.noVolumes === null,
     // Names that the edge gave out are answered by the edge, whatever the policy says of their port.
     ports: [...new Set([...portsOf(config.egress), edge.port])],
     gateway,
@@ -194,7 +198,7 @@ function benchesOf({ data, path, builds, app }: PlatformConfig, processes: NodeP
 }
 
 /** What the start found; measured is it later, in a real sandbox. */
-function isolationOf({ driver, isRoot, cgroups }: SandboxHere): Isolation {
+function isolationOf({ driver, isRoot, cgroups, noVolumes }: SandboxHere): Isolation {
   const found = {
     hostUid: isRoot ? "own" : "shared",
     seccomp: filterSha256(process.arch === "arm64" ? "arm64" : "x64"),
@@ -202,7 +206,7 @@ function isolationOf({ driver, isRoot, cgroups }: SandboxHere): Isolation {
     processes: cgroups.processes ?? "rlimit",
     cpu: cgroups.processor ?? "none",
     ends: cgroups.kill ? "cgroup-kill" : "tree",
-    disk: "tmpfs",
+    disk: noVolumes === null ? "loop" : "polled",
     egress: "gateway",
   } as const;
   const level = isRoot ? "own-uid" : "shared-uid";

@@ -6,7 +6,7 @@ import { isOpen, probesSay } from "../contract/isolation.ts";
 import { readStored, writeStored } from "../runtime/folder.ts";
 import { probeKey } from "../runtime/probes/key.ts";
 import { countOf, measuredIsolation } from "../runtime/probes/report.ts";
-import { clearProbes, probe, probeLimits, type ProbedNode } from "../runtime/probes/run.ts";
+import { clearProbes, probe, probeDisk, probeLimits, type ProbedNode } from "../runtime/probes/run.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { iso, type Clock } from "../stdx/time.ts";
 import { launcher, type NodeSandbox } from "./launcher.ts";
@@ -53,15 +53,15 @@ export function startProbing(options: ProbingOptions): AsyncDisposable {
 
 async function run(options: ProbingOptions, signal: AbortSignal): Promise<void> {
   const { folder, sandbox, tools, clock, random, isolation } = options;
-  const { driver, cgroups, ports } = sandbox;
+  const { driver, cgroups, volumes, ports } = sandbox;
   const node: ProbedNode = {
     folder: join(folder, "probes"),
     agentFolder: folder,
-    launcher: launcher(tools, { ...sandbox, limits: probeLimits }),
+    launcher: launcher(tools, { ...sandbox, limits: probeLimits, disk: probeDisk }),
     cgroups,
     random,
   };
-  const key = await probeKey({ driver, isRoot: isolation.hostUid === "own", cgroups, ports });
+  const key = await probeKey({ driver, isRoot: isolation.hostUid === "own", cgroups, volumes, ports });
   const kept = readKept(folder);
   if (kept?.key === key) {
     await clearProbes(node);

@@ -6,6 +6,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 import process from "node:process";
+import { DiskWatch } from "../build/disk-watch.ts";
 import { openDevice } from "../gpu/device.ts";
 import { openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
@@ -51,6 +52,7 @@ async function main(folder: string): Promise<void> {
     clock,
     processes: linuxProcesses(),
     evidence: evidenceLine(emitter, openShipper({ folder: spool })),
+    watchFolders: (options) => new DiskWatch({ ...options, since: 0 }),
     openGpu: (host) => openDevice(host, { clock, random }),
   });
   for (const signal of ["SIGTERM", "SIGINT"] as const)

@@ -10,7 +10,8 @@
  *   meter.jsonl    meter reports that may not be acknowledged yet
  *   spool/         the shim's evidence
  *   etc/           in a sandbox its /etc; filter.bpf its seccomp filter; bundle/ where crun's bundle lies, in memory
- *   layer/         what a sandboxed app wrote into its own folder; scratch/ where it packs tensors
+ *   layer/         what a sandboxed app wrote into its own folder, and scratch/ where it packs tensors; where the agent is root all
+ *                  of it is in layer.ext4, a file system that only its shim has mounted
  *   exit.json      the final ReplicaStatus, synced; from then on nothing changes
  *   ctl.sock, in.sock   or, where the folder's path is too long for a socket's address, in a short folder named in plan.json
  */
@@ -32,6 +33,7 @@ import type { ReplicaSpec, ReplicaStatus } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import type { ProcessName } from "./processes.ts";
 import type { SandboxDriver } from "./sandbox/way.ts";
+import type { Volume } from "./sandbox/volume.ts";
 
 /** What a shim is started with. Paths are absolute. */
 export interface LaunchPlan {
@@ -59,8 +61,23 @@ export interface SandboxPlan {
   readonly ports: readonly number[];
   /** The Space's folder that outlives its replicas, `/data` inside. */
   readonly dataFolder: string;
+  /** What it may write of the disk; absent in the plan of an older version, which bounded none of it. */
+  readonly disk?: DiskPlan;
   /** Device nodes of real cards that it may open. */
   readonly devices: readonly string[];
+}
+
+export interface DiskPlan {
+  /** Of all replicas of the Space together. */
+  readonly data: DiskShare;
+  /** Beside its code, or all of its image, and in /scratch. */
+  readonly layer: DiskShare;
+}
+
+export interface DiskShare {
+  readonly bytes: number;
+  /** The file system that bounds it; null: it is looked at, and an app that has more is ended. */
+  readonly volume: Volume | null;
 }
 
 export interface CgroupPlan {
@@ -84,6 +101,12 @@ export interface SandboxLimits {
   readonly homeBytes: number;
   /** Processors' worth of time; absent: no limit. */
   readonly processors?: number;
+}
+
+/** Of the disk, for one replica. */
+export interface DiskLimits {
+  readonly dataBytes: number;
+  readonly layerBytes: number;
 }
 
 export interface StoredPlan extends LaunchPlan {
@@ -172,6 +195,9 @@ export const readPlan = (folder: string): StoredPlan | undefined => readStored<S
 export const readShim = (folder: string): ShimRecord | undefined => readStored<ShimRecord>(folder, "shim.json");
 export const readApp = (folder: string): AppRecord | undefined => readStored<AppRecord>(folder, "app.json");
 export const readExit = (folder: string): ReplicaStatus | undefined => readStored<ReplicaStatus>(folder, "exit.json");
+
+/** Where the layer of a replica and its scratch are, in its folder. */
+export const layerName = "layer";
 
 /** `WAYBILL_REPLICA=p_…`: how all that an app starts is known, whoever its parent is by then. */
 export const markerOf = (replica: string): string => `WAYBILL_REPLICA=${replica}`;

@@ -22,6 +22,7 @@ import { connectLink, type ReplicaLink } from "./link.ts";
 import { readLogFiles, type LogPart } from "../log/segments.ts";
 import { giveTree } from "./ownership.ts";
 import { hostCommand } from "./sandbox/stage.ts";
+import { volumeFailed } from "./sandbox/volume.ts";
 import { endAll, isAlive, linuxProcesses, members, type Processes } from "./processes.ts";
 
 export type { LaunchPlan } from "./folder.ts";
@@ -76,7 +77,7 @@ const shimOutputShown = 2_000;
 /** The shim could not be started: `message` ends with what it printed. */
 export class LaunchFailure extends Error {
   override readonly name = "LaunchFailure";
-  readonly code: "runtime/shim-lost" | "runtime/sandbox-denied";
+  readonly code: "runtime/shim-lost" | "runtime/sandbox-denied" | "runtime/disk-failed";
 
   constructor(message: string, code: LaunchFailure["code"]) {
     super(message);
@@ -132,6 +133,8 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
   await endOrphans(stored, linuxProcesses());
   const how = failed ?? `nothing within ${startWithinMs} ms`;
   const said = printed(plan.folder);
+  if (said.includes(volumeFailed))
+    throw new LaunchFailure(`the replica's disk could not be made or mounted. ${said}`, "runtime/disk-failed");
   if (plan.sandbox !== null && saysDenied.test(said))
     throw new LaunchFailure(`the sandbox could not be made: ${how}. ${said}`, "runtime/sandbox-denied");
   throw new LaunchFailure(`the shim did not start: ${how}. ${said}`, "runtime/shim-lost");
@@ -182,7 +185,7 @@ async function giveTo(uid: number, plan: StoredPlan): Promise<void> {
 /** The command that takes the shim into namespaces of its own, as its Space's user where there is one. */
 function stagedShim(
   plan: StoredPlan,
-  { hostUid, dataFolder, cgroups }: SandboxPlan,
+  { hostUid, dataFolder, cgroups, disk }: SandboxPlan,
   shim: readonly string[],
   tools: LaunchTools,
 ): readonly [string, ...string[]] {
@@ -192,7 +195,9 @@ function stagedShim(
     ...(tools.compileCache === undefined ? [] : [tools.compileCache]),
     ...(plan.release.needs ?? []),
   ];
-  return hostCommand({ hostUid, needs: [...new Set(needs)], frozen: released, cgroup: cgroups?.shim ?? null }, shim);
+  const volumes = (disk ? [disk.data, disk.layer] : []).flatMap(({ volume }) => volume ?? []);
+  const cgroup = cgroups?.shim ?? null;
+  return hostCommand({ hostUid, needs: [...new Set(needs)], frozen: released, cgroup, volumes }, shim);
 }
 
 /** The folder of the package that a module belongs to: Node reads its package.json too. */

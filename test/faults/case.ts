@@ -36,7 +36,7 @@ export interface Injected {
 export interface FaultCase {
   readonly code: Code;
   /** Skipped, and said so, where the machine lacks it. */
-  readonly needs?: Extract<Need, "gradio" | "images">;
+  readonly needs?: Extract<Need, "gradio" | "images" | "volumes">;
   /** What tells it from other cases of its code. */
   readonly how: string;
   readonly on: StageName;

@@ -17,6 +17,7 @@ import type { UpOptions } from "../support/platform.ts";
 import type { Control, FaultCase, Stage, StageName } from "./case.ts";
 import { buildCases } from "./cases/build.ts";
 import { cardCases } from "./cases/cards.ts";
+import { diskCases } from "./cases/disk.ts";
 import { boxedEnv, egressCases } from "./cases/egress.ts";
 import { gpuCases } from "./cases/gpu.ts";
 import { gradioCases } from "./cases/gradio.ts";
@@ -67,6 +68,7 @@ const faults = [
   ...lostCases,
   ...spaceCases,
   ...egressCases,
+  ...diskCases,
 ];
 const nameOf = ({ code, how }: FaultCase): string => `${code}: ${how}`;
 const isAsked = (name: string): boolean => options.only === undefined || name.includes(options.only);
@@ -83,6 +85,7 @@ const { skip: noSandbox } = await needs("sandbox");
 /** The same of those that build a Gradio app, and of those that make images. */
 const { skip: noGradio } = await needs("gradio");
 const { skip: noImages } = await needs("sandbox", "images");
+const { skip: noVolumes } = await needs("sandbox", "volumes");
 
 const began = performance.now();
 const cases: CaseReport[] = [];
@@ -159,7 +162,7 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
 }
 
 function lackingFor({ needs: need }: FaultCase): string | false {
-  return need === undefined ? false : { gradio: noGradio, images: noImages }[need];
+  return need === undefined ? false : { gradio: noGradio, images: noImages, volumes: noVolumes }[need];
 }
 
 async function causeAndScore(name: string, fault: FaultCase, stage: Stage): Promise<void> {

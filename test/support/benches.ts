@@ -63,6 +63,8 @@ export async function testBenches(
     spaces,
     cgroups: isRoot ? cgroupsHere() : noCgroups,
     limits,
+    disk: { dataBytes: 16 * mib, layerBytes: 16 * mib },
+    volumes: isRoot,
     ports,
     gateway,
     filled: () => (filling ??= fillCompileCache(compileCache, process.execPath, [benchEntry])),

@@ -12,6 +12,7 @@ export type Need =
   | "sandbox"
   | "crun"
   | "images"
+  | "volumes"
   | "debian"
   | "python3"
   | "gradio"
@@ -46,7 +47,8 @@ async function lacking(what: Need): Promise<string | undefined> {
   if (what === "exits") return lackingForExits();
   if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
   if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";
-  const { problems } = await sandboxHere(what === "crun" ? "crun" : "bubblewrap");
+  const { problems, noVolumes } = await sandboxHere(what === "crun" ? "crun" : "bubblewrap");
+  if (what === "volumes") return noVolumes === null ? undefined : `no file systems in files: ${noVolumes}`;
   return problems.length === 0 ? undefined : problems.join("; ");
 }
 

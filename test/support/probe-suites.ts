@@ -47,7 +47,7 @@ export async function probesInside(driver: SandboxDriver): Promise<void> {
       assert.deepEqual(rest, {
         hostUid: "own",
         seccomp: filter,
-        disk: "tmpfs",
+        disk: "loop",
         egress: "gateway+catchall",
       });
       // Which version a machine has is its own affair; that there is one is what this level claims.
@@ -67,7 +67,7 @@ export async function probesInside(driver: SandboxDriver): Promise<void> {
         memory: "polled",
         processes: "rlimit",
         cpu: "none",
-        disk: "tmpfs",
+        disk: "polled",
         egress: "gateway+catchall",
         ends: "tree",
       });

@@ -8,7 +8,7 @@ import { openGateway } from "../../src/egress/gateway.ts";
 import { openPolicy, portsOf } from "../../src/egress/policy.ts";
 import { launcher } from "../../src/main/launcher.ts";
 import { openSpool } from "../../src/record/spool.ts";
-import { probe, probeLimits } from "../../src/runtime/probes/run.ts";
+import { probe, probeDisk, probeLimits } from "../../src/runtime/probes/run.ts";
 import { sandboxHere, spaceFolders } from "../../src/runtime/sandbox/prepare.ts";
 import { instant } from "../../src/stdx/time.ts";
 
@@ -52,6 +52,8 @@ const run = await probe(
         spaces: spaceFolders(places.spaces, here.isRoot),
         cgroups: here.cgroups,
         limits: probeLimits,
+        disk: probeDisk,
+        volumes: here.noVolumes === null,
         ports: portsOf(openPolicy),
         gateway,
         filled: async () => undefined,

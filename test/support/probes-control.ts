@@ -95,7 +95,7 @@ const limits = {
   shmBytes: mib,
   homeBytes: mib,
 };
-const facts: Facts = { host: bait.facts, own, neighbour, bound: [], devices: [], limits };
+const facts: Facts = { host: bait.facts, own, neighbour, bound: [], devices: [], limits, disk: null };
 writeFileSync(join(own.dataFolder, factsName), JSON.stringify(facts));
 const app = join(folder, "app");
 cpSync(inside, app, { recursive: true });

@@ -37,6 +37,8 @@ const node = {
   spaces: spaceFolders(join(folder, "spaces"), false),
   cgroups: noCgroups,
   limits,
+  disk: { dataBytes: 64 * mib, layerBytes: 64 * mib },
+  volumes: false,
   ports: [443],
 } as const;
 const answers: unknown[] = [];
@@ -45,7 +47,7 @@ let left = 0;
 for (let turn = 0; turn < 2; turn++) {
   const made = replicas.plan({ "app.js": app });
   plans.push(made);
-  const sandbox = planSandbox(made.spec.replica, made.spec.space, node);
+  const sandbox = planSandbox(made, node);
   const one = watch(await launch({ ...made, sandbox }, tools), made);
   const { socket } = await one.untilPhase("ready");
   const connection = dial(socket ?? "", { connection: 1 });

@@ -114,7 +114,8 @@ export async function sandboxedReplicas(driver: SandboxDriver, saysDenied: RegEx
       assert.ok(worker);
       assert.equal(workers.find(1), undefined, "pid 1 is the sandbox's own");
       assert.deepEqual(insideMember(processes, of, inner)?.pid, worker.pid);
-      mkdirSync(join(made.sandbox?.dataFolder ?? "", "go"));
+      // Only its shim has its file systems.
+      mkdirSync(join(`/proc/${readShim(made.folder)?.pid}/root`, made.sandbox?.dataFolder ?? "", "go"));
       const commands = (): string[] => members(processes, of, process.pid).map(({ pid }) => commandLine(pid));
       await until("the daemon is there", () =>
         ["301", "302", "303", "304"].every((n) => commands().includes(`sleep ${n}`)),
@@ -226,7 +227,7 @@ export async function sandboxedReplicas(driver: SandboxDriver, saysDenied: RegEx
     });
 
     test("whose sandbox cannot be made says what failed, in the words of what makes it", async () => {
-      const made = plan({ "app.js": listens });
+      const made = boxes.plan({ "app.js": listens }, { volumes: false });
       const one = await start({
         ...made,
         release: { ...made.release, needs: ["/nowhere/python"] },

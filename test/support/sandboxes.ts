@@ -1,6 +1,6 @@
 /** Plans of sandboxed replicas for tests, with what this machine can limit and freeze. */
 import { join } from "node:path";
-import type { LaunchPlan, SandboxLimits } from "../../src/runtime/folder.ts";
+import type { DiskLimits, LaunchPlan, SandboxLimits } from "../../src/runtime/folder.ts";
 import { cgroupsHere, noCgroups, removeCgroups, type CgroupsHere } from "../../src/runtime/sandbox/cgroups.ts";
 import { planSandbox, spaceFolders } from "../../src/runtime/sandbox/prepare.ts";
 import type { SandboxDriver } from "../../src/runtime/sandbox/way.ts";
@@ -16,6 +16,7 @@ export const limits: SandboxLimits = {
   shmBytes: 16 * mib,
   homeBytes: 16 * mib,
 };
+export const diskLimits: DiskLimits = { dataBytes: 64 * mib, layerBytes: 64 * mib };
 
 export interface Sandboxes extends AsyncDisposable {
   readonly here: CgroupsHere;
@@ -25,6 +26,12 @@ export interface Sandboxes extends AsyncDisposable {
 export interface SandboxOptions extends Partial<PlanOptions> {
   readonly cgroups?: CgroupsHere;
   readonly limits?: Partial<SandboxLimits>;
+  readonly disk?: DiskLimits;
+  readonly volumes?: boolean;
+  /** Has a /data of its own. */
+  readonly space?: string;
+  /** A replica of an older version lives in the Space's folder. */
+  readonly isUsed?: boolean;
 }
 
 /** Their groups are removed when it is disposed of. `works`: a sandbox can be made here. */
@@ -36,12 +43,16 @@ export function sandboxes(replicas: Bench, works: boolean, driver: SandboxDriver
     async [Symbol.asyncDispose]() {
       for (const { spec } of made) await removeCgroups(spec.replica, 2_000);
     },
-    plan(files, { cgroups = here, limits: other, ...options } = {}) {
-      const plan = replicas.plan(files, options);
+    plan(
+      files,
+      { cgroups = here, limits: other, disk = diskLimits, volumes = isRoot, space, isUsed = false, ...options } = {},
+    ) {
+      const bare = replicas.plan(files, options);
+      const plan = space === undefined ? bare : { ...bare, spec: { ...bare.spec, space } };
       made.push(plan);
       const spaces = spaceFolders(join(replicas.folder, "spaces"), isRoot);
-      const node = { driver, spaces, cgroups, limits: { ...limits, ...other }, ports: [443] };
-      return { ...plan, sandbox: planSandbox(plan.spec.replica, plan.spec.space, node) };
+      const node = { driver, spaces, cgroups, limits: { ...limits, ...other }, disk, volumes, ports: [443] };
+      return { ...plan, sandbox: planSandbox(plan, node, () => isUsed) };
     },
   };
 }

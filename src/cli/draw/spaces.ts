@@ -44,10 +44,13 @@ export function drawSpace(paper: Paper, space: SpaceView): string {
   return `${tone(paper, "strong", space.id)}  ${space.sdk ?? "no SDK known yet"}\n${drawRows(paper, rows)}`;
 }
 
-function limitsSay({ memory, processes, processors, openFiles }: ReplicaLimits): string {
+function limitsSay({ memory, processes, processors, openFiles, data, disk }: ReplicaLimits): string {
   const share = processors === null ? "" : `, ${processors} processors`;
-  return `${Math.round(memory.bytes / (1 << 20))} MiB of memory (${memory.by})${share}, ${processes.most} processes (${processes.by}), ${openFiles} open files`;
+  const kept = data && disk ? `, /data ${mib(data.bytes)} (${data.by}), disk ${mib(disk.bytes)} (${disk.by})` : "";
+  return `${mib(memory.bytes)} of memory (${memory.by})${share}, ${processes.most} processes (${processes.by}), ${openFiles} open files${kept}`;
 }
+
+const mib = (bytes: number): string => `${Math.round(bytes / (1 << 20))} MiB`;
 
 export function drawSpaceEvents(paper: Paper, space: string, events: readonly SpaceEventView[]): string {
   if (events.length === 0)

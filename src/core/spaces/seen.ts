@@ -54,7 +54,12 @@ export interface Seen {
 }
 
 /** Ends after which the same start again could not go otherwise, so that nobody starts the app again by itself. */
-export const finalEnds: readonly string[] = ["app/crash-loop", "app/not-listening", "runtime/sandbox-denied"];
+export const finalEnds: readonly string[] = [
+  "app/crash-loop",
+  "app/not-listening",
+  "runtime/sandbox-denied",
+  "runtime/disk-failed",
+];
 
 /** Not ended, and not told to. */
 export function livingOf(seen: Seen): readonly ReplicaSeen[] {

@@ -22,6 +22,7 @@ export async function probeKey(node: {
   readonly driver: SandboxDriver;
   readonly isRoot: boolean;
   readonly cgroups: CgroupsHere;
+  readonly volumes: boolean;
   readonly ports: readonly number[];
 }): Promise<string> {
   const hash = createHash("sha256");

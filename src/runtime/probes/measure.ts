@@ -45,7 +45,7 @@ export function measure(cgroups: CgroupsHere, { prober, neighbour }: Pair): Meas
       const inForce = limitsInForce(neighbour.spec.replica, app.pid, neighbour.sandbox?.limits, cgroups);
       const came = (probe: string): string | undefined => outcomes.find((one) => one.probe === probe)?.outcome;
       const [one, other] = await users;
-      const fills = ["fill-tmp", "fill-shm", "fill-home"].every((probe) => came(probe) === "ENOSPC");
+      const filled = (probe: string): boolean => came(probe) === "ENOSPC";
       const killed = came("much-memory") === "SIGKILL" && oomKills(prober.sandbox?.cgroups?.oomCounter ?? null) > 0;
       return {
         hostUid: one === other || one === process.getuid?.() ? "shared" : "own",
@@ -53,12 +53,18 @@ export function measure(cgroups: CgroupsHere, { prober, neighbour }: Pair): Meas
         memory: killed ? (inForce.memory ?? "none") : came("much-memory") === "app/out-of-memory" ? "polled" : "none",
         processes: came("many-processes") === "EAGAIN" ? (inForce.processes ?? "rlimit") : "none",
         cpu: inForce.processor ?? "none",
-        disk: fills ? "tmpfs" : "none",
+        disk: !["fill-tmp", "fill-shm", "fill-home"].every(filled) ? "none" : onDisk(prober, filled),
         egress: wayOut(prober),
         ends: await endsWhole(neighbour, app),
       };
     },
   };
+}
+
+/** What bounds its share of the disk: the sizes of its file systems, as it found them, or that it is looked at. */
+function onDisk({ sandbox }: StoredPlan, filled: (probe: string) => boolean): Measured["disk"] {
+  if (!sandbox?.disk?.data.volume) return sandbox?.disk ? "polled" : "none";
+  return ["fill-data", "fill-app"].every(filled) ? "loop" : "none";
 }
 
 /** The app's first process, once it is there. */

@@ -66,6 +66,9 @@ export const probeLimits = {
   homeBytes: 8 << 20,
 } as const;
 
+/** Small, to be filled; a journal has to fit. */
+export const probeDisk = { dataBytes: 16 << 20, layerBytes: 16 << 20 } as const;
+
 /** No Space of a user has such a name. */
 const spaces = { prober: ".probes/prober", neighbour: ".probes/neighbour" } as const;
 type Role = keyof typeof spaces;
@@ -185,7 +188,15 @@ function factsOf(host: Facts["host"], prober: StoredPlan, neighbour: StoredPlan)
     bound: [...(prober.release.needs ?? []), ...(node.startsWith("/usr/") ? [] : [node])],
     devices: (prober.sandbox?.devices ?? []).map((path) => path.split("/").at(-1) ?? ""),
     limits: prober.sandbox?.limits ?? probeLimits,
+    disk: prober.sandbox?.disk?.data.volume ? probeDisk : null,
   };
+}
+
+/** Its /data as its shim sees it, which lives a while longer than the app: mounted there alone, where it is a file system. */
+function dataOf({ folder, sandbox }: StoredPlan): string {
+  const { pid } = readShim(folder) ?? {};
+  assert(sandbox && pid !== undefined, "a probed replica has a shim and a sandbox");
+  return join(`/proc/${pid}/root`, sandbox.dataFolder);
 }
 
 function placesOf(plan: StoredPlan): ReplicaFacts {
@@ -195,8 +206,8 @@ function placesOf(plan: StoredPlan): ReplicaFacts {
 }
 
 /** Whole at once: the prober begins when it sees the file. */
-function giveFacts({ sandbox }: StoredPlan, facts: Facts): void {
-  const path = join(sandbox?.dataFolder ?? "", factsName);
+function giveFacts(plan: StoredPlan, facts: Facts): void {
+  const path = join(dataOf(plan), factsName);
   writeFileSync(`${path}.new`, JSON.stringify(facts), { mode: 0o644 });
   renameSync(`${path}.new`, path);
 }
@@ -209,8 +220,8 @@ interface Said {
 type Line = Partial<Outcome> & { readonly begins?: string; readonly notRun?: string; readonly done?: true };
 
 /** Throws where the prober did not get to its end, but for the one that is to end it. */
-function readOutcomes({ sandbox }: StoredPlan, { end }: ReplicaStatus): Said {
-  const lines = readOwn(join(sandbox?.dataFolder ?? "", outcomesName))
+function readOutcomes(plan: StoredPlan, { end }: ReplicaStatus): Said {
+  const lines = readOwn(join(dataOf(plan), outcomesName))
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Line);

@@ -11,7 +11,7 @@
 import { existsSync, statSync } from "node:fs";
 import { linuxProcesses } from "../processes.ts";
 import { builderPlaces, fds, insideUser, placesOf, type BuilderRecipe, type Place, type Recipe } from "./recipe.ts";
-import { quoted } from "./stage.ts";
+import { quoted } from "./quoted.ts";
 import type { Way } from "./way.ts";
 
 export interface Bundle {

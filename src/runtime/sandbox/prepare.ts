@@ -2,11 +2,13 @@
 import { createHash } from "node:crypto";
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { SandboxLimits, SandboxPlan } from "../folder.ts";
+import { layerName } from "../folder.ts";
+import type { DiskLimits, DiskPlan, LaunchPlan, SandboxLimits, SandboxPlan } from "../folder.ts";
 import { cgroupsHere, makeCgroups, noCgroups, type CgroupsHere } from "./cgroups.ts";
 import { usersOfImages } from "./stage.ts";
 import { crunPrograms } from "./crun.ts";
-import { trySandbox } from "./try.ts";
+import { trySandbox, tryVolume } from "./try.ts";
+import type { Volume } from "./volume.ts";
 import type { SandboxDriver } from "./way.ts";
 
 /** Users of Spaces: far above those of people and of distributions' containers, below what 32-bit tools take for negative. */
@@ -34,6 +36,8 @@ export interface SandboxHere {
   /** Spaces can have users of their own: the agent is root, and of a user namespace that has those users. */
   readonly isRoot: boolean;
   readonly cgroups: CgroupsHere;
+  /** Why file systems of a fixed size cannot be had; null where they can. */
+  readonly noVolumes: string | null;
   readonly problems: readonly string[];
 }
 
@@ -42,12 +46,13 @@ export async function sandboxHere(wanted: SandboxDriver | "best" = "best"): Prom
   const isRoot = process.getuid?.() === 0 && hasUsers(read("/proc/self/uid_map"));
   const tried = wanted === "best" ? (["bubblewrap", "crun"] as const) : ([wanted] as const);
   const problems: string[] = [];
+  const found = { isRoot, noVolumes: isRoot ? await tryVolume(firstUid) : "the agent is not root" };
   for (const driver of tried) {
     const problem = await problemOf(driver, isRoot ? firstUid : null);
-    if (problem === null) return { driver, isRoot, cgroups: isRoot ? cgroupsHere() : noCgroups, problems: [] };
+    if (problem === null) return { ...found, driver, cgroups: isRoot ? cgroupsHere() : noCgroups, problems: [] };
     problems.push(problem);
   }
-  return { driver: tried[0], isRoot, cgroups: noCgroups, problems: [...new Set(problems)] };
+  return { ...found, driver: tried[0], cgroups: noCgroups, problems: [...new Set(problems)] };
 }
 
 async function problemOf(driver: SandboxDriver, hostUid: number | null): Promise<string | null> {
@@ -121,27 +126,64 @@ function numbers(folder: string, name: string, max: number): (of: string) => num
   };
 }
 
-/** The plan of one replica's sandbox. */
+/** What a node gives a replica's sandbox. */
+export interface Given {
+  readonly driver: SandboxDriver;
+  readonly spaces: Spaces;
+  readonly cgroups: CgroupsHere;
+  readonly limits: SandboxLimits;
+  readonly disk: DiskLimits;
+  /** File systems of a fixed size can be had. */
+  readonly volumes: boolean;
+  readonly ports: readonly number[];
+}
+
+/** Its Space's /data is in a file that cannot be mounted here. */
+export class DataUnreachable extends Error {
+  override readonly name = "DataUnreachable";
+  readonly code = "runtime/disk-failed";
+}
+
+/**
+ * The plan of the sandbox of the replica whose folder this is. `isUsed`: a replica of the Space has its data folder as it is, of a
+ * version that made no file system for it. Throws {@link DataUnreachable}.
+ */
 export function planSandbox(
-  replica: string,
-  space: string,
-  node: {
-    readonly driver: SandboxDriver;
-    readonly spaces: Spaces;
-    readonly cgroups: CgroupsHere;
-    readonly limits: SandboxLimits;
-    readonly ports: readonly number[];
-  },
+  { folder, spec: { replica, space } }: Pick<LaunchPlan, "folder" | "spec">,
+  node: Given,
+  isUsed: () => boolean = () => false,
 ): SandboxPlan {
   const hostUid = node.spaces.uidOf(space);
+  const dataFolder = node.spaces.dataOf(space);
   return {
     driver: node.driver,
     hostUid,
     cgroups: hostUid === null ? null : makeCgroups(replica, hostUid, node.limits, node.cgroups),
     limits: node.limits,
     ports: node.ports,
-    dataFolder: node.spaces.dataOf(space),
+    dataFolder,
+    disk: diskPlan({ folder, dataFolder, uid: hostUid, isUsed }, node),
     devices: cardNodes(),
+  };
+}
+
+function diskPlan(
+  of: { readonly folder: string; readonly dataFolder: string; readonly uid: number | null; isUsed(): boolean },
+  { disk: { dataBytes, layerBytes }, volumes }: Given,
+): DiskPlan {
+  const { folder, dataFolder, uid } = of;
+  const image = `${dataFolder}.ext4`;
+  const isMade = existsSync(image);
+  if (uid === null || !volumes) {
+    if (isMade) throw new DataUnreachable(`its /data is in the file system ${image}, and this node can mount none`);
+    return { data: { bytes: dataBytes, volume: null }, layer: { bytes: layerBytes, volume: null } };
+  }
+  const data: Volume = { image, at: dataFolder, bytes: dataBytes, uid, lasts: true };
+  const at = join(folder, layerName);
+  const layer: Volume = { image: `${at}.ext4`, at, bytes: layerBytes, uid, lasts: false };
+  return {
+    data: { bytes: dataBytes, volume: isMade || !of.isUsed() ? data : null },
+    layer: { bytes: layerBytes, volume: layer },
   };
 }
 

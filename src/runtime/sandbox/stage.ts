@@ -8,6 +8,8 @@
 import { readlinkSync, statSync, writeFileSync } from "node:fs";
 import { dirname, sep } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { quoted } from "./quoted.ts";
+import { mountVolumes, type Volume } from "./volume.ts";
 
 export interface Stage {
   /** The user that the process becomes; null: stays the agent's. */
@@ -23,6 +25,8 @@ export interface Stage {
   readonly frozen: readonly string[];
   /** A cgroup (v2) that the process itself goes into; its app gets another beside it. */
   readonly cgroup: string | null;
+  /** Only of a root agent: they are there before all else. */
+  readonly volumes?: readonly Volume[];
 }
 
 /** Where binds wait while folders are covered; in a mount namespace that ends with its process. */
@@ -114,8 +118,8 @@ export function coverOf(needs: readonly string[], mayEnter: (folder: string) => 
 }
 
 /** Runs as root in the private mount namespace; what goes wrong ends it with a sentence of the program that failed. */
-function script(steps: readonly Step[], { frozen, cgroup }: Stage): string {
-  const lines = ["set -e", `PATH=${systemPath}`];
+function script(steps: readonly Step[], { frozen, cgroup, volumes = [] }: Stage): string {
+  const lines = ["set -e", `PATH=${systemPath}`, ...mountVolumes(volumes)];
   if (cgroup !== null) lines.push(`echo $$ > ${quoted(`${cgroup}/cgroup.procs`)}`);
   if (steps.length > 0) lines.push(...covering(steps, frozen));
   const bound = new Set(steps.filter(({ do: what }) => what === "bind").map(({ path }) => path));
@@ -174,9 +178,4 @@ function ancestors(path: string): readonly string[] {
 function mayEnter(folder: string, uid: number): boolean {
   const found = statSync(folder);
   return (found.mode & (found.uid === uid ? 0o100 : 0o001)) !== 0;
-}
-
-/** As one word of a shell. */
-export function quoted(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

@@ -1,10 +1,13 @@
 /** Whether a sandbox can be made here: one is made, by the recipe of all others, for a program that looks for its filter. */
+import { execFile } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Recipe } from "./recipe.ts";
 import { hostCommand } from "./stage.ts";
 import { prepareFiles, startSandboxed } from "./start.ts";
+import { volumeMinBytes } from "./volume.ts";
 import type { SandboxDriver } from "./way.ts";
 
 const withinMs = 5_000;
@@ -32,6 +35,24 @@ export async function trySandbox(driver: SandboxDriver, hostUid: number | null):
     clearTimeout(late);
     if (exitCode === 0) return null;
     return failure ?? (signal === null ? notFiltered : `it ended with ${signal}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Makes a small file system in a file and mounts it, as for a replica's disk. Null where that worked, else what the failing program said. */
+export async function tryVolume(uid: number): Promise<string | null> {
+  if (process.platform !== "linux") return "file systems in files need Linux";
+  const folder = mkdtempSync(join(tmpdir(), "wb-try-"));
+  const at = join(folder, "disk");
+  try {
+    const volume = { image: `${at}.ext4`, at, bytes: volumeMinBytes, uid, lasts: false } as const;
+    const stage = { hostUid: uid, needs: [], frozen: [], cgroup: null, volumes: [volume] };
+    const [command, ...rest] = hostCommand(stage, ["/usr/bin/true"]);
+    await promisify(execFile)(command, rest, { cwd: "/", timeout: withinMs, killSignal: "SIGKILL" });
+    return null;
+  } catch (error) {
+    return (error as { stderr?: string }).stderr?.trim() || String(error);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

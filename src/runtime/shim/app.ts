@@ -10,6 +10,8 @@ import { assert } from "../../stdx/assert.ts";
 import { markerOf, writeStored, type AppRecord, type StoredPlan } from "../folder.ts";
 import { tickMs, type OutputStream } from "../../log/intake.ts";
 import { endAll, members, type Membership, type Processes } from "../processes.ts";
+import type { Facts } from "../../evidence/entry.ts";
+import type { DiskTrouble, WatchFolders } from "../sandbox/disk.ts";
 import { appEnvironment, cgroupText } from "./environment.ts";
 import type { ReplicaLog } from "./replica-log.ts";
 import { startSandboxedApp, type Layers } from "./sandboxed-app.ts";
@@ -23,6 +25,17 @@ export interface AppEnd {
   readonly denied?: true;
   /** The kernel ended it because its group was over its memory. */
   readonly outOfMemory?: true;
+  /** What was full when it ended, or the platform ended it for. */
+  readonly disk?: DiskTrouble;
+}
+
+/** What an app needs of its shim. */
+export interface AppHost {
+  readonly log: ReplicaLog;
+  readonly processes: Processes;
+  readonly watchFolders: WatchFolders;
+  /** A place where it writes is about to be full. */
+  onDisk(facts: Facts): void;
 }
 
 export interface App {
@@ -52,11 +65,10 @@ export async function startApp(
   plan: StoredPlan,
   layers: Layers | null,
   deviceApi: string | null,
-  log: ReplicaLog,
-  processes: Processes,
+  host: AppHost,
 ): Promise<App> {
-  if (plan.sandbox !== null && layers !== null)
-    return startSandboxedApp(plan, plan.sandbox, layers, deviceApi, log, processes);
+  if (plan.sandbox !== null && layers !== null) return startSandboxedApp(plan, plan.sandbox, layers, deviceApi, host);
+  const { log, processes } = host;
   const [command, ...rest] = plan.release.argv ?? [];
   assert(command !== undefined, "a release that is not static has a command");
   const port = plan.port ?? (await freePort());

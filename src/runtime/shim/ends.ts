@@ -59,6 +59,11 @@ export function lastOutput(folder: string): string {
   return ` Its last output: ${shown.map((line) => line.slice(0, lineShownChars)).join(" ⏎ ")}`;
 }
 
+/** Whether an app's last words are about a disk that is full: ENOSPC as errno(3), strerror(3), Node, Python and SQLite say it. */
+export function namesDisk(lastWords: string): boolean {
+  return /ENOSPC|No space left on device|disk (?:is )?full/i.test(lastWords);
+}
+
 export function outOfMemorySays(memoryBytes: number): string {
   return `The app used more than the ${Math.round(memoryBytes / (1 << 20))} MiB of memory that it may, and was ended.`;
 }

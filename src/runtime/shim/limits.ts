@@ -1,9 +1,12 @@
 /** What limits this replica, as its groups' own files say, and otherwise what it was started with. */
-import type { ReplicaLimits } from "../../contract/agent.ts";
-import type { SandboxPlan } from "../folder.ts";
+import { statfsSync } from "node:fs";
+import { join } from "node:path";
+import type { DiskLimit, ReplicaLimits } from "../../contract/agent.ts";
+import { layerName, type DiskShare, type SandboxPlan } from "../folder.ts";
 import { groupLimits } from "../sandbox/cgroups.ts";
 
-export function limitsOf({ limits, cgroups }: SandboxPlan): ReplicaLimits {
+/** `folder`: the replica's own. */
+export function limitsOf({ limits, cgroups, dataFolder, disk }: SandboxPlan, folder: string): ReplicaLimits {
   const groups = groupLimits(cgroups);
   const { memoryBytes, processes, openFiles, tmpBytes, homeBytes } = limits;
   return {
@@ -13,5 +16,13 @@ export function limitsOf({ limits, cgroups }: SandboxPlan): ReplicaLimits {
     openFiles,
     tmpBytes,
     homeBytes,
+    ...(disk && { data: diskLimit(dataFolder, disk.data), disk: diskLimit(join(folder, layerName), disk.layer) }),
   };
+}
+
+/** One that was made by an earlier setting may be larger. */
+function diskLimit(path: string, { bytes, volume }: DiskShare): DiskLimit {
+  if (volume === null) return { bytes, by: "looking" };
+  const { blocks, bsize } = statfsSync(path);
+  return { bytes: blocks * bsize, by: "file-system" };
 }

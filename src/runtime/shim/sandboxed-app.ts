@@ -3,15 +3,15 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert } from "../../stdx/assert.ts";
-import { markerOf, writeStored, type AppRecord, type SandboxPlan, type StoredPlan } from "../folder.ts";
+import { layerName, markerOf, writeStored, type AppRecord, type SandboxPlan, type StoredPlan } from "../folder.ts";
 import { endAll, insideMember, members, type Membership, type Processes } from "../processes.ts";
 import { killGroup } from "../sandbox/cgroups.ts";
 import { laySystem, mountOverlay, type SystemLayer } from "../sandbox/overlay.ts";
 import { insideUser, type Bind, type Recipe } from "../sandbox/recipe.ts";
 import { prepareFiles, startSandboxed } from "../sandbox/start.ts";
-import { drainMs, ignoreAbort, logOutput, type App, type AppEnd } from "./app.ts";
+import { drainMs, ignoreAbort, logOutput, type App, type AppEnd, type AppHost } from "./app.ts";
 import { appEnvironment, cgroupText } from "./environment.ts";
-import type { ReplicaLog } from "./replica-log.ts";
+import { watchDisk } from "../sandbox/disk.ts";
 import { watchMemory } from "../sandbox/memory.ts";
 
 const hostname = "app";
@@ -43,8 +43,7 @@ export async function startSandboxedApp(
   sandbox: SandboxPlan,
   layers: Layers,
   deviceApi: string | null,
-  log: ReplicaLog,
-  processes: Processes,
+  { log, processes, watchFolders, onDisk }: AppHost,
 ): Promise<App> {
   assert(plan.release.argv !== null, "a release that is not static has a command");
   const note = (text: string): void => log.note(text);
@@ -65,15 +64,20 @@ export async function startSandboxedApp(
     const pids = left.map(({ pid }) => pid).join(", ");
     note(`processes ${pids} did not end after SIGKILL: the kernel still holds them`);
   };
-  const memory = of && watchMemory({ sandbox, of, processes, note, end: () => void clear() });
-  const exited = started.exited.then((end): AppEnd => {
-    const outOfMemory = end.signal === "SIGKILL" && memory?.endedIt();
+  const end = (): void => void clear();
+  const memory = of && watchMemory({ sandbox, of, processes, note, end });
+  const disk = of && watchDisk({ plan, pid1: of.root.pid, watchFolders, note, tell: onDisk, end });
+  const exited = started.exited.then(({ exitCode, signal, failure, denied }): AppEnd => {
+    const outOfMemory = signal === "SIGKILL" && memory?.endedIt();
     memory?.close();
+    const trouble = disk?.trouble();
+    disk?.close();
     return {
-      exitCode: end.exitCode,
-      signal: end.signal,
-      failure: end.failure,
-      ...(end.denied ? { denied: true } : {}),
+      exitCode,
+      signal,
+      failure,
+      ...(trouble && { disk: trouble }),
+      ...(denied ? { denied: true } : {}),
       ...(outOfMemory ? { outOfMemory: true } : {}),
     };
   });
@@ -117,7 +121,7 @@ interface AppPlace {
 }
 
 function recipeOf(plan: StoredPlan, sandbox: SandboxPlan, { port, deviceApi, etc, layers }: AppPlace): Recipe {
-  const scratch = join(plan.folder, "scratch");
+  const scratch = join(plan.folder, layerName, "scratch");
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   writeFileSync(join(plan.folder, "cgroup"), cgroupText(plan.spec.replica));
   const same = (path: string): Bind => ({ from: path, to: path });
@@ -179,7 +183,7 @@ const releasedFiles = (plan: StoredPlan): string => join(plan.releaseFolder, "ap
  */
 async function writableLayer(plan: StoredPlan, note: (text: string) => void): Promise<string | null> {
   const below = plan.release.image?.root ?? releasedFiles(plan);
-  const at = (name: string): string => join(plan.folder, "layer", name);
+  const at = (name: string): string => join(plan.folder, layerName, name);
   const upper = { folder: at("upper"), work: at("work") };
   try {
     await mountOverlay({ at: at("app"), lower: [below], upper });
@@ -195,7 +199,7 @@ async function writableLayer(plan: StoredPlan, note: (text: string) => void): Pr
 async function packagesLayer(plan: StoredPlan, note: (text: string) => void): Promise<SystemLayer | null> {
   if (plan.release.packages === undefined) return null;
   try {
-    return await laySystem(plan.release.packages, join(plan.folder, "layer"));
+    return await laySystem(plan.release.packages, join(plan.folder, layerName));
   } catch (error) {
     note(`the packages of packages.txt cannot be had: ${error instanceof Error ? error.message : String(error)}`);
     return null;

@@ -15,6 +15,7 @@ import type { ReplicaPhase, ReplicaStatus } from "../../contract/agent.ts";
 import { shimContract } from "../../contract/shim.ts";
 import type { AgentToShim, GpuOrder, ShimToAgent } from "../../contract/shim.ts";
 import type { Code } from "../../evidence/codes.ts";
+import type { Facts } from "../../evidence/entry.ts";
 import { durationMs, type Clock } from "../../stdx/time.ts";
 import { openExits } from "../exits.ts";
 import { readExit, socketNames, writeStored, type SandboxPlan, type ShimRecord, type StoredPlan } from "../folder.ts";
@@ -22,10 +23,20 @@ import { maskOf } from "../../log/mask.ts";
 import { readLogFiles } from "../../log/segments.ts";
 import type { Processes } from "../processes.ts";
 import { gatewaySocketName } from "../../contract/egress.ts";
+import type { WatchFolders } from "../sandbox/disk.ts";
 import { openNetwork, type Network } from "../net/network.ts";
-import { startApp, type App, type AppEnd } from "./app.ts";
+import { startApp, type App, type AppEnd, type AppHost } from "./app.ts";
 import { controlServer, type Control } from "./control.ts";
-import { causeOf, endSays, lastOutput, networkDenied, outOfMemorySays, stoppedEnd, type End } from "./ends.ts";
+import {
+  causeOf,
+  endSays,
+  lastOutput,
+  namesDisk,
+  networkDenied,
+  outOfMemorySays,
+  stoppedEnd,
+  type End,
+} from "./ends.ts";
 import type { EvidenceLine } from "./evidence.ts";
 import { freezer, type Freezer } from "./freezer.ts";
 import { inboundServer } from "./inbound.ts";
@@ -72,6 +83,7 @@ export interface ShimWorld {
   readonly clock: Clock;
   readonly processes: Processes;
   readonly evidence: EvidenceLine;
+  readonly watchFolders: WatchFolders;
   /** Not called for static Spaces. */
   openGpu(host: GpuHost): Promise<GpuSide>;
 }
@@ -141,7 +153,7 @@ class RunningShim implements Shim {
     this.#plan = plan;
     this.#world = world;
     this.#startedAt = world.clock.wall();
-    this.#limits = plan.sandbox === null ? {} : { limits: limitsOf(plan.sandbox) };
+    this.#limits = plan.sandbox === null ? {} : { limits: limitsOf(plan.sandbox, plan.folder) };
     this.#log = new ReplicaLog(plan.folder, world.clock, maskOf(plan.spec.secrets ?? {}));
     this.#status = this.#statusOf("starting", null);
     this.done = new Promise((resolve) => (this.#finish = resolve));
@@ -228,7 +240,7 @@ class RunningShim implements Shim {
     const denied = await place.denied;
     if (denied) return void this.#end(denied);
     const borrows = this.#plan.spec.gpu !== false;
-    const app = await startApp(this.#plan, await place.layers, borrows ? this.#gpu.url : null, this.#log, processes);
+    const app = await startApp(this.#plan, await place.layers, borrows ? this.#gpu.url : null, this.#appHost());
     this.#app = app;
     void app.ended.then((end) => this.#appEnded(end));
     void app.exited.then(() => {
@@ -312,17 +324,30 @@ class RunningShim implements Shim {
     await this.#end(this.#endOf(end));
   }
 
-  #endOf({ exitCode, signal, failure, denied, outOfMemory }: AppEnd): End {
+  #appHost(): AppHost {
+    const { processes, watchFolders, evidence } = this.#world;
+    const work = this.#plan.spec.replica;
+    const onDisk = (facts: Facts): void =>
+      void evidence.emitter.write({ work, hop: "replica.disk", mark: "took", facts });
+    return { log: this.#log, processes, watchFolders, onDisk };
+  }
+
+  #endOf({ exitCode, signal, failure, denied, outOfMemory, disk }: AppEnd): End {
     if (this.#stopWhy !== undefined) return { ...stoppedEnd(this.#stopWhy, exitCode), signal };
     if (this.#gaveUp !== undefined) {
       const { code, says } = this.#gaveUp;
       return { phase: "exited", code, exitCode, signal, says: says + lastOutput(this.#plan.folder) };
     }
+    const printed = lastOutput(this.#plan.folder);
+    if (!denied && !outOfMemory && disk && (disk.ended || namesDisk(printed))) {
+      const how = disk.ended ? "" : `${endSays({ exitCode, signal, failure })} `;
+      return { phase: "exited", code: "app/disk-full", exitCode, signal, says: how + disk.says + printed };
+    }
     const says = outOfMemory
       ? outOfMemorySays(this.#plan.sandbox?.limits.memoryBytes ?? 0)
       : endSays({ exitCode, signal, failure });
     const code = denied ? "runtime/sandbox-denied" : outOfMemory ? "app/out-of-memory" : "app/exit";
-    return { phase: "exited", code, exitCode, signal, says: says + lastOutput(this.#plan.folder) };
+    return { phase: "exited", code, exitCode, signal, says: says + printed };
   }
 
   async #end({ phase, ...end }: End): Promise<void> {

@@ -11,6 +11,7 @@ export const boxedEnv = {
   WAYBILL_EGRESS_ADDRESSES: "127.0.0.2/32",
   WAYBILL_EGRESS_PORTS: "80,443,4197,4198,4199",
   WAYBILL_APP_MEMORY_MB: "256",
+  WAYBILL_APP_DATA_MB: "32",
 } as const;
 
 /** An app that connects where it is told, and eats memory when it is told. */

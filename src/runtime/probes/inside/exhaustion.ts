@@ -15,11 +15,17 @@ const takenWithinMs = 60_000;
 /** Held so long when all is taken: where the kernel does not limit memory, the platform looks at it once a second. */
 const heldMs = 5_000;
 
-export function exhaustionProbes({ limits }: Facts): readonly Probe[] {
+export function exhaustionProbes({ limits, disk }: Facts): readonly Probe[] {
   return [
     fills("fill-tmp", "fill more of /tmp than it may", "/tmp", limits.tmpBytes),
     fills("fill-shm", "fill more of /dev/shm than it may", "/dev/shm", limits.shmBytes),
     fills("fill-home", "fill more of its home than it may", "/home/app", limits.homeBytes),
+    ...(disk === null
+      ? []
+      : [
+          fills("fill-data", "fill more of /data than it may", "/data", disk.dataBytes),
+          fills("fill-app", "fill more of the disk beside its code than it may", "/app", disk.layerBytes),
+        ]),
     {
       name: "many-files",
       tries: "open more files than it may",

@@ -17,6 +17,8 @@ export interface Facts {
     readonly shmBytes: number;
     readonly homeBytes: number;
   };
+  /** Sizes of the file systems that it can write on a disk; null where those are not its own, and nothing would refuse it. */
+  readonly disk: { readonly dataBytes: number; readonly layerBytes: number } | null;
 }
 
 export interface HostFacts {

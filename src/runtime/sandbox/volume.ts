@@ -1,0 +1,92 @@
+/**
+ * File systems of a fixed size, each in a file: what a replica may write of the disk, where the agent is root. They are mounted in the
+ * mount namespace of the replica's shim, on the way there (stage.ts). So they end with its last process, whoever of us is killed, and
+ * no other replica has them.
+ */
+import { quoted } from "./quoted.ts";
+
+export interface Volume {
+  /** The file that holds it; made where there is none. It takes of the disk what was written. */
+  readonly image: string;
+  /** The folder that it covers. What lies there is copied into a new one. */
+  readonly at: string;
+  readonly bytes: number;
+  /** Whose it is. */
+  readonly uid: number;
+  /** It outlives its replica, and may be mounted by several: it has a journal, is checked before its first mount, and grows to `bytes`. */
+  readonly lasts: boolean;
+}
+
+/** Said by whoever makes them, when one cannot be mounted. */
+export const volumeFailed = "waybill: no file system for";
+/** Its smallest size: with a journal ext4 needs 2 MiB. */
+export const volumeMinBytes = 8 << 20;
+
+/** A copy of a folder of some gigabytes, or the check of a large file system, that another replica's start makes first. */
+const waitForOtherSeconds = 120;
+/** Inode tables are not written beforehand: a new file reads as zeros. */
+const mkfs = "mkfs.ext4 -q -F -m 0 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=$4:$4";
+const options = "loop,nosuid,nodev,noatime,discard,noinit_itable";
+
+/**
+ * In order: only one of us makes, checks or grows it; a folder that was being replaced is replaced, or put back; a new one has room
+ * for what lay in the folder; and one that nobody has mounted is checked. A loop device that has the file already is used again by
+ * mount(8), and then it is the same file system.
+ */
+const functions = `checked() {
+  said=$(e2fsck "$@" 2>&1) || [ $? -lt 4 ] || { echo "$said" >&2; exit 1; }
+}
+lasting() {
+  set -e
+  exec 9< "$(dirname "$2")"
+  flock -w ${waitForOtherSeconds} 9
+  if [ -d "$2.moved" ]; then
+    if [ -e "$1" ]; then rm -rf "$2.moved"; else rmdir "$2"; mv "$2.moved" "$2"; fi
+  fi
+  if [ ! -e "$1" ]; then
+    rm -f "$1.new"
+    size=$3 had="$(ls -A "$2")"
+    if [ -n "$had" ]; then
+      least=$(($(du -sk "$2" | cut -f1) * 1280 + ${volumeMinBytes}))
+      [ "$size" -ge "$least" ] || size=$least
+    fi
+    truncate -s "$size" "$1.new"
+    chmod 0600 "$1.new"
+    if [ -n "$had" ]; then ${mkfs} -d "$2" "$1.new"; else ${mkfs} "$1.new"; fi
+    sync "$1.new"
+    if [ -n "$had" ]; then mv "$2" "$2.moved"; mkdir -m 0700 "$2"; chown "$4:$4" "$2"; fi
+    mv "$1.new" "$1"
+    if [ -n "$had" ]; then rm -rf "$2.moved"; fi
+  elif [ -z "$(losetup -j "$1")" ]; then
+    checked -p "$1"
+    if [ "$(stat -c %s "$1")" -lt "$3" ]; then
+      truncate -s "$3" "$1"
+      checked -fp "$1"
+      said=$(resize2fs "$1" 2>&1) || { echo "$said" >&2; exit 1; }
+    fi
+  fi
+  mount -o ${options},errors=remount-ro "$1" "$2"
+  if [ -d "$2/lost+found" ]; then rmdir "$2/lost+found" 2>/dev/null || true; fi
+}
+passing() {
+  set -e
+  mkdir -p "$2"
+  truncate -s "$3" "$1"
+  chmod 0600 "$1"
+  ${mkfs} -O ^has_journal "$1"
+  mount -o ${options} "$1" "$2"
+  rmdir "$2/lost+found"
+}`;
+
+/** Lines for /bin/sh under `set -e`, for root in a mount namespace of its own: mounts all of them, side by side. */
+export function mountVolumes(volumes: readonly Volume[]): readonly string[] {
+  if (volumes.length === 0) return [];
+  const begin = volumes.map(
+    ({ image, at, bytes, uid, lasts }, index) =>
+      `( ${lasts ? "lasting" : "passing"} ${quoted(image)} ${quoted(at)} ${bytes} ${uid} ) & v${index}=$!`,
+  );
+  const wait = volumes.map(
+    ({ at }, index) => `wait $v${index} || { echo ${quoted(`${volumeFailed} ${at}`)} >&2; exit 1; }`,
+  );
+  return [functions, ...begin, ...wait];
+}
