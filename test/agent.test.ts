@@ -94,7 +94,7 @@ async function testNode() {
         isolation: noIsolation("plain processes"),
         link,
         builder,
-        launcher: launcher({ nodePath: process.execPath, shimEntry }, null),
+        launcher: launcher({ nodePath: process.execPath, shimEntry }, null, 0),
         emitter,
         spools: [openShipper({ folder: spools, emitter: "agent" })],
         spoolOf: (replica) => openShipper({ folder: join(replica, "spool") }),

@@ -54,7 +54,7 @@ const lookEveryMs = 20;
 const hopeless: readonly string[] = ["app/not-listening", "runtime/sandbox-denied", "runtime/disk-failed"];
 
 /** Why a launch fails that is not the shim's fault. */
-const notStarted = ["runtime/sandbox-denied", "runtime/disk-failed"] as const;
+const notStarted = ["runtime/sandbox-denied", "runtime/disk-failed", "runtime/disk-low"] as const;
 
 export class ReplicaSet {
   readonly #options: ReplicaSetOptions;

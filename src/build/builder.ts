@@ -176,7 +176,11 @@ async function build(shop: Workshop, disk: DiskWatch): Promise<BuildOutcome> {
   const { spec, tools } = shop;
   shop.note(`builds ${spec.space} at ${spec.commit}`);
   if (spec.factory) shop.note("a factory rebuild: nothing that an earlier build resolved is used");
-  await shop.step("fetch", () => fetchCommit(shop));
+  await shop.step("fetch", async () => {
+    await disk.look();
+    shop.signal.throwIfAborted();
+    await fetchCommit(shop);
+  });
   const { settings, app } = await shop.step("configure", () => configure(shop));
   const runnable = await buildBySdk(shop, settings, app);
   const manifest = manifestOf(shop, settings, runnable);
@@ -321,11 +325,18 @@ function outcomeOf(shop: Workshop | undefined, error: unknown): Extract<BuildOut
 
 /** What it writes, in its own folder and in what the owner keeps, is bounded as its time is. */
 function watchDisk(shop: Workshop, end: (failure: BuildFailure) => void): DiskWatch {
-  const limitBytes = shop.tools.diskBytes ?? diskBytesUsual;
+  const { diskBytes: limitBytes = diskBytesUsual, reserveBytes = 0 } = shop.tools;
   return new DiskWatch({
     folders: [shop.work, shop.store, storesOf(shop.tools.folder, spaceOwner(shop.spec.space))],
     since: shop.tools.clock.wall(),
     limitBytes,
+    reserve: {
+      bytes: reserveBytes,
+      onLow: (free) => {
+        const says = `the builder's disk has ${mib(free)} left, and WAYBILL_DISK_RESERVE_MB keeps ${mib(reserveBytes)} free`;
+        end(new BuildFailure("build/disk-low", says, [says]));
+      },
+    },
     onOver: (bytes) => {
       const says = `the build wrote ${mib(bytes)} to the disk, may write ${mib(limitBytes)}, and was ended`;
       end(new BuildFailure("build/disk-full", says, [says]));

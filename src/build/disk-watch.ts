@@ -11,6 +11,11 @@ export interface DiskWatchOptions {
   /** Milliseconds of the wall clock. Zero: all counts that is there, and where it is more than the limit at first, it may be as much. */
   readonly since: number;
   readonly limitBytes: number;
+  /** What the disk keeps free, whoever writes. */
+  readonly reserve?: {
+    readonly bytes: number;
+    /** Told once, with what is left. */ readonly onLow: (free: number) => void;
+  };
   /** Told once, with what was counted. */
   readonly onOver: (bytes: number) => void;
   readonly onError: (error: unknown) => void;
@@ -46,9 +51,14 @@ export class DiskWatch implements Disposable {
   }
 
   async #look(): Promise<void> {
-    const { folders, since, limitBytes, onOver } = this.#options;
+    const { folders, since, limitBytes, reserve, onOver } = this.#options;
     const { bavail, bsize } = await statfs(folders[0] as string);
     const free = bavail * bsize;
+    if (this.#isOver) return;
+    if (reserve && free < reserve.bytes) {
+      this.#isOver = true;
+      return reserve.onLow(free);
+    }
     if (this.#counted.free === Infinity) {
       const bytes = since === 0 ? await bytesBelow(folders, since) : 0;
       this.#limitBytes = Math.max(limitBytes, bytes);
@@ -56,7 +66,7 @@ export class DiskWatch implements Disposable {
     }
     const gone = this.#counted.free - free;
     const isDue = performance.now() - this.#counted.at > countEveryMs;
-    if (this.#isOver || (this.#counted.bytes + gone <= this.#limitBytes && !isDue)) return;
+    if (this.#counted.bytes + gone <= this.#limitBytes && !isDue) return;
     const bytes = await bytesBelow(folders, since);
     this.#counted = { bytes, free, at: performance.now() };
     if (bytes <= this.#limitBytes) return;

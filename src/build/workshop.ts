@@ -85,6 +85,8 @@ export interface BuildTools {
   readonly cacheBytes?: number;
   /** How much a build may write. */
   readonly diskBytes?: number;
+  /** What stays free of the disk: less, and nothing is built; none where absent. */
+  readonly reserveBytes?: number;
   readonly images?: ImageTools;
   /** Where Pythons may be beside PATH, and where the platform keeps tools of its own; absent: no Gradio Spaces are built. */
   readonly python?: {

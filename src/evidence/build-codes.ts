@@ -82,6 +82,14 @@ export const buildCodes = {
     proxy: "proxy_internal_response",
     next: "Make the build write less, or ask the operator for a higher limit.",
   },
+  "build/disk-low": {
+    says: "The builder's own disk is nearly full, so it builds nothing.",
+    owner: "platform",
+    retry: "later",
+    status: 503,
+    proxy: "proxy_internal_response",
+    next: "The operator frees space on the builder's disk; then deploy again.",
+  },
   "build/base-missing": {
     says: "An image that the Dockerfile begins with does not exist, or may not be read.",
     owner: "app",

@@ -87,6 +87,11 @@ export const builds: readonly Case[] = [
     sentence: /Step build wrote more to the disk than the build may/,
   },
   {
+    code: "build/disk-low",
+    record: failedStep("build/disk-low", { step: "fetch", tookMs: 2, says: "the builder's disk has 900 MiB left" }),
+    sentence: /^The builder's own disk is nearly full\. The builder's disk has 900 MiB left\.$/,
+  },
+  {
     code: "build/out-of-memory",
     record: failedStep("build/out-of-memory", { step: "build", tookMs: 2000, says: "build ended with signal SIGKILL" }),
     sentence: /^Step build used more memory than it may after 2 s and was ended\. Build ended with signal SIGKILL\.$/,

@@ -453,6 +453,14 @@ export const codes = {
     proxy: "destination_unavailable",
     next: "The operator looks at the node: the detail names the file system, and e2fsck(8) repairs one that is damaged.",
   },
+  "runtime/disk-low": {
+    says: "The node's own disk is nearly full, so no app is started there, and one that goes on writing is ended.",
+    owner: "platform",
+    retry: "later",
+    status: 503,
+    proxy: "destination_unavailable",
+    next: "The operator frees space on the node's disk; the platform tries again by itself.",
+  },
   "runtime/sandbox-denied": {
     says: "No sandbox works on this node and running without one was not allowed.",
     owner: "platform",

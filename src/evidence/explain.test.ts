@@ -367,6 +367,11 @@ const replicas: readonly Case[] = [
     sentence: /could not be made or mounted/,
   },
   {
+    code: "runtime/disk-low",
+    record: a.record("replica", [a.by("agent-n1", "replica.exit", "failed", { code: "runtime/disk-low" })]),
+    sentence: /own disk is nearly full/,
+  },
+  {
     code: "runtime/sandbox-denied",
     record: a.record("replica", [a.by("agent-n1", "replica.start", "failed", { code: "runtime/sandbox-denied" })]),
     sentence: /No sandbox works/,

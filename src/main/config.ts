@@ -11,6 +11,7 @@ import { openPolicy, parseNameRule, type EgressPolicy, type NameRule } from "../
 import { parseRange } from "../egress/ranges.ts";
 import type { GitFaceLimits } from "../hub/git-face.ts";
 import type { LfsLimits } from "../hub/lfs-store.ts";
+import type { DiskLimits } from "../runtime/folder.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
 import { buildPolicy, passedToBuilds, type BuildVariables } from "./build-settings.ts";
@@ -61,8 +62,8 @@ export interface PlatformConfig {
   readonly sandbox: (typeof sandboxChoices)[number];
   /** Limits of one replica in a sandbox. */
   readonly app: { readonly memoryBytes: number; readonly processes: number; readonly processors: number };
-  /** What one replica may write of the disk, and what its Space keeps in /data. */
-  readonly disk: { readonly dataBytes: number; readonly layerBytes: number };
+  /** What one replica may write of the disk, what its Space keeps in /data, and what stays free of all of them. */
+  readonly disk: DiskLimits;
   /** What sandboxed apps may reach. */
   readonly egress: EgressPolicy;
   /** What builds see of the operator's environment, and what they may reach. */
@@ -124,6 +125,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const appProcessors = read.whole("WAYBILL_APP_PROCESSORS", { least: 1, most: 1024 });
   const dataMb = read.whole("WAYBILL_APP_DATA_MB", { least: appDiskLeastMb, most: 1 << 24 });
   const layerMb = read.whole("WAYBILL_APP_DISK_MB", { least: appDiskLeastMb, most: 1 << 24 });
+  const reserveMb = read.whole("WAYBILL_DISK_RESERVE_MB", { least: 0, most: 1 << 24 });
   const diskMb = read.whole("WAYBILL_BUILD_DISK_MB", { least: 64, most: 1 << 30 });
   const processors = read.whole("WAYBILL_BUILD_PROCESSORS", { least: 1, most: 1024 });
   const policy = read.policy();
@@ -184,6 +186,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     disk: {
       dataBytes: (dataMb ?? defaultDataMb) * mebibyte,
       layerBytes: (layerMb ?? defaultLayerMb) * mebibyte,
+      reserveBytes: (reserveMb ?? defaultReserveMb) * mebibyte,
     },
     egress: policy,
     builds: {
@@ -227,6 +230,8 @@ const appDiskLeastMb = 16;
 /** Of the disk only what was written is taken. A few models are kept in /data; a large one's tensors are packed beside the code. */
 const defaultDataMb = 10 << 10;
 const defaultLayerMb = 20 << 10;
+/** Half a second of a fast disk, and then what the journal, the logs and the evidence need for days. */
+const defaultReserveMb = 2 << 10;
 
 function defaultMemoryMb(): number {
   return Math.min(memoryMaxMb, Math.floor((totalmem() * 3) / 4 / (1 << 20)));

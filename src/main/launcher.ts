@@ -1,5 +1,5 @@
 /** Plugs the runtime into the agent, and gives each replica its sandbox. */
-import { readdirSync } from "node:fs";
+import { readdirSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Launcher } from "../agent/ports.ts";
 import { gatewaySocketName } from "../contract/egress.ts";
@@ -25,6 +25,7 @@ export interface NodeSandbox extends Given {
 export function launcher(
   tools: Pick<LaunchTools, "nodePath" | "shimEntry" | "compileCache">,
   sandbox: NodeSandbox | null,
+  reserveBytes: number,
 ): Launcher {
   const openGateway = async (plan: LaunchPlan & { readonly sockets: string }): Promise<void> => {
     if (sandbox === null || plan.sandbox === null) return;
@@ -34,6 +35,7 @@ export function launcher(
   };
   return {
     async launch(plan, agentEpoch) {
+      refuseOnLowDisk(dirname(plan.folder), reserveBytes);
       // A static Space has no process of its own: its shim serves the files.
       if (sandbox === null || plan.release.argv === null) return launch(plan, { ...tools, agentEpoch });
       const own = planSandbox(plan, sandbox, () => livesOnFolder(plan));
@@ -62,6 +64,22 @@ export function launcher(
     specOf: (folder) => readPlan(folder)?.spec,
     readLog: readLogFiles,
   };
+}
+
+/** Nothing may be started that could fill the disk on which the platform writes its journal. */
+class DiskLow extends Error {
+  override readonly name = "DiskLow";
+  readonly code = "runtime/disk-low";
+}
+
+/** Throws a {@link DiskLow}. */
+function refuseOnLowDisk(folder: string, reserveBytes: number): void {
+  const { bavail, bsize } = statfsSync(folder);
+  const mib = (bytes: number): string => `${Math.floor(bytes / (1 << 20))} MiB`;
+  if (bavail * bsize < reserveBytes)
+    throw new DiskLow(
+      `The disk of ${folder} has ${mib(bavail * bsize)} left, and WAYBILL_DISK_RESERVE_MB keeps ${mib(reserveBytes)} free: no app is started.`,
+    );
 }
 
 function runs(folder: string): boolean {

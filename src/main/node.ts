@@ -79,13 +79,14 @@ export async function startNode(options: NodeOptions): Promise<AsyncDisposable> 
       env: config.builds.variables,
       diskBytes: config.builds.diskBytes,
       cacheBytes: config.kept.cacheBytes,
+      reserveBytes: config.disk.reserveBytes,
       ...(sandbox === null ? {} : { images: { ...config.images, engine: findEngine(), known: { users: new Map() } } }),
       python: { versions: config.pythonVersions, toolsFolder: config.toolsFolder },
       sdk: { version, write: (into) => writeSdkPackage(into, version) },
       clock,
       random,
     }),
-    launcher: launcher(processes, sandbox && sandbox.node),
+    launcher: launcher(processes, sandbox && sandbox.node, config.disk.reserveBytes),
     isolation:
       sandbox?.isolation ??
       noIsolation(

@@ -57,7 +57,7 @@ async function run(options: ProbingOptions, signal: AbortSignal): Promise<void> 
   const node: ProbedNode = {
     folder: join(folder, "probes"),
     agentFolder: folder,
-    launcher: launcher(tools, { ...sandbox, limits: probeLimits, disk: probeDisk }),
+    launcher: launcher(tools, { ...sandbox, limits: probeLimits, disk: probeDisk }, probeDisk.reserveBytes),
     cgroups,
     random,
   };

@@ -52,7 +52,11 @@ async function main(folder: string): Promise<void> {
     clock,
     processes: linuxProcesses(),
     evidence: evidenceLine(emitter, openShipper({ folder: spool })),
-    watchFolders: (options) => new DiskWatch({ ...options, since: 0 }),
+    watchFolders: async (options) => {
+      const watch = new DiskWatch({ ...options, since: 0 });
+      await watch.look();
+      return watch;
+    },
     openGpu: (host) => openDevice(host, { clock, random }),
   });
   for (const signal of ["SIGTERM", "SIGINT"] as const)

@@ -72,6 +72,8 @@ export interface DiskPlan {
   readonly data: DiskShare;
   /** Beside its code, or all of its image, and in /scratch. */
   readonly layer: DiskShare;
+  /** What the machine's disk keeps free: a replica that writes on when there is less is ended. */
+  readonly reserveBytes: number;
 }
 
 export interface DiskShare {
@@ -107,6 +109,8 @@ export interface SandboxLimits {
 export interface DiskLimits {
   readonly dataBytes: number;
   readonly layerBytes: number;
+  /** The sizes of all may be more than the disk has: so much of it stays free for the platform. */
+  readonly reserveBytes: number;
 }
 
 export interface StoredPlan extends LaunchPlan {

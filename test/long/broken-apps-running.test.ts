@@ -5,6 +5,8 @@ import { brokenApps, node, serves, type BrokenApp, type RunningApp } from "../su
 import { needs } from "../support/needs.ts";
 
 const { skip } = await needs("sandbox", "python3");
+/** Where nothing is a file system of its own, nobody is refused: what writes too much is ended. */
+const { skip: noVolumes } = await needs("sandbox", "volumes");
 const grows = "const held = []; for (;;) held.push(Buffer.alloc(50 << 20, 1));";
 /** One request that breaks it, however that is answered. */
 const breaks = async ({ url, alice }: RunningApp): Promise<string> => (await visit(`${url}/break`, alice)).work;
@@ -214,6 +216,56 @@ const hogs: readonly BrokenApp[] = [
   },
 ];
 
+/** Writes there until it may not, which it does not expect. */
+const fills = (folder: string): BrokenApp["files"] =>
+  node(
+    serves(
+      onBreak(
+        `response.end("filling"); setTimeout(() => { for (;;) fs.appendFileSync("${folder}/full", Buffer.alloc(4 << 20)); }); return;`,
+      ),
+    ),
+  );
+
+const fillers: readonly BrokenApp[] = [
+  {
+    name: "its /data filled to its size: it is told, and goes on",
+    files: node(
+      serves(
+        'if (path === "/break") { try { for (;;) fs.appendFileSync("/data/full", Buffer.alloc(4 << 20)); } catch (error) { return response.end(error.code + " " + (fs.statSync("/data/full").size >> 20)); } }',
+      ),
+    ),
+    ends: "runs",
+    async afterwards({ get, log }) {
+      await get("/break", 200, /^ENOSPC [456]\d$/);
+      await until("its log says which limit that is", async () =>
+        /\/data is \d+ % full.*WAYBILL_APP_DATA_MB/.test(await log()),
+      );
+      await get("/");
+    },
+  },
+  ...(
+    [
+      ["/data", /\/data/],
+      ["/app", /the disk of \/app/],
+      ["/scratch", /the disk of \/app and \/scratch/],
+      ["/tmp", /\/tmp is/],
+      ["/home/app", /\/home\/app is/],
+    ] as const
+  ).map(([folder, says]): BrokenApp => ({
+    name: `${folder} filled without end: it ends, and starts again`,
+    files: fills(folder),
+    ends: "runs",
+    async afterwards(running) {
+      // The places in memory are known from the first look on.
+      await running.get("/break", 200, /filling/);
+      const end = await running.ended();
+      assert.deepEqual([end.code, end.owner], ["app/disk-full", "app"], end.says);
+      assert.match(end.says, says);
+      await again(running);
+    },
+  })),
+];
+
 const odd: readonly BrokenApp[] = [
   {
     name: "binary output",
@@ -359,12 +411,14 @@ const odd: readonly BrokenApp[] = [
   },
 ];
 
-brokenApps("an app that comes up", [...ending, ...hogs, ...odd], {
+brokenApps("an app that comes up", [...ending, ...hogs, ...fillers.slice(noVolumes === false ? 0 : 1), ...odd], {
   skip,
   gpus: null,
   env: {
     WAYBILL_APP_MEMORY_MB: "700",
     WAYBILL_APP_PROCESSES: "96",
+    WAYBILL_APP_DATA_MB: "64",
+    WAYBILL_APP_DISK_MB: "128",
     WAYBILL_RESPONSE_SECONDS: "15",
     WAYBILL_HEALTH_SECONDS: "1",
   },

@@ -49,7 +49,7 @@ class Builders implements AsyncDisposable {
       isolation: noIsolation("plain processes"),
       link: this.link(),
       builder: createBuilder({ ...this.#shop.tools, source: this.world.repositories, folder }),
-      launcher: launcher({ nodePath: process.execPath, shimEntry }, null),
+      launcher: launcher({ nodePath: process.execPath, shimEntry }, null, 0),
       emitter,
       spools: [openShipper({ folder: spools, emitter: `agent-${node}` })],
       spoolOf: (replica) => openShipper({ folder: join(replica, "spool") }),

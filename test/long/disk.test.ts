@@ -141,6 +141,7 @@ describe("the disk of a replica, with file systems of its own", asRoot, () => {
     const one = await start(plan({ space: "alice/grows" }));
     await ask(one, 'fs.writeFileSync("/data/kept", "kept")');
     await stop(one);
+    await until("nobody has it", () => devicesOf(one.plan) === "");
     const later = await start(plan({ space: "alice/grows", disk: { ...diskLimits, dataBytes: 256 * mib } }));
     assert.ok((later.link.status().limits?.data?.bytes ?? 0) > 200 * mib, JSON.stringify(later.link.status().limits));
     assert.equal(await ask(later, 'fs.readFileSync("/data/kept", "utf8")'), "kept");
@@ -174,7 +175,7 @@ describe("the disk of a replica, with file systems of its own", asRoot, () => {
     await ask(one, `setTimeout(() => ${fill("/data/full")})`);
     const { end } = await one.untilPhase("exited");
     assert.equal(end?.code, "app/disk-full", String(end?.says));
-    assert.match(end?.says ?? "", /\/data is (?:99|100) % full.*WAYBILL_APP_DATA_MB.*ENOSPC/s);
+    assert.match(end?.says ?? "", /\/data is (?:9\d|100) % full.*WAYBILL_APP_DATA_MB.*ENOSPC/s);
     running.delete(one);
     const other = await start(plan({ space: "alice/dies" }));
     await ask(other, 'setTimeout(() => { throw new Error("of another kind"); })');
@@ -183,9 +184,26 @@ describe("the disk of a replica, with file systems of its own", asRoot, () => {
   });
 });
 
+describe("the room that the machine's disk keeps free", asRoot, () => {
+  test("below it an app that writes on is ended, and says whose fault that is; one that writes little goes on", async () => {
+    const disk = { ...diskLimits, reserveBytes: Number.MAX_SAFE_INTEGER };
+    const [quiet, loud] = [
+      await start(plan({ space: "alice/quiet", disk })),
+      await start(plan({ space: "alice/loud", disk })),
+    ];
+    for (const one of [quiet, loud]) await ask(one, 'fs.writeFileSync("/data/a", Buffer.alloc(1 << 20, 1))');
+    void ask(loud, 'setInterval(() => fs.appendFileSync("/data/b", Buffer.alloc(1 << 20, 1)), 50)');
+    const { end } = await loud.untilPhase("exited");
+    assert.equal(end?.code, "runtime/disk-low", String(end?.says));
+    assert.match(end?.says ?? "", /to stay free, and the app goes on writing/);
+    running.delete(loud);
+    assert.equal(await ask(quiet, 'fs.readdirSync("/data").join()'), "a");
+  });
+});
+
 describe("the disk of a replica, where it can only be looked at", { skip }, () => {
   const looked = (space: string): LaunchPlan =>
-    plan({ space, volumes: false, disk: { dataBytes: 8 * mib, layerBytes: 8 * mib } });
+    plan({ space, volumes: false, disk: { ...diskLimits, dataBytes: 8 * mib, layerBytes: 8 * mib } });
   const writes = (file: string, size: number): string =>
     `for (let n = 0; n < ${size}; n++) fs.appendFileSync("${file}", Buffer.alloc(1 << 20, 1))`;
 

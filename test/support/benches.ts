@@ -63,7 +63,7 @@ export async function testBenches(
     spaces,
     cgroups: isRoot ? cgroupsHere() : noCgroups,
     limits,
-    disk: { dataBytes: 16 * mib, layerBytes: 16 * mib },
+    disk: { dataBytes: 16 * mib, layerBytes: 16 * mib, reserveBytes: 0 },
     volumes: isRoot,
     ports,
     gateway,

@@ -219,7 +219,7 @@ async function logOf({ client }: Account, space: string): Promise<string> {
   return lines.join("\n");
 }
 
-/** A well-behaved Space of another owner, asked all the time. */
+/** A well-behaved Space of another owner, asked all the time; it keeps something in /data each time. */
 class Neighbour {
   readonly failures: string[] = [];
   #answers = 0;
@@ -233,7 +233,9 @@ class Neighbour {
 
   static async start(up: Platform): Promise<Neighbour> {
     const bob = await up.account("bob");
-    const folder = up.write(node(serves()));
+    const folder = up.write(
+      node(serves('if (fs.existsSync("/data")) fs.writeFileSync("/data/last", String(Date.now()));')),
+    );
     const { ok, says, space } = await deployFolder(bob.client, folder, "bob/neighbour", { waitMs: deployedWithinMs });
     assert.ok(ok, says);
     return new Neighbour(space.addresses.at(-1) ?? "");

@@ -58,6 +58,7 @@ const run = await probe(
         gateway,
         filled: async () => undefined,
       },
+      probeDisk.reserveBytes,
     ),
     cgroups: here.cgroups,
     random,

@@ -37,7 +37,7 @@ const node = {
   spaces: spaceFolders(join(folder, "spaces"), false),
   cgroups: noCgroups,
   limits,
-  disk: { dataBytes: 64 * mib, layerBytes: 64 * mib },
+  disk: { dataBytes: 64 * mib, layerBytes: 64 * mib, reserveBytes: 0 },
   volumes: false,
   ports: [443],
 } as const;

@@ -205,8 +205,12 @@ export async function sandboxedReplicas(driver: SandboxDriver, saysDenied: RegEx
     test("whose shim is killed leaves no process, and is lost", async () => {
       const one = await start(plan(shell("setsid sleep 300 & sleep 300")));
       await one.untilPhase("ready");
-      const [shim, all] = [readShim(one.plan.folder), members(processes, appOf(one.plan), process.pid)];
-      assert.ok(shim && all.length >= 4);
+      const shim = readShim(one.plan.folder);
+      assert.ok(shim);
+      const all = await until("its processes are there", () => {
+        const found = members(processes, appOf(one.plan), process.pid);
+        return found.length >= 4 ? found : undefined;
+      });
       processes.signal(shim, "SIGKILL");
       const found = await adopt(one.plan.folder);
       assert.ok("dead" in found && found.dead.end?.code === "runtime/shim-lost");
@@ -227,7 +231,7 @@ export async function sandboxedReplicas(driver: SandboxDriver, saysDenied: RegEx
     });
 
     test("whose sandbox cannot be made says what failed, in the words of what makes it", async () => {
-      const made = boxes.plan({ "app.js": listens }, { volumes: false });
+      const made = boxes.plan({ "app.js": listens }, { space: "alice/denied", volumes: false });
       const one = await start({
         ...made,
         release: { ...made.release, needs: ["/nowhere/python"] },

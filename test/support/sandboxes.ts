@@ -16,7 +16,7 @@ export const limits: SandboxLimits = {
   shmBytes: 16 * mib,
   homeBytes: 16 * mib,
 };
-export const diskLimits: DiskLimits = { dataBytes: 64 * mib, layerBytes: 64 * mib };
+export const diskLimits: DiskLimits = { dataBytes: 64 * mib, layerBytes: 64 * mib, reserveBytes: 0 };
 
 export interface Sandboxes extends AsyncDisposable {
   readonly here: CgroupsHere;

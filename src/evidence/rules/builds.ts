@@ -94,6 +94,10 @@ export const buildRules: Readonly<Record<BuildCode, BuildRule>> = {
     example: "build.step failed: the build wrote 21000 MiB to the disk, may write 20480 MiB",
     says: (ended) => because(ended, `Step ${step(ended)} wrote more to the disk than the build may${took(ended)}.`),
   },
+  "build/disk-low": {
+    example: "build.fetch failed: the builder's disk has 900 MiB left, and keeps 2048 MiB free",
+    says: (ended) => because(ended, "The builder's own disk is nearly full."),
+  },
   "build/builder-lost": {
     example: "build.claim failed: builder n1 went away",
     says: (ended) => because(ended, "The builder stopped answering in the middle of the build."),

@@ -67,7 +67,7 @@ export const probeLimits = {
 } as const;
 
 /** Small, to be filled; a journal has to fit. */
-export const probeDisk = { dataBytes: 16 << 20, layerBytes: 16 << 20 } as const;
+export const probeDisk = { dataBytes: 16 << 20, layerBytes: 16 << 20, reserveBytes: 0 } as const;
 
 /** No Space of a user has such a name. */
 const spaces = { prober: ".probes/prober", neighbour: ".probes/neighbour" } as const;

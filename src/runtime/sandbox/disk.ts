@@ -7,16 +7,18 @@ import { join } from "node:path";
 import type { Facts } from "../../evidence/entry.ts";
 import { layerName, type SandboxLimits, type StoredPlan } from "../folder.ts";
 
-/** Counts what is below folders while it grows; `main` plugs it in. */
+/** Counts what is below folders, now and while it grows; resolves when it has counted once. `main` plugs it in. */
 export type WatchFolders = (options: {
   readonly folders: readonly string[];
   readonly limitBytes: number;
   /** Told once, with what was counted. */
   readonly onOver: (bytes: number) => void;
   readonly onError: (error: unknown) => void;
-}) => Disposable;
+}) => Promise<Disposable>;
 
 export interface DiskWatch {
+  /** The app is there: `pid1` is the sandbox's, as the host numbers it, and `end` ends all of it. */
+  begin(pid1: number, end: () => void): void;
   /** What is wrong, as it is now: null where nothing is full, nor was ended for it. */
   trouble(): DiskTrouble | null;
   close(): void;
@@ -27,34 +29,47 @@ export interface DiskTrouble {
   readonly says: string;
   /** The platform ended the app for it. */
   readonly ended: boolean;
+  readonly code: "app/disk-full" | "runtime/disk-low";
 }
 
 export interface WatchedDisk {
   readonly plan: StoredPlan;
-  /** The sandbox's pid 1, as the host numbers it. */
-  readonly pid1: number;
   readonly watchFolders: WatchFolders;
   /** A line for its owner. */
   note(text: string): void;
   /** A place is about to be full. */
   tell(facts: Facts): void;
-  /** Ends all of it. */
-  end(): void;
 }
 
-const lookEveryMs = 1_000;
-/** Told at this share of a place's bytes or of its files, and again only when it was below the other one meanwhile. */
+/** A fast disk takes a gigabyte in that time: less than what is kept free of it. */
+const lookEveryMs = 500;
+/** What an app may write without being one that goes on writing: its caches, and what the file system itself needs. */
+const littleBytes = 16 << 20;
+/**
+ * Told at this share of a place's bytes or of its files, and again only when it was below the other one meanwhile. A file system keeps
+ * a little back for itself, so one that refuses more need not have a share of 1.
+ */
 const tellAtShare = 0.95;
 const tellAgainBelowShare = 0.9;
-/** A file system keeps a little back for itself: nothing more goes in from here on. */
-const fullAtShare = 0.99;
 const mib = 1 << 20;
 
-export function watchDisk(watched: WatchedDisk): DiskWatch {
-  const { plan, pid1, note, tell, end } = watched;
-  const sized = sizedPlaces(plan, pid1);
-  let over: string | undefined;
-  const timer = setInterval(() => {
+/** Resolves when it is known what was there before the app begins to write. */
+export async function watchDisk(watched: WatchedDisk): Promise<DiskWatch> {
+  const { plan, note, tell } = watched;
+  let sized: readonly Place[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let end = (): void => undefined;
+  let ended: DiskTrouble | undefined;
+  const stop = (code: DiskTrouble["code"], says: string, facts: Facts): void => {
+    if (ended !== undefined) return;
+    ended = { says, ended: true, code };
+    note(`${says} The platform ends it.`);
+    tell(facts);
+    end();
+  };
+  const look = (reserve: ReturnType<typeof reserveLook>): void => {
+    const low = reserve();
+    if (low !== null) stop("runtime/disk-low", low.says, { place: "the node's disk", ...low.facts });
     for (const place of sized) {
       const found = place.look();
       if (found.share < tellAgainBelowShare) place.isTold = false;
@@ -63,34 +78,60 @@ export function watchDisk(watched: WatchedDisk): DiskWatch {
       note(saysFull(place, found));
       tell({ place: place.name, usedBytes: found.usedBytes, sizeBytes: found.sizeBytes, share: found.share });
     }
-  }, lookEveryMs);
-  const counts = countedPlaces(plan).map(({ name, folder, bytes, more }) =>
+  };
+  const counting = countedPlaces(plan).map(({ name, folder, bytes, more }) =>
     watched.watchFolders({
       folders: [folder],
       limitBytes: bytes,
       onOver: (found) => {
-        over ??= `It has written ${sizeOf(found)} to ${name}, where ${sizeOf(bytes)} may be. ${more}`;
-        note(`${over} The platform ends it.`);
-        tell({ place: name, usedBytes: found, sizeBytes: bytes, share: found / bytes });
-        end();
+        const facts = { place: name, usedBytes: found, sizeBytes: bytes, share: found / bytes };
+        stop(
+          "app/disk-full",
+          `It has written ${sizeOf(found)} to ${name}, where ${sizeOf(bytes)} may be. ${more}`,
+          facts,
+        );
       },
       onError: (error) => note(`what it writes to ${name} could not be counted: ${String(error)}`),
     }),
   );
+  const counts = await Promise.all(counting);
   return {
+    begin(pid1, ends) {
+      end = ends;
+      sized = sizedPlaces(plan, pid1);
+      const reserve = reserveLook(plan, sized);
+      timer = setInterval(() => look(reserve), lookEveryMs);
+    },
     trouble() {
-      if (over !== undefined) return { says: over, ended: true };
+      if (ended !== undefined) return ended;
       const full = sized.flatMap((place) => {
         const found = place.look();
-        return found.share < fullAtShare ? [] : [saysFull(place, found)];
+        return found.share < tellAtShare ? [] : [saysFull(place, found)];
       });
-      return full.length === 0 ? null : { says: full.join(" "), ended: false };
+      return full.length === 0 ? null : { says: full.join(" "), ended: false, code: "app/disk-full" };
     },
     close() {
       clearInterval(timer);
       for (const place of sized) place.close();
       for (const count of counts) count[Symbol.dispose]();
     },
+  };
+}
+
+/** Says what is wrong when the machine's disk has less left than it keeps free, and this app's file systems grow. */
+function reserveLook({ folder, sandbox }: StoredPlan, sized: readonly Place[]) {
+  const reserveBytes = sandbox?.disk?.reserveBytes ?? 0;
+  const onDisk = sized.filter(({ isOnDisk }) => isOnDisk);
+  let usedBefore = Infinity;
+  return (): { readonly says: string; readonly facts: Facts } | null => {
+    if (reserveBytes === 0 || onDisk.length === 0) return null;
+    const { bavail, bsize } = statfsSync(folder);
+    const freeBytes = bavail * bsize;
+    const used = onDisk.reduce((sum, place) => sum + place.look().usedBytes, 0);
+    if (freeBytes >= reserveBytes || usedBefore === Infinity) usedBefore = used;
+    if (used - usedBefore <= littleBytes) return null;
+    const says = `The node's disk has ${sizeOf(freeBytes)} left, where ${sizeOf(reserveBytes)} are to stay free, and the app goes on writing.`;
+    return { says, facts: { freeBytes, reserveBytes, writtenBytes: used - usedBefore } };
   };
 }
 
@@ -113,6 +154,10 @@ class Place {
   readonly name: string;
   readonly more: string;
   isTold = false;
+  /** Not in memory. */
+  get isOnDisk(): boolean {
+    return this.#bytes === null;
+  }
   readonly #path: string;
   /** Told apart from what is at the path before the sandbox is made; null: it is there already. */
   readonly #bytes: number | null;

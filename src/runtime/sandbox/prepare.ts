@@ -169,14 +169,14 @@ export function planSandbox(
 
 function diskPlan(
   of: { readonly folder: string; readonly dataFolder: string; readonly uid: number | null; isUsed(): boolean },
-  { disk: { dataBytes, layerBytes }, volumes }: Given,
+  { disk: { dataBytes, layerBytes, reserveBytes }, volumes }: Given,
 ): DiskPlan {
   const { folder, dataFolder, uid } = of;
   const image = `${dataFolder}.ext4`;
   const isMade = existsSync(image);
   if (uid === null || !volumes) {
     if (isMade) throw new DataUnreachable(`its /data is in the file system ${image}, and this node can mount none`);
-    return { data: { bytes: dataBytes, volume: null }, layer: { bytes: layerBytes, volume: null } };
+    return { data: { bytes: dataBytes, volume: null }, layer: { bytes: layerBytes, volume: null }, reserveBytes };
   }
   const data: Volume = { image, at: dataFolder, bytes: dataBytes, uid, lasts: true };
   const at = join(folder, layerName);
@@ -184,6 +184,7 @@ function diskPlan(
   return {
     data: { bytes: dataBytes, volume: isMade || !of.isUsed() ? data : null },
     layer: { bytes: layerBytes, volume: layer },
+    reserveBytes,
   };
 }
 

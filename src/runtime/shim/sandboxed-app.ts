@@ -12,6 +12,7 @@ import { prepareFiles, startSandboxed } from "../sandbox/start.ts";
 import { drainMs, ignoreAbort, logOutput, type App, type AppEnd, type AppHost } from "./app.ts";
 import { appEnvironment, cgroupText } from "./environment.ts";
 import { watchDisk } from "../sandbox/disk.ts";
+import type { ReplicaLog } from "./replica-log.ts";
 import { watchMemory } from "../sandbox/memory.ts";
 
 const hostname = "app";
@@ -51,6 +52,7 @@ export async function startSandboxedApp(
   const files = prepareFiles(plan.folder, hostname);
   const recipe = recipeOf(plan, sandbox, { port, deviceApi, layers, etc: files.etc });
   const { driver, cgroups } = sandbox;
+  const disk = await watchDisk({ plan, watchFolders, note, tell: onDisk });
   const started = startSandboxed(recipe, { ...files, driver, cgroups: cgroups?.join ?? [] });
   const output = logOutput({ out: started.stdout, err: started.stderr }, log);
   const pid1 = await started.pid1;
@@ -66,12 +68,12 @@ export async function startSandboxedApp(
   };
   const end = (): void => void clear();
   const memory = of && watchMemory({ sandbox, of, processes, note, end });
-  const disk = of && watchDisk({ plan, pid1: of.root.pid, watchFolders, note, tell: onDisk, end });
+  if (of) disk.begin(of.root.pid, end);
   const exited = started.exited.then(({ exitCode, signal, failure, denied }): AppEnd => {
     const outOfMemory = signal === "SIGKILL" && memory?.endedIt();
     memory?.close();
-    const trouble = disk?.trouble();
-    disk?.close();
+    const trouble = disk.trouble();
+    disk.close();
     return {
       exitCode,
       signal,

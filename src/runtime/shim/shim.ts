@@ -341,7 +341,7 @@ class RunningShim implements Shim {
     const printed = lastOutput(this.#plan.folder);
     if (!denied && !outOfMemory && disk && (disk.ended || namesDisk(printed))) {
       const how = disk.ended ? "" : `${endSays({ exitCode, signal, failure })} `;
-      return { phase: "exited", code: "app/disk-full", exitCode, signal, says: how + disk.says + printed };
+      return { phase: "exited", code: disk.code, exitCode, signal, says: how + disk.says + printed };
     }
     const says = outOfMemory
       ? outOfMemorySays(this.#plan.sandbox?.limits.memoryBytes ?? 0)

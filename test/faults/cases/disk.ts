@@ -25,7 +25,43 @@ async function ended({ up }: Stage, space: string, but: string | null = null): P
   );
 }
 
+/** More than any disk has. */
+const allOfIt = { env: { WAYBILL_DISK_RESERVE_MB: "16000000" } };
+
+/** The platform starts with a disk that has less left than it keeps free, until the case is over. */
+async function lowDisk({ up }: Stage): Promise<AsyncDisposable> {
+  const restart = async (changed: Parameters<typeof up.up>[0]): Promise<void> => {
+    await up.kill();
+    await up.up(changed);
+  };
+  await restart(allOfIt);
+  return { [Symbol.asyncDispose]: () => restart({ env: {} }) };
+}
+
 export const diskCases: readonly FaultCase[] = [
+  {
+    code: "runtime/disk-low",
+    how: "an app is started again on a node whose disk is nearly full",
+    on: "kills",
+    certainty: proved,
+    async inject(stage) {
+      const { space } = await stage.fresh();
+      const { id: before } = await stage.up.replica(space);
+      await using _low = await lowDisk(stage);
+      await stage.up.admin.restart(space);
+      return { id: await ended(stage, space, before) };
+    },
+  },
+  {
+    code: "build/disk-low",
+    how: "a build at a builder whose disk is nearly full",
+    on: "kills",
+    certainty: proved,
+    async inject(stage) {
+      await using _low = await lowDisk(stage);
+      return { id: (await stage.fresh()).deployed.build?.id ?? "" };
+    },
+  },
   {
     code: "app/disk-full",
     how: "it fills its /data and does not expect that to end",
