@@ -33,6 +33,12 @@ createServer((request, response) => {
 `,
 };
 
+async function texts(log: AsyncIterable<{ readonly text: string }>, wanted: RegExp): Promise<readonly string[]> {
+  const found: string[] = [];
+  for await (const { text } of log) if (wanted.test(text)) found.push(text);
+  return found;
+}
+
 describe("apps in a sandbox", { skip }, () => {
   let up: Platform;
   let alice: Account;
@@ -65,6 +71,24 @@ describe("apps in a sandbox", { skip }, () => {
     assert.equal(isolation.driver, "bubblewrap");
     assert.equal(isolation.level, isRoot ? "own-uid" : "shared-uid");
     assert.match(isolation.seccomp ?? "", /^[0-9a-f]{64}$/);
+  });
+
+  test("the Space's page and the API say the level, and every limit of its app and of its builds, to anybody", async () => {
+    const { limits, isolation } = await up.admin.space(app.space);
+    assert.ok(limits && isolation?.builds);
+    const { processes } = limits;
+    assert.ok(processes.most > 0 && limits.openFiles > 0 && limits.memory.bytes > 0);
+    assert.equal(isolation.builds.wholeMs, 1_200_000);
+    const answer = await fetch(`${up.url}/spaces/${app.space}`);
+    const page = (await answer.text()).replaceAll(/<[^>]+>/g, " ");
+    assert.match(answer.headers.get("content-security-policy") ?? "", /default-src 'none'/);
+    assert.match(page, new RegExp(`Isolation: ${isolation.level}`));
+    assert.match(page, new RegExp(`processes\\s+${processes.most},`));
+    assert.match(page, new RegExp(`open files\\s+${limits.openFiles} `));
+    assert.match(page, /Limits of a build\s+time\s+1200 s\s+memory\s+\d+ MiB, .*disk\s+\d+ MiB written/s);
+    assert.equal((await fetch(`${up.url}/spaces/alice/none`)).status, 404);
+    const [said] = await texts(up.admin.buildLog(app.deployed.build?.id ?? ""), /^limits of this build: /);
+    assert.match(said ?? "", /time 1200 s; memory \d+ MiB, .*; processes \d+, .*; disk \d+ MiB written, looked at$/);
   });
 
   test("an app is nobody: no capabilities, a filter, no way to new privileges or namespaces", async () => {

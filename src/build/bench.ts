@@ -1,5 +1,7 @@
 /** Where a build's commands run: what a builder needs of it. `plain-bench.ts` is one without a sandbox; a sandbox's is plugged in. */
 
+import type { ReplicaLimits } from "../contract/agent.ts";
+
 /** Opens a bench for each build that runs commands. */
 export interface Benches {
   /** Whether commands and apps can have packages that the machine has not. */
@@ -32,6 +34,8 @@ export interface BenchPlace {
 
 /** One build's bench. Its commands run one after the other. */
 export interface Bench {
+  /** What its commands are limited to, as it was found when the bench was made; null: nothing. */
+  readonly limits: ReplicaLimits | null;
   /** Makes it a folder, if it is none, that commands may write with all that is in it. */
   give(folder: string): Promise<void>;
   /** Resolves when the command and all that it started have ended, however that came. Rejects where the bench itself is lost. */

@@ -59,8 +59,6 @@ export interface Builder {
   release(id: string): Promise<{ readonly folder: string; readonly manifest: ReleaseManifest } | undefined>;
 }
 
-/** Packages with a torch have 6 GB, and as much again in a cache that may not be able to share. */
-const diskBytesUsual = 20 * 2 ** 30;
 /** What a build had for its commands in its folder, beside the app. */
 const notReleased = ["in", "out", "home", "tmp"];
 
@@ -325,7 +323,8 @@ function outcomeOf(shop: Workshop | undefined, error: unknown): Extract<BuildOut
 
 /** What it writes, in its own folder and in what the owner keeps, is bounded as its time is. */
 function watchDisk(shop: Workshop, end: (failure: BuildFailure) => void): DiskWatch {
-  const { diskBytes: limitBytes = diskBytesUsual, reserveBytes = 0 } = shop.tools;
+  const { diskBytes: limitBytes } = shop;
+  const { reserveBytes = 0 } = shop.tools;
   return new DiskWatch({
     folders: [shop.work, shop.store, storesOf(shop.tools.folder, spaceOwner(shop.spec.space))],
     since: shop.tools.clock.wall(),

@@ -16,6 +16,7 @@ export function plainBenches({ path }: { readonly path: readonly string[] }): Be
       for (const folder of [home, temporary]) await mkdir(folder, { recursive: true });
       const own = { HOME: home, TMPDIR: temporary, PATH: path.join(":") };
       return {
+        limits: null,
         give: async (folder) => void (await mkdir(folder, { recursive: true })),
         run: (command) =>
           runCommand({ ...command, cwd: app, env: { ...command.env, ...own }, marker: buildMarker(build) }),

@@ -1,7 +1,8 @@
 /** One build at work: its log, its steps with their times, its folders and its bench, and how it stops. The builders for each SDK work on it. */
 import { lstat, mkdir, writeFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import type { BuildSpec } from "../contract/agent.ts";
+import type { BuildSpec, ReplicaLimits } from "../contract/agent.ts";
+import { buildLimitsSay } from "../contract/isolation.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { buildLimits, Intake, tickMs } from "../log/intake.ts";
@@ -127,6 +128,8 @@ export interface RunOptions {
   readonly onLine?: (text: string) => void;
 }
 
+/** Packages with a torch have 6 GB, and as much again in a cache that may not be able to share. */
+const diskBytesUsual = 20 * 2 ** 30;
 /** A step that says nothing for so long is told to go on; with the look's own delay a log is never silent for 5 s. */
 const saidMaxLength = 500;
 const silenceMs = 4_000;
@@ -198,6 +201,11 @@ export class Workshop {
 
   get limits(): StepLimits {
     return this.tools.limits ?? stepLimits;
+  }
+
+  /** What the whole build may write to the disk. */
+  get diskBytes(): number {
+    return this.tools.diskBytes ?? diskBytesUsual;
   }
 
   /** Milliseconds that the whole build may still take. */
@@ -403,11 +411,17 @@ export class Workshop {
         note: (text) => this.note(text),
       });
       for (const folder of [app, out, ...kept]) await bench.give(folder);
+      if (bench.limits !== null) this.#tellLimits(bench.limits);
       return bench;
     } catch (error) {
       if (!(error instanceof BenchDenied)) throw error;
       throw new BuildFailure("runtime/sandbox-denied", error.message, [], { cause: error });
     }
+  }
+
+  #tellLimits(limits: ReplicaLimits): void {
+    const all = buildLimitsSay({ ...limits, wholeMs: this.spec.limitMs, writtenBytes: this.diskBytes });
+    this.note(`limits of this build: ${all.map(([name, says]) => `${name} ${says}`).join("; ")}`);
   }
 
   #environment(): Record<string, string> {

@@ -238,6 +238,10 @@ export interface SpaceView {
     /** In force on it; absent where nothing limits it. */
     readonly limits?: ReplicaLimits;
   }[];
+  /** In force on the newest of them that is ready, and for anybody to see; null where there is none, or nothing limits it. */
+  readonly limits: ReplicaLimits | null;
+  /** How its replicas and its builds are closed off; only where one Space is asked for. */
+  readonly isolation?: Isolation;
 }
 
 /** What the Hub's clients read beside that; `GET /api/spaces/O/N` has both. */

@@ -1,3 +1,5 @@
+import type { DiskLimit, ReplicaLimits } from "./agent.ts";
+
 /**
  * How closed off the apps of a node are: what was measured in a real sandbox of it, never what was configured. Until `probes` is
  * there it holds what the node's start found: that a sandbox can be made, and which limits can be had.
@@ -28,8 +30,48 @@ export interface Isolation {
   readonly egress: "gateway+catchall" | "gateway" | "none";
   /** What a program inside tried; null until it was run once for this node and recipe. */
   readonly probes: ProbeCount | ProbesFailed | null;
+  /** Of each build. Absent: its commands are plain processes, of which time and what they write are looked at, and nothing else. */
+  readonly builds?: BuildLimits;
   /** One sentence for people. */
   readonly says: string;
+}
+
+/** What limits the commands of one build together; their memory and processes as an app's. */
+export interface BuildLimits extends Omit<ReplicaLimits, "data" | "disk"> {
+  /** Of the whole build, in milliseconds. */
+  readonly wholeMs: number;
+  /** What it may write to the disk: it is looked at, and a build that wrote more is ended. */
+  readonly writtenBytes: number;
+}
+
+/** What is in force, each with who sees to it: a name, and what holds. */
+export function limitsSay(limits: ReplicaLimits): readonly (readonly [name: string, says: string])[] {
+  const { memory, processes, processors, openFiles, tmpBytes, homeBytes, data, disk } = limits;
+  const memoryBy = memory.by === "group" ? "by the kernel" : "looked at once a second";
+  return [
+    ["memory", `${mebibytes(memory.bytes)}, ${memoryBy}`],
+    ["processors", processors === null ? "what others leave" : `the time of ${processors}`],
+    ["processes", `${processes.most}, ${processes.by === "group" ? "by the kernel, as a group" : "by rlimit"}`],
+    ["open files", `${openFiles} of each process`],
+    ["in memory", `/tmp ${mebibytes(tmpBytes)}, home ${mebibytes(homeBytes)}`],
+    ...(data ? [["/data", diskSays(data)] as const] : []),
+    ...(disk ? [["disk", diskSays(disk)] as const] : []),
+  ];
+}
+
+/** As {@link limitsSay}, of a build. */
+export function buildLimitsSay(limits: BuildLimits): readonly (readonly [name: string, says: string])[] {
+  const { wholeMs, writtenBytes } = limits;
+  const whole = ["time", `${wholeMs / 1_000} s`] as const;
+  return [whole, ...limitsSay(limits), ["disk", `${mebibytes(writtenBytes)} written, looked at`]];
+}
+
+function diskSays({ bytes, by }: DiskLimit): string {
+  return `${mebibytes(bytes)}, ${by === "file-system" ? "a file system of its own" : "looked at"}`;
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / (1 << 20))} MiB`;
 }
 
 export interface ProbeCount {

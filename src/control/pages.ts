@@ -35,7 +35,7 @@ ul{margin:0;padding:0;list-style:none}
 @media(max-width:44rem){thead{position:absolute;clip-path:inset(50%)}tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
 td{display:block;border:0;padding:.1rem 0}td.whole{white-space:normal}}`;
 
-function page(title: string, body: string, options: { refreshing?: boolean } = {}): string {
+export function page(title: string, body: string, options: { refreshing?: boolean } = {}): string {
   const refresh = options.refreshing ? `<meta http-equiv="refresh" content="${refreshSeconds}">` : "";
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">${refresh}<link rel="icon" href="data:,"><title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>${body}</main></body></html>`;
 }
@@ -50,10 +50,14 @@ export function consolePage(status: StatusView, spaces: readonly SpaceView[]): s
     `<h1>Waybill</h1><p class="muted">${escapeHtml(status.version)}, ready in ${status.bootMs} ms, journal at ${status.journalIndex}; this page renews itself every ${refreshSeconds} s</p>
 <h2>GPUs</h2>${status.pools.map(poolPanel).join("") || '<p class="panel">This platform has no pool.</p>'}
 <h2>Spaces</h2>${table}
-<h2>Isolation</h2><p class="panel">${proseHtml(status.isolation.says)}${probesHtml(status.isolation)}</p>
+<h2>Isolation</h2>${isolationPanel(status.isolation)}
 <p class="muted">Any id has a story: <code>waybill explain ID</code>, or <code>${escapeHtml(status.url)}/w/ID</code></p>`,
     { refreshing: true },
   );
+}
+
+export function isolationPanel(isolation: Isolation): string {
+  return `<p class="panel">${proseHtml(isolation.says)}${probesHtml(isolation)}</p>`;
 }
 
 function probesHtml(isolation: Isolation): string {
@@ -66,7 +70,7 @@ function probesHtml(isolation: Isolation): string {
 function spaceRow({ id, sdk, state, since, says, build, addresses }: SpaceView): string {
   const buildLink = build ? `<a href="/w/${escapeHtml(build.id)}">build ${escapeHtml(build.id)}</a>` : "";
   const links = addresses.map((address) => `<a href="${escapeHtml(address)}">${escapeHtml(address)}</a>`).join("");
-  return `<tr><td><strong>${escapeHtml(id)}</strong><br><span class="muted">${escapeHtml(sdk ?? "no release yet")}</span></td>
+  return `<tr><td><strong><a href="/spaces/${escapeHtml(id)}">${escapeHtml(id)}</a></strong><br><span class="muted">${escapeHtml(sdk ?? "no release yet")}</span></td>
 <td><span${state === "failing" || state === "crash-looping" ? ' class="failed"' : ""}>${escapeHtml(state)}</span> <span class="muted">since ${timeHtml(since)}</span><br><span class="muted">${proseHtml(says)}</span>${buildLink}</td>
 <td class="whole">${links}</td></tr>`;
 }
@@ -132,6 +136,6 @@ function entryRow({ at, hop, mark, id, facts }: Entry): string {
 }
 
 /** In UTC, and said so: a page without script cannot know its reader's zone. */
-function timeHtml(at: string): string {
+export function timeHtml(at: string): string {
   return `<time datetime="${escapeHtml(at)}">${escapeHtml(at.slice(0, 16).replace("T", " "))} UTC</time>`;
 }

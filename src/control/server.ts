@@ -3,7 +3,7 @@
  * journal and the catalog, and it tells nobody what is not durable.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { noIsolation } from "../contract/isolation.ts";
+import { noIsolation, type Isolation } from "../contract/isolation.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
 import type {
@@ -139,17 +139,21 @@ export class Server {
     };
   }
 
+  /** How apps are closed off, as the node measured it. */
+  get isolation(): Isolation {
+    return this.#parts.nodes.all[0]?.isolation ?? noIsolation("no node is connected");
+  }
+
   async status(): Promise<StatusView> {
-    const { engine, nodes, about, spaces } = this.#parts;
+    const { engine, about, spaces } = this.#parts;
     const pools = await engine.read((state) => poolsOf(state).map(poolView));
-    const isolation = nodes.all[0]?.isolation ?? noIsolation("no node is connected");
     return {
       version: about.version,
       url: about.url(),
       node: about.node,
       bootMs: about.bootMs(),
       pools,
-      isolation,
+      isolation: this.isolation,
       journalIndex: engine.durable,
       spaces: spaces.count,
       builds: await this.builds.views.status(),

@@ -279,6 +279,7 @@ export class Spaces {
     if (!known) return undefined;
     await this.#keeper.settled(known);
     const { build, row, space } = known;
+    const replicas = this.#ports.replicas.of(id);
     return {
       id,
       owner: row.owner,
@@ -289,7 +290,8 @@ export class Spaces {
       settings: row.settings,
       build: build ? this.#ports.builds().views.of(build) : null,
       release: space.release,
-      replicas: this.#ports.replicas.of(id).map(({ status }) => ({
+      limits: replicas.findLast(({ status }) => status.phase === "ready")?.status.limits ?? null,
+      replicas: replicas.map(({ status }) => ({
         id: status.replica,
         phase: status.phase,
         since: iso(instant(status.startedAt)),

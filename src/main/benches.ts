@@ -2,11 +2,13 @@
 import { existsSync, mkdirSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { BenchDenied, buildMarker, type Benches } from "../build/builder.ts";
+import type { ReplicaLimits } from "../contract/agent.ts";
 import { gatewaySocketName } from "../contract/egress.ts";
 import { BenchLost, endMarked, openBench, type BenchHost, type SandboxBench } from "../runtime/bench/host.ts";
 import { socketFolder, type SandboxLimits } from "../runtime/folder.ts";
 import { giveTree } from "../runtime/ownership.ts";
 import { makeCgroups, removeCgroups } from "../runtime/sandbox/cgroups.ts";
+import { groupsAndSizes } from "../runtime/shim/limits.ts";
 import type { Bind } from "../runtime/sandbox/recipe.ts";
 import type { NodeSandbox } from "./launcher.ts";
 import { spaceOwner } from "../contract/space.ts";
@@ -49,6 +51,7 @@ export function sandboxBenches(tools: BenchTools, sandbox: NodeSandbox): Benches
       const shown = [dirname(tools.nodePath), ...npm.folders, ...tools.files, ...readable].filter(isElsewhere);
       const same = (path: string): Bind => ({ from: path, to: path });
       let bench: SandboxBench | undefined;
+      let limits: ReplicaLimits;
       const close = async (): Promise<void> => {
         await bench?.close();
         await sandbox.gateway.close(build);
@@ -59,13 +62,15 @@ export function sandboxBenches(tools: BenchTools, sandbox: NodeSandbox): Benches
       try {
         if (sockets !== folder && hostUid !== null) await giveTree(sockets, hostUid);
         await sandbox.gateway.open({ id: build, space, socket: gateway, uid: hostUid, profile: "build" });
+        const cgroups = hostUid === null ? null : makeCgroups(build, hostUid, tools.limits, sandbox.cgroups);
+        limits = groupsAndSizes({ limits: tools.limits, cgroups });
         const plan = {
           folder: join(folder, "own"),
           gateway,
           ports: tools.ports,
           driver: sandbox.driver,
           limits: tools.limits,
-          cgroups: hostUid === null ? null : makeCgroups(build, hostUid, tools.limits, sandbox.cgroups),
+          cgroups,
           readOnly: [...new Set(shown)].map(same),
           writable: [{ from: app, to: appFolder }, ...writable.map(same)],
           cwd: appFolder,
@@ -80,6 +85,7 @@ export function sandboxBenches(tools: BenchTools, sandbox: NodeSandbox): Benches
       }
       const opened = bench;
       return {
+        limits,
         async give(path) {
           mkdirSync(path, { recursive: true });
           if (hostUid !== null) await giveTree(path, hostUid);

@@ -7,7 +7,7 @@ import { createBuilder, plainBenches, type Benches } from "../build/builder.ts";
 import { findEngine } from "../build/docker/engine.ts";
 import type { Source } from "../build/workshop.ts";
 import { writeSdkPackage } from "../client/sdk-package.ts";
-import { noIsolation, type Isolation } from "../contract/isolation.ts";
+import { noIsolation, type BuildLimits, type Isolation } from "../contract/isolation.ts";
 import { systemDialler } from "../egress/dial.ts";
 import { openGateway } from "../egress/gateway.ts";
 import { portsOf } from "../egress/policy.ts";
@@ -17,6 +17,7 @@ import { openShipper } from "../record/ship.ts";
 import type { openSpool } from "../record/spool.ts";
 import { fillCompileCache } from "../runtime/compile-cache.ts";
 import { isolationSays } from "../runtime/probes/report.ts";
+import { noCgroups, type CgroupsHere } from "../runtime/sandbox/cgroups.ts";
 import { sandboxHere, spaceFolders, type SandboxHere } from "../runtime/sandbox/prepare.ts";
 import { filterSha256 } from "../runtime/sandbox/seccomp.ts";
 import { sandboxBenches } from "./benches.ts";
@@ -64,6 +65,7 @@ export async function startNode(options: NodeOptions): Promise<AsyncDisposable> 
   const emitter = stack.use(await spool(`agent-${nodeName}`, spools));
   const processes = nodeProcesses(folder);
   const sandbox = config.sandbox === "none" ? null : await openSandboxes(options, spools, processes, stack);
+  const builds = buildLimitsOf(config, sandbox?.node.cgroups ?? noCgroups);
   const agent = await startAgent({
     node: nodeName,
     pool: poolName,
@@ -88,7 +90,7 @@ export async function startNode(options: NodeOptions): Promise<AsyncDisposable> 
     }),
     launcher: launcher(processes, sandbox && sandbox.node, config.disk.reserveBytes),
     isolation:
-      sandbox?.isolation ??
+      (sandbox && { ...sandbox.isolation, builds }) ??
       noIsolation(
         "sandbox none: apps and builds run as plain processes of this user and can read what this user can read",
       ),
@@ -102,7 +104,7 @@ export async function startNode(options: NodeOptions): Promise<AsyncDisposable> 
   stack.defer(() => agent.close(config.onStop));
   if (sandbox) {
     const { node, isolation } = sandbox;
-    const onMeasured = (measured: Isolation): void => agent.measured(measured);
+    const onMeasured = (measured: Isolation): void => agent.measured({ ...measured, builds });
     stack.use(startProbing({ folder, sandbox: node, tools: processes, isolation, clock, random, log, onMeasured }));
   }
   return stack.move();
@@ -196,6 +198,22 @@ function benchesOf({ data, path, builds, app }: PlatformConfig, processes: NodeP
     ports: portsOf(builds.egress),
   };
   return sandboxBenches(tools, node);
+}
+
+/** Of each build; its log says what its own groups' files have. */
+function buildLimitsOf(
+  { app, build, builds }: PlatformConfig,
+  { memory, processes, processor }: CgroupsHere,
+): BuildLimits {
+  const { openFiles, tmpBytes, homeBytes } = buildSizes;
+  return {
+    wholeMs: build.buildMs,
+    memory: { bytes: app.memoryBytes, by: memory === null ? "looking" : "group" },
+    processes: { most: app.processes, by: processes === null ? "rlimit" : "group" },
+    processors: processor === null ? null : builds.processors,
+    writtenBytes: builds.diskBytes,
+    ...{ openFiles, tmpBytes, homeBytes },
+  };
 }
 
 /** What the start found; measured is it later, in a real sandbox. */

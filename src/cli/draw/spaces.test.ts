@@ -30,6 +30,7 @@ const paused: SpaceView = {
   build: null,
   release: "rel_1",
   replicas: [],
+  limits: null,
 };
 
 describe("drawSpace", () => {
@@ -40,6 +41,20 @@ describe("drawSpace", () => {
       lines.slice(2, 4).map((line) => line.trim()),
       ["too hot", "Only the operator can lift that: `waybill resume`."],
     );
+  });
+
+  test("has a line for each limit that is in force, and who sees to it", () => {
+    const limits = {
+      memory: { bytes: 512 << 20, by: "group" },
+      processes: { most: 64, by: "rlimit" },
+      processors: null,
+      openFiles: 1024,
+      ...{ tmpBytes: 1 << 20, homeBytes: 2 << 20 },
+    } as const;
+    const text = drawSpace(paper, { ...paused, limits });
+    assert.match(text, /^ {2}limits +memory: 512 MiB, by the kernel$/m);
+    assert.match(text, /^ +processes: 64, by rlimit$/m);
+    assert.doesNotMatch(drawSpace(paper, paused), /limits/);
   });
 
   test("says when a state ends by itself", () => {

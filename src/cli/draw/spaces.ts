@@ -1,6 +1,6 @@
 /** Spaces, what happened to them, and their releases, as people read them. */
-import type { ReplicaLimits } from "../../contract/agent.ts";
 import type { ReleaseView, SpaceEventView, SpaceView } from "../../contract/api.ts";
+import { limitsSay } from "../../contract/isolation.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, tone } from "./paper.ts";
 import { drawTable } from "./table.ts";
@@ -39,18 +39,11 @@ export function drawSpace(paper: Paper, space: SpaceView): string {
   for (const [i, replica] of space.replicas.entries()) {
     rows.push([i === 0 ? "replicas" : "", `${replica.id}  ${stateSays(replica.phase, replica.says)}`]);
   }
-  const limits = space.replicas.findLast(({ phase }) => phase === "ready")?.limits;
-  if (limits) rows.push(["limits", limitsSay(limits)]);
+  const says = space.limits === null ? [] : limitsSay(space.limits);
+  rows.push(...says.map(([name, what], i) => [i === 0 ? "limits" : "", `${name}: ${what}`] as const));
+  if (space.isolation) rows.push(["sandbox", space.isolation.says.replace(/^sandbox /, "")]);
   return `${tone(paper, "strong", space.id)}  ${space.sdk ?? "no SDK known yet"}\n${drawRows(paper, rows)}`;
 }
-
-function limitsSay({ memory, processes, processors, openFiles, data, disk }: ReplicaLimits): string {
-  const share = processors === null ? "" : `, ${processors} processors`;
-  const kept = data && disk ? `, /data ${mib(data.bytes)} (${data.by}), disk ${mib(disk.bytes)} (${disk.by})` : "";
-  return `${mib(memory.bytes)} of memory (${memory.by})${share}, ${processes.most} processes (${processes.by}), ${openFiles} open files${kept}`;
-}
-
-const mib = (bytes: number): string => `${Math.round(bytes / (1 << 20))} MiB`;
 
 export function drawSpaceEvents(paper: Paper, space: string, events: readonly SpaceEventView[]): string {
   if (events.length === 0)

@@ -22,9 +22,9 @@ export const spacesRoute: Route = (api, server) => {
     const id = `${owner}/${name}`;
     const view = await (mayKnow(c, owner) ? server.spaces.view(id) : server.spaces.publicView(id));
     const hub = server.spaces.hubView(id, { inside: isInside(c) });
-    return view && hub
-      ? c.json({ ...view, ...hub, runtimeFacts: await server.runtimeFacts(view.release) })
-      : noSpace(c, id);
+    if (!view || !hub) return noSpace(c, id);
+    const runtimeFacts = await server.runtimeFacts(view.release);
+    return c.json({ ...view, ...hub, runtimeFacts, isolation: server.isolation });
   });
   api.get("/api/spaces/:owner/:name/runtime", async (c) => {
     const { owner, name } = c.req.param();

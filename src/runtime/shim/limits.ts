@@ -1,4 +1,4 @@
-/** What limits this replica, as its groups' own files say, and otherwise what it was started with. */
+/** What limits a replica, or a build's commands, as their groups' own files say, and otherwise what it was started with. */
 import { statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { DiskLimit, ReplicaLimits } from "../../contract/agent.ts";
@@ -6,7 +6,16 @@ import { layerName, type DiskShare, type SandboxPlan } from "../folder.ts";
 import { groupLimits } from "../sandbox/cgroups.ts";
 
 /** `folder`: the replica's own. */
-export function limitsOf({ limits, cgroups, dataFolder, disk }: SandboxPlan, folder: string): ReplicaLimits {
+export function limitsOf(plan: SandboxPlan, folder: string): ReplicaLimits {
+  const { dataFolder, disk } = plan;
+  return {
+    ...groupsAndSizes(plan),
+    ...(disk && { data: diskLimit(dataFolder, disk.data), disk: diskLimit(join(folder, layerName), disk.layer) }),
+  };
+}
+
+/** Those of any sandbox: a build's has no others. */
+export function groupsAndSizes({ limits, cgroups }: Pick<SandboxPlan, "limits" | "cgroups">): ReplicaLimits {
   const groups = groupLimits(cgroups);
   const { memoryBytes, processes, openFiles, tmpBytes, homeBytes } = limits;
   return {
@@ -16,7 +25,6 @@ export function limitsOf({ limits, cgroups, dataFolder, disk }: SandboxPlan, fol
     openFiles,
     tmpBytes,
     homeBytes,
-    ...(disk && { data: diskLimit(dataFolder, disk.data), disk: diskLimit(join(folder, layerName), disk.layer) }),
   };
 }
 
