@@ -266,6 +266,7 @@ describe(
       const says =
         /torch 2\.6\.0, CUDA 12\.4, .* has no code for RTX PRO 6000 \(stand-in\).*: name torch 2\.7 or later of PyTorch's index cu128/;
       assert.match(log, new RegExp(`^warning: ${says.source}`, "m"));
+      assert.match(log, /^warning: an image's app is not given the node's driver libraries \(libcuda\.so\.1/m);
       assert.match(manifest.runtime?.warnings?.[0] ?? "", says);
       assert.match(manifest.runtime?.warnings?.[1] ?? "", /^\/app\.py line 3: async def draw stands under the GPU/);
       assert.equal(manifest.runtime?.python, "3.11");

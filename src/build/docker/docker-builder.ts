@@ -415,6 +415,7 @@ async function check(shop: Workshop, settings: SpaceSettings, config: ImageConfi
   shop.note(
     `listens on port ${port} (${settings.portGiven ? "app_port" : ports.length === 1 ? "EXPOSE" : "the usual one"}), which PORT has too`,
   );
+  if (asksForCard(shop, settings)) shop.note(`warning: ${noDriver}`);
   const runtime = await checkImagePackages(shop, root, { argv, workdir });
   // What ran in the build is in the image; what is only in the commit is not needed any more.
   await rm(shop.app, { recursive: true, force: true });
@@ -422,6 +423,16 @@ async function check(shop: Workshop, settings: SpaceSettings, config: ImageConfi
   const facts = runtime === undefined ? {} : { runtime };
   return { argv, staticFolder: ".", env: { ...env, HOME: home }, image: { id, root, workdir }, port, ...facts };
 }
+
+/** Its README names hardware with a card, or the pool has real ones, which its packages are compared with. */
+function asksForCard({ spec }: Workshop, { suggestedHardware }: SpaceSettings): boolean {
+  const named = suggestedHardware !== null && !suggestedHardware.startsWith("cpu-");
+  return named || (spec.cards ?? []).some(({ simulated }) => !simulated);
+}
+
+/** A driver's libraries fit one driver only, so an image cannot bring them (`nvidia-container-toolkit` binds the node's). */
+const noDriver =
+  "an image's app is not given the node's driver libraries (libcuda.so.1, nvidia-smi): CUDA finds no card in it, and it runs on the processor. An app that needs a GPU is a Gradio Space (sdk: gradio)";
 
 function shortened(text: string): string {
   const one = text.replaceAll(/\s*\\?\s+/g, " ").trim();
