@@ -61,6 +61,21 @@ describe("a Gradio Space's requirements", { skip }, () => {
     assert.match(because.join("\n"), /there is no version of torch==9\.9\.9/);
   });
 
+  test("that include a file fail with its line, or with the line that includes one which is not there", async () => {
+    const more = await refused({ "requirements.txt": "-r base/more.txt\n", "base/more.txt": "six\ntorch==9.9.9\n" });
+    assert.equal(more.because[0], "base/more.txt line 2: torch==9.9.9");
+    const none = await refused({ "requirements.txt": "six\n-r none.txt\n" });
+    assert.deepEqual(
+      [none.code, none.says],
+      ["build/config-invalid", "requirements.txt line 2: the commit has no file none.txt"],
+    );
+  });
+
+  test("that are fetched by git from where nothing answers fail with their line", async () => {
+    const { because } = await refused({ "requirements.txt": "six\ngit+https://git.invalid/a/b.git@main\n" });
+    assert.equal(because[0], "requirements.txt line 2: git+https://git.invalid/a/b.git@main");
+  });
+
   test("that contradict each other fail with both lines", async () => {
     const { because } = await refused({ "requirements.txt": "numpy==1.26.4  # old\nnumpy>=2\n" });
     assert.deepEqual(because.slice(0, 2), [

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
   blamedLines,
+  includedFiles,
   decodeRequirements,
   keepHashes,
   pinnedVersion,
@@ -135,4 +136,20 @@ describe("hashes in a requirements file", () => {
     );
     assert.equal(keepHashes(lock, read("six==1.17.0")).lock, lock);
   });
+});
+
+test("a requirement by its address or path is blamed where the resolver names that, and an included file has its line", () => {
+  const text = "six\ngit+https://git.invalid/a/b.git@v1#egg=b\n./none.whl\n-r base/more.txt\n--requirement=dev.txt\n";
+  const requirements = readRequirements("requirements.txt", text);
+  const said = ["cause: `git fetch 'https://git.invalid/a/b.git' HEAD` failed"];
+  assert.deepEqual(blamedLines(said, requirements), [
+    "requirements.txt line 2: git+https://git.invalid/a/b.git@v1#egg=b",
+  ]);
+  assert.deepEqual(blamedLines(["The wheel filename `none.whl` is invalid"], requirements), [
+    "requirements.txt line 3: ./none.whl",
+  ]);
+  assert.deepEqual(includedFiles(text), [
+    { line: 4, path: "base/more.txt" },
+    { line: 5, path: "dev.txt" },
+  ]);
 });

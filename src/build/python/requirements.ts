@@ -57,9 +57,29 @@ export function requiredIn(said: readonly string[]): readonly { readonly name: s
 export function blamedLines(said: readonly string[], requirements: readonly Requirement[]): readonly string[] {
   const names = new Set(requiredIn(said).map(({ name }) => name));
   const lines = new Set(said.map((one) => one.trim()));
-  return requirements
-    .filter(({ name, text }) => (name !== null && names.has(name)) || lines.has(text))
-    .map(({ file, line, text }) => `${file} line ${line}: ${text}`);
+  const isBlamed = ({ name, text }: Requirement): boolean => {
+    const place = placeOf(text);
+    return (
+      (name !== null && names.has(name)) || lines.has(text) || (place !== "" && said.some((one) => one.includes(place)))
+    );
+  };
+  return requirements.filter(isBlamed).map(({ file, line, text }) => `${file} line ${line}: ${text}`);
+}
+
+/** Where a requirement is fetched from, as a resolver names it in its words; empty where it is only named. */
+function placeOf(text: string): string {
+  const address = /(?:git\+)?((?:https?|ssh|file):\/\/[^\s#;]+)/.exec(text)?.[1];
+  // A revision stands behind the last `@`, and an account before the first.
+  if (address !== undefined) return address.replace(/@[^@/:]*$/, "");
+  return /^\.{0,2}\/\S/.test(text) ? (/[^/\s]+(?=\/?$)/.exec(text)?.[0] ?? "") : "";
+}
+
+/** The files that it includes, each with its line, from 1. */
+export function includedFiles(text: string): readonly { readonly line: number; readonly path: string }[] {
+  return logicalLines(text).flatMap(({ line, text: whole }) => {
+    const path = /^(?:-r|--requirement)[\s=]*(\S+)$/.exec(whole)?.[1];
+    return path === undefined || path.includes("://") ? [] : [{ line, path }];
+  });
 }
 
 /**

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import { BuildFailure } from "../failure.ts";
 import type { SpaceSettings } from "../front-matter.ts";
 import { readSmall, readSmallBytes } from "../small-file.ts";
@@ -27,6 +27,7 @@ import { readProject } from "./pyproject.ts";
 import {
   blamedLines,
   decodeRequirements,
+  includedFiles,
   indexOptions,
   keepHashes,
   pinnedVersion,
@@ -53,6 +54,8 @@ export const lockName = "pylock.toml";
 export const platform = `${process.platform}-${process.arch}`;
 /** What Spaces install from, in this order. */
 const requirementsFiles = ["pre-requirements.txt", "requirements.txt"];
+/** Requirements in more files than that are not known. */
+const includedMax = 50;
 /** What counts where an app has neither. */
 const projectFile = "pyproject.toml";
 
@@ -114,8 +117,30 @@ async function readRequirementsFiles(shop: Workshop): Promise<Own | undefined> {
   return {
     files: found.map(({ file }) => file),
     text: found.map(({ text }) => text).join("\n"),
-    requirements: found.flatMap(({ file, text }) => readRequirements(file, text)),
+    requirements: (await withIncluded(shop, found)).flatMap(({ file, text }) => readRequirements(file, text)),
   };
+}
+
+interface RequirementsFile {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** The app's files, and those that they include: what is wrong in one of them is told with its own line. */
+async function withIncluded(shop: Workshop, files: readonly RequirementsFile[]): Promise<readonly RequirementsFile[]> {
+  const all = [...files];
+  for (let at = 0; at < all.length; at += 1) {
+    const { file, text } = all[at] as RequirementsFile;
+    for (const { line, path } of includedFiles(text)) {
+      const included = normalize(join(dirname(file), path));
+      if (all.length >= includedMax || all.some((one) => one.file === included)) continue;
+      const bytes = await readSmallBytes(shop.app, included);
+      if (bytes === undefined)
+        throw new BuildFailure("build/config-invalid", `${file} line ${line}: the commit has no file ${included}`);
+      all.push({ file: included, text: decodeRequirements(bytes) });
+    }
+  }
+  return all;
 }
 
 /** As `uv.lock` has them, to the version; else as pyproject.toml asks for them. */
