@@ -32,9 +32,11 @@ export interface ImagePackages {
   readonly cut: boolean;
 }
 
-/** Those of the image whose files are in `root`, the nearest to the root first. */
-export async function findPackages(root: string, withinMs = walkWithinMs): Promise<ImagePackages> {
-  const until = AbortSignal.timeout(withinMs);
+/** Those of the image whose files are in `root`, the nearest to the root first; cut short once `until` says so. */
+export async function findPackages(
+  root: string,
+  until: AbortSignal = AbortSignal.timeout(walkWithinMs),
+): Promise<ImagePackages> {
   const folders: string[] = [];
   let names = 0;
   let level = [root];
