@@ -15,7 +15,7 @@ import { emptyState, stateHashInput } from "../src/core/state.ts";
 import { openSqliteJournal } from "../src/journal/index.ts";
 import type { Journal, SqliteJournal } from "../src/journal/index.ts";
 import { journalSuite, record } from "../src/journal/journal.suite.ts";
-import { backlogMax } from "../src/journal/sqlite.ts";
+import { backlogMax } from "../src/journal/port.ts";
 import { instant } from "../src/stdx/time.ts";
 import { eventually } from "./support/eventually.ts";
 

@@ -16,7 +16,7 @@ export class DataFolderBusy extends Error {
 }
 
 export interface Damage {
-  /** The file in which it was found. */
+  /** The file, or the database, in which it was found. */
   readonly file: string;
   /** The first record that is missing or bad; null where the file as a whole can't be read. */
   readonly index: number | null;
@@ -34,7 +34,7 @@ export class JournalDamaged extends Error {
     const where = damage.index === null ? damage.file : `record ${damage.index} in ${damage.file}`;
     super(
       `the journal is damaged: ${where}: ${damage.found}. Nothing was overwritten. ` +
-        `Copy the data folder somewhere safe, then restore it from a backup; check the disk before using it again.`,
+        `Copy what is there somewhere safe, then restore it from a backup; check the disk before using it again.`,
       options,
     );
     this.damage = damage;
@@ -73,15 +73,53 @@ export class JournalFormatUnknown extends Error {
   }
 }
 
+/** Another process writes the journal in this database (L29). Nothing was changed. */
+export class DatabaseBusy extends Error {
+  override readonly name = "DatabaseBusy";
+  readonly code = "database-busy";
+
+  constructor(place: string) {
+    super(
+      `another process already writes the journal in ${place}. ` +
+        `Stop it first, or give this one a database of its own; the lock ends with its connection, so there is nothing to delete.`,
+    );
+  }
+}
+
+/** The database can't be reached, or would not keep what it acknowledges. Nothing was changed. */
+export class DatabaseUnfit extends Error {
+  override readonly name = "DatabaseUnfit";
+  readonly code = "database-unfit";
+
+  /** `found`: what is wrong with it, and what to do, in words, without a full stop. */
+  constructor(place: string, found: string, options?: ErrorOptions) {
+    super(`${place} can't hold the journal: ${found}.`, options);
+  }
+}
+
+/** Another writer took over while this one still ran (L29): the append that found it out changed nothing. */
+export class JournalDeposed extends Error {
+  override readonly name = "JournalDeposed";
+  readonly code = "journal-deposed";
+
+  constructor(place: string, epoch: number) {
+    super(
+      `another process has taken over the journal in ${place}: epoch ${epoch}, which this process wrote under, is over. ` +
+        `Nothing unacknowledged was kept, and this process must end.`,
+    );
+  }
+}
+
 /** A commit or a sync failed (L27): what was on its way is not acknowledged, and this process must not write again. */
 export class JournalStopped extends Error {
   override readonly name = "JournalStopped";
   readonly code = "journal-stopped";
 
-  constructor(why: string, options?: ErrorOptions) {
+  /** `next`: where an operator looks, where that is not the disk. */
+  constructor(why: string, { next, ...options }: ErrorOptions & { readonly next?: string } = {}) {
     super(
       `the journal has stopped: ${why}. Nothing unacknowledged was kept. ` +
-        `Look at the disk (space, errors in the kernel's log), then start again.`,
+        `Look at ${next ?? "the disk (space, errors in the kernel's log)"}, then start again.`,
       options,
     );
   }

@@ -66,4 +66,7 @@ export const workRecordsMax = 10_000;
 /** Snapshots kept: the latest, and the one before it in case someone must look. */
 export const snapshotsKept = 2;
 
+/** Records that may wait for the disk; at a few hundred bytes each, tens of megabytes. */
+export const backlogMax = 65_536;
+
 export const genesisHash = "0".repeat(64);

@@ -11,7 +11,7 @@ import { decodeRecord, encodeRecord } from "./encoding.ts";
 import { JournalBacklog, JournalStopped } from "./failures.ts";
 import { Packer } from "./packing.ts";
 import type { Head, Journal, JournalCounters, Snapshot, Verification } from "./port.ts";
-import { genesisHash } from "./port.ts";
+import { backlogMax, genesisHash } from "./port.ts";
 import { fromWire } from "./wire.ts";
 import type { AskName, Asks, FromThread, ThreadData, ToThread } from "./wire.ts";
 
@@ -22,8 +22,6 @@ export interface SqliteJournalOptions {
   readonly onFatal: (failure: Error) => void;
 }
 
-/** Records that may wait for the disk; at a few hundred bytes each, tens of megabytes. */
-export const backlogMax = 65_536;
 /** Questions that may wait for the thread. */
 const asksMax = 10_000;
 /** A pack leaves as soon as it is this large (some fifty records), so that the thread inserts while this one goes on deciding. */

@@ -1,18 +1,19 @@
 /**
  * A process that appends without end, for tests that kill it: prints `ready`, then each acknowledged index, one a line.
- * Arguments: the folder, and `engine` for whole call cycles through an engine instead of plain records.
+ * Arguments: the folder or the address of a database, and `engine` for whole call cycles through an engine instead of plain records.
  */
 import type { LedgerRecord } from "../../src/core/record.ts";
 import { Engine } from "../../src/control/engine.ts";
 import { openSqliteJournal } from "../../src/journal/index.ts";
 import type { Journal } from "../../src/journal/index.ts";
+import { openPostgresJournal } from "../../src/journal/postgres.ts";
 import { durationMs, instant, seconds } from "../../src/stdx/time.ts";
 import { writeSync } from "node:fs";
 
 /** So many go on at once. */
 const parallel = 8;
 
-const [folder = "", kind = "plain"] = process.argv.slice(2);
+const [place = "", kind = "plain"] = process.argv.slice(2);
 const say = (line: string | number): void => void writeSync(1, `${line}\n`);
 
 function onFatal(failure: Error & { code?: string }): never {
@@ -75,7 +76,9 @@ async function cycleForever(engine: Engine): Promise<never> {
   return Promise.race(Array.from({ length: parallel }, worker));
 }
 
-const journal = await openSqliteJournal({ folder, onFatal });
+const journal: Journal = place.startsWith("postgres:")
+  ? await openPostgresJournal({ url: place, onFatal })
+  : await openSqliteJournal({ folder: place, onFatal });
 if (kind === "engine") {
   const clock = { wall: () => instant(Date.now()), monotonic: () => Math.floor(performance.now()) };
   const engine = await Engine.open({ journal, clock, onFatal, snapshotEvery: 500 });

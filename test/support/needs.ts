@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { findEngine } from "../../src/build/docker/engine.ts";
 import { chooseInterpreter, findInterpreters } from "../../src/build/python/interpreters.ts";
 import { sandboxHere } from "../../src/runtime/sandbox/prepare.ts";
+import { postgresqlPrograms } from "./postgres.ts";
 import { onceInRun } from "./run.ts";
 
 export type Need =
@@ -20,7 +21,8 @@ export type Need =
   | "chromium"
   | "npm"
   | "apt"
-  | "git-lfs";
+  | "git-lfs"
+  | "postgresql";
 
 const downloadWithinMs = 20_000;
 
@@ -47,6 +49,7 @@ async function lacking(what: Need): Promise<string | undefined> {
   if (what === "exits") return lackingForExits();
   if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
   if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";
+  if (what === "postgresql") return lackingForPostgresql();
   const { problems, noVolumes } = await sandboxHere(what === "crun" ? "crun" : "bubblewrap");
   if (what === "volumes") return noVolumes === null ? undefined : `no file systems in files: ${noVolumes}`;
   return problems.length === 0 ? undefined : problems.join("; ");
@@ -68,6 +71,15 @@ async function lackingForGradio(): Promise<string | undefined> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** A server of PostgreSQL that can be started, and a user for it, which root must not be. */
+function lackingForPostgresql(): string | undefined {
+  if (postgresqlPrograms() === null) return "no PostgreSQL server of version 14 or newer (apt-get install postgresql)";
+  const root = process.getuid?.() === 0;
+  return root && programOnPath(["setpriv"]) === undefined
+    ? "no setpriv, and PostgreSQL refuses to run as root"
+    : undefined;
 }
 
 /** A registry that npm can ask. */

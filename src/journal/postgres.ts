@@ -1,0 +1,272 @@
+/**
+ * The journal in PostgreSQL. One process writes: it holds an advisory lock, and each of its statements names the epoch that
+ * it began, so that whoever lost the lock without noticing changes nothing (L29). A lost session ends the writer (L27).
+ *
+ * Group commit: whatever arrived while the last commit was on its way goes into the next one, in one round trip.
+ */
+import { setImmediate } from "node:timers/promises";
+import type { LedgerRecord } from "../core/record.ts";
+import { assert } from "../stdx/assert.ts";
+import type { Instant } from "../stdx/time.ts";
+import { chainHash, snapshotDigest } from "./database.ts";
+import type { Row } from "./database.ts";
+import { decodeRecord, encodeRecord } from "./encoding.ts";
+import { JournalBacklog, JournalDeposed, JournalStopped } from "./failures.ts";
+import { hashBytes, Packer } from "./packing.ts";
+import type { Pack } from "./packing.ts";
+import { backlogMax, genesisHash, snapshotsKept, workRecordsMax } from "./port.ts";
+import type { Head, Journal, JournalCounters, Snapshot, Verification } from "./port.ts";
+import { Connection } from "./postgres-connection.ts";
+import type { Param } from "./postgres-connection.ts";
+import { beginEpoch, checkFromSnapshot, checkUpTo, lock, readRows, readSnapshot, unlock } from "./postgres-open.ts";
+import type { Epoch } from "./postgres-open.ts";
+import * as sql from "./postgres-schema.ts";
+
+export interface PostgresJournalOptions {
+  /** `postgres://user:password@host:port/database`; a session of its own, not one that a pooler shares out by transaction. */
+  readonly url: string;
+  /** A commit failed, a session was lost, or another writer took over: the process must end (L27). Called once. */
+  readonly onFatal: (failure: Error) => void;
+  /** Waits for the writer that is there to end, until this is aborted; without it, to be second is a refusal. */
+  readonly standBy?: AbortSignal;
+}
+
+/** Records in one commit: more would make those at its start wait. */
+const groupMax = 8192;
+/** Bytes in one commit: a record past it goes into the next. */
+const groupBytes = 8 * 1024 * 1024;
+
+/**
+ * Becomes the writer of a database; makes its tables where there are none. Rejects with `DatabaseBusy`, `DatabaseUnfit`,
+ * `JournalDamaged` or `JournalFormatUnknown`, or with the reason of `standBy`. Of a damaged journal only the epoch moved.
+ */
+export async function openPostgresJournal(options: PostgresJournalOptions): Promise<PostgresJournal> {
+  const losses = new Losses();
+  await using opened = new AsyncDisposableStack();
+  const writer = opened.use(await Connection.open(options.url, (cause) => losses.tell(cause)));
+  await lock(writer, options.standBy);
+  const epoch = await beginEpoch(writer);
+  const reader = opened.use(await Connection.open(options.url, (cause) => losses.tell(cause)));
+  await checkFromSnapshot(reader, epoch.head);
+  const journal = new PostgresJournal({ writer, reader }, epoch, options.onFatal);
+  losses.hear((cause) => journal.lost(cause));
+  opened.move();
+  return journal;
+}
+
+/** A session may be lost before there is a journal to tell. */
+class Losses {
+  #cause: Error | undefined;
+  #heard: ((cause: Error) => void) | undefined;
+
+  tell(cause: Error): void {
+    this.#cause ??= cause;
+    this.#heard?.(cause);
+  }
+
+  hear(heard: (cause: Error) => void): void {
+    this.#heard = heard;
+    if (this.#cause !== undefined) heard(this.#cause);
+  }
+}
+
+interface Sessions {
+  readonly writer: Connection;
+  /** Reads wait for each other, never for a commit, and no commit for them. */
+  readonly reader: Connection;
+}
+
+/** Records of one commit, and whoever waits for it. */
+interface Group {
+  readonly packer: Packer;
+  readonly durable: PromiseWithResolvers<void>;
+}
+
+export class PostgresJournal implements Journal {
+  /** The epoch that this writer began; each writer's is higher than those before. */
+  readonly epoch: number;
+  readonly #sessions: Sessions;
+  readonly #place: string;
+  readonly #onFatal: (failure: Error) => void;
+  readonly #opened: number;
+  #head: Head;
+  #next: number;
+  #lastAt: number;
+  /** Those that are not durable, the one on its way first. */
+  readonly #groups: Group[] = [];
+  #filling: Group | undefined;
+  #committing: Promise<void> | undefined;
+  #commits = 0;
+  #bytes = 0;
+  #stopped: Error | undefined;
+  #closing = false;
+
+  constructor(sessions: Sessions, { epoch, head }: Epoch, onFatal: (failure: Error) => void) {
+    this.epoch = epoch;
+    this.#sessions = sessions;
+    this.#place = sessions.writer.place;
+    this.#onFatal = onFatal;
+    this.#head = head;
+    this.#opened = head.index;
+    this.#next = head.index + 1;
+    this.#lastAt = head.at;
+  }
+
+  get head(): Head {
+    return this.#head;
+  }
+
+  get counters(): JournalCounters {
+    return { commits: this.#commits, records: this.#head.index - this.#opened, bytes: this.#bytes };
+  }
+
+  append(record: LedgerRecord, works: readonly string[]): Promise<void> {
+    assert(record.index === this.#next, `L14: record ${record.index} follows ${this.#next - 1}`);
+    assert(record.at >= this.#lastAt, "L14: time never decreases");
+    assert(!this.#closing, "a closed journal takes no record");
+    if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
+    if (this.#next - 1 - this.#head.index >= backlogMax) return Promise.reject(new JournalBacklog(backlogMax));
+    const group = this.#groupToFill();
+    group.packer.add(encodeRecord(record), record.at, works);
+    this.#next += 1;
+    this.#lastAt = record.at;
+    this.#committing ??= this.#commitAll();
+    return group.durable.promise;
+  }
+
+  async read(from: number, limit: number): Promise<readonly LedgerRecord[]> {
+    return this.#decode(await readRows(this.#reader(), Math.max(1, from), limit));
+  }
+
+  async readWork(work: string): Promise<readonly LedgerRecord[]> {
+    return this.#decode(await this.#reader().query<Row>(sql.readWork, [work, workRecordsMax], "read-work"));
+  }
+
+  async latestSnapshot(): Promise<Snapshot | null> {
+    return readSnapshot(this.#reader());
+  }
+
+  async saveSnapshot(snapshot: Snapshot): Promise<void> {
+    assert(snapshot.index < this.#next, "a snapshot is of a record that was appended");
+    if (snapshot.index > this.#head.index) await this.#groups.at(-1)?.durable.promise;
+    const { index, stateHash, body } = snapshot;
+    await this.#write(sql.saveSnapshot, [index, stateHash, snapshotDigest(snapshot), body]);
+    await this.#sessions.writer.query(sql.dropSnapshots, [this.epoch, snapshotsKept]);
+  }
+
+  /** What was durable when it was called. */
+  async verify(): Promise<Verification> {
+    const { index, hash } = this.#head;
+    await checkUpTo(this.#reader(), { index: 0, hash: genesisHash }, { index, hash });
+    return { records: index, hash };
+  }
+
+  /** Tells that a session was lost. */
+  lost(cause: Error): void {
+    this.#stop(this.#failure(`its session with ${this.#place} was lost: ${cause.message}`, cause));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closing) return;
+    this.#closing = true;
+    await this.#committing;
+    if (this.#stopped === undefined) await unlock(this.#sessions.writer);
+    await this.#sessions.reader[Symbol.asyncDispose]();
+    await this.#sessions.writer[Symbol.asyncDispose]();
+  }
+
+  #groupToFill(): Group {
+    const filling = this.#filling;
+    if (filling !== undefined && filling.packer.count < groupMax && filling.packer.bytes < groupBytes) return filling;
+    const group: Group = { packer: new Packer(this.#next), durable: Promise.withResolvers() };
+    this.#groups.push(group);
+    return (this.#filling = group);
+  }
+
+  async #commitAll(): Promise<void> {
+    await setImmediate(); // what is appended in the same turn goes together
+    try {
+      for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
+        await this.#commit(group);
+        if (this.#stopped !== undefined) return;
+        this.#groups.shift();
+        group.durable.resolve();
+      }
+    } catch (error) {
+      this.#stop(error);
+    }
+    this.#committing = undefined;
+  }
+
+  async #commit(group: Group): Promise<void> {
+    if (this.#filling === group) this.#filling = undefined;
+    const bytes = group.packer.textBytes;
+    const { params, head } = appendParams(group.packer.seal(), this.#head);
+    await this.#write(sql.append, params, "append");
+    this.#head = head;
+    this.#commits += 1;
+    this.#bytes += bytes;
+  }
+
+  /** Runs a statement that changes something only while our epoch lasts. */
+  async #write(text: string, params: readonly Param[], name?: string): Promise<void> {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    const rows = await this.#sessions.writer.query(text, [this.epoch, ...params], name);
+    if (rows.length > 0) return;
+    const deposed = new JournalDeposed(this.#place, this.epoch);
+    this.#stop(deposed);
+    throw deposed;
+  }
+
+  #reader(): Connection {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    return this.#sessions.reader;
+  }
+
+  /** L27: whoever waits learns that nothing was promised; then the process is told to end. */
+  #stop(error: unknown): void {
+    if (this.#stopped !== undefined) return;
+    const says = error instanceof Error ? error.message : String(error);
+    const known = error instanceof JournalDeposed || error instanceof JournalStopped;
+    this.#stopped = known ? error : this.#failure(`${this.#place} did not take a commit: ${says}`, error);
+    for (const { durable } of this.#groups.splice(0)) durable.reject(this.#stopped);
+    this.#filling = undefined;
+    this.#onFatal(this.#stopped);
+  }
+
+  #failure(why: string, cause: unknown): JournalStopped {
+    return new JournalStopped(why, { cause, next: "PostgreSQL and its log" });
+  }
+
+  #decode(rows: readonly Row[]): readonly LedgerRecord[] {
+    return rows.map(({ idx, body }) =>
+      decodeRecord(Buffer.from(body).toString("utf8"), { index: idx, file: this.#place }),
+    );
+  }
+}
+
+/** What {@link sql.append} needs besides the epoch, and the head that it leads to. */
+function appendParams(pack: Pack, from: Head): { params: readonly Param[]; head: Head } {
+  const count = pack.lengths.length;
+  const hashes = Buffer.alloc(count * hashBytes);
+  const starts: number[] = [];
+  let previous: Buffer = Buffer.from(from.hash, "hex");
+  let offset = 0;
+  for (const [i, length] of pack.lengths.entries()) {
+    const framed = pack.bytes.subarray(offset, offset + hashBytes + length);
+    previous = chainHash(framed, previous);
+    previous.copy(hashes, i * hashBytes);
+    starts.push(offset + hashBytes + 1);
+    offset += framed.length;
+  }
+  const works = pack.works.flatMap((of, i) => of.map((work) => ({ work, index: pack.first + i })));
+  const head: Head = {
+    index: pack.first + count - 1,
+    at: pack.ats[count - 1] as Instant,
+    hash: previous.toString("hex"),
+  };
+  const bodies = Buffer.from(pack.bytes.buffer, pack.bytes.byteOffset, pack.bytes.byteLength);
+  const named = [works.map(({ work }) => work), works.map(({ index }) => index)];
+  const params = [from.index, head.index, head.at, previous, hashes, bodies, pack.ats, starts, pack.lengths, ...named];
+  return { params, head };
+}
