@@ -91,6 +91,7 @@ class Writer implements Disposable {
   }
 
   async kill(): Promise<void> {
+    assert.equal(this.child.exitCode, null, "the writer lives until it is killed");
     const closed = once(this.child, "close");
     this.child.kill("SIGKILL");
     await closed;

@@ -14,7 +14,19 @@ import { writeSync } from "node:fs";
 const parallel = 8;
 
 const [place = "", kind = "plain"] = process.argv.slice(2);
-const say = (line: string | number): void => void writeSync(1, `${line}\n`);
+
+/** Waits while the reader is behind: a thread of ours has put the pipe into its non-blocking mode. */
+function say(line: string | number): void {
+  for (;;) {
+    try {
+      writeSync(1, `${line}\n`);
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EAGAIN") throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}
 
 function onFatal(failure: Error & { code?: string }): never {
   say(`fatal ${failure.code}`);
