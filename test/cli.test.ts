@@ -181,6 +181,8 @@ describe("waybill", () => {
       ["deploy", ".", "--space", "x"],
       [],
       ["pool", "set", "main"],
+      ["tier", "set", "free"],
+      ["tier", "set", "free", "--window-limit", "lots"],
       ["pool", "set", "main", "--queue-limit", "soon"],
     ]) {
       const { code, out, err } = await waybill(args);
@@ -212,6 +214,7 @@ describe("waybill", () => {
       "explain",
       "receipt",
       "token",
+      "tier",
       "pool",
       "gpu",
       "status",
@@ -508,10 +511,19 @@ describe("waybill", () => {
     });
     assert.equal((await waybill(["pool", "set", "main", "--queue-limit", "3s"])).code, 0);
     assert.deepEqual(JSON.parse(api.received[0]!.body), { queueLimitMs: 3_000 });
+    const free = { name: "free", windowLimitMs: null, windowMs: 3_600_000, durationMaxMs: 60_000 };
+    api.routes.set("PATCH /api/tiers/free", free);
+    const set = ["tier", "set", "free", "--window-limit", "none", "--window", "1h", "--longest", "60s"];
+    assert.match((await waybill(set)).out, /^free +none +1 h +1 min/m);
+    assert.deepEqual(JSON.parse(api.received[1]!.body), {
+      windowLimitMs: null,
+      windowMs: 3_600_000,
+      durationMaxMs: 60_000,
+    });
     api.routes.set("POST /api/tokens", { account: "bob", token: "hf_wbnew" });
     const { out } = await waybill(["token", "create", "--account", "bob", "--create", "--tier", "free"]);
     assert.equal(out, "hf_wbnew\n");
-    assert.deepEqual(JSON.parse(api.received[1]!.body), { account: "bob", create: true, tier: "free" });
+    assert.deepEqual(JSON.parse(api.received[2]!.body), { account: "bob", create: true, tier: "free" });
   });
 
   test("receipt verify needs no server, trusts the server's keys where it answers, and fails on one changed byte", async () => {

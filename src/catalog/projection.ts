@@ -101,6 +101,7 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
     // Nothing about a call's row. An event that the ledger learns later does not compile until it is named.
     case "writer-started":
     case "account-opened":
+    case "tier-set":
     case "pool-set":
     case "node-heard":
     case "node-lost":

@@ -51,6 +51,11 @@ export function parseAdmission(text: string): "clip" | "strict" {
   return text;
 }
 
+/** A length, or `none` for no limit. */
+export function parseLimit(text: string): number | null {
+  return text === "none" ? null : parseLength(text);
+}
+
 const tiers = ["free", "pro", "enterprise", "unlimited"] as const;
 
 export function parseTier(text: string): (typeof tiers)[number] {

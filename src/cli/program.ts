@@ -51,6 +51,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   explain: () => import("./commands/explain.ts"),
   receipt: () => import("./commands/receipt.ts"),
   token: () => import("./commands/token.ts"),
+  tier: () => import("./commands/tier.ts"),
   pool: () => import("./commands/pool.ts"),
   gpu: () => import("./commands/gpu.ts"),
   status: () => import("./commands/status.ts"),

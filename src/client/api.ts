@@ -24,6 +24,8 @@ import type {
   SpaceEventView,
   SpaceView,
   StatusView,
+  TierView,
+  TiersView,
   VariableViews,
   WhoAmI,
 } from "../contract/api.ts";
@@ -65,6 +67,9 @@ export interface LogOptions extends Asking {
 export type PoolChange = Partial<
   Pick<PoolView, "queueLimitMs" | "queueMax" | "durationMaxMs" | "attachWithinMs" | "admission">
 >;
+
+/** What of a tier may be changed. */
+export type TierChange = Partial<Omit<TierView, "name">>;
 
 export interface SigningKey {
   readonly kty: "OKP";
@@ -291,6 +296,15 @@ export class WaybillClient {
 
   async changePool(name: string, change: PoolChange, asking: Asking = {}): Promise<PoolView> {
     return await this.#send("PATCH", `/api/pools/${encodeURIComponent(name)}`, change, asking);
+  }
+
+  async tiers(asking: Asking = {}): Promise<TiersView> {
+    return await this.#get("/api/tiers", {}, asking);
+  }
+
+  /** Needs an administrator's token. */
+  async changeTier(name: string, change: TierChange, asking: Asking = {}): Promise<TierView> {
+    return await this.#send("PATCH", `/api/tiers/${encodeURIComponent(name)}`, change, asking);
   }
 
   /** Any id, or `owner/name`. */

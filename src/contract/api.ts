@@ -39,6 +39,7 @@
  *   GET    /api/calls/ID                            → CallView
  *   GET    /api/quota?account=                      → QuotaView
  *   GET    /api/gpu/queue?pool=  /api/gpu/board     → QueueView, BoardView
+ *   GET    /api/tiers, PATCH /api/tiers/NAME        → TiersView, TierView
  *   GET    /api/pools/NAME, PATCH /api/pools/NAME   → PoolView
  *   GET    /api/explain/ID  (ID or OWNER/NAME)      → Explanation of evidence/verdict.ts
  *   GET    /api/receipts/ID (r_… or c_…)            → SignedReceipt
@@ -496,6 +497,19 @@ export interface QuotaView {
   readonly resetsAt: string | null;
   /** The journal index at which these numbers hold (L34). */
   readonly index: number;
+}
+
+/** What accounts of a tier may use; null: no limit. */
+export interface TierView {
+  readonly name: string;
+  /** GPU milliseconds of one period. */
+  readonly windowLimitMs: number | null;
+  readonly windowMs: number;
+  readonly durationMaxMs: number | null;
+}
+
+export interface TiersView {
+  readonly tiers: readonly TierView[];
 }
 
 export interface PoolView {

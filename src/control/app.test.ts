@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { SpaceView } from "../contract/api.ts";
+import type { QuotaView, SpaceView, TierView, TiersView } from "../contract/api.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Scope } from "../identity/token-resolver.ts";
 import { createApi } from "./app.ts";
@@ -56,6 +56,34 @@ describe("the API", () => {
     assert.equal((await ask("POST", "/api/tokens", plain, body)).status, 403);
     assert.equal((await ask("GET", "/api/quota?account=alice", plain)).status, 403);
     assert.equal((await ask("POST", "/api/tokens", admin, body)).status, 201);
+  });
+
+  test("what a tier allows is the operator's to set, and the next quota shows it", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    const [alice, admin] = [await world.token("alice", ["read", "write"]), await world.token("admin", ["admin"])];
+    const set = (tier: string, token: string, body: object): Promise<Response> =>
+      ask("PATCH", `/api/tiers/${tier}`, token, JSON.stringify(body));
+    const limits = { windowLimitMs: 7_000, durationMaxMs: 5_000 };
+    assert.equal((await set("free", alice, limits)).status, 403);
+    assert.equal((await set("gold", admin, limits)).status, 404);
+    for (const wrong of [
+      {},
+      { windowLimitMs: -1 },
+      { windowMs: 0 },
+      { durationMaxMs: 1.5 },
+      { windowLimitMs: 2 ** 53 },
+      { weight: 2 },
+    ])
+      assert.equal((await set("free", admin, wrong)).status, 400, JSON.stringify(wrong));
+    const answer = (await (await set("free", admin, limits)).json()) as TierView;
+    assert.deepEqual(answer, { name: "free", windowLimitMs: 7_000, windowMs: 24 * 3600 * 1000, durationMaxMs: 5_000 });
+    const { tiers } = (await (await ask("GET", "/api/tiers", alice)).json()) as TiersView;
+    assert.deepEqual(
+      tiers.find(({ name }) => name === "free"),
+      answer,
+    );
+    assert.equal(((await (await ask("GET", "/api/quota", alice)).json()) as QuotaView).limitMs, 7_000);
   });
 
   for (const [by, where] of [

@@ -11,6 +11,7 @@ import { explainRoute } from "./routes/explain.ts";
 import { gpuRoute } from "./routes/gpu.ts";
 import { logsRoute } from "./routes/logs.ts";
 import { pagesRoute } from "./routes/pages.ts";
+import { tiersRoute } from "./routes/tiers.ts";
 import { poolsRoute } from "./routes/pools.ts";
 import { quotaRoute } from "./routes/quota.ts";
 import { receiptsRoute } from "./routes/receipts.ts";
@@ -38,6 +39,7 @@ const routes: readonly Route[] = [
   quotaRoute,
   gpuRoute,
   poolsRoute,
+  tiersRoute,
   explainRoute,
   receiptsRoute,
 ];

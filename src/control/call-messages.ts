@@ -156,7 +156,7 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
       return {
         code: "gpu/duration-not-allowed",
         kind: "duration",
-        says: `A call may declare more than 0 and at most ${secondsOf(refusal.maxMs)}; this one declares ${secondsOf(refusal.declaredMs)}.`,
+        says: `A call${refusal.tier === undefined ? "" : ` of the tier ${refusal.tier}`} may declare more than 0 and at most ${secondsOf(refusal.maxMs)}; this one declares ${secondsOf(refusal.declaredMs)}.`,
         leftMs: 0,
         waitMs: -1,
       };

@@ -16,10 +16,12 @@ import type {
   RequestView,
   SignedReceipt,
   StatusView,
+  TierView,
 } from "../contract/api.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
-import type { PoolSettings, TierName } from "../core/model.ts";
-import { boardOf, poolOf, poolsOf, queueOf, quotaIn } from "../core/views.ts";
+import type { PoolSettings, TierName, TierSettings } from "../core/model.ts";
+import { boardOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
+import { tierOf } from "../core/state.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
@@ -28,6 +30,7 @@ import type { ReceiptKey, ReceiptPublicKey } from "../identity/receipt-key.ts";
 import type { TokenResolver } from "../identity/token-resolver.ts";
 import type { Journal } from "../journal/index.ts";
 import type { EvidenceStore } from "../record/store.ts";
+import { assert } from "../stdx/assert.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { instant, iso } from "../stdx/time.ts";
@@ -296,6 +299,16 @@ export class Server {
       const summary = poolOf(state, name);
       return summary && poolView(summary);
     });
+  }
+
+  async tiers(): Promise<TierView[]> {
+    return this.#parts.engine.read(tiersOf);
+  }
+
+  async setTier(tier: TierName, settings: Partial<TierSettings>): Promise<TierView> {
+    const answer = await this.#parts.engine.submit({ type: "set-tier", tier, settings });
+    assert(answer.ok, `the ledger takes a tier's settings that the route took: ${JSON.stringify(settings)}`);
+    return this.#parts.engine.read((state) => ({ name: tier, ...tierOf(state, tier) }));
   }
 
   async setPool(

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { after, seconds } from "../stdx/time.ts";
+import { after, durationMs, seconds } from "../stdx/time.ts";
 import { costOf, gpuMs, maxGpuMs, permille, timeFor } from "./amounts.ts";
 import { card, eventOf, ledger, noon, terms, types } from "./ledger.suite.ts";
 import type { Ledger } from "./ledger.suite.ts";
-import type { CallTerms, Refusal } from "./model.ts";
+import type { CallTerms, Refusal, TierSettings } from "./model.ts";
 import { quotaOf } from "./views.ts";
 
 function refusal(it: Ledger, call: string, changes: Partial<CallTerms>): Refusal {
@@ -207,6 +207,72 @@ describe("a window", () => {
     it.state.accounts.get("alice")!.tier = "anonymous";
     assert.equal(quotaOf(it.state, "alice", it.now)?.leftMs, 0);
   });
+});
+
+describe("a tier", () => {
+  const set = (it: Ledger, settings: Partial<TierSettings>): void => {
+    it.do({ type: "set-tier", tier: "free", settings });
+  };
+
+  test("L3: is as shipped until an operator sets it, and then as set, from the next call on", () => {
+    const it = ledger([card(0, 8)]);
+    it.schedule("c1", { declaredMs: seconds(200) });
+    set(it, { windowLimitMs: gpuMs(250_000) });
+    const said = refusal(it, "c2", { declaredMs: seconds(101) });
+    assert.deepEqual(said.code === "quota-exceeded" && [said.leftMs, said.limitMs], [50_000, 250_000]);
+    assert.equal(it.schedule("c3", { declaredMs: seconds(101), tier: "pro" }).stage, "granted");
+    set(it, { windowLimitMs: null });
+    assert.equal(it.schedule("c4", { declaredMs: seconds(600) }).stage, "granted");
+    it.check();
+  });
+
+  test("whose window is made shorter leaves the period that runs its end", () => {
+    const it = ledger();
+    it.run("c1", 1, {});
+    set(it, { windowMs: seconds(60) });
+    assert.equal(quotaOf(it.state, "alice", it.now)?.resetsAt, after(noon, seconds(24 * 3600)));
+    it.wait(24 * 3600 * 1000);
+    it.do({ type: "hear-node", node: "n1" });
+    it.schedule("c2");
+    assert.equal(quotaOf(it.state, "alice", it.now)?.resetsAt, after(it.now, seconds(60)));
+    it.check();
+  });
+
+  test("may allow shorter calls than the pool: exactly its longest is admitted, and a refusal names it", () => {
+    const it = ledger();
+    set(it, { durationMaxMs: seconds(20) });
+    assert.deepEqual(refusal(it, "c1", { declaredMs: durationMs(20_001) }), {
+      code: "duration-not-allowed",
+      declaredMs: 20_001,
+      maxMs: 20_000,
+      tier: "free",
+    });
+    assert.equal(it.schedule("c2", { declaredMs: seconds(20) }).stage, "granted");
+    assert.equal(it.schedule("c3", { declaredMs: seconds(21), tier: "pro" }).stage, "granted");
+    set(it, { durationMaxMs: seconds(3600) });
+    const bound = refusal(it, "c4", { declaredMs: seconds(3600) });
+    assert.deepEqual(bound, { code: "duration-not-allowed", declaredMs: 3_600_000, maxMs: 600_000 });
+  });
+
+  test("L4: a limit that is negative, a fraction, or not exact changes nothing; the same again is no record", () => {
+    const it = ledger();
+    const before = it.state.index;
+    for (const wrong of [-1, 0.5, NaN, Infinity, maxGpuMs + 1]) {
+      for (const key of ["windowLimitMs", "windowMs", "durationMaxMs"])
+        assert.equal(it.ask({ type: "set-tier", tier: "free", settings: { [key]: wrong } }), "amount-overflow");
+    }
+    assert.deepEqual(it.do({ type: "set-tier", tier: "free", settings: { windowLimitMs: gpuMs(300_000) } }), []);
+    assert.equal(it.state.index, before);
+  });
+});
+
+test("L4: a hold with which an account's sum would no longer be exact is refused, never rounded", () => {
+  const it = ledger();
+  it.schedule("c1", { tier: "unlimited", declaredMs: seconds(10) });
+  it.state.accounts.get("alice")!.usedMs = gpuMs(maxGpuMs - 15_000);
+  const asked = (ms: number) => ({ tier: "unlimited" as const, declaredMs: durationMs(ms) });
+  assert.equal(it.ask({ type: "schedule", terms: terms("c2", asked(5_001)) }), "amount-overflow");
+  assert.equal(it.schedule("c3", asked(5_000)).stage, "granted");
 });
 
 describe("a visitor's token", () => {

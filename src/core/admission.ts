@@ -11,9 +11,9 @@ import { costOf, gpuMs, maxGpuMs, timeFor } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { functionOf, p90 } from "./history.ts";
 import type { CallTerms, PoolSettings, Refusal } from "./model.ts";
-import { sizeFactors, tiers } from "./policy.ts";
+import { sizeFactors } from "./policy.ts";
 import { canHold } from "./slots.ts";
-import { cappedBy, settingsOf } from "./state.ts";
+import { cappedBy, settingsOf, tierOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
 /** An account's window as a call arrives: what the current period, or the next one, would show. */
@@ -42,7 +42,7 @@ export type Admission =
 
 /** The account's window at `now`, by `tier`; that of an account that never called is empty. */
 export function windowOf(state: State, account: string, tier: CallTerms["tier"], now: Instant): Window {
-  const limitMs = tiers[tier].windowLimit;
+  const limitMs = tierOf(state, tier).windowLimitMs;
   const book = state.accounts.get(account);
   const resetsAt = book?.resetsAt ?? null;
   const isOver = resetsAt !== null && now >= resetsAt;
@@ -55,7 +55,7 @@ export function windowOf(state: State, account: string, tier: CallTerms["tier"],
 /** Decides on a call that is not known yet; `node` is its replica's. */
 export function admit(state: State, node: NodeState, terms: CallTerms, now: Instant): Admission {
   const settings = settingsOf(state, node.pool);
-  const refusal = refuseTerms(node, settings, terms);
+  const refusal = refuseDuration(state, settings, terms) ?? refuseSize(node, terms);
   if (refusal) return { kind: "refused", refusal, window: null };
 
   const window = windowOf(state, terms.account, terms.tier, now);
@@ -72,14 +72,19 @@ export function admit(state: State, node: NodeState, terms: CallTerms, now: Inst
   return { kind: "admitted", ...lease, window };
 }
 
-function refuseTerms(
-  node: NodeState,
-  settings: PoolSettings,
-  { declaredMs, size, pool }: CallTerms,
+/** The shorter of the pool's bound and the tier's decides, and is named. */
+function refuseDuration(
+  state: State,
+  { durationMaxMs: poolMaxMs }: PoolSettings,
+  { declaredMs, tier }: CallTerms,
 ): Refusal | undefined {
-  if (!Number.isSafeInteger(declaredMs) || declaredMs <= 0 || declaredMs > settings.durationMaxMs) {
-    return { code: "duration-not-allowed", declaredMs, maxMs: settings.durationMaxMs };
-  }
+  const tierMaxMs = tierOf(state, tier).durationMaxMs ?? poolMaxMs;
+  const maxMs = Math.min(poolMaxMs, tierMaxMs) as DurationMs;
+  if (Number.isSafeInteger(declaredMs) && declaredMs > 0 && declaredMs <= maxMs) return undefined;
+  return { code: "duration-not-allowed", declaredMs, maxMs, ...(tierMaxMs < poolMaxMs && { tier }) };
+}
+
+function refuseSize(node: NodeState, { size, pool }: CallTerms): Refusal | undefined {
   if (!canHold(node.cards, "large")) return { code: "no-capacity", pool };
   return canHold(node.cards, size) ? undefined : { code: "size-not-available", size, pool };
 }

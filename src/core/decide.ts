@@ -10,6 +10,7 @@ import { after, durationMs } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 import { admit } from "./admission.ts";
 import type { Admission } from "./admission.ts";
+import { maxGpuMs } from "./amounts.ts";
 import { attachEndsAt, forgetAt, isHeard, leasedOn, lostAt, queuedOn, settleEndsAt } from "./deadlines.ts";
 import type {
   AccountId,
@@ -22,15 +23,24 @@ import type {
   FinalCall,
   PoolSettings,
   QueuedCall,
+  TierSettings,
 } from "./model.ts";
 import { hearNode, joinNode, loseNode, loseReplica, reportCards } from "./nodes.ts";
 import { decided, planOn, push } from "./plan.ts";
 import type { Plan } from "./plan.ts";
-import { forgetBatch, poolDefaults, retainMax, retainMs, settingMaxCount, settingMaxMs, tiers } from "./policy.ts";
+import {
+  forgetBatch,
+  poolDefaults,
+  retainMax,
+  retainMs,
+  settingMaxCount,
+  settingMaxMs,
+  windowMaxMs,
+} from "./policy.ts";
 import { grantWaiting, lastPlaceOn } from "./queue.ts";
 import { blameFor, settle, voidCall, voidCauseFor } from "./settlement.ts";
 import { canHold, wellCards, workerOn } from "./slots.ts";
-import { nodeOf, settingsOf } from "./state.ts";
+import { nodeOf, settingsOf, tierOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
 type Of<Type extends Command["type"]> = Extract<Command, { type: Type }>;
@@ -45,6 +55,8 @@ export function decide(state: State, command: Command, now: Instant): Decision {
       return startWriter(state, command, now);
     case "open-account":
       return openAccount(state, command, now);
+    case "set-tier":
+      return setTier(state, command, now);
     case "set-pool":
       return setPool(state, command, now);
     case "join-node":
@@ -88,6 +100,22 @@ function openAccount(state: State, { account, tier }: Of<"open-account">, now: I
   return decided(plan);
 }
 
+function setTier(state: State, { tier, settings: wished }: Of<"set-tier">, now: Instant): Decision {
+  const before = tierOf(state, tier);
+  const { windowLimitMs, windowMs, durationMaxMs }: TierSettings = { ...before, ...wished };
+  const isPossibleTier =
+    isWithin(windowLimitMs ?? 0, 0, maxGpuMs) &&
+    isWithin(windowMs, 1, windowMaxMs) &&
+    isWithin(durationMaxMs ?? 1, 1, settingMaxMs);
+  if (!isPossibleTier) return no("amount-overflow");
+  const settings: TierSettings = { windowLimitMs, windowMs, durationMaxMs };
+  const keys = Object.keys(settings) as (keyof TierSettings)[];
+  if (keys.every((key) => settings[key] === before[key])) return nothing;
+  const plan = planOn(state, now);
+  push(plan, { v: 1, type: "tier-set", tier, settings });
+  return decided(plan);
+}
+
 function setPool(state: State, { pool, settings: wished }: Of<"set-pool">, now: Instant): Decision {
   const before = state.pools.get(pool);
   const settings: PoolSettings = { ...(before ?? poolDefaults), ...wished };
@@ -101,12 +129,15 @@ function setPool(state: State, { pool, settings: wished }: Of<"set-pool">, now: 
 
 function isPossible(settings: PoolSettings): boolean {
   const { queueLimitMs, durationMaxMs, attachWithinMs, queueMax, tokenMaxCalls, tokenMaxGpuMs } = settings;
-  const isWithin = (value: number, max: number): boolean => Number.isSafeInteger(value) && value >= 0 && value <= max;
   return (
-    [queueLimitMs, durationMaxMs, attachWithinMs].every((value) => isWithin(value, settingMaxMs)) &&
-    [queueMax, tokenMaxCalls].every((value) => isWithin(value, settingMaxCount)) &&
-    isWithin(tokenMaxGpuMs, Number.MAX_SAFE_INTEGER)
+    [queueLimitMs, durationMaxMs, attachWithinMs].every((value) => isWithin(value, 0, settingMaxMs)) &&
+    [queueMax, tokenMaxCalls].every((value) => isWithin(value, 0, settingMaxCount)) &&
+    isWithin(tokenMaxGpuMs, 0, maxGpuMs)
   );
+}
+
+function isWithin(value: number, min: number, max: number): boolean {
+  return Number.isSafeInteger(value) && value >= min && value <= max;
 }
 
 /* ── a call's life ──────────────────────────────────────────────────────── */
@@ -142,7 +173,7 @@ function hold(plan: Plan, terms: CallTerms, admission: Extract<Admission, { kind
   const { window, heldMs, leaseMs, clipped } = admission;
   if (plan.state.accounts.get(account)?.tier !== tier) push(plan, { v: 1, type: "account-opened", account, tier });
   if (window.resetsAt === null) {
-    push(plan, { v: 1, type: "window-opened", account, resetsAt: after(plan.now, tiers[tier].windowLength) });
+    push(plan, { v: 1, type: "window-opened", account, resetsAt: after(plan.now, tierOf(plan.state, tier).windowMs) });
   }
   push(plan, { v: 1, type: "call-admitted", terms, heldMs, leaseMs, clipped, leftMs: window.leftMs });
 }

@@ -57,6 +57,8 @@ export function evolve(state: State, event: Event, position: Position): void {
       return accountOpened(state, event);
     case "pool-set":
       return setSorted(state.pools, event.pool, event.settings);
+    case "tier-set":
+      return setSorted(state.tiers, event.tier, event.settings);
     case "node-joined":
       return nodeJoined(state, event, at);
     case "node-heard":

@@ -2,8 +2,8 @@
  * Checks the ledger from outside: an audit keeps its own books from the log alone, and compares them with the state. It
  * shares no arithmetic with `evolve`, finds instead of throwing, and names each finding by its invariant.
  */
-import type { CallId, CallTerms, Event, Lease, SlotId } from "./model.ts";
-import { tiers } from "./policy.ts";
+import type { CallId, CallTerms, Event, Lease, SlotId, TierName } from "./model.ts";
+import { tierDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import type { State } from "./state.ts";
 
@@ -33,6 +33,8 @@ interface Book {
 export interface Audit {
   readonly findings: Finding[];
   readonly books: Map<string, Book>;
+  /** Window limits that the log has set, by tier. */
+  readonly limits: Map<TierName, number | null>;
   readonly holds: Map<CallId, Hold>;
   readonly fences: Map<SlotId, number>;
   /** Who has the slot: a call by its lease, an old worker, or nobody. */
@@ -54,7 +56,7 @@ export interface Balance {
 
 export function newAudit(): Audit {
   const maps = { books: new Map(), holds: new Map(), fences: new Map(), holders: new Map(), trouble: new Map() };
-  return { findings: [], ...maps, index: 0, at: 0 };
+  return { findings: [], ...maps, limits: new Map(), index: 0, at: 0 };
 }
 
 /** Adds a record to the books. */
@@ -100,6 +102,9 @@ function takeEvent(audit: Audit, event: Event): void {
   switch (event.type) {
     case "account-opened":
       return openBook(audit, event);
+    case "tier-set":
+      audit.limits.set(event.tier, event.settings.windowLimitMs);
+      return;
     case "window-opened":
       return openWindow(audit, event.account, event.resetsAt);
     case "window-reset":
@@ -168,7 +173,8 @@ function admitted(audit: Audit, { terms, heldMs, leaseMs }: Extract<Event, { typ
   if (audit.holds.get(terms.call)?.chargedMs === null) find(audit, "L12", `${terms.call} is held twice`);
   const book = audit.books.get(terms.account);
   if (!book) return find(audit, "L8", `${terms.call} is held on an account that is not open`);
-  const limit = tiers[book.tier].windowLimit;
+  const setLimit = audit.limits.get(book.tier);
+  const limit = setLimit === undefined ? tierDefaults[book.tier].windowLimitMs : setLimit;
   if (book.resetsAt === null || audit.at >= book.resetsAt)
     find(audit, "L35", `${terms.call} was admitted outside a window`);
   // The same id again, after it was forgotten: its first life still counts.

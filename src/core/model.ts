@@ -20,11 +20,14 @@ export type Size = "large" | "xlarge";
 
 /* ── policy ─────────────────────────────────────────────────────────────── */
 
-/** How much an account may use and how; a `null` window is no limit. */
-export interface Tier {
-  readonly name: TierName;
-  readonly windowLimit: GpuMs | null;
-  readonly windowLength: DurationMs;
+/** How much an account of a tier may use and how; `null` is no limit. */
+export interface TierSettings {
+  /** GPU time that one period of the window admits. */
+  readonly windowLimitMs: GpuMs | null;
+  /** How long a period is, from the first use on. A period that runs keeps its end. */
+  readonly windowMs: DurationMs;
+  /** The longest duration that a call may declare; the pool's own bound stands beside it. */
+  readonly durationMaxMs: DurationMs | null;
 }
 export type TierName = "anonymous" | "free" | "pro" | "enterprise" | "unlimited";
 
@@ -102,6 +105,7 @@ export interface CardTrouble {
 export type Command =
   | { readonly type: "start-writer"; readonly epoch: number }
   | { readonly type: "open-account"; readonly account: AccountId; readonly tier: TierName }
+  | { readonly type: "set-tier"; readonly tier: TierName; readonly settings: Partial<TierSettings> }
   | { readonly type: "set-pool"; readonly pool: PoolName; readonly settings: Partial<PoolSettings> }
   /** A node said hello (again): its cards, and the replicas that still live there. Leases of replicas not named are settled as `shim-lost`. */
   | {
@@ -160,7 +164,13 @@ export interface Misfit {
 /** Why a call was never admitted. */
 export type Refusal =
   | Misfit
-  | { readonly code: "duration-not-allowed"; readonly declaredMs: DurationMs; readonly maxMs: DurationMs }
+  | {
+      readonly code: "duration-not-allowed";
+      readonly declaredMs: DurationMs;
+      readonly maxMs: DurationMs;
+      /** The tier whose bound this is; absent where it is the pool's. */
+      readonly tier?: TierName;
+    }
   | { readonly code: "size-not-available"; readonly size: Size; readonly pool: PoolName }
   | { readonly code: "no-capacity"; readonly pool: PoolName }
   | { readonly code: "queue-full"; readonly waiting: number; readonly max: number }
@@ -220,6 +230,8 @@ export type Event =
   | { readonly v: 1; readonly type: "writer-started"; readonly epoch: number }
   /** Opens an account, or gives an open one another tier; its balances stay. */
   | { readonly v: 1; readonly type: "account-opened"; readonly account: AccountId; readonly tier: TierName }
+  /** All of a tier's settings, from here on in the shipped ones' place. */
+  | { readonly v: 1; readonly type: "tier-set"; readonly tier: TierName; readonly settings: TierSettings }
   | { readonly v: 1; readonly type: "pool-set"; readonly pool: PoolName; readonly settings: PoolSettings }
   | {
       readonly v: 1;

@@ -2,22 +2,26 @@
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
 import { gpuMs, maxGpuMs, permille } from "./amounts.ts";
-import type { PoolSettings, Sizes, Tier, TierName } from "./model.ts";
+import type { PoolSettings, Sizes, TierName, TierSettings } from "./model.ts";
 
 const day = seconds(24 * 3600);
-const tier = (name: TierName, limitSeconds: number | null): Tier => ({
-  name,
-  windowLimit: limitSeconds === null ? null : gpuMs(limitSeconds * 1000),
-  windowLength: day,
+const tier = (limitSeconds: number | null): TierSettings => ({
+  windowLimitMs: limitSeconds === null ? null : gpuMs(limitSeconds * 1000),
+  windowMs: day,
+  durationMaxMs: null,
 });
 
-export const tiers: Readonly<Record<TierName, Tier>> = {
-  anonymous: tier("anonymous", 120),
-  free: tier("free", 300),
-  pro: tier("pro", 2400),
-  enterprise: tier("enterprise", 3600),
-  unlimited: tier("unlimited", null),
+/** What a tier has until an operator sets it: the hosted service's published table (August 2026). */
+export const tierDefaults: Readonly<Record<TierName, TierSettings>> = {
+  anonymous: tier(120),
+  free: tier(300),
+  pro: tier(2400),
+  enterprise: tier(3600),
+  unlimited: tier(null),
 };
+export const tierNames = Object.keys(tierDefaults) as readonly TierName[];
+/** No window is longer: a typing mistake does not bind an account for ever. */
+export const windowMaxMs: DurationMs = durationMs(366 * day);
 
 export const sizeFactors: Sizes = { large: permille(1000), xlarge: permille(2000) };
 

@@ -11,10 +11,10 @@ import { decide } from "./decide.ts";
 import { apply } from "./evolve.ts";
 import { checkInvariants, take } from "./invariants.ts";
 import { Ledger, card, terms } from "./ledger.suite.ts";
+import { gpuMs } from "./amounts.ts";
 import type { CardFault, Command, EndCause, Event, Size, TierName } from "./model.ts";
-import { tiers } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
-import { cloneState, decodeState, emptyState, encodeState, stateHashInput } from "./state.ts";
+import { cloneState, decodeState, emptyState, encodeState, stateHashInput, tierOf } from "./state.ts";
 import type { State } from "./state.ts";
 import { quotaOf } from "./views.ts";
 
@@ -114,6 +114,22 @@ const cards = fc
     node,
     trouble: devices.map((device) => ({ device, cause, says: "lost" })),
   }));
+const tier = fc
+  .record({
+    tier: fc.constantFrom<TierName>("free", "anonymous"),
+    limitMs: fc.constantFrom(0, 1_000, 120_000, 300_000),
+    windowMs: fc.constantFrom(1, 60_000, 24 * 3600 * 1000),
+    durationMaxMs: fc.constantFrom(null, 999, 60_000),
+  })
+  .map(({ tier: name, limitMs, windowMs, durationMaxMs }) => (): Command => ({
+    type: "set-tier",
+    tier: name,
+    settings: {
+      windowLimitMs: gpuMs(limitMs),
+      windowMs: durationMs(windowMs),
+      durationMaxMs: durationMaxMs === null ? null : durationMs(durationMaxMs),
+    },
+  }));
 const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: asked(schedule) },
   { weight: 8, arbitrary: asked(attach) },
@@ -129,6 +145,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: asked(fc.constantFrom(...nodes).map((node) => () => ({ type: "hear-node", node }))) },
   { weight: 1, arbitrary: asked(join) },
   { weight: 1, arbitrary: asked(cards) },
+  { weight: 1, arbitrary: asked(tier) },
   { weight: 1, arbitrary: asked(fc.constant(() => ({ type: "tick" }))) },
   {
     weight: 5,
@@ -270,7 +287,7 @@ describe("what must never happen, whatever is asked in whatever order", () => {
       for (const { id, tier } of it.state.accounts.values()) {
         const quota = quotaOf(it.state, id, it.now);
         const { usedMs, heldMs, leftMs } = quota ?? assert.fail();
-        assert.equal(leftMs, Math.max(0, (tiers[tier].windowLimit as number) - usedMs - heldMs));
+        assert.equal(leftMs, Math.max(0, (tierOf(it.state, tier).windowLimitMs as number) - usedMs - heldMs));
         assert.equal(quota?.index, it.state.index);
       }
     });
@@ -318,7 +335,8 @@ describe("what always holds in the end", () => {
     25,
     (run) => {
       const it = lived(run);
-      const left = (): number => quotaOf(it.state, "a0", it.now)?.leftMs ?? (tiers.free.windowLimit as number);
+      const left = (): number =>
+        quotaOf(it.state, "a0", it.now)?.leftMs ?? (tierOf(it.state, "free").windowLimitMs as number);
       for (let n = 0; n < 8; n++) {
         const before = left();
         const answer = it.ask({

@@ -5,7 +5,7 @@ import { median, p90, withRun } from "./history.ts";
 import type { Runs } from "./history.ts";
 import { card, hello, ledger, terms } from "./ledger.suite.ts";
 import { runsKept } from "./policy.ts";
-import { cloneState, decodeState, encodeState, stateHashInput } from "./state.ts";
+import { cloneState, decodeState, encodeState, stateHashInput, tierOf } from "./state.ts";
 
 describe("a snapshot", () => {
   test("keeps the order in which functions were last used: the one unused for longest goes first", () => {
@@ -50,6 +50,16 @@ describe("a snapshot", () => {
     assert.equal(encodeState(it.state), text);
     const keys = Object.keys((JSON.parse(text) as { calls: [string, object][] }).calls[0]?.[1] ?? {});
     assert.deepEqual(keys, keys.toSorted());
+  });
+
+  test("L25: without a tier that was set is written as before tiers could be, and with one reads back as it was", () => {
+    const it = ledger();
+    assert.ok(!encodeState(it.state).includes('"tiers"'));
+    it.do({ type: "set-tier", tier: "free", settings: { windowLimitMs: null } });
+    const text = encodeState(it.state);
+    assert.equal(encodeState(decodeState(text)), text);
+    assert.equal(tierOf(decodeState(text), "free").windowLimitMs, null);
+    assert.equal(tierOf(decodeState(text), "pro").windowLimitMs, 2_400_000);
   });
 
   test("shares nothing with the state that it was taken of", () => {

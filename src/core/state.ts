@@ -22,7 +22,10 @@ import type {
   PoolSettings,
   Slot,
   SlotId,
+  TierName,
+  TierSettings,
 } from "./model.ts";
+import { tierDefaults } from "./policy.ts";
 import { cardsOf } from "./slots.ts";
 import type { Card } from "./slots.ts";
 
@@ -64,6 +67,8 @@ export interface State {
   writer: { readonly epoch: number; readonly startedAt: Instant };
   readonly accounts: Map<AccountId, Mutable<Account>>;
   readonly pools: Map<PoolName, PoolSettings>;
+  /** Those that an operator has set; the others are as shipped. */
+  readonly tiers: Map<TierName, TierSettings>;
   readonly nodes: Map<NodeName, NodeState>;
   /** Also those of cards that are gone: their fences must never return (L18). */
   readonly slots: Map<SlotId, Slot>;
@@ -90,6 +95,7 @@ export function emptyState(): State {
     writer: { epoch: 0, startedAt: 0 as Instant },
     accounts: new Map(),
     pools: new Map(),
+    tiers: new Map(),
     nodes: new Map(),
     slots: new Map(),
     calls: new Map(),
@@ -102,7 +108,7 @@ export function emptyState(): State {
 }
 
 /** Puts an entry into a map that is iterated by name; new names are rare, so the map is built anew for one. */
-export function setSorted<T>(map: Map<string, T>, key: string, value: T): void {
+export function setSorted<K extends string, T>(map: Map<K, T>, key: K, value: T): void {
   const isNew = !map.has(key);
   map.set(key, value);
   if (!isNew) return;
@@ -129,6 +135,8 @@ export function encodeState(state: State): string {
     nodes: sorted(state.nodes, orderedNode),
     pools: sorted(state.pools, ordered),
     slots: sorted(state.slots, ordered),
+    // Left out while none is set, as before there were any: an older snapshot keeps its hash (L25).
+    ...(state.tiers.size > 0 && { tiers: sorted(state.tiers, ordered) }),
     tokens: sorted(state.tokens, orderedToken),
     v: 1,
     writer: ordered(state.writer),
@@ -145,6 +153,7 @@ export function decodeState(text: string): State {
     writer: plain.writer,
     accounts: new Map(plain.accounts),
     pools: new Map(plain.pools),
+    tiers: new Map(plain.tiers),
     nodes: new Map(
       plain.nodes.map(([name, node]) => [name, { trouble: [], ...node, cards: cardsOf(name, node.devices) }]),
     ),
@@ -177,6 +186,11 @@ export function settingsOf(state: State, pool: PoolName): PoolSettings {
   return settings;
 }
 
+/** What holds for accounts of a tier now. */
+export function tierOf(state: State, tier: TierName): TierSettings {
+  return state.tiers.get(tier) ?? tierDefaults[tier];
+}
+
 type WrittenNode = Omit<NodeState, "cards" | "trouble"> & Partial<Pick<NodeState, "trouble">>;
 
 /** A node without trouble is written as nodes were before there was any: an older snapshot keeps its hash (L25). */
@@ -189,6 +203,7 @@ interface Snapshot extends Pick<State, "index" | "at" | "writer" | "ended"> {
   readonly v: number;
   readonly accounts: Entries<State["accounts"]>;
   readonly pools: Entries<State["pools"]>;
+  readonly tiers?: Entries<State["tiers"]>;
   readonly nodes: [NodeName, WrittenNode][];
   readonly slots: Entries<State["slots"]>;
   readonly calls: Entries<State["calls"]>;
@@ -197,6 +212,6 @@ interface Snapshot extends Pick<State, "index" | "at" | "writer" | "ended"> {
   readonly kills: Entries<State["kills"]>;
 }
 
-function sorted<T, Written>(map: ReadonlyMap<string, T>, written: (value: T) => Written): [string, Written][] {
+function sorted<K extends string, T, Written>(map: ReadonlyMap<K, T>, written: (value: T) => Written): [K, Written][] {
   return [...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => [name, written(value)]);
 }

@@ -21,12 +21,15 @@ import type {
   Slot,
   SlotId,
   TierName,
+  TierSettings,
 } from "./model.ts";
 import { planOn } from "./plan.ts";
+import { tierNames } from "./policy.ts";
 import { placesOn } from "./queue.ts";
 import type { Place } from "./queue.ts";
 import { troubleOf, wellCards } from "./slots.ts";
 import type { Card } from "./slots.ts";
+import { tierOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
 export type { Place } from "./queue.ts";
@@ -42,6 +45,10 @@ export interface Quota {
   /** Null while no period runs: the next call opens one. */
   readonly resetsAt: Instant | null;
   readonly index: number;
+}
+
+export interface TierSummary extends TierSettings {
+  readonly name: TierName;
 }
 
 export interface PoolSummary {
@@ -101,6 +108,11 @@ export function quotaOf(state: State, account: AccountId, now: Instant): Quota |
 export function quotaIn(state: State, account: AccountId, tier: TierName, now: Instant): Quota {
   const { usedMs, heldMs, limitMs, leftMs, resetsAt } = windowOf(state, account, tier, now);
   return { account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt, index: state.index };
+}
+
+/** What each tier allows now, from the least on. */
+export function tiersOf(state: State): TierSummary[] {
+  return tierNames.map((name) => ({ name, ...tierOf(state, name) }));
 }
 
 export function poolOf(state: State, name: PoolName): PoolSummary | undefined {

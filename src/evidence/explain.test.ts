@@ -53,6 +53,11 @@ const calls: readonly Case[] = [
     sentence: /^12 s of GPU time is left and this call asks for 60 s/,
   },
   {
+    code: "gpu/duration-not-allowed",
+    record: a.refusedCall("gpu/duration-not-allowed", { maxMs: 20_000, tier: "free" }),
+    sentence: /and the tier free allows 20 s/,
+  },
+  {
     code: "gpu/token-cap",
     record: a.refusedCall("gpu/token-cap", { calls: 64, maxCalls: 64, gpuMs: 1000, maxGpuMs: 300000 }),
     sentence: /admitted 64 calls of at most 64/,

@@ -10,7 +10,7 @@
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { BilledBy, TierName } from "../core/model.ts";
-import { tiers } from "../core/policy.ts";
+import { tierDefaults } from "../core/policy.ts";
 import { instant } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 
@@ -121,7 +121,8 @@ function parsePayload(text: string): VisitorClaims | undefined {
   if (!body) return undefined;
   const { iss, aud, iat, exp, jti, sub, user = null, tier, by, root, hops } = body;
   if (iss !== issuer || !isText(aud) || !isText(jti) || !isText(sub)) return undefined;
-  if (!isText(tier) || !Object.hasOwn(tiers, tier) || !isText(by) || !Object.hasOwn(billings, by)) return undefined;
+  if (!isText(tier) || !Object.hasOwn(tierDefaults, tier) || !isText(by) || !Object.hasOwn(billings, by))
+    return undefined;
   if (!Number.isSafeInteger(iat) || !Number.isSafeInteger(exp)) return undefined;
   if (user !== null && !isText(user)) return undefined;
   if (root !== undefined && (!isText(root) || !Number.isSafeInteger(hops))) return undefined;

@@ -7,6 +7,7 @@ import { EventVersionUnknown, JournalDamaged } from "./failures.ts";
 const knownVersions: Readonly<Record<Event["type"], number>> = {
   "writer-started": 1,
   "account-opened": 1,
+  "tier-set": 1,
   "pool-set": 1,
   "node-joined": 1,
   "node-heard": 1,

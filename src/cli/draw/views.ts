@@ -8,6 +8,7 @@ import type {
   QuotaView,
   RequestView,
   StatusView,
+  TierView,
   WhoAmI,
 } from "../../contract/api.ts";
 import type { LogLine } from "../../contract/agent.ts";
@@ -74,10 +75,25 @@ export function drawQuota(paper: Paper, quota: QuotaView): string {
     return `${quota.account} (${quota.tier}): ${secondsOf(quota.usedMs)} used, ${secondsOf(quota.heldMs)} held, no limit\n`;
   }
   const sum = `${secondsOf(quota.limitMs)} = ${secondsOf(quota.usedMs)} used + ${secondsOf(quota.heldMs)} held + ${secondsOf(quota.leftMs)} left`;
-  const used = Math.round((barWidth * quota.usedMs) / quota.limitMs);
-  const held = Math.min(barWidth - used, Math.round((barWidth * quota.heldMs) / quota.limitMs));
+  const limitMs = Math.max(1, quota.limitMs);
+  const used = Math.round((barWidth * quota.usedMs) / limitMs);
+  const held = Math.min(barWidth - used, Math.round((barWidth * quota.heldMs) / limitMs));
   const bar = `[${"#".repeat(Math.min(barWidth, used))}${"=".repeat(Math.max(0, held))}`.padEnd(barWidth + 1, "-");
   return `${quota.account} (${quota.tier}): ${sum}\n${bar}]  ${resets}\n`;
+}
+
+export function drawTiers(paper: Paper, tiers: readonly TierView[]): string {
+  const limitOf = (ms: number | null, none: string): string => (ms === null ? none : lengthOf(ms));
+  return drawTable(
+    paper,
+    [
+      { head: "TIER", cell: (tier) => tier.name, drop: 0 },
+      { head: "WINDOW LIMIT", cell: (tier) => limitOf(tier.windowLimitMs, "none"), right: true, drop: 0 },
+      { head: "WINDOW", cell: (tier) => lengthOf(tier.windowMs), right: true, drop: 0 },
+      { head: "LONGEST CALL", cell: (tier) => limitOf(tier.durationMaxMs, "the pool's"), right: true, drop: 0 },
+    ],
+    tiers,
+  );
 }
 
 export function drawPool(paper: Paper, pool: PoolView): string {

@@ -61,7 +61,7 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
     example: "gpu.admit refused: declares 900 s, at most 600 s",
     ...atAdmission,
     says: ({ ended, declaredMs }) =>
-      `This app declares ${spellOr(declaredMs, "a duration")} and pool limits allow ${spellOr(number(ended.facts, "maxMs"), "less")}. Nothing was charged.`,
+      `This app declares ${spellOr(declaredMs, "a duration")} and ${typeof ended.facts["tier"] === "string" ? `the tier ${ended.facts["tier"]} allows` : "pool limits allow"} ${spellOr(number(ended.facts, "maxMs"), "less")}. Nothing was charged.`,
   },
   "gpu/size-not-available": {
     example: "gpu.admit refused: xlarge, on cards of one slot",

@@ -1,0 +1,60 @@
+/** `waybill tier list` and `waybill tier set NAME --window-limit 5m …`. */
+import type { Command } from "commander";
+import type { TierChange } from "../../client/api.ts";
+import { parseLength, parseLimit } from "../arguments.ts";
+import { contextOf } from "../context.ts";
+import type { GlobalOptions } from "../context.ts";
+import { exit } from "../exit.ts";
+import { CliFailure } from "../failures.ts";
+import type { Runner } from "../program.ts";
+
+interface SetOptions extends GlobalOptions {
+  readonly windowLimit?: number | null;
+  readonly window?: number;
+  readonly longest?: number | null;
+}
+
+export function declare(program: Command, run: Runner): void {
+  const tier = program.command("tier").description("what accounts may use, by tier: list, set");
+  tier
+    .command("list")
+    .description("all tiers with their limits")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [client, { drawTiers }] = await Promise.all([context.client(), import("../draw/views.ts")]);
+        const answer = await client.tiers({ signal: world.signal });
+        context.answer(answer, drawTiers(context.paper, answer.tiers));
+      }),
+    );
+  tier
+    .command("set")
+    .description("change a tier's limits")
+    .argument("<name>")
+    .option("--window-limit <length>", "GPU time of one window, such as 5m; none for no limit", parseLimit)
+    .option("--window <length>", "how long a window is from its first use, such as 24h", parseLength)
+    .option("--longest <length>", "the longest duration that a call may declare; none for the pool's", parseLimit)
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [client, { drawTiers }] = await Promise.all([context.client(), import("../draw/views.ts")]);
+        const change = changeOf(command.opts<SetOptions>());
+        const answer = await client.changeTier(command.args[0] as string, change, { signal: world.signal });
+        context.answer(answer, drawTiers(context.paper, [answer]));
+      }),
+    );
+}
+
+function changeOf({ windowLimit, window, longest }: SetOptions): TierChange {
+  const change: TierChange = {
+    ...(windowLimit === undefined ? {} : { windowLimitMs: windowLimit }),
+    ...(window === undefined ? {} : { windowMs: window }),
+    ...(longest === undefined ? {} : { durationMaxMs: longest }),
+  };
+  if (Object.keys(change).length > 0) return change;
+  throw new CliFailure(exit.usage, {
+    code: "nothing-to-set",
+    says: "No limit was given.",
+    next: "Name at least one, such as --window-limit 5m; `waybill help tier set` lists them.",
+  });
+}
