@@ -508,13 +508,21 @@ describe("waybill", () => {
       durationMaxMs: 120_000,
       attachWithinMs: 30_000,
       admission: "clip",
+      spaceCallsMax: null,
     });
     assert.equal((await waybill(["pool", "set", "main", "--queue-limit", "3s"])).code, 0);
     assert.deepEqual(JSON.parse(api.received[0]!.body), { queueLimitMs: 3_000 });
-    const free = { name: "free", windowLimitMs: null, windowMs: 3_600_000, durationMaxMs: 60_000 };
+    const free = {
+      name: "free",
+      windowLimitMs: null,
+      windowMs: 3_600_000,
+      durationMaxMs: 60_000,
+      runsMax: 9,
+      callsMax: null,
+    };
     api.routes.set("PATCH /api/tiers/free", free);
     const set = ["tier", "set", "free", "--window-limit", "none", "--window", "1h", "--longest", "60s"];
-    assert.match((await waybill(set)).out, /^free +none +1 h +1 min/m);
+    assert.match((await waybill(set)).out, /^free +none +1 h +1 min +9 +any$/m);
     assert.deepEqual(JSON.parse(api.received[1]!.body), {
       windowLimitMs: null,
       windowMs: 3_600_000,

@@ -56,6 +56,11 @@ export function parseLimit(text: string): number | null {
   return text === "none" ? null : parseLength(text);
 }
 
+/** A count, or `none` for no limit. */
+export function parseCountLimit(text: string): number | null {
+  return text === "none" ? null : parseCount(text);
+}
+
 const tiers = ["free", "pro", "enterprise", "unlimited"] as const;
 
 export function parseTier(text: string): (typeof tiers)[number] {

@@ -65,7 +65,7 @@ export interface LogOptions extends Asking {
 
 /** What of a pool may be changed. */
 export type PoolChange = Partial<
-  Pick<PoolView, "queueLimitMs" | "queueMax" | "durationMaxMs" | "attachWithinMs" | "admission">
+  Pick<PoolView, "queueLimitMs" | "queueMax" | "durationMaxMs" | "attachWithinMs" | "admission" | "spaceCallsMax">
 >;
 
 /** What of a tier may be changed. */

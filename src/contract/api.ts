@@ -495,6 +495,12 @@ export interface QuotaView {
   readonly limitMs: number | null;
   readonly leftMs: number | null;
   readonly resetsAt: string | null;
+  /** Runs of the window, and how many it may have; null: no limit. */
+  readonly runs: number;
+  readonly runsMax: number | null;
+  /** Calls that are open now, and how many may be at once; null: no limit. */
+  readonly calls: number;
+  readonly callsMax: number | null;
   /** The journal index at which these numbers hold (L34). */
   readonly index: number;
 }
@@ -506,6 +512,8 @@ export interface TierView {
   readonly windowLimitMs: number | null;
   readonly windowMs: number;
   readonly durationMaxMs: number | null;
+  readonly runsMax: number | null;
+  readonly callsMax: number | null;
 }
 
 export interface TiersView {
@@ -526,6 +534,8 @@ export interface PoolView {
   readonly durationMaxMs: number;
   readonly attachWithinMs: number;
   readonly admission: "clip" | "strict";
+  /** Calls of one Space that may be open at once; null: no limit. */
+  readonly spaceCallsMax: number | null;
 }
 
 export interface QueueView {

@@ -64,7 +64,7 @@ describe("the API", () => {
     const [alice, admin] = [await world.token("alice", ["read", "write"]), await world.token("admin", ["admin"])];
     const set = (tier: string, token: string, body: object): Promise<Response> =>
       ask("PATCH", `/api/tiers/${tier}`, token, JSON.stringify(body));
-    const limits = { windowLimitMs: 7_000, durationMaxMs: 5_000 };
+    const limits = { windowLimitMs: 7_000, durationMaxMs: 5_000, runsMax: 9, callsMax: 1 };
     assert.equal((await set("free", alice, limits)).status, 403);
     assert.equal((await set("gold", admin, limits)).status, 404);
     for (const wrong of [
@@ -77,7 +77,14 @@ describe("the API", () => {
     ])
       assert.equal((await set("free", admin, wrong)).status, 400, JSON.stringify(wrong));
     const answer = (await (await set("free", admin, limits)).json()) as TierView;
-    assert.deepEqual(answer, { name: "free", windowLimitMs: 7_000, windowMs: 24 * 3600 * 1000, durationMaxMs: 5_000 });
+    assert.deepEqual(answer, {
+      name: "free",
+      windowLimitMs: 7_000,
+      windowMs: 24 * 3600 * 1000,
+      durationMaxMs: 5_000,
+      runsMax: 9,
+      callsMax: 1,
+    });
     const { tiers } = (await (await ask("GET", "/api/tiers", alice)).json()) as TiersView;
     assert.deepEqual(
       tiers.find(({ name }) => name === "free"),

@@ -185,6 +185,32 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
         leftMs: 0,
         waitMs: -1,
       };
+    case "account-busy":
+      return {
+        code: "gpu/account-busy",
+        kind: "capacity",
+        says: `This account has ${refusal.calls} calls open, and the tier ${refusal.tier} allows ${refusal.max} at once. Nothing was charged.`,
+        leftMs: 0,
+        waitMs: 0,
+      };
+    case "space-busy":
+      return {
+        code: "gpu/space-busy",
+        kind: "capacity",
+        says: `This Space has ${refusal.calls} calls open, and ${refusal.max} may be at once. Nothing was charged.`,
+        leftMs: 0,
+        waitMs: 0,
+      };
+    case "runs-exceeded": {
+      const { runs, max, tier, resetsAt } = refusal;
+      return {
+        code: "gpu/runs-exceeded",
+        kind: "token",
+        says: `This account has made ${runs} runs in its window, and the tier ${tier} allows ${max}. Nothing was charged.`,
+        leftMs: 0,
+        waitMs: resetsAt === null ? 0 : Math.max(0, resetsAt - now),
+      };
+    }
     case "queue-full":
       return {
         code: "gpu/queue-full",

@@ -13,7 +13,7 @@ export function poolView({
   waiting,
   settings,
 }: PoolSummary): PoolView {
-  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission } = settings;
+  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax = null } = settings;
   return {
     name,
     simulated,
@@ -27,11 +27,12 @@ export function poolView({
     durationMaxMs,
     attachWithinMs,
     admission,
+    spaceCallsMax,
   };
 }
 
-export function quotaView({ account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt, index }: Quota): QuotaView {
-  return { account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt: resetsAt === null ? null : iso(resetsAt), index };
+export function quotaView({ resetsAt, ...quota }: Quota): QuotaView {
+  return { ...quota, resetsAt: resetsAt === null ? null : iso(resetsAt) };
 }
 
 export function slotView({ slot, device, trouble, state, call, forMs }: BoardSlot): BoardView["slots"][number] {

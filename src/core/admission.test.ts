@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { after, durationMs, seconds } from "../stdx/time.ts";
 import { costOf, gpuMs, maxGpuMs, permille, timeFor } from "./amounts.ts";
-import { card, eventOf, ledger, noon, terms, types } from "./ledger.suite.ts";
-import type { Ledger } from "./ledger.suite.ts";
+import { apply } from "./evolve.ts";
+import { take } from "./invariants.ts";
+import { Ledger, card, eventOf, ledger, noon, terms, types } from "./ledger.suite.ts";
 import type { CallTerms, Refusal, TierSettings } from "./model.ts";
+import { cloneState, encodeState } from "./state.ts";
 import { quotaOf } from "./views.ts";
 
 function refusal(it: Ledger, call: string, changes: Partial<CallTerms>): Refusal {
@@ -258,11 +260,113 @@ describe("a tier", () => {
     const it = ledger();
     const before = it.state.index;
     for (const wrong of [-1, 0.5, NaN, Infinity, maxGpuMs + 1]) {
-      for (const key of ["windowLimitMs", "windowMs", "durationMaxMs"])
+      for (const key of ["windowLimitMs", "windowMs", "durationMaxMs", "runsMax", "callsMax"])
         assert.equal(it.ask({ type: "set-tier", tier: "free", settings: { [key]: wrong } }), "amount-overflow");
     }
     assert.deepEqual(it.do({ type: "set-tier", tier: "free", settings: { windowLimitMs: gpuMs(300_000) } }), []);
     assert.equal(it.state.index, before);
+  });
+});
+
+describe("limits on counts", () => {
+  const set = (it: Ledger, settings: Partial<TierSettings>): void => {
+    it.do({ type: "set-tier", tier: "free", settings });
+  };
+
+  test("L40: the window's runs are counted at admission, and the refusal says when there are more", () => {
+    const it = ledger();
+    set(it, { runsMax: 2 });
+    it.run("c1", 5);
+    it.schedule("c2");
+    assert.deepEqual(refusal(it, "c3", {}), {
+      code: "runs-exceeded",
+      runs: 2,
+      max: 2,
+      tier: "free",
+      resetsAt: after(noon, seconds(24 * 3600)),
+    });
+    assert.equal(it.schedule("c4", { account: "bob" }).stage, "granted");
+    it.end("c2", 7);
+    it.now = after(noon, seconds(24 * 3600));
+    it.do({ type: "hear-node", node: "n1" });
+    it.run("c5", 5);
+    assert.equal(quotaOf(it.state, "alice", it.now)?.runs, 1);
+    it.check();
+  });
+
+  test("L40: a run that ended without a charge is given back, and one of an earlier period gives nothing to this", () => {
+    const it = ledger([card(0, 1)]);
+    set(it, { runsMax: 2 });
+    it.schedule("c1");
+    it.schedule("waits");
+    it.do({ type: "leave", call: "waits" });
+    assert.equal(quotaOf(it.state, "alice", it.now)?.runs, 1);
+    it.attach("c1");
+    it.end("c1", 500, { cause: "operator-stop" });
+    assert.equal(quotaOf(it.state, "alice", it.now)?.runs, 0);
+
+    it.now = after(noon, seconds(24 * 3600 - 1));
+    it.do({ type: "hear-node", node: "n1" });
+    it.schedule("spans");
+    it.wait(1000);
+    it.schedule("next");
+    it.end("spans", 0);
+    assert.deepEqual([it.call("spans").stage, quotaOf(it.state, "alice", it.now)?.runs], ["voided", 1]);
+    it.check();
+  });
+
+  test("L40: so many calls of an account are open at once, waiting ones too, and one may come when one has ended", () => {
+    const it = ledger([card(0, 1)]);
+    set(it, { callsMax: 2 });
+    it.schedule("c1");
+    it.schedule("c2");
+    assert.deepEqual(refusal(it, "c3", {}), { code: "account-busy", calls: 2, max: 2, tier: "free" });
+    it.do({ type: "leave", call: "c2" });
+    assert.equal(it.schedule("c4").stage, "queued");
+    it.check();
+  });
+
+  test("L40: so many calls of a Space are open at once, whoever made them; after a snapshot too", () => {
+    const it = ledger([card(0, 8)], { spaceCallsMax: 2 });
+    it.schedule("c1");
+    it.schedule("c2", { account: "bob" });
+    it.state = cloneState(it.state);
+    assert.deepEqual(refusal(it, "c3", { account: "eve" }), { code: "space-busy", calls: 2, max: 2 });
+    assert.equal(it.schedule("c4", { space: "bob/other" }).stage, "granted");
+    it.end("c1", 5);
+    assert.equal(it.schedule("c5").stage, "granted");
+    it.check();
+  });
+
+  test("L40: a limit of 0 admits nothing, and null everything", () => {
+    const it = ledger([card(0, 8)]);
+    set(it, { callsMax: 0 });
+    assert.equal(refusal(it, "c1", {}).code, "account-busy");
+    set(it, { callsMax: null, runsMax: 0 });
+    assert.equal(refusal(it, "c2", {}).code, "runs-exceeded");
+    set(it, { runsMax: null });
+    assert.equal(it.schedule("c3").stage, "granted");
+  });
+
+  test("a call from before runs were counted is none, however it ends", () => {
+    const it = ledger();
+    it.schedule("c1");
+    const { records } = it;
+    const old = new Ledger();
+    for (const record of records) {
+      const events = record.events.map((event) => {
+        if (event.type !== "call-admitted") return event;
+        const { counted: _, ...rest } = event;
+        return rest;
+      });
+      apply(old.state, { ...record, events });
+      take(old.audit, { ...record, events });
+    }
+    old.now = it.now;
+    assert.ok(!encodeState(old.state).includes('"runs"') && !encodeState(old.state).includes('"counted"'));
+    old.end("c1", 0);
+    assert.equal(quotaOf(old.state, "alice", old.now)?.runs, 0);
+    old.check();
   });
 });
 

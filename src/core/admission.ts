@@ -25,6 +25,8 @@ export interface Window {
   /** limit − used − held, never below 0 (L34); null without a limit. */
   readonly leftMs: GpuMs | null;
   readonly resetsAt: Instant | null;
+  /** Runs that the period has admitted and not given back. */
+  readonly runs: number;
   /** The recorded period is over: `now >= resetsAt`. */
   readonly isOver: boolean;
 }
@@ -49,7 +51,8 @@ export function windowOf(state: State, account: string, tier: CallTerms["tier"],
   const usedMs = isOver ? gpuMs(0) : (book?.usedMs ?? gpuMs(0));
   const heldMs = isOver ? gpuMs(0) : (book?.heldMs ?? gpuMs(0));
   const leftMs = limitMs === null ? null : gpuMs(Math.max(0, limitMs - usedMs - heldMs));
-  return { usedMs, heldMs, limitMs, leftMs, resetsAt: isOver ? null : resetsAt, isOver };
+  const runs = isOver ? 0 : (book?.runs ?? 0);
+  return { usedMs, heldMs, limitMs, leftMs, runs, resetsAt: isOver ? null : resetsAt, isOver };
 }
 
 /** Decides on a call that is not known yet; `node` is its replica's. */
@@ -59,6 +62,8 @@ export function admit(state: State, node: NodeState, terms: CallTerms, now: Inst
   if (refusal) return { kind: "refused", refusal, window: null };
 
   const window = windowOf(state, terms.account, terms.tier, now);
+  const busy = refuseOpen(state, settings, terms) ?? refuseRuns(state, terms, window);
+  if (busy) return { kind: "refused", refusal: busy, window };
   const need = costOf(terms.declaredMs, sizeFactors[terms.size]);
   const lease = leaseFor(state, settings, terms, need, window);
   if ("refusal" in lease) return { kind: "refused", refusal: lease.refusal, window };
@@ -87,6 +92,25 @@ function refuseDuration(
 function refuseSize(node: NodeState, { size, pool }: CallTerms): Refusal | undefined {
   if (!canHold(node.cards, "large")) return { code: "no-capacity", pool };
   return canHold(node.cards, size) ? undefined : { code: "size-not-available", size, pool };
+}
+
+/** How many calls an account, and a Space, may have open at once. */
+function refuseOpen(
+  state: State,
+  { spaceCallsMax }: PoolSettings,
+  { account, tier, space }: CallTerms,
+): Refusal | undefined {
+  const { callsMax } = tierOf(state, tier);
+  const calls = state.accounts.get(account)?.open ?? 0;
+  if (callsMax !== null && calls >= callsMax) return { code: "account-busy", calls, max: callsMax, tier };
+  const ofSpace = state.openBySpace.get(space) ?? 0;
+  if (typeof spaceCallsMax !== "number" || ofSpace < spaceCallsMax) return undefined;
+  return { code: "space-busy", calls: ofSpace, max: spaceCallsMax };
+}
+
+function refuseRuns(state: State, { tier }: CallTerms, { runs, resetsAt }: Window): Refusal | undefined {
+  const { runsMax: max } = tierOf(state, tier);
+  return max === null || runs < max ? undefined : { code: "runs-exceeded", runs, max, tier, resetsAt };
 }
 
 function refuseToken(state: State, settings: PoolSettings, terms: CallTerms, heldMs: GpuMs): Refusal | undefined {

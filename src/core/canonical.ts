@@ -20,6 +20,7 @@ export function orderedCall(call: Call): All<Call> {
     cause: c.cause,
     chargedMs: c.chargedMs,
     clipped: c.clipped,
+    counted: c.counted,
     deadline: c.deadline,
     endedAt: c.endedAt,
     endedIndex: c.endedIndex,
@@ -38,8 +39,11 @@ export function orderedCall(call: Call): All<Call> {
   };
 }
 
-export function orderedAccount({ heldMs, id, open, period, resetsAt, tier, usedMs }: Account): Account {
-  return { heldMs, id, open, period, resetsAt, tier, usedMs };
+/** An account without runs is written as accounts were before runs were counted: an older snapshot keeps its hash (L25). */
+export type WrittenAccount = Omit<Account, "runs"> & Partial<Pick<Account, "runs">>;
+
+export function orderedAccount({ heldMs, id, open, period, resetsAt, runs, tier, usedMs }: Account): WrittenAccount {
+  return { heldMs, id, open, period, resetsAt, ...(runs > 0 && { runs }), tier, usedMs };
 }
 
 export function orderedToken({ calls, gpuMs, kept }: TokenUse): TokenUse {

@@ -102,13 +102,14 @@ function openAccount(state: State, { account, tier }: Of<"open-account">, now: I
 
 function setTier(state: State, { tier, settings: wished }: Of<"set-tier">, now: Instant): Decision {
   const before = tierOf(state, tier);
-  const { windowLimitMs, windowMs, durationMaxMs }: TierSettings = { ...before, ...wished };
+  const { windowLimitMs, windowMs, durationMaxMs, runsMax, callsMax }: TierSettings = { ...before, ...wished };
   const isPossibleTier =
     isWithin(windowLimitMs ?? 0, 0, maxGpuMs) &&
     isWithin(windowMs, 1, windowMaxMs) &&
-    isWithin(durationMaxMs ?? 1, 1, settingMaxMs);
+    isWithin(durationMaxMs ?? 1, 1, settingMaxMs) &&
+    [runsMax ?? 0, callsMax ?? 0].every((value) => isWithin(value, 0, settingMaxCount));
   if (!isPossibleTier) return no("amount-overflow");
-  const settings: TierSettings = { windowLimitMs, windowMs, durationMaxMs };
+  const settings: TierSettings = { windowLimitMs, windowMs, durationMaxMs, runsMax, callsMax };
   const keys = Object.keys(settings) as (keyof TierSettings)[];
   if (keys.every((key) => settings[key] === before[key])) return nothing;
   const plan = planOn(state, now);
@@ -129,9 +130,10 @@ function setPool(state: State, { pool, settings: wished }: Of<"set-pool">, now: 
 
 function isPossible(settings: PoolSettings): boolean {
   const { queueLimitMs, durationMaxMs, attachWithinMs, queueMax, tokenMaxCalls, tokenMaxGpuMs } = settings;
+  const spaceCallsMax = settings.spaceCallsMax ?? 0;
   return (
     [queueLimitMs, durationMaxMs, attachWithinMs].every((value) => isWithin(value, 0, settingMaxMs)) &&
-    [queueMax, tokenMaxCalls].every((value) => isWithin(value, 0, settingMaxCount)) &&
+    [queueMax, tokenMaxCalls, spaceCallsMax].every((value) => isWithin(value, 0, settingMaxCount)) &&
     isWithin(tokenMaxGpuMs, 0, maxGpuMs)
   );
 }
@@ -175,7 +177,7 @@ function hold(plan: Plan, terms: CallTerms, admission: Extract<Admission, { kind
   if (window.resetsAt === null) {
     push(plan, { v: 1, type: "window-opened", account, resetsAt: after(plan.now, tierOf(plan.state, tier).windowMs) });
   }
-  push(plan, { v: 1, type: "call-admitted", terms, heldMs, leaseMs, clipped, leftMs: window.leftMs });
+  push(plan, { v: 1, type: "call-admitted", terms, heldMs, leaseMs, clipped, leftMs: window.leftMs, counted: true });
 }
 
 /** A call that cannot be granted at once waits, or is refused where too many do already. */

@@ -27,7 +27,7 @@ import { functionsMax, killWindowMs } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import { killKey, recentKills } from "./settlement.ts";
 import { cardsOf, slotAfter } from "./slots.ts";
-import { cappedBy, nodeOf, setSorted, settingsOf } from "./state.ts";
+import { cappedBy, countOpen, nodeOf, setSorted, settingsOf } from "./state.ts";
 import type { Mutable, State } from "./state.ts";
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
@@ -109,7 +109,17 @@ export function evolve(state: State, event: Event, position: Position): void {
 function accountOpened(state: State, { account: id, tier }: Of<"account-opened">): void {
   const known = state.accounts.get(id);
   if (known) known.tier = tier;
-  else state.accounts.set(id, { id, tier, usedMs: gpuMs(0), heldMs: gpuMs(0), resetsAt: null, period: 0, open: 0 });
+  else
+    state.accounts.set(id, {
+      id,
+      tier,
+      usedMs: gpuMs(0),
+      heldMs: gpuMs(0),
+      resetsAt: null,
+      period: 0,
+      open: 0,
+      runs: 0,
+    });
 }
 
 /** L35: what the old period still holds is settled there, and no longer counts. */
@@ -117,6 +127,7 @@ function windowReset(state: State, { account: id }: Of<"window-reset">): void {
   const account = accountOf(state, id);
   account.usedMs = gpuMs(0);
   account.heldMs = gpuMs(0);
+  account.runs = 0;
   account.resetsAt = null;
   account.period++;
 }
@@ -145,11 +156,15 @@ function callRefused(state: State, { terms, refusal }: Of<"call-refused">, { ind
   if (capped !== null) tokenOf(state, capped).kept++;
 }
 
-function callAdmitted(state: State, { terms, heldMs, leaseMs, clipped }: Of<"call-admitted">, at: Instant): void {
+function callAdmitted(state: State, event: Of<"call-admitted">, at: Instant): void {
+  const { terms, heldMs, leaseMs, clipped } = event;
+  const counted = event.counted && { counted: event.counted };
   assert(!state.calls.has(terms.call), "L12: one call, one hold");
   const account = accountOf(state, terms.account);
   account.heldMs = gpuMs(account.heldMs + heldMs);
   account.open++;
+  if (event.counted) account.runs++;
+  countOpen(state.openBySpace, terms.space, 1);
   const capped = cappedBy(terms);
   if (capped !== null) {
     const token = tokenOf(state, capped);
@@ -160,7 +175,8 @@ function callAdmitted(state: State, { terms, heldMs, leaseMs, clipped }: Of<"cal
   const node = nodeOf(state, terms.node);
   const deadline = after(at, settingsOf(state, node.pool).queueLimitMs);
   const { period } = account;
-  state.calls.set(terms.call, { stage: "queued", terms, heldMs, leaseMs, clipped, admittedAt: at, period, deadline });
+  const hold = { terms, heldMs, leaseMs, clipped, admittedAt: at, period, ...counted };
+  state.calls.set(terms.call, { stage: "queued", ...hold, deadline });
   node.queue.push(terms.call);
 }
 
@@ -249,8 +265,10 @@ function release(state: State, call: OpenCall, chargedMs: GpuMs, releasedMs: Gpu
   if (call.period === account.period) {
     account.heldMs = gpuMs(account.heldMs - call.heldMs);
     account.usedMs = gpuMs(account.usedMs + chargedMs);
+    if (call.counted && chargedMs === 0) account.runs--;
   }
   account.open--;
+  countOpen(state.openBySpace, call.terms.space, -1);
   const capped = cappedBy(call.terms);
   if (capped !== null) tokenOf(state, capped).gpuMs -= releasedMs;
 }

@@ -2,7 +2,7 @@
  * Checks the ledger from outside: an audit keeps its own books from the log alone, and compares them with the state. It
  * shares no arithmetic with `evolve`, finds instead of throwing, and names each finding by its invariant.
  */
-import type { CallId, CallTerms, Event, Lease, SlotId, TierName } from "./model.ts";
+import type { CallId, CallTerms, Event, Lease, SlotId, TierName, TierSettings } from "./model.ts";
 import { tierDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import type { State } from "./state.ts";
@@ -18,6 +18,7 @@ interface Hold {
   readonly heldMs: number;
   readonly leaseMs: number;
   readonly period: number;
+  readonly counted: boolean;
   lease: Lease | null;
   chargedMs: number | null; // null while it is open
   releasedMs: number;
@@ -33,8 +34,10 @@ interface Book {
 export interface Audit {
   readonly findings: Finding[];
   readonly books: Map<string, Book>;
-  /** Window limits that the log has set, by tier. */
-  readonly limits: Map<TierName, number | null>;
+  /** Settings of tiers that the log has set. */
+  readonly tiers: Map<TierName, TierSettings>;
+  /** By pool; null: no limit. */
+  readonly spaceCallsMax: Map<string, number | null>;
   readonly holds: Map<CallId, Hold>;
   readonly fences: Map<SlotId, number>;
   /** Who has the slot: a call by its lease, an old worker, or nobody. */
@@ -52,11 +55,13 @@ export interface Audit {
 export interface Balance {
   readonly usedMs: number;
   readonly heldMs: number;
+  /** Counted calls of the period that are open or were charged. */
+  readonly runs: number;
 }
 
 export function newAudit(): Audit {
   const maps = { books: new Map(), holds: new Map(), fences: new Map(), holders: new Map(), trouble: new Map() };
-  return { findings: [], ...maps, limits: new Map(), index: 0, at: 0 };
+  return { findings: [], ...maps, tiers: new Map(), spaceCallsMax: new Map(), index: 0, at: 0 };
 }
 
 /** Adds a record to the books. */
@@ -74,12 +79,14 @@ export function balanceOf(audit: Audit, account: string): Balance {
   const period = audit.books.get(account)?.period ?? 0;
   let usedMs = 0;
   let heldMs = 0;
+  let runs = 0;
   for (const hold of audit.holds.values()) {
     if (hold.terms.account !== account || hold.period !== period) continue;
+    if (hold.counted && hold.chargedMs !== 0) runs++;
     if (hold.chargedMs === null) heldMs += hold.heldMs;
     else usedMs += hold.chargedMs;
   }
-  return { usedMs, heldMs };
+  return { usedMs, heldMs, runs };
 }
 
 /** Everything that is wrong with the state, and with the log where its books are given; empty when all holds. */
@@ -103,7 +110,10 @@ function takeEvent(audit: Audit, event: Event): void {
     case "account-opened":
       return openBook(audit, event);
     case "tier-set":
-      audit.limits.set(event.tier, event.settings.windowLimitMs);
+      audit.tiers.set(event.tier, event.settings);
+      return;
+    case "pool-set":
+      audit.spaceCallsMax.set(event.pool, event.settings.spaceCallsMax ?? null);
       return;
     case "window-opened":
       return openWindow(audit, event.account, event.resetsAt);
@@ -169,12 +179,11 @@ function resetWindow(audit: Audit, account: string): void {
   book.period++;
 }
 
-function admitted(audit: Audit, { terms, heldMs, leaseMs }: Extract<Event, { type: "call-admitted" }>): void {
+function admitted(audit: Audit, { terms, heldMs, leaseMs, counted }: Extract<Event, { type: "call-admitted" }>): void {
   if (audit.holds.get(terms.call)?.chargedMs === null) find(audit, "L12", `${terms.call} is held twice`);
   const book = audit.books.get(terms.account);
   if (!book) return find(audit, "L8", `${terms.call} is held on an account that is not open`);
-  const setLimit = audit.limits.get(book.tier);
-  const limit = setLimit === undefined ? tierDefaults[book.tier].windowLimitMs : setLimit;
+  const { windowLimitMs: limit, runsMax, callsMax } = audit.tiers.get(book.tier) ?? tierDefaults[book.tier];
   if (book.resetsAt === null || audit.at >= book.resetsAt)
     find(audit, "L35", `${terms.call} was admitted outside a window`);
   // The same id again, after it was forgotten: its first life still counts.
@@ -185,13 +194,22 @@ function admitted(audit: Audit, { terms, heldMs, leaseMs }: Extract<Event, { typ
     heldMs,
     leaseMs,
     period: book.period,
+    counted: counted === true,
     lease: null,
     chargedMs: null,
     releasedMs: 0,
   });
-  const { usedMs, heldMs: allHeld } = balanceOf(audit, terms.account);
+  const { usedMs, heldMs: allHeld, runs } = balanceOf(audit, terms.account);
   if (limit !== null && usedMs + allHeld > limit)
     find(audit, "L3", `${terms.account}: ${usedMs} + ${allHeld} > ${limit}`);
+  const over = (what: string, has: number, max: number | null | undefined): void => {
+    if (typeof max === "number" && has > max) find(audit, "L40", `${what}: ${has} > ${max}`);
+  };
+  const open = [...audit.holds.values()].filter(({ chargedMs }) => chargedMs === null);
+  over(`runs of ${terms.account}`, runs, runsMax);
+  over(`calls of ${terms.account}`, open.filter((hold) => hold.terms.account === terms.account).length, callsMax);
+  const ofSpace = open.filter((hold) => hold.terms.space === terms.space).length;
+  over(`calls of ${terms.space}`, ofSpace, audit.spaceCallsMax.get(terms.pool));
 }
 
 function granted(audit: Audit, { call, lease }: Extract<Event, { type: "call-granted" }>): void {
@@ -271,19 +289,26 @@ function checkQueues(found: Found, state: State): void {
 }
 
 function checkBalances(found: Found, state: State, audit: Audit): void {
-  for (const { id, usedMs, heldMs } of state.accounts.values()) {
+  for (const { id, usedMs, heldMs, runs } of state.accounts.values()) {
     const balance = balanceOf(audit, id);
-    if (balance.usedMs !== usedMs || balance.heldMs !== heldMs) {
+    if (balance.usedMs !== usedMs || balance.heldMs !== heldMs || balance.runs !== runs) {
       find(
         found,
         "L1",
-        `${id} shows ${usedMs} used, ${heldMs} held; the log gives ${balance.usedMs}, ${balance.heldMs}`,
+        `${id} shows ${usedMs} used, ${heldMs} held, ${runs} runs; the log gives ${balance.usedMs}, ${balance.heldMs}, ${balance.runs}`,
       );
     }
   }
 }
 
 function checkAgainstLog(found: Found, state: State, audit: Audit): void {
+  const open = new Map<string, number>();
+  for (const { chargedMs, terms } of audit.holds.values())
+    if (chargedMs === null) open.set(terms.space, (open.get(terms.space) ?? 0) + 1);
+  for (const space of new Set([...open.keys(), ...state.openBySpace.keys()])) {
+    if (open.get(space) !== state.openBySpace.get(space))
+      find(found, "L40", `${space} counts ${state.openBySpace.get(space)} open calls, the log ${open.get(space)}`);
+  }
   for (const [id, fence] of audit.fences) {
     if (state.slots.get(id)?.fence !== fence) find(found, "L18", `${id} forgot its fence ${fence}`);
   }

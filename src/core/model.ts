@@ -28,6 +28,10 @@ export interface TierSettings {
   readonly windowMs: DurationMs;
   /** The longest duration that a call may declare; the pool's own bound stands beside it. */
   readonly durationMaxMs: DurationMs | null;
+  /** Runs that one period of the window admits. */
+  readonly runsMax: number | null;
+  /** Calls of one account that may be open at once: waiting, granted or attached. */
+  readonly callsMax: number | null;
 }
 export type TierName = "anonymous" | "free" | "pro" | "enterprise" | "unlimited";
 
@@ -45,6 +49,8 @@ export interface PoolSettings {
   /** One visitor's token admits at most so many calls and so much GPU time. */
   readonly tokenMaxCalls: number;
   readonly tokenMaxGpuMs: GpuMs;
+  /** Calls of one Space that may be open at once; null or absent: no limit. */
+  readonly spaceCallsMax?: number | null;
 }
 
 /* ── commands ───────────────────────────────────────────────────────────── */
@@ -173,6 +179,15 @@ export type Refusal =
     }
   | { readonly code: "size-not-available"; readonly size: Size; readonly pool: PoolName }
   | { readonly code: "no-capacity"; readonly pool: PoolName }
+  | { readonly code: "account-busy"; readonly calls: number; readonly max: number; readonly tier: TierName }
+  | { readonly code: "space-busy"; readonly calls: number; readonly max: number }
+  | {
+      readonly code: "runs-exceeded";
+      readonly runs: number;
+      readonly max: number;
+      readonly tier: TierName;
+      readonly resetsAt: Instant | null;
+    }
   | { readonly code: "queue-full"; readonly waiting: number; readonly max: number }
   | {
       readonly code: "token-cap";
@@ -260,6 +275,8 @@ export type Event =
       readonly leaseMs: DurationMs;
       readonly clipped: boolean;
       readonly leftMs: GpuMs | null;
+      /** It counts as a run of its period until it ends without a charge; absent in records from before runs were counted. */
+      readonly counted?: true;
     }
   | {
       readonly v: 1;
@@ -344,6 +361,8 @@ export interface Account {
   readonly period: number;
   /** Calls that are queued, granted or attached, of any period. */
   readonly open: number;
+  /** Counted calls that the current period admitted, without those that ended free of charge. */
+  readonly runs: number;
 }
 
 /** What admission fixed; it stays true to the call's end. */
@@ -355,6 +374,8 @@ export interface Admitted {
   readonly admittedAt: Instant;
   /** The account's period that admitted it. */
   readonly period: number;
+  /** It is one of the period's runs. */
+  readonly counted?: true;
 }
 
 /** What a grant adds. */

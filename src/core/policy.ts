@@ -9,6 +9,8 @@ const tier = (limitSeconds: number | null): TierSettings => ({
   windowLimitMs: limitSeconds === null ? null : gpuMs(limitSeconds * 1000),
   windowMs: day,
   durationMaxMs: null,
+  runsMax: null,
+  callsMax: null,
 });
 
 /** What a tier has until an operator sets it: the hosted service's published table (August 2026). */
@@ -38,7 +40,7 @@ export const poolDefaults: PoolSettings = {
 
 /** No duration in a pool's settings is longer: keeps every product with a size factor exact (L4). */
 export const settingMaxMs: DurationMs = day;
-/** No count in a pool's settings is larger: a queue is walked in full by a sweep. */
+/** No count in settings is larger: a queue is walked in full by a sweep. */
 export const settingMaxCount = 100_000;
 
 /** A node that was not heard for so long is lost: three missed heartbeats of 15 s. */

@@ -13,6 +13,7 @@ import { checkInvariants, take } from "./invariants.ts";
 import { Ledger, card, terms } from "./ledger.suite.ts";
 import { gpuMs } from "./amounts.ts";
 import type { CardFault, Command, EndCause, Event, Size, TierName } from "./model.ts";
+import { tierDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import { cloneState, decodeState, emptyState, encodeState, stateHashInput, tierOf } from "./state.ts";
 import type { State } from "./state.ts";
@@ -66,6 +67,7 @@ const scheduled = fc.record({
   tier: fc.constantFrom<TierName>("free", "free", "free", "anonymous"),
   request: fc.constantFrom(null, "q_0", "q_1"),
   replica: fc.nat(2),
+  space: fc.constantFrom("alice/demo", "bob/demo"),
   task: fc.constantFrom("t0", "t1"),
   declaredMs: fc.constantFrom(0, 1, 999, 20_000, 20_000, 60_000, 100_000).map(durationMs),
   size: fc.constantFrom<Size>("large", "large", "large", "xlarge"),
@@ -120,14 +122,18 @@ const tier = fc
     limitMs: fc.constantFrom(0, 1_000, 120_000, 300_000),
     windowMs: fc.constantFrom(1, 60_000, 24 * 3600 * 1000),
     durationMaxMs: fc.constantFrom(null, 999, 60_000),
+    runsMax: fc.constantFrom(null, 0, 1, 3),
+    callsMax: fc.constantFrom(null, 0, 1, 2),
   })
-  .map(({ tier: name, limitMs, windowMs, durationMaxMs }) => (): Command => ({
+  .map(({ tier: name, limitMs, windowMs, durationMaxMs, runsMax, callsMax }) => (): Command => ({
     type: "set-tier",
     tier: name,
     settings: {
       windowLimitMs: gpuMs(limitMs),
       windowMs: durationMs(windowMs),
       durationMaxMs: durationMaxMs === null ? null : durationMs(durationMaxMs),
+      runsMax,
+      callsMax,
     },
   }));
 const steps: fc.Arbitrary<Step> = fc.oneof(
@@ -146,6 +152,14 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: asked(join) },
   { weight: 1, arbitrary: asked(cards) },
   { weight: 1, arbitrary: asked(tier) },
+  {
+    weight: 1,
+    arbitrary: asked(
+      fc
+        .constantFrom(null, 1, 2)
+        .map((spaceCallsMax) => () => ({ type: "set-pool", pool: "main", settings: { spaceCallsMax } })),
+    ),
+  },
   { weight: 1, arbitrary: asked(fc.constant(() => ({ type: "tick" }))) },
   {
     weight: 5,
@@ -203,7 +217,7 @@ const property = (name: string, runs: number, check: (run: readonly Step[]) => v
 
 describe("what must never happen, whatever is asked in whatever order", () => {
   property(
-    "L1–L6, L8, L12, L18, L20, L22, L31, L35, L39: no sequence of commands makes the audit find anything",
+    "L1–L6, L8, L12, L18, L20, L22, L31, L35, L39, L40: no sequence of commands makes the audit find anything",
     80,
     (run) => {
       lived(run, (it) => it.check());
@@ -375,6 +389,26 @@ describe("the audit", () => {
         events.map((event) =>
           event.type === "call-granted" ? { ...event, lease: { ...event.lease, fence: 1 } } : event,
         ),
+    ],
+    [
+      "L40",
+      "admits a run more than the tier's",
+      (events) =>
+        events.flatMap((event): Event[] =>
+          event.type === "call-admitted"
+            ? [{ v: 1, type: "tier-set", tier: "free", settings: { ...tierDefaults.free, runsMax: 2 } }, event]
+            : [event],
+        ),
+    ],
+    [
+      "L40",
+      "admits a call of the Space more than the pool's",
+      (events) =>
+        events
+          .filter((event) => event.type !== "call-settled")
+          .map((event) =>
+            event.type === "pool-set" ? { ...event, settings: { ...event.settings, spaceCallsMax: 2 } } : event,
+          ),
     ],
     ["L8", "grants without a hold", (events) => events.filter((event) => event.type !== "call-admitted")],
   ];

@@ -8,6 +8,7 @@
 import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
 import { ordered, orderedAccount, orderedCall, orderedToken } from "./canonical.ts";
+import type { WrittenAccount } from "./canonical.ts";
 import type { Runs } from "./history.ts";
 import type {
   CallTerms,
@@ -73,6 +74,8 @@ export interface State {
   /** Also those of cards that are gone: their fences must never return (L18). */
   readonly slots: Map<SlotId, Slot>;
   readonly calls: Map<CallId, Call>;
+  /** How many calls of a Space are open; a Space without one is not in it. Derived from `calls`. */
+  readonly openBySpace: Map<string, number>;
   readonly tokens: Map<string, TokenUse>;
   /** By function, least recently used first. */
   readonly functions: Map<string, Runs>;
@@ -99,6 +102,7 @@ export function emptyState(): State {
     nodes: new Map(),
     slots: new Map(),
     calls: new Map(),
+    openBySpace: new Map(),
     tokens: new Map(),
     functions: new Map(),
     kills: new Map(),
@@ -151,7 +155,7 @@ export function decodeState(text: string): State {
     index: plain.index,
     at: plain.at,
     writer: plain.writer,
-    accounts: new Map(plain.accounts),
+    accounts: new Map(plain.accounts.map(([id, account]) => [id, { runs: 0, ...account }])),
     pools: new Map(plain.pools),
     tiers: new Map(plain.tiers),
     nodes: new Map(
@@ -159,6 +163,7 @@ export function decodeState(text: string): State {
     ),
     slots: new Map(plain.slots),
     calls: new Map(plain.calls),
+    openBySpace: openBySpace(plain.calls),
     tokens: new Map(plain.tokens),
     functions: new Map(
       plain.functions.map(([name, inOrder]) => [name, { inOrder, sorted: inOrder.toSorted((a, b) => a - b) }]),
@@ -167,6 +172,19 @@ export function decodeState(text: string): State {
     ended: plain.ended,
     endedHead: 0,
   };
+}
+
+function openBySpace(calls: Snapshot["calls"]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const [, call] of calls) if (!("endedAt" in call)) countOpen(counts, call.terms.space, 1);
+  return counts;
+}
+
+/** One call of the Space more or less is open. */
+export function countOpen(counts: Map<string, number>, space: string, by: 1 | -1): void {
+  const open = (counts.get(space) ?? 0) + by;
+  if (open === 0) counts.delete(space);
+  else counts.set(space, open);
 }
 
 /** A state of its own, equal to the given one. */
@@ -201,7 +219,7 @@ function orderedNode({ cards: _derived, trouble, ...node }: NodeState): WrittenN
 type Entries<T> = T extends Map<infer K, infer V> ? [K, V][] : never;
 interface Snapshot extends Pick<State, "index" | "at" | "writer" | "ended"> {
   readonly v: number;
-  readonly accounts: Entries<State["accounts"]>;
+  readonly accounts: [AccountId, WrittenAccount][];
   readonly pools: Entries<State["pools"]>;
   readonly tiers?: Entries<State["tiers"]>;
   readonly nodes: [NodeName, WrittenNode][];

@@ -44,6 +44,12 @@ export interface Quota {
   readonly leftMs: GpuMs | null;
   /** Null while no period runs: the next call opens one. */
   readonly resetsAt: Instant | null;
+  /** Runs of the period, and how many it may have; null: no limit. */
+  readonly runs: number;
+  readonly runsMax: number | null;
+  /** Calls that are open now, and how many may be at once; null: no limit. */
+  readonly calls: number;
+  readonly callsMax: number | null;
   readonly index: number;
 }
 
@@ -106,8 +112,10 @@ export function quotaOf(state: State, account: AccountId, now: Instant): Quota |
 
 /** The same for an account that may never have called: then nothing is used. */
 export function quotaIn(state: State, account: AccountId, tier: TierName, now: Instant): Quota {
-  const { usedMs, heldMs, limitMs, leftMs, resetsAt } = windowOf(state, account, tier, now);
-  return { account, tier, usedMs, heldMs, limitMs, leftMs, resetsAt, index: state.index };
+  const { isOver: _, ...window } = windowOf(state, account, tier, now);
+  const { runsMax, callsMax } = tierOf(state, tier);
+  const calls = state.accounts.get(account)?.open ?? 0;
+  return { account, tier, ...window, runsMax, calls, callsMax, index: state.index };
 }
 
 /** What each tier allows now, from the least on. */

@@ -11,6 +11,9 @@ export type CallRefusal =
   | "duration-not-allowed"
   | "size-not-available"
   | "no-capacity"
+  | "account-busy"
+  | "space-busy"
+  | "runs-exceeded"
   | "queue-full"
   | "token-cap"
   | "quota-exceeded";
@@ -60,6 +63,9 @@ export const callOutcomes: Readonly<Record<CallCause, CallOutcome>> = {
   "duration-not-allowed": { outcome: "refused", code: "gpu/duration-not-allowed" },
   "size-not-available": { outcome: "refused", code: "gpu/size-not-available" },
   "no-capacity": { outcome: "refused", code: "gpu/no-capacity" },
+  "account-busy": { outcome: "refused", code: "gpu/account-busy" },
+  "space-busy": { outcome: "refused", code: "gpu/space-busy" },
+  "runs-exceeded": { outcome: "refused", code: "gpu/runs-exceeded" },
   "queue-full": { outcome: "refused", code: "gpu/queue-full" },
   "token-cap": { outcome: "refused", code: "gpu/token-cap" },
   "quota-exceeded": { outcome: "refused", code: "gpu/quota-exceeded" },

@@ -63,6 +63,21 @@ const calls: readonly Case[] = [
     sentence: /admitted 64 calls of at most 64/,
   },
   {
+    code: "gpu/runs-exceeded",
+    record: a.refusedCall("gpu/runs-exceeded", { runs: 100, max: 100, tier: "free" }),
+    sentence: /has made 100 runs in its window, and its tier allows 100\./,
+  },
+  {
+    code: "gpu/account-busy",
+    record: a.refusedCall("gpu/account-busy", { calls: 4, max: 4, tier: "free" }),
+    sentence: /has 4 calls open, and its tier allows 4 at once/,
+  },
+  {
+    code: "gpu/space-busy",
+    record: a.refusedCall("gpu/space-busy", { calls: 8, max: 8 }),
+    sentence: /The Space has 8 calls open, and pool main allows one Space 8 at once/,
+  },
+  {
     code: "gpu/queue-full",
     record: a.refusedCall("gpu/queue-full", { waiting: 1000, max: 1000 }),
     sentence: /1000 calls already wait for pool main/,

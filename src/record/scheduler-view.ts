@@ -101,6 +101,11 @@ function admitted(event: Extract<Event, { type: "call-admitted" }>): View {
 function refused({ terms, refusal }: Extract<Event, { type: "call-refused" }>): View {
   const code = callOutcomes[refusal.code].code;
   const about = { code, account: terms.account, size: terms.size, declaredMs: terms.declaredMs };
+  if (refusal.code === "runs-exceeded") {
+    const { runs, max, tier, resetsAt } = refusal;
+    const until = resetsAt === null ? null : iso(resetsAt);
+    return view(terms.call, "gpu.admit", "refused", { ...about, runs, max, tier, resetsAt: until });
+  }
   if (refusal.code !== "quota-exceeded")
     return view(terms.call, "gpu.admit", "refused", { ...(refusal as unknown as Facts), ...about });
   const { askedMs, leftMs, usedMs, heldMs, limitMs, resetsAt, clip } = refusal;

@@ -88,12 +88,32 @@ export async function pool(
   { up }: Stage,
   change: Parameters<WaybillClient["changePool"]>[1],
 ): Promise<AsyncDisposable> {
-  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission } = await up.admin.pool("main");
+  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax } =
+    await up.admin.pool("main");
   await up.admin.changePool("main", change);
   return {
     [Symbol.asyncDispose]: async () =>
-      void (await up.admin.changePool("main", { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission })),
+      void (await up.admin.changePool("main", {
+        queueLimitMs,
+        queueMax,
+        durationMaxMs,
+        attachWithinMs,
+        admission,
+        spaceCallsMax,
+      })),
   };
+}
+
+/** Changes limits of a tier for as long as the case takes. */
+export async function tier(
+  { up }: Stage,
+  name: string,
+  change: Parameters<WaybillClient["changeTier"]>[1],
+): Promise<AsyncDisposable> {
+  const { tiers } = await up.admin.tiers();
+  const { name: _, ...before } = tiers.find((each) => each.name === name) ?? { name };
+  await up.admin.changeTier(name, change);
+  return { [Symbol.asyncDispose]: async () => void (await up.admin.changeTier(name, before)) };
 }
 
 /** Lets the stand-in say this of the cards until the case is over; resolves when the platform has heard it. */

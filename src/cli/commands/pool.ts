@@ -1,7 +1,7 @@
 /** `waybill pool show NAME` and `waybill pool set NAME --queue-limit 3s …`. */
 import type { Command } from "commander";
 import type { PoolChange } from "../../client/api.ts";
-import { parseAdmission, parseCount, parseLength } from "../arguments.ts";
+import { parseAdmission, parseCount, parseCountLimit, parseLength } from "../arguments.ts";
 import { contextOf } from "../context.ts";
 import type { GlobalOptions } from "../context.ts";
 import { exit } from "../exit.ts";
@@ -14,6 +14,7 @@ interface SetOptions extends GlobalOptions {
   readonly durationMax?: number;
   readonly attachWithin?: number;
   readonly admission?: "clip" | "strict";
+  readonly spaceCalls?: number | null;
 }
 
 export function declare(program: Command, run: Runner): void {
@@ -38,6 +39,7 @@ export function declare(program: Command, run: Runner): void {
     .option("--queue-max <count>", "how many calls may wait", parseCount)
     .option("--duration-max <length>", "the longest duration that a call may declare", parseLength)
     .option("--attach-within <length>", "how soon a worker must attach to its grant", parseLength)
+    .option("--space-calls <count>", "calls of one Space at once; none for no limit", parseCountLimit)
     .option("--admission <rule>", "clip or strict", parseAdmission)
     .action(
       run(async (world, command) => {
@@ -50,13 +52,14 @@ export function declare(program: Command, run: Runner): void {
     );
 }
 
-function changeOf({ queueLimit, queueMax, durationMax, attachWithin, admission }: SetOptions): PoolChange {
+function changeOf({ queueLimit, queueMax, durationMax, attachWithin, admission, spaceCalls }: SetOptions): PoolChange {
   const change: PoolChange = {
     ...(queueLimit === undefined ? {} : { queueLimitMs: queueLimit }),
     ...(queueMax === undefined ? {} : { queueMax }),
     ...(durationMax === undefined ? {} : { durationMaxMs: durationMax }),
     ...(attachWithin === undefined ? {} : { attachWithinMs: attachWithin }),
     ...(admission === undefined ? {} : { admission }),
+    ...(spaceCalls === undefined ? {} : { spaceCallsMax: spaceCalls }),
   };
   if (Object.keys(change).length > 0) return change;
   throw new CliFailure(exit.usage, {

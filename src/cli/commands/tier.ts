@@ -1,7 +1,7 @@
 /** `waybill tier list` and `waybill tier set NAME --window-limit 5m …`. */
 import type { Command } from "commander";
 import type { TierChange } from "../../client/api.ts";
-import { parseLength, parseLimit } from "../arguments.ts";
+import { parseCountLimit, parseLength, parseLimit } from "../arguments.ts";
 import { contextOf } from "../context.ts";
 import type { GlobalOptions } from "../context.ts";
 import { exit } from "../exit.ts";
@@ -12,6 +12,8 @@ interface SetOptions extends GlobalOptions {
   readonly windowLimit?: number | null;
   readonly window?: number;
   readonly longest?: number | null;
+  readonly runs?: number | null;
+  readonly concurrency?: number | null;
 }
 
 export function declare(program: Command, run: Runner): void {
@@ -34,6 +36,8 @@ export function declare(program: Command, run: Runner): void {
     .option("--window-limit <length>", "GPU time of one window, such as 5m; none for no limit", parseLimit)
     .option("--window <length>", "how long a window is from its first use, such as 24h", parseLength)
     .option("--longest <length>", "the longest duration that a call may declare; none for the pool's", parseLimit)
+    .option("--runs <count>", "runs of one window; none for no limit", parseCountLimit)
+    .option("--concurrency <count>", "calls of an account at once; none for no limit", parseCountLimit)
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);
@@ -45,11 +49,13 @@ export function declare(program: Command, run: Runner): void {
     );
 }
 
-function changeOf({ windowLimit, window, longest }: SetOptions): TierChange {
+function changeOf({ windowLimit, window, longest, runs, concurrency }: SetOptions): TierChange {
   const change: TierChange = {
     ...(windowLimit === undefined ? {} : { windowLimitMs: windowLimit }),
     ...(window === undefined ? {} : { windowMs: window }),
     ...(longest === undefined ? {} : { durationMaxMs: longest }),
+    ...(runs === undefined ? {} : { runsMax: runs }),
+    ...(concurrency === undefined ? {} : { callsMax: concurrency }),
   };
   if (Object.keys(change).length > 0) return change;
   throw new CliFailure(exit.usage, {

@@ -28,6 +28,7 @@ const pool = {
   durationMaxMs: 120_000,
   attachWithinMs: 30_000,
   admission: "clip",
+  spaceCallsMax: null,
 } as const;
 const waiting = {
   position: 1,
@@ -177,8 +178,20 @@ describe("drawQuota", () => {
     limitMs: 300_000,
     leftMs: 248_000,
     resetsAt: "2026-11-22T18:04:00.000Z",
+    runs: 3,
+    runsMax: null,
+    calls: 1,
+    callsMax: null,
     index: 1,
   };
+  test("shows runs and calls at once where the tier bounds them", () => {
+    assert.match(drawQuota(narrow, { ...quota, runsMax: 100 }), /\n3 of 100 runs\n$/);
+    assert.match(drawQuota(narrow, { ...quota, limitMs: null, callsMax: 4 }), /no limit\n1 of 4 calls at once\n$/);
+    assert.match(
+      drawQuota(narrow, { ...quota, runsMax: 100, callsMax: 4 }),
+      /\n3 of 100 runs, 1 of 4 calls at once\n$/,
+    );
+  });
   test("shows a sum that adds up, and when the window ends", () => {
     assert.equal(
       drawQuota(narrow, quota),

@@ -72,14 +72,23 @@ export function drawQuota(paper: Paper, quota: QuotaView): string {
   const resets =
     quota.resetsAt === null ? "the window opens with the first use" : `resets ${dayTimeOf(paper, quota.resetsAt)}`;
   if (quota.limitMs === null || quota.leftMs === null) {
-    return `${quota.account} (${quota.tier}): ${secondsOf(quota.usedMs)} used, ${secondsOf(quota.heldMs)} held, no limit\n`;
+    return `${quota.account} (${quota.tier}): ${secondsOf(quota.usedMs)} used, ${secondsOf(quota.heldMs)} held, no limit\n${countsSay(quota)}`;
   }
   const sum = `${secondsOf(quota.limitMs)} = ${secondsOf(quota.usedMs)} used + ${secondsOf(quota.heldMs)} held + ${secondsOf(quota.leftMs)} left`;
   const limitMs = Math.max(1, quota.limitMs);
   const used = Math.round((barWidth * quota.usedMs) / limitMs);
   const held = Math.min(barWidth - used, Math.round((barWidth * quota.heldMs) / limitMs));
   const bar = `[${"#".repeat(Math.min(barWidth, used))}${"=".repeat(Math.max(0, held))}`.padEnd(barWidth + 1, "-");
-  return `${quota.account} (${quota.tier}): ${sum}\n${bar}]  ${resets}\n`;
+  return `${quota.account} (${quota.tier}): ${sum}\n${bar}]  ${resets}\n${countsSay(quota)}`;
+}
+
+/** Runs and open calls, where the tier bounds them. */
+function countsSay({ runs, runsMax, calls, callsMax }: QuotaView): string {
+  const says = [
+    ...(runsMax === null ? [] : [`${runs} of ${runsMax} runs`]),
+    ...(callsMax === null ? [] : [`${calls} of ${callsMax} calls at once`]),
+  ];
+  return says.length === 0 ? "" : `${says.join(", ")}\n`;
 }
 
 export function drawTiers(paper: Paper, tiers: readonly TierView[]): string {
@@ -91,6 +100,8 @@ export function drawTiers(paper: Paper, tiers: readonly TierView[]): string {
       { head: "WINDOW LIMIT", cell: (tier) => limitOf(tier.windowLimitMs, "none"), right: true, drop: 0 },
       { head: "WINDOW", cell: (tier) => lengthOf(tier.windowMs), right: true, drop: 0 },
       { head: "LONGEST CALL", cell: (tier) => limitOf(tier.durationMaxMs, "the pool's"), right: true, drop: 0 },
+      { head: "RUNS", cell: (tier) => String(tier.runsMax ?? "any"), right: true, drop: 1 },
+      { head: "AT ONCE", cell: (tier) => String(tier.callsMax ?? "any"), right: true, drop: 1 },
     ],
     tiers,
   );
@@ -104,6 +115,7 @@ export function drawPool(paper: Paper, pool: PoolView): string {
       ["queue limit", lengthOf(pool.queueLimitMs)],
       ["queue holds", `at most ${pool.queueMax} calls`],
       ["a call", `at most ${lengthOf(pool.durationMaxMs)}, attaches within ${lengthOf(pool.attachWithinMs)}`],
+      ["a Space", pool.spaceCallsMax === null ? "any number of calls" : `at most ${pool.spaceCallsMax} calls at once`],
       ["admission", pool.admission],
     ],
   )}`;

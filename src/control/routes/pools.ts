@@ -12,6 +12,7 @@ const body = z
     durationMaxMs: z.int().min(1000).max(day),
     attachWithinMs: z.int().min(1000).max(600_000),
     admission: z.enum(["clip", "strict"]),
+    spaceCallsMax: z.int().min(0).max(100_000).nullable(),
   })
   .partial()
   .refine((change) => Object.keys(change).length > 0, "name at least one setting to change");

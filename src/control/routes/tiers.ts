@@ -1,7 +1,7 @@
 /** `GET /api/tiers` and `PATCH /api/tiers/NAME`: what accounts of a tier may use. Changing it is for administrators. */
 import { z } from "zod";
 import type { TierSettings } from "../../core/model.ts";
-import { settingMaxMs, tierNames, windowMaxMs } from "../../core/policy.ts";
+import { settingMaxCount, settingMaxMs, tierNames, windowMaxMs } from "../../core/policy.ts";
 import type { Route } from "../api.ts";
 import { administrator, refuse } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
@@ -11,6 +11,8 @@ const body = z
     windowLimitMs: z.int().min(0).nullable(),
     windowMs: z.int().min(1000).max(windowMaxMs),
     durationMaxMs: z.int().min(1000).max(settingMaxMs).nullable(),
+    runsMax: z.int().min(0).max(settingMaxCount).nullable(),
+    callsMax: z.int().min(0).max(settingMaxCount).nullable(),
   })
   .partial()
   .refine((change) => Object.keys(change).length > 0, "name at least one setting to change");

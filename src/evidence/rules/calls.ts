@@ -86,6 +86,25 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
       `This request's token admitted ${count(number(ended.facts, "calls") ?? 0, "call")} of at most ${number(ended.facts, "maxCalls") ?? "its cap"}, with ${spellOr(number(ended.facts, "gpuMs"), "its share")} of GPU time. Nothing was charged.`,
     known: () => "limits-of-one-token",
   },
+  "gpu/runs-exceeded": {
+    example: "gpu.admit refused: 100 runs in the window, at most 100",
+    ...atAdmission,
+    says: ({ ended, account }) =>
+      `${account} has made ${count(number(ended.facts, "runs") ?? 0, "run")} in its window, and its tier allows ${number(ended.facts, "max") ?? "fewer"}. Nothing was charged.`,
+    known: () => "free-runs-do-not-count",
+  },
+  "gpu/account-busy": {
+    example: "gpu.admit refused: 4 calls of the account are open, at most 4",
+    ...atAdmission,
+    says: ({ ended, account }) =>
+      `${account} has ${count(number(ended.facts, "calls") ?? 0, "call")} open, and its tier allows ${number(ended.facts, "max") ?? "fewer"} at once. Nothing was charged.`,
+  },
+  "gpu/space-busy": {
+    example: "gpu.admit refused: 8 calls of the Space are open, at most 8",
+    ...atAdmission,
+    says: ({ ended, pool }) =>
+      `The Space has ${count(number(ended.facts, "calls") ?? 0, "call")} open, and pool ${pool} allows one Space ${number(ended.facts, "max") ?? "fewer"} at once. Nothing was charged.`,
+  },
   "gpu/queue-full": {
     example: "gpu.admit refused: 1000 calls wait, at most 1000",
     ...atAdmission,

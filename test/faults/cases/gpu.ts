@@ -1,11 +1,27 @@
 /** GPU calls that end in every way but well. */
 import { setTimeout as delay } from "node:timers/promises";
 import { callsOf, endedCall, newestCall, running } from "../../support/calls.ts";
-import { killProcess, lives, until, visit } from "../../support/platform.ts";
-import { pidOf, pool, proved, saturated, type FaultCase } from "../case.ts";
+import { killProcess, lives, until, visit, type Account } from "../../support/platform.ts";
+import { pidOf, pool, proved, saturated, tier, type FaultCase, type Stage } from "../case.ts";
 
 /** An ended worker is gone this long after its lease's end; the rest is what a poll of ours may take. */
 const goneWithinMs = 1_000 + 3_000;
+
+/** A call of the account's runs on the stage's app until the end. */
+async function busy({ up, app }: Stage, account: Account): Promise<AsyncDisposable> {
+  const leave = new AbortController();
+  const one = visit(`${app.url}/gpu/hold?seconds=60&stop=1`, account, { signal: leave.signal }).catch(() => undefined); // We leave ourselves.
+  const isOn = async (): Promise<boolean> =>
+    (await up.admin.gpuBoard()).slots.some((slot) => slot.account === account.name);
+  await until("the account has a slot", isOn);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      leave.abort();
+      await one;
+      await until("its slot is free", async () => !(await isOn()));
+    },
+  };
+}
 
 export const gpuCases: readonly FaultCase[] = [
   {
@@ -97,6 +113,47 @@ export const gpuCases: readonly FaultCase[] = [
     charge: 0,
     async inject({ app, alice }) {
       const { call } = await visit(`${app.url}/gpu/many?calls=70`, alice);
+      return { id: call };
+    },
+  },
+  {
+    code: "gpu/runs-exceeded",
+    how: "one run more than the tier's window allows",
+    on: "main",
+    certainty: proved,
+    charge: 0,
+    async inject(stage) {
+      const often = await stage.up.account("often", "pro");
+      await using _limit = await tier(stage, "pro", { runsMax: 1 });
+      await visit(`${stage.app.url}/gpu/hold?seconds=0.1`, often);
+      const { call, status } = await visit(`${stage.app.url}/gpu/hold?seconds=0.1`, often);
+      return { id: call, also: () => (status === 429 ? undefined : `the visitor saw ${status}`) };
+    },
+  },
+  {
+    code: "gpu/account-busy",
+    how: "a second call where the tier allows one at once",
+    on: "main",
+    certainty: proved,
+    charge: 0,
+    async inject(stage) {
+      const hasty = await stage.up.account("hasty", "pro");
+      await using _limit = await tier(stage, "pro", { callsMax: 1 });
+      await using _one = await busy(stage, hasty);
+      const { call } = await visit(`${stage.app.url}/gpu/hold?seconds=0.1`, hasty);
+      return { id: call };
+    },
+  },
+  {
+    code: "gpu/space-busy",
+    how: "a second visitor's call where the pool allows a Space one at once",
+    on: "main",
+    certainty: proved,
+    charge: 0,
+    async inject(stage) {
+      await using _one = await busy(stage, stage.crowd);
+      await using _limit = await pool(stage, { spaceCallsMax: 1 });
+      const { call } = await visit(`${stage.app.url}/gpu/hold?seconds=0.1`, stage.alice);
       return { id: call };
     },
   },
