@@ -51,14 +51,22 @@ export function parseAdmission(text: string): "clip" | "strict" {
   return text;
 }
 
+/** A limit as it is typed: commander keeps no null. */
+export type Limit = number | "none";
+
 /** A length, or `none` for no limit. */
-export function parseLimit(text: string): number | null {
-  return text === "none" ? null : parseLength(text);
+export function parseLengthLimit(text: string): Limit {
+  return text === "none" ? "none" : parseLength(text);
 }
 
 /** A count, or `none` for no limit. */
-export function parseCountLimit(text: string): number | null {
-  return text === "none" ? null : parseCount(text);
+export function parseCountLimit(text: string): Limit {
+  return text === "none" ? "none" : parseCount(text);
+}
+
+/** As the API has it: null is no limit. */
+export function limitOf(limit: Limit): number | null {
+  return limit === "none" ? null : limit;
 }
 
 const tiers = ["free", "pro", "enterprise", "unlimited"] as const;

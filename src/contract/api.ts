@@ -39,6 +39,7 @@
  *   GET    /api/calls/ID                            → CallView
  *   GET    /api/quota?account=                      → QuotaView
  *   GET    /api/gpu/queue?pool=  /api/gpu/board     → QueueView, BoardView
+ *   GET    /api/spaces/zero-gpu/quota               → the same in the Hub's form, with `held`
  *   GET    /api/tiers, PATCH /api/tiers/NAME        → TiersView, TierView
  *   GET    /api/pools/NAME, PATCH /api/pools/NAME   → PoolView
  *   GET    /api/explain/ID  (ID or OWNER/NAME)      → Explanation of evidence/verdict.ts
@@ -495,6 +496,8 @@ export interface QuotaView {
   readonly limitMs: number | null;
   readonly leftMs: number | null;
   readonly resetsAt: string | null;
+  /** How long the next window will be. */
+  readonly windowMs: number;
   /** Runs of the window, and how many it may have; null: no limit. */
   readonly runs: number;
   readonly runsMax: number | null;

@@ -93,6 +93,39 @@ describe("the API", () => {
     assert.equal(((await (await ask("GET", "/api/quota", alice)).json()) as QuotaView).limitMs, 7_000);
   });
 
+  test("the quota is told as named limits with what is left of them, and in the Hub's form", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    const [alice, admin] = [await world.token("alice", ["read"]), await world.token("admin", ["read", "admin"])];
+    const hub = async (token: string | undefined): Promise<[number, unknown]> => {
+      const answer = await ask("GET", "/api/spaces/zero-gpu/quota", token);
+      return [answer.status, answer.ok ? await answer.json() : null];
+    };
+    assert.deepEqual(await hub(alice), [200, { base: 300, current: 300, held: 0 }]);
+    assert.equal((await hub(undefined))[0], 401);
+    const before = await ask("GET", "/api/quota", alice);
+    assert.equal(before.headers.get("ratelimit-policy"), '"window";q=300;qu="gpu-seconds";w=86400');
+    assert.equal(before.headers.get("ratelimit"), '"window";r=300');
+    const limits = JSON.stringify({ windowLimitMs: 7_900, runsMax: 9, callsMax: 2 });
+    await ask("PATCH", "/api/tiers/free", admin, limits);
+    const after = await ask("GET", "/api/spaces/zero-gpu/quota", alice);
+    assert.equal(
+      after.headers.get("ratelimit-policy"),
+      '"window";q=7;qu="gpu-seconds";w=86400, "runs";q=9;qu="requests";w=86400, "calls";q=2;qu="concurrent-requests"',
+    );
+    assert.equal(after.headers.get("ratelimit"), '"window";r=7, "runs";r=9, "calls";r=2');
+    const runs = { used: 0, limit: 9, remaining: 9 };
+    assert.deepEqual(await after.json(), { base: 7, current: 7, held: 0, runs });
+    await ask(
+      "PATCH",
+      "/api/tiers/free",
+      admin,
+      JSON.stringify({ windowLimitMs: null, runsMax: null, callsMax: null }),
+    );
+    const free = await ask("GET", "/api/quota", alice);
+    assert.deepEqual([free.headers.get("ratelimit"), free.headers.get("ratelimit-policy")], [null, null]);
+  });
+
   for (const [by, where] of [
     ["budget", "in May it may use 10 GPU hours"],
     ["abuse-rule", "it sends mail"],

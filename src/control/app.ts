@@ -28,6 +28,8 @@ const routes: readonly Route[] = [
   statusRoute,
   whoamiRoute,
   tokensRoute,
+  // Before the Spaces: its path in the Hub's form is one of theirs.
+  quotaRoute,
   spacesRoute,
   spaceStatesRoute,
   commitRoute,
@@ -36,7 +38,6 @@ const routes: readonly Route[] = [
   requestsRoute,
   buildsRoute,
   callsRoute,
-  quotaRoute,
   gpuRoute,
   poolsRoute,
   tiersRoute,

@@ -12,7 +12,6 @@ import type {
   Page,
   PoolView,
   QueueView,
-  QuotaView,
   RequestView,
   SignedReceipt,
   StatusView,
@@ -21,6 +20,7 @@ import type {
 import type { RuntimeFacts } from "../contract/release.ts";
 import type { PoolSettings, TierName, TierSettings } from "../core/model.ts";
 import { boardOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
+import type { Quota } from "../core/views.ts";
 import { tierOf } from "../core/state.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
@@ -51,7 +51,7 @@ import type { Replicas } from "./replicas.ts";
 import type { Refused, Spaces } from "./spaces.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
-import { poolView, quotaView, slotView } from "./pool-views.ts";
+import { poolView, slotView } from "./pool-views.ts";
 
 export interface ServerParts {
   readonly engine: Engine;
@@ -264,13 +264,12 @@ export class Server {
     return row?.manifest.runtime ?? null;
   }
 
-  async quota(account: string): Promise<QuotaView | undefined> {
+  async quota(account: string): Promise<Quota | undefined> {
     const row = await this.catalog.accounts.get(account);
-    const quota = await this.#parts.engine.read((state, now) => {
+    return this.#parts.engine.read((state, now) => {
       const tier = row?.tier ?? state.accounts.get(account)?.tier;
       return tier && quotaIn(state, account, tier, now);
     });
-    return quota && quotaView(quota);
   }
 
   async queue(pool: string): Promise<QueueView | undefined> {

@@ -44,6 +44,8 @@ export interface Quota {
   readonly leftMs: GpuMs | null;
   /** Null while no period runs: the next call opens one. */
   readonly resetsAt: Instant | null;
+  /** How long the next period will be. */
+  readonly windowMs: DurationMs;
   /** Runs of the period, and how many it may have; null: no limit. */
   readonly runs: number;
   readonly runsMax: number | null;
@@ -113,9 +115,9 @@ export function quotaOf(state: State, account: AccountId, now: Instant): Quota |
 /** The same for an account that may never have called: then nothing is used. */
 export function quotaIn(state: State, account: AccountId, tier: TierName, now: Instant): Quota {
   const { isOver: _, ...window } = windowOf(state, account, tier, now);
-  const { runsMax, callsMax } = tierOf(state, tier);
+  const { runsMax, callsMax, windowMs } = tierOf(state, tier);
   const calls = state.accounts.get(account)?.open ?? 0;
-  return { account, tier, ...window, runsMax, calls, callsMax, index: state.index };
+  return { account, tier, ...window, windowMs, runsMax, calls, callsMax, index: state.index };
 }
 
 /** What each tier allows now, from the least on. */

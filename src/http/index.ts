@@ -10,5 +10,7 @@ export type { Break, PageFacts } from "./page.ts";
 export { problemOf, proxyErrorOf } from "./problem.ts";
 export type { ProblemExtra } from "./problem.ts";
 export { defaultDeploymentName, parseProxyStatus, receivedStatusValues, serializeProxyStatus } from "./proxy-status.ts";
+export { serializeRateLimit, serializeRateLimitPolicy } from "./rate-limit.ts";
+export type { RateLimit } from "./rate-limit.ts";
 export { rawProblem, retryAfterDefaultSeconds, writeProblem } from "./reply.ts";
 export type { ProblemReply } from "./reply.ts";

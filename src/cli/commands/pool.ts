@@ -1,7 +1,8 @@
 /** `waybill pool show NAME` and `waybill pool set NAME --queue-limit 3s …`. */
 import type { Command } from "commander";
 import type { PoolChange } from "../../client/api.ts";
-import { parseAdmission, parseCount, parseCountLimit, parseLength } from "../arguments.ts";
+import { limitOf, parseAdmission, parseCount, parseCountLimit, parseLength } from "../arguments.ts";
+import type { Limit } from "../arguments.ts";
 import { contextOf } from "../context.ts";
 import type { GlobalOptions } from "../context.ts";
 import { exit } from "../exit.ts";
@@ -14,7 +15,7 @@ interface SetOptions extends GlobalOptions {
   readonly durationMax?: number;
   readonly attachWithin?: number;
   readonly admission?: "clip" | "strict";
-  readonly spaceCalls?: number | null;
+  readonly spaceCalls?: Limit;
 }
 
 export function declare(program: Command, run: Runner): void {
@@ -59,7 +60,7 @@ function changeOf({ queueLimit, queueMax, durationMax, attachWithin, admission, 
     ...(durationMax === undefined ? {} : { durationMaxMs: durationMax }),
     ...(attachWithin === undefined ? {} : { attachWithinMs: attachWithin }),
     ...(admission === undefined ? {} : { admission }),
-    ...(spaceCalls === undefined ? {} : { spaceCallsMax: spaceCalls }),
+    ...(spaceCalls === undefined ? {} : { spaceCallsMax: limitOf(spaceCalls) }),
   };
   if (Object.keys(change).length > 0) return change;
   throw new CliFailure(exit.usage, {

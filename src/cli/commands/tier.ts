@@ -1,7 +1,8 @@
 /** `waybill tier list` and `waybill tier set NAME --window-limit 5m …`. */
 import type { Command } from "commander";
 import type { TierChange } from "../../client/api.ts";
-import { parseCountLimit, parseLength, parseLimit } from "../arguments.ts";
+import { limitOf, parseCountLimit, parseLength, parseLengthLimit } from "../arguments.ts";
+import type { Limit } from "../arguments.ts";
 import { contextOf } from "../context.ts";
 import type { GlobalOptions } from "../context.ts";
 import { exit } from "../exit.ts";
@@ -9,11 +10,11 @@ import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
 
 interface SetOptions extends GlobalOptions {
-  readonly windowLimit?: number | null;
+  readonly windowLimit?: Limit;
   readonly window?: number;
-  readonly longest?: number | null;
-  readonly runs?: number | null;
-  readonly concurrency?: number | null;
+  readonly longest?: Limit;
+  readonly runs?: Limit;
+  readonly concurrency?: Limit;
 }
 
 export function declare(program: Command, run: Runner): void {
@@ -33,9 +34,9 @@ export function declare(program: Command, run: Runner): void {
     .command("set")
     .description("change a tier's limits")
     .argument("<name>")
-    .option("--window-limit <length>", "GPU time of one window, such as 5m; none for no limit", parseLimit)
+    .option("--window-limit <length>", "GPU time of one window, such as 5m; none for no limit", parseLengthLimit)
     .option("--window <length>", "how long a window is from its first use, such as 24h", parseLength)
-    .option("--longest <length>", "the longest duration that a call may declare; none for the pool's", parseLimit)
+    .option("--longest <length>", "the longest duration that a call may declare; none for the pool's", parseLengthLimit)
     .option("--runs <count>", "runs of one window; none for no limit", parseCountLimit)
     .option("--concurrency <count>", "calls of an account at once; none for no limit", parseCountLimit)
     .action(
@@ -51,11 +52,11 @@ export function declare(program: Command, run: Runner): void {
 
 function changeOf({ windowLimit, window, longest, runs, concurrency }: SetOptions): TierChange {
   const change: TierChange = {
-    ...(windowLimit === undefined ? {} : { windowLimitMs: windowLimit }),
+    ...(windowLimit === undefined ? {} : { windowLimitMs: limitOf(windowLimit) }),
     ...(window === undefined ? {} : { windowMs: window }),
-    ...(longest === undefined ? {} : { durationMaxMs: longest }),
-    ...(runs === undefined ? {} : { runsMax: runs }),
-    ...(concurrency === undefined ? {} : { callsMax: concurrency }),
+    ...(longest === undefined ? {} : { durationMaxMs: limitOf(longest) }),
+    ...(runs === undefined ? {} : { runsMax: limitOf(runs) }),
+    ...(concurrency === undefined ? {} : { callsMax: limitOf(concurrency) }),
   };
   if (Object.keys(change).length > 0) return change;
   throw new CliFailure(exit.usage, {

@@ -178,6 +178,7 @@ describe("drawQuota", () => {
     limitMs: 300_000,
     leftMs: 248_000,
     resetsAt: "2026-11-22T18:04:00.000Z",
+    windowMs: 86_400_000,
     runs: 3,
     runsMax: null,
     calls: 1,

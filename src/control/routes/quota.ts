@@ -1,12 +1,25 @@
-/** `GET /api/quota?account=`: used, held and left of an account's window, at the journal index that is named. */
+/**
+ * `GET /api/quota?account=`: used, held and left of an account's window, at the journal index that is named.
+ * `GET /api/spaces/zero-gpu/quota`: the caller's own in the Hub's form. Both carry `RateLimit` fields.
+ */
 import type { Route } from "../api.ts";
 import { askedAccount, refuse } from "../api.ts";
+import { quotaView } from "../pool-views.ts";
+import { hubQuota, rateLimitFields } from "../quota-fields.ts";
 
 export const quotaRoute: Route = (api, server) => {
   api.get("/api/quota", async (c) => {
     const account = askedAccount(c);
     if (account instanceof Response) return account;
-    const view = await server.quota(account);
-    return view ? c.json(view) : refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
+    const quota = await server.quota(account);
+    if (!quota) return refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
+    return c.json(quotaView(quota), 200, rateLimitFields(quota, server.clock.wall()));
+  });
+  api.get("/api/spaces/zero-gpu/quota", async (c) => {
+    const account = askedAccount(c);
+    if (account instanceof Response) return account;
+    const quota = await server.quota(account);
+    if (!quota) return refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
+    return c.json(hubQuota(quota), 200, rateLimitFields(quota, server.clock.wall()));
   });
 };
