@@ -113,7 +113,7 @@ export function keptSuite(name: string, openSql: () => Promise<SqlRunner>): void
 
 const idle: Space = {
   id: space,
-  state: { name: "stopped", cause: "asked", build: null, since: at(0), reason: { says: "", code: null }, actor: platform, deadline: null, ends: "" },
+  state: { name: "stopped", cause: "asked", queuedTo: null, since: at(0), reason: { says: "", code: null }, actor: platform, deadline: null, ends: "" },
   release: null,
   next: null,
   horizon: -1,

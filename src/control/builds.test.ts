@@ -78,6 +78,25 @@ describe("Builds", () => {
     assert.match(await last(world, build), /^built and running; \d+ lines, complete$/);
   });
 
+  test("a stop holds both builds that were asked for before it, and the newer one stays the newest while the older moves", async () => {
+    const { world, node, build, say } = await building();
+    await using _ = world;
+    await say(step(build, "check"));
+    world.clock.advance(1);
+    const { id: later } = await world.builds.request({ space: "alice/demo", commit: "2", account: "alice" });
+    await say(done(build, "rel_1"));
+    const [start] = node.of("start-replica");
+    const first = start?.spec.replica ?? "";
+    await say({ type: "replica", status: replica(first, "ready") });
+    assert.equal(await stageOf(world, build), "done");
+    assert.equal((await world.spaces.view("alice/demo"))?.build?.id, later);
+    await world.spaces.stop("alice/demo", { kind: "owner", account: "alice" });
+    await say({ type: "replica", status: replica(first, "stopped") }, claimed(later), done(later, "rel_2"));
+    const { state, release } = (await world.spaces.view("alice/demo")) ?? {};
+    assert.deepEqual([state, release, await stageOf(world, later)], ["stopped", "rel_2", "done"]);
+    assert.equal(node.of("start-replica").length, 1);
+  });
+
   test("each transition is a row, with who caused it, why, and when it ends by itself", async () => {
     const { world, node, build, say } = await building();
     await using _ = world;

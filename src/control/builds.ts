@@ -55,7 +55,7 @@ export interface BuildsPorts {
   /** How long a replica of this release may take from its start to listening. */
   startMs(release: ReleaseRow): DurationMs;
   /** A release is published: start a replica of it. Resolves with the replica's id, or undefined when no node is there. */
-  start(release: ReleaseRow, build: string): Promise<string | undefined>;
+  start(release: ReleaseRow, build: BuildRow): Promise<string | undefined>;
   /** Why nothing of this release is started, or will be; undefined where it is. */
   held(release: Pick<ReleaseRow, "id" | "space">): string | undefined;
   onChange(build: BuildRow): void;
@@ -300,7 +300,7 @@ export class Builds {
 
   async #start(live: LiveBuild, release: ReleaseRow): Promise<void> {
     const { id } = live.row;
-    const replica = await this.#ports.start(release, id);
+    const replica = await this.#ports.start(release, live.row);
     const held = replica === undefined ? this.#ports.held(release) : undefined;
     if (held !== undefined) {
       await this.#machine.submit({ type: "listen", build: id, held });

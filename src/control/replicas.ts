@@ -16,6 +16,7 @@ const endedKept = 5;
 export class Replicas {
   readonly #byId = new Map<string, KnownReplica>();
   readonly #bySpace = new Map<string, Set<string>>();
+  readonly #givenUp = new Set<string>();
 
   get(id: string): KnownReplica | undefined {
     return this.#byId.get(id);
@@ -44,6 +45,15 @@ export class Replicas {
     if (!isLiving(status)) this.#forgetOldest(ids);
   }
 
+  /** No word of it came in time. */
+  giveUp(id: string): void {
+    if (this.#byId.has(id)) this.#givenUp.add(id);
+  }
+
+  isGivenUp(id: string): boolean {
+    return this.#givenUp.has(id);
+  }
+
   /** Ids of all that this node has told of and that are remembered. */
   on(node: string): readonly string[] {
     return [...this.#byId.values()].filter((known) => known.node === node).map(({ status }) => status.replica);
@@ -57,6 +67,7 @@ export class Replicas {
     for (const id of ended.slice(0, Math.max(0, ended.length - endedKept))) {
       ids.delete(id);
       this.#byId.delete(id);
+      this.#givenUp.delete(id);
     }
   }
 }

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import * as fc from "fast-check";
 import type { Actor } from "../core/spaces/model.ts";
 import { ControlWorld, replica } from "./control.suite.ts";
+import { Retention } from "./retention.ts";
 
 const alice: Actor = { kind: "owner", account: "alice" };
 const space = "alice/demo";
@@ -96,5 +97,35 @@ describe("releases beside the newest", () => {
     });
     await world.settled();
     assert.deepEqual(node.of("remove-releases")[0]?.releases, ["rel_lost", "rel_cut"]);
+  });
+});
+
+describe("a sweep", () => {
+  test("that is asked for while the one before it ends is done, at whatever step of that", async () => {
+    await using world = await opened();
+    for (let steps = 0; steps < 20; steps += 1) {
+      const swept: string[] = [];
+      const collect = async (one: string): Promise<void> => {
+        swept.push(one);
+        if (one === space) void askAfter(steps);
+      };
+      await using retention = new Retention({
+        ...world,
+        kept,
+        repositories: { collect },
+        send: () => true,
+        onFailure: (what, error) => assert.fail(`${what}: ${String(error)}`),
+      });
+      const asked = Promise.withResolvers<void>();
+      const askAfter = async (left: number): Promise<void> => {
+        for (let n = 0; n < left; n += 1) null;
+        retention.soon("alice/other");
+        asked.resolve();
+      };
+      retention.soon(space);
+      await asked.promise;
+      await retention.settled();
+      assert.deepEqual(swept, [space, "alice/other"], `${steps} steps after`);
+    }
   });
 });

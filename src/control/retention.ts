@@ -56,7 +56,7 @@ export class Retention implements AsyncDisposable {
   soon(space: string): void {
     if (this.#closed) return;
     this.#waiting.add(space);
-    this.#sweeping ??= this.#sweep().finally(() => (this.#sweeping = undefined));
+    this.#sweeping ??= this.#sweep();
   }
 
   all(): void {
@@ -90,6 +90,7 @@ export class Retention implements AsyncDisposable {
     await this.settled();
   }
 
+  /** Of one Space at least: it waits for something before it is done. */
   async #sweep(): Promise<void> {
     for (const space of this.#waiting) {
       this.#waiting.delete(space);
@@ -100,6 +101,8 @@ export class Retention implements AsyncDisposable {
       );
       await this.#try(`the repository of ${space}`, () => this.#ports.repositories.collect(space));
     }
+    // At once: what comes from here on is for the next sweep.
+    this.#sweeping = undefined;
   }
 
   async #sweepReleases(space: string): Promise<void> {

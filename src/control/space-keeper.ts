@@ -236,12 +236,13 @@ export class SpaceKeeper {
 
   #build(row: BuildRow): BuildSeen {
     const { id, stage, outcome, says, code, deadline } = this.#ports.builds().views.of(row);
+    const { queuedAt } = row;
     if (outcome === null) {
       const endsBy = after(deadline === null ? this.now : instant(Date.parse(deadline)), buildMarginMs);
-      return { id, says: `is ${stage}`, endsBy, failed: null };
+      return { id, says: `is ${stage}`, queuedAt, endsBy, failed: null };
     }
     const failed = outcome === "failed" ? { code: code ?? "build/step-failed", says } : null;
-    return { id, says: `is ${stage}: ${says}`, endsBy: null, failed };
+    return { id, says: `is ${stage}: ${says}`, queuedAt, endsBy: null, failed };
   }
 
   #replica({ status }: KnownReplica, row: SpaceRow): ReplicaSeen {
@@ -255,6 +256,7 @@ export class SpaceKeeper {
       phase: isLiving(status) ? (status.phase as "starting" | "ready") : "ended",
       frozen: status.frozen === true,
       retiring: this.orders.isRetiring(status.replica),
+      gaveUp: this.#ports.replicas.isGivenUp(status.replica),
       follows: status.previous ?? null,
       outdated: outdatedBy(status, row, this.#ports.lastChange(row.id)),
       listenBy: after(this.#firstSeenAt(status), durationMs(startMs + startMarginMs + pauseMs)),

@@ -69,7 +69,10 @@ export class SpaceOrders {
         const found = release(effect.release);
         for (let n = 0; found && n < effect.count; n += 1) started.push(...this.#start(row, found, build));
       } else if (effect.type === "retire") {
-        for (const replica of effect.replicas) this.retire(replica, effect.why);
+        for (const replica of effect.replicas) {
+          if (effect.gaveUp) this.#ports.replicas.giveUp(replica);
+          this.retire(replica, effect.why);
+        }
       } else if (effect.type === "freeze") {
         for (const replica of effect.replicas) this.#freeze(replica);
       } else {

@@ -124,6 +124,26 @@ describe("what an app is started with", () => {
     );
   });
 
+  test("is changed, and of the replica that has it no word comes: it is not started again when it has ended by our order", async () => {
+    const { world, node, say } = await running();
+    await using _ = world;
+    await world.spaces.set(id, { "sleep-after": "" }, owner);
+    await set(world, "A");
+    await world.settled();
+    const [first] = orders(node);
+    assert.ok(first);
+    await say(as(first, "starting"));
+    world.clock.advance(70_000);
+    await world.spaces.refresh(id);
+    assert.deepEqual(
+      node.of("stop-replica").map((stop) => stop.replica),
+      [first.replica],
+    );
+    await say(as(first, "stopped"));
+    await world.spaces.refresh(id);
+    assert.equal(orders(node).length, 1);
+  });
+
   test("is known of a replica that a platform before this one started", async () => {
     const { world, node } = await running();
     await using _ = world;

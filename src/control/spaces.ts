@@ -11,16 +11,16 @@ import type { Command } from "../core/spaces/decide.ts";
 import type { Refusal } from "../core/spaces/draft.ts";
 import { liftSays, platform } from "../core/spaces/model.ts";
 import type { Actor, PauseKind } from "../core/spaces/model.ts";
-import type { Replica, SpaceRoute } from "../edge/ports.ts";
+import type { SpaceRoute } from "../edge/ports.ts";
 import type { Code } from "../evidence/codes.ts";
 import { instant, iso } from "../stdx/time.ts";
 import type { Hardware } from "./hardware.ts";
 import { hubRuntime, hubSpace } from "./hub-fields.ts";
 import { isLiving } from "./replicas.ts";
-import type { KnownReplica } from "./replicas.ts";
 import { machineSettings, SpaceKeeper } from "./space-keeper.ts";
 import type { KeeperPorts, KnownSpace } from "./space-keeper.ts";
-import { codeOf, eventView, publicSays, stageOf, standingView } from "./space-views.ts";
+import { SpaceRoutes } from "./space-routes.ts";
+import { eventView, publicSays, stageOf, standingView } from "./space-views.ts";
 import { Wakes } from "./wakes.ts";
 
 export interface SpacesPorts extends KeeperPorts {
@@ -45,8 +45,6 @@ export type Done = Refused | { readonly ok: true };
 /** A wish of a person's that takes nothing but its Space and who it is. */
 type PlainWish = Extract<Command, { type: "resume" | "stop" }>["type"];
 
-/** A client that is told to come again, while a Space starts. */
-const startingRetryMs = 2_000;
 /** Longer sentences of people are cut: they are shown wherever the Space is. */
 const whyMax = 300;
 
@@ -55,11 +53,13 @@ export class Spaces {
   readonly #keeper: SpaceKeeper;
   readonly #byId = new Map<string, KnownSpace>();
   readonly #byHost = new Map<string, KnownSpace>();
+  readonly #routes: SpaceRoutes;
   readonly #wakes = new Wakes();
 
   constructor(ports: SpacesPorts) {
     this.#ports = ports;
     this.#keeper = new SpaceKeeper(ports, (known) => this.#onMoved(known));
+    this.#routes = new SpaceRoutes(ports.replicas, this.#keeper);
   }
 
   /** Reads the Spaces of the catalog and opens their addresses. */
@@ -173,7 +173,9 @@ export class Spaces {
   /** The edge's question. `host` without port, in lower case. */
   find(host: string): SpaceRoute | undefined {
     const known = this.#byHost.get(host);
-    return known && this.#route(known);
+    if (!known) return undefined;
+    known.usedAt = this.#keeper.now;
+    return this.#routes.of(known);
   }
 
   /**
@@ -184,11 +186,11 @@ export class Spaces {
     const known = this.#byId.get(id);
     if (!known) return undefined;
     const held = this.#wakes.hold(id, gone);
-    if (!held) return this.#down(known, "route/waking", "too many requests wait for it already");
+    if (!held) return this.#routes.down(known, "route/waking", "too many requests wait for it already");
     const woken = await this.#keeper.decide(known, { type: "wake", actor: { kind: "visitor", account } });
     if (!woken.ok)
       this.#wakes.settle(
-        this.#down(known, woken.refusal === "node-away" ? "route/control-down" : this.#code(known), woken.says),
+        this.#routes.down(known, woken.refusal === "node-away" ? "route/control-down" : null, woken.says),
       );
     return held;
   }
@@ -196,7 +198,8 @@ export class Spaces {
   /** A build of a Space was queued, or has moved on. */
   onBuild(build: BuildRow): void {
     const known = this.#byId.get(build.space);
-    if (!known) return;
+    // Of two that are open the older one moves too.
+    if (!known || (known.build && isOlder(build, known.build))) return;
     known.build = build;
     this.#keeper.look(known);
   }
@@ -205,18 +208,18 @@ export class Spaces {
    * A build has published a release, which is to run. Resolves with a replica of it that starts or runs, or undefined where none
    * does: its node is away, or {@link held} says why.
    */
-  async start(release: ReleaseRow, build: string | null): Promise<string | undefined> {
+  async start(release: ReleaseRow, build: Pick<BuildRow, "id" | "queuedAt"> | null): Promise<string | undefined> {
     const known = this.#byId.get(release.space);
     if (!known) return undefined;
     const startWithinMs = this.#ports.startMs(release);
     const command = {
       type: "publish",
       release: release.id,
-      build,
+      queuedAt: build?.queuedAt ?? null,
       publishedAt: release.createdAt,
       startWithinMs,
     } as const;
-    const decided = await this.#keeper.decide(known, command, { build });
+    const decided = await this.#keeper.decide(known, command, { build: build?.id ?? null });
     const living = this.#ports.replicas.livingOf(release.space).find(({ status }) => status.release === release.id);
     return decided.ok ? (decided.started[0] ?? living?.status.replica) : undefined;
   }
@@ -404,51 +407,8 @@ export class Spaces {
 
   /** The Space moved, or was looked at: what waits for it is told. */
   #onMoved(known: KnownSpace): void {
-    const route = this.#route(known, false);
+    const route = this.#routes.of(known);
     if (route.state.kind !== "asleep") this.#wakes.settle(route);
-  }
-
-  #route(known: KnownSpace, isUsed = true): SpaceRoute {
-    const { row, space } = known;
-    const { name } = space.state;
-    const of = { space: row.id, owner: row.owner };
-    const current = space.state.name === "stopping" ? space.state.goal.name : name;
-    if (isUsed) known.usedAt = this.#keeper.now;
-    if (current === "sleeping") return { ...of, state: { kind: "asleep" } };
-    const isHeldDown = name === "stopping" || name === "paused" || isAskedDown(space.state);
-    const replicas = isHeldDown ? [] : this.#ready(known);
-    if (replicas.length > 0) return { ...of, state: { kind: "running", replicas } };
-    if (name === "waking") return { ...of, state: { kind: "asleep" } };
-    return this.#down(known, this.#code(known), publicSays(space.state));
-  }
-
-  #down({ row, space }: KnownSpace, code: Code, says: string): SpaceRoute {
-    const { name } = space.state;
-    const again = name === "starting" || name === "building" || name === "waking";
-    const retry = again ? { retryAfterMs: startingRetryMs } : {};
-    return { space: row.id, owner: row.owner, state: { kind: "down", code, says, ...retry } };
-  }
-
-  #code({ space }: KnownSpace): Code {
-    const { state } = space;
-    const isFault = state.name === "failing" || state.name === "crash-looping" || state.name === "stopped";
-    return (isFault ? codeOf(state) : null) ?? "route/not-running";
-  }
-
-  /** Replicas that answer: of the current release where one does, else of any. */
-  #ready({ row, space }: KnownSpace): Replica[] {
-    const ready = this.#ports.replicas
-      .of(row.id)
-      .filter(
-        ({ status: { phase, frozen, replica } }) =>
-          phase === "ready" && frozen !== true && !this.#keeper.orders.isRetiring(replica),
-      );
-    const current = ready.filter(({ status }) => status.release === space.release);
-    return (current.length > 0 ? current : ready).flatMap(({ status }: KnownReplica) =>
-      status.socket === null
-        ? []
-        : [{ id: status.replica, socket: status.socket, headers: this.#keeper.headersOf(status.release) }],
-    );
   }
 
   #runtime(known: KnownSpace): HubRuntime {
@@ -459,7 +419,7 @@ export class Spaces {
     const isFault = state.name === "failing" || state.name === "crash-looping";
     return hubRuntime({
       stage: stageOf(state, goesOn),
-      answering: state.name === "running" ? this.#ready(known).length : 0,
+      answering: state.name === "running" ? this.#routes.answering(known).length : 0,
       wanted: space.settings.replicas,
       hardware: this.#ports.hardware.of(row.settings.hardware),
       sleepAfterMs: space.settings.sleepAfterMs,
@@ -509,8 +469,9 @@ const refusalCodes: Readonly<Record<Refusal, Code>> = {
   down: "control/conflict",
 };
 
-function isAskedDown(state: KnownSpace["space"]["state"]): boolean {
-  return state.name === "stopped" && (state.cause === "asked" || state.cause === "no-replicas");
+/** In the catalog's order. */
+function isOlder(a: BuildRow, b: BuildRow): boolean {
+  return a.queuedAt < b.queuedAt || (a.queuedAt === b.queuedAt && a.id < b.id);
 }
 
 function no(code: Code, says: string): Refused {

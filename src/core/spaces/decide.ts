@@ -25,8 +25,8 @@ export type Command =
   | {
       readonly type: "publish";
       readonly release: string;
-      /** Null where none is known. */
-      readonly build: string | null;
+      /** When its build was; null where none is known. */
+      readonly queuedAt: number | null;
       readonly publishedAt: number;
       readonly startWithinMs: DurationMs;
     }
@@ -80,13 +80,12 @@ function pause(draft: Draft, { actor, by, why }: Extract<Command, { type: "pause
 function stop(draft: Draft, actor: Actor, seen: Seen): Decision {
   const { state } = draft;
   const current = target(state);
-  const build = seen.build?.endsBy ? seen.build.id : null;
-  const isAsked =
-    current.name === "stopped" && current.cause === "asked" && (build === null || current.build === build);
+  const queuedTo = seen.build?.queuedAt ?? null;
+  const isAsked = current.name === "stopped" && current.cause === "asked" && current.queuedTo === queuedTo;
   if (isAsked || current.name === "paused" || state.name === "no-release") return draft.decision;
   const reason = { says: `${says(actor)} stopped it`, code: null };
   keepNext(draft, actor, reason);
-  rest(draft, { name: "stopped", cause: "asked", build, actor, reason }, seen);
+  rest(draft, { name: "stopped", cause: "asked", queuedTo, actor, reason }, seen);
   return draft.decision;
 }
 
@@ -163,7 +162,7 @@ function rollBack(draft: Draft, command: Extract<Command, { type: "roll-back" }>
     return draft.decision;
   }
   draft.change({ kind: "release", release, horizon }, actor, reason);
-  if (state.name === "paused" || state.name === "stopping") return draft.decision;
+  if (state.name === "paused" || (state.name === "stopping" && state.goal.name !== "sleeping")) return draft.decision;
   if (state.name === "stopped" && state.cause === "no-replicas") return draft.decision;
   draft.retire(
     livingOf(seen).filter((replica) => replica.release !== release),
@@ -179,11 +178,11 @@ function set(draft: Draft, actor: Actor, change: Partial<SpaceSettings>, seen: S
   if (changed.length === 0) return draft.decision;
   const reason = { says: `${says(actor)} changed its settings`, code: null };
   draft.change({ kind: "settings", settings: { ...settings, ...change } }, actor, reason);
-  if (changed.includes("replicas")) scale(draft, actor, seen);
+  if (changed.includes("replicas")) scale(draft, actor, { before: settings.replicas, seen });
   return draft.decision;
 }
 
-function scale(draft: Draft, actor: Actor, seen: Seen): void {
+function scale(draft: Draft, actor: Actor, { before, seen }: { readonly before: number; readonly seen: Seen }): void {
   const { space, state } = draft;
   const { replicas } = space.settings;
   const isUp = state.name === "running" || state.name === "starting" || state.name === "waking";
@@ -193,8 +192,10 @@ function scale(draft: Draft, actor: Actor, seen: Seen): void {
     keepNext(draft, actor, reason);
     return rest(draft, { name: "stopped", cause: "no-replicas", actor, reason }, seen);
   }
-  if (isZero(space)) return begin(draft, actor, `${says(actor)} set replicas to ${replicas}`, seen);
   const release = releaseOf(space);
+  // A build of a Space without replicas that came to nothing leaves it down, and its release was never tried.
+  const wasZero = isZero(space) || (before === 0 && state.name === "failing" && release !== null);
+  if (wasZero) return begin(draft, actor, `${says(actor)} set replicas to ${replicas}`, seen);
   if (isUp && release !== null) draft.start(release, missing(space, release, seen));
 }
 
@@ -222,16 +223,16 @@ function target(state: State): State | Resting {
 }
 
 function publish(draft: Draft, command: Extract<Command, { type: "publish" }>, seen: Seen): Decision {
-  const { release, build, publishedAt, startWithinMs } = command;
+  const { release, queuedAt, publishedAt, startWithinMs } = command;
   const { space, state } = draft;
   const actor: Actor = { kind: "owner", account: null };
   const reason = { says: `release ${release} was built`, code: null };
   const horizon = Math.max(space.horizon, publishedAt);
   const current = target(state);
   const isZero = space.settings.replicas === 0;
-  if (isZero || holds(current, build)) {
+  if (isZero || holds(current, queuedAt)) {
     if (space.release !== release) draft.change({ kind: "release", release, horizon }, actor, reason);
-    if (isZero && !holds(current, build)) rest(draft, atZero(actor), seen);
+    if (isZero && !holds(current, queuedAt)) rest(draft, atZero(actor), seen);
     return draft.decision;
   }
   if (space.release !== release && space.next !== release)
@@ -247,11 +248,12 @@ function publish(draft: Draft, command: Extract<Command, { type: "publish" }>, s
   return draft.decision;
 }
 
-/** Somebody's word that this build's release does not undo. */
-function holds(current: State | Resting, build: string | null): boolean {
+/** Somebody's word that the release of a build queued then does not undo. */
+function holds(current: State | Resting, queuedAt: number | null): boolean {
   if (current.name === "paused") return true;
   if (current.name !== "stopped") return false;
-  return current.cause === "no-replicas" || (current.cause === "asked" && build !== null && current.build === build);
+  const wasQueued = (to: number | null): boolean => queuedAt !== null && to !== null && queuedAt <= to;
+  return current.cause === "no-replicas" || (current.cause === "asked" && wasQueued(current.queuedTo));
 }
 
 function wake(draft: Draft, actor: Actor, seen: Seen): Decision {

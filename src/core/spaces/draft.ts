@@ -8,7 +8,7 @@ import type { BuildSeen, ReplicaSeen, Seen } from "./seen.ts";
 
 export type Effect =
   | { readonly type: "start"; readonly release: string; readonly count: number }
-  | { readonly type: "retire"; readonly replicas: readonly string[]; readonly why: string }
+  | { readonly type: "retire"; readonly replicas: readonly string[]; readonly why: string; readonly gaveUp?: true }
   | { readonly type: "freeze"; readonly replicas: readonly string[] }
   | { readonly type: "thaw"; readonly replicas: readonly string[] };
 
@@ -75,6 +75,12 @@ export class Draft {
 
   retire(replicas: readonly ReplicaSeen[], why: string): void {
     if (replicas.length > 0) this.#effects.push({ type: "retire", replicas: replicas.map(({ id }) => id), why });
+  }
+
+  /** Retires those of which no word came in time: what they were started for is not tried again. */
+  giveUp(replicas: readonly ReplicaSeen[], why: string): void {
+    if (replicas.length > 0)
+      this.#effects.push({ type: "retire", replicas: replicas.map(({ id }) => id), why, gaveUp: true });
   }
 
   freeze(replicas: readonly ReplicaSeen[]): void {

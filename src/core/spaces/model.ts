@@ -42,8 +42,8 @@ export interface Standing {
 export type Rest =
   | { readonly name: "paused"; readonly by: PauseKind }
   | { readonly name: "sleeping"; readonly mode: SleepMode }
-  /** `build`: the one that was under way, whose release does not undo it; a newer one's does. */
-  | { readonly name: "stopped"; readonly cause: "asked"; readonly build: string | null }
+  /** `queuedTo`: when its newest build was queued. The release of a build queued by then does not undo it; a later one's does. */
+  | { readonly name: "stopped"; readonly cause: "asked"; readonly queuedTo: number | null }
   | { readonly name: "stopped"; readonly cause: "no-replicas" };
 
 export type State = Standing &

@@ -23,12 +23,16 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({
     type: fc.constant("set" as const),
     actor,
-    change: fc.record({ replicas: fc.nat(3), sleepMode: fc.constantFrom("stop" as const, "freeze" as const) }),
+    change: fc.record({
+      replicas: fc.nat(3),
+      sleepMode: fc.constantFrom("stop" as const, "freeze" as const),
+      sleepAfterMs: fc.constantFrom(null, seconds(60)),
+    }),
   }),
   fc.record({
     type: fc.constant("publish" as const),
     release: fc.constant(""),
-    build: fc.constant(null),
+    queuedAt: fc.constant(null),
     publishedAt: fc.constant(0),
     startWithinMs: fc.constant(seconds(60)),
   }),
@@ -98,7 +102,7 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 const begun: readonly Move[] = [
   {
     does: "command",
-    command: { type: "publish", release: "", build: null, publishedAt: 0, startWithinMs: seconds(60) },
+    command: { type: "publish", release: "", queuedAt: null, publishedAt: 0, startWithinMs: seconds(60) },
   },
   { does: "ready", at: 0 },
 ];
@@ -218,14 +222,18 @@ describe("whatever happens to a Space", () => {
   test("S3, B5: left alone, it comes to a state that only somebody ends, and no build stays open", () => {
     always(
       (world) => {
-        const alone = world.copy();
-        if (alone.node === "untold") alone.do({ does: "node", is: "here" });
-        for (let turn = 0; alone.due !== undefined; turn += 1) {
-          assert.ok(turn < 60, `it goes on by itself for ever: ${JSON.stringify([alone.space, alone.seen])}`);
-          alone.do({ does: "wait", ms: alone.due - alone.at });
+        // No app listens any more, and what is told to end does, or does not.
+        for (const ends of [true, false]) {
+          const alone = world.copy();
+          if (alone.node === "untold") alone.do({ does: "node", is: "here" });
+          for (let turn = 0; alone.due !== undefined; turn += 1) {
+            assert.ok(turn < 60, `it goes on by itself for ever: ${JSON.stringify([alone.space, alone.seen])}`);
+            alone.do({ does: "wait", ms: alone.due - alone.at });
+            if (ends) alone.endRetiring();
+          }
+          assert.equal(alone.builds.builds.size, 0);
+          assert.equal(alone.space.state.deadline, null);
         }
-        assert.equal(alone.builds.builds.size, 0);
-        assert.equal(alone.space.state.deadline, null);
       },
       { numRuns: 60 },
     );

@@ -55,8 +55,7 @@ function ownOf({ space }: Draft, seen: Seen): readonly ReplicaSeen[] {
 /** One with the change was tried, and given up on: what runs goes on. */
 function neverAnswered(own: readonly ReplicaSeen[]): boolean {
   return own.some(
-    ({ outdated, end, phase, retiring }) =>
-      outdated === null &&
-      (end === null ? retiring && phase === "starting" : !end.stopped && finalEnds.includes(end.code)),
+    ({ outdated, end, gaveUp }) =>
+      outdated === null && (gaveUp || (end !== null && !end.stopped && finalEnds.includes(end.code))),
   );
 }

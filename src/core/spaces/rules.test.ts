@@ -221,6 +221,25 @@ describe("what was changed since a replica started", () => {
     assert.equal(told(space, look, of(old("p_1"), ended("p_2", "app/crash-loop"))), "-");
   });
 
+  test("of which no word came in time is not tried again either, also when it has ended by our own order", () => {
+    const late = of(old("p_1"), replica("p_2", { phase: "starting", listenBy: now }));
+    const awake = { ...space, settings: { ...space.settings, sleepAfterMs: null } };
+    const decision = decide(awake, look, late, now);
+    assert.ok(decision.ok);
+    assert.deepEqual(
+      decision.effects.map((effect) => effect.type === "retire" && [effect.replicas, effect.gaveUp]),
+      [[["p_2"], true]],
+    );
+    const ends = replica("p_2", { phase: "starting", retiring: true, gaveUp: true });
+    assert.equal(told(awake, look, of(old("p_1"), ends)), "-");
+    assert.equal(told(awake, look, of(old("p_1"), { ...stopped("p_2"), gaveUp: true })), "-");
+    assert.equal(
+      told(awake, look, of(old("p_1"), { ...stopped("p_2"), gaveUp: true, outdated })),
+      "start 1",
+      "a later change is",
+    );
+  });
+
   test("is no reason to start a release again that another follows: that one is started with it when it has taken over", () => {
     const coming = { ...space, next: "rel_2", horizon: 2 };
     const next = replica("p_2", { release: "rel_2", publishedAt: 2, phase: "starting" });
@@ -251,36 +270,59 @@ describe("what was changed since a replica started", () => {
 });
 
 describe("somebody's word that the Space is down", () => {
-  const publish = (build: string) =>
-    ({ type: "publish", release: "rel_2", build, publishedAt: 2, startWithinMs: seconds(60) }) as const;
+  const publish = (queuedAt: number) =>
+    ({ type: "publish", release: "rel_2", queuedAt, publishedAt: 2, startWithinMs: seconds(60) }) as const;
 
   test("S6: a stop is not undone by the build that was under way, which runs when it goes on; a newer one undoes it", () => {
     const { space, seen } = inState("running");
     const stopped = after(space, { type: "stop", actor: owner }, { ...seen, build: build({ id: "b_1" }) });
     for (const down of [stopped, after(stopped, look, { ...seen, replicas: [] })]) {
-      assert.equal(told(down, publish("b_1"), { ...seen, replicas: [] }), "release=rel_2");
-      assert.equal(told(down, publish("b_2"), { ...seen, replicas: [] }), "starting; next=rel_2; start 1");
+      assert.equal(told(down, publish(1), { ...seen, replicas: [] }), "release=rel_2");
+      assert.equal(told(down, publish(2), { ...seen, replicas: [] }), "starting; next=rel_2; start 1");
     }
-    const kept = after(after(stopped, look, { ...seen, replicas: [] }), publish("b_1"), { ...seen, replicas: [] });
+    const kept = after(after(stopped, look, { ...seen, replicas: [] }), publish(1), { ...seen, replicas: [] });
     assert.equal(told(kept, { type: "resume", actor: owner }, { ...seen, replicas: [] }), "starting; start 1");
+  });
+
+  test("S6: a stop holds every build that was asked for before it, also an older one than the newest, and where that has ended", () => {
+    const { space, seen } = inState("running");
+    const newest = build({ id: "b_2", queuedAt: 2 });
+    for (const endsBy of [newest.endsBy, null]) {
+      const stopped = after(space, { type: "stop", actor: owner }, { ...seen, build: { ...newest, endsBy } });
+      const rested = after(stopped, look, { ...seen, replicas: [] });
+      for (const queuedAt of [1, 2])
+        assert.equal(told(rested, publish(queuedAt), { ...seen, replicas: [] }), "release=rel_2");
+      assert.equal(told(rested, publish(3), { ...seen, replicas: [] }), "starting; next=rel_2; start 1");
+    }
   });
 
   test("S6: a stop of the first build under way holds too, and a second stop holds what was queued since", () => {
     const { space, seen } = inState("building");
     const stopped = after(space, { type: "stop", actor: owner }, seen);
-    assert.equal(told(stopped, publish("b_1"), seen), "release=rel_2");
-    const again = after(stopped, { type: "stop", actor: owner }, { ...seen, build: build({ id: "b_2" }) });
-    assert.equal(told(again, publish("b_2"), seen), "release=rel_2");
+    assert.equal(told(stopped, publish(1), seen), "release=rel_2");
+    const again = after(stopped, { type: "stop", actor: owner }, { ...seen, build: build({ id: "b_2", queuedAt: 2 }) });
+    assert.equal(told(again, publish(2), seen), "release=rel_2");
   });
 
   test("S6: replicas=0 holds also when it was said before there was anything to run", () => {
     for (const row of ["no-release", "building"] as const) {
       const { space, seen } = inState(row);
       const none = after(space, { type: "set", actor: owner, change: { replicas: 0 } }, seen);
-      assert.equal(told(none, publish("b_1"), seen), "stopped; release=rel_2");
-      const rested = after(none, publish("b_1"), seen);
+      assert.equal(told(none, publish(1), seen), "stopped; release=rel_2");
+      const rested = after(none, publish(1), seen);
       assert.equal(told(rested, { type: "set", actor: owner, change: { replicas: 2 } }, seen), "starting; start 2");
     }
+  });
+
+  test("replicas=1 starts it also where a rebuild of it failed while there were none", () => {
+    const { space, seen } = inState("stopped, no replicas");
+    const rebuild = build({ id: "b_2", queuedAt: 2 });
+    const built = after(space, { type: "factory", actor: owner }, { ...seen, build: rebuild });
+    const failed = { says: "no", code: "build/step-failed" } as const;
+    const ended = { ...seen, build: { ...rebuild, endsBy: null, failed } };
+    const failing = after(built, look, ended);
+    assert.equal(failing.state.name, "failing");
+    assert.equal(told(failing, { type: "set", actor: owner, change: { replicas: 1 } }, ended), "starting; start 1");
   });
 
   test("S6: replicas=0 ends the first release while it starts, and keeps it", () => {
@@ -297,7 +339,7 @@ describe("somebody's word that the Space is down", () => {
     const rebuilt = { ...seen, build: build({ id: "b_2" }) };
     const built = after(space, { type: "factory", actor: owner }, rebuilt);
     assert.equal(told(built, look, rebuilt), "-", "what ends keeps it in no other state");
-    assert.equal(told(built, publish("b_2"), rebuilt), "starting; next=rel_2; start 1");
+    assert.equal(told(built, publish(2), rebuilt), "starting; next=rel_2; start 1");
   });
 
   test("a release that waits for its turn to take over outlives a stop of the platform", () => {

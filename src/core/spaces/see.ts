@@ -87,7 +87,7 @@ function up(draft: Draft, seen: Seen): void {
 function giveUp(draft: Draft, late: readonly ReplicaSeen[], seen: Seen): void {
   const { release, next, horizon } = draft.space;
   const says = `no word came of replica ${late.map(({ id }) => id).join(", ")} in time`;
-  draft.retire(late, says);
+  draft.giveUp(late, says);
   const isNexts = (one: ReplicaSeen): boolean => one.release === next;
   if (release === null || !late.some(isNexts) || livingOf(seen).some((one) => isNexts(one) && !late.includes(one)))
     return;

@@ -17,6 +17,8 @@ export interface ReplicaSeen {
   readonly frozen: boolean;
   /** It was told to end, and gets no more requests. */
   readonly retiring: boolean;
+  /** It was told to end since no word of it came in time; also after its end. */
+  readonly gaveUp: boolean;
   /** The replica that ended before it, where its node started the app again by itself. */
   readonly follows: string | null;
   /** Null where it has what one would have that is started now: hardware, variables, secrets. */
@@ -30,6 +32,7 @@ export interface ReplicaSeen {
 export interface BuildSeen {
   readonly id: string;
   readonly says: string;
+  readonly queuedAt: number;
   /** By when its end is told; null when it has ended. */
   readonly endsBy: Instant | null;
   /** Why it failed; null where it did not. */

@@ -26,6 +26,7 @@ export function replica(id: string, over: Partial<ReplicaSeen> = {}): ReplicaSee
     phase: "ready",
     frozen: false,
     retiring: false,
+    gaveUp: false,
     follows: null,
     outdated: null,
     listenBy: instant(now + 70_000),
@@ -41,7 +42,7 @@ export const stopped = (id: string): ReplicaSeen =>
   replica(id, { phase: "ended", end: { code: "app/exit", says: "the platform stops", stopped: true } });
 
 export function build(over: Partial<BuildSeen> = {}): BuildSeen {
-  return { id: "b_1", says: "waits", endsBy: instant(now + 90_000), failed: null, ...over };
+  return { id: "b_1", says: "waits", queuedAt: 1, endsBy: instant(now + 90_000), failed: null, ...over };
 }
 
 export function seen(over: Partial<Seen> = {}): Seen {
@@ -95,7 +96,7 @@ const states: Readonly<Record<Row, State>> = {
   },
   "paused by owner": { ...standing, name: "paused", by: "owner" },
   "paused by operator": { ...standing, name: "paused", by: "operator" },
-  "stopped, asked": { ...standing, name: "stopped", cause: "asked", build: null },
+  "stopped, asked": { ...standing, name: "stopped", cause: "asked", queuedTo: null },
   "stopped, no replicas": { ...standing, name: "stopped", cause: "no-replicas" },
   "stopped, node away": { ...standing, name: "stopped", cause: "node-away" },
   "sleeping, stopped": { ...soon, name: "sleeping", mode: "stop" },

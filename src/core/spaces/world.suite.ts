@@ -43,7 +43,11 @@ export class World {
   #ids = 0;
   #epoch = 1;
   #published = 0;
-  #newest: { readonly id: string; readonly end: Extract<BuildEvent, { type: "ended" }> | null } | null = null;
+  #newest: {
+    readonly id: string;
+    readonly queuedAt: number;
+    readonly end: Extract<BuildEvent, { type: "ended" }> | null;
+  } | null = null;
   /** The replica that a published build waits for. */
   #awaited = new Map<string, string>();
 
@@ -142,28 +146,33 @@ export class World {
     assert.fail(`it never comes to rest: ${JSON.stringify([this.space.state, this.orders, this.replicas])}`);
   }
 
-  /** Something ended by itself, and its node has not said yet that it starts it again. */
+  /** What was told to end does. */
+  endRetiring(): void {
+    for (const one of this.#replicas) if (one.retiring && one.phase !== "ended") this.#end(one, "app/exit");
+    this.decide({ type: "see" });
+  }
+
+  /** The last of a release ended by itself, and its node has not said yet that it starts it again. */
   get isOwed(): boolean {
-    const isFollowed = (id: string): boolean => this.#replicas.some(({ follows }) => follows === id);
-    return this.#replicas.some(
-      ({ end, id }) => end !== null && !end.stopped && end.code !== "app/crash-loop" && !isFollowed(id),
-    );
+    const lastOf = new Map(this.#replicas.map((one) => [one.release, one]));
+    return [...lastOf.values()].some(({ end }) => end !== null && !end.stopped && end.code !== "app/crash-loop");
   }
 
   get #build(): BuildSeen | null {
     if (this.#newest === null) return null;
-    const { id, end } = this.#newest;
+    const { id, queuedAt, end } = this.#newest;
     const open = this.builds.builds.get(id);
     if (open)
       return {
         id,
         says: `is ${open.stage}`,
+        queuedAt,
         endsBy: instant(buildDeadline(this.builds, open, limits) + buildMarginMs),
         failed: null,
       };
     const { stage = "done", code = null, says = "" } = end ?? {};
     const failed = stage === "failed" ? { code: code ?? "build/step-failed", says } : null;
-    return { id, says: `is ${stage}`, endsBy: null, failed };
+    return { id, says: `is ${stage}`, queuedAt, endsBy: null, failed };
   }
 
   get #pausedSays(): boolean {
@@ -182,9 +191,12 @@ export class World {
 
   #enqueue(): void {
     this.#ids += 1;
+    // What is asked for after a stop is not asked for in the same millisecond.
+    this.at += 1;
     const id = `b_${this.#ids}`;
-    const terms = { space: "alice/demo", queuedAt: instant(this.at) };
-    this.#newest = { id, end: null };
+    const queuedAt = instant(this.at);
+    const terms = { space: "alice/demo", queuedAt };
+    this.#newest = { id, queuedAt, end: null };
     this.#submit(enqueue(id, terms));
   }
 
@@ -204,7 +216,7 @@ export class World {
     for (const event of decision.events) {
       if (event.type === "ended") {
         this.#awaited.delete(event.build);
-        if (this.#newest?.id === event.build) this.#newest = { id: event.build, end: event };
+        if (this.#newest?.id === event.build) this.#newest = { ...this.#newest, end: event };
       }
       if (event.type === "published") this.#start(event.build, event.release);
     }
@@ -228,7 +240,8 @@ export class World {
   /** What was published is to run, and its build waits for a replica of it. */
   #start(build: string, release: string): void {
     const publishedAt = Number(release.slice(4));
-    this.decide({ type: "publish", release, build, publishedAt, startWithinMs: seconds(60) });
+    const queuedAt = this.builds.builds.get(build)?.terms.queuedAt ?? null;
+    this.decide({ type: "publish", release, queuedAt, publishedAt, startWithinMs: seconds(60) });
     const living = livingOf(this.seen).find((one) => one.release === release);
     const held = this.#held(release);
     if (living) this.#awaited.set(build, living.id);
@@ -288,7 +301,10 @@ export class World {
       for (let n = 0; this.node === "here" && n < effect.count; n += 1) this.#begin(effect.release, null, this.#setup);
       return;
     }
-    const change = effect.type === "retire" ? { retiring: true } : { frozen: effect.type === "freeze" };
+    const change =
+      effect.type === "retire"
+        ? { retiring: true, gaveUp: effect.gaveUp === true }
+        : { frozen: effect.type === "freeze" };
     for (const one of this.#replicas) if (effect.replicas.includes(one.id)) this.#put({ ...one, ...change });
   }
 
@@ -299,7 +315,7 @@ export class World {
     const one = { id: `p_${this.#ids}`, release, publishedAt: Number(release.slice(4)), follows, listenBy, setup };
     this.#replicas = [
       ...this.#replicas,
-      { ...one, outdated: null, phase: "starting", frozen: false, retiring: false, end: null },
+      { ...one, outdated: null, phase: "starting", frozen: false, retiring: false, gaveUp: false, end: null },
     ];
   }
 
