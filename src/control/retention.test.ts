@@ -118,7 +118,7 @@ describe("a sweep", () => {
       });
       const asked = Promise.withResolvers<void>();
       const askAfter = async (left: number): Promise<void> => {
-        for (let n = 0; n < left; n += 1) null;
+        for (let n = 0; n < left; n += 1) await Promise.resolve();
         retention.soon("alice/other");
         asked.resolve();
       };
