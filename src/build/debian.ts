@@ -20,7 +20,7 @@ export function parsePackagesFile(text: string): PackagesFile {
     .split(/\r?\n/)
     .flatMap((line, at) =>
       line
-        .replace(/#.*$/, "")
+        .replace(/#[^]*/, "")
         .split(/\s+/)
         .filter(Boolean)
         .map((name) => ({ name, line: at + 1 })),

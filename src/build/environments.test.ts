@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { describe, test } from "node:test";
-import { Environments, markFileOf } from "./environments.ts";
+import { environmentIn, Environments, markFileOf } from "./environments.ts";
 
 const gib = 2 ** 30;
 const never = new AbortController().signal;
@@ -70,6 +70,19 @@ describe("sweeping", () => {
     await one.sweep();
     assert.ok(!existsSync(one.at("e0")) && existsSync(one.at("e1")));
   });
+});
+
+test("one of an earlier version, without a mark, stays while a release needs it, is none that a build makes, and then goes", async () => {
+  await using one = await builder(1, [0]);
+  await rm(markFileOf(one.at("e0")));
+  const asked = environmentIn(one.envs, "e0");
+  assert.equal(await one.all.provide(asked, async () => await mkdir(asked), never), true);
+  const today = Date.now() / 86_400_000;
+  await one.sweep(today);
+  assert.ok(existsSync(one.at("e0/bin")), "a release needs it");
+  await rm(join(one.envs, "../../../releases/rel_abcdefghjkmnpqrs"), { recursive: true });
+  await one.sweep(today);
+  assert.deepEqual(await one.left(), [basename(asked)]);
 });
 
 describe("making", () => {

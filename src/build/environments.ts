@@ -19,6 +19,17 @@ export function markFileOf(environment: string): string {
   return join(dirname(dirname(owner)), "marks", basename(owner), basename(environment));
 }
 
+/**
+ * Part of each name: what was made before marks lay where they do now has none, and would be made anew under those who run in it. It
+ * stays for as long as a release needs it, and is then swept.
+ */
+const generation = "2";
+
+/** Where the environment of this name lies in the owner's folder `envs`. */
+export function environmentIn(envs: string, name: string): string {
+  return join(envs, `${generation}-${name}`);
+}
+
 export interface SweepBounds {
   /** Nobody has asked for it for so long. */
   readonly ageMs: number;

@@ -110,7 +110,7 @@ export function packagesName(
 }
 
 /** A folder or a patch of the app's own; not yarn's root, nor the patches that it brings itself. */
-const namesOwn = /["'@ ](?:(?:file|link|portal):|workspace:(?!\.["'])|patch:(?![^"'\n]*#(?:optional!)?builtin))/;
+const namesOwn = /["'@ ](?:(?:file|link|portal):|workspace:(?!\.["'])|patch:(?![^"'\n:]*#(?:optional!)?builtin))/;
 
 function no(says: string): ManagerChoice {
   return { ok: false, says };

@@ -11,7 +11,7 @@ const readWithinMs = 20_000;
 const toldMax = 50;
 
 /** `@spaces.GPU`, or under another name of the package's. */
-export const gpuDecorator = /^\s*@\s*(?:\w+\s*\.\s*)?GPU\b/m;
+export const gpuDecorator = /^[ \t]*@[ \t]*(?:\w+[ \t]*\.[ \t]*)?GPU\b/m;
 
 export type CheckedRuntime = Required<Pick<RuntimeFacts, "torch" | "packages" | "warnings">>;
 

@@ -200,7 +200,7 @@ function listed(names: readonly string[], last: "and" | "or"): string {
 }
 
 function parseDuration(value: unknown): number | undefined {
-  const match = /^\s*(\d{1,6})\s*(s|m|h|d)?\s*$/.exec(String(value));
+  const match = /^(\d{1,6})\s*(s|m|h|d)?$/.exec(String(value).trim());
   if (!match) return undefined;
   const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] ?? "s"] as number;
   return Number(match[1]) * unitMs;

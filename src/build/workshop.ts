@@ -9,7 +9,7 @@ import { buildLimits, Intake, tickMs } from "../log/intake.ts";
 import { maskOf, type Mask } from "../log/mask.ts";
 import { iso, type Clock } from "../stdx/time.ts";
 import { BenchDenied, type Bench, type Benches, type CommandEnd } from "./bench.ts";
-import { Environments } from "./environments.ts";
+import { environmentIn, Environments } from "./environments.ts";
 import type { Engine, StorageDriver } from "./docker/engine.ts";
 import { BuildFailure } from "./failure.ts";
 import { LastLines } from "./lines.ts";
@@ -346,7 +346,7 @@ export class Workshop {
    */
   async environment(name: string, make: (path: string) => Promise<void>): Promise<{ path: string; made: boolean }> {
     const envs = join(this.store, "envs");
-    const path = join(envs, name);
+    const path = environmentIn(envs, name);
     await mkdir(envs, { recursive: true });
     // Without root, commands are the agent's own user: what lies behind a link that one left there is not to be made or removed.
     if (!(await lstat(envs)).isDirectory())

@@ -35,12 +35,14 @@ export async function readPackages(folder: string, root: string, signal: AbortSi
   const packages: CudaPackage[] = [];
   try {
     for (const name of await namesIn(folder, ".dist-info", reading)) {
+      signal.throwIfAborted();
       const found = await readPackage(folder, name, reading);
       if (found) packages.push(found);
     }
     const known = new Set(packages.map(({ name }) => name));
     const prefix = dirname(dirname(dirname(folder)));
     for (const name of await namesIn(join(prefix, "conda-meta"), ".json", reading)) {
+      signal.throwIfAborted();
       const found = await readCondaPackage(folder, { prefix, name }, reading);
       if (found && !known.has(found.name)) packages.push(found);
     }
@@ -157,7 +159,7 @@ const sharedObject = /\.so(?:\.[\d.]+)?$/;
 
 async function codeOf(folder: string, info: string, reading: Reading): Promise<readonly CudaCode[]> {
   const record = await textOf(join(folder, info, "RECORD"), reading.root);
-  const paths = [...record.matchAll(/^"?([^",\n]+)"?,/gm)].map(([, path = ""]) => path);
+  const paths = record.split("\n").map((line) => (line.split(",", 1)[0] ?? "").replaceAll('"', ""));
   return codeIn(
     paths.filter((path) => sharedObject.test(path)).map((path) => join(folder, path)),
     reading,

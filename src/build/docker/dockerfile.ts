@@ -44,10 +44,13 @@ export function readDockerfile(text: string, variables: Readonly<Record<string, 
   if (first === undefined) problems.push("Dockerfile: it has no FROM, with which an image begins");
   else if (first.keyword !== "FROM" && keywords.has(first.keyword))
     problems.push(`Dockerfile line ${first.line}: an image begins with FROM, not with ${first.keyword}`);
+  const bases = basesOf(instructions, variables);
+  const long = bases.filter(({ name }) => name.length > wordMax);
   problems.push(...undeclared(instructions), ...lateEscape(text));
-  return problems.length > 0
-    ? { ok: false, problems }
-    : { ok: true, instructions, bases: basesOf(instructions, variables) };
+  problems.push(
+    ...long.map(({ line }) => `Dockerfile line ${line}: an image's name has at most ${wordMax} characters`),
+  );
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, instructions, bases };
 }
 
 /** Docker reads all directives above the first other line; buildah and podman take another escape character from the first line. */
@@ -114,11 +117,13 @@ export function stepIn(line: string): Step | undefined {
 }
 
 const keywordShown = 40;
+const longComment = /^([ \t]*#.{0,200}).*/gm;
 
 function instructionsOf(text: string): readonly Instruction[] {
   let stage = -1;
   const lines = text.split("\n");
-  return DockerfileParser.parse(text)
+  // Only lines are asked of the parser, whose time grows with the square of a comment's length.
+  return DockerfileParser.parse(text.replace(longComment, "$1"))
     .getInstructions()
     .map((one) => {
       const keyword = one.getKeyword();
@@ -142,7 +147,7 @@ function basesOf(instructions: readonly Instruction[], given: Readonly<Record<st
     const words = text.split(/\s+/).filter((word) => !word.startsWith("--"));
     if (keyword === "ARG" && stage === -1) {
       for (const [name, value] of declared(instruction)) {
-        args.set(name, given[name] ?? expanded(value ?? "", args));
+        args.set(name, given[name]?.slice(0, wordMax + 1) ?? expanded(value ?? "", args));
       }
     } else if (keyword === "FROM") {
       const name = expanded(words[0] ?? "", args);
@@ -157,9 +162,16 @@ function basesOf(instructions: readonly Instruction[], given: Readonly<Record<st
   return bases.filter(({ name }, at) => bases.findIndex((other) => other.name === name) === at);
 }
 
-/** `$NAME`, `${NAME}`, `${NAME:-otherwise}`, `${NAME:+instead}`, and both without the colon ("Environment replacement"). */
+/** Characters of a word with variables, before and after they are replaced. An image's name is shorter. */
+const wordMax = 1_024;
+
+/**
+ * `$NAME`, `${NAME}`, `${NAME:-otherwise}`, `${NAME:+instead}`, and both without the colon ("Environment replacement"). What is longer
+ * than {@link wordMax} is cut to one more.
+ */
 function expanded(text: string, args: ReadonlyMap<string, string>): string {
-  return unquoted(text).replaceAll(
+  if (text.length > wordMax) return text.slice(0, wordMax + 1);
+  const whole = unquoted(text).replaceAll(
     /\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?:(:?)([-+])([^}]*))?\})/g,
     (_, plain?: string, braced?: string, colon?: string, sign?: string, word = "") => {
       const value = args.get(plain ?? braced ?? "");
@@ -168,6 +180,7 @@ function expanded(text: string, args: ReadonlyMap<string, string>): string {
       return isSet ? value : sign === "-" ? word : (value ?? "");
     },
   );
+  return whole.slice(0, wordMax + 1);
 }
 
 function unquoted(text: string): string {

@@ -20,6 +20,8 @@ const depthMax = 10;
 const foldersMax = 32;
 /** Some 250 000 names take a second from a warm cache. */
 const walkWithinMs = 10_000;
+/** Characters: the time to look for a program in a command grows with the square of it. */
+const commandMax = 4_096;
 /** Debian's own packages are in `dist-packages`. */
 const packageFolders: ReadonlySet<string> = new Set(["site-packages", "dist-packages"]);
 /** Not the image's own, or full of small files that are not Python's. */
@@ -95,8 +97,9 @@ async function programOf(
   argv: readonly string[],
   workdir: string,
 ): Promise<{ file: string; text: string }> {
-  const [, file] = /([\w./-]+\.py)\b/.exec(argv.join(" ")) ?? [];
-  const [, module] = /\b([\w.]+):\w+/.exec(argv.join(" ")) ?? [];
+  const command = argv.join(" ").slice(0, commandMax);
+  const [, file] = /([\w./-]+\.py)\b/.exec(command) ?? [];
+  const [, module] = /\b([\w.]+):\w+/.exec(command) ?? [];
   const path = file ?? (module === undefined ? undefined : `${module.replaceAll(".", "/")}.py`);
   if (path === undefined) return { file: "", text: "" };
   return { file: path, text: await readInside(root, path.startsWith("/") ? path : `${workdir}/${path}`) };

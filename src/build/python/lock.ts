@@ -25,7 +25,7 @@ export function platformRequirements(
 
 /** Whether it includes other files, or installs from folders: its own text is then not all that is resolved. */
 export function namesFiles(requirements: string): boolean {
-  return /^\s*(-[rce]\b|--(requirement|constraint|editable)\b|\.{0,2}\/)/m.test(requirements);
+  return /^[ \t]*(-[rce]\b|--(requirement|constraint|editable)\b|\.{0,2}\/)/m.test(requirements);
 }
 
 /** Whether a package of it is a folder or a file of the app: what that holds is not in the lock's own text, nor in the requirements'. */
@@ -64,7 +64,10 @@ export function pinsIn(lock: string): readonly string[] {
  */
 export function withIndexes(lock: string, annotated: string): string {
   const indexes = new Map(
-    [...annotated.matchAll(/^(\S+==\S+)[^\n]*\n\s+# from (\S+)$/gm)].map(([, pin, index]) => [pin, index]),
+    [...annotated.matchAll(/^([^\s=]+==\S+)(?:[ \t][^\n]*)?\n[ \t]+# from (\S+)$/gm)].map(([, pin, index]) => [
+      pin,
+      index,
+    ]),
   );
   return sectionsOf(lock)
     .map((section) => {

@@ -16,10 +16,10 @@ import { provideUv } from "./uv.ts";
 
 /**
  * Its argument is a folder; all processors work at it. An app cannot write there, so what is not compiled now is compiled at each start.
- * Tests, which no app imports, are a third of Gradio's packages. A module that is no Python of this version is nobody's failure yet.
+ * Tests below it, which no app imports, are a third of Gradio's packages. A module that is no Python of this version is nobody's failure yet.
  */
-const compiling =
-  'import compileall, re, sys; compileall.compile_dir(sys.argv[1], quiet=2, workers=0, rx=re.compile(r"[/]tests?[/]"))';
+export const compiling =
+  'import compileall, re, sys; compileall.compile_dir(sys.argv[1], quiet=2, workers=0, rx=re.compile(re.escape(sys.argv[1]) + "/.*/tests?/"))';
 
 export interface MadeEnvironment {
   /** Its folder, at the path where it is used. */

@@ -10,15 +10,21 @@ export type Project =
 
 /** `dependencies`: as lines of a requirements file. */
 export function readProject(toml: string): Project {
-  if (/^\s*\[project\]\s*(#.*)?$/m.test(toml)) return { kind: "project", dependencies: dependenciesIn(toml) };
-  const tool = /^\s*\[tool\.(poetry|pdm|flit)\b/m.exec(toml)?.[1];
+  if (projectTable.test(toml)) return { kind: "project", dependencies: dependenciesIn(toml) };
+  const tool = /^[ \t]*\[tool\.(poetry|pdm|flit)\b/m.exec(toml)?.[1];
   return tool === undefined ? { kind: "none" } : { kind: "foreign", tool };
 }
 
 /** The texts of `dependencies = [ … ]` in `[project]` (PEP 621), each on a line of its own. */
 function dependenciesIn(toml: string): string {
-  const project = toml.split(/^\s*\[project\]\s*(?:#.*)?$/m)[1]?.split(/^\s*\[[\w.-]+\]/m)[0] ?? "";
-  const list = /^\s*dependencies\s*=\s*\[((?:"[^"\n]*"|'[^'\n]*'|#[^\n]*|[^\]"'#])*)\]/m.exec(project)?.[1] ?? "";
-  const texts = list.replaceAll(/("[^"\n]*"|'[^'\n]*')|#[^\n]*/g, "$1").matchAll(/"([^"\n]*)"|'([^'\n]*)'/g);
-  return [...texts].map(([, double, single]) => double ?? single ?? "").join("\n");
+  const project = toml.split(projectTable)[1]?.split(/^[ \t]*\[[\w.-]+\]/m)[0] ?? "";
+  const list = project.split(/^[ \t]*dependencies[ \t]*=[ \t]*\[/m)[1] ?? "";
+  const texts: string[] = [];
+  for (const [token, double, single] of list.matchAll(/"([^"\n]*)"|'([^'\n]*)'|#[^\n]*|\]/g)) {
+    if (token === "]") break;
+    if (!token.startsWith("#")) texts.push(double ?? single ?? "");
+  }
+  return texts.join("\n");
 }
+
+const projectTable = /^[ \t]*\[project\][ \t]*(?:#.*)?$/m;

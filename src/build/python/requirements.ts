@@ -1,5 +1,5 @@
 /** Reads requirements files as pip reads them, as far as a builder has to: names, versions, hashes, and the line to blame. Pure. */
-
+import { basename } from "node:path/posix";
 import { sectionsOf } from "./lock.ts";
 
 /** One requirement, however many lines it was written on. */
@@ -26,7 +26,7 @@ export function decodeRequirements(bytes: Uint8Array): string {
 export function readRequirements(file: string, text: string): readonly Requirement[] {
   return logicalLines(text).flatMap(({ line, text: whole }) => {
     const hashes = [...whole.matchAll(/\s--hash[=\s]([a-z0-9]+:[0-9a-f]+)/g)].map(([, hash]) => hash as string);
-    const own = whole.replace(/\s--\w.*$/, "").trim();
+    const own = whole.replace(/\s--\w[^]*/, "").trim();
     if (own === "" || own.startsWith("-")) return [];
     return [{ file, line, text: own, name: nameOf(own), hashes }];
   });
@@ -45,7 +45,7 @@ export function pinnedVersion(requirements: readonly Requirement[], name: string
 
 /** What `uv` says that it was told to require and could not: the names, normalised, with what is asked of each. */
 export function requiredIn(said: readonly string[]): readonly { readonly name: string; readonly text: string }[] {
-  const sentences = said.join(" ").matchAll(/you require (.+?)(?=, | we can|\.$|$)/g);
+  const sentences = said.join(" ").matchAll(/you require ([^]+?)(?=, | we can|\.$|$)/g);
   const all = [...sentences].flatMap(([, list]) => (list as string).split(" and ")).map((text) => text.trim());
   return [...new Set(all)].flatMap((text) => {
     const name = nameOf(text);
@@ -71,13 +71,13 @@ function placeOf(text: string): string {
   const address = /(?:git\+)?((?:https?|ssh|file):\/\/[^\s#;]+)/.exec(text)?.[1];
   // A revision stands behind the last `@`, and an account before the first.
   if (address !== undefined) return address.replace(/@[^@/:]*$/, "");
-  return /^\.{0,2}\/\S/.test(text) ? (/[^/\s]+(?=\/?$)/.exec(text)?.[0] ?? "") : "";
+  return /^\.{0,2}\/\S/.test(text) ? basename(text.split(/[\s;]/, 1)[0] ?? "") : "";
 }
 
 /** The files that it includes, each with its line, from 1. */
 export function includedFiles(text: string): readonly { readonly line: number; readonly path: string }[] {
   return logicalLines(text).flatMap(({ line, text: whole }) => {
-    const path = /^(?:-r|--requirement)[\s=]*(\S+)$/.exec(whole)?.[1];
+    const path = /^(?:-r|--requirement)[\s=]*([^\s=]\S*)$/.exec(whole)?.[1];
     return path === undefined || path.includes("://") ? [] : [{ line, path }];
   });
 }
@@ -125,7 +125,7 @@ function logicalLines(text: string): readonly { readonly line: number; readonly 
     .replace(/^\uFEFF/, "")
     .split(/\r?\n/)
     .entries()) {
-    const plain = raw.replace(/(^|\s)#.*$/, "");
+    const plain = raw.replace(/(^|\s)#[^]*/, "");
     const goesOn = plain.endsWith("\\");
     const part = (goesOn ? plain.slice(0, -1) : plain).trim();
     open = open === undefined ? { line: at + 1, text: part } : { line: open.line, text: `${open.text} ${part}` };
