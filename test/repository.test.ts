@@ -13,8 +13,15 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, test } from "node:test";
-import type { CommitRequest, CommitResult } from "../src/hub/repository.ts";
-import { testWorkshop, type TestWorkshop } from "./support/commits.ts";
+import { systemGit } from "../src/hub/git.ts";
+import {
+  openRepositories,
+  type CommitRequest,
+  type CommitResult,
+  type RepositoryStore,
+} from "../src/hub/repository.ts";
+import { clock, random, testWorkshop, type TestWorkshop } from "./support/commits.ts";
+import { until } from "./support/platform.ts";
 
 const text = (content: string) => ({ bytes: Buffer.from(content) });
 
@@ -263,28 +270,137 @@ describe("checkout", () => {
   });
 });
 
+const nameOf = (shop: TestWorkshop, repository: string): string =>
+  repository.slice(join(shop.folder, "repositories").length + 1, -".git".length);
+
+/** As many loose objects as some hundred commits leave, by git's own plumbing. */
+function scatter(repository: string): void {
+  const blobs = Array.from({ length: 1_200 }, (_, n) => `blob\ndata ${String(n).length}\n${n}\n`).join("");
+  const unpacked = ["-c", "fastimport.unpackLimit=100000", "fast-import", "--quiet", "--done"];
+  execFileSync("git", [`--git-dir=${repository}`, ...unpacked], { input: `${blobs}done\n` });
+}
+
+const looseOf = (repository: string): number =>
+  Number(/^count: (\d+)$/m.exec(git(repository, "count-objects", "-v"))?.[1]);
+
+/** The shop's repositories with a git of which one command does something else: shell, with its arguments and the folder `$at`. */
+function storeWith(shop: TestWorkshop, command: string, instead: string): RepositoryStore {
+  const program = join(shop.folder, "git");
+  const script = `#!/bin/sh\nat='${shop.folder}'\ncase " $* " in *" ${command} "*) ${instead} ;; *) exec git "$@" ;; esac\n`;
+  writeFileSync(program, script, { mode: 0o755 });
+  return openRepositories({
+    folder: join(shop.folder, "repositories"),
+    clock,
+    random,
+    git: { ...systemGit, program },
+  });
+}
+
+/** Waits with a child of its own that holds its output open, as `git repack` is of `git gc`. */
+const stuck = 'sleep 30 & echo $! >"$at/helper"; wait';
+
+async function helperOf(shop: TestWorkshop): Promise<number> {
+  const file = join(shop.folder, "helper");
+  await until("the helper runs", () => existsSync(file) && readFileSync(file, "utf8").endsWith("\n"));
+  return Number(readFileSync(file, "utf8"));
+}
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+}
+
 describe("collecting", () => {
-  test("packs what many commits left, beside a commit, and forgets one that was cut off; every commit is still there", async () => {
+  test("packs what many commits left, and forgets one that was cut off; every commit is still there", async () => {
     await using shop = await testWorkshop();
     const { write, repository } = await begin(shop);
     const first = done(await write({ files: [{ path: "a", content: text("first") }] })).commit;
-    // As many loose objects as some hundred commits leave, by git's own plumbing.
-    const blobs = Array.from({ length: 1_200 }, (_, n) => `blob\ndata ${String(n).length}\n${n}\n`).join("");
-    const unpacked = ["-c", "fastimport.unpackLimit=100000", "fast-import", "--quiet", "--done"];
-    execFileSync("git", [`--git-dir=${repository}`, ...unpacked], { input: `${blobs}done\n` });
+    scatter(repository);
     git(repository, "update-ref", "refs/waybill/import/i_cut", first);
-    const name = repository.slice(join(shop.folder, "repositories").length + 1, -".git".length);
-    const [, second] = await Promise.all([
-      shop.store.collect(name),
-      write({ files: [{ path: "b", content: text("second") }] }),
-    ]);
-    const loose = Number(/^count: (\d+)$/m.exec(git(repository, "count-objects", "-v"))?.[1]);
-    assert.ok(loose < 20, `${loose} loose objects are left`); // those of the commit beside it
+    const name = nameOf(shop, repository);
+    await shop.store.collect(name);
+    const second = done(await write({ files: [{ path: "b", content: text("second") }] })).commit;
+    const loose = looseOf(repository);
+    assert.ok(loose < 20, `${loose} loose objects are left`); // those of the second commit
     assert.equal(git(repository, "for-each-ref", "refs/waybill"), "");
-    assert.equal(git(repository, "rev-list", "--count", done(second).commit).trim(), "3");
+    assert.equal(git(repository, "rev-list", "--count", second).trim(), "3");
     assert.equal(git(repository, "fsck", "--connectivity-only", "--no-dangling"), "");
     await shop.store.collect(name);
     await shop.store.collect("alice/nothing-was-pushed");
+  });
+
+  test("an old object that no reference leads to stays while a commit that names it is made", async () => {
+    await using shop = await testWorkshop();
+    const { repository, commit } = await begin(shop);
+    const old = "x".repeat(1_000);
+    const blob = execFileSync("git", [`--git-dir=${repository}`, "hash-object", "-w", "--stdin"], {
+      input: old,
+      encoding: "utf8",
+    });
+    const packs = join(repository, "objects", "pack");
+    execFileSync("git", [`--git-dir=${repository}`, "pack-objects", "--quiet", join(packs, "pack")], { input: blob });
+    git(repository, "prune-packed", "--quiet");
+    const month = Date.now() / 1000 - 30 * 86_400;
+    for (const file of readdirSync(packs)) utimesSync(join(packs, file), month, month);
+    scatter(repository);
+    // git has seen the old content, and gets the rest when the test says so.
+    const instead = `{ dd bs=1 count=3000 2>/dev/null; touch "$at/begun"; until [ -e "$at/go" ]; do sleep 0.02; done; cat; } | git "$@"`;
+    const store = storeWith(shop, "fast-import", instead);
+    const files = [
+      { path: "a", content: text(old) },
+      { path: "b", content: text("y".repeat(10_000)) },
+    ];
+    const author = { name: "bob", email: "bob@example.test" };
+    const committed = store.commitFiles({ repository, branch: "main", files, parent: commit, author, summary: "s" });
+    await until("the commit has begun", () => existsSync(join(shop.folder, "begun")));
+    await store.collect(nameOf(shop, repository));
+    writeFileSync(join(shop.folder, "go"), "");
+    const { commit: next } = done(await committed);
+    assert.equal(git(repository, "cat-file", "blob", `${next}:a`), old);
+    assert.equal(git(repository, "fsck", "--connectivity-only", "--no-dangling"), "");
+    await store.collect(nameOf(shop, repository));
+    assert.ok(looseOf(repository) < 20);
+  });
+
+  test("gives way to who wants to write, with all that git had started", async () => {
+    await using shop = await testWorkshop();
+    const { repository } = await begin(shop);
+    scatter(repository);
+    const store = storeWith(shop, "gc", stuck);
+    const collected = store.collect(nameOf(shop, repository));
+    const helper = await helperOf(shop);
+    using _writing = await store.hold(repository);
+    assert.ok(!isAlive(helper));
+    await collected;
+  });
+
+  test("ends with the platform, with all that git had started", async () => {
+    await using shop = await testWorkshop();
+    const { repository } = await begin(shop);
+    scatter(repository);
+    const stop = new AbortController();
+    const collected = storeWith(shop, "gc", stuck).collect(nameOf(shop, repository), stop.signal);
+    const helper = await helperOf(shop);
+    stop.abort();
+    await collected;
+    assert.ok(!isAlive(helper));
+  });
+
+  test("locks of references that a killed git left are removed at a start, and later where they are old", async () => {
+    await using shop = await testWorkshop();
+    const { repository, write } = await begin(shop);
+    git(repository, "pack-refs", "--all");
+    const locks = ["packed-refs.lock", "refs/heads/main.lock"].map((name) => join(repository, name));
+    const leave = (): void => locks.forEach((file) => writeFileSync(file, ""));
+    leave();
+    await shop.store.collect(nameOf(shop, repository));
+    assert.ok(locks.every((file) => existsSync(file)));
+    const hour = Date.now() / 1000 - 3_600;
+    for (const file of locks) utimesSync(file, hour, hour);
+    await shop.store.collect(nameOf(shop, repository));
+    assert.ok(!locks.some((file) => existsSync(file)));
+    leave();
+    await shop.store.recover();
+    done(await write({ files: [{ path: "a", content: text("a") }] }));
   });
 
   test("removes at a start what was left of a repository that was being made, and no other", async () => {
@@ -299,16 +415,19 @@ describe("collecting", () => {
   test("removes what a killed push left a day ago, and nothing of one that goes on", async () => {
     await using shop = await testWorkshop();
     const { repository } = await begin(shop);
-    const name = repository.slice(join(shop.folder, "repositories").length + 1, -".git".length);
+    const name = nameOf(shop, repository);
     const objects = join(repository, "objects");
     for (const one of ["tmp_objdir-incoming-old", "tmp_objdir-incoming-new"]) mkdirSync(join(objects, one));
     const large = join(repository, "lfs", "incoming", "i_half");
     mkdirSync(dirname(large), { recursive: true });
     writeFileSync(large, "half of a large file");
+    const packs = ["pack-half.pack", ".tmp-1-pack-half.idx"].map((one) => join(objects, "pack", one));
+    mkdirSync(join(objects, "pack"), { recursive: true });
+    for (const one of packs) writeFileSync(one, "half");
     const days = Date.now() / 1000 - 2 * 86_400;
-    for (const one of [join(objects, "tmp_objdir-incoming-old"), large]) utimesSync(one, days, days);
+    for (const one of [join(objects, "tmp_objdir-incoming-old"), large, ...packs]) utimesSync(one, days, days);
     await shop.store.collect(name);
-    assert.ok(!existsSync(large));
+    for (const one of [large, ...packs]) assert.ok(!existsSync(one), one);
     assert.deepEqual(
       readdirSync(objects).filter((one) => one.startsWith("tmp_")),
       ["tmp_objdir-incoming-new"],

@@ -45,7 +45,7 @@ export class Retention implements AsyncDisposable {
   readonly #waiting = new Set<string>();
   readonly #timer: NodeJS.Timeout;
   #sweeping: Promise<void> | undefined;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(ports: RetentionPorts) {
     this.#ports = ports;
@@ -54,7 +54,7 @@ export class Retention implements AsyncDisposable {
 
   /** Sweeps a Space when those before it are swept. */
   soon(space: string): void {
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     this.#waiting.add(space);
     this.#sweeping ??= this.#sweep();
   }
@@ -84,7 +84,7 @@ export class Retention implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     clearInterval(this.#timer);
     this.#waiting.clear();
     await this.settled();
@@ -99,7 +99,9 @@ export class Retention implements AsyncDisposable {
       await this.#try(`the events of ${space}`, () =>
         this.#ports.catalog.kept.trimEvents(space, this.#ports.kept.events),
       );
-      await this.#try(`the repository of ${space}`, () => this.#ports.repositories.collect(space));
+      await this.#try(`the repository of ${space}`, () =>
+        this.#ports.repositories.collect(space, this.#closing.signal),
+      );
     }
     // At once: what comes from here on is for the next sweep.
     this.#sweeping = undefined;
@@ -127,7 +129,7 @@ export class Retention implements AsyncDisposable {
 
   /** One that fails, as on a full disk, keeps no other from going; the next sweep tries it again. */
   async #try(what: string, task: () => Promise<void>): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closing.signal.aborted) return;
     await task().catch((error: unknown) => this.#ports.onFailure(`sweeping ${what}`, error));
   }
 }

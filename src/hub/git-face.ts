@@ -254,6 +254,7 @@ export class GitFace implements AsyncDisposable {
     response: ServerResponse,
   ): Promise<{ readonly answer: PushAnswer; readonly taken: Taken | undefined }> {
     const repository = this.#options.repositories.repositoryOf(path.id);
+    using _writing = await this.#options.repositories.hold(repository);
     using _sweeping = await this.#sweeping(repository);
     const backend = this.#start(repository, path, request, pusher.account);
     const answer = new PushAnswer(response, backend);
@@ -443,7 +444,8 @@ function feed(backend: Backend, request: IncomingMessage): void {
   stdin.on("drain", () => request.resume());
   stdin.on("close", () => request.resume());
   request.on("end", () => stdin.end());
-  const leave = (): void => void (request.complete || stdin.destroy());
+  // Also one who has sent all: what was not read by then is lost, and git would wait for it.
+  const leave = (): void => void (request.readableEnded || stdin.destroy());
   // It may have left before git was started.
   if (request.closed) leave();
   else request.on("close", leave);

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
+import { isOneOf } from "./errors.ts";
 
 export interface GitProgram {
   /** `git`, or the absolute path of one. */
@@ -35,6 +36,8 @@ export interface GitRun {
   readonly signal?: AbortSignal;
   /** Exit codes that are answers, not failures; 0 always is. */
   readonly answers?: readonly number[];
+  /** It starts others that do its work (`gc`): all are ended at a bound, first so that they remove their locks, then by force. */
+  readonly withHelpers?: boolean;
 }
 
 export interface GitResult {
@@ -45,8 +48,10 @@ export interface GitResult {
 
 /** Long enough to write a repository of the largest accepted commit to a slow disk. */
 const gitLimitMs = 120_000;
+/** git removes its locks and its unfinished files when it is asked to end, which takes it milliseconds. */
+const endingMs = 2_000;
 /** A listing of 200,000 files; more is no Space. */
-const gitOutputMaxBytes = 64 << 20;
+export const gitOutputMaxBytes = 64 << 20;
 const saysMaxBytes = 16 << 10;
 
 /** What each write must have reached before it is acknowledged; and no writer collects by itself (collect.ts does). */
@@ -65,12 +70,16 @@ export async function runGit(git: GitProgram, run: GitRun): Promise<GitResult> {
     env: { ...cleanEnv(git), ...run.env },
     stdio: ["pipe", "pipe", "pipe"],
     cwd: run.repository ?? "/",
+    detached: run.withHelpers === true,
   });
   const limitMs = run.limitMs ?? gitLimitMs;
   let bound: GitFailure | undefined;
+  let forced: NodeJS.Timeout | undefined;
   const stop = (failure: GitFailure): void => {
     bound ??= failure;
-    child.kill("SIGKILL");
+    if (run.withHelpers !== true) return void child.kill("SIGKILL");
+    endGroup(child.pid, "SIGTERM");
+    forced ??= setTimeout(() => endGroup(child.pid, "SIGKILL"), endingMs);
   };
   const timer = setTimeout(() => stop(failed("git-too-slow", run, `took longer than ${limitMs} ms`)), limitMs);
   const onAbort = (): void => stop(failed("git-too-slow", run, "was cancelled"));
@@ -102,7 +111,18 @@ export async function runGit(git: GitProgram, run: GitRun): Promise<GitResult> {
     throw failed("git-missing", run, `${git.program} or the repository's folder is not there`, { cause: error });
   } finally {
     clearTimeout(timer);
+    clearTimeout(forced);
     run.signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Called only while a process of the group holds its output open, so its number is no other's yet. */
+function endGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, signal);
+  } catch (error) {
+    if (!isOneOf(error, ["ESRCH"])) throw error;
   }
 }
 

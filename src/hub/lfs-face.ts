@@ -37,6 +37,8 @@ export interface LfsFaceOptions {
 /** A batch of a thousand files has some 100 KiB. */
 const bodyMaxBytes = 1 << 20;
 const objectsMax = 1_000;
+/** A file of a gigabyte comes in that time over a line of 300 Mbit/s; git-lfs tries eight times. */
+const againSeconds = 30;
 /** git-lfs moves 8 files at a time. */
 const lfsFaceLimits: LfsFaceLimits = {
   places: { atOnce: 32, perCaller: 16, anonymous: 24, withinMs: 60_000 },
@@ -173,9 +175,12 @@ export class LfsFace {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    const stored = await this.#options.store.put(repository, ticket, request.iterator({ destroyOnReturn: false }));
+    const bytes = request.iterator({ destroyOnReturn: false });
+    const stored = await this.#options.store.put(repository, ticket, bytes, ticket.by);
     if (stored.ok) return send(response, 200, {});
-    const status = { "wrong-content": 422, "too-large": 413, "no-room": 507 }[stored.refusal];
+    // git-lfs tries again after a 429, when it is told to.
+    if (stored.refusal === "too-much-at-once") response.setHeader("retry-after", String(againSeconds));
+    const status = { "wrong-content": 422, "too-large": 413, "no-room": 507, "too-much-at-once": 429 }[stored.refusal];
     refuse(response, status, `This file was not taken: ${stored.says}.`);
   }
 

@@ -33,7 +33,7 @@ const waiting = (repository: string): readonly string[] => readdirSync(join(repo
 describe("LfsStore", () => {
   test("keeps what is what it was said to be, under its hash", async () => {
     const { repository, store } = fresh();
-    assert.deepEqual(await store.put(repository, pointer("hello"), pieces("he", "llo")), { ok: true });
+    assert.deepEqual(await store.put(repository, pointer("hello"), pieces("he", "llo"), "alice"), { ok: true });
     assert.equal(readFileSync((await findObject(repository, pointer("hello"))) ?? "", "utf8"), "hello");
     assert.equal(await findObject(repository, { ...pointer("hello"), size: 6 }), undefined);
     assert.deepEqual(waiting(repository), []);
@@ -56,7 +56,7 @@ describe("LfsStore", () => {
   ] as const) {
     test(`keeps nothing where ${what} is sent`, async () => {
       const { repository, store } = fresh();
-      const stored = await store.put(repository, pointer("hello"), pieces(sent));
+      const stored = await store.put(repository, pointer("hello"), pieces(sent), "alice");
       assert.ok(!stored.ok && stored.refusal === "wrong-content");
       assert.equal(await findObject(repository, pointer("hello")), undefined);
       assert.deepEqual(waiting(repository), []);
@@ -69,7 +69,7 @@ describe("LfsStore", () => {
       yield Buffer.from("he");
       throw new Error("gone");
     })();
-    await assert.rejects(store.put(repository, pointer("hello"), gone), /gone/);
+    await assert.rejects(store.put(repository, pointer("hello"), gone, "alice"), /gone/);
     assert.deepEqual(waiting(repository), []);
     writeFileSync(join(repository, "lfs", "incoming", "i_old"), "half");
     await new LfsStore(random, { freeMinBytes: 0 }).refuse(repository, 1);
@@ -80,11 +80,11 @@ describe("LfsStore", () => {
     const { repository, store } = fresh({ fileMaxBytes: 6, repositoryMaxBytes: 8 });
     assert.equal((await store.refuse(repository, 7))?.refusal, "too-large");
     const both = await Promise.all(
-      ["hello", "world"].map((text) => store.put(repository, pointer(text), pieces(text))),
+      ["hello", "world"].map((text) => store.put(repository, pointer(text), pieces(text), "alice")),
     );
     assert.equal(both.filter((one) => one.ok).length, 1);
-    assert.ok(!(await store.put(repository, pointer("abc"), pieces("xyz"))).ok);
-    assert.deepEqual(await store.put(repository, pointer("abc"), pieces("abc")), { ok: true });
+    assert.ok(!(await store.put(repository, pointer("abc"), pieces("xyz"), "alice")).ok);
+    assert.deepEqual(await store.put(repository, pointer("abc"), pieces("abc"), "alice"), { ok: true });
     // Another process counts what is on the disk.
     const again = new LfsStore(random, { freeMinBytes: 0, repositoryMaxBytes: 8 });
     assert.equal((await again.refuse(repository, 1))?.refusal, "no-room");
@@ -92,7 +92,7 @@ describe("LfsStore", () => {
 
   test("takes nothing that would fill the disk", async () => {
     const { repository, store } = fresh({ freeMinBytes: 2 ** 60 });
-    assert.equal((await store.put(repository, pointer("hello"), pieces("hello"))).ok, false);
+    assert.equal((await store.put(repository, pointer("hello"), pieces("hello"), "alice")).ok, false);
     assert.equal(existsSync(join(repository, "lfs", "objects")), false);
   });
 
@@ -109,11 +109,35 @@ describe("LfsStore", () => {
       came.resolve();
       await end.promise;
     })();
-    const stored = store.put(repository, { ...pointer("large"), size }, slowly);
+    const stored = store.put(repository, { ...pointer("large"), size }, slowly, "alice");
     await came.promise;
     assert.equal((await store.refuse(other, size))?.refusal, "no-room");
     end.resolve();
     assert.equal((await stored).ok, false);
     assert.equal(await store.refuse(other, size), undefined);
+  });
+
+  test("what one account announces beside a file that still comes leaves half of the room to others", async () => {
+    const { bavail, bsize } = statfsSync(folder);
+    const half = Math.floor((bavail * bsize) / 2);
+    const { repository, store } = fresh({ fileMaxBytes: Infinity, repositoryMaxBytes: Infinity, freeMinBytes: half });
+    const size = Math.floor(half * 0.4);
+    const [came, end] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const slowly = (async function* () {
+      yield Buffer.from("x");
+      came.resolve();
+      await end.promise;
+    })();
+    const first = store.put(repository, { ...pointer("large"), size }, slowly, "alice");
+    await came.promise;
+    const next = await store.put(fresh().repository, { ...pointer("other"), size }, pieces("x"), "alice");
+    assert.ok(!next.ok && next.refusal === "too-much-at-once", JSON.stringify(next));
+    const others = await store.put(fresh().repository, { ...pointer("other"), size }, pieces("x"), "bob");
+    assert.ok(!others.ok && others.refusal === "wrong-content"); // It was let in; its bytes are not what it said.
+    assert.deepEqual(await store.put(repository, pointer("small"), pieces("small"), "alice"), { ok: true });
+    end.resolve();
+    await first;
+    const again = await store.put(repository, { ...pointer("other"), size }, pieces("x"), "alice");
+    assert.ok(!again.ok && again.refusal === "wrong-content");
   });
 });

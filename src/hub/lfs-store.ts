@@ -25,7 +25,7 @@ export const lfsLimits: LfsLimits = {
 
 export interface Refusal {
   readonly ok: false;
-  readonly refusal: "wrong-content" | "too-large" | "no-room";
+  readonly refusal: "wrong-content" | "too-large" | "no-room" | "too-much-at-once";
   readonly says: string;
 }
 
@@ -50,6 +50,8 @@ export class LfsStore {
   readonly #used = new Map<string, Promise<number>>();
   /** Bytes that were let in and have not come yet, of all repositories: the disk needs room for them too. */
   #awaited = 0;
+  /** Of them, by the account that sends. */
+  readonly #awaitedOf = new Map<string, number>();
 
   constructor(random: RandomBytes, limits: Partial<LfsLimits> = {}) {
     this.#random = random;
@@ -61,20 +63,23 @@ export class LfsStore {
     return this.#whyNot(repository, size, (await this.#usedBy(repository)) + size);
   }
 
-  /** Takes the bytes in, and keeps them if they are what the pointer says. Throws what `bytes` throws, and what the disk does. */
-  async put(repository: string, pointer: LfsPointer, bytes: AsyncIterable<Uint8Array>): Promise<Stored> {
+  /**
+   * Takes the bytes in, and keeps them if they are what the pointer says. Throws what `bytes` throws, and what the disk does. `by`: the
+   * account that sends.
+   */
+  async put(repository: string, pointer: LfsPointer, bytes: AsyncIterable<Uint8Array>, by: string): Promise<Stored> {
     const { oid, size } = pointer;
-    const refused = await this.#whyNot(repository, size, await this.#account(repository, size));
+    const refused = await this.#whyNot(repository, size, await this.#account(repository, size), by);
     if (refused) {
       await this.#account(repository, -size);
       return refused;
     }
     let [kept, missing] = [false, size];
-    this.#awaited += size;
+    this.#await(by, size);
     const came = (count: number): void => {
       const counted = Math.min(count, missing);
       missing -= counted;
-      this.#awaited -= counted;
+      this.#await(by, -counted);
     };
     const fresh = join(incoming(repository), newId("i", this.#random));
     try {
@@ -93,15 +98,29 @@ export class LfsStore {
     }
   }
 
-  async #whyNot(repository: string, size: number, used: number): Promise<Refusal | undefined> {
+  async #whyNot(repository: string, size: number, used: number, by?: string): Promise<Refusal | undefined> {
     const { fileMaxBytes, repositoryMaxBytes, freeMinBytes } = this.#limits;
     if (size > fileMaxBytes) return no("too-large", `it has ${size} bytes, and one file may have ${fileMaxBytes}`);
     if (used > repositoryMaxBytes)
       return no("no-room", `large files of a repository may have ${repositoryMaxBytes} bytes; it would be ${used}`);
     const { bavail, bsize } = await statfs(repository);
-    return bavail * bsize - this.#awaited - size < freeMinBytes
-      ? no("no-room", "the platform's disk is full")
+    const room = bavail * bsize - freeMinBytes - this.#awaited;
+    if (room < size) return no("no-room", "the platform's disk is full");
+    const own = by === undefined ? 0 : (this.#awaitedOf.get(by) ?? 0);
+    // One file may have all that is free; what is announced beside it leaves half of the room to others.
+    return own > 0 && own + size > (room + own) / 2
+      ? no(
+          "too-much-at-once",
+          `${own} bytes of yours are still to come, and the files that one account sends at once may have half of what is free; send it when others have come`,
+        )
       : undefined;
+  }
+
+  #await(by: string, change: number): void {
+    this.#awaited += change;
+    const own = (this.#awaitedOf.get(by) ?? 0) + change;
+    if (own > 0) this.#awaitedOf.set(by, own);
+    else this.#awaitedOf.delete(by);
   }
 
   /** Known from the disk once; what an earlier process left half is thrown away then. */

@@ -8,11 +8,11 @@ import type { Clock } from "../stdx/time.ts";
 export interface PaceLimits {
   /** As long as this may a client be silent, or fall behind. */
   readonly patienceMs: number;
-  /** Slower than this over a while, it falls behind. A bad mobile line is some times as fast. */
+  /** Of one connection. Slower than this over a while, it falls behind. git-lfs moves 8 files at a time: 64 kbit/s are enough for all of them. */
   readonly minBytesPerSecond: number;
 }
 
-export const paceLimits: PaceLimits = { patienceMs: 120_000, minBytesPerSecond: 8 << 10 };
+export const paceLimits: PaceLimits = { patienceMs: 120_000, minBytesPerSecond: 1 << 10 };
 
 const looksInPatience = 120;
 

@@ -1,6 +1,6 @@
 /** What a push may bring. Asked when all of it has come and git has checked each object, and before any reference is changed. */
 import { extname } from "node:path";
-import { GitFailure } from "./git.ts";
+import { GitFailure, gitOutputMaxBytes } from "./git.ts";
 import { listTree, treeProblems, type RunIn } from "./git-objects.ts";
 import { commandsMax, type RefCommand } from "./http-backend.ts";
 import { largeFilesOf, missingObjects } from "./lfs-tree.ts";
@@ -28,7 +28,7 @@ export async function refusePush(
   const large = await bounded(() => largeFiles(run, brought));
   if (large === undefined)
     return [
-      "This push brings more files and folders, over all its commits, than can be looked through at once.",
+      `This push brings more files and folders, over all its commits, than can be looked through at once: the list of their paths may have ${megabytes(gitOutputMaxBytes)} MB, with 41 bytes more for each.`,
       "Push its history in parts, older commits first (git push <remote> <commit>:refs/heads/<branch>), or its last commit alone.",
     ];
   if (large.length > 0) return largeSays(large);

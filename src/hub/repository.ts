@@ -5,7 +5,7 @@
 import { createReadStream } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { collectRepository, forgetPassing, passingRefs } from "./collect.ts";
+import { collectRepository, forgetPassing, passingRefs, removeLocks } from "./collect.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { GitFailure, runGit, systemGit, type GitProgram } from "./git.ts";
@@ -14,6 +14,7 @@ import { isOneOf } from "./errors.ts";
 import { attributesFile, uncovered, withLines } from "./lfs-attributes.ts";
 import { largeFilesOf, missingObjects, pointersTo, writeLargeFiles } from "./lfs-tree.ts";
 import { pathConflicts, pathProblem, saidOfPath } from "./paths.ts";
+import { Writers } from "./writers.ts";
 
 export interface NewFile {
   readonly path: string;
@@ -94,10 +95,12 @@ export interface RepositoryStore {
   /** Whether a repository of this name was made. */
   exists(name: string): Promise<boolean>;
   commitFiles(request: CommitRequest): Promise<CommitResult>;
-  /** Removes what a crash left of repositories that were being made. Call before the first is made. */
+  /** Removes what a crash left of repositories that were being made, and git's locks in the others. Call before git runs in one. */
   recover(): Promise<void>;
-  /** Packs a Space's repository, where it has one and that is due. */
-  collect(name: string): Promise<void>;
+  /** Packs a Space's repository, where it has one and that is due. Not while it is written; who wants to write, or `signal`, ends it. */
+  collect(name: string, signal?: AbortSignal): Promise<void>;
+  /** For a git that changes the repository itself, as a push does: while this is held it is not packed. */
+  hold(repository: string): Promise<Disposable>;
   /** The commit that the branch is at; null for an empty branch. */
   head(repository: string, branch: string): Promise<string | null>;
   /** Keeps a commit's id for whoever asks {@link noted}: the platform's own note, which no client sees. */
@@ -129,6 +132,7 @@ const noCommit = "0".repeat(40);
 
 export function openRepositories({ folder, clock, random, git = systemGit }: StoreOptions): RepositoryStore {
   const turns = new Map<string, Promise<unknown>>();
+  const writers = new Writers();
   const run = (repository: string, ...[args, rest]: Parameters<RunIn>) => runGit(git, { args, repository, ...rest });
   const within =
     (repository: string): RunIn =>
@@ -139,24 +143,39 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     repositoryOf: (name) => join(folder, `${checkedName(name)}.git`),
     exists: (name) => exists(join(folder, `${checkedName(name)}.git`)),
     createRepository,
-    recover: async () => {
-      const names = (await readdir(folder)).filter((name) => name.startsWith(freshPrefix));
-      for (const name of names) await rm(join(folder, name), { recursive: true, force: true });
-    },
-    collect: async (name) => {
+    recover,
+    collect: async (name, stop) => {
       const repository = join(folder, `${checkedName(name)}.git`);
       if (!(await exists(repository))) return;
-      await inTurn(repository, () => forgetPassing(within(repository)));
-      await collectRepository(within(repository), repository, clock.wall());
+      const work = async (signal: AbortSignal): Promise<void> => {
+        await forgetPassing(within(repository));
+        await collectRepository(within(repository), repository, { now: clock.wall(), signal });
+      };
+      await writers.alone(repository, work, stop);
     },
-    commitFiles: (request) => inTurn(request.repository, () => commitFiles(request)),
+    hold: (repository) => writers.hold(repository),
+    commitFiles: (request) =>
+      inTurn(request.repository, async () => {
+        using _writing = await writers.hold(request.repository);
+        return await commitFiles(request);
+      }),
     head,
-    note: async (repository, commit) => void (await run(repository, ["update-ref", noteRef, commit])),
+    note: async (repository, commit) => {
+      using _writing = await writers.hold(repository);
+      await run(repository, ["update-ref", noteRef, commit]);
+    },
     noted: (repository) => commitOf(repository, noteRef),
     readFile,
     listTree,
     checkout,
   };
+
+  async function recover(): Promise<void> {
+    for (const name of await readdir(folder))
+      if (name.startsWith(freshPrefix)) await rm(join(folder, name), { recursive: true, force: true });
+    // Of any age: whoever held one was ended with the process before this one.
+    for await (const repository of repositoriesIn(folder)) await removeLocks(repository, Infinity);
+  }
 
   async function createRepository(name: string): Promise<boolean> {
     const final = join(folder, `${checkedName(name)}.git`);
@@ -449,6 +468,16 @@ function plain(text: string): string {
 
 function quoted(path: string): string {
   return `"${path.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+}
+
+/** Names have up to three parts, and only the last ends in `.git`. */
+async function* repositoriesIn(folder: string): AsyncGenerator<string> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (!entry.isDirectory()) continue;
+    if (entry.name.endsWith(".git")) yield path;
+    else yield* repositoriesIn(path);
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -28,8 +28,11 @@ interface World extends AsyncDisposable {
   readonly sockets: Socket[];
 }
 
-/** A face whose Spaces are alice's, and whose builds say two lines and end when `built` does. */
-async function open(limits: Partial<GitFaceLimits>, built: Promise<void> = Promise.resolve()): Promise<World> {
+/** A face whose Spaces are alice's, there when `made` is, and whose builds say two lines and end when `built` does. */
+async function open(
+  limits: Partial<GitFaceLimits>,
+  { built, made }: { readonly built?: Promise<void>; readonly made?: Promise<void> } = {},
+): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), "wb-face-"));
   const failures: string[] = [];
   const desk: GitDesk = {
@@ -37,7 +40,10 @@ async function open(limits: Partial<GitFaceLimits>, built: Promise<void> = Promi
       caller: field === undefined ? null : { account: userOf(field), admin: true, scopes: ["read", "write"] },
     }),
     exists: () => true,
-    ensure: async () => ({ ok: true }),
+    ensure: async () => {
+      await made;
+      return { ok: true };
+    },
     inTurn: (_, work) => work(),
     refuse: async () => [],
     pushed: async ({ updates }) => ({ lines: [], build: updates[0]?.to ?? null }),
@@ -220,6 +226,24 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
     await until("nothing is left", () => gits(world).length === 0);
   });
 
+  test("one who sent all and left before git was started holds no place", async () => {
+    const made = Promise.withResolvers<void>();
+    await using world = await open({ places: one }, { made: made.promise });
+    const work = world.client.init("early", world.url("early"), files);
+    const early = stall(world, "early", { by: "alice" });
+    early.write("0\r\n\r\n");
+    await until("it is connected", () => world.connections() === 1);
+    const next = work.start(["push", "origin", "main"]);
+    await until("the next one waits", () => world.connections() >= 2);
+    early.destroy();
+    await until("it has left", () => world.connections() === 1);
+    const since = performance.now();
+    made.resolve();
+    assert.equal((await next.ended).exitCode, 0);
+    assert.ok(performance.now() - since < 10_000, "no git waited for one who had left");
+    await until("nothing is left", () => gits(world).length === 0);
+  });
+
   test("a reader who takes nothing does not hold up the platform's stop", async () => {
     const world = await open({});
     await reader(world, "stops");
@@ -260,7 +284,7 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
 
   test("a watcher holds no git and no place; one too many is told where to look", async () => {
     const built = Promise.withResolvers<void>();
-    await using world = await open({ places: one, watchersMax: 1 }, built.promise);
+    await using world = await open({ places: one, watchersMax: 1 }, { built: built.promise });
     const heard = Promise.withResolvers<void>();
     const work = world.client.init("watched", world.url("watched"), files);
     const watching = work.start(["push", "origin", "main"], {

@@ -32,6 +32,7 @@ async function open(limits: Partial<LfsFaceLimits>) {
     (async function* () {
       yield large;
     })(),
+    "alice",
   );
   const failures: unknown[] = [];
   const face = new LfsFace({
