@@ -211,11 +211,12 @@ export class PostgresJournal implements Journal {
   /** Runs a statement that changes something only while our epoch lasts. */
   async #write(text: string, params: readonly Param[], name?: string): Promise<void> {
     if (this.#stopped !== undefined) throw this.#stopped;
-    const rows = await this.#sessions.writer.query(text, [this.epoch, ...params], name);
-    if (rows.length > 0) return;
-    const deposed = new JournalDeposed(this.#place, this.epoch);
-    this.#stop(deposed);
-    throw deposed;
+    try {
+      const rows = await this.#sessions.writer.query(text, [this.epoch, ...params], name);
+      if (rows.length === 0) throw new JournalDeposed(this.#place, this.epoch);
+    } catch (error) {
+      throw this.#stop(error);
+    }
   }
 
   #reader(): Connection {
@@ -224,14 +225,15 @@ export class PostgresJournal implements Journal {
   }
 
   /** L27: whoever waits learns that nothing was promised; then the process is told to end. */
-  #stop(error: unknown): void {
-    if (this.#stopped !== undefined) return;
+  #stop(error: unknown): Error {
+    if (this.#stopped !== undefined) return this.#stopped;
     const says = error instanceof Error ? error.message : String(error);
     const known = error instanceof JournalDeposed || error instanceof JournalStopped;
     this.#stopped = known ? error : this.#failure(`${this.#place} did not take a commit: ${says}`, error);
     for (const { durable } of this.#groups.splice(0)) durable.reject(this.#stopped);
     this.#filling = undefined;
     this.#onFatal(this.#stopped);
+    return this.#stopped;
   }
 
   #failure(why: string, cause: unknown): JournalStopped {

@@ -229,6 +229,16 @@ test("L27: a writer whose session is ended tells it once, and takes nothing more
   );
 });
 
+test("L27: a snapshot that the server does not take ends the writer as an append would", needed, async () => {
+  const here = await database();
+  await using journal = await here.open();
+  await journal.append(record(1), []);
+  await here.sql("DROP TABLE waybill.journal_snapshots");
+  const saved = journal.saveSnapshot({ index: 1, stateHash: "h", body: "{}" });
+  await assert.rejects(saved, { code: "journal-stopped", message: /journal_snapshots.*PostgreSQL and its log/ });
+  assert.equal(here.failures.length, 1);
+});
+
 test("a follower gets each record once and in order, those from before and those to come", needed, async () => {
   const here = await database();
   await using journal = await here.open();
