@@ -8,9 +8,14 @@ import { readShim } from "../src/runtime/folder.ts";
 import { launch } from "../src/runtime/launch.ts";
 import { bench, dial, textOf, tools, until, watch, type Started } from "../test/support/replicas.ts";
 import { sandboxes } from "../test/support/sandboxes.ts";
+import { bundle } from "../tools/bundle.ts";
 
 export const app = `require("node:http").createServer((_, to) => to.end("hi")).listen(process.env.PORT, "127.0.0.1");\n`;
 const startWithinMs = 60_000;
+const space = "bench/app";
+const gib = 1 << 30;
+/** The platform's own. */
+const disk = { dataBytes: 10 * gib, layerBytes: 20 * gib, reserveBytes: 0 };
 
 export interface ReplicaBench extends AsyncDisposable {
   /** From the order to the first answer. */
@@ -27,7 +32,10 @@ export async function replicaBench(sandboxed: boolean): Promise<ReplicaBench> {
   const replicas = bench();
   const boxes = sandboxes(replicas, sandboxed);
   const compileCache = join(replicas.folder, "compiled");
-  await fillCompileCache(compileCache, tools.nodePath, [tools.shimEntry]);
+  // As an installed Waybill has it.
+  const shimEntry = join(replicas.folder, "program", "shim.mjs");
+  await bundle(tools.shimEntry, shimEntry);
+  await fillCompileCache(compileCache, tools.nodePath, [shimEntry]);
   // All start from one release, as the node has it that started its app before.
   const { releaseFolder } = replicas.plan({ "app.js": app });
   let connection = 0;
@@ -41,9 +49,9 @@ export async function replicaBench(sandboxed: boolean): Promise<ReplicaBench> {
   return {
     ask,
     async start() {
-      const plan = { ...(sandboxed ? boxes.plan({}) : replicas.plan({})), releaseFolder };
+      const plan = { ...(sandboxed ? boxes.plan({}, { space, disk }) : replicas.plan({})), releaseFolder };
       const since = performance.now();
-      const one = watch(await launch(plan, { ...tools, compileCache }), plan);
+      const one = watch(await launch(plan, { ...tools, shimEntry, compileCache }), plan);
       await until("it is ready", () => one.link.status().phase === "ready", startWithinMs);
       await ask(one);
       return { one, ms: performance.now() - since };

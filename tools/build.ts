@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { bundle } from "./bundle.ts";
 
 const root = join(import.meta.dirname, "..");
 for (const folder of ["dist", join(".cache", "tsbuild")]) rmSync(join(root, folder), { recursive: true, force: true });
@@ -12,4 +13,6 @@ const done = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-b", "src/ma
 /** What the compiler does not carry over. */
 const beside = join("runtime", "probes", "inside", "system_calls.py");
 cpSync(join(root, "src", beside), join(root, "dist", beside));
-process.exitCode = done.status ?? 1;
+if (done.status !== 0) process.exit(done.status ?? 1);
+const shim = join(root, "dist", "main", "shim.js");
+await bundle(shim, shim);

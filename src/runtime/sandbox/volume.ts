@@ -25,7 +25,10 @@ export const volumeMinBytes = 8 << 20;
 /** A copy of a folder of some gigabytes, or the check of a large file system, that another replica's start makes first. */
 const waitForOtherSeconds = 120;
 /** Inode tables are not written beforehand: a new file reads as zeros. */
-const mkfs = "mkfs.ext4 -q -F -m 0 -E lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=$4:$4";
+const extended = "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=$4:$4";
+const mkfs = `mkfs.ext4 -q -F -m 0 -E ${extended}`;
+/** One that nobody checks or grows needs neither copies of its superblock nor room for more groups: half the time and a thirtieth of the disk. */
+const mkfsPassing = `mkfs.ext4 -q -F -m 0 -E ${extended},num_backup_sb=0 -O ^has_journal,^resize_inode,sparse_super2 -G 4096`;
 const options = "loop,nosuid,nodev,noatime,discard,noinit_itable";
 
 /**
@@ -73,7 +76,7 @@ passing() {
   mkdir -p "$2"
   truncate -s "$3" "$1"
   chmod 0600 "$1"
-  ${mkfs} -O ^has_journal "$1"
+  ${mkfsPassing} "$1"
   mount -o ${options} "$1" "$2"
   rmdir "$2/lost+found"
 }`;
