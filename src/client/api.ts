@@ -392,9 +392,13 @@ export class WaybillClient {
     const headers = new Headers(init.headers);
     headers.set("accept", "application/json, application/x-ndjson, application/problem+json");
     if (this.#token !== null) headers.set("authorization", `Bearer ${this.#token}`);
+    const ask = (): Promise<Response> => fetch(this.url + path, { ...init, headers, signal, redirect: "error" });
     let response: Response;
     try {
-      response = await fetch(this.url + path, { ...init, headers, signal, redirect: "error" });
+      response = await ask().catch((error: unknown) => {
+        if (init.method === "GET" && wasClosed(error)) return ask();
+        throw error;
+      });
     } catch (error) {
       throw this.#unanswered(error, callers, "does not answer");
     }
@@ -407,6 +411,12 @@ export class WaybillClient {
     const late = (error as Error).name === "TimeoutError";
     return new ServerUnreachable(this.url, late ? "did not answer in time" : says, error);
   }
+}
+
+/** A kept connection that the server closed just as we asked on it: what only reads is asked once more (RFC 9110, 9.2.2). */
+function wasClosed(error: unknown): boolean {
+  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+  return code === "EPIPE" || code === "ECONNRESET" || code === "UND_ERR_SOCKET";
 }
 
 async function apiErrorOf(response: Response, path: string): Promise<ApiError> {
