@@ -211,6 +211,7 @@ describe("waybill", () => {
       "requests",
       "calls",
       "quota",
+      "quote",
       "explain",
       "receipt",
       "token",

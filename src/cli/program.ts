@@ -48,6 +48,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   requests: () => import("./commands/requests.ts"),
   calls: () => import("./commands/calls.ts"),
   quota: () => import("./commands/quota.ts"),
+  quote: () => import("./commands/quote.ts"),
   explain: () => import("./commands/explain.ts"),
   receipt: () => import("./commands/receipt.ts"),
   token: () => import("./commands/token.ts"),

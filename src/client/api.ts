@@ -15,6 +15,8 @@ import type {
   PoolView,
   QueueView,
   QuotaView,
+  QuoteRequest,
+  QuoteView,
   ReleaseView,
   RequestView,
   SecretViews,
@@ -296,6 +298,11 @@ export class WaybillClient {
 
   async changePool(name: string, change: PoolChange, asking: Asking = {}): Promise<PoolView> {
     return await this.#send("PATCH", `/api/pools/${encodeURIComponent(name)}`, change, asking);
+  }
+
+  /** What a call of the caller's would meet now; nothing is held by it. */
+  async quote(request: QuoteRequest, asking: Asking = {}): Promise<QuoteView> {
+    return await this.#send("POST", "/api/gpu/quote", request, asking);
   }
 
   async tiers(asking: Asking = {}): Promise<TiersView> {

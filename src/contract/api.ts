@@ -40,6 +40,7 @@
  *   GET    /api/quota?account=                      → QuotaView
  *   GET    /api/gpu/queue?pool=  /api/gpu/board     → QueueView, BoardView
  *   GET    /api/spaces/zero-gpu/quota               → the same in the Hub's form, with `held`
+ *   POST   /api/gpu/quote      QuoteRequest          → QuoteView
  *   GET    /api/tiers, PATCH /api/tiers/NAME        → TiersView, TierView
  *   GET    /api/pools/NAME, PATCH /api/pools/NAME   → PoolView
  *   GET    /api/explain/ID  (ID or OWNER/NAME)      → Explanation of evidence/verdict.ts
@@ -485,6 +486,33 @@ export interface WaitingView {
   readonly basis: string;
   readonly blockers: readonly { readonly kind: string; readonly says: string }[];
   readonly says: string;
+}
+
+export interface QuoteRequest {
+  /** `owner/name`. */
+  readonly space: string;
+  readonly declaredMs: number;
+  /** `large` where it is not said. */
+  readonly size?: "large" | "xlarge" | undefined;
+  /** The function's endpoint, such as `/run`: then its earlier runs count where less is left than declared. */
+  readonly endpoint?: string | undefined;
+}
+
+/** What a call of the caller's would meet if it came now. Nothing is held by asking. */
+export interface QuoteView {
+  readonly admitted: boolean;
+  /** What would be set aside, the most that could be charged; 0 where it would be refused. */
+  readonly heldMs: number;
+  /** How long it could run. */
+  readonly leaseMs: number;
+  /** It could run for less than it declares. */
+  readonly clipped: boolean;
+  /** Its place in the queue; null where it would be granted at once, or refused. */
+  readonly waiting: WaitingView | null;
+  /** What would stop it, as its refusal would say. */
+  readonly refused: { readonly code: string; readonly says: string } | null;
+  /** The journal index at which this holds. */
+  readonly index: number;
 }
 
 export interface QuotaView {

@@ -42,9 +42,8 @@ export function problemResponse(problem: Problem): Response {
 }
 
 /** The caller, or the answer that asks for a sign-in, or for a token that may do this: reading needs `read`, all else `write`. */
-export function signedIn(c: ApiContext): Caller | Response {
+export function signedIn(c: ApiContext, scope: Scope = scopeOf(c)): Caller | Response {
   const caller = c.get("caller");
-  const scope = scopeOf(c);
   if (!caller || caller.scopes.includes(scope)) return caller ?? refuse(c, "identity/missing");
   return refuse(c, "identity/forbidden", { detail: `This token is not for that: it has not the scope ${scope}.` });
 }

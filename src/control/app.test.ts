@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { QuotaView, SpaceView, TierView, TiersView } from "../contract/api.ts";
+import type { QuotaView, QuoteView, SpaceView, TierView, TiersView } from "../contract/api.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Scope } from "../identity/token-resolver.ts";
 import { createApi } from "./app.ts";
@@ -124,6 +124,34 @@ describe("the API", () => {
     );
     const free = await ask("GET", "/api/quota", alice);
     assert.deepEqual([free.headers.get("ratelimit"), free.headers.get("ratelimit-policy")], [null, null]);
+  });
+
+  test("a quote is what the caller's call would meet, and changes nothing", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    const [alice, admin] = [await world.token("alice", ["read", "gpu"]), await world.token("admin", ["read", "admin"])];
+    const quote = async (token: string | undefined, body: object): Promise<Response> =>
+      ask("POST", "/api/gpu/quote", token, JSON.stringify(body));
+    const asked = { space: "alice/demo", declaredMs: 40_000 };
+    assert.equal((await quote(undefined, asked)).status, 401);
+    for (const wrong of [
+      { declaredMs: 1 },
+      { ...asked, declaredMs: -1 },
+      { ...asked, declaredMs: 2 ** 53 },
+      { ...asked, size: "small" },
+    ])
+      assert.equal((await quote(alice, wrong)).status, 400, JSON.stringify(wrong));
+    const before = await (await ask("GET", "/api/quota", alice)).json();
+    const said = (await (await quote(alice, asked)).json()) as QuoteView;
+    assert.deepEqual([said.admitted, said.heldMs, said.leaseMs, said.waiting], [true, 40_000, 40_000, null]);
+    await ask("PATCH", "/api/tiers/free", admin, JSON.stringify({ windowLimitMs: 19_999 }));
+    const refused = (await (await quote(alice, asked)).json()) as QuoteView;
+    assert.deepEqual([refused.admitted, refused.refused?.code], [false, "gpu/quota-exceeded"]);
+    await ask("PATCH", "/api/tiers/free", admin, JSON.stringify({ windowLimitMs: 300_000 }));
+    const after = await (await ask("GET", "/api/quota", alice)).json();
+    const { index: _before, ...was } = before as QuotaView;
+    const { index: _after, ...is } = after as QuotaView;
+    assert.deepEqual(is, was);
   });
 
   for (const [by, where] of [

@@ -46,6 +46,12 @@ export function refusedMessage(terms: CallTerms, refusal: Refusal, now: Instant)
   };
 }
 
+/** The code and the sentence that a call refused so gets. */
+export function refusalSays(refusal: Refusal, now: Instant): { readonly code: string; readonly says: string } {
+  const { code, says } = refusalWords(refusal, now);
+  return { code, says };
+}
+
 /** A waiting call is refused; one that had its grant loses it. */
 export function voidedMessage(
   { terms, lease }: { readonly terms: CallTerms; readonly lease: Lease | null },

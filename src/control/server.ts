@@ -12,6 +12,8 @@ import type {
   Page,
   PoolView,
   QueueView,
+  QuoteRequest,
+  QuoteView,
   RequestView,
   SignedReceipt,
   StatusView,
@@ -51,6 +53,7 @@ import type { Replicas } from "./replicas.ts";
 import type { Refused, Spaces } from "./spaces.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
+import { quoteView } from "./quotes.ts";
 import { poolView, slotView } from "./pool-views.ts";
 
 export interface ServerParts {
@@ -270,6 +273,13 @@ export class Server {
       const tier = row?.tier ?? state.accounts.get(account)?.tier;
       return tier && quotaIn(state, account, tier, now);
     });
+  }
+
+  /** What a call of the account's would meet now; undefined where the account or the pool's nodes are not there. */
+  async quote(account: string, pool: string, request: QuoteRequest): Promise<QuoteView | undefined> {
+    const row = await this.catalog.accounts.get(account);
+    if (row === undefined) return undefined;
+    return this.#parts.engine.read((state, now) => quoteView(state, pool, { account, tier: row.tier }, request, now));
   }
 
   async queue(pool: string): Promise<QueueView | undefined> {

@@ -9,7 +9,7 @@ import { drawError } from "./error.ts";
 import { drawExplanation } from "./explain.ts";
 import { lengthOf, secondsOf } from "./paper.ts";
 import type { Paper } from "./paper.ts";
-import { drawBoard, drawCalls, drawLogLine, drawQueue, drawQuota } from "./views.ts";
+import { drawBoard, drawCalls, drawLogLine, drawQueue, drawQuota, drawQuote } from "./views.ts";
 
 const wide: Paper = { width: 100, zone: "UTC", color: false };
 const narrow: Paper = { ...wide, width: 60 };
@@ -167,6 +167,27 @@ describe("drawCalls", () => {
       ),
     );
   });
+});
+
+test("a quote says what would be held and when it would start, or what would stop it", () => {
+  const quote = {
+    admitted: true,
+    heldMs: 40_000,
+    leaseMs: 20_000,
+    clipped: true,
+    waiting: null,
+    refused: null,
+    index: 1,
+  };
+  assert.equal(
+    drawQuote(quote),
+    "It would hold 40 s and could run for 20 s, less than it declares. It would start at once.\n",
+  );
+  const refused = { code: "gpu/quota-exceeded", says: "Too little is left." };
+  assert.equal(
+    drawQuote({ ...quote, admitted: false, refused }),
+    "It would be refused (gpu/quota-exceeded): Too little is left.\n",
+  );
 });
 
 describe("drawQuota", () => {

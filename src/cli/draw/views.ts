@@ -6,6 +6,7 @@ import type {
   PoolView,
   QueueView,
   QuotaView,
+  QuoteView,
   RequestView,
   StatusView,
   TierView,
@@ -89,6 +90,13 @@ function countsSay({ runs, runsMax, calls, callsMax }: QuotaView): string {
     ...(callsMax === null ? [] : [`${calls} of ${callsMax} calls at once`]),
   ];
   return says.length === 0 ? "" : `${says.join(", ")}\n`;
+}
+
+export function drawQuote({ admitted, heldMs, leaseMs, clipped, waiting, refused }: QuoteView): string {
+  if (!admitted || refused) return `It would be refused (${refused?.code ?? "unknown"}): ${refused?.says ?? ""}\n`;
+  const cut = clipped ? ", less than it declares" : "";
+  const starts = waiting === null ? "It would start at once." : waiting.says;
+  return `It would hold ${secondsOf(heldMs)} and could run for ${secondsOf(leaseMs)}${cut}. ${starts}\n`;
 }
 
 export function drawTiers(paper: Paper, tiers: readonly TierView[]): string {

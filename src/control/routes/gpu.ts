@@ -1,10 +1,32 @@
-/** `GET /api/gpu/queue` and `GET /api/gpu/board`: who waits for what, and who has the slots. Names are for administrators. */
+/** `POST /api/gpu/quote`: what a call of the caller's would meet.
+ * `GET /api/gpu/queue` and `GET /api/gpu/board`: who waits for what, and who has the slots. Names are for administrators. */
+import { z } from "zod";
 import type { BoardView, QueueView } from "../../contract/api.ts";
 import type { Route } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import { refuse, signedIn } from "../api.ts";
+import { jsonBody } from "../json-body.ts";
+
+const quoteBody = z.strictObject({
+  space: z
+    .string()
+    .regex(/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/, "write OWNER/NAME")
+    .max(200),
+  declaredMs: z.int().min(1),
+  size: z.enum(["large", "xlarge"]).optional(),
+  endpoint: z.string().max(200).optional(),
+});
 
 export const gpuRoute: Route = (api, server) => {
+  api.post("/api/gpu/quote", async (c) => {
+    // It changes nothing: a POST only for its body.
+    const caller = signedIn(c, "read");
+    if (caller instanceof Response) return caller;
+    const request = await jsonBody(c, quoteBody);
+    if (request instanceof Response) return request;
+    const view = await server.quote(caller.account, "main", request);
+    return view ? c.json(view) : refuse(c, "control/not-found", { detail: "No node of the pool main is there." });
+  });
   api.get("/api/gpu/queue", async (c) => {
     const caller = signedIn(c);
     if (caller instanceof Response) return caller;

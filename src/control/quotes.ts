@@ -1,0 +1,53 @@
+/** Quotes: what a call would cost and meet, answered from the ledger's state. */
+import type { QuoteRequest, QuoteView } from "../contract/api.ts";
+import type { CallTerms, TierName } from "../core/model.ts";
+import { quoteOf } from "../core/quote.ts";
+import type { NodeState, State } from "../core/state.ts";
+import { durationMs } from "../stdx/time.ts";
+import type { Instant } from "../stdx/time.ts";
+import { ledgerRefusal, refusalSays } from "./call-messages.ts";
+import { waitingView } from "./waiting.ts";
+
+/** Who would pay. */
+export interface Payer {
+  readonly account: string;
+  readonly tier: TierName;
+}
+
+/** Undefined where no node of the pool is there. A visitor's token has caps of its own, which a quote knows nothing of. */
+export function quoteView(
+  state: State,
+  pool: string,
+  { account, tier }: Payer,
+  { space, declaredMs, size = "large", endpoint }: QuoteRequest,
+  now: Instant,
+): QuoteView | undefined {
+  const node = shortestQueue(state, pool);
+  if (node === undefined) return undefined;
+  const terms: CallTerms = {
+    ...{ call: "", release: "", replica: "", task: "", request: null, billedBy: "token" },
+    ...{ account, tier, space, node: node.name, pool, endpoint: endpoint ?? null, size },
+    declaredMs: durationMs(declaredMs),
+  };
+  const quote = quoteOf(state, terms, now);
+  const none = { heldMs: 0, leaseMs: 0, clipped: false, waiting: null, index: state.index };
+  switch (quote.kind) {
+    case "refused":
+      return { admitted: false, ...none, refused: refusalSays(quote.refusal, now) };
+    case "impossible": {
+      const { code, says } = ledgerRefusal(quote.why);
+      return { admitted: false, ...none, refused: { code, says } };
+    }
+    case "admitted": {
+      const { heldMs, leaseMs, clipped, place } = quote;
+      const waiting = place && waitingView(place);
+      return { admitted: true, heldMs, leaseMs, clipped, waiting, refused: null, index: state.index };
+    }
+  }
+}
+
+/** The node of the pool where fewest wait. */
+function shortestQueue(state: State, pool: string): NodeState | undefined {
+  const nodes = [...state.nodes.values()].filter((node) => node.pool === pool && node.stage === "up");
+  return nodes.toSorted((a, b) => a.queue.length - b.queue.length)[0];
+}

@@ -1,0 +1,37 @@
+/** What a call would cost and meet if it came now. Asks the function that would decide on it, and records nothing. */
+import type { DurationMs, Instant } from "../stdx/time.ts";
+import type { GpuMs } from "./amounts.ts";
+import { decide } from "./decide.ts";
+import type { CallTerms, CommandRefusal, Event, Misfit, Refusal } from "./model.ts";
+import type { Place } from "./queue.ts";
+import type { State } from "./state.ts";
+
+export type Quote =
+  /** `place` is null where it would be granted at once. */
+  | {
+      readonly kind: "admitted";
+      readonly heldMs: GpuMs;
+      readonly leaseMs: DurationMs;
+      readonly clipped: boolean;
+      readonly place: Place | null;
+    }
+  /** The policy that would stop it, with its numbers. */
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** Its terms can't be: its node or pool is not there, or an amount is not exact. */
+  | { readonly kind: "impossible"; readonly why: CommandRefusal };
+
+/** Of a call that is not known yet; one that is known has been decided on. */
+export function quoteOf(state: State, terms: CallTerms, now: Instant, misfit?: Misfit): Quote {
+  const decision = decide(state, { type: "schedule", terms, ...(misfit && { misfit }) }, now);
+  if (!decision.ok) return { kind: "impossible", why: decision.why };
+  const refused = eventOf(decision.events, "call-refused");
+  if (refused) return { kind: "refused", refusal: refused.refusal };
+  const admitted = eventOf(decision.events, "call-admitted");
+  if (!admitted) return { kind: "impossible", why: "already-final" };
+  const { heldMs, leaseMs, clipped } = admitted;
+  return { kind: "admitted", heldMs, leaseMs, clipped, place: eventOf(decision.events, "call-queued") ?? null };
+}
+
+function eventOf<Type extends Event["type"]>(events: readonly Event[], type: Type) {
+  return events.find((event): event is Extract<Event, { type: Type }> => event.type === type);
+}
