@@ -57,6 +57,7 @@ describe(
       chmodSync(archives, 0o755);
       const layer = tinyLayer(archives);
       await writeArchive(join(archives, "tiny.tar"), { layer });
+      await writeArchive(join(archives, "dated.tar"), { layer, created: "2024-01-01T00:00:00Z" });
       await writeArchive(join(archives, `tiny-${goArch(process.arch)}.tar`), { layer });
       await writeArchive(join(archives, "other.tar"), { layer, arch: other.go });
       await writeArchive(join(archives, "example.test_team_base-1.tar"), { layer });
@@ -222,6 +223,14 @@ describe(
       assert.equal(again.root, first.root);
       assert.match(again.log, /nothing to unpack/);
       assert.ok(again.tookMs < slack * 2_000, `${again.tookMs} ms`);
+    });
+
+    test("that is unchanged is not unpacked again whether or not its base says when it was made", async () => {
+      for (const base of ["tiny", "dated"]) {
+        const text = `FROM localhost/${base}\nRUN echo of ${base} > /once\n${runs}`;
+        const first = await built(text);
+        assert.equal((await built(text)).root, first.root, base);
+      }
     });
 
     test("gets the variables that it asks for, and secrets in memory alone: in no log, no layer, no file of the disk", async () => {

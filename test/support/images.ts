@@ -123,12 +123,14 @@ export interface ImageOptions {
   readonly arch?: string;
   /** The `config` of an OCI image configuration. */
   readonly config?: object;
+  /** When its one layer was made (RFC 3339), which OCI lets an image leave out. */
+  readonly created?: string;
 }
 
 /** Writes an OCI archive of an image with one layer. */
 export async function writeArchive(
   file: string,
-  { layer, arch = goArch(process.arch), config = {} }: ImageOptions,
+  { layer, arch = goArch(process.arch), config = {}, created }: ImageOptions,
 ): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), "wb-image-"));
   try {
@@ -151,7 +153,7 @@ export async function writeArchive(
       os: "linux",
       config,
       rootfs,
-      history: [{ created_by: "waybill tests" }],
+      history: [{ created, created_by: "waybill tests" }],
     });
     const layers = [{ mediaType: `${of}.layer.v1.tar`, digest: `sha256:${digest}`, size: statSync(layer).size }];
     const manifest = json(`${of}.manifest.v1+json`, { schemaVersion: 2, config: configuration, layers });

@@ -85,8 +85,8 @@ async function image(
   { instructions, bases }: { readonly instructions: readonly Instruction[]; readonly bases: readonly BaseImage[] },
 ): Promise<{ readonly config: ImageConfig; readonly root: string }> {
   try {
-    await shop.step("base", () => provideBases(shop, kit, bases));
-    const id = await shop.step("build", () => buildImage(shop, kit, instructions));
+    const provided = await shop.step("base", () => provideBases(shop, kit, bases));
+    const id = await shop.step("build", () => buildImage(shop, kit, instructions, provided));
     const config = await shop.step("inspect", () => inspect(shop, kit, id));
     return { config, root: await shop.step("unpack", () => unpack(shop, kit, config)) };
   } finally {
@@ -166,7 +166,8 @@ async function refuseHereDocument(
 }
 
 /** Every image that the Dockerfile begins with is here when this resolves, and is for this machine. */
-async function provideBases(shop: Workshop, kit: Kit, bases: readonly BaseImage[]): Promise<void> {
+async function provideBases(shop: Workshop, kit: Kit, bases: readonly BaseImage[]): Promise<readonly ImageConfig[]> {
+  const provided: ImageConfig[] = [];
   for (const base of bases) {
     const at = `Dockerfile line ${base.line}`;
     const known =
@@ -181,8 +182,10 @@ async function provideBases(shop: Workshop, kit: Kit, bases: readonly BaseImage[
       throw new BuildFailure("build/base-missing", `${at}: ${base.name} was fetched, and is not there`);
     fitsHere(config, `${at}: image ${base.name}`);
     shop.note(`image ${base.name}: ${config.id.slice(0, shownOfId)}`);
+    provided.push(config);
   }
   if (bases.length === 0) shop.note("no image is needed beside this one");
+  return provided;
 }
 
 const shownOfId = 12;
@@ -249,7 +252,12 @@ function noLocal(kit: Kit, name: string): string {
     : `this node has no image ${name}: there is no ${archive.split("/").at(-1)} among its archives`;
 }
 
-async function buildImage(shop: Workshop, kit: Kit, instructions: readonly Instruction[]): Promise<string> {
+async function buildImage(
+  shop: Workshop,
+  kit: Kit,
+  instructions: readonly Instruction[],
+  bases: readonly ImageConfig[],
+): Promise<string> {
   const { engine } = kit;
   const asked = <T>(values: Readonly<Record<string, T>>): Readonly<Record<string, T>> => askedFor(values, instructions);
   const inputs = { ...kit.inputs, variables: asked(kit.inputs.variables), files: asked(kit.inputs.files) };
@@ -260,8 +268,7 @@ async function buildImage(shop: Workshop, kit: Kit, instructions: readonly Instr
   const env = Object.fromEntries(Object.entries(inputs.secrets).map(([name, value]) => [secretVariable(name), value]));
   let step: Step | undefined;
   try {
-    const keepsTriggers = instructions.some(({ keyword }) => keyword === "ONBUILD");
-    const command = buildCommand(engine, shop.output("id"), { ...inputs, format: keepsTriggers ? "oci" : "docker" });
+    const command = buildCommand(engine, shop.output("id"), { ...inputs, format: formatOf(instructions, bases) });
     await shop.run(command, shop.limits.buildMs, {
       env,
       quiet: true,
@@ -271,6 +278,17 @@ async function buildImage(shop: Workshop, kit: Kit, instructions: readonly Instr
     throw error instanceof BuildFailure ? located(error, step, instructions) : error;
   }
   return (await shop.made("id")).trim();
+}
+
+/**
+ * Docker's, but for triggers, and for bases without times: an engine puts a time of its own there in Docker's form, and then finds no
+ * layer of an earlier build. Such a base is in OCI's form, so that it has no SHELL or HEALTHCHECK to lose; the Dockerfile may.
+ */
+function formatOf(instructions: readonly Instruction[], bases: readonly ImageConfig[]): BuildInputs["format"] {
+  const has = (...keywords: readonly string[]): boolean =>
+    instructions.some(({ keyword }) => keywords.includes(keyword));
+  if (has("ONBUILD")) return "oci";
+  return has("SHELL", "HEALTHCHECK") || bases.every(({ dated }) => dated) ? "docker" : "oci";
 }
 
 /** Those that an ARG names: an engine warns of all others. */

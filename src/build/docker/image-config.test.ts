@@ -23,6 +23,7 @@ describe("what an engine says of an image", () => {
     workdir: "/w",
     user: "app:app",
     ports: [80, 90].toSorted((a, b) => b - a),
+    dated: true,
   };
 
   test("is read the same from buildah and from podman", () => {
@@ -38,6 +39,16 @@ describe("what an engine says of an image", () => {
     const bare = parseInspected(JSON.stringify([{ Id: id, Architecture: "amd64", Os: "linux", Config: null }]));
     assert.deepEqual([bare.entrypoint, bare.command, bare.workdir, bare.ports], [[], [], "/", []]);
     assert.match(bare.env["PATH"] ?? "", /\/usr\/bin/);
+  });
+
+  test("tells whether all of its history has times", () => {
+    const isDated = (...history: readonly object[]): readonly boolean[] =>
+      [{ FromImageID: id, OCIv1: { history } }, [{ Id: id, History: history }]].map(
+        (said) => parseInspected(JSON.stringify(said)).dated,
+      );
+    const created = "2024-01-01T00:00:00Z";
+    assert.deepEqual(isDated({ created }, { created }), [true, true]);
+    assert.deepEqual(isDated({ created }, { created_by: "x" }), [false, false]);
   });
 
   test("without an id is no image", () => {

@@ -14,6 +14,8 @@ export interface ImageConfig {
   readonly user: string;
   /** Ports of EXPOSE, TCP alone. */
   readonly ports: readonly number[];
+  /** Whether each step of its history has its time, which Docker's form demands and OCI's leaves open. */
+  readonly dated: boolean;
 }
 
 /** Docker's default where an image sets none. */
@@ -38,6 +40,7 @@ export function parseInspected(text: string): ImageConfig {
     workdir: word(config["WorkingDir"]) || "/",
     user: word(config["User"]),
     ports: Object.keys(record(config["ExposedPorts"])).flatMap(tcpPort),
+    dated: isDated(oci["history"] ?? one["History"]),
   };
 }
 
@@ -70,6 +73,10 @@ function variables(lines: readonly string[]): Record<string, string> {
       return at < 1 ? [] : [[line.slice(0, at), line.slice(at + 1)]];
     }),
   );
+}
+
+function isDated(history: unknown): boolean {
+  return !Array.isArray(history) || history.every((step) => word(record(step)["created"]) !== "");
 }
 
 function tcpPort(text: string): readonly number[] {
