@@ -22,7 +22,7 @@ import { connectLink, type ReplicaLink } from "./link.ts";
 import { readLogFiles, type LogPart } from "../log/segments.ts";
 import { giveTree } from "./ownership.ts";
 import { hostCommand } from "./sandbox/stage.ts";
-import { volumeFailed } from "./sandbox/volume.ts";
+import { volumeAtWork, volumeFailed, volumeLow } from "./sandbox/volume.ts";
 import { endAll, isAlive, linuxProcesses, members, type Processes } from "./processes.ts";
 
 export type { LaunchPlan } from "./folder.ts";
@@ -66,6 +66,8 @@ const shimFlags = [
 ];
 /** A cold start with eviction took under 3 s; a machine that takes longer has other troubles. */
 const startWithinMs = 15_000;
+/** Before it, a /data of many gigabytes may have to be copied or checked, which says so. */
+const volumesWithinMs = 1_800_000;
 /** A shim that lives answers in milliseconds. */
 const answerWithinMs = 5_000;
 /** A shim's own grace for its app, and what it needs beyond that. */
@@ -77,7 +79,7 @@ const shimOutputShown = 2_000;
 /** The shim could not be started: `message` ends with what it printed. */
 export class LaunchFailure extends Error {
   override readonly name = "LaunchFailure";
-  readonly code: "runtime/shim-lost" | "runtime/sandbox-denied" | "runtime/disk-failed";
+  readonly code: "runtime/shim-lost" | "runtime/sandbox-denied" | "runtime/disk-failed" | "runtime/disk-low";
 
   constructor(message: string, code: LaunchFailure["code"]) {
     super(message);
@@ -123,16 +125,19 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
   let failed: string | undefined;
   child.once("error", (error) => (failed = error.message));
   child.once("exit", (code, signal) => (failed = `it ended with ${signal ?? `exit code ${code}`}`));
-  for (let waited = 0; waited < startWithinMs && failed === undefined; waited += lookEveryMs) {
+  const mayTake = (waited: number): boolean =>
+    waited < startWithinMs || (waited < volumesWithinMs && printed(plan.folder).includes(volumeAtWork));
+  for (let waited = 0; failed === undefined && mayTake(waited); waited += lookEveryMs) {
     const link = await tryConnect(stored, tools.agentEpoch ?? 0);
     if (link) return link;
     await delay(lookEveryMs);
   }
-  // A shim that is only slow must not start the app later, when another replica has taken its place.
-  child.kill("SIGKILL");
+  // A shim that is only slow must not start the app later, when another replica has taken its place; nor may what it waits for go on.
+  if (failed === undefined && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
   await endOrphans(stored, linuxProcesses());
   const how = failed ?? `nothing within ${startWithinMs} ms`;
   const said = printed(plan.folder);
+  if (said.includes(volumeLow)) throw new LaunchFailure(said, "runtime/disk-low");
   if (said.includes(volumeFailed))
     throw new LaunchFailure(`the replica's disk could not be made or mounted. ${said}`, "runtime/disk-failed");
   if (plan.sandbox !== null && saysDenied.test(said))

@@ -1,7 +1,7 @@
 /** What a replica may write of the disk: its Space's /data, and its own layer; kept, checked, grown, moved from a folder, shared. */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, afterEach, describe, test } from "node:test";
 import { readShim, type LaunchPlan } from "../../src/runtime/folder.ts";
@@ -137,11 +137,27 @@ describe("the disk of a replica, with file systems of its own", asRoot, () => {
     assert.equal(existsSync(`${data}.moved`), false);
   });
 
+  test("a folder of many small files is moved whole; one for whose copy the disk has no room stays where it is", async () => {
+    const made = plan({ space: "alice/many" });
+    const data = made.sandbox?.dataFolder ?? "";
+    for (let n = 0; n < 20_000; n++) writeFileSync(join(data, String(n)), "x");
+    assert.equal(await ask(await start(made), 'fs.readdirSync("/data").length'), "20000");
+    const low = plan({ space: "alice/low", disk: { ...diskLimits, reserveBytes: 2 ** 50 } });
+    const kept = join(low.sandbox?.dataFolder ?? "", "kept");
+    writeFileSync(kept, "kept");
+    await assert.rejects(launch(low, tools), { code: "runtime/disk-low" });
+    assert.equal(readFileSync(kept, "utf8"), "kept");
+    assert.deepEqual(readdirSync(dirname(dirname(kept))), ["data"]);
+  });
+
   test("a higher limit is there at the next start", async () => {
     const one = await start(plan({ space: "alice/grows" }));
     await ask(one, 'fs.writeFileSync("/data/kept", "kept")');
     await stop(one);
     await until("nobody has it", () => devicesOf(one.plan) === "");
+    // As if the power had gone between the file's growing and the file system's.
+    writeFileSync(`${imageOf(one.plan)}.grows`, "");
+    truncateSync(imageOf(one.plan), 256 * mib);
     const later = await start(plan({ space: "alice/grows", disk: { ...diskLimits, dataBytes: 256 * mib } }));
     assert.ok((later.link.status().limits?.data?.bytes ?? 0) > 200 * mib, JSON.stringify(later.link.status().limits));
     assert.equal(await ask(later, 'fs.readFileSync("/data/kept", "utf8")'), "kept");

@@ -1,6 +1,15 @@
 /** What the agent prepares of a replica's sandbox: its Space's user and folder, its groups; and how it is measured that a sandbox works here. */
 import { createHash } from "node:crypto";
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { layerName } from "../folder.ts";
 import type { DiskLimits, DiskPlan, LaunchPlan, SandboxLimits, SandboxPlan } from "../folder.ts";
@@ -176,16 +185,25 @@ function diskPlan(
   const isMade = existsSync(image);
   if (uid === null || !volumes) {
     if (isMade) throw new DataUnreachable(`its /data is in the file system ${image}, and this node can mount none`);
+    putBack(dataFolder);
     return { data: { bytes: dataBytes, volume: null }, layer: { bytes: layerBytes, volume: null }, reserveBytes };
   }
-  const data: Volume = { image, at: dataFolder, bytes: dataBytes, uid, lasts: true };
+  const data: Volume = { image, at: dataFolder, bytes: dataBytes, uid, lasts: true, reserveBytes };
   const at = join(folder, layerName);
-  const layer: Volume = { image: `${at}.ext4`, at, bytes: layerBytes, uid, lasts: false };
+  const layer: Volume = { image: `${at}.ext4`, at, bytes: layerBytes, uid, lasts: false, reserveBytes };
   return {
     data: { bytes: dataBytes, volume: isMade || !of.isUsed() ? data : null },
     layer: { bytes: layerBytes, volume: layer },
     reserveBytes,
   };
+}
+
+/** A move into a file system that a crash cut off, on a node that can mount none any more: its folder is all there is. */
+function putBack(dataFolder: string): void {
+  const moved = `${dataFolder}.moved`;
+  if (!existsSync(moved)) return;
+  rmdirSync(dataFolder);
+  renameSync(moved, dataFolder);
 }
 
 /** Device nodes of this machine's cards, and of the driver that opens them: who may use a card and when is the lease's affair. */

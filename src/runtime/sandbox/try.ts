@@ -46,7 +46,7 @@ export async function tryVolume(uid: number): Promise<string | null> {
   const folder = mkdtempSync(join(tmpdir(), "wb-try-"));
   const at = join(folder, "disk");
   try {
-    const volume = { image: `${at}.ext4`, at, bytes: volumeMinBytes, uid, lasts: false } as const;
+    const volume = { image: `${at}.ext4`, at, bytes: volumeMinBytes, uid, lasts: false, reserveBytes: 0 } as const;
     const stage = { hostUid: uid, needs: [], frozen: [], cgroup: null, volumes: [volume] };
     const [command, ...rest] = hostCommand(stage, ["/usr/bin/true"]);
     await promisify(execFile)(command, rest, { cwd: "/", timeout: withinMs, killSignal: "SIGKILL" });

@@ -15,15 +15,23 @@ export interface Volume {
   readonly uid: number;
   /** It outlives its replica, and may be mounted by several: it has a journal, is checked before its first mount, and grows to `bytes`. */
   readonly lasts: boolean;
+  /** What the disk keeps free while the folder's files are copied into a new one. */
+  readonly reserveBytes: number;
 }
 
 /** Said by whoever makes them, when one cannot be mounted. */
 export const volumeFailed = "waybill: no file system for";
+/** And before, where it is for want of room. */
+export const volumeLow = "waybill: the disk has no room to move";
+/** Said before what takes as long as the files are many: a copy, a check, or a wait for another who does that. */
+export const volumeAtWork = "waybill: at work on";
 /** Its smallest size: with a journal ext4 needs 2 MiB. */
 export const volumeMinBytes = 8 << 20;
 
 /** A copy of a folder of some gigabytes, or the check of a large file system, that another replica's start makes first. */
 const waitForOtherSeconds = 120;
+/** What a file takes of a file system beside its bytes: at least one block, and its share of the inodes. */
+const perFileBytes = 20_480;
 /** Inode tables are not written beforehand: a new file reads as zeros. */
 const extended = "lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=$4:$4";
 const mkfs = `mkfs.ext4 -q -F -m 0 -E ${extended}`;
@@ -42,15 +50,23 @@ const functions = `checked() {
 lasting() {
   set -e
   exec 9< "$(dirname "$2")"
-  flock -w ${waitForOtherSeconds} 9
+  flock -n 9 || { echo "${volumeAtWork} $2"; flock -w ${waitForOtherSeconds} 9; }
   if [ -d "$2.moved" ]; then
     if [ -e "$1" ]; then rm -rf "$2.moved"; else rmdir "$2"; mv "$2.moved" "$2"; fi
   fi
   if [ ! -e "$1" ]; then
-    rm -f "$1.new"
+    new="$1.new"
+    trap 'rm -f "$new"' EXIT
+    rm -f "$new"
     size=$3 had="$(ls -A "$2")"
     if [ -n "$had" ]; then
-      least=$(($(du -sk "$2" | cut -f1) * 1280 + ${volumeMinBytes}))
+      echo "${volumeAtWork} $2"
+      has=$(du -sk "$2" | cut -f1) files=$(find "$2" -printf x | wc -c) free=$(df --output=avail -k "$2" | tail -n 1)
+      if [ "$free" -lt $((has + files * 4 + $5 / 1024)) ]; then
+        echo "${volumeLow} $2 into a file system of its own: it has $((has / 1024)) MiB and the disk $((free / 1024)) MiB left, of which $(($5 >> 20)) MiB stay free" >&2
+        exit 1
+      fi
+      least=$((has * 1280 + files * ${perFileBytes} + ${volumeMinBytes}))
       [ "$size" -ge "$least" ] || size=$least
     fi
     truncate -s "$size" "$1.new"
@@ -62,10 +78,13 @@ lasting() {
     if [ -n "$had" ]; then rm -rf "$2.moved"; fi
   elif [ -z "$(losetup -j "$1")" ]; then
     checked -p "$1"
-    if [ "$(stat -c %s "$1")" -lt "$3" ]; then
-      truncate -s "$3" "$1"
+    if [ -e "$1.grows" ] || [ "$(stat -c %s "$1")" -lt "$3" ]; then
+      echo "${volumeAtWork} $2"
+      : > "$1.grows"
+      truncate -s ">$3" "$1"
       checked -fp "$1"
       said=$(resize2fs "$1" 2>&1) || { echo "$said" >&2; exit 1; }
+      rm "$1.grows"
     fi
   fi
   mount -o ${options},errors=remount-ro "$1" "$2"
@@ -85,8 +104,8 @@ passing() {
 export function mountVolumes(volumes: readonly Volume[]): readonly string[] {
   if (volumes.length === 0) return [];
   const begin = volumes.map(
-    ({ image, at, bytes, uid, lasts }, index) =>
-      `( ${lasts ? "lasting" : "passing"} ${quoted(image)} ${quoted(at)} ${bytes} ${uid} ) & v${index}=$!`,
+    ({ image, at, bytes, uid, lasts, reserveBytes }, index) =>
+      `( ${lasts ? "lasting" : "passing"} ${quoted(image)} ${quoted(at)} ${bytes} ${uid} ${reserveBytes} ) & v${index}=$!`,
   );
   const wait = volumes.map(
     ({ at }, index) => `wait $v${index} || { echo ${quoted(`${volumeFailed} ${at}`)} >&2; exit 1; }`,
