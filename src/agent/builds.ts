@@ -164,10 +164,10 @@ export class BuildDesk {
   /** Their next build waits for it; one that fails, as on a damaged disk, is tried again after that. */
   #tidy(owner: string): Promise<void> {
     const { builder, log } = this.#options;
-    const mine = this.#closed
-      ? Promise.resolve([])
-      : (this.#tidying.get(owner) ?? Promise.resolve()).then(() => builder.tidy(owner));
-    const done = mine
+    const before = this.#tidying.get(owner) ?? Promise.resolve();
+    if (this.#closed) return before;
+    const done = before
+      .then(() => builder.tidy(owner))
       .then(
         (lines) => lines.forEach((says) => log.info({ owner }, says)),
         (error: unknown) => log.warn({ owner, error: String(error) }, "what nothing needs could not be cleared away"),

@@ -20,7 +20,7 @@ import { removeFolder } from "../runtime/folder.ts";
 import type { Clock } from "../stdx/time.ts";
 import { emptyHeld, isEnd, readSettled, settle, type Held } from "./held-replica.ts";
 import type { AgentLog, EvidenceSource, Launcher, LogAnswer, LogRequest, ReplicaLink } from "./ports.ts";
-import { afterEnd, stillCount, type RestartLimits } from "./restarts.ts";
+import { afterEnd, afterPassing, stillCount, type RestartLimits } from "./restarts.ts";
 import type { Shipping } from "./shipping.ts";
 
 export interface ReplicaSetOptions {
@@ -52,6 +52,8 @@ const clearWithinMs = 2_000;
 const lookEveryMs = 20;
 /** An end by which the same start again could not go otherwise. */
 const hopeless: readonly string[] = ["app/not-listening", "runtime/sandbox-denied", "runtime/disk-failed"];
+/** An end that says nothing of the app, and is over when the operator has freed space. */
+const passing: Code = "runtime/disk-low";
 
 /** Why a launch fails that is not the shim's fault. */
 const notStarted = ["runtime/sandbox-denied", "runtime/disk-failed", "runtime/disk-low"] as const;
@@ -60,6 +62,7 @@ export class ReplicaSet {
   readonly #options: ReplicaSetOptions;
   readonly #held = new Map<string, Held>();
   readonly #ends = new Map<string, readonly number[]>();
+  readonly #passingEnds = new Map<string, readonly number[]>();
   /** Which living shim an emitter's evidence came from. */
   readonly #emitters = new Map<string, string>();
   #toldDead: readonly Held[] = [];
@@ -103,6 +106,7 @@ export class ReplicaSet {
     const known = this.#held.get(spec.replica);
     if (known) return this.#tell(known);
     this.#ends.delete(spec.space);
+    this.#passingEnds.delete(spec.space);
     for (const held of this.#held.values())
       if (held.state === "waiting" && held.status.release === spec.release)
         this.#cancelWait(held, "another replica was started");
@@ -331,11 +335,13 @@ export class ReplicaSet {
     const { status, spec } = held;
     if (this.#closed || held.stopWhy !== undefined || !spec || status.phase === "stopped") return undefined;
     if (hopeless.includes(status.end?.code ?? "")) return undefined;
-    const decision = afterEnd(
-      this.#ends.get(status.space) ?? [],
-      this.#options.clock.monotonic(),
-      this.#options.restarts,
-    );
+    const { clock, restarts } = this.#options;
+    if (status.end?.code === passing) {
+      const { inMs, ends } = afterPassing(this.#passingEnds.get(status.space) ?? [], clock.monotonic(), restarts);
+      this.#passingEnds.set(status.space, ends);
+      return { inMs };
+    }
+    const decision = afterEnd(this.#ends.get(status.space) ?? [], clock.monotonic(), restarts);
     this.#ends.set(status.space, decision.ends);
     if (decision.kind === "restart") return { inMs: decision.inMs };
     const says = `${decision.says}; the last end: ${status.end?.says ?? status.phase}`;
@@ -475,8 +481,9 @@ export class ReplicaSet {
   #forget(): void {
     const now = this.#options.clock.monotonic();
     for (const [emitter, replica] of this.#emitters) if (!this.#held.has(replica)) this.#emitters.delete(emitter);
-    for (const [space, ends] of this.#ends)
-      if (stillCount(ends, now, this.#options.restarts).length === 0) this.#ends.delete(space);
+    for (const kept of [this.#ends, this.#passingEnds])
+      for (const [space, ends] of kept)
+        if (stillCount(ends, now, this.#options.restarts).length === 0) kept.delete(space);
   }
 
   /** Waits until these have ended, their shims' processes too; resolves with those that have not within the bound. */

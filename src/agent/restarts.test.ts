@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { afterEnd, restartLimits, stillCount } from "./restarts.ts";
+import { afterEnd, afterPassing, restartLimits, stillCount } from "./restarts.ts";
 
 function endsAt(...times: readonly number[]) {
   let ends: readonly number[] = [];
@@ -34,4 +34,14 @@ describe("afterEnd", () => {
     );
     assert.equal(decision.kind === "restart" && decision.inMs, 60_000);
   });
+});
+
+test("afterPassing: pauses double up to their bound, and it is never given up", () => {
+  let ends: readonly number[] = [];
+  const pauses = Array.from({ length: 9 }, (_, at) => {
+    const decision = afterPassing(ends, at);
+    ends = decision.ends;
+    return decision.inMs / 1_000;
+  });
+  assert.deepEqual(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
 });

@@ -27,10 +27,24 @@ export function afterEnd(
     const says = `the app ended ${ends.length} times within ${Math.round(limits.windowMs / 60_000)} minutes and is not started again`;
     return { kind: "give-up", says, ends };
   }
-  return { kind: "restart", inMs: Math.min(limits.mostMs, limits.firstMs * 2 ** (ends.length - 1)), ends };
+  return { kind: "restart", inMs: pauseAfter(ends.length, limits), ends };
+}
+
+/** After an end that the app has no part in and that passes by itself: never given up. `earlier` are those of this Space alone. */
+export function afterPassing(
+  earlier: readonly number[],
+  now: number,
+  limits: RestartLimits = restartLimits,
+): { readonly inMs: number; readonly ends: readonly number[] } {
+  const ends = [...stillCount(earlier, now, limits), now];
+  return { inMs: pauseAfter(ends.length, limits), ends };
 }
 
 /** Those ends that are within the window. */
 export function stillCount(ends: readonly number[], now: number, limits: RestartLimits): readonly number[] {
   return ends.filter((at) => now - at < limits.windowMs);
+}
+
+function pauseAfter(ends: number, { firstMs, mostMs }: RestartLimits): number {
+  return Math.min(mostMs, firstMs * 2 ** (ends - 1));
 }

@@ -55,7 +55,7 @@ export class SpaceRoutes {
 }
 
 function faultOf(state: KnownSpace["space"]["state"]): Code {
-  const isFault = state.name === "failing" || state.name === "crash-looping" || state.name === "stopped";
+  const isFault = ["failing", "crash-looping", "stopped", "starting"].includes(state.name);
   return (isFault ? codeOf(state) : null) ?? "route/not-running";
 }
 

@@ -26,6 +26,23 @@ describe("a Space's deadlines", () => {
     assert.equal(told(failed, look, { ...seen, replicas: [stopped("p_1")] }, later(80_000)), "-");
   });
 
+  test("S3: while the node's disk is low it starts, says so, and has a new deadline with each try, also where it was woken", () => {
+    for (const row of ["starting", "waking"] as const) {
+      const low = ended("p_1", "runtime/disk-low");
+      const { space, seen } = inState(row);
+      const again = replica("p_2", { phase: "starting", follows: "p_1", listenBy: later(200_000) });
+      const first = after(space, look, { ...seen, replicas: [low, again] });
+      const { name, reason, actor, deadline } = first.state;
+      assert.deepEqual(
+        [name, reason.code, actor.kind, deadline],
+        ["starting", "runtime/disk-low", "platform", later(200_000)],
+      );
+      const third = replica("p_3", { phase: "starting", follows: "p_2", listenBy: later(300_000) });
+      const tried = { ...seen, replicas: [low, ended("p_2", "runtime/disk-low"), third] };
+      assert.equal(after(first, look, tried, later(199_999)).state.deadline, later(300_000));
+    }
+  });
+
   test("S3: replicas that do not end in time do not keep it: it is paused then, and the reason names them", () => {
     const { space, seen } = inState("stopping to pause");
     const { state } = after(space, look, seen, later(70_000));

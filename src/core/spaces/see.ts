@@ -4,7 +4,7 @@ import type { Reason, State } from "./model.ts";
 import { building, rest, resting, wanted } from "./draft.ts";
 import type { Draft, Moved } from "./draft.ts";
 import { renew, tryAnew } from "./renew.ts";
-import { answering, finalEnds, idleAt, isOver, livingOf } from "./seen.ts";
+import { answering, finalEnds, idleAt, isOver, livingOf, passingEnd } from "./seen.ts";
 import type { BuildSeen, ReplicaSeen, Seen } from "./seen.ts";
 
 export function see(draft: Draft, seen: Seen): void {
@@ -167,12 +167,14 @@ function derive(draft: Draft, seen: Seen): Moved | undefined {
 }
 
 function startingAs({ state }: Draft, begun: ReplicaSeen, seen: Seen): Moved | undefined {
-  if (state.name === "waking") return undefined;
-  if (state.name === "starting" && state.follows === begun.follows) return undefined;
   const before = seen.replicas.find(({ id }) => id === begun.follows)?.end;
+  const passes = before?.code === passingEnd;
+  // One that wakes has one deadline; what its node tries until space was freed has one for each try.
+  if (state.name === "waking" && !passes) return undefined;
+  if (state.name === "starting" && state.follows === begun.follows) return undefined;
   const because = before ? `; the one before it ended: ${before.says}` : "";
-  const reason = { says: `replica ${begun.id} has not listened yet${because}`, code: null };
-  const actor = begun.follows === null ? platform : app;
+  const reason = { says: `replica ${begun.id} has not listened yet${because}`, code: passes ? passingEnd : null };
+  const actor = begun.follows === null || passes ? platform : app;
   return { name: "starting", follows: begun.follows, actor, reason, deadline: begun.listenBy, ends: ends.listens };
 }
 

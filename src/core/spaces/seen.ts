@@ -64,6 +64,9 @@ export const finalEnds: readonly string[] = [
   "runtime/disk-failed",
 ];
 
+/** An end in which the app has no part, and after which its node tries again until it is over. */
+export const passingEnd = "runtime/disk-low";
+
 /** Not ended, and not told to. */
 export function livingOf(seen: Seen): readonly ReplicaSeen[] {
   return seen.replicas.filter(({ phase, retiring }) => phase !== "ended" && !retiring);

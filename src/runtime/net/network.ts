@@ -36,7 +36,9 @@ const connectionsMax = 1_024;
 const toolWithinMs = 5_000;
 /** The last is refused where the kernel has no IPv6: then there is nothing to catch. */
 const routes = ["link set lo up", "route add local 0.0.0.0/0 dev lo", "route add local ::/0 dev lo"];
-const onlyLastRoute = /^Command failed -:3$/m;
+/** What ip(8) says then: without IPv6 in the kernel; with IPv6 switched off, in its words and, of an older kernel, in the error's. */
+const withoutIpv6 =
+  /^(RTNETLINK answers: (Operation not supported|Permission denied)|Error: IPv6 is disabled on nexthop device\.)\nCommand failed -:3$/;
 const toolPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Brings the namespace's network up. Rejects with the tool's own words where even the routes cannot be set. */
@@ -50,7 +52,7 @@ export async function openNetwork({ gateway, ports, note }: NetworkOptions): Pro
       },
     ),
     tool("ip", ["-batch", "-"], `${routes.join("\n")}\n`).catch((error: Error) => {
-      if (!onlyLastRoute.test(error.message)) throw error;
+      if (!isWithoutIpv6(error.message)) throw error;
     }),
   ]);
   const notes = new Notes(note);
@@ -74,6 +76,11 @@ interface Outbound {
   readonly notes: Notes;
   readonly sockets: Set<Socket>;
   readonly redirected: OriginalDestinations;
+}
+
+/** Pure: whether ip(8), given the routes, failed by nothing but a kernel without IPv6. */
+export function isWithoutIpv6(said: string): boolean {
+  return withoutIpv6.test(said);
 }
 
 /** Pure: what nftables is told. */

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { ReplicaStatus } from "../contract/agent.ts";
+import { durationMs } from "../stdx/time.ts";
+import type { Launcher } from "./ports.ts";
+import { ReplicaSet } from "./replicas.ts";
+import { Shipping } from "./shipping.ts";
+
+const restarts = { firstMs: 1, mostMs: 4, endsMax: 3, windowMs: 600_000 };
+const none = (): never => {
+  throw new Error("nothing was started");
+};
+
+/** What is told of a Space's replicas by when so many have ended, on a node that starts none, for this reason. */
+async function endsOf(code: string, count: number): Promise<readonly ReplicaStatus[]> {
+  const folder = mkdtempSync(join(tmpdir(), "waybill-replicas-"));
+  const ends: ReplicaStatus[] = [];
+  const many = Promise.withResolvers<void>();
+  const launcher: Launcher = {
+    launch: () => Promise.reject(Object.assign(new Error("not now"), { code })),
+    adopt: none,
+    runs: () => false,
+    ended: async () => undefined,
+    specOf: none,
+    readLog: none,
+  };
+  let draws = 0;
+  const set = new ReplicaSet({
+    folder,
+    launcher,
+    releases: { release: async () => ({ folder, manifest: { build: "b_1" } as never }) },
+    emitter: {
+      name: "agent",
+      epoch: 1,
+      write: (draft) => draft as never,
+      pack: none,
+      answer: none,
+      sync: none,
+    },
+    shipping: new Shipping(
+      () => true,
+      () => 0,
+    ),
+    spoolOf: none,
+    send: (message) => {
+      if (message.type !== "replica" || !message.status.end) return;
+      ends.push(message.status);
+      if (ends.length === count) many.resolve();
+    },
+    clock: { wall: () => 0 as never, monotonic: () => 0 },
+    random: (bytes) => new Uint8Array(bytes).fill((draws += 1)),
+    log: { info: () => undefined, warn: () => undefined },
+    restarts,
+  });
+  try {
+    set.start({
+      replica: "p_0",
+      space: "s",
+      release: "rel_1",
+      sdk: "docker",
+      env: {},
+      readyWithinMs: durationMs(1_000),
+    });
+    await many.promise;
+    return ends.slice(0, count);
+  } finally {
+    await set.close("keep", 0);
+    rmSync(folder, { recursive: true });
+  }
+}
+
+describe("ReplicaSet", { timeout: 10_000 }, () => {
+  test("a disk that is low is no fault of the app's: it is tried past the number of a crash loop, each end by its own code", async () => {
+    const ends = await endsOf("runtime/disk-low", 8);
+    assert.deepEqual([...new Set(ends.map(({ end }) => end?.code))], ["runtime/disk-low"]);
+    assert.equal(new Set(ends.map(({ replica }) => replica)).size, 8);
+  });
+
+  test("a start that fails otherwise is given up at that number", async () => {
+    const ends = await endsOf("ESRCH", 3);
+    assert.deepEqual(
+      ends.map(({ end }) => end?.code),
+      ["runtime/shim-lost", "runtime/shim-lost", "app/crash-loop"],
+    );
+  });
+});
