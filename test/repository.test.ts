@@ -343,7 +343,8 @@ describe("collecting", () => {
     for (const file of readdirSync(packs)) utimesSync(join(packs, file), month, month);
     scatter(repository);
     // git has seen the old content, and gets the rest when the test says so.
-    const instead = `{ dd bs=1 count=3000 2>/dev/null; touch "$at/begun"; until [ -e "$at/go" ]; do sleep 0.02; done; cat; } | git "$@"`;
+    execFileSync("mkfifo", [join(shop.folder, "go")]);
+    const instead = `{ dd bs=1 count=3000 2>/dev/null; touch "$at/begun"; read -r _ < "$at/go"; cat; } | git "$@"`;
     const store = storeWith(shop, "fast-import", instead);
     const files = [
       { path: "a", content: text(old) },
@@ -353,7 +354,7 @@ describe("collecting", () => {
     const committed = store.commitFiles({ repository, branch: "main", files, parent: commit, author, summary: "s" });
     await until("the commit has begun", () => existsSync(join(shop.folder, "begun")));
     await store.collect(nameOf(shop, repository));
-    writeFileSync(join(shop.folder, "go"), "");
+    writeFileSync(join(shop.folder, "go"), "go\n");
     const { commit: next } = done(await committed);
     assert.equal(git(repository, "cat-file", "blob", `${next}:a`), old);
     assert.equal(git(repository, "fsck", "--connectivity-only", "--no-dangling"), "");
@@ -385,9 +386,9 @@ describe("collecting", () => {
     assert.ok(!isAlive(helper));
   });
 
-  test("locks of references that a killed git left are removed at a start, and later where they are old", async () => {
+  test("locks of references that a killed git left are removed before the first write after a start, and later where they are old", async () => {
     await using shop = await testWorkshop();
-    const { repository, write } = await begin(shop);
+    const { repository } = await begin(shop);
     git(repository, "pack-refs", "--all");
     const locks = ["packed-refs.lock", "refs/heads/main.lock"].map((name) => join(repository, name));
     const leave = (): void => locks.forEach((file) => writeFileSync(file, ""));
@@ -399,8 +400,11 @@ describe("collecting", () => {
     await shop.store.collect(nameOf(shop, repository));
     assert.ok(!locks.some((file) => existsSync(file)));
     leave();
-    await shop.store.recover();
-    done(await write({ files: [{ path: "a", content: text("a") }] }));
+    const started = openRepositories({ folder: join(shop.folder, "repositories"), clock, random });
+    await started.recover();
+    const files = [{ path: "a", content: text("a") }];
+    const author = { name: "bob", email: "bob@example.test" };
+    done(await started.commitFiles({ repository, branch: "main", files, author, summary: "s" }));
   });
 
   test("removes at a start what was left of a repository that was being made, and no other", async () => {

@@ -63,7 +63,7 @@ export async function collectRepository(
 
 /** Locks of references that were taken before then: of a git that was ended by force, and no other can change them as long as they lie there. */
 export async function removeLocks(repository: string, before: number): Promise<void> {
-  const own = (await readdir(repository)).filter((name) => lock.test(name));
+  const own = (await readdir(repository).catch(absent)).filter((name) => lock.test(name));
   await removeOlder(repository, own, before);
   const refs = join(repository, "refs");
   const names = await readdir(refs, { recursive: true }).catch(absent);
@@ -92,5 +92,5 @@ async function removeOlder(folder: string, names: readonly string[], before: num
 
 function absent(error: unknown): string[] {
   if (!isOneOf(error, ["ENOENT"])) throw error;
-  return []; // No large file was ever sent; a folder of references went with its last one.
+  return []; // Nothing was ever there, as no large file was sent; or a folder of references went with its last one.
 }

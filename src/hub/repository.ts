@@ -95,7 +95,7 @@ export interface RepositoryStore {
   /** Whether a repository of this name was made. */
   exists(name: string): Promise<boolean>;
   commitFiles(request: CommitRequest): Promise<CommitResult>;
-  /** Removes what a crash left of repositories that were being made, and git's locks in the others. Call before git runs in one. */
+  /** Removes what a crash left of repositories that were being made. Call before one is made. */
   recover(): Promise<void>;
   /** Packs a Space's repository, where it has one and that is due. Not while it is written; who wants to write, or `signal`, ends it. */
   collect(name: string, signal?: AbortSignal): Promise<void>;
@@ -132,7 +132,8 @@ const noCommit = "0".repeat(40);
 
 export function openRepositories({ folder, clock, random, git = systemGit }: StoreOptions): RepositoryStore {
   const turns = new Map<string, Promise<unknown>>();
-  const writers = new Writers();
+  /** An earlier process of ours may have been ended while it held a lock: the first of this one who writes removes it. */
+  const writers = new Writers((repository) => removeLocks(repository, Infinity));
   const run = (repository: string, ...[args, rest]: Parameters<RunIn>) => runGit(git, { args, repository, ...rest });
   const within =
     (repository: string): RunIn =>
@@ -173,8 +174,6 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
   async function recover(): Promise<void> {
     for (const name of await readdir(folder))
       if (name.startsWith(freshPrefix)) await rm(join(folder, name), { recursive: true, force: true });
-    // Of any age: whoever held one was ended with the process before this one.
-    for await (const repository of repositoriesIn(folder)) await removeLocks(repository, Infinity);
   }
 
   async function createRepository(name: string): Promise<boolean> {
@@ -256,7 +255,7 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
       const [commit, tree] = await resolve(repository, [passing, `${passing}^{tree}`]);
       return { commit: commit as string, tree: tree as string };
     } finally {
-      // Nothing so young is collected: the commit stays without a name until a branch has it.
+      // Whoever makes a commit holds the repository, so nothing is collected: the commit stays without a name until a branch has it.
       await run(repository, ["update-ref", "-d", passing]);
     }
   }
@@ -468,16 +467,6 @@ function plain(text: string): string {
 
 function quoted(path: string): string {
   return `"${path.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
-}
-
-/** Names have up to three parts, and only the last ends in `.git`. */
-async function* repositoriesIn(folder: string): AsyncGenerator<string> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (!entry.isDirectory()) continue;
-    if (entry.name.endsWith(".git")) yield path;
-    else yield* repositoriesIn(path);
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -4,8 +4,15 @@
  * that no reference leads to yet.
  */
 export class Writers {
+  /** What a repository needs before anybody of this process writes to it. */
+  readonly #prepare: (repository: string) => Promise<void>;
+  readonly #prepared = new Map<string, Promise<void>>();
   readonly #writing = new Map<string, number>();
   readonly #clearing = new Map<string, { readonly way: AbortController; readonly ended: Promise<void> }>();
+
+  constructor(prepare: (repository: string) => Promise<void>) {
+    this.#prepare = prepare;
+  }
 
   /** For one who changes it: while this is held nothing of it is cleared up. Resolves when who was at that has ended. */
   async hold(repository: string): Promise<Disposable> {
@@ -13,13 +20,20 @@ export class Writers {
     const clearing = this.#clearing.get(repository);
     clearing?.way.abort();
     await clearing?.ended;
-    return {
-      [Symbol.dispose]: () => {
+    const held = {
+      [Symbol.dispose]: (): void => {
         const others = (this.#writing.get(repository) ?? 1) - 1;
         if (others > 0) this.#writing.set(repository, others);
         else this.#writing.delete(repository);
       },
     };
+    try {
+      await this.#ready(repository);
+      return held;
+    } catch (error) {
+      held[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** Does the work where nobody writes; it is to end soon once its signal says that somebody wants to, and its failure is none then. */
@@ -33,5 +47,17 @@ export class Writers {
     const ended = done.catch(() => undefined).finally(() => this.#clearing.delete(repository)); // Whose failure it is: below.
     this.#clearing.set(repository, { way, ended });
     await done;
+  }
+
+  /** Once; where it failed, as on a damaged disk, the next one tries again. */
+  async #ready(repository: string): Promise<void> {
+    const known = this.#prepared.get(repository) ?? this.#prepare(repository);
+    this.#prepared.set(repository, known);
+    try {
+      await known;
+    } catch (error) {
+      this.#prepared.delete(repository);
+      throw error;
+    }
   }
 }

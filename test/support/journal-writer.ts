@@ -8,25 +8,13 @@ import { openSqliteJournal } from "../../src/journal/index.ts";
 import type { Journal } from "../../src/journal/index.ts";
 import { openPostgresJournal } from "../../src/journal/postgres.ts";
 import { durationMs, instant, seconds } from "../../src/stdx/time.ts";
-import { writeSync } from "node:fs";
 
 /** So many go on at once. */
 const parallel = 8;
 
 const [place = "", kind = "plain"] = process.argv.slice(2);
-
-/** Waits while the reader is behind: a thread of ours has put the pipe into its non-blocking mode. */
-function say(line: string | number): void {
-  for (;;) {
-    try {
-      writeSync(1, `${line}\n`);
-      return;
-    } catch (error) {
-      if ((error as { code?: string }).code !== "EAGAIN") throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
-    }
-  }
-}
+/** Where the reader is behind it comes late, and never early: what is not read by the end was acknowledged and not told. */
+const say = (line: string | number): void => void process.stdout.write(`${line}\n`);
 
 function onFatal(failure: Error & { code?: string }): never {
   say(`fatal ${failure.code}`);

@@ -19,12 +19,14 @@ const asRoot = { skip: isRoot ? false : "the agent of this test is root" };
 const processes = linuxProcesses();
 
 const listens = `require("node:http").createServer((_, to) => to.end("hi")).listen(process.env.PORT);`;
+/** Its worker is a shell, and has a line to read for each request. */
 const shell = (script: string): Record<string, string> => ({
   "app.js": `const { spawn } = require("node:child_process");
-    const child = spawn("sh", ["-c", ${JSON.stringify(script)}], { stdio: "inherit" });
+    const child = spawn("sh", ["-c", ${JSON.stringify(script)}], { stdio: ["pipe", "inherit", "inherit"] });
     console.log("worker", child.pid);
-    ${listens}`,
+    require("node:http").createServer((_, to) => { child.stdin.write("go\\n"); to.end("hi"); }).listen(process.env.PORT);`,
 });
+const request = "GET / HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n";
 
 async function start(made: LaunchPlan): Promise<Started> {
   return watch(await launch(made, tools), made);
@@ -74,7 +76,7 @@ export async function sandboxedReplicas(driver: SandboxDriver, saysDenied: RegEx
         const { socket } = await one.untilPhase("ready");
         assert.ok(socket);
         const connection = dial(socket, { connection: 1 });
-        connection.write("GET / HTTP/1.1\r\nhost: app\r\nconnection: close\r\n\r\n");
+        connection.write(request);
         assert.match(await textOf(connection), /^HTTP\/1\.1 200[^]*hi$/);
         assert.equal(readApp(one.plan.folder)?.port, 7860);
       }
@@ -104,7 +106,7 @@ export async function sandboxedReplicas(driver: SandboxDriver, saysDenied: RegEx
     test("whose worker is ended loses its daemon too, which had left it, and no other process", asRoot, async () => {
       assert.ok(here.kill, "this machine has a v2 tree");
       const daemon = `(setsid sh -c 'sleep 301 & sleep 302' &)`;
-      const made = plan(shell(`sleep 303 & while [ ! -e /data/go ]; do sleep 0.02; done; ${daemon}; sleep 304`));
+      const made = plan(shell(`sleep 303 & read -r _; ${daemon}; sleep 304`));
       const one = await start(made);
       await one.untilPhase("ready");
       const of = appOf(made);
@@ -114,8 +116,9 @@ export async function sandboxedReplicas(driver: SandboxDriver, saysDenied: RegEx
       assert.ok(worker);
       assert.equal(workers.find(1), undefined, "pid 1 is the sandbox's own");
       assert.deepEqual(insideMember(processes, of, inner)?.pid, worker.pid);
-      // Only its shim has its file systems.
-      mkdirSync(join(`/proc/${readShim(made.folder)?.pid}/root`, made.sandbox?.dataFolder ?? "", "go"));
+      const connection = dial(one.link.status().socket ?? "", { connection: 1 });
+      connection.write(request);
+      assert.match(await textOf(connection), /hi$/);
       const commands = (): string[] => members(processes, of, process.pid).map(({ pid }) => commandLine(pid));
       await until("the daemon is there", () =>
         ["301", "302", "303", "304"].every((n) => commands().includes(`sleep ${n}`)),
@@ -179,7 +182,7 @@ export async function sandboxedReplicas(driver: SandboxDriver, saysDenied: RegEx
     });
 
     test("without groups is looked at, and ended when it has too much", async () => {
-      const app = `${listens} setTimeout(() => { globalThis.all = Buffer.alloc(300 << 20, 1); }, 200);`;
+      const app = `globalThis.all = Buffer.alloc(300 << 20, 1); ${listens}`;
       const one = await start(plan({ "app.js": app }, noCgroups));
       const { end } = await one.untilPhase("exited");
       assert.equal(end?.code, "app/out-of-memory", end?.says ?? "");

@@ -208,9 +208,12 @@ export const routeCases: readonly FaultCase[] = [
     async inject({ app, alice, up }) {
       const leave = new AbortController();
       const path = `/slow`;
+      const begun = async (): Promise<number> => Number((await visit(`${app.url}/slow-begun`, alice)).text);
+      const before = await begun();
       const seen = new Set((await up.admin.requests(app.space)).items.map(({ id }) => id));
       const answer = visit(`${app.url}${path}?ms=20000`, alice, { signal: leave.signal }).catch(() => undefined); // We leave ourselves.
-      setTimeout(() => leave.abort(), 1_500);
+      await until("the app has it", async () => (await begun()) > before);
+      leave.abort();
       await answer;
       const left = await until("the request is in the list", async () => {
         const { items } = await alice.client.requests(app.space);
