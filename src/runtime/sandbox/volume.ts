@@ -107,8 +107,7 @@ export function mountVolumes(volumes: readonly Volume[]): readonly string[] {
     ({ image, at, bytes, uid, lasts, reserveBytes }, index) =>
       `( ${lasts ? "lasting" : "passing"} ${quoted(image)} ${quoted(at)} ${bytes} ${uid} ${reserveBytes} ) & v${index}=$!`,
   );
-  const wait = volumes.map(
-    ({ at }, index) => `wait $v${index} || { echo ${quoted(`${volumeFailed} ${at}`)} >&2; exit 1; }`,
-  );
-  return [functions, ...begin, ...wait];
+  // For all of them, also where one failed: none goes on behind the back of whoever is told.
+  const wait = volumes.map(({ at }, index) => `wait $v${index} || failed=${quoted(`${volumeFailed} ${at}`)}`);
+  return [functions, ...begin, "failed=", ...wait, '[ -z "$failed" ] || { echo "$failed" >&2; exit 1; }'];
 }
