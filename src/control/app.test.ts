@@ -141,6 +141,7 @@ describe("the API", () => {
       { ...asked, size: "small" },
     ])
       assert.equal((await quote(alice, wrong)).status, 400, JSON.stringify(wrong));
+    assert.equal((await quote(alice, { ...asked, space: "alice/none" })).status, 404);
     const before = await (await ask("GET", "/api/quota", alice)).json();
     const said = (await (await quote(alice, asked)).json()) as QuoteView;
     assert.deepEqual([said.admitted, said.heldMs, said.leaseMs, said.waiting], [true, 40_000, 40_000, null]);

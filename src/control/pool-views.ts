@@ -3,32 +3,11 @@ import type { BoardView, PoolView, QuotaView } from "../contract/api.ts";
 import type { BoardSlot, PoolSummary, Quota } from "../core/views.ts";
 import { iso } from "../stdx/time.ts";
 
-export function poolView({
-  name,
-  simulated,
-  devices,
-  troubled,
-  slots,
-  leased,
-  waiting,
-  settings,
-}: PoolSummary): PoolView {
-  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax = null } = settings;
-  return {
-    name,
-    simulated,
-    devices,
-    troubled,
-    slots,
-    leased,
-    waiting,
-    queueLimitMs,
-    queueMax,
-    durationMaxMs,
-    attachWithinMs,
-    admission,
-    spaceCallsMax,
-  };
+export function poolView(pool: PoolSummary): PoolView {
+  const { name, simulated, devices, troubled, slots, leased, waiting } = pool;
+  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax = null } = pool.settings;
+  const cards = { name, simulated, devices, troubled, slots, leased, waiting };
+  return { ...cards, queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax };
 }
 
 export function quotaView({ resetsAt, ...quota }: Quota): QuotaView {

@@ -1,4 +1,4 @@
-/** `waybill quote OWNER/NAME --seconds 60s`: what a call of yours would cost, and whether it would be let in now. */
+/** `waybill quote OWNER/NAME --declare 60s`: what a call of yours would cost, and whether it would be let in now. */
 import type { Command } from "commander";
 import { parseLength, parseSpace } from "../arguments.ts";
 import { contextOf } from "../context.ts";

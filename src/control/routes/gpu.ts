@@ -1,5 +1,7 @@
-/** `POST /api/gpu/quote`: what a call of the caller's would meet.
- * `GET /api/gpu/queue` and `GET /api/gpu/board`: who waits for what, and who has the slots. Names are for administrators. */
+/**
+ * `POST /api/gpu/quote`: what a call of the caller's would meet.
+ * `GET /api/gpu/queue` and `GET /api/gpu/board`: who waits for what, and who has the slots. Names are for administrators.
+ */
 import { z } from "zod";
 import type { BoardView, QueueView } from "../../contract/api.ts";
 import type { Route } from "../api.ts";
@@ -8,10 +10,7 @@ import { refuse, signedIn } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 
 const quoteBody = z.strictObject({
-  space: z
-    .string()
-    .regex(/^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/, "write OWNER/NAME")
-    .max(200),
+  space: z.string().max(200),
   declaredMs: z.int().min(1),
   size: z.enum(["large", "xlarge"]).optional(),
   endpoint: z.string().max(200).optional(),
@@ -24,6 +23,8 @@ export const gpuRoute: Route = (api, server) => {
     if (caller instanceof Response) return caller;
     const request = await jsonBody(c, quoteBody);
     if (request instanceof Response) return request;
+    if (!server.spaces.get(request.space))
+      return refuse(c, "control/not-found", { detail: `There is no Space ${request.space}; write OWNER/NAME.` });
     const view = await server.quote(caller.account, "main", request);
     return view ? c.json(view) : refuse(c, "control/not-found", { detail: "No node of the pool main is there." });
   });
