@@ -14,7 +14,8 @@ export interface DiskWatchOptions {
   /** What the disk keeps free, whoever writes. */
   readonly reserve?: {
     readonly bytes: number;
-    /** Told once, with what is left. */ readonly onLow: (free: number) => void;
+    /** Told once, with what is left. */
+    readonly onLow: (free: number) => void;
   };
   /** Told once, with what was counted. */
   readonly onOver: (bytes: number) => void;

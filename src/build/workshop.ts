@@ -130,8 +130,9 @@ export interface RunOptions {
 
 /** Packages with a torch have 6 GB, and as much again in a cache that may not be able to share. */
 const diskBytesUsual = 20 * 2 ** 30;
-/** A step that says nothing for so long is told to go on; with the look's own delay a log is never silent for 5 s. */
+/** Of what a command of ours said last, in the sentence about its end. */
 const saidMaxLength = 500;
+/** A step that says nothing for so long is told to go on; with the look's own delay a log is never silent for 5 s. */
 const silenceMs = 4_000;
 const lookEveryMs = 500;
 /** The whole text of a problem is in the log; the outcome carries this much. */
