@@ -21,12 +21,16 @@ interface Asked {
   readonly caller: Caller;
 }
 
-const reason = z.string().min(1).max(300);
 /** `by`: the rule that an operator sees to, with what it is about as the reason. */
-const why = z.union([
-  z.strictObject({ reason: reason.exactOptional() }),
-  z.strictObject({ by: z.enum(["budget", "abuse-rule"]), reason }),
-]);
+const why = z
+  .strictObject({
+    reason: z.string().min(1).max(300).exactOptional(),
+    by: z.enum(["budget", "abuse-rule"]).exactOptional(),
+  })
+  .refine(({ reason, by }) => by === undefined || reason !== undefined, {
+    path: ["reason"],
+    message: "a pause by a rule says what it is about",
+  });
 const target = z.strictObject({ release: z.string().min(1).exactOptional() });
 const seconds = z.number().int().min(-1).max(31_536_000);
 const sleeptime = z.object({ seconds });
@@ -42,13 +46,11 @@ export const spaceStatesRoute: Route = (api, server) => {
   on(api, server, "pause", async (c, { space, actor, caller }) => {
     const said = await optional(c, why);
     if (said instanceof Response) return said;
-    if (!("by" in said)) {
-      const by = caller.account === spaceOwner(space) ? "owner" : "operator";
-      return server.spaces.pause(space, { actor, by, why: said.reason ?? null });
-    }
-    const operator = administrator(c);
+    const { by, reason = null } = said;
+    const own = caller.account === spaceOwner(space) ? "owner" : "operator";
+    const operator = by === undefined ? caller : administrator(c);
     if (operator instanceof Response) return operator;
-    return server.spaces.pause(space, { actor, by: said.by, why: said.reason });
+    return server.spaces.pause(space, { actor, by: by ?? own, why: reason });
   });
   on(api, server, "resume", async (_, { space, actor, caller }) => {
     const done = await server.spaces.resume(space, actor);

@@ -201,7 +201,7 @@ function foundAt(path: string): Found {
 }
 
 const moreData =
-  "Delete what is not needed there; the operator gives more with WAYBILL_APP_DATA_MB, from a start on before which none of its replicas ran.";
+  "Delete what is not needed there; the operator gives more with WAYBILL_APP_DATA_MB, which counts once the app was stopped and is started again.";
 const moreLayer =
   "It is empty again when the app is started again; the operator gives more with WAYBILL_APP_DISK_MB, from then on.";
 const moreMemory = "That place is in memory and is no larger: write to /data what is large.";
