@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
+import type { SpaceRoute, Visitor, VisitorIdentity } from "../src/edge/index.ts";
 import { parseProxyStatus } from "../src/http/index.ts";
 import { answerOf, app, ask, floods, marks, open, problemIn, pulls, read, shown } from "./support/edge-app.ts";
 import { appHost, edgeWorld, rawExchange } from "./support/edge-world.ts";
@@ -530,5 +531,39 @@ describe("a visitor", () => {
     request.destroy();
     await eventually("its end", () => marks(world, work).includes("edge.deliver failed route/visitor-left"));
     assert.equal(world.emitter.of(work).findLast(({ hop }) => hop === "edge.connect")?.facts["closed"], true);
+  });
+});
+
+describe("a replica that is told to end while it is found out who asks", () => {
+  test("is not asked: the request goes where its Space is then", async () => {
+    const asked = Promise.withResolvers<void>();
+    const identified = Promise.withResolvers<Visitor>();
+    const identity: VisitorIdentity = {
+      resolve: () => {
+        asked.resolve();
+        return identified.promise;
+      },
+      mint: () => "minted",
+    };
+    const world = await edgeWorld(app, { identity });
+    try {
+      const running = world.directory.get(appHost) as SpaceRoute;
+      // The replica that the Space has when the request comes, of whose socket nothing is left when it is known who asks.
+      world.directory.set(appHost, {
+        ...running,
+        state: { kind: "running", replicas: [{ id: "r_0", socket: "/gone" }] },
+      });
+      const answer = ask(world, "/");
+      await asked.promise;
+      world.directory.set(appHost, running);
+      identified.resolve({ account: "alice", tier: "free", billedBy: "token", user: "alice" });
+      const { status, headers } = await answer;
+      assert.equal(status, 200);
+      const work = String(headers["x-waybill-id"]);
+      const pack = await eventually("its record", () => world.emitter.packs.find((record) => record.work === work));
+      assert.equal(pack.facts["replica"], "r_1");
+    } finally {
+      await world.close();
+    }
   });
 });

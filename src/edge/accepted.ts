@@ -4,8 +4,8 @@ import type { Socket } from "node:net";
 
 import type { InsideCaller } from "../contract/egress.ts";
 import { callersTrace } from "./headers.ts";
-import type { Hop } from "./hop.ts";
 import type { Reuse } from "./pool.ts";
+import type { SpaceRoute } from "./ports.ts";
 import type { Screened } from "./screen.ts";
 import { pathFact } from "./story.ts";
 import type { Story } from "./story.ts";
@@ -20,14 +20,14 @@ export interface Accepted {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly screened: Screened;
-  readonly hop: Exclude<Hop, { kind: "console" }>;
+  readonly route: SpaceRoute;
   readonly upgrade: UpgradeEnd | undefined;
   /** The replica that calls, where it came through the door for callers from inside. */
   readonly inside: InsideCaller | undefined;
 }
 
 export function storyOf(
-  { request, screened, hop, inside }: Accepted,
+  { request, screened, route, inside }: Accepted,
   began: Pick<Story, "work" | "startedAt" | "acceptedAt">,
 ): Story {
   return {
@@ -36,7 +36,7 @@ export function storyOf(
     path: pathFact(screened.target),
     host: screened.host,
     trace: callersTrace(screened.traceparent),
-    ...(hop.route !== undefined && { space: hop.route.space }),
+    space: route.space,
     ...(inside !== undefined && { inside }),
     bytes: 0,
     retried: 0,

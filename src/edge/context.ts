@@ -21,7 +21,7 @@ export interface ContextOptions {
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly identity: VisitorIdentity;
-  readonly wake: SpaceDirectory["wake"];
+  readonly directory: SpaceDirectory;
   readonly emitter: Emitter;
   readonly limits: EdgeLimits;
   readonly deploymentName: string;
@@ -33,7 +33,7 @@ export interface ContextOptions {
 export class EdgeContext {
   readonly clock: Clock;
   readonly identity: VisitorIdentity;
-  readonly wake: SpaceDirectory["wake"];
+  readonly directory: SpaceDirectory;
   readonly emitter: Emitter;
   readonly limits: EdgeLimits;
   readonly deploymentName: string;
@@ -52,7 +52,7 @@ export class EdgeContext {
   constructor(options: ContextOptions) {
     this.clock = options.clock;
     this.identity = options.identity;
-    this.wake = options.wake;
+    this.directory = options.directory;
     this.emitter = options.emitter;
     this.limits = options.limits;
     this.deploymentName = options.deploymentName;

@@ -11,7 +11,7 @@ import {
   upstreamHead,
   withoutConsoleCookies,
 } from "./headers.ts";
-import { nextHop } from "./hop.ts";
+import { hopTo } from "./hop.ts";
 import type { SpaceRoute } from "./ports.ts";
 import { screenRequest } from "./screen.ts";
 import type { Malformed, Screened } from "./screen.ts";
@@ -200,25 +200,14 @@ describe("what a caller names", () => {
   });
 });
 
-describe("nextHop", () => {
+describe("hopTo", () => {
   const running = (ids: string[]): SpaceRoute => ({
     space: "a/b",
     owner: "a",
     state: { kind: "running", replicas: ids.map((id) => ({ id, socket: `/${id}` })) },
   });
-  const decide = (route: SpaceRoute | undefined, busy: Record<string, number> = {}, host = "x") =>
-    nextHop({
-      host,
-      consoleHosts: new Set(["localhost"]),
-      directory: { find: () => route, wake: async () => route },
-      busy: (id) => busy[id] ?? 0,
-    });
+  const decide = (route: SpaceRoute, busy: Record<string, number> = {}) => hopTo(route, (id) => busy[id] ?? 0);
 
-  test("hands the console its own", () => assert.equal(decide(undefined, {}, "localhost").kind, "console"));
-  test("refuses an unknown host without a route", () => {
-    const hop = decide(undefined);
-    assert.ok(hop.kind === "refuse" && hop.code === "route/no-such-space" && hop.route === undefined);
-  });
   test("refuses a Space that is down in its own words", () => {
     const hop = decide({ space: "a/b", owner: "a", state: { kind: "down", code: "app/crash-loop", says: "why" } });
     assert.ok(hop.kind === "refuse" && hop.code === "app/crash-loop" && hop.says === "why");

@@ -25,7 +25,6 @@ import type { UpgradeEnd } from "./accepted.ts";
 import { EdgeContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
 import { withoutConsoleCookies } from "./headers.ts";
-import { nextHop } from "./hop.ts";
 import { openInsideDoor } from "./inside.ts";
 import { defaultLimits, sweepEveryMs } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
@@ -167,7 +166,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
 function contextOf(options: EdgeOptions): EdgeContext {
   const { clock, random, identity, emitter, explainUrl, directory } = options;
   return new EdgeContext({
-    wake: (space, account, gone) => directory.wake(space, account, gone),
+    directory,
     clock,
     random,
     identity,
@@ -225,17 +224,11 @@ function httpServer(options: EdgeOptions, context: EdgeContext, callers: WeakMap
         detail: "Upgrade: not with a body",
         close: true,
       });
-    const hop = nextHop({
-      host: screened.host,
-      consoleHosts,
-      directory: options.directory,
-      busy: (replica) => context.busy(replica),
-    });
     const inside = callers.get(request.socket);
-    if (hop.kind === "console") return options.console(request, response, inside);
-    if (hop.kind === "refuse" && hop.route === undefined)
-      return strangers.answer(request, response, hop.code, screened.host, {});
-    const exchange = new Exchange(context, { request, response, screened, hop, upgrade, inside });
+    if (consoleHosts.has(screened.host)) return options.console(request, response, inside);
+    const route = options.directory.find(screened.host);
+    if (route === undefined) return strangers.answer(request, response, "route/no-such-space", screened.host, {});
+    const exchange = new Exchange(context, { request, response, screened, route, upgrade, inside });
     carriedOn.set(request.socket, { exchange, request });
     exchange.start();
   };

@@ -27,6 +27,7 @@ import { gradioRoute } from "./gradio/routes.ts";
 import { echoedRequestId, passedHeaders, switchingHead, upstreamHead, visitorHeaders } from "./headers.ts";
 import type { AnswerAdditions } from "./headers.ts";
 import { hopTo } from "./hop.ts";
+import type { Hop } from "./hop.ts";
 import { openEntriesAfterMs, passesMax, wakeRetryMs } from "./limits.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
 import type { IdentityRefusal, SpaceRoute, Visitor } from "./ports.ts";
@@ -49,7 +50,7 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #response: ServerResponse;
   readonly #delivery: Delivery;
   readonly #screened: Screened;
-  readonly #hop: Accepted["hop"];
+  readonly #route: SpaceRoute;
   readonly #upgrade: UpgradeEnd | undefined;
   readonly #inside: InsideCaller | undefined;
   readonly #requestId: string;
@@ -79,7 +80,7 @@ export class Exchange implements UpstreamUser, Waiter {
   #listener: Listener | undefined;
 
   constructor(context: EdgeContext, accepted: Accepted) {
-    const { request, response, screened, hop, upgrade, inside } = accepted;
+    const { request, response, screened, route, upgrade, inside } = accepted;
     const now = context.clock.monotonic();
     this.work = context.newRequestId();
     this.#context = context;
@@ -87,7 +88,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#response = response;
     this.#delivery = new Delivery(response);
     this.#screened = screened;
-    this.#hop = hop;
+    this.#route = route;
     this.#upgrade = upgrade;
     this.#inside = inside;
     this.#progressAt = now;
@@ -125,13 +126,14 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#story.visitor = visitor;
     this.#story.resolvedAt = this.#now;
     if ("refused" in visitor) return this.#refuse(visitor.refused, "visitor", { detail: visitor.detail });
-    const hop = this.#hop;
     if (this.#context.isLoop(this.#screened.cdnLoop)) {
       return this.#refuse("route/loop", "edge", {
         detail: loopSays,
         drafts: [routeRefusedDraft(this.#story, "route/loop", loopSays)],
       });
     }
+    // Where its Space is now: while it was found out who asks, a replica may have been told to end.
+    const hop = this.#hopTo(this.#context.directory.find(this.#story.host) ?? this.#route);
     if (hop.kind === "wake") return this.#wake(hop.route, visitor);
     this.#onRoute(hop);
   }
@@ -141,14 +143,14 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#story.wakeAt = this.#now;
     this.#waking = true;
     this.#wakeGone = new AbortController();
-    const woken = this.#context.wake(space, visitor.user, this.#wakeGone.signal);
+    const woken = this.#context.directory.wake(space, visitor.user, this.#wakeGone.signal);
     woken.then((route) => this.#onWoken(route)).catch((error: unknown) => this.#onBug(error));
   }
 
   #onWoken(route: SpaceRoute | undefined): void {
     if (this.#over) return;
     this.#waking = false;
-    const hop = route && hopTo(route, (replica) => this.#context.busy(replica));
+    const hop = route && this.#hopTo(route);
     if (hop?.kind === "forward") {
       this.#story.wokenAt = this.#now;
       return this.#onRoute(hop);
@@ -167,7 +169,7 @@ export class Exchange implements UpstreamUser, Waiter {
     });
   }
 
-  #onRoute(hop: Exclude<Accepted["hop"], { kind: "wake" }>): void {
+  #onRoute(hop: Exclude<Hop, { kind: "wake" }>): void {
     if (hop.kind === "refuse") {
       return this.#refuse(hop.code, "edge", {
         detail: hop.says,
@@ -183,6 +185,10 @@ export class Exchange implements UpstreamUser, Waiter {
     if (framing.kind === "length" && framing.bytes > this.#context.limits.bodyMaxBytes) return this.#refuseTooLarge();
     this.#pool = this.#context.poolOf(hop.replica);
     this.#connect();
+  }
+
+  #hopTo(route: SpaceRoute): Hop {
+    return hopTo(route, (replica) => this.#context.busy(replica));
   }
 
   #connect(): void {

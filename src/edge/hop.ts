@@ -1,9 +1,8 @@
 /** Decides where a request goes next. All branching about Spaces is here; sending is elsewhere. Pure. */
 import type { Code } from "../evidence/codes.ts";
-import type { Replica, SpaceDirectory, SpaceRoute } from "./ports.ts";
+import type { Replica, SpaceRoute } from "./ports.ts";
 
 export type Hop =
-  | { readonly kind: "console" }
   | { readonly kind: "forward"; readonly route: SpaceRoute; readonly replica: Replica }
   /** It is asleep: woken once it is known who asks. */
   | { readonly kind: "wake"; readonly route: SpaceRoute }
@@ -11,27 +10,15 @@ export type Hop =
       readonly kind: "refuse";
       readonly code: Code;
       readonly says: string | undefined;
-      readonly route: SpaceRoute | undefined;
+      readonly route: SpaceRoute;
       readonly retryAfterMs: number | undefined;
     };
 
-export interface HopInput {
-  /** Lower case, without port. */
-  readonly host: string;
-  readonly consoleHosts: ReadonlySet<string>;
-  readonly directory: SpaceDirectory;
-  /** How busy a replica is: its connections in use. The least busy one is taken, the first of equals. */
-  readonly busy: (replica: string) => number;
-}
-
-export function nextHop({ host, consoleHosts, directory, busy }: HopInput): Hop {
-  if (consoleHosts.has(host)) return { kind: "console" };
-  const route = directory.find(host);
-  return route === undefined ? refuse("route/no-such-space", undefined) : hopTo(route, busy);
-}
-
-/** Where a request for this Space goes. */
-export function hopTo(route: SpaceRoute, busy: HopInput["busy"]): Exclude<Hop, { kind: "console" }> {
+/**
+ * Where a request for this Space goes. `busy`: how busy a replica is, its connections in use; the least busy one is taken, the first of
+ * equals.
+ */
+export function hopTo(route: SpaceRoute, busy: (replica: string) => number): Hop {
   const { state } = route;
   if (state.kind === "asleep") return { kind: "wake", route };
   if (state.kind === "down")
@@ -40,7 +27,7 @@ export function hopTo(route: SpaceRoute, busy: HopInput["busy"]): Exclude<Hop, {
   return replica === undefined ? refuse("route/not-running", route) : { kind: "forward", route, replica };
 }
 
-function refuse(code: Code, route: SpaceRoute | undefined): Hop & { kind: "refuse" } {
+function refuse(code: Code, route: SpaceRoute): Hop & { kind: "refuse" } {
   return { kind: "refuse", code, says: undefined, route, retryAfterMs: undefined };
 }
 

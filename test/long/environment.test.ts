@@ -50,7 +50,10 @@ describe("variables and secrets", () => {
         let answers = 0;
         const watched = new AbortController();
         const watching = (async () => {
-          for (; !watched.signal.aborted; answers++) assert.equal((await visit(url, alice)).status, 200);
+          for (; !watched.signal.aborted; answers++) {
+            const { status, text } = await visit(url, alice);
+            assert.equal(status, 200, text);
+          }
         })();
         const first = await up.replica(space);
         await alice.client.setSecret(space, { key: "API_KEY", value });
