@@ -419,7 +419,7 @@ brokenApps("an app that comes up", [...ending, ...hogs, ...fillers.slice(noVolum
     WAYBILL_APP_PROCESSES: "96",
     WAYBILL_APP_DATA_MB: "64",
     WAYBILL_APP_DISK_MB: "128",
-    WAYBILL_RESPONSE_SECONDS: "15",
+    WAYBILL_RESPONSE_SECONDS: "60",
     WAYBILL_HEALTH_SECONDS: "1",
   },
 });

@@ -224,12 +224,28 @@ describe("a Gradio event that is followed", () => {
   test("is cancelled: its visitor is gone at once, and the record says that they cancelled it", () => {
     world.join();
     const stream = world.stream();
-    world.events.cancelled("p_1", event);
-    world.events.cancelled("p_1", event);
+    world.events.cancel("p_1", event, "taken");
+    world.events.cancel("p_1", event, "taken");
     assert.deepEqual(world.gone, ["q_join"]);
     world.events.heard(stream, { kind: "completed", event });
     assert.deepEqual(world.ends, ["q_join failed route/visitor-left"]);
     assert.equal(world.drafts.at(-1)?.facts["cancelled"], true);
+  });
+
+  test("ends before the app has answered its cancel: as cancelled, where the app had not refused that", () => {
+    for (const [word, isCancelled] of [
+      ["asked", true],
+      ["refused", false],
+    ] as const) {
+      const world = new World();
+      world.join();
+      const stream = world.stream();
+      world.events.cancel("p_1", event, "asked");
+      world.events.cancel("p_1", event, word);
+      world.events.heard(stream, { kind: "completed", event });
+      const recorded = world.packs.length === 0 ? world.drafts.at(-1)?.facts["cancelled"] : false;
+      assert.equal(recorded, isCancelled, word);
+    }
   });
 
   test("another replica cannot end it, nor cancel it", () => {
@@ -238,7 +254,7 @@ describe("a Gradio event that is followed", () => {
     const other = { work: "q_x", replica: "p_2", of: "s", heard: false, closing: false, unread: undefined };
     world.events.opened(other);
     world.events.heard(other, { kind: "completed", event });
-    world.events.cancelled("p_2", event);
+    world.events.cancel("p_2", event, "taken");
     world.events.closed(other, "visitor");
     world.after(reopensWithinMs + 1);
     assert.deepEqual([world.packs, world.ends, world.gone], [[], [], []]);

@@ -56,7 +56,8 @@ interface Followed {
   stream: string | undefined;
   /** It ended before its join's answer was seen. */
   end: EventEnd | undefined;
-  cancelled: boolean;
+  /** Asked for by its visitor; the app may end it before its answer to that, which is on another connection, has come. */
+  cancel: "asked" | "taken" | undefined;
   /** A stream of it was closed by its visitor before. */
   wasLeft: boolean;
   /** Since when no stream tells of it, and who closed the last one. */
@@ -130,7 +131,7 @@ export class GradioEvents {
         if (told.kind === "update") followed.updates += 1;
         return this.#tell(followed);
       case "completed":
-        return this.#end(of, followed, followed.cancelled ? cancelled : { kind: "completed" });
+        return this.#end(of, followed, followed.cancel === undefined ? { kind: "completed" } : cancelled);
       case "failed":
         return this.#end(of, followed, { kind: "failed", failure: told.failure, unexpected: false });
     }
@@ -141,7 +142,7 @@ export class GradioEvents {
     const { of, left } = this.#leave(stream);
     const now = this.#options.monotonic();
     for (const followed of left) {
-      if (followed.cancelled) this.#end(of, followed, cancelled);
+      if (followed.cancel !== undefined) this.#end(of, followed, cancelled);
       else followed.unheard = { since: now, by };
     }
     return stream.closing || (stream.heard && left.length === 0);
@@ -164,12 +165,12 @@ export class GradioEvents {
       if (tellsOf(stream.of, followed)) this.#end(of, followed, { kind: "not-followed", says });
   }
 
-  /** The app has taken a visitor's word that this event should end. */
-  cancelled(replica: string, event: string): void {
+  /** A visitor's word that this event should end, on its way to the app (`asked`), and what the app made of it. */
+  cancel(replica: string, event: string, word: "asked" | "taken" | "refused"): void {
     const followed = this.#replicas.get(replica)?.events.get(event);
-    if (followed?.join === undefined || followed.cancelled) return;
-    followed.cancelled = true;
-    this.#options.onVisitorGone(followed.join.story.work);
+    if (followed?.join === undefined || followed.cancel === "taken") return;
+    followed.cancel = word === "refused" ? undefined : word;
+    if (word === "taken") this.#options.onVisitorGone(followed.join.story.work);
   }
 
   sweep(now: number): void {
@@ -278,7 +279,7 @@ export class GradioEvents {
       updates: 0,
       stream: undefined,
       end: undefined,
-      cancelled: false,
+      cancel: undefined,
       wasLeft: false,
       unheard: undefined,
       written: { opened: false, queued: false, started: false },

@@ -112,11 +112,20 @@ class CancelListener implements Listener {
 
   onRequest(bytes: Buffer): void {
     this.#body.push(bytes);
+    this.#say("asked");
   }
 
   onHead({ status }: ResponseHead): void {
+    this.#say(status >= 200 && status < 300 ? "taken" : "refused");
+  }
+
+  onBroken(): void {
+    this.#say("refused");
+  }
+
+  #say(word: "asked" | "taken" | "refused"): void {
     const event = this.#body.isWhole ? objectOf(this.#body.head)?.["event_id"] : undefined;
-    if (status >= 200 && status < 300 && isEventId(event)) this.#events.cancelled(this.#story.replica ?? "", event);
+    if (isEventId(event)) this.#events.cancel(this.#story.replica ?? "", event, word);
   }
 }
 
