@@ -1,11 +1,13 @@
 // What a newcomer does: a fresh clone, nothing installed, `npm run demo`. And what an installer gets: the packed tarball, in a clean prefix.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, describe, test } from "node:test";
+import { deployFolder } from "../../src/client/deploy.ts";
+import { WaybillClient } from "../../src/client/api.ts";
 import type { DemoDocument } from "../../tools/demo/document.ts";
 import { needs } from "../support/needs.ts";
 
@@ -65,7 +67,7 @@ describe("a fresh clone", () => {
     assert.deepEqual(quotaAfter, quotaBefore);
   });
 
-  test("packs into a tarball that boots from a clean prefix", async () => {
+  test("packs into a tarball that boots from a clean prefix and runs an app", async () => {
     run("npm", "pack", "--silent", "--pack-destination", folder);
     const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz"));
     assert.ok(tarball);
@@ -83,7 +85,23 @@ describe("a fresh clone", () => {
       createInterface({ input: up.stdout }).once("line", resolve);
       void ended.then((code) => reject(new Error(`it ended with ${code} before it was ready`)));
     });
-    assert.equal((JSON.parse(ready) as { ready: boolean }).ready, true);
+    const { url, token } = JSON.parse(ready) as { url: string; token: string };
+    const app = join(folder, "app");
+    mkdirSync(app);
+    writeFileSync(join(app, "README.md"), "---\nsdk: node\n---\n");
+    writeFileSync(
+      join(app, "package.json"),
+      JSON.stringify({ name: "app", private: true, type: "module", scripts: { start: "node server.js" } }),
+    );
+    const server = 'createServer((_, response) => response.end("it runs")).listen(process.env.PORT);';
+    writeFileSync(join(app, "server.js"), `import { createServer } from "node:http";\n${server}\n`);
+    const client = new WaybillClient({ url, token });
+    const { ok, says, space } = await deployFolder(client, app, "admin/app", { waitMs: withinMs });
+    assert.ok(ok, says);
+    const address = space.addresses.at(-1);
+    assert.ok(address);
+    const answer = await fetch(address, { headers: { authorization: `Bearer ${token}` } });
+    assert.deepEqual([answer.status, await answer.text()], [200, "it runs"]);
     up.kill("SIGTERM");
     assert.equal(await ended, 0);
   });
