@@ -82,7 +82,7 @@ export const space = {
   reason: { says: "One replica answers.", code: null },
   actor: { kind: "app", account: null },
   deadline: null,
-  ends: "It runs until its owner or the operator stops it.",
+  ends: "It ends when its owner or the operator stops it.",
   addresses: ["http://alice-demo.localhost:7070", "http://127.9.9.9:7070"],
   settings: { "on-leave": "finish" },
   build,
