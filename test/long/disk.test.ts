@@ -29,6 +29,7 @@ const mib = 1 << 20;
 /** Answers with what the body of a request says as a program. */
 const app = `
 const fs = require("node:fs");
+const { execFileSync } = require("node:child_process");
 require("node:http").createServer((request, response) => {
   try { response.end(String(eval(decodeURIComponent(request.url.slice(1))))); }
   catch (error) { response.end(error.code ?? String(error)); }
@@ -214,6 +215,23 @@ describe("the room that the machine's disk keeps free", asRoot, () => {
     assert.match(end?.says ?? "", /to stay free, and the app goes on writing/);
     running.delete(loud);
     assert.equal(await ask(quiet, 'fs.readdirSync("/data").join()'), "a");
+  });
+
+  test("what an app writes into blocks that it had beforehand counts too: the machine's disk had not given them", async () => {
+    const space = "alice/beforehand";
+    const before = await start(plan({ space }));
+    await ask(before, 'execFileSync("fallocate", ["-l", "40M", "/data/b"]).length');
+    assert.equal(await ask(before, 'fs.statSync("/data/b").size >> 20'), "40");
+    await stop(before);
+    const one = await start(plan({ space, disk: { ...diskLimits, reserveBytes: Number.MAX_SAFE_INTEGER } }));
+    const piece = "fs.writeSync(to, Buffer.alloc(1 << 20, 1), 0, 1 << 20, (at++ % 40) << 20); fs.fsyncSync(to)";
+    const opened = await ask(one, 'execFileSync("ls", ["-l", `/proc/${process.pid}/fd`]).toString()');
+    assert.match(opened, /socket/);
+    assert.doesNotMatch(opened, /ext4/, "its file systems' files are open to its shim alone");
+    void ask(one, `{ let at = 0; const to = fs.openSync("/data/b", "r+"); setInterval(() => { ${piece} }, 50); }`);
+    const { end } = await one.untilPhase("exited");
+    assert.equal(end?.code, "runtime/disk-low", String(end?.says));
+    running.delete(one);
   });
 });
 

@@ -2,10 +2,11 @@
  * What a sandboxed app writes. Where a place has a size of its own the file system refuses what is beyond it, and its owner is told
  * before; where the disk is the machine's, what was written is counted, and an app that has more than it may is ended.
  */
-import { closeSync, openSync, statfsSync } from "node:fs";
+import { closeSync, fstatSync, openSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import type { Facts } from "../../evidence/entry.ts";
 import { layerName, type SandboxLimits, type StoredPlan } from "../folder.ts";
+import { imageFd } from "./volume.ts";
 
 /** Counts what is below folders, now and while it grows; resolves when it has counted once. `main` plugs it in. */
 export type WatchFolders = (options: {
@@ -52,6 +53,8 @@ const littleBytes = 16 << 20;
 const tellAtShare = 0.95;
 const tellAgainBelowShare = 0.9;
 const mib = 1 << 20;
+/** What `st_blocks` counts in, whatever the file system's own blocks are (stat(2)). */
+const statBlockBytes = 512;
 
 /** Resolves when it is known what was there before the app begins to write. */
 export async function watchDisk(watched: WatchedDisk): Promise<DiskWatch> {
@@ -122,16 +125,23 @@ export async function watchDisk(watched: WatchedDisk): Promise<DiskWatch> {
 function reserveLook({ folder, sandbox }: StoredPlan, sized: readonly Place[]) {
   const reserveBytes = sandbox?.disk?.reserveBytes ?? 0;
   const onDisk = sized.filter(({ isOnDisk }) => isOnDisk);
-  let usedBefore = Infinity;
+  const { data, layer } = sandbox?.disk ?? {};
+  const images = [data?.volume, layer?.volume].filter((volume) => volume).map((_, index) => imageFd(index));
+  let before: readonly number[] = [];
   return (): { readonly says: string; readonly facts: Facts } | null => {
     if (reserveBytes === 0 || onDisk.length === 0) return null;
     const { bavail, bsize } = statfsSync(folder);
     const freeBytes = bavail * bsize;
-    const used = onDisk.reduce((sum, place) => sum + place.look().usedBytes, 0);
-    if (freeBytes >= reserveBytes || usedBefore === Infinity) usedBefore = used;
-    if (used - usedBefore <= littleBytes) return null;
+    // A file system's own count is ahead of what it has written; blocks that it gave to a file beforehand are the machine's only then.
+    const taken = [
+      onDisk.reduce((sum, place) => sum + place.look().usedBytes, 0),
+      images.reduce((sum, image) => sum + fstatSync(image).blocks * statBlockBytes, 0),
+    ];
+    if (freeBytes >= reserveBytes || before.length === 0) before = taken;
+    const writtenBytes = Math.max(...taken.map((bytes, at) => bytes - (before[at] ?? 0)));
+    if (writtenBytes <= littleBytes) return null;
     const says = `The node's disk has ${sizeOf(freeBytes)} left, where ${sizeOf(reserveBytes)} are to stay free, and the app goes on writing.`;
-    return { says, facts: { freeBytes, reserveBytes, writtenBytes: used - usedBefore } };
+    return { says, facts: { freeBytes, reserveBytes, writtenBytes } };
   };
 }
 

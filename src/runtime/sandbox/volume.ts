@@ -100,6 +100,9 @@ passing() {
   rmdir "$2/lost+found"
 }`;
 
+/** Where the program that comes after has the file of the volume with this index open: its user sees no other way to it. Node passes none on. */
+export const imageFd = (index: number): number => 7 + index;
+
 /** Lines for /bin/sh under `set -e`, for root in a mount namespace of its own: mounts all of them, side by side. */
 export function mountVolumes(volumes: readonly Volume[]): readonly string[] {
   if (volumes.length === 0) return [];
@@ -109,5 +112,6 @@ export function mountVolumes(volumes: readonly Volume[]): readonly string[] {
   );
   // For all of them, also where one failed: none goes on behind the back of whoever is told.
   const wait = volumes.map(({ at }, index) => `wait $v${index} || failed=${quoted(`${volumeFailed} ${at}`)}`);
-  return [functions, ...begin, "failed=", ...wait, '[ -z "$failed" ] || { echo "$failed" >&2; exit 1; }'];
+  const open = volumes.map(({ image }, index) => `exec ${imageFd(index)}<${quoted(image)}`);
+  return [functions, ...begin, "failed=", ...wait, '[ -z "$failed" ] || { echo "$failed" >&2; exit 1; }', ...open];
 }
