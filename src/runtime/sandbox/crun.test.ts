@@ -80,6 +80,7 @@ describe("a bundle for crun", () => {
     assert.equal(way.began("begins\n"), true);
     assert.equal(way.began(`begins\n${complaint}\n`), false);
     assert.equal(way.complaint(`begins\n${complaint}\n`), "mount `/nowhere`: No such file");
+    assert.equal(way.complaint(`begins\n${complaint.slice(0, 20)}`), complaint.slice(0, 20), "it was cut");
     assert.equal(way.began(""), false);
     const words = "ERROR (catatonit:2): failed to exec pid1: No such file or directory";
     assert.equal(way.notFound("begins\n", words), "python3: No such file or directory");

@@ -189,13 +189,20 @@ function script(recipe: Recipe | BuilderRecipe, at: string): string {
   ].join("\n");
 }
 
-/** What crun said in its log, if it is an error: `{ "msg": …, "level": "error", … }`. */
+/** What crun said in its log, if it is an error. */
 function complaintOf(status: string): string | undefined {
-  for (const line of status.split("\n").filter((text) => text.startsWith("{"))) {
-    const { msg, level } = JSON.parse(line) as { readonly msg?: string; readonly level?: string };
-    if (level === "error") return msg;
+  const said = status.split("\n").filter((text) => text.startsWith("{"));
+  return said.map(complaintIn).find(({ level }) => level === "error")?.msg;
+}
+
+/** `{ "msg": …, "level": "error", … }`. One that was too long to be kept whole is told as far as it goes. */
+function complaintIn(line: string): { readonly msg?: string; readonly level?: string } {
+  try {
+    return JSON.parse(line) as ReturnType<typeof complaintIn>;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return { msg: line, level: "error" };
   }
-  return undefined;
 }
 
 /** The first of them that is there; else the first, whose absence the start tells. */

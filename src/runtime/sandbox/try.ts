@@ -10,7 +10,8 @@ import { prepareFiles, startSandboxed } from "./start.ts";
 import { volumeMinBytes } from "./volume.ts";
 import type { SandboxDriver } from "./way.ts";
 
-const withinMs = 5_000;
+/** What is found here is so for all Spaces until the next start, so a machine that is busy just now has time to answer. */
+const withinMs = 30_000;
 const limits = { processes: 64, openFiles: 256, memoryBytes: 1 << 26, tmpBytes: 4096, shmBytes: 4096, homeBytes: 4096 };
 
 /** Seccomp of proc_pid_status(5): 2 is a filter. */
