@@ -1,8 +1,9 @@
 /** One replica as its agent holds it, and what the agent leaves of a dead one in its folder. */
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import type { MeterReport, ReplicaSpec, ReplicaStatus } from "../contract/agent.ts";
+import { readStored, writeStored } from "../runtime/folder.ts";
 import type { ReplicaLink } from "./ports.ts";
+
+const settledName = "agent.json";
 
 type State = "waiting" | "launching" | "running" | "dead";
 
@@ -58,9 +59,7 @@ export function isEnd({ phase }: ReplicaStatus): boolean {
 export function settle(held: Held): void {
   held.settled = true;
   try {
-    writeFileSync(join(held.folder, "agent.json"), `${JSON.stringify({ status: held.status } satisfies Settled)}\n`, {
-      mode: 0o600,
-    });
+    writeStored(held.folder, settledName, { status: held.status } satisfies Settled);
   } catch (error) {
     // It was never started, so it has no folder to be found by.
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
@@ -70,9 +69,9 @@ export function settle(held: Held): void {
 /** What {@link settle} wrote; undefined where it did not, or not to the end. */
 export function readSettled(folder: string): Settled | undefined {
   try {
-    return JSON.parse(readFileSync(join(folder, "agent.json"), "utf8")) as Settled;
+    return readStored<Settled>(folder, settledName);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT" || error instanceof SyntaxError) return undefined;
+    if (error instanceof SyntaxError) return undefined;
     throw error;
   }
 }

@@ -18,12 +18,14 @@
 import {
   closeSync,
   constants,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeSync,
 } from "node:fs";
 import { chmod, readdir, rm } from "node:fs/promises";
@@ -144,12 +146,14 @@ export function socketFolder(folder: string, short = tmpdir()): string {
   return mkdtempSync(join(short, "wb-"));
 }
 
-/** A folder may belong to a replica's user and the writer be root: a link that lies in the way is not followed. */
-const writeNew = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+/** A folder may belong to a replica's user and who reads and writes there be root: no link is followed, and no pipe holds anybody up. */
+const readOwn = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export function writeStored(folder: string, name: string, value: unknown): void {
   const path = join(folder, name);
-  const fd = openSync(`${path}.new`, writeNew, 0o600);
+  // What lies in its way goes: of a writer that was killed, or a link.
+  rmSync(`${path}.new`, { recursive: true, force: true });
+  const fd = openSync(`${path}.new`, "wx", 0o600);
   try {
     writeSync(fd, `${JSON.stringify(value)}\n`);
     fsyncSync(fd);
@@ -162,14 +166,24 @@ export function writeStored(folder: string, name: string, value: unknown): void 
 
 /** The stored value; undefined where there is none. A damaged file throws `SyntaxError`. */
 export function readStored<T>(folder: string, name: string): T | undefined {
-  let text: string;
+  const text = readText(folder, name);
+  return text === undefined ? undefined : (JSON.parse(text) as T);
+}
+
+/** What a file of a replica's folder says; undefined where there is none, or what lies there is a link and none of ours. */
+export function readText(folder: string, name: string): string | undefined {
+  let fd: number;
   try {
-    text = readFileSync(join(folder, name), "utf8");
+    fd = openSync(join(folder, name), readOwn);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    if (["ENOENT", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;
   }
-  return JSON.parse(text) as T;
+  try {
+    return fstatSync(fd).isFile() ? readFileSync(fd, "utf8") : undefined;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Removes a replica's folder, also where its app closed folders within it to everybody, this user included. */

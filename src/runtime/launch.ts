@@ -1,6 +1,6 @@
 /** The agent's side of a replica: start its shim so that it outlives us, find it again, and tell what became of a dead one. */
 import { spawn } from "node:child_process";
-import { chownSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, lchownSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicaStatus } from "../contract/agent.ts";
@@ -12,6 +12,7 @@ import {
   readExit,
   readPlan,
   readShim,
+  readText,
   socketFolder,
   writeStored,
   type LaunchPlan,
@@ -182,7 +183,8 @@ export function readReplicaLog(folder: string, from: number, limit: number): Log
  * sandbox knows. Nothing is written into the release for that, and the app sees it through its layer alone.
  */
 async function giveTo(uid: number, plan: StoredPlan): Promise<void> {
-  for (const path of [plan.folder, plan.sockets, join(plan.folder, "plan.json")]) chownSync(path, uid, uid);
+  // The folder last: whoever has it may change what lies in it.
+  for (const path of [join(plan.folder, "plan.json"), plan.sockets, plan.folder]) lchownSync(path, uid, uid);
   await giveTree(join(plan.releaseFolder, "app"), uid);
   if (plan.release.image !== undefined) await giveTree(plan.release.image.root, uid);
 }
@@ -288,11 +290,6 @@ function lostStatus({ spec, folder }: StoredPlan, strange?: string): ReplicaStat
 }
 
 function printed(folder: string): string {
-  try {
-    const text = readFileSync(join(folder, "shim.out"), "utf8").trim();
-    return text === "" ? "" : `It printed: ${text.slice(-shimOutputShown)}`;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
-    throw error;
-  }
+  const text = readText(folder, "shim.out")?.trim() ?? "";
+  return text === "" ? "" : `It printed: ${text.slice(-shimOutputShown)}`;
 }

@@ -2,8 +2,10 @@
  * What a sandboxed app writes. Where a place has a size of its own the file system refuses what is beyond it, and its owner is told
  * before; where the disk is the machine's, what was written is counted, and an app that has more than it may is ended.
  */
+import { execFile } from "node:child_process";
 import { closeSync, fstatSync, openSync, statfsSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { Facts } from "../../evidence/entry.ts";
 import { layerName, type SandboxLimits, type StoredPlan } from "../folder.ts";
 import { imageFd } from "./volume.ts";
@@ -44,6 +46,8 @@ export interface WatchedDisk {
 
 /** A fast disk takes a gigabyte in that time: less than what is kept free of it. */
 const lookEveryMs = 500;
+/** Some hundred megabytes at a slow disk's pace. */
+const writeOutWithinMs = 10_000;
 /** What an app may write without being one that goes on writing: its caches, and what the file system itself needs. */
 const littleBytes = 16 << 20;
 /**
@@ -121,28 +125,39 @@ export async function watchDisk(watched: WatchedDisk): Promise<DiskWatch> {
   };
 }
 
-/** Says what is wrong when the machine's disk has less left than it keeps free, and this app's file systems grow. */
+/**
+ * Says what is wrong when the machine's disk has less left than it keeps free, and this app's file systems grow: by their own counts,
+ * which are ahead of what they have written; or by the blocks of their files, for what an app writes into blocks that it had beforehand.
+ */
 function reserveLook({ folder, sandbox }: StoredPlan, sized: readonly Place[]) {
-  const reserveBytes = sandbox?.disk?.reserveBytes ?? 0;
+  const { reserveBytes = 0, data, layer } = sandbox?.disk ?? {};
   const onDisk = sized.filter(({ isOnDisk }) => isOnDisk);
-  const { data, layer } = sandbox?.disk ?? {};
-  const images = [data?.volume, layer?.volume].filter((volume) => volume).map((_, index) => imageFd(index));
-  let before: readonly number[] = [];
+  const files = [data?.volume, layer?.volume].filter((volume) => volume).map((_, index) => imageFd(index));
+  const used = (): number => onDisk.reduce((sum, place) => sum + place.look().usedBytes, 0);
+  const given = (): number => files.reduce((sum, fd) => sum + fstatSync(fd).blocks * statBlockBytes, 0);
+  let usedBefore: number | undefined;
+  let givenBefore: number | undefined;
+  let writingOut: Promise<void> | undefined;
   return (): { readonly says: string; readonly facts: Facts } | null => {
     if (reserveBytes === 0 || onDisk.length === 0) return null;
     const { bavail, bsize } = statfsSync(folder);
     const freeBytes = bavail * bsize;
-    // A file system's own count is ahead of what it has written; blocks that it gave to a file beforehand are the machine's only then.
-    const taken = [
-      onDisk.reduce((sum, place) => sum + place.look().usedBytes, 0),
-      images.reduce((sum, image) => sum + fstatSync(image).blocks * statBlockBytes, 0),
-    ];
-    if (freeBytes >= reserveBytes || before.length === 0) before = taken;
-    const writtenBytes = Math.max(...taken.map((bytes, at) => bytes - (before[at] ?? 0)));
+    if (freeBytes >= reserveBytes) usedBefore = givenBefore = writingOut = undefined;
+    usedBefore ??= used();
+    if (freeBytes >= reserveBytes) return null;
+    // What it wrote while there was room is not counted when it reaches the disk.
+    writingOut ??= writeOut(onDisk).then(() => void (givenBefore = given()));
+    const writtenBytes = Math.max(used() - usedBefore, given() - (givenBefore ?? Infinity));
     if (writtenBytes <= littleBytes) return null;
     const says = `The node's disk has ${sizeOf(freeBytes)} left, where ${sizeOf(reserveBytes)} are to stay free, and the app goes on writing.`;
     return { says, facts: { freeBytes, reserveBytes, writtenBytes } };
   };
+}
+
+/** Resolves when what these file systems hold in memory is in their files, or could not be written in time: then it counts when it is. */
+async function writeOut(places: readonly Place[]): Promise<void> {
+  const options = { timeout: writeOutWithinMs, killSignal: "SIGKILL" } as const;
+  await Promise.allSettled(places.map(({ path }) => promisify(execFile)("sync", ["--file-system", path], options)));
 }
 
 interface Found {
@@ -168,7 +183,7 @@ class Place {
   get isOnDisk(): boolean {
     return this.#bytes === null;
   }
-  readonly #path: string;
+  readonly path: string;
   /** Told apart from what is at the path before the sandbox is made; null: it is there already. */
   readonly #bytes: number | null;
   #fd: number | undefined;
@@ -176,16 +191,16 @@ class Place {
   constructor(name: string, more: string, path: string, bytes: number | null) {
     this.name = name;
     this.more = more;
-    this.#path = path;
+    this.path = path;
     this.#bytes = bytes;
   }
 
   look(): Found {
     if (this.#fd === undefined) {
-      const found = foundAt(this.#path);
+      const found = foundAt(this.path);
       if (this.#bytes !== null && found.sizeBytes !== this.#bytes) return nothing;
       try {
-        this.#fd = openSync(this.#path, "r");
+        this.#fd = openSync(this.path, "r");
       } catch {
         return nothing; // The app has ended, or has no such place.
       }

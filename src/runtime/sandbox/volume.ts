@@ -100,7 +100,10 @@ passing() {
   rmdir "$2/lost+found"
 }`;
 
-/** Where the program that comes after has the file of the volume with this index open: its user sees no other way to it. Node passes none on. */
+/**
+ * Where the program that comes after has the file of the volume with this index open: its user has no other way to it. Numbers below 16
+ * Node keeps from all that it starts (libuv's `uv_disable_stdio_inheritance`).
+ */
 export const imageFd = (index: number): number => 7 + index;
 
 /** Lines for /bin/sh under `set -e`, for root in a mount namespace of its own: mounts all of them, side by side. */
