@@ -119,8 +119,9 @@ export function coverOf(needs: readonly string[], mayEnter: (folder: string) => 
 
 /** Runs as root in the private mount namespace; what goes wrong ends it with a sentence of the program that failed. */
 function script(steps: readonly Step[], { frozen, cgroup, volumes = [] }: Stage): string {
-  const lines = ["set -e", `PATH=${systemPath}`, ...mountVolumes(volumes)];
-  if (cgroup !== null) lines.push(`echo $$ > ${quoted(`${cgroup}/cgroup.procs`)}`);
+  // Moving a process into a group waits for all processors: ten milliseconds and more.
+  const join = cgroup === null ? ":" : `echo $$ > ${quoted(`${cgroup}/cgroup.procs`)}`;
+  const lines = ["set -e", `PATH=${systemPath}`, ...mountVolumes(volumes, join)];
   if (steps.length > 0) lines.push(...covering(steps, frozen));
   const bound = new Set(steps.filter(({ do: what }) => what === "bind").map(({ path }) => path));
   for (const path of frozen.filter((one) => !bound.has(one)).map(quoted))

@@ -106,9 +106,12 @@ passing() {
  */
 export const imageFd = (index: number): number => 7 + index;
 
-/** Lines for /bin/sh under `set -e`, for root in a mount namespace of its own: mounts all of them, side by side. */
-export function mountVolumes(volumes: readonly Volume[]): readonly string[] {
-  if (volumes.length === 0) return [];
+/**
+ * Lines for /bin/sh under `set -e`, for root in a mount namespace of its own: mounts all of them, side by side. `meanwhile`: a command
+ * that waits for the kernel and not for them.
+ */
+export function mountVolumes(volumes: readonly Volume[], meanwhile = ":"): readonly string[] {
+  if (volumes.length === 0) return [meanwhile];
   const begin = volumes.map(
     ({ image, at, bytes, uid, lasts, reserveBytes }, index) =>
       `( ${lasts ? "lasting" : "passing"} ${quoted(image)} ${quoted(at)} ${bytes} ${uid} ${reserveBytes} ) & v${index}=$!`,
@@ -116,5 +119,13 @@ export function mountVolumes(volumes: readonly Volume[]): readonly string[] {
   // For all of them, also where one failed: none goes on behind the back of whoever is told.
   const wait = volumes.map(({ at }, index) => `wait $v${index} || failed=${quoted(`${volumeFailed} ${at}`)}`);
   const open = volumes.map(({ image }, index) => `exec ${imageFd(index)}<${quoted(image)}`);
-  return [functions, ...begin, "failed=", ...wait, '[ -z "$failed" ] || { echo "$failed" >&2; exit 1; }', ...open];
+  return [
+    functions,
+    ...begin,
+    `failed= done=; ${meanwhile} && done=1 || :`,
+    ...wait,
+    '[ -z "$failed" ] || { echo "$failed" >&2; exit 1; }',
+    '[ -n "$done" ] || exit 1',
+    ...open,
+  ];
 }
