@@ -231,7 +231,6 @@ describe("a platform that runs", () => {
         const answer = await visit(`${app.url}${path}`, bob);
         statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
         if (path === "/pid") seen.add((JSON.parse(answer.text) as { replica: string }).replica);
-        await new Promise((done) => setTimeout(done, 10));
       }
     };
     const visitors = [visitor("/pid"), visitor("/pid"), visitor("/slow?ms=400"), visitor("/slow?ms=400")];

@@ -9,6 +9,7 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { GpuFunctionError, GpuRefused, GpuWorkerLost } from "../src/client/sdk/index.ts";
 import type { Waiting } from "../src/client/sdk/index.ts";
 import { ScriptedDeviceApi, grant, grantNow, plain, stream } from "./support/device-api.ts";
+import { eventually } from "./support/eventually.ts";
 import * as app from "./support/sdk-app.ts";
 
 let folder: string;
@@ -346,15 +347,14 @@ async function refusal(promise: Promise<unknown>): Promise<GpuRefused> {
 
 /** Resolves when the process is no more. */
 async function gone(pid: number): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
+  await eventually(`process ${pid} is no more`, () => {
     try {
-      process.kill(pid, 0);
-    } catch {
-      return; // ESRCH: that is what is waited for.
+      return !process.kill(pid, 0);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+      return true;
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  assert.fail(`process ${pid} still runs`);
+  });
 }
 
 async function text(stream: NodeJS.ReadableStream): Promise<string> {
