@@ -109,6 +109,7 @@ function succeed(draft: Draft, seen: Seen): void {
       draft.change({ kind: "release", release: next.release, horizon }, app, reason);
     } else draft.thaw(own.filter(({ frozen }) => frozen));
   } else giveUpNext(draft, seen);
+  beginWithAnother(draft, living);
   const { release, next: coming, horizon } = draft.space;
   const answers = living.filter((one) => one.release === release && one.phase === "ready" && !one.frozen);
   if (answers.length === 0) return;
@@ -126,6 +127,16 @@ function succeed(draft: Draft, seen: Seen): void {
   );
   const oldFirst = answers.toSorted((a, b) => Number(b.outdated !== null) - Number(a.outdated !== null));
   draft.retire(oldFirst.slice(0, Math.max(0, answers.length - wanted(draft.space))), "another replica took over");
+}
+
+/** Nothing ran before, and a release answers that was to run until another was published: it runs, and that one comes next. */
+function beginWithAnother(draft: Draft, living: readonly ReplicaSeen[]): void {
+  const { release, next, horizon } = draft.space;
+  const first = living.findLast((one) => one.release !== next && one.phase === "ready" && !one.frozen);
+  if (release !== null || next === null || !first) return;
+  const reason = { says: `release ${first.release} is ready`, code: null };
+  draft.change({ kind: "release", release: first.release, horizon }, app, reason);
+  draft.change({ kind: "next", next, horizon }, app, { says: `release ${next} comes next`, code: null });
 }
 
 /** One of the replicas whose release comes next: the one that is wanted, or the newest of those published after all others. */
