@@ -5,6 +5,7 @@
 import { run } from "node:test";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import "./property-seed.ts";
 import reporter from "./reporter.ts";
 
 const { values, positionals } = parseArgs({
@@ -17,6 +18,7 @@ const { values, positionals } = parseArgs({
 });
 const events = run({
   files: positionals.map((file) => resolve(file)),
+  execArgv: ["--import", resolve(import.meta.dirname, "property-seed.ts")],
   isolation: values.together ? "none" : "process",
   concurrency: Number(values["at-once"]),
   timeout: Number(values["timeout-ms"]),

@@ -144,6 +144,14 @@ describe("a new release", () => {
     );
   });
 
+  test("S7: is not waited for by one that was published before it: where nothing ran, that one runs, and is what is left if this never answers", () => {
+    const both = [replica("p_1"), replica("p_2", { ...of2, phase: "starting" })];
+    const first = after({ ...coming, release: null }, look, { ...seen, replicas: both });
+    assert.deepEqual([first.state.name, first.release, first.next], ["running", "rel_1", "rel_2"]);
+    const never = { ...seen, replicas: [replica("p_1"), ended("p_2", "app/not-listening", of2)] };
+    assert.equal(told(first, look, never), "next=null");
+  });
+
   test("S8: that was to take over while the Space was falling asleep is not what runs after a rollback to the one before", () => {
     const ends = {
       ...seen,
@@ -365,6 +373,21 @@ describe("somebody's word that the Space is down", () => {
     const end = { ...stopped("p_2"), release: "rel_2", publishedAt: 2 };
     assert.equal(told(coming, look, { ...seen, replicas: [replica("p_1"), end] }), "-");
     assert.equal(told(coming, { type: "node-came" }, { ...seen, replicas: [replica("p_1"), end] }), "start 1");
+  });
+
+  test("what ran when the platform stopped is started when it is back, also while something is built", () => {
+    const { space, seen } = inState("running");
+    const built = { ...seen, replicas: [stopped("p_1")], build: build({ id: "b_2" }) };
+    const down = after(space, look, built);
+    assert.deepEqual([down.state.name, down.state.reason.code], ["stopped", "route/control-down"]);
+    assert.equal(told(down, { type: "node-came" }, built), "starting; start 1");
+  });
+
+  test("what was silent and was told to end shows what is built", () => {
+    const { space, seen } = inState("starting");
+    const failed = after(space, look, seen, later(70_000));
+    const pushed = { ...seen, replicas: [stopped("p_1")], build: build({ id: "b_2", endsBy: later(200_000) }) };
+    assert.equal(told(failed, look, pushed, later(80_000)), "building");
   });
 });
 

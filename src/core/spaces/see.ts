@@ -1,5 +1,5 @@
 /** Decides what follows from what is seen: a build, a replica or a node moved, time passed, nobody came. Nobody asked for it. */
-import { app, ends, platform } from "./model.ts";
+import { app, ends, platform, releaseOf } from "./model.ts";
 import type { Reason, State } from "./model.ts";
 import { building, rest, resting, wanted } from "./draft.ts";
 import type { Draft, Moved } from "./draft.ts";
@@ -98,6 +98,7 @@ function giveUp(draft: Draft, late: readonly ReplicaSeen[], seen: Seen): void {
 /** The release that comes next takes over when it is ready, whole or as far as it will ever be; then the others are not needed. */
 function succeed(draft: Draft, seen: Seen): void {
   const living = livingOf(seen);
+  beginWithAnother(draft, living);
   const next = successor(draft, living);
   if (next !== undefined) {
     const own = living.filter(({ release }) => release === next.release);
@@ -109,7 +110,6 @@ function succeed(draft: Draft, seen: Seen): void {
       draft.change({ kind: "release", release: next.release, horizon }, app, reason);
     } else draft.thaw(own.filter(({ frozen }) => frozen));
   } else giveUpNext(draft, seen);
-  beginWithAnother(draft, living);
   const { release, next: coming, horizon } = draft.space;
   const answers = living.filter((one) => one.release === release && one.phase === "ready" && !one.frozen);
   if (answers.length === 0) return;
@@ -198,7 +198,10 @@ function down(draft: Draft, seen: Seen): Moved | undefined {
   const last = seen.replicas.findLast(({ phase }) => phase === "ended");
   // A build that failed by its app's end is one of the ends that were too many.
   const gaveUp = last?.end?.code === "app/crash-loop" && build?.failed?.code.startsWith("app/") === true;
-  if (build && !ordered && !gaveUp) {
+  // What ran when the platform ended goes on when that is back, and does not wait for what is built beside it.
+  const isFault = state.name === "failing" || state.name === "crash-looping";
+  const goesOn = last?.end?.stopped === true && releaseOf(space) !== null && !isFault && state.name !== "building";
+  if (build && !ordered && !gaveUp && !goesOn) {
     const told = ofBuild(draft, build);
     if (told !== undefined) return told === "as it is" ? undefined : told;
   }
@@ -209,7 +212,6 @@ function down(draft: Draft, seen: Seen): Moved | undefined {
   if (last?.end) return ended(last.id, last.end);
   if (state.name === "starting" || state.name === "waking")
     return ordered ? undefined : failing({ says: "no word came of its start in time", code: "route/boot-timeout" });
-  const isFault = state.name === "failing" || state.name === "crash-looping";
   if (space.release !== null && seen.node === "away" && !isFault) {
     const reason = { says: "its node is not connected", code: "route/control-down" };
     return { name: "stopped", cause: "node-away", actor: platform, reason, deadline: null, ends: ends.nodeBack };
