@@ -18,7 +18,7 @@ import type { openSpool } from "../record/spool.ts";
 import { fillCompileCache } from "../runtime/compile-cache.ts";
 import { isolationSays } from "../runtime/probes/report.ts";
 import { noCgroups, type CgroupsHere } from "../runtime/sandbox/cgroups.ts";
-import { sandboxHere, spaceFolders, type SandboxHere } from "../runtime/sandbox/prepare.ts";
+import { cardNodes, sandboxHere, spaceFolders, type SandboxHere } from "../runtime/sandbox/prepare.ts";
 import { filterSha256 } from "../runtime/sandbox/seccomp.ts";
 import { sandboxBenches } from "./benches.ts";
 import { filesNamedBy } from "./build-settings.ts";
@@ -184,6 +184,8 @@ async function openSandboxes(
     // Names that the edge gave out are answered by the edge, whatever the policy says of their port.
     ports: [...new Set([...portsOf(config.egress), edge.port])],
     gateway,
+    // Where the pool's cards are simulated, no call ever has a real one.
+    cardNodes: () => (config.simulateGpus === null ? cardNodes() : []),
   };
   return { node, isolation: isolationOf(here) };
 }

@@ -67,6 +67,7 @@ export async function testBenches(
     volumes: isRoot,
     ports,
     gateway,
+    cardNodes: () => [],
     filled: () => (filling ??= fillCompileCache(compileCache, process.execPath, [benchEntry])),
   };
   const tools = {

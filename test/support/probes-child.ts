@@ -9,7 +9,7 @@ import { openPolicy, portsOf } from "../../src/egress/policy.ts";
 import { launcher } from "../../src/main/launcher.ts";
 import { openSpool } from "../../src/record/spool.ts";
 import { probe, probeDisk, probeLimits } from "../../src/runtime/probes/run.ts";
-import { sandboxHere, spaceFolders } from "../../src/runtime/sandbox/prepare.ts";
+import { cardNodes, sandboxHere, spaceFolders } from "../../src/runtime/sandbox/prepare.ts";
 import { instant } from "../../src/stdx/time.ts";
 
 const clock = { wall: () => instant(Date.now()), monotonic: () => Math.round(performance.now()) };
@@ -56,6 +56,7 @@ const run = await probe(
         volumes: here.noVolumes === null,
         ports: portsOf(openPolicy),
         gateway,
+        cardNodes: () => cardNodes(),
         filled: async () => undefined,
       },
       probeDisk.reserveBytes,

@@ -40,6 +40,7 @@ const node = {
   disk: { dataBytes: 64 * mib, layerBytes: 64 * mib, reserveBytes: 0 },
   volumes: false,
   ports: [443],
+  cardNodes: () => [],
 } as const;
 const answers: unknown[] = [];
 const plans: LaunchPlan[] = [];

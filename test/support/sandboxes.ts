@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { DiskLimits, LaunchPlan, SandboxLimits } from "../../src/runtime/folder.ts";
 import { cgroupsHere, noCgroups, removeCgroups, type CgroupsHere } from "../../src/runtime/sandbox/cgroups.ts";
-import { planSandbox, spaceFolders } from "../../src/runtime/sandbox/prepare.ts";
+import { cardNodes, planSandbox, spaceFolders } from "../../src/runtime/sandbox/prepare.ts";
 import type { SandboxDriver } from "../../src/runtime/sandbox/way.ts";
 import type { Bench, PlanOptions } from "./replicas.ts";
 
@@ -51,7 +51,8 @@ export function sandboxes(replicas: Bench, works: boolean, driver: SandboxDriver
       const plan = space === undefined ? bare : { ...bare, spec: { ...bare.spec, space } };
       made.push(plan);
       const spaces = spaceFolders(join(replicas.folder, "spaces"), isRoot);
-      const node = { driver, spaces, cgroups, limits: { ...limits, ...other }, disk, volumes, ports: [443] };
+      const shared = { driver, spaces, cgroups, disk, volumes, ports: [443], cardNodes };
+      const node = { ...shared, limits: { ...limits, ...other } };
       return { ...plan, sandbox: planSandbox(plan, node, () => isUsed) };
     },
   };

@@ -145,6 +145,8 @@ export interface Given {
   /** File systems of a fixed size can be had. */
   readonly volumes: boolean;
   readonly ports: readonly number[];
+  /** Device nodes for a replica that may borrow GPUs, as they are when it is started: the driver makes some at their first use. */
+  cardNodes(): readonly string[];
 }
 
 /** Its Space's /data is in a file that cannot be mounted here. */
@@ -158,7 +160,7 @@ export class DataUnreachable extends Error {
  * version that made no file system for it. Throws {@link DataUnreachable}.
  */
 export function planSandbox(
-  { folder, spec: { replica, space } }: Pick<LaunchPlan, "folder" | "spec">,
+  { folder, spec: { replica, space, gpu } }: Pick<LaunchPlan, "folder" | "spec">,
   node: Given,
   isUsed: () => boolean = () => false,
 ): SandboxPlan {
@@ -172,7 +174,7 @@ export function planSandbox(
     ports: node.ports,
     dataFolder,
     disk: diskPlan({ folder, dataFolder, uid: hostUid, isUsed }, node),
-    devices: cardNodes(),
+    devices: gpu === false ? [] : node.cardNodes(),
   };
 }
 
@@ -207,10 +209,10 @@ function putBack(dataFolder: string): void {
 }
 
 /** Device nodes of this machine's cards, and of the driver that opens them: who may use a card and when is the lease's affair. */
-function cardNodes(): readonly string[] {
-  return readdirSync("/dev")
+export function cardNodes(folder = "/dev"): readonly string[] {
+  return readdirSync(folder)
     .filter((name) => cardNode.test(name))
-    .map((name) => join("/dev", name));
+    .map((name) => join(folder, name));
 }
 
 function read(path: string): string {
