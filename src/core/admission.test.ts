@@ -373,7 +373,9 @@ describe("limits on counts", () => {
 test("L4: a hold with which an account's sum would no longer be exact is refused, never rounded", () => {
   const it = ledger();
   it.schedule("c1", { tier: "unlimited", declaredMs: seconds(10) });
-  it.state.accounts.get("alice")!.usedMs = gpuMs(maxGpuMs - 15_000);
+  const usedMs = gpuMs(maxGpuMs - 15_000);
+  it.state.accounts.get("alice")!.usedMs = usedMs;
+  it.audit.books.get("alice")!.usedMs = usedMs;
   const asked = (ms: number) => ({ tier: "unlimited" as const, declaredMs: durationMs(ms) });
   assert.equal(it.ask({ type: "schedule", terms: terms("c2", asked(5_001)) }), "amount-overflow");
   assert.equal(it.schedule("c3", asked(5_000)).stage, "granted");

@@ -1,9 +1,11 @@
 /**
  * Checks the ledger from outside: an audit keeps its own books from the log alone, and compares them with the state. It
  * shares no arithmetic with `evolve`, finds instead of throwing, and names each finding by its invariant.
+ *
+ * A record costs what it touches ({@link take}, {@link checkRecord}); {@link checkInvariants} recounts everything.
  */
-import type { CallId, CallTerms, Event, Lease, SlotId, TierName, TierSettings } from "./model.ts";
-import { tierDefaults } from "./policy.ts";
+import type { Call, CallId, CallTerms, Event, Lease, NodeName, SlotId, TierName, TierSettings } from "./model.ts";
+import { nodeTtlMs, settleWithinMs, tierDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import type { State } from "./state.ts";
 
@@ -20,6 +22,10 @@ interface Hold {
   readonly period: number;
   readonly counted: boolean;
   lease: Lease | null;
+  /** From here on its wait may be over, its grant taken back, its end given up. */
+  deadline: number;
+  attachBy: number;
+  giveUpAt: number | null; // null until it attached
   chargedMs: number | null; // null while it is open
   releasedMs: number;
 }
@@ -28,17 +34,31 @@ interface Book {
   tier: CallTerms["tier"];
   period: number;
   resetsAt: number | null;
+  usedMs: number;
+  heldMs: number;
+  runs: number;
+  /** Open calls of any period. */
+  open: number;
+}
+
+interface Heard {
+  at: number;
+  epoch: number;
 }
 
 /** Books rebuilt from the log, and what was found wrong on the way. */
 export interface Audit {
   readonly findings: Finding[];
+  /** How often each invariant was looked at. */
+  readonly looked: Map<string, number>;
   readonly books: Map<string, Book>;
   /** Settings of tiers that the log has set. */
   readonly tiers: Map<TierName, TierSettings>;
   /** By pool; null: no limit. */
   readonly spaceCallsMax: Map<string, number | null>;
   readonly holds: Map<CallId, Hold>;
+  /** Open calls by Space; one without is not in it. */
+  readonly openBySpace: Map<string, number>;
   readonly fences: Map<SlotId, number>;
   /** Who has the slot: a call by its lease, an old worker, or nobody. */
   readonly holders: Map<
@@ -47,6 +67,8 @@ export interface Audit {
   >;
   /** Cards in trouble by node, each as what the names of its slots begin with. */
   readonly trouble: Map<string, readonly string[]>;
+  readonly heard: Map<NodeName, Heard>;
+  writer: { readonly epoch: number; readonly startedAt: number };
   index: number;
   at: number;
 }
@@ -61,38 +83,66 @@ export interface Balance {
 
 export function newAudit(): Audit {
   const maps = { books: new Map(), holds: new Map(), fences: new Map(), holders: new Map(), trouble: new Map() };
-  return { findings: [], ...maps, tiers: new Map(), spaceCallsMax: new Map(), index: 0, at: 0 };
+  const policies = { tiers: new Map(), spaceCallsMax: new Map() };
+  const counts = { looked: new Map(), openBySpace: new Map(), heard: new Map() };
+  return { findings: [], ...maps, ...policies, ...counts, writer: { epoch: 0, startedAt: 0 }, index: 0, at: 0 };
 }
 
 /** Adds a record to the books. */
 export function take(audit: Audit, record: LedgerRecord): void {
+  look(audit, "L14");
   if (record.index !== audit.index + 1 || record.at < audit.at) {
     find(audit, "L14", `record ${record.index} at ${record.at} follows ${audit.index} at ${audit.at}`);
   }
   audit.index = record.index;
   audit.at = record.at;
-  for (const event of record.events) takeEvent(audit, event);
+  for (const event of record.events) takeEvent(audit, event, record);
 }
 
 /** An account's balance by the log: what its current period settled, and what that period's open calls hold. */
 export function balanceOf(audit: Audit, account: string): Balance {
-  const period = audit.books.get(account)?.period ?? 0;
-  let usedMs = 0;
-  let heldMs = 0;
-  let runs = 0;
-  for (const hold of audit.holds.values()) {
-    if (hold.terms.account !== account || hold.period !== period) continue;
-    if (hold.counted && hold.chargedMs !== 0) runs++;
-    if (hold.chargedMs === null) heldMs += hold.heldMs;
-    else usedMs += hold.chargedMs;
-  }
+  const { usedMs = 0, heldMs = 0, runs = 0 } = audit.books.get(account) ?? {};
   return { usedMs, heldMs, runs };
+}
+
+/** What is wrong with that part of the state that the last record taken has touched. */
+export function checkRecord(state: State, audit: Audit, record: LedgerRecord): Finding[] {
+  const found: Found = { findings: [...audit.findings], index: state.index, looked: audit.looked };
+  const calls = new Set<CallId>();
+  const accounts = new Set<string>();
+  const slots = new Set<SlotId>();
+  for (const event of record.events) {
+    if ("terms" in event) calls.add(event.terms.call);
+    if ("call" in event) calls.add(event.call);
+    if ("account" in event) accounts.add(event.account);
+    if ("slot" in event) slots.add(event.slot);
+    if (event.type === "call-granted") for (const slot of event.lease.slots) slots.add(slot);
+  }
+  for (const id of calls) {
+    const hold = audit.holds.get(id);
+    if (!hold) continue;
+    accounts.add(hold.terms.account);
+    checkStage(found, state.calls.get(id), id, hold);
+    checkOpen(found, state, audit, hold.terms.space);
+    checkPlace(found, state, id, hold);
+  }
+  for (const id of accounts) {
+    const account = state.accounts.get(id);
+    if (!account) continue;
+    checkAmounts(found, [account]);
+    checkBalance(found, account, balanceOf(audit, id));
+  }
+  for (const id of slots) {
+    checkSlot(found, state, id);
+    checkFence(found, state, id, audit.fences.get(id) ?? 0);
+  }
+  return found.findings;
 }
 
 /** Everything that is wrong with the state, and with the log where its books are given; empty when all holds. */
 export function checkInvariants(state: State, audit?: Audit): Finding[] {
-  const found = { findings: [] as Finding[], index: state.index };
-  checkAmounts(found, state);
+  const found: Found = { findings: [], index: state.index, looked: audit?.looked ?? new Map() };
+  checkAmounts(found, state.accounts.values());
   checkSlots(found, state);
   checkQueues(found, state);
   if (audit) {
@@ -105,8 +155,17 @@ export function checkInvariants(state: State, audit?: Audit): Finding[] {
 
 /* ── the log ────────────────────────────────────────────────────────────── */
 
-function takeEvent(audit: Audit, event: Event): void {
+function takeEvent(audit: Audit, event: Event, record: LedgerRecord): void {
   switch (event.type) {
+    case "writer-started":
+      audit.writer = { epoch: event.epoch, startedAt: audit.at };
+      return;
+    case "node-joined":
+    case "node-heard":
+      audit.heard.set(event.node, { at: audit.at, epoch: audit.writer.epoch });
+      return;
+    case "node-lost":
+      return nodeLost(audit, event.node);
     case "account-opened":
       return openBook(audit, event);
     case "tier-set":
@@ -122,14 +181,26 @@ function takeEvent(audit: Audit, event: Event): void {
     case "calls-forgotten":
       for (const account of event.accounts ?? []) forgetBook(audit, account);
       return;
+    case "call-refused":
+      return refused(audit, event);
     case "call-admitted":
-      return admitted(audit, event);
+      admitted(audit, event);
+      return answeredAtOnce(audit, event.terms.call, record);
+    case "call-queued": {
+      const hold = audit.holds.get(event.call);
+      if (hold) hold.deadline = event.deadline;
+      return;
+    }
     case "call-granted":
       return granted(audit, event);
+    case "call-attached":
+      return attached(audit, event.call);
     case "call-voided":
-      return ended(audit, event.call, 0, event.releasedMs);
+      voidedInTime(audit, event, record);
+      return ended(audit, { ...event, chargedMs: 0 }, record);
     case "call-settled":
-      return ended(audit, event.call, event.chargedMs, event.releasedMs);
+      settledInTime(audit, event, record);
+      return ended(audit, event, record);
     case "cards-changed":
       audit.trouble.set(
         event.node,
@@ -152,7 +223,7 @@ function takeEvent(audit: Audit, event: Event): void {
 function openBook(audit: Audit, { account, tier }: Extract<Event, { type: "account-opened" }>): void {
   const known = audit.books.get(account);
   if (known) known.tier = tier;
-  else audit.books.set(account, { tier, period: 0, resetsAt: null });
+  else audit.books.set(account, { tier, period: 0, resetsAt: null, usedMs: 0, heldMs: 0, runs: 0, open: 0 });
 }
 
 /** What a forgotten account did stays in the log and counts for nobody: it begins in a period of its own. */
@@ -161,33 +232,52 @@ function forgetBook(audit: Audit, account: string): void {
   if (!book) return find(audit, "L8", `${account} is forgotten and was never open`);
   if (book.resetsAt !== null && audit.at < book.resetsAt)
     find(audit, "L15", `${account} is forgotten within its window`);
-  book.period++;
-  book.resetsAt = null;
+  nextPeriod(book);
+}
+
+/** L35: what the old period holds and has used counts no more. */
+function nextPeriod(book: Book): void {
+  Object.assign(book, { period: book.period + 1, resetsAt: null, usedMs: 0, heldMs: 0, runs: 0 });
 }
 
 function openWindow(audit: Audit, account: string, resetsAt: number): void {
+  look(audit, "L35");
   const book = audit.books.get(account);
   if (!book || book.resetsAt !== null) return find(audit, "L35", `a window of ${account} opens within another`);
   book.resetsAt = resetsAt;
 }
 
 function resetWindow(audit: Audit, account: string): void {
+  look(audit, "L15");
   const book = audit.books.get(account);
   if (!book || book.resetsAt === null || audit.at < book.resetsAt)
     return find(audit, "L15", `early reset of ${account}`);
-  book.resetsAt = null;
-  book.period++;
+  nextPeriod(book);
 }
 
-function admitted(audit: Audit, { terms, heldMs, leaseMs, counted }: Extract<Event, { type: "call-admitted" }>): void {
-  if (audit.holds.get(terms.call)?.chargedMs === null) find(audit, "L12", `${terms.call} is held twice`);
+/** L33: nobody is refused for a quota that would have held the call. */
+function refused(audit: Audit, { terms, refusal }: Extract<Event, { type: "call-refused" }>): void {
+  if (refusal.code !== "quota-exceeded") return;
+  look(audit, "L33");
+  const limit = (audit.tiers.get(terms.tier) ?? tierDefaults[terms.tier]).windowLimitMs;
+  const { usedMs, heldMs } = balanceOf(audit, terms.account);
+  const need = Math.floor(terms.declaredMs * factorOf(terms));
+  if (limit === null || need <= limit - usedMs - heldMs)
+    find(audit, "L33", `${terms.call} was refused ${need} with ${usedMs} + ${heldMs} of ${limit}`);
+}
+
+function admitted(audit: Audit, event: Extract<Event, { type: "call-admitted" }>): void {
+  const { terms, heldMs, leaseMs, counted } = event;
+  for (const id of ["L3", "L8", "L12", "L33", "L35", "L40"]) look(audit, id);
+  const earlier = audit.holds.get(terms.call);
+  if (earlier?.chargedMs === null) find(audit, "L12", `${terms.call} is held twice`);
   const book = audit.books.get(terms.account);
   if (!book) return find(audit, "L8", `${terms.call} is held on an account that is not open`);
   const { windowLimitMs: limit, runsMax, callsMax } = audit.tiers.get(book.tier) ?? tierDefaults[book.tier];
   if (book.resetsAt === null || audit.at >= book.resetsAt)
     find(audit, "L35", `${terms.call} was admitted outside a window`);
+  fits(audit, event, limit === null ? null : limit - book.usedMs - book.heldMs);
   // The same id again, after it was forgotten: its first life still counts.
-  const earlier = audit.holds.get(terms.call);
   if (earlier) audit.holds.set(`${terms.call}@${audit.index}`, earlier);
   audit.holds.set(terms.call, {
     terms,
@@ -196,27 +286,56 @@ function admitted(audit: Audit, { terms, heldMs, leaseMs, counted }: Extract<Eve
     period: book.period,
     counted: counted === true,
     lease: null,
+    deadline: 0,
+    attachBy: 0,
+    giveUpAt: null,
     chargedMs: null,
     releasedMs: 0,
   });
-  const { usedMs, heldMs: allHeld, runs } = balanceOf(audit, terms.account);
-  if (limit !== null && usedMs + allHeld > limit)
-    find(audit, "L3", `${terms.account}: ${usedMs} + ${allHeld} > ${limit}`);
+  book.heldMs += heldMs;
+  book.open++;
+  if (counted) book.runs++;
+  const ofSpace = (audit.openBySpace.get(terms.space) ?? 0) + 1;
+  audit.openBySpace.set(terms.space, ofSpace);
+  if (limit !== null && book.usedMs + book.heldMs > limit)
+    find(audit, "L3", `${terms.account}: ${book.usedMs} + ${book.heldMs} > ${limit}`);
   const over = (what: string, has: number, max: number | null | undefined): void => {
     if (typeof max === "number" && has > max) find(audit, "L40", `${what}: ${has} > ${max}`);
   };
-  const open = [...audit.holds.values()].filter(({ chargedMs }) => chargedMs === null);
-  over(`runs of ${terms.account}`, runs, runsMax);
-  over(`calls of ${terms.account}`, open.filter((hold) => hold.terms.account === terms.account).length, callsMax);
-  const ofSpace = open.filter((hold) => hold.terms.space === terms.space).length;
+  over(`runs of ${terms.account}`, book.runs, runsMax);
+  over(`calls of ${terms.account}`, book.open, callsMax);
   over(`calls of ${terms.space}`, ofSpace, audit.spaceCallsMax.get(terms.pool));
 }
 
-function granted(audit: Audit, { call, lease }: Extract<Event, { type: "call-granted" }>): void {
+/** L33: the whole declaration is held where that fits into what is `left`; else a clipped lease that does. */
+function fits(
+  audit: Audit,
+  { terms, heldMs, leaseMs, clipped }: Extract<Event, { type: "call-admitted" }>,
+  left: number | null,
+): void {
+  const need = Math.floor(terms.declaredMs * factorOf(terms));
+  const fitsWhole = left === null || need <= left;
+  const isRight = fitsWhole
+    ? !clipped && heldMs === need && leaseMs === terms.declaredMs
+    : clipped && heldMs <= left && heldMs === Math.floor(leaseMs * factorOf(terms)) && leaseMs < terms.declaredMs;
+  if (!isRight) find(audit, "L33", `${terms.call} needs ${need} of ${left} and holds ${heldMs} for ${leaseMs}`);
+}
+
+/** L13: what a call is told stands in the record that holds it. */
+function answeredAtOnce(audit: Audit, call: CallId, { events }: LedgerRecord): void {
+  look(audit, "L13");
+  const isAnswer = (event: Event): boolean =>
+    (event.type === "call-granted" || event.type === "call-queued") && event.call === call;
+  if (!events.some(isAnswer)) find(audit, "L13", `${call} is held, and the record holds no answer`);
+}
+
+function granted(audit: Audit, { call, lease, attachBy }: Extract<Event, { type: "call-granted" }>): void {
+  for (const id of ["L8", "L18", "L20", "L22", "L39"]) look(audit, id);
   const hold = audit.holds.get(call);
   if (!hold || hold.chargedMs !== null) return find(audit, "L8", `a lease for ${call}, which has no open hold`);
   if (hold.lease) find(audit, "L20", `${call} was granted twice`);
   hold.lease = lease;
+  hold.attachBy = attachBy;
   for (const slot of lease.slots) {
     const holder = audit.holders.get(slot) ?? null;
     if (holder && "call" in holder) find(audit, "L20", `${slot} is leased to ${holder.call} and to ${call}`);
@@ -231,7 +350,68 @@ function granted(audit: Audit, { call, lease }: Extract<Event, { type: "call-gra
   }
 }
 
-function ended(audit: Audit, call: CallId, chargedMs: number, releasedMs: number): void {
+/** L23: nothing revives a lease that ended. */
+function attached(audit: Audit, call: CallId): void {
+  look(audit, "L23");
+  const hold = audit.holds.get(call);
+  if (!hold?.lease || hold.chargedMs !== null) return find(audit, "L23", `${call} attaches without a lease`);
+  if (hold.giveUpAt !== null) find(audit, "L30", `${call} attaches twice`);
+  hold.giveUpAt = audit.at + hold.leaseMs + settleWithinMs;
+}
+
+/* Time moves a call on by itself: not before its deadline (L15), and not before this writer heard its node (L17). */
+
+const waitIsOver: readonly string[] = ["queue-timeout", "device-fault", "nvml-lost"];
+
+function voidedInTime(audit: Audit, event: Extract<Event, { type: "call-voided" }>, record: LedgerRecord): void {
+  const hold = audit.holds.get(event.call);
+  if (hold && !hold.lease && waitIsOver.includes(event.cause)) expired(audit, hold, hold.deadline);
+  else if (hold?.lease && event.cause === "grant-unused" && isClearedAfter(event, record, hold.lease))
+    expired(audit, hold, hold.attachBy);
+}
+
+function settledInTime(audit: Audit, event: Extract<Event, { type: "call-settled" }>, record: LedgerRecord): void {
+  const hold = audit.holds.get(event.call);
+  if (hold?.lease && event.cause === "shim-lost" && hold.giveUpAt !== null && isClearedAfter(event, record, hold.lease))
+    expired(audit, hold, hold.giveUpAt);
+}
+
+/** Nobody said that its worker is gone: time alone ended it. */
+function isClearedAfter(end: Event, { events }: LedgerRecord, { slots }: Lease): boolean {
+  const rest = events.slice(events.indexOf(end) + 1);
+  return rest.find((event) => "slot" in event && slots.includes(event.slot))?.type === "slot-clearing";
+}
+
+function expired(audit: Audit, { terms }: Hold, due: number): void {
+  look(audit, "L15");
+  look(audit, "L17");
+  if (audit.at < due) find(audit, "L15", `${terms.call} expired ${due - audit.at} ms early`);
+  if (audit.heard.get(terms.node)?.epoch !== audit.writer.epoch)
+    find(audit, "L17", `${terms.call} expired, and this writer has not heard ${terms.node}`);
+}
+
+function nodeLost(audit: Audit, node: NodeName): void {
+  look(audit, "L15");
+  look(audit, "L17");
+  const heardAt = audit.heard.get(node)?.at ?? 0;
+  if (audit.at < heardAt + nodeTtlMs)
+    find(audit, "L15", `${node} was given up ${audit.at - heardAt} ms after its word`);
+  if (audit.at < audit.writer.startedAt + nodeTtlMs)
+    find(audit, "L17", `${node} was given up ${audit.at - audit.writer.startedAt} ms after a start`);
+}
+
+/** Ends that are never the payer's doing. */
+const platformFaults: readonly string[] = ["operator-stop", "shim-lost", "node-lost", "device-fault", "nvml-lost"];
+
+interface HoldEnd {
+  readonly call: CallId;
+  readonly cause: string;
+  readonly chargedMs: number;
+  readonly releasedMs: number;
+}
+
+function ended(audit: Audit, { call, cause, chargedMs, releasedMs }: HoldEnd, record: LedgerRecord): void {
+  for (const id of ["L2", "L5", "L6", "L8", "L13", "L30", "L31", "L32"]) look(audit, id);
   const hold = audit.holds.get(call);
   if (!hold) return find(audit, "L8", `${call} ended without a hold`);
   if (hold.chargedMs !== null) return find(audit, "L5", `${call} ended twice`);
@@ -239,34 +419,49 @@ function ended(audit: Audit, call: CallId, chargedMs: number, releasedMs: number
     find(audit, "L2", `${call}: ${chargedMs} + ${releasedMs} is not ${hold.heldMs}`);
   if (chargedMs > hold.heldMs) find(audit, "L6", `${call} is charged more than its hold`);
   if (chargedMs > 0 && !hold.lease) find(audit, "L8", `${call} is charged without a lease`);
-  const factor = hold.terms.size === "xlarge" ? 2 : 1;
-  if (chargedMs > hold.leaseMs * factor) find(audit, "L31", `${call} is charged for more than its lease`);
+  if (chargedMs > hold.leaseMs * factorOf(hold.terms)) find(audit, "L31", `${call} is charged for more than its lease`);
+  if (chargedMs > 0 && platformFaults.includes(cause)) find(audit, "L32", `${call} is charged for ${cause}`);
+  for (const slot of hold.lease?.slots ?? []) {
+    if (!record.events.some((event) => "slot" in event && event.slot === slot))
+      find(audit, "L13", `${call} ended, and the record says nothing of ${slot}`);
+  }
   hold.chargedMs = chargedMs;
   hold.releasedMs = releasedMs;
+  closeHold(audit, hold, chargedMs);
+}
+
+function closeHold(audit: Audit, { terms, heldMs, period, counted }: Hold, chargedMs: number): void {
+  const book = audit.books.get(terms.account) as Book;
+  book.open--;
+  const ofSpace = (audit.openBySpace.get(terms.space) ?? 0) - 1;
+  if (ofSpace === 0) audit.openBySpace.delete(terms.space);
+  else audit.openBySpace.set(terms.space, ofSpace);
+  if (book.period !== period) return;
+  book.heldMs -= heldMs;
+  book.usedMs += chargedMs;
+  if (counted && chargedMs === 0) book.runs--;
+}
+
+function factorOf({ size }: CallTerms): number {
+  return size === "xlarge" ? 2 : 1;
 }
 
 /* ── the state ──────────────────────────────────────────────────────────── */
 
-type Found = Pick<Audit, "findings" | "index">;
+type Found = Pick<Audit, "findings" | "index" | "looked">;
+type Balances = Balance & { readonly id: string };
 
-function checkAmounts(found: Found, state: State): void {
-  for (const { id, usedMs, heldMs } of state.accounts.values()) {
-    for (const amount of [usedMs, heldMs]) {
+function checkAmounts(found: Found, accounts: Iterable<Balances>): void {
+  for (const { id, usedMs, heldMs, runs } of accounts) {
+    look(found, "L4");
+    for (const amount of [usedMs, heldMs, runs]) {
       if (!Number.isSafeInteger(amount) || amount < 0) find(found, "L4", `${id} has the amount ${amount}`);
     }
   }
 }
 
 function checkSlots(found: Found, state: State): void {
-  for (const [id, slot] of state.slots) {
-    if (slot.stage !== "leased") continue;
-    const call = state.calls.get(slot.call);
-    const isHolder =
-      (call?.stage === "granted" || call?.stage === "attached") &&
-      call.lease.slots.includes(id) &&
-      call.lease.fence === slot.fence;
-    if (!isHolder) find(found, "L20", `${id} is leased to ${slot.call}, which does not have it`);
-  }
+  for (const id of state.slots.keys()) checkSlot(found, state, id);
   for (const call of state.calls.values()) {
     if (call.stage !== "granted" && call.stage !== "attached") continue;
     for (const id of call.lease.slots) {
@@ -277,8 +472,21 @@ function checkSlots(found: Found, state: State): void {
   }
 }
 
+function checkSlot(found: Found, state: State, id: SlotId): void {
+  const slot = state.slots.get(id);
+  if (slot?.stage !== "leased") return;
+  look(found, "L20");
+  const call = state.calls.get(slot.call);
+  const isHolder =
+    (call?.stage === "granted" || call?.stage === "attached") &&
+    call.lease.slots.includes(id) &&
+    call.lease.fence === slot.fence;
+  if (!isHolder) find(found, "L20", `${id} is leased to ${slot.call}, which does not have it`);
+}
+
 /** L9: what is queued stands in its node's queue, once, so that a tick finds it; and no queue holds anything else. */
 function checkQueues(found: Found, state: State): void {
+  look(found, "L9");
   const queued = [...state.nodes.values()].flatMap((node) => node.queue);
   if (new Set(queued).size !== queued.length) find(found, "L9", "a call is queued twice");
   for (const id of queued)
@@ -288,38 +496,65 @@ function checkQueues(found: Found, state: State): void {
   if (waiting !== queued.length) find(found, "L9", `${waiting} calls wait, ${queued.length} are in queues`);
 }
 
+function checkPlace(found: Found, state: State, id: CallId, { terms }: Hold): void {
+  look(found, "L9");
+  const isQueued = state.nodes.get(terms.node)?.queue.includes(id) === true;
+  if (isQueued !== (state.calls.get(id)?.stage === "queued"))
+    find(found, "L9", `${id} ${isQueued ? "is in a queue and does not wait" : "waits in no queue"}`);
+}
+
+function checkBalance(found: Found, { id, usedMs, heldMs, runs }: Balances, log: Balance): void {
+  look(found, "L1");
+  if (log.usedMs === usedMs && log.heldMs === heldMs && log.runs === runs) return;
+  const gives = `${log.usedMs}, ${log.heldMs}, ${log.runs}`;
+  find(found, "L1", `${id} shows ${usedMs} used, ${heldMs} held, ${runs} runs; the log gives ${gives}`);
+}
+
+/** All holds are counted anew: neither the state's sums nor the audit's own are believed. */
 function checkBalances(found: Found, state: State, audit: Audit): void {
-  for (const { id, usedMs, heldMs, runs } of state.accounts.values()) {
-    const balance = balanceOf(audit, id);
-    if (balance.usedMs !== usedMs || balance.heldMs !== heldMs || balance.runs !== runs) {
-      find(
-        found,
-        "L1",
-        `${id} shows ${usedMs} used, ${heldMs} held, ${runs} runs; the log gives ${balance.usedMs}, ${balance.heldMs}, ${balance.runs}`,
-      );
-    }
+  const sums = new Map<string, { usedMs: number; heldMs: number; runs: number }>();
+  for (const { terms, period, counted, chargedMs, heldMs } of audit.holds.values()) {
+    if (period !== audit.books.get(terms.account)?.period) continue;
+    const sum = sums.get(terms.account) ?? { usedMs: 0, heldMs: 0, runs: 0 };
+    sums.set(terms.account, sum);
+    if (counted && chargedMs !== 0) sum.runs++;
+    if (chargedMs === null) sum.heldMs += heldMs;
+    else sum.usedMs += chargedMs;
   }
+  const none = { usedMs: 0, heldMs: 0, runs: 0 };
+  for (const account of state.accounts.values()) checkBalance(found, account, sums.get(account.id) ?? none);
+}
+
+function checkOpen(found: Found, state: State, audit: Audit, space: string): void {
+  look(found, "L40");
+  const [shown, open] = [state.openBySpace.get(space), audit.openBySpace.get(space)];
+  if (open !== shown) find(found, "L40", `${space} counts ${shown} open calls, the log ${open}`);
 }
 
 function checkAgainstLog(found: Found, state: State, audit: Audit): void {
-  const open = new Map<string, number>();
-  for (const { chargedMs, terms } of audit.holds.values())
-    if (chargedMs === null) open.set(terms.space, (open.get(terms.space) ?? 0) + 1);
-  for (const space of new Set([...open.keys(), ...state.openBySpace.keys()])) {
-    if (open.get(space) !== state.openBySpace.get(space))
-      find(found, "L40", `${space} counts ${state.openBySpace.get(space)} open calls, the log ${open.get(space)}`);
-  }
-  for (const [id, fence] of audit.fences) {
-    if (state.slots.get(id)?.fence !== fence) find(found, "L18", `${id} forgot its fence ${fence}`);
-  }
-  for (const [id, hold] of audit.holds) {
-    const stage = state.calls.get(id)?.stage;
-    const isOpen = stage === "queued" || stage === "granted" || stage === "attached";
-    if (isOpen !== (hold.chargedMs === null))
-      find(found, "L5", `${id} is ${stage ?? "forgotten"}, the log says otherwise`);
-  }
+  for (const space of new Set([...audit.openBySpace.keys(), ...state.openBySpace.keys()]))
+    checkOpen(found, state, audit, space);
+  for (const [id, fence] of audit.fences) checkFence(found, state, id, fence);
+  for (const [id, hold] of audit.holds) checkStage(found, state.calls.get(id), id, hold);
 }
 
-function find(found: Found, invariant: string, says: string): void {
+function checkFence(found: Found, state: State, id: SlotId, fence: number): void {
+  look(found, "L18");
+  if (state.slots.get(id)?.fence !== fence) find(found, "L18", `${id} forgot its fence ${fence}`);
+}
+
+function checkStage(found: Found, call: Call | undefined, id: CallId, hold: Hold): void {
+  look(found, "L5");
+  const stage = call?.stage;
+  const isOpen = stage === "queued" || stage === "granted" || stage === "attached";
+  if (isOpen !== (hold.chargedMs === null))
+    find(found, "L5", `${id} is ${stage ?? "forgotten"}, the log says otherwise`);
+}
+
+function find(found: Pick<Audit, "findings" | "index">, invariant: string, says: string): void {
   found.findings.push({ invariant, index: found.index, says });
+}
+
+function look({ looked }: Pick<Audit, "looked">, invariant: string): void {
+  looked.set(invariant, (looked.get(invariant) ?? 0) + 1);
 }

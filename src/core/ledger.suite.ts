@@ -4,7 +4,7 @@ import { after, durationMs, instant, seconds } from "../stdx/time.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
 import { decide } from "./decide.ts";
 import { apply } from "./evolve.ts";
-import { checkInvariants, newAudit, take } from "./invariants.ts";
+import { checkInvariants, checkRecord, newAudit, take } from "./invariants.ts";
 import type { Audit } from "./invariants.ts";
 import type {
   Call,
@@ -65,6 +65,7 @@ export class Ledger {
       const record = { index: this.state.index + 1, at: this.now, events: decision.events };
       apply(this.state, record);
       take(this.audit, record);
+      assert.deepEqual(checkRecord(this.state, this.audit, record), []);
       this.records.push(record);
     }
     return decision.events;
