@@ -194,7 +194,7 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
     case "account-busy":
       return {
         code: "gpu/account-busy",
-        kind: "capacity",
+        kind: "token",
         says: `This account has ${refusal.calls} calls open, and the tier ${refusal.tier} allows ${refusal.max} at once. Nothing was charged.`,
         leftMs: 0,
         waitMs: 0,
@@ -228,7 +228,7 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
     case "token-cap":
       return {
         code: "gpu/token-cap",
-        kind: "capacity",
+        kind: "token",
         says: `One request may make ${refusal.maxCalls} calls and use ${secondsOf(refusal.maxGpuMs)}; this one has made ${refusal.calls} and set aside ${secondsOf(refusal.gpuMs)}.`,
         leftMs: 0,
         waitMs: 0,

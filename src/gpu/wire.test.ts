@@ -101,6 +101,13 @@ describe("answers", () => {
       "illegal-duration",
       { left: 12, wait: -1 },
     ],
+    [
+      "an account's calls at once",
+      { kind: "token", code: "gpu/account-busy" },
+      429,
+      "pending-overquota-exceeded",
+      { left: 12, wait: 0 },
+    ],
     ["a token's cap", { kind: "token", code: "gpu/token-cap" }, 429, "runs-exceeded", { left: 12, wait: 0 }],
     [
       "an expired token",

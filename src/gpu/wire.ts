@@ -192,6 +192,8 @@ function refusedAs({ kind, code, waitMs }: Refusal): {
   const wait = Math.max(1, Math.ceil(waitMs / 1_000));
   if (kind === "quota") return { status: 429, approve: "quota-exceeded", wait };
   if (kind === "duration") return { status: 429, approve: "illegal-duration", wait: -1 };
+  // `spaces` then says to try again once some of the running tasks have completed.
+  if (code === "gpu/account-busy") return { status: 429, approve: "pending-overquota-exceeded", wait: 0 };
   if (kind === "token" && !code.startsWith("identity/")) return { status: 429, approve: "runs-exceeded", wait: 0 };
   if (kind === "token") return { status: 401, approve: null, wait };
   if (kind === "conflict") return { status: 409, approve: null, wait };
