@@ -89,7 +89,7 @@ export class LaunchFailure extends Error {
 }
 
 /** How the programs on a shim's way into its namespaces begin their complaints. */
-const saysDenied = /^It printed: (?:unshare|setpriv|mount|umount|mkdir|sh|\/bin\/sh): /;
+const saysDenied = /^It printed: (?:unshare|setpriv|mount|mkdir|rm|sh|\/bin\/sh): /;
 
 /**
  * Starts the shim, detached, and with it the app. Resolves when the shim answers: the app may still be starting.

@@ -7,6 +7,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { linuxProcesses, signalName, type ProcessName } from "../processes.ts";
 import { bubblewrapWay } from "./bubblewrap.ts";
 import { crunWay, type Bundle } from "./crun.ts";
+import { quoted } from "./quoted.ts";
 import { etcOf, fds, type BuilderRecipe, type Recipe } from "./recipe.ts";
 import { seccompFilter, type Arch, type Filtered } from "./seccomp.ts";
 import type { SandboxDriver, Way } from "./way.ts";
@@ -36,8 +37,19 @@ const joinFailed = 125;
 const saidMaxLength = 2_000;
 const signalBase = 128;
 const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/** Its groups first, then what makes the sandbox: without any variable, since that runs outside of what it makes. */
-const begin = `for f in $GROUPS_TO_JOIN; do echo $$ > "$f/cgroup.procs" || exit ${joinFailed}; done; exec env -i "$@"`;
+/** Where the first process reads what to become. */
+const commandFd = 6;
+/**
+ * Its groups first: the kernel takes ten milliseconds and more for that, in which the rest is prepared. Then what makes the sandbox,
+ * without any variable, since that runs outside of what it makes.
+ */
+const begin = `for f in $GROUPS_TO_JOIN; do echo $$ > "$f/cgroup.procs" || exit ${joinFailed}; done
+command=
+while IFS= read -r line <&${commandFd}; do command="$command$line
+"; done
+exec ${commandFd}<&-
+[ -n "$command" ] || exit 0
+eval "exec env -i $command"`;
 
 /** What every sandbox of one process shares. */
 export interface SandboxFiles {
@@ -64,15 +76,26 @@ export interface StartOptions extends Omit<SandboxFiles, "etc"> {
   readonly through?: (argv: readonly string[]) => readonly [string, ...string[]];
 }
 
+/** A sandbox that is on its way: what it is to be may be said later. It ends by itself where nobody says it. */
+export interface BegunSandbox {
+  /** Once. */
+  run(recipe: Recipe | BuilderRecipe): Sandboxed;
+  /** Nothing is to run. */
+  abandon(): void;
+}
+
 export function startSandboxed(recipe: Recipe | BuilderRecipe, options: StartOptions): Sandboxed {
+  return beginSandbox(options).run(recipe);
+}
+
+export function beginSandbox(options: StartOptions): BegunSandbox {
   const { cgroups, through = ([first = "", ...rest]) => [first, ...rest] } = options;
-  const way = wayOf(options.driver, recipe, { filter: readFileSync(options.filter), at: options.bundle });
-  const [command, ...rest] = through(["/bin/sh", "-c", begin, "sh", ...way.argv]);
+  const [command, ...rest] = through(["/bin/sh", "-c", begin]);
   const filter = openSync(options.filter, "r");
   const child = spawn(command, rest, {
     cwd: "/",
     env: { PATH: path, GROUPS_TO_JOIN: cgroups.join(" ") },
-    stdio: ["ignore", "pipe", "pipe", filter, "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", filter, "pipe", "pipe", "pipe"],
     detached: true,
   });
   closeSync(filter);
@@ -81,18 +104,28 @@ export function startSandboxed(recipe: Recipe | BuilderRecipe, options: StartOpt
   let said = "";
   const heardOut = new Promise<void>((resolve) => child.stderr?.once("close", resolve));
   child.stderr?.on("data", (bytes: Buffer) => (said = (said + bytes.toString()).slice(-saidMaxLength)));
-  giveOptions(pipes[fds.options] as Writable | null, way.options);
-  const exited = new Promise<SandboxEnd>((resolve) => {
-    child.once("error", (error) => resolve({ exitCode: null, signal: null, failure: error.message, denied: true }));
+  const over = new Promise<Error | readonly [number | null, NodeJS.Signals | null]>((resolve) => {
+    child.once("error", resolve);
     child.once("exit", (code, signal) => {
       const heard = Promise.all([status.closed, heardOut]);
-      void Promise.race([heard, delay(statusWithinMs, undefined, { ref: false })]).then(() =>
-        resolve(endOf(code, signal, way, status.text, said)),
-      );
+      void Promise.race([heard, delay(statusWithinMs, undefined, { ref: false })]).then(() => resolve([code, signal]));
     });
   });
-  const pid1 = untilThere(child, way, status);
-  return { child, stdout: child.stdout as Readable, stderr: child.stderr as Readable, pid1, exited };
+  const give = (fd: number, text: string): void => giveText(pipes[fd] as Writable | null, text);
+  return {
+    abandon: () => give(commandFd, ""),
+    run(recipe) {
+      const way = wayOf(options.driver, recipe, { filter: readFileSync(options.filter), at: options.bundle });
+      give(commandFd, `${way.argv.map(quoted).join(" ")}\n`);
+      give(fds.options, way.options);
+      const exited = over.then((how): SandboxEnd => {
+        if (how instanceof Error) return { exitCode: null, signal: null, failure: how.message, denied: true };
+        return endOf(...how, way, status.text, said);
+      });
+      const pid1 = untilThere(child, way, status);
+      return { child, stdout: child.stdout as Readable, stderr: child.stderr as Readable, pid1, exited };
+    },
+  };
 }
 
 export function wayOf(driver: SandboxDriver, recipe: Recipe | BuilderRecipe, bundle: Bundle): Way {
@@ -112,11 +145,11 @@ function endOf(code: number | null, signal: NodeJS.Signals | null, way: Way, sta
   return { exitCode: code, signal, failure: why === "" ? how : `${how}: ${why}`, denied: true };
 }
 
-/** Options and variables by a pipe: neither shows in any `/proc/PID/cmdline`. */
-function giveOptions(pipe: Writable | null, options: string): void {
+/** Command, options and variables by pipes: they show in no `/proc/PID/cmdline`. */
+function giveText(pipe: Writable | null, text: string): void {
   // Who ended before it read them says so by its exit.
   pipe?.on("error", () => undefined);
-  pipe?.end(options);
+  pipe?.end(text);
 }
 
 /** Resolves with the sandbox's pid 1 when it is there; undefined where all ended before. */

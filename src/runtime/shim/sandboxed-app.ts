@@ -8,7 +8,7 @@ import { endAll, insideMember, members, type Membership, type Processes } from "
 import { killGroup } from "../sandbox/cgroups.ts";
 import { laySystem, mountOverlay, type SystemLayer } from "../sandbox/overlay.ts";
 import { insideUser, type Bind, type Recipe } from "../sandbox/recipe.ts";
-import { prepareFiles, startSandboxed } from "../sandbox/start.ts";
+import { beginSandbox, prepareFiles, type BegunSandbox } from "../sandbox/start.ts";
 import { drainMs, ignoreAbort, logOutput, type App, type AppEnd, type AppHost } from "./app.ts";
 import { appEnvironment, cgroupText } from "./environment.ts";
 import { watchDisk } from "../sandbox/disk.ts";
@@ -26,13 +26,27 @@ const certificates = "/etc/ssl/certs/ca-certificates.crt";
 const firstPid = 2;
 
 /** What of a sandbox is laid over one another; null where it cannot be, or need not be. */
-export interface Layers {
+interface Layers {
   readonly app: string | null;
   readonly system: SystemLayer | null;
 }
 
+/** A sandbox that is on its way. */
+export interface BegunApp {
+  readonly layers: Promise<Layers>;
+  readonly etc: string;
+  readonly sandbox: BegunSandbox;
+}
+
+/** Begins with what the system has to do, so that all else that comes before the app goes on meanwhile. */
+export function beginSandboxedApp(plan: StoredPlan, { driver, cgroups }: SandboxPlan, log: ReplicaLog): BegunApp {
+  const layers = layersOf(plan, log);
+  const files = prepareFiles(plan.folder, hostname);
+  return { layers, etc: files.etc, sandbox: beginSandbox({ ...files, driver, cgroups: cgroups?.join ?? [] }) };
+}
+
 /** Lays them, which nothing else of a start has to wait for. Never rejects: what the machine cannot do, its owner is told. */
-export async function layersOf(plan: StoredPlan, log: ReplicaLog): Promise<Layers> {
+async function layersOf(plan: StoredPlan, log: ReplicaLog): Promise<Layers> {
   const note = (text: string): void => log.note(text);
   const [app, system] = await Promise.all([writableLayer(plan, note), packagesLayer(plan, note)]);
   return { app, system };
@@ -42,18 +56,16 @@ export async function layersOf(plan: StoredPlan, log: ReplicaLog): Promise<Layer
 export async function startSandboxedApp(
   plan: StoredPlan,
   sandbox: SandboxPlan,
-  layers: Layers,
+  begun: BegunApp,
   deviceApi: string | null,
   { log, processes, watchFolders, onDisk }: AppHost,
 ): Promise<App> {
   assert(plan.release.argv !== null, "a release that is not static has a command");
   const note = (text: string): void => log.note(text);
   const port = plan.port ?? plan.release.appPort;
-  const files = prepareFiles(plan.folder, hostname);
-  const recipe = recipeOf(plan, sandbox, { port, deviceApi, layers, etc: files.etc });
-  const { driver, cgroups } = sandbox;
+  const recipe = recipeOf(plan, sandbox, { port, deviceApi, layers: await begun.layers, etc: begun.etc });
   const disk = await watchDisk({ plan, watchFolders, note, tell: onDisk });
-  const started = startSandboxed(recipe, { ...files, driver, cgroups: cgroups?.join ?? [] });
+  const started = begun.sandbox.run(recipe);
   const output = logOutput({ out: started.stdout, err: started.stderr }, log);
   const pid1 = await started.pid1;
   const of = pid1 === undefined ? null : recordApp(plan, pid1, port, processes);

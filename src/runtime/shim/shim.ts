@@ -44,7 +44,7 @@ import { watchHealth, type HealthWatch } from "./health.ts";
 import { limitsOf } from "./limits.ts";
 import { untilReady } from "./readiness.ts";
 import { ReplicaLog } from "./replica-log.ts";
-import { layersOf, type Layers } from "./sandboxed-app.ts";
+import { beginSandboxedApp, type BegunApp } from "./sandboxed-app.ts";
 import { staticConnector } from "./static.ts";
 import { appWorkers, type AppWorkers } from "./workers.ts";
 
@@ -115,7 +115,7 @@ export async function startShim(plan: StoredPlan, world: ShimWorld): Promise<Shi
 
 /** Where the app will run, while it is being made. */
 interface Place {
-  readonly layers: Promise<Layers> | null;
+  readonly begun: BegunApp | null;
   /** Settles when its network is there, or cannot be. */
   readonly denied: Promise<End | undefined> | undefined;
 }
@@ -221,8 +221,9 @@ class RunningShim implements Shim {
   /** Begins with what programs of the system have to do, so that all else that comes before the app goes on meanwhile. */
   #makePlace(): Place {
     const { sandbox } = this.#plan;
-    if (sandbox === null) return { layers: null, denied: undefined };
-    return { layers: layersOf(this.#plan, this.#log), denied: this.#openNetwork(sandbox).catch(networkDenied) };
+    if (sandbox === null) return { begun: null, denied: undefined };
+    const denied = this.#openNetwork(sandbox).catch(networkDenied);
+    return { denied, begun: beginSandboxedApp(this.#plan, sandbox, this.#log) };
   }
 
   async #openNetwork(sandbox: SandboxPlan): Promise<undefined> {
@@ -238,9 +239,12 @@ class RunningShim implements Shim {
     const { sandbox } = this.#plan;
     this.#gpu = await this.#world.openGpu(this.#gpuHost());
     const denied = await place.denied;
-    if (denied) return void this.#end(denied);
+    if (denied) {
+      place.begun?.sandbox.abandon();
+      return void this.#end(denied);
+    }
     const borrows = this.#plan.spec.gpu !== false;
-    const app = await startApp(this.#plan, await place.layers, borrows ? this.#gpu.url : null, this.#appHost());
+    const app = await startApp(this.#plan, place.begun, borrows ? this.#gpu.url : null, this.#appHost());
     this.#app = app;
     void app.ended.then((end) => this.#appEnded(end));
     void app.exited.then(() => {
