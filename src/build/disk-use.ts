@@ -1,5 +1,5 @@
 /** How much of a disk folders take. */
-import { lstat, readdir } from "node:fs/promises";
+import { lstat, opendir } from "node:fs/promises";
 import { join } from "node:path";
 
 /** Entries looked at together: a disk answers several questions at once, and the rest of the process goes on meanwhile. */
@@ -26,11 +26,24 @@ export async function bytesBelow(folders: readonly string[], since = 0): Promise
     bytes += found.blocks * 512;
   };
   for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
-    const names = (await readdir(folder).catch(isNoMatter)) ?? [];
-    for (let at = 0; at < names.length; at += atOnce)
-      await Promise.all(names.slice(at, at + atOnce).map((name) => look(join(folder, name))));
+    for await (const names of namesIn(folder)) await Promise.all(names.map((name) => look(join(folder, name))));
   }
   return bytes;
+}
+
+/** Some at a time: an app may make more than fit into this process's memory. */
+async function* namesIn(folder: string): AsyncGenerator<readonly string[]> {
+  const opened = await opendir(folder, { bufferSize: atOnce }).catch(isNoMatter);
+  if (!opened) return;
+  let names: string[] = [];
+  for await (const { name } of opened) {
+    names.push(name);
+    if (names.length === atOnce) {
+      yield names;
+      names = [];
+    }
+  }
+  yield names;
 }
 
 function isNoMatter(error: NodeJS.ErrnoException): undefined {

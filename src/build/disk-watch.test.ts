@@ -24,6 +24,13 @@ describe("bytesBelow", () => {
     assert.ok(bytes >= mib && bytes < mib + 100_000, `${bytes}`);
   });
 
+  test("counts as many files as there are, some at a time", async () => {
+    using one = folder();
+    for (let n = 0; n < 300; n += 1) writeFileSync(join(one.path, `file ${n}`), Buffer.alloc(8_192));
+    const bytes = await bytesBelow([one.path]);
+    assert.ok(bytes >= 300 * 8_192 && bytes < 300 * 8_192 + 100_000, `${bytes}`);
+  });
+
   test("counts only what was made since an instant, where that is asked", async () => {
     using one = folder();
     writeFileSync(join(one.path, "before"), Buffer.alloc(mib));
