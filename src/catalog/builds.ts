@@ -8,6 +8,8 @@ import { between, instant, iso } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
+import { marked } from "./request-keys.ts";
+import type { Effects } from "./request-keys.ts";
 import { pageLimit, pageOf, parsePageToken } from "./page.ts";
 import type { Page } from "./page.ts";
 import type { BuildEventsTable, BuildsTable, ReleasesTable } from "./schema.ts";
@@ -91,10 +93,12 @@ export interface EndedCount {
 export class Builds {
   readonly #db: Database;
   readonly #runner: SqlRunner;
+  readonly #effects: Effects;
 
-  constructor(db: Database, runner: SqlRunner) {
+  constructor(db: Database, runner: SqlRunner, effects: Effects) {
     this.#db = db;
     this.#runner = runner;
+    this.#effects = effects;
   }
 
   async create(build: NewBuild): Promise<BuildRow> {
@@ -117,7 +121,9 @@ export class Builds {
       }),
     ]);
     const all = release ? [insertRelease(this.#db, release), ...statements] : statements;
-    if (all.length > 0) await this.#runner.transaction(all.map(statement));
+    if (all.length === 0) return;
+    const made = transitions.find(({ created }) => created !== undefined)?.build ?? null;
+    await this.#runner.transaction([...all.map(statement), ...marked(this.#db, this.#effects, made)]);
   }
 
   /** How a build came to its stage, in order. */

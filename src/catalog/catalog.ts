@@ -11,6 +11,8 @@ import { openDatabase } from "./database.ts";
 import { Environments } from "./environments.ts";
 import { Kept } from "./kept.ts";
 import { migrate } from "./migrations/index.ts";
+import { noEffects, RequestKeys } from "./request-keys.ts";
+import type { Effects } from "./request-keys.ts";
 import { Settings } from "./settings.ts";
 import { SpaceEvents } from "./space-events.ts";
 import { Spaces } from "./spaces.ts";
@@ -27,24 +29,26 @@ export class Catalog {
   readonly calls: Calls;
   readonly environments: Environments;
   readonly kept: Kept;
+  readonly requestKeys: RequestKeys;
 
-  private constructor(db: ReturnType<typeof openDatabase>, sql: SqlRunner, calls: Calls) {
+  private constructor(db: ReturnType<typeof openDatabase>, sql: SqlRunner, calls: Calls, effects: Effects) {
     this.accounts = new Accounts(db);
-    this.tokens = new Tokens(db);
+    this.tokens = new Tokens(db, sql, effects);
     this.spaces = new Spaces(db);
-    this.spaceEvents = new SpaceEvents(db, sql);
-    this.builds = new Builds(db, sql);
+    this.spaceEvents = new SpaceEvents(db, sql, effects);
+    this.builds = new Builds(db, sql, effects);
     this.releases = new Releases(db);
     this.settings = new Settings(db);
     this.calls = calls;
-    this.environments = new Environments(db, sql);
+    this.environments = new Environments(db, sql, effects);
     this.kept = new Kept(db, sql);
+    this.requestKeys = new RequestKeys(db, sql);
   }
 
   /** Applies the migrations that are missing. Throws a `CatalogError`, `catalog-too-new`, on a newer program's database. */
-  static async open(sql: SqlRunner, clock: Pick<Clock, "wall">): Promise<Catalog> {
+  static async open(sql: SqlRunner, clock: Pick<Clock, "wall">, effects = noEffects): Promise<Catalog> {
     await migrate(sql, clock.wall());
     const db = openDatabase(sql);
-    return new Catalog(db, sql, await Calls.open(db, sql));
+    return new Catalog(db, sql, await Calls.open(db, sql), effects);
   }
 }

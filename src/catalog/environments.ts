@@ -3,6 +3,8 @@ import type { Selectable } from "kysely";
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { statement, type Database } from "./database.ts";
+import { marked } from "./request-keys.ts";
+import type { Effects } from "./request-keys.ts";
 import type { EnvironmentChangesTable } from "./schema.ts";
 
 export interface VariableRow {
@@ -44,10 +46,12 @@ export interface NumberedChange extends EnvironmentChange {
 export class Environments {
   readonly #db: Database;
   readonly #sql: SqlRunner;
+  readonly #effects: Effects;
 
-  constructor(db: Database, sql: SqlRunner) {
+  constructor(db: Database, sql: SqlRunner, effects: Effects) {
     this.#db = db;
     this.#sql = sql;
+    this.#effects = effects;
   }
 
   async variables(): Promise<readonly VariableRow[]> {
@@ -120,7 +124,7 @@ export class Environments {
 
   async #change(work: ReturnType<typeof statement>, change: EnvironmentChange): Promise<number> {
     const told = this.#db.insertInto("spaceEnvironmentChanges").values(change);
-    const [, added] = await this.#sql.transaction([work, statement(told)]);
+    const [, added] = await this.#sql.transaction([work, statement(told), ...marked(this.#db, this.#effects)]);
     return Number(added?.lastInsertRowid);
   }
 }

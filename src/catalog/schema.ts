@@ -133,6 +133,18 @@ export interface EnvironmentChangesTable {
   at: number;
 }
 
+/** `asked` and `answer` are sealed. */
+export interface RequestKeysTable {
+  account: string;
+  key: string;
+  mark: string;
+  at: number;
+  asked: string;
+  made: number;
+  work: string | null;
+  answer: string | null;
+}
+
 export interface SettingsTable {
   key: string;
   value: string;
@@ -197,6 +209,7 @@ export interface Schema {
   buildEvents: BuildEventsTable;
   releases: ReleasesTable;
   catalogSettings: SettingsTable;
+  requestKeys: RequestKeysTable;
   spaceVariables: VariablesTable;
   spaceSecrets: SecretsTable;
   spaceEnvironmentChanges: EnvironmentChangesTable;

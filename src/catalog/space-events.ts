@@ -5,6 +5,8 @@ import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
+import { marked } from "./request-keys.ts";
+import type { Effects } from "./request-keys.ts";
 import { pageLimit, pageOf, parsePageToken } from "./page.ts";
 import type { Page } from "./page.ts";
 import type { SpaceEventsTable as Row } from "./schema.ts";
@@ -16,17 +18,19 @@ export type NumberedEvent = SpaceEvent & { readonly seq: number };
 export class SpaceEvents {
   readonly #db: Database;
   readonly #sql: SqlRunner;
+  readonly #effects: Effects;
 
-  constructor(db: Database, sql: SqlRunner) {
+  constructor(db: Database, sql: SqlRunner, effects: Effects) {
     this.#db = db;
     this.#sql = sql;
+    this.#effects = effects;
   }
 
-  /** Adds what happened to `space`, which it leads to. To be called in turn for one Space. */
+  /** Adds what happened to `space`, which it leads to. To be called in turn for one Space. `asked`: somebody wanted it. */
   async add(
     space: Space,
     events: readonly SpaceEvent[],
-    row: { readonly sdk?: string | null; readonly settings?: OwnerSettings } = {},
+    row: { readonly sdk?: string | null; readonly settings?: OwnerSettings; readonly asked?: boolean } = {},
   ): Promise<void> {
     const { id, state, release, next, horizon } = space;
     const newest = await this.#db
@@ -51,7 +55,8 @@ export class SpaceEvents {
         ...(row.settings === undefined ? {} : { settings: JSON.stringify(row.settings) }),
       })
       .where("id", "=", id);
-    await this.#sql.transaction([...added, led].map((query) => statement(query)));
+    const marks = row.asked === true ? marked(this.#db, this.#effects) : [];
+    await this.#sql.transaction([...[...added, led].map((query) => statement(query)), ...marks]);
   }
 
   /** Newest first; undefined where `before` is not a page token of ours. */

@@ -2,7 +2,11 @@
 import type { TierName } from "../core/model.ts";
 import type { Instant } from "../stdx/time.ts";
 import type { Role } from "./accounts.ts";
+import type { SqlRunner } from "../stdx/sql.ts";
+import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
+import { marked } from "./request-keys.ts";
+import type { Effects } from "./request-keys.ts";
 import type { TokensTable as Row } from "./schema.ts";
 
 export type Scope = "read" | "write" | "gpu" | "admin";
@@ -36,19 +40,31 @@ export const lastUsedEveryMs = 3_600_000;
 
 export class Tokens {
   readonly #db: Database;
+  readonly #sql: SqlRunner;
+  readonly #effects: Effects;
 
-  constructor(db: Database) {
+  constructor(db: Database, sql: SqlRunner, effects: Effects) {
     this.#db = db;
+    this.#sql = sql;
+    this.#effects = effects;
   }
 
   /** The account must exist. */
   async create(token: NewToken): Promise<TokenRow> {
     const row: TokenRow = { ...token, lastUsedAt: null, revokedAt: null };
-    await this.#db
-      .insertInto("tokens")
-      .values({ ...row, scopes: JSON.stringify(row.scopes) })
-      .execute();
+    const add = this.#db.insertInto("tokens").values({ ...row, scopes: JSON.stringify(row.scopes) });
+    await this.#sql.transaction([statement(add), ...marked(this.#db, this.#effects, row.id)]);
     return row;
+  }
+
+  /** Gives a token that nobody was shown another secret. False where there is no such token. */
+  async replaceHash(id: string, hash: string): Promise<boolean> {
+    const { numUpdatedRows } = await this.#db
+      .updateTable("tokens")
+      .set({ hash })
+      .where("id", "=", id)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
   }
 
   /** The token with this hash, expired and revoked ones too: the caller says why it refuses them. */

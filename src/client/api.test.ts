@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
+import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { describe, test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { WaybillClient } from "./api.ts";
-import { ServerUnreachable } from "./errors.ts";
+import { ApiError, ServerUnreachable } from "./errors.ts";
 
 /** Answers the first `GET` of each connection, and closes it at what comes next without a word, as a server does whose patience was over. */
-function impatient(): { readonly server: Server; readonly asked: string[]; readonly sockets: Socket[] } {
+function impatient(): {
+  readonly server: Server;
+  readonly asked: string[];
+  readonly keys: (string | null)[];
+  readonly sockets: Socket[];
+} {
   const asked: string[] = [];
+  const keys: (string | null)[] = [];
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
     sockets.push(socket);
@@ -15,6 +22,7 @@ function impatient(): { readonly server: Server; readonly asked: string[]; reado
     socket.on("error", () => undefined);
     socket.on("data", (bytes) => {
       const [method = ""] = bytes.toString().split(" ", 1);
+      keys.push(/idempotency-key: (.*)\r/i.exec(bytes.toString())?.[1] ?? null);
       asked.push(method);
       if (!isFirst || method !== "GET") return void socket.resetAndDestroy();
       isFirst = false;
@@ -24,13 +32,32 @@ function impatient(): { readonly server: Server; readonly asked: string[]; reado
       );
     });
   });
-  return { server, asked, sockets };
+  return { server, asked, keys, sockets };
 }
 
+/** Answers requests in turn with what `answers` say; null breaks the connection. */
+async function answering(answers: readonly (Readonly<{ status: number; body: unknown }> | null)[]) {
+  const keys: (string | undefined)[] = [];
+  const server = createHttpServer((request, response) => {
+    const answer = answers[keys.length] ?? null;
+    keys.push(request.headers["idempotency-key"] as string | undefined);
+    if (answer === null) return void request.socket.resetAndDestroy();
+    response.writeHead(answer.status, { "content-type": "application/json" }).end(JSON.stringify(answer.body));
+  });
+  await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
+  const client = new WaybillClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: "t" });
+  const close = (): void => server.close().closeAllConnections();
+  return { client, keys, [Symbol.dispose]: close };
+}
+
+const inUse = { status: 409, body: { code: "key-in-use", detail: "under way" } };
+const conflict = { status: 409, body: { code: "conflict", detail: "no" } };
+const done = { status: 200, body: { stage: "RUNNING" } };
+
 describe("a connection that the server closes just as it is asked again", () => {
-  test("is not noticed by what only reads, and is told to what changes something, which may have been done", async () => {
-    const { server, asked, sockets } = impatient();
-    await new Promise<void>((done) => void server.listen(0, "127.0.0.1", done));
+  test("is not noticed by what only reads", async () => {
+    const { server, asked, keys, sockets } = impatient();
+    await new Promise<void>((listens) => void server.listen(0, "127.0.0.1", listens));
     const client = new WaybillClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: "t" });
     const times = 5;
     for (let n = 0; n < times; n++) {
@@ -38,9 +65,46 @@ describe("a connection that the server closes just as it is asked again", () => 
       await setImmediate(); // The connection is free again.
     }
     assert.ok(asked.length > times, "none of them met a closed connection");
-    await assert.rejects(client.restart("a/b"), ServerUnreachable);
-    assert.equal(asked.filter((method) => method !== "GET").length, 1);
+    assert.deepEqual(new Set(keys), new Set([null]));
     for (const socket of sockets) socket.destroy();
     server.close();
+  });
+});
+
+describe("what changes something", () => {
+  test("is sent again with the same key where its connection broke, and where its first try is under way", async () => {
+    using server = await answering([null, inUse, done]);
+    assert.deepEqual(await server.client.restart("a/b"), done.body);
+    assert.equal(server.keys.length, 3);
+    assert.match(server.keys[0] ?? "", /^"[0-9a-f-]{36}"$/);
+    assert.equal(new Set(server.keys).size, 1);
+  });
+
+  test("has another key each time", async () => {
+    using server = await answering([done, done]);
+    await server.client.restart("a/b");
+    await server.client.restart("a/b");
+    assert.equal(new Set(server.keys).size, 2);
+  });
+
+  test("is not sent again where it was refused", async () => {
+    using server = await answering([conflict, done]);
+    await assert.rejects(server.client.restart("a/b"), ApiError);
+    assert.equal(server.keys.length, 1);
+  });
+
+  test("ends at once where its caller gives up", async () => {
+    using server = await answering([null]);
+    const given = AbortSignal.timeout(50);
+    await assert.rejects(server.client.restart("a/b", { signal: given }), { name: "TimeoutError" });
+    assert.equal(server.keys.length, 1);
+  });
+
+  test("does not wait for a platform that is not there", async () => {
+    const server = await answering([]);
+    server[Symbol.dispose]();
+    const startedAt = performance.now();
+    await assert.rejects(server.client.restart("a/b"), ServerUnreachable);
+    assert.ok(performance.now() - startedAt < 3_000, "asked again and again");
   });
 });

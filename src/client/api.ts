@@ -1,4 +1,9 @@
-/** A typed client of the platform's HTTP API: a method a route, streams as async iterators, refusals as `ApiError`. */
+/**
+ * A typed client of the platform's HTTP API: a method a route, streams as async iterators, refusals as `ApiError`. What changes something
+ * is sent with an `Idempotency-Key`, so that it can be sent again where the answer did not arrive.
+ */
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import type {
   BoardView,
   BuildDetails,
@@ -84,6 +89,10 @@ export interface SigningKey {
 const answerWithinMs = 30_000;
 /** A commit carries a whole folder, perhaps over a slow line. */
 const commitWithinMs = 300_000;
+/** A request is sent so often where its connection broke, or its first try is still under way: over some seconds, as a platform's restart takes. */
+const triesMost = 7;
+const pauseFirstMs = 200;
+const pauseMostMs = 2_000;
 /** Problems are short; of a page that is none, this much is read for its sentence. */
 const problemMaxCharacters = 64 * 1024;
 
@@ -186,7 +195,8 @@ export class WaybillClient {
 
   /** Commits NDJSON in the Hub's form to `main`; creates the Space if it is absent. */
   async commit(space: string, ndjson: Uint8Array, asking: Asking = {}): Promise<CommitView> {
-    const init = { method: "POST", body: ndjson, headers: { "content-type": "application/x-ndjson" } };
+    const headers = { "content-type": "application/x-ndjson", ...freshKey() };
+    const init = { method: "POST", body: ndjson, headers };
     return (await this.#ask(`/api/spaces/${pathOf(space)}/commit/main`, init, asking, commitWithinMs)) as CommitView;
   }
 
@@ -302,7 +312,8 @@ export class WaybillClient {
 
   /** What a call of the caller's would meet now; nothing is held by it. */
   async quote(request: QuoteRequest, asking: Asking = {}): Promise<QuoteView> {
-    return await this.#send("POST", "/api/gpu/quote", request, asking);
+    const init = { method: "POST", body: JSON.stringify(request), headers: { "content-type": "application/json" } };
+    return (await this.#ask("/api/gpu/quote", init, asking, answerWithinMs)) as QuoteView;
   }
 
   async tiers(asking: Asking = {}): Promise<TiersView> {
@@ -333,8 +344,8 @@ export class WaybillClient {
   }
 
   async #send<Answer>(method: string, path: string, body: unknown, asking: Asking): Promise<Answer> {
-    const init = { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } };
-    return (await this.#ask(path, init, asking, answerWithinMs)) as Answer;
+    const headers = { "content-type": "application/json", ...freshKey() };
+    return (await this.#ask(path, { method, body: JSON.stringify(body), headers }, asking, answerWithinMs)) as Answer;
   }
 
   async #ask(path: string, init: RequestInit, asking: Asking, withinMs: number): Promise<unknown> {
@@ -399,18 +410,24 @@ export class WaybillClient {
     const headers = new Headers(init.headers);
     headers.set("accept", "application/json, application/x-ndjson, application/problem+json");
     if (this.#token !== null) headers.set("authorization", `Bearer ${this.#token}`);
-    const ask = (): Promise<Response> => fetch(this.url + path, { ...init, headers, signal, redirect: "error" });
-    let response: Response;
+    const isKeyed = headers.has(keyHeader);
     try {
-      response = await ask().catch((error: unknown) => {
-        if (init.method === "GET" && wasClosed(error)) return ask();
-        throw error;
-      });
+      for (let tries = 1; ; tries++) {
+        const isLast = tries >= (isKeyed ? triesMost : init.method === "GET" ? 2 : 1);
+        const answer = await fetch(this.url + path, { ...init, headers, signal, redirect: "error" }).catch(
+          (error: unknown) => {
+            if (isLast || !isWorthAnother(error, tries)) throw error;
+          },
+        );
+        if (answer?.ok) return answer;
+        const refusal = answer && (await apiErrorOf(answer, path));
+        if (refusal && (isLast || refusal.problem.code !== "key-in-use")) throw refusal;
+        if (isKeyed) await delay(Math.min(pauseMostMs, pauseFirstMs * 2 ** (tries - 1)), undefined, { signal });
+      }
     } catch (error) {
+      if (error instanceof ApiError) throw error;
       throw this.#unanswered(error, callers, "does not answer");
     }
-    if (!response.ok) throw await apiErrorOf(response, path);
-    return response;
   }
 
   #unanswered(error: unknown, callers: AbortSignal | undefined, says: string): unknown {
@@ -420,10 +437,18 @@ export class WaybillClient {
   }
 }
 
-/** A kept connection that the server closed just as we asked on it: what only reads is asked once more (RFC 9110, 9.2.2). */
-function wasClosed(error: unknown): boolean {
+const keyHeader = "idempotency-key";
+
+/** Of a request and all its repetitions (draft-ietf-httpapi-idempotency-key-header-07, section 2.1). */
+function freshKey(): Readonly<Record<typeof keyHeader, string>> {
+  return { [keyHeader]: `"${randomUUID()}"` };
+}
+
+/** A connection that was closed as we asked on it (RFC 9110, 9.2.2), and a platform that was there before and is being started again. */
+function isWorthAnother(error: unknown, tries: number): boolean {
   const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-  return code === "EPIPE" || code === "ECONNRESET" || code === "UND_ERR_SOCKET";
+  const wasClosed = code === "EPIPE" || code === "ECONNRESET" || code === "UND_ERR_SOCKET";
+  return wasClosed || (code === "ECONNREFUSED" && tries > 1);
 }
 
 async function apiErrorOf(response: Response, path: string): Promise<ApiError> {

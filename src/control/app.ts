@@ -3,6 +3,8 @@ import { Hono } from "hono";
 import { newId } from "../stdx/ids.ts";
 import type { ApiEnv, Route } from "./api.ts";
 import { refuse } from "./api.ts";
+import { keyed } from "./keyed.ts";
+import { EffectMade } from "./request-effects.ts";
 import { buildsRoute } from "./routes/builds.ts";
 import { callsRoute } from "./routes/calls.ts";
 import { commitRoute } from "./routes/commit.ts";
@@ -59,6 +61,7 @@ export function createApi(server: Server): Hono<ApiEnv> {
     c.header("x-content-type-options", "nosniff");
     return undefined;
   });
+  api.use(keyed(server));
   for (const route of routes) route(api, server);
   api.notFound((c) =>
     refuse(c, "control/not-found", {
@@ -66,6 +69,7 @@ export function createApi(server: Server): Hono<ApiEnv> {
     }),
   );
   api.onError((error, c) => {
+    if (error instanceof EffectMade) return refuse(c, "control/answer-lost");
     server.onFailure(`${c.req.method} ${new URL(c.req.url).pathname} (${c.get("requestId")})`, error);
     return refuse(c, "control/failed");
   });

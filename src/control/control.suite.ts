@@ -16,6 +16,7 @@ import { openRepositories, type RepositoryStore } from "../hub/repository.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import type { Scope } from "../identity/token-resolver.ts";
 import { MemoryJournal, MemoryStore } from "../journal/index.ts";
+import type { Journal } from "../journal/index.ts";
 import { newId } from "../stdx/ids.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { durationMs, instant, iso, seconds } from "../stdx/time.ts";
@@ -29,6 +30,7 @@ import { Fitting } from "./fitting.ts";
 import { Hardware } from "./hardware.ts";
 import { Nodes } from "./nodes.ts";
 import { isLiving, Replicas } from "./replicas.ts";
+import { RequestEffects } from "./request-effects.ts";
 import { Server } from "./server.ts";
 import type { ServerParts } from "./server.ts";
 import { keptOfSpace, Retention, type KeptOfSpace } from "./retention.ts";
@@ -90,11 +92,15 @@ export class TestClock implements Clock {
 export interface Wishes {
   readonly store?: MemoryStore;
   readonly beforeCommit?: () => Promise<void>;
+  /** In the place of one in memory. */
+  readonly journal?: Journal;
   readonly sql?: SqlRunner;
   /** Those of an earlier world, whose process died; who opened the folder first removes it. */
   readonly catalog?: Catalog;
   readonly folder?: string;
   readonly kept?: KeptOfSpace;
+  /** Where its chance begins: after all that an earlier world has drawn, whose rows it has. */
+  readonly drawn?: number;
 }
 
 export class ControlWorld implements AsyncDisposable {
@@ -106,7 +112,7 @@ export class ControlWorld implements AsyncDisposable {
   readonly clock: TestClock;
   readonly replicas: Replicas;
   readonly environments: Environments;
-  readonly journal: MemoryJournal;
+  readonly journal: Journal;
   readonly engine: Engine;
   readonly catalog: Catalog;
   readonly nodes: Nodes;
@@ -123,12 +129,13 @@ export class ControlWorld implements AsyncDisposable {
   static async open({
     store,
     beforeCommit,
+    journal = new MemoryJournal(store ?? new MemoryStore(), beforeCommit === undefined ? {} : { beforeCommit }),
     sql = memorySql(),
     catalog: earlier,
     folder,
     kept = keptOfSpace,
+    drawn = 0,
   }: Wishes = {}): Promise<ControlWorld> {
-    const journal = new MemoryJournal(store ?? new MemoryStore(), beforeCommit === undefined ? {} : { beforeCommit });
     const clock = new TestClock();
     const failures: string[] = [];
     const engine = await Engine.open({
@@ -138,14 +145,16 @@ export class ControlWorld implements AsyncDisposable {
       alarm: () => () => undefined,
     });
     await engine.submit({ type: "set-pool", pool: "main", settings: {} });
-    const catalog = earlier ?? (await Catalog.open(sql, clock));
+    const effects = new RequestEffects();
+    const catalog = earlier ?? (await Catalog.open(sql, clock, effects));
     await catalog.accounts.create({ name: "alice", tier: "free", role: "user", createdAt: clock.wall() });
     await catalog.accounts.create({ name: "admin", tier: "unlimited", role: "admin", createdAt: clock.wall() });
     const replicas = new Replicas();
     const random = (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count));
+    const box = new SecretBox(new Map([["k_test", Buffer.alloc(32, 7)]]), random);
     const environments = await Environments.open({
       rows: catalog.environments,
-      box: new SecretBox(new Map([["k_test", Buffer.alloc(32, 7)]]), random),
+      box,
       clock,
       onChange: (space) => world.spaces.onEnvironment(space),
     });
@@ -156,8 +165,11 @@ export class ControlWorld implements AsyncDisposable {
       clock,
       replicas,
       environments,
+      effects,
+      box,
       folder: folder ?? mkdtempSync(join(tmpdir(), "waybill-control-")),
       kept,
+      drawn,
     });
     world.calls.restore(await engine.read((state) => [...openCallsOn(state, "n1")]));
     engine.subscribe((record) => world.calls.onRecord(record));
@@ -173,9 +185,14 @@ export class ControlWorld implements AsyncDisposable {
     environments,
     folder,
     kept,
-  }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "folder"> & {
-    kept: KeptOfSpace;
-  }) {
+    drawn,
+    ...sealing
+  }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "folder"> &
+    Pick<ServerParts, "effects" | "box"> & {
+      kept: KeptOfSpace;
+      drawn: number;
+    }) {
+    this.#drawn.count = drawn;
     this.folder = folder;
     this.journal = journal;
     this.replicas = replicas;
@@ -297,6 +314,7 @@ export class ControlWorld implements AsyncDisposable {
     const evidence = { readWork: async (id: string) => ({ ...nothing, entries: this.#entriesOf(id) }), index: () => 0 };
     const parts = {
       ...ports,
+      ...sealing,
       journal,
       evidence,
       nodes,

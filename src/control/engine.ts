@@ -173,10 +173,11 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Decides now, in the order of the calls; resolves when the outcome is durable (L28). Rejects with `EngineBusy` before
+   * Decides now, in the order of the calls; resolves when the outcome is durable (L28). The record is found in the journal under
+   * `mark` too. Rejects with `EngineBusy` before
    * anything was decided, or with `EngineStopped` or the journal's failure when the outcome is not known to be kept.
    */
-  submit(command: Command): Promise<Answer> {
+  submit(command: Command, mark?: string): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#checkOpen();
       const at = this.now();
@@ -187,7 +188,7 @@ export class Engine implements AsyncDisposable {
       }
       const { events } = decision;
       const record = { index: this.#state.index + 1, at, events };
-      this.#record(record);
+      this.#record(record, mark);
       this.#whenDurable(record, () => resolve({ ok: true, events, index: record.index, at }), reject);
     });
   }
@@ -226,10 +227,11 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Applies and appends; from here on there is no way back but a new process. */
-  #record(record: LedgerRecord): void {
+  #record(record: LedgerRecord, mark: string | undefined): void {
     try {
       apply(this.#state, record);
-      this.#followBatch(this.#journal.append(record, worksOf(record.events)), record.index);
+      const works = worksOf(record.events);
+      this.#followBatch(this.#journal.append(record, mark === undefined ? works : [...works, mark]), record.index);
     } catch (failure) {
       this.#fail(failure as Error);
       throw failure;

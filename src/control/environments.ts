@@ -82,6 +82,13 @@ export class Environments {
     return this.#ports.rows.changes(space, limit);
   }
 
+  /** One that was set before; without a time where it is gone by now. */
+  found({ kind, space, name }: EnvironmentEntry): Extract<EnvironmentSet, { ok: true }> {
+    const known = this.#known.get(space);
+    const row = (kind === "variable" ? known?.variables : known?.secrets)?.get(name);
+    return { ok: true, changed: true, updatedAt: iso(row?.updatedAt ?? this.#ports.clock.wall()) };
+  }
+
   /** Sets one; an app that runs is started again with it. */
   async set(
     { kind, space, name }: EnvironmentEntry,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { MemoryStore } from "../journal/index.ts";
+import type { MemoryJournal } from "../journal/index.ts";
 import { durationMs } from "../stdx/time.ts";
 import { ControlWorld, replica, request } from "./control.suite.ts";
 import type { TestNode } from "./control.suite.ts";
@@ -132,7 +133,7 @@ describe("a visitor who leaves while the function runs", () => {
     const first = await ControlWorld.open({ store });
     await left(first);
     await first[Symbol.asyncDispose]();
-    first.journal.crash();
+    (first.journal as MemoryJournal).crash();
 
     await using world = await ControlWorld.open({ store });
     await world.space();
@@ -156,7 +157,7 @@ describe("a node that comes back", () => {
     before.say(attached("c_1", 1));
     await first.settled();
     await first[Symbol.asyncDispose]();
-    first.journal.crash();
+    (first.journal as MemoryJournal).crash();
 
     await using world = await ControlWorld.open({ store });
     world.clock.advance(60_000);
@@ -205,7 +206,7 @@ describe("a node that comes back", () => {
       ],
     );
     await first[Symbol.asyncDispose]();
-    first.journal.crash();
+    (first.journal as MemoryJournal).crash();
 
     await using world = await ControlWorld.open({ store });
     const node = await world.node([replica("p_1", "ready")]);

@@ -20,7 +20,7 @@ import type {
   TierView,
 } from "../contract/api.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
-import type { PoolSettings, TierName, TierSettings } from "../core/model.ts";
+import type { Command, PoolSettings, TierName, TierSettings } from "../core/model.ts";
 import { boardOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
 import type { Quota } from "../core/views.ts";
 import { tierOf } from "../core/state.ts";
@@ -55,6 +55,11 @@ import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
 import { quoteView } from "./quotes.ts";
 import { poolView, slotView } from "./pool-views.ts";
+import type { Committed } from "./commits.ts";
+import type { Answer } from "./engine.ts";
+import type { RequestEffects } from "./request-effects.ts";
+import { RequestKeys } from "./request-keys.ts";
+import type { SecretBox } from "../identity/secret-box.ts";
 
 export interface ServerParts {
   readonly engine: Engine;
@@ -71,6 +76,8 @@ export interface ServerParts {
   readonly spaces: Spaces;
   readonly environments: Environments;
   readonly hardware: Hardware;
+  readonly effects: RequestEffects;
+  readonly box: SecretBox;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly about: {
@@ -102,6 +109,8 @@ export class Server {
   readonly nodes: Nodes;
   readonly replicas: Replicas;
   readonly environments: Environments;
+  readonly effects: RequestEffects;
+  readonly requestKeys: RequestKeys;
   readonly #parts: ServerParts;
   readonly #explaining: Explaining;
   readonly calls: CallList;
@@ -118,6 +127,9 @@ export class Server {
     this.nodes = parts.nodes;
     this.replicas = parts.replicas;
     this.environments = parts.environments;
+    this.effects = parts.effects;
+    const { engine, catalog } = parts;
+    this.requestKeys = new RequestKeys({ ...parts, rows: catalog.requestKeys, now: () => engine.now() });
     this.calls = new CallList(parts);
     this.#explaining = new Explaining({ ...parts, call: (id) => this.calls.get(id) });
   }
@@ -175,6 +187,8 @@ export class Server {
     scopes,
   }: Asked<CreateToken>): Promise<{ ok: true; account: string; token: string } | Refused> {
     const { catalog, clock, random } = this.#parts;
+    const made = this.effects.made?.work;
+    if (typeof made === "string") return this.#renewToken(account, made);
     if (create) {
       const made = await catalog.accounts.create({
         name: account,
@@ -207,6 +221,14 @@ export class Server {
       createdAt: clock.wall(),
       expiresAt: null,
     });
+    return { ok: true, account, token };
+  }
+
+  /** A token that was made and never shown: the answer with its secret was lost, so it gets another. */
+  async #renewToken(account: string, id: string): Promise<{ ok: true; account: string; token: string }> {
+    const token = newAccessToken(this.random);
+    const isThere = await this.catalog.tokens.replaceHash(id, accessTokenHash(token));
+    assert(isThere, `a request with a key has made the token ${id}`);
     return { ok: true, account, token };
   }
 
@@ -315,7 +337,7 @@ export class Server {
   }
 
   async setTier(tier: TierName, settings: Partial<TierSettings>): Promise<TierView> {
-    const answer = await this.#parts.engine.submit({ type: "set-tier", tier, settings });
+    const answer = await this.#order({ type: "set-tier", tier, settings });
     assert(answer.ok, `the ledger takes a tier's settings that the route took: ${JSON.stringify(settings)}`);
     return this.#parts.engine.read((state) => ({ name: tier, ...tierOf(state, tier) }));
   }
@@ -325,8 +347,22 @@ export class Server {
     settings: { readonly [Key in keyof PoolSettings]?: PoolSettings[Key] | number | undefined },
   ): Promise<PoolView | undefined> {
     if (!(await this.pool(name))) return undefined;
-    await this.#parts.engine.submit({ type: "set-pool", pool: name, settings: settings as Partial<PoolSettings> });
+    await this.#order({ type: "set-pool", pool: name, settings: settings as Partial<PoolSettings> });
     return this.pool(name);
+  }
+
+  /** What people have the ledger do: where their request has a key, the record carries its mark. Nothing is done twice. */
+  async #order(command: Command): Promise<Answer> {
+    const { engine, effects } = this.#parts;
+    if (effects.made === undefined) return engine.submit(command, effects.take() ?? undefined);
+    return engine.read((state) => ({ ok: true, events: [], index: state.index, at: state.at }));
+  }
+
+  /** The commit of an earlier try of this request, whose answer was lost. */
+  async madeCommit(): Promise<Committed | undefined> {
+    const made = this.effects.made?.work;
+    const row = typeof made === "string" ? await this.catalog.builds.get(made) : undefined;
+    return row && { ok: true, commit: row.commit, build: row.id, noBuild: null };
   }
 
   /** Any id: `q_` request, `c_` call, `b_` build, `p_` replica, `r_` receipt, `n_` counter, or `owner/name`. */

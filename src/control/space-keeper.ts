@@ -184,7 +184,7 @@ export class SpaceKeeper {
       const release = space.release === null ? undefined : await this.#release(space.release);
       const sdk = release?.manifest.sdk ?? known.row.sdk;
       const kept = settings ?? known.row.settings;
-      await this.#ports.catalog.spaceEvents.add(space, events, { sdk, settings: kept });
+      await this.#ports.catalog.spaceEvents.add(space, events, { sdk, settings: kept, asked: "actor" in command });
       const { state, release: current } = space;
       const { since, reason } = state;
       known.row = { ...known.row, sdk, settings: kept, since, state: state.name, release: current, ...reason };

@@ -23,6 +23,7 @@ import { PushDesk } from "../control/push-desk.ts";
 import { isLiving, Replicas } from "../control/replicas.ts";
 import { Server } from "../control/server.ts";
 import { Retention } from "../control/retention.ts";
+import { RequestEffects } from "../control/request-effects.ts";
 import { Spaces } from "../control/spaces.ts";
 import { openCallsOn } from "../core/views.ts";
 import { ListenError, openEdge } from "../edge/index.ts";
@@ -102,7 +103,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const folders = ["", "builds", "git", "node", "repositories", "spool"];
   for (const name of folders) await mkdir(join(config.data, name), { recursive: true, mode: 0o700 });
   const journal = stack.use(await openSqliteJournal({ folder: config.data, onFatal }));
-  const catalog = await Catalog.open(journal.sql, clock);
+  const effects = new RequestEffects();
+  const catalog = await Catalog.open(journal.sql, clock, effects);
   const engine = stack.use(await Engine.open({ journal, clock, onFatal, log }));
   const evidence = stack.use(await openEvidenceStore({ path: join(config.data, "evidence.db"), clock, random }));
 
@@ -256,12 +258,13 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     onFailure,
   });
 
+  const box = await openSecretBox(config.secretsKeyFile, {
+    needed: (await catalog.environments.secrets()).map(({ key }) => key),
+    random,
+  });
   const environments = await Environments.open({
     rows: catalog.environments,
-    box: await openSecretBox(config.secretsKeyFile, {
-      needed: (await catalog.environments.secrets()).map(({ key }) => key),
-      random,
-    }),
+    box,
     clock,
     onChange: (space) => spaces.onEnvironment(space),
   });
@@ -282,6 +285,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     spaces,
     environments,
     hardware,
+    effects,
+    box,
     clock,
     random,
     about: { version: about.version, node: process.versions.node, bootMs: () => bootMs, url },

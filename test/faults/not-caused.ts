@@ -4,6 +4,9 @@ import type { Code } from "../../src/evidence/codes.ts";
 const apiItself =
   "an answer of the platform's own API, which is no work with a waybill; test/platform.test.ts makes it";
 
+const requestKey =
+  "an answer of the platform's own API, which is no work with a waybill; src/control/request-keys.test.ts makes it";
+
 export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "gpu/node-lost":
     "this version's only node is the platform's own process, so it cannot be silent by itself; the ledger's tests make it",
@@ -19,6 +22,10 @@ export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "control/changed-meanwhile": apiItself,
   "control/paused":
     "an answer of the platform's own API, which is no work with a waybill; test/long/space-states.test.ts makes it",
+  "control/key-in-use": requestKey,
+  "control/key-reused": requestKey,
+  "control/answer-lost": requestKey,
+  "control/too-many-keys": requestKey,
   "control/failed": "a bug of the platform's own: none is known that could be caused",
   "capacity/rate-limited": "this version counts strangers and does not limit their rate",
 };

@@ -7,6 +7,7 @@ import { buildQueue } from "./0003-build-queue.ts";
 import { spaceEnvironment } from "./0004-space-environment.ts";
 import { spaceEvents } from "./0005-space-events.ts";
 import { whatIsKept } from "./0006-what-is-kept.ts";
+import { requestKeys } from "./0007-request-keys.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -22,6 +23,7 @@ export const migrations: readonly Migration[] = [
   spaceEnvironment,
   spaceEvents,
   whatIsKept,
+  requestKeys,
 ];
 
 /**

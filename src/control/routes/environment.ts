@@ -36,7 +36,9 @@ export const environmentRoute: Route = (api, server) => {
       if (body instanceof Response) return body;
       const { key: name, value, description = null } = body;
       const given = { value, description, account: asked.caller.account };
-      const set = await server.environments.set({ kind, space: asked.space, name }, given);
+      const set = server.effects.made
+        ? server.environments.found({ kind, space: asked.space, name })
+        : await server.environments.set({ kind, space: asked.space, name }, given);
       if (!set.ok) return refuse(c, set.code, { detail: set.says });
       return c.json(kind === "secret" ? { name, updatedAt: set.updatedAt } : viewsOf(server, kind, asked.space));
     });
@@ -45,10 +47,9 @@ export const environmentRoute: Route = (api, server) => {
       if (asked instanceof Response) return asked;
       const body = await jsonBody(c, named);
       if (body instanceof Response) return body;
-      const isUnset = await server.environments.unset(
-        { kind, space: asked.space, name: body.key },
-        asked.caller.account,
-      );
+      const entry = { kind, space: asked.space, name: body.key };
+      const isUnset =
+        server.effects.made !== undefined || (await server.environments.unset(entry, asked.caller.account));
       if (!isUnset) return refuse(c, "control/not-found", { detail: `${asked.space} has no ${kind} ${body.key}.` });
       return c.json(viewsOf(server, kind, asked.space));
     });

@@ -53,7 +53,9 @@ export const spacesRoute: Route = (api, server) => {
     const named = await jsonBody(c, settingsChange);
     if (named instanceof Response) return named;
     const id = `${owner}/${name}`;
-    const changed = await server.spaces.set(id, named, actorOf(caller, owner));
+    const changed = server.effects.made
+      ? server.spaces.get(id)?.settings
+      : await server.spaces.set(id, named, actorOf(caller, owner));
     if (!changed) return noSpace(c, id);
     return isRefused(changed) ? refuse(c, changed.code, { detail: changed.says }) : c.json(changed);
   });

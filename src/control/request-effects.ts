@@ -1,0 +1,51 @@
+/**
+ * Whose effect it is that is being committed: a request with an `Idempotency-Key` carries its mark along the calls that it leads to,
+ * and the commit that has its effect takes it (L13).
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Effects } from "../catalog/request-keys.ts";
+
+/** The effect of an earlier try, whose answer was lost. `work`: what it made, where that has an id. */
+export interface Made {
+  readonly work: string | null;
+}
+
+interface Carried {
+  readonly mark: string;
+  readonly made: Made | undefined;
+  isTaken: boolean;
+}
+
+/** The effect was made by an earlier try, and what was about to make it again does not know how that is answered. */
+export class EffectMade extends Error {
+  override readonly name = "EffectMade";
+  readonly code = "effect-made";
+}
+
+export class RequestEffects implements Effects {
+  readonly #carried = new AsyncLocalStorage<Carried>();
+
+  /** Runs `work` as the request of `mark`. What it leaves running behind it has no mark any more. */
+  async run<T>({ mark, made }: { mark: string; made: Made | undefined }, work: () => Promise<T>): Promise<T> {
+    const carried: Carried = { mark, made, isTaken: false };
+    try {
+      return await this.#carried.run(carried, work);
+    } finally {
+      carried.isTaken = true;
+    }
+  }
+
+  /** Set where this request's effect is there already, and only its answer is to be given. */
+  get made(): Made | undefined {
+    return this.#carried.getStore()?.made;
+  }
+
+  /** Throws `EffectMade` instead of having an effect twice. */
+  take(): string | null {
+    const carried = this.#carried.getStore();
+    if (carried === undefined || carried.isTaken) return null;
+    if (carried.made !== undefined) throw new EffectMade("an earlier try of this request has had its effect");
+    carried.isTaken = true;
+    return carried.mark;
+  }
+}
