@@ -1,0 +1,174 @@
+/**
+ * Clients of a platform that is killed again and again. Each does one thing at a time, keeps what was acknowledged to it, and
+ * compares that with what is there before it goes on after a kill. What they throw is the platform's going away.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { setTimeout as delay } from "node:timers/promises";
+import type { CallView } from "../../src/contract/api.ts";
+import type { Prng } from "../../src/stdx/prng.ts";
+import type { Account } from "../support/platform.ts";
+import { compareList, compareSetting, type Findings, type Wish } from "./promises.ts";
+
+export interface Client {
+  readonly name: string;
+  /** Looks whether what it was promised is there; where that is cut off, it looks again after the next start. */
+  compare(): Promise<void>;
+  act(): Promise<void>;
+}
+
+/** Final views that a visitor reads again after a kill. */
+const rereads = 5;
+/** A call that has ended has its receipt as soon as its end is durable; one that outlives the platform is looked at no longer than this. */
+const receiptLooks = 20;
+const lookEveryMs = 5;
+/** The app is found again soon after a start; asked without a pause, a visitor would keep the platform from it. */
+const turnedAwayMs = 20;
+
+export interface Setting {
+  readonly name: string;
+  /** Resolves when the write is acknowledged. */
+  write(n: number): Promise<unknown>;
+  read(): Promise<number>;
+}
+
+/** Writes 1, 2, 3… into a setting that nobody else writes. */
+export class SettingClient implements Client {
+  readonly #setting: Setting;
+  readonly #findings: Findings;
+  #tried = 0;
+  #acknowledged = 0;
+
+  constructor(setting: Setting, findings: Findings) {
+    this.#setting = setting;
+    this.#findings = findings;
+  }
+
+  get name(): string {
+    return this.#setting.name;
+  }
+
+  async compare(): Promise<void> {
+    if (this.#tried === 0) return;
+    const seen = await this.#setting.read();
+    compareSetting(this.name, { acknowledged: this.#acknowledged, tried: this.#tried, seen }, this.#findings);
+    this.#acknowledged = seen;
+  }
+
+  async act(): Promise<void> {
+    const n = ++this.#tried;
+    await this.#setting.write(n);
+    this.#acknowledged = n;
+    this.#findings.acknowledged += 1;
+  }
+}
+
+export interface List {
+  readonly name: string;
+  /** Resolves when it is acknowledged. */
+  add(n: number): Promise<unknown>;
+  nameOf(n: number): string;
+  /** What it shows of its newest part: at least these wishes, where they are there. */
+  read(wishes: readonly Wish[]): Promise<readonly string[]>;
+}
+
+/** Adds 1, 2, 3… to a list. */
+export class ListClient implements Client {
+  readonly #list: List;
+  readonly #findings: Findings;
+  #tried = 0;
+  /** Those since the last comparison, and the one before them. */
+  #wishes: Wish[] = [];
+
+  constructor(list: List, findings: Findings) {
+    this.#list = list;
+    this.#findings = findings;
+  }
+
+  get name(): string {
+    return this.#list.name;
+  }
+
+  async compare(): Promise<void> {
+    compareList(this.name, this.#wishes, await this.#list.read(this.#wishes), this.#findings);
+    this.#wishes = this.#wishes.slice(-1);
+  }
+
+  async act(): Promise<void> {
+    const n = ++this.#tried;
+    const wish = { name: this.#list.nameOf(n), acknowledged: false };
+    this.#wishes.push(wish);
+    await this.#list.add(n);
+    wish.acknowledged = true;
+    this.#findings.acknowledged += 1;
+  }
+}
+
+/** How a visitor's call goes: the app's query, and after how long the visitor leaves, where it does. */
+interface CallKind {
+  readonly query: (chance: Prng) => string;
+  readonly leaves?: true;
+}
+
+const kinds: readonly CallKind[] = [
+  { query: (chance) => `ms=${chance.int(20)}` },
+  { query: (chance) => `ms=${chance.int(20)}` },
+  { query: (chance) => `ms=${chance.int(20)}` },
+  { query: (chance) => `ms=${chance.int(20)}&raises` },
+  { query: () => "unused" },
+  { query: (chance) => `ms=${200 + chance.int(400)}` },
+  { query: (chance) => `ms=${chance.int(60)}`, leaves: true },
+];
+
+/** Asks the app for GPU calls, and reads how they ended. */
+export class Visitor implements Client {
+  readonly name: string;
+  readonly #account: Account;
+  readonly #url: string;
+  readonly #chance: Prng;
+  readonly #findings: Findings;
+  #ended: CallView[] = [];
+
+  constructor(account: Account, { url, chance, findings }: { url: string; chance: Prng; findings: Findings }) {
+    this.name = account.name;
+    this.#account = account;
+    this.#url = url;
+    this.#chance = chance;
+    this.#findings = findings;
+  }
+
+  async compare(): Promise<void> {
+    for (const then of this.#ended) {
+      const now = await this.#account.client.call(then.id);
+      if (!isDeepStrictEqual(now, then))
+        this.#findings.lost.push(`call ${then.id} had ended as ${JSON.stringify(then)} and is ${JSON.stringify(now)}`);
+    }
+    this.#ended = [];
+  }
+
+  async act(): Promise<void> {
+    const kind = this.#chance.pick(kinds);
+    const signal = kind.leaves ? AbortSignal.timeout(1 + this.#chance.int(30)) : null;
+    const headers = { authorization: `Bearer ${this.#account.token}` };
+    try {
+      const answer = await fetch(`${this.#url}/?${kind.query(this.#chance)}`, { headers, signal });
+      const text = await answer.text();
+      if (answer.status === 200) await this.#follow((JSON.parse(text) as { call: string }).call);
+      else if (answer.headers.has("proxy-status")) await delay(turnedAwayMs);
+      else this.#findings.other.push(`the app answered ${answer.status}: ${text}`);
+    } catch (error) {
+      if (!signal?.aborted) throw error;
+    }
+  }
+
+  /** Until it has its receipt: from then on nothing of it may change. */
+  async #follow(id: string): Promise<void> {
+    for (let look = 0; look < receiptLooks; look++) {
+      const call = await this.#account.client.call(id);
+      if (call.receipt !== null) {
+        this.#ended = [...this.#ended.slice(1 - rereads), call];
+        return;
+      }
+      await delay(lookEveryMs);
+    }
+  }
+}

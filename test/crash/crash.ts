@@ -1,0 +1,129 @@
+/**
+ * A real platform under the load of many clients, killed at random instants and started again on the same folder; then all that was
+ * acknowledged to anybody is looked for.
+ */
+import { join } from "node:path";
+import { prng } from "../../src/stdx/prng.ts";
+import { Platform, until } from "../support/platform.ts";
+import { Books, wholeLog } from "./books.ts";
+import { compareDeeds, DeedsFile } from "./deeds.ts";
+import { Findings } from "./promises.ts";
+import { Run } from "./run.ts";
+import { gpus, moveIn, type Tenants } from "./tenants.ts";
+
+export interface CrashOptions {
+  readonly kills: number;
+  readonly seed: number;
+  /** Hears what is going on. */
+  readonly say: (line: string) => void;
+}
+
+/** What `npm run crash -- --json` prints; fields are added and never renamed. Times are whole milliseconds. */
+export interface CrashDocument {
+  readonly kills: number;
+  /** Those that met the platform before it had said that it is ready. */
+  readonly killsInStart: number;
+  readonly seed: number;
+  /** Answers that promised something. */
+  readonly acknowledged: number;
+  readonly lost: number;
+  readonly duplicated: number;
+  readonly stuckHolds: number;
+  /** A recovery gives the state of the whole log, and gives it again. */
+  readonly stateHashEqual: boolean;
+  /** From a process's start until it is ready. */
+  readonly recoveryMs: { readonly p50: number; readonly max: number };
+  readonly records: number;
+  readonly calls: number;
+  /** Sentences: all that is not as it should be. */
+  readonly findings: readonly string[];
+  readonly tookMs: number;
+}
+
+/** After so many lives the journal is read before the platform reads it. */
+const booksEvery = 20;
+/** A call that is left to itself ends when its grant was not taken up, or with its lease. */
+const restWithinMs = 90_000;
+
+export async function crash({ kills, seed, say }: CrashOptions): Promise<CrashDocument> {
+  const began = performance.now();
+  const chance = prng(seed);
+  const findings = new Findings();
+  await using up = await Platform.start({ gpus });
+  using deeds = new DeedsFile(join(up.folder, "deeds.jsonl"));
+  const tenants = await moveIn(up, deeds.file, { chance, findings });
+  const run = new Run(up, { clients: tenants.clients, chance, findings });
+  const books = new Books();
+  const hashes: boolean[] = [];
+  say(`seed ${seed}: ${tenants.clients.length} clients, ${kills} kills`);
+  for (let life = 1; run.kills < kills; life++) {
+    await run.liveAndDie();
+    if (life % booksEvery === 0) {
+      hashes.push(await books.readOn(up.data));
+      say(`${run.kills} kills: ${findings.acknowledged} answers of the API, ${findings.all.length} findings`);
+    }
+    await run.start();
+  }
+  await run.compare();
+  await comeToRest(tenants, findings);
+  const used = await usedBy(tenants);
+  await up.kill();
+  hashes.push(await books.readOn(up.data));
+  const whole = await wholeLog(up.data);
+  hashes.push(whole.stateHash === books.stateHash);
+  for (const [account, usedMs] of used)
+    if (usedMs !== books.chargedMs(account))
+      findings.duplicated.push(
+        `${account} has used ${usedMs} ms, and its calls were charged ${books.chargedMs(account)}`,
+      );
+  findings.other.push(...books.broken());
+  findings.stuck.push(...books.open().map((call) => `call ${call} has not ended`));
+  compareDeeds(deeds.readOn(), books.calls, findings);
+  return {
+    kills: run.kills,
+    killsInStart: run.killsInStart,
+    seed,
+    acknowledged: findings.acknowledged,
+    lost: findings.lost.length,
+    duplicated: findings.duplicated.length,
+    stuckHolds: findings.stuck.length,
+    stateHashEqual: hashes.every((equal) => equal),
+    recoveryMs: quantiles(run.recoveryMs),
+    records: whole.records,
+    calls: books.calls.size,
+    findings: findings.all,
+    tookMs: Math.round(performance.now() - began),
+  };
+}
+
+/** Whether all that was promised is there, and nothing else is wrong. */
+export function isWhole({ findings, stateHashEqual }: CrashDocument): boolean {
+  return findings.length === 0 && stateHashEqual;
+}
+
+/** Until no call is open and no slot is taken; what stays is a finding. */
+async function comeToRest({ operator, visitors }: Tenants, findings: Findings): Promise<void> {
+  const held = async (): Promise<readonly string[]> => {
+    const { slots } = await operator.client.gpuBoard();
+    const taken = slots.flatMap(({ slot, call, stage }) =>
+      call !== null || !["free", "warm"].includes(stage) ? `slot ${slot} is ${stage} for ${call}` : [],
+    );
+    const quotas = await Promise.all(visitors.map(({ client, name }) => client.quota({ account: name })));
+    return [...taken, ...quotas.flatMap(({ account, heldMs }) => (heldMs > 0 ? `${account} holds ${heldMs} ms` : []))];
+  };
+  try {
+    await until("nothing is held", async () => (await held()).length === 0, restWithinMs);
+  } catch {
+    findings.stuck.push(...(await held())); // Not within the bound: what is held then is told.
+  }
+}
+
+async function usedBy({ visitors }: Tenants): Promise<ReadonlyMap<string, number>> {
+  const quotas = await Promise.all(visitors.map(({ client, name }) => client.quota({ account: name })));
+  return new Map(quotas.map(({ account, usedMs }) => [account, usedMs]));
+}
+
+function quantiles(times: readonly number[]): CrashDocument["recoveryMs"] {
+  const sorted = times.toSorted((a, b) => a - b);
+  return { p50: sorted[Math.floor(sorted.length / 2)] ?? 0, max: sorted.at(-1) ?? 0 };
+}

@@ -1,0 +1,113 @@
+/** Lives and deaths of one platform: started, under load, and killed at an instant that the seed chose. */
+import { once } from "node:events";
+import { setTimeout as delay } from "node:timers/promises";
+import { ApiError } from "../../src/client/errors.ts";
+import type { Prng } from "../../src/stdx/prng.ts";
+import type { Platform } from "../support/platform.ts";
+import type { Client } from "./clients.ts";
+import type { Findings } from "./promises.ts";
+
+/** One of so many starts is killed too. */
+const startKillOf = 5;
+/** Under load it is killed when fewer than so many things were done since its start, be the machine fast or slow… */
+const actsMax = 100;
+/** …and an instant later, which meets all that is under way somewhere… */
+const laterMs = 30;
+/** …but not after this, as where all its clients wait. */
+const lifeMaxMs = 5_000;
+/** What a start is taken to need before one has been measured. */
+const startsInMs = 500;
+
+export class Run {
+  readonly recoveryMs: number[] = [];
+  kills = 0;
+  killsInStart = 0;
+  readonly #up: Platform;
+  readonly #clients: readonly Client[];
+  readonly #chance: Prng;
+  readonly #findings: Findings;
+
+  constructor(
+    up: Platform,
+    { clients, chance, findings }: { clients: readonly Client[]; chance: Prng; findings: Findings },
+  ) {
+    this.#up = up;
+    this.#clients = clients;
+    this.#chance = chance;
+    this.#findings = findings;
+  }
+
+  /** All clients compare what they were promised, then go on, until the platform is killed. */
+  async liveAndDie(): Promise<void> {
+    const life = new Life(this.#chance.int(actsMax));
+    const served = this.#clients.map((client) => this.#serve(client, life));
+    const late = AbortSignal.timeout(lifeMaxMs);
+    await Promise.race([life.lived, once(late, "abort")]);
+    await delay(this.#chance.int(laterMs));
+    life.over = true;
+    await this.#up.kill();
+    this.kills += 1;
+    await Promise.all(served);
+  }
+
+  /** Starts it again; now and then it is killed before it is ready, and started once more. */
+  async start(): Promise<void> {
+    if (this.#chance.int(startKillOf) === 0) await this.#dieInStart();
+    const since = performance.now();
+    await this.#up.up();
+    this.recoveryMs.push(Math.round(performance.now() - since));
+  }
+
+  /** Once more, when nothing kills it any more. */
+  async compare(): Promise<void> {
+    for (const client of this.#clients) await client.compare();
+  }
+
+  async #dieInStart(): Promise<void> {
+    const ready = this.#up.up().then(
+      () => true,
+      (error: unknown) => {
+        if (!String(error).includes("SIGKILL")) throw error;
+        return false;
+      },
+    );
+    await delay(this.#chance.int(this.recoveryMs.at(-1) ?? startsInMs));
+    await this.#up.kill();
+    this.kills += 1;
+    if (!(await ready)) this.killsInStart += 1;
+  }
+
+  async #serve(client: Client, life: Life): Promise<void> {
+    try {
+      await client.compare();
+      while (!life.over) {
+        await client.act();
+        life.did();
+      }
+    } catch (error) {
+      if (error instanceof ApiError) {
+        const { status, code, detail } = error.problem;
+        this.#findings.other.push(`${client.name} was refused: ${status} ${code}, ${detail}`);
+      } else if (!life.over) this.#findings.other.push(`${client.name}: ${String((error as Error).stack)}`);
+    }
+  }
+}
+
+/** From a start until the kill. */
+class Life {
+  over = false;
+  /** Resolves when so much was done as this life is for. */
+  readonly lived: Promise<void>;
+  #left: number;
+  #end: () => void = () => undefined;
+
+  constructor(acts: number) {
+    this.#left = acts;
+    this.lived = new Promise((resolve) => (this.#end = resolve));
+    if (acts === 0) this.#end();
+  }
+
+  did(): void {
+    if (--this.#left === 0) this.#end();
+  }
+}
