@@ -472,7 +472,12 @@ export class ReplicaSet {
       )
         continue;
       this.#held.delete(held.replica);
-      await removeFolder(held.folder);
+      await removeFolder(held.folder).catch((error: unknown) =>
+        this.#options.log.warn(
+          { folder: held.folder, error: String(error) },
+          "a dead replica's folder could not be removed",
+        ),
+      );
     }
     this.#forget();
   }

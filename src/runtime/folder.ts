@@ -15,6 +15,7 @@
  *   exit.json      the final ReplicaStatus, synced; from then on nothing changes
  *   ctl.sock, in.sock   or, where the folder's path is too long for a socket's address, in a short folder named in plan.json
  */
+import { execFile } from "node:child_process";
 import {
   closeSync,
   constants,
@@ -31,6 +32,7 @@ import {
 import { chmod, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 import type { ReplicaSpec, ReplicaStatus } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import type { ProcessName } from "./processes.ts";
@@ -186,15 +188,23 @@ export function readText(folder: string, name: string): string | undefined {
   }
 }
 
-/** Removes a replica's folder, also where its app closed folders within it to everybody, this user included. */
+/**
+ * Removes a replica's folder, also where its app closed folders within it to everybody, this user included, or made more of them below
+ * one another than a path can name.
+ */
 export async function removeFolder(folder: string): Promise<void> {
   const options = { recursive: true, force: true, maxRetries: 3 } as const;
   try {
     await rm(folder, options);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
-    await openFolders(folder);
-    await rm(folder, options);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EACCES") {
+      await openFolders(folder);
+      return rm(folder, options);
+    }
+    if (code !== "ENAMETOOLONG") throw error;
+    // It goes down step by step, where Node names each path whole.
+    await promisify(execFile)("rm", ["-rf", "--", folder]);
   }
 }
 
