@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { startAgent, type Agent } from "../src/agent/agent.ts";
-import { memoryLink, type ServerEnd } from "../src/agent/memory-link.ts";
+import { memoryLink, type ServerEnd } from "../src/link/memory.ts";
 import { createBuilder } from "../src/build/builder.ts";
 import { noIsolation } from "../src/contract/isolation.ts";
 import type { ReplicaStatus, ToServer } from "../src/contract/agent.ts";

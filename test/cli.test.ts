@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { runCli } from "../src/cli/program.ts";
-import type { UpOptions } from "../src/cli/world.ts";
+import type { AgentOptions, UpOptions } from "../src/cli/world.ts";
 import { WaybillClient } from "../src/client/api.ts";
 import { noIsolation } from "../src/contract/isolation.ts";
 import { ApiError, ServerUnreachable } from "../src/client/errors.ts";
@@ -16,12 +16,14 @@ let folder: string;
 let api: ScriptedConsole;
 let url: string;
 let ups: UpOptions[];
+let joins: AgentOptions[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "waybill-cli-"));
   api = new ScriptedConsole();
   url = await api.listen();
   ups = [];
+  joins = [];
 });
 afterEach(async () => {
   await api[Symbol.asyncDispose]();
@@ -52,6 +54,7 @@ async function waybill(
     signInFile: join(folder, "sign-in.json"),
     zone: "UTC",
     up: async (options) => (ups.push(options), 0),
+    agent: async (options) => (joins.push(options), 0),
     stopAll: async (data) => ({ stopped: [`p_${data}`], running: data === "stuck" ? ["p_2"] : [] }),
   });
   return { code, out, err };
@@ -248,6 +251,7 @@ describe("waybill", () => {
     assert.equal(code, 0);
     assert.deepEqual(ups, [
       {
+        role: "all",
         data: "d",
         port: 0,
         host: undefined,
@@ -257,6 +261,23 @@ describe("waybill", () => {
         json: true,
       },
     ]);
+  });
+
+  test("agent joins servers over https, or over http on this machine alone", async () => {
+    const ran = await waybill(["agent", "--join", "https://waybill.example/,http://127.0.0.1:7070", "--data", "d"]);
+    assert.equal(ran.code, 0, ran.err);
+    assert.deepEqual(joins, [
+      {
+        join: ["https://waybill.example", "http://127.0.0.1:7070"],
+        data: "d",
+        simulateGpus: undefined,
+        sandbox: undefined,
+        json: false,
+      },
+    ]);
+    const open = await waybill(["agent", "--join", "http://waybill.example"]);
+    assert.equal(open.code, 2);
+    assert.match(open.err, /Write https/);
   });
 
   test("the address comes from the flag, then the environment, then the saved sign-in, whose token stays with its address", async () => {

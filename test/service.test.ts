@@ -72,7 +72,7 @@ describe("waybill up --service", () => {
   test("is not robbed of its apps by stop --all, which ends them once it has stopped", async () => {
     const refused = await stopAll(up.data);
     assert.equal(refused.code, 1);
-    assert.match(refused.out, /a platform runs on/);
+    assert.match(refused.out, /a platform or an agent runs on/);
     assert.ok(lives(replica.app));
     assert.equal(await up.stop(), 0);
     assert.deepEqual(await stopAll(up.data).then(({ code, out }) => ({ code, ...(JSON.parse(out) as object) })), {

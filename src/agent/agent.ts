@@ -11,7 +11,7 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { iso, type Clock } from "../stdx/time.ts";
 import { BuildDesk } from "./builds.ts";
 import { Fences } from "./fences.ts";
-import type { AgentEnd } from "./memory-link.ts";
+import type { AgentEnd } from "../link/memory.ts";
 import type { AgentLog, CardWatch, EvidenceSource, Launcher } from "./ports.ts";
 import { ReplicaSet } from "./replicas.ts";
 import { restartLimits, type RestartLimits } from "./restarts.ts";
@@ -26,7 +26,8 @@ export interface AgentOptions {
   /** Looks after them: says what is wrong with them, by uuid, whenever that changes. Absent: nothing can go wrong with them. */
   readonly watchCards?: (tell: (trouble: Readonly<Record<string, CardTrouble>>) => void) => CardWatch;
   readonly isolation: Isolation;
-  readonly link: AgentEnd;
+  /** Absent while no server is there. */
+  readonly link?: AgentEnd;
   readonly builder: Builder;
   readonly launcher: Launcher;
   readonly emitter: Emitter;
@@ -50,7 +51,7 @@ export interface AgentTiming {
   readonly stopGraceMs: number;
 }
 
-/** Three heartbeats fit into the 15 s after which a server takes a node for lost. */
+/** Nine heartbeats fit into the 45 s after which a server takes a node for lost. */
 export const agentTiming: AgentTiming = { heartbeatMs: 5_000, shipMs: 250, stopGraceMs: 5_000 };
 
 export interface Agent {
@@ -120,7 +121,7 @@ class NodeAgent implements Agent {
   async start(): Promise<void> {
     await this.#builds.recover();
     await this.#replicas.recover();
-    this.connect(this.#options.link);
+    if (this.#options.link) this.connect(this.#options.link);
     // What a stop cut off; nobody waits for it but its owner's next build.
     void this.#builds
       .tidy()

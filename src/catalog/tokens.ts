@@ -9,7 +9,8 @@ import { marked } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
 import type { TokensTable as Row } from "./schema.ts";
 
-export type Scope = "read" | "write" | "gpu" | "admin";
+/** `node`: joins as the node that its name says, and nothing else. */
+export type Scope = "read" | "write" | "gpu" | "admin" | "node";
 
 export interface TokenRow {
   readonly id: string; // t_…

@@ -76,3 +76,13 @@ export function parseTier(text: string): (typeof tiers)[number] {
   if (!tier) throw new InvalidArgumentError(`It is one of ${tiers.join(", ")}.`);
   return tier;
 }
+
+/** Addresses of servers, with commas between them. What a node hears has secrets in it: unencrypted only on this machine. */
+export function parseServers(text: string): readonly string[] {
+  return text.split(",").map((part) => {
+    const url = URL.parse(part.trim());
+    const isLocal = url !== null && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+    if (url?.protocol === "https:" || (url?.protocol === "http:" && isLocal)) return url.origin;
+    throw new InvalidArgumentError("Write https://HOST, or http://127.0.0.1:PORT for a server of this machine.");
+  });
+}

@@ -33,6 +33,8 @@ export class WorkFailed extends Error {
 
 const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   up: () => import("./commands/up.ts"),
+  server: () => import("./commands/server.ts"),
+  agent: () => import("./commands/agent.ts"),
   stop: () => import("./commands/stop.ts"),
   deploy: () => import("./commands/deploy.ts"),
   space: () => import("./commands/space.ts"),
@@ -52,6 +54,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   explain: () => import("./commands/explain.ts"),
   receipt: () => import("./commands/receipt.ts"),
   token: () => import("./commands/token.ts"),
+  node: () => import("./commands/node.ts"),
   tier: () => import("./commands/tier.ts"),
   pool: () => import("./commands/pool.ts"),
   gpu: () => import("./commands/gpu.ts"),

@@ -13,7 +13,10 @@ export interface Input {
   text(): Promise<string>;
 }
 
+/** What `up` and `server` have in common. */
 export interface UpOptions {
+  /** `server`: without an agent of its own. */
+  readonly role: "all" | "server";
   /** Data folder; undefined for the default. */
   readonly data: string | undefined;
   /** 0 takes a free one; undefined takes the default or the next free one. */
@@ -27,6 +30,11 @@ export interface UpOptions {
   readonly service: boolean;
   /** One JSON line when ready, then log lines as JSON on stderr. */
   readonly json: boolean;
+}
+
+export interface AgentOptions extends Pick<UpOptions, "data" | "simulateGpus" | "sandbox" | "json"> {
+  /** Addresses of servers, tried in turn. */
+  readonly join: readonly string[];
 }
 
 export interface CliWorld {
@@ -44,6 +52,8 @@ export interface CliWorld {
   readonly zone?: string | undefined;
   /** Runs the platform until it is told to stop; resolves to the exit code. */
   up(options: UpOptions): Promise<number>;
+  /** Runs a node's agent until it is told to stop; resolves to the exit code. */
+  agent(options: AgentOptions): Promise<number>;
   /** Ends the replicas that a stopped platform left on this data folder; undefined for the default. */
   stopAll(
     data: string | undefined,

@@ -12,6 +12,7 @@ import type {
   CallView,
   CommitView,
   CreateToken,
+  CreatedNodeToken,
   CreatedToken,
   EnvironmentChangeView,
   HubRuntime,
@@ -116,6 +117,11 @@ export class WaybillClient {
   /** Needs an administrator's token. The answer is the only time that the new token is shown. */
   async createToken(body: CreateToken, asking: Asking = {}): Promise<CreatedToken> {
     return await this.#send("POST", "/api/tokens", body, asking);
+  }
+
+  /** Makes the token by which an agent joins as this node; the one before it holds no longer. */
+  async createNodeToken(node: string, asking: Asking = {}): Promise<CreatedNodeToken> {
+    return await this.#send("POST", `/api/nodes/${encodeURIComponent(node)}/token`, {}, asking);
   }
 
   async spaces({ page, ...asking }: Asking & { page?: string | undefined } = {}): Promise<Page<SpaceView>> {

@@ -5,6 +5,8 @@
  *   GET    /api/status                              → StatusView
  *   GET    /api/whoami-v2                           → WhoAmI (the Hub's shape)
  *   POST   /api/tokens            CreateToken       → CreatedToken                                    (admin)
+ *   POST   /api/nodes/NAME/token  {}                → CreatedNodeToken                                (admin)
+ *   GET    /api/nodes/link                          : a WebSocket, for agents
  *   GET    /api/spaces                              → Page<SpaceView>
  *   GET    /api/spaces/O/N                          → SpaceView & HubSpace
  *   GET    /api/spaces/O/N/runtime                  → HubRuntime (the Hub's shape)
@@ -121,6 +123,12 @@ export interface CreateToken {
 /** The only time that the token is shown. */
 export interface CreatedToken {
   readonly account: string;
+  readonly token: string;
+}
+
+/** By which an agent joins as this node; the only time that it is shown. */
+export interface CreatedNodeToken {
+  readonly node: string;
   readonly token: string;
 }
 

@@ -14,6 +14,7 @@ import { gpuRoute } from "./routes/gpu.ts";
 import { logsRoute } from "./routes/logs.ts";
 import { pagesRoute } from "./routes/pages.ts";
 import { tiersRoute } from "./routes/tiers.ts";
+import { nodesRoute } from "./routes/nodes.ts";
 import { poolsRoute } from "./routes/pools.ts";
 import { quotaRoute } from "./routes/quota.ts";
 import { receiptsRoute } from "./routes/receipts.ts";
@@ -42,6 +43,7 @@ const routes: readonly Route[] = [
   callsRoute,
   gpuRoute,
   poolsRoute,
+  nodesRoute,
   tiersRoute,
   explainRoute,
   receiptsRoute,

@@ -61,6 +61,8 @@ const busyPauseMs = 100;
 
 interface Connection {
   readonly link: Link<ToAgent, ToServer>;
+  /** The node that the connection's token is of; undefined for one within this process. */
+  readonly as: string | undefined;
   facts: NodeFacts | undefined;
   /** Messages of one node are handled in order, by subject: a slow build message delays no meter report. */
   readonly turns: Turns;
@@ -80,9 +82,16 @@ export class Nodes {
     this.#ports = ports;
   }
 
-  /** Takes a new connection; the node names itself with its `hello`. */
-  connect(link: Link<ToAgent, ToServer>): void {
-    const connection: Connection = { link, facts: undefined, turns: new Turns(), owed: new Set(), reads: new Map() };
+  /** Takes a new connection; the node names itself with its `hello`, as `as` where its token says who it is. */
+  connect(link: Link<ToAgent, ToServer>, as?: string): void {
+    const connection: Connection = {
+      link,
+      as,
+      facts: undefined,
+      turns: new Turns(),
+      owed: new Set(),
+      reads: new Map(),
+    };
     this.#connections.add(connection);
     link.onMessage((message) => this.#enqueue(connection, message));
     link.onClose(() => {
@@ -227,6 +236,10 @@ export class Nodes {
   async #hello(connection: Connection, hello: Extract<ToServer, { type: "hello" }>): Promise<void> {
     const { replicas, serverEpoch } = this.#ports;
     const { node, pool, sdks, epoch, buildsAtOnce, isolation, devices } = hello;
+    if (connection.as !== undefined && node !== connection.as) {
+      connection.link.close();
+      throw new Error(`a node with the token of ${connection.as} says that it is ${node}`);
+    }
     connection.facts = { node, pool, sdks, epoch, buildsAtOnce, isolation, devices };
     const older = this.#byName.get(node);
     this.#byName.set(node, connection);

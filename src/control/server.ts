@@ -47,6 +47,7 @@ import type { Environments } from "./environments.ts";
 import { Explaining } from "./explaining.ts";
 import type { Explained } from "./explaining.ts";
 import type { Hardware } from "./hardware.ts";
+import type { NodeTokens } from "./node-tokens.ts";
 import type { Nodes } from "./nodes.ts";
 import { whyNoRoom } from "./no-build.ts";
 import type { Replicas } from "./replicas.ts";
@@ -70,6 +71,7 @@ export interface ServerParts {
   readonly receiptKey: ReceiptKey;
   readonly replicas: Replicas;
   readonly nodes: Nodes;
+  readonly nodeTokens: NodeTokens;
   readonly calls: Calls;
   readonly builds: Builds;
   readonly commits: Commits;
@@ -107,6 +109,7 @@ export class Server {
   readonly builds: Builds;
   readonly commits: Commits;
   readonly nodes: Nodes;
+  readonly nodeTokens: NodeTokens;
   readonly replicas: Replicas;
   readonly environments: Environments;
   readonly effects: RequestEffects;
@@ -125,6 +128,7 @@ export class Server {
     this.builds = parts.builds;
     this.commits = parts.commits;
     this.nodes = parts.nodes;
+    this.nodeTokens = parts.nodeTokens;
     this.replicas = parts.replicas;
     this.environments = parts.environments;
     this.effects = parts.effects;

@@ -48,8 +48,13 @@ export interface EdgeOptions {
   readonly random: RandomBytes;
   /** The unix socket where the node's gateway brings callers from inside; without it there are none. */
   readonly insidePath?: string;
-  /** Answers requests whose host is the console's. They are screened already. `inside` calls from a sandbox. */
-  readonly console: (request: IncomingMessage, response: ServerResponse, inside: InsideCaller | undefined) => void;
+  /** Answers requests whose host is the console's. They are screened already. `inside` calls from a sandbox; `upgrade`: it asks for a WebSocket. */
+  readonly console: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    inside: InsideCaller | undefined,
+    upgrade: UpgradeEnd | undefined,
+  ) => void;
   /** Lower case, without ports. */
   readonly consoleHosts: Iterable<string>;
   readonly limits?: Partial<EdgeLimits>;
@@ -225,7 +230,7 @@ function httpServer(options: EdgeOptions, context: EdgeContext, callers: WeakMap
         close: true,
       });
     const inside = callers.get(request.socket);
-    if (consoleHosts.has(screened.host)) return options.console(request, response, inside);
+    if (consoleHosts.has(screened.host)) return options.console(request, response, inside, upgrade);
     const route = options.directory.find(screened.host);
     if (route === undefined) return strangers.answer(request, response, "route/no-such-space", screened.host, {});
     const exchange = new Exchange(context, { request, response, screened, route, upgrade, inside });

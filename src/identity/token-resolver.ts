@@ -9,7 +9,7 @@ import { accessTokenHash, isAccessToken } from "./access-token.ts";
 import { addressAccount } from "./caller-address.ts";
 
 export type Role = "user" | "admin";
-export type Scope = "read" | "write" | "gpu" | "admin";
+export type Scope = "read" | "write" | "gpu" | "admin" | "node";
 
 /** What the resolver needs of the catalog's tokens. */
 export interface TokenDirectory {

@@ -5,7 +5,7 @@ import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 
-const account = "admin";
+export const adminAccount = "admin";
 const name = "waybill up";
 
 export async function bootToken({
@@ -18,10 +18,10 @@ export async function bootToken({
   random: RandomBytes;
 }): Promise<string> {
   const now = clock.wall();
-  const made = await catalog.accounts.create({ name: account, tier: "unlimited", role: "admin", createdAt: now });
+  const made = await catalog.accounts.create({ name: adminAccount, tier: "unlimited", role: "admin", createdAt: now });
   if (!made.ok && made.refusal !== "account-exists")
-    throw new Error(`the account ${account} could not be made: ${made.refusal}`);
-  for (const old of await catalog.tokens.list(account)) {
+    throw new Error(`the account ${adminAccount} could not be made: ${made.refusal}`);
+  for (const old of await catalog.tokens.list(adminAccount)) {
     if (old.name !== name) continue;
     if (old.revokedAt === null) await catalog.tokens.revoke(old.id, now);
     else await catalog.tokens.forget(old.id);
@@ -29,7 +29,7 @@ export async function bootToken({
   const token = newAccessToken(random);
   await catalog.tokens.create({
     id: newId("t", random),
-    account,
+    account: adminAccount,
     hash: accessTokenHash(token),
     name,
     scopes: ["read", "write", "gpu", "admin"],

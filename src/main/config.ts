@@ -26,6 +26,8 @@ const imagesDefaultGb = 40;
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface PlatformConfig {
+  /** `server`: no agent in this process. */
+  readonly role: "all" | "server";
   /** Absolute path of the data folder. */
   readonly data: string;
   /** The keys of the Spaces' secrets, in a file of their own. */
@@ -158,6 +160,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const variables = passedToBuilds(env);
   const data = dataFolder(env, options.data);
   const config: PlatformConfig = {
+    role: options.role,
     data,
     onStop: options.service ? "keep" : "stop",
     secretsKeyFile: resolve(env["WAYBILL_SECRETS_KEY_FILE"] ?? join(data, "secrets.key")),

@@ -2,7 +2,7 @@
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startAgent } from "../agent/agent.ts";
-import type { AgentEnd } from "../agent/memory-link.ts";
+import type { AgentEnd } from "../link/memory.ts";
 import { createBuilder, plainBenches, type Benches } from "../build/builder.ts";
 import { findEngine } from "../build/docker/engine.ts";
 import type { Source } from "../build/workshop.ts";
@@ -24,6 +24,7 @@ import { sandboxBenches } from "./benches.ts";
 import { filesNamedBy } from "./build-settings.ts";
 import type { PlatformConfig } from "./config.ts";
 import { launcher, type NodeSandbox } from "./launcher.ts";
+import { lockNode } from "./node-lock.ts";
 import type { NumberedEdge } from "./own-edge.ts";
 import type { World } from "./platform.ts";
 import { startProbing } from "./probing.ts";
@@ -32,7 +33,10 @@ export interface NodeOptions {
   readonly config: PlatformConfig;
   readonly world: World;
   readonly version: string;
-  readonly link: AgentEnd;
+  /** Its name. */
+  readonly node: string;
+  /** Undefined while no server is there. */
+  readonly link: AgentEnd | undefined;
   /** Where commits come from. */
   readonly source: Source;
   /** The platform as its apps see it. */
@@ -42,13 +46,19 @@ export interface NodeOptions {
   onFailure(what: string, error: unknown): void;
 }
 
+export interface Node extends AsyncDisposable {
+  /** Goes on over another connection. */
+  connect(link: AgentEnd): void;
+}
+
 /** What a sandbox needs and this machine does not have. */
 export class SandboxMissing extends Error {
   override readonly name = "SandboxMissing";
   readonly code = "runtime/sandbox-denied";
 }
 
-const nodeName = "n1";
+/** The node of `waybill up` itself. */
+export const ownNode = "n1";
 export const poolName = "main";
 /** Places of a sandbox that are kept in memory, and the files that its processes may have open. */
 const sandboxSizes = { openFiles: 8_192, tmpBytes: 512 << 20, shmBytes: 256 << 20, homeBytes: 64 << 20 } as const;
@@ -56,23 +66,24 @@ const sandboxSizes = { openFiles: 8_192, tmpBytes: 512 << 20, shmBytes: 256 << 2
 const buildSizes = { openFiles: 8_192, tmpBytes: 1 << 30, shmBytes: 256 << 20, homeBytes: 512 << 20 } as const;
 
 /** Starts it; when it is closed its replicas are stopped, or kept, as the configuration says. Throws {@link SandboxMissing}. */
-export async function startNode(options: NodeOptions): Promise<AsyncDisposable> {
-  const { config, world, version, link, source, spool } = options;
+export async function startNode(options: NodeOptions): Promise<Node> {
+  const { config, world, version, node, link, source, spool } = options;
   const { clock, random, log } = world;
   await using stack = new AsyncDisposableStack();
   const folder = join(config.data, "node");
+  stack.use(lockNode(folder));
   const spools = join(folder, "spool");
-  const emitter = stack.use(await spool(`agent-${nodeName}`, spools));
+  const emitter = stack.use(await spool(`agent-${node}`, spools));
   const processes = nodeProcesses(folder);
   const sandbox = config.sandbox === "none" ? null : await openSandboxes(options, spools, processes, stack);
   const builds = buildLimitsOf(config, sandbox?.node.cgroups ?? noCgroups);
   const agent = await startAgent({
-    node: nodeName,
+    node,
     pool: poolName,
     folder,
     ...(await cardsOf(config, log)),
     buildsAtOnce: config.buildsAtOnce,
-    link,
+    ...(link && { link }),
     builder: createBuilder({
       source,
       folder,
@@ -103,11 +114,14 @@ export async function startNode(options: NodeOptions): Promise<AsyncDisposable> 
   });
   stack.defer(() => agent.close(config.onStop));
   if (sandbox) {
-    const { node, isolation } = sandbox;
+    const { isolation } = sandbox;
     const onMeasured = (measured: Isolation): void => agent.measured({ ...measured, builds });
-    stack.use(startProbing({ folder, sandbox: node, tools: processes, isolation, clock, random, log, onMeasured }));
+    stack.use(
+      startProbing({ folder, sandbox: sandbox.node, tools: processes, isolation, clock, random, log, onMeasured }),
+    );
   }
-  return stack.move();
+  const owned = stack.move();
+  return { connect: (next) => agent.connect(next), [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 interface NodeProcesses {
@@ -148,7 +162,7 @@ async function cardsOf(
 
 /** Measures that a sandbox can be made here, and opens the gateway behind all of them. */
 async function openSandboxes(
-  { config, world, edge, spool, onFailure }: NodeOptions,
+  { config, world, node: name, edge, spool, onFailure }: NodeOptions,
   spools: string,
   { compileCache, nodePath, shimEntry, benchEntry }: NodeProcesses,
   stack: AsyncDisposableStack,
@@ -157,7 +171,7 @@ async function openSandboxes(
   if (here.problems.length > 0) throw new SandboxMissing(here.problems.join("; "));
   const gateway = stack.use(
     openGateway({
-      emitter: stack.use(await spool(`gateway-${nodeName}`, spools)),
+      emitter: stack.use(await spool(`gateway-${name}`, spools)),
       clock: world.clock,
       random: world.random,
       policies: { app: config.egress, build: config.builds.egress },
@@ -182,7 +196,9 @@ async function openSandboxes(
     disk: config.disk,
     volumes: here.noVolumes === null,
     // Names that the edge gave out are answered by the edge, whatever the policy says of their port.
-    ports: [...new Set([...portsOf(config.egress), edge.port])],
+    get ports() {
+      return [...new Set([...portsOf(config.egress), edge.port])];
+    },
     gateway,
     // Where the pool's cards are simulated, no call ever has a real one.
     cardNodes: () => (config.simulateGpus === null ? cardNodes() : []),

@@ -26,7 +26,7 @@ export function insideSocket(data: string): { readonly path: string; remove(): v
   return { path, remove: () => rmSync(folder === data ? path : folder, { recursive: true, force: true }) };
 }
 
-export function ownEdge({ appsDomain }: PlatformConfig, port: number, path: string): NumberedEdge {
+export function ownEdge({ appsDomain }: Pick<PlatformConfig, "appsDomain">, port: number, path: string): NumberedEdge {
   return {
     isOurs: (name) => name === appsDomain || name.endsWith(`.${appsDomain}`),
     servesPort: (asked) => asked === port,

@@ -6,7 +6,6 @@ import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
-import { memoryLink } from "../agent/memory-link.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import type { ToAgent } from "../contract/agent.ts";
 import type { InsideCaller } from "../contract/egress.ts";
@@ -18,6 +17,7 @@ import { Engine } from "../control/engine.ts";
 import { Environments } from "../control/environments.ts";
 import { Fitting } from "../control/fitting.ts";
 import { Hardware } from "../control/hardware.ts";
+import { NodeTokens } from "../control/node-tokens.ts";
 import { Nodes } from "../control/nodes.ts";
 import { PushDesk } from "../control/push-desk.ts";
 import { isLiving, Replicas } from "../control/replicas.ts";
@@ -38,6 +38,8 @@ import { openSecretBox } from "../identity/secret-box.ts";
 import { loadReceiptKey } from "../identity/receipt-key.ts";
 import { loadVisitorKeys } from "../identity/visitor-keys.ts";
 import { openSqliteJournal } from "../journal/index.ts";
+import { Links } from "../link/accept.ts";
+import { memoryLink } from "../link/memory.ts";
 import { drain, openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
 import { openEvidenceStore } from "../record/store.ts";
@@ -45,8 +47,9 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { PlatformConfig } from "./config.ts";
-import { bootToken } from "./boot-token.ts";
-import { poolName, startNode } from "./node.ts";
+import { adminAccount, bootToken } from "./boot-token.ts";
+import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
+import { ownNode, poolName, startNode } from "./node.ts";
 import { consoleName, insideSocket, ownEdge, platformUrlFor } from "./own-edge.ts";
 import { visitorIdentity, verifyVisitor } from "./visitors.ts";
 import { spaceOwner } from "../contract/space.ts";
@@ -269,6 +272,27 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     onChange: (space) => spaces.onEnvironment(space),
   });
 
+  const door = insideSocket(config.data);
+  stack.defer(() => door.remove());
+  // Plain processes are the platform's own user: through the door they could name any caller.
+  const insidePath = config.sandbox === "none" ? null : door.path;
+  const folderId = await folderIdOf(config.data, random);
+  const links = new Links({
+    now: () => clock.monotonic(),
+    terms: (node) => ({
+      ...{ node, appsDomain: config.appsDomain, port: port(), insidePath },
+      ...{ plainProcesses: config.sandbox === "none", folder: config.data, folderId },
+    }),
+    onLink: (link, node) => nodes.connect(link, node),
+  });
+  const nodeTokens = new NodeTokens({
+    tokens: catalog.tokens,
+    account: adminAccount,
+    own: config.role === "all" ? ownNode : null,
+    onRevoked: (node) => links.drop(node),
+    ...{ clock, random },
+  });
+
   let bootMs = 0;
   const server = new Server({
     engine,
@@ -279,6 +303,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     receiptKey,
     replicas,
     nodes,
+    nodeTokens,
     calls,
     builds,
     commits: new Commits({ catalog, repositories, spaces, builds, emitter: serverSpool, random, clock }),
@@ -331,12 +356,12 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ownerTier: (owner) => tiers.get(owner) ?? "free",
     plainProcesses: config.sandbox === "none",
   });
-  const door = insideSocket(config.data);
-  stack.defer(() => door.remove());
   const insiders = new WeakMap<object, InsideCaller>();
   const answer = getRequestListener((request, { incoming }) =>
     api.fetch(request, { inside: insiders.get(incoming) ?? null }),
   );
+  const agentsMay = Promise.withResolvers<void>();
+  const linkDoor: LinkDoor = { links, tokens: nodeTokens, ready: agentsMay.promise, onFailure };
   opened.edge = stack.use(
     await openOnPort(config, (listenPort) =>
       openEdge({
@@ -347,9 +372,9 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         counter: evidence,
         clock,
         random,
-        // Plain processes are the platform's own user: through the door they could name any caller.
-        ...(config.sandbox === "none" ? {} : { insidePath: door.path }),
-        console: (request, response, inside) => {
+        ...(insidePath !== null && { insidePath }),
+        console: (request, response, inside, upgrade) => {
+          if (serveLink(linkDoor, request, response, { upgrade, inside })) return;
           if (git.serve(request, response) || lfs.serve(request, response)) return;
           if (inside !== undefined) insiders.set(request, inside);
           answer(request, response).catch((error: unknown) => onFailure("the console", error));
@@ -367,21 +392,17 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   stack.defer(() => spaces.close());
   stack.use(retention);
 
-  const link = memoryLink();
-  nodes.connect(link.server);
   stack.defer(() => nodes.drained());
-  stack.use(
-    await startNode({
-      config,
-      world,
-      version: about.version,
-      link: link.agent,
-      source: repositories,
-      edge: ownEdge(config, port(), door.path),
-      spool,
-      onFailure,
-    }),
-  );
+  stack.use(links);
+  agentsMay.resolve();
+  if (config.role === "all") {
+    const link = memoryLink();
+    nodes.connect(link.server);
+    const { version } = about;
+    const edge = ownEdge(config, port(), door.path);
+    const node = { node: ownNode, link: link.agent, source: repositories, edge };
+    stack.use(await startNode({ config, world, version, spool, onFailure, ...node }));
+  }
 
   // Meanwhile the platform is there: what it cut off by its stop is looked at in each Space's turn.
   const stopping = new AbortController();

@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { exit } from "../cli/exit.ts";
 import { CliFailure } from "../cli/failures.ts";
-import { openSqliteJournal } from "../journal/index.ts";
 import { readPlan, readShim } from "../runtime/folder.ts";
 import { adopt } from "../runtime/launch.ts";
 import { isAlive, linuxProcesses } from "../runtime/processes.ts";
 import { removeCgroups } from "../runtime/sandbox/cgroups.ts";
+import { lockNode } from "./node-lock.ts";
 
 export interface Stopped {
   readonly stopped: readonly string[];
@@ -26,7 +26,7 @@ const lookEveryMs = 20;
 export async function stopAll(data: string): Promise<Stopped> {
   const root = join(data, "node", "replicas");
   if (!existsSync(root)) return { stopped: [], running: [] };
-  await assertNobodyRuns(data);
+  using _ = lockedNode(data);
   const folders = readdirSync(root).map((name) => join(root, name));
   const ended = await Promise.all(folders.filter(runs).map(async (folder) => ({ folder, gone: await end(folder) })));
   const names = (gone: boolean): readonly string[] =>
@@ -34,15 +34,14 @@ export async function stopAll(data: string): Promise<Stopped> {
   return { stopped: names(true), running: names(false) };
 }
 
-/** The journal has one writer: who can open it is alone. */
-async function assertNobodyRuns(data: string): Promise<void> {
+function lockedNode(data: string): Disposable {
   try {
-    await using _ = await openSqliteJournal({ folder: data, onFatal: () => undefined });
+    return lockNode(join(data, "node"));
   } catch (error) {
     if ((error as Error).name !== "DataFolderBusy") throw error;
     throw new CliFailure(exit.failed, {
       code: "data-folder",
-      says: `a platform runs on ${data}.`,
+      says: `a platform or an agent runs on ${data}.`,
       next: "Stop it first, then run this again; `waybill pause OWNER/NAME` stops one app.",
       cause: error,
     });

@@ -118,7 +118,7 @@ async function saveSignIn(file: string, signIn: { url: string; token: string }):
 }
 
 /** What keeps the platform from starting, in the words of its own errors; anything unforeseen stays as it is. */
-function startFailure(error: unknown, config: PlatformConfig): unknown {
+export function startFailure(error: unknown, config: PlatformConfig): unknown {
   if (error instanceof ListenError) {
     return new CliFailure(exit.failed, {
       code: "port-in-use",

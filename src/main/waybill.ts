@@ -31,6 +31,10 @@ const world: CliWorld = {
     const { up } = await import("./up.ts");
     return up(options, { env: process.env, version, startedAt, signal: stop.signal });
   },
+  agent: async (options) => {
+    const { agent } = await import("./agent.ts");
+    return agent(options, { env: process.env, version, startedAt, signal: stop.signal });
+  },
   stopAll: async (data) => {
     const { stopAll } = await import("./stop-all.ts");
     return stopAll(dataFolder(process.env, data));

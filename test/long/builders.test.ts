@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { startAgent, type Agent } from "../../src/agent/agent.ts";
-import { memoryLink, type AgentEnd } from "../../src/agent/memory-link.ts";
+import { memoryLink, type AgentEnd } from "../../src/link/memory.ts";
 import { createBuilder } from "../../src/build/builder.ts";
 import { noIsolation } from "../../src/contract/isolation.ts";
 import type { BuildRow } from "../../src/catalog/builds.ts";

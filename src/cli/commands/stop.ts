@@ -13,7 +13,7 @@ interface Options extends GlobalOptions {
 export function declare(program: Command, run: Runner): void {
   program
     .command("stop")
-    .description("end the apps that `waybill up --service` left running when it was stopped")
+    .description("end the apps that `waybill up --service` or `waybill agent` left running when it was stopped")
     .option("--all", "all of them")
     .option("--data <dir>", "data folder")
     .action(

@@ -38,6 +38,7 @@ export function declare(program: Command, run: Runner): void {
       run(async (world, command) => {
         const { data, port, host, simulateGpus, sandbox, service, json } = command.optsWithGlobals<Options>();
         return await world.up({
+          role: "all",
           data,
           port,
           host,

@@ -1,0 +1,41 @@
+/** `waybill server`: the platform without an agent of its own; agents join it. */
+import type { Command } from "commander";
+import { parsePort } from "../arguments.ts";
+import type { GlobalOptions } from "../context.ts";
+import type { Runner } from "../program.ts";
+
+interface Options extends GlobalOptions {
+  readonly data?: string;
+  readonly port?: number;
+  readonly sandbox?: string;
+}
+
+export function declare(program: Command, run: Runner): void {
+  program
+    .command("server")
+    .description(
+      "start the platform's server: journal, API and edge. Apps and builds run where agents join (`waybill agent`)",
+    )
+    .option("--data <dir>", "data folder")
+    .option(
+      "--port <number>",
+      "port of console and apps; 0 takes a free one (default 7070 or the next free one)",
+      parsePort,
+    )
+    .option("--sandbox <driver>", "none: its agents run apps and builds as plain processes; they too must say so")
+    .action(
+      run(async (world, command) => {
+        const { data, port, sandbox, json } = command.optsWithGlobals<Options>();
+        return await world.up({
+          role: "server",
+          data,
+          port,
+          host: undefined,
+          simulateGpus: undefined,
+          sandbox,
+          service: true,
+          json: json === true,
+        });
+      }),
+    );
+}

@@ -1,0 +1,90 @@
+/** The server's side of connections over a network: who an agent is, which session it goes on with, and the end of those that do not come back. */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { WebSocketServer, type WebSocket } from "ws";
+import type { ToAgent, ToServer } from "../contract/agent.ts";
+import type { ServerEnd } from "./memory.ts";
+import { parseOpening } from "./session.ts";
+import type { Terms } from "./terms.ts";
+import { keepAlive, socketMaxBytes, textOf, WireEnd, wireTiming, type WireTiming } from "./wire.ts";
+
+export interface AcceptOptions {
+  /** On a clock that never steps back. */
+  now(): number;
+  terms(node: string): Terms;
+  /** Each fresh connection, before any message of it. */
+  onLink(link: ServerEnd, node: string): void;
+  readonly timing?: WireTiming;
+}
+
+/** Sessions of one node that wait to be gone on with: an agent has one, and one that it gave up. */
+const sessionsMax = 4;
+
+type End = WireEnd<ToAgent, ToServer>;
+
+export class Links implements Disposable {
+  readonly #options: AcceptOptions;
+  readonly #timing: WireTiming;
+  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: socketMaxBytes, perMessageDeflate: false });
+  /** By node, then by session. */
+  readonly #nodes = new Map<string, Map<string, End>>();
+
+  constructor(options: AcceptOptions) {
+    this.#options = options;
+    this.#timing = options.timing ?? wireTiming;
+  }
+
+  /** Takes the socket of a request that asked for an upgrade and whose sender is this node's agent. */
+  take(node: string, request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#opened(node, opened));
+  }
+
+  /** Ends all connections of a node. */
+  drop(node: string): void {
+    for (const end of this.#nodes.get(node)?.values() ?? []) end.close();
+  }
+
+  [Symbol.dispose](): void {
+    for (const node of this.#nodes.keys()) this.drop(node);
+    for (const socket of this.#sockets.clients) socket.terminate();
+    this.#sockets.close();
+  }
+
+  #opened(node: string, socket: WebSocket): void {
+    // What breaks it ends it: `close` follows.
+    socket.on("error", () => socket.terminate());
+    keepAlive(socket, this.#timing, this.#options.now);
+    const late = setTimeout(() => socket.terminate(), this.#timing.silentMs);
+    socket.once("close", () => clearTimeout(late));
+    socket.once("message", (data) => {
+      clearTimeout(late);
+      const opening = parseOpening(textOf(data));
+      const end = opening && this.#sessionOf(node, opening.session, opening.begins);
+      if (!opening || !end) return gone(socket);
+      const terms = this.#options.terms(node);
+      if (!end.attach(socket, opening.got, JSON.stringify({ got: end.got, terms }))) gone(socket);
+    });
+  }
+
+  #sessionOf(node: string, session: string, begins: boolean): End | undefined {
+    const ends = this.#nodes.get(node) ?? new Map<string, End>();
+    const known = ends.get(session);
+    if (known || !begins) return known;
+    this.#nodes.set(node, ends);
+    const [oldest] = ends.values();
+    if (ends.size >= sessionsMax) oldest?.close();
+    const end = new WireEnd<ToAgent, ToServer>(this.#timing);
+    ends.set(session, end);
+    end.onClose(() => {
+      ends.delete(session);
+      if (ends.size === 0 && this.#nodes.get(node) === ends) this.#nodes.delete(node);
+    });
+    this.#options.onLink(end, node);
+    return end;
+  }
+}
+
+function gone(socket: WebSocket): void {
+  socket.send(JSON.stringify({ gone: true }));
+  socket.close();
+}

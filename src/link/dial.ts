@@ -1,0 +1,167 @@
+/** The agent's side of a connection over a network: dials out, goes on after a loss, and begins anew where the server has forgotten it. */
+import { setTimeout as delay } from "node:timers/promises";
+import { WebSocket } from "ws";
+import type { ToAgent, ToServer } from "../contract/agent.ts";
+import { newId, type RandomBytes } from "../stdx/ids.ts";
+import type { AgentEnd } from "./memory.ts";
+import { isCount } from "./session.ts";
+import { linkPath, parseTerms, type Terms } from "./terms.ts";
+import { keepAlive, socketMaxBytes, textOf, WireEnd, wireTiming, type WireTiming } from "./wire.ts";
+
+export interface DialOptions {
+  /** Addresses of servers, `http://host:port` or `https://…`, tried in turn. */
+  readonly servers: readonly string[];
+  /** The node's token, asked for at each try. */
+  token(): string;
+  readonly random: RandomBytes;
+  /** On a clock that never steps back. */
+  now(): number;
+  /** Each fresh connection, before any message of it; one after another. Not called for one that goes on. */
+  onLink(link: AgentEnd, terms: Terms): void;
+  /** A server was not reached, or refused; the next try comes by itself. */
+  onTrouble(trouble: DialTrouble): void;
+  readonly timing?: WireTiming;
+}
+
+export interface DialTrouble {
+  readonly server: string;
+  /** Its HTTP status where it answered and refused. */
+  readonly status: number | undefined;
+  readonly says: string;
+}
+
+/** Between tries: doubled from the first to the last, so that a take-over is noticed within it, and a crowd of agents is no burden. */
+const pauseFirstMs = 100;
+const pauseMostMs = 2_000;
+/** A connection that lived for so long was no failed try. */
+const livedMs = 1_000;
+
+interface Going {
+  readonly id: string;
+  readonly end: WireEnd<ToServer, ToAgent>;
+  /** The server knows it. */
+  begun: boolean;
+}
+
+/** Dials until it is closed. */
+export function dial(options: DialOptions): Disposable {
+  const dialler = new Dialler(options);
+  void dialler.run();
+  return dialler;
+}
+
+class Dialler implements Disposable {
+  readonly #options: DialOptions;
+  readonly #timing: WireTiming;
+  readonly #stop = new AbortController();
+  #session: Going | undefined;
+  #tries = 0;
+
+  constructor(options: DialOptions) {
+    this.#options = options;
+    this.#timing = options.timing ?? wireTiming;
+  }
+
+  /** Tries one server after another, each until its connection ends. */
+  async run(): Promise<void> {
+    const { servers, now } = this.#options;
+    while (!this.#stop.signal.aborted) {
+      const startedAt = now();
+      await this.#connect(servers[this.#tries % servers.length] as string);
+      this.#tries = now() - startedAt >= livedMs ? 0 : this.#tries + 1;
+      await this.#pause();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#stop.abort();
+    this.#session?.end.close();
+  }
+
+  async #pause(): Promise<void> {
+    const most = Math.min(pauseMostMs, pauseFirstMs * 2 ** Math.min(this.#tries, 10));
+    const [part = 0] = this.#options.random(1);
+    await delay(most / 2 + (most / 2) * (part / 256), undefined, { signal: this.#stop.signal }).catch(() => undefined); // told to stop
+  }
+
+  /** Resolves when the connection is over, or never was. */
+  #connect(server: string): Promise<void> {
+    const session = this.#sessionToGoOn();
+    const socket = new WebSocket(addressOf(server), {
+      headers: { authorization: `Bearer ${this.#options.token()}` },
+      handshakeTimeout: this.#timing.silentMs,
+      maxPayload: socketMaxBytes,
+      perMessageDeflate: false,
+    });
+    const over = Promise.withResolvers<void>();
+    const trouble = (says: string, status?: number): void => this.#options.onTrouble({ server, status, says });
+    const late = setTimeout(() => socket.terminate(), this.#timing.silentMs);
+    const stop = (): void => socket.terminate();
+    this.#stop.signal.addEventListener("abort", stop, { once: true });
+    socket.once("open", () => {
+      keepAlive(socket, this.#timing, this.#options.now);
+      socket.send(JSON.stringify({ open: { session: session.id, begins: !session.begun, got: session.end.got } }));
+    });
+    socket.once("message", (data) => {
+      clearTimeout(late);
+      const answer = parseAnswer(textOf(data));
+      if (answer === undefined) trouble("it speaks another protocol than this agent");
+      else if (answer !== "gone") return this.#goOn(session, socket, answer);
+      session.end.close();
+      socket.terminate();
+    });
+    socket.once("unexpected-response", (_request, response) => {
+      trouble(`it refused this node's token, with status ${response.statusCode}`, response.statusCode);
+      socket.terminate();
+    });
+    socket.on("error", (error) => trouble(error.message));
+    socket.once("close", () => {
+      clearTimeout(late);
+      this.#stop.signal.removeEventListener("abort", stop);
+      over.resolve();
+    });
+    return over.promise;
+  }
+
+  #sessionToGoOn(): Going {
+    if (this.#session === undefined || this.#session.end.isOver) {
+      const id = newId("ln", this.#options.random);
+      this.#session = { id, end: new WireEnd<ToServer, ToAgent>(this.#timing), begun: false };
+    }
+    return this.#session;
+  }
+
+  #goOn(session: Going, socket: WebSocket, { got, terms }: Answer): void {
+    if (!session.end.attach(socket, got)) return socket.terminate();
+    if (session.begun) return;
+    session.begun = true;
+    this.#options.onLink(session.end, terms);
+  }
+}
+
+interface Answer {
+  readonly got: number;
+  readonly terms: Terms;
+}
+
+/** `gone`: the server knows nothing of the session. */
+function parseAnswer(text: string): Answer | "gone" | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  if ("gone" in value) return "gone";
+  const { got, terms } = value as Record<string, unknown>;
+  const parsed = parseTerms(terms);
+  return isCount(got) && parsed ? { got, terms: parsed } : undefined;
+}
+
+function addressOf(server: string): string {
+  const url = new URL(linkPath, server);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  return url.href;
+}

@@ -1,0 +1,35 @@
+/** What a server tells each agent that joins it: where the two meet beside their link. */
+
+export interface Terms {
+  /** The agent's node, as its token names it. */
+  readonly node: string;
+  /** Spaces have names under it. */
+  readonly appsDomain: string;
+  /** The edge's port. */
+  readonly port: number;
+  /** The socket by which apps in sandboxes reach the edge; null where there is none. */
+  readonly insidePath: string | null;
+  /** Apps and builds are plain processes. */
+  readonly plainProcesses: boolean;
+  /** The server's data folder, and the text of a file in it: an agent that reads the same is on the same disk. */
+  readonly folder: string;
+  readonly folderId: string;
+}
+
+/** Where agents connect, on the console's host. */
+export const linkPath = "/api/nodes/link";
+
+/** Undefined for what is none. */
+export function parseTerms(value: unknown): Terms | undefined {
+  if (typeof value !== "object" || value === null) return undefined;
+  const { node, appsDomain, port, insidePath, plainProcesses, folder, folderId } = value as Record<string, unknown>;
+  const fits =
+    typeof node === "string" &&
+    typeof appsDomain === "string" &&
+    typeof port === "number" &&
+    (insidePath === null || typeof insidePath === "string") &&
+    typeof plainProcesses === "boolean" &&
+    typeof folder === "string" &&
+    typeof folderId === "string";
+  return fits ? { node, appsDomain, port, insidePath, plainProcesses, folder, folderId } : undefined;
+}

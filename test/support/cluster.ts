@@ -1,0 +1,159 @@
+/** A real `waybill server` and real `waybill agent`s, each a process with a folder of its own; all of it ended at the end. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { createInterface } from "node:readline";
+import { WaybillClient } from "../../src/client/api.ts";
+import { deployFolder } from "../../src/client/deploy.ts";
+import { readShim } from "../../src/runtime/folder.ts";
+import type { ProcessName } from "../../src/runtime/processes.ts";
+import { fixtureApp, killProcess, lives, until, type Account, type App } from "./platform.ts";
+
+const waybill = resolve(import.meta.dirname, "../../bin/waybill.js");
+const readyWithinMs = 120_000;
+const isTested = process.env["NODE_TEST_CONTEXT"] !== undefined;
+
+/** One of our processes: started, killed, told to stop. */
+export class Role {
+  readonly log: string[] = [];
+  readonly #argv: readonly string[];
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #name: string;
+  #child: ChildProcess | undefined;
+
+  constructor(name: string, argv: readonly string[], env: Readonly<Record<string, string>>) {
+    this.#name = name;
+    this.#argv = argv;
+    this.#env = env;
+  }
+
+  /** Starts it; `ready` is its first line. */
+  start(): { readonly ready: Promise<Record<string, unknown>>; readonly ended: Promise<number | null> } {
+    const child = spawn(process.execPath, [waybill, ...this.#argv, "--json"], {
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+      env: { ...process.env, ...this.#env },
+    });
+    this.#child = child;
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      this.log.push(line);
+      if (isTested) process.stderr.write(`${this.#name} ${line}\n`);
+    });
+    const ended = new Promise<number | null>((done) => child.once("exit", (code) => done(code)));
+    const ready = new Promise<Record<string, unknown>>((done, reject) => {
+      const late = setTimeout(() => reject(new Error(`${this.#name} is not ready in time`)), readyWithinMs);
+      createInterface({ input: child.stdout }).once("line", (line) => {
+        clearTimeout(late);
+        done(JSON.parse(line) as Record<string, unknown>);
+      });
+      child.once("exit", (code, signal) => {
+        clearTimeout(late);
+        reject(
+          new Error(`${this.#name} ended (${code ?? signal}) before it was ready\n${this.log.slice(-20).join("\n")}`),
+        );
+      });
+    });
+    ready.catch(() => undefined); // whoever waits for it hears of it
+    return { ready, ended };
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  async end(signal: "SIGKILL" | "SIGTERM"): Promise<number | null> {
+    const child = this.#child;
+    if (!child || !this.isRunning) return child?.exitCode ?? null;
+    const ended = new Promise<number | null>((done) => child.once("exit", (code) => done(code)));
+    child.kill(signal);
+    return ended;
+  }
+}
+
+export class Cluster implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "wb-cl-"));
+  readonly #roles: Role[] = [];
+  readonly #nodes = new Set<string>();
+  #signIn = { url: "", token: "" };
+  readonly #atExit = (): void => {
+    for (const role of this.#roles) void role.end("SIGKILL");
+    for (const shim of this.shims()) killProcess(shim);
+    rmSync(this.folder, { recursive: true, force: true });
+  };
+
+  constructor() {
+    process.on("exit", this.#atExit);
+  }
+
+  get data(): string {
+    return join(this.folder, "data");
+  }
+
+  get url(): string {
+    return this.#signIn.url;
+  }
+
+  get admin(): WaybillClient {
+    return new WaybillClient(this.#signIn);
+  }
+
+  nodeFolder(node: string): string {
+    return join(this.folder, node);
+  }
+
+  /** A server on the data folder, not started; those that share it are given more arguments. */
+  server(name: string, args: readonly string[] = []): Role {
+    return this.#role(name, ["server", "--data", this.data, "--sandbox", "none", ...args], {});
+  }
+
+  /** Starts a server; from now on it is the one that is asked. */
+  async serve(role: Role): Promise<void> {
+    const ready = await role.start().ready;
+    this.#signIn = { url: ready["url"] as string, token: ready["token"] as string };
+  }
+
+  /** An agent of this node, not started. */
+  agent(node: string, token: string, join: string = this.url): Role {
+    this.#nodes.add(node);
+    const data = this.nodeFolder(node);
+    const cards = ["--simulate-gpus", "2x2"];
+    return this.#role(node, ["agent", "--join", join, "--data", data, "--sandbox", "none", ...cards], {
+      WAYBILL_JOIN_TOKEN: token,
+    });
+  }
+
+  async account(name: string): Promise<Account> {
+    const { token } = await this.admin.createToken({ account: name, create: true, tier: "unlimited" });
+    return { name, token, client: new WaybillClient({ url: this.url, token }) };
+  }
+
+  async deploy(account: Account, name: string): Promise<App> {
+    const space = `${account.name}/${name}`;
+    const deployed = await deployFolder(account.client, fixtureApp, space, { waitMs: 300_000 });
+    return { space, deployed, url: deployed.space.addresses.at(-1) ?? "" };
+  }
+
+  /** Those that live. */
+  shims(): readonly ProcessName[] {
+    const roots = [...this.#nodes]
+      .map((node) => join(this.nodeFolder(node), "node", "replicas"))
+      .filter((root) => existsSync(root));
+    const folders = roots.flatMap((root) => readdirSync(root).map((id) => join(root, id)));
+    return folders.flatMap((folder) => readShim(folder) ?? []).filter((shim) => lives(shim));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#roles.map((role) => role.end("SIGKILL")));
+    for (const shim of this.shims()) killProcess(shim);
+    await until("all shims have ended", () => this.shims().length === 0);
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    process.off("exit", this.#atExit);
+  }
+
+  #role(name: string, argv: readonly string[], env: Readonly<Record<string, string>>): Role {
+    const role = new Role(name, argv, { XDG_CONFIG_HOME: join(this.folder, "config"), ...env });
+    this.#roles.push(role);
+    return role;
+  }
+}
