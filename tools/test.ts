@@ -18,6 +18,7 @@ const fileTimeoutMs = 1_500_000;
 const filesAtOnce = Math.min(8, Math.ceil(1.5 * availableParallelism()));
 /** They begin before the others, in this order, so that none of them is alone at the end. */
 const slowest = [
+  "sim",
   "zerogpu-kills",
   "faults",
   "zerogpu",

@@ -10,7 +10,7 @@ import type { Emitter } from "../evidence/entry.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { iso, type Clock } from "../stdx/time.ts";
 import { BuildDesk } from "./builds.ts";
-import { Fences } from "./fences.ts";
+import { FenceFile, Fences } from "./fences.ts";
 import type { AgentEnd } from "../link/memory.ts";
 import type { AgentLog, CardWatch, EvidenceSource, Launcher } from "./ports.ts";
 import { ReplicaSet } from "./replicas.ts";
@@ -99,7 +99,7 @@ class NodeAgent implements Agent {
     this.#isolation = options.isolation;
     this.#buildsAtOnce = options.buildsAtOnce ?? 1;
     this.#timing = options.timing ?? agentTiming;
-    this.#fences = new Fences(options.folder);
+    this.#fences = new Fences(new FenceFile(options.folder));
     this.#answeredUpTo = this.#fences.tookGrants;
     const send = (message: ToServer): void => this.#send(message);
     const ship = (batch: Extract<ToServer, { type: "evidence" }>["batch"]): boolean => {

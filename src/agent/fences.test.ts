@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { Fences } from "./fences.ts";
+import { FenceFile, Fences } from "./fences.ts";
 
 function inFolder(task: (folder: string) => void): void {
   const folder = mkdtempSync(join(tmpdir(), "wb-fences-"));
@@ -18,13 +18,13 @@ function inFolder(task: (folder: string) => void): void {
 /** A `Fences` that ends as a killed process does: nothing is said at the end. */
 function reopened(folder: string, before: Fences): Fences {
   before.close();
-  return new Fences(folder);
+  return new Fences(new FenceFile(folder));
 }
 
 describe("Fences", () => {
   test("L19: a lower fence is refused, the same one again is not, also after a restart", () => {
     inFolder((folder) => {
-      const fences = new Fences(folder);
+      const fences = new Fences(new FenceFile(folder));
       assert.ok(fences.admit(["n1/0/0", "n1/0/1"], 5));
       assert.ok(fences.admit(["n1/0/0"], 5));
       assert.ok(!fences.admit(["n1/0/0"], 4));
@@ -44,7 +44,7 @@ describe("Fences", () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 30 }), (operations) =>
         inFolder((folder) => {
-          let fences = new Fences(folder);
+          let fences = new Fences(new FenceFile(folder));
           const highest: Record<string, number> = {};
           for (const { slots, fence, restart } of operations) {
             if (restart) fences = reopened(folder, fences);
@@ -61,7 +61,7 @@ describe("Fences", () => {
 
   test("a torn last line is left out; what came before it holds", () => {
     inFolder((folder) => {
-      const fences = new Fences(folder);
+      const fences = new Fences(new FenceFile(folder));
       fences.admitGrant({ call: "c_1", slots: ["a"], fence: 7, number: 3 });
       appendFileSync(join(folder, "fences.jsonl"), '{"grants":9,"slo');
       const later = reopened(folder, fences);
@@ -72,7 +72,7 @@ describe("Fences", () => {
 
   test("a withdrawal of an older lease of the slot is refused, one of the newest passes", () => {
     inFolder((folder) => {
-      const fences = new Fences(folder);
+      const fences = new Fences(new FenceFile(folder));
       fences.admitGrant({ call: "c_1", slots: ["a"], fence: 1, number: 1 });
       assert.ok(fences.admitWithdrawal("c_1", 1));
       fences.admitGrant({ call: "c_2", slots: ["a"], fence: 2, number: 2 });

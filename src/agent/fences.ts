@@ -19,19 +19,28 @@ const callsMax = 1_000;
 /** Lines after which the file is written anew with one for each slot. */
 const linesMax = 20_000;
 
+/** Where the lines outlive the agent. */
+export interface FenceLines {
+  /** What an earlier agent left; of a torn last line a part. */
+  read(): readonly string[];
+  append(line: string): void;
+  /** One line in place of all: on disk before it gets their name. */
+  replace(line: string): void;
+  close(): void;
+}
+
 export class Fences {
-  readonly #path: string;
+  readonly #kept: FenceLines;
   readonly #highest = new Map<string, number>();
   readonly #slotsOf = new Map<string, readonly string[]>();
-  #file: number;
-  #lines = 0;
+  #lines = 1;
   #grants = 0;
 
-  /** Reads what an earlier agent left in `folder`. A torn last line is a raise whose operation never went on. */
-  constructor(folder: string) {
-    this.#path = join(folder, "fences.jsonl");
-    for (const line of readLines(this.#path)) this.#load(line);
-    this.#file = this.#rewrite();
+  /** Reads what an earlier agent left. A torn last line is a raise whose operation never went on. */
+  constructor(kept: FenceLines) {
+    this.#kept = kept;
+    for (const line of kept.read()) this.#load(line);
+    this.#rewrite();
   }
 
   /** Grants of the channel taken so far, by their highest number. */
@@ -77,8 +86,7 @@ export class Fences {
   }
 
   close(): void {
-    if (this.#file !== -1) closeSync(this.#file);
-    this.#file = -1;
+    this.#kept.close();
   }
 
   #load(line: string): void {
@@ -89,22 +97,45 @@ export class Fences {
   }
 
   #write(slots: readonly SlotFence[]): void {
-    writeSync(this.#file, `${JSON.stringify({ grants: this.#grants, slots })}\n`);
+    this.#kept.append(JSON.stringify({ grants: this.#grants, slots }));
     this.#lines += 1;
-    if (this.#lines < linesMax) return;
-    closeSync(this.#file);
-    this.#file = this.#rewrite();
+    if (this.#lines >= linesMax) this.#rewrite();
   }
 
-  #rewrite(): number {
+  #rewrite(): void {
     const slots = [...this.#highest].map(([slot, fence]) => ({ slot, fence }));
-    writeFileSync(`${this.#path}.new`, `${JSON.stringify({ grants: this.#grants, slots })}\n`, {
-      mode: 0o600,
-      flush: true,
-    });
-    renameSync(`${this.#path}.new`, this.#path);
+    this.#kept.replace(JSON.stringify({ grants: this.#grants, slots }));
     this.#lines = 1;
-    return openSync(this.#path, "a", 0o600);
+  }
+}
+
+/** The lines in `fences.jsonl` of the agent's folder. */
+export class FenceFile implements FenceLines {
+  readonly #path: string;
+  #file = -1;
+
+  constructor(folder: string) {
+    this.#path = join(folder, "fences.jsonl");
+  }
+
+  read(): readonly string[] {
+    return readLines(this.#path);
+  }
+
+  append(line: string): void {
+    writeSync(this.#file, `${line}\n`);
+  }
+
+  replace(line: string): void {
+    this.close();
+    writeFileSync(`${this.#path}.new`, `${line}\n`, { mode: 0o600, flush: true });
+    renameSync(`${this.#path}.new`, this.#path);
+    this.#file = openSync(this.#path, "a", 0o600);
+  }
+
+  close(): void {
+    if (this.#file !== -1) closeSync(this.#file);
+    this.#file = -1;
   }
 }
 

@@ -54,8 +54,21 @@ export interface DeviceHost {
 export interface DeviceWorld {
   readonly clock: Clock;
   readonly random: RandomBytes;
+  /** The system's where absent. */
+  readonly timers?: Timers;
+  /** Keeps the meter's reports; a file in the host's folder where absent. */
+  readonly openMeter?: (tell: (report: MeterReport) => void) => ReportStore;
   readonly times?: Partial<DeviceApiTimes>;
 }
+
+/** Both call back after `ms`, once or again and again; what they return ends that. */
+export interface Timers {
+  after(ms: number, ring: () => void): () => void;
+  every(ms: number, ring: () => void): () => void;
+}
+
+/** What a device needs of its {@link MeterFile}. */
+export type ReportStore = Pick<MeterFile, "append" | "pending" | "acknowledge" | "settled" | "close">;
 
 export type ScheduleAnswer =
   | { readonly kind: "granted"; readonly grant: GrantAnswer }
@@ -113,7 +126,7 @@ interface Call {
   cameBack: boolean;
   grant: Grant | undefined;
   metered: Metered | undefined;
-  againTimer: NodeJS.Timeout | undefined;
+  stopWaiting: (() => void) | undefined;
 }
 
 interface IdleWorker {
@@ -125,14 +138,15 @@ interface IdleWorker {
 export class Device {
   readonly #host: DeviceHost;
   readonly #world: DeviceWorld;
-  readonly #meter: MeterFile;
+  readonly #timers: Timers;
+  readonly #meter: ReportStore;
   readonly #calls = new Map<string, Call>();
   readonly #byToken = new Map<string, Call>();
   readonly #idle = new Map<string, IdleWorker>();
   /** Highest fence seen of each slot (L19). */
   readonly #fences = new Map<string, number>();
   #api: DeviceApi | undefined;
-  #sweep: NodeJS.Timeout | undefined;
+  #stopSweep: (() => void) | undefined;
   /** Old workers of a slot that are being ended: it is not told free before they are gone (L22). */
   readonly #endings = new Map<string, Promise<boolean>>();
   #stopping = false;
@@ -140,11 +154,10 @@ export class Device {
   constructor(host: DeviceHost, world: DeviceWorld) {
     this.#host = host;
     this.#world = world;
-    this.#meter = new MeterFile(host.folder, {
-      tell: (report) => this.#tell(report),
-      note: (text) => host.note(text),
-      sync: dataSync,
-    });
+    this.#timers = world.timers ?? systemTimers;
+    const tell = (report: MeterReport): void => this.#tell(report);
+    this.#meter =
+      world.openMeter?.(tell) ?? new MeterFile(host.folder, { tell, note: (text) => host.note(text), sync: dataSync });
   }
 
   async listen(): Promise<void> {
@@ -173,7 +186,7 @@ export class Device {
   schedule(query: ScheduleQuery): Ticket | undefined {
     const before = this.#dropped(query);
     if (before) {
-      clearTimeout(before.againTimer);
+      before.stopWaiting?.();
       before.client = "waits";
       before.cameBack = true;
       return this.#ticket(before);
@@ -193,7 +206,7 @@ export class Device {
       cameBack: false,
       grant: undefined,
       metered: undefined,
-      againTimer: undefined,
+      stopWaiting: undefined,
     };
     this.#calls.set(call, made);
     made.sent = this.#host.send({ type: "schedule", request: made.request });
@@ -258,8 +271,8 @@ export class Device {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#sweep);
-    for (const call of this.#calls.values()) clearTimeout(call.againTimer);
+    this.#stopSweep?.();
+    for (const call of this.#calls.values()) call.stopWaiting?.();
     await this.#api?.close();
     await this.#meter.settled();
     this.#meter.close();
@@ -288,7 +301,7 @@ export class Device {
     if (call.metered && "attached" in call.metered && call.metered.attached) return;
     if (!again || call.cameBack) return this.#leave(call);
     call.client = "dropped";
-    call.againTimer = setTimeout(() => this.#leave(call), againWithinMs);
+    call.stopWaiting = this.#timers.after(againWithinMs, () => this.#leave(call));
   }
 
   /** The client is gone for good. A call of which the agent never heard simply ends. */
@@ -298,7 +311,7 @@ export class Device {
     this.#host.send({ type: "left", call: call.request.call, replica: this.#host.replica });
     call.answer.resolve({ kind: "moot" });
     if (!call.metered) {
-      call.againTimer = setTimeout(() => this.#forget(call, { kind: "moot" }), leftKeptMs);
+      call.stopWaiting = this.#timers.after(leftKeptMs, () => this.#forget(call, { kind: "moot" }));
       return;
     }
     const word = { fail: false, outcome: "unused", exitCode: null, signal: null } as const;
@@ -465,7 +478,7 @@ export class Device {
   }
 
   #forget(call: Call, answer: ScheduleAnswer): void {
-    clearTimeout(call.againTimer);
+    call.stopWaiting?.();
     this.#calls.delete(call.request.call);
     call.answer.resolve(answer);
   }
@@ -493,7 +506,7 @@ export class Device {
   }
 
   #watch(): void {
-    this.#sweep ??= setInterval(() => this.#look(), lookEveryMs);
+    this.#stopSweep ??= this.#timers.every(lookEveryMs, () => this.#look());
   }
 
   #look(): void {
@@ -513,8 +526,8 @@ export class Device {
       if (this.#host.workers.look(worker) !== null) void this.#idleDied(worker);
     }
     if (open || this.#idle.size > 0) return;
-    clearInterval(this.#sweep);
-    this.#sweep = undefined;
+    this.#stopSweep?.();
+    this.#stopSweep = undefined;
   }
 
   async #idleDied(worker: Worker): Promise<void> {
@@ -558,6 +571,17 @@ export class Device {
     return iso(instant(this.#world.clock.wall()));
   }
 }
+
+const systemTimers: Timers = {
+  after(ms, ring) {
+    const timer = setTimeout(ring, ms);
+    return () => clearTimeout(timer);
+  },
+  every(ms, ring) {
+    const timer = setInterval(ring, ms);
+    return () => clearInterval(timer);
+  },
+};
 
 /**
  * What a `spaces` client keeps its warm workers by, and nothing else: a number for each slot, since two slots of one card have

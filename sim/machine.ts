@@ -1,0 +1,290 @@
+/**
+ * A node: a machine with cards, the agent's process, and the shims of its replicas. Fences, meters and the shims' GPU side are
+ * the product's own; how the agent passes messages on is told here in few lines.
+ */
+import type { ReplicaStatus, ToAgent, ToServer } from "../src/contract/agent.ts";
+import type { ShimToAgent } from "../src/contract/shim.ts";
+import { Fences } from "../src/agent/fences.ts";
+import type { MeterReport } from "../src/contract/agent.ts";
+import type { Isolation } from "../src/contract/isolation.ts";
+import type { Connection } from "./network.ts";
+import { Shim } from "./shim.ts";
+import { Life, type MachineClock } from "./time.ts";
+import type { World } from "./world.ts";
+
+const heartbeatMs = 5_000;
+const dialEveryMs = 1_000;
+/** Without a welcome it dials anew. */
+const welcomeWithinMs = 5_000;
+/** A replica that ended is followed by another after so long. */
+const restartMs = 1_500;
+
+/** A replica that has ended: what its agent has to tell before it is forgotten. */
+interface Dead {
+  readonly status: ReplicaStatus;
+  meter: readonly MeterReport[];
+  isTold: boolean;
+}
+
+export class Machine {
+  life = new Life();
+  readonly name: string;
+  readonly clock: MachineClock;
+  readonly world: World;
+  readonly cards: readonly number[];
+  readonly shims = new Map<string, Shim>();
+  readonly dead = new Map<string, Dead>();
+  /** Indexes of cards in trouble. */
+  readonly trouble = new Set<number>();
+  fenceLines: string[] = [];
+  agent: Agent | undefined;
+
+  constructor(world: World, name: string, cards: readonly number[]) {
+    this.world = world;
+    this.name = name;
+    this.cards = cards;
+    this.clock = world.newClock();
+  }
+
+  boot(replicas: number): void {
+    for (let n = 0; n < replicas; n++) this.startShim();
+    this.startAgent();
+  }
+
+  startAgent(): void {
+    if (this.agent?.life.isAlive || !this.life.alive) return;
+    this.agent = new Agent(this);
+  }
+
+  killAgent(): void {
+    this.agent?.kill();
+    this.world.time.after(this.world.random.int(5_000), this.life, () => this.startAgent());
+  }
+
+  /** All that ran is gone; what is on its disk stays, or nothing does where it is set up anew. */
+  crash(isReinstalled: boolean): void {
+    for (const shim of this.shims.values()) shim.kill();
+    this.agent?.kill();
+    this.life.alive = false;
+    const replicas = this.shims.size;
+    this.#bury();
+    if (isReinstalled) {
+      this.fenceLines = [];
+      this.dead.clear();
+      this.world.watch.reinstalled(this.name);
+    }
+    const again = new Life();
+    this.world.time.after(1_000 + this.world.random.int(70_000), again, () => {
+      this.life = again;
+      this.boot(replicas);
+    });
+  }
+
+  startShim(): void {
+    const shim = new Shim(this, this.world.newReplica());
+    this.shims.set(shim.replica, shim);
+    this.agent?.adopt(shim);
+  }
+
+  /** A shim's process and all below it are gone. */
+  shimDied(shim: Shim): void {
+    if (!this.shims.delete(shim.replica)) return;
+    this.dead.set(shim.replica, { status: shim.lastStatus, meter: shim.unacknowledged, isTold: false });
+    this.world.time.after(10 + this.world.random.int(200), this.life, () => this.agent?.tellDead(shim.replica));
+    this.world.time.after(restartMs, this.life, () => {
+      if (this.world.isAlive) this.startShim();
+    });
+  }
+
+  #bury(): void {
+    for (const shim of this.shims.values())
+      this.dead.set(shim.replica, { status: shim.lastStatus, meter: shim.unacknowledged, isTold: false });
+    this.shims.clear();
+  }
+}
+
+class Agent {
+  readonly life: Life;
+  readonly #machine: Machine;
+  readonly #fences: Fences;
+  #connection: Connection | undefined;
+  #connections = 0;
+  #isWelcome = false;
+  #toldDead: readonly string[] = [];
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+    this.life = new Life(machine.life);
+    this.#fences = new Fences({
+      read: () => machine.fenceLines,
+      append: (line) => void machine.fenceLines.push(line),
+      replace: (line) => void (machine.fenceLines = [line]),
+      close: () => {},
+    });
+    for (const shim of machine.shims.values()) this.adopt(shim);
+    const timers = machine.clock.timers(this.life);
+    timers.every(heartbeatMs, () => this.#heartbeat());
+    timers.every(dialEveryMs, () => this.#dial());
+    this.#dial();
+  }
+
+  kill(): void {
+    if (!this.life.alive) return;
+    this.life.alive = false;
+    for (const shim of this.#machine.shims.values()) shim.disconnected();
+    if (this.#connection) this.#connection.failsSoon(this.#machine.life);
+  }
+
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+
+  adopt(shim: Shim): void {
+    if (!this.life.isAlive) return;
+    shim.connected(this.life, (message) => this.#takeFromShim(message));
+    this.#tellReplica(shim.status);
+  }
+
+  tellDead(replica: string): void {
+    const dead = this.#machine.dead.get(replica);
+    if (!dead || !this.life.isAlive) return;
+    for (const report of dead.meter) this.#send({ type: "meter", replica, report });
+    this.#tellReplica(dead.status);
+  }
+
+  tellCards(): void {
+    const { name, trouble } = this.#machine;
+    const told = [...trouble].map((card) => [uuidOf(card), { code: "runtime/xid", says: "simulated" }] as const);
+    this.#send({ type: "cards", node: name, trouble: Object.fromEntries(told) });
+  }
+
+  #dial(): void {
+    if (this.#connection?.isOpen && this.#connections > 0) return;
+    const { world, name, cards, shims, dead } = this.#machine;
+    const connection = world.dial(this.life, name);
+    if (!connection) return;
+    const number = ++this.#connections;
+    const isCurrent = (): boolean => number === this.#connections && this.life.isAlive;
+    this.#connection = connection;
+    this.#isWelcome = false;
+    const untold = [...dead].filter(([, { isTold }]) => !isTold);
+    this.#toldDead = untold.map(([replica]) => replica);
+    this.#send({
+      type: "hello",
+      node: name,
+      epoch: 1,
+      pool: "main",
+      devices: cards.map((slots, index) => ({ index, uuid: uuidOf(index), name: "simulated", slots, simulated: true })),
+      replicas: [...[...shims.values()].map(({ status }) => status), ...untold.map(([, { status }]) => status)],
+      sdks: [],
+      buildsAtOnce: 1,
+      isolation: noIsolation,
+    });
+    connection.agent.onMessage((message) => {
+      if (isCurrent()) this.#take(message);
+    });
+    connection.agent.onClose(() => {
+      if (isCurrent()) this.#connection = undefined;
+    });
+    this.#machine.clock.timers(this.life).after(welcomeWithinMs, () => {
+      if (isCurrent() && !this.#isWelcome) connection.close();
+    });
+  }
+
+  #take(message: ToAgent): void {
+    switch (message.type) {
+      case "welcome":
+        return this.#welcome();
+      case "grant":
+        return this.#passFenced(message, message.slots, this.#fences.admitGrant(message));
+      case "clear":
+        return this.#passFenced(message, [message.slot], this.#fences.admit([message.slot], message.fence));
+      case "withdraw":
+        return this.#passFenced(message, [], this.#fences.admitWithdrawal(message.call, message.fence));
+      case "queued":
+      case "refuse":
+        return this.#pass(message.replica, message);
+      case "ack-meter":
+        return this.#ackMeter(message.replica, message.seq);
+      default:
+        return;
+    }
+  }
+
+  #welcome(): void {
+    this.#isWelcome = true;
+    this.tellCards();
+    for (const shim of this.#machine.shims.values()) shim.resume();
+    for (const [replica, { isTold }] of this.#machine.dead) if (!isTold) this.tellDead(replica);
+    for (const replica of this.#toldDead) {
+      const dead = this.#machine.dead.get(replica);
+      if (dead?.meter.length === 0) dead.isTold = true;
+    }
+    this.#heartbeat();
+  }
+
+  #passFenced(
+    message: Extract<ToAgent, { type: "grant" | "clear" | "withdraw" }>,
+    slots: readonly string[],
+    admitted: boolean,
+  ): void {
+    const { name, world } = this.#machine;
+    if (!admitted) return world.count("fencesRefused");
+    world.watch.passed(name, slots, message.fence);
+    this.#pass(message.replica, message);
+  }
+
+  #pass(replica: string, message: Parameters<Shim["take"]>[0]): void {
+    const shim = this.#machine.shims.get(replica);
+    if (shim) return shim.take(message);
+    const dead = this.#machine.dead.get(replica);
+    if (dead) this.#tellReplica(dead.status);
+    else this.#tellReplica(unknownReplica(replica));
+  }
+
+  #ackMeter(replica: string, seq: number): void {
+    this.#machine.shims.get(replica)?.take({ type: "ack-meter", replica, seq });
+    const dead = this.#machine.dead.get(replica);
+    if (dead) dead.meter = dead.meter.filter((report) => report.seq > seq);
+  }
+
+  #takeFromShim(message: Extract<ShimToAgent, { type: "schedule" | "left" | "meter" | "cleared" | "status" }>): void {
+    if (!this.life.isAlive) return;
+    if (message.type === "status") this.#tellReplica(message.status);
+    else this.#send(message);
+  }
+
+  #tellReplica(status: ReplicaStatus): void {
+    this.#send({ type: "replica", status });
+  }
+
+  #heartbeat(): void {
+    this.#send({ type: "heartbeat", node: this.#machine.name, tookGrants: this.#fences.tookGrants, builds: [] });
+  }
+
+  #send(message: ToServer): void {
+    this.#connection?.agent.send(message);
+  }
+}
+
+export const uuidOf = (card: number): string => `GPU-${card}`;
+
+function unknownReplica(replica: string): ReplicaStatus {
+  const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says: `this node has no replica ${replica}` };
+  return { replica, space: "", release: "", phase: "lost", socket: null, startedAt: 0, end };
+}
+
+const noIsolation: Isolation = {
+  level: "none",
+  driver: "none",
+  hostUid: "shared",
+  seccomp: null,
+  memory: "none",
+  processes: "none",
+  cpu: "none",
+  ends: "tree",
+  disk: "none",
+  egress: "none",
+  probes: null,
+  says: "simulated",
+};

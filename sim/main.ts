@@ -1,0 +1,132 @@
+/**
+ * `npm run sim -- --seeds N [--seed S] [--steps K] [--without FAULT,…] [--jobs J] [--json]`: the deterministic simulator.
+ * What it runs is told first; a failure ends with the command that repeats it.
+ */
+import { spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+import { counted, removable, runSeed, shrink, stepsMax } from "./run.ts";
+import type { Failure, SeedResult, Shrunk } from "./run.ts";
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "1" },
+    seed: { type: "string", default: "1" },
+    steps: { type: "string", default: String(stepsMax) },
+    without: { type: "string", default: "" },
+    jobs: { type: "string", default: String(availableParallelism()) },
+    json: { type: "boolean", default: false },
+  },
+});
+const first = whole("seed", values.seed, 0);
+const seeds = whole("seeds", values.seeds, 1);
+const steps = whole("steps", values.steps, 1);
+const jobs = Math.min(whole("jobs", values.jobs, 1), seeds);
+const without = new Set(values.without === "" ? [] : values.without.split(","));
+for (const name of without) if (!removable.includes(name)) usage(`--without knows ${removable.join(", ")}`);
+/** From so many seeds on every fault must have come at least once. */
+const allFaultsFrom = 1_000;
+/** Failures that are shrunk and told; the others are only counted. */
+const shrunkMax = 3;
+
+const started = performance.now();
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+say(`sim: seeds ${first} to ${first + seeds - 1}, at most ${steps} steps each, ${jobs} at once`);
+const results = seeds === 1 ? [await one()] : await many();
+const failures = results.flatMap(({ failure }) => failure ?? []);
+const failed: (Failure | Shrunk)[] = [];
+for (const [at, failure] of failures.entries())
+  failed.push(at < shrunkMax && seeds > 1 ? await shrink(failure, without) : failure);
+const counters = sums(
+  results.map((result) => result.counters),
+  counted,
+);
+const invariantsChecked = sums(
+  results.map(({ looked }) => looked),
+  [],
+);
+const never = seeds < allFaultsFrom || without.size > 0 ? [] : counted.filter((name) => counters[name] === 0);
+const summary = {
+  seeds,
+  firstSeed: first,
+  without: [...without],
+  failed,
+  never,
+  steps: results.reduce((sum, result) => sum + result.steps, 0),
+  virtualSeconds: Math.round(results.reduce((sum, { virtualMs }) => sum + virtualMs, 0) / 1000),
+  tookMs: Math.round(performance.now() - started),
+  counters,
+  invariantsChecked,
+};
+for (const failure of failed) tell(failure);
+for (const name of never) say(`never in ${seeds} seeds: ${name}`);
+if (values.json) console.log(JSON.stringify(summary));
+else say(JSON.stringify(summary, null, 2));
+process.exitCode = failed.length > 0 || never.length > 0 ? 1 : 0;
+
+/** A single seed shows what it drew. */
+async function one(): Promise<SeedResult> {
+  return runSeed(first, {
+    steps,
+    without,
+    onConfiguration: (configuration) => say(JSON.stringify(configuration, null, 2)),
+    onSchedule: (schedule) => say(schedule.map(({ atMs, fault }) => `${atMs} ms ${fault}`).join("\n")),
+  });
+}
+
+/** Seeds are dealt out to processes, so that each of them takes its share of the slow ones. */
+async function many(): Promise<SeedResult[]> {
+  const results: SeedResult[] = [];
+  const take = (result: SeedResult): void => {
+    results.push(result);
+    if (results.length % 500 === 0) say(`sim: ${results.length} of ${seeds}`);
+  };
+  await Promise.all(Array.from({ length: jobs }, (_, job) => child(job, take)));
+  return results.sort((a, b) => a.seed - b.seed);
+}
+
+async function child(job: number, take: (result: SeedResult) => void): Promise<void> {
+  const share = JSON.stringify({
+    first: first + job,
+    last: first + seeds - 1,
+    every: jobs,
+    steps,
+    without: [...without],
+  });
+  const args = ["--disable-warning=ExperimentalWarning", join(import.meta.dirname, "child.ts"), share];
+  const process_ = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const exited = new Promise<number>((resolve, reject) => {
+    process_.on("error", reject);
+    process_.on("exit", (code) => resolve(code ?? 1));
+  });
+  for await (const line of createInterface(process_.stdout)) take(JSON.parse(line) as SeedResult);
+  const code = await exited;
+  if (code !== 0) throw new Error(`a process of the simulator ended with ${code}`);
+}
+
+function tell(failure: Failure | Shrunk): void {
+  say(`\n${failure.invariant} broken in seed ${failure.seed}: ${failure.says}`);
+  if ("schedule" in failure) for (const { atMs, fault } of failure.schedule) say(`  ${atMs} ms ${fault}`);
+  const command =
+    "command" in failure ? failure.command : `npm run sim -- --seed ${failure.seed} --steps ${failure.step}`;
+  say(`${failure.invariant} broken at step ${failure.step} · ${command}`);
+}
+
+function sums(parts: readonly Readonly<Record<string, number>>[], names: readonly string[]): Record<string, number> {
+  const sum: Record<string, number> = Object.fromEntries(names.map((name) => [name, 0]));
+  for (const part of parts) for (const [name, count] of Object.entries(part)) sum[name] = (sum[name] ?? 0) + count;
+  return Object.fromEntries(Object.entries(sum).sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true })));
+}
+
+function whole(name: string, text: string, least: number): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < least) usage(`--${name} is a whole number, at least ${least}`);
+  return value;
+}
+
+function usage(says: string): never {
+  process.stderr.write(`${says}\n`);
+  process.exit(2);
+}
