@@ -73,7 +73,17 @@ export interface LogOptions extends Asking {
 
 /** What of a pool may be changed. */
 export type PoolChange = Partial<
-  Pick<PoolView, "queueLimitMs" | "queueMax" | "durationMaxMs" | "attachWithinMs" | "admission" | "spaceCallsMax">
+  Pick<
+    PoolView,
+    | "queueLimitMs"
+    | "queueMax"
+    | "durationMaxMs"
+    | "attachWithinMs"
+    | "admission"
+    | "spaceCallsMax"
+    | "shareHalfLifeMs"
+    | "oldestEvery"
+  >
 >;
 
 /** What of a tier may be changed. */

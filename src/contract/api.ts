@@ -553,6 +553,8 @@ export interface TierView {
   readonly durationMaxMs: number | null;
   readonly runsMax: number | null;
   readonly callsMax: number | null;
+  /** Where several wait: how much of a pool an account gets beside those of other weights. */
+  readonly weight: number;
 }
 
 export interface TiersView {
@@ -575,6 +577,10 @@ export interface PoolView {
   readonly admission: "clip" | "strict";
   /** Calls of one Space that may be open at once; null: no limit. */
   readonly spaceCallsMax: number | null;
+  /** After so long an account's use counts half for its share. */
+  readonly shareHalfLifeMs: number;
+  /** One turn in so many is that of the call which waits longest. */
+  readonly oldestEvery: number;
 }
 
 export interface QueueView {

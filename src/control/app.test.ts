@@ -73,7 +73,8 @@ describe("the API", () => {
       { windowMs: 0 },
       { durationMaxMs: 1.5 },
       { windowLimitMs: 2 ** 53 },
-      { weight: 2 },
+      { weight: 0 },
+      { colour: 2 },
     ])
       assert.equal((await set("free", admin, wrong)).status, 400, JSON.stringify(wrong));
     const answer = (await (await set("free", admin, limits)).json()) as TierView;
@@ -84,6 +85,7 @@ describe("the API", () => {
       durationMaxMs: 5_000,
       runsMax: 9,
       callsMax: 1,
+      weight: 2,
     });
     const { tiers } = (await (await ask("GET", "/api/tiers", alice)).json()) as TiersView;
     assert.deepEqual(

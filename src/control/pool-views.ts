@@ -1,13 +1,16 @@
 /** Pools, slots and quotas of the ledger as the API shows them. */
 import type { BoardView, PoolView, QuotaView } from "../contract/api.ts";
+import { poolDefaults } from "../core/policy.ts";
 import type { BoardSlot, PoolSummary, Quota } from "../core/views.ts";
 import { iso } from "../stdx/time.ts";
 
 export function poolView(pool: PoolSummary): PoolView {
   const { name, simulated, devices, troubled, slots, leased, waiting } = pool;
   const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax = null } = pool.settings;
+  const { shareHalfLifeMs, oldestEvery } = { ...poolDefaults, ...pool.settings };
   const cards = { name, simulated, devices, troubled, slots, leased, waiting };
-  return { ...cards, queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax };
+  const limits = { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax };
+  return { ...cards, ...limits, shareHalfLifeMs, oldestEvery };
 }
 
 export function quotaView({ resetsAt, ...quota }: Quota): QuotaView {

@@ -23,7 +23,6 @@ import type { RuntimeFacts } from "../contract/release.ts";
 import type { Command, PoolSettings, TierName, TierSettings } from "../core/model.ts";
 import { boardOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
 import type { Quota } from "../core/views.ts";
-import { tierOf } from "../core/state.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
@@ -343,7 +342,7 @@ export class Server {
   async setTier(tier: TierName, settings: Partial<TierSettings>): Promise<TierView> {
     const answer = await this.#order({ type: "set-tier", tier, settings });
     assert(answer.ok, `the ledger takes a tier's settings that the route took: ${JSON.stringify(settings)}`);
-    return this.#parts.engine.read((state) => ({ name: tier, ...tierOf(state, tier) }));
+    return this.#parts.engine.read((state) => tiersOf(state).find(({ name }) => name === tier) as TierView);
   }
 
   async setPool(

@@ -5,6 +5,7 @@
  * written down here, some five times cheaper than sorting each. A key that is left out does not compile.
  */
 import type { Account, Call, CallTerms, Lease } from "./model.ts";
+import type { Spent } from "./share.ts";
 import type { TokenUse } from "./state.ts";
 
 type KeyOf<T> = T extends unknown ? keyof T : never;
@@ -24,6 +25,7 @@ export function orderedCall(call: Call): All<Call> {
     deadline: c.deadline,
     endedAt: c.endedAt,
     endedIndex: c.endedIndex,
+    entry: c.entry && orderedSpent(c.entry),
     grantedAt: c.grantedAt,
     heldMs: c.heldMs,
     lease: c.lease && orderedLease(c.lease),
@@ -92,6 +94,10 @@ function orderedTerms({
     task,
     tier,
   };
+}
+
+export function orderedSpent({ amount, halving }: Spent): Spent {
+  return { amount, halving };
 }
 
 function orderedLease({ fence, leaseMs, slots, warm }: Lease): Lease {

@@ -58,7 +58,7 @@ export function leasedOn(state: State, node: NodeState): (GrantedCall | Attached
 
 /** The node's waiting calls, first come first. */
 export function queuedOn(state: State, node: NodeState): QueuedCall[] {
-  return node.queue.map((id) => state.calls.get(id) as QueuedCall);
+  return Array.from(node.queue, (id) => state.calls.get(id) as QueuedCall);
 }
 
 /** When the next tick has something to do; null when nothing waits for time. May lie in the past. */
@@ -70,7 +70,7 @@ export function nextDeadline(state: State): Instant | null {
   for (const node of state.nodes.values()) {
     if (node.stage === "up") consider(lostAt(state, node));
     if (!isHeard(state, node)) continue;
-    for (const call of queuedOn(state, node)) consider(call.deadline);
+    if (node.queue.dueAt !== null) consider(node.queue.dueAt);
     for (const call of leasedOn(state, node)) {
       consider(call.stage === "granted" ? attachEndsAt(state, node, call) : settleEndsAt(node, call));
     }

@@ -11,7 +11,7 @@ import type { Instant } from "../stdx/time.ts";
 import { admit } from "./admission.ts";
 import type { Admission } from "./admission.ts";
 import { maxGpuMs } from "./amounts.ts";
-import { attachEndsAt, forgetAt, isHeard, leasedOn, lostAt, queuedOn, settleEndsAt } from "./deadlines.ts";
+import { attachEndsAt, forgetAt, isHeard, leasedOn, lostAt, settleEndsAt } from "./deadlines.ts";
 import type {
   AccountId,
   Call,
@@ -30,16 +30,20 @@ import { decided, planOn, push } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import {
   forgetBatch,
+  halfLifeMaxMs,
+  halfLifeMinMs,
   poolDefaults,
   retainMax,
   retainMs,
   settingMaxCount,
   settingMaxMs,
+  weightMax,
   windowMaxMs,
 } from "./policy.ts";
-import { grantWaiting, lastPlaceOn } from "./queue.ts";
+import { arrivingPlaceOn, grantWaiting } from "./queue.ts";
 import { blameFor, settle, voidCall, voidCauseFor } from "./settlement.ts";
-import { canHold, wellCards, workerOn } from "./slots.ts";
+import { costIn, weightOf } from "./sharing.ts";
+import { canHold, nodeOfSlot, wellCards, workerOn } from "./slots.ts";
 import { nodeOf, settingsOf, tierOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
@@ -102,16 +106,19 @@ function openAccount(state: State, { account, tier }: Of<"open-account">, now: I
 
 function setTier(state: State, { tier, settings: wished }: Of<"set-tier">, now: Instant): Decision {
   const before = tierOf(state, tier);
+  const weight = wished.weight ?? weightOf(state, tier);
   const { windowLimitMs, windowMs, durationMaxMs, runsMax, callsMax }: TierSettings = { ...before, ...wished };
   const isPossibleTier =
     isWithin(windowLimitMs ?? 0, 0, maxGpuMs) &&
     isWithin(windowMs, 1, windowMaxMs) &&
+    isWithin(weight, 1, weightMax) &&
     isWithin(durationMaxMs ?? 1, 1, settingMaxMs) &&
     [runsMax ?? 0, callsMax ?? 0].every((value) => isWithin(value, 0, settingMaxCount));
   if (!isPossibleTier) return no("amount-overflow");
-  const settings: TierSettings = { windowLimitMs, windowMs, durationMaxMs, runsMax, callsMax };
+  const settings: TierSettings = { windowLimitMs, windowMs, durationMaxMs, runsMax, callsMax, weight };
   const keys = Object.keys(settings) as (keyof TierSettings)[];
-  if (keys.every((key) => settings[key] === before[key])) return nothing;
+  const known = { weight: weightOf(state, tier), ...before };
+  if (keys.every((key) => settings[key] === known[key])) return nothing;
   const plan = planOn(state, now);
   push(plan, { v: 1, type: "tier-set", tier, settings });
   return decided(plan);
@@ -131,7 +138,10 @@ function setPool(state: State, { pool, settings: wished }: Of<"set-pool">, now: 
 function isPossible(settings: PoolSettings): boolean {
   const { queueLimitMs, durationMaxMs, attachWithinMs, queueMax, tokenMaxCalls, tokenMaxGpuMs } = settings;
   const spaceCallsMax = settings.spaceCallsMax ?? 0;
+  const { shareHalfLifeMs, oldestEvery } = { ...poolDefaults, ...settings };
   return (
+    isWithin(shareHalfLifeMs, halfLifeMinMs, halfLifeMaxMs) &&
+    isWithin(oldestEvery, 1, settingMaxCount) &&
     [queueLimitMs, durationMaxMs, attachWithinMs].every((value) => isWithin(value, 0, settingMaxMs)) &&
     [queueMax, tokenMaxCalls, spaceCallsMax].every((value) => isWithin(value, 0, settingMaxCount)) &&
     isWithin(tokenMaxGpuMs, 0, maxGpuMs)
@@ -164,7 +174,7 @@ function schedule(state: State, { terms, misfit }: Of<"schedule">, now: Instant)
     return decided(plan);
   }
   hold(plan, terms, admission);
-  plan.arriving = { terms, leaseMs: admission.leaseMs };
+  plan.arriving = { terms, leaseMs: admission.leaseMs, entry: costIn(state, terms, admission.heldMs, now) };
   grantWaiting(plan, node);
   return plan.gone.has(terms.call) ? decided(plan) : enqueue(plan, node, terms);
 }
@@ -183,7 +193,7 @@ function hold(plan: Plan, terms: CallTerms, admission: Extract<Admission, { kind
 /** A call that cannot be granted at once waits, or is refused where too many do already. */
 function enqueue(plan: Plan, node: NodeState, terms: CallTerms): Decision {
   const settings = settingsOf(plan.state, node.pool);
-  const waiting = waitingIn(plan.state, terms.pool);
+  const waiting = plan.state.waitingIn.get(terms.pool) ?? 0;
   if (waiting >= settings.queueMax) {
     const full = planOn(plan.state, plan.now);
     push(full, { v: 1, type: "call-refused", terms, refusal: { code: "queue-full", waiting, max: settings.queueMax } });
@@ -193,16 +203,10 @@ function enqueue(plan: Plan, node: NodeState, terms: CallTerms): Decision {
     v: 1,
     type: "call-queued",
     call: terms.call,
-    ...lastPlaceOn(plan, node),
+    ...arrivingPlaceOn(plan, node),
     deadline: after(plan.now, settings.queueLimitMs),
   });
   return decided(plan);
-}
-
-function waitingIn(state: State, pool: string): number {
-  let waiting = 0;
-  for (const node of state.nodes.values()) if (node.pool === pool) waiting += node.queue.length;
-  return waiting;
 }
 
 function leave(state: State, { call: id }: Of<"leave">, now: Instant): Decision {
@@ -283,7 +287,7 @@ function clearSlot(state: State, { slot: id, fence }: Of<"clear-slot">, now: Ins
   if (slot.fence !== fence || slot.stage === "leased") return no("not-holder");
   if (slot.stage === "free") return nothing;
   const plan = planOn(state, now);
-  const node = [...state.nodes.values()].find(({ cards }) => cards.some(({ slots }) => slots.includes(id)));
+  const node = state.nodes.get(nodeOfSlot(id));
   const card = node?.cards.find(({ slots }) => slots.includes(id));
   const worker = card ? workerOn(card, plan.slotAt, id) : [id];
   for (const each of worker) push(plan, { v: 1, type: "slot-free", slot: each });
@@ -305,7 +309,7 @@ function tick(state: State, now: Instant): Decision {
 function expire(plan: Plan, node: NodeState): void {
   const { state, now } = plan;
   const count = plan.events.length;
-  for (const call of queuedOn(state, node)) if (now >= call.deadline) timeOut(plan, node, call);
+  for (const id of node.queue.due(now)) timeOut(plan, node, state.calls.get(id) as QueuedCall);
   for (const call of leasedOn(state, node)) {
     // Its worker may be about to attach, so the slot waits for the shim's word (L22).
     if (call.stage === "granted" && now >= attachEndsAt(state, node, call))

@@ -7,7 +7,7 @@
  */
 import { assert, unreachable } from "../stdx/assert.ts";
 import { after } from "../stdx/time.ts";
-import type { Instant } from "../stdx/time.ts";
+import type { DurationMs, Instant } from "../stdx/time.ts";
 import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { functionOf, lengthOf, withRun } from "./history.ts";
@@ -23,11 +23,14 @@ import type {
   OpenCall,
   QueuedCall,
 } from "./model.ts";
-import { functionsMax, killWindowMs } from "./policy.ts";
+import { Line, shareKey } from "./line.ts";
+import { functionsMax, killWindowMs, poolDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import { killKey, recentKills } from "./settlement.ts";
 import { cardsOf, slotAfter } from "./slots.ts";
-import { cappedBy, countOpen, nodeOf, setSorted, settingsOf } from "./state.ts";
+import { newClock, nothingSpent, ticksAt } from "./share.ts";
+import { costIn, shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy, spentLeft } from "./sharing.ts";
+import { cappedBy, countOpen, leaveLine, nodeOf, setSorted, setSpent, settingsOf, standInLine } from "./state.ts";
 import type { Mutable, State } from "./state.ts";
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
@@ -56,7 +59,7 @@ export function evolve(state: State, event: Event, position: Position): void {
     case "account-opened":
       return accountOpened(state, event);
     case "pool-set":
-      return setSorted(state.pools, event.pool, event.settings);
+      return poolSet(state, event, at);
     case "tier-set":
       return setSorted(state.tiers, event.tier, event.settings);
     case "node-joined":
@@ -122,6 +125,19 @@ function accountOpened(state: State, { account: id, tier }: Of<"account-opened">
     });
 }
 
+/** A changed half-life holds from here on: what was spent before has decayed by the old one. */
+function poolSet(state: State, { pool, settings }: Of<"pool-set">, at: Instant): void {
+  const before = state.pools.get(pool);
+  const [was, is] = [before, settings].map((of) => of?.shareHalfLifeMs ?? poolDefaults.shareHalfLifeMs) as [
+    DurationMs,
+    DurationMs,
+  ];
+  if (before && was !== is) {
+    setSorted(state.clocks, pool, { from: at, ticks: ticksAt(state.clocks.get(pool) ?? newClock, was, at) });
+  }
+  setSorted(state.pools, pool, settings);
+}
+
 /** L35: what the old period still holds is settled there, and no longer counts. */
 function windowReset(state: State, { account: id }: Of<"window-reset">): void {
   const account = accountOf(state, id);
@@ -133,10 +149,11 @@ function windowReset(state: State, { account: id }: Of<"window-reset">): void {
 }
 
 function nodeJoined(state: State, { node: name, pool, devices }: Of<"node-joined">, at: Instant): void {
-  const { grants = 0, queue = [], trouble = [] } = state.nodes.get(name) ?? {};
+  const { grants = 0, queue = new Line(), trouble = [], sinceOldest = 0 } = state.nodes.get(name) ?? {};
   const cards = cardsOf(name, devices);
   const heard = { heardAt: at, heardEpoch: state.writer.epoch, joinedAt: at };
-  setSorted(state.nodes, name, { name, pool, devices, trouble, stage: "up", ...heard, grants, queue, cards });
+  const kept = { trouble, grants, queue, sinceOldest };
+  setSorted(state.nodes, name, { name, pool, devices, stage: "up", ...heard, ...kept, cards });
   for (const id of cards.flatMap((card) => card.slots)) {
     if (!state.slots.has(id)) state.slots.set(id, { stage: "free", fence: 0, since: at });
   }
@@ -175,21 +192,27 @@ function callAdmitted(state: State, event: Of<"call-admitted">, at: Instant): vo
   const node = nodeOf(state, terms.node);
   const deadline = after(at, settingsOf(state, node.pool).queueLimitMs);
   const { period } = account;
-  const hold = { terms, heldMs, leaseMs, clipped, admittedAt: at, period, ...counted };
-  state.calls.set(terms.call, { stage: "queued", ...hold, deadline });
-  node.queue.push(terms.call);
+  const entry = costIn(state, terms, heldMs, at);
+  const hold = { terms, heldMs, leaseMs, clipped, admittedAt: at, period, ...counted, entry };
+  const call = { stage: "queued" as const, ...hold, deadline };
+  state.calls.set(terms.call, call);
+  standInLine(state, call);
 }
 
 function callQueued(state: State, { call: id, deadline }: Of<"call-queued">): void {
   const call = queuedCall(state, id);
-  if (call.deadline !== deadline) state.calls.set(id, { ...call, deadline });
+  assert(call.deadline === deadline, "L15: a call's deadline is what its admission made it");
 }
 
 function callGranted(state: State, event: Of<"call-granted">, at: Instant): void {
   const { deadline: _over, ...call } = queuedCall(state, event.call);
   const { lease, attachBy } = event;
-  leaveQueue(state, call.terms);
-  nodeOf(state, call.terms.node).grants = event.number;
+  const node = nodeOf(state, call.terms.node);
+  node.grants = event.number;
+  node.sinceOldest = node.queue.isOldest(event.call) ? 0 : node.sinceOldest + 1;
+  leaveLine(state, call.terms);
+  const key = shareKeyOf(call.terms);
+  setSpent(state, key, spentAfterGrant(spentBy(state, key), call.entry));
   for (const id of lease.slots) {
     const slot = state.slots.get(id);
     assert(slot, "L8: a lease is of slots that exist");
@@ -208,7 +231,8 @@ function callAttached(state: State, { call: id, pid }: Of<"call-attached">, at: 
 function callVoided(state: State, event: Of<"call-voided">, { index, at }: Position): void {
   const call = openCall(state, event.call);
   assert(event.releasedMs === call.heldMs, "L6: the whole hold of a voided call is released");
-  if (call.stage === "queued") leaveQueue(state, call.terms);
+  if (call.stage === "queued") leaveLine(state, call.terms);
+  else giveBack(state, call, gpuMs(0), at);
   const { terms, heldMs, leaseMs, clipped, admittedAt, period } = call;
   const { cause, rule } = event;
   const { grantedAt, lease } = call.stage === "queued" ? { grantedAt: null, lease: null } : call;
@@ -235,6 +259,7 @@ function callSettled(state: State, event: Of<"call-settled">, { index, at }: Pos
   const { cause, usedMs, chargedMs, releasedMs, rule } = event;
   assert(chargedMs + releasedMs === call.heldMs, "L2, L6: charge and release make up the hold");
   release(state, call, chargedMs, releasedMs);
+  giveBack(state, call, chargedMs, at);
   remember(state, call.terms, event, at);
   const { terms, heldMs, leaseMs, clipped, admittedAt, period, grantedAt, lease, visitorLeft } = call;
   const attachedAt = call.stage === "attached" ? call.attachedAt : null;
@@ -257,6 +282,12 @@ function callSettled(state: State, event: Of<"call-settled">, { index, at }: Pos
     endedAt: at,
     endedIndex: index,
   });
+}
+
+/** In its account's share what was charged takes the hold's place. */
+function giveBack(state: State, call: GrantedCall | AttachedCall, chargedMs: GpuMs, at: Instant): void {
+  const key = shareKeyOf(call.terms);
+  setSpent(state, key, spentAfterEnd(state, spentBy(state, key), call, chargedMs, at));
 }
 
 /** Ends the hold in the period that admitted it, and in no other (L35). */
@@ -291,12 +322,6 @@ function finish(state: State, call: FinalCall): void {
   state.ended.push(call.terms.call);
 }
 
-function leaveQueue(state: State, terms: CallTerms): void {
-  const { queue } = nodeOf(state, terms.node);
-  if (queue[0] === terms.call) queue.shift();
-  else queue.splice(queue.indexOf(terms.call), 1);
-}
-
 /* ── slots, forgetting ──────────────────────────────────────────────────── */
 
 function slotChanged(state: State, event: Of<"slot-clearing" | "slot-warm" | "slot-free">, at: Instant): void {
@@ -312,10 +337,13 @@ function callsForgotten(state: State, { calls, accounts = [] }: Of<"calls-forgot
     state.calls.delete(id);
     state.endedHead++;
     forgetToken(state, call);
+    const key = shareKeyOf(call.terms);
+    if (spentLeft(state, call.terms, at) === 0) setSpent(state, key, nothingSpent);
   }
   for (const id of accounts) {
     assert(accountOf(state, id).open === 0, "L5: an account with an open hold is not forgotten");
     state.accounts.delete(id);
+    for (const pool of state.pools.keys()) setSpent(state, shareKey(pool, id), nothingSpent);
   }
   state.ended.splice(0, state.endedHead);
   state.endedHead = 0;

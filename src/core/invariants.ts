@@ -487,7 +487,7 @@ function checkSlot(found: Found, state: State, id: SlotId): void {
 /** L9: what is queued stands in its node's queue, once, so that a tick finds it; and no queue holds anything else. */
 function checkQueues(found: Found, state: State): void {
   look(found, "L9");
-  const queued = [...state.nodes.values()].flatMap((node) => node.queue);
+  const queued = [...state.nodes.values()].flatMap((node) => [...node.queue]);
   if (new Set(queued).size !== queued.length) find(found, "L9", "a call is queued twice");
   for (const id of queued)
     if (state.calls.get(id)?.stage !== "queued") find(found, "L9", `${id} is in a queue and does not wait`);
@@ -498,7 +498,7 @@ function checkQueues(found: Found, state: State): void {
 
 function checkPlace(found: Found, state: State, id: CallId, { terms }: Hold): void {
   look(found, "L9");
-  const isQueued = state.nodes.get(terms.node)?.queue.includes(id) === true;
+  const isQueued = state.nodes.get(terms.node)?.queue.has(id) === true;
   if (isQueued !== (state.calls.get(id)?.stage === "queued"))
     find(found, "L9", `${id} ${isQueued ? "is in a queue and does not wait" : "waits in no queue"}`);
 }

@@ -9,6 +9,7 @@
  */
 import type { DurationMs, Instant } from "../stdx/time.ts";
 import type { GpuMs, Permille } from "./amounts.ts";
+import type { Spent } from "./share.ts";
 
 export type AccountId = string; // "alice", or "address:127.0.0.1" for a caller without an account
 export type CallId = string; // c_…, made by the shim: re-sending is idempotent (L10)
@@ -32,6 +33,8 @@ export interface TierSettings {
   readonly runsMax: number | null;
   /** Calls of one account that may be open at once: waiting, granted or attached. */
   readonly callsMax: number | null;
+  /** How much of a contended pool an account gets, beside those of other weights; absent in records from before there were weights. */
+  readonly weight?: number;
 }
 export type TierName = "anonymous" | "free" | "pro" | "enterprise" | "unlimited";
 
@@ -51,6 +54,10 @@ export interface PoolSettings {
   readonly tokenMaxGpuMs: GpuMs;
   /** Calls of one Space that may be open at once; null or absent: no limit. */
   readonly spaceCallsMax?: number | null;
+  /** After so long an account's use counts half for its share of the pool; absent: as shipped. */
+  readonly shareHalfLifeMs?: DurationMs;
+  /** One turn in so many is that of the call which waits longest, whatever its account has used; absent: as shipped. */
+  readonly oldestEvery?: number;
 }
 
 /* ── commands ───────────────────────────────────────────────────────────── */
@@ -226,6 +233,9 @@ export type Blocker =
   /** `cards` of the node's `of` cards are in trouble; `says`: what the first of them has. */
   | { readonly kind: "cards"; readonly cards: number; readonly of: number; readonly says: string };
 
+/** By which rule a waiting call's turn came: its account had spent least, or it waited longest. */
+export type TurnRule = "share" | "oldest";
+
 /** A row of the fault table: who pays when it ends so. */
 export interface ChargeRule {
   readonly id: string;
@@ -296,6 +306,8 @@ export type Event =
       readonly lease: Lease;
       readonly number: number;
       readonly attachBy: Instant;
+      /** Why it, of several that waited; absent where it did not wait beside others. */
+      readonly turn?: TurnRule;
     }
   | { readonly v: 1; readonly type: "call-attached"; readonly call: CallId; readonly pid: number }
   | { readonly v: 1; readonly type: "visitor-left"; readonly call: CallId }
@@ -376,6 +388,8 @@ export interface Admitted {
   readonly period: number;
   /** It is one of the period's runs. */
   readonly counted?: true;
+  /** What it counts in its account's share of the pool from its grant to its end; absent where it was admitted before there were shares. */
+  readonly entry?: Spent;
 }
 
 /** What a grant adds. */

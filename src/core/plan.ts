@@ -4,14 +4,19 @@
  */
 import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
-import type { Admitted, CallId, CardTrouble, Decision, Event, NodeName, QueuedCall, Slot, SlotId } from "./model.ts";
+import { gpuMs } from "./amounts.ts";
+import type { GpuMs } from "./amounts.ts";
+import type { ShareKey } from "./line.ts";
+import type { Admitted, CallId, CardTrouble, Decision, Event, NodeName, Slot, SlotId } from "./model.ts";
+import type { Spent } from "./share.ts";
+import { shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy } from "./sharing.ts";
 import { slotAfter, slotId, wellCards } from "./slots.ts";
 import type { Card, SlotAt } from "./slots.ts";
 import { nodeOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
 /** What a waiting call needs to be granted or estimated; the arriving one has no place in the state yet. */
-export type Waiting = Pick<Admitted, "terms" | "leaseMs">;
+export type Waiting = Pick<Admitted, "terms" | "leaseMs" | "entry">;
 
 export interface Plan {
   readonly state: State;
@@ -24,6 +29,10 @@ export interface Plan {
   /** Calls that these events took out of their stage: a queue's entry of such a call no longer counts. */
   readonly gone: Set<CallId>;
   readonly grants: Map<NodeName, number>;
+  /** Accounts whose place in a queue these events changed, with what each has spent after them. */
+  readonly spent: Map<ShareKey, Spent>;
+  /** Grants since one was to the call that waited longest, of nodes that were granted to. */
+  readonly since: Map<NodeName, number>;
   /** The call that is being scheduled, last in its node's queue. */
   arriving: Waiting | undefined;
 }
@@ -44,6 +53,8 @@ export function planOn(state: State, now: Instant): Plan {
     trouble: new Map(),
     gone: new Set(),
     grants: new Map(),
+    spent: new Map(),
+    since: new Map(),
     arriving: undefined,
   };
 }
@@ -62,12 +73,14 @@ export function push(plan: Plan, event: Event): void {
       plan.slots.set(event.slot, slotAfter(event, plan.slotAt(event.slot), plan.now));
       break;
     case "call-granted":
-      plan.gone.add(event.call);
+      granted(plan, event.call);
       for (const slot of event.lease.slots) plan.slots.set(slot, slotAfter(event, plan.slotAt(slot), plan.now));
       break;
     case "call-voided":
+      ended(plan, event.call, gpuMs(0));
+      break;
     case "call-settled":
-      plan.gone.add(event.call);
+      ended(plan, event.call, event.chargedMs);
       break;
     case "cards-changed":
       plan.trouble.set(event.node, event.trouble);
@@ -102,25 +115,6 @@ export function withCards(plan: Plan, node: NodeName, cards: readonly Card[]): v
   }
 }
 
-/** The node's waiting calls after the events so far, first come first, at most `max`. */
-export function waitingOn(plan: Plan, node: NodeState, max: number): Waiting[] {
-  const waiting: Waiting[] = [];
-  for (const id of node.queue) {
-    if (waiting.length >= max) return waiting;
-    if (!plan.gone.has(id)) waiting.push(queuedCall(plan.state, id));
-  }
-  const { arriving } = plan;
-  if (arriving && waiting.length < max && isGoingTo(plan, arriving, node)) waiting.push(arriving);
-  return waiting;
-}
-
-/** How many of the node's calls wait after the events so far. */
-export function countWaiting(plan: Plan, node: NodeState): number {
-  let count = node.queue.length;
-  if (plan.gone.size > 0) for (const id of node.queue) if (plan.gone.has(id)) count--;
-  return plan.arriving && isGoingTo(plan, plan.arriving, node) ? count + 1 : count;
-}
-
 /** The grant channel's next number for this node. */
 export function nextGrant(plan: Plan, node: NodeName): number {
   const number = (plan.grants.get(node) ?? nodeOf(plan.state, node).grants) + 1;
@@ -128,12 +122,33 @@ export function nextGrant(plan: Plan, node: NodeName): number {
   return number;
 }
 
-function isGoingTo(plan: Plan, { terms }: Waiting, node: NodeState): boolean {
-  return terms.node === node.name && !plan.gone.has(terms.call);
+function granted(plan: Plan, id: CallId): void {
+  const call = plan.arriving?.terms.call === id ? plan.arriving : plan.state.calls.get(id);
+  assert(call && "leaseMs" in call, "L8: a lease is a known call's");
+  const { terms, entry } = call;
+  const node = nodeOf(plan.state, terms.node);
+  const since = plan.since.get(node.name) ?? node.sinceOldest;
+  plan.since.set(node.name, isOldest(plan, node, id) ? 0 : since + 1);
+  const key = shareKeyOf(terms);
+  plan.spent.set(key, spentAfterGrant(spentNow(plan, key), entry));
+  plan.gone.add(id);
 }
 
-function queuedCall(state: State, id: CallId): QueuedCall {
-  const call = state.calls.get(id);
-  assert(call?.stage === "queued", "L5: only a queued call is in a queue");
-  return call;
+function ended(plan: Plan, id: CallId, charged: GpuMs): void {
+  const call = plan.state.calls.get(id);
+  assert(call && "leaseMs" in call, "L5: only an open call ends");
+  const key = shareKeyOf(call.terms);
+  const spent = spentNow(plan, key);
+  plan.spent.set(key, call.stage === "queued" ? spent : spentAfterEnd(plan.state, spent, call, charged, plan.now));
+  plan.gone.add(id);
+}
+
+function spentNow({ spent, state }: Plan, key: ShareKey): Spent {
+  return spent.get(key) ?? spentBy(state, key);
+}
+
+/** Whether none that came before it still waits. */
+function isOldest(plan: Plan, { queue }: NodeState, id: CallId): boolean {
+  for (const { call } of queue.byAge()) if (call === id || !plan.gone.has(call)) return call === id;
+  return true;
 }

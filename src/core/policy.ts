@@ -5,21 +5,22 @@ import { gpuMs, maxGpuMs, permille } from "./amounts.ts";
 import type { PoolSettings, Sizes, TierName, TierSettings } from "./model.ts";
 
 const day = seconds(24 * 3600);
-const tier = (limitSeconds: number | null): TierSettings => ({
+const tier = (limitSeconds: number | null, weight: number): Required<TierSettings> => ({
   windowLimitMs: limitSeconds === null ? null : gpuMs(limitSeconds * 1000),
   windowMs: day,
   durationMaxMs: null,
   runsMax: null,
   callsMax: null,
+  weight,
 });
 
 /** What a tier has until an operator sets it: the hosted service's published table (August 2026). */
-export const tierDefaults: Readonly<Record<TierName, TierSettings>> = {
-  anonymous: tier(120),
-  free: tier(300),
-  pro: tier(2400),
-  enterprise: tier(3600),
-  unlimited: tier(null),
+export const tierDefaults: Readonly<Record<TierName, Required<TierSettings>>> = {
+  anonymous: tier(120, 1),
+  free: tier(300, 2),
+  pro: tier(2400, 8),
+  enterprise: tier(3600, 12),
+  unlimited: tier(null, 12),
 };
 export const tierNames = Object.keys(tierDefaults) as readonly TierName[];
 /** No window is longer: a typing mistake does not bind an account for ever. */
@@ -27,7 +28,7 @@ export const windowMaxMs: DurationMs = durationMs(366 * day);
 
 export const sizeFactors: Sizes = { large: permille(1000), xlarge: permille(2000) };
 
-export const poolDefaults: PoolSettings = {
+export const poolDefaults = {
   queueLimitMs: seconds(60),
   queueMax: 1000,
   durationMaxMs: seconds(600),
@@ -36,12 +37,21 @@ export const poolDefaults: PoolSettings = {
   tokenMaxCalls: 64,
   // Beside it stands the account's own window, so that the cap of a token is the window's rest.
   tokenMaxGpuMs: gpuMs(maxGpuMs),
-};
+  // Of the order of the windows' use: who used much an hour ago is on a par with others after a few.
+  shareHalfLifeMs: seconds(3600),
+  // Bounds every wait, and disturbs the shares by a sixteenth at most.
+  oldestEvery: 16,
+} as const satisfies PoolSettings;
+/** A tier's weight at most: an account of one that is far above would leave nothing to the others. */
+export const weightMax = 1_000;
+/** A half-life at least and at most: below a second nothing is remembered, above a month nothing forgotten. */
+export const halfLifeMinMs: DurationMs = seconds(1);
+export const halfLifeMaxMs: DurationMs = durationMs(31 * day);
 
 /** No duration in a pool's settings is longer: keeps every product with a size factor exact (L4). */
 export const settingMaxMs: DurationMs = day;
-/** No count in settings is larger: a queue is walked in full by a sweep. */
-export const settingMaxCount = 100_000;
+/** No count in settings is larger: so many waiting calls are a gigabyte of memory. */
+export const settingMaxCount = 1_000_000;
 
 /** A node that was not heard for so long is lost: three missed heartbeats of 15 s. */
 export const nodeTtlMs: DurationMs = seconds(45);
@@ -69,6 +79,6 @@ export const runsKept = 32;
 export const functionsMax = 10_000;
 
 /** Calls ahead that an estimate walks one by one; further ones count by their mean. */
-export const estimateDepth = 64;
+export const estimateDepth = 16;
 /** What an estimate takes for the end of an idle worker: TERM, then KILL within a second. */
 export const clearGuessMs: DurationMs = durationMs(500);

@@ -159,7 +159,7 @@ describe("the queue", () => {
   test("a call is told its position, all that blocks it, and when its turn is expected", () => {
     const it = full(2);
     it.schedule("a", { declaredMs: seconds(20) });
-    const told = eventOf(it.do({ type: "schedule", terms: terms("b") }), "call-queued");
+    const told = eventOf(it.do({ type: "schedule", terms: terms("b", { declaredMs: seconds(20) }) }), "call-queued");
     assert.deepEqual([told.position, told.of, told.estimateMs, told.basis], [2, 2, 80_000, "declared lengths"]);
     assert.deepEqual(told.blockers, [
       { kind: "slots", leased: 2, clearing: 0, total: 2 },
@@ -197,9 +197,9 @@ describe("the queue", () => {
   test("the next in the queue is granted when the head leaves and only the head was too large", () => {
     const it = full(2);
     it.schedule("whole", { size: "xlarge" });
-    it.schedule("half");
+    it.schedule("half", { declaredMs: seconds(100) });
     it.end("l1", 5);
-    assert.equal(it.call("half").stage, "queued"); // nobody passes
+    assert.equal(it.call("half").stage, "queued"); // it would delay the head
     const events = it.do({ type: "leave", call: "whole" });
     assert.deepEqual(types(events), ["call-voided", "call-granted"]);
     it.check();
@@ -209,7 +209,7 @@ describe("the queue", () => {
     const it = full(2, { queueLimitMs: seconds(3) });
     it.schedule("whole", { size: "xlarge" });
     it.wait(1_000);
-    it.schedule("half");
+    it.schedule("half", { declaredMs: seconds(100) });
     it.end("l1", 5);
     it.wait(2_000);
     assert.deepEqual(types(it.tick()), ["call-voided", "call-granted"]);

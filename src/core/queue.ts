@@ -1,19 +1,21 @@
 /**
- * Who is next, and what the others wait for. Each node has its queue, first come first, and nobody passes anybody: a GPU
- * is used on its own node, so queues of two nodes never compete. A call whose slot holds somebody else's idle worker
- * waits until that worker's process tree is gone (L22).
+ * Who gets a slot, and what the others wait for. Each node has its queue, whose calls have their turns in the order of
+ * turns.ts: a GPU is used on its own node, so queues of two nodes never compete. A call whose slot holds somebody else's
+ * idle worker waits until that worker's process tree is gone (L22).
  */
 import { after, durationMs } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
 import { functionOf, median } from "./history.ts";
-import type { Blocker, CallTerms, SlotId } from "./model.ts";
-import { cardsAt, countWaiting, nextGrant, push, troubleAt, waitingOn, wellCardsAt } from "./plan.ts";
+import type { Blocker, CallId, CallTerms, SlotId } from "./model.ts";
+import { cardsAt, nextGrant, push, troubleAt, wellCardsAt } from "./plan.ts";
 import type { Plan, Waiting } from "./plan.ts";
 import { clearGuessMs, estimateDepth } from "./policy.ts";
 import { isOwnWorker, pickSlots, workerOn } from "./slots.ts";
-import type { Card } from "./slots.ts";
+import type { Card, Pick } from "./slots.ts";
 import { settingsOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
+import { countWaiting, turnsOn } from "./turns.ts";
+import type { Turn } from "./turns.ts";
 
 /** A call's place: how many stand before it, all that keeps it, and when its turn is expected. */
 export interface Place {
@@ -30,41 +32,60 @@ export interface Place {
 /** Grants to the node's waiting calls as far as its slots reach, and orders idle workers away for those still waiting. */
 export function grantWaiting(plan: Plan, node: NodeState): void {
   const cards = wellCardsAt(plan, node);
-  const settings = settingsOf(plan.state, node.pool);
-  for (;;) {
-    const [head] = waitingOn(plan, node, 1);
-    if (head === undefined) return;
-    const pick = pickSlots(cards, plan.slotAt, head.terms);
+  for (const turn of turnsOn(plan, node)) {
+    const pick = pickSlots(cards, plan.slotAt, turn.terms);
     if (pick === undefined) return clearForWaiting(plan, node, cards);
-    push(plan, {
-      v: 1,
-      type: "call-granted",
-      call: head.terms.call,
-      lease: { slots: pick.slots, fence: pick.fence, leaseMs: head.leaseMs, warm: pick.warm },
-      number: nextGrant(plan, node.name),
-      attachBy: after(plan.now, settings.attachWithinMs),
-    });
+    grant(plan, node, turn, pick);
   }
 }
 
-/** Places of the node's waiting calls, in order. */
-export function placesOn(plan: Plan, node: NodeState): Place[] {
-  const of = countWaiting(plan, node);
-  const { starts, basis } = startsOn(plan, node, waitingOn(plan, node, of));
-  return waitingOn(plan, node, of).map((call, index) =>
-    placeOf(plan, node, call.terms, { index, of, startMs: starts[index], basis }),
+function grant(plan: Plan, node: NodeState, { terms, leaseMs, rule }: Turn, { slots, fence, warm }: Pick): void {
+  const isAlone = countWaiting(plan, node) === 1;
+  push(plan, {
+    v: 1,
+    type: "call-granted",
+    call: terms.call,
+    lease: { slots, fence, leaseMs, warm },
+    number: nextGrant(plan, node.name),
+    attachBy: after(plan.now, settingsOf(plan.state, node.pool).attachWithinMs),
+    ...(!isAlone && { turn: rule }),
+  });
+}
+
+/** The places of the node's waiting calls, by call, in the order of their turns. */
+export function placesOn(plan: Plan, node: NodeState): ReadonlyMap<CallId, Place> {
+  const turns = [...turnsOn(plan, node)];
+  const { starts, basis } = startsOn(plan, node, turns);
+  const of = turns.length;
+  return new Map(
+    turns.map(({ terms }, index) => [
+      terms.call,
+      placeOf(plan, node, terms, { index, of, startMs: starts[index], basis }),
+    ]),
   );
 }
 
-/** The place of the last in the node's queue: what an arriving call is told. */
-export function lastPlaceOn(plan: Plan, node: NodeState): Place {
+/** What an arriving call is told; one further back than {@link estimateDepth} is told that it is the last. */
+export function arrivingPlaceOn(plan: Plan, node: NodeState): Place {
   const of = countWaiting(plan, node);
-  const near = waitingOn(plan, node, Math.min(of, estimateDepth));
+  const { terms } = plan.arriving as Waiting;
+  const near = firstOf(turnsOn(plan, node), estimateDepth, (turn) => turn.terms.call === terms.call);
   const { starts, basis, meanMs } = startsOn(plan, node, near);
-  const last = plan.arriving as Waiting;
+  const isNear = near.at(-1)?.terms.call === terms.call;
+  const index = isNear ? near.length - 1 : of - 1;
   const startMs = starts.at(-1);
-  const beyond = startMs === undefined ? undefined : Math.round(startMs + (of - near.length) * meanMs);
-  return placeOf(plan, node, last.terms, { index: of - 1, of, startMs: beyond, basis });
+  const beyond = startMs === undefined ? undefined : Math.round(startMs + (index + 1 - near.length) * meanMs);
+  return placeOf(plan, node, terms, { index, of, startMs: beyond, basis });
+}
+
+/** At most `max` of the values, up to the first that is the `last`. */
+function firstOf<T>(values: Iterable<T>, max: number, isLast: (value: T) => boolean = () => false): T[] {
+  const first: T[] = [];
+  for (const value of values) {
+    first.push(value);
+    if (first.length >= max || isLast(value)) break;
+  }
+  return first;
 }
 
 function placeOf(
@@ -118,7 +139,7 @@ function clearForWaiting(plan: Plan, node: NodeState, cards: readonly Card[]): v
   if (idle.length === 0) return;
   let promised = countStage(plan, cards, "clearing");
   const slots = cards.reduce((sum, card) => sum + card.slots.length, 0);
-  for (const [index, { terms }] of waitingOn(plan, node, slots).entries()) {
+  for (const [index, { terms }] of firstOf(turnsOn(plan, node), slots).entries()) {
     if (terms.size === "xlarge") {
       if (index === 0) clearCard(plan, cards);
       return;

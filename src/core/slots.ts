@@ -27,6 +27,8 @@ type SlotEvent = Extract<Event, { type: "slot-clearing" | "slot-warm" | "slot-fr
 
 export const slotId = (node: NodeName, device: number, n: number): SlotId => `${node}/${device}/${n}`;
 
+export const nodeOfSlot = (slot: SlotId): NodeName => slot.slice(0, slot.lastIndexOf("/", slot.lastIndexOf("/") - 1));
+
 /** A node's cards in the order of their index, each with its slots. */
 export function cardsOf(node: NodeName, devices: readonly DeviceSpec[]): Card[] {
   return devices

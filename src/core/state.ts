@@ -7,9 +7,11 @@
  */
 import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
-import { ordered, orderedAccount, orderedCall, orderedToken } from "./canonical.ts";
+import { ordered, orderedAccount, orderedCall, orderedSpent, orderedToken } from "./canonical.ts";
 import type { WrittenAccount } from "./canonical.ts";
 import type { Runs } from "./history.ts";
+import { Line, shareKey } from "./line.ts";
+import type { Share, ShareKey } from "./line.ts";
 import type {
   CallTerms,
   Account,
@@ -21,12 +23,15 @@ import type {
   NodeName,
   PoolName,
   PoolSettings,
+  QueuedCall,
   Slot,
   SlotId,
   TierName,
   TierSettings,
 } from "./model.ts";
 import { tierDefaults } from "./policy.ts";
+import { nothingSpent } from "./share.ts";
+import type { DecayClock, Spent } from "./share.ts";
 import { cardsOf } from "./slots.ts";
 import type { Card } from "./slots.ts";
 
@@ -46,8 +51,10 @@ export interface NodeState {
   joinedAt: Instant;
   /** Grants sent to it so far: the channel's number. */
   grants: number;
-  /** Waiting calls of its replicas, first come first: a GPU is used on its own node. */
-  readonly queue: CallId[];
+  /** Waiting calls of its replicas: a GPU is used on its own node. */
+  readonly queue: Line;
+  /** Its grants since one was to the call that waited longest. */
+  sinceOldest: number;
   /** Derived from `devices`. */
   cards: readonly Card[];
 }
@@ -76,6 +83,12 @@ export interface State {
   readonly calls: Map<CallId, Call>;
   /** How many calls of a Space are open; a Space without one is not in it. Derived from `calls`. */
   readonly openBySpace: Map<string, number>;
+  /** How many calls wait in a pool; one in which none does is not in it. Derived from `calls`. */
+  readonly waitingIn: Map<PoolName, number>;
+  /** What accounts have spent of pools lately; one that has spent nothing and waits nowhere is not in it. */
+  readonly shares: Map<ShareKey, Share>;
+  /** Decay clocks of pools whose half-life was changed; the others' run from the first instant on. */
+  readonly clocks: Map<PoolName, DecayClock>;
   readonly tokens: Map<string, TokenUse>;
   /** By function, least recently used first. */
   readonly functions: Map<string, Runs>;
@@ -103,6 +116,9 @@ export function emptyState(): State {
     slots: new Map(),
     calls: new Map(),
     openBySpace: new Map(),
+    waitingIn: new Map(),
+    shares: new Map(),
+    clocks: new Map(),
     tokens: new Map(),
     functions: new Map(),
     kills: new Map(),
@@ -132,12 +148,14 @@ export function encodeState(state: State): string {
     accounts: sorted(state.accounts, orderedAccount),
     at: state.at,
     calls: sorted(state.calls, orderedCall),
+    ...(state.clocks.size > 0 && { clocks: sorted(state.clocks, ordered) }),
     ended: state.ended.slice(state.endedHead),
     functions: [...state.functions].map(([name, runs]) => [name, runs.inOrder]),
     index: state.index,
     kills: sorted(state.kills, ordered),
     nodes: sorted(state.nodes, orderedNode),
     pools: sorted(state.pools, ordered),
+    ...sharesOf(state),
     slots: sorted(state.slots, ordered),
     // Left out while none is set, as before there were any: an older snapshot keeps its hash (L25).
     ...(state.tiers.size > 0 && { tiers: sorted(state.tiers, ordered) }),
@@ -151,7 +169,7 @@ export function encodeState(state: State): string {
 export function decodeState(text: string): State {
   const plain = JSON.parse(text) as Snapshot;
   if (plain.v !== 1) throw new SyntaxError(`snapshot of version ${String(plain.v)}, this program reads 1`);
-  return {
+  const state: State = {
     index: plain.index,
     at: plain.at,
     writer: plain.writer,
@@ -159,11 +177,17 @@ export function decodeState(text: string): State {
     pools: new Map(plain.pools),
     tiers: new Map(plain.tiers),
     nodes: new Map(
-      plain.nodes.map(([name, node]) => [name, { trouble: [], ...node, cards: cardsOf(name, node.devices) }]),
+      plain.nodes.map(([name, { queue: _waiting, ...node }]) => [
+        name,
+        { trouble: [], sinceOldest: 0, ...node, queue: new Line(), cards: cardsOf(name, node.devices) },
+      ]),
     ),
     slots: new Map(plain.slots),
     calls: new Map(plain.calls),
     openBySpace: openBySpace(plain.calls),
+    waitingIn: new Map(),
+    shares: new Map((plain.shares ?? []).map(([key, spent]) => [key, { key, spent, groups: new Set() }])),
+    clocks: new Map(plain.clocks),
     tokens: new Map(plain.tokens),
     functions: new Map(
       plain.functions.map(([name, inOrder]) => [name, { inOrder, sorted: inOrder.toSorted((a, b) => a - b) }]),
@@ -172,6 +196,45 @@ export function decodeState(text: string): State {
     ended: plain.ended,
     endedHead: 0,
   };
+  for (const [, { queue }] of plain.nodes)
+    for (const id of queue) standInLine(state, state.calls.get(id) as QueuedCall);
+  return state;
+}
+
+/** Puts a call that waits into its node's line, last by age. */
+export function standInLine(state: State, call: QueuedCall): void {
+  const { node, pool, account } = call.terms;
+  const key = shareKey(pool, account);
+  const share: Share = state.shares.get(key) ?? { key, spent: nothingSpent, groups: new Set() };
+  state.shares.set(key, share);
+  nodeOf(state, node).queue.add(call, share);
+  countOpen(state.waitingIn, pool, 1);
+}
+
+/** Takes it out again. */
+export function leaveLine(state: State, { call, node, pool, account }: CallTerms): void {
+  nodeOf(state, node).queue.remove(call);
+  tidyShare(state, shareKey(pool, account));
+  countOpen(state.waitingIn, pool, -1);
+}
+
+/** The account has spent in the pool, or got back. */
+export function setSpent(state: State, key: ShareKey, spent: Spent): void {
+  const known = state.shares.get(key);
+  if (known) Line.spent(known, spent);
+  else state.shares.set(key, { key, spent, groups: new Set() });
+  tidyShare(state, key);
+}
+
+/** Forgets a share that says nothing: nothing spent, nobody waits. */
+function tidyShare(state: State, key: ShareKey): void {
+  const share = state.shares.get(key);
+  if (share?.spent.amount === 0 && share.groups.size === 0) state.shares.delete(key);
+}
+
+function sharesOf({ shares }: State): { shares?: [ShareKey, Spent][] } {
+  const spent = [...shares].filter(([, share]) => share.spent.amount > 0);
+  return spent.length === 0 ? {} : { shares: sorted(new Map(spent), ({ spent: of }) => orderedSpent(of)) };
 }
 
 function openBySpace(calls: Snapshot["calls"]): Map<string, number> {
@@ -180,11 +243,11 @@ function openBySpace(calls: Snapshot["calls"]): Map<string, number> {
   return counts;
 }
 
-/** One call of the Space more or less is open. */
-export function countOpen(counts: Map<string, number>, space: string, by: 1 | -1): void {
-  const open = (counts.get(space) ?? 0) + by;
-  if (open === 0) counts.delete(space);
-  else counts.set(space, open);
+/** One call of the Space (or of the pool) more or less is open (or waits). */
+export function countOpen(counts: Map<string, number>, of: string, by: 1 | -1): void {
+  const count = (counts.get(of) ?? 0) + by;
+  if (count === 0) counts.delete(of);
+  else counts.set(of, count);
 }
 
 /** A state of its own, equal to the given one. */
@@ -209,11 +272,17 @@ export function tierOf(state: State, tier: TierName): TierSettings {
   return state.tiers.get(tier) ?? tierDefaults[tier];
 }
 
-type WrittenNode = Omit<NodeState, "cards" | "trouble"> & Partial<Pick<NodeState, "trouble">>;
+type WrittenNode = Omit<NodeState, "cards" | "trouble" | "queue" | "sinceOldest"> &
+  Partial<Pick<NodeState, "trouble" | "sinceOldest">> & { readonly queue: readonly CallId[] };
 
-/** A node without trouble is written as nodes were before there was any: an older snapshot keeps its hash (L25). */
-function orderedNode({ cards: _derived, trouble, ...node }: NodeState): WrittenNode {
-  return ordered(trouble.length === 0 ? node : { ...node, trouble });
+/** What is not there is left out, as before there was any: an older snapshot keeps its hash (L25). */
+function orderedNode({ cards: _derived, trouble, sinceOldest, queue, ...node }: NodeState): WrittenNode {
+  return ordered({
+    ...node,
+    queue: [...queue],
+    ...(trouble.length > 0 && { trouble }),
+    ...(sinceOldest > 0 && { sinceOldest }),
+  });
 }
 
 type Entries<T> = T extends Map<infer K, infer V> ? [K, V][] : never;
@@ -223,6 +292,8 @@ interface Snapshot extends Pick<State, "index" | "at" | "writer" | "ended"> {
   readonly pools: Entries<State["pools"]>;
   readonly tiers?: Entries<State["tiers"]>;
   readonly nodes: [NodeName, WrittenNode][];
+  readonly clocks?: Entries<State["clocks"]>;
+  readonly shares?: [ShareKey, Spent][];
   readonly slots: Entries<State["slots"]>;
   readonly calls: Entries<State["calls"]>;
   readonly tokens: Entries<State["tokens"]>;

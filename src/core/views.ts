@@ -27,6 +27,7 @@ import { planOn } from "./plan.ts";
 import { tierNames } from "./policy.ts";
 import { placesOn } from "./queue.ts";
 import type { Place } from "./queue.ts";
+import { weightOf } from "./sharing.ts";
 import { troubleOf, wellCards } from "./slots.ts";
 import type { Card } from "./slots.ts";
 import { tierOf } from "./state.ts";
@@ -55,7 +56,7 @@ export interface Quota {
   readonly index: number;
 }
 
-export interface TierSummary extends TierSettings {
+export interface TierSummary extends Required<TierSettings> {
   readonly name: TierName;
 }
 
@@ -122,7 +123,7 @@ export function quotaIn(state: State, account: AccountId, tier: TierName, now: I
 
 /** What each tier allows now, from the least on. */
 export function tiersOf(state: State): TierSummary[] {
-  return tierNames.map((name) => ({ name, ...tierOf(state, name) }));
+  return tierNames.map((name) => ({ name, ...tierOf(state, name), weight: weightOf(state, name) }));
 }
 
 export function poolOf(state: State, name: PoolName): PoolSummary | undefined {
@@ -141,7 +142,7 @@ export function poolOf(state: State, name: PoolName): PoolSummary | undefined {
     slots: slots.length,
     leased: slots.filter(({ stage }) => stage === "leased").length,
     clearing: slots.filter(({ stage }) => stage === "clearing").length,
-    waiting: nodes.reduce((sum, node) => sum + node.queue.length, 0),
+    waiting: state.waitingIn.get(name) ?? 0,
   };
 }
 
@@ -160,7 +161,7 @@ export function queueOf(state: State, pool: PoolName, now: Instant): WaitingCall
 export function placeOf(state: State, id: CallId, now: Instant): Place | undefined {
   const call = state.calls.get(id);
   const node = call?.stage === "queued" ? state.nodes.get(call.terms.node) : undefined;
-  return node && waitingOnNode(state, node, now).find((waiting) => waiting.call === call)?.place;
+  return node && placesOn(planOn(state, now), node).get(id);
 }
 
 /** All slots, by node, card and number. */
@@ -191,10 +192,10 @@ function nodesOf(state: State, pool: PoolName): NodeState[] {
 
 function waitingOnNode(state: State, node: NodeState, now: Instant): WaitingCall[] {
   const places = placesOn(planOn(state, now), node);
-  return queuedOn(state, node).map((call, index) => ({
+  return queuedOn(state, node).map((call) => ({
     call,
     waitedMs: between(call.admittedAt, now),
-    place: places[index] as Place,
+    place: places.get(call.terms.call) as Place,
   }));
 }
 

@@ -16,6 +16,8 @@ interface SetOptions extends GlobalOptions {
   readonly attachWithin?: number;
   readonly admission?: "clip" | "strict";
   readonly spaceCalls?: Limit;
+  readonly shareHalfLife?: number;
+  readonly oldestEvery?: number;
 }
 
 export function declare(program: Command, run: Runner): void {
@@ -41,6 +43,8 @@ export function declare(program: Command, run: Runner): void {
     .option("--duration-max <length>", "the longest duration that a call may declare", parseLength)
     .option("--attach-within <length>", "how soon a worker must attach to its grant", parseLength)
     .option("--space-calls <count>", "calls of one Space at once; none for no limit", parseCountLimit)
+    .option("--share-half-life <length>", "after which an account's use counts half for its share", parseLength)
+    .option("--oldest-every <count>", "one turn in so many is that of the call which waits longest", parseCount)
     .option("--admission <rule>", "clip or strict", parseAdmission)
     .action(
       run(async (world, command) => {
@@ -53,7 +57,9 @@ export function declare(program: Command, run: Runner): void {
     );
 }
 
-function changeOf({ queueLimit, queueMax, durationMax, attachWithin, admission, spaceCalls }: SetOptions): PoolChange {
+function changeOf(options: SetOptions): PoolChange {
+  const { queueLimit, queueMax, durationMax, attachWithin, admission, spaceCalls } = options;
+  const { shareHalfLife, oldestEvery } = options;
   const change: PoolChange = {
     ...(queueLimit === undefined ? {} : { queueLimitMs: queueLimit }),
     ...(queueMax === undefined ? {} : { queueMax }),
@@ -61,6 +67,8 @@ function changeOf({ queueLimit, queueMax, durationMax, attachWithin, admission, 
     ...(attachWithin === undefined ? {} : { attachWithinMs: attachWithin }),
     ...(admission === undefined ? {} : { admission }),
     ...(spaceCalls === undefined ? {} : { spaceCallsMax: limitOf(spaceCalls) }),
+    ...(shareHalfLife === undefined ? {} : { shareHalfLifeMs: shareHalfLife }),
+    ...(oldestEvery === undefined ? {} : { oldestEvery }),
   };
   if (Object.keys(change).length > 0) return change;
   throw new CliFailure(exit.usage, {

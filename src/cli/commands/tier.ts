@@ -1,7 +1,7 @@
 /** `waybill tier list` and `waybill tier set NAME --window-limit 5m …`. */
 import type { Command } from "commander";
 import type { TierChange } from "../../client/api.ts";
-import { limitOf, parseCountLimit, parseLength, parseLengthLimit } from "../arguments.ts";
+import { limitOf, parseCount, parseCountLimit, parseLength, parseLengthLimit } from "../arguments.ts";
 import type { Limit } from "../arguments.ts";
 import { contextOf } from "../context.ts";
 import type { GlobalOptions } from "../context.ts";
@@ -15,6 +15,7 @@ interface SetOptions extends GlobalOptions {
   readonly longest?: Limit;
   readonly runs?: Limit;
   readonly concurrency?: Limit;
+  readonly weight?: number;
 }
 
 export function declare(program: Command, run: Runner): void {
@@ -38,6 +39,7 @@ export function declare(program: Command, run: Runner): void {
     .option("--window <length>", "how long a window is from its first use, such as 24h", parseLength)
     .option("--longest <length>", "the longest duration that a call may declare; none for the pool's", parseLengthLimit)
     .option("--runs <count>", "runs of one window; none for no limit", parseCountLimit)
+    .option("--weight <count>", "where several wait: the tier's weight beside the others'", parseCount)
     .option("--concurrency <count>", "calls of an account at once; none for no limit", parseCountLimit)
     .action(
       run(async (world, command) => {
@@ -50,13 +52,14 @@ export function declare(program: Command, run: Runner): void {
     );
 }
 
-function changeOf({ windowLimit, window, longest, runs, concurrency }: SetOptions): TierChange {
+function changeOf({ windowLimit, window, longest, runs, concurrency, weight }: SetOptions): TierChange {
   const change: TierChange = {
     ...(windowLimit === undefined ? {} : { windowLimitMs: limitOf(windowLimit) }),
     ...(window === undefined ? {} : { windowMs: window }),
     ...(longest === undefined ? {} : { durationMaxMs: limitOf(longest) }),
     ...(runs === undefined ? {} : { runsMax: limitOf(runs) }),
     ...(concurrency === undefined ? {} : { callsMax: limitOf(concurrency) }),
+    ...(weight === undefined ? {} : { weight }),
   };
   if (Object.keys(change).length > 0) return change;
   throw new CliFailure(exit.usage, {

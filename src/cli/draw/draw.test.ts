@@ -29,6 +29,8 @@ const pool = {
   attachWithinMs: 30_000,
   admission: "clip",
   spaceCallsMax: null,
+  shareHalfLifeMs: 3_600_000,
+  oldestEvery: 16,
 } as const;
 const waiting = {
   position: 1,

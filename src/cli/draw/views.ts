@@ -110,6 +110,7 @@ export function drawTiers(paper: Paper, tiers: readonly TierView[]): string {
       { head: "LONGEST CALL", cell: (tier) => limitOf(tier.durationMaxMs, "the pool's"), right: true, drop: 0 },
       { head: "RUNS", cell: (tier) => String(tier.runsMax ?? "any"), right: true, drop: 1 },
       { head: "AT ONCE", cell: (tier) => String(tier.callsMax ?? "any"), right: true, drop: 1 },
+      { head: "WEIGHT", cell: (tier) => String(tier.weight), right: true, drop: 2 },
     ],
     tiers,
   );
@@ -125,6 +126,10 @@ export function drawPool(paper: Paper, pool: PoolView): string {
       ["a call", `at most ${lengthOf(pool.durationMaxMs)}, attaches within ${lengthOf(pool.attachWithinMs)}`],
       ["a Space", pool.spaceCallsMax === null ? "any number of calls" : `at most ${pool.spaceCallsMax} calls at once`],
       ["admission", pool.admission],
+      [
+        "share",
+        `use counts half after ${lengthOf(pool.shareHalfLifeMs)}; one turn in ${pool.oldestEvery} is the longest wait's`,
+      ],
     ],
   )}`;
 }

@@ -1,5 +1,6 @@
 /** `GET /api/pools/NAME` and `PATCH /api/pools/NAME`: a pool's settings. Changing them is for administrators. */
 import { z } from "zod";
+import { halfLifeMaxMs, halfLifeMinMs, settingMaxCount } from "../../core/policy.ts";
 import type { Route } from "../api.ts";
 import { administrator, refuse } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
@@ -8,11 +9,13 @@ const day = 24 * 3600 * 1000;
 const body = z
   .strictObject({
     queueLimitMs: z.int().min(1).max(day),
-    queueMax: z.int().min(0).max(100_000),
+    queueMax: z.int().min(0).max(settingMaxCount),
     durationMaxMs: z.int().min(1000).max(day),
     attachWithinMs: z.int().min(1000).max(600_000),
     admission: z.enum(["clip", "strict"]),
-    spaceCallsMax: z.int().min(0).max(100_000).nullable(),
+    spaceCallsMax: z.int().min(0).max(settingMaxCount).nullable(),
+    shareHalfLifeMs: z.int().min(halfLifeMinMs).max(halfLifeMaxMs),
+    oldestEvery: z.int().min(1).max(settingMaxCount),
   })
   .partial()
   .refine((change) => Object.keys(change).length > 0, "name at least one setting to change");

@@ -1,7 +1,7 @@
 /** `GET /api/tiers` and `PATCH /api/tiers/NAME`: what accounts of a tier may use. Changing it is for administrators. */
 import { z } from "zod";
 import type { TierSettings } from "../../core/model.ts";
-import { settingMaxCount, settingMaxMs, tierNames, windowMaxMs } from "../../core/policy.ts";
+import { settingMaxCount, settingMaxMs, tierNames, weightMax, windowMaxMs } from "../../core/policy.ts";
 import type { Route } from "../api.ts";
 import { administrator, refuse } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
@@ -13,6 +13,7 @@ const body = z
     durationMaxMs: z.int().min(1000).max(settingMaxMs).nullable(),
     runsMax: z.int().min(0).max(settingMaxCount).nullable(),
     callsMax: z.int().min(0).max(settingMaxCount).nullable(),
+    weight: z.int().min(1).max(weightMax),
   })
   .partial()
   .refine((change) => Object.keys(change).length > 0, "name at least one setting to change");

@@ -1,0 +1,188 @@
+/**
+ * The calls that wait on a node, in the orders in which they are asked for: by turn, by age, by deadline. Derived from the
+ * calls and from what their accounts have spent; a change costs O(log n), however many wait.
+ */
+import { assert } from "../stdx/assert.ts";
+import type { Instant } from "../stdx/time.ts";
+import { Heap } from "./heap.ts";
+import type { Held } from "./heap.ts";
+import type { AccountId, CallId, PoolName, QueuedCall } from "./model.ts";
+import { compareSpent, nothingSpent, plus } from "./share.ts";
+import type { Spent } from "./share.ts";
+
+/** A call that waits. */
+export interface Stand {
+  readonly call: CallId;
+  /** What its account spends when it is granted. */
+  readonly entry: Spent;
+  readonly deadline: Instant;
+  /** Counts the calls of this line: the order of their admission. */
+  readonly number: number;
+}
+
+/** An account's calls that wait in one line. */
+export interface Group {
+  readonly share: Share;
+  readonly line: Line;
+  /** By {@link isEarlier}. */
+  readonly calls: Heap<Standing>;
+  /** What its next call would bring it to. */
+  key: Spent;
+  held: Held<Group> | null;
+}
+
+/** What an account has spent in a pool, and where it waits. */
+export interface Share {
+  readonly key: ShareKey;
+  spent: Spent;
+  readonly groups: Set<Group>;
+}
+export type ShareKey = string;
+export const shareKey = (pool: PoolName, account: AccountId): ShareKey => `${pool} ${account}`;
+
+interface Standing extends Stand {
+  readonly group: Group;
+  before: Standing | null;
+  behind: Standing | null;
+  byTurn: Held<Standing> | null;
+  byDeadline: Held<Standing> | null;
+}
+
+/** Within an account: the shorter first, and what was written down earlier counts as shorter; else first come. */
+export function isEarlier(a: Stand, b: Stand): boolean {
+  const order = compareSpent(a.entry, b.entry);
+  return order === 0 ? a.number < b.number : order < 0;
+}
+
+export class Line implements Iterable<CallId> {
+  readonly #calls = new Map<CallId, Standing>();
+  readonly #groups = new Map<ShareKey, Group>();
+  readonly #turns = new Heap<Group>(isNext);
+  readonly #deadlines = new Heap<Standing>(
+    (a, b) => a.deadline < b.deadline || (a.deadline === b.deadline && a.number < b.number),
+  );
+  #oldest: Standing | null = null;
+  #newest: Standing | null = null;
+  #count = 0;
+
+  /** How many wait. */
+  get length(): number {
+    return this.#calls.size;
+  }
+
+  /** The deadline that passes first; null where none waits. */
+  get dueAt(): Instant | null {
+    return this.#deadlines.first?.deadline ?? null;
+  }
+
+  /** What the next call that comes would be numbered. */
+  get nextNumber(): number {
+    return this.#count;
+  }
+
+  has(call: CallId): boolean {
+    return this.#calls.has(call);
+  }
+
+  /** First come first. */
+  *[Symbol.iterator](): Iterator<CallId> {
+    for (const { call } of this.byAge()) yield call;
+  }
+
+  /** First come first. The line must not change meanwhile; nor for the others below. */
+  *byAge(): Generator<Stand, undefined> {
+    for (let each = this.#oldest; each !== null; each = each.behind) yield each;
+  }
+
+  /** Those whose deadline has come: `now >= deadline`. */
+  *due(now: Instant): Generator<CallId> {
+    for (const { call, deadline } of this.#deadlines.inOrder()) {
+      if (now < deadline) return;
+      yield call;
+    }
+  }
+
+  /** The account whose next call is next comes first. */
+  groups(): Generator<Group, undefined> {
+    return this.#turns.inOrder();
+  }
+
+  group(key: ShareKey): Group | undefined {
+    return this.#groups.get(key);
+  }
+
+  groupOf(call: CallId): Group | undefined {
+    return this.#calls.get(call)?.group;
+  }
+
+  isOldest(call: CallId): boolean {
+    return this.#oldest?.call === call;
+  }
+
+  /** A call comes, last by age. */
+  add({ terms, entry = nothingSpent, deadline }: Pick<QueuedCall, "terms" | "entry" | "deadline">, share: Share): void {
+    assert(!this.has(terms.call), "L9: a call stands in a line once");
+    const group = this.#groups.get(share.key) ?? this.#open(share);
+    const number = this.#count++;
+    const before = this.#newest;
+    const it: Standing = {
+      ...{ call: terms.call, entry, deadline, number, group },
+      ...{ before, behind: null, byTurn: null, byDeadline: null },
+    };
+    if (before === null) this.#oldest = it;
+    else before.behind = it;
+    this.#newest = it;
+    it.byTurn = group.calls.add(it);
+    it.byDeadline = this.#deadlines.add(it);
+    this.#calls.set(it.call, it);
+    this.#place(group);
+  }
+
+  remove(call: CallId): void {
+    const it = this.#calls.get(call);
+    assert(it?.byTurn && it.byDeadline, `L9: a waiting call stands in its node's line: ${call}`);
+    const { group, before, behind } = it;
+    if (before === null) this.#oldest = behind;
+    else before.behind = behind;
+    if (behind === null) this.#newest = before;
+    else behind.before = before;
+    group.calls.remove(it.byTurn);
+    this.#deadlines.remove(it.byDeadline);
+    this.#calls.delete(call);
+    this.#place(group);
+  }
+
+  /** Puts an account's group where it belongs after its calls, or what the account has spent, changed. */
+  #place(group: Group): void {
+    const next = group.calls.first;
+    if (next === undefined) {
+      if (group.held) this.#turns.remove(group.held);
+      this.#groups.delete(group.share.key);
+      group.share.groups.delete(group);
+      return;
+    }
+    group.key = plus(group.share.spent, next.entry);
+    if (group.held) this.#turns.moved(group.held);
+    else group.held = this.#turns.add(group);
+  }
+
+  #open(share: Share): Group {
+    const calls = new Heap<Standing>(isEarlier);
+    const group: Group = { share, line: this, calls, key: nothingSpent, held: null };
+    this.#groups.set(share.key, group);
+    share.groups.add(group);
+    return group;
+  }
+
+  /** Says that the account has spent, or got back. */
+  static spent(share: Share, spent: Spent): void {
+    share.spent = spent;
+    for (const group of share.groups) group.line.#place(group);
+  }
+}
+
+/** The account that has spent less, its next call counted, is next; of two equals the one whose call came first. */
+function isNext(a: Group, b: Group): boolean {
+  const order = compareSpent(a.key, b.key);
+  return order === 0 ? (a.calls.first as Stand).number < (b.calls.first as Stand).number : order < 0;
+}
