@@ -37,8 +37,13 @@ export interface Skipped {
 /** Says on standard error what is being measured; standard output is for the document. */
 export type Report = (line: string) => void;
 
+/** `full`: also what takes minutes. */
+export interface BenchOptions {
+  readonly full: boolean;
+}
+
 /** What each benchmark's module exports as `run`. */
-export type Bench = (report: Report) => Promise<BenchDocument>;
+export type Bench = (report: Report, options: BenchOptions) => Promise<BenchDocument>;
 
 export const machine = (): BenchDocument["machine"] => ({
   cores: availableParallelism(),

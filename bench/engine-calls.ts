@@ -23,6 +23,11 @@ export async function prepare(engine: Engine, callers: number): Promise<void> {
   }
 }
 
+/** Says that the nodes are there: one that is silent for 45 s is lost. */
+export async function hear(engine: Engine, callers: number): Promise<void> {
+  for (let n = 0; n * slotsPerNode < callers; n++) await engine.submit({ type: "hear-node", node: `n${n}` });
+}
+
 const random = prng(1);
 
 export function schedule(caller: number): Extract<Command, { type: "schedule" }> {

@@ -2,39 +2,46 @@
  * The ledger's speed: whole call cycles (schedule, attach, end), each answered only when it is durable, beside the same
  * events written by node:sqlite alone, and beside a bare server.
  */
-import { closeSync, fdatasyncSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { Engine } from "../src/control/engine.ts";
 import { openSqliteJournal } from "../src/journal/index.ts";
-import type { SqliteJournal } from "../src/journal/index.ts";
+import type { Journal } from "../src/journal/index.ts";
+import { openPostgresJournal } from "../src/journal/postgres.ts";
 import { instant } from "../src/stdx/time.ts";
-import { compare, figure, machine, median, quantile } from "./document.ts";
-import type { BenchDocument, Figure, Report } from "./document.ts";
+import { PostgresServer } from "../test/support/postgres.ts";
+import { compare, figure, machine, median } from "./document.ts";
+import type { BenchDocument, BenchOptions, Figure, Measured, Report, Skipped } from "./document.ts";
+import { curves } from "./engine-curves.ts";
+import { fdatasyncUs, fileSystemOf, rawDatabase, scratch } from "./engine-disk.ts";
 import { bareServer, engineServer } from "./engine-http.ts";
+import { pacePerSecond, scheduleToGrant } from "./engine-latency.ts";
 import { drive } from "./engine-load.ts";
-import { attach, end, leaseOf, prepare, schedule } from "./engine-calls.ts";
+import { bullmqJobs, lackingForPostgres, lackingForRedis, postgresTransfers } from "./engine-peers.ts";
+import { attach, end, hear, leaseOf, prepare, schedule } from "./engine-calls.ts";
 
 /** Cycles that go on at once: many callers, as many slots. */
-const parallel = 512;
+const parallel = 1_000;
+/** Callers over HTTP, ours and the bare server's: a commit takes those along that came while the last one was on its way. */
+const connections = 256;
 const runMs = 1_500;
 const rounds = 4;
-/** A moderate load: some cards' worth of short calls. */
-const moderatePerSecond = 200;
-const moderateMs = 2_000;
 
-export async function run(report: Report): Promise<BenchDocument> {
+export async function run(report: Report, { full }: BenchOptions): Promise<BenchDocument> {
   const startedAt = performance.now();
   const folder = scratch();
   try {
     const syncUs = fdatasyncUs(folder);
     report(`one write of 4 KiB and fdatasync: ${syncUs} us`);
-    const world = await openWorld(join(folder, "ours"));
+    const world = await openWorld(folder);
     const cycles = await inProcess(world, folder, report);
     const http = await overHttp(world, report);
-    const latency = await scheduleToGrant(world, folder, report);
+    const latency = await scheduleToGrant(world.engine, folder, report);
+    const beside = await besideOthers(world, folder, report);
+    await world.close();
+    const curved = await curves(full, report);
     const conditions = {
       "file system": fileSystemOf(folder),
       "fdatasync us": syncUs,
@@ -42,16 +49,15 @@ export async function run(report: Report): Promise<BenchDocument> {
       "records per commit": cycles.recordsPerCommit,
       "cpu us per cycle in process": cycles.cpuUs,
       "cycles at once": parallel,
-      "moderate load, cycles/s": moderatePerSecond,
+      "schedule to grant at calls/s": pacePerSecond,
+      ...curved.conditions,
     };
-    await world.close();
-    const figures = [cycles.ours, cycles.raw, http, latency];
     return {
       bench: "engine",
       machine: machine(),
       tookMs: Math.round(performance.now() - startedAt),
-      figures,
-      skipped: [],
+      figures: [cycles.ours, cycles.raw, http, latency, ...beside.figures, ...curved.figures],
+      skipped: beside.skipped,
       conditions,
     };
   } finally {
@@ -60,16 +66,18 @@ export async function run(report: Report): Promise<BenchDocument> {
 }
 
 interface World {
-  readonly journal: SqliteJournal;
+  readonly journal: Journal;
   readonly engine: Engine;
   close(): Promise<void>;
 }
 
-async function openWorld(folder: string): Promise<World> {
+async function openWorld(folder: string, postgres?: string): Promise<World> {
   const onFatal = (failure: Error): never => {
     throw failure;
   };
-  const journal = await openSqliteJournal({ folder, onFatal });
+  const journal = postgres
+    ? await openPostgresJournal({ url: postgres, onFatal })
+    : await openSqliteJournal({ folder: join(folder, "ours"), onFatal });
   const clock = { wall: () => instant(Date.now()), monotonic: () => Math.floor(performance.now()) };
   const engine = await Engine.open({ journal, clock, onFatal });
   await prepare(engine, parallel);
@@ -125,6 +133,7 @@ async function inProcess(world: World, folder: string, report: Report): Promise<
 }
 
 async function cyclesPerSecond(engine: Engine, forMs: number): Promise<{ perSecond: number; cpuUsEach: number }> {
+  await hear(engine, parallel);
   const startedAt = performance.now();
   const cpu = process.cpuUsage();
   let cycles = 0;
@@ -176,13 +185,6 @@ function rawCyclesPerSecond(folder: string, events: readonly Uint8Array[], group
   }
 }
 
-function rawDatabase(file: string): DatabaseSync {
-  const db = new DatabaseSync(file);
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA locking_mode = EXCLUSIVE;
-    PRAGMA wal_autocheckpoint = 4000; CREATE TABLE j (i INTEGER PRIMARY KEY, b BLOB NOT NULL)`);
-  return db;
-}
-
 /* ── over HTTP ──────────────────────────────────────────────────────────── */
 
 async function overHttp({ engine }: World, report: Report): Promise<Figure> {
@@ -194,8 +196,11 @@ async function overHttp({ engine }: World, report: Report): Promise<Figure> {
         name: "call cycles/s over HTTP",
         unit: "cycles/s",
         rounds: 3,
-        ours: () => drive(ours.port, { connections: 64, forMs: runMs }),
-        peers: [{ name: "bare node:http", run: () => drive(bare.port, { connections: 64, forMs: runMs }) }],
+        ours: async () => {
+          await hear(engine, parallel);
+          return drive(ours.port, { connections, forMs: runMs });
+        },
+        peers: [{ name: "bare node:http", run: () => drive(bare.port, { connections, forMs: runMs }) }],
       },
       report,
     );
@@ -209,96 +214,55 @@ async function listen(server: Server): Promise<{ server: Server; port: number }>
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-/* ── how long one waits ─────────────────────────────────────────────────── */
+/* ── beside others ──────────────────────────────────────────────────────── */
 
-async function scheduleToGrant({ engine }: World, folder: string, report: Report): Promise<Figure> {
-  const file = join(folder, "commits.db");
-  const db = rawDatabase(file);
-  const insert = db.prepare("INSERT INTO j (b) VALUES (?)");
-  const row = new Uint8Array(600);
-  const ours = async (): Promise<number> =>
-    quantile(
-      await arrivals(async (i, waited) => {
-        const startedAt = performance.now();
-        const { call, fence } = leaseOf(await engine.submit(schedule(i % parallel)));
-        waited(performance.now() - startedAt);
-        await engine.submit(attach(call, fence));
-        await engine.submit(end(call, fence));
-      }),
-      0.99,
+interface Beside {
+  readonly figures: Figure[];
+  readonly skipped: Skipped[];
+}
+
+/** Our cycles beside what is on this machine; on PostgreSQL too, where its commits are what bounds them. */
+async function besideOthers(world: World, folder: string, report: Report): Promise<Beside> {
+  const figures: Figure[] = [];
+  const skipped: Skipped[] = [];
+  await using stack = new AsyncDisposableStack();
+  const peers: Measured[] = [];
+  const noPostgres = lackingForPostgres();
+  const server = noPostgres === undefined ? postgresServer(folder) : noPostgres;
+  if (typeof server === "string") skipped.push({ what: "PostgreSQL", why: server });
+  else {
+    const { name, cyclesPerSecond: perSecond } = await postgresTransfers(stack.use(server), folder);
+    peers.push({ name, run: perSecond });
+  }
+  const noRedis = lackingForRedis();
+  if (noRedis !== undefined) skipped.push({ what: "BullMQ", why: noRedis });
+  else {
+    const { name, cyclesPerSecond: perSecond } = stack.use(await bullmqJobs(folder, parallel));
+    peers.push({ name, run: perSecond });
+  }
+  const ours = (one: World) => async () => (await cyclesPerSecond(one.engine, runMs)).perSecond;
+  const unit = "cycles/s";
+  if (peers.length > 0)
+    figures.push(
+      await compare({ name: "call cycles/s beside others", unit, rounds: 2, ours: ours(world), peers }, report),
     );
-  const raw = async (): Promise<number> =>
-    quantile(
-      await arrivals(async (_, waited) => {
-        const startedAt = performance.now();
-        insert.run(row);
-        waited(performance.now() - startedAt);
-      }),
-      0.99,
-    );
+  if (typeof server === "string") return { figures, skipped };
+  const other = await openWorld(folder, await server.database());
+  stack.defer(() => other.close());
+  const [transfers] = peers;
+  const onPostgres = { name: "call cycles/s in process, journal in PostgreSQL", unit, rounds: 2, ours: ours(other) };
+  figures.push(await compare({ ...onPostgres, peers: transfers ? [transfers] : [] }, report));
+  return { figures, skipped };
+}
+
+/** On the disk of the others; a clone that the server's own user cannot get to has none. */
+function postgresServer(folder: string): PostgresServer | string {
+  const parent = join(folder, "postgres");
   try {
-    return await compare(
-      {
-        name: "schedule to grant p99 ms",
-        unit: "ms",
-        rounds: 3,
-        ours,
-        peers: [{ name: "one row, one commit, node:sqlite alone, p99 ms", run: raw }],
-      },
-      report,
-    );
-  } finally {
-    db.close();
+    mkdirSync(parent);
+    chmodSync(folder, 0o755);
+    return new PostgresServer(parent);
+  } catch (error) {
+    return `a server could not be started in ${parent}: ${(error as Error).message}`;
   }
-}
-
-/** Starts `one` at the moderate load's pace; gives the waits that they reported, in milliseconds. */
-async function arrivals(one: (i: number, waited: (ms: number) => void) => Promise<void>): Promise<number[]> {
-  const waits: number[] = [];
-  const going: Promise<void>[] = [];
-  const startedAt = performance.now();
-  const total = (moderatePerSecond * moderateMs) / 1000;
-  while (going.length < total) {
-    const due = ((performance.now() - startedAt) * moderatePerSecond) / 1000;
-    while (going.length < Math.min(due, total)) going.push(one(going.length, (ms) => waits.push(ms)));
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  await Promise.all(going);
-  return waits;
-}
-
-/* ── the disk ───────────────────────────────────────────────────────────── */
-
-/** In the clone, not in the system's temporary folder: that is often memory, where a sync costs nothing. */
-function scratch(): string {
-  const cache = join(import.meta.dirname, "..", ".cache");
-  mkdirSync(cache, { recursive: true });
-  return mkdtempSync(join(cache, "bench-engine-"));
-}
-
-function fdatasyncUs(folder: string): number {
-  const fd = openSync(join(folder, "sync"), "w");
-  const page = Buffer.alloc(4096, 1);
-  const times = Array.from({ length: 200 }, () => {
-    const startedAt = performance.now();
-    writeSync(fd, page);
-    fdatasyncSync(fd);
-    return (performance.now() - startedAt) * 1000;
-  });
-  closeSync(fd);
-  return Math.round(median(times));
-}
-
-/** By the number that the kernel gives each kind (statfs(2)). */
-function fileSystemOf(folder: string): string {
-  const type = statfsSync(folder).type;
-  const names: Readonly<Record<number, string>> = {
-    0xef53: "ext2, ext3 or ext4",
-    0x01021994: "tmpfs (memory: a sync costs nothing)",
-    0x9123683e: "btrfs",
-    0x58465342: "xfs",
-    0x794c7630: "overlayfs",
-    0x2fc12fc1: "zfs",
-  };
-  return names[type] ?? `0x${type.toString(16)}`;
 }

@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--json]`: runs one benchmark; progress on standard error, its document on standard output. */
+/** `npm run bench -- NAME [--full] [--json]`: runs one benchmark; progress on standard error, its document on standard output. */
 import { parseArgs } from "node:util";
 import type { Bench, BenchDocument } from "./document.ts";
 
@@ -24,17 +24,17 @@ const benches: Readonly<
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "boolean", default: false } },
+  options: { json: { type: "boolean", default: false }, full: { type: "boolean", default: false } },
 });
 const name = positionals[0] ?? "";
 const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
 if (bench === undefined) {
-  console.error("usage: npm run bench -- NAME [--json], where NAME is one of");
+  console.error("usage: npm run bench -- NAME [--full] [--json], where NAME is one of");
   for (const [each, { says }] of Object.entries(benches)) console.error(`  ${each.padEnd(10)} ${says}`);
   process.exitCode = 2;
 } else {
   const { run } = await bench.load();
-  const document = await run((line) => console.error(line));
+  const document = await run((line) => console.error(line), { full: values.full });
   console.log(values.json ? JSON.stringify(document) : table(document));
 }
 

@@ -22,11 +22,14 @@ export function postgresqlPrograms(): string | null {
 }
 
 export class PostgresServer implements Disposable {
-  readonly #folder = mkdtempSync(join(tmpdir(), "wb-pg-"));
-  readonly #data = join(this.#folder, "data");
+  readonly #folder: string;
+  readonly #data: string;
   #databases = 0;
 
-  constructor() {
+  /** `parent`: on the disk that it is to use; its own user must get there. */
+  constructor(parent = tmpdir()) {
+    this.#folder = mkdtempSync(join(parent, "wb-pg-"));
+    this.#data = join(this.#folder, "data");
     mkdirSync(this.#data, { mode: 0o700 });
     chmodSync(this.#folder, 0o755);
     if (process.getuid?.() === 0) for (const path of [this.#folder, this.#data]) chownSync(path, plainUser, plainUser);

@@ -1,0 +1,244 @@
+/**
+ * What a call cycle costs as the queue grows and as the pool grows, and what a queued call takes in memory. Records are discarded: the
+ * disk takes the same at each point, and would only hide what the ledger does.
+ */
+import { setImmediate as afterThis } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { Engine } from "../src/control/engine.ts";
+import type { Answer } from "../src/control/engine.ts";
+import type { Command } from "../src/core/model.ts";
+import type { LedgerRecord } from "../src/core/record.ts";
+import type { Head, Journal } from "../src/journal/index.ts";
+import { durationMs, instant, seconds } from "../src/stdx/time.ts";
+import { figure } from "./document.ts";
+import type { Figure, Report } from "./document.ts";
+import { attach, end, schedule } from "./engine-calls.ts";
+
+/** A share of each curve fits a short run. */
+const shortDepths = [10, 1_000, 10_000];
+const fullDepths = [10, 100, 1_000, 10_000, 100_000, 1_000_000];
+const shortSlots = [4, 64, 1_000];
+const fullSlots = [4, 16, 64, 256, 1_000, 4_000, 10_000];
+
+/** As many as a pool's queue may be told to hold. */
+const queueMax = 100_000;
+const slotsPerNode = 8;
+/** Nodes of the queue's curve: as many as hold the longest queue, at each point. */
+const queueNodes = 10;
+const runMs = 1_000;
+/** Schedules on their way at once while a queue is filled, below the engine's own bound. */
+const fillAtOnce = 5_000;
+
+export interface Curves {
+  readonly figures: readonly Figure[];
+  readonly conditions: Readonly<Record<string, string | number>>;
+}
+
+export async function curves(full: boolean, report: Report): Promise<Curves> {
+  const queued = await curve("queued", full ? fullDepths : shortDepths, atDepth, report);
+  const slots = await curve("slots", full ? fullSlots : shortSlots, atSlots, report);
+  const bytes = queued.points.at(-1)?.bytesPerCall ?? Number.NaN;
+  const memory = figure("memory bytes per queued call", "bytes", [bytes]);
+  return {
+    figures: [...queued.figures, ...slots.figures, memory],
+    conditions: {
+      "curves are measured": "by the main thread's processor time, the records discarded",
+      "slowest of the queued curve over its fastest": queued.spread,
+      "slowest of the slots curve over its fastest": slots.spread,
+    },
+  };
+}
+
+interface Point {
+  readonly usPerCycle: number;
+  /** Of the heap, for each call of the queue. */
+  readonly bytesPerCall: number;
+}
+
+async function curve(
+  of: string,
+  at: readonly number[],
+  measure: (n: number) => Promise<Point>,
+  report: Report,
+): Promise<{ figures: Figure[]; points: Point[]; spread: number }> {
+  const points: Point[] = [];
+  for (const n of at) {
+    const point = await measure(n);
+    report(`${n} ${of}: ${point.usPerCycle.toFixed(1)} us a cycle, ${Math.round(point.bytesPerCall)} bytes a call`);
+    points.push(point);
+  }
+  const costs = points.map(({ usPerCycle }) => usPerCycle);
+  return {
+    figures: points.map(({ usPerCycle }, i) => figure(`cpu us per cycle at ${at[i]} ${of}`, "us", [usPerCycle])),
+    points,
+    spread: Number((Math.max(...costs) / Math.min(...costs)).toFixed(2)),
+  };
+}
+
+/** All slots are taken and `depth` calls wait: another comes, and each end lets one in. */
+async function atDepth(depth: number): Promise<Point> {
+  await using pool = await Pool.open(queueNodes, slotsPerNode);
+  const callers = queueNodes * slotsPerNode;
+  const running: Lease[] = [];
+  for (let i = 0; i < callers; i++) running.push(await pool.begin(i));
+  const before = heapBytes();
+  await pool.fill(depth);
+  const bytesPerCall = (heapBytes() - before) / depth;
+  await pool.hear();
+  const usPerCycle = await cost(async (n) => {
+    const i = n % callers;
+    await pool.submit(pool.schedule(i));
+    const next = await pool.finish(running[i] as Lease);
+    if (next === undefined) throw new Error("the queue is empty");
+    running[i] = next;
+  });
+  return { usPerCycle, bytesPerCall };
+}
+
+/** `count` slots, each call granted at once, round all slots. */
+async function atSlots(count: number): Promise<Point> {
+  const onNode = Math.min(count, slotsPerNode);
+  const nodes = Math.ceil(count / onNode);
+  await using pool = await Pool.open(nodes, onNode);
+  const usPerCycle = await cost(async (n) => {
+    await pool.finish(await pool.begin(n % (nodes * onNode)));
+  });
+  return { usPerCycle, bytesPerCall: 0 };
+}
+
+/** The main thread's processor time for one cycle, over a second of them; some go before, for the compiler. */
+async function cost(cycle: (n: number) => Promise<void>): Promise<number> {
+  let n = 0;
+  const runFor = async (ms: number): Promise<number> => {
+    const first = n;
+    const cpu = process.threadCpuUsage();
+    const startedAt = performance.now();
+    while (performance.now() - startedAt < ms) {
+      await Promise.all(Array.from({ length: 4 }, () => cycle(n++)));
+      await afterThis(); // As where records are acknowledged by another thread: timers have their turn.
+    }
+    const { user, system } = process.threadCpuUsage(cpu);
+    return (user + system) / (n - first);
+  };
+  await runFor(runMs / 2);
+  return runFor(runMs);
+}
+
+interface Lease {
+  readonly call: string;
+  readonly fence: number;
+}
+
+/** An engine on nodes of so many slots each. */
+class Pool implements AsyncDisposable {
+  readonly #engine: Engine;
+  readonly #onNode: number;
+  readonly #callers: number;
+
+  private constructor(engine: Engine, nodes: number, onNode: number) {
+    this.#engine = engine;
+    this.#onNode = onNode;
+    this.#callers = nodes * onNode;
+  }
+
+  static async open(nodes: number, onNode: number): Promise<Pool> {
+    const onFatal = (failure: Error): never => {
+      throw failure;
+    };
+    const clock = { wall: () => instant(Date.now()), monotonic: () => Math.floor(performance.now()) };
+    const engine = await Engine.open({ journal: new Discarding(), clock, onFatal, snapshotEvery: 1e9 });
+    const pool = new Pool(engine, nodes, onNode);
+    // Nobody is to time out, and no agent speaks here.
+    const settings = { queueMax, queueLimitMs: durationMs(seconds(86_400)), durationMaxMs: seconds(600) };
+    await pool.submit({ type: "set-pool", pool: "main", settings });
+    for (let n = 0; n < nodes; n++) {
+      const cards = Math.max(1, onNode / 4);
+      const devices = Array.from({ length: cards }, (_, index) => ({
+        index,
+        uuid: `GPU-${n}-${index}`,
+        name: "simulated",
+        slots: onNode / cards,
+        simulated: true,
+      }));
+      await pool.submit({ type: "join-node", node: `n${n}`, pool: "main", devices, replicas: [`p_${n}`] });
+    }
+    return pool;
+  }
+
+  schedule(caller: number): Command {
+    const command = schedule(0);
+    const node = Math.floor(caller / this.#onNode) % (this.#callers / this.#onNode);
+    return { ...command, terms: { ...command.terms, tier: "unlimited", node: `n${node}`, replica: `p_${node}` } };
+  }
+
+  /** One that is silent for 45 s is lost. */
+  async hear(): Promise<void> {
+    for (let n = 0; n * this.#onNode < this.#callers; n++) await this.submit({ type: "hear-node", node: `n${n}` });
+  }
+
+  async submit(command: Command): Promise<Answer> {
+    const answer = await this.#engine.submit(command);
+    if (!answer.ok) throw new Error(`refused: ${JSON.stringify(answer.why)}`);
+    return answer;
+  }
+
+  /** A call that is granted at once, attached. */
+  async begin(caller: number): Promise<Lease> {
+    const lease = grantIn(await this.submit(this.schedule(caller)));
+    if (lease === undefined) throw new Error("not granted at once");
+    await this.submit(attach(lease.call, lease.fence));
+    return lease;
+  }
+
+  /** Ends a call; the one that its slot goes to is attached. */
+  async finish({ call, fence }: Lease): Promise<Lease | undefined> {
+    const next = grantIn(await this.submit(end(call, fence)));
+    if (next !== undefined) await this.submit(attach(next.call, next.fence));
+    return next;
+  }
+
+  async fill(depth: number): Promise<void> {
+    for (let filled = 0; filled < depth; filled += fillAtOnce) {
+      await this.hear();
+      const count = Math.min(fillAtOnce, depth - filled);
+      await Promise.all(
+        Array.from({ length: count }, (_, i) => this.submit(this.schedule((filled + i) * this.#onNode))),
+      );
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#engine[Symbol.asyncDispose]();
+  }
+}
+
+function grantIn(answer: Answer): Lease | undefined {
+  const granted = answer.ok ? answer.events.find((event) => event.type === "call-granted") : undefined;
+  return granted && { call: granted.call, fence: granted.lease.fence };
+}
+
+/** A journal that keeps nothing. */
+class Discarding implements Journal {
+  head: Head = { index: 0, at: instant(0), hash: "0".repeat(64) };
+  counters = { commits: 0, records: 0, bytes: 0 };
+  readonly latestSnapshot = async (): Promise<null> => null;
+  readonly read = async (): Promise<readonly LedgerRecord[]> => [];
+  readonly readWork = async (): Promise<readonly LedgerRecord[]> => [];
+  readonly saveSnapshot = async (): Promise<void> => {};
+  readonly verify = async () => ({ records: 0, hash: this.head.hash });
+  readonly [Symbol.asyncDispose] = async (): Promise<void> => {};
+
+  append({ index, at }: LedgerRecord): Promise<void> {
+    this.head = { ...this.head, index, at };
+    return Promise.resolve();
+  }
+}
+
+/** Bytes of live objects. */
+function heapBytes(): number {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  collect();
+  return process.memoryUsage().heapUsed;
+}
