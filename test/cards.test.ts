@@ -18,7 +18,7 @@ describe("asking nvidia-smi", () => {
       index: 1,
       uuid: "GPU-stand-in-1",
       name: "NVIDIA H100 (stand-in)",
-      slots: 2,
+      slots: 1,
       simulated: false,
       computeCapability: "9.0",
       driver: "580.95.05",
@@ -83,9 +83,12 @@ describe("cards in trouble", () => {
     await troubled(count);
   };
 
+  const cardOf = async (call: string): Promise<number> =>
+    Number((await up.admin.gpuBoard()).slots.find((slot) => slot.call === call)?.slot.split("/")[1]);
+
   test("are real cards for the pool, with nothing wrong", async () => {
     const { simulated, devices, slots, troubled: count } = await up.admin.pool("main");
-    assert.deepEqual([simulated, devices, slots, count], [false, 2, 4, 0]);
+    assert.deepEqual([simulated, devices, slots, count], [false, 2, 2, 0]);
   });
 
   test("one is lost: its slots are not granted, who waits hears why, and they come back with it", async () => {
@@ -93,14 +96,14 @@ describe("cards in trouble", () => {
     const { slots } = await up.admin.gpuBoard();
     assert.deepEqual(
       slots.map(({ slot, trouble }) => [slot, trouble]),
-      ["n1/0/0", "n1/0/1", "n1/1/0", "n1/1/1"].map((slot) => [
-        slot,
-        slot.startsWith("n1/0") ? `the driver says ${lost} of the card` : null,
-      ]),
+      [
+        ["n1/0/0", `the driver says ${lost} of the card`],
+        ["n1/1/0", null],
+      ],
     );
-    const full = [await running(alice, app), await running(alice, app)];
+    const full = await running(alice, app);
     const leased = (await up.admin.gpuBoard()).slots.filter(({ call }) => call !== null).map(({ slot }) => slot);
-    assert.deepEqual(leased, ["n1/1/0", "n1/1/1"]);
+    assert.deepEqual(leased, ["n1/1/0"]);
     const waits = visit(`${app.url}/gpu/hold?seconds=0.1`, alice);
     const { id } = await newestCall(alice, "queued");
     const { waiting } = await alice.client.call(id);
@@ -113,7 +116,49 @@ describe("cards in trouble", () => {
     assert.equal((await waits).status, 200);
     const { gpu, simulated } = (await alice.client.receipt(id)).receipt;
     assert.deepEqual([gpu, simulated], ["NVIDIA H100 (stand-in) (GPU-stand-in-0)", false]);
-    for (const run of full) await run[Symbol.asyncDispose]();
+    await full[Symbol.asyncDispose]();
+  });
+
+  test("one falls ill while a call runs on it: the call is ended for nothing, its receipt names the fault, the other's goes on", async () => {
+    const [ill, well] = [await running(alice, app), await running(alice, app, "seconds=2")];
+    const bad = await cardOf(ill.call.id);
+    await say({ cards: [0, 1].map((index) => ({ ...h100(index), memoryErrors: index === bad ? 3 : 0 })) }, 1);
+    const ended = await endedCall(alice.client, ill.call.id);
+    assert.deepEqual([ended.code, ended.chargedMs], ["gpu/device-fault", 0]);
+    const { receipt } = await alice.client.receipt(ill.call.id);
+    assert.deepEqual([receipt.rule, receipt.code], ["device-fault", "gpu/device-fault"]);
+    const { verdict } = await alice.client.explain(ill.call.id);
+    assert.match(verdict?.sentence ?? "", /counts 3 uncorrected memory errors/);
+    const done = await endedCall(alice.client, well.call.id);
+    assert.deepEqual([done.outcome, done.chargedMs], ["ok", done.usedMs]);
+    await say({}, 0);
+  });
+
+  test("one is drained: its call finishes, new ones go to the other; drained both, they are refused with the reason", async () => {
+    const runs = await running(alice, app);
+    const card = await cardOf(runs.call.id);
+    await up.admin.drain({ node: "n1", card }, { reason: "fan" });
+    await using next = await running(alice, app);
+    assert.notEqual(await cardOf(next.call.id), card);
+    const { nodes } = await up.admin.drain({ node: "n1" }, { reason: "driver", endAfterMs: 0 });
+    assert.match(nodes[0]?.drain?.says ?? "", /^draining since \d\d:\d\d UTC, by admin: driver; calls end at/);
+    for (const { call } of [runs, next]) {
+      const { code, chargedMs } = await endedCall(alice.client, call.id);
+      assert.deepEqual([code, chargedMs], ["gpu/stopped", 0]);
+    }
+    assert.equal((await alice.client.receipt(runs.call.id)).receipt.rule, "operator-stop");
+    const { status, call } = await visit(`${app.url}/gpu/hold?seconds=0.1`, alice);
+    assert.equal(status, 503);
+    const { verdict } = await alice.client.explain(call);
+    assert.deepEqual([verdict?.boundary, verdict?.code, verdict?.certainty], ["capacity", "pool-draining", "proved"]);
+    await up.restart();
+    await until("nothing runs or idles there any more", async () => {
+      const [node] = (await up.admin.nodes()).nodes;
+      return node?.drain?.reason === "driver" && node.cards.every(({ free, slots }) => free === slots);
+    });
+    await up.admin.undrain({ node: "n1" });
+    await up.admin.undrain({ node: "n1", card });
+    assert.equal((await visit(`${app.url}/gpu/hold?seconds=0.1`, alice)).status, 200);
   });
 
   test("what is known of them outlives a SIGKILL of the platform, also before the first look after it", async () => {
@@ -132,7 +177,7 @@ describe("cards in trouble", () => {
     });
     const bob = await slow.account("bob");
     const own = await slow.deploy(bob, "app");
-    const [dies, finishes] = [await running(bob, own, "seconds=30"), await running(bob, own, "seconds=1")];
+    const [dies, other] = [await running(bob, own, "seconds=30"), await running(bob, own, "seconds=30")];
     smi.set({ ...healthy, cards: healthy.cards.map((card) => ({ ...card, says: lost })) });
     const { entries } = await slow.admin.explain(dies.call.id);
     const pid = entries.find(({ hop }) => hop === "gpu.attach")?.facts["pid"];
@@ -143,8 +188,25 @@ describe("cards in trouble", () => {
     assert.deepEqual([dead.code, dead.chargedMs], ["gpu/device-fault", 0]);
     const { verdict } = await bob.client.explain(dead.id);
     assert.deepEqual([verdict?.owner, verdict?.certainty], ["platform", "proved"]);
-    const well = await endedCall(bob.client, finishes.call.id);
-    assert.deepEqual([well.outcome, well.chargedMs], ["ok", well.usedMs]);
+    // The other one runs on a lost card too, and is ended for it.
+    const ended = await endedCall(bob.client, other.call.id);
+    assert.deepEqual([ended.code, ended.chargedMs], ["gpu/device-fault", 0]);
     smi.set(healthy);
+  });
+
+  test("with more slots than one a card, the API says what that means", async () => {
+    await using cut = await Platform.start({
+      gpus: null,
+      env: { WAYBILL_NVIDIA_SMI: smi.command, WAYBILL_CARD_SLOTS: "2" },
+    });
+    const [node] = (await cut.admin.nodes()).nodes;
+    assert.deepEqual(
+      node?.cards.map(({ slots, driver }) => [slots, driver]),
+      [
+        [2, "580.95.05"],
+        [2, "580.95.05"],
+      ],
+    );
+    assert.match(node?.cards[0]?.warning ?? "", /^2 calls share its memory and nothing bounds the share of one/);
   });
 });

@@ -106,6 +106,8 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
     case "node-heard":
     case "node-lost":
     case "cards-changed":
+    case "drain-set":
+    case "drain-due":
     case "window-opened":
     case "window-reset":
     case "call-queued":

@@ -37,6 +37,7 @@ import type {
   VariableViews,
   WhoAmI,
 } from "../contract/api.ts";
+import type { DrainRequest, NodesView } from "../contract/nodes.ts";
 import type { LogLine } from "../contract/agent.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Explanation } from "../evidence/verdict.ts";
@@ -85,6 +86,9 @@ export type PoolChange = Partial<
     | "oldestEvery"
   >
 >;
+
+/** What may be taken out of use. */
+export type Drainable = { readonly pool: string } | { readonly node: string; readonly card?: number | undefined };
 
 /** What of a tier may be changed. */
 export type TierChange = Partial<Omit<TierView, "name">>;
@@ -326,6 +330,19 @@ export class WaybillClient {
     return await this.#send("PATCH", `/api/pools/${encodeURIComponent(name)}`, change, asking);
   }
 
+  async nodes(asking: Asking = {}): Promise<NodesView> {
+    return await this.#get("/api/nodes", {}, asking);
+  }
+
+  /** Takes a pool, a node or a card out of use. */
+  async drain(of: Drainable, drain: DrainRequest, asking: Asking = {}): Promise<NodesView> {
+    return await this.#send("PUT", drainPath(of), drain, asking);
+  }
+
+  async undrain(of: Drainable, asking: Asking = {}): Promise<NodesView> {
+    return await this.#send("DELETE", drainPath(of), undefined, asking);
+  }
+
   /** What a call of the caller's would meet now; nothing is held by it. */
   async quote(request: QuoteRequest, asking: Asking = {}): Promise<QuoteView> {
     const init = { method: "POST", body: JSON.stringify(request), headers: { "content-type": "application/json" } };
@@ -505,6 +522,12 @@ function tryParse(text: string): Record<string, unknown> {
 function queryOf(query: Record<string, string | undefined>): string {
   const said = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return said.length > 0 ? `?${new URLSearchParams(said)}` : "";
+}
+
+function drainPath(of: Drainable): string {
+  if ("pool" in of) return `/api/pools/${encodeURIComponent(of.pool)}/drain`;
+  const card = of.card === undefined ? "" : `/cards/${of.card}`;
+  return `/api/nodes/${encodeURIComponent(of.node)}${card}/drain`;
 }
 
 /** Encodes each part, so that `owner/name` stays two of them. */

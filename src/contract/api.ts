@@ -45,6 +45,8 @@
  *   POST   /api/gpu/quote      QuoteRequest          → QuoteView
  *   GET    /api/tiers, PATCH /api/tiers/NAME        → TiersView, TierView
  *   GET    /api/pools/NAME, PATCH /api/pools/NAME   → PoolView
+ *   GET    /api/nodes                               → NodesView
+ *   PUT    /api/{pools/NAME,nodes/NAME,nodes/NAME/cards/INDEX}/drain DrainRequest, DELETE → NodesView     (admin)
  *   GET    /api/explain/ID  (ID or OWNER/NAME)      → Explanation of evidence/verdict.ts
  *   GET    /api/receipts/ID (r_… or c_…)            → SignedReceipt
  *   GET    /api/keys                                → { keys: JWK[] }
@@ -567,6 +569,8 @@ export interface PoolView {
   readonly devices: number;
   /** Cards of these that are in trouble: their slots are not granted. */
   readonly troubled: number;
+  /** Cards of these that an operator has taken out of use. */
+  readonly drained: number;
   readonly slots: number;
   readonly leased: number;
   readonly waiting: number;
@@ -603,6 +607,8 @@ export interface BoardView {
     readonly simulated: boolean;
     /** What is wrong with its card; null where nothing is known to be. */
     readonly trouble: string | null;
+    /** Who took it out of use, when and why; null where nobody did. */
+    readonly drain: string | null;
     readonly stage: string;
     readonly space: string | null;
     readonly account: string | null;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import type { NodesView } from "../contract/nodes.ts";
 import type { QuotaView, QuoteView, SpaceView, TierView, TiersView } from "../contract/api.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Scope } from "../identity/token-resolver.ts";
@@ -56,6 +57,45 @@ describe("the API", () => {
     assert.equal((await ask("POST", "/api/tokens", plain, body)).status, 403);
     assert.equal((await ask("GET", "/api/quota?account=alice", plain)).status, 403);
     assert.equal((await ask("POST", "/api/tokens", admin, body)).status, 201);
+  });
+
+  test("an operator takes a pool, a node or a card out of use and gives it back; who, why and until when is shown", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    const [alice, admin] = [await world.token("alice", ["read", "write"]), await world.token("admin", ["admin"])];
+    const drain = (path: string, token: string, body: object): Promise<Response> =>
+      ask("PUT", `/api/${path}/drain`, token, JSON.stringify(body));
+    assert.equal((await drain("nodes/n1", alice, { reason: "driver" })).status, 403);
+    assert.equal((await ask("DELETE", "/api/pools/main/drain", alice)).status, 403);
+    for (const wrong of [{}, { reason: " " }, { reason: "a\nb" }, { reason: "x", endAfterMs: -1 }, { reason: 7 }])
+      assert.equal((await drain("pools/main", admin, wrong)).status, 400, JSON.stringify(wrong));
+    for (const path of ["nodes/n9", "pools/none", "nodes/n1/cards/9", "nodes/n1/cards/x"])
+      assert.equal((await drain(path, admin, { reason: "driver" })).status, 404, path);
+    const answer = await drain("nodes/n1/cards/0", admin, { reason: "fan", endAfterMs: 90_000 });
+    const [view] = ((await answer.json()) as NodesView).nodes;
+    assert.deepEqual(
+      [view?.name, view?.state, view?.drain, view?.cards[0]?.drain],
+      [
+        "n1",
+        "up",
+        null,
+        {
+          of: "card",
+          reason: "fan",
+          by: "admin",
+          since: "2026-11-22T12:00:00.000Z",
+          endsAt: "2026-11-22T12:01:30.000Z",
+          says: "draining since 12:00 UTC, by admin: fan; calls end at 12:01 UTC",
+        },
+      ],
+    );
+    assert.equal((await drain("pools/main", admin, { reason: "move" })).status, 200);
+    const { nodes } = (await (await ask("GET", "/api/nodes", alice)).json()) as NodesView;
+    assert.deepEqual([nodes[0]?.drain?.reason, nodes[0]?.cards[0]?.drain?.of], ["move", "pool"]);
+    for (const path of ["pools/main", "nodes/n1/cards/0"])
+      assert.equal((await ask("DELETE", `/api/${path}/drain`, admin)).status, 200);
+    const [after] = ((await (await ask("GET", "/api/nodes", alice)).json()) as NodesView).nodes;
+    assert.deepEqual([after?.drain, after?.cards[0]?.drain], [null, null]);
   });
 
   test("what a tier allows is the operator's to set, and the next quota shows it", async () => {

@@ -11,6 +11,7 @@ import { commitRoute } from "./routes/commit.ts";
 import { environmentRoute } from "./routes/environment.ts";
 import { explainRoute } from "./routes/explain.ts";
 import { gpuRoute } from "./routes/gpu.ts";
+import { drainsRoute } from "./routes/drains.ts";
 import { logsRoute } from "./routes/logs.ts";
 import { pagesRoute } from "./routes/pages.ts";
 import { tiersRoute } from "./routes/tiers.ts";
@@ -43,6 +44,7 @@ const routes: readonly Route[] = [
   callsRoute,
   gpuRoute,
   poolsRoute,
+  drainsRoute,
   nodesRoute,
   tiersRoute,
   explainRoute,

@@ -31,6 +31,7 @@ const refusals: Readonly<Record<Refusal["code"], object>> = {
   "driver-too-old": { says: "torch wants a later driver" },
   "duration-not-allowed": { declaredMs: seconds(60), maxMs: seconds(30) },
   "size-not-available": { size: "xlarge", pool: "main" },
+  "pool-draining": { pool: "main", says: "node n1 is drained by admin: driver" },
   "no-capacity": { pool: "main" },
   "account-busy": { calls: 4, max: 4, tier: "free" },
   "space-busy": { calls: 4, max: 4 },

@@ -116,6 +116,11 @@ const voidRows: Readonly<Record<VoidCause, { code: Code; kind: Words["kind"]; sa
     kind: "capacity",
     says: () => "The pool has no GPU at all. Nothing was charged.",
   },
+  "pool-draining": {
+    code: "capacity/pool-draining",
+    kind: "capacity",
+    says: () => "All cards that could hold this call were taken out of use by an operator. Nothing was charged.",
+  },
   "device-fault": {
     code: "gpu/device-fault",
     kind: "capacity",
@@ -179,6 +184,14 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
         code: "gpu/no-capacity",
         kind: "capacity",
         says: `Pool "${refusal.pool}" has no GPU at all.`,
+        leftMs: 0,
+        waitMs: 0,
+      };
+    case "pool-draining":
+      return {
+        code: "capacity/pool-draining",
+        kind: "capacity",
+        says: `${refusal.says[0]?.toUpperCase()}${refusal.says.slice(1)}. Nothing was charged.`,
         leftMs: 0,
         waitMs: 0,
       };

@@ -5,6 +5,7 @@
 import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts";
 import type { Misfit } from "../build/runtime-contract.ts";
 import type { Call, CallTerms, EndCause, Event, Lease, OpenCall, PoolName, SlotId } from "../core/model.ts";
+import { doomedOn, nodesWithDoomed } from "../core/drains.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import type { State } from "../core/state.ts";
 import { callOf, clearingOn, openCallsOn, placeOf, queueOf } from "../core/views.ts";
@@ -177,11 +178,13 @@ export class Calls {
       return {
         messages: calls.map((call) => this.#messageAbout(state, call, now, places.get(call.terms.call))),
         left: calls.flatMap((call) => (call.stage !== "queued" && call.visitorLeft ? [call.terms.call] : [])),
+        doomed: [...state.nodes.values()].filter(({ name }) => name === node).flatMap((one) => doomedOn(state, one)),
         clearing: clearingOn(state, node),
       };
     });
     for (const message of open.messages) if (message) this.#tell(node, message);
     for (const call of open.left) this.#stopWhereWanted(call);
+    for (const { terms, lease } of open.doomed) this.#stop(terms, lease.fence);
     for (const order of open.clearing) this.#clear(order);
   }
 
@@ -236,6 +239,8 @@ export class Calls {
   /** What a durable record means for the nodes. */
   onRecord(record: LedgerRecord): void {
     for (const event of record.events) this.#onEvent(event, record.at);
+    if (record.events.some(({ type }) => type === "cards-changed" || type === "drain-due"))
+      this.#stopDoomed(record.events).catch((error: unknown) => this.#ports.onFailure("ending calls on a card", error));
   }
 
   /** Tells waiting calls what has changed for them: positions and estimates move while others end. */
@@ -334,6 +339,18 @@ export class Calls {
     if (!open?.lease || this.#ports.onLeave(open.terms.space) !== "stop") return;
     const { replica, node } = open.terms;
     this.#ports.send(node, { type: "withdraw", call, replica, fence: open.lease.fence, cause: "visitor-stop" });
+  }
+
+  /** What runs on a card with a fault of its own, or where a drain's time is over, ends; a node that is away hears it when it is back. */
+  async #stopDoomed(events: readonly Event[]): Promise<void> {
+    const doomed = await this.#ports.engine.read((state) =>
+      nodesWithDoomed(state, events).flatMap((node) => doomedOn(state, node)),
+    );
+    for (const { terms, lease } of doomed) this.#stop(terms, lease.fence);
+  }
+
+  #stop({ call, replica, node }: CallTerms, fence: number): void {
+    this.#ports.send(node, { type: "withdraw", call, replica, fence, cause: "operator-stop" });
   }
 
   #voided({ call, cause }: Extract<Event, { type: "call-voided" }>, at: Instant): void {

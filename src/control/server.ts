@@ -19,8 +19,9 @@ import type {
   StatusView,
   TierView,
 } from "../contract/api.ts";
+import type { DrainRequest, NodeView } from "../contract/nodes.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
-import type { Command, PoolSettings, TierName, TierSettings } from "../core/model.ts";
+import type { Command, DrainScope, PoolSettings, TierName, TierSettings } from "../core/model.ts";
 import { boardOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
 import type { Quota } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";
@@ -34,7 +35,7 @@ import type { EvidenceStore } from "../record/store.ts";
 import { assert } from "../stdx/assert.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
-import { instant, iso } from "../stdx/time.ts";
+import { durationMs, instant, iso } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { Caller } from "./caller.ts";
 import type { Builds } from "./builds.ts";
@@ -48,6 +49,7 @@ import type { Explained } from "./explaining.ts";
 import type { Hardware } from "./hardware.ts";
 import type { NodeTokens } from "./node-tokens.ts";
 import type { Nodes } from "./nodes.ts";
+import { nodeViews } from "./node-views.ts";
 import { whyNoRoom } from "./no-build.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Refused, Spaces } from "./spaces.ts";
@@ -333,6 +335,19 @@ export class Server {
       const summary = poolOf(state, name);
       return summary && poolView(summary);
     });
+  }
+
+  async nodeViews(): Promise<NodeView[]> {
+    return this.#parts.engine.read((state) => nodeViews(state, (node) => this.nodes.cards(node)));
+  }
+
+  /** Takes out of use, or gives back; false where there is no such pool, node or card. */
+  async setDrain(of: DrainScope, drain: (DrainRequest & { readonly by: string }) | null): Promise<boolean> {
+    const endInMs = drain?.endAfterMs === undefined ? null : durationMs(drain.endAfterMs);
+    const wished = drain && { reason: drain.reason, by: drain.by, endInMs };
+    const answer = await this.#parts.engine.submit({ type: "set-drain", of, drain: wished });
+    assert(answer.ok || answer.why.startsWith("unknown-"), "the ledger takes a drain that the route took");
+    return answer.ok;
   }
 
   async tiers(): Promise<TierView[]> {

@@ -39,6 +39,8 @@ function blockerSays(blocker: Blocker): string {
       return blocker.calls === 1 ? "1 call is ahead" : `${blocker.calls} calls are ahead`;
     case "cards":
       return `${blocker.cards} of ${blocker.of} cards ${blocker.cards === 1 ? "is" : "are"} in trouble (${blocker.says})`;
+    case "draining":
+      return `${blocker.cards} of ${blocker.of} cards ${blocker.cards === 1 ? "is" : "are"} out of use (${blocker.says})`;
     case "whole-card":
       return `${blocker.size} needs a whole card`;
   }

@@ -67,6 +67,7 @@ export function nextDeadline(state: State): Instant | null {
   const consider = (at: Instant): void => {
     if (next === null || at < next) next = at;
   };
+  for (const { drain } of state.drains.values()) if (drain.endAt !== null && !drain.isDue) consider(drain.endAt);
   for (const node of state.nodes.values()) {
     if (node.stage === "up") consider(lostAt(state, node));
     if (!isHeard(state, node)) continue;

@@ -21,7 +21,9 @@ type Ask =
   | "tick-late"
   | "node-silent"
   | "card-in-trouble"
-  | "cards-well";
+  | "cards-well"
+  | "drain"
+  | "undrain";
 
 // Each cell: the events of the record, `-` for none, or why it was refused.
 const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
@@ -40,6 +42,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "node-silent": "node-lost",
     "card-in-trouble": "cards-changed",
     "cards-well": "-",
+    drain: "drain-set",
+    undrain: "-",
   },
   queued: {
     "schedule-same": "-",
@@ -56,6 +60,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "node-silent": "node-lost call-settled slot-clearing call-voided",
     "card-in-trouble": "cards-changed",
     "cards-well": "-",
+    drain: "drain-set",
+    undrain: "-",
   },
   granted: {
     "schedule-same": "-",
@@ -72,6 +78,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "node-silent": "node-lost call-voided slot-clearing",
     "card-in-trouble": "cards-changed",
     "cards-well": "-",
+    drain: "drain-set",
+    undrain: "-",
   },
   attached: {
     "schedule-same": "-",
@@ -88,6 +96,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "node-silent": "node-lost call-settled slot-clearing",
     "card-in-trouble": "cards-changed",
     "cards-well": "-",
+    drain: "drain-set",
+    undrain: "-",
   },
   refused: {
     "schedule-same": "-",
@@ -104,6 +114,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "node-silent": "node-lost",
     "card-in-trouble": "cards-changed",
     "cards-well": "-",
+    drain: "drain-set",
+    undrain: "-",
   },
   voided: {
     "schedule-same": "-",
@@ -120,6 +132,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "node-silent": "node-lost",
     "card-in-trouble": "cards-changed",
     "cards-well": "-",
+    drain: "drain-set",
+    undrain: "-",
   },
   settled: {
     "schedule-same": "-",
@@ -136,6 +150,8 @@ const table: Record<Call["stage"] | "unknown", Record<Ask, string>> = {
     "node-silent": "node-lost",
     "card-in-trouble": "cards-changed",
     "cards-well": "-",
+    drain: "drain-set",
+    undrain: "-",
   },
 };
 
@@ -213,6 +229,12 @@ function command(it: Ledger, ask: Ask): Command {
       trouble: [{ device: 0, cause: "device-fault", says: "lost" }],
     }),
     "cards-well": () => ({ type: "report-cards", node: "n1", trouble: [] }),
+    drain: () => ({
+      type: "set-drain",
+      of: { kind: "node", node: "n1" },
+      drain: { reason: "driver", by: "admin", endInMs: null },
+    }),
+    undrain: () => ({ type: "set-drain", of: { kind: "node", node: "n1" }, drain: null }),
   };
   return commands[ask]();
 }

@@ -23,10 +23,12 @@ import type {
   FinalCall,
   PoolSettings,
   QueuedCall,
+  Size,
   TierSettings,
 } from "./model.ts";
+import { passDrains, setDrain } from "./drains.ts";
 import { hearNode, joinNode, loseNode, loseReplica, reportCards } from "./nodes.ts";
-import { decided, planOn, push } from "./plan.ts";
+import { decided, planOn, push, wellCardsAt } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import {
   forgetBatch,
@@ -41,9 +43,9 @@ import {
   windowMaxMs,
 } from "./policy.ts";
 import { arrivingPlaceOn, grantWaiting } from "./queue.ts";
-import { blameFor, settle, voidCall, voidCauseFor } from "./settlement.ts";
 import { costIn, weightOf } from "./sharing.ts";
-import { canHold, nodeOfSlot, wellCards, workerOn } from "./slots.ts";
+import { blameFor, settle, voidBlameFor, voidCall } from "./settlement.ts";
+import { canHold, drainOf, drainSays, nodeOfSlot, wellCards, workerOn } from "./slots.ts";
 import { nodeOf, settingsOf, tierOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
@@ -69,6 +71,8 @@ export function decide(state: State, command: Command, now: Instant): Decision {
       return hearNode(state, command, now);
     case "report-cards":
       return reportCards(state, command, now);
+    case "set-drain":
+      return setDrain(state, command, now);
     case "schedule":
       return schedule(state, command, now);
     case "leave":
@@ -166,6 +170,12 @@ function schedule(state: State, { terms, misfit }: Of<"schedule">, now: Instant)
     push(plan, { v: 1, type: "call-refused", terms, refusal: misfit });
     return decided(plan);
   }
+  const drain = drainFor(plan, node, terms.size);
+  if (drain !== undefined) {
+    const refusal = { code: "pool-draining", pool: node.pool, says: drainSays(drain) } as const;
+    push(plan, { v: 1, type: "call-refused", terms, refusal });
+    return decided(plan);
+  }
   const admission = admit(state, node, terms, now);
   if (admission.kind === "overflow") return no("amount-overflow");
   if (admission.window?.isOver) push(plan, { v: 1, type: "window-reset", account: terms.account });
@@ -240,9 +250,10 @@ function end(state: State, command: Of<"end">, now: Instant): Decision {
   if (!Number.isSafeInteger(usedMs) || usedMs < 0) return no("amount-overflow");
   const plan = planOn(state, now);
   const fate = workerAlive ? "warm" : "free";
+  const blame = blameFor(state, call, cause);
   // An end may overtake its attach: measured use is settled either way (L30).
-  if (call.stage === "granted" && (unused || usedMs === 0)) voidCall(plan, call, { cause: voidCauseFor(cause) }, fate);
-  else settle(plan, call, { ...blameFor(state, call, cause), usedMs, unused, reported: true }, fate);
+  if (call.stage === "granted" && (unused || usedMs === 0)) voidCall(plan, call, voidBlameFor(blame), fate);
+  else settle(plan, call, { ...blame, usedMs, unused, reported: true }, fate);
   grantWaiting(plan, nodeOf(state, call.terms.node));
   return decided(plan);
 }
@@ -301,6 +312,7 @@ function tick(state: State, now: Instant): Decision {
     if (node.stage === "up" && now >= lostAt(state, node)) loseNode(plan, node);
     else if (isHeard(state, node)) expire(plan, node);
   }
+  passDrains(plan);
   const calls = forgettable(state, now);
   if (calls.length > 0) push(plan, { v: 1, type: "calls-forgotten", calls, accounts: forgottenWith(plan, calls) });
   return decided(plan);
@@ -321,11 +333,21 @@ function expire(plan: Plan, node: NodeState): void {
   if (plan.events.length > count) grantWaiting(plan, node);
 }
 
-/** Its wait is over; where only cards in trouble could have held it, that is why. */
+/** Its wait is over; where only cards in trouble, or drained ones, could have held it, that is why. */
 function timeOut(plan: Plan, node: NodeState, call: QueuedCall): void {
-  const [trouble] = canHold(wellCards(node, node.cards), call.terms.size) ? [] : node.trouble;
-  if (trouble === undefined) voidCall(plan, call, { cause: "queue-timeout" });
-  else voidCall(plan, call, trouble);
+  const { size } = call.terms;
+  if (canHold(wellCardsAt(plan, node), size)) return voidCall(plan, call, { cause: "queue-timeout" });
+  const [trouble] = canHold(wellCards(node, node.cards), size) ? [] : node.trouble;
+  const drain = drainFor(plan, node, size);
+  if (trouble !== undefined) voidCall(plan, call, trouble);
+  else voidCall(plan, call, drain ? { cause: "pool-draining", says: drainSays(drain) } : { cause: "queue-timeout" });
+}
+
+/** The drain that keeps the size from the node's cards that are well; undefined where one of those is in use. */
+function drainFor(plan: Plan, node: NodeState, size: Size): ReturnType<typeof drainOf> {
+  const well = wellCards(node, node.cards);
+  if (!canHold(well, size) || canHold(wellCardsAt(plan, node), size)) return undefined;
+  return well.map(({ device }) => drainOf(plan.drains, node, device.index)).find((found) => found !== undefined);
 }
 
 /** Ended calls that are over their time, or over the bound on how many are kept; oldest first. */

@@ -27,10 +27,10 @@ import { Line, shareKey } from "./line.ts";
 import { functionsMax, killWindowMs, poolDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import { killKey, recentKills } from "./settlement.ts";
-import { cardsOf, slotAfter } from "./slots.ts";
 import { newClock, nothingSpent, ticksAt } from "./share.ts";
 import { costIn, shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy, spentLeft } from "./sharing.ts";
 import { cappedBy, countOpen, leaveLine, nodeOf, setSorted, setSpent, settingsOf, standInLine } from "./state.ts";
+import { cardsOf, drainKey, slotAfter } from "./slots.ts";
 import type { Mutable, State } from "./state.ts";
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
@@ -72,6 +72,10 @@ export function evolve(state: State, event: Event, position: Position): void {
     case "cards-changed":
       nodeOf(state, event.node).trouble = event.trouble;
       return;
+    case "drain-set":
+      return drainSet(state, event);
+    case "drain-due":
+      return drainDue(state, event);
     case "window-opened":
       accountOf(state, event.account).resetsAt = event.resetsAt;
       return;
@@ -163,6 +167,17 @@ function nodeHeard(state: State, { node: name }: Of<"node-heard">, at: Instant):
   const node = nodeOf(state, name);
   node.heardAt = at;
   node.heardEpoch = state.writer.epoch;
+}
+
+function drainSet(state: State, { of, drain }: Of<"drain-set">): void {
+  if (drain === null) state.drains.delete(drainKey(of));
+  else setSorted(state.drains, drainKey(of), { of, drain });
+}
+
+function drainDue(state: State, { of }: Of<"drain-due">): void {
+  const found = state.drains.get(drainKey(of));
+  assert(found?.drain.endAt !== undefined && found.drain.endAt !== null, "a drain that is due has a time");
+  state.drains.set(drainKey(of), { of, drain: { ...found.drain, isDue: true } });
 }
 
 /* ── a call's life ──────────────────────────────────────────────────────── */

@@ -69,6 +69,9 @@ export interface Audit {
   readonly trouble: Map<string, readonly string[]>;
   readonly heard: Map<NodeName, Heard>;
   writer: { readonly epoch: number; readonly startedAt: number };
+  /** What is drained, and each node's pool. */
+  readonly drains: Set<string>;
+  readonly pools: Map<string, string>;
   index: number;
   at: number;
 }
@@ -85,7 +88,17 @@ export function newAudit(): Audit {
   const maps = { books: new Map(), holds: new Map(), fences: new Map(), holders: new Map(), trouble: new Map() };
   const policies = { tiers: new Map(), spaceCallsMax: new Map() };
   const counts = { looked: new Map(), openBySpace: new Map(), heard: new Map() };
-  return { findings: [], ...maps, ...policies, ...counts, writer: { epoch: 0, startedAt: 0 }, index: 0, at: 0 };
+  const nodes = { drains: new Set<string>(), pools: new Map<string, string>() };
+  return {
+    findings: [],
+    ...maps,
+    ...policies,
+    ...counts,
+    ...nodes,
+    writer: { epoch: 0, startedAt: 0 },
+    index: 0,
+    at: 0,
+  };
 }
 
 /** Adds a record to the books. */
@@ -161,6 +174,9 @@ function takeEvent(audit: Audit, event: Event, record: LedgerRecord): void {
       audit.writer = { epoch: event.epoch, startedAt: audit.at };
       return;
     case "node-joined":
+      audit.pools.set(event.node, event.pool);
+      audit.heard.set(event.node, { at: audit.at, epoch: audit.writer.epoch });
+      return;
     case "node-heard":
       audit.heard.set(event.node, { at: audit.at, epoch: audit.writer.epoch });
       return;
@@ -207,6 +223,12 @@ function takeEvent(audit: Audit, event: Event, record: LedgerRecord): void {
         event.trouble.map(({ device }) => `${event.node}/${device}/`),
       );
       return;
+    case "drain-set": {
+      const { of } = event;
+      const what = of.kind === "pool" ? of.pool : of.kind === "node" ? of.node : `${of.node}/${of.device}`;
+      audit.drains[event.drain === null ? "delete" : "add"](`${of.kind} ${what}`);
+      return;
+    }
     case "slot-free":
       audit.holders.set(event.slot, null);
       return;
@@ -344,6 +366,9 @@ function granted(audit: Audit, { call, lease, attachBy }: Extract<Event, { type:
     }
     if ([...audit.trouble.values()].flat().some((card) => slot.startsWith(card)))
       find(audit, "L39", `${slot} is on a card in trouble`);
+    const [node = "", device = ""] = slot.split("/");
+    const scopes = [`pool ${audit.pools.get(node)}`, `node ${node}`, `card ${node}/${device}`];
+    if (scopes.some((scope) => audit.drains.has(scope))) find(audit, "L39", `${slot} is drained`);
     if (lease.fence <= (audit.fences.get(slot) ?? 0)) find(audit, "L18", `fence ${lease.fence} of ${slot} is not new`);
     audit.fences.set(slot, lease.fence);
     audit.holders.set(slot, { call });

@@ -115,6 +115,23 @@ export interface CardTrouble {
   readonly says: string;
 }
 
+/** What an operator may take out of use. */
+export type DrainScope =
+  | { readonly kind: "pool"; readonly pool: PoolName }
+  | { readonly kind: "node"; readonly node: NodeName }
+  /** `device`: index of the card on its node. */
+  | { readonly kind: "card"; readonly node: NodeName; readonly device: number };
+
+export interface Drain {
+  readonly reason: string;
+  readonly by: AccountId;
+  readonly since: Instant;
+  /** What runs there goes on in `[since, endAt)`; null: to its own end. */
+  readonly endAt: Instant | null;
+  /** The time is over: what still runs there is ended. */
+  readonly isDue: boolean;
+}
+
 export type Command =
   | { readonly type: "start-writer"; readonly epoch: number }
   | { readonly type: "open-account"; readonly account: AccountId; readonly tier: TierName }
@@ -131,6 +148,16 @@ export type Command =
   | { readonly type: "hear-node"; readonly node: NodeName }
   /** All that is wrong with the node's cards now; empty: nothing any more. */
   | { readonly type: "report-cards"; readonly node: NodeName; readonly trouble: readonly CardTrouble[] }
+  /** Takes a pool, a node or a card out of use, or gives it back (null). `endInMs`: calls that run there then are ended. */
+  | {
+      readonly type: "set-drain";
+      readonly of: DrainScope;
+      readonly drain: {
+        readonly reason: string;
+        readonly by: AccountId;
+        readonly endInMs: DurationMs | null;
+      } | null;
+    }
   /** `misfit`: the host found that the release cannot run on any card of its node. */
   | { readonly type: "schedule"; readonly terms: CallTerms; readonly misfit?: Misfit }
   /** The visitor (or the caller's stream) went away. Ends a call that waits; a running one goes on, or is ended by its shim. */
@@ -186,6 +213,7 @@ export type Refusal =
     }
   | { readonly code: "size-not-available"; readonly size: Size; readonly pool: PoolName }
   | { readonly code: "no-capacity"; readonly pool: PoolName }
+  | { readonly code: "pool-draining"; readonly pool: PoolName; readonly says: string }
   | { readonly code: "account-busy"; readonly calls: number; readonly max: number; readonly tier: TierName }
   | { readonly code: "space-busy"; readonly calls: number; readonly max: number }
   | {
@@ -220,7 +248,8 @@ export type VoidCause =
   | "visitor-left"
   | "visitor-stop" // granted and not yet attached
   | "no-capacity"
-  | CardFault // all cards that could hold it were in trouble when its wait was over
+  | CardFault // all cards that could hold it were in trouble when its wait was over, or its own was before it began
+  | "pool-draining" // all cards that could hold it were drained, or in trouble, when its wait was over
   | "grant-unused"
   | "replica-lost"
   | "node-lost";
@@ -231,7 +260,9 @@ export type Blocker =
   | { readonly kind: "ahead"; readonly calls: number }
   | { readonly kind: "whole-card"; readonly size: Size }
   /** `cards` of the node's `of` cards are in trouble; `says`: what the first of them has. */
-  | { readonly kind: "cards"; readonly cards: number; readonly of: number; readonly says: string };
+  | { readonly kind: "cards"; readonly cards: number; readonly of: number; readonly says: string }
+  /** The same of cards that are drained. */
+  | { readonly kind: "draining"; readonly cards: number; readonly of: number; readonly says: string };
 
 /** By which rule a waiting call's turn came: its account had spent least, or it waited longest. */
 export type TurnRule = "share" | "oldest";
@@ -274,6 +305,10 @@ export type Event =
       readonly node: NodeName;
       readonly trouble: readonly CardTrouble[];
     }
+  /** Null: it is in use again. No slot of a drained card is granted (L39). */
+  | { readonly v: 1; readonly type: "drain-set"; readonly of: DrainScope; readonly drain: Drain | null }
+  /** The drain's time is over. */
+  | { readonly v: 1; readonly type: "drain-due"; readonly of: DrainScope }
   | { readonly v: 1; readonly type: "window-opened"; readonly account: AccountId; readonly resetsAt: Instant }
   | { readonly v: 1; readonly type: "window-reset"; readonly account: AccountId }
   | { readonly v: 1; readonly type: "call-refused"; readonly terms: CallTerms; readonly refusal: Refusal }
@@ -476,6 +511,7 @@ export type CommandRefusal =
   | "unknown-node"
   | "unknown-call"
   | "unknown-slot"
+  | "unknown-card"
   | "other-content" // same id, other content (L11): 422
   | "not-holder" // wrong fence or replica: nothing changes (L21)
   | "already-final" // ended before: a repeat changes nothing, its outcome stands (L10, L30)

@@ -10,8 +10,8 @@ import type { ShareKey } from "./line.ts";
 import type { Admitted, CallId, CardTrouble, Decision, Event, NodeName, Slot, SlotId } from "./model.ts";
 import type { Spent } from "./share.ts";
 import { shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy } from "./sharing.ts";
-import { slotAfter, slotId, wellCards } from "./slots.ts";
-import type { Card, SlotAt } from "./slots.ts";
+import { drainKey, drainOf, slotAfter, slotId, wellCards } from "./slots.ts";
+import type { Card, Drains, SlotAt } from "./slots.ts";
 import { nodeOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
@@ -26,6 +26,8 @@ export interface Plan {
   readonly slots: Map<SlotId, Slot>;
   readonly cards: Map<NodeName, readonly Card[]>;
   readonly trouble: Map<NodeName, readonly CardTrouble[]>;
+  /** What is drained after the events so far. */
+  drains: Drains;
   /** Calls that these events took out of their stage: a queue's entry of such a call no longer counts. */
   readonly gone: Set<CallId>;
   readonly grants: Map<NodeName, number>;
@@ -51,6 +53,7 @@ export function planOn(state: State, now: Instant): Plan {
     },
     cards: new Map(),
     trouble: new Map(),
+    drains: state.drains,
     gone: new Set(),
     grants: new Map(),
     spent: new Map(),
@@ -85,6 +88,12 @@ export function push(plan: Plan, event: Event): void {
     case "cards-changed":
       plan.trouble.set(event.node, event.trouble);
       break;
+    case "drain-set": {
+      const { of, drain } = event;
+      const others = [...plan.drains].filter(([key]) => key !== drainKey(of));
+      plan.drains = new Map(drain === null ? others : [...others, [drainKey(of), { of, drain }]]);
+      break;
+    }
     default:
   }
 }
@@ -101,7 +110,8 @@ export function troubleAt(plan: Plan, node: NodeState): readonly CardTrouble[] {
 
 /** The cards that may be granted. */
 export function wellCardsAt(plan: Plan, node: NodeState): readonly Card[] {
-  return wellCards({ trouble: troubleAt(plan, node) }, cardsAt(plan, node));
+  const well = wellCards({ trouble: troubleAt(plan, node) }, cardsAt(plan, node));
+  return plan.drains.size === 0 ? well : well.filter(({ device }) => !drainOf(plan.drains, node, device.index));
 }
 
 /** Tells the plan of a joining node's cards; their new slots are free and were never leased. */

@@ -10,8 +10,8 @@ import type { Blocker, CallId, CallTerms, SlotId } from "./model.ts";
 import { cardsAt, nextGrant, push, troubleAt, wellCardsAt } from "./plan.ts";
 import type { Plan, Waiting } from "./plan.ts";
 import { clearGuessMs, estimateDepth } from "./policy.ts";
-import { isOwnWorker, pickSlots, workerOn } from "./slots.ts";
 import type { Card, Pick } from "./slots.ts";
+import { drainOf, drainSays, isOwnWorker, pickSlots, workerOn } from "./slots.ts";
 import { settingsOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 import { countWaiting, turnsOn } from "./turns.ts";
@@ -125,6 +125,11 @@ function blockersFor(plan: Plan, node: NodeState, terms: CallTerms, ahead: numbe
       const of = cardsAt(plan, node).length;
       blockers.push({ kind: "cards", cards: trouble.length, of, says: trouble[0].says });
     }
+    const drained = cardsAt(plan, node).flatMap(({ device }) => drainOf(plan.drains, node, device.index) ?? []);
+    if (drained[0]) {
+      const of = cardsAt(plan, node).length;
+      blockers.push({ kind: "draining", cards: drained.length, of, says: drainSays(drained[0]) });
+    }
   }
   if (ahead > 0) blockers.push({ kind: "ahead", calls: ahead });
   return blockers;
@@ -186,7 +191,8 @@ function clearCard(plan: Plan, cards: readonly Card[]): void {
   }
 }
 
-function clear(plan: Plan, slots: readonly SlotId[]): void {
+/** Orders the idle workers of these slots away. */
+export function clear(plan: Plan, slots: readonly SlotId[]): void {
   for (const slot of slots) {
     const state = plan.slotAt(slot);
     if (state.stage !== "warm") continue;

@@ -25,7 +25,7 @@ import type {
 import { push } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { freeKills, killWindowMs, sizeFactors } from "./policy.ts";
-import { troubleOf } from "./slots.ts";
+import { drainOf, drainSays, troubleOf } from "./slots.ts";
 import { nodeOf } from "./state.ts";
 import type { State } from "./state.ts";
 
@@ -103,6 +103,11 @@ export const faultTable = {
     says: "The pool lost the cards that could hold it: nothing is charged.",
     charge: "none",
   },
+  "pool-draining": {
+    id: "pool-draining",
+    says: "All cards that could hold it were taken out of use by an operator: nothing is charged.",
+    charge: "none",
+  },
   "grant-unused": {
     id: "grant-unused",
     says: "A GPU was granted and never attached to: nothing is charged.",
@@ -173,9 +178,11 @@ export function voidCall(plan: Plan, call: OpenCall, { cause, says }: Blame<Void
 }
 
 /** What a call's end means before it had any use of its lease. */
-export function voidCauseFor(cause: EndCause): VoidCause {
-  if (cause === "node-lost" || cause === "visitor-stop") return cause;
-  return cause === "shim-lost" || cause === "app-exit" || cause === "app-killed" ? "replica-lost" : "grant-unused";
+export function voidBlameFor({ cause, says }: Blame<EndCause>): Blame<VoidCause> {
+  if (cause === "device-fault" || cause === "nvml-lost") return { cause, ...(says !== undefined && { says }) };
+  if (cause === "node-lost" || cause === "visitor-stop") return { cause };
+  const isLost = cause === "shim-lost" || cause === "app-exit" || cause === "app-killed";
+  return { cause: isLost ? "replica-lost" : "grant-unused" };
 }
 
 /** Ends an open call whose replica or node is gone; nobody reported how long it ran. */
@@ -197,11 +204,15 @@ const looksLikeCard: ReadonlySet<EndCause> = new Set([
   "app-killed",
 ]);
 
-/** Why a call ended, with what the ledger knows of its card. */
+/** Why a call ended, with what the ledger knows of its card: a fault of its own, by which calls are ended too, or a drain. */
 export function blameFor(state: State, call: GrantedCall | AttachedCall, cause: EndCause): Blame<EndCause> {
-  const { cards, trouble } = nodeOf(state, call.terms.node);
-  const card = cards.find(({ slots }) => slots.includes(call.lease.slots[0] as SlotId));
-  return (looksLikeCard.has(cause) && card && troubleOf(trouble, card)) || { cause };
+  const node = nodeOf(state, call.terms.node);
+  const card = node.cards.find(({ slots }) => slots.includes(call.lease.slots[0] as SlotId));
+  const trouble = card && troubleOf(node.trouble, card);
+  if (trouble && (looksLikeCard.has(cause) || (cause === "operator-stop" && trouble.cause === "device-fault")))
+    return trouble;
+  const drain = card && drainOf(state.drains, node, card.device.index);
+  return cause === "operator-stop" && drain?.drain.isDue ? { cause, says: drainSays(drain) } : { cause };
 }
 
 /** Names the account and Space that forgiven kills are counted for. */

@@ -7,7 +7,19 @@
  */
 import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
-import type { CallTerms, CardTrouble, DeviceSpec, Event, NodeName, Size, Slot, SlotId } from "./model.ts";
+import type {
+  CallTerms,
+  CardTrouble,
+  DeviceSpec,
+  Drain,
+  DrainScope,
+  Event,
+  NodeName,
+  PoolName,
+  Size,
+  Slot,
+  SlotId,
+} from "./model.ts";
 
 export interface Card {
   readonly device: DeviceSpec;
@@ -49,6 +61,39 @@ export function wellCards(
 
 export function troubleOf(trouble: readonly CardTrouble[], { device }: Card): CardTrouble | undefined {
   return trouble.find((one) => one.device === device.index);
+}
+
+/** By {@link drainKey}. */
+export type Drains = ReadonlyMap<string, { readonly of: DrainScope; readonly drain: Drain }>;
+
+export function drainKey(of: DrainScope): string {
+  if (of.kind === "pool") return `pool/${of.pool}`;
+  return of.kind === "node" ? `node/${of.node}` : `card/${of.node}/${of.device}`;
+}
+
+/** The widest drain that the card is under; undefined where it is under none. */
+export function drainOf(
+  drains: Drains,
+  { name, pool }: { readonly name: NodeName; readonly pool: PoolName },
+  device: number,
+): { readonly of: DrainScope; readonly drain: Drain } | undefined {
+  if (drains.size === 0) return undefined;
+  return (
+    drains.get(drainKey({ kind: "pool", pool })) ??
+    drains.get(drainKey({ kind: "node", node: name })) ??
+    drains.get(drainKey({ kind: "card", node: name, device }))
+  );
+}
+
+/** `node n1 is drained by admin: driver`. */
+export function drainSays({ of, drain }: { readonly of: DrainScope; readonly drain: Drain }): string {
+  const what =
+    of.kind === "pool"
+      ? `pool ${of.pool}`
+      : of.kind === "node"
+        ? `node ${of.node}`
+        : `card ${of.device} of node ${of.node}`;
+  return `${what} is drained by ${drain.by}: ${drain.reason}`;
 }
 
 /** Whether one of the cards can ever hold the size. With one slot a card is `large` already, and is not sold as `xlarge`. */

@@ -20,6 +20,8 @@ import type {
   CallId,
   CardTrouble,
   DeviceSpec,
+  Drain,
+  DrainScope,
   NodeName,
   PoolName,
   PoolSettings,
@@ -78,6 +80,8 @@ export interface State {
   /** Those that an operator has set; the others are as shipped. */
   readonly tiers: Map<TierName, TierSettings>;
   readonly nodes: Map<NodeName, NodeState>;
+  /** What is out of use, by `drainKey`, sorted. */
+  readonly drains: Map<string, { readonly of: DrainScope; readonly drain: Drain }>;
   /** Also those of cards that are gone: their fences must never return (L18). */
   readonly slots: Map<SlotId, Slot>;
   readonly calls: Map<CallId, Call>;
@@ -113,6 +117,7 @@ export function emptyState(): State {
     pools: new Map(),
     tiers: new Map(),
     nodes: new Map(),
+    drains: new Map(),
     slots: new Map(),
     calls: new Map(),
     openBySpace: new Map(),
@@ -149,6 +154,8 @@ export function encodeState(state: State): string {
     at: state.at,
     calls: sorted(state.calls, orderedCall),
     ...(state.clocks.size > 0 && { clocks: sorted(state.clocks, ordered) }),
+    // Left out while there is none, as before there were any: an older snapshot keeps its hash (L25).
+    ...(state.drains.size > 0 && { drains: sorted(state.drains, ordered) }),
     ended: state.ended.slice(state.endedHead),
     functions: [...state.functions].map(([name, runs]) => [name, runs.inOrder]),
     index: state.index,
@@ -157,7 +164,7 @@ export function encodeState(state: State): string {
     pools: sorted(state.pools, ordered),
     ...sharesOf(state),
     slots: sorted(state.slots, ordered),
-    // Left out while none is set, as before there were any: an older snapshot keeps its hash (L25).
+    // As drains.
     ...(state.tiers.size > 0 && { tiers: sorted(state.tiers, ordered) }),
     tokens: sorted(state.tokens, orderedToken),
     v: 1,
@@ -182,6 +189,7 @@ export function decodeState(text: string): State {
         { trouble: [], sinceOldest: 0, ...node, queue: new Line(), cards: cardsOf(name, node.devices) },
       ]),
     ),
+    drains: new Map(plain.drains),
     slots: new Map(plain.slots),
     calls: new Map(plain.calls),
     openBySpace: openBySpace(plain.calls),
@@ -294,6 +302,7 @@ interface Snapshot extends Pick<State, "index" | "at" | "writer" | "ended"> {
   readonly nodes: [NodeName, WrittenNode][];
   readonly clocks?: Entries<State["clocks"]>;
   readonly shares?: [ShareKey, Spent][];
+  readonly drains?: Entries<State["drains"]>;
   readonly slots: Entries<State["slots"]>;
   readonly calls: Entries<State["calls"]>;
   readonly tokens: Entries<State["tokens"]>;

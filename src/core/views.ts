@@ -11,6 +11,8 @@ import type {
   CallId,
   CardTrouble,
   DeviceSpec,
+  Drain,
+  DrainScope,
   GrantedCall,
   NodeName,
   OpenCall,
@@ -28,7 +30,7 @@ import { tierNames } from "./policy.ts";
 import { placesOn } from "./queue.ts";
 import type { Place } from "./queue.ts";
 import { weightOf } from "./sharing.ts";
-import { troubleOf, wellCards } from "./slots.ts";
+import { drainOf, troubleOf, wellCards } from "./slots.ts";
 import type { Card } from "./slots.ts";
 import { tierOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
@@ -69,6 +71,8 @@ export interface PoolSummary {
   readonly devices: number;
   /** Cards of these that are in trouble. */
   readonly troubled: number;
+  /** Cards of these that are drained. */
+  readonly drained: number;
   readonly slots: number;
   readonly leased: number;
   readonly clearing: number;
@@ -89,6 +93,8 @@ export interface BoardSlot {
   readonly device: DeviceSpec;
   /** What is wrong with its card. */
   readonly trouble: CardTrouble | null;
+  /** The widest drain that it is under. */
+  readonly drain: { readonly of: DrainScope; readonly drain: Drain } | null;
   readonly state: Slot;
   /** The call that has it. */
   readonly call: GrantedCall | AttachedCall | null;
@@ -139,6 +145,7 @@ export function poolOf(state: State, name: PoolName): PoolSummary | undefined {
     simulated: cards.some((card) => card.device.simulated),
     devices: cards.length,
     troubled: up.reduce((sum, node) => sum + node.cards.length - wellCards(node, node.cards).length, 0),
+    drained: up.reduce((sum, node) => sum + node.cards.filter((card) => drainOn(state, node, card)).length, 0),
     slots: slots.length,
     leased: slots.filter(({ stage }) => stage === "leased").length,
     clearing: slots.filter(({ stage }) => stage === "clearing").length,
@@ -199,6 +206,10 @@ function waitingOnNode(state: State, node: NodeState, now: Instant): WaitingCall
   }));
 }
 
+function drainOn(state: State, node: NodeState, { device }: Card): ReturnType<typeof drainOf> {
+  return drainOf(state.drains, node, device.index);
+}
+
 function boardSlot(state: State, node: NodeState, card: Card, id: SlotId, now: Instant): BoardSlot {
   const slot = state.slots.get(id) as Slot;
   const call = slot.stage === "leased" ? (state.calls.get(slot.call) as GrantedCall | AttachedCall) : null;
@@ -210,6 +221,7 @@ function boardSlot(state: State, node: NodeState, card: Card, id: SlotId, now: I
     isNodeLost: node.stage === "lost",
     device: card.device,
     trouble: troubleOf(node.trouble, card) ?? null,
+    drain: drainOn(state, node, card) ?? null,
     state: slot,
     call,
     forMs: between(since, now),

@@ -11,6 +11,7 @@ export type CallRefusal =
   | "duration-not-allowed"
   | "size-not-available"
   | "no-capacity"
+  | "pool-draining"
   | "account-busy"
   | "space-busy"
   | "runs-exceeded"
@@ -24,6 +25,7 @@ export type CallVoid =
   | "visitor-left"
   | "visitor-stop"
   | "no-capacity"
+  | "pool-draining"
   | "device-fault"
   | "nvml-lost"
   | "grant-unused"
@@ -63,6 +65,7 @@ export const callOutcomes: Readonly<Record<CallCause, CallOutcome>> = {
   "duration-not-allowed": { outcome: "refused", code: "gpu/duration-not-allowed" },
   "size-not-available": { outcome: "refused", code: "gpu/size-not-available" },
   "no-capacity": { outcome: "refused", code: "gpu/no-capacity" },
+  "pool-draining": { outcome: "refused", code: "capacity/pool-draining" },
   "account-busy": { outcome: "refused", code: "gpu/account-busy" },
   "space-busy": { outcome: "refused", code: "gpu/space-busy" },
   "runs-exceeded": { outcome: "refused", code: "gpu/runs-exceeded" },

@@ -9,6 +9,21 @@ export const cardCases: readonly { readonly record: WorkRecord; readonly code: s
     sentence: /its card was in trouble\. The driver says \[GPU is lost\] of the card\. Nothing was charged/,
   },
   {
+    code: "capacity/pool-draining",
+    record: a.refusedCall("capacity/pool-draining", { says: "node n1 is drained by admin: driver" }),
+    sentence: /^Node n1 is drained by admin: driver\. Nothing was charged\.$/,
+  },
+  {
+    code: "capacity/pool-draining",
+    record: a.voidedCall("pool-draining", "gpu.queue", "queued"),
+    sentence: /^An operator has taken all cards that could hold the call out of use\. Nothing was charged\.$/,
+  },
+  {
+    code: "gpu/stopped",
+    record: a.settledCall("operator-stop", { chargedMs: 0, says: "card 0 of node n1 is drained by admin: fan" }),
+    sentence: /^The platform ended the call: card 0 of node n1 is drained by admin: fan\. Nothing was charged\.$/,
+  },
+  {
     code: "runtime/arch-mismatch",
     record: a.refusedCall("runtime/arch-mismatch", { says: "torch 1.13.1 has no code for NVIDIA H100" }),
     sentence: /^Torch 1\.13\.1 has no code for NVIDIA H100\. Nothing was charged\.$/,

@@ -640,6 +640,14 @@ export const codes = {
     next: "Try again; the platform's own log names the fault under this id.",
   },
 
+  "capacity/pool-draining": {
+    says: "An operator has taken all cards that could hold the call out of use.",
+    owner: "platform",
+    retry: "later",
+    status: 503,
+    proxy: "destination_unavailable",
+    next: "Try again later: the reason says who drained what, and why; `waybill node list` shows it.",
+  },
   "capacity/rate-limited": {
     says: "Too many requests from this address.",
     owner: "visitor",

@@ -45,7 +45,7 @@ export const hopsOf = {
   ],
   replica: ["replica.start", "replica.ready", "replica.disk", "replica.exit", "replica.stop"],
   connection: ["egress.open", "egress.resolve", "egress.policy", "egress.dial", "egress.stream"],
-  node: ["node.start", "node.cards", "node.stop"],
+  node: ["node.start", "node.cards", "node.drain", "node.stop"],
   space: ["space.state"],
 } as const satisfies Record<WorkKind, readonly string[]>;
 

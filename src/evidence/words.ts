@@ -59,6 +59,8 @@ function blockerSays(blocker: Json): string {
       return `${typeof fact["size"] === "string" ? fact["size"] : "it"} waits for all slots of one card`;
     case "cards":
       return `${number("cards")} of ${count(number("of"), "card")} in trouble${typeof fact["says"] === "string" ? ` (${fact["says"]})` : ""}`;
+    case "draining":
+      return `${number("cards")} of ${count(number("of"), "card")} out of use${typeof fact["says"] === "string" ? ` (${fact["says"]})` : ""}`;
     default:
       return "";
   }

@@ -8,7 +8,7 @@ const line = (index: number, uuid: string, name: string, ...more: string[]): str
 describe("discovery", () => {
   test("reads nvidia-smi's lines, with a comma in a name", () => {
     const lines = [line(0, "GPU-5a1f", "NVIDIA H100, 80GB HBM3", "9.0"), line(1, "GPU-77", "NVIDIA L4", "8.9")];
-    const { devices, buses } = parseCards(lines, true);
+    const { devices, buses } = parseCards(lines, true, 1);
     assert.deepEqual(
       devices.map(({ index, uuid, name, computeCapability, driver, memoryMiB, simulated }) => [
         index,
@@ -28,13 +28,13 @@ describe("discovery", () => {
   });
 
   test("what a card or its driver does not say is left out", () => {
-    const [card] = parseCards(["0, GPU-1, 00000000:01:00.0, [N/A], [N/A], Tesla K80"], false).devices;
+    const [card] = parseCards(["0, GPU-1, 00000000:01:00.0, [N/A], [N/A], Tesla K80"], false, 2).devices;
     assert.deepEqual(card, { index: 0, uuid: "GPU-1", name: "Tesla K80", slots: 2, simulated: false });
   });
 
   test("a line that is no card is an error, not a card", () => {
     assert.throws(
-      () => parseCards(["NVIDIA-SMI has failed because it couldn't communicate with the driver"], true),
+      () => parseCards(["NVIDIA-SMI has failed because it couldn't communicate with the driver"], true, 1),
       SyntaxError,
     );
   });

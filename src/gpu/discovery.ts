@@ -2,8 +2,6 @@
 import type { DeviceFacts } from "../contract/agent.ts";
 import { askCards, busOf } from "./nvidia-smi.ts";
 
-/** Slots of a real card: half a card is the default size. */
-const slotsOfCard = 2;
 export const simulatedMax = { cards: 64, slots: 16 } as const;
 
 export interface KnownCards {
@@ -24,13 +22,13 @@ const fields = {
   optional: ["compute_cap"],
 };
 
-/** The machine's real cards; none where there is no `nvidia-smi`, or it fails. */
-export async function discover(command: string): Promise<Discovered> {
+/** The machine's real cards, each cut into so many slots; none where there is no `nvidia-smi`, or it fails. */
+export async function discover(command: string, slotsOfCard = 1): Promise<Discovered> {
   const answer = await askCards(command, fields).answer;
   const none = { devices: [], buses: {} };
   if (!answer.ok) return { ...none, absent: answer.absent, says: answer.says };
   try {
-    const cards = parseCards(answer.lines, answer.asked.includes("compute_cap"));
+    const cards = parseCards(answer.lines, answer.asked.includes("compute_cap"), slotsOfCard);
     const count = cards.devices.length;
     return { ...cards, absent: false, says: `${command} shows ${count} card${count === 1 ? "" : "s"}` };
   } catch (error) {
@@ -39,7 +37,7 @@ export async function discover(command: string): Promise<Discovered> {
 }
 
 /** Lines of `index, uuid, bus, driver, memory, name`, and the compute capability last where it was asked for. Throws `SyntaxError`. */
-export function parseCards(lines: readonly string[], withCapability: boolean): KnownCards {
+export function parseCards(lines: readonly string[], withCapability: boolean, slotsOfCard: number): KnownCards {
   const cards = lines.map((line) => {
     const [index, uuid, bus = "", driver = "", memory = "", ...rest] = line.split(",").map((part) => part.trim());
     const capability = withCapability ? (rest.pop() ?? "") : "";

@@ -13,6 +13,8 @@ const knownVersions: Readonly<Record<Event["type"], number>> = {
   "node-heard": 1,
   "node-lost": 1,
   "cards-changed": 1,
+  "drain-set": 1,
+  "drain-due": 1,
   "window-opened": 1,
   "window-reset": 1,
   "call-refused": 1,

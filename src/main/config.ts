@@ -45,8 +45,8 @@ export interface PlatformConfig {
   readonly appsDomain: string;
   /** `2x2`, or null: the machine's own cards. */
   readonly simulateGpus: string | null;
-  /** The program that tells of real cards, and how often it is asked. */
-  readonly cards: { readonly command: string; readonly everyMs: DurationMs };
+  /** The program that tells of real cards, how often it is asked, and into how many slots each card is cut. */
+  readonly cards: { readonly command: string; readonly everyMs: DurationMs; readonly slots: number };
   readonly build: BuildLimits;
   /** Builds at a time, of several owners. */
   readonly buildsAtOnce: number;
@@ -150,6 +150,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const startMs = read.seconds("WAYBILL_START_SECONDS") ?? seconds(1800);
   const healthEveryMs = read.seconds("WAYBILL_HEALTH_SECONDS") ?? seconds(5);
   const cardsEveryMs = read.seconds("WAYBILL_CARDS_SECONDS") ?? seconds(15);
+  const cardSlots = read.whole("WAYBILL_CARD_SLOTS", { least: 1, most: 16 }) ?? 1;
   const responseWithinMs = read.seconds("WAYBILL_RESPONSE_SECONDS");
   const lfsFileMb = read.whole("WAYBILL_LFS_FILE_MB", { least: 1, most: 1 << 24 });
   const lfsRepositoryMb = read.whole("WAYBILL_LFS_REPOSITORY_MB", { least: 1, most: 1 << 24 });
@@ -167,7 +168,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     listen: { address: "127.0.0.1", port: port ?? defaultPort, next: port === undefined },
     appsDomain,
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
-    cards: { command: env["WAYBILL_NVIDIA_SMI"] || "nvidia-smi", everyMs: cardsEveryMs },
+    cards: { command: env["WAYBILL_NVIDIA_SMI"] || "nvidia-smi", everyMs: cardsEveryMs, slots: cardSlots },
     build: {
       ...buildLimits,
       waitMs,

@@ -149,7 +149,7 @@ async function cardsOf(
   log: World["log"],
 ): Promise<Pick<Parameters<typeof startAgent>[0], "devices" | "watchCards">> {
   if (simulateGpus !== null) return { devices: parseSimulated(simulateGpus) ?? [] };
-  const found = await discover(cards.command);
+  const found = await discover(cards.command, cards.slots);
   if (found.devices.length > 0)
     return {
       devices: found.devices,

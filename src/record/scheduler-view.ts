@@ -1,5 +1,5 @@
 /** The scheduler's entries are views of the journal, never written twice: what each event says of a call, hop by hop. */
-import type { CallTerms, Event, Lease, VoidCause } from "../core/model.ts";
+import type { CallTerms, Drain, DrainScope, Event, Lease, VoidCause } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
 import type { Entry, Facts, Hop, Json, Mark } from "../evidence/entry.ts";
@@ -66,6 +66,8 @@ function viewsOf(event: Event, at: Instant): readonly View[] {
       return [view(event.node, "node.stop", "failed", { code: "gpu/node-lost" })];
     case "cards-changed":
       return [cardsChanged(event)];
+    case "drain-set":
+      return event.of.kind === "pool" ? [] : [drainSet(event.of, event.drain)];
     default:
       return []; // accounts, pools, windows, slots and the writer are not works
   }
@@ -163,12 +165,21 @@ function cardsChanged({ node, trouble }: Extract<Event, { type: "cards-changed" 
   return view(node, "node.cards", "failed", { code: callOutcomes[first.cause].code, says: first.says, cards });
 }
 
+/** A pool is no work: what is told of its drain stands with the calls that it kept. */
+function drainSet(of: Exclude<DrainScope, { kind: "pool" }>, drain: Drain | null): View {
+  const card = of.kind === "card" ? { device: of.device } : {};
+  if (drain === null) return view(of.node, "node.drain", "done", card);
+  const { reason, by, endAt } = drain;
+  return view(of.node, "node.drain", "took", { ...card, reason, by, endAt: endAt === null ? null : iso(endAt) });
+}
+
 /** Where a call that never ran stopped. */
 const voidedAt: Readonly<Record<VoidCause, Hop>> = {
   "queue-timeout": "gpu.queue",
   "visitor-left": "gpu.queue",
   "visitor-stop": "gpu.grant",
   "no-capacity": "gpu.queue",
+  "pool-draining": "gpu.queue",
   "device-fault": "gpu.queue",
   "nvml-lost": "gpu.queue",
   "grant-unused": "gpu.grant",

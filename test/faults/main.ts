@@ -129,7 +129,10 @@ function workOf(stage: StageName): readonly Work[] {
 
 async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
   using smi = new StandInSmi();
-  const own = name === "cards" ? { env: { WAYBILL_NVIDIA_SMI: smi.command, WAYBILL_CARDS_SECONDS: "1" } } : {};
+  const own =
+    name === "cards"
+      ? { env: { WAYBILL_NVIDIA_SMI: smi.command, WAYBILL_CARDS_SECONDS: "1", WAYBILL_CARD_SLOTS: "2" } }
+      : {};
   using archives = name === "boxed" && noImages === false ? await Archives.make() : null;
   const images = archives === null ? {} : { WAYBILL_IMAGES: archives.folder };
   const { env = {}, ...options } = { ...stages[name], ...own };

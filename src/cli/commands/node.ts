@@ -1,10 +1,62 @@
-/** `waybill node token NAME`: the token by which an agent joins as that node, shown once. */
+/** `waybill node list`, `drain NODE --reason …` and `undrain NODE`: nodes, their cards, and what is out of use. `waybill node token NAME`: the token by which an agent joins as that node, shown once. */
 import type { Command } from "commander";
+import { parseCount, parseLength } from "../arguments.ts";
 import { contextOf } from "../context.ts";
+import type { GlobalOptions } from "../context.ts";
 import type { Runner } from "../program.ts";
 
+interface DrainOptions extends GlobalOptions {
+  readonly card?: number;
+  readonly reason?: string;
+  readonly endAfter?: number;
+}
+
 export function declare(program: Command, run: Runner): void {
-  const node = program.command("node").description("nodes: token");
+  const node = program.command("node").description("nodes and their cards: list, drain, undrain, token");
+  node
+    .command("list")
+    .description("each card of each node: what it is, what runs there, what is wrong")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [client, { drawNodes }] = await Promise.all([context.client(), import("../draw/nodes.ts")]);
+        const answer = await client.nodes({ signal: world.signal });
+        context.answer(answer, drawNodes(context.paper, answer));
+      }),
+    );
+  node
+    .command("drain")
+    .description("take a node, or one card, out of use: running calls finish, new ones go elsewhere")
+    .argument("<node>")
+    .requiredOption("--reason <text>", "why: whoever waits for it reads this")
+    .option("--card <index>", "this card only", parseCount)
+    .option("--end-after <length>", "end what still runs then, at no charge; such as 10m", parseLength)
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [client, { drawNodes }] = await Promise.all([context.client(), import("../draw/nodes.ts")]);
+        const { card, reason = "", endAfter } = command.opts<DrainOptions>();
+        const of = { node: command.args[0] as string, ...(card !== undefined && { card }) };
+        const drain = { reason, ...(endAfter !== undefined && { endAfterMs: endAfter }) };
+        const answer = await client.drain(of, drain, { signal: world.signal });
+        context.answer(answer, drawNodes(context.paper, answer));
+      }),
+    );
+  node
+    .command("undrain")
+    .description("give a node, or one card, back")
+    .argument("<node>")
+    .option("--card <index>", "this card only", parseCount)
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [client, { drawNodes }] = await Promise.all([context.client(), import("../draw/nodes.ts")]);
+        const { card } = command.opts<DrainOptions>();
+        const of = { node: command.args[0] as string, ...(card !== undefined && { card }) };
+        const answer = await client.undrain(of, { signal: world.signal });
+        context.answer(answer, drawNodes(context.paper, answer));
+      }),
+    );
   node
     .command("token")
     .description("make the token by which `waybill agent` joins as this node; the one before it holds no longer")

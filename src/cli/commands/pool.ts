@@ -1,4 +1,4 @@
-/** `waybill pool show NAME` and `waybill pool set NAME --queue-limit 3s …`. */
+/** `waybill pool show NAME`, `waybill pool set NAME --queue-limit 3s …`, `waybill pool drain NAME --reason …` and `undrain`. */
 import type { Command } from "commander";
 import type { PoolChange } from "../../client/api.ts";
 import { limitOf, parseAdmission, parseCount, parseCountLimit, parseLength } from "../arguments.ts";
@@ -21,7 +21,7 @@ interface SetOptions extends GlobalOptions {
 }
 
 export function declare(program: Command, run: Runner): void {
-  const pool = program.command("pool").description("GPU pools: show, set");
+  const pool = program.command("pool").description("GPU pools: show, set, drain, undrain");
   pool
     .command("show")
     .description("a pool's settings and how much of it is leased")
@@ -53,6 +53,34 @@ export function declare(program: Command, run: Runner): void {
         const change = changeOf(command.opts<SetOptions>());
         const answer = await client.changePool(command.args[0] as string, change, { signal: world.signal });
         context.answer(answer, drawPool(context.paper, answer));
+      }),
+    );
+  pool
+    .command("drain")
+    .description("take all of a pool's cards out of use: running calls finish, new ones are refused")
+    .argument("<name>")
+    .requiredOption("--reason <text>", "why: whoever is refused reads this")
+    .option("--end-after <length>", "end what still runs then, at no charge; such as 10m", parseLength)
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [client, { drawNodes }] = await Promise.all([context.client(), import("../draw/nodes.ts")]);
+        const { reason, endAfter } = command.opts<{ readonly reason: string; readonly endAfter?: number }>();
+        const drain = { reason, ...(endAfter !== undefined && { endAfterMs: endAfter }) };
+        const answer = await client.drain({ pool: command.args[0] as string }, drain, { signal: world.signal });
+        context.answer(answer, drawNodes(context.paper, answer));
+      }),
+    );
+  pool
+    .command("undrain")
+    .description("give a pool back")
+    .argument("<name>")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [client, { drawNodes }] = await Promise.all([context.client(), import("../draw/nodes.ts")]);
+        const answer = await client.undrain({ pool: command.args[0] as string }, { signal: world.signal });
+        context.answer(answer, drawNodes(context.paper, answer));
       }),
     );
 }

@@ -134,8 +134,9 @@ export function drawPool(paper: Paper, pool: PoolView): string {
   )}`;
 }
 
-function troubledSays({ troubled, devices }: PoolView): string {
-  return troubled === 0 ? "" : `, ${troubled} of ${devices} cards in trouble`;
+function troubledSays({ troubled, drained, devices }: PoolView): string {
+  const trouble = troubled === 0 ? "" : `, ${troubled} of ${devices} cards in trouble`;
+  return drained === 0 ? trouble : `${trouble}, ${drained} of ${devices} out of use`;
 }
 
 export function drawQueue(paper: Paper, { pool, calls }: QueueView): string {
@@ -182,7 +183,11 @@ export function drawBoard(paper: Paper, { slots }: BoardView): string {
     [
       { head: "SLOT", cell: (slot) => slot.slot + (slot.simulated ? " (simulated)" : ""), drop: 0 },
       { head: "LEASE", cell: (slot) => bar(slot.forMs, slot.leaseMs), drop: 4 },
-      { head: "STAGE", cell: (slot) => slot.stage + (slot.trouble === null ? "" : ", card in trouble"), drop: 2 },
+      {
+        head: "STAGE",
+        cell: (slot) => [slot.stage, slot.trouble && "card in trouble", slot.drain].filter(Boolean).join(", "),
+        drop: 2,
+      },
       { head: "SPACE", cell: (slot) => slot.space ?? "", drop: 1 },
       { head: "ACCOUNT", cell: (slot) => slot.account ?? "", drop: 3 },
       { head: "CALL", cell: (slot) => slot.call ?? "", drop: 0 },

@@ -21,7 +21,8 @@ export type CallCode =
   | "runtime/arch-mismatch"
   | "runtime/driver-too-old"
   | "runtime/nvml-lost"
-  | "app/exception";
+  | "app/exception"
+  | "capacity/pool-draining";
 
 export interface CallRule {
   /** A record that it speaks of, in one line. */
@@ -186,6 +187,14 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
     says: cardSays,
     known: () => "platform-fault-is-free",
   },
+  "capacity/pool-draining": {
+    example: "gpu.admit refused: node n1 is drained by admin: driver",
+    needs: [],
+    without: ["gpu.grant"],
+    says: ({ ended }) =>
+      `${sentence(text(ended.facts, "says") ?? codeRow("capacity/pool-draining").says)} Nothing was charged.`,
+    known: () => "platform-fault-is-free",
+  },
   "gpu/replica-lost": {
     example: "app.run failed: the app exited while the call ran",
     ...anywhere,
@@ -200,7 +209,10 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
   "gpu/stopped": {
     example: "app.run failed: an operator ended it",
     ...anywhere,
-    says: ({ charge }) => `The platform ended the call. ${chargedSays(charge)}`,
+    says: ({ ended, charge }) => {
+      const why = text(ended.facts, "says");
+      return `The platform ended the call${why === undefined ? "" : `: ${why}`}. ${chargedSays(charge)}`;
+    },
     known: () => "platform-fault-is-free",
   },
   "app/exception": {

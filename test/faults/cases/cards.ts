@@ -10,27 +10,21 @@ const mismatch = "Failed to initialize NVML: Driver/library version mismatch\nNV
 export const cardCases: readonly FaultCase[] = [
   {
     code: "gpu/device-fault",
-    how: "the worker dies on a card that is lost",
+    how: "the card is lost while the function runs",
     on: "cards",
     certainty: proved,
     charge: 0,
     twice: true,
     inject: (stage) =>
-      diesWhile(stage, { cards: stage.smi.state.cards.map((card) => ({ ...card, says: "[GPU is lost]" })) }),
+      endsWhile(stage, { cards: stage.smi.state.cards.map((card) => ({ ...card, says: "[GPU is lost]" })) }),
   },
   {
     code: "gpu/device-fault",
-    how: "the function raises an error on a card that counts memory errors",
+    how: "the card counts memory errors while the function runs",
     on: "cards",
     certainty: proved,
     charge: 0,
-    async inject(stage) {
-      const { app, alice, smi } = stage;
-      await using run = await running(alice, app, "seconds=3", "/gpu/breaks");
-      await using _lost = await cards(stage, { cards: smi.state.cards.map((card) => ({ ...card, memoryErrors: 2 })) });
-      await endedCall(alice.client, run.call.id);
-      return { id: run.call.id };
-    },
+    inject: (stage) => endsWhile(stage, { cards: stage.smi.state.cards.map((card) => ({ ...card, memoryErrors: 2 })) }),
   },
   {
     code: "gpu/device-fault",
@@ -56,6 +50,39 @@ export const cardCases: readonly FaultCase[] = [
     certainty: proved,
     charge: 0,
     inject: (stage) => diesWhile(stage, { fails: "Failed to initialize NVML: Unknown Error" }),
+  },
+  {
+    code: "capacity/pool-draining",
+    how: "the node was drained before the call came",
+    on: "cards",
+    certainty: proved,
+    charge: 0,
+    twice: true,
+    async inject(stage) {
+      await using _drain = await drained(stage, "driver");
+      const { call, status } = await visit(`${stage.app.url}/gpu/hold?seconds=1`, stage.alice);
+      await endedCall(stage.alice.client, call);
+      return {
+        id: call,
+        also: ({ verdict }) =>
+          status === 503 && verdict?.sentence.includes("by admin: driver")
+            ? undefined
+            : `the visitor saw ${status}, the verdict says ${verdict?.sentence}`,
+      };
+    },
+  },
+  {
+    code: "gpu/stopped",
+    how: "its node is drained, and the drain's time is over",
+    on: "cards",
+    certainty: proved,
+    charge: 0,
+    async inject(stage) {
+      await using run = await running(stage.alice, stage.app, "seconds=30");
+      await using _drain = await drained(stage, "driver", 0);
+      await endedCall(stage.alice.client, run.call.id);
+      return { id: run.call.id };
+    },
   },
   {
     code: "runtime/arch-mismatch",
@@ -93,6 +120,14 @@ export const cardCases: readonly FaultCase[] = [
   },
 ];
 
+async function endsWhile(stage: Stage, change: Parameters<typeof cards>[1]): Promise<Injected> {
+  const { app, alice } = stage;
+  await using run = await running(alice, app, "seconds=30");
+  await using _lost = await cards(stage, change);
+  await endedCall(alice.client, run.call.id);
+  return { id: run.call.id };
+}
+
 async function diesWhile(stage: Stage, change: Parameters<typeof cards>[1]): Promise<Injected> {
   const { app, alice, up } = stage;
   await using run = await running(alice, app, "seconds=30");
@@ -103,6 +138,12 @@ async function diesWhile(stage: Stage, change: Parameters<typeof cards>[1]): Pro
   killProcess(worker);
   await endedCall(alice.client, run.call.id);
   return { id: run.call.id };
+}
+
+async function drained({ up }: Stage, reason: string, endAfterMs?: number): Promise<AsyncDisposable> {
+  const node = { node: "n1" };
+  await up.admin.drain(node, { reason, endAfterMs });
+  return { [Symbol.asyncDispose]: async () => void (await up.admin.undrain(node)) };
 }
 
 async function waitsWhile(stage: Stage, change: Parameters<typeof cards>[1]): Promise<Injected> {

@@ -1,0 +1,55 @@
+/** Nodes, their cards, and what an operator takes out of use, as the API tells of them. */
+
+/** What an operator says who takes a pool, a node or a card out of use. */
+export interface DrainRequest {
+  readonly reason: string;
+  /** Calls that still run there then are ended, at no charge; absent: they finish. */
+  readonly endAfterMs?: number | undefined;
+}
+
+export interface DrainView {
+  /** What was taken out of use. */
+  readonly of: "pool" | "node" | "card";
+  readonly reason: string;
+  readonly by: string;
+  readonly since: string;
+  /** When what still runs is ended; null: it finishes. */
+  readonly endsAt: string | null;
+  /** All of that in words. */
+  readonly says: string;
+}
+
+export interface CardView {
+  readonly index: number;
+  readonly uuid: string;
+  readonly name: string;
+  readonly simulated: boolean;
+  readonly slots: number;
+  readonly leased: number;
+  /** Neither leased nor held by an idle or ending worker. All of a drained card's: it may be worked on. */
+  readonly free: number;
+  readonly trouble: { readonly code: string; readonly says: string } | null;
+  /** The widest drain that it is under. */
+  readonly drain: DrainView | null;
+  /** What is to be known of how its slots share it; null where there is nothing. */
+  readonly warning: string | null;
+  /** These are null where the card does not say, or its node is away. */
+  readonly computeCapability: string | null;
+  readonly driver: string | null;
+  readonly memoryMiB: number | null;
+}
+
+export interface NodeView {
+  readonly name: string;
+  readonly pool: string;
+  readonly state: "up" | "lost";
+  /** Of the whole node, or its pool. */
+  readonly drain: DrainView | null;
+  /** Calls that wait for one of its cards. */
+  readonly waiting: number;
+  readonly cards: readonly CardView[];
+}
+
+export interface NodesView {
+  readonly nodes: readonly NodeView[];
+}

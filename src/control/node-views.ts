@@ -1,0 +1,59 @@
+/** Nodes and their cards as the API shows them: what the ledger holds of them, and what their agents say. */
+import type { CardView, DrainView, NodeView } from "../contract/nodes.ts";
+import type { DeviceFacts } from "../contract/agent.ts";
+import type { Drain, DrainScope } from "../core/model.ts";
+import { drainKey, drainOf, troubleOf, type Card } from "../core/slots.ts";
+import type { NodeState, State } from "../core/state.ts";
+import { callOutcomes } from "../evidence/call-outcomes.ts";
+import { iso } from "../stdx/time.ts";
+
+/** All nodes that were ever heard of, by name. `facts`: the cards of a node as it told of them; empty while it is away. */
+export function nodeViews(state: State, facts: (node: string) => readonly DeviceFacts[]): NodeView[] {
+  return [...state.nodes.values()].map((node) => {
+    const drain =
+      state.drains.get(drainKey({ kind: "pool", pool: node.pool })) ??
+      state.drains.get(drainKey({ kind: "node", node: node.name }));
+    return {
+      name: node.name,
+      pool: node.pool,
+      state: node.stage,
+      drain: drain ? drainView(drain) : null,
+      waiting: node.queue.length,
+      cards: node.cards.map((card) => cardView(state, node, card, facts(node.name))),
+    };
+  });
+}
+
+export function drainView({ of, drain }: { readonly of: DrainScope; readonly drain: Drain }): DrainView {
+  const { reason, by, since, endAt } = drain;
+  const from = `since ${iso(since).slice(11, 16)} UTC, by ${by}: ${reason}`;
+  const until = endAt === null ? "" : `; calls end at ${iso(endAt).slice(11, 16)} UTC`;
+  const endsAt = endAt === null ? null : iso(endAt);
+  return { of: of.kind, reason, by, since: iso(since), endsAt, says: `draining ${from}${until}` };
+}
+
+const sharedSays =
+  "calls share its memory and nothing bounds the share of one: a call that takes too much can end another, and nobody can say whose fault it was (WAYBILL_CARD_SLOTS)";
+
+function cardView(state: State, node: NodeState, card: Card, facts: readonly DeviceFacts[]): CardView {
+  const { index, uuid, name, simulated } = card.device;
+  const told = facts.find((one) => one.uuid === uuid);
+  const trouble = troubleOf(node.trouble, card);
+  const drain = drainOf(state.drains, node, index);
+  const stages = card.slots.map((slot) => state.slots.get(slot)?.stage);
+  return {
+    index,
+    uuid,
+    name,
+    simulated,
+    slots: stages.length,
+    leased: stages.filter((stage) => stage === "leased").length,
+    free: stages.filter((stage) => stage === "free").length,
+    trouble: trouble ? { code: callOutcomes[trouble.cause].code ?? "", says: trouble.says } : null,
+    drain: drain ? drainView(drain) : null,
+    warning: simulated || stages.length === 1 ? null : `${stages.length} ${sharedSays}`,
+    computeCapability: told?.computeCapability ?? null,
+    driver: told?.driver ?? null,
+    memoryMiB: told?.memoryMiB ?? null,
+  };
+}
