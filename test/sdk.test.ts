@@ -1,6 +1,8 @@
 /** The SDK with real worker processes against a scripted Device API. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -28,6 +30,45 @@ afterEach(async () => await device[Symbol.asyncDispose]());
 after(async () => {
   delete process.env["SPACES_ZERO_DEVICE_API_URL"];
   await rm(folder, { recursive: true });
+});
+
+describe("quote", () => {
+  test("asks the platform on the visitor's account, holds nothing, and passes a refusal on", async () => {
+    const asked: unknown[] = [];
+    const quote = { admitted: true, heldMs: 4000, leaseMs: 2000, clipped: false, waiting: null, refused: null };
+    const problem = { status: 401, code: "expired", boundary: "identity", detail: "too old", retry: "never" };
+    const api = createServer((request, response) => {
+      let body = "";
+      request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+      request.on("end", () => {
+        asked.push([request.method, request.url, request.headers["x-ip-token"], JSON.parse(body)]);
+        const isFirst = asked.length === 1;
+        response.writeHead(isFirst ? 200 : 401).end(JSON.stringify(isFirst ? quote : problem));
+      });
+    }).listen(0, "127.0.0.1");
+    await once(api, "listening");
+    process.env["WAYBILL_URL"] = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
+    process.env["SPACE_ID"] = "demo/app";
+    try {
+      const request = new Headers({ "x-ip-token": "a.b.c" });
+      assert.deepEqual(await app.whoRuns.quote({ values: [] }, { request }), quote);
+      const what = { space: "demo/app", declaredMs: 2000, size: "xlarge" };
+      assert.deepEqual(asked, [["POST", "/api/gpu/quote", "a.b.c", what]]);
+      await assert.rejects(app.whoRuns.quote({ values: [] }, { request }), { code: "identity/expired", status: 401 });
+      assert.deepEqual(device.asked, []);
+    } finally {
+      delete process.env["WAYBILL_URL"];
+      delete process.env["SPACE_ID"];
+      api.close().closeAllConnections();
+    }
+  });
+
+  test("says so where the platform gives none, and costs nothing where there is no platform", async () => {
+    await assert.rejects(app.whoRuns.quote({ values: [] }), /gives no quotes/);
+    delete process.env["SPACES_ZERO_DEVICE_API_URL"];
+    const { admitted, heldMs, leaseMs } = await app.whoRuns.quote({ values: [] });
+    assert.deepEqual([admitted, heldMs, leaseMs], [true, 0, 2000]);
+  });
 });
 
 describe("gpu", () => {

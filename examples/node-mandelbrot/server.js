@@ -11,6 +11,7 @@ const zoomMax = 1e12;
 
 const routes = {
   "/": sendPage,
+  "/api/quote": sendQuote,
   "/api/render": sendPicture,
   "/api/render/stream": streamPicture,
   "/api/hold": sendHold,
@@ -36,6 +37,11 @@ process.on("SIGTERM", () => {
 
 async function sendPage(_request, response) {
   response.writeHead(200, { "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" }).end(page);
+}
+
+async function sendQuote(request, response, query) {
+  const quote = await render.quote(readView(query), { request, signal: whenGone(request, response) });
+  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(quote));
 }
 
 async function sendPicture(request, response, query) {

@@ -62,7 +62,12 @@ export function mayKnow(c: ApiContext, owner: string | null): boolean {
 
 /** Whether the caller is an app in a sandbox, where the Spaces' numeric addresses are its own loopback. */
 export function isInside(c: ApiContext): boolean {
-  return ((c.env as Partial<ApiEnv["Bindings"]> | undefined)?.inside ?? null) !== null;
+  return insideOf(c) !== null;
+}
+
+/** The app in a sandbox that calls; null where none does. */
+export function insideOf(c: ApiContext): InsideCaller | null {
+  return (c.env as Partial<ApiEnv["Bindings"]> | undefined)?.inside ?? null;
 }
 
 /** The caller if it is an administrator. */

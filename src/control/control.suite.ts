@@ -28,6 +28,8 @@ import { Engine } from "./engine.ts";
 import { Environments } from "./environments.ts";
 import { Fitting } from "./fitting.ts";
 import { Hardware } from "./hardware.ts";
+import type { AppsPayer } from "./quotes.ts";
+import type { InsideCaller } from "../contract/egress.ts";
 import { Nodes } from "./nodes.ts";
 import { isLiving, Replicas } from "./replicas.ts";
 import { RequestEffects } from "./request-effects.ts";
@@ -327,6 +329,8 @@ export class ControlWorld implements AsyncDisposable {
       resolver,
       about,
       onAccount: () => undefined,
+      payerOfApp: (token: string | null, inside: InsideCaller | null): AppsPayer =>
+        inside && { ok: true, account: token ?? "alice", tier: "free" },
       flushEvidence: async () => undefined,
     };
     this.server = new Server(parts as unknown as ServerParts);

@@ -3,6 +3,7 @@ import type { QuoteRequest, QuoteView } from "../contract/api.ts";
 import type { CallTerms, TierName } from "../core/model.ts";
 import { quoteOf } from "../core/quote.ts";
 import type { NodeState, State } from "../core/state.ts";
+import type { Code } from "../evidence/codes.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 import { ledgerRefusal, refusalSays } from "./call-messages.ts";
@@ -13,6 +14,9 @@ export interface Payer {
   readonly account: string;
   readonly tier: TierName;
 }
+
+/** Who pays for what an app asks about; null where it is no app that asks. */
+export type AppsPayer = ({ readonly ok: true } & Payer) | { readonly ok: false; readonly code: Code } | null;
 
 /** Undefined where no node of the pool is there. A visitor's token has caps of its own, which a quote knows nothing of. */
 export function quoteView(

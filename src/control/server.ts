@@ -56,6 +56,8 @@ import type { Refused, Spaces } from "./spaces.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
 import { quoteView } from "./quotes.ts";
+import type { AppsPayer, Payer } from "./quotes.ts";
+import type { InsideCaller } from "../contract/egress.ts";
 import { poolView, slotView } from "./pool-views.ts";
 import type { Committed } from "./commits.ts";
 import type { Answer } from "./engine.ts";
@@ -90,6 +92,8 @@ export interface ServerParts {
     readonly url: () => string;
   };
   onAccount(account: { readonly name: string; readonly tier: TierName }): void;
+  /** Whose quota an app asks about, by its visitor's token where it has one. */
+  payerOfApp(token: string | null, inside: InsideCaller | null): AppsPayer;
   /** Brings what this machine's emitters have written into the evidence store. */
   flushEvidence(): Promise<void>;
   onFailure(what: string, error: unknown): void;
@@ -302,11 +306,14 @@ export class Server {
     });
   }
 
-  /** What a call of the account's would meet now; undefined where the account or the pool's nodes are not there. */
-  async quote(account: string, pool: string, request: QuoteRequest): Promise<QuoteView | undefined> {
-    const row = await this.catalog.accounts.get(account);
-    if (row === undefined) return undefined;
-    return this.#parts.engine.read((state, now) => quoteView(state, pool, { account, tier: row.tier }, request, now));
+  /** What a call of the payer's would meet now; undefined where the pool's nodes are not there. */
+  async quote(payer: Payer, pool: string, request: QuoteRequest): Promise<QuoteView | undefined> {
+    return this.#parts.engine.read((state, now) => quoteView(state, pool, payer, request, now));
+  }
+
+  /** Who pays for the calls of the app that asks. */
+  payerOfApp(token: string | null, inside: InsideCaller | null): AppsPayer {
+    return this.#parts.payerOfApp(token, inside);
   }
 
   async queue(pool: string): Promise<QueueView | undefined> {

@@ -51,7 +51,7 @@ import { adminAccount, bootToken } from "./boot-token.ts";
 import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
 import { ownNode, poolName, startNode } from "./node.ts";
 import { consoleName, insideSocket, ownEdge, platformUrlFor } from "./own-edge.ts";
-import { visitorIdentity, verifyVisitor } from "./visitors.ts";
+import { payerOfApp, visitorIdentity, verifyVisitor } from "./visitors.ts";
 import { spaceOwner } from "../contract/space.ts";
 
 export interface World {
@@ -293,6 +293,12 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ...{ clock, random },
   });
 
+  const visiting = {
+    keys: visitorKeys,
+    clock,
+    ownerTier: (owner: string) => tiers.get(owner) ?? "free",
+    plainProcesses: config.sandbox === "none",
+  };
   let bootMs = 0;
   const server = new Server({
     engine,
@@ -316,6 +322,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     random,
     about: { version: about.version, node: process.versions.node, bootMs: () => bootMs, url },
     onAccount: ({ name, tier }) => tiers.set(name, tier),
+    payerOfApp: (token, inside) => payerOfApp(token, inside, visiting),
     flushEvidence: async () => {
       await Promise.all([serverSpool.sync(), edgeSpool.sync()]);
       await shipping();
@@ -349,13 +356,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     clock,
     random,
   });
-  const visitors = visitorIdentity({
-    resolver,
-    keys: visitorKeys,
-    clock,
-    ownerTier: (owner) => tiers.get(owner) ?? "free",
-    plainProcesses: config.sandbox === "none",
-  });
+  const visitors = visitorIdentity({ ...visiting, resolver });
   const insiders = new WeakMap<object, InsideCaller>();
   const answer = getRequestListener((request, { incoming }) =>
     api.fetch(request, { inside: insiders.get(incoming) ?? null }),

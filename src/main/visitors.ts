@@ -1,5 +1,7 @@
 /** Plugs identity into the edge (who is visiting) and into the server (whose call it is). */
 import type { TokenVerdict } from "../control/calls.ts";
+import type { InsideCaller } from "../contract/egress.ts";
+import type { AppsPayer } from "../control/quotes.ts";
 import type { Credentials, IdentityRefusal, Visitor, VisitorIdentity } from "../edge/ports.ts";
 import { codeRow } from "../evidence/codes.ts";
 import type { TierName, BilledBy } from "../core/model.ts";
@@ -85,10 +87,27 @@ function forwardedVisitor(
   return { account, tier, billedBy, user, forwarded: { by: request, root: forwarded?.root ?? request, hops } };
 }
 
+/**
+ * Whose quota an app asks the platform about: its visitor's, by the token that the visitor's request brought it, else its owner's. Null
+ * where it is no app that asks.
+ */
+export function payerOfApp(
+  token: string | null,
+  inside: InsideCaller | null,
+  { keys, clock, ownerTier, plainProcesses }: Omit<VisitorIdentityParts, "resolver">,
+): AppsPayer {
+  if (token === null) return inside && { ok: true, ...ownerOf(inside.space, ownerTier) };
+  if (inside === null && !plainProcesses) return { ok: false, code: "identity/forwarded" };
+  const verified = verifyVisitorToken(token, { keys: keys.all, space: inside?.space ?? null, now: clock.wall() });
+  if (!verified.ok) return verified;
+  const { account, tier } = verified.claims;
+  return { ok: true, account, tier };
+}
+
 /** A Space that calls another without a visitor: its own work, on its owner's account, as its GPU calls without a token are. */
-function ownerOf(space: string, tierOf: VisitorIdentityParts["ownerTier"]): Visitor {
+function ownerOf(space: string, tierOf: VisitorIdentityParts["ownerTier"]) {
   const owner = spaceOwner(space);
-  return { account: owner, tier: tierOf(owner), billedBy: "owner", user: null };
+  return { account: owner, tier: tierOf(owner), billedBy: "owner", user: null } as const;
 }
 
 function isLoopback(address: string): boolean {

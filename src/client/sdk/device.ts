@@ -245,7 +245,8 @@ const queueGaveUp: RefusalProblem = {
   detail: "No GPU became free in time. Nothing was charged.",
 };
 
-async function refusalOf(response: Response, call: string | null): Promise<GpuRefused> {
+/** A refusal from its answer: the platform's problem, or what another program said in its place. */
+export async function refusalOf(response: Response, call: string | null): Promise<GpuRefused> {
   const text = await response.text();
   const problem = parseProblem(text, plainRefusal(response.status, text));
   const retryAfter = Number(response.headers.get("retry-after") ?? problem["wait"] ?? Number.NaN);

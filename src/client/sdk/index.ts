@@ -3,6 +3,7 @@
  *
  *   export const render = gpu(async function render(input, { progress }) { … }, { duration: 10, size: "large" });
  *   const { result, call } = await render.run(input, { request, onWaiting, onProgress });
+ *   const { admitted, heldMs, waiting, refused } = await render.quote(input, { request });
  *
  * The function runs in a worker process, which loads the module that declared it: keep it apart from the module that
  * listens, or look at `isGpuWorker`. Needs Node's own modules only.
@@ -12,6 +13,7 @@ import type { Grant } from "./device.ts";
 import { GpuFunctionError, GpuRefused, GpuWorkerLost } from "./errors.ts";
 import { workerMark } from "./messages.ts";
 import type { RunMessage } from "./messages.ts";
+import { askQuote, localQuote } from "./quote.ts";
 import { callerModule, declare, keyOf, shortName } from "./registry.ts";
 import type { Declared } from "./registry.ts";
 import { WarmWorkers } from "./workers.ts";
@@ -24,6 +26,7 @@ export type {
   GpuFunction,
   GpuOptions,
   Outcome,
+  Quote,
   RunOptions,
   Size,
   Visitor,
@@ -64,6 +67,14 @@ export function gpu<Input, Result>(
       const base = process.env["SPACES_ZERO_DEVICE_API_URL"];
       if (!base) return await local.next(() => runLocally<Result>(declared, input, runOptions));
       return await new Call<Input, Result>(declared, options, base, runOptions).run(input);
+    },
+    quote: async (input, { request, signal } = {}) => {
+      const durationSeconds = declaredSeconds(options, input);
+      const { WAYBILL_URL: api, SPACE_ID: space, SPACES_ZERO_DEVICE_API_URL: base } = process.env;
+      if (!base) return localQuote(durationSeconds);
+      if (!api || !space) throw new Error("This platform gives no quotes: it set no WAYBILL_URL and SPACE_ID.");
+      const asked = { durationSeconds, size: options.size ?? "large", token: visitorToken(request) };
+      return await askQuote({ api, space }, asked, signal);
     },
   };
 }

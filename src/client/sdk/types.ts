@@ -54,6 +54,21 @@ export interface Outcome<Result> {
   readonly call: string | null;
 }
 
+/** What a call would meet if it came now. Times are whole milliseconds. */
+export interface Quote {
+  readonly admitted: boolean;
+  /** What would be set aside of the visitor's quota: the most that could be charged. */
+  readonly heldMs: number;
+  /** How long it could run. */
+  readonly leaseMs: number;
+  /** It could run for less than it declares. */
+  readonly clipped: boolean;
+  /** Its place in the queue; null where it would begin at once, or be refused. */
+  readonly waiting: Waiting | null;
+  /** What would stop it. */
+  readonly refused: { readonly code: string; readonly says: string } | null;
+}
+
 export interface GpuFunction<Input, Result> {
   readonly name: string;
   /**
@@ -62,4 +77,9 @@ export interface GpuFunction<Input, Result> {
    * first), or the signal's reason.
    */
   run(input: Input, options?: RunOptions): Promise<Outcome<Result>>;
+  /**
+   * What such a run would cost the visitor and meet now. Holds nothing and promises nothing. Without a platform it would run at once,
+   * at no cost. Throws `GpuRefused` where the platform gives no quote, or the signal's reason.
+   */
+  quote(input: Input, options?: Pick<RunOptions, "request" | "signal">): Promise<Quote>;
 }

@@ -1,12 +1,14 @@
 /**
- * `POST /api/gpu/quote`: what a call of the caller's would meet.
+ * `POST /api/gpu/quote`: what a call of the caller's would meet; an app asks for its visitor, with the visitor's `X-IP-Token`.
  * `GET /api/gpu/queue` and `GET /api/gpu/board`: who waits for what, and who has the slots. Names are for administrators.
  */
 import { z } from "zod";
 import type { BoardView, QueueView } from "../../contract/api.ts";
-import type { Route } from "../api.ts";
+import type { ApiContext, Route } from "../api.ts";
+import type { Payer } from "../quotes.ts";
+import type { Server } from "../server.ts";
 import type { Caller } from "../caller.ts";
-import { refuse, signedIn } from "../api.ts";
+import { insideOf, refuse, signedIn } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 
 const quoteBody = z.strictObject({
@@ -19,13 +21,13 @@ const quoteBody = z.strictObject({
 export const gpuRoute: Route = (api, server) => {
   api.post("/api/gpu/quote", async (c) => {
     // It changes nothing: a POST only for its body.
-    const caller = signedIn(c, "read");
-    if (caller instanceof Response) return caller;
+    const payer = payerOf(c, server);
+    if (payer instanceof Response) return payer;
     const request = await jsonBody(c, quoteBody);
     if (request instanceof Response) return request;
     if (!server.spaces.get(request.space))
       return refuse(c, "control/not-found", { detail: `There is no Space ${request.space}; write OWNER/NAME.` });
-    const view = await server.quote(caller.account, "main", request);
+    const view = await server.quote(payer, "main", request);
     return view ? c.json(view) : refuse(c, "control/not-found", { detail: "No node of the pool main is there." });
   });
   api.get("/api/gpu/queue", async (c) => {
@@ -42,6 +44,13 @@ export const gpuRoute: Route = (api, server) => {
     return caller instanceof Response ? caller : c.json(boardFor(await server.board(), caller));
   });
 };
+
+/** The caller; without an access token an app's visitor, or its owner. */
+function payerOf(c: ApiContext, server: Server): Payer | Response {
+  const ofApp = c.get("caller") ? null : server.payerOfApp(c.req.header("x-ip-token") ?? null, insideOf(c));
+  if (ofApp === null) return signedIn(c, "read");
+  return ofApp.ok ? ofApp : refuse(c, ofApp.code);
+}
 
 /** Others' calls keep their place and lose their names. */
 function queueFor(view: QueueView, caller: Caller): QueueView {
