@@ -257,6 +257,8 @@ describe("waybill", () => {
         host: undefined,
         simulateGpus: { devices: 2, slots: 2 },
         sandbox: "none",
+        journal: undefined,
+        standBy: false,
         service: false,
         json: true,
       },

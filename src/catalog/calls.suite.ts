@@ -83,7 +83,7 @@ const histories = fc
 
 async function everything(sql: SqlRunner): Promise<unknown> {
   const tables = ["calls", "callDevices", "callCursor"];
-  return Promise.all(tables.map((table) => sql.all(`SELECT * FROM ${table} ORDER BY 1, 2`)));
+  return Promise.all(tables.map((table) => sql.all(`SELECT * FROM "${table}" ORDER BY 1, 2`)));
 }
 
 /** `numRuns`: how many histories each property draws; few where a database takes long to make. */
@@ -209,6 +209,7 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
       const sql = await openSql();
       let broken = true;
       const flaky: SqlRunner = {
+        dialect: sql.dialect,
         all: (text, params) => sql.all(text, params),
         run: (text, params) => sql.run(text, params),
         transaction: (statements) =>

@@ -2,7 +2,7 @@
 import type { CallView, Page } from "../contract/api.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import type { Receipt } from "../evidence/receipt.ts";
-import type { SqlRunner, SqlStatement } from "../stdx/sql.ts";
+import type { SqlDialect, SqlRunner, SqlStatement } from "../stdx/sql.ts";
 import { iso } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 import { statement } from "./database.ts";
@@ -123,16 +123,16 @@ export class Calls {
   async #take(records: readonly LedgerRecord[]): Promise<number> {
     const change = project(this.#state, records);
     if (change.cursor > this.#state.cursor) {
-      await this.#sql.transaction(statementsOf(this.#db, change));
+      await this.#sql.transaction(statementsOf(this.#db, this.#sql.dialect, change));
       this.#state = advance(this.#state, change);
     }
     return this.#state.cursor;
   }
 }
 
-function statementsOf(db: Database, change: ProjectionChange): SqlStatement[] {
+function statementsOf(db: Database, dialect: SqlDialect, change: ProjectionChange): SqlStatement[] {
   const writes: SqlStatement[] = [];
-  for (const row of change.calls.values()) writes.push(callStatement(row));
+  for (const row of change.calls.values()) writes.push(callStatement(row, dialect));
   for (const [node, known] of change.nodes) writes.push(...deviceStatements(db, node, known));
   writes.push(statement(db.updateTable("callCursor").set({ journalIndex: change.cursor })));
   return writes;
@@ -145,12 +145,18 @@ const callColumns = Object.keys({
   stage: 1, endedAt: 1, queuedMs: 1, usedMs: 1, chargedMs: 1, outcome: 1, code: 1, rule: 1, receipt: 1, document: 1,
 } satisfies Record<keyof StoredCall, 1>) as readonly (keyof StoredCall)[]; // prettier-ignore
 
-const replaceCall =
-  `REPLACE INTO calls (${callColumns.map((column) => `"${column}"`).join(", ")}) ` +
-  `VALUES (${callColumns.map(() => "?").join(", ")})`;
+const setCall = (placeholder: (at: number) => string): string =>
+  `INSERT INTO calls (${callColumns.map((column) => `"${column}"`).join(", ")}) ` +
+  `VALUES (${callColumns.map((_, at) => placeholder(at)).join(", ")}) ON CONFLICT ("id") DO UPDATE SET ` +
+  callColumns.map((column) => `"${column}" = excluded."${column}"`).join(", ");
 
-function callStatement(row: StoredCall): SqlStatement {
-  return { sql: replaceCall, params: callColumns.map((column) => row[column]) };
+const setCallIn: Readonly<Record<SqlDialect, string>> = {
+  sqlite: setCall(() => "?"),
+  postgres: setCall((at) => `$${at + 1}`),
+};
+
+function callStatement(row: StoredCall, dialect: SqlDialect): SqlStatement {
+  return { sql: setCallIn[dialect], params: callColumns.map((column) => row[column]) };
 }
 
 function deviceStatements(db: Database, node: string, { pool, devices }: NodeDevices): SqlStatement[] {

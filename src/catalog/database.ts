@@ -1,21 +1,36 @@
 /** Kysely over the engine's `SqlRunner`: typed queries, compiled here and run on the database's own thread. */
-import { Kysely, SqliteAdapter, SqliteIntrospector, SqliteQueryCompiler } from "kysely";
+import {
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from "kysely";
 import type { Compilable, CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult } from "kysely";
 import { assert } from "../stdx/assert.ts";
-import type { SqlRunner, SqlStatement, SqlValue } from "../stdx/sql.ts";
+import type { SqlDialect, SqlRunner, SqlStatement, SqlValue } from "../stdx/sql.ts";
 import type { Schema } from "./schema.ts";
 
 export type Database = Kysely<Schema>;
 
 export function openDatabase(sql: SqlRunner): Database {
-  const dialect: Dialect = {
+  return new Kysely<Schema>({ dialect: { ...dialects[sql.dialect], createDriver: () => new RunnerDriver(sql) } });
+}
+
+const dialects: Readonly<Record<SqlDialect, Omit<Dialect, "createDriver">>> = {
+  sqlite: {
     createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new RunnerDriver(sql),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
-  };
-  return new Kysely<Schema>({ dialect });
-}
+  },
+  postgres: {
+    createAdapter: () => new PostgresAdapter(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+};
 
 /** A compiled query as a statement of `SqlRunner.transaction`. */
 export function statement(query: Compilable): SqlStatement {

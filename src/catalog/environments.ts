@@ -123,7 +123,7 @@ export class Environments {
   }
 
   async #change(work: ReturnType<typeof statement>, change: EnvironmentChange): Promise<number> {
-    const told = this.#db.insertInto("spaceEnvironmentChanges").values(change);
+    const told = this.#db.insertInto("spaceEnvironmentChanges").values(change).returning("id");
     const [, added] = await this.#sql.transaction([work, statement(told), ...marked(this.#db, this.#effects)]);
     return Number(added?.lastInsertRowid);
   }

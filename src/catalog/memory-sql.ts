@@ -19,6 +19,7 @@ export function memorySql(): SqlRunner {
     return { changes: Number(changes), lastInsertRowid: Number(lastInsertRowid) };
   };
   return {
+    dialect: "sqlite",
     all: async (sql: string, params: readonly SqlValue[] = []) =>
       refusing(() => prepare(sql).all(...params) as readonly SqlRow[]),
     run: async (sql, params = []) => refusing(() => run({ sql, params })),

@@ -26,6 +26,10 @@ export interface UpOptions {
   readonly simulateGpus: { readonly devices: number; readonly slots: number } | undefined;
   /** Name of the sandbox driver, `bubblewrap`, `crun` or `none`; undefined: the best of the machine. */
   readonly sandbox: string | undefined;
+  /** `postgres://…`; undefined: WAYBILL_JOURNAL, else the data folder. */
+  readonly journal: string | undefined;
+  /** Waits while another server writes that journal, then takes over. */
+  readonly standBy: boolean;
   /** Told to stop, it leaves the apps running for the next start. */
   readonly service: boolean;
   /** One JSON line when ready, then log lines as JSON on stderr. */

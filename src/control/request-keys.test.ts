@@ -422,6 +422,7 @@ async function keysOn(memory: SqlRunner, keyName = "k_test") {
   let died: Died | undefined;
   const alive = <T>(work: () => Promise<T>): Promise<T> => (died ? Promise.reject(died) : work());
   const sql: SqlRunner = {
+    dialect: memory.dialect,
     all: (text, params) => alive(() => memory.all(text, params)),
     run: (text, params) => alive(() => memory.run(text, params)),
     transaction: (statements) => alive(() => memory.transaction(statements)),
@@ -445,6 +446,7 @@ function dyingAt(memory: SqlRunner, text: RegExp): SqlRunner {
     return isDead ? Promise.reject(new Died()) : work();
   };
   return {
+    dialect: memory.dialect,
     all: (sql, params) => step(sql, () => memory.all(sql, params)),
     run: (sql, params) => step(sql, () => memory.run(sql, params)),
     transaction: (statements) => step(statements.map(({ sql }) => sql).join(";"), () => memory.transaction(statements)),

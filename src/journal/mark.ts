@@ -15,7 +15,7 @@ export interface Mark {
 }
 
 /** One sector, the largest write that a disk does all or not at all. */
-const slotBytes = 512;
+export const slotBytes = 512;
 
 export type MarkRead =
   | { readonly state: "whole"; readonly mark: Mark; readonly slot: number }

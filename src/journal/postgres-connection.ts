@@ -1,5 +1,6 @@
 /** One session with PostgreSQL, as the journal needs it: statements in turn, 64-bit integers as numbers, a loss told once. */
 import { Client, TypeOverrides, types } from "pg";
+import type { QueryResult } from "pg";
 import { assert } from "../stdx/assert.ts";
 import { DatabaseUnfit, JournalBacklog } from "./failures.ts";
 
@@ -16,7 +17,7 @@ const waitingMax = 10_000;
  */
 const sessionSettings = `
   SET synchronous_commit = on; SET default_transaction_isolation = 'read committed'; SET bytea_output = 'hex';
-  SET statement_timeout = 0; SET idle_session_timeout = 0; SET client_connection_check_interval = '2s';
+  SET search_path = waybill; SET idle_in_transaction_session_timeout = '30s'; SET statement_timeout = 0; SET idle_session_timeout = 0; SET client_connection_check_interval = '2s';
   SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
 `;
 
@@ -24,6 +25,9 @@ const sessionSettings = `
 const versionMin = 14;
 
 export type Param = string | number | null | Buffer | readonly (string | number)[];
+
+/** One statement of a transaction. */
+export type Ask = (text: string, values?: readonly Param[]) => Promise<Pick<QueryResult, "rows" | "rowCount">>;
 
 export class Connection implements AsyncDisposable {
   /** The database in words, without a password. */
@@ -94,6 +98,28 @@ export class Connection implements AsyncDisposable {
   /** Statements without parameters, all or none. */
   async script(text: string): Promise<void> {
     await this.query(text);
+  }
+
+  /** What `work` asks for is all or none, and nobody's statement comes between. Rejects with what `work` does. */
+  async transaction<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
+    if (this.#waiting >= waitingMax) throw new JournalBacklog(waitingMax);
+    this.#waiting += 1;
+    const before = this.#turn;
+    const run = async (): Promise<T> => {
+      await before;
+      await this.#client.query("BEGIN");
+      try {
+        const done = await work((text, values = []) => this.#client.query(text, [...values]));
+        await this.#client.query("COMMIT");
+        return done;
+      } catch (error) {
+        if (!this.#closing) await this.#client.query("ROLLBACK");
+        throw error;
+      }
+    };
+    const answer = run().finally(() => (this.#waiting -= 1));
+    this.#turn = answer.catch(() => {}); // as above
+    return answer;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

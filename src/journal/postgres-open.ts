@@ -52,7 +52,12 @@ export async function beginEpoch(connection: Connection): Promise<Epoch> {
   if (known.head === null && known.records === null) await connection.script(sql.createTables);
   const missing = (found: string): JournalDamaged => new JournalDamaged({ file: connection.place, index: null, found });
   if (known.head === null && known.records !== null) throw missing("the table waybill.journal_head is missing");
-  const [row] = await connection.query<{ epoch: number; idx: number; at: Instant; hash: Buffer }>(sql.beginEpoch);
+  const row = await connection.transaction(async (ask) => {
+    // What the writer before is changing in other rows is whole before it is over, and what comes later finds another epoch.
+    await ask("SELECT pg_advisory_xact_lock($1, $2)", sql.rowsLockKey);
+    const { rows } = await ask(sql.beginEpoch);
+    return rows[0] as { epoch: number; idx: number; at: Instant; hash: Buffer } | undefined;
+  });
   if (row !== undefined) {
     return { epoch: row.epoch, head: { index: row.idx, at: row.at, hash: row.hash.toString("hex") } };
   }

@@ -5,6 +5,9 @@ export const format = "1";
 /** Two numbers that no other program is likely to lock in the same database: "wayb", and the journal. */
 export const lockKey = [0x77617962, 1] as const;
 
+/** Held shared by each transaction on other rows than the journal's, and whole by the one that begins an epoch. */
+export const rowsLockKey = [0x77617962, 2] as const;
+
 export const channel = "waybill_journal";
 
 /**

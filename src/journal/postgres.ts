@@ -7,6 +7,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { LedgerRecord } from "../core/record.ts";
 import { assert } from "../stdx/assert.ts";
+import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { chainHash, snapshotDigest } from "./database.ts";
 import type { Row } from "./database.ts";
@@ -20,6 +21,8 @@ import { Connection } from "./postgres-connection.ts";
 import type { Param } from "./postgres-connection.ts";
 import { beginEpoch, checkFromSnapshot, checkUpTo, lock, readRows, readSnapshot, unlock } from "./postgres-open.ts";
 import type { Epoch } from "./postgres-open.ts";
+import { checkAgainstMark, MarkKeeper } from "./postgres-mark.ts";
+import { PostgresRows } from "./postgres-rows.ts";
 import * as sql from "./postgres-schema.ts";
 
 export interface PostgresJournalOptions {
@@ -27,6 +30,8 @@ export interface PostgresJournalOptions {
   readonly url: string;
   /** A commit failed, a session was lost, or another writer took over: the process must end (L27). Called once. */
   readonly onFatal: (failure: Error) => void;
+  /** The file that keeps which record was last acknowledged; without it an older state of the database goes unnoticed. */
+  readonly mark?: string;
   /** Waits for the writer that is there to end, until this is aborted; without it, to be second is a refusal. */
   readonly standBy?: AbortSignal;
 }
@@ -48,8 +53,11 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
   const epoch = await beginEpoch(writer);
   const reader = opened.use(await Connection.open(options.url, (cause) => losses.tell(cause)));
   await checkFromSnapshot(reader, epoch.head);
-  const journal = new PostgresJournal({ writer, reader }, epoch, options.onFatal);
+  if (options.mark !== undefined) await checkAgainstMark(reader, options.mark, epoch.head);
+  const rows = opened.use(await Connection.open(options.url, (cause) => losses.tell(cause)));
+  const journal = new PostgresJournal({ writer, reader, rows }, epoch, options.onFatal);
   losses.hear((cause) => journal.lost(cause));
+  if (options.mark !== undefined) await journal.keepMark(options.mark);
   opened.move();
   return journal;
 }
@@ -72,6 +80,8 @@ class Losses {
 
 interface Sessions {
   readonly writer: Connection;
+  /** For the rows of other parts: none of them waits for the journal's. */
+  readonly rows: Connection;
   /** Reads wait for each other, never for a commit, and no commit for them. */
   readonly reader: Connection;
 }
@@ -85,6 +95,8 @@ interface Group {
 export class PostgresJournal implements Journal {
   /** The epoch that this writer began; each writer's is higher than those before. */
   readonly epoch: number;
+  /** Other parts' rows in the same database, each change of them within our epoch. */
+  readonly sql: SqlRunner;
   readonly #sessions: Sessions;
   readonly #place: string;
   readonly #onFatal: (failure: Error) => void;
@@ -100,9 +112,16 @@ export class PostgresJournal implements Journal {
   #bytes = 0;
   #stopped: Error | undefined;
   #closing = false;
+  #mark: MarkKeeper | undefined;
 
   constructor(sessions: Sessions, { epoch, head }: Epoch, onFatal: (failure: Error) => void) {
     this.epoch = epoch;
+    this.sql = new PostgresRows({
+      connection: sessions.rows,
+      epoch,
+      deposed: () => new JournalDeposed(sessions.writer.place, epoch),
+      stop: (error) => this.#stop(error),
+    });
     this.#sessions = sessions;
     this.#place = sessions.writer.place;
     this.#onFatal = onFatal;
@@ -166,11 +185,22 @@ export class PostgresJournal implements Journal {
     this.#stop(this.#failure(`its session with ${this.#place} was lost: ${cause.message}`, cause));
   }
 
+  /** Keeps the head in a file too, until it is closed. */
+  async keepMark(file: string): Promise<void> {
+    this.#mark = await MarkKeeper.open(
+      file,
+      () => this.#head,
+      (error) => this.#stop(new JournalStopped(`${file} could not be written: ${String(error)}`, { cause: error })),
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
     await this.#committing;
+    await this.#mark?.[Symbol.asyncDispose]();
     if (this.#stopped === undefined) await unlock(this.#sessions.writer);
+    await this.#sessions.rows[Symbol.asyncDispose]();
     await this.#sessions.reader[Symbol.asyncDispose]();
     await this.#sessions.writer[Symbol.asyncDispose]();
   }

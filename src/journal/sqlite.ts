@@ -85,6 +85,7 @@ export class SqliteJournal implements Journal {
     this.#firstIndex = this.#next;
     this.cutFrom = opened.cutFrom;
     this.sql = {
+      dialect: "sqlite",
       all: (sql, params = []) => this.#ask("sql-all", { sql, params }),
       run: (sql, params = []) => this.#ask("sql-run", { sql, params }),
       transaction: (statements) => this.#ask("sql-transaction", { statements }),

@@ -60,7 +60,16 @@ export async function agent(options: AgentOptions, world: UpWorld): Promise<numb
 
 function configOf(options: AgentOptions, env: UpWorld["env"]): PlatformConfig {
   const data = options.data ?? `${dataFolder(env, undefined)}-agent`;
-  const read = readConfig(env, { ...options, data, role: "all", port: undefined, host: undefined, service: true });
+  const read = readConfig(env, {
+    ...options,
+    data,
+    role: "all",
+    port: undefined,
+    host: undefined,
+    journal: undefined,
+    standBy: false,
+    service: true,
+  });
   if (read.ok) return read.config;
   throw new CliFailure(exit.usage, {
     code: "config-invalid",

@@ -30,6 +30,10 @@ export interface PlatformConfig {
   readonly role: "all" | "server";
   /** Absolute path of the data folder. */
   readonly data: string;
+  /** Address of the PostgreSQL database that has journal and catalog; null: the data folder has them. */
+  readonly journal: string | null;
+  /** Waits for the writer that is there, then takes over. */
+  readonly standBy: boolean;
   /** The keys of the Spaces' secrets, in a file of their own. */
   readonly secretsKeyFile: string;
   readonly listen: {
@@ -135,6 +139,11 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const appsDomain = env["WAYBILL_APPS_DOMAIN"] ?? "localhost";
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain))
     problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
+  const journal = options.journal ?? env["WAYBILL_JOURNAL"] ?? null;
+  if (journal !== null && !/^postgres(ql)?:\/\//.test(journal))
+    problems.push("--journal is no address of PostgreSQL; write postgres://USER@HOST/DATABASE, or leave it out");
+  if (options.standBy && journal === null)
+    problems.push("--standby is for a server whose journal is in PostgreSQL; name it with --journal");
   const imagesGb = read.whole("WAYBILL_IMAGES_MAX_GB", { least: 1, most: 1 << 16 });
   const kept = {
     releases: read.whole("WAYBILL_RELEASES_KEPT", { least: 1, most: 1_000 }) ?? keptOfSpace.releases,
@@ -163,6 +172,8 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const config: PlatformConfig = {
     role: options.role,
     data,
+    journal,
+    standBy: options.standBy,
     onStop: options.service ? "keep" : "stop",
     secretsKeyFile: resolve(env["WAYBILL_SECRETS_KEY_FILE"] ?? join(data, "secrets.key")),
     listen: { address: "127.0.0.1", port: port ?? defaultPort, next: port === undefined },

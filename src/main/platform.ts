@@ -5,6 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import { Catalog } from "../catalog/catalog.ts";
 import type { ToAgent } from "../contract/agent.ts";
@@ -37,7 +38,6 @@ import { TokenResolver } from "../identity/token-resolver.ts";
 import { openSecretBox } from "../identity/secret-box.ts";
 import { loadReceiptKey } from "../identity/receipt-key.ts";
 import { loadVisitorKeys } from "../identity/visitor-keys.ts";
-import { openSqliteJournal } from "../journal/index.ts";
 import { Links } from "../link/accept.ts";
 import { memoryLink } from "../link/memory.ts";
 import { drain, openShipper } from "../record/ship.ts";
@@ -50,6 +50,7 @@ import type { PlatformConfig } from "./config.ts";
 import { adminAccount, bootToken } from "./boot-token.ts";
 import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
 import { ownNode, poolName, startNode } from "./node.ts";
+import { openJournal } from "./open-journal.ts";
 import { consoleName, insideSocket, ownEdge, platformUrlFor } from "./own-edge.ts";
 import { payerOfApp, visitorIdentity, verifyVisitor } from "./visitors.ts";
 import { spaceOwner } from "../contract/space.ts";
@@ -70,6 +71,8 @@ export interface PlatformLog {
 export interface About {
   readonly version: string;
   readonly startedAt: number;
+  /** Ends a start that stands by. */
+  readonly signal: AbortSignal;
 }
 
 export interface Platform extends AsyncDisposable {
@@ -88,8 +91,9 @@ const shipEveryMs = 250;
 const retellEveryMs = 1_000;
 /** Slots that wait for an old worker's end are looked at so often. */
 const clearEveryMs = 5_000;
-/** Ports tried after the default one. */
+/** Ports tried after the default one; and how often a server that takes over tries its own. */
 const nextPorts = 50;
+const leavesPortEveryMs = 200;
 
 export async function startPlatform(config: PlatformConfig, world: World, about: About): Promise<Platform> {
   const { clock, random, log } = world;
@@ -105,7 +109,9 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   // A data folder that the operator made may be open to others; what holds code, keys or visitors' requests is not.
   const folders = ["", "builds", "git", "node", "repositories", "spool"];
   for (const name of folders) await mkdir(join(config.data, name), { recursive: true, mode: 0o700 });
-  const journal = stack.use(await openSqliteJournal({ folder: config.data, onFatal }));
+  if (config.standBy) log.info({}, "standing by while another server writes the journal");
+  const standBy = config.standBy ? about.signal : undefined;
+  const journal = stack.use(await openJournal(config, { onFatal, standBy }));
   const effects = new RequestEffects();
   const catalog = await Catalog.open(journal.sql, clock, effects);
   const engine = stack.use(await Engine.open({ journal, clock, onFatal, log }));
@@ -441,13 +447,17 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
 }
 
 /** Opens the edge; a port that nobody asked for by number gives way to the next free one. */
-async function openOnPort({ listen }: PlatformConfig, open: (port: number) => Promise<Edge>): Promise<Edge> {
-  for (let port = listen.port; ; port++) {
+async function openOnPort({ listen, standBy }: PlatformConfig, open: (port: number) => Promise<Edge>): Promise<Edge> {
+  let port = listen.port;
+  for (let tries = 1; ; tries++) {
     try {
       return await open(port);
     } catch (error) {
       const taken = error instanceof ListenError && error.code === "EADDRINUSE";
-      if (!taken || !listen.next || port >= listen.port + nextPorts) throw error;
+      if (!taken || tries > nextPorts || !(listen.next || standBy)) throw error;
+      // The server that is taken over from may need a moment to end.
+      if (standBy) await delay(leavesPortEveryMs);
+      else port += 1;
     }
   }
 }

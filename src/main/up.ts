@@ -45,7 +45,11 @@ export async function up(options: UpOptions, { env, version, startedAt, signal }
   );
   let platform: Platform;
   try {
-    platform = await startPlatform(config, { clock: systemClock, random: systemRandom, log }, { version, startedAt });
+    platform = await startPlatform(
+      config,
+      { clock: systemClock, random: systemRandom, log },
+      { version, startedAt, signal },
+    );
   } catch (error) {
     throw startFailure(error, config);
   }
@@ -154,6 +158,9 @@ export function startFailure(error: unknown, config: PlatformConfig): unknown {
   }
   if (
     name === "DataFolderBusy" ||
+    name === "DatabaseBusy" ||
+    name === "DatabaseUnfit" ||
+    name === "JournalElsewhere" ||
     name === "JournalDamaged" ||
     name === "JournalFormatUnknown" ||
     name === "EventVersionUnknown" ||

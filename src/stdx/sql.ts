@@ -11,14 +11,19 @@ export interface SqlStatement {
 export interface SqlChange {
   /** Rows inserted, changed or deleted. */
   readonly changes: number;
+  /** The number that the database gave to the last row; in PostgreSQL of a statement that ends with `RETURNING id`. */
   readonly lastInsertRowid: number;
 }
+
+/** Whose SQL is spoken. */
+export type SqlDialect = "sqlite" | "postgres";
 
 /**
  * Runs statements in the order of the calls, each call by itself and durable when it resolves.
  * A refused statement (a broken constraint, wrong SQL) rejects with an `SqlRefused` and changes nothing.
  */
 export interface SqlRunner {
+  readonly dialect: SqlDialect;
   /** The rows of one statement: a query, or a change with `RETURNING`. */
   all(sql: string, params?: readonly SqlValue[]): Promise<readonly SqlRow[]>;
   run(sql: string, params?: readonly SqlValue[]): Promise<SqlChange>;

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, test } from "node:test";
 import { Client } from "pg";
 import { followPostgresJournal } from "../../src/journal/postgres-follow.ts";
@@ -361,5 +364,32 @@ test(
       code: "database-unfit",
       message: /fsync = off/,
     });
+  },
+);
+
+test(
+  "L26: with a mark beside the server, a database that was restored to an older state is refused, and left as it is",
+  needed,
+  async () => {
+    const here = await database();
+    const folder = mkdtempSync(join(tmpdir(), "wb-mark-"));
+    const mark = join(folder, "journal.postgres.mark");
+    const open = () => openPostgresJournal({ url: here.url, onFatal: assert.ifError, mark });
+    try {
+      {
+        await using journal = await open();
+        for (const index of [1, 2, 3]) await journal.append(record(index), []);
+      }
+      await (await open())[Symbol.asyncDispose]();
+      await here.sql(
+        "DELETE FROM waybill.journal WHERE idx = 3; UPDATE waybill.journal_head h SET idx = j.idx, at = j.at, hash = j.hash FROM waybill.journal j WHERE j.idx = 2",
+      );
+      await opens(here);
+      await assert.rejects(open(), { code: "journal-damaged", message: /record 3 .*up to 3 were acknowledged/ });
+      writeFileSync(mark, "");
+      await assert.rejects(open(), { code: "journal-damaged", message: /neither of its two halves/ });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   },
 );

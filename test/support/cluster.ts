@@ -8,7 +8,7 @@ import { WaybillClient } from "../../src/client/api.ts";
 import { deployFolder } from "../../src/client/deploy.ts";
 import { readShim } from "../../src/runtime/folder.ts";
 import type { ProcessName } from "../../src/runtime/processes.ts";
-import { fixtureApp, killProcess, lives, until, type Account, type App } from "./platform.ts";
+import { everyProcessOf, fixtureApp, killProcess, lives, until, type Account, type App } from "./platform.ts";
 
 const waybill = resolve(import.meta.dirname, "../../bin/waybill.js");
 const readyWithinMs = 120_000;
@@ -78,7 +78,7 @@ export class Cluster implements AsyncDisposable {
   #signIn = { url: "", token: "" };
   readonly #atExit = (): void => {
     for (const role of this.#roles) void role.end("SIGKILL");
-    for (const shim of this.shims()) killProcess(shim);
+    for (const one of this.#leftovers()) killProcess(one);
     rmSync(this.folder, { recursive: true, force: true });
   };
 
@@ -109,7 +109,11 @@ export class Cluster implements AsyncDisposable {
 
   /** Starts a server; from now on it is the one that is asked. */
   async serve(role: Role): Promise<void> {
-    const ready = await role.start().ready;
+    this.signIn(await role.start().ready);
+  }
+
+  /** What a server said when it was ready: from now on it is the one that is asked. */
+  signIn(ready: Readonly<Record<string, unknown>>): void {
     this.#signIn = { url: ready["url"] as string, token: ready["token"] as string };
   }
 
@@ -134,19 +138,24 @@ export class Cluster implements AsyncDisposable {
     return { space, deployed, url: deployed.space.addresses.at(-1) ?? "" };
   }
 
-  /** Those that live. */
-  shims(): readonly ProcessName[] {
-    const roots = [...this.#nodes]
-      .map((node) => join(this.nodeFolder(node), "node", "replicas"))
-      .filter((root) => existsSync(root));
-    const folders = roots.flatMap((root) => readdirSync(root).map((id) => join(root, id)));
-    return folders.flatMap((folder) => readShim(folder) ?? []).filter((shim) => lives(shim));
+  /** Those of this node that live. */
+  shims(node: string): readonly ProcessName[] {
+    const root = join(this.nodeFolder(node), "node", "replicas");
+    if (!existsSync(root)) return [];
+    return readdirSync(root)
+      .flatMap((id) => readShim(join(root, id)) ?? [])
+      .filter((shim) => lives(shim));
+  }
+
+  /** All that the agents started and that lives. */
+  #leftovers(): readonly ProcessName[] {
+    return [...this.#nodes].flatMap((node) => everyProcessOf(this.nodeFolder(node)));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#roles.map((role) => role.end("SIGKILL")));
-    for (const shim of this.shims()) killProcess(shim);
-    await until("all shims have ended", () => this.shims().length === 0);
+    for (const one of this.#leftovers()) killProcess(one);
+    await until("all that the agents started has ended", () => this.#leftovers().length === 0);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
     process.off("exit", this.#atExit);
   }

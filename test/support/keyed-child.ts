@@ -13,6 +13,7 @@ const [folder = "", method = "", path = "", body = "", wish] = process.argv.slic
 function dyingBeforeAnswer(sql: SqlRunner): SqlRunner {
   const isAnswer = (text: string): boolean => text.startsWith('update "requestKeys" set "answer"');
   return {
+    dialect: sql.dialect,
     all: (text, params) => sql.all(text, params),
     transaction: (statements) => sql.transaction(statements),
     run: async (text, params) => {

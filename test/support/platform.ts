@@ -382,7 +382,8 @@ function forksOf(app: AppRecord): readonly ProcessName[] {
   });
 }
 
-function everyProcessOf(data: string): readonly ProcessName[] {
+/** The shims of a data folder that live, and all that they started. */
+export function everyProcessOf(data: string): readonly ProcessName[] {
   const root = join(data, "node", "replicas");
   if (!existsSync(root)) return [];
   const ids = readdirSync(root);

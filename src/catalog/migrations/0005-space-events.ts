@@ -20,7 +20,17 @@ export const spaceEvents: Migration = {
       change TEXT NOT NULL,
       PRIMARY KEY (space, seq)
     ) STRICT, WITHOUT ROWID`,
-    `CREATE TRIGGER spaceEventsAreKept BEFORE UPDATE ON spaceEvents BEGIN SELECT RAISE(ABORT, 'what happened is not changed'); END`,
+    {
+      sqlite: [
+        `CREATE TRIGGER spaceEventsAreKept BEFORE UPDATE ON spaceEvents BEGIN SELECT RAISE(ABORT, 'what happened is not changed'); END`,
+      ],
+      postgres: [
+        `CREATE FUNCTION "spaceEventsAreKept"() RETURNS trigger LANGUAGE plpgsql AS
+          $$ BEGIN RAISE EXCEPTION 'what happened is not changed'; END $$`,
+        `CREATE TRIGGER "spaceEventsAreKept" BEFORE UPDATE ON "spaceEvents"
+          FOR EACH ROW EXECUTE FUNCTION "spaceEventsAreKept"()`,
+      ],
+    },
     `ALTER TABLE spaces ADD COLUMN machine TEXT`,
   ],
 };

@@ -8,6 +8,8 @@ interface Options extends GlobalOptions {
   readonly data?: string;
   readonly port?: number;
   readonly sandbox?: string;
+  readonly journal?: string;
+  readonly standby?: true;
 }
 
 export function declare(program: Command, run: Runner): void {
@@ -23,9 +25,14 @@ export function declare(program: Command, run: Runner): void {
       parsePort,
     )
     .option("--sandbox <driver>", "none: its agents run apps and builds as plain processes; they too must say so")
+    .option(
+      "--journal <address>",
+      "keep journal and catalog in PostgreSQL: postgres://…; WAYBILL_JOURNAL where the address has a password",
+    )
+    .option("--standby", "while another server writes that journal, wait and take over when it ends")
     .action(
       run(async (world, command) => {
-        const { data, port, sandbox, json } = command.optsWithGlobals<Options>();
+        const { data, port, sandbox, journal, standby, json } = command.optsWithGlobals<Options>();
         return await world.up({
           role: "server",
           data,
@@ -33,6 +40,8 @@ export function declare(program: Command, run: Runner): void {
           host: undefined,
           simulateGpus: undefined,
           sandbox,
+          journal,
+          standBy: standby === true,
           service: true,
           json: json === true,
         });

@@ -44,6 +44,8 @@ export function declare(program: Command, run: Runner): void {
           host,
           simulateGpus,
           sandbox,
+          journal: undefined,
+          standBy: false,
           service: service === true,
           json: json === true,
         });

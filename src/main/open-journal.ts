@@ -1,0 +1,34 @@
+/** The journal and the catalog's rows, where the configuration wants them: in the data folder, or in PostgreSQL. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { openSqliteJournal, type Journal } from "../journal/index.ts";
+import { openPostgresJournal } from "../journal/postgres.ts";
+import type { SqlRunner } from "../stdx/sql.ts";
+import type { PlatformConfig } from "./config.ts";
+
+/** A data folder goes with one journal: with another, all that it holds would be nobody's. */
+export class JournalElsewhere extends Error {
+  override readonly name = "JournalElsewhere";
+  readonly code = "journal-elsewhere";
+}
+
+/** In the data folder of a server whose journal is in PostgreSQL. */
+const postgresMark = "journal.postgres.mark";
+
+/** Rejects with what the journal found wrong, or with {@link JournalElsewhere}. `standBy`: waits for the writer that is there. */
+export async function openJournal(
+  { data, journal }: Pick<PlatformConfig, "data" | "journal">,
+  { onFatal, standBy }: { onFatal: (failure: Error) => void; standBy: AbortSignal | undefined },
+): Promise<Journal & { readonly sql: SqlRunner }> {
+  const mark = join(data, postgresMark);
+  if (journal === null) {
+    if (existsSync(mark))
+      throw new JournalElsewhere(`the journal of ${data} is in PostgreSQL. Name its database with --journal.`);
+    return openSqliteJournal({ folder: data, onFatal });
+  }
+  if (existsSync(join(data, "journal.db")))
+    throw new JournalElsewhere(
+      `the journal of ${data} is in its journal.db. Start it without --journal, or give this server a data folder of its own.`,
+    );
+  return openPostgresJournal({ url: journal, onFatal, mark, ...(standBy && { standBy }) });
+}
