@@ -1,6 +1,6 @@
 /**
  * Which builds the node has, and by which fence, on its disk: an agent that comes back after a crash can say of each that it is
- * lost. Written before a build begins; not synced, since what outlives the agent but not the machine has nobody to tell.
+ * lost. Written before a build begins, and synced before it gets its name: a power loss leaves it whole, or the one before.
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ export class HeldBuilds {
 
   /** These are all that the node has. */
   keep(held: readonly HeldBuild[]): void {
-    writeFileSync(`${this.#path}.new`, JSON.stringify(held), { mode: 0o600 });
+    writeFileSync(`${this.#path}.new`, JSON.stringify(held), { mode: 0o600, flush: true });
     renameSync(`${this.#path}.new`, this.#path);
   }
 }

@@ -159,6 +159,9 @@ function readOnly<T>(file: string, use: (db: DatabaseSync) => T): T {
   });
 }
 
+/** SQLite's I/O errors that are about what is in the file: read, short read, data, file system corrupt. Others are of a disk that takes nothing. */
+const readErrors: readonly number[] = [266, 522, 8202, 8458];
+
 /** Says "damaged" for what SQLite says about a file that is not whole. */
 function guarded<T>(file: string, index: number | null, read: () => T): T {
   try {
@@ -167,8 +170,8 @@ function guarded<T>(file: string, index: number | null, read: () => T): T {
     const code = (cause as { errcode?: number }).errcode;
     if (code === undefined) throw cause;
     const says = (cause as Error).message;
-    // The primary result code is the low byte: 1 no such table, 11 corrupt, 26 not a database, 10 I/O (a short read).
-    if (![1, 10, 11, 26].includes(code & 255)) throw cause;
+    // The primary result code is the low byte: 1 no such table, 11 corrupt, 26 not a database.
+    if (![1, 11, 26].includes(code & 255) && !readErrors.includes(code)) throw cause;
     throw new JournalDamaged({ file, index, found: `SQLite says "${says}"` }, { cause });
   }
 }

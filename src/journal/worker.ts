@@ -176,13 +176,11 @@ class LateMark {
   }
 
   close(): void {
-    clearTimeout(this.#timer);
     this.#write();
     this.#file.close();
   }
 
   #onTime(): void {
-    this.#timer = undefined;
     try {
       this.#write();
     } catch (error) {
@@ -190,7 +188,10 @@ class LateMark {
     }
   }
 
+  /** Where it fails no later one is tried (L27). */
   #write(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#writtenAt = performance.now();
     this.#file.moveTo(this.#wanted);
   }

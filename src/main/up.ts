@@ -174,8 +174,19 @@ export function startFailure(error: unknown, config: PlatformConfig): unknown {
       cause: error,
     });
   }
+  if (name === "JournalStopped" || diskErrors.includes((error as NodeJS.ErrnoException).code ?? "")) {
+    return new CliFailure(exit.failed, {
+      code: "data-folder-unfit",
+      says: `nothing can be kept in ${config.data}: ${message}`,
+      next: "Look at its disk: whether it is full or read-only, and what the kernel's log says of it; then start it again. What was acknowledged before is not lost.",
+      cause: error,
+    });
+  }
   return error;
 }
+
+/** What the system says of a folder that cannot be written. */
+const diskErrors: readonly string[] = ["EROFS", "ENOSPC", "EDQUOT", "EIO", "EACCES", "EPERM"];
 
 function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {

@@ -16,6 +16,8 @@ export interface CrashOptions {
   readonly seed: number;
   /** Hears what is going on. */
   readonly say: (line: string) => void;
+  /** Called while the platform is down after its kills; what it does to the data folder is to be found out. */
+  readonly onKilled?: (data: string, kills: number) => void;
 }
 
 /** What `npm run crash -- --json` prints; fields are added and never renamed. Times are whole milliseconds. */
@@ -45,7 +47,7 @@ const booksEvery = 20;
 /** A call that is left to itself ends when its grant was not taken up, or with its lease. */
 const restWithinMs = 90_000;
 
-export async function crash({ kills, seed, say }: CrashOptions): Promise<CrashDocument> {
+export async function crash({ kills, seed, say, onKilled }: CrashOptions): Promise<CrashDocument> {
   const began = performance.now();
   const chance = prng(seed);
   const findings = new Findings();
@@ -58,6 +60,7 @@ export async function crash({ kills, seed, say }: CrashOptions): Promise<CrashDo
   say(`seed ${seed}: ${tenants.clients.length} clients, ${kills} kills`);
   for (let life = 1; run.kills < kills; life++) {
     await run.liveAndDie();
+    onKilled?.(up.data, run.kills);
     if (life % booksEvery === 0) {
       hashes.push(await books.readOn(up.data));
       say(`${run.kills} kills: ${findings.acknowledged} answers of the API, ${findings.all.length} findings`);

@@ -23,6 +23,8 @@ if (![kills, seed].every((one) => Number.isSafeInteger(one) && one >= 0) || kill
   process.stderr.write("usage: npm run crash -- [--kills N] [--seed S] [--json], with whole numbers\n");
   process.exit(2);
 }
+// What it started ends with it.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 const document = await crash({ kills, seed, say: (line) => process.stderr.write(`${line}\n`) });
 for (const finding of document.findings) process.stderr.write(`${finding}\n`);
 const { findings, ...figures } = document;

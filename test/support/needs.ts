@@ -8,6 +8,7 @@ import { chooseInterpreter, findInterpreters } from "../../src/build/python/inte
 import { sandboxHere } from "../../src/runtime/sandbox/prepare.ts";
 import { postgresqlPrograms } from "./postgres.ts";
 import { onceInRun } from "./run.ts";
+import { SmallDisk } from "./small-disk.ts";
 
 export type Need =
   | "sandbox"
@@ -22,9 +23,12 @@ export type Need =
   | "npm"
   | "apt"
   | "git-lfs"
+  | "cc"
+  | "own-disk"
   | "postgresql";
 
 const downloadWithinMs = 20_000;
+const ownDiskTriedBytes = 4 << 20;
 
 /** Options for `test`: `skip` holds the reason where something is missing. */
 export async function needs(...what: readonly Need[]): Promise<{ readonly skip: string | false }> {
@@ -48,6 +52,8 @@ async function lacking(what: Need): Promise<string | undefined> {
   if (what === "apt") return onceInRun("needs-apt", lackingForApt);
   if (what === "exits") return lackingForExits();
   if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
+  if (what === "cc") return lackingForPreload();
+  if (what === "own-disk") return lackingForOwnDisk();
   if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";
   if (what === "postgresql") return lackingForPostgresql();
   const { problems, noVolumes } = await sandboxHere(what === "crun" ? "crun" : "bubblewrap");
@@ -70,6 +76,25 @@ async function lackingForGradio(): Promise<string | undefined> {
     return status === 0 ? undefined : `no PyPI: pip download ended with ${error?.message ?? status}`;
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A compiler of C, for a library that is loaded before the system's own. */
+function lackingForPreload(): string | undefined {
+  if (process.platform !== "linux") return `LD_PRELOAD is Linux's, this is ${process.platform}`;
+  return programOnPath(["cc"]) === undefined ? "no C compiler (apt-get install gcc libc6-dev)" : undefined;
+}
+
+/** To mount a disk that is a file, and to have the kernel find an error on it. */
+function lackingForOwnDisk(): string | undefined {
+  if (process.getuid?.() !== 0) return "only root may mount a disk";
+  const missing = ["mkfs.ext4", "e2fsck", "findmnt"].filter((name) => programOnPath([name]) === undefined);
+  if (missing.length > 0) return `no ${missing.join(", ")} (apt-get install e2fsprogs util-linux)`;
+  try {
+    new SmallDisk(ownDiskTriedBytes)[Symbol.dispose]();
+    return undefined;
+  } catch (error) {
+    return `no disk in a file can be mounted: ${error instanceof Error ? error.message : String(error)}`;
   }
 }
 

@@ -50,6 +50,8 @@ export interface UpOptions {
   readonly service?: boolean;
   /** Open files that it is started with, from number 63 on: lower ones Node closes in programs that it starts. */
   readonly inherits?: readonly number[];
+  /** Where its folder is made, in place of the machine's one for temporary files. */
+  readonly within?: string;
 }
 
 export interface Account {
@@ -84,7 +86,7 @@ export class Platform implements AsyncDisposable {
 
   private constructor(options: UpOptions) {
     this.#options = options;
-    this.folder = mkdtempSync(join(tmpdir(), "wb-up-"));
+    this.folder = mkdtempSync(join(options.within ?? tmpdir(), "wb-up-"));
     process.on("exit", this.#atExit);
   }
 
@@ -143,6 +145,14 @@ export class Platform implements AsyncDisposable {
   async restart(): Promise<void> {
     await this.kill();
     await this.up();
+  }
+
+  /** It ends by itself; resolves with the exit code. */
+  async ended(): Promise<number | null> {
+    const late = setTimeout(() => this.#child?.kill("SIGKILL"), stopWithinMs);
+    await this.#ended();
+    clearTimeout(late);
+    return this.#child?.exitCode ?? null;
   }
 
   /** SIGTERM; resolves with the exit code. */

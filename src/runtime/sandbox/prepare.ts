@@ -129,7 +129,7 @@ function numbers(folder: string, name: string, max: number): (of: string) => num
     const number = ((first + known.size) % max) + 1;
     known.set(of, number);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(known)), { mode: 0o600 });
+    writeFileSync(`${file}.new`, JSON.stringify(Object.fromEntries(known)), { mode: 0o600, flush: true });
     renameSync(`${file}.new`, file);
     return number;
   };
