@@ -492,8 +492,11 @@ export interface CallView {
 export interface WaitingView {
   readonly position: number;
   readonly of: number;
+  /** When its turn is expected, from now; null where nothing can be said. */
   readonly estimateMs: number | null;
   readonly basis: string;
+  /** By how much it is expected later than the first estimate said (negative: earlier); null where there was none. */
+  readonly errorMs: number | null;
   readonly blockers: readonly { readonly kind: string; readonly says: string }[];
   readonly says: string;
 }

@@ -10,9 +10,11 @@ export interface Waiting {
   readonly estimateMs: number | null;
   readonly basis: string;
   readonly blockers: readonly Blocker[];
+  /** Absent where the estimate is the first. */
+  readonly errorMs?: number | null;
 }
 
-export function waitingView({ position, of, estimateMs, basis, blockers }: Waiting): WaitingView {
+export function waitingView({ position, of, estimateMs, basis, blockers, errorMs = null }: Waiting): WaitingView {
   const told = blockers.map((blocker) => ({ kind: blocker.kind, says: blockerSays(blocker) }));
   const wait =
     estimateMs === null ? "for how long is not known yet" : `about ${Math.max(1, Math.ceil(estimateMs / 1000))} s`;
@@ -22,9 +24,16 @@ export function waitingView({ position, of, estimateMs, basis, blockers }: Waiti
     of,
     estimateMs,
     basis,
+    errorMs,
     blockers: told,
-    says: `Waiting for a GPU: ${ordinal(position)} of ${of}, ${wait}. ${keeps} Waiting is free.`,
+    says: `Waiting for a GPU: ${ordinal(position)} of ${of}, ${wait}${changeSays(errorMs)}. ${keeps} Waiting is free.`,
   };
+}
+
+/** How the first estimate held; nothing below a second, which nobody would call an error. */
+function changeSays(errorMs: number | null): string {
+  if (errorMs === null || Math.abs(errorMs) < 1000) return "";
+  return `, ${Math.round(Math.abs(errorMs) / 1000)} s ${errorMs > 0 ? "later" : "sooner"} than first told`;
 }
 
 function blockerSays(blocker: Blocker): string {
@@ -43,5 +52,7 @@ function blockerSays(blocker: Blocker): string {
       return `${blocker.cards} of ${blocker.of} cards ${blocker.cards === 1 ? "is" : "are"} out of use (${blocker.says})`;
     case "whole-card":
       return `${blocker.size} needs a whole card`;
+    case "kept":
+      return "The free slots are kept for a call ahead";
   }
 }

@@ -26,6 +26,7 @@ export function orderedCall(call: Call): All<Call> {
     endedAt: c.endedAt,
     endedIndex: c.endedIndex,
     entry: c.entry && orderedSpent(c.entry),
+    estimateMs: c.estimateMs,
     grantedAt: c.grantedAt,
     heldMs: c.heldMs,
     lease: c.lease && orderedLease(c.lease),

@@ -28,6 +28,7 @@ import { functionsMax, killWindowMs, poolDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import { killKey, recentKills } from "./settlement.ts";
 import { newClock, nothingSpent, ticksAt } from "./share.ts";
+import { sinceAfter } from "./plan.ts";
 import { costIn, shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy, spentLeft } from "./sharing.ts";
 import { cappedBy, countOpen, leaveLine, nodeOf, setSorted, setSpent, settingsOf, standInLine } from "./state.ts";
 import { cardsOf, drainKey, slotAfter } from "./slots.ts";
@@ -214,17 +215,18 @@ function callAdmitted(state: State, event: Of<"call-admitted">, at: Instant): vo
   standInLine(state, call);
 }
 
-function callQueued(state: State, { call: id, deadline }: Of<"call-queued">): void {
+function callQueued(state: State, { call: id, deadline, estimateMs }: Of<"call-queued">): void {
   const call = queuedCall(state, id);
+  state.calls.set(id, { ...call, estimateMs });
   assert(call.deadline === deadline, "L15: a call's deadline is what its admission made it");
 }
 
 function callGranted(state: State, event: Of<"call-granted">, at: Instant): void {
-  const { deadline: _over, ...call } = queuedCall(state, event.call);
+  const { deadline: _over, estimateMs: _told, ...call } = queuedCall(state, event.call);
   const { lease, attachBy } = event;
   const node = nodeOf(state, call.terms.node);
   node.grants = event.number;
-  node.sinceOldest = node.queue.isOldest(event.call) ? 0 : node.sinceOldest + 1;
+  node.sinceOldest = sinceAfter(node.sinceOldest, event.turn, node.queue.isOldest(event.call));
   leaveLine(state, call.terms);
   const key = shareKeyOf(call.terms);
   setSpent(state, key, spentAfterGrant(spentBy(state, key), call.entry));

@@ -259,13 +259,18 @@ export type Blocker =
   | { readonly kind: "slots"; readonly leased: number; readonly clearing: number; readonly total: number }
   | { readonly kind: "ahead"; readonly calls: number }
   | { readonly kind: "whole-card"; readonly size: Size }
+  /** There are slots for it, and they are kept for a call ahead. */
+  | { readonly kind: "kept" }
   /** `cards` of the node's `of` cards are in trouble; `says`: what the first of them has. */
   | { readonly kind: "cards"; readonly cards: number; readonly of: number; readonly says: string }
   /** The same of cards that are drained. */
   | { readonly kind: "draining"; readonly cards: number; readonly of: number; readonly says: string };
 
-/** By which rule a waiting call's turn came: its account had spent least, or it waited longest. */
-export type TurnRule = "share" | "oldest";
+/**
+ * By which rule a waiting call's turn came: its account had spent least; it waited longest; it fits into a gap before
+ * the head can start; its own worker is warm, and its account the head's equal.
+ */
+export type TurnRule = "share" | "oldest" | "gap" | "warm";
 
 /** A row of the fault table: who pays when it ends so. */
 export interface ChargeRule {
@@ -438,6 +443,8 @@ export interface Leased extends Admitted {
 export interface QueuedCall extends Admitted {
   readonly stage: "queued";
   readonly deadline: Instant;
+  /** When its turn was expected when it came, from then; null where nothing could be said, absent in records from before. */
+  readonly estimateMs?: DurationMs | null;
 }
 /** May attach in `[grantedAt, attachBy)`, by its shim's clock. */
 export interface GrantedCall extends Leased {

@@ -7,7 +7,7 @@ import type { Instant } from "../stdx/time.ts";
 import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import type { ShareKey } from "./line.ts";
-import type { Admitted, CallId, CardTrouble, Decision, Event, NodeName, Slot, SlotId } from "./model.ts";
+import type { Admitted, CallId, CardTrouble, Decision, Event, NodeName, Slot, SlotId, TurnRule } from "./model.ts";
 import type { Spent } from "./share.ts";
 import { shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy } from "./sharing.ts";
 import { drainKey, drainOf, slotAfter, slotId, wellCards } from "./slots.ts";
@@ -76,7 +76,7 @@ export function push(plan: Plan, event: Event): void {
       plan.slots.set(event.slot, slotAfter(event, plan.slotAt(event.slot), plan.now));
       break;
     case "call-granted":
-      granted(plan, event.call);
+      granted(plan, event);
       for (const slot of event.lease.slots) plan.slots.set(slot, slotAfter(event, plan.slotAt(slot), plan.now));
       break;
     case "call-voided":
@@ -132,13 +132,19 @@ export function nextGrant(plan: Plan, node: NodeName): number {
   return number;
 }
 
-function granted(plan: Plan, id: CallId): void {
+/** Turns since the call that waited longest had one. Filling a gap is no turn: it takes nothing from anybody. */
+export function sinceAfter(since: number, turn: TurnRule | undefined, isOldest: boolean): number {
+  if (isOldest) return 0;
+  return turn === "gap" ? since : since + 1;
+}
+
+function granted(plan: Plan, { call: id, turn }: Extract<Event, { type: "call-granted" }>): void {
   const call = plan.arriving?.terms.call === id ? plan.arriving : plan.state.calls.get(id);
   assert(call && "leaseMs" in call, "L8: a lease is a known call's");
   const { terms, entry } = call;
   const node = nodeOf(plan.state, terms.node);
   const since = plan.since.get(node.name) ?? node.sinceOldest;
-  plan.since.set(node.name, isOldest(plan, node, id) ? 0 : since + 1);
+  plan.since.set(node.name, sinceAfter(since, turn, isOldest(plan, node, id)));
   const key = shareKeyOf(terms);
   plan.spent.set(key, spentAfterGrant(spentNow(plan, key), entry));
   plan.gone.add(id);

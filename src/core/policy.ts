@@ -80,5 +80,9 @@ export const functionsMax = 10_000;
 
 /** Calls ahead that an estimate walks one by one; further ones count by their mean. */
 export const estimateDepth = 16;
+/** Calls behind a head that waits of which each is asked whether it may pass. */
+export const passDepth = 16;
+/** Shares are equal within this: about what the start of a worker on a card takes, by which a warm one is ahead. */
+export const equalWithinMs = gpuMs(1_000);
 /** What an estimate takes for the end of an idle worker: TERM, then KILL within a second. */
 export const clearGuessMs: DurationMs = durationMs(500);

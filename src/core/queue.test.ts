@@ -288,7 +288,7 @@ describe("slots", () => {
       it.end(task, 5, { workerAlive: true });
     }
     it.schedule("head", { task: "new" });
-    it.schedule("again", { task: "mine" });
+    it.schedule("again", { task: "mine", declaredMs: seconds(20) });
     assert.deepEqual([it.slot(0).stage, it.slot(1).stage], ["clearing", "warm"]);
     it.do({ type: "clear-slot", slot: "n1/0/0", fence: it.slot(0).fence });
     assert.deepEqual([it.lease("head").warm, it.lease("again").warm], [false, true]);

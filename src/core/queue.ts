@@ -4,12 +4,14 @@
  * idle worker waits until that worker's process tree is gone (L22).
  */
 import { after, durationMs } from "../stdx/time.ts";
-import type { DurationMs } from "../stdx/time.ts";
+import type { DurationMs, Instant } from "../stdx/time.ts";
 import { functionOf, median } from "./history.ts";
-import type { Blocker, CallId, CallTerms, SlotId } from "./model.ts";
+import type { Blocker, CallId, CallTerms, Slot, SlotId } from "./model.ts";
 import { cardsAt, nextGrant, push, troubleAt, wellCardsAt } from "./plan.ts";
 import type { Plan, Waiting } from "./plan.ts";
-import { clearGuessMs, estimateDepth } from "./policy.ts";
+import { clearGuessMs, equalWithinMs, estimateDepth, passDepth } from "./policy.ts";
+import { compareSpent, minus, spend } from "./share.ts";
+import { shareKeyOf, ticksIn } from "./sharing.ts";
 import type { Card, Pick } from "./slots.ts";
 import { drainOf, drainSays, isOwnWorker, pickSlots, workerOn } from "./slots.ts";
 import { settingsOf } from "./state.ts";
@@ -32,11 +34,63 @@ export interface Place {
 /** Grants to the node's waiting calls as far as its slots reach, and orders idle workers away for those still waiting. */
 export function grantWaiting(plan: Plan, node: NodeState): void {
   const cards = wellCardsAt(plan, node);
-  for (const turn of turnsOn(plan, node)) {
+  const turns = turnsOn(plan, node);
+  for (let turn = turns.next().value; turn !== undefined; turn = turns.next().value) {
     const pick = pickSlots(cards, plan.slotAt, turn.terms);
-    if (pick === undefined) return clearForWaiting(plan, node, cards);
+    if (pick === undefined) {
+      passHead(plan, node, turn, turns);
+      return clearForWaiting(plan, node, cards);
+    }
     grant(plan, node, turn, pick);
   }
+}
+
+/**
+ * While the head has to wait, calls behind it may go before it: into a gap, where all that they hold is over before the
+ * head could start if everyone used what they hold; or to their own warm worker, where they are the head's equals.
+ *
+ *   L46. A gap that is filled delays nobody ahead: before the head starts none of them could, and by then it is over.
+ */
+function passHead(plan: Plan, node: NodeState, head: Turn, behind: Iterable<Turn>): void {
+  const cards = wellCardsAt(plan, node);
+  if (countStage(plan, cards, "free") + countStage(plan, cards, "warm") === 0) return;
+  const { attachWithinMs } = settingsOf(plan.state, node.pool);
+  for (const turn of firstOf(behind, passDepth)) {
+    const pick = pickSlots(cards, plan.slotAt, turn.terms);
+    if (pick === undefined) continue;
+    const overAt = after(after(plan.now, attachWithinMs), turn.leaseMs);
+    if (overAt <= startsNotBefore(plan, cards, head.terms)) grant(plan, node, { ...turn, rule: "gap" }, pick);
+    else if (pick.warm && isEqual(plan, head, turn)) grant(plan, node, { ...turn, rule: "warm" }, pick);
+  }
+}
+
+/** The instant before which a waiting call cannot start, if those that have its slots use all that they hold. */
+function startsNotBefore(plan: Plan, cards: readonly Card[], { size }: CallTerms): Instant {
+  const ends = (card: Card): number[] => card.slots.map((slot) => leaseEndsAt(plan, slot));
+  const starts =
+    size === "xlarge"
+      ? cards.filter((card) => card.slots.length > 1).map((card) => Math.max(...ends(card)))
+      : cards.flatMap(ends);
+  return Math.min(...starts) as Instant;
+}
+
+/** At the earliest, if it is used to its end; now where the slot has no lease. */
+function leaseEndsAt(plan: Plan, id: SlotId): Instant {
+  const slot = plan.slotAt(id);
+  const call = slot.stage === "leased" ? plan.state.calls.get(slot.call) : undefined;
+  // Of one that this decision grants the head's start is not counted on: its slot is as good as free.
+  if (call?.stage !== "granted" && call?.stage !== "attached") return plan.now;
+  const startedAt = call.stage === "attached" ? call.attachedAt : call.grantedAt;
+  return Math.max(plan.now, after(startedAt, call.leaseMs)) as Instant;
+}
+
+/** Whether their accounts (or of one account, the two calls) are as near as a cold start is worth. */
+function isEqual({ state, now }: Plan, head: Turn, { terms, key, entry }: Turn): boolean {
+  if (head.rule !== "share") return false;
+  const isOwn = shareKeyOf(terms) === shareKeyOf(head.terms);
+  const [less, more] = isOwn ? [head.entry, entry] : [head.key, key];
+  if (less === undefined || more === undefined) return false;
+  return compareSpent(minus(more, less), spend(equalWithinMs, 1, ticksIn(state, terms.pool, now))) <= 0;
 }
 
 function grant(plan: Plan, node: NodeState, { terms, leaseMs, rule }: Turn, { slots, fence, warm }: Pick): void {
@@ -117,7 +171,8 @@ function blockersFor(plan: Plan, node: NodeState, terms: CallTerms, ahead: numbe
     }
   }
   const blockers: Blocker[] = [];
-  if (pickSlots(wellCardsAt(plan, node), plan.slotAt, terms) === undefined) {
+  if (pickSlots(wellCardsAt(plan, node), plan.slotAt, terms) !== undefined) blockers.push({ kind: "kept" });
+  else {
     blockers.push({ kind: "slots", leased, clearing, total });
     if (terms.size === "xlarge") blockers.push({ kind: "whole-card", size: terms.size });
     const trouble = troubleAt(plan, node);
@@ -200,7 +255,7 @@ export function clear(plan: Plan, slots: readonly SlotId[]): void {
   }
 }
 
-function countStage(plan: Plan, cards: readonly Card[], stage: "clearing" | "warm"): number {
+function countStage(plan: Plan, cards: readonly Card[], stage: Slot["stage"]): number {
   let count = 0;
   for (const card of cards) for (const slot of card.slots) if (plan.slotAt(slot).stage === stage) count++;
   return count;

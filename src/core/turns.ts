@@ -21,6 +21,8 @@ import type { NodeState } from "./state.ts";
 
 export interface Turn extends Waiting {
   readonly rule: TurnRule;
+  /** What the call brings its account to. */
+  readonly key: Spent;
 }
 
 /**
@@ -31,7 +33,7 @@ export function* turnsOn(plan: Plan, node: NodeState): Generator<Turn, undefined
   const { arriving } = plan;
   const comes = arriving !== undefined && isComing(plan, node) ? standOf(arriving, node) : undefined;
   if (node.queue.length === 0) {
-    if (comes && arriving) yield { ...arriving, rule: "share" };
+    if (comes && arriving) yield { ...arriving, rule: "share", key: comes.entry };
     return;
   }
   const { oldestEvery = poolDefaults.oldestEvery } = settingsOf(plan.state, node.pool);
@@ -42,8 +44,8 @@ export function* turnsOn(plan: Plan, node: NodeState): Generator<Turn, undefined
     const call = rule === "oldest" ? order.oldest() : order.next();
     if (call === undefined) return;
     since = call === order.oldest() ? 0 : since + 1;
-    order.take(call);
-    yield { ...waitingCall(plan, call.call), rule };
+    const key = order.take(call);
+    yield { ...waitingCall(plan, call.call), rule, key };
   }
 }
 
@@ -123,13 +125,14 @@ class Order {
     return this.#oldest ?? (this.#comes && this.#isLeft(this.#comes) ? this.#comes : undefined);
   }
 
-  /** It had its turn, and its account has spent that. */
-  take({ call, entry }: Stand): void {
+  /** It had its turn, and its account has spent that; gives what the account has spent then. */
+  take({ call, entry }: Stand): Spent {
     this.#taken.add(call);
     const key = shareKeyOf(waitingCall(this.#plan, call).terms);
     const held = this.#cursors.get(key) ?? this.#open(key, spentBy(this.#plan.state, key));
     held.value.spent = plus(held.value.spent, entry);
     this.#place(held);
+    return held.value.spent;
   }
 
   #open(key: ShareKey, spent: Spent): Held<Cursor> {

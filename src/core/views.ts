@@ -28,14 +28,18 @@ import type {
 import { planOn } from "./plan.ts";
 import { tierNames } from "./policy.ts";
 import { placesOn } from "./queue.ts";
-import type { Place } from "./queue.ts";
+import type { Place as PlaceNow } from "./queue.ts";
 import { weightOf } from "./sharing.ts";
 import { drainOf, troubleOf, wellCards } from "./slots.ts";
 import type { Card } from "./slots.ts";
-import { tierOf } from "./state.ts";
+import { nodeOf, tierOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
-export type { Place } from "./queue.ts";
+/** Where a waiting call stands, and how good the first estimate was. */
+export interface Place extends PlaceNow {
+  /** By how much its turn is expected later than when it came (negative: earlier); null where nothing was, or is, known. */
+  readonly errorMs: number | null;
+}
 
 export interface Quota {
   readonly account: AccountId;
@@ -167,8 +171,9 @@ export function queueOf(state: State, pool: PoolName, now: Instant): WaitingCall
 /** Where a waiting call stands; undefined when it does not wait. */
 export function placeOf(state: State, id: CallId, now: Instant): Place | undefined {
   const call = state.calls.get(id);
-  const node = call?.stage === "queued" ? state.nodes.get(call.terms.node) : undefined;
-  return node && placesOn(planOn(state, now), node).get(id);
+  if (call?.stage !== "queued") return undefined;
+  const place = placesOn(planOn(state, now), nodeOf(state, call.terms.node)).get(id);
+  return place && withError(call, place, now);
 }
 
 /** All slots, by node, card and number. */
@@ -202,12 +207,17 @@ function waitingOnNode(state: State, node: NodeState, now: Instant): WaitingCall
   return queuedOn(state, node).map((call) => ({
     call,
     waitedMs: between(call.admittedAt, now),
-    place: places.get(call.terms.call) as Place,
+    place: withError(call, places.get(call.terms.call) as PlaceNow, now),
   }));
 }
 
 function drainOn(state: State, node: NodeState, { device }: Card): ReturnType<typeof drainOf> {
   return drainOf(state.drains, node, device.index);
+}
+
+function withError({ admittedAt, estimateMs: told }: QueuedCall, place: PlaceNow, now: Instant): Place {
+  const isKnown = typeof told === "number" && place.estimateMs !== null;
+  return { ...place, errorMs: isKnown ? between(admittedAt, now) + place.estimateMs - told : null };
 }
 
 function boardSlot(state: State, node: NodeState, card: Card, id: SlotId, now: Instant): BoardSlot {

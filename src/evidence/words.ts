@@ -57,6 +57,8 @@ function blockerSays(blocker: Json): string {
       return `${count(number("calls"), "call")} ahead`;
     case "whole-card":
       return `${typeof fact["size"] === "string" ? fact["size"] : "it"} waits for all slots of one card`;
+    case "kept":
+      return "the free slots are kept for a call ahead";
     case "cards":
       return `${number("cards")} of ${count(number("of"), "card")} in trouble${typeof fact["says"] === "string" ? ` (${fact["says"]})` : ""}`;
     case "draining":

@@ -1,5 +1,5 @@
 /** The scheduler's entries are views of the journal, never written twice: what each event says of a call, hop by hop. */
-import type { CallTerms, Drain, DrainScope, Event, Lease, VoidCause } from "../core/model.ts";
+import type { CallTerms, Drain, DrainScope, Event, TurnRule, VoidCause } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
 import type { Entry, Facts, Hop, Json, Mark } from "../evidence/entry.ts";
@@ -45,7 +45,7 @@ function viewsOf(event: Event, at: Instant): readonly View[] {
     case "call-queued":
       return [queued(event, at)];
     case "call-granted":
-      return granted(event.call, event.lease, event.number, event.attachBy, at);
+      return granted(event, at);
     case "call-attached":
       return [view(event.call, "gpu.attach", "took", { pid: event.pid })];
     case "visitor-left":
@@ -140,11 +140,20 @@ function queued(event: Extract<Event, { type: "call-queued" }>, at: Instant): Vi
   });
 }
 
-function granted(call: string, lease: Lease, number: number, attachBy: Instant, at: Instant): readonly View[] {
+/** Why it, of several that waited. */
+const turnSays: Readonly<Record<TurnRule, string>> = {
+  share: "its account had used least",
+  oldest: "it waited longest",
+  gap: "it fits before the call ahead can start",
+  warm: "its own worker is warm, among equals",
+};
+
+function granted(event: Extract<Event, { type: "call-granted" }>, at: Instant): readonly View[] {
+  const { call, lease, number, attachBy, turn } = event;
   const { slots, fence, leaseMs, warm } = lease;
   const node = nodeOf(slots[0] ?? "");
   return [
-    view(call, "gpu.queue", "done", {}),
+    view(call, "gpu.queue", "done", turn === undefined ? {} : { turn: turnSays[turn] }),
     view(call, "gpu.grant", "handed", {
       channel: `${schedulerEmitter}→${node}`,
       number,

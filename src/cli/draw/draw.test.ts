@@ -37,6 +37,7 @@ const waiting = {
   position: 1,
   of: 1,
   estimateMs: 22_000,
+  errorMs: null,
   basis: "usual lengths",
   blockers: [
     { kind: "slots", says: "slot" },

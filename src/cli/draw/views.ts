@@ -161,6 +161,13 @@ export function drawQueue(paper: Paper, { pool, calls }: QueueView): string {
           right: true,
           drop: 1,
         },
+        {
+          head: "THAN TOLD",
+          cell: ({ waiting: { errorMs } }) =>
+            errorMs === null ? "" : `${errorMs < 0 ? "-" : "+"}${lengthOf(Math.abs(errorMs))}`,
+          right: true,
+          drop: 7,
+        },
         { head: "WAITS FOR", cell: (call) => call.waiting.blockers.map(({ says }) => says).join("; "), drop: 1 },
       ],
       calls,
