@@ -70,11 +70,21 @@ export function nextDeadline(state: State): Instant | null {
   for (const { drain } of state.drains.values()) if (drain.endAt !== null && !drain.isDue) consider(drain.endAt);
   for (const node of state.nodes.values()) {
     if (node.stage === "up") consider(lostAt(state, node));
-    if (!isHeard(state, node)) continue;
-    if (node.queue.dueAt !== null) consider(node.queue.dueAt);
-    for (const call of leasedOn(state, node)) {
-      consider(call.stage === "granted" ? attachEndsAt(state, node, call) : settleEndsAt(node, call));
-    }
+    const due = isHeard(state, node) ? dueAt(state, node) : null;
+    if (due !== null) consider(due);
   }
   return next;
+}
+
+/** When the first of the node's calls is over its deadline; null where it has none. */
+export function dueAt(state: State, node: NodeState): Instant | null {
+  // Both ends only grow with what the leases are ordered by, so the first's is the earliest.
+  const { nextToAttach, nextToEnd } = node.leases;
+  let due = node.queue.dueAt;
+  if (nextToAttach) due = sooner(due, attachEndsAt(state, node, nextToAttach));
+  return nextToEnd ? sooner(due, settleEndsAt(node, nextToEnd)) : due;
+}
+
+function sooner(a: Instant | null, b: Instant): Instant {
+  return a === null || b < a ? b : a;
 }

@@ -11,7 +11,7 @@ import type { Instant } from "../stdx/time.ts";
 import { admit } from "./admission.ts";
 import type { Admission } from "./admission.ts";
 import { maxGpuMs } from "./amounts.ts";
-import { attachEndsAt, forgetAt, isHeard, leasedOn, lostAt, settleEndsAt } from "./deadlines.ts";
+import { attachEndsAt, dueAt, forgetAt, isHeard, leasedOn, lostAt, settleEndsAt } from "./deadlines.ts";
 import type {
   AccountId,
   Call,
@@ -320,6 +320,8 @@ function tick(state: State, now: Instant): Decision {
 
 function expire(plan: Plan, node: NodeState): void {
   const { state, now } = plan;
+  const due = dueAt(state, node);
+  if (due === null || now < due) return;
   const count = plan.events.length;
   for (const id of node.queue.due(now)) timeOut(plan, node, state.calls.get(id) as QueuedCall);
   for (const call of leasedOn(state, node)) {

@@ -23,6 +23,7 @@ import type {
   OpenCall,
   QueuedCall,
 } from "./model.ts";
+import { Leases } from "./leases.ts";
 import { Line, shareKey } from "./line.ts";
 import { functionsMax, killWindowMs, poolDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
@@ -154,10 +155,11 @@ function windowReset(state: State, { account: id }: Of<"window-reset">): void {
 }
 
 function nodeJoined(state: State, { node: name, pool, devices }: Of<"node-joined">, at: Instant): void {
-  const { grants = 0, queue = new Line(), trouble = [], sinceOldest = 0 } = state.nodes.get(name) ?? {};
+  const known = state.nodes.get(name);
+  const { grants = 0, queue = new Line(), leases = new Leases(), trouble = [], sinceOldest = 0 } = known ?? {};
   const cards = cardsOf(name, devices);
   const heard = { heardAt: at, heardEpoch: state.writer.epoch, joinedAt: at };
-  const kept = { trouble, grants, queue, sinceOldest };
+  const kept = { trouble, grants, queue, leases, sinceOldest };
   setSorted(state.nodes, name, { name, pool, devices, stage: "up", ...heard, ...kept, cards });
   for (const id of cards.flatMap((card) => card.slots)) {
     if (!state.slots.has(id)) state.slots.set(id, { stage: "free", fence: 0, since: at });
@@ -235,21 +237,21 @@ function callGranted(state: State, event: Of<"call-granted">, at: Instant): void
     assert(slot, "L8: a lease is of slots that exist");
     state.slots.set(id, slotAfter(event, slot, at));
   }
-  state.calls.set(event.call, { ...call, stage: "granted", grantedAt: at, lease, attachBy, visitorLeft: false });
+  putLeased(state, { ...call, stage: "granted", grantedAt: at, lease, attachBy, visitorLeft: false });
 }
 
 function callAttached(state: State, { call: id, pid }: Of<"call-attached">, at: Instant): void {
   const call = leasedCall(state, id);
   assert(call.stage === "granted", "L30: a call attaches once");
   const { attachBy: _over, ...rest } = call;
-  state.calls.set(id, { ...rest, stage: "attached", attachedAt: at, pid });
+  putLeased(state, { ...rest, stage: "attached", attachedAt: at, pid });
 }
 
 function callVoided(state: State, event: Of<"call-voided">, { index, at }: Position): void {
   const call = openCall(state, event.call);
   assert(event.releasedMs === call.heldMs, "L6: the whole hold of a voided call is released");
   if (call.stage === "queued") leaveLine(state, call.terms);
-  else giveBack(state, call, gpuMs(0), at);
+  else endLease(state, call, gpuMs(0), at);
   const { terms, heldMs, leaseMs, clipped, admittedAt, period } = call;
   const { cause, rule } = event;
   const { grantedAt, lease } = call.stage === "queued" ? { grantedAt: null, lease: null } : call;
@@ -276,7 +278,7 @@ function callSettled(state: State, event: Of<"call-settled">, { index, at }: Pos
   const { cause, usedMs, chargedMs, releasedMs, rule } = event;
   assert(chargedMs + releasedMs === call.heldMs, "L2, L6: charge and release make up the hold");
   release(state, call, chargedMs, releasedMs);
-  giveBack(state, call, chargedMs, at);
+  endLease(state, call, chargedMs, at);
   remember(state, call.terms, event, at);
   const { terms, heldMs, leaseMs, clipped, admittedAt, period, grantedAt, lease, visitorLeft } = call;
   const attachedAt = call.stage === "attached" ? call.attachedAt : null;
@@ -301,9 +303,15 @@ function callSettled(state: State, event: Of<"call-settled">, { index, at }: Pos
   });
 }
 
-/** In its account's share what was charged takes the hold's place. */
-function giveBack(state: State, call: GrantedCall | AttachedCall, chargedMs: GpuMs, at: Instant): void {
+function putLeased(state: State, call: GrantedCall | AttachedCall): void {
+  state.calls.set(call.terms.call, call);
+  nodeOf(state, call.terms.node).leases.put(call);
+}
+
+/** Its lease is over, and in its account's share what was charged takes the hold's place. */
+function endLease(state: State, call: GrantedCall | AttachedCall, chargedMs: GpuMs, at: Instant): void {
   const key = shareKeyOf(call.terms);
+  nodeOf(state, call.terms.node).leases.remove(call.terms.call);
   setSpent(state, key, spentAfterEnd(state, spentBy(state, key), call, chargedMs, at));
 }
 

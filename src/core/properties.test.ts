@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { durationMs, seconds, type DurationMs } from "../stdx/time.ts";
-import { nextDeadline } from "./deadlines.ts";
+import { attachEndsAt, dueAt, leasedOn, nextDeadline, queuedOn, settleEndsAt } from "./deadlines.ts";
 import { decide } from "./decide.ts";
 import { apply } from "./evolve.ts";
 import { checkInvariants, take } from "./invariants.ts";
@@ -277,6 +277,23 @@ describe("what must never happen, whatever is asked in whatever order", () => {
     lived(run, (it) => {
       const due = nextDeadline(it.state);
       if (due === null || due > it.now) assert.deepEqual(it.tick(), []);
+    });
+  });
+
+  property("L15: a node's next deadline is the earliest of its calls'", 25, (run) => {
+    lived(run, (it) => {
+      const copy = cloneState(it.state);
+      for (const node of it.state.nodes.values()) {
+        const ends = [
+          ...queuedOn(it.state, node).map(({ deadline }) => deadline),
+          ...leasedOn(it.state, node).map((call) =>
+            call.stage === "granted" ? attachEndsAt(it.state, node, call) : settleEndsAt(node, call),
+          ),
+        ];
+        const earliest = ends.length === 0 ? null : Math.min(...ends);
+        assert.equal(dueAt(it.state, node), earliest);
+        assert.equal(dueAt(copy, copy.nodes.get(node.name) as typeof node), earliest);
+      }
     });
   });
 

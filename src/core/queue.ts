@@ -9,7 +9,7 @@ import { functionOf, median } from "./history.ts";
 import type { Blocker, CallId, CallTerms, Slot, SlotId } from "./model.ts";
 import { cardsAt, nextGrant, push, troubleAt, wellCardsAt } from "./plan.ts";
 import type { Plan, Waiting } from "./plan.ts";
-import { clearGuessMs, equalWithinMs, estimateDepth, passDepth } from "./policy.ts";
+import { clearGuessMs, equalWithinMs, estimateDepth, passDepth, placesMax } from "./policy.ts";
 import { compareSpent, minus, spend } from "./share.ts";
 import { shareKeyOf, ticksIn } from "./sharing.ts";
 import type { Card, Pick } from "./slots.ts";
@@ -106,17 +106,24 @@ function grant(plan: Plan, node: NodeState, { terms, leaseMs, rule }: Turn, { sl
   });
 }
 
-/** The places of the node's waiting calls, by call, in the order of their turns. */
+/** The places of the node's waiting calls, by call, in the order of their turns; the first {@link placesMax} of them. */
 export function placesOn(plan: Plan, node: NodeState): ReadonlyMap<CallId, Place> {
-  const turns = [...turnsOn(plan, node)];
+  const turns = firstOf(turnsOn(plan, node), placesMax);
   const { starts, basis } = startsOn(plan, node, turns);
-  const of = turns.length;
+  const of = countWaiting(plan, node);
   return new Map(
     turns.map(({ terms }, index) => [
       terms.call,
       placeOf(plan, node, terms, { index, of, startMs: starts[index], basis }),
     ]),
   );
+}
+
+/** Of a call that is further back than {@link placesOn} tells: it is told that it is the last, and no time. */
+export function lastPlaceOn(plan: Plan, node: NodeState, terms: CallTerms): Place {
+  const of = countWaiting(plan, node);
+  const basis = `more than ${placesMax} calls are ahead`;
+  return placeOf(plan, node, terms, { index: of - 1, of, startMs: undefined, basis });
 }
 
 /** What an arriving call is told; one further back than {@link estimateDepth} is told that it is the last. */

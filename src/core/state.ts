@@ -10,6 +10,7 @@ import type { Instant } from "../stdx/time.ts";
 import { ordered, orderedAccount, orderedCall, orderedSpent, orderedToken } from "./canonical.ts";
 import type { WrittenAccount } from "./canonical.ts";
 import type { Runs } from "./history.ts";
+import { Leases } from "./leases.ts";
 import { Line, shareKey } from "./line.ts";
 import type { Share, ShareKey } from "./line.ts";
 import type {
@@ -55,6 +56,8 @@ export interface NodeState {
   grants: number;
   /** Waiting calls of its replicas: a GPU is used on its own node. */
   readonly queue: Line;
+  /** Derived from its calls. */
+  readonly leases: Leases;
   /** Its grants since one was to the call that waited longest. */
   sinceOldest: number;
   /** Derived from `devices`. */
@@ -186,7 +189,14 @@ export function decodeState(text: string): State {
     nodes: new Map(
       plain.nodes.map(([name, { queue: _waiting, ...node }]) => [
         name,
-        { trouble: [], sinceOldest: 0, ...node, queue: new Line(), cards: cardsOf(name, node.devices) },
+        {
+          trouble: [],
+          sinceOldest: 0,
+          ...node,
+          queue: new Line(),
+          leases: new Leases(),
+          cards: cardsOf(name, node.devices),
+        },
       ]),
     ),
     drains: new Map(plain.drains),
@@ -204,6 +214,8 @@ export function decodeState(text: string): State {
     ended: plain.ended,
     endedHead: 0,
   };
+  for (const call of state.calls.values())
+    if (call.stage === "granted" || call.stage === "attached") nodeOf(state, call.terms.node).leases.put(call);
   for (const [, { queue }] of plain.nodes)
     for (const id of queue) standInLine(state, state.calls.get(id) as QueuedCall);
   return state;
@@ -280,11 +292,11 @@ export function tierOf(state: State, tier: TierName): TierSettings {
   return state.tiers.get(tier) ?? tierDefaults[tier];
 }
 
-type WrittenNode = Omit<NodeState, "cards" | "trouble" | "queue" | "sinceOldest"> &
+type WrittenNode = Omit<NodeState, "cards" | "leases" | "trouble" | "queue" | "sinceOldest"> &
   Partial<Pick<NodeState, "trouble" | "sinceOldest">> & { readonly queue: readonly CallId[] };
 
 /** What is not there is left out, as before there was any: an older snapshot keeps its hash (L25). */
-function orderedNode({ cards: _derived, trouble, sinceOldest, queue, ...node }: NodeState): WrittenNode {
+function orderedNode({ cards: _cards, leases: _leases, trouble, sinceOldest, queue, ...node }: NodeState): WrittenNode {
   return ordered({
     ...node,
     queue: [...queue],

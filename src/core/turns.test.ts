@@ -6,7 +6,7 @@ import { card, eventOf, hello, ledger } from "./ledger.suite.ts";
 import type { Ledger } from "./ledger.suite.ts";
 import type { CallTerms, Event, PoolSettings, TierName } from "./model.ts";
 import { cloneState, decodeState, encodeState } from "./state.ts";
-import { queueOf } from "./views.ts";
+import { placeOf, queueOf } from "./views.ts";
 
 type Ask = Partial<CallTerms>;
 const unlimited: Ask = { tier: "unlimited", account: "crowd" };
@@ -223,6 +223,15 @@ test("the places that are told are the order of the grants, where nobody else co
     }),
     { numRuns: 60 },
   );
+});
+
+test("a call with thousands before it is told that it is the last, and no time", () => {
+  const it = busy({ queueMax: 3_000 });
+  for (let n = 0; n < 2_002; n++)
+    it.schedule(`c${n}`, { ...unlimited, declaredMs: seconds(1 + (n === 2_001 ? 9 : 0)) });
+  const place = placeOf(it.state, "c2001", it.now);
+  assert.deepEqual([place?.position, place?.of, place?.estimateMs], [2_002, 2_002, null]);
+  assert.equal(placeOf(it.state, "c0", it.now)?.position, 1);
 });
 
 test("a call that a snapshot from before there were shares holds has its turn, and keeps its form", () => {

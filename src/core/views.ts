@@ -27,7 +27,7 @@ import type {
 } from "./model.ts";
 import { planOn } from "./plan.ts";
 import { tierNames } from "./policy.ts";
-import { placesOn } from "./queue.ts";
+import { lastPlaceOn, placesOn } from "./queue.ts";
 import type { Place as PlaceNow } from "./queue.ts";
 import { weightOf } from "./sharing.ts";
 import { drainOf, troubleOf, wellCards } from "./slots.ts";
@@ -172,8 +172,7 @@ export function queueOf(state: State, pool: PoolName, now: Instant): WaitingCall
 export function placeOf(state: State, id: CallId, now: Instant): Place | undefined {
   const call = state.calls.get(id);
   if (call?.stage !== "queued") return undefined;
-  const place = placesOn(planOn(state, now), nodeOf(state, call.terms.node)).get(id);
-  return place && withError(call, place, now);
+  return waitingOnNode(state, nodeOf(state, call.terms.node), now, [call])[0]?.place;
 }
 
 /** All slots, by node, card and number. */
@@ -202,13 +201,13 @@ function nodesOf(state: State, pool: PoolName): NodeState[] {
   return [...state.nodes.values()].filter((node) => node.pool === pool);
 }
 
-function waitingOnNode(state: State, node: NodeState, now: Instant): WaitingCall[] {
-  const places = placesOn(planOn(state, now), node);
-  return queuedOn(state, node).map((call) => ({
-    call,
-    waitedMs: between(call.admittedAt, now),
-    place: withError(call, places.get(call.terms.call) as PlaceNow, now),
-  }));
+function waitingOnNode(state: State, node: NodeState, now: Instant, calls = queuedOn(state, node)): WaitingCall[] {
+  const plan = planOn(state, now);
+  const places = placesOn(plan, node);
+  return calls.map((call) => {
+    const place = places.get(call.terms.call) ?? lastPlaceOn(plan, node, call.terms);
+    return { call, waitedMs: between(call.admittedAt, now), place: withError(call, place, now) };
+  });
 }
 
 function drainOn(state: State, node: NodeState, { device }: Card): ReturnType<typeof drainOf> {
