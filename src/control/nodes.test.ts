@@ -75,6 +75,22 @@ describe("Nodes", () => {
     assert.deepEqual(world.failures, []);
   });
 
+  test("L9: an end that a node has settled frees its worker's slot, also where the word of it was lost", async () => {
+    await using world = await ControlWorld.open();
+    const node = await world.node([replica("p_1", "ready")]);
+    node.say({ type: "schedule", request: request("c_1") });
+    await world.settled();
+    const { report, ...meter } = ended("c_1", 1);
+    node.say({ ...meter, report: { ...report, workerAlive: true } });
+    await world.settled();
+    const stages = () => world.engine.read((state) => [...state.slots.values()].map(({ stage }) => stage));
+    assert.ok((await stages()).includes("warm"));
+    await world.node([replica("p_1", "lost")]);
+    await world.node([]);
+    await world.settled();
+    assert.ok(!(await stages()).includes("warm"));
+  });
+
   test("what arrives just before a connection closes is dealt with before the drain ends", async () => {
     await using world = await ControlWorld.open();
     const node = await world.node([replica("p_1", "ready")]);

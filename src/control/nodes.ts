@@ -234,7 +234,7 @@ export class Nodes {
   }
 
   async #hello(connection: Connection, hello: Extract<ToServer, { type: "hello" }>): Promise<void> {
-    const { replicas, serverEpoch } = this.#ports;
+    const { engine, replicas, serverEpoch } = this.#ports;
     const { node, pool, sdks, epoch, buildsAtOnce, isolation, devices } = hello;
     if (connection.as !== undefined && node !== connection.as) {
       connection.link.close();
@@ -247,10 +247,13 @@ export class Nodes {
     connection.link.send({ type: "welcome", server: "waybill", epoch: serverEpoch });
     const named = new Set(hello.replicas.map(({ replica }) => replica));
     const missing = replicas.livingOn(node).filter(({ status }) => !named.has(status.replica));
+    const settled = replicas.on(node).filter((replica) => !named.has(replica));
     // Oldest first, as they are kept; a node reads them from its disk in no order.
     for (const status of hello.replicas.toSorted((a, b) => a.startedAt - b.startedAt))
       replicas.set({ node, pool, status });
     for (const { status } of missing) await this.#replica(lostStatus(status), pool, node);
+    // A node names an end until it was welcomed. The word of it that follows may be lost with a connection: nothing of these is left.
+    for (const replica of settled) await engine.submit({ type: "lose-replica", replica, cause: "shim-lost" });
     await this.#join(connection.facts);
     for (const status of hello.replicas) await this.#ports.onReplica(status);
     await this.#ports.onNode(connection.facts);
