@@ -152,6 +152,7 @@ export class App {
     const times = random.chance(0.1) ? 2 : 1;
     for (let n = 0; n < times; n++) {
       void this.#shim.device.release(word).then((answer) => {
+        if (answer.kind === "ended") this.#world.watch.released(this.#shim, grant.call);
         if (n > 0 || !this.life.isAlive) return;
         if (answer.kind === "ended" && answer.end.workerAlive && worker.seen === null) this.#idle.set(key, worker);
         this.#think();

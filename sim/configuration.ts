@@ -22,6 +22,7 @@ export const faultKinds = [
   "diskFails",
   "olderSnapshot",
   "secondWriter",
+  "staleOrder",
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -73,11 +74,14 @@ const usual: Readonly<Record<FaultKind, number>> = {
   diskFails: 2,
   olderSnapshot: 2,
   secondWriter: 3,
+  staleOrder: 10,
 };
 
 export function configure(seed: number, random: Prng, without: ReadonlySet<string>): Configuration {
   const some = (from: number, to: number): number => from + random.int(to - from + 1);
   const list = <T>(count: number, make: (at: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at));
+  // Only a long life sees a node given up, and come back.
+  const isLong = random.chance(0.1);
   const nodes = list(some(1, 2), (at) => ({
     name: `n${at}`,
     cards: list(some(1, 2), () => some(1, 2)),
@@ -85,7 +89,7 @@ export function configure(seed: number, random: Prng, without: ReadonlySet<strin
   }));
   return {
     seed,
-    livesMs: some(15, 40) * 1_000,
+    livesMs: isLong ? 130_000 : some(15, 35) * 1_000,
     nodes,
     spaces: list(some(1, 3), (at) => ({ name: `alice/s${at}`, onLeave: random.pick(["finish", "stop"]) })),
     accounts: list(some(1, 4), (at) => ({ name: `a${at}`, tier: random.pick(["free", "free", "pro", "unlimited"]) })),
@@ -102,7 +106,7 @@ export function configure(seed: number, random: Prng, without: ReadonlySet<strin
       settings: drawTier(random),
     })),
     clients: some(1, 3),
-    thinkMs: random.pick([200, 500, 2_000]),
+    thinkMs: isLong ? 6_000 : random.pick([200, 500, 2_000]),
     runMs: random.pick([300, 1_500, 4_000]),
     commitMs: random.pick([1, 5, 40]),
     snapshotEvery: random.pick([40, 200, 800]),

@@ -16,6 +16,9 @@ const heartbeatMs = 5_000;
 const dialEveryMs = 1_000;
 /** Without a welcome it dials anew. */
 const welcomeWithinMs = 5_000;
+type FencedOrder = Extract<ToAgent, { type: "grant" | "clear" | "withdraw" }>;
+/** Orders of a node that may be said again. */
+const ordersKept = 60;
 /** A replica that ended is followed by another after so long. */
 const restartMs = 1_500;
 
@@ -38,6 +41,8 @@ export class Machine {
   readonly trouble = new Set<number>();
   fenceLines: string[] = [];
   agent: Agent | undefined;
+  /** The last orders that its agents had, also from servers that are no longer there. */
+  readonly orders: FencedOrder[] = [];
 
   constructor(world: World, name: string, cards: readonly number[]) {
     this.world = world;
@@ -54,6 +59,13 @@ export class Machine {
   startAgent(): void {
     if (this.agent?.life.isAlive || !this.life.alive) return;
     this.agent = new Agent(this);
+  }
+
+  /** A server that does not know that it was followed says what it said before. */
+  repeatOrder(): boolean {
+    if (!this.agent?.life.isAlive || this.orders.length === 0) return false;
+    this.agent.hear(this.world.random.pick(this.orders));
+    return true;
   }
 
   killAgent(): void {
@@ -152,6 +164,10 @@ class Agent {
     this.#tellReplica(dead.status);
   }
 
+  hear(order: FencedOrder): void {
+    this.#take(order);
+  }
+
   tellCards(): void {
     const { name, trouble } = this.#machine;
     const told = [...trouble].map((card) => [uuidOf(card), { code: "runtime/xid", says: "simulated" }] as const);
@@ -223,12 +239,10 @@ class Agent {
     this.#heartbeat();
   }
 
-  #passFenced(
-    message: Extract<ToAgent, { type: "grant" | "clear" | "withdraw" }>,
-    slots: readonly string[],
-    admitted: boolean,
-  ): void {
-    const { name, world } = this.#machine;
+  #passFenced(message: FencedOrder, slots: readonly string[], admitted: boolean): void {
+    const { name, world, orders } = this.#machine;
+    orders.push(message);
+    if (orders.length > ordersKept) orders.shift();
     if (!admitted) return world.count("fencesRefused");
     world.watch.passed(name, slots, message.fence);
     this.#pass(message.replica, message);

@@ -1,5 +1,6 @@
 /**
  * `npm run sim -- --seeds N [--seed S] [--steps K] [--without FAULT,…] [--jobs J] [--json]`: the deterministic simulator.
+ * `npm run sim -- --mutants [--mutant NAME …] [--seeds N] [--json]`: the bugs that are planted for it to catch.
  * What it runs is told first; a failure ends with the command that repeats it.
  */
 import { spawn } from "node:child_process";
@@ -9,19 +10,26 @@ import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { counted, removable, runSeed, shrink, stepsMax } from "./run.ts";
 import type { Failure, SeedResult, Shrunk } from "./run.ts";
+import { tryMutants } from "./planted.ts";
+import type { Verdict } from "./planted.ts";
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: "string", default: "1" },
+    seeds: { type: "string" },
     seed: { type: "string", default: "1" },
     steps: { type: "string", default: String(stepsMax) },
     without: { type: "string", default: "" },
     jobs: { type: "string", default: String(availableParallelism()) },
     json: { type: "boolean", default: false },
+    mutants: { type: "boolean", default: false },
+    mutant: { type: "string", multiple: true, default: [] },
   },
 });
 const first = whole("seed", values.seed, 0);
-const seeds = whole("seeds", values.seeds, 1);
+/** A planted bug is to be caught within so many seeds. */
+const mutantSeeds = 2_000;
+const isPlanted = values.mutants || values.mutant.length > 0;
+const seeds = whole("seeds", values.seeds ?? String(isPlanted ? mutantSeeds : 1), 1);
 const steps = whole("steps", values.steps, 1);
 const jobs = Math.min(whole("jobs", values.jobs, 1), seeds);
 const without = new Set(values.without === "" ? [] : values.without.split(","));
@@ -33,38 +41,57 @@ const shrunkMax = 3;
 
 const started = performance.now();
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
-say(`sim: seeds ${first} to ${first + seeds - 1}, at most ${steps} steps each, ${jobs} at once`);
-const results = seeds === 1 ? [await one()] : await many();
-const failures = results.flatMap(({ failure }) => failure ?? []);
-const failed: (Failure | Shrunk)[] = [];
-for (const [at, failure] of failures.entries())
-  failed.push(at < shrunkMax && seeds > 1 ? await shrink(failure, without) : failure);
-const counters = sums(
-  results.map((result) => result.counters),
-  counted,
-);
-const invariantsChecked = sums(
-  results.map(({ looked }) => looked),
-  [],
-);
-const never = seeds < allFaultsFrom || without.size > 0 ? [] : counted.filter((name) => counters[name] === 0);
-const summary = {
-  seeds,
-  firstSeed: first,
-  without: [...without],
-  failed,
-  never,
-  steps: results.reduce((sum, result) => sum + result.steps, 0),
-  virtualSeconds: Math.round(results.reduce((sum, { virtualMs }) => sum + virtualMs, 0) / 1000),
-  tookMs: Math.round(performance.now() - started),
-  counters,
-  invariantsChecked,
-};
-for (const failure of failed) tell(failure);
-for (const name of never) say(`never in ${seeds} seeds: ${name}`);
-if (values.json) console.log(JSON.stringify(summary));
-else say(JSON.stringify(summary, null, 2));
-process.exitCode = failed.length > 0 || never.length > 0 ? 1 : 0;
+if (isPlanted) await planted();
+else await lives();
+
+async function planted(): Promise<void> {
+  say(`sim: planted bugs, at most ${seeds} seeds each, ${jobs} at once`);
+  const onVerdict = ({ name, caught, invariant, seed, because }: Verdict): void =>
+    say(
+      `${name}: ${caught ? `${invariant} in seed ${seed}: ${because}` : `NOT CAUGHT: ${because ?? `lived ${seeds} seeds`}`}`,
+    );
+  const verdicts = await tryMutants({ names: values.mutant, seeds, jobs, onVerdict });
+  const caught = verdicts.filter((verdict) => verdict.caught).length;
+  const summary = { mutants: verdicts, caught, of: verdicts.length, tookMs: Math.round(performance.now() - started) };
+  say(`${caught} of ${verdicts.length} planted bugs caught`);
+  if (values.json) console.log(JSON.stringify(summary));
+  process.exitCode = caught === verdicts.length ? 0 : 1;
+}
+
+async function lives(): Promise<void> {
+  say(`sim: seeds ${first} to ${first + seeds - 1}, at most ${steps} steps each, ${jobs} at once`);
+  const results = seeds === 1 ? [await one()] : await many();
+  const failures = results.flatMap(({ failure }) => failure ?? []);
+  const failed: (Failure | Shrunk)[] = [];
+  for (const [at, failure] of failures.entries())
+    failed.push(at < shrunkMax && seeds > 1 ? await shrink(failure, without) : failure);
+  const counters = sums(
+    results.map((result) => result.counters),
+    counted,
+  );
+  const invariantsChecked = sums(
+    results.map(({ looked }) => looked),
+    [],
+  );
+  const never = seeds < allFaultsFrom || without.size > 0 ? [] : counted.filter((name) => counters[name] === 0);
+  const summary = {
+    seeds,
+    firstSeed: first,
+    without: [...without],
+    failed,
+    never,
+    steps: results.reduce((sum, result) => sum + result.steps, 0),
+    virtualSeconds: Math.round(results.reduce((sum, { virtualMs }) => sum + virtualMs, 0) / 1000),
+    tookMs: Math.round(performance.now() - started),
+    counters,
+    invariantsChecked,
+  };
+  for (const failure of failed) tell(failure);
+  for (const name of never) say(`never in ${seeds} seeds: ${name}`);
+  if (values.json) console.log(JSON.stringify(summary));
+  else say(JSON.stringify(summary, null, 2));
+  process.exitCode = failed.length > 0 || never.length > 0 ? 1 : 0;
+}
 
 /** A single seed shows what it drew. */
 async function one(): Promise<SeedResult> {

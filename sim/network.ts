@@ -61,6 +61,8 @@ class LinkEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServer> imp
   #held: In[] = [];
   readonly #onClose: (() => void)[] = [];
   #isClosed = false;
+  /** A report that is acknowledged with all before it was lost: as over TCP, nothing follows it. */
+  #isMute = false;
   #arrivesAt = 0;
   /** When the first message arrives: none comes before it. */
   #opensAt = 0;
@@ -79,20 +81,22 @@ class LinkEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServer> imp
     const connection = this.#connection;
     const { random, time, count } = this.#wires;
     const soon = (): number => Math.max(this.#opensAt, time.now + random.int(2_000));
-    if (!connection.isOpen || this.#isClosed || connection.isCut) return;
+    if (!connection.isOpen || this.#isClosed || connection.isCut || this.#isMute) return;
     const { lost, duplicated, reordered } = this.#wires.faults();
     count("messages");
     if (!neverLost.includes(message.type)) {
+      const isCounted = message.type === "meter";
       if (random.chance(lost)) {
         count("messagesLost");
-        if (random.chance(0.5)) connection.failsSoon(this.life);
+        this.#isMute ||= isCounted;
+        if (isCounted || random.chance(0.5)) connection.failsSoon(this.life);
         return;
       }
       if (random.chance(duplicated)) {
         count("messagesDuplicated");
         this.#deliver(message, soon());
       }
-      if (random.chance(reordered)) {
+      if (!isCounted && random.chance(reordered)) {
         count("messagesReordered");
         return this.#deliver(message, soon());
       }

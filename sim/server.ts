@@ -35,7 +35,7 @@ export class Server {
       manners,
       now: () => time.now,
       after: (ms, run) => void time.after(ms, this.life, run),
-      onAppend: (record) => watch.appended(record),
+      onAppend: (record) => watch.appended(record, world.serverMachine.clock.monotonic()),
       onDurable: (records) => watch.durable(records),
     });
     watch.reopened();
@@ -47,7 +47,21 @@ export class Server {
   }
 
   connect(connection: Connection): void {
-    this.#nodes?.connect(connection.server);
+    const { server: end } = connection;
+    const { watch } = this.#world;
+    this.#nodes?.connect({
+      send: (message) => {
+        watch.told(message);
+        end.send(message);
+      },
+      onMessage: (listener) =>
+        end.onMessage((message) => {
+          watch.came(message);
+          listener(message);
+        }),
+      onClose: (listener) => end.onClose(listener),
+      close: () => end.close(),
+    });
   }
 
   visitorGone(request: string): void {
@@ -97,7 +111,7 @@ export class Server {
   }
 
   #wire(engine: Engine, replicas: Replicas): Calls {
-    const { serverMachine, configuration, watch } = this.#world;
+    const { serverMachine, configuration } = this.#world;
     const nodes: Nodes = new Nodes({
       engine,
       replicas,
@@ -127,10 +141,7 @@ export class Server {
       misfit: async () => undefined,
       onLeave: (space) => configuration.spaces.find(({ name }) => name === space)?.onLeave ?? "finish",
       ownerTier: () => "free",
-      send: (node, message) => {
-        watch.told(node, message);
-        nodes.send(node, message);
-      },
+      send: (node, message) => void nodes.send(node, message),
       device: (slot) => nodes.device(slot),
       onFailure: (what, error) => this.#failed(what, error),
     });

@@ -87,6 +87,11 @@ export class Shim {
     return this.#spool.onDisk;
   }
 
+  /** A report of this call's end is on the disk, or was. */
+  hasReported(call: string): boolean {
+    return this.#spool.ended.has(call);
+  }
+
   connected(agent: Life, tell: (message: ToldByShim) => void): void {
     this.#tell = (message) => void this.#world.time.after(socketMs, agent, () => tell(message));
   }
@@ -100,7 +105,10 @@ export class Shim {
   }
 
   take(order: GpuOrder): void {
-    this.#later(() => this.device.take(order));
+    this.#later(() => {
+      if (order.type === "grant") this.#world.watch.arrived(this, order.call);
+      this.device.take(order);
+    });
   }
 
   fork(): Process {
@@ -154,6 +162,7 @@ export class Shim {
   }
 
   #send(message: ToldByShim): boolean {
+    if (message.type === "meter") this.#world.watch.metered(this, message.report);
     this.#tell?.(message);
     return this.#tell !== undefined;
   }
@@ -195,6 +204,8 @@ class Spool implements ReportStore {
   #tell: (report: MeterReport) => void = () => {};
   #seq = 0;
   #synced: MeterReport[] = [];
+  /** Calls whose end was synced. */
+  readonly ended = new Set<string>();
   #writing: { readonly report: MeterReport; readonly done: PromiseWithResolvers<void> }[] = [];
 
   constructor(world: World, life: Life) {
@@ -244,6 +255,7 @@ class Spool implements ReportStore {
       const written = this.#writing.shift();
       if (!written) return;
       this.#synced.push(written.report);
+      if (written.report.kind === "ended") this.ended.add(written.report.call);
       this.#tell(written.report);
       written.done.resolve();
       if (this.#writing.length > 0) this.#sync();

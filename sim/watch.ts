@@ -2,7 +2,7 @@
  * What a run is judged by: the ledger's audit after each record, and what the audit cannot see: answers and messages beside the
  * disk (L24, L28), repeats (L10, L11, L21, L23, L30), fences at agents (L19), processes on cards (L20, L22, L31).
  */
-import type { ToAgent } from "../src/contract/agent.ts";
+import type { MeterReport, ToAgent, ToServer } from "../src/contract/agent.ts";
 import type { Answer, Engine } from "../src/control/engine.ts";
 import { apply } from "../src/core/evolve.ts";
 import { checkInvariants, checkRecord, newAudit, take } from "../src/core/invariants.ts";
@@ -16,6 +16,7 @@ import type { GrantAnswer } from "../src/gpu/wire.ts";
 import { hash } from "node:crypto";
 import { recordsOf } from "./journal.ts";
 import type { Disk } from "./journal.ts";
+import { durationMs } from "../src/stdx/time.ts";
 import type { Process, Shim } from "./shim.ts";
 import type { VirtualTime } from "./time.ts";
 
@@ -44,6 +45,12 @@ export class Watch {
   #state: State | undefined;
   #unsaved: LedgerRecord[] = [];
   #isStopped = false;
+  /** The log's time less the writer's monotonic clock. */
+  #offset: number | undefined;
+  /** Reports that came in, by replica and number. */
+  readonly #came = new Map<string, MeterReport>();
+  /** When a call's grant arrived, on its shim's clock. */
+  readonly #began = new Map<string, number>();
   /** Of each record that somebody was told of: its hash. */
   readonly #told = new Map<number, string>();
   /** What the durable log says: the fence of each call's lease, and which calls are over. */
@@ -68,7 +75,8 @@ export class Watch {
   /** An error that nobody foresaw; an assertion names its invariant. */
   unexpected(what: string, error: unknown): void {
     const says = error instanceof Error ? error.message : String(error);
-    const [named = "unexpected"] = /^L\d+/.exec(says) ?? [];
+    const isSnapshot = (error as { code?: unknown } | undefined)?.code === "snapshot-mismatch";
+    const [named = isSnapshot ? "L25" : "unexpected"] = /^L\d+/.exec(says) ?? [];
     const where = error instanceof Error && named === "unexpected" ? ` ${error.stack?.split("\n")[1]?.trim()}` : "";
     this.fail(named, `${what}: ${says}${where}`);
   }
@@ -89,6 +97,7 @@ export class Watch {
     this.#engine = undefined;
     this.#state = undefined;
     this.#isStopped = false;
+    this.#offset = undefined;
     this.#unsaved = [];
     const records = recordsOf(this.#disk.rows);
     for (const record of records) take(this.audit, record);
@@ -96,8 +105,13 @@ export class Watch {
     this.#find(this.audit.findings);
   }
 
-  appended(record: LedgerRecord): void {
+  /** L14: within one writer's life the log's time moves as its monotonic clock does. */
+  appended(record: LedgerRecord, monotonicMs: number): void {
     this.#unsaved.push(record);
+    this.#offset ??= record.at - monotonicMs;
+    this.look("L14");
+    if (Math.abs(record.at - monotonicMs - this.#offset) > 1)
+      this.fail("L14", `record ${record.index} is ${record.at - monotonicMs - this.#offset} ms off its writer's clock`);
     take(this.audit, record);
     if (this.#state) this.#find(checkRecord(this.#state, this.audit, record));
   }
@@ -117,6 +131,9 @@ export class Watch {
   opened(engine: Engine): void {
     this.#engine = engine;
     void engine.read((state) => (this.#state = state));
+    this.look("L17");
+    const [begun] = this.#unsaved[0]?.events ?? [];
+    if (begun?.type !== "writer-started") this.fail("L17", "a start is not recorded before anything else");
     this.look("L25");
     const state = emptyState();
     const durable = recordsOf(this.#disk.rows);
@@ -183,6 +200,9 @@ export class Watch {
       return this.fail("L16", `the end of ${command.call} was not taken from who holds its lease`);
     const settled = answer.events.find((event) => event.type === "call-settled" && event.call === command.call);
     const hold = this.audit.holds.get(command.call);
+    this.look("L30");
+    if (settled === undefined && command.usedMs > 0 && command.unused !== true)
+      this.fail("L30", `${command.call} used its GPU, and is not settled: its end overtook its attach`);
     if (settled?.type !== "call-settled" || settled.chargedMs === 0 || !hold) return;
     const factor = hold.terms.size === "xlarge" ? 2 : 1;
     const due = Math.min(Math.floor(Math.min(command.usedMs, hold.leaseMs) * factor), hold.heldMs);
@@ -225,6 +245,25 @@ export class Watch {
     if (isOver && again.ok && again.events.length > 0) this.fail("L23", `${command.call} went on after its end`);
   }
 
+  /** L21: reports of an open lease by somebody who does not hold it. */
+  async strangers(engine: Engine): Promise<void> {
+    const open = [...(this.#state?.calls.values() ?? [])].find(
+      ({ stage }) => stage === "granted" || stage === "attached",
+    );
+    if (open?.stage !== "granted" && open?.stage !== "attached") return;
+    const { call } = open.terms;
+    const fence = open.lease.fence - 1;
+    const end = { cause: "returned", usedMs: durationMs(1), workerAlive: false } as const;
+    const answers = await Promise.all([
+      engine.submit({ type: "attach", call, fence, pid: 1 }),
+      engine.submit({ type: "end", call, fence, ...end }),
+      ...open.lease.slots.map((slot) => engine.submit({ type: "clear-slot", slot, fence })),
+    ]);
+    this.look("L21");
+    if (answers.some((answer) => answer.ok && answer.events.length > 0))
+      this.fail("L21", `a stranger's report of ${call} counted`);
+  }
+
   /** L34: what is shown as left is limit − used − held, at the index shown with it. */
   async showQuota(engine: Engine, account: string): Promise<void> {
     const shown = await engine.read((state, now) => {
@@ -244,11 +283,22 @@ export class Watch {
 
   /* ── what leaves the server ─────────────────────────────────────────── */
 
-  /** L28: a node hears nothing that is not durable. */
-  told(_node: string, message: ToAgent): void {
+  /** L28: a node hears nothing that is not durable. L24: nor is a report acknowledged before. */
+  told(message: ToAgent): void {
     this.look("L28");
     if (message.type === "grant" && this.#granted.get(message.call) !== message.fence)
       this.fail("L28", `${message.call} was told of a grant that is not durable`);
+    if (message.type !== "ack-meter") return;
+    const report = this.#came.get(`${message.replica} ${message.seq}`);
+    this.#came.delete(`${message.replica} ${message.seq}`);
+    if (report?.kind !== "ended") return;
+    this.look("L24");
+    if (this.#granted.get(report.call) === report.fence && !this.#over.has(report.call))
+      this.fail("L24", `the end of ${report.call} was acknowledged before it was durable`);
+  }
+
+  came(message: ToServer): void {
+    if (message.type === "meter") this.#came.set(`${message.replica} ${message.report.seq}`, message.report);
   }
 
   /* ── at the nodes ───────────────────────────────────────────────────── */
@@ -285,6 +335,29 @@ export class Watch {
       there.add(worker);
     }
     this.#mustEnd(shim, grant, worker);
+  }
+
+  /** The shim has the grant: its meter begins no earlier. */
+  arrived(shim: Shim, call: string): void {
+    if (!this.#began.has(call)) this.#began.set(call, shim.machine.clock.monotonic());
+  }
+
+  /** L16: what a meter reports is no more than what has passed on its own clock, whatever the wall showed. */
+  metered(shim: Shim, report: MeterReport): void {
+    if (report.kind !== "ended") return;
+    const began = this.#began.get(report.call);
+    if (began === undefined) return;
+    this.look("L16");
+    const passed = shim.machine.clock.monotonic() - began;
+    if (report.usedMs > passed + 1)
+      this.fail("L16", `${report.call} is metered ${report.usedMs} ms, ${passed} ms have passed`);
+  }
+
+  /** L24: the app has its answer to /release, so its shim's report is on the disk. */
+  released(shim: Shim, call: string): void {
+    this.look("L24");
+    if (!shim.hasReported(call))
+      this.fail("L24", `the release of ${call} was answered before its report was on the disk`);
   }
 
   /** Whether a living worker is on the slot. */

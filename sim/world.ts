@@ -6,12 +6,13 @@ import { prng } from "../src/stdx/prng.ts";
 import type { Prng } from "../src/stdx/prng.ts";
 import { configure, faultKinds } from "./configuration.ts";
 import type { Configuration, FaultKind, Faults } from "./configuration.ts";
-import { Disk, openSimJournal } from "./journal.ts";
+import { Disk, openSimJournal, recordsOf } from "./journal.ts";
 import type { DiskManners } from "./journal.ts";
 import { Machine } from "./machine.ts";
 import { Connection } from "./network.ts";
 import { Server } from "./server.ts";
 import { Life, MachineClock, VirtualTime } from "./time.ts";
+import { judgeStory } from "./story.ts";
 import { Watch } from "./watch.ts";
 
 const noFaults: Pick<Faults, "lost" | "duplicated" | "reordered" | "delayMs"> = {
@@ -156,8 +157,8 @@ export class World {
     this.watch.look("L9");
     const [left] = this.watch.unfinished();
     if (left !== undefined) this.watch.fail("L9", `${left}, ${settlesWithinMs / 1000} s after the last fault`);
-    this.watch.finish();
     this.isAlive = false;
+    await judgeStory(this.watch, recordsOf(this.disk.rows), this.random);
   }
 
   async #goOn(until: number, maxSteps: number): Promise<boolean> {
@@ -260,6 +261,9 @@ export class World {
       case "secondWriter":
         this.#secondWriter();
         break;
+      case "staleOrder":
+        if (!machine.repeatOrder()) return;
+        break;
     }
     this.count(kind);
     this.schedule.push({ atMs: Math.round(this.time.now), fault: kind });
@@ -338,6 +342,7 @@ export class World {
     const { scheduled, reports } = this.watch;
     if (scheduled.length > 0) this.#mayFail(this.watch.askAgain(engine, this.random.pick(scheduled)));
     if (reports.length > 0) this.#mayFail(this.watch.reportAgain(engine, this.random.pick(reports)));
+    this.#mayFail(this.watch.strangers(engine));
     this.#mayFail(this.watch.showQuota(engine, this.random.pick(this.configuration.accounts).name));
   }
 

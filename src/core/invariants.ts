@@ -82,6 +82,8 @@ export interface Balance {
   readonly heldMs: number;
   /** Counted calls of the period that are open or were charged. */
   readonly runs: number;
+  /** Open calls of any period. */
+  readonly open: number;
 }
 
 export function newAudit(): Audit {
@@ -114,8 +116,8 @@ export function take(audit: Audit, record: LedgerRecord): void {
 
 /** An account's balance by the log: what its current period settled, and what that period's open calls hold. */
 export function balanceOf(audit: Audit, account: string): Balance {
-  const { usedMs = 0, heldMs = 0, runs = 0 } = audit.books.get(account) ?? {};
-  return { usedMs, heldMs, runs };
+  const { usedMs = 0, heldMs = 0, runs = 0, open = 0 } = audit.books.get(account) ?? {};
+  return { usedMs, heldMs, runs, open };
 }
 
 /** What is wrong with that part of the state that the last record taken has touched. */
@@ -528,25 +530,26 @@ function checkPlace(found: Found, state: State, id: CallId, { terms }: Hold): vo
     find(found, "L9", `${id} ${isQueued ? "is in a queue and does not wait" : "waits in no queue"}`);
 }
 
-function checkBalance(found: Found, { id, usedMs, heldMs, runs }: Balances, log: Balance): void {
+function checkBalance(found: Found, { id, usedMs, heldMs, runs, open }: Balances, log: Balance): void {
   look(found, "L1");
-  if (log.usedMs === usedMs && log.heldMs === heldMs && log.runs === runs) return;
-  const gives = `${log.usedMs}, ${log.heldMs}, ${log.runs}`;
-  find(found, "L1", `${id} shows ${usedMs} used, ${heldMs} held, ${runs} runs; the log gives ${gives}`);
+  if (log.usedMs === usedMs && log.heldMs === heldMs && log.runs === runs && log.open === open) return;
+  const gives = `${log.usedMs}, ${log.heldMs}, ${log.runs}, ${log.open}`;
+  find(found, "L1", `${id} shows ${usedMs} used, ${heldMs} held, ${runs} runs, ${open} open; the log gives ${gives}`);
 }
 
 /** All holds are counted anew: neither the state's sums nor the audit's own are believed. */
 function checkBalances(found: Found, state: State, audit: Audit): void {
-  const sums = new Map<string, { usedMs: number; heldMs: number; runs: number }>();
+  const none = { usedMs: 0, heldMs: 0, runs: 0, open: 0 };
+  const sums = new Map<string, { usedMs: number; heldMs: number; runs: number; open: number }>();
   for (const { terms, period, counted, chargedMs, heldMs } of audit.holds.values()) {
-    if (period !== audit.books.get(terms.account)?.period) continue;
-    const sum = sums.get(terms.account) ?? { usedMs: 0, heldMs: 0, runs: 0 };
+    const sum = sums.get(terms.account) ?? { ...none };
     sums.set(terms.account, sum);
+    if (chargedMs === null) sum.open++;
+    if (period !== audit.books.get(terms.account)?.period) continue;
     if (counted && chargedMs !== 0) sum.runs++;
     if (chargedMs === null) sum.heldMs += heldMs;
     else sum.usedMs += chargedMs;
   }
-  const none = { usedMs: 0, heldMs: 0, runs: 0 };
   for (const account of state.accounts.values()) checkBalance(found, account, sums.get(account.id) ?? none);
 }
 

@@ -10,3 +10,9 @@ test("10,000 further lives under faults break no invariant, within five minutes"
   assert.deepEqual([summary.failed, summary.never], [[], []], said);
   assert.ok(summary.tookMs < 300_000, `${summary.tookMs} ms`);
 });
+
+test("each planted bug is caught within 2,000 seeds", async () => {
+  const { summary, said } = await simulate(["--mutants"]);
+  const left = summary.mutants?.filter(({ caught }) => !caught).map(({ name }) => name);
+  assert.deepEqual(left, [], said);
+});

@@ -11,6 +11,8 @@ export interface SimSummary {
   readonly tookMs: number;
   readonly counters: Readonly<Record<string, number>>;
   readonly invariantsChecked: Readonly<Record<string, number>>;
+  /** Of a run of planted bugs. */
+  readonly mutants?: readonly { readonly name: string; readonly invariant: string | null; readonly caught: boolean }[];
 }
 
 export async function simulate(
