@@ -1,5 +1,7 @@
 /** Two servers on one PostgreSQL: the leader is killed under load, and the other takes over. */
 import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Event } from "../../src/core/model.ts";
 import { decodeRecord } from "../../src/journal/encoding.ts";
@@ -70,6 +72,7 @@ describe("two servers on one PostgreSQL", needed, () => {
     await leader.end("SIGKILL");
     const killedAt = Date.now();
     cluster.signIn(await ready);
+    leader = standby;
     const tookMs = Date.now() - killedAt;
     await until("calls go on", () => answered.length > before_ + 40);
     over = true;
@@ -102,6 +105,27 @@ describe("two servers on one PostgreSQL", needed, () => {
       `took over in ${tookMs} ms, ${firstAfter - lastBefore} ms without a grant, ${answered.length} calls answered`,
     );
     assert(firstAfter - lastBefore < 30_000, `${firstAfter - lastBefore} ms without a grant`);
+  });
+
+  test("a leader that is told to stop hands over too, and the app answers all the time but for a moment", async () => {
+    const next = cluster.server("c", ["--journal", url, "--port", new URL(cluster.url).port, "--standby"]);
+    const { ready } = next.start();
+    await until("it stands by", () => next.log.some((line) => line.includes("standing by")));
+    assert.equal(await leader.end("SIGTERM"), 0);
+    cluster.signIn(await ready);
+    leader = next;
+    await until("the app answers", async () => {
+      const answer = await visit(`${app.url}/gpu/hold?seconds=0.05`, alice).catch(() => undefined); // nobody listens yet
+      return answer?.status === 200;
+    });
+  });
+
+  test("a data folder goes with one journal: another is refused, and nothing is made", async () => {
+    await leader.end("SIGTERM");
+    assert.equal(await cluster.server("d", ["--port", "0"]).start().ended, 1);
+    assert.equal(existsSync(join(cluster.data, "journal.db")), false);
+    writeFileSync(join(cluster.data, "journal.db"), "");
+    assert.equal(await cluster.server("e", ["--port", "0", "--journal", url]).start().ended, 1);
   });
 
   /** The call that declared half a minute, once it runs. */

@@ -1,10 +1,11 @@
 /** `waybill server` and `waybill agent` as processes of their own: each goes away and comes back, and what runs goes on. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { endedCall, newestCall } from "../support/calls.ts";
 import { Cluster, type Role } from "../support/cluster.ts";
+import { needs } from "../support/needs.ts";
 import { until, visit, type Account, type App } from "../support/platform.ts";
 
 describe("a server and its agents", () => {
@@ -122,3 +123,42 @@ describe("a server and its agents", () => {
     await nodeIsThere();
   });
 });
+
+/** Answers with the status that the platform's API gives it. */
+const asksThePlatform = `import { createServer } from "node:http";
+createServer(async (_request, response) => {
+  const { status } = await fetch(process.env.WAYBILL_URL + "/api/status");
+  response.end(String(status));
+}).listen(Number(process.env.PORT));
+`;
+
+test(
+  "apps of an agent run in its sandbox, and reach the platform from inside, also after the server was restarted",
+  await needs("sandbox"),
+  async () => {
+    await using cluster = new Cluster("best");
+    const first = cluster.server("server", ["--port", "0"]);
+    await cluster.serve(first);
+    const agent = cluster.agent("n1", (await cluster.admin.createNodeToken("n1")).token);
+    await agent.start().ready;
+    const folder = join(cluster.folder, "app");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "server.js"), asksThePlatform);
+    writeFileSync(
+      join(folder, "package.json"),
+      JSON.stringify({ name: "app", type: "module", scripts: { start: "node server.js" } }),
+    );
+    writeFileSync(join(folder, "README.md"), "---\nsdk: node\n---\n");
+    const bob = await cluster.account("bob");
+    const app = await cluster.deploy(bob, "app", folder);
+    assert.equal(app.deployed.ok, true, app.deployed.says);
+    assert.equal((await visit(app.url, bob)).text, "200");
+    const { port } = new URL(cluster.url);
+    await first.end("SIGKILL");
+    await cluster.serve(cluster.server("again", ["--port", port]));
+    await until("the node is there", async () =>
+      (await bob.client.space(app.space)).replicas.some(({ phase }) => phase === "ready"),
+    );
+    assert.equal((await visit(app.url, bob)).text, "200");
+  },
+);

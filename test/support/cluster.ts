@@ -82,7 +82,10 @@ export class Cluster implements AsyncDisposable {
     rmSync(this.folder, { recursive: true, force: true });
   };
 
-  constructor() {
+  readonly #sandbox: readonly string[];
+
+  constructor(sandbox: "none" | "best" = "none") {
+    this.#sandbox = sandbox === "best" ? [] : ["--sandbox", sandbox];
     process.on("exit", this.#atExit);
   }
 
@@ -104,7 +107,7 @@ export class Cluster implements AsyncDisposable {
 
   /** A server on the data folder, not started; those that share it are given more arguments. */
   server(name: string, args: readonly string[] = []): Role {
-    return this.#role(name, ["server", "--data", this.data, "--sandbox", "none", ...args], {});
+    return this.#role(name, ["server", "--data", this.data, ...this.#sandbox, ...args], {});
   }
 
   /** Starts a server; from now on it is the one that is asked. */
@@ -122,7 +125,7 @@ export class Cluster implements AsyncDisposable {
     this.#nodes.add(node);
     const data = this.nodeFolder(node);
     const cards = ["--simulate-gpus", "2x2"];
-    return this.#role(node, ["agent", "--join", join, "--data", data, "--sandbox", "none", ...cards], {
+    return this.#role(node, ["agent", "--join", join, "--data", data, ...this.#sandbox, ...cards], {
       WAYBILL_JOIN_TOKEN: token,
     });
   }
@@ -132,9 +135,10 @@ export class Cluster implements AsyncDisposable {
     return { name, token, client: new WaybillClient({ url: this.url, token }) };
   }
 
-  async deploy(account: Account, name: string): Promise<App> {
+  /** Deploys a folder; the fixture app where none is named. */
+  async deploy(account: Account, name: string, folder = fixtureApp): Promise<App> {
     const space = `${account.name}/${name}`;
-    const deployed = await deployFolder(account.client, fixtureApp, space, { waitMs: 300_000 });
+    const deployed = await deployFolder(account.client, folder, space, { waitMs: 300_000 });
     return { space, deployed, url: deployed.space.addresses.at(-1) ?? "" };
   }
 
