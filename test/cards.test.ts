@@ -23,6 +23,7 @@ describe("asking nvidia-smi", () => {
       computeCapability: "9.0",
       driver: "580.95.05",
       memoryMiB: 81_559,
+      ecc: true,
     });
     assert.match(says, /shows 2 cards$/);
   });
@@ -31,6 +32,46 @@ describe("asking nvidia-smi", () => {
     using smi = new StandInSmi({ driver: "470.182.03", cards: [h100()], unknown: ["compute_cap"] });
     const [card] = (await discover(smi.command)).devices;
     assert.deepEqual([card?.driver, card?.computeCapability], ["470.182.03", undefined]);
+  });
+
+  test("an instance of a divided card is a card of its own, with one slot; a divided card without one is not used", async () => {
+    using smi = new StandInSmi({
+      driver: "580.95.05",
+      cards: [h100(0), { ...h100(1), instances: ["3g.40gb", "4g.40gb"] }, { ...h100(2), instances: [] }],
+    });
+    const { devices, buses, says } = await discover(smi.command, 2);
+    assert.deepEqual(
+      devices.map(({ index, uuid, name, slots, memoryMiB, instanceOf }) => [
+        index,
+        uuid,
+        name,
+        slots,
+        memoryMiB,
+        instanceOf,
+      ]),
+      [
+        [0, "GPU-stand-in-0", "NVIDIA H100 (stand-in)", 2, 81_559, undefined],
+        [200, "MIG-stand-in-1-0", "NVIDIA H100 (stand-in) MIG 3g.40gb", 1, 40_960, "GPU-stand-in-1"],
+        [201, "MIG-stand-in-1-1", "NVIDIA H100 (stand-in) MIG 4g.40gb", 1, 40_960, "GPU-stand-in-1"],
+      ],
+    );
+    assert.equal(buses["MIG-stand-in-1-0"], buses["GPU-stand-in-1"]);
+    assert.match(says, /card 2 is in MIG mode and has no instance/);
+  });
+
+  test("what an old driver does not know is left out, and nothing else", async () => {
+    using smi = new StandInSmi({ driver: "535.54.03", cards: [h100()], unknown: ["gpu_recovery_action"] });
+    const told: Trouble[] = [];
+    const known = await discover(smi.command);
+    const more = { command: smi.command, everyMs: 3_600_000, kernelLog: null, now: () => performance.now() };
+    using watch = new CardWatch({ ...known, ...more, onChange: (trouble) => told.push(trouble) });
+    await watch.look();
+    smi.set({ ...smi.state, cards: [{ ...h100(), memoryErrors: 1 }] });
+    await watch.look();
+    assert.deepEqual(
+      told.map((trouble) => Object.keys(trouble)),
+      [[], ["GPU-stand-in-0"]],
+    );
   });
 
   test("a driver that does not answer for its cards is told in its own words", async () => {
@@ -47,6 +88,8 @@ describe("asking nvidia-smi", () => {
       command: smi.command,
       everyMs: 20,
       answerWithinMs: 500,
+      kernelLog: null,
+      now: () => performance.now(),
       onChange: (trouble) => told.push(trouble),
     });
     await watch.look();

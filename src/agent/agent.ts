@@ -203,6 +203,8 @@ class NodeAgent implements Agent {
         return this.#passFenced(message, this.#fences.admitGrant(message));
       case "clear":
         return this.#passFenced(message, this.#fences.admit([message.slot], message.fence));
+      case "check-cards":
+        return void this.#cardWatch?.check();
       case "withdraw":
         return this.#passFenced(message, this.#fences.admitWithdrawal(message.call, message.fence));
       case "queued":

@@ -36,6 +36,8 @@ export interface Launcher {
 export interface CardWatch extends Disposable {
   /** Resolves when they were looked at after this was asked, and what changed was told; bounded. */
   look(): Promise<void>;
+  /** The same, and what was told once and is not seen any more is forgotten. */
+  check(): Promise<void>;
 }
 
 /** A spool that is being sent on: `record/ship.ts`. */

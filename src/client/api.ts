@@ -334,6 +334,11 @@ export class WaybillClient {
     return await this.#get("/api/nodes", {}, asking);
   }
 
+  /** Has a node's cards looked at now, and forgotten what they told once. */
+  async checkCards(node: string, asking: Asking = {}): Promise<{ readonly node: string }> {
+    return await this.#send("POST", `/api/nodes/${encodeURIComponent(node)}/check`, {}, asking);
+  }
+
   /** Takes a pool, a node or a card out of use. */
   async drain(of: Drainable, drain: DrainRequest, asking: Asking = {}): Promise<NodesView> {
     return await this.#send("PUT", drainPath(of), drain, asking);

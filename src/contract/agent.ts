@@ -17,6 +17,10 @@ export interface DeviceFacts {
   /** The driver's version, `570.86.15`. */
   readonly driver?: string;
   readonly memoryMiB?: number;
+  /** Whether its memory corrects errors; absent where it does not say, as a consumer card. */
+  readonly ecc?: boolean;
+  /** The card that this is an instance of (MIG): the driver gives each instance memory and processors of its own. */
+  readonly instanceOf?: string;
 }
 
 /** What is wrong with a card, or with asking them; `code` is one of codes.ts. */
@@ -210,6 +214,8 @@ export type ToAgent =
       readonly fence: number;
       readonly cause: "grant-unused" | "operator-stop" | "visitor-stop";
     }
+  /** An operator has seen to the cards: faults that only time would lift are forgotten, and they are looked at now. */
+  | { readonly type: "check-cards" }
   /** End the idle worker of this slot, then answer `cleared`. */
   | { readonly type: "clear"; readonly replica: string; readonly slot: string; readonly fence: number }
   /** Meter reports of this replica up to `seq` are durable: the shim may forget them. */

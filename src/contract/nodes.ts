@@ -37,6 +37,15 @@ export interface CardView {
   readonly computeCapability: string | null;
   readonly driver: string | null;
   readonly memoryMiB: number | null;
+  /** Whether its memory corrects errors. */
+  readonly ecc: boolean | null;
+  /** The card that this is an instance of (MIG). */
+  readonly instanceOf: string | null;
+  /**
+   * What keeps a call to the share that its lease names. `mig`: the driver gives it memory and processors of its own;
+   * `cooperative`: its worker uses what it was told, and nothing on the card keeps another process off it; null: no real card.
+   */
+  readonly enforcedBy: "mig" | "cooperative" | null;
 }
 
 export interface NodeView {

@@ -55,5 +55,8 @@ function cardView(state: State, node: NodeState, card: Card, facts: readonly Dev
     computeCapability: told?.computeCapability ?? null,
     driver: told?.driver ?? null,
     memoryMiB: told?.memoryMiB ?? null,
+    ecc: told?.ecc ?? null,
+    instanceOf: told?.instanceOf ?? null,
+    enforcedBy: simulated ? null : uuid.startsWith("MIG-") ? "mig" : "cooperative",
   };
 }

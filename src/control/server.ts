@@ -348,6 +348,11 @@ export class Server {
     return this.#parts.engine.read((state) => nodeViews(state, (node) => this.nodes.cards(node)));
   }
 
+  /** An operator has seen to a node's cards; false where no such node is there. */
+  checkCards(node: string): boolean {
+    return this.nodes.send(node, { type: "check-cards" });
+  }
+
   /** Takes out of use, or gives back; false where there is no such pool, node or card. */
   async setDrain(of: DrainScope, drain: (DrainRequest & { readonly by: string }) | null): Promise<boolean> {
     const endInMs = drain?.endAfterMs === undefined ? null : durationMs(drain.endAfterMs);

@@ -13,6 +13,7 @@ const card = (index: number): DeviceFacts => ({
 });
 const known = { devices: [card(0), card(1)], buses: { "GPU-0": "0:01:00.0", "GPU-1": "0:81:00.0" } };
 const asked = ["uuid", "memory.used", "temperature.gpu", "ecc.errors.uncorrected.volatile.total"];
+const withRecovery = [...asked, "gpu_recovery_action", "remapped_rows.failure"];
 const listed = (...lines: string[]): SmiAnswer => ({ ok: true, lines, asked });
 const failed = (says: string): SmiAnswer => ({ ok: false, absent: false, says });
 const codes = (answer: SmiAnswer): Record<string, string> =>
@@ -32,6 +33,20 @@ describe("what is wrong with a node's cards", () => {
       { "GPU-0": "gpu/device-fault" },
     ],
     ["one with uncorrected memory errors", listed("GPU-0, 4 MiB, 34, 2", well(1)), { "GPU-0": "gpu/device-fault" }],
+    [
+      "one whose driver says that it has to be reset",
+      { ok: true, lines: ["GPU-0, 4 MiB, 34, 0, Reset, No", "GPU-1, 4 MiB, 34, 0, None, No"], asked: withRecovery },
+      { "GPU-0": "gpu/device-fault" },
+    ],
+    [
+      "one whose memory could not be mended; a word that is not known is none",
+      {
+        ok: true,
+        lines: ["GPU-0, 4 MiB, 34, [N/A], [N/A], [N/A]", "GPU-1, 4 MiB, 34, 0, None, Yes"],
+        asked: withRecovery,
+      },
+      { "GPU-1": "gpu/device-fault" },
+    ],
     [
       "the one that a failed list names by its bus",
       failed(
@@ -58,6 +73,21 @@ describe("what is wrong with a node's cards", () => {
     ],
   ];
   for (const [what, answer, trouble] of cases) test(what, () => assert.deepEqual(codes(answer), trouble));
+
+  test("is that of all its instances, where a card is divided", () => {
+    const instance = (n: number): DeviceFacts => ({ ...card(200 + n), uuid: `MIG-${n}`, instanceOf: "GPU-1" });
+    const divided = {
+      devices: [card(0), instance(0), instance(1)],
+      buses: { "GPU-0": "0:01:00.0", "MIG-0": "0:81:00.0", "MIG-1": "0:81:00.0" },
+    };
+    const seen = (answer: SmiAnswer): string[] => Object.keys(troubleIn(divided, answer));
+    assert.deepEqual(seen(listed(well(0), well(1))), []);
+    assert.deepEqual(seen(listed(well(0), "GPU-1, 4 MiB, 34, 2")), ["MIG-0", "MIG-1"]);
+    assert.deepEqual(seen(failed("Unable to determine the device handle for GPU 0000:81:00.0: GPU is lost.")), [
+      "MIG-0",
+      "MIG-1",
+    ]);
+  });
 
   test("is said in the driver's own words", () => {
     const { "GPU-1": lost } = troubleIn(known, listed(well(0), "GPU-1, [GPU is lost], 0, 0"));

@@ -7,6 +7,7 @@ import type { CardTrouble, DeviceFacts } from "../contract/agent.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { KnownCards } from "./discovery.ts";
 import { askCards, busOf, type SmiAnswer } from "./nvidia-smi.ts";
+import type { KernelLog } from "./xid.ts";
 
 /** By uuid; `*` for all cards. Empty: nothing is wrong. */
 export type Trouble = Readonly<Record<string, CardTrouble>>;
@@ -15,14 +16,28 @@ export interface CardWatchOptions extends KnownCards {
   readonly command: string;
   readonly everyMs: number;
   readonly answerWithinMs?: number;
+  /** Where Xid messages stand; null: nowhere that can be read. */
+  readonly kernelLog: KernelLog | null;
+  readonly now: () => number;
   /** Called after the first look, and whenever one finds something else than the last. */
   readonly onChange: (trouble: Trouble) => void;
 }
 
 /** Errors that the driver counts since it was loaded; cards without such memory say `[N/A]`. */
 const memoryErrors = "ecc.errors.uncorrected.volatile.total";
+/** What the driver says that the card needs: `None`, `Reset`, `Reboot`, `Drain and Reset`, …; of 565 and later. */
+const recovery = "gpu_recovery_action";
+/** `Yes` where rows of memory could not be replaced by spare ones any more. */
+const remapFailure = "remapped_rows.failure";
 /** Beside these, a value that cannot be read says why in its place. */
-const fields = { needed: ["uuid", "memory.used", "temperature.gpu"], optional: [memoryErrors] };
+const fields = {
+  needed: ["uuid", "memory.used", "temperature.gpu"],
+  optional: [memoryErrors, recovery, remapFailure],
+};
+/** A card that told of a fault and looks well ever since is granted again after this, and before by an operator's word. */
+const quietMs = 600_000;
+/** Not `None`, and not a word that says that it is not known. */
+const needed = /^(?:Reset|Reboot|Drain)/;
 const wrong = /\[(?:GPU is lost|GPU requires reset|Unknown Error)\]|\bERR!/;
 
 export class CardWatch implements Disposable {
@@ -33,6 +48,8 @@ export class CardWatch implements Disposable {
   #hangs = false;
   #told: string | undefined;
   #stopped = false;
+  /** By bus: the last fault that the kernel's log told of, and when the card last looked unwell since. */
+  readonly #xids = new Map<string, { readonly says: string; since: number }>();
 
   constructor(options: CardWatchOptions) {
     this.#options = options;
@@ -46,8 +63,17 @@ export class CardWatch implements Disposable {
     await (this.#looking ??= this.#once().finally(() => (this.#looking = undefined)));
   }
 
+  /** Looks once more; a fault that is not seen any more is forgotten, since an operator has seen to it. */
+  async check(): Promise<void> {
+    if (this.#stopped) return;
+    this.#hear();
+    this.#xids.clear();
+    await this.look();
+  }
+
   [Symbol.dispose](): void {
     this.#stopped = true;
+    this.#options.kernelLog?.[Symbol.dispose]();
     clearInterval(this.#timer);
   }
 
@@ -57,7 +83,10 @@ export class CardWatch implements Disposable {
     const { command, answerWithinMs } = this.#options;
     const { answer, gone } = askCards(command, fields, answerWithinMs);
     const ended = gone.then(() => (this.#hangs = false));
-    const trouble = troubleIn(this.#options, await answer);
+    const seen = troubleIn(this.#options, await answer);
+    if (this.#stopped) return;
+    this.#hear();
+    const trouble = this.#withXids(seen);
     // An answer comes with the end of its process, but for one that hangs.
     await Promise.race([ended, nextTurn()]);
     const told = JSON.stringify(trouble);
@@ -65,16 +94,34 @@ export class CardWatch implements Disposable {
     this.#told = told;
     this.#options.onChange(trouble);
   }
+
+  #hear(): void {
+    const since = this.#options.now();
+    for (const { bus, says } of this.#options.kernelLog?.news() ?? []) this.#xids.set(bus, { says, since });
+  }
+
+  /** What the cards' state says comes first; a fault that was only told stands until the card was well for long enough. */
+  #withXids(seen: Trouble): Trouble {
+    const { devices, buses, now } = this.#options;
+    const told: Record<string, CardTrouble> = {};
+    for (const { uuid } of devices) {
+      const xid = this.#xids.get(buses[uuid] ?? "");
+      if (xid === undefined) continue;
+      if (seen[uuid] ?? seen["*"]) xid.since = now();
+      if (now() < xid.since + quietMs) told[uuid] = fault(xid.says);
+    }
+    for (const [bus, { since }] of this.#xids) if (now() >= since + quietMs) this.#xids.delete(bus);
+    return { ...told, ...seen };
+  }
 }
 
 /** What an answer says is wrong with the cards that are known. */
 export function troubleIn({ devices, buses }: KnownCards, answer: SmiAnswer): Trouble {
   if (!answer.ok) return unanswered(devices, buses, answer.says);
   const lines = new Map(answer.lines.map((line) => [line.split(",", 1)[0], line]));
-  const errorsAt = answer.asked.indexOf(memoryErrors);
   return Object.fromEntries(
-    devices.flatMap(({ uuid }) => {
-      const says = cardSays(lines.get(uuid), errorsAt);
+    devices.flatMap(({ uuid, instanceOf = uuid }) => {
+      const says = cardSays(lines.get(instanceOf), answer.asked);
       return says === undefined ? [] : [[uuid, fault(says)]];
     }),
   );
@@ -83,16 +130,21 @@ export function troubleIn({ devices, buses }: KnownCards, answer: SmiAnswer): Tr
 /** One lost card makes the whole list fail, and is named by its bus. */
 function unanswered(devices: readonly DeviceFacts[], buses: KnownCards["buses"], says: string): Trouble {
   const bus = /device handle for GPU/i.test(says) ? busOf(says) : undefined;
-  const card = bus === undefined ? undefined : devices.find(({ uuid }) => buses[uuid] === bus);
-  return card ? { [card.uuid]: fault(says) } : { "*": { code: "runtime/nvml-lost" satisfies Code, says } };
+  const cards = bus === undefined ? [] : devices.filter(({ uuid }) => buses[uuid] === bus);
+  if (cards.length > 0) return Object.fromEntries(cards.map(({ uuid }) => [uuid, fault(says)]));
+  return { "*": { code: "runtime/nvml-lost" satisfies Code, says } };
 }
 
-function cardSays(line: string | undefined, errorsAt: number): string | undefined {
+function cardSays(line: string | undefined, asked: readonly string[]): string | undefined {
   if (line === undefined) return "the driver does not list the card any more";
   const said = wrong.exec(line)?.[0];
   if (said !== undefined) return `the driver says ${said} of the card`;
-  const errors = Number(line.split(",")[errorsAt]);
-  return errors > 0 ? `the card counts ${errors} uncorrected memory errors: it has to be reset` : undefined;
+  const parts = line.split(",").map((part) => part.trim());
+  const value = (field: string): string => parts[asked.indexOf(field)] ?? "";
+  const errors = Number(value(memoryErrors));
+  if (errors > 0) return `the card counts ${errors} uncorrected memory errors: it has to be reset`;
+  if (value(remapFailure) === "Yes") return "rows of the card's memory could not be replaced: it has to be looked at";
+  return needed.test(value(recovery)) ? `the driver says that the card needs: ${value(recovery)}` : undefined;
 }
 
 function fault(says: string): CardTrouble {

@@ -18,20 +18,38 @@ export interface Asking {
   readonly gone: Promise<void>;
 }
 
-/** Asks for these fields of every card; `optional` ones are left out where the driver is too old to know them. Never rejects. */
+/** Asks for these fields of every card; an `optional` one that the driver is too old to know is left out. Never rejects. */
 export function askCards(
   command: string,
   fields: { readonly needed: readonly string[]; readonly optional: readonly string[] },
   withinMs = answerWithinMs,
 ): Asking {
-  const all = [...fields.needed, ...fields.optional];
-  const first = ask(command, all, withinMs);
-  const isOld = first.answer.then((answer) => !answer.ok && /not a valid field/.test(answer.says));
-  const second = isOld.then((old) => (old ? ask(command, fields.needed, withinMs) : first));
+  const { needed, optional } = fields;
+  const asking = ask(command, csv([...needed, ...optional]), withinMs);
+  const next = asking.answer.then((answer): Asking | undefined => {
+    const strange = answer.ok ? undefined : /"([\w.]+)" is not a valid field/.exec(answer.says)?.[1];
+    const known = optional.filter((field) => field !== strange);
+    // Each turn has one field less, so this ends.
+    return known.length < optional.length ? askCards(command, { needed, optional: known }, withinMs) : undefined;
+  });
+  const asked = [...needed, ...optional];
   return {
-    answer: second.then(({ answer }) => answer),
-    gone: Promise.all([first.gone, second.then(({ gone }) => gone)]).then(() => undefined),
+    answer: next.then(async (further) => further?.answer ?? withAsked(await asking.answer, asked)),
+    gone: Promise.all([asking.gone, next.then((further) => further?.gone)]).then(() => undefined),
   };
+}
+
+/** The plain list of cards, with the instances that each is divided into (MIG). Never rejects. */
+export function listCards(command: string, withinMs = answerWithinMs): Promise<SmiAnswer> {
+  return ask(command, ["-L"], withinMs).answer;
+}
+
+function withAsked(answer: SmiAnswer, asked: readonly string[]): SmiAnswer {
+  return answer.ok ? { ...answer, asked } : answer;
+}
+
+function csv(fields: readonly string[]): readonly string[] {
+  return [`--query-gpu=${fields.join(",")}`, "--format=csv,noheader"];
 }
 
 /** Domain, bus, device and function in one form: the domain has four digits in messages and eight in lists. */
@@ -40,14 +58,13 @@ export function busOf(text: string): string | undefined {
   return device && `${Number.parseInt(domain as string, 16)}:${device.toLowerCase()}`;
 }
 
-function ask(command: string, asked: readonly string[], withinMs: number): Asking {
-  const args = [`--query-gpu=${asked.join(",")}`, "--format=csv,noheader"];
+function ask(command: string, args: readonly string[], withinMs: number): Asking {
   const stop = new AbortController();
   const ended = new Promise<SmiAnswer>((resolve) => {
     const options = { timeout: withinMs, killSignal: "SIGKILL", maxBuffer: outputMaxBytes, encoding: "utf8" } as const;
     execFile(command, args, options, (error, stdout, stderr) => {
       stop.abort();
-      if (error === null) return resolve({ ok: true, lines: linesOf(stdout), asked });
+      if (error === null) return resolve({ ok: true, lines: linesOf(stdout), asked: [] });
       const { code, killed, message } = error as NodeJS.ErrnoException & { readonly killed?: boolean };
       if (code === "ENOENT") return resolve({ ok: false, absent: true, says: `${command} is not installed` });
       // What is wrong is said on standard output.

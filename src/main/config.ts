@@ -49,8 +49,13 @@ export interface PlatformConfig {
   readonly appsDomain: string;
   /** `2x2`, or null: the machine's own cards. */
   readonly simulateGpus: string | null;
-  /** The program that tells of real cards, how often it is asked, and into how many slots each card is cut. */
-  readonly cards: { readonly command: string; readonly everyMs: DurationMs; readonly slots: number };
+  /** The program that tells of real cards, how often it is asked, into how many slots each card is cut, and where the driver's Xid messages stand. */
+  readonly cards: {
+    readonly command: string;
+    readonly everyMs: DurationMs;
+    readonly slots: number;
+    readonly kernelLog: string;
+  };
   readonly build: BuildLimits;
   /** Builds at a time, of several owners. */
   readonly buildsAtOnce: number;
@@ -179,7 +184,12 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     listen: { address: "127.0.0.1", port: port ?? defaultPort, next: port === undefined },
     appsDomain,
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
-    cards: { command: env["WAYBILL_NVIDIA_SMI"] || "nvidia-smi", everyMs: cardsEveryMs, slots: cardSlots },
+    cards: {
+      command: env["WAYBILL_NVIDIA_SMI"] || "nvidia-smi",
+      everyMs: cardsEveryMs,
+      slots: cardSlots,
+      kernelLog: env["WAYBILL_KERNEL_LOG"] || "/dev/kmsg",
+    },
     build: {
       ...buildLimits,
       waitMs,

@@ -13,6 +13,7 @@ import { openGateway } from "../egress/gateway.ts";
 import { portsOf } from "../egress/policy.ts";
 import { CardWatch } from "../gpu/card-watch.ts";
 import { discover, parseSimulated } from "../gpu/discovery.ts";
+import { KernelLog } from "../gpu/xid.ts";
 import { openShipper } from "../record/ship.ts";
 import type { openSpool } from "../record/spool.ts";
 import { fillCompileCache } from "../runtime/compile-cache.ts";
@@ -81,7 +82,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
     node,
     pool: poolName,
     folder,
-    ...(await cardsOf(config, log)),
+    ...(await cardsOf(config, world)),
     buildsAtOnce: config.buildsAtOnce,
     ...(link && { link }),
     builder: createBuilder({
@@ -146,14 +147,21 @@ function nodeProcesses(folder: string): NodeProcesses {
 /** The machine's cards, looked at while they are used; or those that are simulated. */
 async function cardsOf(
   { simulateGpus, cards }: PlatformConfig,
-  log: World["log"],
+  { clock, log }: World,
 ): Promise<Pick<Parameters<typeof startAgent>[0], "devices" | "watchCards">> {
   if (simulateGpus !== null) return { devices: parseSimulated(simulateGpus) ?? [] };
   const found = await discover(cards.command, cards.slots);
   if (found.devices.length > 0)
     return {
       devices: found.devices,
-      watchCards: (onChange) => new CardWatch({ ...found, ...cards, onChange }),
+      watchCards: (onChange) =>
+        new CardWatch({
+          ...found,
+          ...cards,
+          kernelLog: KernelLog.open(cards.kernelLog),
+          now: () => clock.monotonic(),
+          onChange,
+        }),
     };
   if (!found.absent)
     log.warn({ says: found.says }, "the pool has no cards: start the platform again when nvidia-smi lists them");

@@ -131,7 +131,14 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
   using smi = new StandInSmi();
   const own =
     name === "cards"
-      ? { env: { WAYBILL_NVIDIA_SMI: smi.command, WAYBILL_CARDS_SECONDS: "1", WAYBILL_CARD_SLOTS: "2" } }
+      ? {
+          env: {
+            WAYBILL_NVIDIA_SMI: smi.command,
+            WAYBILL_CARDS_SECONDS: "1",
+            WAYBILL_CARD_SLOTS: "2",
+            WAYBILL_KERNEL_LOG: smi.kernelLog,
+          },
+        }
       : {};
   using archives = name === "boxed" && noImages === false ? await Archives.make() : null;
   const images = archives === null ? {} : { WAYBILL_IMAGES: archives.folder };

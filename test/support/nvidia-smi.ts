@@ -1,5 +1,5 @@
 /** A stand-in `nvidia-smi`: real for the platform, whose cards it makes up. What it says can be changed while the platform runs. */
-import { chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -11,6 +11,10 @@ export interface StandInCard {
   /** What stands in place of its values, as `[GPU is lost]`. */
   readonly says?: string;
   readonly memoryErrors?: number;
+  /** `Reset`, `Reboot`, …: what the driver says that it needs. */
+  readonly recovery?: string;
+  /** It is divided into instances of these profiles (MIG). */
+  readonly instances?: readonly string[];
 }
 
 export interface StandInState {
@@ -35,11 +39,14 @@ export const h100 = (index = 0): StandInCard => ({
 export class StandInSmi implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "wb-smi-"));
   readonly command = join(this.folder, "nvidia-smi");
+  /** Stands in for `/dev/kmsg`. */
+  readonly kernelLog = join(this.folder, "kmsg");
   #state: StandInState;
 
   constructor(state: StandInState = { driver: "580.95.05", cards: [h100(0), h100(1)] }) {
     this.#state = state;
     this.set(state);
+    writeFileSync(this.kernelLog, "");
     writeFileSync(this.command, `#!${process.execPath}\n${program}`);
     chmodSync(this.command, 0o755);
   }
@@ -54,6 +61,14 @@ export class StandInSmi implements Disposable {
     const aside = join(this.folder, "state.new");
     writeFileSync(aside, JSON.stringify(state));
     renameSync(aside, join(this.folder, "state.json"));
+  }
+
+  /** The driver writes an Xid message of the card. */
+  xid({ bus }: StandInCard, number: number, says: string): void {
+    appendFileSync(
+      this.kernelLog,
+      `3,1,1,-;NVRM: Xid (PCI:${bus.slice(4, -2)}): ${number}, pid=1, name=python3, ${says}\n`,
+    );
   }
 
   [Symbol.dispose](): void {
@@ -78,11 +93,19 @@ const value = (card, index, field) => {
   if (field === "memory.total") return "81559 MiB";
   if (field === "memory.used") return "4 MiB";
   if (field === "temperature.gpu") return "34";
+  if (field === "gpu_recovery_action") return card.recovery ?? "None";
+  if (field === "ecc.mode.current") return "Enabled";
+  if (field === "mig.mode.current") return card.instances ? "Enabled" : "Disabled";
   if (field === "ecc.errors.uncorrected.volatile.total") return String(card.memoryErrors ?? 0);
   return "[N/A]";
 };
 if (state.hangs) setInterval(() => undefined, 1000);
 else if (state.fails) { console.log(state.fails); process.exitCode = 255; }
+else if (process.argv.includes("-L")) state.cards.forEach((card, index) => {
+  console.log("GPU " + index + ": " + card.name + " (UUID: " + card.uuid + ")");
+  (card.instances ?? []).forEach((profile, n) =>
+    console.log("  MIG " + profile + "     Device  " + n + ": (UUID: MIG-" + card.uuid.slice(4) + "-" + n + ")"));
+});
 else if (strange) { console.log('Field "' + strange + '" is not a valid field to query.\\n'); process.exitCode = 2; }
 else state.cards.forEach((card, index) => console.log(fields.map((field) => value(card, index, field)).join(", ")));
 `;

@@ -12,7 +12,7 @@ interface DrainOptions extends GlobalOptions {
 }
 
 export function declare(program: Command, run: Runner): void {
-  const node = program.command("node").description("nodes and their cards: list, drain, undrain, token");
+  const node = program.command("node").description("nodes and their cards: list, drain, undrain, check, token");
   node
     .command("list")
     .description("each card of each node: what it is, what runs there, what is wrong")
@@ -55,6 +55,21 @@ export function declare(program: Command, run: Runner): void {
         const of = { node: command.args[0] as string, ...(card !== undefined && { card }) };
         const answer = await client.undrain(of, { signal: world.signal });
         context.answer(answer, drawNodes(context.paper, answer));
+      }),
+    );
+  node
+    .command("check")
+    .description("say that a node's cards were seen to: they are looked at now, and come back if they are well")
+    .argument("<node>")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const client = await context.client();
+        const answer = await client.checkCards(command.args[0] as string, { signal: world.signal });
+        context.answer(
+          answer,
+          `The cards of ${answer.node} are looked at; \`waybill node list\` shows what is found.\n`,
+        );
       }),
     );
   node

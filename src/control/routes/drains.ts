@@ -1,6 +1,6 @@
 /**
  * `GET /api/nodes`: nodes and their cards. `PUT` and `DELETE` of `/api/pools/NAME/drain`, `/api/nodes/NAME/drain` and
- * `/api/nodes/NAME/cards/INDEX/drain` take out of use and give back: for administrators.
+ * `/api/nodes/NAME/cards/INDEX/drain` take out of use and give back, `POST /api/nodes/NAME/check` says that the cards were seen to: for administrators.
  */
 import { z } from "zod";
 import type { Api, ApiContext, Route } from "../api.ts";
@@ -25,6 +25,13 @@ export const drainsRoute: Route = (api, server) => {
   api.get("/api/nodes", async (c) => {
     const caller = signedIn(c);
     return caller instanceof Response ? caller : c.json({ nodes: await server.nodeViews() });
+  });
+  api.post("/api/nodes/:name/check", (c) => {
+    const caller = administrator(c);
+    if (caller instanceof Response) return caller;
+    const node = c.req.param("name");
+    if (!server.checkCards(node)) return refuse(c, "control/not-found", { detail: `Node ${node} is not connected.` });
+    return c.json({ node }, 202);
   });
   const name = (c: ApiContext): string => c.req.param("name") ?? "";
   drains(api, server, "/api/pools/:name/drain", (c) => ({ kind: "pool", pool: name(c) }));

@@ -28,6 +28,26 @@ export const cardCases: readonly FaultCase[] = [
   },
   {
     code: "gpu/device-fault",
+    how: "the driver writes Xid 95 of the card while the function runs",
+    on: "cards",
+    certainty: proved,
+    charge: 0,
+    async inject(stage) {
+      const { app, alice, smi, up } = stage;
+      await using run = await running(alice, app, "seconds=30");
+      for (const card of smi.state.cards) smi.xid(card, 95, "Uncontained: LTC TAG (0x2,0x0)");
+      await endedCall(alice.client, run.call.id);
+      await up.admin.checkCards("n1");
+      await until("the cards are well again", async () => (await up.admin.pool("main")).troubled === 0);
+      return {
+        id: run.call.id,
+        also: ({ verdict }) =>
+          verdict?.sentence.includes("Xid 95") ? undefined : `the verdict says ${verdict?.sentence}`,
+      };
+    },
+  },
+  {
+    code: "gpu/device-fault",
     how: "no card is listed any more until the wait is over",
     on: "cards",
     certainty: proved,
