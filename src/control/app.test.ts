@@ -98,6 +98,18 @@ describe("the API", () => {
     assert.deepEqual([after?.drain, after?.cards[0]?.drain], [null, null]);
   });
 
+  test("an operator who has seen to a node's cards has the node look at them", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    const node = await world.node([replica("p_1", "ready")]);
+    const [alice, admin] = [await world.token("alice", ["read", "write"]), await world.token("admin", ["admin"])];
+    assert.equal((await ask("POST", "/api/nodes/n1/check", alice, "{}")).status, 403);
+    assert.equal((await ask("POST", "/api/nodes/n9/check", admin, "{}")).status, 404);
+    assert.equal(node.of("check-cards").length, 0);
+    assert.equal((await ask("POST", "/api/nodes/n1/check", admin, "{}")).status, 202);
+    assert.equal(node.of("check-cards").length, 1);
+  });
+
   test("what a tier allows is the operator's to set, and the next quota shows it", async () => {
     const { world, ask } = await api();
     await using _ = world;
