@@ -80,6 +80,8 @@ export const functionsMax = 10_000;
 
 /** Calls ahead that an estimate walks one by one; further ones count by their mean. */
 export const estimateDepth = 16;
+/** In a queue that is longer than that so many: coming into it costs then what coming into a short one does. */
+export const estimateDepthLong = 4;
 /** Places that are worked out for one look at a node's queue: some tens of milliseconds' worth. */
 export const placesMax = 2_000;
 /** Calls behind a head that waits of which each is asked whether it may pass. */

@@ -9,7 +9,7 @@ import { functionOf, median } from "./history.ts";
 import type { Blocker, CallId, CallTerms, Slot, SlotId } from "./model.ts";
 import { cardsAt, nextGrant, push, troubleAt, wellCardsAt } from "./plan.ts";
 import type { Plan, Waiting } from "./plan.ts";
-import { clearGuessMs, equalWithinMs, estimateDepth, passDepth, placesMax } from "./policy.ts";
+import { clearGuessMs, equalWithinMs, estimateDepth, estimateDepthLong, passDepth, placesMax } from "./policy.ts";
 import { compareSpent, minus, spend } from "./share.ts";
 import { shareKeyOf, ticksIn } from "./sharing.ts";
 import type { Card, Pick } from "./slots.ts";
@@ -126,11 +126,12 @@ export function lastPlaceOn(plan: Plan, node: NodeState, terms: CallTerms): Plac
   return placeOf(plan, node, terms, { index: of - 1, of, startMs: undefined, basis });
 }
 
-/** What an arriving call is told; one further back than {@link estimateDepth} is told that it is the last. */
+/** What an arriving call is told; one further back than is looked at is told that it is the last. */
 export function arrivingPlaceOn(plan: Plan, node: NodeState): Place {
   const of = countWaiting(plan, node);
   const { terms } = plan.arriving as Waiting;
-  const near = firstOf(turnsOn(plan, node), estimateDepth, (turn) => turn.terms.call === terms.call);
+  const depth = of > estimateDepth ? estimateDepthLong : estimateDepth;
+  const near = firstOf(turnsOn(plan, node), depth, (turn) => turn.terms.call === terms.call);
   const { starts, basis, meanMs } = startsOn(plan, node, near);
   const isNear = near.at(-1)?.terms.call === terms.call;
   const index = isNear ? near.length - 1 : of - 1;

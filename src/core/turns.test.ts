@@ -5,6 +5,7 @@ import { durationMs, seconds } from "../stdx/time.ts";
 import { card, eventOf, hello, ledger } from "./ledger.suite.ts";
 import type { Ledger } from "./ledger.suite.ts";
 import type { CallTerms, Event, PoolSettings, TierName } from "./model.ts";
+import { spentLeft } from "./sharing.ts";
 import { cloneState, decodeState, encodeState } from "./state.ts";
 import { placeOf, queueOf } from "./views.ts";
 
@@ -193,6 +194,46 @@ describe("nobody waits for ever", () => {
       { numRuns: 60 },
     );
   });
+});
+
+test("L47: once nothing is held, an account has spent what was charged to it, whatever became of its calls", () => {
+  const asks = fc.array(
+    fc.record({
+      account: fc.constantFrom("a0", "a1", "a2"),
+      declaredMs: fc.constantFrom(1_000, 10_000, 60_000).map(durationMs),
+      usedMs: fc.nat(60_000),
+      becomes: fc.constantFrom("ends", "ends", "leaves", "is lost"),
+    }),
+    { minLength: 1, maxLength: 40 },
+  );
+  fc.assert(
+    fc.property(asks, (run) => {
+      const it = busy();
+      for (const [n, { account, declaredMs }] of run.entries())
+        it.schedule(`c${n}`, { account, declaredMs, tier: "pro" });
+      run.forEach(({ becomes }, n) => becomes === "leaves" && it.do({ type: "leave", call: `c${n}` }));
+      it.end("busy", 10);
+      let running = [...it.state.calls.values()].find(({ stage }) => stage === "granted")?.terms.call;
+      while (running !== undefined) {
+        const { usedMs, becomes } = run[Number(running.slice(1))] as (typeof run)[number];
+        if (becomes === "ends") it.attach(running);
+        running = grantedIn(it.end(running, becomes === "ends" ? usedMs : 0));
+      }
+      const charged = new Map<string, number>();
+      for (const call of it.state.calls.values()) {
+        if (call.stage !== "settled") continue;
+        const { account } = call.terms;
+        charged.set(account, (charged.get(account) ?? 0) + call.chargedMs);
+      }
+      for (const account of ["a0", "a1", "a2"]) {
+        // No half-life passes meanwhile, so nothing is rounded but each charge by its weight of 8.
+        const left = spentLeft(it.state, { pool: "main", account }, it.now);
+        assert.ok(Math.abs(left - (charged.get(account) ?? 0) / 8) <= 1, `${account}: ${left}`);
+      }
+      it.check();
+    }),
+    { numRuns: 60 },
+  );
 });
 
 test("the places that are told are the order of the grants, where nobody else comes", () => {
