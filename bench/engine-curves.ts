@@ -24,6 +24,8 @@ const fullSlots = [4, 16, 64, 256, 1_000, 4_000, 10_000];
 /** As many as a pool's queue may be told to hold. */
 const queueMax = 100_000;
 const slotsPerNode = 8;
+/** Longer than the longest queue takes to be filled: no call that runs meanwhile comes to its end. */
+const leaseMs = seconds(600);
 /** Nodes of the queue's curve: as many as hold the longest queue, at each point. */
 const queueNodes = 10;
 const runMs = 1_000;
@@ -150,7 +152,7 @@ class Pool implements AsyncDisposable {
     const engine = await Engine.open({ journal: new Discarding(), clock, onFatal, snapshotEvery: 1e9 });
     const pool = new Pool(engine, nodes, onNode);
     // Nobody is to time out, and no agent speaks here.
-    const settings = { queueMax, queueLimitMs: durationMs(seconds(86_400)), durationMaxMs: seconds(600) };
+    const settings = { queueMax, queueLimitMs: durationMs(seconds(86_400)), durationMaxMs: leaseMs };
     await pool.submit({ type: "set-pool", pool: "main", settings });
     for (let n = 0; n < nodes; n++) {
       const cards = Math.max(1, onNode / 4);
@@ -169,7 +171,10 @@ class Pool implements AsyncDisposable {
   schedule(caller: number): Command {
     const command = schedule(0);
     const node = Math.floor(caller / this.#onNode) % (this.#callers / this.#onNode);
-    return { ...command, terms: { ...command.terms, tier: "unlimited", node: `n${node}`, replica: `p_${node}` } };
+    return {
+      ...command,
+      terms: { ...command.terms, tier: "unlimited", declaredMs: leaseMs, node: `n${node}`, replica: `p_${node}` },
+    };
   }
 
   /** One that is silent for 45 s is lost. */

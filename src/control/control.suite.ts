@@ -30,6 +30,7 @@ import { Fitting } from "./fitting.ts";
 import { Hardware } from "./hardware.ts";
 import type { AppsPayer } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
+import { NodeTokens } from "./node-tokens.ts";
 import { Nodes } from "./nodes.ts";
 import { isLiving, Replicas } from "./replicas.ts";
 import { RequestEffects } from "./request-effects.ts";
@@ -329,6 +330,13 @@ export class ControlWorld implements AsyncDisposable {
       resolver,
       about,
       onAccount: () => undefined,
+      nodeTokens: new NodeTokens({
+        ...ports,
+        tokens: catalog.tokens,
+        account: "admin",
+        own: "n1",
+        onRevoked: () => undefined,
+      }),
       payerOfApp: (token: string | null, inside: InsideCaller | null): AppsPayer =>
         inside && { ok: true, account: token ?? "alice", tier: "free" },
       flushEvidence: async () => undefined,

@@ -18,7 +18,7 @@ type Who = "alice" | "admin";
 type Scopes = readonly ("read" | "write" | "admin")[];
 
 interface Sent {
-  readonly method?: "POST" | "PATCH" | "DELETE" | "GET";
+  readonly method?: "POST" | "PUT" | "PATCH" | "DELETE" | "GET";
   readonly body?: unknown;
   readonly who?: Who;
   readonly scopes?: Scopes;
@@ -235,6 +235,16 @@ const verbs: Readonly<Record<string, Verb>> = {
     path: "/api/pools/main",
     sent: { who: "admin", method: "PATCH", body: { queueMax: 7 } },
     effects: (world) => settings(world, "pool-set"),
+  },
+  "PUT drain": {
+    path: "/api/pools/main/drain",
+    sent: { who: "admin", method: "PUT", body: { reason: "dust" } },
+    effects: (world) => settings(world, "drain-set"),
+  },
+  "POST node token": {
+    path: "/api/nodes/n2/token",
+    sent: { who: "admin" },
+    effects: async (world) => (await world.catalog.tokens.list("admin")).filter(({ name }) => name === "n2").length,
   },
   "PATCH settings": {
     path: "/api/spaces/alice/demo/settings",

@@ -197,7 +197,7 @@ export class Server {
   }: Asked<CreateToken>): Promise<{ ok: true; account: string; token: string } | Refused> {
     const { catalog, clock, random } = this.#parts;
     const made = this.effects.made?.work;
-    if (typeof made === "string") return this.#renewToken(account, made);
+    if (typeof made === "string") return { ok: true, account, token: await this.renewToken(made) };
     if (create) {
       const made = await catalog.accounts.create({
         name: account,
@@ -234,11 +234,11 @@ export class Server {
   }
 
   /** A token that was made and never shown: the answer with its secret was lost, so it gets another. */
-  async #renewToken(account: string, id: string): Promise<{ ok: true; account: string; token: string }> {
+  async renewToken(id: string): Promise<string> {
     const token = newAccessToken(this.random);
     const isThere = await this.catalog.tokens.replaceHash(id, accessTokenHash(token));
     assert(isThere, `a request with a key has made the token ${id}`);
-    return { ok: true, account, token };
+    return token;
   }
 
   /** Starts the app again as it is; with `factory` its last commit is built again, with nothing that an earlier build resolved. */
@@ -357,7 +357,7 @@ export class Server {
   async setDrain(of: DrainScope, drain: (DrainRequest & { readonly by: string }) | null): Promise<boolean> {
     const endInMs = drain?.endAfterMs === undefined ? null : durationMs(drain.endAfterMs);
     const wished = drain && { reason: drain.reason, by: drain.by, endInMs };
-    const answer = await this.#parts.engine.submit({ type: "set-drain", of, drain: wished });
+    const answer = await this.#order({ type: "set-drain", of, drain: wished });
     assert(answer.ok || answer.why.startsWith("unknown-"), "the ledger takes a drain that the route took");
     return answer.ok;
   }
