@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { WaybillClient } from "../../src/client/api.ts";
 import type { Account } from "../support/platform.ts";
-import type { List, Setting } from "./clients.ts";
+import { ifKnown, type List, type Setting } from "./clients.ts";
 
 /** Who writes: an operator, and the owner of Spaces that nothing runs of. */
 export interface Writers {
@@ -61,7 +61,8 @@ export function listsOf({ operator, owner, url, repository }: Writers): readonly
       // One whose token was never told is not asked for.
       read: async (wishes) => {
         const known = wishes.flatMap(({ name }) => tokens.get(name) ?? []);
-        return await Promise.all(known.map(async (token) => (await new WaybillClient({ url, token }).whoami()).name));
+        const whoever = known.map((token) => ifKnown(new WaybillClient({ url, token }).whoami()));
+        return (await Promise.all(whoever)).flatMap((who) => who?.name ?? []);
       },
     },
     {
