@@ -545,10 +545,11 @@ describe("waybill", () => {
       durationMaxMs: 60_000,
       runsMax: 9,
       callsMax: null,
+      weight: 2,
     };
     api.routes.set("PATCH /api/tiers/free", free);
     const set = ["tier", "set", "free", "--window-limit", "none", "--window", "1h", "--longest", "60s"];
-    assert.match((await waybill(set)).out, /^free +none +60 min +60 s +9 +any$/m);
+    assert.match((await waybill(set)).out, /^free +none +60 min +60 s +9 +any +2$/m);
     assert.deepEqual(JSON.parse(api.received[2]!.body), {
       windowLimitMs: null,
       windowMs: 3_600_000,
