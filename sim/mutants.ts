@@ -220,8 +220,8 @@ export const mutants: readonly Mutant[] = [
     "hello-empties-the-queue",
     "A node that says hello again loses its waiting calls.",
     "core/evolve.ts",
-    "const kept = { trouble, grants, queue, sinceOldest };",
-    "const kept = { trouble, grants, queue: new Line(), sinceOldest };",
+    "grants, queue, leases, sinceOldest };",
+    "grants, queue: new Line(), leases, sinceOldest };",
   ),
   m(
     "hello-resets-the-fences",
@@ -285,13 +285,6 @@ export const mutants: readonly Mutant[] = [
   ),
 
   /* ── nodes ── */
-  m(
-    "lost-node-has-free-slots",
-    "The slots of a node that went silent are free when it is back.",
-    "core/nodes.ts",
-    'abandon(plan, call, "node-lost", "clearing");\n}',
-    'abandon(plan, call, "node-lost", "free");\n}',
-  ),
   m(
     "hello-frees-warm-slots",
     "A node that says hello has no old workers.",
