@@ -55,6 +55,8 @@ async function waybill(
     zone: "UTC",
     up: async (options) => (ups.push(options), 0),
     agent: async (options) => (joins.push(options), 0),
+    dataFolder: (named) => named ?? folder,
+    restore: () => assert.fail("what is restored is tried with real folders"),
     stopAll: async (data) => ({ stopped: [`p_${data}`], running: data === "stuck" ? ["p_2"] : [] }),
   });
   return { code, out, err };
@@ -220,6 +222,9 @@ describe("waybill", () => {
       "token",
       "tier",
       "pool",
+      "backup",
+      "restore",
+      "journal",
       "gpu",
       "status",
       "whoami",

@@ -100,6 +100,7 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
       return put(ended(call(event.call), record, event));
     // Nothing about a call's row. An event that the ledger learns later does not compile until it is named.
     case "writer-started":
+    case "fences-raised":
     case "account-opened":
     case "tier-set":
     case "pool-set":

@@ -13,6 +13,17 @@ export interface Input {
   text(): Promise<string>;
 }
 
+export interface Restored {
+  readonly folder: string;
+  readonly backup: string;
+  /** RFC 3339. */
+  readonly madeAt: string;
+  /** The last record of the backup; those of the restore itself follow it. */
+  readonly journal: { readonly index: number; readonly hash: string };
+  /** Each fence that is given from here on is higher (L18). */
+  readonly fencesAbove: number;
+}
+
 /** What `up` and `server` have in common. */
 export interface UpOptions {
   /** `server`: without an agent of its own. */
@@ -58,6 +69,10 @@ export interface CliWorld {
   up(options: UpOptions): Promise<number>;
   /** Runs a node's agent until it is told to stop; resolves to the exit code. */
   agent(options: AgentOptions): Promise<number>;
+  /** The data folder that a command names, or the default. */
+  dataFolder(named: string | undefined): string;
+  /** Makes a data folder of a backup. */
+  restore(backup: string, folder: string): Promise<Restored>;
   /** Ends the replicas that a stopped platform left on this data folder; undefined for the default. */
   stopAll(
     data: string | undefined,

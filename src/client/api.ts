@@ -5,6 +5,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type {
+  BackupRequest,
+  BackupView,
   BoardView,
   BuildDetails,
   BuildQueueView,
@@ -131,6 +133,11 @@ export class WaybillClient {
   /** Needs an administrator's token. The answer is the only time that the new token is shown. */
   async createToken(body: CreateToken, asking: Asking = {}): Promise<CreatedToken> {
     return await this.#send("POST", "/api/tokens", body, asking);
+  }
+
+  /** Copies the platform into a folder of the server's machine; resolves when all of it is on disk. */
+  async backup(body: BackupRequest, asking: Asking = {}): Promise<BackupView> {
+    return await this.#send("POST", "/api/backups", body, asking);
   }
 
   /** Makes the token by which an agent joins as this node; the one before it holds no longer. */

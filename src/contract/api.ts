@@ -43,6 +43,7 @@
  *   GET    /api/gpu/queue?pool=  /api/gpu/board     → QueueView, BoardView
  *   GET    /api/spaces/zero-gpu/quota               → the same in the Hub's form, with `held`
  *   POST   /api/gpu/quote      QuoteRequest          → QuoteView
+ *   POST   /api/backups BackupRequest               → BackupView
  *   GET    /api/tiers, PATCH /api/tiers/NAME        → TiersView, TierView
  *   GET    /api/pools/NAME, PATCH /api/pools/NAME   → PoolView
  *   GET    /api/nodes                               → NodesView
@@ -551,6 +552,23 @@ export interface QuotaView {
 }
 
 /** What accounts of a tier may use; null: no limit. */
+/** `POST /api/backups`: into a folder of the server's machine that is not there yet. */
+export interface BackupRequest {
+  /** Absolute path. */
+  readonly folder: string;
+}
+
+export interface BackupView extends BackupRequest {
+  /** RFC 3339. */
+  readonly madeAt: string;
+  /** The last record in it. */
+  readonly journal: { readonly index: number; readonly hash: string };
+  readonly files: number;
+  readonly bytes: number;
+  /** The key of the Spaces' secrets, which no backup holds: keep a copy of it elsewhere. */
+  readonly secretsKeyFile: string;
+}
+
 export interface TierView {
   readonly name: string;
   /** GPU milliseconds of one period. */

@@ -11,6 +11,7 @@ import { commitRoute } from "./routes/commit.ts";
 import { environmentRoute } from "./routes/environment.ts";
 import { explainRoute } from "./routes/explain.ts";
 import { gpuRoute } from "./routes/gpu.ts";
+import { backupsRoute } from "./routes/backups.ts";
 import { drainsRoute } from "./routes/drains.ts";
 import { logsRoute } from "./routes/logs.ts";
 import { pagesRoute } from "./routes/pages.ts";
@@ -44,6 +45,7 @@ const routes: readonly Route[] = [
   callsRoute,
   gpuRoute,
   poolsRoute,
+  backupsRoute,
   drainsRoute,
   nodesRoute,
   tiersRoute,

@@ -339,6 +339,7 @@ export class ControlWorld implements AsyncDisposable {
       }),
       payerOfApp: (token: string | null, inside: InsideCaller | null): AppsPayer =>
         inside && { ok: true, account: token ?? "alice", tier: "free" },
+      backup: async () => Promise.reject(new Error("what is copied is tried with a whole platform")),
       flushEvidence: async () => undefined,
     };
     this.server = new Server(parts as unknown as ServerParts);

@@ -7,6 +7,7 @@ import { noIsolation, type Isolation } from "../contract/isolation.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
 import type {
+  BackupView,
   BoardView,
   CreateToken,
   Page,
@@ -94,6 +95,8 @@ export interface ServerParts {
   onAccount(account: { readonly name: string; readonly tier: TierName }): void;
   /** Whose quota an app asks about, by its visitor's token where it has one. */
   payerOfApp(token: string | null, inside: InsideCaller | null): AppsPayer;
+  /** Copies the platform into a folder that is not there yet. Rejects with `BackupFailed`. */
+  backup(folder: string): Promise<BackupView>;
   /** Brings what this machine's emitters have written into the evidence store. */
   flushEvidence(): Promise<void>;
   onFailure(what: string, error: unknown): void;
@@ -364,6 +367,11 @@ export class Server {
 
   async tiers(): Promise<TierView[]> {
     return this.#parts.engine.read(tiersOf);
+  }
+
+  /** Rejects with `BackupFailed`. */
+  backup(folder: string): Promise<BackupView> {
+    return this.#parts.backup(folder);
   }
 
   async setTier(tier: TierName, settings: Partial<TierSettings>): Promise<TierView> {

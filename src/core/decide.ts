@@ -59,6 +59,8 @@ export function decide(state: State, command: Command, now: Instant): Decision {
   switch (command.type) {
     case "start-writer":
       return startWriter(state, command, now);
+    case "raise-fences":
+      return raiseFences(state, command, now);
     case "open-account":
       return openAccount(state, command, now);
     case "set-tier":
@@ -97,6 +99,14 @@ function startWriter(state: State, { epoch }: Of<"start-writer">, now: Instant):
   if (epoch === state.writer.epoch) return nothing;
   const plan = planOn(state, now);
   push(plan, { v: 1, type: "writer-started", epoch });
+  return decided(plan);
+}
+
+function raiseFences(state: State, { above }: Of<"raise-fences">, now: Instant): Decision {
+  assert(Number.isSafeInteger(above) && above >= 0, "L4: a fence is a whole number");
+  if (above <= state.fencesAbove) return nothing;
+  const plan = planOn(state, now);
+  push(plan, { v: 1, type: "fences-raised", above });
   return decided(plan);
 }
 

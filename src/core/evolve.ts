@@ -58,6 +58,9 @@ export function evolve(state: State, event: Event, position: Position): void {
     case "writer-started":
       state.writer = { epoch: event.epoch, startedAt: at };
       return;
+    case "fences-raised":
+      state.fencesAbove = event.above;
+      return;
     case "account-opened":
       return accountOpened(state, event);
     case "pool-set":

@@ -60,6 +60,8 @@ export interface Audit {
   /** Open calls by Space; one without is not in it. */
   readonly openBySpace: Map<string, number>;
   readonly fences: Map<SlotId, number>;
+  /** What a restore raised them above. */
+  fencesAbove: number;
   /** Who has the slot: a call by its lease, an old worker, or nobody. */
   readonly holders: Map<
     SlotId,
@@ -98,6 +100,7 @@ export function newAudit(): Audit {
     ...counts,
     ...nodes,
     writer: { epoch: 0, startedAt: 0 },
+    fencesAbove: 0,
     index: 0,
     at: 0,
   };
@@ -174,6 +177,9 @@ function takeEvent(audit: Audit, event: Event, record: LedgerRecord): void {
   switch (event.type) {
     case "writer-started":
       audit.writer = { epoch: event.epoch, startedAt: audit.at };
+      return;
+    case "fences-raised":
+      audit.fencesAbove = Math.max(audit.fencesAbove, event.above);
       return;
     case "node-joined":
       audit.pools.set(event.node, event.pool);
@@ -371,7 +377,8 @@ function granted(audit: Audit, { call, lease, attachBy }: Extract<Event, { type:
     const [node = "", device = ""] = slot.split("/");
     const scopes = [`pool ${audit.pools.get(node)}`, `node ${node}`, `card ${node}/${device}`];
     if (scopes.some((scope) => audit.drains.has(scope))) find(audit, "L39", `${slot} is drained`);
-    if (lease.fence <= (audit.fences.get(slot) ?? 0)) find(audit, "L18", `fence ${lease.fence} of ${slot} is not new`);
+    if (lease.fence <= Math.max(audit.fences.get(slot) ?? 0, audit.fencesAbove))
+      find(audit, "L18", `fence ${lease.fence} of ${slot} is not new`);
     audit.fences.set(slot, lease.fence);
     audit.holders.set(slot, { call });
   }

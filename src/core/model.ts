@@ -134,6 +134,8 @@ export interface Drain {
 
 export type Command =
   | { readonly type: "start-writer"; readonly epoch: number }
+  /** The records come from a backup: fences up to `above` may have been given since it was made (L18). */
+  | { readonly type: "raise-fences"; readonly above: number }
   | { readonly type: "open-account"; readonly account: AccountId; readonly tier: TierName }
   | { readonly type: "set-tier"; readonly tier: TierName; readonly settings: Partial<TierSettings> }
   | { readonly type: "set-pool"; readonly pool: PoolName; readonly settings: Partial<PoolSettings> }
@@ -289,6 +291,8 @@ export interface Lease {
 
 export type Event =
   | { readonly v: 1; readonly type: "writer-started"; readonly epoch: number }
+  /** Each fence from here on is higher than `above`. */
+  | { readonly v: 1; readonly type: "fences-raised"; readonly above: number }
   /** Opens an account, or gives an open one another tier; its balances stay. */
   | { readonly v: 1; readonly type: "account-opened"; readonly account: AccountId; readonly tier: TierName }
   /** All of a tier's settings, from here on in the shipped ones' place. */

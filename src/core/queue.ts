@@ -36,7 +36,7 @@ export function grantWaiting(plan: Plan, node: NodeState): void {
   const cards = wellCardsAt(plan, node);
   const turns = turnsOn(plan, node);
   for (let turn = turns.next().value; turn !== undefined; turn = turns.next().value) {
-    const pick = pickSlots(cards, plan.slotAt, turn.terms);
+    const pick = pickSlots(cards, plan.slotAt, turn.terms, plan.state.fencesAbove);
     if (pick === undefined) {
       passHead(plan, node, turn, turns);
       return clearForWaiting(plan, node, cards);
@@ -56,7 +56,7 @@ function passHead(plan: Plan, node: NodeState, head: Turn, behind: Iterable<Turn
   if (countStage(plan, cards, "free") + countStage(plan, cards, "warm") === 0) return;
   const { attachWithinMs } = settingsOf(plan.state, node.pool);
   for (const turn of firstOf(behind, passDepth)) {
-    const pick = pickSlots(cards, plan.slotAt, turn.terms);
+    const pick = pickSlots(cards, plan.slotAt, turn.terms, plan.state.fencesAbove);
     if (pick === undefined) continue;
     const overAt = after(after(plan.now, attachWithinMs), turn.leaseMs);
     if (overAt <= startsNotBefore(plan, cards, head.terms)) grant(plan, node, { ...turn, rule: "gap" }, pick);
@@ -179,7 +179,8 @@ function blockersFor(plan: Plan, node: NodeState, terms: CallTerms, ahead: numbe
     }
   }
   const blockers: Blocker[] = [];
-  if (pickSlots(wellCardsAt(plan, node), plan.slotAt, terms) !== undefined) blockers.push({ kind: "kept" });
+  if (pickSlots(wellCardsAt(plan, node), plan.slotAt, terms, plan.state.fencesAbove) !== undefined)
+    blockers.push({ kind: "kept" });
   else {
     blockers.push({ kind: "slots", leased, clearing, total });
     if (terms.size === "xlarge") blockers.push({ kind: "whole-card", size: terms.size });

@@ -101,9 +101,15 @@ export function canHold(cards: readonly Card[], size: Size): boolean {
   return cards.some((card) => card.slots.length >= (size === "xlarge" ? 2 : 1));
 }
 
-/** Slots for a call: its own warm worker's, else free ones; undefined when it has to wait. */
-export function pickSlots(cards: readonly Card[], slotAt: SlotAt, terms: CallTerms): Pick | undefined {
-  return terms.size === "xlarge" ? pickCard(cards, slotAt, terms) : pickSlot(cards, slotAt, terms);
+/** Slots for a call, with a fence above `fencesAbove` (L18): its own warm worker's, else free ones; undefined when it has to wait. */
+export function pickSlots(
+  cards: readonly Card[],
+  slotAt: SlotAt,
+  terms: CallTerms,
+  fencesAbove: number,
+): Pick | undefined {
+  const picked = terms.size === "xlarge" ? pickCard(cards, slotAt, terms) : pickSlot(cards, slotAt, terms);
+  return picked && { ...picked, fence: Math.max(picked.fence, fencesAbove + 1) };
 }
 
 /** Whether the whole warm worker on this slot is this call's own: the same replica, task and size. */

@@ -78,6 +78,8 @@ export interface State {
   index: number;
   at: Instant;
   writer: { readonly epoch: number; readonly startedAt: Instant };
+  /** Each fence that is given is higher (L18): what a restore raised, else 0. */
+  fencesAbove: number;
   readonly accounts: Map<AccountId, Mutable<Account>>;
   readonly pools: Map<PoolName, PoolSettings>;
   /** Those that an operator has set; the others are as shipped. */
@@ -116,6 +118,7 @@ export function emptyState(): State {
     index: 0,
     at: 0 as Instant,
     writer: { epoch: 0, startedAt: 0 as Instant },
+    fencesAbove: 0,
     accounts: new Map(),
     pools: new Map(),
     tiers: new Map(),
@@ -160,6 +163,8 @@ export function encodeState(state: State): string {
     // Left out while there is none, as before there were any: an older snapshot keeps its hash (L25).
     ...(state.drains.size > 0 && { drains: sorted(state.drains, ordered) }),
     ended: state.ended.slice(state.endedHead),
+    // As drains.
+    ...(state.fencesAbove > 0 && { fencesAbove: state.fencesAbove }),
     functions: [...state.functions].map(([name, runs]) => [name, runs.inOrder]),
     index: state.index,
     kills: sorted(state.kills, ordered),
@@ -183,6 +188,7 @@ export function decodeState(text: string): State {
     index: plain.index,
     at: plain.at,
     writer: plain.writer,
+    fencesAbove: plain.fencesAbove ?? 0,
     accounts: new Map(plain.accounts.map(([id, account]) => [id, { runs: 0, ...account }])),
     pools: new Map(plain.pools),
     tiers: new Map(plain.tiers),
@@ -308,6 +314,7 @@ function orderedNode({ cards: _cards, leases: _leases, trouble, sinceOldest, que
 type Entries<T> = T extends Map<infer K, infer V> ? [K, V][] : never;
 interface Snapshot extends Pick<State, "index" | "at" | "writer" | "ended"> {
   readonly v: number;
+  readonly fencesAbove?: number;
   readonly accounts: [AccountId, WrittenAccount][];
   readonly pools: Entries<State["pools"]>;
   readonly tiers?: Entries<State["tiers"]>;

@@ -69,7 +69,15 @@ function wrongWith(row: Row, previous: Mark, at: number): string | null {
 function checkDatabase(db: DatabaseSync, file: string, mark: Mark | null): Found {
   checkFormat(db, file);
   const start = snapshotStart(db, file);
-  const chain = checkChain(rowsAfter(db, file, start.index), start);
+  return againstMark(db, file, { mark, start, chain: checkChain(rowsAfter(db, file, start.index), start) });
+}
+
+/** Whether a chain that was followed from `start` holds all that was acknowledged. Throws `JournalDamaged`. */
+export function againstMark(
+  db: DatabaseSync,
+  file: string,
+  { mark, start, chain }: { readonly mark: Mark | null; readonly start: Mark; readonly chain: ChainCheck },
+): Extract<Found, { state: "whole" }> {
   if (mark === null) {
     if (chain.last.index === 0 && chain.bad === null) return { state: "whole", cutFrom: null, mark: start };
     throw new JournalDamaged({
@@ -122,7 +130,8 @@ function snapshotStart(db: DatabaseSync, file: string): Mark {
   return { index: snapshot.index, hash: Buffer.from(head["hash"] as Uint8Array).toString("hex") };
 }
 
-function* rowsAfter(db: DatabaseSync, file: string, index: number): Generator<Row> {
+/** The rows after record `index`, a few at a time. Throws `JournalDamaged` where SQLite can't read them. */
+export function* rowsAfter(db: DatabaseSync, file: string, index: number): Generator<Row> {
   const statement = db.prepare("SELECT idx, at, hash, body FROM journal WHERE idx > ? ORDER BY idx LIMIT ?");
   for (let from = index; ;) {
     const rows = guarded(file, from + 1, () => statement.all(from, rowsAtOnce) as unknown as Row[]);
@@ -133,7 +142,8 @@ function* rowsAfter(db: DatabaseSync, file: string, index: number): Generator<Ro
   }
 }
 
-function markOf(file: string): Mark | null {
+/** The file's mark; null where there is none. Throws `JournalDamaged`. */
+export function markOf(file: string): Mark | null {
   const read = readMark(file);
   if (read.state === "bad")
     throw new JournalDamaged({ file, index: null, found: "the mark of the last acknowledged record can't be read" });
@@ -141,7 +151,7 @@ function markOf(file: string): Mark | null {
 }
 
 /** Opens without the right to write: closing such a connection moves nothing from the log into the file. */
-function readOnly<T>(file: string, use: (db: DatabaseSync) => T): T {
+export function readOnly<T>(file: string, use: (db: DatabaseSync) => T): T {
   const hadLog = existsSync(`${file}-wal`);
   const tidy = (): void => {
     rmSync(`${file}-shm`, { force: true }); // the readers' index of the log: rebuilt, never data

@@ -110,6 +110,16 @@ export class JournalDeposed extends Error {
   }
 }
 
+/** A copy could not be made. The journal itself goes on. */
+export class BackupFailed extends Error {
+  override readonly name = "BackupFailed";
+  readonly code = "backup-failed";
+
+  constructor(folder: string, why: string, options?: ErrorOptions) {
+    super(`the backup in ${folder} was not made: ${why}. Remove that folder, and look at its disk.`, options);
+  }
+}
+
 /** A commit or a sync failed (L27): what was on its way is not acknowledged, and this process must not write again. */
 export class JournalStopped extends Error {
   override readonly name = "JournalStopped";

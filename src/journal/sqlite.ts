@@ -9,6 +9,7 @@ import { databaseName } from "./database.ts";
 import type { Row } from "./database.ts";
 import { decodeRecord, encodeRecord } from "./encoding.ts";
 import { JournalBacklog, JournalStopped } from "./failures.ts";
+import type { Mark } from "./mark.ts";
 import { Packer } from "./packing.ts";
 import type { Head, Journal, JournalCounters, Snapshot, Verification } from "./port.ts";
 import { backlogMax, genesisHash } from "./port.ts";
@@ -134,6 +135,11 @@ export class SqliteJournal implements Journal {
 
   async saveSnapshot(snapshot: Snapshot): Promise<void> {
     await this.#ask("save-snapshot", { snapshot });
+  }
+
+  /** Copies the whole file, catalog included, into an empty folder while it is written to. Rejects with `BackupFailed`. */
+  backup(folder: string): Promise<Mark> {
+    return this.#ask("backup", { folder });
   }
 
   async verify(): Promise<Verification> {

@@ -2,7 +2,7 @@
 import type { SqlChange, SqlRow, SqlRule, SqlStatement, SqlValue } from "../stdx/sql.ts";
 import { SqlRefused } from "../stdx/sql.ts";
 import type { Row } from "./database.ts";
-import { DataFolderBusy, JournalDamaged, JournalFormatUnknown, JournalStopped } from "./failures.ts";
+import { BackupFailed, DataFolderBusy, JournalDamaged, JournalFormatUnknown, JournalStopped } from "./failures.ts";
 import type { Damage } from "./failures.ts";
 import type { Mark } from "./mark.ts";
 import type { Pack } from "./packing.ts";
@@ -23,6 +23,8 @@ export interface Asks {
   "sql-all": { ask: { readonly sql: string; readonly params: readonly SqlValue[] }; answer: readonly SqlRow[] };
   "sql-run": { ask: { readonly sql: string; readonly params: readonly SqlValue[] }; answer: SqlChange };
   "sql-transaction": { ask: { readonly statements: readonly SqlStatement[] }; answer: readonly SqlChange[] };
+  /** Copies all into an empty folder; the answer is the copy's last record. */
+  backup: { ask: { readonly folder: string }; answer: Mark };
   close: { ask: object; answer: null };
 }
 export type AskName = keyof Asks;
@@ -47,6 +49,7 @@ export type WireFailure =
   | { readonly kind: "damaged"; readonly damage: Damage }
   | { readonly kind: "format"; readonly file: string; readonly format: unknown }
   | { readonly kind: "sql"; readonly message: string; readonly rule: SqlRule }
+  | { readonly kind: "backup"; readonly folder: string; readonly says: string }
   | { readonly kind: "stopped"; readonly why: string };
 
 export function toWire(error: unknown): WireFailure {
@@ -67,6 +70,8 @@ export function fromWire(failure: WireFailure): Error {
       return new JournalFormatUnknown(failure.file, failure.format);
     case "sql":
       return new SqlRefused(failure.message, failure.rule);
+    case "backup":
+      return new BackupFailed(failure.folder, failure.says);
     case "stopped":
       return new JournalStopped(failure.why);
   }

@@ -5,13 +5,15 @@
  * Group commit: whatever arrived while the last commit was on its way to disk goes into the next one.
  */
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import type { MessagePort } from "node:worker_threads";
 import { assert, unreachable } from "../stdx/assert.ts";
+import { copyJournal } from "./backup.ts";
 import { checkChain, checkFolder } from "./check.ts";
-import { createDatabase, databaseName, JournalDatabase, lockName, markName } from "./database.ts";
-import { DataFolderBusy, JournalDamaged } from "./failures.ts";
+import { createDatabase, databaseName, JournalDatabase, markName } from "./database.ts";
+import { JournalDamaged } from "./failures.ts";
+import { lockFolder } from "./lock.ts";
 import { MarkFile } from "./mark.ts";
 import type { Mark } from "./mark.ts";
 import { Statements } from "./statements.ts";
@@ -92,6 +94,7 @@ class WritingThread {
   }
 
   #answer(ask: Ask): void {
+    if (ask.name === "backup") return void this.#backup(ask.id, ask.ask.folder);
     try {
       this.#post({ kind: "answer", id: ask.id, value: this.#valueOf(ask) });
     } catch (error) {
@@ -102,7 +105,16 @@ class WritingThread {
     if (ask.name === "close") this.#port.close();
   }
 
-  #valueOf(ask: Ask): unknown {
+  /** In steps between commits. What goes wrong is the copy's: the journal itself goes on. */
+  async #backup(id: number, folder: string): Promise<void> {
+    try {
+      this.#post({ kind: "answer", id, value: await copyJournal(this.#journal.db, folder) });
+    } catch (error) {
+      this.#post({ kind: "refused", id, failure: { kind: "backup", folder, says: (error as Error).message } });
+    }
+  }
+
+  #valueOf(ask: Exclude<Ask, { name: "backup" }>): unknown {
     switch (ask.name) {
       case "read":
         return this.#journal.read(ask.ask.from, ask.ask.limit);
@@ -194,19 +206,6 @@ class LateMark {
     this.#timer = undefined;
     this.#writtenAt = performance.now();
     this.#file.moveTo(this.#wanted);
-  }
-}
-
-/** L29. The kernel ends the lock with the process, however that ends. */
-function lockFolder(folder: string): DatabaseSync {
-  const lock = new DatabaseSync(join(folder, lockName));
-  try {
-    lock.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE;");
-    return lock;
-  } catch (error) {
-    lock.close();
-    const busy = (error as { errcode?: number }).errcode === 5;
-    throw busy ? new DataFolderBusy(folder) : error;
   }
 }
 

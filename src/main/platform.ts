@@ -47,6 +47,7 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { PlatformConfig } from "./config.ts";
+import { makeBackup } from "./backup.ts";
 import { adminAccount, bootToken } from "./boot-token.ts";
 import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
 import { ownNode, poolName, startNode } from "./node.ts";
@@ -305,6 +306,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ownerTier: (owner: string) => tiers.get(owner) ?? "free",
     plainProcesses: config.sandbox === "none",
   };
+  const flushEvidence = async (): Promise<void> => {
+    await Promise.all([serverSpool.sync(), edgeSpool.sync()]);
+    await shipping();
+  };
   let bootMs = 0;
   const server = new Server({
     engine,
@@ -327,12 +332,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     clock,
     random,
     about: { version: about.version, node: process.versions.node, bootMs: () => bootMs, url },
+    backup: (folder) => makeBackup({ ...config, journal, clock, version: about.version, flush: flushEvidence }, folder),
     onAccount: ({ name, tier }) => tiers.set(name, tier),
     payerOfApp: (token, inside) => payerOfApp(token, inside, visiting),
-    flushEvidence: async () => {
-      await Promise.all([serverSpool.sync(), edgeSpool.sync()]);
-      await shipping();
-    },
+    flushEvidence,
     onFailure,
   });
 

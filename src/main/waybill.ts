@@ -35,6 +35,11 @@ const world: CliWorld = {
     const { agent } = await import("./agent.ts");
     return agent(options, { env: process.env, version, startedAt, signal: stop.signal });
   },
+  dataFolder: (named) => dataFolder(process.env, named),
+  restore: async (backup, folder) => {
+    const { restore } = await import("./restore.ts");
+    return restore(backup, folder, systemClock);
+  },
   stopAll: async (data) => {
     const { stopAll } = await import("./stop-all.ts");
     return stopAll(dataFolder(process.env, data));

@@ -1,0 +1,93 @@
+/** A journal that nobody writes: a stopped platform's, or a backup's. Read from its first record to its last, changed in nothing. */
+import type { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
+import type { LedgerRecord } from "../core/record.ts";
+import { againstMark, checkChain, markOf, readOnly, rowsAfter } from "./check.ts";
+import { checkFormat, databaseName, markName, snapshotDigest } from "./database.ts";
+import type { Row } from "./database.ts";
+import { decodeRecord } from "./encoding.ts";
+import { JournalDamaged } from "./failures.ts";
+import { lockFolder } from "./lock.ts";
+import type { Mark } from "./mark.ts";
+import { genesisHash } from "./port.ts";
+
+/** What a walk through the whole journal found. */
+export interface Walked {
+  readonly records: number;
+  /** Hash of the last of them, 64 hexadecimal digits. */
+  readonly hash: string;
+  /** The first record of a torn tail that nobody was promised, and that the next start cuts off; null without one. */
+  readonly tornFrom: number | null;
+}
+
+/** A kept snapshot, without its body. */
+export interface KeptSnapshot {
+  readonly index: number;
+  /** sha256 of the state that it was taken of. */
+  readonly stateHash: string;
+}
+
+export interface Walk {
+  /** Hears each record once its place in the chain is proved, with its stored text. */
+  record(record: LedgerRecord, text: string): void;
+}
+
+/** The snapshots and the records of a folder's journal. */
+export class JournalAtRest implements Disposable {
+  readonly #lock: DatabaseSync;
+  readonly #folder: string;
+
+  /** Throws `DataFolderBusy` while a platform runs on the folder. */
+  constructor(folder: string) {
+    this.#folder = folder;
+    this.#lock = lockFolder(folder);
+  }
+
+  /** Oldest first. Throws `JournalDamaged` where one was changed. */
+  snapshots(): readonly KeptSnapshot[] {
+    return readOnly(this.#file, (db) => {
+      checkFormat(db, this.#file);
+      return db
+        .prepare("SELECT idx, state_hash, digest, body FROM snapshots ORDER BY idx")
+        .all()
+        .map((row) => {
+          const kept = { index: row["idx"] as number, stateHash: row["state_hash"] as string };
+          if (snapshotDigest({ ...kept, body: row["body"] as string }) === row["digest"]) return kept;
+          const found = "the snapshot of the state after it was changed";
+          throw new JournalDamaged({ file: this.#file, index: kept.index, found });
+        });
+    });
+  }
+
+  /**
+   * Follows the chain from the first record (L26). Throws `JournalDamaged` with the first bad record,
+   * `JournalFormatUnknown`, or `EventVersionUnknown`.
+   */
+  walk(walk: Walk): Walked {
+    const mark = markOf(join(this.#folder, markName));
+    return readOnly(this.#file, (db) => {
+      checkFormat(db, this.#file);
+      const start: Mark = { index: 0, hash: genesisHash };
+      const chain = checkChain(this.#told(rowsAfter(db, this.#file, 0), walk), start);
+      const { cutFrom } = againstMark(db, this.#file, { mark, start, chain });
+      return { records: chain.last.index, hash: chain.last.hash, tornFrom: cutFrom };
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#lock.close();
+  }
+
+  get #file(): string {
+    return join(this.#folder, databaseName);
+  }
+
+  /** The rows; who asks for another one has found the last one good. */
+  *#told(rows: Iterable<Row>, walk: Walk): Generator<Row> {
+    for (const row of rows) {
+      yield row;
+      const text = Buffer.from(row.body).toString("utf8");
+      walk.record(decodeRecord(text, { index: row.idx, file: this.#file }), text);
+    }
+  }
+}

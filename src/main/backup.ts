@@ -1,0 +1,148 @@
+/**
+ * `waybill backup`: the running platform in a folder of its own. In this order, so that what is copied later holds all that what
+ * was copied before speaks of: the journal with the catalog, the emitters' spools, the evidence store, build logs, repositories.
+ * The list of files with their digests is written last: a folder without it is no backup.
+ */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { copyFile, mkdir, open, readdir, realpath, stat, writeFile } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import { backup, DatabaseSync } from "node:sqlite";
+import type { BackupView } from "../contract/api.ts";
+import { BackupFailed, SqliteJournal } from "../journal/index.ts";
+import type { Journal } from "../journal/index.ts";
+import { iso } from "../stdx/time.ts";
+import type { Clock } from "../stdx/time.ts";
+
+export interface BackupSource {
+  readonly journal: Journal;
+  readonly clock: Clock;
+  readonly version: string;
+  /** The data folder. */
+  readonly data: string;
+  readonly secretsKeyFile: string;
+  /** Brings what the emitters have written into the evidence store. */
+  flush(): Promise<void>;
+}
+
+/** A backup's list of what is in it. */
+export interface Manifest {
+  readonly v: 1;
+  readonly madeAt: string;
+  /** Of the Waybill that made it. */
+  readonly version: string;
+  readonly journal: { readonly index: number; readonly hash: string };
+  /** Paths from the backup's folder, with the sha256 of each file. */
+  readonly files: readonly { readonly path: string; readonly bytes: number; readonly sha256: string }[];
+}
+
+export const manifestName = "backup.json";
+
+/** git packs loose objects away while they are listed; who has not got a whole list after so many has no quiet disk. */
+const passesMax = 5;
+/** All pages at once, from one instant: evidence is written by a connection of its own, which goes on meanwhile. */
+const allPages = 2 ** 31 - 1;
+
+/** Rejects with `BackupFailed` where the folder is there already, lies in the data folder, or can't be written. */
+export async function makeBackup(source: BackupSource, named: string): Promise<BackupView> {
+  const folder = resolve(named);
+  if (!(source.journal instanceof SqliteJournal))
+    throw new BackupFailed(folder, "the journal is in PostgreSQL, whose own tools back it up (pg_basebackup, pg_dump)");
+  try {
+    await makeFolder(source.data, folder);
+    await source.flush();
+    const journal = await source.journal.backup(folder);
+    await copyTree(join(source.data, "spool"), join(folder, "spool"));
+    await copyEvidence(source.data, folder);
+    await copyTree(join(source.data, "builds"), join(folder, "builds"));
+    await copyRepositories(source.data, folder);
+    const madeAt = iso(source.clock.wall());
+    const manifest: Manifest = { v: 1, madeAt, version: source.version, journal, files: await listOf(folder) };
+    await writeFile(join(folder, manifestName), `${JSON.stringify(manifest)}\n`, { mode: 0o600, flush: true });
+    await syncFolders([folder, dirname(folder)]);
+    const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0);
+    const { secretsKeyFile } = source;
+    return { folder, madeAt, journal, files: manifest.files.length, bytes, secretsKeyFile };
+  } catch (error) {
+    if (error instanceof BackupFailed) throw error;
+    throw new BackupFailed(folder, (error as Error).message, { cause: error });
+  }
+}
+
+async function makeFolder(data: string, folder: string): Promise<void> {
+  await mkdir(folder, { mode: 0o700 });
+  const [inside, outside] = [await realpath(folder), await realpath(data)];
+  if (`${inside}${sep}`.startsWith(`${outside}${sep}`))
+    throw new BackupFailed(folder, `it lies in the data folder ${data}, which it is to outlive`);
+}
+
+async function copyEvidence(data: string, folder: string): Promise<void> {
+  const file = join(folder, "evidence.db");
+  await writeFile(file, "", { mode: 0o600 });
+  using evidence = new DatabaseSync(join(data, "evidence.db"), { readOnly: true });
+  await backup(evidence, file, { rate: allPages });
+}
+
+/** What names objects (references) before the objects: all that a copied reference names is copied then. */
+async function copyRepositories(data: string, folder: string): Promise<void> {
+  const [from, to] = [join(data, "repositories"), join(folder, "repositories")];
+  const isObject = (path: string): boolean => /\.git\/(objects|lfs)\//.test(path);
+  await copyTree(from, to, (path) => !isObject(path));
+  for (let pass = 1; (await copyTree(from, to, isObject)) > 0; pass++) {
+    if (pass === passesMax) throw new Error(`the repositories did not hold still in ${passesMax} passes`);
+  }
+}
+
+/** Copies files that are not there yet, each synced; gives how many went away meanwhile. */
+async function copyTree(from: string, to: string, wanted: (path: string) => boolean = () => true): Promise<number> {
+  let gone = 0;
+  await mkdir(to, { recursive: true, mode: 0o700 });
+  for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const target = join(to, relative(from, path));
+    if (entry.isDirectory()) await mkdir(target, { recursive: true, mode: 0o700 });
+    if (entry.isFile() && wanted(path) && !(await copied(path, target))) gone++;
+  }
+  return gone;
+}
+
+/** False where the file is no longer there. */
+async function copied(path: string, target: string): Promise<boolean> {
+  if (await stat(target).catch(() => undefined)) return true; // Not there is what most are.
+  try {
+    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
+    await copyFile(path, target);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+  await synced(target);
+  return true;
+}
+
+async function synced(path: string): Promise<void> {
+  await using file = await open(path, "r");
+  await file.sync();
+}
+
+async function syncFolders(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) await synced(folder);
+}
+
+async function listOf(folder: string): Promise<Manifest["files"]> {
+  const files: { path: string; bytes: number; sha256: string }[] = [];
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isDirectory()) await synced(path);
+    if (!entry.isFile()) continue;
+    files.push({ path: relative(folder, path), bytes: (await stat(path)).size, sha256: await digestOf(path) });
+  }
+  return files;
+}
+
+/** sha256 in hexadecimal digits. */
+export async function digestOf(file: string): Promise<string> {
+  const digest = createHash("sha256");
+  for await (const chunk of createReadStream(file)) digest.update(chunk as Buffer);
+  return digest.digest("hex");
+}
