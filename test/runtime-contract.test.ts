@@ -60,8 +60,11 @@ describe("a torch and the pool's cards", { skip }, () => {
       ["check"],
     );
     assert.equal((await up.admin.space(space)).release, null);
-    const { verdict } = await alice.client.explain(deployed.build?.id ?? "");
-    assert.deepEqual([verdict?.owner, verdict?.certainty], ["app", "proved"]);
+    const verdict = await until(
+      "its evidence is there",
+      async () => (await alice.client.explain(deployed.build?.id ?? "")).verdict,
+    );
+    assert.deepEqual([verdict.owner, verdict.certainty], ["app", "proved"]);
   });
 
   test("that fitted when it was built: after a change of the node a call is refused before anything is held", async () => {
@@ -78,7 +81,7 @@ describe("a torch and the pool's cards", { skip }, () => {
       String(refused),
     );
     assert.equal((await alice.client.quota()).usedMs, usedMs);
-    const { verdict } = await alice.client.explain(call.id);
+    const verdict = await until("its evidence is there", async () => (await alice.client.explain(call.id)).verdict);
     assert.match(
       verdict?.sentence ?? "",
       /needs a driver of 525\.60\.13 or later.*is 470\.182\.03.*Nothing was charged\.$/,
