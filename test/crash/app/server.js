@@ -1,6 +1,7 @@
 // One GPU call a request, by hand. Each answer of the Device API is appended to the file that `ledger.txt` names before anything else is
 // done: the app outlives the platform, so what stands there was acknowledged.
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { appendFileSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
@@ -32,7 +33,7 @@ async function borrow(token, query) {
   const isWarm = idle && workers.has(slot);
   const metered = isWarm ? scheduled.asked : performance.now();
   if (!isWarm) {
-    const allowed = await device("/allow", { allowToken, pid: workerOf(slot).pid });
+    const allowed = await allow(allowToken, slot);
     write({ what: "allowed", call, status: allowed.status });
     if (allowed.status !== 200) return { call, status: allowed.status };
   }
@@ -42,6 +43,20 @@ async function borrow(token, query) {
   const told = await release(call, allowToken, { fail: query.has("raises") });
   write({ what: "used", call, leastMs: least, mostMs: performance.now() - metered });
   return { call, ...told };
+}
+
+/** The platform ends idle workers: in the place of one that was about to go another is taken. */
+async function allow(allowToken, slot) {
+  const worker = workerOf(slot);
+  const allowed = await device("/allow", { allowToken, pid: worker.pid });
+  if (allowed.status !== 403 || !(await hasEnded(worker))) return allowed;
+  return device("/allow", { allowToken, pid: workerOf(slot).pid });
+}
+
+/** Of one that was told to end the word may still be on its way. */
+async function hasEnded(worker) {
+  if (worker.exitCode !== null || worker.signalCode !== null) return true;
+  return Promise.race([once(worker, "exit").then(() => true), delay(1_000, false)]);
 }
 
 /** The grant, or the code that refuses it. */
