@@ -5,10 +5,9 @@ import { simulate } from "../support/sim.ts";
 /** A run of `npm test` has seeds from 1 on; these are others. */
 const firstSeed = 100_000;
 
-test("10,000 further lives under faults break no invariant, within five minutes", async () => {
+test("10,000 further lives under faults break no invariant", async () => {
   const { summary, said } = await simulate(["--seeds", "10000", "--seed", String(firstSeed)]);
   assert.deepEqual([summary.failed, summary.never], [[], []], said);
-  assert.ok(summary.tookMs < 300_000, `${summary.tookMs} ms`);
 });
 
 test("each planted bug is caught within 2,000 seeds", async () => {
