@@ -6,7 +6,7 @@ import type { ReplicaStatus, ToAgent, ToServer } from "../src/contract/agent.ts"
 import type { ShimToAgent } from "../src/contract/shim.ts";
 import { Fences } from "../src/agent/fences.ts";
 import type { MeterReport } from "../src/contract/agent.ts";
-import type { Isolation } from "../src/contract/isolation.ts";
+import { noIsolation } from "../src/contract/isolation.ts";
 import type { Connection } from "./network.ts";
 import { Shim } from "./shim.ts";
 import { Life, type MachineClock } from "./time.ts";
@@ -194,7 +194,7 @@ class Agent {
       replicas: [...[...shims.values()].map(({ status }) => status), ...untold.map(([, { status }]) => status)],
       sdks: [],
       buildsAtOnce: 1,
-      isolation: noIsolation,
+      isolation: noIsolation("simulated"),
     });
     connection.agent.onMessage((message) => {
       if (isCurrent()) this.#take(message);
@@ -287,18 +287,3 @@ function unknownReplica(replica: string): ReplicaStatus {
   const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says: `this node has no replica ${replica}` };
   return { replica, space: "", release: "", phase: "lost", socket: null, startedAt: 0, end };
 }
-
-const noIsolation: Isolation = {
-  level: "none",
-  driver: "none",
-  hostUid: "shared",
-  seccomp: null,
-  memory: "none",
-  processes: "none",
-  cpu: "none",
-  ends: "tree",
-  disk: "none",
-  egress: "none",
-  probes: null,
-  says: "simulated",
-};

@@ -62,9 +62,12 @@ describe("two servers on one PostgreSQL", needed, () => {
     let over = false;
     const load = Array.from({ length: callers }, async () => {
       while (!over) {
-        const answer = await visit(`${app.url}/gpu/hold?seconds=0.05`, alice).catch(() => undefined); // the edge may go with the server
-        if (answer?.status === 200) answered.push(answer.call);
-        else await new Promise((done) => setTimeout(done, 20));
+        const went = await until("a server answers", async () => {
+          if (over) return "over";
+          const answer = await visit(`${app.url}/gpu/hold?seconds=0.05`, alice).catch(() => undefined); // the edge may go with the server
+          return answer?.status === 200 && answer.call;
+        });
+        if (went !== "over") answered.push(went);
       }
     });
     await until("the load is there", () => answered.length > 40);
