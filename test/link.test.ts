@@ -38,12 +38,16 @@ class World implements AsyncDisposable {
   #dialler: Disposable | undefined;
   #silent = false;
 
-  static async open(changed: Partial<WireTiming> = {}, said = token): Promise<World> {
+  /** `before`: servers that are asked before this one. */
+  static async open(
+    changed: Partial<WireTiming> = {},
+    { said = token, before = [] }: { readonly said?: string; readonly before?: readonly string[] } = {},
+  ): Promise<World> {
     const world = new World({ ...timing, ...changed });
     await listening(world.#http);
     await listening(world.#line);
     world.#dialler = dial({
-      servers: [`http://127.0.0.1:${portOf(world.#line)}`],
+      servers: [...before, `http://127.0.0.1:${portOf(world.#line)}`],
       token: () => said,
       random: randomBytes,
       now,
@@ -188,9 +192,30 @@ describe("a link over sockets that break", () => {
   });
 
   test("an agent whose token is refused is told so, and goes on asking", async () => {
-    await using world = await World.open({}, "another");
+    await using world = await World.open({}, { said: "another" });
     await eventually("it was refused twice", () => world.troubles.filter(({ status }) => status === 401).length >= 2);
     assert.equal(world.servers.length, 0);
+    assert.deepEqual([...new Set(world.troubles.map(({ says }) => says))], ["it refused this node's token"]);
+  });
+
+  test("a server that takes connections and says nothing is passed over for the next", async () => {
+    const hangs = createServer((socket) => socket.resume().on("error", () => socket.destroy()));
+    await listening(hangs);
+    // Longer than a connection has to live to count as one.
+    await using world = await World.open({ silentMs: 1_200 }, { before: [`http://127.0.0.1:${portOf(hangs)}`] });
+    await world.ends();
+    hangs.close();
+  });
+
+  test("an end that is over hears nothing more, whatever is still said to it", async () => {
+    await using world = await World.open();
+    const { server, agent } = await world.ends();
+    const heard: unknown[] = [];
+    server.onMessage((message) => heard.push(message));
+    server.close();
+    agent.send({ type: "heartbeat", node: "n1", tookGrants: 1, builds: [] });
+    await eventually("another begins", () => world.agents[1]);
+    assert.deepEqual(heard, []);
   });
 });
 

@@ -51,7 +51,12 @@ export class KernelLog implements Disposable {
   private constructor(fd: number) {
     this.#fd = fd;
     // What was said before this began shows in the card's state, or is over.
-    this.news();
+    try {
+      this.news();
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
   }
 
   /** Faults that were told since the last time. */

@@ -116,7 +116,7 @@ export class BackupFailed extends Error {
   readonly code = "backup-failed";
 
   constructor(folder: string, why: string, options?: ErrorOptions) {
-    super(`the backup in ${folder} was not made: ${why}. Remove that folder, and look at its disk.`, options);
+    super(`the backup in ${folder} was not made: ${why}.`, options);
   }
 }
 

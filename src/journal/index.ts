@@ -2,6 +2,7 @@
 export * from "./failures.ts";
 export { genesisHash } from "./port.ts";
 export type { Head, Journal, JournalCounters, Snapshot, Verification } from "./port.ts";
+export { lockFolder } from "./lock.ts";
 export { MemoryJournal, MemoryStore } from "./memory.ts";
 export { openSqliteJournal, SqliteJournal } from "./sqlite.ts";
 export type { SqliteJournalOptions } from "./sqlite.ts";

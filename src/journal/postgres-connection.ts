@@ -81,18 +81,11 @@ export class Connection implements AsyncDisposable {
 
   /** The rows of one statement, which is a transaction by itself. With a `name` it is parsed once for the session. */
   async query<Row>(text: string, values: readonly Param[] = [], name?: string): Promise<readonly Row[]> {
-    if (this.#waiting >= waitingMax) throw new JournalBacklog(waitingMax);
-    this.#waiting += 1;
-    const before = this.#turn;
-    const run = async (): Promise<readonly Row[]> => {
-      await before;
+    return this.#inTurn(async () => {
       const statement = { text, values: [...values] };
       const { rows } = await this.#client.query(name === undefined ? statement : { ...statement, name });
       return rows as Row[];
-    };
-    const answer = run().finally(() => (this.#waiting -= 1));
-    this.#turn = answer.catch(() => {}); // whoever asked hears of it; the next one has its turn all the same
-    return answer;
+    });
   }
 
   /** Statements without parameters, all or none. */
@@ -102,11 +95,7 @@ export class Connection implements AsyncDisposable {
 
   /** What `work` asks for is all or none, and nobody's statement comes between. Rejects with what `work` does. */
   async transaction<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
-    if (this.#waiting >= waitingMax) throw new JournalBacklog(waitingMax);
-    this.#waiting += 1;
-    const before = this.#turn;
-    const run = async (): Promise<T> => {
-      await before;
+    return this.#inTurn(async () => {
       await this.#client.query("BEGIN");
       try {
         const done = await work((text, values = []) => this.#client.query(text, [...values]));
@@ -116,9 +105,15 @@ export class Connection implements AsyncDisposable {
         if (!this.#closing) await this.#client.query("ROLLBACK");
         throw error;
       }
-    };
-    const answer = run().finally(() => (this.#waiting -= 1));
-    this.#turn = answer.catch(() => {}); // as above
+    });
+  }
+
+  /** After all that was asked for before. Rejects with `JournalBacklog` before anything is sent. */
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= waitingMax) throw new JournalBacklog(waitingMax);
+    this.#waiting += 1;
+    const answer = this.#turn.then(work).finally(() => (this.#waiting -= 1));
+    this.#turn = answer.catch(() => {}); // whoever asked hears of it; the next one has its turn all the same
     return answer;
   }
 

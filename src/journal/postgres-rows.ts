@@ -3,6 +3,7 @@
  * epoch waits for, and that finds the epoch to be ours: a writer that was replaced changes nothing here either (L29).
  */
 import { DatabaseError } from "pg";
+import { JournalBacklog } from "./failures.ts";
 import { SqlRefused } from "../stdx/sql.ts";
 import type { SqlChange, SqlRow, SqlRule, SqlRunner, SqlStatement, SqlValue } from "../stdx/sql.ts";
 import type { Ask, Connection, Param } from "./postgres-connection.ts";
@@ -59,6 +60,8 @@ export class PostgresRows implements SqlRunner {
     try {
       return await work();
     } catch (error) {
+      // Nothing was sent.
+      if (error instanceof JournalBacklog) throw error;
       const refused = refusalOf(error);
       throw refused ?? this.#options.stop(error);
     }

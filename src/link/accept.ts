@@ -28,6 +28,8 @@ export class Links implements Disposable {
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: socketMaxBytes, perMessageDeflate: false });
   /** By node, then by session. */
   readonly #nodes = new Map<string, Map<string, End>>();
+  /** Sockets that have not said yet which session they are for, with their nodes. */
+  readonly #opening = new Map<WebSocket, string>();
 
   constructor(options: AcceptOptions) {
     this.#options = options;
@@ -39,8 +41,9 @@ export class Links implements Disposable {
     this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#opened(node, opened));
   }
 
-  /** Ends all connections of a node. */
+  /** Ends all connections of a node, also those that are only being opened. */
   drop(node: string): void {
+    for (const [socket, of] of this.#opening) if (of === node) socket.terminate();
     for (const end of this.#nodes.get(node)?.values() ?? []) end.close();
   }
 
@@ -55,9 +58,14 @@ export class Links implements Disposable {
     socket.on("error", () => socket.terminate());
     keepAlive(socket, this.#timing, this.#options.now);
     const late = setTimeout(() => socket.terminate(), this.#timing.silentMs);
-    socket.once("close", () => clearTimeout(late));
-    socket.once("message", (data) => {
+    const opened = (): void => {
       clearTimeout(late);
+      this.#opening.delete(socket);
+    };
+    this.#opening.set(socket, node);
+    socket.once("close", opened);
+    socket.once("message", (data) => {
+      opened();
       const opening = parseOpening(textOf(data));
       const end = opening && this.#sessionOf(node, opening.session, opening.begins);
       if (!opening || !end) return gone(socket);

@@ -64,11 +64,10 @@ class Dialler implements Disposable {
 
   /** Tries one server after another, each until its connection ends. */
   async run(): Promise<void> {
-    const { servers, now } = this.#options;
+    const { servers } = this.#options;
     while (!this.#stop.signal.aborted) {
-      const startedAt = now();
-      await this.#connect(servers[this.#tries % servers.length] as string);
-      this.#tries = now() - startedAt >= livedMs ? 0 : this.#tries + 1;
+      const lived = await this.#connect(servers[this.#tries % servers.length] as string);
+      this.#tries = lived ? 0 : this.#tries + 1;
       await this.#pause();
     }
   }
@@ -84,8 +83,8 @@ class Dialler implements Disposable {
     await delay(most / 2 + (most / 2) * (part / 256), undefined, { signal: this.#stop.signal }).catch(() => undefined); // told to stop
   }
 
-  /** Resolves when the connection is over, or never was. */
-  #connect(server: string): Promise<void> {
+  /** Resolves when the connection is over, or never was: whether it lived for {@link livedMs}. */
+  #connect(server: string): Promise<boolean> {
     const session = this.#sessionToGoOn();
     const socket = new WebSocket(addressOf(server), {
       headers: { authorization: `Bearer ${this.#options.token()}` },
@@ -93,32 +92,46 @@ class Dialler implements Disposable {
       maxPayload: socketMaxBytes,
       perMessageDeflate: false,
     });
-    const over = Promise.withResolvers<void>();
-    const trouble = (says: string, status?: number): void => this.#options.onTrouble({ server, status, says });
+    const over = Promise.withResolvers<boolean>();
+    const { now, onTrouble } = this.#options;
+    let joinedAt: number | undefined;
+    let isTold = false;
+    // A socket that is ended for one trouble tells another of its own.
+    const trouble = (says: string, status?: number): void => {
+      if (!isTold && !this.#stop.signal.aborted) onTrouble({ server, status, says });
+      isTold = true;
+    };
     const late = setTimeout(() => socket.terminate(), this.#timing.silentMs);
     const stop = (): void => socket.terminate();
     this.#stop.signal.addEventListener("abort", stop, { once: true });
     socket.once("open", () => {
-      keepAlive(socket, this.#timing, this.#options.now);
+      keepAlive(socket, this.#timing, now);
       socket.send(JSON.stringify({ open: { session: session.id, begins: !session.begun, got: session.end.got } }));
     });
     socket.once("message", (data) => {
       clearTimeout(late);
       const answer = parseAnswer(textOf(data));
       if (answer === undefined) trouble("it speaks another protocol than this agent");
-      else if (answer !== "gone") return this.#goOn(session, socket, answer);
+      else if (answer !== "gone") {
+        joinedAt = now();
+        return this.#goOn(session, socket, answer);
+      }
       session.end.close();
       socket.terminate();
     });
     socket.once("unexpected-response", (_request, response) => {
-      trouble(`it refused this node's token, with status ${response.statusCode}`, response.statusCode);
+      const { statusCode } = response;
+      trouble(
+        statusCode === 401 ? "it refused this node's token" : `it answered with status ${statusCode}`,
+        statusCode,
+      );
       socket.terminate();
     });
     socket.on("error", (error) => trouble(error.message));
     socket.once("close", () => {
       clearTimeout(late);
       this.#stop.signal.removeEventListener("abort", stop);
-      over.resolve();
+      over.resolve(joinedAt !== undefined && now() - joinedAt >= livedMs);
     });
     return over.promise;
   }

@@ -102,6 +102,8 @@ export class WireEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServ
   }
 
   #take(data: RawData): void {
+    // Its socket still says its last words.
+    if (this.#over) return;
     const frame = parseFrame(textOf(data));
     if (frame?.kind === "end") return this.#end();
     if (frame === undefined || !this.#session.acknowledge(frame.got)) return this.#end();

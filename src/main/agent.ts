@@ -114,7 +114,8 @@ class Joining {
   #node: Node | undefined;
   #link: AgentEnd | undefined;
   #links = 0;
-  #saidLast = "";
+  /** By server, its last trouble. */
+  readonly #said = new Map<string, string>();
 
   constructor({ config, log, known }: { config: PlatformConfig; log: PlatformLog; known: Terms | undefined }) {
     this.#config = config;
@@ -165,7 +166,7 @@ class Joining {
     }
     if (turn !== this.#links) return; // a newer one came meanwhile
     this.#log.info({ node: terms.node }, "joined");
-    this.#saidLast = "";
+    this.#said.clear();
     this.#terms = terms;
     this.#link = link;
     this.#node?.connect(link);
@@ -179,8 +180,8 @@ class Joining {
 
   /** The same trouble is told once. An agent that never joined does not run by a token that is refused. */
   trouble({ server, status, says }: DialTrouble): void {
-    if (`${server} ${says}` !== this.#saidLast) this.#log.warn({ server, status }, `not joined: ${says}`);
-    this.#saidLast = `${server} ${says}`;
+    if (this.#said.get(server) !== says) this.#log.warn({ server, status }, `not joined: ${says}`);
+    this.#said.set(server, says);
     if (status !== 401 || this.#terms !== undefined) return;
     this.#failed.reject(
       new CliFailure(exit.signIn, {

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, mkdir, open, readdir, realpath, stat, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, open, readdir, realpath, rmdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import type { BackupView } from "../contract/api.ts";
@@ -65,15 +65,20 @@ export async function makeBackup(source: BackupSource, named: string): Promise<B
     return { folder, madeAt, journal, files: manifest.files.length, bytes, secretsKeyFile };
   } catch (error) {
     if (error instanceof BackupFailed) throw error;
-    throw new BackupFailed(folder, (error as Error).message, { cause: error });
+    const why = `${(error as Error).message}. Remove what was made of it, and look at its disk`;
+    throw new BackupFailed(folder, why, { cause: error });
   }
 }
 
 async function makeFolder(data: string, folder: string): Promise<void> {
-  await mkdir(folder, { mode: 0o700 });
+  await mkdir(folder, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+    throw new BackupFailed(folder, "it is there already; name a folder that is not");
+  });
   const [inside, outside] = [await realpath(folder), await realpath(data)];
-  if (`${inside}${sep}`.startsWith(`${outside}${sep}`))
-    throw new BackupFailed(folder, `it lies in the data folder ${data}, which it is to outlive`);
+  if (!`${inside}${sep}`.startsWith(`${outside}${sep}`)) return;
+  await rmdir(folder);
+  throw new BackupFailed(folder, `it lies in the data folder ${data}, which it is to outlive`);
 }
 
 async function copyEvidence(data: string, folder: string): Promise<void> {
@@ -87,7 +92,10 @@ async function copyEvidence(data: string, folder: string): Promise<void> {
 async function copyRepositories(data: string, folder: string): Promise<void> {
   const [from, to] = [join(data, "repositories"), join(folder, "repositories")];
   const isObject = (path: string): boolean => /\.git\/(objects|lfs)\//.test(path);
-  await copyTree(from, to, (path) => !isObject(path));
+  const isPacked = (path: string): boolean => path.endsWith(".git/packed-refs");
+  await copyTree(from, to, (path) => !isObject(path) && !isPacked(path));
+  // After the loose ones: what git packed away meanwhile is in it.
+  await copyTree(from, to, isPacked);
   for (let pass = 1; (await copyTree(from, to, isObject)) > 0; pass++) {
     if (pass === passesMax) throw new Error(`the repositories did not hold still in ${passesMax} passes`);
   }
@@ -110,14 +118,19 @@ async function copyTree(from: string, to: string, wanted: (path: string) => bool
 async function copied(path: string, target: string): Promise<boolean> {
   if (await stat(target).catch(() => undefined)) return true; // Not there is what most are.
   try {
-    await mkdir(dirname(target), { recursive: true, mode: 0o700 });
-    await copyFile(path, target);
+    await copySynced(path, target);
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
     throw error;
   }
-  await synced(target);
-  return true;
+}
+
+/** Copies a file, which is on the disk then; the folders above it need a sync of their own. */
+export async function copySynced(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
+  await copyFile(from, to);
+  await synced(to);
 }
 
 async function synced(path: string): Promise<void> {
@@ -125,7 +138,7 @@ async function synced(path: string): Promise<void> {
   await file.sync();
 }
 
-async function syncFolders(folders: readonly string[]): Promise<void> {
+export async function syncFolders(folders: Iterable<string>): Promise<void> {
   for (const folder of folders) await synced(folder);
 }
 

@@ -54,8 +54,9 @@ const folderIdName = "folder.id";
 export async function folderIdOf(data: string, random: RandomBytes): Promise<string> {
   const known = await readFolderId(data);
   if (known !== undefined) return known;
-  await writeFile(join(data, folderIdName), base32(random(16)), { mode: 0o600, flush: true });
-  return (await readFolderId(data)) as string;
+  const id = base32(random(16));
+  await writeFile(join(data, folderIdName), id, { mode: 0o600, flush: true });
+  return id;
 }
 
 /** Undefined where there is no such folder, or it is not ours to read. */

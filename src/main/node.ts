@@ -154,14 +154,12 @@ async function cardsOf(
   if (found.devices.length > 0)
     return {
       devices: found.devices,
-      watchCards: (onChange) =>
-        new CardWatch({
-          ...found,
-          ...cards,
-          kernelLog: KernelLog.open(cards.kernelLog),
-          now: () => clock.monotonic(),
-          onChange,
-        }),
+      watchCards: (onChange) => {
+        const kernelLog = KernelLog.open(cards.kernelLog);
+        if (kernelLog === null)
+          log.info({ path: cards.kernelLog }, "the kernel's log cannot be read: Xid messages of cards are not heard");
+        return new CardWatch({ ...found, ...cards, kernelLog, now: () => clock.monotonic(), onChange });
+      },
     };
   if (!found.absent)
     log.warn({ says: found.says }, "the pool has no cards: start the platform again when nvidia-smi lists them");

@@ -2,7 +2,7 @@
  * `waybill restore`: a backup becomes a data folder. Nothing can start on a half of one: the mark of the last acknowledged
  * record is there from the first moment and the records come last, so that a start in between stops as on a lost journal.
  */
-import { copyFile, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { exit } from "../cli/exit.ts";
 import { CliFailure } from "../cli/failures.ts";
@@ -10,7 +10,7 @@ import type { Restored } from "../cli/world.ts";
 import { Engine } from "../control/engine.ts";
 import { openSqliteJournal } from "../journal/index.ts";
 import type { Clock } from "../stdx/time.ts";
-import { digestOf, manifestName } from "./backup.ts";
+import { copySynced, digestOf, manifestName, syncFolders } from "./backup.ts";
 import type { Manifest } from "./backup.ts";
 
 const journalFiles: readonly string[] = ["journal.db", "journal.mark"];
@@ -22,14 +22,14 @@ export async function restore(backup: string, folder: string, clock: Clock): Pro
   await checkEmpty(folder);
   const apart = join(folder, "restoring");
   await mkdir(apart, { recursive: true, mode: 0o700 });
-  await copy(join(from, "journal.mark"), join(folder, "journal.mark"));
+  await copySynced(join(from, "journal.mark"), join(folder, "journal.mark"));
   for (const { path } of manifest.files)
-    await copy(join(from, path), join(journalFiles.includes(path) ? apart : folder, path));
+    await copySynced(join(from, path), join(journalFiles.includes(path) ? apart : folder, path));
+  await syncFolders(foldersOf(folder, manifest));
   const fencesAbove = await raiseFences(apart, clock);
   for (const name of journalFiles.toReversed()) await rename(join(apart, name), join(folder, name));
   await rm(apart, { recursive: true });
-  await using made = await open(folder, "r");
-  await made.sync();
+  await syncFolders([folder]);
   return { folder, backup: from, madeAt: manifest.madeAt, journal: manifest.journal, fencesAbove };
 }
 
@@ -89,9 +89,10 @@ async function checkEmpty(folder: string): Promise<void> {
   });
 }
 
-async function copy(from: string, to: string): Promise<void> {
-  await mkdir(dirname(to), { recursive: true, mode: 0o700 });
-  await copyFile(from, to);
-  await using file = await open(to, "r");
-  await file.sync();
+/** All folders that the copies are in, the outermost too. */
+function foldersOf(folder: string, { files }: Manifest): ReadonlySet<string> {
+  const found = new Set([folder]);
+  for (const { path } of files)
+    for (let at = dirname(join(folder, path)); at !== folder; at = dirname(at)) found.add(at);
+  return found;
 }
