@@ -106,6 +106,8 @@ export interface SigningKey {
 const answerWithinMs = 30_000;
 /** A commit carries a whole folder, perhaps over a slow line. */
 const commitWithinMs = 300_000;
+/** A backup copies and syncs all repositories and logs; Node's own client waits for no answer longer than 300 s. */
+const backupWithinMs = 290_000;
 /** A request is sent so often where its connection broke, or its first try is still under way: over some seconds, as a platform's restart takes. */
 const triesMost = 7;
 const pauseFirstMs = 200;
@@ -137,7 +139,7 @@ export class WaybillClient {
 
   /** Copies the platform into a folder of the server's machine; resolves when all of it is on disk. */
   async backup(body: BackupRequest, asking: Asking = {}): Promise<BackupView> {
-    return await this.#send("POST", "/api/backups", body, asking);
+    return await this.#send("POST", "/api/backups", body, asking, backupWithinMs);
   }
 
   /** Makes the token by which an agent joins as this node; the one before it holds no longer. */
@@ -388,9 +390,15 @@ export class WaybillClient {
     return (await this.#ask(path + queryOf(query), { method: "GET" }, asking, answerWithinMs)) as Answer;
   }
 
-  async #send<Answer>(method: string, path: string, body: unknown, asking: Asking): Promise<Answer> {
+  async #send<Answer>(
+    method: string,
+    path: string,
+    body: unknown,
+    asking: Asking,
+    withinMs = answerWithinMs,
+  ): Promise<Answer> {
     const headers = { "content-type": "application/json", ...freshKey() };
-    return (await this.#ask(path, { method, body: JSON.stringify(body), headers }, asking, answerWithinMs)) as Answer;
+    return (await this.#ask(path, { method, body: JSON.stringify(body), headers }, asking, withinMs)) as Answer;
   }
 
   async #ask(path: string, init: RequestInit, asking: Asking, withinMs: number): Promise<unknown> {

@@ -551,7 +551,6 @@ export interface QuotaView {
   readonly index: number;
 }
 
-/** What accounts of a tier may use; null: no limit. */
 /** `POST /api/backups`: into a folder of the server's machine that is not there yet. */
 export interface BackupRequest {
   /** Absolute path. */
@@ -569,6 +568,7 @@ export interface BackupView extends BackupRequest {
   readonly secretsKeyFile: string;
 }
 
+/** What accounts of a tier may use; null: no limit. */
 export interface TierView {
   readonly name: string;
   /** GPU milliseconds of one period. */

@@ -1,6 +1,7 @@
 /** The tokens by which agents join over a network: one for each node, good for nothing but to join as it. */
 import type { Catalog } from "../catalog/catalog.ts";
 import { accessTokenHash, isAccessToken, newAccessToken } from "../identity/access-token.ts";
+import { bearer } from "../identity/token-resolver.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
@@ -57,7 +58,7 @@ export class NodeTokens {
 
   /** The node of a request's `Authorization`; undefined where it is no node's token that holds. */
   async nodeOf(authorization: string | undefined): Promise<string | undefined> {
-    const token = /^bearer +(\S+)$/i.exec(authorization?.trim() ?? "")?.[1];
+    const token = bearer(authorization);
     if (token === undefined || !isAccessToken(token)) return undefined;
     const { tokens, clock } = this.#ports;
     const found = (await tokens.find(accessTokenHash(token)))?.token;

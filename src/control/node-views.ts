@@ -1,8 +1,8 @@
 /** Nodes and their cards as the API shows them: what the ledger holds of them, and what their agents say. */
 import type { CardView, DrainView, NodeView } from "../contract/nodes.ts";
 import type { DeviceFacts } from "../contract/agent.ts";
-import type { Drain, DrainScope } from "../core/model.ts";
-import { drainKey, drainOf, troubleOf, type Card } from "../core/slots.ts";
+import type { Drained } from "../core/model.ts";
+import { drainOf, nodeDrains, troubleOf, type Card } from "../core/slots.ts";
 import type { NodeState, State } from "../core/state.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
 import { iso } from "../stdx/time.ts";
@@ -10,9 +10,7 @@ import { iso } from "../stdx/time.ts";
 /** All nodes that were ever heard of, by name. `facts`: the cards of a node as it told of them; empty while it is away. */
 export function nodeViews(state: State, facts: (node: string) => readonly DeviceFacts[]): NodeView[] {
   return [...state.nodes.values()].map((node) => {
-    const drain =
-      state.drains.get(drainKey({ kind: "pool", pool: node.pool })) ??
-      state.drains.get(drainKey({ kind: "node", node: node.name }));
+    const [drain] = nodeDrains(state.drains, node);
     return {
       name: node.name,
       pool: node.pool,
@@ -24,7 +22,7 @@ export function nodeViews(state: State, facts: (node: string) => readonly Device
   });
 }
 
-export function drainView({ of, drain }: { readonly of: DrainScope; readonly drain: Drain }): DrainView {
+export function drainView({ of, drain }: Drained): DrainView {
   const { reason, by, since, endAt } = drain;
   const from = `since ${iso(since).slice(11, 16)} UTC, by ${by}: ${reason}`;
   const until = endAt === null ? "" : `; calls end at ${iso(endAt).slice(11, 16)} UTC`;

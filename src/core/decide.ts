@@ -20,6 +20,7 @@ import type {
   Command,
   CommandRefusal,
   Decision,
+  Drained,
   FinalCall,
   PoolSettings,
   QueuedCall,
@@ -356,7 +357,7 @@ function timeOut(plan: Plan, node: NodeState, call: QueuedCall): void {
 }
 
 /** The drain that keeps the size from the node's cards that are well; undefined where one of those is in use. */
-function drainFor(plan: Plan, node: NodeState, size: Size): ReturnType<typeof drainOf> {
+function drainFor(plan: Plan, node: NodeState, size: Size): Drained | undefined {
   const well = wellCards(node, node.cards);
   if (!canHold(well, size) || canHold(wellCardsAt(plan, node), size)) return undefined;
   return well.map(({ device }) => drainOf(plan.drains, node, device.index)).find((found) => found !== undefined);

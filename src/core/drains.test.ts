@@ -121,6 +121,19 @@ describe("a drain", () => {
     it.check();
   });
 
+  test("with an end dooms what runs there also under a wider one that has none", () => {
+    const it = ledger([card(0, 1)]);
+    it.schedule("runs", { declaredMs: seconds(60) });
+    it.attach("runs");
+    drain(it, pool);
+    drain(it, node, seconds(10));
+    it.wait(10_000);
+    assert.deepEqual([types(it.tick()), doomed(it)], [["drain-due"], ["runs"]]);
+    const { says } = eventOf(it.end("runs", 10_000, { cause: "operator-stop" }), "call-settled");
+    assert.equal(says, "node n1 is drained by admin: driver");
+    it.check();
+  });
+
   test("the same again is no event; another reason is, and keeps since when", () => {
     const it = ledger();
     drain(it, node);

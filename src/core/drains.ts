@@ -10,7 +10,7 @@ import { cardsAt, decided, planOn, push } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { settingMaxMs } from "./policy.ts";
 import { clear, grantWaiting } from "./queue.ts";
-import { drainKey, drainOf, troubleOf } from "./slots.ts";
+import { drainKey, drainOf, dueDrainOf, troubleOf } from "./slots.ts";
 import type { NodeState, State } from "./state.ts";
 
 type Of<Type extends Command["type"]> = Extract<Command, { type: Type }>;
@@ -57,7 +57,7 @@ export function doomedOn(state: State, node: NodeState): (GrantedCall | Attached
     if (card === undefined) return false;
     return (
       troubleOf(node.trouble, card)?.cause === "device-fault" ||
-      drainOf(state.drains, node, card.device.index)?.drain.isDue === true
+      dueDrainOf(state.drains, node, card.device.index) !== undefined
     );
   });
 }

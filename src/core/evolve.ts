@@ -21,6 +21,7 @@ import type {
   FinalCall,
   GrantedCall,
   OpenCall,
+  PoolSettings,
   QueuedCall,
 } from "./model.ts";
 import { Leases } from "./leases.ts";
@@ -28,9 +29,9 @@ import { Line, shareKey } from "./line.ts";
 import { functionsMax, killWindowMs, poolDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import { killKey, recentKills } from "./settlement.ts";
-import { newClock, nothingSpent, ticksAt } from "./share.ts";
+import { nothingSpent } from "./share.ts";
 import { sinceAfter } from "./plan.ts";
-import { costIn, shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy, spentLeft } from "./sharing.ts";
+import { costIn, shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy, spentLeft, ticksIn } from "./sharing.ts";
 import { cappedBy, countOpen, leaveLine, nodeOf, setSorted, setSpent, settingsOf, standInLine } from "./state.ts";
 import { cardsOf, drainKey, slotAfter } from "./slots.ts";
 import type { Mutable, State } from "./state.ts";
@@ -137,13 +138,10 @@ function accountOpened(state: State, { account: id, tier }: Of<"account-opened">
 /** A changed half-life holds from here on: what was spent before has decayed by the old one. */
 function poolSet(state: State, { pool, settings }: Of<"pool-set">, at: Instant): void {
   const before = state.pools.get(pool);
-  const [was, is] = [before, settings].map((of) => of?.shareHalfLifeMs ?? poolDefaults.shareHalfLifeMs) as [
-    DurationMs,
-    DurationMs,
-  ];
-  if (before && was !== is) {
-    setSorted(state.clocks, pool, { from: at, ticks: ticksAt(state.clocks.get(pool) ?? newClock, was, at) });
-  }
+  const halfLifeOf = ({ shareHalfLifeMs = poolDefaults.shareHalfLifeMs }: PoolSettings): DurationMs => shareHalfLifeMs;
+  // The clock goes on from where it stands.
+  if (before && halfLifeOf(before) !== halfLifeOf(settings))
+    setSorted(state.clocks, pool, { from: at, ticks: ticksIn(state, pool, at) });
   setSorted(state.pools, pool, settings);
 }
 

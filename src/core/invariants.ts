@@ -395,7 +395,7 @@ function attached(audit: Audit, call: CallId): void {
 
 /* Time moves a call on by itself: not before its deadline (L15), and not before this writer heard its node (L17). */
 
-const waitIsOver: readonly string[] = ["queue-timeout", "device-fault", "nvml-lost"];
+const waitIsOver: readonly string[] = ["queue-timeout", "pool-draining", "device-fault", "nvml-lost"];
 
 function voidedInTime(audit: Audit, event: Extract<Event, { type: "call-voided" }>, record: LedgerRecord): void {
   const hold = audit.holds.get(event.call);

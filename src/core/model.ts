@@ -132,6 +132,12 @@ export interface Drain {
   readonly isDue: boolean;
 }
 
+/** A drain, and what of. */
+export interface Drained {
+  readonly of: DrainScope;
+  readonly drain: Drain;
+}
+
 export type Command =
   | { readonly type: "start-writer"; readonly epoch: number }
   /** The records come from a backup: fences up to `above` may have been given since it was made (L18). */

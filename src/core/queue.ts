@@ -38,7 +38,7 @@ export function grantWaiting(plan: Plan, node: NodeState): void {
   for (let turn = turns.next().value; turn !== undefined; turn = turns.next().value) {
     const pick = pickSlots(cards, plan.slotAt, turn.terms, plan.state.fencesAbove);
     if (pick === undefined) {
-      passHead(plan, node, turn, turns);
+      passHead(plan, node, cards, turn, turns);
       return clearForWaiting(plan, node, cards);
     }
     grant(plan, node, turn, pick);
@@ -51,8 +51,7 @@ export function grantWaiting(plan: Plan, node: NodeState): void {
  *
  *   L46. A gap that is filled delays nobody ahead: before the head starts none of them could, and by then it is over.
  */
-function passHead(plan: Plan, node: NodeState, head: Turn, behind: Iterable<Turn>): void {
-  const cards = wellCardsAt(plan, node);
+function passHead(plan: Plan, node: NodeState, cards: readonly Card[], head: Turn, behind: Iterable<Turn>): void {
   if (countStage(plan, cards, "free") + countStage(plan, cards, "warm") === 0) return;
   const { attachWithinMs } = settingsOf(plan.state, node.pool);
   for (const turn of firstOf(behind, passDepth)) {

@@ -25,7 +25,7 @@ import type {
 import { push } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { freeKills, killWindowMs, sizeFactors } from "./policy.ts";
-import { drainOf, drainSays, troubleOf } from "./slots.ts";
+import { drainSays, dueDrainOf, troubleOf } from "./slots.ts";
 import { nodeOf } from "./state.ts";
 import type { State } from "./state.ts";
 
@@ -211,8 +211,8 @@ export function blameFor(state: State, call: GrantedCall | AttachedCall, cause: 
   const trouble = card && troubleOf(node.trouble, card);
   if (trouble && (looksLikeCard.has(cause) || (cause === "operator-stop" && trouble.cause === "device-fault")))
     return trouble;
-  const drain = card && drainOf(state.drains, node, card.device.index);
-  return cause === "operator-stop" && drain?.drain.isDue ? { cause, says: drainSays(drain) } : { cause };
+  const due = card && dueDrainOf(state.drains, node, card.device.index);
+  return cause === "operator-stop" && due ? { cause, says: drainSays(due) } : { cause };
 }
 
 /** Names the account and Space that forgiven kills are counted for. */

@@ -11,7 +11,7 @@ import type {
   CallTerms,
   CardTrouble,
   DeviceSpec,
-  Drain,
+  Drained,
   DrainScope,
   Event,
   NodeName,
@@ -64,29 +64,47 @@ export function troubleOf(trouble: readonly CardTrouble[], { device }: Card): Ca
 }
 
 /** By {@link drainKey}. */
-export type Drains = ReadonlyMap<string, { readonly of: DrainScope; readonly drain: Drain }>;
+export type Drains = ReadonlyMap<string, Drained>;
 
 export function drainKey(of: DrainScope): string {
   if (of.kind === "pool") return `pool/${of.pool}`;
   return of.kind === "node" ? `node/${of.node}` : `card/${of.node}/${of.device}`;
 }
 
+interface OnNode {
+  readonly name: NodeName;
+  readonly pool: PoolName;
+}
+
+/** The drains that all cards of the node are under, the widest first. */
+export function nodeDrains(drains: Drains, { name, pool }: OnNode): Drained[] {
+  if (drains.size === 0) return [];
+  const scopes: readonly DrainScope[] = [
+    { kind: "pool", pool },
+    { kind: "node", node: name },
+  ];
+  return scopes.flatMap((of) => drains.get(drainKey(of)) ?? []);
+}
+
+/** Those that one of its cards is under, the widest first. */
+export function drainsOn(drains: Drains, node: OnNode, device: number): Drained[] {
+  if (drains.size === 0) return [];
+  const own = drains.get(drainKey({ kind: "card", node: node.name, device }));
+  return own ? [...nodeDrains(drains, node), own] : nodeDrains(drains, node);
+}
+
 /** The widest drain that the card is under; undefined where it is under none. */
-export function drainOf(
-  drains: Drains,
-  { name, pool }: { readonly name: NodeName; readonly pool: PoolName },
-  device: number,
-): { readonly of: DrainScope; readonly drain: Drain } | undefined {
-  if (drains.size === 0) return undefined;
-  return (
-    drains.get(drainKey({ kind: "pool", pool })) ??
-    drains.get(drainKey({ kind: "node", node: name })) ??
-    drains.get(drainKey({ kind: "card", node: name, device }))
-  );
+export function drainOf(drains: Drains, node: OnNode, device: number): Drained | undefined {
+  return drainsOn(drains, node, device)[0];
+}
+
+/** A drain that the card is under and whose time is over, whatever wider one goes on; undefined where there is none. */
+export function dueDrainOf(drains: Drains, node: OnNode, device: number): Drained | undefined {
+  return drainsOn(drains, node, device).find(({ drain }) => drain.isDue);
 }
 
 /** `node n1 is drained by admin: driver`. */
-export function drainSays({ of, drain }: { readonly of: DrainScope; readonly drain: Drain }): string {
+export function drainSays({ of, drain }: Drained): string {
   const what =
     of.kind === "pool"
       ? `pool ${of.pool}`

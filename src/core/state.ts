@@ -21,8 +21,7 @@ import type {
   CallId,
   CardTrouble,
   DeviceSpec,
-  Drain,
-  DrainScope,
+  Drained,
   NodeName,
   PoolName,
   PoolSettings,
@@ -86,7 +85,7 @@ export interface State {
   readonly tiers: Map<TierName, TierSettings>;
   readonly nodes: Map<NodeName, NodeState>;
   /** What is out of use, by `drainKey`, sorted. */
-  readonly drains: Map<string, { readonly of: DrainScope; readonly drain: Drain }>;
+  readonly drains: Map<string, Drained>;
   /** Also those of cards that are gone: their fences must never return (L18). */
   readonly slots: Map<SlotId, Slot>;
   readonly calls: Map<CallId, Call>;

@@ -8,7 +8,7 @@ import type { LedgerRecord } from "./record.ts";
 import { emptyState } from "./state.ts";
 import type { State } from "./state.ts";
 
-/** Sums over all accounts; GPU time in milliseconds times the size's weight. */
+/** Sums over all accounts; GPU time in milliseconds times the size's factor. */
 export interface Totals {
   readonly records: number;
   /** Calls that ended with a settlement, free of charge or not. */

@@ -11,8 +11,7 @@ import type {
   CallId,
   CardTrouble,
   DeviceSpec,
-  Drain,
-  DrainScope,
+  Drained,
   GrantedCall,
   NodeName,
   OpenCall,
@@ -98,7 +97,7 @@ export interface BoardSlot {
   /** What is wrong with its card. */
   readonly trouble: CardTrouble | null;
   /** The widest drain that it is under. */
-  readonly drain: { readonly of: DrainScope; readonly drain: Drain } | null;
+  readonly drain: Drained | null;
   readonly state: Slot;
   /** The call that has it. */
   readonly call: GrantedCall | AttachedCall | null;

@@ -141,7 +141,8 @@ function tokenOf({ authorization, hfAuthorization }: Credentials): string | unde
   return bearer(hfAuthorization) ?? bearer(authorization) ?? basicToken(authorization);
 }
 
-function bearer(field: string | undefined): string | undefined {
+/** What follows `Bearer`; undefined where the field is of another scheme, or absent. */
+export function bearer(field: string | undefined): string | undefined {
   const match = /^bearer(?: +(.*))?$/i.exec(field?.trim() ?? "");
   return match ? (match[1] ?? "") : undefined;
 }

@@ -7,9 +7,9 @@ import type { Api, ApiContext, Route } from "../api.ts";
 import { administrator, refuse, signedIn } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 import type { DrainScope } from "../../core/model.ts";
+import { settingMaxMs } from "../../core/policy.ts";
 import type { Server } from "../server.ts";
 
-const day = 24 * 3600 * 1000;
 const body = z.strictObject({
   /** One line. */
   reason: z
@@ -18,7 +18,7 @@ const body = z.strictObject({
     .min(1)
     .max(200)
     .regex(/^[^\n\r]*$/),
-  endAfterMs: z.int().min(0).max(day).optional(),
+  endAfterMs: z.int().min(0).max(settingMaxMs).optional(),
 });
 
 export const drainsRoute: Route = (api, server) => {

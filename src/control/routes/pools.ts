@@ -1,16 +1,15 @@
 /** `GET /api/pools/NAME` and `PATCH /api/pools/NAME`: a pool's settings. Changing them is for administrators. */
 import { z } from "zod";
-import { halfLifeMaxMs, halfLifeMinMs, settingMaxCount } from "../../core/policy.ts";
+import { halfLifeMaxMs, halfLifeMinMs, settingMaxCount, settingMaxMs } from "../../core/policy.ts";
 import type { Route } from "../api.ts";
 import { administrator, refuse } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 
-const day = 24 * 3600 * 1000;
 const body = z
   .strictObject({
-    queueLimitMs: z.int().min(1).max(day),
+    queueLimitMs: z.int().min(1).max(settingMaxMs),
     queueMax: z.int().min(0).max(settingMaxCount),
-    durationMaxMs: z.int().min(1000).max(day),
+    durationMaxMs: z.int().min(1000).max(settingMaxMs),
     attachWithinMs: z.int().min(1000).max(600_000),
     admission: z.enum(["clip", "strict"]),
     spaceCallsMax: z.int().min(0).max(settingMaxCount).nullable(),
