@@ -27,6 +27,7 @@ interface TestEvent {
 export interface Summary {
   passed: number;
   failed: number;
+  failures: { file: string; name: string }[];
   skips: { name: string; why: string }[];
   /** Whole milliseconds that each file took, where files run in processes of their own. */
   tookMs: Record<string, number>;
@@ -38,7 +39,7 @@ const lineMax = 500;
 
 export default async function* reporter(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   const last = new LastLines();
-  const summary: Summary = { passed: 0, failed: 0, skips: [], tookMs: {} };
+  const summary: Summary = { passed: 0, failed: 0, failures: [], skips: [], tookMs: {} };
   for await (const { type, data } of source) {
     const file = data.file ? relative(process.cwd(), data.file) : "";
     if (type === "test:stderr") last.add(file, data.message ?? "");
@@ -50,6 +51,7 @@ export default async function* reporter(source: AsyncIterable<TestEvent>): Async
     if (data.details?.type === "suite" && error?.failureType !== "hookFailed") continue;
     if (type === "test:fail") {
       summary.failed += 1;
+      summary.failures.push({ file, name: data.name });
       yield `FAILED  ${file} > ${data.name}\n`;
       if (error?.failureType === "cancelledByParent") yield `${indent(error.message)}\n`;
       else yield `${indent(inspect(error?.cause ?? error, { depth: 6 }) + last.take(file))}\n`;

@@ -98,7 +98,7 @@ describe(
       const lines: string[] = [];
       const troubles: string[] = [];
       const whole = {
-        ...{ build: newId("b", random), space: "alice/app", limitMs: durationMs(120_000) },
+        ...{ build: newId("b", random), space: "alice/app", limitMs: durationMs(600_000) },
         ...(await shop.commit(committed)),
         ...spec,
       };
