@@ -116,7 +116,7 @@ async function testNode() {
         "server.js": server,
       };
       const build = newId("b", random);
-      const spec = { build, space: "alice/app", ...(await shop.commit(files)), limitMs: durationMs(60_000) };
+      const spec = { build, space: "alice/app", ...(await shop.commit(files)), limitMs: durationMs(300_000) };
       peer.link.send({ type: "build", number: 1, fence: 1, spec });
       const { outcome } = await peer.first("build-done", (message) => message.build === build);
       assert.ok(outcome.ok, JSON.stringify(outcome));
@@ -133,7 +133,7 @@ async function testNode() {
 const listens =
   "require('node:http').createServer((_, to) => to.end('hi')).listen(process.env.PORT, '127.0.0.1', () => console.log('listening', process.pid));";
 const startSpec = (release: string, replica = newId("p", random)) =>
-  ({ replica, space: "alice/app", release, sdk: "node", env: {}, readyWithinMs: durationMs(20_000) }) as const;
+  ({ replica, space: "alice/app", release, sdk: "node", env: {}, readyWithinMs: durationMs(180_000) }) as const;
 
 describe("an agent", () => {
   test("says hello, then builds: claimed, its log from the first line, each step, the outcome, and its hops signed for", async () => {

@@ -174,7 +174,7 @@ for host, port in [("127.0.0.1", ${port}), ("169.254.169.254", 80), ("10.0.0.1",
 
   test("a command that forks without end is stopped by its limit, and gone with the step", async () => {
     const one = await build(made("f() { f | f & }; f; while :; do :; done"), {
-      tools: { limits: { fetchMs: 60_000, installMs: 60_000, buildMs: 3_000 } },
+      tools: { limits: { fetchMs: 300_000, installMs: 300_000, buildMs: 3_000 } },
     });
     assert.equal(failed(one).code, "build/step-timeout");
     assert.deepEqual(left(one), []);
@@ -182,7 +182,7 @@ for host, port in [("127.0.0.1", ${port}), ("169.254.169.254", 80), ("10.0.0.1",
 
   test("a command that never ends is ended at its deadline, with its daemons", async () => {
     const one = await build(made("setsid sleep 300 >/dev/null 2>&1 & echo begun; sleep 300"), {
-      tools: { limits: { fetchMs: 60_000, installMs: 60_000, buildMs: 2_000 } },
+      tools: { limits: { fetchMs: 300_000, installMs: 300_000, buildMs: 2_000 } },
     });
     const { code, says, because } = failed(one);
     assert.deepEqual([code, says], ["build/step-timeout", "build ran past its limit of 2 s and was ended"]);

@@ -35,7 +35,7 @@ function majorOf(node: string): number {
 
 async function run(node: string, args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
   return await new Promise((resolve) => {
-    execFile(node, [bin, ...args], { timeout: 20_000 }, (error, out, err) =>
+    execFile(node, [bin, ...args], { timeout: 180_000 }, (error, out, err) =>
       resolve({ code: error ? Number(error.code) : 0, out, err }),
     );
   });

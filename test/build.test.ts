@@ -165,12 +165,12 @@ describe("what a step starts", () => {
       "package.json": packageJson({ scripts: { ...start, build: `${daemon} echo begun; sleep 300` } }),
     };
     const { outcome, build } = await shop.build(files, {
-      tools: { limits: { fetchMs: 60_000, installMs: 60_000, buildMs: 2_000 } },
+      tools: { limits: { fetchMs: 300_000, installMs: 300_000, buildMs: 4_000 } },
     });
     const { code, step, says, because } = failed(outcome);
     assert.deepEqual(
       [code, step, says],
-      ["build/step-timeout", "build", "build ran past its limit of 2 s and was ended"],
+      ["build/step-timeout", "build", "build ran past its limit of 4 s and was ended"],
     );
     assert.ok(because.includes("begun"), because.join("\n"));
     assert.deepEqual(membersOf({ group: null, marker: buildMarker(build) }), []);

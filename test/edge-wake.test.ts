@@ -14,7 +14,7 @@ describe("a request for a Space that is asleep", () => {
   before(async () => {
     const wake = (space: string, account: string | null) =>
       new Promise<SpaceRoute | undefined>((resolve) => woken.push({ space, account, resolve }));
-    world = await edgeWorld(app, { wake, limits: { wakeWithinMs: 1_000 } });
+    world = await edgeWorld(app, { wake, limits: { wakeWithinMs: 2_000 } });
     running = world.directory.get(appHost) as SpaceRoute;
     world.directory.set(appHost, { space: "alice/demo", owner: "alice", state: { kind: "asleep" } });
   });
@@ -59,6 +59,6 @@ describe("a request for a Space that is asleep", () => {
     assert.deepEqual([refused.status, problemIn(refused).code, refused.headers["retry-after"]], [503, "waking", "5"]);
     resolve(running);
     const entries = world.emitter.of(String(refused.headers["x-waybill-id"]));
-    assert.ok(entries.some(({ hop, facts }) => hop === "edge.wake" && Number(facts["ms"]) >= 1_000));
+    assert.ok(entries.some(({ hop, facts }) => hop === "edge.wake" && Number(facts["ms"]) >= 2_000));
   });
 });

@@ -299,7 +299,7 @@ describe("a kept connection", () => {
 describe("a failure of the app", () => {
   let world: EdgeWorld;
   before(async () => {
-    world = await edgeWorld(app, { limits: { responseWithinMs: 300, connectWithinMs: 5_000 } });
+    world = await edgeWorld(app, { limits: { responseWithinMs: 1_500, connectWithinMs: 5_000 } });
   });
   after(() => world.close());
 
@@ -375,7 +375,7 @@ describe("a failure of the app", () => {
   });
 
   test("to serve more at once than it may have connections is told as connect-timeout", async () => {
-    const busy = await edgeWorld(app, { limits: { connectionsPerReplica: 1, connectWithinMs: 100 } });
+    const busy = await edgeWorld(app, { limits: { connectionsPerReplica: 1, connectWithinMs: 1_500 } });
     try {
       const first = open(busy, "/silent");
       first.on("error", () => {});

@@ -523,9 +523,10 @@ describe("names are resolved", () => {
     const silent = Promise.allSettled(
       Array.from({ length: 40 }, (_, at) => dialler.resolve(`silent${at}.example`, signal)),
     );
-    const started = performance.now();
+    let over = false;
+    void silent.then(() => (over = true));
     assert.deepEqual(await dialler.resolve("good.example", signal), ["203.0.113.7"]);
-    assert.ok(performance.now() - started < 2_000);
+    assert.equal(over, false, "the silent ones are still waited for");
     for (const one of await silent)
       assert.equal(one.status === "rejected" && (one.reason as NodeJS.ErrnoException).code, "ETIMEOUT");
   });
@@ -540,7 +541,7 @@ describe("addresses are dialled", { skip }, () => {
     const started = performance.now();
     const { socket, address } = await dialler.dial(["127.0.0.2", "127.0.0.1", "127.0.0.3"], server.port, signal);
     assert.equal(address, "127.0.0.3");
-    assert.ok(performance.now() - started < 3_000);
+    assert.ok(performance.now() - started < dialLimits.dialMs);
     socket.destroy();
   });
 

@@ -16,7 +16,7 @@ import {
   type App,
 } from "./support/platform.ts";
 
-const readySoonMs = 15_000;
+const readySoonMs = 90_000;
 
 describe("SIGKILL of the platform", () => {
   let up: Platform;
@@ -47,7 +47,7 @@ describe("SIGKILL of the platform", () => {
       const call = calls[at];
       assert.ok(call);
       assert.deepEqual([call.outcome, call.code, call.chargedMs], ["ok", null, call.usedMs]);
-      assert.ok(call.chargedMs >= ms && call.chargedMs < ms + 2_000, `charged ${call.chargedMs} ms of about ${ms}`);
+      assert.ok(call.chargedMs >= ms && call.chargedMs < ms + 4_000, `charged ${call.chargedMs} ms of about ${ms}`);
     }
     assert.ok(lives(replica.app) && lives(replica.shim), "app and shim are the same processes");
     assert.equal((await up.replica(app.space)).id, replica.id);
@@ -215,7 +215,7 @@ describe("a replica that is killed", () => {
     run.leave();
     const { outcome, chargedMs, usedMs } = await endedCall(alice.client, run.call.id);
     assert.deepEqual([outcome, chargedMs], ["ok", usedMs]);
-    assert.ok(chargedMs >= 1_000 && chargedMs < 3_000, String(chargedMs));
+    assert.ok(chargedMs >= 1_000 && chargedMs < 6_000, String(chargedMs));
   });
 });
 

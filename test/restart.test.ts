@@ -51,11 +51,8 @@ describe("waybill restart", () => {
     assert.equal(broken.deployed.ok, true, broken.deployed.says);
     writeFileSync(`${up.folder}/dies`, "");
     killProcess((await up.replica(broken.space)).app);
-    await until(
-      "the platform gives up",
-      async () =>
-        (await alice.client.space(broken.space)).replicas.some(({ says }) => says.includes("not started again")),
-      60_000,
+    await until("the platform gives up", async () =>
+      (await alice.client.space(broken.space)).replicas.some(({ says }) => says.includes("not started again")),
     );
     rmSync(`${up.folder}/dies`);
     await alice.client.restart(broken.space);
@@ -70,11 +67,7 @@ describe("waybill restart", () => {
     const { build } = await alice.client.space(app.space);
     assert.notEqual(build?.id, before_.build?.id);
     assert.equal(build?.commit, before_.build?.commit);
-    await until(
-      "the new release runs",
-      async () => (await alice.client.build(build?.id ?? "")).outcome === "ok",
-      60_000,
-    );
+    await until("the new release runs", async () => (await alice.client.build(build?.id ?? "")).outcome === "ok");
     await until(
       "the Space names the new release",
       async () => (await alice.client.space(app.space)).release !== before_.release,

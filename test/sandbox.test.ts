@@ -191,7 +191,7 @@ describe("apps in a sandbox", { skip }, () => {
       const { isolation } = await up.admin.status();
       return isolation.probes !== null && isolation;
     };
-    const isolation = await until("the probes have been run", measured, 120_000).catch((error: unknown) => {
+    const isolation = await until("the probes have been run", measured, 300_000).catch((error: unknown) => {
       throw new Error(up.log.slice(-10).join("\n"), { cause: error });
     });
     const { probes } = isolation;
@@ -238,7 +238,7 @@ describe("a machine where no sandbox can be made", { skip }, () => {
       ];
       const { status, stderr } = spawnSync("bwrap", [...closed, "--data", join(folder, "data"), "--port", "0"], {
         encoding: "utf8",
-        timeout: 30_000,
+        timeout: 180_000,
       });
       assert.equal(status, 1, stderr);
       assert.match(stderr, /runtime\/sandbox-denied.*a sandbox cannot be made here/s);

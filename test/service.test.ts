@@ -57,11 +57,7 @@ describe("waybill up --service", () => {
   test("starts an app again whose shim it cannot understand, and says so", async () => {
     const { id } = replica;
     await upgrade((record) => ({ ...record, contract: 99 }));
-    await until(
-      "another replica is ready",
-      async () => (await up.replica(app.space).catch(() => ({ id }))).id !== id,
-      60_000,
-    );
+    await until("another replica is ready", async () => (await up.replica(app.space).catch(() => ({ id }))).id !== id);
     assert.ok(!lives(replica.app) && !lives(replica.shim));
     replica = await up.replica(app.space);
     const { replicas } = await alice.client.space(app.space);

@@ -16,7 +16,7 @@ const { skip: noExits } = await needs("exits");
 const { skip: noChromium } = await needs("chromium");
 const kinds = kindsWith(noExits === false ? {} : withoutExits);
 /** Gradio and its packages start in seconds, on a busy machine in more. */
-const againWithinMs = 120_000;
+const againWithinMs = 300_000;
 
 describe("ZeroGPU on Gradio 6.31", { skip }, () => {
   let up: Platform;
@@ -81,7 +81,7 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
     await space.call(node, { api: "overstays", x: 10 });
     const { result } = await space.say(node, "marks", 0);
     const livedMs = Number(result) * 1_000;
-    assert.ok(livedMs > 1_900 && livedMs < 5_000, `lived ${livedMs} ms of a lease of 2000 ms`);
+    assert.ok(livedMs > 1_900 && livedMs < 8_000, `lived ${livedMs} ms of a lease of 2000 ms`);
   });
 
   test("a warm worker is used again, of each function its own, also where two functions share a slot", async () => {

@@ -20,7 +20,7 @@ for (const { sandbox, skip } of kinds) {
       await using up = await Platform.start({ sandbox });
       const author = await up.account("demo");
       const visitor = await up.account("visitor");
-      const deployed = await deployFolder(author.client, example, "demo/app", { waitMs: 120_000 });
+      const deployed = await deployFolder(author.client, example, "demo/app", { waitMs: 600_000 });
       assert.equal(deployed.ok, true, deployed.says);
       await up.admin.changeTier("free", { windowLimitMs: 8_000 });
       const url = deployed.space.addresses.at(-1) ?? "";

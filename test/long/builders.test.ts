@@ -17,7 +17,7 @@ import { eventually } from "../support/eventually.ts";
 import { until } from "../support/platform.ts";
 
 const shimEntry = new URL("../../src/main/shim.ts", import.meta.url).pathname;
-const withinMs = 60_000;
+const withinMs = 180_000;
 const heartbeatMs = 50;
 
 class Builders implements AsyncDisposable {

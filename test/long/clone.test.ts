@@ -16,7 +16,7 @@ const root = join(import.meta.dirname, "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "waybill-clone-"));
 const clone = join(folder, "clone");
 /** Installing over a slow line, building and the demo itself, each bounded by this. */
-const withinMs = 600_000;
+const withinMs = 1_200_000;
 
 /** The environment of somebody who has no Waybill: no shipped Node first, nothing of npm's from the run that we are in. */
 function newcomer(): NodeJS.ProcessEnv {

@@ -28,13 +28,13 @@ const processes = linuxProcesses();
 const cyclesEach = 250;
 const atOnce = 6;
 /** A cycle is a second; several at once on a busy machine are more. */
-const goneWithinMs = 30_000;
+const goneWithinMs = 120_000;
 /** Kills fall into this time after the start: before the app is there, while it starts, and when it runs. */
 const killWithinMs = 900;
 
 /** A shell that listens to nobody: small, with a child, and one that left its parent and its session. */
 const app = { "app.sh": "(setsid sh -c 'trap \"\" TERM; sleep 600' &)\nsleep 600 &\nsleep 600\n" };
-const options = { argv: ["sh", "app.sh"], readyWithinMs: 60_000 };
+const options = { argv: ["sh", "app.sh"], readyWithinMs: 180_000 };
 
 type Kill = "nobody" | "app" | "shim" | "agent";
 const kills: readonly Kill[] = ["nobody", "app", "shim", "agent"];
@@ -47,7 +47,7 @@ const levels: readonly (readonly [string, string | false, () => LaunchPlan])[] =
 for (const [level, why, plan] of levels)
   describe(`${cyclesEach} replicas ${level}, started, killed at random and stopped`, { skip: why }, () => {
     test("leave no process, socket, mount, group or folder", async (t) => {
-      const seed = Number(process.env["CYCLES_SEED"] ?? Date.now() % 1_000_000);
+      const seed = Number(process.env["CYCLES_SEED"] ?? 1);
       t.diagnostic(`CYCLES_SEED=${seed}`);
       const random = prng(seed);
       const compileCache = join(replicas.folder, "compiled");

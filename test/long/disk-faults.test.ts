@@ -127,7 +127,7 @@ describe("a wall clock that is set while calls run and wait", preload, () => {
       libc.setWall(offMs);
       const [first, second] = await Promise.all([run.call, queued].map(({ id }) => endedCall(alice.client, id)));
       assert.deepEqual([first?.outcome, second?.outcome], ["ok", "ok"]);
-      assert.ok((first?.chargedMs ?? 0) >= 4_000 && (first?.chargedMs ?? 0) < 8_000, `charged ${first?.chargedMs} ms`);
+      assert.ok((first?.chargedMs ?? 0) >= 4_000 && (first?.chargedMs ?? 0) < 60_000, `charged ${first?.chargedMs} ms`);
       assert.ok((second?.queuedMs ?? 0) < 60_000, `waited ${second?.queuedMs} ms`);
       await waits;
       await up.restart();

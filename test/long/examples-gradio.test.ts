@@ -13,7 +13,7 @@ const { skip } = await needs("gradio");
 const { skip: noSandbox } = await needs("sandbox");
 const examples = resolve(import.meta.dirname, "../../examples");
 /** A cold install of the largest takes a minute on a slow line. */
-const runsWithinMs = 300_000;
+const runsWithinMs = 600_000;
 
 describe("Gradio examples", { skip }, () => {
   let up: Platform;

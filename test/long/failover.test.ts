@@ -107,7 +107,7 @@ describe("two servers on one PostgreSQL", needed, () => {
     t.diagnostic(
       `took over in ${tookMs} ms, ${firstAfter - lastBefore} ms without a grant, ${answered.length} calls answered`,
     );
-    assert(firstAfter - lastBefore < 30_000, `${firstAfter - lastBefore} ms without a grant`);
+    assert(firstAfter - lastBefore < 60_000, `${firstAfter - lastBefore} ms without a grant`);
   });
 
   test("a leader that is told to stop hands over too, and the app answers all the time but for a moment", async () => {

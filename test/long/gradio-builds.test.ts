@@ -16,7 +16,7 @@ import { needs, programOnPath } from "../support/needs.ts";
 const { skip } = await needs("gradio");
 const sixHash = "4721f391ed90541fddacab5acf947aa0d3dc7d27b2e1e8eda2be8970586c3274";
 const newest = "python_version: '3.10'";
-const buildMs = 300_000;
+const buildMs = 900_000;
 const python = {
   versions: [join(homedir(), ".pyenv", "versions")],
   toolsFolder: process.env["WAYBILL_TOOLS"] ?? join(homedir(), ".cache", "waybill"),

@@ -7,7 +7,7 @@ import { bench, dial, textOf, tools, until, watch, type PlanOptions, type Starte
 
 const replicas = bench();
 after(() => replicas[Symbol.asyncDispose]());
-const everyMs = durationMs(100);
+const everyMs = durationMs(200);
 
 interface Options extends Partial<PlanOptions> {
   readonly path?: string;
@@ -42,14 +42,17 @@ const says = (one: Started, text: string | RegExp): Promise<unknown> =>
   );
 
 describe("an app with a health path", () => {
-  const app = `let status = 503;
+  const app = `let status = 503, unwell = 0;
     require("node:http").createServer((request, to) => {
-      if (request.url === "/health") return void to.writeHead(status).end();
+      if (request.url === "/health") {
+        if (status === 503 && ++unwell > 3) status = 404;
+        return void to.writeHead(status).end();
+      }
       if (request.url === "/well") status = 204;
       if (request.url === "/ill") status = 500;
       if (request.url === "/mute") return;
       to.end("hi");
-    }).listen(process.env.PORT, "127.0.0.1", () => setTimeout(() => { status = 404; }, 400));`;
+    }).listen(process.env.PORT, "127.0.0.1");`;
 
   test("is ready when it answers there, and not when it listens", async () => {
     const one = await start(app, { path: "/health" });
@@ -69,16 +72,16 @@ describe("an app with a health path", () => {
   });
 
   test("that is never well has not listened, and says what it answered", async () => {
-    const one = await start(app.replace("status = 404", ""), { path: "/health", readyWithinMs: 600 });
+    const one = await start(app.replace("++unwell > 3", "false"), { path: "/health", readyWithinMs: 3_000 });
     const { end } = await one.untilPhase("exited");
     assert.equal(end?.code, "app/not-listening");
-    assert.match(end?.says ?? "", /^The app listens, but \/health answers 503, within 0\.6 s\./);
+    assert.match(end?.says ?? "", /^The app listens, but \/health answers 503, within 3 s\./);
     one.link.close();
   });
 
   test("that does not answer in time is ended", async () => {
     const one = await start(
-      app.replace('"/health") return', '"/health" && status === 500) return; if (request.url === "/health") return'),
+      app.replace('"/health") {', '"/health" && status === 500) return; if (request.url === "/health") {'),
       {
         path: "/health",
       },
@@ -87,7 +90,7 @@ describe("an app with a health path", () => {
     await get(one, 1, "/ill");
     const { end } = await one.untilPhase("exited");
     assert.equal(end?.code, "app/health-failing");
-    assert.match(end?.says ?? "", /on \/health it did not answer within 0\.1 s/);
+    assert.match(end?.says ?? "", /on \/health it did not answer within 0\.2 s/);
     one.link.close();
   });
 

@@ -158,7 +158,7 @@ test(
     await here.sql(
       "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
     );
-    await using second = await here.open(AbortSignal.timeout(30_000));
+    await using second = await here.open(AbortSignal.timeout(180_000));
     const { index } = second.head;
     assert.ok(index >= first.acknowledged);
     await second.append(record(index + 1), []);
@@ -178,7 +178,7 @@ test(
     const here = await database();
     using first = new Writer(here.url);
     await first.reached(20);
-    const standBy = here.open(AbortSignal.timeout(30_000));
+    const standBy = here.open(AbortSignal.timeout(180_000));
     await first.reached(first.acknowledged + 20);
     const closed = once(first.child, "close");
     first.child.kill("SIGKILL");
@@ -283,7 +283,7 @@ test("an idle follower hears of a commit well before it would have looked by its
   ended.abort();
   await following;
   const median = waits.toSorted((a, b) => a - b)[4] as number;
-  assert.ok(median < 300, `${median} ms, and it looks by itself every second`);
+  assert.ok(median < 800, `${median} ms, and it looks by itself every second`);
 });
 
 for (const [what, change, message] of [

@@ -9,7 +9,7 @@ import { testWorkshop, type Files, type TestBuild, type TestWorkshop } from "../
 import { needs } from "../support/needs.ts";
 
 const { skip } = await needs("npm");
-const buildMs = 180_000;
+const buildMs = 600_000;
 const env = passedToBuilds(process.env);
 
 const pnpmLock = `lockfileVersion: '9.0'

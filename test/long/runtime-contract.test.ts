@@ -20,7 +20,7 @@ test("a published wheel is read by its headers", { skip }, async () => {
     const kind = ["--no-deps", "--only-binary=:all:", "--python-version=3.10", "--platform=manylinux_2_28_x86_64"];
     execFileSync("python3", ["-m", "pip", "download", "--quiet", ...kind, "--dest", folder, "torchaudio==2.8.0"]);
     execFileSync("python3", ["-m", "zipfile", "-e", join(folder, readdirSync(folder)[0] as string), folder]);
-    const found = await readPackages(folder, folder, AbortSignal.timeout(10_000));
+    const found = await readPackages(folder, folder, AbortSignal.timeout(60_000));
     const archs = "sm_50 sm_60 sm_70 sm_75 sm_80 sm_86 sm_90 sm_100 sm_120 compute_50".split(" ");
     assert.deepEqual(found, {
       packages: [{ name: "torchaudio", version: "2.8.0", cuda: "12.8", archs }],

@@ -26,7 +26,7 @@ async function deploy(name: string, version = "1"): Promise<App> {
 }
 
 const view = ({ space }: App) => alice.client.space(space);
-const inState = (app: App, state: string, withinMs = 60_000) =>
+const inState = (app: App, state: string, withinMs = 180_000) =>
   until(`${app.space} is ${state}`, async () => (await view(app)).state === state, withinMs).catch(
     async (error: unknown) => {
       throw new Error(`${String(error)}: ${JSON.stringify((await alice.client.spaceEvents(app.space)).items)}`);
@@ -185,7 +185,7 @@ describe("a Space that nobody asks for", () => {
     const woken = await answer(app);
     const tookMs = performance.now() - from;
     assert.equal(woken.pid, pid, "the same process");
-    assert.ok(tookMs < 6_000, `answered after ${Math.round(tookMs)} ms`);
+    assert.ok(tookMs < 20_000, `answered after ${Math.round(tookMs)} ms`);
   });
 
   test("frozen, it is frozen after SIGKILL of the platform too", async () => {
@@ -258,14 +258,10 @@ describe("replicas", () => {
   test("as many run as are wanted, and requests go to all of them; 0 stops it and says so", async () => {
     await alice.client.changeSpace(app.space, { replicas: "3" });
     const pids = new Set<number>();
-    await until(
-      "three processes answer",
-      async () => {
-        await Promise.all(Array.from({ length: 6 }, async () => pids.add((await answer(app)).pid)));
-        return pids.size === 3;
-      },
-      30_000,
-    );
+    await until("three processes answer", async () => {
+      await Promise.all(Array.from({ length: 6 }, async () => pids.add((await answer(app)).pid)));
+      return pids.size === 3;
+    });
     await alice.client.changeSpace(app.space, { replicas: "0" });
     await inState(app, "stopped");
     assert.equal((await visit(`${app.url}/`, alice)).status, 503);

@@ -13,8 +13,8 @@ const { skip: noSandbox } = await needs("sandbox");
 const { skip: noBrowser } = await needs("chromium");
 const space = "demo/daylight";
 const example = resolve(import.meta.dirname, "../../examples/streamlit");
-const buildsWithinMs = 300_000;
-const pageWithinMs = 60_000;
+const buildsWithinMs = 600_000;
+const pageWithinMs = 180_000;
 
 describe("the Streamlit example", { skip }, () => {
   let up: Platform;

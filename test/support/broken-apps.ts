@@ -39,12 +39,12 @@ export interface RunningApp extends App {
 }
 
 /** A machine that does all of this at once is slow; a neighbour that does not answer for so long is harmed. */
-const neighbourWithinMs = 10_000;
+const neighbourWithinMs = 30_000;
 const neighbourEveryMs = 150;
 /** Reached only where something hangs. */
-const deployedWithinMs = 300_000;
-const logWithinMs = 60_000;
-const goneWithinMs = 60_000;
+const deployedWithinMs = 600_000;
+const logWithinMs = 180_000;
+const goneWithinMs = 180_000;
 
 /** A Node Space whose `server.js` is `code`. */
 export function node(code: string, settings = "", more: BrokenApp["files"] = {}): BrokenApp["files"] {
@@ -171,14 +171,10 @@ async function deployed(up: Platform, alice: Account, space: string, app: Broken
       return answer.work;
     },
     ended: async () => {
-      await until(
-        `replica ${first} has ended`,
-        async () => {
-          const found = (await alice.client.space(space)).replicas.find(({ id }) => id === first);
-          return found === undefined || ["exited", "lost", "stopped"].includes(found.phase);
-        },
-        30_000,
-      );
+      await until(`replica ${first} has ended`, async () => {
+        const found = (await alice.client.space(space)).replicas.find(({ id }) => id === first);
+        return found === undefined || ["exited", "lost", "stopped"].includes(found.phase);
+      });
       const verdict = await verdictOf({ alice }, first);
       return { code: `${verdict.boundary}/${verdict.code}` as Code, says: verdict.sentence, owner: verdict.owner };
     },

@@ -7,9 +7,9 @@ import type { Asked, GradioCaller, Said } from "./gradio-callers.ts";
 import { programOnPath } from "./needs.ts";
 
 /** A page that has not come to an end by then hangs, and so would its visitor. */
-const endWithinMs = 120_000;
-const pageWithinMs = 60_000;
-const toastWithinMs = 5_000;
+const endWithinMs = 300_000;
+const pageWithinMs = 180_000;
+const toastWithinMs = 15_000;
 
 /** Opens the Space's page anew for each call, as a visitor without an account. */
 export async function browserCaller(): Promise<GradioCaller> {

@@ -11,7 +11,7 @@ import type { ProcessName } from "../../src/runtime/processes.ts";
 import { everyProcessOf, fixtureApp, killProcess, lives, until, type Account, type App } from "./platform.ts";
 
 const waybill = resolve(import.meta.dirname, "../../bin/waybill.js");
-const readyWithinMs = 120_000;
+const readyWithinMs = 240_000;
 const isTested = process.env["NODE_TEST_CONTEXT"] !== undefined;
 
 /** One of our processes: started, killed, told to stop. */
@@ -138,7 +138,7 @@ export class Cluster implements AsyncDisposable {
   /** Deploys a folder; the fixture app where none is named. */
   async deploy(account: Account, name: string, folder = fixtureApp): Promise<App> {
     const space = `${account.name}/${name}`;
-    const deployed = await deployFolder(account.client, folder, space, { waitMs: 300_000 });
+    const deployed = await deployFolder(account.client, folder, space, { waitMs: 600_000 });
     return { space, deployed, url: deployed.space.addresses.at(-1) ?? "" };
   }
 

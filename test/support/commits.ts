@@ -89,7 +89,7 @@ export async function testWorkshop(): Promise<TestWorkshop> {
     store,
     tools,
     commit,
-    async build(files, { space = "alice/app", build = newId("b", random), limitMs = 60_000, ...more } = {}) {
+    async build(files, { space = "alice/app", build = newId("b", random), limitMs = 300_000, ...more } = {}) {
       const { signal, onLine, tools: other } = more;
       const lines: BuildLogLine[] = [];
       const steps: string[] = [];

@@ -4,7 +4,7 @@
 export async function eventually<T>(
   what: string,
   probe: () => T | undefined | false | null,
-  withinMs = 60_000,
+  withinMs = 180_000,
 ): Promise<T> {
   const until = performance.now() + withinMs;
   for (;;) {

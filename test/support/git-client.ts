@@ -11,7 +11,7 @@ export interface GitEnd {
 }
 
 /** A push with its build takes some seconds; a large one on a busy machine a minute. */
-const gitWithinMs = 120_000;
+const gitWithinMs = 300_000;
 
 export class GitClient implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "wb-git-"));

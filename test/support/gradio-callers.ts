@@ -31,7 +31,7 @@ export interface GradioCaller extends AsyncDisposable {
 }
 
 /** A call that has said nothing for so long hangs, and so would its visitor. */
-const answerWithinMs = 120_000;
+const answerWithinMs = 300_000;
 
 /** `@gradio/client`. */
 export function nodeCaller(): GradioCaller {

@@ -23,7 +23,7 @@ import { goArch } from "../../src/build/docker/image-config.ts";
 /** Python with pip, and certificates; the rest is what every Debian has. */
 const recipe = ["--variant=minbase", "--mode=auto", "--include=python3,python3-pip,ca-certificates", "bookworm"];
 /** Half a minute, where Debian's mirror is near. */
-const baseWithinMs = 300_000;
+const baseWithinMs = 900_000;
 
 /** The base's archive. Made anew when the recipe or the machine's architecture is another. */
 export async function baseArchive(): Promise<string> {

@@ -6,7 +6,7 @@ import { execFile } from "node:child_process";
 import { createInterface } from "node:readline";
 import { openNetwork } from "../../src/runtime/net/network.ts";
 
-const commandWithinMs = 50_000;
+const commandWithinMs = 120_000;
 const outMaxBytes = 1 << 20;
 const { gateway, ports } = JSON.parse(process.argv[2] ?? "{}") as { gateway: string; ports: number[] };
 const say = (message: unknown): void => void process.stdout.write(`${JSON.stringify(message)}\n`);

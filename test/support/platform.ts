@@ -14,11 +14,11 @@ import { findProbes, leaveProbes } from "./run.ts";
 export const fixtureApp = resolve(import.meta.dirname, "../faults/apps/fixture");
 const waybill = resolve(import.meta.dirname, "../../bin/waybill.js");
 /** A busy machine starts it in a few seconds; more is a hang. */
-const readyWithinMs = 120_000;
-const stopWithinMs = 60_000;
-const deployedWithinMs = 300_000;
+const readyWithinMs = 240_000;
+const stopWithinMs = 180_000;
+const deployedWithinMs = 600_000;
 /** Reached only where something has failed, so it costs nothing that a slow machine has time. */
-const failsAfterMs = 60_000;
+const failsAfterMs = 180_000;
 const pollMs = 20;
 /** A test runner shows the end of what its files print beside a failure. */
 const isTested = process.env["NODE_TEST_CONTEXT"] !== undefined;

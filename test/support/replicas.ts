@@ -20,7 +20,7 @@ export const tools: LaunchTools = {
 };
 
 /** Polls until `look` gives something that is not undefined, null or false; fails after `withinMs` with `says`. */
-export async function until<T>(says: string, look: () => T | Promise<T>, withinMs = 60_000): Promise<NonNullable<T>> {
+export async function until<T>(says: string, look: () => T | Promise<T>, withinMs = 180_000): Promise<NonNullable<T>> {
   const since = performance.now();
   for (;;) {
     const found = await look();
@@ -81,7 +81,7 @@ export function bench(): Bench {
       appPort: 7860,
       builtAt: "2026-01-01T00:00:00.000Z",
     };
-    const readyWithinMs = durationMs(options.readyWithinMs ?? 60_000);
+    const readyWithinMs = durationMs(options.readyWithinMs ?? 180_000);
     const spec = {
       replica,
       space: "alice/app",

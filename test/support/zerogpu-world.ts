@@ -87,7 +87,7 @@ export class ZeroGpuSpace implements AsyncDisposable {
 }
 
 /** After its answer a call has its receipt at once; a worker that has to be ended takes up to a second; more is a failure. */
-const receiptWithinMs = 60_000;
+const receiptWithinMs = 180_000;
 
 export function zeroGpuFiles({ gradio, spaces }: Versions): Record<string, string> {
   const readme = readFileSync(join(folder, "README.md"), "utf8").replace(/sdk_version: .*/, `sdk_version: ${gradio}`);

@@ -212,11 +212,8 @@ export const buildCases: readonly FaultCase[] = [
     certainty: provedOrLikely,
     async inject(stage) {
       const { space } = await stage.fresh({ "package.json": scripts({ start: "node -e 'process.exit(3)'" }) });
-      await until(
-        "the platform gives up",
-        async () =>
-          (await stage.alice.client.space(space)).replicas.some(({ says }) => says.includes("not started again")),
-        60_000,
+      await until("the platform gives up", async () =>
+        (await stage.alice.client.space(space)).replicas.some(({ says }) => says.includes("not started again")),
       );
       return { id: space };
     },

@@ -5,7 +5,7 @@ import { killProcess, lives, until, visit, type Account } from "../../support/pl
 import { pidOf, pool, proved, saturated, tier, type FaultCase, type Stage } from "../case.ts";
 
 /** An ended worker is gone this long after its lease's end; the rest is what a poll of ours may take. */
-const goneWithinMs = 1_000 + 3_000;
+const goneWithinMs = 1_000 + 9_000;
 
 /** A call of the account's runs on the stage's app until the end. */
 async function busy({ up, app }: Stage, account: Account): Promise<AsyncDisposable> {

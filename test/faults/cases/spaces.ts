@@ -77,7 +77,7 @@ async function asleep(stage: Stage): Promise<{ readonly app: App; readonly marks
 /** The longest of its deadlines is 35 s. */
 async function inState({ alice }: Stage, { space }: App, state: string): Promise<void> {
   const isThere = async (): Promise<boolean> => (await alice.client.space(space)).state === state;
-  await until(`${space} is ${state}`, isThere, 60_000).catch(async (error: unknown) => {
+  await until(`${space} is ${state}`, isThere).catch(async (error: unknown) => {
     throw new Error(`${String(error)}: ${JSON.stringify((await alice.client.spaceEvents(space)).items)}`);
   });
 }
