@@ -18,6 +18,8 @@ import { EgressWorld, lacking, range, rule, serve } from "./support/egress-world
 import { eventually } from "./support/eventually.ts";
 
 const skip = lacking();
+/** A sender that has written nothing for so long waits for its reader. */
+const heldForMs = 300;
 const loopback = [range("127.0.0.1/32")];
 const echo = (socket: Socket): void => void socket.pipe(socket);
 /** Connects by name, sends, and says what came until the end, or the error. */
@@ -315,17 +317,24 @@ s.sendall(b"x" * 3000000); s.close()`);
       policy: { ports: [server.port], addresses: loopback },
       names: { "big.example": "127.0.0.1" },
     });
+    const goOn = join(world.folder, "go-on");
     const reading = world.python(`
-import time
-s = socket.create_connection(("big.example", ${server.port})); s.recv(1); time.sleep(1)
+import os, time
+s = socket.create_connection(("big.example", ${server.port})); s.recv(1)
+while not os.path.exists(${JSON.stringify(goOn)}): time.sleep(0.01)
 print("read on"); got = 1
 while True:
   n = len(s.recv(1 << 20))
   if n == 0: break
   got += n
 print(got)`);
-    await new Promise((resolve) => setTimeout(resolve, 900));
+    let held = { written: 0, since: 0 };
+    await eventually("the sender is held back", () => {
+      if (written !== held.written) held = { written, since: performance.now() };
+      return written > 0 && performance.now() - held.since > heldForMs;
+    });
     assert.ok(written < size / 2, `${written} bytes were taken for a reader that had stopped`);
+    writeFileSync(goOn, "");
     assert.equal((await reading).out, `read on\n${size}`);
   });
 

@@ -44,31 +44,31 @@ describe("Gradio's event stream", { skip }, () => {
   });
 
   test("a join's waybill ends when its function has: the record says how long it waited inside the app", async () => {
-    const first = await joinByHand(app.url, "slow", [1], alice);
+    const first = await joinByHand(app.url, "slow", [3], alice);
     const second = await joinByHand(app.url, "slow", [0.1], alice);
     assert.match(await first.told, /process_completed/);
     assert.match(await second.told, /process_completed/);
     const { outcome, sentence, entries } = await told(up, second.work);
     assert.equal(outcome, "ok", `${sentence} ${JSON.stringify(entries)} ${await second.told}`);
-    assert.match(sentence, /of which it waited (?:0\.[6-9]|1)\S* s inside the app \(1st of 1 in the app's own queue/);
+    assert.match(sentence, /of which it waited [1-3]\S* s inside the app \(1st of 1 in the app's own queue/);
     assert.ok(entries.some(({ hop, mark }) => hop === "app.queue" && mark === "done"));
     const { items } = await alice.client.requests(app.space);
     const listed = items.find(({ id }) => id === second.work);
-    assert.deepEqual([listed?.outcome, listed?.status, (listed?.ms ?? 0) > 700], ["ok", 200, true]);
+    assert.deepEqual([listed?.outcome, listed?.status, (listed?.ms ?? 0) > 1_000], ["ok", 200, true]);
   });
 
   test("while it is open, what is said of it is where it is: inside the app, waiting for a GPU, or running", async () => {
-    const running = await joinByHand(app.url, "works", [4], alice);
+    const running = await joinByHand(app.url, "works", [6], alice);
     await said(up, running.work, ({ links }) => links.length > 0);
     const inTheApp = await joinByHand(app.url, "works", [0.1], alice);
     const forGpu = await joinByHand(app.url, "draws", [0.1], alice);
-    const [one, two, three] = await Promise.all(
-      [running, inTheApp, forGpu].map(({ work }) => said(up, work, ({ outcome }) => outcome === "open")),
-    );
-    assert.match(one?.sentence ?? "", /Its GPU call c_\w+: The function is running/);
-    assert.match(two?.sentence ?? "", /^Waiting inside the app: 1st of 1 in the app's own queue/);
-    assert.match(three?.sentence ?? "", /Its GPU call c_\w+: Waiting for a GPU: 1st of 1/);
-    assert.deepEqual([one?.outcome, two?.outcome, three?.outcome], ["open", "open", "open"]);
+    const expected = [
+      [running, /Its GPU call c_\w+: The function is running/],
+      [inTheApp, /^Waiting inside the app: 1st of 1 in the app's own queue/],
+      [forGpu, /Its GPU call c_\w+: Waiting for a GPU: 1st of 1/],
+    ] as const;
+    for (const [{ work }, where] of expected)
+      await said(up, work, ({ outcome, sentence }) => outcome === "open" && where.test(sentence));
     await Promise.all([running.told, inTheApp.told, forGpu.told]);
     for (const { work } of [running, inTheApp, forGpu]) assert.equal((await told(up, work)).outcome, "ok");
   });

@@ -105,6 +105,6 @@ describe("what changes something", () => {
     server[Symbol.dispose]();
     const startedAt = performance.now();
     await assert.rejects(server.client.restart("a/b"), ServerUnreachable);
-    assert.ok(performance.now() - startedAt < 3_000, "asked again and again");
+    assert.ok(performance.now() - startedAt < 20_000, "asked again and again");
   });
 });

@@ -256,11 +256,11 @@ export const gpuCases: readonly FaultCase[] = [
     how: "the function runs past what it declared",
     on: "main",
     certainty: proved,
-    charge: 1_000,
+    charge: 3_000,
     twice: true,
     async inject(stage) {
       const { app, alice, up } = stage;
-      await using run = await running(alice, app, "seconds=20&declare=1");
+      await using run = await running(alice, app, "seconds=20&declare=3");
       const attachedAt = performance.now();
       const pid = await pidOf(stage, run.call.id);
       const worker = (await up.replica(app.space)).workers().find((one) => one.pid === pid);
@@ -272,7 +272,7 @@ export const gpuCases: readonly FaultCase[] = [
       return {
         id: run.call.id,
         also: () =>
-          tookMs > 1_000 + goneWithinMs
+          tookMs > 3_000 + goneWithinMs
             ? `its worker lived for ${tookMs} ms`
             : answer?.status !== 502
               ? `the visitor saw ${answer?.status}`
