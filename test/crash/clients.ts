@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
+import type { Asking } from "../../src/client/api.ts";
 import { ApiError } from "../../src/client/errors.ts";
 import type { CallView } from "../../src/contract/api.ts";
 import type { Prng } from "../../src/stdx/prng.ts";
@@ -14,7 +15,8 @@ export interface Client {
   readonly name: string;
   /** Looks whether what it was promised is there; where that is cut off, it looks again after the next start. */
   compare(): Promise<void>;
-  act(): Promise<void>;
+  /** With a signal it leaves when that is aborted; else it asks again as long as its client does. */
+  act(asking: Asking): Promise<void>;
 }
 
 /** Final views that a visitor reads again after a kill. */
@@ -28,7 +30,7 @@ const turnedAwayMs = 20;
 export interface Setting {
   readonly name: string;
   /** Resolves when the write is acknowledged. */
-  write(n: number): Promise<unknown>;
+  write(n: number, asking: Asking): Promise<unknown>;
   read(): Promise<number>;
 }
 
@@ -55,9 +57,9 @@ export class SettingClient implements Client {
     this.#acknowledged = seen;
   }
 
-  async act(): Promise<void> {
+  async act(asking: Asking): Promise<void> {
     const n = ++this.#tried;
-    await this.#setting.write(n);
+    await this.#setting.write(n, asking);
     this.#acknowledged = n;
     this.#findings.acknowledged += 1;
   }
@@ -66,7 +68,7 @@ export class SettingClient implements Client {
 export interface List {
   readonly name: string;
   /** Resolves when it is acknowledged. */
-  add(n: number): Promise<unknown>;
+  add(n: number, asking: Asking): Promise<unknown>;
   nameOf(n: number): string;
   /** What it shows of its newest part: at least these wishes, where they are there. */
   read(wishes: readonly Wish[]): Promise<readonly string[]>;
@@ -94,11 +96,11 @@ export class ListClient implements Client {
     this.#wishes = this.#wishes.slice(-1);
   }
 
-  async act(): Promise<void> {
+  async act(asking: Asking): Promise<void> {
     const n = ++this.#tried;
     const wish = { name: this.#list.nameOf(n), acknowledged: false };
     this.#wishes.push(wish);
-    await this.#list.add(n);
+    await this.#list.add(n, asking);
     wish.acknowledged = true;
     this.#findings.acknowledged += 1;
   }

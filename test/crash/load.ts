@@ -1,7 +1,7 @@
 /** What the clients ask of the API: each setting and list that is written, and how it is read again. */
 import { execFileSync } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
-import { WaybillClient } from "../../src/client/api.ts";
+import { WaybillClient, type Asking } from "../../src/client/api.ts";
 import type { Account } from "../support/platform.ts";
 import { ifKnown, type List, type Setting } from "./clients.ts";
 
@@ -29,12 +29,12 @@ export function settingsOf({ operator, owner }: Writers): readonly Setting[] {
   return [
     {
       name: "the pool's queue limit",
-      write: (n) => operator.client.changePool("main", { queueLimitMs: baseMs + n }),
+      write: (n, asking) => operator.client.changePool("main", { queueLimitMs: baseMs + n }, asking),
       read: async () => (await operator.client.pool("main")).queueLimitMs - baseMs,
     },
     {
       name: "a tier's budget",
-      write: (n) => operator.client.changeTier("enterprise", { windowLimitMs: baseMs + n }),
+      write: (n, asking) => operator.client.changeTier("enterprise", { windowLimitMs: baseMs + n }, asking),
       read: async () => {
         const { tiers } = await operator.client.tiers();
         return (tiers.find(({ name }) => name === "enterprise")?.windowLimitMs ?? 0) - baseMs;
@@ -42,7 +42,7 @@ export function settingsOf({ operator, owner }: Writers): readonly Setting[] {
     },
     {
       name: "a Space's sleep-after",
-      write: (n) => owner.client.changeSpace(quietSpace, { "sleep-after": `${n + 60}s` }),
+      write: (n, asking) => owner.client.changeSpace(quietSpace, { "sleep-after": `${n + 60}s` }, asking),
       read: async () => secondsOf((await owner.client.space(quietSpace)).settings["sleep-after"]) - 60,
     },
   ];
@@ -54,8 +54,8 @@ export function listsOf({ operator, owner, url, repository }: Writers): readonly
     {
       name: "accounts and tokens",
       nameOf: (n) => `member${n}`,
-      add: async (n) => {
-        const { account, token } = await operator.client.createToken({ account: `member${n}`, create: true });
+      add: async (n, asking) => {
+        const { account, token } = await operator.client.createToken({ account: `member${n}`, create: true }, asking);
         tokens.set(account, token);
       },
       // One whose token was never told is not asked for.
@@ -68,8 +68,8 @@ export function listsOf({ operator, owner, url, repository }: Writers): readonly
     {
       name: "variables",
       nameOf: (n) => `V_${n}`,
-      add: async (n) => {
-        await owner.client.setVariable(quietSpace, { key: `V_${n}`, value: String(n) });
+      add: async (n, asking) => {
+        await owner.client.setVariable(quietSpace, { key: `V_${n}`, value: String(n) }, asking);
         const kept = Object.keys(await owner.client.variables(quietSpace));
         if (kept.length > keptEach) await owner.client.unsetVariable(quietSpace, kept[0] ?? "");
       },
@@ -78,8 +78,8 @@ export function listsOf({ operator, owner, url, repository }: Writers): readonly
     {
       name: "secrets",
       nameOf: (n) => `S_${n}`,
-      add: async (n) => {
-        await owner.client.setSecret(quietSpace, { key: `S_${n}`, value: `secret ${n}` });
+      add: async (n, asking) => {
+        await owner.client.setSecret(quietSpace, { key: `S_${n}`, value: `secret ${n}` }, asking);
         const kept = Object.keys(await owner.client.secrets(quietSpace));
         if (kept.length > keptEach) await owner.client.unsetSecret(quietSpace, kept[0] ?? "");
       },
@@ -88,10 +88,10 @@ export function listsOf({ operator, owner, url, repository }: Writers): readonly
     {
       name: "pauses",
       nameOf: (n) => `reason ${n}`,
-      add: async (n) => {
+      add: async (n, asking) => {
         // Paused a second time it stays as it is.
-        await owner.client.resume(stillSpace);
-        await owner.client.pause(stillSpace, { reason: `reason ${n}` });
+        await owner.client.resume(stillSpace, asking);
+        await owner.client.pause(stillSpace, { reason: `reason ${n}`, ...asking });
       },
       read: async () => {
         const { items } = await owner.client.spaceEvents(stillSpace);
@@ -101,9 +101,9 @@ export function listsOf({ operator, owner, url, repository }: Writers): readonly
     {
       name: "commits",
       nameOf: (n) => `commit ${n}`,
-      add: async (n) => {
+      add: async (n, asking) => {
         await delay(n % commitEveryMs);
-        await commitTo(owner, quietSpace, n);
+        await commitTo(owner, quietSpace, n, asking);
       },
       read: async () => subjectsOf(repository),
     },
@@ -111,12 +111,12 @@ export function listsOf({ operator, owner, url, repository }: Writers): readonly
 }
 
 /** A commit that no build is made of: it has no README. */
-export function commitTo({ client }: Account, space: string, n: number): Promise<unknown> {
+export function commitTo({ client }: Account, space: string, n: number, asking: Asking = {}): Promise<unknown> {
   const lines = [
     { key: "header", value: { summary: `commit ${n}`, description: "" } },
     { key: "file", value: { path: "n.txt", content: Buffer.from(String(n)).toString("base64"), encoding: "base64" } },
   ];
-  return client.commit(space, Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join("")));
+  return client.commit(space, Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join("")), asking);
 }
 
 /** The subjects of its newest commits. */

@@ -8,9 +8,9 @@ import type { Client } from "./clients.ts";
 import type { Findings } from "./promises.ts";
 
 /** One of so many starts is killed too. */
-const startKillOf = 5;
-/** Under load it is killed when fewer than so many things were done since its start, be the machine fast or slow… */
-const actsMax = 100;
+const startKillOf = 3;
+/** Under load it is killed when fewer than so many things were done since its start, be the machine fast or slow: most lives are short… */
+const actsMax = [10, 40, 100] as const;
 /** …and an instant later, which meets all that is under way somewhere… */
 const laterMs = 30;
 /** …but not after this, as where all its clients wait. */
@@ -26,6 +26,9 @@ export class Run {
   readonly #clients: readonly Client[];
   readonly #chance: Prng;
   readonly #findings: Findings;
+  /** What each client does; from one life to the next, where it asks again until it is answered. */
+  #serving: readonly Promise<void>[];
+  #life = new Life(0);
 
   constructor(
     up: Platform,
@@ -35,24 +38,29 @@ export class Run {
     this.#clients = clients;
     this.#chance = chance;
     this.#findings = findings;
+    this.#serving = clients.map(() => Promise.resolve());
   }
 
-  /** All clients compare what they were promised, then go on, until the platform is killed. */
+  /**
+   * All clients compare what they were promised, then go on, until the platform is killed. Half of them leave then; the others send
+   * again what was not answered, with the same `Idempotency-Key`, until it is there again.
+   */
   async liveAndDie(): Promise<void> {
-    const life = new Life(this.#chance.int(actsMax));
-    const served = this.#clients.map((client) => this.#serve(client, life));
+    const life = new Life(this.#chance.int(this.#chance.pick(actsMax)));
+    this.#life = life;
+    this.#serving = this.#clients.map((client, n) => this.#serve(client, life, this.#serving[n]));
     const late = AbortSignal.timeout(lifeMaxMs);
     await Promise.race([life.lived, once(late, "abort")]);
     await delay(this.#chance.int(laterMs));
     life.over = true;
     await this.#up.kill();
     this.kills += 1;
-    await Promise.all(served);
+    life.leave();
   }
 
   /** Starts it again; now and then it is killed before it is ready, and started once more. */
   async start(): Promise<void> {
-    if (this.#chance.int(startKillOf) === 0) await this.#dieInStart();
+    while (this.#chance.int(startKillOf) === 0) await this.#dieInStart();
     const since = performance.now();
     await this.#up.up();
     this.recoveryMs.push(Math.round(performance.now() - since));
@@ -60,6 +68,7 @@ export class Run {
 
   /** Once more, when nothing kills it any more. */
   async compare(): Promise<void> {
+    await Promise.all(this.#serving);
     for (const client of this.#clients) await client.compare();
   }
 
@@ -77,12 +86,14 @@ export class Run {
     if (!(await ready)) this.killsInStart += 1;
   }
 
-  async #serve(client: Client, life: Life): Promise<void> {
+  async #serve(client: Client, life: Life, before: Promise<void> | undefined): Promise<void> {
+    const signal = this.#chance.int(2) === 0 ? life.left : undefined;
+    await before;
     try {
-      await client.compare();
+      if (!life.over) await client.compare();
       while (!life.over) {
-        await client.act();
-        life.did();
+        await client.act({ signal });
+        this.#life.did();
       }
     } catch (error) {
       if (error instanceof ApiError) {
@@ -98,16 +109,26 @@ class Life {
   over = false;
   /** Resolves when so much was done as this life is for. */
   readonly lived: Promise<void>;
-  #left: number;
+  readonly #gone = new AbortController();
+  #acts: number;
   #end: () => void = () => undefined;
 
   constructor(acts: number) {
-    this.#left = acts;
+    this.#acts = acts;
     this.lived = new Promise((resolve) => (this.#end = resolve));
     if (acts === 0) this.#end();
   }
 
+  /** Aborted when the clients that do not wait for the next start go. */
+  get left(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  leave(): void {
+    this.#gone.abort();
+  }
+
   did(): void {
-    if (--this.#left === 0) this.#end();
+    if (--this.#acts === 0) this.#end();
   }
 }
