@@ -110,6 +110,14 @@ export class SpaceKeeper {
     return this.#turns.take(known.row.id, () => this.#decide(known, command, beside));
   }
 
+  /** Changes some settings in the Space's turn, so that of two changes at once neither takes back the other. */
+  set(known: KnownSpace, actor: Actor, change: Partial<OwnerSettings>): Promise<Decided> {
+    return this.#turns.take(known.row.id, () => {
+      const settings = { ...known.row.settings, ...change };
+      return this.#decide(known, { type: "set", actor, change: machineSettings(settings) }, { settings });
+    });
+  }
+
   /**
    * Decides what `choose` says in the Space's turn, so that what it chooses by, as a release to go back to, is so still; `no` is passed
    * on where it chooses nothing.
@@ -283,7 +291,7 @@ function endOf({ phase, end }: KnownReplica["status"]): ReplicaSeen["end"] {
   return { code: end?.code ?? "app/exit", says: end?.says ?? phase, stopped: phase === "stopped" };
 }
 
-export function machineSettings(settings: OwnerSettings): SpaceSettings {
+function machineSettings(settings: OwnerSettings): SpaceSettings {
   return {
     replicas: settings.replicas,
     sleepAfterMs: lengthOf(settings["sleep-after"]),

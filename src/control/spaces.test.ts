@@ -108,6 +108,21 @@ describe("Spaces", () => {
     assert.deepEqual([world.spaces.count, world.addresses], [1, [one.space.address]]);
   });
 
+  test("two changes of different settings at once are both kept", async () => {
+    await using world = await ControlWorld.open();
+    const id = await world.space();
+    await Promise.all([
+      world.spaces.set(id, { hardware: "cpu-basic" }),
+      world.spaces.set(id, { "sleep-after": "65s" }),
+      world.spaces.set(id, { "on-leave": "stop" }),
+    ]);
+    const { settings } = (await world.catalog.spaces.get(id)) ?? {};
+    assert.deepEqual(
+      [settings?.hardware, settings?.["sleep-after"], settings?.["on-leave"]],
+      ["cpu-basic", "65s", "stop"],
+    );
+  });
+
   test("a replica of a Space that is not in the catalog is stopped", async () => {
     await using world = await ControlWorld.open();
     const node = await world.node([replica("p_9", "ready", { space: "alice/gone" })]);

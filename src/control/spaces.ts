@@ -17,7 +17,7 @@ import { instant, iso } from "../stdx/time.ts";
 import type { Hardware } from "./hardware.ts";
 import { hubRuntime, hubSpace } from "./hub-fields.ts";
 import { isLiving } from "./replicas.ts";
-import { machineSettings, SpaceKeeper } from "./space-keeper.ts";
+import { SpaceKeeper } from "./space-keeper.ts";
 import type { KeeperPorts, KnownSpace } from "./space-keeper.ts";
 import { SpaceRoutes } from "./space-routes.ts";
 import { eventView, publicSays, stageOf, standingView } from "./space-views.ts";
@@ -105,8 +105,7 @@ export class Spaces {
     if (!known) return undefined;
     const hardware = change.hardware === undefined ? undefined : this.#ports.hardware.named(change.hardware);
     if (hardware?.ok === false) return no("control/invalid", hardware.says);
-    const settings = { ...known.row.settings, ...change, ...(hardware && { hardware: hardware.name }) };
-    await this.#keeper.decide(known, { type: "set", actor, change: machineSettings(settings) }, { settings });
+    await this.#keeper.set(known, actor, { ...change, ...(hardware && { hardware: hardware.name }) });
     await this.#keeper.settled(known);
     return known.row.settings;
   }

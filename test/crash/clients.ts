@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Asking } from "../../src/client/api.ts";
 import { ApiError } from "../../src/client/errors.ts";
-import type { CallView } from "../../src/contract/api.ts";
+import type { CallView, SignedReceipt } from "../../src/contract/api.ts";
 import type { Prng } from "../../src/stdx/prng.ts";
 import type { Account } from "../support/platform.ts";
 import { compareList, compareSetting, type Findings, type Wish } from "./promises.ts";
@@ -31,7 +31,8 @@ export interface Setting {
   readonly name: string;
   /** Resolves when the write is acknowledged. */
   write(n: number, asking: Asking): Promise<unknown>;
-  read(): Promise<number>;
+  /** The write that it shows: the last one, until `tried`, that may have left this. */
+  read(tried: number): Promise<number>;
 }
 
 /** Writes 1, 2, 3… into a setting that nobody else writes. */
@@ -52,7 +53,7 @@ export class SettingClient implements Client {
 
   async compare(): Promise<void> {
     if (this.#tried === 0) return;
-    const seen = await this.#setting.read();
+    const seen = await this.#setting.read(this.#tried);
     compareSetting(this.name, { acknowledged: this.#acknowledged, tried: this.#tried, seen }, this.#findings);
     this.#acknowledged = seen;
   }
@@ -67,7 +68,7 @@ export class SettingClient implements Client {
 
 export interface List {
   readonly name: string;
-  /** Resolves when it is acknowledged. */
+  /** Resolves when it is acknowledged; with false where it was not done. */
   add(n: number, asking: Asking): Promise<unknown>;
   nameOf(n: number): string;
   /** What it shows of its newest part: at least these wishes, where they are there. */
@@ -100,9 +101,28 @@ export class ListClient implements Client {
     const n = ++this.#tried;
     const wish = { name: this.#list.nameOf(n), acknowledged: false };
     this.#wishes.push(wish);
-    await this.#list.add(n, asking);
+    if ((await this.#list.add(n, asking)) === false) return;
     wish.acknowledged = true;
     this.#findings.acknowledged += 1;
+  }
+}
+
+/** Asks what promises nothing, one question after the other. */
+export class Asker implements Client {
+  readonly name = "who asks only";
+  readonly #questions: readonly ((asking: Asking) => Promise<unknown>)[];
+  #asked = 0;
+
+  constructor(questions: readonly ((asking: Asking) => Promise<unknown>)[]) {
+    this.#questions = questions;
+  }
+
+  compare(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async act(asking: Asking): Promise<void> {
+    await this.#questions[this.#asked++ % this.#questions.length]?.(asking);
   }
 }
 
@@ -139,7 +159,7 @@ export class Visitor implements Client {
   readonly #url: string;
   readonly #chance: Prng;
   readonly #findings: Findings;
-  #ended: CallView[] = [];
+  #ended: { readonly call: CallView; readonly receipt: SignedReceipt }[] = [];
 
   constructor(account: Account, { url, chance, findings }: { url: string; chance: Prng; findings: Findings }) {
     this.name = account.name;
@@ -151,9 +171,13 @@ export class Visitor implements Client {
 
   async compare(): Promise<void> {
     for (const then of this.#ended) {
-      const now = await ifKnown(this.#account.client.call(then.id));
-      if (!isDeepStrictEqual(now, then))
-        this.#findings.lost.push(`call ${then.id} had ended as ${JSON.stringify(then)} and is ${JSON.stringify(now)}`);
+      const { id } = then.call;
+      const call = await ifKnown(this.#account.client.call(id));
+      const receipt = await ifKnown(this.#account.client.receipt(then.receipt.receipt.id));
+      if (!isDeepStrictEqual({ call, receipt }, then))
+        this.#findings.lost.push(
+          `call ${id} had ended as ${JSON.stringify(then)} and is ${JSON.stringify({ call, receipt })}`,
+        );
     }
     this.#ended = [];
   }
@@ -178,7 +202,8 @@ export class Visitor implements Client {
     for (let look = 0; look < receiptLooks; look++) {
       const call = await this.#account.client.call(id);
       if (call.receipt !== null) {
-        this.#ended = [...this.#ended.slice(1 - rereads), call];
+        const receipt = await this.#account.client.receipt(call.receipt);
+        this.#ended = [...this.#ended.slice(1 - rereads), { call, receipt }];
         return;
       }
       await delay(lookEveryMs);

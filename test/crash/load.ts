@@ -1,31 +1,40 @@
-/** What the clients ask of the API: each setting and list that is written, and how it is read again. */
-import { execFileSync } from "node:child_process";
-import { setTimeout as delay } from "node:timers/promises";
-import { WaybillClient, type Asking } from "../../src/client/api.ts";
+/** What the clients ask of the API: each setting that is written, how it is read again, and what is only read. */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { Asking } from "../../src/client/api.ts";
 import type { Account } from "../support/platform.ts";
-import { ifKnown, type List, type Setting } from "./clients.ts";
+import type { Setting } from "./clients.ts";
 
 /** Who writes: an operator, and the owner of Spaces that nothing runs of. */
 export interface Writers {
   readonly operator: Account;
   readonly owner: Account;
   readonly url: string;
-  /** The bare repository of {@link quietSpace}, which git reads. */
-  readonly repository: string;
+  /** The data folder, whose repositories git reads. */
+  readonly data: string;
+  /** Where backups are made. */
+  readonly backups: string;
+  /** Two releases of {@link pageSpace}. */
+  readonly releases: readonly [string, string];
 }
 
 /** A Space that takes commits and settings and is never built: it is paused. */
 export const quietSpace = "owner/quiet";
 /** A Space that is paused and resumed. */
 export const stillSpace = "owner/still";
+/** A Space whose builds fail. */
+export const brokenSpace = "owner/broken";
+/** A Space with two releases, which is paused. */
+export const pageSpace = "owner/page";
+/** A Space that is started and stopped. */
+export const siteSpace = "owner/site";
 
-/** Variables that the Space has at a time, and secrets: it may not have many. */
-const keptEach = 20;
 const baseMs = 1_000_000;
-/** A commit takes several processes of git; without a pause they would be most of the load. */
-const commitEveryMs = 200;
+const baseSeconds = 60;
+/** Of the cards that are there, one is taken out of use and given back. */
+const drained = { node: "n1", card: 2 } as const;
 
-export function settingsOf({ operator, owner }: Writers): readonly Setting[] {
+export function settingsOf({ operator, owner, url, releases }: Writers): readonly Setting[] {
   return [
     {
       name: "the pool's queue limit",
@@ -42,92 +51,90 @@ export function settingsOf({ operator, owner }: Writers): readonly Setting[] {
     },
     {
       name: "a Space's sleep-after",
-      write: (n, asking) => owner.client.changeSpace(quietSpace, { "sleep-after": `${n + 60}s` }, asking),
-      read: async () => secondsOf((await owner.client.space(quietSpace)).settings["sleep-after"]) - 60,
+      write: (n, asking) => owner.client.changeSpace(quietSpace, { "sleep-after": `${n + baseSeconds}s` }, asking),
+      read: async () => secondsOf((await owner.client.space(quietSpace)).settings["sleep-after"]) - baseSeconds,
+    },
+    {
+      name: "a Space's sleep time in the Hub's form",
+      write: (n, asking) => post(url, owner, `${stillSpace}/sleeptime`, { seconds: n + baseSeconds }, asking),
+      read: async () => secondsOf((await owner.client.space(stillSpace)).settings["sleep-after"]) - baseSeconds,
+    },
+    {
+      name: "a Space's hardware",
+      write: (n, asking) => post(url, owner, `${quietSpace}/hardware`, { flavor: hardware[n % 2] }, asking),
+      read: async (tried) =>
+        latest(tried, hardware.indexOf((await owner.client.space(quietSpace)).settings.hardware as "cpu-basic") % 2),
+    },
+    {
+      name: "a card's drain",
+      write: (n, asking) =>
+        n % 2 === 0
+          ? operator.client.undrain(drained, asking)
+          : operator.client.drain(drained, { reason: `drain ${n}` }, asking),
+      read: async (tried) => {
+        const { nodes } = await operator.client.nodes();
+        const card = nodes.find(({ name }) => name === drained.node)?.cards.find(({ index }) => index === drained.card);
+        return card?.drain ? Number(/\d+/.exec(card.drain.reason)) : latest(tried, 0);
+      },
+    },
+    {
+      name: "the release that would run",
+      write: (n, asking) => owner.client.rollBack(pageSpace, { release: releases[n % 2], ...asking }),
+      read: async (tried) => {
+        const { release } = await owner.client.space(pageSpace);
+        return latest(tried, release === releases[1] ? 1 : 0);
+      },
     },
   ];
 }
 
-export function listsOf({ operator, owner, url, repository }: Writers): readonly List[] {
-  const tokens = new Map<string, string>();
+/** What changes nothing, or nothing that is seen again; none of it may be refused. Resolves with nothing of interest. */
+export function questionsOf({ operator, owner }: Writers): readonly ((asking: Asking) => Promise<unknown>)[] {
+  const { client } = operator;
   return [
-    {
-      name: "accounts and tokens",
-      nameOf: (n) => `member${n}`,
-      add: async (n, asking) => {
-        const { account, token } = await operator.client.createToken({ account: `member${n}`, create: true }, asking);
-        tokens.set(account, token);
-      },
-      // One whose token was never told is not asked for.
-      read: async (wishes) => {
-        const known = wishes.flatMap(({ name }) => tokens.get(name) ?? []);
-        const whoever = known.map((token) => ifKnown(new WaybillClient({ url, token }).whoami()));
-        return (await Promise.all(whoever)).flatMap((who) => who?.name ?? []);
-      },
+    () => client.status(),
+    () => client.spaces(),
+    () => client.quota({ account: "visitor0" }),
+    () => owner.client.quote({ space: "owner/app", declaredMs: 5_000 }),
+    () => client.gpuQueue(),
+    () => client.gpuBoard(),
+    () => client.buildQueue(),
+    () => client.requests("owner/app"),
+    () => client.releases(pageSpace),
+    () => client.runtime("owner/app"),
+    async () => {
+      const { items } = await client.calls();
+      if (items[0]) await client.explain(items[0].id);
     },
-    {
-      name: "variables",
-      nameOf: (n) => `V_${n}`,
-      add: async (n, asking) => {
-        await owner.client.setVariable(quietSpace, { key: `V_${n}`, value: String(n) }, asking);
-        const kept = Object.keys(await owner.client.variables(quietSpace));
-        if (kept.length > keptEach) await owner.client.unsetVariable(quietSpace, kept[0] ?? "");
-      },
-      read: async () => setsOf(owner, "variable"),
-    },
-    {
-      name: "secrets",
-      nameOf: (n) => `S_${n}`,
-      add: async (n, asking) => {
-        await owner.client.setSecret(quietSpace, { key: `S_${n}`, value: `secret ${n}` }, asking);
-        const kept = Object.keys(await owner.client.secrets(quietSpace));
-        if (kept.length > keptEach) await owner.client.unsetSecret(quietSpace, kept[0] ?? "");
-      },
-      read: async () => setsOf(owner, "secret"),
-    },
-    {
-      name: "pauses",
-      nameOf: (n) => `reason ${n}`,
-      add: async (n, asking) => {
-        // Paused a second time it stays as it is.
-        await owner.client.resume(stillSpace, asking);
-        await owner.client.pause(stillSpace, { reason: `reason ${n}`, ...asking });
-      },
-      read: async () => {
-        const { items } = await owner.client.spaceEvents(stillSpace);
-        return items.flatMap(({ reason }) => /^reason \d+$/.exec(reason.says) ?? []);
-      },
-    },
-    {
-      name: "commits",
-      nameOf: (n) => `commit ${n}`,
-      add: async (n, asking) => {
-        await delay(n % commitEveryMs);
-        await commitTo(owner, quietSpace, n, asking);
-      },
-      read: async () => subjectsOf(repository),
-    },
+    () => client.explain("owner/app"),
+    () => client.keys(),
+    (asking) => client.createNodeToken("elsewhere", asking),
+    (asking) => client.checkCards(drained.node, asking),
   ];
 }
 
-/** A commit that no build is made of: it has no README. */
-export function commitTo({ client }: Account, space: string, n: number, asking: Asking = {}): Promise<unknown> {
-  const lines = [
-    { key: "header", value: { summary: `commit ${n}`, description: "" } },
-    { key: "file", value: { path: "n.txt", content: Buffer.from(String(n)).toString("base64"), encoding: "base64" } },
-  ];
-  return client.commit(space, Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join("")), asking);
+export function repositoryOf(data: string, space: string): string {
+  return join(data, "repositories", `${space}.git`);
 }
 
-/** The subjects of its newest commits. */
-function subjectsOf(repository: string): readonly string[] {
-  const args = ["--git-dir", repository, "log", "-n", "200", "--format=%s", "main"];
-  return execFileSync("git", args, { encoding: "utf8" }).trim().split("\n");
+/** A verb that only the Hub's clients have a name for. */
+async function post(url: string, { token }: Account, path: string, body: object, { signal }: Asking): Promise<void> {
+  const headers = {
+    authorization: `Bearer ${token}`,
+    "content-type": "application/json",
+    "idempotency-key": `"${randomUUID()}"`,
+  };
+  const init = { method: "POST", headers, body: JSON.stringify(body), signal: signal ?? null };
+  const answer = await fetch(`${url}/api/spaces/${path}`, init);
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
+  await answer.body?.cancel();
 }
 
-async function setsOf({ client }: Account, kind: "variable" | "secret"): Promise<readonly string[]> {
-  const { items } = await client.environmentChanges(quietSpace);
-  return items.filter((item) => item.kind === kind && item.action === "set").map(({ name }) => name);
+const hardware = ["cpu-basic", "zero-a10g"] as const;
+
+/** The last of the writes until `tried` that leaves this: they alternate. */
+function latest(tried: number, parity: number): number {
+  return tried % 2 === parity ? tried : tried - 1;
 }
 
 const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };

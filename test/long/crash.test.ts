@@ -1,6 +1,6 @@
 /** The platform killed under load a hundred times; and a data folder that was set back, which is found out. */
 import assert from "node:assert/strict";
-import { cpSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { crash, isWhole } from "../crash/crash.ts";
@@ -13,19 +13,32 @@ test("L24, L25: SIGKILL at a hundred instants under load: nothing acknowledged i
 });
 
 test("a data folder that was set back to an earlier kill is found out: what was acknowledged since is lost", async () => {
-  const files = ["journal.db", "journal.db-wal", "journal.mark"];
+  let aside: string | undefined;
+  let isBack = false;
   const document = await crash({
     kills: 6,
     seed: 3,
     say: (line) => console.log(line),
-    onKilled: (data, kill) => {
-      const aside = join(data, "..", "aside");
-      if (kill === 2) for (const name of files) cpSync(join(data, name), join(aside, name));
-      if (kill !== 5) return;
-      for (const name of files) rmSync(join(data, name));
-      cpSync(aside, data, { recursive: true });
+    onKilled: (data, kills) => {
+      if (aside === undefined && kills >= 2) copyJournal(data, (aside = join(data, "..", "aside")));
+      else if (aside !== undefined && !isBack && kills >= 4) {
+        for (const name of journalOf(data)) rmSync(join(data, name));
+        copyJournal(aside, data);
+        isBack = true;
+      }
     },
   });
+  assert.ok(isBack);
   assert.equal(isWhole(document), false);
   assert.ok(document.lost > 0, JSON.stringify(document));
 });
+
+/** The files of the journal: the database with what lies beside it, and its mark. */
+function journalOf(folder: string): readonly string[] {
+  return readdirSync(folder).filter((name) => name.startsWith("journal.") && name !== "journal.lock");
+}
+
+function copyJournal(from: string, to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const name of journalOf(from)) copyFileSync(join(from, name), join(to, name));
+}

@@ -1,0 +1,179 @@
+/** What the clients add to: accounts, variables, secrets, states of Spaces, commits, builds and backups; and how each is found again. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { WaybillClient, type Asking } from "../../src/client/api.ts";
+import type { CommitView } from "../../src/contract/api.ts";
+import { ApiError } from "../../src/client/errors.ts";
+import type { Account } from "../support/platform.ts";
+import { ifKnown, type List } from "./clients.ts";
+import { brokenSpace, quietSpace, repositoryOf, siteSpace, stillSpace, type Writers } from "./load.ts";
+
+/** Variables that the Space has at a time, and secrets: it may not have many. */
+const keptEach = 20;
+/** A commit takes several processes of git, as a build and a replica do; without a pause they would be most of the load. */
+const commitEveryMs = 200;
+const buildEveryMs = 400;
+const restartEveryMs = 1_500;
+/** It copies the whole folder. */
+const backupEveryMs = 1_200;
+
+export function listsOf({ operator, owner, url, data, backups }: Writers): readonly List[] {
+  const tokens = new Map<string, string>();
+  return [
+    {
+      name: "accounts and tokens",
+      nameOf: (n) => `member${n}`,
+      add: async (n, asking) => {
+        const { account, token } = await operator.client.createToken({ account: `member${n}`, create: true }, asking);
+        tokens.set(account, token);
+      },
+      // One whose token was never told is not asked for.
+      read: async (wishes) => {
+        const known = wishes.flatMap(({ name }) => tokens.get(name) ?? []);
+        const whoever = known.map((token) => ifKnown(new WaybillClient({ url, token }).whoami()));
+        return (await Promise.all(whoever)).flatMap((who) => who?.name ?? []);
+      },
+    },
+    {
+      name: "variables",
+      nameOf: (n) => `V_${n}`,
+      add: async (n, asking) => {
+        const set = await owner.client.setVariable(quietSpace, { key: `V_${n}`, value: String(n) }, asking);
+        const kept = Object.keys(set);
+        if (kept.length > keptEach) await owner.client.unsetVariable(quietSpace, kept[0] ?? "", asking);
+      },
+      read: async () => setsOf(owner, "variable"),
+    },
+    {
+      name: "secrets",
+      nameOf: (n) => `S_${n}`,
+      add: async (n, asking) => {
+        await owner.client.setSecret(quietSpace, { key: `S_${n}`, value: `secret ${n}` }, asking);
+        const kept = Object.keys(await owner.client.secrets(quietSpace));
+        if (kept.length > keptEach) await owner.client.unsetSecret(quietSpace, kept[0] ?? "", asking);
+      },
+      read: async () => setsOf(owner, "secret"),
+    },
+    {
+      name: "pauses",
+      nameOf: (n) => `reason ${n}`,
+      add: async (n, asking) => {
+        // Paused a second time it stays as it is.
+        await owner.client.resume(stillSpace, asking);
+        await owner.client.pause(stillSpace, { reason: `reason ${n}`, ...asking });
+      },
+      read: () => pausesOf(owner, stillSpace),
+    },
+    {
+      name: "restarts, stops and pauses",
+      nameOf: (n) => `reason ${n}`,
+      add: async (n, asking) => {
+        await delay(restartEveryMs);
+        await owner.client.restart(siteSpace, asking);
+        await owner.client.stop(siteSpace, asking);
+        await owner.client.pause(siteSpace, { reason: `reason ${n}`, ...asking });
+      },
+      read: () => pausesOf(owner, siteSpace),
+    },
+    {
+      name: "commits",
+      nameOf: (n) => `commit ${n}`,
+      add: async (n, asking) => {
+        await delay(n % commitEveryMs);
+        await commitTo(owner, quietSpace, n, asking);
+      },
+      read: async () => commitsOf(repositoryOf(data, quietSpace)).map(({ subject }) => subject),
+    },
+    buildsList(owner, operator, data),
+    {
+      name: "backups",
+      nameOf: (n) => join(backups, String(n)),
+      add: async (n, asking) => {
+        await delay(backupEveryMs);
+        // Asked for again after a kill it is refused: what the first left in that folder is no backup.
+        return unlessConflict(operator.client.backup({ folder: join(backups, String(n)) }, asking));
+      },
+      read: async (wishes) => {
+        const whole = wishes.map(({ name }) => name).filter(isBackup);
+        for (const name of whole.slice(0, -1)) rmSync(name, { recursive: true });
+        return whole;
+      },
+    },
+  ];
+}
+
+/** A commit that no build can be made of: it has no README. */
+export function commitTo({ client }: Account, space: string, n: number, asking: Asking = {}): Promise<CommitView> {
+  const lines = [
+    { key: "header", value: { summary: `commit ${n}`, description: "" } },
+    { key: "file", value: { path: "n.txt", content: Buffer.from(String(n)).toString("base64"), encoding: "base64" } },
+  ];
+  return client.commit(space, Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join("")), asking);
+}
+
+/** Odd: a commit's build, moved up the queue, which fails. Even: that build once more, cancelled where there is time for it. */
+function buildsList(owner: Account, operator: Account, data: string): List {
+  let last: { readonly n: number; readonly build: string } | undefined;
+  return {
+    name: "builds",
+    nameOf: (n) => (n % 2 === 1 ? `commit ${n}` : `commit ${n - 1} again`),
+    add: async (n, asking) => {
+      if (n % 2 === 1) {
+        await delay(buildEveryMs);
+        const { build } = await commitTo(owner, brokenSpace, n, asking);
+        if (build === null) return false;
+        last = { n, build };
+        await unlessConflict(operator.client.prioritizeBuild(build, n % 100, asking));
+        return true;
+      }
+      if (last?.n !== n - 1) return false;
+      if ((await owner.client.build(last.build)).outcome === null) return false;
+      const { id } = await owner.client.retryBuild(last.build, asking);
+      await unlessConflict(owner.client.cancelBuild(id, asking));
+      return true;
+    },
+    read: async () => {
+      const subjects = new Map(commitsOf(repositoryOf(data, brokenSpace)).map(({ oid, subject }) => [oid, subject]));
+      const { items } = await owner.client.builds(brokenSpace);
+      return items.map(({ commit, retryOf }) => `${subjects.get(commit)}${retryOf === null ? "" : " again"}`);
+    },
+  };
+}
+
+/** False where it comes too late, which is no fault of anybody's. */
+async function unlessConflict(answer: Promise<unknown>): Promise<boolean> {
+  try {
+    await answer;
+    return true;
+  } catch (error) {
+    if (error instanceof ApiError && error.problem.status === 409) return false;
+    throw error;
+  }
+}
+
+/** With all the files that it lists. */
+function isBackup(folder: string): boolean {
+  const list = join(folder, "backup.json");
+  if (!existsSync(list)) return false;
+  const { files } = JSON.parse(readFileSync(list, "utf8")) as { files: readonly { path: string }[] };
+  return files.every(({ path }) => existsSync(join(folder, path)));
+}
+
+/** Its newest commits. */
+function commitsOf(repository: string): readonly { readonly oid: string; readonly subject: string }[] {
+  const args = ["--git-dir", repository, "log", "-n", "200", "--format=%H %s", "main"];
+  const lines = execFileSync("git", args, { encoding: "utf8" }).trim().split("\n");
+  return lines.map((line) => ({ oid: line.split(" ", 1)[0] ?? "", subject: line.slice(line.indexOf(" ") + 1) }));
+}
+
+async function pausesOf({ client }: Account, space: string): Promise<readonly string[]> {
+  const { items } = await client.spaceEvents(space);
+  return items.flatMap(({ from, to, reason }) => (from === to ? [] : (/^reason \d+$/.exec(reason.says) ?? [])));
+}
+
+async function setsOf({ client }: Account, kind: "variable" | "secret"): Promise<readonly string[]> {
+  const { items } = await client.environmentChanges(quietSpace);
+  return items.filter((item) => item.kind === kind && item.action === "set").map(({ name }) => name);
+}
