@@ -57,6 +57,7 @@ async function waybill(
     agent: async (options) => (joins.push(options), 0),
     dataFolder: (named) => named ?? folder,
     restore: () => assert.fail("what is restored is tried with real folders"),
+    compact: () => assert.fail("what is compacted is tried with real folders"),
     stopAll: async (data) => ({ stopped: [`p_${data}`], running: data === "stuck" ? ["p_2"] : [] }),
   });
   return { code, out, err };

@@ -7,15 +7,23 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, test } from "node:test";
 import { runCli } from "../src/cli/program.ts";
-import { worksOf } from "../src/control/engine.ts";
+import { Engine, worksOf } from "../src/control/engine.ts";
 import { ledger } from "../src/core/ledger.suite.ts";
 import type { Ledger } from "../src/core/ledger.suite.ts";
 import type { LedgerRecord } from "../src/core/record.ts";
-import { encodeState } from "../src/core/state.ts";
-import { openSqliteJournal } from "../src/journal/index.ts";
+import { decodeState, encodeState } from "../src/core/state.ts";
+import { Catalog } from "../src/catalog/catalog.ts";
+import { Replay } from "../src/core/totals.ts";
+import type { Count } from "../src/core/totals.ts";
+import { JournalAtRest, openSqliteJournal } from "../src/journal/index.ts";
 import type { SqliteJournal } from "../src/journal/index.ts";
+import { compact } from "../src/main/compact.ts";
+import { after, durationMs } from "../src/stdx/time.ts";
+import type { Instant } from "../src/stdx/time.ts";
 
 let folder: string;
+/** As of when a compaction counts back. */
+let now = 0 as Instant;
 beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "waybill-rest-"))));
 afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -26,6 +34,8 @@ interface Report {
   readonly tornFrom: number | null;
   readonly totals: { readonly records: number; readonly chargedMs: number; readonly usedMs: number; heldMs: number };
   readonly wrongSnapshots: readonly number[];
+  readonly rolledUp: { readonly index: number } | null;
+  readonly removed?: number;
 }
 
 async function journalCommand(...args: string[]): Promise<{ readonly code: number; readonly report: Report }> {
@@ -39,6 +49,7 @@ async function journalCommand(...args: string[]): Promise<{ readonly code: numbe
     up: () => assert.fail("the journal's commands start nothing"),
     agent: () => assert.fail("the journal's commands start nothing"),
     restore: () => assert.fail("the journal's commands restore nothing"),
+    compact: (options) => compact(options, { wall: () => now, monotonic: () => 0 }),
     stopAll: () => assert.fail("the journal's commands stop nothing"),
     dataFolder: (named) => named ?? folder,
   });
@@ -143,4 +154,116 @@ test("a running platform's journal is left alone, and a folder without one is sa
   await journal.append({ index: 1, at: 1 as never, events: [] }, []);
   const { code, report } = await journalCommand("verify");
   assert.deepEqual([code, report.code], [1, "data-folder-busy"]);
+});
+
+const day = 24 * 3_600_000;
+
+/** The calls of `days`, each with two accounts' and a refusal on it, and one call that runs over midnight. */
+async function grown(it: Ledger, days: number): Promise<void> {
+  for (let n = 0; n < days; n++) {
+    const at = `${it.now}`;
+    it.run(`c_a${at}`, 4_000, { account: "alice" });
+    it.run(`c_b${at}`, 2_500, { account: "bob", space: "bob/draw" });
+    it.schedule(`c_r${at}`, { account: "bob", declaredMs: durationMs(day) });
+    it.schedule(`c_o${at}`, { account: "alice", space: "bob/draw", declaredMs: durationMs(60_000) });
+    it.attach(`c_o${at}`);
+    it.wait(50_000);
+    if (n === days - 1) break;
+    it.end(`c_o${at}`, 50_000);
+    it.wait(day);
+  }
+  now = it.now;
+  await using journal = await opened();
+  await Promise.all(it.records.map((record) => journal.append(record, worksOf(record.events))));
+  const body = encodeState(it.state);
+  await journal.saveSnapshot({ index: it.state.index, stateHash: hash("sha256", body, "hex"), body });
+}
+
+/** By account, Space and window, as the folder's journal has them. */
+function countsKept(): readonly Count[] {
+  using journal = new JournalAtRest(folder);
+  const rolledUp = journal.rolledUp();
+  const replay = new Replay(rolledUp ? { state: decodeState(rolledUp.body), counts: rolledUp.counts } : undefined);
+  journal.walk({ record: (record) => replay.take(record) });
+  return replay.counts();
+}
+
+test("a compaction removes old records and receipts, and no sum of an account, a Space or a window changes", async () => {
+  const it = ledger();
+  await grown(it, 20);
+  const before = { counts: countsKept(), report: (await journalCommand("verify")).report };
+  assert.ok(before.counts.length > 40, "two accounts, two Spaces, a window a day");
+  const { code, report } = await journalCommand("compact", "--keep", "7d");
+  assert.equal(code, 0, report.detail ?? "");
+  assert.ok(report.removed! > it.records.length / 2, `${report.removed} of ${it.records.length}`);
+  const after = (await journalCommand("verify")).report;
+  assert.deepEqual(after.totals, before.report.totals);
+  assert.deepEqual([after.hash, after.wrongSnapshots, after.rolledUp?.index], [before.report.hash, [], report.removed]);
+  assert.deepEqual(countsKept(), before.counts);
+  await using journal = await opened();
+  const kept = await journal.read(1, it.records.length);
+  assert.equal(kept[0]?.index, report.removed! + 1);
+  assert.ok(kept.every(({ at }) => at >= now - 7 * day));
+  const { calls } = await Catalog.open(journal.sql, { wall: () => now });
+  const ended = it.records.flatMap(({ index, events }) =>
+    events.flatMap((event) => (event.type === "call-settled" ? { index, call: event.call } : [])),
+  );
+  for (const { index, call } of ended)
+    assert.equal((await calls.receipt(call)) !== undefined, index > report.removed!, `${call}, record ${index}`);
+});
+
+test("L25: a compacted journal goes on as the state that it had, and is compacted again", async () => {
+  const it = ledger();
+  await grown(it, 12);
+  await journalCommand("compact", "--keep", "7d");
+  {
+    await using journal = await opened();
+    // As a start does that finds no newer snapshot: from the state after the removed records.
+    assert.equal((await journal.latestSnapshot())?.index, it.state.index);
+    const clock = { wall: () => now, monotonic: () => 0 };
+    await using engine = await Engine.open({ journal, clock, onFatal: (failure) => assert.fail(failure) });
+    const used = ({ accounts }: Ledger["state"]): ReadonlyMap<string, number> =>
+      new Map([...accounts.values()].map(({ id, usedMs }) => [id, usedMs]));
+    assert.deepEqual(await engine.read(used), used(it.state));
+    // More snapshots than are kept: the one that the record begins with stays.
+    for (const epoch of [2, 3, 4]) {
+      await engine.submit({ type: "start-writer", epoch });
+      const body = await engine.read(encodeState);
+      const { index } = decodeState(body);
+      await journal.saveSnapshot({ index, stateHash: hash("sha256", body, "hex"), body });
+    }
+  }
+  const before = { counts: countsKept(), report: (await journalCommand("verify")).report };
+  now = after(now, durationMs(30 * day));
+  const { code, report } = await journalCommand("compact", "--keep", "7d");
+  assert.equal(code, 0, report.detail ?? "");
+  assert.equal(report.rolledUp?.index, before.report.totals.records - 1, "the last record stays");
+  assert.deepEqual((await journalCommand("verify")).report.totals, before.report.totals);
+  assert.deepEqual(countsKept(), before.counts);
+  assert.equal((await journalCommand("compact", "--keep", "7d")).report.removed, 0);
+});
+
+test("L29: a running platform's journal is not compacted, nor one whose balances are not its records'", async () => {
+  await grown(ledger(), 10);
+  {
+    await using journal = await opened();
+    const { code, report } = await journalCommand("compact", "--keep", "7d");
+    assert.deepEqual([code, report.code], [1, "data-folder-busy"]);
+    assert.equal((await journal.read(1, 1))[0]?.index, 1);
+  }
+  const young = await journalCommand("compact", "--keep", "2d");
+  assert.deepEqual([young.code, young.report.code], [2, "keep"]);
+  tamper("UPDATE journal SET body = CAST(replace(CAST(body AS TEXT), 'at', 'At') AS BLOB) WHERE idx = 6");
+  const { code, report } = await journalCommand("compact", "--keep", "7d");
+  assert.deepEqual([code, report.code], [1, "journal-damaged"]);
+});
+
+test("L26: what was kept of removed records has a digest: a changed sum is damage", async () => {
+  await grown(ledger(), 12);
+  await journalCommand("compact", "--keep", "7d");
+  tamper("UPDATE meta SET value = replace(value, '4000', '4001') WHERE key = 'rolled-up'");
+  const { code, report } = await journalCommand("verify");
+  assert.deepEqual([code, report.code], [1, "journal-damaged"]);
+  assert.match(report.detail ?? "", /what was kept of the records that were removed was changed/);
+  await assert.rejects(opened(), { code: "journal-damaged" });
 });

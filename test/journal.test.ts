@@ -345,8 +345,8 @@ test("a snapshot with a flipped bit stops the start", async () => {
 test("a format of a later version is refused as such", async () => {
   using folder = new Folder();
   await filled(folder, 1);
-  folder.tamper("UPDATE meta SET value = '2' WHERE key = 'format'");
-  await assert.rejects(folder.open(), { code: "journal-format-unknown", message: /format "2"/ });
+  folder.tamper("UPDATE meta SET value = '3' WHERE key = 'format'");
+  await assert.rejects(folder.open(), { code: "journal-format-unknown", message: /format "3"/ });
 });
 
 describe("SqlRunner: other parts' rows in the journal's file", () => {

@@ -120,6 +120,11 @@ export class Calls {
     return row?.document ? (JSON.parse(row.document) as Receipt) : undefined;
   }
 
+  /** Forgets calls that had ended by record `index`, and their receipts: for the commit that removes the records. */
+  forgotten({ index, at }: { readonly index: number; readonly at: Instant }): SqlStatement {
+    return statement(this.#db.deleteFrom("calls").where("journalIndex", "<=", index).where("endedAt", "<=", at));
+  }
+
   async #take(records: readonly LedgerRecord[]): Promise<number> {
     const change = project(this.#state, records);
     if (change.cursor > this.#state.cursor) {

@@ -10,6 +10,12 @@ export function parseLength(text: string): number {
   return Math.round(Number(match[1]) * (units[match[2] ?? "s"] as number));
 }
 
+/** `90d`, or a shorter unit → whole milliseconds. */
+export function parseAge(text: string): number {
+  const days = /^(\d{1,6})\s*d$/.exec(text.trim());
+  return days ? Number(days[1]) * 24 * (units["h"] as number) : parseLength(text);
+}
+
 /** `10m` before now, or an instant → RFC 3339, once it is known when now is. */
 export function parseSince(text: string): (now: number) => string {
   if (/^\d+(\.\d+)?(ms|s|m|min|h)$/.test(text)) {

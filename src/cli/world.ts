@@ -1,4 +1,5 @@
 /** What the command line is given: streams, environment, clock, and the platform itself for `up`. */
+import type { Totals } from "../core/totals.ts";
 import type { Clock } from "../stdx/time.ts";
 
 export interface Output {
@@ -22,6 +23,29 @@ export interface Restored {
   readonly journal: { readonly index: number; readonly hash: string };
   /** Each fence that is given from here on is higher (L18). */
   readonly fencesAbove: number;
+}
+
+export interface CompactOptions {
+  /** The data folder. */
+  readonly data: string;
+  /** `postgres://…`; null: WAYBILL_JOURNAL, else the data folder. */
+  readonly journal: string | null;
+  /** Records of so long ago stay. */
+  readonly keepMs: number;
+}
+
+export interface Compacted {
+  readonly folder: string;
+  /** RFC 3339; what was recorded before it went. */
+  readonly before: string;
+  /** The same before and after. */
+  readonly totals: Totals;
+  /** Records that went this time. */
+  readonly removed: number;
+  /** The last record that is gone; null where all are there. */
+  readonly rolledUp: { readonly index: number; readonly at: string; readonly hash: string } | null;
+  /** Why the disk's space was not given back; null where it was. */
+  readonly notFreed: string | null;
 }
 
 /** What `up` and `server` have in common. */
@@ -73,6 +97,8 @@ export interface CliWorld {
   dataFolder(named: string | undefined): string;
   /** Makes a data folder of a backup. */
   restore(backup: string, folder: string): Promise<Restored>;
+  /** Removes a stopped platform's oldest records, and keeps what they came to. */
+  compact(options: CompactOptions): Promise<Compacted>;
   /** Ends the replicas that a stopped platform left on this data folder; undefined for the default. */
   stopAll(
     data: string | undefined,

@@ -2,11 +2,14 @@
  * What a whole log sums up to (L38): the state that it gives, beside books that are kept from its events alone and share no
  * arithmetic with it. Memory stays at what the state holds, however long the log is.
  */
+import { assert } from "../stdx/assert.ts";
 import { apply } from "./evolve.ts";
 import { balanceOf, newAudit, take } from "./invariants.ts";
+import type { Audit } from "./invariants.ts";
+import type { CallTerms, Event } from "./model.ts";
 import type { LedgerRecord } from "./record.ts";
 import { emptyState } from "./state.ts";
-import type { State } from "./state.ts";
+import type { Mutable, State } from "./state.ts";
 
 /** Sums over all accounts; GPU time in milliseconds times the size's factor. */
 export interface Totals {
@@ -23,6 +26,25 @@ export interface Totals {
   readonly heldMs: number;
 }
 
+/** What the calls of one account on one Space came to within one period of its window. */
+export interface Count {
+  readonly account: string;
+  readonly space: string;
+  /** Of the account's window; a call counts in the one that admitted or refused it. */
+  readonly period: number;
+  readonly settled: number;
+  readonly voided: number;
+  readonly refused: number;
+  /** GPU milliseconds times the size's factor. */
+  readonly chargedMs: number;
+}
+
+/** Where a log begins whose first records were removed: the state after the last of them, and what they came to. */
+export interface Beginning {
+  readonly state: State;
+  readonly counts: readonly Count[];
+}
+
 /** An account whose balance by the log is not the ledger's (L1). */
 export interface Difference {
   readonly account: string;
@@ -30,25 +52,34 @@ export interface Difference {
   readonly log: { readonly usedMs: number; readonly heldMs: number };
 }
 
-/** Replays records in their order, from the first on. */
+/** Replays records in their order, from the first on, or from where the log begins. */
 export class Replay {
-  readonly state: State = emptyState();
-  readonly #audit = newAudit();
-  #settled = 0;
-  #voided = 0;
-  #chargedMs = 0;
+  readonly state: State;
+  readonly #audit: Audit;
+  readonly #counts = new Map<string, Mutable<Count>>();
+
+  /** The state is this replay's own from now on. */
+  constructor({ state, counts }: Beginning = { state: emptyState(), counts: [] }) {
+    this.state = state;
+    this.#audit = auditAt(state);
+    for (const count of counts) this.#counts.set(keyOf(count), { ...count });
+  }
 
   take(record: LedgerRecord): void {
     apply(this.state, record);
     take(this.#audit, record);
     this.#audit.findings.length = 0; // Policies of the day are the simulator's business; here amounts are compared.
     for (const event of record.events) {
-      if (event.type === "call-voided") this.#voided++;
+      this.#count(event);
       if (event.type === "calls-forgotten") for (const call of event.calls) this.#audit.holds.delete(call);
-      if (event.type !== "call-settled") continue;
-      this.#settled++;
-      this.#chargedMs += event.chargedMs;
     }
+  }
+
+  /** What its calls came to, records that were removed among them; in the order of account, Space and period. */
+  counts(): readonly Count[] {
+    return [...this.#counts.values()].sort(
+      (a, b) => byText(a.account, b.account) || byText(a.space, b.space) || a.period - b.period,
+    );
   }
 
   /** Sums of the log's own books. */
@@ -59,7 +90,12 @@ export class Replay {
       heldMs += book.heldMs;
     }
     const { size: accounts } = this.state.accounts;
-    const calls = { settled: this.#settled, voided: this.#voided, chargedMs: this.#chargedMs };
+    const calls = { settled: 0, voided: 0, chargedMs: 0 };
+    for (const { settled, voided, chargedMs } of this.#counts.values()) {
+      calls.settled += settled;
+      calls.voided += voided;
+      calls.chargedMs += chargedMs;
+    }
     return { records: this.state.index, ...calls, accounts, usedMs, heldMs };
   }
 
@@ -71,4 +107,49 @@ export class Replay {
       return [{ account: id, ledger: { usedMs, heldMs }, log: { usedMs: log.usedMs, heldMs: log.heldMs } }];
     });
   }
+
+  #count(event: Event): void {
+    if (event.type === "call-refused") {
+      const { period = 0 } = this.#audit.books.get(event.terms.account) ?? {};
+      this.#countOf(event.terms, period).refused++;
+    }
+    if (event.type !== "call-settled" && event.type !== "call-voided") return;
+    const hold = this.#audit.holds.get(event.call);
+    assert(hold, "L5: what ends was held");
+    const count = this.#countOf(hold.terms, hold.period);
+    if (event.type === "call-voided") count.voided++;
+    else {
+      count.settled++;
+      count.chargedMs += event.chargedMs;
+    }
+  }
+
+  #countOf({ account, space }: CallTerms, period: number): Mutable<Count> {
+    const none = { account, space, period, settled: 0, voided: 0, refused: 0, chargedMs: 0 };
+    const count = this.#counts.get(keyOf(none)) ?? none;
+    this.#counts.set(keyOf(none), count);
+    return count;
+  }
+}
+
+/** The books as a state has them: a log whose first records are gone goes on from there. */
+function auditAt(state: State): Audit {
+  const audit = newAudit();
+  for (const { id, tier, period, resetsAt, usedMs, heldMs, runs, open } of state.accounts.values())
+    audit.books.set(id, { tier, period, resetsAt, usedMs, heldMs, runs, open });
+  for (const [id, call] of state.calls) {
+    if (call.stage === "refused" || "endedAt" in call) continue;
+    const { terms, heldMs, leaseMs, period } = call;
+    const open = { lease: null, deadline: 0, attachBy: 0, giveUpAt: null, chargedMs: null, releasedMs: 0 };
+    audit.holds.set(id, { terms, heldMs, leaseMs, period, counted: call.counted === true, ...open });
+  }
+  return Object.assign(audit, { index: state.index, at: state.at });
+}
+
+function keyOf({ account, space, period }: Pick<Count, "account" | "space" | "period">): string {
+  return JSON.stringify([account, space, period]);
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

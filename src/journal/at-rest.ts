@@ -3,16 +3,18 @@ import type { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
 import type { LedgerRecord } from "../core/record.ts";
 import { againstMark, checkChain, markOf, readOnly, rowsAfter } from "./check.ts";
-import { checkFormat, databaseName, markName, snapshotDigest } from "./database.ts";
+import { checkFormat, databaseName, markName, readRolledUp, snapshotDigest } from "./database.ts";
 import type { Row } from "./database.ts";
 import { decodeRecord } from "./encoding.ts";
 import { JournalDamaged } from "./failures.ts";
 import { lockFolder } from "./lock.ts";
 import type { Mark } from "./mark.ts";
 import { genesisHash } from "./port.ts";
+import type { RolledUp } from "./port.ts";
 
 /** What a walk through the whole journal found. */
 export interface Walked {
+  /** Index of the last record. */
   readonly records: number;
   /** Hash of the last of them, 64 hexadecimal digits. */
   readonly hash: string;
@@ -43,6 +45,19 @@ export class JournalAtRest implements Disposable {
     this.#lock = lockFolder(folder);
   }
 
+  /** What was kept of records that were removed, with the state after them as its snapshot has it; null where none were. */
+  rolledUp(): (RolledUp & { readonly body: string }) | null {
+    return readOnly(this.#file, (db) => {
+      checkFormat(db, this.#file);
+      const rolledUp = readRolledUp(db, this.#file);
+      if (rolledUp === null) return null;
+      const row = db.prepare("SELECT body FROM snapshots WHERE idx = ?").get(rolledUp.index);
+      if (row !== undefined) return { ...rolledUp, body: row["body"] as string };
+      const found = "the state after it is missing, and the records before it were removed";
+      throw new JournalDamaged({ file: this.#file, index: rolledUp.index, found });
+    });
+  }
+
   /** Oldest first. Throws `JournalDamaged` where one was changed. */
   snapshots(): readonly KeptSnapshot[] {
     return readOnly(this.#file, (db) => {
@@ -60,15 +75,15 @@ export class JournalAtRest implements Disposable {
   }
 
   /**
-   * Follows the chain from the first record (L26). Throws `JournalDamaged` with the first bad record,
+   * Follows the chain from the first record that is kept (L26). Throws `JournalDamaged` with the first bad record,
    * `JournalFormatUnknown`, or `EventVersionUnknown`.
    */
   walk(walk: Walk): Walked {
     const mark = markOf(join(this.#folder, markName));
     return readOnly(this.#file, (db) => {
       checkFormat(db, this.#file);
-      const start: Mark = { index: 0, hash: genesisHash };
-      const chain = checkChain(this.#told(rowsAfter(db, this.#file, 0), walk), start);
+      const start: Mark = readRolledUp(db, this.#file) ?? { index: 0, hash: genesisHash };
+      const chain = checkChain(this.#told(rowsAfter(db, this.#file, start.index), walk), start);
       const { cutFrom } = againstMark(db, this.#file, { mark, start, chain });
       return { records: chain.last.index, hash: chain.last.hash, tornFrom: cutFrom };
     });

@@ -5,7 +5,7 @@
 import { existsSync, rmSync, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
-import { chainHash, checkFormat, databaseName, markName, snapshotDigest } from "./database.ts";
+import { chainHash, checkFormat, databaseName, markName, readRolledUp, snapshotDigest } from "./database.ts";
 import type { Row } from "./database.ts";
 import { JournalDamaged } from "./failures.ts";
 import { readMark } from "./mark.ts";
@@ -110,7 +110,12 @@ function checkMarked(db: DatabaseSync, file: string, mark: Mark): void {
 /** The record of the latest snapshot, from which the chain is followed. */
 function snapshotStart(db: DatabaseSync, file: string): Mark {
   const row = db.prepare("SELECT idx, state_hash, digest, body FROM snapshots ORDER BY idx DESC LIMIT 1").get();
-  if (row === undefined) return { index: 0, hash: genesisHash };
+  const rolledUp = readRolledUp(db, file);
+  if (row === undefined) {
+    if (rolledUp === null) return { index: 0, hash: genesisHash };
+    const found = "the state after it is missing, and the records before it were removed";
+    throw new JournalDamaged({ file, index: rolledUp.index, found });
+  }
   const snapshot: Snapshot = {
     index: row["idx"] as number,
     stateHash: row["state_hash"] as string,
@@ -120,6 +125,7 @@ function snapshotStart(db: DatabaseSync, file: string): Mark {
     throw new JournalDamaged({ file, index: snapshot.index, found: "the snapshot of the state after it was changed" });
   }
   if (snapshot.index === 0) return { index: 0, hash: genesisHash };
+  if (snapshot.index === rolledUp?.index) return rolledUp;
   const head = db.prepare("SELECT hash FROM journal WHERE idx = ?").get(snapshot.index);
   if (head === undefined)
     throw new JournalDamaged({

@@ -10,13 +10,12 @@ import { syncFolder } from "./mark.ts";
 import { hashBytes } from "./packing.ts";
 import type { Pack } from "./packing.ts";
 import { genesisHash, snapshotsKept, workRecordsMax } from "./port.ts";
-import type { Head, Snapshot } from "./port.ts";
+import type { Compaction, Head, RolledUp, Snapshot } from "./port.ts";
+import { decodeRolledUp, encodeRolledUp, formats, isKnownFormat, rolledUpKey } from "./rolled-up.ts";
 
 export const databaseName = "journal.db";
 export const markName = "journal.mark";
 export const lockName = "journal.lock";
-
-const format = "1";
 
 /**
  * Records of one segment have their works side by side, so that a commit touches a few pages however large the journal
@@ -36,7 +35,7 @@ const schema = `
   CREATE TABLE works (segment INTEGER NOT NULL, work TEXT NOT NULL, idx INTEGER NOT NULL,
     PRIMARY KEY (segment, work, idx)) STRICT, WITHOUT ROWID;
   CREATE TABLE snapshots (idx INTEGER PRIMARY KEY, state_hash TEXT NOT NULL, digest TEXT NOT NULL, body TEXT NOT NULL) STRICT;
-  INSERT INTO meta VALUES ('format', '${format}');
+  INSERT INTO meta VALUES ('format', '${formats.whole}');
 `;
 
 /** One stored row, as a reader needs it. */
@@ -66,7 +65,13 @@ export function createDatabase(file: string): void {
 /** Throws `JournalFormatUnknown` unless the file is of our format. */
 export function checkFormat(db: DatabaseSync, file: string): void {
   const row = db.prepare("SELECT value FROM meta WHERE key = 'format'").get();
-  if (row?.["value"] !== format) throw new JournalFormatUnknown(file, row?.["value"] ?? null);
+  if (!isKnownFormat(row?.["value"])) throw new JournalFormatUnknown(file, row?.["value"] ?? null);
+}
+
+/** Null where no records were removed. Throws `JournalDamaged`. */
+export function readRolledUp(db: DatabaseSync, file: string): RolledUp | null {
+  const row = db.prepare("SELECT value FROM meta WHERE key = ?").get(rolledUpKey);
+  return row === undefined ? null : decodeRolledUp(row["value"] as string, file);
 }
 
 /** The digest under which a snapshot's body is kept: a flipped bit in it must not become somebody's balance. */
@@ -83,6 +88,8 @@ export function chainHash(framed: Uint8Array, previous: Uint8Array): Buffer {
 /** The connection that writes. Holds the head, which moves with `append` and counts only after `commit`. */
 export class JournalDatabase {
   readonly db: DatabaseSync;
+  readonly #file: string;
+  #rolledUp: RolledUp | null;
   #head: { index: number; at: Instant; hash: Buffer };
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
@@ -107,6 +114,8 @@ export class JournalDatabase {
     this.#work = this.db.prepare("SELECT idx FROM works WHERE segment = ? AND work = ? ORDER BY idx");
     this.#one = this.db.prepare("SELECT idx, at, hash, body FROM journal WHERE idx = ?");
     this.#head = this.#readHead();
+    this.#file = file;
+    this.#rolledUp = readRolledUp(this.db, file);
   }
 
   get head(): Head {
@@ -157,7 +166,8 @@ export class JournalDatabase {
 
   readWork(work: string): Row[] {
     const found: number[] = [];
-    for (let segment = Math.floor(this.#head.index / segmentRecords); segment >= 0; segment--) {
+    const first = Math.floor((this.#rolledUp?.index ?? 0) / segmentRecords);
+    for (let segment = Math.floor(this.#head.index / segmentRecords); segment >= first; segment--) {
       const here = this.#work.all(segment, work).map((row) => row["idx"] as number);
       found.unshift(...here);
       if (found.length >= workRecordsMax) break;
@@ -166,24 +176,64 @@ export class JournalDatabase {
   }
 
   latestSnapshot(): Snapshot | null {
-    const row = this.db.prepare("SELECT idx, state_hash, body FROM snapshots ORDER BY idx DESC LIMIT 1").get();
-    if (row === undefined) return null;
-    return { index: row["idx"] as number, stateHash: row["state_hash"] as string, body: row["body"] as string };
+    return snapshotOf(this.db.prepare("SELECT idx, state_hash, body FROM snapshots ORDER BY idx DESC LIMIT 1").get());
+  }
+
+  snapshotAt(index: number): Snapshot | null {
+    return snapshotOf(this.db.prepare("SELECT idx, state_hash, body FROM snapshots WHERE idx = ?").get(index));
   }
 
   saveSnapshot(snapshot: Snapshot): void {
     this.begin();
+    this.#insertSnapshot(snapshot);
     this.db
-      .prepare("INSERT OR REPLACE INTO snapshots (idx, state_hash, digest, body) VALUES (?, ?, ?, ?)")
-      .run(snapshot.index, snapshot.stateHash, snapshotDigest(snapshot), snapshot.body);
-    this.db
-      .prepare("DELETE FROM snapshots WHERE idx NOT IN (SELECT idx FROM snapshots ORDER BY idx DESC LIMIT ?)")
-      .run(snapshotsKept);
+      .prepare(
+        "DELETE FROM snapshots WHERE idx <> ? AND idx NOT IN (SELECT idx FROM snapshots ORDER BY idx DESC LIMIT ?)",
+      )
+      .run(this.#rolledUp?.index ?? 0, snapshotsKept);
     this.commit();
+  }
+
+  rolledUp(): RolledUp | null {
+    return this.#rolledUp;
+  }
+
+  /** Within one transaction. The last record has to stay. */
+  compact({ snapshot, counts, also }: Compaction): void {
+    const { index } = snapshot;
+    const last = this.#one.get(index) as unknown as Row;
+    const rolledUp = { index, at: last.at as Instant, hash: Buffer.from(last.hash).toString("hex"), counts };
+    this.begin();
+    this.db.prepare("DELETE FROM journal WHERE idx <= ?").run(index);
+    this.db.prepare("DELETE FROM works WHERE segment <= ? AND idx <= ?").run(Math.floor(index / segmentRecords), index);
+    this.db.prepare("DELETE FROM snapshots WHERE idx <= ?").run(index);
+    this.#insertSnapshot(snapshot);
+    const setMeta = this.db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
+    setMeta.run("format", formats.compacted);
+    setMeta.run(rolledUpKey, encodeRolledUp(rolledUp));
+    for (const { sql, params = [] } of also) this.db.prepare(sql).run(...params);
+    this.commit();
+    this.#rolledUp = readRolledUp(this.db, this.#file);
+  }
+
+  /** Gives the space of removed rows back to the disk: all is written anew, so as much has to be free. Gives why it was not, or null. */
+  shrink(): string | null {
+    try {
+      this.db.exec("VACUUM");
+      return null;
+    } catch (error) {
+      return (error as Error).message; // As it was before: it is one transaction.
+    }
   }
 
   close(): void {
     this.db.close();
+  }
+
+  #insertSnapshot(snapshot: Snapshot): void {
+    this.db
+      .prepare("INSERT OR REPLACE INTO snapshots (idx, state_hash, digest, body) VALUES (?, ?, ?, ?)")
+      .run(snapshot.index, snapshot.stateHash, snapshotDigest(snapshot), snapshot.body);
   }
 
   #readHead(): { index: number; at: Instant; hash: Buffer } {
@@ -191,4 +241,9 @@ export class JournalDatabase {
     if (row === undefined) return { index: 0, at: 0 as Instant, hash: Buffer.from(genesisHash, "hex") };
     return { index: row["idx"] as number, at: row["at"] as Instant, hash: Buffer.from(row["hash"] as Uint8Array) };
   }
+}
+
+function snapshotOf(row: Record<string, unknown> | undefined): Snapshot | null {
+  if (row === undefined) return null;
+  return { index: row["idx"] as number, stateHash: row["state_hash"] as string, body: row["body"] as string };
 }

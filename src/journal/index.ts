@@ -1,7 +1,7 @@
 /** The journal, for the parts that use it. */
 export * from "./failures.ts";
 export { genesisHash } from "./port.ts";
-export type { Head, Journal, JournalCounters, Snapshot, Verification } from "./port.ts";
+export type { Compactable, Head, Journal, JournalCounters, RolledUp, Snapshot, Verification } from "./port.ts";
 export { lockFolder } from "./lock.ts";
 export { MemoryJournal, MemoryStore } from "./memory.ts";
 export { openSqliteJournal, SqliteJournal } from "./sqlite.ts";

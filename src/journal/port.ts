@@ -8,6 +8,8 @@
  *   L29. A second writer on the same data is refused.
  */
 import type { LedgerRecord } from "../core/record.ts";
+import type { Count } from "../core/totals.ts";
+import type { SqlStatement } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 
 /** The last durable record; index 0 and 64 zeros before the first. */
@@ -51,6 +53,38 @@ export interface Journal extends AsyncDisposable {
   saveSnapshot(snapshot: Snapshot): Promise<void>;
   /** Reads everything and checks the chain (L26). Rejects with `JournalDamaged`. */
   verify(): Promise<Verification>;
+}
+
+/** What is left of the records that a compaction removed; the state after them is the snapshot with the same index. */
+export interface RolledUp {
+  /** The last of them. */
+  readonly index: number;
+  readonly at: Instant;
+  /** The chain's hash at it, 64 hexadecimal digits: that of the first kept record follows from it. */
+  readonly hash: string;
+  /** What all calls until then came to. */
+  readonly counts: readonly Count[];
+}
+
+export interface Compaction {
+  /** Of the state after the last record that goes; it stays for as long as no later compaction takes its place. */
+  readonly snapshot: Snapshot;
+  readonly counts: readonly Count[];
+  /** Other parts' changes, in the same commit. */
+  readonly also: readonly SqlStatement[];
+}
+
+/** A journal whose first records can be removed. */
+export interface Compactable extends Journal {
+  /** Null while no records were removed. */
+  rolledUp(): Promise<RolledUp | null>;
+  /** The kept snapshot of that record; null where none is kept. */
+  snapshotAt(index: number): Promise<Snapshot | null>;
+  /**
+   * Removes the records up to the snapshot's, in one commit: before it all are there, after it the roll-up is. The last record
+   * stays. Resolves with why the disk's space was not given back, or null where it was.
+   */
+  compact(compaction: Compaction): Promise<string | null>;
 }
 
 export interface Verification {

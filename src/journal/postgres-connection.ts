@@ -29,6 +29,11 @@ export type Param = string | number | null | Buffer | readonly (string | number)
 /** One statement of a transaction. */
 export type Ask = (text: string, values?: readonly Param[]) => Promise<Pick<QueryResult, "rows" | "rowCount">>;
 
+export interface TransactionOptions {
+  /** For an answer of each of its statements, where they are no small ones. */
+  readonly withinMs?: number;
+}
+
 export class Connection implements AsyncDisposable {
   /** The database in words, without a password. */
   readonly place: string;
@@ -94,12 +99,17 @@ export class Connection implements AsyncDisposable {
   }
 
   /** What `work` asks for is all or none, and nobody's statement comes between. Rejects with what `work` does. */
-  async transaction<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
+  async transaction<T>(
+    work: (ask: Ask) => Promise<T>,
+    { withinMs = answerWithinMs }: TransactionOptions = {},
+  ): Promise<T> {
     return this.#inTurn(async () => {
       await this.#client.query("BEGIN");
       try {
-        const done = await work((text, values = []) => this.#client.query(text, [...values]));
-        await this.#client.query("COMMIT");
+        const done = await work((text, values = []) =>
+          this.#client.query({ text, values: [...values], ...{ query_timeout: withinMs } }),
+        );
+        await this.#client.query({ text: "COMMIT", ...{ query_timeout: withinMs } });
         return done;
       } catch (error) {
         if (!this.#closing) await this.#client.query("ROLLBACK");

@@ -8,9 +8,10 @@ import type { Row } from "./database.ts";
 import { DatabaseBusy, JournalDamaged, JournalFormatUnknown } from "./failures.ts";
 import type { Mark } from "./mark.ts";
 import { genesisHash } from "./port.ts";
-import type { Head, Snapshot } from "./port.ts";
+import type { Head, RolledUp, Snapshot } from "./port.ts";
 import type { Connection } from "./postgres-connection.ts";
 import * as sql from "./postgres-schema.ts";
+import { decodeRolledUp } from "./rolled-up.ts";
 
 /** How often a standby tries the lock: what it adds to a take-over. */
 const tryLockEveryMs = 200;
@@ -104,9 +105,22 @@ export async function readRows(connection: Connection, from: number, limit: numb
 
 /** The latest snapshot, whole, or null. Rejects with `JournalDamaged`. */
 export async function readSnapshot(connection: Connection): Promise<Snapshot | null> {
-  const [row] = await connection.query<{ idx: number; state_hash: string; digest: string; body: string }>(
-    sql.latestSnapshot,
-  );
+  return wholeSnapshot(connection, await connection.query<SnapshotRow>(sql.latestSnapshot));
+}
+
+/** The same of that record's. */
+export async function readSnapshotAt(connection: Connection, index: number): Promise<Snapshot | null> {
+  return wholeSnapshot(connection, await connection.query<SnapshotRow>(sql.snapshotAt, [index]));
+}
+
+interface SnapshotRow {
+  readonly idx: number;
+  readonly state_hash: string;
+  readonly digest: string;
+  readonly body: string;
+}
+
+function wholeSnapshot(connection: Connection, [row]: readonly SnapshotRow[]): Snapshot | null {
   if (row === undefined) return null;
   const snapshot = { index: row.idx, stateHash: row.state_hash, body: row.body };
   if (snapshotDigest(snapshot) === row.digest) return snapshot;
@@ -114,9 +128,23 @@ export async function readSnapshot(connection: Connection): Promise<Snapshot | n
   throw new JournalDamaged({ file: connection.place, index: row.idx, found });
 }
 
+/** Null where no records were removed. Rejects with `JournalDamaged`. */
+export async function readRolledUp(connection: Connection): Promise<RolledUp | null> {
+  const [meta] = await connection.query<{ has: boolean }>(sql.hasMeta);
+  if (meta?.has !== true) return null;
+  const [row] = await connection.query<{ value: string }>(sql.rolledUp);
+  return row === undefined ? null : decodeRolledUp(row.value, connection.place);
+}
+
 async function snapshotStart(connection: Connection): Promise<Mark> {
   const snapshot = await readSnapshot(connection);
+  const rolledUp = await readRolledUp(connection);
+  if (snapshot === null && rolledUp !== null) {
+    const found = "the state after it is missing, and the records before it were removed";
+    throw new JournalDamaged({ file: connection.place, index: rolledUp.index, found });
+  }
   if (snapshot === null || snapshot.index === 0) return { index: 0, hash: genesisHash };
+  if (snapshot.index === rolledUp?.index) return rolledUp;
   const [row] = await readRows(connection, snapshot.index, 1);
   if (row?.idx === snapshot.index) return { index: row.idx, hash: Buffer.from(row.hash).toString("hex") };
   const found = "it is missing, though a snapshot was taken after it";

@@ -94,7 +94,8 @@ function changeOf({
   return { changes: rowCount ?? 0, lastInsertRowid: Number(id) };
 }
 
-function paramsOf(values: readonly SqlValue[]): readonly Param[] {
+/** As PostgreSQL's driver takes them. */
+export function paramsOf(values: readonly SqlValue[]): readonly Param[] {
   return values.map((value) => {
     if (typeof value === "bigint") return String(value);
     return value instanceof Uint8Array ? Buffer.from(value) : value;

@@ -1,6 +1,5 @@
 /** The journal's tables in PostgreSQL, and the statements that run on them. Each is one transaction and one round trip. */
-
-export const format = "1";
+import { formats, rolledUpKey } from "./rolled-up.ts";
 
 /** Two numbers that no other program is likely to lock in the same database: "wayb", and the journal. */
 export const lockKey = [0x77617962, 1] as const;
@@ -24,12 +23,12 @@ export const createTables = `
   CREATE TABLE waybill.journal_snapshots (idx bigint PRIMARY KEY, state_hash text NOT NULL, digest text NOT NULL,
     body text NOT NULL);
   INSERT INTO waybill.journal_head (format, epoch, idx, at, hash)
-    VALUES ('${format}', 0, 0, 0, decode(repeat('00', 32), 'hex'));
+    VALUES ('${formats.whole}', 0, 0, 0, decode(repeat('00', 32), 'hex'));
 `;
 
 /** Ends the epoch of whoever wrote before: its commit that is on its way is waited for, and its next one finds no row. */
 export const beginEpoch = `
-  UPDATE waybill.journal_head SET epoch = epoch + 1 WHERE format = '${format}' RETURNING epoch, idx, at, hash
+  UPDATE waybill.journal_head SET epoch = epoch + 1 WHERE format IN ('${formats.whole}', '${formats.compacted}') RETURNING epoch, idx, at, hash
 `;
 
 /**
@@ -64,11 +63,46 @@ export const saveSnapshot = `
 export const dropSnapshots = `
   WITH fence AS (SELECT 1 FROM waybill.journal_head WHERE epoch = $1::bigint FOR SHARE)
   DELETE FROM waybill.journal_snapshots WHERE EXISTS (SELECT 1 FROM fence)
-    AND idx NOT IN (SELECT idx FROM waybill.journal_snapshots ORDER BY idx DESC LIMIT $2::int)
+    AND idx <> $3::bigint AND idx NOT IN (SELECT idx FROM waybill.journal_snapshots ORDER BY idx DESC LIMIT $2::int)
+`;
+
+/** Made by the first compaction. */
+export const createMeta = "CREATE TABLE IF NOT EXISTS waybill.journal_meta (key text PRIMARY KEY, value text NOT NULL)";
+
+export const hasMeta = "SELECT to_regclass('waybill.journal_meta') IS NOT NULL AS has";
+
+export const rolledUp = `SELECT value FROM waybill.journal_meta WHERE key = '${rolledUpKey}'`;
+
+/** Gives the hash and time of the last record that goes, while `$1` is the epoch; nobody takes over before the commit. */
+export const holdEpoch = `
+  SELECT j.at, j.hash FROM waybill.journal_head h JOIN waybill.journal j ON j.idx = $2::bigint
+  WHERE h.epoch = $1::bigint FOR UPDATE OF h
+`;
+
+/** In turn, within the transaction of {@link holdEpoch}; `$1` is the last record that goes. */
+export const removeUpTo: readonly string[] = [
+  "DELETE FROM waybill.journal WHERE idx <= $1::bigint",
+  "DELETE FROM waybill.journal_works WHERE idx <= $1::bigint",
+  "DELETE FROM waybill.journal_snapshots WHERE idx <= $1::bigint",
+];
+
+export const setRolledUp = `
+  INSERT INTO waybill.journal_meta (key, value) VALUES ('${rolledUpKey}', $1::text)
+  ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value
+`;
+
+export const setCompacted = `UPDATE waybill.journal_head SET format = '${formats.compacted}'`;
+
+export const insertSnapshot = `
+  INSERT INTO waybill.journal_snapshots (idx, state_hash, digest, body) VALUES ($1::bigint, $2::text, $3::text, $4::text)
 `;
 
 export const latestSnapshot = `
   SELECT idx, state_hash, digest, body FROM waybill.journal_snapshots ORDER BY idx DESC LIMIT 1
+`;
+
+export const snapshotAt = `
+  SELECT idx, state_hash, digest, body FROM waybill.journal_snapshots WHERE idx = $1::bigint
 `;
 
 export const read = `SELECT idx, at, hash, body FROM waybill.journal WHERE idx >= $1::bigint ORDER BY idx LIMIT $2::int`;

@@ -16,14 +16,25 @@ import { JournalBacklog, JournalDeposed, JournalStopped } from "./failures.ts";
 import { hashBytes, Packer } from "./packing.ts";
 import type { Pack } from "./packing.ts";
 import { backlogMax, genesisHash, snapshotsKept, workRecordsMax } from "./port.ts";
-import type { Head, Journal, JournalCounters, Snapshot, Verification } from "./port.ts";
+import type { Compactable, Compaction, Head, JournalCounters, RolledUp, Snapshot, Verification } from "./port.ts";
 import { Connection } from "./postgres-connection.ts";
-import type { Param } from "./postgres-connection.ts";
-import { beginEpoch, checkFromSnapshot, checkUpTo, lock, readRows, readSnapshot, unlock } from "./postgres-open.ts";
+import type { Ask, Param } from "./postgres-connection.ts";
+import {
+  beginEpoch,
+  checkFromSnapshot,
+  checkUpTo,
+  lock,
+  readRolledUp,
+  readRows,
+  readSnapshot,
+  readSnapshotAt,
+  unlock,
+} from "./postgres-open.ts";
 import type { Epoch } from "./postgres-open.ts";
 import { checkAgainstMark, MarkKeeper } from "./postgres-mark.ts";
-import { PostgresRows } from "./postgres-rows.ts";
+import { paramsOf, PostgresRows } from "./postgres-rows.ts";
 import * as sql from "./postgres-schema.ts";
+import { encodeRolledUp } from "./rolled-up.ts";
 
 export interface PostgresJournalOptions {
   /** `postgres://user:password@host:port/database`; a session of its own, not one that a pooler shares out by transaction. */
@@ -40,6 +51,8 @@ export interface PostgresJournalOptions {
 const groupMax = 8192;
 /** Bytes in one commit: a record past it goes into the next. */
 const groupBytes = 8 * 1024 * 1024;
+/** For one statement that removes records: some ten million of them on a slow disk. */
+const compactWithinMs = 3_600_000;
 
 /**
  * Becomes the writer of a database; makes its tables where there are none. Rejects with `DatabaseBusy`, `DatabaseUnfit`,
@@ -92,7 +105,7 @@ interface Group {
   readonly durable: PromiseWithResolvers<void>;
 }
 
-export class PostgresJournal implements Journal {
+export class PostgresJournal implements Compactable {
   /** The epoch that this writer began; each writer's is higher than those before. */
   readonly epoch: number;
   /** Other parts' rows in the same database, each change of them within our epoch. */
@@ -170,14 +183,36 @@ export class PostgresJournal implements Journal {
     if (snapshot.index > this.#head.index) await this.#groups.at(-1)?.durable.promise;
     const { index, stateHash, body } = snapshot;
     await this.#write(sql.saveSnapshot, [index, stateHash, snapshotDigest(snapshot), body]);
-    await this.#sessions.writer.query(sql.dropSnapshots, [this.epoch, snapshotsKept]);
+    const { index: rolled = 0 } = (await this.rolledUp()) ?? {};
+    await this.#sessions.writer.query(sql.dropSnapshots, [this.epoch, snapshotsKept, rolled]);
+  }
+
+  rolledUp(): Promise<RolledUp | null> {
+    return readRolledUp(this.#reader());
+  }
+
+  snapshotAt(index: number): Promise<Snapshot | null> {
+    return readSnapshotAt(this.#reader(), index);
+  }
+
+  /** PostgreSQL takes the space for new records by itself. */
+  async compact(compaction: Compaction): Promise<null> {
+    assert(compaction.snapshot.index < this.#head.index, "the last record stays");
+    if (this.#stopped !== undefined) throw this.#stopped;
+    try {
+      await this.#sessions.writer.transaction((ask) => this.#compact(ask, compaction), { withinMs: compactWithinMs });
+      return null;
+    } catch (error) {
+      throw this.#stop(error);
+    }
   }
 
   /** What was durable when it was called. */
   async verify(): Promise<Verification> {
     const { index, hash } = this.#head;
-    await checkUpTo(this.#reader(), { index: 0, hash: genesisHash }, { index, hash });
-    return { records: index, hash };
+    const start = (await this.rolledUp()) ?? { index: 0, hash: genesisHash };
+    await checkUpTo(this.#reader(), start, { index, hash });
+    return { records: index - start.index, hash };
   }
 
   /** Tells that a session was lost. */
@@ -236,6 +271,19 @@ export class PostgresJournal implements Journal {
     this.#head = head;
     this.#commits += 1;
     this.#bytes += bytes;
+  }
+
+  async #compact(ask: Ask, { snapshot, counts, also }: Compaction): Promise<void> {
+    const { index, stateHash, body } = snapshot;
+    const { rows } = await ask(sql.holdEpoch, [this.epoch, index]);
+    const last = rows[0] as { readonly at: Instant; readonly hash: Buffer } | undefined;
+    if (last === undefined) throw new JournalDeposed(this.#place, this.epoch);
+    await ask(sql.createMeta);
+    for (const statement of sql.removeUpTo) await ask(statement, [index]);
+    await ask(sql.insertSnapshot, [index, stateHash, snapshotDigest(snapshot), body]);
+    await ask(sql.setRolledUp, [encodeRolledUp({ index, at: last.at, hash: last.hash.toString("hex"), counts })]);
+    await ask(sql.setCompacted);
+    for (const { sql: text, params = [] } of also) await ask(text, paramsOf(params));
   }
 
   /** Runs a statement that changes something only while our epoch lasts. */

@@ -11,7 +11,7 @@ import { decodeRecord, encodeRecord } from "./encoding.ts";
 import { JournalBacklog, JournalStopped } from "./failures.ts";
 import type { Mark } from "./mark.ts";
 import { Packer } from "./packing.ts";
-import type { Head, Journal, JournalCounters, Snapshot, Verification } from "./port.ts";
+import type { Compactable, Compaction, Head, JournalCounters, RolledUp, Snapshot, Verification } from "./port.ts";
 import { backlogMax, genesisHash } from "./port.ts";
 import { fromWire } from "./wire.ts";
 import type { AskName, Asks, FromThread, ThreadData, ToThread } from "./wire.ts";
@@ -55,7 +55,7 @@ interface Asked {
   readonly reject: (failure: Error) => void;
 }
 
-export class SqliteJournal implements Journal {
+export class SqliteJournal implements Compactable {
   /** Other parts' rows in the same file, through the same thread. */
   readonly sql: SqlRunner;
   /** The first record that was cut off at the start because it was torn and promised to nobody; else null. */
@@ -137,16 +137,28 @@ export class SqliteJournal implements Journal {
     await this.#ask("save-snapshot", { snapshot });
   }
 
+  rolledUp(): Promise<RolledUp | null> {
+    return this.#ask("rolled-up", {});
+  }
+
+  snapshotAt(index: number): Promise<Snapshot | null> {
+    return this.#ask("snapshot-at", { index });
+  }
+
+  compact(compaction: Compaction): Promise<string | null> {
+    return this.#ask("compact", { compaction });
+  }
+
   /** Copies the whole file, catalog included, into an empty folder while it is written to. Rejects with `BackupFailed`. */
   backup(folder: string): Promise<Mark> {
     return this.#ask("backup", { folder });
   }
 
   async verify(): Promise<Verification> {
-    let last = { index: 0, hash: genesisHash };
-    for (;;) {
+    const start: Mark = (await this.rolledUp()) ?? { index: 0, hash: genesisHash };
+    for (let last = start; ;) {
       const reached = await this.#ask("verify", { after: last });
-      if (reached.index === last.index) return { records: last.index, hash: last.hash };
+      if (reached.index === last.index) return { records: last.index - start.index, hash: last.hash };
       last = reached;
     }
   }

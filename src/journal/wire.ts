@@ -6,7 +6,7 @@ import { BackupFailed, DataFolderBusy, JournalDamaged, JournalFormatUnknown, Jou
 import type { Damage } from "./failures.ts";
 import type { Mark } from "./mark.ts";
 import type { Pack } from "./packing.ts";
-import type { Head, Snapshot } from "./port.ts";
+import type { Compaction, Head, RolledUp, Snapshot } from "./port.ts";
 
 export interface ThreadData {
   readonly folder: string;
@@ -18,6 +18,9 @@ export interface Asks {
   "read-work": { ask: { readonly work: string }; answer: readonly Row[] };
   "latest-snapshot": { ask: object; answer: Snapshot | null };
   "save-snapshot": { ask: { readonly snapshot: Snapshot }; answer: null };
+  "snapshot-at": { ask: { readonly index: number }; answer: Snapshot | null };
+  "rolled-up": { ask: object; answer: RolledUp | null };
+  compact: { ask: { readonly compaction: Compaction }; answer: string | null };
   /** Checks the next records after `after`; the answer's index is `after`'s when there are no more. */
   verify: { ask: { readonly after: Mark }; answer: Mark };
   "sql-all": { ask: { readonly sql: string; readonly params: readonly SqlValue[] }; answer: readonly SqlRow[] };

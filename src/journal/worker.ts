@@ -126,6 +126,14 @@ class WritingThread {
         assert(ask.ask.snapshot.index <= this.#journal.head.index, "a snapshot is of a record that was appended");
         this.#journal.saveSnapshot(ask.ask.snapshot);
         return null;
+      case "snapshot-at":
+        return this.#journal.snapshotAt(ask.ask.index);
+      case "rolled-up":
+        return this.#journal.rolledUp();
+      case "compact":
+        assert(ask.ask.compaction.snapshot.index < this.#journal.head.index, "the last record stays");
+        this.#journal.compact(ask.ask.compaction);
+        return this.#journal.shrink();
       case "verify":
         return this.#verify(ask.ask.after);
       case "sql-all":

@@ -1,7 +1,7 @@
 /** The journal and the catalog's rows, where the configuration wants them: in the data folder, or in PostgreSQL. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { openSqliteJournal, type Journal } from "../journal/index.ts";
+import { openSqliteJournal, type Compactable } from "../journal/index.ts";
 import { openPostgresJournal } from "../journal/postgres.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { PlatformConfig } from "./config.ts";
@@ -19,7 +19,7 @@ const postgresMark = "journal.postgres.mark";
 export async function openJournal(
   { data, journal }: Pick<PlatformConfig, "data" | "journal">,
   { onFatal, standBy }: { onFatal: (failure: Error) => void; standBy: AbortSignal | undefined },
-): Promise<Journal & { readonly sql: SqlRunner }> {
+): Promise<Compactable & { readonly sql: SqlRunner }> {
   const mark = join(data, postgresMark);
   if (journal === null) {
     if (existsSync(mark))

@@ -40,6 +40,10 @@ const world: CliWorld = {
     const { restore } = await import("./restore.ts");
     return restore(backup, folder, systemClock);
   },
+  compact: async ({ data, journal, keepMs }) => {
+    const { compact } = await import("./compact.ts");
+    return compact({ data, journal: journal ?? process.env["WAYBILL_JOURNAL"] ?? null, keepMs }, systemClock);
+  },
   stopAll: async (data) => {
     const { stopAll } = await import("./stop-all.ts");
     return stopAll(dataFolder(process.env, data));

@@ -345,8 +345,8 @@ test("older snapshots go, but for one", needed, async () => {
 test("a format of a later version is refused as such", needed, async () => {
   const here = await database();
   await opens(here);
-  await here.sql("UPDATE waybill.journal_head SET format = '2'");
-  await assert.rejects(here.open(), { code: "journal-format-unknown", message: /format "2"/ });
+  await here.sql("UPDATE waybill.journal_head SET format = '3'");
+  await assert.rejects(here.open(), { code: "journal-format-unknown", message: /format "3"/ });
 });
 
 test(
@@ -393,3 +393,47 @@ test(
     }
   },
 );
+
+test(
+  "a compaction removes records in one commit, keeps what they came to, and another writer goes on from there",
+  needed,
+  async () => {
+    const here = await database();
+    await here.fill(1, 50);
+    const counts = [{ account: "a", space: "a/b", period: 0, settled: 1, voided: 0, refused: 0, chargedMs: 5 }];
+    const snapshot = { index: 30, stateHash: "h", body: "{}" };
+    {
+      await using journal = await here.open();
+      await journal.saveSnapshot({ index: 10, stateHash: "old", body: "{}" });
+      assert.equal(await journal.compact({ snapshot, counts, also: [] }), null);
+      const rolledUp = await journal.rolledUp();
+      assert.deepEqual([rolledUp?.index, rolledUp?.at, rolledUp?.counts], [30, record(30).at, counts]);
+      assert.deepEqual(await journal.readWork("c_30"), []);
+      assert.equal((await journal.verify()).records, 20);
+    }
+    await using journal = await here.open();
+    assert.deepEqual({ ...(await journal.latestSnapshot()) }, snapshot);
+    assert.equal((await journal.read(1, 100))[0]?.index, 31);
+    for (const index of [51, 52, 53]) {
+      await journal.append(record(index), []);
+      await journal.saveSnapshot({ index, stateHash: "h", body: "{}" });
+    }
+    assert.deepEqual({ ...(await journal.snapshotAt(30)) }, snapshot, "what the record begins with stays");
+    assert.equal(await here.count("journal_snapshots"), 3);
+    assert.deepEqual(here.failures, []);
+  },
+);
+
+test("a compaction that fails half-way has removed nothing", needed, async () => {
+  const here = await database();
+  await here.fill(1, 20);
+  {
+    await using journal = await here.open();
+    const snapshot = { index: 10, stateHash: "h", body: "{}" };
+    const also = [{ sql: "DELETE FROM no_such_table" }];
+    await assert.rejects(journal.compact({ snapshot, counts: [], also }), { code: "journal-stopped" });
+  }
+  assert.equal(await here.count("journal"), 20);
+  await using journal = await here.open();
+  assert.deepEqual([await journal.rolledUp(), (await journal.verify()).records], [null, 20]);
+});

@@ -1,29 +1,43 @@
 /**
  * `waybill journal verify` and `waybill journal export FILE`: the whole record of a data folder at rest, a stopped platform's
  * or a backup's. Both follow the chain from its first record, replay it, and compare the ledger with books of their own.
+ * `waybill journal compact` removes a stopped platform's oldest records.
  */
 import { hash } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
-import { encodeState } from "../../core/state.ts";
+import { decodeState, encodeState } from "../../core/state.ts";
 import { Replay } from "../../core/totals.ts";
-import type { Difference, Totals } from "../../core/totals.ts";
-import type { Walked } from "../../journal/index.ts";
+import type { Count, Difference, Totals } from "../../core/totals.ts";
+import type { JournalAtRest, Walked } from "../../journal/index.ts";
+import { iso } from "../../stdx/time.ts";
+import { parseAge } from "../arguments.ts";
 import { contextOf } from "../context.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
+import type { Compacted } from "../world.ts";
 
 interface Options extends GlobalOptions {
   readonly data?: string;
+  readonly journal?: string;
+  readonly keep?: number;
 }
 
 /** The document of both commands. */
 interface Report extends Walked {
   readonly folder: string;
+  /** Records that were removed are in it. */
   readonly totals: Totals;
+  /** The last record that a compaction removed, and what all until it came to; null where the first is there. */
+  readonly rolledUp: {
+    readonly index: number;
+    readonly at: string;
+    readonly hash: string;
+    readonly counts: readonly Count[];
+  } | null;
   /** Accounts whose balances differ, at most {@link differencesShown}. */
   readonly differences: readonly Difference[];
   /** Kept snapshots that are not the state which the records give (L25), by their index. */
@@ -33,13 +47,16 @@ interface Report extends Walked {
 /** Enough to see a pattern; the sums tell the rest. */
 const differencesShown = 20;
 
+/** What is younger is leant on: a request's key for a day, an operator's week. */
+const keepLeastMs = 7 * 24 * 3_600_000;
+
 /** Lines collect to this many characters before they are written: a write for each record would take most of the time. */
 const writeAtOnce = 1 << 20;
 
 export function declare(program: Command, run: Runner): void {
   const journal = program
     .command("journal")
-    .description("the ledger's record, of a stopped platform or a backup: verify, export");
+    .description("the ledger's record, of a stopped platform or a backup: verify, export, compact");
   journal
     .command("verify")
     .description("check every record against its hash, and the ledger against its records")
@@ -66,6 +83,43 @@ export function declare(program: Command, run: Runner): void {
         return isSound(report) ? exit.done : exit.failed;
       }),
     );
+  journal
+    .command("compact")
+    .description("remove a stopped platform's oldest records and receipts, and keep what they came to")
+    .requiredOption("--keep <age>", "what is younger stays: 400d, at least 7d", parseAge)
+    .option("--data <dir>", "data folder")
+    .option("--journal <url>", "where the journal is in PostgreSQL; WAYBILL_JOURNAL where the address has a password")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const { data, journal: url = null, keep = 0 } = command.optsWithGlobals<Options>();
+        if (keep < keepLeastMs) throw tooYoung();
+        const options = { data: world.dataFolder(data), journal: url, keepMs: keep };
+        const compacted = await world.compact(options).catch((error: unknown) => {
+          throw asFailure(error, "Stop the platform first: `compact` is for one at rest.");
+        });
+        context.answer(compacted, context.quiet ? "" : compactedSays(compacted));
+      }),
+    );
+}
+
+function tooYoung(): CliFailure {
+  return new CliFailure(exit.usage, {
+    code: "keep",
+    says: "--keep is less than 7 days, and the platform itself leans on what is younger.",
+    next: "Write a longer time, such as 90d.",
+  });
+}
+
+function compactedSays({ removed, before, rolledUp, totals, notFreed }: Compacted): string {
+  return [
+    removed === 0 ? `no record is from before ${before}` : `${removed} records from before ${before} removed`,
+    ...(rolledUp === null ? [] : [`the record now begins after ${rolledUp.index}, of ${rolledUp.at}`]),
+    `as before: ${totals.settled} calls settled, ${totals.chargedMs} GPU ms charged; ${totals.voided} ended unused`,
+    ...(notFreed === null ? [] : [`the file did not get smaller: ${notFreed}; new records use its space`]),
+  ]
+    .map((line) => `${line}\n`)
+    .join("");
 }
 
 function folderOf({ world }: Context, command: Command): string {
@@ -83,22 +137,35 @@ async function reportOf(folder: string, each: (text: string) => void): Promise<R
   try {
     using journal = new JournalAtRest(folder);
     const snapshots = new Map(journal.snapshots().map(({ index, stateHash }) => [index, stateHash]));
-    const replay = new Replay();
+    const { replay, rolledUp } = beginningOf(journal);
     const wrongSnapshots: number[] = [];
+    const compare = (index: number): void => {
+      const kept = snapshots.get(index);
+      if (kept !== undefined && kept !== hash("sha256", encodeState(replay.state), "hex")) wrongSnapshots.push(index);
+    };
+    if (rolledUp !== null) compare(rolledUp.index);
     const walked = journal.walk({
       record: (record, text) => {
         replay.take(record);
-        const kept = snapshots.get(record.index);
-        if (kept !== undefined && kept !== hash("sha256", encodeState(replay.state), "hex"))
-          wrongSnapshots.push(record.index);
+        compare(record.index);
         each(text);
       },
     });
     const differences = replay.differences().slice(0, differencesShown);
-    return { folder, ...walked, totals: replay.totals(), differences, wrongSnapshots };
+    return { folder, ...walked, totals: replay.totals(), rolledUp, differences, wrongSnapshots };
   } catch (error) {
     throw asFailure(error);
   }
+}
+
+function beginningOf(journal: JournalAtRest): Pick<Report, "rolledUp"> & { readonly replay: Replay } {
+  const kept = journal.rolledUp();
+  if (kept === null) return { replay: new Replay(), rolledUp: null };
+  const { index, at, hash: reached, counts, body } = kept;
+  return {
+    replay: new Replay({ state: decodeState(body), counts }),
+    rolledUp: { index, at: iso(at), hash: reached, counts },
+  };
 }
 
 /** The file gets all lines or is removed again: half an export would pass for a whole one. */
@@ -139,10 +206,16 @@ function openNew(file: string): number {
 }
 
 /** What is wrong with the data is an answer, not our bug. Its sentence says what to do. */
-function asFailure(error: unknown): unknown {
+function asFailure(
+  error: unknown,
+  busy = "Or make a backup with `waybill backup DIR`, and name that with --data.",
+): unknown {
   const { code, name, message } = error as { code?: string; name?: string; message: string };
   const next: Readonly<Record<string, string>> = {
-    DataFolderBusy: "Or make a backup with `waybill backup DIR`, and name that with --data.",
+    DataFolderBusy: busy,
+    DatabaseBusy: busy,
+    DatabaseUnfit: "Nothing was changed.",
+    JournalElsewhere: "Nothing was changed.",
     JournalDamaged: "`waybill restore BACKUP --data NEW` gives the newest backup a folder of its own; keep this one.",
     EventVersionUnknown: "Nothing is wrong with the data.",
     JournalFormatUnknown: "Nothing is wrong with the data.",
@@ -157,11 +230,14 @@ function isSound({ differences, wrongSnapshots }: Report): boolean {
 }
 
 function says(report: Report, whole: string): string {
-  const { totals, tornFrom, differences, wrongSnapshots, hash: head } = report;
+  const { totals, tornFrom, rolledUp, differences, wrongSnapshots, hash: head } = report;
   return [
     `${totals.records} records, ${whole}; the last hash is ${head}`,
     `${totals.settled} calls settled, ${totals.chargedMs} GPU ms charged; ${totals.voided} ended unused`,
     `${totals.accounts} accounts: ${totals.usedMs} GPU ms used in running windows, ${totals.heldMs} held`,
+    ...(rolledUp === null
+      ? []
+      : [`records up to ${rolledUp.index} of ${rolledUp.at} were removed; what they came to is in these sums`]),
     ...(tornFrom === null
       ? []
       : [`torn from record ${tornFrom} on: acknowledged to nobody, the next start cuts it off`]),
