@@ -516,6 +516,8 @@ export interface QuoteRequest {
 /** What a call of the caller's would meet if it came now. Nothing is held by asking. */
 export interface QuoteView {
   readonly admitted: boolean;
+  /** That would serve it, or refuse it. */
+  readonly pool: string;
   /** What would be set aside, the most that could be charged; 0 where it would be refused. */
   readonly heldMs: number;
   /** How long it could run. */

@@ -199,6 +199,7 @@ describe("the API", () => {
     const before = await (await ask("GET", "/api/quota", alice)).json();
     const said = (await (await quote(alice, asked)).json()) as QuoteView;
     assert.deepEqual([said.admitted, said.heldMs, said.leaseMs, said.waiting], [true, 40_000, 40_000, null]);
+    assert.equal(said.pool, "main");
     await ask("PATCH", "/api/tiers/free", admin, JSON.stringify({ windowLimitMs: 19_999 }));
     const refused = (await (await quote(alice, asked)).json()) as QuoteView;
     assert.deepEqual([refused.admitted, refused.refused?.code], [false, "gpu/quota-exceeded"]);

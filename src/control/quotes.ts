@@ -18,19 +18,31 @@ export interface Payer {
 /** Who pays for what an app asks about; null where it is no app that asks. */
 export type AppsPayer = ({ readonly ok: true } & Payer) | { readonly ok: false; readonly code: Code } | null;
 
-/** Undefined where no node of the pool is there. A visitor's token has caps of its own, which a quote knows nothing of. */
+/**
+ * On the node of `nodes`, those of the Space's replicas, where fewest wait; where none of them is there, on any. Undefined
+ * where no node is there. A visitor's token has caps of its own, which a quote knows nothing of.
+ */
 export function quoteView(
   state: State,
-  pool: string,
+  nodes: ReadonlySet<string>,
+  payer: Payer,
+  request: QuoteRequest,
+  now: Instant,
+): QuoteView | undefined {
+  const node = shortestQueue(state, nodes) ?? shortestQueue(state);
+  return node && { pool: node.pool, ...quoteOn(state, node, payer, request, now) };
+}
+
+function quoteOn(
+  state: State,
+  { name: node, pool }: NodeState,
   { account, tier }: Payer,
   { space, declaredMs, size = "large", endpoint }: QuoteRequest,
   now: Instant,
-): QuoteView | undefined {
-  const node = shortestQueue(state, pool);
-  if (node === undefined) return undefined;
+): Omit<QuoteView, "pool"> {
   const terms: CallTerms = {
     ...{ call: "", release: "", replica: "", task: "", request: null, billedBy: "token" },
-    ...{ account, tier, space, node: node.name, pool, endpoint: endpoint ?? null, size },
+    ...{ account, tier, space, node, pool, endpoint: endpoint ?? null, size },
     declaredMs: durationMs(declaredMs),
   };
   const quote = quoteOf(state, terms, now);
@@ -50,8 +62,8 @@ export function quoteView(
   }
 }
 
-/** The node of the pool where fewest wait. */
-function shortestQueue(state: State, pool: string): NodeState | undefined {
-  const nodes = [...state.nodes.values()].filter((node) => node.pool === pool && node.stage === "up");
+/** The node where fewest wait, of those that are named, or of all. */
+function shortestQueue(state: State, named?: ReadonlySet<string>): NodeState | undefined {
+  const nodes = [...state.nodes.values()].filter(({ name, stage }) => stage === "up" && (named?.has(name) ?? true));
   return nodes.toSorted((a, b) => a.queue.length - b.queue.length)[0];
 }

@@ -309,9 +309,11 @@ export class Server {
     });
   }
 
-  /** What a call of the payer's would meet now; undefined where the pool's nodes are not there. */
-  async quote(payer: Payer, pool: string, request: QuoteRequest): Promise<QuoteView | undefined> {
-    return this.#parts.engine.read((state, now) => quoteView(state, pool, payer, request, now));
+  /** What a call of the payer's would meet now, where the Space's replicas are; undefined where no node is there. */
+  async quote(payer: Payer, request: QuoteRequest): Promise<QuoteView | undefined> {
+    const { engine, replicas } = this.#parts;
+    const nodes = new Set(replicas.livingOf(request.space).map(({ node }) => node));
+    return engine.read((state, now) => quoteView(state, nodes, payer, request, now));
   }
 
   /** Who pays for the calls of the app that asks. */

@@ -28,7 +28,7 @@ export function declare(program: Command, run: Runner): void {
         const size = wholeCard ? "xlarge" : "large";
         const request = { space: command.args[0] as string, declaredMs, size, endpoint } as const;
         const answer = await client.quote(request, { signal: world.signal });
-        context.answer(answer, drawQuote(answer));
+        context.answer(answer, `Pool ${answer.pool}: ${drawQuote(answer)}`);
       }),
     );
 }

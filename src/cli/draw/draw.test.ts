@@ -177,6 +177,7 @@ describe("drawCalls", () => {
 
 test("a quote says what would be held and when it would start, or what would stop it", () => {
   const quote = {
+    pool: "main",
     admitted: true,
     heldMs: 40_000,
     leaseMs: 20_000,

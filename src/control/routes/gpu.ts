@@ -27,8 +27,8 @@ export const gpuRoute: Route = (api, server) => {
     if (request instanceof Response) return request;
     if (!server.spaces.get(request.space))
       return refuse(c, "control/not-found", { detail: `There is no Space ${request.space}; write OWNER/NAME.` });
-    const view = await server.quote(payer, "main", request);
-    return view ? c.json(view) : refuse(c, "control/not-found", { detail: "No node of the pool main is there." });
+    const view = await server.quote(payer, request);
+    return view ? c.json(view) : refuse(c, "control/not-found", { detail: "No node is there." });
   });
   api.get("/api/gpu/queue", async (c) => {
     const caller = signedIn(c);
