@@ -38,7 +38,9 @@ export function settingsOf({ operator, owner, url, releases }: Writers): readonl
   return [
     {
       name: "the pool's queue limit",
-      write: (n, asking) => operator.client.changePool("main", { queueLimitMs: baseMs + n }, asking),
+      // Without a key: its answer waits for nothing but its own record.
+      write: (n, asking) =>
+        send(url, operator, { method: "PATCH", path: "pools/main", body: { queueLimitMs: baseMs + n }, ...asking }),
       read: async () => (await operator.client.pool("main")).queueLimitMs - baseMs,
     },
     {
@@ -56,12 +58,14 @@ export function settingsOf({ operator, owner, url, releases }: Writers): readonl
     },
     {
       name: "a Space's sleep time in the Hub's form",
-      write: (n, asking) => post(url, owner, `${stillSpace}/sleeptime`, { seconds: n + baseSeconds }, asking),
+      write: (n, asking) =>
+        post(url, owner, { path: `spaces/${stillSpace}/sleeptime`, body: { seconds: n + baseSeconds }, ...asking }),
       read: async () => secondsOf((await owner.client.space(stillSpace)).settings["sleep-after"]) - baseSeconds,
     },
     {
       name: "a Space's hardware",
-      write: (n, asking) => post(url, owner, `${quietSpace}/hardware`, { flavor: hardware[n % 2] }, asking),
+      write: (n, asking) =>
+        post(url, owner, { path: `spaces/${quietSpace}/hardware`, body: { flavor: hardware[n % 2] }, ...asking }),
       read: async (tried) =>
         latest(tried, hardware.indexOf((await owner.client.space(quietSpace)).settings.hardware as "cpu-basic") % 2),
     },
@@ -117,15 +121,27 @@ export function repositoryOf(data: string, space: string): string {
   return join(data, "repositories", `${space}.git`);
 }
 
+interface Sent extends Asking {
+  readonly method: string;
+  readonly path: string;
+  readonly body: object;
+  readonly key?: string;
+}
+
 /** A verb that only the Hub's clients have a name for. */
-async function post(url: string, { token }: Account, path: string, body: object, { signal }: Asking): Promise<void> {
+function post(url: string, account: Account, asked: Omit<Sent, "method" | "key">): Promise<void> {
+  return send(url, account, { ...asked, method: "POST", key: `"${randomUUID()}"` });
+}
+
+/** Sent once. */
+async function send(url: string, { token }: Account, { method, path, body, key, signal }: Sent): Promise<void> {
   const headers = {
     authorization: `Bearer ${token}`,
     "content-type": "application/json",
-    "idempotency-key": `"${randomUUID()}"`,
+    ...(key === undefined ? {} : { "idempotency-key": key }),
   };
-  const init = { method: "POST", headers, body: JSON.stringify(body), signal: signal ?? null };
-  const answer = await fetch(`${url}/api/spaces/${path}`, init);
+  const init = { method, headers, body: JSON.stringify(body), signal: signal ?? null };
+  const answer = await fetch(`${url}/api/${path}`, init);
   if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`);
   await answer.body?.cancel();
 }

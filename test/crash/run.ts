@@ -8,10 +8,10 @@ import type { Client } from "./clients.ts";
 import type { Findings } from "./promises.ts";
 
 /** One of so many starts is killed too. */
-const startKillOf = 3;
+const startKillOf = 4;
 /** Under load it is killed when fewer than so many things were done since its start, be the machine fast or slow: most lives are short… */
-const actsMax = [10, 40, 100] as const;
-/** …and an instant later, which meets all that is under way somewhere… */
+const actsMax = [20, 100, 150] as const;
+/** …at once, as the last of them is answered, which meets what was answered too early; or an instant later, which meets all that is under way somewhere… */
 const laterMs = 30;
 /** …but not after this, as where all its clients wait. */
 const lifeMaxMs = 5_000;
@@ -51,7 +51,7 @@ export class Run {
     this.#serving = this.#clients.map((client, n) => this.#serve(client, life, this.#serving[n]));
     const late = AbortSignal.timeout(lifeMaxMs);
     await Promise.race([life.lived, once(late, "abort")]);
-    await delay(this.#chance.int(laterMs));
+    if (this.#chance.int(2) === 0) await delay(this.#chance.int(laterMs));
     life.over = true;
     await this.#up.kill();
     this.kills += 1;

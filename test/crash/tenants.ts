@@ -46,9 +46,11 @@ export async function moveIn(
   const backups = join(up.folder, "backups");
   mkdirSync(backups);
   const writers = { operator, owner, url: up.url, data: up.data, backups, releases };
+  const settings = settingsOf(writers);
+  for (const setting of settings) await setting.write(0, {}); // What it shows is a write of ours from the start.
   const clients = [
     ...visitors.map((account) => new Visitor(account, { url: app.url, chance: prng(chance.int(2 ** 31)), findings })),
-    ...settingsOf(writers).map((setting) => new SettingClient(setting, findings)),
+    ...settings.map((setting) => new SettingClient(setting, findings)),
     ...listsOf(writers).map((list) => new ListClient(list, findings)),
     new Asker(questionsOf(writers)),
   ];
