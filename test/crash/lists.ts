@@ -71,11 +71,14 @@ export function listsOf({ operator, owner, url, data, backups }: Writers): reado
       nameOf: (n) => `reason ${n}`,
       add: async (n, asking) => {
         await delay(restartEveryMs);
-        await owner.client.restart(siteSpace, asking);
+        // Refused where its node has not come back yet after a start.
+        if (!(await unlessConflict(owner.client.restart(siteSpace, asking)))) return false;
         await owner.client.stop(siteSpace, asking);
         await owner.client.pause(siteSpace, { reason: `reason ${n}`, ...asking });
+        return true;
       },
-      read: () => pausesOf(owner, siteSpace),
+      // An event that it is to be paused, and one that it is, where its app had to end first.
+      read: async () => [...new Set(await pausesOf(owner, siteSpace))],
     },
     {
       name: "commits",
@@ -137,7 +140,10 @@ function buildsList(owner: Account, operator: Account, data: string): List {
     read: async () => {
       const subjects = new Map(commitsOf(repositoryOf(data, brokenSpace)).map(({ oid, subject }) => [oid, subject]));
       const { items } = await owner.client.builds(brokenSpace);
-      return items.map(({ commit, retryOf }) => `${subjects.get(commit)}${retryOf === null ? "" : " again"}`);
+      const names = (again: boolean): string[] =>
+        items.filter(({ retryOf }) => (retryOf !== null) === again).map(({ commit }) => `${subjects.get(commit)}`);
+      // A start builds the commit that a kill cut off; sent again when that build has failed, it is built once more (decision 40).
+      return [...new Set(names(false)), ...names(true).map((name) => `${name} again`)];
     },
   };
 }
@@ -170,7 +176,7 @@ function commitsOf(repository: string): readonly { readonly oid: string; readonl
 
 async function pausesOf({ client }: Account, space: string): Promise<readonly string[]> {
   const { items } = await client.spaceEvents(space);
-  return items.flatMap(({ from, to, reason }) => (from === to ? [] : (/^reason \d+$/.exec(reason.says) ?? [])));
+  return items.flatMap(({ reason }) => /^reason \d+$/.exec(reason.says) ?? []);
 }
 
 async function setsOf({ client }: Account, kind: "variable" | "secret"): Promise<readonly string[]> {
