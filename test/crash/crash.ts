@@ -18,6 +18,8 @@ export interface CrashOptions {
   readonly say: (line: string) => void;
   /** Called while the platform is down after its kills; what it does to the data folder is to be found out. */
   readonly onKilled?: (data: string, kills: number) => void;
+  /** How long all may take to come to rest at the end. */
+  readonly restWithinMs?: number;
 }
 
 /** What `npm run crash -- --json` prints; fields are added and never renamed. Times are whole milliseconds. */
@@ -45,9 +47,15 @@ export interface CrashDocument {
 /** After so many lives the journal is read before the platform reads it. */
 const booksEvery = 20;
 /** A call that is left to itself ends when its grant was not taken up, or with its lease. */
-const restWithinMs = 90_000;
+const restsWithinMs = 90_000;
 
-export async function crash({ kills, seed, say, onKilled }: CrashOptions): Promise<CrashDocument> {
+export async function crash({
+  kills,
+  seed,
+  say,
+  onKilled,
+  restWithinMs = restsWithinMs,
+}: CrashOptions): Promise<CrashDocument> {
   const began = performance.now();
   const chance = prng(seed);
   const findings = new Findings();
@@ -68,7 +76,7 @@ export async function crash({ kills, seed, say, onKilled }: CrashOptions): Promi
     await run.start();
   }
   await run.compare();
-  await comeToRest(tenants, findings);
+  await comeToRest(tenants, restWithinMs, findings);
   const used = await usedBy(tenants);
   await up.kill();
   hashes.push(await books.readOn(up.data));
@@ -105,7 +113,7 @@ export function isWhole({ findings, stateHashEqual }: CrashDocument): boolean {
 }
 
 /** Until no call is open and no slot is taken; what stays is a finding. */
-async function comeToRest({ operator, visitors }: Tenants, findings: Findings): Promise<void> {
+async function comeToRest({ operator, visitors }: Tenants, withinMs: number, findings: Findings): Promise<void> {
   const held = async (): Promise<readonly string[]> => {
     const { slots } = await operator.client.gpuBoard();
     const taken = slots.flatMap(({ slot, call, stage }) =>
@@ -115,7 +123,7 @@ async function comeToRest({ operator, visitors }: Tenants, findings: Findings): 
     return [...taken, ...quotas.flatMap(({ account, heldMs }) => (heldMs > 0 ? `${account} holds ${heldMs} ms` : []))];
   };
   try {
-    await until("nothing is held", async () => (await held()).length === 0, restWithinMs);
+    await until("nothing is held", async () => (await held()).length === 0, withinMs);
   } catch {
     findings.stuck.push(...(await held())); // Not within the bound: what is held then is told.
   }
