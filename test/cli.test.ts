@@ -70,6 +70,8 @@ const quota = {
   heldMs: 10_000,
   limitMs: 300_000,
   leftMs: 289_588,
+  creditsMs: 0,
+  allowances: [],
   resetsAt: "2026-11-22T18:04:00.000Z",
   index: 9,
 };
@@ -188,6 +190,9 @@ describe("waybill", () => {
       [],
       ["pool", "set", "main"],
       ["tier", "set", "free"],
+      ["quota", "grant", "alice", "--reason", "why"],
+      ["quota", "grant", "alice", "--window", "1m"],
+      ["quota", "lift", "alice", "all", "--for", "1h", "--reason", "why"],
       ["tier", "set", "free", "--window-limit", "lots"],
       ["pool", "set", "main", "--queue-limit", "soon"],
     ]) {

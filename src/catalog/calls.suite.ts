@@ -141,6 +141,24 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
       );
     });
 
+    test("a receipt says who paid, what of it was credits, and what let the call in; else nothing of them", async () => {
+      const parts = (ms: number) => [{ allowance: "al_1", ms: gpuMs(ms) }];
+      const funding = { sponsor: "bob", credits: parts(4_000), overrides: ["al_2"] };
+      const calls = await projected(
+        [{ ...admitted(), ...funding }, granted("c_1")],
+        [{ ...settled("c_1", "returned"), credits: parts(12) } as Event],
+        [admitted({ call: "c_2" }), granted("c_2")],
+        [settled("c_2", "returned")],
+      );
+      const { paidBy, creditsMs, overrides } = (await calls.receipt("c_1")) ?? assert.fail();
+      assert.deepEqual([paidBy, creditsMs, overrides], ["bob", 12, ["al_2"]]);
+      const plain = Object.keys((await calls.receipt("c_2")) ?? {});
+      assert.deepEqual(
+        plain.filter((key) => ["paidBy", "creditsMs", "overrides"].includes(key)),
+        [],
+      );
+    });
+
     test("L37: a refused call has a receipt too: nothing held, nothing charged", async () => {
       const calls = await projected([refused("c_1")]);
       const receipt = await calls.receipt("c_1");

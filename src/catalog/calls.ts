@@ -146,7 +146,7 @@ function statementsOf(db: Database, dialect: SqlDialect, change: ProjectionChang
 /** Plain and made once: this write is on the path of every call, and compiling it anew costs more than running it. */
 const callColumns = Object.keys({
   id: 1, at: 1, journalIndex: 1, account: 1, tier: 1, billedBy: 1, request: 1, space: 1, release: 1, replica: 1, node: 1,
-  pool: 1, size: 1, declaredMs: 1, simulated: 1, heldMs: 1, leaseMs: 1, gpu: 1, grantedAt: 1, attachedAt: 1, visitorLeft: 1,
+  pool: 1, size: 1, declaredMs: 1, simulated: 1, heldMs: 1, leaseMs: 1, funding: 1, gpu: 1, grantedAt: 1, attachedAt: 1, visitorLeft: 1,
   stage: 1, endedAt: 1, queuedMs: 1, usedMs: 1, chargedMs: 1, outcome: 1, code: 1, rule: 1, receipt: 1, document: 1,
 } satisfies Record<keyof StoredCall, 1>) as readonly (keyof StoredCall)[]; // prettier-ignore
 
@@ -187,7 +187,7 @@ async function readNodes(db: Database): Promise<ReadonlyMap<string, NodeDevices>
 }
 
 function callOf(row: StoredCall): CallRow {
-  const { at, simulated, visitorLeft, document: _document, ...rest } = row;
+  const { at, simulated, visitorLeft, document: _document, funding: _funding, ...rest } = row;
   return {
     ...rest,
     at: iso(at as Instant),

@@ -5,7 +5,18 @@
  *   L37. Every terminal outcome has a receipt.
  */
 import { sizeFactors } from "../core/policy.ts";
-import type { CallTerms, DeviceSpec, EndCause, Event, Lease, Refusal, SlotId, VoidCause } from "../core/model.ts";
+import type {
+  CallTerms,
+  CreditPart,
+  DeviceSpec,
+  EndCause,
+  Event,
+  Funding,
+  Lease,
+  Refusal,
+  SlotId,
+  VoidCause,
+} from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import type { CallCause, CallEnd, CallRefusal, CallVoid } from "../evidence/call-outcomes.ts";
 import { makeReceipt } from "../evidence/receipt.ts";
@@ -81,7 +92,10 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
       change.nodes.set(event.node, { pool: event.pool, devices: event.devices });
       return;
     case "call-admitted":
-      return put(admittedRow(event.terms, record, event.heldMs, event.leaseMs, isSimulated(event.terms.node, nodes)));
+      return put({
+        ...admittedRow(event.terms, record, event.heldMs, event.leaseMs, isSimulated(event.terms.node, nodes)),
+        funding: fundingText(event),
+      });
     case "call-refused": {
       const row = admittedRow(event.terms, record, 0, null, isSimulated(event.terms.node, nodes));
       return put(
@@ -104,6 +118,8 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
     case "account-opened":
     case "tier-set":
     case "pool-set":
+    case "allowance-given":
+    case "budget-set":
     case "node-heard":
     case "node-lost":
     case "cards-changed":
@@ -151,6 +167,7 @@ function admittedRow(
     simulated: simulated ? 1 : 0,
     heldMs,
     leaseMs,
+    funding: null,
     gpu: null,
     grantedAt: null,
     attachedAt: null,
@@ -187,9 +204,18 @@ interface CallsEnd {
   readonly chargedMs: number;
   readonly releasedMs: number;
   readonly rule: string;
+  readonly credits?: readonly CreditPart[] | undefined;
 }
 
-function ended(row: CallRow, record: LedgerRecord, { cause, usedMs, chargedMs, releasedMs, rule }: CallsEnd): CallRow {
+/** What a receipt will say of who pays and why it was let in; null where nobody but its own account's window does. */
+function fundingText({ sponsor, overrides }: Funding): string | null {
+  if (sponsor === undefined && overrides === undefined) return null;
+  return JSON.stringify({ sponsor, overrides });
+}
+
+function ended(row: CallRow, record: LedgerRecord, end: CallsEnd): CallRow {
+  const { cause, usedMs, chargedMs, releasedMs, rule, credits } = end;
+  const { sponsor, overrides } = row.funding === null ? {} : (JSON.parse(row.funding) as Funding);
   const receipt = makeReceipt({
     call: row.id,
     request: row.request,
@@ -206,6 +232,9 @@ function ended(row: CallRow, record: LedgerRecord, { cause, usedMs, chargedMs, r
     chargedMs,
     releasedMs,
     rule,
+    ...(sponsor !== undefined && { paidBy: sponsor }),
+    ...(credits && { creditsMs: credits.reduce((sum, { ms }) => sum + ms, 0) }),
+    ...(overrides && { overrides }),
     cause,
     scheduledAt: row.at as Instant,
     grant:

@@ -170,6 +170,7 @@ export interface CallsTable {
   simulated: number;
   heldMs: number;
   leaseMs: number | null;
+  funding: string | null;
   gpu: string | null;
   grantedAt: number | null;
   attachedAt: number | null;

@@ -28,6 +28,26 @@ export function parseSince(text: string): (now: number) => string {
   return () => new Date(at).toISOString();
 }
 
+/** An instant, as RFC 3339 writes one. */
+export function parseMoment(text: string): string {
+  const at = Date.parse(text);
+  if (Number.isNaN(at)) throw new InvalidArgumentError("Write an instant such as 2026-11-22T12:00:00Z.");
+  return new Date(at).toISOString();
+}
+
+const policies = ["window", "runs", "calls", "duration"] as const;
+
+export function parsePolicy(text: string): (typeof policies)[number] {
+  const policy = policies.find((one) => one === text);
+  if (!policy) throw new InvalidArgumentError(`It is one of ${policies.join(", ")}.`);
+  return policy;
+}
+
+export function parseWhenOut(text: string): "visitor" | "refuse" {
+  if (text !== "visitor" && text !== "refuse") throw new InvalidArgumentError("It is visitor or refuse.");
+  return text;
+}
+
 export function parseCount(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("Write a whole number.");
   return Number(text);

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
+import type { BudgetView, GiveAllowance } from "../contract/allowances.ts";
 import type {
   BackupRequest,
   BackupView,
@@ -92,6 +93,8 @@ export type PoolChange = Partial<
 /** What may be taken out of use. */
 export type Drainable = { readonly pool: string } | { readonly node: string; readonly card?: number | undefined };
 
+/** What of a Space's budget may be changed. */
+export type BudgetChange = Partial<Pick<BudgetView, "limitMs" | "whenOut">>;
 /** What of a tier may be changed. */
 export type TierChange = Partial<Omit<TierView, "name">>;
 
@@ -361,6 +364,20 @@ export class WaybillClient {
   async quote(request: QuoteRequest, asking: Asking = {}): Promise<QuoteView> {
     const init = { method: "POST", body: JSON.stringify(request), headers: { "content-type": "application/json" } };
     return (await this.#ask("/api/gpu/quote", init, asking, answerWithinMs)) as QuoteView;
+  }
+
+  /** For operators: more for an account's window, credits, or one of its policies lifted; its quota then. */
+  async allow(wish: GiveAllowance, asking: Asking = {}): Promise<QuotaView> {
+    return await this.#send("POST", "/api/quota/allowances", wish, asking);
+  }
+
+  /** What a Space's owner pays for its visitors. */
+  async budget(space: string, asking: Asking = {}): Promise<BudgetView> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/budget`, {}, asking);
+  }
+
+  async changeBudget(space: string, change: BudgetChange, asking: Asking = {}): Promise<BudgetView> {
+    return await this.#send("PUT", `/api/spaces/${pathOf(space)}/budget`, change, asking);
   }
 
   async tiers(asking: Asking = {}): Promise<TiersView> {

@@ -31,6 +31,7 @@
  *   DELETE /api/spaces/O/N/secrets   { key }        → SecretViews                                      (owner, admin)
  *   GET    /api/spaces/O/N/environment/changes      → Page<EnvironmentChangeView>                      (owner, admin)
  *   GET    /api/spaces/O/N/builds?page=             → Page<BuildView>                                 (owner, admin)
+ *   GET    /api/spaces/O/N/budget, PUT { limitMs?, whenOut? } → BudgetView                              (owner, admin)
  *   GET    /api/builds                              → BuildQueueView                                  (admin)
  *   GET    /api/builds/ID                           → BuildDetails
  *   PATCH  /api/builds/ID         { priority }      → BuildView                                       (admin)
@@ -40,6 +41,7 @@
  *   GET    /api/calls?account=&page=                → Page<CallView>
  *   GET    /api/calls/ID                            → CallView
  *   GET    /api/quota?account=                      → QuotaView
+ *   POST   /api/quota/allowances GiveAllowance      → QuotaView                                       (admin)
  *   GET    /api/gpu/queue?pool=  /api/gpu/board     → QueueView, BoardView
  *   GET    /api/spaces/zero-gpu/quota               → the same in the Hub's form, with `held`
  *   POST   /api/gpu/quote      QuoteRequest          → QuoteView
@@ -57,6 +59,7 @@
  * Every refusal is `application/problem+json` (contract/problem.ts).
  */
 
+import type { AllowanceView } from "./allowances.ts";
 import type { ReplicaLimits } from "./agent.ts";
 import type { Isolation } from "./isolation.ts";
 import type { RuntimeFacts } from "./release.ts";
@@ -524,6 +527,10 @@ export interface QuoteView {
   readonly leaseMs: number;
   /** It could run for less than it declares. */
   readonly clipped: boolean;
+  /** The account that would pay; null where it would be refused. */
+  readonly paidBy: string | null;
+  /** What of the hold would be credits. */
+  readonly creditsMs: number;
   /** Its place in the queue; null where it would be granted at once, or refused. */
   readonly waiting: WaitingView | null;
   /** What would stop it, as its refusal would say. */
@@ -537,9 +544,11 @@ export interface QuotaView {
   readonly tier: string;
   readonly usedMs: number;
   readonly heldMs: number;
-  /** Null: this tier has no window limit. */
+  /** In force: the tier's, and what an operator added. Null: no limit. */
   readonly limitMs: number | null;
   readonly leftMs: number | null;
+  /** What is left of credits: they are used where the window is used up, and no reset takes them away. */
+  readonly creditsMs: number;
   readonly resetsAt: string | null;
   /** How long the next window will be. */
   readonly windowMs: number;
@@ -549,6 +558,8 @@ export interface QuotaView {
   /** Calls that are open now, and how many may be at once; null: no limit. */
   readonly calls: number;
   readonly callsMax: number | null;
+  /** What operators gave the account beyond its tier, and is not over. */
+  readonly allowances: readonly AllowanceView[];
   /** The journal index at which these numbers hold (L34). */
   readonly index: number;
 }
@@ -671,6 +682,12 @@ export interface Receipt {
   readonly chargedMs: number;
   readonly releasedMs: number;
   readonly rule: string;
+  /** The account that pays, the Space's owner; absent where it is `account`. */
+  readonly paidBy?: string;
+  /** What of the charge was paid by credits; absent where nothing was. */
+  readonly creditsMs?: number;
+  /** Ids of what an operator gave, without which the call would have been refused; absent where it needed none. */
+  readonly overrides?: readonly string[];
   readonly outcome: "ok" | "refused" | "failed";
   readonly code: string | null;
   readonly scheduledAt: string;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { NodesView } from "../contract/nodes.ts";
+import type { BudgetView } from "../contract/allowances.ts";
 import type { QuotaView, QuoteView, SpaceView, TierView, TiersView } from "../contract/api.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Scope } from "../identity/token-resolver.ts";
@@ -178,6 +179,61 @@ describe("the API", () => {
     );
     const free = await ask("GET", "/api/quota", alice);
     assert.deepEqual([free.headers.get("ratelimit"), free.headers.get("ratelimit-policy")], [null, null]);
+  });
+
+  test("what an account gets beyond its tier is the operator's to give, with a reason, and its quota shows it", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    const [alice, admin] = [await world.token("alice", ["read", "write"]), await world.token("admin", ["admin"])];
+    const give = (token: string, body: object): Promise<Response> =>
+      ask("POST", "/api/quota/allowances", token, JSON.stringify(body));
+    const until = new Date(world.clock.wall() + 3_600_000).toISOString();
+    const credits = { account: "alice", kind: "credits", ms: 60_000, reason: "won the contest" };
+    assert.equal((await give(alice, credits)).status, 403);
+    assert.equal((await give(admin, { ...credits, account: "nobody" })).status, 404);
+    assert.equal((await give(admin, { ...credits, kind: "window" })).status, 409); // none runs
+    assert.equal((await give(admin, { ...credits, expiresAt: "2001-01-01T00:00:00Z" })).status, 400);
+    assert.equal((await give(admin, credits)).status, 201);
+    const lift = { account: "alice", kind: "lift", policy: "runs", until, reason: "load test" };
+    assert.equal((await give(admin, lift)).status, 201);
+    const quota = (await (await ask("GET", "/api/quota", alice)).json()) as QuotaView;
+    assert.deepEqual([quota.leftMs, quota.creditsMs], [300_000, 60_000]);
+    assert.deepEqual(
+      quota.allowances.map(({ kind, ms, policy, by, reason, until: ends }) => [kind, ms, policy, by, reason, ends]),
+      [
+        ["credits", 60_000, null, "admin", "won the contest", null],
+        ["lift", null, "runs", "admin", "load test", until],
+      ],
+    );
+  });
+
+  test("a Space's budget is its owner's to set, and a visitor's quote says who would pay", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
+    const [alice, bob] = [
+      await world.token("alice", ["read", "write"]),
+      await world.token("bob", ["read", "write", "gpu"]),
+    ];
+    const set = (token: string, body: object): Promise<Response> =>
+      ask("PUT", "/api/spaces/alice/demo/budget", token, JSON.stringify(body));
+    assert.equal((await set(bob, { limitMs: 1 })).status, 403);
+    assert.equal((await set(alice, {})).status, 400);
+    const budget = (await (await set(alice, { limitMs: 50_000, whenOut: "refuse" })).json()) as BudgetView;
+    assert.deepEqual(
+      [budget.sponsor, budget.limitMs, budget.leftMs, budget.whenOut],
+      ["alice", 50_000, 50_000, "refuse"],
+    );
+    const quote = async (token: string): Promise<QuoteView> => {
+      const asked = JSON.stringify({ space: "alice/demo", declaredMs: 40_000 });
+      return (await (await ask("POST", "/api/gpu/quote", token, asked)).json()) as QuoteView;
+    };
+    assert.deepEqual([(await quote(bob)).paidBy, (await quote(alice)).paidBy], ["alice", "alice"]);
+    await set(alice, { limitMs: 10_000 });
+    assert.equal((await quote(bob)).refused?.code, "gpu/budget-exceeded");
+    await set(alice, { limitMs: null });
+    assert.equal((await quote(bob)).paidBy, "bob");
+    assert.equal((await ask("GET", "/api/spaces/alice/none/budget", alice)).status, 404);
   });
 
   test("a quote is what the caller's call would meet, and changes nothing", async () => {

@@ -15,6 +15,7 @@ import { backupsRoute } from "./routes/backups.ts";
 import { drainsRoute } from "./routes/drains.ts";
 import { logsRoute } from "./routes/logs.ts";
 import { pagesRoute } from "./routes/pages.ts";
+import { allowancesRoute } from "./routes/allowances.ts";
 import { tiersRoute } from "./routes/tiers.ts";
 import { nodesRoute } from "./routes/nodes.ts";
 import { poolsRoute } from "./routes/pools.ts";
@@ -49,6 +50,7 @@ const routes: readonly Route[] = [
   drainsRoute,
   nodesRoute,
   tiersRoute,
+  allowancesRoute,
   explainRoute,
   receiptsRoute,
 ];

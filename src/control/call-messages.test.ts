@@ -42,6 +42,10 @@ const refusals: Readonly<Record<Refusal["code"], object>> = {
     ...{ askedMs: gpuMs(60_000), leftMs: gpuMs(0), usedMs: gpuMs(9), heldMs: gpuMs(0), limitMs: gpuMs(9) },
     ...{ resetsAt: null, clip: null },
   },
+  "budget-exceeded": {
+    ...{ sponsor: "bob", askedMs: gpuMs(60_000), leftMs: gpuMs(0), usedMs: gpuMs(9), heldMs: gpuMs(0) },
+    ...{ limitMs: gpuMs(9), resetsAt: null, clip: null },
+  },
 };
 
 describe("a refusal on the wire", () => {

@@ -152,13 +152,23 @@ const voidRows: Readonly<Record<VoidCause, { code: Code; kind: Words["kind"]; sa
 function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs: number; readonly waitMs: number } {
   switch (refusal.code) {
     case "quota-exceeded": {
-      const { leftMs, limitMs, usedMs, heldMs, resetsAt, askedMs } = refusal;
+      const { leftMs, limitMs, usedMs, heldMs, resetsAt, askedMs, creditsMs = 0 } = refusal;
       const until = resetsAt === null ? "" : ` until ${new Date(resetsAt).toISOString().slice(11, 16)} UTC`;
-      const says = `Too little GPU time left${until}: ${secondsOf(leftMs)} of ${secondsOf(limitMs)} (${secondsOf(usedMs)} used, ${secondsOf(heldMs)} held), and this call asks for ${secondsOf(askedMs)}. Nothing was charged.`;
+      const says = `Too little GPU time left${until}: ${secondsOf(leftMs)} of ${secondsOf(limitMs)} (${secondsOf(usedMs)} used, ${secondsOf(heldMs)} held)${creditsMs > 0 ? ` and ${secondsOf(creditsMs)} of credits` : ""}, and this call asks for ${secondsOf(askedMs)}. Nothing was charged.`;
       return {
         code: "gpu/quota-exceeded",
         kind: "quota",
         says,
+        leftMs: leftMs + creditsMs,
+        waitMs: resetsAt === null ? 0 : Math.max(0, resetsAt - now),
+      };
+    }
+    case "budget-exceeded": {
+      const { sponsor, leftMs, limitMs, askedMs, resetsAt } = refusal;
+      return {
+        code: "gpu/budget-exceeded",
+        kind: "quota",
+        says: `${sponsor} pays for this Space's visitors, and can pay ${secondsOf(leftMs)} more of ${secondsOf(limitMs)}; this call asks for ${secondsOf(askedMs)}. Nothing was charged.`,
         leftMs,
         waitMs: resetsAt === null ? 0 : Math.max(0, resetsAt - now),
       };

@@ -1,7 +1,9 @@
 /** Pools, slots and quotas of the ledger as the API shows them. */
+import type { AllowanceView, BudgetView } from "../contract/allowances.ts";
 import type { BoardView, PoolView, QuotaView } from "../contract/api.ts";
+import type { StandingAllowance } from "../core/model.ts";
 import { poolDefaults } from "../core/policy.ts";
-import type { BoardSlot, PoolSummary, Quota } from "../core/views.ts";
+import type { BoardSlot, BudgetSummary, PoolSummary, Quota } from "../core/views.ts";
 import { drainView } from "./node-views.ts";
 import { iso } from "../stdx/time.ts";
 
@@ -14,8 +16,24 @@ export function poolView(pool: PoolSummary): PoolView {
   return { ...cards, ...limits, shareHalfLifeMs, oldestEvery };
 }
 
-export function quotaView({ resetsAt, ...quota }: Quota): QuotaView {
-  return { ...quota, resetsAt: resetsAt === null ? null : iso(resetsAt) };
+export function quotaView({ resetsAt, allowances, ...quota }: Quota): QuotaView {
+  return { ...quota, resetsAt: resetsAt && iso(resetsAt), allowances: allowances.map(allowanceView) };
+}
+
+export function budgetView({ resetsAt, ...budget }: BudgetSummary): BudgetView {
+  return { ...budget, resetsAt: resetsAt && iso(resetsAt) };
+}
+
+function allowanceView(allowance: StandingAllowance): AllowanceView {
+  const { id, kind, by, reason, at } = allowance;
+  const until = kind === "lift" ? allowance.until : kind === "credits" ? allowance.expiresAt : null;
+  return {
+    ...{ id, kind, by, reason, at: iso(at), until: until && iso(until) },
+    ms: kind === "lift" ? null : allowance.ms,
+    usedMs: kind === "credits" ? allowance.usedMs : null,
+    heldMs: kind === "credits" ? allowance.heldMs : null,
+    policy: kind === "lift" ? allowance.policy : null,
+  };
 }
 
 export function slotView({ slot, device, trouble, drain, state, call, forMs }: BoardSlot): BoardView["slots"][number] {

@@ -46,7 +46,7 @@ function quoteOn(
     declaredMs: durationMs(declaredMs),
   };
   const quote = quoteOf(state, terms, now);
-  const none = { heldMs: 0, leaseMs: 0, clipped: false, waiting: null, index: state.index };
+  const none = { heldMs: 0, leaseMs: 0, clipped: false, paidBy: null, creditsMs: 0, waiting: null, index: state.index };
   switch (quote.kind) {
     case "refused":
       return { admitted: false, ...none, refused: refusalSays(quote.refusal, now) };
@@ -55,9 +55,10 @@ function quoteOn(
       return { admitted: false, ...none, refused: { code, says } };
     }
     case "admitted": {
-      const { heldMs, leaseMs, clipped, place } = quote;
+      const { heldMs, leaseMs, clipped, paidBy, creditsMs, place } = quote;
       const waiting = place && waitingView(place);
-      return { admitted: true, heldMs, leaseMs, clipped, waiting, refused: null, index: state.index };
+      const cost = { heldMs, leaseMs, clipped, paidBy, creditsMs };
+      return { admitted: true, ...cost, waiting, refused: null, index: state.index };
     }
   }
 }

@@ -23,8 +23,8 @@ import type {
 import type { DrainRequest, NodeView } from "../contract/nodes.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
 import type { Command, DrainScope, PoolSettings, TierName, TierSettings } from "../core/model.ts";
-import { boardOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
-import type { Quota } from "../core/views.ts";
+import { boardOf, budgetOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
+import type { BudgetSummary, Quota } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
@@ -38,6 +38,8 @@ import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs, instant, iso } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
+import { changeBudget, giveAllowance } from "./allowances.ts";
+import type { AllowanceWish, BudgetWish } from "./allowances.ts";
 import type { Caller } from "./caller.ts";
 import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
@@ -321,6 +323,32 @@ export class Server {
     return this.#parts.payerOfApp(token, inside);
   }
 
+  /** Gives an account that is known something beyond its tier; its quota then. `by`: the operator. */
+  async allow(wish: AllowanceWish, by: string): Promise<Quota | Refused> {
+    const { account } = wish;
+    const known = await this.quota(account);
+    const none: Refused = { ok: false, code: "control/not-found", says: `There is no account ${account}.` };
+    if (known === undefined) return none;
+    const giving = { id: newId("al", this.random), by, tier: known.tier };
+    const given = await giveAllowance((command) => this.#order(command), wish, giving);
+    return given.ok ? ((await this.quota(account)) ?? none) : given;
+  }
+
+  /** What the Space's owner pays for its visitors. */
+  async budget(space: string): Promise<BudgetSummary | Refused> {
+    if (!this.spaces.get(space)) return noSpace(space);
+    return this.#parts.engine.read((state, now) => budgetOf(state, space, now));
+  }
+
+  async setBudget(space: string, wish: BudgetWish): Promise<BudgetSummary | Refused> {
+    const sponsor = spaceOwner(space);
+    const owner = await this.catalog.accounts.get(sponsor);
+    if (!this.spaces.get(space) || !owner) return noSpace(space);
+    const order = (command: Command): Promise<Answer> => this.#order(command);
+    const changed = await changeBudget(order, { space, sponsor, tier: owner.tier }, wish);
+    return changed.ok ? this.budget(space) : changed;
+  }
+
   async queue(pool: string): Promise<QueueView | undefined> {
     return this.#parts.engine.read((state, now) => {
       const summary = poolOf(state, pool);
@@ -429,6 +457,12 @@ export class Server {
     return [this.#parts.receiptKey.publicKey];
   }
 }
+
+const noSpace = (space: string): Refused => ({
+  ok: false,
+  code: "control/not-found",
+  says: `There is no Space ${space}.`,
+});
 
 /** Whether the first word of a work comes by evidence, and so a moment late: all others are in a database before they have an id. */
 function isFirstTold(id: string): boolean {

@@ -1,5 +1,5 @@
 /**
- * May this call be held? Asks "is there quota left?", not "is the whole declared duration left?": with less left than
+ * May this call be held, and who pays? Asks "is there quota left?", not "is the whole declared duration left?": with less left than
  * declared the lease is clipped to it, if that is likely enough.
  *
  *   L3.  No admission makes used + held exceed the limit that is in force.
@@ -7,86 +7,122 @@
  */
 import { assert } from "../stdx/assert.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
+import { liftOf, sumOf } from "./allowances.ts";
 import { costOf, gpuMs, maxGpuMs, timeFor } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
+import { fundingOf, overridesOf, payerOf, sponsorOf } from "./funding.ts";
+import type { Payer, Window } from "./funding.ts";
 import { functionOf, p90 } from "./history.ts";
-import type { CallTerms, PoolSettings, Refusal } from "./model.ts";
+import type { AllowanceId, CallTerms, Funding, LiftablePolicy, PoolSettings, Refusal } from "./model.ts";
 import { sizeFactors } from "./policy.ts";
 import { canHold } from "./slots.ts";
 import { cappedBy, settingsOf, tierOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
-/** An account's window as a call arrives: what the current period, or the next one, would show. */
-export interface Window {
-  readonly usedMs: GpuMs;
-  readonly heldMs: GpuMs;
-  /** Null: no limit. */
-  readonly limitMs: GpuMs | null;
-  /** limit − used − held, never below 0 (L34); null without a limit. */
-  readonly leftMs: GpuMs | null;
-  readonly resetsAt: Instant | null;
-  /** Runs that the period has admitted and not given back. */
-  readonly runs: number;
-  /** The recorded period is over: `now >= resetsAt`. */
-  readonly isOver: boolean;
-}
-
+/** `payer`: whose window it is, where it was looked at. */
 export type Admission =
   | {
       readonly kind: "admitted";
       readonly heldMs: GpuMs;
       readonly leaseMs: DurationMs;
       readonly clipped: boolean;
-      readonly window: Window;
+      readonly funding: Funding;
+      readonly payer: Payer;
     }
-  | { readonly kind: "refused"; readonly refusal: Refusal; readonly window: Window | null }
+  | { readonly kind: "refused"; readonly refusal: Refusal; readonly payer: Payer | null }
   | { readonly kind: "overflow" };
-
-/** The account's window at `now`, by `tier`; that of an account that never called is empty. */
-export function windowOf(state: State, account: string, tier: CallTerms["tier"], now: Instant): Window {
-  const limitMs = tierOf(state, tier).windowLimitMs;
-  const book = state.accounts.get(account);
-  const resetsAt = book?.resetsAt ?? null;
-  const isOver = resetsAt !== null && now >= resetsAt;
-  const usedMs = isOver ? gpuMs(0) : (book?.usedMs ?? gpuMs(0));
-  const heldMs = isOver ? gpuMs(0) : (book?.heldMs ?? gpuMs(0));
-  const leftMs = limitMs === null ? null : gpuMs(Math.max(0, limitMs - usedMs - heldMs));
-  const runs = isOver ? 0 : (book?.runs ?? 0);
-  return { usedMs, heldMs, limitMs, leftMs, runs, resetsAt: isOver ? null : resetsAt, isOver };
-}
 
 /** Decides on a call that is not known yet; `node` is its replica's. */
 export function admit(state: State, node: NodeState, terms: CallTerms, now: Instant): Admission {
   const settings = settingsOf(state, node.pool);
-  const refusal = refuseDuration(state, settings, terms) ?? refuseSize(node, terms);
-  if (refusal) return { kind: "refused", refusal, window: null };
+  const own = payerOf(state, terms.account, terms.tier, now);
+  const lifted: AllowanceId[] = [];
+  const refusal = refuseDuration(state, settings, terms, own, lifted) ?? refuseSize(node, terms);
+  if (refusal) return { kind: "refused", refusal, payer: null };
 
-  const window = windowOf(state, terms.account, terms.tier, now);
-  const busy = refuseOpen(state, settings, terms) ?? refuseRuns(state, terms, window);
-  if (busy) return { kind: "refused", refusal: busy, window };
-  const need = costOf(terms.declaredMs, sizeFactors[terms.size]);
-  const lease = leaseFor(state, settings, terms, need, window);
-  if ("refusal" in lease) return { kind: "refused", refusal: lease.refusal, window };
-  if (window.usedMs + window.heldMs > maxGpuMs - lease.heldMs) return { kind: "overflow" };
+  const busy = unless(own, "calls", refuseAccount(state, terms), lifted) ?? refuseSpace(state, settings, terms);
+  if (busy) return { kind: "refused", refusal: busy, payer: own };
+  const paid = bySponsor(state, settings, terms, now) ?? byAccount(state, settings, terms, own, lifted);
+  if ("refusal" in paid) return { kind: "refused", ...paid };
+  const { payer, lease } = paid;
+  const { window } = payer;
+  const credits = fundingOf(payer, lease.heldMs, now);
+  const windowMs = lease.heldMs - sumOf(credits.credits);
+  if (window.usedMs + window.heldMs > maxGpuMs - windowMs) return { kind: "overflow" };
   const capped = refuseToken(state, settings, terms, lease.heldMs);
-  if (capped) return { kind: "refused", refusal: capped, window };
+  if (capped) return { kind: "refused", refusal: capped, payer };
   assert(
-    window.limitMs === null || window.usedMs + window.heldMs + lease.heldMs <= window.limitMs,
+    window.limitMs === null || window.usedMs + window.heldMs + windowMs <= window.limitMs,
     "L3: no admission makes used + held exceed the limit",
   );
-  return { kind: "admitted", ...lease, window };
+  const overrides = [...lifted, ...overridesOf(state, payer, windowMs)];
+  const funding = {
+    ...(payer !== own && { sponsor: payer.account }),
+    ...credits,
+    ...(overrides.length > 0 && { overrides }),
+  };
+  return { kind: "admitted", ...lease, funding, payer };
 }
 
-/** The shorter of the pool's bound and the tier's decides, and is named. */
+/**
+ * What the Space's owner pays for its visitor; undefined where the visitor's own account is asked instead. Nobody's lease is
+ * clipped to what is left of a budget while another could pay for all of it.
+ */
+function bySponsor(state: State, settings: PoolSettings, terms: CallTerms, now: Instant): Paid | undefined {
+  const payer = sponsorOf(state, terms, now);
+  if (payer === undefined) return undefined;
+  const { budget, leftMs, window } = payer;
+  const lease = leaseFor(state, settings, terms, leftMs);
+  if (budget.whenOut === "visitor") return "clip" in lease || lease.clipped ? undefined : { payer, lease };
+  if (!("clip" in lease)) return { payer, lease };
+  const { sponsor, limitMs, usedMs, heldMs } = budget;
+  const numbers = { askedMs: needOf(terms), leftMs, usedMs, heldMs, limitMs, resetsAt: window.resetsAt };
+  return { payer, refusal: { code: "budget-exceeded", sponsor, ...numbers, clip: lease.clip } };
+}
+
+function byAccount(state: State, settings: PoolSettings, terms: CallTerms, payer: Payer, lifted: AllowanceId[]): Paid {
+  const { window } = payer;
+  const often = unless(payer, "runs", refuseRuns(state, terms, window), lifted);
+  if (often) return { payer, refusal: often };
+  const lease = leaseFor(state, settings, terms, payer.leftMs);
+  if (!("clip" in lease)) return { payer, lease };
+  const { usedMs, heldMs, limitMs, leftMs, creditsMs, resetsAt } = window;
+  assert(limitMs !== null && leftMs !== null, "only a limit refuses");
+  const numbers = { askedMs: needOf(terms), leftMs, usedMs, heldMs, limitMs, resetsAt, clip: lease.clip };
+  return { payer, refusal: { code: "quota-exceeded", ...numbers, ...(creditsMs > 0 && { creditsMs }) } };
+}
+
+/** The refusal, unless an operator has lifted its policy from the account; then what lifts it is noted. */
+function unless<R extends Refusal>(
+  { standing }: Payer,
+  policy: LiftablePolicy,
+  refusal: R | undefined,
+  lifted: AllowanceId[],
+): R | undefined {
+  const lift = refusal && liftOf(standing, policy);
+  if (lift === undefined) return refusal;
+  lifted.push(lift);
+  return undefined;
+}
+
+/** The shorter of the pool's bound and the tier's decides, and is named; only the tier's can be lifted. */
 function refuseDuration(
   state: State,
   { durationMaxMs: poolMaxMs }: PoolSettings,
-  { declaredMs, tier }: CallTerms,
+  terms: CallTerms,
+  own: Payer,
+  lifted: AllowanceId[],
 ): Refusal | undefined {
+  const { declaredMs, tier } = terms;
   const tierMaxMs = tierOf(state, tier).durationMaxMs ?? poolMaxMs;
-  const maxMs = Math.min(poolMaxMs, tierMaxMs) as DurationMs;
-  if (Number.isSafeInteger(declaredMs) && declaredMs > 0 && declaredMs <= maxMs) return undefined;
-  return { code: "duration-not-allowed", declaredMs, maxMs, ...(tierMaxMs < poolMaxMs && { tier }) };
+  const isWithin = (maxMs: DurationMs): boolean =>
+    Number.isSafeInteger(declaredMs) && declaredMs > 0 && declaredMs <= maxMs;
+  if (!isWithin(poolMaxMs) && poolMaxMs <= tierMaxMs)
+    return { code: "duration-not-allowed", declaredMs, maxMs: poolMaxMs };
+  if (isWithin(tierMaxMs)) return undefined;
+  const byTier = { code: "duration-not-allowed", declaredMs, maxMs: tierMaxMs, tier } as const;
+  const byPool = { code: "duration-not-allowed", declaredMs, maxMs: poolMaxMs } as const;
+  return unless(own, "duration", byTier, lifted) ?? (isWithin(poolMaxMs) ? undefined : byPool);
 }
 
 function refuseSize(node: NodeState, { size, pool }: CallTerms): Refusal | undefined {
@@ -94,18 +130,17 @@ function refuseSize(node: NodeState, { size, pool }: CallTerms): Refusal | undef
   return canHold(node.cards, size) ? undefined : { code: "size-not-available", size, pool };
 }
 
-/** How many calls an account, and a Space, may have open at once. */
-function refuseOpen(
-  state: State,
-  { spaceCallsMax }: PoolSettings,
-  { account, tier, space }: CallTerms,
-): Refusal | undefined {
-  const { callsMax } = tierOf(state, tier);
+/** How many calls an account may have open at once. */
+function refuseAccount(state: State, { account, tier }: CallTerms): Refusal | undefined {
+  const { callsMax: max } = tierOf(state, tier);
   const calls = state.accounts.get(account)?.open ?? 0;
-  if (callsMax !== null && calls >= callsMax) return { code: "account-busy", calls, max: callsMax, tier };
-  const ofSpace = state.openBySpace.get(space) ?? 0;
-  if (typeof spaceCallsMax !== "number" || ofSpace < spaceCallsMax) return undefined;
-  return { code: "space-busy", calls: ofSpace, max: spaceCallsMax };
+  return max === null || calls < max ? undefined : { code: "account-busy", calls, max, tier };
+}
+
+/** How many calls a Space may have open at once. */
+function refuseSpace(state: State, { spaceCallsMax: max }: PoolSettings, { space }: CallTerms): Refusal | undefined {
+  const calls = state.openBySpace.get(space) ?? 0;
+  return typeof max !== "number" || calls < max ? undefined : { code: "space-busy", calls, max };
 }
 
 function refuseRuns(state: State, { tier }: CallTerms, { runs, resetsAt }: Window): Refusal | undefined {
@@ -123,26 +158,26 @@ function refuseToken(state: State, settings: PoolSettings, terms: CallTerms, hel
 }
 
 type LeaseTerms = { heldMs: GpuMs; leaseMs: DurationMs; clipped: boolean };
+/** A payer, and the lease that it pays for or why it does not. */
+type Paid = { payer: Payer } & ({ lease: LeaseTerms } | { refusal: Refusal });
 
-/** The hold and the lease that the window allows. */
+const needOf = ({ declaredMs, size }: CallTerms): GpuMs => costOf(declaredMs, sizeFactors[size]);
+
+/** The hold and the lease that `leftMs` allows, null: all; else what must be left for a clipped one, null: it may not be. */
 function leaseFor(
   state: State,
   settings: PoolSettings,
   terms: CallTerms,
-  need: GpuMs,
-  { usedMs, heldMs, limitMs, leftMs, resetsAt }: Window,
-): LeaseTerms | { refusal: Refusal } {
-  if (limitMs === null || leftMs === null || need <= leftMs) {
-    return { heldMs: need, leaseMs: terms.declaredMs, clipped: false };
-  }
+  leftMs: GpuMs | null,
+): LeaseTerms | { clip: { needMs: GpuMs; basis: string } | null } {
+  const need = needOf(terms);
+  if (leftMs === null || need <= leftMs) return { heldMs: need, leaseMs: terms.declaredMs, clipped: false };
   const likely = settings.admission === "clip" ? likelyNeed(state, terms) : null;
   const leaseMs = timeFor(leftMs, sizeFactors[terms.size]);
   if (likely !== null && leaseMs > 0 && leftMs >= likely.needMs) {
     return { heldMs: costOf(leaseMs, sizeFactors[terms.size]), leaseMs, clipped: true };
   }
-  return {
-    refusal: { code: "quota-exceeded", askedMs: need, leftMs, usedMs, heldMs, limitMs, resetsAt, clip: likely },
-  };
+  return { clip: likely };
 }
 
 /** What must be left for a clipped lease to be likely enough: never 0. */

@@ -4,7 +4,7 @@
  * Everything waits while a state is written, and nearly all of it is ended calls, accounts and tokens: for those the order is
  * written down here, some five times cheaper than sorting each. A key that is left out does not compile.
  */
-import type { Account, Call, CallTerms, Lease } from "./model.ts";
+import type { Account, Call, CallTerms, CreditPart, Lease } from "./model.ts";
 import type { Spent } from "./share.ts";
 import type { TokenUse } from "./state.ts";
 
@@ -19,9 +19,11 @@ export function orderedCall(call: Call): All<Call> {
     attachBy: c.attachBy,
     attachedAt: c.attachedAt,
     cause: c.cause,
+    chargedCredits: c.chargedCredits?.map(orderedPart),
     chargedMs: c.chargedMs,
     clipped: c.clipped,
     counted: c.counted,
+    credits: c.credits?.map(orderedPart),
     deadline: c.deadline,
     endedAt: c.endedAt,
     endedIndex: c.endedIndex,
@@ -31,10 +33,12 @@ export function orderedCall(call: Call): All<Call> {
     heldMs: c.heldMs,
     lease: c.lease && orderedLease(c.lease),
     leaseMs: c.leaseMs,
+    overrides: c.overrides,
     period: c.period,
     pid: c.pid,
     refusal: c.refusal && ordered(c.refusal),
     rule: c.rule,
+    sponsor: c.sponsor,
     stage: c.stage,
     terms: orderedTerms(call.terms),
     usedMs: c.usedMs,
@@ -42,11 +46,17 @@ export function orderedCall(call: Call): All<Call> {
   };
 }
 
-/** An account without runs is written as accounts were before runs were counted: an older snapshot keeps its hash (L25). */
-export type WrittenAccount = Omit<Account, "runs"> & Partial<Pick<Account, "runs">>;
+/** An account without runs, or without allowances, is written as accounts were before there were any: an older snapshot keeps its hash (L25). */
+export type WrittenAccount = Omit<Account, "runs" | "allowances"> & Partial<Pick<Account, "runs" | "allowances">>;
 
-export function orderedAccount({ heldMs, id, open, period, resetsAt, runs, tier, usedMs }: Account): WrittenAccount {
-  return { heldMs, id, open, period, resetsAt, ...(runs > 0 && { runs }), tier, usedMs };
+export function orderedAccount(account: Account): WrittenAccount {
+  const { allowances, heldMs, id, open, period, resetsAt, runs, tier, usedMs } = account;
+  const given = allowances.length > 0 && { allowances: ordered(allowances) };
+  return { ...given, heldMs, id, open, period, resetsAt, ...(runs > 0 && { runs }), tier, usedMs };
+}
+
+function orderedPart({ allowance, ms }: CreditPart): CreditPart {
+  return { allowance, ms };
 }
 
 export function orderedToken({ calls, gpuMs, kept }: TokenUse): TokenUse {

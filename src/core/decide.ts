@@ -11,6 +11,8 @@ import type { Instant } from "../stdx/time.ts";
 import { admit } from "./admission.ts";
 import type { Admission } from "./admission.ts";
 import { maxGpuMs } from "./amounts.ts";
+import { allow, setBudget } from "./allow.ts";
+import { isStanding } from "./allowances.ts";
 import { attachEndsAt, dueAt, forgetAt, isHeard, leasedOn, lostAt, settleEndsAt } from "./deadlines.ts";
 import type {
   AccountId,
@@ -68,6 +70,10 @@ export function decide(state: State, command: Command, now: Instant): Decision {
       return setTier(state, command, now);
     case "set-pool":
       return setPool(state, command, now);
+    case "allow":
+      return allow(state, command, now);
+    case "set-budget":
+      return setBudget(state, command, now);
     case "join-node":
       return joinNode(state, command, now);
     case "hear-node":
@@ -189,7 +195,8 @@ function schedule(state: State, { terms, misfit }: Of<"schedule">, now: Instant)
   }
   const admission = admit(state, node, terms, now);
   if (admission.kind === "overflow") return no("amount-overflow");
-  if (admission.window?.isOver) push(plan, { v: 1, type: "window-reset", account: terms.account });
+  const { payer } = admission;
+  if (payer?.window.isOver) push(plan, { v: 1, type: "window-reset", account: payer.account });
   if (admission.kind === "refused") {
     push(plan, { v: 1, type: "call-refused", terms, refusal: admission.refusal });
     return decided(plan);
@@ -200,15 +207,19 @@ function schedule(state: State, { terms, misfit }: Of<"schedule">, now: Instant)
   return plan.gone.has(terms.call) ? decided(plan) : enqueue(plan, node, terms);
 }
 
-/** The account and its window are opened by the first use, in the record of that use. */
+/** The account, and the payer's window, are opened by the first use, in the record of that use. */
 function hold(plan: Plan, terms: CallTerms, admission: Extract<Admission, { kind: "admitted" }>): void {
+  const { state } = plan;
   const { account, tier } = terms;
-  const { window, heldMs, leaseMs, clipped } = admission;
-  if (plan.state.accounts.get(account)?.tier !== tier) push(plan, { v: 1, type: "account-opened", account, tier });
-  if (window.resetsAt === null) {
-    push(plan, { v: 1, type: "window-opened", account, resetsAt: after(plan.now, tierOf(plan.state, tier).windowMs) });
+  const { payer, funding, heldMs, leaseMs, clipped } = admission;
+  const { leftMs, resetsAt } = payer.window;
+  if (state.accounts.get(account)?.tier !== tier) push(plan, { v: 1, type: "account-opened", account, tier });
+  if (resetsAt === null) {
+    const ends = after(plan.now, tierOf(state, payer.tier).windowMs);
+    push(plan, { v: 1, type: "window-opened", account: payer.account, resetsAt: ends });
   }
-  push(plan, { v: 1, type: "call-admitted", terms, heldMs, leaseMs, clipped, leftMs: window.leftMs, counted: true });
+  const counted = funding.sponsor === undefined && ({ counted: true } as const);
+  push(plan, { v: 1, type: "call-admitted", terms, heldMs, leaseMs, clipped, leftMs, ...counted, ...funding });
 }
 
 /** A call that cannot be granted at once waits, or is refused where too many do already. */
@@ -386,6 +397,12 @@ function forgottenWith({ state, now }: Plan, calls: readonly CallId[]): AccountI
   return [...ids].filter((id): id is AccountId => {
     const account = id === undefined ? undefined : state.accounts.get(id);
     if (account?.tier !== "anonymous" || account.open > 0) return false;
+    if (account.allowances.some((each) => isStanding(each, account, now)) || sponsors(state, account.id)) return false;
     return account.resetsAt === null || now >= account.resetsAt;
   });
+}
+
+function sponsors(state: State, account: AccountId): boolean {
+  for (const { sponsor } of state.budgets.values()) if (sponsor === account) return true;
+  return false;
 }

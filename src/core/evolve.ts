@@ -8,21 +8,28 @@
 import { assert, unreachable } from "../stdx/assert.ts";
 import { after } from "../stdx/time.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
+import { isStanding, sumOf } from "./allowances.ts";
 import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { functionOf, lengthOf, withRun } from "./history.ts";
 import type {
   Account,
+  AllowanceTerms,
   AttachedCall,
+  Budget,
   Call,
   CallId,
   CallTerms,
+  CreditPart,
+  Credits,
   Event,
   FinalCall,
+  Funding,
   GrantedCall,
   OpenCall,
   PoolSettings,
   QueuedCall,
+  StandingAllowance,
 } from "./model.ts";
 import { Leases } from "./leases.ts";
 import { Line, shareKey } from "./line.ts";
@@ -68,6 +75,12 @@ export function evolve(state: State, event: Event, position: Position): void {
       return poolSet(state, event, at);
     case "tier-set":
       return setSorted(state.tiers, event.tier, event.settings);
+    case "allowance-given":
+      return allowanceGiven(state, event, at);
+    case "budget-set": {
+      const { usedMs = gpuMs(0), heldMs = gpuMs(0) } = state.budgets.get(event.space) ?? {};
+      return setSorted(state.budgets, event.space, { ...event.settings, sponsor: event.sponsor, usedMs, heldMs });
+    }
     case "node-joined":
       return nodeJoined(state, event, at);
     case "node-heard":
@@ -132,6 +145,7 @@ function accountOpened(state: State, { account: id, tier }: Of<"account-opened">
       period: 0,
       open: 0,
       runs: 0,
+      allowances: [],
     });
 }
 
@@ -153,6 +167,29 @@ function windowReset(state: State, { account: id }: Of<"window-reset">): void {
   account.runs = 0;
   account.resetsAt = null;
   account.period++;
+  for (const budget of state.budgets.values()) {
+    if (budget.sponsor === id) Object.assign(budget, { usedMs: gpuMs(0), heldMs: gpuMs(0) });
+  }
+}
+
+function allowanceGiven(state: State, { account: id, allowance }: Of<"allowance-given">, at: Instant): void {
+  const account = accountOf(state, id);
+  const { terms, ...given } = allowance;
+  const standing = account.allowances.filter((each) => isStanding(each, account, at));
+  account.allowances = [...standing, begun(terms, { ...given, at }, account.period)];
+}
+
+type Given = Pick<StandingAllowance, "id" | "by" | "reason" | "at">;
+
+function begun(terms: AllowanceTerms, given: Given, period: number): StandingAllowance {
+  switch (terms.kind) {
+    case "window":
+      return { ...given, ...terms, period };
+    case "credits":
+      return { ...given, ...terms, usedMs: gpuMs(0), heldMs: gpuMs(0) };
+    case "lift":
+      return { ...given, ...terms };
+  }
 }
 
 function nodeJoined(state: State, { node: name, pool, devices }: Of<"node-joined">, at: Instant): void {
@@ -197,7 +234,11 @@ function callAdmitted(state: State, event: Of<"call-admitted">, at: Instant): vo
   const counted = event.counted && { counted: event.counted };
   assert(!state.calls.has(terms.call), "L12: one call, one hold");
   const account = accountOf(state, terms.account);
-  account.heldMs = gpuMs(account.heldMs + heldMs);
+  const payer = accountOf(state, event.sponsor ?? terms.account);
+  payer.heldMs = gpuMs(payer.heldMs + heldMs - sumOf(event.credits));
+  moveCredits(payer, event.credits, ({ heldMs: held }, ms) => ({ heldMs: gpuMs(held + ms) }));
+  const budget = event.sponsor === undefined ? undefined : budgetOf(state, terms.space);
+  if (budget) budget.heldMs = gpuMs(budget.heldMs + heldMs);
   account.open++;
   if (event.counted) account.runs++;
   countOpen(state.openBySpace, terms.space, 1);
@@ -210,9 +251,9 @@ function callAdmitted(state: State, event: Of<"call-admitted">, at: Instant): vo
   }
   const node = nodeOf(state, terms.node);
   const deadline = after(at, settingsOf(state, node.pool).queueLimitMs);
-  const { period } = account;
+  const { period } = payer;
   const entry = costIn(state, terms, heldMs, at);
-  const hold = { terms, heldMs, leaseMs, clipped, admittedAt: at, period, ...counted, entry };
+  const hold = { terms, heldMs, leaseMs, clipped, admittedAt: at, period, ...counted, ...fundingIn(event), entry };
   const call = { stage: "queued" as const, ...hold, deadline };
   state.calls.set(terms.call, call);
   standInLine(state, call);
@@ -256,7 +297,7 @@ function callVoided(state: State, event: Of<"call-voided">, { index, at }: Posit
   const { terms, heldMs, leaseMs, clipped, admittedAt, period } = call;
   const { cause, rule } = event;
   const { grantedAt, lease } = call.stage === "queued" ? { grantedAt: null, lease: null } : call;
-  release(state, call, gpuMs(0), event.releasedMs);
+  release(state, call, gpuMs(0), []);
   finish(state, {
     stage: "voided",
     terms,
@@ -265,6 +306,7 @@ function callVoided(state: State, event: Of<"call-voided">, { index, at }: Posit
     clipped,
     admittedAt,
     period,
+    ...fundingIn(call),
     cause,
     rule,
     grantedAt,
@@ -276,9 +318,9 @@ function callVoided(state: State, event: Of<"call-voided">, { index, at }: Posit
 
 function callSettled(state: State, event: Of<"call-settled">, { index, at }: Position): void {
   const call = leasedCall(state, event.call);
-  const { cause, usedMs, chargedMs, releasedMs, rule } = event;
+  const { cause, usedMs, chargedMs, releasedMs, rule, credits } = event;
   assert(chargedMs + releasedMs === call.heldMs, "L2, L6: charge and release make up the hold");
-  release(state, call, chargedMs, releasedMs);
+  release(state, call, chargedMs, credits ?? []);
   endLease(state, call, chargedMs, at);
   remember(state, call.terms, event, at);
   const { terms, heldMs, leaseMs, clipped, admittedAt, period, grantedAt, lease, visitorLeft } = call;
@@ -291,6 +333,7 @@ function callSettled(state: State, event: Of<"call-settled">, { index, at }: Pos
     clipped,
     admittedAt,
     period,
+    ...fundingIn(call),
     grantedAt,
     lease,
     visitorLeft,
@@ -298,6 +341,7 @@ function callSettled(state: State, event: Of<"call-settled">, { index, at }: Pos
     cause,
     usedMs,
     chargedMs,
+    ...(credits && { chargedCredits: credits }),
     rule,
     endedAt: at,
     endedIndex: index,
@@ -316,18 +360,55 @@ function endLease(state: State, call: GrantedCall | AttachedCall, chargedMs: Gpu
   setSpent(state, key, spentAfterEnd(state, spentBy(state, key), call, chargedMs, at));
 }
 
-/** Ends the hold in the period that admitted it, and in no other (L35). */
-function release(state: State, call: OpenCall, chargedMs: GpuMs, releasedMs: GpuMs): void {
-  const account = accountOf(state, call.terms.account);
-  if (call.period === account.period) {
-    account.heldMs = gpuMs(account.heldMs - call.heldMs);
-    account.usedMs = gpuMs(account.usedMs + chargedMs);
+/** Ends the hold in the period that admitted it, and in no other (L35); credits know no period. */
+function release(state: State, call: OpenCall, chargedMs: GpuMs, chargedCredits: readonly CreditPart[]): void {
+  const { terms, heldMs, credits, sponsor } = call;
+  const account = accountOf(state, terms.account);
+  const payer = accountOf(state, sponsor ?? terms.account);
+  const budget = sponsor === undefined ? undefined : budgetOf(state, terms.space);
+  if (call.period === payer.period) {
+    payer.heldMs = gpuMs(payer.heldMs - (heldMs - sumOf(credits)));
+    payer.usedMs = gpuMs(payer.usedMs + chargedMs - sumOf(chargedCredits));
     if (call.counted && chargedMs === 0) account.runs--;
+    if (budget) budget.heldMs = gpuMs(budget.heldMs - heldMs);
+    if (budget) budget.usedMs = gpuMs(budget.usedMs + chargedMs);
   }
+  moveCredits(payer, credits, ({ heldMs: held }, ms) => ({ heldMs: gpuMs(held - ms) }));
+  moveCredits(payer, chargedCredits, ({ usedMs: used }, ms) => ({ usedMs: gpuMs(used + ms) }));
   account.open--;
-  countOpen(state.openBySpace, call.terms.space, -1);
-  const capped = cappedBy(call.terms);
-  if (capped !== null) tokenOf(state, capped).gpuMs -= releasedMs;
+  countOpen(state.openBySpace, terms.space, -1);
+  const capped = cappedBy(terms);
+  if (capped !== null) tokenOf(state, capped).gpuMs -= heldMs - chargedMs;
+}
+
+/** Changes the credits that the parts name by what each has; a part of credits that are not there is our bug. */
+function moveCredits(
+  payer: Mutable<Account>,
+  parts: readonly CreditPart[] = [],
+  move: (credits: Credits, ms: GpuMs) => Partial<Credits>,
+): void {
+  for (const { allowance, ms } of parts) {
+    const at = payer.allowances.findIndex(({ id }) => id === allowance);
+    const credits = payer.allowances[at];
+    assert(credits?.kind === "credits", `L8: credits of an open hold are kept: ${allowance}`);
+    const moved = { ...credits, ...move(credits, ms) };
+    assert(
+      moved.usedMs + moved.heldMs <= moved.ms,
+      `L3: no more credits are used and held than were given: ${allowance}`,
+    );
+    payer.allowances = payer.allowances.with(at, moved);
+  }
+}
+
+/** Only what is there: a key without a value is no key. */
+function fundingIn({ sponsor, credits, overrides }: Funding): Funding {
+  return { ...(sponsor !== undefined && { sponsor }), ...(credits && { credits }), ...(overrides && { overrides }) };
+}
+
+function budgetOf(state: State, space: string): Mutable<Budget> {
+  const budget = state.budgets.get(space);
+  assert(budget, `L8: what a sponsor pays is in a budget: ${space}`);
+  return budget;
 }
 
 /** What a settled run tells about its function, and about its account's luck. */

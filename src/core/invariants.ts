@@ -4,7 +4,36 @@
  *
  * A record costs what it touches ({@link take}, {@link checkRecord}); {@link checkInvariants} recounts everything.
  */
-import type { Call, CallId, CallTerms, Event, Lease, NodeName, SlotId, TierName, TierSettings } from "./model.ts";
+import {
+  bookEnd,
+  bookHold,
+  checkBudget,
+  checkFunding,
+  checkFunds,
+  checkKept,
+  couldPay,
+  couldSponsor,
+  give,
+  limitInForce,
+  namesOverride,
+  newFunds,
+  nextBudgets,
+  setBudgetBook,
+  sum,
+} from "./audit-funds.ts";
+import type { BookedAllowance, BookedBudget, FundBook, PaidHold } from "./audit-funds.ts";
+import type {
+  Call,
+  CallId,
+  CallTerms,
+  CreditPart,
+  Event,
+  Lease,
+  NodeName,
+  SlotId,
+  TierName,
+  TierSettings,
+} from "./model.ts";
 import { nodeTtlMs, settleWithinMs, tierDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import type { State } from "./state.ts";
@@ -15,11 +44,8 @@ export interface Finding {
   readonly says: string;
 }
 
-interface Hold {
-  readonly terms: CallTerms;
-  readonly heldMs: number;
+interface Hold extends PaidHold {
   readonly leaseMs: number;
-  readonly period: number;
   readonly counted: boolean;
   lease: Lease | null;
   /** From here on its wait may be over, its grant taken back, its end given up. */
@@ -27,15 +53,12 @@ interface Hold {
   attachBy: number;
   giveUpAt: number | null; // null until it attached
   chargedMs: number | null; // null while it is open
+  /** Of the charge, by credits. */
+  chargedCreditsMs: number;
   releasedMs: number;
 }
 
-interface Book {
-  tier: CallTerms["tier"];
-  period: number;
-  resetsAt: number | null;
-  usedMs: number;
-  heldMs: number;
+interface Book extends FundBook {
   runs: number;
   /** Open calls of any period. */
   open: number;
@@ -54,6 +77,8 @@ export interface Audit {
   readonly books: Map<string, Book>;
   /** Settings of tiers that the log has set. */
   readonly tiers: Map<TierName, TierSettings>;
+  readonly allowances: Map<string, BookedAllowance>;
+  readonly budgets: Map<string, BookedBudget>;
   /** By pool; null: no limit. */
   readonly spaceCallsMax: Map<string, number | null>;
   readonly holds: Map<CallId, Hold>;
@@ -97,6 +122,7 @@ export function newAudit(): Audit {
     findings: [],
     ...maps,
     ...policies,
+    ...newFunds(),
     ...counts,
     ...nodes,
     writer: { epoch: 0, startedAt: 0 },
@@ -139,7 +165,8 @@ export function checkRecord(state: State, audit: Audit, record: LedgerRecord): F
   for (const id of calls) {
     const hold = audit.holds.get(id);
     if (!hold) continue;
-    accounts.add(hold.terms.account);
+    accounts.add(hold.terms.account).add(hold.payer);
+    checkBudget(state, audit, hold.terms.space, finder(found));
     checkStage(found, state.calls.get(id), id, hold);
     checkOpen(found, state, audit, hold.terms.space);
     checkPlace(found, state, id, hold);
@@ -150,6 +177,7 @@ export function checkRecord(state: State, audit: Audit, record: LedgerRecord): F
     checkAmounts(found, [account]);
     checkBalance(found, account, balanceOf(audit, id));
   }
+  checkFunds(state, audit, accounts, finder(found));
   for (const id of slots) {
     checkSlot(found, state, id);
     checkFence(found, state, id, audit.fences.get(id) ?? 0);
@@ -167,6 +195,9 @@ export function checkInvariants(state: State, audit?: Audit): Finding[] {
     found.findings.push(...audit.findings);
     checkBalances(found, state, audit);
     checkAgainstLog(found, state, audit);
+    checkFunds(state, audit, state.accounts.keys(), finder(found));
+    for (const space of audit.budgets.keys()) checkBudget(state, audit, space, finder(found));
+    checkKept(state, audit, finder(found));
   }
   return found.findings;
 }
@@ -198,6 +229,10 @@ function takeEvent(audit: Audit, event: Event, record: LedgerRecord): void {
     case "pool-set":
       audit.spaceCallsMax.set(event.pool, event.settings.spaceCallsMax ?? null);
       return;
+    case "allowance-given":
+      return give(audit, event);
+    case "budget-set":
+      return setBudgetBook(audit, event);
     case "window-opened":
       return openWindow(audit, event.account, event.resetsAt);
     case "window-reset":
@@ -262,11 +297,12 @@ function forgetBook(audit: Audit, account: string): void {
   if (!book) return find(audit, "L8", `${account} is forgotten and was never open`);
   if (book.resetsAt !== null && audit.at < book.resetsAt)
     find(audit, "L15", `${account} is forgotten within its window`);
-  nextPeriod(book);
+  nextPeriod(audit, account, book);
 }
 
 /** L35: what the old period holds and has used counts no more. */
-function nextPeriod(book: Book): void {
+function nextPeriod(audit: Audit, account: string, book: Book): void {
+  nextBudgets(audit, account);
   Object.assign(book, { period: book.period + 1, resetsAt: null, usedMs: 0, heldMs: 0, runs: 0 });
 }
 
@@ -282,59 +318,82 @@ function resetWindow(audit: Audit, account: string): void {
   const book = audit.books.get(account);
   if (!book || book.resetsAt === null || audit.at < book.resetsAt)
     return find(audit, "L15", `early reset of ${account}`);
-  nextPeriod(book);
+  nextPeriod(audit, account, book);
 }
 
-/** L33: nobody is refused for a quota that would have held the call. */
+/** L33: nobody is refused for a quota, or a budget, that would have held the call. */
 function refused(audit: Audit, { terms, refusal }: Extract<Event, { type: "call-refused" }>): void {
-  if (refusal.code !== "quota-exceeded") return;
+  if (refusal.code !== "quota-exceeded" && refusal.code !== "budget-exceeded") return;
   look(audit, "L33");
-  const limit = (audit.tiers.get(terms.tier) ?? tierDefaults[terms.tier]).windowLimitMs;
-  const { usedMs, heldMs } = balanceOf(audit, terms.account);
+  const isBudget = refusal.code === "budget-exceeded";
+  const could = isBudget ? (couldSponsor(audit, terms) ?? null) : couldPay(audit, terms.account, terms.tier);
   const need = Math.floor(terms.declaredMs * factorOf(terms));
-  if (limit === null || need <= limit - usedMs - heldMs)
-    find(audit, "L33", `${terms.call} was refused ${need} with ${usedMs} + ${heldMs} of ${limit}`);
+  if (could === null || need <= could)
+    find(audit, "L33", `${terms.call} was refused ${need} by ${refusal.code} with ${could} left`);
 }
 
 function admitted(audit: Audit, event: Extract<Event, { type: "call-admitted" }>): void {
-  const { terms, heldMs, leaseMs, counted } = event;
-  for (const id of ["L3", "L8", "L12", "L33", "L35", "L40"]) look(audit, id);
+  const { terms, heldMs, leaseMs, counted, sponsor, credits = [] } = event;
+  for (const id of ["L3", "L8", "L12", "L33", "L35", "L40", "L41", "L42"]) look(audit, id);
   const earlier = audit.holds.get(terms.call);
   if (earlier?.chargedMs === null) find(audit, "L12", `${terms.call} is held twice`);
   const book = audit.books.get(terms.account);
-  if (!book) return find(audit, "L8", `${terms.call} is held on an account that is not open`);
-  const { windowLimitMs: limit, runsMax, callsMax } = audit.tiers.get(book.tier) ?? tierDefaults[book.tier];
-  if (book.resetsAt === null || audit.at >= book.resetsAt)
+  const payer = sponsor ?? terms.account;
+  const paying = audit.books.get(payer);
+  if (!book || !paying) return find(audit, "L8", `${terms.call} is held on an account that is not open`);
+  const { runsMax, callsMax } = audit.tiers.get(book.tier) ?? tierDefaults[book.tier];
+  if (paying.resetsAt === null || audit.at >= paying.resetsAt)
     find(audit, "L35", `${terms.call} was admitted outside a window`);
-  fits(audit, event, limit === null ? null : limit - book.usedMs - book.heldMs);
+  fits(audit, event, sponsor === undefined ? couldPay(audit, payer, book.tier) : (couldSponsor(audit, terms) ?? 0));
+  checkFunding(audit, event, finder(audit));
   // The same id again, after it was forgotten: its first life still counts.
   if (earlier) audit.holds.set(`${terms.call}@${audit.index}`, earlier);
-  audit.holds.set(terms.call, {
+  const hold: Hold = {
     terms,
     heldMs,
     leaseMs,
-    period: book.period,
+    payer,
+    period: paying.period,
+    credits,
     counted: counted === true,
     lease: null,
     deadline: 0,
     attachBy: 0,
     giveUpAt: null,
     chargedMs: null,
+    chargedCreditsMs: 0,
     releasedMs: 0,
-  });
-  book.heldMs += heldMs;
+  };
+  audit.holds.set(terms.call, hold);
+  bookHold(audit, hold);
+  paying.heldMs += heldMs - sum(credits);
   book.open++;
   if (counted) book.runs++;
   const ofSpace = (audit.openBySpace.get(terms.space) ?? 0) + 1;
   audit.openBySpace.set(terms.space, ofSpace);
-  if (limit !== null && book.usedMs + book.heldMs > limit)
-    find(audit, "L3", `${terms.account}: ${book.usedMs} + ${book.heldMs} > ${limit}`);
-  const over = (what: string, has: number, max: number | null | undefined): void => {
-    if (typeof max === "number" && has > max) find(audit, "L40", `${what}: ${has} > ${max}`);
+  withinLimit(audit, event, paying, payer);
+  const over = (what: string, has: number, max: number | null | undefined, isNamed = false): void => {
+    if (typeof max === "number" && has > max && !isNamed) find(audit, "L40", `${what}: ${has} > ${max}`);
   };
-  over(`runs of ${terms.account}`, book.runs, runsMax);
-  over(`calls of ${terms.account}`, book.open, callsMax);
+  if (counted) over(`runs of ${terms.account}`, book.runs, runsMax, namesOverride(audit, event, "runs"));
+  over(`calls of ${terms.account}`, book.open, callsMax, namesOverride(audit, event, "calls"));
   over(`calls of ${terms.space}`, ofSpace, audit.spaceCallsMax.get(terms.pool));
+}
+
+/** L3: within the limit in force, and beyond the tier's own only where an override is named. */
+function withinLimit(
+  audit: Audit,
+  event: Extract<Event, { type: "call-admitted" }>,
+  { usedMs, heldMs, tier }: Book,
+  payer: string,
+): void {
+  const [all, inForce] = [usedMs + heldMs, limitInForce(audit, payer, tier)];
+  const ofTier = (audit.tiers.get(tier) ?? tierDefaults[tier]).windowLimitMs;
+  const takesNone = event.heldMs === sum(event.credits ?? []);
+  if (takesNone) return; // all of it is credits: the window is as it was
+  if (inForce !== null && all > inForce) find(audit, "L3", `${payer}: ${usedMs} + ${heldMs} > ${inForce}`);
+  if (ofTier !== null && all > ofTier && !namesOverride(audit, event, "window", all - ofTier))
+    find(audit, "L3", `${payer}: ${usedMs} + ${heldMs} > ${ofTier}, and no override is named`);
 }
 
 /** L33: the whole declaration is held where that fits into what is `left`; else a clipped lease that does. */
@@ -439,13 +498,15 @@ const platformFaults: readonly string[] = ["operator-stop", "shim-lost", "node-l
 
 interface HoldEnd {
   readonly call: CallId;
+  readonly credits?: readonly CreditPart[] | undefined;
   readonly cause: string;
   readonly chargedMs: number;
   readonly releasedMs: number;
 }
 
-function ended(audit: Audit, { call, cause, chargedMs, releasedMs }: HoldEnd, record: LedgerRecord): void {
-  for (const id of ["L2", "L5", "L6", "L8", "L13", "L30", "L31", "L32"]) look(audit, id);
+function ended(audit: Audit, end: HoldEnd, record: LedgerRecord): void {
+  const { call, cause, chargedMs, releasedMs } = end;
+  for (const id of ["L2", "L5", "L6", "L8", "L13", "L30", "L31", "L32", "L41"]) look(audit, id);
   const hold = audit.holds.get(call);
   if (!hold) return find(audit, "L8", `${call} ended without a hold`);
   if (hold.chargedMs !== null) return find(audit, "L5", `${call} ended twice`);
@@ -461,18 +522,23 @@ function ended(audit: Audit, { call, cause, chargedMs, releasedMs }: HoldEnd, re
   }
   hold.chargedMs = chargedMs;
   hold.releasedMs = releasedMs;
-  closeHold(audit, hold, chargedMs);
+  closeHold(audit, hold, end);
 }
 
-function closeHold(audit: Audit, { terms, heldMs, period, counted }: Hold, chargedMs: number): void {
+function closeHold(audit: Audit, hold: Hold, end: HoldEnd): void {
+  const { terms, heldMs, period, counted, payer, credits } = hold;
+  const { chargedMs } = end;
   const book = audit.books.get(terms.account) as Book;
   book.open--;
+  bookEnd(audit, hold, end, finder(audit));
+  hold.chargedCreditsMs = sum(end.credits ?? []);
   const ofSpace = (audit.openBySpace.get(terms.space) ?? 0) - 1;
   if (ofSpace === 0) audit.openBySpace.delete(terms.space);
   else audit.openBySpace.set(terms.space, ofSpace);
-  if (book.period !== period) return;
-  book.heldMs -= heldMs;
-  book.usedMs += chargedMs;
+  const paying = audit.books.get(payer) as Book;
+  if (paying.period !== period) return;
+  paying.heldMs -= heldMs - sum(credits);
+  paying.usedMs += chargedMs - hold.chargedCreditsMs;
   if (counted && chargedMs === 0) book.runs--;
 }
 
@@ -548,14 +614,19 @@ function checkBalance(found: Found, { id, usedMs, heldMs, runs, open }: Balances
 function checkBalances(found: Found, state: State, audit: Audit): void {
   const none = { usedMs: 0, heldMs: 0, runs: 0, open: 0 };
   const sums = new Map<string, { usedMs: number; heldMs: number; runs: number; open: number }>();
-  for (const { terms, period, counted, chargedMs, heldMs } of audit.holds.values()) {
-    const sum = sums.get(terms.account) ?? { ...none };
-    sums.set(terms.account, sum);
-    if (chargedMs === null) sum.open++;
-    if (period !== audit.books.get(terms.account)?.period) continue;
-    if (counted && chargedMs !== 0) sum.runs++;
-    if (chargedMs === null) sum.heldMs += heldMs;
-    else sum.usedMs += chargedMs;
+  const sumsOf = (account: string): typeof none => {
+    const known = sums.get(account) ?? { ...none };
+    sums.set(account, known);
+    return known;
+  };
+  for (const hold of audit.holds.values()) {
+    const { payer, period, counted, chargedMs, chargedCreditsMs, heldMs, credits } = hold;
+    if (chargedMs === null) sumsOf(hold.terms.account).open++;
+    if (period !== audit.books.get(payer)?.period) continue;
+    const all = sumsOf(payer);
+    if (counted && chargedMs !== 0) all.runs++;
+    if (chargedMs === null) all.heldMs += heldMs - sum(credits);
+    else all.usedMs += chargedMs - chargedCreditsMs;
   }
   for (const account of state.accounts.values()) checkBalance(found, account, sums.get(account.id) ?? none);
 }
@@ -589,6 +660,11 @@ function checkStage(found: Found, call: Call | undefined, id: CallId, hold: Hold
 function find(found: Pick<Audit, "findings" | "index">, invariant: string, says: string): void {
   found.findings.push({ invariant, index: found.index, says });
 }
+
+const finder =
+  (found: Pick<Audit, "findings" | "index">) =>
+  (invariant: string, says: string): void =>
+    find(found, invariant, says);
 
 function look({ looked }: Pick<Audit, "looked">, invariant: string): void {
   looked.set(invariant, (looked.get(invariant) ?? 0) + 1);

@@ -38,6 +38,39 @@ export interface TierSettings {
 }
 export type TierName = "anonymous" | "free" | "pro" | "enterprise" | "unlimited";
 
+export type AllowanceId = string; // al_…
+
+/** Policies of a tier that an operator may lift from an account for a time. */
+export type LiftablePolicy = "window" | "runs" | "calls" | "duration";
+
+/** What an operator gives an account beyond its tier. */
+export type AllowanceTerms =
+  /** More for the period that runs; ends with it. */
+  | { readonly kind: "window"; readonly ms: GpuMs }
+  /** GPU time that is used when the window is used up, and that no reset takes away. Usable before `expiresAt`; null: always. */
+  | { readonly kind: "credits"; readonly ms: GpuMs; readonly expiresAt: Instant | null }
+  /** The tier's policy does not hold for the account before `until`. */
+  | { readonly kind: "lift"; readonly policy: LiftablePolicy; readonly until: Instant };
+
+export interface Allowance {
+  readonly id: AllowanceId;
+  readonly terms: AllowanceTerms;
+  /** The operator who gave it, and why. */
+  readonly by: AccountId;
+  readonly reason: string;
+}
+
+/** What becomes of a visitor's call that a Space's budget cannot hold. */
+export type WhenOut = "visitor" | "refuse";
+
+/** What a Space's owner pays for its visitors. */
+export interface BudgetSettings {
+  /** At most so much in one period of the owner's window; null: each visitor pays. */
+  readonly limitMs: GpuMs | null;
+  /** The visitor's own account pays then, or the call is refused. */
+  readonly whenOut: WhenOut;
+}
+
 export interface PoolSettings {
   /** How long a call may wait in the queue. */
   readonly queueLimitMs: DurationMs;
@@ -145,6 +178,16 @@ export type Command =
   | { readonly type: "open-account"; readonly account: AccountId; readonly tier: TierName }
   | { readonly type: "set-tier"; readonly tier: TierName; readonly settings: Partial<TierSettings> }
   | { readonly type: "set-pool"; readonly pool: PoolName; readonly settings: Partial<PoolSettings> }
+  /** An operator gives the account something beyond its tier; the account is opened where it is not. */
+  | { readonly type: "allow"; readonly account: AccountId; readonly tier: TierName; readonly allowance: Allowance }
+  /** `sponsor`: the Space's owner, of this tier. */
+  | {
+      readonly type: "set-budget";
+      readonly space: string;
+      readonly sponsor: AccountId;
+      readonly tier: TierName;
+      readonly settings: Partial<BudgetSettings>;
+    }
   /** A node said hello (again): its cards, and the replicas that still live there. Leases of replicas not named are settled as `shim-lost`. */
   | {
       readonly type: "join-node";
@@ -248,7 +291,38 @@ export type Refusal =
       readonly limitMs: GpuMs;
       readonly resetsAt: Instant | null;
       readonly clip: { readonly needMs: GpuMs; readonly basis: string } | null;
+      /** Credits that are left beside the window; absent where there are none. */
+      readonly creditsMs?: GpuMs;
+    }
+  /** The Space's owner pays for its visitors, and can't for this call. */
+  | {
+      readonly code: "budget-exceeded";
+      readonly sponsor: AccountId;
+      readonly askedMs: GpuMs;
+      /** Of the budget, or of the owner's own window and credits where that is less. */
+      readonly leftMs: GpuMs;
+      readonly usedMs: GpuMs;
+      readonly heldMs: GpuMs;
+      readonly limitMs: GpuMs;
+      readonly resetsAt: Instant | null;
+      readonly clip: { readonly needMs: GpuMs; readonly basis: string } | null;
     };
+
+/** So much of a hold, or of a charge, is one allowance's credits. */
+export interface CreditPart {
+  readonly allowance: AllowanceId;
+  readonly ms: GpuMs;
+}
+
+/** From what a hold is set aside, where that is not all the window of the call's own account. */
+export interface Funding {
+  /** The account that pays, the owner of the call's Space; absent: the call's own. */
+  readonly sponsor?: AccountId;
+  /** Parts of the hold that are the payer's credits, first used first; the rest is its window's. */
+  readonly credits?: readonly CreditPart[];
+  /** The allowances without which a policy would have refused the call. */
+  readonly overrides?: readonly AllowanceId[];
+}
 
 /** Why a held call ended without a settlement: the hold is released in full, charge 0. */
 export type VoidCause =
@@ -304,6 +378,15 @@ export type Event =
   /** All of a tier's settings, from here on in the shipped ones' place. */
   | { readonly v: 1; readonly type: "tier-set"; readonly tier: TierName; readonly settings: TierSettings }
   | { readonly v: 1; readonly type: "pool-set"; readonly pool: PoolName; readonly settings: PoolSettings }
+  | { readonly v: 1; readonly type: "allowance-given"; readonly account: AccountId; readonly allowance: Allowance }
+  /** All of a Space's budget. What its period has used and holds goes on. */
+  | {
+      readonly v: 1;
+      readonly type: "budget-set";
+      readonly space: string;
+      readonly sponsor: AccountId;
+      readonly settings: BudgetSettings;
+    }
   | {
       readonly v: 1;
       readonly type: "node-joined";
@@ -327,17 +410,18 @@ export type Event =
   | { readonly v: 1; readonly type: "window-opened"; readonly account: AccountId; readonly resetsAt: Instant }
   | { readonly v: 1; readonly type: "window-reset"; readonly account: AccountId }
   | { readonly v: 1; readonly type: "call-refused"; readonly terms: CallTerms; readonly refusal: Refusal }
-  | {
+  | ({
       readonly v: 1;
       readonly type: "call-admitted";
       readonly terms: CallTerms;
       readonly heldMs: GpuMs;
       readonly leaseMs: DurationMs;
       readonly clipped: boolean;
+      /** Of the payer's window, before this hold. */
       readonly leftMs: GpuMs | null;
-      /** It counts as a run of its period until it ends without a charge; absent in records from before runs were counted. */
+      /** It counts as a run of its period until it ends without a charge; absent where its Space's owner pays, and in records from before runs were counted. */
       readonly counted?: true;
-    }
+    } & Funding)
   | {
       readonly v: 1;
       readonly type: "call-queued";
@@ -382,6 +466,8 @@ export type Event =
       readonly rule: string;
       /** What the card had, where that is the cause. */
       readonly says?: string;
+      /** Parts of the charge that credits pay; the rest is the window's. */
+      readonly credits?: readonly CreditPart[];
     }
   /** The slot waits for its old worker's end before anyone else may have it (L22). */
   | {
@@ -425,16 +511,40 @@ export interface Account {
   readonly open: number;
   /** Counted calls that the current period admitted, without those that ended free of charge. */
   readonly runs: number;
+  /** In the order in which they were given; those that are over go when another is given. */
+  readonly allowances: readonly StandingAllowance[];
+}
+
+interface Standing extends Pick<Allowance, "id" | "by" | "reason"> {
+  readonly at: Instant;
+}
+export type StandingAllowance = WindowAllowance | Credits | Lift;
+export interface WindowAllowance extends Standing, Extract<AllowanceTerms, { kind: "window" }> {
+  /** The account's period that it adds to. */
+  readonly period: number;
+}
+/** What is left of it is `ms − usedMs − heldMs`. */
+export interface Credits extends Standing, Extract<AllowanceTerms, { kind: "credits" }> {
+  readonly usedMs: GpuMs;
+  readonly heldMs: GpuMs;
+}
+export interface Lift extends Standing, Extract<AllowanceTerms, { kind: "lift" }> {}
+
+/** What a Space's owner pays for its visitors, and what of it the owner's current period has used and holds. */
+export interface Budget extends BudgetSettings {
+  readonly sponsor: AccountId;
+  readonly usedMs: GpuMs;
+  readonly heldMs: GpuMs;
 }
 
 /** What admission fixed; it stays true to the call's end. */
-export interface Admitted {
+export interface Admitted extends Funding {
   readonly terms: CallTerms;
   readonly heldMs: GpuMs;
   readonly leaseMs: DurationMs;
   readonly clipped: boolean;
   readonly admittedAt: Instant;
-  /** The account's period that admitted it. */
+  /** The payer's period that admitted it. */
   readonly period: number;
   /** It is one of the period's runs. */
   readonly counted?: true;
@@ -490,6 +600,8 @@ export interface SettledCall extends Leased {
   /** As the shim measured it; what was charged may be less. */
   readonly usedMs: DurationMs;
   readonly chargedMs: GpuMs;
+  /** Parts of the charge that credits paid. */
+  readonly chargedCredits?: readonly CreditPart[];
   readonly rule: string;
   /** Null where the end was heard and the attach never was. */
   readonly attachedAt: Instant | null;
@@ -524,6 +636,9 @@ export type Decision =
 export type CommandRefusal =
   | "account-exists-otherwise"
   | "unknown-account"
+  | "no-window" // more was wished for a window, and none runs
+  | "not-ahead" // an end that is not after now, or further away than one may be
+  | "too-many" // a bound on what is kept of one account
   | "unknown-pool"
   | "unknown-node"
   | "unknown-call"

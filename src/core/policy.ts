@@ -23,8 +23,11 @@ export const tierDefaults: Readonly<Record<TierName, Required<TierSettings>>> = 
   unlimited: tier(null, 12),
 };
 export const tierNames = Object.keys(tierDefaults) as readonly TierName[];
-/** No window is longer: a typing mistake does not bind an account for ever. */
+/** No window is longer, and nothing that an operator gives ends later: a typing mistake does not bind, or free, an account for ever. */
 export const windowMaxMs: DurationMs = durationMs(366 * day);
+
+/** Allowances of one account that are not over: every admission walks them. */
+export const allowancesMax = 64;
 
 export const sizeFactors: Sizes = { large: permille(1000), xlarge: permille(2000) };
 

@@ -5,17 +5,19 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { durationMs, seconds, type DurationMs } from "../stdx/time.ts";
+import { durationMs, instant, seconds } from "../stdx/time.ts";
+import type { DurationMs, Instant } from "../stdx/time.ts";
 import { attachEndsAt, dueAt, leasedOn, nextDeadline, queuedOn, settleEndsAt } from "./deadlines.ts";
 import { decide } from "./decide.ts";
 import { apply } from "./evolve.ts";
-import { checkInvariants, take } from "./invariants.ts";
+import { couldPay, limitInForce } from "./audit-funds.ts";
+import { balanceOf, checkInvariants, take } from "./invariants.ts";
 import { Ledger, card, terms } from "./ledger.suite.ts";
 import { gpuMs } from "./amounts.ts";
-import type { CardFault, Command, DrainScope, EndCause, Event, Size, TierName } from "./model.ts";
+import type { AllowanceTerms, CardFault, Command, DrainScope, EndCause, Event, LiftablePolicy, Size, TierName } from "./model.ts";
 import { tierDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
-import { cloneState, decodeState, emptyState, encodeState, stateHashInput, tierOf } from "./state.ts";
+import { cloneState, decodeState, emptyState, encodeState, stateHashInput } from "./state.ts";
 import type { State } from "./state.ts";
 import { quotaOf } from "./views.ts";
 
@@ -151,6 +153,51 @@ const tier = fc
       callsMax,
     },
   }));
+/** One id in eight is known already. */
+const allowance = fc
+  .record({
+    which: pick,
+    account: fc.constantFrom("a0", "a1", "bob"),
+    terms: fc.oneof(
+      fc.record({ kind: fc.constant("window" as const), ms: fc.constantFrom(1, 20_000, 100_000) }),
+      fc.record({
+        kind: fc.constant("credits" as const),
+        ms: fc.constantFrom(1, 20_000, 100_000),
+        forMs: fc.constantFrom(null, 1, 60_000),
+      }),
+      fc.record({
+        kind: fc.constant("lift" as const),
+        policy: fc.constantFrom<LiftablePolicy>("window", "runs", "calls", "duration"),
+        forMs: fc.constantFrom(1, 30_000),
+      }),
+    ),
+  })
+  .map(({ which, account, terms: wished }) => (state: State): Command => {
+    const count = [...state.accounts.values()].reduce((sum, { allowances }) => sum + allowances.length, 0);
+    const id = `al${which % 8 === 0 ? which % (count + 1) : `_${state.index}`}`;
+    const given = { id, by: "admin", reason: "asked" };
+    const at = (forMs: number): Instant => instant(state.at + forMs);
+    const allowed = (): AllowanceTerms => {
+      if (wished.kind === "window") return { kind: "window", ms: gpuMs(wished.ms) };
+      if (wished.kind === "lift") return { kind: "lift", policy: wished.policy, until: at(wished.forMs) };
+      const expiresAt = wished.forMs === null ? null : at(wished.forMs);
+      return { kind: "credits", ms: gpuMs(wished.ms), expiresAt };
+    };
+    const tierName = state.accounts.get(account)?.tier ?? "free";
+    return { type: "allow", account, tier: tierName, allowance: { ...given, terms: allowed() } };
+  });
+const budget = fc
+  .record({
+    space: fc.constantFrom("alice/demo", "bob/demo"),
+    limitMs: fc.constantFrom(null, 0, 10_000, 150_000),
+    whenOut: fc.constantFrom("visitor" as const, "refuse" as const),
+  })
+  .map(({ space, limitMs, whenOut }) => (state: State): Command => {
+    // An owner calls its own Spaces too: then it is no visitor.
+    const sponsor = space === "bob/demo" ? "bob" : "a1";
+    const settings = { limitMs: limitMs === null ? null : gpuMs(limitMs), whenOut };
+    return { type: "set-budget", space, sponsor, tier: state.accounts.get(sponsor)?.tier ?? "free", settings };
+  });
 const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: asked(schedule) },
   { weight: 8, arbitrary: asked(attach) },
@@ -168,6 +215,8 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: asked(cards) },
   { weight: 1, arbitrary: asked(tier) },
   { weight: 1, arbitrary: asked(drain) },
+  { weight: 2, arbitrary: asked(allowance) },
+  { weight: 1, arbitrary: asked(budget) },
   {
     weight: 1,
     arbitrary: asked(
@@ -333,17 +382,29 @@ describe("what must never happen, whatever is asked in whatever order", () => {
     });
   });
 
-  property("L34: what is shown as left is limit − used − held, never below 0", 25, (run) => {
-    lived(run, (it) => {
-      for (const { id, tier } of it.state.accounts.values()) {
-        const quota = quotaOf(it.state, id, it.now);
-        const { usedMs, heldMs, leftMs } = quota ?? assert.fail();
-        assert.equal(leftMs, Math.max(0, (tierOf(it.state, tier).windowLimitMs as number) - usedMs - heldMs));
-        assert.equal(quota?.index, it.state.index);
-      }
-    });
-  });
+  property(
+    "L34: what is shown as left is limit − used − held by the log at the index shown with it, never below 0",
+    25,
+    (run) => {
+      lived(run, (it) => {
+        const log = { ...it.audit, at: it.now };
+        for (const { id, tier: name } of it.state.accounts.values()) {
+          const quota = quotaOf(it.state, id, it.now) ?? assert.fail();
+          const { usedMs, heldMs } = isOver(it, id) ? { usedMs: 0, heldMs: 0 } : balanceOf(it.audit, id);
+          const limit = limitInForce(log, id, name);
+          const left = limit === null ? null : Math.max(0, limit - usedMs - heldMs);
+          assert.deepEqual(
+            [quota.usedMs, quota.heldMs, quota.limitMs, quota.leftMs, quota.index],
+            [usedMs, heldMs, limit, left, it.audit.index],
+          );
+          if (left !== null && !isOver(it, id)) assert.equal(left + quota.creditsMs, couldPay(log, id, name));
+        }
+      });
+    },
+  );
 });
+
+const isOver = (it: Ledger, account: string): boolean => it.now >= (it.audit.books.get(account)?.resetsAt ?? Infinity);
 
 describe("what always holds in the end", () => {
   property("L9: once faults stop every hold ends within its time to live, and every slot is free again", 25, (run) => {
@@ -380,28 +441,71 @@ describe("what always holds in the end", () => {
       play(it, step);
     }
   });
+});
 
-  property(
-    "L33: calls that arrive together are admitted as one after another: each against what the ones before hold",
-    25,
-    (run) => {
-      const it = lived(run);
-      const left = (): number =>
-        quotaOf(it.state, "a0", it.now)?.leftMs ?? (tierOf(it.state, "free").windowLimitMs as number);
-      for (let n = 0; n < 8; n++) {
-        const before = left();
-        const answer = it.ask({
-          type: "schedule",
-          terms: terms(`x${n}`, { account: "a0", node: "n0", declaredMs: seconds(50) }),
-        });
-        const admitted =
-          typeof answer === "string" ? undefined : answer.find((event: Event) => event.type === "call-admitted");
-        if (admitted?.type === "call-admitted") assert.ok(admitted.heldMs <= (admitted.leftMs ?? Infinity));
-        if (admitted === undefined) assert.equal(left(), before);
+describe("L33: of calls that arrive together exactly those are let in that the policy lets in one after another", () => {
+  const asked = fc.record({
+    declaredMs: fc.oneof(fc.integer({ min: 1, max: 400_000 }), fc.constantFrom(1, 2, 60_000, 150_000)),
+    size: fc.constantFrom<Size>("large", "xlarge"),
+  });
+  const setting = fc.record({
+    calls: fc.array(asked, { minLength: 1, maxLength: 12 }),
+    admission: fc.constantFrom("clip" as const, "strict" as const),
+    usedMs: fc.integer({ min: 0, max: 300_000 }),
+    creditsMs: fc.constantFrom(0, 1, 70_001),
+    budget: fc.option(
+      fc.record({ limitMs: fc.nat(400_000), whenOut: fc.constantFrom("visitor" as const, "refuse" as const) }),
+    ),
+  });
+  type Setting = typeof setting extends fc.Arbitrary<infer T> ? T : never;
+
+  /** The rule in its own words: what is held for each call, in whose name; nothing for one that is refused. */
+  function byTheRule({ calls, admission, usedMs, creditsMs, budget }: Setting): string[] {
+    const left = { own: 300_000 - usedMs + creditsMs, budget: budget?.limitMs ?? 0 };
+    const take = (from: "own" | "budget", declaredMs: number, factor: number, mayClip: boolean): string | undefined => {
+      const need = declaredMs * factor;
+      const most = Math.floor(left[from] / factor) * factor;
+      const isLikely = left[from] >= Math.ceil(declaredMs / 2) * factor;
+      const held = need <= left[from] ? need : mayClip && most > 0 && isLikely ? most : undefined;
+      if (held === undefined) return undefined;
+      left[from] -= held;
+      return `${from} ${held}`;
+    };
+    return calls.map(({ declaredMs, size }) => {
+      const factor = size === "xlarge" ? 2 : 1;
+      const isLast = budget?.whenOut === "refuse";
+      const sponsored = budget && take("budget", declaredMs, factor, isLast && admission === "clip");
+      if (sponsored !== undefined && sponsored !== null) return sponsored;
+      return (isLast ? undefined : take("own", declaredMs, factor, admission === "clip")) ?? "-";
+    });
+  }
+
+  test("clipped ones, credits and an owner's budget included", () => {
+    const check = (wanted: Setting): void => {
+      const it = new Ledger();
+      it.do({ type: "start-writer", epoch: 1 });
+      it.do({ type: "set-pool", pool: "main", settings: { admission: wanted.admission } });
+      it.do({ type: "join-node", node: "n1", pool: "main", devices: cardsUpTo(1), replicas });
+      it.run("before", wanted.usedMs, { declaredMs: durationMs(300_000), space: "a/other" });
+      const given = { id: "al_1", by: "admin", reason: "asked" };
+      const credits: AllowanceTerms = { kind: "credits", ms: gpuMs(wanted.creditsMs), expiresAt: null };
+      if (wanted.creditsMs > 0)
+        it.do({ type: "allow", account: "alice", tier: "free", allowance: { ...given, terms: credits } });
+      const { limitMs, whenOut } = wanted.budget ?? {};
+      if (limitMs !== undefined && whenOut !== undefined) {
+        const settings = { limitMs: gpuMs(limitMs), whenOut };
+        it.do({ type: "set-budget", space: "bob/demo", sponsor: "bob", tier: "pro", settings });
       }
+      const held = wanted.calls.map(({ declaredMs, size }, n) => {
+        const call = it.schedule(`c${n}`, { declaredMs: durationMs(declaredMs), size, space: "bob/demo" });
+        if (call.stage === "refused") return "-";
+        return `${call.sponsor === undefined ? "own" : "budget"} ${call.heldMs}`;
+      });
+      assert.deepEqual(held, byTheRule(wanted));
       it.check();
-    },
-  );
+    };
+    fc.assert(fc.property(setting, check), { numRuns: 300 });
+  });
 });
 
 describe("the audit", () => {

@@ -10,7 +10,8 @@ describe("a quote", () => {
     const it = ledger([card(0)]);
     const before = stateHashInput(it.state);
     const quote = quoteOf(it.state, terms("c1", { declaredMs: seconds(10), size: "xlarge" }), it.now);
-    assert.deepEqual(quote, { kind: "admitted", heldMs: 20_000, leaseMs: 10_000, clipped: false, place: null });
+    const cost = { heldMs: 20_000, leaseMs: 10_000, clipped: false, paidBy: "alice", creditsMs: 0 };
+    assert.deepEqual(quote, { kind: "admitted", ...cost, place: null });
     assert.equal(stateHashInput(it.state), before);
   });
 

@@ -1,8 +1,10 @@
 /** What a call would cost and meet if it came now. Asks the function that would decide on it, and records nothing. */
 import type { DurationMs, Instant } from "../stdx/time.ts";
+import { sumOf } from "./allowances.ts";
+import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { decide } from "./decide.ts";
-import type { CallTerms, CommandRefusal, Event, Misfit, Refusal } from "./model.ts";
+import type { AccountId, CallTerms, CommandRefusal, Event, Misfit, Refusal } from "./model.ts";
 import type { Place } from "./queue.ts";
 import type { State } from "./state.ts";
 
@@ -13,6 +15,9 @@ export type Quote =
       readonly heldMs: GpuMs;
       readonly leaseMs: DurationMs;
       readonly clipped: boolean;
+      /** The account that would pay, and what of the hold its credits would be. */
+      readonly paidBy: AccountId;
+      readonly creditsMs: GpuMs;
       readonly place: Place | null;
     }
   /** The policy that would stop it, with its numbers. */
@@ -28,8 +33,16 @@ export function quoteOf(state: State, terms: CallTerms, now: Instant, misfit?: M
   if (refused) return { kind: "refused", refusal: refused.refusal };
   const admitted = eventOf(decision.events, "call-admitted");
   if (!admitted) return { kind: "impossible", why: "already-final" };
-  const { heldMs, leaseMs, clipped } = admitted;
-  return { kind: "admitted", heldMs, leaseMs, clipped, place: eventOf(decision.events, "call-queued") ?? null };
+  const { heldMs, leaseMs, clipped, sponsor, credits } = admitted;
+  const funding = { paidBy: sponsor ?? terms.account, creditsMs: gpuMs(sumOf(credits)) };
+  return {
+    kind: "admitted",
+    heldMs,
+    leaseMs,
+    clipped,
+    ...funding,
+    place: eventOf(decision.events, "call-queued") ?? null,
+  };
 }
 
 function eventOf<Type extends Event["type"]>(events: readonly Event[], type: Type) {

@@ -22,6 +22,7 @@ import type {
   SlotId,
   VoidCause,
 } from "./model.ts";
+import { creditsCharged } from "./funding.ts";
 import { push } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { freeKills, killWindowMs, sizeFactors } from "./policy.ts";
@@ -156,6 +157,7 @@ export function settle(plan: Plan, call: GrantedCall | AttachedCall, ending: End
   const rule = ruleFor(plan, call, ending);
   const chargedMs = chargeFor(call, ending.usedMs, rule);
   assert(chargedMs <= call.heldMs, "L6: a charge is at most the hold");
+  const credits = creditsCharged(plan.state, call, chargedMs, plan.now);
   push(plan, {
     v: 1,
     type: "call-settled",
@@ -166,6 +168,7 @@ export function settle(plan: Plan, call: GrantedCall | AttachedCall, ending: End
     releasedMs: gpuMs(call.heldMs - chargedMs),
     rule,
     ...(ending.says === undefined ? {} : { says: ending.says }),
+    ...(credits.length > 0 && { credits }),
   });
   letGo(plan, call, fate);
 }

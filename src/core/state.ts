@@ -17,6 +17,7 @@ import type {
   CallTerms,
   Account,
   AccountId,
+  Budget,
   Call,
   CallId,
   CardTrouble,
@@ -83,6 +84,8 @@ export interface State {
   readonly pools: Map<PoolName, PoolSettings>;
   /** Those that an operator has set; the others are as shipped. */
   readonly tiers: Map<TierName, TierSettings>;
+  /** By Space: what its owner pays for its visitors. One that was set is kept, so that its sponsor's account is. */
+  readonly budgets: Map<string, Mutable<Budget>>;
   readonly nodes: Map<NodeName, NodeState>;
   /** What is out of use, by `drainKey`, sorted. */
   readonly drains: Map<string, Drained>;
@@ -121,6 +124,7 @@ export function emptyState(): State {
     accounts: new Map(),
     pools: new Map(),
     tiers: new Map(),
+    budgets: new Map(),
     nodes: new Map(),
     drains: new Map(),
     slots: new Map(),
@@ -157,6 +161,7 @@ export function encodeState(state: State): string {
   return JSON.stringify({
     accounts: sorted(state.accounts, orderedAccount),
     at: state.at,
+    ...(state.budgets.size > 0 && { budgets: sorted(state.budgets, ordered) }),
     calls: sorted(state.calls, orderedCall),
     ...(state.clocks.size > 0 && { clocks: sorted(state.clocks, ordered) }),
     // Left out while there is none, as before there were any: an older snapshot keeps its hash (L25).
@@ -188,9 +193,10 @@ export function decodeState(text: string): State {
     at: plain.at,
     writer: plain.writer,
     fencesAbove: plain.fencesAbove ?? 0,
-    accounts: new Map(plain.accounts.map(([id, account]) => [id, { runs: 0, ...account }])),
+    accounts: new Map(plain.accounts.map(([id, account]) => [id, { runs: 0, allowances: [], ...account }])),
     pools: new Map(plain.pools),
     tiers: new Map(plain.tiers),
+    budgets: new Map(plain.budgets),
     nodes: new Map(
       plain.nodes.map(([name, { queue: _waiting, ...node }]) => [
         name,
@@ -317,6 +323,7 @@ interface Snapshot extends Pick<State, "index" | "at" | "writer" | "ended"> {
   readonly accounts: [AccountId, WrittenAccount][];
   readonly pools: Entries<State["pools"]>;
   readonly tiers?: Entries<State["tiers"]>;
+  readonly budgets?: Entries<State["budgets"]>;
   readonly nodes: [NodeName, WrittenNode][];
   readonly clocks?: Entries<State["clocks"]>;
   readonly shares?: [ShareKey, Spent][];

@@ -1,12 +1,15 @@
 /** Answers to questions about the state. They change nothing, and hold at the state's index, which they name (L34). */
 import { between } from "../stdx/time.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
+import { standingOf } from "./allowances.ts";
+import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
-import { windowOf } from "./admission.ts";
+import { budgetAt, tierOfSponsor, windowOf } from "./funding.ts";
 import { leasedOn, queuedOn } from "./deadlines.ts";
 import type {
   AccountId,
   AttachedCall,
+  BudgetSettings,
   Call,
   CallId,
   CardTrouble,
@@ -21,6 +24,7 @@ import type {
   ReplicaId,
   Slot,
   SlotId,
+  StandingAllowance,
   TierName,
   TierSettings,
 } from "./model.ts";
@@ -45,9 +49,11 @@ export interface Quota {
   readonly tier: TierName;
   readonly usedMs: GpuMs;
   readonly heldMs: GpuMs;
-  /** Null: this tier has no window limit. */
+  /** In force: the tier's, and what an operator added. Null: no limit. */
   readonly limitMs: GpuMs | null;
   readonly leftMs: GpuMs | null;
+  /** What is left of credits: they are used where the window is used up. */
+  readonly creditsMs: GpuMs;
   /** Null while no period runs: the next call opens one. */
   readonly resetsAt: Instant | null;
   /** How long the next period will be. */
@@ -58,6 +64,21 @@ export interface Quota {
   /** Calls that are open now, and how many may be at once; null: no limit. */
   readonly calls: number;
   readonly callsMax: number | null;
+  /** What operators gave it that is not over. */
+  readonly allowances: readonly StandingAllowance[];
+  readonly index: number;
+}
+
+/** What a Space's owner pays for its visitors, in the owner's window that runs. */
+export interface BudgetSummary extends BudgetSettings {
+  readonly space: string;
+  /** Null while nothing was ever set. */
+  readonly sponsor: AccountId | null;
+  readonly usedMs: GpuMs;
+  readonly heldMs: GpuMs;
+  /** limit − used − held, never below 0; null without a budget. The owner's own window may have less. */
+  readonly leftMs: GpuMs | null;
+  readonly resetsAt: Instant | null;
   readonly index: number;
 }
 
@@ -127,7 +148,20 @@ export function quotaIn(state: State, account: AccountId, tier: TierName, now: I
   const { isOver: _, ...window } = windowOf(state, account, tier, now);
   const { runsMax, callsMax, windowMs } = tierOf(state, tier);
   const calls = state.accounts.get(account)?.open ?? 0;
-  return { account, tier, ...window, windowMs, runsMax, calls, callsMax, index: state.index };
+  const allowances = standingOf(state, account, now);
+  return { account, tier, ...window, windowMs, runsMax, calls, callsMax, allowances, index: state.index };
+}
+
+/** The Space's budget at `now`; without one, that each visitor pays. */
+export function budgetOf(state: State, space: string, now: Instant): BudgetSummary {
+  const budget = state.budgets.get(space);
+  const none = { usedMs: gpuMs(0), heldMs: gpuMs(0), leftMs: null, resetsAt: null, index: state.index };
+  if (budget === undefined) return { space, sponsor: null, limitMs: null, whenOut: "visitor", ...none };
+  const { sponsor, limitMs, whenOut } = budget;
+  const window = windowOf(state, sponsor, tierOfSponsor(state, budget), now);
+  const { usedMs, heldMs, leftMs } = budgetAt(budget, window);
+  const sums = { usedMs, heldMs, leftMs: limitMs === null ? null : leftMs };
+  return { space, sponsor, limitMs, whenOut, ...sums, resetsAt: window.resetsAt, index: state.index };
 }
 
 /** What each tier allows now, from the least on. */

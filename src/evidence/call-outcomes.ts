@@ -17,7 +17,8 @@ export type CallRefusal =
   | "runs-exceeded"
   | "queue-full"
   | "token-cap"
-  | "quota-exceeded";
+  | "quota-exceeded"
+  | "budget-exceeded";
 
 /** Why an admitted call ended without a meter: its hold was released in full. */
 export type CallVoid =
@@ -72,6 +73,7 @@ export const callOutcomes: Readonly<Record<CallCause, CallOutcome>> = {
   "queue-full": { outcome: "refused", code: "gpu/queue-full" },
   "token-cap": { outcome: "refused", code: "gpu/token-cap" },
   "quota-exceeded": { outcome: "refused", code: "gpu/quota-exceeded" },
+  "budget-exceeded": { outcome: "refused", code: "gpu/budget-exceeded" },
 
   "queue-timeout": { outcome: "refused", code: "gpu/queue-timeout" },
   "visitor-left": { outcome: "failed", code: "gpu/visitor-left" },

@@ -177,6 +177,14 @@ export const codes = {
     proxy: "http_request_denied",
     next: "Wait for the window's reset, or ask the operator for another tier.",
   },
+  "gpu/budget-exceeded": {
+    says: "The Space's owner pays for its visitors, and too little is left of that budget.",
+    owner: "app",
+    retry: "later",
+    status: 429,
+    proxy: "http_request_denied",
+    next: "Wait for the reset of the owner's window, or ask the owner to raise the budget: `waybill space budget`.",
+  },
   "gpu/token-cap": {
     says: "The visitor's token has admitted as many calls or GPU seconds as one request may.",
     owner: "app",

@@ -58,6 +58,12 @@ const calls: readonly Case[] = [
     sentence: /and the tier free allows 20 s/,
   },
   {
+    code: "gpu/budget-exceeded",
+    record: a.refusedCall("gpu/budget-exceeded", { sponsor: "bob", askedMs: 60000, leftMs: 12000, limitMs: 600000 }),
+    sentence:
+      /^bob pays for this Space's visitors, and can pay 12 s more of 600 s; this call asks for 60 s\. Nothing was charged\.$/,
+  },
+  {
     code: "gpu/token-cap",
     record: a.refusedCall("gpu/token-cap", { calls: 64, maxCalls: 64, gpuMs: 1000, maxGpuMs: 300000 }),
     sentence: /admitted 64 calls of at most 64/,

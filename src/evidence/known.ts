@@ -17,6 +17,8 @@ export const known = {
     "A worker that was killed with nothing to say by whom costs nothing three times a day; after that its time is charged.",
   "platform-fault-is-free": "What ends by a fault of the platform, its nodes or their devices is charged 0.",
   "free-runs-do-not-count": "A run that ended without a charge does not count against the window's runs.",
+  "owner-pays-for-visitors":
+    "A Space's owner may pay for its visitors up to a budget; calls that run when it is used up go on to their end.",
   "limits-of-one-token":
     "One request's token admits so many calls and so much GPU time, since the app's code can read it. Spaces that it is passed on to share it.",
   "delivered-is-not-read":

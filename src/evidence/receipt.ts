@@ -37,6 +37,12 @@ export interface Receipt {
   readonly chargedMs: number;
   readonly releasedMs: number;
   readonly rule: string;
+  /** The account that pays, the Space's owner; absent where it is `account`. */
+  readonly paidBy?: string;
+  /** What of the charge was paid by credits; absent where nothing was. */
+  readonly creditsMs?: number;
+  /** Ids of what an operator gave, without which the call would have been refused; absent where it needed none. */
+  readonly overrides?: readonly string[];
   readonly outcome: "ok" | "refused" | "failed";
   readonly code: string | null;
   readonly scheduledAt: string;
@@ -64,6 +70,9 @@ export interface ReceiptInput {
   readonly releasedMs: number;
   /** The row of the fault table that set the charge. */
   readonly rule: string;
+  readonly paidBy?: string;
+  readonly creditsMs?: number;
+  readonly overrides?: readonly string[];
   readonly cause: CallCause;
   readonly scheduledAt: Instant;
   /** Null where no GPU was ever granted. */
@@ -106,6 +115,9 @@ export function makeReceipt(input: ReceiptInput): Receipt {
     chargedMs: input.chargedMs,
     releasedMs: input.releasedMs,
     rule: input.rule,
+    ...(input.paidBy !== undefined && { paidBy: input.paidBy }),
+    ...(input.creditsMs !== undefined && { creditsMs: input.creditsMs }),
+    ...(input.overrides && { overrides: input.overrides }),
     outcome,
     code,
     scheduledAt: iso(input.scheduledAt),

@@ -15,6 +15,8 @@ export interface Charge {
   readonly heldMs: number;
   readonly releasedMs: number;
   readonly receipt: string | null;
+  /** The account that pays, where it is not the call's own. */
+  readonly paidBy?: string;
 }
 
 /** What an explanation can be of: a work, a Space, or a counter of refusals that are counted and not recorded. */

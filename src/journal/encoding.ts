@@ -10,6 +10,8 @@ const knownVersions: Readonly<Record<Event["type"], number>> = {
   "account-opened": 1,
   "tier-set": 1,
   "pool-set": 1,
+  "allowance-given": 1,
+  "budget-set": 1,
   "node-joined": 1,
   "node-heard": 1,
   "node-lost": 1,

@@ -180,6 +180,20 @@ describe("entriesOfRecord", () => {
     assert.equal(verdict?.known, "holds-count-against-quota");
   });
 
+  test("who pays for a visitor is said with the charge", () => {
+    const sponsored = { ...admitted, sponsor: "bob", credits: [{ allowance: "al_1", ms: gpuMs(900) }] } as Event;
+    const settled: Event = {
+      ...{ v: 1, type: "call-settled", call: "c_1", cause: "returned", rule: "returned" },
+      ...{ usedMs: durationMs(3000), chargedMs: gpuMs(3000), releasedMs: gpuMs(7000) },
+    };
+    const told = explain(story([sponsored], [granted], [settled]));
+    assert.match(told.sentence, /Charged 3 s to bob, who pays for the Space's visitors\.$/);
+    const [facts] = entriesOfRecord({ index: 1, at: start, events: [sponsored] }).flatMap((entry) =>
+      entry.hop === "gpu.admit" ? [entry.facts] : [],
+    );
+    assert.deepEqual([facts?.["sponsor"], facts?.["creditsMs"]], ["bob", 900]);
+  });
+
   test("events that are no work give no entries", () => {
     assert.deepEqual(
       entriesOfRecord({

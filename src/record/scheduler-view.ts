@@ -1,5 +1,5 @@
 /** The scheduler's entries are views of the journal, never written twice: what each event says of a call, hop by hop. */
-import type { CallTerms, Drain, DrainScope, Event, TurnRule, VoidCause } from "../core/model.ts";
+import type { CallTerms, CreditPart, Drain, DrainScope, Event, TurnRule, VoidCause } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
 import type { Entry, Facts, Hop, Json, Mark } from "../evidence/entry.ts";
@@ -88,7 +88,7 @@ function scheduled(terms: CallTerms): readonly View[] {
 }
 
 function admitted(event: Extract<Event, { type: "call-admitted" }>): View {
-  const { terms, heldMs, leaseMs, clipped, leftMs } = event;
+  const { terms, heldMs, leaseMs, clipped, leftMs, sponsor, credits, overrides } = event;
   return view(terms.call, "gpu.admit", "done", {
     account: terms.account,
     heldMs,
@@ -97,6 +97,9 @@ function admitted(event: Extract<Event, { type: "call-admitted" }>): View {
     size: terms.size,
     clipped,
     leftMs,
+    ...(sponsor !== undefined && { sponsor }),
+    ...(credits && { creditsMs: msOf(credits) }),
+    ...(overrides && { overrides }),
   });
 }
 
@@ -108,7 +111,7 @@ function refused({ terms, refusal }: Extract<Event, { type: "call-refused" }>): 
     const until = resetsAt === null ? null : iso(resetsAt);
     return view(terms.call, "gpu.admit", "refused", { ...about, runs, max, tier, resetsAt: until });
   }
-  if (refusal.code !== "quota-exceeded")
+  if (refusal.code !== "quota-exceeded" && refusal.code !== "budget-exceeded")
     return view(terms.call, "gpu.admit", "refused", { ...(refusal as unknown as Facts), ...about });
   const { askedMs, leftMs, usedMs, heldMs, limitMs, resetsAt, clip } = refusal;
   const sums = {
@@ -122,6 +125,8 @@ function refused({ terms, refusal }: Extract<Event, { type: "call-refused" }>): 
   return view(terms.call, "gpu.admit", "refused", {
     ...about,
     ...sums,
+    ...("sponsor" in refusal && { sponsor: refusal.sponsor }),
+    ...("creditsMs" in refusal && { creditsMs: refusal.creditsMs }),
     clip: clip === null ? null : { needMs: clip.needMs, basis: clip.basis },
   });
 }
@@ -206,7 +211,7 @@ function voided({ call, cause, releasedMs, rule, says }: Extract<Event, { type: 
 }
 
 function settled(event: Extract<Event, { type: "call-settled" }>): readonly View[] {
-  const { call, cause, usedMs, chargedMs, releasedMs, rule, says } = event;
+  const { call, cause, usedMs, chargedMs, releasedMs, rule, says, credits } = event;
   const { outcome, code } = callOutcomes[cause];
   const run =
     outcome === "ok"
@@ -215,9 +220,14 @@ function settled(event: Extract<Event, { type: "call-settled" }>): readonly View
   return [
     run,
     view(call, "gpu.release", "done", { usedMs }),
-    view(call, "gpu.settle", "done", { chargedMs, releasedMs, usedMs, rule, cause }),
+    view(call, "gpu.settle", "done", {
+      ...{ chargedMs, releasedMs, usedMs, rule, cause },
+      ...(credits && { creditsMs: msOf(credits) }),
+    }),
   ];
 }
+
+const msOf = (parts: readonly CreditPart[]): number => parts.reduce((sum, { ms }) => sum + ms, 0);
 
 /** `n1/0/1` → `n1`: a slot is named `<node>/<device>/<n>`. */
 function nodeOf(slot: string): string {

@@ -8,6 +8,7 @@ import { spaceEnvironment } from "./0004-space-environment.ts";
 import { spaceEvents } from "./0005-space-events.ts";
 import { whatIsKept } from "./0006-what-is-kept.ts";
 import { requestKeys } from "./0007-request-keys.ts";
+import { callFunding } from "./0008-call-funding.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -29,6 +30,7 @@ export const migrations: readonly Migration[] = [
   spaceEvents,
   whatIsKept,
   requestKeys,
+  callFunding,
 ];
 
 /**

@@ -1,13 +1,14 @@
-/** `waybill space list`, `space show OWNER/NAME`, `space events OWNER/NAME` and `space set OWNER/NAME KEY=VALUE…`. */
+/** `waybill space list`, `space show OWNER/NAME`, `space events OWNER/NAME`, `space budget OWNER/NAME` and `space set OWNER/NAME KEY=VALUE…`. */
 import type { Command } from "commander";
-import { parseSpace } from "../arguments.ts";
+import { limitOf, parseLengthLimit, parseSpace, parseWhenOut } from "../arguments.ts";
+import type { Limit } from "../arguments.ts";
 import { contextOf } from "../context.ts";
 import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
 
 export function declare(program: Command, run: Runner): void {
-  const space = program.command("space").description("Spaces: list, show, events, set");
+  const space = program.command("space").description("Spaces: list, show, events, set, budget");
   space
     .command("list")
     .description("the Spaces that you may see")
@@ -71,6 +72,28 @@ export function declare(program: Command, run: Runner): void {
             Object.entries(answer).map(([name, value]) => [name, String(value)] as const),
           ),
         );
+      }),
+    );
+  space
+    .command("budget")
+    .description("what a Space's owner pays for its visitors in one of the owner's windows; shown where nothing is set")
+    .argument("<owner/name>", "the Space", parseSpace)
+    .option("--limit <length>", "GPU time at most, such as 10m; none: each visitor pays", parseLengthLimit)
+    .option("--when-out <what>", "visitor: then each visitor pays; refuse: then calls are refused", parseWhenOut)
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const id = command.processedArgs[0] as string;
+        const { limit, whenOut } = command.opts<{ limit?: Limit; whenOut?: "visitor" | "refuse" }>();
+        const change = {
+          ...(limit !== undefined && { limitMs: limitOf(limit) }),
+          ...(whenOut !== undefined && { whenOut }),
+        };
+        const [client, { drawBudget }] = await Promise.all([context.client(), import("../draw/views.ts")]);
+        const asking = { signal: world.signal };
+        const isChange = Object.keys(change).length > 0;
+        const answer = await (isChange ? client.changeBudget(id, change, asking) : client.budget(id, asking));
+        context.answer(answer, drawBudget(context.paper, answer));
       }),
     );
 }

@@ -182,13 +182,15 @@ test("a quote says what would be held and when it would start, or what would sto
     heldMs: 40_000,
     leaseMs: 20_000,
     clipped: true,
+    paidBy: "alice",
+    creditsMs: 15_000,
     waiting: null,
     refused: null,
     index: 1,
   };
   assert.equal(
     drawQuote(quote),
-    "It would hold 40 s and could run for 20 s, less than it declares. It would start at once.\n",
+    "It would hold 40 s and could run for 20 s, less than it declares. alice would pay, 15 s of it with credits. It would start at once.\n",
   );
   const refused = { code: "gpu/quota-exceeded", says: "Too little is left." };
   assert.equal(
@@ -205,6 +207,8 @@ describe("drawQuota", () => {
     heldMs: 10_000,
     limitMs: 300_000,
     leftMs: 248_000,
+    creditsMs: 0,
+    allowances: [],
     resetsAt: "2026-11-22T18:04:00.000Z",
     windowMs: 86_400_000,
     runs: 3,

@@ -16,10 +16,20 @@ export function drawReceipt(paper: Paper, receipt: Receipt): string {
     ["queued", `${secondsOf(receipt.queuedMs)}, free`],
     ["used", secondsOf(receipt.usedMs)],
     ["charged", `${secondsOf(receipt.chargedMs)}, ${secondsOf(receipt.releasedMs)} given back`],
+    ...paidRows(receipt),
     ["rule", receipt.rule],
     ["outcome", receipt.code ? `${receipt.outcome}, ${receipt.code}` : receipt.outcome],
     ["ended", `${dayTimeOf(paper, receipt.endedAt)}, journal index ${receipt.journalIndex}`],
   ])}`;
+}
+
+/** Who pays and by whose word, where that is not all the account's own window. */
+function paidRows({ paidBy, creditsMs, overrides }: Receipt): (readonly [string, string])[] {
+  return [
+    ...(paidBy === undefined ? [] : [["paid by", `${paidBy}, who pays for the Space's visitors`] as const]),
+    ...(creditsMs === undefined ? [] : [["credits", `${secondsOf(creditsMs)} of the charge`] as const]),
+    ...(overrides === undefined ? [] : [["let in by", overrides.join(", ")] as const]),
+  ];
 }
 
 export interface Checked {

@@ -1,5 +1,6 @@
 /** One drawing a view of the API: lists as tables, single things as a few lines. */
 import { stripVTControlCharacters } from "node:util";
+import type { AllowanceView, BudgetView } from "../../contract/allowances.ts";
 import type {
   BoardView,
   CallView,
@@ -72,15 +73,45 @@ const barWidth = 36;
 export function drawQuota(paper: Paper, quota: QuotaView): string {
   const resets =
     quota.resetsAt === null ? "the window opens with the first use" : `resets ${dayTimeOf(paper, quota.resetsAt)}`;
+  const beside = `${countsSay(quota)}${creditsSay(quota)}${drawAllowances(paper, quota.allowances)}`;
   if (quota.limitMs === null || quota.leftMs === null) {
-    return `${quota.account} (${quota.tier}): ${secondsOf(quota.usedMs)} used, ${secondsOf(quota.heldMs)} held, no limit\n${countsSay(quota)}`;
+    return `${quota.account} (${quota.tier}): ${secondsOf(quota.usedMs)} used, ${secondsOf(quota.heldMs)} held, no limit\n${beside}`;
   }
   const sum = `${secondsOf(quota.limitMs)} = ${secondsOf(quota.usedMs)} used + ${secondsOf(quota.heldMs)} held + ${secondsOf(quota.leftMs)} left`;
   const limitMs = Math.max(1, quota.limitMs);
   const used = Math.round((barWidth * quota.usedMs) / limitMs);
   const held = Math.min(barWidth - used, Math.round((barWidth * quota.heldMs) / limitMs));
   const bar = `[${"#".repeat(Math.min(barWidth, used))}${"=".repeat(Math.max(0, held))}`.padEnd(barWidth + 1, "-");
-  return `${quota.account} (${quota.tier}): ${sum}\n${bar}]  ${resets}\n${countsSay(quota)}`;
+  return `${quota.account} (${quota.tier}): ${sum}\n${bar}]  ${resets}\n${beside}`;
+}
+
+/** Credits are no part of the window, so they are told apart from it. */
+function creditsSay({ creditsMs, allowances }: QuotaView): string {
+  const heldMs = allowances.reduce((sum, each) => sum + (each.heldMs ?? 0), 0);
+  if (creditsMs === 0 && heldMs === 0) return "";
+  const held = heldMs === 0 ? "" : `, ${secondsOf(heldMs)} of them held`;
+  return `credits beyond the window: ${secondsOf(creditsMs)} left${held}\n`;
+}
+
+function drawAllowances(paper: Paper, allowances: readonly AllowanceView[]): string {
+  return allowances
+    .map((each) => `${each.id}  ${allowanceSays(paper, each)}; by ${each.by}: ${each.reason}\n`)
+    .join("");
+}
+
+function allowanceSays(paper: Paper, { kind, ms, usedMs, policy, until }: AllowanceView): string {
+  const ends = until === null ? "" : ` until ${dayTimeOf(paper, until)}`;
+  if (kind === "window") return `${secondsOf(ms ?? 0)} more for this window`;
+  if (kind === "lift") return `no limit on ${policy ?? "it"}${ends}`;
+  return `${secondsOf(ms ?? 0)} of credits, ${secondsOf(usedMs ?? 0)} used${ends}`;
+}
+
+export function drawBudget(paper: Paper, budget: BudgetView): string {
+  const { space, sponsor, limitMs, usedMs, heldMs, leftMs, whenOut, resetsAt } = budget;
+  if (limitMs === null) return `${space}: each visitor pays for its own calls\n`;
+  const then = whenOut === "visitor" ? "then each visitor pays" : "then calls are refused";
+  const resets = resetsAt === null ? "its window opens with the first use" : `resets ${dayTimeOf(paper, resetsAt)}`;
+  return `${space}: ${sponsor ?? "its owner"} pays for visitors, ${secondsOf(limitMs)} = ${secondsOf(usedMs)} used + ${secondsOf(heldMs)} held + ${secondsOf(leftMs ?? 0)} left; ${resets}; ${then}\n`;
 }
 
 /** Runs and open calls, where the tier bounds them. */
@@ -92,11 +123,12 @@ function countsSay({ runs, runsMax, calls, callsMax }: QuotaView): string {
   return says.length === 0 ? "" : `${says.join(", ")}\n`;
 }
 
-export function drawQuote({ admitted, heldMs, leaseMs, clipped, waiting, refused }: QuoteView): string {
+export function drawQuote(quote: QuoteView): string {
+  const { admitted, heldMs, leaseMs, clipped, paidBy, creditsMs, waiting, refused } = quote;
   if (!admitted || refused) return `It would be refused (${refused?.code ?? "unknown"}): ${refused?.says ?? ""}\n`;
   const cut = clipped ? ", less than it declares" : "";
   const starts = waiting === null ? "It would start at once." : waiting.says;
-  return `It would hold ${secondsOf(heldMs)} and could run for ${secondsOf(leaseMs)}${cut}. ${starts}\n`;
+  return `It would hold ${secondsOf(heldMs)} and could run for ${secondsOf(leaseMs)}${cut}. ${paidBy ?? "Its account"} would pay${creditsMs > 0 ? `, ${secondsOf(creditsMs)} of it with credits` : ""}. ${starts}\n`;
 }
 
 export function drawTiers(paper: Paper, tiers: readonly TierView[]): string {

@@ -80,6 +80,13 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
       return (number(ended.facts, "leftMs") ?? 0) > 0 ? "declared-gates-admission" : undefined;
     },
   },
+  "gpu/budget-exceeded": {
+    example: "gpu.admit refused: asks 60 s, 12 s of the owner's budget of 600 s left",
+    ...atAdmission,
+    says: ({ ended }) =>
+      `${text(ended.facts, "sponsor") ?? "The Space's owner"} pays for this Space's visitors, and can pay ${spellOr(number(ended.facts, "leftMs"), "too little")} more of ${spellOr(number(ended.facts, "limitMs"), "its budget")}; this call asks for ${spellOr(number(ended.facts, "askedMs"), "more")}. Nothing was charged.`,
+    known: () => "owner-pays-for-visitors",
+  },
   "gpu/token-cap": {
     example: "gpu.admit refused: the request's token admitted 64 calls",
     ...atAdmission,
@@ -250,7 +257,14 @@ export function chargeOf(reading: Reading): Charge | null {
   if (settled) {
     const chargedMs = number(settled.facts, "chargedMs") ?? 0;
     const releasedMs = number(settled.facts, "releasedMs") ?? 0;
-    return { chargedMs, heldMs: chargedMs + releasedMs, releasedMs, receipt };
+    const paidBy = text(first(reading, "gpu.admit", "done")?.facts, "sponsor");
+    return {
+      chargedMs,
+      heldMs: chargedMs + releasedMs,
+      releasedMs,
+      receipt,
+      ...(paidBy !== undefined && { paidBy }),
+    };
   }
   const refused = all(reading, "gpu.admit", "refused").length + all(reading, "identity.verify", "refused").length > 0;
   return refused ? { chargedMs: 0, heldMs: 0, releasedMs: 0, receipt } : given;
@@ -415,7 +429,9 @@ function cardSays({ ended, charge }: CallFacts): string {
 
 function chargedSays(charge: Charge | null): string {
   if (charge === null) return "What is charged is not settled yet.";
-  return charge.chargedMs === 0 ? "Nothing was charged." : `Charged ${spell(charge.chargedMs)}.`;
+  if (charge.chargedMs === 0) return "Nothing was charged.";
+  const by = charge.paidBy === undefined ? "" : ` to ${charge.paidBy}, who pays for the Space's visitors`;
+  return `Charged ${spell(charge.chargedMs)}${by}.`;
 }
 
 function spellOr(ms: number | undefined, otherwise: string): string {

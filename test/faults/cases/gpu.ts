@@ -106,6 +106,21 @@ export const gpuCases: readonly FaultCase[] = [
     },
   },
   {
+    code: "gpu/budget-exceeded",
+    how: "the owner pays for visitors, up to five seconds, and nobody else does",
+    on: "main",
+    certainty: proved,
+    charge: 0,
+    async inject({ up, app, crowd }) {
+      await up.admin.changeBudget(app.space, { limitMs: 5_000, whenOut: "refuse" });
+      await using _budget = {
+        [Symbol.asyncDispose]: async () => void (await up.admin.changeBudget(app.space, { limitMs: null })),
+      };
+      const { call, status } = await visit(`${app.url}/gpu/hold?seconds=1&declare=60`, crowd);
+      return { id: call, also: () => (status === 429 ? undefined : `the visitor saw ${status}`) };
+    },
+  },
+  {
     code: "gpu/token-cap",
     how: "one request makes more calls than its token admits",
     on: "main",
