@@ -271,7 +271,8 @@ export class Nodes {
   /** Tells the ledger that the node is there. Replicas that have ended are lost one by one, after their last reports. */
   async #join({ node, pool, devices }: NodeFacts): Promise<void> {
     const { engine, replicas } = this.#ports;
-    const answer = await engine.submit({ type: "join-node", node, pool, devices, replicas: replicas.on(node) });
+    const cards = devices.map(({ index, uuid, name, slots, simulated }) => ({ index, uuid, name, slots, simulated }));
+    const answer = await engine.submit({ type: "join-node", node, pool, devices: cards, replicas: replicas.on(node) });
     if (!answer.ok) throw new Error(`the ledger refused node ${node}: ${answer.why}`);
   }
 

@@ -51,6 +51,7 @@ import { blameFor, settle, voidBlameFor, voidCall } from "./settlement.ts";
 import { canHold, drainOf, drainSays, nodeOfSlot, wellCards, workerOn } from "./slots.ts";
 import { nodeOf, settingsOf, tierOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
+import { isWellFormed } from "./wellformed.ts";
 
 type Of<Type extends Command["type"]> = Extract<Command, { type: Type }>;
 
@@ -59,6 +60,7 @@ const no = (why: CommandRefusal): Decision => ({ ok: false, why });
 
 export function decide(state: State, command: Command, now: Instant): Decision {
   assert(now >= state.at, "L14: time never decreases");
+  if (!isWellFormed(command)) return no("malformed");
   switch (command.type) {
     case "start-writer":
       return startWriter(state, command, now);

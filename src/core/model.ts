@@ -634,6 +634,7 @@ export type Decision =
 
 /** A command that can't be: nothing changes. */
 export type CommandRefusal =
+  | "malformed" // a field is missing, of another kind, out of bounds, or no field of such a command
   | "account-exists-otherwise"
   | "unknown-account"
   | "no-window" // more was wished for a window, and none runs

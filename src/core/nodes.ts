@@ -33,10 +33,7 @@ type Of<Type extends Command["type"]> = Extract<Command, { type: Type }>;
 const cardSlotsMax = 64;
 
 export function joinNode(state: State, { node, pool, devices, replicas }: Of<"join-node">, now: Instant): Decision {
-  assert(
-    devices.every(isCard) && new Set(devices.map(({ index }) => index)).size === devices.length,
-    "a node's cards have indexes of their own and 1 to 64 slots each",
-  );
+  assert(areCards(devices), "a node's cards have indexes of their own and 1 to 64 slots each");
   const plan = planOn(state, now);
   const before = state.nodes.get(node);
   if (!state.pools.has(pool)) push(plan, { v: 1, type: "pool-set", pool, settings: poolDefaults });
@@ -48,6 +45,11 @@ export function joinNode(state: State, { node, pool, devices, replicas }: Of<"jo
     if (state.pools.has(pool)) grantWaiting(plan, before);
   }
   return decided(plan);
+}
+
+/** Whether a node's cards have indexes of their own and 1 to {@link cardSlotsMax} slots each. */
+export function areCards(devices: readonly DeviceSpec[]): boolean {
+  return devices.every(isCard) && new Set(devices.map(({ index }) => index)).size === devices.length;
 }
 
 export function hearNode(state: State, { node: name }: Of<"hear-node">, now: Instant): Decision {

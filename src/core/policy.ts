@@ -63,6 +63,11 @@ export const hearEveryMs: DurationMs = seconds(5);
 /** After a lease's end its shim has so long to report; then the call ends without evidence of use, charge 0 (L9). */
 export const settleWithinMs: DurationMs = seconds(60);
 
+/** No text in a command is longer; the longest is what a misfit, or a card, has to say. */
+export const textMax = 10_000;
+/** Cards of one node; the largest machines have some tens. */
+export const nodeCardsMax = 256;
+
 /** Ended calls are kept for so long, so that a repeat gets the same answer (L10). */
 export const retainMs: DurationMs = day;
 /** And at most so many: about 20 MB of state. */
