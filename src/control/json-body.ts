@@ -10,7 +10,7 @@ export async function jsonBody<Output>(c: ApiContext, schema: z.ZodType<Output>)
   if (bytes instanceof Response) return bytes;
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
     return refuse(c, "control/invalid", { detail: `The body is not JSON: ${(error as Error).message}` });
   }

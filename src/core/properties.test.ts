@@ -14,7 +14,17 @@ import { couldPay, limitInForce } from "./audit-funds.ts";
 import { balanceOf, checkInvariants, take } from "./invariants.ts";
 import { Ledger, card, terms } from "./ledger.suite.ts";
 import { gpuMs } from "./amounts.ts";
-import type { AllowanceTerms, CardFault, Command, DrainScope, EndCause, Event, LiftablePolicy, Size, TierName } from "./model.ts";
+import type {
+  AllowanceTerms,
+  CardFault,
+  Command,
+  DrainScope,
+  EndCause,
+  Event,
+  LiftablePolicy,
+  Size,
+  TierName,
+} from "./model.ts";
 import { tierDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import { cloneState, decodeState, emptyState, encodeState, stateHashInput } from "./state.ts";

@@ -7,7 +7,7 @@ import { gpuMs, maxGpuMs } from "./amounts.ts";
 import { decide } from "./decide.ts";
 import { apply } from "./evolve.ts";
 import { checkInvariants, take } from "./invariants.ts";
-import type { Ledger} from "./ledger.suite.ts";
+import type { Ledger } from "./ledger.suite.ts";
 import { card, hello, ledger, noon, terms } from "./ledger.suite.ts";
 import type { Command, CommandRefusal } from "./model.ts";
 import type { LedgerRecord } from "./record.ts";
@@ -127,7 +127,15 @@ function with_(name: string, value: unknown): (found: unknown) => unknown {
 
 const known: ReadonlySet<CommandRefusal> = new Set<CommandRefusal>([
   ...(["malformed", "account-exists-otherwise", "unknown-account", "no-window", "not-ahead", "too-many"] as const),
-  ...(["unknown-pool", "unknown-node", "unknown-call", "unknown-slot", "unknown-card", "other-content", "not-holder"] as const),
+  ...([
+    "unknown-pool",
+    "unknown-node",
+    "unknown-call",
+    "unknown-slot",
+    "unknown-card",
+    "other-content",
+    "not-holder",
+  ] as const),
   ...(["already-final", "not-granted", "amount-overflow"] as const),
 ]);
 
