@@ -253,6 +253,25 @@ describe("a platform that runs", () => {
     assert.equal((await up.admin.space(app.space)).state, "running");
   });
 
+  test("an owner's budget pays for a visitor, and credits for what the window cannot: the receipts say so", async () => {
+    await alice.client.changeBudget(app.space, { limitMs: 60_000, whenOut: "visitor" });
+    const { call } = await visit(`${app.url}/gpu/hold?seconds=0.1`, bob);
+    const { receipt } = await alice.client.receipt(call);
+    assert.deepEqual([receipt.account, receipt.paidBy, receipt.creditsMs], ["bob", "alice", undefined]);
+    assert.equal((await alice.client.budget(app.space)).usedMs, receipt.chargedMs);
+    assert.equal((await bob.client.quota()).usedMs, 0);
+    await alice.client.changeBudget(app.space, { limitMs: null });
+    const free = (await up.admin.tiers()).tiers.find(({ name }) => name === "free");
+    await up.admin.changeTier("free", { windowLimitMs: 0 });
+    await up.admin.allow({ account: "bob", kind: "credits", ms: 60_000, reason: "won the contest" });
+    const other = await visit(`${app.url}/gpu/hold?seconds=0.1`, bob);
+    await up.admin.changeTier("free", { windowLimitMs: free?.windowLimitMs ?? null });
+    const { receipt: own } = await bob.client.receipt(other.call);
+    assert.ok(own.chargedMs > 0);
+    assert.deepEqual([own.paidBy, own.creditsMs], [undefined, own.chargedMs]);
+    assert.equal((await bob.client.quota()).creditsMs, 60_000 - own.chargedMs);
+  });
+
   const adminToken = async (): Promise<string> => (await up.admin.createToken({ account: "admin" })).token;
 });
 
