@@ -46,6 +46,7 @@ export function addedTo(standing: readonly StandingAllowance[]): readonly Window
 
 /** The allowance that lifts the policy now: the one that does so for longest. */
 export function liftOf(standing: readonly StandingAllowance[], policy: LiftablePolicy): AllowanceId | undefined {
+  if (standing.length === 0) return undefined; // nearly always: this is on the path of every call
   const lifts = standing.flatMap((each) => (each.kind === "lift" && each.policy === policy ? [each] : []));
   return lifts.toSorted((a, b) => b.until - a.until)[0]?.id;
 }

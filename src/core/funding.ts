@@ -143,7 +143,7 @@ function windowWith(
   const heldMs = isOver ? gpuMs(0) : (book?.heldMs ?? gpuMs(0));
   const leftMs = limitMs === null ? null : gpuMs(Math.max(0, limitMs - usedMs - heldMs));
   const runs = isOver ? 0 : (book?.runs ?? 0);
-  const creditsMs = creditsLeft(standing, now);
+  const creditsMs = standing.length === 0 ? gpuMs(0) : creditsLeft(standing, now);
   return { usedMs, heldMs, limitMs, leftMs, creditsMs, runs, resetsAt: isOver ? null : resetsAt, isOver };
 }
 
