@@ -24,14 +24,14 @@ export const mutants: readonly Mutant[] = [
   m(
     "quota-ignores-holds",
     "What parallel calls hold is not taken from what is left.",
-    "core/admission.ts",
+    "core/funding.ts",
     "limitMs - usedMs - heldMs));",
     "limitMs - usedMs));",
   ),
   m(
     "window-never-ends",
     "A window that is over goes on.",
-    "core/admission.ts",
+    "core/funding.ts",
     "const isOver = resetsAt !== null && now >= resetsAt;",
     "const isOver = false;",
   ),
@@ -53,15 +53,15 @@ export const mutants: readonly Mutant[] = [
     "one-call-too-many",
     "An account's calls at once are compared with > for >=.",
     "core/admission.ts",
-    "callsMax !== null && calls >= callsMax",
-    "callsMax !== null && calls > callsMax",
+    'max === null || calls < max ? undefined : { code: "account-busy"',
+    'max === null || calls <= max ? undefined : { code: "account-busy"',
   ),
   m(
     "one-call-of-a-space-too-many",
     "A Space's calls at once are compared with <= for <.",
     "core/admission.ts",
-    "ofSpace < spaceCallsMax)",
-    "ofSpace <= spaceCallsMax)",
+    'calls < max ? undefined : { code: "space-busy"',
+    'calls <= max ? undefined : { code: "space-busy"',
   ),
 
   /* ── commands ── */
@@ -185,8 +185,8 @@ export const mutants: readonly Mutant[] = [
     "settled-in-the-wrong-period",
     "A call of the window before is taken from the window that runs.",
     "core/evolve.ts",
-    "if (call.period === account.period) {",
-    "if (call.period <= account.period) {",
+    "if (call.period === payer.period) {",
+    "if (call.period <= payer.period) {",
   ),
   m(
     "reset-keeps-what-was-used",
@@ -401,8 +401,8 @@ export const mutants: readonly Mutant[] = [
     "wrong-end-in-the-view",
     "The scheduler's view shows a function that raised as a worker that exited.",
     "record/scheduler-view.ts",
-    "const { call, cause, usedMs, chargedMs, releasedMs, rule, says } = event;",
-    'const { call, usedMs, chargedMs, releasedMs, rule, says } = event;\n  const cause = event.cause === "raised" ? "worker-exit" : event.cause;',
+    "const { call, cause, usedMs, chargedMs, releasedMs, rule, says, credits } = event;",
+    'const { call, usedMs, chargedMs, releasedMs, rule, says, credits } = event;\n  const cause = event.cause === "raised" ? "worker-exit" : event.cause;',
   ),
 
   /* ── the agent ── */
