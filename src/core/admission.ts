@@ -52,7 +52,7 @@ export function admit(state: State, node: NodeState, terms: CallTerms, now: Inst
   const capped = refuseToken(state, settings, terms, lease.heldMs);
   if (capped) return { kind: "refused", refusal: capped, payer };
   assert(
-    window.limitMs === null || window.usedMs + window.heldMs + windowMs <= window.limitMs,
+    windowMs === 0 || window.limitMs === null || window.usedMs + window.heldMs + windowMs <= window.limitMs,
     "L3: no admission makes used + held exceed the limit",
   );
   const overrides = [...lifted, ...overridesOf(state, payer, windowMs)];

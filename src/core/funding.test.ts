@@ -132,6 +132,13 @@ describe("credits", () => {
     it.check();
   });
 
+  test("pay for all of a call where the tier's limit was set below what is used", () => {
+    const it = spent();
+    it.do(given("al_1", credits(100)));
+    it.do({ type: "set-tier", tier: "free", settings: { windowLimitMs: gpuMs(60_000) } });
+    assert.deepEqual(fundingOf(it, "c1", { declaredMs: seconds(30) }).credits, [{ allowance: "al_1", ms: 30_000 }]);
+  });
+
   test("that expire first are used first; at their instant they are over, and a hold keeps what it took", () => {
     const it = spent();
     it.do(given("al_ever", credits(50)));

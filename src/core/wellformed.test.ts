@@ -32,6 +32,7 @@ const fence = 1;
 /** One of each, that would do something. */
 const commands: { readonly [Type in Command["type"]]: Extract<Command, { type: Type }> } = {
   "start-writer": { type: "start-writer", epoch: 7 },
+  "raise-fences": { type: "raise-fences", above: 1_000 },
   "open-account": { type: "open-account", account: "carol", tier: "pro" },
   "set-tier": { type: "set-tier", tier: "free", settings: { windowLimitMs: gpuMs(1_000), runsMax: 3, callsMax: null } },
   "set-pool": { type: "set-pool", pool: "main", settings: { queueMax: 9, admission: "strict", spaceCallsMax: null } },

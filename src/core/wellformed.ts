@@ -157,6 +157,7 @@ const endCause = oneOf(
 
 const shapes: { readonly [Type in Command["type"]]: Shape<Of<Type>> } = {
   "start-writer": { epoch: count },
+  "raise-fences": { above: count },
   "open-account": { account: text, tier },
   "set-tier": { tier, settings: some(tierSettings) },
   "set-pool": { pool: text, settings: some(poolSettings) },
