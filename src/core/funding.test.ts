@@ -9,6 +9,7 @@ import type { AllowanceTerms, CallTerms, Command, LiftablePolicy, WhenOut } from
 import { allowancesMax, windowMaxMs } from "./policy.ts";
 import { quoteOf } from "./quote.ts";
 import { decodeState, encodeState } from "./state.ts";
+import { Replay } from "./totals.ts";
 import { budgetOf, quotaOf } from "./views.ts";
 
 const given = (id: string, allowed: AllowanceTerms, account = "alice"): Command => ({
@@ -284,6 +285,31 @@ describe("an allowance", () => {
     it.schedule("c1", { declaredMs: seconds(35) });
     assert.equal(encodeState(decodeState(encodeState(it.state))), encodeState(it.state));
   });
+});
+
+test("L38: a log whose first records were removed sums up to the same, wherever it begins, and counts for who paid", () => {
+  const it = spent();
+  it.do(given("al_1", credits(100)));
+  const settings = { limitMs: gpuMs(60_000), whenOut: "refuse" as const };
+  it.do({ type: "set-budget", space: "bob/demo", sponsor: "bob", tier: "pro", settings });
+  it.run("mine", 25_000, { declaredMs: seconds(40) });
+  it.run("visitor's", 12_000, { declaredMs: seconds(40), space: "bob/demo" });
+  const whole = new Replay();
+  for (const record of it.records) whole.take(record);
+  assert.deepEqual(
+    whole.counts().map(({ account, chargedMs }) => [account, chargedMs]),
+    [
+      ["alice", 305_000],
+      ["bob", 12_000],
+    ],
+  );
+  for (const { index } of it.records) {
+    const first = new Replay();
+    for (const record of it.records.slice(0, index)) first.take(record);
+    const rest = new Replay({ state: decodeState(encodeState(first.state)), counts: first.counts() });
+    for (const record of it.records.slice(index)) rest.take(record);
+    assert.deepEqual([rest.totals(), rest.counts(), rest.differences()], [whole.totals(), whole.counts(), []]);
+  }
 });
 
 describe("a Space's budget", () => {

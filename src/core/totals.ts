@@ -26,7 +26,7 @@ export interface Totals {
   readonly heldMs: number;
 }
 
-/** What the calls of one account on one Space came to within one period of its window. */
+/** What the calls that one account paid for, or was refused, on one Space came to within one period of its window. */
 export interface Count {
   readonly account: string;
   readonly space: string;
@@ -116,7 +116,7 @@ export class Replay {
     if (event.type !== "call-settled" && event.type !== "call-voided") return;
     const hold = this.#audit.holds.get(event.call);
     assert(hold, "L5: what ends was held");
-    const count = this.#countOf(hold.terms, hold.period);
+    const count = this.#countOf({ account: hold.payer, space: hold.terms.space }, hold.period);
     if (event.type === "call-voided") count.voided++;
     else {
       count.settled++;
@@ -124,7 +124,7 @@ export class Replay {
     }
   }
 
-  #countOf({ account, space }: CallTerms, period: number): Mutable<Count> {
+  #countOf({ account, space }: Pick<CallTerms, "account" | "space">, period: number): Mutable<Count> {
     const none = { account, space, period, settled: 0, voided: 0, refused: 0, chargedMs: 0 };
     const count = this.#counts.get(keyOf(none)) ?? none;
     this.#counts.set(keyOf(none), count);
@@ -139,9 +139,11 @@ function auditAt(state: State): Audit {
     audit.books.set(id, { tier, period, resetsAt, usedMs, heldMs, runs, open });
   for (const [id, call] of state.calls) {
     if (call.stage === "refused" || "endedAt" in call) continue;
-    const { terms, heldMs, leaseMs, period } = call;
-    const open = { lease: null, deadline: 0, attachBy: 0, giveUpAt: null, chargedMs: null, releasedMs: 0 };
-    audit.holds.set(id, { terms, heldMs, leaseMs, period, counted: call.counted === true, ...open });
+    const { terms, heldMs, leaseMs, period, credits = [], sponsor: payer = terms.account } = call;
+    const open = { lease: null, deadline: 0, attachBy: 0, giveUpAt: null };
+    const unsettled = { chargedMs: null, chargedCreditsMs: 0, releasedMs: 0 };
+    const counted = call.counted === true;
+    audit.holds.set(id, { terms, heldMs, leaseMs, payer, period, credits, counted, ...open, ...unsettled });
   }
   return Object.assign(audit, { index: state.index, at: state.at });
 }
