@@ -24,6 +24,12 @@ const nobody: Exits = { watch: () => null };
 
 /** Tells of nothing where Node was started without its flag, the C library is another, or the kernel is older. */
 export function openExits(processes: Processes): Exits {
+  let opened: Exits | undefined;
+  // At the first worker, and not before the app: Node builds a function for each of the library's.
+  return { watch: (name) => (opened ??= openLibrary(processes)).watch(name) };
+}
+
+function openLibrary(processes: Processes): Exits {
   const ffi = process.platform === "linux" ? process.getBuiltinModule("node:ffi") : undefined;
   if (ffi === undefined) return nobody;
   try {

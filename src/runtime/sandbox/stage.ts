@@ -152,7 +152,7 @@ function covering(steps: readonly Step[], frozen: readonly string[]): readonly s
     ({ path, at }) => `${inTable(path)} ${inTable(at)} none rbind${frozen.includes(path) ? ",ro" : ""}`,
   );
   return [
-    `mkdir -p ${covers.map(({ shown }) => shown).join(" ")}`,
+    ...covers.map(({ shown }) => `[ -d ${shown} ] || mkdir -p ${shown}`),
     ...covers.map(({ shown }) => `mount -t tmpfs -o mode=0755 waybill ${shown}`),
     `(umask 022; mkdir -p ${folders.map(quoted).join(" ")})`,
     ...files.map((file) => `: > ${quoted(file)}`),

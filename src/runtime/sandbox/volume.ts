@@ -49,7 +49,7 @@ const functions = `checked() {
 }
 lasting() {
   set -e
-  exec 9< "$(dirname "$2")"
+  exec 9< "\${2%/*}"
   flock -n 9 || { echo "${volumeAtWork} $2"; flock -w ${waitForOtherSeconds} 9; }
   if [ -d "$2.moved" ]; then
     if [ -e "$1" ]; then rm -rf "$2.moved"; else rmdir "$2"; mv "$2.moved" "$2"; fi
@@ -69,8 +69,8 @@ lasting() {
       least=$((has * 1280 + files * ${perFileBytes} + ${volumeMinBytes}))
       [ "$size" -ge "$least" ] || size=$least
     fi
+    (umask 077; : > "$1.new")
     truncate -s "$size" "$1.new"
-    chmod 0600 "$1.new"
     if [ -n "$had" ]; then ${mkfs} -d "$2" "$1.new"; else ${mkfs} "$1.new"; fi
     sync "$1.new"
     if [ -n "$had" ]; then mv "$2" "$2.moved"; mkdir -m 0700 "$2"; chown "$4:$4" "$2"; fi
@@ -92,9 +92,9 @@ lasting() {
 }
 passing() {
   set -e
-  mkdir -p "$2"
+  [ -d "$2" ] || mkdir -p "$2"
+  umask 077
   truncate -s "$3" "$1"
-  chmod 0600 "$1"
   ${mkfsPassing} "$1"
   mount -o ${options} "$1" "$2"
   rmdir "$2/lost+found"
