@@ -31,6 +31,8 @@ export interface Network {
 
 const catchAllPort = 15_001;
 const dnsPort = 53;
+/** Where we listen in every network, also where an app would. */
+export const ownPorts: readonly number[] = [dnsPort, catchAllPort];
 /** Open outbound connections of one sandbox, on all ports; each is two of this process's file descriptors. */
 const connectionsMax = 1_024;
 const toolWithinMs = 5_000;

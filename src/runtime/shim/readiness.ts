@@ -1,6 +1,7 @@
 /** Is the app listening? Asked by connecting to its port, and believed only of a process of its own. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { Clock } from "../../stdx/time.ts";
+import { ownPorts as networkPorts } from "../net/network.ts";
 import { listeningPorts, members, type Membership, type Processes } from "../processes.ts";
 import { judge, nowhere, saysElsewhere, seen, type Expected } from "./elsewhere.ts";
 import { accepts, askHttp, loopback } from "./http-look.ts";
@@ -35,6 +36,8 @@ const probesMax = 3;
 /** An app that only just starts may be slow to answer. */
 const answerWithinMs = 2_000;
 const serverError = 500;
+/** Linux gives listeners that name none a port from here on (`net.ipv4.ip_local_port_range`). */
+const chosenPortMin = 32_768;
 
 /** Resolves when the app answers on its port, or at the deadline; rejects with an `AbortError` when `signal` aborts. */
 export async function untilReady(asked: ReadinessQuestion): Promise<Readiness> {
@@ -85,8 +88,12 @@ async function hostOf(port: number): Promise<string | undefined> {
   return undefined;
 }
 
-/** At this level replicas share the host's ports: somebody else's program may sit on ours. Where nothing can be seen, believe. */
+/**
+ * A sandbox has a network of its own, where beside the app only we listen, on few ports and on such as the kernel chose. Without one,
+ * somebody else's program may sit on its port: where nothing can be seen, believe.
+ */
 function isOwn({ processes, of, expected }: ReadinessQuestion): boolean {
+  if (of.sandboxed && expected.port < chosenPortMin && !networkPorts.includes(expected.port)) return true;
   const own = members(processes, of, process.pid);
   return own.length === 0 || listeningPorts(own.map(({ pid }) => pid)).has(expected.port);
 }
