@@ -62,11 +62,16 @@ export class Spaces {
     this.#routes = new SpaceRoutes(ports.replicas, this.#keeper);
   }
 
-  /** Reads the Spaces of the catalog and opens their addresses. */
+  /** Reads the Spaces of the catalog: before anybody can ask for one, who would be told that there is none. */
   async recover(): Promise<void> {
     for (const row of await this.#ports.catalog.spaces.all()) {
       await this.#know(row, await this.#latestBuild(row.id));
     }
+  }
+
+  /** Opens the addresses of all Spaces, when there is an edge that has them. */
+  async openAddresses(): Promise<void> {
+    for (const { row } of this.#byId.values()) await this.#open(row);
   }
 
   get(id: string): SpaceRow | undefined {

@@ -351,6 +351,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   // Before anybody can ask for another build: what is open now was left open.
   await builds.recover();
   stack.defer(() => builds.close());
+  await spaces.recover();
 
   const api = createApi(server);
   const desk = new PushDesk(server);
@@ -398,8 +399,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       }),
     ),
   );
-  await spaces.recover();
   stack.defer(() => spaces.close());
+  await spaces.openAddresses();
   stack.use(retention);
 
   stack.defer(() => nodes.drained());
