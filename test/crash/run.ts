@@ -1,5 +1,4 @@
 /** Lives and deaths of one platform: started, under load, and killed at an instant that the seed chose. */
-import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { ApiError } from "../../src/client/errors.ts";
 import type { Prng } from "../../src/stdx/prng.ts";
@@ -15,6 +14,8 @@ const actsMax = [20, 100, 150] as const;
 const laterMs = 30;
 /** …but not after this, as where all its clients wait. */
 const lifeMaxMs = 5_000;
+/** Of a platform that ended by itself. */
+const toldLines = 5;
 /** What a start is taken to need before one has been measured. */
 const startsInMs = 500;
 
@@ -43,16 +44,19 @@ export class Run {
 
   /**
    * All clients compare what they were promised, then go on, until the platform is killed. Half of them leave then; the others send
-   * again what was not answered, with the same `Idempotency-Key`, until it is there again.
+   * again what was not answered, with the same `Idempotency-Key`, until it is there again. Rejects where the platform ended by itself.
    */
   async liveAndDie(): Promise<void> {
     const life = new Life(this.#chance.int(this.#chance.pick(actsMax)));
     this.#life = life;
     this.#serving = this.#clients.map((client, n) => this.#serve(client, life, this.#serving[n]));
-    const late = AbortSignal.timeout(lifeMaxMs);
-    await Promise.race([life.lived, once(late, "abort")]);
+    const late = new AbortController();
+    await Promise.race([life.lived, delay(lifeMaxMs, undefined, late).catch(() => undefined)]); // Aborted: it was lived.
+    late.abort();
     if (this.#chance.int(2) === 0) await delay(this.#chance.int(laterMs));
     life.over = true;
+    if (this.#up.hasEnded)
+      throw new Error(`the platform ended by itself:\n${this.#up.log.slice(-toldLines).join("\n")}`);
     await this.#up.kill();
     this.kills += 1;
     life.leave();

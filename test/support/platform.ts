@@ -114,6 +114,10 @@ export class Platform implements AsyncDisposable {
     return this.#child?.pid ?? 0;
   }
 
+  get hasEnded(): boolean {
+    return this.#child !== undefined && (this.#child.exitCode !== null || this.#child.signalCode !== null);
+  }
+
   /** An administrator's client; each start has its own token. */
   get admin(): WaybillClient {
     return new WaybillClient(this.#ready);
@@ -235,7 +239,7 @@ export class Platform implements AsyncDisposable {
 
   #ended(): Promise<void> {
     const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+    if (!child || this.hasEnded) return Promise.resolve();
     return new Promise((done) => child.once("exit", () => done()));
   }
 }
