@@ -1,7 +1,7 @@
 /** `waybill journal verify` and `export`: a ledger's own records on a real disk, whole, and damaged by hand. */
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -266,4 +266,13 @@ test("L26: what was kept of removed records has a digest: a changed sum is damag
   assert.deepEqual([code, report.code], [1, "journal-damaged"]);
   assert.match(report.detail ?? "", /what was kept of the records that were removed was changed/);
   await assert.rejects(opened(), { code: "journal-damaged" });
+});
+
+test("a folder without a journal is told so, and one whose journal is in PostgreSQL where it is", async () => {
+  const none = await journalCommand("verify");
+  assert.deepEqual([none.code, none.report.code], [3, "no-journal"]);
+  writeFileSync(join(folder, "journal.postgres.mark"), "");
+  const elsewhere = await journalCommand("verify");
+  assert.deepEqual([elsewhere.code, elsewhere.report.code], [3, "journal-elsewhere"]);
+  assert.match(elsewhere.report.detail ?? "", /is in PostgreSQL/);
 });

@@ -62,7 +62,11 @@ export class Connection implements AsyncDisposable {
       await connection[Symbol.asyncDispose]();
       if (error instanceof DatabaseUnfit) throw error;
       const says = error instanceof Error ? error.message : String(error);
-      throw new DatabaseUnfit(connection.place, `no session with it: ${says}`, { cause: error });
+      throw new DatabaseUnfit(
+        connection.place,
+        `no session with it: ${says}; start it, make it with createdb, or correct its address`,
+        { cause: error },
+      );
     }
   }
 

@@ -125,6 +125,12 @@ function compactedSays({ removed, before, rolledUp, totals, notFreed }: Compacte
 function folderOf({ world }: Context, command: Command): string {
   const folder = world.dataFolder(command.optsWithGlobals<Options>().data);
   if (existsSync(join(folder, "journal.db"))) return folder;
+  if (existsSync(join(folder, "journal.postgres.mark")))
+    throw new CliFailure(exit.notFound, {
+      code: "journal-elsewhere",
+      says: `The journal of ${folder} is in PostgreSQL, and this reads one in a data folder.`,
+      next: "A server that starts on it checks the records that it reads. Its database's own tools copy it.",
+    });
   throw new CliFailure(exit.notFound, {
     code: "no-journal",
     says: `There is no journal in ${folder}.`,

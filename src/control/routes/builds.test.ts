@@ -164,7 +164,7 @@ describe("explain", () => {
     const since = "since 12:00 UTC on 2026-11-22";
     assert.equal(
       await sentence(),
-      `The build is queued ${since}: 1st of 1, no builder is connected; gives up at 2026-11-22T12:00:02.000Z.`,
+      `The build is queued ${since}: 1st of 1, no builder is connected; gives up at 2026-11-22T12:00:10.000Z.`,
     );
     const node = await world.node();
     assert.match(

@@ -121,7 +121,7 @@ export interface BuildsState {
 export interface BuildLimits {
   /** How long a build waits. */
   readonly waitMs: DurationMs;
-  /** How long it waits for a builder that can build it, where none is there: one that restarts is back within this. */
+  /** How long it waits for a builder that can build it, where none is there: an agent that is started again is back within this. */
   readonly noBuilderMs: DurationMs;
   /** The same where there was one: after a builder was lost, and after a start of the platform. */
   readonly returnMs: DurationMs;
@@ -144,7 +144,7 @@ export interface BuildLimits {
 
 export const buildLimits: BuildLimits = {
   waitMs: 600_000 as DurationMs,
-  noBuilderMs: 2_000 as DurationMs,
+  noBuilderMs: 10_000 as DurationMs,
   returnMs: 60_000 as DurationMs,
   claimMs: 30_000 as DurationMs,
   leaseMs: 45_000 as DurationMs,
