@@ -16,7 +16,7 @@ export interface Verdict {
   readonly seedsTried: number;
 }
 
-/** Tries those that are named, all where none is. Throws where one cannot be planted any more. */
+/** Tries those that are named, all where none is. One that cannot be planted any more is not caught, and says so. Throws for a name that there is not. */
 export async function tryMutants(options: {
   readonly names: readonly string[];
   readonly seeds: number;
