@@ -53,6 +53,8 @@ export interface Configuration {
   readonly runMs: number;
   readonly commitMs: number;
   readonly snapshotEvery: number;
+  /** Allowances and budgets come so often a virtual minute. */
+  readonly giftsPerMinute: number;
   readonly faults: Faults;
 }
 
@@ -82,6 +84,7 @@ export function configure(seed: number, random: Prng, without: ReadonlySet<strin
   const list = <T>(count: number, make: (at: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at));
   // Only a long life sees a node given up, and come back.
   const isLong = random.chance(0.1);
+  const giftsPerMinute = random.pick([0, 0, 20, 60]);
   const nodes = list(some(1, 2), (at) => ({
     name: `n${at}`,
     cards: list(some(1, 2), () => some(1, 2)),
@@ -101,8 +104,9 @@ export function configure(seed: number, random: Prng, without: ReadonlySet<strin
       tokenMaxCalls: random.pick([3, 64, 64]),
       spaceCallsMax: random.pick([null, null, 3]),
     },
-    tiers: list(some(0, 2), () => ({
-      tier: random.pick<TierName>(["free", "pro", "anonymous"]),
+    // Credits, and more for a window, come to something only where windows are used up.
+    tiers: list(some(0, 2) + (giftsPerMinute > 0 ? 1 : 0), (at) => ({
+      tier: giftsPerMinute > 0 && at === 0 ? "free" : random.pick<TierName>(["free", "pro", "anonymous"]),
       settings: drawTier(random),
     })),
     clients: some(1, 3),
@@ -111,6 +115,7 @@ export function configure(seed: number, random: Prng, without: ReadonlySet<strin
     commitMs: random.pick([1, 5, 40]),
     snapshotEvery: random.pick([40, 200, 800]),
     faults: drawFaults(random, without),
+    giftsPerMinute,
   };
 }
 

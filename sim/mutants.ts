@@ -64,6 +64,92 @@ export const mutants: readonly Mutant[] = [
     'calls <= max ? undefined : { code: "space-busy"',
   ),
 
+  /* ── who pays ── */
+  m(
+    "held-credits-are-held-again",
+    "What a call holds of credits is not taken from what is left of them.",
+    "core/allowances.ts",
+    "? 0 : ms - usedMs - heldMs);",
+    "? 0 : ms - usedMs);",
+  ),
+  m(
+    "credits-never-expire",
+    "Credits that are over are held and shown.",
+    "core/allowances.ts",
+    "expiresAt !== null && now >= expiresAt ? 0",
+    "expiresAt !== null && now < 0 ? 0",
+  ),
+  m(
+    "credits-lose-to-the-order-of-ends",
+    "At a call's end its window is not asked for what others have left of it meanwhile.",
+    "core/funding.ts",
+    "sumOf(call.credits) + roomFor(state, call, now);",
+    "sumOf(call.credits);",
+  ),
+  m(
+    "credits-stay-held",
+    "What a call held of credits is not given back when it ends.",
+    "core/evolve.ts",
+    "heldMs: gpuMs(held - ms) }));",
+    "heldMs: gpuMs(held) }));",
+  ),
+  m(
+    "credits-are-not-used-up",
+    "What credits paid can be used again.",
+    "core/evolve.ts",
+    "usedMs: gpuMs(used + ms) }));",
+    "usedMs: gpuMs(used) }));",
+  ),
+  m(
+    "override-is-not-named",
+    "An admission within what was added to a window does not say so.",
+    "core/funding.ts",
+    "lift === undefined ? addedTo(standing).map(({ id }) => id) : [lift];",
+    "lift === undefined ? [] : [lift];",
+  ),
+  m(
+    "lift-has-no-end",
+    "A policy stays lifted.",
+    "core/allowances.ts",
+    "return now < allowance.until;",
+    "return allowance.until > 0;",
+  ),
+  m(
+    "more-for-every-window",
+    "What was added to one window is added to the next ones.",
+    "core/allowances.ts",
+    "return allowance.period === period && resetsAt",
+    "return allowance.period <= period && resetsAt",
+  ),
+  m(
+    "budget-ignores-holds",
+    "What visitors' calls hold is not taken from what is left of a budget.",
+    "core/funding.ts",
+    "gpuMs(Math.max(0, (limitMs ?? 0) - used - held)) };",
+    "gpuMs(Math.max(0, (limitMs ?? 0) - used)) };",
+  ),
+  m(
+    "owner-is-its-own-visitor",
+    "An owner's own calls are taken from the budget for visitors.",
+    "core/funding.ts",
+    "budget.limitMs === null || budget.sponsor === account) return",
+    "budget.limitMs === null) return",
+  ),
+  m(
+    "budget-never-begins-anew",
+    "The reset of the owner's window leaves the budget as it was.",
+    "core/evolve.ts",
+    "    if (budget.sponsor === id) Object.assign",
+    "    if (budget.sponsor === id && budget.heldMs < 0) Object.assign",
+  ),
+  m(
+    "visitor-pays-for-the-owner",
+    "A call that its Space's owner pays for is charged to the visitor in the end.",
+    "core/evolve.ts",
+    "const payer = accountOf(state, sponsor ?? terms.account);",
+    "const payer = accountOf(state, terms.account);",
+  ),
+
   /* ── commands ── */
   m(
     "retry-changes-the-answer",

@@ -1,6 +1,7 @@
 /** One seed from its beginning to its end, or to what broke; and the smallest repetition of what broke. */
 import { faultKinds } from "./configuration.ts";
 import type { Configuration } from "./configuration.ts";
+import { giftCounters } from "./gifts.ts";
 import { World } from "./world.ts";
 
 /** Steps after which a run stops without a verdict: a run has some thousands. */
@@ -25,6 +26,7 @@ export const counted: readonly string[] = [
   "callsGranted",
   "callsRefused",
   "allowsRefused",
+  ...giftCounters,
 ];
 
 export interface Failure {

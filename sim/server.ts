@@ -7,6 +7,7 @@ import type { Command } from "../src/core/model.ts";
 import type { State } from "../src/core/state.ts";
 import { openCallsOn } from "../src/core/views.ts";
 import type { Draft, Emitter, Entry } from "../src/evidence/entry.ts";
+import { owner } from "./gifts.ts";
 import { openSimJournal } from "./journal.ts";
 import type { SimJournal } from "./journal.ts";
 import type { Connection } from "./network.ts";
@@ -134,13 +135,13 @@ export class Server {
         const known = replicas.get(id);
         if (!known || !isLiving(known.status)) return undefined;
         const { space, release } = known.status;
-        return { space, release, owner: "alice", node: known.node, pool: known.pool };
+        return { space, release, owner: owner.account, node: known.node, pool: known.pool };
       },
       isConnected: (node) => nodes.isConnected(node),
       verifyToken: (token) => this.#world.verifyToken(token),
       misfit: async () => undefined,
       onLeave: (space) => configuration.spaces.find(({ name }) => name === space)?.onLeave ?? "finish",
-      ownerTier: () => "free",
+      ownerTier: () => owner.tier,
       send: (node, message) => void nodes.send(node, message),
       device: (slot) => nodes.device(slot),
       onFailure: (what, error) => this.#failed(what, error),

@@ -6,6 +6,7 @@ import { prng } from "../src/stdx/prng.ts";
 import type { Prng } from "../src/stdx/prng.ts";
 import { configure, faultKinds } from "./configuration.ts";
 import type { Configuration, FaultKind, Faults } from "./configuration.ts";
+import { countersOf, drawGift } from "./gifts.ts";
 import { Disk, openSimJournal, recordsOf } from "./journal.ts";
 import type { DiskManners } from "./journal.ts";
 import { Machine } from "./machine.ts";
@@ -50,6 +51,7 @@ export class World {
   #failsNext: string | undefined;
   #replicas = 0;
   #requests = 0;
+  #gifts = 0;
 
   constructor(seed: number, without: ReadonlySet<string>) {
     this.random = prng(seed);
@@ -158,7 +160,10 @@ export class World {
     const [left] = this.watch.unfinished();
     if (left !== undefined) this.watch.fail("L9", `${left}, ${settlesWithinMs / 1000} s after the last fault`);
     this.isAlive = false;
-    await judgeStory(this.watch, recordsOf(this.disk.rows), this.random);
+    const records = recordsOf(this.disk.rows);
+    for (const { events } of records)
+      for (const event of events) for (const name of countersOf(event)) this.count(name);
+    await judgeStory(this.watch, records, this.random);
   }
 
   async #goOn(until: number, maxSteps: number): Promise<boolean> {
@@ -188,6 +193,8 @@ export class World {
       if (rate > 0) this.#again(minuteMs / rate, () => this.#cause(kind));
     }
     this.#again(1_000, () => this.#repeat());
+    const { giftsPerMinute } = this.configuration;
+    if (giftsPerMinute > 0) this.#again(minuteMs / giftsPerMinute, () => this.#give());
   }
 
   #again(meanMs: number, run: () => void): void {
@@ -344,6 +351,14 @@ export class World {
     if (reports.length > 0) this.#mayFail(this.watch.reportAgain(engine, this.random.pick(reports)));
     this.#mayFail(this.watch.strangers(engine));
     this.#mayFail(this.watch.showQuota(engine, this.random.pick(this.configuration.accounts).name));
+  }
+
+  #give(): void {
+    const engine = this.#server?.engine;
+    if (!engine) return;
+    const id = `al_${++this.#gifts}`;
+    const gift = engine.read((_state, now) => drawGift(this.random, this.configuration, id, now));
+    this.#mayFail(gift.then((command) => engine.submit(command)));
   }
 
   /** An engine that stops meanwhile answers nobody. */
