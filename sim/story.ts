@@ -3,7 +3,7 @@
  * and totals (L38).
  */
 import { project } from "../src/catalog/projection.ts";
-import type { Audit } from "../src/core/invariants.ts";
+import type { Audit } from "../src/core/audit.ts";
 import type { LedgerRecord } from "../src/core/record.ts";
 import { callOutcomes } from "../src/evidence/call-outcomes.ts";
 import type { CallCause } from "../src/evidence/call-outcomes.ts";

@@ -5,8 +5,9 @@
 import type { MeterReport, ToAgent, ToServer } from "../src/contract/agent.ts";
 import type { Answer, Engine } from "../src/control/engine.ts";
 import { apply } from "../src/core/evolve.ts";
-import { checkInvariants, checkRecord, newAudit, take } from "../src/core/invariants.ts";
-import type { Audit, Finding } from "../src/core/invariants.ts";
+import { newAudit, take } from "../src/core/audit.ts";
+import { checkInvariants, checkRecord } from "../src/core/invariants.ts";
+import type { Audit, Finding } from "../src/core/audit.ts";
 import type { Command } from "../src/core/model.ts";
 import type { LedgerRecord } from "../src/core/record.ts";
 import { emptyState, stateHashInput } from "../src/core/state.ts";

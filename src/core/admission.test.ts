@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { after, durationMs, seconds } from "../stdx/time.ts";
 import { costOf, gpuMs, maxGpuMs, permille, timeFor } from "./amounts.ts";
 import { apply } from "./evolve.ts";
-import { take } from "./invariants.ts";
+import { take } from "./audit.ts";
 import { Ledger, card, eventOf, ledger, noon, terms, types } from "./ledger.suite.ts";
 import type { CallTerms, Refusal, TierSettings } from "./model.ts";
 import { cloneState, encodeState } from "./state.ts";

@@ -1,6 +1,6 @@
 /**
  * The audit's books of what pays for calls beside an account's tier: allowances, credits among them, and Spaces' budgets.
- * From the log alone, as all of the audit (invariants.ts).
+ * From the log alone, as all of the audit (audit.ts).
  *
  *   L41. Credits pay what the window can't; what a hold took of them is charged or given back in its end's record.
  *   L42. A sponsored call is within its Space's budget, and touches no window but its sponsor's.

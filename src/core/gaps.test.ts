@@ -5,7 +5,7 @@ import { after, seconds } from "../stdx/time.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
 import { gpuMs } from "./amounts.ts";
 import { apply } from "./evolve.ts";
-import { take } from "./invariants.ts";
+import { take } from "./audit.ts";
 import { Ledger, card, eventOf, ledger, terms } from "./ledger.suite.ts";
 import type { CallTerms, Event, GrantedCall, QueuedCall } from "./model.ts";
 import { planOn } from "./plan.ts";

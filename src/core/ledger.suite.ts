@@ -4,8 +4,9 @@ import { after, durationMs, instant, seconds } from "../stdx/time.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
 import { decide } from "./decide.ts";
 import { apply } from "./evolve.ts";
-import { checkInvariants, checkRecord, newAudit, take } from "./invariants.ts";
-import type { Audit } from "./invariants.ts";
+import { newAudit, take } from "./audit.ts";
+import { checkInvariants, checkRecord } from "./invariants.ts";
+import type { Audit } from "./audit.ts";
 import type {
   Call,
   CallTerms,

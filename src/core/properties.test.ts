@@ -11,7 +11,8 @@ import { attachEndsAt, dueAt, leasedOn, nextDeadline, queuedOn, settleEndsAt } f
 import { decide } from "./decide.ts";
 import { apply } from "./evolve.ts";
 import { couldPay, limitInForce } from "./audit-funds.ts";
-import { balanceOf, checkInvariants, take } from "./invariants.ts";
+import { balanceOf, take } from "./audit.ts";
+import { checkInvariants } from "./invariants.ts";
 import { Ledger, card, terms } from "./ledger.suite.ts";
 import { gpuMs } from "./amounts.ts";
 import type {

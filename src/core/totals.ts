@@ -4,8 +4,8 @@
  */
 import { assert } from "../stdx/assert.ts";
 import { apply } from "./evolve.ts";
-import { balanceOf, newAudit, take } from "./invariants.ts";
-import type { Audit } from "./invariants.ts";
+import { balanceOf, newAudit, take } from "./audit.ts";
+import type { Audit } from "./audit.ts";
 import type { CallTerms, Event } from "./model.ts";
 import type { LedgerRecord } from "./record.ts";
 import { emptyState } from "./state.ts";

@@ -1,7 +1,8 @@
 /** The journal of a platform that is down, read as a start reads it, and what it says of each call. */
 import { hash } from "node:crypto";
 import { apply } from "../../src/core/evolve.ts";
-import { checkInvariants, newAudit, take } from "../../src/core/invariants.ts";
+import { newAudit, take } from "../../src/core/audit.ts";
+import { checkInvariants } from "../../src/core/invariants.ts";
 import type { CallTerms, Event } from "../../src/core/model.ts";
 import { decodeState, emptyState, stateHashInput, type State } from "../../src/core/state.ts";
 import { openSqliteJournal, type Journal } from "../../src/journal/index.ts";
