@@ -206,9 +206,13 @@ describe("a lifted policy", () => {
       it.do({ type: "set-tier", tier: "free", settings: settings[policy as keyof typeof settings] });
       it.schedule("c0");
       assert.equal(refused(it, "c1", changes).code, code);
+      const shown = () => ({ runs: quota(it).runsMax, calls: quota(it).callsMax, duration: null });
+      const limited = shown();
       it.do(given("al_1", lift(policy as LiftablePolicy, 5)));
+      assert.deepEqual(shown(), { ...limited, [policy]: null });
       assert.deepEqual(fundingOf(it, "c2", changes).overrides, ["al_1"]);
       it.now = after(noon, seconds(5));
+      assert.deepEqual(shown(), limited);
       assert.equal(refused(it, "c3", changes).code, code);
     });
   }

@@ -1,7 +1,7 @@
 /** Answers to questions about the state. They change nothing, and hold at the state's index, which they name (L34). */
 import { between } from "../stdx/time.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
-import { standingOf } from "./allowances.ts";
+import { liftOf, standingOf } from "./allowances.ts";
 import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { budgetAt, tierOfSponsor, windowOf } from "./funding.ts";
@@ -146,9 +146,11 @@ export function quotaOf(state: State, account: AccountId, now: Instant): Quota |
 /** The same for an account that may never have called: then nothing is used. */
 export function quotaIn(state: State, account: AccountId, tier: TierName, now: Instant): Quota {
   const { isOver: _, ...window } = windowOf(state, account, tier, now);
-  const { runsMax, callsMax, windowMs } = tierOf(state, tier);
+  const { windowMs, ...limits } = tierOf(state, tier);
   const calls = state.accounts.get(account)?.open ?? 0;
   const allowances = standingOf(state, account, now);
+  const runsMax = liftOf(allowances, "runs") === undefined ? limits.runsMax : null;
+  const callsMax = liftOf(allowances, "calls") === undefined ? limits.callsMax : null;
   return { account, tier, ...window, windowMs, runsMax, calls, callsMax, allowances, index: state.index };
 }
 
