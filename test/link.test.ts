@@ -22,7 +22,7 @@ const terms = (node: string): Terms => ({
   insidePath: null,
   plainProcesses: true,
   folder: "/",
-  folderId: "x",
+  folderDigest: "x",
 });
 
 /** Both ends, and the line between them: its sockets can be cut, or carry nothing while they stay open. */

@@ -119,7 +119,7 @@ export interface BuildSpec {
   readonly build: string;
   readonly space: string;
   readonly commit: string;
-  /** The Space's bare repository: a path where server and builder share a disk. */
+  /** The Space's bare repository: a path where server and builder share a disk, else its address on the server. */
   readonly repository: string;
   readonly limitMs: DurationMs;
   /** The Space's own variables, for all commands; for a Dockerfile's ARGs. */
@@ -290,6 +290,8 @@ export type ToServer =
       /** Builds that it takes at a time. */
       readonly buildsAtOnce: number;
       readonly isolation: Isolation;
+      /** What stands in the server's own folder, where the agent can read it: its paths are the server's too. */
+      readonly folder?: string;
     }
   /** Measured anew, as when the probes have been run. */
   | { readonly type: "isolation"; readonly node: string; readonly isolation: Isolation }

@@ -183,6 +183,17 @@ export class Builds {
     await this.#machine.submit({ type: "leave", builder });
   }
 
+  /** Whether this builder was given a build of the Space, or the build of this id, that goes on. */
+  has(builder: string, space: string, id?: string): boolean {
+    return [...this.#machine.state.builds.values()].some(
+      (build) =>
+        isLeased(build) &&
+        build.lease.builder === builder &&
+        build.terms.space === space &&
+        (id === undefined || build.terms.build === id),
+    );
+  }
+
   /** A heartbeat, with all that the builder has. */
   async onHeartbeat(
     builder: string,

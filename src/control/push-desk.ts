@@ -1,12 +1,12 @@
 /** What becomes of a push: main's commit is built and followed; what triggers no build says why. */
 import { setTimeout as delay } from "node:timers/promises";
-import type { GitCaller } from "../hub/git-access.ts";
+import type { GitAsked } from "../hub/git-access.ts";
 import type { GitDesk, Pushed, Pusher, Taken } from "../hub/git-face.ts";
 import type { RefCommand } from "../hub/http-backend.ts";
 import { mainRef } from "../hub/receive-rules.ts";
-import type { Code } from "../evidence/codes.ts";
 import type { Verdict } from "../evidence/verdict.ts";
 import { builtBranch } from "./no-build.ts";
+import type { NodeTokens } from "./node-tokens.ts";
 import { beginLines, endLines, linesMax, logText } from "./push-lines.ts";
 import type { Server } from "./server.ts";
 
@@ -19,13 +19,17 @@ const lookAgainMs = 150;
 
 export class PushDesk implements GitDesk {
   readonly #server: Server;
+  readonly #nodes: Pick<NodeTokens, "nodeOf">;
 
-  constructor(server: Server) {
+  constructor(server: Server, nodes: Pick<NodeTokens, "nodeOf">) {
     this.#server = server;
+    this.#nodes = nodes;
   }
 
-  callerOf(authorization: string | undefined): Promise<{ caller: GitCaller | null } | { refused: Code }> {
-    return this.#server.callerOf(authorization);
+  async callerOf(authorization: string | undefined): Promise<GitAsked> {
+    const node = await this.#nodes.nodeOf(authorization);
+    if (node === undefined) return this.#server.callerOf(authorization);
+    return { node, reads: (space) => this.#server.builds.has(node, space) };
   }
 
   exists(space: string): boolean {

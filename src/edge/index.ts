@@ -1,6 +1,7 @@
 /** From a visitor's request to the app that answers it. */
 export { ListenError, openEdge } from "./edge.ts";
 export type { AddressResult, Edge, EdgeOptions, ListenAddress } from "./edge.ts";
+export { readInsideCaller } from "./inside.ts";
 export type { UpgradeEnd } from "./accepted.ts";
 export { defaultLimits } from "./limits.ts";
 export type { EdgeLimits } from "./limits.ts";

@@ -2,6 +2,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
+import type { Duplex } from "node:stream";
 
 import { insideLineMaxBytes, parseInside } from "../contract/egress.ts";
 import type { InsideCaller } from "../contract/egress.ts";
@@ -21,7 +22,9 @@ const newline = 10;
 
 /** Rejects where the socket cannot be made. */
 export function openInsideDoor({ path, onCaller, onError }: InsideDoor): Promise<Server> {
-  const door = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => readCaller(socket, onCaller));
+  const door = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
+    readInsideCaller(socket, onCaller),
+  );
   door.maxConnections = connectionsMax;
   // What lies there is an earlier platform's: the data folder is ours alone.
   rmSync(path, { force: true });
@@ -35,7 +38,11 @@ export function openInsideDoor({ path, onCaller, onError }: InsideDoor): Promise
   });
 }
 
-function readCaller(socket: Socket, onCaller: InsideDoor["onCaller"]): void {
+/** Reads the first line; `onCaller` is given what follows it. A connection that does not say who calls is dropped. */
+export function readInsideCaller<Connection extends Duplex>(
+  socket: Connection,
+  onCaller: (socket: Connection, caller: InsideCaller) => void,
+): void {
   let read = Buffer.alloc(0);
   const drop = (): void => void socket.destroy();
   const late = setTimeout(drop, lineWithinMs);
@@ -48,8 +55,9 @@ function readCaller(socket: Socket, onCaller: InsideDoor["onCaller"]): void {
     const caller = end < 0 ? undefined : parseInside(read.toString("latin1", 0, end));
     if (caller === undefined) return drop();
     if (end + 1 < read.length) socket.unshift(read.subarray(end + 1));
-    onCaller(socket, caller);
+    // Whoever takes it only later pauses it.
     socket.resume();
+    onCaller(socket, caller);
   };
   socket.once("close", () => clearTimeout(late));
   socket.on("error", drop).on("end", drop).on("data", take).resume();

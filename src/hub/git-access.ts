@@ -10,6 +10,16 @@ export interface GitCaller {
   readonly scopes: readonly string[];
 }
 
+/** A node's agent: it reads the repositories whose commits it was given to build. */
+export interface GitNode {
+  readonly node: string;
+  /** `owner/name` */
+  reads(space: string): boolean;
+}
+
+/** Who asks, by the token that was shown. */
+export type GitAsked = { readonly caller: GitCaller | null } | GitNode | { readonly refused: Code };
+
 export interface GitPath {
   /** Repositories of other kinds get their own first word. */
   readonly kind: "spaces";
@@ -49,13 +59,13 @@ export function parseGitPath(url: string): GitPath | undefined {
   };
 }
 
-/** Reading is open, as Spaces are. Writing is the owner's and the operator's, by a token that may write. */
-export function mayAccess(
-  { owner, id }: GitPath,
-  write: boolean,
-  asked: { readonly caller: GitCaller | null } | { readonly refused: Code },
-): AccessRefusal | undefined {
+/** Reading is open, as Spaces are, but for nodes. Writing is the owner's and the operator's, by a token that may write. */
+export function mayAccess({ owner, id }: GitPath, write: boolean, asked: GitAsked): AccessRefusal | undefined {
   if ("refused" in asked) return { status: 401, says: `${codeRow(asked.refused).says} ${codeRow(asked.refused).next}` };
+  if ("node" in asked) {
+    if (!write && asked.reads(id)) return undefined;
+    return { status: 403, says: `Node ${asked.node} has no build of ${id}, and nothing to write.` };
+  }
   const { caller } = asked;
   if (!write) return undefined;
   if (caller === null)
@@ -64,6 +74,12 @@ export function mayAccess(
     return { status: 403, says: "This token is not for that: it has not the scope write." };
   if (caller.account === owner || caller.admin) return undefined;
   return { status: 403, says: `${id} belongs to ${owner}; you are ${caller.account}.` };
+}
+
+/** Whose turns it takes: an account, or a node, or null for the nameless of its address. */
+export function askedBy(asked: GitAsked): string | null {
+  if ("refused" in asked) return null;
+  return "node" in asked ? `node ${asked.node}` : (asked.caller?.account ?? null);
 }
 
 /** What every answer of git's addresses bears. */

@@ -6,10 +6,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { Code } from "../evidence/codes.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import {
+  askedBy,
   leaving,
   mayAccess,
   originOf,
@@ -17,7 +17,7 @@ import {
   plainHeaders,
   writePlain,
   type AccessRefusal,
-  type GitCaller,
+  type GitAsked,
   type GitPath,
 } from "./git-access.ts";
 import { runGit, systemGit, type GitProgram } from "./git.ts";
@@ -59,9 +59,7 @@ export interface Taken {
 
 /** What git's face needs of the platform. */
 export interface GitDesk {
-  callerOf(
-    authorization: string | undefined,
-  ): Promise<{ readonly caller: GitCaller | null } | { readonly refused: Code }>;
+  callerOf(authorization: string | undefined): Promise<GitAsked>;
   exists(space: string): boolean;
   /** Makes the Space where it is absent; says why it cannot be. */
   ensure(owner: string, name: string): Promise<{ readonly ok: true } | { readonly ok: false; readonly says: string }>;
@@ -195,7 +193,7 @@ export class GitFace implements AsyncDisposable {
     const account = "caller" in asked ? asked.caller?.account : undefined;
     const slots = write ? this.#pushes : this.#fetches;
     const left = leaving(response);
-    const caller = { account: account ?? null, address: request.socket.remoteAddress ?? "" };
+    const caller = { account: askedBy(asked), address: request.socket.remoteAddress ?? "" };
     using slot = await slots.take(caller, left);
     if (left.aborted) return;
     if (!slot) return writePlain(response, account === undefined ? tooManyNameless : tooMany);

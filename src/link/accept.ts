@@ -5,7 +5,7 @@ import { WebSocketServer, type WebSocket } from "ws";
 import type { ToAgent, ToServer } from "../contract/agent.ts";
 import type { ServerEnd } from "./memory.ts";
 import { parseOpening } from "./session.ts";
-import type { Terms } from "./terms.ts";
+import type { StreamKind, Terms } from "./terms.ts";
 import { keepAlive, socketMaxBytes, textOf, WireEnd, wireTiming, type WireTiming } from "./wire.ts";
 
 export interface AcceptOptions {
@@ -14,6 +14,8 @@ export interface AcceptOptions {
   terms(node: string): Terms;
   /** Each fresh connection, before any message of it. */
   onLink(link: ServerEnd, node: string): void;
+  /** A socket that carries connections; to be attached at once. Absent: there are none. */
+  onStreams?(socket: WebSocket, node: string, kind: StreamKind): void;
   readonly timing?: WireTiming;
 }
 
@@ -30,6 +32,8 @@ export class Links implements Disposable {
   readonly #nodes = new Map<string, Map<string, End>>();
   /** Sockets that have not said yet which session they are for, with their nodes. */
   readonly #opening = new Map<WebSocket, string>();
+  /** By node, then by what they carry: an agent has one of each, and the newest is it. */
+  readonly #streams = new Map<string, Map<StreamKind, WebSocket>>();
 
   constructor(options: AcceptOptions) {
     this.#options = options;
@@ -41,10 +45,33 @@ export class Links implements Disposable {
     this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#opened(node, opened));
   }
 
+  /** The same, of a socket that carries connections. */
+  takeStreams(
+    { node, kind }: { readonly node: string; readonly kind: StreamKind },
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+  ): void {
+    this.#sockets.handleUpgrade(request, socket, head, (opened) => {
+      opened.on("error", () => opened.terminate());
+      keepAlive(opened, this.#timing, this.#options.now);
+      const kinds = this.#streams.get(node) ?? new Map<StreamKind, WebSocket>();
+      this.#streams.set(node, kinds);
+      kinds.get(kind)?.terminate();
+      kinds.set(kind, opened);
+      opened.once("close", () => {
+        if (kinds.get(kind) === opened) kinds.delete(kind);
+        if (kinds.size === 0 && this.#streams.get(node) === kinds) this.#streams.delete(node);
+      });
+      this.#options.onStreams?.(opened, node, kind);
+    });
+  }
+
   /** Ends all connections of a node, also those that are only being opened. */
   drop(node: string): void {
     for (const [socket, of] of this.#opening) if (of === node) socket.terminate();
     for (const end of this.#nodes.get(node)?.values() ?? []) end.close();
+    for (const socket of this.#streams.get(node)?.values() ?? []) socket.terminate();
   }
 
   [Symbol.dispose](): void {

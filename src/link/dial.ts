@@ -50,6 +50,13 @@ export function dial(options: DialOptions): Disposable {
   return dialler;
 }
 
+/** Before the next try, after so many that failed. */
+export function pauseMs(tries: number, random: RandomBytes): number {
+  const most = Math.min(pauseMostMs, pauseFirstMs * 2 ** Math.min(tries, 10));
+  const [part = 0] = random(1);
+  return most / 2 + (most / 2) * (part / 256);
+}
+
 class Dialler implements Disposable {
   readonly #options: DialOptions;
   readonly #timing: WireTiming;
@@ -78,15 +85,14 @@ class Dialler implements Disposable {
   }
 
   async #pause(): Promise<void> {
-    const most = Math.min(pauseMostMs, pauseFirstMs * 2 ** Math.min(this.#tries, 10));
-    const [part = 0] = this.#options.random(1);
-    await delay(most / 2 + (most / 2) * (part / 256), undefined, { signal: this.#stop.signal }).catch(() => undefined); // told to stop
+    const ms = pauseMs(this.#tries, this.#options.random);
+    await delay(ms, undefined, { signal: this.#stop.signal }).catch(() => undefined); // told to stop
   }
 
   /** Resolves when the connection is over, or never was: whether it lived for {@link livedMs}. */
   #connect(server: string): Promise<boolean> {
     const session = this.#sessionToGoOn();
-    const socket = new WebSocket(addressOf(server), {
+    const socket = new WebSocket(addressOf(server, linkPath), {
       headers: { authorization: `Bearer ${this.#options.token()}` },
       handshakeTimeout: this.#timing.silentMs,
       maxPayload: socketMaxBytes,
@@ -173,8 +179,8 @@ function parseAnswer(text: string): Answer | "gone" | undefined {
   return isCount(got) && parsed ? { got, terms: parsed } : undefined;
 }
 
-function addressOf(server: string): string {
-  const url = new URL(linkPath, server);
+export function addressOf(server: string, path: string): string {
+  const url = new URL(path, server);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
 }

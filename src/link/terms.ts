@@ -1,4 +1,5 @@
 /** What a server tells each agent that joins it: where the two meet beside their link. */
+import { createHash } from "node:crypto";
 
 export interface Terms {
   /** The agent's node, as its token names it. */
@@ -11,18 +12,25 @@ export interface Terms {
   readonly insidePath: string | null;
   /** Apps and builds are plain processes. */
   readonly plainProcesses: boolean;
-  /** The server's data folder, and the text of a file in it: an agent that reads the same is on the same disk. */
+  /** The server's data folder, and the digest of a file in it: an agent that reads that file is on the same disk. */
   readonly folder: string;
-  readonly folderId: string;
+  readonly folderDigest: string;
+}
+
+export function folderDigest(folderId: string): string {
+  return createHash("sha256").update(folderId).digest("hex");
 }
 
 /** Where agents connect, on the console's host. */
 export const linkPath = "/api/nodes/link";
+/** Where an agent on another machine opens what carries connections: those that the edge begins, and those that its apps begin. */
+export const streamPaths = { visits: "/api/nodes/visits", inside: "/api/nodes/inside" } as const;
+export type StreamKind = keyof typeof streamPaths;
 
 /** Undefined for what is none. */
 export function parseTerms(value: unknown): Terms | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { node, appsDomain, port, insidePath, plainProcesses, folder, folderId } = value as Record<string, unknown>;
+  const { node, appsDomain, port, insidePath, plainProcesses, folder, folderDigest } = value as Record<string, unknown>;
   const fits =
     typeof node === "string" &&
     typeof appsDomain === "string" &&
@@ -30,6 +38,6 @@ export function parseTerms(value: unknown): Terms | undefined {
     (insidePath === null || typeof insidePath === "string") &&
     typeof plainProcesses === "boolean" &&
     typeof folder === "string" &&
-    typeof folderId === "string";
-  return fits ? { node, appsDomain, port, insidePath, plainProcesses, folder, folderId } : undefined;
+    typeof folderDigest === "string";
+  return fits ? { node, appsDomain, port, insidePath, plainProcesses, folder, folderDigest } : undefined;
 }

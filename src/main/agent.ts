@@ -1,24 +1,26 @@
 /** `waybill agent`: a node's side as a process of its own. It joins a server over a network, and runs what it has while the server is away. */
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pino } from "pino";
 import { exit } from "../cli/exit.ts";
 import { CliFailure } from "../cli/failures.ts";
 import type { AgentOptions } from "../cli/world.ts";
 import { openRepositories } from "../hub/repository.ts";
-import { dial, type DialTrouble } from "../link/dial.ts";
+import type { Source } from "../build/workshop.ts";
+import { openRemoteSource } from "../hub/remote-source.ts";
+import { apartAgent } from "../link/apart.ts";
+import { dial, type DialOptions, type DialTrouble } from "../link/dial.ts";
 import type { AgentEnd } from "../link/memory.ts";
-import { parseTerms, type Terms } from "../link/terms.ts";
+import { folderDigest, parseTerms, type Terms } from "../link/terms.ts";
 import { openSpool } from "../record/spool.ts";
 import { writeStored } from "../runtime/folder.ts";
-import { closeInheritedFiles } from "../runtime/inherited-files.ts";
 import { systemClock, systemRandom } from "./clock.ts";
-import { dataFolder, readConfig, type PlatformConfig } from "./config.ts";
+import { dataFolder, type PlatformConfig } from "./config.ts";
+import { carryFor, ReplicaSockets } from "./far-server.ts";
 import { readFolderId } from "./links.ts";
 import { startNode, type Node } from "./node.ts";
-import { ownEdge, type NumberedEdge } from "./own-edge.ts";
+import { insideSocket, ownEdge, type NumberedEdge } from "./own-edge.ts";
 import type { PlatformLog } from "./platform.ts";
-import { startFailure, type UpWorld } from "./up.ts";
+import { aborted, configFrom, prepareProcess, startFailure, type UpWorld } from "./starting.ts";
 
 /** What the server said when it was last joined: an agent that starts while no server is there goes by it. */
 const termsName = "joined.json";
@@ -29,30 +31,35 @@ const tokenName = "join-token";
 export async function agent(options: AgentOptions, world: UpWorld): Promise<number> {
   const config = configOf(options, world.env);
   const folder = join(config.data, "node");
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const log = prepareProcess(options);
+  const foreseen = (error: unknown): never => {
+    throw startFailure(error, config);
+  };
+  await mkdir(folder, { recursive: true, mode: 0o700 }).catch(foreseen);
   const token = await tokenOf(config.data, world.env);
-  if (process.channel === undefined) closeInheritedFiles();
-  process.umask(0o022);
-  const log = pino(
-    { level: options.json ? "info" : "warn", base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true }),
-  );
-  const joining = new Joining({ config, log, known: await readTerms(folder) });
-  using _dialling = dial({
+  const dialled = {
     servers: options.join,
     token: () => token,
     random: systemRandom,
     now: () => systemClock.monotonic(),
+  };
+  await using joining = await Joining.open({
+    config,
+    log,
+    known: await readTerms(folder).catch(foreseen),
+    dialled,
+    authorities: world.env["NODE_EXTRA_CA_CERTS"],
+  });
+  using _dialling = dial({
+    ...dialled,
     onLink: (link, terms) => void joining.take(link, terms),
     onTrouble: (trouble) => joining.trouble(trouble),
   });
   const stopped = aborted(world.signal);
   const terms = await Promise.race([joining.first, stopped]);
   if (terms === undefined) return exit.done;
-  await using node = await start({ config, log, version: world.version, joining, terms }).catch((error: unknown) => {
-    throw startFailure(error, config);
-  });
-  joining.started(node);
+  await using node = await start({ config, log, version: world.version, joining, terms }).catch(foreseen);
+  await joining.started(node).catch(foreseen);
   tell(options, { node: terms.node, sandbox: config.sandbox });
   await Promise.race([joining.failed, stopped]);
   return exit.done;
@@ -60,7 +67,7 @@ export async function agent(options: AgentOptions, world: UpWorld): Promise<numb
 
 function configOf(options: AgentOptions, env: UpWorld["env"]): PlatformConfig {
   const data = options.data ?? `${dataFolder(env, undefined)}-agent`;
-  const read = readConfig(env, {
+  return configFrom(env, {
     ...options,
     data,
     role: "all",
@@ -69,12 +76,6 @@ function configOf(options: AgentOptions, env: UpWorld["env"]): PlatformConfig {
     journal: undefined,
     standBy: false,
     service: true,
-  });
-  if (read.ok) return read.config;
-  throw new CliFailure(exit.usage, {
-    code: "config-invalid",
-    says: read.problems.join("; "),
-    next: "Correct all of it and start again.",
   });
 }
 
@@ -104,10 +105,25 @@ async function readTerms(folder: string): Promise<Terms | undefined> {
   }
 }
 
+type Dialled = Pick<DialOptions, "servers" | "token" | "random" | "now">;
+
+interface JoiningParts {
+  readonly config: PlatformConfig;
+  readonly log: PlatformLog;
+  readonly known: Terms | undefined;
+  readonly dialled: Dialled;
+  /** A file with authorities beside the machine's own. */
+  readonly authorities: string | undefined;
+}
+
 /** What the dialler brings: connections for the node, and the terms by which it runs. */
-class Joining {
+class Joining implements AsyncDisposable {
   readonly #config: PlatformConfig;
   readonly #log: PlatformLog;
+  readonly #dialled: Dialled;
+  readonly #authorities: string | undefined;
+  readonly #sockets = new ReplicaSockets();
+  readonly #inside: ReturnType<typeof insideSocket>;
   readonly #first = Promise.withResolvers<Terms>();
   readonly #failed = Promise.withResolvers<never>();
   #terms: Terms | undefined;
@@ -116,10 +132,24 @@ class Joining {
   #links = 0;
   /** By server, its last trouble. */
   readonly #said = new Map<string, string>();
+  /** What stands in the server's folder; undefined where that is on another machine. */
+  #folderId: string | undefined;
+  #source: Source | undefined;
+  /** What carries connections to and from another machine. */
+  #carrying: Disposable | undefined;
 
-  constructor({ config, log, known }: { config: PlatformConfig; log: PlatformLog; known: Terms | undefined }) {
+  static async open(parts: JoiningParts): Promise<Joining> {
+    const joining = new Joining(parts);
+    if (parts.known) await joining.#settle(parts.known);
+    return joining;
+  }
+
+  private constructor({ config, log, known, dialled, authorities }: JoiningParts) {
+    this.#authorities = authorities;
     this.#config = config;
     this.#log = log;
+    this.#dialled = dialled;
+    this.#inside = insideSocket(config.data);
     this.#terms = known;
     if (known) this.#first.resolve(known);
     // Whoever waits for either hears of it.
@@ -141,7 +171,7 @@ class Joining {
   get edge(): NumberedEdge {
     const current = (): NumberedEdge => {
       const { appsDomain, port, insidePath } = this.#terms as Terms;
-      return ownEdge({ appsDomain }, port, insidePath ?? "");
+      return ownEdge({ appsDomain }, port, this.#folderId === undefined ? this.#inside.path : (insidePath ?? ""));
     };
     return {
       isOurs: (name) => current().isOurs(name),
@@ -155,17 +185,25 @@ class Joining {
     };
   }
 
-  async take(link: AgentEnd, terms: Terms): Promise<void> {
+  /** Where the server that was joined last keeps its commits. */
+  get source(): Source {
+    return { checkout: (...asked) => (this.#source as Source).checkout(...asked) };
+  }
+
+  async take(joined: AgentEnd, terms: Terms): Promise<void> {
     const turn = ++this.#links;
     try {
       await this.#check(terms);
+      await this.#settle(terms);
+      if (this.#node) await this.#carry();
       writeStored(join(this.#config.data, "node"), termsName, terms);
     } catch (error) {
-      link.close();
-      return this.#failed.reject(error);
+      joined.close();
+      return this.#failed.reject(startFailure(error, this.#config));
     }
     if (turn !== this.#links) return; // a newer one came meanwhile
-    this.#log.info({ node: terms.node }, "joined");
+    const link = apartAgent(joined, { folder: this.#folderId, onStatus: (status) => this.#sockets.take(status) });
+    this.#log.info({ node: terms.node, sharesFolder: this.#folderId !== undefined }, "joined");
     this.#said.clear();
     this.#terms = terms;
     this.#link = link;
@@ -173,7 +211,9 @@ class Joining {
     this.#first.resolve(terms);
   }
 
-  started(node: Node): void {
+  /** The node runs, and with it the folder is ours alone. Rejects where the disk does not let it go on. */
+  async started(node: Node): Promise<void> {
+    await this.#carry();
     this.#node = node;
     if (this.#link) node.connect(this.#link);
   }
@@ -192,7 +232,7 @@ class Joining {
     );
   }
 
-  async #check({ node, plainProcesses, folder, folderId }: Terms): Promise<void> {
+  async #check({ node, plainProcesses, folder, folderDigest: digest }: Terms): Promise<void> {
     const known = this.#terms?.node ?? node;
     const refused = (says: string, next: string): CliFailure =>
       new CliFailure(exit.failed, { code: "agent-misplaced", says, next });
@@ -206,12 +246,51 @@ class Joining {
         `the server ${plainProcesses ? "has agents run apps as plain processes" : "wants its agents' apps in sandboxes"}, and this agent does not.`,
         "Start both with --sandbox none, or neither.",
       );
-    if ((await readFolderId(folder)) !== folderId)
+    if (plainProcesses && !(await isIn(folder, digest)))
       throw refused(
-        `the server's data folder ${folder} is not there for this agent: it takes commits from it and answers the server's edge on this machine.`,
-        "In this version an agent runs on its server's machine, as the same user. On another machine run a `waybill up` of its own.",
+        `the server's data folder ${folder} is not there for this agent, and plain processes reach the platform only on its own machine.`,
+        "Start both without --sandbox none, or run this agent on the server's machine, as the same user.",
       );
   }
+
+  /** On the server's disk its paths are used; elsewhere commits and connections come over the network. */
+  async #settle({ folder, folderDigest: digest }: Terms): Promise<void> {
+    this.#folderId = (await isIn(folder, digest)) ? await readFolderId(folder) : undefined;
+    if (this.#folderId === undefined) return;
+    this.#carrying?.[Symbol.dispose]();
+    this.#carrying = undefined;
+    this.#source = openRepositories({
+      folder: join(folder, "repositories"),
+      ...{ clock: systemClock, random: systemRandom },
+    });
+  }
+
+  /** Carries commits and connections, where they have to be. */
+  async #carry(): Promise<void> {
+    if (this.#folderId !== undefined || this.#carrying !== undefined) return;
+    const { data, disk } = this.#config;
+    this.#carrying = carryFor(this.#sockets, {
+      ...this.#dialled,
+      insidePath: this.#inside.path,
+      onFailure: (what, error) => this.#log.error({ error: String(error) }, what),
+    });
+    this.#source = await openRemoteSource({
+      ...{ ...this.#dialled, clock: systemClock },
+      ...(this.#authorities !== undefined && { authorities: this.#authorities }),
+      ...{ folder: join(data, "node", "fetches"), reserveBytes: disk.reserveBytes },
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#carrying?.[Symbol.dispose]();
+    if (this.#carrying) this.#inside.remove();
+    return Promise.resolve();
+  }
+}
+
+async function isIn(folder: string, digest: string): Promise<boolean> {
+  const id = await readFolderId(folder);
+  return id !== undefined && folderDigest(id) === digest;
 }
 
 async function start({
@@ -236,7 +315,7 @@ async function start({
     version,
     node: terms.node,
     link: undefined,
-    source: openRepositories({ folder: join(terms.folder, "repositories"), ...world }),
+    source: joining.source,
     edge: joining.edge,
     spool: (name, folder) =>
       openSpool({ folder, name, ...world, onFailure: (error) => onFailure(`the spool of ${name}`, error) }),
@@ -247,11 +326,4 @@ async function start({
 function tell({ json, join: servers }: AgentOptions, { node, sandbox }: { node: string; sandbox: string }): void {
   if (json) process.stdout.write(`${JSON.stringify({ ready: true, node })}\n`);
   else process.stderr.write(`Node ${node} runs for ${servers.join(", ")}      sandbox ${sandbox}\n`);
-}
-
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
 }

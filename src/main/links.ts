@@ -7,7 +7,7 @@ import type { NodeTokens } from "../control/node-tokens.ts";
 import type { UpgradeEnd } from "../edge/index.ts";
 import { problemOf, writeProblem } from "../http/index.ts";
 import type { Links } from "../link/accept.ts";
-import { linkPath } from "../link/terms.ts";
+import { linkPath, streamPaths, type StreamKind } from "../link/terms.ts";
 import { base32, type RandomBytes } from "../stdx/ids.ts";
 
 export interface LinkDoor {
@@ -25,8 +25,9 @@ export function serveLink(
   response: ServerResponse,
   { upgrade, inside }: { upgrade: UpgradeEnd | undefined; inside: InsideCaller | undefined },
 ): boolean {
-  if (upgrade === undefined || request.url !== linkPath) return false;
-  answer(door, request, response, { upgrade, inside }).catch((error: unknown) => {
+  const to = placeOf(request.url);
+  if (upgrade === undefined || to === undefined) return false;
+  answer(door, request, response, { upgrade, inside, to }).catch((error: unknown) => {
     upgrade.socket.destroy();
     door.onFailure("an agent that joins", error);
   });
@@ -37,7 +38,7 @@ async function answer(
   { links, tokens, ready }: LinkDoor,
   request: IncomingMessage,
   response: ServerResponse,
-  { upgrade, inside }: { upgrade: UpgradeEnd; inside: InsideCaller | undefined },
+  { upgrade, inside, to }: { upgrade: UpgradeEnd; inside: InsideCaller | undefined; to: "link" | StreamKind },
 ): Promise<void> {
   await ready;
   // An app is no agent, whatever it has found.
@@ -45,7 +46,14 @@ async function answer(
   if (node === undefined)
     return writeProblem(request, response, { problem: problemOf("identity/bad-token"), close: true });
   response.detachSocket(upgrade.socket);
-  links.take(node, request, upgrade.socket, upgrade.first);
+  if (to === "link") links.take(node, request, upgrade.socket, upgrade.first);
+  else links.takeStreams({ node, kind: to }, request, upgrade.socket, upgrade.first);
+}
+
+function placeOf(path: string | undefined): "link" | StreamKind | undefined {
+  if (path === linkPath) return "link";
+  if (path === streamPaths.visits) return "visits";
+  return path === streamPaths.inside ? "inside" : undefined;
 }
 
 const folderIdName = "folder.id";

@@ -40,6 +40,7 @@ import { loadReceiptKey } from "../identity/receipt-key.ts";
 import { loadVisitorKeys } from "../identity/visitor-keys.ts";
 import { Links } from "../link/accept.ts";
 import { memoryLink } from "../link/memory.ts";
+import { folderDigest } from "../link/terms.ts";
 import { drain, openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
 import { openEvidenceStore } from "../record/store.ts";
@@ -53,6 +54,7 @@ import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
 import { ownNode, poolName, startNode } from "./node.ts";
 import { openJournal } from "./open-journal.ts";
 import { consoleName, insideSocket, ownEdge, platformUrlFor } from "./own-edge.ts";
+import { RemoteNodes } from "./remote-nodes.ts";
 import { payerOfApp, visitorIdentity, verifyVisitor } from "./visitors.ts";
 import { spaceOwner } from "../contract/space.ts";
 
@@ -284,13 +286,24 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   // Plain processes are the platform's own user: through the door they could name any caller.
   const insidePath = config.sandbox === "none" ? null : door.path;
   const folderId = await folderIdOf(config.data, random);
+  const remote = stack.use(
+    new RemoteNodes({
+      ...{ data: config.data, folderId, insidePath, onFailure },
+      nodeOf: (replica) => replicas.get(replica)?.node,
+      has: (node, { replica: id, space }) => {
+        const known = replicas.get(id);
+        return known ? known.node === node && known.status.space === space : builds.has(node, space, id);
+      },
+    }),
+  );
   const links = new Links({
     now: () => clock.monotonic(),
     terms: (node) => ({
       ...{ node, appsDomain: config.appsDomain, port: port(), insidePath },
-      ...{ plainProcesses: config.sandbox === "none", folder: config.data, folderId },
+      ...{ plainProcesses: config.sandbox === "none", folder: config.data, folderDigest: folderDigest(folderId) },
     }),
-    onLink: (link, node) => nodes.connect(link, node),
+    onLink: (link, node) => nodes.connect(remote.link(link, node), node),
+    onStreams: (socket, node, kind) => remote.streams(socket, node, kind),
   });
   const nodeTokens = new NodeTokens({
     tokens: catalog.tokens,
@@ -354,7 +367,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   await spaces.recover();
 
   const api = createApi(server);
-  const desk = new PushDesk(server);
+  const desk = new PushDesk(server, nodeTokens);
   const git = stack.use(
     await GitFace.open({ repositories, desk, clock, random, folder: join(config.data, "git"), limits: config.git }),
   );

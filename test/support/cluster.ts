@@ -1,5 +1,6 @@
 /** A real `waybill server` and real `waybill agent`s, each a process with a folder of its own; all of it ended at the end. */
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -20,9 +21,17 @@ export class Role {
   readonly #argv: readonly string[];
   readonly #env: Readonly<Record<string, string>>;
   readonly #name: string;
+  readonly #within: readonly string[];
   #child: ChildProcess | undefined;
 
-  constructor(name: string, argv: readonly string[], env: Readonly<Record<string, string>>) {
+  /** `within`: the program, with its arguments, that becomes it. */
+  constructor(
+    name: string,
+    argv: readonly string[],
+    env: Readonly<Record<string, string>>,
+    within: readonly string[] = [],
+  ) {
+    this.#within = within;
     this.#name = name;
     this.#argv = argv;
     this.#env = env;
@@ -30,7 +39,8 @@ export class Role {
 
   /** Starts it; `ready` is its first line. */
   start(): { readonly ready: Promise<Record<string, unknown>>; readonly ended: Promise<number | null> } {
-    const child = spawn(process.execPath, [waybill, ...this.#argv, "--json"], {
+    const [program, ...argv] = [...this.#within, process.execPath, waybill, ...this.#argv, "--json"];
+    const child = spawn(program, argv, {
       stdio: ["ignore", "pipe", "pipe"],
       detached: true,
       env: { ...process.env, ...this.#env },
@@ -74,10 +84,12 @@ export class Role {
 export class Cluster implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "wb-cl-"));
   readonly #roles: Role[] = [];
+  readonly #holders: ChildProcess[] = [];
   readonly #nodes = new Set<string>();
   #signIn = { url: "", token: "" };
   readonly #atExit = (): void => {
     for (const role of this.#roles) void role.end("SIGKILL");
+    for (const holder of this.#holders) holder.kill("SIGKILL");
     for (const one of this.#leftovers()) killProcess(one);
     rmSync(this.folder, { recursive: true, force: true });
   };
@@ -120,14 +132,24 @@ export class Cluster implements AsyncDisposable {
     this.#signIn = { url: ready["url"] as string, token: ready["token"] as string };
   }
 
-  /** An agent of this node, not started. */
-  agent(node: string, token: string, join: string = this.url): Role {
+  /** A place where the server's data folder is not to be seen: what agents are to be started by. It has all their mounts. */
+  async elsewhere(): Promise<readonly string[]> {
+    const covered = 'mount -t tmpfs none "$1" && echo && exec sleep infinity';
+    const holder = spawn("unshare", ["-m", "sh", "-c", covered, "sh", this.data], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.#holders.push(holder);
+    await once(holder.stdout, "data");
+    return ["nsenter", "-m", "-t", String(holder.pid)];
+  }
+
+  /** An agent of this node, not started; `within` another place than the server's. */
+  agent(node: string, token: string, join: string = this.url, within: readonly string[] = []): Role {
     this.#nodes.add(node);
     const data = this.nodeFolder(node);
     const cards = ["--simulate-gpus", "2x2"];
-    return this.#role(node, ["agent", "--join", join, "--data", data, ...this.#sandbox, ...cards], {
-      WAYBILL_JOIN_TOKEN: token,
-    });
+    const argv = ["agent", "--join", join, "--data", data, ...this.#sandbox, ...cards];
+    return this.#role(node, argv, { WAYBILL_JOIN_TOKEN: token }, within);
   }
 
   async account(name: string): Promise<Account> {
@@ -160,12 +182,18 @@ export class Cluster implements AsyncDisposable {
     await Promise.all(this.#roles.map((role) => role.end("SIGKILL")));
     for (const one of this.#leftovers()) killProcess(one);
     await until("all that the agents started has ended", () => this.#leftovers().length === 0);
+    for (const holder of this.#holders) holder.kill("SIGKILL");
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
     process.off("exit", this.#atExit);
   }
 
-  #role(name: string, argv: readonly string[], env: Readonly<Record<string, string>>): Role {
-    const role = new Role(name, argv, { XDG_CONFIG_HOME: join(this.folder, "config"), ...env });
+  #role(
+    name: string,
+    argv: readonly string[],
+    env: Readonly<Record<string, string>>,
+    within: readonly string[] = [],
+  ): Role {
+    const role = new Role(name, argv, { XDG_CONFIG_HOME: join(this.folder, "config"), ...env }, within);
     this.#roles.push(role);
     return role;
   }

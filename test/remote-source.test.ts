@@ -1,0 +1,101 @@
+/** A commit fetched from a server that shares no folder with the builder: by git's own protocol and git-lfs', with a node's token. */
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { GitFace, type GitDesk } from "../src/hub/git-face.ts";
+import { LfsFace } from "../src/hub/lfs-face.ts";
+import { LfsStore } from "../src/hub/lfs-store.ts";
+import { openRemoteSource } from "../src/hub/remote-source.ts";
+import { openRepositories } from "../src/hub/repository.ts";
+import { clock, random } from "./support/commits.ts";
+
+const large = randomBytes(3 << 20);
+const pointer = { oid: createHash("sha256").update(large).digest("hex"), size: large.length };
+
+/** A server with alice's Space, whose commit has a large file; `cut`: so many of its first connections break. */
+async function open({ cut = 0, reads = "alice/app" } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "wb-far-"));
+  const repositories = openRepositories({ folder: join(folder, "repositories"), clock, random });
+  await repositories.createRepository("alice/app");
+  const repository = repositories.repositoryOf("alice/app");
+  const store = new LfsStore(random, { freeMinBytes: 0 });
+  const bytes = async function* () {
+    yield large;
+  };
+  assert.deepEqual(await store.put(repository, pointer, bytes(), "alice"), { ok: true });
+  const commit = await repositories.commitFiles({
+    ...{ repository, branch: "main", summary: "all", author: { name: "Alice", email: "a@example.org" } },
+    files: [{ path: "README.md", content: { bytes: Buffer.from("read me\n") } }],
+    largeFiles: [{ path: "model.bin", ...pointer }],
+  });
+  assert(commit.ok);
+  const refused = (): never => assert.fail("a node never writes");
+  const desk: GitDesk = {
+    callerOf: async (field) =>
+      field === "Bearer n2's" ? { node: "n2", reads: (space) => space === reads } : { refused: "identity/bad-token" },
+    exists: () => true,
+    ensure: refused,
+    inTurn: refused,
+    refuse: refused,
+    pushed: refused,
+    watch: refused,
+    onFailure: (what, error) => assert.fail(`${what}: ${String(error)}`),
+  };
+  const git = await GitFace.open({ repositories, desk, clock, random, folder: join(folder, "git") });
+  const lfs = new LfsFace({ repositories, store, desk, key: randomBytes(32), clock, random });
+  const server = createServer((request, response) => git.serve(request, response) || lfs.serve(request, response));
+  let left = cut;
+  server.on("connection", (socket) => void (left-- > 0 && socket.destroy()));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const fetches = join(folder, "fetches");
+  return {
+    commit: commit.commit,
+    into: join(folder, "app"),
+    fetches,
+    source: (token = "n2's") =>
+      openRemoteSource({
+        ...{ servers: [`http://127.0.0.1:${port}`], token: () => token, folder: fetches, reserveBytes: 0 },
+        ...{ clock, random },
+      }),
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await git[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+    },
+  };
+}
+
+const address = "/spaces/alice/app.git";
+
+test("a commit comes with its large files, also where connections break, and leaves nothing beside it", async () => {
+  await using far = await open({ cut: 2 });
+  const source = await far.source();
+  const result = await source.checkout(address, far.commit, far.into);
+  assert.deepEqual(result, { ok: true, files: 3, notes: [] });
+  assert.equal(readFileSync(join(far.into, "README.md"), "utf8"), "read me\n");
+  assert(readFileSync(join(far.into, "model.bin")).equals(large));
+  assert.deepEqual(readdirSync(far.fetches), []);
+});
+
+test("a commit that the repository does not have is refused as unknown", async () => {
+  await using far = await open();
+  const result = await (await far.source()).checkout(address, "1".repeat(40), far.into);
+  assert.equal(!result.ok && result.refusal, "unknown-commit");
+});
+
+test("a node that has no build of the Space, or a token that does not hold, is given nothing", async () => {
+  await using far = await open({ reads: "alice/other" });
+  for (const token of ["n2's", "another's"]) {
+    const source = await far.source(token);
+    await assert.rejects(source.checkout(address, far.commit, far.into), /returned error: 403|could not read Username/);
+  }
+});
