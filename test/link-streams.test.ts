@@ -112,6 +112,27 @@ test("a side that does not read holds up its own connection, and no other", asyn
   slow.destroy();
 });
 
+test("those who leave in the middle of an answer break nobody else's connection", async () => {
+  await using world = await World.open();
+  const socket = await world.join();
+  const other = world.connect();
+  other.write("first");
+  await once(other, "data");
+  for (let left = 0; left < 1_200; left += 100)
+    await Promise.all(
+      Array.from({ length: 100 }, async () => {
+        const visit = world.connect();
+        visit.write("said");
+        await once(visit, "data");
+        visit.destroy();
+        await once(visit, "close");
+      }),
+    );
+  other.write("last");
+  assert.equal(String((await once(other, "data"))[0]), "last");
+  assert.equal(socket.readyState, WebSocket.OPEN);
+});
+
 test("a side that is gone ends the other as soon as that says more", async () => {
   await using world = await World.open();
   const arrived = Promise.withResolvers<Socket>();

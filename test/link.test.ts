@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { describe, test } from "node:test";
+import type { ToServer } from "../src/contract/agent.ts";
 import { Links } from "../src/link/accept.ts";
 import { dial, type DialTrouble } from "../src/link/dial.ts";
 import { linkSuite } from "../src/link/link.suite.ts";
@@ -30,6 +31,7 @@ class World implements AsyncDisposable {
   readonly servers: ServerEnd[] = [];
   readonly agents: AgentEnd[] = [];
   readonly troubles: DialTrouble[] = [];
+  readonly failures: string[] = [];
   readonly #sockets = new Set<Socket>();
   readonly #http: HttpServer;
   readonly #line: Server;
@@ -53,6 +55,7 @@ class World implements AsyncDisposable {
       now,
       onLink: (link) => world.agents.push(link),
       onTrouble: (trouble) => world.troubles.push(trouble),
+      onFailure: (what, error) => world.failures.push(`${what}: ${String(error)}`),
       timing: world.#timing,
     });
     return world;
@@ -119,7 +122,11 @@ class World implements AsyncDisposable {
   }
 
   #open(): Links {
-    return new Links({ now, terms, onLink: (link) => this.servers.push(link), timing: this.#timing });
+    return new Links({
+      ...{ now, terms, timing: this.#timing },
+      onLink: (link) => this.servers.push(link),
+      onFailure: (what, error) => this.failures.push(`${what}: ${String(error)}`),
+    });
   }
 }
 
@@ -165,6 +172,17 @@ describe("a link over sockets that break", () => {
     assert.deepEqual(heard, []);
     world.silent = false;
     await eventually("it is said again", () => heard.length === 1);
+  });
+
+  test("a message that cannot be taken ends its connection and no more, and another begins", async () => {
+    await using world = await World.open();
+    const { server, agent } = await world.ends();
+    server.onMessage((message) => {
+      if (message.type === "hello") message.replicas.filter(Boolean);
+    });
+    agent.send({ type: "hello" } as ToServer);
+    await eventually("another connection begins", () => world.agents.length === 2);
+    assert.match(world.failures.join("\n"), /^a message of n1, whose connection is over: TypeError/);
   });
 
   test("ends where no socket comes in time, and another connection begins", async () => {

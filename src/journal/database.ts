@@ -219,7 +219,8 @@ export class JournalDatabase {
   /** Gives the space of removed rows back to the disk: all is written anew, so as much has to be free. Gives why it was not, or null. */
   shrink(): string | null {
     try {
-      this.db.exec("VACUUM");
+      // Beside the file and not in memory: it is as large as what is left.
+      this.db.exec("PRAGMA temp_store = FILE; VACUUM");
       return null;
     } catch (error) {
       return (error as Error).message; // As it was before: it is one transaction.

@@ -16,6 +16,8 @@ export interface AcceptOptions {
   onLink(link: ServerEnd, node: string): void;
   /** A socket that carries connections; to be attached at once. Absent: there are none. */
   onStreams?(socket: WebSocket, node: string, kind: StreamKind): void;
+  /** A node said what cannot be taken: its connection is over. */
+  onFailure(what: string, error: unknown): void;
   readonly timing?: WireTiming;
 }
 
@@ -108,7 +110,10 @@ export class Links implements Disposable {
     this.#nodes.set(node, ends);
     const [oldest] = ends.values();
     if (ends.size >= sessionsMax) oldest?.close();
-    const end = new WireEnd<ToAgent, ToServer>(this.#timing);
+    const end = new WireEnd<ToAgent, ToServer>(
+      (error) => this.#options.onFailure(`a message of ${node}, whose connection is over`, error),
+      this.#timing,
+    );
     ends.set(session, end);
     end.onClose(() => {
       ends.delete(session);

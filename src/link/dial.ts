@@ -20,6 +20,8 @@ export interface DialOptions {
   onLink(link: AgentEnd, terms: Terms): void;
   /** A server was not reached, or refused; the next try comes by itself. */
   onTrouble(trouble: DialTrouble): void;
+  /** The server said what cannot be taken: the connection is over, and begun anew. */
+  onFailure(what: string, error: unknown): void;
   readonly timing?: WireTiming;
 }
 
@@ -145,7 +147,9 @@ class Dialler implements Disposable {
   #sessionToGoOn(): Going {
     if (this.#session === undefined || this.#session.end.isOver) {
       const id = newId("ln", this.#options.random);
-      this.#session = { id, end: new WireEnd<ToServer, ToAgent>(this.#timing), begun: false };
+      const misfit = (error: unknown): void =>
+        this.#options.onFailure("a message of the server, to whom the connection is over", error);
+      this.#session = { id, end: new WireEnd<ToServer, ToAgent>(misfit, this.#timing), begun: false };
     }
     return this.#session;
   }

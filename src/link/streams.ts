@@ -23,6 +23,11 @@ const streamWindowBytes = 256 << 10;
 const sessionWindowBytes = 8 << 20;
 /** Beyond it no more streams are taken: what a session of slow readers keeps in memory. */
 const sessionMemoryMiB = 128;
+/**
+ * A visitor who leaves in the middle of an answer is a stream that is reset. Beyond a burst of 1,000, at 33 more a second, Node takes it for
+ * an attack and ends all that the session carries; this peer has shown a token, and has as many streams as it may.
+ */
+const resetsAtOnce = 100_000;
 /** A connection that comes while no session is there waits so long: an agent that lost its line is back by then. */
 const sessionWithinMs = 5_000;
 
@@ -103,7 +108,10 @@ export class StreamOpener implements Disposable {
 
 /** The end that accepts: `take` is given each stream and the name of where it wants to go; it answers by {@link accept} or {@link refuse}. */
 export function acceptStreams(socket: WebSocket, take: (stream: ServerHttp2Stream, to: string) => void): void {
-  const session = performServerHandshake(wireOf(socket), { maxSessionMemory: sessionMemoryMiB, settings });
+  const session = performServerHandshake(wireOf(socket), {
+    ...{ maxSessionMemory: sessionMemoryMiB, settings },
+    ...{ streamResetBurst: resetsAtOnce, streamResetRate: resetsAtOnce },
+  });
   endsTogether(session, socket);
   session.setLocalWindowSize(sessionWindowBytes);
   session.on("stream", (stream, headers) => {

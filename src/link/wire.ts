@@ -30,6 +30,7 @@ const closeWithinMs = 1_000;
 export class WireEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServer> implements Link<Out, In> {
   readonly #session = new Session();
   readonly #timing: WireTiming;
+  readonly #onMisfit: (error: unknown) => void;
   #socket: WebSocket | undefined;
   #held: In[] = [];
   #listener: ((message: In) => void) | undefined;
@@ -39,8 +40,10 @@ export class WireEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServ
   #tellGot: NodeJS.Timeout | undefined;
   #expiry: NodeJS.Timeout | undefined;
 
-  constructor(timing: WireTiming = wireTiming) {
+  /** `onMisfit`: the other end said what cannot be taken, and the session is over. */
+  constructor(onMisfit: (error: unknown) => void, timing: WireTiming = wireTiming) {
     this.#timing = timing;
+    this.#onMisfit = onMisfit;
     this.#expireLater();
   }
 
@@ -64,7 +67,7 @@ export class WireEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServ
 
   onMessage(listener: (message: In) => void): void {
     this.#listener = listener;
-    for (const message of this.#held.splice(0)) listener(message);
+    for (const message of this.#held.splice(0)) this.#deliver(message);
   }
 
   onClose(listener: () => void): void {
@@ -115,9 +118,19 @@ export class WireEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServ
   }
 
   #deliver(message: In): void {
-    if (this.#listener) return this.#listener(message);
-    this.#held.push(message);
-    if (this.#held.length > heldMax) this.#end();
+    if (this.#over) return;
+    if (this.#listener === undefined) {
+      this.#held.push(message);
+      if (this.#held.length > heldMax) this.#end();
+      return;
+    }
+    try {
+      this.#listener(message);
+    } catch (error) {
+      // Of another version, or made up by whoever has the token: it is not to end the process.
+      this.#end();
+      this.#onMisfit(error);
+    }
   }
 
   #tellGotLater(): void {

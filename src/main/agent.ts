@@ -54,6 +54,7 @@ export async function agent(options: AgentOptions, world: UpWorld): Promise<numb
     ...dialled,
     onLink: (link, terms) => void joining.take(link, terms),
     onTrouble: (trouble) => joining.trouble(trouble),
+    onFailure: (what, error) => log.error({ error: String(error) }, what),
   });
   const stopped = aborted(world.signal);
   const terms = await Promise.race([joining.first, stopped]);

@@ -304,6 +304,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     }),
     onLink: (link, node) => nodes.connect(remote.link(link, node), node),
     onStreams: (socket, node, kind) => remote.streams(socket, node, kind),
+    onFailure,
   });
   const nodeTokens = new NodeTokens({
     tokens: catalog.tokens,

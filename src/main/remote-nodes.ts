@@ -8,7 +8,7 @@ import type { ReplicaStatus } from "../contract/agent.ts";
 import { readInsideCaller } from "../edge/index.ts";
 import { apartServer } from "../link/apart.ts";
 import type { ServerEnd } from "../link/memory.ts";
-import { accept, acceptStreams, refuse, StreamOpener } from "../link/streams.ts";
+import { accept, acceptStreams, refuse, StreamOpener, streamsMax } from "../link/streams.ts";
 import type { StreamKind } from "../link/terms.ts";
 import { socketFolder } from "../runtime/folder.ts";
 
@@ -29,6 +29,11 @@ interface RemoteNode {
   /** By replica. */
   readonly doors: Map<string, { readonly path: string; readonly server: Server }>;
 }
+
+/** Of one node: more replicas than a machine runs. Each is a file that the server has open. */
+const doorsMax = 500;
+/** Of one replica: more than the edge keeps to it with its questions, and half of what its node may have. */
+const visitsMax = streamsMax / 2;
 
 export class RemoteNodes implements Disposable {
   readonly #options: RemoteNodesOptions;
@@ -83,6 +88,10 @@ export class RemoteNodes implements Disposable {
     const { doors, opener } = this.#node(name);
     const known = doors.get(replica);
     if (known) return known.path;
+    if (doors.size >= doorsMax) {
+      this.#options.onFailure(`the replica ${replica} on ${name}`, new Error(`${doorsMax} have doors already`));
+      return null;
+    }
     const path = join(this.#folder, (++this.#opened).toString(36));
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (visit) => {
       opener.carry(visit, replica).catch((error: unknown) => {
@@ -90,7 +99,12 @@ export class RemoteNodes implements Disposable {
         this.#options.onFailure(`a connection to ${replica} on ${name}`, error);
       });
     });
-    server.on("error", (error) => this.#options.onFailure(`the door of ${replica} on ${name}`, error));
+    // One app that keeps all that comes leaves room for the others of its node.
+    server.maxConnections = visitsMax;
+    server.on("error", (error) => {
+      doors.delete(replica);
+      this.#options.onFailure(`the door of ${replica} on ${name}`, error);
+    });
     server.listen(path);
     doors.set(replica, { path, server });
     return path;
