@@ -82,7 +82,8 @@ function judgeVerdict(watch: Watch, row: Row, entries: readonly Entry[]): void {
     charge: null,
     read: { journal: row.journalIndex, evidence: 0 },
   });
-  // As where an id lived twice: it was asked again when the day had passed for which answers are kept.
+  // It was asked again when the day had passed for which answers are kept: an id that lived twice has two stories.
+  if (entries.filter(({ hop, mark }) => hop === "gpu.schedule" && mark === "took").length > 1) return;
   if (verdict?.certainty === "unknown") return;
   const code = verdict && `${verdict.boundary}/${verdict.code}`;
   if (row.outcome === "ok" ? verdict !== null : verdict === null)

@@ -131,7 +131,8 @@ export class Watch {
   /** The engine is open: its state is what the whole log gives (L25); from here on each record is looked at beside it. */
   opened(engine: Engine): void {
     this.#engine = engine;
-    void engine.read((state) => (this.#state = state));
+    // The state is there at once; a disk that fails meanwhile is told to whoever started the engine.
+    engine.read((state) => (this.#state = state)).catch(() => undefined);
     this.look("L17");
     const [begun] = this.#unsaved[0]?.events ?? [];
     if (begun?.type !== "writer-started") this.fail("L17", "a start is not recorded before anything else");
