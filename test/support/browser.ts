@@ -9,7 +9,8 @@ import { programOnPath } from "./needs.ts";
 /** A page that has not come to an end by then hangs, and so would its visitor. */
 const endWithinMs = 300_000;
 const pageWithinMs = 180_000;
-const toastWithinMs = 15_000;
+/** Half of the ten seconds after which a page takes its toasts away: those that are no errors are to be read too. */
+const toastWithinMs = 5_000;
 
 /** Opens the Space's page anew for each call, as a visitor without an account. */
 export async function browserCaller(): Promise<GradioCaller> {
