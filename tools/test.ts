@@ -101,8 +101,7 @@ async function tests(what: string, files: readonly string[], options: readonly s
 
 /**
  * Runs each failed file alone. One whose every test passes then had failed by what ran beside it: its tests count as passed, and are
- * named. Of one that fails again, or skips what had failed, the first
- * failures stand.
+ * named. Of one that fails again, or skips what had failed, the first failures stand.
  */
 async function again(what: string, failing: readonly string[], summary: Summary): Promise<void> {
   for (const file of failing) {

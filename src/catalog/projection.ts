@@ -4,6 +4,7 @@
  *
  *   L37. Every terminal outcome has a receipt.
  */
+import { sumOf } from "../core/allowances.ts";
 import { sizeFactors } from "../core/policy.ts";
 import type {
   CallTerms,
@@ -233,7 +234,7 @@ function ended(row: CallRow, record: LedgerRecord, end: CallsEnd): CallRow {
     releasedMs,
     rule,
     ...(sponsor !== undefined && { paidBy: sponsor }),
-    ...(credits && { creditsMs: credits.reduce((sum, { ms }) => sum + ms, 0) }),
+    ...(credits && { creditsMs: sumOf(credits) }),
     ...(overrides && { overrides }),
     cause,
     scheduledAt: row.at as Instant,

@@ -282,31 +282,26 @@ export type Refusal =
       readonly gpuMs: GpuMs;
       readonly maxGpuMs: GpuMs;
     }
-  | {
+  | ({
       readonly code: "quota-exceeded";
-      readonly askedMs: GpuMs;
-      readonly leftMs: GpuMs;
-      readonly usedMs: GpuMs;
-      readonly heldMs: GpuMs;
-      readonly limitMs: GpuMs;
-      readonly resetsAt: Instant | null;
-      readonly clip: { readonly needMs: GpuMs; readonly basis: string } | null;
       /** Credits that are left beside the window; absent where there are none. */
       readonly creditsMs?: GpuMs;
-    }
+    } & TooLittle)
   /** The Space's owner pays for its visitors, and can't for this call. */
-  | {
-      readonly code: "budget-exceeded";
-      readonly sponsor: AccountId;
-      readonly askedMs: GpuMs;
-      /** Of the budget, or of the owner's own window and credits where that is less. */
-      readonly leftMs: GpuMs;
-      readonly usedMs: GpuMs;
-      readonly heldMs: GpuMs;
-      readonly limitMs: GpuMs;
-      readonly resetsAt: Instant | null;
-      readonly clip: { readonly needMs: GpuMs; readonly basis: string } | null;
-    };
+  | ({ readonly code: "budget-exceeded"; readonly sponsor: AccountId } & TooLittle);
+
+/** Less is left of a window, or of a budget, than a call asks for. */
+interface TooLittle {
+  readonly askedMs: GpuMs;
+  /** Of a budget, or of its owner's own window and credits where that is less. */
+  readonly leftMs: GpuMs;
+  readonly usedMs: GpuMs;
+  readonly heldMs: GpuMs;
+  readonly limitMs: GpuMs;
+  readonly resetsAt: Instant | null;
+  /** What must be left for a clipped lease, and how that is known; null: leases are not clipped. */
+  readonly clip: { readonly needMs: GpuMs; readonly basis: string } | null;
+}
 
 /** So much of a hold, or of a charge, is one allowance's credits. */
 export interface CreditPart {

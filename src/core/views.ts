@@ -5,6 +5,7 @@ import { liftOf, standingOf } from "./allowances.ts";
 import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { budgetAt, tierOfSponsor, windowOf } from "./funding.ts";
+import type { Window } from "./funding.ts";
 import { leasedOn, queuedOn } from "./deadlines.ts";
 import type {
   AccountId,
@@ -44,22 +45,13 @@ export interface Place extends PlaceNow {
   readonly errorMs: number | null;
 }
 
-export interface Quota {
+/** `resetsAt` is null while no period runs: the next call opens one. */
+export interface Quota extends Omit<Window, "isOver"> {
   readonly account: AccountId;
   readonly tier: TierName;
-  readonly usedMs: GpuMs;
-  readonly heldMs: GpuMs;
-  /** In force: the tier's, and what an operator added. Null: no limit. */
-  readonly limitMs: GpuMs | null;
-  readonly leftMs: GpuMs | null;
-  /** What is left of credits: they are used where the window is used up. */
-  readonly creditsMs: GpuMs;
-  /** Null while no period runs: the next call opens one. */
-  readonly resetsAt: Instant | null;
   /** How long the next period will be. */
   readonly windowMs: DurationMs;
-  /** Runs of the period, and how many it may have; null: no limit. */
-  readonly runs: number;
+  /** How many runs the period may have; null: no limit. */
   readonly runsMax: number | null;
   /** Calls that are open now, and how many may be at once; null: no limit. */
   readonly calls: number;

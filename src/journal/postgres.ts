@@ -121,6 +121,8 @@ export class PostgresJournal implements Compactable {
   readonly #groups: Group[] = [];
   #filling: Group | undefined;
   #committing: Promise<void> | undefined;
+  /** The snapshot that a roll-up begins with, 0 without one: nobody but this writer compacts. Read once, since it is large. */
+  #pinned: number | undefined;
   #commits = 0;
   #bytes = 0;
   #stopped: Error | undefined;
@@ -183,8 +185,8 @@ export class PostgresJournal implements Compactable {
     if (snapshot.index > this.#head.index) await this.#groups.at(-1)?.durable.promise;
     const { index, stateHash, body } = snapshot;
     await this.#write(sql.saveSnapshot, [index, stateHash, snapshotDigest(snapshot), body]);
-    const { index: rolled = 0 } = (await this.rolledUp()) ?? {};
-    await this.#sessions.writer.query(sql.dropSnapshots, [this.epoch, snapshotsKept, rolled]);
+    this.#pinned ??= (await this.rolledUp())?.index ?? 0;
+    await this.#sessions.writer.query(sql.dropSnapshots, [this.epoch, snapshotsKept, this.#pinned]);
   }
 
   rolledUp(): Promise<RolledUp | null> {
@@ -201,6 +203,7 @@ export class PostgresJournal implements Compactable {
     if (this.#stopped !== undefined) throw this.#stopped;
     try {
       await this.#sessions.writer.transaction((ask) => this.#compact(ask, compaction), { withinMs: compactWithinMs });
+      this.#pinned = compaction.snapshot.index;
       return null;
     } catch (error) {
       throw this.#stop(error);

@@ -1,7 +1,7 @@
 /** The agent's side of what carries connections: one socket of a kind, dialled again whenever it is lost. */
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
-import { addressOf, pauseMs, type DialOptions } from "./dial.ts";
+import { addressOf, livedMs, pauseMs, type DialOptions } from "./dial.ts";
 import { streamPaths, type StreamKind } from "./terms.ts";
 import { keepAlive, socketMaxBytes, wireTiming } from "./wire.ts";
 
@@ -21,13 +21,13 @@ export function dialStreams(options: StreamDialOptions): Disposable {
 async function run(options: StreamDialOptions, stopped: AbortSignal): Promise<void> {
   const { servers, random } = options;
   for (let tries = 0; !stopped.aborted;) {
-    const opened = await once(options, servers[tries % servers.length] as string, stopped);
-    tries = opened ? 0 : tries + 1;
+    const lived = await once(options, servers[tries % servers.length] as string, stopped);
+    tries = lived ? 0 : tries + 1;
     await delay(pauseMs(tries, random), undefined, { signal: stopped }).catch(() => undefined); // told to stop
   }
 }
 
-/** Resolves when the socket is over: whether it was ever open. */
+/** Resolves when the socket is over, or never was: whether it lived for {@link livedMs}. */
 function once(
   { kind, token, now, timing = wireTiming, onSocket }: StreamDialOptions,
   server: string,
@@ -42,16 +42,16 @@ function once(
   const stop = (): void => socket.terminate();
   stopped.addEventListener("abort", stop, { once: true });
   return new Promise((resolve) => {
-    let opened = false;
+    let openedAt: number | undefined;
     socket.once("open", () => {
-      opened = true;
+      openedAt = now();
       keepAlive(socket, timing, now);
       onSocket(socket);
     });
     socket.on("error", () => socket.terminate());
     socket.once("close", () => {
       stopped.removeEventListener("abort", stop);
-      resolve(opened);
+      resolve(openedAt !== undefined && now() - openedAt >= livedMs);
     });
   });
 }

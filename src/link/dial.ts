@@ -36,7 +36,7 @@ export interface DialTrouble {
 const pauseFirstMs = 100;
 const pauseMostMs = 2_000;
 /** A connection that lived for so long was no failed try. */
-const livedMs = 1_000;
+export const livedMs = 1_000;
 
 interface Going {
   readonly id: string;

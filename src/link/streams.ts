@@ -43,6 +43,7 @@ export class StreamOpener implements Disposable {
   readonly #waiting = new Set<(session: ClientHttp2Session | undefined) => void>();
   #session: ClientHttp2Session | undefined;
   #carried = 0;
+  #isFull = false;
   #isClosed = false;
 
   constructor({ withinMs = sessionWithinMs }: { readonly withinMs?: number } = {}) {
@@ -62,12 +63,16 @@ export class StreamOpener implements Disposable {
     session.once("remoteSettings", () => this.#use(session));
   }
 
-  /** Carries a connection, which nobody has read yet, to a place that the other end knows by this name; broken off where that cannot be. */
+  /** Carries a connection, which nobody has read yet, to a place that the other end knows by this name; broken off where that cannot be. Rejects with the first that is one too many. */
   async carry(local: Socket, to: string): Promise<void> {
     local.on("error", () => undefined); // its close follows
-    if (this.#carried >= streamsMax || this.#isClosed) return void local.destroy();
+    if (this.#isClosed) return void local.destroy();
+    if (this.#carried >= streamsMax) return this.#refuse(local);
     this.#carried += 1;
-    local.once("close", () => (this.#carried -= 1));
+    local.once("close", () => {
+      this.#carried -= 1;
+      this.#isFull = false;
+    });
     const session = await this.#usable();
     if (session === undefined || local.destroyed) return void local.destroy();
     const stream = session.request({ ":method": "CONNECT", ":authority": to });
@@ -79,6 +84,14 @@ export class StreamOpener implements Disposable {
     this.#isClosed = true;
     for (const take of this.#waiting) take(undefined);
     this.#session?.destroy();
+  }
+
+  /** Told once until there is room again: thousands may come. */
+  #refuse(local: Socket): void {
+    local.destroy();
+    if (this.#isFull) return;
+    this.#isFull = true;
+    throw new Error(`${streamsMax} connections are carried already; more are broken off`);
   }
 
   #use(session: ClientHttp2Session): void {

@@ -1,6 +1,6 @@
 /** `waybill agent`: a node's side as a process of its own. It joins a server over a network, and runs what it has while the server is away. */
 import { mkdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { exit } from "../cli/exit.ts";
 import { CliFailure } from "../cli/failures.ts";
 import type { AgentOptions } from "../cli/world.ts";
@@ -43,12 +43,14 @@ export async function agent(options: AgentOptions, world: UpWorld): Promise<numb
     random: systemRandom,
     now: () => systemClock.monotonic(),
   };
-  await using joining = await Joining.open({
+  const authorities = world.env["NODE_EXTRA_CA_CERTS"];
+  using joining = await Joining.open({
     config,
     log,
     known: await readTerms(folder).catch(foreseen),
     dialled,
-    authorities: world.env["NODE_EXTRA_CA_CERTS"],
+    // Of this folder, whatever git runs in.
+    authorities: authorities && resolve(authorities),
   });
   using _dialling = dial({
     ...dialled,
@@ -118,7 +120,7 @@ interface JoiningParts {
 }
 
 /** What the dialler brings: connections for the node, and the terms by which it runs. */
-class Joining implements AsyncDisposable {
+class Joining implements Disposable {
   readonly #config: PlatformConfig;
   readonly #log: PlatformLog;
   readonly #dialled: Dialled;
@@ -138,6 +140,8 @@ class Joining implements AsyncDisposable {
   #source: Source | undefined;
   /** What carries connections to and from another machine. */
   #carrying: Disposable | undefined;
+  /** Settles when commits can be fetched from there. */
+  #fetching: Promise<void> | undefined;
 
   static async open(parts: JoiningParts): Promise<Joining> {
     const joining = new Joining(parts);
@@ -260,6 +264,7 @@ class Joining implements AsyncDisposable {
     if (this.#folderId === undefined) return;
     this.#carrying?.[Symbol.dispose]();
     this.#carrying = undefined;
+    this.#fetching = undefined;
     this.#source = openRepositories({
       folder: join(folder, "repositories"),
       ...{ clock: systemClock, random: systemRandom },
@@ -268,13 +273,17 @@ class Joining implements AsyncDisposable {
 
   /** Carries commits and connections, where they have to be. */
   async #carry(): Promise<void> {
-    if (this.#folderId !== undefined || this.#carrying !== undefined) return;
-    const { data, disk } = this.#config;
-    this.#carrying = carryFor(this.#sockets, {
+    if (this.#folderId !== undefined) return;
+    this.#carrying ??= carryFor(this.#sockets, {
       ...this.#dialled,
       insidePath: this.#inside.path,
       onFailure: (what, error) => this.#log.error({ error: String(error) }, what),
     });
+    await (this.#fetching ??= this.#openSource());
+  }
+
+  async #openSource(): Promise<void> {
+    const { data, disk } = this.#config;
     this.#source = await openRemoteSource({
       ...{ ...this.#dialled, clock: systemClock },
       ...(this.#authorities !== undefined && { authorities: this.#authorities }),
@@ -282,10 +291,9 @@ class Joining implements AsyncDisposable {
     });
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     this.#carrying?.[Symbol.dispose]();
     if (this.#carrying) this.#inside.remove();
-    return Promise.resolve();
   }
 }
 

@@ -16,7 +16,7 @@ import type { Beginning } from "../core/totals.ts";
 import type { Compactable, RolledUp } from "../journal/index.ts";
 import { assert } from "../stdx/assert.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
-import { iso } from "../stdx/time.ts";
+import { instant, iso } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import { openJournal } from "./open-journal.ts";
 
@@ -40,7 +40,7 @@ export async function compact({ data, journal: url, keepMs }: CompactOptions, cl
   const start = await beginningOf(journal);
   const all = await replayed(journal, start(), journal.head.index);
   const last = await lastBefore(journal, before);
-  const report = { folder: data, before: iso(before as never), totals: all.totals() };
+  const report = { folder: data, before: iso(instant(before)), totals: all.totals() };
   if (last === null) return { ...report, removed: 0, rolledUp: placeOf(await journal.rolledUp()), notFreed: null };
   const first = await replayed(journal, start(), last.index);
   const body = encodeState(first.state);

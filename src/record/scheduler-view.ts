@@ -1,5 +1,6 @@
 /** The scheduler's entries are views of the journal, never written twice: what each event says of a call, hop by hop. */
-import type { CallTerms, CreditPart, Drain, DrainScope, Event, TurnRule, VoidCause } from "../core/model.ts";
+import type { CallTerms, Drain, DrainScope, Event, TurnRule, VoidCause } from "../core/model.ts";
+import { sumOf } from "../core/allowances.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
 import type { Entry, Facts, Hop, Json, Mark } from "../evidence/entry.ts";
@@ -98,7 +99,7 @@ function admitted(event: Extract<Event, { type: "call-admitted" }>): View {
     clipped,
     leftMs,
     ...(sponsor !== undefined && { sponsor }),
-    ...(credits && { creditsMs: msOf(credits) }),
+    ...(credits && { creditsMs: sumOf(credits) }),
     ...(overrides && { overrides }),
   });
 }
@@ -222,12 +223,10 @@ function settled(event: Extract<Event, { type: "call-settled" }>): readonly View
     view(call, "gpu.release", "done", { usedMs }),
     view(call, "gpu.settle", "done", {
       ...{ chargedMs, releasedMs, usedMs, rule, cause },
-      ...(credits && { creditsMs: msOf(credits) }),
+      ...(credits && { creditsMs: sumOf(credits) }),
     }),
   ];
 }
-
-const msOf = (parts: readonly CreditPart[]): number => parts.reduce((sum, { ms }) => sum + ms, 0);
 
 /** `n1/0/1` → `n1`: a slot is named `<node>/<device>/<n>`. */
 function nodeOf(slot: string): string {

@@ -71,6 +71,8 @@ export interface List {
   /** Resolves when it is acknowledged; with false where it was not done. */
   add(n: number, asking: Asking): Promise<unknown>;
   nameOf(n: number): string;
+  /** Of what takes the machine's time: how long it is left alone before. Absent: not at all. */
+  pauseMs?(n: number): number;
   /** What it shows of its newest part: at least these wishes, where they are there. */
   read(wishes: readonly Wish[]): Promise<readonly string[]>;
 }
@@ -101,6 +103,8 @@ export class ListClient implements Client {
     const n = ++this.#tried;
     const wish = { name: this.#list.nameOf(n), acknowledged: false };
     this.#wishes.push(wish);
+    const pauseMs = this.#list.pauseMs?.(n);
+    if (pauseMs !== undefined) await delay(pauseMs);
     if ((await this.#list.add(n, asking)) === false) return;
     wish.acknowledged = true;
     this.#findings.acknowledged += 1;

@@ -2,7 +2,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { WaybillClient, type Asking } from "../../src/client/api.ts";
 import type { CommitView } from "../../src/contract/api.ts";
 import { ApiError } from "../../src/client/errors.ts";
@@ -69,8 +68,8 @@ export function listsOf({ operator, owner, url, data, backups }: Writers): reado
     {
       name: "restarts, stops and pauses",
       nameOf: (n) => `reason ${n}`,
+      pauseMs: () => restartEveryMs,
       add: async (n, asking) => {
-        await delay(restartEveryMs);
         // Refused where its node has not come back yet after a start.
         if (!(await unlessConflict(owner.client.restart(siteSpace, asking)))) return false;
         await owner.client.stop(siteSpace, asking);
@@ -83,21 +82,17 @@ export function listsOf({ operator, owner, url, data, backups }: Writers): reado
     {
       name: "commits",
       nameOf: (n) => `commit ${n}`,
-      add: async (n, asking) => {
-        await delay(n % commitEveryMs);
-        await commitTo(owner, quietSpace, n, asking);
-      },
+      pauseMs: (n) => n % commitEveryMs,
+      add: (n, asking) => commitTo(owner, quietSpace, n, asking),
       read: async () => commitsOf(repositoryOf(data, quietSpace)).map(({ subject }) => subject),
     },
     buildsList(owner, operator, data),
     {
       name: "backups",
       nameOf: (n) => join(backups, String(n)),
-      add: async (n, asking) => {
-        await delay(backupEveryMs);
-        // Asked for again after a kill it is refused: what the first left in that folder is no backup.
-        return unlessConflict(operator.client.backup({ folder: join(backups, String(n)) }, asking));
-      },
+      pauseMs: () => backupEveryMs,
+      // Asked for again after a kill it is refused: what the first left in that folder is no backup.
+      add: (n, asking) => unlessConflict(operator.client.backup({ folder: join(backups, String(n)) }, asking)),
       read: async (wishes) => {
         const whole = wishes.map(({ name }) => name).filter(isBackup);
         for (const name of whole.slice(0, -1)) rmSync(name, { recursive: true });
@@ -122,9 +117,9 @@ function buildsList(owner: Account, operator: Account, data: string): List {
   return {
     name: "builds",
     nameOf: (n) => (n % 2 === 1 ? `commit ${n}` : `commit ${n - 1} again`),
+    pauseMs: (n) => (n % 2 === 1 ? buildEveryMs : 0),
     add: async (n, asking) => {
       if (n % 2 === 1) {
-        await delay(buildEveryMs);
         const { build } = await commitTo(owner, brokenSpace, n, asking);
         if (build === null) return false;
         last = { n, build };

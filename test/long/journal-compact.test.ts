@@ -6,7 +6,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { worksOf } from "../../src/control/engine.ts";
 import { hello, Ledger } from "../../src/core/ledger.suite.ts";
 import { decodeState } from "../../src/core/state.ts";
@@ -35,7 +34,7 @@ test("L24, L38: a compaction that is killed at any step has removed all or nothi
     const before = sums(folder);
     for (let attempt = 1; ; attempt++) {
       assert.ok(attempt <= triesMax, "one that has time enough ends");
-      const code = await compactFor(folder, firstLifeMs * 1.5 ** (attempt - 1));
+      const code = await compactFor(folder, Math.round(firstLifeMs * 1.5 ** (attempt - 1)));
       assert.deepEqual(sums(folder), before);
       if (code === 0) break;
     }
@@ -49,12 +48,10 @@ test("L24, L38: a compaction that is killed at any step has removed all or nothi
 /** The exit code; null where it was killed. */
 async function compactFor(folder: string, ms: number): Promise<number | null> {
   const child = spawn(process.execPath, [program, "journal", "compact", "--keep", "7d", "--data", folder], {
-    stdio: "ignore",
+    ...{ stdio: "ignore", timeout: ms, killSignal: "SIGKILL" },
   });
-  const exited = once(child, "exit") as Promise<[number | null]>;
-  await Promise.race([exited, setTimeout(ms)]);
-  child.kill("SIGKILL");
-  return (await exited)[0];
+  const [code] = (await once(child, "exit")) as [number | null];
+  return code;
 }
 
 function sums(folder: string): unknown {

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { endedCall, newestCall } from "../support/calls.ts";
-import { Cluster, type Role } from "../support/cluster.ts";
+import { borrowed, endedCall, newestCall } from "../support/calls.ts";
+import { Cluster, logLines, type Role } from "../support/cluster.ts";
 import { needs } from "../support/needs.ts";
 import { until, visit, type Account, type App } from "../support/platform.ts";
 
@@ -27,12 +27,7 @@ describe("an agent that shares no folder with its server", await needs("sandbox"
 
   before(async () => {
     cluster = new Cluster("best");
-    server = cluster.server("server", ["--port", "0"]);
-    await cluster.serve(server);
-    const port = new URL(cluster.url).port;
-    await server.end("SIGTERM");
-    server = cluster.server("server", ["--port", port]);
-    await cluster.serve(server);
+    server = await cluster.serverToStay();
     place = await cluster.elsewhere();
     ({ token } = await cluster.admin.createNodeToken("far"));
     agent = cluster.agent("far", token, cluster.url, place);
@@ -55,12 +50,8 @@ describe("an agent that shares no folder with its server", await needs("sandbox"
   });
 
   test("an app is built from the pushed commit, answers, borrows a GPU, and its log is read", async () => {
-    const answer = await visit(`${app.url}/gpu/hold?seconds=0.1`, alice);
-    assert.equal(answer.status, 200, answer.text);
-    assert.equal((await endedCall(alice.client, answer.call)).outcome, "ok");
-    const lines: string[] = [];
-    for await (const { text } of alice.client.logs(app.space)) lines.push(text);
-    assert(lines.length > 0, "the node gives the log");
+    assert.equal((await borrowed(alice, app)).outcome, "ok");
+    assert((await logLines(alice, app)).length > 0, "the node gives the log");
   });
 
   test("an app there calls the platform from inside", async () => {

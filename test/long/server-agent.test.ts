@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { endedCall, newestCall } from "../support/calls.ts";
-import { Cluster, type Role } from "../support/cluster.ts";
+import { borrowed, endedCall, newestCall } from "../support/calls.ts";
+import { Cluster, logLines, type Role } from "../support/cluster.ts";
 import { needs } from "../support/needs.ts";
 import { until, visit, type Account, type App } from "../support/platform.ts";
 
@@ -18,13 +18,7 @@ describe("a server and its agents", () => {
 
   before(async () => {
     cluster = new Cluster();
-    server = cluster.server("server", ["--port", "0"]);
-    await cluster.serve(server);
-    // The next start of it is to be found at the same address.
-    const port = new URL(cluster.url).port;
-    await server.end("SIGTERM");
-    server = cluster.server("server", ["--port", port]);
-    await cluster.serve(server);
+    server = await cluster.serverToStay();
     ({ token } = await cluster.admin.createNodeToken("n1"));
     agent = cluster.agent("n1", token);
     assert.deepEqual(await agent.start().ready, { ready: true, node: "n1" });
@@ -44,12 +38,8 @@ describe("a server and its agents", () => {
   };
 
   test("an app is built, runs and borrows a GPU on the agent's node", async () => {
-    const answer = await visit(`${app.url}/gpu/hold?seconds=0.1`, alice);
-    assert.equal(answer.status, 200, answer.text);
-    assert.equal((await endedCall(alice.client, answer.call)).outcome, "ok");
-    const lines: string[] = [];
-    for await (const { text } of alice.client.logs(app.space)) lines.push(text);
-    assert(lines.length > 0, "the node gives the log");
+    assert.equal((await borrowed(alice, app)).outcome, "ok");
+    assert((await logLines(alice, app)).length > 0, "the node gives the log");
   });
 
   test("a server that is killed in the middle of a call comes back to the same replica, and the call is settled once", async () => {

@@ -16,6 +16,13 @@ export async function endedCall(client: WaybillClient, id: string, withinMs?: nu
   );
 }
 
+/** A visit that borrows a GPU for a moment, and its call when that has ended. Rejects where it is not answered. */
+export async function borrowed(account: Account, { url }: Pick<App, "url">): Promise<CallView> {
+  const { status, text, call } = await visit(`${url}/gpu/hold?seconds=0.1`, account);
+  if (status !== 200) throw new Error(`${url} answered ${status}: ${text}`);
+  return endedCall(account.client, call);
+}
+
 /** The account's newest call that is in `stage`, as `waybill calls` shows it. */
 export async function newestCall(
   account: Pick<Account, "name" | "client">,

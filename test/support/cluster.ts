@@ -132,6 +132,17 @@ export class Cluster implements AsyncDisposable {
     this.#signIn = { url: ready["url"] as string, token: ready["token"] as string };
   }
 
+  /** A server that runs and is found at the same address by each later start of it. */
+  async serverToStay(): Promise<Role> {
+    const first = this.server("server", ["--port", "0"]);
+    await this.serve(first);
+    const { port } = new URL(this.url);
+    await first.end("SIGTERM");
+    const server = this.server("server", ["--port", port]);
+    await this.serve(server);
+    return server;
+  }
+
   /** A place where the server's data folder is not to be seen: what agents are to be started by. It has all their mounts. */
   async elsewhere(): Promise<readonly string[]> {
     const covered = 'mount -t tmpfs none "$1" && echo && exec sleep infinity';
@@ -197,4 +208,14 @@ export class Cluster implements AsyncDisposable {
     this.#roles.push(role);
     return role;
   }
+}
+
+/** What the app has logged. */
+export async function logLines(
+  { client }: Pick<Account, "client">,
+  { space }: Pick<App, "space">,
+): Promise<readonly string[]> {
+  const lines: string[] = [];
+  for await (const { text } of client.logs(space)) lines.push(text);
+  return lines;
 }
