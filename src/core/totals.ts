@@ -108,15 +108,16 @@ export class Replay {
     });
   }
 
+  /** By the ledger's periods: an account that was forgotten begins with the first one again, wherever a log begins. */
   #count(event: Event): void {
     if (event.type === "call-refused") {
-      const { period = 0 } = this.#audit.books.get(event.terms.account) ?? {};
+      const { period = 0 } = this.state.accounts.get(event.terms.account) ?? {};
       this.#countOf(event.terms, period).refused++;
     }
     if (event.type !== "call-settled" && event.type !== "call-voided") return;
-    const hold = this.#audit.holds.get(event.call);
-    assert(hold, "L5: what ends was held");
-    const count = this.#countOf({ account: hold.payer, space: hold.terms.space }, hold.period);
+    const [hold, call] = [this.#audit.holds.get(event.call), this.state.calls.get(event.call)];
+    assert(hold && call && call.stage !== "refused", "L5: what ends was held, and is not forgotten in the same record");
+    const count = this.#countOf({ account: hold.payer, space: hold.terms.space }, call.period);
     if (event.type === "call-voided") count.voided++;
     else {
       count.settled++;

@@ -4,7 +4,7 @@ import type { LedgerRecord } from "../core/record.ts";
 import { EventVersionUnknown, JournalDamaged } from "./failures.ts";
 
 /** The newest version of each event that is known here; every version from 1 on stays readable. */
-const knownVersions: Readonly<Record<Event["type"], number>> = {
+export const knownVersions: Readonly<Record<Event["type"], number>> = {
   "writer-started": 1,
   "fences-raised": 1,
   "account-opened": 1,

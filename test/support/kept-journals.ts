@@ -1,0 +1,78 @@
+/** Journals that versions of Waybill have written, kept for ever (CONTRIBUTING, "Change what is stored"). */
+import assert from "node:assert/strict";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { State } from "../../src/core/state.ts";
+import { pageMax } from "../../src/catalog/page.ts";
+import type { Catalog } from "../../src/catalog/catalog.ts";
+import type { Count, Totals } from "../../src/core/totals.ts";
+import type { Instant } from "../../src/stdx/time.ts";
+
+export const keptJournals = join(import.meta.dirname, "..", "kept-journals");
+
+/** `kept.json`: what the version that wrote the records said of them. The compacted journal came to the same. */
+export interface KeptJournal {
+  /** Of the ledger when its last command was given. */
+  readonly at: Instant;
+  /** sha256 of the canonical state after the last record. */
+  readonly stateHash: string;
+  readonly totals: Totals;
+  readonly balances: ReturnType<typeof balancesOf>;
+  readonly counts: readonly Count[];
+  /** Of the whole journal: calls that the catalog lists, and what their receipts charge. */
+  readonly catalog: Awaited<ReturnType<typeof callsIn>>;
+  /** How many of each kind. */
+  readonly events: Readonly<Record<string, number>>;
+}
+
+/** Account, period, used, held; in the order of accounts' names. */
+export function balancesOf({ accounts }: State): readonly (readonly [string, number, number, number])[] {
+  return [...accounts.values()]
+    .map(({ id, period, usedMs, heldMs }) => [id, period, usedMs, heldMs] as const)
+    .sort(([a], [b]) => a.localeCompare(b));
+}
+
+/** All calls that are listed, and the sum of their receipts. */
+export async function callsIn({ calls }: Catalog): Promise<{ readonly calls: number; readonly chargedMs: number }> {
+  const sum = { calls: 0, chargedMs: 0 };
+  for (let before: string | undefined; ;) {
+    const page = await calls.list({ limit: pageMax, ...(before !== undefined && { before }) });
+    assert.ok(page);
+    for (const { receipt } of page.items) {
+      sum.calls++;
+      if (receipt !== null) sum.chargedMs += (await calls.receipt(receipt))?.chargedMs ?? assert.fail(receipt);
+    }
+    if (page.next === null) return sum;
+    before = page.next;
+  }
+}
+
+/** A kept folder, whole or compacted. */
+export interface KeptFolder {
+  readonly name: string;
+  readonly path: string;
+  readonly kept: KeptJournal;
+}
+
+export function keptFolders(): readonly KeptFolder[] {
+  return readdirSync(keptJournals).flatMap((number) => {
+    const kept = JSON.parse(readFileSync(join(keptJournals, number, "kept.json"), "utf8")) as KeptJournal;
+    return ["whole", "compacted"].map((form) => {
+      return { name: `${number}, ${form}`, path: join(keptJournals, number, form), kept };
+    });
+  });
+}
+
+/** A copy that may be written to; it goes with its owner. */
+export class CopiedJournal implements Disposable {
+  readonly folder = mkdtempSync(join(tmpdir(), "wb-kept-"));
+
+  constructor({ path }: KeptFolder) {
+    cpSync(path, this.folder, { recursive: true });
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true });
+  }
+}
