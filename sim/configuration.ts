@@ -84,7 +84,7 @@ export function configure(seed: number, random: Prng, without: ReadonlySet<strin
   const list = <T>(count: number, make: (at: number) => T): T[] => Array.from({ length: count }, (_, at) => make(at));
   // Only a long life sees a node given up, and come back.
   const isLong = random.chance(0.1);
-  const giftsPerMinute = random.pick([0, 0, 20, 60]);
+  const giftsPerMinute = random.pick([0, 20, 60, 120]);
   const nodes = list(some(1, 2), (at) => ({
     name: `n${at}`,
     cards: list(some(1, 2), () => some(1, 2)),
@@ -104,10 +104,10 @@ export function configure(seed: number, random: Prng, without: ReadonlySet<strin
       tokenMaxCalls: random.pick([3, 64, 64]),
       spaceCallsMax: random.pick([null, null, 3]),
     },
-    // Credits, and more for a window, come to something only where windows are used up.
+    // Credits, and more for a window, come to something only where windows are used up, and runs are not.
     tiers: list(some(0, 2) + (giftsPerMinute > 0 ? 1 : 0), (at) => ({
       tier: giftsPerMinute > 0 && at === 0 ? "free" : random.pick<TierName>(["free", "pro", "anonymous"]),
-      settings: drawTier(random),
+      settings: { ...drawTier(random), ...(giftsPerMinute > 0 && at === 0 && drawShort(random)) },
     })),
     clients: some(1, 3),
     thinkMs: isLong ? 6_000 : random.pick([200, 500, 2_000]),
@@ -125,6 +125,15 @@ function drawTier(random: Prng): Partial<TierSettings> {
     windowMs: durationMs(random.pick([10_000, 30_000, 86_400_000])),
     runsMax: random.pick([null, null, 8]),
     callsMax: random.pick([null, null, 2]),
+  };
+}
+
+/** A window that a few calls use up. */
+function drawShort(random: Prng): Partial<TierSettings> {
+  return {
+    windowLimitMs: gpuMs(random.pick([2_000, 6_000, 20_000])),
+    windowMs: durationMs(random.pick([10_000, 86_400_000, 86_400_000])),
+    runsMax: random.pick([null, null, null, 8]),
   };
 }
 

@@ -122,6 +122,27 @@ export const mutants: readonly Mutant[] = [
     "return allowance.period <= period && resetsAt",
   ),
   m(
+    "revoked-credits-are-used",
+    "Credits that were taken back still pay for calls.",
+    "core/allowances.ts",
+    "  if (revoked) return gpuMs(0);\n",
+    "",
+  ),
+  m(
+    "revoked-policy-stays-lifted",
+    "More for a window, and a lifted policy, hold on although they were taken back.",
+    "core/allowances.ts",
+    "  if (allowance.revoked) return false;\n",
+    "",
+  ),
+  m(
+    "revoked-credits-leave-their-holds",
+    "Credits that are taken back are dropped, although calls hold of them.",
+    "core/allowances.ts",
+    "return account.allowances.map((each) => (each.id === id ? { ...each, revoked: by } : each));",
+    "return account.allowances.filter((each) => each.id !== id || by === undefined);",
+  ),
+  m(
     "budget-ignores-holds",
     "What visitors' calls hold is not taken from what is left of a budget.",
     "core/funding.ts",

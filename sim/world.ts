@@ -6,7 +6,7 @@ import { prng } from "../src/stdx/prng.ts";
 import type { Prng } from "../src/stdx/prng.ts";
 import { configure, faultKinds } from "./configuration.ts";
 import type { Configuration, FaultKind, Faults } from "./configuration.ts";
-import { countersOf, drawGift } from "./gifts.ts";
+import { drawGift, giftsIn } from "./gifts.ts";
 import { Disk, openSimJournal, recordsOf } from "./journal.ts";
 import type { DiskManners } from "./journal.ts";
 import { Machine } from "./machine.ts";
@@ -161,8 +161,7 @@ export class World {
     if (left !== undefined) this.watch.fail("L9", `${left}, ${settlesWithinMs / 1000} s after the last fault`);
     this.isAlive = false;
     const records = recordsOf(this.disk.rows);
-    for (const { events } of records)
-      for (const event of events) for (const name of countersOf(event)) this.count(name);
+    for (const name of giftsIn(records)) this.count(name);
     await judgeStory(this.watch, records, this.random);
   }
 
@@ -357,7 +356,7 @@ export class World {
     const engine = this.#server?.engine;
     if (!engine) return;
     const id = `al_${++this.#gifts}`;
-    const gift = engine.read((_state, now) => drawGift(this.random, this.configuration, id, now));
+    const gift = engine.read((state, now) => drawGift(this.random, this.configuration, id, state, now));
     this.#mayFail(gift.then((command) => engine.submit(command)));
   }
 

@@ -193,6 +193,7 @@ describe("waybill", () => {
       ["quota", "grant", "alice", "--reason", "why"],
       ["quota", "grant", "alice", "--window", "1m"],
       ["quota", "lift", "alice", "all", "--for", "1h", "--reason", "why"],
+      ["quota", "revoke", "alice", "al_1"],
       ["tier", "set", "free", "--window-limit", "lots"],
       ["pool", "set", "main", "--queue-limit", "soon"],
     ]) {

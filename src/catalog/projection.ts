@@ -120,6 +120,7 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
     case "tier-set":
     case "pool-set":
     case "allowance-given":
+    case "allowance-revoked":
     case "budget-set":
     case "node-heard":
     case "node-lost":

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { BudgetView, GiveAllowance } from "../contract/allowances.ts";
+import type { BudgetView, GiveAllowance, RevokeAllowance } from "../contract/allowances.ts";
 import type {
   BackupRequest,
   BackupView,
@@ -369,6 +369,11 @@ export class WaybillClient {
   /** For operators: more for an account's window, credits, or one of its policies lifted; its quota then. */
   async allow(wish: GiveAllowance, asking: Asking = {}): Promise<QuotaView> {
     return await this.#send("POST", "/api/quota/allowances", wish, asking);
+  }
+
+  /** For operators: takes an allowance back; its account's quota then. */
+  async revoke(id: string, wish: RevokeAllowance & { account: string }, asking: Asking = {}): Promise<QuotaView> {
+    return await this.#send("POST", `/api/quota/allowances/${encodeURIComponent(id)}/revoke`, wish, asking);
   }
 
   /** What a Space's owner pays for its visitors. */

@@ -16,6 +16,8 @@ export interface AllowanceView {
   readonly by: string;
   readonly reason: string;
   readonly at: string;
+  /** Credits that were taken back while calls held of them: by whom, why, and when. Null where they were not. */
+  readonly revoked: (RevokeAllowance & { readonly by: string; readonly at: string }) | null;
 }
 
 export type LiftablePolicy = "window" | "runs" | "calls" | "duration";
@@ -26,6 +28,11 @@ export type GiveAllowance = { readonly account: string; readonly reason: string 
   | { readonly kind: "credits"; readonly ms: number; readonly expiresAt?: string | null | undefined }
   | { readonly kind: "lift"; readonly policy: LiftablePolicy; readonly until: string }
 );
+
+/** Why an operator takes an allowance back; it is kept with the record. */
+export interface RevokeAllowance {
+  readonly reason: string;
+}
 
 /** What a Space's owner pays for its visitors. */
 export interface BudgetView {

@@ -42,6 +42,7 @@
  *   GET    /api/calls/ID                            → CallView
  *   GET    /api/quota?account=                      → QuotaView
  *   POST   /api/quota/allowances GiveAllowance      → QuotaView                                       (admin)
+ *   POST   /api/quota/allowances/ID/revoke { account, reason } → QuotaView                             (admin)
  *   GET    /api/gpu/queue?pool=  /api/gpu/board     → QueueView, BoardView
  *   GET    /api/spaces/zero-gpu/quota               → the same in the Hub's form, with `held`
  *   POST   /api/gpu/quote      QuoteRequest          → QuoteView

@@ -1,6 +1,7 @@
 /** What operators give accounts, and what Spaces' owners pay for their visitors: from the API to the ledger's commands. */
 import { z } from "zod";
 import { gpuMs, maxGpuMs } from "../core/amounts.ts";
+import { allowancesMax } from "../core/policy.ts";
 import type { Allowance, AllowanceTerms, BudgetSettings, Command, CommandRefusal, TierName } from "../core/model.ts";
 import { instant } from "../stdx/time.ts";
 import type { Answer } from "./engine.ts";
@@ -28,6 +29,10 @@ export const allowanceBody = z.discriminatedUnion("kind", [
 ]);
 export type AllowanceWish = z.infer<typeof allowanceBody>;
 
+/** The body of `POST /api/quota/allowances/ID/revoke`. */
+export const revocationBody = z.strictObject(common);
+export type Revocation = z.infer<typeof revocationBody>;
+
 /** The body of `PUT /api/spaces/O/N/budget`. */
 export const budgetBody = z
   .strictObject({ limitMs: z.int().min(0).max(maxGpuMs).nullable(), whenOut: z.enum(["visitor", "refuse"]) })
@@ -52,6 +57,16 @@ export async function giveAllowance(
   const allowance: Allowance = { id, by, reason, terms: termsOf(wish) };
   const answer = await order({ type: "allow", account, tier, allowance });
   return answer.ok ? answer : refusedAs(answer.why, account);
+}
+
+/** `by`: the operator who takes it back. */
+export async function takeAllowance(
+  order: Order,
+  { account, reason }: Revocation,
+  { id, by }: Pick<Giving, "id" | "by">,
+): Promise<Refused | { readonly ok: true }> {
+  const answer = await order({ type: "revoke", account, allowance: id, by, reason });
+  return answer.ok ? answer : refusedAs(answer.why, account, id);
 }
 
 /** `sponsor`: the Space's owner. */
@@ -82,20 +97,45 @@ function settingsOf({ limitMs, whenOut }: BudgetWish): Partial<BudgetSettings> {
   };
 }
 
-function refusedAs(why: CommandRefusal, account: string): Refused {
+/** Each with advice of its own: what a code advises in general is about ids and what is there. */
+function refusedAs(why: CommandRefusal, account: string, id = ""): Refused {
   switch (why) {
-    case "no-window": {
-      const says = `No window of ${account} runs: its next call opens one with the whole limit. Credits outlast windows.`;
-      return { ok: false, code: "control/conflict", says };
-    }
+    case "no-window":
+      return {
+        ...{ ok: false, code: "control/conflict" },
+        says: `No window of ${account} runs: its next call opens one with the whole limit.`,
+        next: "Give credits, which outlast windows; or give it once the account has called.",
+      };
     case "not-ahead":
-      return { ok: false, code: "control/invalid", says: "Its end lies ahead, and at most 366 days." };
-    case "too-many": {
-      const says = `${account} has as many allowances as are kept; one has to be over before another is given.`;
-      return { ok: false, code: "control/conflict", says };
-    }
+      return {
+        ...{ ok: false, code: "control/invalid" },
+        says: "Its end does not lie ahead, or is more than 366 days away.",
+        next: "Name an instant between now and 366 days from now; credits may also have no end.",
+      };
+    case "too-many":
+      return {
+        ...{ ok: false, code: "control/conflict" },
+        says: `${account} has ${allowancesMax} allowances that are not over, and no more are kept.`,
+        next: `Take one back (\`waybill quota revoke ${account} ID\`), or give it when one is over.`,
+      };
     case "amount-overflow":
-      return { ok: false, code: "control/invalid", says: "Together with what was given before it is no exact amount." };
+      return {
+        ...{ ok: false, code: "control/invalid" },
+        says: "Together with what was given before it is no exact amount.",
+        next: `Give less: all together at most ${maxGpuMs} ms.`,
+      };
+    case "unknown-allowance":
+      return {
+        ...{ ok: false, code: "control/not-found" },
+        says: `${account} has no allowance ${id} that is not over.`,
+        next: `\`waybill quota --account ${account}\` shows those that it has, each with its id.`,
+      };
+    case "already-revoked":
+      return {
+        ...{ ok: false, code: "control/conflict" },
+        says: `${id} of ${account} was taken back already, by somebody else or for another reason.`,
+        next: "Nothing needs to be done: what calls hold of it is given back at their ends.",
+      };
     default:
       return { ok: false, code: "control/conflict", says: `The ledger refused it: ${why}.` };
   }

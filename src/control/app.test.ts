@@ -207,6 +207,43 @@ describe("the API", () => {
     );
   });
 
+  test("an allowance is the operator's to take back, with a reason, and its refusals say what to do about it", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    const [alice, admin] = [await world.token("alice", ["read", "write"]), await world.token("admin", ["admin"])];
+    const send = async (token: string, path: string, body: object): Promise<[number, QuotaView & Problem]> => {
+      const answer = await ask("POST", `/api/quota/allowances${path}`, token, JSON.stringify(body));
+      return [answer.status, (await answer.json()) as QuotaView & Problem];
+    };
+    const credits = { account: "alice", kind: "credits", ms: 60_000, reason: "won the contest" };
+    const [, given] = await send(admin, "", credits);
+    const [id = ""] = given.allowances.map((each) => each.id);
+    const back = { account: "alice", reason: "another won" };
+    assert.equal((await send(alice, `/${id}/revoke`, back))[0], 403);
+    assert.equal((await send(admin, `/${id}/revoke`, { account: "alice" }))[0], 400);
+    const [status, quota] = await send(admin, `/${id}/revoke`, back);
+    assert.deepEqual([status, quota.creditsMs, quota.allowances], [200, 0, []]);
+    const again = await send(admin, `/${id}/revoke`, back);
+    assert.deepEqual([again[0], again[1].index], [200, quota.index]);
+
+    const advice: readonly [string, object, number, RegExp][] = [
+      [`/${id}/revoke`, { ...back, reason: "no" }, 409, /Nothing needs to be done/],
+      ["/al_none/revoke", back, 404, /`waybill quota --account alice` shows/],
+      ["/al_none/revoke", { ...back, account: "nobody" }, 404, /`waybill token create --account nobody --create`/],
+      ["", { ...credits, account: "nobody" }, 404, /`waybill token create --account nobody --create`/],
+      ["", { ...credits, kind: "window" }, 409, /Give credits/],
+      ["", { ...credits, expiresAt: "2001-01-01T00:00:00Z" }, 400, /between now and 366 days/],
+    ];
+    for (const [path, body, refusal, next] of advice) {
+      const [is, problem] = await send(admin, path, body);
+      assert.equal(is, refusal, JSON.stringify(body));
+      assert.match(problem.next, next);
+    }
+    for (let n = 0; n < 64; n++) assert.equal((await send(admin, "", credits))[0], 201);
+    const [full, problem] = await send(admin, "", credits);
+    assert.deepEqual([full, /`waybill quota revoke alice ID`/.test(problem.next)], [409, true]);
+  });
+
   test("a Space's budget is its owner's to set, and a visitor's quote says who would pay", async () => {
     const { world, ask } = await api();
     await using _ = world;

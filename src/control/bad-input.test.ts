@@ -35,6 +35,7 @@ const requests: readonly Field[] = [
     ...{ method: "POST", path: "/api/quota/allowances" },
     body: { account: "alice", kind: "lift", policy: "runs", until: year, reason: "why" },
   },
+  { method: "POST", path: "/api/quota/allowances/al_1/revoke", body: { account: "alice", reason: "why" } },
   { method: "PUT", path: "/api/spaces/alice/demo/budget", body: { limitMs: 50_000, whenOut: "refuse" } },
 ];
 
@@ -154,6 +155,7 @@ describe("bad input", () => {
         await isAnswered("GET", path);
       if (name !== "free") assert.notEqual(await isAnswered("PATCH", `/api/tiers/x${text}`, '{"runsMax":1}'), 200);
       await isAnswered("PATCH", `/api/pools/x${text}`, '{"queueMax":1}');
+      await isAnswered("POST", `/api/quota/allowances/${text}/revoke`, '{"account":"alice","reason":"why"}');
     };
     const texts = fc.oneof(
       fc.constantFrom("", "__proto__", "constructor", "\u0000", "../..", "é", "x".repeat(2_000)),

@@ -25,7 +25,7 @@ export function budgetView({ resetsAt, ...budget }: BudgetSummary): BudgetView {
 }
 
 function allowanceView(allowance: StandingAllowance): AllowanceView {
-  const { id, kind, by, reason, at } = allowance;
+  const { id, kind, by, reason, at, revoked } = allowance;
   const until = kind === "lift" ? allowance.until : kind === "credits" ? allowance.expiresAt : null;
   return {
     ...{ id, kind, by, reason, at: iso(at), until: until && iso(until) },
@@ -33,6 +33,7 @@ function allowanceView(allowance: StandingAllowance): AllowanceView {
     usedMs: kind === "credits" ? allowance.usedMs : null,
     heldMs: kind === "credits" ? allowance.heldMs : null,
     policy: kind === "lift" ? allowance.policy : null,
+    revoked: revoked ? { ...revoked, at: iso(revoked.at) } : null,
   };
 }
 

@@ -38,8 +38,8 @@ import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs, instant, iso } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
-import { changeBudget, giveAllowance } from "./allowances.ts";
-import type { AllowanceWish, BudgetWish } from "./allowances.ts";
+import { changeBudget, giveAllowance, takeAllowance } from "./allowances.ts";
+import type { AllowanceWish, BudgetWish, Revocation } from "./allowances.ts";
 import type { Caller } from "./caller.ts";
 import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
@@ -327,11 +327,20 @@ export class Server {
   async allow(wish: AllowanceWish, by: string): Promise<Quota | Refused> {
     const { account } = wish;
     const known = await this.quota(account);
-    const none: Refused = { ok: false, code: "control/not-found", says: `There is no account ${account}.` };
+    const none = noAccount(account);
     if (known === undefined) return none;
     const giving = { id: newId("al", this.random), by, tier: known.tier };
     const given = await giveAllowance((command) => this.#order(command), wish, giving);
     return given.ok ? ((await this.quota(account)) ?? none) : given;
+  }
+
+  /** Takes the allowance back; the account's quota then. `by`: the operator. */
+  async revoke(id: string, wish: Revocation, by: string): Promise<Quota | Refused> {
+    const { account } = wish;
+    const none = noAccount(account);
+    if ((await this.quota(account)) === undefined) return none;
+    const taken = await takeAllowance((command) => this.#order(command), wish, { id, by });
+    return taken.ok ? ((await this.quota(account)) ?? none) : taken;
   }
 
   /** What the Space's owner pays for its visitors. */
@@ -457,6 +466,13 @@ export class Server {
     return [this.#parts.receiptKey.publicKey];
   }
 }
+
+const noAccount = (account: string): Refused => ({
+  ok: false,
+  code: "control/not-found",
+  says: `There is no account ${account}.`,
+  next: `Check its name; \`waybill token create --account ${account} --create\` makes one.`,
+});
 
 const noSpace = (space: string): Refused => ({
   ok: false,

@@ -38,6 +38,8 @@ export interface Refused {
   readonly ok: false;
   readonly code: Code;
   readonly says: string;
+  /** What to do about it, where the code's own advice does not fit. */
+  readonly next?: string;
 }
 
 export type Done = Refused | { readonly ok: true };

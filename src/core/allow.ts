@@ -35,6 +35,19 @@ export function allow(state: State, { account, tier, allowance }: Of<"allow">, n
   return decided(plan);
 }
 
+/** What is over already cannot be taken back; by another, or for another reason, it is once. */
+export function revoke(state: State, { account, allowance, by, reason }: Of<"revoke">, now: Instant): Decision {
+  const book = state.accounts.get(account);
+  const known = book?.allowances.find(({ id }) => id === allowance);
+  if (book === undefined || known === undefined) return no("unknown-allowance");
+  if (known.revoked)
+    return known.revoked.by === by && known.revoked.reason === reason ? nothing : no("already-revoked");
+  if (!isStanding(known, book, now)) return no("unknown-allowance");
+  const plan = planOn(state, now);
+  push(plan, { v: 1, type: "allowance-revoked", account, allowance, by, reason });
+  return decided(plan);
+}
+
 /** A Space keeps its sponsor: its budget's sums are in the periods of that account's window. */
 export function setBudget(state: State, command: Of<"set-budget">, now: Instant): Decision {
   const { space, sponsor, tier, settings } = command;

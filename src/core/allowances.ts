@@ -10,7 +10,9 @@ import type { GpuMs } from "./amounts.ts";
 import type {
   Account,
   AccountId,
+  Allowance,
   AllowanceId,
+  AllowanceTerms,
   CreditPart,
   Credits,
   LiftablePolicy,
@@ -23,13 +25,38 @@ type Owner = Pick<Account, "allowances" | "period" | "resetsAt">;
 
 /** Whether it can still do anything, or has credits in an open hold. */
 export function isStanding(allowance: StandingAllowance, { period, resetsAt }: Owner, now: Instant): boolean {
+  if (allowance.kind === "credits") return allowance.heldMs > 0 || leftOf(allowance, now) > 0;
+  if (allowance.revoked) return false;
   switch (allowance.kind) {
     case "window":
       return allowance.period === period && resetsAt !== null && now < resetsAt;
     case "lift":
       return now < allowance.until;
+  }
+}
+
+/** The account's allowances with this one more; those that are over go. */
+export function withGiven(account: Account, { terms, ...given }: Allowance, at: Instant): readonly StandingAllowance[] {
+  const standing = account.allowances.filter((each) => isStanding(each, account, at));
+  return [...standing, begun(terms, { ...given, at }, account.period)];
+}
+
+/** The same without this one, marked with who took it back: it can do nothing more, and its credits that are held stay held. */
+export function withRevoked(account: Account, id: AllowanceId, by: TakenBack): readonly StandingAllowance[] {
+  return account.allowances.map((each) => (each.id === id ? { ...each, revoked: by } : each));
+}
+
+type TakenBack = NonNullable<StandingAllowance["revoked"]>;
+type Given = Pick<StandingAllowance, "id" | "by" | "reason" | "at">;
+
+function begun(terms: AllowanceTerms, given: Given, period: number): StandingAllowance {
+  switch (terms.kind) {
+    case "window":
+      return { ...given, ...terms, period };
     case "credits":
-      return allowance.heldMs > 0 || leftOf(allowance, now) > 0;
+      return { ...given, ...terms, usedMs: gpuMs(0), heldMs: gpuMs(0) };
+    case "lift":
+      return { ...given, ...terms };
   }
 }
 
@@ -82,7 +109,8 @@ export function offersOf(standing: readonly StandingAllowance[], now: Instant): 
 export const sumOf = (parts: readonly CreditPart[] | undefined): number =>
   (parts ?? []).reduce((sum, { ms }) => sum + ms, 0);
 
-/** Neither used nor held; nothing once they have expired. */
-function leftOf({ ms, usedMs, heldMs, expiresAt }: Credits, now: Instant): GpuMs {
+/** Neither used nor held; nothing once they have expired, or were taken back. */
+function leftOf({ ms, usedMs, heldMs, expiresAt, revoked }: Credits, now: Instant): GpuMs {
+  if (revoked) return gpuMs(0);
   return gpuMs(expiresAt !== null && now >= expiresAt ? 0 : ms - usedMs - heldMs);
 }

@@ -33,6 +33,7 @@ export interface BookedAllowance {
   readonly period: number;
   usedMs: number;
   heldMs: number;
+  isRevoked: boolean;
 }
 
 export interface BookedBudget {
@@ -71,7 +72,19 @@ export const newFunds = (): Pick<Funds, "allowances" | "budgets"> => ({ allowanc
 
 export function give(funds: Funds, { account, allowance }: Extract<Event, { type: "allowance-given" }>): void {
   const period = funds.books.get(account)?.period ?? 0;
-  funds.allowances.set(keyOf(account, allowance), { account, terms: allowance.terms, period, usedMs: 0, heldMs: 0 });
+  const book = { account, terms: allowance.terms, period, usedMs: 0, heldMs: 0, isRevoked: false };
+  funds.allowances.set(keyOf(account, allowance), book);
+}
+
+/** L41: it allows nothing from here on. */
+export function takeBack(
+  funds: Funds,
+  { account, allowance }: Extract<Event, { type: "allowance-revoked" }>,
+  find: Find,
+): void {
+  const booked = funds.allowances.get(keyOf(account, { id: allowance }));
+  if (!booked || booked.isRevoked) return find("L41", `${allowance} of ${account} is taken back, and is not there`);
+  booked.isRevoked = true;
 }
 
 export function setBudgetBook(
@@ -96,7 +109,8 @@ export function limitInForce(funds: Funds, account: string, tier: TierName): num
   if (!book || book.resetsAt === null || funds.at >= book.resetsAt) return limit;
   let added = 0;
   for (const each of funds.allowances.values()) {
-    if (each.account === account && each.terms.kind === "window" && each.period === book.period) added += each.terms.ms;
+    if (each.account !== account || each.isRevoked || each.terms.kind !== "window") continue;
+    if (each.period === book.period) added += each.terms.ms;
   }
   return Math.min(Number.MAX_SAFE_INTEGER, limit + added);
 }
@@ -152,7 +166,7 @@ export function namesOverride(funds: Funds, event: Admission, policy: LiftablePo
   let added = 0;
   for (const id of event.overrides ?? []) {
     const named = funds.allowances.get(keyOf(account, { id }));
-    if (!named) continue;
+    if (!named || named.isRevoked) continue;
     const { terms } = named;
     if (terms.kind === "lift" && terms.policy === policy && funds.at < terms.until) return true;
     if (terms.kind === "window" && named.period === funds.books.get(account)?.period) added += terms.ms;
@@ -216,6 +230,8 @@ export function checkFunds(state: State, funds: Funds, accounts: Iterable<string
     for (const each of state.accounts.get(account)?.allowances ?? []) {
       const booked = funds.allowances.get(keyOf(account, each));
       if (!booked) find("L1", `${each.id} was never given to ${account}`);
+      if (booked?.isRevoked !== (each.revoked !== undefined))
+        find("L1", `${each.id} is shown otherwise than the log has it: taken back ${booked?.isRevoked}`);
       if (each.kind !== "credits") continue;
       if (each.usedMs !== booked?.usedMs || each.heldMs !== booked.heldMs)
         find("L1", `${each.id} shows ${each.usedMs} used, ${each.heldMs} held; the log ${JSON.stringify(booked)}`);
@@ -243,13 +259,14 @@ export function checkKept(state: State, funds: Funds, find: Find): void {
 const keyOf = (account: string, { id }: Pick<Allowance, "id">): string => `${account} ${id}`;
 
 function isLifted(funds: Funds, account: string, policy: LiftablePolicy): boolean {
-  for (const { account: of, terms } of funds.allowances.values()) {
-    if (of === account && terms.kind === "lift" && terms.policy === policy && funds.at < terms.until) return true;
+  for (const { account: of, terms, isRevoked } of funds.allowances.values()) {
+    if (of === account && !isRevoked && terms.kind === "lift" && terms.policy === policy && funds.at < terms.until)
+      return true;
   }
   return false;
 }
 
-function leftOf({ terms, usedMs, heldMs }: BookedAllowance, at: number): number {
-  if (terms.kind !== "credits" || (terms.expiresAt !== null && at >= terms.expiresAt)) return 0;
+function leftOf({ terms, usedMs, heldMs, isRevoked }: BookedAllowance, at: number): number {
+  if (isRevoked || terms.kind !== "credits" || (terms.expiresAt !== null && at >= terms.expiresAt)) return 0;
   return terms.ms - usedMs - heldMs;
 }

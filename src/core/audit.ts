@@ -15,6 +15,7 @@ import {
   nextBudgets,
   setBudgetBook,
   sum,
+  takeBack,
 } from "./audit-funds.ts";
 import type { BookedAllowance, BookedBudget, FundBook, PaidHold } from "./audit-funds.ts";
 import type { CallId, CallTerms, CreditPart, Event, Lease, NodeName, SlotId, TierName, TierSettings } from "./model.ts";
@@ -159,6 +160,8 @@ function takeEvent(audit: Audit, event: Event, record: LedgerRecord): void {
       return;
     case "allowance-given":
       return give(audit, event);
+    case "allowance-revoked":
+      return takeBack(audit, event, finder(audit));
     case "budget-set":
       return setBudgetBook(audit, event);
     case "window-opened":

@@ -11,7 +11,7 @@ import type { Instant } from "../stdx/time.ts";
 import { admit } from "./admission.ts";
 import type { Admission } from "./admission.ts";
 import { maxGpuMs } from "./amounts.ts";
-import { allow, setBudget } from "./allow.ts";
+import { allow, revoke, setBudget } from "./allow.ts";
 import { isStanding } from "./allowances.ts";
 import { attachEndsAt, dueAt, forgetAt, isHeard, leasedOn, lostAt, settleEndsAt } from "./deadlines.ts";
 import type {
@@ -74,6 +74,8 @@ export function decide(state: State, command: Command, now: Instant): Decision {
       return setPool(state, command, now);
     case "allow":
       return allow(state, command, now);
+    case "revoke":
+      return revoke(state, command, now);
     case "set-budget":
       return setBudget(state, command, now);
     case "join-node":

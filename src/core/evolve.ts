@@ -8,13 +8,12 @@
 import { assert, unreachable } from "../stdx/assert.ts";
 import { after } from "../stdx/time.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
-import { isStanding, sumOf } from "./allowances.ts";
+import { sumOf, withGiven, withRevoked } from "./allowances.ts";
 import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { functionOf, lengthOf, withRun } from "./history.ts";
 import type {
   Account,
-  AllowanceTerms,
   AttachedCall,
   Budget,
   Call,
@@ -29,7 +28,6 @@ import type {
   OpenCall,
   PoolSettings,
   QueuedCall,
-  StandingAllowance,
 } from "./model.ts";
 import { Leases } from "./leases.ts";
 import { Line, shareKey } from "./line.ts";
@@ -77,6 +75,8 @@ export function evolve(state: State, event: Event, position: Position): void {
       return setSorted(state.tiers, event.tier, event.settings);
     case "allowance-given":
       return allowanceGiven(state, event, at);
+    case "allowance-revoked":
+      return allowanceRevoked(state, event, at);
     case "budget-set": {
       const { usedMs = gpuMs(0), heldMs = gpuMs(0) } = state.budgets.get(event.space) ?? {};
       return setSorted(state.budgets, event.space, { ...event.settings, sponsor: event.sponsor, usedMs, heldMs });
@@ -174,22 +174,13 @@ function windowReset(state: State, { account: id }: Of<"window-reset">): void {
 
 function allowanceGiven(state: State, { account: id, allowance }: Of<"allowance-given">, at: Instant): void {
   const account = accountOf(state, id);
-  const { terms, ...given } = allowance;
-  const standing = account.allowances.filter((each) => isStanding(each, account, at));
-  account.allowances = [...standing, begun(terms, { ...given, at }, account.period)];
+  account.allowances = withGiven(account, allowance, at);
 }
 
-type Given = Pick<StandingAllowance, "id" | "by" | "reason" | "at">;
-
-function begun(terms: AllowanceTerms, given: Given, period: number): StandingAllowance {
-  switch (terms.kind) {
-    case "window":
-      return { ...given, ...terms, period };
-    case "credits":
-      return { ...given, ...terms, usedMs: gpuMs(0), heldMs: gpuMs(0) };
-    case "lift":
-      return { ...given, ...terms };
-  }
+function allowanceRevoked(state: State, event: Of<"allowance-revoked">, at: Instant): void {
+  const account = accountOf(state, event.account);
+  const { allowance, by, reason } = event;
+  account.allowances = withRevoked(account, allowance, { by, reason, at });
 }
 
 function nodeJoined(state: State, { node: name, pool, devices }: Of<"node-joined">, at: Instant): void {

@@ -291,6 +291,83 @@ describe("an allowance", () => {
   });
 });
 
+describe("an allowance that is taken back", () => {
+  const back = (allowance: string, reason = "a mistake", account = "alice"): Command => ({
+    type: "revoke",
+    account,
+    allowance,
+    by: "admin",
+    reason,
+  });
+
+  test("L41: credits that nobody holds are gone at once; what a call holds of them pays for it, and what it gives back is over", () => {
+    const it = spent();
+    it.do(given("al_1", credits(100)));
+    it.schedule("c1", { declaredMs: seconds(60) }); // 20 s of the window, 40 s of credits
+    it.attach("c1");
+    assert.deepEqual(types(it.do(back("al_1"))), ["allowance-revoked"]);
+    assert.equal(quota(it).creditsMs, 0);
+    assert.equal(refused(it, "c2", { declaredMs: seconds(1) }).code, "quota-exceeded");
+    const [shown] = quota(it).allowances;
+    assert.deepEqual(shown?.revoked, { by: "admin", reason: "a mistake", at: it.now });
+    assert.deepEqual(eventOf(it.end("c1", 30_000), "call-settled").credits, [{ allowance: "al_1", ms: 10_000 }]);
+    assert.deepEqual([quota(it).creditsMs, quota(it).allowances], [0, []]);
+    it.check();
+  });
+
+  test("L3: more for a window no longer counts; what was admitted by it stays, and the rest is 0 and no debt", () => {
+    const it = spent();
+    it.do(given("al_1", more(60)));
+    it.schedule("c1", { declaredMs: seconds(60) });
+    it.do(back("al_1"));
+    assert.deepEqual([quota(it).limitMs, quota(it).leftMs, quota(it).heldMs], [300_000, 0, 60_000]);
+    assert.equal(it.call("c1").stage, "granted");
+    it.attach("c1");
+    assert.equal(eventOf(it.end("c1", 60_000), "call-settled").chargedMs, 60_000);
+    assert.deepEqual([quota(it).usedMs, quota(it).leftMs], [340_000, 0]);
+    it.check();
+  });
+
+  test("L40: a lifted policy holds again from the next call on", () => {
+    const it = ledger([card(0), card(1)]);
+    it.do({ type: "set-tier", tier: "free", settings: { runsMax: 1 } });
+    it.do(given("al_1", lift("runs", 60)));
+    it.schedule("c0");
+    assert.deepEqual(fundingOf(it, "c1").overrides, ["al_1"]);
+    it.do(back("al_1"));
+    assert.equal(refused(it, "c2").code, "runs-exceeded");
+  });
+
+  test("L10, L11: the same command again records nothing; by another's reason it was taken back already", () => {
+    const it = spent();
+    it.do(given("al_1", credits(100)));
+    it.do(back("al_1"));
+    assert.deepEqual(it.do(back("al_1")), []);
+    assert.equal(it.ask(back("al_1", "another reason")), "already-revoked");
+    assert.equal(it.ask(given("al_1", credits(99))), "other-content");
+  });
+
+  test("was there, and was not over: else the command is refused", () => {
+    const it = spent();
+    it.do(given("al_short", credits(100, 1_000)));
+    assert.equal(it.ask(back("al_none")), "unknown-allowance");
+    assert.equal(it.ask(back("al_short", "a mistake", "nobody")), "unknown-allowance");
+    it.wait(1_000);
+    assert.equal(it.ask(back("al_short")), "unknown-allowance");
+  });
+
+  test("makes room for another, and L25: is read back from a snapshot", () => {
+    const it = spent();
+    for (let n = 0; n < allowancesMax; n++) it.do(given(`al_${n}`, credits(1)));
+    assert.equal(it.ask(given("al_more", credits(1))), "too-many");
+    it.do(back("al_7"));
+    assert.equal(encodeState(decodeState(encodeState(it.state))), encodeState(it.state));
+    it.do(given("al_more", credits(1)));
+    assert.equal(it.state.accounts.get("alice")?.allowances.length, allowancesMax);
+    it.check();
+  });
+});
+
 test("L38: a log whose first records were removed sums up to the same, wherever it begins, and counts for who paid", () => {
   const it = spent();
   it.do(given("al_1", credits(100)));

@@ -186,6 +186,16 @@ const allowance = fc
     const tierName = state.accounts.get(account)?.tier ?? "free";
     return { type: "allow", account, tier: tierName, allowance: { ...given, terms: allowed() } };
   });
+/** Mostly one that is there. */
+const revocation = fc
+  .tuple(pick, fc.constantFrom("a mistake", "over"))
+  .map(([which, reason]) => (state: State): Command => {
+    const given = [...state.accounts.values()].flatMap(({ id, allowances }) =>
+      allowances.map((each) => ({ account: id, allowance: each.id })),
+    );
+    const { account, allowance: id } = given[which % given.length] ?? { account: "a0", allowance: "al_none" };
+    return { type: "revoke", account, allowance: id, by: "admin", reason };
+  });
 const budget = fc
   .record({
     space: fc.constantFrom("alice/demo", "bob/demo"),
@@ -216,6 +226,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: asked(tier) },
   { weight: 1, arbitrary: asked(drain) },
   { weight: 2, arbitrary: asked(allowance) },
+  { weight: 1, arbitrary: asked(revocation) },
   { weight: 1, arbitrary: asked(budget) },
   {
     weight: 1,

@@ -60,6 +60,12 @@ export interface Allowance {
   readonly reason: string;
 }
 
+/** The operator who takes an allowance back, and why. */
+export interface TakingBack {
+  readonly by: AccountId;
+  readonly reason: string;
+}
+
 /** What becomes of a visitor's call that a Space's budget cannot hold. */
 export type WhenOut = "visitor" | "refuse";
 
@@ -180,6 +186,8 @@ export type Command =
   | { readonly type: "set-pool"; readonly pool: PoolName; readonly settings: Partial<PoolSettings> }
   /** An operator gives the account something beyond its tier; the account is opened where it is not. */
   | { readonly type: "allow"; readonly account: AccountId; readonly tier: TierName; readonly allowance: Allowance }
+  /** An operator takes an allowance back: nothing more is admitted by it. What calls hold of it stays theirs to their ends. */
+  | ({ readonly type: "revoke"; readonly account: AccountId; readonly allowance: AllowanceId } & TakingBack)
   /** `sponsor`: the Space's owner, of this tier. */
   | {
       readonly type: "set-budget";
@@ -374,6 +382,12 @@ export type Event =
   | { readonly v: 1; readonly type: "tier-set"; readonly tier: TierName; readonly settings: TierSettings }
   | { readonly v: 1; readonly type: "pool-set"; readonly pool: PoolName; readonly settings: PoolSettings }
   | { readonly v: 1; readonly type: "allowance-given"; readonly account: AccountId; readonly allowance: Allowance }
+  | ({
+      readonly v: 1;
+      readonly type: "allowance-revoked";
+      readonly account: AccountId;
+      readonly allowance: AllowanceId;
+    } & TakingBack)
   /** All of a Space's budget. What its period has used and holds goes on. */
   | {
       readonly v: 1;
@@ -512,6 +526,8 @@ export interface Account {
 
 interface Standing extends Pick<Allowance, "id" | "by" | "reason"> {
   readonly at: Instant;
+  /** It was taken back; absent where it was not. */
+  readonly revoked?: TakingBack & { readonly at: Instant };
 }
 export type StandingAllowance = WindowAllowance | Credits | Lift;
 export interface WindowAllowance extends Standing, Extract<AllowanceTerms, { kind: "window" }> {
@@ -632,6 +648,8 @@ export type CommandRefusal =
   | "malformed" // a field is missing, of another kind, out of bounds, or no field of such a command
   | "account-exists-otherwise"
   | "unknown-account"
+  | "unknown-allowance" // none that is not over
+  | "already-revoked" // by somebody else, or for another reason
   | "no-window" // more was wished for a window, and none runs
   | "not-ahead" // an end that is not after now, or further away than one may be
   | "too-many" // a bound on what is kept of one account

@@ -43,6 +43,7 @@ const commands: { readonly [Type in Command["type"]]: Extract<Command, { type: T
     tier: "free",
     allowance: { id: "al_1", by: "admin", reason: "why", terms: { kind: "credits", ms: gpuMs(5), expiresAt: null } },
   },
+  revoke: { type: "revoke", account: "alice", allowance: "al_1", by: "admin", reason: "a mistake" },
   "set-budget": {
     type: "set-budget",
     space: "alice/demo",
@@ -135,6 +136,8 @@ const known: ReadonlySet<CommandRefusal> = new Set<CommandRefusal>([
     "unknown-call",
     "unknown-slot",
     "unknown-card",
+    "unknown-allowance",
+    "already-revoked",
     "other-content",
     "not-holder",
   ] as const),

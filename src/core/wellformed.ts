@@ -162,6 +162,7 @@ const shapes: { readonly [Type in Command["type"]]: Shape<Of<Type>> } = {
   "set-tier": { tier, settings: some(tierSettings) },
   "set-pool": { pool: text, settings: some(poolSettings) },
   allow: { account: text, tier, allowance: object(allowance) },
+  revoke: { account: text, allowance: text, by: text, reason: text },
   "set-budget": { space: text, sponsor: text, tier, settings: some(budgetSettings) },
   "join-node": {
     node: text,

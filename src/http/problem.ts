@@ -16,9 +16,11 @@ export interface ProblemExtra {
   /** The console's address, without a slash at its end: makes `type` a link. `about:blank` without it. */
   readonly console?: string;
   readonly errors?: NonNullable<Problem["errors"]>;
+  /** What to do, where that is narrower than the row's advice. */
+  readonly next?: string;
 }
 
-/** The problem of `code`: title, owner, retry and next come from its row, and so are the same wherever it is shown. */
+/** The problem of `code`: title, owner and retry come from its row, and so are the same wherever it is shown. */
 export function problemOf(code: Code, extra: ProblemExtra = {}): Problem {
   const row = codeRow(code);
   const [boundary, name] = splitCode(code);
@@ -32,7 +34,7 @@ export function problemOf(code: Code, extra: ProblemExtra = {}): Problem {
     code: name,
     owner: row.owner,
     retry: row.retry,
-    next: row.next,
+    next: extra.next ?? row.next,
     ...(extra.waybill === undefined ? {} : { waybill: extra.waybill }),
     ...(extra.errors === undefined ? {} : { errors: extra.errors }),
   };

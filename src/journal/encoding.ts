@@ -11,6 +11,7 @@ export const knownVersions: Readonly<Record<Event["type"], number>> = {
   "tier-set": 1,
   "pool-set": 1,
   "allowance-given": 1,
+  "allowance-revoked": 1,
   "budget-set": 1,
   "node-joined": 1,
   "node-heard": 1,

@@ -1,4 +1,4 @@
-/** `waybill quota --account NAME`, and for operators `quota grant NAME …` and `quota lift NAME POLICY …`. */
+/** `waybill quota --account NAME`, and for operators `quota grant NAME …`, `quota lift NAME POLICY …` and `quota revoke NAME ID`. */
 import type { Command } from "commander";
 import type { GiveAllowance, LiftablePolicy } from "../../contract/allowances.ts";
 import type { QuotaView } from "../../contract/api.ts";
@@ -20,7 +20,7 @@ interface GrantOptions extends GlobalOptions {
 export function declare(program: Command, run: Runner): void {
   const quota = program
     .command("quota")
-    .description("an account's GPU time: used, held, left; for operators also grant, lift")
+    .description("an account's GPU time: used, held, left; for operators also grant, lift, revoke")
     .option("--account <name>", "the account; your own where it is not said")
     .action(
       run(async (world, command) => {
@@ -56,6 +56,19 @@ export function declare(program: Command, run: Runner): void {
         const until = new Date(world.clock.wall() + forMs).toISOString();
         const wish = { account, kind: "lift", policy, until, reason } as const;
         await answer(world, command, (client) => client.allow(wish, { signal: world.signal }));
+      }),
+    );
+  quota
+    .command("revoke")
+    .description("take back what was granted or lifted: nothing more is admitted by it; open calls keep what they hold")
+    .argument("<account>")
+    .argument("<id>", "the allowance's, as `waybill quota --account NAME` shows it")
+    .requiredOption("--reason <text>", "why; it is kept")
+    .action(
+      run(async (world, command) => {
+        const [account, id] = command.args as [string, string];
+        const wish = { account, reason: command.opts<{ reason: string }>().reason };
+        await answer(world, command, (client) => client.revoke(id, wish, { signal: world.signal }));
       }),
     );
 }

@@ -234,6 +234,24 @@ describe("drawQuota", () => {
       ),
     );
   });
+  test("says of credits that calls still hold by whom they were taken back", () => {
+    const at = "2026-11-22T12:00:00.000Z";
+    const given = {
+      id: "al_1",
+      kind: "credits",
+      ms: 60_000,
+      usedMs: 0,
+      heldMs: 10_000,
+      policy: null,
+      until: null,
+    } as const;
+    const revoked = { by: "eve", reason: "a mistake", at };
+    const allowances = [{ ...given, by: "admin", reason: "won", at, revoked }];
+    assert.match(
+      drawQuota(narrow, { ...quota, allowances }),
+      /al_1 {2}60 s of credits, 0 s used; by admin: won; taken back by eve: a mistake\n$/,
+    );
+  });
   test("of an account without a limit has no bar", () => {
     assert.equal(
       drawQuota(narrow, { ...quota, tier: "unlimited", limitMs: null, leftMs: null }),

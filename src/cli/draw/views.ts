@@ -95,8 +95,12 @@ function creditsSay({ creditsMs, allowances }: QuotaView): string {
 
 function drawAllowances(paper: Paper, allowances: readonly AllowanceView[]): string {
   return allowances
-    .map((each) => `${each.id}  ${allowanceSays(paper, each)}; by ${each.by}: ${each.reason}\n`)
+    .map((each) => `${each.id}  ${allowanceSays(paper, each)}; by ${each.by}: ${each.reason}${takenSays(each)}\n`)
     .join("");
+}
+
+function takenSays({ revoked }: AllowanceView): string {
+  return revoked ? `; taken back by ${revoked.by}: ${revoked.reason}` : "";
 }
 
 function allowanceSays(paper: Paper, { kind, ms, usedMs, policy, until }: AllowanceView): string {

@@ -1,12 +1,14 @@
 /**
  * `POST /api/quota/allowances`: an operator gives an account more for its window, credits, or lifts one of its policies.
+ * `POST /api/quota/allowances/ID/revoke`: takes one back.
  * `GET` and `PUT /api/spaces/OWNER/NAME/budget`: what the Space's owner pays for its visitors; for the two of them.
  */
-import type { Route } from "../api.ts";
+import type { ApiContext, Route } from "../api.ts";
 import { administrator, ownerOf, refuse } from "../api.ts";
-import { allowanceBody, budgetBody } from "../allowances.ts";
+import { allowanceBody, budgetBody, revocationBody } from "../allowances.ts";
 import { jsonBody } from "../json-body.ts";
 import { budgetView, quotaView } from "../pool-views.ts";
+import type { Refused } from "../spaces.ts";
 
 export const allowancesRoute: Route = (api, server) => {
   api.post("/api/quota/allowances", async (c) => {
@@ -15,14 +17,22 @@ export const allowancesRoute: Route = (api, server) => {
     const wish = await jsonBody(c, allowanceBody);
     if (wish instanceof Response) return wish;
     const given = await server.allow(wish, caller.account);
-    return "ok" in given ? refuse(c, given.code, { detail: given.says }) : c.json(quotaView(given), 201);
+    return "ok" in given ? refused(c, given) : c.json(quotaView(given), 201);
+  });
+  api.post("/api/quota/allowances/:id/revoke", async (c) => {
+    const caller = administrator(c);
+    if (caller instanceof Response) return caller;
+    const wish = await jsonBody(c, revocationBody);
+    if (wish instanceof Response) return wish;
+    const taken = await server.revoke(c.req.param("id"), wish, caller.account);
+    return "ok" in taken ? refused(c, taken) : c.json(quotaView(taken));
   });
   api.get("/api/spaces/:owner/:name/budget", async (c) => {
     const { owner, name } = c.req.param();
     const caller = ownerOf(c, owner);
     if (caller instanceof Response) return caller;
     const budget = await server.budget(`${owner}/${name}`);
-    return "ok" in budget ? refuse(c, budget.code, { detail: budget.says }) : c.json(budgetView(budget));
+    return "ok" in budget ? refused(c, budget) : c.json(budgetView(budget));
   });
   api.put("/api/spaces/:owner/:name/budget", async (c) => {
     const { owner, name } = c.req.param();
@@ -31,6 +41,10 @@ export const allowancesRoute: Route = (api, server) => {
     const wish = await jsonBody(c, budgetBody);
     if (wish instanceof Response) return wish;
     const budget = await server.setBudget(`${owner}/${name}`, wish);
-    return "ok" in budget ? refuse(c, budget.code, { detail: budget.says }) : c.json(budgetView(budget));
+    return "ok" in budget ? refused(c, budget) : c.json(budgetView(budget));
   });
 };
+
+function refused(c: ApiContext, { code, says, next }: Refused): Response {
+  return refuse(c, code, { detail: says, ...(next !== undefined && { next }) });
+}
