@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, test } from "node:test";
 import { runCli } from "../src/cli/program.ts";
 import { Engine, worksOf } from "../src/control/engine.ts";
-import { ledger } from "../src/core/ledger.suite.ts";
+import { card, ledger } from "../src/core/ledger.suite.ts";
 import type { Ledger } from "../src/core/ledger.suite.ts";
 import type { LedgerRecord } from "../src/core/record.ts";
 import { decodeState, encodeState } from "../src/core/state.ts";
@@ -220,13 +220,16 @@ test("L25: a compacted journal goes on as the state that it had, and is compacte
     await using journal = await opened();
     // As a start does that finds no newer snapshot: from the state after the removed records.
     assert.equal((await journal.latestSnapshot())?.index, it.state.index);
-    const clock = { wall: () => now, monotonic: () => 0 };
-    await using engine = await Engine.open({ journal, clock, onFatal: (failure) => assert.fail(failure) });
+    let ran = 0;
+    const clock = { wall: () => now, monotonic: () => ran };
+    const alarm = () => () => {};
+    await using engine = await Engine.open({ journal, clock, alarm, onFatal: (failure) => assert.fail(failure) });
     const used = ({ accounts }: Ledger["state"]): ReadonlyMap<string, number> =>
       new Map([...accounts.values()].map(({ id, usedMs }) => [id, usedMs]));
     assert.deepEqual(await engine.read(used), used(it.state));
     // More snapshots than are kept: the one that the record begins with stays.
     for (const epoch of [2, 3, 4]) {
+      ran++;
       await engine.submit({ type: "start-writer", epoch });
       const body = await engine.read(encodeState);
       const { index } = decodeState(body);
@@ -241,6 +244,25 @@ test("L25: a compacted journal goes on as the state that it had, and is compacte
   assert.deepEqual((await journalCommand("verify")).report.totals, before.report.totals);
   assert.deepEqual(countsKept(), before.counts);
   assert.equal((await journalCommand("compact", "--keep", "7d")).report.removed, 0);
+});
+
+test("L24: what ended in the last record's millisecond keeps its receipt with its record, where others ended then too", async () => {
+  const it = ledger([card(0), card(1)]);
+  for (const call of ["c_1", "c_2"]) it.schedule(call, { account: "alice" });
+  for (const call of ["c_1", "c_2"]) it.attach(call);
+  it.wait(4_000);
+  for (const call of ["c_1", "c_2"]) it.end(call, 4_000);
+  now = it.now;
+  {
+    await using journal = await opened();
+    await Promise.all(it.records.map((record) => journal.append(record, worksOf(record.events))));
+  }
+  now = after(now, durationMs(30 * day));
+  const { report } = await journalCommand("compact", "--keep", "7d");
+  await using journal = await opened();
+  const { calls } = await Catalog.open(journal.sql, { wall: () => now });
+  for (const call of ["c_1", "c_2"]) assert.ok(await calls.receipt(call), call);
+  assert.equal(report.removed, it.records.length - 2, "both ends stay");
 });
 
 test("L29: a running platform's journal is not compacted, nor one whose balances are not its records'", async () => {

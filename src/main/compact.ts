@@ -84,8 +84,13 @@ async function replayed(
   return replay;
 }
 
-/** The last record that goes: time never decreases, and the last one of all stays. Null where none does. */
-async function lastBefore(journal: Journal, before: number): Promise<LedgerRecord | null> {
+/**
+ * The last record that goes: time never decreases, and the last one of all stays, with those of its millisecond: so a call has
+ * ended in a record that goes exactly where it ended by that record's time. Null where none goes.
+ */
+async function lastBefore(journal: Journal, age: number): Promise<LedgerRecord | null> {
+  const [head] = await journal.read(journal.head.index, 1);
+  const before = Math.min(age, head?.at ?? 0);
   const first = ((await journal.rolledUp())?.index ?? 0) + 1;
   let [low, high] = [first, journal.head.index];
   while (low < high) {
