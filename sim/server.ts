@@ -12,6 +12,7 @@ import { openSimJournal } from "./journal.ts";
 import type { SimJournal } from "./journal.ts";
 import type { Connection } from "./network.ts";
 import { Life } from "./time.ts";
+import { placeOf } from "./shim.ts";
 import type { World } from "./world.ts";
 
 const retellEveryMs = 1_000;
@@ -125,6 +126,12 @@ export class Server {
       onBuild: nothing,
       onReleases: nothing,
       ingest: async ({ emitter, epoch }) => ({ emitter, epoch, seq: 0 }),
+      release: async (id) => placeOf(id),
+      builder: () => undefined,
+      count: ({ sample }) => {
+        this.#world.watch.unexpected("no node here speaks of another's", new Error(sample));
+        return "";
+      },
       onFailure: (what, error) => this.#failed(what, error),
     });
     const calls: Calls = new Calls({

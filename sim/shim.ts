@@ -24,6 +24,16 @@ export interface Process extends Worker {
 /** How long the socket between shim and agent takes, in milliseconds. */
 const socketMs = 1;
 
+/** A release runs on the node that built it. */
+export function releaseAt(node: string, space: string): string {
+  return `rel_${node}_${space}`;
+}
+
+export function placeOf(release: string): { readonly node: string; readonly space: string } | undefined {
+  const [, node, space] = /^rel_([^_]+)_(.+)$/.exec(release) ?? [];
+  return node !== undefined && space !== undefined ? { node, space } : undefined;
+}
+
 export class Shim {
   readonly life: Life;
   readonly replica: string;
@@ -53,7 +63,7 @@ export class Shim {
     const host = {
       replica,
       space,
-      release: `rel_${space}`,
+      release: releaseAt(machine.name, space),
       folder: "",
       send: (message: ShimToAgent) => this.#send(message as ToldByShim),
       connected: () => this.#tell !== undefined,
@@ -71,9 +81,16 @@ export class Shim {
   }
 
   get status(): ReplicaStatus {
-    const { replica, space } = this;
+    const { replica, space, machine } = this;
     const phase = this.#end ?? { phase: "ready" as const };
-    return { replica, space, release: `rel_${space}`, socket: null, startedAt: this.#startedAt, ...phase };
+    return {
+      replica,
+      space,
+      release: releaseAt(machine.name, space),
+      socket: null,
+      startedAt: this.#startedAt,
+      ...phase,
+    };
   }
 
   /** What the agent finds of it when it is gone. */

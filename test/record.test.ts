@@ -310,6 +310,55 @@ describe("EvidenceStore", () => {
     );
   });
 
+  test("an emitter is the node's that has sent of it first, also in later lives of the store; what another sends in its name is not stored", async () => {
+    const at = folder();
+    const batch = (work: string, epoch: number): EvidenceBatch => {
+      const body = {
+        ...{ id: `shim.p_1/${epoch}/1`, work, hop: "app.take", mark: "took", emitter: "shim.p_1" },
+        ...{ epoch, seq: 1, at: "2026-11-22T12:00:00.000Z", facts: {} },
+      };
+      return { emitter: "shim.p_1", epoch, records: [{ kind: "entry", body }] };
+    };
+    const first = await storeIn(at);
+    const [own, lie] = await Promise.all([first.ingest(batch("q_1", 1), "n1"), first.ingest(batch("q_2", 2), "n2")]);
+    assert.deepEqual([own.stored, own.owner, lie.stored, lie.owner], [1, undefined, 0, "n1"]);
+    await first.close();
+    const again = await storeIn(at);
+    assert.equal((await again.ingest(batch("q_3", 3), "n2")).owner, "n1");
+    assert.equal((await again.ingest(batch("q_4", 4), "n1")).stored, 1);
+    assert.deepEqual((await again.readWork("q_2")).entries, []);
+    assert.deepEqual((await again.readWork("q_3")).entries, []);
+  });
+
+  test("only its taker answers for what was handed along a channel", async () => {
+    const store = await storeIn(folder());
+    const mark = (emitter: string, channel: string, seq: number) => ({
+      kind: "watermark" as const,
+      body: { channel, upTo: 9, taken: [], emitter, epoch: 1, seq, at: "2026-11-22T12:00:00.000Z" },
+    });
+    const took = (emitter: string, channel: string, seq: number) => ({
+      kind: "entry" as const,
+      body: {
+        ...{ id: `${emitter}/1/${seq}`, work: "b_1", hop: "build.claim", mark: "took", emitter, epoch: 1, seq },
+        ...{ at: "2026-11-22T12:00:00.000Z", facts: { channel, number: 1 } },
+      },
+    });
+    const told = async (emitter: string) => {
+      const records = [
+        mark(emitter, "scheduler→n1", 1),
+        mark(emitter, "edge/1→p_1", 2),
+        took(emitter, "build-queue→n1", 3),
+        took(emitter, "edge/1", 4),
+      ];
+      const { stored, refused } = await store.ingest({ emitter, epoch: 1, records });
+      return [stored, refused];
+    };
+    assert.deepEqual(await told("agent-n1"), [3, 1]);
+    assert.deepEqual(await told("agent-n1-0k3x9m2p"), [3, 1]);
+    assert.deepEqual(await told("shim.p_1"), [2, 2]);
+    assert.deepEqual(await told("agent-n2"), [1, 3]);
+  });
+
   test("an epoch is open, then dead when a later one appears, or closed by its own word", async () => {
     const at = folder();
     const store = await storeIn(at);

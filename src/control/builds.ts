@@ -194,6 +194,13 @@ export class Builds {
     );
   }
 
+  /** Who has this build, or had it when its release was published; undefined where this fence is an older one. */
+  holder(id: string, fence: number): string | undefined {
+    const build = this.#machine.state.builds.get(id);
+    if (build === undefined || build.stage === "queued" || fence < build.attempts) return undefined;
+    return isLeased(build) ? build.lease.builder : build.builder;
+  }
+
   /** A heartbeat, with all that the builder has. */
   async onHeartbeat(
     builder: string,

@@ -198,6 +198,11 @@ export class Calls {
     for (const order of late) this.#clear(order);
   }
 
+  /** Of a call that has not ended, as durable records tell it. */
+  openCall(id: string): CallTerms | undefined {
+    return this.#open.get(id)?.terms;
+  }
+
   async left(call: string): Promise<void> {
     await this.#ports.engine.submit({ type: "leave", call });
   }

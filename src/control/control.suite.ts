@@ -43,6 +43,7 @@ export const card: DeviceFacts = { index: 0, uuid: "GPU-0", name: "simulated", s
 
 /** The test's end of a node's connection. */
 export class TestNode {
+  readonly name: string;
   readonly heard: ToAgent[] = [];
   #onMessage: (message: ToServer) => void = () => undefined;
   #onClose: () => void = () => undefined;
@@ -54,6 +55,10 @@ export class TestNode {
     close: () => this.#onClose(),
   };
 
+  constructor(name = "n1") {
+    this.name = name;
+  }
+
   say(message: ToServer): void {
     this.#onMessage(message);
   }
@@ -63,7 +68,7 @@ export class TestNode {
     const isolation = noIsolation("none");
     this.say({
       type: "hello",
-      node: "n1",
+      node: this.name,
       epoch,
       buildsAtOnce: 1,
       pool: "main",
@@ -110,6 +115,8 @@ export class ControlWorld implements AsyncDisposable {
   readonly folder: string;
   readonly failures: string[] = [];
   readonly drafts: Draft[] = [];
+  /** What nodes said of others'. */
+  readonly counted: string[] = [];
   /** Numeric addresses that were opened. */
   readonly addresses: string[] = [];
   readonly clock: TestClock;
@@ -232,6 +239,10 @@ export class ControlWorld implements AsyncDisposable {
       onBuild: (node, message) => this.builds.onMessage(node, message),
       onReleases: (node, releases) => this.retention.onReleases(node, releases),
       ingest: async ({ emitter: name, epoch }) => ({ emitter: name, epoch, seq: 0 }),
+      // What no build has published is n1's.
+      release: async (id) => (await catalog.releases.get(id)) ?? { node: "n1", space: "alice/demo" },
+      builder: (build, fence) => this.builds.holder(build, fence),
+      count: ({ node, sample }) => `n_${this.counted.push(`${node}: ${sample}`)}`,
     });
     const fitting = new Fitting(catalog.releases);
     this.calls = new Calls({
@@ -364,8 +375,8 @@ export class ControlWorld implements AsyncDisposable {
   }
 
   /** A node that has said hello and was heard. */
-  async node(replicas: readonly ReplicaStatus[] = [], devices = [card], epoch = 1): Promise<TestNode> {
-    const node = new TestNode();
+  async node(replicas: readonly ReplicaStatus[] = [], devices = [card], epoch = 1, name = "n1"): Promise<TestNode> {
+    const node = new TestNode(name);
     this.nodes.connect(node.link);
     node.hello(replicas, devices, epoch);
     await this.settled();

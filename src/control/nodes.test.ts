@@ -3,9 +3,10 @@ import { describe, test } from "node:test";
 import { MemoryStore } from "../journal/index.ts";
 import type { MemoryJournal } from "../journal/index.ts";
 import { durationMs } from "../stdx/time.ts";
-import { ControlWorld, replica, request } from "./control.suite.ts";
+import { card, ControlWorld, replica, request } from "./control.suite.ts";
 import type { TestNode } from "./control.suite.ts";
 import { inFlightMax } from "./engine.ts";
+import { foreignMax } from "./nodes.ts";
 
 const attached = (call: string, seq: number, fence = 1) =>
   ({ type: "meter", replica: "p_1", report: { kind: "attached", seq, call, fence, pid: 7, at: "" } }) as const;
@@ -113,6 +114,83 @@ describe("Nodes", () => {
     await world.settled();
     assert.equal(world.replicas.get("p_1")?.status.phase, "lost");
     assert.equal(world.spaces.find("alice-demo.localhost")?.state.kind, "down");
+  });
+});
+
+describe("a node that speaks of another's", () => {
+  const stage = (world: ControlWorld, slot = "n1/0/0") => world.engine.read((state) => state.slots.get(slot)?.stage);
+  /** n1 has p_1 with a call that runs, n2 has nothing. */
+  const world = async () => {
+    const opened = await ControlWorld.open();
+    await opened.space();
+    const honest = await opened.node([replica("p_1", "ready")]);
+    honest.say({ type: "schedule", request: request("c_1") });
+    honest.say(attached("c_1", 1));
+    await opened.settled();
+    const liar = await opened.node([], [card], 1, "n2");
+    return { world: opened, honest, liar };
+  };
+
+  test("changes nothing by it, whatever it says, and each word is counted with what it was of", async () => {
+    const { world: all, honest, liar } = await world();
+    await using _ = all;
+    const before = all.engine.durable;
+    liar.say({ type: "left", call: "c_1", replica: "p_1" });
+    liar.say({ type: "schedule", request: request("c_1") });
+    liar.say(ended("c_1", 2));
+    liar.say({ type: "cleared", replica: "p_1", slot: "n1/0/0", fence: 1 });
+    liar.say({ type: "replica", status: replica("p_1", "lost") });
+    liar.say({ type: "cards", node: "n1", trouble: { "*": { code: "runtime/nvml-lost", says: "" } } });
+    liar.say({
+      type: "evidence",
+      batch: { emitter: "shim.p_1", epoch: 9, records: [{ kind: "entry", body: { seq: 4 } }] },
+    });
+    await all.settled();
+    assert.equal(all.engine.durable, before, "no record");
+    assert.equal(await stage(all), "leased");
+    assert.equal(all.replicas.get("p_1")?.status.phase, "ready");
+    assert.deepEqual(acked(liar), []);
+    assert.deepEqual(all.counted.toSorted(), [
+      "n2: cards of node n1",
+      "n2: cleared of replica p_1 of node n1",
+      "n2: evidence of replica p_1 of node n1",
+      "n2: left of call c_1 of node n1",
+      "n2: meter of call c_1 of node n1",
+      "n2: replica of replica p_1 of node n1",
+      "n2: schedule of call c_1 of node n1",
+    ]);
+    assert.deepEqual(liar.of("ack-evidence"), [{ type: "ack-evidence", emitter: "shim.p_1", epoch: 9, seq: 4 }]);
+    honest.say(ended("c_1", 2));
+    await all.settled();
+    assert.equal(await stage(all), "free", "the one whose it is goes on");
+  });
+
+  test("is heard of its own in the same hello; a replica that the server knows nothing of is stopped", async () => {
+    await using all = await ControlWorld.open();
+    await all.space();
+    await all.release("rel_2", 1, "alice/demo");
+    const node = await all.node([replica("p_1", "ready"), replica("p_9", "ready", { space: "bob/never" })]);
+    assert.equal(all.replicas.get("p_1")?.node, "n1");
+    assert.equal(all.replicas.get("p_9"), undefined);
+    assert.deepEqual(
+      node.of("stop-replica").map((order) => order.replica),
+      ["p_9"],
+    );
+    assert.equal(all.counted.length, 1);
+  });
+
+  test("loses its connection when it goes on, and its log names the counter once", async () => {
+    const { world: all, liar } = await world();
+    await using _ = all;
+    let closed = false;
+    liar.link.onClose(() => (closed = true));
+    for (let n = 0; n < foreignMax; n++) {
+      assert.equal(closed, false);
+      liar.say({ type: "left", call: "c_1", replica: "p_1" });
+      await all.settled();
+    }
+    assert.equal(closed, true);
+    assert.equal(all.counted.length, foreignMax);
   });
 });
 

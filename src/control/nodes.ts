@@ -7,9 +7,13 @@ import type { Isolation } from "../contract/isolation.ts";
 import type { CardTrouble, DeviceFacts, EvidenceBatch, ReplicaStatus, ToAgent, ToServer } from "../contract/agent.ts";
 import type { Link } from "../contract/agent.ts";
 import type { CardTrouble as LedgerTrouble, Command } from "../core/model.ts";
+import { durationMs } from "../stdx/time.ts";
 import type { Calls } from "./calls.ts";
+import { nodesOfReplica } from "../core/views.ts";
+import type { Code } from "../evidence/codes.ts";
 import type { Engine } from "./engine.ts";
 import { EngineBusy } from "./engine.ts";
+import { NodeWords } from "./node-words.ts";
 import { isLiving } from "./replicas.ts";
 import type { Replicas } from "./replicas.ts";
 import { Turns } from "./turns.ts";
@@ -42,8 +46,17 @@ export interface NodesPorts {
   ): Promise<void>;
   /** What a node has on its disk. */
   onReleases(node: string, releases: Extract<ToServer, { type: "releases" }>["releases"]): Promise<void>;
-  /** Stores a batch; what may be acknowledged to its emitter. */
-  ingest(batch: EvidenceBatch): Promise<{ readonly emitter: string; readonly epoch: number; readonly seq: number }>;
+  /** Stores a node's batch; what may be acknowledged to its emitter. `owner`: another node, whose emitter it is: nothing is stored. */
+  ingest(
+    batch: EvidenceBatch,
+    node: string,
+  ): Promise<{ readonly emitter: string; readonly epoch: number; readonly seq: number; readonly owner?: string }>;
+  /** Where a release was built; undefined where there is none. */
+  release(id: string): Promise<{ readonly node: string; readonly space: string } | undefined>;
+  /** The builder that has a build, unless this fence is an older one. */
+  builder(build: string, fence: number): string | undefined;
+  /** Counts what is refused to a node; the id under which that is found. */
+  count(refused: { readonly code: Code; readonly node: string; readonly sample: string }): string;
   onFailure(what: string, error: unknown): void;
   readonly serverEpoch: number;
 }
@@ -58,6 +71,10 @@ const logAnswerMs = 5_000;
 /** A message that the full engine did not take is tried again: a slow disk is through with ten thousand records in this time. */
 const busyTries = 300;
 const busyPauseMs = 100;
+/** What an app that the platform knows nothing of may take to end by itself. */
+const unknownGraceMs = durationMs(5_000);
+/** What a node may say of others' on one connection: an honest one says nothing of it, and one that goes on begins anew each time. */
+export const foreignMax = 100;
 
 interface Connection {
   readonly link: Link<ToAgent, ToServer>;
@@ -69,10 +86,14 @@ interface Connection {
   /** Replicas with a meter report that could not be taken: later ones are not acknowledged, so that their shims repeat all of them. */
   readonly owed: Set<string>;
   readonly reads: Map<string, (page: LogPage) => void>;
+  /** How often it spoke of what is another's, and the counter that its log named last. */
+  foreign: number;
+  counter: string;
 }
 
 export class Nodes {
   readonly #ports: NodesPorts;
+  readonly #words: NodeWords;
   readonly #byName = new Map<string, Connection>();
   /** Also those that are closed and still have messages to be dealt with. */
   readonly #connections = new Set<Connection>();
@@ -80,6 +101,14 @@ export class Nodes {
 
   constructor(ports: NodesPorts) {
     this.#ports = ports;
+    const { engine, replicas, release, builder } = ports;
+    this.#words = new NodeWords({
+      ...{ release, builder },
+      replica: (id) => replicas.get(id)?.node,
+      nodesOf: (replica) => engine.read((state) => nodesOfReplica(state, replica)),
+      openCall: (id) => ports.calls().openCall(id),
+      callNode: (id) => engine.read((state) => state.calls.get(id)?.terms.node),
+    });
   }
 
   /** Takes a new connection; the node names itself with its `hello`, as `as` where its token says who it is. */
@@ -91,6 +120,8 @@ export class Nodes {
       turns: new Turns(),
       owed: new Set(),
       reads: new Map(),
+      foreign: 0,
+      counter: "",
     };
     this.#connections.add(connection);
     link.onMessage((message) => this.#enqueue(connection, message));
@@ -189,6 +220,11 @@ export class Nodes {
     const node = connection.facts?.node;
     if (message.type === "hello") return this.#hello(connection, message);
     if (node === undefined) throw new Error(`a node said ${message.type} before hello`);
+    const foreign = await this.#words.foreignIn(node, message);
+    if (foreign !== undefined) {
+      if (message.type === "replica") stopUnknown(connection, message.status);
+      return this.#refuse(connection, node, message, foreign);
+    }
     switch (message.type) {
       case "heartbeat":
         await this.#ports.onHeartbeat(node, message.builds);
@@ -223,13 +259,31 @@ export class Nodes {
       case "releases":
         return this.#ports.onReleases(node, message.releases);
       case "evidence": {
-        const { emitter, epoch, seq } = await this.#ports.ingest(message.batch);
+        const { emitter, epoch, seq, owner } = await this.#ports.ingest(message.batch, node);
+        if (owner !== undefined) return this.#refuse(connection, node, message, `emitter ${emitter} of node ${owner}`);
         connection.link.send({ type: "ack-evidence", emitter, epoch, seq });
         return;
       }
       case "log":
         connection.reads.get(message.read)?.(message);
         return;
+    }
+  }
+
+  /** Nothing follows from what a node says of others', but that it is counted; what it goes on to say of its own is heard. */
+  #refuse(connection: Connection, node: string, message: ToServer, foreign: string): void {
+    const sample = `${message.type} of ${foreign}`;
+    const counter = this.#ports.count({ code: "control/not-its-own", node, sample });
+    // Once a minute: the counter has the rest.
+    if (counter !== connection.counter)
+      this.#ports.onFailure(`node ${node} spoke of what is not its own, as ${counter} tells`, new Error(sample));
+    connection.counter = counter;
+    connection.foreign += 1;
+    if (connection.foreign >= foreignMax) connection.link.close();
+    // Refused for good: its emitter need not say it again, and what waits behind it comes.
+    if (message.type === "evidence") {
+      const { emitter, epoch, records } = message.batch;
+      connection.link.send({ type: "ack-evidence", emitter, epoch, seq: lastSeq(records) });
     }
   }
 
@@ -245,18 +299,30 @@ export class Nodes {
     this.#byName.set(node, connection);
     if (older !== connection) older?.link.close();
     connection.link.send({ type: "welcome", server: "waybill", epoch: serverEpoch });
-    const named = new Set(hello.replicas.map(({ replica }) => replica));
+    const own = await this.#ownReplicas(connection, hello);
+    const named = new Set(own.map(({ replica }) => replica));
     const missing = replicas.livingOn(node).filter(({ status }) => !named.has(status.replica));
     const settled = replicas.on(node).filter((replica) => !named.has(replica));
     // Oldest first, as they are kept; a node reads them from its disk in no order.
-    for (const status of hello.replicas.toSorted((a, b) => a.startedAt - b.startedAt))
-      replicas.set({ node, pool, status });
+    for (const status of own.toSorted((a, b) => a.startedAt - b.startedAt)) replicas.set({ node, pool, status });
     for (const { status } of missing) await this.#replica(lostStatus(status), pool, node);
     // A node names an end until it was welcomed. The word of it that follows may be lost with a connection: nothing of these is left.
     for (const replica of settled) await engine.submit({ type: "lose-replica", replica, cause: "shim-lost" });
     await this.#join(connection.facts);
-    for (const status of hello.replicas) await this.#ports.onReplica(status);
+    for (const status of own) await this.#ports.onReplica(status);
     await this.#ports.onNode(connection.facts);
+  }
+
+  async #ownReplicas(connection: Connection, hello: Extract<ToServer, { type: "hello" }>): Promise<ReplicaStatus[]> {
+    const { node, replicas } = hello;
+    const foreign = await Promise.all(replicas.map(async (status) => this.#words.replica(node, status)));
+    return replicas.filter((status, at) => {
+      const of = foreign[at];
+      if (of === undefined) return true;
+      stopUnknown(connection, status);
+      this.#refuse(connection, node, hello, of);
+      return false;
+    });
   }
 
   /** Tells the ledger what a node said. One that it gave up while the connection lived, as after a machine's sleep, joins again. */
@@ -318,6 +384,17 @@ function troubleOf(told: Readonly<Record<string, CardTrouble>>, facts: NodeFacts
 function lostStatus(status: ReplicaStatus): ReplicaStatus {
   const end = { code: "runtime/shim-lost", exitCode: null, signal: null, says: "its node does not know it any more" };
   return { ...status, phase: "lost", socket: null, end };
+}
+
+/** What the server knows nothing of, as after its restore from a backup, is not to run on. */
+function stopUnknown({ link }: Connection, { replica, phase }: ReplicaStatus): void {
+  if (phase !== "starting" && phase !== "ready") return;
+  link.send({ type: "stop-replica", replica, graceMs: unknownGraceMs, why: "the platform knows nothing of it" });
+}
+
+/** The last number that a batch claims. */
+function lastSeq(records: EvidenceBatch["records"]): number {
+  return records.reduce((last, { body }) => Math.max(last, (body as { readonly seq?: number }).seq ?? 0), 0);
 }
 
 /** Messages with the same subject are handled one after another. */

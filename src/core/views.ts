@@ -215,6 +215,19 @@ export function openCallsOn(state: State, name: NodeName): OpenCall[] {
   return node ? [...leasedOn(state, node), ...queuedOn(state, node)] : [];
 }
 
+/** Nodes on which a replica has open calls, or a worker on a slot. */
+export function nodesOfReplica(state: State, replica: ReplicaId): NodeName[] {
+  const has = ({ name, cards }: NodeState): boolean =>
+    openCallsOn(state, name).some(({ terms }) => terms.replica === replica) ||
+    cards.some(({ slots }) =>
+      slots.some((id) => {
+        const slot = state.slots.get(id);
+        return (slot?.stage === "warm" || slot?.stage === "clearing") && slot.replica === replica;
+      }),
+    );
+  return [...state.nodes.values()].filter(has).map(({ name }) => name);
+}
+
 /** Slots of a node that wait for their old worker's end. */
 export function clearingOn(state: State, name: NodeName): Clearing[] {
   const slots = state.nodes.get(name)?.cards.flatMap((card) => card.slots) ?? [];

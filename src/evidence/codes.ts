@@ -591,6 +591,14 @@ export const codes = {
     proxy: "http_request_denied",
     next: "Read what is there now and decide again.",
   },
+  "control/not-its-own": {
+    says: "A node spoke of what is not its own, and nothing followed from it.",
+    owner: "platform",
+    retry: "never",
+    status: 403,
+    proxy: "http_request_denied",
+    next: "Nothing to do where the server was restored from a backup meanwhile. Else the operator makes the node's token anew with `waybill node token NAME`, and asks who has the old one.",
+  },
   "control/changed-meanwhile": {
     says: "The branch moved on since the parent commit that was named.",
     owner: "visitor",

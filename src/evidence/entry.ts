@@ -94,6 +94,21 @@ export interface Packed {
   readonly facts: Facts;
 }
 
+/** What an emitter's name ends in that lost its counter, and with it its own name. */
+const renamed = /-[0-9a-z]{8}$/;
+
+/** The name that an emitter was given: `agent-n1` of `agent-n1-0k3x9m2p`. One that ends like that by itself is both. */
+export function namesOfEmitter(emitter: string): readonly string[] {
+  return renamed.test(emitter) ? [emitter, emitter.replace(renamed, "")] : [emitter];
+}
+
+/** An emitter is a taker's when its name is the taker's, alone or as its end after a separator (`shim.p_…`). */
+export function isEmitterOf(emitter: string, taker: string): boolean {
+  return namesOfEmitter(emitter).some(
+    (name) => name === taker || name.endsWith(`-${taker}`) || name.endsWith(`.${taker}`),
+  );
+}
+
 /**
  * The taker's answer about a channel: "of everything up to `upTo` I took exactly `taken` (all of it where `taken` is absent);
  * whatever arrives later under that number I refuse". Only what is synced may be answered for.

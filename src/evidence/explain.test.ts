@@ -591,6 +591,7 @@ describe("explainCounted", () => {
         block: "127.0.0.0/24",
         minute: Date.parse("2026-11-22T12:00:00Z"),
         count: 412,
+        samples: ["GET /"],
       },
       { journal: 1, evidence: 2 },
     );
@@ -600,5 +601,25 @@ describe("explainCounted", () => {
     );
     assert.equal(told.verdict?.code, "no-such-space");
     assert.equal(codes["route/no-such-space"].owner, told.verdict?.owner);
+  });
+
+  test("says which node spoke of another's, and of what", () => {
+    const told = explainCounted(
+      {
+        id: "n_1",
+        code: "control/not-its-own",
+        host: "",
+        block: "node n2",
+        minute: Date.parse("2026-11-22T12:00:00Z"),
+        count: 2,
+        samples: ["left of call c_1 of node n1", "cleared of slot n1/0/0"],
+      },
+      { journal: 1, evidence: 2 },
+    );
+    assert.match(
+      told.sentence,
+      /2 such refusals from node n2 in the minute from 2026-11-22T12:00:00\.000Z\. It said: left of call c_1 of node n1; cleared of slot n1\/0\/0\.$/,
+    );
+    assert.equal(told.verdict?.owner, "platform");
   });
 });

@@ -188,15 +188,19 @@ export interface CountedRefusals {
   /** Start of the minute, milliseconds since 1970. */
   readonly minute: number;
   readonly count: number;
+  /** A few examples. */
+  readonly samples: readonly string[];
 }
 
 /** Says "counted, not recorded": what such an answer's id stands for. */
 export function explainCounted(counted: CountedRefusals, at: WorkRecord["read"]): Explanation {
-  const { id, code, host, block, minute, count } = counted;
+  const { id, code, host, block, minute, count, samples } = counted;
   const since = new Date(minute).toISOString();
-  const from = host === "*" ? "from many hosts and addresses" : `for host "${host}" from ${block}`;
+  const isNode = block.startsWith("node ");
+  const from = host === "*" ? "from many hosts and addresses" : `${isNode ? "" : `for host "${host}" `}from ${block}`;
   const times = count === 1 ? "One such refusal" : `${count} such refusals`;
-  const says = `Counted, not recorded. ${isCode(code) ? codeRow(code).says : "It was refused."} ${times} ${from} in the minute from ${since}.`;
+  const such = isNode && samples.length > 0 ? ` It said: ${samples.join("; ")}.` : "";
+  const says = `Counted, not recorded. ${isCode(code) ? codeRow(code).says : "It was refused."} ${times} ${from} in the minute from ${since}.${such}`;
   const finding: Finding = isCode(code)
     ? { code, certainty: "proved", sentence: says, facts: [], known: "counted-not-recorded" }
     : { code: null, certainty: "unknown", sentence: says, facts: [], known: "counted-not-recorded" };

@@ -8,6 +8,7 @@
  *
  * Times of two emitters are never compared.
  */
+import { isEmitterOf } from "./entry.ts";
 import type { Entry, Facts, Json } from "./entry.ts";
 import { all, gapsOf, last, number, spanSays, text } from "./reading.ts";
 import type { Reading } from "./reading.ts";
@@ -50,7 +51,7 @@ export function handOver(reading: Reading): HandOver {
   const channel = text(handed.facts, "channel") ?? "";
   const taker = channel.split("→")[1] ?? text(handed.facts, "replica") ?? "";
   const connection = number(handed.facts, "number");
-  const answers = [...takenBy(reading, channel, connection), ...relayedBy(reading, handed)];
+  const answers = [...takenBy(reading, { channel, taker, connection }), ...relayedBy(reading, handed)];
   const finals = answers.filter((one) => one.answer !== undefined && one.answer.final);
   const absent = [
     ...answers.filter((one) => one.answer === undefined),
@@ -110,11 +111,19 @@ function attemptOf(attempts: readonly Entry[], named: string | undefined): Entry
 }
 
 /** The shim's own entries about this connection. */
-function takenBy(reading: Reading, channel: string, connection: number | undefined): readonly Heard[] {
+function takenBy(
+  reading: Reading,
+  {
+    channel,
+    taker,
+    connection,
+  }: { readonly channel: string; readonly taker: string; readonly connection: number | undefined },
+): readonly Heard[] {
   return all(reading, "app.take", "took", "failed").flatMap((entry) => {
     const named = number(entry.facts, "number") ?? number(entry.facts, "connection");
     const along = text(entry.facts, "channel");
     const other =
+      (taker !== "" && !isEmitterOf(entry.emitter, taker)) ||
       (named !== undefined && connection !== undefined && named !== connection) ||
       (along !== undefined && !channel.startsWith(along));
     if (other || number(entry.facts, "acceptedBytes") === undefined) return [];
@@ -152,8 +161,7 @@ function watermarked(
 }
 
 function silence(reading: Reading, handed: Entry, taker: string): HandOver {
-  const isTaker = (emitter: string): boolean =>
-    emitter === taker || emitter.endsWith(`-${taker}`) || emitter.endsWith(`.${taker}`);
+  const isTaker = (emitter: string): boolean => isEmitterOf(emitter, taker);
   const ended = reading.neighbours.find(
     (entry) => entry.work === taker && entry.mark === "failed" && entry.facts["code"] === "runtime/shim-lost",
   );

@@ -24,7 +24,7 @@ export const known = {
   "delivered-is-not-read":
     "Bytes that the app's socket took are delivered; only the first byte of an answer proves that the app read them.",
   "counted-not-recorded":
-    "Refusals that anyone can cause without an account are counted by code, host, address block and minute, not recorded one by one.",
+    "Refusals that anyone can cause without an account are counted by code, host, address block and minute, and what a node says of others' by node and minute; they are not recorded one by one.",
   "app-status-is-the-apps":
     "An answer that the app gave, of whatever status, is the app's own: the platform only carried it.",
 } as const;

@@ -7,7 +7,7 @@ export interface ApartServer {
   readonly folderId: string;
   /** Where the edge reaches a replica of the agent's; null once it has ended. */
   socketOf(status: ReplicaStatus): string | null;
-  /** Whether another node has told of this replica: it is not this one's to speak of. */
+  /** Whether another node has told of this replica: there is no door to it here. */
   isOthers(replica: string): boolean;
   /** All that live on the node: what is kept for others goes. */
   only(replicas: readonly string[]): void;
@@ -16,17 +16,18 @@ export interface ApartServer {
 /** The server's end. Until the agent has shown that it is on the same disk, no path that it names is used. */
 export function apartServer(link: ServerEnd, { folderId, socketOf, isOthers, only }: ApartServer): ServerEnd {
   let shares = false;
-  const status = (one: ReplicaStatus): ReplicaStatus => (shares ? one : { ...one, socket: socketOf(one) });
-  const taken = (message: ToServer): ToServer | undefined => {
-    const about = replicaOf(message);
-    if (about !== undefined && isOthers(about)) return undefined;
+  const status = (one: ReplicaStatus): ReplicaStatus => {
+    if (shares) return one;
+    return { ...one, socket: isOthers(one.replica) ? null : socketOf(one) };
+  };
+  const taken = (message: ToServer): ToServer => {
     if (message.type === "replica") return { ...message, status: status(message.status) };
     if (message.type !== "hello") return message;
     const { folder, ...hello } = message;
     shares = folder === folderId;
-    const own = hello.replicas.filter(({ replica }) => !isOthers(replica));
-    only(shares ? [] : own.map(({ replica }) => replica));
-    return { ...hello, replicas: own.map(status) };
+    const own = hello.replicas.flatMap(({ replica }) => (isOthers(replica) ? [] : replica));
+    only(shares ? [] : own);
+    return { ...hello, replicas: hello.replicas.map(status) };
   };
   return {
     send: (message) =>
@@ -35,20 +36,10 @@ export function apartServer(link: ServerEnd, { folderId, socketOf, isOthers, onl
           ? { ...message, spec: { ...message.spec, repository: `/spaces/${message.spec.space}.git` } }
           : message,
       ),
-    onMessage: (listener) =>
-      link.onMessage((message) => {
-        const own = taken(message);
-        if (own !== undefined) listener(own);
-      }),
+    onMessage: (listener) => link.onMessage((message) => listener(taken(message))),
     onClose: (listener) => link.onClose(listener),
     close: () => link.close(),
   };
-}
-
-function replicaOf(message: ToServer): string | undefined {
-  if (message.type === "replica") return message.status.replica;
-  if (message.type === "schedule") return message.request.replica;
-  return "replica" in message ? message.replica : undefined;
 }
 
 export interface ApartAgent {

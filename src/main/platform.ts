@@ -178,7 +178,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     onAway: (node) => builds.onBuilderAway(node),
     onBuild: (node, message) => builds.onMessage(node, message),
     onReleases: (node, releases) => retention.onReleases(node, releases),
-    ingest: (batch) => evidence.ingest(batch),
+    ingest: (batch, node) => evidence.ingest(batch, node),
+    release: (id) => catalog.releases.get(id),
+    builder: (build, fence) => builds.holder(build, fence),
+    count: (refused) => evidence.count(refused),
     onFailure,
   });
   const calls: Calls = new Calls({

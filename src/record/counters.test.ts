@@ -18,6 +18,19 @@ function at(start: number): { counters: Counters; advance: (ms: number) => void 
 const refused = { code: "route/no-such-space", host: "x.localhost", address: "203.0.113.9", sample: "GET /robots.txt" };
 
 describe("Counters", () => {
+  test("what a node says of others' is counted by node", () => {
+    const { counters } = at(0);
+    const said = (node: string, sample: string) => counters.count({ code: "control/not-its-own", node, sample });
+    const id = said("n2", "left of call c_1 of node n1");
+    assert.equal(said("n2", "cleared of slot n1/0/0"), id);
+    assert.notEqual(said("n3", "left of call c_1 of node n1"), id);
+    const { host, block, count, samples } = counters.find(id) ?? {};
+    assert.deepEqual(
+      [host, block, count, samples],
+      ["", "node n2", 2, ["left of call c_1 of node n1", "cleared of slot n1/0/0"]],
+    );
+  });
+
   test("one counter for the same code, host, block and minute, with a few samples", () => {
     const { counters } = at(0);
     const id = counters.count(refused);

@@ -1,6 +1,6 @@
 /**
- * Refusals that a stranger can cause without an account are counted, not recorded: by code, host, address block and minute. An
- * answer bears its counter's id. Bounded in memory: beyond the bound the counts of a minute and code share one counter.
+ * Refusals that a stranger can cause without an account are counted, not recorded: by code, host, address block and minute; and so is
+ * what a node says of others', by code, node and minute. An answer bears its counter's id. Bounded in memory: beyond the bound the counts of a minute and code share one counter.
  */
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
@@ -14,15 +14,18 @@ export const samplesMax = 3;
 const sampleMaxLength = 200;
 const minuteMs = 60_000;
 
-export interface Refused {
+export type Refused = {
   /** `boundary/name`. */
   readonly code: string;
+  /** What was asked for, without its query: `GET /robots.txt`; or what a node said. */
+  readonly sample?: string;
+} & (Stranger | { readonly node: string });
+
+interface Stranger {
   /** As the visitor sent it; "" where there was none. */
   readonly host: string;
   /** The visitor's address; only its block is kept. */
   readonly address: string;
-  /** What was asked for, without its query: `GET /robots.txt`. */
-  readonly sample?: string;
 }
 
 export class Counters {
@@ -39,9 +42,12 @@ export class Counters {
   }
 
   /** Counts one refusal and gives the id of its counter, `n_…`. */
-  count({ code, host, address, sample }: Refused): string {
+  count({ code, sample, ...by }: Refused): string {
     this.#turnMinute();
-    const wanted = { host: host.slice(0, sampleMaxLength).toLowerCase(), block: addressBlock(address) };
+    const wanted =
+      "node" in by
+        ? { host: "", block: `node ${by.node}` }
+        : { host: by.host.slice(0, sampleMaxLength).toLowerCase(), block: addressBlock(by.address) };
     let key = `${code} ${wanted.host} ${wanted.block}`;
     let at = wanted;
     if (!this.#rows.has(key) && this.#rows.size >= countersMax) {

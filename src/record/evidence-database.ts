@@ -24,6 +24,14 @@ export interface Ingested {
   readonly repeated: number;
   /** Malformed: their numbers stay missing. */
   readonly refused: number;
+  /** The node whose emitter it is, where another sent it: nothing was stored. */
+  readonly owner?: string;
+}
+
+/** A batch, and the node that sent it; undefined for the server's own emitters. */
+export interface Sent {
+  readonly batch: EvidenceBatch;
+  readonly node?: string;
 }
 
 export interface CountedRow {
@@ -61,10 +69,14 @@ export interface Retention {
 
 /** One round of retention deletes at most so many rows of a table, so that nobody waits long for the writer. */
 const retainBatch = 5_000;
+/** Emitters whose node is known without a look: more than the shims that are there at a time. */
+const ownersKept = 10_000;
 
 export class EvidenceDatabase {
   readonly db: DatabaseSync;
   #index: number;
+  /** Of emitters that sent lately. */
+  readonly #owners = new Map<string, string>();
   readonly #spans = new Map<string, readonly Span[]>();
   readonly #statements = new Map<string, StatementSync>();
 
@@ -88,17 +100,18 @@ export class EvidenceDatabase {
   }
 
   /** Stores batches in one commit. Any order, any repeat: a number is stored once, and the first content stands. */
-  ingest(batches: readonly EvidenceBatch[]): readonly Ingested[] {
+  ingest(sent: readonly Sent[]): readonly Ingested[] {
     const before = this.#index;
     this.db.exec("BEGIN IMMEDIATE");
     try {
-      const done = batches.map((batch) => this.#ingestOne(batch));
+      const done = sent.map((one) => this.#ingestOne(one));
       this.prepare("UPDATE meta SET value = ? WHERE name = 'index'").run(this.#index);
       this.db.exec("COMMIT");
       return done;
     } catch (error) {
       this.#index = before;
       this.#spans.clear();
+      this.#owners.clear();
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
       throw error;
     }
@@ -174,8 +187,11 @@ export class EvidenceDatabase {
     this.db.close();
   }
 
-  #ingestOne(batch: EvidenceBatch): Ingested {
+  #ingestOne({ batch, node }: Sent): Ingested {
     const { emitter, epoch } = batch;
+    const owner = node === undefined ? undefined : this.#ownerOf(emitter, node);
+    if (owner !== node)
+      return { emitter, epoch, seq: 0, stored: 0, repeated: 0, refused: batch.records.length, ...(owner && { owner }) };
     const key = `${emitter}/${epoch}`;
     const before = this.#spans.get(key) ?? this.spansOf(emitter, epoch);
     let spans = before;
@@ -200,6 +216,18 @@ export class EvidenceDatabase {
     this.#index += stored;
     this.#remember({ emitter, epoch, key, before, spans, closed });
     return { emitter, epoch, seq, stored, refused, repeated: batch.records.length - stored - refused };
+  }
+
+  /** The first node that sends its records, for good. */
+  #ownerOf(emitter: string, node: string): string {
+    const known =
+      this.#owners.get(emitter) ??
+      this.prepare("SELECT node FROM emitter_nodes WHERE emitter = ?").get(emitter)?.["node"];
+    if (known === undefined) this.prepare("INSERT INTO emitter_nodes VALUES (?, ?)").run(emitter, node);
+    const owner = String(known ?? node);
+    if (this.#owners.size >= ownersKept) this.#owners.clear();
+    this.#owners.set(emitter, owner);
+    return owner;
   }
 
   #put(record: SpoolLine): void {

@@ -28,6 +28,9 @@ CREATE TABLE IF NOT EXISTS epochs (
   emitter TEXT NOT NULL, epoch INTEGER NOT NULL, last_seq INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (emitter, epoch)) WITHOUT ROWID;
 
+-- The node that has first sent records of an emitter: nobody else's are taken.
+CREATE TABLE IF NOT EXISTS emitter_nodes (emitter TEXT PRIMARY KEY, node TEXT NOT NULL) WITHOUT ROWID;
+
 -- The numbers that were stored, as spans: what lies between them is missing. Retention deletes records, never spans.
 CREATE TABLE IF NOT EXISTS spans (
   emitter TEXT NOT NULL, epoch INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,

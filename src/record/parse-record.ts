@@ -1,6 +1,6 @@
 /** Records as they come in from a spool: checked once here, so that the store and `explain` may trust their shape. */
 import type { EvidenceBatch } from "../contract/agent.ts";
-import { hopsOf, marks, workKinds } from "../evidence/entry.ts";
+import { hopsOf, isEmitterOf, marks, workKinds } from "../evidence/entry.ts";
 import type { Facts, Hop } from "../evidence/entry.ts";
 import type { SpoolLine } from "./segments.ts";
 
@@ -19,9 +19,24 @@ export function parseRecord(
   if (!isRecord(body) || body["emitter"] !== batch.emitter || body["epoch"] !== batch.epoch) return undefined;
   const seq = body["seq"];
   if (!isCount(seq) || seq === 0 || !isInstant(body["at"])) return undefined;
+  if (!isOwnTaking(record.kind, body, batch.emitter)) return undefined;
   return hasShape(record.kind, body, `${batch.emitter}/${batch.epoch}/${seq}`)
     ? ({ kind: record.kind, body } as unknown as SpoolLine)
     : undefined;
+}
+
+/** What was handed along a channel is answered for by its taker, and by nobody else. */
+function isOwnTaking(kind: string, body: Facts, emitter: string): boolean {
+  const facts = body["facts"];
+  const channel =
+    kind === "watermark"
+      ? body["channel"]
+      : kind === "entry" && body["mark"] === "took" && isRecord(facts)
+        ? facts["channel"]
+        : undefined;
+  // A shim's entry names its connection's giver alone.
+  const taker = typeof channel === "string" ? channel.split("→")[1] : undefined;
+  return taker === undefined || isEmitterOf(emitter, taker);
 }
 
 function hasShape(kind: string, body: Facts, id: string): boolean {

@@ -1,10 +1,9 @@
 /** What the evidence store and its worker thread say to each other. */
-import type { EvidenceBatch } from "../contract/agent.ts";
-import type { CountedRow, Retention } from "./evidence-database.ts";
+import type { CountedRow, Retention, Sent } from "./evidence-database.ts";
 import type { RequestQuery } from "./evidence-queries.ts";
 
 export type StoreCall =
-  | { readonly op: "ingest"; readonly batch: EvidenceBatch }
+  | ({ readonly op: "ingest" } & Sent)
   | { readonly op: "read-work"; readonly work: string }
   | { readonly op: "list-requests"; readonly query: RequestQuery }
   | { readonly op: "count"; readonly rows: readonly CountedRow[] }

@@ -84,10 +84,11 @@ export class EvidenceStore {
 
   /**
    * Stores a batch; resolves when it is on disk, with what may be acknowledged to its emitter. Repeats and any order are harmless.
-   * Rejects where the store can't write: then nothing of it is acknowledged, and the emitter keeps it.
+   * Rejects where the store can't write: then nothing of it is acknowledged, and the emitter keeps it. An emitter that a `node` has sent
+   * of is that node's.
    */
-  async ingest(batch: EvidenceBatch): Promise<Ingested> {
-    const done = (await this.#call({ op: "ingest", batch })) as Ingested;
+  async ingest(batch: EvidenceBatch, node?: string): Promise<Ingested> {
+    const done = (await this.#call({ op: "ingest", batch, ...(node !== undefined && { node }) })) as Ingested;
     this.#index += done.stored;
     return done;
   }

@@ -30,7 +30,7 @@ function commit(): void {
   waiting = [];
   answer(
     group.map(({ id }) => id),
-    () => store.ingest(group.map(({ call }) => call.batch)),
+    () => store.ingest(group.map(({ call }) => call)),
   );
 }
 

@@ -24,6 +24,7 @@ import { gradioCases } from "./cases/gradio.ts";
 import { identityCases } from "./cases/identity.ts";
 import { Archives, imageCases } from "./cases/images.ts";
 import { lostCases } from "./cases/lost.ts";
+import { nodeCases } from "./cases/nodes.ts";
 import { pythonCases } from "./cases/python.ts";
 import { replicaCases } from "./cases/replicas.ts";
 import { routeCases } from "./cases/route.ts";
@@ -66,6 +67,7 @@ const faults = [
   ...imageCases,
   ...replicaCases,
   ...lostCases,
+  ...nodeCases,
   ...spaceCases,
   ...egressCases,
   ...diskCases,

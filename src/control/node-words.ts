@@ -1,0 +1,127 @@
+/**
+ * What a node may speak of: itself, and what is its own. Whatever a message names is looked up in what the server knows by itself; where
+ * that is another node's, nothing follows from the message.
+ */
+import type { EvidenceBatch, MeterReport, ReplicaStatus, ScheduleRequest, ToServer } from "../contract/agent.ts";
+import { nodeOfSlot } from "../core/slots.ts";
+import { namesOfEmitter } from "../evidence/entry.ts";
+
+/** Whose things are. Undefined, or an empty list: the server knows of nobody whose it is. */
+export interface Owners {
+  /** The node that has told of this replica. */
+  replica(id: string): string | undefined;
+  /** Nodes on which the ledger has something of this replica. */
+  nodesOf(replica: string): Promise<readonly string[]>;
+  /** A call that is open. */
+  openCall(id: string): { readonly node: string; readonly replica: string } | undefined;
+  /** The node of any call that the ledger still has. */
+  callNode(id: string): Promise<string | undefined>;
+  /** Where a release was built, and runs. */
+  release(id: string): Promise<{ readonly node: string; readonly space: string } | undefined>;
+  /** The builder that has this build, unless this fence is an older one than it was given by: a word that comes late is honest. */
+  builder(build: string, fence: number): string | undefined;
+}
+
+/** What a message names that is another's, in words; undefined where all of it is the node's own. */
+type Foreign = string | undefined;
+
+/** The shim of a replica is called so. */
+const shimPrefix = "shim.";
+
+export class NodeWords {
+  readonly #owners: Owners;
+
+  constructor(owners: Owners) {
+    this.#owners = owners;
+  }
+
+  /** Of a call's messages it is said at once: they come with each use of a GPU. */
+  foreignIn(node: string, message: Exclude<ToServer, { type: "hello" }>): Foreign | Promise<Foreign> {
+    switch (message.type) {
+      case "heartbeat":
+      case "isolation":
+      case "cards":
+      case "releases":
+        return message.node === node ? undefined : `node ${message.node}`;
+      case "replica":
+        return this.replica(node, message.status);
+      case "schedule":
+        return this.#schedule(node, message.request);
+      case "left":
+        return this.#call(node, message.call, message.replica);
+      case "meter":
+        return this.#report(node, message.replica, message.report);
+      case "cleared":
+        return this.#others(node, message.replica) ?? slot(node, message.slot);
+      case "build-claimed":
+      case "build-log":
+      case "build-step":
+      case "build-done": {
+        const builder = this.#owners.builder(message.build, message.fence);
+        return builder === undefined || builder === node ? undefined : `build ${message.build} of node ${builder}`;
+      }
+      case "evidence":
+        return this.#emitter(node, message.batch);
+      case "log":
+        return undefined; // the answer to a question that this connection was asked
+    }
+  }
+
+  /** A replica is where its release is; one that names no Space is a word about one that the node does not have. */
+  replica(node: string, { replica, space, release }: ReplicaStatus): Foreign | Promise<Foreign> {
+    const known = this.#owners.replica(replica);
+    if (known !== undefined && known !== node) return `replica ${replica} of node ${known}`;
+    return known === node ? undefined : this.#unknown(node, { replica, space, release });
+  }
+
+  async #unknown(
+    node: string,
+    { replica, space, release }: Pick<ReplicaStatus, "replica" | "space" | "release">,
+  ): Promise<Foreign> {
+    const other = (await this.#owners.nodesOf(replica)).find((one) => one !== node);
+    if (other !== undefined) return `replica ${replica} of node ${other}`;
+    if (space === "") return undefined;
+    const found = await this.#owners.release(release);
+    if (found?.node === node && found.space === space) return undefined;
+    return `replica ${replica} of ${space}, whose release ${release} ${found ? `is ${found.space}'s on node ${found.node}` : "is not there"}`;
+  }
+
+  #schedule(node: string, { call, replica }: ScheduleRequest): Foreign | Promise<Foreign> {
+    if (this.#owners.openCall(call)) return this.#call(node, call, replica);
+    // A replica that is the node's own makes ids of its own; the ledger says no where it does not.
+    return this.#owners.replica(replica) === node ? undefined : this.#ended(node, call);
+  }
+
+  async #ended(node: string, call: string): Promise<Foreign> {
+    const of = await this.#owners.callNode(call);
+    return of === undefined || of === node ? undefined : `call ${call} of node ${of}`;
+  }
+
+  #call(node: string, call: string, replica: string): Foreign {
+    const known = this.#owners.openCall(call);
+    if (known === undefined || (known.node === node && known.replica === replica)) return this.#others(node, replica);
+    return `call ${call} of ${known.node === node ? `replica ${known.replica}` : `node ${known.node}`}`;
+  }
+
+  #report(node: string, replica: string, report: MeterReport): Foreign {
+    if (report.kind !== "worker-gone") return this.#call(node, report.call, replica);
+    return this.#others(node, replica) ?? slot(node, report.slot);
+  }
+
+  #others(node: string, replica: string): Foreign {
+    const known = this.#owners.replica(replica);
+    return known === undefined || known === node ? undefined : `replica ${replica} of node ${known}`;
+  }
+
+  /** Of which node a shim was that nobody has told of lately, the evidence store knows. */
+  #emitter(node: string, { emitter }: Pick<EvidenceBatch, "emitter">): Foreign {
+    const names = namesOfEmitter(emitter);
+    if (names.some((name) => name === `agent-${node}` || name === `gateway-${node}`)) return undefined;
+    const replica = names.at(-1)?.startsWith(shimPrefix) ? names.at(-1)?.slice(shimPrefix.length) : undefined;
+    return replica === undefined ? `emitter ${emitter}` : this.#others(node, replica);
+  }
+}
+
+function slot(node: string, id: string): Foreign {
+  return nodeOfSlot(id) === node ? undefined : `slot ${id}`;
+}
