@@ -2,6 +2,7 @@
 import type { Ticket } from "../src/gpu/device.ts";
 import type { GrantAnswer, ReleaseQuery, ScheduleQuery } from "../src/gpu/wire.ts";
 import type { Process, Shim } from "./shim.ts";
+import { uuidOf } from "./machine.ts";
 import { Life } from "./time.ts";
 import type { World } from "./world.ts";
 
@@ -129,6 +130,7 @@ export class App {
     this.#using.add(use.grant.call);
     const { worker, outcome, runMs } = use;
     const { random } = this.#world;
+    if (random.chance(0.03)) this.#strays(use);
     if (outcome === "dies") {
       const seen = random.pick([
         { exitCode: 1, signal: null },
@@ -138,6 +140,16 @@ export class App {
       this.#after(runMs, () => this.#shim.died(worker, seen));
     }
     this.#after(runMs + (outcome === "dies" ? random.int(800) : 0), () => this.#release(use));
+  }
+
+  /** What a function started uses its card beside it, and goes on; or its worker uses another card too. */
+  #strays({ grant, worker }: Use): void {
+    const { random, watch } = this.#world;
+    const others = this.#shim.machine.cards.map((_, card) => uuidOf(card)).filter((uuid) => uuid !== grant.nvidiaUUID);
+    const isWorker = others.length > 0 && random.chance(0.3);
+    const stray = isWorker ? worker : this.#shim.fork();
+    stray.cards.add(isWorker ? random.pick(others) : grant.nvidiaUUID);
+    watch.strays(stray);
   }
 
   #release({ grant, worker, outcome, key }: Use): void {

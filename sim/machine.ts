@@ -13,6 +13,9 @@ import { Life, type MachineClock } from "./time.ts";
 import type { World } from "./world.ts";
 
 const heartbeatMs = 5_000;
+const cardsEveryMs = 5_000;
+/** How long `nvidia-smi` may take. */
+const listWithinMs = 1_500;
 const dialEveryMs = 1_000;
 /** Without a welcome it dials anew. */
 const welcomeWithinMs = 5_000;
@@ -137,6 +140,7 @@ class Agent {
     const timers = machine.clock.timers(this.life);
     timers.every(heartbeatMs, () => this.#heartbeat());
     timers.every(dialEveryMs, () => this.#dial());
+    timers.every(cardsEveryMs, () => this.#lookAtProcesses());
     this.#dial();
   }
 
@@ -172,6 +176,15 @@ class Agent {
     const { name, trouble } = this.#machine;
     const told = [...trouble].map((card) => [uuidOf(card), { code: "runtime/xid", says: "simulated" }] as const);
     this.#send({ type: "cards", node: name, trouble: Object.fromEntries(told) });
+  }
+
+  /** What the list has is as old as its program takes to print it. */
+  #lookAtProcesses(): void {
+    const { world, shims } = this.#machine;
+    for (const shim of shims.values()) {
+      const processes = shim.onCards;
+      world.time.after(world.random.int(listWithinMs), this.life, () => shim.take({ type: "on-cards", processes }));
+    }
   }
 
   #dial(): void {

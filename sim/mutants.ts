@@ -592,4 +592,27 @@ export const mutants: readonly Mutant[] = [
     "return Math.min(Math.max(0, Math.floor(now - call.startedAt)), call.lease.leaseMs);",
     "return Math.max(0, Math.floor(now - call.startedAt));",
   ),
+
+  /* ── who is on a card ── */
+  m(
+    "stray-left-on-a-card",
+    "A process that is on a card without a lease is found and not ended.",
+    "gpu/strays.ts",
+    "if (now - since >= apartMs) return true;",
+    "if (now - since < 0) return true;",
+  ),
+  m(
+    "warm-worker-ended-as-a-stray",
+    "A slot's idle worker counts as a process without a lease.",
+    "gpu/device.ts",
+    "isThere(slot) && workers.isOf(worker, { pid, start }))",
+    "isThere(slot) && pid < 0 && workers.isOf(worker, { pid, start }))",
+  ),
+  m(
+    "leased-worker-ended-as-a-stray",
+    "Only idle workers may be on a card.",
+    "gpu/device.ts",
+    'metered?.stage !== "ended" && grant?.slots.some(isThere)',
+    'metered?.stage === "granted" && grant?.slots.some(isThere)',
+  ),
 ];

@@ -3,9 +3,9 @@
  * processes: they begin, run, raise, die, hang, come late.
  */
 import type { MeterReport, ReplicaStatus } from "../src/contract/agent.ts";
-import type { GpuOrder, ShimToAgent } from "../src/contract/shim.ts";
+import type { GpuOrder, OnCard, ShimToAgent } from "../src/contract/shim.ts";
 import { Device } from "../src/gpu/device.ts";
-import type { ReportStore, Workers } from "../src/gpu/device.ts";
+import type { ReportStore, Stray, Workers } from "../src/gpu/device.ts";
 import type { MeterDraft } from "../src/gpu/meter-file.ts";
 import type { Seen, Worker } from "../src/gpu/meter.ts";
 import { App } from "./app.ts";
@@ -18,6 +18,8 @@ export type ToldByShim = Extract<ShimToAgent, { type: "schedule" | "left" | "met
 /** A worker process. */
 export interface Process extends Worker {
   readonly replica: string;
+  /** Uuids of the cards that it is on. */
+  readonly cards: Set<string>;
   seen: Seen | null;
 }
 
@@ -68,6 +70,13 @@ export class Shim {
       send: (message: ShimToAgent) => this.#send(message as ToldByShim),
       connected: () => this.#tell !== undefined,
       note: () => {},
+      stray: ({ process }: Stray) => {
+        world.watch.strayFound(this.processes.get(process.pid));
+        world.count("straysEnded");
+        return new Promise<"process">((resolve) => {
+          world.time.after(1 + world.random.int(8), this.life, () => resolve("process"));
+        });
+      },
       workers: this.#workers(),
     };
     const random = (count: number): Uint8Array => world.random.bytes(count);
@@ -128,11 +137,19 @@ export class Shim {
     });
   }
 
+  /** What the driver lists of it. */
+  get onCards(): readonly OnCard[] {
+    return [...this.processes.values()].flatMap(({ pid, start, seen, cards }) =>
+      seen === null ? [...cards].map((card) => ({ pid, start, cards: [card] })) : [],
+    );
+  }
+
   fork(): Process {
     const process: Process = {
       pid: ++this.#pid,
       start: String(this.#world.time.now),
       replica: this.replica,
+      cards: new Set(),
       seen: null,
     };
     this.processes.set(process.pid, process);
@@ -206,6 +223,8 @@ export class Shim {
       },
       begin: () => {},
       look: (worker) => of(worker)?.seen ?? null,
+      own: (process) => (of(process)?.seen === null ? of(process) : undefined),
+      isOf: (worker, process) => of(worker) !== undefined && of(worker) === of(process),
       term: (worker) => {
         if (random.chance(0.5)) void kill(worker, 600);
       },

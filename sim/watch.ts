@@ -59,6 +59,8 @@ export class Watch {
   readonly #over = new Set<string>();
   readonly #fences = new Map<string, number>();
   readonly #onSlots = new Map<string, Set<Process>>();
+  /** Living processes that are on a card on which their app has a lease only now and then. */
+  readonly #strays = new Set<Process>();
 
   constructor(disk: Disk, time: VirtualTime) {
     this.#disk = disk;
@@ -336,7 +338,28 @@ export class Watch {
       }
       there.add(worker);
     }
+    worker.cards.add(grant.nvidiaUUID);
     this.#mustEnd(shim, grant, worker);
+  }
+
+  /** L48: a process of an app goes where it has no right to be. */
+  strays(process: Process): void {
+    this.#strays.add(process);
+  }
+
+  /** L48: a shim is about to end it for that. */
+  strayFound(process: Process | undefined): void {
+    this.look("L48");
+    if (process && !this.#strays.has(process))
+      this.fail("L48", `process ${process.pid} of ${process.replica} is ended, and may be on its card`);
+  }
+
+  /** L48: what is still where it may not be, though all leases are over and agents have looked since. */
+  checkStrays(): void {
+    this.look("L48");
+    const [left] = this.#strays;
+    if (left)
+      this.fail("L48", `process ${left.pid} of ${left.replica} is on ${[...left.cards].join(" and ")} without a lease`);
   }
 
   /** The shim has the grant: its meter begins no earlier. */
@@ -368,6 +391,7 @@ export class Watch {
   }
 
   processGone(process: Process): void {
+    this.#strays.delete(process);
     for (const there of this.#onSlots.values()) there.delete(process);
   }
 

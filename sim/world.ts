@@ -158,7 +158,8 @@ export class World {
     }
     this.watch.look("L9");
     const [left] = this.watch.unfinished();
-    if (left !== undefined) this.watch.fail("L9", `${left}, ${settlesWithinMs / 1000} s after the last fault`);
+    if (left === undefined) this.watch.checkStrays();
+    else this.watch.fail("L9", `${left}, ${settlesWithinMs / 1000} s after the last fault`);
     this.isAlive = false;
     const records = recordsOf(this.disk.rows);
     for (const name of giftsIn(records)) this.count(name);

@@ -63,7 +63,13 @@ describe("asking nvidia-smi", () => {
     using smi = new StandInSmi({ driver: "535.54.03", cards: [h100()], unknown: ["gpu_recovery_action"] });
     const told: Trouble[] = [];
     const known = await discover(smi.command);
-    const more = { command: smi.command, everyMs: 3_600_000, kernelLog: null, now: () => performance.now() };
+    const more = {
+      command: smi.command,
+      everyMs: 3_600_000,
+      kernelLog: null,
+      now: () => performance.now(),
+      onProcesses: () => undefined,
+    };
     using watch = new CardWatch({ ...known, ...more, onChange: (trouble) => told.push(trouble) });
     await watch.look();
     smi.set({ ...smi.state, cards: [{ ...h100(), memoryErrors: 1 }] });
@@ -91,6 +97,7 @@ describe("asking nvidia-smi", () => {
       kernelLog: null,
       now: () => performance.now(),
       onChange: (trouble) => told.push(trouble),
+      onProcesses: () => undefined,
     });
     await watch.look();
     assert.deepEqual(told, [{}]);

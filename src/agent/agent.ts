@@ -4,15 +4,16 @@
  */
 import { mkdirSync } from "node:fs";
 import type { Builder } from "../build/builder.ts";
-import type { CardTrouble, DeviceFacts, ToAgent, ToServer } from "../contract/agent.ts";
+import type { CardTrouble, CardUse, DeviceFacts, ToAgent, ToServer } from "../contract/agent.ts";
 import type { Isolation } from "../contract/isolation.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { iso, type Clock } from "../stdx/time.ts";
 import { BuildDesk } from "./builds.ts";
+import { CardUsers } from "./card-use.ts";
 import { FenceFile, Fences } from "./fences.ts";
 import type { AgentEnd } from "../link/memory.ts";
-import type { AgentLog, CardWatch, EvidenceSource, Launcher } from "./ports.ts";
+import type { AgentLog, CardsTold, CardWatch, EvidenceSource, Launcher } from "./ports.ts";
 import { ReplicaSet } from "./replicas.ts";
 import { restartLimits, type RestartLimits } from "./restarts.ts";
 import { Shipping } from "./shipping.ts";
@@ -23,8 +24,8 @@ export interface AgentOptions {
   /** The agent's own: `replicas/`, `fences.jsonl`. */
   readonly folder: string;
   readonly devices: readonly DeviceFacts[];
-  /** Looks after them: says what is wrong with them, by uuid, whenever that changes. Absent: nothing can go wrong with them. */
-  readonly watchCards?: (tell: (trouble: Readonly<Record<string, CardTrouble>>) => void) => CardWatch;
+  /** Looks after them. Absent: nothing can go wrong with them, and nobody uses them. */
+  readonly watchCards?: (told: CardsTold) => CardWatch;
   readonly isolation: Isolation;
   /** Absent while no server is there. */
   readonly link?: AgentEnd;
@@ -85,6 +86,9 @@ class NodeAgent implements Agent {
   #cardWatch: CardWatch | undefined;
   /** What is wrong with the cards; undefined until they were looked at. */
   #trouble: Readonly<Record<string, CardTrouble>> | undefined;
+  readonly #users: CardUsers;
+  /** Who uses them beside our replicas; undefined until that was looked at. */
+  #use: CardUse | undefined;
   /** What replicas say and is held back, by replica: the last of it. */
   readonly #heldBack = new Map<string, Promise<void>>();
   /** Numbers of the grants that were taken since the last answer about their channel. */
@@ -116,6 +120,7 @@ class NodeAgent implements Agent {
       send: (message) => this.#tellOfReplica(message),
       restarts: options.restarts ?? restartLimits,
     });
+    this.#users = new CardUsers(options.launcher, () => this.#replicas.watched());
   }
 
   async start(): Promise<void> {
@@ -130,9 +135,16 @@ class NodeAgent implements Agent {
       );
     const { watchCards } = this.#options;
     if (watchCards === undefined) this.#trouble = {};
-    this.#cardWatch = watchCards?.((trouble) => {
-      this.#trouble = trouble;
-      this.#tellCards();
+    this.#cardWatch = watchCards?.({
+      trouble: (trouble) => {
+        this.#trouble = trouble;
+        this.#tellCards();
+      },
+      processes: (seen) => {
+        const before = JSON.stringify(this.#use);
+        this.#use = this.#users.after(seen);
+        if (JSON.stringify(this.#use) !== before) this.#tellCards();
+      },
     });
     this.#timers = [
       setInterval(() => this.#heartbeat(), this.#timing.heartbeatMs),
@@ -296,7 +308,8 @@ class NodeAgent implements Agent {
 
   #tellCards(): void {
     const { node } = this.#options;
-    if (this.#trouble !== undefined) this.#send({ type: "cards", node, trouble: this.#trouble });
+    if (this.#trouble !== undefined)
+      this.#send({ type: "cards", node, trouble: this.#trouble, ...(this.#use && { use: this.#use }) });
   }
 
   #heartbeat(): void {

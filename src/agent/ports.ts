@@ -1,5 +1,14 @@
 /** What the agent needs of its neighbours; `main` plugs in runtime, build and record. */
-import type { EvidenceBatch, LogFind, MeterReport, ReplicaSpec, ToAgent, ToServer } from "../contract/agent.ts";
+import type {
+  CardStranger,
+  CardTrouble,
+  EvidenceBatch,
+  LogFind,
+  MeterReport,
+  ReplicaSpec,
+  ToAgent,
+  ToServer,
+} from "../contract/agent.ts";
 import type { LaunchPlan } from "../runtime/folder.ts";
 import type { DeadReplica as Dead } from "../runtime/launch.ts";
 import type { ReplicaLink } from "../runtime/link.ts";
@@ -17,6 +26,12 @@ export interface DeadReplica extends Dead {
   readonly meter: readonly MeterReport[];
 }
 
+/** A living process, with its start time, and the folder of its replica. */
+export interface ProcessOf {
+  readonly folder: string;
+  readonly start: string;
+}
+
 export interface Launcher {
   /** Starts a shim that outlives us, and with it the app; resolves when the shim answers, rejects where it does not start. */
   launch(plan: LaunchPlan, agentEpoch: number): Promise<ReplicaLink>;
@@ -26,10 +41,25 @@ export interface Launcher {
   runs(folder: string): boolean;
   /** The replica of a folder has ended for good: what was prepared for it is cleared away, when its shim is gone too. */
   ended(folder: string): Promise<void>;
+  /** Whose these processes of the machine are, by pid, of the replicas in these folders; those of none of them are left out. */
+  ownersOf(folders: readonly string[], pids: readonly number[]): ReadonlyMap<number, ProcessOf>;
   /** What the replica of a folder was started with: the next one after its end is started with the same. */
   specOf(folder: string): ReplicaSpec | undefined;
   /** The log of a replica whose shim is dead. */
   readLog(folder: string, from: number, limit: number, find?: LogFind): LogPart;
+}
+
+/** What a look at the cards' processes found; null: why it found nothing. */
+export type SeenProcesses =
+  | { readonly processes: readonly CardStranger[]; readonly unseen: null }
+  | { readonly processes: null; readonly unseen: string };
+
+/** Who hears of the cards. */
+export interface CardsTold {
+  /** What is wrong with them, by uuid, whenever that changes. */
+  trouble(trouble: Readonly<Record<string, CardTrouble>>): void;
+  /** Who uses them, again and again. */
+  processes(seen: SeenProcesses): void;
 }
 
 /** Looks after the node's cards. */

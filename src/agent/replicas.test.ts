@@ -23,6 +23,7 @@ async function endsOf(code: string, count: number): Promise<readonly ReplicaStat
     launch: () => Promise.reject(Object.assign(new Error("not now"), { code })),
     adopt: none,
     runs: () => false,
+    ownersOf: () => new Map(),
     ended: async () => undefined,
     specOf: none,
     readLog: none,

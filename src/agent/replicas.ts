@@ -18,6 +18,7 @@ import type { Builder } from "../build/builder.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import { removeFolder } from "../runtime/folder.ts";
 import type { Clock } from "../stdx/time.ts";
+import type { Watched } from "./card-use.ts";
 import { emptyHeld, isEnd, readSettled, settle, type Held } from "./held-replica.ts";
 import type { AgentLog, EvidenceSource, Launcher, LogAnswer, LogRequest, ReplicaLink } from "./ports.ts";
 import { afterEnd, afterPassing, stillCount, type RestartLimits } from "./restarts.ts";
@@ -132,6 +133,15 @@ export class ReplicaSet {
     if (held) this.#tell(held);
     else this.#tellUnknown(replica);
     return false;
+  }
+
+  /** Those whose app may run, for who looks at its processes. */
+  watched(): readonly Watched[] {
+    return [...this.#held.values()].flatMap(({ replica, folder, state, link }) =>
+      state === "running" && link
+        ? { replica, folder, tell: (processes) => void link.send({ type: "on-cards", processes }) }
+        : [],
+    );
   }
 
   /** Whether a replica of it runs, is started, or is to be started again. */

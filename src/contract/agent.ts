@@ -29,6 +29,23 @@ export interface CardTrouble {
   readonly says: string;
 }
 
+/** A process on a card that is of no replica of ours: another program of the operator's. */
+export interface CardStranger {
+  readonly pid: number;
+  /** Uuids of the cards that it may be on. */
+  readonly cards: readonly string[];
+  readonly program: string;
+  /** Null where the driver does not say. */
+  readonly memoryMiB: number | null;
+}
+
+/** What a node sees of who uses its cards. */
+export interface CardUse {
+  readonly strangers: readonly CardStranger[];
+  /** Why it sees nobody, in words; null where it sees all. */
+  readonly unseen: string | null;
+}
+
 /** How a replica is to be run. The folder is the agent's own; `release` names one that its builder published. */
 export interface ReplicaSpec {
   readonly replica: string;
@@ -296,7 +313,13 @@ export type ToServer =
   /** Measured anew, as when the probes have been run. */
   | { readonly type: "isolation"; readonly node: string; readonly isolation: Isolation }
   /** What is wrong with the node's cards now, by uuid; `*` for all of them. Empty: nothing any more. */
-  | { readonly type: "cards"; readonly node: string; readonly trouble: Readonly<Record<string, CardTrouble>> }
+  | {
+      readonly type: "cards";
+      readonly node: string;
+      readonly trouble: Readonly<Record<string, CardTrouble>>;
+      /** Absent before the first look at the cards' processes. */
+      readonly use?: CardUse;
+    }
   | {
       readonly type: "heartbeat";
       readonly node: string;

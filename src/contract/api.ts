@@ -77,6 +77,7 @@ export interface StatusView {
   readonly node: string;
   readonly bootMs: number;
   readonly pools: readonly PoolView[];
+  /** Processes on the nodes' cards that are of no app. */ readonly strangers: number;
   readonly isolation: Isolation;
   readonly journalIndex: number;
   readonly spaces: number;

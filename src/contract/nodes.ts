@@ -19,6 +19,12 @@ export interface DrainView {
   readonly says: string;
 }
 
+export interface StrangerView {
+  readonly pid: number;
+  readonly program: string;
+  readonly memoryMiB: number | null;
+}
+
 export interface CardView {
   readonly index: number;
   readonly uuid: string;
@@ -43,9 +49,14 @@ export interface CardView {
   readonly instanceOf: string | null;
   /**
    * What keeps a call to the share that its lease names. `mig`: the driver gives it memory and processors of its own;
-   * `cooperative`: its worker uses what it was told, and nothing on the card keeps another process off it; null: no real card.
+   * `cooperative`: its worker uses what it was told, and a process of an app that is there without a lease is found by the agent's
+   * looks and ended; null: no real card.
    */
   readonly enforcedBy: "mig" | "cooperative" | null;
+  /** Why nobody sees which processes use it, so that none is ended there; null where they are seen. */
+  readonly unseen: string | null;
+  /** Processes on it that are of no app: other programs of the operator's, which are left alone. */
+  readonly strangers: readonly StrangerView[];
 }
 
 export interface NodeView {

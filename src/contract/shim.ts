@@ -11,10 +11,20 @@ import type { LogFind, LogLine, ReplicaStatus, ToAgent, ToServer } from "./agent
  *
  *   1   all but what follows
  *   2   `freeze-replica`, `frozen` of a status
+ *   3   `on-cards`
  */
-export const shimContract = { speaks: 2, oldest: 1, freezes: 2 } as const;
+export const shimContract = { speaks: 3, oldest: 1, freezes: 2, knowsCards: 3 } as const;
 
 type Of<Message extends { type: string }, Types extends Message["type"]> = Extract<Message, { type: Types }>;
+
+/** A process of a replica that a look found on a card. */
+export interface OnCard {
+  readonly pid: number;
+  /** Its start time, by which it is told from a later one of the same number. */
+  readonly start: string;
+  /** The card's uuid; several where the driver names only the card that they are instances of. */
+  readonly cards: readonly string[];
+}
 
 export type AgentToShim =
   | { readonly type: "hello"; readonly agentEpoch: number }
@@ -26,6 +36,8 @@ export type AgentToShim =
       readonly limit: number;
       readonly find?: LogFind;
     }
+  /** What of the replica a look found on the node's cards; after one that found something also an empty one. */
+  | { readonly type: "on-cards"; readonly processes: readonly OnCard[] }
   | Of<ToAgent, "freeze-replica" | "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" | "ack-evidence">;
 
 export type ShimToAgent =
@@ -49,4 +61,4 @@ export type ShimToAgent =
   | Of<ToServer, "schedule" | "left" | "meter" | "cleared" | "evidence">;
 
 /** Orders about the replica's GPU calls, which its shim hands to its GPU side unchanged. */
-export type GpuOrder = Of<AgentToShim, "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter">;
+export type GpuOrder = Of<AgentToShim, "queued" | "grant" | "refuse" | "withdraw" | "clear" | "ack-meter" | "on-cards">;

@@ -77,6 +77,7 @@ const endCauses: Readonly<Record<EndCause, true>> = {
   "worker-exit": true,
   "worker-killed": true,
   "worker-oom": true,
+  "without-lease": true,
   "app-exit": true,
   "app-killed": true,
   "visitor-stop": true,

@@ -1,14 +1,21 @@
 /** Nodes and their cards as the API shows them: what the ledger holds of them, and what their agents say. */
 import type { CardView, DrainView, NodeView } from "../contract/nodes.ts";
-import type { DeviceFacts } from "../contract/agent.ts";
+import type { CardUse, DeviceFacts } from "../contract/agent.ts";
 import type { Drained } from "../core/model.ts";
 import { drainOf, nodeDrains, troubleOf, type Card } from "../core/slots.ts";
 import type { NodeState, State } from "../core/state.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
 import { iso } from "../stdx/time.ts";
 
-/** All nodes that were ever heard of, by name. `facts`: the cards of a node as it told of them; empty while it is away. */
-export function nodeViews(state: State, facts: (node: string) => readonly DeviceFacts[]): NodeView[] {
+/** What a node tells of its cards, and of who uses them. */
+export interface CardFacts {
+  readonly devices: readonly DeviceFacts[];
+  /** Undefined before its first look. */
+  readonly use: CardUse | undefined;
+}
+
+/** All nodes that were ever heard of, by name. `facts`: what a node told of its cards; no devices while it is away. */
+export function nodeViews(state: State, facts: (node: string) => CardFacts): NodeView[] {
   return [...state.nodes.values()].map((node) => {
     const [drain] = nodeDrains(state.drains, node);
     return {
@@ -33,9 +40,9 @@ export function drainView({ of, drain }: Drained): DrainView {
 const sharedSays =
   "calls share its memory and nothing bounds the share of one: a call that takes too much can end another, and nobody can say whose fault it was (WAYBILL_CARD_SLOTS)";
 
-function cardView(state: State, node: NodeState, card: Card, facts: readonly DeviceFacts[]): CardView {
+function cardView(state: State, node: NodeState, card: Card, { devices, use }: CardFacts): CardView {
   const { index, uuid, name, simulated } = card.device;
-  const told = facts.find((one) => one.uuid === uuid);
+  const told = devices.find((one) => one.uuid === uuid);
   const trouble = troubleOf(node.trouble, card);
   const drain = drainOf(state.drains, node, index);
   const stages = card.slots.map((slot) => state.slots.get(slot)?.stage);
@@ -55,6 +62,10 @@ function cardView(state: State, node: NodeState, card: Card, facts: readonly Dev
     memoryMiB: told?.memoryMiB ?? null,
     ecc: told?.ecc ?? null,
     instanceOf: told?.instanceOf ?? null,
+    unseen: simulated ? null : (use?.unseen ?? (use === undefined ? "the node has not told of them" : null)),
+    strangers: (use?.strangers ?? [])
+      .filter(({ cards }) => cards.includes(uuid))
+      .map(({ pid, program, memoryMiB }) => ({ pid, program, memoryMiB })),
     enforcedBy: simulated ? null : uuid.startsWith("MIG-") ? "mig" : "cooperative",
   };
 }

@@ -4,7 +4,15 @@
  */
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { Isolation } from "../contract/isolation.ts";
-import type { CardTrouble, DeviceFacts, EvidenceBatch, ReplicaStatus, ToAgent, ToServer } from "../contract/agent.ts";
+import type {
+  CardTrouble,
+  CardUse,
+  DeviceFacts,
+  EvidenceBatch,
+  ReplicaStatus,
+  ToAgent,
+  ToServer,
+} from "../contract/agent.ts";
 import type { Link } from "../contract/agent.ts";
 import type { CardTrouble as LedgerTrouble, Command } from "../core/model.ts";
 import { durationMs } from "../stdx/time.ts";
@@ -27,6 +35,8 @@ export interface NodeFacts {
   readonly buildsAtOnce: number;
   readonly isolation: Isolation;
   readonly devices: readonly DeviceFacts[];
+  /** Who uses them beside its replicas; absent until it has said so. */
+  readonly use?: CardUse;
 }
 
 /** What a node's messages mean to the rest of the server. */
@@ -161,6 +171,11 @@ export class Nodes {
     return this.#byName.get(node)?.facts?.devices ?? [];
   }
 
+  /** Who uses its cards beside its replicas; undefined where that is not known. */
+  cardUse(node: string): CardUse | undefined {
+    return this.#byName.get(node)?.facts?.use;
+  }
+
   isConnected(node: string): boolean {
     return this.#byName.has(node);
   }
@@ -233,6 +248,7 @@ export class Nodes {
         if (connection.facts) connection.facts = { ...connection.facts, isolation: message.isolation };
         return;
       case "cards":
+        if (connection.facts && message.use) connection.facts = { ...connection.facts, use: message.use };
         return this.#tell(connection, {
           type: "report-cards",
           node,

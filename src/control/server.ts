@@ -185,6 +185,7 @@ export class Server {
       node: about.node,
       bootMs: about.bootMs(),
       pools,
+      strangers: this.nodes.all.reduce((sum, { use }) => sum + (use?.strangers.length ?? 0), 0),
       isolation: this.isolation,
       journalIndex: engine.durable,
       spaces: spaces.count,
@@ -387,7 +388,9 @@ export class Server {
   }
 
   async nodeViews(): Promise<NodeView[]> {
-    return this.#parts.engine.read((state) => nodeViews(state, (node) => this.nodes.cards(node)));
+    return this.#parts.engine.read((state) =>
+      nodeViews(state, (node) => ({ devices: this.nodes.cards(node), use: this.nodes.cardUse(node) })),
+    );
   }
 
   /** An operator has seen to a node's cards; false where no such node is there. */

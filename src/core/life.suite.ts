@@ -32,6 +32,7 @@ const causes: EndCause[] = [
   "worker-killed",
   "worker-killed",
   "worker-oom",
+  "without-lease",
   "app-exit",
   "app-killed",
   "visitor-stop",

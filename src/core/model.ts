@@ -135,6 +135,7 @@ export type EndCause =
   | "worker-exit" // the worker ended by itself: exit, abort, segmentation fault
   | "worker-killed" // killed, and no evidence by whom
   | "worker-oom" // killed for memory by its own use
+  | "without-lease" // ended since it used a card that it had no lease on
   | "app-exit" // the app (the worker's parent) ended by itself
   | "app-killed" // the app was killed, and no evidence by whom
   | "visitor-stop" // the Space's setting `stop` ended it when its visitor left

@@ -25,6 +25,7 @@ describe("the fault table", () => {
     "lease-end": ["lease-end", 4000],
     "worker-exit": ["worker-exit", 4000],
     "worker-oom": ["worker-oom", 4000],
+    "without-lease": ["without-lease", 4000],
     "app-exit": ["app-exit", 4000],
     "visitor-stop": ["visitor-stop", 4000],
     "worker-killed": ["killed-free", 0],

@@ -54,6 +54,11 @@ export const faultTable = {
     says: "The worker was killed for memory by its own use: its time is charged.",
     charge: "metered",
   },
+  "without-lease": {
+    id: "without-lease",
+    says: "The worker used a card that it had no lease on and was ended: its time until then is charged.",
+    charge: "metered",
+  },
   "worker-exit": {
     id: "worker-exit",
     says: "The worker ended by itself: its time until then is charged.",

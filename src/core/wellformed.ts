@@ -152,7 +152,7 @@ const allowance = {
 
 const endCause = oneOf(
   ...["returned", "raised", "lease-end", "worker-exit", "worker-killed", "worker-oom", "app-exit", "app-killed"],
-  ...["visitor-stop", "operator-stop", "device-fault", "nvml-lost", "shim-lost", "node-lost"],
+  ...["without-lease", "visitor-stop", "operator-stop", "device-fault", "nvml-lost", "shim-lost", "node-lost"],
 );
 
 const shapes: { readonly [Type in Command["type"]]: Shape<Of<Type>> } = {

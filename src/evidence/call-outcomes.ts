@@ -41,6 +41,7 @@ export type CallEnd =
   | "worker-exit"
   | "worker-killed"
   | "worker-oom"
+  | "without-lease"
   | "app-exit"
   | "app-killed"
   | "visitor-stop"
@@ -87,6 +88,7 @@ export const callOutcomes: Readonly<Record<CallCause, CallOutcome>> = {
   "worker-exit": { outcome: "failed", code: "gpu/worker-lost" },
   "worker-killed": { outcome: "failed", code: "gpu/worker-lost" },
   "worker-oom": { outcome: "failed", code: "gpu/worker-lost" },
+  "without-lease": { outcome: "failed", code: "gpu/without-lease" },
   "app-exit": { outcome: "failed", code: "gpu/replica-lost" },
   "app-killed": { outcome: "failed", code: "gpu/replica-lost" },
   "visitor-stop": { outcome: "failed", code: "gpu/visitor-left" },

@@ -9,6 +9,11 @@ export const cardCases: readonly { readonly record: WorkRecord; readonly code: s
     sentence: /its card was in trouble\. The driver says \[GPU is lost\] of the card\. Nothing was charged/,
   },
   {
+    code: "gpu/without-lease",
+    record: a.settledCall("without-lease"),
+    sentence: /^The worker used a GPU that it had no lease on, and was ended after 0\.4 s\. Charged 0\.4 s\.$/,
+  },
+  {
     code: "capacity/pool-draining",
     record: a.refusedCall("capacity/pool-draining", { says: "node n1 is drained by admin: driver" }),
     sentence: /^Node n1 is drained by admin: driver\. Nothing was charged\.$/,

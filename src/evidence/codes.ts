@@ -273,6 +273,14 @@ export const codes = {
     proxy: "connection_terminated",
     next: "Read the app's log: the worker exited or was killed.",
   },
+  "gpu/without-lease": {
+    says: "A process of the app used a GPU that it had no lease on, and was ended.",
+    owner: "app",
+    retry: "never",
+    status: 500,
+    proxy: "proxy_internal_response",
+    next: "Use a GPU only within a function that borrows it, and only the one that it is given; what such a function starts must end with it.",
+  },
   "gpu/node-lost": {
     says: "The GPU's node stopped answering.",
     owner: "platform",

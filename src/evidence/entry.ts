@@ -43,7 +43,7 @@ export const hopsOf = {
     "replica.start",
     "replica.ready",
   ],
-  replica: ["replica.start", "replica.ready", "replica.disk", "replica.exit", "replica.stop"],
+  replica: ["replica.start", "replica.ready", "replica.disk", "replica.card", "replica.exit", "replica.stop"],
   connection: ["egress.open", "egress.resolve", "egress.policy", "egress.dial", "egress.stream"],
   node: ["node.start", "node.cards", "node.drain", "node.stop"],
   space: ["space.state"],

@@ -345,7 +345,30 @@ const requests: readonly Case[] = [
   },
 ];
 
+const stray = a.by("shim.p_1", "replica.card", "failed", {
+  code: "gpu/without-lease",
+  pid: 77,
+  says: "process 77 was on card GPU-1 at two looks, and no call of the app had that card",
+});
 const replicas: readonly Case[] = [
+  {
+    code: "gpu/without-lease",
+    record: a.record("replica", [a.by("agent-n1", "replica.ready", "done", {}), stray]),
+    sentence: /no lease on, and was ended\. Process 77 was on card GPU-1 at two looks/,
+  },
+  {
+    code: "gpu/without-lease",
+    record: a.record("replica", [
+      stray,
+      a.by("agent-n1", "replica.exit", "failed", { code: "gpu/without-lease", signal: "SIGKILL" }),
+    ]),
+    sentence: /no lease on, and was ended/,
+  },
+  {
+    code: "app/exit",
+    record: a.record("replica", [stray, a.by("agent-n1", "replica.exit", "failed", { code: "app/exit", exitCode: 3 })]),
+    sentence: /ended with exit code 3/,
+  },
   {
     code: "app/exit",
     record: a.record("replica", [

@@ -6,7 +6,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { CardTrouble, DeviceFacts } from "../contract/agent.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { KnownCards } from "./discovery.ts";
-import { askCards, busOf, type SmiAnswer } from "./nvidia-smi.ts";
+import { seenIn, type SeenProcesses } from "./card-processes.ts";
+import { Fresh } from "./fresh.ts";
+import { askCards, askProcesses, busOf, type SmiAnswer } from "./nvidia-smi.ts";
 import type { KernelLog } from "./xid.ts";
 
 /** By uuid; `*` for all cards. Empty: nothing is wrong. */
@@ -21,6 +23,8 @@ export interface CardWatchOptions extends KnownCards {
   readonly now: () => number;
   /** Called after the first look, and whenever one finds something else than the last. */
   readonly onChange: (trouble: Trouble) => void;
+  /** Called after each look at the cards' processes. */
+  readonly onProcesses: (seen: SeenProcesses) => void;
 }
 
 /** Errors that the driver counts since it was loaded; cards without such memory say `[N/A]`. */
@@ -43,9 +47,11 @@ const wrong = /\[(?:GPU is lost|GPU requires reset|Unknown Error)\]|\bERR!/;
 export class CardWatch implements Disposable {
   readonly #options: CardWatchOptions;
   readonly #timer: NodeJS.Timeout;
-  #looking: Promise<void> | undefined;
+  readonly #looks = new Fresh(() => this.#once());
+  readonly #lists = new Fresh(() => this.#list());
   /** The process of a look that was answered for, or given up, still lives: no other is started beside one that hangs. */
   #hangs = false;
+  #listHangs = false;
   #told: string | undefined;
   #stopped = false;
   /** By bus: the last fault that the kernel's log told of, and when the card last looked unwell since. */
@@ -53,14 +59,13 @@ export class CardWatch implements Disposable {
 
   constructor(options: CardWatchOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.look(), options.everyMs);
-    void this.look();
+    this.#timer = setInterval(() => void this.#round(), options.everyMs);
+    void this.#round();
   }
 
   /** Looks once more; resolves when what is found was told, or when nothing can be found since an earlier look hangs. */
-  async look(): Promise<void> {
-    await this.#looking; // It may have begun before what is asked about.
-    await (this.#looking ??= this.#once().finally(() => (this.#looking = undefined)));
+  look(): Promise<void> {
+    return this.#looks.next();
   }
 
   /** Looks once more; a fault that is not seen any more is forgotten, since an operator has seen to it. */
@@ -75,6 +80,22 @@ export class CardWatch implements Disposable {
     this.#stopped = true;
     this.#options.kernelLog?.[Symbol.dispose]();
     clearInterval(this.#timer);
+  }
+
+  async #round(): Promise<void> {
+    await this.look();
+    await this.#lists.next();
+  }
+
+  async #list(): Promise<void> {
+    if (this.#listHangs || this.#stopped) return;
+    this.#listHangs = true;
+    const { command, answerWithinMs, devices, onProcesses } = this.#options;
+    const { answer, gone } = askProcesses(command, answerWithinMs);
+    const ended = gone.then(() => (this.#listHangs = false));
+    const seen = seenIn(await answer, devices);
+    await Promise.race([ended, nextTurn()]);
+    if (!this.#stopped) onProcesses(seen);
   }
 
   async #once(): Promise<void> {

@@ -3,11 +3,12 @@
  * It decides nothing about time and money by itself: `meter.ts` does, and this carries it out.
  */
 import type { MeterReport, ScheduleRequest, ToAgent } from "../contract/agent.ts";
-import type { GpuOrder, ShimToAgent } from "../contract/shim.ts";
+import type { GpuOrder, OnCard, ShimToAgent } from "../contract/shim.ts";
 import { assert } from "../stdx/assert.ts";
 import { base32, newId, type RandomBytes } from "../stdx/ids.ts";
 import { instant, iso, type Clock } from "../stdx/time.ts";
 import { serveDeviceApi, type DeviceApi, type DeviceApiTimes } from "./device-api.ts";
+import { Strays } from "./strays.ts";
 import { dataSync, MeterFile, type MeterDraft } from "./meter-file.ts";
 import {
   granted,
@@ -34,6 +35,10 @@ export interface Workers {
   begin(worker: Worker): void;
   /** Null while it lives. */
   look(worker: Worker): Seen | null;
+  /** The app's living process of this name, as the host numbers it; undefined for its pid 1, strangers and the dead. */
+  own(process: Worker): Worker | undefined;
+  /** Whether a process is this worker, or below it. */
+  isOf(worker: Worker, process: Worker): boolean;
   term(worker: Worker): void;
   /** Ends it with its descendants; resolves with whether all are gone. */
   end(worker: Worker): Promise<boolean>;
@@ -48,7 +53,17 @@ export interface DeviceHost {
   send(message: ShimToAgent): boolean;
   connected(): boolean;
   note(text: string): void;
+  /** A process is to be ended that used a card without a lease; resolves when that is on the disk. `app`: with it the app is, and the host ends it. */
+  stray(found: Stray): Promise<"process" | "app">;
   readonly workers: Workers;
+}
+
+/** A process of the app that was at two looks on a card where none of its calls had a lease. */
+export interface Stray {
+  readonly process: Worker;
+  readonly cards: readonly string[];
+  /** The call whose worker it is, on another card. */
+  readonly call: string | null;
 }
 
 export interface DeviceWorld {
@@ -145,6 +160,9 @@ export class Device {
   readonly #idle = new Map<string, IdleWorker>();
   /** Highest fence seen of each slot (L19). */
   readonly #fences = new Map<string, number>();
+  /** The card of each slot that was granted, by its uuid. */
+  readonly #cards = new Map<string, string>();
+  readonly #strays = new Strays();
   #api: DeviceApi | undefined;
   #stopSweep: (() => void) | undefined;
   /** Old workers of a slot that are being ended: it is not told free before they are gone (L22). */
@@ -242,6 +260,7 @@ export class Device {
     if (order.type === "ack-meter") this.#meter.acknowledge(order.seq);
     else if (order.type === "clear") void this.#clear(order.slot, order.fence);
     else if (order.type === "grant") void this.#grant(order);
+    else if (order.type === "on-cards") this.#onCards(order.processes);
     else this.#takeOfCall(order);
   }
 
@@ -337,7 +356,10 @@ export class Device {
   async #grant(grant: Grant): Promise<void> {
     const stale = grant.slots.some((slot) => grant.fence <= (this.#fences.get(slot) ?? -1));
     if (stale) return; // a repeat, or older than what this slot has had since (L19)
-    for (const slot of grant.slots) this.#fences.set(slot, grant.fence);
+    for (const slot of grant.slots) {
+      this.#fences.set(slot, grant.fence);
+      this.#cards.set(slot, grant.device.uuid);
+    }
     const call = this.#calls.get(grant.call);
     if (!call || call.grant || call.client === "left") return this.#reportUnwanted(grant, call);
     call.grant = grant;
@@ -423,6 +445,42 @@ export class Device {
     }
     if (!(await this.#areFree([slot]))) return;
     this.#host.send({ type: "cleared", replica: this.#host.replica, slot, fence });
+  }
+
+  /** L48: what is on a card at two looks without a lease there is ended. */
+  #onCards(seen: readonly OnCard[]): void {
+    for (const one of this.#strays.after(seen, (process) => this.#mayUse(process), this.#now()))
+      void this.#endStray(one);
+  }
+
+  /** A call of the replica has the card, or its slot's idle worker this process, or an old worker is being ended there. */
+  #mayUse({ pid, start, cards }: OnCard): boolean {
+    const isThere = (slot: string): boolean => cards.includes(this.#cards.get(slot) ?? "");
+    const { workers } = this.#host;
+    return (
+      [...this.#calls.values()].some(
+        ({ grant, metered }) => metered?.stage !== "ended" && grant?.slots.some(isThere),
+      ) ||
+      [...this.#endings.keys()].some(isThere) ||
+      [...this.#idle].some(([slot, { worker }]) => isThere(slot) && workers.isOf(worker, { pid, start }))
+    );
+  }
+
+  async #endStray({ pid, start, cards }: OnCard): Promise<void> {
+    const { workers } = this.#host;
+    const stray = workers.own({ pid, start });
+    if (stray === undefined) return;
+    const isIt = (worker: Worker): boolean => worker.pid === pid && worker.start === start;
+    const runs = (): Call | undefined =>
+      [...this.#calls.values()].find(
+        ({ metered }) => metered !== undefined && "worker" in metered && isIt(metered.worker),
+      );
+    const whose = await this.#host.stray({ process: stray, cards, call: runs()?.request.call ?? null });
+    if (whose === "app") return;
+    const call = runs();
+    if (call !== undefined) await this.#feed(call, { type: "withdraw", cause: "without-lease" }, this.#now());
+    else if ([...this.#idle.values()].some(({ worker }) => isIt(worker))) await this.#idleDied(stray);
+    else await this.#end(stray);
   }
 
   async #feed(call: Call, input: MeterInput, now: number): Promise<Step> {

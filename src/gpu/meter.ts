@@ -30,6 +30,7 @@ export type EndCause =
   | "worker-exit"
   | "worker-killed"
   | "worker-oom"
+  | "without-lease"
   | "app-exit"
   | "app-killed"
   | "visitor-stop"
@@ -89,6 +90,9 @@ export type Metered =
     } & Running)
   | { readonly stage: "ended"; readonly lease: Lease; readonly end: End };
 
+/** Why a lease is taken back before its call has ended. */
+type WithdrawCause = "grant-unused" | "operator-stop" | "visitor-stop" | "without-lease";
+
 export type MeterInput =
   | { readonly type: "allow"; readonly worker: Worker }
   /** `seen`: how the worker ended; null while it lives. */
@@ -97,7 +101,7 @@ export type MeterInput =
   | { readonly type: "died"; readonly seen: Seen }
   /** The worker and all below it are gone: the answer to the effect `end`. */
   | { readonly type: "gone" }
-  | { readonly type: "withdraw"; readonly cause: "grant-unused" | "operator-stop" | "visitor-stop" }
+  | { readonly type: "withdraw"; readonly cause: WithdrawCause }
   /** The app and all its processes are gone. */
   | { readonly type: "app-ended"; readonly cause: "app-exit" | "app-killed" | "operator-stop" }
   | { readonly type: "tick" };
@@ -332,7 +336,7 @@ function ending(call: Running, now: number, known: { readonly verdict: Verdict |
   return { next, effects: [{ do: "end", worker }] };
 }
 
-function withdraw(call: Running, cause: "grant-unused" | "operator-stop" | "visitor-stop", now: number): Step {
+function withdraw(call: Running, cause: WithdrawCause, now: number): Step {
   if (cause !== "grant-unused") return ending(call, now, { verdict: { cause, says: withdrawSays[cause] } });
   // The server had given the grant up before it heard of the attachment: it may give the slot away, so this must end.
   return ending(call, now, {
@@ -415,6 +419,7 @@ function tooLate({ attachWithinMs }: Lease): string {
 const withdrawSays = {
   "operator-stop": "The platform ended it.",
   "visitor-stop": "Its visitor left, and the Space's setting ends what nobody waits for.",
+  "without-lease": "The worker used another card too, on which it had no lease, and was ended.",
 } as const;
 
 function appSays(cause: "app-exit" | "app-killed" | "operator-stop"): string {

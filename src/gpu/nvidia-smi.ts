@@ -44,6 +44,12 @@ export function listCards(command: string, withinMs = answerWithinMs): Promise<S
   return ask(command, ["-L"], withinMs).answer;
 }
 
+/** The processes that compute on cards, one a line: pid, the card's uuid, the memory that it has there, its program. Never rejects. */
+export function askProcesses(command: string, withinMs = answerWithinMs): Asking {
+  const fields = ["pid", "gpu_uuid", "used_memory", "process_name"];
+  return ask(command, [`--query-compute-apps=${fields.join(",")}`, "--format=csv,noheader"], withinMs);
+}
+
 function withAsked(answer: SmiAnswer, asked: readonly string[]): SmiAnswer {
   return answer.ok ? { ...answer, asked } : answer;
 }

@@ -175,6 +175,7 @@ const endCodes: Readonly<Record<EndCause, Code | null>> = {
   "worker-exit": "gpu/worker-lost",
   "worker-killed": "gpu/worker-lost",
   "worker-oom": "gpu/worker-lost",
+  "without-lease": "gpu/without-lease",
   "app-exit": "gpu/replica-lost",
   "app-killed": "gpu/replica-lost",
   "visitor-stop": "gpu/visitor-left",

@@ -1,16 +1,16 @@
 /** Plugs the runtime into the agent, and gives each replica its sandbox. */
 import { readdirSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Launcher } from "../agent/ports.ts";
+import type { Launcher, ProcessOf } from "../agent/ports.ts";
 import { gatewaySocketName } from "../contract/egress.ts";
 import type { Gateway } from "../egress/gateway.ts";
 import { unacknowledgedReports } from "../gpu/meter-file.ts";
-import { readPlan, readShim } from "../runtime/folder.ts";
+import { readApp, readPlan, readShim } from "../runtime/folder.ts";
 import type { LaunchPlan } from "../runtime/folder.ts";
 import { adopt, launch } from "../runtime/launch.ts";
 import type { LaunchTools } from "../runtime/launch.ts";
 import { readLogFiles } from "../log/segments.ts";
-import { isAlive, linuxProcesses } from "../runtime/processes.ts";
+import { isAlive, linuxProcesses, membershipOf, ownerOf } from "../runtime/processes.ts";
 import { removeCgroups } from "../runtime/sandbox/cgroups.ts";
 import { planSandbox } from "../runtime/sandbox/prepare.ts";
 import type { Given } from "../runtime/sandbox/prepare.ts";
@@ -61,9 +61,24 @@ export function launcher(
         throw new Error(`something stays in the control groups of ${replica}`);
     },
     runs,
+    ownersOf,
     specOf: (folder) => readPlan(folder)?.spec,
     readLog: readLogFiles,
   };
+}
+
+function ownersOf(folders: readonly string[], pids: readonly number[]): ReadonlyMap<number, ProcessOf> {
+  const processes = linuxProcesses();
+  const replicas = folders.flatMap((folder) => {
+    const app = readApp(folder);
+    return app && isAlive(processes, app) ? { folder, of: membershipOf(app) } : [];
+  });
+  return new Map(
+    pids.flatMap((pid) => {
+      const owner = ownerOf(processes, replicas, pid);
+      return owner ? [[pid, { folder: owner.replica.folder, start: owner.process.start }] as const] : [];
+    }),
+  );
 }
 
 /** Nothing may be started that could fill the disk on which the platform writes its journal. */

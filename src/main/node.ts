@@ -154,11 +154,18 @@ async function cardsOf(
   if (found.devices.length > 0)
     return {
       devices: found.devices,
-      watchCards: (onChange) => {
+      watchCards: (told) => {
         const kernelLog = KernelLog.open(cards.kernelLog);
         if (kernelLog === null)
           log.info({ path: cards.kernelLog }, "the kernel's log cannot be read: Xid messages of cards are not heard");
-        return new CardWatch({ ...found, ...cards, kernelLog, now: () => clock.monotonic(), onChange });
+        return new CardWatch({
+          ...found,
+          ...cards,
+          kernelLog,
+          now: () => clock.monotonic(),
+          onChange: (trouble) => told.trouble(trouble),
+          onProcesses: (seen) => told.processes(seen),
+        });
       },
     };
   if (!found.absent)

@@ -116,6 +116,7 @@ describe("entriesOfRecord", () => {
       "worker-exit",
       "worker-killed",
       "worker-oom",
+      "without-lease",
       "app-exit",
       "app-killed",
       "visitor-stop",

@@ -83,9 +83,10 @@ class SocketLink implements ReplicaLink {
   }
 
   send(message: AgentToShim): boolean {
-    // A shim that cannot freeze would take it for something about a call.
-    if (message.type === "freeze-replica" && (readShim(this.folder)?.contract ?? 1) < shimContract.freezes)
-      return false;
+    // A shim that does not know of these would take them for something about a call.
+    const needs = { "freeze-replica": shimContract.freezes, "on-cards": shimContract.knowsCards };
+    if (message.type === "freeze-replica" || message.type === "on-cards")
+      if ((readShim(this.folder)?.contract ?? 1) < needs[message.type]) return false;
     return writeFrame(this.#socket, message);
   }
 

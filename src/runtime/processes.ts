@@ -45,6 +45,11 @@ export interface Membership {
   readonly marker: string;
 }
 
+/** What an app's record says of who belongs to it. */
+export function membershipOf({ pid, start, marker, sandboxed }: ProcessName & Omit<Membership, "root">): Membership {
+  return { root: { pid, start }, marker, ...(sandboxed && { sandboxed }) };
+}
+
 const signalNames = Object.entries(constants.signals) as readonly (readonly [NodeJS.Signals, number])[];
 /** A chain of parents longer than this is a loop of a changing table, not a family. */
 const ancestorsMax = 64;
@@ -97,6 +102,9 @@ export function isAlive(processes: Processes, name: ProcessName): boolean {
   return found !== undefined && found.start === name.start && found.state !== "Z" && found.state !== "X";
 }
 
+/** Pid 1 of a sandbox is bubblewrap, or crun's init, and the app's first process the next. */
+export const firstPid = 2;
+
 /** The process that a sandboxed app calls `pid`: below its pid 1 and in the same namespace. Never that pid 1 itself. */
 export function insideMember(processes: Processes, of: Membership, pid: number): ProcessStat | undefined {
   if (pid <= 1) return undefined;
@@ -117,6 +125,21 @@ export function member(processes: Processes, of: Membership, pid: number, self: 
     hasAncestor(processes, found, of.root.pid, self) ||
     processes.hasMarker(pid, of.marker);
   return belongs ? found : undefined;
+}
+
+/** Which of these replicas a process belongs to, as `member` says; undefined where it is of none, or has gone. */
+export function ownerOf<Replica extends { readonly of: Membership }>(
+  processes: Processes,
+  replicas: readonly Replica[],
+  pid: number,
+): { readonly replica: Replica; readonly process: ProcessStat } | undefined {
+  const process = processes.stat(pid);
+  if (process === undefined || pid <= 1) return undefined;
+  // What an app says of itself does not count where its processes cannot leave their pid 1.
+  const replica = replicas.find(({ of }) =>
+    of.sandboxed ? hasAncestor(processes, process, of.root.pid, -1) : member(processes, of, pid, -1) !== undefined,
+  );
+  return replica && { replica, process };
 }
 
 /** `root` and all below it, as the table stands now. */

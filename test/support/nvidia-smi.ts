@@ -1,7 +1,14 @@
 /** A stand-in `nvidia-smi`: real for the platform, whose cards it makes up. What it says can be changed while the platform runs. */
-import { appendFileSync, chmodSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+
+/** A process of this machine that it lists as computing on a card, for as long as it lives. */
+export interface StandInProcess {
+  readonly pid: number;
+  readonly uuid: string;
+  readonly memoryMiB?: number;
+}
 
 export interface StandInCard {
   readonly uuid: string;
@@ -20,6 +27,9 @@ export interface StandInCard {
 export interface StandInState {
   readonly driver: string;
   readonly cards: readonly StandInCard[];
+  readonly processes?: readonly StandInProcess[];
+  /** It cannot list processes, and prints this. */
+  readonly listFails?: string;
   /** It fails, and prints this. */
   readonly fails?: string;
   /** It never answers. */
@@ -63,6 +73,11 @@ export class StandInSmi implements Disposable {
     renameSync(aside, join(this.folder, "state.json"));
   }
 
+  /** How often it was asked for its processes. */
+  get lists(): number {
+    return statSync(join(this.folder, "lists"), { throwIfNoEntry: false })?.size ?? 0;
+  }
+
   /** The driver writes an Xid message of the card. */
   xid({ bus }: StandInCard, number: number, says: string): void {
     appendFileSync(
@@ -78,7 +93,10 @@ export class StandInSmi implements Disposable {
 
 /** The real one prints its errors on standard output, and ends with 2 for a field that it does not know. */
 const program = `
-const { readFileSync } = require("node:fs");
+const { appendFileSync, readFileSync } = require("node:fs");
+const lives = ({ pid }) => {
+  try { return !/\\) [ZX] /.test(readFileSync("/proc/" + pid + "/stat", "utf8")); } catch { return false; }
+};
 const state = JSON.parse(readFileSync(__dirname + "/state.json", "utf8"));
 const fields = (process.argv.find((one) => one.startsWith("--query-gpu=")) ?? "=").split("=")[1].split(",");
 const strange = fields.find((field) => (state.unknown ?? []).includes(field));
@@ -101,6 +119,12 @@ const value = (card, index, field) => {
 };
 if (state.hangs) setInterval(() => undefined, 1000);
 else if (state.fails) { console.log(state.fails); process.exitCode = 255; }
+else if (process.argv.some((one) => one.startsWith("--query-compute-apps="))) {
+  appendFileSync(__dirname + "/lists", ".");
+  if (state.listFails) { console.log(state.listFails); process.exitCode = 255; }
+  else for (const one of (state.processes ?? []).filter(lives))
+    console.log([one.pid, one.uuid, (one.memoryMiB ?? 518) + " MiB", "/usr/bin/stand-in"].join(", "));
+}
 else if (process.argv.includes("-L")) state.cards.forEach((card, index) => {
   console.log("GPU " + index + ": " + card.name + " (UUID: " + card.uuid + ")");
   (card.instances ?? []).forEach((profile, n) =>

@@ -16,7 +16,9 @@ export function drawNodes(paper: Paper, { nodes }: NodesView): string {
   );
   if (rows.length === 0) return "No cards: no node has brought a GPU.\n";
   const warnings = rows.flatMap(({ node, card }) =>
-    card.warning === null ? [] : `Card ${card.index} of ${node}: ${card.warning}.\n`,
+    [card.warning, unseenSays(card), strangersSay(card)].flatMap((says) =>
+      says === null ? [] : `Card ${card.index} of ${node}: ${says}.\n`,
+    ),
   );
   const table = drawTable(
     paper,
@@ -37,6 +39,19 @@ export function drawNodes(paper: Paper, { nodes }: NodesView): string {
 
 function memorySays({ memoryMiB }: CardView): string {
   return memoryMiB === null ? "" : `${Math.round(memoryMiB / 1024)} GB`;
+}
+
+function unseenSays({ unseen }: CardView): string | null {
+  return unseen === null ? null : `nobody sees which processes use it: ${unseen}`;
+}
+
+function strangersSay({ strangers }: CardView): string | null {
+  if (strangers.length === 0) return null;
+  const each = strangers.map(({ pid, program, memoryMiB }) => {
+    const memory = memoryMiB === null ? "" : `, ${memoryMiB} MiB`;
+    return `${program} (pid ${pid}${memory})`;
+  });
+  return `also used by what is no app of ours: ${each.join(", ")}`;
 }
 
 /** The worst first; `drained` is one on which nothing runs or idles any more. */

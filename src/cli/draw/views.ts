@@ -259,6 +259,9 @@ export function drawStatus(paper: Paper, status: StatusView): string {
     ["spaces", String(status.spaces)],
     ["builds", buildsSay(status.builds)],
     ...pools,
+    ...(status.strangers === 0
+      ? []
+      : [["", `processes of no app on their cards: ${status.strangers}; waybill node list names them`] as const]),
     ["sandbox", status.isolation.says.replace(/^sandbox /, "")],
     ...(probes === null
       ? []

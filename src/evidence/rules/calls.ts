@@ -166,6 +166,12 @@ export const callRules: Readonly<Record<CallCode, CallRule>> = {
       `${workerSays(cause)} after ${spellOr(usedMs, "an unknown time")} on ${gpu}. ${chargedSays(charge)}`,
     known: ({ rule }) => (rule.startsWith("killed-") ? "killed-is-free-at-first" : undefined),
   },
+  "gpu/without-lease": {
+    example: "app.run failed: its worker was on card 1 too, and its lease is of card 0",
+    ...afterGrant,
+    says: ({ usedMs, charge }) =>
+      `The worker used a GPU that it had no lease on, and was ended after ${spellOr(usedMs, "an unknown time")}. ${chargedSays(charge)}`,
+  },
   "gpu/node-lost": {
     example: "app.run failed: the node was not heard for 45 s",
     ...anywhere,

@@ -4,7 +4,7 @@ import type { Code } from "../codes.ts";
 import type { Entry } from "../entry.ts";
 import { contradiction, unknown } from "../finding.ts";
 import type { Finding } from "../finding.ts";
-import { codeOf, codesIn, coded, first, idsOf, last, number, text } from "../reading.ts";
+import { all, codeOf, codesIn, coded, first, idsOf, last, number, text } from "../reading.ts";
 import type { Reading } from "../reading.ts";
 import type { WorkOutcome } from "../verdict.ts";
 import { because } from "./builds.ts";
@@ -12,20 +12,32 @@ import { because } from "./builds.ts";
 export function findReplica(reading: Reading): Finding | undefined {
   if (reading.entries.length === 0)
     return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
-  const ends = coded(reading.entries);
+  const ends = endsIn(reading);
   const final = ends.filter(({ facts }) => facts["again"] !== true);
   const codes = codesIn(final);
   if (codes.length === 1) return finding(codes[0] as Code, "proved", final);
   if (codes.length > 1) return several(codes, final);
   const stopped = last(reading, "replica.stop", "done");
   const latest = ends.at(-1);
-  if (latest === undefined || stopped !== undefined) return undefined;
+  if (stopped !== undefined) return undefined;
+  if (latest === undefined) return withoutLease(reading);
   const code = codeOf(latest) as Code;
   const inferred = { rule: "again", from: idsOf([latest]), says: "The app ended and is being started again." };
   return { ...finding(code, "likely", ends), inferred: [inferred] };
 }
 
+/** A process of it was ended that used a card without a lease; the app goes on. */
+function withoutLease(reading: Reading): Finding | undefined {
+  const strays = all(reading, "replica.card", "failed");
+  return strays.length === 0 ? undefined : finding("gpu/without-lease", "proved", strays);
+}
+
+function endsIn({ entries }: Reading): readonly Entry[] {
+  return coded(entries).filter(({ hop }) => hop !== "replica.card");
+}
+
 export function replicaOutcome(reading: Reading, found: Finding | undefined): WorkOutcome {
+  if (found?.code === "gpu/without-lease" && endsIn(reading).length === 0) return "open";
   if (found) return found.code === null ? "unknown" : "failed";
   return last(reading, "replica.stop", "done") ? "ok" : "open";
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert } from "../../stdx/assert.ts";
 import { layerName, markerOf, writeStored, type AppRecord, type SandboxPlan, type StoredPlan } from "../folder.ts";
-import { endAll, insideMember, members, type Membership, type Processes } from "../processes.ts";
+import { endAll, firstPid, insideMember, members, type Membership, type Processes } from "../processes.ts";
 import { killGroup } from "../sandbox/cgroups.ts";
 import { laySystem, mountOverlay, type SystemLayer } from "../sandbox/overlay.ts";
 import { insideUser, type Bind, type Recipe } from "../sandbox/recipe.ts";
@@ -22,8 +22,6 @@ const scratchFolder = "/scratch";
 const cgroupFile = "/run/waybill-cgroup";
 const usualPath = ["/usr/local/bin", "/usr/bin", "/bin"];
 const certificates = "/etc/ssl/certs/ca-certificates.crt";
-/** Pid 1 is bubblewrap, or crun's init, and the app's first process the next. */
-const firstPid = 2;
 
 /** What of a sandbox is laid over one another; null where it cannot be, or need not be. */
 interface Layers {

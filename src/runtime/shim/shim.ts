@@ -46,6 +46,7 @@ import { untilReady } from "./readiness.ts";
 import { ReplicaLog } from "./replica-log.ts";
 import { beginSandboxedApp, type BegunApp } from "./sandboxed-app.ts";
 import { staticConnector } from "./static.ts";
+import { isFirst, strayFacts, type StrayFound } from "./stray.ts";
 import { appWorkers, type AppWorkers } from "./workers.ts";
 
 export type AppEndCause = "app-exit" | "app-killed" | "operator-stop";
@@ -76,6 +77,8 @@ export interface GpuHost {
   connected(): boolean;
   /** A line of the replica's log, from the platform to the app's owner. */
   note(text: string): void;
+  /** Records that a process of the app used a card without a lease. `app`: it is the app itself, which is ended for it here. */
+  stray(found: StrayFound): Promise<"process" | "app">;
   readonly workers: AppWorkers;
 }
 
@@ -336,6 +339,18 @@ class RunningShim implements Shim {
     return { log: this.#log, processes, watchFolders, onDisk };
   }
 
+  async #stray(found: StrayFound): Promise<"process" | "app"> {
+    const { evidence, processes } = this.#world;
+    const facts = strayFacts(found);
+    evidence.emitter.write({ work: this.#plan.spec.replica, hop: "replica.card", mark: "failed", facts });
+    await evidence.emitter.sync();
+    const app = this.#app;
+    const isApp = app?.of && isFirst(processes, app.of, found.process);
+    if (isApp) void this.#giveUp(app, facts.code, `The app used a GPU without a lease: ${facts.says}.`, 0);
+    else this.#log.note(`A process is ended that used a GPU without a lease: ${facts.says}.`, "gpu");
+    return isApp ? "app" : "process";
+  }
+
   #endOf({ exitCode, signal, failure, denied, outOfMemory, disk }: AppEnd): End {
     if (this.#stopWhy !== undefined) return { ...stoppedEnd(this.#stopWhy, exitCode), signal };
     if (this.#gaveUp !== undefined) {
@@ -448,6 +463,7 @@ class RunningShim implements Shim {
       send: (message) => this.#control.send(message),
       connected: () => this.#control.connected,
       note: (text) => this.#log.note(text, "gpu"),
+      stray: (found) => this.#stray(found),
       workers: appWorkers(this.#world.processes, () => this.#app?.of ?? undefined, {
         groups: sandbox?.cgroups?.workers ?? null,
         oomCounter: sandbox?.cgroups?.oomCounter ?? null,

@@ -10,6 +10,7 @@ import {
   insideMember,
   isAlive,
   member,
+  members,
   signalName,
   type Membership,
   type ProcessName,
@@ -31,6 +32,10 @@ export interface AppWorkers {
   begin(worker: ProcessName): void;
   /** Null while it lives. */
   look(worker: ProcessName): Seen | null;
+  /** The app's living process of this name, as the host numbers it; undefined for its pid 1, strangers and the dead. */
+  own(process: ProcessName): ProcessName | undefined;
+  /** Whether a process is this worker, or was ever seen below it. */
+  isOf(worker: ProcessName, process: ProcessName): boolean;
   term(worker: ProcessName): void;
   /** Ends it and every descendant that was ever seen of it; resolves with whether all of them are gone. */
   end(worker: ProcessName): Promise<boolean>;
@@ -149,6 +154,15 @@ export function appWorkers(
       remember(worker);
       return null;
     },
+    own(name) {
+      const of = app();
+      if (of === undefined || (of.sandboxed && name.pid === of.root.pid)) return undefined;
+      const found = members(processes, of, process.pid).find(
+        ({ pid, start }) => pid === name.pid && start === name.start,
+      );
+      return found && { pid: found.pid, start: found.start };
+    },
+    isOf: (worker, name) => keyOf(worker) === keyOf(name) || remember(worker).some((one) => keyOf(one) === keyOf(name)),
     term: (worker) => processes.signal(worker, "SIGTERM"),
     async end(worker) {
       await endGroup(worker);

@@ -1,6 +1,7 @@
 /** Cards in trouble. The cards are a stand-in `nvidia-smi`'s, so that what it says can be changed; all else is real. */
 import { Client } from "@gradio/client";
 import { callsOf, endedCall, newestCall, running } from "../../support/calls.ts";
+import type { StandInCard } from "../../support/nvidia-smi.ts";
 import { killProcess, until, visit } from "../../support/platform.ts";
 import { gradioWithTorch } from "../../support/torch-wheel.ts";
 import { cards, pidOf, pool, proved, type FaultCase, type Injected, type Stage } from "../case.ts";
@@ -53,6 +54,35 @@ export const cardCases: readonly FaultCase[] = [
     certainty: proved,
     charge: 0,
     inject: (stage) => waitsWhile(stage, { cards: [] }),
+  },
+  {
+    code: "gpu/without-lease",
+    how: "the call's worker is on another card too",
+    on: "cards",
+    certainty: proved,
+    charge: "metered",
+    async inject(stage) {
+      await using run = await running(stage.alice, stage.app, "seconds=30");
+      const pid = await pidOf(stage, run.call.id);
+      using _list = listed(stage, pid, stage.smi.state.cards);
+      await endedCall(stage.alice.client, run.call.id);
+      return { id: run.call.id };
+    },
+  },
+  {
+    code: "gpu/without-lease",
+    how: "the app itself is on a card, and none of its calls is",
+    on: "cards",
+    certainty: proved,
+    async inject(stage) {
+      const { space } = await stage.fresh();
+      const replica = await stage.up.replica(space);
+      using _list = listed(stage, replica.app.pid, stage.smi.state.cards.slice(0, 1));
+      const ended = async () =>
+        (await stage.up.admin.explain(replica.id)).entries.some(({ hop }) => hop === "replica.exit");
+      await until("its end is recorded", ended);
+      return { id: replica.id };
+    },
   },
   {
     code: "runtime/nvml-lost",
@@ -139,6 +169,13 @@ export const cardCases: readonly FaultCase[] = [
     },
   },
 ];
+
+/** The driver lists a process on these cards. */
+function listed({ smi }: Stage, pid: number, on: readonly StandInCard[]): Disposable {
+  const before = smi.state;
+  smi.set({ ...before, processes: on.map(({ uuid }) => ({ pid, uuid })) });
+  return { [Symbol.dispose]: () => smi.set(before) };
+}
 
 async function endsWhile(stage: Stage, change: Parameters<typeof cards>[1]): Promise<Injected> {
   const { app, alice } = stage;
