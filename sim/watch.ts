@@ -354,6 +354,10 @@ export class Watch {
       this.fail("L48", `process ${process.pid} of ${process.replica} is ended, and may be on its card`);
   }
 
+  get hasStrays(): boolean {
+    return this.#strays.size > 0;
+  }
+
   /** L48: what is still where it may not be, though all leases are over and agents have looked since. */
   checkStrays(): void {
     this.look("L48");

@@ -154,7 +154,7 @@ export class World {
     const end = livesMs + settlesWithinMs;
     for (let until = livesMs + lookEveryMs; until <= end; until += lookEveryMs) {
       if (!(await this.#goOn(until, maxSteps))) return;
-      if (this.time.now >= livesMs + minuteMs && this.watch.unfinished().length === 0) break;
+      if (this.time.now >= livesMs + minuteMs && this.watch.unfinished().length === 0 && !this.watch.hasStrays) break;
     }
     this.watch.look("L9");
     const [left] = this.watch.unfinished();

@@ -47,8 +47,8 @@ export function seenIn(answer: SmiAnswer, devices: readonly DeviceFacts[], stran
  * Why pids of the list may not be those of this process's own view of the machine; null where they are. Older drivers list the
  * machine's numbers also to a container, where another process may have the same one.
  */
-function strangePids(namespace = readNamespace()): string | null {
-  return namespace === firstNamespace
+function strangePids(): string | null {
+  return readNamespace() === firstNamespace
     ? null
     : "the agent is in a pid namespace of its own, where the driver's list of processes may name others";
 }
