@@ -34,12 +34,12 @@ import type {
   SignedReceipt,
   SpaceEventView,
   SpaceView,
-  StatusView,
   TierView,
   TiersView,
   VariableViews,
   WhoAmI,
 } from "../contract/api.ts";
+import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodesView } from "../contract/nodes.ts";
 import type { LogLine } from "../contract/agent.ts";
 import type { Problem } from "../contract/problem.ts";

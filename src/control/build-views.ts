@@ -1,5 +1,6 @@
 /** Builds as the API shows them: live ones with their newest numbers and their place in the queue. */
-import type { BuildQueueView, BuildsStatus, BuildView } from "../contract/api.ts";
+import type { BuildQueueView, BuildView } from "../contract/api.ts";
+import type { BuildsStatus } from "../contract/status.ts";
 import { buildView } from "../catalog/builds.ts";
 import type { BuildRow, EndedCount } from "../catalog/builds.ts";
 import type { Catalog } from "../catalog/catalog.ts";

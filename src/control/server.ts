@@ -17,9 +17,9 @@ import type {
   QuoteView,
   RequestView,
   SignedReceipt,
-  StatusView,
   TierView,
 } from "../contract/api.ts";
+import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodeView } from "../contract/nodes.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
 import type { Command, DrainScope, PoolSettings, TierName, TierSettings } from "../core/model.ts";

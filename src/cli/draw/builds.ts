@@ -1,5 +1,6 @@
 /** Builds as lists: those of a Space, the queue, and one line for the status. */
-import type { BuildQueueView, BuildsStatus, BuildView } from "../../contract/api.ts";
+import type { BuildQueueView, BuildView } from "../../contract/api.ts";
+import type { BuildsStatus } from "../../contract/status.ts";
 import { count } from "../../evidence/words.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, lengthOf } from "./paper.ts";

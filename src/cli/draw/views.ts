@@ -9,10 +9,10 @@ import type {
   QuotaView,
   QuoteView,
   RequestView,
-  StatusView,
   TierView,
   WhoAmI,
 } from "../../contract/api.ts";
+import type { StatusView } from "../../contract/status.ts";
 import type { LogLine } from "../../contract/agent.ts";
 import { isOpen, probesSay } from "../../contract/isolation.ts";
 import { buildsSay } from "./builds.ts";

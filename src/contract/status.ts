@@ -1,0 +1,31 @@
+/** What `GET /api/status` answers: the platform now. */
+import type { PoolView } from "./api.ts";
+import type { Isolation } from "./isolation.ts";
+
+export interface StatusView {
+  readonly version: string;
+  readonly url: string;
+  readonly node: string;
+  readonly bootMs: number;
+  readonly pools: readonly PoolView[];
+  /** Processes on the nodes' cards that are of no app. */
+  readonly strangers: number;
+  readonly isolation: Isolation;
+  readonly journalIndex: number;
+  readonly spaces: number;
+  readonly builds: BuildsStatus;
+}
+
+/** Builds now, and how those of the last 24 hours ended. */
+export interface BuildsStatus {
+  readonly queued: number;
+  readonly building: number;
+  readonly day: {
+    readonly ok: number;
+    readonly failed: number;
+    /** Of those that failed: whose the cause was. */
+    readonly failedBy: Readonly<Record<string, number>>;
+    /** Cancelled or superseded. */
+    readonly dropped: number;
+  };
+}
