@@ -142,8 +142,8 @@ export class SimJournal implements Journal {
     return recordsOf(this.#disk.rows.filter(({ works }) => works.includes(work)));
   }
 
-  async latestSnapshot(): Promise<Snapshot | null> {
-    return this.#disk.snapshots.at(-1) ?? null;
+  async latestSnapshot(before = Infinity): Promise<Snapshot | null> {
+    return this.#disk.snapshots.findLast(({ index }) => index < before) ?? null;
   }
 
   saveSnapshot(snapshot: Snapshot): Promise<void> {

@@ -139,6 +139,10 @@ test("L25: a snapshot that is not the state which the records give is named", as
   }
   const { code, report } = await journalCommand("verify");
   assert.deepEqual([code, report.wrongSnapshots], [1, [index]]);
+  // The one before it, which was right.
+  tamper(`UPDATE snapshots SET body = replace(body, '1', '2') WHERE idx < ${index}`);
+  const changed = await journalCommand("verify");
+  assert.deepEqual([changed.code, changed.report.wrongSnapshots.length], [1, 2], "one that was changed since, too");
 });
 
 test("records that nobody was promised are no damage: verify says where the next start cuts", async () => {

@@ -328,19 +328,27 @@ test("damage before the last snapshot does not stop the start; `verify` finds it
   await assert.rejects(journal.verify(), { code: "journal-damaged", message: /record 7 / });
 });
 
-test("a snapshot with a flipped bit stops the start", async () => {
+test("L26: past a snapshot with a flipped bit the chain is followed from the one before it, or from the first record", async () => {
   using folder = new Folder();
   {
     await using journal = await folder.open();
-    await journal.append(record(1), []);
-    await journal.saveSnapshot({ index: 1, stateHash: "h", body: '{"usedMs":1}' });
+    for (const index of [1, 2, 3]) {
+      await journal.append(record(index), []);
+      if (index > 1) await journal.saveSnapshot({ index, stateHash: "h", body: '{"usedMs":1}' });
+    }
   }
+  folder.tamper(`UPDATE snapshots SET body = '{"usedMs":0}' WHERE idx = 3`);
+  assert.deepEqual(await passedOver(folder), [3]);
   folder.tamper(`UPDATE snapshots SET body = '{"usedMs":0}'`);
-  await assert.rejects(folder.open(), {
-    code: "journal-damaged",
-    message: /snapshot of the state after it was changed/,
-  });
+  assert.deepEqual(await passedOver(folder), [3, 2]);
+  folder.tamper("UPDATE journal SET body = x'00' WHERE idx = 1");
+  await assert.rejects(folder.open(), { code: "journal-damaged", message: /record 1 / });
 });
+
+async function passedOver(folder: Folder): Promise<readonly number[]> {
+  await using journal = await folder.open();
+  return journal.passedOver;
+}
 
 test("a format of a later version is refused as such", async () => {
   using folder = new Folder();

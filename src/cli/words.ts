@@ -35,3 +35,9 @@ export const outcomeWords = {
   open: "going on",
   unknown: "unknown",
 } as const;
+
+/** Of snapshots that could not be used, by their records. */
+export function passedOverSays(indexes: readonly number[]): string {
+  const which = indexes.length === 1 ? `record ${indexes[0]}` : `records ${indexes.join(" and ")}`;
+  return `The snapshot after ${which} was changed and not used; the records are whole. Look at the disk.\n`;
+}

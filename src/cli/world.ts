@@ -23,6 +23,8 @@ export interface Restored {
   readonly journal: { readonly index: number; readonly hash: string };
   /** Each fence that is given from here on is higher (L18). */
   readonly fencesAbove: number;
+  /** The records after which its snapshots of the ledger could not be used: the records were read again. */
+  readonly passedOver: readonly number[];
 }
 
 export interface CompactOptions {
@@ -46,6 +48,8 @@ export interface Compacted {
   readonly rolledUp: { readonly index: number; readonly at: string; readonly hash: string } | null;
   /** Why the disk's space was not given back; null where it was. */
   readonly notFreed: string | null;
+  /** The records after which kept snapshots of the ledger were found to be changed; the records themselves are whole. */
+  readonly passedOver: readonly number[];
 }
 
 /** What `up` and `server` have in common. */

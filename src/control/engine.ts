@@ -15,12 +15,13 @@ import { nextDeadline } from "../core/deadlines.ts";
 import { apply } from "../core/evolve.ts";
 import type { Command, CommandRefusal, Event } from "../core/model.ts";
 import type { LedgerRecord } from "../core/record.ts";
-import { decodeState, emptyState, encodeState } from "../core/state.ts";
+import { encodeState } from "../core/state.ts";
 import type { State } from "../core/state.ts";
 import type { Journal } from "../journal/index.ts";
-import { assert } from "../stdx/assert.ts";
 import { instant } from "../stdx/time.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
+import { hashOf, recover } from "./recovery.ts";
+import type { PassedOver, Recovered } from "./recovery.ts";
 
 /** What became of a command: its events (none for a harmless repeat), or why it can't be. */
 export type Answer = AnswerPlace &
@@ -40,6 +41,7 @@ export type Alarm = (ms: number, ring: () => void) => () => void;
 
 export interface EngineLog {
   info(facts: object, says: string): void;
+  warn(facts: object, says: string): void;
 }
 
 export interface EngineOptions {
@@ -65,26 +67,11 @@ export class EngineStopped extends Error {
   readonly code = "engine-stopped";
 }
 
-/** A snapshot read back is not the state whose hash was kept with it (L25). */
-export class SnapshotMismatch extends Error {
-  override readonly name = "SnapshotMismatch";
-  readonly code = "snapshot-mismatch";
-
-  constructor(index: number) {
-    super(
-      `the snapshot after record ${index} does not give the state that it was taken of. Restore the data folder from a backup.`,
-    );
-  }
-}
-
 /** Commands between decision and disk; at a slow disk's 10 ms a group, ten thousand is a second's worth of answers. */
 export const inFlightMax = 10_000;
 
 /** Encoding a full state holds everything up for 0.1 s, so it is seldom; replay costs some 5 µs a record. */
 const snapshotEveryDefault = 100_000;
-
-/** Records read at once while replaying. */
-const replayAtOnce = 2_000;
 
 /** Deadlines are looked up at most this often: finding the next one walks the queues, and none needs to be met closer. */
 const deadlineGrainMs = 10;
@@ -107,6 +94,8 @@ interface Batch {
 }
 
 export class Engine implements AsyncDisposable {
+  /** Snapshots that this start could not use. */
+  readonly passedOver: readonly PassedOver[];
   readonly #journal: Journal;
   readonly #onFatal: (failure: Error) => void;
   readonly #alarm: Alarm;
@@ -129,23 +118,26 @@ export class Engine implements AsyncDisposable {
   #disposing = false;
 
   /**
-   * Reads the snapshot, replays what came after it, and starts a new epoch. Rejects with what the journal found wrong,
-   * or with `SnapshotMismatch`.
+   * Reads the latest snapshot that can be used, replays what came after it, and starts a new epoch. Rejects with what the journal
+   * found wrong, or with `SnapshotMismatch`.
    */
   static async open(options: EngineOptions): Promise<Engine> {
-    const { journal } = options;
-    const snapshot = await journal.latestSnapshot();
-    const state = snapshot === null ? emptyState() : decodeState(snapshot.body);
-    if (snapshot !== null && hashOf(state) !== snapshot.stateHash) throw new SnapshotMismatch(snapshot.index);
-    await replay(journal, state);
-    const engine = new Engine(options, state, snapshot?.index ?? 0);
+    const { state, from, passedOver } = await recover(options.journal);
+    for (const { index, why } of passedOver)
+      options.log?.warn(
+        { index, why, from },
+        "a snapshot of the ledger cannot be used: the records before it are read again",
+      );
+    const engine = new Engine(options, state, { from, passedOver });
     const { index } = await engine.submit({ type: "start-writer", epoch: state.writer.epoch + 1 });
-    const facts = { index, epoch: state.writer.epoch, replayed: index - 1 - (snapshot?.index ?? 0) };
+    const facts = { index, epoch: state.writer.epoch, replayed: index - 1 - from };
     options.log?.info(facts, "the ledger is open");
+    // So that the next start need not read as much again.
+    if (passedOver.length > 0) await engine.#snapshot();
     return engine;
   }
 
-  private constructor(options: EngineOptions, state: State, snapshotAt: number) {
+  private constructor(options: EngineOptions, state: State, { from, passedOver }: Omit<Recovered, "state">) {
     this.#journal = options.journal;
     this.#onFatal = options.onFatal;
     this.#alarm = options.alarm ?? systemAlarm;
@@ -153,7 +145,8 @@ export class Engine implements AsyncDisposable {
     this.#clock = options.clock;
     this.#state = state;
     this.#durable = state.index;
-    this.#snapshotAt = snapshotAt;
+    this.#snapshotAt = from;
+    this.passedOver = passedOver;
     this.#offset = Math.max(options.clock.wall(), state.at) - options.clock.monotonic();
   }
 
@@ -324,15 +317,6 @@ export class Engine implements AsyncDisposable {
   }
 }
 
-async function replay(journal: Journal, state: State): Promise<void> {
-  for (;;) {
-    const records = await journal.read(state.index + 1, replayAtOnce);
-    for (const record of records) apply(state, record);
-    if (records.length < replayAtOnce) break;
-  }
-  assert(state.index === journal.head.index, "replay reaches the journal's head");
-}
-
 /** The calls that a record is about, each once: under them the journal finds it. Forgetting a call is not about it. */
 export function worksOf(events: readonly Event[]): readonly string[] {
   const works: string[] = [];
@@ -341,10 +325,6 @@ export function worksOf(events: readonly Event[]): readonly string[] {
     if (call !== undefined && !works.includes(call)) works.push(call);
   }
   return works;
-}
-
-function hashOf(state: State): string {
-  return hash("sha256", encodeState(state), "hex");
 }
 
 function systemAlarm(ms: number, ring: () => void): () => void {

@@ -27,6 +27,8 @@ export interface KeptSnapshot {
   readonly index: number;
   /** sha256 of the state that it was taken of. */
   readonly stateHash: string;
+  /** It is as it was written. */
+  readonly isWhole: boolean;
 }
 
 export interface Walk {
@@ -51,14 +53,19 @@ export class JournalAtRest implements Disposable {
       checkFormat(db, this.#file);
       const rolledUp = readRolledUp(db, this.#file);
       if (rolledUp === null) return null;
-      const row = db.prepare("SELECT body FROM snapshots WHERE idx = ?").get(rolledUp.index);
-      if (row !== undefined) return { ...rolledUp, body: row["body"] as string };
-      const found = "the state after it is missing, and the records before it were removed";
+      const row = db.prepare("SELECT state_hash, digest, body FROM snapshots WHERE idx = ?").get(rolledUp.index);
+      const kept = row && {
+        index: rolledUp.index,
+        stateHash: row["state_hash"] as string,
+        body: row["body"] as string,
+      };
+      if (kept && snapshotDigest(kept) === row["digest"]) return { ...rolledUp, body: kept.body };
+      const found = "the state after it is missing or was changed, and the records before it were removed";
       throw new JournalDamaged({ file: this.#file, index: rolledUp.index, found });
     });
   }
 
-  /** Oldest first. Throws `JournalDamaged` where one was changed. */
+  /** Oldest first. */
   snapshots(): readonly KeptSnapshot[] {
     return readOnly(this.#file, (db) => {
       checkFormat(db, this.#file);
@@ -67,9 +74,7 @@ export class JournalAtRest implements Disposable {
         .all()
         .map((row) => {
           const kept = { index: row["idx"] as number, stateHash: row["state_hash"] as string };
-          if (snapshotDigest({ ...kept, body: row["body"] as string }) === row["digest"]) return kept;
-          const found = "the snapshot of the state after it was changed";
-          throw new JournalDamaged({ file: this.#file, index: kept.index, found });
+          return { ...kept, isWhole: snapshotDigest({ ...kept, body: row["body"] as string }) === row["digest"] };
         });
     });
   }

@@ -12,12 +12,18 @@ import { readMark } from "./mark.ts";
 import type { Mark } from "./mark.ts";
 import { hashBytes } from "./packing.ts";
 import { genesisHash } from "./port.ts";
-import type { Snapshot } from "./port.ts";
+import type { RolledUp } from "./port.ts";
 
 /** What was found: nothing yet, or a journal, with the first record to cut off if its tail is torn. */
 export type Found =
   | { readonly state: "new" }
-  | { readonly state: "whole"; readonly cutFrom: number | null; readonly mark: Mark };
+  | {
+      readonly state: "whole";
+      readonly cutFrom: number | null;
+      readonly mark: Mark;
+      /** The records after which snapshots were changed: the chain was followed from an older one, or from its beginning. */
+      readonly passedOver: readonly number[];
+    };
 
 /** Checks a data folder's journal from its last snapshot on. Throws `JournalDamaged` or `JournalFormatUnknown`. */
 export function checkFolder(folder: string): Found {
@@ -68,8 +74,9 @@ function wrongWith(row: Row, previous: Mark, at: number): string | null {
 
 function checkDatabase(db: DatabaseSync, file: string, mark: Mark | null): Found {
   checkFormat(db, file);
-  const start = snapshotStart(db, file);
-  return againstMark(db, file, { mark, start, chain: checkChain(rowsAfter(db, file, start.index), start) });
+  const { start, passedOver } = snapshotStart(db, file);
+  const chain = checkChain(rowsAfter(db, file, start.index), start);
+  return { ...againstMark(db, file, { mark, start, chain }), state: "whole", passedOver };
 }
 
 /** Whether a chain that was followed from `start` holds all that was acknowledged. Throws `JournalDamaged`. */
@@ -77,9 +84,9 @@ export function againstMark(
   db: DatabaseSync,
   file: string,
   { mark, start, chain }: { readonly mark: Mark | null; readonly start: Mark; readonly chain: ChainCheck },
-): Extract<Found, { state: "whole" }> {
+): Pick<Extract<Found, { state: "whole" }>, "cutFrom" | "mark"> {
   if (mark === null) {
-    if (chain.last.index === 0 && chain.bad === null) return { state: "whole", cutFrom: null, mark: start };
+    if (chain.last.index === 0 && chain.bad === null) return { cutFrom: null, mark: start };
     throw new JournalDamaged({
       file: join(file, "..", markName),
       index: null,
@@ -95,7 +102,7 @@ export function againstMark(
     });
   }
   checkMarked(db, file, mark);
-  return { state: "whole", cutFrom: chain.bad?.index ?? null, mark };
+  return { cutFrom: chain.bad?.index ?? null, mark };
 }
 
 /** The record that the mark names has the hash that the mark remembers: else the chain was written anew. */
@@ -107,33 +114,29 @@ function checkMarked(db: DatabaseSync, file: string, mark: Mark): void {
   if (!same) throw new JournalDamaged({ file, index: mark.index, found });
 }
 
-/** The record of the latest snapshot, from which the chain is followed. */
-function snapshotStart(db: DatabaseSync, file: string): Mark {
-  const row = db.prepare("SELECT idx, state_hash, digest, body FROM snapshots ORDER BY idx DESC LIMIT 1").get();
+/** The record of the latest snapshot that is whole, from which the chain is followed; the beginning where none is. */
+function snapshotStart(db: DatabaseSync, file: string): { readonly start: Mark; readonly passedOver: number[] } {
   const rolledUp = readRolledUp(db, file);
-  if (row === undefined) {
-    if (rolledUp === null) return { index: 0, hash: genesisHash };
-    const found = "the state after it is missing, and the records before it were removed";
-    throw new JournalDamaged({ file, index: rolledUp.index, found });
+  const passedOver: number[] = [];
+  for (const row of db.prepare("SELECT idx, state_hash, digest, body FROM snapshots ORDER BY idx DESC").iterate()) {
+    const index = row["idx"] as number;
+    const snapshot = { index, stateHash: row["state_hash"] as string, body: row["body"] as string };
+    if (snapshotDigest(snapshot) === row["digest"]) return { start: chainAt(db, file, index, rolledUp), passedOver };
+    passedOver.push(index);
   }
-  const snapshot: Snapshot = {
-    index: row["idx"] as number,
-    stateHash: row["state_hash"] as string,
-    body: row["body"] as string,
-  };
-  if (snapshotDigest(snapshot) !== row["digest"]) {
-    throw new JournalDamaged({ file, index: snapshot.index, found: "the snapshot of the state after it was changed" });
-  }
-  if (snapshot.index === 0) return { index: 0, hash: genesisHash };
-  if (snapshot.index === rolledUp?.index) return rolledUp;
-  const head = db.prepare("SELECT hash FROM journal WHERE idx = ?").get(snapshot.index);
+  if (rolledUp === null) return { start: { index: 0, hash: genesisHash }, passedOver };
+  const found = "the state after it is missing or was changed, and the records before it were removed";
+  throw new JournalDamaged({ file, index: rolledUp.index, found });
+}
+
+/** The chain's hash at a record of which a snapshot was taken. */
+function chainAt(db: DatabaseSync, file: string, index: number, rolledUp: RolledUp | null): Mark {
+  if (index === 0) return { index: 0, hash: genesisHash };
+  if (index === rolledUp?.index) return rolledUp;
+  const head = db.prepare("SELECT hash FROM journal WHERE idx = ?").get(index);
   if (head === undefined)
-    throw new JournalDamaged({
-      file,
-      index: snapshot.index,
-      found: "it is missing, though a snapshot was taken after it",
-    });
-  return { index: snapshot.index, hash: Buffer.from(head["hash"] as Uint8Array).toString("hex") };
+    throw new JournalDamaged({ file, index, found: "it is missing, though a snapshot was taken after it" });
+  return { index, hash: Buffer.from(head["hash"] as Uint8Array).toString("hex") };
 }
 
 /** The rows after record `index`, a few at a time. Throws `JournalDamaged` where SQLite can't read them. */

@@ -175,8 +175,9 @@ export class JournalDatabase {
     return found.slice(0, workRecordsMax).map((index) => this.#one.get(index) as unknown as Row);
   }
 
-  latestSnapshot(): Snapshot | null {
-    return snapshotOf(this.db.prepare("SELECT idx, state_hash, body FROM snapshots ORDER BY idx DESC LIMIT 1").get());
+  latestSnapshot(before = Number.MAX_SAFE_INTEGER): Snapshot | null {
+    const latest = "SELECT idx, state_hash, body FROM snapshots WHERE idx < ? ORDER BY idx DESC LIMIT 1";
+    return snapshotOf(this.db.prepare(latest).get(before));
   }
 
   snapshotAt(index: number): Snapshot | null {

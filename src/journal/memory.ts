@@ -5,7 +5,7 @@ import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
 import { decodeRecord, encodeRecord } from "./encoding.ts";
 import { DataFolderBusy, JournalDamaged } from "./failures.ts";
-import { genesisHash, workRecordsMax } from "./port.ts";
+import { genesisHash, snapshotsKept, workRecordsMax } from "./port.ts";
 import type { Head, Journal, JournalCounters, Snapshot, Verification } from "./port.ts";
 
 interface Kept {
@@ -18,7 +18,8 @@ interface Kept {
 /** What survives the end of a journal: hand it to the next one. */
 export class MemoryStore {
   readonly records: Kept[] = [];
-  snapshot: Snapshot | null = null;
+  /** Oldest first. */
+  snapshots: readonly Snapshot[] = [];
   /** The journal that has it open (L29). */
   writer: MemoryJournal | null = null;
 }
@@ -83,14 +84,14 @@ export class MemoryJournal implements Journal {
     return found.slice(0, workRecordsMax);
   }
 
-  async latestSnapshot(): Promise<Snapshot | null> {
-    return this.#store.snapshot;
+  async latestSnapshot(before = Infinity): Promise<Snapshot | null> {
+    return this.#store.snapshots.findLast(({ index }) => index < before) ?? null;
   }
 
   async saveSnapshot(snapshot: Snapshot): Promise<void> {
     await this.#committing;
     assert(snapshot.index <= this.head.index, "a snapshot is of a record that was appended");
-    this.#store.snapshot = snapshot;
+    this.#store.snapshots = [...this.#store.snapshots, snapshot].slice(-snapshotsKept);
   }
 
   async verify(): Promise<Verification> {

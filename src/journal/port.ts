@@ -48,7 +48,8 @@ export interface Journal extends AsyncDisposable {
   read(from: number, limit: number): Promise<readonly LedgerRecord[]>;
   /** The records that were appended with `work` among their works, in order; at most {@link workRecordsMax}. */
   readWork(work: string): Promise<readonly LedgerRecord[]>;
-  latestSnapshot(): Promise<Snapshot | null>;
+  /** The latest; with `before`, the latest of an earlier record than that. Whether it is what it says is for its reader to prove. */
+  latestSnapshot(before?: number): Promise<Snapshot | null>;
   /** Keeps a snapshot of the state after an appended record; it is written after that record, and older ones go. */
   saveSnapshot(snapshot: Snapshot): Promise<void>;
   /** Reads everything and checks the chain (L26). Rejects with `JournalDamaged`. */
@@ -76,6 +77,8 @@ export interface Compaction {
 
 /** A journal whose first records can be removed. */
 export interface Compactable extends Journal {
+  /** The records after which kept snapshots were changed since, found as it was opened: the chain was followed from an older one. */
+  readonly passedOver: readonly number[];
   /** Null while no records were removed. */
   rolledUp(): Promise<RolledUp | null>;
   /** The kept snapshot of that record; null where none is kept. */

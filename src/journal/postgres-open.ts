@@ -67,12 +67,12 @@ export async function beginEpoch(connection: Connection): Promise<Epoch> {
   throw missing("the row of the last acknowledged record is missing");
 }
 
-/** Follows the chain from the latest snapshot to the head. Rejects with `JournalDamaged`. */
-export async function checkFromSnapshot(connection: Connection, head: Head): Promise<void> {
-  const start = await snapshotStart(connection);
+/** Follows the chain from the latest whole snapshot to the head; gives those that were passed over. Rejects with `JournalDamaged`. */
+export async function checkFromSnapshot(connection: Connection, head: Head): Promise<readonly number[]> {
+  const { start, passedOver } = await snapshotStart(connection);
   await checkUpTo(connection, start, head);
   const [beyond] = await readRows(connection, head.index + 1, 1);
-  if (beyond === undefined) return;
+  if (beyond === undefined) return passedOver;
   throw new JournalDamaged({
     file: connection.place,
     index: beyond.idx,
@@ -103,14 +103,23 @@ export async function readRows(connection: Connection, from: number, limit: numb
   return connection.query<Row>(sql.read, [from, limit], "read");
 }
 
-/** The latest snapshot, whole, or null. Rejects with `JournalDamaged`. */
-export async function readSnapshot(connection: Connection): Promise<Snapshot | null> {
-  return wholeSnapshot(connection, await connection.query<SnapshotRow>(sql.latestSnapshot));
+/** The latest snapshot of a record before `before`, or null. */
+export async function readSnapshot(
+  connection: Connection,
+  before = Number.MAX_SAFE_INTEGER,
+): Promise<StoredSnapshot | null> {
+  return snapshotOf(await connection.query<SnapshotRow>(sql.latestSnapshot, [before]));
 }
 
 /** The same of that record's. */
-export async function readSnapshotAt(connection: Connection, index: number): Promise<Snapshot | null> {
-  return wholeSnapshot(connection, await connection.query<SnapshotRow>(sql.snapshotAt, [index]));
+export async function readSnapshotAt(connection: Connection, index: number): Promise<StoredSnapshot | null> {
+  return snapshotOf(await connection.query<SnapshotRow>(sql.snapshotAt, [index]));
+}
+
+interface StoredSnapshot {
+  readonly snapshot: Snapshot;
+  /** Its digest is still the one that was kept with it. */
+  readonly isWhole: boolean;
 }
 
 interface SnapshotRow {
@@ -120,12 +129,10 @@ interface SnapshotRow {
   readonly body: string;
 }
 
-function wholeSnapshot(connection: Connection, [row]: readonly SnapshotRow[]): Snapshot | null {
+function snapshotOf([row]: readonly SnapshotRow[]): StoredSnapshot | null {
   if (row === undefined) return null;
   const snapshot = { index: row.idx, stateHash: row.state_hash, body: row.body };
-  if (snapshotDigest(snapshot) === row.digest) return snapshot;
-  const found = "the snapshot of the state after it was changed";
-  throw new JournalDamaged({ file: connection.place, index: row.idx, found });
+  return { snapshot, isWhole: snapshotDigest(snapshot) === row.digest };
 }
 
 /** Null where no records were removed. Rejects with `JournalDamaged`. */
@@ -136,17 +143,26 @@ export async function readRolledUp(connection: Connection): Promise<RolledUp | n
   return row === undefined ? null : decodeRolledUp(row.value, connection.place);
 }
 
-async function snapshotStart(connection: Connection): Promise<Mark> {
-  const snapshot = await readSnapshot(connection);
+/** As beside SQLite: the latest snapshot that is whole, or the beginning. */
+async function snapshotStart(connection: Connection): Promise<{ start: Mark; passedOver: number[] }> {
   const rolledUp = await readRolledUp(connection);
-  if (snapshot === null && rolledUp !== null) {
-    const found = "the state after it is missing, and the records before it were removed";
-    throw new JournalDamaged({ file: connection.place, index: rolledUp.index, found });
+  const passedOver: number[] = [];
+  for (let stored = await readSnapshot(connection); stored !== null;) {
+    const { index } = stored.snapshot;
+    if (stored.isWhole) return { start: await chainAt(connection, index, rolledUp), passedOver };
+    passedOver.push(index);
+    stored = await readSnapshot(connection, index);
   }
-  if (snapshot === null || snapshot.index === 0) return { index: 0, hash: genesisHash };
-  if (snapshot.index === rolledUp?.index) return rolledUp;
-  const [row] = await readRows(connection, snapshot.index, 1);
-  if (row?.idx === snapshot.index) return { index: row.idx, hash: Buffer.from(row.hash).toString("hex") };
+  if (rolledUp === null) return { start: { index: 0, hash: genesisHash }, passedOver };
+  const found = "the state after it is missing or was changed, and the records before it were removed";
+  throw new JournalDamaged({ file: connection.place, index: rolledUp.index, found });
+}
+
+async function chainAt(connection: Connection, index: number, rolledUp: RolledUp | null): Promise<Mark> {
+  if (index === 0) return { index: 0, hash: genesisHash };
+  if (index === rolledUp?.index) return rolledUp;
+  const [row] = await readRows(connection, index, 1);
+  if (row?.idx === index) return { index: row.idx, hash: Buffer.from(row.hash).toString("hex") };
   const found = "it is missing, though a snapshot was taken after it";
-  throw new JournalDamaged({ file: connection.place, index: snapshot.index, found });
+  throw new JournalDamaged({ file: connection.place, index, found });
 }

@@ -98,7 +98,7 @@ export const insertSnapshot = `
 `;
 
 export const latestSnapshot = `
-  SELECT idx, state_hash, digest, body FROM waybill.journal_snapshots ORDER BY idx DESC LIMIT 1
+  SELECT idx, state_hash, digest, body FROM waybill.journal_snapshots WHERE idx < $1::bigint ORDER BY idx DESC LIMIT 1
 `;
 
 export const snapshotAt = `

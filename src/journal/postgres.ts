@@ -65,10 +65,10 @@ export async function openPostgresJournal(options: PostgresJournalOptions): Prom
   await lock(writer, options.standBy);
   const epoch = await beginEpoch(writer);
   const reader = opened.use(await Connection.open(options.url, (cause) => losses.tell(cause)));
-  await checkFromSnapshot(reader, epoch.head);
+  const passedOver = await checkFromSnapshot(reader, epoch.head);
   if (options.mark !== undefined) await checkAgainstMark(reader, options.mark, epoch.head);
   const rows = opened.use(await Connection.open(options.url, (cause) => losses.tell(cause)));
-  const journal = new PostgresJournal({ writer, reader, rows }, epoch, options.onFatal);
+  const journal = new PostgresJournal({ writer, reader, rows }, { ...epoch, passedOver }, options.onFatal);
   losses.hear((cause) => journal.lost(cause));
   if (options.mark !== undefined) await journal.keepMark(options.mark);
   opened.move();
@@ -91,6 +91,10 @@ class Losses {
   }
 }
 
+interface Opened extends Epoch {
+  readonly passedOver: readonly number[];
+}
+
 interface Sessions {
   readonly writer: Connection;
   /** For the rows of other parts: none of them waits for the journal's. */
@@ -108,6 +112,7 @@ interface Group {
 export class PostgresJournal implements Compactable {
   /** The epoch that this writer began; each writer's is higher than those before. */
   readonly epoch: number;
+  readonly passedOver: readonly number[];
   /** Other parts' rows in the same database, each change of them within our epoch. */
   readonly sql: SqlRunner;
   readonly #sessions: Sessions;
@@ -129,8 +134,9 @@ export class PostgresJournal implements Compactable {
   #closing = false;
   #mark: MarkKeeper | undefined;
 
-  constructor(sessions: Sessions, { epoch, head }: Epoch, onFatal: (failure: Error) => void) {
+  constructor(sessions: Sessions, { epoch, head, passedOver }: Opened, onFatal: (failure: Error) => void) {
     this.epoch = epoch;
+    this.passedOver = passedOver;
     this.sql = new PostgresRows({
       connection: sessions.rows,
       epoch,
@@ -176,8 +182,8 @@ export class PostgresJournal implements Compactable {
     return this.#decode(await this.#reader().query<Row>(sql.readWork, [work, workRecordsMax], "read-work"));
   }
 
-  async latestSnapshot(): Promise<Snapshot | null> {
-    return readSnapshot(this.#reader());
+  async latestSnapshot(before?: number): Promise<Snapshot | null> {
+    return (await readSnapshot(this.#reader(), before))?.snapshot ?? null;
   }
 
   async saveSnapshot(snapshot: Snapshot): Promise<void> {
@@ -193,8 +199,8 @@ export class PostgresJournal implements Compactable {
     return readRolledUp(this.#reader());
   }
 
-  snapshotAt(index: number): Promise<Snapshot | null> {
-    return readSnapshotAt(this.#reader(), index);
+  async snapshotAt(index: number): Promise<Snapshot | null> {
+    return (await readSnapshotAt(this.#reader(), index))?.snapshot ?? null;
   }
 
   /** PostgreSQL takes the space for new records by itself. */

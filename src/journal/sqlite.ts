@@ -60,6 +60,7 @@ export class SqliteJournal implements Compactable {
   readonly sql: SqlRunner;
   /** The first record that was cut off at the start because it was torn and promised to nobody; else null. */
   readonly cutFrom: number | null;
+  readonly passedOver: readonly number[];
   readonly #thread: Worker;
   readonly #file: string;
   readonly #onFatal: (failure: Error) => void;
@@ -76,7 +77,7 @@ export class SqliteJournal implements Compactable {
   #stopped: Error | undefined;
   #closing = false;
 
-  constructor(thread: Worker, options: SqliteJournalOptions, opened: { head: Head; cutFrom: number | null }) {
+  constructor(thread: Worker, options: SqliteJournalOptions, opened: Extract<FromThread, { kind: "opened" }>) {
     this.#thread = thread;
     this.#file = join(options.folder, databaseName);
     this.#onFatal = options.onFatal;
@@ -85,6 +86,7 @@ export class SqliteJournal implements Compactable {
     this.#lastAt = opened.head.at;
     this.#firstIndex = this.#next;
     this.cutFrom = opened.cutFrom;
+    this.passedOver = opened.passedOver;
     this.sql = {
       dialect: "sqlite",
       all: (sql, params = []) => this.#ask("sql-all", { sql, params }),
@@ -129,8 +131,8 @@ export class SqliteJournal implements Compactable {
     return this.#decode(await this.#ask("read-work", { work }));
   }
 
-  latestSnapshot(): Promise<Snapshot | null> {
-    return this.#ask("latest-snapshot", {});
+  latestSnapshot(before?: number): Promise<Snapshot | null> {
+    return this.#ask("latest-snapshot", { before });
   }
 
   async saveSnapshot(snapshot: Snapshot): Promise<void> {

@@ -16,7 +16,7 @@ export interface ThreadData {
 export interface Asks {
   read: { ask: { readonly from: number; readonly limit: number }; answer: readonly Row[] };
   "read-work": { ask: { readonly work: string }; answer: readonly Row[] };
-  "latest-snapshot": { ask: object; answer: Snapshot | null };
+  "latest-snapshot": { ask: { readonly before: number | undefined }; answer: Snapshot | null };
   "save-snapshot": { ask: { readonly snapshot: Snapshot }; answer: null };
   "snapshot-at": { ask: { readonly index: number }; answer: Snapshot | null };
   "rolled-up": { ask: object; answer: RolledUp | null };
@@ -39,7 +39,12 @@ export type ToThread =
     }[AskName];
 
 export type FromThread =
-  | { readonly kind: "opened"; readonly head: Head; readonly cutFrom: number | null }
+  | {
+      readonly kind: "opened";
+      readonly head: Head;
+      readonly cutFrom: number | null;
+      readonly passedOver: readonly number[];
+    }
   | { readonly kind: "not-opened"; readonly failure: WireFailure }
   | { readonly kind: "durable"; readonly head: Head }
   | { readonly kind: "answer"; readonly id: number; readonly value: unknown }

@@ -46,13 +46,13 @@ class WritingThread {
     this.#folder = folder;
     this.#lock = lockFolder(folder);
     try {
-      const { journal, cutFrom } = openJournal(folder);
+      const { journal, cutFrom, passedOver } = openJournal(folder);
       this.#journal = journal;
       this.#statements = new Statements(journal.db);
       this.#mark = new LateMark(new MarkFile(join(folder, markName), journal.head), journal.head, (error) =>
         this.#stop(error),
       );
-      this.#post({ kind: "opened", head: journal.head, cutFrom });
+      this.#post({ kind: "opened", head: journal.head, cutFrom, passedOver });
     } catch (error) {
       this.#lock.close();
       throw error;
@@ -121,7 +121,7 @@ class WritingThread {
       case "read-work":
         return this.#journal.readWork(ask.ask.work);
       case "latest-snapshot":
-        return this.#journal.latestSnapshot();
+        return this.#journal.latestSnapshot(ask.ask.before);
       case "save-snapshot":
         assert(ask.ask.snapshot.index <= this.#journal.head.index, "a snapshot is of a record that was appended");
         this.#journal.saveSnapshot(ask.ask.snapshot);
@@ -217,14 +217,18 @@ class LateMark {
   }
 }
 
-function openJournal(folder: string): { journal: JournalDatabase; cutFrom: number | null } {
+function openJournal(folder: string): {
+  journal: JournalDatabase;
+  cutFrom: number | null;
+  passedOver: readonly number[];
+} {
   const file = join(folder, databaseName);
   const found = checkFolder(folder);
   if (found.state === "new") createDatabase(file);
   const journal = new JournalDatabase(file);
-  const cutFrom = found.state === "whole" ? found.cutFrom : null;
+  const { cutFrom, passedOver } = found.state === "whole" ? found : { cutFrom: null, passedOver: [] };
   if (cutFrom !== null) journal.cut(cutFrom);
-  return { journal, cutFrom };
+  return { journal, cutFrom, passedOver };
 }
 
 assert(parentPort, "this module runs as a thread");

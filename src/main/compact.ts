@@ -13,6 +13,7 @@ import type { LedgerRecord } from "../core/record.ts";
 import { decodeState, encodeState } from "../core/state.ts";
 import { Replay } from "../core/totals.ts";
 import type { Beginning } from "../core/totals.ts";
+import { JournalDamaged } from "../journal/index.ts";
 import type { Compactable, RolledUp } from "../journal/index.ts";
 import { assert } from "../stdx/assert.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
@@ -37,10 +38,11 @@ export async function compact({ data, journal: url, keepMs }: CompactOptions, cl
   await journal.verify();
   const before = clock.wall() - keepMs;
   const catalog = await caughtUp(journal, clock);
-  const start = await beginningOf(journal);
+  const start = await beginningOf(journal, data);
   const all = await replayed(journal, start(), journal.head.index);
   const last = await lastBefore(journal, before);
-  const report = { folder: data, before: iso(instant(before)), totals: all.totals() };
+  const { passedOver } = journal;
+  const report = { folder: data, before: iso(instant(before)), totals: all.totals(), passedOver };
   if (last === null) return { ...report, removed: 0, rolledUp: placeOf(await journal.rolledUp()), notFreed: null };
   const first = await replayed(journal, start(), last.index);
   const body = encodeState(first.state);
@@ -64,11 +66,13 @@ async function caughtUp(journal: Journal, clock: Clock): Promise<Catalog> {
 }
 
 /** Makes where the log begins, each time anew: a replay changes the state. */
-async function beginningOf(journal: Journal): Promise<() => Beginning | undefined> {
+async function beginningOf(journal: Journal, data: string): Promise<() => Beginning | undefined> {
   const rolledUp = await journal.rolledUp();
   if (rolledUp === null) return () => undefined;
   const snapshot = await journal.snapshotAt(rolledUp.index);
   assert(snapshot, "the state after removed records is kept");
+  // The only one that no record proves.
+  if (hash("sha256", snapshot.body, "hex") !== snapshot.stateHash) throw changedBeginning(data, snapshot.index);
   return () => ({ state: decodeState(snapshot.body), counts: rolledUp.counts });
 }
 
@@ -119,6 +123,10 @@ function requireSame(all: Replay, rest: Replay): void {
 
 function placeOf(rolledUp: RolledUp | null): Compacted["rolledUp"] {
   return rolledUp && { index: rolledUp.index, at: iso(rolledUp.at), hash: rolledUp.hash };
+}
+
+function changedBeginning(file: string, index: number): JournalDamaged {
+  return new JournalDamaged({ file, index, found: "the state after it, with which the records begin, was changed" });
 }
 
 function noJournal(folder: string): CliFailure {

@@ -26,18 +26,18 @@ export async function restore(backup: string, folder: string, clock: Clock): Pro
   for (const { path } of manifest.files)
     await copySynced(join(from, path), join(journalFiles.includes(path) ? apart : folder, path));
   await syncFolders(foldersOf(folder, manifest));
-  const fencesAbove = await raiseFences(apart, clock);
+  const { fencesAbove, passedOver } = await raiseFences(apart, clock);
   for (const name of journalFiles.toReversed()) await rename(join(apart, name), join(folder, name));
   await rm(apart, { recursive: true });
   await syncFolders([folder]);
-  return { folder, backup: from, madeAt: manifest.madeAt, journal: manifest.journal, fencesAbove };
+  return { folder, backup: from, madeAt: manifest.madeAt, journal: manifest.journal, fencesAbove, passedOver };
 }
 
 /**
  * L18: the platform went on after the backup was made, and gave fences that its records do not have. A slot is granted less
  * than once a millisecond, so that those of an earlier restore stay below the time of this one too.
  */
-async function raiseFences(folder: string, clock: Clock): Promise<number> {
+async function raiseFences(folder: string, clock: Clock): Promise<Pick<Restored, "fencesAbove" | "passedOver">> {
   const onFatal = (failure: Error): never => {
     throw failure;
   };
@@ -48,7 +48,7 @@ async function raiseFences(folder: string, clock: Clock): Promise<number> {
   );
   const above = Math.max(highest + 1, clock.wall());
   await engine.submit({ type: "raise-fences", above });
-  return above;
+  return { fencesAbove: above, passedOver: engine.passedOver.map(({ index }) => index) };
 }
 
 async function checked(from: string): Promise<Manifest> {

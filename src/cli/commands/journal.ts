@@ -18,6 +18,7 @@ import type { Context, GlobalOptions } from "../context.ts";
 import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
+import { passedOverSays } from "../words.ts";
 import type { Compacted } from "../world.ts";
 
 interface Options extends GlobalOptions {
@@ -111,11 +112,12 @@ function tooYoung(): CliFailure {
   });
 }
 
-function compactedSays({ removed, before, rolledUp, totals, notFreed }: Compacted): string {
+function compactedSays({ removed, before, rolledUp, totals, notFreed, passedOver }: Compacted): string {
   return [
     removed === 0 ? `no record is from before ${before}` : `${removed} records from before ${before} removed`,
     ...(rolledUp === null ? [] : [`the record now begins after ${rolledUp.index}, of ${rolledUp.at}`]),
     `as before: ${totals.settled} calls settled, ${totals.chargedMs} GPU ms charged; ${totals.voided} ended unused`,
+    ...(passedOver.length === 0 ? [] : [passedOverSays(passedOver).trimEnd()]),
     ...(notFreed === null ? [] : [`the file did not get smaller: ${notFreed}; new records use its space`]),
   ]
     .map((line) => `${line}\n`)
@@ -142,12 +144,14 @@ async function reportOf(folder: string, each: (text: string) => void): Promise<R
   const { JournalAtRest } = await import("../../journal/index.ts");
   try {
     using journal = new JournalAtRest(folder);
-    const snapshots = new Map(journal.snapshots().map(({ index, stateHash }) => [index, stateHash]));
+    const snapshots = new Map(journal.snapshots().map((kept) => [kept.index, kept]));
     const { replay, rolledUp } = beginningOf(journal);
     const wrongSnapshots: number[] = [];
     const compare = (index: number): void => {
       const kept = snapshots.get(index);
-      if (kept !== undefined && kept !== hash("sha256", encodeState(replay.state), "hex")) wrongSnapshots.push(index);
+      if (kept === undefined) return;
+      const isRight = kept.isWhole && kept.stateHash === hash("sha256", encodeState(replay.state), "hex");
+      if (!isRight) wrongSnapshots.push(index);
     };
     if (rolledUp !== null) compare(rolledUp.index);
     const walked = journal.walk({

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { contextOf } from "../context.ts";
 import type { GlobalOptions } from "../context.ts";
+import { passedOverSays } from "../words.ts";
 import type { Runner } from "../program.ts";
 
 export function declare(program: Command, run: Runner): void {
@@ -17,6 +18,7 @@ export function declare(program: Command, run: Runner): void {
         const answer = await world.restore(command.args[0] as string, folder);
         const { journal, madeAt } = answer;
         context.answer(answer, context.quiet ? `${folder}\n` : `${folder}: as of ${madeAt}, record ${journal.index}\n`);
+        if (answer.passedOver.length > 0) context.note(passedOverSays(answer.passedOver));
         context.note(`Put secrets.key into it, then: waybill up --data ${folder}\n`);
       }),
     );
