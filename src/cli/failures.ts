@@ -38,8 +38,7 @@ export function describeFailure(error: unknown): Failure {
   }
   if (error.name === "FolderRefused")
     return failure(exit.usage, known.code ?? "folder", error.message, known.next ?? "");
-  if (error.name === "WaitOver")
-    return failure(exit.timeout, "timeout", error.message, "Look again with `waybill space show`.");
+  if (error.name === "WaitOver") return failure(exit.timeout, "timeout", error.message, known.next ?? "");
   return bug(error);
 }
 

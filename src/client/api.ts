@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { BudgetView, GiveAllowance, RevokeAllowance } from "../contract/allowances.ts";
 import type {
+  BackupJobView,
   BackupRequest,
   BackupView,
   BoardView,
@@ -44,7 +45,7 @@ import type { DrainRequest, NodesView } from "../contract/nodes.ts";
 import type { LogLine } from "../contract/agent.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Explanation } from "../evidence/verdict.ts";
-import { ApiError, ServerUnreachable } from "./errors.ts";
+import { ApiError, ServerUnreachable, WaitOver } from "./errors.ts";
 import { readJsonLines } from "./json-lines.ts";
 
 export interface ClientOptions {
@@ -98,6 +99,10 @@ export type BudgetChange = Partial<Pick<BudgetView, "limitMs" | "whenOut">>;
 /** What of a tier may be changed. */
 export type TierChange = Partial<Omit<TierView, "name">>;
 
+export interface BackingUp extends Asking {
+  readonly onProgress?: (job: BackupJobView) => void;
+}
+
 export interface SigningKey {
   readonly kty: "OKP";
   readonly crv: "Ed25519";
@@ -109,8 +114,9 @@ export interface SigningKey {
 const answerWithinMs = 30_000;
 /** A commit carries a whole folder, perhaps over a slow line. */
 const commitWithinMs = 300_000;
-/** A backup copies and syncs all repositories and logs; Node's own client waits for no answer longer than 300 s. */
-const backupWithinMs = 290_000;
+/** A backup may take hours; one of which nothing new was heard for so long (one file's sync on a slow disk) hangs. */
+const backupStallsAfterMs = 600_000;
+const backupLookEveryMs = 1_000;
 /** A request is sent so often where its connection broke, or its first try is still under way: over some seconds, as a platform's restart takes. */
 const triesMost = 7;
 const pauseFirstMs = 200;
@@ -140,9 +146,22 @@ export class WaybillClient {
     return await this.#send("POST", "/api/tokens", body, asking);
   }
 
-  /** Copies the platform into a folder of the server's machine; resolves when all of it is on disk. */
-  async backup(body: BackupRequest, asking: Asking = {}): Promise<BackupView> {
-    return await this.#send("POST", "/api/backups", body, asking, backupWithinMs);
+  /**
+   * Copies the platform into a folder of the server's machine; resolves when all of it is on disk. `onProgress` is told each second
+   * how far it is. Rejects with `WaitOver` where nothing moves any more.
+   */
+  async backup(body: Pick<BackupRequest, "folder">, { onProgress, ...asking }: BackingUp = {}): Promise<BackupView> {
+    let job: BackupJobView = await this.#send("POST", "/api/backups", { ...body, wait: false }, asking);
+    for (let silentMs = 0; job.made === null; silentMs += backupLookEveryMs) {
+      if (job.problem !== null) throw new ApiError(job.problem);
+      if (silentMs >= backupStallsAfterMs) throw backupStalls(job);
+      onProgress?.(job);
+      await delay(backupLookEveryMs, undefined, { signal: asking.signal });
+      const now: BackupJobView = await this.#get(`/api/backups/${encodeURIComponent(job.id)}`, {}, asking);
+      if (now.step !== job.step || now.bytes !== job.bytes) silentMs = 0;
+      job = now;
+    }
+    return job.made;
   }
 
   /** Makes the token by which an agent joins as this node; the one before it holds no longer. */
@@ -515,6 +534,13 @@ export class WaybillClient {
 const keyHeader = "idempotency-key";
 
 /** Of a request and all its repetitions (draft-ietf-httpapi-idempotency-key-header-07, section 2.1). */
+function backupStalls({ folder, step, bytes }: BackupJobView): WaitOver {
+  return new WaitOver(
+    `The backup in ${folder} has not moved for ${backupStallsAfterMs / 60_000} minutes, at ${step}, after ${bytes} bytes.`,
+    { next: "Look at the disks of the server's machine; it is whole when backup.json is in it." },
+  );
+}
+
 function freshKey(): Readonly<Record<typeof keyHeader, string>> {
   return { [keyHeader]: `"${randomUUID()}"` };
 }

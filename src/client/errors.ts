@@ -40,8 +40,18 @@ export class FolderRefused extends Error {
   }
 }
 
-/** The wait was over before the work was. The work goes on. */
+interface WaitOverOptions extends ErrorOptions {
+  readonly next?: string;
+}
+
+/** The wait was over before the work was. The work goes on; `next` says where to look. */
 export class WaitOver extends Error {
   override readonly name = "WaitOver";
   readonly code = "timeout";
+  readonly next: string;
+
+  constructor(says: string, { next = "Look again with `waybill space show`.", ...options }: WaitOverOptions = {}) {
+    super(says, options);
+    this.next = next;
+  }
 }

@@ -46,7 +46,8 @@
  *   GET    /api/gpu/queue?pool=  /api/gpu/board     → QueueView, BoardView
  *   GET    /api/spaces/zero-gpu/quota               → the same in the Hub's form, with `held`
  *   POST   /api/gpu/quote      QuoteRequest          → QuoteView
- *   POST   /api/backups BackupRequest               → BackupView
+ *   POST   /api/backups BackupRequest               → BackupView, or with `wait: false` BackupJobView, 202      (admin)
+ *   GET    /api/backups/ID                          → BackupJobView                                   (admin)
  *   GET    /api/tiers, PATCH /api/tiers/NAME        → TiersView, TierView
  *   GET    /api/pools/NAME, PATCH /api/pools/NAME   → PoolView
  *   GET    /api/nodes                               → NodesView
@@ -63,6 +64,7 @@
 import type { AllowanceView } from "./allowances.ts";
 import type { ReplicaLimits } from "./agent.ts";
 import type { Isolation } from "./isolation.ts";
+import type { Problem } from "./problem.ts";
 import type { RuntimeFacts } from "./release.ts";
 
 export interface Page<Item> {
@@ -543,9 +545,28 @@ export interface QuotaView {
 export interface BackupRequest {
   /** Absolute path. */
   readonly folder: string;
+  /** False: answered at once, and told of under its id; else answered when all of it is on disk. */
+  readonly wait?: boolean;
 }
 
-export interface BackupView extends BackupRequest {
+/** A backup on its way, and for some time after. */
+export interface BackupJobView {
+  /** `bk_…` */
+  readonly id: string;
+  readonly folder: string;
+  readonly state: "running" | "made" | "failed";
+  /** What is at work, in words. */
+  readonly step: string;
+  /** Copied so far; while `step` checks, those that were checked are added. */
+  readonly bytes: number;
+  /** Null until it is made. */
+  readonly made: BackupView | null;
+  /** Why it failed. */
+  readonly problem: Problem | null;
+}
+
+export interface BackupView {
+  readonly folder: string;
   /** RFC 3339. */
   readonly madeAt: string;
   /** The last record in it. */

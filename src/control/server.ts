@@ -7,7 +7,6 @@ import { noIsolation, type Isolation } from "../contract/isolation.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
 import type {
-  BackupView,
   BoardView,
   CreateToken,
   Page,
@@ -41,6 +40,7 @@ import type { Clock } from "../stdx/time.ts";
 import { changeBudget, giveAllowance, takeAllowance } from "./allowances.ts";
 import type { AllowanceWish, BudgetWish, Revocation } from "./allowances.ts";
 import type { Caller } from "./caller.ts";
+import { Backups, type MakeBackup } from "./backups.ts";
 import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
 import { spaceOwner } from "../contract/space.ts";
@@ -98,7 +98,7 @@ export interface ServerParts {
   /** Whose quota an app asks about, by its visitor's token where it has one. */
   payerOfApp(token: string | null, inside: InsideCaller | null): AppsPayer;
   /** Copies the platform into a folder that is not there yet. Rejects with `BackupFailed`. */
-  backup(folder: string): Promise<BackupView>;
+  readonly backup: MakeBackup;
   /** Brings what this machine's emitters have written into the evidence store. */
   flushEvidence(): Promise<void>;
   onFailure(what: string, error: unknown): void;
@@ -127,6 +127,7 @@ export class Server {
   readonly #parts: ServerParts;
   readonly #explaining: Explaining;
   readonly calls: CallList;
+  readonly backups: Backups;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -145,6 +146,7 @@ export class Server {
     const { engine, catalog } = parts;
     this.requestKeys = new RequestKeys({ ...parts, rows: catalog.requestKeys, now: () => engine.now() });
     this.calls = new CallList(parts);
+    this.backups = new Backups(parts);
     this.#explaining = new Explaining({ ...parts, call: (id) => this.calls.get(id) });
   }
 
@@ -409,11 +411,6 @@ export class Server {
 
   async tiers(): Promise<TierView[]> {
     return this.#parts.engine.read(tiersOf);
-  }
-
-  /** Rejects with `BackupFailed`. */
-  backup(folder: string): Promise<BackupView> {
-    return this.#parts.backup(folder);
   }
 
   async setTier(tier: TierName, settings: Partial<TierSettings>): Promise<TierView> {

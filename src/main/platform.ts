@@ -349,7 +349,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     clock,
     random,
     about: { version: about.version, node: process.versions.node, bootMs: () => bootMs, url },
-    backup: (folder) => makeBackup({ ...config, journal, clock, version: about.version, flush: flushEvidence }, folder),
+    backup: (folder, progress) =>
+      makeBackup({ ...config, journal, clock, version: about.version, flush: flushEvidence }, folder, progress),
     onAccount: ({ name, tier }) => tiers.set(name, tier),
     payerOfApp: (token, inside) => payerOfApp(token, inside, visiting),
     flushEvidence,

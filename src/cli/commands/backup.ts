@@ -2,6 +2,8 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { contextOf } from "../context.ts";
+import { sizeOf } from "../draw/paper.ts";
+import { Progress } from "../progress.ts";
 import type { Runner } from "../program.ts";
 
 export function declare(program: Command, run: Runner): void {
@@ -13,7 +15,16 @@ export function declare(program: Command, run: Runner): void {
       run(async (world, command) => {
         const context = contextOf(world, command);
         const client = await context.client();
-        const answer = await client.backup({ folder: resolve(command.args[0] as string) }, { signal: world.signal });
+        const wished = { folder: resolve(command.args[0] as string) };
+        using progress = new Progress(context);
+        let step = "";
+        const answer = await client.backup(wished, {
+          signal: world.signal,
+          onProgress: (job) => {
+            progress.say(job.step === step ? "" : `${job.step}\n`, `${job.step}, ${sizeOf(job.bytes)}`);
+            step = job.step;
+          },
+        });
         const { folder, files, bytes, journal, secretsKeyFile } = answer;
         context.answer(
           answer,

@@ -4,7 +4,7 @@ import type { BuildView, SpaceView } from "../../contract/api.ts";
 import type { DeployEvent } from "../../client/deploy.ts";
 import { stepGlyphs } from "../words.ts";
 import type { Paper } from "./paper.ts";
-import { lengthOf, tone } from "./paper.ts";
+import { lengthOf, sizeOf, tone } from "./paper.ts";
 
 /** Turns events into lines; keeps what was said, so that a view that repeats says nothing. */
 export class DeployLines {
@@ -76,9 +76,4 @@ export class DeployLines {
 function step(state: "started" | "done" | "failed", name: string, says: string, tookMs?: number): string {
   const took = tookMs === undefined ? "" : lengthOf(tookMs);
   return `  ${stepGlyphs[state]}  ${name.padEnd(10)} ${took.padStart(8)}  ${says}`.trimEnd() + "\n";
-}
-
-function sizeOf(bytes: number): string {
-  if (bytes < 1_000) return `${bytes} B`;
-  return bytes < 1_000_000 ? `${Math.round(bytes / 1_000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }

@@ -55,6 +55,12 @@ export function lengthOf(ms: number): string {
   return `${Math.floor(minutes / 60)} h${minutes % 60 ? ` ${minutes % 60} min` : ""}`;
 }
 
+/** `700 B`, `12 kB`, `3.4 MB`. */
+export function sizeOf(bytes: number): string {
+  if (bytes < 1_000) return `${bytes} B`;
+  return bytes < 1_000_000 ? `${Math.round(bytes / 1_000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
 /** An amount exactly, in seconds: `300 s`, `0.412 s`. Sums that a reader adds up must add up. */
 export function secondsOf(ms: number): string {
   return `${ms / 1000} s`;
