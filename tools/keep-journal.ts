@@ -72,7 +72,7 @@ function asShipped(it: Ledger): void {
   for (const tier of ["free", "anonymous"] as const) it.do({ type: "set-tier", tier, settings: tierDefaults[tier] });
   for (const { of } of it.state.drains.values()) it.do({ type: "set-drain", of, drain: null });
   for (const node of nodes) {
-    it.do({ type: "join-node", node, pool: "main", devices: cardsUpTo(1), replicas });
+    it.do({ type: "join-node", node, pool: "main", devices: cardsUpTo(2), replicas });
     it.do({ type: "report-cards", node, trouble: [] });
   }
 }

@@ -18,6 +18,7 @@ import type {
   SlotId,
   VoidCause,
 } from "../core/model.ts";
+import { poolOfCall } from "../core/routing.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import type { CallCause, CallEnd, CallRefusal, CallVoid } from "../evidence/call-outcomes.ts";
 import { makeReceipt } from "../evidence/receipt.ts";
@@ -95,6 +96,7 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
     case "call-admitted":
       return put({
         ...admittedRow(event.terms, record, event.heldMs, event.leaseMs, isSimulated(event.terms.node, nodes)),
+        pool: poolOfCall(event),
         funding: fundingText(event),
       });
     case "call-refused": {
@@ -103,6 +105,8 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
         ended(row, record, { cause: event.refusal.code, usedMs: 0, chargedMs: 0, releasedMs: 0, rule: "refused" }),
       );
     }
+    case "call-moved":
+      return put({ ...call(event.call), pool: event.to });
     case "call-granted":
       return put(grantedRow(call(event.call), at, event.lease, nodes));
     case "call-attached":
@@ -127,9 +131,12 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
     case "cards-changed":
     case "drain-set":
     case "drain-due":
+    case "card-pool-set":
+    case "route-set":
     case "window-opened":
     case "window-reset":
     case "call-queued":
+    case "call-stayed":
     case "slot-clearing":
     case "slot-warm":
     case "slot-free":

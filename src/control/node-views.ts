@@ -1,7 +1,8 @@
 /** Nodes and their cards as the API shows them: what the ledger holds of them, and what their agents say. */
 import type { CardView, DrainView, NodeView } from "../contract/nodes.ts";
 import type { CardUse, DeviceFacts } from "../contract/agent.ts";
-import type { Drained } from "../core/model.ts";
+import type { Drained } from "../core/drained.ts";
+import { waitingOn } from "../core/bays.ts";
 import { drainOf, nodeDrains, troubleOf, type Card } from "../core/slots.ts";
 import type { NodeState, State } from "../core/state.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
@@ -23,7 +24,7 @@ export function nodeViews(state: State, facts: (node: string) => CardFacts): Nod
       pool: node.pool,
       state: node.stage,
       drain: drain ? drainView(drain) : null,
-      waiting: node.queue.length,
+      waiting: waitingOn(node),
       cards: node.cards.map((card) => cardView(state, node, card, facts(node.name))),
     };
   });
@@ -44,7 +45,7 @@ function cardView(state: State, node: NodeState, card: Card, { devices, use }: C
   const { index, uuid, name, simulated } = card.device;
   const told = devices.find((one) => one.uuid === uuid);
   const trouble = troubleOf(node.trouble, card);
-  const drain = drainOf(state.drains, node, index);
+  const drain = drainOf(state.drains, card);
   const stages = card.slots.map((slot) => state.slots.get(slot)?.stage);
   return {
     index,

@@ -1,6 +1,7 @@
 /** Quotes: what a call would cost and meet, answered from the ledger's state. */
 import type { QuoteRequest, QuoteView } from "../contract/api.ts";
 import type { CallTerms, TierName } from "../core/model.ts";
+import { waitingOn } from "../core/bays.ts";
 import { quoteOf } from "../core/quote.ts";
 import type { NodeState, State } from "../core/state.ts";
 import type { Code } from "../evidence/codes.ts";
@@ -66,5 +67,5 @@ function quoteOn(
 /** The node where fewest wait, of those that are named, or of all. */
 function shortestQueue(state: State, named?: ReadonlySet<string>): NodeState | undefined {
   const nodes = [...state.nodes.values()].filter(({ name, stage }) => stage === "up" && (named?.has(name) ?? true));
-  return nodes.toSorted((a, b) => a.queue.length - b.queue.length)[0];
+  return nodes.toSorted((a, b) => waitingOn(a) - waitingOn(b))[0];
 }

@@ -21,7 +21,8 @@ import type {
 import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodeView } from "../contract/nodes.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
-import type { Command, DrainScope, PoolSettings, TierName, TierSettings } from "../core/model.ts";
+import type { DrainScope } from "../core/drained.ts";
+import type { Command, PoolSettings, TierName, TierSettings } from "../core/model.ts";
 import { boardOf, budgetOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
 import type { BudgetSummary, Quota } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";

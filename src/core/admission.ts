@@ -8,6 +8,7 @@
 import { assert } from "../stdx/assert.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
 import { liftOf, sumOf } from "./allowances.ts";
+import type { Bay } from "./bays.ts";
 import { costOf, gpuMs, maxGpuMs, timeFor } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { fundingOf, overridesOf, payerOf, sponsorOf } from "./funding.ts";
@@ -17,7 +18,7 @@ import type { AllowanceId, CallTerms, Funding, LiftablePolicy, PoolSettings, Ref
 import { sizeFactors } from "./policy.ts";
 import { canHold } from "./slots.ts";
 import { cappedBy, settingsOf, tierOf } from "./state.ts";
-import type { NodeState, State } from "./state.ts";
+import type { State } from "./state.ts";
 
 /** `payer`: whose window it is, where it was looked at. */
 export type Admission =
@@ -32,12 +33,12 @@ export type Admission =
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly payer: Payer | null }
   | { readonly kind: "overflow" };
 
-/** Decides on a call that is not known yet; `node` is its replica's. */
-export function admit(state: State, node: NodeState, terms: CallTerms, now: Instant): Admission {
-  const settings = settingsOf(state, node.pool);
+/** Decides on a call that is not known yet, as one that would be served by this bay of its replica's node. */
+export function admit(state: State, bay: Bay, terms: CallTerms, now: Instant): Admission {
+  const settings = settingsOf(state, bay.pool);
   const own = payerOf(state, terms.account, terms.tier, now);
   const lifted: AllowanceId[] = [];
-  const refusal = refuseDuration(state, settings, terms, own, lifted) ?? refuseSize(node, terms);
+  const refusal = refuseDuration(state, settings, terms, own, lifted) ?? refuseSize(bay, terms);
   if (refusal) return { kind: "refused", refusal, payer: null };
 
   const busy = unless(own, "calls", refuseAccount(state, terms), lifted) ?? refuseSpace(state, settings, terms);
@@ -125,9 +126,12 @@ function refuseDuration(
   return unless(own, "duration", byTier, lifted) ?? (isWithin(poolMaxMs) ? undefined : byPool);
 }
 
-function refuseSize(node: NodeState, { size, pool }: CallTerms): Refusal | undefined {
-  if (!canHold(node.cards, "large")) return { code: "no-capacity", pool };
-  return canHold(node.cards, size) ? undefined : { code: "size-not-available", size, pool };
+export function refuseSize(
+  { pool, cards }: Pick<Bay, "pool" | "cards">,
+  { size }: CallTerms,
+): (Refusal & { readonly code: "no-capacity" | "size-not-available" }) | undefined {
+  if (!canHold(cards, "large")) return { code: "no-capacity", pool };
+  return canHold(cards, size) ? undefined : { code: "size-not-available", size, pool };
 }
 
 /** How many calls an account may have open at once. */

@@ -18,6 +18,19 @@ import {
   takeBack,
 } from "./audit-funds.ts";
 import type { BookedAllowance, BookedBudget, FundBook, PaidHold } from "./audit-funds.ts";
+import {
+  bookCardPool,
+  bookJoined,
+  bookMoved,
+  bookRoute,
+  bookStayed,
+  checkGrantedPool,
+  checkRule,
+  newPoolBooks,
+  placed,
+  poolOfSlot,
+} from "./audit-pools.ts";
+import type { PlacedHold, PoolBooks } from "./audit-pools.ts";
 import type { CallId, CallTerms, CreditPart, Event, Lease, NodeName, SlotId, TierName, TierSettings } from "./model.ts";
 import { nodeTtlMs, settleWithinMs, tierDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
@@ -28,7 +41,7 @@ export interface Finding {
   readonly says: string;
 }
 
-export interface Hold extends PaidHold {
+export interface Hold extends PaidHold, PlacedHold {
   readonly leaseMs: number;
   readonly counted: boolean;
   lease: Lease | null;
@@ -54,7 +67,7 @@ interface Heard {
 }
 
 /** Books rebuilt from the log, and what was found wrong on the way. */
-export interface Audit {
+export interface Audit extends PoolBooks {
   readonly findings: Finding[];
   /** How often each invariant was looked at. */
   readonly looked: Map<string, number>;
@@ -80,9 +93,8 @@ export interface Audit {
   readonly trouble: Map<string, readonly string[]>;
   readonly heard: Map<NodeName, Heard>;
   writer: { readonly epoch: number; readonly startedAt: number };
-  /** What is drained, and each node's pool. */
+  /** What is drained. */
   readonly drains: Set<string>;
-  readonly pools: Map<string, string>;
   index: number;
   at: number;
 }
@@ -101,14 +113,15 @@ export function newAudit(): Audit {
   const maps = { books: new Map(), holds: new Map(), fences: new Map(), holders: new Map(), trouble: new Map() };
   const policies = { tiers: new Map(), spaceCallsMax: new Map() };
   const counts = { looked: new Map(), openBySpace: new Map(), heard: new Map() };
-  const nodes = { drains: new Set<string>(), pools: new Map<string, string>() };
+  const drains = new Set<string>();
   return {
     findings: [],
     ...maps,
     ...policies,
     ...newFunds(),
     ...counts,
-    ...nodes,
+    ...newPoolBooks(),
+    drains,
     writer: { epoch: 0, startedAt: 0 },
     fencesAbove: 0,
     index: 0,
@@ -142,7 +155,7 @@ function takeEvent(audit: Audit, event: Event, record: LedgerRecord): void {
       audit.fencesAbove = Math.max(audit.fencesAbove, event.above);
       return;
     case "node-joined":
-      audit.pools.set(event.node, event.pool);
+      bookJoined(audit, event);
       audit.heard.set(event.node, { at: audit.at, epoch: audit.writer.epoch });
       return;
     case "node-heard":
@@ -176,6 +189,13 @@ function takeEvent(audit: Audit, event: Event, record: LedgerRecord): void {
     case "call-admitted":
       admitted(audit, event);
       return answeredAtOnce(audit, event.terms.call, record);
+    case "call-moved":
+    case "call-stayed":
+      return movedOn(audit, event);
+    case "card-pool-set":
+      return bookCardPool(audit, event, finder(audit));
+    case "route-set":
+      return bookRoute(audit, event);
     case "call-queued": {
       const hold = audit.holds.get(event.call);
       if (hold) hold.deadline = event.deadline;
@@ -253,7 +273,10 @@ function resetWindow(audit: Audit, account: string): void {
 }
 
 /** L33: nobody is refused for a quota, or a budget, that would have held the call. */
-function refused(audit: Audit, { terms, refusal }: Extract<Event, { type: "call-refused" }>): void {
+function refused(audit: Audit, { terms, refusal, routed }: Extract<Event, { type: "call-refused" }>): void {
+  // What its node's cards can't run is refused before any pool is asked.
+  if (refusal.code !== "arch-mismatch" && refusal.code !== "driver-too-old")
+    checkRule(audit, terms, routed, finder(audit));
   if (refusal.code !== "quota-exceeded" && refusal.code !== "budget-exceeded") return;
   look(audit, "L33");
   const isBudget = refusal.code === "budget-exceeded";
@@ -280,9 +303,9 @@ function admitted(audit: Audit, event: Extract<Event, { type: "call-admitted" }>
   // The same id again, after it was forgotten: its first life still counts.
   if (earlier) audit.holds.set(`${terms.call}@${audit.index}`, earlier);
   const hold: Hold = {
-    terms,
     heldMs,
     leaseMs,
+    ...placed(audit, event, finder(audit)),
     payer,
     period: paying.period,
     credits,
@@ -308,7 +331,7 @@ function admitted(audit: Audit, event: Extract<Event, { type: "call-admitted" }>
   };
   if (counted) over(`runs of ${terms.account}`, book.runs, runsMax, namesOverride(audit, event, "runs"));
   over(`calls of ${terms.account}`, book.open, callsMax, namesOverride(audit, event, "calls"));
-  over(`calls of ${terms.space}`, ofSpace, audit.spaceCallsMax.get(terms.pool));
+  over(`calls of ${terms.space}`, ofSpace, audit.spaceCallsMax.get(hold.pool));
 }
 
 /** L3: within the limit in force, and beyond the tier's own only where an override is named. */
@@ -350,7 +373,7 @@ function answeredAtOnce(audit: Audit, call: CallId, { events }: LedgerRecord): v
 }
 
 function granted(audit: Audit, { call, lease, attachBy }: Extract<Event, { type: "call-granted" }>): void {
-  for (const id of ["L8", "L18", "L20", "L22", "L39"]) look(audit, id);
+  for (const id of ["L8", "L18", "L20", "L22", "L39", "L48"]) look(audit, id);
   const hold = audit.holds.get(call);
   if (!hold || hold.chargedMs !== null) return find(audit, "L8", `a lease for ${call}, which has no open hold`);
   if (hold.lease) find(audit, "L20", `${call} was granted twice`);
@@ -364,14 +387,28 @@ function granted(audit: Audit, { call, lease, attachBy }: Extract<Event, { type:
     }
     if ([...audit.trouble.values()].flat().some((card) => slot.startsWith(card)))
       find(audit, "L39", `${slot} is on a card in trouble`);
+    checkGrantedPool(audit, hold, slot, finder(audit));
     const [node = "", device = ""] = slot.split("/");
-    const scopes = [`pool ${audit.pools.get(node)}`, `node ${node}`, `card ${node}/${device}`];
+    const scopes = [`pool ${poolOfSlot(audit, slot)}`, `node ${node}`, `card ${node}/${device}`];
     if (scopes.some((scope) => audit.drains.has(scope))) find(audit, "L39", `${slot} is drained`);
     if (lease.fence <= Math.max(audit.fences.get(slot) ?? 0, audit.fencesAbove))
       find(audit, "L18", `fence ${lease.fence} of ${slot} is not new`);
     audit.fences.set(slot, lease.fence);
     audit.holders.set(slot, { call });
   }
+}
+
+/** A waiting call moves on, or is to and stays: by time not before its node was heard (L17). */
+function movedOn(audit: Audit, event: Extract<Event, { type: "call-moved" | "call-stayed" }>): void {
+  for (const id of ["L17", "L50"]) look(audit, id);
+  const hold = audit.holds.get(event.call);
+  if (!hold || hold.chargedMs !== null || hold.lease)
+    return find(audit, "L49", `${event.call} moves, and does not wait`);
+  const isByTime = event.type === "call-stayed" || event.why === "waited";
+  if (isByTime && audit.heard.get(hold.terms.node)?.epoch !== audit.writer.epoch)
+    find(audit, "L17", `${event.call} moves, and this writer has not heard ${hold.terms.node}`);
+  if (event.type === "call-moved") bookMoved(audit, hold, event, finder(audit));
+  else bookStayed(audit, hold, event, finder(audit));
 }
 
 /** L23: nothing revives a lease that ended. */

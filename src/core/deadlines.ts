@@ -7,8 +7,10 @@
  */
 import { after } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
+import type { Bay } from "./bays.ts";
 import type { AttachedCall, FinalCall, GrantedCall, QueuedCall } from "./model.ts";
 import { forgetEveryMs, hearEveryMs, nodeTtlMs, retainMax, retainMs, settleWithinMs } from "./policy.ts";
+import { poolOfCall } from "./routing.ts";
 import { settingsOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
@@ -26,7 +28,7 @@ export function lostAt(state: State, node: NodeState): Instant {
 
 /** From here on a call that is not attached loses its grant. A node that joined since has its shims' reports still to send. */
 export function attachEndsAt(state: State, node: NodeState, call: GrantedCall): Instant {
-  return later(call.attachBy, after(node.joinedAt, settingsOf(state, node.pool).attachWithinMs));
+  return later(call.attachBy, after(node.joinedAt, settingsOf(state, poolOfCall(call)).attachWithinMs));
 }
 
 /** From here on an attached call whose end nobody reported ends without evidence of its use. */
@@ -56,9 +58,14 @@ export function leasedOn(state: State, node: NodeState): (GrantedCall | Attached
   return calls;
 }
 
-/** The node's waiting calls, first come first. */
+/** The node's waiting calls, by pool and first come first. */
 export function queuedOn(state: State, node: NodeState): QueuedCall[] {
-  return Array.from(node.queue, (id) => state.calls.get(id) as QueuedCall);
+  return [...node.bays.values()].flatMap((bay) => queuedIn(state, bay));
+}
+
+/** Those of a bay. */
+export function queuedIn(state: State, { queue }: Bay): QueuedCall[] {
+  return Array.from(queue, (id) => state.calls.get(id) as QueuedCall);
 }
 
 /** When the next tick has something to do; null when nothing waits for time. May lie in the past. */
@@ -76,13 +83,18 @@ export function nextDeadline(state: State): Instant | null {
   return next;
 }
 
-/** When the first of the node's calls is over its deadline; null where it has none. */
+/** When the first of the node's calls is over its deadline, or moves on to another pool; null where none does. */
 export function dueAt(state: State, node: NodeState): Instant | null {
-  // Both ends only grow with what the leases are ordered by, so the first's is the earliest.
-  const { nextToAttach, nextToEnd } = node.leases;
-  let due = node.queue.dueAt;
-  if (nextToAttach) due = sooner(due, attachEndsAt(state, node, nextToAttach));
-  return nextToEnd ? sooner(due, settleEndsAt(node, nextToEnd)) : due;
+  let due: Instant | null = null;
+  for (const { queue, leases } of node.bays.values()) {
+    // Of one pool both ends only grow with what the leases are ordered by, so the first's is the earliest.
+    const { nextToAttach, nextToEnd } = leases;
+    if (queue.dueAt !== null) due = sooner(due, queue.dueAt);
+    if (queue.movesAt !== null) due = sooner(due, queue.movesAt);
+    if (nextToAttach) due = sooner(due, attachEndsAt(state, node, nextToAttach));
+    if (nextToEnd) due = sooner(due, settleEndsAt(node, nextToEnd));
+  }
+  return due;
 }
 
 function sooner(a: Instant | null, b: Instant): Instant {

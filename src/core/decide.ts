@@ -2,15 +2,14 @@
  * What would happen, if this were asked now. Reads no clock and changes nothing; may refuse. The host records the events
  * with the same `now`, then lets `evolve` apply them.
  *
- *   L10. Same id and content → the same answer.   L11. Other content → refused, no change.   L12. So two at once → one effect.
  *   L21. Who does not hold the lease changes nothing.   L30. A call ends once, in whatever order its ends are heard.
  */
 import { assert, unreachable } from "../stdx/assert.ts";
-import { after, durationMs } from "../stdx/time.ts";
+import { durationMs } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
-import { admit } from "./admission.ts";
-import type { Admission } from "./admission.ts";
 import { maxGpuMs } from "./amounts.ts";
+import { schedule } from "./arrival.ts";
+import type { Bay } from "./bays.ts";
 import { allow, revoke, setBudget } from "./allow.ts";
 import { isStanding } from "./allowances.ts";
 import { attachEndsAt, dueAt, forgetAt, isHeard, leasedOn, lostAt, settleEndsAt } from "./deadlines.ts";
@@ -18,18 +17,16 @@ import type {
   AccountId,
   Call,
   CallId,
-  CallTerms,
   Command,
   CommandRefusal,
   Decision,
-  Drained,
   FinalCall,
   PoolSettings,
   QueuedCall,
-  Size,
   TierSettings,
 } from "./model.ts";
-import { passDrains, setDrain } from "./drains.ts";
+import { drainFor, passDrains, setDrain, troubleFor } from "./drains.ts";
+import { moveDue, settleLines } from "./moves.ts";
 import { hearNode, joinNode, loseNode, loseReplica, reportCards } from "./nodes.ts";
 import { decided, planOn, push, wellCardsAt } from "./plan.ts";
 import type { Plan } from "./plan.ts";
@@ -38,6 +35,7 @@ import {
   halfLifeMaxMs,
   halfLifeMinMs,
   poolDefaults,
+  poolsMax,
   retainMax,
   retainMs,
   settingMaxCount,
@@ -45,11 +43,12 @@ import {
   weightMax,
   windowMaxMs,
 } from "./policy.ts";
-import { arrivingPlaceOn, grantWaiting } from "./queue.ts";
-import { costIn, weightOf } from "./sharing.ts";
+import { setCardPool, setRoute } from "./pools.ts";
+import { grantOn } from "./queue.ts";
+import { weightOf } from "./sharing.ts";
 import { blameFor, settle, voidBlameFor, voidCall } from "./settlement.ts";
-import { canHold, drainOf, drainSays, nodeOfSlot, wellCards, workerOn } from "./slots.ts";
-import { nodeOf, settingsOf, tierOf } from "./state.ts";
+import { canHold, drainSays, nodeOfSlot, workerOn } from "./slots.ts";
+import { nodeOf, tierOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 import { isWellFormed } from "./wellformed.ts";
 
@@ -86,6 +85,10 @@ export function decide(state: State, command: Command, now: Instant): Decision {
       return reportCards(state, command, now);
     case "set-drain":
       return setDrain(state, command, now);
+    case "set-card-pool":
+      return setCardPool(state, command, now);
+    case "set-route":
+      return setRoute(state, command, now);
     case "schedule":
       return schedule(state, command, now);
     case "leave":
@@ -151,6 +154,7 @@ function setTier(state: State, { tier, settings: wished }: Of<"set-tier">, now: 
 
 function setPool(state: State, { pool, settings: wished }: Of<"set-pool">, now: Instant): Decision {
   const before = state.pools.get(pool);
+  if (before === undefined && state.pools.size >= poolsMax) return no("too-many");
   const settings: PoolSettings = { ...(before ?? poolDefaults), ...wished };
   if (!isPossible(settings)) return no("amount-overflow");
   const keys = Object.keys(settings) as (keyof PoolSettings)[];
@@ -179,72 +183,6 @@ function isWithin(value: number, min: number, max: number): boolean {
 
 /* ── a call's life ──────────────────────────────────────────────────────── */
 
-function schedule(state: State, { terms, misfit }: Of<"schedule">, now: Instant): Decision {
-  const known = state.calls.get(terms.call);
-  if (known) return isSameTerms(known.terms, terms) ? nothing : no("other-content");
-  const node = state.nodes.get(terms.node);
-  if (node === undefined || node.stage === "lost") return no("unknown-node");
-  if (node.pool !== terms.pool) return no("unknown-pool");
-
-  const plan = planOn(state, now);
-  if (misfit !== undefined) {
-    push(plan, { v: 1, type: "call-refused", terms, refusal: misfit });
-    return decided(plan);
-  }
-  const drain = drainFor(plan, node, terms.size);
-  if (drain !== undefined) {
-    const refusal = { code: "pool-draining", pool: node.pool, says: drainSays(drain) } as const;
-    push(plan, { v: 1, type: "call-refused", terms, refusal });
-    return decided(plan);
-  }
-  const admission = admit(state, node, terms, now);
-  if (admission.kind === "overflow") return no("amount-overflow");
-  const { payer } = admission;
-  if (payer?.window.isOver) push(plan, { v: 1, type: "window-reset", account: payer.account });
-  if (admission.kind === "refused") {
-    push(plan, { v: 1, type: "call-refused", terms, refusal: admission.refusal });
-    return decided(plan);
-  }
-  hold(plan, terms, admission);
-  plan.arriving = { terms, leaseMs: admission.leaseMs, entry: costIn(state, terms, admission.heldMs, now) };
-  grantWaiting(plan, node);
-  return plan.gone.has(terms.call) ? decided(plan) : enqueue(plan, node, terms);
-}
-
-/** The account, and the payer's window, are opened by the first use, in the record of that use. */
-function hold(plan: Plan, terms: CallTerms, admission: Extract<Admission, { kind: "admitted" }>): void {
-  const { state } = plan;
-  const { account, tier } = terms;
-  const { payer, funding, heldMs, leaseMs, clipped } = admission;
-  const { leftMs, resetsAt } = payer.window;
-  if (state.accounts.get(account)?.tier !== tier) push(plan, { v: 1, type: "account-opened", account, tier });
-  if (resetsAt === null) {
-    const ends = after(plan.now, tierOf(state, payer.tier).windowMs);
-    push(plan, { v: 1, type: "window-opened", account: payer.account, resetsAt: ends });
-  }
-  const counted = funding.sponsor === undefined && ({ counted: true } as const);
-  push(plan, { v: 1, type: "call-admitted", terms, heldMs, leaseMs, clipped, leftMs, ...counted, ...funding });
-}
-
-/** A call that cannot be granted at once waits, or is refused where too many do already. */
-function enqueue(plan: Plan, node: NodeState, terms: CallTerms): Decision {
-  const settings = settingsOf(plan.state, node.pool);
-  const waiting = plan.state.waitingIn.get(terms.pool) ?? 0;
-  if (waiting >= settings.queueMax) {
-    const full = planOn(plan.state, plan.now);
-    push(full, { v: 1, type: "call-refused", terms, refusal: { code: "queue-full", waiting, max: settings.queueMax } });
-    return decided(full);
-  }
-  push(plan, {
-    v: 1,
-    type: "call-queued",
-    call: terms.call,
-    ...arrivingPlaceOn(plan, node),
-    deadline: after(plan.now, settings.queueLimitMs),
-  });
-  return decided(plan);
-}
-
 function leave(state: State, { call: id }: Of<"leave">, now: Instant): Decision {
   const call = state.calls.get(id);
   if (call === undefined) return no("unknown-call");
@@ -256,7 +194,7 @@ function leave(state: State, { call: id }: Of<"leave">, now: Instant): Decision 
     return decided(plan);
   }
   voidCall(plan, call, { cause: "visitor-left" });
-  grantWaiting(plan, nodeOf(state, call.terms.node));
+  grantOn(plan, nodeOf(state, call.terms.node));
   return decided(plan);
 }
 
@@ -280,7 +218,7 @@ function end(state: State, command: Of<"end">, now: Instant): Decision {
   // An end may overtake its attach: measured use is settled either way (L30).
   if (call.stage === "granted" && (unused || usedMs === 0)) voidCall(plan, call, voidBlameFor(blame), fate);
   else settle(plan, call, { ...blame, usedMs, unused, reported: true }, fate);
-  grantWaiting(plan, nodeOf(state, call.terms.node));
+  grantOn(plan, nodeOf(state, call.terms.node));
   return decided(plan);
 }
 
@@ -297,25 +235,6 @@ export function isFinal(call: Call): call is FinalCall {
   return call.stage === "refused" || call.stage === "voided" || call.stage === "settled";
 }
 
-function isSameTerms(a: CallTerms, b: CallTerms): boolean {
-  return (
-    a.account === b.account &&
-    a.tier === b.tier &&
-    a.billedBy === b.billedBy &&
-    a.request === b.request &&
-    a.root === b.root &&
-    a.space === b.space &&
-    a.release === b.release &&
-    a.replica === b.replica &&
-    a.node === b.node &&
-    a.pool === b.pool &&
-    a.task === b.task &&
-    a.endpoint === b.endpoint &&
-    a.declaredMs === b.declaredMs &&
-    a.size === b.size
-  );
-}
-
 /* ── slots and time ─────────────────────────────────────────────────────── */
 
 function clearSlot(state: State, { slot: id, fence }: Of<"clear-slot">, now: Instant): Decision {
@@ -328,7 +247,7 @@ function clearSlot(state: State, { slot: id, fence }: Of<"clear-slot">, now: Ins
   const card = node?.cards.find(({ slots }) => slots.includes(id));
   const worker = card ? workerOn(card, plan.slotAt, id) : [id];
   for (const each of worker) push(plan, { v: 1, type: "slot-free", slot: each });
-  if (node?.stage === "up") grantWaiting(plan, node);
+  if (node?.stage === "up") grantOn(plan, node);
   return decided(plan);
 }
 
@@ -349,7 +268,9 @@ function expire(plan: Plan, node: NodeState): void {
   const due = dueAt(state, node);
   if (due === null || now < due) return;
   const count = plan.events.length;
-  for (const id of node.queue.due(now)) timeOut(plan, node, state.calls.get(id) as QueuedCall);
+  for (const bay of node.bays.values())
+    for (const id of bay.queue.due(now)) timeOut(plan, bay, state.calls.get(id) as QueuedCall);
+  moveDue(plan, node);
   for (const call of leasedOn(state, node)) {
     // Its worker may be about to attach, so the slot waits for the shim's word (L22).
     if (call.stage === "granted" && now >= attachEndsAt(state, node, call))
@@ -358,24 +279,17 @@ function expire(plan: Plan, node: NodeState): void {
       settle(plan, call, { cause: "shim-lost", usedMs: durationMs(0), unused: false, reported: false }, "clearing");
     }
   }
-  if (plan.events.length > count) grantWaiting(plan, node);
+  if (plan.events.length > count) settleLines(plan, node);
 }
 
 /** Its wait is over; where only cards in trouble, or drained ones, could have held it, that is why. */
-function timeOut(plan: Plan, node: NodeState, call: QueuedCall): void {
+function timeOut(plan: Plan, bay: Bay, call: QueuedCall): void {
   const { size } = call.terms;
-  if (canHold(wellCardsAt(plan, node), size)) return voidCall(plan, call, { cause: "queue-timeout" });
-  const [trouble] = canHold(wellCards(node, node.cards), size) ? [] : node.trouble;
-  const drain = drainFor(plan, node, size);
+  if (canHold(wellCardsAt(plan, bay), size)) return voidCall(plan, call, { cause: "queue-timeout" });
+  const trouble = troubleFor(plan, bay, size);
+  const drain = drainFor(plan, bay, size);
   if (trouble !== undefined) voidCall(plan, call, trouble);
   else voidCall(plan, call, drain ? { cause: "pool-draining", says: drainSays(drain) } : { cause: "queue-timeout" });
-}
-
-/** The drain that keeps the size from the node's cards that are well; undefined where one of those is in use. */
-function drainFor(plan: Plan, node: NodeState, size: Size): Drained | undefined {
-  const well = wellCards(node, node.cards);
-  if (!canHold(well, size) || canHold(wellCardsAt(plan, node), size)) return undefined;
-  return well.map(({ device }) => drainOf(plan.drains, node, device.index)).find((found) => found !== undefined);
 }
 
 /** Ended calls that are over their time, or over the bound on how many are kept; oldest first. */

@@ -4,7 +4,8 @@ import { seconds, type DurationMs } from "../stdx/time.ts";
 import { nextDeadline } from "./deadlines.ts";
 import { doomedOn } from "./drains.ts";
 import { card, eventOf, hello, ledger, terms, types, type Ledger } from "./ledger.suite.ts";
-import type { Command, DrainScope, Event, RefusedCall, VoidedCall } from "./model.ts";
+import type { DrainScope } from "./drained.ts";
+import type { Command, Event, RefusedCall, VoidedCall } from "./model.ts";
 import { cloneState, encodeState, stateHashInput } from "./state.ts";
 import { boardOf, poolOf } from "./views.ts";
 

@@ -4,13 +4,15 @@
  */
 import { after } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
-import type { AttachedCall, Command, Decision, Drain, DrainScope, Event, GrantedCall, SlotId } from "./model.ts";
+import type { Bay } from "./bays.ts";
+import type { Drain, Drained, DrainScope } from "./drained.ts";
+import type { AttachedCall, CardTrouble, Command, Decision, Event, GrantedCall, Size, SlotId } from "./model.ts";
 import { leasedOn } from "./deadlines.ts";
-import { cardsAt, decided, planOn, push } from "./plan.ts";
+import { cardsAt, decided, nodeCardsAt, planOn, push, troubleAt, wellCardsAt } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { settingMaxMs } from "./policy.ts";
-import { clear, grantWaiting } from "./queue.ts";
-import { drainKey, drainOf, dueDrainOf, troubleOf } from "./slots.ts";
+import { clear, grantOn } from "./queue.ts";
+import { canHold, drainKey, drainOf, dueDrainOf, troubleOf, wellCards } from "./slots.ts";
 import type { NodeState, State } from "./state.ts";
 
 type Of<Type extends Command["type"]> = Extract<Command, { type: Type }>;
@@ -39,7 +41,7 @@ export function setDrain(state: State, { of, drain: wished }: Of<"set-drain">, n
   push(plan, { v: 1, type: "drain-set", of, drain });
   for (const node of nodes) {
     if (drain) clearIdle(plan, node);
-    if (node.stage === "up") grantWaiting(plan, node);
+    if (node.stage === "up") grantOn(plan, node);
   }
   return decided(plan);
 }
@@ -50,15 +52,27 @@ export function passDrains(plan: Plan): void {
     if (drain.endAt !== null && !drain.isDue && plan.now >= drain.endAt) push(plan, { v: 1, type: "drain-due", of });
 }
 
+/** The drain that keeps the size from the bay's cards that are well; undefined where one of those is in use. */
+export function drainFor(plan: Plan, bay: Bay, size: Size): Drained | undefined {
+  const well = wellCards({ trouble: troubleAt(plan, bay.node) }, cardsAt(plan, bay));
+  if (!canHold(well, size) || canHold(wellCardsAt(plan, bay), size)) return undefined;
+  return well.map((card) => drainOf(plan.drains, card)).find((found) => found !== undefined);
+}
+
+/** What keeps the size from the bay's cards, in use or not: they are in trouble; undefined where one that could hold it is well. */
+export function troubleFor(plan: Plan, bay: Bay, size: Size): CardTrouble | undefined {
+  const trouble = troubleAt(plan, bay.node);
+  const cards = cardsAt(plan, bay);
+  if (canHold(wellCards({ trouble }, cards), size)) return undefined;
+  return cards.map((card) => troubleOf(trouble, card)).find((found) => found !== undefined);
+}
+
 /** Calls of the node that are to be ended now: their card has a fault of its own, or their drain's time is over. */
 export function doomedOn(state: State, node: NodeState): (GrantedCall | AttachedCall)[] {
   return leasedOn(state, node).filter(({ lease }) => {
     const card = node.cards.find(({ slots }) => slots.includes(lease.slots[0] as SlotId));
     if (card === undefined) return false;
-    return (
-      troubleOf(node.trouble, card)?.cause === "device-fault" ||
-      dueDrainOf(state.drains, node, card.device.index) !== undefined
-    );
+    return troubleOf(node.trouble, card)?.cause === "device-fault" || dueDrainOf(state.drains, card) !== undefined;
   });
 }
 
@@ -72,16 +86,13 @@ export function nodesWithDoomed(state: State, events: readonly Event[]): readonl
 }
 
 function nodesIn(state: State, of: DrainScope): NodeState[] {
-  return [...state.nodes.values()].filter((node) => (of.kind === "pool" ? node.pool : node.name) === scopeName(of));
-}
-
-function scopeName(of: DrainScope): string {
-  return of.kind === "pool" ? of.pool : of.node;
+  if (of.kind !== "pool") return [...state.nodes.values()].filter(({ name }) => name === of.node);
+  return [...state.nodes.values()].filter(({ cards }) => cards.some(({ pool }) => pool === of.pool));
 }
 
 /** A worker that idles on a card keeps the driver in use. */
 function clearIdle(plan: Plan, node: NodeState): void {
-  for (const { device, slots } of cardsAt(plan, node)) if (drainOf(plan.drains, node, device.index)) clear(plan, slots);
+  for (const card of nodeCardsAt(plan, node)) if (drainOf(plan.drains, card)) clear(plan, card.slots);
 }
 
 function isSame(a: Drain, b: Drain): boolean {

@@ -6,7 +6,7 @@
  *   L14. (time, index) strictly increases.
  */
 import { assert, unreachable } from "../stdx/assert.ts";
-import { after } from "../stdx/time.ts";
+import { after, between, durationMs } from "../stdx/time.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
 import { sumOf, withGiven, withRevoked } from "./allowances.ts";
 import { gpuMs } from "./amounts.ts";
@@ -29,17 +29,38 @@ import type {
   PoolSettings,
   QueuedCall,
 } from "./model.ts";
-import { Leases } from "./leases.ts";
-import { Line, shareKey } from "./line.ts";
+import type { Routed } from "./routes.ts";
+import { fillBays, keptBay } from "./bays.ts";
+import { shareKey } from "./line.ts";
 import { functionsMax, killWindowMs, poolDefaults } from "./policy.ts";
 import type { LedgerRecord } from "./record.ts";
 import { killKey, recentKills } from "./settlement.ts";
 import { nothingSpent } from "./share.ts";
 import { sinceAfter } from "./plan.ts";
-import { costIn, shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy, spentLeft, ticksIn } from "./sharing.ts";
-import { cappedBy, countOpen, leaveLine, nodeOf, setSorted, setSpent, settingsOf, standInLine } from "./state.ts";
+import { moveTime, poolOfCall, routeKey, withCardPool } from "./routing.ts";
+import {
+  costIn,
+  movedCall,
+  shareKeyOf,
+  spentAfterEnd,
+  spentAfterGrant,
+  spentBy,
+  spentLeft,
+  ticksIn,
+} from "./sharing.ts";
+import {
+  bayOfCall,
+  cappedBy,
+  countOpen,
+  leaveLine,
+  nodeOf,
+  setSorted,
+  setSpent,
+  settingsOf,
+  standInLine,
+} from "./state.ts";
 import { cardsOf, drainKey, slotAfter } from "./slots.ts";
-import type { Mutable, State } from "./state.ts";
+import type { Mutable, NodeState, State } from "./state.ts";
 
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
 
@@ -95,6 +116,10 @@ export function evolve(state: State, event: Event, position: Position): void {
       return drainSet(state, event);
     case "drain-due":
       return drainDue(state, event);
+    case "card-pool-set":
+      return cardPoolSet(state, event);
+    case "route-set":
+      return routeSet(state, event);
     case "window-opened":
       accountOf(state, event.account).resetsAt = event.resetsAt;
       return;
@@ -105,7 +130,11 @@ export function evolve(state: State, event: Event, position: Position): void {
     case "call-admitted":
       return callAdmitted(state, event, at);
     case "call-queued":
-      return callQueued(state, event);
+      return callQueued(state, event, at);
+    case "call-moved":
+      return callMoved(state, event, at);
+    case "call-stayed":
+      return callStayed(state, event);
     case "call-granted":
       return callGranted(state, event, at);
     case "call-attached":
@@ -185,11 +214,14 @@ function allowanceRevoked(state: State, event: Of<"allowance-revoked">, at: Inst
 
 function nodeJoined(state: State, { node: name, pool, devices }: Of<"node-joined">, at: Instant): void {
   const known = state.nodes.get(name);
-  const { grants = 0, queue = new Line(), leases = new Leases(), trouble = [], sinceOldest = 0 } = known ?? {};
-  const cards = cardsOf(name, devices);
+  const { grants = 0, bays = new Map(), trouble = [], cardPools = [] } = known ?? {};
+  const cards = cardsOf({ name, pool }, devices, cardPools);
   const heard = { heardAt: at, heardEpoch: state.writer.epoch, joinedAt: at };
-  const kept = { trouble, grants, queue, leases, sinceOldest };
-  setSorted(state.nodes, name, { name, pool, devices, stage: "up", ...heard, ...kept, cards });
+  const told = { pool, devices, stage: "up" as const, ...heard, cards };
+  const node: NodeState = Object.assign(known ?? { name, trouble, cardPools, grants, bays, ...told }, told);
+  if (!known) setSorted(state.nodes, name, node);
+  keptBay(node, pool);
+  fillBays(node);
   for (const id of cards.flatMap((card) => card.slots)) {
     if (!state.slots.has(id)) state.slots.set(id, { stage: "free", fence: 0, since: at });
   }
@@ -212,10 +244,23 @@ function drainDue(state: State, { of }: Of<"drain-due">): void {
   state.drains.set(drainKey(of), { of, drain: { ...found.drain, isDue: true } });
 }
 
+/** Calls that have a lease on a card that is put into another pool keep it. */
+function cardPoolSet(state: State, { node: name, device, pool }: Of<"card-pool-set">): void {
+  const node = nodeOf(state, name);
+  node.cardPools = withCardPool(node.cardPools, device, pool);
+  node.cards = cardsOf(node, node.devices, node.cardPools);
+  fillBays(node);
+}
+
+function routeSet(state: State, { of, route }: Of<"route-set">): void {
+  if (route === null) state.routes.delete(routeKey(of));
+  else setSorted(state.routes, routeKey(of), { of, route });
+}
+
 /* ── a call's life ──────────────────────────────────────────────────────── */
 
-function callRefused(state: State, { terms, refusal }: Of<"call-refused">, { index, at }: Position): void {
-  finish(state, { stage: "refused", terms, refusal, endedAt: at, endedIndex: index });
+function callRefused(state: State, { terms, refusal, routed }: Of<"call-refused">, { index, at }: Position): void {
+  finish(state, { stage: "refused", terms, refusal, ...(routed && { routed }), endedAt: at, endedIndex: index });
   const capped = cappedBy(terms);
   if (capped !== null) tokenOf(state, capped).kept++;
 }
@@ -240,30 +285,49 @@ function callAdmitted(state: State, event: Of<"call-admitted">, at: Instant): vo
     token.kept++;
     token.gpuMs += heldMs;
   }
-  const node = nodeOf(state, terms.node);
-  const deadline = after(at, settingsOf(state, node.pool).queueLimitMs);
+  const pool = poolOfCall(event);
+  const deadline = after(at, settingsOf(state, pool).queueLimitMs);
+  const moveAt = moveTime(event.routed, at);
   const { period } = payer;
-  const entry = costIn(state, terms, heldMs, at);
+  const entry = costIn(state, { pool, tier: terms.tier }, heldMs, at);
   const hold = { terms, heldMs, leaseMs, clipped, admittedAt: at, period, ...counted, ...fundingIn(event), entry };
-  const call = { stage: "queued" as const, ...hold, deadline };
+  const waits = { ...routedIn(event), deadline, ...(moveAt !== undefined && { moveAt }) };
+  const call = { stage: "queued" as const, ...hold, ...waits };
   state.calls.set(terms.call, call);
   standInLine(state, call);
 }
 
-function callQueued(state: State, { call: id, deadline, estimateMs }: Of<"call-queued">): void {
+function callQueued(state: State, { call: id, deadline, estimateMs: told }: Of<"call-queued">, at: Instant): void {
   const call = queuedCall(state, id);
+  // One that moved on is told anew; what it waited until then is part of what it was told.
+  const estimateMs = told === null ? null : durationMs(between(call.admittedAt, at) + told);
   state.calls.set(id, { ...call, estimateMs });
   assert(call.deadline === deadline, "L15: a call's deadline is what its admission made it");
 }
 
+function callMoved(state: State, event: Of<"call-moved">, at: Instant): void {
+  const call = queuedCall(state, event.call);
+  leaveLine(state, call);
+  const moved = movedCall(state, call, event, at);
+  state.calls.set(event.call, moved);
+  standInLine(state, moved);
+}
+
+function callStayed(state: State, { call: id, until }: Of<"call-stayed">): void {
+  const call = queuedCall(state, id);
+  state.calls.set(id, { ...call, moveAt: until });
+  bayOfCall(state, call).queue.movesLater(id, until);
+}
+
 function callGranted(state: State, event: Of<"call-granted">, at: Instant): void {
-  const { deadline: _over, estimateMs: _told, ...call } = queuedCall(state, event.call);
+  const waiting = queuedCall(state, event.call);
+  const { deadline: _over, estimateMs: _told, moveAt: _never, ...call } = waiting;
   const { lease, attachBy } = event;
-  const node = nodeOf(state, call.terms.node);
-  node.grants = event.number;
-  node.sinceOldest = sinceAfter(node.sinceOldest, event.turn, node.queue.isOldest(event.call));
-  leaveLine(state, call.terms);
-  const key = shareKeyOf(call.terms);
+  const bay = bayOfCall(state, call);
+  bay.node.grants = event.number;
+  bay.sinceOldest = sinceAfter(bay.sinceOldest, event.turn, bay.queue.isOldest(event.call));
+  leaveLine(state, waiting);
+  const key = shareKeyOf(call);
   setSpent(state, key, spentAfterGrant(spentBy(state, key), call.entry));
   for (const id of lease.slots) {
     const slot = state.slots.get(id);
@@ -283,7 +347,7 @@ function callAttached(state: State, { call: id, pid }: Of<"call-attached">, at: 
 function callVoided(state: State, event: Of<"call-voided">, { index, at }: Position): void {
   const call = openCall(state, event.call);
   assert(event.releasedMs === call.heldMs, "L6: the whole hold of a voided call is released");
-  if (call.stage === "queued") leaveLine(state, call.terms);
+  if (call.stage === "queued") leaveLine(state, call);
   else endLease(state, call, gpuMs(0), at);
   const { terms, heldMs, leaseMs, clipped, admittedAt, period } = call;
   const { cause, rule } = event;
@@ -298,6 +362,7 @@ function callVoided(state: State, event: Of<"call-voided">, { index, at }: Posit
     admittedAt,
     period,
     ...fundingIn(call),
+    ...routedIn(call),
     cause,
     rule,
     grantedAt,
@@ -325,6 +390,7 @@ function callSettled(state: State, event: Of<"call-settled">, { index, at }: Pos
     admittedAt,
     period,
     ...fundingIn(call),
+    ...routedIn(call),
     grantedAt,
     lease,
     visitorLeft,
@@ -341,13 +407,13 @@ function callSettled(state: State, event: Of<"call-settled">, { index, at }: Pos
 
 function putLeased(state: State, call: GrantedCall | AttachedCall): void {
   state.calls.set(call.terms.call, call);
-  nodeOf(state, call.terms.node).leases.put(call);
+  bayOfCall(state, call).leases.put(call);
 }
 
 /** Its lease is over, and in its account's share what was charged takes the hold's place. */
 function endLease(state: State, call: GrantedCall | AttachedCall, chargedMs: GpuMs, at: Instant): void {
-  const key = shareKeyOf(call.terms);
-  nodeOf(state, call.terms.node).leases.remove(call.terms.call);
+  const key = shareKeyOf(call);
+  bayOfCall(state, call).leases.remove(call.terms.call);
   setSpent(state, key, spentAfterEnd(state, spentBy(state, key), call, chargedMs, at));
 }
 
@@ -396,6 +462,10 @@ function fundingIn({ sponsor, credits, overrides }: Funding): Funding {
   return { ...(sponsor !== undefined && { sponsor }), ...(credits && { credits }), ...(overrides && { overrides }) };
 }
 
+function routedIn({ routed }: { readonly routed?: Routed }): { readonly routed?: Routed } {
+  return routed ? { routed } : {};
+}
+
 function budgetOf(state: State, space: string): Mutable<Budget> {
   const budget = state.budgets.get(space);
   assert(budget, `L8: what a sponsor pays is in a budget: ${space}`);
@@ -435,8 +505,9 @@ function callsForgotten(state: State, { calls, accounts = [] }: Of<"calls-forgot
     state.calls.delete(id);
     state.endedHead++;
     forgetToken(state, call);
-    const key = shareKeyOf(call.terms);
-    if (spentLeft(state, call.terms, at) === 0) setSpent(state, key, nothingSpent);
+    const { account } = call.terms;
+    if (spentLeft(state, { pool: poolOfCall(call), account }, at) === 0)
+      setSpent(state, shareKeyOf(call), nothingSpent);
   }
   for (const id of accounts) {
     assert(accountOf(state, id).open === 0, "L5: an account with an open hold is not forgotten");

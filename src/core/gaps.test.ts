@@ -6,6 +6,7 @@ import type { DurationMs, Instant } from "../stdx/time.ts";
 import { gpuMs } from "./amounts.ts";
 import { apply } from "./evolve.ts";
 import { take } from "./audit.ts";
+import { bayOf } from "./bays.ts";
 import { Ledger, card, eventOf, ledger, terms } from "./ledger.suite.ts";
 import type { CallTerms, Event, GrantedCall, QueuedCall } from "./model.ts";
 import { planOn } from "./plan.ts";
@@ -161,12 +162,12 @@ function past(it: Ledger, count: number): Ledger {
 /** Waiting calls whose turn would be before this one's. */
 function aheadOf({ state, now }: Ledger, asked: CallTerms): string[] {
   const plan = planOn(state, now);
-  plan.arriving = {
+  plan.coming.set(asked.call, {
     terms: asked,
     leaseMs: asked.declaredMs,
     entry: costIn(state, asked, gpuMs(asked.declaredMs), now),
-  };
-  const turns = [...turnsOn(plan, nodeOf(state, "n1"))];
+  });
+  const turns = [...turnsOn(plan, bayOf(nodeOf(state, "n1"), "main"))];
   const at = turns.findIndex((turn) => turn.terms.call === asked.call);
   return turns.slice(0, at).map((turn) => turn.terms.call);
 }

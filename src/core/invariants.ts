@@ -8,7 +8,9 @@ import { balanceOf, find, finder, look } from "./audit.ts";
 import type { Audit, Balance, Finding, Hold } from "./audit.ts";
 import { checkBudget, checkFunds, checkKept, sum } from "./audit-funds.ts";
 import type { Call, CallId, SlotId } from "./model.ts";
+import { shareKey } from "./line.ts";
 import type { LedgerRecord } from "./record.ts";
+import { poolOfCall } from "./routing.ts";
 import type { State } from "./state.ts";
 
 /** What is wrong with that part of the state that the last record taken has touched. */
@@ -40,6 +42,7 @@ export function checkRecord(state: State, audit: Audit, record: LedgerRecord): F
     checkBalance(found, account, balanceOf(audit, id));
   }
   checkFunds(state, audit, accounts, finder(found));
+  checkShares(found, state, audit, accounts);
   for (const id of slots) {
     checkSlot(found, state, id);
     checkFence(found, state, id, audit.fences.get(id) ?? 0);
@@ -60,6 +63,7 @@ export function checkInvariants(state: State, audit?: Audit): Finding[] {
     checkFunds(state, audit, state.accounts.keys(), finder(found));
     for (const space of audit.budgets.keys()) checkBudget(state, audit, space, finder(found));
     checkKept(state, audit, finder(found));
+    checkShares(found, state, audit, state.accounts.keys());
   }
   return found.findings;
 }
@@ -100,10 +104,24 @@ function checkSlot(found: Found, state: State, id: SlotId): void {
   if (!isHolder) find(found, "L20", `${id} is leased to ${slot.call}, which does not have it`);
 }
 
-/** L9: what is queued stands in its node's queue, once, so that a tick finds it; and no queue holds anything else. */
+/** L9, L49: what is queued stands in its pool's line on its node, once, so that a tick finds it; and no line holds anything else. */
 function checkQueues(found: Found, state: State): void {
-  look(found, "L9");
-  const queued = [...state.nodes.values()].flatMap((node) => [...node.queue]);
+  for (const id of ["L9", "L49"]) look(found, id);
+  const bays = [...state.nodes.values()].flatMap((node) => [...node.bays.values()]);
+  const queued = bays.flatMap(({ queue }) => [...queue]);
+  const counts = new Map<string, number>();
+  for (const { node, pool, queue } of bays) {
+    counts.set(pool, (counts.get(pool) ?? 0) + queue.length);
+    for (const id of queue) {
+      const call = state.calls.get(id);
+      if (call && (poolOfCall(call) !== pool || call.terms.node !== node.name))
+        find(found, "L49", `${id} of ${poolOfCall(call)} stands in the line of ${pool} on ${node.name}`);
+    }
+  }
+  for (const pool of state.pools.keys()) {
+    const [shown = 0, waiting = 0] = [state.waitingIn.get(pool), counts.get(pool)];
+    if (shown !== waiting) find(found, "L49", `${pool} counts ${shown} that wait, its lines ${waiting}`);
+  }
   if (new Set(queued).size !== queued.length) find(found, "L9", "a call is queued twice");
   for (const id of queued)
     if (state.calls.get(id)?.stage !== "queued") find(found, "L9", `${id} is in a queue and does not wait`);
@@ -112,11 +130,26 @@ function checkQueues(found: Found, state: State): void {
   if (waiting !== queued.length) find(found, "L9", `${waiting} calls wait, ${queued.length} are in queues`);
 }
 
-function checkPlace(found: Found, state: State, id: CallId, { terms }: Hold): void {
-  look(found, "L9");
-  const isQueued = state.nodes.get(terms.node)?.queue.has(id) === true;
+function checkPlace(found: Found, state: State, id: CallId, { terms, pool }: Hold): void {
+  for (const invariant of ["L9", "L49"]) look(found, invariant);
+  const bays = [...(state.nodes.get(terms.node)?.bays.values() ?? [])].filter(({ queue }) => queue.has(id));
+  const isQueued = bays.length > 0;
   if (isQueued !== (state.calls.get(id)?.stage === "queued"))
     find(found, "L9", `${id} ${isQueued ? "is in a queue and does not wait" : "waits in no queue"}`);
+  if (bays.length > 1 || (isQueued && bays[0]?.pool !== pool))
+    find(found, "L49", `${id} stands in the lines of ${bays.map((bay) => bay.pool)}, by the log it waits in ${pool}`);
+}
+
+/** L47: nobody has spent of a pool that never served it. */
+function checkShares(found: Found, { shares, pools }: State, { served }: Audit, accounts: Iterable<string>): void {
+  for (const account of accounts) {
+    for (const pool of pools.keys()) {
+      look(found, "L47");
+      const { amount = 0 } = shares.get(shareKey(pool, account))?.spent ?? {};
+      if (amount > 0 && !served.has(`${pool} ${account}`))
+        find(found, "L47", `${account} has spent of ${pool}, which never served it`);
+    }
+  }
 }
 
 function checkBalance(found: Found, { id, usedMs, heldMs, runs, open }: Balances, log: Balance): void {

@@ -9,16 +9,9 @@ import type { DurationMs, Instant } from "../stdx/time.ts";
 import { gpuMs } from "./amounts.ts";
 import { nextDeadline } from "./deadlines.ts";
 import { Ledger, card, terms } from "./ledger.suite.ts";
-import type {
-  AllowanceTerms,
-  CardFault,
-  Command,
-  DrainScope,
-  EndCause,
-  LiftablePolicy,
-  Size,
-  TierName,
-} from "./model.ts";
+import type { DrainScope } from "./drained.ts";
+import type { AllowanceTerms, CardFault, Command, EndCause, LiftablePolicy, Size, TierName } from "./model.ts";
+import type { RouteOf } from "./routes.ts";
 import type { State } from "./state.ts";
 
 export const replicas = ["p_0", "p_1", "p_2"];
@@ -123,6 +116,7 @@ const drain = fc
   .tuple(
     fc.constantFrom<DrainScope>(
       { kind: "pool", pool: "main" },
+      { kind: "pool", pool: "fast" },
       { kind: "node", node: "n0" },
       { kind: "card", node: "n1", device: 0 },
       { kind: "card", node: "n9", device: 0 },
@@ -209,6 +203,26 @@ const budget = fc
     const settings = { limitMs: limitMs === null ? null : gpuMs(limitMs), whenOut };
     return { type: "set-budget", space, sponsor, tier: state.accounts.get(sponsor)?.tier ?? "free", settings };
   });
+const pools = ["main", "fast", "spare"];
+const cardPool = fc
+  .tuple(fc.constantFrom(...nodes), fc.constantFrom(null, 0, 0, 1, 1, 2), fc.constantFrom(null, ...pools, "nowhere"))
+  .map(([node, device, pool]) => (): Command => ({ type: "set-card-pool", node, device, pool }));
+const route = fc
+  .record({
+    of: fc.constantFrom<RouteOf>(
+      { kind: "space", space: "alice/demo" },
+      { kind: "space", space: "bob/demo" },
+      { kind: "account", account: "a0" },
+      { kind: "account", account: "a1" },
+    ),
+    pools: fc.shuffledSubarray(pools, { minLength: 1 }),
+    moveAfterMs: fc.constantFrom(null, 1_000, 4_000, 4_000, 20_000, 999),
+    isSet: fc.constantFrom(true, true, true, false),
+  })
+  .map(({ of, pools: through, moveAfterMs, isSet }) => (): Command => {
+    const after = moveAfterMs === null ? null : durationMs(moveAfterMs);
+    return { type: "set-route", of, route: isSet ? { pools: through, moveAfterMs: after } : null };
+  });
 const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 12, arbitrary: asked(schedule) },
   { weight: 8, arbitrary: asked(attach) },
@@ -226,6 +240,8 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: asked(cards) },
   { weight: 1, arbitrary: asked(tier) },
   { weight: 1, arbitrary: asked(drain) },
+  { weight: 1, arbitrary: asked(cardPool) },
+  { weight: 1, arbitrary: asked(route) },
   { weight: 2, arbitrary: asked(allowance) },
   { weight: 1, arbitrary: asked(revocation) },
   { weight: 1, arbitrary: asked(budget) },
@@ -258,8 +274,16 @@ export function begin(): Ledger {
   const it = new Ledger();
   it.do({ type: "start-writer", epoch: 1 });
   it.do({ type: "set-pool", pool: "main", settings: { queueMax: 4, tokenMaxCalls: 5 } });
-  for (const node of nodes) it.do({ type: "join-node", node, pool: "main", devices: cardsUpTo(1), replicas });
+  for (const pool of ["fast", "spare"]) it.do({ type: "set-pool", pool, settings: { queueMax: 2 } });
+  for (const node of nodes) it.do(helloOf(node));
+  for (const node of nodes) it.do({ type: "set-card-pool", node, device: 1, pool: "fast" });
+  const own: RouteOf = { kind: "space", space: "bob/demo" };
+  it.do({ type: "set-route", of: own, route: { pools: ["fast", "main"], moveAfterMs: durationMs(1_000) } });
   return it;
+}
+
+function helloOf(node: string): Command {
+  return { type: "join-node", node, pool: "main", devices: cardsUpTo(2), replicas };
 }
 
 export function play(it: Ledger, step: Step): void {
@@ -277,7 +301,7 @@ export function play(it: Ledger, step: Step): void {
 
 function comeBack(it: Ledger, node: string): void {
   if (typeof it.ask({ type: "hear-node", node }) !== "string") return;
-  it.do({ type: "join-node", node, pool: "main", devices: cardsUpTo(1), replicas });
+  it.do(helloOf(node));
 }
 
 export function lived(run: readonly Step[], watch: (it: Ledger, step: Step) => void = () => {}): Ledger {

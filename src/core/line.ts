@@ -1,5 +1,5 @@
 /**
- * The calls that wait on a node, in the orders in which they are asked for: by turn, by age, by deadline. Derived from the
+ * The calls that wait in a bay, in the orders in which they are asked for: by turn, by age, by deadline, by when they move on. Derived from the
  * calls and from what their accounts have spent; a change costs O(log n), however many wait.
  */
 import { assert } from "../stdx/assert.ts";
@@ -16,6 +16,8 @@ export interface Stand {
   /** What its account spends when it is granted. */
   readonly entry: Spent;
   readonly deadline: Instant;
+  /** When it moves on to another pool; null: never. */
+  moveAt: Instant | null;
   /** Counts the calls of this line: the order of their admission. */
   readonly number: number;
 }
@@ -46,6 +48,7 @@ interface Standing extends Stand {
   behind: Standing | null;
   byTurn: Held<Standing> | null;
   byDeadline: Held<Standing> | null;
+  byMove: Held<Standing> | null;
 }
 
 /** Within an account: the shorter first, and what was written down earlier counts as shorter; else first come. */
@@ -61,6 +64,11 @@ export class Line implements Iterable<CallId> {
   readonly #deadlines = new Heap<Standing>(
     (a, b) => a.deadline < b.deadline || (a.deadline === b.deadline && a.number < b.number),
   );
+  /** Those that have a time at which they move on. */
+  readonly #moves = new Heap<Standing>((a, b) => {
+    const order = (a.moveAt ?? Infinity) - (b.moveAt ?? Infinity);
+    return order === 0 ? a.number < b.number : order < 0;
+  });
   #oldest: Standing | null = null;
   #newest: Standing | null = null;
   #count = 0;
@@ -73,6 +81,11 @@ export class Line implements Iterable<CallId> {
   /** The deadline that passes first; null where none waits. */
   get dueAt(): Instant | null {
     return this.#deadlines.first?.deadline ?? null;
+  }
+
+  /** The time at which the first of them moves on; null where none ever does. */
+  get movesAt(): Instant | null {
+    return this.#moves.first?.moveAt ?? null;
   }
 
   /** What the next call that comes would be numbered. */
@@ -102,6 +115,14 @@ export class Line implements Iterable<CallId> {
     }
   }
 
+  /** Those whose time to move on has come: `now >= moveAt`. */
+  *dueToMove(now: Instant): Generator<CallId> {
+    for (const { call, moveAt } of this.#moves.inOrder()) {
+      if (moveAt === null || now < moveAt) return;
+      yield call;
+    }
+  }
+
   /** The account whose next call is next comes first. */
   groups(): Generator<Group, undefined> {
     return this.#turns.inOrder();
@@ -120,27 +141,29 @@ export class Line implements Iterable<CallId> {
   }
 
   /** A call comes, last by age. */
-  add({ terms, entry = nothingSpent, deadline }: Pick<QueuedCall, "terms" | "entry" | "deadline">, share: Share): void {
+  add(call: Pick<QueuedCall, "terms" | "entry" | "deadline" | "moveAt">, share: Share): void {
+    const { terms, entry = nothingSpent, deadline, moveAt = null } = call;
     assert(!this.has(terms.call), "L9: a call stands in a line once");
     const group = this.#groups.get(share.key) ?? this.#open(share);
     const number = this.#count++;
     const before = this.#newest;
     const it: Standing = {
-      ...{ call: terms.call, entry, deadline, number, group },
-      ...{ before, behind: null, byTurn: null, byDeadline: null },
+      ...{ call: terms.call, entry, deadline, moveAt, number, group },
+      ...{ before, behind: null, byTurn: null, byDeadline: null, byMove: null },
     };
     if (before === null) this.#oldest = it;
     else before.behind = it;
     this.#newest = it;
     it.byTurn = group.calls.add(it);
     it.byDeadline = this.#deadlines.add(it);
+    if (moveAt !== null) it.byMove = this.#moves.add(it);
     this.#calls.set(it.call, it);
     this.#place(group);
   }
 
   remove(call: CallId): void {
     const it = this.#calls.get(call);
-    assert(it?.byTurn && it.byDeadline, `L9: a waiting call stands in its node's line: ${call}`);
+    assert(it?.byTurn && it.byDeadline, `L9: a waiting call stands in its pool's line: ${call}`);
     const { group, before, behind } = it;
     if (before === null) this.#oldest = behind;
     else before.behind = behind;
@@ -148,8 +171,17 @@ export class Line implements Iterable<CallId> {
     else behind.before = before;
     group.calls.remove(it.byTurn);
     this.#deadlines.remove(it.byDeadline);
+    if (it.byMove) this.#moves.remove(it.byMove);
     this.#calls.delete(call);
     this.#place(group);
+  }
+
+  /** It moves on at another time than was said. */
+  movesLater(call: CallId, moveAt: Instant): void {
+    const it = this.#calls.get(call);
+    assert(it?.byMove, `L50: a call that stays in its pool had a time to move on: ${call}`);
+    it.moveAt = moveAt;
+    this.#moves.moved(it.byMove);
   }
 
   /** Puts an account's group where it belongs after its calls, or what the account has spent, changed. */

@@ -8,7 +8,9 @@
  * `decide(state, command, now)` may refuse; `evolve(state, event)` may not. Both are pure. The invariants L1–L35 are in SPEC.md.
  */
 import type { DurationMs, Instant } from "../stdx/time.ts";
-import type { GpuMs, Permille } from "./amounts.ts";
+import type { GpuMs } from "./amounts.ts";
+import type { Drain, DrainScope } from "./drained.ts";
+import type { MoveReason, Passed, Route, Routed, RouteOf } from "./routes.ts";
 import type { Spent } from "./share.ts";
 
 export type AccountId = string; // "alice", or "address:127.0.0.1" for a caller without an account
@@ -155,29 +157,6 @@ export interface CardTrouble {
   readonly says: string;
 }
 
-/** What an operator may take out of use. */
-export type DrainScope =
-  | { readonly kind: "pool"; readonly pool: PoolName }
-  | { readonly kind: "node"; readonly node: NodeName }
-  /** `device`: index of the card on its node. */
-  | { readonly kind: "card"; readonly node: NodeName; readonly device: number };
-
-export interface Drain {
-  readonly reason: string;
-  readonly by: AccountId;
-  readonly since: Instant;
-  /** What runs there goes on in `[since, endAt)`; null: to its own end. */
-  readonly endAt: Instant | null;
-  /** The time is over: what still runs there is ended. */
-  readonly isDue: boolean;
-}
-
-/** A drain, and what of. */
-export interface Drained {
-  readonly of: DrainScope;
-  readonly drain: Drain;
-}
-
 export type Command =
   | { readonly type: "start-writer"; readonly epoch: number }
   /** The records come from a backup: fences up to `above` may have been given since it was made (L18). */
@@ -218,6 +197,15 @@ export type Command =
         readonly endInMs: DurationMs | null;
       } | null;
     }
+  /** Puts a card of a node, or (null) all that are not put elsewhere, into a pool; null: into its node's. */
+  | {
+      readonly type: "set-card-pool";
+      readonly node: NodeName;
+      readonly device: number | null;
+      readonly pool: PoolName | null;
+    }
+  /** By which pools calls of a Space, or of an account, are served; null: by their node's. */
+  | { readonly type: "set-route"; readonly of: RouteOf; readonly route: Route | null }
   /** `misfit`: the host found that the release cannot run on any card of its node. */
   | { readonly type: "schedule"; readonly terms: CallTerms; readonly misfit?: Misfit }
   /** The visitor (or the caller's stream) went away. Ends a call that waits; a running one goes on, or is ended by its shim. */
@@ -358,13 +346,6 @@ export type Blocker =
  */
 export type TurnRule = "share" | "oldest" | "gap" | "warm";
 
-/** A row of the fault table: who pays when it ends so. */
-export interface ChargeRule {
-  readonly id: string;
-  readonly says: string;
-  readonly charge: "metered" | "none";
-}
-
 /** The lease's shape at the moment it is granted. `[grantedAt, …)`; its length counts from the meter's start. */
 export interface Lease {
   readonly slots: readonly SlotId[]; // one, or all of one card for xlarge
@@ -415,11 +396,27 @@ export type Event =
     }
   /** Null: it is in use again. No slot of a drained card is granted (L39). */
   | { readonly v: 1; readonly type: "drain-set"; readonly of: DrainScope; readonly drain: Drain | null }
+  /** Null: it is in its node's pool. Holds until another is set, whatever joins again. */
+  | {
+      readonly v: 1;
+      readonly type: "card-pool-set";
+      readonly node: NodeName;
+      readonly device: number | null;
+      readonly pool: PoolName | null;
+    }
+  | { readonly v: 1; readonly type: "route-set"; readonly of: RouteOf; readonly route: Route | null }
   /** The drain's time is over. */
   | { readonly v: 1; readonly type: "drain-due"; readonly of: DrainScope }
   | { readonly v: 1; readonly type: "window-opened"; readonly account: AccountId; readonly resetsAt: Instant }
   | { readonly v: 1; readonly type: "window-reset"; readonly account: AccountId }
-  | { readonly v: 1; readonly type: "call-refused"; readonly terms: CallTerms; readonly refusal: Refusal }
+  | {
+      readonly v: 1;
+      readonly type: "call-refused";
+      readonly terms: CallTerms;
+      /** Where several pools could not take it: that of the last whose cards could have held it. */
+      readonly refusal: Refusal;
+      readonly routed?: Routed;
+    }
   | ({
       readonly v: 1;
       readonly type: "call-admitted";
@@ -431,6 +428,8 @@ export type Event =
       readonly leftMs: GpuMs | null;
       /** It counts as a run of its period until it ends without a charge; absent where its Space's owner pays, and in records from before runs were counted. */
       readonly counted?: true;
+      /** Where a rule says by which pools it is served; absent: by its node's. */
+      readonly routed?: Routed;
     } & Funding)
   | {
       readonly v: 1;
@@ -442,6 +441,25 @@ export type Event =
       readonly blockers: readonly Blocker[];
       readonly estimateMs: DurationMs | null;
       readonly basis: string;
+    }
+  /** It waits in another pool of its route from here on, last of those that came; its deadline and its hold stay. */
+  | {
+      readonly v: 1;
+      readonly type: "call-moved";
+      readonly call: CallId;
+      readonly from: PoolName;
+      readonly to: PoolName;
+      readonly why: MoveReason;
+      /** Pools between the two that could not take it. */
+      readonly passed?: readonly Passed[];
+    }
+  /** Its time in its pool is over, and no later pool of its route can take it: it is looked at again at `until`. */
+  | {
+      readonly v: 1;
+      readonly type: "call-stayed";
+      readonly call: CallId;
+      readonly until: Instant;
+      readonly passed: readonly Passed[];
     }
   | {
       readonly v: 1;
@@ -562,6 +580,8 @@ export interface Admitted extends Funding {
   readonly counted?: true;
   /** What it counts in its account's share of the pool from its grant to its end; absent where it was admitted before there were shares. */
   readonly entry?: Spent;
+  /** By which rule it has its pool; absent: its terms' pool, by none. */
+  readonly routed?: Routed;
 }
 
 /** What a grant adds. */
@@ -577,6 +597,8 @@ export interface QueuedCall extends Admitted {
   readonly deadline: Instant;
   /** When its turn was expected when it came, from then; null where nothing could be said, absent in records from before. */
   readonly estimateMs?: DurationMs | null;
+  /** From here on it moves to a later pool of its route that can take it; absent: never. */
+  readonly moveAt?: Instant;
 }
 /** May attach in `[grantedAt, attachBy)`, by its shim's clock. */
 export interface GrantedCall extends Leased {
@@ -592,6 +614,7 @@ export interface RefusedCall {
   readonly stage: "refused";
   readonly terms: CallTerms;
   readonly refusal: Refusal;
+  readonly routed?: Routed;
   readonly endedAt: Instant;
   /** Index of the record that ended it. */
   readonly endedIndex: number;
@@ -653,7 +676,7 @@ export type CommandRefusal =
   | "already-revoked" // by somebody else, or for another reason
   | "no-window" // more was wished for a window, and none runs
   | "not-ahead" // an end that is not after now, or further away than one may be
-  | "too-many" // a bound on what is kept of one account
+  | "too-many" // a bound on what is kept of one account, or on how many pools, cards' pools and routes there are
   | "unknown-pool"
   | "unknown-node"
   | "unknown-call"
@@ -664,8 +687,3 @@ export type CommandRefusal =
   | "already-final" // ended before: a repeat changes nothing, its outcome stands (L10, L30)
   | "not-granted"
   | "amount-overflow"; // a number that is not whole, is negative, or passes the bound that keeps amounts exact (L4)
-
-export interface Sizes {
-  readonly large: Permille;
-  readonly xlarge: Permille;
-}

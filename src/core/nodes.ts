@@ -20,9 +20,10 @@ import { isHeard, leasedOn, queuedOn } from "./deadlines.ts";
 import { decided, planOn, push, withCards } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { hearEveryMs, poolDefaults } from "./policy.ts";
-import { grantWaiting } from "./queue.ts";
-import { abandon, voidCall } from "./settlement.ts";
-import { canHold, cardsOf } from "./slots.ts";
+import { leaveLostPool, settleLines } from "./moves.ts";
+import { grantOn } from "./queue.ts";
+import { abandon } from "./settlement.ts";
+import { cardsOf } from "./slots.ts";
 import type { Card } from "./slots.ts";
 import type { NodeState, State } from "./state.ts";
 import type { Instant } from "../stdx/time.ts";
@@ -38,11 +39,11 @@ export function joinNode(state: State, { node, pool, devices, replicas }: Of<"jo
   const before = state.nodes.get(node);
   if (!state.pools.has(pool)) push(plan, { v: 1, type: "pool-set", pool, settings: poolDefaults });
   push(plan, { v: 1, type: "node-joined", node, pool, devices });
-  const cards = cardsOf(node, devices);
+  const cards = cardsOf({ name: node, pool }, devices, before?.cardPools ?? []);
   withCards(plan, node, cards);
   if (before) {
     takeStock(plan, before, cards, new Set(replicas));
-    if (state.pools.has(pool)) grantWaiting(plan, before);
+    settleLines(plan, before);
   }
   return decided(plan);
 }
@@ -70,7 +71,7 @@ export function reportCards(state: State, { node: name, trouble }: Of<"report-ca
   const told = trouble.toSorted((a, b) => a.device - b.device);
   if (isSameTrouble(told, node.trouble)) return decided(plan);
   push(plan, { v: 1, type: "cards-changed", node: name, trouble: told });
-  grantWaiting(plan, node);
+  grantOn(plan, node);
   return decided(plan);
 }
 
@@ -83,7 +84,7 @@ export function loseReplica(state: State, { replica, cause }: Of<"lose-replica">
       if (call.terms.replica === replica) abandon(plan, call, cause, node.stage === "lost" ? "clearing" : "free");
     }
     freeSlotsOf(plan, node.cards, (owner) => owner === replica);
-    if (plan.events.length > count && node.stage === "up") grantWaiting(plan, node);
+    if (plan.events.length > count && node.stage === "up") grantOn(plan, node);
   }
   return decided(plan);
 }
@@ -108,8 +109,8 @@ function takeStock(plan: Plan, node: NodeState, cards: readonly Card[], alive: R
   }
   for (const call of queuedOn(plan.state, node)) {
     if (!alive.has(call.terms.replica)) abandon(plan, call, "shim-lost", "free");
-    else if (!canHold(cards, call.terms.size)) voidCall(plan, call, { cause: "no-capacity" });
   }
+  for (const bay of node.bays.values()) leaveLostPool(plan, bay);
   freeSlotsOf(plan, cards, (owner) => !alive.has(owner));
 }
 

@@ -6,17 +6,20 @@ import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
 import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
+import { bayOf } from "./bays.ts";
+import type { Bay } from "./bays.ts";
 import type { ShareKey } from "./line.ts";
 import type { Admitted, CallId, CardTrouble, Decision, Event, NodeName, Slot, SlotId, TurnRule } from "./model.ts";
+import { poolOfCall } from "./routing.ts";
 import type { Spent } from "./share.ts";
-import { shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy } from "./sharing.ts";
+import { movedCall, shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy } from "./sharing.ts";
 import { drainKey, drainOf, slotAfter, slotId, wellCards } from "./slots.ts";
 import type { Card, Drains, SlotAt } from "./slots.ts";
 import { nodeOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 
-/** What a waiting call needs to be granted or estimated; the arriving one has no place in the state yet. */
-export type Waiting = Pick<Admitted, "terms" | "leaseMs" | "entry">;
+/** What a waiting call needs to be granted or estimated; one that comes has no place in its line yet. */
+export type Waiting = Pick<Admitted, "terms" | "leaseMs" | "entry" | "routed">;
 
 export interface Plan {
   readonly state: State;
@@ -30,13 +33,15 @@ export interface Plan {
   drains: Drains;
   /** Calls that these events took out of their stage: a queue's entry of such a call no longer counts. */
   readonly gone: Set<CallId>;
+  /** Calls that come into a line, in their order, last of those that are in it: the one that is scheduled, and those that moved. */
+  readonly coming: Map<CallId, Waiting>;
+  /** Calls that moved: the entry in the line that they left no longer counts. */
+  readonly moved: Set<CallId>;
   readonly grants: Map<NodeName, number>;
   /** Accounts whose place in a queue these events changed, with what each has spent after them. */
   readonly spent: Map<ShareKey, Spent>;
-  /** Grants since one was to the call that waited longest, of nodes that were granted to. */
-  readonly since: Map<NodeName, number>;
-  /** The call that is being scheduled, last in its node's queue. */
-  arriving: Waiting | undefined;
+  /** Grants since one was to the call that waited longest, of bays that were granted to, by {@link bayKey}. */
+  readonly since: Map<string, number>;
 }
 
 export function planOn(state: State, now: Instant): Plan {
@@ -55,10 +60,11 @@ export function planOn(state: State, now: Instant): Plan {
     trouble: new Map(),
     drains: state.drains,
     gone: new Set(),
+    coming: new Map(),
+    moved: new Set(),
     grants: new Map(),
     spent: new Map(),
     since: new Map(),
-    arriving: undefined,
   };
 }
 
@@ -85,6 +91,13 @@ export function push(plan: Plan, event: Event): void {
     case "call-settled":
       ended(plan, event.call, event.chargedMs);
       break;
+    case "call-moved": {
+      const call = plan.state.calls.get(event.call);
+      assert(call?.stage === "queued", "L49: only a waiting call moves on");
+      plan.coming.set(event.call, movedCall(plan.state, call, event, plan.now));
+      plan.moved.add(event.call);
+      break;
+    }
     case "cards-changed":
       plan.trouble.set(event.node, event.trouble);
       break;
@@ -99,8 +112,32 @@ export function push(plan: Plan, event: Event): void {
 }
 
 /** The node's cards, as they are after the events so far. */
-export function cardsAt(plan: Plan, node: NodeState): readonly Card[] {
+export function nodeCardsAt(plan: Plan, node: NodeState): readonly Card[] {
   return plan.cards.get(node.name) ?? node.cards;
+}
+
+/** Those of a bay. */
+export function cardsAt(plan: Plan, { node, pool, cards }: Bay): readonly Card[] {
+  return plan.cards.get(node.name)?.filter((card) => card.pool === pool) ?? cards;
+}
+
+/** The node's bays, and those into which calls or cards come by the events so far. */
+export function baysAt(plan: Plan, node: NodeState): readonly Bay[] {
+  const pools = new Set(node.bays.keys());
+  for (const { pool } of plan.cards.get(node.name) ?? []) pools.add(pool);
+  for (const call of plan.coming.values()) if (call.terms.node === node.name) pools.add(poolOfCall(call));
+  if (pools.size === node.bays.size) return [...node.bays.values()];
+  return [...pools].sort().map((pool) => bayOf(node, pool));
+}
+
+export function bayKey({ node, pool }: Bay): string {
+  return `${pool} ${node.name}`;
+}
+
+/** The calls that come into the bay's line, in their order; some of them may be granted already. */
+export function comingInto({ coming }: Plan, { node, pool }: Bay): Waiting[] {
+  if (coming.size === 0) return [];
+  return [...coming.values()].filter((call) => call.terms.node === node.name && poolOfCall(call) === pool);
 }
 
 /** What is wrong with the node's cards after the events so far. */
@@ -109,9 +146,9 @@ export function troubleAt(plan: Plan, node: NodeState): readonly CardTrouble[] {
 }
 
 /** The cards that may be granted. */
-export function wellCardsAt(plan: Plan, node: NodeState): readonly Card[] {
-  const well = wellCards({ trouble: troubleAt(plan, node) }, cardsAt(plan, node));
-  return plan.drains.size === 0 ? well : well.filter(({ device }) => !drainOf(plan.drains, node, device.index));
+export function wellCardsAt(plan: Plan, bay: Bay): readonly Card[] {
+  const well = wellCards({ trouble: troubleAt(plan, bay.node) }, cardsAt(plan, bay));
+  return plan.drains.size === 0 ? well : well.filter((card) => !drainOf(plan.drains, card));
 }
 
 /** Tells the plan of a joining node's cards; their new slots are free and were never leased. */
@@ -139,21 +176,20 @@ export function sinceAfter(since: number, turn: TurnRule | undefined, isOldest: 
 }
 
 function granted(plan: Plan, { call: id, turn }: Extract<Event, { type: "call-granted" }>): void {
-  const call = plan.arriving?.terms.call === id ? plan.arriving : plan.state.calls.get(id);
+  const call = plan.coming.get(id) ?? plan.state.calls.get(id);
   assert(call && "leaseMs" in call, "L8: a lease is a known call's");
-  const { terms, entry } = call;
-  const node = nodeOf(plan.state, terms.node);
-  const since = plan.since.get(node.name) ?? node.sinceOldest;
-  plan.since.set(node.name, sinceAfter(since, turn, isOldest(plan, node, id)));
-  const key = shareKeyOf(terms);
-  plan.spent.set(key, spentAfterGrant(spentNow(plan, key), entry));
+  const bay = bayOf(nodeOf(plan.state, call.terms.node), poolOfCall(call));
+  const since = plan.since.get(bayKey(bay)) ?? bay.sinceOldest;
+  plan.since.set(bayKey(bay), sinceAfter(since, turn, isOldest(plan, bay, id)));
+  const key = shareKeyOf(call);
+  plan.spent.set(key, spentAfterGrant(spentNow(plan, key), call.entry));
   plan.gone.add(id);
 }
 
 function ended(plan: Plan, id: CallId, charged: GpuMs): void {
   const call = plan.state.calls.get(id);
   assert(call && "leaseMs" in call, "L5: only an open call ends");
-  const key = shareKeyOf(call.terms);
+  const key = shareKeyOf(call);
   const spent = spentNow(plan, key);
   plan.spent.set(key, call.stage === "queued" ? spent : spentAfterEnd(plan.state, spent, call, charged, plan.now));
   plan.gone.add(id);
@@ -164,7 +200,11 @@ function spentNow({ spent, state }: Plan, key: ShareKey): Spent {
 }
 
 /** Whether none that came before it still waits. */
-function isOldest(plan: Plan, { queue }: NodeState, id: CallId): boolean {
-  for (const { call } of queue.byAge()) if (call === id || !plan.gone.has(call)) return call === id;
+function isOldest(plan: Plan, bay: Bay, id: CallId): boolean {
+  const { gone, moved } = plan;
+  for (const { call } of bay.queue.byAge())
+    if (!moved.has(call) && (call === id || !gone.has(call))) return call === id;
+  for (const { terms } of comingInto(plan, bay))
+    if (terms.call === id || !gone.has(terms.call)) return terms.call === id;
   return true;
 }

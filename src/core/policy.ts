@@ -2,7 +2,8 @@
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
 import { gpuMs, maxGpuMs, permille } from "./amounts.ts";
-import type { PoolSettings, Sizes, TierName, TierSettings } from "./model.ts";
+import type { Permille } from "./amounts.ts";
+import type { PoolSettings, Size, TierName, TierSettings } from "./model.ts";
 
 const day = seconds(24 * 3600);
 const tier = (limitSeconds: number | null, weight: number): Required<TierSettings> => ({
@@ -29,7 +30,7 @@ export const windowMaxMs: DurationMs = durationMs(366 * day);
 /** Allowances of one account that are not over: every admission walks them. */
 export const allowancesMax = 64;
 
-export const sizeFactors: Sizes = { large: permille(1000), xlarge: permille(2000) };
+export const sizeFactors: Readonly<Record<Size, Permille>> = { large: permille(1000), xlarge: permille(2000) };
 
 export const poolDefaults = {
   queueLimitMs: seconds(60),
@@ -45,6 +46,19 @@ export const poolDefaults = {
   // Bounds every wait, and disturbs the shares by a sixteenth at most.
   oldestEvery: 16,
 } as const satisfies PoolSettings;
+/** Pools at most, and names of theirs: whoever looks for one reads them all. */
+export const poolsMax = 64;
+export const poolNameMax = 64;
+/** Pools of one route: each may be asked whether it can take a call. */
+export const routePoolsMax = 8;
+/** Rules of Spaces and accounts; an operator sets each. */
+export const routesMax = 10_000;
+/** A waiting call moves on after so long at least. */
+export const moveAfterMinMs: DurationMs = seconds(1);
+/** One that no later pool could take is looked at again after so long at least: a record each time. */
+export const lookAgainMs: DurationMs = seconds(10);
+/** Calls of one node that move on in one record. */
+export const movesMax = 500;
 /** A tier's weight at most: an account of one that is far above would leave nothing to the others. */
 export const weightMax = 1_000;
 /** A half-life at least and at most: below a second nothing is remembered, above a month nothing forgotten. */

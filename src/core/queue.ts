@@ -1,19 +1,21 @@
 /**
- * Who gets a slot, and what the others wait for. Each node has its queue, whose calls have their turns in the order of
- * turns.ts: a GPU is used on its own node, so queues of two nodes never compete. A call whose slot holds somebody else's
+ * Who gets a slot, and what the others wait for. Each bay (bays.ts) has its queue, whose calls have their turns in the order of
+ * turns.ts: a GPU is used on its own node and by one pool, so queues of two bays never compete. A call whose slot holds somebody else's
  * idle worker waits until that worker's process tree is gone (L22).
  */
 import { after, durationMs } from "../stdx/time.ts";
 import type { DurationMs, Instant } from "../stdx/time.ts";
 import { functionOf, median } from "./history.ts";
 import type { Blocker, CallId, CallTerms, Slot, SlotId } from "./model.ts";
-import { cardsAt, nextGrant, push, troubleAt, wellCardsAt } from "./plan.ts";
+import type { Bay } from "./bays.ts";
+import { baysAt, cardsAt, nextGrant, push, troubleAt, wellCardsAt } from "./plan.ts";
 import type { Plan, Waiting } from "./plan.ts";
 import { clearGuessMs, equalWithinMs, estimateDepth, estimateDepthLong, passDepth, placesMax } from "./policy.ts";
+import { poolOfCall } from "./routing.ts";
 import { compareSpent, minus, spend } from "./share.ts";
 import { shareKeyOf, ticksIn } from "./sharing.ts";
 import type { Card, Pick } from "./slots.ts";
-import { drainOf, drainSays, isOwnWorker, pickSlots, workerOn } from "./slots.ts";
+import { drainOf, drainSays, isOwnWorker, pickSlots, troubleOf, workerOn } from "./slots.ts";
 import { settingsOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
 import { countWaiting, turnsOn } from "./turns.ts";
@@ -31,17 +33,22 @@ export interface Place {
   readonly basis: string;
 }
 
-/** Grants to the node's waiting calls as far as its slots reach, and orders idle workers away for those still waiting. */
-export function grantWaiting(plan: Plan, node: NodeState): void {
-  const cards = wellCardsAt(plan, node);
-  const turns = turnsOn(plan, node);
+/** {@link grantWaiting}, in each of the node's bays. */
+export function grantOn(plan: Plan, node: NodeState): void {
+  for (const bay of baysAt(plan, node)) grantWaiting(plan, bay);
+}
+
+/** Grants to the bay's waiting calls as far as its slots reach, and orders idle workers away for those still waiting. */
+export function grantWaiting(plan: Plan, bay: Bay): void {
+  const cards = wellCardsAt(plan, bay);
+  const turns = turnsOn(plan, bay);
   for (let turn = turns.next().value; turn !== undefined; turn = turns.next().value) {
     const pick = pickSlots(cards, plan.slotAt, turn.terms, plan.state.fencesAbove);
     if (pick === undefined) {
-      passHead(plan, node, cards, turn, turns);
-      return clearForWaiting(plan, node, cards);
+      passHead(plan, bay, cards, turn, turns);
+      return clearForWaiting(plan, bay, cards);
     }
-    grant(plan, node, turn, pick);
+    grant(plan, bay, turn, pick);
   }
 }
 
@@ -51,15 +58,15 @@ export function grantWaiting(plan: Plan, node: NodeState): void {
  *
  *   L46. A gap that is filled delays nobody ahead: before the head starts none of them could, and by then it is over.
  */
-function passHead(plan: Plan, node: NodeState, cards: readonly Card[], head: Turn, behind: Iterable<Turn>): void {
+function passHead(plan: Plan, bay: Bay, cards: readonly Card[], head: Turn, behind: Iterable<Turn>): void {
   if (countStage(plan, cards, "free") + countStage(plan, cards, "warm") === 0) return;
-  const { attachWithinMs } = settingsOf(plan.state, node.pool);
+  const { attachWithinMs } = settingsOf(plan.state, bay.pool);
   for (const turn of firstOf(behind, passDepth)) {
     const pick = pickSlots(cards, plan.slotAt, turn.terms, plan.state.fencesAbove);
     if (pick === undefined) continue;
     const overAt = after(after(plan.now, attachWithinMs), turn.leaseMs);
-    if (overAt <= startsNotBefore(plan, cards, head.terms)) grant(plan, node, { ...turn, rule: "gap" }, pick);
-    else if (pick.warm && isEqual(plan, head, turn)) grant(plan, node, { ...turn, rule: "warm" }, pick);
+    if (overAt <= startsNotBefore(plan, cards, head.terms)) grant(plan, bay, { ...turn, rule: "gap" }, pick);
+    else if (pick.warm && isEqual(plan, head, turn)) grant(plan, bay, { ...turn, rule: "warm" }, pick);
   }
 }
 
@@ -84,59 +91,58 @@ function leaseEndsAt(plan: Plan, id: SlotId): Instant {
 }
 
 /** Whether their accounts (or of one account, the two calls) are as near as a cold start is worth. */
-function isEqual({ state, now }: Plan, head: Turn, { terms, key, entry }: Turn): boolean {
+function isEqual({ state, now }: Plan, head: Turn, turn: Turn): boolean {
   if (head.rule !== "share") return false;
-  const isOwn = shareKeyOf(terms) === shareKeyOf(head.terms);
-  const [less, more] = isOwn ? [head.entry, entry] : [head.key, key];
+  const isOwn = shareKeyOf(turn) === shareKeyOf(head);
+  const [less, more] = isOwn ? [head.entry, turn.entry] : [head.key, turn.key];
   if (less === undefined || more === undefined) return false;
-  return compareSpent(minus(more, less), spend(equalWithinMs, 1, ticksIn(state, terms.pool, now))) <= 0;
+  return compareSpent(minus(more, less), spend(equalWithinMs, 1, ticksIn(state, poolOfCall(turn), now))) <= 0;
 }
 
-function grant(plan: Plan, node: NodeState, { terms, leaseMs, rule }: Turn, { slots, fence, warm }: Pick): void {
-  const isAlone = countWaiting(plan, node) === 1;
+function grant(plan: Plan, bay: Bay, { terms, leaseMs, rule }: Turn, { slots, fence, warm }: Pick): void {
+  const isAlone = countWaiting(plan, bay) === 1;
   push(plan, {
     v: 1,
     type: "call-granted",
     call: terms.call,
     lease: { slots, fence, leaseMs, warm },
-    number: nextGrant(plan, node.name),
-    attachBy: after(plan.now, settingsOf(plan.state, node.pool).attachWithinMs),
+    number: nextGrant(plan, bay.node.name),
+    attachBy: after(plan.now, settingsOf(plan.state, bay.pool).attachWithinMs),
     ...(!isAlone && { turn: rule }),
   });
 }
 
-/** The places of the node's waiting calls, by call, in the order of their turns; the first {@link placesMax} of them. */
-export function placesOn(plan: Plan, node: NodeState): ReadonlyMap<CallId, Place> {
-  const turns = firstOf(turnsOn(plan, node), placesMax);
-  const { starts, basis } = startsOn(plan, node, turns);
-  const of = countWaiting(plan, node);
+/** The places of the bay's waiting calls, by call, in the order of their turns; the first {@link placesMax} of them. */
+export function placesOn(plan: Plan, bay: Bay): ReadonlyMap<CallId, Place> {
+  const turns = firstOf(turnsOn(plan, bay), placesMax);
+  const { starts, basis } = startsOn(plan, bay, turns);
+  const of = countWaiting(plan, bay);
   return new Map(
     turns.map(({ terms }, index) => [
       terms.call,
-      placeOf(plan, node, terms, { index, of, startMs: starts[index], basis }),
+      placeOf(plan, bay, terms, { index, of, startMs: starts[index], basis }),
     ]),
   );
 }
 
 /** Of a call that is further back than {@link placesOn} tells: it is told that it is the last, and no time. */
-export function lastPlaceOn(plan: Plan, node: NodeState, terms: CallTerms): Place {
-  const of = countWaiting(plan, node);
+export function lastPlaceOn(plan: Plan, bay: Bay, terms: CallTerms): Place {
+  const of = countWaiting(plan, bay);
   const basis = `more than ${placesMax} calls are ahead`;
-  return placeOf(plan, node, terms, { index: of - 1, of, startMs: undefined, basis });
+  return placeOf(plan, bay, terms, { index: of - 1, of, startMs: undefined, basis });
 }
 
-/** What an arriving call is told; one further back than is looked at is told that it is the last. */
-export function arrivingPlaceOn(plan: Plan, node: NodeState): Place {
-  const of = countWaiting(plan, node);
-  const { terms } = plan.arriving as Waiting;
+/** What a call that comes is told; one further back than is looked at is told that it is the last. */
+export function arrivingPlaceOn(plan: Plan, bay: Bay, terms: CallTerms): Place {
+  const of = countWaiting(plan, bay);
   const depth = of > estimateDepth ? estimateDepthLong : estimateDepth;
-  const near = firstOf(turnsOn(plan, node), depth, (turn) => turn.terms.call === terms.call);
-  const { starts, basis, meanMs } = startsOn(plan, node, near);
+  const near = firstOf(turnsOn(plan, bay), depth, (turn) => turn.terms.call === terms.call);
+  const { starts, basis, meanMs } = startsOn(plan, bay, near);
   const isNear = near.at(-1)?.terms.call === terms.call;
   const index = isNear ? near.length - 1 : of - 1;
   const startMs = starts.at(-1);
   const beyond = startMs === undefined ? undefined : Math.round(startMs + (index + 1 - near.length) * meanMs);
-  return placeOf(plan, node, terms, { index, of, startMs: beyond, basis });
+  return placeOf(plan, bay, terms, { index, of, startMs: beyond, basis });
 }
 
 /** At most `max` of the values, up to the first that is the `last`. */
@@ -151,25 +157,25 @@ function firstOf<T>(values: Iterable<T>, max: number, isLast: (value: T) => bool
 
 function placeOf(
   plan: Plan,
-  node: NodeState,
+  bay: Bay,
   terms: CallTerms,
   at: { index: number; of: number; startMs: number | undefined; basis: string },
 ): Place {
   return {
     position: at.index + 1,
     of: at.of,
-    blockers: blockersFor(plan, node, terms, at.index),
+    blockers: blockersFor(plan, bay, terms, at.index),
     estimateMs: at.startMs === undefined ? null : durationMs(at.startMs),
     basis: at.basis,
   };
 }
 
 /** All that keeps a call waiting, not only the first of it. */
-function blockersFor(plan: Plan, node: NodeState, terms: CallTerms, ahead: number): Blocker[] {
+function blockersFor(plan: Plan, bay: Bay, terms: CallTerms, ahead: number): Blocker[] {
   let leased = 0;
   let clearing = 0;
   let total = 0;
-  for (const card of cardsAt(plan, node)) {
+  for (const card of cardsAt(plan, bay)) {
     for (const slot of card.slots) {
       const { stage } = plan.slotAt(slot);
       total++;
@@ -178,19 +184,19 @@ function blockersFor(plan: Plan, node: NodeState, terms: CallTerms, ahead: numbe
     }
   }
   const blockers: Blocker[] = [];
-  if (pickSlots(wellCardsAt(plan, node), plan.slotAt, terms, plan.state.fencesAbove) !== undefined)
+  if (pickSlots(wellCardsAt(plan, bay), plan.slotAt, terms, plan.state.fencesAbove) !== undefined)
     blockers.push({ kind: "kept" });
   else {
     blockers.push({ kind: "slots", leased, clearing, total });
     if (terms.size === "xlarge") blockers.push({ kind: "whole-card", size: terms.size });
-    const trouble = troubleAt(plan, node);
+    const trouble = cardsAt(plan, bay).flatMap((card) => troubleOf(troubleAt(plan, bay.node), card) ?? []);
     if (trouble[0]) {
-      const of = cardsAt(plan, node).length;
+      const of = cardsAt(plan, bay).length;
       blockers.push({ kind: "cards", cards: trouble.length, of, says: trouble[0].says });
     }
-    const drained = cardsAt(plan, node).flatMap(({ device }) => drainOf(plan.drains, node, device.index) ?? []);
+    const drained = cardsAt(plan, bay).flatMap((card) => drainOf(plan.drains, card) ?? []);
     if (drained[0]) {
-      const of = cardsAt(plan, node).length;
+      const of = cardsAt(plan, bay).length;
       blockers.push({ kind: "draining", cards: drained.length, of, says: drainSays(drained[0]) });
     }
   }
@@ -202,12 +208,12 @@ function blockersFor(plan: Plan, node: NodeState, terms: CallTerms, ahead: numbe
  * Orders idle workers of others away, for as many waiting calls as there are such workers. A waiting call's own idle
  * worker is left to it, unless the head needs it.
  */
-function clearForWaiting(plan: Plan, node: NodeState, cards: readonly Card[]): void {
+function clearForWaiting(plan: Plan, bay: Bay, cards: readonly Card[]): void {
   const idle = idleWorkers(plan, cards);
   if (idle.length === 0) return;
   let promised = countStage(plan, cards, "clearing");
   const slots = cards.reduce((sum, card) => sum + card.slots.length, 0);
-  for (const [index, { terms }] of firstOf(turnsOn(plan, node), slots).entries()) {
+  for (const [index, { terms }] of firstOf(turnsOn(plan, bay), slots).entries()) {
     if (terms.size === "xlarge") {
       if (index === 0) clearCard(plan, cards);
       return;
@@ -275,10 +281,10 @@ function countStage(plan: Plan, cards: readonly Card[], stage: Slot["stage"]): n
  */
 function startsOn(
   plan: Plan,
-  node: NodeState,
+  bay: Bay,
   calls: readonly Waiting[],
 ): { starts: number[]; basis: string; meanMs: number } {
-  const cards = wellCardsAt(plan, node).map((card) => card.slots.map((slot) => freeIn(plan, slot)));
+  const cards = wellCardsAt(plan, bay).map((card) => card.slots.map((slot) => freeIn(plan, slot)));
   const slots = cards.flat();
   let usual = slots.filter((slot) => slot.usual).length;
   let declared = slots.filter((slot) => slot.declared).length;

@@ -4,8 +4,10 @@ import { sumOf } from "./allowances.ts";
 import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { decide } from "./decide.ts";
-import type { AccountId, CallTerms, CommandRefusal, Event, Misfit, Refusal } from "./model.ts";
+import type { AccountId, CallTerms, CommandRefusal, Event, Misfit, PoolName, Refusal } from "./model.ts";
+import type { Routed } from "./routes.ts";
 import type { Place } from "./queue.ts";
+import { poolOfCall } from "./routing.ts";
 import type { State } from "./state.ts";
 
 export type Quote =
@@ -19,9 +21,13 @@ export type Quote =
       readonly paidBy: AccountId;
       readonly creditsMs: GpuMs;
       readonly place: Place | null;
+      /** The pool that would serve it. */
+      readonly pool: PoolName;
+      /** By which rule, and what it would pass over; null: its node's pool, by none. */
+      readonly routed: Routed | null;
     }
   /** The policy that would stop it, with its numbers. */
-  | { readonly kind: "refused"; readonly refusal: Refusal }
+  | { readonly kind: "refused"; readonly refusal: Refusal; readonly pool: PoolName; readonly routed: Routed | null }
   /** Its terms can't be: its node or pool is not there, or an amount is not exact. */
   | { readonly kind: "impossible"; readonly why: CommandRefusal };
 
@@ -30,7 +36,8 @@ export function quoteOf(state: State, terms: CallTerms, now: Instant, misfit?: M
   const decision = decide(state, { type: "schedule", terms, ...(misfit && { misfit }) }, now);
   if (!decision.ok) return { kind: "impossible", why: decision.why };
   const refused = eventOf(decision.events, "call-refused");
-  if (refused) return { kind: "refused", refusal: refused.refusal };
+  if (refused)
+    return { kind: "refused", refusal: refused.refusal, pool: poolOfCall(refused), routed: refused.routed ?? null };
   const admitted = eventOf(decision.events, "call-admitted");
   if (!admitted) return { kind: "impossible", why: "already-final" };
   const { heldMs, leaseMs, clipped, sponsor, credits } = admitted;
@@ -42,6 +49,8 @@ export function quoteOf(state: State, terms: CallTerms, now: Instant, misfit?: M
     clipped,
     ...funding,
     place: eventOf(decision.events, "call-queued") ?? null,
+    pool: poolOfCall(admitted),
+    routed: admitted.routed ?? null,
   };
 }
 

@@ -14,7 +14,6 @@ import type { GpuMs } from "./amounts.ts";
 import type {
   AttachedCall,
   CallTerms,
-  ChargeRule,
   EndCause,
   GrantedCall,
   OpenCall,
@@ -29,6 +28,13 @@ import { freeKills, killWindowMs, sizeFactors } from "./policy.ts";
 import { drainSays, dueDrainOf, troubleOf } from "./slots.ts";
 import { nodeOf } from "./state.ts";
 import type { State } from "./state.ts";
+
+/** A row of the fault table: who pays when it ends so. */
+interface ChargeRule {
+  readonly id: string;
+  readonly says: string;
+  readonly charge: "metered" | "none";
+}
 
 /** Every way in which a call can end, and who pays then. Ids are stable: receipts carry them. */
 export const faultTable = {
@@ -219,7 +225,7 @@ export function blameFor(state: State, call: GrantedCall | AttachedCall, cause: 
   const trouble = card && troubleOf(node.trouble, card);
   if (trouble && (looksLikeCard.has(cause) || (cause === "operator-stop" && trouble.cause === "device-fault")))
     return trouble;
-  const due = card && dueDrainOf(state.drains, node, card.device.index);
+  const due = card && dueDrainOf(state.drains, card);
   return cause === "operator-stop" && due ? { cause, says: drainSays(due) } : { cause };
 }
 

@@ -1,17 +1,20 @@
 /** What accounts have spent of a pool, as the ledger keeps it (share.ts has the arithmetic). */
+import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
 import type { GpuMs } from "./amounts.ts";
 import { shareKey } from "./line.ts";
 import type { ShareKey } from "./line.ts";
-import type { Admitted, CallTerms, PoolName, TierName } from "./model.ts";
+import type { Admitted, CallTerms, PoolName, QueuedCall, TierName } from "./model.ts";
+import type { Moved } from "./routes.ts";
 import { poolDefaults, tierDefaults } from "./policy.ts";
+import { movedOn, moveTime, poolOfCall } from "./routing.ts";
 import { minus, newClock, nothingSpent, plus, spend, spentAt, ticksAt } from "./share.ts";
 import type { Spent } from "./share.ts";
 import { settingsOf, tierOf } from "./state.ts";
 import type { State } from "./state.ts";
 
-export function shareKeyOf({ pool, account }: Pick<CallTerms, "pool" | "account">): ShareKey {
-  return shareKey(pool, account);
+export function shareKeyOf(call: Pick<Admitted, "terms" | "routed">): ShareKey {
+  return shareKey(poolOfCall(call), call.terms.account);
 }
 
 export function weightOf(state: State, tier: TierName): number {
@@ -25,13 +28,33 @@ export function ticksIn(state: State, pool: PoolName, at: Instant): number {
 }
 
 /** What `used` counts in the share of the call's account when it is spent at `at`. */
-export function costIn(state: State, { pool, tier }: CallTerms, used: GpuMs, at: Instant): Spent {
+export function costIn(
+  state: State,
+  { pool, tier }: Pick<CallTerms, "pool" | "tier">,
+  used: GpuMs,
+  at: Instant,
+): Spent {
   return spend(used, weightOf(state, tier), ticksIn(state, pool, at));
 }
 
-/** What is left at `at` of what the call's account has spent, in GPU milliseconds by its weight. */
-export function spentLeft(state: State, terms: Pick<CallTerms, "pool" | "account">, at: Instant): number {
-  return spentAt(spentBy(state, shareKeyOf(terms)), ticksIn(state, terms.pool, at));
+/** A waiting call in the pool to which it moves: what it will count there is written down by that pool's clock. */
+export function movedCall(
+  state: State,
+  call: QueuedCall,
+  { from, to, why }: Pick<Moved, "from" | "to" | "why">,
+  at: Instant,
+): QueuedCall {
+  assert(call.routed && poolOfCall(call) === from, "L49: a call moves on from the pool in which it waits");
+  const { moveAt: _over, ...rest } = call;
+  const routed = movedOn(call.routed, { from, to, why, at });
+  const entry = costIn(state, { pool: to, tier: call.terms.tier }, call.heldMs, at);
+  const moveAt = moveTime(routed, at);
+  return { ...rest, routed, entry, ...(moveAt !== undefined && { moveAt }) };
+}
+
+/** What is left at `at` of what the account has spent of the pool, in GPU milliseconds by its weight. */
+export function spentLeft(state: State, { pool, account }: Pick<CallTerms, "pool" | "account">, at: Instant): number {
+  return spentAt(spentBy(state, shareKey(pool, account)), ticksIn(state, pool, at));
 }
 
 export function spentBy(state: State, key: ShareKey): Spent {
@@ -47,9 +70,10 @@ export function spentAfterGrant(spent: Spent, entry: Spent | undefined): Spent {
 export function spentAfterEnd(
   state: State,
   spent: Spent,
-  { terms, entry = nothingSpent }: Pick<Admitted, "terms" | "entry">,
+  call: Pick<Admitted, "terms" | "entry" | "routed">,
   charged: GpuMs,
   at: Instant,
 ): Spent {
-  return plus(minus(spent, entry), costIn(state, terms, charged, at));
+  const { terms, entry = nothingSpent } = call;
+  return plus(minus(spent, entry), costIn(state, { pool: poolOfCall(call), tier: terms.tier }, charged, at));
 }

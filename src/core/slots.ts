@@ -7,22 +7,14 @@
  */
 import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
-import type {
-  CallTerms,
-  CardTrouble,
-  DeviceSpec,
-  Drained,
-  DrainScope,
-  Event,
-  NodeName,
-  PoolName,
-  Size,
-  Slot,
-  SlotId,
-} from "./model.ts";
+import type { Drained, DrainScope } from "./drained.ts";
+import type { CallTerms, CardTrouble, DeviceSpec, Event, NodeName, PoolName, Size, Slot, SlotId } from "./model.ts";
+import type { CardPool } from "./routes.ts";
 
 export interface Card {
+  readonly node: NodeName;
   readonly device: DeviceSpec;
+  readonly pool: PoolName;
   readonly slots: readonly SlotId[];
 }
 
@@ -41,14 +33,34 @@ export const slotId = (node: NodeName, device: number, n: number): SlotId => `${
 
 export const nodeOfSlot = (slot: SlotId): NodeName => slot.slice(0, slot.lastIndexOf("/", slot.lastIndexOf("/") - 1));
 
-/** A node's cards in the order of their index, each with its slots. */
-export function cardsOf(node: NodeName, devices: readonly DeviceSpec[]): Card[] {
+interface OnNode {
+  readonly name: NodeName;
+  readonly pool: PoolName;
+}
+
+/** A node's cards in the order of their index, each with its slots and its pool. */
+export function cardsOf(node: OnNode, devices: readonly DeviceSpec[], pools: readonly CardPool[]): Card[] {
+  const home = homeOf({ pool: node.pool, cardPools: pools });
+  const poolOf = ({ index }: DeviceSpec): PoolName => pools.find(({ device }) => device === index)?.pool ?? home;
   return devices
     .toSorted((a, b) => a.index - b.index)
     .map((device) => ({
+      node: node.name,
       device,
-      slots: Array.from({ length: device.slots }, (_, n) => slotId(node, device.index, n)),
+      pool: poolOf(device),
+      slots: Array.from({ length: device.slots }, (_, n) => slotId(node.name, device.index, n)),
     }));
+}
+
+/** The pool of a node's cards that have none of their own. */
+export function homeOf({
+  pool,
+  cardPools,
+}: {
+  readonly pool: PoolName;
+  readonly cardPools: readonly CardPool[];
+}): PoolName {
+  return cardPools.find(({ device }) => device === null)?.pool ?? pool;
 }
 
 /** Those of the cards that are in no trouble. */
@@ -71,12 +83,7 @@ export function drainKey(of: DrainScope): string {
   return of.kind === "node" ? `node/${of.node}` : `card/${of.node}/${of.device}`;
 }
 
-interface OnNode {
-  readonly name: NodeName;
-  readonly pool: PoolName;
-}
-
-/** The drains that all cards of the node are under, the widest first. */
+/** The drains that all cards of the node in this pool are under, the widest first. */
 export function nodeDrains(drains: Drains, { name, pool }: OnNode): Drained[] {
   if (drains.size === 0) return [];
   const scopes: readonly DrainScope[] = [
@@ -86,21 +93,22 @@ export function nodeDrains(drains: Drains, { name, pool }: OnNode): Drained[] {
   return scopes.flatMap((of) => drains.get(drainKey(of)) ?? []);
 }
 
-/** Those that one of its cards is under, the widest first. */
-export function drainsOn(drains: Drains, node: OnNode, device: number): Drained[] {
+/** Those that a card is under, the widest first. */
+export function drainsOn(drains: Drains, { node, pool, device }: Card): Drained[] {
   if (drains.size === 0) return [];
-  const own = drains.get(drainKey({ kind: "card", node: node.name, device }));
-  return own ? [...nodeDrains(drains, node), own] : nodeDrains(drains, node);
+  const wide = nodeDrains(drains, { name: node, pool });
+  const own = drains.get(drainKey({ kind: "card", node, device: device.index }));
+  return own ? [...wide, own] : wide;
 }
 
 /** The widest drain that the card is under; undefined where it is under none. */
-export function drainOf(drains: Drains, node: OnNode, device: number): Drained | undefined {
-  return drainsOn(drains, node, device)[0];
+export function drainOf(drains: Drains, card: Card): Drained | undefined {
+  return drainsOn(drains, card)[0];
 }
 
 /** A drain that the card is under and whose time is over, whatever wider one goes on; undefined where there is none. */
-export function dueDrainOf(drains: Drains, node: OnNode, device: number): Drained | undefined {
-  return drainsOn(drains, node, device).find(({ drain }) => drain.isDue);
+export function dueDrainOf(drains: Drains, card: Card): Drained | undefined {
+  return drainsOn(drains, card).find(({ drain }) => drain.isDue);
 }
 
 /** `node n1 is drained by admin: driver`. */

@@ -10,19 +10,21 @@ import type { Instant } from "../stdx/time.ts";
 import { ordered, orderedAccount, orderedCall, orderedSpent, orderedToken } from "./canonical.ts";
 import type { WrittenAccount } from "./canonical.ts";
 import type { Runs } from "./history.ts";
-import { Leases } from "./leases.ts";
+import { fillBays, keptBay } from "./bays.ts";
+import type { Bay } from "./bays.ts";
 import { Line, shareKey } from "./line.ts";
 import type { Share, ShareKey } from "./line.ts";
+import type { Drained } from "./drained.ts";
 import type {
   CallTerms,
   Account,
   AccountId,
+  Admitted,
   Budget,
   Call,
   CallId,
   CardTrouble,
   DeviceSpec,
-  Drained,
   NodeName,
   PoolName,
   PoolSettings,
@@ -32,7 +34,9 @@ import type {
   TierName,
   TierSettings,
 } from "./model.ts";
+import type { CardPool, RouteRule } from "./routes.ts";
 import { tierDefaults } from "./policy.ts";
+import { poolOfCall } from "./routing.ts";
 import { nothingSpent } from "./share.ts";
 import type { DecayClock, Spent } from "./share.ts";
 import { cardsOf } from "./slots.ts";
@@ -42,8 +46,11 @@ export type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 export interface NodeState {
   readonly name: NodeName;
+  /** That of its cards which are not put into another. */
   pool: PoolName;
   devices: readonly DeviceSpec[];
+  /** What an operator has set of its cards, all of them first, then by index. */
+  cardPools: readonly CardPool[];
   /** By index of the card; what a node said of its cards holds until it says otherwise. */
   trouble: readonly CardTrouble[];
   stage: "up" | "lost";
@@ -54,13 +61,9 @@ export interface NodeState {
   joinedAt: Instant;
   /** Grants sent to it so far: the channel's number. */
   grants: number;
-  /** Waiting calls of its replicas: a GPU is used on its own node. */
-  readonly queue: Line;
-  /** Derived from its calls. */
-  readonly leases: Leases;
-  /** Its grants since one was to the call that waited longest. */
-  sinceOldest: number;
-  /** Derived from `devices`. */
+  /** Its cards by pool, with the calls of its replicas: a GPU is used on its own node. */
+  readonly bays: Map<PoolName, Bay>;
+  /** Derived from `devices` and `cardPools`. */
   cards: readonly Card[];
 }
 
@@ -91,6 +94,8 @@ export interface State {
   readonly drains: Map<string, Drained>;
   /** Also those of cards that are gone: their fences must never return (L18). */
   readonly slots: Map<SlotId, Slot>;
+  /** Rules by which pools calls are served, by {@link routeKey}, sorted. */
+  readonly routes: Map<string, RouteRule>;
   readonly calls: Map<CallId, Call>;
   /** How many calls of a Space are open; a Space without one is not in it. Derived from `calls`. */
   readonly openBySpace: Map<string, number>;
@@ -128,6 +133,7 @@ export function emptyState(): State {
     nodes: new Map(),
     drains: new Map(),
     slots: new Map(),
+    routes: new Map(),
     calls: new Map(),
     openBySpace: new Map(),
     waitingIn: new Map(),
@@ -174,6 +180,8 @@ export function encodeState(state: State): string {
     kills: sorted(state.kills, ordered),
     nodes: sorted(state.nodes, orderedNode),
     pools: sorted(state.pools, ordered),
+    // As drains.
+    ...(state.routes.size > 0 && { routes: sorted(state.routes, ordered) }),
     ...sharesOf(state),
     slots: sorted(state.slots, ordered),
     // As drains.
@@ -197,21 +205,10 @@ export function decodeState(text: string): State {
     pools: new Map(plain.pools),
     tiers: new Map(plain.tiers),
     budgets: new Map(plain.budgets),
-    nodes: new Map(
-      plain.nodes.map(([name, { queue: _waiting, ...node }]) => [
-        name,
-        {
-          trouble: [],
-          sinceOldest: 0,
-          ...node,
-          queue: new Line(),
-          leases: new Leases(),
-          cards: cardsOf(name, node.devices),
-        },
-      ]),
-    ),
+    nodes: new Map(plain.nodes.map(([name, node]) => [name, nodeFrom(node)])),
     drains: new Map(plain.drains),
     slots: new Map(plain.slots),
+    routes: new Map(plain.routes),
     calls: new Map(plain.calls),
     openBySpace: openBySpace(plain.calls),
     waitingIn: new Map(),
@@ -226,26 +223,28 @@ export function decodeState(text: string): State {
     endedHead: 0,
   };
   for (const call of state.calls.values())
-    if (call.stage === "granted" || call.stage === "attached") nodeOf(state, call.terms.node).leases.put(call);
-  for (const [, { queue }] of plain.nodes)
-    for (const id of queue) standInLine(state, state.calls.get(id) as QueuedCall);
+    if (call.stage === "granted" || call.stage === "attached") bayOfCall(state, call).leases.put(call);
+  for (const [, { queue, bays = [] }] of plain.nodes)
+    for (const id of [queue, ...bays.map(([, bay]) => bay.queue)].flat())
+      standInLine(state, state.calls.get(id) as QueuedCall);
   return state;
 }
 
-/** Puts a call that waits into its node's line, last by age. */
+/** Puts a call that waits into the line of its pool on its node, last by age. */
 export function standInLine(state: State, call: QueuedCall): void {
-  const { node, pool, account } = call.terms;
-  const key = shareKey(pool, account);
+  const pool = poolOfCall(call);
+  const key = shareKey(pool, call.terms.account);
   const share: Share = state.shares.get(key) ?? { key, spent: nothingSpent, groups: new Set() };
   state.shares.set(key, share);
-  nodeOf(state, node).queue.add(call, share);
+  bayOfCall(state, call).queue.add(call, share);
   countOpen(state.waitingIn, pool, 1);
 }
 
 /** Takes it out again. */
-export function leaveLine(state: State, { call, node, pool, account }: CallTerms): void {
-  nodeOf(state, node).queue.remove(call);
-  tidyShare(state, shareKey(pool, account));
+export function leaveLine(state: State, call: QueuedCall): void {
+  const pool = poolOfCall(call);
+  bayOfCall(state, call).queue.remove(call.terms.call);
+  tidyShare(state, shareKey(pool, call.terms.account));
   countOpen(state.waitingIn, pool, -1);
 }
 
@@ -292,6 +291,11 @@ export function nodeOf(state: State, name: NodeName): NodeState {
   return node;
 }
 
+/** Where the call waits, or holds slots. */
+export function bayOfCall(state: State, call: Pick<Admitted, "terms" | "routed">): Bay {
+  return keptBay(nodeOf(state, call.terms.node), poolOfCall(call));
+}
+
 export function settingsOf(state: State, pool: PoolName): PoolSettings {
   const settings = state.pools.get(pool);
   assert(settings, `a node's pool is known: ${pool}`);
@@ -303,17 +307,42 @@ export function tierOf(state: State, tier: TierName): TierSettings {
   return state.tiers.get(tier) ?? tierDefaults[tier];
 }
 
-type WrittenNode = Omit<NodeState, "cards" | "leases" | "trouble" | "queue" | "sinceOldest"> &
-  Partial<Pick<NodeState, "trouble" | "sinceOldest">> & { readonly queue: readonly CallId[] };
+interface WrittenBay {
+  readonly queue: readonly CallId[];
+  readonly sinceOldest?: number;
+}
+/** Of the bays that of its own pool stands with the node, as before there were others. */
+type WrittenNode = Omit<NodeState, "cards" | "trouble" | "bays" | "cardPools"> &
+  Partial<Pick<NodeState, "trouble" | "cardPools">> &
+  WrittenBay & { readonly bays?: readonly [PoolName, WrittenBay][] };
 
 /** What is not there is left out, as before there was any: an older snapshot keeps its hash (L25). */
-function orderedNode({ cards: _cards, leases: _leases, trouble, sinceOldest, queue, ...node }: NodeState): WrittenNode {
-  return ordered({
-    ...node,
+function orderedNode({ cards: _cards, trouble, bays, cardPools, ...node }: NodeState): WrittenNode {
+  const written = ({ queue, sinceOldest }: Bay): WrittenBay => ({
     queue: [...queue],
-    ...(trouble.length > 0 && { trouble }),
     ...(sinceOldest > 0 && { sinceOldest }),
   });
+  const others = [...bays.values()].filter(
+    ({ pool, queue, sinceOldest }) => pool !== node.pool && (queue.length > 0 || sinceOldest > 0),
+  );
+  const own = bays.get(node.pool);
+  return ordered({
+    ...node,
+    ...(own ? written(own) : { queue: [] }),
+    ...(trouble.length > 0 && { trouble }),
+    ...(cardPools.length > 0 && { cardPools }),
+    ...(others.length > 0 && { bays: others.map((bay): [PoolName, WrittenBay] => [bay.pool, written(bay)]) }),
+  });
+}
+
+function nodeFrom({ queue: _waiting, bays = [], sinceOldest = 0, ...written }: WrittenNode): NodeState {
+  const { cardPools = [], trouble = [], ...plain } = written;
+  const cards = cardsOf(plain, plain.devices, cardPools);
+  const node: NodeState = { ...plain, trouble, cardPools, cards, bays: new Map() };
+  fillBays(node);
+  keptBay(node, node.pool).sinceOldest = sinceOldest;
+  for (const [pool, bay] of bays) keptBay(node, pool).sinceOldest = bay.sinceOldest ?? 0;
+  return node;
 }
 
 type Entries<T> = T extends Map<infer K, infer V> ? [K, V][] : never;
@@ -329,6 +358,7 @@ interface Snapshot extends Pick<State, "index" | "at" | "writer" | "ended"> {
   readonly shares?: [ShareKey, Spent][];
   readonly drains?: Entries<State["drains"]>;
   readonly slots: Entries<State["slots"]>;
+  readonly routes?: Entries<State["routes"]>;
   readonly calls: Entries<State["calls"]>;
   readonly tokens: Entries<State["tokens"]>;
   readonly functions: [string, number[]][];

@@ -7,6 +7,7 @@ import { apply } from "./evolve.ts";
 import { balanceOf, newAudit, take } from "./audit.ts";
 import type { Audit } from "./audit.ts";
 import type { CallTerms, Event } from "./model.ts";
+import { poolOfCall } from "./routing.ts";
 import type { LedgerRecord } from "./record.ts";
 import { emptyState } from "./state.ts";
 import type { Mutable, State } from "./state.ts";
@@ -140,11 +141,12 @@ function auditAt(state: State): Audit {
     audit.books.set(id, { tier, period, resetsAt, usedMs, heldMs, runs, open });
   for (const [id, call] of state.calls) {
     if (call.stage === "refused" || "endedAt" in call) continue;
-    const { terms, heldMs, leaseMs, period, credits = [], sponsor: payer = terms.account } = call;
+    const { terms, heldMs, leaseMs, period, credits = [], sponsor: payer = terms.account, routed: route = null } = call;
+    const place = { pool: poolOfCall(call), route, left: new Set<string>(), movesAt: null };
     const open = { lease: null, deadline: 0, attachBy: 0, giveUpAt: null };
     const unsettled = { chargedMs: null, chargedCreditsMs: 0, releasedMs: 0 };
     const counted = call.counted === true;
-    audit.holds.set(id, { terms, heldMs, leaseMs, payer, period, credits, counted, ...open, ...unsettled });
+    audit.holds.set(id, { terms, heldMs, leaseMs, payer, period, credits, counted, ...place, ...open, ...unsettled });
   }
   return Object.assign(audit, { index: state.index, at: state.at });
 }

@@ -1,5 +1,5 @@
 /**
- * In what order a node's waiting calls get their turns. The account that has spent least of the pool is next, its next
+ * In what order a bay's waiting calls get their turns. The account that has spent least of the pool is next, its next
  * call counted; within an account the shorter call. So that nobody waits for ever, one turn in so many (`oldestEvery`) is
  * that of the call which waits longest.
  *
@@ -10,14 +10,15 @@ import { Heap } from "./heap.ts";
 import type { Held } from "./heap.ts";
 import { isEarlier } from "./line.ts";
 import type { Group, ShareKey, Stand } from "./line.ts";
+import type { Bay } from "./bays.ts";
 import type { CallId, TurnRule } from "./model.ts";
+import { bayKey, comingInto } from "./plan.ts";
 import type { Plan, Waiting } from "./plan.ts";
 import { poolDefaults } from "./policy.ts";
 import { nothingSpent, compareSpent, plus } from "./share.ts";
 import type { Spent } from "./share.ts";
 import { shareKeyOf, spentBy } from "./sharing.ts";
 import { settingsOf } from "./state.ts";
-import type { NodeState } from "./state.ts";
 
 export interface Turn extends Waiting {
   readonly rule: TurnRule;
@@ -26,19 +27,18 @@ export interface Turn extends Waiting {
 }
 
 /**
- * The node's waiting calls, in the order in which they would be granted if each that is due were granted in turn. Each
+ * The bay's waiting calls, in the order in which they would be granted if each that is due were granted in turn. Each
  * costs O(log n) from the first on. Events that take calls out of the queue may be pushed meanwhile.
  */
-export function* turnsOn(plan: Plan, node: NodeState): Generator<Turn, undefined> {
-  const { arriving } = plan;
-  const comes = arriving !== undefined && isComing(plan, node) ? standOf(arriving, node) : undefined;
-  if (node.queue.length === 0) {
-    if (comes && arriving) yield { ...arriving, rule: "share", key: comes.entry };
+export function* turnsOn(plan: Plan, bay: Bay): Generator<Turn, undefined> {
+  const coming = comingInto(plan, bay).filter(({ terms }) => !plan.gone.has(terms.call));
+  if (bay.queue.length === 0 && coming.length < 2) {
+    for (const call of coming) yield { ...call, rule: "share", key: call.entry ?? nothingSpent };
     return;
   }
-  const { oldestEvery = poolDefaults.oldestEvery } = settingsOf(plan.state, node.pool);
-  const order = new Order(plan, node, comes);
-  let since = plan.since.get(node.name) ?? node.sinceOldest;
+  const { oldestEvery = poolDefaults.oldestEvery } = settingsOf(plan.state, bay.pool);
+  const order = new Order(plan, bay, coming);
+  let since = plan.since.get(bayKey(bay)) ?? bay.sinceOldest;
   for (;;) {
     const rule = since + 1 >= oldestEvery ? "oldest" : "share";
     const call = rule === "oldest" ? order.oldest() : order.next();
@@ -49,24 +49,19 @@ export function* turnsOn(plan: Plan, node: NodeState): Generator<Turn, undefined
   }
 }
 
-/** Whether the call that is being scheduled waits on this node. */
-export function isComing({ arriving, gone }: Plan, node: NodeState): boolean {
-  return arriving !== undefined && arriving.terms.node === node.name && !gone.has(arriving.terms.call);
+/** How many of the bay's calls wait after the plan's events. */
+export function countWaiting(plan: Plan, bay: Bay): number {
+  const { gone, moved } = plan;
+  let count = bay.queue.length;
+  for (const id of gone) if (bay.queue.has(id) && !moved.has(id)) count--;
+  for (const id of moved) if (bay.queue.has(id)) count--;
+  for (const { terms } of comingInto(plan, bay)) if (!gone.has(terms.call)) count++;
+  return count;
 }
 
-/** How many of the node's calls wait after the plan's events. */
-export function countWaiting(plan: Plan, node: NodeState): number {
-  let count = node.queue.length;
-  for (const id of plan.gone) if (node.queue.has(id)) count--;
-  return isComing(plan, node) ? count + 1 : count;
-}
-
-function standOf({ terms, entry = nothingSpent }: Waiting, { queue }: NodeState): Stand {
-  return { call: terms.call, entry, deadline: 0 as Stand["deadline"], number: queue.nextNumber };
-}
-
-function waitingCall({ state, arriving }: Plan, id: CallId): Waiting {
-  if (arriving?.terms.call === id) return arriving;
+function waitingCall({ state, coming }: Plan, id: CallId): Waiting {
+  const comes = coming.get(id);
+  if (comes) return comes;
   const call = state.calls.get(id);
   assert(call?.stage === "queued", "L5: only a queued call is in a queue");
   return call;
@@ -83,8 +78,10 @@ interface Cursor {
 /** The line as it is after the plan's events, and after those calls that were taken from it here. */
 class Order {
   readonly #plan: Plan;
-  readonly #node: NodeState;
-  readonly #comes: Stand | undefined;
+  readonly #bay: Bay;
+  /** Those that come, as they will stand in the line, by account and first come first. */
+  readonly #coming: readonly Stand[];
+  readonly #comingOf = new Map<ShareKey, Stand[]>();
   readonly #taken = new Set<CallId>();
   readonly #cursors = new Map<ShareKey, Held<Cursor>>();
   readonly #moved = new Heap<Cursor>(isBefore);
@@ -94,14 +91,13 @@ class Order {
   readonly #ages: Iterator<Stand, undefined>;
   #oldest: Stand | undefined;
 
-  constructor(plan: Plan, node: NodeState, comes: Stand | undefined) {
+  constructor(plan: Plan, bay: Bay, coming: readonly Waiting[]) {
     this.#plan = plan;
-    this.#node = node;
-    this.#comes = comes;
-    const { queue } = node;
-    for (const [key, spent] of plan.spent) if (queue.group(key) || this.#isComing(key)) this.#open(key, spent);
-    const key = comes && plan.arriving && shareKeyOf(plan.arriving.terms);
-    if (key !== undefined && !this.#cursors.has(key)) this.#open(key, spentBy(plan.state, key));
+    this.#bay = bay;
+    const { queue } = bay;
+    this.#coming = coming.map((call, at) => this.#standOf(call, queue.nextNumber + at));
+    for (const [key, spent] of plan.spent) if (queue.group(key) || this.#comingOf.has(key)) this.#open(key, spent);
+    for (const key of this.#comingOf.keys()) if (!this.#cursors.has(key)) this.#open(key, spentBy(plan.state, key));
     this.#groups = queue.groups();
     this.#group = this.#groups.next().value;
     this.#ages = queue.byAge();
@@ -122,13 +118,13 @@ class Order {
   /** Who waits longest. */
   oldest(): Stand | undefined {
     while (this.#oldest && !this.#isLeft(this.#oldest)) this.#oldest = this.#ages.next().value;
-    return this.#oldest ?? (this.#comes && this.#isLeft(this.#comes) ? this.#comes : undefined);
+    return this.#oldest ?? this.#coming.find((each) => this.#isLeft(each));
   }
 
   /** It had its turn, and its account has spent that; gives what the account has spent then. */
   take({ call, entry }: Stand): Spent {
     this.#taken.add(call);
-    const key = shareKeyOf(waitingCall(this.#plan, call).terms);
+    const key = shareKeyOf(waitingCall(this.#plan, call));
     const held = this.#cursors.get(key) ?? this.#open(key, spentBy(this.#plan.state, key));
     held.value.spent = plus(held.value.spent, entry);
     this.#place(held);
@@ -151,24 +147,30 @@ class Order {
   }
 
   *#callsOf(key: ShareKey): Generator<Stand, undefined> {
-    let comes = this.#isComing(key) ? this.#comes : undefined;
-    for (const call of this.#node.queue.group(key)?.calls.inOrder() ?? []) {
-      if (comes && isEarlier(comes, call)) {
-        yield comes;
-        comes = undefined;
-      }
+    const coming = this.#comingOf.get(key)?.toSorted((a, b) => (isEarlier(a, b) ? -1 : 1)) ?? [];
+    let next = 0;
+    for (const call of this.#bay.queue.group(key)?.calls.inOrder() ?? []) {
+      for (; next < coming.length && isEarlier(coming[next] as Stand, call); next++) yield coming[next] as Stand;
       yield call;
     }
-    if (comes) yield comes;
+    yield* coming.slice(next);
   }
 
-  #isComing(key: ShareKey): boolean {
-    const { arriving } = this.#plan;
-    return this.#comes !== undefined && arriving !== undefined && shareKeyOf(arriving.terms) === key;
+  #standOf(call: Waiting, number: number): Stand {
+    const { entry = nothingSpent, terms } = call;
+    const stand = { call: terms.call, entry, deadline: 0 as Stand["deadline"], moveAt: null, number };
+    const key = shareKeyOf(call);
+    const known = this.#comingOf.get(key);
+    if (known) known.push(stand);
+    else this.#comingOf.set(key, [stand]);
+    return stand;
   }
 
+  /** A call that moved on is left where it comes, and not in the line that it left. */
   #isLeft({ call }: Stand): boolean {
-    return !this.#taken.has(call) && !this.#plan.gone.has(call);
+    const { gone, moved } = this.#plan;
+    if (this.#taken.has(call) || gone.has(call)) return false;
+    return !moved.has(call) || !this.#bay.queue.has(call);
   }
 }
 

@@ -6,7 +6,10 @@ import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { budgetAt, tierOfSponsor, windowOf } from "./funding.ts";
 import type { Window } from "./funding.ts";
-import { leasedOn, queuedOn } from "./deadlines.ts";
+import { bayOf } from "./bays.ts";
+import type { Bay } from "./bays.ts";
+import { leasedOn, queuedIn, queuedOn } from "./deadlines.ts";
+import type { Drained } from "./drained.ts";
 import type {
   AccountId,
   AttachedCall,
@@ -15,7 +18,6 @@ import type {
   CallId,
   CardTrouble,
   DeviceSpec,
-  Drained,
   GrantedCall,
   NodeName,
   OpenCall,
@@ -33,6 +35,7 @@ import { planOn } from "./plan.ts";
 import { tierNames } from "./policy.ts";
 import { lastPlaceOn, placesOn } from "./queue.ts";
 import type { Place as PlaceNow } from "./queue.ts";
+import { poolOfCall } from "./routing.ts";
 import { weightOf } from "./sharing.ts";
 import { drainOf, troubleOf, wellCards } from "./slots.ts";
 import type { Card } from "./slots.ts";
@@ -166,17 +169,17 @@ export function tiersOf(state: State): TierSummary[] {
 export function poolOf(state: State, name: PoolName): PoolSummary | undefined {
   const settings = state.pools.get(name);
   if (settings === undefined) return undefined;
-  const nodes = nodesOf(state, name);
-  const up = nodes.filter(({ stage }) => stage === "up");
-  const cards = up.flatMap((node) => node.cards);
+  const up = [...state.nodes.values()].filter(({ stage }) => stage === "up");
+  const own = up.map(({ trouble, cards: all }) => ({ trouble, cards: all.filter(({ pool }) => pool === name) }));
+  const cards = own.flatMap((node) => node.cards);
   const slots = cards.flatMap((card) => card.slots.map((slot) => state.slots.get(slot) as Slot));
   return {
     name,
     settings,
     simulated: cards.some((card) => card.device.simulated),
     devices: cards.length,
-    troubled: up.reduce((sum, node) => sum + node.cards.length - wellCards(node, node.cards).length, 0),
-    drained: up.reduce((sum, node) => sum + node.cards.filter((card) => drainOn(state, node, card)).length, 0),
+    troubled: own.reduce((sum, node) => sum + node.cards.length - wellCards(node, node.cards).length, 0),
+    drained: cards.filter((card) => drainOf(state.drains, card)).length,
     slots: slots.length,
     leased: slots.filter(({ stage }) => stage === "leased").length,
     clearing: slots.filter(({ stage }) => stage === "clearing").length,
@@ -188,10 +191,11 @@ export function poolsOf(state: State): PoolSummary[] {
   return [...state.pools.keys()].map((name) => poolOf(state, name) as PoolSummary);
 }
 
-/** The pool's waiting calls in the order of their admission, each with its place in its node's queue. */
+/** The pool's waiting calls in the order of their admission, each with its place in the pool's queue on its node. */
 export function queueOf(state: State, pool: PoolName, now: Instant): WaitingCall[] {
-  return nodesOf(state, pool)
-    .flatMap((node) => waitingOnNode(state, node, now))
+  return [...state.nodes.values()]
+    .flatMap(({ bays }) => bays.get(pool) ?? [])
+    .flatMap((bay) => waitingIn(state, bay, now))
     .sort((a, b) => a.call.admittedAt - b.call.admittedAt);
 }
 
@@ -199,7 +203,7 @@ export function queueOf(state: State, pool: PoolName, now: Instant): WaitingCall
 export function placeOf(state: State, id: CallId, now: Instant): Place | undefined {
   const call = state.calls.get(id);
   if (call?.stage !== "queued") return undefined;
-  return waitingOnNode(state, nodeOf(state, call.terms.node), now, [call])[0]?.place;
+  return waitingIn(state, bayOf(nodeOf(state, call.terms.node), poolOfCall(call)), now, [call])[0]?.place;
 }
 
 /** All slots, by node, card and number. */
@@ -237,21 +241,13 @@ export function clearingOn(state: State, name: NodeName): Clearing[] {
   });
 }
 
-function nodesOf(state: State, pool: PoolName): NodeState[] {
-  return [...state.nodes.values()].filter((node) => node.pool === pool);
-}
-
-function waitingOnNode(state: State, node: NodeState, now: Instant, calls = queuedOn(state, node)): WaitingCall[] {
+function waitingIn(state: State, bay: Bay, now: Instant, calls = queuedIn(state, bay)): WaitingCall[] {
   const plan = planOn(state, now);
-  const places = placesOn(plan, node);
+  const places = placesOn(plan, bay);
   return calls.map((call) => {
-    const place = places.get(call.terms.call) ?? lastPlaceOn(plan, node, call.terms);
+    const place = places.get(call.terms.call) ?? lastPlaceOn(plan, bay, call.terms);
     return { call, waitedMs: between(call.admittedAt, now), place: withError(call, place, now) };
   });
-}
-
-function drainOn(state: State, node: NodeState, { device }: Card): ReturnType<typeof drainOf> {
-  return drainOf(state.drains, node, device.index);
 }
 
 function withError({ admittedAt, estimateMs: told }: QueuedCall, place: PlaceNow, now: Instant): Place {
@@ -266,11 +262,11 @@ function boardSlot(state: State, node: NodeState, card: Card, id: SlotId, now: I
   return {
     slot: id,
     node: node.name,
-    pool: node.pool,
+    pool: card.pool,
     isNodeLost: node.stage === "lost",
     device: card.device,
     trouble: troubleOf(node.trouble, card) ?? null,
-    drain: drainOn(state, node, card) ?? null,
+    drain: drainOf(state.drains, card) ?? null,
     state: slot,
     call,
     forMs: between(since, now),

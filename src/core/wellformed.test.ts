@@ -17,6 +17,7 @@ import { cloneState, stateHashInput } from "./state.ts";
 /** Something of everything: calls in each stage, credits, a sponsor, a card in trouble. */
 function lived(): Ledger {
   const it = ledger([card(0), card(1)]);
+  it.do({ type: "set-pool", pool: "fast", settings: {} });
   it.run("ended", 1_000);
   it.schedule("attached");
   it.attach("attached");
@@ -58,6 +59,12 @@ const commands: { readonly [Type in Command["type"]]: Extract<Command, { type: T
     type: "set-drain",
     of: { kind: "card", node: "n1", device: 1 },
     drain: { reason: "fan", by: "admin", endInMs: seconds(60) },
+  },
+  "set-card-pool": { type: "set-card-pool", node: "n1", device: 1, pool: "fast" },
+  "set-route": {
+    type: "set-route",
+    of: { kind: "space", space: "alice/demo" },
+    route: { pools: ["fast", "main"], moveAfterMs: seconds(5) },
   },
   schedule: {
     type: "schedule",

@@ -4,8 +4,9 @@
  * and nothing is recorded that a journal could not give back as it was (L25).
  */
 import type { Command } from "./model.ts";
+import type { Route } from "./routes.ts";
 import { areCards } from "./nodes.ts";
-import { nodeCardsMax, textMax, tierNames } from "./policy.ts";
+import { nodeCardsMax, poolNameMax, routePoolsMax, textMax, tierNames } from "./policy.ts";
 
 type Check = (value: unknown) => boolean;
 /** Every field of a shape; one that is left out does not compile. */
@@ -55,6 +56,10 @@ function object(shape: Readonly<Record<string, Check>>): Check {
     return Object.keys(has).length === named;
   };
 }
+
+/** It stands in names of shares and in URLs. */
+const poolName: Check = (value) =>
+  typeof value === "string" && value.length <= poolNameMax && /^[a-z0-9][a-z0-9._-]*$/i.test(value);
 
 const tier = oneOf(...tierNames);
 const cardFault = oneOf("device-fault", "nvml-lost");
@@ -138,6 +143,17 @@ const drain = {
   endInMs: orNull(number),
 } satisfies Shape<NonNullable<Of<"set-drain">["drain"]>>;
 
+const routeOwners: readonly Check[] = [
+  object({ kind: oneOf("space"), space: text }),
+  object({ kind: oneOf("account"), account: text }),
+];
+const routePools = listOf(poolName, routePoolsMax);
+const route = {
+  // At least one, and none twice.
+  pools: (value) => routePools(value) && new Set(value as string[]).size === Math.max(1, (value as string[]).length),
+  moveAfterMs: orNull(number),
+} satisfies Shape<Route>;
+
 const allowanceTerms: readonly Check[] = [
   object({ kind: oneOf("window"), ms: number }),
   object({ kind: oneOf("credits"), ms: number, expiresAt: orNull(number) }),
@@ -160,18 +176,20 @@ const shapes: { readonly [Type in Command["type"]]: Shape<Of<Type>> } = {
   "raise-fences": { above: count },
   "open-account": { account: text, tier },
   "set-tier": { tier, settings: some(tierSettings) },
-  "set-pool": { pool: text, settings: some(poolSettings) },
+  "set-pool": { pool: poolName, settings: some(poolSettings) },
   allow: { account: text, tier, allowance: object(allowance) },
   revoke: { account: text, allowance: text, by: text, reason: text },
   "set-budget": { space: text, sponsor: text, tier, settings: some(budgetSettings) },
   "join-node": {
     node: text,
-    pool: text,
+    pool: poolName,
     devices: (value) => devices(value) && areCards(value as Of<"join-node">["devices"]),
     replicas: listOf(text),
   },
   "hear-node": { node: text },
   "report-cards": { node: text, trouble: listOf(object(trouble), nodeCardsMax) },
+  "set-card-pool": { node: text, device: orNull(count), pool: orNull(poolName) },
+  "set-route": { of: (value) => routeOwners.some((check) => check(value)), route: orNull(object(route)) },
   "set-drain": { of: (value) => drainScopes.some((check) => check(value)), drain: orNull(object(drain)) },
   schedule: {
     terms,

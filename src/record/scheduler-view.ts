@@ -1,5 +1,6 @@
 /** The scheduler's entries are views of the journal, never written twice: what each event says of a call, hop by hop. */
-import type { CallTerms, Drain, DrainScope, Event, TurnRule, VoidCause } from "../core/model.ts";
+import type { Drain, DrainScope } from "../core/drained.ts";
+import type { CallTerms, Event, TurnRule, VoidCause } from "../core/model.ts";
 import { sumOf } from "../core/allowances.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";

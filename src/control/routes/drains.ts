@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Api, ApiContext, Route } from "../api.ts";
 import { administrator, refuse, signedIn } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
-import type { DrainScope } from "../../core/model.ts";
+import type { DrainScope } from "../../core/drained.ts";
 import { settingMaxMs } from "../../core/policy.ts";
 import type { Server } from "../server.ts";
 
