@@ -13,10 +13,12 @@ import { compareList, compareSetting, type Findings, type Wish } from "./promise
 
 export interface Client {
   readonly name: string;
+  /** It acts when all clients together have done so much, in this life and those before; absent: whenever it can. */
+  readonly turnAt?: number;
   /** Looks whether what it was promised is there; where that is cut off, it looks again after the next start. */
   compare(): Promise<void>;
-  /** With a signal it leaves when that is aborted; else it asks again as long as its client does. */
-  act(asking: Asking): Promise<void>;
+  /** With a signal it leaves when that is aborted; else it asks again as long as its client does. `done`: as with {@link turnAt}. */
+  act(asking: Asking, done: number): Promise<void>;
 }
 
 /** Final views that a visitor reads again after a kill. */
@@ -71,8 +73,8 @@ export interface List {
   /** Resolves when it is acknowledged; with false where it was not done. */
   add(n: number, asking: Asking): Promise<unknown>;
   nameOf(n: number): string;
-  /** Of what takes the machine's time: how long it is left alone before. Absent: not at all. */
-  pauseMs?(n: number): number;
+  /** Of what takes the machine's time: after so many acts of all it is done once more. Absent: at once. */
+  everyActs?(n: number): number;
   /** What it shows of its newest part: at least these wishes, where they are there. */
   read(wishes: readonly Wish[]): Promise<readonly string[]>;
 }
@@ -82,6 +84,7 @@ export class ListClient implements Client {
   readonly #list: List;
   readonly #findings: Findings;
   #tried = 0;
+  turnAt = 0;
   /** Those since the last comparison, and the one before them. */
   #wishes: Wish[] = [];
 
@@ -99,12 +102,11 @@ export class ListClient implements Client {
     this.#wishes = this.#wishes.slice(-1);
   }
 
-  async act(asking: Asking): Promise<void> {
+  async act(asking: Asking, done: number): Promise<void> {
     const n = ++this.#tried;
     const wish = { name: this.#list.nameOf(n), acknowledged: false };
     this.#wishes.push(wish);
-    const pauseMs = this.#list.pauseMs?.(n);
-    if (pauseMs !== undefined) await delay(pauseMs);
+    this.turnAt = done + (this.#list.everyActs?.(n) ?? 0);
     if ((await this.#list.add(n, asking)) === false) return;
     wish.acknowledged = true;
     this.#findings.acknowledged += 1;

@@ -11,12 +11,15 @@ import { brokenSpace, quietSpace, repositoryOf, siteSpace, stillSpace, type Writ
 
 /** Variables that the Space has at a time, and secrets: it may not have many. */
 const keptEach = 20;
-/** A commit takes several processes of git, as a build and a replica do; without a pause they would be most of the load. */
-const commitEveryMs = 200;
-const buildEveryMs = 400;
-const restartEveryMs = 1_500;
+/**
+ * A commit takes several processes of git, as a build and a replica do: done as often as all else they would be most of the load. So each
+ * comes once in so many acts of all clients, commits up to so many.
+ */
+const commitActsMax = 8;
+const buildActs = 12;
+const restartActs = 50;
 /** It copies the whole folder. */
-const backupEveryMs = 1_200;
+const backupActs = 40;
 
 export function listsOf({ operator, owner, url, data, backups }: Writers): readonly List[] {
   const tokens = new Map<string, string>();
@@ -68,7 +71,7 @@ export function listsOf({ operator, owner, url, data, backups }: Writers): reado
     {
       name: "restarts, stops and pauses",
       nameOf: (n) => `reason ${n}`,
-      pauseMs: () => restartEveryMs,
+      everyActs: () => restartActs,
       add: async (n, asking) => {
         // Refused where its node has not come back yet after a start.
         if (!(await unlessConflict(owner.client.restart(siteSpace, asking)))) return false;
@@ -82,7 +85,7 @@ export function listsOf({ operator, owner, url, data, backups }: Writers): reado
     {
       name: "commits",
       nameOf: (n) => `commit ${n}`,
-      pauseMs: (n) => n % commitEveryMs,
+      everyActs: (n) => n % commitActsMax,
       add: (n, asking) => commitTo(owner, quietSpace, n, asking),
       read: async () => commitsOf(repositoryOf(data, quietSpace)).map(({ subject }) => subject),
     },
@@ -90,7 +93,7 @@ export function listsOf({ operator, owner, url, data, backups }: Writers): reado
     {
       name: "backups",
       nameOf: (n) => join(backups, String(n)),
-      pauseMs: () => backupEveryMs,
+      everyActs: () => backupActs,
       // Asked for again after a kill it is refused: what the first left in that folder is no backup.
       add: (n, asking) => unlessConflict(operator.client.backup({ folder: join(backups, String(n)) }, asking)),
       read: async (wishes) => {
@@ -117,7 +120,8 @@ function buildsList(owner: Account, operator: Account, data: string): List {
   return {
     name: "builds",
     nameOf: (n) => (n % 2 === 1 ? `commit ${n}` : `commit ${n - 1} again`),
-    pauseMs: (n) => (n % 2 === 1 ? buildEveryMs : 0),
+    // What an odd one began is gone on with at once.
+    everyActs: (n) => (n % 2 === 0 ? buildActs : 0),
     add: async (n, asking) => {
       if (n % 2 === 1) {
         const { build } = await commitTo(owner, brokenSpace, n, asking);

@@ -27,6 +27,8 @@ export class Run {
   readonly #clients: readonly Client[];
   readonly #chance: Prng;
   readonly #findings: Findings;
+  /** What all clients have done, in all lives. */
+  #done = 0;
   /** What each client does; from one life to the next, where it asks again until it is answered. */
   #serving: readonly Promise<void>[];
   #life = new Life(0);
@@ -96,8 +98,10 @@ export class Run {
     try {
       if (!life.over) await client.compare();
       while (!life.over) {
-        await client.act({ signal });
-        this.#life.did();
+        if (!(await this.#turnOf(client, life))) return;
+        await client.act({ signal }, this.#done);
+        this.#done += 1;
+        this.#life.did(this.#done);
       }
     } catch (error) {
       if (error instanceof ApiError) {
@@ -106,6 +110,17 @@ export class Run {
       } else if (!life.over) this.#findings.other.push(`${client.name}: ${String((error as Error).stack)}`);
     }
   }
+
+  /** False where the life ends before it comes. */
+  async #turnOf({ turnAt = 0 }: Client, life: Life): Promise<boolean> {
+    return this.#done >= turnAt || life.turn(turnAt);
+  }
+}
+
+/** Of a client that waits for the others' acts. */
+interface Turn {
+  readonly at: number;
+  readonly take: (isReached: boolean) => void;
 }
 
 /** From a start until the kill. */
@@ -116,6 +131,7 @@ class Life {
   readonly #gone = new AbortController();
   #acts: number;
   #end: () => void = () => undefined;
+  readonly #turns = new Set<Turn>();
 
   constructor(acts: number) {
     this.#acts = acts;
@@ -130,9 +146,23 @@ class Life {
 
   leave(): void {
     this.#gone.abort();
+    for (const turn of this.#turns) this.#take(turn, false);
   }
 
-  did(): void {
+  /** One more act, with which so many are done in all lives. */
+  did(done: number): void {
     if (--this.#acts === 0) this.#end();
+    for (const turn of this.#turns) if (done >= turn.at) this.#take(turn, true);
+  }
+
+  /** Resolves with true when so many acts are done, with false when the clients leave. */
+  turn(at: number): Promise<boolean> {
+    if (this.#gone.signal.aborted) return Promise.resolve(false);
+    return new Promise((take) => this.#turns.add({ at, take }));
+  }
+
+  #take(turn: Turn, isReached: boolean): void {
+    this.#turns.delete(turn);
+    turn.take(isReached);
   }
 }
