@@ -70,8 +70,11 @@ export class EngineStopped extends Error {
 /** Commands between decision and disk; at a slow disk's 10 ms a group, ten thousand is a second's worth of answers. */
 export const inFlightMax = 10_000;
 
-/** Encoding a full state holds everything up for 0.1 s, so it is seldom; replay costs some 5 µs a record. */
-const snapshotEveryDefault = 100_000;
+/** Encoding a full state holds everything up for 0.1 s, so it is seldom; replay costs some 5 µs a record, a second in all. */
+const snapshotEveryDefault = 200_000;
+
+/** Records between snapshots for each call of the state: a long queue is encoded the more seldom, and costs no more for each record. */
+const snapshotEveryCall = 2;
 
 /** Deadlines are looked up at most this often: finding the next one walks the queues, and none needs to be met closer. */
 const deadlineGrainMs = 10;
@@ -79,18 +82,14 @@ const deadlineGrainMs = 10;
 /** The longest that one timer waits; the deadline is then looked up anew. */
 const alarmMaxMs = 60_000;
 
-/** Whoever waits until record `index` is durable; `record` is set on the entry that made it. */
-interface Waiting {
-  readonly index: number;
-  readonly record: LedgerRecord | null;
-  readonly resolve: () => void;
-  readonly reject: (failure: Error) => void;
-}
-
-/** Appends that the journal promised together. */
+/** Records that the journal promised together. */
 interface Batch {
   readonly durable: Promise<void>;
-  last: number;
+  readonly records: LedgerRecord[];
+  /** Settles when they are durable and the listeners have heard of them. */
+  readonly told: PromiseWithResolvers<void>;
+  /** Answers that wait for that. */
+  waiting: number;
 }
 
 export class Engine implements AsyncDisposable {
@@ -99,16 +98,17 @@ export class Engine implements AsyncDisposable {
   readonly #journal: Journal;
   readonly #onFatal: (failure: Error) => void;
   readonly #alarm: Alarm;
+  readonly #log: EngineLog | undefined;
   readonly #snapshotEvery: number;
   readonly #clock: Clock;
   readonly #state: State;
   readonly #listeners = new Set<RecordListener>();
   /** Wall time less monotonic time, at the start (L14). */
   readonly #offset: number;
-  /** In order of index; the first `#told` have been told. */
-  #waiting: Waiting[] = [];
-  #told = 0;
-  #batch: Batch | undefined;
+  /** Those that are not durable, in order of index. */
+  readonly #batches: Batch[] = [];
+  /** Answers that wait for them. */
+  #inFlight = 0;
   #durable: number;
   #snapshotAt: number;
   #callOff: (() => void) | undefined;
@@ -141,6 +141,7 @@ export class Engine implements AsyncDisposable {
     this.#journal = options.journal;
     this.#onFatal = options.onFatal;
     this.#alarm = options.alarm ?? systemAlarm;
+    this.#log = options.log;
     this.#snapshotEvery = options.snapshotEvery ?? snapshotEveryDefault;
     this.#clock = options.clock;
     this.#state = state;
@@ -171,28 +172,12 @@ export class Engine implements AsyncDisposable {
    * anything was decided, or with `EngineStopped` or the journal's failure when the outcome is not known to be kept.
    */
   submit(command: Command, mark?: string): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      this.#checkOpen();
-      const at = this.now();
-      const decision = decide(this.#state, command, at);
-      if (!decision.ok || decision.events.length === 0) {
-        const answer = { ...decision, index: this.#state.index, at: this.#state.at };
-        return this.#whenDurable(null, () => resolve(answer), reject);
-      }
-      const { events } = decision;
-      const record = { index: this.#state.index + 1, at, events };
-      this.#record(record, mark);
-      this.#whenDurable(record, () => resolve({ ok: true, events, index: record.index, at }), reject);
-    });
+    return this.#answer(() => this.#decide(command, mark));
   }
 
   /** What `view` says of the state now, as soon as all that it saw is durable. It must copy what it hands out. */
   read<T>(view: (state: State, now: Instant) => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#checkOpen();
-      const seen = view(this.#state, this.now());
-      this.#whenDurable(null, () => resolve(seen), reject);
-    });
+    return this.#answer(() => view(this.#state, this.now()));
   }
 
   /** Calls `listener` with each record that becomes durable from now on; what it returns ends that. */
@@ -207,7 +192,7 @@ export class Engine implements AsyncDisposable {
     this.#disposing = true;
     this.#callOff?.();
     if (this.#stopped !== undefined) return;
-    await new Promise<void>((resolve, reject) => this.#whenDurable(null, resolve, reject));
+    await this.#whenDurable(undefined);
     await this.#snapshot();
     this.#stopped ??= new EngineStopped("the engine has ended");
   }
@@ -215,8 +200,29 @@ export class Engine implements AsyncDisposable {
   #checkOpen(): void {
     if (this.#stopped !== undefined) throw this.#stopped;
     if (this.#disposing) throw new EngineStopped("the engine is ending");
-    const inFlight = this.#waiting.length - this.#told;
-    if (inFlight >= inFlightMax) throw new EngineBusy(`${inFlight} commands are already on their way to disk`);
+    if (this.#inFlight >= inFlightMax)
+      throw new EngineBusy(`${this.#inFlight} commands are already on their way to disk`);
+  }
+
+  #answer<T>(now: () => T): Promise<T> {
+    try {
+      this.#checkOpen();
+      return this.#whenDurable(now());
+    } catch (failure) {
+      return Promise.reject(failure);
+    }
+  }
+
+  #decide(command: Command, mark: string | undefined): Answer {
+    const at = this.now();
+    const decision = decide(this.#state, command, at);
+    if (!decision.ok || decision.events.length === 0) {
+      return { ...decision, index: this.#state.index, at: this.#state.at };
+    }
+    const { events } = decision;
+    const index = this.#state.index + 1;
+    this.#record({ index, at, events }, mark);
+    return { ok: true, events, index, at };
   }
 
   /** Applies and appends; from here on there is no way back but a new process. */
@@ -224,54 +230,53 @@ export class Engine implements AsyncDisposable {
     try {
       apply(this.#state, record);
       const works = worksOf(record.events);
-      this.#followBatch(this.#journal.append(record, mark === undefined ? works : [...works, mark]), record.index);
+      this.#follow(this.#journal.append(record, mark === undefined ? works : [...works, mark]), record);
     } catch (failure) {
       this.#fail(failure as Error);
       throw failure;
     }
-    if (record.index - this.#snapshotAt >= this.#snapshotEvery) void this.#snapshot();
+    const every = Math.max(this.#snapshotEvery, snapshotEveryCall * this.#state.calls.size);
+    if (record.index - this.#snapshotAt >= every) void this.#snapshot();
     if (!this.#looksSoon) this.#setAlarm(deadlineGrainMs);
   }
 
-  #followBatch(durable: Promise<void>, index: number): void {
-    if (this.#batch?.durable === durable) {
-      this.#batch.last = index;
+  #follow(durable: Promise<void>, record: LedgerRecord): void {
+    const newest = this.#batches.at(-1);
+    if (newest?.durable === durable) {
+      newest.records.push(record);
       return;
     }
-    const batch = (this.#batch = { durable, last: index });
+    const batch: Batch = { durable, records: [record], told: Promise.withResolvers(), waiting: 0 };
+    this.#batches.push(batch);
     durable.then(
-      () => this.#tell(batch.last),
+      () => this.#tell(batch),
       (failure: Error) => this.#fail(failure),
     );
   }
 
-  #whenDurable(record: LedgerRecord | null, resolve: () => void, reject: (failure: Error) => void): void {
-    const { index } = this.#state;
-    if (index <= this.#durable) resolve();
-    else this.#waiting.push({ index, record, resolve, reject });
+  /** L28: it was decided upon the newest record. */
+  #whenDurable<T>(answer: T): Promise<T> {
+    const newest = this.#batches.at(-1);
+    if (newest === undefined) return Promise.resolve(answer);
+    this.#inFlight++;
+    newest.waiting++;
+    return newest.told.promise.then(() => answer);
   }
 
-  /** L28: everything up to `index` is durable now. */
-  #tell(index: number): void {
-    if (this.#stopped !== undefined) return;
-    this.#durable = index;
-    try {
-      for (; this.#told < this.#waiting.length; this.#told++) {
-        const { index: needs, record, resolve } = this.#waiting[this.#told] as Waiting;
-        if (needs > index) break;
-        if (record !== null) for (const listener of this.#listeners) listener(record);
-        resolve();
+  /** L28: everything up to the batch is durable now. */
+  #tell(upTo: Batch): void {
+    while (this.#stopped === undefined && this.#batches.includes(upTo)) {
+      const { records, told, waiting } = this.#batches.shift() as Batch;
+      this.#inFlight -= waiting;
+      this.#durable = (records.at(-1) as LedgerRecord).index;
+      try {
+        for (const record of records) for (const listener of this.#listeners) listener(record);
+        told.resolve();
+      } catch (failure) {
+        told.reject(failure);
+        this.#fail(failure as Error);
       }
-    } catch (failure) {
-      this.#fail(failure as Error);
     }
-    this.#forgetTold();
-  }
-
-  #forgetTold(): void {
-    if (this.#told < this.#waiting.length / 2) return;
-    this.#waiting = this.#waiting.slice(this.#told);
-    this.#told = 0;
   }
 
   #lookAtDeadlines(): void {
@@ -299,11 +304,23 @@ export class Engine implements AsyncDisposable {
     const { index } = this.#state;
     if (index === this.#snapshotAt) return;
     this.#snapshotAt = index;
-    const body = encodeState(this.#state);
     try {
-      await this.#journal.saveSnapshot({ index, stateHash: hash("sha256", body, "hex"), body });
+      const body = this.#encoded();
+      if (body !== undefined) await this.#journal.saveSnapshot({ index, stateHash: hash("sha256", body, "hex"), body });
     } catch (failure) {
       this.#fail(failure as Error);
+    }
+  }
+
+  /** Undefined where it is longer than a string can be, at some 800,000 waiting calls: a start then replays from the snapshot before. */
+  #encoded(): string | undefined {
+    try {
+      return encodeState(this.#state);
+    } catch (failure) {
+      if (!(failure instanceof RangeError)) throw failure;
+      const facts = { index: this.#state.index, calls: this.#state.calls.size };
+      this.#log?.warn(facts, "the ledger's state is too large for a snapshot: none is kept, and a start takes longer");
+      return undefined;
     }
   }
 
@@ -311,20 +328,21 @@ export class Engine implements AsyncDisposable {
     if (this.#stopped !== undefined) return;
     this.#stopped = failure;
     this.#callOff?.();
-    for (const { reject } of this.#waiting.splice(0).slice(this.#told)) reject(failure);
-    this.#told = 0;
+    for (const { told } of this.#batches.splice(0)) told.reject(failure);
     this.#onFatal(failure);
   }
 }
 
 /** The calls that a record is about, each once: under them the journal finds it. Forgetting a call is not about it. */
 export function worksOf(events: readonly Event[]): readonly string[] {
-  const works: string[] = [];
+  let works: string[] | undefined; // Nearly always of one.
   for (const event of events) {
     const call = "call" in event ? event.call : "terms" in event ? event.terms.call : undefined;
-    if (call !== undefined && !works.includes(call)) works.push(call);
+    if (call === undefined || works?.includes(call)) continue;
+    if (works === undefined) works = [call];
+    else works.push(call);
   }
-  return works;
+  return works ?? [];
 }
 
 function systemAlarm(ms: number, ring: () => void): () => void {

@@ -348,14 +348,13 @@ function appendParams(pack: Pack, from: Head): { params: readonly Param[]; head:
     starts.push(offset + hashBytes + 1);
     offset += framed.length;
   }
-  const works = pack.works.flatMap((of, i) => of.map((work) => ({ work, index: pack.first + i })));
   const head: Head = {
     index: pack.first + count - 1,
     at: pack.ats[count - 1] as Instant,
     hash: previous.toString("hex"),
   };
   const bodies = Buffer.from(pack.bytes.buffer, pack.bytes.byteOffset, pack.bytes.byteLength);
-  const named = [works.map(({ work }) => work), works.map(({ index }) => index)];
-  const params = [from.index, head.index, head.at, previous, hashes, bodies, pack.ats, starts, pack.lengths, ...named];
+  const works = [pack.works, pack.workIndexes];
+  const params = [from.index, head.index, head.at, previous, hashes, bodies, pack.ats, starts, pack.lengths, ...works];
   return { params, head };
 }

@@ -25,8 +25,10 @@ export interface SqliteJournalOptions {
 
 /** Questions that may wait for the thread. */
 const asksMax = 10_000;
-/** A pack leaves as soon as it is this large (some fifty records), so that the thread inserts while this one goes on deciding. */
-const packBytes = 16 * 1024;
+/** A pack leaves as soon as it is this large (some two hundred records), so that the thread inserts while this one goes on deciding. */
+const packBytes = 64 * 1024;
+/** A pack that follows a full one gets room for as much at once, and for the record that makes it full. */
+const fullPackBytes = packBytes + 4 * 1024;
 
 /**
  * Opens or makes the journal in a folder. Rejects with `DataFolderBusy`, `JournalDamaged` or `JournalFormatUnknown`; a
@@ -68,6 +70,7 @@ export class SqliteJournal implements Compactable {
   #next: number;
   #lastAt: number;
   #packing: Waiting | undefined;
+  #wasFull = false;
   readonly #sent: Waiting[] = [];
   readonly #asked = new Map<number, Asked>();
   #askId = 0;
@@ -174,7 +177,8 @@ export class SqliteJournal implements Compactable {
 
   #startPack(): Waiting {
     setImmediate(() => this.#send());
-    return { packer: new Packer(this.#next), durable: Promise.withResolvers() };
+    const packer = this.#wasFull ? new Packer(this.#next, fullPackBytes) : new Packer(this.#next);
+    return { packer, durable: Promise.withResolvers() };
   }
 
   #send(): void {
@@ -182,6 +186,7 @@ export class SqliteJournal implements Compactable {
     if (packing === undefined) return;
     this.#packing = undefined;
     this.#sent.push(packing);
+    this.#wasFull = packing.packer.bytes >= packBytes;
     const pack = packing.packer.seal();
     this.#bytes += packing.packer.textBytes;
     this.#post({ kind: "append", pack }, [pack.bytes.buffer]);

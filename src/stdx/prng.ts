@@ -43,7 +43,11 @@ export function prng(seed: number): Prng {
     int: (below) => Math.floor((next() / 4294967296) * below),
     chance: (probability) => next() / 4294967296 < probability,
     pick: <T>(items: readonly T[]): T => items[self.int(items.length)] as T,
-    bytes: (count) => Uint8Array.from({ length: count }, () => next() & 255),
+    bytes: (count) => {
+      const bytes = new Uint8Array(count);
+      for (let i = 0; i < count; i++) bytes[i] = next() & 255;
+      return bytes;
+    },
   };
   return self;
 }
