@@ -1,4 +1,4 @@
-/** The four processes of the edge's benchmark; `node edge-roles.ts ROLE FOLDER`, spoken to over IPC. */
+/** The four processes of the edge's benchmark; `node edge-roles.ts ROLE FOLDER SPOOL BODY-BYTES`, spoken to over IPC. */
 import { randomBytes } from "node:crypto";
 import { Agent, createServer, request as httpRequest } from "node:http";
 import { connect, createServer as createNetServer } from "node:net";
@@ -24,8 +24,8 @@ export interface Told {
 
 const host = "alice-demo.localhost";
 const space = "alice/demo";
-const bodyBytes = 1_024;
-const [role, folder] = process.argv.slice(2) as [keyof typeof roles, string];
+const [role, folder, spool, bytes] = process.argv.slice(2) as [keyof typeof roles, string, string, string];
+const bodyBytes = Number(bytes);
 const backendSocket = join(folder, "in.sock");
 
 const roles = { backend, edge, relay, load };
@@ -95,7 +95,7 @@ async function edge(): Promise<void> {
           expiresAt: after(now, seconds(3_600)),
         }),
     },
-    emitter: await openSpool({ folder: join(folder, "spool"), name: "edge", clock }),
+    emitter: await openSpool({ folder: spool, name: "edge", clock, onFailure: fails }),
     counter: { count: () => "n_0" },
     clock,
     random: (count) => randomBytes(count),
@@ -104,6 +104,11 @@ async function edge(): Promise<void> {
     explainUrl: (id) => id,
   });
   tell({ port: opened.port });
+}
+
+/** An edge that keeps no evidence is not what is measured. */
+function fails(error: Error): never {
+  throw error;
 }
 
 /** What anyone would write first. */

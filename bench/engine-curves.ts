@@ -8,6 +8,7 @@ import { runInNewContext } from "node:vm";
 import { Engine } from "../src/control/engine.ts";
 import type { Answer } from "../src/control/engine.ts";
 import type { Command } from "../src/core/model.ts";
+import { settingMaxCount } from "../src/core/policy.ts";
 import type { LedgerRecord } from "../src/core/record.ts";
 import type { Head, Journal } from "../src/journal/index.ts";
 import { durationMs, instant, seconds } from "../src/stdx/time.ts";
@@ -21,14 +22,18 @@ const fullDepths = [10, 100, 1_000, 10_000, 100_000, 1_000_000];
 const shortSlots = [4, 64, 1_000];
 const fullSlots = [4, 16, 64, 256, 1_000, 4_000, 10_000];
 
-/** As many as a pool's queue may be told to hold. */
-const queueMax = 100_000;
+/** As many as a pool's queue may be told to hold: the deepest point fills it. */
+const queueMax = settingMaxCount;
 const slotsPerNode = 8;
 /** Longer than the longest queue takes to be filled: no call that runs meanwhile comes to its end. */
 const leaseMs = seconds(600);
-/** Nodes of the queue's curve: as many as hold the longest queue, at each point. */
-const queueNodes = 10;
-const runMs = 1_000;
+/** One node: all that wait stand in one line. */
+const queueNodes = 1;
+/** Short runs of a point; the machine's other work only adds to them, so the curves are compared by the shortest. */
+const runs = 5;
+const runMs = 300;
+/** From so many on, what a queued call takes is not lost among what else the heap does. */
+const weighedFrom = 1_000;
 /** Schedules on their way at once while a queue is filled, below the engine's own bound. */
 const fillAtOnce = 5_000;
 
@@ -40,8 +45,11 @@ export interface Curves {
 export async function curves(full: boolean, report: Report): Promise<Curves> {
   const queued = await curve("queued", full ? fullDepths : shortDepths, atDepth, report);
   const slots = await curve("slots", full ? fullSlots : shortSlots, atSlots, report);
-  const bytes = queued.points.at(-1)?.bytesPerCall ?? Number.NaN;
-  const memory = figure("memory bytes per queued call", "bytes", [bytes]);
+  const memory = figure(
+    "memory bytes per queued call",
+    "bytes",
+    queued.points.slice(-1).flatMap(({ bytesPerCall }) => bytesPerCall ?? []),
+  );
   return {
     figures: [...queued.figures, ...slots.figures, memory],
     conditions: {
@@ -53,9 +61,10 @@ export async function curves(full: boolean, report: Report): Promise<Curves> {
 }
 
 interface Point {
-  readonly usPerCycle: number;
-  /** Of the heap, for each call of the queue. */
-  readonly bytesPerCall: number;
+  /** Of each run. */
+  readonly usPerCycle: readonly number[];
+  /** Of the heap, for each call of the queue; null where nothing waits that could be weighed. */
+  readonly bytesPerCall: number | null;
 }
 
 async function curve(
@@ -67,18 +76,19 @@ async function curve(
   const points: Point[] = [];
   for (const n of at) {
     const point = await measure(n);
-    report(`${n} ${of}: ${point.usPerCycle.toFixed(1)} us a cycle, ${Math.round(point.bytesPerCall)} bytes a call`);
+    const weight = point.bytesPerCall === null ? "" : `, ${Math.round(point.bytesPerCall)} bytes a call`;
+    report(`${n} ${of}: ${Math.min(...point.usPerCycle).toFixed(1)} us a cycle${weight}`);
     points.push(point);
   }
-  const costs = points.map(({ usPerCycle }) => usPerCycle);
+  const costs = points.map(({ usPerCycle }) => Math.min(...usPerCycle));
   return {
-    figures: points.map(({ usPerCycle }, i) => figure(`cpu us per cycle at ${at[i]} ${of}`, "us", [usPerCycle])),
+    figures: points.map(({ usPerCycle }, i) => figure(`cpu us per cycle at ${at[i]} ${of}`, "us", usPerCycle)),
     points,
     spread: Number((Math.max(...costs) / Math.min(...costs)).toFixed(2)),
   };
 }
 
-/** All slots are taken and `depth` calls wait: another comes, and each end lets one in. */
+/** All slots are taken and `depth` calls wait: each end lets one in, and another comes. */
 async function atDepth(depth: number): Promise<Point> {
   await using pool = await Pool.open(queueNodes, slotsPerNode);
   const callers = queueNodes * slotsPerNode;
@@ -86,14 +96,14 @@ async function atDepth(depth: number): Promise<Point> {
   for (let i = 0; i < callers; i++) running.push(await pool.begin(i));
   const before = heapBytes();
   await pool.fill(depth);
-  const bytesPerCall = (heapBytes() - before) / depth;
+  const bytesPerCall = depth < weighedFrom ? null : (heapBytes() - before) / depth;
   await pool.hear();
   const usPerCycle = await cost(async (n) => {
     const i = n % callers;
-    await pool.submit(pool.schedule(i));
     const next = await pool.finish(running[i] as Lease);
     if (next === undefined) throw new Error("the queue is empty");
     running[i] = next;
+    await pool.queue(i);
   });
   return { usPerCycle, bytesPerCall };
 }
@@ -106,25 +116,27 @@ async function atSlots(count: number): Promise<Point> {
   const usPerCycle = await cost(async (n) => {
     await pool.finish(await pool.begin(n % (nodes * onNode)));
   });
-  return { usPerCycle, bytesPerCall: 0 };
+  return { usPerCycle, bytesPerCall: null };
 }
 
-/** The main thread's processor time for one cycle, over a second of them; some go before, for the compiler. */
-async function cost(cycle: (n: number) => Promise<void>): Promise<number> {
+/** The main thread's processor time for one cycle, of each run; some go before, for the compiler. */
+async function cost(cycle: (n: number) => Promise<void>): Promise<number[]> {
   let n = 0;
   const runFor = async (ms: number): Promise<number> => {
     const first = n;
     const cpu = process.threadCpuUsage();
     const startedAt = performance.now();
     while (performance.now() - startedAt < ms) {
-      await Promise.all(Array.from({ length: 4 }, () => cycle(n++)));
+      for (let i = 0; i < 4; i++) await cycle(n++);
       await afterThis(); // As where records are acknowledged by another thread: timers have their turn.
     }
     const { user, system } = process.threadCpuUsage(cpu);
     return (user + system) / (n - first);
   };
-  await runFor(runMs / 2);
-  return runFor(runMs);
+  await runFor(2 * runMs);
+  const costs: number[] = [];
+  while (costs.length < runs) costs.push(await runFor(runMs));
+  return costs;
 }
 
 interface Lease {
@@ -169,7 +181,7 @@ class Pool implements AsyncDisposable {
   }
 
   schedule(caller: number): Command {
-    const command = schedule(0);
+    const command = schedule(caller);
     const node = Math.floor(caller / this.#onNode) % (this.#callers / this.#onNode);
     return {
       ...command,
@@ -196,6 +208,13 @@ class Pool implements AsyncDisposable {
     return lease;
   }
 
+  /** A call that has to wait. */
+  async queue(caller: number): Promise<void> {
+    const answer = await this.submit(this.schedule(caller));
+    if (!answer.ok || !answer.events.some(({ type }) => type === "call-queued"))
+      throw new Error(`not queued: ${JSON.stringify(answer)}`);
+  }
+
   /** Ends a call; the one that its slot goes to is attached. */
   async finish({ call, fence }: Lease): Promise<Lease | undefined> {
     const next = grantIn(await this.submit(end(call, fence)));
@@ -207,9 +226,7 @@ class Pool implements AsyncDisposable {
     for (let filled = 0; filled < depth; filled += fillAtOnce) {
       await this.hear();
       const count = Math.min(fillAtOnce, depth - filled);
-      await Promise.all(
-        Array.from({ length: count }, (_, i) => this.submit(this.schedule((filled + i) * this.#onNode))),
-      );
+      await Promise.all(Array.from({ length: count }, (_, i) => this.queue(filled + i)));
     }
   }
 

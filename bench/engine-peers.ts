@@ -40,7 +40,9 @@ export async function postgresTransfers(server: PostgresServer, folder: string):
     name: `PostgreSQL ${serverVersion()}: two-phase double-entry transfer, 2 commits, ${connections} connections of pgbench`,
     cyclesPerSecond: async () => {
       const { stdout } = await promisify(execFile)(join(programs, "pgbench"), args);
-      return Number(/tps = ([\d.]+)/.exec(stdout)?.[1]);
+      const [, perSecond] = /tps = ([\d.]+)/.exec(stdout) ?? [];
+      if (perSecond === undefined) throw new Error(`pgbench does not say how fast it was:\n${stdout}`);
+      return Number(perSecond);
     },
     [Symbol.dispose]: () => undefined,
   };

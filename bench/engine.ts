@@ -12,10 +12,10 @@ import type { Journal } from "../src/journal/index.ts";
 import { openPostgresJournal } from "../src/journal/postgres.ts";
 import { instant } from "../src/stdx/time.ts";
 import { PostgresServer } from "../test/support/postgres.ts";
+import { fdatasyncUs, fileSystemOf, rawDatabase, scratch } from "./disk.ts";
 import { compare, figure, machine, median } from "./document.ts";
 import type { BenchDocument, BenchOptions, Figure, Measured, Report, Skipped } from "./document.ts";
 import { curves } from "./engine-curves.ts";
-import { fdatasyncUs, fileSystemOf, rawDatabase, scratch } from "./engine-disk.ts";
 import { bareServer, engineServer } from "./engine-http.ts";
 import { pacePerSecond, scheduleToGrant } from "./engine-latency.ts";
 import { drive } from "./engine-load.ts";
@@ -31,7 +31,7 @@ const rounds = 4;
 
 export async function run(report: Report, { full }: BenchOptions): Promise<BenchDocument> {
   const startedAt = performance.now();
-  const folder = scratch();
+  const folder = scratch("engine");
   try {
     const syncUs = fdatasyncUs(folder);
     report(`one write of 4 KiB and fdatasync: ${syncUs} us`);

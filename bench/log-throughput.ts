@@ -6,6 +6,7 @@ import type { LogLine } from "../src/contract/agent.ts";
 import { readShim } from "../src/runtime/folder.ts";
 import type { ReplicaLink } from "../src/runtime/link.ts";
 import { bench, until } from "../test/support/replicas.ts";
+import { rollupKb } from "./process-memory.ts";
 
 export interface LogThroughput {
   /** What the app printed, divided by how long its writes took; and the same program with its output to `cat > /dev/null`. */
@@ -95,7 +96,4 @@ function processorMs(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-function pssMB(pid: number): number {
-  const kB = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1];
-  return Number(kB) / 1e3;
-}
+const pssMB = (pid: number): number => rollupKb(pid, "Pss") / 1e3;

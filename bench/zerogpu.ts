@@ -4,17 +4,17 @@
  */
 import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readPlan } from "../src/runtime/folder.ts";
 import { sandboxHere } from "../src/runtime/sandbox/prepare.ts";
 import { httpCaller } from "../test/support/gradio-callers.ts";
+import { freePort } from "../test/support/free-port.ts";
 import { needs } from "../test/support/needs.ts";
 import { Platform, until, type Account, type App } from "../test/support/platform.ts";
 import { zeroGpuFiles } from "../test/support/zerogpu-world.ts";
 import { figure, machine, median, peerOf, type Bench, type Figure } from "./document.ts";
+import { rollupKb } from "./process-memory.ts";
 
 const gradio = "6.31.0";
 /** Every round starts both apps anew: first calls can be made once in the life of an app. */
@@ -150,10 +150,14 @@ interface ByHand extends AsyncDisposable {
 /** The release of that replica as a plain process, with the environment that Spaces have. */
 async function runByHand(up: Platform, folder: string): Promise<ByHand> {
   const plan = readPlan(folder);
-  const [python = "", file = ""] = plan?.release.argv ?? [];
+  const [python, file] = plan?.release.argv ?? [];
+  if (plan === undefined || python === undefined || file === undefined)
+    throw new Error(`${folder} does not say what the app is started with`);
+  await using stack = new AsyncDisposableStack();
   const device = fork(join(import.meta.dirname, "zerogpu-device-api.ts"), {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
+  stack.defer(() => device.disconnect());
   const [{ port: devicePort }] = (await once(device, "message")) as [{ port: number }];
   const home = join(up.folder, "by-hand");
   mkdirSync(home, { recursive: true });
@@ -161,7 +165,7 @@ async function runByHand(up: Platform, folder: string): Promise<ByHand> {
   const url = `http://127.0.0.1:${port}`;
   const startedAt = performance.now();
   const app = spawn(python, [file], {
-    cwd: join(plan?.releaseFolder ?? "", "app"),
+    cwd: join(plan.releaseFolder, "app"),
     stdio: ["ignore", "ignore", "ignore"],
     // A group of its own, that ends whole: workers outlive the app that forked them.
     detached: true,
@@ -181,21 +185,22 @@ async function runByHand(up: Platform, folder: string): Promise<ByHand> {
       ZEROGPU_OFFLOAD_DIR: home,
     },
   });
+  stack.defer(() => end(app));
   await until("the app by hand listens", () => answers(url), answerWithinMs);
   const startMs = performance.now() - startedAt;
-  return {
-    url,
-    startMs,
-    [Symbol.asyncDispose]: async () => {
-      device.disconnect();
-      await end(app);
-    },
-  };
+  const running = stack.move();
+  return { url, startMs, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
+/** With all of its group. */
 async function end(child: ChildProcess): Promise<void> {
-  const ended = once(child, "exit");
-  process.kill(-(child.pid ?? 0), "SIGKILL");
+  const isOver = child.exitCode !== null || child.signalCode !== null;
+  const ended = isOver ? undefined : once(child, "exit");
+  try {
+    process.kill(-(child.pid ?? 0), "SIGKILL");
+  } catch (error) {
+    if (!isOver) throw error; // Else none of them is left.
+  }
   await ended;
 }
 
@@ -207,14 +212,6 @@ const answers = (url: string): Promise<boolean> =>
     },
     () => false, // It does not listen yet.
   );
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
-}
 
 /** Each of the calls to both, the one and then the other; the times of each. */
 async function inTurn(
@@ -237,9 +234,7 @@ async function callMs(target: Target, api: string): Promise<number> {
   return performance.now() - startedAt;
 }
 
-/** Of smaps_rollup, in megabytes: pages that other processes have too count by their share. */
+/** Pages that other processes have too count by their share. */
 function memoryMb(pid: number, ...fields: readonly string[]): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, "latin1");
-  const kb = fields.map((field) => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0));
-  return kb.reduce((sum, value) => sum + value, 0) / 1024;
+  return rollupKb(pid, ...fields) / 1024;
 }

@@ -4,14 +4,13 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { inflateSync } from "node:zlib";
 import { writeSdkPackage } from "../src/client/sdk-package.ts";
 import { ScriptedDeviceApi, grant, plain, stream } from "./support/device-api.ts";
+import { freePort } from "./support/free-port.ts";
 
 const device = new ScriptedDeviceApi();
 let folder: string;
@@ -133,14 +132,6 @@ function decodePng(bytes: Buffer): { width: number; height: number; pixels: Uint
   for (let i = 0; i < pixels.length; i++)
     pixels[i] = rows.readUIntBE(Math.floor(i / width) * (width * 3 + 1) + 1 + (i % width) * 3, 3);
   return { width, height, pixels };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function until(condition: () => boolean): Promise<void> {

@@ -1,14 +1,15 @@
-/** The disk that the engine's benchmark stands on, and the database alone on it. */
+/** The disk that benchmarks stand on, and the database alone on it. */
 import { closeSync, fdatasyncSync, mkdirSync, mkdtempSync, openSync, statfsSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { checkpointPages } from "../src/journal/database.ts";
 import { median } from "./document.ts";
 
 /** In the clone, not in the system's temporary folder: that is often memory, where a sync costs nothing. */
-export function scratch(): string {
+export function scratch(bench: string): string {
   const cache = join(import.meta.dirname, "..", ".cache");
   mkdirSync(cache, { recursive: true });
-  return mkdtempSync(join(cache, "bench-engine-"));
+  return mkdtempSync(join(cache, `bench-${bench}-`));
 }
 
 export function fdatasyncUs(folder: string): number {
@@ -38,10 +39,10 @@ export function fileSystemOf(folder: string): string {
   return names[type] ?? `0x${type.toString(16)}`;
 }
 
-/** As durable as our journal is. */
+/** As durable as our journal is, and with as many pages between the log and the file. */
 export function rawDatabase(file: string): DatabaseSync {
   const db = new DatabaseSync(file);
   db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA locking_mode = EXCLUSIVE;
-    PRAGMA wal_autocheckpoint = 4000; CREATE TABLE j (i INTEGER PRIMARY KEY, b BLOB NOT NULL)`);
+    PRAGMA wal_autocheckpoint = ${checkpointPages}; CREATE TABLE j (i INTEGER PRIMARY KEY, b BLOB NOT NULL)`);
   return db;
 }
