@@ -2,7 +2,7 @@
  * The audit's books of pools: which card is in which, by which rule a call has its pool, and how it moved on. From the log alone, as
  * all of the audit (audit.ts).
  *
- *   L48. A call is granted on cards of its pool only, and its pool is one of its rule, the Space's before the account's.
+ *   L51. A call is granted on cards of its pool only, and its pool is one of its rule, the Space's before the account's.
  *   L50. It never returns to a pool that it left, and moves no earlier than its rule says.
  */
 import type { CallTerms, DeviceSpec, Event, NodeName, PoolName, SlotId } from "./model.ts";
@@ -47,7 +47,7 @@ export function bookJoined(books: PoolBooks, { node, pool, devices }: Of<"node-j
 
 export function bookCardPool(books: PoolBooks, { node, device, pool }: Of<"card-pool-set">, find: Find): void {
   const known = books.nodes.get(node);
-  if (!known) return find("L48", `a card of ${node}, which never joined, is put into ${pool}`);
+  if (!known) return find("L51", `a card of ${node}, which never joined, is put into ${pool}`);
   const cardPools = new Map(known.cardPools);
   if (pool === null) cardPools.delete(device);
   else cardPools.set(device, pool);
@@ -82,20 +82,20 @@ export function checkRule(books: PoolBooks, terms: CallTerms, routed: Routed | u
   const home = node?.cardPools.get(null) ?? node?.pool ?? terms.pool;
   const expected = rule ?? (home === terms.pool ? undefined : { pools: [home], moveAfterMs: null });
   if (String(expected?.pools) !== String(routed?.pools) || expected?.moveAfterMs !== routed?.moveAfterMs)
-    find("L48", `${terms.call} goes by ${JSON.stringify(routed)}, its rule is ${JSON.stringify(expected)}`);
+    find("L51", `${terms.call} goes by ${JSON.stringify(routed)}, its rule is ${JSON.stringify(expected)}`);
   if (routed === undefined) return;
   const asked = new Set([...routed.passed.map(({ pool }) => pool), routed.pool]);
   const before = routed.pools.slice(0, routed.pools.indexOf(routed.pool) + 1);
   if (before.length === 0 || before.some((pool) => !asked.has(pool)) || asked.size !== routed.passed.length + 1)
     find(
-      "L48",
+      "L51",
       `${terms.call} came into ${routed.pool} of ${routed.pools}, and passed ${JSON.stringify(routed.passed)}`,
     );
 }
 
 export function checkGrantedPool(books: PoolBooks, { terms, pool }: PlacedHold, slot: SlotId, find: Find): void {
   const of = poolOfSlot(books, slot);
-  if (of !== pool) find("L48", `${terms.call} of pool ${pool} is granted ${slot}, which is in ${of}`);
+  if (of !== pool) find("L51", `${terms.call} of pool ${pool} is granted ${slot}, which is in ${of}`);
   books.served.add(`${pool} ${terms.account}`);
 }
 

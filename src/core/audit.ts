@@ -373,7 +373,7 @@ function answeredAtOnce(audit: Audit, call: CallId, { events }: LedgerRecord): v
 }
 
 function granted(audit: Audit, { call, lease, attachBy }: Extract<Event, { type: "call-granted" }>): void {
-  for (const id of ["L8", "L18", "L20", "L22", "L39", "L48"]) look(audit, id);
+  for (const id of ["L8", "L18", "L20", "L22", "L39", "L51"]) look(audit, id);
   const hold = audit.holds.get(call);
   if (!hold || hold.chargedMs !== null) return find(audit, "L8", `a lease for ${call}, which has no open hold`);
   if (hold.lease) find(audit, "L20", `${call} was granted twice`);

@@ -42,7 +42,7 @@ const passed = (it: Ledger, call: string): readonly Passed[] | undefined => {
 };
 
 describe("a node that is divided into pools", () => {
-  test("L48: grants a call on cards of its pool only, whatever else is free", () => {
+  test("L51: grants a call on cards of its pool only, whatever else is free", () => {
     const it = divided();
     it.schedule("first");
     it.schedule("second");
@@ -451,7 +451,7 @@ describe("a call that waits", () => {
 describe("the audit", () => {
   const mutants: readonly [string, string, (event: Event) => Event][] = [
     [
-      "L48",
+      "L51",
       "grants a card of another pool",
       (event) =>
         event.type === "call-granted" && event.call === "c"
@@ -459,7 +459,7 @@ describe("the audit", () => {
           : event,
     ],
     [
-      "L48",
+      "L51",
       "goes by no rule",
       (event) => {
         if (event.type !== "call-admitted") return event;
@@ -468,7 +468,7 @@ describe("the audit", () => {
       },
     ],
     [
-      "L48",
+      "L51",
       "passes over a pool and does not say so",
       (event) =>
         event.type === "call-admitted" && event.routed && event.terms.call === "d"
