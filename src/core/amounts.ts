@@ -13,7 +13,7 @@ export const maxGpuMs = Number.MAX_SAFE_INTEGER;
 
 /** Checks and brands an amount: a whole number in `[0, maxGpuMs]`. */
 export function gpuMs(amount: number): GpuMs {
-  assert(Number.isSafeInteger(amount) && amount >= 0, `L4: an amount is a whole number, at least 0: ${amount}`);
+  assert(Number.isSafeInteger(amount) && amount >= 0, "L4: an amount is a whole number, at least 0", amount);
   return amount as GpuMs;
 }
 

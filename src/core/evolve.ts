@@ -11,7 +11,7 @@ import type { DurationMs, Instant } from "../stdx/time.ts";
 import { sumOf, withGiven, withRevoked } from "./allowances.ts";
 import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
-import { functionOf, lengthOf, withRun } from "./history.ts";
+import { functionOf, lengthOf, addRun } from "./history.ts";
 import type {
   Account,
   AttachedCall,
@@ -478,7 +478,8 @@ function remember(state: State, terms: CallTerms, { cause, usedMs, rule }: Of<"c
   const lengthMs = rule === "unused" ? undefined : lengthOf(cause, usedMs, terms);
   if (lengthMs === undefined) return;
   const name = functionOf(terms);
-  const runs = withRun(state.functions.get(name), lengthMs);
+  const runs = state.functions.get(name) ?? { inOrder: [], sorted: [] };
+  addRun(runs, lengthMs);
   state.functions.delete(name);
   state.functions.set(name, runs);
   const [oldest] = state.functions.size > functionsMax ? state.functions.keys() : [];
@@ -494,7 +495,7 @@ function finish(state: State, call: FinalCall): void {
 
 function slotChanged(state: State, event: Of<"slot-clearing" | "slot-warm" | "slot-free">, at: Instant): void {
   const slot = state.slots.get(event.slot);
-  assert(slot, `a slot that changes exists: ${event.slot}`);
+  assert(slot, "a slot that changes exists", event.slot);
   state.slots.set(event.slot, slotAfter(event, slot, at));
 }
 
@@ -529,7 +530,7 @@ function forgetToken(state: State, { terms }: Call): void {
 
 function accountOf(state: State, id: string): Mutable<Account> {
   const account = state.accounts.get(id);
-  assert(account, `L8: a hold has an account: ${id}`);
+  assert(account, "L8: a hold has an account", id);
   return account;
 }
 

@@ -14,6 +14,12 @@ export interface Runs {
   readonly sorted: readonly number[];
 }
 
+/** As the state keeps them. */
+export interface KeptRuns extends Runs {
+  readonly inOrder: number[];
+  readonly sorted: number[];
+}
+
 export function functionOf(terms: CallTerms): string {
   return terms.endpoint === null
     ? `${terms.release} ${terms.size} ${terms.declaredMs}`
@@ -26,14 +32,11 @@ export function lengthOf(cause: EndCause, usedMs: DurationMs, terms: CallTerms):
   return cause === "lease-end" ? terms.declaredMs : undefined;
 }
 
-/** `runs` with one more; the oldest goes where there are too many. */
-export function withRun(runs: Runs | undefined, lengthMs: number): Runs {
-  const inOrder = runs === undefined ? [] : runs.inOrder.slice();
-  const sorted = runs === undefined ? [] : runs.sorted.slice();
+/** One more; the oldest goes where there are too many. Changes what it is given, as all of `evolve` does. */
+export function addRun({ inOrder, sorted }: KeptRuns, lengthMs: number): void {
   if (inOrder.length >= runsKept) sorted.splice(lowerBound(sorted, inOrder.shift() as number), 1);
   inOrder.push(lengthMs);
   sorted.splice(lowerBound(sorted, lengthMs), 0, lengthMs);
-  return { inOrder, sorted };
 }
 
 /** The smallest length that nine runs in ten did not pass. */

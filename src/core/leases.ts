@@ -1,12 +1,13 @@
 /** Which of a node's leases passes its deadline first. Derived from its calls; a change costs O(log n). */
 import { Heap } from "./heap.ts";
+import type { Held } from "./heap.ts";
 import type { AttachedCall, CallId, GrantedCall } from "./model.ts";
 
 export class Leases {
   readonly #attaching = new Heap<GrantedCall>((a, b) => a.attachBy < b.attachBy);
   readonly #running = new Heap<AttachedCall>((a, b) => endOf(a) < endOf(b));
-  /** How to take each out. */
-  readonly #removals = new Map<CallId, () => void>();
+  /** Where each stands. */
+  readonly #held = new Map<CallId, Held<GrantedCall> | Held<AttachedCall>>();
 
   /** The call whose time to attach is over first. */
   get nextToAttach(): GrantedCall | undefined {
@@ -20,19 +21,19 @@ export class Leases {
 
   /** Takes in a call that was granted, or one that has attached. */
   put(call: GrantedCall | AttachedCall): void {
-    this.remove(call.terms.call);
-    if (call.stage === "granted") {
-      const held = this.#attaching.add(call);
-      this.#removals.set(call.terms.call, () => this.#attaching.remove(held));
-    } else {
-      const held = this.#running.add(call);
-      this.#removals.set(call.terms.call, () => this.#running.remove(held));
-    }
+    this.#takeOut(this.#held.get(call.terms.call));
+    this.#held.set(call.terms.call, call.stage === "granted" ? this.#attaching.add(call) : this.#running.add(call));
   }
 
   remove(call: CallId): void {
-    this.#removals.get(call)?.();
-    this.#removals.delete(call);
+    this.#takeOut(this.#held.get(call));
+    this.#held.delete(call);
+  }
+
+  #takeOut(held: Held<GrantedCall> | Held<AttachedCall> | undefined): void {
+    if (held === undefined) return;
+    if (held.value.stage === "granted") this.#attaching.remove(held as Held<GrantedCall>);
+    else this.#running.remove(held as Held<AttachedCall>);
   }
 }
 

@@ -147,10 +147,9 @@ export class Line implements Iterable<CallId> {
     const group = this.#groups.get(share.key) ?? this.#open(share);
     const number = this.#count++;
     const before = this.#newest;
-    const it: Standing = {
-      ...{ call: terms.call, entry, deadline, moveAt, number, group },
-      ...{ before, behind: null, byTurn: null, byDeadline: null, byMove: null },
-    };
+    const { call: id } = terms;
+    const places = { byTurn: null, byDeadline: null, byMove: null };
+    const it: Standing = { call: id, entry, deadline, moveAt, number, group, before, behind: null, ...places };
     if (before === null) this.#oldest = it;
     else before.behind = it;
     this.#newest = it;
@@ -163,7 +162,7 @@ export class Line implements Iterable<CallId> {
 
   remove(call: CallId): void {
     const it = this.#calls.get(call);
-    assert(it?.byTurn && it.byDeadline, `L9: a waiting call stands in its pool's line: ${call}`);
+    assert(it?.byTurn && it.byDeadline, "L9: a waiting call stands in its pool's line", call);
     const { group, before, behind } = it;
     if (before === null) this.#oldest = behind;
     else before.behind = behind;

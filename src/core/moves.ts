@@ -106,7 +106,7 @@ function whyNot(plan: Plan, bay: Bay, { terms }: QueuedCall): Passed | undefined
 /** How many calls wait in the pool, on all nodes, after the plan's events. */
 function countIn({ state, gone, moved, coming }: Plan, pool: PoolName): number {
   let count = state.waitingIn.get(pool) ?? 0;
-  for (const id of gone.union(moved)) {
+  for (const id of new Set([...gone, ...moved])) {
     const call = state.calls.get(id);
     if (call?.stage === "queued" && poolOfCall(call) === pool) count--;
   }

@@ -8,6 +8,7 @@ import { gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { bayOf } from "./bays.ts";
 import type { Bay } from "./bays.ts";
+import { FewMap, FewSet } from "./few.ts";
 import type { ShareKey } from "./line.ts";
 import type { Admitted, CallId, CardTrouble, Decision, Event, NodeName, Slot, SlotId, TurnRule } from "./model.ts";
 import { poolOfCall } from "./routing.ts";
@@ -26,26 +27,26 @@ export interface Plan {
   readonly now: Instant;
   readonly events: Event[];
   readonly slotAt: SlotAt;
-  readonly slots: Map<SlotId, Slot>;
-  readonly cards: Map<NodeName, readonly Card[]>;
-  readonly trouble: Map<NodeName, readonly CardTrouble[]>;
+  readonly slots: FewMap<SlotId, Slot>;
+  readonly cards: FewMap<NodeName, readonly Card[]>;
+  readonly trouble: FewMap<NodeName, readonly CardTrouble[]>;
   /** What is drained after the events so far. */
   drains: Drains;
   /** Calls that these events took out of their stage: a queue's entry of such a call no longer counts. */
-  readonly gone: Set<CallId>;
+  readonly gone: FewSet<CallId>;
   /** Calls that come into a line, in their order, last of those that are in it: the one that is scheduled, and those that moved. */
-  readonly coming: Map<CallId, Waiting>;
+  readonly coming: FewMap<CallId, Waiting>;
   /** Calls that moved: the entry in the line that they left no longer counts. */
-  readonly moved: Set<CallId>;
-  readonly grants: Map<NodeName, number>;
+  readonly moved: FewSet<CallId>;
+  readonly grants: FewMap<NodeName, number>;
   /** Accounts whose place in a queue these events changed, with what each has spent after them. */
-  readonly spent: Map<ShareKey, Spent>;
+  readonly spent: FewMap<ShareKey, Spent>;
   /** Grants since one was to the call that waited longest, of bays that were granted to, by {@link bayKey}. */
-  readonly since: Map<string, number>;
+  readonly since: FewMap<string, number>;
 }
 
 export function planOn(state: State, now: Instant): Plan {
-  const slots = new Map<SlotId, Slot>();
+  const slots = new FewMap<SlotId, Slot>();
   return {
     state,
     now,
@@ -53,18 +54,18 @@ export function planOn(state: State, now: Instant): Plan {
     slots,
     slotAt: (id) => {
       const slot = slots.get(id) ?? state.slots.get(id);
-      assert(slot, `a card's slot is known: ${id}`);
+      assert(slot, "a card's slot is known", id);
       return slot;
     },
-    cards: new Map(),
-    trouble: new Map(),
+    cards: new FewMap(),
+    trouble: new FewMap(),
     drains: state.drains,
-    gone: new Set(),
-    coming: new Map(),
-    moved: new Set(),
-    grants: new Map(),
-    spent: new Map(),
-    since: new Map(),
+    gone: new FewSet(),
+    coming: new FewMap(),
+    moved: new FewSet(),
+    grants: new FewMap(),
+    spent: new FewMap(),
+    since: new FewMap(),
   };
 }
 
@@ -123,6 +124,7 @@ export function cardsAt(plan: Plan, { node, pool, cards }: Bay): readonly Card[]
 
 /** The node's bays, and those into which calls or cards come by the events so far. */
 export function baysAt(plan: Plan, node: NodeState): readonly Bay[] {
+  if (plan.cards.size === 0 && plan.coming.size === 0) return [...node.bays.values()];
   const pools = new Set(node.bays.keys());
   for (const { pool } of plan.cards.get(node.name) ?? []) pools.add(pool);
   for (const call of plan.coming.values()) if (call.terms.node === node.name) pools.add(poolOfCall(call));
@@ -137,7 +139,9 @@ export function bayKey({ node, pool }: Bay): string {
 /** The calls that come into the bay's line, in their order; some of them may be granted already. */
 export function comingInto({ coming }: Plan, { node, pool }: Bay): Waiting[] {
   if (coming.size === 0) return [];
-  return [...coming.values()].filter((call) => call.terms.node === node.name && poolOfCall(call) === pool);
+  const into: Waiting[] = [];
+  for (const call of coming.values()) if (call.terms.node === node.name && poolOfCall(call) === pool) into.push(call);
+  return into;
 }
 
 /** What is wrong with the node's cards after the events so far. */

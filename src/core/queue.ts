@@ -40,6 +40,7 @@ export function grantOn(plan: Plan, node: NodeState): void {
 
 /** Grants to the bay's waiting calls as far as its slots reach, and orders idle workers away for those still waiting. */
 export function grantWaiting(plan: Plan, bay: Bay): void {
+  if (bay.queue.length === 0 && plan.coming.size === 0) return;
   const cards = wellCardsAt(plan, bay);
   const turns = turnsOn(plan, bay);
   for (let turn = turns.next().value; turn !== undefined; turn = turns.next().value) {

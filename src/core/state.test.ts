@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { durationMs } from "../stdx/time.ts";
-import { median, p90, withRun } from "./history.ts";
+import { addRun, median, p90 } from "./history.ts";
 import type { Runs } from "./history.ts";
 import { card, hello, ledger, terms } from "./ledger.suite.ts";
 import { runsKept } from "./policy.ts";
@@ -79,7 +79,11 @@ describe("a snapshot", () => {
 });
 
 describe("a function's history", () => {
-  const of = (...lengths: number[]): Runs => lengths.reduce<Runs | undefined>(withRun, undefined) as Runs;
+  const of = (...lengths: number[]): Runs => {
+    const runs = { inOrder: [], sorted: [] };
+    for (const length of lengths) addRun(runs, length);
+    return runs;
+  };
 
   test("p90 is a length that nine runs in ten did not pass", () => {
     assert.equal(p90(of(7)), 7);

@@ -9,7 +9,7 @@ import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
 import { ordered, orderedAccount, orderedCall, orderedSpent, orderedToken } from "./canonical.ts";
 import type { WrittenAccount } from "./canonical.ts";
-import type { Runs } from "./history.ts";
+import type { KeptRuns } from "./history.ts";
 import { fillBays, keptBay } from "./bays.ts";
 import type { Bay } from "./bays.ts";
 import { Line, shareKey } from "./line.ts";
@@ -99,7 +99,7 @@ export interface State {
   readonly calls: Map<CallId, Call>;
   /** How many calls of a Space are open; a Space without one is not in it. Derived from `calls`. */
   readonly openBySpace: Map<string, number>;
-  /** How many calls wait in a pool; one in which none does is not in it. Derived from `calls`. */
+  /** How many calls wait in a pool; one in which none ever did may not be in it. Derived from `calls`. */
   readonly waitingIn: Map<PoolName, number>;
   /** What accounts have spent of pools lately; one that has spent nothing and waits nowhere is not in it. */
   readonly shares: Map<ShareKey, Share>;
@@ -107,7 +107,7 @@ export interface State {
   readonly clocks: Map<PoolName, DecayClock>;
   readonly tokens: Map<string, TokenUse>;
   /** By function, least recently used first. */
-  readonly functions: Map<string, Runs>;
+  readonly functions: Map<string, KeptRuns>;
   /** `account space` → when kills without evidence were forgiven, oldest first. */
   readonly kills: Map<string, readonly Instant[]>;
   /** Ended calls, oldest first, from `endedHead` on. */
@@ -237,7 +237,7 @@ export function standInLine(state: State, call: QueuedCall): void {
   const share: Share = state.shares.get(key) ?? { key, spent: nothingSpent, groups: new Set() };
   state.shares.set(key, share);
   bayOfCall(state, call).queue.add(call, share);
-  countOpen(state.waitingIn, pool, 1);
+  countWaiting(state, pool, 1);
 }
 
 /** Takes it out again. */
@@ -245,7 +245,7 @@ export function leaveLine(state: State, call: QueuedCall): void {
   const pool = poolOfCall(call);
   bayOfCall(state, call).queue.remove(call.terms.call);
   tidyShare(state, shareKey(pool, call.terms.account));
-  countOpen(state.waitingIn, pool, -1);
+  countWaiting(state, pool, -1);
 }
 
 /** The account has spent in the pool, or got back. */
@@ -273,7 +273,11 @@ function openBySpace(calls: Snapshot["calls"]): Map<string, number> {
   return counts;
 }
 
-/** One call of the Space (or of the pool) more or less is open (or waits). */
+function countWaiting({ waitingIn }: State, pool: PoolName, by: 1 | -1): void {
+  waitingIn.set(pool, (waitingIn.get(pool) ?? 0) + by);
+}
+
+/** One call of the Space more or less is open. */
 export function countOpen(counts: Map<string, number>, of: string, by: 1 | -1): void {
   const count = (counts.get(of) ?? 0) + by;
   if (count === 0) counts.delete(of);
@@ -287,7 +291,7 @@ export function cloneState(state: State): State {
 
 export function nodeOf(state: State, name: NodeName): NodeState {
   const node = state.nodes.get(name);
-  assert(node, `a call's node is known: ${name}`);
+  assert(node, "a call's node is known", name);
   return node;
 }
 
@@ -298,7 +302,7 @@ export function bayOfCall(state: State, call: Pick<Admitted, "terms" | "routed">
 
 export function settingsOf(state: State, pool: PoolName): PoolSettings {
   const settings = state.pools.get(pool);
-  assert(settings, `a node's pool is known: ${pool}`);
+  assert(settings, "a node's pool is known", pool);
   return settings;
 }
 
