@@ -47,5 +47,7 @@ export interface BudgetView {
   /** What becomes of a call that the budget cannot hold: its visitor pays, or it is refused. */
   readonly whenOut: "visitor" | "refuse";
   readonly resetsAt: string | null;
+  /** How long the owner's next window will be. */
+  readonly windowMs: number;
   readonly index: number;
 }

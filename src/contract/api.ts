@@ -535,6 +535,8 @@ export interface QuotaView {
   /** Calls that are open now, and how many may be at once; null: no limit. */
   readonly calls: number;
   readonly callsMax: number | null;
+  /** The longest duration that a call may declare by the tier; null: the pool's bound alone holds. */
+  readonly durationMaxMs: number | null;
   /** What operators gave the account beyond its tier, and is not over. */
   readonly allowances: readonly AllowanceView[];
   /** The journal index at which these numbers hold (L34). */

@@ -156,7 +156,7 @@ describe("the API", () => {
       const answer = await ask("GET", "/api/spaces/zero-gpu/quota", token);
       return [answer.status, answer.ok ? await answer.json() : null];
     };
-    assert.deepEqual(await hub(alice), [200, { base: 300, current: 300, held: 0 }]);
+    assert.deepEqual(await hub(alice), [200, { base: 300, current: 300, held: 0, credits: 0 }]);
     assert.equal((await hub(undefined))[0], 401);
     const before = await ask("GET", "/api/quota", alice);
     assert.equal(before.headers.get("ratelimit-policy"), '"window";q=300;qu="gpu-seconds";w=86400');
@@ -170,15 +170,29 @@ describe("the API", () => {
     );
     assert.equal(after.headers.get("ratelimit"), '"window";r=7, "runs";r=9, "calls";r=2');
     const runs = { used: 0, limit: 9, remaining: 9 };
-    assert.deepEqual(await after.json(), { base: 7, current: 7, held: 0, runs });
+    assert.deepEqual(await after.json(), { base: 7, current: 7, held: 0, credits: 0, runs });
+    await ask(
+      "POST",
+      "/api/quota/allowances",
+      admin,
+      JSON.stringify({ account: "alice", kind: "credits", ms: 5_200, reason: "why" }),
+    );
+    const more = await ask("GET", "/api/spaces/zero-gpu/quota", alice);
+    assert.deepEqual(await more.json(), { base: 13, current: 13, held: 0, credits: 5, runs });
+    assert.match(more.headers.get("ratelimit") ?? "", /"window";r=7, "credits";r=5, /);
     await ask(
       "PATCH",
       "/api/tiers/free",
       admin,
-      JSON.stringify({ windowLimitMs: null, runsMax: null, callsMax: null }),
+      JSON.stringify({ windowLimitMs: null, runsMax: null, callsMax: null, durationMaxMs: 90_000 }),
     );
     const free = await ask("GET", "/api/quota", alice);
-    assert.deepEqual([free.headers.get("ratelimit"), free.headers.get("ratelimit-policy")], [null, null]);
+    assert.equal(free.headers.get("ratelimit"), '"credits";r=5, "duration";r=90');
+    await ask("PATCH", "/api/tiers/free", admin, JSON.stringify({ durationMaxMs: null }));
+    await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
+    const bob = await world.token("bob", ["read"]);
+    const none = await ask("GET", "/api/quota", bob);
+    assert.deepEqual([none.headers.get("ratelimit"), none.headers.get("ratelimit-policy")], [null, null]);
   });
 
   test("what an account gets beyond its tier is the operator's to give, with a reason, and its quota shows it", async () => {
@@ -266,6 +280,9 @@ describe("the API", () => {
       return (await (await ask("POST", "/api/gpu/quote", token, asked)).json()) as QuoteView;
     };
     assert.deepEqual([(await quote(bob)).paidBy, (await quote(alice)).paidBy], ["alice", "alice"]);
+    const shown = await ask("GET", "/api/spaces/alice/demo/budget", alice);
+    assert.equal(shown.headers.get("ratelimit-policy"), '"budget";q=50;qu="gpu-seconds";w=86400');
+    assert.equal(shown.headers.get("ratelimit"), '"budget";r=50');
     await set(alice, { limitMs: 10_000 });
     assert.equal((await quote(bob)).refused?.code, "gpu/budget-exceeded");
     await set(alice, { limitMs: null });

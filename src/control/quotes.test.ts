@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { card, ledger, terms } from "../core/ledger.suite.ts";
-import { durationMs } from "../stdx/time.ts";
+import { gpuMs } from "../core/amounts.ts";
+import { after, durationMs, seconds } from "../stdx/time.ts";
+import { callLimits, rateLimitFields } from "./quota-fields.ts";
 import { quoteView } from "./quotes.ts";
+import type { Payer } from "./quotes.ts";
 
 /** Two nodes in two pools, of one slot each; the one of `fast` is busy, and a call waits there. */
 function twoPools() {
@@ -18,11 +21,57 @@ test("a quote is of the pool where the Space's replicas are, however much shorte
   const { state, now } = twoPools();
   const asked = { space: "demo/app", declaredMs: durationMs(1_000) };
   const quoteOn = (...nodes: string[]) =>
-    quoteView(state, new Set(nodes), { account: "alice", tier: "free" }, asked, now);
+    quoteView(state, new Set(nodes), { account: "alice", tier: "free" }, asked, now)?.view;
 
   const there = quoteOn("n2");
   assert.deepEqual([there?.pool, there?.admitted, there?.waiting?.of], ["fast", true, 2]);
   const either = quoteOn("n1", "n2");
   assert.deepEqual([either?.pool, either?.waiting], ["main", null], "of several the one where fewest wait");
   assert.equal(quoteOn()?.pool, "main", "without a replica that lives any node is asked");
+});
+
+test("what limits a call is told with it: its account's, its Space's, the owner's budget, and the caps of a visitor's token", () => {
+  const made = ledger([card(0), card(1)], { spaceCallsMax: 4, durationMaxMs: seconds(120), tokenMaxCalls: 3 });
+  made.do({ type: "set-pool", pool: "main", settings: { tokenMaxGpuMs: gpuMs(60_000) } });
+  made.do({ type: "set-tier", tier: "free", settings: { durationMaxMs: seconds(90), callsMax: 5 } });
+  const budget = { limitMs: gpuMs(100_000), whenOut: "visitor" as const };
+  made.do({ type: "set-budget", space: "alice/demo", sponsor: "alice", tier: "pro", settings: budget });
+  made.schedule("c_1", { account: "vera", request: "q_2", root: "q_1", declaredMs: seconds(40) });
+  made.wait(3_000_500);
+  const asked = { space: "alice/demo", declaredMs: durationMs(1_000) };
+  const told = (payer: Partial<Payer>): Record<string, string> => {
+    const { limits } =
+      quoteView(made.state, new Set(["n1"]), { account: "vera", tier: "free", ...payer }, asked, made.now) ??
+      assert.fail("a node is there");
+    return rateLimitFields(callLimits(limits, made.now));
+  };
+  assert.deepEqual(told({ request: "q_3", root: "q_1" }), {
+    "ratelimit-policy":
+      '"window";q=300;qu="gpu-seconds";w=86400, "calls";q=5;qu="concurrent-requests", "duration";q=90;qu="seconds", "space-calls";q=4;qu="concurrent-requests", "budget";q=100;qu="gpu-seconds";w=86400, "token-calls";q=3;qu="requests", "token";q=60;qu="gpu-seconds"',
+    ratelimit:
+      '"window";r=300, "calls";r=4, "duration";r=90, "space-calls";r=3, "budget";r=60;t=83400, "token-calls";r=2, "token";r=20',
+  });
+  assert.doesNotMatch(told({})["ratelimit"] ?? "", /token/, "no token, no caps");
+  assert.doesNotMatch(told({ account: "alice" })["ratelimit"] ?? "", /budget/, "the owner is no visitor");
+  made.do({
+    type: "allow",
+    account: "vera",
+    tier: "free",
+    allowance: {
+      ...{ id: "al_1", by: "admin", reason: "long" },
+      terms: { kind: "lift", policy: "duration", until: after(made.now, seconds(60)) },
+    },
+  });
+  assert.match(told({})["ratelimit"] ?? "", /"duration";r=120/, "the pool's bound stays");
+});
+
+test("a quote for a visitor's token is refused where the token's cap would refuse the call", () => {
+  const made = ledger([card(0)], { tokenMaxCalls: 1 });
+  made.schedule("c_1", { request: "q_1" });
+  const asked = { space: "alice/demo", declaredMs: durationMs(1_000) };
+  const refusedFor = (payer: Partial<Payer>): string | undefined =>
+    quoteView(made.state, new Set(), { account: "alice", tier: "free", ...payer }, asked, made.now)?.view.refused?.code;
+  assert.equal(refusedFor({ request: "q_1" }), "gpu/token-cap");
+  assert.equal(refusedFor({ request: "q_2", root: "q_1" }), "gpu/token-cap");
+  assert.equal(refusedFor({ request: "q_2" }), undefined);
 });

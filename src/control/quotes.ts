@@ -2,6 +2,8 @@
 import type { QuoteRequest, QuoteView } from "../contract/api.ts";
 import type { CallTerms, TierName } from "../core/model.ts";
 import { waitingOn } from "../core/bays.ts";
+import { limitsOf } from "../core/limits.ts";
+import type { CallLimits } from "../core/limits.ts";
 import { quoteOf } from "../core/quote.ts";
 import type { NodeState, State } from "../core/state.ts";
 import type { Code } from "../evidence/codes.ts";
@@ -14,6 +16,15 @@ import { waitingView } from "./waiting.ts";
 export interface Payer {
   readonly account: string;
   readonly tier: TierName;
+  /** The request that the visitor's token names, and the first of its chain: the token's caps count. */
+  readonly request?: string | null;
+  readonly root?: string;
+}
+
+/** A quote, and all that limits such a call. */
+export interface Quoted {
+  readonly view: QuoteView;
+  readonly limits: CallLimits;
 }
 
 /** Who pays for what an app asks about; null where it is no app that asks. */
@@ -21,7 +32,7 @@ export type AppsPayer = ({ readonly ok: true } & Payer) | { readonly ok: false; 
 
 /**
  * On the node of `nodes`, those of the Space's replicas, where fewest wait; where none of them is there, on any. Undefined
- * where no node is there. A visitor's token has caps of its own, which a quote knows nothing of.
+ * where no node is there.
  */
 export function quoteView(
   state: State,
@@ -29,23 +40,28 @@ export function quoteView(
   payer: Payer,
   request: QuoteRequest,
   now: Instant,
-): QuoteView | undefined {
+): Quoted | undefined {
   const node = shortestQueue(state, nodes) ?? shortestQueue(state);
-  return node && { pool: node.pool, ...quoteOn(state, node, payer, request, now) };
+  if (node === undefined) return undefined;
+  const terms = termsOn(node, payer, request);
+  const view = { pool: node.pool, ...quoteOn(state, terms, now) };
+  return { view, limits: limitsOf(state, view.pool, terms, now) };
 }
 
-function quoteOn(
-  state: State,
+function termsOn(
   { name: node, pool }: NodeState,
-  { account, tier }: Payer,
+  { account, tier, request = null, root }: Payer,
   { space, declaredMs, size = "large", endpoint }: QuoteRequest,
-  now: Instant,
-): Omit<QuoteView, "pool"> {
-  const terms: CallTerms = {
-    ...{ call: "", release: "", replica: "", task: "", request: null, billedBy: "token" },
+): CallTerms {
+  return {
+    ...{ call: "", release: "", replica: "", task: "", request, billedBy: "token" },
+    ...(root !== undefined && { root }),
     ...{ account, tier, space, node, pool, endpoint: endpoint ?? null, size },
     declaredMs: durationMs(declaredMs),
   };
+}
+
+function quoteOn(state: State, terms: CallTerms, now: Instant): Omit<QuoteView, "pool"> {
   const quote = quoteOf(state, terms, now);
   const none = { heldMs: 0, leaseMs: 0, clipped: false, paidBy: null, creditsMs: 0, waiting: null, index: state.index };
   switch (quote.kind) {

@@ -13,7 +13,6 @@ import type {
   PoolView,
   QueueView,
   QuoteRequest,
-  QuoteView,
   RequestView,
   SignedReceipt,
   TierView,
@@ -60,7 +59,7 @@ import type { Refused, Spaces } from "./spaces.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
 import { quoteView } from "./quotes.ts";
-import type { AppsPayer, Payer } from "./quotes.ts";
+import type { AppsPayer, Payer, Quoted } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import { poolView, slotView } from "./pool-views.ts";
 import type { Committed } from "./commits.ts";
@@ -316,7 +315,7 @@ export class Server {
   }
 
   /** What a call of the payer's would meet now, where the Space's replicas are; undefined where no node is there. */
-  async quote(payer: Payer, request: QuoteRequest): Promise<QuoteView | undefined> {
+  async quote(payer: Payer, request: QuoteRequest): Promise<Quoted | undefined> {
     const { engine, replicas } = this.#parts;
     const nodes = new Set(replicas.livingOf(request.space).map(({ node }) => node));
     return engine.read((state, now) => quoteView(state, nodes, payer, request, now));

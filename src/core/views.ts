@@ -19,6 +19,7 @@ import type {
   CardTrouble,
   DeviceSpec,
   GrantedCall,
+  LiftablePolicy,
   NodeName,
   OpenCall,
   PoolName,
@@ -59,6 +60,8 @@ export interface Quota extends Omit<Window, "isOver"> {
   /** Calls that are open now, and how many may be at once; null: no limit. */
   readonly calls: number;
   readonly callsMax: number | null;
+  /** The longest duration that a call may declare by the tier; null: the pool's bound alone holds. */
+  readonly durationMaxMs: DurationMs | null;
   /** What operators gave it that is not over. */
   readonly allowances: readonly StandingAllowance[];
   readonly index: number;
@@ -74,6 +77,8 @@ export interface BudgetSummary extends BudgetSettings {
   /** limit − used − held, never below 0; null without a budget. The owner's own window may have less. */
   readonly leftMs: GpuMs | null;
   readonly resetsAt: Instant | null;
+  /** How long the owner's next window will be. */
+  readonly windowMs: DurationMs;
   readonly index: number;
 }
 
@@ -144,21 +149,30 @@ export function quotaIn(state: State, account: AccountId, tier: TierName, now: I
   const { windowMs, ...limits } = tierOf(state, tier);
   const calls = state.accounts.get(account)?.open ?? 0;
   const allowances = standingOf(state, account, now);
-  const runsMax = liftOf(allowances, "runs") === undefined ? limits.runsMax : null;
-  const callsMax = liftOf(allowances, "calls") === undefined ? limits.callsMax : null;
-  return { account, tier, ...window, windowMs, runsMax, calls, callsMax, allowances, index: state.index };
+  const unlessLifted = <T>(policy: LiftablePolicy, limit: T): T | null =>
+    liftOf(allowances, policy) === undefined ? limit : null;
+  const runsMax = unlessLifted("runs", limits.runsMax);
+  const callsMax = unlessLifted("calls", limits.callsMax);
+  const durationMaxMs = unlessLifted("duration", limits.durationMaxMs);
+  const counts = { runsMax, calls, callsMax, durationMaxMs };
+  return { account, tier, ...window, windowMs, ...counts, allowances, index: state.index };
 }
 
 /** The Space's budget at `now`; without one, that each visitor pays. */
 export function budgetOf(state: State, space: string, now: Instant): BudgetSummary {
   const budget = state.budgets.get(space);
   const none = { usedMs: gpuMs(0), heldMs: gpuMs(0), leftMs: null, resetsAt: null, index: state.index };
-  if (budget === undefined) return { space, sponsor: null, limitMs: null, whenOut: "visitor", ...none };
+  if (budget === undefined) {
+    const { windowMs } = tierOf(state, "free");
+    return { space, sponsor: null, limitMs: null, whenOut: "visitor", ...none, windowMs };
+  }
   const { sponsor, limitMs, whenOut } = budget;
-  const window = windowOf(state, sponsor, tierOfSponsor(state, budget), now);
+  const tier = tierOfSponsor(state, budget);
+  const { windowMs } = tierOf(state, tier);
+  const window = windowOf(state, sponsor, tier, now);
   const { usedMs, heldMs, leftMs } = budgetAt(budget, window);
   const sums = { usedMs, heldMs, leftMs: limitMs === null ? null : leftMs };
-  return { space, sponsor, limitMs, whenOut, ...sums, resetsAt: window.resetsAt, index: state.index };
+  return { space, sponsor, limitMs, whenOut, ...sums, resetsAt: window.resetsAt, windowMs, index: state.index };
 }
 
 /** What each tier allows now, from the least on. */

@@ -5,7 +5,7 @@ import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import { mintVisitorToken, verifyVisitorToken } from "../identity/visitor-token.ts";
 import { after, instant, seconds } from "../stdx/time.ts";
-import { visitorIdentity } from "./visitors.ts";
+import { payerOfApp, visitorIdentity } from "./visitors.ts";
 
 const now = instant(Date.UTC(2026, 10, 28, 12));
 const key = new Uint8Array(32).fill(7);
@@ -139,4 +139,12 @@ describe("apps that are plain processes", () => {
   test("a token that does not verify is refused all the same", async () => {
     assert.equal(await refusalOf({ ...loopback, ipToken: "a.b.c" }, plain), "identity/bad-signature");
   });
+});
+
+test("an app that asks about its visitor is told of the caps of that visitor's request, and of the first of its chain", () => {
+  const parts = { keys: { current, all }, clock, ownerTier: () => "free", plainProcesses: false } as const;
+  const told = payerOfApp(tokenOf(), inside, parts);
+  assert.deepEqual(told, { ok: true, account: "bob", tier: "pro", request: "q_first" });
+  const passedOn = payerOfApp(tokenOf({ forwarded: { root: "q_root", hops: 1 } }), inside, parts);
+  assert.deepEqual(passedOn, { ok: true, account: "bob", tier: "pro", request: "q_first", root: "q_root" });
 });

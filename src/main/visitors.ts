@@ -100,8 +100,8 @@ export function payerOfApp(
   if (inside === null && !plainProcesses) return { ok: false, code: "identity/forwarded" };
   const verified = verifyVisitorToken(token, { keys: keys.all, space: inside?.space ?? null, now: clock.wall() });
   if (!verified.ok) return verified;
-  const { account, tier } = verified.claims;
-  return { ok: true, account, tier };
+  const { account, tier, request, forwarded } = verified.claims;
+  return { ok: true, account, tier, request, ...(forwarded && { root: forwarded.root }) };
 }
 
 /** A Space that calls another without a visitor: its own work, on its owner's account, as its GPU calls without a token are. */

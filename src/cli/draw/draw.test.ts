@@ -215,6 +215,7 @@ describe("drawQuota", () => {
     runsMax: null,
     calls: 1,
     callsMax: null,
+    durationMaxMs: null,
     index: 1,
   };
   test("shows runs and calls at once where the tier bounds them", () => {

@@ -3,12 +3,15 @@
  * `POST /api/quota/allowances/ID/revoke`: takes one back.
  * `GET` and `PUT /api/spaces/OWNER/NAME/budget`: what the Space's owner pays for its visitors; for the two of them.
  */
+import type { BudgetSummary } from "../../core/views.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { administrator, ownerOf, refuse } from "../api.ts";
 import { allowanceBody, budgetBody, revocationBody } from "../allowances.ts";
 import { jsonBody } from "../json-body.ts";
 import { budgetView, quotaView } from "../pool-views.ts";
+import { budgetLimits, rateLimitFields } from "../quota-fields.ts";
 import type { Refused } from "../spaces.ts";
+import type { Instant } from "../../stdx/time.ts";
 
 export const allowancesRoute: Route = (api, server) => {
   api.post("/api/quota/allowances", async (c) => {
@@ -32,7 +35,7 @@ export const allowancesRoute: Route = (api, server) => {
     const caller = ownerOf(c, owner);
     if (caller instanceof Response) return caller;
     const budget = await server.budget(`${owner}/${name}`);
-    return "ok" in budget ? refused(c, budget) : c.json(budgetView(budget));
+    return answer(c, budget, server.clock.wall());
   });
   api.put("/api/spaces/:owner/:name/budget", async (c) => {
     const { owner, name } = c.req.param();
@@ -41,9 +44,15 @@ export const allowancesRoute: Route = (api, server) => {
     const wish = await jsonBody(c, budgetBody);
     if (wish instanceof Response) return wish;
     const budget = await server.setBudget(`${owner}/${name}`, wish);
-    return "ok" in budget ? refused(c, budget) : c.json(budgetView(budget));
+    return answer(c, budget, server.clock.wall());
   });
 };
+
+/** With what is left of it as `RateLimit` fields. */
+function answer(c: ApiContext, budget: BudgetSummary | Refused, now: Instant): Response {
+  if ("ok" in budget) return refused(c, budget);
+  return c.json(budgetView(budget), 200, rateLimitFields(budgetLimits(budget, now)));
+}
 
 function refused(c: ApiContext, { code, says, next }: Refused): Response {
   return refuse(c, code, { detail: says, ...(next !== undefined && { next }) });

@@ -9,6 +9,7 @@ import type { Payer } from "../quotes.ts";
 import type { Server } from "../server.ts";
 import type { Caller } from "../caller.ts";
 import { insideOf, refuse, signedIn } from "../api.ts";
+import { callLimits, rateLimitFields } from "../quota-fields.ts";
 import { jsonBody } from "../json-body.ts";
 
 const quoteBody = z.strictObject({
@@ -27,8 +28,9 @@ export const gpuRoute: Route = (api, server) => {
     if (request instanceof Response) return request;
     if (!server.spaces.get(request.space))
       return refuse(c, "control/not-found", { detail: `There is no Space ${request.space}; write OWNER/NAME.` });
-    const view = await server.quote(payer, request);
-    return view ? c.json(view) : refuse(c, "control/not-found", { detail: "No node is there." });
+    const quoted = await server.quote(payer, request);
+    if (!quoted) return refuse(c, "control/not-found", { detail: "No node is there." });
+    return c.json(quoted.view, 200, rateLimitFields(callLimits(quoted.limits, server.clock.wall())));
   });
   api.get("/api/gpu/queue", async (c) => {
     const caller = signedIn(c);

@@ -6,7 +6,7 @@ import type { Quota } from "../../core/views.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { askedAccount, refuse } from "../api.ts";
 import { quotaView } from "../pool-views.ts";
-import { hubQuota, rateLimitFields } from "../quota-fields.ts";
+import { accountLimits, hubQuota, rateLimitFields } from "../quota-fields.ts";
 import type { Server } from "../server.ts";
 
 export const quotaRoute: Route = (api, server) => {
@@ -19,5 +19,5 @@ async function answer(c: ApiContext, server: Server, as: (quota: Quota) => objec
   if (account instanceof Response) return account;
   const quota = await server.quota(account);
   if (!quota) return refuse(c, "control/not-found", { detail: `There is no account ${account}.` });
-  return c.json(as(quota), 200, rateLimitFields(quota, server.clock.wall()));
+  return c.json(as(quota), 200, rateLimitFields(accountLimits(quota, server.clock.wall())));
 }
