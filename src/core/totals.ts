@@ -3,6 +3,8 @@
  * arithmetic with it. Memory stays at what the state holds, however long the log is.
  */
 import { assert } from "../stdx/assert.ts";
+import { iso } from "../stdx/time.ts";
+import type { Instant } from "../stdx/time.ts";
 import { apply } from "./evolve.ts";
 import { balanceOf, newAudit, take } from "./audit.ts";
 import type { Audit } from "./audit.ts";
@@ -27,12 +29,18 @@ export interface Totals {
   readonly heldMs: number;
 }
 
-/** What the calls that one account paid for, or was refused, on one Space came to within one period of its window. */
+/**
+ * What the calls that one account paid for, or was refused, on one Space came to within one period of its window. Visitors' addresses
+ * come without end and are forgotten: those of all of them on one Space in one month are one count.
+ */
 export interface Count {
+  /** `address:*` for all addresses. */
   readonly account: string;
   readonly space: string;
-  /** Of the account's window; a call counts in the one that admitted or refused it. */
+  /** Of the account's window; a call counts in the one that admitted or refused it. 0 for addresses. */
   readonly period: number;
+  /** Of addresses: the month in UTC in which the calls ended, such as 2026-11; absent for accounts. */
+  readonly month?: string;
   readonly settled: number;
   readonly voided: number;
   readonly refused: number;
@@ -63,7 +71,7 @@ export class Replay {
   constructor({ state, counts }: Beginning = { state: emptyState(), counts: [] }) {
     this.state = state;
     this.#audit = auditAt(state);
-    for (const count of counts) this.#counts.set(keyOf(count), { ...count });
+    for (const count of counts) this.#add(count, state.at);
   }
 
   take(record: LedgerRecord): void {
@@ -71,7 +79,7 @@ export class Replay {
     take(this.#audit, record);
     this.#audit.findings.length = 0; // Policies of the day are the simulator's business; here amounts are compared.
     for (const event of record.events) {
-      this.#count(event);
+      this.#count(event, record.at);
       if (event.type === "calls-forgotten") for (const call of event.calls) this.#audit.holds.delete(call);
     }
   }
@@ -79,7 +87,11 @@ export class Replay {
   /** What its calls came to, records that were removed among them; in the order of account, Space and period. */
   counts(): readonly Count[] {
     return [...this.#counts.values()].sort(
-      (a, b) => byText(a.account, b.account) || byText(a.space, b.space) || a.period - b.period,
+      (a, b) =>
+        byText(a.account, b.account) ||
+        byText(a.space, b.space) ||
+        a.period - b.period ||
+        byText(a.month ?? "", b.month ?? ""),
     );
   }
 
@@ -110,15 +122,15 @@ export class Replay {
   }
 
   /** By the ledger's periods: an account that was forgotten begins with the first one again, wherever a log begins. */
-  #count(event: Event): void {
+  #count(event: Event, at: Instant): void {
     if (event.type === "call-refused") {
       const { period = 0 } = this.state.accounts.get(event.terms.account) ?? {};
-      this.#countOf(event.terms, period).refused++;
+      this.#countOf(event.terms, period, at).refused++;
     }
     if (event.type !== "call-settled" && event.type !== "call-voided") return;
     const [hold, call] = [this.#audit.holds.get(event.call), this.state.calls.get(event.call)];
     assert(hold && call && call.stage !== "refused", "L5: what ends was held, and is not forgotten in the same record");
-    const count = this.#countOf({ account: hold.payer, space: hold.terms.space }, call.period);
+    const count = this.#countOf({ account: hold.payer, space: hold.terms.space }, call.period, at);
     if (event.type === "call-voided") count.voided++;
     else {
       count.settled++;
@@ -126,11 +138,24 @@ export class Replay {
     }
   }
 
-  #countOf({ account, space }: Pick<CallTerms, "account" | "space">, period: number): Mutable<Count> {
-    const none = { account, space, period, settled: 0, voided: 0, refused: 0, chargedMs: 0 };
-    const count = this.#counts.get(keyOf(none)) ?? none;
-    this.#counts.set(keyOf(none), count);
+  #countOf({ account, space }: Pick<CallTerms, "account" | "space">, period: number, at: Instant): Mutable<Count> {
+    const whose = isAddress(account)
+      ? { account: allAddresses, space, period: 0, month: monthOf(at) }
+      : { account, space, period };
+    const key = keyOf(whose);
+    const count = this.#counts.get(key) ?? { ...whose, settled: 0, voided: 0, refused: 0, chargedMs: 0 };
+    this.#counts.set(key, count);
     return count;
+  }
+
+  /** A count of before; one that has a single address, as they once were written, joins those of the log's beginning. */
+  #add(count: Count, at: Instant): void {
+    if (count.month !== undefined) return void this.#counts.set(keyOf(count), { ...count });
+    const sum = this.#countOf(count, count.period, at);
+    sum.settled += count.settled;
+    sum.voided += count.voided;
+    sum.refused += count.refused;
+    sum.chargedMs += count.chargedMs;
   }
 }
 
@@ -151,8 +176,19 @@ function auditAt(state: State): Audit {
   return Object.assign(audit, { index: state.index, at: state.at });
 }
 
-function keyOf({ account, space, period }: Pick<Count, "account" | "space" | "period">): string {
-  return JSON.stringify([account, space, period]);
+const allAddresses = "address:*";
+
+/** No account has such a name: whoever calls without one is counted by address. */
+function isAddress(account: string): boolean {
+  return account.startsWith("address:");
+}
+
+function monthOf(at: Instant): string {
+  return iso(at).slice(0, 7);
+}
+
+function keyOf({ account, space, period, month }: Omit<Count, "settled" | "voided" | "refused" | "chargedMs">): string {
+  return JSON.stringify([account, space, period, month]);
 }
 
 function byText(a: string, b: string): number {

@@ -142,7 +142,7 @@ describe("apps that are plain processes", () => {
 });
 
 test("an app that asks about its visitor is told of the caps of that visitor's request, and of the first of its chain", () => {
-  const parts = { keys: { current, all }, clock, ownerTier: () => "free", plainProcesses: false } as const;
+  const parts = { keys: { current, all }, clock, ownerTier: () => "free" as const, plainProcesses: false };
   const told = payerOfApp(tokenOf(), inside, parts);
   assert.deepEqual(told, { ok: true, account: "bob", tier: "pro", request: "q_first" });
   const passedOn = payerOfApp(tokenOf({ forwarded: { root: "q_root", hops: 1 } }), inside, parts);
