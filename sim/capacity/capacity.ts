@@ -5,7 +5,7 @@
 import { tierDefaults } from "../../src/core/policy.ts";
 import { Lists } from "./cluster.ts";
 import type { Cluster } from "./cluster.ts";
-import { playDay } from "./day.ts";
+import { playDay, tickMs } from "./day.ts";
 import type { DayOutcome } from "./day.ts";
 import { Ledger } from "./ledger.ts";
 import { tierOf, tiers } from "./trace.ts";
@@ -54,6 +54,6 @@ export function capacity({ seed, slots, users }: CapacityOptions, report: (text:
     ours.shareErrorPercent <= promised.shareErrorPercent &&
     ours.utilisationPercent >= promised.utilisationPercent &&
     ours.starved <= promised.starved &&
-    ours.longestWaitMs <= queueLimitMs;
+    ours.longestWaitMs < queueLimitMs + tickMs;
   return { seed, slots, users, queueLimitMs, held, days };
 }

@@ -5,7 +5,8 @@ import { idealOf } from "./ideal.ts";
 import { callsOf, saturated, tiers } from "./trace.ts";
 import type { Call, Shape } from "./trace.ts";
 
-const tickMs = 1_000;
+/** A deadline is met at the first tick from it on. */
+export const tickMs = 1_000;
 
 export interface TierOutcome {
   readonly tier: string;
