@@ -12,7 +12,7 @@ import { settingMaxCount } from "../src/core/policy.ts";
 import type { LedgerRecord } from "../src/core/record.ts";
 import type { Head, Journal } from "../src/journal/index.ts";
 import { durationMs, instant, seconds } from "../src/stdx/time.ts";
-import { figure } from "./document.ts";
+import { figure, median } from "./document.ts";
 import type { Figure, Report } from "./document.ts";
 import { attach, end, schedule } from "./engine-calls.ts";
 
@@ -29,9 +29,10 @@ const slotsPerNode = 8;
 const leaseMs = seconds(600);
 /** One node: all that wait stand in one line. */
 const queueNodes = 1;
-/** Short runs of a point; the machine's other work only adds to them, so the curves are compared by the shortest. */
+/** Short runs of a point, in turn with as many of the first. */
 const runs = 5;
 const runMs = 300;
+const hearEveryMs = 10_000;
 /** From so many on, what a queued call takes is not lost among what else the heap does. */
 const weighedFrom = 1_000;
 /** Schedules on their way at once while a queue is filled, below the engine's own bound. */
@@ -53,90 +54,111 @@ export async function curves(full: boolean, report: Report): Promise<Curves> {
   return {
     figures: [...queued.figures, ...slots.figures, memory],
     conditions: {
-      "curves are measured": "by the main thread's processor time, the records discarded",
+      "curves are measured":
+        "by the main thread's processor time, the records discarded, each point in turn with the first",
       "slowest of the queued curve over its fastest": queued.spread,
       "slowest of the slots curve over its fastest": slots.spread,
     },
   };
 }
 
-interface Point {
-  /** Of each run. */
-  readonly usPerCycle: readonly number[];
+/** A pool in the state that a point stands for. */
+interface Opened extends AsyncDisposable {
   /** Of the heap, for each call of the queue; null where nothing waits that could be weighed. */
   readonly bytesPerCall: number | null;
+  /** One cycle; leaves the pool in the same state. */
+  readonly cycle: (n: number) => Promise<void>;
+}
+
+interface Point {
+  readonly bytesPerCall: number | null;
+  readonly usPerCycle: readonly number[];
+  /** Of the first point's in turn with it: the machine's other work moves both. */
+  readonly ratio: number;
 }
 
 async function curve(
   of: string,
   at: readonly number[],
-  measure: (n: number) => Promise<Point>,
+  open: (n: number) => Promise<Opened>,
   report: Report,
 ): Promise<{ figures: Figure[]; points: Point[]; spread: number }> {
   const points: Point[] = [];
+  await using first = await open(at[0] as number);
+  await runFor(first.cycle, 2 * runMs);
   for (const n of at) {
-    const point = await measure(n);
+    await using other = points.length === 0 ? undefined : await open(n);
+    const point = await measure(first, other ?? first);
     const weight = point.bytesPerCall === null ? "" : `, ${Math.round(point.bytesPerCall)} bytes a call`;
-    report(`${n} ${of}: ${Math.min(...point.usPerCycle).toFixed(1)} us a cycle${weight}`);
+    const ratio = other && `, ${point.ratio.toFixed(2)} of that at ${at[0]}`;
+    report(`${n} ${of}: ${median(point.usPerCycle).toFixed(1)} us a cycle${ratio ?? ""}${weight}`);
     points.push(point);
   }
-  const costs = points.map(({ usPerCycle }) => Math.min(...usPerCycle));
+  const ratios = points.map(({ ratio }) => ratio);
   return {
     figures: points.map(({ usPerCycle }, i) => figure(`cpu us per cycle at ${at[i]} ${of}`, "us", usPerCycle)),
     points,
-    spread: Number((Math.max(...costs) / Math.min(...costs)).toFixed(2)),
+    spread: Number((Math.max(...ratios) / Math.min(...ratios)).toFixed(2)),
+  };
+}
+
+async function measure(first: Opened, { cycle, bytesPerCall }: Opened): Promise<Point> {
+  await runFor(cycle, runMs); // for the compiler
+  const firsts: number[] = [];
+  const usPerCycle: number[] = [];
+  while (usPerCycle.length < runs) {
+    firsts.push(await runFor(first.cycle, runMs));
+    usPerCycle.push(await runFor(cycle, runMs));
+  }
+  const isFirst = cycle === first.cycle;
+  return {
+    bytesPerCall,
+    usPerCycle,
+    ratio: isFirst ? 1 : median(usPerCycle.map((us, i) => us / (firsts[i] as number))),
   };
 }
 
 /** All slots are taken and `depth` calls wait: each end lets one in, and another comes. */
-async function atDepth(depth: number): Promise<Point> {
-  await using pool = await Pool.open(queueNodes, slotsPerNode);
+async function atDepth(depth: number): Promise<Opened> {
+  const pool = await Pool.open(queueNodes, slotsPerNode);
   const callers = queueNodes * slotsPerNode;
   const running: Lease[] = [];
   for (let i = 0; i < callers; i++) running.push(await pool.begin(i));
   const before = heapBytes();
   await pool.fill(depth);
   const bytesPerCall = depth < weighedFrom ? null : (heapBytes() - before) / depth;
-  await pool.hear();
-  const usPerCycle = await cost(async (n) => {
+  const cycle = async (n: number): Promise<void> => {
     const i = n % callers;
     const next = await pool.finish(running[i] as Lease);
     if (next === undefined) throw new Error("the queue is empty");
     running[i] = next;
     await pool.queue(i);
-  });
-  return { usPerCycle, bytesPerCall };
+  };
+  return { bytesPerCall, cycle, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() };
 }
 
 /** `count` slots, each call granted at once, round all slots. */
-async function atSlots(count: number): Promise<Point> {
+async function atSlots(count: number): Promise<Opened> {
   const onNode = Math.min(count, slotsPerNode);
   const nodes = Math.ceil(count / onNode);
-  await using pool = await Pool.open(nodes, onNode);
-  const usPerCycle = await cost(async (n) => {
+  const pool = await Pool.open(nodes, onNode);
+  const cycle = async (n: number): Promise<void> => {
     await pool.finish(await pool.begin(n % (nodes * onNode)));
-  });
-  return { usPerCycle, bytesPerCall: null };
+  };
+  return { bytesPerCall: null, cycle, [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose]() };
 }
 
-/** The main thread's processor time for one cycle, of each run; some go before, for the compiler. */
-async function cost(cycle: (n: number) => Promise<void>): Promise<number[]> {
+/** The main thread's processor time for one cycle. */
+async function runFor(cycle: (n: number) => Promise<void>, ms: number): Promise<number> {
   let n = 0;
-  const runFor = async (ms: number): Promise<number> => {
-    const first = n;
-    const cpu = process.threadCpuUsage();
-    const startedAt = performance.now();
-    while (performance.now() - startedAt < ms) {
-      for (let i = 0; i < 4; i++) await cycle(n++);
-      await afterThis(); // As where records are acknowledged by another thread: timers have their turn.
-    }
-    const { user, system } = process.threadCpuUsage(cpu);
-    return (user + system) / (n - first);
-  };
-  await runFor(2 * runMs);
-  const costs: number[] = [];
-  while (costs.length < runs) costs.push(await runFor(runMs));
-  return costs;
+  const cpu = process.threadCpuUsage();
+  const startedAt = performance.now();
+  while (performance.now() - startedAt < ms) {
+    for (let i = 0; i < 4; i++) await cycle(n++);
+    await afterThis(); // As where records are acknowledged by another thread: timers have their turn.
+  }
+  const { user, system } = process.threadCpuUsage(cpu);
+  return (user + system) / n;
 }
 
 interface Lease {
@@ -149,6 +171,8 @@ class Pool implements AsyncDisposable {
   readonly #engine: Engine;
   readonly #onNode: number;
   readonly #callers: number;
+  /** One that is silent for 45 s is lost, also while another pool is filled. */
+  readonly #hears = setInterval(() => void this.#hear(), hearEveryMs);
 
   private constructor(engine: Engine, nodes: number, onNode: number) {
     this.#engine = engine;
@@ -189,8 +213,7 @@ class Pool implements AsyncDisposable {
     };
   }
 
-  /** One that is silent for 45 s is lost. */
-  async hear(): Promise<void> {
+  async #hear(): Promise<void> {
     for (let n = 0; n * this.#onNode < this.#callers; n++) await this.submit({ type: "hear-node", node: `n${n}` });
   }
 
@@ -224,13 +247,14 @@ class Pool implements AsyncDisposable {
 
   async fill(depth: number): Promise<void> {
     for (let filled = 0; filled < depth; filled += fillAtOnce) {
-      await this.hear();
       const count = Math.min(fillAtOnce, depth - filled);
       await Promise.all(Array.from({ length: count }, (_, i) => this.queue(filled + i)));
+      await afterThis();
     }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#hears);
     return this.#engine[Symbol.asyncDispose]();
   }
 }
