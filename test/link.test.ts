@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { describe, test } from "node:test";
-import type { ToServer } from "../src/contract/agent.ts";
+import type { ToAgent, ToServer } from "../src/contract/agent.ts";
 import { Links } from "../src/link/accept.ts";
 import { dial, type DialTrouble } from "../src/link/dial.ts";
 import { linkSuite } from "../src/link/link.suite.ts";
@@ -51,6 +51,7 @@ class World implements AsyncDisposable {
     world.#dialler = dial({
       servers: [...before, `http://127.0.0.1:${portOf(world.#line)}`],
       token: () => said,
+      version: "1",
       random: randomBytes,
       now,
       onLink: (link) => world.agents.push(link),
@@ -174,15 +175,33 @@ describe("a link over sockets that break", () => {
     await eventually("it is said again", () => heard.length === 1);
   });
 
-  test("a message that cannot be taken ends its connection and no more, and another begins", async () => {
+  test("a malformed message ends its connection and no more, whoever says it, and another begins", async () => {
+    await using world = await World.open();
+    const first = await world.ends();
+    const heard: ToServer[] = [];
+    first.server.onMessage((message) => heard.push(message));
+    first.agent.send({ type: "hello" } as ToServer);
+    await eventually("another connection begins", () => world.agents.length === 2);
+    assert.match(world.failures[0] ?? "", /^a message of n1, whose connection is over: MalformedMessage: node: /);
+    assert.deepEqual(heard, []);
+    const second = await world.ends();
+    second.server.send({ type: "grant" } as ToAgent);
+    await eventually("a third begins", () => world.agents.length === 3);
+    assert.match(
+      world.failures[1] ?? "",
+      /^a message of the server, to whom the connection is over: MalformedMessage: /,
+    );
+  });
+
+  test("a message whose taker throws ends its connection and no more", async () => {
     await using world = await World.open();
     const { server, agent } = await world.ends();
-    server.onMessage((message) => {
-      if (message.type === "hello") message.replicas.filter(Boolean);
+    server.onMessage(() => {
+      throw new TypeError("not taken");
     });
-    agent.send({ type: "hello" } as ToServer);
+    agent.send({ type: "heartbeat", node: "n1", tookGrants: 1, builds: [] });
     await eventually("another connection begins", () => world.agents.length === 2);
-    assert.match(world.failures.join("\n"), /^a message of n1, whose connection is over: TypeError/);
+    assert.match(world.failures.join("\n"), /^a message of n1, whose connection is over: TypeError: not taken/);
   });
 
   test("ends where no socket comes in time, and another connection begins", async () => {

@@ -552,6 +552,14 @@ export const codes = {
     proxy: "http_request_denied",
     next: "Nothing to do where the server was restored from a backup meanwhile. Else the operator makes the node's token anew with `waybill node token NAME`, and asks who has the old one.",
   },
+  "control/other-version": {
+    says: "The agent is of another version than its server.",
+    owner: "platform",
+    retry: "never",
+    status: 409,
+    proxy: "http_request_denied",
+    next: "The operator installs the server's version on the agent's machine and starts the agent again; its apps go on meanwhile.",
+  },
   "control/changed-meanwhile": {
     says: "The branch moved on since the parent commit that was named.",
     owner: "visitor",

@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import { WebSocketServer, type WebSocket } from "ws";
 import type { ToAgent, ToServer } from "../contract/agent.ts";
 import type { ServerEnd } from "./memory.ts";
+import { parseToServer } from "./messages.ts";
 import { parseOpening } from "./session.ts";
 import type { StreamKind, Terms } from "./terms.ts";
 import { keepAlive, socketMaxBytes, textOf, WireEnd, wireTiming, type WireTiming } from "./wire.ts";
@@ -110,10 +111,9 @@ export class Links implements Disposable {
     this.#nodes.set(node, ends);
     const [oldest] = ends.values();
     if (ends.size >= sessionsMax) oldest?.close();
-    const end = new WireEnd<ToAgent, ToServer>(
-      (error) => this.#options.onFailure(`a message of ${node}, whose connection is over`, error),
-      this.#timing,
-    );
+    const onMisfit = (error: unknown): void =>
+      this.#options.onFailure(`a message of ${node}, whose connection is over`, error);
+    const end = new WireEnd<ToAgent, ToServer>({ parse: parseToServer, onMisfit }, this.#timing);
     ends.set(session, end);
     end.onClose(() => {
       ends.delete(session);

@@ -1,11 +1,13 @@
 /** The agent's side of a connection over a network: dials out, goes on after a loss, and begins anew where the server has forgotten it. */
+import type { IncomingMessage } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { WebSocket } from "ws";
 import type { ToAgent, ToServer } from "../contract/agent.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { AgentEnd } from "./memory.ts";
+import { parseToAgent } from "./messages.ts";
 import { isCount } from "./session.ts";
-import { linkPath, parseTerms, type Terms } from "./terms.ts";
+import { linkPath, parseTerms, versionHeader, type Terms } from "./terms.ts";
 import { keepAlive, socketMaxBytes, textOf, WireEnd, wireTiming, type WireTiming } from "./wire.ts";
 
 export interface DialOptions {
@@ -13,6 +15,8 @@ export interface DialOptions {
   readonly servers: readonly string[];
   /** The node's token, asked for at each try. */
   token(): string;
+  /** The agent's own. */
+  readonly version: string;
   readonly random: RandomBytes;
   /** On a clock that never steps back. */
   now(): number;
@@ -27,7 +31,7 @@ export interface DialOptions {
 
 export interface DialTrouble {
   readonly server: string;
-  /** Its HTTP status where it answered and refused. */
+  /** Its HTTP status where it answered and refused; 409: it is of another version. */
   readonly status: number | undefined;
   readonly says: string;
 }
@@ -37,6 +41,9 @@ const pauseFirstMs = 100;
 const pauseMostMs = 2_000;
 /** A connection that lived for so long was no failed try. */
 export const livedMs = 1_000;
+
+/** Of a refusal's body. */
+const refusalMax = 4_096;
 
 interface Going {
   readonly id: string;
@@ -95,7 +102,7 @@ class Dialler implements Disposable {
   #connect(server: string): Promise<boolean> {
     const session = this.#sessionToGoOn();
     const socket = new WebSocket(addressOf(server, linkPath), {
-      headers: { authorization: `Bearer ${this.#options.token()}` },
+      headers: { authorization: `Bearer ${this.#options.token()}`, [versionHeader]: this.#options.version },
       handshakeTimeout: this.#timing.silentMs,
       maxPayload: socketMaxBytes,
       perMessageDeflate: false,
@@ -129,11 +136,14 @@ class Dialler implements Disposable {
     });
     socket.once("unexpected-response", (_request, response) => {
       const { statusCode } = response;
-      trouble(
-        statusCode === 401 ? "it refused this node's token" : `it answered with status ${statusCode}`,
-        statusCode,
-      );
-      socket.terminate();
+      void detailOf(response).then((detail) => {
+        const other = statusCode === 409 ? detail : undefined;
+        trouble(
+          statusCode === 401 ? "it refused this node's token" : (other ?? `it answered with status ${statusCode}`),
+          statusCode,
+        );
+        socket.terminate();
+      });
     });
     socket.on("error", (error) => trouble(error.message));
     socket.once("close", () => {
@@ -147,9 +157,10 @@ class Dialler implements Disposable {
   #sessionToGoOn(): Going {
     if (this.#session === undefined || this.#session.end.isOver) {
       const id = newId("ln", this.#options.random);
-      const misfit = (error: unknown): void =>
+      const onMisfit = (error: unknown): void =>
         this.#options.onFailure("a message of the server, to whom the connection is over", error);
-      this.#session = { id, end: new WireEnd<ToServer, ToAgent>(misfit, this.#timing), begun: false };
+      const end = new WireEnd<ToServer, ToAgent>({ parse: parseToAgent, onMisfit }, this.#timing);
+      this.#session = { id, end, begun: false };
     }
     return this.#session;
   }
@@ -181,6 +192,21 @@ function parseAnswer(text: string): Answer | "gone" | undefined {
   const { got, terms } = value as Record<string, unknown>;
   const parsed = parseTerms(terms);
   return isCount(got) && parsed ? { got, terms: parsed } : undefined;
+}
+
+/** What a server's refusal says; undefined where that is nothing, or not to be read. */
+async function detailOf(response: IncomingMessage): Promise<string | undefined> {
+  try {
+    let body = "";
+    for await (const part of response.setEncoding("utf8")) {
+      body += part as string;
+      if (body.length > refusalMax) return undefined;
+    }
+    const { detail } = JSON.parse(body) as { readonly detail?: unknown };
+    return typeof detail === "string" ? detail : undefined;
+  } catch {
+    return undefined; // its status says enough
+  }
 }
 
 export function addressOf(server: string, path: string): string {

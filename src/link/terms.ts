@@ -21,6 +21,9 @@ export function folderDigest(folderId: string): string {
   return createHash("sha256").update(folderId).digest("hex");
 }
 
+/** Server and agents are of one version: an agent says its own with each request to join, and the server refuses another. */
+export const versionHeader = "x-waybill-version";
+
 /** Where agents connect, on the console's host. */
 export const linkPath = "/api/nodes/link";
 /** Where an agent on another machine opens what carries connections: those that the edge begins, and those that its apps begin. */

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { RawData, WebSocket } from "ws";
 import { encode, frameMaxBytes, type Link, type ToAgent, type ToServer } from "../contract/agent.ts";
+import { MalformedMessage } from "./messages.ts";
 import { endFrame, parseFrame, Session } from "./session.ts";
 
 /** How a connection is kept alive. */
@@ -18,6 +19,8 @@ export const wireTiming: WireTiming = { pingMs: 2_000, silentMs: 6_000, resumeMs
 
 /** A message of characters that take four bytes each, and its frame. */
 export const socketMaxBytes = 4 * frameMaxBytes + 1_024;
+/** What a frame has around its message. */
+const frameOwnChars = 100;
 /** Messages kept for an end that has no listener yet: more means that nobody will ever listen. */
 const heldMax = 10_000;
 /** How long the other end may wait to hear that a message came, where no message goes its way. */
@@ -30,6 +33,7 @@ const closeWithinMs = 1_000;
 export class WireEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServer> implements Link<Out, In> {
   readonly #session = new Session();
   readonly #timing: WireTiming;
+  readonly #parse: (message: unknown) => In;
   readonly #onMisfit: (error: unknown) => void;
   #socket: WebSocket | undefined;
   #held: In[] = [];
@@ -40,9 +44,13 @@ export class WireEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServ
   #tellGot: NodeJS.Timeout | undefined;
   #expiry: NodeJS.Timeout | undefined;
 
-  /** `onMisfit`: the other end said what cannot be taken, and the session is over. */
-  constructor(onMisfit: (error: unknown) => void, timing: WireTiming = wireTiming) {
+  /** `parse` throws what is no message; `onMisfit`: the other end said what cannot be taken, and the session is over. */
+  constructor(
+    { parse, onMisfit }: { parse(message: unknown): In; onMisfit(error: unknown): void },
+    timing: WireTiming = wireTiming,
+  ) {
     this.#timing = timing;
+    this.#parse = parse;
     this.#onMisfit = onMisfit;
     this.#expireLater();
   }
@@ -107,14 +115,26 @@ export class WireEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServ
   #take(data: RawData): void {
     // Its socket still says its last words.
     if (this.#over) return;
-    const frame = parseFrame(textOf(data));
+    const said = textOf(data);
+    const frame = said.length <= frameMaxBytes + frameOwnChars ? parseFrame(said) : undefined;
     if (frame?.kind === "end") return this.#end();
-    if (frame === undefined || !this.#session.acknowledge(frame.got)) return this.#end();
+    if (frame === undefined || !this.#session.acknowledge(frame.got))
+      return this.#misfit(new MalformedMessage(`a frame of ${said.length} characters that is none of this session`));
     if (frame.kind === "got") return;
     const taken = this.#session.take(frame.n);
     if (taken === "gap") return this.#socket?.terminate();
     this.#tellGotLater();
-    if (taken === "taken") this.#deliver(frame.message as In);
+    if (taken === "taken") this.#deliverParsed(frame.message);
+  }
+
+  #deliverParsed(message: unknown): void {
+    let parsed: In;
+    try {
+      parsed = this.#parse(message);
+    } catch (error) {
+      return this.#misfit(error);
+    }
+    this.#deliver(parsed);
   }
 
   #deliver(message: In): void {
@@ -127,10 +147,14 @@ export class WireEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServ
     try {
       this.#listener(message);
     } catch (error) {
-      // Of another version, or made up by whoever has the token: it is not to end the process.
-      this.#end();
-      this.#onMisfit(error);
+      this.#misfit(error);
     }
+  }
+
+  /** Of another version, or made up by whoever has the token: it is not to end the process. */
+  #misfit(error: unknown): void {
+    this.#end();
+    this.#onMisfit(error);
   }
 
   #tellGotLater(): void {

@@ -40,6 +40,7 @@ export async function agent(options: AgentOptions, world: UpWorld): Promise<numb
   const dialled = {
     servers: options.join,
     token: () => token,
+    version: world.version,
     random: systemRandom,
     now: () => systemClock.monotonic(),
   };
@@ -108,7 +109,7 @@ async function readTerms(folder: string): Promise<Terms | undefined> {
   }
 }
 
-type Dialled = Pick<DialOptions, "servers" | "token" | "random" | "now">;
+type Dialled = Pick<DialOptions, "servers" | "token" | "version" | "random" | "now">;
 
 interface JoiningParts {
   readonly config: PlatformConfig;
@@ -223,11 +224,20 @@ class Joining implements Disposable {
     if (this.#link) node.connect(this.#link);
   }
 
-  /** The same trouble is told once. An agent that never joined does not run by a token that is refused. */
+  /** The same trouble is told once. An agent that never joined does not run where its token or its version is refused. */
   trouble({ server, status, says }: DialTrouble): void {
     if (this.#said.get(server) !== says) this.#log.warn({ server, status }, `not joined: ${says}`);
     this.#said.set(server, says);
-    if (status !== 401 || this.#terms !== undefined) return;
+    if (this.#terms !== undefined) return;
+    if (status === 409)
+      this.#failed.reject(
+        new CliFailure(exit.failed, {
+          code: "control/other-version",
+          says: `${server} refused this agent: ${says}`,
+          next: "Install the server's version on this machine, and start the agent again.",
+        }),
+      );
+    if (status !== 401) return;
     this.#failed.reject(
       new CliFailure(exit.signIn, {
         code: "identity/bad-token",

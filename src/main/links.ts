@@ -7,7 +7,7 @@ import type { NodeTokens } from "../control/node-tokens.ts";
 import type { UpgradeEnd } from "../edge/index.ts";
 import { problemOf, writeProblem } from "../http/index.ts";
 import type { Links } from "../link/accept.ts";
-import { linkPath, streamPaths, type StreamKind } from "../link/terms.ts";
+import { linkPath, streamPaths, versionHeader, type StreamKind } from "../link/terms.ts";
 import { base32, type RandomBytes } from "../stdx/ids.ts";
 
 export interface LinkDoor {
@@ -15,6 +15,8 @@ export interface LinkDoor {
   readonly tokens: NodeTokens;
   /** Resolves when agents may say hello. */
   readonly ready: Promise<void>;
+  /** The server's own. */
+  readonly version: string;
   onFailure(what: string, error: unknown): void;
 }
 
@@ -35,7 +37,7 @@ export function serveLink(
 }
 
 async function answer(
-  { links, tokens, ready }: LinkDoor,
+  { links, tokens, ready, version }: LinkDoor,
   request: IncomingMessage,
   response: ServerResponse,
   { upgrade, inside, to }: { upgrade: UpgradeEnd; inside: InsideCaller | undefined; to: "link" | StreamKind },
@@ -45,6 +47,13 @@ async function answer(
   const node = inside === undefined ? await tokens.nodeOf(request.headers.authorization) : undefined;
   if (node === undefined)
     return writeProblem(request, response, { problem: problemOf("identity/bad-token"), close: true });
+  const theirs = request.headers[versionHeader];
+  if (to === "link" && theirs !== version) {
+    const says =
+      typeof theirs === "string" ? `this agent is of version ${theirs}` : "this agent does not say its version";
+    const detail = `${says}, and the server of version ${version}: they have to be of the same.`;
+    return writeProblem(request, response, { problem: problemOf("control/other-version", { detail }), close: true });
+  }
   response.detachSocket(upgrade.socket);
   if (to === "link") links.take(node, request, upgrade.socket, upgrade.first);
   else links.takeStreams({ node, kind: to }, request, upgrade.socket, upgrade.first);

@@ -390,7 +390,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     api.fetch(request, { inside: insiders.get(incoming) ?? null }),
   );
   const agentsMay = Promise.withResolvers<void>();
-  const linkDoor: LinkDoor = { links, tokens: nodeTokens, ready: agentsMay.promise, onFailure };
+  const linkDoor: LinkDoor = { ...about, links, tokens: nodeTokens, ready: agentsMay.promise, onFailure };
   opened.edge = stack.use(
     await openOnPort(config, (listenPort) =>
       openEdge({

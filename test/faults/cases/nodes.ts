@@ -17,9 +17,10 @@ export const nodeCases: readonly FaultCase[] = [
       await using run = await running(alice, app, "seconds=2");
       const call = run.call.id;
       const { token } = await up.admin.createNodeToken("liar");
+      const { version } = await up.admin.status();
       const joined = Promise.withResolvers<AgentEnd>();
       using _line = dial({
-        ...{ servers: [up.url], token: () => token, random, now: () => clock.monotonic() },
+        ...{ servers: [up.url], token: () => token, version, random, now: () => clock.monotonic() },
         onLink: (link) => joined.resolve(link),
         onTrouble: ({ says }) => joined.reject(new Error(says)),
         onFailure: (what, error) => joined.reject(new Error(what, { cause: error })),
