@@ -169,13 +169,17 @@ test("a connection waits for a session, ends with it, and the next goes over the
   await using world = await World.open();
   const early = world.connect();
   early.write("early");
+  assert.equal(world.opener.line, undefined);
   const first = await world.join();
   assert.equal(String((await once(early, "data"))[0]), "early");
+  const line = world.opener.line;
   first.terminate();
   early.resume();
   await once(early, "end");
+  assert.equal(world.opener.line, undefined, "whoever hears of the break finds the line lost");
   await world.join();
   const next = world.connect();
   next.end("next");
   assert.equal((await buffer(next)).toString(), "next");
+  assert.notEqual(world.opener.line, line);
 });

@@ -24,6 +24,7 @@ export async function blame(
   { cause, name, earlier }: { cause: Cause; name: Upstream["name"] | undefined; earlier: Attempt | undefined },
   ask: (name: Upstream["name"]) => Promise<Asked>,
 ): Promise<Blamed> {
+  if (cause.kind === "node-away") return { cause, asked: undefined };
   const asked = name === undefined || cause.kind === "unreachable" ? undefined : await ask(name);
   return (await tookEarlier(earlier, asked, ask)) ?? { cause, asked };
 }

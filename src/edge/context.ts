@@ -28,6 +28,8 @@ export interface ContextOptions {
   readonly explainUrl: (id: string) => string;
   readonly onVisitorGone: (request: string) => void;
   readonly onError: (error: unknown) => void;
+  /** The number of the line to a replica's node; undefined while it is lost. Absent: all are on this machine. */
+  readonly line?: (replica: string) => number | undefined;
 }
 
 export class EdgeContext {
@@ -42,6 +44,7 @@ export class EdgeContext {
   readonly explainUrl: (id: string) => string;
   readonly onVisitorGone: (request: string) => void;
   readonly onError: (error: unknown) => void;
+  readonly line: (replica: string) => number | undefined;
   readonly receivedStatus: (status: number) => string;
   readonly active = new Set<Carried>();
   readonly gradio: GradioEvents;
@@ -60,6 +63,7 @@ export class EdgeContext {
     this.explainUrl = options.explainUrl;
     this.onVisitorGone = options.onVisitorGone;
     this.onError = options.onError;
+    this.line = options.line ?? (() => 0);
     this.receivedStatus = receivedStatusValues(options.deploymentName);
     this.#random = drawnInAdvance(options.random);
     this.gradio = new GradioEvents({

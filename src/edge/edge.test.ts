@@ -281,6 +281,7 @@ describe("failureCode", () => {
     ["no answer in time", late, answer(true), "route/response-timeout app.respond"],
     ["no answer in time and never accepted", late, answer(false), "route/connect-timeout edge.connect"],
     ["no connection was free in time", { kind: "connect-timeout" }, undefined, "route/connect-timeout edge.connect"],
+    ["the line to its node was lost", { kind: "node-away" }, undefined, "route/node-away edge.connect"],
     ["the answer is not HTTP", { kind: "invalid", says: "x" }, answer(true), "route/reset-midway app.respond"],
   ];
   for (const [name, cause, asked, expected] of cases) {

@@ -63,6 +63,8 @@ export interface EdgeOptions {
   readonly explainUrl: (id: string) => string;
   /** The visitor of this request went away after the app had been given it. */
   readonly onVisitorGone?: (request: string) => void;
+  /** The number of the line to a replica's node; undefined while it is lost. Absent: all are on this machine. */
+  readonly line?: (replica: string) => number | undefined;
   /** Something of ours threw while carrying a request; rethrown where the process sees it unless this is given. */
   readonly onError?: (error: unknown) => void;
 }
@@ -181,6 +183,7 @@ function contextOf(options: EdgeOptions): EdgeContext {
     deploymentName: options.deploymentName ?? defaultDeploymentName,
     onVisitorGone: options.onVisitorGone ?? (() => {}),
     onError: options.onError ?? rethrow,
+    ...(options.line && { line: options.line }),
   });
 }
 

@@ -58,6 +58,8 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #telling: Telling;
   #pool: Pool | undefined;
   #upstream: Upstream | undefined;
+  /** Over which line to the replica's node the attempt began. */
+  #line: number | undefined;
   #waiting = false;
   /** It is held while its Space wakes up. */
   #waking = false;
@@ -206,6 +208,7 @@ export class Exchange implements UpstreamUser, Waiter {
     if (visitor === undefined || "refused" in visitor) return;
     this.#waiting = false;
     this.#upstream = upstream;
+    this.#line = this.#context.line(this.#story.replica ?? "");
     this.#story.connectedAt = this.#progressAt = this.#now;
     const { framing } = this.#screened;
     const head = upstreamHead(this.#story.method, this.#screened, {
@@ -391,8 +394,9 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   /** The attempt is closed, the shim is asked, the entries are written, then the visitor is told. */
-  async #fail(cause: Cause): Promise<void> {
+  async #fail(saw: Cause): Promise<void> {
     const name = this.#upstream?.name;
+    const cause = this.#lineLost(saw) ? ({ kind: "node-away" } as const) : saw;
     this.#abandon();
     // What was written to a socket that never opened was handed to nobody.
     if (cause.kind === "unreachable") delete this.#story.hand;
@@ -407,8 +411,15 @@ export class Exchange implements UpstreamUser, Waiter {
     const { code, hop } = failureCode(told.cause, told.asked);
     this.#listener?.onBroken?.(code);
     this.#telling.failed(hop, code, told);
-    if (this.#story.status === undefined) this.#answer(code, "app", {});
+    if (this.#story.status === undefined) this.#answer(code, cause.kind === "node-away" ? "edge" : "app", {});
     else this.#response.destroy();
+  }
+
+  /** A connection breaks with the line that carries it; one that waited in vain for a line finds none. */
+  #lineLost({ kind }: Cause): boolean {
+    if (this.#upstream === undefined || (kind !== "broken" && kind !== "unreachable")) return false;
+    const line = this.#context.line(this.#story.replica ?? "");
+    return line === undefined || (this.#line !== undefined && line !== this.#line);
   }
 
   #answer(code: Code, stoppedAt: Break, how: Manner): void {

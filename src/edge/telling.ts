@@ -59,7 +59,7 @@ export class Telling {
 
   /** On the app's side, after {@link cameSoFar}. */
   failed(hop: Parameters<typeof failedDraft>[1], code: Code, { cause, asked }: Pick<Blamed, "cause" | "asked">): void {
-    const gone = cause.kind === "response-timeout" || cause.kind === "connect-timeout" ? undefined : cause;
+    const gone = "errno" in cause || cause.kind === "invalid" ? cause : undefined;
     this.#write([failedDraft(this.#story, hop, code, gone, asked), this.#ended(code, codeRow(code).status)]);
   }
 

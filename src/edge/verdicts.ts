@@ -5,13 +5,19 @@ import type { Asked } from "./ask.ts";
 import type { Gone } from "./upstream.ts";
 
 /** What ended the attempt: the connection, or a limit of ours. */
-export type Cause = Gone | { readonly kind: "response-timeout" } | { readonly kind: "connect-timeout" };
+export type Cause =
+  | Gone
+  | { readonly kind: "node-away" }
+  | { readonly kind: "response-timeout" }
+  | { readonly kind: "connect-timeout" };
 
 /** The code, and the hop that failed. Never blames the app for a shim that is gone. */
 export function failureCode(
   cause: Cause,
   asked: Asked | undefined,
 ): { readonly code: Code; readonly hop: "edge.connect" | "app.respond" } {
+  // What the app did with what it had is not to be asked: the line to its node went away under it.
+  if (cause.kind === "node-away") return { code: "route/node-away", hop: "edge.connect" };
   if (cause.kind === "unreachable") {
     const shimGone = cause.errno === "ECONNREFUSED" || cause.errno === "ENOENT";
     return { code: shimGone ? "runtime/shim-lost" : "route/connect-timeout", hop: "edge.connect" };

@@ -137,6 +137,14 @@ export const codes = {
     proxy: "http_request_error",
     next: "Nothing to do: the visitor went away.",
   },
+  "route/node-away": {
+    says: "The line to the node that runs the app was lost under the request.",
+    owner: "platform",
+    retry: "later",
+    status: 503,
+    proxy: "destination_unavailable",
+    next: "Try again: an agent that lives dials within seconds. Where that lasts, the operator looks at the node and its network.",
+  },
   "route/control-down": {
     says: "The platform was being stopped, started or restarted.",
     owner: "platform",

@@ -217,6 +217,23 @@ const requests: readonly Case[] = [
     ]),
     sentence: /^The visitor closed the connection before the app began its answer\.$/,
   },
+  {
+    code: "route/node-away",
+    record: a.handedRequest([
+      a.by("edge", "edge.connect", "failed", { code: "route/node-away" }),
+      a.deliver("route/node-away", 503),
+    ]),
+    sentence: /^The line to the node .* was lost under the request\. Whether the app had received it is not known\.$/,
+  },
+  {
+    code: "route/node-away",
+    record: a.handedRequest([
+      a.by("edge", "edge.connect", "failed", { code: "route/node-away" }),
+      a.take({ connected: true, acceptedBytes: 812 }),
+      a.deliver("route/node-away", 503),
+    ]),
+    sentence: /Of the request the app's socket had taken all\.$/,
+  },
   { code: "route/control-down", record: a.edgeRequest([a.deliver("route/control-down", 503)]), sentence: /restarted/ },
 
   {

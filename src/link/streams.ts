@@ -45,9 +45,15 @@ export class StreamOpener implements Disposable {
   #carried = 0;
   #isFull = false;
   #isClosed = false;
+  #lines = 0;
 
   constructor({ withinMs = sessionWithinMs }: { readonly withinMs?: number } = {}) {
     this.#withinMs = withinMs;
+  }
+
+  /** The number of the session that carries now; undefined while there is none. What began on another broke with it. */
+  get line(): number | undefined {
+    return this.#carrying === undefined ? undefined : this.#lines;
   }
 
   /** Goes on over this socket, which is open; the session before it ends. */
@@ -97,6 +103,7 @@ export class StreamOpener implements Disposable {
   #use(session: ClientHttp2Session): void {
     this.#session?.destroy();
     this.#session = session;
+    this.#lines += 1;
     session.once("close", () => {
       if (this.#session === session) this.#session = undefined;
     });
@@ -104,9 +111,14 @@ export class StreamOpener implements Disposable {
     for (const take of this.#waiting) take(session);
   }
 
-  #usable(): Promise<ClientHttp2Session | undefined> {
+  get #carrying(): ClientHttp2Session | undefined {
     const session = this.#session;
-    if (session && !session.closed && !session.destroyed) return Promise.resolve(session);
+    return session && !session.closed && !session.destroyed ? session : undefined;
+  }
+
+  #usable(): Promise<ClientHttp2Session | undefined> {
+    const session = this.#carrying;
+    if (session) return Promise.resolve(session);
     return new Promise((resolve) => {
       const take = (one: ClientHttp2Session | undefined): void => {
         clearTimeout(late);

@@ -414,6 +414,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         onVisitorGone: (request) =>
           void calls.visitorGone(request).catch((error: unknown) => onFailure("a visitor's leave", error)),
         onError: (error) => onFailure("the edge", error),
+        line: (replica) => remote.line(replica),
       }),
     ),
   );

@@ -69,6 +69,12 @@ export class RemoteNodes implements Disposable {
     else acceptStreams(socket, (stream) => this.#inside(node, stream));
   }
 
+  /** What its connections go over now, by number; undefined while the line to its node is lost. 0: it is on this machine. */
+  line(replica: string): number | undefined {
+    const node = this.#nodes.get(this.#options.nodeOf(replica) ?? "");
+    return node?.doors.has(replica) ? node.opener.line : 0;
+  }
+
   [Symbol.dispose](): void {
     for (const { opener, doors } of this.#nodes.values()) {
       opener[Symbol.dispose]();

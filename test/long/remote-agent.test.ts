@@ -95,6 +95,25 @@ describe("an agent that shares no folder with its server", await needs("sandbox"
     assert.deepEqual(await replicas(), before_);
   });
 
+  test("a request under which the line to its node is lost, and one that finds none, says so and blames no app", async () => {
+    const under = visit(`${app.url}/gpu/hold?seconds=4`, alice);
+    const { id } = await newestCall(alice, "running");
+    await agent.end("SIGKILL");
+    for (const answer of [await under, await visit(`${app.url}/`, alice)]) {
+      assert.equal(answer.status, 503);
+      assert.match(answer.headers.get("proxy-status") ?? "", /destination_unavailable/);
+      const { verdict } = await cluster.admin.explain(answer.work);
+      assert.deepEqual(
+        [verdict?.boundary, verdict?.code, verdict?.owner, verdict?.certainty],
+        ["route", "node-away", "platform", "proved"],
+        verdict?.sentence ?? "no verdict",
+      );
+    }
+    await agent.start().ready;
+    assert.equal((await endedCall(alice.client, id)).outcome, "ok");
+    await answers();
+  });
+
   test("an app is started again, goes to sleep, and the next request wakes it", async () => {
     await alice.client.restart(app.space);
     await answers();

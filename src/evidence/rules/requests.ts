@@ -58,6 +58,7 @@ export function findRequest(reading: Reading): Finding | undefined {
   if (join) return join;
   if (isSymptom(code)) return findSymptom({ reading, symptom: code, ends: seen });
   if (code === "route/visitor-left") return visitorLeft(reading, seen);
+  if (code === "route/node-away") return nodeAway(reading, seen);
   const hand = code === "route/control-down" ? handOver(reading) : undefined;
   return hand?.state === "answered" && hand.answer.stopping
     ? stopped(reading, seen, hand)
@@ -150,6 +151,26 @@ function visitorLeft(reading: Reading, ends: readonly Entry[]): Finding {
     sentence: `The visitor closed the connection ${where}.`,
     facts: ends,
     excluded: identityExcluded(reading),
+  };
+}
+
+/** The edge knows the line to a node by itself; how far the request had come, the replica's shim tells when it can again. */
+function nodeAway(reading: Reading, ends: readonly Entry[]): Finding {
+  const hand = handOver(reading);
+  const by = "by" in hand ? hand.by : [];
+  const reach =
+    hand.state === "answered" && hand.answer.connected && hand.delivered !== "uncertain"
+      ? `Of the request the app's socket had taken ${{ whole: "all", partly: "a part", nothing: "nothing" }[hand.delivered]}.`
+      : hand.state === "never-arrived"
+        ? "The request did not reach the app."
+        : "Whether the app had received it is not known.";
+  const because = "the line between server and node was lost, which carries the app's connections";
+  return {
+    code: "route/node-away",
+    certainty: "proved",
+    sentence: `${codeRow("route/node-away").says} ${reach}`,
+    facts: [...ends, ...by],
+    excluded: [{ boundary: "app", because, by: ends }, ...identityExcluded(reading)],
   };
 }
 
