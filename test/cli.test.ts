@@ -194,6 +194,11 @@ describe("waybill", () => {
       ["quota", "grant", "alice", "--window", "1m"],
       ["quota", "lift", "alice", "all", "--for", "1h", "--reason", "why"],
       ["quota", "revoke", "alice", "al_1"],
+      ["node", "give", "n1"],
+      ["node", "give", "n1", "fast", "--back"],
+      ["space", "pools", "alice/demo", "--move-after", "20s"],
+      ["space", "pools", "alice/demo", "fast", "--back"],
+      ["pool", "rule", "alice", "--back", "--move-after", "20s"],
       ["tier", "set", "free", "--window-limit", "lots"],
       ["pool", "set", "main", "--queue-limit", "soon"],
     ]) {

@@ -159,6 +159,37 @@ export function callsSuite(name: string, openSql: () => Promise<SqlRunner>, numR
       );
     });
 
+    test("a receipt says by whose rule its pool served it, what was passed over, and after how long it moved on", async () => {
+      const rule = { by: "space", pools: ["a", "b", "c"], moveAfterMs: durationMs(50), moves: [] } as const;
+      const passed = [{ pool: "a", code: "pool-draining", says: "driver" }] as const;
+      const routed = { ...rule, pool: "b", passed };
+      const moved = { v: 1, type: "call-moved", call: "c_1", from: "b", to: "c", why: "waited" } as const;
+      const calls = await projected(
+        [{ ...admitted(), routed } as Event],
+        [moved, granted("c_1")],
+        [settled("c_1", "returned")],
+        [admitted({ call: "c_2" }), granted("c_2")],
+        [settled("c_2", "returned")],
+        [{ ...refused("c_3"), routed: { ...rule, pool: "c", passed } } as Event],
+      );
+      const { pool, route } = (await calls.receipt("c_1")) ?? assert.fail();
+      assert.deepEqual(
+        [pool, route],
+        [
+          "c",
+          {
+            ...{ by: "space", pools: ["a", "b", "c"] },
+            passed: [{ pool: "a", code: "capacity/pool-draining", says: "driver" }],
+            moves: [{ from: "b", to: "c", why: "waited", waitedMs: 100 }],
+          },
+        ],
+      );
+      assert.equal((await calls.get("c_1"))?.pool, "c");
+      assert.ok(!("route" in ((await calls.receipt("c_2")) ?? assert.fail())));
+      const { pool: refusedBy, route: refusedRoute } = (await calls.receipt("c_3")) ?? assert.fail();
+      assert.deepEqual([refusedBy, refusedRoute?.passed.length], ["c", 1]);
+    });
+
     test("L37: a refused call has a receipt too: nothing held, nothing charged", async () => {
       const calls = await projected([refused("c_1")]);
       const receipt = await calls.receipt("c_1");

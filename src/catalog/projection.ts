@@ -18,9 +18,12 @@ import type {
   SlotId,
   VoidCause,
 } from "../core/model.ts";
+import type { Routed } from "../core/routes.ts";
 import { poolOfCall } from "../core/routing.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import type { CallCause, CallEnd, CallRefusal, CallVoid } from "../evidence/call-outcomes.ts";
+import { poolRoute } from "../evidence/pool-route.ts";
+import type { PoolRoute } from "../evidence/pool-route.ts";
 import { makeReceipt } from "../evidence/receipt.ts";
 import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
@@ -97,16 +100,20 @@ function applyEvent(state: ProjectionState, change: ProjectionChange, record: Le
       return put({
         ...admittedRow(event.terms, record, event.heldMs, event.leaseMs, isSimulated(event.terms.node, nodes)),
         pool: poolOfCall(event),
-        funding: fundingText(event),
+        funding: toldText(event),
       });
     case "call-refused": {
-      const row = admittedRow(event.terms, record, 0, null, isSimulated(event.terms.node, nodes));
+      const row = {
+        ...admittedRow(event.terms, record, 0, null, isSimulated(event.terms.node, nodes)),
+        pool: poolOfCall(event),
+        funding: toldText(event),
+      };
       return put(
         ended(row, record, { cause: event.refusal.code, usedMs: 0, chargedMs: 0, releasedMs: 0, rule: "refused" }),
       );
     }
     case "call-moved":
-      return put({ ...call(event.call), pool: event.to });
+      return put(movedRow(call(event.call), at, event));
     case "call-granted":
       return put(grantedRow(call(event.call), at, event.lease, nodes));
     case "call-attached":
@@ -216,15 +223,34 @@ interface CallsEnd {
   readonly credits?: readonly CreditPart[] | undefined;
 }
 
-/** What a receipt will say of who pays and why it was let in; null where nobody but its own account's window does. */
-function fundingText({ sponsor, overrides }: Funding): string | null {
-  if (sponsor === undefined && overrides === undefined) return null;
-  return JSON.stringify({ sponsor, overrides });
+/** What of an admission or a refusal its receipt repeats, beside the columns. */
+interface Told extends Pick<Funding, "sponsor" | "overrides"> {
+  readonly route?: PoolRoute;
+}
+
+/** Null where there is nothing to repeat: its own account's window pays, and its node's pool serves it. */
+function toldText({ sponsor, overrides, routed }: Funding & { readonly routed?: Routed | undefined }): string | null {
+  if (sponsor === undefined && overrides === undefined && routed === undefined) return null;
+  return JSON.stringify({ sponsor, overrides, route: routed && poolRoute(routed) });
+}
+
+function told({ funding }: CallRow): Told {
+  return funding === null ? {} : (JSON.parse(funding) as Told);
+}
+
+/** For so long it had waited where it was: since it came, or since it moved on before. */
+function movedRow(row: CallRow, at: Instant, { from, to, why }: Extract<Event, { type: "call-moved" }>): CallRow {
+  const known = told(row);
+  const { route } = known;
+  assert(route, `a call that moves on has a rule: ${row.id}`);
+  const before = route.moves.reduce((sum, { waitedMs }) => sum + waitedMs, 0);
+  const moves = [...route.moves, { from, to, why, waitedMs: at - row.at - before }];
+  return { ...row, pool: to, funding: JSON.stringify({ ...known, route: { ...route, moves } }) };
 }
 
 function ended(row: CallRow, record: LedgerRecord, end: CallsEnd): CallRow {
   const { cause, usedMs, chargedMs, releasedMs, rule, credits } = end;
-  const { sponsor, overrides } = row.funding === null ? {} : (JSON.parse(row.funding) as Funding);
+  const { sponsor, overrides, route } = told(row);
   const receipt = makeReceipt({
     call: row.id,
     request: row.request,
@@ -244,6 +270,7 @@ function ended(row: CallRow, record: LedgerRecord, end: CallsEnd): CallRow {
     ...(sponsor !== undefined && { paidBy: sponsor }),
     ...(credits && { creditsMs: sumOf(credits) }),
     ...(overrides && { overrides }),
+    ...(route && { route }),
     cause,
     scheduledAt: row.at as Instant,
     grant:

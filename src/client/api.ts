@@ -22,7 +22,6 @@ import type {
   HubRuntime,
   OwnerSettings,
   Page,
-  PoolView,
   QueueView,
   QuotaView,
   QuoteRequest,
@@ -40,6 +39,7 @@ import type {
   VariableViews,
   WhoAmI,
 } from "../contract/api.ts";
+import type { PoolsView, RouteRequest, RouteView, PoolView } from "../contract/pools.ts";
 import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodesView } from "../contract/nodes.ts";
 import type { LogLine } from "../contract/agent.ts";
@@ -92,7 +92,16 @@ export type PoolChange = Partial<
 >;
 
 /** What may be taken out of use. */
-export type Drainable = { readonly pool: string } | { readonly node: string; readonly card?: number | undefined };
+export type Drainable = { readonly pool: string } | Cards;
+
+/** A card, or all of a node. */
+export interface Cards {
+  readonly node: string;
+  readonly card?: number | undefined;
+}
+
+/** Whose calls a rule is for. */
+export type Routable = { readonly space: string } | { readonly account: string };
 
 /** What of a Space's budget may be changed. */
 export type BudgetChange = Partial<Pick<BudgetView, "limitMs" | "whenOut">>;
@@ -357,6 +366,33 @@ export class WaybillClient {
     return await this.#get(`/api/pools/${encodeURIComponent(name)}`, {}, asking);
   }
 
+  async pools(asking: Asking = {}): Promise<PoolsView> {
+    return await this.#get("/api/pools", {}, asking);
+  }
+
+  /** Makes a pool, or changes one that is there. Needs an administrator's token, as all changes of pools. */
+  async makePool(name: string, settings: PoolChange, asking: Asking = {}): Promise<PoolView> {
+    return await this.#send("PUT", `/api/pools/${encodeURIComponent(name)}`, settings, asking);
+  }
+
+  /** Puts a card, or all of a node that are put nowhere themselves, into a pool; null takes that back. */
+  async givePool(of: Cards, pool: string | null, asking: Asking = {}): Promise<NodesView> {
+    const path = cardsPath(of, "pool");
+    if (pool === null) return await this.#send("DELETE", path, undefined, asking);
+    return await this.#send("PUT", path, { pool }, asking);
+  }
+
+  /** By which pools calls of a Space, or of an account, are served. */
+  async route(of: Routable, asking: Asking = {}): Promise<RouteView> {
+    return await this.#get(routePath(of), {}, asking);
+  }
+
+  /** Null takes the rule back. */
+  async changeRoute(of: Routable, route: RouteRequest | null, asking: Asking = {}): Promise<RouteView> {
+    if (route === null) return await this.#send("DELETE", routePath(of), undefined, asking);
+    return await this.#send("PUT", routePath(of), route, asking);
+  }
+
   async changePool(name: string, change: PoolChange, asking: Asking = {}): Promise<PoolView> {
     return await this.#send("PATCH", `/api/pools/${encodeURIComponent(name)}`, change, asking);
   }
@@ -593,9 +629,16 @@ function queryOf(query: Record<string, string | undefined>): string {
 }
 
 function drainPath(of: Drainable): string {
-  if ("pool" in of) return `/api/pools/${encodeURIComponent(of.pool)}/drain`;
-  const card = of.card === undefined ? "" : `/cards/${of.card}`;
-  return `/api/nodes/${encodeURIComponent(of.node)}${card}/drain`;
+  return "pool" in of ? `/api/pools/${encodeURIComponent(of.pool)}/drain` : cardsPath(of, "drain");
+}
+
+function cardsPath({ node, card }: Cards, what: "drain" | "pool"): string {
+  return `/api/nodes/${encodeURIComponent(node)}${card === undefined ? "" : `/cards/${card}`}/${what}`;
+}
+
+function routePath(of: Routable): string {
+  const whose = "space" in of ? `spaces/${pathOf(of.space)}` : `accounts/${encodeURIComponent(of.account)}`;
+  return `/api/${whose}/pools`;
 }
 
 /** Encodes each part, so that `owner/name` stays two of them. */

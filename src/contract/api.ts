@@ -43,13 +43,18 @@
  *   GET    /api/quota?account=                      → QuotaView
  *   POST   /api/quota/allowances GiveAllowance      → QuotaView                                       (admin)
  *   POST   /api/quota/allowances/ID/revoke { account, reason } → QuotaView                             (admin)
- *   GET    /api/gpu/queue?pool=  /api/gpu/board     → QueueView, BoardView
+ *   GET    /api/gpu/queue?pool=  /api/gpu/board     → QueueView (of all pools without pool=), BoardView
  *   GET    /api/spaces/zero-gpu/quota               → the same in the Hub's form, with `held`
  *   POST   /api/gpu/quote      QuoteRequest          → QuoteView
  *   POST   /api/backups BackupRequest               → BackupView, or with `wait: false` BackupJobView, 202      (admin)
  *   GET    /api/backups/ID                          → BackupJobView                                   (admin)
  *   GET    /api/tiers, PATCH /api/tiers/NAME        → TiersView, TierView
+ *   GET    /api/pools                               → PoolsView
  *   GET    /api/pools/NAME, PATCH /api/pools/NAME   → PoolView
+ *   PUT    /api/pools/NAME { settings }             → PoolView, made where it is not there             (admin)
+ *   PUT    /api/nodes/NAME[/cards/INDEX]/pool { pool }, DELETE → NodesView                             (admin)
+ *   GET    /api/spaces/O/N/pools                    → RouteView (owner, admin); PUT RouteRequest, DELETE (admin)
+ *   GET    /api/accounts/NAME/pools                 → RouteView (itself, admin); PUT RouteRequest, DELETE (admin)
  *   GET    /api/nodes                               → NodesView
  *   POST   /api/nodes/NAME/check                    → { node }, 202                                   (admin)
  *   PUT    /api/{pools/NAME,nodes/NAME,nodes/NAME/cards/INDEX}/drain DrainRequest, DELETE → NodesView     (admin)
@@ -62,6 +67,7 @@
  */
 
 import type { AllowanceView } from "./allowances.ts";
+import type { PassedPoolView, PoolRouteView, PoolView } from "./pools.ts";
 import type { ReplicaLimits } from "./agent.ts";
 import type { Isolation } from "./isolation.ts";
 import type { Problem } from "./problem.ts";
@@ -510,6 +516,8 @@ export interface QuoteView {
   readonly creditsMs: number;
   /** Its place in the queue; null where it would be granted at once, or refused. */
   readonly waiting: WaitingView | null;
+  /** Pools of its rule that could not take it, in their order; empty where the first could, or there is no rule. */
+  readonly passed: readonly PassedPoolView[];
   /** What would stop it, as its refusal would say. */
   readonly refused: { readonly code: string; readonly says: string } | null;
   /** The journal index at which this holds. */
@@ -596,34 +604,14 @@ export interface TiersView {
   readonly tiers: readonly TierView[];
 }
 
-export interface PoolView {
-  readonly name: string;
-  readonly simulated: boolean;
-  readonly devices: number;
-  /** Cards of these that are in trouble: their slots are not granted. */
-  readonly troubled: number;
-  /** Cards of these that an operator has taken out of use. */
-  readonly drained: number;
-  readonly slots: number;
-  readonly leased: number;
-  readonly waiting: number;
-  readonly queueLimitMs: number;
-  readonly queueMax: number;
-  readonly durationMaxMs: number;
-  readonly attachWithinMs: number;
-  readonly admission: "clip" | "strict";
-  /** Calls of one Space that may be open at once; null: no limit. */
-  readonly spaceCallsMax: number | null;
-  /** After so long an account's use counts half for its share. */
-  readonly shareHalfLifeMs: number;
-  /** One turn in so many is that of the call which waits longest. */
-  readonly oldestEvery: number;
-}
-
 export interface QueueView {
+  /** The one that was asked for; where none was, the first of all. */
   readonly pool: PoolView;
+  /** All whose calls are told. */
+  readonly pools: readonly PoolView[];
   readonly calls: readonly {
     readonly call: string;
+    readonly pool: string;
     readonly account: string;
     readonly space: string;
     readonly size: string;
@@ -686,6 +674,8 @@ export interface Receipt {
   readonly creditsMs?: number;
   /** Ids of what an operator gave, without which the call would have been refused; absent where it needed none. */
   readonly overrides?: readonly string[];
+  /** By whose rule the pool served it, what could not take it, how it moved on; absent where it had its node's pool by none. */
+  readonly route?: PoolRouteView;
   readonly outcome: "ok" | "refused" | "failed";
   readonly code: string | null;
   readonly scheduledAt: string;

@@ -30,6 +30,8 @@ export interface CardView {
   readonly uuid: string;
   readonly name: string;
   readonly simulated: boolean;
+  /** The pool that it is in. */
+  readonly pool: string;
   readonly slots: number;
   readonly leased: number;
   /** Neither leased nor held by an idle or ending worker. All of a drained card's: it may be worked on. */
@@ -61,6 +63,7 @@ export interface CardView {
 
 export interface NodeView {
   readonly name: string;
+  /** The pool of those of its cards that are put into no other. */
   readonly pool: string;
   readonly state: "up" | "lost";
   /** Of the whole node, or its pool. */

@@ -1,5 +1,5 @@
 /** What `GET /api/status` answers: the platform now. */
-import type { PoolView } from "./api.ts";
+import type { PoolView } from "./pools.ts";
 import type { Isolation } from "./isolation.ts";
 
 export interface StatusView {

@@ -1,7 +1,9 @@
 /** The fields of the API that set limits and ask about them, with anything in any of them: a refusal with its code, and no record. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
+import type { NodesView } from "../contract/nodes.ts";
 import { isCode } from "../evidence/codes.ts";
 import { createApi } from "./app.ts";
 import { ControlWorld, replica } from "./control.suite.ts";
@@ -36,6 +38,9 @@ const requests: readonly Field[] = [
     body: { account: "alice", kind: "lift", policy: "runs", until: year, reason: "why" },
   },
   { method: "POST", path: "/api/quota/allowances/al_1/revoke", body: { account: "alice", reason: "why" } },
+  { method: "PUT", path: "/api/nodes/n1/cards/0/pool", body: { pool: "main" } },
+  { method: "PUT", path: "/api/spaces/alice/demo/pools", body: { pools: ["main"], moveAfterMs: 20_000 } },
+  { method: "PUT", path: "/api/accounts/alice/pools", body: { pools: ["main"], moveAfterMs: null } },
   { method: "PUT", path: "/api/spaces/alice/demo/budget", body: { limitMs: 50_000, whenOut: "refuse" } },
 ];
 
@@ -121,15 +126,21 @@ describe("bad input", () => {
       if (status !== 200 || method === "POST") return;
       // What was taken is what is shown: nothing is rounded, and nothing is passed over.
       const asked = JSON.parse(body) as Record<string, unknown>;
-      const list = path === "/api/tiers/free";
-      const shown = (await (await ask("GET", list ? "/api/tiers" : path)).json()) as Record<string, unknown>;
-      const [view] = list
-        ? (shown["tiers"] as Record<string, unknown>[]).filter((each) => each["name"] === "free")
-        : [shown];
-      for (const [name, value] of Object.entries(asked)) assert.ok(Object.is(view?.[name], value) || value === 0, name);
+      const view = await shown(path);
+      for (const [name, value] of Object.entries(asked))
+        assert.ok(isDeepStrictEqual(view?.[name], value) || value === 0, name);
     };
     await fc.assert(fc.asyncProperty(spoilt, check), { numRuns: 600 });
   });
+
+  /** What the API shows of what that path changes. */
+  async function shown(path: string): Promise<Record<string, unknown> | undefined> {
+    const list = path === "/api/tiers/free" ? "/api/tiers" : path.startsWith("/api/nodes/") ? "/api/nodes" : path;
+    const answer = (await (await ask("GET", list)).json()) as Record<string, unknown>;
+    if (list === path) return answer;
+    if (list === "/api/nodes") return (answer as unknown as NodesView).nodes[0]?.cards[0] as never;
+    return (answer["tiers"] as Record<string, unknown>[]).find((each) => each["name"] === "free");
+  }
 
   for (const { method, path } of requests.filter(({ path: first }, n) => requests[n - 1]?.path !== first)) {
     test(`as the body of ${method} ${path}: no JSON, no UTF-8, no object, nested without end, too long`, async () => {
@@ -155,6 +166,11 @@ describe("bad input", () => {
         await isAnswered("GET", path);
       if (name !== "free") assert.notEqual(await isAnswered("PATCH", `/api/tiers/x${text}`, '{"runsMax":1}'), 200);
       await isAnswered("PATCH", `/api/pools/x${text}`, '{"queueMax":1}');
+      for (const path of [`/api/nodes/${text}/pool`, `/api/nodes/n1/cards/${text}/pool`])
+        await isAnswered("PUT", path, '{"pool":"main"}');
+      for (const path of [`/api/spaces/alice/${text}/pools`, `/api/accounts/${text}/pools`])
+        await isAnswered("PUT", path, '{"pools":["main"]}');
+      await isAnswered("PUT", `/api/pools/%20${text}`, "{}");
       await isAnswered("POST", `/api/quota/allowances/${text}/revoke`, '{"account":"alice","reason":"why"}');
     };
     const texts = fc.oneof(

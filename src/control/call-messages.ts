@@ -1,7 +1,10 @@
 /** What a node is told of a call: its place, its grant, its refusal, with the sentence and the numbers that its app shows. Pure. */
 import type { ToAgent } from "../contract/agent.ts";
 import type { CallTerms, CommandRefusal, Lease, Refusal, VoidCause } from "../core/model.ts";
+import type { Routed } from "../core/routes.ts";
 import type { Code } from "../evidence/codes.ts";
+import { passedPool, passedSay } from "../evidence/pool-route.ts";
+import type { PassedPool } from "../evidence/pool-route.ts";
 import type { Instant } from "../stdx/time.ts";
 import { waitingView } from "./waiting.ts";
 import type { Waiting } from "./waiting.ts";
@@ -36,20 +39,31 @@ export function grantMessage({ terms, lease, number, attachWithinMs, device }: G
   };
 }
 
-export function refusedMessage(terms: CallTerms, refusal: Refusal, now: Instant): ToAgent {
+/** `routed`: by which rule; what it passed over is told too. */
+export function refusedMessage(terms: CallTerms, refusal: Refusal, now: Instant, routed?: Routed): ToAgent {
+  const { says, ...words } = refusalWords(refusal, now);
   return {
     type: "refuse",
     call: terms.call,
     replica: terms.replica,
     askedMs: terms.declaredMs,
-    ...refusalWords(refusal, now),
+    ...words,
+    says: withPassed(says, (routed?.passed ?? []).map(passedPool)),
   };
 }
 
 /** The code and the sentence that a call refused so gets. */
-export function refusalSays(refusal: Refusal, now: Instant): { readonly code: string; readonly says: string } {
+export function refusalSays(
+  refusal: Refusal,
+  now: Instant,
+  passed: readonly PassedPool[] = [],
+): { readonly code: string; readonly says: string } {
   const { code, says } = refusalWords(refusal, now);
-  return { code, says };
+  return { code, says: withPassed(says, passed) };
+}
+
+function withPassed(says: string, passed: readonly PassedPool[]): string {
+  return passed.length === 0 ? says : `${says} Passed over: ${passedSay(passed)}.`;
 }
 
 /** A waiting call is refused; one that had its grant loses it. */

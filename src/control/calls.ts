@@ -286,7 +286,7 @@ export class Calls {
         });
       }
       case "refused":
-        return refusedMessage(terms, call.refusal, now);
+        return refusedMessage(terms, call.refusal, now, call.routed);
       case "voided":
         return voidedMessage(call, call.cause, call.endedAt - call.admittedAt);
       case "settled":
@@ -297,7 +297,7 @@ export class Calls {
   #onEvent(event: Event, at: Instant): void {
     switch (event.type) {
       case "call-refused":
-        this.#ports.send(event.terms.node, refusedMessage(event.terms, event.refusal, at));
+        this.#ports.send(event.terms.node, refusedMessage(event.terms, event.refusal, at, event.routed));
         return;
       case "call-admitted":
         this.#open.set(event.terms.call, { terms: event.terms, admittedAt: at, lease: null });

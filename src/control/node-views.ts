@@ -3,7 +3,7 @@ import type { CardView, DrainView, NodeView } from "../contract/nodes.ts";
 import type { CardUse, DeviceFacts } from "../contract/agent.ts";
 import type { Drained } from "../core/drained.ts";
 import { waitingOn } from "../core/bays.ts";
-import { drainOf, nodeDrains, troubleOf, type Card } from "../core/slots.ts";
+import { drainOf, homeOf, nodeDrains, troubleOf, type Card } from "../core/slots.ts";
 import type { NodeState, State } from "../core/state.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
 import { iso } from "../stdx/time.ts";
@@ -18,10 +18,11 @@ export interface CardFacts {
 /** All nodes that were ever heard of, by name. `facts`: what a node told of its cards; no devices while it is away. */
 export function nodeViews(state: State, facts: (node: string) => CardFacts): NodeView[] {
   return [...state.nodes.values()].map((node) => {
-    const [drain] = nodeDrains(state.drains, node);
+    const pool = homeOf(node);
+    const [drain] = nodeDrains(state.drains, { name: node.name, pool });
     return {
       name: node.name,
-      pool: node.pool,
+      pool,
       state: node.stage,
       drain: drain ? drainView(drain) : null,
       waiting: waitingOn(node),
@@ -52,6 +53,7 @@ function cardView(state: State, node: NodeState, card: Card, { devices, use }: C
     uuid,
     name,
     simulated,
+    pool: card.pool,
     slots: stages.length,
     leased: stages.filter((stage) => stage === "leased").length,
     free: stages.filter((stage) => stage === "free").length,

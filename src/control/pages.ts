@@ -1,6 +1,7 @@
 /** Pages for people: the plain console with what runs, and the story of one work. No script, no foreign request. */
 import { escapeHtml, proseHtml } from "../http/index.ts";
-import type { PoolView, SpaceView } from "../contract/api.ts";
+import type { SpaceView } from "../contract/api.ts";
+import type { PoolView } from "../contract/pools.ts";
 import type { StatusView } from "../contract/status.ts";
 import { isOpen, probesSay, type Isolation } from "../contract/isolation.ts";
 import type { Entry } from "../evidence/entry.ts";

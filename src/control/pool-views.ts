@@ -1,6 +1,7 @@
 /** Pools, slots and quotas of the ledger as the API shows them. */
 import type { AllowanceView, BudgetView } from "../contract/allowances.ts";
-import type { BoardView, PoolView, QuotaView } from "../contract/api.ts";
+import type { BoardView, QuotaView } from "../contract/api.ts";
+import type { PoolView } from "../contract/pools.ts";
 import type { StandingAllowance } from "../core/model.ts";
 import { poolDefaults } from "../core/policy.ts";
 import type { BoardSlot, BudgetSummary, PoolSummary, Quota } from "../core/views.ts";

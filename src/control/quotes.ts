@@ -7,6 +7,7 @@ import type { CallLimits } from "../core/limits.ts";
 import { quoteOf } from "../core/quote.ts";
 import type { NodeState, State } from "../core/state.ts";
 import type { Code } from "../evidence/codes.ts";
+import { passedPool } from "../evidence/pool-route.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 import { ledgerRefusal, refusalSays } from "./call-messages.ts";
@@ -44,7 +45,7 @@ export function quoteView(
   const node = shortestQueue(state, nodes) ?? shortestQueue(state);
   if (node === undefined) return undefined;
   const terms = termsOn(node, payer, request);
-  const view = { pool: node.pool, ...quoteOn(state, terms, now) };
+  const view = quoteOn(state, terms, now);
   return { view, limits: limitsOf(state, view.pool, terms, now) };
 }
 
@@ -61,21 +62,25 @@ function termsOn(
   };
 }
 
-function quoteOn(state: State, terms: CallTerms, now: Instant): Omit<QuoteView, "pool"> {
+function quoteOn(state: State, terms: CallTerms, now: Instant): QuoteView {
   const quote = quoteOf(state, terms, now);
   const none = { heldMs: 0, leaseMs: 0, clipped: false, paidBy: null, creditsMs: 0, waiting: null, index: state.index };
   switch (quote.kind) {
-    case "refused":
-      return { admitted: false, ...none, refused: refusalSays(quote.refusal, now) };
+    case "refused": {
+      const { pool, routed, refusal } = quote;
+      const passed = (routed?.passed ?? []).map(passedPool);
+      return { admitted: false, pool, ...none, passed, refused: refusalSays(refusal, now, passed) };
+    }
     case "impossible": {
       const { code, says } = ledgerRefusal(quote.why);
-      return { admitted: false, ...none, refused: { code, says } };
+      return { admitted: false, pool: terms.pool, ...none, passed: [], refused: { code, says } };
     }
     case "admitted": {
-      const { heldMs, leaseMs, clipped, paidBy, creditsMs, place } = quote;
+      const { heldMs, leaseMs, clipped, paidBy, creditsMs, place, pool, routed } = quote;
       const waiting = place && waitingView(place);
       const cost = { heldMs, leaseMs, clipped, paidBy, creditsMs };
-      return { admitted: true, ...cost, waiting, refused: null, index: state.index };
+      const passed = (routed?.passed ?? []).map(passedPool);
+      return { admitted: true, pool, ...cost, waiting, passed, refused: null, index: state.index };
     }
   }
 }

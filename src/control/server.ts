@@ -10,18 +10,20 @@ import type {
   BoardView,
   CreateToken,
   Page,
-  PoolView,
   QueueView,
   QuoteRequest,
   RequestView,
   SignedReceipt,
   TierView,
 } from "../contract/api.ts";
+import type { PoolView, RouteView } from "../contract/pools.ts";
 import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodeView } from "../contract/nodes.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
 import type { DrainScope } from "../core/drained.ts";
 import type { Command, PoolSettings, TierName, TierSettings } from "../core/model.ts";
+import type { RouteOf } from "../core/routes.ts";
+import { poolOfCall, routeKey } from "../core/routing.ts";
 import { boardOf, budgetOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
 import type { BudgetSummary, Quota } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";
@@ -55,7 +57,9 @@ import type { Nodes } from "./nodes.ts";
 import { nodeViews } from "./node-views.ts";
 import { whyNoRoom } from "./no-build.ts";
 import type { Replicas } from "./replicas.ts";
-import type { Refused, Spaces } from "./spaces.ts";
+import { givePool, giveRoute, putCards } from "./pool-orders.ts";
+import type { Cards, PoolWish, RouteWish } from "./pool-orders.ts";
+import type { Done, Refused, Spaces } from "./spaces.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
 import { quoteView } from "./quotes.ts";
@@ -361,12 +365,17 @@ export class Server {
     return changed.ok ? this.budget(space) : changed;
   }
 
-  async queue(pool: string): Promise<QueueView | undefined> {
+  /** Of one pool, or of all of them, in the order of admission; undefined where there is none. */
+  async queue(name?: string): Promise<QueueView | undefined> {
     return this.#parts.engine.read((state, now) => {
-      const summary = poolOf(state, pool);
-      if (!summary) return undefined;
-      const calls = queueOf(state, pool, now).map(({ call, waitedMs, place }) => ({
+      const pools = poolsOf(state).filter((pool) => name === undefined || pool.name === name);
+      const [pool] = pools;
+      if (!pool) return undefined;
+      const waiting = pools.flatMap((each) => queueOf(state, each.name, now));
+      waiting.sort((a, b) => a.call.admittedAt - b.call.admittedAt);
+      const calls = waiting.map(({ call, waitedMs, place }) => ({
         call: call.terms.call,
+        pool: poolOfCall(call),
         account: call.terms.account,
         space: call.terms.space,
         size: call.terms.size,
@@ -374,7 +383,7 @@ export class Server {
         waitedMs,
         waiting: waitingView(place),
       }));
-      return { pool: poolView(summary), calls };
+      return { pool: poolView(pool), pools: pools.map(poolView), calls };
     });
   }
 
@@ -426,6 +435,33 @@ export class Server {
     if (!(await this.pool(name))) return undefined;
     await this.#order({ type: "set-pool", pool: name, settings: settings as Partial<PoolSettings> });
     return this.pool(name);
+  }
+
+  async pools(): Promise<PoolView[]> {
+    return this.#parts.engine.read((state) => poolsOf(state).map(poolView));
+  }
+
+  /** Makes the pool where it is not there. */
+  async makePool(name: string, settings: PoolWish): Promise<PoolView | Refused> {
+    const made = await givePool((command) => this.#order(command), name, settings);
+    return made.ok ? ((await this.pool(name)) as PoolView) : made;
+  }
+
+  /** Puts a card, or all of a node that are put nowhere themselves, into a pool; null takes that back. */
+  setCardPool(cards: Cards, pool: string | null): Promise<Done> {
+    return putCards((command) => this.#order(command), cards, pool);
+  }
+
+  setRoute(of: RouteOf, route: RouteWish | null): Promise<Done> {
+    return giveRoute((command) => this.#order(command), of, route);
+  }
+
+  /** By which pools calls of the Space, or of the account, are served; of none: by their node's. */
+  async route(of: RouteOf): Promise<RouteView> {
+    return this.#parts.engine.read(({ routes }) => {
+      const { pools = [], moveAfterMs = null } = routes.get(routeKey(of))?.route ?? {};
+      return { pools, moveAfterMs };
+    });
   }
 
   /** What people have the ledger do: where their request has a key, the record carries its mark. Nothing is done twice. */

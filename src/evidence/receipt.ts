@@ -8,6 +8,7 @@ import canonicalize from "canonicalize";
 import { assert } from "../stdx/assert.ts";
 import { between, iso, type Instant } from "../stdx/time.ts";
 import { callOutcomes, type CallCause } from "./call-outcomes.ts";
+import type { PoolRoute } from "./pool-route.ts";
 
 // The one global beyond the language that this file needs: pure, and part of every runtime.
 declare const TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
@@ -43,6 +44,8 @@ export interface Receipt {
   readonly creditsMs?: number;
   /** Ids of what an operator gave, without which the call would have been refused; absent where it needed none. */
   readonly overrides?: readonly string[];
+  /** By whose rule the pool served it, what was passed over, how it moved on; absent where it had its node's pool by none. */
+  readonly route?: PoolRoute;
   readonly outcome: "ok" | "refused" | "failed";
   readonly code: string | null;
   readonly scheduledAt: string;
@@ -73,6 +76,7 @@ export interface ReceiptInput {
   readonly paidBy?: string;
   readonly creditsMs?: number;
   readonly overrides?: readonly string[];
+  readonly route?: PoolRoute;
   readonly cause: CallCause;
   readonly scheduledAt: Instant;
   /** Null where no GPU was ever granted. */
@@ -118,6 +122,7 @@ export function makeReceipt(input: ReceiptInput): Receipt {
     ...(input.paidBy !== undefined && { paidBy: input.paidBy }),
     ...(input.creditsMs !== undefined && { creditsMs: input.creditsMs }),
     ...(input.overrides && { overrides: input.overrides }),
+    ...(input.route && { route: input.route }),
     outcome,
     code,
     scheduledAt: iso(input.scheduledAt),

@@ -54,6 +54,35 @@ const granted: Event = {
   attachBy: instant(start + 30_000),
 };
 
+const routed = {
+  ...{ by: "space", pools: ["fast", "main", "slow"], moveAfterMs: durationMs(1_000), pool: "main", moves: [] },
+  passed: [{ pool: "fast", code: "pool-draining", says: "driver" }],
+} as const;
+const moved: Event = { v: 1, type: "call-moved", call: "c_1", from: "main", to: "slow", why: "waited" };
+const stayed: Event = {
+  ...{ v: 1, type: "call-stayed", call: "c_1", until: instant(start + 11_000) },
+  passed: [{ pool: "slow", code: "queue-full" }],
+};
+
+test("a call that goes by a rule says which pools could not take it, that it stayed, and that it moved on", () => {
+  const says = (...more: (readonly Event[])[]): string => {
+    return explain(story([{ ...admitted, routed } as Event, queued], ...more)).sentence;
+  };
+  const waits = says([stayed], [moved, { ...queued, position: 2, of: 2 }]);
+  assert.match(
+    waits,
+    /2nd of 2 .* It was for pool slow, by the rule of its Space \(fast, then main, then slow\): fast is out of use \(driver\)\. It moved on from main to slow after 2 s\.$/,
+  );
+  const code = { code: "queue-full", waiting: 3, max: 3 } as const;
+  const refused = explain(
+    story([{ v: 1, type: "call-refused", terms, refusal: code, routed: { ...routed, pool: "slow" } } as Event]),
+  );
+  assert.match(
+    refused.verdict?.sentence ?? "",
+    /3 calls already wait for pool slow, .* It was for pool slow, .* fast is out of use/,
+  );
+});
+
 function story(...records: readonly (readonly Event[])[]): WorkRecord {
   const entries = records.flatMap((events, index) =>
     entriesOfRecord({ index: index + 1, at: instant(start + index * 1000), events }),

@@ -3,7 +3,10 @@ import type { Drain, DrainScope } from "../core/drained.ts";
 import type { CallTerms, Event, TurnRule, VoidCause } from "../core/model.ts";
 import { sumOf } from "../core/allowances.ts";
 import type { LedgerRecord } from "../core/record.ts";
+import type { Passed } from "../core/routes.ts";
+import { poolOfCall } from "../core/routing.ts";
 import { callOutcomes } from "../evidence/call-outcomes.ts";
+import { passedPool, poolRoute } from "../evidence/pool-route.ts";
 import type { Entry, Facts, Hop, Json, Mark } from "../evidence/entry.ts";
 import { iso } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
@@ -46,6 +49,12 @@ function viewsOf(event: Event, at: Instant): readonly View[] {
       return [...scheduled(event.terms), admitted(event)];
     case "call-queued":
       return [queued(event, at)];
+    case "call-moved":
+      return [moved(event)];
+    case "call-stayed":
+      return [
+        view(event.call, "gpu.queue", "done", { stays: true, until: iso(event.until), ...passedFacts(event.passed) }),
+      ];
     case "call-granted":
       return granted(event, at);
     case "call-attached":
@@ -102,12 +111,33 @@ function admitted(event: Extract<Event, { type: "call-admitted" }>): View {
     ...(sponsor !== undefined && { sponsor }),
     ...(credits && { creditsMs: sumOf(credits) }),
     ...(overrides && { overrides }),
+    ...routeFacts(event),
   });
 }
 
-function refused({ terms, refusal }: Extract<Event, { type: "call-refused" }>): View {
+/** By whose rule a call has which pool, and what could not take it; nothing where it has its node's by none. */
+function routeFacts(event: Extract<Event, { type: "call-admitted" | "call-refused" }>): Facts {
+  if (event.routed === undefined) return {};
+  const { by, pools, passed } = poolRoute(event.routed);
+  const { moveAfterMs } = event.routed;
+  return {
+    pool: poolOfCall(event),
+    route: { by, pools, passed: passed.map((each): Json => ({ ...each })), moveAfterMs },
+  };
+}
+
+function passedFacts(passed: readonly Passed[] = []): Facts {
+  return passed.length === 0 ? {} : { passed: passed.map((each): Json => ({ ...passedPool(each) })) };
+}
+
+function moved({ call, from, to, why, passed }: Extract<Event, { type: "call-moved" }>): View {
+  return view(call, "gpu.queue", "done", { moved: true, from, to, why, ...passedFacts(passed) });
+}
+
+function refused(event: Extract<Event, { type: "call-refused" }>): View {
+  const { terms, refusal } = event;
   const code = callOutcomes[refusal.code].code;
-  const about = { code, account: terms.account, size: terms.size, declaredMs: terms.declaredMs };
+  const about = { code, account: terms.account, size: terms.size, declaredMs: terms.declaredMs, ...routeFacts(event) };
   if (refusal.code === "runs-exceeded") {
     const { runs, max, tier, resetsAt } = refusal;
     const until = resetsAt === null ? null : iso(resetsAt);

@@ -1,5 +1,5 @@
 /** Fills the pool with another account's calls, makes one more, and shows what the platform says of the one that waited too long. */
-import type { PoolView } from "../../src/contract/api.ts";
+import type { PoolView } from "../../src/contract/pools.ts";
 import type { SaturationReport, QuotaReport } from "./document.ts";
 import type { DemoAccount, DemoPlatform } from "./platform.ts";
 import { endedCall, numericAddress } from "./spaces.ts";

@@ -8,7 +8,7 @@ export function declare(program: Command, run: Runner): void {
   gpu
     .command("queue")
     .description("who waits, for how long, and all that keeps them")
-    .argument("[pool]", "the pool; main where it is not said")
+    .argument("[pool]", "the pool; all of them where it is not said")
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);

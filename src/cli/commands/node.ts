@@ -1,8 +1,10 @@
-/** `waybill node list`, `drain NODE --reason …` and `undrain NODE`: nodes, their cards, and what is out of use. `waybill node token NAME`: the token by which an agent joins as that node, shown once. */
+/** `waybill node list`, `give NODE POOL`, `drain NODE --reason …` and `undrain NODE`: nodes, their cards, and what is out of use. `waybill node token NAME`: the token by which an agent joins as that node, shown once. */
 import type { Command } from "commander";
 import { parseCount, parseLength } from "../arguments.ts";
 import { contextOf } from "../context.ts";
 import type { GlobalOptions } from "../context.ts";
+import { exit } from "../exit.ts";
+import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
 
 interface DrainOptions extends GlobalOptions {
@@ -11,8 +13,14 @@ interface DrainOptions extends GlobalOptions {
   readonly endAfter?: number;
 }
 
+const oneOfBoth = new CliFailure(exit.usage, {
+  code: "pool",
+  says: "Cards are put into a pool, or back.",
+  next: "Name the pool, such as `waybill node give n1 fast --card 0`, or say --back.",
+});
+
 export function declare(program: Command, run: Runner): void {
-  const node = program.command("node").description("nodes and their cards: list, drain, undrain, check, token");
+  const node = program.command("node").description("nodes and their cards: list, give, drain, undrain, check, token");
   node
     .command("list")
     .description("each card of each node: what it is, what runs there, what is wrong")
@@ -54,6 +62,27 @@ export function declare(program: Command, run: Runner): void {
         const { card } = command.opts<DrainOptions>();
         const of = { node: command.args[0] as string, ...(card !== undefined && { card }) };
         const answer = await client.undrain(of, { signal: world.signal });
+        context.answer(answer, drawNodes(context.paper, answer));
+      }),
+    );
+  node
+    .command("give")
+    .description("put a card, or all of a node that are put nowhere themselves, into a pool; what runs there finishes")
+    .argument("<node>")
+    .argument("[pool]", "the pool, as `waybill pool list` shows it")
+    .option("--card <index>", "this card only", parseCount)
+    .option("--back", "back into the pool of its node, or of the node's agent")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [name, pool] = command.args as [string, string?];
+        const { card, back = false } = command.opts<
+          GlobalOptions & { readonly card?: number; readonly back?: boolean }
+        >();
+        if ((pool === undefined) !== back) throw oneOfBoth;
+        const [client, { drawNodes }] = await Promise.all([context.client(), import("../draw/nodes.ts")]);
+        const of = { node: name, ...(card !== undefined && { card }) };
+        const answer = await client.givePool(of, pool ?? null, { signal: world.signal });
         context.answer(answer, drawNodes(context.paper, answer));
       }),
     );

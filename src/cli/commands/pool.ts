@@ -1,4 +1,4 @@
-/** `waybill pool show NAME`, `waybill pool set NAME --queue-limit 3s …`, `waybill pool drain NAME --reason …` and `undrain`. */
+/** `waybill pool list`, `show NAME`, `add NAME`, `set NAME --queue-limit 3s …`, `rule ACCOUNT POOL…`, `drain NAME --reason …` and `undrain`. */
 import type { Command } from "commander";
 import type { PoolChange } from "../../client/api.ts";
 import { limitOf, parseAdmission, parseCount, parseCountLimit, parseLength } from "../arguments.ts";
@@ -8,6 +8,7 @@ import type { GlobalOptions } from "../context.ts";
 import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
+import { ruled } from "../pool-rule.ts";
 
 interface SetOptions extends GlobalOptions {
   readonly queueLimit?: number;
@@ -21,7 +22,38 @@ interface SetOptions extends GlobalOptions {
 }
 
 export function declare(program: Command, run: Runner): void {
-  const pool = program.command("pool").description("GPU pools: show, set, drain, undrain");
+  const pool = program.command("pool").description("GPU pools: list, show, add, set, rule, drain, undrain");
+  pool
+    .command("list")
+    .description("the pools, and how much of each is leased")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [client, { drawPools }] = await Promise.all([context.client(), import("../draw/pools.ts")]);
+        const answer = await client.pools({ signal: world.signal });
+        const names = answer.pools.map(({ name }) => `${name}\n`).join("");
+        context.answer(answer, context.quiet ? names : drawPools(context.paper, answer));
+      }),
+    );
+  settings(
+    pool.command("add").description("make a pool, with settings of its own where they are said").argument("<name>"),
+  ).action(
+    run(async (world, command) => {
+      const context = contextOf(world, command);
+      const [client, { drawPool }] = await Promise.all([context.client(), import("../draw/views.ts")]);
+      const wish = changeOf(command.opts<SetOptions>());
+      const answer = await client.makePool(command.args[0] as string, wish, { signal: world.signal });
+      context.answer(answer, drawPool(context.paper, answer));
+    }),
+  );
+  ruled(
+    pool
+      .command("rule")
+      .description("by which pools an account's calls are served; shown where nothing is set")
+      .argument("<account>", "the account; a rule of a call's Space goes first"),
+    run,
+    (account) => ({ account }),
+  );
   pool
     .command("show")
     .description("a pool's settings and how much of it is leased")
@@ -34,27 +66,16 @@ export function declare(program: Command, run: Runner): void {
         context.answer(answer, drawPool(context.paper, answer));
       }),
     );
-  pool
-    .command("set")
-    .description("change a pool's settings")
-    .argument("<name>")
-    .option("--queue-limit <length>", "how long a call may wait, such as 60s", parseLength)
-    .option("--queue-max <count>", "how many calls may wait", parseCount)
-    .option("--duration-max <length>", "the longest duration that a call may declare", parseLength)
-    .option("--attach-within <length>", "how soon a worker must attach to its grant", parseLength)
-    .option("--space-calls <count>", "calls of one Space at once; none for no limit", parseCountLimit)
-    .option("--share-half-life <length>", "after which an account's use counts half for its share", parseLength)
-    .option("--oldest-every <count>", "one turn in so many is that of the call which waits longest", parseCount)
-    .option("--admission <rule>", "clip or strict", parseAdmission)
-    .action(
-      run(async (world, command) => {
-        const context = contextOf(world, command);
-        const [client, { drawPool }] = await Promise.all([context.client(), import("../draw/views.ts")]);
-        const change = changeOf(command.opts<SetOptions>());
-        const answer = await client.changePool(command.args[0] as string, change, { signal: world.signal });
-        context.answer(answer, drawPool(context.paper, answer));
-      }),
-    );
+  settings(pool.command("set").description("change a pool's settings").argument("<name>")).action(
+    run(async (world, command) => {
+      const context = contextOf(world, command);
+      const [client, { drawPool }] = await Promise.all([context.client(), import("../draw/views.ts")]);
+      const change = changeOf(command.opts<SetOptions>());
+      if (Object.keys(change).length === 0) throw nothingToSet;
+      const answer = await client.changePool(command.args[0] as string, change, { signal: world.signal });
+      context.answer(answer, drawPool(context.paper, answer));
+    }),
+  );
   pool
     .command("drain")
     .description("take all of a pool's cards out of use: running calls finish, new ones are refused")
@@ -85,10 +106,22 @@ export function declare(program: Command, run: Runner): void {
     );
 }
 
+function settings(command: Command): Command {
+  return command
+    .option("--queue-limit <length>", "how long a call may wait, such as 60s", parseLength)
+    .option("--queue-max <count>", "how many calls may wait", parseCount)
+    .option("--duration-max <length>", "the longest duration that a call may declare", parseLength)
+    .option("--attach-within <length>", "how soon a worker must attach to its grant", parseLength)
+    .option("--space-calls <count>", "calls of one Space at once; none for no limit", parseCountLimit)
+    .option("--share-half-life <length>", "after which an account's use counts half for its share", parseLength)
+    .option("--oldest-every <count>", "one turn in so many is that of the call which waits longest", parseCount)
+    .option("--admission <rule>", "clip or strict", parseAdmission);
+}
+
 function changeOf(options: SetOptions): PoolChange {
   const { queueLimit, queueMax, durationMax, attachWithin, admission, spaceCalls } = options;
   const { shareHalfLife, oldestEvery } = options;
-  const change: PoolChange = {
+  return {
     ...(queueLimit === undefined ? {} : { queueLimitMs: queueLimit }),
     ...(queueMax === undefined ? {} : { queueMax }),
     ...(durationMax === undefined ? {} : { durationMaxMs: durationMax }),
@@ -98,10 +131,10 @@ function changeOf(options: SetOptions): PoolChange {
     ...(shareHalfLife === undefined ? {} : { shareHalfLifeMs: shareHalfLife }),
     ...(oldestEvery === undefined ? {} : { oldestEvery }),
   };
-  if (Object.keys(change).length > 0) return change;
-  throw new CliFailure(exit.usage, {
-    code: "nothing-to-set",
-    says: "No setting was given.",
-    next: "Name at least one, such as --queue-limit 60s; `waybill help pool set` lists them.",
-  });
 }
+
+const nothingToSet = new CliFailure(exit.usage, {
+  code: "nothing-to-set",
+  says: "No setting was given.",
+  next: "Name at least one, such as --queue-limit 60s; `waybill help pool set` lists them.",
+});

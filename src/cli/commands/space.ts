@@ -1,4 +1,4 @@
-/** `waybill space list`, `space show OWNER/NAME`, `space events OWNER/NAME`, `space budget OWNER/NAME` and `space set OWNER/NAME KEY=VALUE…`. */
+/** `waybill space list`, `space show OWNER/NAME`, `space events OWNER/NAME`, `space budget OWNER/NAME`, `space pools OWNER/NAME` and `space set OWNER/NAME KEY=VALUE…`. */
 import type { Command } from "commander";
 import { limitOf, parseLengthLimit, parseSpace, parseWhenOut } from "../arguments.ts";
 import type { Limit } from "../arguments.ts";
@@ -6,9 +6,10 @@ import { contextOf } from "../context.ts";
 import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
+import { ruled } from "../pool-rule.ts";
 
 export function declare(program: Command, run: Runner): void {
-  const space = program.command("space").description("Spaces: list, show, events, set, budget");
+  const space = program.command("space").description("Spaces: list, show, events, set, budget, pools");
   space
     .command("list")
     .description("the Spaces that you may see")
@@ -74,6 +75,14 @@ export function declare(program: Command, run: Runner): void {
         );
       }),
     );
+  ruled(
+    space
+      .command("pools")
+      .description("by which pools a Space's calls are served; shown where nothing is set")
+      .argument("<owner/name>", "the Space", parseSpace),
+    run,
+    (id) => ({ space: id }),
+  );
   space
     .command("budget")
     .description("what a Space's owner pays for its visitors in one of the owner's windows; shown where nothing is set")

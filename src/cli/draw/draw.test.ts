@@ -9,6 +9,7 @@ import { drawError } from "./error.ts";
 import { drawExplanation } from "./explain.ts";
 import { lengthOf, secondsOf } from "./paper.ts";
 import type { Paper } from "./paper.ts";
+import { drawPools, drawRoute } from "./pools.ts";
 import { drawBoard, drawCalls, drawLogLine, drawQueue, drawQuota, drawQuote } from "./views.ts";
 
 const wide: Paper = { width: 100, zone: "UTC", color: false };
@@ -47,9 +48,11 @@ const waiting = {
 };
 const queue: QueueView = {
   pool,
+  pools: [pool],
   calls: [
     {
       call: "c_31f0000000000000",
+      pool: "main",
       account: "alice",
       space: "alice/demo",
       size: "large",
@@ -81,6 +84,36 @@ describe("drawQueue", () => {
       ),
     );
   });
+});
+
+test("the queue of several pools names each, and the pool of each call", () => {
+  const [call] = queue.calls;
+  assert.ok(call);
+  const fast = { ...pool, name: "fast", leased: 0, waiting: 0 };
+  assert.equal(
+    drawQueue(narrow, { pool: fast, pools: [fast, pool], calls: [call] }),
+    text(
+      "fast (simulated): 0 of 4 slots leased, 0 waiting, limit 60 s",
+      "main (simulated): 4 of 4 slots leased, 1 waiting, limit 60 s",
+      "#  CALL                POOL  STARTS  WAITS FOR",
+      "1  c_31f0000000000000  main   ~22 s  slot; fair share",
+    ),
+  );
+});
+
+test("pools are listed with what is leased and who waits; a rule says where calls go and when they move on", () => {
+  assert.equal(
+    drawPools(narrow, { pools: [pool] }),
+    text(
+      "POOL              CARDS  LEASED  WAITING  OUT OF USE",
+      "main (simulated)      2  4 of 4        1           0",
+    ),
+  );
+  assert.equal(
+    drawRoute("alice/demo", { pools: ["fast", "main"], moveAfterMs: 20_000 }),
+    "alice/demo: calls go to the first of fast, main that can take them; one that waits moves on after 20 s\n",
+  );
+  assert.match(drawRoute("bob", { pools: [], moveAfterMs: null }), /^bob: no rule; /);
 });
 
 describe("drawBoard", () => {
@@ -185,9 +218,14 @@ test("a quote says what would be held and when it would start, or what would sto
     paidBy: "alice",
     creditsMs: 15_000,
     waiting: null,
+    passed: [],
     refused: null,
     index: 1,
   };
+  assert.match(
+    drawQuote({ ...quote, pool: "slow", passed: [{ pool: "fast", code: "gpu/queue-full" }] }),
+    / It would start at once\. Pool slow would serve it: fast lets no more calls wait\.\n$/,
+  );
   assert.equal(
     drawQuote(quote),
     "It would hold 40 s and could run for 20 s, less than it declares. alice would pay, 15 s of it with credits. It would start at once.\n",

@@ -5,14 +5,13 @@ import { drawTable } from "./table.ts";
 
 interface Row {
   readonly node: string;
-  readonly pool: string;
   readonly lost: boolean;
   readonly card: CardView;
 }
 
 export function drawNodes(paper: Paper, { nodes }: NodesView): string {
-  const rows = nodes.flatMap(({ name, pool, state, cards }) =>
-    cards.map((card): Row => ({ node: name, pool, lost: state === "lost", card })),
+  const rows = nodes.flatMap(({ name, state, cards }) =>
+    cards.map((card): Row => ({ node: name, lost: state === "lost", card })),
   );
   if (rows.length === 0) return "No cards: no node has brought a GPU.\n";
   const warnings = rows.flatMap(({ node, card }) =>
@@ -25,7 +24,7 @@ export function drawNodes(paper: Paper, { nodes }: NodesView): string {
     [
       { head: "NODE", cell: ({ node }) => node, drop: 0 },
       { head: "CARD", cell: ({ card }) => String(card.index), right: true, drop: 0 },
-      { head: "POOL", cell: ({ pool }) => pool, drop: 4 },
+      { head: "POOL", cell: ({ card }) => card.pool, drop: 4 },
       { head: "MODEL", cell: ({ card }) => card.name, drop: 2 },
       { head: "MEMORY", cell: ({ card }) => memorySays(card), right: true, drop: 5 },
       { head: "DRIVER", cell: ({ card }) => card.driver ?? "", drop: 6 },

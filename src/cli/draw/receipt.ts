@@ -1,5 +1,6 @@
 /** A receipt and the checks of one, for people. */
 import type { Receipt } from "../../contract/api.ts";
+import { routeSays } from "../../evidence/pool-route.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf, secondsOf, tone, wrap } from "./paper.ts";
 import { drawRows } from "./views.ts";
@@ -10,6 +11,7 @@ export function drawReceipt(paper: Paper, receipt: Receipt): string {
     ["account", `${receipt.account}, known by ${receipt.billedBy}`],
     ["space", receipt.space],
     ["gpu", `${where}${receipt.simulated ? " (simulated)" : ""}, pool ${receipt.pool}`],
+    ...(receipt.route ? [["pool", routeSays(receipt.pool, receipt.route)] as const] : []),
     ["size", `${receipt.size}, factor ${receipt.factorPermille / 1000}`],
     ["declared", secondsOf(receipt.declaredMs)],
     ["held", secondsOf(receipt.heldMs)],

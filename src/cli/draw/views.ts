@@ -1,10 +1,10 @@
 /** One drawing a view of the API: lists as tables, single things as a few lines. */
 import { stripVTControlCharacters } from "node:util";
+import { passedSay } from "../../evidence/pool-route.ts";
 import type { AllowanceView, BudgetView } from "../../contract/allowances.ts";
 import type {
   BoardView,
   CallView,
-  PoolView,
   QueueView,
   QuotaView,
   QuoteView,
@@ -12,6 +12,7 @@ import type {
   TierView,
   WhoAmI,
 } from "../../contract/api.ts";
+import type { PoolView } from "../../contract/pools.ts";
 import type { StatusView } from "../../contract/status.ts";
 import type { LogLine } from "../../contract/agent.ts";
 import { isOpen, probesSay } from "../../contract/isolation.ts";
@@ -128,11 +129,12 @@ function countsSay({ runs, runsMax, calls, callsMax }: QuotaView): string {
 }
 
 export function drawQuote(quote: QuoteView): string {
-  const { admitted, heldMs, leaseMs, clipped, paidBy, creditsMs, waiting, refused } = quote;
+  const { admitted, pool, heldMs, leaseMs, clipped, paidBy, creditsMs, waiting, passed, refused } = quote;
   if (!admitted || refused) return `It would be refused (${refused?.code ?? "unknown"}): ${refused?.says ?? ""}\n`;
+  const over = passed.length === 0 ? "" : ` Pool ${pool} would serve it: ${passedSay(passed)}.`;
   const cut = clipped ? ", less than it declares" : "";
   const starts = waiting === null ? "It would start at once." : waiting.says;
-  return `It would hold ${secondsOf(heldMs)} and could run for ${secondsOf(leaseMs)}${cut}. ${paidBy ?? "Its account"} would pay${creditsMs > 0 ? `, ${secondsOf(creditsMs)} of it with credits` : ""}. ${starts}\n`;
+  return `It would hold ${secondsOf(heldMs)} and could run for ${secondsOf(leaseMs)}${cut}. ${paidBy ?? "Its account"} would pay${creditsMs > 0 ? `, ${secondsOf(creditsMs)} of it with credits` : ""}. ${starts}${over}\n`;
 }
 
 export function drawTiers(paper: Paper, tiers: readonly TierView[]): string {
@@ -175,9 +177,15 @@ function troubledSays({ troubled, drained, devices }: PoolView): string {
   return drained === 0 ? trouble : `${trouble}, ${drained} of ${devices} out of use`;
 }
 
-export function drawQueue(paper: Paper, { pool, calls }: QueueView): string {
-  const simulated = pool.simulated ? " (simulated)" : "";
-  const head = `${pool.name}${simulated}: ${pool.leased} of ${pool.slots} slots leased, ${pool.waiting} waiting, limit ${lengthOf(pool.queueLimitMs)}\n`;
+type Waiting = QueueView["calls"][number];
+
+export function drawQueue(paper: Paper, { pools, calls }: QueueView): string {
+  const head = pools
+    .map(({ name, simulated, leased, slots, waiting, queueLimitMs }) => {
+      const label = simulated ? " (simulated)" : "";
+      return `${name}${label}: ${leased} of ${slots} slots leased, ${waiting} waiting, limit ${lengthOf(queueLimitMs)}\n`;
+    })
+    .join("");
   if (calls.length === 0) return `${head}Nobody waits. Who has the slots: waybill gpu board\n`;
   return (
     head +
@@ -186,6 +194,7 @@ export function drawQueue(paper: Paper, { pool, calls }: QueueView): string {
       [
         { head: "#", cell: (call) => String(call.waiting.position), right: true, drop: 0 },
         { head: "CALL", cell: (call) => call.call, drop: 0 },
+        ...(pools.length > 1 ? [{ head: "POOL", cell: (call: Waiting) => call.pool, drop: 0 }] : []),
         { head: "ACCOUNT", cell: (call) => call.account, drop: 3 },
         { head: "SPACE", cell: (call) => call.space, drop: 4 },
         { head: "SIZE", cell: (call) => call.size, drop: 6 },

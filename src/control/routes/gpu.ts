@@ -35,11 +35,11 @@ export const gpuRoute: Route = (api, server) => {
   api.get("/api/gpu/queue", async (c) => {
     const caller = signedIn(c);
     if (caller instanceof Response) return caller;
-    const pool = c.req.query("pool") ?? "main";
+    const pool = c.req.query("pool");
     const view = await server.queue(pool);
-    return view
-      ? c.json(queueFor(view, caller))
-      : refuse(c, "control/not-found", { detail: `There is no pool ${pool}.` });
+    if (view) return c.json(queueFor(view, caller));
+    const detail = pool === undefined ? "This platform has no pool." : `There is no pool ${pool}.`;
+    return refuse(c, "control/not-found", { detail });
   });
   api.get("/api/gpu/board", async (c) => {
     const caller = signedIn(c);

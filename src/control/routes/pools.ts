@@ -1,25 +1,22 @@
-/** `GET /api/pools/NAME` and `PATCH /api/pools/NAME`: a pool's settings. Changing them is for administrators. */
-import { z } from "zod";
-import { halfLifeMaxMs, halfLifeMinMs, settingMaxCount, settingMaxMs } from "../../core/policy.ts";
-import type { Route } from "../api.ts";
-import { administrator, refuse } from "../api.ts";
+/**
+ * `GET /api/pools`, `GET`, `PATCH` and `PUT /api/pools/NAME`: pools and their settings; `PUT` makes one that is not there.
+ * `PUT` and `DELETE` of `/api/nodes/NAME/pool` and `/api/nodes/NAME/cards/INDEX/pool`: which cards are in which pool. `GET`, `PUT` and
+ * `DELETE` of `/api/spaces/OWNER/NAME/pools` and `/api/accounts/NAME/pools`: by which pools calls are served. Changes are for
+ * administrators: a rule decides whose cards an app uses.
+ */
+import type { RouteOf } from "../../core/routes.ts";
+import type { Api, ApiContext, Route } from "../api.ts";
+import { administrator, ownerOf, refuse } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
+import { cardPoolBody, poolBody, routeBody } from "../pool-orders.ts";
+import type { Cards } from "../pool-orders.ts";
+import type { Server } from "../server.ts";
+import type { Refused } from "../spaces.ts";
 
-const body = z
-  .strictObject({
-    queueLimitMs: z.int().min(1).max(settingMaxMs),
-    queueMax: z.int().min(0).max(settingMaxCount),
-    durationMaxMs: z.int().min(1000).max(settingMaxMs),
-    attachWithinMs: z.int().min(1000).max(600_000),
-    admission: z.enum(["clip", "strict"]),
-    spaceCallsMax: z.int().min(0).max(settingMaxCount).nullable(),
-    shareHalfLifeMs: z.int().min(halfLifeMinMs).max(halfLifeMaxMs),
-    oldestEvery: z.int().min(1).max(settingMaxCount),
-  })
-  .partial()
-  .refine((change) => Object.keys(change).length > 0, "name at least one setting to change");
+const changeBody = poolBody.refine((change) => Object.keys(change).length > 0, "name at least one setting to change");
 
 export const poolsRoute: Route = (api, server) => {
+  api.get("/api/pools", async (c) => c.json({ pools: await server.pools() }));
   api.get("/api/pools/:name", async (c) => {
     const view = await server.pool(c.req.param("name"));
     return view ? c.json(view) : refuse(c, "control/not-found", { detail: `There is no pool ${c.req.param("name")}.` });
@@ -27,9 +24,87 @@ export const poolsRoute: Route = (api, server) => {
   api.patch("/api/pools/:name", async (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
-    const change = await jsonBody(c, body);
+    const change = await jsonBody(c, changeBody);
     if (change instanceof Response) return change;
     const view = await server.setPool(c.req.param("name"), change);
     return view ? c.json(view) : refuse(c, "control/not-found", { detail: `There is no pool ${c.req.param("name")}.` });
   });
+  api.put("/api/pools/:name", async (c) => {
+    const caller = administrator(c);
+    if (caller instanceof Response) return caller;
+    const wish = await jsonBody(c, poolBody);
+    if (wish instanceof Response) return wish;
+    const made = await server.makePool(c.req.param("name"), wish);
+    return "ok" in made ? refused(c, made) : c.json(made);
+  });
+  const name = (c: ApiContext): string => c.req.param("name") ?? "";
+  cardPools(api, server, "/api/nodes/:name/pool", (c) => ({ node: name(c), device: null }));
+  cardPools(api, server, "/api/nodes/:name/cards/:index/pool", (c) => {
+    const index = c.req.param("index") ?? "";
+    return /^\d{1,6}$/.test(index) ? { node: name(c), device: Number(index) } : undefined;
+  });
+  routes(api, server, "/api/spaces/:owner/:name/pools", {
+    of: (c) => ({ kind: "space", space: `${c.req.param("owner")}/${name(c)}` }),
+    owner: (c) => c.req.param("owner") ?? "",
+    isThere: async (of) => of.kind === "space" && server.spaces.get(of.space) !== undefined,
+  });
+  routes(api, server, "/api/accounts/:name/pools", {
+    of: (c) => ({ kind: "account", account: name(c) }),
+    owner: name,
+    isThere: async (of) => of.kind === "account" && (await server.quota(of.account)) !== undefined,
+  });
 };
+
+function cardPools(api: Api, server: Server, path: string, of: (c: ApiContext) => Cards | undefined): void {
+  const answer = async (c: ApiContext, pool: string | null): Promise<Response> => {
+    const cards = of(c);
+    if (!cards) return refuse(c, "control/not-found", { detail: "A card is named by its index, such as 0." });
+    const done = await server.setCardPool(cards, pool);
+    return done.ok ? c.json({ nodes: await server.nodeViews() }) : refused(c, done);
+  };
+  api.put(path, async (c) => {
+    const caller = administrator(c);
+    if (caller instanceof Response) return caller;
+    const wish = await jsonBody(c, cardPoolBody);
+    return wish instanceof Response ? wish : answer(c, wish.pool);
+  });
+  api.delete(path, async (c) => {
+    const caller = administrator(c);
+    return caller instanceof Response ? caller : answer(c, null);
+  });
+}
+
+interface Ruled {
+  of(c: ApiContext): RouteOf;
+  /** Who may see the rule, beside administrators. */
+  owner(c: ApiContext): string;
+  isThere(of: RouteOf): Promise<boolean>;
+}
+
+function routes(api: Api, server: Server, path: string, { of, owner, isThere }: Ruled): void {
+  const answer = async (c: ApiContext, change?: Parameters<Server["setRoute"]>[1]): Promise<Response> => {
+    const whose = of(c);
+    const what = whose.kind === "space" ? `Space ${whose.space}` : `account ${whose.account}`;
+    if (!(await isThere(whose))) return refuse(c, "control/not-found", { detail: `There is no ${what}.` });
+    const done = change === undefined ? ({ ok: true } as const) : await server.setRoute(whose, change);
+    return done.ok ? c.json(await server.route(whose)) : refused(c, done);
+  };
+  api.get(path, async (c) => {
+    const caller = ownerOf(c, owner(c));
+    return caller instanceof Response ? caller : answer(c);
+  });
+  api.put(path, async (c) => {
+    const caller = administrator(c);
+    if (caller instanceof Response) return caller;
+    const wish = await jsonBody(c, routeBody);
+    return wish instanceof Response ? wish : answer(c, wish);
+  });
+  api.delete(path, async (c) => {
+    const caller = administrator(c);
+    return caller instanceof Response ? caller : answer(c, null);
+  });
+}
+
+function refused(c: ApiContext, { code, says, next }: Refused): Response {
+  return refuse(c, code, { detail: says, ...(next !== undefined && { next }) });
+}

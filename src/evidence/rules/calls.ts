@@ -12,6 +12,7 @@ import type { Excluded, Finding } from "../finding.ts";
 import type { KnownId } from "../known.ts";
 import { all, codeOf, codesIn, coded, first, last, number, text } from "../reading.ts";
 import type { Reading } from "../reading.ts";
+import { poolTold } from "../pool-route.ts";
 import type { Charge, WorkOutcome } from "../verdict.ts";
 import { blockersSay, clockTime, count, ordinal, sentence, spell } from "../words.ts";
 
@@ -290,7 +291,8 @@ export function callSays(reading: Reading, charge: Charge | null): string {
   if (settled) {
     const left =
       text(settled.facts, "rule") === "visitor-left-running" ? " Its visitor had left, and it finished." : "";
-    return `The function ran ${spellOr(number(settled.facts, "usedMs"), "an unknown time")} on ${gpuSays(reading)}.${left} ${chargedSays(charge)}`;
+    const ran = `The function ran ${spellOr(number(settled.facts, "usedMs"), "an unknown time")} on ${gpuSays(reading)}.`;
+    return [`${ran}${left}`, chargedSays(charge), poolTold(reading).says].filter((part) => part !== "").join(" ");
   }
   if (first(reading, "gpu.attach")) return `The function is running on ${gpuSays(reading)}.`;
   if (first(reading, "gpu.grant", "handed")) return "A GPU is granted; the app's worker has not attached to it yet.";
@@ -303,7 +305,8 @@ export function callSays(reading: Reading, charge: Charge | null): string {
     position === undefined
       ? "Waiting for a GPU"
       : `Waiting for a GPU: ${ordinal(position)} of ${number(queued.facts, "of") ?? position} when it was queued`;
-  return `${place}${blockers === "" ? "" : `; ${blockers}`}. Waiting is free.`;
+  const { says } = poolTold(reading);
+  return `${place}${blockers === "" ? "" : `; ${blockers}`}. Waiting is free.${says === "" ? "" : ` ${says}`}`;
 }
 
 function callFinding(reading: Reading, code: CallCode, ended: Entry, charge: Charge | null): Finding {
@@ -317,9 +320,11 @@ function callFinding(reading: Reading, code: CallCode, ended: Entry, charge: Cha
     return unknown(code, `The journal recorded ${code}, but its ${lacking} entry is missing from what was read.`, [
       ended,
     ]);
+  const told = poolTold(reading);
   const steps = [
     first(reading, "gpu.admit"),
     first(reading, "gpu.queue"),
+    ...told.entries,
     first(reading, "gpu.grant"),
     first(reading, "gpu.attach"),
     ended,
@@ -328,8 +333,8 @@ function callFinding(reading: Reading, code: CallCode, ended: Entry, charge: Cha
   return {
     code,
     certainty: "proved",
-    sentence: rule.says(facts),
-    facts: steps.filter((entry) => entry !== undefined),
+    sentence: told.says === "" ? rule.says(facts) : `${rule.says(facts)} ${told.says}`,
+    facts: [...new Set(steps.filter((entry) => entry !== undefined))],
     excluded: excludedBy(reading, ended),
     owner: ownerOf(code, facts.cause),
     known: rule.known?.(facts),
@@ -390,7 +395,7 @@ function factsOf(reading: Reading, ended: Entry, charge: Charge | null): CallFac
   return {
     account: text(verified?.facts, "account") ?? "the account",
     billedBy: text(verified?.facts, "billedBy") ?? "",
-    pool: text(scheduled?.facts, "pool") ?? "of its Space",
+    pool: poolTold(reading).pool ?? "of its Space",
     size: text(scheduled?.facts, "size") ?? "unknown",
     declaredMs: number(scheduled?.facts, "declaredMs"),
     leaseMs: number(first(reading, "gpu.grant")?.facts, "leaseMs") ?? number(admitted?.facts, "leaseMs"),
