@@ -52,6 +52,17 @@ export function settingsOf({ operator, owner, url, releases }: Writers): readonl
       },
     },
     {
+      name: "what a Space's owner pays for visitors",
+      write: (n, asking) => owner.client.changeBudget(quietSpace, { limitMs: baseMs + n }, asking),
+      read: async () => ((await owner.client.budget(quietSpace)).limitMs ?? 0) - baseMs,
+    },
+    {
+      name: "the pools of a Space's calls",
+      write: (n, asking) =>
+        operator.client.changeRoute({ space: quietSpace }, { pools: ["main"], moveAfterMs: baseMs + n }, asking),
+      read: async () => ((await operator.client.route({ space: quietSpace })).moveAfterMs ?? 0) - baseMs,
+    },
+    {
       name: "a Space's sleep-after",
       write: (n, asking) => owner.client.changeSpace(quietSpace, { "sleep-after": `${n + baseSeconds}s` }, asking),
       read: async () => secondsOf((await owner.client.space(quietSpace)).settings["sleep-after"]) - baseSeconds,
@@ -102,6 +113,7 @@ export function questionsOf({ operator, owner }: Writers): readonly ((asking: As
     () => owner.client.quote({ space: "owner/app", declaredMs: 5_000 }),
     () => client.gpuQueue(),
     () => client.gpuBoard(),
+    () => client.pools(),
     () => client.buildQueue(),
     () => client.requests("owner/app"),
     () => client.releases(pageSpace),
