@@ -99,6 +99,7 @@ interface Connection {
   /** How often it spoke of what is another's, and the counter that its log named last. */
   foreign: number;
   counter: string;
+  isClosed: boolean;
 }
 
 export class Nodes {
@@ -132,10 +133,12 @@ export class Nodes {
       reads: new Map(),
       foreign: 0,
       counter: "",
+      isClosed: false,
     };
     this.#connections.add(connection);
     link.onMessage((message) => this.#enqueue(connection, message));
     link.onClose(() => {
+      connection.isClosed = true;
       const name = connection.facts?.node;
       if (name !== undefined && this.#byName.get(name) === connection) {
         this.#byName.delete(name);
@@ -311,11 +314,13 @@ export class Nodes {
       throw new Error(`a node with the token of ${connection.as} says that it is ${node}`);
     }
     connection.facts = { node, pool, sdks, epoch, buildsAtOnce, isolation, devices };
+    // Until its replicas are known it is not there: a slot of theirs would be taken for one whose replica is gone (L22).
+    const own = await this.#ownReplicas(connection, hello);
+    if (connection.isClosed) return;
     const older = this.#byName.get(node);
     this.#byName.set(node, connection);
     if (older !== connection) older?.link.close();
     connection.link.send({ type: "welcome", server: "waybill", epoch: serverEpoch });
-    const own = await this.#ownReplicas(connection, hello);
     const named = new Set(own.map(({ replica }) => replica));
     const missing = replicas.livingOn(node).filter(({ status }) => !named.has(status.replica));
     const settled = replicas.on(node).filter((replica) => !named.has(replica));
