@@ -171,6 +171,85 @@ export const mutants: readonly Mutant[] = [
     "const payer = accountOf(state, terms.account);",
   ),
 
+  /* ── pools ── */
+  m(
+    "cards-of-all-pools",
+    "A call is granted any card of its node, whatever its pool.",
+    "core/bays.ts",
+    "bay.cards = node.cards.filter(({ pool }) => pool === bay.pool);",
+    "bay.cards = node.cards;",
+  ),
+  m(
+    "account-before-space",
+    "An account's route goes before that of the Space.",
+    "core/routing.ts",
+    'routes.get(routeKey({ kind: "space", space })) ?? routes.get(routeKey({ kind: "account", account }))',
+    'routes.get(routeKey({ kind: "account", account })) ?? routes.get(routeKey({ kind: "space", space }))',
+  ),
+  m(
+    "passed-over-in-silence",
+    "What was passed over is not in the admission.",
+    "core/arrival.ts",
+    "      if (reason) passed.push(reason);",
+    "      if (reason) void reason;",
+  ),
+  m(
+    "moved-call-stays-in-line",
+    "A call that moves on is left in the line of the pool that it leaves.",
+    "core/evolve.ts",
+    "  leaveLine(state, call);\n  const moved = ",
+    "  const moved = ",
+  ),
+  m(
+    "move-is-not-counted",
+    "A call that moves on is counted where it waited, and not where it waits.",
+    "core/state.ts",
+    "  const pool = poolOfCall(call);\n  bayOfCall(state, call).queue.remove",
+    "  const pool = call.routed?.pools[0] ?? poolOfCall(call);\n  bayOfCall(state, call).queue.remove",
+  ),
+  m(
+    "moves-back",
+    "The pools to which a call may move are all of its route but its own.",
+    "core/routing.ts",
+    "  return pools.slice(pools.indexOf(pool) + 1);",
+    "  return pools.filter((each) => each !== pool);",
+  ),
+  m(
+    "moves-before-its-time",
+    "A call moves on half a second before its rule says.",
+    "core/moves.ts",
+    "queue.dueToMove(plan.now))",
+    "queue.dueToMove((plan.now + 500) as typeof plan.now))",
+  ),
+  m(
+    "moves-where-no-time-is-set",
+    "A rule without a time is taken for one of no time.",
+    "core/routing.ts",
+    "  if (!routed || routed.moveAfterMs === null || laterPools(routed).length === 0) return undefined;\n  return after(at, routed.moveAfterMs);",
+    "  if (!routed || laterPools(routed).length === 0) return undefined;\n  return after(at, routed.moveAfterMs ?? (0 as never));",
+  ),
+  m(
+    "use-counts-for-the-pool-it-left",
+    "What a call used is counted for the first pool of its route.",
+    "core/sharing.ts",
+    "  return shareKey(poolOfCall(call), call.terms.account);",
+    "  return shareKey(call.routed?.pools[0] ?? call.terms.pool, call.terms.account);",
+  ),
+  m(
+    "hello-forgets-its-pools",
+    "A node that joins again has all of its cards in the pool that it joins.",
+    "core/evolve.ts",
+    "const { grants = 0, bays = new Map(), trouble = [], cardPools = [] } = known ?? {};\n  const cards = cardsOf({ name, pool }, devices, cardPools);",
+    "const { grants = 0, bays = new Map(), trouble = [], cardPools = [] } = known ?? {};\n  const cards = cardsOf({ name, pool }, devices, []);",
+  ),
+  m(
+    "drain-of-the-pool-that-was-joined",
+    "A drain of a pool keeps the cards of nodes that join it, wherever they were put.",
+    "core/slots.ts",
+    "const wide = nodeDrains(drains, { name: node, pool });",
+    'const wide = nodeDrains(drains, { name: node, pool: pool && "main" });',
+  ),
+
   /* ── commands ── */
   m(
     "retry-changes-the-answer",

@@ -2,6 +2,7 @@
 import { faultKinds } from "./configuration.ts";
 import type { Configuration } from "./configuration.ts";
 import { giftCounters } from "./gifts.ts";
+import { poolCounters } from "./pools.ts";
 import { World } from "./world.ts";
 
 /** Steps after which a run stops without a verdict: a run has some thousands. */
@@ -27,6 +28,7 @@ export const counted: readonly string[] = [
   "callsRefused",
   "allowsRefused",
   ...giftCounters,
+  ...poolCounters,
 ];
 
 export interface Failure {

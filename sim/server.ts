@@ -107,9 +107,11 @@ export class Server {
   }
 
   #settings(): Command[] {
-    const { pool, tiers } = this.#world.configuration;
+    const { configuration, division } = this.#world;
+    const { pool, tiers } = configuration;
     const tierCommands = tiers.map(({ tier, settings }): Command => ({ type: "set-tier", tier, settings }));
-    return [{ type: "set-pool", pool: "main", settings: pool }, ...tierCommands];
+    const pools = division.pools.map((name): Command => ({ type: "set-pool", pool: name, settings: pool }));
+    return [...pools, ...tierCommands];
   }
 
   #wire(engine: Engine, replicas: Replicas): Calls {

@@ -11,6 +11,8 @@ import { Disk, openSimJournal, recordsOf } from "./journal.ts";
 import type { DiskManners } from "./journal.ts";
 import { Machine } from "./machine.ts";
 import { Connection } from "./network.ts";
+import { changesIn, divide, drawChange, withCards } from "./pools.ts";
+import type { Division } from "./pools.ts";
 import { Server } from "./server.ts";
 import { Life, MachineClock, VirtualTime } from "./time.ts";
 import { judgeStory } from "./story.ts";
@@ -32,6 +34,7 @@ export class World {
   readonly time = new VirtualTime();
   readonly random: Prng;
   readonly configuration: Configuration;
+  readonly division: Division;
   readonly disk = new Disk();
   readonly watch: Watch;
   readonly serverMachine: { readonly life: Life; readonly clock: MachineClock };
@@ -55,7 +58,8 @@ export class World {
 
   constructor(seed: number, without: ReadonlySet<string>) {
     this.random = prng(seed);
-    this.configuration = configure(seed, this.random, without);
+    this.division = divide(seed);
+    this.configuration = withCards(this.division, configure(seed, this.random, without));
     this.watch = new Watch(this.disk, this.time);
     this.serverMachine = { life: new Life(), clock: this.newClock() };
     this.diskManners = {
@@ -163,6 +167,7 @@ export class World {
     this.isAlive = false;
     const records = recordsOf(this.disk.rows);
     for (const name of giftsIn(records)) this.count(name);
+    for (const name of changesIn(records)) this.count(name);
     await judgeStory(this.watch, records, this.random);
   }
 
@@ -195,6 +200,8 @@ export class World {
     this.#again(1_000, () => this.#repeat());
     const { giftsPerMinute } = this.configuration;
     if (giftsPerMinute > 0) this.#again(minuteMs / giftsPerMinute, () => this.#give());
+    const { changesPerMinute } = this.division;
+    if (changesPerMinute > 0) this.#again(minuteMs / changesPerMinute, () => this.#divide());
   }
 
   #again(meanMs: number, run: () => void): void {
@@ -359,6 +366,11 @@ export class World {
     const id = `al_${++this.#gifts}`;
     const gift = engine.read((state, now) => drawGift(this.random, this.configuration, id, state, now));
     this.#mayFail(gift.then((command) => engine.submit(command)));
+  }
+
+  #divide(): void {
+    const engine = this.#server?.engine;
+    if (engine) this.#mayFail(engine.submit(drawChange(this.division, this.configuration)));
   }
 
   /** An engine that stops meanwhile answers nobody. */
