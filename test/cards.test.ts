@@ -68,7 +68,7 @@ describe("asking nvidia-smi", () => {
       everyMs: 3_600_000,
       kernelLog: null,
       now: () => performance.now(),
-      onProcesses: () => undefined,
+      onProcesses: () => new Set<number>(),
     };
     using watch = new CardWatch({ ...known, ...more, onChange: (trouble) => told.push(trouble) });
     await watch.look();
@@ -97,7 +97,7 @@ describe("asking nvidia-smi", () => {
       kernelLog: null,
       now: () => performance.now(),
       onChange: (trouble) => told.push(trouble),
-      onProcesses: () => undefined,
+      onProcesses: () => new Set<number>(),
     });
     await watch.look();
     assert.deepEqual(told, [{}]);

@@ -17,6 +17,7 @@ import type { AgentLog, CardsTold, CardWatch, EvidenceSource, Launcher } from ".
 import { ReplicaSet } from "./replicas.ts";
 import { restartLimits, type RestartLimits } from "./restarts.ts";
 import { Shipping } from "./shipping.ts";
+import { ReplicasWords } from "./words.ts";
 
 export interface AgentOptions {
   readonly node: string;
@@ -89,8 +90,7 @@ class NodeAgent implements Agent {
   readonly #users: CardUsers;
   /** Who uses them beside our replicas; undefined until that was looked at. */
   #use: CardUse | undefined;
-  /** What replicas say and is held back, by replica: the last of it. */
-  readonly #heldBack = new Map<string, Promise<void>>();
+  readonly #said: ReplicasWords;
   /** Numbers of the grants that were taken since the last answer about their channel. */
   #taken: number[] = [];
   #answeredUpTo: number;
@@ -113,11 +113,12 @@ class NodeAgent implements Agent {
     this.#shipping = new Shipping(ship, () => clock.monotonic());
     options.spools.forEach((spool, at) => this.#shipping.add(`own-${at}`, spool));
     this.#builds = new BuildDesk({ ...options, send, parallel: this.#buildsAtOnce });
+    this.#said = new ReplicasWords({ ...options, cards: () => this.#cardWatch, send });
     this.#replicas = new ReplicaSet({
       ...options,
       releases: options.builder,
       shipping: this.#shipping,
-      send: (message) => this.#tellOfReplica(message),
+      send: (message) => this.#said.tell(message),
       restarts: options.restarts ?? restartLimits,
     });
     this.#users = new CardUsers(options.launcher, () => this.#replicas.watched());
@@ -142,8 +143,10 @@ class NodeAgent implements Agent {
       },
       processes: (seen) => {
         const before = JSON.stringify(this.#use);
-        this.#use = this.#users.after(seen);
-        if (JSON.stringify(this.#use) !== before) this.#tellCards();
+        const { use, ours } = this.#users.after(seen);
+        this.#use = use;
+        if (JSON.stringify(use) !== before) this.#tellCards();
+        return ours;
       },
     });
     this.#timers = [
@@ -183,7 +186,7 @@ class NodeAgent implements Agent {
 
   async close(replicas: "stop" | "keep"): Promise<void> {
     await Promise.all([this.#builds.close(), this.#replicas.close(replicas, this.#timing.stopGraceMs)]);
-    await Promise.all(this.#heldBack.values());
+    await this.#said.settled();
     await this.#options.emitter.sync();
     this.#shipping.pump();
     for (const timer of this.#timers) clearInterval(timer);
@@ -212,6 +215,7 @@ class NodeAgent implements Agent {
         // A repeat names a number that was answered for: the answer stands.
         if (message.number > this.#answeredUpTo && !this.#taken.includes(message.number))
           this.#taken.push(message.number);
+        this.#said.granted(message);
         return this.#passFenced(message, this.#fences.admitGrant(message));
       case "clear":
         return this.#passFenced(message, this.#fences.admit([message.slot], message.fence));
@@ -290,22 +294,6 @@ class NodeAgent implements Agent {
     }
   }
 
-  /** In order, for each replica. The cards are looked at before a bad end is told: it may be a card's fault. */
-  #tellOfReplica(message: ToServer): void {
-    const replica =
-      message.type === "replica" ? message.status.replica : message.type === "meter" ? message.replica : undefined;
-    const before = replica === undefined ? undefined : this.#heldBack.get(replica);
-    const look = isBadEnd(message) ? this.#cardWatch : undefined;
-    if (replica === undefined || (before === undefined && look === undefined)) return this.#send(message);
-    const told = Promise.resolve(before)
-      .then(() => look?.look())
-      .then(() => {
-        this.#send(message);
-        if (this.#heldBack.get(replica) === told) this.#heldBack.delete(replica);
-      });
-    this.#heldBack.set(replica, told);
-  }
-
   #tellCards(): void {
     const { node } = this.#options;
     if (this.#trouble !== undefined)
@@ -340,9 +328,3 @@ class NodeAgent implements Agent {
 
 /** Some 70 bytes each: far below the bound of a frame. */
 const releasesAtOnce = 2_000;
-/** Ends that a card's fault may look like. */
-const badEnds: readonly string[] = ["raised", "lease-end", "worker-exit", "worker-killed", "app-exit", "app-killed"];
-
-function isBadEnd(message: ToServer): boolean {
-  return message.type === "meter" && message.report.kind === "ended" && badEnds.includes(message.report.cause);
-}

@@ -27,9 +27,9 @@ export class CardUsers {
     this.#living = living;
   }
 
-  /** Tells each replica's shim what of it was found, and says what is left. */
-  after({ processes, unseen }: SeenProcesses): CardUse {
-    if (processes === null) return { strangers: [], unseen };
+  /** Tells each replica's shim what of it was found, and says who else is there. */
+  after({ processes, unseen }: SeenProcesses): { readonly use: CardUse; readonly ours: ReadonlySet<number> } {
+    if (processes === null) return { use: { strangers: [], unseen }, ours: new Set() };
     const living = this.#living();
     const owners = this.#launcher.ownersOf(
       living.map(({ folder }) => folder),
@@ -46,6 +46,6 @@ export class CardUsers {
     this.#told = new Set(living.filter(({ folder }) => found.get(folder)?.length).map(({ replica }) => replica));
     for (const { replica, folder, tell } of living)
       if (this.#told.has(replica) || before.has(replica)) tell(found.get(folder) ?? []);
-    return { strangers: strangers.slice(0, strangersMax), unseen };
+    return { use: { strangers: strangers.slice(0, strangersMax), unseen }, ours: new Set(owners.keys()) };
   }
 }

@@ -58,15 +58,17 @@ export type SeenProcesses =
 export interface CardsTold {
   /** What is wrong with them, by uuid, whenever that changes. */
   trouble(trouble: Readonly<Record<string, CardTrouble>>): void;
-  /** Who uses them, again and again. */
-  processes(seen: SeenProcesses): void;
+  /** Who uses them, again and again; says which pids are of our replicas. */
+  processes(seen: SeenProcesses): ReadonlySet<number>;
 }
 
 /** Looks after the node's cards. */
 export interface CardWatch extends Disposable {
   /** Resolves when they were looked at after this was asked, and what changed was told; bounded. */
   look(): Promise<void>;
-  /** The same, and what was told once and is not seen any more is forgotten. */
+  /** The same, after workers on these cards have ended: resolves when their memory is back too, or what keeps it was told; bounded. */
+  returned(uuids: readonly string[]): Promise<void>;
+  /** As `look`, and what was told once and is not seen any more is forgotten. */
   check(): Promise<void>;
 }
 

@@ -2,10 +2,11 @@
  * Looks at a node's cards again and again, and says what is wrong with them whenever that changes. A card's own fault is
  * `gpu/device-fault`; where nobody answers for any of them it is `runtime/nvml-lost`.
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import type { CardTrouble, DeviceFacts } from "../contract/agent.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { KnownCards } from "./discovery.ts";
+import { CardMemory, memoryIn, type UsedMemory } from "./card-memory.ts";
 import { seenIn, type SeenProcesses } from "./card-processes.ts";
 import { Fresh } from "./fresh.ts";
 import { askCards, askProcesses, busOf, type SmiAnswer } from "./nvidia-smi.ts";
@@ -23,8 +24,8 @@ export interface CardWatchOptions extends KnownCards {
   readonly now: () => number;
   /** Called after the first look, and whenever one finds something else than the last. */
   readonly onChange: (trouble: Trouble) => void;
-  /** Called after each look at the cards' processes. */
-  readonly onProcesses: (seen: SeenProcesses) => void;
+  /** Called after each look at the cards' processes; says which of them are of our replicas. */
+  readonly onProcesses: (seen: SeenProcesses) => ReadonlySet<number>;
 }
 
 /** Errors that the driver counts since it was loaded; cards without such memory say `[N/A]`. */
@@ -40,6 +41,10 @@ const fields = {
 };
 /** A card that told of a fault and looks well ever since is granted again after this, and before by an operator's word. */
 const quietMs = 600_000;
+/** A driver gives an ended process's memory back in well under a second, and tens of gigabytes in a few. */
+const memoryWithinMs = 10_000;
+const memoryEveryMs = 250;
+const noList: SeenProcesses = { processes: null, unseen: "nvidia-smi does not answer" };
 /** Not `None`, and not a word that says that it is not known. */
 const needed = /^(?:Reset|Reboot|Drain)/;
 const wrong = /\[(?:GPU is lost|GPU requires reset|Unknown Error)\]|\bERR!/;
@@ -52,6 +57,12 @@ export class CardWatch implements Disposable {
   /** The process of a look that was answered for, or given up, still lives: no other is started beside one that hangs. */
   #hangs = false;
   #listHangs = false;
+  readonly #memory: CardMemory;
+  /** What the last look and the last list found; nothing where they failed. */
+  #used: UsedMemory = new Map();
+  #listed: SeenProcesses = noList;
+  #ours: ReadonlySet<number> = new Set();
+  #seen: Trouble = {};
   #told: string | undefined;
   #stopped = false;
   /** By bus: the last fault that the kernel's log told of, and when the card last looked unwell since. */
@@ -59,6 +70,7 @@ export class CardWatch implements Disposable {
 
   constructor(options: CardWatchOptions) {
     this.#options = options;
+    this.#memory = new CardMemory(options.devices);
     this.#timer = setInterval(() => void this.#round(), options.everyMs);
     void this.#round();
   }
@@ -73,7 +85,36 @@ export class CardWatch implements Disposable {
     if (this.#stopped) return;
     this.#hear();
     this.#xids.clear();
+    this.#memory.forget();
+    await this.#round();
+  }
+
+  /**
+   * L22: workers on these cards are gone. Looks, and resolves when their memory is back where it was before them; where it does not come
+   * back in time, when that was told as the card's trouble. What cannot be read is not waited for.
+   */
+  async returned(uuids: readonly string[]): Promise<void> {
+    for (const since = this.#options.now(); ; await delay(memoryEveryMs, undefined, { ref: false })) {
+      await this.look();
+      for (const uuid of uuids) this.#memory.disturbed(uuid);
+      const late = await this.#late(uuids.filter((uuid) => this.#memory.isWaitedFor(uuid)));
+      if (late.length === 0 || this.#stopped) return;
+      if (this.#options.now() - since < memoryWithinMs) continue;
+      for (const uuid of late) this.#memory.hold(uuid, this.#used, this.#listed.processes ?? [], memoryWithinMs);
+      return this.#tell();
+    }
+  }
+
+  /** Those whose memory is not back. A process that comes between a list and a look is taken for what nobody has, and never the other way. */
+  async #late(uuids: readonly string[]): Promise<readonly string[]> {
+    const above = uuids.filter((uuid) => (this.#memory.excess(uuid, this.#used) ?? 0) > 0);
+    if (above.length === 0) return above;
+    await this.#lists.next();
     await this.look();
+    const { processes } = this.#listed;
+    return processes === null
+      ? []
+      : above.filter((uuid) => (this.#memory.excess(uuid, this.#used, processes) ?? 0) > 0);
   }
 
   [Symbol.dispose](): void {
@@ -85,9 +126,13 @@ export class CardWatch implements Disposable {
   async #round(): Promise<void> {
     await this.look();
     await this.#lists.next();
+    if (this.#listed.processes !== null)
+      this.#memory.learn(this.#used, this.#listed.processes, (pid) => this.#ours.has(pid));
+    this.#tell();
   }
 
   async #list(): Promise<void> {
+    if (this.#listHangs) this.#listed = noList;
     if (this.#listHangs || this.#stopped) return;
     this.#listHangs = true;
     const { command, answerWithinMs, devices, onProcesses } = this.#options;
@@ -95,23 +140,34 @@ export class CardWatch implements Disposable {
     const ended = gone.then(() => (this.#listHangs = false));
     const seen = seenIn(await answer, devices);
     await Promise.race([ended, nextTurn()]);
-    if (!this.#stopped) onProcesses(seen);
+    if (this.#stopped) return;
+    this.#listed = seen;
+    this.#ours = onProcesses(seen);
   }
 
   async #once(): Promise<void> {
+    if (this.#hangs) this.#used = new Map();
     if (this.#hangs || this.#stopped) return;
     this.#hangs = true;
     const { command, answerWithinMs } = this.#options;
     const { answer, gone } = askCards(command, fields, answerWithinMs);
     const ended = gone.then(() => (this.#hangs = false));
-    const seen = troubleIn(this.#options, await answer);
+    const said = await answer;
     if (this.#stopped) return;
+    this.#seen = troubleIn(this.#options, said);
+    this.#used = usedIn(said);
     this.#hear();
-    const trouble = this.#withXids(seen);
     // An answer comes with the end of its process, but for one that hangs.
     await Promise.race([ended, nextTurn()]);
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (this.#stopped) return;
+    const held = [...this.#memory.held].map(([uuid, says]) => [uuid, fault(says)] as const);
+    const trouble = { ...Object.fromEntries(held), ...this.#withXids(this.#seen) };
     const told = JSON.stringify(trouble);
-    if (this.#stopped || told === this.#told) return;
+    if (told === this.#told) return;
     this.#told = told;
     this.#options.onChange(trouble);
   }
@@ -144,6 +200,18 @@ export function troubleIn({ devices, buses }: KnownCards, answer: SmiAnswer): Tr
     devices.flatMap(({ uuid, instanceOf = uuid }) => {
       const says = cardSays(lines.get(instanceOf), answer.asked);
       return says === undefined ? [] : [[uuid, fault(says)]];
+    }),
+  );
+}
+
+function usedIn(answer: SmiAnswer): UsedMemory {
+  if (!answer.ok) return new Map();
+  const at = [answer.asked.indexOf("uuid"), answer.asked.indexOf("memory.used")] as const;
+  return new Map(
+    answer.lines.flatMap((line) => {
+      const parts = line.split(",").map((part) => part.trim());
+      const used = memoryIn(parts[at[1]] ?? "");
+      return used === undefined ? [] : [[parts[at[0]] ?? "", used] as const];
     }),
   );
 }

@@ -74,7 +74,7 @@ describe("the kernel's log", () => {
       kernelLog: KernelLog.open(path),
       now: () => now,
       onChange: (trouble) => told.push(trouble),
-      onProcesses: () => undefined,
+      onProcesses: () => new Set<number>(),
     });
     await watch.look();
     appendFileSync(path, `${lost}\n`);

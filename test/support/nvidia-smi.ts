@@ -7,7 +7,10 @@ import { join } from "node:path";
 export interface StandInProcess {
   readonly pid: number;
   readonly uuid: string;
-  readonly memoryMiB?: number;
+  /** Null: it does not say how much memory it has. */
+  readonly memoryMiB?: number | null;
+  /** The card keeps its memory when it has ended. */
+  readonly sticks?: boolean;
 }
 
 export interface StandInCard {
@@ -109,7 +112,9 @@ const value = (card, index, field) => {
   if (field === "driver_version") return state.driver;
   if (field === "compute_cap") return card.capability;
   if (field === "memory.total") return "81559 MiB";
-  if (field === "memory.used") return "4 MiB";
+  if (field === "memory.used")
+    return 4 + (state.processes ?? []).filter((one) => one.uuid === card.uuid && (one.sticks || lives(one)))
+      .reduce((sum, one) => sum + (one.memoryMiB ?? 518), 0) + " MiB";
   if (field === "temperature.gpu") return "34";
   if (field === "gpu_recovery_action") return card.recovery ?? "None";
   if (field === "ecc.mode.current") return "Enabled";
@@ -123,7 +128,7 @@ else if (process.argv.some((one) => one.startsWith("--query-compute-apps="))) {
   appendFileSync(__dirname + "/lists", ".");
   if (state.listFails) { console.log(state.listFails); process.exitCode = 255; }
   else for (const one of (state.processes ?? []).filter(lives))
-    console.log([one.pid, one.uuid, (one.memoryMiB ?? 518) + " MiB", "/usr/bin/stand-in"].join(", "));
+    console.log([one.pid, one.uuid, one.memoryMiB === null ? "[N/A]" : (one.memoryMiB ?? 518) + " MiB", "/usr/bin/stand-in"].join(", "));
 }
 else if (process.argv.includes("-L")) state.cards.forEach((card, index) => {
   console.log("GPU " + index + ": " + card.name + " (UUID: " + card.uuid + ")");
