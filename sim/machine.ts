@@ -5,10 +5,12 @@
 import type { ReplicaStatus, ToAgent, ToServer } from "../src/contract/agent.ts";
 import type { ShimToAgent } from "../src/contract/shim.ts";
 import { Fences } from "../src/agent/fences.ts";
+import { ReplicasWords } from "../src/agent/words.ts";
 import type { MeterReport } from "../src/contract/agent.ts";
 import { noIsolation } from "../src/contract/isolation.ts";
 import type { Connection } from "./network.ts";
 import { Shim } from "./shim.ts";
+import type { Process } from "./shim.ts";
 import { Life, type MachineClock } from "./time.ts";
 import type { World } from "./world.ts";
 
@@ -16,6 +18,9 @@ const heartbeatMs = 5_000;
 const cardsEveryMs = 5_000;
 /** How long `nvidia-smi` may take. */
 const listWithinMs = 1_500;
+/** As the agent waits for a card's memory, and how often it looks. */
+const memoryWithinMs = 10_000;
+const memoryEveryMs = 250;
 const dialEveryMs = 1_000;
 /** Without a welcome it dials anew. */
 const welcomeWithinMs = 5_000;
@@ -42,6 +47,8 @@ export class Machine {
   readonly dead = new Map<string, Dead>();
   /** Indexes of cards in trouble. */
   readonly trouble = new Set<number>();
+  /** When the memory of processes that are gone is free, by card: all that a look at it can tell. */
+  readonly memory = new Map<string, number>();
   fenceLines: string[] = [];
   agent: Agent | undefined;
   /** The last orders that its agents had, also from servers that are no longer there. */
@@ -80,6 +87,8 @@ export class Machine {
   crash(isReinstalled: boolean): void {
     for (const shim of this.shims.values()) shim.kill();
     this.agent?.kill();
+    for (const card of this.memory.keys()) this.world.watch.memoryFree(this.name, card);
+    this.memory.clear();
     this.life.alive = false;
     const replicas = this.shims.size;
     this.#bury();
@@ -99,6 +108,14 @@ export class Machine {
     const shim = new Shim(this, this.world.newReplica());
     this.shims.set(shim.replica, shim);
     this.agent?.adopt(shim);
+  }
+
+  /** A process is gone, and its memory is free some time later. */
+  leaves({ cards }: Process): number {
+    const { random, time } = this.world;
+    const freeAt = time.now + (random.chance(0.05) ? random.int(15_000) : random.int(800));
+    for (const card of cards) this.memory.set(card, Math.max(freeAt, this.memory.get(card) ?? 0));
+    return freeAt;
   }
 
   /** A shim's process and all below it are gone. */
@@ -122,6 +139,9 @@ class Agent {
   readonly life: Life;
   readonly #machine: Machine;
   readonly #fences: Fences;
+  readonly #words: ReplicasWords;
+  /** Cards whose memory did not come back in time. */
+  readonly #held = new Set<string>();
   #connection: Connection | undefined;
   #connections = 0;
   #isWelcome = false;
@@ -135,6 +155,11 @@ class Agent {
       append: (line) => void machine.fenceLines.push(line),
       replace: (line) => void (machine.fenceLines = [line]),
       close: () => {},
+    });
+    this.#words = new ReplicasWords({
+      devices: machine.cards.map((_, index) => ({ index, uuid: uuidOf(index) })),
+      cards: () => ({ look: () => Promise.resolve(), returned: (uuids) => this.#returned(uuids) }),
+      send: (message) => this.#send(message),
     });
     for (const shim of machine.shims.values()) this.adopt(shim);
     const timers = machine.clock.timers(this.life);
@@ -164,7 +189,7 @@ class Agent {
   tellDead(replica: string): void {
     const dead = this.#machine.dead.get(replica);
     if (!dead || !this.life.isAlive) return;
-    for (const report of dead.meter) this.#send({ type: "meter", replica, report });
+    for (const report of dead.meter) this.#words.tell({ type: "meter", replica, report });
     this.#tellReplica(dead.status);
   }
 
@@ -175,7 +200,35 @@ class Agent {
   tellCards(): void {
     const { name, trouble } = this.#machine;
     const told = [...trouble].map((card) => [uuidOf(card), { code: "runtime/xid", says: "simulated" }] as const);
-    this.#send({ type: "cards", node: name, trouble: Object.fromEntries(told) });
+    const held = [...this.#held].map((uuid) => [uuid, { code: "gpu/device-fault", says: "simulated" }] as const);
+    this.#send({ type: "cards", node: name, trouble: Object.fromEntries([...held, ...told]) });
+  }
+
+  /** As `CardWatch` does: until the memory is back, or it has waited long enough and says what it found. */
+  async #returned(uuids: readonly string[]): Promise<void> {
+    const { clock, memory, world } = this.#machine;
+    const late = (): readonly string[] =>
+      uuids.filter((uuid) => !this.#held.has(uuid) && (memory.get(uuid) ?? 0) > world.time.now);
+    for (let waited = 0; late().length > 0; waited += memoryEveryMs) {
+      if (waited >= memoryWithinMs) return this.#hold(late());
+      await new Promise<void>((resolve) => void clock.timers(this.life).after(memoryEveryMs, resolve));
+    }
+  }
+
+  #hold(uuids: readonly string[]): void {
+    const { clock, memory, world } = this.#machine;
+    for (const uuid of uuids) {
+      world.count("memoryHeld");
+      world.watch.memoryFree(this.#machine.name, uuid);
+      this.#held.add(uuid);
+      const lift = (): void => {
+        if ((memory.get(uuid) ?? 0) > world.time.now) return void clock.timers(this.life).after(cardsEveryMs, lift);
+        this.#held.delete(uuid);
+        this.tellCards();
+      };
+      lift();
+    }
+    this.tellCards();
   }
 
   /** What the list has is as old as its program takes to print it. */
@@ -225,6 +278,7 @@ class Agent {
       case "welcome":
         return this.#welcome();
       case "grant":
+        this.#words.granted(message);
         return this.#passFenced(message, message.slots, this.#fences.admitGrant(message));
       case "clear":
         return this.#passFenced(message, [message.slot], this.#fences.admit([message.slot], message.fence));
@@ -247,7 +301,7 @@ class Agent {
     for (const [replica, { isTold }] of this.#machine.dead) if (!isTold) this.tellDead(replica);
     for (const replica of this.#toldDead) {
       const dead = this.#machine.dead.get(replica);
-      if (dead?.meter.length === 0) dead.isTold = true;
+      if (dead?.meter.length === 0 && !this.#words.holdsBack(replica)) dead.isTold = true;
     }
     this.#heartbeat();
   }
@@ -259,6 +313,8 @@ class Agent {
     if (!admitted) return world.count("fencesRefused");
     world.watch.passed(name, slots, message.fence);
     this.#pass(message.replica, message);
+    if (message.type === "clear" && !this.#machine.shims.has(message.replica))
+      this.#words.tell({ ...message, type: "cleared" });
   }
 
   #pass(replica: string, message: Parameters<Shim["take"]>[0]): void {
@@ -278,11 +334,11 @@ class Agent {
   #takeFromShim(message: Extract<ShimToAgent, { type: "schedule" | "left" | "meter" | "cleared" | "status" }>): void {
     if (!this.life.isAlive) return;
     if (message.type === "status") this.#tellReplica(message.status);
-    else this.#send(message);
+    else this.#words.tell(message);
   }
 
   #tellReplica(status: ReplicaStatus): void {
-    this.#send({ type: "replica", status });
+    this.#words.tell({ type: "replica", status });
   }
 
   #heartbeat(): void {
@@ -290,7 +346,7 @@ class Agent {
   }
 
   #send(message: ToServer): void {
-    this.#connection?.agent.send(message);
+    if (this.life.isAlive) this.#connection?.agent.send(message);
   }
 }
 

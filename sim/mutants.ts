@@ -694,4 +694,33 @@ export const mutants: readonly Mutant[] = [
     'metered?.stage !== "ended" && grant?.slots.some(isThere)',
     'metered?.stage === "granted" && grant?.slots.some(isThere)',
   ),
+  m(
+    "memory-is-not-waited-for",
+    "A slot is said free when its old worker is gone, whatever the card still has of it.",
+    "agent/words.ts",
+    "if (freed !== undefined) return () => cards.returned(freed);",
+    "if (freed !== undefined) return () => cards.look();",
+  ),
+  m(
+    "memory-of-cleared-slots-is-forgotten",
+    "Only the ends of calls wait for the memory of their workers.",
+    "agent/words.ts",
+    "return this.#cardsOf(message.slot);",
+    "return undefined;",
+  ),
+  m(
+    "end-overtakes-what-is-held-back",
+    "A replica's end is told at once, while what it said before waits.",
+    "agent/words.ts",
+    "if (replica === undefined || (before === undefined && first === undefined)) return send(message);",
+    'if (replica === undefined || first === undefined || message.type === "replica") return send(message);',
+  ),
+  m(
+    "server-clears-for-the-dead",
+    "Of a slot whose replica is gone the server says itself that nothing is left there.",
+    "control/calls.ts",
+    `    this.#ports.send(slot.split("/")[0] ?? "", { type: "clear", replica, slot, fence });`,
+    `    if (this.#ports.replica(replica)) this.#ports.send(slot.split("/")[0] ?? "", { type: "clear", replica, slot, fence });
+    else this.cleared(slot, fence).catch(() => undefined);`,
+  ),
 ];

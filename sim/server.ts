@@ -146,7 +146,6 @@ export class Server {
         const { space, release } = known.status;
         return { space, release, owner: owner.account, node: known.node, pool: known.pool };
       },
-      isConnected: (node) => nodes.isConnected(node),
       verifyToken: (token) => this.#world.verifyToken(token),
       misfit: async () => undefined,
       onLeave: (space) => configuration.spaces.find(({ name }) => name === space)?.onLeave ?? "finish",

@@ -159,7 +159,7 @@ export class Shim {
   died(process: Process, seen: Seen): void {
     if (process.seen !== null) return;
     process.seen = seen;
-    this.#world.watch.processGone(process);
+    this.#world.watch.processGone(process, this.machine.leaves(process));
   }
 
   /** The shim is killed, and every process with it. */

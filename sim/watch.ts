@@ -59,6 +59,8 @@ export class Watch {
   readonly #over = new Set<string>();
   readonly #fences = new Map<string, number>();
   readonly #onSlots = new Map<string, Set<Process>>();
+  /** Of processes that are gone: what was on each slot, and when its memory is free. */
+  readonly #memory = new Map<string, { readonly replica: string; readonly freeAt: number }>();
   /** Living processes that are on a card on which their app has a lease only now and then. */
   readonly #strays = new Set<Process>();
 
@@ -329,6 +331,9 @@ export class Watch {
     const slots = lease?.slots ?? [grant.slot];
     for (const slot of slots) {
       this.look("L22");
+      const left = this.#memory.get(slot);
+      if (left && left.freeAt > this.#time.now && left.replica !== worker.replica)
+        this.fail("L22", `${grant.call} uses ${slot}, where the memory of a worker of ${left.replica} is not free yet`);
       const there = this.#onSlots.get(slot) ?? new Set();
       this.#onSlots.set(slot, there);
       for (const other of there) {
@@ -352,6 +357,12 @@ export class Watch {
     this.look("L48");
     if (process && !this.#strays.has(process))
       this.fail("L48", `process ${process.pid} of ${process.replica} is ended, and may be on its card`);
+  }
+
+  /** It is free as after a machine's crash, or its agent has waited for it as long as it may. */
+  memoryFree(node: string, uuid: string): void {
+    for (const slot of this.#memory.keys())
+      if (slot.startsWith(`${node}/${uuid.slice("GPU-".length)}/`)) this.#memory.delete(slot);
   }
 
   get hasStrays(): boolean {
@@ -394,7 +405,9 @@ export class Watch {
     return (this.#onSlots.get(slot)?.size ?? 0) > 0;
   }
 
-  processGone(process: Process): void {
+  processGone(process: Process, freeAt: number): void {
+    for (const [slot, there] of this.#onSlots)
+      if (there.has(process)) this.#memory.set(slot, { replica: process.replica, freeAt });
     this.#strays.delete(process);
     for (const there of this.#onSlots.values()) there.delete(process);
   }

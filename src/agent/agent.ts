@@ -119,6 +119,7 @@ class NodeAgent implements Agent {
       releases: options.builder,
       shipping: this.#shipping,
       send: (message) => this.#said.tell(message),
+      holdsBack: (replica) => this.#said.holdsBack(replica),
       restarts: options.restarts ?? restartLimits,
     });
     this.#users = new CardUsers(options.launcher, () => this.#replicas.watched());
@@ -278,8 +279,12 @@ class NodeAgent implements Agent {
 
   /** L19. The agent refuses any operation with a fence below the highest it has seen. */
   #passFenced(message: Extract<ToAgent, { type: "grant" | "clear" | "withdraw" }>, admitted: boolean): void {
-    if (admitted) this.#replicas.pass(message.replica, message);
-    else this.#options.log.warn({ refused: message }, "L19: refused, its fence is below the highest seen");
+    if (admitted) {
+      this.#replicas.pass(message.replica, message);
+      // Of one that has ended nobody else can say that nothing is left there.
+      if (message.type === "clear" && this.#replicas.isGone(message.replica))
+        this.#said.tell({ ...message, type: "cleared" });
+    } else this.#options.log.warn({ refused: message }, "L19: refused, its fence is below the highest seen");
   }
 
   async #readLog({ read, ...asked }: Extract<ToAgent, { type: "read-log" }>): Promise<void> {

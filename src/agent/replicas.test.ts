@@ -46,6 +46,7 @@ async function endsOf(code: string, count: number): Promise<readonly ReplicaStat
       () => 0,
     ),
     spoolOf: none,
+    holdsBack: () => false,
     send: (message) => {
       if (message.type !== "replica" || !message.status.end) return;
       ends.push(message.status);

@@ -33,6 +33,8 @@ export interface ReplicaSetOptions {
   /** The spool that a dead shim left in its replica's folder. */
   readonly spoolOf: (replicaFolder: string) => EvidenceSource;
   readonly send: (message: ToServer) => void;
+  /** Whether something that was sent for this replica is on its way still. */
+  readonly holdsBack: (replica: string) => boolean;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly log: AgentLog;
@@ -89,9 +91,10 @@ export class ReplicaSet {
     return told.map(({ status }) => status);
   }
 
-  /** The server has taken in all of `hello()`: dead ones without open reports need not be told again. */
+  /** The server has taken in all of `hello()`: dead ones that have nothing more to say need not be told again. */
   welcomed(): void {
-    for (const held of this.#toldDead) if (held.meter.length === 0) settle(held);
+    for (const held of this.#toldDead)
+      if (held.meter.length === 0 && !this.#options.holdsBack(held.replica)) settle(held);
   }
 
   /** A new connection: shims and the dead say again what was not acknowledged. An end is told after the last report before it. */
@@ -142,6 +145,11 @@ export class ReplicaSet {
         ? { replica, folder, tell: (processes) => void link.send({ type: "on-cards", processes }) }
         : [],
     );
+  }
+
+  /** Whether it has ended, or this node has none of that name. */
+  isGone(replica: string): boolean {
+    return (this.#held.get(replica)?.state ?? "dead") === "dead";
   }
 
   /** Whether a replica of it runs, is started, or is to be started again. */

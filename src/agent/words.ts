@@ -3,6 +3,7 @@
  * end may be a card's fault; and what frees a slot waits until the memory of the worker that was there is back too (L22).
  */
 import type { DeviceFacts, ToAgent, ToServer } from "../contract/agent.ts";
+import { isEnd } from "./held-replica.ts";
 import type { CardWatch } from "./ports.ts";
 
 /** Many times what one node's slots hold at once; of an older call all cards are looked at. */
@@ -50,6 +51,11 @@ export class ReplicasWords {
     this.#held.set(replica, told);
   }
 
+  /** Whether something that this replica said is not sent yet. */
+  holdsBack(replica: string): boolean {
+    return this.#held.has(replica);
+  }
+
   /** Resolves when nothing is held back. */
   async settled(): Promise<void> {
     while (this.#held.size > 0) await Promise.all(this.#held.values());
@@ -78,8 +84,8 @@ export class ReplicasWords {
       case "cleared":
         return this.#cardsOf(message.slot);
       case "replica":
-        // Its shim said nothing of its slots, wherever they were.
-        return message.status.phase === "lost" ? all : undefined;
+        // What its shim did not live to say, or an agent before this one to pass on.
+        return isEnd(message.status) ? all : undefined;
       default:
         return undefined;
     }

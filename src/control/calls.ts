@@ -53,8 +53,6 @@ export interface CallsPorts {
   readonly clock: Clock;
   /** A replica that starts or runs. */
   replica(id: string): ReplicaFacts | undefined;
-  /** Whether the node is there and has told which replicas it has. */
-  isConnected(node: string): boolean;
   verifyToken(token: string, space: string): TokenVerdict;
   /** What keeps a release's packages from running on any card of the node; undefined where nothing is known to. */
   misfit(release: string, node: string): Promise<Misfit | undefined>;
@@ -367,15 +365,9 @@ export class Calls {
   }
 
   #clear({ slot, fence, replica }: { readonly slot: SlotId; readonly fence: number; readonly replica: string }): void {
-    const known = this.#ports.replica(replica);
-    if (known) {
-      this.#ports.send(known.node, { type: "clear", replica, slot, fence });
-      return;
-    }
-    // A node that is away is told when it is back: until then nobody knows what still runs there (L22).
-    if (!this.#ports.isConnected(slot.split("/")[0] ?? "")) return;
-    // Nobody is left who could end that worker: its replica is gone, and its processes with it.
-    this.cleared(slot, fence).catch((error: unknown) => this.#ports.onFailure(`clearing ${slot}`, error));
+    // Also where its replica has ended: its node alone knows what is left there (L22), and says the end again. One that is away is
+    // told when it is back.
+    this.#ports.send(slot.split("/")[0] ?? "", { type: "clear", replica, slot, fence });
   }
 
   #tellQueued(node: string, message: Extract<ToAgent, { type: "queued" }>): void {

@@ -258,7 +258,6 @@ export class ControlWorld implements AsyncDisposable {
           pool: known.pool,
         };
       },
-      isConnected: (node) => this.nodes.isConnected(node),
       verifyToken: () => ({ ok: true, account: "alice", tier: "free", billedBy: "token", request: "q_1" }),
       misfit: (release, node) => fitting.misfit(release, this.nodes.cards(node)),
       onLeave: (space) => this.spaces.get(space)?.settings["on-leave"] ?? "finish",

@@ -194,7 +194,6 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       const { space, release } = known.status;
       return { space, release, owner: spaceOwner(space), node: known.node, pool: known.pool };
     },
-    isConnected: (node) => nodes.isConnected(node),
     verifyToken: (token, space) => verifyVisitor(token, { keys: visitorKeys.all, space, now: clock.wall() }),
     misfit: (release, node) => fitting.misfit(release, nodes.cards(node)),
     onLeave: (space) => spaces.get(space)?.settings["on-leave"] ?? "finish",
