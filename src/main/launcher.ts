@@ -70,7 +70,7 @@ export function launcher(
 function ownersOf(folders: readonly string[], pids: readonly number[]): ReadonlyMap<number, ProcessOf> {
   const processes = linuxProcesses();
   const replicas = folders.flatMap((folder) => {
-    const app = readApp(folder);
+    const app = appIn(folder);
     return app && isAlive(processes, app) ? { folder, of: membershipOf(app) } : [];
   });
   return new Map(
@@ -79,6 +79,16 @@ function ownersOf(folders: readonly string[], pids: readonly number[]): Readonly
       return owner ? [[pid, { folder: owner.replica.folder, start: owner.process.start }] as const] : [];
     }),
   );
+}
+
+/** Undefined also where the record is damaged: the folder is its replica's user's, and nobody else is to suffer for it. */
+function appIn(folder: string): ReturnType<typeof readApp> {
+  try {
+    return readApp(folder);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 /** Nothing may be started that could fill the disk on which the platform writes its journal. */
