@@ -546,13 +546,6 @@ export const mutants: readonly Mutant[] = [
     "void calls.meter(message.report);",
   ),
   m(
-    "away-is-gone",
-    "Of a node that is away the old workers are taken for gone.",
-    "control/calls.ts",
-    'if (!this.#ports.isConnected(slot.split("/")[0] ?? "")) return;',
-    "",
-  ),
-  m(
     "hello-names-nobody",
     "A node's hello names none of its replicas to the ledger.",
     "control/nodes.ts",

@@ -91,6 +91,8 @@ interface Connection {
   /** The node that the connection's token is of; undefined for one within this process. */
   readonly as: string | undefined;
   facts: NodeFacts | undefined;
+  /** Replicas that its hello named, also those that have ended and may have something to say still. */
+  named: ReadonlySet<string>;
   /** Messages of one node are handled in order, by subject: a slow build message delays no meter report. */
   readonly turns: Turns;
   /** Replicas with a meter report that could not be taken: later ones are not acknowledged, so that their shims repeat all of them. */
@@ -128,6 +130,7 @@ export class Nodes {
       link,
       as,
       facts: undefined,
+      named: new Set(),
       turns: new Turns(),
       owed: new Set(),
       reads: new Map(),
@@ -322,6 +325,7 @@ export class Nodes {
     if (older !== connection) older?.link.close();
     connection.link.send({ type: "welcome", server: "waybill", epoch: serverEpoch });
     const named = new Set(own.map(({ replica }) => replica));
+    connection.named = named;
     const missing = replicas.livingOn(node).filter(({ status }) => !named.has(status.replica));
     const settled = replicas.on(node).filter((replica) => !named.has(replica));
     // Oldest first, as they are kept; a node reads them from its disk in no order.
@@ -329,7 +333,7 @@ export class Nodes {
     for (const { status } of missing) await this.#replica(lostStatus(status), pool, node);
     // A node names an end until it was welcomed. The word of it that follows may be lost with a connection: nothing of these is left.
     for (const replica of settled) await engine.submit({ type: "lose-replica", replica, cause: "shim-lost" });
-    await this.#join(connection.facts);
+    await this.#join(connection.facts, named);
     for (const status of own) await this.#ports.onReplica(status);
     await this.#ports.onNode(connection.facts);
   }
@@ -347,19 +351,20 @@ export class Nodes {
   }
 
   /** Tells the ledger what a node said. One that it gave up while the connection lived, as after a machine's sleep, joins again. */
-  async #tell({ facts }: Connection, command: Extract<Command, { type: "hear-node" | "report-cards" }>): Promise<void> {
+  async #tell({ facts, named }: Connection, command: Extract<Command, { type: "hear-node" | "report-cards" }>): Promise<void> {
     const { engine } = this.#ports;
     const heard = await engine.submit(command);
     if (heard.ok || facts === undefined) return;
-    await this.#join(facts);
+    await this.#join(facts, named);
     if (command.type === "report-cards") await engine.submit(command);
   }
 
-  /** Tells the ledger that the node is there. Replicas that have ended are lost one by one, after their last reports. */
-  async #join({ node, pool, devices }: NodeFacts): Promise<void> {
+  /** Tells the ledger that the node is there. Replicas that have ended, also more than are remembered, are lost one by one, after their last reports. */
+  async #join({ node, pool, devices }: NodeFacts, named: ReadonlySet<string>): Promise<void> {
     const { engine, replicas } = this.#ports;
     const cards = devices.map(({ index, uuid, name, slots, simulated }) => ({ index, uuid, name, slots, simulated }));
-    const answer = await engine.submit({ type: "join-node", node, pool, devices: cards, replicas: replicas.on(node) });
+    const there = [...named.union(new Set(replicas.on(node)))];
+    const answer = await engine.submit({ type: "join-node", node, pool, devices: cards, replicas: there });
     if (!answer.ok) throw new Error(`the ledger refused node ${node}: ${answer.why}`);
   }
 
