@@ -351,7 +351,10 @@ export class Nodes {
   }
 
   /** Tells the ledger what a node said. One that it gave up while the connection lived, as after a machine's sleep, joins again. */
-  async #tell({ facts, named }: Connection, command: Extract<Command, { type: "hear-node" | "report-cards" }>): Promise<void> {
+  async #tell(
+    { facts, named }: Connection,
+    command: Extract<Command, { type: "hear-node" | "report-cards" }>,
+  ): Promise<void> {
     const { engine } = this.#ports;
     const heard = await engine.submit(command);
     if (heard.ok || facts === undefined) return;
