@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, test } from "node:test";
@@ -177,15 +177,42 @@ describe("Spool", () => {
     assert.match(said[0] ?? "", /oldest segment was dropped/);
   });
 
-  test("what the disk does not take is a gap: the work goes on, and the next entry is readable", async () => {
+  test("what the disk does not take is kept and written when it does: the work goes on, and nothing is missing", async () => {
     const at = folder();
     const said: string[] = [];
     const spool = await spoolIn(at, { segmentBytes: 1, onFailure: (error) => said.push(error.message) });
     spool.write(failure("q_1"));
     rmSync(at, { recursive: true });
     assert.equal(spool.write(failure("q_2")).seq, 2);
-    assert.equal(spool.lost, 1);
-    assert.match(said[0] ?? "", /could not be written/);
+    assert.equal(spool.write(failure("q_3")).seq, 3);
+    await assert.rejects(spool.sync());
+    assert.match(said.join(), /^[^,]*could not be written$/, "the first failure is told, and once");
+    mkdirSync(at);
+    await spool.sync();
+    assert.deepEqual([everything(at).seqs, spool.lost], [[1, 2, 3], 0]);
+    spool.write(failure("q_4"));
+    await spool.sync();
+    assert.deepEqual(everything(at).seqs, [1, 2, 3, 4]);
+  });
+
+  test("a disk that takes nothing at the second try either is broken, which is told once; memory is bounded, and what it can't hold is a gap", async () => {
+    const at = folder();
+    const broken: string[] = [];
+    const spool = await spoolIn(at, { segmentBytes: 1, onBroken: (error) => broken.push(error.message) });
+    spool.write(failure("q_1"));
+    await spool.sync();
+    rmSync(at, { recursive: true });
+    const large = { ...failure("q_2"), facts: { says: "x".repeat(200_000) } };
+    for (let n = 0; n < 60; n++) spool.write(large);
+    assert.deepEqual(broken, []);
+    await assert.rejects(spool.sync());
+    await assert.rejects(spool.sync());
+    assert.match(broken.join(), /^[^,]*could not be synced$/);
+    mkdirSync(at);
+    await spool.sync();
+    const { seqs } = everything(at);
+    assert.deepEqual([seqs.length + spool.lost, seqs.at(-1)], [60, 61]);
+    assert.ok(spool.lost >= 15 && seqs.length >= 35, `${spool.lost} lost`);
   });
 });
 

@@ -121,16 +121,18 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const evidence = stack.use(await openEvidenceStore({ path: join(config.data, "evidence.db"), clock, random }));
 
   const spoolFolder = join(config.data, "spool");
-  const spool = async (name: string, folder = spoolFolder) =>
+  const spool = async (name: string, folder = spoolFolder, onBroken?: (error: Error) => void) =>
     openSpool({
       folder,
       name,
       clock,
       random,
       onFailure: (error) => onFailure(`the spool of ${name}`, error),
+      ...(onBroken && { onBroken }),
     });
-  const serverSpool = stack.use(await spool("server"));
-  const edgeSpool = stack.use(await spool("edge"));
+  // What these two answer has to be on the disk: as the journal's, theirs ends the platform (L27). A node's emitters go on.
+  const serverSpool = stack.use(await spool("server", spoolFolder, onFatal));
+  const edgeSpool = stack.use(await spool("edge", spoolFolder, onFatal));
   const untold = [serverSpool, edgeSpool];
   const shipping = serial(async () => {
     await drain(openedShipper, (batch) => evidence.ingest(batch));

@@ -1,8 +1,10 @@
 /**
  * An emitter's own record on its own disk: what it signed for, in numbered lines, before anyone hears of it.
  *
- * `write` is in the kernel before it returns, so it survives SIGKILL of the process; on disk within a second. A line that can't be
- * written (disk full) never stops the work that it tells of: its number stays empty, and an empty number is a gap that `explain` names.
+ * `write` is in the kernel before it returns, so it survives SIGKILL of the process; on disk within a second. What the disk does not
+ * take, or fails to sync, is kept in memory and written anew each second, into a file of its own: after a failed sync nobody knows what of the
+ * old one is on the disk. Whether its owner goes on meanwhile is the owner's to say (`onBroken`); what memory can't hold any more is
+ * an empty number, and that is a gap which `explain` names.
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -24,6 +26,10 @@ export const packedWaitMax = 256;
 export const syncWithinMs = 1000;
 /** Unacknowledged evidence kept on an emitter's disk; beyond it the oldest segment goes, which is then a gap that is told. */
 export const spoolMaxBytes = 512 << 20;
+/** Lines that are not known to be on the disk, kept in memory for a disk that fails: some seconds' worth of a busy edge. */
+export const unkeptMaxBytes = 8 << 20;
+/** Failures in a row, a second apart, after which the disk is called broken: one may be a moment's lack of space. */
+const brokenAfter = 2;
 
 export interface SpoolOptions {
   readonly folder: string;
@@ -34,8 +40,19 @@ export interface SpoolOptions {
   readonly random?: RandomBytes;
   readonly segmentBytes?: number;
   readonly maxBytes?: number;
-  /** Told of each failure of the disk; the spool goes on and leaves a gap. */
+  /** Told of the first of some failures in a row, and of each gap. */
   readonly onFailure?: (error: Error) => void;
+  /** Nothing can be kept, at the second try either. Called once; without it the spool goes on trying. */
+  readonly onBroken?: (error: Error) => void;
+}
+
+/** Lines that are not known to be on the disk. */
+interface Unkept {
+  /** Counts them. */
+  readonly n: number;
+  readonly lines: string;
+  /** Records in them. */
+  readonly count: number;
 }
 
 /** Opens a spool under its next epoch; creates the folder. Rejects where the epoch can't be made durable. */
@@ -58,14 +75,27 @@ export class Spool implements Emitter {
   readonly epoch: number;
   /** Why the name is not the one asked for (a lost counter); null otherwise. */
   readonly renamed: string | null;
-  /** Records that the disk did not take: gaps in the numbers. */
+  /** Records that are given up: gaps in the numbers. */
   lost = 0;
   #seq = 0;
   #segment = 0;
   #file = -1;
   #bytes = 0;
   #torn = false;
-  #dirty = false;
+  /** Oldest first: those that no sync has made durable. */
+  #unkept: Unkept[] = [];
+  #unkeptBytes = 0;
+  #held = 0;
+  /** Records that memory had no room for: lost, where no sync of a file that they are in goes well. */
+  #unheld = 0;
+  /** What is unkept is in the file too; else all of it goes into the next one. */
+  #isWritten = true;
+  /** In a row. */
+  #failures = 0;
+  #isBroken = false;
+  /** The segment of the last sync that went well; and paths of those begun since that failed: what is in them is written again. */
+  #good = 0;
+  readonly #doubtful: string[] = [];
   #closed = false;
   #packed: string[] = [];
   #packTimer: NodeJS.Timeout | undefined;
@@ -77,6 +107,7 @@ export class Spool implements Emitter {
   readonly #segmentBytes: number;
   readonly #maxBytes: number;
   readonly #onFailure: (error: Error) => void;
+  readonly #onBroken: (error: Error) => void;
 
   constructor(options: SpoolOptions, name: string, epoch: number, renamed: string | null) {
     this.name = name;
@@ -87,6 +118,7 @@ export class Spool implements Emitter {
     this.#segmentBytes = options.segmentBytes ?? segmentMaxBytes;
     this.#maxBytes = options.maxBytes ?? spoolMaxBytes;
     this.#onFailure = options.onFailure ?? (() => {});
+    this.#onBroken = options.onBroken ?? (() => {});
   }
 
   write(draft: Draft): Entry {
@@ -130,7 +162,7 @@ export class Spool implements Emitter {
   }): Promise<Watermark> {
     const { seq, at } = this.#number();
     const body: Watermark = { ...mark, emitter: this.name, epoch: this.epoch, seq, at };
-    if (!this.#append({ kind: "watermark", body })) throw new Error("the answer could not be written to the spool");
+    this.#append({ kind: "watermark", body });
     await this.sync();
     return body;
   }
@@ -156,8 +188,7 @@ export class Spool implements Emitter {
       await this.sync();
     } finally {
       clearTimeout(this.#syncTimer);
-      if (this.#file >= 0) fs.closeSync(this.#file);
-      this.#file = -1;
+      this.#leaveFile();
     }
   }
 
@@ -171,11 +202,11 @@ export class Spool implements Emitter {
     return { seq: this.#seq, at: iso(this.#clock.wall()) };
   }
 
-  #append(record: SpoolLine): boolean {
+  #append(record: SpoolLine): void {
     const text = this.#packed.join("") + line(record);
     const count = this.#packed.length + 1;
     this.#packed = [];
-    return this.#put(text, count);
+    this.#put(text, count);
   }
 
   #flush(): void {
@@ -188,33 +219,95 @@ export class Spool implements Emitter {
     this.#put(text, count);
   }
 
-  /** One or a few whole lines to the kernel. A part that was written before a failure is cut off by the newline that comes first next time. */
-  #put(lines: string, count: number): boolean {
+  /** One or a few whole lines to the kernel; where it takes none they wait for the next try. */
+  #put(lines: string, count: number): void {
+    this.#hold(lines, count);
+    this.#syncSoon();
+    if (!this.#isWritten) return;
     try {
       this.#openSegment();
-      const bytes = Buffer.from(this.#torn ? `\n${lines}` : lines, "utf8");
-      this.#torn = true;
-      for (let done = 0; done < bytes.length;) done += fs.writeSync(this.#file, bytes, done);
-      this.#torn = false;
-      this.#bytes += bytes.length;
-      this.#markDirty();
-      return true;
+      this.#writeOut(lines);
     } catch (error) {
-      this.lost += count;
-      this.#onFailure(
-        new Error(`${count} records of ${this.name}/${this.epoch} could not be written`, { cause: error }),
-      );
-      return false;
+      this.#failed(new Error(`${count} records of ${this.name}/${this.epoch} could not be written`, { cause: error }));
     }
+  }
+
+  /** A part that was written before a failure is cut off by the newline that comes first next time. */
+  #writeOut(lines: string): void {
+    const bytes = Buffer.from(this.#torn ? `\n${lines}` : lines, "utf8");
+    this.#torn = true;
+    for (let done = 0; done < bytes.length;) done += fs.writeSync(this.#file, bytes, done);
+    this.#torn = false;
+    this.#bytes += bytes.length;
+  }
+
+  #hold(lines: string, count: number): void {
+    this.#unkept.push({ n: ++this.#held, lines, count });
+    this.#unkeptBytes += lines.length;
+    while (this.#unkeptBytes > unkeptMaxBytes && this.#unkept.length > 1) {
+      const oldest = this.#unkept.shift() as Unkept;
+      this.#unkeptBytes -= oldest.lines.length;
+      this.#unheld += oldest.count;
+    }
+  }
+
+  /** Once for each try, however many they are. */
+  #giveUp(): void {
+    const count = this.#unheld;
+    this.#unheld = 0;
+    if (count === 0) return;
+    this.lost += count;
+    this.#onFailure(new Error(`${count} records of ${this.name}/${this.epoch} are lost: the disk takes nothing`));
+  }
+
+  /** The file is not written to again: all that is unkept goes into another one. */
+  #failed(error: Error): void {
+    this.#isWritten = false;
+    this.#leaveFile();
+    this.#failures += 1;
+    if (this.#failures === 1) this.#onFailure(error);
+    this.#giveUp();
+    if (this.#failures < brokenAfter || this.#isBroken) return;
+    this.#isBroken = true;
+    this.#onBroken(error);
+  }
+
+  /** Closed when no sync is at work on it any more. A disk that fails for long is not filled with what failed. */
+  #leaveFile(): void {
+    if (this.#file >= 0 && this.#segment > this.#good) this.#doubtful.push(this.#pathOf(this.#segment));
+    this.#dropDoubtful(1);
+    const left = this.#file < 0 ? this.#retired : [...this.#retired, this.#file];
+    this.#retired = [];
+    this.#file = -1;
+    void this.#syncing.then(() => left.forEach((file) => fs.closeSync(file)));
+  }
+
+  /** All but the latest `but`. */
+  #dropDoubtful(but: number): void {
+    for (const path of this.#doubtful.splice(0, Math.max(0, this.#doubtful.length - but))) {
+      try {
+        fs.rmSync(path, { force: true });
+      } catch (error) {
+        // It stays: what is in it is told twice, and stored once.
+        if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+      }
+    }
+  }
+
+  #pathOf(n: number): string {
+    return join(this.#folder, segmentFile({ emitter: this.name, epoch: this.epoch, n }));
+  }
+
+  #writeAgain(): void {
+    this.#giveUp();
+    this.#openSegment();
+    for (const { lines } of this.#unkept) this.#writeOut(lines);
+    this.#isWritten = true;
   }
 
   #openSegment(): void {
     if (this.#file >= 0 && this.#bytes < this.#segmentBytes) return;
-    const file = fs.openSync(
-      join(this.#folder, segmentFile({ emitter: this.name, epoch: this.epoch, n: this.#segment + 1 })),
-      "a",
-      0o600,
-    );
+    const file = fs.openSync(this.#pathOf(this.#segment + 1), "a", 0o600);
     if (this.#file >= 0) this.#retired.push(this.#file);
     this.#file = file;
     this.#segment += 1;
@@ -242,31 +335,39 @@ export class Spool implements Emitter {
     }
   }
 
-  #markDirty(): void {
-    this.#dirty = true;
+  #syncSoon(): void {
     if (this.#closed) return;
     this.#syncTimer ??= setTimeout(() => {
       this.#syncTimer = undefined;
-      this.sync().catch((error: unknown) =>
-        this.#onFailure(new Error(`the spool of ${this.name} could not be synced`, { cause: error })),
-      );
+      // Its failure is told where it is counted; the next try comes as soon again.
+      this.sync().catch(() => this.#syncSoon());
     }, syncWithinMs).unref();
   }
 
+  /** All that is held when it begins is on the disk when it resolves. */
   async #syncFiles(): Promise<void> {
-    const retired = this.#retired;
-    this.#retired = [];
-    const dirty = this.#dirty;
-    this.#dirty = false;
+    const upTo = this.#held;
+    if (this.#unkept.length === 0 && this.#retired.length === 0) return;
+    const failures = this.#failures;
     try {
-      for (const file of retired) await datasync(file);
-      if (dirty && this.#file >= 0) await datasync(this.#file);
+      if (!this.#isWritten) this.#writeAgain();
+      const retired = [...this.#retired];
+      for (const file of [...retired, this.#file]) await datasync(file);
+      if (this.#failures > failures) throw new Error("the disk failed meanwhile");
+      this.#retired = this.#retired.filter((file) => !retired.includes(file));
+      for (const file of retired) fs.closeSync(file);
     } catch (error) {
-      this.#retired.unshift(...retired);
-      this.#dirty = true;
+      if (this.#failures === failures)
+        this.#failed(new Error(`the spool of ${this.name} could not be synced`, { cause: error }));
       throw error;
     }
-    for (const file of retired) fs.closeSync(file);
+    this.#failures = 0;
+    this.#unheld = 0;
+    this.#good = this.#segment;
+    this.#dropDoubtful(0);
+    const next = this.#unkept.findIndex(({ n }) => n > upTo);
+    for (const { lines } of this.#unkept.splice(0, next < 0 ? this.#unkept.length : next))
+      this.#unkeptBytes -= lines.length;
   }
 }
 

@@ -108,6 +108,23 @@ describe("syncs that fail", preload, () => {
         assert.equal((await up.admin.createToken({ account: `account${n}` })).account, `account${n}`);
     });
   }
+
+  test("of the edge's spool: at the second one in a row it stops, and started again it tells of what it had answered", async () => {
+    using libc = new FaultyLibc();
+    await using up = await Platform.start({ env: libc.env });
+    const alice = await up.account("alice");
+    const app = await up.deploy(alice, "app");
+    libc.failSyncsOf(".jsonl");
+    const { status, work } = await visit(`${app.url}/`, { ...alice, token: "hf_wbnobody" });
+    assert.equal(status, 401);
+    assert.equal(await up.ended(), exit.failed);
+    assert.ok(
+      up.log.some((line) => line.includes("the platform cannot go on") && line.includes("could not be synced")),
+    );
+    libc.failSyncsOf("");
+    await up.up();
+    await until("it knows the request", async () => (await up.admin.explain(work)).outcome === "refused");
+  });
 });
 
 describe("a wall clock that is set while calls run and wait", preload, () => {
