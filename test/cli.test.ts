@@ -58,6 +58,7 @@ async function waybill(
     dataFolder: (named) => named ?? folder,
     restore: () => assert.fail("what is restored is tried with real folders"),
     compact: () => assert.fail("what is compacted is tried with real folders"),
+    move: () => assert.fail("what is moved is tried with a real database"),
     stopAll: async (data) => ({ stopped: [`p_${data}`], running: data === "stuck" ? ["p_2"] : [] }),
   });
   return { code, out, err };

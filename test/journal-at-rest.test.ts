@@ -50,6 +50,7 @@ async function journalCommand(...args: string[]): Promise<{ readonly code: numbe
     agent: () => assert.fail("the journal's commands start nothing"),
     restore: () => assert.fail("the journal's commands restore nothing"),
     compact: (options) => compact(options, { wall: () => now, monotonic: () => 0 }),
+    move: () => assert.fail("what is moved is tried with a real database"),
     stopAll: () => assert.fail("the journal's commands stop nothing"),
     dataFolder: (named) => named ?? folder,
   });

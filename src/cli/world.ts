@@ -52,6 +52,25 @@ export interface Compacted {
   readonly passedOver: readonly number[];
 }
 
+export interface MoveOptions {
+  /** The data folder. */
+  readonly data: string;
+  /** `postgres://…`, of an empty database. */
+  readonly journal: string;
+}
+
+export interface Moved {
+  readonly folder: string;
+  /** The last record. */
+  readonly head: { readonly index: number; readonly hash: string };
+  /** As the database's records sum up, which is as the folder's did. */
+  readonly totals: Totals;
+  /** The folder's own file, which no start reads any more. */
+  readonly kept: string;
+  /** False where an earlier command had copied already. */
+  readonly copied: boolean;
+}
+
 /** What `up` and `server` have in common. */
 export interface UpOptions {
   /** `server`: without an agent of its own. */
@@ -103,6 +122,8 @@ export interface CliWorld {
   restore(backup: string, folder: string): Promise<Restored>;
   /** Removes a stopped platform's oldest records, and keeps what they came to. */
   compact(options: CompactOptions): Promise<Compacted>;
+  /** Moves a stopped platform's journal and catalog into PostgreSQL. */
+  move(options: MoveOptions): Promise<Moved>;
   /** Ends the replicas that a stopped platform left on this data folder; undefined for the default. */
   stopAll(
     data: string | undefined,

@@ -86,6 +86,19 @@ export class DatabaseBusy extends Error {
   }
 }
 
+/** The database that a journal was to be moved into is not empty. Nothing was changed. */
+export class DatabaseFilled extends Error {
+  override readonly name = "DatabaseFilled";
+  readonly code = "database-filled";
+
+  constructor(place: string, index: number) {
+    super(
+      `${place} is not empty: its schema waybill holds ${index > 0 ? `another journal, of ${index} records` : "tables"}. ` +
+        `Name a new database, made with createdb.`,
+    );
+  }
+}
+
 /** The database can't be reached, or would not keep what it acknowledges. Nothing was changed. */
 export class DatabaseUnfit extends Error {
   override readonly name = "DatabaseUnfit";

@@ -2,7 +2,7 @@
 export * from "./failures.ts";
 export { genesisHash } from "./port.ts";
 export type { Compactable, Head, Journal, JournalCounters, RolledUp, Snapshot, Verification } from "./port.ts";
-export { databaseName } from "./database.ts";
+export { databaseName, markName } from "./database.ts";
 export { lockFolder } from "./lock.ts";
 export { MemoryJournal, MemoryStore } from "./memory.ts";
 export { openSqliteJournal, SqliteJournal } from "./sqlite.ts";

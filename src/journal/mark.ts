@@ -75,6 +75,11 @@ export class MarkFile {
   }
 }
 
+/** The mark of a journal's last record, in a file of its own. Durable when it returns. */
+export function leaveMark(file: string, head: Mark): void {
+  new MarkFile(file, head).close();
+}
+
 /** It gets its name when it is whole: a crash leaves no mark, or a good one. */
 function createMark(file: string, mark: Mark): void {
   const unnamed = `${file}.new`;

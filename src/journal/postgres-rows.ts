@@ -83,7 +83,7 @@ function refusalOf(error: unknown): SqlRefused | undefined {
   return new SqlRefused((error as Error).message, rules.get(code) ?? "other", { cause: error });
 }
 
-function changeOf({
+export function changeOf({
   rows,
   rowCount,
 }: {

@@ -93,6 +93,9 @@ export const setRolledUp = `
 
 export const setCompacted = `UPDATE waybill.journal_head SET format = '${formats.compacted}'`;
 
+/** Of an empty journal: its first record will follow `$1`, of time `$2` and with the hash `$3`. */
+export const beginAfter = "UPDATE waybill.journal_head SET idx = $1::bigint, at = $2::bigint, hash = $3::bytea";
+
 export const insertSnapshot = `
   INSERT INTO waybill.journal_snapshots (idx, state_hash, digest, body) VALUES ($1::bigint, $2::text, $3::text, $4::text)
 `;

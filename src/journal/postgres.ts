@@ -335,7 +335,7 @@ export class PostgresJournal implements Compactable {
 }
 
 /** What {@link sql.append} needs besides the epoch, and the head that it leads to. */
-function appendParams(pack: Pack, from: Head): { params: readonly Param[]; head: Head } {
+export function appendParams(pack: Pack, from: Head): { params: readonly Param[]; head: Head } {
   const count = pack.lengths.length;
   const hashes = Buffer.alloc(count * hashBytes);
   const starts: number[] = [];

@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import type { LedgerRecord } from "../core/record.ts";
 import { assert } from "../stdx/assert.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
-import { databaseName } from "./database.ts";
+import { databaseName, segmentRecords } from "./database.ts";
 import type { Row } from "./database.ts";
 import { decodeRecord, encodeRecord } from "./encoding.ts";
 import { JournalBacklog, JournalStopped } from "./failures.ts";
@@ -152,6 +152,19 @@ export class SqliteJournal implements Compactable {
 
   compact(compaction: Compaction): Promise<string | null> {
     return this.#ask("compact", { compaction });
+  }
+
+  /** The works of some records, by their index. */
+  async worksOf(from: number, to: number): Promise<ReadonlyMap<number, readonly string[]>> {
+    const found = new Map<number, string[]>();
+    const segments = [Math.floor(from / segmentRecords), Math.floor(to / segmentRecords)];
+    const read = "SELECT idx, work FROM works WHERE segment BETWEEN ? AND ? AND idx BETWEEN ? AND ?";
+    for (const { idx, work } of await this.sql.all(read, [...segments, from, to])) {
+      const works = found.get(Number(idx));
+      if (works === undefined) found.set(Number(idx), [String(work)]);
+      else works.push(String(work));
+    }
+    return found;
   }
 
   /** Copies the whole file, catalog included, into an empty folder while it is written to. Rejects with `BackupFailed`. */

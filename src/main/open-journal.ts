@@ -1,7 +1,7 @@
 /** The journal and the catalog's rows, where the configuration wants them: in the data folder, or in PostgreSQL. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { openSqliteJournal, type Compactable } from "../journal/index.ts";
+import { databaseName, openSqliteJournal, type Compactable } from "../journal/index.ts";
 import { openPostgresJournal } from "../journal/postgres.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { PlatformConfig } from "./config.ts";
@@ -13,7 +13,7 @@ export class JournalElsewhere extends Error {
 }
 
 /** In the data folder of a server whose journal is in PostgreSQL. */
-const postgresMark = "journal.postgres.mark";
+export const postgresMark = "journal.postgres.mark";
 
 /** Rejects with what the journal found wrong, or with {@link JournalElsewhere}. `standBy`: waits for the writer that is there. */
 export async function openJournal(
@@ -21,12 +21,16 @@ export async function openJournal(
   { onFatal, standBy }: { onFatal: (failure: Error) => void; standBy: AbortSignal | undefined },
 ): Promise<Compactable & { readonly sql: SqlRunner }> {
   const mark = join(data, postgresMark);
+  if (existsSync(mark) && existsSync(join(data, databaseName)))
+    throw new JournalElsewhere(
+      `the journal of ${data} was on its way into PostgreSQL. Give \`waybill journal move\` once more, as before: it goes on from there.`,
+    );
   if (journal === null) {
     if (existsSync(mark))
       throw new JournalElsewhere(`the journal of ${data} is in PostgreSQL. Name its database with --journal.`);
     return openSqliteJournal({ folder: data, onFatal });
   }
-  if (existsSync(join(data, "journal.db")))
+  if (existsSync(join(data, databaseName)))
     throw new JournalElsewhere(
       `the journal of ${data} is in its journal.db. Start it without --journal, or give this server a data folder of its own.`,
     );

@@ -44,6 +44,10 @@ const world: CliWorld = {
     const { compact } = await import("./compact.ts");
     return compact({ data, journal: journal ?? process.env["WAYBILL_JOURNAL"] ?? null, keepMs }, systemClock);
   },
+  move: async (options) => {
+    const { move } = await import("./move.ts");
+    return move(options, systemClock);
+  },
   stopAll: async (data) => {
     const { stopAll } = await import("./stop-all.ts");
     return stopAll(dataFolder(process.env, data));

@@ -1,7 +1,7 @@
 /**
  * `waybill journal verify` and `waybill journal export FILE`: the whole record of a data folder at rest, a stopped platform's
  * or a backup's. Both follow the chain from its first record, replay it, and compare the ledger with books of their own.
- * `waybill journal compact` removes a stopped platform's oldest records.
+ * `waybill journal compact` removes a stopped platform's oldest records, `waybill journal move` moves all into PostgreSQL.
  */
 import { hash } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
@@ -19,7 +19,7 @@ import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
 import { passedOverSays } from "../words.ts";
-import type { Compacted } from "../world.ts";
+import type { Compacted, Moved } from "../world.ts";
 
 interface Options extends GlobalOptions {
   readonly data?: string;
@@ -57,7 +57,8 @@ const writeAtOnce = 1 << 20;
 export function declare(program: Command, run: Runner): void {
   const journal = program
     .command("journal")
-    .description("the ledger's record, of a stopped platform or a backup: verify, export, compact");
+    .description("the ledger's record, of a stopped platform or a backup: verify, export, compact, move");
+  declareMove(journal, run);
   journal
     .command("verify")
     .description("check every record against its hash, and the ledger against its records")
@@ -102,6 +103,45 @@ export function declare(program: Command, run: Runner): void {
         context.answer(compacted, context.quiet ? "" : compactedSays(compacted));
       }),
     );
+}
+
+function declareMove(journal: Command, run: Runner): void {
+  journal
+    .command("move")
+    .description("move a stopped platform's journal and catalog from its data folder into an empty PostgreSQL database")
+    .option("--data <dir>", "data folder")
+    .option("--journal <url>", "the database; WAYBILL_JOURNAL where the address has a password")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const { data, journal: named } = command.optsWithGlobals<Options>();
+        const url = named ?? world.env["WAYBILL_JOURNAL"];
+        if (url === undefined || !/^postgres(ql)?:\/\//.test(url)) throw noAddress();
+        const moved = await world.move({ data: world.dataFolder(data), journal: url }).catch((error: unknown) => {
+          throw asFailure(error, "Stop the platform first: `move` is for one at rest.");
+        });
+        context.answer(moved, context.quiet ? "" : movedSays(moved));
+      }),
+    );
+}
+
+function noAddress(): CliFailure {
+  return new CliFailure(exit.usage, {
+    code: "journal",
+    says: "--journal names no PostgreSQL database.",
+    next: "Make one with createdb, and write postgres://USER@HOST/DATABASE.",
+  });
+}
+
+function movedSays({ folder, head, totals, kept, copied }: Moved): string {
+  return [
+    `${head.index} records and the catalog ${copied ? "are" : "were already"} in the database, the last with hash ${head.hash}`,
+    `as before: ${totals.settled} calls settled, ${totals.chargedMs} GPU ms charged; ${totals.voided} ended unused`,
+    `start it with: waybill server --data ${folder} --journal ADDRESS`,
+    `no start reads ${kept} any more: remove it when the database is backed up`,
+  ]
+    .map((line) => `${line}\n`)
+    .join("");
 }
 
 function tooYoung(): CliFailure {
@@ -225,6 +265,7 @@ function asFailure(
     DataFolderBusy: busy,
     DatabaseBusy: busy,
     DatabaseUnfit: "Nothing was changed.",
+    DatabaseFilled: "Nothing was changed.",
     JournalElsewhere: "Nothing was changed.",
     JournalDamaged: "`waybill restore BACKUP --data NEW` gives the newest backup a folder of its own; keep this one.",
     EventVersionUnknown: "Nothing is wrong with the data.",
