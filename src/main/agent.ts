@@ -2,6 +2,7 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { exit } from "../cli/exit.ts";
+import { requireWritable } from "../cli/folder.ts";
 import { CliFailure } from "../cli/failures.ts";
 import type { AgentOptions } from "../cli/world.ts";
 import { openRepositories } from "../hub/repository.ts";
@@ -35,6 +36,7 @@ export async function agent(options: AgentOptions, world: UpWorld): Promise<numb
   const foreseen = (error: unknown): never => {
     throw startFailure(error, config);
   };
+  requireWritable(config.data, new Set(["node"]));
   await mkdir(folder, { recursive: true, mode: 0o700 }).catch(foreseen);
   const token = await tokenOf(config.data, world.env);
   const dialled = {

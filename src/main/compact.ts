@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Catalog } from "../catalog/catalog.ts";
 import { exit } from "../cli/exit.ts";
 import { CliFailure } from "../cli/failures.ts";
+import { requireReach } from "../cli/folder.ts";
 import type { Compacted, CompactOptions } from "../cli/world.ts";
 import type { LedgerRecord } from "../core/record.ts";
 import { decodeState, encodeState } from "../core/state.ts";
@@ -31,6 +32,7 @@ const readAtOnce = 2_000;
  * while a platform runs on it; `JournalDamaged`.
  */
 export async function compact({ data, journal: url, keepMs }: CompactOptions, clock: Clock): Promise<Compacted> {
+  requireReach(data);
   if (url === null && !existsSync(join(data, "journal.db"))) throw noJournal(data);
   let failed: Error | undefined;
   const onFatal = (failure: Error): void => void (failed ??= failure);

@@ -10,6 +10,7 @@ import { catalogDigest, copyCatalog, tablesOf } from "../catalog/copy.ts";
 import type { Table } from "../catalog/copy.ts";
 import { exit } from "../cli/exit.ts";
 import { CliFailure } from "../cli/failures.ts";
+import { requireReach } from "../cli/folder.ts";
 import type { Moved, MoveOptions } from "../cli/world.ts";
 import { databaseName, markName, openSqliteJournal } from "../journal/index.ts";
 import type { Compactable } from "../journal/index.ts";
@@ -34,6 +35,7 @@ interface Ledger {
 
 /** Throws a `CliFailure` where there is no journal or the sums differ; `DataFolderBusy`, `DatabaseBusy`, `DatabaseFilled`, `JournalDamaged`. */
 export async function move({ data, journal: url }: MoveOptions, clock: Clock): Promise<Moved> {
+  requireReach(data);
   const kept = join(data, movedName);
   if (!existsSync(join(data, databaseName))) {
     if (!existsSync(kept)) throw noJournal(data);

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
 import { Catalog } from "../catalog/catalog.ts";
+import { requireWritable } from "../cli/folder.ts";
 import type { ToAgent } from "../contract/agent.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import { createApi } from "../control/app.ts";
@@ -98,6 +99,16 @@ const clearEveryMs = 5_000;
 const nextPorts = 50;
 const leavesPortEveryMs = 200;
 
+/** Files of a data folder that this process writes. */
+const dataFiles: readonly string[] = [
+  "journal.db",
+  "journal.db-wal",
+  "journal.lock",
+  "journal.mark",
+  "journal.postgres.mark",
+  "evidence.db",
+];
+
 export async function startPlatform(config: PlatformConfig, world: World, about: About): Promise<Platform> {
   const { clock, random, log } = world;
   await using stack = new AsyncDisposableStack();
@@ -111,6 +122,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
 
   // A data folder that the operator made may be open to others; what holds code, keys or visitors' requests is not.
   const folders = ["", "builds", "git", "node", "repositories", "spool"];
+  requireWritable(config.data, new Set([...folders, ...dataFiles]));
   for (const name of folders) await mkdir(join(config.data, name), { recursive: true, mode: 0o700 });
   if (config.standBy) log.info({}, "standing by while another server writes the journal");
   const standBy = config.standBy ? about.signal : undefined;

@@ -6,6 +6,7 @@ import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { exit } from "../cli/exit.ts";
 import { CliFailure } from "../cli/failures.ts";
+import { requireWritable } from "../cli/folder.ts";
 import type { Restored } from "../cli/world.ts";
 import { Engine } from "../control/engine.ts";
 import { openSqliteJournal } from "../journal/index.ts";
@@ -80,7 +81,7 @@ function notWhole(from: string, why: string, cause?: unknown): CliFailure {
 }
 
 async function checkEmpty(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  requireWritable(folder, new Set());
   if ((await readdir(folder)).length === 0) return;
   throw new CliFailure(exit.usage, {
     code: "folder-not-empty",

@@ -93,6 +93,14 @@ export function startFailure(error: unknown, config: PlatformConfig): unknown {
       cause: error,
     });
   }
+  if (rightsErrors.includes((error as NodeJS.ErrnoException).code ?? "")) {
+    return new CliFailure(exit.failed, {
+      code: "folder-not-writable",
+      says: `nothing can be kept in ${config.data}: ${message}`,
+      next: `Start it as the user that the folder and all in it belong to, or give it to this one (chown -R ${process.getuid?.() ?? "USER"} ${config.data}).`,
+      cause: error,
+    });
+  }
   if (name === "JournalStopped" || diskErrors.includes((error as NodeJS.ErrnoException).code ?? "")) {
     return new CliFailure(exit.failed, {
       code: "data-folder-unfit",
@@ -105,7 +113,9 @@ export function startFailure(error: unknown, config: PlatformConfig): unknown {
 }
 
 /** What the system says of a folder that cannot be written. */
-const diskErrors: readonly string[] = ["EROFS", "ENOSPC", "EDQUOT", "EIO", "EACCES", "EPERM"];
+const diskErrors: readonly string[] = ["EROFS", "ENOSPC", "EDQUOT", "EIO"];
+/** And where it is the user who may not. */
+const rightsErrors: readonly string[] = ["EACCES", "EPERM"];
 
 export function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {

@@ -17,6 +17,7 @@ import { contextOf } from "../context.ts";
 import type { Context, GlobalOptions } from "../context.ts";
 import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
+import { requireReach } from "../folder.ts";
 import type { Runner } from "../program.ts";
 import { passedOverSays } from "../words.ts";
 import type { Compacted, Moved } from "../world.ts";
@@ -166,6 +167,7 @@ function compactedSays({ removed, before, rolledUp, totals, notFreed, passedOver
 
 function folderOf({ world }: Context, command: Command): string {
   const folder = world.dataFolder(command.optsWithGlobals<Options>().data);
+  requireReach(folder);
   if (existsSync(join(folder, "journal.db"))) return folder;
   if (existsSync(join(folder, "journal.postgres.mark")))
     throw new CliFailure(exit.notFound, {
