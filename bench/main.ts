@@ -10,6 +10,10 @@ const benches: Readonly<
     says: "the ledger: call cycles, durable, beside the raw journal and a bare server",
     load: () => import("./engine.ts"),
   },
+  start: {
+    says: "the ledger's start on a long record: a million records, with --full ten",
+    load: () => import("./start.ts"),
+  },
   zerogpu: {
     says: "a Gradio app's GPU calls, beside the same app run by hand",
     load: () => import("./zerogpu.ts"),

@@ -71,7 +71,7 @@ export class EngineStopped extends Error {
 export const inFlightMax = 10_000;
 
 /** Encoding a full state holds everything up for 0.1 s, so it is seldom; replay costs some 5 µs a record, a second in all. */
-const snapshotEveryDefault = 200_000;
+export const snapshotEveryDefault = 200_000;
 
 /** Records between snapshots for each call of the state: a long queue is encoded the more seldom, and costs no more for each record. */
 const snapshotEveryCall = 2;
