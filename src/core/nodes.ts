@@ -16,6 +16,7 @@ import type {
   ReplicaId,
   SlotId,
 } from "./model.ts";
+import { ordered } from "./canonical.ts";
 import { isHeard, leasedOn, queuedOn } from "./deadlines.ts";
 import { decided, planOn, push, withCards } from "./plan.ts";
 import type { Plan } from "./plan.ts";
@@ -44,8 +45,21 @@ export function joinNode(state: State, { node, pool, devices, replicas }: Of<"jo
   if (before) {
     takeStock(plan, before, cards, new Set(replicas));
     settleLines(plan, before);
+    // A connection that breaks every few seconds for a year is worth no more records than one that holds.
+    if (plan.events.length === 1 && isAsBefore(state, before, { pool, devices }))
+      return hearNode(state, { type: "hear-node", node }, now);
   }
   return decided(plan);
+}
+
+/** It never was away for this epoch, has the same cards, and holds no lease whose report a hello would give time to (L17). */
+function isAsBefore(
+  state: State,
+  node: NodeState,
+  { pool, devices }: Pick<Of<"join-node">, "pool" | "devices">,
+): boolean {
+  if (node.stage === "lost" || !isHeard(state, node) || leasedOn(state, node).length > 0) return false;
+  return node.pool === pool && JSON.stringify(ordered(node.devices)) === JSON.stringify(ordered(devices));
 }
 
 /** Whether a node's cards have indexes of their own and 1 to {@link cardSlotsMax} slots each. */
