@@ -2,7 +2,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, test } from "node:test";
@@ -594,6 +603,11 @@ describe("EvidenceStore", () => {
     const db = new DatabaseSync(join(at, "evidence.db"));
     db.exec("UPDATE meta SET value = 99 WHERE name = 'schema'");
     db.close();
-    await assert.rejects(openEvidenceStore({ path: join(at, "evidence.db"), clock, random }), /could not be opened/);
+    const before = readFileSync(join(at, "evidence.db"));
+    await assert.rejects(openEvidenceStore({ path: join(at, "evidence.db"), clock, random }), {
+      code: "evidence-format-unknown",
+      message: /schema 99, and this version of Waybill knows 1\. Start the version that wrote it/,
+    });
+    assert.deepEqual(readFileSync(join(at, "evidence.db")), before, "it is left as it was");
   });
 });

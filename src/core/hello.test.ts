@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { seconds } from "../stdx/time.ts";
-import { card, hello, Ledger, ledger, types } from "./ledger.suite.ts";
+import { card, hello, ledger, types } from "./ledger.suite.ts";
+import type { Ledger } from "./ledger.suite.ts";
 import type { Event } from "./model.ts";
 
 const hour = 3_600;

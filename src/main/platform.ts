@@ -44,6 +44,7 @@ import { memoryLink } from "../link/memory.ts";
 import { folderDigest } from "../link/terms.ts";
 import { drain, openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
+import { checkEvidenceFormat } from "../record/evidence-format.ts";
 import { openEvidenceStore } from "../record/store.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";
@@ -124,6 +125,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const folders = ["", "builds", "git", "node", "repositories", "spool"];
   requireWritable(config.data, new Set([...folders, ...dataFiles]));
   for (const name of folders) await mkdir(join(config.data, name), { recursive: true, mode: 0o700 });
+  // Before anything is written: a version that cannot read all of the folder leaves it to the one that can.
+  checkEvidenceFormat(join(config.data, "evidence.db"));
   if (config.standBy) log.info({}, "standing by while another server writes the journal");
   const standBy = config.standBy ? about.signal : undefined;
   const journal = stack.use(await openJournal(config, { onFatal, standBy }));

@@ -84,6 +84,7 @@ export function startFailure(error: unknown, config: PlatformConfig): unknown {
     name === "JournalFormatUnknown" ||
     name === "EventVersionUnknown" ||
     name === "CatalogError" ||
+    name === "EvidenceFormatUnknown" ||
     name === "SnapshotMismatch"
   ) {
     return new CliFailure(exit.failed, {

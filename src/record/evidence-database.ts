@@ -7,7 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
 import type { EvidenceBatch } from "../contract/agent.ts";
 import type { Entry, Packed, Watermark } from "../evidence/entry.ts";
-import { evidenceSchema, evidenceSchemaVersion } from "./evidence-schema.ts";
+import { evidenceSchema } from "./evidence-schema.ts";
 import { parseRecord } from "./parse-record.ts";
 import { toldByEntry } from "./request-rows.ts";
 import type { SpoolLine } from "./segments.ts";
@@ -86,11 +86,6 @@ export class EvidenceDatabase {
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=2000",
     );
     this.db.exec(evidenceSchema);
-    const found = this.#meta("schema");
-    if (found !== evidenceSchemaVersion) {
-      this.db.close();
-      throw new Error(`the evidence store ${path} has schema ${found}, this version reads ${evidenceSchemaVersion}`);
-    }
     this.#index = this.#meta("index");
   }
 

@@ -8,6 +8,7 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { Counters } from "./counters.ts";
 import type { Refused } from "./counters.ts";
+import { checkEvidenceFormat } from "./evidence-format.ts";
 import type { CountedRow, EvidenceTotals, Ingested } from "./evidence-database.ts";
 import type { RequestQuery, WorkEvidence } from "./evidence-queries.ts";
 import type { StoreAnswer, StoreCall } from "./store-protocol.ts";
@@ -31,9 +32,10 @@ const retainRounds = 20;
 /** Calls that may wait for the worker; more mean that it has stopped, and are refused. */
 const pendingMax = 10_000;
 
-/** Opens the store and starts its thread. Rejects where the file can't be opened or has another schema. */
+/** Opens the store and starts its thread. Rejects with `EvidenceFormatUnknown`, or where the file can't be opened. */
 export async function openEvidenceStore(options: EvidenceStoreOptions): Promise<EvidenceStore> {
   await mkdir(dirname(options.path), { recursive: true });
+  checkEvidenceFormat(options.path);
   const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
   const worker = new Worker(new URL(file, import.meta.url), { workerData: { path: options.path }, execArgv: [] });
   const store = new EvidenceStore(worker, options);
