@@ -2,24 +2,28 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { getCACertificates } from "node:tls";
 import { GitFace, type GitDesk } from "../src/hub/git-face.ts";
 import { LfsFace } from "../src/hub/lfs-face.ts";
 import { LfsStore } from "../src/hub/lfs-store.ts";
-import { openRemoteSource } from "../src/hub/remote-source.ts";
+import { openRemoteSource, type RemoteSourceOptions } from "../src/hub/remote-source.ts";
 import { openRepositories } from "../src/hub/repository.ts";
 import { clock, random } from "./support/commits.ts";
 
 const large = randomBytes(3 << 20);
 const pointer = { oid: createHash("sha256").update(large).digest("hex"), size: large.length };
 
-/** A server with alice's Space, whose commit has a large file; `cut`: so many of its first connections break. */
-async function open({ cut = 0, reads = "alice/app" } = {}) {
+/**
+ * A server with alice's Space, whose commit has a large file; `cut`: so many of its first connections break; `stall`: so many of the
+ * first commits that are asked for begin to come, and then nothing comes.
+ */
+async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "wb-far-"));
   const repositories = openRepositories({ folder: join(folder, "repositories"), clock, random });
   await repositories.createRepository("alice/app");
@@ -49,7 +53,14 @@ async function open({ cut = 0, reads = "alice/app" } = {}) {
   };
   const git = await GitFace.open({ repositories, desk, clock, random, folder: join(folder, "git") });
   const lfs = new LfsFace({ repositories, store, desk, key: randomBytes(32), clock, random });
-  const server = createServer((request, response) => git.serve(request, response) || lfs.serve(request, response));
+  let stalls = stall;
+  const server = createServer((request, response) => {
+    if (request.url?.endsWith("/git-upload-pack") && stalls-- > 0) {
+      response.writeHead(200, { "content-type": "application/x-git-upload-pack-result" });
+      return void response.write("0");
+    }
+    return git.serve(request, response) || lfs.serve(request, response);
+  });
   let left = cut;
   server.on("connection", (socket) => void (left-- > 0 && socket.destroy()));
   server.listen(0, "127.0.0.1");
@@ -60,10 +71,11 @@ async function open({ cut = 0, reads = "alice/app" } = {}) {
     commit: commit.commit,
     into: join(folder, "app"),
     fetches,
-    source: (token = "n2's") =>
+    folder,
+    source: (token = "n2's", more: Partial<RemoteSourceOptions> = {}) =>
       openRemoteSource({
         ...{ servers: [`http://127.0.0.1:${port}`], token: () => token, folder: fetches, reserveBytes: 0 },
-        ...{ clock, random },
+        ...{ clock, random, ...more },
       }),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
@@ -84,6 +96,26 @@ test("a commit comes with its large files, also where connections break, and lea
   assert.equal(readFileSync(join(far.into, "README.md"), "utf8"), "read me\n");
   assert(readFileSync(join(far.into, "model.bin")).equals(large));
   assert.deepEqual(readdirSync(far.fetches), []);
+});
+
+test("a fetch in which nothing comes any more is tried again, long before the bound of it all", async () => {
+  await using far = await open({ stall: 1 });
+  const source = await far.source("n2's", { stalledMs: 1_000 });
+  assert.equal((await source.checkout(address, far.commit, far.into)).ok, true);
+});
+
+test("an authority of the operator's own is trusted beside the machine's, not in their place", async () => {
+  await using far = await open();
+  const [one = ""] = getCACertificates("bundled");
+  const own = `# the operator's own\n${one}`;
+  const file = join(far.folder, "own.pem");
+  writeFileSync(file, own);
+  const source = await far.source("n2's", { authorities: file });
+  const all = readFileSync(join(far.fetches, "authorities.pem"), "utf8");
+  assert(all.endsWith(own), "the operator's");
+  const system = getCACertificates("system");
+  for (const each of system.length > 0 ? system : getCACertificates("bundled")) assert(all.includes(each));
+  assert.equal((await source.checkout(address, far.commit, far.into)).ok, true);
 });
 
 test("a commit that the repository does not have is refused as unknown", async () => {

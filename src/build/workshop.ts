@@ -63,8 +63,8 @@ export interface StepLimits {
   readonly buildMs: number;
 }
 
-/** A large Python-free install took 90 s on a slow line; a bundler's build rarely passes a minute. */
-export const stepLimits: StepLimits = { fetchMs: 120_000, installMs: 600_000, buildMs: 600_000 };
+/** A commit may cross a slow line, and its source gives up one that stands still; a large Python-free install took 90 s on a slow line; a bundler's build rarely passes a minute. */
+export const stepLimits: StepLimits = { fetchMs: 1_800_000, installMs: 600_000, buildMs: 600_000 };
 
 export interface BuildTools {
   readonly source: Source;

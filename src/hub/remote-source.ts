@@ -1,7 +1,8 @@
 /** Commits of repositories that are on another machine: fetched over git's own protocol by a token, each checked against its id by git. */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { getCACertificates } from "node:tls";
 import type { ReadableStream } from "node:stream/web";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
@@ -16,12 +17,14 @@ export interface RemoteSourceOptions {
   /** `http://host:port` or `https://…`, tried in turn. */
   readonly servers: readonly string[];
   token(): string;
-  /** A file with the authorities that the server's certificate is of; the machine's own where absent. */
+  /** A file with authorities beside the machine's own. */
   readonly authorities?: string;
   /** The agent's own, for what is fetched; emptied here. */
   readonly folder: string;
   /** What stays free of the disk. */
   readonly reserveBytes: number;
+  /** A fetch in which nothing came for so long is tried again; whole seconds. */
+  readonly stalledMs?: number;
   readonly clock: Clock;
   readonly random: RandomBytes;
 }
@@ -34,6 +37,10 @@ export interface RemoteSource {
 /** A server that is taken over is back within them; the step's own limit ends them too. */
 const triesMax = 6;
 const pauseMs = 1_000;
+/** Nothing comes for so long on no line that is there: git's server says every 5 s that it lives. */
+const stalledAfterMs = 60_000;
+/** A commit of the largest size that is taken, over a slow line; beside it a stall ends a fetch, and so does its step. */
+const fetchWithinMs = 1_800_000;
 /** Of the answer that says where large files are. */
 const lfsType = "application/vnd.git-lfs+json";
 
@@ -41,7 +48,18 @@ export async function openRemoteSource(options: RemoteSourceOptions): Promise<Re
   // What an agent left that was ended in the middle.
   await rm(options.folder, { recursive: true, force: true });
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
-  return { checkout: (...asked) => checkout(options, ...asked) };
+  const { authorities, ...rest } = options;
+  const known = authorities === undefined ? rest : { ...rest, authorities: await withOwn(authorities, options.folder) };
+  return { checkout: (...asked) => checkout(known, ...asked) };
+}
+
+/** git takes one file of authorities in place of the machine's own: both are in it, as Node itself trusts both. */
+async function withOwn(authorities: string, folder: string): Promise<string> {
+  const file = join(folder, "authorities.pem");
+  const system = getCACertificates("system");
+  const own = system.length > 0 ? system : getCACertificates("bundled");
+  await writeFile(file, [...own, await readFile(authorities, "utf8")].join("\n"));
+  return file;
 }
 
 async function checkout(
@@ -70,7 +88,7 @@ async function checkout(
 
 /** A commit that the repository does not have is no failure here: the checkout says so. */
 async function fetchCommit(
-  { token, authorities }: RemoteSourceOptions,
+  { token, authorities, stalledMs = stalledAfterMs }: RemoteSourceOptions,
   address: string,
   bare: string,
   commit: string,
@@ -80,6 +98,9 @@ async function fetchCommit(
     "http.extraHeader": `Authorization: Bearer ${token()}`,
     "http.followRedirects": "false",
     "protocol.version": "2",
+    // Bytes in a second: fewer is none.
+    "http.lowSpeedLimit": "1",
+    "http.lowSpeedTime": String(stalledMs / 1_000),
   };
   // In the environment: other users can read a command line.
   const env = Object.entries(settings).flatMap(([key, value], n) => [
@@ -96,6 +117,7 @@ async function fetchCommit(
         GIT_ALLOW_PROTOCOL: "http:https",
         ...(authorities !== undefined && { GIT_SSL_CAINFO: authorities }),
       },
+      limitMs: fetchWithinMs,
       withHelpers: true,
       ...(signal && { signal }),
     });
