@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
@@ -40,6 +51,25 @@ describe("the log", () => {
       [4, 5, 6, 7],
     );
     assert.deepEqual(readLogFiles(at, 8, 100), { lines: [], next: 8 });
+  });
+
+  test("neither reads nor writes what a link of an app's points at, and waits for no pipe", (t) => {
+    const at = folder(t);
+    const secret = join(at, "secret");
+    const line = '{"n":1,"at":"2026","source":"app","stream":"out","text":"secret"}\n';
+    writeFileSync(secret, line);
+    symlinkSync(secret, join(at, "log.1"));
+    execFileSync("mkfifo", [join(at, "log.2")]);
+    assert.deepEqual(readLogFiles(at, 1, 100).lines, []);
+    rmSync(join(at, "log.2"));
+    const log = new LogWriter(at, clock);
+    log.write("app", "out", ["mine"]);
+    log.close();
+    assert.equal(readFileSync(secret, "utf8"), line);
+    assert.deepEqual(
+      readLogFiles(at, 1, 100).lines.map(({ text }) => text),
+      ["mine"],
+    );
   });
 
   test("says which lines it dropped, and goes on with the oldest it has", (t) => {

@@ -3,7 +3,17 @@
  * oldest goes, or where the beginning matters one in the middle. One process writes; any may read, also after the writer's death.
  * A line's number stands at its beginning, so a reader finds it by bisection and reads nothing of what comes before.
  */
-import { closeSync, fstatSync, openSync, readdirSync, readSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { LogFind, LogLine } from "../contract/agent.ts";
 import { iso, type Clock } from "../stdx/time.ts";
@@ -122,8 +132,10 @@ export class LogWriter {
 
   #nextSegment(first: number): void {
     this.close();
-    // What may lie there is half of a line, and no whole one: this segment begins with that line.
-    this.#fd = openSync(segmentPath(this.#folder, first), "w", 0o600);
+    // What may lie there is half of a line, and no whole one: this segment begins with that line. Or it is a link of the app's.
+    const path = segmentPath(this.#folder, first);
+    rmSync(path, { force: true });
+    this.#fd = openSync(path, "wx", 0o600);
     this.#size = 0;
     const firsts = segmentsOf(this.#folder);
     const { first: kept, segments } = this.#limits;
@@ -202,6 +214,9 @@ function goneNote({ from, to, at, isFirst }: { from: number; to: number; at: str
   return { n: to, at, source: "runtime", stream: "note", text: `${which} gone: ${kept}` };
 }
 
+/** An app that runs as a plain process can write beside its log: no link is followed, and no pipe waited for. */
+const asItIs = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
 const segmentPath = (folder: string, first: number): string => join(folder, `log.${first}`);
 
 function segmentsOf(folder: string): readonly number[] {
@@ -246,13 +261,14 @@ function* linesFrom(
 ): Generator<string> {
   let fd: number;
   try {
-    fd = openSync(path, "r");
+    fd = openSync(path, asItIs);
   } catch (error) {
-    // The writer dropped this segment between our look at the folder and this read.
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    // The writer dropped this segment between our look at the folder and this read; or it is a link, which no writer of ours made.
+    if (["ENOENT", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return;
     throw error;
   }
   try {
+    if (!fstatSync(fd).isFile()) return;
     let isOn = which === "last";
     for (const text of linesAfter(fd, startOf(fd, isBefore))) {
       if (!isOn && isBefore(text)) continue;
