@@ -104,8 +104,9 @@ export async function bullmqJobs(folder: string, parallel: number): Promise<Runn
   const name = "cycles";
   const cyclesPerSecond = async (): Promise<number> => {
     const queue = new Queue(name, { connection, skipWaitingForReady: true });
-    const done = Promise.withResolvers<void>();
-    const startedAt = performance.now();
+    const done = Promise.withResolvers<number>();
+    // From the first job that is completed: until then queue and worker find each other.
+    let startedAt: number | undefined;
     let [completed, isOver] = [0, false];
     const add = (): void => {
       queue.add("call", { declaredMs: 10_000 }, { removeOnComplete: true }).catch(done.reject);
@@ -114,14 +115,15 @@ export async function bullmqJobs(folder: string, parallel: number): Promise<Runn
     worker.on("error", done.reject);
     worker.on("completed", () => {
       if (isOver) return;
-      completed += 1;
-      if (performance.now() - startedAt < runSeconds * 1000) return add();
+      if (startedAt === undefined) startedAt = performance.now();
+      else completed += 1;
+      const tookMs = performance.now() - startedAt;
+      if (tookMs < runSeconds * 1000) return add();
       isOver = true;
-      done.resolve();
+      done.resolve((completed / tookMs) * 1000);
     });
     for (let i = 0; i < parallel; i++) add();
-    await done.promise;
-    const perSecond = (completed / (performance.now() - startedAt)) * 1000;
+    const perSecond = await done.promise;
     await worker.close();
     await queue.obliterate({ force: true });
     await queue.close();
