@@ -33,7 +33,7 @@ export async function replicaBench(sandboxed: boolean): Promise<ReplicaBench> {
   const boxes = sandboxes(replicas, sandboxed);
   const compileCache = join(replicas.folder, "compiled");
   // As an installed Waybill has it.
-  const shimEntry = join(replicas.folder, "program", "shim.mjs");
+  const shimEntry = join(replicas.folder, "program", "shim.cjs");
   await bundle(tools.shimEntry, shimEntry);
   await fillCompileCache(compileCache, tools.nodePath, [shimEntry]);
   // All start from one release, as the node has it that started its app before.

@@ -14,5 +14,5 @@ const done = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-b", "src/ma
 const beside = join("runtime", "probes", "inside", "system_calls.py");
 cpSync(join(root, "src", beside), join(root, "dist", beside));
 if (done.status !== 0) process.exit(done.status ?? 1);
-const shim = join(root, "dist", "main", "shim.js");
-await bundle(shim, shim);
+const main = join(root, "dist", "main");
+await bundle(join(main, "shim.js"), join(main, "shim.cjs"));

@@ -1,5 +1,5 @@
 /** How much of a disk folders take. */
-import { lstat, opendir } from "node:fs/promises";
+import { promises } from "node:fs";
 import { join } from "node:path";
 
 /** Entries looked at together: a disk answers several questions at once, and the rest of the process goes on meanwhile. */
@@ -14,7 +14,7 @@ export async function bytesBelow(folders: readonly string[], since = 0): Promise
   let bytes = 0;
   const waiting = [...folders];
   const look = async (path: string): Promise<void> => {
-    const found = await lstat(path).catch(isNoMatter);
+    const found = await promises.lstat(path).catch(isNoMatter);
     if (!found) return;
     if (found.isDirectory()) waiting.push(path);
     if (found.birthtimeMs < since) return;
@@ -33,7 +33,7 @@ export async function bytesBelow(folders: readonly string[], since = 0): Promise
 
 /** Some at a time: an app may make more than fit into this process's memory. */
 async function* namesIn(folder: string): AsyncGenerator<readonly string[]> {
-  const opened = await opendir(folder, { bufferSize: atOnce }).catch(isNoMatter);
+  const opened = await promises.opendir(folder, { bufferSize: atOnce }).catch(isNoMatter);
   if (!opened) return;
   let names: string[] = [];
   for await (const { name } of opened) {

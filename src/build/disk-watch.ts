@@ -2,7 +2,7 @@
  * Notices that a build, or an app, has written more than it may. File systems without quotas count for nobody, so the free space is asked for
  * often, which costs nothing, and files are counted only when so much of it has gone that the bound may be passed.
  */
-import { statfs } from "node:fs/promises";
+import { promises } from "node:fs";
 import { bytesBelow } from "./disk-use.ts";
 
 export interface DiskWatchOptions {
@@ -53,7 +53,7 @@ export class DiskWatch implements Disposable {
 
   async #look(): Promise<void> {
     const { folders, since, limitBytes, reserve, onOver } = this.#options;
-    const { bavail, bsize } = await statfs(folders[0] as string);
+    const { bavail, bsize } = await promises.statfs(folders[0] as string);
     const free = bavail * bsize;
     if (this.#isOver) return;
     if (reserve && free < reserve.bytes) {

@@ -6,7 +6,7 @@
  */
 import { once } from "node:events";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type * as net from "node:net";
 import { setImmediate as immediate, setTimeout as delay } from "node:timers/promises";
 import { createServer } from "../http/node-http.ts";
 import type { AllowAnswer, ReleaseAnswer, ScheduleAnswer, Ticket } from "./device.ts";
@@ -85,10 +85,21 @@ export async function serveDeviceApi(
       throw error;
     });
   });
-  server.listen(0, "127.0.0.1");
+  listenOnLoopback(server);
   await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
+  const { port } = server.address() as net.AddressInfo;
   return { url: `http://127.0.0.1:${port}${prefix}`, close: () => close(server) };
+}
+
+/**
+ * On a free port. Bound beforehand, where this Node can do that (26.4), no address is looked up: for that Node compiles a pattern for
+ * ten milliseconds, at each shim's start.
+ */
+function listenOnLoopback(server: Server): void {
+  const { BoundSocket }: Partial<typeof net> = process.getBuiltinModule("node:net");
+  const host = "127.0.0.1";
+  if (BoundSocket === undefined) server.listen(0, host);
+  else server.listen(new BoundSocket({ host }));
 }
 
 async function handle(

@@ -134,12 +134,13 @@ interface NodeProcesses {
 
 /** How the node starts processes of its own. */
 function nodeProcesses(folder: string): NodeProcesses {
-  const entry = (name: string): string =>
-    join(import.meta.dirname, `${name}${extname(fileURLToPath(import.meta.url))}`);
+  const extension = extname(fileURLToPath(import.meta.url));
+  const entry = (name: string): string => join(import.meta.dirname, name);
   return {
     nodePath: process.execPath,
-    shimEntry: entry("shim"),
-    benchEntry: entry("bench"),
+    // The published one is a single file, and no ES module (tools/build.ts).
+    shimEntry: entry(extension === ".ts" ? "shim.ts" : "shim.cjs"),
+    benchEntry: entry(`bench${extension}`),
     compileCache: join(folder, "compile-cache"),
   };
 }

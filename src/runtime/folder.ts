@@ -24,12 +24,12 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  promises,
   readFileSync,
   renameSync,
   rmSync,
   writeSync,
 } from "node:fs";
-import { chmod, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -195,12 +195,12 @@ export function readText(folder: string, name: string): string | undefined {
 export async function removeFolder(folder: string): Promise<void> {
   const options = { recursive: true, force: true, maxRetries: 3 } as const;
   try {
-    await rm(folder, options);
+    await promises.rm(folder, options);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EACCES") {
       await openFolders(folder);
-      return rm(folder, options);
+      return promises.rm(folder, options);
     }
     if (code !== "ENAMETOOLONG") throw error;
     // It goes down step by step, where Node names each path whole.
@@ -210,8 +210,8 @@ export async function removeFolder(folder: string): Promise<void> {
 
 async function openFolders(folder: string): Promise<void> {
   try {
-    await chmod(folder, 0o700);
-    for (const entry of await readdir(folder, { withFileTypes: true }))
+    await promises.chmod(folder, 0o700);
+    for (const entry of await promises.readdir(folder, { withFileTypes: true }))
       if (entry.isDirectory()) await openFolders(join(folder, entry.name));
   } catch (error) {
     // What was refused to the first removal does not end the rest of it: a folder may go while we look.

@@ -32,7 +32,7 @@ export type { ReplicaLink } from "./link.ts";
 export interface LaunchTools {
   /** The Node that runs the shim; its folder comes first on the app's PATH. */
   readonly nodePath: string;
-  /** The shim's entry module: `main/shim.ts`, or `main/shim.js` where the program is compiled. */
+  /** The shim's entry module: `main/shim.ts`, or `main/shim.cjs` where the program is compiled. */
   readonly shimEntry: string;
   /** Told to the shim; 0 where it does not matter. */
   readonly agentEpoch?: number;

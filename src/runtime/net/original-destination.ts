@@ -6,7 +6,7 @@
  * The kernel walks the whole machine's table of connections for each reading, some milliseconds long, so one reading serves all that
  * wait for it, and the next one does not follow at once: what comes this way is refused, and an app that tries every port costs little.
  */
-import { readFile } from "node:fs/promises";
+import { promises } from "node:fs";
 import type { Socket } from "node:net";
 
 export interface Destination {
@@ -100,7 +100,7 @@ function ipv6(hex: string): string {
 
 async function readTable(table: Table): Promise<string> {
   try {
-    return await readFile(`/proc/self/net/${table}`, "latin1");
+    return await promises.readFile(`/proc/self/net/${table}`, "latin1");
   } catch (error) {
     // A kernel without IPv6 has no such table.
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";

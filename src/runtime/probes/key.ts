@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { release } from "node:os";
 import { promisify } from "node:util";
-import { ruleset } from "../net/network.ts";
+import { ruleset } from "../net/routes.ts";
 import type { CgroupsHere } from "../sandbox/cgroups.ts";
 import { etcOf, type Recipe } from "../sandbox/recipe.ts";
 import { seccompFilter, type Arch } from "../sandbox/seccomp.ts";

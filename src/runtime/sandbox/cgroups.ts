@@ -256,6 +256,7 @@ function write(file: string, text: string): boolean {
 
 function read(file: string): string {
   let text = "";
-  allowed(() => (text = readFileSync(file, "latin1")));
+  // Most of those that are asked for are not there, and an error takes longer than a look.
+  if (existsSync(file)) allowed(() => (text = readFileSync(file, "latin1")));
   return text;
 }

@@ -59,14 +59,28 @@ export interface SandboxFiles {
   readonly bundle: string;
 }
 
+/** Where they lie in a folder. */
+export function sandboxFiles(folder: string): SandboxFiles {
+  return { etc: join(folder, "etc"), filter: join(folder, "filter.bpf"), bundle: join(folder, "bundle") };
+}
+
 /** Writes them, once. */
 export function prepareFiles(folder: string, hostname: string, of: Filtered = "command"): SandboxFiles {
-  const [etc, bundle] = [join(folder, "etc"), join(folder, "bundle")];
+  const files = sandboxFiles(folder);
+  prepareFilter(files, of);
+  prepareFolders(files, hostname);
+  return files;
+}
+
+/** What the first process of a sandbox is given. */
+export function prepareFilter({ filter }: SandboxFiles, of: Filtered = "command"): void {
+  writeFileSync(filter, seccompFilter(process.arch as Arch, of), { mode: 0o600 });
+}
+
+/** What is only needed when it becomes one. */
+export function prepareFolders({ etc, bundle }: SandboxFiles, hostname: string): void {
   for (const made of [etc, bundle]) mkdirSync(made, { recursive: true, mode: 0o755 });
   for (const [name, text] of Object.entries(etcOf(hostname))) writeFileSync(join(etc, name), text, { mode: 0o644 });
-  const filter = join(folder, "filter.bpf");
-  writeFileSync(filter, seccompFilter(process.arch as Arch, of), { mode: 0o600 });
-  return { etc, filter, bundle };
 }
 
 export interface StartOptions extends Omit<SandboxFiles, "etc"> {

@@ -14,7 +14,8 @@ import type { Facts } from "../../evidence/entry.ts";
 import type { DiskTrouble, WatchFolders } from "../sandbox/disk.ts";
 import { appEnvironment, cgroupText } from "./environment.ts";
 import type { ReplicaLog } from "./replica-log.ts";
-import { startSandboxedApp, type BegunApp } from "./sandboxed-app.ts";
+import type { Place } from "./place.ts";
+import { startSandboxedApp } from "./sandboxed-app.ts";
 
 export interface AppEnd {
   readonly exitCode: number | null;
@@ -58,16 +59,16 @@ const portsTried = 100;
 export const drainMs = 500;
 
 /**
- * Starts `release.argv` in the release's `app/`; `begun` is its sandbox, if it has one. A command that cannot be started is an app
+ * Starts `release.argv` in the release's `app/`; `place` is where its sandbox is on its way, if it has one. A command that cannot be started is an app
  * that ended with a `failure`.
  */
 export async function startApp(
   plan: StoredPlan,
-  begun: BegunApp | null,
+  place: Place | null,
   deviceApi: string | null,
   host: AppHost,
 ): Promise<App> {
-  if (plan.sandbox !== null && begun !== null) return startSandboxedApp(plan, plan.sandbox, begun, deviceApi, host);
+  if (plan.sandbox !== null && place !== null) return startSandboxedApp(plan, plan.sandbox, place, deviceApi, host);
   const { log, processes } = host;
   const [command, ...rest] = plan.release.argv ?? [];
   assert(command !== undefined, "a release that is not static has a command");

@@ -1,4 +1,4 @@
-/** The app in its sandbox: below a pid 1 of its own, with a writable layer over its release, ended with all that it started. */
+/** The app in its sandbox (place.ts): below a pid 1 of its own, with a writable layer over its release, ended with all that it started. */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -6,16 +6,13 @@ import { assert } from "../../stdx/assert.ts";
 import { layerName, markerOf, writeStored, type AppRecord, type SandboxPlan, type StoredPlan } from "../folder.ts";
 import { endAll, firstPid, insideMember, members, type Membership, type Processes } from "../processes.ts";
 import { killGroup } from "../sandbox/cgroups.ts";
-import { laySystem, mountOverlay, type SystemLayer } from "../sandbox/overlay.ts";
 import { insideUser, type Bind, type Recipe } from "../sandbox/recipe.ts";
-import { beginSandbox, prepareFiles, type BegunSandbox } from "../sandbox/start.ts";
 import { drainMs, ignoreAbort, logOutput, type App, type AppEnd, type AppHost } from "./app.ts";
 import { appEnvironment, cgroupText } from "./environment.ts";
 import { watchDisk } from "../sandbox/disk.ts";
-import type { ReplicaLog } from "./replica-log.ts";
+import { hostname, releasedFiles, type Layers, type Place } from "./place.ts";
 import { watchMemory } from "../sandbox/memory.ts";
 
-const hostname = "app";
 const appFolder = "/app";
 const dataFolder = "/data";
 const scratchFolder = "/scratch";
@@ -23,47 +20,22 @@ const cgroupFile = "/run/waybill-cgroup";
 const usualPath = ["/usr/local/bin", "/usr/bin", "/bin"];
 const certificates = "/etc/ssl/certs/ca-certificates.crt";
 
-/** What of a sandbox is laid over one another; null where it cannot be, or need not be. */
-interface Layers {
-  readonly app: string | null;
-  readonly system: SystemLayer | null;
-}
-
-/** A sandbox that is on its way. */
-export interface BegunApp {
-  readonly layers: Promise<Layers>;
-  readonly etc: string;
-  readonly sandbox: BegunSandbox;
-}
-
-/** Begins with what the system has to do, so that all else that comes before the app goes on meanwhile. */
-export function beginSandboxedApp(plan: StoredPlan, { driver, cgroups }: SandboxPlan, log: ReplicaLog): BegunApp {
-  const layers = layersOf(plan, log);
-  const files = prepareFiles(plan.folder, hostname);
-  return { layers, etc: files.etc, sandbox: beginSandbox({ ...files, driver, cgroups: cgroups?.join ?? [] }) };
-}
-
-/** Lays them, which nothing else of a start has to wait for. Never rejects: what the machine cannot do, its owner is told. */
-async function layersOf(plan: StoredPlan, log: ReplicaLog): Promise<Layers> {
-  const note = (text: string): void => log.note(text);
-  const [app, system] = await Promise.all([writableLayer(plan, note), packagesLayer(plan, note)]);
-  return { app, system };
-}
-
 /** Starts `release.argv` in a sandbox of its own; one that cannot be made is an app that ended, `denied`. */
 export async function startSandboxedApp(
   plan: StoredPlan,
   sandbox: SandboxPlan,
-  begun: BegunApp,
+  place: Place,
   deviceApi: string | null,
   { log, processes, watchFolders, onDisk }: AppHost,
 ): Promise<App> {
   assert(plan.release.argv !== null, "a release that is not static has a command");
   const note = (text: string): void => log.note(text);
   const port = plan.port ?? plan.release.appPort;
-  const recipe = recipeOf(plan, sandbox, { port, deviceApi, layers: await begun.layers, etc: begun.etc });
+  const layers = await place.layers;
+  for (const missing of layers.missing) note(missing);
+  const recipe = recipeOf(plan, sandbox, { port, deviceApi, layers, etc: place.etc });
   const disk = await watchDisk({ plan, watchFolders, note, tell: onDisk });
-  const started = begun.sandbox.run(recipe);
+  const started = place.sandbox.run(recipe);
   const output = logOutput({ out: started.stdout, err: started.stderr }, log);
   const pid1 = await started.pid1;
   const of = pid1 === undefined ? null : recordApp(plan, pid1, port, processes);
@@ -125,14 +97,14 @@ function termFirst(processes: Processes, of: Membership): void {
     if (one.group === first.group && one.pid !== of.root.pid) processes.signal(one, "SIGTERM");
 }
 
-interface AppPlace {
+interface Given {
   readonly port: number;
   readonly deviceApi: string | null;
   readonly etc: string;
   readonly layers: Layers;
 }
 
-function recipeOf(plan: StoredPlan, sandbox: SandboxPlan, { port, deviceApi, etc, layers }: AppPlace): Recipe {
+function recipeOf(plan: StoredPlan, sandbox: SandboxPlan, { port, deviceApi, etc, layers }: Given): Recipe {
   const scratch = join(plan.folder, layerName, "scratch");
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   writeFileSync(join(plan.folder, "cgroup"), cgroupText(plan.spec.replica));
@@ -150,7 +122,7 @@ function recipeOf(plan: StoredPlan, sandbox: SandboxPlan, { port, deviceApi, etc
     limits: sandbox.limits,
     devices: sandbox.devices,
   };
-  const place = {
+  const given = {
     port,
     host: "0.0.0.0",
     home: insideUser.home,
@@ -161,7 +133,7 @@ function recipeOf(plan: StoredPlan, sandbox: SandboxPlan, { port, deviceApi, etc
   const { image } = plan.release;
   if (image !== undefined) {
     // PATH, HOME and the like are the image's own, as its release has them; so are its certificates.
-    const env = appEnvironment(plan, { ...place, extra: { TMPDIR: "/tmp" } });
+    const env = appEnvironment(plan, { ...given, extra: { TMPDIR: "/tmp" } });
     const root = { from: layers.app ?? image.root, writable: layers.app !== null };
     return { ...own, cwd: image.workdir, env, root };
   }
@@ -173,7 +145,7 @@ function recipeOf(plan: StoredPlan, sandbox: SandboxPlan, { port, deviceApi, etc
     ...own,
     cwd: appFolder,
     env: appEnvironment(plan, {
-      ...place,
+      ...given,
       path: [node, ...usualPath],
       extra: {
         TMPDIR: "/tmp",
@@ -185,37 +157,6 @@ function recipeOf(plan: StoredPlan, sandbox: SandboxPlan, { port, deviceApi, etc
     writable: [...(layer === null ? [] : [app]), ...own.writable],
     ...(system === null ? {} : { usr: system.usr }),
   };
-}
-
-const releasedFiles = (plan: StoredPlan): string => join(plan.releaseFolder, "app");
-
-/**
- * The release's files, of the app or of its whole image, with a layer above them that is the replica's own. Null where the kernel or
- * the disk's file system makes none: then they can only be read, and their owner is told.
- */
-async function writableLayer(plan: StoredPlan, note: (text: string) => void): Promise<string | null> {
-  const below = plan.release.image?.root ?? releasedFiles(plan);
-  const at = (name: string): string => join(plan.folder, layerName, name);
-  const upper = { folder: at("upper"), work: at("work") };
-  try {
-    await mountOverlay({ at: at("app"), lower: [below], upper });
-    return at("app");
-  } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    note(`files beside the app's code cannot be written on this machine (${said}): write to /data or /tmp`);
-    return null;
-  }
-}
-
-/** The release's Debian packages over the machine's own; its build has seen that they can be laid there. */
-async function packagesLayer(plan: StoredPlan, note: (text: string) => void): Promise<SystemLayer | null> {
-  if (plan.release.packages === undefined) return null;
-  try {
-    return await laySystem(plan.release.packages, join(plan.folder, layerName));
-  } catch (error) {
-    note(`the packages of packages.txt cannot be had: ${error instanceof Error ? error.message : String(error)}`);
-    return null;
-  }
 }
 
 function recordApp(plan: StoredPlan, pid: number, port: number, processes: Processes): Membership {

@@ -44,7 +44,7 @@ import { watchHealth, type HealthWatch } from "./health.ts";
 import { limitsOf } from "./limits.ts";
 import { untilReady } from "./readiness.ts";
 import { ReplicaLog } from "./replica-log.ts";
-import { beginSandboxedApp, type BegunApp } from "./sandboxed-app.ts";
+import { caughtPorts, type Place } from "./place.ts";
 import { staticConnector } from "./static.ts";
 import { isFirst, strayFacts, type StrayFound } from "./stray.ts";
 import { appWorkers, type AppWorkers } from "./workers.ts";
@@ -109,23 +109,20 @@ const healthEveryMs = durationMs(5_000);
 const unhealthyGraceMs = 2_000;
 const shipEveryMs = 500;
 
-/** Runs the replica of `plan`. Throws what keeps it from starting at all: a socket in use, a folder that cannot be written. */
-export async function startShim(plan: StoredPlan, world: ShimWorld): Promise<Shim> {
-  const running = new RunningShim(plan, world);
+/**
+ * Runs the replica of `plan`, whose app's place is on its way, where it has one. Throws what keeps it from starting at all: a socket in
+ * use, a folder that cannot be written.
+ */
+export async function startShim(plan: StoredPlan, place: Place | null, world: ShimWorld): Promise<Shim> {
+  const running = new RunningShim(plan, place, world);
   await running.start();
   return running;
-}
-
-/** Where the app will run, while it is being made. */
-interface Place {
-  readonly begun: BegunApp | null;
-  /** Settles when its network is there, or cannot be. */
-  readonly denied: Promise<End | undefined> | undefined;
 }
 
 class RunningShim implements Shim {
   readonly done: Promise<void>;
   readonly #plan: StoredPlan;
+  readonly #place: Place | null;
   readonly #world: ShimWorld;
   readonly #log: ReplicaLog;
   readonly #control: Control;
@@ -152,8 +149,9 @@ class RunningShim implements Shim {
   #gaveUp: { readonly code: Code; readonly says: string } | undefined;
   #health: HealthWatch | undefined;
 
-  constructor(plan: StoredPlan, world: ShimWorld) {
+  constructor(plan: StoredPlan, place: Place | null, world: ShimWorld) {
     this.#plan = plan;
+    this.#place = place;
     this.#world = world;
     this.#startedAt = world.clock.wall();
     this.#limits = plan.sandbox === null ? {} : { limits: limitsOf(plan.sandbox, plan.folder) };
@@ -181,7 +179,6 @@ class RunningShim implements Shim {
       evidence: this.#world.evidence.emitter,
     });
     this.#inbound = inbound;
-    const place = this.#plan.release.argv === null ? undefined : this.#makePlace();
     await listen(inbound, join(sockets, socketNames.inbound));
     this.#status = this.#statusOf("starting", join(sockets, socketNames.inbound));
     await listen(this.#control.server, join(sockets, socketNames.control));
@@ -190,8 +187,8 @@ class RunningShim implements Shim {
     // An agent that found no shim here gave this replica up: it looked before our record was there, or will end us by it.
     if (readExit(folder)) throw new Error("this replica was given up before its shim had started");
     if (this.#plan.spec.says !== undefined) this.#log.note(this.#plan.spec.says);
-    if (place === undefined) return this.#serveFiles();
-    const starting = this.#runApp(place);
+    if (this.#plan.release.argv === null) return this.#serveFiles();
+    const starting = this.#runApp();
     this.#starting = starting.catch(() => undefined);
     await starting;
   }
@@ -221,33 +218,25 @@ class RunningShim implements Shim {
     this.#become(this.#statusOf("ready", this.#status.socket));
   }
 
-  /** Begins with what programs of the system have to do, so that all else that comes before the app goes on meanwhile. */
-  #makePlace(): Place {
-    const { sandbox } = this.#plan;
-    if (sandbox === null) return { begun: null, denied: undefined };
-    const denied = this.#openNetwork(sandbox).catch(networkDenied);
-    return { denied, begun: beginSandboxedApp(this.#plan, sandbox, this.#log) };
-  }
-
-  async #openNetwork(sandbox: SandboxPlan): Promise<undefined> {
-    // A port that is the app's own is not for a listener of ours.
-    const ports = sandbox.ports.filter((port) => port !== (this.#plan.port ?? this.#plan.release.appPort));
+  async #openNetwork(sandbox: SandboxPlan, { routes }: Place): Promise<undefined> {
     const gateway = join(this.#plan.sockets, gatewaySocketName);
     const note = (text: string): void => this.#log.note(text, "egress");
-    this.#network = await openNetwork({ gateway, ports, note });
+    this.#network = await openNetwork({ routes, gateway, ports: caughtPorts(this.#plan, sandbox), note });
   }
 
-  async #runApp(place: Place): Promise<void> {
+  async #runApp(): Promise<void> {
     const { processes, clock } = this.#world;
     const { sandbox } = this.#plan;
+    const place = this.#place;
+    const network = sandbox && place ? this.#openNetwork(sandbox, place).catch(networkDenied) : undefined;
     this.#gpu = await this.#world.openGpu(this.#gpuHost());
-    const denied = await place.denied;
+    const denied = await network;
     if (denied) {
-      place.begun?.sandbox.abandon();
+      place?.sandbox.abandon();
       return void this.#end(denied);
     }
     const borrows = this.#plan.spec.gpu !== false;
-    const app = await startApp(this.#plan, place.begun, borrows ? this.#gpu.url : null, this.#appHost());
+    const app = await startApp(this.#plan, place, borrows ? this.#gpu.url : null, this.#appHost());
     this.#app = app;
     void app.ended.then((end) => this.#appEnded(end));
     void app.exited.then(() => {

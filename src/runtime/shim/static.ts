@@ -1,6 +1,6 @@
 /** Serves a static Space's files from one folder: what lies outside it, by `..` or by symlink, does not exist. */
-import { constants, createReadStream } from "node:fs";
-import { open, realpath, stat, type FileHandle } from "node:fs/promises";
+import { constants, createReadStream, promises } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { extname, join, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -124,7 +124,7 @@ type Found =
 async function find({ folder, startPage }: Site, path: string): Promise<Found | undefined> {
   const wanted = await inside(folder, path);
   if (wanted === undefined) return undefined;
-  const isFolder = (await stat(wanted)).isDirectory();
+  const isFolder = (await promises.stat(wanted)).isDirectory();
   if (isFolder !== path.endsWith("/")) {
     if (!isFolder) return undefined;
     const hasIndex = (await inside(folder, join(path, "index.html"))) !== undefined;
@@ -138,7 +138,7 @@ async function find({ folder, startPage }: Site, path: string): Promise<Found | 
 
 /** Undefined for what is no file: a build may have left a pipe, which nobody ever writes. */
 async function openFile(path: string): Promise<FileHandle | undefined> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const file = await promises.open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   if ((await file.stat()).isFile()) return file;
   await file.close();
   return undefined;
@@ -147,7 +147,7 @@ async function openFile(path: string): Promise<FileHandle | undefined> {
 /** The real path, when it is there and within the folder after all symlinks. A release never changes, so it stays so. */
 async function inside(folder: string, path: string): Promise<string | undefined> {
   try {
-    const [root, real] = await Promise.all([realpath(folder), realpath(join(folder, path))]);
+    const [root, real] = await Promise.all([promises.realpath(folder), promises.realpath(join(folder, path))]);
     return real === root || real.startsWith(root + sep) ? real : undefined;
   } catch (error) {
     if (["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? ""))

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isWithoutIpv6 } from "./network.ts";
+import { isWithoutIpv6 } from "./routes.ts";
 
 test("only the last route may be refused, and only for want of IPv6", () => {
   assert.ok(isWithoutIpv6("RTNETLINK answers: Operation not supported\nCommand failed -:3"));
