@@ -203,6 +203,8 @@ function stagedShim(
     ...(plan.release.needs ?? []),
   ];
   const volumes = (disk ? [disk.data, disk.layer] : []).flatMap(({ volume }) => volume ?? []);
+  // Its own layer's folder: a program less on the way. What lasts is another replica's too, which may be moving it.
+  for (const { at } of volumes.filter(({ lasts }) => !lasts)) mkdirSync(at, { recursive: true });
   const cgroup = cgroups?.shim ?? null;
   return hostCommand({ hostUid, needs: [...new Set(needs)], frozen: released, cgroup, volumes }, shim);
 }

@@ -147,17 +147,18 @@ function covering(steps: readonly Step[], frozen: readonly string[]): readonly s
       return { path, at: shown + path.slice(above.length), isFolder: statSync(path).isDirectory() };
     });
   const files = binds.filter(({ isFolder }) => !isFolder).map(({ at }) => at);
-  const folders = binds.map(({ at, isFolder }) => (isFolder ? at : dirname(at)));
-  const table = binds.map(
-    ({ path, at }) => `${inTable(path)} ${inTable(at)} none rbind${frozen.includes(path) ? ",ro" : ""}`,
-  );
+  const table = binds.map(({ path, at, isFolder }) => {
+    const options = ["rbind", ...(frozen.includes(path) ? ["ro"] : []), ...(isFolder ? ["X-mount.mkdir=0755"] : [])];
+    return `${inTable(path)} ${inTable(at)} none ${options.join(",")}`;
+  });
+  const filesAt = [...new Set(files.map((file) => quoted(dirname(file))))].join(" ");
   return [
     ...covers.map(({ shown }) => `[ -d ${shown} ] || mkdir -p ${shown}`),
     ...covers.map(({ shown }) => `mount -t tmpfs -o mode=0755 waybill ${shown}`),
-    `(umask 022; mkdir -p ${folders.map(quoted).join(" ")})`,
+    ...(files.length === 0 ? [] : [`(umask 022; mkdir -p ${filesAt})`]),
     ...files.map((file) => `: > ${quoted(file)}`),
     `printf '%s\\n' ${table.map(quoted).join(" ")} > ${tableFile}`,
-    `mount -a -T ${tableFile}`,
+    `(umask 022; mount -a -T ${tableFile})`,
     `rm ${tableFile}`,
     ...covers.map(({ path, shown }) => `mount --move ${shown} ${quoted(path)}`),
   ];

@@ -97,7 +97,6 @@ passing() {
   truncate -s "$3" "$1"
   ${mkfsPassing} "$1"
   mount -o ${options} "$1" "$2"
-  rmdir "$2/lost+found"
 }`;
 
 /**
