@@ -535,7 +535,7 @@ export const mutants: readonly Mutant[] = [
     "hello-names-nobody",
     "A node's hello names none of its replicas to the ledger.",
     "control/nodes.ts",
-    "replicas: replicas.on(node) });",
+    "replicas: there });",
     "replicas: [] });",
   ),
 
