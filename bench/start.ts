@@ -6,6 +6,7 @@
 import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Engine, snapshotEveryDefault } from "../src/control/engine.ts";
+import type { Alarm } from "../src/control/engine.ts";
 import { openSqliteJournal } from "../src/journal/index.ts";
 import type { SqliteJournal } from "../src/journal/index.ts";
 import { instant } from "../src/stdx/time.ts";
@@ -22,8 +23,8 @@ const starts = 3;
 /** Nodes that are not heard for 45 s are lost. */
 const hearEveryMs = 10_000;
 const clock = { wall: () => instant(Date.now()), monotonic: () => Math.floor(performance.now()) };
-/** Nothing is due within a run, and an engine that is left must not wake on a closed journal. */
-const alarm = () => () => {};
+/** An engine that is left must not wake on a closed journal. */
+const never: Alarm = () => () => {};
 const onFatal = (failure: Error): never => {
   throw failure;
 };
@@ -63,17 +64,26 @@ export async function run(report: Report, { full }: BenchOptions): Promise<Bench
 /** Until there are so many records, and as many after the last snapshot as a kill can leave. */
 async function write(folder: string, wanted: number, report: Report): Promise<number> {
   await using journal = await openSqliteJournal({ folder, onFatal });
+  let isOver = false;
+  // Calls that ended are forgotten by ticks: without them the state would be as long as the record.
+  const alarm: Alarm = (ms, ring) => {
+    const timer = setTimeout(() => isOver || ring(), ms);
+    return () => clearTimeout(timer);
+  };
   const engine = await Engine.open({ journal, clock, alarm, onFatal });
   await prepare(engine, parallel);
   const last = Math.floor(wanted / snapshotEveryDefault) * snapshotEveryDefault + snapshotEveryDefault - 10 * parallel;
   const telling = setInterval(() => report(`${engine.durable} of ${last} records`), hearEveryMs);
-  const hearing = setInterval(() => void hear(engine, parallel), hearEveryMs);
+  let heard: Promise<void> = Promise.resolve();
+  const hearing = setInterval(() => (heard = hear(engine, parallel)), hearEveryMs);
   const caller = async (n: number): Promise<void> => {
     while (engine.durable < last) await cycle(engine, n);
   };
   await Promise.all(Array.from({ length: parallel }, (_, n) => caller(n)));
+  isOver = true;
   clearInterval(telling);
   clearInterval(hearing);
+  await heard;
   // The engine is left as a kill leaves it: without a snapshot of its end.
   return journal.head.index;
 }
@@ -96,7 +106,7 @@ async function start(folder: string, { inOrder }: { readonly inOrder: boolean })
   const startedAt = performance.now();
   await using journal: SqliteJournal = await openSqliteJournal({ folder, onFatal });
   const before = journal.head.index;
-  const engine = await Engine.open({ journal, clock, alarm, onFatal });
+  const engine = await Engine.open({ journal, clock, alarm: never, onFatal });
   const ms = performance.now() - startedAt;
   const replayed = before - ((await journal.latestSnapshot())?.index ?? 0);
   if (inOrder) await engine[Symbol.asyncDispose]();
