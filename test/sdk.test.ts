@@ -35,7 +35,8 @@ after(async () => {
 describe("quote", () => {
   test("asks the platform on the visitor's account, holds nothing, and passes a refusal on", async () => {
     const asked: unknown[] = [];
-    const quote = { admitted: true, heldMs: 4000, leaseMs: 2000, clipped: false, waiting: null, refused: null };
+    const said = { admitted: true, heldMs: 4000, leaseMs: 2000, clipped: false, waiting: null, refused: null };
+    const quote = { ...said, pool: "small", passed: [{ pool: "main", code: "queue-full" }] };
     const problem = { status: 401, code: "expired", boundary: "identity", detail: "too old", retry: "never" };
     const api = createServer((request, response) => {
       let body = "";
@@ -66,8 +67,8 @@ describe("quote", () => {
   test("says so where the platform gives none, and costs nothing where there is no platform", async () => {
     await assert.rejects(app.whoRuns.quote({ values: [] }), /gives no quotes/);
     delete process.env["SPACES_ZERO_DEVICE_API_URL"];
-    const { admitted, heldMs, leaseMs } = await app.whoRuns.quote({ values: [] });
-    assert.deepEqual([admitted, heldMs, leaseMs], [true, 0, 2000]);
+    const { admitted, heldMs, leaseMs, passed } = await app.whoRuns.quote({ values: [] });
+    assert.deepEqual([admitted, heldMs, leaseMs, passed], [true, 0, 2000, []]);
   });
 });
 

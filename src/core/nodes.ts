@@ -20,7 +20,7 @@ import { ordered } from "./canonical.ts";
 import { isHeard, leasedOn, queuedOn } from "./deadlines.ts";
 import { decided, planOn, push, withCards } from "./plan.ts";
 import type { Plan } from "./plan.ts";
-import { hearEveryMs, poolDefaults } from "./policy.ts";
+import { hearEveryMs, poolDefaults, poolsMax } from "./policy.ts";
 import { leaveLostPool, settleLines } from "./moves.ts";
 import { grantOn } from "./queue.ts";
 import { abandon } from "./settlement.ts";
@@ -38,7 +38,10 @@ export function joinNode(state: State, { node, pool, devices, replicas }: Of<"jo
   assert(areCards(devices), "a node's cards have indexes of their own and 1 to 64 slots each");
   const plan = planOn(state, now);
   const before = state.nodes.get(node);
-  if (!state.pools.has(pool)) push(plan, { v: 1, type: "pool-set", pool, settings: poolDefaults });
+  if (!state.pools.has(pool)) {
+    if (state.pools.size >= poolsMax) return { ok: false, why: "too-many" };
+    push(plan, { v: 1, type: "pool-set", pool, settings: poolDefaults });
+  }
   push(plan, { v: 1, type: "node-joined", node, pool, devices });
   const cards = cardsOf({ name: node, pool }, devices, before?.cardPools ?? []);
   withCards(plan, node, cards);

@@ -7,7 +7,7 @@ import { card, eventOf, hello, ledger, terms, types } from "./ledger.suite.ts";
 import type { Ledger } from "./ledger.suite.ts";
 import type { CallTerms, Event, PoolSettings, QueuedCall, RefusedCall, SettledCall } from "./model.ts";
 import type { Passed, RouteOf } from "./routes.ts";
-import { lookAgainMs, movesMax, routePoolsMax } from "./policy.ts";
+import { lookAgainMs, movesMax, poolsMax, routePoolsMax } from "./policy.ts";
 import { quoteOf } from "./quote.ts";
 import { poolOfCall } from "./routing.ts";
 import { spentLeft } from "./sharing.ts";
@@ -54,6 +54,16 @@ describe("a node that is divided into pools", () => {
       ["fast", "free"],
     ]);
     assert.deepEqual([poolOf(it.state, "main")?.waiting, poolOf(it.state, "fast")?.devices], [1, 1]);
+    it.check();
+  });
+
+  test("does not join into a pool that would be one too many", () => {
+    const it = divided();
+    while (it.state.pools.size < poolsMax) it.do({ type: "set-pool", pool: `p${it.state.pools.size}`, settings: {} });
+    const join = (into: string) =>
+      it.ask({ type: "join-node", node: "n2", pool: into, devices: [card(0, 1)], replicas: [] });
+    assert.equal(join("another"), "too-many");
+    assert.equal(typeof join("fast"), "object");
     it.check();
   });
 

@@ -37,5 +37,6 @@ export async function askQuote(
 
 /** What it would meet where no platform is. */
 export function localQuote(durationSeconds: number): Quote {
-  return { admitted: true, heldMs: 0, leaseMs: durationSeconds * 1000, clipped: false, waiting: null, refused: null };
+  const asked = { admitted: true, heldMs: 0, leaseMs: durationSeconds * 1000, clipped: false };
+  return { ...asked, pool: "", passed: [], waiting: null, refused: null };
 }

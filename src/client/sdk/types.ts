@@ -57,6 +57,10 @@ export interface Outcome<Result> {
 /** What a call would meet if it came now. Times are whole milliseconds. */
 export interface Quote {
   readonly admitted: boolean;
+  /** The pool that would serve it, or refuse it; empty without a platform. */
+  readonly pool: string;
+  /** Pools of the Space's or the account's rule that could not take it, in their order, and why not. */
+  readonly passed: readonly { readonly pool: string; readonly code: string; readonly says?: string }[];
   /** What would be set aside of the visitor's quota: the most that could be charged. */
   readonly heldMs: number;
   /** How long it could run. */

@@ -221,7 +221,8 @@ type Line = Partial<Outcome> & { readonly begins?: string; readonly notRun?: str
 
 /** Throws where the prober did not get to its end, but for the one that is to end it. */
 function readOutcomes(plan: StoredPlan, { end }: ReplicaStatus): Said {
-  const lines = readOwn(join(dataOf(plan), outcomesName))
+  const path = join(dataOf(plan), outcomesName);
+  const lines = (existsSync(path) ? readOwn(path) : "")
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Line);
