@@ -97,6 +97,8 @@ export function push(plan: Plan, event: Event): void {
       assert(call?.stage === "queued", "L49: only a waiting call moves on");
       plan.coming.set(event.call, movedCall(plan.state, call, event, plan.now));
       plan.moved.add(event.call);
+      // In the line that it leaves its account's next call is another one from here on.
+      plan.spent.set(shareKeyOf(call), spentNow(plan, shareKeyOf(call)));
       break;
     }
     case "cards-changed":

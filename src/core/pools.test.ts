@@ -443,6 +443,37 @@ describe("a call that waits", () => {
     it.check();
   });
 
+  test("L49: is granted once where what kept it in its old pool goes in the record in which it moves on", () => {
+    const it = divided({}, 2);
+    const other = { space: "bob/own", account: "bob" };
+    it.schedule("runs", { ...other, declaredMs: seconds(120) });
+    it.schedule("waits for a card", { ...other, account: "carol", size: "xlarge" });
+    route(it, ["main", "fast"], seconds(50));
+    it.wait(10_000);
+    it.schedule("c", { declaredMs: seconds(120) });
+    it.wait(20_000);
+    it.attach("runs");
+    it.do({ type: "hear-node", node: "n1" });
+    it.wait(30_000);
+    assert.deepEqual(types(it.tick()), ["call-voided", "call-moved", "call-granted"]);
+    assert.deepEqual([pool(it, "c"), it.lease("c").slots], ["fast", ["n1/1/0"]]);
+    it.check();
+  });
+
+  test("leaves the slots of its old pool to those behind it, in the record in which it moves on", () => {
+    const it = divided({}, 2);
+    const other = { space: "bob/own", account: "bob", declaredMs: seconds(120) };
+    runIn(it, "fast");
+    it.schedule("runs", other);
+    route(it, ["main", "fast"], seconds(5));
+    it.schedule("c", { size: "xlarge" });
+    it.schedule("behind", { ...other, account: "carol" });
+    it.wait(5_000);
+    assert.deepEqual(types(it.tick()), ["call-moved", "call-granted", "call-queued"]);
+    assert.deepEqual(it.lease("behind").slots, ["n1/0/1"]);
+    it.check();
+  });
+
   test("is one of a bounded number that move in one record; the rest is due at once", () => {
     const it = divided({ queueMax: 10_000 });
     it.do({ type: "set-tier", tier: "free", settings: { windowLimitMs: null } });
