@@ -13,7 +13,7 @@ import type { Bay } from "./bays.ts";
 import { drainFor, troubleFor } from "./drains.ts";
 import type { CallTerms, Command, CommandRefusal, Decision, PoolName, Refusal } from "./model.ts";
 import type { Passed, PassCode, Routed } from "./routes.ts";
-import { decided, planOn, push } from "./plan.ts";
+import { comesInto, decided, planOn, push } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { arrivingPlaceOn, grantWaiting } from "./queue.ts";
 import { ruleFor } from "./routing.ts";
@@ -113,7 +113,7 @@ function offer(ask: Ask, bay: Bay, routed?: Routed): Decision {
   if (admission.kind === "refused") return refuse(ask, admission.refusal, routed, plan);
   hold(plan, terms, admission, routed);
   const entry = costIn(state, { pool: bay.pool, tier: terms.tier }, admission.heldMs, now);
-  plan.coming.set(terms.call, { terms, leaseMs: admission.leaseMs, entry, ...(routed && { routed }) });
+  comesInto(plan, { terms, leaseMs: admission.leaseMs, entry, ...(routed && { routed }) });
   grantWaiting(plan, bay);
   return plan.gone.has(terms.call) ? decided(plan) : enqueue(ask, plan, bay, routed);
 }

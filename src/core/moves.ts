@@ -10,14 +10,13 @@ import { bayOf } from "./bays.ts";
 import type { Bay } from "./bays.ts";
 import { queuedIn } from "./deadlines.ts";
 import { drainFor, troubleFor } from "./drains.ts";
-import type { CallId, CallTerms, PoolName, QueuedCall, Size } from "./model.ts";
+import type { CallId, CallTerms, QueuedCall, Size } from "./model.ts";
 import type { MoveReason, Passed } from "./routes.ts";
-import { baysAt, cardsAt, comingInto, push, wellCardsAt } from "./plan.ts";
+import { baysAt, cardsAt, comingInto, countWaiting, countWaitingIn, push, wellCardsAt } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { lookAgainMs, movesMax } from "./policy.ts";
-import { countWaiting } from "./turns.ts";
 import { grantOn, lastPlaceOn, placesOn } from "./queue.ts";
-import { laterPools, poolOfCall } from "./routing.ts";
+import { laterPools } from "./routing.ts";
 import { voidCall } from "./settlement.ts";
 import { canHold, drainSays, pickSlots } from "./slots.ts";
 import { nodeOf, settingsOf } from "./state.ts";
@@ -99,19 +98,8 @@ function whyNot(plan: Plan, bay: Bay, { terms }: QueuedCall): Passed | undefined
   // It is one of its Space's open calls already.
   if (spaceCallsMax !== null && (plan.state.openBySpace.get(terms.space) ?? 0) > spaceCallsMax)
     return { pool, code: "space-busy" };
-  const isFull = countIn(plan, pool) >= queueMax && !wouldStart(plan, bay, terms);
+  const isFull = countWaitingIn(plan, pool) >= queueMax && !wouldStart(plan, bay, terms);
   return isFull ? { pool, code: "queue-full" } : undefined;
-}
-
-/** How many calls wait in the pool, on all nodes, after the plan's events. */
-function countIn({ state, gone, moved, coming }: Plan, pool: PoolName): number {
-  let count = state.waitingIn.get(pool) ?? 0;
-  for (const id of new Set([...gone, ...moved])) {
-    const call = state.calls.get(id);
-    if (call?.stage === "queued" && poolOfCall(call) === pool) count--;
-  }
-  for (const call of coming.values()) if (poolOfCall(call) === pool && !gone.has(call.terms.call)) count++;
-  return count;
 }
 
 function wouldStart(plan: Plan, bay: Bay, terms: CallTerms): boolean {

@@ -10,7 +10,18 @@ import { bayOf } from "./bays.ts";
 import type { Bay } from "./bays.ts";
 import { FewMap, FewSet } from "./few.ts";
 import type { ShareKey } from "./line.ts";
-import type { Admitted, CallId, CardTrouble, Decision, Event, NodeName, Slot, SlotId, TurnRule } from "./model.ts";
+import type {
+  Admitted,
+  CallId,
+  CardTrouble,
+  Decision,
+  Event,
+  NodeName,
+  PoolName,
+  Slot,
+  SlotId,
+  TurnRule,
+} from "./model.ts";
 import { poolOfCall } from "./routing.ts";
 import type { Spent } from "./share.ts";
 import { movedCall, shareKeyOf, spentAfterEnd, spentAfterGrant, spentBy } from "./sharing.ts";
@@ -38,6 +49,8 @@ export interface Plan {
   readonly coming: FewMap<CallId, Waiting>;
   /** Calls that moved: the entry in the line that they left no longer counts. */
   readonly moved: FewSet<CallId>;
+  /** How many more calls wait in a bay after these events, or fewer; by {@link bayKey}. */
+  readonly waiting: FewMap<string, number>;
   readonly grants: FewMap<NodeName, number>;
   /** Accounts whose place in a queue these events changed, with what each has spent after them. */
   readonly spent: FewMap<ShareKey, Spent>;
@@ -63,6 +76,7 @@ export function planOn(state: State, now: Instant): Plan {
     gone: new FewSet(),
     coming: new FewMap(),
     moved: new FewSet(),
+    waiting: new FewMap(),
     grants: new FewMap(),
     spent: new FewMap(),
     since: new FewMap(),
@@ -95,7 +109,8 @@ export function push(plan: Plan, event: Event): void {
     case "call-moved": {
       const call = plan.state.calls.get(event.call);
       assert(call?.stage === "queued", "L49: only a waiting call moves on");
-      plan.coming.set(event.call, movedCall(plan.state, call, event, plan.now));
+      countWaits(plan, call, -1);
+      comesInto(plan, movedCall(plan.state, call, event, plan.now));
       plan.moved.add(event.call);
       // In the line that it leaves its account's next call is another one from here on.
       plan.spent.set(shareKeyOf(call), spentNow(plan, shareKeyOf(call)));
@@ -112,6 +127,24 @@ export function push(plan: Plan, event: Event): void {
     }
     default:
   }
+}
+
+/** The call comes into the line of its pool on its node. */
+export function comesInto(plan: Plan, call: Waiting): void {
+  plan.coming.set(call.terms.call, call);
+  countWaits(plan, call, 1);
+}
+
+/** How many of the bay's calls wait after the events so far. */
+export function countWaiting({ waiting }: Plan, bay: Bay): number {
+  return bay.queue.length + (waiting.get(bayKey(bay)) ?? 0);
+}
+
+/** How many calls wait in the pool, on all nodes, after the events so far. */
+export function countWaitingIn({ state, waiting }: Plan, pool: PoolName): number {
+  let count = state.waitingIn.get(pool) ?? 0;
+  for (const [bay, more] of waiting) if (bay.startsWith(bayKeyOf(pool, ""))) count += more;
+  return count;
 }
 
 /** The node's cards, as they are after the events so far. */
@@ -135,7 +168,11 @@ export function baysAt(plan: Plan, node: NodeState): readonly Bay[] {
 }
 
 export function bayKey({ node, pool }: Bay): string {
-  return `${pool} ${node.name}`;
+  return bayKeyOf(pool, node.name);
+}
+
+function bayKeyOf(pool: PoolName, node: NodeName): string {
+  return `${pool} ${node}`;
 }
 
 /** The calls that come into the bay's line, in their order; some of them may be granted already. */
@@ -189,6 +226,7 @@ function granted(plan: Plan, { call: id, turn }: Extract<Event, { type: "call-gr
   plan.since.set(bayKey(bay), sinceAfter(since, turn, isOldest(plan, bay, id)));
   const key = shareKeyOf(call);
   plan.spent.set(key, spentAfterGrant(spentNow(plan, key), call.entry));
+  countWaits(plan, call, -1);
   plan.gone.add(id);
 }
 
@@ -198,7 +236,13 @@ function ended(plan: Plan, id: CallId, charged: GpuMs): void {
   const key = shareKeyOf(call);
   const spent = spentNow(plan, key);
   plan.spent.set(key, call.stage === "queued" ? spent : spentAfterEnd(plan.state, spent, call, charged, plan.now));
+  if (call.stage === "queued") countWaits(plan, call, -1);
   plan.gone.add(id);
+}
+
+function countWaits({ waiting }: Plan, call: Waiting, by: 1 | -1): void {
+  const bay = bayKeyOf(poolOfCall(call), call.terms.node);
+  waiting.set(bay, (waiting.get(bay) ?? 0) + by);
 }
 
 function spentNow({ spent, state }: Plan, key: ShareKey): Spent {

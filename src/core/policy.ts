@@ -57,7 +57,7 @@ export const routesMax = 10_000;
 export const moveAfterMinMs: DurationMs = seconds(1);
 /** One that no later pool could take is looked at again after so long at least: a record each time. */
 export const lookAgainMs: DurationMs = seconds(10);
-/** Calls of one node that move on in one record. */
+/** Calls of one node that move on by time in one record. */
 export const movesMax = 500;
 /** A tier's weight at most: an account of one that is far above would leave nothing to the others. */
 export const weightMax = 1_000;

@@ -8,7 +8,7 @@ import type { DurationMs, Instant } from "../stdx/time.ts";
 import { functionOf, median } from "./history.ts";
 import type { Blocker, CallId, CallTerms, Slot, SlotId } from "./model.ts";
 import type { Bay } from "./bays.ts";
-import { baysAt, cardsAt, nextGrant, push, troubleAt, wellCardsAt } from "./plan.ts";
+import { baysAt, cardsAt, countWaiting, nextGrant, push, troubleAt, wellCardsAt } from "./plan.ts";
 import type { Plan, Waiting } from "./plan.ts";
 import { clearGuessMs, equalWithinMs, estimateDepth, estimateDepthLong, passDepth, placesMax } from "./policy.ts";
 import { poolOfCall } from "./routing.ts";
@@ -18,7 +18,7 @@ import type { Card, Pick } from "./slots.ts";
 import { drainOf, drainSays, isOwnWorker, pickSlots, troubleOf, workerOn } from "./slots.ts";
 import { settingsOf } from "./state.ts";
 import type { NodeState, State } from "./state.ts";
-import { countWaiting, turnsOn } from "./turns.ts";
+import { turnsOn } from "./turns.ts";
 import type { Turn } from "./turns.ts";
 
 /** A call's place: how many stand before it, all that keeps it, and when its turn is expected. */

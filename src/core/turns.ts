@@ -49,16 +49,6 @@ export function* turnsOn(plan: Plan, bay: Bay): Generator<Turn, undefined> {
   }
 }
 
-/** How many of the bay's calls wait after the plan's events. */
-export function countWaiting(plan: Plan, bay: Bay): number {
-  const { gone, moved } = plan;
-  let count = bay.queue.length;
-  for (const id of gone) if (bay.queue.has(id) && !moved.has(id)) count--;
-  for (const id of moved) if (bay.queue.has(id)) count--;
-  for (const { terms } of comingInto(plan, bay)) if (!gone.has(terms.call)) count++;
-  return count;
-}
-
 function waitingCall({ state, coming }: Plan, id: CallId): Waiting {
   const comes = coming.get(id);
   if (comes) return comes;
