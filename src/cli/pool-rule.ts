@@ -22,7 +22,7 @@ export function ruled(command: Command, run: Runner, of: (whose: string) => Rout
       "a call that has waited so long in one pool moves on to the next, such as 20s",
       parseLength,
     )
-    .option("--back", "take the rule back: calls are served by their node's pool")
+    .option("--back", "take the rule back: calls go by what other rule there is, or by their node's pool")
     .action(
       run(async (world, given) => {
         const context = contextOf(world, given);

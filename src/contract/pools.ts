@@ -36,7 +36,7 @@ export interface PoolsView {
   readonly pools: readonly PoolView[];
 }
 
-/** The pools by which calls of a Space, or of an account, are served, the wished one first; empty: by their node's pool. */
+/** The pools by which calls of a Space, or of an account, are served, the wished one first; empty: it has no rule. */
 export interface RouteView {
   readonly pools: readonly string[];
   /** A call that has waited so long in one pool moves on to the next that can take it; null: it stays. */

@@ -8,6 +8,7 @@ import type { ProblemExtra } from "../http/index.ts";
 import type { Scope } from "../identity/token-resolver.ts";
 import type { Caller } from "./caller.ts";
 import type { Server } from "./server.ts";
+import type { Refused } from "./spaces.ts";
 
 export interface ApiEnv {
   // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type
@@ -27,6 +28,11 @@ const errorMessageMax = 500;
 /** An answer that says no: the row of the code, and what happened this time. */
 export function refuse(c: ApiContext, code: Code, extra: ProblemExtra = {}): Response {
   return problemResponse(problemOf(code, { waybill: c.get("requestId"), ...extra }));
+}
+
+/** The same of what the server did not do. */
+export function refuseAs(c: ApiContext, { code, says, next }: Refused): Response {
+  return refuse(c, code, { detail: says, ...(next !== undefined && { next }) });
 }
 
 export function problemResponse(problem: Problem): Response {

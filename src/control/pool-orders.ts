@@ -92,7 +92,7 @@ function refusedAs(why: CommandRefusal, what: string): Refused {
       return {
         ...conflict,
         says: `No more is kept: ${what} would be one too many.`,
-        next: "Use what is there: pools are never removed, rules go with `none`.",
+        next: "Use what is there: pools are never removed, a rule or a card's pool goes with `--back`.",
       };
     case "malformed":
       return {

@@ -456,7 +456,7 @@ export class Server {
     return giveRoute((command) => this.#order(command), of, route);
   }
 
-  /** By which pools calls of the Space, or of the account, are served; of none: by their node's. */
+  /** By which pools calls of the Space, or of the account, are served by a rule of its own; none where it has no rule. */
   async route(of: RouteOf): Promise<RouteView> {
     return this.#parts.engine.read(({ routes }) => {
       const { pools = [], moveAfterMs = null } = routes.get(routeKey(of))?.route ?? {};

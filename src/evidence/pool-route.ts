@@ -36,7 +36,7 @@ export interface PoolRoute {
   readonly moves: readonly PoolMove[];
 }
 
-/** `Served by pool b, by the rule of its Space (a, then b): a was full. …`; without the rule where it passed nothing over. */
+/** `Served by pool b, by the rule of its Space (a, then b): a lets no more calls wait. It moved on from …`. */
 export function routeSays(pool: string, { by, pools, passed, moves }: PoolRoute, verb = "Served by"): string {
   const rule = pools.length > 1 ? ` (${pools.join(", then ")})` : "";
   const over = passed.length === 0 ? "" : `: ${passed.map(passedSays).join(", ")}`;
@@ -48,7 +48,7 @@ export function routeSays(pool: string, { by, pools, passed, moves }: PoolRoute,
   return `${verb} pool ${pool}, by the rule of ${ruleOf[by]}${rule}${over}.${moved.join("")}`;
 }
 
-/** `a is out of use (driver); b is full`, for a quote or a refusal; "" where nothing was passed over. */
+/** `a is out of use (driver), b lets no more calls wait`, for a quote or a refusal; "" where nothing was passed over. */
 export function passedSay(passed: readonly PassedPool[]): string {
   return passed.map(passedSays).join(", ");
 }

@@ -5,7 +5,7 @@
  */
 import type { BudgetSummary } from "../../core/views.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { administrator, ownerOf, refuse } from "../api.ts";
+import { administrator, ownerOf, refuseAs } from "../api.ts";
 import { allowanceBody, budgetBody, revocationBody } from "../allowances.ts";
 import { jsonBody } from "../json-body.ts";
 import { budgetView, quotaView } from "../pool-views.ts";
@@ -20,7 +20,7 @@ export const allowancesRoute: Route = (api, server) => {
     const wish = await jsonBody(c, allowanceBody);
     if (wish instanceof Response) return wish;
     const given = await server.allow(wish, caller.account);
-    return "ok" in given ? refused(c, given) : c.json(quotaView(given), 201);
+    return "ok" in given ? refuseAs(c, given) : c.json(quotaView(given), 201);
   });
   api.post("/api/quota/allowances/:id/revoke", async (c) => {
     const caller = administrator(c);
@@ -28,7 +28,7 @@ export const allowancesRoute: Route = (api, server) => {
     const wish = await jsonBody(c, revocationBody);
     if (wish instanceof Response) return wish;
     const taken = await server.revoke(c.req.param("id"), wish, caller.account);
-    return "ok" in taken ? refused(c, taken) : c.json(quotaView(taken));
+    return "ok" in taken ? refuseAs(c, taken) : c.json(quotaView(taken));
   });
   api.get("/api/spaces/:owner/:name/budget", async (c) => {
     const { owner, name } = c.req.param();
@@ -50,10 +50,6 @@ export const allowancesRoute: Route = (api, server) => {
 
 /** With what is left of it as `RateLimit` fields. */
 function answer(c: ApiContext, budget: BudgetSummary | Refused, now: Instant): Response {
-  if ("ok" in budget) return refused(c, budget);
+  if ("ok" in budget) return refuseAs(c, budget);
   return c.json(budgetView(budget), 200, rateLimitFields(budgetLimits(budget, now)));
-}
-
-function refused(c: ApiContext, { code, says, next }: Refused): Response {
-  return refuse(c, code, { detail: says, ...(next !== undefined && { next }) });
 }

@@ -6,12 +6,11 @@
  */
 import type { RouteOf } from "../../core/routes.ts";
 import type { Api, ApiContext, Route } from "../api.ts";
-import { administrator, ownerOf, refuse } from "../api.ts";
+import { administrator, ownerOf, refuse, refuseAs } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 import { cardPoolBody, poolBody, routeBody } from "../pool-orders.ts";
 import type { Cards } from "../pool-orders.ts";
 import type { Server } from "../server.ts";
-import type { Refused } from "../spaces.ts";
 
 const changeBody = poolBody.refine((change) => Object.keys(change).length > 0, "name at least one setting to change");
 
@@ -35,7 +34,7 @@ export const poolsRoute: Route = (api, server) => {
     const wish = await jsonBody(c, poolBody);
     if (wish instanceof Response) return wish;
     const made = await server.makePool(c.req.param("name"), wish);
-    return "ok" in made ? refused(c, made) : c.json(made);
+    return "ok" in made ? refuseAs(c, made) : c.json(made);
   });
   const name = (c: ApiContext): string => c.req.param("name") ?? "";
   cardPools(api, server, "/api/nodes/:name/pool", (c) => ({ node: name(c), device: null }));
@@ -60,7 +59,7 @@ function cardPools(api: Api, server: Server, path: string, of: (c: ApiContext) =
     const cards = of(c);
     if (!cards) return refuse(c, "control/not-found", { detail: "A card is named by its index, such as 0." });
     const done = await server.setCardPool(cards, pool);
-    return done.ok ? c.json({ nodes: await server.nodeViews() }) : refused(c, done);
+    return done.ok ? c.json({ nodes: await server.nodeViews() }) : refuseAs(c, done);
   };
   api.put(path, async (c) => {
     const caller = administrator(c);
@@ -87,7 +86,7 @@ function routes(api: Api, server: Server, path: string, { of, owner, isThere }: 
     const what = whose.kind === "space" ? `Space ${whose.space}` : `account ${whose.account}`;
     if (!(await isThere(whose))) return refuse(c, "control/not-found", { detail: `There is no ${what}.` });
     const done = change === undefined ? ({ ok: true } as const) : await server.setRoute(whose, change);
-    return done.ok ? c.json(await server.route(whose)) : refused(c, done);
+    return done.ok ? c.json(await server.route(whose)) : refuseAs(c, done);
   };
   api.get(path, async (c) => {
     const caller = ownerOf(c, owner(c));
@@ -103,8 +102,4 @@ function routes(api: Api, server: Server, path: string, { of, owner, isThere }: 
     const caller = administrator(c);
     return caller instanceof Response ? caller : answer(c, null);
   });
-}
-
-function refused(c: ApiContext, { code, says, next }: Refused): Response {
-  return refuse(c, code, { detail: says, ...(next !== undefined && { next }) });
 }
