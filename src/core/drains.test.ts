@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { seconds, type DurationMs } from "../stdx/time.ts";
 import { nextDeadline } from "./deadlines.ts";
-import { doomedOn } from "./drains.ts";
+import { doomedOn, nodesWithDoomed } from "./drains.ts";
 import { card, eventOf, hello, ledger, terms, types, type Ledger } from "./ledger.suite.ts";
 import type { DrainScope } from "./drained.ts";
 import type { Command, Event, RefusedCall, VoidedCall } from "./model.ts";
@@ -61,6 +61,24 @@ describe("a drain", () => {
     const { cause, says } = eventOf(it.tick(), "call-voided");
     assert.deepEqual([cause, says], ["pool-draining", "node n1 is drained by admin: driver"]);
     assert.equal((it.call("waits") as VoidedCall).rule, "pool-draining");
+    it.check();
+  });
+
+  test("is that of a card which is put into its pool too: what idles there is ended, and what runs where its time is over", () => {
+    const it = ledger([card(0, 1), card(1, 1), card(2, 1)]);
+    it.do({ type: "set-pool", pool: "off", settings: {} });
+    it.do({ type: "set-card-pool", node: "n1", device: 2, pool: "off" });
+    drain(it, { kind: "pool", pool: "off" }, seconds(1));
+    it.wait(1_000);
+    it.tick();
+    it.schedule("idles", { task: "2" });
+    it.attach("idles");
+    it.end("idles", 0, { workerAlive: true, cause: "returned" });
+    it.schedule("runs");
+    const put = (device: number) => it.do({ type: "set-card-pool", node: "n1", device, pool: "off" });
+    assert.deepEqual(types(put(0)), ["card-pool-set", "slot-clearing"]);
+    const events = put(1);
+    assert.deepEqual([doomed(it), nodesWithDoomed(it.state, events).map(({ name }) => name)], [["runs"], ["n1"]]);
     it.check();
   });
 

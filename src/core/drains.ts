@@ -79,7 +79,7 @@ export function doomedOn(state: State, node: NodeState): (GrantedCall | Attached
 /** The nodes that a record may have given calls to end. */
 export function nodesWithDoomed(state: State, events: readonly Event[]): readonly NodeState[] {
   const named = events.flatMap((event) => {
-    if (event.type === "cards-changed") return nodesIn(state, { kind: "node", node: event.node });
+    if (event.type === "cards-changed" || event.type === "card-pool-set") return nodesIn(state, { kind: "node", node: event.node });
     return event.type === "drain-due" ? nodesIn(state, event.of) : [];
   });
   return [...new Set(named)];
@@ -91,7 +91,7 @@ function nodesIn(state: State, of: DrainScope): NodeState[] {
 }
 
 /** A worker that idles on a card keeps the driver in use. */
-function clearIdle(plan: Plan, node: NodeState): void {
+export function clearIdle(plan: Plan, node: NodeState): void {
   for (const card of nodeCardsAt(plan, node)) if (drainOf(plan.drains, card)) clear(plan, card.slots);
 }
 

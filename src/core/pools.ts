@@ -2,6 +2,7 @@
 import type { Instant } from "../stdx/time.ts";
 import type { Command, CommandRefusal, Decision } from "./model.ts";
 import type { Route } from "./routes.ts";
+import { clearIdle } from "./drains.ts";
 import { leaveLostPool, settleLines } from "./moves.ts";
 import { decided, planOn, push, withCards } from "./plan.ts";
 import { moveAfterMinMs, nodeCardsMax, routesMax, settingMaxMs } from "./policy.ts";
@@ -14,7 +15,10 @@ type Of<Type extends Command["type"]> = Extract<Command, { type: Type }>;
 const nothing: Decision = { ok: true, events: [] };
 const no = (why: CommandRefusal): Decision => ({ ok: false, why });
 
-/** What runs on the cards finishes there, under the pool that served it; who waits for them moves on, or ends for nothing. */
+/**
+ * What runs on the cards finishes there, under the pool that served it, unless their new pool is drained and its time is over; who waits
+ * for them moves on, or ends for nothing.
+ */
 export function setCardPool(state: State, { node: name, device, pool }: Of<"set-card-pool">, now: Instant): Decision {
   const node = state.nodes.get(name);
   if (node === undefined) return no("unknown-node");
@@ -30,6 +34,7 @@ export function setCardPool(state: State, { node: name, device, pool }: Of<"set-
   push(plan, { v: 1, type: "card-pool-set", node: name, device, pool });
   withCards(plan, name, cardsOf(node, node.devices, cardPools));
   for (const bay of node.bays.values()) leaveLostPool(plan, bay);
+  if (plan.drains.size > 0) clearIdle(plan, node);
   if (node.stage === "up") settleLines(plan, node);
   return decided(plan);
 }
