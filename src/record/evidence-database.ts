@@ -85,7 +85,8 @@ export class EvidenceDatabase {
     this.db.exec(
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=2000",
     );
-    this.db.exec(evidenceSchema);
+    // Whole or not at all: what was killed in between has no schema by which the next start would know it.
+    this.db.exec(`BEGIN IMMEDIATE; ${evidenceSchema} COMMIT;`);
     this.#index = this.#meta("index");
   }
 
