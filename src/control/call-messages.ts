@@ -128,7 +128,7 @@ const voidRows: Readonly<Record<VoidCause, { code: Code; kind: Words["kind"]; sa
   "no-capacity": {
     code: "gpu/no-capacity",
     kind: "capacity",
-    says: () => "The pool has no GPU at all. Nothing was charged.",
+    says: () => "The pool lost the cards that could hold this call. Nothing was charged.",
   },
   "pool-draining": {
     code: "capacity/pool-draining",
@@ -207,7 +207,7 @@ function refusalWords(refusal: Refusal, now: Instant): Words & { readonly leftMs
       return {
         code: "gpu/no-capacity",
         kind: "capacity",
-        says: `Pool "${refusal.pool}" has no GPU at all.`,
+        says: `Pool "${refusal.pool}" has no GPU on the app's node.`,
         leftMs: 0,
         waitMs: 0,
       };

@@ -244,12 +244,12 @@ export const codes = {
     next: "Try again later; `waybill gpu queue` shows who waits.",
   },
   "gpu/no-capacity": {
-    says: "The pool has no GPU at all.",
+    says: "The pool has no GPU that this call could be given.",
     owner: "platform",
     retry: "later",
     status: 503,
     proxy: "proxy_internal_response",
-    next: "Ask the operator: the pool's nodes are away or it was never given a card.",
+    next: "Ask the operator: the pool has no card on the app's node, or that node is away.",
   },
   "gpu/visitor-left": {
     says: "The visitor left before the call ended.",

@@ -224,7 +224,7 @@ test("a quote says what would be held and when it would start, or what would sto
   };
   assert.match(
     drawQuote({ ...quote, pool: "slow", passed: [{ pool: "fast", code: "gpu/queue-full" }] }),
-    / It would start at once\. Pool slow would serve it: fast lets no more calls wait\.\n$/,
+    / It would start at once\. Pool slow would serve it, since fast lets no more calls wait\.\n$/,
   );
   assert.equal(
     drawQuote(quote),
