@@ -79,7 +79,8 @@ export function doomedOn(state: State, node: NodeState): (GrantedCall | Attached
 /** The nodes that a record may have given calls to end. */
 export function nodesWithDoomed(state: State, events: readonly Event[]): readonly NodeState[] {
   const named = events.flatMap((event) => {
-    if (event.type === "cards-changed" || event.type === "card-pool-set") return nodesIn(state, { kind: "node", node: event.node });
+    if (event.type === "cards-changed" || event.type === "card-pool-set")
+      return nodesIn(state, { kind: "node", node: event.node });
     return event.type === "drain-due" ? nodesIn(state, event.of) : [];
   });
   return [...new Set(named)];

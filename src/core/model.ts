@@ -5,7 +5,7 @@
  *                 │        │        │         │           │
  *              refused   voided  timed out  unused     expired / worker lost / node lost
  *
- * `decide(state, command, now)` may refuse; `evolve(state, event)` may not. Both are pure. The invariants L1–L35 are in SPEC.md.
+ * `decide(state, command, now)` may refuse; `evolve(state, event)` may not. Both are pure. The invariants are in SPEC.md.
  */
 import type { DurationMs, Instant } from "../stdx/time.ts";
 import type { GpuMs } from "./amounts.ts";
