@@ -3,8 +3,7 @@ import { describe, test } from "node:test";
 import { MemoryStore } from "../journal/index.ts";
 import type { MemoryJournal } from "../journal/index.ts";
 import { durationMs } from "../stdx/time.ts";
-import { card, ControlWorld, replica, request } from "./control.suite.ts";
-import type { TestNode } from "./control.suite.ts";
+import { card, ControlWorld, replica, request, TestNode } from "./control.suite.ts";
 import { inFlightMax } from "./engine.ts";
 import { foreignMax } from "./nodes.ts";
 
@@ -105,6 +104,17 @@ describe("Nodes", () => {
     assert.equal(await world.engine.read((state) => state.calls.get("c_1")?.stage), "settled");
   });
 
+  test("what a replica says right behind its node's hello is heard as its own", async () => {
+    await using world = await ControlWorld.open();
+    const node = new TestNode();
+    world.nodes.connect(node.link);
+    node.hello([replica("p_1", "ready")]);
+    node.say({ type: "schedule", request: request("c_1") });
+    await world.settled();
+    assert.deepEqual(node.of("refuse"), []);
+    assert.equal(node.of("grant")[0]?.call, "c_1");
+  });
+
   test("a replica that its own node does not know any more is lost here too", async () => {
     await using world = await ControlWorld.open();
     await world.space();
@@ -143,7 +153,13 @@ describe("a node that speaks of another's", () => {
     liar.say({ type: "cards", node: "n1", trouble: { "*": { code: "runtime/nvml-lost", says: "" } } });
     liar.say({
       type: "evidence",
-      batch: { emitter: "shim.p_1", epoch: 9, records: [{ kind: "entry", body: { seq: 4 } }] },
+      batch: {
+        ...{ emitter: "shim.p_1", epoch: 9 },
+        records: [
+          { kind: "entry", body: { seq: 4 } },
+          { kind: "entry", body: null },
+        ],
+      },
     });
     await all.settled();
     assert.equal(all.engine.durable, before, "no record");
@@ -177,6 +193,16 @@ describe("a node that speaks of another's", () => {
       ["p_9"],
     );
     assert.equal(all.counted.length, 1);
+  });
+
+  test("is not kept out for what it may have after a restore: any number of replicas in a hello that nobody knows", async () => {
+    await using all = await ControlWorld.open();
+    await all.space();
+    const unknown = Array.from({ length: foreignMax }, (_, n) => replica(`p_x${n}`, "ready", { space: "bob/never" }));
+    const node = await all.node([...unknown, replica("p_1", "ready")]);
+    assert.equal(node.of("welcome").length, 1);
+    assert.equal(all.nodes.isConnected("n1"), true);
+    assert.deepEqual([node.of("stop-replica").length, all.counted.length], [foreignMax, foreignMax]);
   });
 
   test("loses its connection when it goes on, and its log names the counter once", async () => {

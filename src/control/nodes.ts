@@ -22,6 +22,7 @@ import type { Code } from "../evidence/codes.ts";
 import type { Engine } from "./engine.ts";
 import { EngineBusy } from "./engine.ts";
 import { NodeWords } from "./node-words.ts";
+import { lastSeqOf } from "../record/ship.ts";
 import { isLiving } from "./replicas.ts";
 import type { Replicas } from "./replicas.ts";
 import { Turns } from "./turns.ts";
@@ -93,6 +94,8 @@ interface Connection {
   facts: NodeFacts | undefined;
   /** Replicas that its hello named, also those that have ended and may have something to say still. */
   named: ReadonlySet<string>;
+  /** Settles when it is known which of those are its own: what it says meanwhile waits for that. */
+  naming: Promise<void>;
   /** Messages of one node are handled in order, by subject: a slow build message delays no meter report. */
   readonly turns: Turns;
   /** Replicas with a meter report that could not be taken: later ones are not acknowledged, so that their shims repeat all of them. */
@@ -131,6 +134,7 @@ export class Nodes {
       as,
       facts: undefined,
       named: new Set(),
+      naming: Promise.resolve(),
       turns: new Turns(),
       owed: new Set(),
       reads: new Map(),
@@ -241,6 +245,7 @@ export class Nodes {
     const node = connection.facts?.node;
     if (message.type === "hello") return this.#hello(connection, message);
     if (node === undefined) throw new Error(`a node said ${message.type} before hello`);
+    await connection.naming;
     const foreign = await this.#words.foreignIn(node, message);
     if (foreign !== undefined) {
       if (message.type === "replica") stopUnknown(connection, message.status);
@@ -294,19 +299,22 @@ export class Nodes {
 
   /** Nothing follows from what a node says of others', but that it is counted; what it goes on to say of its own is heard. */
   #refuse(connection: Connection, node: string, message: ToServer, foreign: string): void {
+    this.#count(connection, node, message, foreign);
+    brake(connection);
+    // Refused for good: its emitter need not say it again, and what waits behind it comes.
+    if (message.type === "evidence") {
+      const { emitter, epoch } = message.batch;
+      connection.link.send({ type: "ack-evidence", emitter, epoch, seq: lastSeqOf(message.batch) });
+    }
+  }
+
+  #count(connection: Connection, node: string, message: ToServer, foreign: string): void {
     const sample = `${message.type} of ${foreign}`;
     const counter = this.#ports.count({ code: "control/not-its-own", node, sample });
     // Once a minute: the counter has the rest.
     if (counter !== connection.counter)
       this.#ports.onFailure(`node ${node} spoke of what is not its own, as ${counter} tells`, new Error(sample));
     connection.counter = counter;
-    connection.foreign += 1;
-    if (connection.foreign >= foreignMax) connection.link.close();
-    // Refused for good: its emitter need not say it again, and what waits behind it comes.
-    if (message.type === "evidence") {
-      const { emitter, epoch, records } = message.batch;
-      connection.link.send({ type: "ack-evidence", emitter, epoch, seq: lastSeq(records) });
-    }
   }
 
   async #hello(connection: Connection, hello: Extract<ToServer, { type: "hello" }>): Promise<void> {
@@ -318,7 +326,10 @@ export class Nodes {
     }
     connection.facts = { node, pool, sdks, epoch, buildsAtOnce, isolation, devices };
     // Until its replicas are known it is not there: a slot of theirs would be taken for one whose replica is gone (L22).
-    const own = await this.#ownReplicas(connection, hello);
+    const naming = this.#ownReplicas(connection, hello);
+    const settled = (): void => undefined; // How it ended is told where the hello is.
+    connection.naming = naming.then(settled, settled);
+    const own = await naming;
     if (connection.isClosed) return;
     const older = this.#byName.get(node);
     this.#byName.set(node, connection);
@@ -327,12 +338,12 @@ export class Nodes {
     const named = new Set(own.map(({ replica }) => replica));
     connection.named = named;
     const missing = replicas.livingOn(node).filter(({ status }) => !named.has(status.replica));
-    const settled = replicas.on(node).filter((replica) => !named.has(replica));
+    const ended = replicas.on(node).filter((replica) => !named.has(replica));
     // Oldest first, as they are kept; a node reads them from its disk in no order.
     for (const status of own.toSorted((a, b) => a.startedAt - b.startedAt)) replicas.set({ node, pool, status });
     for (const { status } of missing) await this.#replica(lostStatus(status), pool, node);
     // A node names an end until it was welcomed. The word of it that follows may be lost with a connection: nothing of these is left.
-    for (const replica of settled) await engine.submit({ type: "lose-replica", replica, cause: "shim-lost" });
+    for (const replica of ended) await engine.submit({ type: "lose-replica", replica, cause: "shim-lost" });
     await this.#join(connection.facts, named);
     for (const status of own) await this.#ports.onReplica(status);
     await this.#ports.onNode(connection.facts);
@@ -341,13 +352,16 @@ export class Nodes {
   async #ownReplicas(connection: Connection, hello: Extract<ToServer, { type: "hello" }>): Promise<ReplicaStatus[]> {
     const { node, replicas } = hello;
     const foreign = await Promise.all(replicas.map(async (status) => this.#words.replica(node, status)));
-    return replicas.filter((status, at) => {
+    const own = replicas.filter((status, at) => {
       const of = foreign[at];
       if (of === undefined) return true;
       stopUnknown(connection, status);
-      this.#refuse(connection, node, hello, of);
+      this.#count(connection, node, hello, of);
       return false;
     });
+    // Once for all of them: after a restore from a backup an honest node may have any number.
+    if (own.length < replicas.length) brake(connection);
+    return own;
   }
 
   /** Tells the ledger what a node said. One that it gave up while the connection lived, as after a machine's sleep, joins again. */
@@ -421,9 +435,9 @@ function stopUnknown({ link }: Connection, { replica, phase }: ReplicaStatus): v
   link.send({ type: "stop-replica", replica, graceMs: unknownGraceMs, why: "the platform knows nothing of it" });
 }
 
-/** The last number that a batch claims. */
-function lastSeq(records: EvidenceBatch["records"]): number {
-  return records.reduce((last, { body }) => Math.max(last, (body as { readonly seq?: number }).seq ?? 0), 0);
+function brake(connection: Connection): void {
+  connection.foreign += 1;
+  if (connection.foreign >= foreignMax) connection.link.close();
 }
 
 /** Messages with the same subject are handled one after another. */
