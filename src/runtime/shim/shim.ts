@@ -332,12 +332,17 @@ class RunningShim implements Shim {
     const { evidence, processes } = this.#world;
     const facts = strayFacts(found);
     evidence.emitter.write({ work: this.#plan.spec.replica, hop: "replica.card", mark: "failed", facts });
-    await evidence.emitter.sync();
+    // A disk that fails keeps no process on a card, and the app does not end for its evidence.
+    await evidence.emitter.sync().catch((error: unknown) => this.#unsynced(error));
     const app = this.#app;
     const isApp = app?.of && isFirst(processes, app.of, found.process);
     if (isApp) void this.#giveUp(app, facts.code, `The app used a GPU without a lease: ${facts.says}.`, 0);
     else this.#log.note(`A process is ended that used a GPU without a lease: ${facts.says}.`, "gpu");
     return isApp ? "app" : "process";
+  }
+
+  #unsynced(error: unknown): void {
+    this.#log.note(`the evidence could not be synced: ${String(error)}`);
   }
 
   #endOf({ exitCode, signal, failure, denied, outOfMemory, disk }: AppEnd): End {
@@ -367,9 +372,7 @@ class RunningShim implements Shim {
     this.#become(status);
     await this.#untilAsked(phase === "stopped");
     this.#inbound?.close();
-    await this.#world.evidence.end().catch((error: unknown) => {
-      this.#log.note(`the evidence could not be synced: ${String(error)}`);
-    });
+    await this.#world.evidence.end().catch((error: unknown) => this.#unsynced(error));
     await this.#untilHeard(phase === "stopped" ? waitAfterStopMs : waitForAgentMs);
     await this.#close();
   }
