@@ -47,6 +47,13 @@ describe("what of a card's memory nobody has", () => {
     assert.equal(look(6_004), 5_000);
   });
 
+  test("is no less for a stranger that came between the figures and the list of processes", () => {
+    const { look } = memory();
+    look(4, has(1, 8_000));
+    look(17_004, has(1, 8_000), has(ours, 9_000));
+    assert.equal(look(8_004, has(1, 8_000)), 0);
+  });
+
   test("is not what a stranger has, and unknown where the driver does not say how much that is", () => {
     const { look } = memory();
     assert.equal(look(8_004, has(1, 8_000)), 0);

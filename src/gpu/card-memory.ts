@@ -24,6 +24,8 @@ export class CardMemory {
   /** What nobody had of each card at the last look, where none of ours was there. */
   readonly #quiet = new Map<string, number>();
   readonly #held = new Map<string, string>();
+  /** The processes of the last look, by card. */
+  readonly #pids = new Map<string, string>();
 
   constructor(devices: readonly DeviceFacts[]) {
     this.#tolerance = new Map(
@@ -60,6 +62,7 @@ export class CardMemory {
     this.#held.clear();
     this.#baseline.clear();
     this.#quiet.clear();
+    this.#pids.clear();
   }
 
   /** A process of ours was there since the last look. */
@@ -69,11 +72,13 @@ export class CardMemory {
 
   /**
    * After a look. The baseline is what nobody has while none of ours is there. It follows what comes between two such looks, since that
-   * is not ours, and what goes; what is there more than before after one of ours was, is left of it.
+   * is not ours, and what goes; what is there more than before after one of ours was, is left of it. The figures are older than the
+   * list: where that has other processes than the last one, it may name what they lack, so less is not believed then.
    */
   learn(used: UsedMemory, processes: readonly CardProcess[], isOurs: (pid: number) => boolean): void {
     for (const uuid of used.keys()) {
       const [base, owned] = [this.#baseline.get(uuid), unowned(uuid, used, processes)];
+      const isSame = this.#hasSame(uuid, processes);
       if (owned === null) continue;
       if (this.excess(uuid, used, processes) === 0) this.#held.delete(uuid);
       if (processes.some(({ pid, cards }) => cards.includes(uuid) && isOurs(pid))) {
@@ -81,9 +86,20 @@ export class CardMemory {
         continue;
       }
       const came = Math.max(0, owned - (this.#quiet.get(uuid) ?? owned));
-      this.#baseline.set(uuid, base === undefined ? owned : Math.min(base + came, owned));
+      this.#baseline.set(
+        uuid,
+        base === undefined ? owned : Math.min(base + came, isSame ? owned : Math.max(base, owned)),
+      );
       this.#quiet.set(uuid, owned);
     }
+  }
+
+  /** Whether a card's processes are those of the last look. */
+  #hasSame(uuid: string, processes: readonly CardProcess[]): boolean {
+    const pids = processes.flatMap(({ pid, cards }) => (cards.includes(uuid) ? pid : []));
+    const [before, now] = [this.#pids.get(uuid), pids.toSorted((a, b) => a - b).join(" ")];
+    this.#pids.set(uuid, now);
+    return before === undefined || before === now;
   }
 }
 

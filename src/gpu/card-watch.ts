@@ -125,9 +125,9 @@ export class CardWatch implements Disposable {
 
   async #round(): Promise<void> {
     await this.look();
+    const used = this.#used;
     await this.#lists.next();
-    if (this.#listed.processes !== null)
-      this.#memory.learn(this.#used, this.#listed.processes, (pid) => this.#ours.has(pid));
+    if (this.#listed.processes !== null) this.#memory.learn(used, this.#listed.processes, (pid) => this.#ours.has(pid));
     this.#tell();
   }
 
