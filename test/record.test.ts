@@ -4,10 +4,12 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFileSync,
+  closeSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   unlinkSync,
   writeFileSync,
@@ -78,6 +80,15 @@ const success = (work: string) =>
     ],
     facts: { method: "GET", path: "/", space: "alice/demo", status: 200, answeredBy: "app", account: "alice" },
   }) as const;
+
+/** What a descriptor of this process is of; the one that lists them is gone again. */
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}
 
 function everything(at: string): { readonly batches: EvidenceBatch[]; readonly seqs: number[] } {
   const shipper = openShipper({ folder: at });
@@ -202,6 +213,19 @@ describe("Spool", () => {
     spool.write(failure("q_4"));
     await spool.sync();
     assert.deepEqual(everything(at).seqs, [1, 2, 3, 4]);
+  });
+
+  test("a file that fails to close ends nothing, and what was in it is written anew", async () => {
+    const at = folder();
+    const said: string[] = [];
+    const spool = await spoolIn(at, { onFailure: (error) => said.push(error.message) });
+    spool.write(failure("q_1"));
+    const file = readdirSync("/proc/self/fd").find((fd) => linkOf(fd).endsWith(".jsonl") && linkOf(fd).startsWith(at));
+    closeSync(Number(file));
+    spool.write(failure("q_2"));
+    await spool.sync();
+    assert.deepEqual([everything(at).seqs, spool.lost], [[1, 2], 0]);
+    assert.match(said.join(), /could not be written,a file of the spool of .* could not be closed$/);
   });
 
   test("a disk that takes nothing at the second try either is broken, which is told once; memory is bounded, and what it can't hold is a gap", async () => {

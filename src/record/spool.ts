@@ -279,7 +279,16 @@ export class Spool implements Emitter {
     const left = this.#file < 0 ? this.#retired : [...this.#retired, this.#file];
     this.#retired = [];
     this.#file = -1;
-    void this.#syncing.then(() => left.forEach((file) => fs.closeSync(file)));
+    void this.#syncing.then(() => left.forEach((file) => this.#close(file)));
+  }
+
+  #close(file: number): void {
+    try {
+      fs.closeSync(file);
+    } catch (error) {
+      // What a disk has to say as late as now; all that is in the file is unkept, and written anew.
+      this.#onFailure(new Error(`a file of the spool of ${this.name} could not be closed`, { cause: error }));
+    }
   }
 
   /** All but the latest `but`. */
@@ -355,7 +364,7 @@ export class Spool implements Emitter {
       for (const file of [...retired, this.#file]) await datasync(file);
       if (this.#failures > failures) throw new Error("the disk failed meanwhile");
       this.#retired = this.#retired.filter((file) => !retired.includes(file));
-      for (const file of retired) fs.closeSync(file);
+      for (const file of retired) this.#close(file);
     } catch (error) {
       if (this.#failures === failures)
         this.#failed(new Error(`the spool of ${this.name} could not be synced`, { cause: error }));
