@@ -86,7 +86,7 @@ class SocketLink implements ReplicaLink {
     // A shim that does not know of these would take them for something about a call.
     const needs = { "freeze-replica": shimContract.freezes, "on-cards": shimContract.knowsCards };
     if (message.type === "freeze-replica" || message.type === "on-cards")
-      if ((readShim(this.folder)?.contract ?? 1) < needs[message.type]) return false;
+      if (spokenBy(this.folder) < needs[message.type]) return false;
     return writeFrame(this.#socket, message);
   }
 
@@ -137,5 +137,15 @@ class SocketLink implements ReplicaLink {
     for (const { reject } of this.#reads.values())
       reject(new Error("the shim is gone: its log can be read from its folder"));
     this.#reads.clear();
+  }
+}
+
+/** Of one whose record is damaged, the least: the folder is its replica's user's, and nobody else is to suffer for it. */
+function spokenBy(folder: string): number {
+  try {
+    return readShim(folder)?.contract ?? shimContract.oldest;
+  } catch (error) {
+    if (error instanceof SyntaxError) return shimContract.oldest;
+    throw error;
   }
 }

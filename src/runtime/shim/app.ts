@@ -68,7 +68,10 @@ export async function startApp(
   deviceApi: string | null,
   host: AppHost,
 ): Promise<App> {
-  if (plan.sandbox !== null && place !== null) return startSandboxedApp(plan, plan.sandbox, place, deviceApi, host);
+  if (plan.sandbox !== null) {
+    assert(place !== null, "an app that is to be in a sandbox has a place");
+    return startSandboxedApp(plan, plan.sandbox, place, deviceApi, host);
+  }
   const { log, processes } = host;
   const [command, ...rest] = plan.release.argv ?? [];
   assert(command !== undefined, "a release that is not static has a command");
