@@ -28,7 +28,7 @@ export interface ContextOptions {
   readonly explainUrl: (id: string) => string;
   readonly onVisitorGone: (request: string) => void;
   readonly onError: (error: unknown) => void;
-  /** The number of the line to a replica's node; undefined while it is lost. Absent: all are on this machine. */
+  /** The number of the line to a replica's node; undefined while it is lost, 0 where there is none. Absent: all are on this machine. */
   readonly line?: (replica: string) => number | undefined;
 }
 

@@ -15,7 +15,7 @@ import { hopTo } from "./hop.ts";
 import type { SpaceRoute } from "./ports.ts";
 import { screenRequest } from "./screen.ts";
 import type { Malformed, Screened } from "./screen.ts";
-import { failureCode } from "./verdicts.ts";
+import { failureCode, isLineLost } from "./verdicts.ts";
 import type { Cause } from "./verdicts.ts";
 
 function screen(
@@ -290,6 +290,14 @@ describe("failureCode", () => {
       assert.equal(`${code} ${hop}`, expected);
     });
   }
+});
+
+test("a line is lost when there is none, or another one; not where the replica has none any more: its end came over it", () => {
+  assert.deepEqual([isLineLost(3, undefined), isLineLost(3, 4), isLineLost(undefined, undefined)], [true, true, true]);
+  assert.deepEqual(
+    [isLineLost(3, 3), isLineLost(0, 0), isLineLost(3, 0), isLineLost(undefined, 4)],
+    [false, false, false, false],
+  );
 });
 
 describe("parseAnswer", () => {

@@ -63,7 +63,7 @@ export interface EdgeOptions {
   readonly explainUrl: (id: string) => string;
   /** The visitor of this request went away after the app had been given it. */
   readonly onVisitorGone?: (request: string) => void;
-  /** The number of the line to a replica's node; undefined while it is lost. Absent: all are on this machine. */
+  /** The number of the line to a replica's node; undefined while it is lost, 0 where there is none. Absent: all are on this machine. */
   readonly line?: (replica: string) => number | undefined;
   /** Something of ours threw while carrying a request; rethrown where the process sees it unless this is given. */
   readonly onError?: (error: unknown) => void;

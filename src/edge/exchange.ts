@@ -38,7 +38,7 @@ import type { Story } from "./story.ts";
 import { Telling } from "./telling.ts";
 import { tunnel } from "./tunnel.ts";
 import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
-import { failureCode } from "./verdicts.ts";
+import { failureCode, isLineLost } from "./verdicts.ts";
 import type { Cause } from "./verdicts.ts";
 
 type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close">;
@@ -418,8 +418,7 @@ export class Exchange implements UpstreamUser, Waiter {
   /** A connection breaks with the line that carries it; one that waited in vain for a line finds none. */
   #lineLost({ kind }: Cause): boolean {
     if (this.#upstream === undefined || (kind !== "broken" && kind !== "unreachable")) return false;
-    const line = this.#context.line(this.#story.replica ?? "");
-    return line === undefined || (this.#line !== undefined && line !== this.#line);
+    return isLineLost(this.#line, this.#context.line(this.#story.replica ?? ""));
   }
 
   #answer(code: Code, stoppedAt: Break, how: Manner): void {

@@ -11,6 +11,14 @@ export type Cause =
   | { readonly kind: "response-timeout" }
   | { readonly kind: "connect-timeout" };
 
+/**
+ * Whether what broke is the line to a replica's node, by its number at the attempt's beginning and now. 0: it has none, as on this machine,
+ * or any more where the node has told of its end, which came over the line.
+ */
+export function isLineLost(began: number | undefined, now: number | undefined): boolean {
+  return now === undefined || (began !== undefined && now !== 0 && now !== began);
+}
+
 /** The code, and the hop that failed. Never blames the app for a shim that is gone. */
 export function failureCode(
   cause: Cause,

@@ -69,7 +69,7 @@ export class RemoteNodes implements Disposable {
     else acceptStreams(socket, (stream) => this.#inside(node, stream));
   }
 
-  /** What its connections go over now, by number; undefined while the line to its node is lost. 0: it is on this machine. */
+  /** What its connections go over now, by number; undefined while the line to its node is lost. 0: it is on this machine, or has ended. */
   line(replica: string): number | undefined {
     const node = this.#nodes.get(this.#options.nodeOf(replica) ?? "");
     return node?.doors.has(replica) ? node.opener.line : 0;
