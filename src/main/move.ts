@@ -91,9 +91,11 @@ function leaveFolder(data: string): void {
   for (const [from, to] of [
     [databaseName, movedName],
     [markName, movedMark],
-  ] as const)
+  ] as const) {
     if (existsSync(join(data, from))) renameSync(join(data, from), join(data, to));
-  syncFolder(data);
+    // Also a machine that loses its power has them go in this order.
+    syncFolder(data);
+  }
 }
 
 /** A journal tells of its end by itself; here it is the command's. */
