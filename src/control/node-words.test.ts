@@ -51,7 +51,11 @@ const lies: readonly (readonly [what: string, said: ToServer, of: RegExp])[] = [
     /^replica p_slow of node n1$/,
   ],
   ["a call", { type: "schedule", request: request("c_1") }, /^call c_1 of node n1$/],
-  ["a call that has ended", { type: "schedule", request: request("c_old") }, /^call c_old of node n1$/],
+  [
+    "a call that has ended, of a replica that nobody knows any more",
+    { type: "schedule", request: request("c_old", { replica: "p_gone" }) },
+    /^call c_old of node n1$/,
+  ],
   ["a visitor's leave", { type: "left", call: "c_1", replica: "p_1" }, /^call c_1 of node n1$/],
   ["a use of a GPU", { type: "meter", replica: "p_1", report: report() }, /^call c_1 of node n1$/],
   ["a worker's end", { type: "meter", replica: "p_1", report: gone("n1/0/0") }, /^replica p_1 of node n1$/],
@@ -73,6 +77,8 @@ describe("NodeWords", () => {
 
   test("what is said of an own call in another's, or a made-up, name is refused too", async () => {
     const said: readonly Said[] = [
+      { type: "schedule", request: request("c_new", { replica: "p_2" }) },
+      { type: "schedule", request: request("q_1") },
       { type: "left", call: "c_1", replica: "p_2" },
       { type: "meter", replica: "p_other", report: report() },
       { type: "meter", replica: "p_1", report: gone("n2/0/0") },

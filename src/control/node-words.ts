@@ -25,6 +25,7 @@ export interface Owners {
 /** What a message names that is another's, in words; undefined where all of it is the node's own. */
 type Foreign = string | undefined;
 
+const callPrefix = "c_";
 /** The shim of a replica is called so. */
 const shimPrefix = "shim.";
 
@@ -87,9 +88,13 @@ export class NodeWords {
   }
 
   #schedule(node: string, { call, replica }: ScheduleRequest): Foreign | Promise<Foreign> {
+    // What the server signs for in a call's name is to stand in no other work's waybill.
+    if (!call.startsWith(callPrefix)) return `${call}, which is no call`;
     if (this.#owners.openCall(call)) return this.#call(node, call, replica);
     // A replica that is the node's own makes ids of its own; the ledger says no where it does not.
-    return this.#owners.replica(replica) === node ? undefined : this.#ended(node, call);
+    return this.#owners.replica(replica) === node
+      ? undefined
+      : (this.#others(node, replica) ?? this.#ended(node, call));
   }
 
   async #ended(node: string, call: string): Promise<Foreign> {
