@@ -417,6 +417,24 @@ describe("EvidenceStore", () => {
     assert.deepEqual(await told("agent-n1-0k3x9m2p"), [3, 1]);
     assert.deepEqual(await told("shim.p_1"), [2, 2]);
     assert.deepEqual(await told("agent-n2"), [1, 3]);
+    assert.deepEqual(await told("agent-a-n1"), [1, 3], "a node whose name ends in another's");
+  });
+
+  test("a work is read with the epochs of its takers' emitters, also of one that lost its counter, and of no other's", async () => {
+    const store = await storeIn(folder());
+    const entry = (emitter: string, work: string, facts: object) => ({
+      kind: "entry" as const,
+      body: {
+        ...{ id: `${emitter}/1/1`, work, hop: "edge.connect", mark: "handed", emitter, epoch: 1, seq: 1, facts },
+        at: "2026-11-22T12:00:00.000Z",
+      },
+    });
+    const handed = entry("edge", "q_1", { channel: "edge/1→p_1", number: 1, closed: true });
+    await store.ingest({ emitter: "edge", epoch: 1, records: [handed] });
+    for (const emitter of ["shim.p_1", "shim.p_1-0k3x9m2p", "shim.p_11", "shim.p_1-other"])
+      await store.ingest({ emitter, epoch: 1, records: [entry(emitter, "q_other", {})] });
+    const { epochs } = await store.readWork("q_1");
+    assert.deepEqual(epochs.map(({ emitter }) => emitter).toSorted(), ["edge", "shim.p_1", "shim.p_1-0k3x9m2p"]);
   });
 
   test("an epoch is open, then dead when a later one appears, or closed by its own word", async () => {

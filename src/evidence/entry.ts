@@ -102,11 +102,18 @@ export function namesOfEmitter(emitter: string): readonly string[] {
   return renamed.test(emitter) ? [emitter, emitter.replace(renamed, "")] : [emitter];
 }
 
-/** An emitter is a taker's when its name is the taker's, alone or as its end after a separator (`shim.p_…`). */
+/** What stands before a taker's name in its emitters': an agent and a gateway are called after their node, a shim after its replica. */
+const prefixes = ["", "agent-", "gateway-", "shim.", "shim-"] as const;
+
+/** The names that a taker's emitters are given. */
+export function emittersOf(taker: string): readonly string[] {
+  return prefixes.map((prefix) => prefix + taker);
+}
+
+/** An emitter is a taker's when it is called so, also after it lost its counter. */
 export function isEmitterOf(emitter: string, taker: string): boolean {
-  return namesOfEmitter(emitter).some(
-    (name) => name === taker || name.endsWith(`-${taker}`) || name.endsWith(`.${taker}`),
-  );
+  const given = emittersOf(taker);
+  return namesOfEmitter(emitter).some((name) => given.includes(name));
 }
 
 /**

@@ -371,6 +371,7 @@ const replicas: readonly Case[] = [
   {
     code: "gpu/without-lease",
     record: a.record("replica", [a.by("agent-n1", "replica.ready", "done", {}), stray]),
+    certainty: "likely",
     sentence: /no lease on, and was ended\. Process 77 was on card GPU-1 at two looks/,
   },
   {

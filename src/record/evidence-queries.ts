@@ -1,6 +1,7 @@
 /** What is read from the evidence store: a work with all that its verdict may rest on, and the list of a Space's requests. */
 import type { RequestView } from "../contract/api.ts";
 import { expand } from "../evidence/expand.ts";
+import { emittersOf, isEmitterOf } from "../evidence/entry.ts";
 import type { Entry, EpochState, Gap, Packed, Watermark } from "../evidence/entry.ts";
 import type { CountedRow, EvidenceDatabase } from "./evidence-database.ts";
 import { viewOfPacked } from "./request-rows.ts";
@@ -127,26 +128,26 @@ function takersOf(entries: readonly Entry[]): readonly string[] {
   return [...new Set(takers)];
 }
 
-/** An emitter is a taker's when its name is the taker's, alone or as its end after a separator (`shim-p_…`). */
+/** The epochs of those who told of the work, and of its takers, whatever they told of. */
 function epochsOf(
   store: EvidenceDatabase,
   entries: readonly Entry[],
   takers: readonly string[],
 ): readonly EpochState[] {
   const wanted = new Map<string, { emitter: string; epoch: number }>();
-  for (const { emitter, epoch } of entries) wanted.set(`${emitter}/${epoch}`, { emitter, epoch });
-  for (const taker of takers) {
-    const rows = store
-      .prepare(
-        "SELECT emitter, epoch FROM epochs WHERE emitter = ?1 OR substr(emitter, -length(?1) - 1) IN ('-' || ?1, '.' || ?1) ORDER BY emitter, epoch DESC LIMIT 20",
-      )
-      .all(taker);
-    for (const row of rows)
-      wanted.set(`${String(row["emitter"])}/${Number(row["epoch"])}`, {
-        emitter: String(row["emitter"]),
-        epoch: Number(row["epoch"]),
-      });
-  }
+  const want = (emitter: string, epoch: number): unknown => wanted.set(`${emitter}/${epoch}`, { emitter, epoch });
+  for (const { emitter, epoch } of entries) want(emitter, epoch);
+  for (const taker of takers)
+    for (const given of emittersOf(taker)) {
+      // One that lost its counter has a name that goes on after a hyphen; `.` is the character behind it.
+      const rows = store
+        .prepare(
+          "SELECT emitter, epoch FROM epochs WHERE emitter = ?1 OR (emitter > ?1 || '-' AND emitter < ?1 || '.') ORDER BY emitter, epoch DESC LIMIT 20",
+        )
+        .all(given);
+      for (const row of rows)
+        if (isEmitterOf(String(row["emitter"]), taker)) want(String(row["emitter"]), Number(row["epoch"]));
+    }
   return [...wanted.values()].flatMap(({ emitter, epoch }) => epochState(store, emitter, epoch));
 }
 

@@ -26,10 +26,15 @@ export function findReplica(reading: Reading): Finding | undefined {
   return { ...finding(code, "likely", ends), inferred: [inferred] };
 }
 
-/** A process of it was ended that used a card without a lease; the app goes on. */
+/** A process of it was ended that used a card without a lease; the app goes on, or nothing has told of its end. */
 function withoutLease(reading: Reading): Finding | undefined {
   const strays = all(reading, "replica.card", "failed");
-  return strays.length === 0 ? undefined : finding("gpu/without-lease", "proved", strays);
+  if (strays.length === 0) return undefined;
+  const says = "Nothing tells of the app's end: a process of it was ended, and it goes on.";
+  return {
+    ...finding("gpu/without-lease", "likely", strays),
+    inferred: [{ rule: "goes-on", from: idsOf(strays), says }],
+  };
 }
 
 function endsIn({ entries }: Reading): readonly Entry[] {
