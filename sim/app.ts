@@ -144,6 +144,7 @@ export class App {
 
   /** What a function started uses its card beside it, and goes on; or its worker uses another card too. */
   #strays({ grant, worker }: Use): void {
+    if (worker.seen !== null) return; // It was ended while the answer was on its way.
     const { random, watch } = this.#world;
     const others = this.#shim.machine.cards.map((_, card) => uuidOf(card)).filter((uuid) => uuid !== grant.nvidiaUUID);
     const isWorker = others.length > 0 && random.chance(0.3);
