@@ -2,9 +2,10 @@
  * A node's cards of one pool, with the calls that wait for them and those that run by that pool. A GPU is used on its own node and
  * a call is served by one pool, so calls of two bays never compete.
  */
-import type { PoolName } from "./model.ts";
+import type { CallId, PoolName } from "./model.ts";
 import { Leases } from "./leases.ts";
 import { Line } from "./line.ts";
+import { canHold } from "./slots.ts";
 import type { Card } from "./slots.ts";
 import type { NodeState } from "./state.ts";
 
@@ -41,6 +42,14 @@ export function keptBay(node: NodeState, pool: PoolName): Bay {
 export function fillBays(node: NodeState): void {
   for (const { pool } of node.cards) keptBay(node, pool);
   for (const bay of node.bays.values()) bay.cards = node.cards.filter(({ pool }) => pool === bay.pool);
+}
+
+/** The bay's waiting calls that none of these cards could ever hold, first come first; undefined where there are none. */
+export function lostIn({ queue }: Bay, cards: readonly Card[]): Iterable<CallId> | undefined {
+  if (queue.length === 0) return undefined;
+  if (!canHold(cards, "large")) return queue;
+  const whole = queue.ofSize("xlarge");
+  return whole.size === 0 || canHold(cards, "xlarge") ? undefined : whole;
 }
 
 /** How many calls wait on the node, in all of its pools. */

@@ -7,6 +7,7 @@
  */
 import { after } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
+import { lostIn } from "./bays.ts";
 import type { Bay } from "./bays.ts";
 import type { AttachedCall, FinalCall, GrantedCall, QueuedCall } from "./model.ts";
 import { forgetEveryMs, hearEveryMs, nodeTtlMs, retainMax, retainMs, settleWithinMs } from "./policy.ts";
@@ -83,13 +84,16 @@ export function nextDeadline(state: State): Instant | null {
   return next;
 }
 
-/** When the first of the node's calls is over its deadline, or moves on to another pool; null where none does. */
+/** When the first of the node's calls is over its deadline, or moves on to another pool; null where none does. May lie in the past. */
 export function dueAt(state: State, node: NodeState): Instant | null {
   let due: Instant | null = null;
-  for (const { queue, leases } of node.bays.values()) {
+  for (const bay of node.bays.values()) {
+    const { queue, leases, cards } = bay;
     // Of one pool both ends only grow with what the leases are ordered by, so the first's is the earliest.
     const { nextToAttach, nextToEnd } = leases;
     if (queue.dueAt !== null) due = sooner(due, queue.dueAt);
+    // Those that one record could not take out of a pool that lost its cards.
+    if (lostIn(bay, cards)) due = sooner(due, state.at);
     if (queue.movesAt !== null) due = sooner(due, queue.movesAt);
     if (nextToAttach) due = sooner(due, attachEndsAt(state, node, nextToAttach));
     if (nextToEnd) due = sooner(due, settleEndsAt(node, nextToEnd));

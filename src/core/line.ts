@@ -6,7 +6,7 @@ import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
 import { Heap } from "./heap.ts";
 import type { Held } from "./heap.ts";
-import type { AccountId, CallId, PoolName, QueuedCall } from "./model.ts";
+import type { AccountId, CallId, PoolName, QueuedCall, Size } from "./model.ts";
 import { compareSpent, nothingSpent, plus } from "./share.ts";
 import type { Spent } from "./share.ts";
 
@@ -43,6 +43,7 @@ export type ShareKey = string;
 export const shareKey = (pool: PoolName, account: AccountId): ShareKey => `${pool} ${account}`;
 
 interface Standing extends Stand {
+  readonly size: Size;
   readonly group: Group;
   before: Standing | null;
   behind: Standing | null;
@@ -69,6 +70,7 @@ export class Line implements Iterable<CallId> {
     const order = (a.moveAt ?? Infinity) - (b.moveAt ?? Infinity);
     return order === 0 ? a.number < b.number : order < 0;
   });
+  readonly #sizes: Readonly<Record<Size, Set<CallId>>> = { large: new Set(), xlarge: new Set() };
   #oldest: Standing | null = null;
   #newest: Standing | null = null;
   #count = 0;
@@ -100,6 +102,11 @@ export class Line implements Iterable<CallId> {
   /** First come first. */
   *[Symbol.iterator](): Iterator<CallId> {
     for (const { call } of this.byAge()) yield call;
+  }
+
+  /** Those of a size, first come first. */
+  ofSize(size: Size): ReadonlySet<CallId> {
+    return this.#sizes[size];
   }
 
   /** First come first. The line must not change meanwhile; nor for the others below. */
@@ -147,9 +154,9 @@ export class Line implements Iterable<CallId> {
     const group = this.#groups.get(share.key) ?? this.#open(share);
     const number = this.#count++;
     const before = this.#newest;
-    const { call: id } = terms;
+    const { call: id, size } = terms;
     const places = { byTurn: null, byDeadline: null, byMove: null };
-    const it: Standing = { call: id, entry, deadline, moveAt, number, group, before, behind: null, ...places };
+    const it: Standing = { call: id, size, entry, deadline, moveAt, number, group, before, behind: null, ...places };
     if (before === null) this.#oldest = it;
     else before.behind = it;
     this.#newest = it;
@@ -157,6 +164,7 @@ export class Line implements Iterable<CallId> {
     it.byDeadline = this.#deadlines.add(it);
     if (moveAt !== null) it.byMove = this.#moves.add(it);
     this.#calls.set(it.call, it);
+    this.#sizes[size].add(id);
     this.#place(group);
   }
 
@@ -172,6 +180,7 @@ export class Line implements Iterable<CallId> {
     this.#deadlines.remove(it.byDeadline);
     if (it.byMove) this.#moves.remove(it.byMove);
     this.#calls.delete(call);
+    this.#sizes[it.size].delete(call);
     this.#place(group);
   }
 

@@ -6,11 +6,10 @@
  */
 import { after, durationMs } from "../stdx/time.ts";
 import { refuseSize } from "./admission.ts";
-import { bayOf } from "./bays.ts";
+import { bayOf, lostIn } from "./bays.ts";
 import type { Bay } from "./bays.ts";
-import { queuedIn } from "./deadlines.ts";
 import { drainFor, troubleFor } from "./drains.ts";
-import type { CallId, CallTerms, QueuedCall, Size } from "./model.ts";
+import type { CallId, CallTerms, QueuedCall } from "./model.ts";
 import type { MoveReason, Passed } from "./routes.ts";
 import { baysAt, cardsAt, comingInto, countWaiting, countWaitingIn, push, wellCardsAt } from "./plan.ts";
 import type { Plan } from "./plan.ts";
@@ -18,30 +17,41 @@ import { lookAgainMs, movesMax } from "./policy.ts";
 import { grantOn, lastPlaceOn, placesOn } from "./queue.ts";
 import { laterPools } from "./routing.ts";
 import { voidCall } from "./settlement.ts";
-import { canHold, drainSays, pickSlots } from "./slots.ts";
+import { drainSays, pickSlots } from "./slots.ts";
 import { nodeOf, settingsOf } from "./state.ts";
 import type { NodeState } from "./state.ts";
 
-/** Calls whose time in their pool is over move on, or stay where no later pool can take them; a bounded number at once. */
+/**
+ * Calls whose pool lost its cards move on, or end; those whose time in it is over move on, or stay where no later pool can take them. A
+ * bounded number at once.
+ */
 export function moveDue(plan: Plan, node: NodeState): void {
-  let count = 0;
+  let count = leaveLostPools(plan, node);
   for (const { queue } of node.bays.values()) {
     for (const id of queue.dueToMove(plan.now)) {
-      if (plan.gone.has(id)) continue;
+      if (plan.gone.has(id) || plan.moved.has(id)) continue;
       if (++count > movesMax) return;
       moveOrStay(plan, waitingCall(plan, id));
     }
   }
 }
 
-/** Calls that no card of their pool on this node could ever hold move on, or end. */
-export function leaveLostPool(plan: Plan, bay: Bay): void {
-  const lost = (size: Size): boolean => !canHold(cardsAt(plan, bay), size);
-  if (!lost("large") && !lost("xlarge")) return;
-  for (const call of queuedIn(plan.state, bay)) {
-    if (plan.gone.has(call.terms.call) || !lost(call.terms.size)) continue;
-    if (move(plan, call, "no-capacity") !== true) voidCall(plan, call, { cause: "no-capacity" });
+/**
+ * Calls that no card of their pool on this node could ever hold move on, or end: a bounded number at once, the others are due with the
+ * next tick. Gives how many.
+ */
+export function leaveLostPools(plan: Plan, node: NodeState): number {
+  let count = 0;
+  for (const bay of node.bays.values()) {
+    for (const id of lostIn(bay, cardsAt(plan, bay)) ?? []) {
+      if (plan.gone.has(id)) continue;
+      if (count === movesMax) return count;
+      count++;
+      const call = waitingCall(plan, id);
+      if (move(plan, call, "no-capacity") !== true) voidCall(plan, call, { cause: "no-capacity" });
+    }
   }
+  return count;
 }
 
 /** Grants what can be granted after such events, and tells those that moved and still wait of their places. */

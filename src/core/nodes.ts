@@ -21,7 +21,7 @@ import { isHeard, leasedOn, queuedOn } from "./deadlines.ts";
 import { decided, planOn, push, withCards } from "./plan.ts";
 import type { Plan } from "./plan.ts";
 import { hearEveryMs, poolDefaults, poolsMax } from "./policy.ts";
-import { leaveLostPool, settleLines } from "./moves.ts";
+import { leaveLostPools, settleLines } from "./moves.ts";
 import { grantOn } from "./queue.ts";
 import { abandon } from "./settlement.ts";
 import { cardsOf } from "./slots.ts";
@@ -127,7 +127,7 @@ function takeStock(plan: Plan, node: NodeState, cards: readonly Card[], alive: R
   for (const call of queuedOn(plan.state, node)) {
     if (!alive.has(call.terms.replica)) abandon(plan, call, "shim-lost", "free");
   }
-  for (const bay of node.bays.values()) leaveLostPool(plan, bay);
+  leaveLostPools(plan, node);
   freeSlotsOf(plan, cards, (owner) => !alive.has(owner));
 }
 

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { after, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
 import { newAudit, take } from "./audit.ts";
+import { nextDeadline } from "./deadlines.ts";
 import { card, eventOf, hello, ledger, terms, types } from "./ledger.suite.ts";
 import type { Ledger } from "./ledger.suite.ts";
 import type { CallTerms, Event, PoolSettings, QueuedCall, RefusedCall, SettledCall } from "./model.ts";
@@ -485,6 +486,53 @@ describe("a call that waits", () => {
     it.wait(5_000);
     const count = (): number => it.tick().filter(({ type }) => type === "call-moved").length;
     assert.deepEqual([count(), count(), count()], [movesMax, 3, 0]);
+    it.check();
+  });
+
+  test("L9, L50: of a pool that lost its cards leaves it in one of several records, a bounded number in each, and none is left behind", () => {
+    const it = divided({ queueMax: 10_000 }, 2);
+    it.do({ type: "set-tier", tier: "free", settings: { windowLimitMs: null } });
+    it.do({ type: "set-pool", pool: "fast", settings: { queueMax: 10_000 } });
+    for (const n of [0, 1]) for (const name of ["fast", "main"]) runIn(it, name, `${name} ${n}`);
+    // Those of her other Space have nowhere to go.
+    route(it, ["fast"], null, { kind: "space", space: "alice/stays" });
+    route(it, ["fast", "main"], seconds(60));
+    const total = 2 * movesMax + 3;
+    for (let n = 0; n < total; n++)
+      it.schedule(`c${n}`, { size: n % 3 === 0 ? "xlarge" : "large", ...(n % 2 === 0 && { space: "alice/stays" }) });
+    const count = (events: readonly Event[]): number =>
+      events.filter(({ type }) => type === "call-moved" || type === "call-voided").length;
+    assert.equal(count(put(it, 1, "spare")), movesMax);
+    it.check();
+    it.state = cloneState(it.state);
+    assert.ok((nextDeadline(it.state) ?? Infinity) <= it.now, "the rest is due at once");
+    assert.deepEqual([count(it.tick()), count(it.tick()), count(it.tick())], [movesMax, 3, 0]);
+    it.check();
+    assert.deepEqual(
+      [poolOf(it.state, "fast")?.waiting, poolOf(it.state, "main")?.waiting],
+      [0, Math.floor(total / 2)],
+    );
+    assert.ok((nextDeadline(it.state) as number) > it.now);
+    const left = [...it.state.calls.values()].filter(({ stage }) => stage === "voided");
+    assert.ok(left.every((call) => "cause" in call && call.cause === "no-capacity"));
+  });
+
+  test("leaves a pool in which only smaller cards are left, and what waits for those stays", () => {
+    const it = ledger([card(0, 2), card(1, 1), card(2, 2)]);
+    for (const pool of ["fast", "spare"]) it.do({ type: "set-pool", pool, settings: { queueMax: 10_000 } });
+    it.do({ type: "set-tier", tier: "free", settings: { windowLimitMs: null } });
+    for (const device of [0, 1]) put(it, device, "fast");
+    for (const n of [0, 1, 2]) runIn(it, "fast", `runs ${n}`);
+    route(it, ["fast"]);
+    for (let n = 0; n <= movesMax; n++) it.schedule(`whole ${n}`, { size: "xlarge" });
+    it.schedule("half");
+    put(it, 0, "spare");
+    assert.deepEqual(
+      [it.call(`whole ${movesMax - 1}`).stage, it.call(`whole ${movesMax}`).stage],
+      ["voided", "queued"],
+    );
+    it.tick();
+    assert.deepEqual([it.call(`whole ${movesMax}`).stage, it.call("half").stage], ["voided", "queued"]);
     it.check();
   });
 });

@@ -3,7 +3,7 @@ import type { Instant } from "../stdx/time.ts";
 import type { Command, CommandRefusal, Decision } from "./model.ts";
 import type { Route } from "./routes.ts";
 import { clearIdle } from "./drains.ts";
-import { leaveLostPool, settleLines } from "./moves.ts";
+import { leaveLostPools, settleLines } from "./moves.ts";
 import { decided, planOn, push, withCards } from "./plan.ts";
 import { moveAfterMinMs, nodeCardsMax, routesMax, settingMaxMs } from "./policy.ts";
 import { routeKey, withCardPool } from "./routing.ts";
@@ -33,7 +33,7 @@ export function setCardPool(state: State, { node: name, device, pool }: Of<"set-
   const plan = planOn(state, now);
   push(plan, { v: 1, type: "card-pool-set", node: name, device, pool });
   withCards(plan, name, cardsOf(node, node.devices, cardPools));
-  for (const bay of node.bays.values()) leaveLostPool(plan, bay);
+  leaveLostPools(plan, node);
   if (plan.drains.size > 0) clearIdle(plan, node);
   if (node.stage === "up") settleLines(plan, node);
   return decided(plan);
