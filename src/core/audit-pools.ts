@@ -20,7 +20,7 @@ export interface PoolBooks {
   readonly nodes: Map<NodeName, BookedNode>;
   /** By `space owner/name` or `account name`. */
   readonly routes: Map<string, Route>;
-  /** Which account was ever granted something by which pool: `pool account`. */
+  /** Which account was ever granted something by which pool, by {@link servedKey}. */
   readonly served: Set<string>;
   readonly at: number;
 }
@@ -39,6 +39,8 @@ type Find = (invariant: string, says: string) => void;
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
 
 export const newPoolBooks = (): Omit<PoolBooks, "at"> => ({ nodes: new Map(), routes: new Map(), served: new Set() });
+
+export const servedKey = (pool: PoolName, account: string): string => `${pool} ${account}`;
 
 export function bookJoined(books: PoolBooks, { node, pool, devices }: Of<"node-joined">): void {
   const { cardPools = new Map() } = books.nodes.get(node) ?? {};
@@ -96,7 +98,7 @@ export function checkRule(books: PoolBooks, terms: CallTerms, routed: Routed | u
 export function checkGrantedPool(books: PoolBooks, { terms, pool }: PlacedHold, slot: SlotId, find: Find): void {
   const of = poolOfSlot(books, slot);
   if (of !== pool) find("L51", `${terms.call} of pool ${pool} is granted ${slot}, which is in ${of}`);
-  books.served.add(`${pool} ${terms.account}`);
+  books.served.add(servedKey(pool, terms.account));
 }
 
 export function bookMoved(books: PoolBooks, hold: PlacedHold, event: Of<"call-moved">, find: Find): void {

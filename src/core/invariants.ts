@@ -7,6 +7,7 @@
 import { balanceOf, find, finder, look } from "./audit.ts";
 import type { Audit, Balance, Finding, Hold } from "./audit.ts";
 import { checkBudget, checkFunds, checkKept, sum } from "./audit-funds.ts";
+import { servedKey } from "./audit-pools.ts";
 import type { Call, CallId, SlotId } from "./model.ts";
 import { shareKey } from "./line.ts";
 import type { LedgerRecord } from "./record.ts";
@@ -146,7 +147,7 @@ function checkShares(found: Found, { shares, pools }: State, { served }: Audit, 
     for (const pool of pools.keys()) {
       look(found, "L47");
       const { amount = 0 } = shares.get(shareKey(pool, account))?.spent ?? {};
-      if (amount > 0 && !served.has(`${pool} ${account}`))
+      if (amount > 0 && !served.has(servedKey(pool, account)))
         find(found, "L47", `${account} has spent of ${pool}, which never served it`);
     }
   }

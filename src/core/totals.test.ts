@@ -19,6 +19,7 @@ function visited(days: number, addresses: number): Ledger {
   it.now = instant(Date.UTC(2026, 10, 30, 12));
   for (let n = 0; n < days; n++) {
     it.do({ type: "hear-node", node: "n1" });
+    it.tick();
     for (let address = 0; address < addresses; address++)
       it.run(`c_${n}_${address}`, 1_000, terms(n * addresses + address));
     it.schedule(`c_${n}_r`, { ...terms(n), declaredMs: durationMs(day) });
@@ -79,6 +80,22 @@ test("L38: with addresses too a log whose first records were removed sums up to 
     const rest = replayed(it.records.slice(index), beginning);
     assert.deepEqual([rest.totals(), rest.counts(), rest.differences()], [whole.totals(), whole.counts(), []]);
   }
+});
+
+test("books keep no more than the state does, however many addresses came; those that come again count on", () => {
+  const long = visited(30, 4);
+  long.run("c_again", 1_000, terms(0));
+  long.check();
+  const replay = replayed(long.records);
+  const { calls, accounts: known } = long.state;
+  assert.ok(replay.size <= calls.size + 2 * known.size, `${replay.size} beside ${calls.size} and ${known.size}`);
+  const { chargedMs, accounts, usedMs } = replay.totals();
+  assert.deepEqual([chargedMs, accounts], [30 * 4 * 1_000 + 30 * 500 + 1_000, long.state.accounts.size]);
+  assert.equal(
+    usedMs,
+    [...long.state.accounts.values()].reduce((sum, account) => sum + account.usedMs, 0),
+  );
+  assert.deepEqual(replay.differences(), []);
 });
 
 test("L38: counts by single addresses, as they once were written, join the month in which the log begins; no sum changes", () => {

@@ -7,6 +7,7 @@ import { iso } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 import { apply } from "./evolve.ts";
 import { balanceOf, newAudit, take } from "./audit.ts";
+import { servedKey } from "./audit-pools.ts";
 import type { Audit } from "./audit.ts";
 import type { CallTerms, Event } from "./model.ts";
 import { poolOfCall } from "./routing.ts";
@@ -80,8 +81,14 @@ export class Replay {
     this.#audit.findings.length = 0; // Policies of the day are the simulator's business; here amounts are compared.
     for (const event of record.events) {
       this.#count(event, record.at);
-      if (event.type === "calls-forgotten") for (const call of event.calls) this.#audit.holds.delete(call);
+      if (event.type === "calls-forgotten") this.#forget(event);
     }
+  }
+
+  /** How much its books keep beside the state: calls, accounts, and pools that served one. */
+  get size(): number {
+    const { holds, books, served } = this.#audit;
+    return holds.size + books.size + served.size;
   }
 
   /** What its calls came to, records that were removed among them; in the order of account, Space and period. */
@@ -119,6 +126,16 @@ export class Replay {
       if (log.usedMs === usedMs && log.heldMs === heldMs) return [];
       return [{ account: id, ledger: { usedMs, heldMs }, log: { usedMs: log.usedMs, heldMs: log.heldMs } }];
     });
+  }
+
+  /** What the state forgets, the books do: addresses come without end, and one that comes again is opened anew. */
+  #forget({ calls, accounts = [] }: Extract<Event, { type: "calls-forgotten" }>): void {
+    const { holds, books, served } = this.#audit;
+    for (const call of calls) holds.delete(call);
+    for (const account of accounts) {
+      books.delete(account);
+      for (const pool of this.state.pools.keys()) served.delete(servedKey(pool, account));
+    }
   }
 
   /** By the ledger's periods: an account that was forgotten begins with the first one again, wherever a log begins. */
