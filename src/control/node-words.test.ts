@@ -8,7 +8,7 @@ import { NodeWords, type Owners } from "./node-words.ts";
 /** n1 has p_1 with the call c_1, which is open, and c_old, which has ended; n2 has p_2. */
 const owners: Owners = {
   replica: (id) => ({ p_1: "n1", p_2: "n2" })[id],
-  nodesOf: async (id) => (id === "p_slow" ? ["n1"] : []),
+  nodesOf: async (ids) => new Map(ids.has("p_slow") ? [["p_slow", new Set(["n1"])]] : []),
   openCall: (id) => (id === "c_1" ? { node: "n1", replica: "p_1" } : undefined),
   callNode: async (id) => ({ c_1: "n1", c_old: "n1" })[id],
   release: async (id) => ({ rel_1: { node: "n1", space: "alice/demo" }, rel_2: { node: "n2", space: "bob/own" } })[id],
@@ -88,10 +88,28 @@ describe("NodeWords", () => {
   });
 
   test("a replica of another Space than its release, or of a release that was never built, is no node's", async () => {
-    const said = (release: string, space: string) => words.replica("n2", replica("p_9", "ready", { release, space }));
+    const said = (release: string, space: string) =>
+      words.foreignIn("n2", { type: "replica", status: replica("p_9", "ready", { release, space }) });
     assert.equal(await said("rel_2", "bob/own"), undefined);
     assert.match((await said("rel_2", "alice/demo")) ?? "", /is bob\/own's on node n2$/);
     assert.match((await said("rel_none", "bob/own")) ?? "", /is not there$/);
+  });
+
+  test("a hello is compared with what the ledger has in one look, however many of its replicas nobody has told of", async () => {
+    const looks: ReadonlySet<string>[] = [];
+    const nodesOf: Owners["nodesOf"] = (ids) => (looks.push(ids), owners.nodesOf(ids));
+    const unknown = Array.from({ length: 100 }, (_, n) => replica(`p_${n + 10}`, "ready"));
+    const lost = replica("p_slow", "lost", { space: "", release: "" });
+    const told = [replica("p_1", "ready"), ...unknown, replica("p_2", "ready"), lost];
+    const foreign = await new NodeWords({ ...owners, nodesOf }).replicas("n1", told);
+    assert.deepEqual(
+      foreign.flatMap((of) => of ?? []),
+      ["replica p_2 of node n2"],
+    );
+    assert.deepEqual(
+      looks.map((ids) => [ids.size, ids.has("p_1")]),
+      [[101, false]],
+    );
   });
 
   test("nobody signs for the server, the edge or what no shim is called", async () => {

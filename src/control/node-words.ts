@@ -10,8 +10,8 @@ import { namesOfEmitter } from "../evidence/entry.ts";
 export interface Owners {
   /** The node that has told of this replica. */
   replica(id: string): string | undefined;
-  /** Nodes on which the ledger has something of this replica. */
-  nodesOf(replica: string): Promise<readonly string[]>;
+  /** Nodes on which the ledger has something of these replicas, by replica. */
+  nodesOf(replicas: ReadonlySet<string>): Promise<ReadonlyMap<string, ReadonlySet<string>>>;
   /** A call that is open. */
   openCall(id: string): { readonly node: string; readonly replica: string } | undefined;
   /** The node of any call that the ledger still has. */
@@ -45,7 +45,7 @@ export class NodeWords {
       case "releases":
         return message.node === node ? undefined : `node ${message.node}`;
       case "replica":
-        return this.replica(node, message.status);
+        return this.#replica(node, message.status);
       case "schedule":
         return this.#schedule(node, message.request);
       case "left":
@@ -68,18 +68,33 @@ export class NodeWords {
     }
   }
 
-  /** A replica is where its release is; one that names no Space is a word about one that the node does not have. */
-  replica(node: string, { replica, space, release }: ReplicaStatus): Foreign | Promise<Foreign> {
-    const known = this.#owners.replica(replica);
-    if (known !== undefined && known !== node) return `replica ${replica} of node ${known}`;
-    return known === node ? undefined : this.#unknown(node, { replica, space, release });
+  /** Of each of the replicas in a hello; the ledger is asked once for all that nobody has told of. */
+  async replicas(node: string, told: readonly ReplicaStatus[]): Promise<Foreign[]> {
+    const known = told.map(({ replica }) => this.#owners.replica(replica));
+    const unknown = new Set(told.filter((_, at) => known[at] === undefined).map(({ replica }) => replica));
+    const nodesOf = unknown.size === 0 ? undefined : await this.#owners.nodesOf(unknown);
+    return Promise.all(
+      told.map(async (status, at) => {
+        const { replica } = status;
+        if (known[at] !== undefined) return known[at] === node ? undefined : `replica ${replica} of node ${known[at]}`;
+        return this.#unknown(node, status, nodesOf?.get(replica) ?? new Set());
+      }),
+    );
   }
 
+  #replica(node: string, status: ReplicaStatus): Foreign | Promise<Foreign> {
+    // Nearly always: its own word of what it told of before waits for nothing.
+    if (this.#owners.replica(status.replica) === node) return undefined;
+    return this.replicas(node, [status]).then(([foreign]) => foreign);
+  }
+
+  /** A replica is where its release is; one that names no Space is a word about one that the node does not have. */
   async #unknown(
     node: string,
     { replica, space, release }: Pick<ReplicaStatus, "replica" | "space" | "release">,
+    nodes: ReadonlySet<string>,
   ): Promise<Foreign> {
-    const other = (await this.#owners.nodesOf(replica)).find((one) => one !== node);
+    const other = [...nodes].find((one) => one !== node);
     if (other !== undefined) return `replica ${replica} of node ${other}`;
     if (space === "") return undefined;
     const found = await this.#owners.release(release);

@@ -17,7 +17,7 @@ import type { Link } from "../contract/agent.ts";
 import type { CardTrouble as LedgerTrouble, Command } from "../core/model.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Calls } from "./calls.ts";
-import { nodesOfReplica } from "../core/views.ts";
+import { nodesOfReplicas } from "../core/views.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Engine } from "./engine.ts";
 import { EngineBusy } from "./engine.ts";
@@ -121,7 +121,7 @@ export class Nodes {
     this.#words = new NodeWords({
       ...{ release, builder },
       replica: (id) => replicas.get(id)?.node,
-      nodesOf: (replica) => engine.read((state) => nodesOfReplica(state, replica)),
+      nodesOf: (unknown) => engine.read((state) => nodesOfReplicas(state, unknown)),
       openCall: (id) => ports.calls().openCall(id),
       callNode: (id) => engine.read((state) => state.calls.get(id)?.terms.node),
     });
@@ -351,7 +351,7 @@ export class Nodes {
 
   async #ownReplicas(connection: Connection, hello: Extract<ToServer, { type: "hello" }>): Promise<ReplicaStatus[]> {
     const { node, replicas } = hello;
-    const foreign = await Promise.all(replicas.map(async (status) => this.#words.replica(node, status)));
+    const foreign = await this.#words.replicas(node, replicas);
     const own = replicas.filter((status, at) => {
       const of = foreign[at];
       if (of === undefined) return true;

@@ -4,6 +4,7 @@ import { seconds } from "../stdx/time.ts";
 import { card, hello, ledger, types } from "./ledger.suite.ts";
 import type { Ledger } from "./ledger.suite.ts";
 import type { Event } from "./model.ts";
+import { nodesOfReplicas } from "./views.ts";
 
 const hour = 3_600;
 
@@ -48,4 +49,16 @@ describe("a hello", () => {
     assert.equal(it.state.nodes.get("n1")?.stage, "lost");
     assert.deepEqual(types(it.do(hello([card(0, 4)]))), joined, "it was lost");
   });
+});
+
+test("what nodes have of replicas is a waiting call, a running one or a worker on a slot", () => {
+  const it = ledger([card(0, 2)]);
+  it.schedule("idle", { replica: "p_warm" });
+  it.schedule("runs", { replica: "p_runs" });
+  it.attach("idle");
+  it.end("idle", 10, { workerAlive: true });
+  it.schedule("waits", { replica: "p_waits", size: "xlarge" });
+  const found = nodesOfReplicas(it.state, new Set(["p_warm", "p_runs", "p_waits", "p_none"]));
+  const n1 = new Set(["n1"]);
+  assert.deepEqual(found, new Map(["p_runs", "p_waits", "p_warm"].map((replica) => [replica, n1])));
 });

@@ -233,17 +233,22 @@ export function openCallsOn(state: State, name: NodeName): OpenCall[] {
   return node ? [...leasedOn(state, node), ...queuedOn(state, node)] : [];
 }
 
-/** Nodes on which a replica has open calls, or a worker on a slot. */
-export function nodesOfReplica(state: State, replica: ReplicaId): NodeName[] {
-  const has = ({ name, cards }: NodeState): boolean =>
-    openCallsOn(state, name).some(({ terms }) => terms.replica === replica) ||
-    cards.some(({ slots }) =>
-      slots.some((id) => {
-        const slot = state.slots.get(id);
-        return (slot?.stage === "warm" || slot?.stage === "clearing") && slot.replica === replica;
-      }),
-    );
-  return [...state.nodes.values()].filter(has).map(({ name }) => name);
+/** Nodes on which these replicas have open calls, or a worker on a slot; in one walk, however many are asked for. */
+export function nodesOfReplicas(state: State, replicas: ReadonlySet<ReplicaId>): Map<ReplicaId, Set<NodeName>> {
+  const found = new Map<ReplicaId, Set<NodeName>>();
+  const add = (replica: ReplicaId, node: NodeName): void => {
+    if (!replicas.has(replica)) return;
+    const nodes = found.get(replica) ?? new Set();
+    found.set(replica, nodes.add(node));
+  };
+  for (const { name, cards } of replicas.size === 0 ? [] : state.nodes.values()) {
+    for (const { terms } of openCallsOn(state, name)) add(terms.replica, name);
+    for (const id of cards.flatMap(({ slots }) => slots)) {
+      const slot = state.slots.get(id);
+      if (slot?.stage === "warm" || slot?.stage === "clearing") add(slot.replica, name);
+    }
+  }
+  return found;
 }
 
 /** Slots of a node that wait for their old worker's end. */
