@@ -94,6 +94,13 @@ function refusedAs(why: CommandRefusal, what: string): Refused {
         says: `No more is kept: ${what} would be one too many.`,
         next: "Use what is there: pools are never removed, a rule or a card's pool goes with `--back`.",
       };
+    case "amount-overflow":
+      return {
+        ok: false,
+        code: "control/invalid",
+        says: `A setting of ${what} is beyond what the ledger takes.`,
+        next: `A length is at most ${settingMaxMs} ms, a count at most ${settingMaxCount}.`,
+      };
     case "malformed":
       return {
         ok: false,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { memorySql } from "../catalog/memory-sql.ts";
+import { settingMaxCount, settingMaxMs } from "../core/policy.ts";
 import { ControlWorld, replica, request } from "./control.suite.ts";
 
 describe("the list of calls", () => {
@@ -42,4 +43,19 @@ describe("the list of calls", () => {
     await world.server.calls.follow();
     assert.equal((await world.server.calls.get("c_1"))?.stage, "granted");
   });
+});
+
+test("what the ledger does not take of a pool's settings is told, with what it takes, and changes nothing", async () => {
+  await using world = await ControlWorld.open();
+  const { server } = world;
+  const before = await server.pool("main");
+  assert.deepEqual(await server.setPool("main", { queueMax: settingMaxCount + 1 }), {
+    ok: false,
+    code: "control/invalid",
+    says: "A setting of pool main is beyond what the ledger takes.",
+    next: `A length is at most ${settingMaxMs} ms, a count at most ${settingMaxCount}.`,
+  });
+  assert.deepEqual(await server.pool("main"), before);
+  assert.equal(await server.setPool("none", { queueMax: 1 }), undefined);
+  assert.deepEqual(await server.setPool("main", { queueMax: 7 }), { ...before, queueMax: 7 });
 });

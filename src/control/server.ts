@@ -21,7 +21,7 @@ import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodeView } from "../contract/nodes.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
 import type { DrainScope } from "../core/drained.ts";
-import type { Command, PoolSettings, TierName, TierSettings } from "../core/model.ts";
+import type { Command, TierName, TierSettings } from "../core/model.ts";
 import type { RouteOf } from "../core/routes.ts";
 import { poolOfCall, routeKey } from "../core/routing.ts";
 import { boardOf, budgetOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from "../core/views.ts";
@@ -428,20 +428,16 @@ export class Server {
     return this.#parts.engine.read((state) => tiersOf(state).find(({ name }) => name === tier) as TierView);
   }
 
-  async setPool(
-    name: string,
-    settings: { readonly [Key in keyof PoolSettings]?: PoolSettings[Key] | number | undefined },
-  ): Promise<PoolView | undefined> {
-    if (!(await this.pool(name))) return undefined;
-    await this.#order({ type: "set-pool", pool: name, settings: settings as Partial<PoolSettings> });
-    return this.pool(name);
+  /** Changes a pool that is there; undefined where it is not. */
+  async setPool(name: string, settings: PoolWish): Promise<PoolView | Refused | undefined> {
+    return (await this.pool(name)) && this.makePool(name, settings);
   }
 
   async pools(): Promise<PoolView[]> {
     return this.#parts.engine.read((state) => poolsOf(state).map(poolView));
   }
 
-  /** Makes the pool where it is not there. */
+  /** Makes the pool where it is not there, and changes it where it is. */
   async makePool(name: string, settings: PoolWish): Promise<PoolView | Refused> {
     const made = await givePool((command) => this.#order(command), name, settings);
     return made.ok ? ((await this.pool(name)) as PoolView) : made;

@@ -25,8 +25,10 @@ export const poolsRoute: Route = (api, server) => {
     if (caller instanceof Response) return caller;
     const change = await jsonBody(c, changeBody);
     if (change instanceof Response) return change;
-    const view = await server.setPool(c.req.param("name"), change);
-    return view ? c.json(view) : refuse(c, "control/not-found", { detail: `There is no pool ${c.req.param("name")}.` });
+    const name = c.req.param("name");
+    const changed = await server.setPool(name, change);
+    if (!changed) return refuse(c, "control/not-found", { detail: `There is no pool ${name}.` });
+    return "ok" in changed ? refuseAs(c, changed) : c.json(changed);
   });
   api.put("/api/pools/:name", async (c) => {
     const caller = administrator(c);
