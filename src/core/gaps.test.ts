@@ -27,6 +27,17 @@ function gap(leaseS: number): Ledger {
   return it;
 }
 
+/** A call has one of three slots for so long; the others are free. */
+function beside(runsS: number): Ledger {
+  const it = ledger([card(0, 3)], { queueLimitMs: seconds(3600), oldestEvery: 2 });
+  it.schedule("runs", { account: "crowd", tier: "unlimited", declaredMs: seconds(runsS) });
+  it.attach("runs");
+  return it;
+}
+const whole: Partial<CallTerms> = { account: "wide", size: "xlarge", declaredMs: seconds(1) };
+const grantsIn = (events: readonly Event[]) =>
+  events.flatMap((event) => (event.type === "call-granted" ? [[event.call, event.turn]] : []));
+
 describe("a gap before a call that waits for a whole card", () => {
   test("is filled by a call that is over before the other half's lease ends, and the grant says so", () => {
     const it = gap(60);
@@ -53,6 +64,19 @@ describe("a gap before a call that waits for a whole card", () => {
     it.schedule("fits", { account: "b", declaredMs: seconds(50) });
     const { call, turn } = eventOf(it.end("l1", 5), "call-granted");
     assert.deepEqual([call, turn], ["fits", "gap"]);
+    it.check();
+  });
+
+  test("changes whose turn is next, and that call is granted in the same record: no slot is left to nobody", () => {
+    const it = beside(100);
+    it.schedule("whole", whole);
+    it.schedule("long", { account: "b", tier: "unlimited", declaredMs: seconds(90) });
+    assert.equal(it.call("long").stage, "queued", "the whole card is next, and it would run too long");
+    const events = it.do({ type: "schedule", terms: terms("fits", { account: "wide", declaredMs: seconds(30) }) });
+    assert.deepEqual(grantsIn(events), [
+      ["fits", "gap"],
+      ["long", "share"],
+    ]);
     it.check();
   });
 
@@ -196,3 +220,26 @@ function until(it: Ledger, at: Instant, lateMs: number): void {
   }
   it.now = at;
 }
+
+test("a warm worker's call that passes the head is a turn: that of who waits longest comes in the same record, where it is due", () => {
+  const it = beside(20);
+  const own: Partial<CallTerms> = { account: "b", task: "warm", declaredMs: seconds(3) };
+  for (const [call, of] of [
+    ["before", own],
+    ["beside", {}],
+  ] as const) {
+    it.schedule(call, of);
+    it.attach(call);
+  }
+  it.schedule("oldest", { account: "c", declaredMs: seconds(90) });
+  it.schedule("whole", whole);
+  it.end("before", 5, { workerAlive: true });
+  it.end("beside", 5);
+  assert.equal(it.call("oldest").stage, "queued", "the whole card is next");
+  const events = it.do({ type: "schedule", terms: terms("again", own) });
+  assert.deepEqual(grantsIn(events), [
+    ["again", "warm"],
+    ["oldest", "oldest"],
+  ]);
+  it.check();
+});

@@ -42,33 +42,42 @@ export function grantOn(plan: Plan, node: NodeState): void {
 export function grantWaiting(plan: Plan, bay: Bay): void {
   if (bay.queue.length === 0 && plan.coming.size === 0) return;
   const cards = wellCardsAt(plan, bay);
+  // One that passed the head has had a turn, or spent: another call may be the head now.
+  let waits = grantTurns(plan, bay, cards);
+  while (waits === "passed") waits = grantTurns(plan, bay, cards);
+  if (waits === "waits") clearForWaiting(plan, bay, cards);
+}
+
+/** Grants turn by turn, up to the head that has to wait and the first that may pass it. */
+function grantTurns(plan: Plan, bay: Bay, cards: readonly Card[]): "none" | "waits" | "passed" {
   const turns = turnsOn(plan, bay);
   for (let turn = turns.next().value; turn !== undefined; turn = turns.next().value) {
     const pick = pickSlots(cards, plan.slotAt, turn.terms, plan.state.fencesAbove);
-    if (pick === undefined) {
-      passHead(plan, bay, cards, turn, turns);
-      return clearForWaiting(plan, bay, cards);
-    }
+    if (pick === undefined) return passHead(plan, bay, cards, turn, turns) ? "passed" : "waits";
     grant(plan, bay, turn, pick);
   }
+  return "none";
 }
 
 /**
- * While the head has to wait, calls behind it may go before it: into a gap, where all that they hold is over before the
+ * While the head has to wait, one behind it may go before it: into a gap, where all that they hold is over before the
  * head could start if everyone used what they hold; or to their own warm worker, where they are the head's equals.
  *
  *   L46. A gap that is filled delays nobody ahead: before the head starts none of them could, and by then it is over.
  */
-function passHead(plan: Plan, bay: Bay, cards: readonly Card[], head: Turn, behind: Iterable<Turn>): void {
-  if (countStage(plan, cards, "free") + countStage(plan, cards, "warm") === 0) return;
+function passHead(plan: Plan, bay: Bay, cards: readonly Card[], head: Turn, behind: Iterable<Turn>): boolean {
+  if (countStage(plan, cards, "free") + countStage(plan, cards, "warm") === 0) return false;
   const { attachWithinMs } = settingsOf(plan.state, bay.pool);
   for (const turn of firstOf(behind, passDepth)) {
     const pick = pickSlots(cards, plan.slotAt, turn.terms, plan.state.fencesAbove);
     if (pick === undefined) continue;
     const overAt = after(after(plan.now, attachWithinMs), turn.leaseMs);
-    if (overAt <= startsNotBefore(plan, cards, head.terms)) grant(plan, bay, { ...turn, rule: "gap" }, pick);
-    else if (pick.warm && isEqual(plan, head, turn)) grant(plan, bay, { ...turn, rule: "warm" }, pick);
+    const isGap = overAt <= startsNotBefore(plan, cards, head.terms);
+    if (!isGap && !(pick.warm && isEqual(plan, head, turn))) continue;
+    grant(plan, bay, { ...turn, rule: isGap ? "gap" : "warm" }, pick);
+    return true;
   }
+  return false;
 }
 
 /** The instant before which a waiting call cannot start, if those that have its slots use all that they hold. */
