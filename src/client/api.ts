@@ -39,7 +39,7 @@ import type {
   VariableViews,
   WhoAmI,
 } from "../contract/api.ts";
-import type { PoolsView, RouteRequest, RouteView, PoolView } from "../contract/pools.ts";
+import type { PoolsView, RouteRequest, RouteView, RuleView, PoolView } from "../contract/pools.ts";
 import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodesView } from "../contract/nodes.ts";
 import type { LogLine } from "../contract/agent.ts";
@@ -385,6 +385,11 @@ export class WaybillClient {
   /** By which pools calls of a Space, or of an account, are served. */
   async route(of: Routable, asking: Asking = {}): Promise<RouteView> {
     return await this.#get(routePath(of), {}, asking);
+  }
+
+  /** All rules that are set. Needs an administrator's token. */
+  async rules({ page, ...asking }: Asking & { page?: string | undefined } = {}): Promise<Page<RuleView>> {
+    return await this.#get("/api/rules", { page }, asking);
   }
 
   /** Null takes the rule back. */

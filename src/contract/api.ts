@@ -51,6 +51,7 @@
  *   GET    /api/tiers, PATCH /api/tiers/NAME        → TiersView, TierView
  *   GET    /api/pools                               → PoolsView
  *   GET    /api/pools/NAME, PATCH /api/pools/NAME   → PoolView
+ *   GET    /api/rules?page=                         → Page<RuleView>, by kind and name                (admin)
  *   PUT    /api/pools/NAME { settings }             → PoolView, made where it is not there             (admin)
  *   PUT    /api/nodes/NAME[/cards/INDEX]/pool { pool }, DELETE → NodesView                             (admin)
  *   GET    /api/spaces/O/N/pools                    → RouteView (owner, admin); PUT RouteRequest, DELETE (admin)

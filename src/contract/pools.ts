@@ -43,6 +43,13 @@ export interface RouteView {
   readonly moveAfterMs: number | null;
 }
 
+/** A rule that is set: whose, and what it says. */
+export interface RuleView extends RouteView {
+  readonly kind: "space" | "account";
+  /** `OWNER/NAME`, or the account's. */
+  readonly name: string;
+}
+
 export interface RouteRequest {
   readonly pools: readonly string[];
   readonly moveAfterMs?: number | null | undefined;

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { NodesView } from "../contract/nodes.ts";
+import type { RuleView } from "../contract/pools.ts";
 import type { BudgetView } from "../contract/allowances.ts";
-import type { QuotaView, QuoteView, SpaceView, TierView, TiersView } from "../contract/api.ts";
+import type { Page, QuotaView, QuoteView, SpaceView, TierView, TiersView } from "../contract/api.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Scope } from "../identity/token-resolver.ts";
 import { createApi } from "./app.ts";
@@ -58,6 +59,33 @@ describe("the API", () => {
     assert.equal((await ask("POST", "/api/tokens", plain, body)).status, 403);
     assert.equal((await ask("GET", "/api/quota?account=alice", plain)).status, 403);
     assert.equal((await ask("POST", "/api/tokens", admin, body)).status, 201);
+  });
+
+  test("an operator reads all rules by which calls come into pools, page by page, and takes back also one whose Space is gone", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    const [alice, admin] = [await world.token("alice", ["read", "write"]), await world.token("admin", ["admin"])];
+    const route = { pools: ["main"], moveAfterMs: null };
+    const spaces = Array.from({ length: 51 }, (_none, n) => `alice/gone-${n + 100}`);
+    for (const space of spaces) await world.engine.submit({ type: "set-route", of: { kind: "space", space }, route });
+    await world.engine.submit({ type: "set-route", of: { kind: "account", account: "bob" }, route });
+    assert.equal((await ask("GET", "/api/rules", alice)).status, 403);
+    const read = async (page = ""): Promise<Page<RuleView>> =>
+      (await ask("GET", `/api/rules?page=${encodeURIComponent(page)}`, admin)).json() as Promise<Page<RuleView>>;
+    const first = await read();
+    const second = await read(first.next ?? "none");
+    assert.deepEqual([first.items.length, second.items.length, second.next], [50, 2, null]);
+    assert.deepEqual(first.items[0], { kind: "account", name: "bob", ...route });
+    assert.deepEqual(
+      [...first.items, ...second.items].slice(1).map(({ name }) => name),
+      spaces,
+    );
+    const path = `/api/spaces/${spaces[0]}/pools`;
+    assert.deepEqual(
+      [(await ask("DELETE", path, admin)).status, (await ask("DELETE", path, admin)).status],
+      [200, 404],
+    );
+    assert.equal((await read()).items[1]?.name, spaces[1]);
   });
 
   test("an operator takes a pool, a node or a card out of use and gives it back; who, why and until when is shown", async () => {

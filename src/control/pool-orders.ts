@@ -92,7 +92,7 @@ function refusedAs(why: CommandRefusal, what: string): Refused {
       return {
         ...conflict,
         says: `No more is kept: ${what} would be one too many.`,
-        next: "Use what is there: pools are never removed, a rule or a card's pool goes with `--back`.",
+        next: "Use what is there: pools are never removed, a rule or a card's pool goes with `--back`; `waybill pool rules` lists all rules.",
       };
     case "amount-overflow":
       return {

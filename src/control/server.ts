@@ -16,7 +16,7 @@ import type {
   SignedReceipt,
   TierView,
 } from "../contract/api.ts";
-import type { PoolView, RouteView } from "../contract/pools.ts";
+import type { PoolView, RouteView, RuleView } from "../contract/pools.ts";
 import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodeView } from "../contract/nodes.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
@@ -457,6 +457,19 @@ export class Server {
     return this.#parts.engine.read(({ routes }) => {
       const { pools = [], moveAfterMs = null } = routes.get(routeKey(of))?.route ?? {};
       return { pools, moveAfterMs };
+    });
+  }
+
+  /** The rules that are set, of accounts and then of Spaces, each by name. */
+  async rules({ page = "", limit }: { page: string | undefined; limit: number }): Promise<Page<RuleView>> {
+    return this.#parts.engine.read(({ routes }) => {
+      const after = page.replace("/", " ");
+      const rest = [...routes].filter(([key]) => key > after);
+      const items = rest.slice(0, limit).map(([, { of, route }]): RuleView => {
+        return { kind: of.kind, name: of.kind === "space" ? of.space : of.account, ...route };
+      });
+      const last = items.at(-1);
+      return { items, next: last && rest.length > limit ? `${last.kind}/${last.name}` : null };
     });
   }
 

@@ -1,4 +1,4 @@
-/** `waybill pool list`, `show NAME`, `add NAME`, `set NAME --queue-limit 3s …`, `rule ACCOUNT POOL…`, `drain NAME --reason …` and `undrain`. */
+/** `waybill pool list`, `show NAME`, `add NAME`, `set NAME --queue-limit 3s …`, `rule ACCOUNT POOL…`, `rules`, `drain NAME --reason …` and `undrain`. */
 import type { Command } from "commander";
 import type { PoolChange } from "../../client/api.ts";
 import { limitOf, parseAdmission, parseCount, parseCountLimit, parseLength } from "../arguments.ts";
@@ -22,7 +22,7 @@ interface SetOptions extends GlobalOptions {
 }
 
 export function declare(program: Command, run: Runner): void {
-  const pool = program.command("pool").description("GPU pools: list, show, add, set, rule, drain, undrain");
+  const pool = program.command("pool").description("GPU pools: list, show, add, set, rule, rules, drain, undrain");
   pool
     .command("list")
     .description("the pools, and how much of each is leased")
@@ -54,6 +54,20 @@ export function declare(program: Command, run: Runner): void {
     run,
     (account) => ({ account }),
   );
+  pool
+    .command("rules")
+    .description("all rules of Spaces and accounts by which calls come into pools")
+    .option("--page <next>", "the page that the one before named")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const [client, { drawRules }] = await Promise.all([context.client(), import("../draw/pools.ts")]);
+        const { page } = command.opts<{ readonly page?: string }>();
+        const answer = await client.rules({ page, signal: world.signal });
+        context.answer(answer, drawRules(answer.items));
+        if (answer.next) context.note(`more: waybill pool rules --page ${answer.next}\n`);
+      }),
+    );
   pool
     .command("show")
     .description("a pool's settings and how much of it is leased")

@@ -1,5 +1,5 @@
 /** Pools, and the rules by which calls come into them, for people. */
-import type { PoolsView, RouteView } from "../../contract/pools.ts";
+import type { PoolsView, RouteView, RuleView } from "../../contract/pools.ts";
 import type { Paper } from "./paper.ts";
 import { lengthOf } from "./paper.ts";
 import { drawTable } from "./table.ts";
@@ -19,6 +19,11 @@ export function drawPools(paper: Paper, { pools }: PoolsView): string {
     ],
     pools,
   );
+}
+
+export function drawRules(rules: readonly RuleView[]): string {
+  if (rules.length === 0) return "No rule is set: calls are served by their node's pool.\n";
+  return rules.map((rule) => drawRoute(`${rule.kind} ${rule.name}`, rule)).join("");
 }
 
 export function drawRoute(whose: string, { pools, moveAfterMs }: RouteView): string {

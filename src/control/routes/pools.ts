@@ -1,8 +1,8 @@
 /**
  * `GET /api/pools`, `GET`, `PATCH` and `PUT /api/pools/NAME`: pools and their settings; `PUT` makes one that is not there.
  * `PUT` and `DELETE` of `/api/nodes/NAME/pool` and `/api/nodes/NAME/cards/INDEX/pool`: which cards are in which pool. `GET`, `PUT` and
- * `DELETE` of `/api/spaces/OWNER/NAME/pools` and `/api/accounts/NAME/pools`: by which pools calls are served. Changes are for
- * administrators: a rule decides whose cards an app uses.
+ * `DELETE` of `/api/spaces/OWNER/NAME/pools` and `/api/accounts/NAME/pools`: by which pools calls are served; `GET /api/rules`: all
+ * rules that are set. Changes are for administrators: a rule decides whose cards an app uses.
  */
 import type { RouteOf } from "../../core/routes.ts";
 import type { Api, ApiContext, Route } from "../api.ts";
@@ -12,6 +12,7 @@ import { cardPoolBody, poolBody, routeBody } from "../pool-orders.ts";
 import type { Cards } from "../pool-orders.ts";
 import type { Server } from "../server.ts";
 
+const pageSize = 50;
 const changeBody = poolBody.refine((change) => Object.keys(change).length > 0, "name at least one setting to change");
 
 export const poolsRoute: Route = (api, server) => {
@@ -37,6 +38,11 @@ export const poolsRoute: Route = (api, server) => {
     if (wish instanceof Response) return wish;
     const made = await server.makePool(c.req.param("name"), wish);
     return "ok" in made ? refuseAs(c, made) : c.json(made);
+  });
+  api.get("/api/rules", async (c) => {
+    const caller = administrator(c);
+    if (caller instanceof Response) return caller;
+    return c.json(await server.rules({ page: c.req.query("page"), limit: pageSize }));
   });
   const name = (c: ApiContext): string => c.req.param("name") ?? "";
   cardPools(api, server, "/api/nodes/:name/pool", (c) => ({ node: name(c), device: null }));
@@ -86,7 +92,9 @@ function routes(api: Api, server: Server, path: string, { of, owner, isThere }: 
   const answer = async (c: ApiContext, change?: Parameters<Server["setRoute"]>[1]): Promise<Response> => {
     const whose = of(c);
     const what = whose.kind === "space" ? `Space ${whose.space}` : `account ${whose.account}`;
-    if (!(await isThere(whose))) return refuse(c, "control/not-found", { detail: `There is no ${what}.` });
+    // A rule outlives its Space, and can be taken back.
+    const isSet = change === null && (await server.route(whose)).pools.length > 0;
+    if (!isSet && !(await isThere(whose))) return refuse(c, "control/not-found", { detail: `There is no ${what}.` });
     const done = change === undefined ? ({ ok: true } as const) : await server.setRoute(whose, change);
     return done.ok ? c.json(await server.route(whose)) : refuseAs(c, done);
   };
