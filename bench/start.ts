@@ -75,7 +75,9 @@ async function write(folder: string, wanted: number, report: Report): Promise<nu
   const last = Math.floor(wanted / snapshotEveryDefault) * snapshotEveryDefault + snapshotEveryDefault - 10 * parallel;
   const telling = setInterval(() => report(`${engine.durable} of ${last} records`), hearEveryMs);
   let heard: Promise<void> = Promise.resolve();
-  const hearing = setInterval(() => (heard = hear(engine, parallel)), hearEveryMs);
+  const hearing = setInterval(() => {
+    heard = hear(engine, parallel);
+  }, hearEveryMs);
   const caller = async (n: number): Promise<void> => {
     while (engine.durable < last) await cycle(engine, n);
   };
