@@ -141,6 +141,9 @@ export class Watch {
     const [begun] = this.#unsaved[0]?.events ?? [];
     if (begun?.type !== "writer-started") this.fail("L17", "a start is not recorded before anything else");
     this.look("L25");
+    // No fault here damages a snapshot, so each gives the state that it was taken of.
+    const [passed] = engine.passedOver;
+    if (passed) this.fail("L25", `the snapshot after record ${passed.index} cannot be used: ${passed.why}`);
     const state = emptyState();
     const durable = recordsOf(this.#disk.rows);
     const head = durable.at(-1)?.index ?? 0;
