@@ -6,7 +6,7 @@ import type { LogLine } from "../src/contract/agent.ts";
 import { readShim } from "../src/runtime/folder.ts";
 import type { ReplicaLink } from "../src/runtime/link.ts";
 import { bench, until } from "../test/support/replicas.ts";
-import { rollupKb } from "./process-memory.ts";
+import { pssMB } from "./process-memory.ts";
 
 export interface LogThroughput {
   /** What the app printed, divided by how long its writes took; and the same program with its output to `cat > /dev/null`. */
@@ -95,5 +95,3 @@ function processorMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
-
-const pssMB = (pid: number): number => rollupKb(pid, "Pss") / 1e3;

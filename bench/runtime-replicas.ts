@@ -1,14 +1,14 @@
 /** Real shims with a small app, in sandboxes where there are some: memory, starts, wakes, and many at once. */
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fillCompileCache } from "../src/runtime/compile-cache.ts";
 import { readShim } from "../src/runtime/folder.ts";
 import { launch } from "../src/runtime/launch.ts";
+import { freePort } from "../test/support/free-port.ts";
 import { bench, dial, textOf, tools, until, watch, type Started } from "../test/support/replicas.ts";
 import { sandboxes } from "../test/support/sandboxes.ts";
 import { bundle } from "../tools/bundle.ts";
+import { pssMB } from "./process-memory.ts";
 
 export const app = `require("node:http").createServer((_, to) => to.end("hi")).listen(process.env.PORT, "127.0.0.1");\n`;
 const startWithinMs = 60_000;
@@ -91,23 +91,7 @@ export async function replicaBench(sandboxed: boolean): Promise<ReplicaBench> {
   };
 }
 
-/** Proportional set size of a process, in MB of 1,000,000 bytes. */
-export function pssMB(pid: number): number {
-  const kibibytes = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1];
-  return (Number(kibibytes) * 1_024) / 1e6;
-}
-
 export function shimMB(all: readonly Started[]): number {
   const sizes = all.map(({ plan }) => pssMB(readShim(plan.folder)?.pid ?? 0));
   return sizes.reduce((total, size) => total + size, 0) / all.length;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -15,7 +15,8 @@ import {
 } from "./document.ts";
 import { logThroughput } from "./log-throughput.ts";
 import { npmByHand, ourBuilds } from "./runtime-builds.ts";
-import { pssMB, replicaBench, shimMB, type ReplicaBench } from "./runtime-replicas.ts";
+import { pssMB } from "./process-memory.ts";
+import { replicaBench, shimMB, type ReplicaBench } from "./runtime-replicas.ts";
 
 const boots = 5;
 /** Figures of memory are told at this many. */

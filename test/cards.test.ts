@@ -164,6 +164,7 @@ describe("cards in trouble", () => {
     );
     await say({}, 0);
     assert.equal((await waits).status, 200);
+    await endedCall(alice.client, id);
     const { gpu, simulated } = (await alice.client.receipt(id)).receipt;
     assert.deepEqual([gpu, simulated], ["NVIDIA H100 (stand-in) (GPU-stand-in-0)", false]);
     await full[Symbol.asyncDispose]();

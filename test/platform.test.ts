@@ -9,7 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { ApiError } from "../src/client/errors.ts";
 import type { Problem } from "../src/contract/problem.ts";
 import { exit } from "../src/cli/exit.ts";
-import { endedCall } from "./support/calls.ts";
+import { borrowed, endedCall } from "./support/calls.ts";
 import { Platform, lives, until, upRefused, visit, type Account, type App } from "./support/platform.ts";
 
 const problemIn = (out: string): Problem => JSON.parse(out) as Problem;
@@ -255,8 +255,8 @@ describe("a platform that runs", () => {
 
   test("an owner's budget pays for a visitor, and credits for what the window cannot: the receipts say so", async () => {
     await alice.client.changeBudget(app.space, { limitMs: 60_000, whenOut: "visitor" });
-    const { call } = await visit(`${app.url}/gpu/hold?seconds=0.1`, bob);
-    const { receipt } = await alice.client.receipt(call);
+    const { id } = await borrowed(bob, app);
+    const { receipt } = await alice.client.receipt(id);
     assert.deepEqual([receipt.account, receipt.paidBy, receipt.creditsMs], ["bob", "alice", undefined]);
     assert.equal((await alice.client.budget(app.space)).usedMs, receipt.chargedMs);
     assert.equal((await bob.client.quota()).usedMs, 0);
@@ -264,9 +264,9 @@ describe("a platform that runs", () => {
     const free = (await up.admin.tiers()).tiers.find(({ name }) => name === "free");
     await up.admin.changeTier("free", { windowLimitMs: 0 });
     await up.admin.allow({ account: "bob", kind: "credits", ms: 60_000, reason: "won the contest" });
-    const other = await visit(`${app.url}/gpu/hold?seconds=0.1`, bob);
+    const other = await borrowed(bob, app);
     await up.admin.changeTier("free", { windowLimitMs: free?.windowLimitMs ?? null });
-    const { receipt: own } = await bob.client.receipt(other.call);
+    const { receipt: own } = await bob.client.receipt(other.id);
     assert.ok(own.chargedMs > 0);
     assert.deepEqual([own.paidBy, own.creditsMs], [undefined, own.chargedMs]);
     assert.equal((await bob.client.quota()).creditsMs, 60_000 - own.chargedMs);

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, test } from "node:test";
 import type { MeterReport, ReplicaStatus, ToServer } from "../contract/agent.ts";
 import { ReplicasWords } from "./words.ts";
@@ -26,10 +25,12 @@ function node() {
   const asked: (readonly string[] | "look")[] = [];
   const sent: string[] = [];
   const back = Promise.withResolvers<void>();
+  const looks = Promise.withResolvers<void>();
   const cards = {
     look: () => Promise.resolve(void asked.push("look")),
     returned: (uuids: readonly string[]) => {
       asked.push(uuids);
+      looks.resolve();
       return back.promise;
     },
   };
@@ -42,16 +43,16 @@ function node() {
   const words = new ReplicasWords({ devices, cards: () => cards, send: (message) => void sent.push(name(message)) });
   const grant = { number: 1, replica: "p_1", slots: ["n1/1/0"], fence: 1, warm: false, leaseMs: 1, attachWithinMs: 1 };
   words.granted({ ...grant, type: "grant", call: "c_1", device: { index: 1, uuid: "GPU-b" } });
-  return { words, asked, sent, back };
+  return { words, asked, sent, back, looks: looks.promise };
 }
 
 describe("what a replica says", () => {
   test("of a slot that is free waits for the memory of its card, all that follows with it, and nobody else", async () => {
-    const { words, asked, sent, back } = node();
+    const { words, asked, sent, back, looks } = node();
     words.tell(meter("p_1", ended("c_1", "lease-end", false)));
     words.tell(status("exited"));
     words.tell(meter("p_2", { kind: "attached", call: "c_2", pid: 2 }));
-    await nextTurn();
+    await looks;
     assert.deepEqual([sent, asked], [["p_2 attached"], [["GPU-b"]]]);
     assert.ok(words.holdsBack("p_1") && !words.holdsBack("p_2"));
     back.resolve();

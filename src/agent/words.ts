@@ -93,7 +93,7 @@ export class ReplicasWords {
 
   /** Of a slot `<node>/<card>/<n>`. */
   #cardsOf(slot: string): readonly string[] {
-    const index = Number(slot.split("/")[1]);
+    const index = Number(slot.split("/").at(-2));
     return this.#options.devices.flatMap((device) => (device.index === index ? [device.uuid] : []));
   }
 }

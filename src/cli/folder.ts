@@ -6,7 +6,7 @@ import { CliFailure } from "./failures.ts";
 
 const { R_OK, W_OK, X_OK } = constants;
 /** What the system says where rights are missing; what is wrong with a disk is told as that. */
-const rightsErrors: readonly string[] = ["EACCES", "EPERM"];
+export const rightsErrors: readonly string[] = ["EACCES", "EPERM"];
 
 /** Makes the folder where there is none. Throws a `CliFailure` where it, or one of these names in it, can't be written by this user. */
 export function requireWritable(folder: string, names: ReadonlySet<string>): void {

@@ -11,7 +11,7 @@ const jobsKept = 16;
 
 /** How far a backup is, as its maker says. */
 export class BackupProgress {
-  #step = "its beginning";
+  #step = "starting";
   #file: string | null = null;
   #bytes = 0;
 

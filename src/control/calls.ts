@@ -7,6 +7,7 @@ import type { Misfit } from "../build/runtime-contract.ts";
 import type { Call, CallTerms, EndCause, Event, Lease, OpenCall, PoolName, SlotId } from "../core/model.ts";
 import { doomedOn, nodesWithDoomed } from "../core/drains.ts";
 import type { LedgerRecord } from "../core/record.ts";
+import { nodeOfSlot } from "../core/slots.ts";
 import type { State } from "../core/state.ts";
 import { callOf, clearingOn, openCallsOn, placeOf, queueOf } from "../core/views.ts";
 import type { Place } from "../core/views.ts";
@@ -367,7 +368,7 @@ export class Calls {
   #clear({ slot, fence, replica }: { readonly slot: SlotId; readonly fence: number; readonly replica: string }): void {
     // Also where its replica has ended: its node alone knows what is left there (L22), and says the end again. One that is away is
     // told when it is back.
-    this.#ports.send(slot.split("/")[0] ?? "", { type: "clear", replica, slot, fence });
+    this.#ports.send(nodeOfSlot(slot), { type: "clear", replica, slot, fence });
   }
 
   #tellQueued(node: string, message: Extract<ToAgent, { type: "queued" }>): void {

@@ -7,6 +7,7 @@
  */
 import type { CallTerms, DeviceSpec, Event, NodeName, PoolName, SlotId } from "./model.ts";
 import type { Route, Routed } from "./routes.ts";
+import { routeKey } from "./routing.ts";
 
 /** A node as the log tells of its cards. */
 interface BookedNode {
@@ -18,7 +19,7 @@ interface BookedNode {
 
 export interface PoolBooks {
   readonly nodes: Map<NodeName, BookedNode>;
-  /** By `space owner/name` or `account name`. */
+  /** By {@link routeKey}. */
   readonly routes: Map<string, Route>;
   /** Which account was ever granted something by which pool, by {@link servedKey}. */
   readonly served: Set<string>;
@@ -57,7 +58,7 @@ export function bookCardPool(books: PoolBooks, { node, device, pool }: Of<"card-
 }
 
 export function bookRoute({ routes }: PoolBooks, { of, route }: Of<"route-set">): void {
-  const key = of.kind === "space" ? `space ${of.space}` : `account ${of.account}`;
+  const key = routeKey(of);
   if (route === null) routes.delete(key);
   else routes.set(key, route);
 }
@@ -79,7 +80,9 @@ export function placed(books: PoolBooks, event: Of<"call-admitted">, find: Find)
 
 /** The rule in force, and no pool of it left out on the way to the one that has the call, or refuses it. */
 export function checkRule(books: PoolBooks, terms: CallTerms, routed: Routed | undefined, find: Find): void {
-  const rule = books.routes.get(`space ${terms.space}`) ?? books.routes.get(`account ${terms.account}`);
+  const rule =
+    books.routes.get(routeKey({ kind: "space", space: terms.space })) ??
+    books.routes.get(routeKey({ kind: "account", account: terms.account }));
   const node = books.nodes.get(terms.node);
   const home = node?.cardPools.get(null) ?? node?.pool ?? terms.pool;
   const expected = rule ?? (home === terms.pool ? undefined : { pools: [home], moveAfterMs: null });

@@ -12,12 +12,6 @@ export type UsedMemory = ReadonlyMap<string, number>;
 const toleranceMiB = 256;
 const toleranceShare = 0.05;
 
-/** What `memory.used` says, `518 MiB`; undefined where it says nothing of that form. */
-export function memoryIn(text: string): number | undefined {
-  const mib = /^(\d+) MiB$/.exec(text)?.[1];
-  return mib === undefined ? undefined : Number(mib);
-}
-
 export class CardMemory {
   readonly #tolerance: ReadonlyMap<string, number>;
   readonly #baseline = new Map<string, number>();

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { readlinkSync } from "node:fs";
 import type { CardStranger, DeviceFacts } from "../contract/agent.ts";
-import type { SmiAnswer } from "./nvidia-smi.ts";
+import { memoryIn, type SmiAnswer } from "./nvidia-smi.ts";
 
 /** `cards`: the one that is listed, or all instances of it. */
 export type CardProcess = CardStranger;
@@ -18,12 +18,11 @@ function parseProcesses(lines: readonly string[], devices: readonly DeviceFacts[
     if (!/^[1-9]\d*$/.test(pid) || !/^(?:GPU|MIG)-/.test(uuid)) throw new SyntaxError(`not a process: ${line}`);
     const cards = devices.filter((card) => card.uuid === uuid || card.instanceOf === uuid);
     if (cards.length === 0) return [];
-    const memoryMiB = /^(\d+) MiB$/.exec(memory)?.[1];
     return {
       pid: Number(pid),
       cards: cards.map((card) => card.uuid),
       program: basename(program.join(",")).slice(0, programMaxLength),
-      memoryMiB: memoryMiB === undefined ? null : Number(memoryMiB),
+      memoryMiB: memoryIn(memory) ?? null,
     };
   });
 }

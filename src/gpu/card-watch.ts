@@ -6,10 +6,10 @@ import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promi
 import type { CardTrouble, DeviceFacts } from "../contract/agent.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { KnownCards } from "./discovery.ts";
-import { CardMemory, memoryIn, type UsedMemory } from "./card-memory.ts";
+import { CardMemory, type UsedMemory } from "./card-memory.ts";
 import { seenIn, type SeenProcesses } from "./card-processes.ts";
 import { Fresh } from "./fresh.ts";
-import { askCards, askProcesses, busOf, type SmiAnswer } from "./nvidia-smi.ts";
+import { askCards, askProcesses, busOf, memoryIn, type SmiAnswer } from "./nvidia-smi.ts";
 import type { KernelLog } from "./xid.ts";
 
 /** By uuid; `*` for all cards. Empty: nothing is wrong. */

@@ -44,6 +44,12 @@ export function listCards(command: string, withinMs = answerWithinMs): Promise<S
   return ask(command, ["-L"], withinMs).answer;
 }
 
+/** What a field of memory says, `518 MiB`; undefined where it says nothing of that form. */
+export function memoryIn(text: string): number | undefined {
+  const mib = /^(\d+) MiB$/.exec(text)?.[1];
+  return mib === undefined ? undefined : Number(mib);
+}
+
 /** The processes that compute on cards, one a line: pid, the card's uuid, the memory that it has there, its program. Never rejects. */
 export function askProcesses(command: string, withinMs = answerWithinMs): Asking {
   const fields = ["pid", "gpu_uuid", "used_memory", "process_name"];

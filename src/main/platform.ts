@@ -54,7 +54,8 @@ import { makeBackup } from "./backup.ts";
 import { adminAccount, bootToken } from "./boot-token.ts";
 import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
 import { ownNode, poolName, startNode } from "./node.ts";
-import { openJournal } from "./open-journal.ts";
+import { databaseName, markName } from "../journal/index.ts";
+import { openJournal, postgresMark } from "./open-journal.ts";
 import { consoleName, insideSocket, ownEdge, platformUrlFor } from "./own-edge.ts";
 import { RemoteNodes } from "./remote-nodes.ts";
 import { payerOfApp, visitorIdentity, verifyVisitor } from "./visitors.ts";
@@ -102,11 +103,11 @@ const leavesPortEveryMs = 200;
 
 /** Files of a data folder that this process writes. */
 const dataFiles: readonly string[] = [
-  "journal.db",
-  "journal.db-wal",
+  databaseName,
+  `${databaseName}-wal`,
   "journal.lock",
-  "journal.mark",
-  "journal.postgres.mark",
+  markName,
+  postgresMark,
   "evidence.db",
 ];
 

@@ -2,6 +2,7 @@
 import { pino } from "pino";
 import { exit } from "../cli/exit.ts";
 import { CliFailure } from "../cli/failures.ts";
+import { rightsErrors } from "../cli/folder.ts";
 import { RecordsMissing } from "../control/call-list.ts";
 import { ListenError } from "../edge/index.ts";
 import { SecretKeyMissing } from "../identity/secret-box.ts";
@@ -115,8 +116,6 @@ export function startFailure(error: unknown, config: PlatformConfig): unknown {
 
 /** What the system says of a folder that cannot be written. */
 const diskErrors: readonly string[] = ["EROFS", "ENOSPC", "EDQUOT", "EIO"];
-/** And where it is the user who may not. */
-const rightsErrors: readonly string[] = ["EACCES", "EPERM"];
 
 export function aborted(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {

@@ -28,7 +28,8 @@ async function watched(ours: (pid: number) => boolean = () => true) {
   });
   await until("the first look is over", () => smi.lists > 0);
   await watch.check();
-  const worker = spawn("sleep", ["600"], { stdio: "ignore" });
+  // It lives until its input ends, which nobody does.
+  const worker = spawn("cat", { stdio: ["pipe", "ignore", "ignore"] });
   const one: StandInProcess = { pid: worker.pid ?? 0, uuid, memoryMiB: 40_960, sticks: true };
   return {
     smi,

@@ -21,7 +21,7 @@ import {
 const { skip } = await needs("sandbox");
 /** It starts a process of its own. */
 const withHelper = {
-  "helper.js": "setInterval(() => undefined, 60_000);",
+  "helper.js": "process.stdin.resume();",
   "server.js": `import { fork } from "node:child_process";
 fork(new URL("./helper.js", import.meta.url));
 ${fixtureFiles()["server.js"]}`,
@@ -139,7 +139,7 @@ for (const [sandbox, why] of [
     });
 
     test("another program of the operator's is named, and left alone", async () => {
-      const stranger: ChildProcess = spawn("sleep", ["600"], { stdio: "ignore" });
+      const stranger: ChildProcess = spawn("cat", { stdio: ["pipe", "ignore", "ignore"] });
       const pid = stranger.pid ?? 0;
       list({ pid, uuid: h100(1).uuid, memoryMiB: 1_024 });
       const named = async () => (await up.admin.nodes()).nodes[0]?.cards.map(({ strangers }) => strangers);

@@ -6,12 +6,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { worksOf } from "../../src/control/engine.ts";
 import { hello, Ledger } from "../../src/core/ledger.suite.ts";
 import { decodeState } from "../../src/core/state.ts";
 import { Replay } from "../../src/core/totals.ts";
-import { JournalAtRest, openSqliteJournal } from "../../src/journal/index.ts";
+import { JournalAtRest } from "../../src/journal/index.ts";
 import { instant } from "../../src/stdx/time.ts";
+import { keepRecords } from "../support/journal-folder.ts";
 
 const program = new URL("../../src/main/waybill.ts", import.meta.url).pathname;
 /** Each life is longer than the one before by half: from before the program is loaded to past its last step on any machine. */
@@ -27,10 +27,7 @@ test("L24, L38: a compaction that is killed at any step has removed all or nothi
     it.do({ type: "set-pool", pool: "main", settings: {} });
     it.do(hello());
     for (let call = 0; call < 400; call++) it.run(`c_${call}`, 100, { account: "alice" });
-    {
-      await using journal = await openSqliteJournal({ folder, onFatal: (failure) => assert.fail(failure) });
-      await Promise.all(it.records.map((record) => journal.append(record, worksOf(record.events))));
-    }
+    await keepRecords(folder, it.records);
     const before = sums(folder);
     for (let attempt = 1; ; attempt++) {
       assert.ok(attempt <= triesMax, "one that has time enough ends");

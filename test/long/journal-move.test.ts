@@ -11,12 +11,12 @@ import { Engine, worksOf } from "../../src/control/engine.ts";
 import { hello, Ledger } from "../../src/core/ledger.suite.ts";
 import { Replay } from "../../src/core/totals.ts";
 import { decodeState } from "../../src/core/state.ts";
-import { openSqliteJournal } from "../../src/journal/index.ts";
 import { openPostgresJournal } from "../../src/journal/postgres.ts";
 import type { PostgresJournal } from "../../src/journal/postgres.ts";
 import { move } from "../../src/main/move.ts";
 import { openJournal } from "../../src/main/open-journal.ts";
 import { instant } from "../../src/stdx/time.ts";
+import { keepRecords } from "../support/journal-folder.ts";
 import { CopiedJournal, callsIn, keptFolders } from "../support/kept-journals.ts";
 import { needs } from "../support/needs.ts";
 import { PostgresServer } from "../support/postgres.ts";
@@ -94,10 +94,7 @@ describe("a journal that is moved into PostgreSQL", needed, () => {
       it.do({ type: "set-pool", pool: "main", settings: {} });
       it.do(hello());
       for (let call = 0; call < 1_500; call++) it.run(`c_${call}`, 100, { account: "alice" });
-      {
-        await using journal = await openSqliteJournal({ folder, onFatal: (failure) => assert.fail(failure) });
-        await Promise.all(it.records.map((record) => journal.append(record, worksOf(record.events))));
-      }
+      await keepRecords(folder, it.records);
       const url = await server.database();
       let killed = 0;
       for (let attempt = 1; ; attempt++) {
