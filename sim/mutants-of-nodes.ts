@@ -130,8 +130,8 @@ export const mutantsOfNodes: readonly Mutant[] = [
     "server-clears-for-the-dead",
     "Of a slot whose replica is gone the server says itself that nothing is left there.",
     "control/calls.ts",
-    `    this.#ports.send(slot.split("/")[0] ?? "", { type: "clear", replica, slot, fence });`,
-    `    if (this.#ports.replica(replica)) this.#ports.send(slot.split("/")[0] ?? "", { type: "clear", replica, slot, fence });
+    `    this.#ports.send(nodeOfSlot(slot), { type: "clear", replica, slot, fence });`,
+    `    if (this.#ports.replica(replica)) this.#ports.send(nodeOfSlot(slot), { type: "clear", replica, slot, fence });
     else this.cleared(slot, fence).catch(() => undefined);`,
   ),
 ];

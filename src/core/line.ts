@@ -1,12 +1,14 @@
 /**
  * The calls that wait in a bay, in the orders in which they are asked for: by turn, by age, by deadline, by when they move on. Derived from the
- * calls and from what their accounts have spent; a change costs O(log n), however many wait.
+ * calls and from what their accounts have spent; a change costs O(log n) at most, and nearly always the same however many wait.
  */
 import { assert } from "../stdx/assert.ts";
 import type { Instant } from "../stdx/time.ts";
 import { Heap } from "./heap.ts";
 import type { Held } from "./heap.ts";
 import type { AccountId, CallId, PoolName, QueuedCall, Size } from "./model.ts";
+import { Ordered } from "./ordered.ts";
+import type { Place } from "./ordered.ts";
 import { compareSpent, nothingSpent, plus } from "./share.ts";
 import type { Spent } from "./share.ts";
 
@@ -27,7 +29,7 @@ export interface Group {
   readonly share: Share;
   readonly line: Line;
   /** By {@link isEarlier}. */
-  readonly calls: Heap<Standing>;
+  readonly calls: Ordered<Standing>;
   /** What its next call would bring it to. */
   key: Spent;
   held: Held<Group> | null;
@@ -47,9 +49,9 @@ interface Standing extends Stand {
   readonly group: Group;
   before: Standing | null;
   behind: Standing | null;
-  byTurn: Held<Standing> | null;
-  byDeadline: Held<Standing> | null;
-  byMove: Held<Standing> | null;
+  byTurn: Place<Standing> | null;
+  byDeadline: Place<Standing> | null;
+  byMove: Place<Standing> | null;
 }
 
 /** Within an account: the shorter first, and what was written down earlier counts as shorter; else first come. */
@@ -62,11 +64,11 @@ export class Line implements Iterable<CallId> {
   readonly #calls = new Map<CallId, Standing>();
   readonly #groups = new Map<ShareKey, Group>();
   readonly #turns = new Heap<Group>(isNext);
-  readonly #deadlines = new Heap<Standing>(
+  readonly #deadlines = new Ordered<Standing>(
     (a, b) => a.deadline < b.deadline || (a.deadline === b.deadline && a.number < b.number),
   );
   /** Those that have a time at which they move on. */
-  readonly #moves = new Heap<Standing>((a, b) => {
+  readonly #moves = new Ordered<Standing>((a, b) => {
     const order = (a.moveAt ?? Infinity) - (b.moveAt ?? Infinity);
     return order === 0 ? a.number < b.number : order < 0;
   });
@@ -207,7 +209,7 @@ export class Line implements Iterable<CallId> {
   }
 
   #open(share: Share): Group {
-    const calls = new Heap<Standing>(isEarlier);
+    const calls = new Ordered<Standing>(isEarlier);
     const group: Group = { share, line: this, calls, key: nothingSpent, held: null };
     this.#groups.set(share.key, group);
     share.groups.add(group);
