@@ -12,7 +12,8 @@ import type { Refused } from "./spaces.ts";
 
 export interface ApiEnv {
   // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type
-  Bindings: { inside: InsideCaller | null };
+  /** `origin`: the platform's address as this client wrote it. */
+  Bindings: { inside: InsideCaller | null; origin: string };
   // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type
   Variables: { caller: Caller | null; requestId: string };
 }
@@ -72,6 +73,10 @@ export function isInside(c: ApiContext): boolean {
 }
 
 /** The app in a sandbox that calls; null where none does. */
+export function originOf(c: ApiContext): string {
+  return (c.env as Partial<ApiEnv["Bindings"]> | undefined)?.origin ?? new URL(c.req.url).origin;
+}
+
 export function insideOf(c: ApiContext): InsideCaller | null {
   return (c.env as Partial<ApiEnv["Bindings"]> | undefined)?.inside ?? null;
 }

@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 
 import type { InsideCaller } from "../contract/egress.ts";
 import { callersTrace } from "./headers.ts";
+import type { Origin } from "./origin.ts";
 import type { Reuse } from "./pool.ts";
 import type { SpaceRoute } from "./ports.ts";
 import type { Screened } from "./screen.ts";
@@ -20,6 +21,7 @@ export interface Accepted {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly screened: Screened;
+  readonly origin: Origin;
   readonly route: SpaceRoute;
   readonly upgrade: UpgradeEnd | undefined;
   /** The replica that calls, where it came through the door for callers from inside. */
@@ -27,7 +29,7 @@ export interface Accepted {
 }
 
 export function storyOf(
-  { request, screened, route, inside }: Accepted,
+  { request, screened, origin, route, inside }: Accepted,
   began: Pick<Story, "work" | "startedAt" | "acceptedAt">,
 ): Story {
   return {
@@ -38,6 +40,8 @@ export function storyOf(
     trace: callersTrace(screened.traceparent),
     space: route.space,
     ...(inside !== undefined && { inside }),
+    ...(origin.proxy !== undefined && { proxy: origin.proxy }),
+    ...(origin.id !== undefined && { proxyId: origin.id }),
     bytes: 0,
     retried: 0,
     opened: false,

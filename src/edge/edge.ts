@@ -3,10 +3,12 @@ import { createServer as createHttpServer, ServerResponse } from "node:http";
 import type { IncomingMessage, Server as HttpServer } from "node:http";
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 
 import type { InsideCaller } from "../contract/egress.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Emitter } from "../evidence/entry.ts";
+import { parseHost } from "../http/host.ts";
 import {
   closeGraceMs,
   connectionsMax,
@@ -19,6 +21,7 @@ import { problemOf, proxyErrorOf } from "../http/problem.ts";
 import { defaultDeploymentName } from "../http/proxy-status.ts";
 import { rawProblem, writeProblem } from "../http/reply.ts";
 import type { ProblemReply } from "../http/reply.ts";
+import { noteVisitor, plainAddress, visitorOf } from "../http/visitor.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { UpgradeEnd } from "./accepted.ts";
@@ -28,8 +31,12 @@ import { withoutConsoleCookies } from "./headers.ts";
 import { openInsideDoor } from "./inside.ts";
 import { defaultLimits, sweepEveryMs } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
+import { originOf } from "./origin.ts";
+import type { OriginUnclear, Peer, TrustedProxies } from "./origin.ts";
 import type { SpaceDirectory, StrangerCounter, VisitorIdentity } from "./ports.ts";
+import { readProxyHead } from "./proxy-protocol.ts";
 import { screenRequest } from "./screen.ts";
+import type { Screened } from "./screen.ts";
 
 export interface ListenAddress {
   readonly address: string;
@@ -46,6 +53,10 @@ export interface EdgeOptions {
   readonly counter: StrangerCounter;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  /** The proxies in front whose word about a visitor counts; without them nobody's does. */
+  readonly proxies?: TrustedProxies;
+  /** Another listener, whose connections each begin with a PROXY header of one of {@link EdgeOptions.proxies}. */
+  readonly proxyProtocol?: ListenAddress;
   /** The unix socket where the node's gateway brings callers from inside; without it there are none. */
   readonly insidePath?: string;
   /** Answers requests whose host is the console's. They are screened already. `inside` calls from a sandbox; `upgrade`: it asks for a WebSocket. */
@@ -103,7 +114,8 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   if (first === undefined) throw new ListenError("EINVAL", "The edge needs an address to listen on.", undefined);
   const context = contextOf(options);
   const callers = new WeakMap<Socket, InsideCaller>();
-  const server = httpServer(options, context, callers);
+  const peers = new WeakMap<Socket, Peer>();
+  const server = httpServer(options, context, { callers, peers });
   const port = await listen(server, first, context.onError);
   const extra = new Map<string, Server>();
   const timer = setInterval(() => context.sweep(), sweepEveryMs);
@@ -113,6 +125,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     server.emit("connection", socket);
   };
   let inside: Server | undefined;
+  let proxied: Server | undefined;
 
   const addAddress = async (address: string): Promise<AddressResult> => {
     if (address === first.address || extra.has(address)) return { ok: true };
@@ -137,6 +150,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   };
   const close = async (): Promise<void> => {
     inside?.close();
+    proxied?.close();
     for (const door of extra.values()) door.close();
     extra.clear();
     server.close();
@@ -159,6 +173,13 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   try {
     const { insidePath: path } = options;
     if (path !== undefined) inside = await openInsideDoor({ path, onCaller, onError: context.onError });
+    if (options.proxyProtocol !== undefined) {
+      proxied = proxyDoor(options, (socket, peer) => {
+        peers.set(socket, peer);
+        server.emit("connection", socket);
+      });
+      await listen(proxied, options.proxyProtocol, context.onError);
+    }
     for (const { address } of others) {
       const added = await addAddress(address);
       if (!added.ok) throw new ListenError(added.code, added.says, undefined);
@@ -187,7 +208,28 @@ function contextOf(options: EdgeOptions): EdgeContext {
   });
 }
 
-function httpServer(options: EdgeOptions, context: EdgeContext, callers: WeakMap<Socket, InsideCaller>): HttpServer {
+/** Takes connections that begin with a PROXY header; what is none is counted as malformed, and answered by nothing. */
+function proxyDoor(options: EdgeOptions, onVisitor: (socket: Socket, peer: Peer) => void): Server {
+  const door = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true }, (socket) =>
+    readProxyHead(socket, {
+      isTrusted: (address) => options.proxies?.has(address) === true,
+      onPeer: (peer) => onVisitor(socket, peer),
+      onRefused: (address, says) =>
+        void options.counter.count({ code: "route/malformed", host: "", address, sample: `PROXY protocol: ${says}` }),
+    }),
+  );
+  door.maxConnections = connectionsMax;
+  return door;
+}
+
+interface KnownConnections {
+  /** Who calls, of a connection from inside. */
+  readonly callers: WeakMap<Socket, InsideCaller>;
+  /** Whose connection it is, where a PROXY header told it. */
+  readonly peers: WeakMap<Socket, Peer>;
+}
+
+function httpServer(options: EdgeOptions, context: EdgeContext, { callers, peers }: KnownConnections): HttpServer {
   const server = createHttpServer({
     headersTimeout: headWithinMs,
     requestTimeout: requestWithinMs,
@@ -213,7 +255,9 @@ function httpServer(options: EdgeOptions, context: EdgeContext, callers: WeakMap
     const open = pending.get(request.socket) ?? new Set();
     pending.set(request.socket, open.add(response));
     response.once("close", () => open.delete(response));
-    const screened = screenRequest(
+    const peer = peers.get(request.socket) ?? peerOf(request.socket);
+    const origin = originOf(peer, request.rawHeaders, options.proxies);
+    const asSent = screenRequest(
       {
         method: request.method ?? "",
         url: request.url ?? "",
@@ -222,11 +266,17 @@ function httpServer(options: EdgeOptions, context: EdgeContext, callers: WeakMap
       },
       withoutConsoleCookies,
     );
-    if (!screened.ok)
-      return strangers.answer(request, response, "route/malformed", screened.host, {
-        detail: screened.detail,
+    const said = "detail" in origin ? { address: peer.address, proto: "http", host: undefined } : origin;
+    noteVisitor(request, {
+      address: said.address,
+      origin: `${said.proto}://${said.host ?? (asSent.ok ? asSent.hostAsSent : "localhost")}`,
+    });
+    if (!asSent.ok || "detail" in origin)
+      return strangers.answer(request, response, "route/malformed", asSent.host, {
+        detail: asSent.ok ? (origin as OriginUnclear).detail : asSent.detail,
         close: true,
       });
+    const screened = origin.host === undefined ? asSent : atHost(asSent, origin.host);
     if (upgrade !== undefined && screened.framing.kind !== "none")
       return strangers.answer(request, response, "route/malformed", screened.host, {
         detail: "Upgrade: not with a body",
@@ -236,7 +286,7 @@ function httpServer(options: EdgeOptions, context: EdgeContext, callers: WeakMap
     if (consoleHosts.has(screened.host)) return options.console(request, response, inside, upgrade);
     const route = options.directory.find(screened.host);
     if (route === undefined) return strangers.answer(request, response, "route/no-such-space", screened.host, {});
-    const exchange = new Exchange(context, { request, response, screened, route, upgrade, inside });
+    const exchange = new Exchange(context, { request, response, screened, origin, route, upgrade, inside });
     carriedOn.set(request.socket, { exchange, request });
     exchange.start();
   };
@@ -273,6 +323,19 @@ function httpServer(options: EdgeOptions, context: EdgeContext, callers: WeakMap
   return server;
 }
 
+function peerOf(socket: Socket): Peer {
+  return {
+    address: plainAddress(socket.remoteAddress) ?? "unknown",
+    secure: (socket as Partial<TLSSocket>).encrypted === true,
+  };
+}
+
+/** For the host that a trusted proxy was asked for. */
+function atHost(screened: Screened, hostAsSent: string): Screened {
+  const host = parseHost(hostAsSent)?.name;
+  return host === undefined ? screened : { ...screened, host, hostAsSent };
+}
+
 /** Answers to what nobody with an account caused: counted, not recorded; the answer bears the counter's id. */
 function strangerReplies(options: EdgeOptions, context: EdgeContext) {
   const reply = (
@@ -299,7 +362,7 @@ function strangerReplies(options: EdgeOptions, context: EdgeContext) {
       host: string,
       extra: { detail?: string; close?: boolean },
     ): void {
-      writeProblem(request, response, reply(code, host, request.socket.remoteAddress ?? "", extra));
+      writeProblem(request, response, reply(code, host, visitorOf(request).address, extra));
     },
     raw(socket: Socket, detail: string, status: number, host: string): void {
       const text = rawProblem(

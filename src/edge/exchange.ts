@@ -29,6 +29,7 @@ import type { AnswerAdditions } from "./headers.ts";
 import { hopTo } from "./hop.ts";
 import type { Hop } from "./hop.ts";
 import { openEntriesAfterMs, passesMax, wakeRetryMs } from "./limits.ts";
+import type { Origin } from "./origin.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
 import type { IdentityRefusal, SpaceRoute, Visitor } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
@@ -50,6 +51,7 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #response: ServerResponse;
   readonly #delivery: Delivery;
   readonly #screened: Screened;
+  readonly #origin: Origin;
   readonly #route: SpaceRoute;
   readonly #upgrade: UpgradeEnd | undefined;
   readonly #inside: InsideCaller | undefined;
@@ -82,7 +84,7 @@ export class Exchange implements UpstreamUser, Waiter {
   #listener: Listener | undefined;
 
   constructor(context: EdgeContext, accepted: Accepted) {
-    const { request, response, screened, route, upgrade, inside } = accepted;
+    const { request, response, screened, origin, route, upgrade, inside } = accepted;
     const now = context.clock.monotonic();
     this.work = context.newRequestId();
     this.#context = context;
@@ -90,6 +92,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#response = response;
     this.#delivery = new Delivery(response);
     this.#screened = screened;
+    this.#origin = origin;
     this.#route = route;
     this.#upgrade = upgrade;
     this.#inside = inside;
@@ -114,7 +117,7 @@ export class Exchange implements UpstreamUser, Waiter {
       authorization: this.#screened.authorization,
       xHfAuthorization: this.#screened.xHfAuthorization,
       ipToken: this.#screened.ipToken,
-      address: this.#address,
+      address: this.#origin.address,
       inside: this.#inside,
     });
     if (!(resolved instanceof Promise)) return this.#onIdentity(resolved);
@@ -214,7 +217,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const head = upstreamHead(this.#story.method, this.#screened, {
       request: this.work,
       requestId: this.#requestId,
-      address: this.#address,
+      address: this.#origin.address,
       traceparent: this.#context.newTraceparent(),
       ipToken: this.#context.identity.mint({
         space: this.#story.space ?? "",
@@ -222,7 +225,7 @@ export class Exchange implements UpstreamUser, Waiter {
         visitor,
         now: instant(this.#context.clock.wall()),
       }),
-      proto: "http",
+      proto: this.#origin.proto,
       deployment: this.#context.via,
       cdnLoop: this.#screened.cdnLoop,
     });
@@ -497,10 +500,6 @@ export class Exchange implements UpstreamUser, Waiter {
 
   get #now(): number {
     return this.#context.clock.monotonic();
-  }
-
-  get #address(): string {
-    return this.#request.socket.remoteAddress ?? "unknown";
   }
 }
 

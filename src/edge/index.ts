@@ -6,6 +6,7 @@ export type { UpgradeEnd } from "./accepted.ts";
 export { defaultLimits } from "./limits.ts";
 export type { EdgeLimits } from "./limits.ts";
 export { consoleCookiePrefixes } from "./names.ts";
+export type { ProxyHeaders, TrustedProxies } from "./origin.ts";
 export type {
   Credentials,
   IdentityRefusal,

@@ -64,7 +64,7 @@ export interface Credentials {
   readonly xHfAuthorization: string | undefined;
   /** `X-IP-Token` as it came: never passed on; an app that calls another app sends it. */
   readonly ipToken: string | undefined;
-  /** The peer's address; of no meaning for a caller from inside. */
+  /** The visitor's address, as the connection or a trusted proxy tells it; of no meaning for a caller from inside. */
   readonly address: string;
   /** The replica that calls, where the connection itself says so. */
   readonly inside: InsideCaller | undefined;
@@ -83,5 +83,11 @@ export interface VisitorIdentity {
 
 /** Counts what strangers cause without an account. Returns the counter's id, which the answer bears instead of a work's. */
 export interface StrangerCounter {
-  count(what: { readonly code: Code; readonly host: string; readonly address: string }): string;
+  count(what: {
+    readonly code: Code;
+    readonly host: string;
+    readonly address: string;
+    /** An example of what was refused. */
+    readonly sample?: string;
+  }): string;
 }

@@ -20,6 +20,9 @@ export interface Story {
   readonly acceptedAt: number;
   /** The replica that made it, where it came from inside. */
   inside?: InsideCaller;
+  /** The trusted proxy that told who the visitor is, and what a PROXY header calls the connection. */
+  proxy?: string;
+  proxyId?: string;
   visitor?: Visitor | IdentityRefusal;
   resolvedAt?: number;
   space?: string;
@@ -106,11 +109,13 @@ export function packed(
   };
 }
 
-/** Whose request this one came of, and from which Space. */
-export function callerFacts({ inside, visitor }: Story): Facts {
+/** Whose request this one came of, from which Space, and through which proxy. */
+export function callerFacts({ inside, proxy, proxyId, visitor }: Story): Facts {
   const forwarded = visitor !== undefined && "account" in visitor ? visitor.forwarded : undefined;
   return {
     ...(inside === undefined ? {} : { caller: inside.space, callerReplica: inside.replica }),
+    ...(proxy === undefined ? {} : { proxy }),
+    ...(proxyId === undefined ? {} : { proxyId }),
     ...(forwarded === undefined ? {} : { link: forwarded.by, hops: forwarded.hops }),
   };
 }

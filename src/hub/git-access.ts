@@ -1,5 +1,5 @@
 /** Who may do what at a repository's addresses: `/spaces/OWNER/NAME[.git]/…`. */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import { codeRow, type Code } from "../evidence/codes.ts";
 import { isRepositoryName } from "./repository.ts";
 
@@ -98,11 +98,6 @@ export function writePlain(response: ServerResponse, refusal: AccessRefusal): vo
     ...(refusal.status === 503 ? { "retry-after": "5" } : {}),
   });
   response.end(bytes);
-}
-
-/** The platform's address as this client wrote it; the edge has looked at its host. */
-export function originOf(request: IncomingMessage): string {
-  return `http://${request.headers.host ?? "localhost"}`;
 }
 
 /** Aborted when the client goes before it has its answer. */

@@ -6,13 +6,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { visitorOf } from "../http/visitor.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import {
   askedBy,
   leaving,
   mayAccess,
-  originOf,
   parseGitPath,
   plainHeaders,
   writePlain,
@@ -193,7 +193,7 @@ export class GitFace implements AsyncDisposable {
     const account = "caller" in asked ? asked.caller?.account : undefined;
     const slots = write ? this.#pushes : this.#fetches;
     const left = leaving(response);
-    const caller = { account: askedBy(asked), address: request.socket.remoteAddress ?? "" };
+    const caller = { account: askedBy(asked), address: visitorOf(request).address };
     using slot = await slots.take(caller, left);
     if (left.aborted) return;
     if (!slot) return writePlain(response, account === undefined ? tooManyNameless : tooMany);
@@ -240,7 +240,7 @@ export class GitFace implements AsyncDisposable {
     slot[Symbol.dispose]();
     for (const line of taken?.lines ?? []) answer.say(line);
     const build = taken?.build ?? null;
-    if (build !== null) await this.#watch(build, answer, originOf(request));
+    if (build !== null) await this.#watch(build, answer, visitorOf(request).origin);
     answer.end();
   }
 

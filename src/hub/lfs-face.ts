@@ -6,9 +6,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { readBody } from "../http/index.ts";
+import { visitorOf } from "../http/visitor.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
-import { leaving, mayAccess, originOf, parseGitPath, plainHeaders, type GitPath } from "./git-access.ts";
+import { leaving, mayAccess, parseGitPath, plainHeaders, type GitPath } from "./git-access.ts";
 import type { GitDesk } from "./git-face.ts";
 import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-address.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
@@ -157,7 +158,7 @@ export class LfsFace {
       return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
     const method = ticket.operation === "upload" ? ["PUT"] : ["GET", "HEAD"];
     if (!method.includes(request.method ?? "")) return refuse(response, 405, `Ask with ${method[0]}.`);
-    const caller = { account: ticket.by === "" ? null : ticket.by, address: request.socket.remoteAddress ?? "" };
+    const caller = { account: ticket.by === "" ? null : ticket.by, address: visitorOf(request).address };
     const left = leaving(response);
     using slot = await (ticket.operation === "upload" ? this.#uploads : this.#downloads).take(caller, left);
     if (left.aborted) return;
@@ -203,7 +204,7 @@ export class LfsFace {
       return refuse(response, 404, `There is no Space ${path.id} with files.`);
     }
     const by = ("caller" in asked ? asked.caller?.account : undefined) ?? "";
-    return { path, repository: repositories.repositoryOf(path.id), by, origin: originOf(request) };
+    return { path, repository: repositories.repositoryOf(path.id), by, origin: visitorOf(request).origin };
   }
 
   async #body<Value>(

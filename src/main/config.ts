@@ -14,6 +14,7 @@ import type { LfsLimits } from "../hub/lfs-store.ts";
 import type { DiskLimits } from "../runtime/folder.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
+import { readNetwork, type NetworkConfig } from "./network.ts";
 import { buildPolicy, passedToBuilds, type BuildVariables } from "./build-settings.ts";
 
 /** Three quarters of the machine, and no app needs more than this without saying so. */
@@ -43,6 +44,8 @@ export interface PlatformConfig {
     /** A port that was not asked for by number gives way to the next free one. */
     readonly next: boolean;
   };
+  /** Who may stand in front of it. */
+  readonly network: NetworkConfig;
   /** What becomes of the replicas when it is told to stop. */
   readonly onStop: "stop" | "keep";
   /** Spaces have names under it. */
@@ -125,6 +128,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
       `--host is "${options.host}"; this version listens on 127.0.0.1 only, since opening it to a network needs TLS and a domain`,
     );
   }
+  const network = readNetwork(env, problems);
   const sandbox = sandboxChoices.find((choice) => choice === (options.sandbox ?? "best"));
   if (sandbox === undefined) {
     problems.push(
@@ -182,6 +186,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     onStop: options.service ? "keep" : "stop",
     secretsKeyFile: resolve(env["WAYBILL_SECRETS_KEY_FILE"] ?? join(data, "secrets.key")),
     listen: { address: "127.0.0.1", port: port ?? defaultPort, next: port === undefined },
+    network,
     appsDomain,
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
     cards: {

@@ -3,6 +3,7 @@
  * edge, and an agent at the other end of a link that carries the same encoded frames as a network would.
  */
 import { mkdir } from "node:fs/promises";
+import type { IncomingMessage } from "node:http";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -32,6 +33,7 @@ import { ListenError, openEdge } from "../edge/index.ts";
 import type { Edge } from "../edge/index.ts";
 import { GitFace } from "../hub/git-face.ts";
 import { LfsFace } from "../hub/lfs-face.ts";
+import { visitorOf } from "../http/visitor.ts";
 import { LfsStore } from "../hub/lfs-store.ts";
 import { openRepositories } from "../hub/repository.ts";
 import { loadLfsKey } from "../identity/lfs-key.ts";
@@ -404,7 +406,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const visitors = visitorIdentity({ ...visiting, resolver });
   const insiders = new WeakMap<object, InsideCaller>();
   const answer = getRequestListener((request, { incoming }) =>
-    api.fetch(request, { inside: insiders.get(incoming) ?? null }),
+    api.fetch(request, {
+      inside: insiders.get(incoming) ?? null,
+      origin: visitorOf(incoming as IncomingMessage).origin,
+    }),
   );
   const agentsMay = Promise.withResolvers<void>();
   const linkDoor: LinkDoor = { ...about, links, tokens: nodeTokens, ready: agentsMay.promise, onFailure };
@@ -419,6 +424,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         clock,
         random,
         ...(insidePath !== null && { insidePath }),
+        ...(config.network.proxies !== null && { proxies: config.network.proxies }),
+        ...(config.network.proxyProtocol !== null && { proxyProtocol: config.network.proxyProtocol }),
         console: (request, response, inside, upgrade) => {
           if (serveLink(linkDoor, request, response, { upgrade, inside })) return;
           if (git.serve(request, response) || lfs.serve(request, response)) return;

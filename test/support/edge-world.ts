@@ -157,9 +157,14 @@ export async function edgeWorld(
 }
 
 /** Sends raw bytes and resolves with all that came back once the server has closed, or `until` matches. */
-export function rawExchange(port: number, bytes: string | Buffer, until?: RegExp): Promise<string> {
+export function rawExchange(
+  port: number,
+  bytes: string | Buffer,
+  how: RegExp | { readonly until?: RegExp; readonly from?: string } = {},
+): Promise<string> {
+  const { until, from } = how instanceof RegExp ? { until: how } : how;
   return new Promise((resolve, reject) => {
-    const socket: Socket = connect({ host: "127.0.0.1", port });
+    const socket: Socket = connect({ host: "127.0.0.1", port, ...(from !== undefined && { localAddress: from }) });
     let text = "";
     const finish = (): void => {
       clearTimeout(timer);

@@ -25,7 +25,9 @@ export type Need =
   | "git-lfs"
   | "cc"
   | "own-disk"
-  | "postgresql";
+  | "postgresql"
+  | "nginx"
+  | "haproxy";
 
 const downloadWithinMs = 20_000;
 const ownDiskTriedBytes = 4 << 20;
@@ -54,6 +56,8 @@ async function lacking(what: Need): Promise<string | undefined> {
   if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
   if (what === "cc") return lackingForPreload();
   if (what === "own-disk") return lackingForOwnDisk();
+  if (what === "nginx" || what === "haproxy")
+    return existsSync(`/usr/sbin/${what}`) ? undefined : `no /usr/sbin/${what}`;
   if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";
   if (what === "postgresql") return lackingForPostgresql();
   const { problems, noVolumes } = await sandboxHere(what === "crun" ? "crun" : "bubblewrap");

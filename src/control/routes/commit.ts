@@ -1,7 +1,7 @@
 /** `POST /api/spaces/OWNER/NAME/commit/main`: the Hub's commit form. Makes the Space if it is absent, and starts the build of the commit, or says why there is none. */
 import type { CommitView } from "../../contract/api.ts";
 import type { Route } from "../api.ts";
-import { ownerOf, refuse } from "../api.ts";
+import { originOf, ownerOf, refuse } from "../api.ts";
 import { boundedBody } from "../json-body.ts";
 
 /** Base64 of 64 MiB of files, and room for their names. */
@@ -35,7 +35,7 @@ export const commitRoute: Route = (api, server) => {
     const answer: CommitView = {
       success: true,
       commitOid: done.commit,
-      commitUrl: `${new URL(c.req.url).origin}/spaces/${owner}/${name}/commit/${done.commit}`,
+      commitUrl: `${originOf(c)}/spaces/${owner}/${name}/commit/${done.commit}`,
       hookOutput: done.noBuild?.says ?? "",
       pullRequestUrl: null,
       build: done.build,
