@@ -6,10 +6,11 @@ import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { GradioEvents } from "./gradio/events.ts";
-import { passesMax, randomPoolBytes } from "./limits.ts";
+import { passesMax, randomPoolBytes, shunnedForMs } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { Pool } from "./pool.ts";
 import type { Replica, SpaceDirectory, VisitorIdentity } from "./ports.ts";
+import { Sticky } from "./sticky.ts";
 
 /** A request under way, as the edge's timer and its closing see it. */
 export interface Carried {
@@ -48,8 +49,13 @@ export class EdgeContext {
   readonly receivedStatus: (status: number) => string;
   readonly active = new Set<Carried>();
   readonly gradio: GradioEvents;
+  readonly sticky: Sticky;
+  /** Requests' bodies that are held until it is known where they go. */
+  bodiesHeld = 0;
   readonly #random: RandomBytes;
   readonly #pools = new Map<string, Pool>();
+  /** Replicas that could not be reached, and when. */
+  readonly #shunned = new Map<string, number>();
   #connections = 0;
 
   constructor(options: ContextOptions) {
@@ -70,6 +76,11 @@ export class EdgeContext {
       emitter: options.emitter,
       monotonic: () => options.clock.monotonic(),
       onVisitorGone: options.onVisitorGone,
+    });
+    this.sticky = new Sticky({
+      busy: (replica) => this.busy(replica),
+      isShunned: (replica) => this.#shunned.has(replica),
+      monotonic: () => options.clock.monotonic(),
     });
   }
 
@@ -112,8 +123,15 @@ export class EdgeContext {
     return this.#pools.get(replica)?.busy ?? 0;
   }
 
+  /** It could not be reached: others of its Space are tried first for a moment. */
+  shun(replica: string): void {
+    this.#shunned.set(replica, this.clock.monotonic());
+  }
+
   sweep(): void {
     const now = this.clock.monotonic();
+    for (const [replica, since] of this.#shunned) if (now - since > shunnedForMs) this.#shunned.delete(replica);
+    this.sticky.sweep();
     for (const carried of this.active) carried.sweep(now);
     this.gradio.sweep(now);
     for (const [replica, pool] of this.#pools) {

@@ -18,7 +18,7 @@ import { answerOwn, drain } from "./answers.ts";
 import type { OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
 import { blame } from "./blame.ts";
-import type { Attempt } from "./blame.ts";
+import type { Attempt, Blamed } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
 import { Delivery } from "./delivery.ts";
 import { listenerOf } from "./gradio/listener.ts";
@@ -28,10 +28,11 @@ import { echoedRequestId, passedHeaders, switchingHead, upstreamHead, visitorHea
 import type { AnswerAdditions } from "./headers.ts";
 import { hopTo } from "./hop.ts";
 import type { Hop } from "./hop.ts";
-import { openEntriesAfterMs, passesMax, wakeRetryMs } from "./limits.ts";
+import { earlyBodyWithinMs, openEntriesAfterMs, passesMax, wakeRetryMs } from "./limits.ts";
 import type { Origin } from "./origin.ts";
+import { Placing } from "./placing.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
-import type { IdentityRefusal, SpaceRoute, Visitor } from "./ports.ts";
+import type { IdentityRefusal, Replica, SpaceRoute, Visitor } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
 import type { Screened } from "./screen.ts";
 import { routeRefusedDraft, wakeFailedDraft } from "./story.ts";
@@ -39,7 +40,7 @@ import type { Story } from "./story.ts";
 import { Telling } from "./telling.ts";
 import { tunnel } from "./tunnel.ts";
 import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
-import { failureCode, isLineLost } from "./verdicts.ts";
+import { failureCode, isLineLost, tookNothing } from "./verdicts.ts";
 import type { Cause } from "./verdicts.ts";
 
 type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close">;
@@ -58,6 +59,7 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #requestId: string;
   readonly #story: Story;
   readonly #telling: Telling;
+  readonly #placing: Placing;
   #pool: Pool | undefined;
   #upstream: Upstream | undefined;
   /** Over which line to the replica's node the attempt began. */
@@ -70,6 +72,8 @@ export class Exchange implements UpstreamUser, Waiter {
   /** Nothing more may happen to it: the outcome is decided and told, or being told. */
   #over = false;
   #tunnelled = false;
+  /** Its body is read since then, and says where it goes. */
+  #readingSince: number | undefined;
   #bodyDone = false;
   #bodyBytes = 0;
   /** Last time the app took or gave something. */
@@ -101,6 +105,14 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#reuse = reuseOf(accepted);
     this.#story = storyOf(accepted, { work: this.work, startedAt: context.clock.wall(), acceptedAt: now });
     this.#telling = new Telling(context, this.#story);
+    this.#placing = new Placing(context, {
+      space: route.space,
+      method: this.#story.method,
+      screened,
+      address: inside?.replica ?? origin.address,
+      secure: origin.proto === "https",
+      inside: inside !== undefined,
+    });
   }
 
   /** Its outcome is decided. */
@@ -137,8 +149,12 @@ export class Exchange implements UpstreamUser, Waiter {
         drafts: [routeRefusedDraft(this.#story, "route/loop", loopSays)],
       });
     }
-    // Where its Space is now: while it was found out who asks, a replica may have been told to end.
-    const hop = this.#hopTo(this.#context.directory.find(this.#story.host) ?? this.#route);
+    this.#toRoute(visitor);
+  }
+
+  /** Where its Space is now: while it was found out who asks, a replica may have been told to end. */
+  #toRoute(visitor: Visitor): void {
+    const hop = hopTo(this.#context.directory.find(this.#story.host) ?? this.#route);
     if (hop.kind === "wake") return this.#wake(hop.route, visitor);
     this.#onRoute(hop);
   }
@@ -155,7 +171,7 @@ export class Exchange implements UpstreamUser, Waiter {
   #onWoken(route: SpaceRoute | undefined): void {
     if (this.#over) return;
     this.#waking = false;
-    const hop = route && this.#hopTo(route);
+    const hop = route && hopTo(route);
     if (hop?.kind === "forward") {
       this.#story.wokenAt = this.#now;
       return this.#onRoute(hop);
@@ -182,18 +198,32 @@ export class Exchange implements UpstreamUser, Waiter {
         drafts: [routeRefusedDraft(this.#story, hop.code, hop.says)],
       });
     }
-    this.#story.replica = hop.replica.id;
-    this.#story.routedAt = this.#now;
-    const gradio = this.#upgrade === undefined ? gradioRoute(this.#story.method, this.#screened.target) : undefined;
-    if (gradio !== undefined) this.#listener = listenerOf(gradio, this.#story, this.#context.gradio);
     const { framing } = this.#screened;
     if (framing.kind === "length" && framing.bytes > this.#context.limits.bodyMaxBytes) return this.#refuseTooLarge();
-    this.#pool = this.#context.poolOf(hop.replica);
-    this.#connect();
+    if (!this.#placing.wantsBody(hop.replicas)) return this.#place(hop.replicas);
+    this.#readingSince = this.#now;
+    this.#placing.readFirst(this.#request, () => this.#onEarlyBody());
   }
 
-  #hopTo(route: SpaceRoute): Hop {
-    return hopTo(route, (replica) => this.#context.busy(replica));
+  /** It is known to whose session it belongs, or that this is not to be known: where it goes is looked up now. */
+  #onEarlyBody(): void {
+    if (this.#over) return;
+    this.#readingSince = undefined;
+    const { visitor } = this.#story;
+    if (visitor !== undefined && !("refused" in visitor)) this.#toRoute(visitor);
+  }
+
+  #place(replicas: readonly Replica[]): void {
+    const gradio = this.#upgrade === undefined ? gradioRoute(this.#story.method, this.#screened.target) : undefined;
+    const isStream = gradio?.kind === "stream" || gradio?.kind === "heartbeat";
+    const replica = this.#placing.place(replicas, isStream);
+    this.#story.replica = replica.id;
+    this.#story.routedAt = this.#now;
+    const { facts } = this.#placing;
+    if (facts !== undefined) this.#story.placed = facts;
+    if (gradio !== undefined) this.#listener = listenerOf(gradio, this.#story, this.#context.gradio);
+    this.#pool = this.#context.poolOf(replica);
+    this.#connect();
   }
 
   #connect(): void {
@@ -245,19 +275,25 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #sendBody(upstream: Upstream, chunked: boolean): void {
     const request = this.#request;
-    request.on("data", (bytes: Buffer) => {
+    const onEnd = (): void => {
+      if (this.#over || this.#upstream !== upstream || !request.complete) return;
+      upstream.endBody(chunked);
+      this.#onSent(upstream);
+    };
+    const onData = (bytes: Buffer): void => {
       if (this.#over || this.#upstream !== upstream) return;
       this.#bodyBytes += bytes.length;
       this.#progressAt = this.#now;
       if (this.#bodyBytes > this.#context.limits.bodyMaxBytes) return this.#refuseTooLarge();
       this.#listener?.onRequest?.(bytes);
       if (!upstream.writeBody(bytes, chunked)) request.pause();
-    });
-    request.on("end", () => {
-      if (this.#over || this.#upstream !== upstream || !request.complete) return;
-      upstream.endBody(chunked);
-      this.#onSent(upstream);
-    });
+    };
+    const { early } = this.#placing;
+    this.#bodyBytes = 0;
+    for (const bytes of early?.pieces ?? []) onData(bytes);
+    if (early?.isWhole === true) return onEnd();
+    request.on("data", onData).on("end", onEnd);
+    if (early !== undefined) request.resume();
   }
 
   #onSent(upstream: Upstream): void {
@@ -291,7 +327,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#response.writeHead(
       head.status,
       head.reason,
-      visitorHeaders(head.rawHeaders, this.#story.host, this.#additions(head.status), head.status),
+      visitorHeaders(head.rawHeaders, this.#story.host, this.#additions(head.status, head.rawHeaders), head.status),
     );
   }
 
@@ -316,6 +352,7 @@ export class Exchange implements UpstreamUser, Waiter {
   onUpgraded(first: Buffer): void {
     const { socket, first: fromVisitor } = this.#upgrade as UpgradeEnd;
     const upstream = this.#upstream as Upstream;
+    const switching = this.#switching?.rawHeaders ?? [];
     this.#tunnelled = true;
     this.#response.detachSocket(socket);
     tunnel({
@@ -323,7 +360,7 @@ export class Exchange implements UpstreamUser, Waiter {
       fromVisitor,
       upstream,
       fromApp: first,
-      head: switchingHead(this.#switching?.rawHeaders ?? [], this.#story.host, this.#additions(101)),
+      head: switchingHead(switching, this.#story.host, this.#additions(101, switching)),
       onCount: (direction, bytes) => {
         if (direction === "to-visitor") this.#story.bytes += bytes;
         else if (this.#story.hand !== undefined) this.#story.hand.to += bytes;
@@ -400,13 +437,23 @@ export class Exchange implements UpstreamUser, Waiter {
   async #fail(saw: Cause): Promise<void> {
     const name = this.#upstream?.name;
     const cause = this.#lineLost(saw) ? ({ kind: "node-away" } as const) : saw;
-    this.#abandon();
+    if (cause.kind === "unreachable" || cause.kind === "node-away") this.#context.shun(this.#story.replica ?? "");
+    const others = this.#others(saw);
+    if (others.length === 0) this.#abandon();
+    else this.#leaveAttempt();
     // What was written to a socket that never opened was handed to nobody.
-    if (cause.kind === "unreachable") delete this.#story.hand;
-    this.#telling.cameSoFar();
+    if (saw.kind === "unreachable") delete this.#story.hand;
+    if (others.length === 0) this.#telling.cameSoFar();
     const told = await blame({ cause, name, earlier: this.#earlier }, (of) =>
       ask((this.#pool as Pool).replica.socket, of, this.work),
     );
+    if (others.length > 0) {
+      // Its visitor left meanwhile.
+      if (this.#over) return;
+      if (this.#reachedNobody(told)) return this.#move(others);
+      this.#finish();
+      this.#telling.cameSoFar();
+    }
     if (told.hand !== undefined) {
       this.#story.hand = told.hand;
       this.#telling.handedBefore();
@@ -416,6 +463,29 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#telling.failed(hop, code, told);
     if (this.#story.status === undefined) this.#answer(code, cause.kind === "node-away" ? "edge" : "app", {});
     else this.#response.destroy();
+  }
+
+  /** Replicas that may be given what this one may not have got: nothing of an answer came, and all of the request is here. */
+  #others(saw: Cause): readonly Replica[] {
+    const { visitor } = this.#story;
+    const isOpen = this.#story.status === undefined && visitor !== undefined && !("refused" in visitor);
+    if (!isOpen || (saw.kind !== "unreachable" && saw.kind !== "broken") || !this.#placing.mayMove()) return [];
+    if (this.#lineLost(saw) && (saw.kind === "broken" || this.#placing.isBound)) return [];
+    this.#placing.passOver(this.#story.replica ?? "");
+    const hop = hopTo(this.#context.directory.find(this.#story.host) ?? this.#route);
+    return hop.kind === "forward" ? hop.replicas.filter(({ id }) => !this.#placing.isPassedOver(id)) : [];
+  }
+
+  #reachedNobody({ cause, asked, hand }: Blamed): boolean {
+    if (hand !== undefined) return false;
+    return this.#story.hand === undefined || (cause.kind === "broken" && tookNothing(asked, this.#story.hand.from));
+  }
+
+  #move(others: readonly Replica[]): void {
+    delete this.#story.hand;
+    this.#earlier = undefined;
+    this.#place(others);
+    this.#telling.moved();
   }
 
   /** A connection breaks with the line that carries it; one that waited in vain for a line finds none. */
@@ -436,6 +506,7 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#over) return;
     const { limits } = this.#context;
     const quiet = now - this.#progressAt;
+    if (this.#readingSince !== undefined && now - this.#readingSince > earlyBodyWithinMs) this.#placing.early?.stop();
     if (this.#waking && now - (this.#story.wakeAt ?? now) > limits.wakeWithinMs)
       return this.#notWoken("route/waking", `It was held for ${limits.wakeWithinMs / 1000} s.`, wakeRetryMs);
     if (this.#waiting && quiet > limits.connectWithinMs) return this.#failLater({ kind: "connect-timeout" });
@@ -476,6 +547,16 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #abandon(): void {
     this.#finish();
+    this.#detach();
+  }
+
+  /** The attempt is over, and the request perhaps not. */
+  #leaveAttempt(): void {
+    this.#detach();
+    this.#upstream = undefined;
+  }
+
+  #detach(): void {
     if (this.#waiting) this.#pool?.forget(this);
     if (this.#upstream !== undefined && this.#story.hand !== undefined && !this.#tunnelled)
       this.#story.hand.to = this.#upstream.sent;
@@ -485,16 +566,18 @@ export class Exchange implements UpstreamUser, Waiter {
   #finish(): void {
     this.#over = true;
     this.#wakeGone?.abort();
+    this.#placing.release();
     this.#context.active.delete(this);
   }
 
-  #additions(status: number): AnswerAdditions {
+  #additions(status: number, rawHeaders: readonly string[]): AnswerAdditions {
     return {
       request: this.work,
       requestId: this.#requestId,
       proxyStatus: this.#context.receivedStatus(status),
       deployment: this.#context.via,
       ofSpace: this.#pool?.replica.headers,
+      cookie: this.#placing.cookie(rawHeaders),
     };
   }
 

@@ -64,6 +64,8 @@ export interface AnswerAdditions {
   readonly deployment: string;
   /** What the Space's settings put on its answers, by names in lower case. */
   readonly ofSpace: Readonly<Record<string, string>> | undefined;
+  /** A `Set-Cookie` of ours. */
+  readonly cookie?: string | undefined;
 }
 
 /** The app's headers that may reach the visitor, flat: name, value, name, value… `raw` is flat too. */
@@ -95,6 +97,7 @@ export function visitorHeaders(raw: readonly string[], host: string, add: Answer
     "x-waybill-id",
     add.request,
   );
+  if (add.cookie !== undefined) out.push("set-cookie", add.cookie);
   return out;
 }
 

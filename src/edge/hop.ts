@@ -3,7 +3,8 @@ import type { Code } from "../evidence/codes.ts";
 import type { Replica, SpaceRoute } from "./ports.ts";
 
 export type Hop =
-  | { readonly kind: "forward"; readonly route: SpaceRoute; readonly replica: Replica }
+  /** To one of these, of which there is one at least. */
+  | { readonly kind: "forward"; readonly route: SpaceRoute; readonly replicas: readonly Replica[] }
   /** It is asleep: woken once it is known who asks. */
   | { readonly kind: "wake"; readonly route: SpaceRoute }
   | {
@@ -14,30 +15,16 @@ export type Hop =
       readonly retryAfterMs: number | undefined;
     };
 
-/**
- * Where a request for this Space goes. `busy`: how busy a replica is, its connections in use; the least busy one is taken, the first of
- * equals.
- */
-export function hopTo(route: SpaceRoute, busy: (replica: string) => number): Hop {
+/** Where a request for this Space goes. */
+export function hopTo(route: SpaceRoute): Hop {
   const { state } = route;
   if (state.kind === "asleep") return { kind: "wake", route };
   if (state.kind === "down")
     return { ...refuse(state.code, route), says: state.says, retryAfterMs: state.retryAfterMs };
-  const replica = leastBusy(state.replicas, busy);
-  return replica === undefined ? refuse("route/not-running", route) : { kind: "forward", route, replica };
+  if (state.replicas.length === 0) return refuse("route/not-running", route);
+  return { kind: "forward", route, replicas: state.replicas };
 }
 
 function refuse(code: Code, route: SpaceRoute): Hop & { kind: "refuse" } {
   return { kind: "refuse", code, says: undefined, route, retryAfterMs: undefined };
-}
-
-function leastBusy(replicas: readonly Replica[], busy: (replica: string) => number): Replica | undefined {
-  let best = replicas[0];
-  if (best === undefined || replicas.length === 1) return best;
-  let least = busy(best.id);
-  for (const replica of replicas.slice(1)) {
-    const load = busy(replica.id);
-    if (load < least) [best, least] = [replica, load];
-  }
-  return best;
 }

@@ -42,6 +42,16 @@ export const askWithinMs = 1_500;
 export const responseHeadMaxBytes = 65_536;
 /** Times that one request, passed on and on by apps, may come by here: a chain of Spaces is two or three long. */
 export const passesMax = 8;
+/** Bytes of a body that is read before its request goes to one of several replicas: a join is a few kilobytes, its files go up before it. */
+export const earlyBodyMaxBytes = 65_536;
+/** Such bodies at a time, 32 MiB; what comes beyond goes where its visitor's other requests went. */
+export const earlyBodiesMax = 512;
+/** How long such a body may take: what is slower goes on without. */
+export const earlyBodyWithinMs = 10_000;
+/** Replicas that one request may meet dead before it is told so. */
+export const movesMax = 3;
+/** A replica that could not be reached gets nothing else for so long, where another one can: its node tells of its end meanwhile. */
+export const shunnedForMs = 2_000;
 /** Interim (1xx) answers before the final one; more is an app in a loop. */
 export const interimMax = 8;
 /** Characters of a path that an entry keeps. */

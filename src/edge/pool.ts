@@ -34,9 +34,9 @@ export class Pool implements UpstreamOwner {
     this.#options = options;
   }
 
-  /** Connections that carry a request now. */
+  /** Requests under way: connections that carry one now, and what waits for one. */
   get busy(): number {
-    return this.#open.size - this.#idle.length;
+    return this.#open.size - this.#idle.length + this.#waiters.size;
   }
 
   /** Nothing is open and nobody waits: the pool may be forgotten. */

@@ -37,6 +37,8 @@ export interface Screened {
   /** `CDN-Loop` (RFC 8586): every proxy adds its name, and none takes one out. */
   readonly cdnLoop: string | undefined;
   readonly accept: string | undefined;
+  /** All of its cookies, ours too. */
+  readonly cookie: string | undefined;
   /** Lines that may go on to the app, `name: value\r\n` each; cookies of the console already taken out. */
   readonly forwardable: string;
 }
@@ -62,6 +64,7 @@ export function screenRequest(head: RequestHead, withoutCookies: (cookie: string
   let traceparent: string | undefined;
   let cdnLoop: string | undefined;
   let accept: string | undefined;
+  let cookie: string | undefined;
   const names: string[] = [];
   const bad = (detail: string): Malformed => ({ ok: false, detail, host: hostAsSent ?? "" });
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -111,6 +114,9 @@ export function screenRequest(head: RequestHead, withoutCookies: (cookie: string
       case "accept":
         accept = accept === undefined ? value : `${accept},${value}`;
         break;
+      case "cookie":
+        cookie = cookie === undefined ? value : `${cookie}; ${value}`;
+        break;
       default:
     }
   }
@@ -138,6 +144,7 @@ export function screenRequest(head: RequestHead, withoutCookies: (cookie: string
     traceparent,
     cdnLoop,
     accept,
+    cookie,
     forwardable: forwardableLines(rawHeaders, names, listed, withoutCookies),
   };
 }

@@ -28,6 +28,8 @@ export interface Story {
   space?: string;
   replica?: string;
   routedAt?: number;
+  /** Why that replica, of several. */
+  placed?: Facts;
   /** It was held since then, for its Space was asleep; and went on then. */
   wakeAt?: number;
   wokenAt?: number;
@@ -104,6 +106,7 @@ export function packed(
       ...(story.retried === 0 ? {} : { retried: story.retried }),
       ...(story.trace === undefined ? {} : { trace: story.trace }),
       ...callerFacts(story),
+      ...story.placed,
       ...story.more,
     },
   };
@@ -150,11 +153,19 @@ export function openingDrafts(story: Story): Draft[] {
           }),
     );
   }
-  if (story.replica !== undefined)
-    drafts.push(draft(story, "edge.route", "done", { space: story.space ?? null, replica: story.replica }));
+  if (story.replica !== undefined) drafts.push(routedDraft(story));
   if (story.wakeAt !== undefined && story.wokenAt !== undefined)
     drafts.push(draft(story, "edge.wake", "done", { space: story.space ?? null, ms: story.wokenAt - story.wakeAt }));
   return drafts;
+}
+
+/** Where it goes. */
+export function routedDraft(story: Story): Draft {
+  return draft(story, "edge.route", "done", {
+    space: story.space ?? null,
+    replica: story.replica ?? null,
+    ...story.placed,
+  });
 }
 
 /** The hand-over: without `closed` while it goes on, with it when the attempt is over. */

@@ -4,7 +4,7 @@ import { codeRow } from "../evidence/codes.ts";
 import type { Draft } from "../evidence/entry.ts";
 import type { Blamed } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
-import { deliverDraft, failedDraft, handedDraft, longEndDrafts, openingDrafts, packed } from "./story.ts";
+import { deliverDraft, failedDraft, handedDraft, longEndDrafts, openingDrafts, packed, routedDraft } from "./story.ts";
 import type { Story } from "./story.ts";
 
 export class Telling {
@@ -27,6 +27,11 @@ export class Telling {
   /** How far it came, where what follows is still to be found out. */
   cameSoFar(): void {
     this.#write([...this.#openings(), ...this.#closedHandOver()]);
+  }
+
+  /** It goes to another replica, and entries of the first one are written already. */
+  moved(): void {
+    if (this.#story.opened) this.#write([routedDraft(this.#story)]);
   }
 
   /** Another attempt is the one to tell of: `story.hand` is that one's. */

@@ -590,6 +590,20 @@ describe("explain", () => {
     assert.deepEqual(told.links, [call]);
   });
 
+  test("a session that went on at another replica, and a replica that was dead, are told", () => {
+    const facts = { replica: "p_2", movedFrom: "p_0", passedOver: ["p_1"] };
+    const told = explain(
+      a.edgeRequest([
+        a.by("edge", "edge.route", "done", { space: "alice/demo", ...facts }),
+        a.by("edge", "edge.deliver", "done", { status: 200, answeredBy: "app", ms: 12 }),
+      ]),
+    );
+    assert.equal(
+      told.sentence,
+      "The app answered 200 in 12 ms. Its session was on the replica p_0, and went on at p_2. p_1 could not be reached and had nothing of it.",
+    );
+  });
+
   test("an answer of 500 that the app gave is the app's own, and no fault of the platform", () => {
     const told = explain(
       a.edgeRequest([a.by("edge", "edge.deliver", "done", { status: 500, answeredBy: "app", ms: 12 })]),

@@ -98,6 +98,16 @@ export class GradioEvents {
     return undefined;
   }
 
+  /** The one of `replicas` whose join gave this event. */
+  replicaOf(event: string, replicas: readonly { readonly id: string }[]): string | undefined {
+    return replicas.find(({ id }) => this.#replicas.get(id)?.events.has(event) === true)?.id;
+  }
+
+  /** A join's answer has this event's id, and is on its way to the visitor, who may ask for the event before all of it is through. */
+  announced(replica: string, event: string): void {
+    this.#find(replica, event, this.#options.monotonic());
+  }
+
   opened(stream: EventStream): void {
     const of = this.#of(stream.replica);
     const same = of.streams.get(stream.of) ?? new Set();

@@ -79,7 +79,10 @@ class JoinListener implements Listener {
   }
 
   onBody(bytes: Buffer): void {
-    if (this.#reads) this.#answer.push(bytes);
+    if (!this.#reads) return;
+    this.#answer.push(bytes);
+    const event = this.#event;
+    if (event !== undefined) this.#events.announced(this.#story.replica ?? "", event);
   }
 
   onDelivered(): boolean {
@@ -90,9 +93,14 @@ class JoinListener implements Listener {
     return this.#joined("visitor") ? "followed" : "left";
   }
 
-  #joined(by: "visitor" | "nobody"): boolean {
+  get #event(): string | undefined {
     const event = this.#reads && this.#answer.isWhole ? objectOf(this.#answer.head)?.["event_id"] : undefined;
-    if (!isEventId(event)) return false;
+    return isEventId(event) ? event : undefined;
+  }
+
+  #joined(by: "visitor" | "nobody"): boolean {
+    const event = this.#event;
+    if (event === undefined) return false;
     const because = this.#events.joined(this.#story, event, sessionIn(this.#body), by);
     if (because === undefined) return true;
     this.#story.more = { event, followed: false, because };

@@ -23,6 +23,7 @@ import {
   number,
   spanSays,
   text,
+  texts,
 } from "../reading.ts";
 import type { Reading } from "../reading.ts";
 import type { WorkOutcome } from "../verdict.ts";
@@ -77,7 +78,7 @@ export function requestOutcome(reading: Reading, finding: Finding | undefined): 
 /** One sentence for a request that went well or is open. */
 export function requestSays(reading: Reading): string {
   const delivered = last(reading, "edge.deliver", "done");
-  const told = linkedSays(reading);
+  const told = `${movedSays(reading)}${linkedSays(reading)}`;
   const join = joinSays(reading);
   if (join !== undefined) return `${join}${told}`;
   if (!delivered) return `The request is open: its end is not recorded yet.${told}`;
@@ -87,6 +88,14 @@ export function requestSays(reading: Reading): string {
   const byApp = by !== "edge" && by !== "platform";
   const own = byApp && (status ?? 0) >= 500 ? ` ${known["app-status-is-the-apps"]}` : "";
   return `${byApp ? "The app" : by === "edge" ? "The edge" : "The platform"} answered${status === undefined ? "" : ` ${status}`}${ms === undefined ? "" : ` in ${spell(ms)}`}.${own}${told}`;
+}
+
+/** Where it was given to another replica than the one that its session was on, or than the first that was tried. */
+function movedSays({ entries }: Reading): string {
+  const facts = entries.map((entry) => entry.facts).findLast(({ movedFrom, passedOver }) => movedFrom ?? passedOver);
+  const [from, to, dead] = [text(facts, "movedFrom"), text(facts, "replica"), texts(facts, "passedOver")];
+  const moved = from === undefined ? "" : ` Its session was on the replica ${from}, and went on at ${to ?? "another"}.`;
+  return dead.length === 0 ? moved : `${moved} ${dead.join(", ")} could not be reached and had nothing of it.`;
 }
 
 /** Works that a request causes, and that can end badly after it went well. */

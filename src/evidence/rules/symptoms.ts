@@ -8,7 +8,7 @@ import { contradiction, unknown } from "../finding.ts";
 import type { Excluded, Finding } from "../finding.ts";
 import { handOver } from "../handover.ts";
 import type { HandOver } from "../handover.ts";
-import { codeOf, coded, first, idsOf, number, text } from "../reading.ts";
+import { codeOf, coded, first, idsOf, last, number, text } from "../reading.ts";
 import type { Reading } from "../reading.ts";
 import type { Inference } from "../verdict.ts";
 import { sentence } from "../words.ts";
@@ -191,7 +191,7 @@ function unconnected(seen: Seen): Finding {
 /** The shim was gone when the edge looked. What ended it is told by the replica's own record. */
 function shimGone(seen: Seen, hand?: HandOver): Finding {
   const replica =
-    text(first(seen.reading, "edge.route", "done")?.facts, "replica") ??
+    text(last(seen.reading, "edge.route", "done")?.facts, "replica") ??
     text(first(seen.reading, "edge.connect", "handed")?.facts, "replica");
   const ends = coded(
     seen.reading.neighbours.filter((entry) => entry.work === replica && entry.hop.startsWith("replica.")),
