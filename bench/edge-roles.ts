@@ -1,109 +1,142 @@
-/** The four processes of the edge's benchmark; `node edge-roles.ts ROLE FOLDER SPOOL BODY-BYTES`, spoken to over IPC. */
+/** The Node processes of the edge's benchmark; `node edge-roles.ts ROLE APP-SOCKET FOLDER`, spoken to over IPC, ended by its end. */
 import { randomBytes } from "node:crypto";
-import { Agent, createServer, request as httpRequest } from "node:http";
-import { connect, createServer as createNetServer } from "node:net";
-import type { Socket } from "node:net";
-import { join } from "node:path";
+import { Agent, createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
+import proxyServer from "http-proxy";
+import { Pool } from "undici";
+import type { Dispatcher } from "undici";
 import { openEdge } from "../src/edge/index.ts";
-import type { Visitor } from "../src/edge/index.ts";
+import type { EdgeOptions, Visitor } from "../src/edge/index.ts";
+import type { Draft, Emitter } from "../src/evidence/entry.ts";
 import { mintVisitorToken } from "../src/identity/visitor-token.ts";
 import { openSpool } from "../src/record/spool.ts";
-import { after, instant, seconds } from "../src/stdx/time.ts";
+import { after, instant, iso, seconds } from "../src/stdx/time.ts";
+import { openApp } from "./edge-app.ts";
+import { closedLoop, Crowd, host, openLoop } from "./edge-load.ts";
+import type { Wanted } from "./edge-load.ts";
 
+/** What a process is asked. All but `collect` are for the load. */
 export type Asked =
-  | { readonly ask: "cpu" }
-  | { readonly ask: "run"; readonly port: number; readonly ms: number; readonly connections: number };
+  /** Garbage is not what a connection costs. */
+  | { readonly ask: "collect" }
+  | {
+      readonly ask: "closed-loop";
+      readonly port: number;
+      readonly ms: number;
+      readonly connections: number;
+      readonly wanted: Wanted;
+    }
+  | {
+      readonly ask: "open-loop";
+      readonly port: number;
+      readonly ms: number;
+      readonly connections: number;
+      readonly perSecond: number;
+    }
+  | {
+      readonly ask: "open";
+      readonly port: number;
+      readonly count: number;
+      readonly kind: "idle" | "streams" | "sockets";
+    }
+  | { readonly ask: "listen"; readonly ms: number; readonly everyMs: number | undefined }
+  | { readonly ask: "drop" };
 
 export interface Told {
   readonly port?: number;
-  /** CPU time of the process so far, user and system. */
-  readonly cpuUs?: number;
-  readonly requests?: number;
+  /** Answers or messages that came; of an open loop, the 99th percentile in milliseconds. */
+  readonly value?: number;
+  readonly failed?: string;
 }
 
-const host = "alice-demo.localhost";
 const space = "alice/demo";
-const [role, folder, spool, bytes] = process.argv.slice(2) as [keyof typeof roles, string, string, string];
-const bodyBytes = Number(bytes);
-const backendSocket = join(folder, "in.sock");
+const [role, appSocket, folder] = process.argv.slice(2) as [keyof typeof roles, string, string];
+const clock = { wall: () => instant(Date.now()), monotonic: () => Math.trunc(performance.now()) };
+const visitor: Visitor = { account: "address:127.0.0.1", tier: "anonymous", billedBy: "address", user: null };
+/** More than the most connections that the benchmark opens at once. */
+const connectionsMax = 2_048;
+/** As long as a real one. */
+const tokenOfAll = "x".repeat(330);
 
-const roles = { backend, edge, relay, load };
+const roles = {
+  app: () => app(),
+  edge: async () => edge({ emitter: await spool(), mint: minted() }),
+  "edge-without-identity": async () => edge({ emitter: await spool(), mint: () => tokenOfAll }),
+  "edge-without-evidence": async () => edge({ emitter: keepsNothing(), mint: minted() }),
+  "http-proxy": () => httpProxy(),
+  undici: () => undiciProxy(),
+  load: async () => undefined,
+};
 
+const crowd = new Crowd();
+process.on("disconnect", () => process.exit(0));
 process.on("message", (asked: Asked) => {
-  if (asked.ask === "cpu") {
-    const { user, system } = process.cpuUsage();
-    tell({ cpuUs: user + system });
-  } else void runLoad(asked.port, asked.ms, asked.connections).then((requests) => tell({ requests }));
+  answer(asked).then(
+    (value) => tell({ ...(value !== undefined && { value }) }),
+    (error: unknown) => tell({ failed: String(error) }),
+  );
 });
-await roles[role]();
+const port = await roles[role]();
+tell({ ...(port !== undefined && { port }) });
 
 function tell(told: Told): void {
   process.send?.(told);
 }
 
-/** Answers each request head with the same bytes; takes the edge's preamble where there is one. */
-async function backend(): Promise<void> {
-  const answer = Buffer.from(
-    `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: Sun, 22 Nov 2026 12:00:00 GMT\r\nServer: bench\r\nContent-Length: ${bodyBytes}\r\n\r\n${"x".repeat(bodyBytes)}`,
-  );
-  const server = createNetServer((socket) => {
-    let rest = "";
-    let begun = false;
-    socket.on("error", () => socket.destroy());
-    socket.on("data", (bytes: Buffer) => {
-      rest += bytes.toString("latin1");
-      if (!begun && rest.startsWith("waybill/1 ")) rest = rest.slice(rest.indexOf("\n") + 1);
-      begun = true;
-      for (let end = rest.indexOf("\r\n\r\n"); end >= 0; end = rest.indexOf("\r\n\r\n")) {
-        rest = rest.slice(end + 4);
-        socket.write(answer);
-      }
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(backendSocket, resolve));
-  tell({});
+async function answer(asked: Asked): Promise<number | undefined> {
+  switch (asked.ask) {
+    case "collect":
+      globalThis.gc?.();
+      return undefined;
+    case "closed-loop":
+      return closedLoop(asked.port, asked.ms, asked.connections, asked.wanted);
+    case "open-loop":
+      return openLoop(asked.port, asked.ms, asked.connections, asked.perSecond);
+    case "open":
+      await crowd.open(asked.port, asked.count, asked.kind);
+      return undefined;
+    case "listen":
+      return crowd.listen(asked.ms, asked.everyMs);
+    case "drop":
+      crowd.drop();
+      return undefined;
+  }
 }
 
-/** The whole edge: evidence in a spool file, a token for each request. */
-async function edge(): Promise<void> {
-  const clock = { wall: () => instant(Date.now()), monotonic: () => Math.trunc(performance.now()) };
-  const key = randomBytes(32);
-  const visitor: Visitor = { account: "address:127.0.0.1", tier: "anonymous", billedBy: "address", user: null };
+/** The port of the two: nothing is between it and who asks there. */
+async function app(): Promise<number> {
+  await openApp({ path: appSocket });
+  return portOf(await openApp({ host: "127.0.0.1", port: 0 }));
+}
+
+// ---- ours
+
+async function edge({ emitter, mint }: { emitter: Emitter; mint: EdgeOptions["identity"]["mint"] }): Promise<number> {
   const opened = await openEdge({
     listen: [{ address: "127.0.0.1", port: 0 }],
     directory: {
       find: (name) =>
         name === host
-          ? { space, owner: "alice", state: { kind: "running", replicas: [{ id: "p_1", socket: backendSocket }] } }
+          ? { space, owner: "alice", state: { kind: "running", replicas: [{ id: "p_1", socket: appSocket }] } }
           : undefined,
       wake: async () => undefined,
     },
-    identity: {
-      resolve: () => visitor,
-      mint: ({ request, now }) =>
-        mintVisitorToken({
-          key,
-          kid: "k1",
-          space,
-          user: null,
-          account: "address:127.0.0.1",
-          tier: "anonymous",
-          billedBy: "address",
-          request,
-          issuedAt: now,
-          expiresAt: after(now, seconds(3_600)),
-        }),
-    },
-    emitter: await openSpool({ folder: spool, name: "edge", clock, onFailure: fails }),
+    identity: { resolve: () => visitor, mint },
+    emitter,
     counter: { count: () => "n_0" },
     clock,
     random: (count) => randomBytes(count),
     console: (_, response) => response.end(),
     consoleHosts: ["localhost"],
+    limits: { connectionsPerReplica: connectionsMax },
     explainUrl: (id) => id,
   });
-  tell({ port: opened.port });
+  return opened.port;
+}
+
+function spool(): Promise<Emitter> {
+  return openSpool({ folder, name: "edge", clock, onFailure: fails });
 }
 
 /** An edge that keeps no evidence is not what is measured. */
@@ -111,68 +144,113 @@ function fails(error: Error): never {
   throw error;
 }
 
-/** What anyone would write first. */
-async function relay(): Promise<void> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 512 });
-  const server = createServer((visitor, answer) => {
-    const { method, url, headers } = visitor;
-    const upstream = httpRequest({ socketPath: backendSocket, agent, method, path: url, headers }, (response) => {
-      answer.writeHead(response.statusCode ?? 502, response.headers);
-      response.pipe(answer);
+/** A token for each request, as in production. */
+function minted(): EdgeOptions["identity"]["mint"] {
+  const key = randomBytes(32);
+  return ({ request, now }) =>
+    mintVisitorToken({
+      key,
+      kid: "k1",
+      space,
+      user: null,
+      account: "address:127.0.0.1",
+      tier: "anonymous",
+      billedBy: "address",
+      request,
+      issuedAt: now,
+      expiresAt: after(now, seconds(3_600)),
     });
-    upstream.on("error", () => answer.destroy());
-    visitor.pipe(upstream);
+}
+
+/** For telling apart what evidence costs. */
+function keepsNothing(): Emitter {
+  let seq = 0;
+  const at = iso(clock.wall());
+  const own = { emitter: "edge", epoch: 1, at };
+  return {
+    name: "edge",
+    epoch: 1,
+    write: (draft: Draft) => ({ id: `edge/1/${++seq}`, ...draft, ...own, seq }),
+    pack: () => {},
+    answer: async (mark) => ({ ...mark, ...own, seq: ++seq }),
+    sync: async () => {},
+  };
+}
+
+// ---- others, as their documentation has them
+
+function httpProxy(): Promise<number> {
+  const agent = new Agent({ keepAlive: true, maxSockets: connectionsMax });
+  // Its types know no socket path; its code hands `target` to node:http.
+  const target = { socketPath: appSocket } as unknown as string;
+  const proxy = proxyServer.createProxyServer({ target, agent, xfwd: true, ws: true });
+  proxy.on("error", (_, __, to) => void to.destroy());
+  const server = createServer((request, response) => proxy.web(request, response));
+  server.on("upgrade", (request, socket, head) => proxy.ws(request, socket, head));
+  return listening(server);
+}
+
+function undiciProxy(): Promise<number> {
+  const pool = new Pool("http://app", { socketPath: appSocket, connections: connectionsMax, bodyTimeout: 0 });
+  const server = createServer((request, response) => {
+    const { method = "GET", url = "/" } = request;
+    const body = method === "GET" ? null : request;
+    pool.dispatch({ method, path: url, headers: headersOf(request), body }, passTo(response));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  tell({ port: typeof address === "object" && address !== null ? address.port : 0 });
+  server.on("upgrade", (request, socket, head) => {
+    pool.upgrade({ path: request.url ?? "/", headers: headersOf(request), protocol: "websocket" }).then(
+      ({ headers, socket: app }) => {
+        const lines = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}\r\n`);
+        socket.write(
+          `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n${lines.join("")}\r\n`,
+        );
+        if (head.length > 0) app.write(head);
+        app.on("error", () => socket.destroy()).pipe(socket);
+        socket.on("error", () => app.destroy()).pipe(app);
+      },
+      () => socket.destroy(),
+    );
+  });
+  return listening(server);
 }
 
-async function load(): Promise<void> {
-  tell({});
+function headersOf(request: IncomingMessage): Record<string, string | string[] | undefined> {
+  const { connection: _, upgrade: __, "keep-alive": ___, "transfer-encoding": ____, ...passed } = request.headers;
+  return { ...passed, "x-forwarded-for": request.socket.remoteAddress };
 }
 
-const request = [
-  "GET /assets/page?v=1 HTTP/1.1",
-  `Host: ${host}`,
-  "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36",
-  "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
-  "Accept-Language: en-GB,en;q=0.9",
-  "Accept-Encoding: gzip, deflate, br",
-  "Cookie: theme=dark; session=0123456789abcdef",
-  "Sec-Fetch-Mode: navigate",
-  "Sec-Fetch-Site: none",
-  "Cache-Control: no-cache",
-  "",
-  "",
-].join("\r\n");
-
-/** Each connection sends its next request when the answer before is whole. Resolves with the answers that came in time. */
-function runLoad(port: number, ms: number, connections: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    let answered = 0;
-    let over = false;
-    const sockets: Socket[] = [];
-    for (let i = 0; i < connections; i++) {
-      const socket = connect({ host: "127.0.0.1", port, noDelay: true });
-      let text = "";
-      socket.on("error", reject);
-      socket.on("data", (bytes: Buffer) => {
-        text += bytes.toString("latin1");
-        const head = text.indexOf("\r\n\r\n");
-        if (head < 0 || text.length < head + 4 + bodyBytes) return;
-        if (!text.startsWith("HTTP/1.1 200 ")) return reject(new Error(text.slice(0, 300)));
-        text = "";
-        answered += 1;
-        if (!over) socket.write(request);
+function passTo(response: ServerResponse): Dispatcher.DispatchHandler {
+  return {
+    onRequestStart: (controller) => {
+      response.on("drain", () => controller.resume());
+      response.on("close", () => {
+        if (!response.writableFinished) controller.abort(new Error("the visitor left"));
       });
-      socket.write(request);
-      sockets.push(socket);
-    }
-    setTimeout(() => {
-      over = true;
-      for (const socket of sockets) socket.destroy();
-      resolve(answered);
-    }, ms);
+    },
+    onResponseStart: (_, status, headers) => {
+      const { connection: __, "keep-alive": ___, "transfer-encoding": ____, ...passed } = headers;
+      response.writeHead(status, passed);
+      // A stream's head leaves before its first event.
+      if (headers["content-length"] === undefined) response.flushHeaders();
+    },
+    onResponseData: (controller, bytes) => {
+      if (!response.write(bytes)) controller.pause();
+    },
+    onResponseEnd: () => void response.end(),
+    onResponseError: () => void response.destroy(),
+  };
+}
+
+function listening(server: Server): Promise<number> {
+  server.keepAliveTimeout = 600_000;
+  return new Promise((resolve) => {
+    server.listen({ host: "127.0.0.1", port: 0, backlog: 4_096 }, () => {
+      resolve(portOf(server));
+    });
   });
+}
+
+function portOf(server: Pick<Server, "address">): number {
+  const address = server.address();
+  return typeof address === "object" && address !== null ? address.port : 0;
 }
