@@ -272,7 +272,7 @@ describe("waybill", () => {
         role: "all",
         data: "d",
         port: 0,
-        host: undefined,
+        network: {},
         simulateGpus: { devices: 2, slots: 2 },
         sandbox: "none",
         journal: undefined,

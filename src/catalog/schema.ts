@@ -36,6 +36,7 @@ export interface SpacesTable {
   createdAt: number;
   settings: string;
   machine: string | null;
+  port: number | null;
 }
 
 /** `change` is the JSON of what an event changed. */

@@ -31,6 +31,8 @@ export interface SpaceRow {
   readonly settings: OwnerSettings;
   /** What happened to it leads to this; null before anything did, and of one that an older program made. */
   readonly machine: Machine | null;
+  /** Its own port, where Spaces are told apart by ports; null before it has one. */
+  readonly port: number | null;
 }
 
 /** What is kept of a Space's machine beside its settings. */
@@ -113,6 +115,11 @@ export class Spaces {
     return pageOf(rows, limit, (row) => ({ order: row.createdAt, id: row.id }), spaceOf);
   }
 
+  /** Gives a Space its port, once. Rejects where another Space has it. */
+  async givePort(id: string, port: number): Promise<void> {
+    await this.#db.updateTable("spaces").set({ port }).where("id", "=", id).where("port", "is", null).execute();
+  }
+
   /** False where there is no such Space. */
   async update(id: string, { settings, ...change }: SpaceChange): Promise<boolean> {
     const { numUpdatedRows } = await this.#db
@@ -144,6 +151,7 @@ export class Spaces {
       createdAt: now,
       settings: settingDefaults,
       machine: null,
+      port: null,
     };
   }
 

@@ -71,6 +71,15 @@ export interface Moved {
   readonly copied: boolean;
 }
 
+/** How the platform is reached, as it was written; undefined: by its variable, else the default. */
+export interface NetworkOptions {
+  readonly host?: string;
+  readonly appsDomain?: string;
+  readonly consoleHost?: string;
+  readonly publicUrl?: string;
+  readonly addresses?: string;
+}
+
 /** What `up` and `server` have in common. */
 export interface UpOptions {
   /** `server`: without an agent of its own. */
@@ -79,7 +88,7 @@ export interface UpOptions {
   readonly data: string | undefined;
   /** 0 takes a free one; undefined takes the default or the next free one. */
   readonly port: number | undefined;
-  readonly host: string | undefined;
+  readonly network: NetworkOptions;
   /** `2x2`: devices and slots each, labelled simulated; undefined uses what the machine has. */
   readonly simulateGpus: { readonly devices: number; readonly slots: number } | undefined;
   /** Name of the sandbox driver, `bubblewrap`, `crun` or `none`; undefined: the best of the machine. */

@@ -21,6 +21,7 @@ import { newId } from "../stdx/ids.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { durationMs, instant, iso, seconds } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
+import { Addressing } from "./addressing.ts";
 import { Builds } from "./builds.ts";
 import { Calls } from "./calls.ts";
 import { Commits } from "./commits.ts";
@@ -289,8 +290,11 @@ export class ControlWorld implements AsyncDisposable {
       unvisitedMs: null,
       hardware: this.hardware,
       busy: () => 0,
-      appsDomain: "localhost",
-      port: () => 7070,
+      addressing: new Addressing({
+        ...{ appsDomain: "localhost", consoleHost: null, scheme: "http", publicPort: null },
+        ...{ isOpen: false, isByPorts: false, listenPort: () => 7070 },
+      }),
+      spacePorts: null,
       releasesKept: kept.releases,
     });
     this.retention = new Retention({

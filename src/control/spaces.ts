@@ -11,14 +11,17 @@ import type { Command } from "../core/spaces/decide.ts";
 import type { Refusal } from "../core/spaces/draft.ts";
 import { liftSays, platform } from "../core/spaces/model.ts";
 import type { Actor, PauseKind } from "../core/spaces/model.ts";
+import { portName } from "../edge/ports.ts";
 import type { SpaceRoute } from "../edge/ports.ts";
 import type { Code } from "../evidence/codes.ts";
 import { instant, iso } from "../stdx/time.ts";
+import type { Addressing } from "./addressing.ts";
 import type { Hardware } from "./hardware.ts";
 import { hubRuntime, hubSpace } from "./hub-fields.ts";
 import { isLiving } from "./replicas.ts";
 import { SpaceKeeper } from "./space-keeper.ts";
 import type { KeeperPorts, KnownSpace } from "./space-keeper.ts";
+import type { SpacePorts } from "./space-ports.ts";
 import { SpaceRoutes } from "./space-routes.ts";
 import { eventView, publicSays, stageOf, standingView } from "./space-views.ts";
 import { Wakes } from "./wakes.ts";
@@ -27,9 +30,9 @@ export interface SpacesPorts extends KeeperPorts {
   /** Opens the Space's own numeric address; says why where the machine refused. */
   addAddress(address: string): Promise<string | undefined>;
   readonly hardware: Hardware;
-  /** `*.localhost`: the domain under which Spaces have names. */
-  readonly appsDomain: string;
-  port(): number;
+  readonly addressing: Addressing;
+  /** Gives and opens the Spaces' own ports; null where they are told apart by names. */
+  readonly spacePorts: SpacePorts | null;
   /** How many releases of a Space are kept beside what runs. */
   readonly releasesKept: number;
 }
@@ -57,6 +60,8 @@ export class Spaces {
   readonly #byHost = new Map<string, KnownSpace>();
   readonly #routes: SpaceRoutes;
   readonly #wakes = new Wakes();
+  /** There is an edge that can open addresses. */
+  #isListening = false;
 
   constructor(ports: SpacesPorts) {
     this.#ports = ports;
@@ -73,7 +78,8 @@ export class Spaces {
 
   /** Opens the addresses of all Spaces, when there is an edge that has them. */
   async openAddresses(): Promise<void> {
-    for (const { row } of this.#byId.values()) await this.#open(row);
+    this.#isListening = true;
+    for (const known of this.#byId.values()) await this.#open(known);
   }
 
   get(id: string): SpaceRow | undefined {
@@ -295,7 +301,7 @@ export class Spaces {
       name: row.name,
       sdk: row.sdk,
       ...standingView(space, await this.#keeper.deadline(known)),
-      addresses: this.addresses(row),
+      addresses: this.#ports.addressing.ofSpace(row),
       settings: row.settings,
       build: build ? this.#ports.builds().views.of(build) : null,
       release: space.release,
@@ -325,12 +331,12 @@ export class Spaces {
   hubView(id: string, { inside }: { readonly inside: boolean }): HubSpace | undefined {
     const known = this.#byId.get(id);
     if (!known) return undefined;
-    const [byName = "", byNumber = ""] = this.addresses(known.row);
     const { row, build } = known;
+    const { addressing } = this.#ports;
     return hubSpace({
       row,
       sha: build?.commit ?? null,
-      host: inside ? byName : byNumber,
+      host: inside ? addressing.inside(row) : (addressing.ofSpace(row).at(-1) ?? ""),
       runtime: this.#runtime(known),
     });
   }
@@ -366,12 +372,6 @@ export class Spaces {
       ...(removedAt === undefined ? {} : { removedAt: iso(removedAt) }),
     });
     return found && { items: found.items.map(viewOf), next: found.next };
-  }
-
-  /** By name first, then by number: a program on a plain Linux resolves only the second. */
-  addresses(row: SpaceRow): readonly string[] {
-    const port = this.#ports.port();
-    return [`http://${row.subdomain}.${this.#ports.appsDomain}:${port}`, `http://${row.address}:${port}`];
   }
 
   async #plain(id: string, type: PlainWish, actor: Actor): Promise<Done> {
@@ -455,15 +455,27 @@ export class Spaces {
     const known = await this.#keeper.know(row, build);
     if (this.#byId.has(row.id)) return;
     this.#byId.set(row.id, known);
-    this.#byHost.set(`${row.subdomain}.${this.#ports.appsDomain}`, known);
-    this.#byHost.set(row.address, known);
-    await this.#open(row);
+    this.#byHost.set(this.#ports.addressing.nameOf(row), known);
+    if (this.#ports.addressing.hasNumbers) this.#byHost.set(row.address, known);
+    await this.#open(known);
     this.#keeper.look(known);
   }
 
-  async #open(row: SpaceRow): Promise<void> {
-    const refused = await this.#ports.addAddress(row.address);
-    if (refused !== undefined) this.#ports.onFailure(`address ${row.address} of ${row.id}`, new Error(refused));
+  /** The Space's own address or port; one that cannot be opened is told, and the Space is there by its name. */
+  async #open(known: KnownSpace): Promise<void> {
+    const { addressing, spacePorts, addAddress, onFailure } = this.#ports;
+    const { id, address } = known.row;
+    if (addressing.hasNumbers) {
+      const refused = await addAddress(address);
+      if (refused !== undefined) onFailure(`address ${address} of ${id}`, new Error(refused));
+    }
+    if (spacePorts === null || !this.#isListening) return;
+    const given = await spacePorts.open(known.row);
+    if (!given.ok)
+      onFailure(given.port === null ? `a port for ${id}` : `port ${given.port} of ${id}`, new Error(given.says));
+    if (given.port === null) return;
+    known.row = { ...known.row, port: given.port };
+    this.#byHost.set(portName(given.port), known);
   }
 }
 

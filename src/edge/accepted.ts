@@ -4,6 +4,7 @@ import type { Socket } from "node:net";
 
 import type { InsideCaller } from "../contract/egress.ts";
 import { callersTrace } from "./headers.ts";
+import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
 import type { Reuse } from "./pool.ts";
 import type { SpaceRoute } from "./ports.ts";
@@ -22,6 +23,9 @@ export interface Accepted {
   readonly response: ServerResponse;
   readonly screened: Screened;
   readonly origin: Origin;
+  /** What the directory was asked by: the host, or the Space's own port. */
+  readonly asked: string;
+  readonly jar: CookieJar | undefined;
   readonly route: SpaceRoute;
   readonly upgrade: UpgradeEnd | undefined;
   /** The replica that calls, where it came through the door for callers from inside. */

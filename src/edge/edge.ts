@@ -29,10 +29,13 @@ import { EdgeContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
 import { withoutConsoleCookies } from "./headers.ts";
 import { openInsideDoor } from "./inside.ts";
+import { cookieJar } from "./jar.ts";
+import type { CookieJar } from "./jar.ts";
 import { defaultLimits, sweepEveryMs } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
-import { originOf } from "./origin.ts";
+import { isOwnMachine, originOf } from "./origin.ts";
 import type { OriginUnclear, Peer, TrustedProxies } from "./origin.ts";
+import { portName } from "./ports.ts";
 import type { SpaceDirectory, StrangerCounter, VisitorIdentity } from "./ports.ts";
 import { readProxyHead } from "./proxy-protocol.ts";
 import { screenRequest } from "./screen.ts";
@@ -55,6 +58,8 @@ export interface EdgeOptions {
   readonly random: RandomBytes;
   /** The proxies in front whose word about a visitor counts; without them nobody's does. */
   readonly proxies?: TrustedProxies;
+  /** Which other machines may ask at all; without it all that reach it. Its own and those behind a PROXY header may. */
+  readonly admits?: (address: string) => boolean;
   /** Another listener, whose connections each begin with a PROXY header of one of {@link EdgeOptions.proxies}. */
   readonly proxyProtocol?: ListenAddress;
   /** The unix socket where the node's gateway brings callers from inside; without it there are none. */
@@ -88,6 +93,8 @@ export interface Edge extends AsyncDisposable {
   readonly port: number;
   /** Also answers on this address, same port. A port that is taken is reported, not thrown. */
   addAddress(address: string): Promise<AddressResult>;
+  /** Also answers on this port of the first address, for the one Space that the directory has under {@link portName}; `mark`: its cookies'. */
+  addPort(port: number, mark: string): Promise<AddressResult>;
   /** Takes no more connections there; those that are open live on. */
   removeAddress(address: string): Promise<void>;
   addresses(): string[];
@@ -115,7 +122,8 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   const context = contextOf(options);
   const callers = new WeakMap<Socket, InsideCaller>();
   const peers = new WeakMap<Socket, Peer>();
-  const server = httpServer(options, context, { callers, peers });
+  const owners = new WeakMap<Socket, OwnPort>();
+  const server = httpServer(options, context, { callers, peers, owners });
   const port = await listen(server, first, context.onError);
   const extra = new Map<string, Server>();
   const timer = setInterval(() => context.sweep(), sweepEveryMs);
@@ -127,22 +135,25 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   let inside: Server | undefined;
   let proxied: Server | undefined;
 
-  const addAddress = async (address: string): Promise<AddressResult> => {
-    if (address === first.address || extra.has(address)) return { ok: true };
-    const door = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
-      server.emit("connection", socket),
-    );
+  const openDoor = async (key: string, place: ListenAddress, owner?: OwnPort): Promise<AddressResult> => {
+    if (extra.has(key)) return { ok: true };
+    const door = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+      if (owner !== undefined) owners.set(socket, owner);
+      server.emit("connection", socket);
+    });
     door.maxConnections = connectionsMax;
-    extra.set(address, door);
+    extra.set(key, door);
     try {
-      await listen(door, { address, port }, context.onError);
+      await listen(door, place, context.onError);
       return { ok: true };
     } catch (error) {
-      extra.delete(address);
+      extra.delete(key);
       if (error instanceof ListenError) return { ok: false, code: error.code, says: error.message };
       throw error;
     }
   };
+  const addAddress = async (address: string): Promise<AddressResult> =>
+    address === first.address ? { ok: true } : openDoor(address, { address, port });
   const removeAddress = async (address: string): Promise<void> => {
     const door = extra.get(address);
     extra.delete(address);
@@ -164,6 +175,8 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   const edge: Edge = {
     port,
     addAddress,
+    addPort: (own, mark) =>
+      openDoor(portName(own), { address: first.address, port: own }, { name: portName(own), jar: cookieJar(mark) }),
     removeAddress,
     addresses: () => [first.address, ...extra.keys()],
     busy: (replica) => context.busy(replica),
@@ -227,9 +240,21 @@ interface KnownConnections {
   readonly callers: WeakMap<Socket, InsideCaller>;
   /** Whose connection it is, where a PROXY header told it. */
   readonly peers: WeakMap<Socket, Peer>;
+  /** Which Space's port it came to. */
+  readonly owners: WeakMap<Socket, OwnPort>;
 }
 
-function httpServer(options: EdgeOptions, context: EdgeContext, { callers, peers }: KnownConnections): HttpServer {
+/** A listener of one Space: the directory's name for it, and what keeps its cookies apart. */
+interface OwnPort {
+  readonly name: string;
+  readonly jar: CookieJar;
+}
+
+function httpServer(
+  options: EdgeOptions,
+  context: EdgeContext,
+  { callers, peers, owners }: KnownConnections,
+): HttpServer {
   const server = createHttpServer({
     headersTimeout: headWithinMs,
     requestTimeout: requestWithinMs,
@@ -250,6 +275,9 @@ function httpServer(options: EdgeOptions, context: EdgeContext, { callers, peers
   const owes = (socket: Socket): boolean => (pending.get(socket)?.size ?? 0) > 0;
   const strangers = strangerReplies(options, context);
   const consoleHosts = new Set(options.consoleHosts);
+  const { admits } = options;
+  const isAdmitted = (socket: Socket): boolean =>
+    admits === undefined || peers.has(socket) || isOwnMachine(socket) || admits(peerOf(socket).address);
 
   const accept = (request: IncomingMessage, response: ServerResponse, upgrade?: UpgradeEnd): void => {
     const open = pending.get(request.socket) ?? new Set();
@@ -257,6 +285,7 @@ function httpServer(options: EdgeOptions, context: EdgeContext, { callers, peers
     response.once("close", () => open.delete(response));
     const peer = peers.get(request.socket) ?? peerOf(request.socket);
     const origin = originOf(peer, request.rawHeaders, options.proxies);
+    const owner = owners.get(request.socket);
     const asSent = screenRequest(
       {
         method: request.method ?? "",
@@ -264,7 +293,7 @@ function httpServer(options: EdgeOptions, context: EdgeContext, { callers, peers
         httpVersion: request.httpVersion,
         rawHeaders: request.rawHeaders,
       },
-      withoutConsoleCookies,
+      owner === undefined ? withoutConsoleCookies : (cookie) => withoutConsoleCookies(owner.jar.toApp(cookie)),
     );
     const said = "detail" in origin ? { address: peer.address, proto: "http", host: undefined } : origin;
     noteVisitor(request, {
@@ -276,17 +305,29 @@ function httpServer(options: EdgeOptions, context: EdgeContext, { callers, peers
         detail: asSent.ok ? (origin as OriginUnclear).detail : asSent.detail,
         close: true,
       });
-    const screened = origin.host === undefined ? asSent : atHost(asSent, origin.host);
+    const atItsHost = origin.host === undefined ? asSent : atHost(asSent, origin.host);
+    const screened = owner === undefined ? atItsHost : withCookies(atItsHost, owner.jar);
     if (upgrade !== undefined && screened.framing.kind !== "none")
       return strangers.answer(request, response, "route/malformed", screened.host, {
         detail: "Upgrade: not with a body",
         close: true,
       });
     const inside = callers.get(request.socket);
-    if (consoleHosts.has(screened.host)) return options.console(request, response, inside, upgrade);
-    const route = options.directory.find(screened.host);
+    if (!isAdmitted(request.socket))
+      return strangers.answer(request, response, "route/no-such-space", screened.host, {
+        detail:
+          "This platform answers here to the proxy in front of it alone, which has TLS. Come by that one's address.",
+        close: true,
+      });
+    const isConsole = consoleHosts.has(screened.host);
+    if (isConsole && owner === undefined) return options.console(request, response, inside, upgrade);
+    // A port is its Space's under the console's hosts: under a stranger's name a page elsewhere could speak to it as its own.
+    const asked = owner === undefined ? screened.host : isConsole ? owner.name : "";
+    const route = options.directory.find(asked);
     if (route === undefined) return strangers.answer(request, response, "route/no-such-space", screened.host, {});
-    const exchange = new Exchange(context, { request, response, screened, origin, route, upgrade, inside });
+    const exchange = new Exchange(context, {
+      ...{ request, response, screened, origin, asked, jar: owner?.jar, route, upgrade, inside },
+    });
     carriedOn.set(request.socket, { exchange, request });
     exchange.start();
   };
@@ -328,6 +369,11 @@ function peerOf(socket: Socket): Peer {
     address: plainAddress(socket.remoteAddress) ?? "unknown",
     secure: (socket as Partial<TLSSocket>).encrypted === true,
   };
+}
+
+/** Ours of its cookies are marked as the Space's own are. */
+function withCookies(screened: Screened, jar: CookieJar): Screened {
+  return screened.cookie === undefined ? screened : { ...screened, cookie: jar.toApp(screened.cookie) };
 }
 
 /** For the host that a trusted proxy was asked for. */

@@ -29,6 +29,7 @@ import type { AnswerAdditions } from "./headers.ts";
 import { hopTo } from "./hop.ts";
 import type { Hop } from "./hop.ts";
 import { earlyBodyWithinMs, openEntriesAfterMs, passesMax, wakeRetryMs } from "./limits.ts";
+import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
 import { Placing } from "./placing.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
@@ -53,6 +54,8 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #delivery: Delivery;
   readonly #screened: Screened;
   readonly #origin: Origin;
+  readonly #asked: string;
+  readonly #jar: CookieJar | undefined;
   readonly #route: SpaceRoute;
   readonly #upgrade: UpgradeEnd | undefined;
   readonly #inside: InsideCaller | undefined;
@@ -88,7 +91,7 @@ export class Exchange implements UpstreamUser, Waiter {
   #listener: Listener | undefined;
 
   constructor(context: EdgeContext, accepted: Accepted) {
-    const { request, response, screened, origin, route, upgrade, inside } = accepted;
+    const { request, response, screened, origin, asked, jar, route, upgrade, inside } = accepted;
     const now = context.clock.monotonic();
     this.work = context.newRequestId();
     this.#context = context;
@@ -97,6 +100,8 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#delivery = new Delivery(response);
     this.#screened = screened;
     this.#origin = origin;
+    this.#asked = asked;
+    this.#jar = jar;
     this.#route = route;
     this.#upgrade = upgrade;
     this.#inside = inside;
@@ -154,7 +159,7 @@ export class Exchange implements UpstreamUser, Waiter {
 
   /** Where its Space is now: while it was found out who asks, a replica may have been told to end. */
   #toRoute(visitor: Visitor): void {
-    const hop = hopTo(this.#context.directory.find(this.#story.host) ?? this.#route);
+    const hop = hopTo(this.#context.directory.find(this.#asked) ?? this.#route);
     if (hop.kind === "wake") return this.#wake(hop.route, visitor);
     this.#onRoute(hop);
   }
@@ -312,7 +317,7 @@ export class Exchange implements UpstreamUser, Waiter {
   onInterim(status: number, rawHeaders: readonly string[]): void {
     // 100 was ours to send; the others are the app's (RFC 9110 §15.2).
     if (this.#over || status === 100 || this.#response.headersSent || this.#request.httpVersion === "1.0") return;
-    this.#response.writeInformation(status, passedHeaders(rawHeaders, this.#story.host));
+    this.#response.writeInformation(status, passedHeaders(rawHeaders, this.#story.host, this.#jar));
   }
 
   onHead(head: ResponseHead): void {
@@ -472,7 +477,7 @@ export class Exchange implements UpstreamUser, Waiter {
     if (!isOpen || (saw.kind !== "unreachable" && saw.kind !== "broken") || !this.#placing.mayMove()) return [];
     if (this.#lineLost(saw) && (saw.kind === "broken" || this.#placing.isBound)) return [];
     this.#placing.passOver(this.#story.replica ?? "");
-    const hop = hopTo(this.#context.directory.find(this.#story.host) ?? this.#route);
+    const hop = hopTo(this.#context.directory.find(this.#asked) ?? this.#route);
     return hop.kind === "forward" ? hop.replicas.filter(({ id }) => !this.#placing.isPassedOver(id)) : [];
   }
 
@@ -578,6 +583,7 @@ export class Exchange implements UpstreamUser, Waiter {
       deployment: this.#context.via,
       ofSpace: this.#pool?.replica.headers,
       cookie: this.#placing.cookie(rawHeaders),
+      jar: this.#jar,
     };
   }
 

@@ -1,5 +1,6 @@
 /** Builds the heads that cross the edge: the request's to the app, and the answer's to the visitor. Pure. */
 import { consoleCookiePrefixes, hopByHop, isOwnedFamily, ownedOfResponses } from "./names.ts";
+import type { CookieJar } from "./jar.ts";
 import { requestIdMaxLength } from "./limits.ts";
 import { connectionList } from "./screen.ts";
 import type { Framing, Screened } from "./screen.ts";
@@ -66,10 +67,12 @@ export interface AnswerAdditions {
   readonly ofSpace: Readonly<Record<string, string>> | undefined;
   /** A `Set-Cookie` of ours. */
   readonly cookie?: string | undefined;
+  /** Keeps the Space's cookies apart where it shares a host with others. */
+  readonly jar: CookieJar | undefined;
 }
 
 /** The app's headers that may reach the visitor, flat: name, value, name, value… `raw` is flat too. */
-export function passedHeaders(raw: readonly string[], host: string): string[] {
+export function passedHeaders(raw: readonly string[], host: string, jar?: CookieJar): string[] {
   const out: string[] = [];
   const listed = listedByConnection(raw);
   for (let i = 0; i < raw.length; i += 2) {
@@ -77,7 +80,10 @@ export function passedHeaders(raw: readonly string[], host: string): string[] {
     const value = raw[i + 1] as string;
     if (hopByHop.has(name) || ownedOfResponses.has(name) || isOwnedFamily(name)) continue;
     if (listed.length > 0 && listed.includes(name)) continue;
-    if (name === "set-cookie" && !maySetCookie(value, host)) continue;
+    if (name === "set-cookie") {
+      if (maySetCookie(value, host)) out.push(raw[i] as string, jar === undefined ? value : jar.toVisitor(value));
+      continue;
+    }
     out.push(raw[i] as string, value);
   }
   return out;
@@ -85,7 +91,7 @@ export function passedHeaders(raw: readonly string[], host: string): string[] {
 
 /** {@link passedHeaders} and ours. A 204 has no length (RFC 9110 §8.6), whatever the app says: a reader might wait for that many bytes. */
 export function visitorHeaders(raw: readonly string[], host: string, add: AnswerAdditions, status = 200): string[] {
-  const passed = passedHeaders(status === 204 ? withoutLength(raw) : raw, host);
+  const passed = passedHeaders(status === 204 ? withoutLength(raw) : raw, host, add.jar);
   const out = add.ofSpace === undefined ? passed : withSpaces(passed, add.ofSpace);
   out.push(
     "proxy-status",
@@ -97,7 +103,8 @@ export function visitorHeaders(raw: readonly string[], host: string, add: Answer
     "x-waybill-id",
     add.request,
   );
-  if (add.cookie !== undefined) out.push("set-cookie", add.cookie);
+  if (add.cookie !== undefined)
+    out.push("set-cookie", add.jar === undefined ? add.cookie : add.jar.toVisitor(add.cookie));
   return out;
 }
 

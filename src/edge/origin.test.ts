@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { originOf } from "./origin.ts";
+import { isOwnMachine, originOf } from "./origin.ts";
 import type { Origin, OriginUnclear, ProxyHeaders } from "./origin.ts";
 
 const proxies = ["10.0.0.1", "10.0.0.2", "2001:db8::1"];
@@ -123,4 +123,12 @@ describe("Forwarded", () => {
     const origin = told(["X-Forwarded-For", "6.6.6.6", "Forwarded", "for=203.0.113.9"], { family: "forwarded" });
     assert.equal((origin as Origin).address, "203.0.113.9");
   });
+});
+
+test("the own machine is a unix socket, loopback, and whoever has the address that was called", () => {
+  const own = [{}, { remoteAddress: "127.0.0.9" }, { remoteAddress: "::1" }, { remoteAddress: "::ffff:127.0.0.1" }];
+  const same = { remoteAddress: "192.168.1.5", localAddress: "::ffff:192.168.1.5" };
+  for (const ends of [...own, same]) assert.ok(isOwnMachine(ends), JSON.stringify(ends));
+  for (const remoteAddress of ["192.168.1.6", "12.7.0.1", "2001:db8::1", "::ffff:192.168.1.6"])
+    assert.ok(!isOwnMachine({ remoteAddress, localAddress: "192.168.1.5" }), remoteAddress);
 });

@@ -67,6 +67,15 @@ export function originOf(
   return { address: seen, proto: protoOf(told?.proto) ?? proto, host: told?.host, proxy: address, id };
 }
 
+/** Whether the other end is on this machine: on a unix socket, over loopback, or at the address that was called. */
+export function isOwnMachine(ends: {
+  readonly remoteAddress?: string | undefined;
+  readonly localAddress?: string | undefined;
+}): boolean {
+  const from = plainAddress(ends.remoteAddress);
+  return from === undefined || from.startsWith("127.") || from === "::1" || from === plainAddress(ends.localAddress);
+}
+
 /**
  * From the nearest hop on: the first that is no trusted proxy is the visitor. A hop that says nothing readable ends the walk: the last
  * one that was believed stands for whoever is behind it.

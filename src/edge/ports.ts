@@ -23,9 +23,14 @@ export interface SpaceRoute {
     | { readonly kind: "down"; readonly code: Code; readonly says: string; readonly retryAfterMs?: number };
 }
 
+/** A name that no `Host` can have: what the directory calls a Space's own port. */
+export function portName(port: number): string {
+  return `:${port}`;
+}
+
 /** Which Space has an address. The platform keeps it in memory; a lookup is one map. */
 export interface SpaceDirectory {
-  /** `host` in lower case, without port. */
+  /** `host` in lower case, without port; or a {@link portName}. */
   find(host: string): SpaceRoute | undefined;
   /** Wakes a Space that is asleep; resolves when it answers, or will not. `account`: null for a stranger. */
   wake(space: string, account: string | null, gone: AbortSignal): Promise<SpaceRoute | undefined>;

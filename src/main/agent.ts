@@ -78,7 +78,7 @@ function configOf(options: AgentOptions, env: UpWorld["env"]): PlatformConfig {
     data,
     role: "all",
     port: undefined,
-    host: undefined,
+    network: {},
     journal: undefined,
     standBy: false,
     service: true,

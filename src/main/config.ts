@@ -44,12 +44,12 @@ export interface PlatformConfig {
     /** A port that was not asked for by number gives way to the next free one. */
     readonly next: boolean;
   };
-  /** Who may stand in front of it. */
+  /** Spaces have names under it. */
+  readonly appsDomain: string;
+  /** How it is reached, and who may stand in front of it. */
   readonly network: NetworkConfig;
   /** What becomes of the replicas when it is told to stop. */
   readonly onStop: "stop" | "keep";
-  /** Spaces have names under it. */
-  readonly appsDomain: string;
   /** `2x2`, or null: the machine's own cards. */
   readonly simulateGpus: string | null;
   /** The program that tells of real cards, how often it is asked, into how many slots each card is cut, and where the driver's Xid messages stand. */
@@ -123,12 +123,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const problems: string[] = [];
   const read = new Reader(env, problems);
   const port = options.port ?? read.whole("WAYBILL_PORT", { least: 0, most: 65_535 });
-  if (options.host !== undefined && options.host !== "127.0.0.1" && options.host !== "localhost") {
-    problems.push(
-      `--host is "${options.host}"; this version listens on 127.0.0.1 only, since opening it to a network needs TLS and a domain`,
-    );
-  }
-  const network = readNetwork(env, problems);
+  const network = readNetwork(env, options.network, { hasTls: false, problems });
   const sandbox = sandboxChoices.find((choice) => choice === (options.sandbox ?? "best"));
   if (sandbox === undefined) {
     problems.push(
@@ -145,9 +140,6 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const processors = read.whole("WAYBILL_BUILD_PROCESSORS", { least: 1, most: 1024 });
   const policy = read.policy();
   const buildNames = read.rules("WAYBILL_BUILD_EGRESS_ALLOW");
-  const appsDomain = env["WAYBILL_APPS_DOMAIN"] ?? "localhost";
-  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(appsDomain))
-    problems.push(`WAYBILL_APPS_DOMAIN is "${appsDomain}"; write a domain such as localhost`);
   const journal = options.journal ?? env["WAYBILL_JOURNAL"] ?? null;
   if (journal !== null && !/^postgres(ql)?:\/\//.test(journal))
     problems.push("--journal is no address of PostgreSQL; write postgres://USER@HOST/DATABASE, or leave it out");
@@ -185,9 +177,9 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     standBy: options.standBy,
     onStop: options.service ? "keep" : "stop",
     secretsKeyFile: resolve(env["WAYBILL_SECRETS_KEY_FILE"] ?? join(data, "secrets.key")),
-    listen: { address: "127.0.0.1", port: port ?? defaultPort, next: port === undefined },
+    listen: { address: network.address, port: port ?? defaultPort, next: port === undefined },
     network,
-    appsDomain,
+    appsDomain: network.appsDomain,
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
     cards: {
       command: env["WAYBILL_NVIDIA_SMI"] || "nvidia-smi",

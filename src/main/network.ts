@@ -1,12 +1,29 @@
 /** What of the environment says how the platform is reached over a network. All problems are told at once. */
-import { isIP } from "node:net";
+import { isIP, isIPv6 } from "node:net";
+import type { NetworkOptions } from "../cli/world.ts";
 import type { ProxyHeaders, TrustedProxies } from "../edge/index.ts";
 import { parseRange } from "../egress/ranges.ts";
+import { parseHost } from "../http/host.ts";
 import { plainAddress } from "../http/visitor.ts";
+import { openingProblems } from "./opening.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface NetworkConfig {
+  /** The address that console and apps listen on. */
+  readonly address: string;
+  /** Whether other machines reach it there. */
+  readonly isOpen: boolean;
+  /** Of other machines the proxies in front alone may come: what others send could be read on the way. */
+  readonly isProxiesAlone: boolean;
+  /** Spaces have names under it. */
+  readonly appsDomain: string;
+  /** A name or address of the console's beside its own ones; null: none. */
+  readonly consoleHost: string | null;
+  /** How visitors come, where that is not as it listens; null: as it listens. */
+  readonly visited: { readonly scheme: "http" | "https"; readonly port: number } | null;
+  /** Spaces are told apart by ports out of it; null: by names. */
+  readonly ports: PortRange | null;
   /** Proxies in front whose word about a visitor counts; null: nobody's does. */
   readonly proxies: TrustedProxies | null;
   /** Where connections begin with the PROXY protocol, from those proxies. */
@@ -18,11 +35,103 @@ export interface Place {
   readonly port: number;
 }
 
-const headerFamilies: readonly ProxyHeaders[] = ["x-forwarded", "forwarded"];
+export interface PortRange {
+  readonly from: number;
+  readonly to: number;
+}
 
-export function readNetwork(env: Environment, problems: string[]): NetworkConfig {
+const headerFamilies: readonly ProxyHeaders[] = ["x-forwarded", "forwarded"];
+const loopback = "127.0.0.1";
+/** Beside the console's own; room for more Spaces than one machine runs. */
+const defaultPorts: PortRange = { from: 7_100, to: 7_999 };
+/** 253 characters of a name, less the label of a Space and its dot. */
+const domainMaxLength = 189;
+
+/** `hasTls`: the edge speaks TLS by itself. */
+export function readNetwork(
+  env: Environment,
+  options: NetworkOptions,
+  { hasTls, problems }: { readonly hasTls: boolean; readonly problems: string[] },
+): NetworkConfig {
   const proxies = readProxies(env, problems);
-  return { proxies, proxyProtocol: readProxyProtocol(env, proxies !== null, problems) };
+  const address = readAddress(given(env, "--host", options.host), problems);
+  const publicUrl = readPublicUrl(given(env, "--public-url", options.publicUrl), problems);
+  const appsDomain = readDomain(given(env, "--apps-domain", options.appsDomain), problems);
+  const named = readConsole(given(env, "--console-host", options.consoleHost), problems);
+  const ports = readPorts(given(env, "--addresses", options.addresses), problems);
+  const consoleHost = named ?? publicUrl?.host ?? null;
+  const isOpen = !isLoopback(address);
+  if (problems.length === 0)
+    problems.push(
+      ...openingProblems({
+        ...{ address, isOpen, hasTls, appsDomain, consoleHost, named, publicHost: publicUrl?.host ?? null },
+        ...{ hasProxies: proxies !== null, isByPorts: ports !== null },
+      }),
+    );
+  return {
+    ...{ address, isOpen, isProxiesAlone: isOpen && !hasTls },
+    ...{ appsDomain: appsDomain ?? "localhost", consoleHost, ports, proxies },
+    visited: publicUrl && { scheme: publicUrl.scheme, port: publicUrl.port },
+    proxyProtocol: readProxyProtocol(env, proxies !== null, problems),
+  };
+}
+
+function readAddress(said: Given | undefined, problems: string[]): string {
+  if (said === undefined || said.text === "localhost") return loopback;
+  if (isIP(said.text) !== 0) return said.text;
+  problems.push(
+    `${said.name} is "${said.text}"; write an address of this machine, such as 192.168.1.5, or 0.0.0.0 for all of them`,
+  );
+  return loopback;
+}
+
+function readDomain(said: Given | undefined, problems: string[]): string | null {
+  if (said === undefined) return null;
+  const domain = said.text.toLowerCase();
+  const host = parseHost(domain);
+  const fits = host?.name === domain && isIP(domain) === 0 && domain.length <= domainMaxLength && /[a-z]/.test(domain);
+  if (fits) return domain;
+  problems.push(
+    `${said.name} is "${said.text}"; write a domain such as apps.example.com, in A-labels (xn--…) where it has other letters, of at most ${domainMaxLength} characters`,
+  );
+  return null;
+}
+
+function readConsole(said: Given | undefined, problems: string[]): string | null {
+  if (said === undefined) return null;
+  const host = parseHost(isIPv6(said.text) ? `[${said.text}]` : said.text);
+  if (host !== undefined && host.port === undefined) return host.name;
+  problems.push(`${said.name} is "${said.text}"; write a name or address without a port, such as waybill.example.com`);
+  return null;
+}
+
+function readPublicUrl(
+  said: Given | undefined,
+  problems: string[],
+): { readonly scheme: "http" | "https"; readonly host: string; readonly port: number } | null {
+  if (said === undefined) return null;
+  const [, scheme, place = ""] = /^(https?):\/\/([^/?#]+)\/?$/i.exec(said.text) ?? [];
+  const host = parseHost(place);
+  if (scheme === undefined || host === undefined) {
+    problems.push(
+      `${said.name} is "${said.text}"; write the console's address as visitors type it, such as https://waybill.example.com`,
+    );
+    return null;
+  }
+  const known = scheme.toLowerCase() === "https" ? "https" : "http";
+  return { scheme: known, host: host.name, port: host.port ?? (known === "https" ? 443 : 80) };
+}
+
+/** `names`, `ports` or `ports:7100-7199`. */
+function readPorts(said: Given | undefined, problems: string[]): PortRange | null {
+  if (said === undefined || said.text === "names") return null;
+  if (said.text === "ports") return defaultPorts;
+  const [, from, to] = /^ports:(\d{1,5})-(\d{1,5})$/.exec(said.text)?.map(Number) ?? [];
+  if (from !== undefined && to !== undefined && from >= 1 && from <= to && to <= 65_535) return { from, to };
+  problems.push(
+    `${said.name} is "${said.text}"; write names, ports, or ports with a range such as ports:${defaultPorts.from}-${defaultPorts.to}`,
+  );
+  return null;
 }
 
 /** `WAYBILL_TRUSTED_PROXIES`: addresses and ranges; `WAYBILL_PROXY_HEADERS`: which family of headers they write. */
@@ -75,4 +184,22 @@ function parsePlace(text: string): Place | undefined {
   const address = v6 ?? v4 ?? "";
   const port = Number(digits);
   return isIP(address) === (v6 === undefined ? 4 : 6) && port >= 1 && port <= 65_535 ? { address, port } : undefined;
+}
+
+function isLoopback(address: string): boolean {
+  return address.startsWith("127.") || address === "::1";
+}
+
+/** What was said, and where. */
+interface Given {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** A flag goes before its variable. */
+function given(env: Environment, flag: string, value: string | undefined): Given | undefined {
+  if (value !== undefined) return { name: flag, text: value };
+  const name = `WAYBILL_${flag.slice(2).replaceAll("-", "_").toUpperCase()}`;
+  const text = env[name];
+  return text ? { name, text } : undefined;
 }

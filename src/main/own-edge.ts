@@ -3,7 +3,9 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { OwnEdge } from "../egress/gateway.ts";
 import { socketFolder } from "../runtime/folder.ts";
+import type { EdgeOptions } from "../edge/index.ts";
 import type { PlatformConfig } from "./config.ts";
+import type { NetworkConfig } from "./network.ts";
 
 export interface NumberedEdge extends OwnEdge {
   readonly port: number;
@@ -14,9 +16,42 @@ export function consoleName(appsDomain: string): string {
   return `console.${appsDomain}`;
 }
 
+/** Hosts that are the console's: its own, and those by which others reach it. */
+export function consoleHosts({ address, appsDomain, consoleHost }: NetworkConfig): string[] {
+  const bound = address.includes(":") ? `[${address}]` : address;
+  return [
+    appsDomain,
+    consoleName(appsDomain),
+    "localhost",
+    "127.0.0.1",
+    bound,
+    ...(consoleHost === null ? [] : [consoleHost]),
+  ];
+}
+
+/** Where programs of this machine reach it. */
+export function ownHost({ address }: NetworkConfig): string {
+  if (address === "0.0.0.0") return "127.0.0.1";
+  if (address === "::") return "[::1]";
+  return address.includes(":") ? `[${address}]` : address;
+}
+
+/** Who may stand in front; without TLS of our own nobody else of another machine may come. */
+export function edgeNetwork({
+  isProxiesAlone,
+  proxies,
+  proxyProtocol,
+}: NetworkConfig): Pick<EdgeOptions, "proxies" | "proxyProtocol" | "admits"> {
+  return {
+    ...(proxies !== null && { proxies }),
+    ...(proxyProtocol !== null && { proxyProtocol }),
+    ...(isProxiesAlone && proxies !== null && { admits: (address) => proxies.has(address) }),
+  };
+}
+
 /** How an app reaches the platform's API. */
-export function platformUrlFor({ appsDomain, sandbox }: PlatformConfig, port: number): string {
-  return `http://${sandbox === "none" ? "127.0.0.1" : consoleName(appsDomain)}:${port}`;
+export function platformUrlFor({ network, sandbox }: PlatformConfig, port: number): string {
+  return `http://${sandbox === "none" ? ownHost(network) : consoleName(network.appsDomain)}:${port}`;
 }
 
 /** Where the gateway brings callers from inside; nobody but the platform's own user may open it. `remove` ends what it leaves. */

@@ -13,6 +13,7 @@ import { requireWritable } from "../cli/folder.ts";
 import type { ToAgent } from "../contract/agent.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import { createApi } from "../control/app.ts";
+import { Addressing } from "../control/addressing.ts";
 import { Builds } from "../control/builds.ts";
 import { Calls } from "../control/calls.ts";
 import { Commits } from "../control/commits.ts";
@@ -27,6 +28,7 @@ import { isLiving, Replicas } from "../control/replicas.ts";
 import { Server } from "../control/server.ts";
 import { Retention } from "../control/retention.ts";
 import { RequestEffects } from "../control/request-effects.ts";
+import { SpacePorts } from "../control/space-ports.ts";
 import { Spaces } from "../control/spaces.ts";
 import { openCallsOn } from "../core/views.ts";
 import { ListenError, openEdge } from "../edge/index.ts";
@@ -36,6 +38,7 @@ import { LfsFace } from "../hub/lfs-face.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { LfsStore } from "../hub/lfs-store.ts";
 import { openRepositories } from "../hub/repository.ts";
+import { loadCookieKey } from "../identity/cookie-key.ts";
 import { loadLfsKey } from "../identity/lfs-key.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import { openSecretBox } from "../identity/secret-box.ts";
@@ -58,7 +61,7 @@ import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
 import { ownNode, poolName, startNode } from "./node.ts";
 import { databaseName, markName } from "../journal/index.ts";
 import { openJournal, postgresMark } from "./open-journal.ts";
-import { consoleName, insideSocket, ownEdge, platformUrlFor } from "./own-edge.ts";
+import { consoleHosts, edgeNetwork, insideSocket, ownHost, ownEdge, platformUrlFor } from "./own-edge.ts";
 import { RemoteNodes } from "./remote-nodes.ts";
 import { payerOfApp, visitorIdentity, verifyVisitor } from "./visitors.ts";
 import { spaceOwner } from "../contract/space.ts";
@@ -88,6 +91,7 @@ export interface Platform extends AsyncDisposable {
   /** An administrator's token, good until the next start. */
   readonly token: string;
   readonly bootMs: number;
+  readonly addressing: Addressing;
   readonly server: Server;
   /** Resolves with the reason when the platform can't go on. */
   readonly broken: Promise<Error>;
@@ -177,7 +181,31 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   // Opened when everything behind it is there; asked for by parts that are built before.
   const opened: { edge?: Edge } = {};
   const port = (): number => opened.edge?.port ?? config.listen.port;
-  const url = (): string => `http://127.0.0.1:${port()}`;
+  const url = (): string => `http://${ownHost(config.network)}:${port()}`;
+  const { network } = config;
+  const addressing = new Addressing({
+    appsDomain: network.appsDomain,
+    consoleHost: network.consoleHost,
+    scheme: network.visited?.scheme ?? "http",
+    publicPort: network.visited?.port ?? null,
+    isOpen: network.isOpen,
+    isByPorts: network.ports !== null,
+    listenPort: port,
+  });
+  const spacePorts =
+    network.ports &&
+    new SpacePorts({
+      range: network.ports,
+      consolePort: port,
+      taken: () => new Set(spaces.ids().flatMap((id) => spaces.get(id)?.port ?? [])),
+      keep: (id, own) => catalog.spaces.givePort(id, own),
+      listen: async (own, mark) => {
+        const added = await opened.edge?.addPort(own, mark);
+        return added && !added.ok ? added.says : undefined;
+      },
+      secret: await loadCookieKey(catalog.settings, random),
+      onSkipped: (own, says) => log.warn({ port: own }, `port ${own} is given to no Space: ${says}`),
+    });
   const tiers = new Map((await catalog.accounts.list()).map(({ name, tier }) => [name, tier]));
 
   const nodes: Nodes = new Nodes({
@@ -262,7 +290,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       return added && !added.ok ? added.says : undefined;
     },
     environment: (space) => ({
-      SPACE_HOST: `${space.subdomain}.${config.appsDomain}`,
+      SPACE_HOST: addressing.hostOf(space),
       SPACE_CREATOR_USER_ID: space.owner,
       WAYBILL_URL: platformUrlFor(config, port()),
     }),
@@ -275,8 +303,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       ),
     unvisitedMs: config.unvisitedMs,
     hardware,
-    appsDomain: config.appsDomain,
-    port,
+    addressing,
+    spacePorts,
     releasesKept: config.kept.releases,
     onFailure,
   });
@@ -424,17 +452,16 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         clock,
         random,
         ...(insidePath !== null && { insidePath }),
-        ...(config.network.proxies !== null && { proxies: config.network.proxies }),
-        ...(config.network.proxyProtocol !== null && { proxyProtocol: config.network.proxyProtocol }),
+        ...edgeNetwork(network),
         console: (request, response, inside, upgrade) => {
           if (serveLink(linkDoor, request, response, { upgrade, inside })) return;
           if (git.serve(request, response) || lfs.serve(request, response)) return;
           if (inside !== undefined) insiders.set(request, inside);
           answer(request, response).catch((error: unknown) => onFailure("the console", error));
         },
-        consoleHosts: [config.appsDomain, consoleName(config.appsDomain), "localhost", "127.0.0.1"],
+        consoleHosts: consoleHosts(network),
         limits: config.edge,
-        explainUrl: (id) => `http://${config.appsDomain}:${port()}/w/${id}`,
+        explainUrl: (id) => `${addressing.console}/w/${id}`,
         onVisitorGone: (request) =>
           void calls.visitorGone(request).catch((error: unknown) => onFailure("a visitor's leave", error)),
         onError: (error) => onFailure("the edge", error),
@@ -487,6 +514,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     url: url(),
     token,
     bootMs,
+    addressing,
     server,
     broken: broken.promise,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

@@ -65,7 +65,6 @@ async function tell(
   }
   const saved = await saveSignIn(signInFile(env), { url, token });
   const status = await platform.server.status();
-  const port = new URL(url).port;
   const gpus = status.pools.map(
     (pool) =>
       `pool ${pool.name}: ${pool.devices === 0 ? "no cards" : `${pool.devices} ${pool.simulated ? "SIMULATED " : ""}${pool.devices === 1 ? "card" : "cards"}, ${pool.slots} slots`}`,
@@ -73,8 +72,8 @@ async function tell(
   process.stderr.write(
     [
       `Waybill ${version} ready in ${(bootMs / 1000).toFixed(1)} s      data ${config.data}`,
-      `  console  ${url}`,
-      `  apps     http://<owner>-<name>.${config.appsDomain}:${port}, for programs http://127.x.y.z:${port}`,
+      `  console  ${platform.addressing.isOwnMachine ? url : platform.addressing.console}`,
+      `  apps     ${platform.addressing.everySpace}`,
       `  GPUs     ${gpus.join("; ")}`,
       `  sandbox  ${status.isolation.says.replace(/^sandbox /, "")}`,
       saved

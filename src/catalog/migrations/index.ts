@@ -9,6 +9,7 @@ import { spaceEvents } from "./0005-space-events.ts";
 import { whatIsKept } from "./0006-what-is-kept.ts";
 import { requestKeys } from "./0007-request-keys.ts";
 import { callFunding } from "./0008-call-funding.ts";
+import { spacePorts } from "./0009-space-ports.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -31,6 +32,7 @@ export const migrations: readonly Migration[] = [
   whatIsKept,
   requestKeys,
   callFunding,
+  spacePorts,
 ];
 
 /**

@@ -2,9 +2,11 @@
 import type { Command } from "commander";
 import { parsePort } from "../arguments.ts";
 import type { GlobalOptions } from "../context.ts";
+import { networked, networkOf } from "../network-options.ts";
 import type { Runner } from "../program.ts";
+import type { NetworkOptions } from "../world.ts";
 
-interface Options extends GlobalOptions {
+interface Options extends GlobalOptions, NetworkOptions {
   readonly data?: string;
   readonly port?: number;
   readonly sandbox?: string;
@@ -13,8 +15,7 @@ interface Options extends GlobalOptions {
 }
 
 export function declare(program: Command, run: Runner): void {
-  program
-    .command("server")
+  networked(program.command("server"))
     .description(
       "start the platform's server: journal, API and edge. Apps and builds run where agents join (`waybill agent`)",
     )
@@ -32,12 +33,13 @@ export function declare(program: Command, run: Runner): void {
     .option("--standby", "while another server writes that journal, wait and take over when it ends")
     .action(
       run(async (world, command) => {
-        const { data, port, sandbox, journal, standby, json } = command.optsWithGlobals<Options>();
+        const options = command.optsWithGlobals<Options>();
+        const { data, port, sandbox, journal, standby, json } = options;
         return await world.up({
           role: "server",
           data,
           port,
-          host: undefined,
+          network: networkOf(options),
           simulateGpus: undefined,
           sandbox,
           journal,

@@ -2,20 +2,20 @@
 import type { Command } from "commander";
 import { parsePort, parseSimulated } from "../arguments.ts";
 import type { GlobalOptions } from "../context.ts";
+import { networked, networkOf } from "../network-options.ts";
 import type { Runner } from "../program.ts";
+import type { NetworkOptions } from "../world.ts";
 
-interface Options extends GlobalOptions {
+interface Options extends GlobalOptions, NetworkOptions {
   readonly data?: string;
   readonly port?: number;
-  readonly host?: string;
   readonly simulateGpus?: { readonly devices: number; readonly slots: number };
   readonly sandbox?: string;
   readonly service?: true;
 }
 
 export function declare(program: Command, run: Runner): void {
-  program
-    .command("up")
+  networked(program.command("up"))
     .description("start the platform on this machine; Ctrl-C stops all that it started")
     .option("--data <dir>", "data folder")
     .option(
@@ -23,7 +23,6 @@ export function declare(program: Command, run: Runner): void {
       "port of console and apps; 0 takes a free one (default 7070 or the next free one)",
       parsePort,
     )
-    .option("--host <address>", "address to listen on (default: loopback only)")
     .option(
       "--simulate-gpus <cards x slots>",
       "pretend to have GPUs, such as 2x2; labelled simulated everywhere",
@@ -36,12 +35,13 @@ export function declare(program: Command, run: Runner): void {
     .option("--service", "told to stop, leave the apps running for the next start: an upgrade restarts no app")
     .action(
       run(async (world, command) => {
-        const { data, port, host, simulateGpus, sandbox, service, json } = command.optsWithGlobals<Options>();
+        const options = command.optsWithGlobals<Options>();
+        const { data, port, simulateGpus, sandbox, service, json } = options;
         return await world.up({
           role: "all",
           data,
           port,
-          host,
+          network: networkOf(options),
           simulateGpus,
           sandbox,
           journal: undefined,
