@@ -1,5 +1,6 @@
 /** Real shims for tests: a release made on the spot, launched in a temporary folder, and all of it ended at the end. */
 import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -19,16 +20,23 @@ export const tools: LaunchTools = {
   shimEntry: resolve(import.meta.dirname, "../../src/main/shim.ts"),
 };
 
-/** Polls until `look` gives something that is not undefined, null or false; fails after `withinMs` with `says`. */
-export async function until<T>(says: string, look: () => T | Promise<T>, withinMs = 180_000): Promise<NonNullable<T>> {
+/** Polls every `everyMs` until `look` gives something that is not undefined, null or false; fails after `withinMs` with `says`. */
+export async function until<T>(
+  says: string,
+  look: () => T | Promise<T>,
+  withinMs = 180_000,
+  everyMs = 10,
+): Promise<NonNullable<T>> {
   const since = performance.now();
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== null && found !== false) return found;
     assert.ok(performance.now() - since < withinMs, `not within ${withinMs} ms: ${says}`);
-    await new Promise((done) => setTimeout(done, 10));
+    await new Promise((done) => setTimeout(done, everyMs));
   }
 }
+
+const phaseWithinMs = 180_000;
 
 export interface Bench {
   readonly folder: string;
@@ -111,13 +119,20 @@ export async function started(plan: LaunchPlan): Promise<Started> {
 
 export function watch(link: ReplicaLink, plan: LaunchPlan): Started {
   const messages: ShimToAgent[] = [];
-  link.onMessage((message) => messages.push(message));
+  const heard = new EventEmitter();
+  link.onMessage((message) => {
+    messages.push(message);
+    heard.emit("message");
+  });
   return {
     link,
     plan,
     messages,
-    untilPhase: (phase) =>
-      until(`the replica is ${phase}`, () => (link.status().phase === phase ? link.status() : undefined)),
+    untilPhase: async (phase) => {
+      const signal = AbortSignal.timeout(phaseWithinMs);
+      while (link.status().phase !== phase) await once(heard, "message", { signal });
+      return link.status();
+    },
     logTexts: async () => (await link.readLog(1, 1_000)).lines.map((line) => line.text),
   };
 }

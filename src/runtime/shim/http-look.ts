@@ -14,6 +14,7 @@ export type Answer = { readonly status: number } | { readonly status: null; read
 
 /** Loopback is either of these, as the app's runtime likes. */
 export const loopback = ["127.0.0.1", "::1"] as const;
+export const ipv4 = ["127.0.0.1"] as const;
 /** A loopback connection is made or refused at once; a listener that does neither has a full backlog. */
 const connectWithinMs = 1_000;
 

@@ -4,7 +4,7 @@ import type { Clock } from "../../stdx/time.ts";
 import { ownPorts as networkPorts } from "../net/network.ts";
 import { listeningPorts, members, type Membership, type Processes } from "../processes.ts";
 import { judge, nowhere, saysElsewhere, seen, type Expected } from "./elsewhere.ts";
-import { accepts, askHttp, loopback } from "./http-look.ts";
+import { accepts, askHttp, ipv4, loopback } from "./http-look.ts";
 
 export type Readiness =
   | { readonly ready: true; readonly host: string; readonly port: number }
@@ -28,6 +28,8 @@ export interface ReadinessQuestion {
 /** A look costs a tenth of a millisecond: often at first, since somebody may wait for the app, then as often as its age is worth. */
 const firstLookEveryMs = 5;
 const lookEveryMaxMs = 50;
+/** Few listen on IPv6 alone, and V8 takes as long to make Node's pattern of such an address as a small app takes to load: not while somebody waits for it. */
+const onlyIPv4Ms = 300;
 const looksPerAge = 20;
 /** All of the app's sockets are looked through for that. */
 const lookElsewhereEveryMs = 1_000;
@@ -49,7 +51,8 @@ export async function untilReady(asked: ReadinessQuestion): Promise<Readiness> {
   let lookAt = clock.monotonic() + lookElsewhereEveryMs;
   let unhealthy: string | undefined;
   for (;;) {
-    const here = await look(asked);
+    const hosts = clock.monotonic() - since < onlyIPv4Ms ? ipv4 : loopback;
+    const here = await look(asked, hosts);
     if (here.host !== undefined && here.says === undefined)
       return { ready: true, host: here.host, port: expected.port };
     if (here.says !== undefined && unhealthy === undefined)
@@ -73,9 +76,12 @@ export async function untilReady(asked: ReadinessQuestion): Promise<Readiness> {
 }
 
 /** `host` where the port is the app's; `says` where it does not answer there as it has to. */
-async function look(asked: ReadinessQuestion): Promise<{ readonly host?: string; readonly says?: string }> {
+async function look(
+  asked: ReadinessQuestion,
+  hosts: readonly string[],
+): Promise<{ readonly host?: string; readonly says?: string }> {
   const { expected, path } = asked;
-  const host = await hostOf(expected.port);
+  const host = await hostOf(expected.port, hosts);
   if (host === undefined || !isOwn(asked)) return {};
   if (path === null) return { host };
   const answer = await askHttp({ host, port: expected.port, path, withinMs: answerWithinMs });
@@ -83,8 +89,8 @@ async function look(asked: ReadinessQuestion): Promise<{ readonly host?: string;
   return answer.status < serverError ? { host } : { host, says: `${path} answers ${answer.status}` };
 }
 
-async function hostOf(port: number): Promise<string | undefined> {
-  for (const host of loopback) if (await accepts(host, port)) return host;
+async function hostOf(port: number, hosts: readonly string[] = loopback): Promise<string | undefined> {
+  for (const host of hosts) if (await accepts(host, port)) return host;
   return undefined;
 }
 
