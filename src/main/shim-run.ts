@@ -10,7 +10,7 @@ import { openSpool } from "../record/spool.ts";
 import type { StoredPlan } from "../runtime/folder.ts";
 import { linuxProcesses } from "../runtime/processes.ts";
 import { evidenceLine } from "../runtime/shim/evidence.ts";
-import type { Place } from "../runtime/shim/place.ts";
+import { volumesMounted, type Place } from "../runtime/shim/place.ts";
 import { startShim } from "../runtime/shim/shim.ts";
 import { instant, type Clock } from "../stdx/time.ts";
 
@@ -43,6 +43,7 @@ export async function runShim(stored: StoredPlan, place: Place | null): Promise<
   const spool = join(plan.folder, "spool");
   const name = `shim.${plan.spec.replica}`;
   const emitter = await openSpool({ folder: spool, name, clock, random, onFailure: (error) => console.error(error) });
+  await volumesMounted(plan);
   const shim = await startShim(plan, place, {
     clock,
     processes: linuxProcesses(),

@@ -226,6 +226,12 @@ export const readExit = (folder: string): ReplicaStatus | undefined => readStore
 
 /** Where the layer of a replica and its scratch are, in its folder. */
 export const layerName = "layer";
+/** The file that is in a replica's folder from when its volumes are mounted on. */
+export const volumesMountedName = "volumes.mounted";
+
+/** Those that are mounted for it, in their order. */
+export const volumesOf = (disk: DiskPlan | undefined): readonly Volume[] =>
+  (disk ? [disk.data, disk.layer] : []).flatMap(({ volume }) => volume ?? []);
 
 /** `WAYBILL_REPLICA=p_…`: how all that an app starts is known, whoever its parent is by then. */
 export const markerOf = (replica: string): string => `WAYBILL_REPLICA=${replica}`;

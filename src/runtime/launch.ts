@@ -14,6 +14,8 @@ import {
   readShim,
   readText,
   socketFolder,
+  volumesMountedName,
+  volumesOf,
   writeStored,
   type LaunchPlan,
   type SandboxPlan,
@@ -202,11 +204,12 @@ function stagedShim(
     ...(tools.compileCache === undefined ? [] : [tools.compileCache]),
     ...(plan.release.needs ?? []),
   ];
-  const volumes = (disk ? [disk.data, disk.layer] : []).flatMap(({ volume }) => volume ?? []);
+  const all = volumesOf(disk);
   // Its own layer's folder: a program less on the way. What lasts is another replica's too, which may be moving it.
-  for (const { at } of volumes.filter(({ lasts }) => !lasts)) mkdirSync(at, { recursive: true });
+  for (const { at } of all.filter(({ lasts }) => !lasts)) mkdirSync(at, { recursive: true });
+  const volumes = all.length === 0 ? {} : { volumes: { all, mounted: join(plan.folder, volumesMountedName) } };
   const cgroup = cgroups?.shim ?? null;
-  return hostCommand({ hostUid, needs: [...new Set(needs)], frozen: released, cgroup, volumes }, shim);
+  return hostCommand({ hostUid, needs: [...new Set(needs)], frozen: released, cgroup, ...volumes }, shim);
 }
 
 /** The folder of the package that a module belongs to: Node reads its package.json too. */

@@ -7,7 +7,7 @@ import { closeSync, fstatSync, openSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Facts } from "../../evidence/entry.ts";
-import { layerName, type SandboxLimits, type StoredPlan } from "../folder.ts";
+import { layerName, volumesOf, type SandboxLimits, type StoredPlan } from "../folder.ts";
 import { imageFd } from "./volume.ts";
 
 /** Counts what is below folders, now and while it grows; resolves when it has counted once. `main` plugs it in. */
@@ -130,9 +130,9 @@ export async function watchDisk(watched: WatchedDisk): Promise<DiskWatch> {
  * which are ahead of what they have written; or by the blocks of their files, for what an app writes into blocks that it had beforehand.
  */
 function reserveLook({ folder, sandbox }: StoredPlan, sized: readonly Place[]) {
-  const { reserveBytes = 0, data, layer } = sandbox?.disk ?? {};
+  const reserveBytes = sandbox?.disk?.reserveBytes ?? 0;
   const onDisk = sized.filter(({ isOnDisk }) => isOnDisk);
-  const files = [data?.volume, layer?.volume].filter((volume) => volume).map((_, index) => imageFd(index));
+  const files = volumesOf(sandbox?.disk).map((_, index) => imageFd(index));
   const used = (): number => onDisk.reduce((sum, place) => sum + place.look().usedBytes, 0);
   const given = (): number => files.reduce((sum, fd) => sum + fstatSync(fd).blocks * statBlockBytes, 0);
   let usedBefore: number | undefined;

@@ -9,7 +9,7 @@ import { readlinkSync, statSync, writeFileSync } from "node:fs";
 import { dirname, sep } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { quoted } from "./quoted.ts";
-import { mountVolumes, type Volume } from "./volume.ts";
+import { mountVolumes, type Volumes } from "./volume.ts";
 
 export interface Stage {
   /** The user that the process becomes; null: stays the agent's. */
@@ -25,8 +25,8 @@ export interface Stage {
   readonly frozen: readonly string[];
   /** A cgroup (v2) that the process itself goes into; its app gets another beside it. */
   readonly cgroup: string | null;
-  /** Only of a root agent: they are there before all else. */
-  readonly volumes?: readonly Volume[];
+  /** Only of a root agent. */
+  readonly volumes?: Volumes;
 }
 
 /** Where what covers folders is laid out; only its empty folders are the machine's, all else is in a mount namespace that ends with its process. */
@@ -40,8 +40,9 @@ const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /** The command: `argv` runs as root of its own user namespace, which is nobody outside. Spawn it with `/` as its folder. */
 export function hostCommand(stage: Stage, argv: readonly string[]): readonly [string, ...string[]] {
-  const { hostUid, manyUsers = false } = stage;
-  const namespaces = ["--net", "--mount", "--", ...argv] as const;
+  const { hostUid, manyUsers = false, volumes } = stage;
+  const propagation = volumes === undefined ? [] : ["--propagation", "slave"];
+  const namespaces = ["--net", "--mount", ...propagation, "--", ...argv] as const;
   const many = manyUsers ? ["--map-auto"] : [];
   const inside = ["unshare", "--user", "--map-root-user", ...many, ...namespaces] as const;
   if (hostUid === null) return inside;
@@ -54,7 +55,7 @@ export function hostCommand(stage: Stage, argv: readonly string[]): readonly [st
         "--",
         "unshare",
         "--user",
-        ...namespaces.slice(0, 3),
+        ...namespaces.slice(0, -argv.length),
         "/bin/sh",
         "-c",
         awaitMap,
@@ -119,15 +120,20 @@ export function coverOf(needs: readonly string[], mayEnter: (folder: string) => 
 }
 
 /** Runs as root in the private mount namespace; what goes wrong ends it with a sentence of the program that failed. */
-function script(steps: readonly Step[], { frozen, cgroup, volumes = [] }: Stage): string {
-  // Moving a process into a group waits for all processors: ten milliseconds and more.
-  const join = cgroup === null ? ":" : `echo $$ > ${quoted(`${cgroup}/cgroup.procs`)}`;
-  const lines = ["set -e", `PATH=${systemPath}`, ...mountVolumes(volumes, join)];
+function script(steps: readonly Step[], { frozen, cgroup, volumes }: Stage): string {
+  const lines: string[] = [];
+  // Moving a process into a group waits for all processors: ten milliseconds and more, in which the rest is done.
+  if (cgroup !== null) lines.push(`echo $$ > ${quoted(`${cgroup}/cgroup.procs`)} & joined=$!`);
   if (steps.length > 0) lines.push(...covering(steps, frozen));
   const bound = new Set(steps.filter(({ do: what }) => what === "bind").map(({ path }) => path));
   for (const path of frozen.filter((one) => !bound.has(one)).map(quoted))
     lines.push(`mount -o rbind,ro ${path} ${path}`);
-  return [...lines, 'exec "$@"'].join("\n");
+  if (cgroup !== null) lines.push("wait $joined");
+  lines.push('exec "$@"');
+  const begun = ["set -e", `PATH=${systemPath}`];
+  if (volumes === undefined) return [...begun, ...lines].join("\n");
+  const next = `/bin/sh -e -c ${quoted(lines.join("\n"))} sh "$@"`;
+  return [...begun, ...mountVolumes(volumes, next)].join("\n");
 }
 
 /**

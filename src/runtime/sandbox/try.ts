@@ -48,7 +48,8 @@ export async function tryVolume(uid: number): Promise<string | null> {
   const at = join(folder, "disk");
   try {
     const volume = { image: `${at}.ext4`, at, bytes: volumeMinBytes, uid, lasts: false, reserveBytes: 0 } as const;
-    const stage = { hostUid: uid, needs: [], frozen: [], cgroup: null, volumes: [volume] };
+    const volumes = { all: [volume], mounted: null };
+    const stage = { hostUid: uid, needs: [], frozen: [], cgroup: null, volumes };
     const [command, ...rest] = hostCommand(stage, ["/usr/bin/true"]);
     await promisify(execFile)(command, rest, { cwd: "/", timeout: withinMs, killSignal: "SIGKILL" });
     return null;

@@ -105,26 +105,45 @@ passing() {
  */
 export const imageFd = (index: number): number => 7 + index;
 
+/** Volumes, and the file by which those who mount them and those who use them wait for one another; there is none of that name before. */
+export interface Volumes {
+  readonly all: readonly Volume[];
+  /** Made when all are mounted, for whoever was started meanwhile; null: nothing is started before. */
+  readonly mounted: string | null;
+}
+
 /**
- * Lines for /bin/sh under `set -e`, for root in a mount namespace of its own: mounts all of them, side by side. `meanwhile`: a command
- * that waits for the kernel and not for them.
+ * Lines for /bin/sh under `set -e`, for root in a mount namespace of its own: makes, checks and mounts all of them, side by side, while
+ * `next` goes on, a command in whose mount namespace they appear as they are mounted. Where one fails, that process is ended, whatever
+ * it has become. A volume's first start is waited for even so, since it moves folders.
  */
-export function mountVolumes(volumes: readonly Volume[], meanwhile = ":"): readonly string[] {
-  if (volumes.length === 0) return [meanwhile];
-  const begin = volumes.map(
+export function mountVolumes({ all, mounted }: Volumes, next: string): readonly string[] {
+  const begin = all.map(
     ({ image, at, bytes, uid, lasts, reserveBytes }, index) =>
       `( ${lasts ? "lasting" : "passing"} ${quoted(image)} ${quoted(at)} ${bytes} ${uid} ${reserveBytes} ) & v${index}=$!`,
   );
   // For all of them, also where one failed: none goes on behind the back of whoever is told.
-  const wait = volumes.map(({ at }, index) => `wait $v${index} || failed=${quoted(`${volumeFailed} ${at}`)}`);
-  const open = volumes.map(({ image }, index) => `exec ${imageFd(index)}<${quoted(image)}`);
+  const wait = all.map(({ at }, index) => `wait $v${index} || failed=${quoted(`${volumeFailed} ${at}`)}`);
+  const isThere = all
+    .filter(({ lasts }) => lasts)
+    .map(({ image, at }) => `[ -e ${quoted(image)} ] && [ ! -d ${quoted(`${at}.moved`)} ]`);
   return [
     functions,
+    `volumes() {`,
     ...begin,
-    `failed= done=; ${meanwhile} && done=1 || :`,
+    `failed=`,
     ...wait,
-    '[ -z "$failed" ] || { echo "$failed" >&2; exit 1; }',
-    '[ -n "$done" ] || exit 1',
-    ...open,
+    `[ -z "$failed" ] || { echo "$failed" >&2; ${mounted === null ? "" : "kill -KILL $$; "}exit 1; }`,
+    ...(mounted === null ? [] : [`: > ${quoted(mounted)}`]),
+    `}`,
+    ...all.filter(({ lasts }) => !lasts).map(({ image }) => `(umask 077; : > ${quoted(image)})`),
+    // A copy of this namespace sees what is mounted here, and nothing here is covered there.
+    `mount --make-rshared /`,
+    `first=1`,
+    ...(mounted === null ? [] : [`if ${["true", ...isThere].join(" && ")}; then first=; fi`]),
+    // The child of a child: what this process becomes would not ask how it ended.
+    `if [ -n "$first" ]; then volumes & wait $!; else ( volumes & ); fi`,
+    ...all.map(({ image }, index) => `exec ${imageFd(index)}<${quoted(image)}`),
+    `exec unshare --mount --propagation slave -- ${next}`,
   ];
 }

@@ -3,8 +3,10 @@
  * process in its groups. They take as long as most of a shim's own start, so they are begun before all else of it is loaded: this module
  * imports little, and the log is not there yet.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { layerName, type SandboxPlan, type StoredPlan } from "../folder.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { layerName, volumesMountedName, volumesOf, type SandboxPlan, type StoredPlan } from "../folder.ts";
 import { layRoutes, type Routes } from "../net/routes.ts";
 import { laySystem, mountOverlay, type SystemLayer } from "../sandbox/overlay.ts";
 import { beginSandbox, prepareFilter, prepareFolders, sandboxFiles, type BegunSandbox } from "../sandbox/start.ts";
@@ -26,6 +28,8 @@ export interface Layers {
 }
 
 export const hostname = "app";
+/** Somebody may wait for the app. */
+const lookEveryMs = 2;
 
 /** Null where there is nothing to begin: a static Space, or no sandbox. */
 export function beginPlace(plan: StoredPlan): Place | null {
@@ -48,8 +52,18 @@ export function caughtPorts({ port, release }: StoredPlan, { ports }: SandboxPla
 
 export const releasedFiles = (plan: StoredPlan): string => join(plan.releaseFolder, "app");
 
+/**
+ * Resolves when the replica's volumes, which are made while its shim starts (stage.ts), are mounted. Where they cannot be, the shim is
+ * ended from outside; and whoever started it ends it where that takes too long.
+ */
+export async function volumesMounted({ folder, sandbox }: StoredPlan): Promise<void> {
+  if (volumesOf(sandbox?.disk).length === 0) return;
+  while (!existsSync(join(folder, volumesMountedName))) await delay(lookEveryMs);
+}
+
 /** Never rejects. */
 async function layersOf(plan: StoredPlan): Promise<Layers> {
+  await volumesMounted(plan);
   const missing: string[] = [];
   const [app, system] = await Promise.all([writableLayer(plan, missing), packagesLayer(plan, missing)]);
   return { app, system, missing };
