@@ -51,6 +51,16 @@ describe("screenRequest", () => {
       given: { httpVersion: "1.0" },
       detail: /HTTP\/1\.0/,
     },
+    "a fragment in the target": { headers: ["Host", "a"], given: { url: "/a#b" }, detail: /^request target/ },
+    "a space in the target": { headers: ["Host", "a"], given: { url: "/a b" }, detail: /^request target/ },
+    "bytes beyond ASCII in the target": {
+      headers: ["Host", "a"],
+      given: { url: "/caf\xe9" },
+      detail: /^request target/,
+    },
+    "another version": { headers: ["Host", "a"], given: { httpVersion: "0.9" }, detail: /^HTTP version/ },
+    "another expectation": { headers: ["Host", "a", "Expect", "100-continue, x"], detail: /^Expect: only/ },
+    "more lines than servers read": { headers: Array(514).fill("a"), detail: /^request head: more than 256 lines/ },
     "another coding": { headers: ["Host", "a", "Transfer-Encoding", "gzip, chunked"], detail: /only chunked/ },
     "a tab beside chunked": { headers: ["Host", "a", "Transfer-Encoding", "\u000bchunked"], detail: /only chunked/ },
     "both framings": {

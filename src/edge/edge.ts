@@ -31,10 +31,10 @@ import { withoutConsoleCookies } from "./headers.ts";
 import { openInsideDoor } from "./inside.ts";
 import { cookieJar } from "./jar.ts";
 import type { CookieJar } from "./jar.ts";
-import { defaultLimits, sweepEveryMs } from "./limits.ts";
+import { defaultLimits, drainMaxBytes, pipelinedMax, sweepEveryMs } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { isOwnMachine, originOf } from "./origin.ts";
-import type { OriginUnclear, Peer, TrustedProxies } from "./origin.ts";
+import type { Peer, TrustedProxies } from "./origin.ts";
 import { portName } from "./ports.ts";
 import type { SpaceDirectory, StrangerCounter, VisitorIdentity } from "./ports.ts";
 import { readProxyHead } from "./proxy-protocol.ts";
@@ -272,6 +272,10 @@ function httpServer(
   server.maxHeadersCount = 0;
   const carriedOn = new WeakMap<Socket, { readonly exchange: Exchange; readonly request: IncomingMessage }>();
   const pending = new WeakMap<Socket, Set<ServerResponse>>();
+  /** Connections on which something was no HTTP, and how many bytes had come by then. */
+  const wrong = new WeakMap<Socket, number>();
+  /** Connections that end with a refusal: what came behind it in the same packet is nobody's request. */
+  const shut = new WeakSet<Socket>();
   const owes = (socket: Socket): boolean => (pending.get(socket)?.size ?? 0) > 0;
   const strangers = strangerReplies(options, context);
   const consoleHosts = new Set(options.consoleHosts);
@@ -280,9 +284,24 @@ function httpServer(
     admits === undefined || peers.has(socket) || isOwnMachine(socket) || admits(peerOf(socket).address);
 
   const accept = (request: IncomingMessage, response: ServerResponse, upgrade?: UpgradeEnd): void => {
-    const open = pending.get(request.socket) ?? new Set();
-    pending.set(request.socket, open.add(response));
+    const { socket } = request;
+    const open = pending.get(socket) ?? new Set();
+    const before = [...open].at(-1);
+    pending.set(socket, open.add(response));
     response.once("close", () => open.delete(response));
+    if (open.size > pipelinedMax) return void socket.destroy();
+    // One after the other (RFC 9112 §9.3.2): what a request does may be what the next one asks for.
+    if (before === undefined) handle(request, response, upgrade);
+    else before.once("close", () => socket.destroyed || handle(request, response, upgrade));
+  };
+  const handle = (request: IncomingMessage, response: ServerResponse, upgrade?: UpgradeEnd): void => {
+    if (shut.has(request.socket)) return;
+    // The parser reads nothing behind an upgrade, declined or not.
+    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
+    const malformed = (detail: string, host: string, status = 400): void => {
+      shut.add(request.socket);
+      strangers.answer(request, response, "route/malformed", host, { detail, status, close: true });
+    };
     const peer = peers.get(request.socket) ?? peerOf(request.socket);
     const origin = originOf(peer, request.rawHeaders, options.proxies);
     const owner = owners.get(request.socket);
@@ -300,18 +319,12 @@ function httpServer(
       address: said.address,
       origin: `${said.proto}://${said.host ?? (asSent.ok ? asSent.hostAsSent : "localhost")}`,
     });
-    if (!asSent.ok || "detail" in origin)
-      return strangers.answer(request, response, "route/malformed", asSent.host, {
-        detail: asSent.ok ? (origin as OriginUnclear).detail : asSent.detail,
-        close: true,
-      });
+    if (!asSent.ok) return malformed(asSent.detail, asSent.host, asSent.status);
+    if ("detail" in origin) return malformed(origin.detail, asSent.host);
     const atItsHost = origin.host === undefined ? asSent : atHost(asSent, origin.host);
     const screened = owner === undefined ? atItsHost : withCookies(atItsHost, owner.jar);
     if (upgrade !== undefined && screened.framing.kind !== "none")
-      return strangers.answer(request, response, "route/malformed", screened.host, {
-        detail: "Upgrade: not with a body",
-        close: true,
-      });
+      return malformed("Upgrade: not with a body", screened.host);
     const inside = callers.get(request.socket);
     if (!isAdmitted(request.socket))
       return strangers.answer(request, response, "route/no-such-space", screened.host, {
@@ -333,6 +346,8 @@ function httpServer(
   };
 
   server.on("request", accept);
+  // What else is expected is refused there; node:http would answer it with a 417 that nothing tells of.
+  server.on("checkExpectation", accept);
   server.on("checkContinue", (request, response) => {
     accept(request, response);
     if (!response.headersSent) response.writeContinue();
@@ -350,16 +365,23 @@ function httpServer(
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     const client = socket as Socket;
     const fault = parserFault(error.code ?? "");
+    const wrongAt = wrong.get(client);
+    // Of what follows nothing is read; whoever sends on and on, or has ended, is waited for no more.
+    if (wrongAt !== undefined && !client.readableEnded && client.bytesRead - wrongAt < drainMaxBytes) return;
+    if (fault === undefined || wrongAt !== undefined || !client.writable) return void client.destroy();
+    wrong.set(client, client.bytesRead);
+    const owed = [...(pending.get(client) ?? [])];
+    const last = owed.at(-1);
+    const refuse = (): void =>
+      fault === "closed" ? client.destroySoon() : strangers.raw(client, fault.detail, fault.status, "");
+    // Between answers; while some are owed to requests that were right, it would land inside another's.
+    if (last === undefined) return refuse();
+    if (last.req.complete || fault === "closed") return void last.once("close", refuse);
     const carried = carriedOn.get(client);
-    if (fault === undefined || !client.writable) return void client.destroy();
-    const [open, ...others] = pending.get(client) ?? [];
-    // Between answers, or where the only one that is owed belongs to the request that is wrong; else it would land inside another's.
-    if (open === undefined) return strangers.raw(client, fault.detail, fault.status, "");
-    if (others.length > 0 || open.req.complete) return void client.destroy();
-    const exchange = carried?.request === open.req ? carried.exchange : undefined;
+    const exchange = carried?.request === last.req ? carried.exchange : undefined;
     if (exchange !== undefined && !exchange.over) exchange.malformed(fault.detail, fault.status);
-    else if (exchange !== undefined || open.headersSent) client.destroy();
-    else strangers.raw(client, fault.detail, fault.status, "");
+    else if (exchange !== undefined || last.headersSent || owed.length > 1) client.destroy();
+    else refuse();
   });
   return server;
 }
@@ -406,7 +428,7 @@ function strangerReplies(options: EdgeOptions, context: EdgeContext) {
       response: ServerResponse,
       code: Code,
       host: string,
-      extra: { detail?: string; close?: boolean },
+      extra: { detail?: string; status?: number; close?: boolean },
     ): void {
       writeProblem(request, response, reply(code, host, visitorOf(request).address, extra));
     },
@@ -427,8 +449,12 @@ const reasons: Readonly<Record<number, string>> = {
   431: "Request Header Fields Too Large",
 };
 
-/** What the parser or its timer found wrong; undefined where there is nobody left to be told. */
-function parserFault(code: string): { readonly status: number; readonly detail: string } | undefined {
+/**
+ * What the parser or its timer found wrong; undefined where there is nobody left to be told. `closed`: something came after a request
+ * that was to be the last one, which is read no more (RFC 9112 §9.6).
+ */
+function parserFault(code: string): { readonly status: number; readonly detail: string } | "closed" | undefined {
+  if (code === "HPE_CLOSED_CONNECTION") return "closed";
   if (code === "HPE_HEADER_OVERFLOW") return { status: 431, detail: `request head: longer than ${headMaxBytes} bytes` };
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return { status: 408, detail: "request: not whole in time" };
   if (code.startsWith("HPE_"))

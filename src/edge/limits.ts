@@ -64,3 +64,5 @@ export const randomPoolBytes = 4_096;
 export const drainMaxBytes = 16 * 2 ** 20;
 /** What a visitor is told to wait before the next try, where a request was held for nothing. */
 export const wakeRetryMs = 5_000;
+/** Requests of one connection that nobody has answered yet: clients that send ahead at all send a few. */
+export const pipelinedMax = 64;

@@ -3,6 +3,7 @@
  * and picks out what the edge decides by. Pure; Node's parser has already refused what is not HTTP at all.
  */
 import { parseHost } from "../http/host.ts";
+import { headLinesMax } from "../http/limits.ts";
 import { hopByHop, isOwnedFamily, ownedOfRequests, platformBearer, securityNames } from "./names.ts";
 
 /** As node:http gives it. */
@@ -48,6 +49,8 @@ export interface Malformed {
   readonly ok: false;
   readonly detail: string;
   readonly host: string;
+  /** Where HTTP has a narrower one than 400. */
+  readonly status?: number;
 }
 
 export function screenRequest(head: RequestHead, withoutCookies: (cookie: string) => string): Screened | Malformed {
@@ -65,8 +68,9 @@ export function screenRequest(head: RequestHead, withoutCookies: (cookie: string
   let cdnLoop: string | undefined;
   let accept: string | undefined;
   let cookie: string | undefined;
+  let expect: string | undefined;
   const names: string[] = [];
-  const bad = (detail: string): Malformed => ({ ok: false, detail, host: hostAsSent ?? "" });
+  const bad = (detail: string, status = 400): Malformed => ({ ok: false, detail, host: hostAsSent ?? "", status });
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] as string).toLowerCase();
     const value = rawHeaders[i + 1] as string;
@@ -117,14 +121,22 @@ export function screenRequest(head: RequestHead, withoutCookies: (cookie: string
       case "cookie":
         cookie = cookie === undefined ? value : `${cookie}; ${value}`;
         break;
+      case "expect":
+        expect = expect === undefined ? value : `${expect},${value}`;
+        break;
       default:
     }
   }
+  if (head.httpVersion !== "1.1" && head.httpVersion !== "1.0") return bad("HTTP version: neither 1.1 nor 1.0");
+  if (names.length > headLinesMax) return bad(`request head: more than ${headLinesMax} lines`, 431);
   if (hostAsSent === undefined) return bad("Host: missing");
   const host = parseHost(hostAsSent);
   if (host === undefined) return bad("Host: not a host name");
   const target = targetOf(head.url, hostAsSent, head.method);
   if (target === undefined) return bad("request target: neither a path nor this host's");
+  // RFC 9110 §10.1.1: HTTP/1.0 knows no expectations.
+  if (expect !== undefined && head.httpVersion === "1.1" && expect.toLowerCase() !== "100-continue")
+    return bad("Expect: only 100-continue is understood here", 417);
   const framing = framingOf(length, coding, head.httpVersion);
   if (typeof framing === "string") return bad(framing);
   const listed = connection === undefined ? none : connectionList(connection);
@@ -164,8 +176,12 @@ function isSecurityName(name: string): boolean {
   return securityNames.has(name) || ownedOfRequests.has(name) || isOwnedFamily(name);
 }
 
-/** RFC 9112 §3.2.2: of an absolute form the authority counts, so it must be what `Host` says. */
+/**
+ * RFC 9112 §3.2.2: of an absolute form the authority counts, so it must be what `Host` says. A fragment is of no request (RFC 3986 §3.5),
+ * and what is not printable ASCII of no URI: some apps end a path there, others do not.
+ */
 function targetOf(url: string, host: string, method: string): string | undefined {
+  if (!/^[\x21\x22\x24-\x7e]+$/.test(url)) return undefined;
   if (url.startsWith("/")) return url;
   if (url === "*") return method === "OPTIONS" ? url : undefined;
   const absolute = /^http:\/\/([^/?#]+)(\/.*|\?.*)?$/i.exec(url);

@@ -8,6 +8,8 @@ export const requestWithinMs = 3_600_000;
 export const visitorIdleMs = 30_000;
 /** Bytes of a request's head (Node's default, said here because tests lean on it). */
 export const headMaxBytes = 16_384;
+/** Lines of a request's head: a browser sends thirty; where an app's server drops those beyond its own bound, ours are the last ones. */
+export const headLinesMax = 256;
 /** Connections open at once on one address; file descriptors are commonly limited to twice this or more. */
 export const connectionsMax = 10_000;
 /** A JSON body of our own API: the largest is a commit's header line; files travel as streams. */
