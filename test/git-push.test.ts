@@ -42,6 +42,13 @@ describe("git push", () => {
     assert.equal(second.exitCode, 0, second.says);
     assert.equal((await up.admin.space("alice/page")).build?.commit, commit);
     await until("the second release is served", async () => (await served("alice/page")).includes("two"));
+    const { items } = await alice.client.audit({ target: "space/alice/page" });
+    const [push, begun] = items;
+    assert.deepEqual(
+      [push?.action, push?.outcome, push?.account, push?.token?.slice(0, 2), push?.address, push?.after],
+      ["space.push", "done", "alice", "t_", "127.0.0.1", { "refs/heads/main": commit }],
+    );
+    assert.deepEqual([begun?.before, push?.before], [{ "refs/heads/main": null }, begun?.after]);
   });
 
   test("a push whose build fails names the line and the link, and exits as a push that was taken", async () => {

@@ -7,6 +7,7 @@ import type { Seen } from "../core/spaces/seen.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { durationMs, instant } from "../stdx/time.ts";
 import { Catalog } from "./catalog.ts";
+import { auditSuite } from "./audit.suite.ts";
 import { callsSuite } from "./calls.suite.ts";
 import { keptSuite } from "./kept.suite.ts";
 import { buildView } from "./builds.ts";
@@ -381,5 +382,6 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
   });
 
   callsSuite(name, openSql, numRuns);
+  auditSuite(name, openSql);
   keptSuite(name, openSql);
 }

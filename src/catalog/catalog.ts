@@ -5,6 +5,7 @@
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Clock } from "../stdx/time.ts";
 import { Accounts } from "./accounts.ts";
+import { Audit } from "./audit.ts";
 import { Builds, Releases } from "./builds.ts";
 import { Calls } from "./calls.ts";
 import { openDatabase } from "./database.ts";
@@ -30,6 +31,7 @@ export class Catalog {
   readonly environments: Environments;
   readonly kept: Kept;
   readonly requestKeys: RequestKeys;
+  readonly audit: Audit;
 
   private constructor(db: ReturnType<typeof openDatabase>, sql: SqlRunner, calls: Calls, effects: Effects) {
     this.accounts = new Accounts(db);
@@ -43,6 +45,7 @@ export class Catalog {
     this.environments = new Environments(db, sql, effects);
     this.kept = new Kept(db, sql);
     this.requestKeys = new RequestKeys(db, sql);
+    this.audit = new Audit(db, sql);
   }
 
   /** Applies the migrations that are missing. Throws a `CatalogError`, `catalog-too-new`, on a newer program's database. */

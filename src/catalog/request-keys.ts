@@ -4,6 +4,8 @@
  */
 import type { SqlRunner, SqlStatement } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
+import { endingOf } from "./audit.ts";
+import type { AuditEnding } from "./audit.ts";
 import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
 
@@ -27,6 +29,8 @@ export interface RequestKeyRow {
 export interface Effects {
   /** The mark that the commit of the effect has to carry, once; null where the request has no key. */
   take(): string | null;
+  /** The entry of the audit log that this commit makes true; null where nobody asked for it. */
+  entry(): AuditEnding | null;
 }
 
 /** Expired rows that one step removes: it holds the writing thread for some milliseconds. */
@@ -101,12 +105,17 @@ export class RequestKeys {
   }
 }
 
-/** What belongs into the commit of a request's effect; nothing where the request has no key. `work`: what the effect made. */
+/** What belongs into the commit of a request's effect: its entry of the audit log and, where the request has a key, the key's mark. `work`: what the effect made. */
 export function marked(db: Database, effects: Effects, work: string | null = null): readonly SqlStatement[] {
   const mark = effects.take();
-  if (mark === null) return [];
-  return [statement(db.updateTable("requestKeys").set({ made: 1, work }).where("mark", "=", mark))];
+  const entry = effects.entry();
+  return [
+    ...(mark === null
+      ? []
+      : [statement(db.updateTable("requestKeys").set({ made: 1, work }).where("mark", "=", mark))]),
+    ...(entry === null ? [] : [endingOf(db, entry)]),
+  ];
 }
 
-/** Of whoever has no requests with keys. */
-export const noEffects: Effects = { take: () => null };
+/** Of whoever answers no requests. */
+export const noEffects: Effects = { take: () => null, entry: () => null };

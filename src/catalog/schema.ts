@@ -146,6 +146,23 @@ export interface RequestKeysTable {
   answer: string | null;
 }
 
+/** `was` and `became` are JSON. */
+export interface AuditTable {
+  id: Generated<number>;
+  at: number;
+  account: string;
+  token: string | null;
+  session: string | null;
+  address: string | null;
+  action: string;
+  target: string;
+  owner: string | null;
+  request: string;
+  outcome: string;
+  was: string | null;
+  became: string | null;
+}
+
 export interface SettingsTable {
   key: string;
   value: string;
@@ -218,4 +235,5 @@ export interface Schema {
   calls: CallsTable;
   callDevices: CallDevicesTable;
   callCursor: CallCursorTable;
+  audit: AuditTable;
 }

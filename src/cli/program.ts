@@ -54,6 +54,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   explain: () => import("./commands/explain.ts"),
   receipt: () => import("./commands/receipt.ts"),
   token: () => import("./commands/token.ts"),
+  audit: () => import("./commands/audit.ts"),
   tier: () => import("./commands/tier.ts"),
   pool: () => import("./commands/pool.ts"),
   node: () => import("./commands/node.ts"),

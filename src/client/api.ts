@@ -39,6 +39,7 @@ import type {
   VariableViews,
   WhoAmI,
 } from "../contract/api.ts";
+import type { AuditEntryView } from "../contract/identity.ts";
 import type { PoolsView, RouteRequest, RouteView, RuleView, PoolView } from "../contract/pools.ts";
 import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodesView } from "../contract/nodes.ts";
@@ -108,6 +109,12 @@ export type BudgetChange = Partial<Pick<BudgetView, "limitMs" | "whenOut">>;
 /** What of a tier may be changed. */
 export type TierChange = Partial<Omit<TierView, "name">>;
 
+/** Which entries of the audit log; `since` and `until` in RFC 3339. */
+export type AuditWish = Asking &
+  Readonly<
+    Partial<Record<"account" | "action" | "target" | "request" | "since" | "until" | "page", string | undefined>>
+  >;
+
 export interface BackingUp extends Asking {
   readonly onProgress?: (job: BackupJobView) => void;
 }
@@ -171,6 +178,11 @@ export class WaybillClient {
       job = now;
     }
     return job.made;
+  }
+
+  /** Who changed what, newest first: all of it for operators, else what the caller changed and what is its own. */
+  async audit({ signal, ...filter }: AuditWish = {}): Promise<Page<AuditEntryView>> {
+    return await this.#get("/api/audit", filter, { signal });
   }
 
   /** Makes the token by which an agent joins as this node; the one before it holds no longer. */

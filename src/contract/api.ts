@@ -48,6 +48,7 @@
  *   POST   /api/gpu/quote      QuoteRequest          → QuoteView
  *   POST   /api/backups BackupRequest               → BackupView, or with `wait: false` BackupJobView, 202      (admin)
  *   GET    /api/backups/ID                          → BackupJobView                                   (admin)
+ *   GET    /api/audit?account=&action=&target=&request=&since=&until=&page=&limit= → Page<AuditEntryView>   (admin: all; else what is the caller's)
  *   GET    /api/tiers, PATCH /api/tiers/NAME        → TiersView, TierView
  *   GET    /api/pools                               → PoolsView
  *   GET    /api/pools/NAME, PATCH /api/pools/NAME   → PoolView

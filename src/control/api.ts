@@ -6,16 +6,18 @@ import type { Code } from "../evidence/codes.ts";
 import { problemOf } from "../http/index.ts";
 import type { ProblemExtra } from "../http/index.ts";
 import type { Scope } from "../identity/token-resolver.ts";
+import type { AskedBody } from "./audited.ts";
 import type { Caller } from "./caller.ts";
 import type { Server } from "./server.ts";
 import type { Refused } from "./spaces.ts";
 
 export interface ApiEnv {
   // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type
-  /** `origin`: the platform's address as this client wrote it. */
-  Bindings: { inside: InsideCaller | null; origin: string };
+  /** `origin`: the platform's address as this client wrote it. `address`: the client's own; "" where nothing tells it. */
+  Bindings: { inside: InsideCaller | null; origin: string; address: string };
   // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type
-  Variables: { caller: Caller | null; requestId: string };
+  /** `asked`: the body as it was parsed, and what a route adds for the audit log. */
+  Variables: { caller: Caller | null; requestId: string; asked?: AskedBody };
 }
 
 export type Api = Hono<ApiEnv>;

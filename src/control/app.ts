@@ -3,8 +3,10 @@ import { Hono } from "hono";
 import { newId } from "../stdx/ids.ts";
 import type { ApiEnv, Route } from "./api.ts";
 import { refuse } from "./api.ts";
+import { auditing } from "./auditing.ts";
 import { keyed } from "./keyed.ts";
 import { EffectMade } from "./request-effects.ts";
+import { auditRoute } from "./routes/audit.ts";
 import { buildsRoute } from "./routes/builds.ts";
 import { callsRoute } from "./routes/calls.ts";
 import { commitRoute } from "./routes/commit.ts";
@@ -51,6 +53,7 @@ const routes: readonly Route[] = [
   nodesRoute,
   tiersRoute,
   allowancesRoute,
+  auditRoute,
   explainRoute,
   receiptsRoute,
 ];
@@ -70,6 +73,7 @@ export function createApi(server: Server): Hono<ApiEnv> {
     return undefined;
   });
   api.use(keyed(server));
+  api.use(auditing(server));
   for (const route of routes) route(api, server);
   api.notFound((c) =>
     refuse(c, "control/not-found", {

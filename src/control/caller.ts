@@ -8,6 +8,8 @@ export interface Caller {
   readonly tier: TierName;
   /** An administrator's account, by a token that may administrate. */
   readonly admin: boolean;
+  /** The token's id, `t_…`. */
+  readonly token: string;
   /** What its token may be used for. */
   readonly scopes: readonly Scope[];
 }

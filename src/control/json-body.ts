@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { ApiContext } from "./api.ts";
 import { refuse } from "./api.ts";
+import type { AskedBody } from "./audited.ts";
 import { jsonBodyMaxBytes } from "../http/index.ts";
 
 /** The parsed body, or the answer that names every field that is wrong. */
@@ -15,7 +16,10 @@ export async function jsonBody<Output>(c: ApiContext, schema: z.ZodType<Output>)
     return refuse(c, "control/invalid", { detail: `The body is not JSON: ${(error as Error).message}` });
   }
   const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    c.set("asked", parsed.data as AskedBody);
+    return parsed.data;
+  }
   const errors = parsed.error.issues.map((issue) => ({
     where: issue.path.join(".") || "body",
     message: issue.message,

@@ -1,5 +1,7 @@
 /** What becomes of a push: main's commit is built and followed; what triggers no build says why. */
 import { setTimeout as delay } from "node:timers/promises";
+import type { AuditRow } from "../catalog/audit.ts";
+import { spaceOwner } from "../contract/space.ts";
 import type { GitAsked } from "../hub/git-access.ts";
 import type { GitDesk, Pushed, Pusher, Taken } from "../hub/git-face.ts";
 import type { RefCommand } from "../hub/http-backend.ts";
@@ -48,10 +50,13 @@ export class PushDesk implements GitDesk {
   }
 
   /** In its turn: why main cannot have another commit now. */
-  async refuse({ space, account, updates }: Pushed): Promise<readonly string[]> {
-    if (!updates.some(({ ref }) => ref === mainRef)) return [];
-    const refused = await this.#server.commits.noRoom(space, account);
-    return refused ? [refused.says, ...(refused.waybill ? [`explain: ${refused.waybill}`] : [])] : [];
+  async refuse(push: Pushed): Promise<readonly string[]> {
+    const { space, account, updates } = push;
+    const toMain = updates.some(({ ref }) => ref === mainRef);
+    const refused = toMain ? await this.#server.commits.noRoom(space, account) : undefined;
+    if (refused) return [refused.says, ...(refused.waybill ? [`explain: ${refused.waybill}`] : [])];
+    await this.#server.catalog.audit.add(entryOf(push));
+    return [];
   }
 
   async pushed({ updates, ...pusher }: Pushed): Promise<Taken> {
@@ -63,6 +68,7 @@ export class PushDesk implements GitDesk {
       landed.push(await this.#land(pusher, update, head));
     const { request, startedAt, path, account } = pusher;
     const link = landed.flatMap(({ id }) => id ?? []);
+    await this.#taken({ updates, ...pusher });
     this.#server.commits.record({ request, startedAt, path, account, method: "POST", link });
     const more = others.length - toldMax;
     return {
@@ -72,6 +78,14 @@ export class PushDesk implements GitDesk {
       ],
       build: landed.find(({ isBuild }) => isBuild)?.id ?? null,
     };
+  }
+
+  /** The references are changed: the entry from before says that it is done. */
+  async #taken(push: Pushed): Promise<void> {
+    const { audit } = this.#server.catalog;
+    const begun = await audit.list({ request: push.request }, { page: undefined, limit: 1 });
+    const id = begun?.items[0]?.id;
+    if (id !== undefined) await audit.end({ ...entryOf(push), id, outcome: "done" });
   }
 
   /** What one reference's new commit leads to. */
@@ -124,6 +138,20 @@ export class PushDesk implements GitDesk {
   onFailure(what: string, error: unknown): void {
     this.#server.onFailure(what, error);
   }
+}
+
+function entryOf(push: Pushed): Omit<AuditRow, "id"> {
+  const { space, account, token, address, request, startedAt, updates } = push;
+  const told = updates.slice(0, toldMax);
+  const commits = (end: "from" | "to"): string =>
+    JSON.stringify(
+      Object.fromEntries(told.map((update) => [update.ref, update[end] === nothing ? null : update[end]])),
+    );
+  return {
+    ...{ at: startedAt, account, token, session: null, address: address || null },
+    ...{ action: "space.push", target: `space/${space}`, owner: spaceOwner(space), request, outcome: "begun" },
+    ...{ was: commits("from"), became: commits("to") },
+  };
 }
 
 interface Landing {

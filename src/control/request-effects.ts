@@ -3,6 +3,7 @@
  * and the commit that has its effect takes it (L13).
  */
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { AuditEnding } from "../catalog/audit.ts";
 import type { Effects } from "../catalog/request-keys.ts";
 
 /** The effect of an earlier try, whose answer was lost. `work`: what it made, where that has an id. */
@@ -24,6 +25,16 @@ export class EffectMade extends Error {
 
 export class RequestEffects implements Effects {
   readonly #carried = new AsyncLocalStorage<Carried>();
+  readonly #audited = new AsyncLocalStorage<() => AuditEnding | null>();
+
+  /** Runs `work`; commits that it makes carry what `entry` says then. */
+  audited<T>(entry: () => AuditEnding | null, work: () => Promise<T>): Promise<T> {
+    return this.#audited.run(entry, work);
+  }
+
+  entry(): AuditEnding | null {
+    return this.#audited.getStore()?.() ?? null;
+  }
 
   /** Runs `work` as the request of `mark`. What it leaves running behind it has no mark any more. */
   async run<T>({ mark, made }: { mark: string; made: Made | undefined }, work: () => Promise<T>): Promise<T> {

@@ -173,6 +173,7 @@ export class Server {
         tier: identity.tier,
         admin: identity.role === "admin" && identity.scopes.includes("admin"),
         scopes: identity.scopes,
+        token: identity.token,
       },
     };
   }

@@ -6,6 +6,8 @@ import { isRepositoryName } from "./repository.ts";
 /** One who showed a token. */
 export interface GitCaller {
   readonly account: string;
+  /** The token's id, `t_…`. */
+  readonly token?: string;
   readonly admin: boolean;
   readonly scopes: readonly string[];
 }

@@ -44,6 +44,9 @@ export interface Pusher {
   readonly path: string;
   readonly space: string;
   readonly account: string;
+  /** The id of its token, `t_…`. */
+  readonly token: string | null;
+  readonly address: string;
 }
 
 /** References that a push changes, or has changed. */
@@ -205,6 +208,8 @@ export class GitFace implements AsyncDisposable {
         path: `/spaces/${path.id}/${path.rest}`,
         space: path.id,
         account,
+        token: ("caller" in asked ? asked.caller?.token : undefined) ?? null,
+        address: caller.address,
       };
       return await this.#receive(path, pusher, request, response, slot);
     }

@@ -436,7 +436,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const answer = getRequestListener((request, { incoming }) =>
     api.fetch(request, {
       inside: insiders.get(incoming) ?? null,
-      origin: visitorOf(incoming as IncomingMessage).origin,
+      ...visitorOf(incoming as IncomingMessage),
     }),
   );
   const agentsMay = Promise.withResolvers<void>();

@@ -10,6 +10,7 @@ import { whatIsKept } from "./0006-what-is-kept.ts";
 import { requestKeys } from "./0007-request-keys.ts";
 import { callFunding } from "./0008-call-funding.ts";
 import { spacePorts } from "./0009-space-ports.ts";
+import { audit } from "./0010-audit.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -33,6 +34,7 @@ export const migrations: readonly Migration[] = [
   requestKeys,
   callFunding,
   spacePorts,
+  audit,
 ];
 
 /**

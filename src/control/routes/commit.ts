@@ -2,6 +2,7 @@
 import type { CommitView } from "../../contract/api.ts";
 import type { Route } from "../api.ts";
 import { originOf, ownerOf, refuse } from "../api.ts";
+import { noteChange } from "../auditing.ts";
 import { boundedBody } from "../json-body.ts";
 
 /** Base64 of 64 MiB of files, and room for their names. */
@@ -23,6 +24,7 @@ export const commitRoute: Route = (api, server) => {
       const { says, errors, waybill } = done;
       return refuse(c, done.code, { detail: says, ...(errors ? { errors } : {}), ...(waybill ? { waybill } : {}) });
     }
+    noteChange(c, { commit: done.commit, build: done.build });
     const led = done.build ?? done.noBuild?.id;
     server.commits.record({
       request: c.get("requestId"),

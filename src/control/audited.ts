@@ -1,0 +1,142 @@
+/** Which writing routes leave which entry in the audit log: its action, what it is about, whose that is, and what was so before. */
+import { spaceOwner } from "../contract/space.ts";
+import type { Server } from "./server.ts";
+
+/** The parts of the path by their names; for a build also its Space's. */
+export type PathParts = Readonly<Record<string, string>>;
+/** As it was parsed; empty where there is none, or before it was read. */
+export type AskedBody = Readonly<Record<string, unknown>>;
+
+export interface Audited {
+  /** As `space.pause`. */
+  readonly action: string;
+  /** As `space/alice/demo`. */
+  target(path: PathParts, body: AskedBody): string;
+  /** Null for what is the platform's. */
+  owner(path: PathParts, body: AskedBody): string | null;
+  /** What more the path says, where another table has to be asked. */
+  known?(server: Server, path: PathParts): Promise<PathParts>;
+  /** What is so before the change. Where it has a field of the body's, those that the body has are told. */
+  was?(server: Server, path: PathParts): unknown;
+  /** Which part of that the change is about. */
+  pick?(was: unknown, body: AskedBody): unknown;
+  /** Fields of the body that nobody is to read again. */
+  readonly secret?: readonly string[];
+}
+
+const word = (value: unknown): string => (typeof value === "string" ? value : "");
+const spaceOf = ({ owner, name }: PathParts): string => `${owner}/${name}`;
+const platform = (): null => null;
+
+const ofSpace = { target: (path: PathParts) => `space/${spaceOf(path)}`, owner: ({ owner = "" }: PathParts) => owner };
+const ofPool = { target: ({ name }: PathParts) => `pool/${name}`, owner: platform };
+const ofNode = { target: ({ name }: PathParts) => `node/${name}`, owner: platform };
+const ofCard = { target: ({ name, index }: PathParts) => `node/${name}/card/${index}`, owner: platform };
+const ofAccount = { target: ({ name }: PathParts) => `account/${name}`, owner: ({ name = "" }: PathParts) => name };
+const ofNamedAccount = {
+  target: (_path: PathParts, body: AskedBody) => `account/${word(body["account"])}`,
+  owner: (_path: PathParts, body: AskedBody) => word(body["account"]) || null,
+};
+const ofBuild = {
+  target: ({ id }: PathParts) => `build/${id}`,
+  owner: ({ space }: PathParts) => (space === undefined ? null : spaceOwner(space)),
+  known: async (server: Server, { id = "" }: PathParts): Promise<PathParts> => {
+    const row = await server.catalog.builds.get(id);
+    return row ? { space: row.space, priority: String(row.priority) } : {};
+  },
+};
+
+const state = (server: Server, path: PathParts): unknown => {
+  const row = server.spaces.get(spaceOf(path));
+  return row && { state: row.state, release: row.release };
+};
+const settings = (server: Server, path: PathParts): unknown => server.spaces.get(spaceOf(path))?.settings;
+const poolSettings = (server: Server, { name = "" }: PathParts): unknown => server.pool(name);
+const routeOfSpace = (server: Server, path: PathParts): unknown =>
+  server.route({ kind: "space", space: spaceOf(path) });
+const routeOfAccount = (server: Server, { name = "" }: PathParts): unknown =>
+  server.route({ kind: "account", account: name });
+
+/** `METHOD path`, as the routes are declared. A writing route that is neither here nor in {@link changeless} fails a test. */
+export const audited: Readonly<Record<string, Audited>> = {
+  "POST /api/tokens": { action: "token.create", ...ofNamedAccount },
+  "POST /api/spaces/:owner/:name/commit/:branch": { action: "space.commit", ...ofSpace },
+  "PATCH /api/spaces/:owner/:name/settings": { action: "space.set", ...ofSpace, was: settings },
+  "POST /api/spaces/:owner/:name/sleeptime": { action: "space.set", ...ofSpace, was: settings, pick: sleepAfter },
+  "POST /api/spaces/:owner/:name/hardware": { action: "space.set", ...ofSpace, was: settings, pick: hardware },
+  "POST /api/spaces/:owner/:name/restart": { action: "space.restart", ...ofSpace, was: state },
+  "POST /api/spaces/:owner/:name/pause": { action: "space.pause", ...ofSpace, was: state },
+  "POST /api/spaces/:owner/:name/resume": { action: "space.resume", ...ofSpace, was: state },
+  "POST /api/spaces/:owner/:name/stop": { action: "space.stop", ...ofSpace, was: state },
+  "POST /api/spaces/:owner/:name/rollback": { action: "space.rollback", ...ofSpace, was: state },
+  "POST /api/spaces/:owner/:name/variables": {
+    ...{ action: "variable.set", ...ofSpace },
+    ...{ was: (server, path) => server.environments.variables(spaceOf(path)), pick: variable },
+  },
+  "DELETE /api/spaces/:owner/:name/variables": {
+    ...{ action: "variable.unset", ...ofSpace },
+    ...{ was: (server, path) => server.environments.variables(spaceOf(path)), pick: variable },
+  },
+  "POST /api/spaces/:owner/:name/secrets": { action: "secret.set", ...ofSpace, secret: ["value"] },
+  "DELETE /api/spaces/:owner/:name/secrets": { action: "secret.unset", ...ofSpace },
+  "PUT /api/spaces/:owner/:name/budget": {
+    ...{ action: "space.budget", ...ofSpace },
+    was: (server, path) => server.budget(spaceOf(path)),
+  },
+  "PUT /api/spaces/:owner/:name/pools": { action: "space.pools", ...ofSpace, was: routeOfSpace },
+  "DELETE /api/spaces/:owner/:name/pools": { action: "space.pools", ...ofSpace, was: routeOfSpace },
+  "PUT /api/accounts/:name/pools": { action: "account.pools", ...ofAccount, was: routeOfAccount },
+  "DELETE /api/accounts/:name/pools": { action: "account.pools", ...ofAccount, was: routeOfAccount },
+  "POST /api/builds/:id/cancel": { action: "build.cancel", ...ofBuild },
+  "POST /api/builds/:id/retry": { action: "build.retry", ...ofBuild },
+  "PATCH /api/builds/:id": {
+    ...{ action: "build.priority", ...ofBuild },
+    was: (_server, { priority }) => ({ priority: Number(priority) }),
+  },
+  "PATCH /api/pools/:name": { action: "pool.set", ...ofPool, was: poolSettings },
+  "PUT /api/pools/:name": { action: "pool.set", ...ofPool, was: poolSettings },
+  "PUT /api/pools/:name/drain": { action: "pool.drain", ...ofPool },
+  "DELETE /api/pools/:name/drain": { action: "pool.undrain", ...ofPool },
+  "POST /api/nodes/:name/token": { action: "node.token", ...ofNode },
+  "POST /api/nodes/:name/check": { action: "node.check", ...ofNode },
+  "PUT /api/nodes/:name/drain": { action: "node.drain", ...ofNode },
+  "DELETE /api/nodes/:name/drain": { action: "node.undrain", ...ofNode },
+  "PUT /api/nodes/:name/pool": { action: "node.pool", ...ofNode },
+  "DELETE /api/nodes/:name/pool": { action: "node.pool", ...ofNode },
+  "PUT /api/nodes/:name/cards/:index/drain": { action: "node.drain", ...ofCard },
+  "DELETE /api/nodes/:name/cards/:index/drain": { action: "node.undrain", ...ofCard },
+  "PUT /api/nodes/:name/cards/:index/pool": { action: "node.pool", ...ofCard },
+  "DELETE /api/nodes/:name/cards/:index/pool": { action: "node.pool", ...ofCard },
+  "PATCH /api/tiers/:name": {
+    ...{ action: "tier.set", target: ({ name }) => `tier/${name}`, owner: platform },
+    was: async (server, { name }) => (await server.tiers()).find((tier) => tier.name === name),
+  },
+  "POST /api/quota/allowances": { action: "quota.allow", ...ofNamedAccount },
+  "POST /api/quota/allowances/:id/revoke": {
+    ...{ action: "quota.revoke", ...ofNamedAccount },
+    target: ({ id }) => `allowance/${id}`,
+  },
+  "POST /api/backups": { action: "platform.backup", target: () => "platform", owner: platform },
+};
+
+/** Writing by their method alone. */
+export const changeless: readonly string[] = ["POST /api/gpu/quote"];
+
+function variable(was: unknown, { key }: AskedBody): unknown {
+  const found = (was as Readonly<Record<string, { readonly value: string }>>)[word(key)];
+  return found && { key, value: found.value };
+}
+
+function sleepAfter(was: unknown): unknown {
+  return part(was, ["sleep-after"]);
+}
+
+function hardware(was: unknown): unknown {
+  return part(was, ["hardware", "sleep-after"]);
+}
+
+/** The fields of `of` that are named. */
+export function part(of: unknown, names: readonly string[]): unknown {
+  if (typeof of !== "object" || of === null) return undefined;
+  return Object.fromEntries(Object.entries(of).filter(([name]) => names.includes(name)));
+}

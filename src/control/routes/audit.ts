@@ -1,0 +1,53 @@
+/** `GET /api/audit`: who changed what. Operators read all of it, everybody else what they changed and what is theirs. */
+import { z } from "zod";
+import type { Page } from "../../contract/api.ts";
+import type { AuditEntryView } from "../../contract/identity.ts";
+import { instant } from "../../stdx/time.ts";
+import type { ApiContext, Route } from "../api.ts";
+import { refuse, signedIn } from "../api.ts";
+import { auditEntryView } from "../auditing.ts";
+
+const pageDefault = 50;
+const pageMost = 200;
+const textMax = 300;
+const time = z.iso.datetime({ offset: true }).transform((text) => instant(Math.max(0, Date.parse(text))));
+const query = z.strictObject({
+  account: z.string().max(textMax).optional(),
+  action: z
+    .string()
+    .regex(/^[a-z]+(\.[a-z]+)?$/, "write an action such as space.pause, or its first word")
+    .max(textMax)
+    .optional(),
+  target: z.string().max(textMax).optional(),
+  request: z.string().max(textMax).optional(),
+  since: time.optional(),
+  until: time.optional(),
+  page: z.string().max(textMax).optional(),
+  limit: z.coerce.number().int().min(1).max(pageMost).optional(),
+});
+
+export const auditRoute: Route = (api, server) => {
+  api.get("/api/audit", async (c) => {
+    const caller = signedIn(c);
+    if (caller instanceof Response) return caller;
+    const asked = query.safeParse(c.req.query());
+    if (!asked.success) return wrong(c, asked.error);
+    const { page, limit = pageDefault, ...filter } = asked.data;
+    const concerns = caller.admin ? undefined : caller.account;
+    const found = await server.catalog.audit.list({ ...filter, concerns }, { page, limit });
+    if (!found) return refuse(c, "control/invalid", { detail: `"${page}" is no page of this list.` });
+    // By which token and from where others acted is theirs to know.
+    const items = found.items.map((row) =>
+      auditEntryView(row, { mayTrace: caller.admin || row.account === caller.account }),
+    );
+    return c.json({ items, next: found.next } satisfies Page<AuditEntryView>);
+  });
+};
+
+function wrong(c: ApiContext, { issues }: z.ZodError): Response {
+  const errors = issues.map(({ path, message }) => ({ where: path.join(".") || "query", message }));
+  return refuse(c, "control/invalid", {
+    detail: errors.map(({ where, message }) => `${where}: ${message}`).join("; "),
+    errors,
+  });
+}
