@@ -50,6 +50,11 @@ export const settingDefaults: OwnerSettings = {
   "sleep-mode": "stop",
   replicas: 1,
   hardware: "",
+  "requests-at-once": 0,
+  "requests-per-second": 0,
+  "body-max-mb": 0,
+  "idle-limit": "none",
+  "time-limit": "none",
 };
 
 export type SpaceCreated =

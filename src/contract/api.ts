@@ -153,6 +153,14 @@ export interface OwnerSettings {
   readonly replicas: number;
   /** By a name of `GET /api/spaces/hardware`; empty: what the platform has. */
   readonly hardware: string;
+  /** Requests of its visitors under way at a time, and a second; 0: as many as the platform allows. */
+  readonly "requests-at-once": number;
+  readonly "requests-per-second": number;
+  /** Of one request's body, in MiB; 0: as the platform allows. */
+  readonly "body-max-mb": number;
+  /** A stream or a WebSocket on which nothing passes for so long is ended; any request after the other. `none`: as the platform has it. */
+  readonly "idle-limit": string;
+  readonly "time-limit": string;
 }
 
 /** Who brought a Space into its state. */

@@ -2,6 +2,7 @@
 import type { Replica, SpaceRoute } from "../edge/ports.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Replicas } from "./replicas.ts";
+import { limitsOf } from "./space-settings.ts";
 import type { KnownSpace, SpaceKeeper } from "./space-keeper.ts";
 import { codeOf, publicSays } from "./space-views.ts";
 
@@ -20,7 +21,7 @@ export class SpaceRoutes {
   of(known: KnownSpace): SpaceRoute {
     const { row, space } = known;
     const { name } = space.state;
-    const of = { space: row.id, owner: row.owner };
+    const of = { space: row.id, owner: row.owner, limits: limitsOf(row.settings) };
     const current = space.state.name === "stopping" ? space.state.goal.name : name;
     if (current === "sleeping") return { ...of, state: { kind: "asleep" } };
     const isHeldDown = name === "stopping" || name === "paused" || isAskedDown(space.state);

@@ -1,6 +1,7 @@
 /** The settings of a Space that its owner and the operator change: how each is written, and what may be. */
 import { z } from "zod";
 import type { OwnerSettings } from "../contract/api.ts";
+import type { SpaceLimits } from "../edge/ports.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
 
@@ -26,6 +27,35 @@ export function lengthFrom(seconds: number): string {
   return seconds < 0 ? "never" : `${seconds}s`;
 }
 
+/** What its visitors may ask of it, as the edge reads it. */
+export function limitsOf(settings: OwnerSettings): SpaceLimits | undefined {
+  const limits = {
+    requests: settings["requests-at-once"] || undefined,
+    perSecond: settings["requests-per-second"] || undefined,
+    bodyMaxBytes: settings["body-max-mb"] * mebibyte || undefined,
+    idleMs: lengthOf(settings["idle-limit"]) ?? undefined,
+    openMs: lengthOf(settings["time-limit"]) ?? undefined,
+  };
+  return Object.values(limits).some((limit) => limit !== undefined) ? limits : undefined;
+}
+
+const mebibyte = 1 << 20;
+
+function limit(most: number, what: string): z.ZodExactOptional<z.ZodCoercedNumber> {
+  const says = `write a whole number of ${what} from 1 to ${most}, or 0 for the platform's own limit`;
+  return z.coerce.number(says).int(says).min(0, says).max(most, says).exactOptional();
+}
+
+function timeLimit(): z.ZodExactOptional<z.ZodString> {
+  return z
+    .string()
+    .refine(
+      (text) => text === "none" || isLength(text),
+      "write none, or a length of 1 s to 365 days such as 90s, 30m, 2h",
+    )
+    .exactOptional();
+}
+
 function isLength(text: string): boolean {
   const ms = lengthOf(text);
   return text === "never" || (ms !== null && ms >= sleepAfterLeastMs && ms <= sleepAfterMostMs);
@@ -47,6 +77,11 @@ const settings = {
     .max(replicasMax)
     .exactOptional(),
   hardware: z.string().exactOptional(),
+  "requests-at-once": limit(100_000, "requests"),
+  "requests-per-second": limit(1_000_000, "requests"),
+  "body-max-mb": limit(1 << 20, "MiB"),
+  "idle-limit": timeLimit(),
+  "time-limit": timeLimit(),
 };
 
 /** What may be changed at once, by the names that people type; at least one. */

@@ -6,6 +6,8 @@ import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { GradioEvents } from "./gradio/events.ts";
+import { Guard } from "./guard.ts";
+import type { GuardLimits } from "./guard.ts";
 import { passesMax, randomPoolBytes, shunnedForMs } from "./limits.ts";
 import type { EdgeLimits } from "./limits.ts";
 import { Pool } from "./pool.ts";
@@ -25,6 +27,7 @@ export interface ContextOptions {
   readonly directory: SpaceDirectory;
   readonly emitter: Emitter;
   readonly limits: EdgeLimits;
+  readonly guard: GuardLimits;
   readonly deploymentName: string;
   readonly explainUrl: (id: string) => string;
   readonly onVisitorGone: (request: string) => void;
@@ -50,6 +53,7 @@ export class EdgeContext {
   readonly active = new Set<Carried>();
   readonly gradio: GradioEvents;
   readonly sticky: Sticky;
+  readonly guard: Guard;
   /** Requests' bodies that are held until it is known where they go. */
   bodiesHeld = 0;
   readonly #random: RandomBytes;
@@ -77,6 +81,7 @@ export class EdgeContext {
       monotonic: () => options.clock.monotonic(),
       onVisitorGone: options.onVisitorGone,
     });
+    this.guard = new Guard(options.guard, () => options.clock.monotonic());
     this.sticky = new Sticky({
       busy: (replica) => this.busy(replica),
       isShunned: (replica) => this.#shunned.has(replica),
@@ -132,6 +137,7 @@ export class EdgeContext {
     const now = this.clock.monotonic();
     for (const [replica, since] of this.#shunned) if (now - since > shunnedForMs) this.#shunned.delete(replica);
     this.sticky.sweep();
+    this.guard.sweep();
     for (const carried of this.active) carried.sweep(now);
     this.gradio.sweep(now);
     for (const [replica, pool] of this.#pools) {

@@ -27,6 +27,8 @@ import type { Clock } from "../stdx/time.ts";
 import type { UpgradeEnd } from "./accepted.ts";
 import { EdgeContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
+import { guardLimits } from "./guard.ts";
+import type { GuardLimits } from "./guard.ts";
 import { withoutConsoleCookies } from "./headers.ts";
 import { openInsideDoor } from "./inside.ts";
 import { cookieJar } from "./jar.ts";
@@ -74,6 +76,8 @@ export interface EdgeOptions {
   /** Lower case, without ports. */
   readonly consoleHosts: Iterable<string>;
   readonly limits?: Partial<EdgeLimits>;
+  /** What one address and one Space may ask for at a time. */
+  readonly guard?: Partial<GuardLimits>;
   readonly deploymentName?: string;
   /** The page that explains a work or a counter. */
   readonly explainUrl: (id: string) => string;
@@ -214,6 +218,7 @@ function contextOf(options: EdgeOptions): EdgeContext {
     emitter,
     explainUrl,
     limits: { ...defaultLimits, ...options.limits },
+    guard: { ...guardLimits, ...options.guard },
     deploymentName: options.deploymentName ?? defaultDeploymentName,
     onVisitorGone: options.onVisitorGone ?? (() => {}),
     onError: options.onError ?? rethrow,
@@ -338,6 +343,10 @@ function httpServer(
     const asked = owner === undefined ? screened.host : isConsole ? owner.name : "";
     const route = options.directory.find(asked);
     if (route === undefined) return strangers.answer(request, response, "route/no-such-space", screened.host, {});
+    const { space, limits } = route;
+    const entered = context.guard.enter({ space, limits, address: inside === undefined ? origin.address : undefined });
+    if (!entered.ok) return strangers.answer(request, response, entered.code, screened.host, entered);
+    (upgrade?.socket ?? response).once("close", entered.leave);
     const exchange = new Exchange(context, {
       ...{ request, response, screened, origin, asked, jar: owner?.jar, route, upgrade, inside },
     });
@@ -345,6 +354,18 @@ function httpServer(
     exchange.start();
   };
 
+  const serve = server.listeners("connection");
+  server.removeAllListeners("connection").on("connection", (socket: Socket) => {
+    const { address, secure } = peers.get(socket) ?? peerOf(socket);
+    // What a trusted proxy carries is many visitors'; each of their requests counts by its own address.
+    const isShared = callers.has(socket) || (!peers.has(socket) && options.proxies?.has(address) === true);
+    const leave = isShared ? () => {} : context.guard.connect(address);
+    if (leave !== undefined) {
+      socket.once("close", leave);
+      for (const listener of serve) listener.call(server, socket);
+    } else if (secure) socket.destroy();
+    else strangers.raw(socket, "This address has as many connections open as it may have.", 429, "");
+  });
   server.on("request", accept);
   // What else is expected is refused there; node:http would answer it with a 417 that nothing tells of.
   server.on("checkExpectation", accept);
@@ -404,37 +425,37 @@ function atHost(screened: Screened, hostAsSent: string): Screened {
   return host === undefined ? screened : { ...screened, host, hostAsSent };
 }
 
+interface StrangerExtra {
+  readonly detail?: string;
+  readonly status?: number;
+  readonly close?: boolean;
+  readonly retryAfterMs?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Answers to what nobody with an account caused: counted, not recorded; the answer bears the counter's id. */
 function strangerReplies(options: EdgeOptions, context: EdgeContext) {
-  const reply = (
-    code: Code,
-    host: string,
-    address: string,
-    extra: { detail?: string; status?: number; close?: boolean },
-  ): ProblemReply => {
+  const reply = (code: Code, host: string, address: string, extra: StrangerExtra): ProblemReply => {
     const counter = options.counter.count({ code, host, address });
-    const { close, ...rest } = extra;
+    const { close, retryAfterMs, headers, detail, status } = extra;
+    const rest = { ...(detail !== undefined && { detail }), ...(status !== undefined && { status }) };
     return {
       problem: problemOf(code, { ...rest, waybill: counter, explain: context.explainUrl(counter) }),
       proxy: { deployment: context.deploymentName, error: proxyErrorOf(code) },
       stoppedAt: code === "route/malformed" ? "visitor" : "edge",
-      headers: { "x-waybill-id": counter },
+      headers: { "x-waybill-id": counter, ...headers },
       ...(close === true ? { close } : {}),
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     };
   };
   return {
-    answer(
-      request: IncomingMessage,
-      response: ServerResponse,
-      code: Code,
-      host: string,
-      extra: { detail?: string; status?: number; close?: boolean },
-    ): void {
+    answer(request: IncomingMessage, response: ServerResponse, code: Code, host: string, extra: StrangerExtra): void {
       writeProblem(request, response, reply(code, host, visitorOf(request).address, extra));
     },
     raw(socket: Socket, detail: string, status: number, host: string): void {
+      const code = status === 429 ? "capacity/rate-limited" : "route/malformed";
       const text = rawProblem(
-        reply("route/malformed", host, socket.remoteAddress ?? "", { detail, status }),
+        reply(code, host, socket.remoteAddress ?? "", { detail, status }),
         reasons[status] ?? "Bad Request",
       );
       socket.on("error", () => socket.destroy());
@@ -446,6 +467,7 @@ function strangerReplies(options: EdgeOptions, context: EdgeContext) {
 const reasons: Readonly<Record<number, string>> = {
   400: "Bad Request",
   408: "Request Timeout",
+  429: "Too Many Requests",
   431: "Request Header Fields Too Large",
 };
 

@@ -81,6 +81,9 @@ export class Exchange implements UpstreamUser, Waiter {
   #bodyBytes = 0;
   /** Last time the app took or gave something. */
   #progressAt: number;
+  /** Bytes that had passed both ways when that was last looked at, and since when there were no more. */
+  #passed = 0;
+  #passedAt: number;
   /** What the connection had brought before this request. */
   #receivedBefore = 0;
   #switching: ResponseHead | undefined;
@@ -105,7 +108,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#route = route;
     this.#upgrade = upgrade;
     this.#inside = inside;
-    this.#progressAt = now;
+    this.#progressAt = this.#passedAt = now;
     this.#requestId = echoedRequestId(screened.requestId, this.work);
     this.#reuse = reuseOf(accepted);
     this.#story = storyOf(accepted, { work: this.work, startedAt: context.clock.wall(), acceptedAt: now });
@@ -204,7 +207,7 @@ export class Exchange implements UpstreamUser, Waiter {
       });
     }
     const { framing } = this.#screened;
-    if (framing.kind === "length" && framing.bytes > this.#context.limits.bodyMaxBytes) return this.#refuseTooLarge();
+    if (framing.kind === "length" && framing.bytes > this.#bodyMaxBytes) return this.#refuseTooLarge();
     if (!this.#placing.wantsBody(hop.replicas)) return this.#place(hop.replicas);
     this.#readingSince = this.#now;
     this.#placing.readFirst(this.#request, () => this.#onEarlyBody());
@@ -289,7 +292,7 @@ export class Exchange implements UpstreamUser, Waiter {
       if (this.#over || this.#upstream !== upstream) return;
       this.#bodyBytes += bytes.length;
       this.#progressAt = this.#now;
-      if (this.#bodyBytes > this.#context.limits.bodyMaxBytes) return this.#refuseTooLarge();
+      if (this.#bodyBytes > this.#bodyMaxBytes) return this.#refuseTooLarge();
       this.#listener?.onRequest?.(bytes);
       if (!upstream.writeBody(bytes, chunked)) request.pause();
     };
@@ -424,8 +427,11 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   #refuseTooLarge(): void {
-    const { bodyMaxBytes } = this.#context.limits;
-    this.#refuse("route/too-large", "edge", { detail: `A request's body may have ${bodyMaxBytes} bytes here.` });
+    this.#refuse("route/too-large", "edge", { detail: `A request's body may have ${this.#bodyMaxBytes} bytes here.` });
+  }
+
+  get #bodyMaxBytes(): number {
+    return Math.min(this.#context.limits.bodyMaxBytes, this.#route.limits?.bodyMaxBytes ?? Number.POSITIVE_INFINITY);
   }
 
   /** The parser found the rest of the request wrong, or waited for it too long. */
@@ -510,6 +516,8 @@ export class Exchange implements UpstreamUser, Waiter {
   sweep(now: number): void {
     if (this.#over) return;
     const { limits } = this.#context;
+    const over = this.#timeUp(now);
+    if (over !== undefined) return this.#cutOff(over.code, timeSays[over.code](over.limitMs));
     const quiet = now - this.#progressAt;
     if (this.#readingSince !== undefined && now - this.#readingSince > earlyBodyWithinMs) this.#placing.early?.stop();
     if (this.#waking && now - (this.#story.wakeAt ?? now) > limits.wakeWithinMs)
@@ -523,14 +531,30 @@ export class Exchange implements UpstreamUser, Waiter {
     if (!this.#story.opened && now - this.#story.acceptedAt > openEntriesAfterMs) this.#telling.open();
   }
 
+  /** Which of its times is over. What passes is counted, not stamped: a stamp would cost each piece a look at the clock. */
+  #timeUp(now: number): Timeout | undefined {
+    const { limits } = this.#route;
+    const open = Math.min(this.#context.limits.openWithinMs, limits?.openMs ?? Number.POSITIVE_INFINITY);
+    if (now - this.#story.acceptedAt > open) return { code: "route/open-too-long", limitMs: open };
+    const passed = this.#story.bytes + this.#bodyBytes + (this.#story.hand?.to ?? 0);
+    if (passed !== this.#passed) [this.#passed, this.#passedAt] = [passed, now];
+    const idle = Math.min(this.#context.limits.idleWithinMs, limits?.idleMs ?? Number.POSITIVE_INFINITY);
+    const hasBegun = this.#story.status !== undefined;
+    return hasBegun && now - this.#passedAt > idle ? { code: "route/idle-timeout", limitMs: idle } : undefined;
+  }
+
   /** The edge is closing: what is still open is broken, and said to be. */
   breakOff(): void {
-    if (this.#over) return;
+    if (!this.#over) this.#cutOff("route/control-down", undefined);
+  }
+
+  #cutOff(code: Code, says: string | undefined): void {
     const cut = this.#story.status !== undefined;
     this.#abandon();
-    this.#telling.brokenOff();
+    if (code !== "route/control-down") this.#listener?.onBroken?.(code);
+    this.#telling.cutOff(code, says);
     if (cut || this.#tunnelled) this.#response.destroy();
-    else this.#answer("route/control-down", "edge", { close: true });
+    else this.#answer(code, "edge", { detail: says, close: true });
     if (this.#tunnelled) this.#upgrade?.socket.destroy();
   }
 
@@ -591,6 +615,16 @@ export class Exchange implements UpstreamUser, Waiter {
     return this.#context.clock.monotonic();
   }
 }
+
+interface Timeout {
+  readonly code: "route/idle-timeout" | "route/open-too-long";
+  readonly limitMs: number;
+}
+
+const timeSays = {
+  "route/idle-timeout": (ms: number) => `Nothing passed for ${ms / 1_000} s.`,
+  "route/open-too-long": (ms: number) => `It may be open for ${ms / 1_000} s.`,
+} satisfies Record<Timeout["code"], (ms: number) => string>;
 
 const loopSays = `It has passed this edge ${passesMax} times already, by its CDN-Loop.`;
 

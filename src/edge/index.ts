@@ -1,6 +1,8 @@
 /** From a visitor's request to the app that answers it. */
 export { ListenError, openEdge } from "./edge.ts";
 export type { AddressResult, Edge, EdgeOptions, ListenAddress } from "./edge.ts";
+export { guardLimits } from "./guard.ts";
+export type { GuardLimits } from "./guard.ts";
 export { readInsideCaller } from "./inside.ts";
 export type { UpgradeEnd } from "./accepted.ts";
 export { defaultLimits } from "./limits.ts";
@@ -11,6 +13,7 @@ export type {
   Credentials,
   IdentityRefusal,
   Replica,
+  SpaceLimits,
   SpaceDirectory,
   SpaceRoute,
   StrangerCounter,

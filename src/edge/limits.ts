@@ -11,6 +11,10 @@ export interface EdgeLimits {
   readonly wakeWithinMs: number;
   /** Connections to one replica at a time. */
   readonly connectionsPerReplica: number;
+  /** A request under way on which nothing passes, once its answer or its WebSocket has begun. */
+  readonly idleWithinMs: number;
+  /** From a request's first byte to the last of its answer. */
+  readonly openWithinMs: number;
 }
 
 export const defaultLimits: EdgeLimits = {
@@ -24,6 +28,10 @@ export const defaultLimits: EdgeLimits = {
   wakeWithinMs: 60_000,
   // Each is a socket here, two in the shim and one in the app, whose limit of open files is commonly 1,024.
   connectionsPerReplica: 512,
+  // Event streams and WebSockets say something every minute at most, or a network on the way would have dropped them.
+  idleWithinMs: 3_600_000,
+  // A page that is left open for a week.
+  openWithinMs: 7 * 86_400_000,
 };
 
 /** How often waits are looked at: their granularity. One timer for the edge, none for a request. */

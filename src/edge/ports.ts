@@ -11,11 +11,24 @@ export interface Replica {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
+/** What a Space's owner allows its visitors; the platform's own limits hold beside it. */
+export interface SpaceLimits {
+  /** Under way at a time. */
+  readonly requests?: number | undefined;
+  readonly perSecond?: number | undefined;
+  readonly bodyMaxBytes?: number | undefined;
+  /** Nothing passes for so long. */
+  readonly idleMs?: number | undefined;
+  /** From its first byte to its last. */
+  readonly openMs?: number | undefined;
+}
+
 export interface SpaceRoute {
   /** `owner/name`. */
   readonly space: string;
   /** The account that owns it. */
   readonly owner: string;
+  readonly limits?: SpaceLimits | undefined;
   readonly state:
     | { readonly kind: "running"; readonly replicas: readonly Replica[] }
     /** It answers when somebody asks for it: the request is held meanwhile. */

@@ -226,15 +226,21 @@ export function deliverDraft(
   story: Story,
   mark: "done" | "refused" | "failed",
   now: number,
-  end: { readonly code?: Code; readonly status: number | null; readonly answeredBy: "app" | "edge" | null },
+  end: {
+    readonly code?: Code;
+    readonly status: number | null;
+    readonly answeredBy: "app" | "edge" | null;
+    readonly says?: string;
+  },
 ): Draft {
-  const { code, status, answeredBy } = end;
+  const { code, status, answeredBy, says } = end;
   return draft(story, "edge.deliver", mark, {
     ...(code === undefined ? {} : { code }),
     status,
     answeredBy,
     bytes: story.bytes,
     ms: now - story.acceptedAt,
+    ...(says === undefined ? {} : { says }),
   });
 }
 

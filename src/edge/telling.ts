@@ -68,10 +68,10 @@ export class Telling {
     this.#write([failedDraft(this.#story, hop, code, gone, asked), this.#ended(code, codeRow(code).status)]);
   }
 
-  /** The edge closes in the middle of it. */
-  brokenOff(): void {
+  /** Ended in the middle of it by the edge: it closes, or a time is over. */
+  cutOff(code: Code, says: string | undefined): void {
     this.cameSoFar();
-    this.#write([this.#ended("route/control-down", 503)]);
+    this.#write([this.#ended(code, codeRow(code).status, says)]);
   }
 
   get now(): number {
@@ -79,13 +79,13 @@ export class Telling {
   }
 
   /** What the visitor has of the app's answer stays what they have. */
-  #ended(code: Code, ownStatus: number): Draft {
+  #ended(code: Code, ownStatus: number, says?: string): Draft {
     const { status } = this.#story;
     const answered =
       status === undefined
         ? { status: ownStatus, answeredBy: "edge" as const }
         : { status, answeredBy: "app" as const };
-    return deliverDraft(this.#story, "failed", this.now, { code, ...answered });
+    return deliverDraft(this.#story, "failed", this.now, { code, ...answered, ...(says !== undefined && { says }) });
   }
 
   #openings(): Draft[] {

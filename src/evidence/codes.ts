@@ -113,6 +113,22 @@ export const codes = {
     proxy: "http_response_timeout",
     next: "The owner should find what the app was waiting for.",
   },
+  "route/idle-timeout": {
+    says: "Nothing passed on the request's connection for as long as it may be idle.",
+    owner: "app",
+    retry: "now",
+    status: 504,
+    proxy: "connection_read_timeout",
+    next: "An app that keeps a stream or a WebSocket open should say something on it now and then: `idle-limit` of the Space, `WAYBILL_IDLE_SECONDS` of the platform.",
+  },
+  "route/open-too-long": {
+    says: "The request was open for as long as one may be.",
+    owner: "app",
+    retry: "now",
+    status: 504,
+    proxy: "http_response_timeout",
+    next: "Ask again: `time-limit` of the Space and `WAYBILL_OPEN_SECONDS` of the platform say how long one may be open.",
+  },
   "route/too-large": {
     says: "The request is larger than this platform accepts.",
     owner: "visitor",
@@ -632,6 +648,14 @@ export const codes = {
     status: 503,
     proxy: "destination_unavailable",
     next: "Try again later: the reason says who drained what, and why; `waybill node list` shows it.",
+  },
+  "capacity/space-busy": {
+    says: "The Space has as many requests as it may have at a time.",
+    owner: "app",
+    retry: "later",
+    status: 503,
+    proxy: "connection_limit_reached",
+    next: "Wait as long as Retry-After says; the Space's owner can raise `requests-at-once` and `requests-per-second`, up to the platform's limits.",
   },
   "capacity/rate-limited": {
     says: "Too many requests from this address.",

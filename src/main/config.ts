@@ -6,6 +6,7 @@ import { buildLimits } from "../core/builds/model.ts";
 import type { BuildLimits } from "../core/builds/model.ts";
 import { keptOfSpace, type KeptOfSpace } from "../control/retention.ts";
 import type { UpOptions } from "../cli/world.ts";
+import type { GuardLimits } from "../edge/guard.ts";
 import type { EdgeLimits } from "../edge/limits.ts";
 import { openPolicy, parseNameRule, type EgressPolicy, type NameRule } from "../egress/policy.ts";
 import { parseRange } from "../egress/ranges.ts";
@@ -95,6 +96,8 @@ export interface PlatformConfig {
   /** Folders of the machine's programs, the platform's own Node first. */
   readonly path: readonly string[];
   readonly edge: Partial<EdgeLimits>;
+  /** What one address and one Space may ask of the edge. */
+  readonly guard: Partial<GuardLimits>;
   readonly git: Partial<GitFaceLimits>;
   readonly lfs: Partial<LfsLimits>;
 }
@@ -167,6 +170,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const pushMb = read.whole("WAYBILL_PUSH_MB", { least: 1, most: 1 << 20 });
   const unvisitedMs = read.seconds("WAYBILL_PAUSE_UNVISITED_SECONDS", 10 * 366 * 86_400) ?? null;
   const wakeWithinMs = read.seconds("WAYBILL_WAKE_SECONDS");
+  const edge = readEdgeLimits(read);
   if (problems.length > 0) return { ok: false, problems };
   const variables = passedToBuilds(env);
   const data = dataFolder(env, options.data);
@@ -227,7 +231,9 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     edge: {
       ...(responseWithinMs === undefined ? {} : { responseWithinMs }),
       ...(wakeWithinMs === undefined ? {} : { wakeWithinMs }),
+      ...edge.limits,
     },
+    guard: edge.guard,
     git: pushMb === undefined ? {} : { pushMaxBytes: pushMb * mebibyte },
     lfs: {
       ...(lfsFileMb === undefined ? {} : { fileMaxBytes: lfsFileMb * mebibyte }),
@@ -235,6 +241,33 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     },
   };
   return { ok: true, config };
+}
+
+/** What visitors may ask of the edge: each Space and each address; a Space's owner may set less for the Space. */
+function readEdgeLimits(read: Reader): { limits: Partial<EdgeLimits>; guard: Partial<GuardLimits> } {
+  const bodyMb = read.whole("WAYBILL_BODY_MAX_MB", { least: 1, most: 1 << 24 });
+  const limits = {
+    bodyMaxBytes: bodyMb === undefined ? undefined : bodyMb * mebibyte,
+    idleWithinMs: read.seconds("WAYBILL_IDLE_SECONDS"),
+    openWithinMs: read.seconds("WAYBILL_OPEN_SECONDS", 365 * 86_400),
+  };
+  const guard = {
+    addressConnections: read.whole("WAYBILL_ADDRESS_CONNECTIONS", { least: 1, most: 10_000 }),
+    addressRequests: read.whole("WAYBILL_ADDRESS_REQUESTS", { least: 1, most: 100_000 }),
+    addressPerSecond: read.whole("WAYBILL_ADDRESS_REQUESTS_PER_SECOND", { least: 1, most: 1_000_000 }),
+    spaceRequests: read.whole("WAYBILL_SPACE_REQUESTS", { least: 1, most: 100_000 }),
+    spacePerSecond: read.whole("WAYBILL_SPACE_REQUESTS_PER_SECOND", { least: 1, most: 1_000_000 }),
+  };
+  return { limits: given(limits), guard: given(guard) };
+}
+
+/** Without what nobody has set. */
+function given<Of extends Readonly<Record<string, unknown>>>(
+  all: Of,
+): { [Name in keyof Of]?: Exclude<Of[Name], undefined> } {
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Of]?: Exclude<Of[Name], undefined>;
+  };
 }
 
 /** A build keeps about two cores busy, and what it waits for is the network more often than not. */

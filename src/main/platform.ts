@@ -461,6 +461,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         },
         consoleHosts: consoleHosts(network),
         limits: config.edge,
+        guard: config.guard,
         explainUrl: (id) => `${addressing.console}/w/${id}`,
         onVisitorGone: (request) =>
           void calls.visitorGone(request).catch((error: unknown) => onFailure("a visitor's leave", error)),

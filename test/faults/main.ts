@@ -47,7 +47,16 @@ const stages: Readonly<Record<StageName, UpOptions>> = {
     gpus: "1x1",
     env: { WAYBILL_BUILD_SECONDS: "12", WAYBILL_BUILD_QUEUE_SECONDS: "3", WAYBILL_RESPONSE_SECONDS: "3" },
   },
-  bare: { gpus: null, env: { WAYBILL_BUILDS_WAITING_OWNER: "1", WAYBILL_BUILD_DISK_MB: "256" } },
+  bare: {
+    gpus: null,
+    env: {
+      WAYBILL_BUILDS_WAITING_OWNER: "1",
+      WAYBILL_BUILD_DISK_MB: "256",
+      // Of addresses that a proxy tells; this machine's own has no limit.
+      WAYBILL_TRUSTED_PROXIES: "127.0.0.1",
+      WAYBILL_ADDRESS_REQUESTS_PER_SECOND: "1",
+    },
+  },
   cards: { gpus: null },
   sleepy: { gpus: null, env: { WAYBILL_WAKE_SECONDS: "1" } },
   boxed: { sandbox: "bubblewrap", env: boxedEnv },

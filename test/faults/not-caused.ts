@@ -30,5 +30,4 @@ export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "control/answer-lost": requestKey,
   "control/too-many-keys": requestKey,
   "control/failed": "a bug of the platform's own: none is known that could be caused",
-  "capacity/rate-limited": "this version counts strangers and does not limit their rate",
 };

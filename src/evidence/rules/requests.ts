@@ -125,7 +125,9 @@ function edgeDecided(reading: Reading, code: Code, ends: readonly Entry[]): Find
       ? []
       : [{ boundary: "app", because: "the edge answered before it handed anything to the app", by: ends }];
   const cited: KnownId | undefined =
-    code === "capacity/rate-limited" || code === "route/no-such-space" ? "counted-not-recorded" : undefined;
+    code === "capacity/rate-limited" || code === "capacity/space-busy" || code === "route/no-such-space"
+      ? "counted-not-recorded"
+      : undefined;
   return {
     code,
     ...(isByHeader(code, decided) ? likelyByHeader(ends) : { certainty: "proved" }),

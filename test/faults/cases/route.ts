@@ -184,6 +184,72 @@ export const routeCases: readonly FaultCase[] = [
     },
   },
   {
+    code: "route/idle-timeout",
+    how: "the app begins a stream and says nothing more on it",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    async inject({ fresh, alice }) {
+      const app = await fresh();
+      await visit(`${app.url}/queue/join?session=quiet&do=waits`, alice, { method: "POST" });
+      await alice.client.changeSpace(app.space, { "idle-limit": "1s" });
+      return { id: await broken(app, "/queue/data?session_hash=quiet", alice.token) };
+    },
+  },
+  {
+    code: "route/open-too-long",
+    how: "the app works on the answer for longer than its Space allows",
+    on: "main",
+    certainty: proved,
+    async inject({ fresh, alice }) {
+      const app = await fresh();
+      await alice.client.changeSpace(app.space, { "time-limit": "1s" });
+      const { work, status } = await visit(`${app.url}/never`, alice);
+      return { id: work, also: () => (status === 504 ? undefined : `the visitor saw ${status}`) };
+    },
+  },
+  {
+    code: "capacity/space-busy",
+    how: "a Space has as many requests as its owner allows",
+    on: "main",
+    certainty: proved,
+    async inject({ fresh, alice }) {
+      const app = await fresh();
+      await alice.client.changeSpace(app.space, { "requests-at-once": "1" });
+      const leave = new AbortController();
+      const taker = visit(`${app.url}/never`, alice, { signal: leave.signal }).catch(() => undefined); // We leave ourselves.
+      const refused = await until("the next one is refused", async () => {
+        const answer = await visit(`${app.url}/`, alice);
+        return answer.status !== 200 && answer;
+      });
+      leave.abort();
+      await taker;
+      return {
+        id: refused.work,
+        also: () => (refused.status === 503 ? undefined : `the visitor saw ${refused.status}`),
+      };
+    },
+  },
+  {
+    code: "capacity/rate-limited",
+    how: "an address asks faster than it may",
+    on: "bare",
+    certainty: proved,
+    async inject({ app }) {
+      const headers = { "x-forwarded-for": "203.0.113.7" };
+      const refused = await until("it is refused", async () => {
+        const answer = await visit(`${app.url}/`, undefined, { headers });
+        return answer.status !== 200 && answer;
+      });
+      const again = refused.headers.get("retry-after");
+      return {
+        id: refused.work,
+        also: () =>
+          refused.status === 429 && again !== null ? undefined : `the visitor saw ${refused.status}, ${again}`,
+      };
+    },
+  },
+  {
     code: "route/visitor-left",
     how: "in the middle of the answer",
     on: "main",
