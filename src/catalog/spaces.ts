@@ -50,6 +50,7 @@ export const settingDefaults: OwnerSettings = {
   "sleep-mode": "stop",
   replicas: 1,
   hardware: "",
+  messages: "full",
   "requests-at-once": 0,
   "requests-per-second": 0,
   "body-max-mb": 0,

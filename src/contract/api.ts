@@ -153,6 +153,8 @@ export interface OwnerSettings {
   readonly replicas: number;
   /** By a name of `GET /api/spaces/hardware`; empty: what the platform has. */
   readonly hardware: string;
+  /** What the platform tells through the app's Gradio streams: places in the GPU queue and true sentences, the sentences alone, nothing. */
+  readonly messages: "full" | "quiet" | "off";
   /** Requests of its visitors under way at a time, and a second; 0: as many as the platform allows. */
   readonly "requests-at-once": number;
   readonly "requests-per-second": number;

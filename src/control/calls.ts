@@ -11,8 +11,9 @@ import { nodeOfSlot } from "../core/slots.ts";
 import type { State } from "../core/state.ts";
 import { callOf, clearingOn, openCallsOn, placeOf, queueOf } from "../core/views.ts";
 import type { Place } from "../core/views.ts";
+import type { CallTold } from "../edge/ports.ts";
 import type { Code } from "../evidence/codes.ts";
-import { codeRow } from "../evidence/codes.ts";
+import { codeRow, isCode } from "../evidence/codes.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
@@ -62,6 +63,8 @@ export interface CallsPorts {
   /** The tier of an account that pays without a token: the Space's owner. */
   ownerTier(owner: string): CallTerms["tier"];
   send(node: string, message: ToAgent): void;
+  /** What waits for an answer of this request's hears of its call too. */
+  told?(request: string, told: CallTold): void;
   /** The card of a slot, as its node announced it. */
   device(slot: SlotId): { readonly index: number; readonly uuid: string };
   onFailure(what: string, error: unknown): void;
@@ -167,7 +170,7 @@ export class Calls {
       const call = callOf(state, id);
       return call && { call, message: this.#messageAbout(state, call, now, placeOf(state, id, now)) };
     });
-    if (found?.message) this.#tell(found.call.terms.node, found.message);
+    if (found?.message) this.#tell(found.call.terms, found.message);
   }
 
   /** Tells a node that came back all that is open there: leases, waiting calls, and slots whose old worker has to end. */
@@ -176,13 +179,16 @@ export class Calls {
       const places = placesOf(state, now);
       const calls = openCallsOn(state, node);
       return {
-        messages: calls.map((call) => this.#messageAbout(state, call, now, places.get(call.terms.call))),
+        messages: calls.map((call) => ({
+          terms: call.terms,
+          message: this.#messageAbout(state, call, now, places.get(call.terms.call)),
+        })),
         left: calls.flatMap((call) => (call.stage !== "queued" && call.visitorLeft ? [call.terms.call] : [])),
         doomed: [...state.nodes.values()].filter(({ name }) => name === node).flatMap((one) => doomedOn(state, one)),
         clearing: clearingOn(state, node),
       };
     });
-    for (const message of open.messages) if (message) this.#tell(node, message);
+    for (const { terms, message } of open.messages) if (message) this.#tell(terms, message);
     for (const call of open.left) this.#stopWhereWanted(call);
     for (const { terms, lease } of open.doomed) this.#stop(terms, lease.fence);
     for (const order of open.clearing) this.#clear(order);
@@ -256,13 +262,13 @@ export class Calls {
       return [...this.#told.keys()].map((id) => {
         const call = callOf(state, id);
         const place = places.get(id);
-        return { id, node: call?.terms.node, message: call && place && queuedMessage(call.terms, place) };
+        return { id, terms: call?.terms, message: call && place && queuedMessage(call.terms, place) };
       });
     });
-    for (const { id, node, message } of waiting) {
+    for (const { id, terms, message } of waiting) {
       if (!this.#told.has(id)) continue; // it left the queue meanwhile
-      if (node === undefined || message === undefined) this.#told.delete(id);
-      else this.#tellQueued(node, message);
+      if (terms === undefined || message === undefined) this.#told.delete(id);
+      else this.#tellQueued(terms, message);
     }
   }
 
@@ -296,14 +302,14 @@ export class Calls {
   #onEvent(event: Event, at: Instant): void {
     switch (event.type) {
       case "call-refused":
-        this.#ports.send(event.terms.node, refusedMessage(event.terms, event.refusal, at, event.routed));
+        this.#send(event.terms, refusedMessage(event.terms, event.refusal, at, event.routed));
         return;
       case "call-admitted":
         this.#open.set(event.terms.call, { terms: event.terms, admittedAt: at, lease: null });
         return;
       case "call-queued": {
         const open = this.#open.get(event.call);
-        if (open) this.#tellQueued(open.terms.node, queuedMessage(open.terms, event));
+        if (open) this.#tellQueued(open.terms, queuedMessage(open.terms, event));
         return;
       }
       case "call-granted":
@@ -315,9 +321,12 @@ export class Calls {
       case "call-voided":
         this.#voided(event, at);
         return;
-      case "call-settled":
+      case "call-settled": {
+        const request = this.#open.get(event.call)?.terms.request ?? null;
         this.#open.delete(event.call);
+        if (request !== null) this.#ports.told?.(request, { kind: "ended" });
         return;
+      }
       case "slot-clearing":
         this.#clear(event);
         return;
@@ -332,10 +341,7 @@ export class Calls {
     if (!open) return;
     this.#open.set(call, { ...open, lease });
     const device = this.#ports.device(lease.slots[0] ?? "");
-    this.#ports.send(
-      open.terms.node,
-      grantMessage({ terms: open.terms, lease, number, attachWithinMs: attachBy - at, device }),
-    );
+    this.#send(open.terms, grantMessage({ terms: open.terms, lease, number, attachWithinMs: attachBy - at, device }));
   }
 
   /** Its visitor has left, durably: so a node that was away hears it again when it is back. */
@@ -362,7 +368,7 @@ export class Calls {
     const open = this.#open.get(call);
     this.#told.delete(call);
     this.#open.delete(call);
-    if (open) this.#ports.send(open.terms.node, voidedMessage(open, cause, at - open.admittedAt));
+    if (open) this.#send(open.terms, voidedMessage(open, cause, at - open.admittedAt));
   }
 
   #clear({ slot, fence, replica }: { readonly slot: SlotId; readonly fence: number; readonly replica: string }): void {
@@ -371,20 +377,28 @@ export class Calls {
     this.#ports.send(nodeOfSlot(slot), { type: "clear", replica, slot, fence });
   }
 
-  #tellQueued(node: string, message: Extract<ToAgent, { type: "queued" }>): void {
+  #tellQueued(terms: CallTerms, message: Extract<ToAgent, { type: "queued" }>): void {
     const told = `${message.position}/${message.of}/${message.estimateMs === null ? "" : Math.ceil(message.estimateMs / 1000)}`;
     if (this.#told.get(message.call) === told) return;
     this.#told.set(message.call, told);
+    this.#send(terms, message);
+  }
+
+  /** To the call's node, and to whoever waits for its request. */
+  #send({ node, request }: CallTerms, message: ToAgent): void {
+    const told = request === null ? undefined : toldOf(message);
+    // The edge knows why before the app can show what it makes of it.
+    if (request !== null && told !== undefined) this.#ports.told?.(request, told);
     this.#ports.send(node, message);
   }
 
   /** Says it again, also what was said before; not what later records, told while this one was read, have ended. */
-  #tell(node: string, message: ToAgent): void {
+  #tell(terms: CallTerms, message: ToAgent): void {
     if (message.type === "grant" && !this.#open.has(message.call)) return;
-    if (message.type !== "queued") return this.#ports.send(node, message);
+    if (message.type !== "queued") return this.#send(terms, message);
     if (this.#open.get(message.call)?.lease !== null) return;
     this.#told.delete(message.call);
-    this.#tellQueued(node, message);
+    this.#tellQueued(terms, message);
   }
 
   /** Says no before the ledger has anything to say of the call; its entry is written before the answer. */
@@ -430,6 +444,24 @@ export class Calls {
 function placesOf(state: State, now: Instant): ReadonlyMap<string, Place> {
   const waiting = [...state.pools.keys()].flatMap((pool) => queueOf(state, pool, now));
   return new Map(waiting.map(({ call, place }) => [call.terms.call, place]));
+}
+
+/** What such a message means for the call's visitor. */
+function toldOf(message: ToAgent): CallTold | undefined {
+  switch (message.type) {
+    case "queued": {
+      const { position, of, estimateMs } = message;
+      return { kind: "waiting", position, of, estimateMs };
+    }
+    case "grant":
+      return { kind: "granted" };
+    case "refuse":
+      return isCode(message.code) ? { kind: "refused", code: message.code, says: message.says } : undefined;
+    case "withdraw":
+      return { kind: "ended" };
+    default:
+      return undefined;
+  }
 }
 
 function isEndCause(cause: string): cause is EndCause {

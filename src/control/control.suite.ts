@@ -118,6 +118,8 @@ export class ControlWorld implements AsyncDisposable {
   readonly drafts: Draft[] = [];
   /** What nodes said of others'. */
   readonly counted: string[] = [];
+  /** What whoever waits for a request was told of its calls. */
+  readonly told: string[] = [];
   /** Numeric addresses that were opened. */
   readonly addresses: string[] = [];
   readonly clock: TestClock;
@@ -263,6 +265,12 @@ export class ControlWorld implements AsyncDisposable {
       misfit: (release, node) => fitting.misfit(release, this.nodes.cards(node)),
       onLeave: (space) => this.spaces.get(space)?.settings["on-leave"] ?? "finish",
       ownerTier: () => "free",
+      told: (request, { kind, ...more }) =>
+        this.told.push(
+          [request, kind, "position" in more && `${more.position} of ${more.of}`, "says" in more && more.says]
+            .filter(Boolean)
+            .join(" "),
+        ),
       device: (slot) => this.nodes.device(slot),
     });
     this.repositories = openRepositories({ ...ports, folder: join(this.folder, "repositories") });

@@ -54,6 +54,25 @@ describe("Nodes", () => {
     assert.deepEqual(acked(node), [1, 2]);
   });
 
+  test("whoever waits for a request hears of its calls: a place, a grant, an end, and why one was refused", async () => {
+    await using world = await ControlWorld.open();
+    const node = await world.node([replica("p_1", "ready")]);
+    node.say({ type: "schedule", request: request("c_1") });
+    node.say({ type: "schedule", request: request("c_2") });
+    await world.settled();
+    assert.deepEqual(world.told, ["q_1 granted", "q_1 waiting 1 of 1"]);
+    node.say(ended("c_1", 1));
+    await world.settled();
+    node.say({ type: "cleared", replica: "p_1", slot: "n1/0/0", fence: 1 });
+    await world.settled();
+    await world.engine.submit({ type: "set-pool", pool: "main", settings: { queueMax: 1 } });
+    for (const call of ["c_3", "c_4"]) node.say({ type: "schedule", request: request(call) });
+    await world.settled();
+    const [, , ...then] = world.told;
+    assert.deepEqual(then.slice(0, -1), ["q_1 ended", "q_1 granted", "q_1 waiting 1 of 1"]);
+    assert.match(then.at(-1) ?? "", /^q_1 refused \S.*\.$/);
+  });
+
   test("a full engine delays a report and loses none: what is acknowledged is in the ledger", async () => {
     const disk = gate();
     await using world = await ControlWorld.open({ beforeCommit: disk.pass });

@@ -21,7 +21,8 @@ export class SpaceRoutes {
   of(known: KnownSpace): SpaceRoute {
     const { row, space } = known;
     const { name } = space.state;
-    const of = { space: row.id, owner: row.owner, limits: limitsOf(row.settings) };
+    const { messages } = row.settings;
+    const of = { space: row.id, owner: row.owner, limits: limitsOf(row.settings), messages };
     const current = space.state.name === "stopping" ? space.state.goal.name : name;
     if (current === "sleeping") return { ...of, state: { kind: "asleep" } };
     const isHeldDown = name === "stopping" || name === "paused" || isAskedDown(space.state);

@@ -77,6 +77,7 @@ const settings = {
     .max(replicasMax)
     .exactOptional(),
   hardware: z.string().exactOptional(),
+  messages: z.enum(["full", "quiet", "off"]).exactOptional(),
   "requests-at-once": limit(100_000, "requests"),
   "requests-per-second": limit(1_000_000, "requests"),
   "body-max-mb": limit(1 << 20, "MiB"),

@@ -38,7 +38,7 @@ import type { EdgeLimits } from "./limits.ts";
 import { isOwnMachine, originOf } from "./origin.ts";
 import type { Peer, TrustedProxies } from "./origin.ts";
 import { portName } from "./ports.ts";
-import type { SpaceDirectory, StrangerCounter, VisitorIdentity } from "./ports.ts";
+import type { CallTold, SpaceDirectory, StrangerCounter, VisitorIdentity } from "./ports.ts";
 import { readProxyHead } from "./proxy-protocol.ts";
 import { screenRequest } from "./screen.ts";
 import type { Screened } from "./screen.ts";
@@ -104,6 +104,8 @@ export interface Edge extends AsyncDisposable {
   addresses(): string[];
   /** Connections to this replica on which a request is under way. */
   busy(replica: string): number;
+  /** The platform's GPU queue says something of a call that this request caused. */
+  tell(request: string, told: CallTold): void;
   /** Takes nothing more, lets what is under way finish for a moment, breaks off and records the rest. */
   close(): Promise<void>;
 }
@@ -184,6 +186,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     removeAddress,
     addresses: () => [first.address, ...extra.keys()],
     busy: (replica) => context.busy(replica),
+    tell: (request, told) => context.gradio.tell(request, told),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -22,7 +22,7 @@ import type { Attempt, Blamed } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
 import { Delivery } from "./delivery.ts";
 import { listenerOf } from "./gradio/listener.ts";
-import type { Listener } from "./gradio/listener.ts";
+import type { Listener, Speaking } from "./gradio/listener.ts";
 import { gradioRoute } from "./gradio/routes.ts";
 import { echoedRequestId, passedHeaders, switchingHead, upstreamHead, visitorHeaders } from "./headers.ts";
 import type { AnswerAdditions } from "./headers.ts";
@@ -229,7 +229,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#story.routedAt = this.#now;
     const { facts } = this.#placing;
     if (facts !== undefined) this.#story.placed = facts;
-    if (gradio !== undefined) this.#listener = listenerOf(gradio, this.#story, this.#context.gradio);
+    if (gradio !== undefined) this.#listener = listenerOf(gradio, this.#story, this.#context.gradio, this.#speaking());
     this.#pool = this.#context.poolOf(replica);
     this.#connect();
   }
@@ -342,8 +342,24 @@ export class Exchange implements UpstreamUser, Waiter {
   onBody(bytes: Buffer): void {
     if (this.#over) return;
     this.#story.bytes += bytes.length;
+    const passed = this.#listener?.pass?.(bytes) ?? bytes;
     this.#listener?.onBody?.(bytes);
-    this.#delivery.take(bytes, this.#upstream);
+    if (passed.length > 0) this.#delivery.take(passed, this.#upstream);
+  }
+
+  /** HTTP/1.0 ends an answer with its connection: what is added to one could be taken for the app's. */
+  #speaking(): Speaking | undefined {
+    if (this.#request.httpVersion === "1.0") return undefined;
+    return {
+      messages: this.#route.messages ?? "full",
+      monotonic: () => this.#now,
+      insert: (bytes) => {
+        if (this.#over || !this.#response.headersSent || this.#response.writableNeedDrain) return false;
+        this.#delivery.take(bytes, undefined);
+        this.#delivery.flush(undefined);
+        return true;
+      },
+    };
   }
 
   onPause(): void {
@@ -353,6 +369,8 @@ export class Exchange implements UpstreamUser, Waiter {
   onEnd(): void {
     if (this.#over) return;
     this.#upstream = undefined;
+    const rest = this.#listener?.rest?.();
+    if (rest !== undefined && rest.length > 0) this.#delivery.take(rest, undefined);
     this.#delivery.end();
     if (!this.#bodyDone) drain(this.#request);
   }

@@ -10,6 +10,7 @@ export type { EdgeLimits } from "./limits.ts";
 export { consoleCookiePrefixes } from "./names.ts";
 export type { ProxyHeaders, TrustedProxies } from "./origin.ts";
 export type {
+  CallTold,
   Credentials,
   IdentityRefusal,
   Replica,

@@ -29,6 +29,8 @@ export interface SpaceRoute {
   /** The account that owns it. */
   readonly owner: string;
   readonly limits?: SpaceLimits | undefined;
+  /** Whether the edge speaks through its Gradio streams; `full` where it is not said. */
+  readonly messages?: "full" | "quiet" | "off" | undefined;
   readonly state:
     | { readonly kind: "running"; readonly replicas: readonly Replica[] }
     /** It answers when somebody asks for it: the request is held meanwhile. */
@@ -98,6 +100,21 @@ export interface VisitorIdentity {
     readonly now: Instant;
   }): string;
 }
+
+/** What the platform's GPU queue says of a call that a request caused. Pushed to the edge as it changes. */
+export type CallTold =
+  | {
+      readonly kind: "waiting";
+      /** From 1 on. */
+      readonly position: number;
+      readonly of: number;
+      readonly estimateMs: number | null;
+    }
+  | { readonly kind: "granted" }
+  /** `says`: the sentence for its visitor. */
+  | { readonly kind: "refused"; readonly code: Code; readonly says: string }
+  /** It has ended in another way: nothing is said of it any more. */
+  | { readonly kind: "ended" };
 
 /** Counts what strangers cause without an account. Returns the counter's id, which the answer bears instead of a work's. */
 export interface StrangerCounter {

@@ -45,6 +45,8 @@ export interface Story {
   retried: number;
   /** Entries of its own are already written: it was open for long. */
   opened: boolean;
+  /** What the edge itself said within the app's answer. */
+  said?: Facts;
   /** What else is to be kept of it. */
   more?: Facts;
 }
@@ -107,6 +109,7 @@ export function packed(
       ...(story.trace === undefined ? {} : { trace: story.trace }),
       ...callerFacts(story),
       ...story.placed,
+      ...story.said,
       ...story.more,
     },
   };
@@ -241,6 +244,7 @@ export function deliverDraft(
     bytes: story.bytes,
     ms: now - story.acceptedAt,
     ...(says === undefined ? {} : { says }),
+    ...story.said,
   });
 }
 

@@ -247,6 +247,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     onLeave: (space) => spaces.get(space)?.settings["on-leave"] ?? "finish",
     ownerTier: (owner) => tiers.get(owner) ?? "free",
     send: (node, message) => void nodes.send(node, message),
+    told: (request, told) => opened.edge?.tell(request, told),
     device: (slot) => nodes.device(slot),
     onFailure,
   });

@@ -26,6 +26,7 @@ const paused: SpaceView = {
     "sleep-mode": "stop",
     replicas: 1,
     hardware: "",
+    messages: "full",
     "requests-at-once": 0,
     "requests-per-second": 0,
     "body-max-mb": 0,

@@ -9,13 +9,18 @@
 import type { Code } from "../../evidence/codes.ts";
 import type { Emitter } from "../../evidence/entry.ts";
 import { openEntriesAfterMs } from "../limits.ts";
+import type { CallTold } from "../ports.ts";
 import type { Story } from "../story.ts";
 import type { Place, Told } from "./messages.ts";
 import { endedJoinDrafts, openJoinDrafts, packedJoin } from "./record.ts";
 import type { EventEnd, Joined, Written } from "./record.ts";
+import type { Voice } from "./voice.ts";
+import type { Refused } from "./words.ts";
 
 /** Events of one replica that are followed at a time: each is some kilobyte here. What is beyond is recorded at its join's answer. */
 export const followedMax = 2_048;
+/** Requests of which it is known what the GPU queue said last: more than calls can wait for an answer that passes here. */
+const toldMax = 20_000;
 /** The app tells of an event at most this much ahead of the join's answer, which is on another connection. */
 export const aheadMs = 10_000;
 /** Gradio forgets a session's events when its stream closes, so a client that opens another one at once is all that may still come. */
@@ -36,6 +41,8 @@ export interface EventStream {
   closing: boolean;
   /** Why it cannot be read; undefined where it is read. */
   unread: string | undefined;
+  /** Absent where nothing may be said on it. */
+  voice?: Voice | undefined;
 }
 
 export interface GradioEventsOptions {
@@ -62,6 +69,8 @@ interface Followed {
   wasLeft: boolean;
   /** Since when no stream tells of it, and who closed the last one. */
   unheard: { readonly since: number; readonly by: "visitor" | "app" | "nobody" } | undefined;
+  /** The true sentence that its visitor was told in place of the app's words. */
+  toldInstead: Refused | undefined;
   readonly written: Written;
 }
 
@@ -74,6 +83,10 @@ export class GradioEvents {
   readonly #options: GradioEventsOptions;
   readonly #max: number;
   readonly #replicas = new Map<string, OfReplica>();
+  /** Of requests, the last that the platform said of their GPU calls; the last told at the end. */
+  readonly #told = new Map<string, CallTold>();
+  /** Events by the work of their join. */
+  readonly #joins = new Map<string, { readonly of: OfReplica; readonly followed: Followed }>();
 
   constructor(options: GradioEventsOptions) {
     this.#options = options;
@@ -90,6 +103,8 @@ export class GradioEvents {
     if (followed === undefined) return "too many events of this replica are open";
     if (followed.join !== undefined) return "the app gave it the event of another request";
     followed.join = { story, session, joinedAt: now };
+    this.#joins.set(story.work, { of, followed });
+    this.#speakOf(of, followed);
     const streams = streamsOf(of, followed);
     const unread = streams.find((stream) => stream.unread !== undefined)?.unread;
     if (followed.end !== undefined) this.#end(of, followed, followed.end);
@@ -116,7 +131,36 @@ export class GradioEvents {
       if (!tellsOf(stream.of, followed)) continue;
       followed.wasLeft ||= followed.unheard?.by === "visitor";
       followed.unheard = undefined;
+      this.#speakOf(of, followed);
     }
+  }
+
+  /** The platform's GPU queue says something of a call of this request. */
+  tell(request: string, told: CallTold): void {
+    this.#told.delete(request);
+    if (told.kind !== "ended") this.#told.set(request, told);
+    if (this.#told.size > toldMax) this.#told.delete(this.#told.keys().next().value ?? "");
+    const join = this.#joins.get(request);
+    if (join !== undefined)
+      for (const { voice } of streamsOf(join.of, join.followed)) voice?.tell(join.followed.event, told);
+  }
+
+  /** The refusal that an event on this stream ends by, where its call had one. */
+  refusalOf(stream: EventStream, event: string): Refused | undefined {
+    const work = this.#replicas.get(stream.replica)?.events.get(event)?.join?.story.work;
+    const told = work === undefined ? undefined : this.#told.get(work);
+    return told?.kind === "refused" ? told : undefined;
+  }
+
+  /** The visitor was told that in place of the app's words. */
+  toldInstead(stream: EventStream, event: string, refused: Refused): void {
+    const followed = this.#replicas.get(stream.replica)?.events.get(event);
+    if (followed !== undefined) followed.toldInstead = refused;
+  }
+
+  #speakOf(of: OfReplica, followed: Followed): void {
+    const told = this.#told.get(followed.join?.story.work ?? "");
+    if (told !== undefined) for (const { voice } of streamsOf(of, followed)) voice?.tell(followed.event, told);
   }
 
   /** A message passes. */
@@ -186,6 +230,7 @@ export class GradioEvents {
   sweep(now: number): void {
     for (const [replica, of] of this.#replicas) {
       for (const followed of [...of.events.values()]) this.#sweepOne(of, followed, now);
+      for (const streams of of.streams.values()) for (const { voice } of streams) voice?.speak();
       if (of.events.size === 0 && of.streams.size === 0) this.#replicas.delete(replica);
     }
   }
@@ -251,11 +296,14 @@ export class GradioEvents {
 
   #end(of: OfReplica, followed: Followed, end: EventEnd): void {
     const { join } = followed;
+    for (const { voice } of streamsOf(of, followed)) voice?.over(followed.event);
     if (join === undefined) {
       followed.end = end;
       return;
     }
     of.events.delete(followed.event);
+    this.#joins.delete(join.story.work);
+    this.#told.delete(join.story.work);
     const now = this.#options.monotonic();
     const joined = joinedOf(followed, join);
     const isWell = end.kind === "completed" || end.kind === "not-followed";
@@ -292,6 +340,7 @@ export class GradioEvents {
       cancel: undefined,
       wasLeft: false,
       unheard: undefined,
+      toldInstead: undefined,
       written: { opened: false, queued: false, started: false },
     };
     of.events.set(event, followed);
@@ -316,6 +365,6 @@ function streamsOf({ streams }: OfReplica, { event, join }: Followed): readonly 
 }
 
 function joinedOf(followed: Followed, { story, joinedAt }: NonNullable<Followed["join"]>): Joined {
-  const { event, place, startedAt, updates, stream, written } = followed;
-  return { story, event, joinedAt, place, startedAt, updates, stream, written };
+  const { event, place, startedAt, updates, stream, toldInstead, written } = followed;
+  return { story, event, joinedAt, place, startedAt, updates, stream, toldInstead, written };
 }

@@ -1,4 +1,4 @@
-/** Listens to one of Gradio's requests while the edge carries it: it reads what passes, and neither holds nor changes a byte. */
+/** Listens to one of Gradio's requests while the edge carries it: it reads what passes, and speaks within it only as `voice.ts` has it. */
 import type { Code } from "../../evidence/codes.ts";
 import type { ResponseHead } from "../response.ts";
 import type { Story } from "../story.ts";
@@ -8,11 +8,17 @@ import { Excerpt } from "./excerpt.ts";
 import { objectOf, parseMessage, parseResult } from "./messages.ts";
 import { isEventId, isSession } from "./routes.ts";
 import type { GradioRoute } from "./routes.ts";
+import { Voice } from "./voice.ts";
+import type { VoicePorts } from "./voice.ts";
 
 export interface Listener {
   /** A piece of the request's body. */
   onRequest?(bytes: Buffer): void;
   onHead(head: ResponseHead): void;
+  /** What goes to the visitor in place of these bytes of the answer, before they are read. */
+  pass?(bytes: Buffer): Buffer;
+  /** What was held back of the answer, at its end. */
+  rest?(): Buffer;
   onBody?(bytes: Buffer): void;
   /** The answer has passed whole. True where its record is written by who follows the event. */
   onDelivered?(): boolean;
@@ -24,15 +30,18 @@ export interface Listener {
 /** `delivered`: the answer had told all, so that leaving is how it ends. `followed`: its record is written by who follows the event. */
 export type Leaving = "left" | "delivered" | "followed";
 
+/** How a stream's visitor is spoken to; undefined where nobody may be: the answer cannot take another length. */
+export type Speaking = Pick<VoicePorts, "messages" | "insert" | "monotonic">;
+
 /** The story has its replica. */
-export function listenerOf(route: GradioRoute, story: Story, events: GradioEvents): Listener {
+export function listenerOf(route: GradioRoute, story: Story, events: GradioEvents, speaking?: Speaking): Listener {
   switch (route.kind) {
     case "join":
       return new JoinListener(story, events);
     case "stream":
-      return new StreamListener(story, route.session, undefined, events);
+      return new StreamListener({ story, of: route.session, event: undefined, events, speaking });
     case "result":
-      return new StreamListener(story, route.event, route.event, events);
+      return new StreamListener({ story, of: route.event, event: route.event, events, speaking });
     case "cancel":
       return new CancelListener(story, events);
     case "heartbeat":
@@ -137,15 +146,29 @@ class CancelListener implements Listener {
   }
 }
 
+interface StreamOf {
+  readonly story: Story;
+  readonly of: string;
+  /** The only one that it tells of, in the language of `call/NAME/ID`. */
+  readonly event: string | undefined;
+  readonly events: GradioEvents;
+  readonly speaking: Speaking | undefined;
+}
+
 class StreamListener implements Listener {
+  readonly #story: Story;
   readonly #events: GradioEvents;
+  readonly #speaking: Speaking | undefined;
+  readonly #event: string | undefined;
   readonly #stream: EventStream;
   readonly #reader: EventStreamReader;
   #state: "waiting" | "reading" | "open" | "over" = "waiting";
 
-  /** `event`: the only one that it tells of, in the language of `call/NAME/ID`. */
-  constructor(story: Story, of: string, event: string | undefined, events: GradioEvents) {
+  constructor({ story, of, event, events, speaking }: StreamOf) {
+    this.#story = story;
     this.#events = events;
+    this.#speaking = speaking;
+    this.#event = event;
     this.#stream = {
       work: story.work,
       replica: story.replica ?? "",
@@ -160,13 +183,28 @@ class StreamListener implements Listener {
     });
   }
 
-  onHead({ status, rawHeaders }: ResponseHead): void {
+  onHead({ status, rawHeaders, length }: ResponseHead): void {
     if (status !== 200 || !isEventStream(rawHeaders)) return;
     this.#state = "open";
+    const isEncoded = headerOf(rawHeaders, "content-encoding") !== undefined;
+    if (this.#speaking !== undefined && this.#speaking.messages !== "off" && length === undefined && !isEncoded)
+      this.#stream.voice = new Voice(this.#event, {
+        ...this.#speaking,
+        refusalOf: (event) => this.#events.refusalOf(this.#stream, event),
+        onSentence: (event, refused) => this.#events.toldInstead(this.#stream, event, refused),
+      });
     this.#events.opened(this.#stream);
     const coding = headerOf(rawHeaders, "content-encoding")?.slice(0, codingMaxLength);
     if (coding === undefined) this.#state = "reading";
     else this.#events.unreadable(this.#stream, `its event stream is encoded (${coding}), so it was not read`);
+  }
+
+  pass(bytes: Buffer): Buffer {
+    return this.#stream.voice?.pass(bytes) ?? bytes;
+  }
+
+  rest(): Buffer {
+    return this.#stream.voice?.rest() ?? nothing;
   }
 
   onBody(bytes: Buffer): void {
@@ -183,11 +221,19 @@ class StreamListener implements Listener {
   }
 
   onBroken(code: Code): void {
+    this.#noteSaid();
     if (this.#isOpen) this.#events.broke(this.#stream, code);
     this.#state = "over";
   }
 
+  /** What was said on it, for its own record. */
+  #noteSaid(): void {
+    const facts = this.#stream.voice?.facts;
+    if (facts !== undefined) this.#story.said = facts;
+  }
+
   #close(by: "visitor" | "app"): boolean {
+    this.#noteSaid();
     const inOrder = this.#isOpen && this.#events.closed(this.#stream, by);
     this.#state = "over";
     return inOrder;
@@ -199,6 +245,7 @@ class StreamListener implements Listener {
 }
 
 const codingMaxLength = 20;
+const nothing = Buffer.alloc(0);
 
 function isEventStream(raw: readonly string[]): boolean {
   return headerOf(raw, "content-type")?.toLowerCase().startsWith("text/event-stream") === true;

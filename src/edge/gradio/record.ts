@@ -17,6 +17,8 @@ export interface Joined {
   readonly updates: number;
   /** The request whose answer told of it last. */
   readonly stream: string | undefined;
+  /** The platform's sentence, which its visitor was told in place of the app's words. */
+  readonly toldInstead?: { readonly code: Code; readonly says: string } | undefined;
   /** Entries of its own that are written. */
   readonly written: Written;
 }
@@ -95,7 +97,7 @@ export function endedJoinDrafts(joined: Joined, end: EventEnd, now: number): Dra
       return [
         ...opening,
         draft(joined, "app.respond", "failed", { code, ms: delivered.ms, ...facts }),
-        draft(joined, "edge.deliver", "failed", { code, ...delivered, event: joined.event }),
+        draft(joined, "edge.deliver", "failed", { code, ...delivered, event: joined.event, ...insteadFacts(joined) }),
       ];
     }
     case "left":
@@ -115,6 +117,10 @@ function endFacts(joined: Joined, end: EventEnd): Facts {
     ...(stream === undefined ? {} : { link: stream }),
     ...ownFacts(end),
   };
+}
+
+function insteadFacts({ toldInstead }: Joined): Facts {
+  return toldInstead === undefined ? {} : { toldInstead: { code: toldInstead.code, says: toldInstead.says } };
 }
 
 function ownFacts(end: EventEnd): Facts {

@@ -1,0 +1,28 @@
+"""
+Gradio's Python client, as a person who asks it how far a job is. Prints each status that differs from the one before, as JSON, and at
+last the result: {"code": "IN_QUEUE", "rank": 0, "queue_size": 1, "eta": 12.0}, {"result": "drawn"} or {"error": "..."}.
+"""
+import json
+import sys
+import time
+
+from gradio_client import Client
+
+url, token, api, x = sys.argv[1:5]
+named = "token" if "token" in Client.__init__.__annotations__ else "hf_token"
+job = Client(url, **{named: token}, verbose=False).submit(float(x), api_name=api)
+last = None
+while True:
+    done = job.done()
+    status = job.status()
+    told = {"code": status.code.name, "rank": status.rank, "queue_size": status.queue_size, "eta": status.eta}
+    if told != last:
+        print(json.dumps(told), flush=True)
+        last = told
+    if done:
+        break
+    time.sleep(0.02)
+try:
+    print(json.dumps({"result": job.result()}), flush=True)
+except Exception as error:
+    print(json.dumps({"error": str(error)}), flush=True)
