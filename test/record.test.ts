@@ -485,49 +485,66 @@ describe("EvidenceStore", () => {
     await spool.sync();
     const store = await storeIn(at);
     await drain(openShipper({ folder: at }), (batch) => store.ingest(batch));
-    const all = await store.listRequests({ space: "alice/demo", limit: 10 });
+    const { items: all } = await store.listRequests({ space: "alice/demo", limit: 10 });
     assert.deepEqual(
       all.map(({ id }) => id),
       ["q_3", "q_2", "q_1"],
     );
     assert.deepEqual(all[1], {
       id: "q_2",
+      n: 5,
       at: all[1]?.at,
       method: "POST",
       path: "/render",
+      query: null,
+      protocol: null,
       status: 502,
       answeredBy: "edge",
       outcome: "failed",
       code: "route/reset-midway",
       ms: 250,
+      stages: {},
+      bytesIn: 0,
+      bytesOut: 0,
       account: "bob",
+      billedBy: null,
+      replica: "p_1",
     });
     assert.deepEqual(all[2], {
       id: "q_1",
+      n: 1,
       at: all[2]?.at,
       method: "GET",
       path: "/",
+      query: null,
+      protocol: null,
       status: 200,
       answeredBy: "app",
       outcome: "ok",
       code: null,
       ms: 21,
+      stages: { routed: 1, connected: 1, sent: 2, answered: 20 },
+      bytesIn: 0,
+      bytesOut: 0,
       account: "alice",
+      billedBy: null,
+      replica: null,
     });
-    const [newest] = await store.listRequests({ space: "alice/demo", limit: 1 });
+    const [newest] = (await store.listRequests({ space: "alice/demo", limit: 1 })).items;
+    const before = { space: "alice/demo", limit: 10, before: newest?.at ?? "" };
     assert.deepEqual(
-      (await store.listRequests({ space: "alice/demo", limit: 10, before: newest?.at ?? "" })).map(({ id }) => id),
+      (await store.listRequests(before)).items.map(({ id }) => id),
       ["q_2", "q_1"],
     );
-    assert.deepEqual(await store.listRequests({ space: "bob/other", limit: 10 }), []);
+    assert.deepEqual((await store.listRequests({ space: "bob/other", limit: 10 })).items, []);
     const twins = await spoolIn(at, { name: "edge-2" });
     for (const work of ["q_7", "q_8", "q_9"])
       twins.pack({ ...success(work), facts: { space: "alice/twins", status: 200 } });
     await twins.sync();
     await drain(openShipper({ folder: at, emitter: "edge-2" }), (batch) => store.ingest(batch));
-    const [first] = await store.listRequests({ space: "alice/twins", limit: 1 });
+    const [first] = (await store.listRequests({ space: "alice/twins", limit: 1 })).items;
     assert.equal(first?.id, "q_9");
-    const rest = await store.listRequests({
+    const { items: rest } = await store.listRequests({
       space: "alice/twins",
       limit: 10,
       before: first?.at ?? "",
@@ -648,7 +665,7 @@ describe("EvidenceStore", () => {
     const before = readFileSync(join(at, "evidence.db"));
     await assert.rejects(openEvidenceStore({ path: join(at, "evidence.db"), clock, random }), {
       code: "evidence-format-unknown",
-      message: /schema 99, and this version of Waybill knows 1\. Start the version that wrote it/,
+      message: /schema 99, and this version of Waybill knows 2\. Start the version that wrote it/,
     });
     assert.deepEqual(readFileSync(join(at, "evidence.db")), before, "it is left as it was");
   });

@@ -112,3 +112,16 @@ export function parseServers(text: string): readonly string[] {
     throw new InvalidArgumentError("Write https://HOST, or http://127.0.0.1:PORT for a server of this machine.");
   });
 }
+
+/** `5xx` → 5. */
+export function parseStatusClass(text: string): number {
+  if (!/^[0-5]xx$/i.test(text))
+    throw new InvalidArgumentError("Write 2xx, 3xx, 4xx, 5xx, or 0xx for what nobody answered.");
+  return Number(text[0]);
+}
+
+export function parseAnswerer(text: string): "app" | "edge" | "nobody" {
+  if (text !== "app" && text !== "edge" && text !== "nobody")
+    throw new InvalidArgumentError("It is app, edge or nobody.");
+  return text;
+}

@@ -27,7 +27,6 @@ import type {
   QuoteRequest,
   QuoteView,
   ReleaseView,
-  RequestView,
   SecretViews,
   SetEntry,
   SetSecret,
@@ -41,12 +40,15 @@ import type {
 } from "../contract/api.ts";
 import type { AuditEntryView } from "../contract/identity.ts";
 import type { PoolsView, RouteRequest, RouteView, RuleView, PoolView } from "../contract/pools.ts";
+import type { RequestCount, RequestFilter, RequestLine, RequestPage } from "../contract/requests.ts";
 import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodesView } from "../contract/nodes.ts";
 import type { LogLine } from "../contract/agent.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Explanation } from "../evidence/verdict.ts";
 import { ApiError, ServerUnreachable, WaitOver } from "./errors.ts";
+import { followRequests, queryOfFilter } from "./requests.ts";
+import type { FollowRequests } from "./requests.ts";
 import { readJsonLines } from "./json-lines.ts";
 
 export interface ClientOptions {
@@ -274,9 +276,29 @@ export class WaybillClient {
 
   async requests(
     space: string,
+    { page, filter, ...asking }: Asking & { page?: string | undefined; filter?: RequestFilter | undefined } = {},
+  ): Promise<RequestPage> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/requests`, { ...queryOfFilter(filter), page }, asking);
+  }
+
+  /**
+   * Its requests as they end, on from now, from `filter.since`, or from after the number `after`. A stream that breaks is opened again
+   * where it was, as often as each attempt gets anywhere.
+   */
+  followRequests(space: string, asked: FollowRequests = {}): AsyncGenerator<RequestLine> {
+    return followRequests(asked, async (query) => {
+      const response = await this.#openAt(`/api/spaces/${pathOf(space)}/requests${queryOf(query)}`, asked.signal);
+      const lines = readJsonLines<RequestLine>(response.body as ReadableStream<Uint8Array>);
+      return { lines, broken: (error) => this.#unanswered(error, asked.signal, "closed the stream before its end") };
+    });
+  }
+
+  /** What is counted of requests that are no longer in the record one by one. */
+  async requestCounts(
+    space: string,
     { page, ...asking }: Asking & { page?: string | undefined } = {},
-  ): Promise<Page<RequestView>> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/requests`, { page }, asking);
+  ): Promise<Page<RequestCount>> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/requests/counts`, { page }, asking);
   }
 
   logs(space: string, options: LogOptions = {}): AsyncIterable<LogLine> {
@@ -537,11 +559,15 @@ export class WaybillClient {
       tail: tail === undefined ? undefined : String(tail),
       follow: follow ? "1" : undefined,
     });
+    return await this.#openAt(path + query, signal);
+  }
+
+  async #openAt(path: string, signal: AbortSignal | undefined): Promise<Response> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new DOMException("no answer in time", "TimeoutError")), answerWithinMs);
     try {
       const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
-      return await this.#fetch(path + query, { method: "GET" }, either, signal);
+      return await this.#fetch(path, { method: "GET" }, either, signal);
     } finally {
       clearTimeout(timer);
     }

@@ -19,7 +19,9 @@
  *   GET    /api/spaces/O/N/releases?page=           → Page<ReleaseView>                               (owner, admin)
  *   GET    /api/spaces/hardware                     → HardwareView[] (the Hub's shape)
  *   POST   /api/spaces/O/N/commit/main  NDJSON      → CommitView   (the Hub's commit form; creates the Space if it is absent)
- *   GET    /api/spaces/O/N/requests?page=           → Page<RequestView>                               (owner, admin)
+ *   GET    /api/spaces/O/N/requests?page=           → RequestPage. Also status=5xx, who=, account=, method=, since=, until=, path=, failed=1, grep=,
+ *            limit=; follow=1: JSON Lines of RequestLine, or server-sent events (id: the request's n), after= or Last-Event-ID on (owner, admin)
+ *   GET    /api/spaces/O/N/requests/counts?page=    → Page<RequestCount>                              (owner, admin)
  *   GET    /api/spaces/O/N/logs?from=&follow=1      → JSON Lines of LogLine, or server-sent events where those are accepted (id: replica:number).
  *            Also tail=, limit=, grep=, source=, since=, replica= (an id or `previous`), download=1 (text/plain)   (owner, admin)
  *   GET    /api/spaces/O/N/logs/run, …/logs/build   → server-sent events (the Hub's shape)             (owner, admin)
@@ -454,19 +456,6 @@ export interface BuildQueueView {
   readonly waiting: readonly BuildView[];
   readonly waitingMax: number;
   readonly ownerWaitingMax: number;
-}
-
-export interface RequestView {
-  readonly id: string;
-  readonly at: string;
-  readonly method: string;
-  readonly path: string;
-  readonly status: number;
-  readonly answeredBy: "app" | "edge";
-  readonly outcome: "ok" | "refused" | "failed";
-  readonly code: string | null;
-  readonly ms: number;
-  readonly account: string;
 }
 
 export interface CallView {

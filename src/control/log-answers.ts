@@ -2,9 +2,9 @@
 import type { LogLine } from "../contract/agent.ts";
 import { aliveEveryMs } from "./log-streams.ts";
 
-export interface LogFormat {
+export interface LogFormat<Line = LogLine> {
   readonly headers: Readonly<Record<string, string>>;
-  lines(lines: readonly LogLine[]): string;
+  lines(lines: readonly Line[]): string;
   /** Shows that the stream lives; empty where the format has no such thing. */
   readonly alive: string;
   /** The last of it, when the log has ended. */
@@ -55,8 +55,8 @@ export function textFile(name: string): LogFormat {
   };
 }
 
-export interface LogAnswer {
-  readonly format: LogFormat;
+export interface LogAnswer<Line = LogLine> {
+  readonly format: LogFormat<Line>;
   readonly limit: number;
   now(): number;
   /** Called once, when the first of it is asked for: an answer to HEAD never is, nor one whose client has gone before. */
@@ -66,7 +66,7 @@ export interface LogAnswer {
 }
 
 /** Reads a part only when what came before it is taken; `parts` is ended when the reader goes. */
-export function answerLog(parts: AsyncIterable<readonly LogLine[]>, answer: LogAnswer): Response {
+export function answerLog<Line>(parts: AsyncIterable<readonly Line[]>, answer: LogAnswer<Line>): Response {
   const pieces = piecesOf(parts, answer);
   let state: "new" | "open" | "over" = "new";
   const end = (): void => {
@@ -99,9 +99,9 @@ export function answerLog(parts: AsyncIterable<readonly LogLine[]>, answer: LogA
   return new Response(body, { headers: { ...answer.format.headers } });
 }
 
-async function* piecesOf(
-  parts: AsyncIterable<readonly LogLine[]>,
-  { format, limit, now }: LogAnswer,
+async function* piecesOf<Line>(
+  parts: AsyncIterable<readonly Line[]>,
+  { format, limit, now }: LogAnswer<Line>,
 ): AsyncGenerator<Uint8Array, void, void> {
   const encoder = new TextEncoder();
   let left = limit;

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { noIsolation, type Isolation } from "../contract/isolation.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import type { RequestCount, RequestFilter, RequestPage } from "../contract/requests.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
 import type {
   BoardView,
@@ -12,7 +13,6 @@ import type {
   Page,
   QueueView,
   QuoteRequest,
-  RequestView,
   SignedReceipt,
   TierView,
 } from "../contract/api.ts";
@@ -33,6 +33,7 @@ import { signReceipt } from "../identity/receipt-signature.ts";
 import type { ReceiptKey, ReceiptPublicKey } from "../identity/receipt-key.ts";
 import type { TokenResolver } from "../identity/token-resolver.ts";
 import type { Journal } from "../journal/index.ts";
+import type { FollowQuery, RequestsFollowed } from "../record/request-log.ts";
 import type { EvidenceStore } from "../record/store.ts";
 import { assert } from "../stdx/assert.ts";
 import { newId } from "../stdx/ids.ts";
@@ -288,7 +289,31 @@ export class Server {
     });
   }
 
-  async listRequests({
+  async listRequests(query: {
+    space: string;
+    page: string | undefined;
+    limit: number;
+    filter: RequestFilter;
+  }): Promise<RequestPage> {
+    await this.#parts.flushEvidence();
+    const { page, ...asked } = query;
+    const place = page === undefined ? undefined : parsePageToken(page);
+    const before = place && { before: iso(instant(place.order)), beforeId: place.id };
+    const { items, next, older } = await this.#parts.evidence.listRequests({ ...asked, ...before });
+    return { items, older, next: next && pageToken({ order: Date.parse(next.at), id: next.id }) };
+  }
+
+  /** How many records the evidence has: as long as it stays, there is nothing to be read that was not there before. */
+  evidenceIndex(): number {
+    return this.#parts.evidence.index();
+  }
+
+  /** What is in the record of a Space's requests after a number, as it came in. */
+  followRequests(query: FollowQuery): Promise<RequestsFollowed> {
+    return this.#parts.evidence.followRequests(query);
+  }
+
+  async countsOfRequests({
     space,
     page,
     limit,
@@ -296,13 +321,13 @@ export class Server {
     space: string;
     page: string | undefined;
     limit: number;
-  }): Promise<Page<RequestView>> {
-    await this.#parts.flushEvidence();
+  }): Promise<Page<RequestCount>> {
     const place = page === undefined ? undefined : parsePageToken(page);
-    const before = place && { before: iso(instant(place.order)), beforeId: place.id };
-    const items = await this.#parts.evidence.listRequests({ space, limit, ...before });
-    const last = items.length === limit ? items.at(-1) : undefined;
-    return { items, next: last ? pageToken({ order: Date.parse(last.at), id: last.id }) : null };
+    const skip = place === undefined ? 0 : Number(place.id) || 0;
+    const before = place?.order ?? this.clock.wall();
+    const items = await this.#parts.evidence.listCounts({ space, before, skip, limit });
+    const isLast = items.length < limit;
+    return { items, next: isLast ? null : pageToken({ order: before, id: String(skip + limit) }) };
   }
 
   /** What a release's packages were made for; null where it has none, or there is no release. */

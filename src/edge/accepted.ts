@@ -9,7 +9,7 @@ import type { Origin } from "./origin.ts";
 import type { Reuse } from "./pool.ts";
 import type { SpaceRoute } from "./ports.ts";
 import type { Screened } from "./screen.ts";
-import { pathFact } from "./story.ts";
+import { targetFacts } from "./redact.ts";
 import type { Story } from "./story.ts";
 
 /** The client's socket where the request asked for an upgrade, with the bytes that came after its head. */
@@ -33,19 +33,21 @@ export interface Accepted {
 }
 
 export function storyOf(
-  { request, screened, origin, route, inside }: Accepted,
+  { request, screened, origin, route, upgrade, inside }: Accepted,
   began: Pick<Story, "work" | "startedAt" | "acceptedAt">,
 ): Story {
   return {
     ...began,
     method: request.method ?? "GET",
-    path: pathFact(screened.target),
+    ...targetFacts(screened.target),
     host: screened.host,
+    protocol: upgrade === undefined ? `HTTP/${request.httpVersion}` : "websocket",
     trace: callersTrace(screened.traceparent),
     space: route.space,
     ...(inside !== undefined && { inside }),
     ...(origin.proxy !== undefined && { proxy: origin.proxy }),
     ...(origin.id !== undefined && { proxyId: origin.id }),
+    received: 0,
     bytes: 0,
     retried: 0,
     opened: false,

@@ -291,6 +291,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const onData = (bytes: Buffer): void => {
       if (this.#over || this.#upstream !== upstream) return;
       this.#bodyBytes += bytes.length;
+      this.#story.received = this.#bodyBytes;
       this.#progressAt = this.#now;
       if (this.#bodyBytes > this.#bodyMaxBytes) return this.#refuseTooLarge();
       this.#listener?.onRequest?.(bytes);
@@ -389,7 +390,10 @@ export class Exchange implements UpstreamUser, Waiter {
       head: switchingHead(switching, this.#story.host, this.#additions(101, switching)),
       onCount: (direction, bytes) => {
         if (direction === "to-visitor") this.#story.bytes += bytes;
-        else if (this.#story.hand !== undefined) this.#story.hand.to += bytes;
+        else {
+          this.#story.received += bytes;
+          if (this.#story.hand !== undefined) this.#story.hand.to += bytes;
+        }
       },
       onClosed: (end) => this.#onTunnelClosed(end),
     });

@@ -64,6 +64,8 @@ export const shunnedForMs = 2_000;
 export const interimMax = 8;
 /** Characters of a path that an entry keeps. */
 export const pathFactMaxLength = 200;
+/** And of its query. */
+export const queryFactMaxLength = 500;
 /** Characters of a caller's `X-Request-Id` that is echoed. */
 export const requestIdMaxLength = 128;
 /** Random bytes drawn at a time: an id and a trace take 34, and one draw of the system costs as much as 40 of them. */

@@ -3,7 +3,6 @@ import type { InsideCaller } from "../contract/egress.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Draft, Facts, Hop, Json, Packed } from "../evidence/entry.ts";
 import type { Asked } from "./ask.ts";
-import { pathFactMaxLength } from "./limits.ts";
 import type { IdentityRefusal, Visitor } from "./ports.ts";
 import type { Gone } from "./upstream.ts";
 
@@ -11,8 +10,12 @@ import type { Gone } from "./upstream.ts";
 export interface Story {
   readonly work: string;
   readonly method: string;
-  /** Without its query. */
+  /** Without its query, and without what looks like a token. */
   readonly path: string;
+  /** Without the values of what is named like a secret, or looks like one. */
+  readonly query: string | undefined;
+  /** `HTTP/1.1`, or `websocket`. */
+  readonly protocol: string;
   readonly host: string;
   /** The caller's own trace, kept as a fact. */
   readonly trace: string | undefined;
@@ -40,6 +43,9 @@ export interface Story {
   /** The answer's head came. */
   answeredAt?: number;
   status?: number;
+  /** Of the request's body, or of what the visitor sent through a tunnel. */
+  received: number;
+  /** Of the answer's body, as the app gave it, or of what went back through a tunnel. */
   bytes: number;
   /** Attempts before this one, on connections that broke without a byte of answer. */
   retried: number;
@@ -61,12 +67,6 @@ export interface HandOver {
   readonly connection: string;
   readonly from: number;
   to: number;
-}
-
-export function pathFact(target: string): string {
-  const query = target.indexOf("?");
-  const path = query < 0 ? target : target.slice(0, query);
-  return path.length > pathFactMaxLength ? `${path.slice(0, pathFactMaxLength)}…` : path;
 }
 
 /** The record of a request that the app answered whole. */
@@ -92,9 +92,7 @@ export function packed(
       ["edge.deliver", now - t0],
     ],
     facts: {
-      method: story.method,
-      path: story.path,
-      host: story.host,
+      ...askedFacts(story),
       space: story.space ?? null,
       replica: story.replica ?? null,
       status: story.status ?? null,
@@ -104,6 +102,7 @@ export function packed(
       connection: hand?.connection ?? null,
       from: hand?.from ?? null,
       to: hand?.to ?? null,
+      received: story.received,
       bytes: story.bytes,
       ...(story.retried === 0 ? {} : { retried: story.retried }),
       ...(story.trace === undefined ? {} : { trace: story.trace }),
@@ -126,14 +125,17 @@ export function callerFacts({ inside, proxy, proxyId, visitor }: Story): Facts {
   };
 }
 
+/** What was asked for, and how. */
+function askedFacts({ method, path, query, host, protocol }: Story): Facts {
+  return { method, path, ...(query === undefined ? {} : { query }), host, protocol };
+}
+
 /** Up to the route, as far as it came. */
 export function openingDrafts(story: Story): Draft[] {
   const { visitor } = story;
   // The Space whose host was asked for stands here too: its owner may see what was refused before the route.
   const accept = {
-    method: story.method,
-    path: story.path,
-    host: story.host,
+    ...askedFacts(story),
     ...(story.space === undefined ? {} : { space: story.space }),
   };
   const drafts = [
@@ -220,7 +222,7 @@ export function failedDraft(
     ...(story.hand === undefined ? {} : { connection: story.hand.connection }),
     ...(story.retried === 0 ? {} : { retried: story.retried }),
     ...goneFacts(gone),
-    ...(asked === undefined ? {} : { shim: askedFacts(asked) }),
+    ...(asked === undefined ? {} : { shim: shimFacts(asked) }),
   });
 }
 
@@ -241,11 +243,21 @@ export function deliverDraft(
     ...(code === undefined ? {} : { code }),
     status,
     answeredBy,
+    received: story.received,
     bytes: story.bytes,
+    stages: stagesSoFar(story),
     ms: now - story.acceptedAt,
     ...(says === undefined ? {} : { says }),
     ...story.said,
   });
+}
+
+/** When it passed its hops, in milliseconds since it was accepted; without those that it never reached. */
+function stagesSoFar(story: Story): Facts {
+  const { acceptedAt, resolvedAt, routedAt, wokenAt, connectedAt, sentAt, answeredAt } = story;
+  const moments = { resolvedAt, routedAt, wokenAt, connectedAt, sentAt, answeredAt };
+  const reached = Object.entries(moments).filter((one): one is [string, number] => one[1] !== undefined);
+  return Object.fromEntries(reached.map(([name, at]) => [name.slice(0, -2), at - acceptedAt]));
 }
 
 /** What entries of a long request add when it ends well. */
@@ -268,7 +280,7 @@ function goneFacts(gone: Gone | undefined): Facts {
 }
 
 /** The answer of the shim in the contract's own names, or that there was none and how. */
-function askedFacts(asked: Asked): Json {
+function shimFacts(asked: Asked): Json {
   if (asked.kind === "answer") return { ...asked.answer };
   return asked.kind === "unreachable"
     ? { state: "unreachable", errno: asked.errno }

@@ -7,9 +7,10 @@ import { DatabaseSync } from "node:sqlite";
 import type { StatementSync } from "node:sqlite";
 import type { EvidenceBatch } from "../contract/agent.ts";
 import type { Entry, Packed, Watermark } from "../evidence/entry.ts";
-import { evidenceSchema } from "./evidence-schema.ts";
+import { evidenceMigrations, evidenceSchema, evidenceSchemaVersion } from "./evidence-schema.ts";
 import { parseRecord } from "./parse-record.ts";
-import { toldByEntry } from "./request-rows.ts";
+import { RequestLogs } from "./request-logs.ts";
+import { isFailed, toldByEntry } from "./request-rows.ts";
 import type { SpoolLine } from "./segments.ts";
 import { addNumber } from "./spans.ts";
 import type { Span } from "./spans.ts";
@@ -58,22 +59,12 @@ export interface EvidenceTotals {
   }[];
 }
 
-export interface Retention {
-  readonly now: number;
-  /** Packed records of works that went well are kept for so long, and at most so many. */
-  readonly packedMaxAgeMs: number;
-  readonly packedMaxRows: number;
-  /** Entries, watermarks and counters. */
-  readonly entriesMaxAgeMs: number;
-}
-
-/** One round of retention deletes at most so many rows of a table, so that nobody waits long for the writer. */
-const retainBatch = 5_000;
 /** Emitters whose node is known without a look: more than the shims that are there at a time. */
 const ownersKept = 10_000;
 
 export class EvidenceDatabase {
   readonly db: DatabaseSync;
+  readonly requestLogs: RequestLogs;
   #index: number;
   /** Of emitters that sent lately. */
   readonly #owners = new Map<string, string>();
@@ -86,8 +77,9 @@ export class EvidenceDatabase {
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA busy_timeout=2000",
     );
     // Whole or not at all: what was killed in between has no schema by which the next start would know it.
-    this.db.exec(`BEGIN IMMEDIATE; ${evidenceSchema} COMMIT;`);
+    this.db.exec(`BEGIN IMMEDIATE; ${this.#migration()} ${evidenceSchema} COMMIT;`);
     this.#index = this.#meta("index");
+    this.requestLogs = new RequestLogs(this);
   }
 
   /** Records stored so far, dropped ones included: only ever rises. */
@@ -102,6 +94,7 @@ export class EvidenceDatabase {
     try {
       const done = sent.map((one) => this.#ingestOne(one));
       this.prepare("UPDATE meta SET value = ? WHERE name = 'index'").run(this.#index);
+      this.requestLogs.write();
       this.db.exec("COMMIT");
       return done;
     } catch (error) {
@@ -109,6 +102,7 @@ export class EvidenceDatabase {
       this.#spans.clear();
       this.#owners.clear();
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
+      this.requestLogs.read();
       throw error;
     }
   }
@@ -122,22 +116,6 @@ export class EvidenceDatabase {
       for (const { id, code, host, block, minute, count, samples } of rows)
         put.run(id, code, host, block, minute, count, JSON.stringify(samples));
     });
-  }
-
-  /** Drops what is over age or over count and adds it to the totals. Returns the number of rows dropped; 0 when nothing is left to do. */
-  retain({ now, packedMaxAgeMs, packedMaxRows, entriesMaxAgeMs }: Retention): number {
-    let dropped = 0;
-    this.transaction(() => {
-      dropped += this.#drop("packed", now - packedMaxAgeMs, now);
-      const over = this.#rows("packed") - packedMaxRows;
-      if (over > 0) dropped += this.#drop("packed", this.#timeOfOldest(Math.min(over, retainBatch)) + 1, now);
-      dropped += this.#drop("entries", now - entriesMaxAgeMs, now);
-      const old = now - entriesMaxAgeMs;
-      dropped += Number(this.prepare("DELETE FROM watermarks WHERE at < ?").run(old).changes);
-      dropped += Number(this.prepare("DELETE FROM counted WHERE minute < ?").run(old).changes);
-      dropped += Number(this.prepare("DELETE FROM told_requests WHERE at < ?").run(old).changes);
-    });
-    return dropped;
   }
 
   totals(): EvidenceTotals {
@@ -168,6 +146,7 @@ export class EvidenceDatabase {
       this.db.exec("COMMIT");
     } catch (error) {
       if (this.db.isTransaction) this.db.exec("ROLLBACK");
+      this.requestLogs.read();
       throw error;
     }
   }
@@ -207,9 +186,9 @@ export class EvidenceDatabase {
       if (next === spans) continue;
       spans = next;
       stored += 1;
+      this.#index += 1;
       this.#put(record);
     }
-    this.#index += stored;
     this.#remember({ emitter, epoch, key, before, spans, closed });
     return { emitter, epoch, seq, stored, refused, repeated: batch.records.length - stored - refused };
   }
@@ -263,13 +242,15 @@ export class EvidenceDatabase {
     this.#link(entry.work, entry.facts["link"]);
     const told = toldByEntry(entry);
     if (!told) return;
-    this.prepare(
-      `INSERT INTO told_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (work) DO UPDATE SET
+    const row = this.prepare(
+      `INSERT INTO told_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (work) DO UPDATE SET
          space = coalesce(excluded.space, space), at = min(excluded.at, at), ended = coalesce(excluded.ended, ended),
          method = coalesce(excluded.method, method), path = coalesce(excluded.path, path), status = coalesce(excluded.status, status),
          answered_by = coalesce(excluded.answered_by, answered_by), outcome = coalesce(excluded.outcome, outcome),
-         code = coalesce(excluded.code, code), account = coalesce(excluded.account, account)`,
-    ).run(
+         code = coalesce(excluded.code, code), account = coalesce(excluded.account, account), n = coalesce(n, excluded.n),
+         more = json_patch(more, excluded.more)
+       RETURNING space, n`,
+    ).get(
       entry.work,
       told.space,
       at - told.ms,
@@ -281,21 +262,30 @@ export class EvidenceDatabase {
       told.outcome,
       told.code,
       told.account,
+      told.ends ? this.#index : null,
+      JSON.stringify(told.more),
     );
+    const space = row?.["space"];
+    if (row?.["n"] === this.#index && typeof space === "string") this.requestLogs.came(space, true);
   }
 
   #putPacked(packed: Packed, at: number): void {
-    const space = packed.facts["space"];
-    this.prepare("INSERT INTO packed VALUES (?, ?, ?, ?, ?, ?, ?, ?)").run(
+    const { status } = packed.facts;
+    const space = typeof packed.facts["space"] === "string" ? packed.facts["space"] : "";
+    const failed = packed.kind === "request" && isFailed(typeof status === "number" ? status : null, null);
+    this.prepare("INSERT INTO packed VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)").run(
       packed.emitter,
       packed.epoch,
       packed.seq,
       packed.work,
       packed.kind,
-      typeof space === "string" ? space : null,
+      space,
       at,
       JSON.stringify(packed),
+      this.#index,
+      failed ? 1 : 0,
     );
+    this.requestLogs.came(space, failed);
     this.#link(packed.work, packed.facts["link"]);
   }
 
@@ -333,26 +323,18 @@ export class EvidenceDatabase {
     ).run(emitter, epoch, last, closed ? 1 : 0);
   }
 
-  #drop(table: "packed" | "entries", before: number, now: number): number {
-    const space = table === "packed" ? "coalesce(space, '')" : "''";
-    const old = `SELECT emitter, epoch, seq, at, ${space} AS space FROM ${table} WHERE at < ? ORDER BY at LIMIT ${retainBatch}`;
-    this.prepare(
-      `INSERT INTO dropped SELECT date(at / 1000, 'unixepoch'), '${table}', space, count(*), ? FROM (${old}) GROUP BY 1, 3
-       ON CONFLICT (day, what, space) DO UPDATE SET count = count + excluded.count, through = excluded.through`,
-    ).run(now, before);
-    return Number(
-      this.prepare(
-        `DELETE FROM ${table} WHERE (emitter, epoch, seq) IN (SELECT emitter, epoch, seq FROM (${old}))`,
-      ).run(before).changes,
-    );
-  }
-
-  #timeOfOldest(count: number): number {
-    return Number(this.prepare("SELECT at FROM packed ORDER BY at LIMIT 1 OFFSET ?").get(count - 1)?.["at"] ?? 0);
-  }
-
   #rows(table: "entries" | "packed" | "epochs"): number {
     return Number(this.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.["n"]);
+  }
+
+  /** What brings the tables of an older version to this one's; nothing where they are that, or are not there. */
+  #migration(): string {
+    const isNew = this.db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined;
+    const from = isNew ? evidenceSchemaVersion : this.#meta("schema");
+    const steps: string[] = [];
+    for (let version = from; version < evidenceSchemaVersion; version += 1)
+      steps.push(evidenceMigrations[version] ?? "", `UPDATE meta SET value = ${version + 1} WHERE name = 'schema';`);
+    return steps.join("\n");
   }
 
   #meta(name: string): number {

@@ -1,7 +1,7 @@
 /** Whether an evidence store is of a format that this program knows, looked at before anything of it is changed. */
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { evidenceSchemaVersion } from "./evidence-schema.ts";
+import { evidenceMigrations, evidenceSchemaVersion } from "./evidence-schema.ts";
 
 /** Another version of the program wrote it. Nothing was changed. */
 export class EvidenceFormatUnknown extends Error {
@@ -22,5 +22,6 @@ export function checkEvidenceFormat(path: string): void {
   using db = new DatabaseSync(path, { readOnly: true });
   if (db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'meta'").get() === undefined) return;
   const found = db.prepare("SELECT value FROM meta WHERE name = 'schema'").get()?.["value"];
-  if (found !== evidenceSchemaVersion) throw new EvidenceFormatUnknown(path, found ?? null);
+  if (typeof found !== "number" || (found !== evidenceSchemaVersion && evidenceMigrations[found] === undefined))
+    throw new EvidenceFormatUnknown(path, found ?? null);
 }

@@ -1,10 +1,8 @@
-/** What is read from the evidence store: a work with all that its verdict may rest on, and the list of a Space's requests. */
-import type { RequestView } from "../contract/api.ts";
+/** What is read from the evidence store: a work with all that its verdict may rest on. */
 import { expand } from "../evidence/expand.ts";
 import { emittersOf, isEmitterOf } from "../evidence/entry.ts";
 import type { Entry, EpochState, Gap, Packed, Watermark } from "../evidence/entry.ts";
 import type { CountedRow, EvidenceDatabase } from "./evidence-database.ts";
-import { viewOfPacked } from "./request-rows.ts";
 import { missing } from "./spans.ts";
 
 /** Evidence of one work, as `explain` takes it in. */
@@ -20,15 +18,6 @@ export interface WorkEvidence {
   /** Retention has dropped records up to this time, so an absence before it proves nothing; null when it never did. */
   readonly droppedThrough: string | null;
   readonly index: number;
-}
-
-export interface RequestQuery {
-  readonly space: string;
-  /** Only requests that began before this: the cursor is the last item's `at`, with its `id` as `beforeId`. */
-  readonly before?: string;
-  /** Of those that began in the same millisecond, only what sorts after this id; without it, none of them. */
-  readonly beforeId?: string;
-  readonly limit: number;
 }
 
 /** A work's entries are bounded: a build of many steps stays far below. */
@@ -59,27 +48,6 @@ export function readWork(store: EvidenceDatabase, work: string): WorkEvidence {
   };
 }
 
-/** A Space's requests, newest first, whether packed or told by entries; those still open are not in it. */
-export function listRequests(
-  store: EvidenceDatabase,
-  { space, before, beforeId = "", limit }: RequestQuery,
-): readonly RequestView[] {
-  const until = before === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(before);
-  const page = "space = ?1 AND at <= ?2 AND (at < ?2 OR work < ?3)";
-  const packed = bodies<Packed>(
-    store
-      .prepare(`SELECT body FROM packed WHERE kind = 'request' AND ${page} ORDER BY at DESC, work DESC LIMIT ?4`)
-      .all(space, until, beforeId, limit),
-  ).map(viewOfPacked);
-  const told = store
-    .prepare(`SELECT * FROM told_requests WHERE ${page} AND outcome IS NOT NULL ORDER BY at DESC, work DESC LIMIT ?4`)
-    .all(space, until, beforeId, limit)
-    .map(viewOfRow);
-  const ids = new Set(told.map(({ id }) => id));
-  const all = [...told, ...packed.filter(({ id }) => !ids.has(id))];
-  return all.sort((a, b) => (a.at === b.at ? (a.id < b.id ? 1 : -1) : a.at < b.at ? 1 : -1)).slice(0, limit);
-}
-
 export function readCounted(store: EvidenceDatabase, id: string): CountedRow | null {
   const row = store.prepare("SELECT * FROM counted WHERE id = ?").get(id);
   if (!row) return null;
@@ -92,26 +60,6 @@ export function readCounted(store: EvidenceDatabase, id: string): CountedRow | n
     count: Number(row["count"]),
     samples: JSON.parse(String(row["samples"])) as string[],
   };
-}
-
-function viewOfRow(row: Record<string, unknown>): RequestView {
-  const at = Number(row["at"]);
-  return {
-    id: String(row["work"]),
-    at: new Date(at).toISOString(),
-    method: text(row["method"]),
-    path: text(row["path"]),
-    status: Number(row["status"] ?? 0),
-    answeredBy: row["answered_by"] === "app" ? "app" : "edge",
-    outcome: row["outcome"] as RequestView["outcome"],
-    code: typeof row["code"] === "string" ? row["code"] : null,
-    ms: Math.max(0, Number(row["ended"] ?? at) - at),
-    account: text(row["account"]),
-  };
-}
-
-function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
 }
 
 function bodies<Body>(rows: readonly Record<string, unknown>[]): Body[] {
@@ -210,6 +158,8 @@ function linksOf(store: EvidenceDatabase, work: string): readonly string[] {
 }
 
 function droppedThrough(store: EvidenceDatabase): string | null {
-  const through = store.prepare("SELECT max(day) AS day FROM dropped").get()?.["day"];
+  const through = store.prepare("SELECT max(day) AS day FROM dropped WHERE what IN ('entries', 'packed')").get()?.[
+    "day"
+  ];
   return typeof through === "string" ? through : null;
 }

@@ -1,6 +1,25 @@
 /** The tables of the evidence store, its own SQLite file: nothing of the ledger's is in it, and it may be lost without losing money. */
 
-export const evidenceSchemaVersion = 1;
+export const evidenceSchemaVersion = 2;
+
+/** From the schema of that number to the next: what the tables of {@link evidenceSchema} cannot add by themselves. */
+export const evidenceMigrations: Readonly<Record<number, string>> = {
+  1: `
+ALTER TABLE packed ADD COLUMN n INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE packed ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+UPDATE packed SET space = '' WHERE space IS NULL;
+UPDATE packed SET failed = 1 WHERE kind = 'request' AND body ->> '$.facts.status' >= 500;
+DROP INDEX packed_requests;
+DROP INDEX packed_by_time;
+ALTER TABLE told_requests ADD COLUMN n INTEGER;
+ALTER TABLE told_requests ADD COLUMN more TEXT NOT NULL DEFAULT '{}';
+UPDATE told_requests SET n = 0 WHERE outcome IS NOT NULL;
+CREATE TABLE request_logs (
+  space TEXT PRIMARY KEY, records INTEGER NOT NULL, failed INTEGER NOT NULL, gone_n INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO request_logs SELECT space, sum(failed = 0), sum(failed), 0
+  FROM (SELECT space, failed FROM packed
+        UNION ALL SELECT space, 1 FROM told_requests WHERE outcome IS NOT NULL AND space IS NOT NULL) GROUP BY space;`,
+};
 
 export const evidenceSchema = `
 CREATE TABLE IF NOT EXISTS entries (
@@ -12,11 +31,13 @@ CREATE INDEX IF NOT EXISTS entries_by_time ON entries (at);
 
 CREATE TABLE IF NOT EXISTS packed (
   emitter TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
-  work TEXT NOT NULL, kind TEXT NOT NULL, space TEXT, at INTEGER NOT NULL, body TEXT NOT NULL,
+  work TEXT NOT NULL, kind TEXT NOT NULL, space TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL,
+  n INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (emitter, epoch, seq)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS packed_by_work ON packed (work);
-CREATE INDEX IF NOT EXISTS packed_requests ON packed (space, at) WHERE kind = 'request';
-CREATE INDEX IF NOT EXISTS packed_by_time ON packed (at);
+CREATE INDEX IF NOT EXISTS packed_of_space ON packed (space, at, failed);
+CREATE INDEX IF NOT EXISTS packed_in_order ON packed (space, n) WHERE kind = 'request';
+CREATE INDEX IF NOT EXISTS packed_by_age ON packed (failed, at);
 
 CREATE TABLE IF NOT EXISTS watermarks (
   emitter TEXT NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
@@ -43,8 +64,21 @@ CREATE INDEX IF NOT EXISTS links_back ON links (other);
 -- Requests that are told by entries, one row each, for the list of a Space's requests; packed ones are listed from their records.
 CREATE TABLE IF NOT EXISTS told_requests (
   work TEXT PRIMARY KEY, space TEXT, at INTEGER, ended INTEGER, method TEXT, path TEXT, status INTEGER, answered_by TEXT,
-  outcome TEXT, code TEXT, account TEXT) WITHOUT ROWID;
+  outcome TEXT, code TEXT, account TEXT, n INTEGER, more TEXT NOT NULL DEFAULT '{}') WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS told_requests_by_space ON told_requests (space, at);
+CREATE INDEX IF NOT EXISTS told_in_order ON told_requests (space, n);
+CREATE INDEX IF NOT EXISTS told_by_time ON told_requests (at);
+
+-- How many packed records of successes a Space has, how many requests that failed or are told by entries, and up to which number some are gone.
+CREATE TABLE IF NOT EXISTS request_logs (
+  space TEXT PRIMARY KEY, records INTEGER NOT NULL, failed INTEGER NOT NULL, gone_n INTEGER NOT NULL) WITHOUT ROWID;
+
+-- What is left of requests that are no longer there one by one.
+CREATE TABLE IF NOT EXISTS request_counts (
+  space TEXT NOT NULL, minute INTEGER NOT NULL, method TEXT NOT NULL, route TEXT NOT NULL, status INTEGER NOT NULL,
+  answered_by TEXT NOT NULL, count INTEGER NOT NULL, bytes_in INTEGER NOT NULL, bytes_out INTEGER NOT NULL,
+  ms INTEGER NOT NULL, ms_max INTEGER NOT NULL,
+  PRIMARY KEY (space, minute, method, route, status, answered_by)) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS counted (
   id TEXT PRIMARY KEY, code TEXT NOT NULL, host TEXT NOT NULL, block TEXT NOT NULL, minute INTEGER NOT NULL,

@@ -1,11 +1,15 @@
 /** What the evidence store and its worker thread say to each other. */
-import type { CountedRow, Retention, Sent } from "./evidence-database.ts";
-import type { RequestQuery } from "./evidence-queries.ts";
+import type { CountedRow, Sent } from "./evidence-database.ts";
+import type { listCounts } from "./request-counts.ts";
+import type { FollowQuery, RequestQuery } from "./request-log.ts";
+import type { Retention } from "./retention.ts";
 
 export type StoreCall =
   | ({ readonly op: "ingest" } & Sent)
   | { readonly op: "read-work"; readonly work: string }
   | { readonly op: "list-requests"; readonly query: RequestQuery }
+  | { readonly op: "follow-requests"; readonly query: FollowQuery }
+  | { readonly op: "list-counts"; readonly query: Parameters<typeof listCounts>[1] }
   | { readonly op: "count"; readonly rows: readonly CountedRow[] }
   | { readonly op: "read-counted"; readonly id: string }
   | { readonly op: "retain"; readonly retention: Retention }

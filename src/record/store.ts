@@ -3,14 +3,15 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { EvidenceBatch } from "../contract/agent.ts";
-import type { RequestView } from "../contract/api.ts";
+import type { RequestCount } from "../contract/requests.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { Counters } from "./counters.ts";
 import type { Refused } from "./counters.ts";
 import { checkEvidenceFormat } from "./evidence-format.ts";
 import type { CountedRow, EvidenceTotals, Ingested } from "./evidence-database.ts";
-import type { RequestQuery, WorkEvidence } from "./evidence-queries.ts";
+import type { WorkEvidence } from "./evidence-queries.ts";
+import type { FollowQuery, RequestQuery, RequestsFollowed, RequestsFound } from "./request-log.ts";
 import type { StoreAnswer, StoreCall } from "./store-protocol.ts";
 
 export interface EvidenceStoreOptions {
@@ -23,12 +24,18 @@ export interface EvidenceStoreOptions {
 
 const dayMs = 24 * 3600 * 1000;
 /** How long evidence is kept. What is dropped stays in the totals. */
-export const retentionDefaults = { packedMaxAgeMs: 7 * dayMs, packedMaxRows: 2_000_000, entriesMaxAgeMs: 30 * dayMs };
+export const retentionDefaults = {
+  packedMaxAgeMs: 7 * dayMs,
+  packedMaxRows: 2_000_000,
+  entriesMaxAgeMs: 30 * dayMs,
+  failedMaxRows: 50_000,
+  countsMaxRows: 200_000,
+};
 /** Counters reach the store within this. */
 const countEveryMs = 1000;
 /** Retention looks this often, and for as many rounds as there is something to drop, at most {@link retainRounds}. */
 const retainEveryMs = 60_000;
-const retainRounds = 20;
+const retainRounds = 40;
 /** Calls that may wait for the worker; more mean that it has stopped, and are refused. */
 const pendingMax = 10_000;
 
@@ -100,9 +107,24 @@ export class EvidenceStore {
     return (await this.#call({ op: "read-work", work: id })) as WorkEvidence;
   }
 
-  /** A Space's requests, newest first; `before` is the last item's `at` of the page before. */
-  async listRequests(query: RequestQuery): Promise<readonly RequestView[]> {
-    return (await this.#call({ op: "list-requests", query })) as readonly RequestView[];
+  /** A Space's requests, newest first. */
+  async listRequests(query: RequestQuery): Promise<RequestsFound> {
+    return (await this.#call({ op: "list-requests", query })) as RequestsFound;
+  }
+
+  /** A Space's requests as they came in, on from a number. */
+  async followRequests(query: FollowQuery): Promise<RequestsFollowed> {
+    return (await this.#call({ op: "follow-requests", query })) as RequestsFollowed;
+  }
+
+  /** What is counted of a Space's requests that are no longer there one by one, newest minute first. */
+  async listCounts(query: {
+    space: string;
+    before: number;
+    skip: number;
+    limit: number;
+  }): Promise<readonly RequestCount[]> {
+    return (await this.#call({ op: "list-counts", query })) as readonly RequestCount[];
   }
 
   /** Counts a refusal that is not recorded by itself, and gives its counter's id `n_…`. Stored within a second. */

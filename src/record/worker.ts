@@ -1,7 +1,10 @@
 /** The evidence store's thread: one writer. Batches that arrived together are stored in one commit. */
 import { parentPort, workerData } from "node:worker_threads";
 import { EvidenceDatabase } from "./evidence-database.ts";
-import { listRequests, readCounted, readWork } from "./evidence-queries.ts";
+import { readCounted, readWork } from "./evidence-queries.ts";
+import { listCounts } from "./request-counts.ts";
+import { followRequests, listRequests } from "./request-log.ts";
+import { retain } from "./retention.ts";
 import type { StoreAnswer, StoreCall, StoreRequest } from "./store-protocol.ts";
 
 /** Batches of one commit: bounds both the wait of a reader and the size of the write-ahead log between checkpoints. */
@@ -40,12 +43,16 @@ function run(call: Exclude<StoreCall, { op: "ingest" }>): unknown {
       return readWork(store, call.work);
     case "list-requests":
       return listRequests(store, call.query);
+    case "follow-requests":
+      return followRequests(store, call.query);
+    case "list-counts":
+      return listCounts(store, call.query);
     case "count":
       return store.count(call.rows);
     case "read-counted":
       return readCounted(store, call.id);
     case "retain":
-      return store.retain(call.retention);
+      return retain(store, call.retention);
     case "totals":
       return store.totals();
     case "close":

@@ -1,5 +1,5 @@
 /** A small Gradio app as it is written for Spaces, with a function for each way that an event can go; and how a test asks it. */
-import type { RequestView } from "../../src/contract/api.ts";
+import type { RequestView } from "../../src/contract/requests.ts";
 import { ApiError } from "../../src/client/errors.ts";
 import type { Explanation } from "../../src/evidence/verdict.ts";
 import { until, type Account, type Platform } from "./platform.ts";

@@ -2,16 +2,7 @@
 import { stripVTControlCharacters } from "node:util";
 import { passedSay } from "../../evidence/pool-route.ts";
 import type { AllowanceView, BudgetView } from "../../contract/allowances.ts";
-import type {
-  BoardView,
-  CallView,
-  QueueView,
-  QuotaView,
-  QuoteView,
-  RequestView,
-  TierView,
-  WhoAmI,
-} from "../../contract/api.ts";
+import type { BoardView, CallView, QueueView, QuotaView, QuoteView, TierView, WhoAmI } from "../../contract/api.ts";
 import type { PoolView } from "../../contract/pools.ts";
 import type { StatusView } from "../../contract/status.ts";
 import type { LogLine } from "../../contract/agent.ts";
@@ -28,25 +19,6 @@ const controlCharacter = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
 /** A state with its sentence, where that says more. */
 export function stateSays(state: string, says: string): string {
   return says === state || says === "" ? state : `${state}: ${says}`;
-}
-
-export function drawRequests(paper: Paper, requests: readonly RequestView[]): string {
-  if (requests.length === 0) return "No requests in the record. Open the Space's address, then look again.\n";
-  return drawTable(
-    paper,
-    [
-      { head: "TIME", cell: (request) => timeOf(paper, request.at), drop: 0 },
-      { head: "METHOD", cell: (request) => request.method, drop: 3 },
-      { head: "PATH", cell: (request) => request.path, drop: 4 },
-      { head: "STATUS", cell: (request) => String(request.status), right: true, drop: 1 },
-      { head: "BY", cell: (request) => request.answeredBy, drop: 1 },
-      { head: "MS", cell: (request) => String(request.ms), right: true, drop: 5 },
-      { head: "ACCOUNT", cell: (request) => request.account, drop: 6 },
-      { head: "CODE", cell: (request) => request.code ?? "", drop: 2 },
-      { head: "ID", cell: (request) => request.id, drop: 0 },
-    ],
-    requests,
-  );
 }
 
 export function drawCalls(paper: Paper, calls: readonly CallView[]): string {

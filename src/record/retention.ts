@@ -1,0 +1,131 @@
+/**
+ * What goes out of the evidence store, by age and by count. Nothing goes without a number: of requests counts by minute and route stay,
+ * and what those counts lose, like all other records, is in the totals of `dropped`.
+ */
+import type { Packed } from "../evidence/entry.ts";
+import type { EvidenceDatabase } from "./evidence-database.ts";
+import { addToCounts, forgetCounts } from "./request-counts.ts";
+import type { Counted } from "./request-counts.ts";
+import { viewOfPacked, viewOfRow } from "./request-rows.ts";
+import { Tally } from "./tally.ts";
+
+export interface Retention {
+  readonly now: number;
+  /** Packed records of works that went well are kept for so long, and at most so many; the Space that has most of them loses the first. */
+  readonly packedMaxAgeMs: number;
+  readonly packedMaxRows: number;
+  /** Entries, failed requests, watermarks, counters, and what is counted of requests. */
+  readonly entriesMaxAgeMs: number;
+  /** Of one Space: failed requests one by one, and rows of counts. */
+  readonly failedMaxRows: number;
+  readonly countsMaxRows: number;
+}
+
+/** One round deletes at most so many rows of a table, so that nobody waits long for the writer. */
+export const retainBatch = 5_000;
+
+/** One round. Returns the number of rows dropped; 0 when nothing is left to do. */
+export function retain(store: EvidenceDatabase, keep: Retention): number {
+  let dropped = 0;
+  const { now } = keep;
+  const old = now - keep.entriesMaxAgeMs;
+  store.transaction(() => {
+    dropped += dropPacked(store, now, `failed = 0 AND at < ${now - keep.packedMaxAgeMs}`);
+    dropped += dropPacked(store, now, `failed = 1 AND at < ${old}`);
+    dropped += dropTold(store, now, `at < ${old}`, []);
+    dropped += overRows(store, keep);
+    dropped += dropEntries(store, now, old);
+    dropped += Number(store.prepare("DELETE FROM watermarks WHERE at < ?").run(old).changes);
+    dropped += Number(store.prepare("DELETE FROM counted WHERE minute < ?").run(old).changes);
+    dropped += forgetCounts(store, { now, before: old, maxRows: keep.countsMaxRows, batch: retainBatch });
+    store.requestLogs.write();
+  });
+  return dropped;
+}
+
+function overRows(store: EvidenceDatabase, { now, packedMaxRows, failedMaxRows }: Retention): number {
+  let dropped = 0;
+  const logs = [...store.requestLogs.all];
+  for (const { space, failed } of logs.filter((log) => log.failed > failedMaxRows)) {
+    const over = Math.min(failed - failedMaxRows, retainBatch);
+    const told = dropTold(store, now, "space = ? AND n IS NOT NULL", [space], over);
+    dropped += told;
+    if (told < over) dropped += dropPacked(store, now, "space = ? AND failed = 1", [space], over - told);
+  }
+  const all = logs.reduce((sum, { records }) => sum + records, 0);
+  const [largest] = logs.sort((a, b) => b.records - a.records);
+  if (largest === undefined || all <= packedMaxRows) return dropped;
+  const over = Math.min(all - packedMaxRows, retainBatch);
+  return dropped + dropPacked(store, now, "space = ? AND failed = 0", [largest.space], over);
+}
+
+/** The oldest of those that `which` names. */
+function dropPacked(
+  store: EvidenceDatabase,
+  now: number,
+  which: string,
+  values: readonly string[] = [],
+  count: number = retainBatch,
+): number {
+  const rows = store
+    .prepare(
+      `SELECT emitter, epoch, seq, kind, space, at, n, failed, body FROM packed WHERE ${which} ORDER BY at LIMIT ?`,
+    )
+    .all(...values, count);
+  const remove = store.prepare("DELETE FROM packed WHERE emitter = ? AND epoch = ? AND seq = ?");
+  const requests: Counted[] = [];
+  const tally = new Tally();
+  for (const row of rows) {
+    const [space, n, failed] = [String(row["space"]), Number(row["n"]), Number(row["failed"])];
+    remove.run(String(row["emitter"]), Number(row["epoch"]), Number(row["seq"]));
+    tally.add("packed", Number(row["at"]), space);
+    store.requestLogs.went(space, { records: 1 - failed, failed, n });
+    const view = viewOfPacked(JSON.parse(String(row["body"])) as Packed, n);
+    if (row["kind"] === "request" && space !== "") requests.push({ space, view });
+  }
+  addToCounts(store, requests);
+  tally.write(store, now);
+  return rows.length;
+}
+
+/** The oldest, each with its entries. */
+function dropTold(
+  store: EvidenceDatabase,
+  now: number,
+  which: string,
+  values: readonly string[],
+  count: number = retainBatch,
+): number {
+  const rows = store.prepare(`SELECT * FROM told_requests WHERE ${which} ORDER BY at LIMIT ?`).all(...values, count);
+  const remove = store.prepare("DELETE FROM told_requests WHERE work = ?");
+  const entries = store.prepare("DELETE FROM entries WHERE work = ?");
+  const requests: Counted[] = [];
+  const tally = new Tally();
+  for (const row of rows) {
+    const work = String(row["work"]);
+    remove.run(work);
+    tally.add("entries", Number(row["at"]), "", Number(entries.run(work).changes));
+    const { space } = row;
+    if (typeof space !== "string") continue;
+    const view = viewOfRow(row);
+    if (row["n"] !== null) store.requestLogs.went(space, { records: 0, failed: 1, n: view.n });
+    requests.push({ space, view });
+  }
+  addToCounts(store, requests);
+  tally.write(store, now);
+  return rows.length;
+}
+
+function dropEntries(store: EvidenceDatabase, now: number, before: number): number {
+  const rows = store
+    .prepare(`SELECT emitter, epoch, seq, at FROM entries WHERE at < ? ORDER BY at LIMIT ${retainBatch}`)
+    .all(before);
+  const remove = store.prepare("DELETE FROM entries WHERE emitter = ? AND epoch = ? AND seq = ?");
+  const tally = new Tally();
+  for (const row of rows) {
+    remove.run(String(row["emitter"]), Number(row["epoch"]), Number(row["seq"]));
+    tally.add("entries", Number(row["at"]), "");
+  }
+  tally.write(store, now);
+  return rows.length;
+}
