@@ -40,7 +40,8 @@ import type { Peer, TrustedProxies } from "./origin.ts";
 import { portName } from "./ports.ts";
 import type { CallTold, SpaceDirectory, StrangerCounter, VisitorIdentity } from "./ports.ts";
 import { readProxyHead } from "./proxy-protocol.ts";
-import { screenRequest } from "./screen.ts";
+import { QuickLane } from "./quick/lane.ts";
+import { screenedHost, screenRequest } from "./screen.ts";
 import type { Screened } from "./screen.ts";
 
 export interface ListenAddress {
@@ -129,10 +130,13 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   const callers = new WeakMap<Socket, InsideCaller>();
   const peers = new WeakMap<Socket, Peer>();
   const owners = new WeakMap<Socket, OwnPort>();
-  const server = httpServer(options, context, { callers, peers, owners });
+  const { server, lane } = httpServer(options, context, { callers, peers, owners });
   const port = await listen(server, first, context.onError);
   const extra = new Map<string, Server>();
-  const timer = setInterval(() => context.sweep(), sweepEveryMs);
+  const timer = setInterval(() => {
+    context.sweep();
+    lane.sweep();
+  }, sweepEveryMs);
   timer.unref();
   const onCaller = (socket: Socket, caller: InsideCaller): void => {
     callers.set(socket, caller);
@@ -171,12 +175,15 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     for (const door of extra.values()) door.close();
     extra.clear();
     server.close();
-    server.closeIdleConnections();
-    await drained(context, server);
+    await drained(context, () => {
+      server.closeIdleConnections();
+      lane.closeIdle();
+    });
     clearInterval(timer);
     for (const carried of context.active) carried.breakOff();
     context.close();
     server.closeAllConnections();
+    lane.closeAll();
   };
   const edge: Edge = {
     port,
@@ -243,6 +250,12 @@ function proxyDoor(options: EdgeOptions, onVisitor: (socket: Socket, peer: Peer)
   return door;
 }
 
+/** Behind which connections are read: each begins in the lane, and goes to the server with its first request that is not plain. */
+interface HttpDoor {
+  readonly server: HttpServer;
+  readonly lane: QuickLane;
+}
+
 interface KnownConnections {
   /** Who calls, of a connection from inside. */
   readonly callers: WeakMap<Socket, InsideCaller>;
@@ -262,7 +275,7 @@ function httpServer(
   options: EdgeOptions,
   context: EdgeContext,
   { callers, peers, owners }: KnownConnections,
-): HttpServer {
+): HttpDoor {
   const server = createHttpServer({
     headersTimeout: headWithinMs,
     requestTimeout: requestWithinMs,
@@ -298,14 +311,14 @@ function httpServer(
     pending.set(socket, open.add(response));
     response.once("close", () => open.delete(response));
     if (open.size > pipelinedMax) return void socket.destroy();
+    // The parser reads nothing behind an upgrade, declined or not.
+    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     // One after the other (RFC 9112 §9.3.2): what a request does may be what the next one asks for.
     if (before === undefined) handle(request, response, upgrade);
     else before.once("close", () => socket.destroyed || handle(request, response, upgrade));
   };
   const handle = (request: IncomingMessage, response: ServerResponse, upgrade?: UpgradeEnd): void => {
     if (shut.has(request.socket)) return;
-    // The parser reads nothing behind an upgrade, declined or not.
-    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     const malformed = (detail: string, host: string, status = 400): void => {
       shut.add(request.socket);
       strangers.answer(request, response, "route/malformed", host, { detail, status, close: true });
@@ -407,7 +420,27 @@ function httpServer(
     else if (exchange !== undefined || last.headersSent || owed.length > 1) client.destroy();
     else refuse();
   });
-  return server;
+  const isProxy = (socket: Socket): boolean => options.proxies?.has(peerOf(socket).address) === true;
+  const [take] = server.listeners("connection") as [(this: HttpServer, socket: Socket) => void];
+  const lane = new QuickLane({
+    accept: (quick, response) => {
+      const host = screenedHost(quick.rawHeaders);
+      if (host === undefined || consoleHosts.has(host)) return false;
+      // They have what an exchange needs of a request without a body that is not upgraded.
+      handle(quick as unknown as IncomingMessage, response as unknown as ServerResponse);
+      return true;
+    },
+    handOver: (socket) => take.call(server, socket),
+    onSilent: (socket) => strangers.raw(socket, "request: not whole in time", 408, ""),
+    monotonic: () => context.clock.monotonic(),
+  });
+  server.removeAllListeners("connection").on("connection", (socket: Socket) => {
+    // Those of a proxy in front may be for the console whatever their host says.
+    const isPlain = !callers.has(socket) && !peers.has(socket) && !isProxy(socket);
+    if (isPlain) lane.take(socket);
+    else take.call(server, socket);
+  });
+  return { server, lane };
 }
 
 function peerOf(socket: Socket): Peer {
@@ -529,11 +562,12 @@ function listenError(error: NodeJS.ErrnoException, address: string, port: number
 }
 
 /** Resolves when nothing is under way any more, at the latest after {@link closeGraceMs}. */
-async function drained(context: EdgeContext, server: HttpServer): Promise<void> {
+async function drained(context: EdgeContext, closeIdle: () => void): Promise<void> {
   const until = context.clock.monotonic() + closeGraceMs;
+  closeIdle();
   while (context.active.size > 0 && context.clock.monotonic() < until) {
     await new Promise((resolve) => setTimeout(resolve, 20));
-    server.closeIdleConnections();
+    closeIdle();
   }
 }
 

@@ -161,6 +161,18 @@ export function screenRequest(head: RequestHead, withoutCookies: (cookie: string
   };
 }
 
+/** The host alone, of a head that is not screened yet; undefined where it is not one host. */
+export function screenedHost(rawHeaders: readonly string[]): string | undefined {
+  let found: string | undefined;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length !== 4 || name.toLowerCase() !== "host") continue;
+    if (found !== undefined) return undefined;
+    found = rawHeaders[i + 1];
+  }
+  return found === undefined ? undefined : parseHost(found)?.name;
+}
+
 const none: readonly string[] = [];
 
 /** What `Connection` lists, in lower case (RFC 9110 §7.6.1). */

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { property, stringMatching } from "fast-check";
+import * as fc from "fast-check";
+
+import { readQuickHead } from "./head.ts";
+
+const host = "Host: alice-demo.localhost";
+
+test("the head of a page's request is read as it came", () => {
+  const text = `GET /a/b?c=%20d HTTP/1.1\r\n${host}\r\nConnection: keep-alive\r\nX-One:  two  words\r\nx-two: 2`;
+  assert.equal(readQuickHead(text), undefined, "a value with a space before it is padded");
+  assert.deepEqual(readQuickHead(text.replace(":  two", ": two")), {
+    method: "GET",
+    url: "/a/b?c=%20d",
+    rawHeaders: [
+      ...["Host", "alice-demo.localhost", "Connection", "keep-alive"],
+      ...["X-One", "two  words", "x-two", "2"],
+    ],
+  });
+});
+
+const others: Readonly<Record<string, string>> = {
+  "another method": `POST / HTTP/1.1\r\n${host}`,
+  "a method in lower case": `get / HTTP/1.1\r\n${host}`,
+  "an older version": `GET / HTTP/1.0\r\n${host}`,
+  "an absolute target": `GET http://alice-demo.localhost/ HTTP/1.1\r\n${host}`,
+  "an asterisk": `GET * HTTP/1.1\r\n${host}`,
+  "a fragment": `GET /#a HTTP/1.1\r\n${host}`,
+  "two spaces": `GET  / HTTP/1.1\r\n${host}`,
+  "a space in the target": `GET /a b HTTP/1.1\r\n${host}`,
+  "no header": "GET / HTTP/1.1",
+  "an empty line at the start": `\r\nGET / HTTP/1.1\r\n${host}`,
+  "a bare line feed": `GET / HTTP/1.1\r\n${host}\nX: a`,
+  "a bare line feed in a value": `GET / HTTP/1.1\r\n${host}\r\nX: a\nTransfer-Encoding: chunked`,
+  "a bare carriage return": `GET / HTTP/1.1\r\n${host}\r\nX: a\rTransfer-Encoding: chunked`,
+  "a NUL": `GET / HTTP/1.1\r\n${host}\r\nX: a\0b`,
+  "a tab": `GET / HTTP/1.1\r\n${host}\r\nX: a\tb`,
+  "a character beyond ASCII": `GET / HTTP/1.1\r\n${host}\r\nX: \u00e9`,
+  "a folded line": `GET / HTTP/1.1\r\n${host}\r\nX: a\r\n b`,
+  "a space before the colon": `GET / HTTP/1.1\r\n${host}\r\nX : a`,
+  "no space after the colon": `GET / HTTP/1.1\r\n${host}\r\nX:a`,
+  "a space behind a value": `GET / HTTP/1.1\r\n${host}\r\nX: a \r\nY: b`,
+  "an empty value": `GET / HTTP/1.1\r\n${host}\r\nX: \r\nY: b`,
+  "a line without a colon": `GET / HTTP/1.1\r\n${host}\r\nX`,
+  "an underscore in a name": `GET / HTTP/1.1\r\n${host}\r\nContent_Length: 5`,
+  "a length": `GET / HTTP/1.1\r\n${host}\r\nContent-Length: 0`,
+  "a length in capitals": `GET / HTTP/1.1\r\n${host}\r\nCONTENT-LENGTH: 5`,
+  "a coding": `GET / HTTP/1.1\r\n${host}\r\nTransfer-Encoding: chunked`,
+  "a coding in mixed case": `GET / HTTP/1.1\r\n${host}\r\ntRANSFER-eNCODING: identity`,
+  "an upgrade": `GET / HTTP/1.1\r\n${host}\r\nUpgrade: websocket`,
+  "an expectation": `GET / HTTP/1.1\r\n${host}\r\nExpect: 100-continue`,
+  TE: `GET / HTTP/1.1\r\n${host}\r\nTE: trailers`,
+  Trailer: `GET / HTTP/1.1\r\n${host}\r\nTrailer: x`,
+  "Connection: close": `GET / HTTP/1.1\r\n${host}\r\nConnection: close`,
+  "Connection that names a header": `GET / HTTP/1.1\r\n${host}\r\nConnection: keep-alive, X-IP-Token`,
+  "Keep-Alive": `GET / HTTP/1.1\r\n${host}\r\nKeep-Alive: timeout=5`,
+  "Proxy-Connection": `GET / HTTP/1.1\r\n${host}\r\nProxy-Connection: keep-alive`,
+  "HTTP2-Settings": `GET / HTTP/1.1\r\n${host}\r\nHTTP2-Settings: AAMAAABkAAQAAP__`,
+};
+for (const [what, text] of Object.entries(others))
+  test(`${what}: the other parser reads it`, () => assert.equal(readQuickHead(text), undefined));
+
+test("whatever is read has no more lines than the text, no character that ends one, and nothing that frames a body", () => {
+  const part = fc.constantFrom(
+    "GET /",
+    "HEAD /x",
+    " HTTP/1.1",
+    "\r\n",
+    "\n",
+    "\r",
+    ":",
+    ": ",
+    " ",
+    "a",
+    "Host",
+    "Content-Length",
+    "transfer-encoding",
+    "chunked",
+    "5",
+    "\0",
+    "\t",
+  );
+  fc.assert(
+    property(fc.array(part, { maxLength: 20 }), stringMatching(/^[ -~\r\n]{0,40}$/), (parts, tail) => {
+      const text = `GET /${parts.join("")}${tail}`;
+      const read = readQuickHead(text);
+      if (read === undefined) return;
+      const again = [`${read.method} ${read.url} HTTP/1.1`];
+      for (let i = 0; i < read.rawHeaders.length; i += 2)
+        again.push(`${read.rawHeaders[i]}: ${read.rawHeaders[i + 1]}`);
+      assert.equal(again.join("\r\n"), text);
+      for (const line of again) assert.match(line, /^[ -~]+$/);
+      assert.doesNotMatch(text, /^(?:content-length|transfer-encoding):/im);
+    }),
+    { numRuns: 5_000 },
+  );
+});

@@ -1,0 +1,168 @@
+// A connection on which plain requests are read by the edge itself, and the first that is not by node:http: to a visitor one and the same.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { Agent, request as httpRequest } from "node:http";
+import type { IncomingMessage, RequestListener } from "node:http";
+import { connect } from "node:net";
+import { after, before, describe, test } from "node:test";
+import { appHost, edgeWorld, rawExchange } from "./support/edge-world.ts";
+import type { EdgeWorld } from "./support/edge-world.ts";
+import { eventually } from "./support/eventually.ts";
+
+const longBytes = 3 << 20;
+
+const app: RequestListener = (request, response) => {
+  const { pathname } = new URL(request.url ?? "/", "http://app");
+  const sizes: Readonly<Record<string, number>> = { "/short": 5, "/middle": 40_000, "/long": longBytes };
+  if (pathname === "/none") return void response.writeHead(204).end();
+  if (pathname === "/same") return void response.writeHead(304, { etag: '"1"' }).end();
+  if (pathname === "/hangs") return void response.write("begun");
+  if (pathname === "/breaks") return void response.write("begun", () => response.destroy());
+  if (pathname === "/pieces") {
+    response.write("one,");
+    return void setImmediate(() => response.end("two"));
+  }
+  const size = sizes[pathname];
+  if (size !== undefined) return void response.setHeader("content-length", size).end(Buffer.alloc(size, pathname[1]));
+  let body = "";
+  request
+    .on("data", (bytes: Buffer) => (body += bytes.toString()))
+    .on("end", () => response.end(`${request.url} ${body}`));
+};
+
+const get = (path: string, more = ""): string => `GET ${path} HTTP/1.1\r\nHost: ${appHost}\r\n${more}\r\n`;
+const last = "Connection: close\r\n";
+
+describe("plain requests on one connection", () => {
+  let world: EdgeWorld;
+  let agent: Agent;
+  before(async () => {
+    world = await edgeWorld(app);
+    agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  });
+  after(async () => {
+    agent.destroy();
+    await world.close();
+  });
+
+  async function ask(
+    method: string,
+    path: string,
+    body = "",
+  ): Promise<{ answer: IncomingMessage; bytes: Buffer; port: number }> {
+    const request = httpRequest({
+      agent,
+      port: world.edge.port,
+      host: "127.0.0.1",
+      method,
+      path,
+      headers: { host: appHost },
+    });
+    request.end(body);
+    const [answer] = (await once(request, "response")) as [IncomingMessage];
+    const parts: Buffer[] = [];
+    for await (const part of answer) parts.push(part as Buffer);
+    return { answer, bytes: Buffer.concat(parts), port: request.socket?.localPort ?? 0 };
+  }
+
+  test("answers of every framing come whole, with a record each, before and after a request with a body", async () => {
+    const packs = world.emitter.packs.length;
+    const ports = new Set<number>();
+    const around = async (): Promise<void> => {
+      for (const [method, path, status, length] of [
+        ["GET", "/short", 200, 5],
+        ["GET", "/middle", 200, 40_000],
+        ["GET", "/long", 200, longBytes],
+        ["HEAD", "/long", 200, 0],
+        ["GET", "/pieces", 200, 7],
+        ["GET", "/none", 204, 0],
+        ["GET", "/same", 304, 0],
+      ] as const) {
+        const { answer, bytes, port } = await ask(method, path);
+        ports.add(port);
+        assert.deepEqual([answer.statusCode, bytes.length], [status, length], `${method} ${path}`);
+        assert.match(answer.headers["x-waybill-id"] as string, /^q_/);
+        assert.equal(answer.headers["proxy-status"], `waybill;received-status=${status}`);
+        assert.equal(Number.isNaN(Date.parse(answer.headers.date ?? "")), false);
+      }
+    };
+    await around();
+    const { bytes, port } = await ask("POST", "/echo", "some words");
+    assert.equal(bytes.toString(), "/echo some words");
+    ports.add(port);
+    await around();
+    assert.equal(ports.size, 1, "one connection carried them all");
+    await eventually("a record each", () => world.emitter.packs.length === packs + 15);
+    assert.deepEqual(world.errors, []);
+  });
+
+  test("a hundred in one packet, one with a body among them, are answered in their order", async () => {
+    const paths = Array.from({ length: 100 }, (_, i) => `/r${i}`);
+    const bytes = paths.map((path, i) =>
+      i === 60
+        ? `POST ${path} HTTP/1.1\r\nHost: ${appHost}\r\nContent-Length: 3\r\n\r\nabc`
+        : get(path, i === 99 ? last : ""),
+    );
+    const text = await rawExchange(world.edge.port, bytes.join(""));
+    assert.deepEqual(
+      [...text.matchAll(/(\/r\d+) (abc)?/g)].map(([, path]) => path),
+      paths,
+    );
+  });
+
+  test("a head that comes in two pieces is read all the same", async () => {
+    const socket = connect(world.edge.port, "127.0.0.1");
+    let text = "";
+    socket.on("data", (bytes) => (text += bytes.toString()));
+    socket.write(get("/whole"));
+    await eventually("the first answer", () => text.includes("/whole"));
+    const head = get("/halves", last);
+    socket.write(head.slice(0, 20));
+    await eventually("its first half is at the edge", () => socket.bytesWritten > 0 && socket.writableLength === 0);
+    socket.write(head.slice(20));
+    await once(socket, "close");
+    assert.match(text, /\/halves/);
+  });
+
+  test("a visitor who leaves in the middle of an answer is recorded as gone", async () => {
+    const text = await rawExchange(world.edge.port, get("/hangs"), /begun/);
+    const work = /x-waybill-id: (q_\w+)/.exec(text)?.[1] ?? "";
+    await eventually("its end is recorded", () =>
+      world.emitter.of(work).some(({ hop, facts }) => hop === "edge.deliver" && facts["code"] === "route/visitor-left"),
+    );
+    await eventually("whoever runs it hears", () => world.gone.includes(work));
+  });
+
+  test("an answer that the app breaks off ends the visitor's connection without its last chunk", async () => {
+    const text = await rawExchange(world.edge.port, get("/breaks"));
+    assert.match(text, /begun/);
+    assert.doesNotMatch(text, /\r\n0\r\n/);
+    const work = /x-waybill-id: (q_\w+)/.exec(text)?.[1] ?? "";
+    assert.ok(world.emitter.of(work).some(({ facts }) => facts["code"] === "route/reset-midway"));
+  });
+
+  test("a visitor who takes slowly is waited for, and gets all of it", async () => {
+    const socket = connect(world.edge.port, "127.0.0.1");
+    socket.pause();
+    socket.write(get("/long", "X-Slow: 1\r\n"));
+    const upstream = world.upstream;
+    await eventually("the app's answer has begun to come", () => upstream.connections.size > 0);
+    let got = 0;
+    socket.on("data", (bytes: Buffer) => (got += bytes.length));
+    socket.resume();
+    await eventually("all of it", () => got > longBytes);
+    socket.destroy();
+  });
+});
+
+test("an edge that closes ends connections that wait for nothing at once", async () => {
+  const world = await edgeWorld(app);
+  const socket = connect(world.edge.port, "127.0.0.1");
+  let text = "";
+  socket.on("data", (bytes) => (text += bytes.toString()));
+  socket.write(get("/short"));
+  await eventually("an answer", () => text.includes("sssss"));
+  const closed = once(socket, "close");
+  await world.close();
+  await closed;
+});
