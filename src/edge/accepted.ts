@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 import type { InsideCaller } from "../contract/egress.ts";
+import { StreamSocket } from "./h2/stream-socket.ts";
 import { callersTrace } from "./headers.ts";
 import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
@@ -30,6 +31,12 @@ export interface Accepted {
   readonly upgrade: UpgradeEnd | undefined;
   /** The replica that calls, where it came through the door for callers from inside. */
   readonly inside: InsideCaller | undefined;
+}
+
+/** Of HTTP, as the visitor speaks it (for `Via`, RFC 9110 §7.6.3). */
+export function versionOf({ socket, httpVersion }: IncomingMessage): "1.0" | "1.1" | "2" {
+  if (socket instanceof StreamSocket) return "2";
+  return httpVersion === "1.0" ? "1.0" : "1.1";
 }
 
 export function storyOf(

@@ -139,6 +139,7 @@ describe("upstreamHead", () => {
     traceparent: "t",
     ipToken: "tok",
     proto: "http",
+    version: "1.1",
     deployment: "waybill",
     cdnLoop: undefined,
   } as const;

@@ -26,9 +26,12 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { UpgradeEnd } from "./accepted.ts";
 import { EdgeContext } from "./context.ts";
+import { readFirstBytes } from "./doorstep.ts";
 import { Exchange } from "./exchange.ts";
 import { guardLimits } from "./guard.ts";
 import type { GuardLimits } from "./guard.ts";
+import { openHttp2 } from "./h2/sessions.ts";
+import type { Http2Door } from "./h2/sessions.ts";
 import { withoutConsoleCookies } from "./headers.ts";
 import { openInsideDoor } from "./inside.ts";
 import { cookieJar } from "./jar.ts";
@@ -130,12 +133,13 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   const callers = new WeakMap<Socket, InsideCaller>();
   const peers = new WeakMap<Socket, Peer>();
   const owners = new WeakMap<Socket, OwnPort>();
-  const { server, lane } = httpServer(options, context, { callers, peers, owners });
+  const { server, lane, http2 } = httpServer(options, context, { callers, peers, owners });
   const port = await listen(server, first, context.onError);
   const extra = new Map<string, Server>();
   const timer = setInterval(() => {
     context.sweep();
     lane.sweep();
+    http2.sweep();
   }, sweepEveryMs);
   timer.unref();
   const onCaller = (socket: Socket, caller: InsideCaller): void => {
@@ -175,6 +179,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     for (const door of extra.values()) door.close();
     extra.clear();
     server.close();
+    http2.close();
     await drained(context, () => {
       server.closeIdleConnections();
       lane.closeIdle();
@@ -184,6 +189,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     context.close();
     server.closeAllConnections();
     lane.closeAll();
+    http2.destroy();
   };
   const edge: Edge = {
     port,
@@ -254,6 +260,7 @@ function proxyDoor(options: EdgeOptions, onVisitor: (socket: Socket, peer: Peer)
 interface HttpDoor {
   readonly server: HttpServer;
   readonly lane: QuickLane;
+  readonly http2: Http2Door;
 }
 
 interface KnownConnections {
@@ -434,13 +441,32 @@ function httpServer(
     onSilent: (socket) => strangers.raw(socket, "request: not whole in time", 408, ""),
     monotonic: () => context.clock.monotonic(),
   });
-  server.removeAllListeners("connection").on("connection", (socket: Socket) => {
-    // Those of a proxy in front may be for the console whatever their host says.
-    const isPlain = !callers.has(socket) && !peers.has(socket) && !isProxy(socket);
-    if (isPlain) lane.take(socket);
-    else take.call(server, socket);
+  const http2 = openHttp2({
+    random: options.random,
+    monotonic: () => context.clock.monotonic(),
+    onConnection: (socket) => take.call(server, socket),
+    onCarrier: (socket, carrier) => {
+      const [peer, owner] = [peers.get(carrier), owners.get(carrier)];
+      if (peer !== undefined) peers.set(socket, peer);
+      if (owner !== undefined) owners.set(socket, owner);
+    },
+    onMalformed: (socket, { detail, host }) => strangers.raw(socket, detail, 400, host),
   });
-  return { server, lane };
+  server.removeAllListeners("connection").on("connection", (socket: Socket) => {
+    // A caller from inside speaks nothing else than HTTP/1.1.
+    if (callers.has(socket)) return take.call(server, socket);
+    readFirstBytes(socket, {
+      withinMs: headWithinMs,
+      onSpoken: (spoke, spoken) => {
+        if (spoken === "http/2") return http2.take(spoke);
+        spoke.resume();
+        // Those of a proxy in front may be for the console whatever their host says.
+        if (peers.has(spoke) || isProxy(spoke)) take.call(server, spoke);
+        else lane.take(spoke);
+      },
+    });
+  });
+  return { server, lane, http2 };
 }
 
 function peerOf(socket: Socket): Peer {

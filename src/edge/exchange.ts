@@ -12,7 +12,7 @@ import { codeRow } from "../evidence/codes.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Draft } from "../evidence/entry.ts";
 import { instant } from "../stdx/time.ts";
-import { reuseOf, storyOf } from "./accepted.ts";
+import { reuseOf, storyOf, versionOf } from "./accepted.ts";
 import type { Accepted, UpgradeEnd } from "./accepted.ts";
 import { answerOwn, drain } from "./answers.ts";
 import type { OwnAnswer } from "./answers.ts";
@@ -264,6 +264,7 @@ export class Exchange implements UpstreamUser, Waiter {
         now: instant(this.#context.clock.wall()),
       }),
       proto: this.#origin.proto,
+      version: versionOf(this.#request),
       deployment: this.#context.via,
       cdnLoop: this.#screened.cdnLoop,
     });

@@ -13,6 +13,8 @@ export interface Additions {
   readonly traceparent: string;
   readonly ipToken: string;
   readonly proto: "http" | "https";
+  /** Of HTTP, as the visitor speaks it. */
+  readonly version: "1.0" | "1.1" | "2";
   /** For `Via` (RFC 9110 §7.6.3) and `CDN-Loop`. */
   readonly deployment: string;
   /** `CDN-Loop` as it came. */
@@ -26,7 +28,7 @@ export function upstreamHead(method: string, screened: Screened, add: Additions)
     framingLine(screened.framing) +
     (screened.websocket ? "Connection: Upgrade\r\nUpgrade: websocket\r\n" : "") +
     `x-forwarded-for: ${add.address}\r\nx-forwarded-host: ${screened.hostAsSent}\r\nx-forwarded-proto: ${add.proto}\r\n` +
-    `via: 1.1 ${add.deployment}\r\ncdn-loop: ${add.cdnLoop === undefined ? "" : `${add.cdnLoop}, `}${add.deployment}\r\nx-request-id: ${add.requestId}\r\nx-waybill-id: ${add.request}\r\n` +
+    `via: ${add.version} ${add.deployment}\r\ncdn-loop: ${add.cdnLoop === undefined ? "" : `${add.cdnLoop}, `}${add.deployment}\r\nx-request-id: ${add.requestId}\r\nx-waybill-id: ${add.request}\r\n` +
     `traceparent: ${add.traceparent}\r\nx-ip-token: ${add.ipToken}\r\n\r\n`
   );
 }
