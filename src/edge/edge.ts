@@ -377,18 +377,6 @@ function httpServer(
     exchange.start();
   };
 
-  const serve = server.listeners("connection");
-  server.removeAllListeners("connection").on("connection", (socket: Socket) => {
-    const { address, secure } = peers.get(socket) ?? peerOf(socket);
-    // What a trusted proxy carries is many visitors'; each of their requests counts by its own address.
-    const isShared = callers.has(socket) || (!peers.has(socket) && options.proxies?.has(address) === true);
-    const leave = isShared ? () => {} : context.guard.connect(address);
-    if (leave !== undefined) {
-      socket.once("close", leave);
-      for (const listener of serve) listener.call(server, socket);
-    } else if (secure) socket.destroy();
-    else strangers.raw(socket, "This address has as many connections open as it may have.", 429, "");
-  });
   server.on("request", accept);
   // What else is expected is refused there; node:http would answer it with a 417 that nothing tells of.
   server.on("checkExpectation", accept);
@@ -452,9 +440,20 @@ function httpServer(
     },
     onMalformed: (socket, { detail, host }) => strangers.raw(socket, detail, 400, host),
   });
+  const admit = (socket: Socket): boolean => {
+    const { address, secure } = peers.get(socket) ?? peerOf(socket);
+    // What a trusted proxy carries is many visitors'; each of their requests counts by its own address.
+    if (!peers.has(socket) && isProxy(socket)) return true;
+    const leave = context.guard.connect(address);
+    if (leave !== undefined) socket.once("close", leave);
+    else if (secure) socket.destroy();
+    else strangers.raw(socket, "This address has as many connections open as it may have.", 429, "");
+    return leave !== undefined;
+  };
   server.removeAllListeners("connection").on("connection", (socket: Socket) => {
     // A caller from inside speaks nothing else than HTTP/1.1.
     if (callers.has(socket)) return take.call(server, socket);
+    if (!admit(socket)) return;
     readFirstBytes(socket, {
       withinMs: headWithinMs,
       onSpoken: (spoke, spoken) => {

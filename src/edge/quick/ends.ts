@@ -66,7 +66,7 @@ export class QuickResponse {
   #head = "";
   #chunked = false;
   #closed = false;
-  #onClose: (() => void) | undefined;
+  readonly #onClose: (() => void)[] = [];
   #onDrain: (() => void) | undefined;
 
   /** `onDone`: all of it is written, and another request may follow. */
@@ -77,7 +77,7 @@ export class QuickResponse {
   }
 
   on(event: string, listener: () => void): this {
-    if (event === "close") this.#onClose = listener;
+    if (event === "close") this.#onClose.push(listener);
     else if (event === "drain") this.#onDrain = listener;
     // What is wrong with the socket, its connection hears; its close follows.
     return this;
@@ -139,7 +139,7 @@ export class QuickResponse {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#onClose?.();
+    for (const listener of this.#onClose) listener();
   }
 
   #done(): void {
