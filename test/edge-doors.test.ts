@@ -147,7 +147,6 @@ describe("what two servers could read differently", () => {
   for (const [name, second] of Object.entries({
     "an upgrade": `GET /ws HTTP/1.1\r\nHost: ${appHost}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`,
     CONNECT: `CONNECT ${appHost}:80 HTTP/1.1\r\nHost: ${appHost}\r\n\r\n`,
-    "no HTTP": "\u0001\u0002\r\n\r\n",
   })) {
     for (const first of [slow, slow.replaceAll(appHost, "localhost")]) {
       test(`${name} behind a request whose answer is owed (${first === slow ? "an app's" : "the console's"}): nothing lands inside that answer`, async () => {
@@ -162,6 +161,22 @@ describe("what two servers could read differently", () => {
       });
     }
   }
+
+  test("what is no HTTP behind a request whose answer is owed is refused after that answer, which is whole", async () => {
+    const begun = await edgeWorld(app, {
+      console: (_, response) => {
+        response.write("begun");
+        setImmediate(() => response.end("whole"));
+      },
+    });
+    try {
+      const text = await rawExchange(begun.edge.port, `${slow.replaceAll(appHost, "localhost")}\u0001\u0002\r\n\r\n`);
+      assert.match(text, /begun\r\n5\r\nwhole\r\n0\r\n\r\nHTTP\/1\.1 400 /);
+      assert.deepEqual(begun.errors, []);
+    } finally {
+      await begun.close();
+    }
+  });
 
   test("an upgrade with a body is refused: what follows the head would be read as the tunnel's", async () => {
     const text = await rawExchange(
