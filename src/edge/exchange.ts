@@ -24,7 +24,7 @@ import { Delivery } from "./delivery.ts";
 import { listenerOf } from "./gradio/listener.ts";
 import type { Listener, Speaking } from "./gradio/listener.ts";
 import { gradioRoute } from "./gradio/routes.ts";
-import { echoedRequestId, passedHeaders, switchingHead, upstreamHead, visitorHeaders } from "./headers.ts";
+import { echoedRequestId, isLast, passedHeaders, switchingHead, upstreamHead, visitorHeaders } from "./headers.ts";
 import type { AnswerAdditions } from "./headers.ts";
 import { hopTo } from "./hop.ts";
 import type { Hop } from "./hop.ts";
@@ -244,6 +244,11 @@ export class Exchange implements UpstreamUser, Waiter {
     return this.#reuse;
   }
 
+  get visitor(): string {
+    const { visitor } = this.#story;
+    return visitor !== undefined && "account" in visitor ? `${visitor.account} ${this.#origin.address}` : "";
+  }
+
   onConnection(upstream: Upstream): void {
     const { visitor } = this.#story;
     if (visitor === undefined || "refused" in visitor) return;
@@ -270,7 +275,9 @@ export class Exchange implements UpstreamUser, Waiter {
     });
     const body = framing.kind !== "none";
     this.#receivedBefore = upstream.received;
-    const from = upstream.begin(this, head, { method: this.#story.method, upgrade: this.#upgrade !== undefined, body });
+    const { method } = this.#story;
+    const last = isLast(method, this.#screened);
+    const from = upstream.begin(this, head, { method, upgrade: this.#upgrade !== undefined, body, last });
     this.#story.hand = {
       channel: this.#context.channelTo(this.#story.replica ?? ""),
       number: upstream.name.connection,

@@ -27,10 +27,19 @@ export function upstreamHead(method: string, screened: Screened, add: Additions)
     `${method} ${screened.target} HTTP/1.1\r\nHost: ${screened.hostAsSent}\r\n${screened.forwardable}` +
     framingLine(screened.framing) +
     (screened.websocket ? "Connection: Upgrade\r\nUpgrade: websocket\r\n" : "") +
+    (isLast(method, screened) ? "Connection: close\r\n" : "") +
     `x-forwarded-for: ${add.address}\r\nx-forwarded-host: ${screened.hostAsSent}\r\nx-forwarded-proto: ${add.proto}\r\n` +
     `via: ${add.version} ${add.deployment}\r\ncdn-loop: ${add.cdnLoop === undefined ? "" : `${add.cdnLoop}, `}${add.deployment}\r\nx-request-id: ${add.requestId}\r\nx-waybill-id: ${add.request}\r\n` +
     `traceparent: ${add.traceparent}\r\nx-ip-token: ${add.ipToken}\r\n\r\n`
   );
+}
+
+/**
+ * Whether nothing may follow it on its connection: an app that overlooks a body takes it for the next request, and one that answers HEAD
+ * as it does GET sends what would be the next answer. No framework's do; many a small server's does.
+ */
+export function isLast(method: string, { framing }: Pick<Screened, "framing">): boolean {
+  return framing.kind !== "none" || method === "HEAD";
 }
 
 /** A caller's `X-Request-Id` where it is harmless to echo; else the work's own id. */

@@ -1,4 +1,7 @@
-/** The connections to one replica: bounded, kept alive between requests, never shared with another replica. */
+/**
+ * The connections to one replica: bounded, kept alive between requests, never shared with another replica. One carries the requests of
+ * one visitor: bytes that an app sends beyond an answer's end, however late, are then never another's answer.
+ */
 import type { ConnectionName } from "../contract/preamble.ts";
 import { freshIdleMs, upstreamIdleMs, waitersPerReplica } from "./limits.ts";
 import type { Replica } from "./ports.ts";
@@ -10,6 +13,8 @@ export type Reuse = "any" | "recent" | "never";
 
 export interface Waiter {
   readonly reuse: Reuse;
+  /** Whose request it is. */
+  readonly visitor: string;
   onConnection(upstream: Upstream): void;
 }
 
@@ -46,14 +51,14 @@ export class Pool implements UpstreamOwner {
 
   /** Gives the waiter a connection, at once where there is one. False where too many wait already. */
   take(waiter: Waiter): boolean {
-    const kept = this.#reusable(waiter.reuse);
+    const kept = this.#reusable(waiter);
     if (kept !== undefined) {
       waiter.onConnection(kept);
       return true;
     }
     if (this.#open.size >= this.#options.connectionsMax) this.#idle.shift()?.destroy();
     if (this.#open.size < this.#options.connectionsMax) {
-      waiter.onConnection(this.#connect());
+      waiter.onConnection(this.#connect(waiter));
       return true;
     }
     if (this.#waiters.size >= waitersPerReplica) return false;
@@ -80,7 +85,7 @@ export class Pool implements UpstreamOwner {
   onIdle(upstream: Upstream): void {
     upstream.idleSince = this.#options.monotonic();
     const [waiter] = this.#waiters;
-    if (waiter !== undefined && waiter.reuse !== "never") {
+    if (waiter !== undefined && waiter.reuse !== "never" && waiter.visitor === upstream.visitor) {
       this.#waiters.delete(waiter);
       waiter.onConnection(upstream);
       return;
@@ -96,20 +101,22 @@ export class Pool implements UpstreamOwner {
     const [waiter] = this.#waiters;
     if (waiter === undefined) return;
     this.#waiters.delete(waiter);
-    waiter.onConnection(this.#connect());
+    waiter.onConnection(this.#connect(waiter));
   }
 
-  #reusable(reuse: Reuse): Upstream | undefined {
-    while (this.#idle.length > 0 && !(this.#idle.at(-1) as Upstream).usable) this.#idle.pop();
-    const last = this.#idle.at(-1);
-    if (last === undefined || reuse === "never") return undefined;
+  #reusable({ reuse, visitor }: Waiter): Upstream | undefined {
+    if (reuse === "never") return undefined;
+    const index = this.#idle.findLastIndex((upstream) => upstream.visitor === visitor && upstream.usable);
+    const last = this.#idle[index];
+    if (last === undefined) return undefined;
     const age = this.#options.monotonic() - last.idleSince;
     if (age >= (reuse === "recent" ? freshIdleMs : upstreamIdleMs)) return undefined;
-    return this.#idle.pop();
+    this.#idle.splice(index, 1);
+    return last;
   }
 
-  #connect(): Upstream {
-    const upstream = new Upstream(this.replica.socket, this.#options.nextName(), this);
+  #connect({ visitor }: Waiter): Upstream {
+    const upstream = new Upstream(this.replica.socket, this.#options.nextName(), visitor, this);
     this.#open.add(upstream);
     return upstream;
   }

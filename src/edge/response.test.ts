@@ -70,8 +70,9 @@ describe("an answer", () => {
     "of status 304 with a length": {
       text: "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
       body: "",
-      keepAlive: true,
+      keepAlive: false,
     },
+    "of status 304": { text: "HTTP/1.1 304 Not Modified\r\n\r\n", body: "", keepAlive: true },
     "to HEAD": { text: `${ok}Content-Length: 5\r\n\r\n`, body: "", method: "HEAD", keepAlive: true },
     "after interim ones": {
       text: `HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n${ok}Content-Length: 5\r\n\r\nhello`,

@@ -154,6 +154,8 @@ export class ResponseParser {
     const { status, length, chunked } = head;
     const bodiless = this.#headOnly || status === 204 || status === 304;
     const untilClose = !bodiless && !chunked && length === undefined;
+    // RFC 9110 §8.6, §15.4.5: a 204 has no length and a 304 another answer's; whoever says one may send that much as well.
+    const mayFollow = (status === 204 || status === 304) && (chunked || (length ?? 0) > 0);
     this.#state = bodiless ? "idle" : chunked ? "chunk-size" : length === undefined ? "until-close" : "length";
     this.#left = length ?? 0;
     this.#sink.onHead({
@@ -161,7 +163,7 @@ export class ResponseParser {
       reason: head.reason,
       rawHeaders: head.rawHeaders,
       length,
-      keepAlive: head.keepAlive && !untilClose,
+      keepAlive: head.keepAlive && !untilClose && !mayFollow,
     });
     if (bodiless) this.#sink.onEnd();
     else if (this.#state === "length" && this.#left === 0) this.#end();

@@ -46,6 +46,8 @@ export class Upstream implements ResponseSink {
   received = 0;
   /** Requests that began on it. */
   uses = 0;
+  /** Whose requests it carries. */
+  readonly visitor: string;
   /** When it was last used; only meaningful while idle. */
   idleSince = 0;
   readonly #socket: Socket;
@@ -55,14 +57,17 @@ export class Upstream implements ResponseSink {
   #connected = false;
   #requestDone = true;
   #keepAlive = true;
+  /** No request may follow the one that it carries. */
+  #last = false;
   #answerDone = true;
   #errno: string | undefined;
   readonly #dataListener = (bytes: Buffer): void => this.#onData(bytes);
   readonly #drainListener = (): void => this.#user?.onDrain();
   readonly #endListener = (): void => this.#onEnd();
 
-  constructor(path: string, name: ConnectionName, owner: UpstreamOwner) {
+  constructor(path: string, name: ConnectionName, visitor: string, owner: UpstreamOwner) {
     this.name = name;
+    this.visitor = visitor;
     this.id = `${name.emitter}/${name.epoch}/${name.connection}`;
     this.#owner = owner;
     this.#parser = new ResponseParser(this);
@@ -85,7 +90,7 @@ export class Upstream implements ResponseSink {
   begin(
     user: UpstreamUser,
     head: string,
-    request: { readonly method: string; readonly upgrade: boolean; readonly body: boolean },
+    request: { readonly method: string; readonly upgrade: boolean; readonly body: boolean; readonly last: boolean },
   ): number {
     assert(
       this.#user === undefined && this.#requestDone && this.#answerDone,
@@ -94,7 +99,7 @@ export class Upstream implements ResponseSink {
     this.#user = user;
     this.#requestDone = !request.body;
     this.#answerDone = false;
-    this.#keepAlive = true;
+    this.#last = request.last;
     this.uses += 1;
     this.#parser.begin(request);
     const from = this.sent;
@@ -164,7 +169,7 @@ export class Upstream implements ResponseSink {
   }
 
   onHead(head: ResponseHead): void {
-    this.#keepAlive = head.keepAlive;
+    this.#keepAlive = head.keepAlive && !this.#last;
     this.#user?.onHead(head);
   }
 
