@@ -60,7 +60,7 @@ export function callersTrace(traceparent: string | undefined): string | undefine
 
 /** Takes the console's cookies out of a `Cookie` value; the others stay as they came. */
 export function withoutConsoleCookies(cookie: string): string {
-  if (!consoleCookiePrefixes.some((prefix) => cookie.includes(prefix))) return cookie;
+  if (!/waybill/i.test(cookie)) return cookie;
   return cookie
     .split(";")
     .map((pair) => pair.trim())
@@ -91,6 +91,9 @@ export function passedHeaders(raw: readonly string[], host: string, jar?: Cookie
     const value = raw[i + 1] as string;
     if (hopByHop.has(name) || ownedOfResponses.has(name) || isOwnedFamily(name)) continue;
     if (listed.length > 0 && listed.includes(name)) continue;
+    if (name === "clear-site-data" && clearsOthers.test(value)) continue;
+    // It counts for all ports of the name (RFC 6797 §8.3), and those are the console's and other Spaces'.
+    if (name === "strict-transport-security" && jar !== undefined) continue;
     if (name === "set-cookie") {
       if (maySetCookie(value, host)) out.push(raw[i] as string, jar === undefined ? value : jar.toVisitor(value));
       continue;
@@ -99,6 +102,9 @@ export function passedHeaders(raw: readonly string[], host: string, jar?: Cookie
   }
   return out;
 }
+
+/** Cookies are cleared for the whole registered domain (Clear Site Data §3.1.2): the console's and all Spaces'. */
+const clearsOthers = /"(?:cookies|\*)"/i;
 
 /** {@link passedHeaders} and ours. A 204 has no length (RFC 9110 §8.6), whatever the app says: a reader might wait for that many bytes. */
 export function visitorHeaders(raw: readonly string[], host: string, add: AnswerAdditions, status = 200): string[] {
@@ -129,7 +135,8 @@ export function switchingHead(raw: readonly string[], host: string, add: AnswerA
 
 /** An app sets cookies for its own host alone: a wider `Domain` would reach the console and the other Spaces. */
 export function maySetCookie(setCookie: string, host: string): boolean {
-  if (isConsoleCookie(setCookie.trim())) return false;
+  // A cookie without a name is sent as its value alone, which may look like a name and a value (RFC 6265bis §5.7).
+  if (isConsoleCookie(setCookie.replace(/^[\s=]+/, ""))) return false;
   const domain = /;\s*domain\s*=\s*([^;]*)/gi;
   for (const [, value] of setCookie.matchAll(domain)) {
     const named = (value as string).trim().replace(/^\./, "").toLowerCase();

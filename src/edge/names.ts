@@ -29,12 +29,31 @@ export const ownedOfRequests: ReadonlySet<string> = new Set([
   "client-ip",
   "x-client-ip",
   "true-client-ip",
+  "x-cluster-client-ip",
+  "cf-connecting-ip",
+  "fastly-client-ip",
   "x-original-url",
   "x-rewrite-url",
+  "x-forwarded",
+  "x-host",
+  "x-original-host",
+  "x-http-host-override",
+  "x-scheme",
+  "x-url-scheme",
+  "front-end-https",
 ]);
 
-/** Ours on the way to the visitor. */
-export const ownedOfResponses: ReadonlySet<string> = new Set(["proxy-status", "x-ip-token", "via", "x-request-id"]);
+/** Ours on the way to the visitor; and what a server in front of us would take for an order to send one of its own files. */
+export const ownedOfResponses: ReadonlySet<string> = new Set([
+  "proxy-status",
+  "x-ip-token",
+  "via",
+  "x-request-id",
+  "x-accel-redirect",
+  "x-sendfile",
+  "x-lighttpd-send-file",
+  "x-reproxy-url",
+]);
 
 /** Families of which every member is ours, in both directions. */
 export function isOwnedFamily(name: string): boolean {
