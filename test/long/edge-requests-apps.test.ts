@@ -4,7 +4,7 @@ import { after, describe, test } from "node:test";
 import { appHost } from "../support/edge-world.ts";
 import { needs } from "../support/needs.ts";
 import { nodeApp, pythonApp, seenPath } from "../support/requests/apps.ts";
-import { corpus } from "../support/requests/corpus.ts";
+import { corpus, everyNth } from "../support/requests/corpus.ts";
 import { judgeAll } from "../support/requests/judge.ts";
 import type { RawCase } from "../support/requests/judge.ts";
 import { parseSeen } from "../support/requests/recorder.ts";
@@ -15,7 +15,8 @@ import { bench } from "../support/replicas.ts";
 const replicas = bench();
 after(() => replicas[Symbol.asyncDispose]());
 const python = await needs("python3");
-const all = Object.values(corpus(appHost)).flat();
+/** One in three: each is two connections more, and Python's server is slow at them. */
+const all = everyNth(Object.values(corpus(appHost)).flat(), 3);
 
 async function behindShim(files: Record<string, string>, argv: readonly string[]): Promise<JudgedWorld> {
   const replica = await replicas.start(files, { argv });
@@ -44,7 +45,7 @@ describe("an app behind its shim sees the requests that the edge saw", () => {
   test("on http.server of Python, of those that it can read", python, async () => {
     await using world = await behindShim({ "app.py": pythonApp(true) }, ["/usr/bin/python3", "app.py"]);
     const cases = all.filter((one) => one.served.every(isForPython) && !one.name.endsWith("two hundred header lines"));
-    assert.ok(cases.length > 1_500, String(cases.length));
+    assert.ok(cases.length > 500, String(cases.length));
     assert.deepEqual(await judgeAll(world, appHost, cases), {});
   });
 });
