@@ -28,7 +28,7 @@ describe("a Host", () => {
     const text = await rawExchange(world.edge.port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
     if (text.includes("the console")) return "console";
     const id = /^x-waybill-id: (q_\w+)/m.exec(text)?.[1];
-    if (id !== undefined) return String(world.emitter.packs.find(({ work }) => work === id)?.facts["space"]);
+    if (id !== undefined) return world.emitter.packs.find(({ work }) => work === id)?.facts["space"] as string;
     return text.slice(9, 12);
   }
 

@@ -11,13 +11,13 @@ const upgrade =
   "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /** What is sent first, and then a byte of which a second; whether answers are read. */
-const manners: Record<string, { readonly first: string; readonly then: string; readonly reads: boolean }> = {
-  idle: { first: "", then: "", reads: true },
-  "slow heads": { first: head("GET /", "X-Slow: "), then: "x", reads: true },
-  "slow bodies": { first: head("POST /", "Content-Length: 1000000\r\n\r\n"), then: "x", reads: true },
-  "slow readers": { first: head("GET /flood", "\r\n"), then: "", reads: false },
-  "half-open WebSockets": { first: head("GET /ws", upgrade), then: "", reads: true },
-  "heads of 16 kB": { first: head("GET /", `X: ${"y".repeat(17_000)}\r\n\r\n`), then: "again", reads: true },
+const manners: Record<string, { readonly first: string; readonly more: string; readonly reads: boolean }> = {
+  idle: { first: "", more: "", reads: true },
+  "slow heads": { first: head("GET /", "X-Slow: "), more: "x", reads: true },
+  "slow bodies": { first: head("POST /", "Content-Length: 1000000\r\n\r\n"), more: "x", reads: true },
+  "slow readers": { first: head("GET /flood", "\r\n"), more: "", reads: false },
+  "half-open WebSockets": { first: head("GET /ws", upgrade), more: "", reads: true },
+  "heads of 16 kB": { first: head("GET /", `X: ${"y".repeat(17_000)}\r\n\r\n`), more: "again", reads: true },
 };
 
 if (kind === "probe") await probe(Number(count));
@@ -47,8 +47,8 @@ async function attack(): Promise<void> {
   await fill();
   process.send?.({ holds: sockets.size });
   setInterval(() => {
-    if (manner.then === "again") return void fill();
-    if (manner.then !== "") for (const socket of sockets) if (socket.writable) socket.write(manner.then);
+    if (manner.more === "again") return void fill();
+    if (manner.more !== "") for (const socket of sockets) if (socket.writable) socket.write(manner.more);
   }, everyMs);
 }
 
