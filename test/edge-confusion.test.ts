@@ -226,5 +226,5 @@ test("a token in the wrong place is kept nowhere", async () => {
   const { entries, packs } = world.emitter;
   const kept = JSON.stringify([entries, packs, world.counted, world.errors, world.gone]);
   assert.ok(!kept.includes(secret), kept.slice(kept.indexOf(secret) - 300, kept.indexOf(secret) + 50));
-  assert.ok(kept.includes("/file=hf_…/x"));
+  assert.match(kept, /"\/x"/);
 });

@@ -93,7 +93,7 @@ export function headCases(host: string): RawCase[] {
     refused("an end that is CR LF LF", `GET /l HTTP/1.1\r\nHost: ${host}\r\n\n`),
     refused("an end that is CR LF CR", `GET /l HTTP/1.1\r\nHost: ${host}\r\n\rGET /x`),
     refused("the beginning of TLS", "\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"),
-    refused("the preface of HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    refused("the preface of HTTP/2 with a Host", `PRI * HTTP/2.0${rest}SM\r\n\r\n`),
     refused("a PROXY line", `PROXY TCP4 6.6.6.6 127.0.0.1 1 2\r\nGET /l HTTP/1.1${rest}`),
     refused("zeros", "\0".repeat(100)),
     unended("half a head", `GET /l HTTP/1.1\r\nHost: ${host}\r\nX-Open: `),
