@@ -9,6 +9,7 @@ import { Audit } from "./audit.ts";
 import { Builds, Releases } from "./builds.ts";
 import { Calls } from "./calls.ts";
 import { openDatabase } from "./database.ts";
+import { Domains } from "./domains.ts";
 import { Environments } from "./environments.ts";
 import { Kept } from "./kept.ts";
 import { migrate } from "./migrations/index.ts";
@@ -29,6 +30,7 @@ export class Catalog {
   readonly settings: Settings;
   readonly calls: Calls;
   readonly environments: Environments;
+  readonly domains: Domains;
   readonly kept: Kept;
   readonly requestKeys: RequestKeys;
   readonly audit: Audit;
@@ -43,6 +45,7 @@ export class Catalog {
     this.settings = new Settings(db);
     this.calls = calls;
     this.environments = new Environments(db, sql, effects);
+    this.domains = new Domains(db, sql, effects);
     this.kept = new Kept(db, sql);
     this.requestKeys = new RequestKeys(db, sql);
     this.audit = new Audit(db, sql);

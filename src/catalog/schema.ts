@@ -134,6 +134,28 @@ export interface EnvironmentChangesTable {
   at: number;
 }
 
+export interface DomainsTable {
+  name: string;
+  space: string;
+  state: string;
+  proof: string | null;
+  addedAt: number;
+  addedBy: string;
+  provedAt: number | null;
+  lookedAt: number | null;
+  missingSince: number | null;
+}
+
+export interface DomainChangesTable {
+  id: Generated<number>;
+  name: string;
+  space: string;
+  action: string;
+  account: string | null;
+  at: number;
+  says: string;
+}
+
 /** `asked` and `answer` are sealed. */
 export interface RequestKeysTable {
   account: string;
@@ -232,6 +254,8 @@ export interface Schema {
   spaceVariables: VariablesTable;
   spaceSecrets: SecretsTable;
   spaceEnvironmentChanges: EnvironmentChangesTable;
+  domains: DomainsTable;
+  domainChanges: DomainChangesTable;
   calls: CallsTable;
   callDevices: CallDevicesTable;
   callCursor: CallCursorTable;

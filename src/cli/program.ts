@@ -38,6 +38,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   stop: () => import("./commands/stop.ts"),
   deploy: () => import("./commands/deploy.ts"),
   space: () => import("./commands/space.ts"),
+  domain: () => import("./commands/domain.ts"),
   secret: () => import("./commands/secret.ts"),
   variable: () => import("./commands/variable.ts"),
   restart: () => import("./commands/restart.ts"),

@@ -38,15 +38,16 @@ import type {
   VariableViews,
   WhoAmI,
 } from "../contract/api.ts";
+import type { DomainChangeView, DomainView } from "../contract/domains.ts";
 import type { AuditEntryView } from "../contract/identity.ts";
 import type { PoolsView, RouteRequest, RouteView, RuleView, PoolView } from "../contract/pools.ts";
 import type { RequestCount, RequestFilter, RequestLine, RequestPage } from "../contract/requests.ts";
 import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodesView } from "../contract/nodes.ts";
 import type { LogLine } from "../contract/agent.ts";
-import type { Problem } from "../contract/problem.ts";
 import type { Explanation } from "../evidence/verdict.ts";
 import { ApiError, ServerUnreachable, WaitOver } from "./errors.ts";
+import { apiErrorOf } from "./refusals.ts";
 import { followRequests, queryOfFilter } from "./requests.ts";
 import type { FollowRequests } from "./requests.ts";
 import { readJsonLines } from "./json-lines.ts";
@@ -139,8 +140,6 @@ const backupLookEveryMs = 1_000;
 const triesMost = 7;
 const pauseFirstMs = 200;
 const pauseMostMs = 2_000;
-/** Problems are short; of a page that is none, this much is read for its sentence. */
-const problemMaxCharacters = 64 * 1024;
 
 export class WaybillClient {
   readonly url: string;
@@ -335,6 +334,29 @@ export class WaybillClient {
   /** Who changed which variable or secret when, newest first. */
   async environmentChanges(space: string, asking: Asking = {}): Promise<Page<EnvironmentChangeView>> {
     return await this.#get(`/api/spaces/${pathOf(space)}/environment/changes`, {}, asking);
+  }
+
+  /** Names of people's own domains that the Space claims, with what their DNS has to say. */
+  async domains(space: string, asking: Asking = {}): Promise<Page<DomainView>> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/domains`, {}, asking);
+  }
+
+  /** Claims a name, and has its proof looked for; again, once that is there. `withoutProof`: for operators. */
+  async addDomain(
+    space: string,
+    wish: { readonly name: string; readonly withoutProof?: boolean },
+    asking: Asking = {},
+  ): Promise<DomainView> {
+    return await this.#send("POST", `/api/spaces/${pathOf(space)}/domains`, wish, asking);
+  }
+
+  async removeDomain(space: string, name: string, asking: Asking = {}): Promise<Page<DomainView>> {
+    return await this.#send("DELETE", `/api/spaces/${pathOf(space)}/domains/${encodeURIComponent(name)}`, {}, asking);
+  }
+
+  /** Who changed which domain when, newest first. */
+  async domainChanges(space: string, asking: Asking = {}): Promise<Page<DomainChangeView>> {
+    return await this.#get(`/api/spaces/${pathOf(space)}/domains/changes`, {}, asking);
   }
 
   async builds(
@@ -629,41 +651,6 @@ function isWorthAnother(error: unknown, tries: number): boolean {
   const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
   const wasClosed = code === "EPIPE" || code === "ECONNRESET" || code === "UND_ERR_SOCKET";
   return wasClosed || (code === "ECONNREFUSED" && tries > 1);
-}
-
-async function apiErrorOf(response: Response, path: string): Promise<ApiError> {
-  const text = (await response.text().catch(() => "")).slice(0, problemMaxCharacters); // A refusal without its body is still one.
-  const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
-  return new ApiError(problemOf(text, response.status, path), Number.isFinite(retryAfter) ? retryAfter : null);
-}
-
-/** The problem in an answer's body, filled up where a proxy or another server answered in its own form. */
-function problemOf(text: string, status: number, path: string): Problem {
-  const raw = tryParse(text);
-  const says = [raw["detail"], raw["error"], raw["title"]].find((value): value is string => typeof value === "string");
-  const problem: Problem = {
-    type: "about:blank",
-    title: `HTTP ${status}`,
-    status,
-    detail: says ?? `The server answered ${status} to ${path}.`,
-    boundary: "control",
-    code: `http-${status}`,
-    owner: status >= 500 ? "platform" : "visitor",
-    retry: status >= 500 ? "later" : "never",
-    next: status >= 500 ? "Try again; the server's log says more." : "Check the address and the command.",
-  };
-  return typeof raw["code"] === "string" && typeof raw["detail"] === "string"
-    ? { ...problem, ...raw, status }
-    : problem;
-}
-
-function tryParse(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-  } catch {
-    return {}; // Not JSON: a page of something between us and the server.
-  }
 }
 
 function queryOf(query: Record<string, string | undefined>): string {

@@ -32,6 +32,10 @@
  *   POST   /api/spaces/O/N/secrets   SetEntry       → SetSecret                                        (owner, admin)
  *   DELETE /api/spaces/O/N/secrets   { key }        → SecretViews                                      (owner, admin)
  *   GET    /api/spaces/O/N/environment/changes      → Page<EnvironmentChangeView>                      (owner, admin)
+ *   GET    /api/spaces/O/N/domains                  → Page<DomainView>                                 (owner, admin)
+ *   POST   /api/spaces/O/N/domains   { name, withoutProof? } → DomainView; without proof: admin        (owner, admin)
+ *   DELETE /api/spaces/O/N/domains/HOST             → Page<DomainView>                                 (owner, admin)
+ *   GET    /api/spaces/O/N/domains/changes          → Page<DomainChangeView>                           (owner, admin)
  *   GET    /api/spaces/O/N/builds?page=             → Page<BuildView>                                 (owner, admin)
  *   GET    /api/spaces/O/N/budget, PUT { limitMs?, whenOut? } → BudgetView                              (owner, admin)
  *   GET    /api/builds                              → BuildQueueView                                  (admin)
@@ -238,7 +242,7 @@ export interface SpaceView {
   readonly deadline: string | null;
   /** One sentence: what ends it, and who can. */
   readonly ends: string;
-  /** By name, then by numeric address. */
+  /** Names of its own domains, then its name, then its numeric address; or those domains and its port. */
   readonly addresses: readonly string[];
   readonly settings: OwnerSettings;
   readonly build: BuildView | null;

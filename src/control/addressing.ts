@@ -68,6 +68,17 @@ export class Addressing {
     return isByPorts && row.port !== null ? `${consoleHost ?? "127.0.0.1"}:${row.port}` : this.nameOf(row);
   }
 
+  /** How visitors come to a host of this platform. */
+  urlOf(host: string): string {
+    return this.#url(host, this.#port);
+  }
+
+  /** A Space's name where others find it in the DNS; null where names lead to the machine that asks. */
+  cnameOf(row: Pick<SpaceRow, "subdomain">): string | null {
+    const { appsDomain, isByPorts } = this.#facts;
+    return isByPorts || appsDomain === "localhost" || appsDomain.endsWith(".localhost") ? null : this.nameOf(row);
+  }
+
   /** For apps in sandboxes, whose gateway knows the names and takes them to the edge without TLS. */
   inside(row: Pick<SpaceRow, "subdomain">): string {
     return `http://${this.nameOf(row)}:${this.#facts.listenPort()}`;

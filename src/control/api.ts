@@ -12,8 +12,8 @@ import type { Server } from "./server.ts";
 import type { Refused } from "./spaces.ts";
 
 export interface ApiEnv {
-  // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type
   /** `origin`: the platform's address as this client wrote it. `address`: the client's own; "" where nothing tells it. */
+  // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type
   Bindings: { inside: InsideCaller | null; origin: string; address: string };
   // oxlint-disable-next-line typescript/consistent-type-definitions -- Hono wants an object type
   /** `asked`: the body as it was parsed, and what a route adds for the audit log. */
@@ -74,11 +74,12 @@ export function isInside(c: ApiContext): boolean {
   return insideOf(c) !== null;
 }
 
-/** The app in a sandbox that calls; null where none does. */
+/** The platform's address as this client wrote it. */
 export function originOf(c: ApiContext): string {
   return (c.env as Partial<ApiEnv["Bindings"]> | undefined)?.origin ?? new URL(c.req.url).origin;
 }
 
+/** The app in a sandbox that calls; null where none does. */
 export function insideOf(c: ApiContext): InsideCaller | null {
   return (c.env as Partial<ApiEnv["Bindings"]> | undefined)?.inside ?? null;
 }

@@ -10,6 +10,7 @@ import { auditRoute } from "./routes/audit.ts";
 import { buildsRoute } from "./routes/builds.ts";
 import { callsRoute } from "./routes/calls.ts";
 import { commitRoute } from "./routes/commit.ts";
+import { domainsRoute } from "./routes/domains.ts";
 import { environmentRoute } from "./routes/environment.ts";
 import { explainRoute } from "./routes/explain.ts";
 import { gpuRoute } from "./routes/gpu.ts";
@@ -43,6 +44,7 @@ const routes: readonly Route[] = [
   commitRoute,
   logsRoute,
   environmentRoute,
+  domainsRoute,
   requestsRoute,
   buildsRoute,
   callsRoute,

@@ -79,6 +79,11 @@ export const audited: Readonly<Record<string, Audited>> = {
   },
   "POST /api/spaces/:owner/:name/secrets": { action: "secret.set", ...ofSpace, secret: ["value"] },
   "DELETE /api/spaces/:owner/:name/secrets": { action: "secret.unset", ...ofSpace },
+  "POST /api/spaces/:owner/:name/domains": { action: "domain.add", ...ofSpace },
+  "DELETE /api/spaces/:owner/:name/domains/:domain": {
+    ...{ action: "domain.remove", ...ofSpace },
+    was: (server, path) => server.domains.find(spaceOf(path), path["domain"] ?? ""),
+  },
   "PUT /api/spaces/:owner/:name/budget": {
     ...{ action: "space.budget", ...ofSpace },
     was: (server, path) => server.budget(spaceOf(path)),

@@ -26,6 +26,7 @@ import { Builds } from "./builds.ts";
 import { Calls } from "./calls.ts";
 import { Commits } from "./commits.ts";
 import { Engine } from "./engine.ts";
+import { Domains } from "./domains.ts";
 import { Environments } from "./environments.ts";
 import { Fitting } from "./fitting.ts";
 import { Hardware } from "./hardware.ts";
@@ -112,6 +113,18 @@ export interface Wishes {
   readonly drawn?: number;
 }
 
+/** By name: the records, or a failure's code. */
+interface TestDns {
+  readonly txt: Map<string, readonly string[] | string>;
+  readonly cname: Map<string, readonly string[] | string>;
+}
+
+async function answerOf(records: TestDns["txt"], name: string): Promise<readonly string[]> {
+  const found = records.get(name) ?? "ENOTFOUND";
+  if (typeof found === "string") throw Object.assign(new Error(found), { code: found });
+  return found;
+}
+
 export class ControlWorld implements AsyncDisposable {
   readonly folder: string;
   readonly failures: string[] = [];
@@ -125,6 +138,9 @@ export class ControlWorld implements AsyncDisposable {
   readonly clock: TestClock;
   readonly replicas: Replicas;
   readonly environments: Environments;
+  readonly domains: Domains;
+  /** What the DNS of people's names says: texts and aliases, or a failure's code. */
+  readonly dns: TestDns;
   readonly journal: Journal;
   readonly engine: Engine;
   readonly catalog: Catalog;
@@ -165,6 +181,16 @@ export class ControlWorld implements AsyncDisposable {
     const replicas = new Replicas();
     const random = (count: number): Uint8Array => crypto.getRandomValues(new Uint8Array(count));
     const box = new SecretBox(new Map([["k_test", Buffer.alloc(32, 7)]]), random);
+    const dns: TestDns = { txt: new Map(), cname: new Map() };
+    const domains = await Domains.open({
+      rows: catalog.domains,
+      resolver: { txt: (name) => answerOf(dns.txt, name), cname: (name) => answerOf(dns.cname, name) },
+      clock,
+      own: { appsDomain: "apps.example.com", consoleHosts: ["waybill.example.com"] },
+      secret: new Uint8Array(32),
+      cnameOf: (space) => `${space.replace("/", "-")}.apps.example.com`,
+      urlOf: (host) => `https://${host}`,
+    });
     const environments = await Environments.open({
       rows: catalog.environments,
       box,
@@ -178,6 +204,8 @@ export class ControlWorld implements AsyncDisposable {
       clock,
       replicas,
       environments,
+      domains,
+      dns,
       effects,
       box,
       folder: folder ?? mkdtempSync(join(tmpdir(), "waybill-control-")),
@@ -196,11 +224,16 @@ export class ControlWorld implements AsyncDisposable {
     clock,
     replicas,
     environments,
+    domains,
+    dns,
     folder,
     kept,
     drawn,
     ...sealing
-  }: Pick<ControlWorld, "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "folder"> &
+  }: Pick<
+    ControlWorld,
+    "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "domains" | "dns" | "folder"
+  > &
     Pick<ServerParts, "effects" | "box"> & {
       kept: KeptOfSpace;
       drawn: number;
@@ -210,6 +243,8 @@ export class ControlWorld implements AsyncDisposable {
     this.journal = journal;
     this.replicas = replicas;
     this.environments = environments;
+    this.domains = domains;
+    this.dns = dns;
     this.engine = engine;
     this.catalog = catalog;
     this.clock = clock;
@@ -302,6 +337,7 @@ export class ControlWorld implements AsyncDisposable {
         ...{ appsDomain: "localhost", consoleHost: null, scheme: "http", publicPort: null },
         ...{ isOpen: false, isByPorts: false, listenPort: () => 7070 },
       }),
+      domains: this.domains,
       spacePorts: null,
       releasesKept: kept.releases,
     });
@@ -348,6 +384,7 @@ export class ControlWorld implements AsyncDisposable {
       commits: this.commits,
       spaces,
       environments,
+      domains,
       hardware: this.hardware,
       resolver,
       about,

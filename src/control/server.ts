@@ -49,6 +49,7 @@ import type { Calls } from "./calls.ts";
 import { spaceOwner } from "../contract/space.ts";
 import type { Commits } from "./commits.ts";
 import type { Engine } from "./engine.ts";
+import type { Domains } from "./domains.ts";
 import type { Environments } from "./environments.ts";
 import { Explaining } from "./explaining.ts";
 import type { Explained } from "./explaining.ts";
@@ -88,6 +89,7 @@ export interface ServerParts {
   readonly commits: Commits;
   readonly spaces: Spaces;
   readonly environments: Environments;
+  readonly domains: Domains;
   readonly hardware: Hardware;
   readonly effects: RequestEffects;
   readonly box: SecretBox;
@@ -127,6 +129,7 @@ export class Server {
   readonly nodeTokens: NodeTokens;
   readonly replicas: Replicas;
   readonly environments: Environments;
+  readonly domains: Domains;
   readonly effects: RequestEffects;
   readonly requestKeys: RequestKeys;
   readonly #parts: ServerParts;
@@ -147,6 +150,7 @@ export class Server {
     this.nodeTokens = parts.nodeTokens;
     this.replicas = parts.replicas;
     this.environments = parts.environments;
+    this.domains = parts.domains;
     this.effects = parts.effects;
     const { engine, catalog } = parts;
     this.requestKeys = new RequestKeys({ ...parts, rows: catalog.requestKeys, now: () => engine.now() });

@@ -16,6 +16,7 @@ import type { SpaceRoute } from "../edge/ports.ts";
 import type { Code } from "../evidence/codes.ts";
 import { instant, iso } from "../stdx/time.ts";
 import type { Addressing } from "./addressing.ts";
+import type { Domains } from "./domains.ts";
 import type { Hardware } from "./hardware.ts";
 import { hubRuntime, hubSpace } from "./hub-fields.ts";
 import { isLiving } from "./replicas.ts";
@@ -31,6 +32,8 @@ export interface SpacesPorts extends KeeperPorts {
   addAddress(address: string): Promise<string | undefined>;
   readonly hardware: Hardware;
   readonly addressing: Addressing;
+  /** Names of people's own domains: which Space one leads to, and where visitors reach a Space by them. */
+  readonly domains: Pick<Domains, "spaceOf" | "urlsOf">;
   /** Gives and opens the Spaces' own ports; null where they are told apart by names. */
   readonly spacePorts: SpacePorts | null;
   /** How many releases of a Space are kept beside what runs. */
@@ -184,7 +187,7 @@ export class Spaces {
 
   /** The edge's question. `host` without port, in lower case. */
   find(host: string): SpaceRoute | undefined {
-    const known = this.#byHost.get(host);
+    const known = this.#byHost.get(host) ?? this.#byId.get(this.#ports.domains.spaceOf(host) ?? "");
     if (!known) return undefined;
     known.usedAt = this.#keeper.now;
     return this.#routes.of(known);
@@ -301,7 +304,7 @@ export class Spaces {
       name: row.name,
       sdk: row.sdk,
       ...standingView(space, await this.#keeper.deadline(known)),
-      addresses: this.#ports.addressing.ofSpace(row),
+      addresses: [...this.#ports.domains.urlsOf(id), ...this.#ports.addressing.ofSpace(row)],
       settings: row.settings,
       build: build ? this.#ports.builds().views.of(build) : null,
       release: space.release,

@@ -28,6 +28,8 @@ export interface NetworkConfig {
   readonly proxies: TrustedProxies | null;
   /** Where connections begin with the PROXY protocol, from those proxies. */
   readonly proxyProtocol: Place | null;
+  /** Who is asked about people's domains; none: whom the machine asks. */
+  readonly dnsServers: readonly string[];
 }
 
 export interface Place {
@@ -73,6 +75,7 @@ export function readNetwork(
     ...{ appsDomain: appsDomain ?? "localhost", consoleHost, ports, proxies },
     visited: publicUrl && { scheme: publicUrl.scheme, port: publicUrl.port },
     proxyProtocol: readProxyProtocol(env, proxies !== null, problems),
+    dnsServers: readDnsServers(env, problems),
   };
 }
 
@@ -176,6 +179,15 @@ function readProxyProtocol(env: Environment, isTrusting: boolean, problems: stri
       "WAYBILL_PROXY_PROTOCOL is for proxies that are named; name them with WAYBILL_TRUSTED_PROXIES, such as 127.0.0.1",
     );
   return place ?? null;
+}
+
+/** `WAYBILL_DNS_SERVERS`: addresses, with a port where it is not 53. */
+function readDnsServers(env: Environment, problems: string[]): string[] {
+  const named = (env["WAYBILL_DNS_SERVERS"] ?? "").split(",").flatMap((part) => part.trim() || []);
+  for (const text of named)
+    if (isIP(text) === 0 && parsePlace(text) === undefined)
+      problems.push(`WAYBILL_DNS_SERVERS has "${text}"; write addresses such as 192.168.1.1 or 127.0.0.1:5353`);
+  return named;
 }
 
 /** `192.0.2.1:80`, `[2001:db8::1]:80`. */

@@ -18,6 +18,7 @@ import { Builds } from "../control/builds.ts";
 import { Calls } from "../control/calls.ts";
 import { Commits } from "../control/commits.ts";
 import { Engine } from "../control/engine.ts";
+import { Domains, sweepEveryMs } from "../control/domains.ts";
 import { Environments } from "../control/environments.ts";
 import { Fitting } from "../control/fitting.ts";
 import { Hardware } from "../control/hardware.ts";
@@ -39,6 +40,7 @@ import { visitorOf } from "../http/visitor.ts";
 import { LfsStore } from "../hub/lfs-store.ts";
 import { openRepositories } from "../hub/repository.ts";
 import { loadCookieKey } from "../identity/cookie-key.ts";
+import { loadDomainKey } from "../identity/domain-key.ts";
 import { loadLfsKey } from "../identity/lfs-key.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import { openSecretBox } from "../identity/secret-box.ts";
@@ -57,6 +59,7 @@ import type { Clock } from "../stdx/time.ts";
 import type { PlatformConfig } from "./config.ts";
 import { makeBackup } from "./backup.ts";
 import { adminAccount, bootToken } from "./boot-token.ts";
+import { domainResolver } from "./dns.ts";
 import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
 import { ownNode, poolName, startNode } from "./node.ts";
 import { databaseName, markName } from "../journal/index.ts";
@@ -277,6 +280,15 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     memoryBytes: config.app.memoryBytes,
     cards: nodes.all.flatMap(({ devices }) => devices),
   }));
+  const domains = await Domains.open({
+    rows: catalog.domains,
+    resolver: domainResolver(network.dnsServers),
+    clock,
+    own: { appsDomain: network.appsDomain, consoleHosts: consoleHosts(network) },
+    secret: await loadDomainKey(catalog.settings, random),
+    cnameOf: (space) => addressing.cnameOf(spaces.get(space) ?? { subdomain: "" }),
+    urlOf: (host) => addressing.urlOf(host),
+  });
   const spaces: Spaces = new Spaces({
     catalog,
     replicas,
@@ -305,6 +317,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     unvisitedMs: config.unvisitedMs,
     hardware,
     addressing,
+    domains,
     spacePorts,
     releasesKept: config.kept.releases,
     onFailure,
@@ -391,6 +404,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     commits: new Commits({ catalog, repositories, spaces, builds, emitter: serverSpool, random, clock }),
     spaces,
     environments,
+    domains,
     hardware,
     effects,
     box,
@@ -498,6 +512,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
 
   const timers = [
+    setInterval(
+      () => void domains.sweep().catch((error: unknown) => onFailure("looking at domains", error)),
+      sweepEveryMs,
+    ),
     setInterval(() => void shipping().catch((error: unknown) => onFailure("shipping evidence", error)), shipEveryMs),
     setInterval(
       () => void calls.retell().catch((error: unknown) => onFailure("telling waiting calls", error)),

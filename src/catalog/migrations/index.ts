@@ -11,6 +11,7 @@ import { requestKeys } from "./0007-request-keys.ts";
 import { callFunding } from "./0008-call-funding.ts";
 import { spacePorts } from "./0009-space-ports.ts";
 import { audit } from "./0010-audit.ts";
+import { domains } from "./0011-domains.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -35,6 +36,7 @@ export const migrations: readonly Migration[] = [
   callFunding,
   spacePorts,
   audit,
+  domains,
 ];
 
 /**
