@@ -1,13 +1,19 @@
 /** How a platform is reached: opened to a network only where that is safe; Spaces told apart by ports. With real processes. */
 import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { connect, createServer } from "node:net";
 import type { AddressInfo, Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { rawExchange } from "./support/edge-world.ts";
+import { freePort } from "./support/free-port.ts";
+import { needs } from "./support/needs.ts";
+import { caddyRecipe } from "./support/network-recipes.ts";
 import { Platform, until, upRefused, visit } from "./support/platform.ts";
 import type { Account, App } from "./support/platform.ts";
 
@@ -66,6 +72,97 @@ describe("opening to a network", () => {
     assert.match(stranger, /^HTTP\/1\.1 404 [^]*https:\/\/waybill\.example\.com\/w\/n_/);
   });
 });
+
+describe("Caddy in front, as the recipes have it", async () => {
+  const { skip } = await needs("caddy");
+  test("has TLS by its own authority, or a certificate for each name that is the platform's", { skip }, async () => {
+    await using platform = await Platform.start({
+      gpus: null,
+      env: {
+        WAYBILL_TRUSTED_PROXIES: "127.0.0.1",
+        WAYBILL_PUBLIC_URL: "https://waybill.lan",
+        WAYBILL_APPS_DOMAIN: "apps.lan",
+      },
+    });
+    const alice = await platform.account("alice");
+    const app = await platform.deploy(alice, "demo", cookieApp("a"));
+    assert.deepEqual(app.deployed.space.addresses, ["https://alice-demo.apps.lan"]);
+    await platform.admin.addDomain(app.space, { name: "shop.example.org", withoutProof: true });
+    for (const [which, names, others] of [
+      ["caddy-lan", ["alice-demo.apps.lan", "waybill.lan"], []],
+      ["caddy-acme", ["alice-demo.apps.lan", "waybill.lan", "shop.example.org"], ["bob-x.apps.lan", "evil.example"]],
+    ] as const) {
+      await using caddy = await Caddy.start(which, Number(new URL(platform.url).port));
+      for (const name of names) {
+        const answer = await until(`${name} answers`, () => caddy.ask(name));
+        assert.equal(answer.status, 200, `${which} ${name}`);
+        if (name !== "waybill.lan") assert.equal((JSON.parse(answer.text) as { host: string }).host, name);
+      }
+      for (const name of others) assert.equal(await caddy.ask(name), undefined, `${which} ${name}`);
+    }
+  });
+});
+
+/** Caddy with a recipe's configuration, before a platform. */
+class Caddy implements AsyncDisposable {
+  readonly #port: number;
+  readonly #child: ChildProcess;
+  readonly #folder: string;
+
+  private constructor(port: number, child: ChildProcess, folder: string) {
+    this.#port = port;
+    this.#child = child;
+    this.#folder = folder;
+  }
+
+  static async start(which: "caddy-lan" | "caddy-acme", edge: number): Promise<Caddy> {
+    const port = await freePort();
+    const folder = mkdtempSync(join(tmpdir(), "waybill-caddy-"));
+    const file = join(folder, "Caddyfile");
+    writeFileSync(file, caddyRecipe(which, { port, edge, folder }));
+    const env = { ...process.env, HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
+    const child = spawn("/usr/bin/caddy", ["run", "--config", file, "--adapter", "caddyfile"], {
+      ...{ env, stdio: ["ignore", "ignore", "pipe"] },
+    });
+    let said = "";
+    child.stderr?.on("data", (bytes: Buffer) => (said += bytes.toString()));
+    await until(`Caddy listens: ${which}`, async () => {
+      if (child.exitCode !== null) throw new Error(said);
+      const socket = connect(port, "127.0.0.1");
+      const taken = await once(socket, "connect").then(
+        () => true,
+        () => false, // Not yet.
+      );
+      socket.destroy();
+      return taken;
+    });
+    return new Caddy(port, child, folder);
+  }
+
+  /** Undefined where it has no certificate for that name. */
+  async ask(name: string): Promise<{ readonly status: number; readonly text: string } | undefined> {
+    const request = httpsRequest({
+      ...{ host: "127.0.0.1", port: this.#port, servername: name, agent: false, rejectUnauthorized: false },
+      headers: { host: name },
+    });
+    request.end();
+    try {
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      let text = "";
+      for await (const part of response.setEncoding("utf8")) text += part as string;
+      return { status: response.statusCode ?? 0, text };
+    } catch {
+      return undefined; // The handshake was refused.
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = this.#child.exitCode === null ? once(this.#child, "exit") : undefined;
+    this.#child.kill("SIGTERM");
+    await ended;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
 
 describe("Spaces told apart by ports", () => {
   let platform: Platform;

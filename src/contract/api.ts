@@ -32,6 +32,7 @@
  *   POST   /api/spaces/O/N/secrets   SetEntry       → SetSecret                                        (owner, admin)
  *   DELETE /api/spaces/O/N/secrets   { key }        → SecretViews                                      (owner, admin)
  *   GET    /api/spaces/O/N/environment/changes      → Page<EnvironmentChangeView>                      (owner, admin)
+ *   GET    /api/hosts?domain=HOST                   → { host, space }; 404 where it is none of ours     (anybody)
  *   GET    /api/spaces/O/N/domains                  → Page<DomainView>                                 (owner, admin)
  *   POST   /api/spaces/O/N/domains   { name, withoutProof? } → DomainView; without proof: admin        (owner, admin)
  *   DELETE /api/spaces/O/N/domains/HOST             → Page<DomainView>                                 (owner, admin)

@@ -16,6 +16,7 @@ import { explainRoute } from "./routes/explain.ts";
 import { gpuRoute } from "./routes/gpu.ts";
 import { backupsRoute } from "./routes/backups.ts";
 import { drainsRoute } from "./routes/drains.ts";
+import { hostsRoute } from "./routes/hosts.ts";
 import { logsRoute } from "./routes/logs.ts";
 import { pagesRoute } from "./routes/pages.ts";
 import { allowancesRoute } from "./routes/allowances.ts";
@@ -45,6 +46,7 @@ const routes: readonly Route[] = [
   logsRoute,
   environmentRoute,
   domainsRoute,
+  hostsRoute,
   requestsRoute,
   buildsRoute,
   callsRoute,

@@ -353,7 +353,13 @@ export class ControlWorld implements AsyncDisposable {
       clock,
       onTouchFailed: (error) => onFailure("touch", error),
     });
-    const about = { version: "0", node: "26", bootMs: () => 0, url: () => "http://127.0.0.1:7070" };
+    const about = {
+      version: "0",
+      node: "26",
+      bootMs: () => 0,
+      url: () => "http://127.0.0.1:7070",
+      hosts: ["localhost"],
+    };
     const { journal: _journal, nodes, calls, builds, spaces } = this;
     // An evidence store that has the server's own entries, and no other. What these tests do not ask for (the receipts' key) is not there.
     const nothing = {

@@ -100,6 +100,8 @@ export interface ServerParts {
     readonly node: string;
     readonly bootMs: () => number;
     readonly url: () => string;
+    /** Under which hosts others reach it. */
+    readonly hosts: readonly string[];
   };
   onAccount(account: { readonly name: string; readonly tier: TierName }): void;
   /** Whose quota an app asks about, by its visitor's token where it has one. */
@@ -356,6 +358,10 @@ export class Server {
   }
 
   /** Who pays for the calls of the app that asks. */
+  isConsole(host: string): boolean {
+    return this.#parts.about.hosts.includes(host);
+  }
+
   payerOfApp(token: string | null, inside: InsideCaller | null): AppsPayer {
     return this.#parts.payerOfApp(token, inside);
   }

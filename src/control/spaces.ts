@@ -185,6 +185,11 @@ export class Spaces {
     return known ? await this.#keeper.removeReleases(known, this.#ports.releasesKept) : [];
   }
 
+  /** Which Space a host is, also where nothing of it runs. */
+  at(host: string): string | undefined {
+    return this.#byHost.get(host)?.row.id ?? this.#ports.domains.spaceOf(host);
+  }
+
   /** The edge's question. `host` without port, in lower case. */
   find(host: string): SpaceRoute | undefined {
     const known = this.#byHost.get(host) ?? this.#byId.get(this.#ports.domains.spaceOf(host) ?? "");

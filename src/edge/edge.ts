@@ -305,11 +305,15 @@ function httpServer(
   /** Connections that end with a refusal: what came behind it in the same packet is nobody's request. */
   const shut = new WeakSet<Socket>();
   const owes = (socket: Socket): boolean => (pending.get(socket)?.size ?? 0) > 0;
-  const strangers = strangerReplies(options, context);
+  const strangers = strangerReplies(options, context, (socket) => (peers.get(socket) ?? peerOf(socket)).address);
   const consoleHosts = new Set(options.consoleHosts);
   const { admits } = options;
   const isAdmitted = (socket: Socket): boolean =>
-    admits === undefined || peers.has(socket) || isOwnMachine(socket) || admits(peerOf(socket).address);
+    admits === undefined ||
+    callers.has(socket) ||
+    peers.has(socket) ||
+    isOwnMachine(socket) ||
+    admits(peerOf(socket).address);
 
   const accept = (request: IncomingMessage, response: ServerResponse, upgrade?: UpgradeEnd): void => {
     const { socket } = request;
@@ -342,11 +346,7 @@ function httpServer(
       },
       owner === undefined ? withoutConsoleCookies : (cookie) => withoutConsoleCookies(owner.jar.toApp(cookie)),
     );
-    const said = "detail" in origin ? { address: peer.address, proto: "http", host: undefined } : origin;
-    noteVisitor(request, {
-      address: said.address,
-      origin: `${said.proto}://${said.host ?? (asSent.ok ? asSent.hostAsSent : "localhost")}`,
-    });
+    noteVisitor(request, "detail" in origin ? { address: peer.address, proto: "http", host: undefined } : origin);
     if (!asSent.ok) return malformed(asSent.detail, asSent.host, asSent.status);
     if ("detail" in origin) return malformed(origin.detail, asSent.host);
     const atItsHost = origin.host === undefined ? asSent : atHost(asSent, origin.host);
@@ -495,7 +495,7 @@ interface StrangerExtra {
 }
 
 /** Answers to what nobody with an account caused: counted, not recorded; the answer bears the counter's id. */
-function strangerReplies(options: EdgeOptions, context: EdgeContext) {
+function strangerReplies(options: EdgeOptions, context: EdgeContext, addressOf: (socket: Socket) => string) {
   const reply = (code: Code, host: string, address: string, extra: StrangerExtra): ProblemReply => {
     const counter = options.counter.count({ code, host, address });
     const { close, retryAfterMs, headers, detail, status } = extra;
@@ -516,7 +516,7 @@ function strangerReplies(options: EdgeOptions, context: EdgeContext) {
     raw(socket: Socket, detail: string, status: number, host: string): void {
       const code = status === 429 ? "capacity/rate-limited" : "route/malformed";
       const text = rawProblem(
-        reply(code, host, socket.remoteAddress ?? "", { detail, status }),
+        reply(code, host, addressOf(socket), { detail, status }),
         reasons[status] ?? "Bad Request",
       );
       socket.on("error", () => socket.destroy());

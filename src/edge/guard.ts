@@ -2,9 +2,8 @@
  * How much one address and one Space may ask of the edge at a time: requests under way, requests a second, connections. What it keeps of
  * addresses is bounded, and an IPv6 address counts by its /64, since whoever has one has all of them.
  */
-import { isIP } from "node:net";
-
 import type { Code } from "../evidence/codes.ts";
+import { addressGroup } from "../http/address-group.ts";
 import type { SpaceLimits } from "./ports.ts";
 
 export interface GuardLimits {
@@ -139,20 +138,7 @@ export class Guard {
 
 /** What its counters are kept under; undefined for this machine itself: tunnels and proxies that tell nothing share it. */
 export function countedAs(address: string): string | undefined {
-  const family = isIP(address);
-  if (family === 4) return address.startsWith("127.") ? undefined : address;
-  if (family !== 6 || address === "::1") return undefined;
-  const [head = "", tail] = address.toLowerCase().split("::");
-  const before = head === "" ? [] : head.split(":");
-  const after = tail === undefined || tail === "" ? [] : tail.split(":");
-  // RFC 4291 §2.2: the last two groups may be written as an IPv4 address.
-  const written = before.length + after.length + (address.includes(".") ? 1 : 0);
-  const zeros = tail === undefined ? 0 : 8 - written;
-  const groups = [...before, ...Array.from({ length: zeros }, () => "0"), ...after];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ""))
-    .join(":")}::/64`;
+  return address.startsWith("127.") || address === "::1" ? undefined : addressGroup(address);
 }
 
 function refusal(

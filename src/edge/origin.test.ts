@@ -125,10 +125,11 @@ describe("Forwarded", () => {
   });
 });
 
-test("the own machine is a unix socket, loopback, and whoever has the address that was called", () => {
-  const own = [{}, { remoteAddress: "127.0.0.9" }, { remoteAddress: "::1" }, { remoteAddress: "::ffff:127.0.0.1" }];
+test("the own machine is loopback, and whoever has the address that was called", () => {
+  const own = [{ remoteAddress: "127.0.0.9" }, { remoteAddress: "::1" }, { remoteAddress: "::ffff:127.0.0.1" }];
   const same = { remoteAddress: "192.168.1.5", localAddress: "::ffff:192.168.1.5" };
   for (const ends of [...own, same]) assert.ok(isOwnMachine(ends), JSON.stringify(ends));
+  assert.ok(!isOwnMachine({}));
   for (const remoteAddress of ["192.168.1.6", "12.7.0.1", "2001:db8::1", "::ffff:192.168.1.6"])
     assert.ok(!isOwnMachine({ remoteAddress, localAddress: "192.168.1.5" }), remoteAddress);
 });

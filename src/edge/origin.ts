@@ -67,13 +67,14 @@ export function originOf(
   return { address: seen, proto: protoOf(told?.proto) ?? proto, host: told?.host, proxy: address, id };
 }
 
-/** Whether the other end is on this machine: on a unix socket, over loopback, or at the address that was called. */
+/** Whether the other end is on this machine: over loopback, or at the address that was called. One that has no address is nowhere. */
 export function isOwnMachine(ends: {
   readonly remoteAddress?: string | undefined;
   readonly localAddress?: string | undefined;
 }): boolean {
   const from = plainAddress(ends.remoteAddress);
-  return from === undefined || from.startsWith("127.") || from === "::1" || from === plainAddress(ends.localAddress);
+  if (from === undefined) return false;
+  return from.startsWith("127.") || from === "::1" || from === plainAddress(ends.localAddress);
 }
 
 /**

@@ -8,20 +8,26 @@ export interface Visitor {
   readonly origin: string;
 }
 
-const key = Symbol("visitor");
-type Noted = IncomingMessage & { [key]?: Visitor };
+/** As it was told, `host` where that is not the request's own. */
+export interface NotedVisitor {
+  readonly address: string;
+  readonly proto: "http" | "https";
+  readonly host: string | undefined;
+}
 
-export function noteVisitor(request: IncomingMessage, visitor: Visitor): void {
+const key = Symbol("visitor");
+type Noted = IncomingMessage & { [key]?: NotedVisitor };
+
+export function noteVisitor(request: IncomingMessage, visitor: NotedVisitor): void {
   (request as Noted)[key] = visitor;
 }
 
 export function visitorOf(request: IncomingMessage): Visitor {
-  return (
-    (request as Noted)[key] ?? {
-      address: plainAddress(request.socket.remoteAddress) ?? "",
-      origin: `http://${request.headers.host ?? "localhost"}`,
-    }
-  );
+  const noted = (request as Noted)[key];
+  return {
+    address: noted?.address ?? plainAddress(request.socket.remoteAddress) ?? "",
+    origin: `${noted?.proto ?? "http"}://${noted?.host ?? request.headers.host ?? "localhost"}`,
+  };
 }
 
 /** An IPv4 address that a socket of both families shows within IPv6 (RFC 4291 §2.5.5.2) is the same one; a zone is no part of an address. */

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { readBody } from "../http/index.ts";
+import { addressGroup } from "../http/address-group.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
@@ -158,7 +159,10 @@ export class LfsFace {
       return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
     const method = ticket.operation === "upload" ? ["PUT"] : ["GET", "HEAD"];
     if (!method.includes(request.method ?? "")) return refuse(response, 405, `Ask with ${method[0]}.`);
-    const caller = { account: ticket.by === "" ? null : ticket.by, address: visitorOf(request).address };
+    const caller = {
+      account: ticket.by === "" ? null : ticket.by,
+      address: addressGroup(visitorOf(request).address) ?? "",
+    };
     const left = leaving(response);
     using slot = await (ticket.operation === "upload" ? this.#uploads : this.#downloads).take(caller, left);
     if (left.aborted) return;

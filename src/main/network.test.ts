@@ -76,13 +76,25 @@ describe("the place where it is reached", () => {
     for (const [i, about] of [
       /add --console-host/,
       /add --apps-domain.*--addresses ports/,
-      /TLS .* WAYBILL_TRUSTED_PROXIES/,
+      /a proxy with TLS .* WAYBILL_TRUSTED_PROXIES/,
     ].entries())
       assert.match(said[i] ?? "", about);
     assert.equal(
       problemsOf({}, { host: "192.168.1.5", consoleHost: "localhost", appsDomain: "apps.localhost" }).length,
       3,
     );
+  });
+
+  test("what cannot be read is told beside what is missing, and not as missing too", () => {
+    const said = problemsOf({}, { host: "0.0.0.0", consoleHost: "a:80", publicUrl: "https://b.example.com" });
+    assert.equal(said.length, 3, said.join("\n"));
+    for (const [i, about] of [
+      /without a port/,
+
+      /add --apps-domain/,
+      /a proxy with TLS/,
+    ].entries())
+      assert.match(said[i] ?? "", about);
   });
 
   test("TLS of its own, or a proxy that is named and whose address is known, opens it", () => {

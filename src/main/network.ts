@@ -14,6 +14,8 @@ export interface NetworkConfig {
   readonly address: string;
   /** Whether other machines reach it there. */
   readonly isOpen: boolean;
+  /** The edge speaks TLS by itself. */
+  readonly hasTls: boolean;
   /** Of other machines the proxies in front alone may come: what others send could be read on the way. */
   readonly isProxiesAlone: boolean;
   /** Spaces have names under it. */
@@ -49,6 +51,9 @@ const defaultPorts: PortRange = { from: 7_100, to: 7_999 };
 /** 253 characters of a name, less the label of a Space and its dot. */
 const domainMaxLength = 189;
 
+/** For what was said and cannot be read, which is told already: that it is missing is not told beside that. Names that nobody has (RFC 6761). */
+const standIn = { domain: "apps.invalid", console: "console.invalid" } as const;
+
 /** `hasTls`: the edge speaks TLS by itself. */
 export function readNetwork(
   env: Environment,
@@ -63,15 +68,14 @@ export function readNetwork(
   const ports = readPorts(given(env, "--addresses", options.addresses), problems);
   const consoleHost = named ?? publicUrl?.host ?? null;
   const isOpen = !isLoopback(address);
-  if (problems.length === 0)
-    problems.push(
-      ...openingProblems({
-        ...{ address, isOpen, hasTls, appsDomain, consoleHost, named, publicHost: publicUrl?.host ?? null },
-        ...{ hasProxies: proxies !== null, isByPorts: ports !== null },
-      }),
-    );
+  problems.push(
+    ...openingProblems({
+      ...{ address, isOpen, hasTls, appsDomain, consoleHost, named, publicHost: publicUrl?.host ?? null },
+      ...{ hasProxies: proxies !== null, isByPorts: ports !== null },
+    }),
+  );
   return {
-    ...{ address, isOpen, isProxiesAlone: isOpen && !hasTls },
+    ...{ address, isOpen, hasTls, isProxiesAlone: isOpen && !hasTls },
     ...{ appsDomain: appsDomain ?? "localhost", consoleHost, ports, proxies },
     visited: publicUrl && { scheme: publicUrl.scheme, port: publicUrl.port },
     proxyProtocol: readProxyProtocol(env, proxies !== null, problems),
@@ -97,7 +101,7 @@ function readDomain(said: Given | undefined, problems: string[]): string | null 
   problems.push(
     `${said.name} is "${said.text}"; write a domain such as apps.example.com, in A-labels (xn--…) where it has other letters, of at most ${domainMaxLength} characters`,
   );
-  return null;
+  return standIn.domain;
 }
 
 function readConsole(said: Given | undefined, problems: string[]): string | null {
@@ -105,7 +109,7 @@ function readConsole(said: Given | undefined, problems: string[]): string | null
   const host = parseHost(isIPv6(said.text) ? `[${said.text}]` : said.text);
   if (host !== undefined && host.port === undefined) return host.name;
   problems.push(`${said.name} is "${said.text}"; write a name or address without a port, such as waybill.example.com`);
-  return null;
+  return standIn.console;
 }
 
 function readPublicUrl(
@@ -119,7 +123,7 @@ function readPublicUrl(
     problems.push(
       `${said.name} is "${said.text}"; write the console's address as visitors type it, such as https://waybill.example.com`,
     );
-    return null;
+    return { scheme: "https", host: standIn.console, port: 443 };
   }
   const known = scheme.toLowerCase() === "https" ? "https" : "http";
   return { scheme: known, host: host.name, port: host.port ?? (known === "https" ? 443 : 80) };
@@ -134,7 +138,7 @@ function readPorts(said: Given | undefined, problems: string[]): PortRange | nul
   problems.push(
     `${said.name} is "${said.text}"; write names, ports, or ports with a range such as ports:${defaultPorts.from}-${defaultPorts.to}`,
   );
-  return null;
+  return defaultPorts;
 }
 
 /** `WAYBILL_TRUSTED_PROXIES`: addresses and ranges; `WAYBILL_PROXY_HEADERS`: which family of headers they write. */

@@ -21,13 +21,14 @@ export function openingProblems(asked: Opening): string[] {
   return [...nameProblems(asked), ...(asked.isOpen ? openProblems(asked) : [])];
 }
 
-function nameProblems({ appsDomain, consoleHost, named, publicHost, isByPorts }: Opening): string[] {
+function nameProblems({ isOpen, appsDomain, consoleHost, named, publicHost, isByPorts }: Opening): string[] {
   const problems: string[] = [];
-  if (named !== null && publicHost !== null && named !== publicHost)
+  const isUnread = [named, publicHost].some((host) => host?.endsWith(".invalid"));
+  if (named !== null && publicHost !== null && named !== publicHost && !isUnread)
     problems.push(
       `--console-host is "${named}" and --public-url names "${publicHost}"; they are the same place, so leave one of them out`,
     );
-  if (publicHost !== null && appsDomain === null && !isByPorts && !isLocal(publicHost))
+  if (!isOpen && publicHost !== null && appsDomain === null && !isByPorts && !isLocal(publicHost))
     problems.push(
       "--public-url says where the console is, and nothing says where the Spaces are; add --apps-domain, such as apps.example.com, whose subdomains lead here too",
     );
@@ -64,7 +65,7 @@ function openProblems({
     );
   if (!hasTls && !hasProxies)
     problems.push(
-      `${opens}, where others could read access tokens and what visitors send; give it TLS (docs/network.md), or name the proxy in front that has it with WAYBILL_TRUSTED_PROXIES`,
+      `${opens}, where others could read access tokens and what visitors send; put a proxy with TLS in front (docs/network.md has recipes), and name it with WAYBILL_TRUSTED_PROXIES`,
     );
   return problems;
 }

@@ -189,7 +189,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const addressing = new Addressing({
     appsDomain: network.appsDomain,
     consoleHost: network.consoleHost,
-    scheme: network.visited?.scheme ?? "http",
+    scheme: network.visited?.scheme ?? (network.hasTls ? "https" : "http"),
     publicPort: network.visited?.port ?? null,
     isOpen: network.isOpen,
     isByPorts: network.ports !== null,
@@ -410,7 +410,13 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     box,
     clock,
     random,
-    about: { version: about.version, node: process.versions.node, bootMs: () => bootMs, url },
+    about: {
+      version: about.version,
+      node: process.versions.node,
+      bootMs: () => bootMs,
+      url,
+      hosts: consoleHosts(network),
+    },
     backup: (folder, progress) =>
       makeBackup({ ...config, journal, clock, version: about.version, flush: flushEvidence }, folder, progress),
     onAccount: ({ name, tier }) => tiers.set(name, tier),

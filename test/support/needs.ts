@@ -27,7 +27,8 @@ export type Need =
   | "own-disk"
   | "postgresql"
   | "nginx"
-  | "haproxy";
+  | "haproxy"
+  | "caddy";
 
 const downloadWithinMs = 20_000;
 const ownDiskTriedBytes = 4 << 20;
@@ -56,6 +57,7 @@ async function lacking(what: Need): Promise<string | undefined> {
   if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
   if (what === "cc") return lackingForPreload();
   if (what === "own-disk") return lackingForOwnDisk();
+  if (what === "caddy") return existsSync("/usr/bin/caddy") ? undefined : "no /usr/bin/caddy";
   if (what === "nginx" || what === "haproxy")
     return existsSync(`/usr/sbin/${what}`) ? undefined : `no /usr/sbin/${what}`;
   if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";

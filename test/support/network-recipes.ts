@@ -31,6 +31,21 @@ export function networkRecipe(program: "nginx" | "haproxy", { port, edge, proxie
   return `daemon off; pid ${join(folder, "pid")}; events {} http { access_log off; ${paths.join(" ")}\n${plain} }`;
 }
 
+/** Caddy's, with its files in `folder`, on other ports; certificates are its own authority's in place of ACME's. */
+export function caddyRecipe(
+  which: "caddy-lan" | "caddy-acme",
+  { port, edge, folder }: Omit<RecipePlaces, "proxied">,
+): string {
+  const global = [`admin off`, `storage file_system ${folder}`, `https_port ${port}`, `http_port ${port + 1}`];
+  const text = changed(
+    block(which),
+    /admin off/,
+    [...global, "auto_https disable_redirects", "skip_install_trust"].join("\n"),
+  );
+  const placed = text.replaceAll("127.0.0.1:7070", `127.0.0.1:${edge}`);
+  return which === "caddy-lan" ? placed : changed(placed, /^ {4}on_demand$/m, "on_demand\nissuer internal");
+}
+
 function block(program: string): string {
   const found = new RegExp(`^\`\`\`${program}\n([^]*?)^\`\`\``, "m").exec(readFileSync(page, "utf8"))?.[1];
   assert.ok(found, `docs/network.md has a recipe for ${program}`);
