@@ -69,6 +69,18 @@ describe("what is said of an event that a Gradio app was asked for", () => {
     assert.match(sentence, /^Its GPU call c_1 ended it: Stopped at the 1 s.*"ZeroGPU worker error: GPU task aborted"/);
   });
 
+  test("where its visitor was told our sentence in place of the app's words, that is said", () => {
+    const [responded, deliver] = failed("app/exception", { appSays: "No GPU was available after 60s" });
+    assert.ok(responded && deliver);
+    const toldInstead = { code: "gpu/queue-timeout", says: "No GPU became free within 60 s." };
+    const told = { ...deliver, facts: { ...deliver.facts, toldInstead } };
+    const { sentence } = verdictOf([responded, told], [call({ code: "gpu/queue-timeout" })]);
+    assert.match(
+      sentence,
+      /words for that \("No GPU was available after 60s"\) reached its visitor as this platform's own\.$/,
+    );
+  });
+
   test("words that are not the GPU client's leave that only likely", () => {
     assert.equal(
       verdictOf(failed("app/exception", { appSays: "oh no" }), [call()]).said,

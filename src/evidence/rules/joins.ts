@@ -116,7 +116,7 @@ function callEndedIt(cause: LinkedWork & { code: Code }, ends: readonly Entry[],
   return {
     code,
     certainty: isTold ? "proved" : "likely",
-    sentence: `Its GPU call ${id} ended it: ${sentence(says)} The app told its visitor${said || " nothing of that"}.`,
+    sentence: `Its GPU call ${id} ended it: ${sentence(says)} ${toldSays(ends, said)}`,
     facts: ends,
     inferred: [
       {
@@ -127,6 +127,12 @@ function callEndedIt(cause: LinkedWork & { code: Code }, ends: readonly Entry[],
     ],
     ...(owner === undefined || owner === "unknown" ? {} : { owner }),
   };
+}
+
+function toldSays(ends: readonly Entry[], said: string): string {
+  const isReplaced = ends.some(({ facts }) => facts["toldInstead"] !== undefined);
+  if (isReplaced) return `The app's words for that${said} reached its visitor as this platform's own.`;
+  return `The app told its visitor${said || " nothing of that"}.`;
 }
 
 /** The whole stream ended with an error: the app was going away, and its replica's record may say why. */
