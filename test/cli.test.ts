@@ -59,6 +59,7 @@ async function waybill(
     restore: () => assert.fail("what is restored is tried with real folders"),
     compact: () => assert.fail("what is compacted is tried with real folders"),
     move: () => assert.fail("what is moved is tried with a real database"),
+    authority: () => assert.fail("test/cli-tls.test.ts has it"),
     stopAll: async (data) => ({ stopped: [`p_${data}`], running: data === "stuck" ? ["p_2"] : [] }),
   });
   return { code, out, err };
@@ -89,7 +90,24 @@ describe("waybill", () => {
     };
     const isolation = { ...noIsolation("sandbox bubblewrap: namespaces"), level: "own-uid", probes };
     const builds = { queued: 0, building: 1, day: { ok: 41, failed: 2, failedBy: { app: 2 }, dropped: 0 } };
-    const status = { version: "1.2.3", url, spaces: 0, builds, pools: [], journalIndex: 1, bootMs: 100, isolation };
+    const tls = {
+      certificates: [
+        { names: ["b.example"], from: "acme", notAfter: "2027-03-01T00:00:00.000Z" },
+        { names: ["a.example", "*.a.example"], from: "file", notAfter: "2027-02-01T00:00:00.000Z" },
+      ],
+      problems: ["no certificate for c.example"],
+    };
+    const status = {
+      version: "1.2.3",
+      url,
+      spaces: 0,
+      builds,
+      pools: [],
+      journalIndex: 1,
+      bootMs: 100,
+      isolation,
+      tls,
+    };
     api.routes.set("GET /api/status", status);
     const { code, out } = await waybill(["status"]);
     assert.equal(code, 0);
@@ -98,6 +116,8 @@ describe("waybill", () => {
       /probes WARNING: apps can do what they should not: shadow \(3 of 344 open/,
     );
     assert.match(out, /builds +0 queued, 1 under way; 24 h: 41 ok, 2 failed \(app 2\)\n/);
+    assert.match(out, /TLS +2 certificates; the first to end, a\.example \(file\), on 2027-02-01T00:00:00\.000Z\n/);
+    assert.match(out, /\n +no certificate for c\.example\n/);
   });
 
   test("builds lists a Space's, and acts on one: a number below 0 is a number", async () => {
@@ -235,6 +255,7 @@ describe("waybill", () => {
       "token",
       "tier",
       "pool",
+      "ca",
       "backup",
       "restore",
       "journal",

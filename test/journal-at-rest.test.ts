@@ -51,6 +51,7 @@ async function journalCommand(...args: string[]): Promise<{ readonly code: numbe
     restore: () => assert.fail("the journal's commands restore nothing"),
     compact: (options) => compact(options, { wall: () => now, monotonic: () => 0 }),
     move: () => assert.fail("what is moved is tried with a real database"),
+    authority: () => assert.fail("the journal's commands make no authority"),
     stopAll: () => assert.fail("the journal's commands stop nothing"),
     dataFolder: (named) => named ?? folder,
   });

@@ -59,6 +59,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   tier: () => import("./commands/tier.ts"),
   pool: () => import("./commands/pool.ts"),
   node: () => import("./commands/node.ts"),
+  ca: () => import("./commands/ca.ts"),
   backup: () => import("./commands/backup.ts"),
   restore: () => import("./commands/restore.ts"),
   journal: () => import("./commands/journal.ts"),

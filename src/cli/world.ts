@@ -78,6 +78,20 @@ export interface NetworkOptions {
   readonly consoleHost?: string;
   readonly publicUrl?: string;
   readonly addresses?: string;
+  /** `ca`, `acme`, or `CERTIFICATE,KEY`. */
+  readonly tls?: readonly string[];
+  /** A second port, without TLS. */
+  readonly httpPort?: number;
+}
+
+/** The root of a private authority. */
+export interface RootView {
+  readonly file: string;
+  readonly pem: string;
+  readonly subject: string;
+  readonly sha256: string;
+  /** RFC 3339. */
+  readonly notAfter: string;
 }
 
 /** What `up` and `server` have in common. */
@@ -127,6 +141,8 @@ export interface CliWorld {
   agent(options: AgentOptions): Promise<number>;
   /** The data folder that a command names, or the default. */
   dataFolder(named: string | undefined): string;
+  /** The private authority of a data folder; undefined where there is none. `create`: then one is made. */
+  authority(data: string | undefined, how: { readonly create: boolean }): Promise<RootView | undefined>;
   /** Makes a data folder of a backup. */
   restore(backup: string, folder: string): Promise<Restored>;
   /** Removes a stopped platform's oldest records, and keeps what they came to. */

@@ -14,6 +14,20 @@ export interface StatusView {
   readonly journalIndex: number;
   readonly spaces: number;
   readonly builds: BuildsStatus;
+  /** Null: the edge speaks no TLS. */
+  readonly tls: TlsStatus | null;
+}
+
+export interface TlsStatus {
+  readonly certificates: readonly {
+    readonly names: readonly string[];
+    /** The operator's own file, an ACME authority, or the platform's private one. */
+    readonly from: "file" | "acme" | "authority";
+    /** RFC 3339. */
+    readonly notAfter: string;
+  }[];
+  /** What could not be got, a sentence each. */
+  readonly problems: readonly string[];
 }
 
 /** Builds now, and how those of the last 24 hours ended. */

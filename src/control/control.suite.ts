@@ -359,6 +359,7 @@ export class ControlWorld implements AsyncDisposable {
       bootMs: () => 0,
       url: () => "http://127.0.0.1:7070",
       hosts: ["localhost"],
+      tls: async () => null,
     };
     const { journal: _journal, nodes, calls, builds, spaces } = this;
     // An evidence store that has the server's own entries, and no other. What these tests do not ask for (the receipts' key) is not there.

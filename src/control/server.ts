@@ -17,7 +17,7 @@ import type {
   TierView,
 } from "../contract/api.ts";
 import type { PoolView, RouteView, RuleView } from "../contract/pools.ts";
-import type { StatusView } from "../contract/status.ts";
+import type { StatusView, TlsStatus } from "../contract/status.ts";
 import type { DrainRequest, NodeView } from "../contract/nodes.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
 import type { DrainScope } from "../core/drained.ts";
@@ -102,6 +102,7 @@ export interface ServerParts {
     readonly url: () => string;
     /** Under which hosts others reach it. */
     readonly hosts: readonly string[];
+    readonly tls: () => Promise<TlsStatus | null>;
   };
   onAccount(account: { readonly name: string; readonly tier: TierName }): void;
   /** Whose quota an app asks about, by its visitor's token where it has one. */
@@ -204,6 +205,7 @@ export class Server {
       journalIndex: engine.durable,
       spaces: spaces.count,
       builds: await this.builds.views.status(),
+      tls: await about.tls(),
     };
   }
 

@@ -43,9 +43,12 @@ import type { Peer, TrustedProxies } from "./origin.ts";
 import { portName } from "./ports.ts";
 import type { CallTold, SpaceDirectory, StrangerCounter, VisitorIdentity } from "./ports.ts";
 import { readProxyHead } from "./proxy-protocol.ts";
+import { answerPlain } from "./plain.ts";
 import { QuickLane } from "./quick/lane.ts";
 import { screenedHost, screenRequest } from "./screen.ts";
 import type { Screened } from "./screen.ts";
+import { openTls } from "./secure.ts";
+import type { TlsDoor, TlsPairs } from "./secure.ts";
 
 export interface ListenAddress {
   readonly address: string;
@@ -79,6 +82,8 @@ export interface EdgeOptions {
   ) => void;
   /** Lower case, without ports. */
   readonly consoleHosts: Iterable<string>;
+  /** With it the edge's ports speak TLS too, and visitors of other machines do not do without. */
+  readonly tls?: TlsOptions;
   readonly limits?: Partial<EdgeLimits>;
   /** What one address and one Space may ask for at a time. */
   readonly guard?: Partial<GuardLimits>;
@@ -91,6 +96,14 @@ export interface EdgeOptions {
   readonly line?: (replica: string) => number | undefined;
   /** Something of ours threw while carrying a request; rethrown where the process sees it unless this is given. */
   readonly onError?: (error: unknown) => void;
+}
+
+export interface TlsOptions {
+  readonly pairs: TlsPairs;
+  /** A second port of the first address, without TLS: visitors are sent on, and certificate authorities given their proof. */
+  readonly plainPort?: number;
+  /** Where visitors come to instead, where that is not the edge's own port. */
+  readonly publicPort?: number;
 }
 
 export type AddressResult =
@@ -133,8 +146,11 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   const callers = new WeakMap<Socket, InsideCaller>();
   const peers = new WeakMap<Socket, Peer>();
   const owners = new WeakMap<Socket, OwnPort>();
-  const { server, lane, http2 } = httpServer(options, context, { callers, peers, owners });
-  const port = await listen(server, first, context.onError);
+  const plain = new WeakSet<Socket>();
+  let port = first.port;
+  const publicPort = (): number => options.tls?.publicPort ?? port;
+  const { server, lane, http2, tls } = httpServer(options, context, { callers, peers, owners, plain, publicPort });
+  port = await listen(server, first, context.onError);
   const extra = new Map<string, Server>();
   const timer = setInterval(() => {
     context.sweep();
@@ -153,6 +169,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     if (extra.has(key)) return { ok: true };
     const door = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
       if (owner !== undefined) owners.set(socket, owner);
+      if (key.startsWith(plainKey)) plain.add(socket);
       server.emit("connection", socket);
     });
     door.maxConnections = connectionsMax;
@@ -190,6 +207,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     server.closeAllConnections();
     lane.closeAll();
     http2.destroy();
+    tls?.close();
   };
   const edge: Edge = {
     port,
@@ -213,8 +231,11 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
       });
       await listen(proxied, options.proxyProtocol, context.onError);
     }
-    for (const { address } of others) {
-      const added = await addAddress(address);
+    const plainPort = options.tls?.plainPort;
+    const doors = others.map(({ address }) => addAddress(address));
+    if (plainPort !== undefined)
+      doors.push(openDoor(`${plainKey}${plainPort}`, { address: first.address, port: plainPort }));
+    for (const added of await Promise.all(doors)) {
       if (!added.ok) throw new ListenError(added.code, added.says, undefined);
     }
   } catch (error) {
@@ -242,6 +263,9 @@ function contextOf(options: EdgeOptions): EdgeContext {
   });
 }
 
+/** Before the number, in the name of the door without TLS. */
+const plainKey = "plain:";
+
 /** Takes connections that begin with a PROXY header; what is none is counted as malformed, and answered by nothing. */
 function proxyDoor(options: EdgeOptions, onVisitor: (socket: Socket, peer: Peer) => void): Server {
   const door = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true }, (socket) =>
@@ -261,6 +285,7 @@ interface HttpDoor {
   readonly server: HttpServer;
   readonly lane: QuickLane;
   readonly http2: Http2Door;
+  readonly tls: TlsDoor | undefined;
 }
 
 interface KnownConnections {
@@ -270,6 +295,9 @@ interface KnownConnections {
   readonly peers: WeakMap<Socket, Peer>;
   /** Which Space's port it came to. */
   readonly owners: WeakMap<Socket, OwnPort>;
+  /** Those of the door without TLS. */
+  readonly plain: WeakSet<Socket>;
+  readonly publicPort: () => number;
 }
 
 /** A listener of one Space: the directory's name for it, and what keeps its cookies apart. */
@@ -281,7 +309,7 @@ interface OwnPort {
 function httpServer(
   options: EdgeOptions,
   context: EdgeContext,
-  { callers, peers, owners }: KnownConnections,
+  { callers, peers, owners, plain, publicPort }: KnownConnections,
 ): HttpDoor {
   const server = createHttpServer({
     headersTimeout: headWithinMs,
@@ -337,6 +365,7 @@ function httpServer(
     const peer = peers.get(request.socket) ?? peerOf(request.socket);
     const origin = originOf(peer, request.rawHeaders, options.proxies);
     const owner = owners.get(request.socket);
+    const inside = callers.get(request.socket);
     const asSent = screenRequest(
       {
         method: request.method ?? "",
@@ -349,11 +378,17 @@ function httpServer(
     noteVisitor(request, "detail" in origin ? { address: peer.address, proto: "http", host: undefined } : origin);
     if (!asSent.ok) return malformed(asSent.detail, asSent.host, asSent.status);
     if ("detail" in origin) return malformed(origin.detail, asSent.host);
+    if (options.tls !== undefined && said.proto === "http" && inside === undefined) {
+      const mayStay =
+        !plain.has(request.socket) &&
+        (isOwnMachine(request.socket) || peers.has(request.socket) || options.proxies?.has(peer.address) === true);
+      const visit = { screened: asSent, pairs: options.tls.pairs, mayStay, port: publicPort() };
+      if (answerPlain(request, response, visit)) return;
+    }
     const atItsHost = origin.host === undefined ? asSent : atHost(asSent, origin.host);
     const screened = owner === undefined ? atItsHost : withCookies(atItsHost, owner.jar);
     if (upgrade !== undefined && screened.framing.kind !== "none")
       return malformed("Upgrade: not with a body", screened.host);
-    const inside = callers.get(request.socket);
     if (!isAdmitted(request.socket))
       return strangers.answer(request, response, "route/no-such-space", screened.host, {
         detail:
@@ -429,15 +464,34 @@ function httpServer(
     onSilent: (socket) => strangers.raw(socket, "request: not whole in time", 408, ""),
     monotonic: () => context.clock.monotonic(),
   });
+  /** What is known of a connection holds of what it carries. */
+  const onCarrier = (socket: Socket, carrier: Socket): void => {
+    const [peer, owner] = [peers.get(carrier), owners.get(carrier)];
+    if (peer !== undefined) peers.set(socket, peer);
+    if (owner !== undefined) owners.set(socket, owner);
+    if (plain.has(carrier)) plain.add(socket);
+  };
+  const takeHttp1 = (socket: Socket): void => {
+    // Those of a proxy in front may be for the console whatever their host says.
+    if (peers.has(socket) || isProxy(socket)) take.call(server, socket);
+    else lane.take(socket);
+  };
+  const tls =
+    options.tls &&
+    openTls({
+      pairs: options.tls.pairs,
+      onError: context.onError,
+      onSecure: (socket, carrier) => {
+        onCarrier(socket, carrier);
+        if (socket.alpnProtocol === "h2") http2.take(socket);
+        else takeHttp1(socket);
+      },
+    });
   const http2 = openHttp2({
     random: options.random,
     monotonic: () => context.clock.monotonic(),
     onConnection: (socket) => take.call(server, socket),
-    onCarrier: (socket, carrier) => {
-      const [peer, owner] = [peers.get(carrier), owners.get(carrier)];
-      if (peer !== undefined) peers.set(socket, peer);
-      if (owner !== undefined) owners.set(socket, owner);
-    },
+    onCarrier,
     onMalformed: (socket, { detail, host }) => strangers.raw(socket, detail, 400, host),
   });
   const admit = (socket: Socket): boolean => {
@@ -458,14 +512,13 @@ function httpServer(
       withinMs: headWithinMs,
       onSpoken: (spoke, spoken) => {
         if (spoken === "http/2") return http2.take(spoke);
+        if (spoken === "tls" && tls !== undefined) return tls.take(spoke);
         spoke.resume();
-        // Those of a proxy in front may be for the console whatever their host says.
-        if (peers.has(spoke) || isProxy(spoke)) take.call(server, spoke);
-        else lane.take(spoke);
+        takeHttp1(spoke);
       },
     });
   });
-  return { server, lane, http2 };
+  return { server, lane, http2, tls };
 }
 
 function peerOf(socket: Socket): Peer {

@@ -16,6 +16,7 @@ import type { DiskLimits } from "../runtime/folder.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
 import { readNetwork, type NetworkConfig } from "./network.ts";
+import { readTls, type TlsConfig } from "./tls.ts";
 import { buildPolicy, passedToBuilds, type BuildVariables } from "./build-settings.ts";
 
 /** Three quarters of the machine, and no app needs more than this without saying so. */
@@ -49,6 +50,8 @@ export interface PlatformConfig {
   readonly appsDomain: string;
   /** How it is reached, and who may stand in front of it. */
   readonly network: NetworkConfig;
+  /** Null: the edge speaks none. */
+  readonly tls: TlsConfig | null;
   /** What becomes of the replicas when it is told to stop. */
   readonly onStop: "stop" | "keep";
   /** `2x2`, or null: the machine's own cards. */
@@ -126,7 +129,9 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const problems: string[] = [];
   const read = new Reader(env, problems);
   const port = options.port ?? read.whole("WAYBILL_PORT", { least: 0, most: 65_535 });
-  const network = readNetwork(env, options.network, { hasTls: false, problems });
+  const { tls: sources, httpPort: plainPort } = options.network;
+  const tls = readTls(env, { sources, plainPort }, problems);
+  const network = readNetwork(env, options.network, { hasTls: tls !== null, problems });
   const sandbox = sandboxChoices.find((choice) => choice === (options.sandbox ?? "best"));
   if (sandbox === undefined) {
     problems.push(
@@ -183,6 +188,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     secretsKeyFile: resolve(env["WAYBILL_SECRETS_KEY_FILE"] ?? join(data, "secrets.key")),
     listen: { address: network.address, port: port ?? defaultPort, next: port === undefined },
     network,
+    tls,
     appsDomain: network.appsDomain,
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
     cards: {

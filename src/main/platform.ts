@@ -60,6 +60,7 @@ import type { PlatformConfig } from "./config.ts";
 import { makeBackup } from "./backup.ts";
 import { adminAccount, bootToken } from "./boot-token.ts";
 import { domainResolver } from "./dns.ts";
+import { openEdgeTls, type EdgeTls } from "./edge-tls.ts";
 import { folderIdOf, serveLink, type LinkDoor } from "./links.ts";
 import { ownNode, poolName, startNode } from "./node.ts";
 import { databaseName, markName } from "../journal/index.ts";
@@ -182,14 +183,14 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const replicas = new Replicas();
   const fitting = new Fitting(catalog.releases);
   // Opened when everything behind it is there; asked for by parts that are built before.
-  const opened: { edge?: Edge } = {};
+  const opened: { edge?: Edge; tls?: EdgeTls } = {};
   const port = (): number => opened.edge?.port ?? config.listen.port;
   const url = (): string => `http://${ownHost(config.network)}:${port()}`;
   const { network } = config;
   const addressing = new Addressing({
     appsDomain: network.appsDomain,
     consoleHost: network.consoleHost,
-    scheme: network.visited?.scheme ?? (network.hasTls ? "https" : "http"),
+    scheme: network.visited?.scheme ?? (config.tls === null ? "http" : "https"),
     publicPort: network.visited?.port ?? null,
     isOpen: network.isOpen,
     isByPorts: network.ports !== null,
@@ -416,6 +417,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       bootMs: () => bootMs,
       url,
       hosts: consoleHosts(network),
+      tls: async () => (await opened.tls?.status()) ?? null,
     },
     backup: (folder, progress) =>
       makeBackup({ ...config, journal, clock, version: about.version, flush: flushEvidence }, folder, progress),
@@ -462,6 +464,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   );
   const agentsMay = Promise.withResolvers<void>();
   const linkDoor: LinkDoor = { ...about, links, tokens: nodeTokens, ready: agentsMay.promise, onFailure };
+  opened.tls = stack.use(await openEdgeTls(config, { directory: spaces, clock, log }));
   opened.edge = stack.use(
     await openOnPort(config, (listenPort) =>
       openEdge({
@@ -474,6 +477,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         random,
         ...(insidePath !== null && { insidePath }),
         ...edgeNetwork(network),
+        ...opened.tls?.options,
         console: (request, response, inside, upgrade) => {
           if (serveLink(linkDoor, request, response, { upgrade, inside })) return;
           if (git.serve(request, response) || lfs.serve(request, response)) return;

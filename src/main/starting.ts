@@ -60,6 +60,14 @@ export function startFailure(error: unknown, config: PlatformConfig): unknown {
       cause: error,
     });
   }
+  if (name === "CertificateFilesUnfit" || name === "AuthorityUnfit") {
+    return new CliFailure(exit.failed, {
+      code: "certificate-unfit",
+      says: message,
+      next: "Correct it and start again: docs/network.md, TLS.",
+      cause: error,
+    });
+  }
   if (error instanceof SecretKeyMissing) {
     return new CliFailure(exit.failed, {
       code: error.code,

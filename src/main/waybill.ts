@@ -36,6 +36,10 @@ const world: CliWorld = {
     return agent(options, { env: process.env, version, startedAt, signal: stop.signal });
   },
   dataFolder: (named) => dataFolder(process.env, named),
+  authority: async (named, how) => {
+    const { authority } = await import("./authority.ts");
+    return authority(dataFolder(process.env, named), how, systemClock);
+  },
   restore: async (backup, folder) => {
     const { restore } = await import("./restore.ts");
     return restore(backup, folder, systemClock);

@@ -28,7 +28,8 @@ export type Need =
   | "postgresql"
   | "nginx"
   | "haproxy"
-  | "caddy";
+  | "caddy"
+  | "pebble";
 
 const downloadWithinMs = 20_000;
 const ownDiskTriedBytes = 4 << 20;
@@ -60,6 +61,10 @@ async function lacking(what: Need): Promise<string | undefined> {
   if (what === "caddy") return existsSync("/usr/bin/caddy") ? undefined : "no /usr/bin/caddy";
   if (what === "nginx" || what === "haproxy")
     return existsSync(`/usr/sbin/${what}`) ? undefined : `no /usr/sbin/${what}`;
+  if (what === "pebble")
+    return programOnPath(["pebble"]) && programOnPath(["pebble-challtestsrv"])
+      ? undefined
+      : "no pebble (an ACME server)";
   if (what === "git-lfs") return programOnPath(["git-lfs"]) ? undefined : "no git-lfs";
   if (what === "postgresql") return lackingForPostgresql();
   const { problems, noVolumes } = await sandboxHere(what === "crun" ? "crun" : "bubblewrap");

@@ -247,9 +247,22 @@ export function drawStatus(paper: Paper, status: StatusView): string {
     ...(probes === null
       ? []
       : [["probes", isOpen(status.isolation) ? tone(paper, "failed", probes) : probes] as const]),
+    ...tlsRows(paper, status.tls),
     ["record", `journal at ${status.journalIndex}`],
     ["booted in", lengthOf(status.bootMs)],
   ])}`;
+}
+
+/** Which certificate ends first, and what could not be got. */
+function tlsRows(paper: Paper, tls: StatusView["tls"]): (readonly [string, string])[] {
+  if (tls === null) return [];
+  const { certificates, problems } = tls;
+  const first = certificates.toSorted((a, b) => a.notAfter.localeCompare(b.notAfter))[0];
+  const ends = first && `; the first to end, ${first.names[0] ?? ""} (${first.from}), on ${first.notAfter}`;
+  return [
+    ["TLS", `${certificates.length} ${certificates.length === 1 ? "certificate" : "certificates"}${ends ?? ""}`],
+    ...problems.map((says) => ["", tone(paper, "failed", says)] as const),
+  ];
 }
 
 export function drawWhoAmI(who: WhoAmI): string {
