@@ -39,6 +39,7 @@ import type { Screened } from "./screen.ts";
 import { routeRefusedDraft, wakeFailedDraft } from "./story.ts";
 import type { Story } from "./story.ts";
 import { Telling } from "./telling.ts";
+import { passedTrailers, trailerLines } from "./trailers.ts";
 import { tunnel } from "./tunnel.ts";
 import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
 import { failureCode, isLineLost, tookNothing } from "./verdicts.ts";
@@ -293,7 +294,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const request = this.#request;
     const onEnd = (): void => {
       if (this.#over || this.#upstream !== upstream || !request.complete) return;
-      upstream.endBody(chunked);
+      upstream.endBody(chunked, chunked ? trailerLines(request.rawTrailers) : "");
       this.#onSent(upstream);
     };
     const onData = (bytes: Buffer): void => {
@@ -373,6 +374,10 @@ export class Exchange implements UpstreamUser, Waiter {
 
   onPause(): void {
     if (!this.#over && this.#story.status !== undefined) this.#delivery.flush(this.#upstream);
+  }
+
+  onTrailers(rawTrailers: readonly string[]): void {
+    if (!this.#over) this.#response.addTrailers(passedTrailers(rawTrailers));
   }
 
   onEnd(): void {

@@ -21,6 +21,8 @@ export interface ResponseSink {
   onInterim(status: number, rawHeaders: readonly string[]): void;
   onHead(head: ResponseHead): void;
   onBody(bytes: Buffer): void;
+  /** Fields behind a chunked body, flat as those of a head; just before the end. */
+  onTrailers?(rawTrailers: readonly string[]): void;
   /** The answer is whole. Comes at most once for each `begin`, and after 101 never. */
   onEnd(): void;
 }
@@ -52,6 +54,7 @@ export class ResponseParser {
   #mayUpgrade = false;
   #interim = 0;
   #trailerBytes = 0;
+  #trailers: string[] = [];
 
   constructor(sink: ResponseSink) {
     this.#sink = sink;
@@ -69,6 +72,7 @@ export class ResponseParser {
     this.#mayUpgrade = request.upgrade;
     this.#interim = 0;
     this.#trailerBytes = 0;
+    this.#trailers = [];
   }
 
   /**
@@ -119,7 +123,7 @@ export class ResponseParser {
       case "chunk-end":
         return this.#chunkEnd(bytes, at);
       case "trailers":
-        return this.#trailers(bytes, at);
+        return this.#trailer(bytes, at);
       case "idle":
       case "upgraded":
         return at;
@@ -201,13 +205,23 @@ export class ResponseParser {
     return at + 2;
   }
 
-  #trailers(bytes: Buffer, at: number): number {
+  /** A line behind the last chunk, or the empty one that ends them. */
+  #trailer(bytes: Buffer, at: number): number {
     const end = bytes.indexOf("\r\n", at, "latin1");
     const length = (end < 0 ? bytes.length : end) - at;
     if (this.#trailerBytes + length > responseHeadMaxBytes) return this.#fail("trailers that do not end");
     if (end < 0) return at;
     this.#trailerBytes += length;
-    if (length === 0) this.#end();
+    if (length > 0) {
+      const line = bytes.toString("latin1", at, end);
+      const colon = Math.max(line.indexOf(":"), 0);
+      const [name, value] = [line.slice(0, colon), trimmed(line, colon + 1)];
+      if (!fieldName.test(name) || notInValue.test(value)) return this.#fail("a trailer that is none");
+      this.#trailers.push(name, value);
+      return end + 2;
+    }
+    if (this.#trailers.length > 0) this.#sink.onTrailers?.(this.#trailers);
+    this.#end();
     return end + 2;
   }
 

@@ -128,9 +128,9 @@ export class Upstream implements ResponseSink {
     return more;
   }
 
-  /** The request is whole. */
-  endBody(chunked: boolean): void {
-    if (chunked) this.#write("0\r\n\r\n");
+  /** The request is whole. `trailers`: whole lines. */
+  endBody(chunked: boolean, trailers: string): void {
+    if (chunked) this.#write(`0\r\n${trailers}\r\n`);
     this.#requestDone = true;
   }
 
@@ -175,6 +175,10 @@ export class Upstream implements ResponseSink {
 
   onBody(bytes: Buffer): void {
     this.#user?.onBody(bytes);
+  }
+
+  onTrailers(rawTrailers: readonly string[]): void {
+    this.#user?.onTrailers?.(rawTrailers);
   }
 
   onEnd(): void {

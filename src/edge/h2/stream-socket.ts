@@ -8,6 +8,7 @@ import { Duplex } from "node:stream";
 
 import { hopByHop } from "../names.ts";
 import { ResponseParser } from "../response.ts";
+import { trailerLines } from "../trailers.ts";
 import type { ResponseHead, ResponseSink } from "../response.ts";
 import type { H2Body, H2Head } from "./head.ts";
 
@@ -36,6 +37,9 @@ export class StreamSocket extends Duplex implements ResponseSink {
   #onSent: (() => void) | undefined;
   /** The answer is whole, or what followed its 101 has ended. */
   #answered = false;
+  #answerTrailers: Record<string, string | string[]> = {};
+  /** Whole lines. */
+  #requestTrailers = "";
   #failure: number = NGHTTP2_INTERNAL_ERROR;
 
   constructor(stream: ServerHttp2Stream, peer: StreamPeer) {
@@ -62,7 +66,12 @@ export class StreamSocket extends Duplex implements ResponseSink {
     this.#parser.begin({ method: head.method, upgrade: head.body.kind === "tunnel" });
     this.push(head.text, "latin1");
     if (head.body.kind === "none" || (head.body.kind === "length" && head.body.bytes === 0)) this.#stream.resume();
-    this.#stream.on("data", (bytes: Buffer) => this.#onData(bytes)).on("end", () => this.#onRequestEnd());
+    this.#stream
+      .on("data", (bytes: Buffer) => this.#onData(bytes))
+      .on("trailers", (_fields, _flags, raw: readonly string[]) => {
+        this.#requestTrailers = trailerLines(raw);
+      })
+      .on("end", () => this.#onRequestEnd());
   }
 
   /** Only an answer will be written: the request is none. */
@@ -105,7 +114,7 @@ export class StreamSocket extends Duplex implements ResponseSink {
     if (this.destroyed) return;
     const body = this.#body;
     if (body.kind === "length" && this.#bodyBytes < body.bytes) return this.reset(NGHTTP2_PROTOCOL_ERROR);
-    if (body.kind === "chunked") this.push("0\r\n\r\n", "latin1");
+    if (body.kind === "chunked") this.push(`0\r\n${this.#requestTrailers}\r\n`, "latin1");
     // Else not: a connection that ends its own side gives its request up.
     if (body.kind === "tunnel" && this.#parser.upgraded) this.push(null);
     else if (body.kind === "tunnel") this.reset(NGHTTP2_CANCEL);
@@ -166,13 +175,17 @@ export class StreamSocket extends Duplex implements ResponseSink {
     const stream = this.#stream;
     // Node ends a stream before it resets it, and an end reads as a whole answer: so the end waits until it is known to be one.
     stream.on("wantTrailers", () => {
-      if (this.#answered) stream.sendTrailers({});
+      if (this.#answered) stream.sendTrailers(this.#answerTrailers);
     });
     stream.respond({ ":status": status, ...fields(head.rawHeaders, head.status === 101) }, { waitForTrailers: true });
   }
 
   onBody(bytes: Buffer): void {
     this.#send(bytes);
+  }
+
+  onTrailers(rawTrailers: readonly string[]): void {
+    this.#answerTrailers = fields(rawTrailers);
   }
 
   onEnd(): void {

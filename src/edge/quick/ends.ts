@@ -64,6 +64,7 @@ export class QuickResponse {
   readonly #onDone: (response: QuickResponse) => void;
   /** Not yet written. */
   #head = "";
+  #trailers = "";
   #chunked = false;
   #closed = false;
   readonly #onClose: (() => void)[] = [];
@@ -105,6 +106,10 @@ export class QuickResponse {
     if (this.#head !== "") this.#socket.write(this.#taken(), "latin1");
   }
 
+  addTrailers(fields: readonly (readonly [string, string])[]): void {
+    for (const [name, value] of fields) this.#trailers += `${name}: ${value}\r\n`;
+  }
+
   /** False where the visitor takes it more slowly than it comes: `drain` follows. */
   write(bytes: Buffer): boolean {
     if (this.#socket.destroyed) return true;
@@ -116,7 +121,7 @@ export class QuickResponse {
     if (this.#socket.destroyed) return this;
     const none = bytes === undefined || bytes.length === 0;
     const framed = this.#chunked && !none ? `${bytes.length.toString(16)}\r\n` : "";
-    const last = this.#chunked ? (none ? "0\r\n\r\n" : "\r\n0\r\n\r\n") : "";
+    const last = this.#chunked ? `${none ? "" : "\r\n"}0\r\n${this.#trailers}\r\n` : "";
     this.#put(this.#taken() + framed, none ? undefined : bytes, last);
     if (this.#socket.writableLength === 0) this.#done();
     else this.#socket.write("", () => this.#done());
