@@ -56,7 +56,7 @@ export class EdgeContext {
   readonly guard: Guard;
   /** Requests' bodies that are held until it is known where they go. */
   bodiesHeld = 0;
-  readonly #random: RandomBytes;
+  readonly #random: (count: number) => Buffer;
   readonly #pools = new Map<string, Pool>();
   /** Replicas that could not be reached, and when. */
   readonly #shunned = new Map<string, number>();
@@ -95,8 +95,8 @@ export class EdgeContext {
 
   /** A new trace, not sampled: nobody's word from outside counts (W3C Trace Context §3.2.2.5). */
   newTraceparent(): string {
-    const bytes = this.#random(24) as Buffer;
-    return `00-${bytes.toString("hex", 0, 16)}-${bytes.toString("hex", 16, 24)}-00`;
+    const hex = this.#random(24).toString("hex");
+    return `00-${hex.slice(0, 32)}-${hex.slice(32)}-00`;
   }
 
   /** Whether `CDN-Loop` (RFC 8586) names this deployment as often as it may. */

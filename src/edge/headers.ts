@@ -1,5 +1,5 @@
 /** Builds the heads that cross the edge: the request's to the app, and the answer's to the visitor. Pure. */
-import { consoleCookiePrefixes, hopByHop, isOwnedFamily, ownedOfResponses } from "./names.ts";
+import { consoleCookiePrefixes, headerName } from "./names.ts";
 import type { CookieJar } from "./jar.ts";
 import { requestIdMaxLength } from "./limits.ts";
 import { connectionList } from "./screen.ts";
@@ -87,14 +87,13 @@ export function passedHeaders(raw: readonly string[], host: string, jar?: Cookie
   const out: string[] = [];
   const listed = listedByConnection(raw);
   for (let i = 0; i < raw.length; i += 2) {
-    const name = (raw[i] as string).toLowerCase();
+    const { lower, toVisitor } = headerName(raw[i] as string);
     const value = raw[i + 1] as string;
-    if (hopByHop.has(name) || ownedOfResponses.has(name) || isOwnedFamily(name)) continue;
-    if (listed.length > 0 && listed.includes(name)) continue;
-    if (name === "clear-site-data" && clearsOthers.test(value)) continue;
+    if (!toVisitor || (listed.length > 0 && listed.includes(lower))) continue;
+    if (lower === "clear-site-data" && clearsOthers.test(value)) continue;
     // It counts for all ports of the name (RFC 6797 §8.3), and those are the console's and other Spaces'.
-    if (name === "strict-transport-security" && jar !== undefined) continue;
-    if (name === "set-cookie") {
+    if (lower === "strict-transport-security" && jar !== undefined) continue;
+    if (lower === "set-cookie") {
       if (maySetCookie(value, host)) out.push(raw[i] as string, jar === undefined ? value : jar.toVisitor(value));
       continue;
     }

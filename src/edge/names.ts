@@ -1,7 +1,7 @@
 /** Header names with a role at this hop, all in lower case. */
 
 /** RFC 9110 §7.6.1 and its older kin: about one connection, never passed on. */
-export const hopByHop: ReadonlySet<string> = new Set([
+const hopByHop: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",
@@ -44,7 +44,7 @@ export const ownedOfRequests: ReadonlySet<string> = new Set([
 ]);
 
 /** Ours on the way to the visitor; and what a server in front of us would take for an order to send one of its own files. */
-export const ownedOfResponses: ReadonlySet<string> = new Set([
+const ownedOfResponses: ReadonlySet<string> = new Set([
   "proxy-status",
   "x-ip-token",
   "via",
@@ -81,3 +81,55 @@ export const consoleCookiePrefixes: readonly string[] = ["__Host-waybill", "__Se
 
 /** Access tokens of the platform begin so (the Hub's clients insist on it): an app never receives one. */
 export const platformBearer = /^bearer\s+hf_/i;
+
+/** What is decided by a header's name alone. */
+export interface HeaderName {
+  readonly lower: string;
+  /** On the way to the app, unless `Connection` lists it. Not the length and the host, which the edge writes itself. */
+  readonly toApp: boolean;
+  /** On the way to the visitor, unless `Connection` lists it. */
+  readonly toVisitor: boolean;
+  /** It says where a message ends, what follows it, or anything of the connection. */
+  readonly framing: boolean;
+}
+
+const framing: ReadonlySet<string> = new Set(["content-length", "expect", "http2-settings"]);
+
+/** Names that nearly every message has, by the spellings that browsers, clients and servers use: looked up instead of worked out. */
+const common: ReadonlyMap<string, HeaderName> = new Map(
+  [
+    ...["Accept", "Accept-Encoding", "Accept-Language", "Accept-Ranges", "Access-Control-Allow-Origin", "Age", "Allow"],
+    ...["Authorization", "Cache-Control", "Connection", "Content-Disposition", "Content-Encoding", "Content-Length"],
+    ...["Content-Type", "Cookie", "DNT", "Date", "ETag", "Expires", "Host", "If-Modified-Since", "If-None-Match"],
+    ...["Keep-Alive", "Last-Modified", "Link", "Location", "Origin", "Pragma", "Priority", "Range", "Referer"],
+    ...["Sec-Fetch-Dest", "Sec-Fetch-Mode", "Sec-Fetch-Site", "Sec-Fetch-User", "Server", "Set-Cookie"],
+    ...["Strict-Transport-Security", "TE", "Transfer-Encoding", "Upgrade", "Upgrade-Insecure-Requests", "User-Agent"],
+    ...[
+      "Vary",
+      "Via",
+      "X-Accel-Buffering",
+      "X-Content-Type-Options",
+      "X-Forwarded-For",
+      "X-Powered-By",
+      "X-Request-Id",
+    ],
+    ...["sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform"],
+  ].flatMap((name) => [name, name.toLowerCase()].map((spelt) => [spelt, describe(name)] as const)),
+);
+
+export function headerName(name: string): HeaderName {
+  return common.get(name) ?? describe(name);
+}
+
+/** To the app no name with `_`: CGI-style servers read `X_Forwarded_For` as `X-Forwarded-For`. */
+function describe(name: string): HeaderName {
+  const lower = name.toLowerCase();
+  const ours = hopByHop.has(lower) || isOwnedFamily(lower);
+  const written = lower === "host" || lower === "content-length";
+  return {
+    lower,
+    toApp: !ours && !written && !ownedOfRequests.has(lower) && !lower.includes("_"),
+    toVisitor: !ours && !ownedOfResponses.has(lower),
+    framing: hopByHop.has(lower) || framing.has(lower),
+  };
+}

@@ -251,8 +251,12 @@ const fieldName = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // eslint-disable-next-line no-control-regex -- RFC 9110 §5.5: these are what a field value may not hold
 const notInValue = /[\x00-\x08\x0a-\x1f\x7f]/;
 
+/** A head of which no line needs a second look: names of letters, digits and hyphens, values of printable ASCII. */
+const plainHead = /^[ -~]+(?:\r\n[A-Za-z0-9-]+:[ -~]*)*$/;
+
 /** The text of a head without its empty line; a sentence where it is not one. */
 function parseHead(text: string): ParsedHead | string {
+  const plain = plainHead.test(text);
   const lines = text.split("\r\n");
   const match = statusLine.exec(lines[0] as string);
   if (match === null) return "a status line that is none";
@@ -266,8 +270,8 @@ function parseHead(text: string): ParsedHead | string {
     const colon = line.indexOf(":");
     const name = line.slice(0, Math.max(colon, 0));
     const value = trimmed(line, colon + 1);
-    if (!fieldName.test(name)) return "a header line without a name";
-    if (notInValue.test(value)) return "a control character in a header";
+    if (!plain && !fieldName.test(name)) return "a header line without a name";
+    if (!plain && notInValue.test(value)) return "a control character in a header";
     rawHeaders.push(name, value);
     switch (name.length === 14 || name.length === 17 || name.length === 10 ? name.toLowerCase() : "") {
       case "content-length": {

@@ -4,7 +4,8 @@
  */
 import { parseHost } from "../http/host.ts";
 import { headLinesMax } from "../http/limits.ts";
-import { hopByHop, isOwnedFamily, ownedOfRequests, platformBearer, securityNames } from "./names.ts";
+import { headerName, isOwnedFamily, ownedOfRequests, platformBearer, securityNames } from "./names.ts";
+import type { HeaderName } from "./names.ts";
 
 /** As node:http gives it. */
 export interface RequestHead {
@@ -69,13 +70,13 @@ export function screenRequest(head: RequestHead, withoutCookies: (cookie: string
   let accept: string | undefined;
   let cookie: string | undefined;
   let expect: string | undefined;
-  const names: string[] = [];
+  const names: HeaderName[] = [];
   const bad = (detail: string, status = 400): Malformed => ({ ok: false, detail, host: hostAsSent ?? "", status });
   for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] as string).toLowerCase();
+    const name = headerName(rawHeaders[i] as string);
     const value = rawHeaders[i + 1] as string;
     names.push(name);
-    switch (name) {
+    switch (name.lower) {
       case "host":
         if (hostAsSent !== undefined) return bad("Host: given twice");
         hostAsSent = value;
@@ -215,24 +216,20 @@ function framingOf(length: string | undefined, coding: string | undefined, versi
   return { kind: "length", bytes: Number(length) };
 }
 
-/**
- * Names with `_` are dropped: CGI-style servers read `X_Forwarded_For` as `X-Forwarded-For`. Length and host are written by
- * the edge itself. A platform's bearer token stays here; any other `Authorization` is the app's own affair.
- */
+/** A platform's bearer token stays here; any other `Authorization` is the app's own affair. */
 function forwardableLines(
   raw: readonly string[],
-  names: readonly string[],
+  names: readonly HeaderName[],
   listed: readonly string[],
   withoutCookies: (cookie: string) => string,
 ): string {
   let lines = "";
   for (let i = 0; i < names.length; i++) {
-    const name = names[i] as string;
+    const { lower, toApp } = names[i] as HeaderName;
     let value = raw[2 * i + 1] as string;
-    if (name === "host" || name === "content-length" || hopByHop.has(name) || ownedOfRequests.has(name)) continue;
-    if (isOwnedFamily(name) || name.includes("_") || (listed.length > 0 && listed.includes(name))) continue;
-    if (name === "authorization" && platformBearer.test(value)) continue;
-    if (name === "cookie") {
+    if (!toApp || (listed.length > 0 && listed.includes(lower))) continue;
+    if (lower === "authorization" && platformBearer.test(value)) continue;
+    if (lower === "cookie") {
       value = withoutCookies(value);
       if (value === "") continue;
     }

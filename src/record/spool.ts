@@ -78,6 +78,8 @@ export class Spool implements Emitter {
   /** Records that are given up: gaps in the numbers. */
   lost = 0;
   #seq = 0;
+  /** The second of the last packed record, as {@link iso} begins it. */
+  #second = { at: Number.NaN, text: "" };
   #segment = 0;
   #file = -1;
   #bytes = 0;
@@ -137,8 +139,8 @@ export class Spool implements Emitter {
     readonly facts: Facts;
     readonly startedAt: number;
   }): void {
-    const { seq } = this.#number();
-    const at = iso(record.startedAt as Instant);
+    const seq = this.#next();
+    const at = this.#isoOf(record.startedAt as Instant);
     const body: Packed = {
       work: record.work,
       kind: record.kind,
@@ -197,9 +199,20 @@ export class Spool implements Emitter {
   }
 
   #number(): { readonly seq: number; readonly at: string } {
+    return { seq: this.#next(), at: iso(this.#clock.wall()) };
+  }
+
+  #next(): number {
     assert(!this.#closed, "a closed spool takes nothing more: its closing record says so");
     this.#seq += 1;
-    return { seq: this.#seq, at: iso(this.#clock.wall()) };
+    return this.#seq;
+  }
+
+  /** {@link iso}, where many in a row are of one second. */
+  #isoOf(at: Instant): string {
+    const second = Math.floor(at / 1000);
+    if (second !== this.#second.at) this.#second = { at: second, text: iso((second * 1000) as Instant).slice(0, -4) };
+    return `${this.#second.text}${String(at - second * 1000).padStart(3, "0")}Z`;
   }
 
   #append(record: SpoolLine): void {

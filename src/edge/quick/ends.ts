@@ -12,7 +12,7 @@ export class QuickRequest {
   readonly method: string;
   readonly url: string;
   readonly httpVersion = "1.1";
-  readonly rawHeaders: string[];
+  readonly rawHeaders: readonly string[];
   readonly socket: Socket;
   readonly complete = true;
 

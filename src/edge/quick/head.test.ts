@@ -4,7 +4,9 @@ import { test } from "node:test";
 import { property, stringMatching } from "fast-check";
 import * as fc from "fast-check";
 
-import { readQuickHead } from "./head.ts";
+import { QuickHeads } from "./head.ts";
+
+const readQuickHead = (text: string): ReturnType<QuickHeads["read"]> => new QuickHeads().read(text);
 
 const host = "Host: alice-demo.localhost";
 
@@ -19,6 +21,21 @@ test("the head of a page's request is read as it came", () => {
       ...["X-One", "two  words", "x-two", "2"],
     ],
   });
+});
+
+test("on one connection a head is read for itself, whatever came before it", () => {
+  const heads = new QuickHeads();
+  const fields = `${host}\r\nX: 1`;
+  assert.deepEqual(heads.read(`GET /a HTTP/1.1\r\n${fields}`)?.rawHeaders.slice(2), ["X", "1"]);
+  assert.deepEqual(heads.read(`HEAD /b HTTP/1.1\r\n${fields}`), {
+    method: "HEAD",
+    url: "/b",
+    rawHeaders: ["Host", "alice-demo.localhost", "X", "1"],
+  });
+  assert.equal(heads.read(`GET /c HTTP/1.1\r\n${fields}\r\nContent-Length: 5`), undefined);
+  assert.equal(heads.read(`POST /d HTTP/1.1\r\n${fields}`), undefined);
+  assert.deepEqual(heads.read(`GET /e HTTP/1.1\r\n${fields}1`)?.rawHeaders.slice(2), ["X", "11"]);
+  assert.equal(heads.read(`GET /f HTTP/1.1\r\n${fields}1`)?.url, "/f");
 });
 
 const others: Readonly<Record<string, string>> = {

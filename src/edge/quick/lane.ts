@@ -6,7 +6,7 @@ import type { Socket } from "node:net";
 
 import { headMaxBytes, headWithinMs, visitorIdleMs } from "../../http/limits.ts";
 import { QuickRequest, QuickResponse } from "./ends.ts";
-import { readQuickHead } from "./head.ts";
+import { QuickHeads } from "./head.ts";
 
 export interface QuickLaneOptions {
   /** Carries the request; false where that is not for this lane, and nothing has happened with it. */
@@ -59,6 +59,7 @@ class QuickConnection {
   readonly #socket: Socket;
   #idleSince: number;
   #asked = false;
+  readonly #heads = new QuickHeads();
   #response: QuickResponse | undefined;
   /** What came during the answer before. */
   #ahead: Buffer | undefined;
@@ -113,7 +114,7 @@ class QuickConnection {
   #begin(bytes: Buffer): void {
     const text = bytes.length > headMaxBytes ? "" : bytes.toString("latin1");
     const end = text.indexOf("\r\n\r\n");
-    const head = end < 0 ? undefined : readQuickHead(text.slice(0, end));
+    const head = end < 0 ? undefined : this.#heads.read(text.slice(0, end));
     if (head === undefined) return this.#handOver(bytes);
     const request = new QuickRequest(this.#socket, head);
     const response = new QuickResponse(request, this.#onDone);
