@@ -56,6 +56,14 @@ const clock = { wall: () => instant(Date.now()), monotonic: () => Math.trunc(per
 const visitor: Visitor = { account: "address:127.0.0.1", tier: "anonymous", billedBy: "address", user: null };
 /** More than the most connections that the benchmark opens at once. */
 const connectionsMax = 2_048;
+/** All visitors here have one address, which asks for more than an address may. */
+const oneForAll = {
+  addressConnections: 100_000,
+  addressRequests: 100_000,
+  addressPerSecond: 1_000_000,
+  spaceRequests: 100_000,
+  spacePerSecond: 1_000_000,
+};
 /** As long as a real one. */
 const tokenOfAll = "x".repeat(330);
 
@@ -130,6 +138,7 @@ async function edge({ emitter, mint }: { emitter: Emitter; mint: EdgeOptions["id
     console: (_, response) => response.end(),
     consoleHosts: ["localhost"],
     limits: { connectionsPerReplica: connectionsMax },
+    guard: oneForAll,
     explainUrl: (id) => id,
   });
   return opened.port;

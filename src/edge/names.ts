@@ -1,7 +1,7 @@
 /** Header names with a role at this hop, all in lower case. */
 
 /** RFC 9110 §7.6.1 and its older kin: about one connection, never passed on. */
-const hopByHop: ReadonlySet<string> = new Set([
+export const hopByHop: ReadonlySet<string> = new Set([
   "connection",
   "keep-alive",
   "proxy-connection",

@@ -77,6 +77,11 @@ export class QuickResponse {
     this.#onDone = onDone;
   }
 
+  /** More was written than the visitor has taken. */
+  get writableNeedDrain(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
   on(event: string, listener: () => void): this {
     if (event === "close") this.#onClose.push(listener);
     else if (event === "drain") this.#onDrain = listener;
