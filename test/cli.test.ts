@@ -55,6 +55,7 @@ async function waybill(
     zone: "UTC",
     up: async (options) => (ups.push(options), 0),
     agent: async (options) => (joins.push(options), 0),
+    edge: async () => 0,
     dataFolder: (named) => named ?? folder,
     restore: () => assert.fail("what is restored is tried with real folders"),
     compact: () => assert.fail("what is compacted is tried with real folders"),

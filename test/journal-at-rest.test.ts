@@ -48,6 +48,7 @@ async function journalCommand(...args: string[]): Promise<{ readonly code: numbe
     clock: { wall: () => 0 as never, monotonic: () => 0 },
     up: () => assert.fail("the journal's commands start nothing"),
     agent: () => assert.fail("the journal's commands start nothing"),
+    edge: () => assert.fail("the journal's commands start nothing"),
     restore: () => assert.fail("the journal's commands restore nothing"),
     compact: (options) => compact(options, { wall: () => now, monotonic: () => 0 }),
     move: () => assert.fail("what is moved is tried with a real database"),

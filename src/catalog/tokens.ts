@@ -43,6 +43,8 @@ export class Tokens {
   readonly #db: Database;
   readonly #sql: SqlRunner;
   readonly #effects: Effects;
+  /** Told of each token that is not any more what {@link Tokens.find} gave. */
+  onChanged: (id: string) => void = () => {};
 
   constructor(db: Database, sql: SqlRunner, effects: Effects) {
     this.#db = db;
@@ -65,6 +67,7 @@ export class Tokens {
       .set({ hash })
       .where("id", "=", id)
       .executeTakeFirstOrThrow();
+    this.onChanged(id);
     return numUpdatedRows > 0n;
   }
 
@@ -110,6 +113,7 @@ export class Tokens {
       .where("id", "=", id)
       .where("revokedAt", "is", null)
       .executeTakeFirstOrThrow();
+    this.onChanged(id);
     return numUpdatedRows > 0n;
   }
 

@@ -53,6 +53,20 @@ export function parseCount(text: string): number {
   return Number(text);
 }
 
+export function parseWithin(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const count = parseCount(text);
+    if (count < least || count > most) throw new InvalidArgumentError(`Write a number from ${least} to ${most}.`);
+    return count;
+  };
+}
+
+/** Who carries the requests. */
+export function parseEdge(text: string): "own" | "apart" {
+  if (text !== "own" && text !== "apart") throw new InvalidArgumentError("It is own or apart.");
+  return text;
+}
+
 export function parsePort(text: string): number {
   const port = parseCount(text);
   if (port > 65_535) throw new InvalidArgumentError("A port is 0 to 65535; 0 takes a free one.");

@@ -35,6 +35,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   up: () => import("./commands/up.ts"),
   server: () => import("./commands/server.ts"),
   agent: () => import("./commands/agent.ts"),
+  edge: () => import("./commands/edge.ts"),
   stop: () => import("./commands/stop.ts"),
   deploy: () => import("./commands/deploy.ts"),
   space: () => import("./commands/space.ts"),

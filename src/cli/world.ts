@@ -113,7 +113,18 @@ export interface UpOptions {
   readonly standBy: boolean;
   /** Told to stop, it leaves the apps running for the next start. */
   readonly service: boolean;
+  /** `waybill edge` carries the requests, and this process none. */
+  readonly edgeApart?: boolean;
   /** One JSON line when ready, then log lines as JSON on stderr. */
+  readonly json: boolean;
+}
+
+export interface EdgeRoleOptions {
+  /** The server's data folder; undefined for the default. */
+  readonly data: string | undefined;
+  readonly workers: number;
+  /** How long a worker that is being left may take to finish what is under way. */
+  readonly drainMs: number;
   readonly json: boolean;
 }
 
@@ -139,6 +150,8 @@ export interface CliWorld {
   up(options: UpOptions): Promise<number>;
   /** Runs a node's agent until it is told to stop; resolves to the exit code. */
   agent(options: AgentOptions): Promise<number>;
+  /** Runs an edge until it is told to stop; resolves to the exit code. */
+  edge(options: EdgeRoleOptions): Promise<number>;
   /** The data folder that a command names, or the default. */
   dataFolder(named: string | undefined): string;
   /** The private authority of a data folder; undefined where there is none. `create`: then one is made. */

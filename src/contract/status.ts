@@ -16,6 +16,8 @@ export interface StatusView {
   readonly builds: BuildsStatus;
   /** Null: the edge speaks no TLS. */
   readonly tls: TlsStatus | null;
+  /** Workers of an edge in processes of its own; null: the server carries the requests itself. */
+  readonly edge?: readonly EdgeWorkerView[] | null;
 }
 
 export interface TlsStatus {
@@ -28,6 +30,17 @@ export interface TlsStatus {
   }[];
   /** What could not be got, a sentence each. */
   readonly problems: readonly string[];
+}
+
+export interface EdgeWorkerView {
+  /** Its emitter. */
+  readonly name: string;
+  readonly epoch: number;
+  readonly pid: number;
+  /** Changes that its copy has not yet. */
+  readonly behind: number;
+  /** Since its last word; null: it has said nothing yet. */
+  readonly heardMs: number | null;
 }
 
 /** Builds now, and how those of the last 24 hours ended. */

@@ -17,7 +17,7 @@ import type {
   TierView,
 } from "../contract/api.ts";
 import type { PoolView, RouteView, RuleView } from "../contract/pools.ts";
-import type { StatusView, TlsStatus } from "../contract/status.ts";
+import type { EdgeWorkerView, StatusView, TlsStatus } from "../contract/status.ts";
 import type { DrainRequest, NodeView } from "../contract/nodes.ts";
 import type { RuntimeFacts } from "../contract/release.ts";
 import type { DrainScope } from "../core/drained.ts";
@@ -104,6 +104,8 @@ export interface ServerParts {
     readonly hosts: readonly string[];
     readonly tls: () => Promise<TlsStatus | null>;
   };
+  /** Workers of an edge in processes of its own. */
+  edgeWorkers?(): readonly EdgeWorkerView[] | null;
   onAccount(account: { readonly name: string; readonly tier: TierName }): void;
   /** Whose quota an app asks about, by its visitor's token where it has one. */
   payerOfApp(token: string | null, inside: InsideCaller | null): AppsPayer;
@@ -206,6 +208,7 @@ export class Server {
       spaces: spaces.count,
       builds: await this.builds.views.status(),
       tls: await about.tls(),
+      edge: this.#parts.edgeWorkers?.() ?? null,
     };
   }
 

@@ -237,6 +237,11 @@ export class SpaceKeeper {
     };
   }
 
+  /** Its node has said what runs there, or had the time for it. */
+  async isTold({ space: { release } }: KnownSpace): Promise<boolean> {
+    return this.#nodeOf(release === null ? undefined : await this.#release(release)) !== "untold";
+  }
+
   #nodeOf(release: ReleaseRow | undefined): Seen["node"] {
     if (!release || this.#ports.connected(release.node)) return "here";
     return this.#ports.clock.monotonic() - this.#bornAt < nodesToldMs ? "untold" : "away";

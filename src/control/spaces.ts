@@ -48,6 +48,12 @@ export interface Refused {
   readonly next?: string;
 }
 
+export interface EdgeEntry {
+  readonly space: string;
+  readonly hosts: readonly string[];
+  readonly route: SpaceRoute;
+}
+
 export type Done = Refused | { readonly ok: true };
 
 /** A wish of a person's that takes nothing but its Space and who it is. */
@@ -196,6 +202,28 @@ export class Spaces {
     if (!known) return undefined;
     known.usedAt = this.#keeper.now;
     return this.#routes.of(known);
+  }
+
+  /** What an edge in a process of its own is told of each Space: its hosts and its route. */
+  *entries(): Generator<EdgeEntry> {
+    for (const id of this.#byId.keys()) yield this.entry(id) as EdgeEntry;
+  }
+
+  entry(id: string): EdgeEntry | undefined {
+    const known = this.#byId.get(id);
+    return known && { space: id, hosts: this.#hostsOf(known.row), route: this.#routes.of(known) };
+  }
+
+  /** Such an edge was asked for it. */
+  used(id: string): void {
+    const known = this.#byId.get(id);
+    if (known) known.usedAt = this.#keeper.now;
+  }
+
+  /** The nodes of all Spaces have said what runs there, or had the time for it. */
+  async areTold(): Promise<boolean> {
+    for (const known of this.#byId.values()) if (!(await this.#keeper.isTold(known))) return false;
+    return true;
   }
 
   /**
@@ -463,10 +491,14 @@ export class Spaces {
     const known = await this.#keeper.know(row, build);
     if (this.#byId.has(row.id)) return;
     this.#byId.set(row.id, known);
-    this.#byHost.set(this.#ports.addressing.nameOf(row), known);
-    if (this.#ports.addressing.hasNumbers) this.#byHost.set(row.address, known);
+    for (const host of this.#hostsOf(row)) this.#byHost.set(host, known);
     await this.#open(known);
     this.#keeper.look(known);
+  }
+
+  #hostsOf(row: SpaceRow): readonly string[] {
+    const { addressing } = this.#ports;
+    return addressing.hasNumbers ? [addressing.nameOf(row), row.address] : [addressing.nameOf(row)];
   }
 
   /** The Space's own address or port; one that cannot be opened is told, and the Space is there by its name. */

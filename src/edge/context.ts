@@ -56,6 +56,8 @@ export class EdgeContext {
   readonly guard: Guard;
   /** Requests' bodies that are held until it is known where they go. */
   bodiesHeld = 0;
+  /** It takes no more connections, and closes each with its next answer. */
+  isDraining = false;
   readonly #random: (count: number) => Buffer;
   readonly #pools = new Map<string, Pool>();
   /** Replicas that could not be reached, and when. */
@@ -126,6 +128,10 @@ export class EdgeContext {
 
   busy(replica: string): number {
     return this.#pools.get(replica)?.busy ?? 0;
+  }
+
+  allBusy(): Record<string, number> {
+    return Object.fromEntries([...this.#pools].flatMap(([id, { busy }]) => (busy > 0 ? [[id, busy] as const] : [])));
   }
 
   /** It could not be reached: others of its Space are tried first for a moment. */

@@ -34,6 +34,7 @@ import { openHttp2 } from "./h2/sessions.ts";
 import type { Http2Door } from "./h2/sessions.ts";
 import { withoutConsoleCookies } from "./headers.ts";
 import { openInsideDoor } from "./inside.ts";
+import { Connections } from "./connections.ts";
 import { cookieJar } from "./jar.ts";
 import type { CookieJar } from "./jar.ts";
 import { defaultLimits, drainMaxBytes, pipelinedMax, sweepEveryMs } from "./limits.ts";
@@ -55,6 +56,9 @@ export interface ListenAddress {
   /** 0: any free one; then all others take the port of the first. */
   readonly port: number;
 }
+
+/** Gives the listening socket of a place that a parent process has opened, for several workers to take connections from. */
+export type SharedSockets = (place: ListenAddress | { readonly path: string }) => Promise<object>;
 
 export interface EdgeOptions {
   /** At least one; the first is the console's. */
@@ -84,6 +88,8 @@ export interface EdgeOptions {
   readonly consoleHosts: Iterable<string>;
   /** With it the edge's ports speak TLS too, and visitors of other machines do not do without. */
   readonly tls?: TlsOptions;
+  /** Whose listening sockets it takes connections from; without it it opens its own. Rejects with a {@link ListenError}. */
+  readonly sockets?: SharedSockets;
   readonly limits?: Partial<EdgeLimits>;
   /** What one address and one Space may ask for at a time. */
   readonly guard?: Partial<GuardLimits>;
@@ -123,6 +129,13 @@ export interface Edge extends AsyncDisposable {
   busy(replica: string): number;
   /** The platform's GPU queue says something of a call that this request caused. */
   tell(request: string, told: CallTold): void;
+  /** That of all replicas which have one. */
+  allBusy(): Readonly<Record<string, number>>;
+  /**
+   * Takes no more connections, and closes each when its answer is through, those that idle when their time is over; breaks off and
+   * records what is left after `withinMs`. The places stay open where others take connections from the same sockets.
+   */
+  drain(withinMs: number): Promise<void>;
   /** Takes nothing more, lets what is under way finish for a moment, breaks off and records the rest. */
   close(): Promise<void>;
 }
@@ -150,7 +163,9 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
   let port = first.port;
   const publicPort = (): number => options.tls?.publicPort ?? port;
   const { server, lane, http2, tls } = httpServer(options, context, { callers, peers, owners, plain, publicPort });
-  port = await listen(server, first, context.onError);
+  const connections = new Connections(server);
+  const { sockets } = options;
+  port = await listen(server, first, context.onError, sockets);
   const extra = new Map<string, Server>();
   const timer = setInterval(() => {
     context.sweep();
@@ -175,7 +190,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     door.maxConnections = connectionsMax;
     extra.set(key, door);
     try {
-      await listen(door, place, context.onError);
+      await listen(door, place, context.onError, sockets);
       return { ok: true };
     } catch (error) {
       extra.delete(key);
@@ -190,11 +205,21 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     extra.delete(address);
     door?.close();
   };
-  const close = async (): Promise<void> => {
+  const leave = (): void => {
     inside?.close();
     proxied?.close();
     for (const door of extra.values()) door.close();
     extra.clear();
+  };
+  const drain = async (withinMs: number): Promise<void> => {
+    leave();
+    context.isDraining = true;
+    http2.close();
+    await connections.drained(withinMs);
+    await close();
+  };
+  const close = async (): Promise<void> => {
+    leave();
     server.close();
     http2.close();
     await drained(context, () => {
@@ -218,18 +243,20 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     addresses: () => [first.address, ...extra.keys()],
     busy: (replica) => context.busy(replica),
     tell: (request, told) => context.gradio.tell(request, told),
+    allBusy: () => context.allBusy(),
+    drain,
     close,
     [Symbol.asyncDispose]: close,
   };
   try {
     const { insidePath: path } = options;
-    if (path !== undefined) inside = await openInsideDoor({ path, onCaller, onError: context.onError });
+    if (path !== undefined) inside = await openInsideDoor({ path, onCaller, onError: context.onError, sockets });
     if (options.proxyProtocol !== undefined) {
       proxied = proxyDoor(options, (socket, peer) => {
         peers.set(socket, peer);
         server.emit("connection", socket);
       });
-      await listen(proxied, options.proxyProtocol, context.onError);
+      await listen(proxied, options.proxyProtocol, context.onError, sockets);
     }
     const plainPort = options.tls?.plainPort;
     const doors = others.map(({ address }) => addAddress(address));
@@ -358,6 +385,8 @@ function httpServer(
   };
   const handle = (request: IncomingMessage, response: ServerResponse, upgrade?: UpgradeEnd): void => {
     if (shut.has(request.socket)) return;
+    // RFC 9112 §9.6: what its client asks next it asks on another connection, which somebody else takes.
+    if (context.isDraining) response.shouldKeepAlive = false;
     const malformed = (detail: string, host: string, status = 400): void => {
       shut.add(request.socket);
       strangers.answer(request, response, "route/malformed", host, { detail, status, close: true });
@@ -599,7 +628,7 @@ function parserFault(code: string): { readonly status: number; readonly detail: 
 }
 
 /** A response over a socket that node:http has let go of, so that a refused upgrade is answered like any request. */
-function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
+export function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   socket.on("error", () => socket.destroy());
@@ -609,11 +638,17 @@ function responseOn(request: IncomingMessage, socket: Socket): ServerResponse {
 }
 
 /** Resolves with the port. What fails later (no file descriptor for a new connection) goes to `onError`; the server lives on. */
-function listen(server: Server, { address, port }: ListenAddress, onError: (error: unknown) => void): Promise<number> {
+async function listen(
+  server: Server,
+  { address, port }: ListenAddress,
+  onError: (error: unknown) => void,
+  sockets: SharedSockets | undefined,
+): Promise<number> {
+  const shared = await sockets?.({ address, port });
   return new Promise((resolve, reject) => {
     const refused = (error: NodeJS.ErrnoException): void => reject(listenError(error, address, port));
     server.once("error", refused);
-    server.listen({ host: address, port, exclusive: true }, () => {
+    server.listen(shared ?? { host: address, port, exclusive: true }, () => {
       server.off("error", refused).on("error", onError);
       const bound = server.address();
       resolve(typeof bound === "object" && bound !== null ? bound.port : port);
@@ -621,7 +656,7 @@ function listen(server: Server, { address, port }: ListenAddress, onError: (erro
   });
 }
 
-function listenError(error: NodeJS.ErrnoException, address: string, port: number): ListenError {
+export function listenError(error: NodeJS.ErrnoException, address: string, port: number): ListenError {
   const code = error.code ?? "UNKNOWN";
   if (code === "EADDRINUSE")
     return new ListenError(

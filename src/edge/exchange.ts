@@ -151,7 +151,10 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#over) return;
     this.#story.visitor = visitor;
     this.#story.resolvedAt = this.#now;
-    if ("refused" in visitor) return this.#refuse(visitor.refused, "visitor", { detail: visitor.detail });
+    if ("refused" in visitor) {
+      const isOurs = visitor.refused === "route/control-down";
+      return this.#refuse(visitor.refused, isOurs ? "edge" : "visitor", { detail: visitor.detail });
+    }
     if (this.#context.isLoop(this.#screened.cdnLoop)) {
       return this.#refuse("route/loop", "edge", {
         detail: loopSays,

@@ -14,6 +14,8 @@ export interface InsideDoor {
   /** What follows the line is HTTP. */
   readonly onCaller: (socket: Socket, caller: InsideCaller) => void;
   readonly onError: (error: unknown) => void;
+  /** Whose listening socket it takes callers from; without it it makes its own. */
+  readonly sockets?: ((place: { readonly path: string }) => Promise<object>) | undefined;
 }
 
 /** The gateway writes it before anything else of the connection. */
@@ -21,17 +23,18 @@ const lineWithinMs = 5_000;
 const newline = 10;
 
 /** Rejects where the socket cannot be made. */
-export function openInsideDoor({ path, onCaller, onError }: InsideDoor): Promise<Server> {
+export async function openInsideDoor({ path, onCaller, onError, sockets }: InsideDoor): Promise<Server> {
   const door = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
     readInsideCaller(socket, onCaller),
   );
   door.maxConnections = connectionsMax;
   // What lies there is an earlier platform's: the data folder is ours alone.
-  rmSync(path, { force: true });
+  if (sockets === undefined) rmSync(path, { force: true });
+  const place = (await sockets?.({ path })) ?? { path };
   return new Promise((resolve, reject) => {
     door.once("error", reject);
-    door.listen(path, () => {
-      chmodSync(path, 0o600);
+    door.listen(place, () => {
+      if (sockets === undefined) chmodSync(path, 0o600);
       door.off("error", reject).on("error", onError);
       resolve(door);
     });

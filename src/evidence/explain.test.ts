@@ -358,7 +358,7 @@ const requests: readonly Case[] = [
     code: "route/control-down",
     certainty: "likely",
     record: a.edgeRequest([], { epochs: [{ emitter: "edge", epoch: 1, lastSeq: 2, state: "dead" }] }),
-    sentence: /edge's process ended/,
+    sentence: /edge's process that carried this request ended/,
   },
 ];
 

@@ -8,6 +8,8 @@ import { keptOfSpace, type KeptOfSpace } from "../control/retention.ts";
 import type { UpOptions } from "../cli/world.ts";
 import type { GuardLimits } from "../edge/guard.ts";
 import type { EdgeLimits } from "../edge/limits.ts";
+import { edgeSockets } from "../contract/edge.ts";
+import { socketPathMaxBytes } from "../runtime/folder.ts";
 import { openPolicy, parseNameRule, type EgressPolicy, type NameRule } from "../egress/policy.ts";
 import { parseRange } from "../egress/ranges.ts";
 import type { GitFaceLimits } from "../hub/git-face.ts";
@@ -48,6 +50,8 @@ export interface PlatformConfig {
   };
   /** Spaces have names under it. */
   readonly appsDomain: string;
+  /** `waybill edge` carries the requests, and this process none. */
+  readonly edgeApart: boolean;
   /** How it is reached, and who may stand in front of it. */
   readonly network: NetworkConfig;
   /** Null: the edge speaks none. */
@@ -160,6 +164,8 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     events: read.whole("WAYBILL_EVENTS_KEPT", { least: 20, most: 1_000_000 }) ?? keptOfSpace.events,
     cacheBytes: (read.whole("WAYBILL_CACHES_MAX_MB", { least: 1, most: 1 << 30 }) ?? defaultCacheMb) * mebibyte,
   };
+  const data = dataFolder(env, options.data);
+  if (options.edgeApart === true) problems.push(...apartProblems(port, data, network));
   const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? buildLimits.waitMs;
   const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? seconds(1200);
   const waitingMax = read.whole("WAYBILL_BUILDS_WAITING", { least: 1, most: 10_000 });
@@ -178,7 +184,6 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const edge = readEdgeLimits(read);
   if (problems.length > 0) return { ok: false, problems };
   const variables = passedToBuilds(env);
-  const data = dataFolder(env, options.data);
   const config: PlatformConfig = {
     role: options.role,
     data,
@@ -187,6 +192,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     onStop: options.service ? "keep" : "stop",
     secretsKeyFile: resolve(env["WAYBILL_SECRETS_KEY_FILE"] ?? join(data, "secrets.key")),
     listen: { address: network.address, port: port ?? defaultPort, next: port === undefined },
+    edgeApart: options.edgeApart === true,
     network,
     tls,
     appsDomain: network.appsDomain,
@@ -274,6 +280,20 @@ function given<Of extends Readonly<Record<string, unknown>>>(
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as {
     [Name in keyof Of]?: Exclude<Of[Name], undefined>;
   };
+}
+
+/** What an edge in processes of its own has to know beforehand. */
+function apartProblems(port: number | undefined, data: string, network: NetworkConfig): string[] {
+  const problems: string[] = [];
+  if (network.ports !== null)
+    problems.push("--addresses is ports, which goes with --edge own alone: who gives out a port has to listen on it");
+  if (port === 0)
+    problems.push("--port is 0; with --edge apart write a number, since the edge is told it before it opens it");
+  if (Buffer.byteLength(join(data, edgeSockets.console)) > socketPathMaxBytes)
+    problems.push(
+      `the data folder's path is longer than a socket in it may have with --edge apart; choose a shorter one`,
+    );
+  return problems;
 }
 
 /** A build keeps about two cores busy, and what it waits for is the network more often than not. */

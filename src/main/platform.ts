@@ -33,7 +33,7 @@ import { SpacePorts } from "../control/space-ports.ts";
 import { Spaces } from "../control/spaces.ts";
 import { openCallsOn } from "../core/views.ts";
 import { ListenError, openEdge } from "../edge/index.ts";
-import type { Edge } from "../edge/index.ts";
+import type { Edge, EdgeOptions } from "../edge/index.ts";
 import { GitFace } from "../hub/git-face.ts";
 import { LfsFace } from "../hub/lfs-face.ts";
 import { visitorOf } from "../http/visitor.ts";
@@ -57,6 +57,8 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { durationMs } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { PlatformConfig } from "./config.ts";
+import { openEdgeApart } from "./edge-apart.ts";
+import type { EdgeDesk } from "./edge-desk.ts";
 import { makeBackup } from "./backup.ts";
 import { adminAccount, bootToken } from "./boot-token.ts";
 import { domainResolver } from "./dns.ts";
@@ -183,7 +185,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const replicas = new Replicas();
   const fitting = new Fitting(catalog.releases);
   // Opened when everything behind it is there; asked for by parts that are built before.
-  const opened: { edge?: Edge; tls?: EdgeTls } = {};
+  const opened: { edge?: Pick<Edge, "port" | "busy" | "addAddress" | "addPort" | "tell">; tls?: EdgeTls } = {};
   const port = (): number => opened.edge?.port ?? config.listen.port;
   const url = (): string => `http://${ownHost(config.network)}:${port()}`;
   const { network } = config;
@@ -212,6 +214,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     });
   const tiers = new Map((await catalog.accounts.list()).map(({ name, tier }) => [name, tier]));
 
+  let apart: EdgeDesk | undefined;
+
   const nodes: Nodes = new Nodes({
     engine,
     replicas,
@@ -223,6 +227,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       await builds.onBuilder({ name: node, sdks, epoch, parallel: buildsAtOnce });
     },
     onReplica: async (status) => {
+      apart?.soon();
       await builds.onReplica(status);
       await spaces.onReplica(status);
     },
@@ -347,7 +352,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
 
   const door = insideSocket(config.data);
-  stack.defer(() => door.remove());
+  // An edge that goes on without us has it, and apps ask it through there.
+  if (!config.edgeApart) stack.defer(() => door.remove());
   // Plain processes are the platform's own user: through the door they could name any caller.
   const insidePath = config.sandbox === "none" ? null : door.path;
   const folderId = await folderIdOf(config.data, random);
@@ -421,7 +427,11 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     },
     backup: (folder, progress) =>
       makeBackup({ ...config, journal, clock, version: about.version, flush: flushEvidence }, folder, progress),
-    onAccount: ({ name, tier }) => tiers.set(name, tier),
+    onAccount: ({ name, tier }) => {
+      tiers.set(name, tier);
+      apart?.tier(name, tier);
+    },
+    edgeWorkers: () => apart?.workers ?? null,
     payerOfApp: (token, inside) => payerOfApp(token, inside, visiting),
     flushEvidence,
     onFailure,
@@ -464,37 +474,48 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   );
   const agentsMay = Promise.withResolvers<void>();
   const linkDoor: LinkDoor = { ...about, links, tokens: nodeTokens, ready: agentsMay.promise, onFailure };
+  const serveConsole: EdgeOptions["console"] = (request, response, inside, upgrade) => {
+    if (serveLink(linkDoor, request, response, { upgrade, inside })) return;
+    if (git.serve(request, response) || lfs.serve(request, response)) return;
+    if (inside !== undefined) insiders.set(request, inside);
+    answer(request, response).catch((error: unknown) => onFailure("the console", error));
+  };
+  const onVisitorGone = (request: string): Promise<void> => calls.visitorGone(request);
   opened.tls = stack.use(await openEdgeTls(config, { directory: spaces, clock, log }));
-  opened.edge = stack.use(
-    await openOnPort(config, (listenPort) =>
-      openEdge({
-        listen: [{ address: config.listen.address, port: listenPort }],
-        directory: spaces,
-        identity: visitors,
-        emitter: edgeSpool,
-        counter: evidence,
-        clock,
-        random,
-        ...(insidePath !== null && { insidePath }),
-        ...edgeNetwork(network),
-        ...opened.tls?.options,
-        console: (request, response, inside, upgrade) => {
-          if (serveLink(linkDoor, request, response, { upgrade, inside })) return;
-          if (git.serve(request, response) || lfs.serve(request, response)) return;
-          if (inside !== undefined) insiders.set(request, inside);
-          answer(request, response).catch((error: unknown) => onFailure("the console", error));
-        },
-        consoleHosts: consoleHosts(network),
-        limits: config.edge,
-        guard: config.guard,
-        explainUrl: (id) => `${addressing.console}/w/${id}`,
-        onVisitorGone: (request) =>
-          void calls.visitorGone(request).catch((error: unknown) => onFailure("a visitor's leave", error)),
-        onError: (error) => onFailure("the edge", error),
-        line: (replica) => remote.line(replica),
-      }),
-    ),
-  );
+  if (config.edgeApart) {
+    apart = await openEdgeApart(stack, {
+      ...{ config, clock, spaces, replicas, tiers, insidePath, onFailure, onVisitorGone, serveConsole },
+      ...{ keys: visitorKeys, tokens: catalog.tokens, evidence, shipping, console: addressing.console },
+      line: (replica) => remote.line(replica),
+    });
+    opened.edge = apart;
+  } else {
+    opened.edge = stack.use(
+      await openOnPort(config, (listenPort) =>
+        openEdge({
+          listen: [{ address: config.listen.address, port: listenPort }],
+          directory: spaces,
+          identity: visitors,
+          emitter: edgeSpool,
+          counter: evidence,
+          clock,
+          random,
+          ...(insidePath !== null && { insidePath }),
+          ...edgeNetwork(network),
+          ...opened.tls?.options,
+          console: serveConsole,
+          consoleHosts: consoleHosts(network),
+          limits: config.edge,
+          guard: config.guard,
+          explainUrl: (id) => `${addressing.console}/w/${id}`,
+          onVisitorGone: (request) =>
+            void onVisitorGone(request).catch((error: unknown) => onFailure("a visitor's leave", error)),
+          onError: (error) => onFailure("the edge", error),
+          line: (replica) => remote.line(replica),
+        }),
+      ),
+    );
+  }
   stack.defer(() => spaces.close());
   await spaces.openAddresses();
   stack.use(retention);

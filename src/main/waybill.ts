@@ -35,6 +35,10 @@ const world: CliWorld = {
     const { agent } = await import("./agent.ts");
     return agent(options, { env: process.env, version, startedAt, signal: stop.signal });
   },
+  edge: async (options) => {
+    const { edge } = await import("./edge.ts");
+    return edge(options, { env: process.env, version, startedAt, signal: stop.signal });
+  },
   dataFolder: (named) => dataFolder(process.env, named),
   authority: async (named, how) => {
     const { authority } = await import("./authority.ts");

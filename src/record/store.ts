@@ -132,6 +132,11 @@ export class EvidenceStore {
     return this.#counters.count(refused);
   }
 
+  /** Counters of an edge in a process of its own, each with its whole count. */
+  async takeCounted(rows: readonly CountedRow[]): Promise<void> {
+    await this.#call({ op: "count", rows });
+  }
+
   /** A counter; null for an unknown id. */
   async readCounted(id: string): Promise<CountedRow | null> {
     return this.#counters.find(id) ?? ((await this.#call({ op: "read-counted", id })) as CountedRow | null);

@@ -50,6 +50,8 @@ export interface UpOptions {
   readonly service?: boolean;
   /** Open files that it is started with, from number 63 on: lower ones Node closes in programs that it starts. */
   readonly inherits?: readonly number[];
+  /** `waybill edge` carries its requests, on this port. */
+  readonly apart?: number;
   /** Where its folder is made, in place of the machine's one for temporary files. */
   readonly within?: string;
 }
@@ -86,6 +88,7 @@ export class Platform implements AsyncDisposable {
 
   private constructor(options: UpOptions) {
     this.#options = options;
+    this.#port = options.apart ?? 0;
     this.folder = mkdtempSync(join(options.within ?? tmpdir(), "wb-up-"));
     process.on("exit", this.#atExit);
   }
@@ -330,7 +333,7 @@ export async function visit(
 function start(
   data: string,
   port: number,
-  { gpus = "2x2", env = {}, sandbox = "none", service = false, inherits = [] }: UpOptions,
+  { gpus = "2x2", env = {}, sandbox = "none", service = false, inherits = [], apart }: UpOptions,
   args: readonly string[] = [],
 ): ChildProcess {
   const cards = gpus === null ? [] : ["--simulate-gpus", gpus];
@@ -344,6 +347,7 @@ function start(
     ...cards,
     ...(sandbox === "best" ? [] : ["--sandbox", sandbox]),
     ...(service ? ["--service"] : []),
+    ...(apart === undefined ? [] : ["--edge", "apart"]),
     "--json",
     ...args,
   ];

@@ -1,6 +1,6 @@
 /** `waybill server`: the platform without an agent of its own; agents join it. */
 import type { Command } from "commander";
-import { parsePort } from "../arguments.ts";
+import { parseEdge, parsePort } from "../arguments.ts";
 import type { GlobalOptions } from "../context.ts";
 import { networked, networkOf } from "../network-options.ts";
 import type { Runner } from "../program.ts";
@@ -10,6 +10,7 @@ interface Options extends GlobalOptions, NetworkOptions {
   readonly data?: string;
   readonly port?: number;
   readonly sandbox?: string;
+  readonly edge?: "own" | "apart";
   readonly journal?: string;
   readonly standby?: true;
 }
@@ -31,10 +32,15 @@ export function declare(program: Command, run: Runner): void {
       "keep journal and catalog in PostgreSQL: postgres://…; WAYBILL_JOURNAL where the address has a password",
     )
     .option("--standby", "while another server writes that journal, wait and take over when it ends")
+    .option(
+      "--edge <where>",
+      "own: this process carries the requests, as by default; apart: `waybill edge` on the same data folder does",
+      parseEdge,
+    )
     .action(
       run(async (world, command) => {
         const options = command.optsWithGlobals<Options>();
-        const { data, port, sandbox, journal, standby, json } = options;
+        const { data, port, sandbox, journal, standby, edge, json } = options;
         return await world.up({
           role: "server",
           data,
@@ -45,6 +51,7 @@ export function declare(program: Command, run: Runner): void {
           journal,
           standBy: standby === true,
           service: true,
+          edgeApart: edge === "apart",
           json: json === true,
         });
       }),

@@ -1,6 +1,6 @@
 /** `waybill up`: the whole platform in this process. */
 import type { Command } from "commander";
-import { parsePort, parseSimulated } from "../arguments.ts";
+import { parseEdge, parsePort, parseSimulated } from "../arguments.ts";
 import type { GlobalOptions } from "../context.ts";
 import { networked, networkOf } from "../network-options.ts";
 import type { Runner } from "../program.ts";
@@ -11,6 +11,7 @@ interface Options extends GlobalOptions, NetworkOptions {
   readonly port?: number;
   readonly simulateGpus?: { readonly devices: number; readonly slots: number };
   readonly sandbox?: string;
+  readonly edge?: "own" | "apart";
   readonly service?: true;
 }
 
@@ -33,10 +34,15 @@ export function declare(program: Command, run: Runner): void {
       "what isolates apps and builds: bubblewrap, crun (podman's), or none; by default the first of the first two that works",
     )
     .option("--service", "told to stop, leave the apps running for the next start: an upgrade restarts no app")
+    .option(
+      "--edge <where>",
+      "own: this process carries the requests, as by default; apart: `waybill edge` on the same data folder does",
+      parseEdge,
+    )
     .action(
       run(async (world, command) => {
         const options = command.optsWithGlobals<Options>();
-        const { data, port, simulateGpus, sandbox, service, json } = options;
+        const { data, port, simulateGpus, sandbox, service, edge, json } = options;
         return await world.up({
           role: "all",
           data,
@@ -47,6 +53,7 @@ export function declare(program: Command, run: Runner): void {
           journal: undefined,
           standBy: false,
           service: service === true,
+          edgeApart: edge === "apart",
           json: json === true,
         });
       }),

@@ -248,6 +248,7 @@ export function drawStatus(paper: Paper, status: StatusView): string {
       ? []
       : [["probes", isOpen(status.isolation) ? tone(paper, "failed", probes) : probes] as const]),
     ...tlsRows(paper, status.tls),
+    ...edgeRows(status.edge),
     ["record", `journal at ${status.journalIndex}`],
     ["booted in", lengthOf(status.bootMs)],
   ])}`;
@@ -263,6 +264,17 @@ function tlsRows(paper: Paper, tls: StatusView["tls"]): (readonly [string, strin
     ["TLS", `${certificates.length} ${certificates.length === 1 ? "certificate" : "certificates"}${ends ?? ""}`],
     ...problems.map((says) => ["", tone(paper, "failed", says)] as const),
   ];
+}
+
+/** How old the copies are by which an edge in processes of its own carries requests. */
+function edgeRows(workers: StatusView["edge"]): (readonly [string, string])[] {
+  if (!workers) return [];
+  if (workers.length === 0) return [["edge", "no worker: start `waybill edge` on the server's data folder"]];
+  return workers.map(({ name, pid, behind, heardMs }, i) => {
+    const heard = heardMs === null ? "has said nothing yet" : `heard of ${lengthOf(heardMs)} ago`;
+    const copy = behind === 0 ? "its copy is whole" : `its copy lacks ${behind} changes`;
+    return [i === 0 ? "edge" : "", `${name} (pid ${pid}): ${copy}, ${heard}`];
+  });
 }
 
 export function drawWhoAmI(who: WhoAmI): string {

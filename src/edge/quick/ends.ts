@@ -59,6 +59,8 @@ export class QuickResponse {
   writableFinished = false;
   /** The connection ends with it. */
   closes = false;
+  /** As node:http has it: false where the connection is to end with this answer, whatever its head says. */
+  shouldKeepAlive = true;
   readonly req: QuickRequest;
   readonly #socket: Socket;
   readonly #onDone: (response: QuickResponse) => void;
@@ -191,6 +193,10 @@ export class QuickResponse {
       if (name.length === 14) sized ||= name.toLowerCase() === "content-length";
       else if (name.length === 4) dated ||= name.toLowerCase() === "date";
       else if (name.length === 10 && name.toLowerCase() === "connection") this.closes ||= value === "close";
+    }
+    if (!this.shouldKeepAlive && !this.closes) {
+      text += "Connection: close\r\n";
+      this.closes = true;
     }
     // RFC 9110 §6.6.1: who can tell the time adds it where the origin did not.
     if (!dated) text += `Date: ${new Date().toUTCString()}\r\n`;

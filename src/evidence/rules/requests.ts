@@ -231,7 +231,7 @@ function findUndelivered(reading: Reading): Finding | undefined {
     return {
       code: "route/control-down",
       certainty: "likely",
-      sentence: "The edge's process ended while it was carrying this request. Whether the app answered is not known.",
+      sentence: `${edgeThatEnded(edge.emitter)} ended. Whether the app answered is not known.`,
       facts: reading.entries,
       inferred: [inferred],
     };
@@ -243,6 +243,13 @@ function findUndelivered(reading: Reading): Finding | undefined {
       reading.entries,
     );
   return undefined;
+}
+
+/** `edge` carries all requests of its platform; one with a number is a worker among others, which went on. */
+function edgeThatEnded(emitter: string): string {
+  return /^edge-\d+$/.test(emitter)
+    ? `The edge worker ${emitter} that carried this request`
+    : "The edge's process that carried this request";
 }
 
 function nothingSays({ record }: Reading): string {

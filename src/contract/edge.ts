@@ -1,0 +1,103 @@
+/**
+ * Between the server and an edge in processes of its own: a copy of what the edge has to know, its changes by number, and what the
+ * edge asks and tells. One JSON document a line, over a unix socket of the data folder; the edge's parent passes it to its workers.
+ */
+
+/** Changes with what both sides have to understand of each other. */
+export const edgeProtocol = 1;
+
+/** A copy of 10,000 Spaces is some 4 MB; more than this is no message of ours. */
+export const edgeLineMaxChars = 64 << 20;
+
+/** The server's sockets in its data folder: what edges are told over, and where the console's requests are carried. */
+export const edgeSockets = { control: "edge.sock", console: "console.sock" } as const;
+
+/** On the console's socket, and stripped from what visitors send: who asks, as the edge knows it. */
+export const carriedHeader = "x-waybill-carried";
+
+/** A Space as the edge needs it; `route` is the edge's own type, whose shape this part does not know. */
+export interface CopiedSpace<Route = unknown> {
+  readonly space: string;
+  /** In lower case, without ports. */
+  readonly hosts: readonly string[];
+  readonly route: Route;
+  /** Of replicas on other machines: the number of the line to them; null while it is lost. */
+  readonly lines: Readonly<Record<string, number | null>>;
+}
+
+/** What does not change while a server lives. */
+export interface EdgeTerms {
+  /** Where console and apps are listened for. */
+  readonly address: string;
+  readonly port: number;
+  readonly consoleHosts: readonly string[];
+  /** The console's address. */
+  readonly console: string;
+  /** Of other machines the proxies in front alone may come. */
+  readonly isProxiesAlone: boolean;
+  /** The socket by which apps in sandboxes reach the edge; null where there is none. */
+  readonly insidePath: string | null;
+  readonly plainProcesses: boolean;
+  /** Keys of visitors' tokens, the current one first; base64url. */
+  readonly keys: readonly { readonly kid: string; readonly key: string }[];
+}
+
+export interface Copy<Route = unknown, Found = unknown> {
+  readonly type: "copy";
+  /** The number of the last change that is in it. */
+  readonly n: number;
+  readonly terms: EdgeTerms;
+  readonly spaces: readonly CopiedSpace<Route>[];
+  /** Accounts and their tiers. */
+  readonly tiers: readonly (readonly [string, string])[];
+  /** More addresses of the same port. */
+  readonly addresses: readonly string[];
+  /** By the hash of the token. Empty when it comes from a server: what changed meanwhile is asked anew. */
+  readonly tokens: readonly (readonly [string, Found])[];
+}
+
+/** Each has the number after the last one's; one that is missing means that the copy is to be had anew. */
+export type Change<Route = unknown> =
+  | { readonly type: "space"; readonly n: number; readonly space: CopiedSpace<Route> }
+  | { readonly type: "space-gone"; readonly n: number; readonly id: string }
+  | { readonly type: "tier"; readonly n: number; readonly account: string; readonly tier: string }
+  /** The token with this id is not what it was: it is asked for again. */
+  | { readonly type: "token-changed"; readonly n: number; readonly id: string }
+  | { readonly type: "address"; readonly n: number; readonly address: string };
+
+export type ToEdge<Route = unknown, Found = unknown, Told = unknown> =
+  | Copy<Route, Found>
+  | Change<Route>
+  /** A sign of life. */
+  | { readonly type: "tick" }
+  /** What the GPU queue says of a call that a request caused; whichever worker carries that acts on it. */
+  | { readonly type: "tell"; readonly request: string; readonly told: Told }
+  | { readonly type: "woken"; readonly ask: string; readonly route: Route | null }
+  | { readonly type: "token"; readonly ask: string; readonly hash: string; readonly found: Found | null };
+
+export type FromEdge =
+  | { readonly type: "hello"; readonly protocol: number; readonly version: string }
+  | { readonly type: "worker"; readonly name: string; readonly epoch: number; readonly pid: number }
+  /** `closed`: it has told all of its epoch, and said so there. */
+  | { readonly type: "worker-ended"; readonly name: string; readonly epoch: number; readonly closed: boolean }
+  | EdgeReport
+  | { readonly type: "wake"; readonly ask: string; readonly space: string; readonly account: string | null }
+  /** Nobody waits for that any more. */
+  | { readonly type: "unwake"; readonly ask: string }
+  | { readonly type: "find-token"; readonly ask: string; readonly hash: string }
+  | { readonly type: "touch-token"; readonly id: string }
+  | { readonly type: "visitor-gone"; readonly request: string };
+
+/** What a worker has and does. */
+export interface EdgeReport {
+  readonly type: "report";
+  readonly name: string;
+  /** The last change that it has. */
+  readonly got: number;
+  /** Requests under way, by replica. */
+  readonly busy: Readonly<Record<string, number>>;
+  /** Spaces that were asked for since the last report. */
+  readonly used: readonly string[];
+  /** Rows of its counters of strangers. */
+  readonly counted: readonly unknown[];
+}

@@ -1,0 +1,100 @@
+/** Carries the console's requests from an edge in a process of its own to the server's socket; says so where no server is there. */
+import { request as ask } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { pipeline } from "node:stream";
+import { carriedHeader } from "../contract/edge.ts";
+import type { InsideCaller } from "../contract/egress.ts";
+import type { EdgeOptions, StrangerCounter } from "../edge/index.ts";
+import { defaultDeploymentName, problemOf, proxyErrorOf, writeProblem } from "../http/index.ts";
+import { visitorOf } from "../http/visitor.ts";
+import { encodeCarried } from "./console-door.ts";
+
+export interface ConsoleCarry {
+  /** The socket of the server's console. */
+  readonly path: string;
+  readonly counter: StrangerCounter;
+  readonly explainUrl: (id: string) => string;
+  /** Since when no server is there, as a sentence. */
+  readonly awaySays: () => string;
+}
+
+/** Of one connection only, on both sides (RFC 9110 §7.6.1); `expect` the edge has answered. */
+const ownToConnection: ReadonlySet<string> = new Set([
+  "connection",
+  "keep-alive",
+  "proxy-connection",
+  "expect",
+  carriedHeader,
+]);
+
+export function carryConsole(carry: ConsoleCarry): EdgeOptions["console"] {
+  return (request, response, inside, upgrade) => {
+    const asked = ask({
+      socketPath: carry.path,
+      agent: false,
+      setHost: false,
+      method: request.method ?? "GET",
+      path: request.url ?? "/",
+      headers: [...passed(request.rawHeaders), ...carriedBy(request, inside, upgrade !== undefined)],
+    });
+    const onFailed = (): void => {
+      if (response.headersSent || response.destroyed) response.destroy();
+      else answerAway(carry, request, response);
+    };
+    asked.on("error", onFailed);
+    asked.on("response", (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, passed(answer.rawHeaders));
+      // Its end is told by the one that broke: the visitor sees an answer that was cut, the server that nobody reads.
+      pipeline(answer, response, () => {});
+    });
+    if (upgrade === undefined) {
+      response.once("close", () => asked.destroy());
+      pipeline(request, asked, () => {}); // A broken body breaks `asked`, which tells of it.
+      return;
+    }
+    asked.on("upgrade", (answer, socket, first) => {
+      response.detachSocket(upgrade.socket);
+      upgrade.socket.write(switching(answer));
+      upgrade.socket.write(first);
+      socket.write(upgrade.first);
+      pipeline(upgrade.socket, socket, upgrade.socket, () => {}); // Either end's break is the other's.
+    });
+    asked.end();
+  };
+}
+
+function passed(rawHeaders: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const [name, value] = [rawHeaders[i] as string, rawHeaders[i + 1] as string];
+    if (!ownToConnection.has(name.toLowerCase())) kept.push(name, value);
+  }
+  return kept;
+}
+
+function carriedBy(request: IncomingMessage, inside: InsideCaller | undefined, upgrades: boolean): string[] {
+  const carried = encodeCarried({ visitor: visitorOf(request), ...(inside !== undefined && { inside }) });
+  return [carriedHeader, carried, "connection", upgrades ? "upgrade" : "close"];
+}
+
+function switching({ statusCode, statusMessage, rawHeaders }: IncomingMessage): string {
+  const lines = rawHeaders.map((text, i) => (i % 2 === 0 ? `${text}: ` : `${text}\r\n`));
+  return `HTTP/1.1 ${statusCode} ${statusMessage}\r\n${lines.join("")}\r\n`;
+}
+
+/** Counted, not recorded, as all that has no account yet; the answer bears the counter's id. */
+function answerAway(
+  { counter, explainUrl, awaySays }: ConsoleCarry,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const code = "route/control-down";
+  const { address } = visitorOf(request);
+  const id = counter.count({ code, host: request.headers.host ?? "", address });
+  writeProblem(request, response, {
+    problem: problemOf(code, { detail: awaySays(), waybill: id, explain: explainUrl(id) }),
+    proxy: { deployment: defaultDeploymentName, error: proxyErrorOf(code) },
+    headers: { "x-waybill-id": id },
+    close: true,
+  });
+}

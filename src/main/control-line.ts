@@ -1,0 +1,249 @@
+/** A worker's side of what the server tells and is asked: its copy, and what it says itself while no server is there. */
+import type { EdgeReport, FromEdge } from "../contract/edge.ts";
+import type { CallTold, SpaceDirectory, SpaceRoute, StrangerCounter, VisitorIdentity } from "../edge/index.ts";
+import { TokenResolver } from "../identity/token-resolver.ts";
+import type { FoundToken } from "../identity/token-resolver.ts";
+import type { VisitorKeys } from "../identity/visitor-keys.ts";
+import { Counters } from "../record/counters.ts";
+import { assert } from "../stdx/assert.ts";
+import type { RandomBytes } from "../stdx/ids.ts";
+import { instant, iso } from "../stdx/time.ts";
+import type { Clock } from "../stdx/time.ts";
+import { EdgeCopy } from "./edge-copy.ts";
+import type { ForEdge } from "./edge-copy.ts";
+import { visitorIdentity } from "./visitors.ts";
+
+/** A server that is started again is there within seconds. */
+const awayRetryMs = 5_000;
+/** Tokens and wakes that are asked for at a time: more than one server answers in the time that a visitor waits. */
+const asksMax = 10_000;
+/** A token's use is told so often; the catalog keeps it to the hour. */
+const touchEveryMs = 600_000;
+/** A report says what is new; without anything new it is still a sign of life. */
+const quietReportEveryMs = 1_000;
+
+/** The server is needed, and is not there. */
+class ControlAway extends Error {
+  override readonly name = "ControlAway";
+}
+
+export interface ControlLineParts {
+  readonly say: (message: FromEdge) => void;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  /** The GPU queue says something of a call. */
+  readonly onTold: (request: string, told: CallTold) => void;
+  /** Another address is to be answered on. */
+  readonly onAddress: (address: string) => Promise<void>;
+}
+
+interface Asked {
+  settle(message: ForEdge | undefined): void;
+}
+
+export class ControlLine implements SpaceDirectory, StrangerCounter {
+  readonly first: Promise<EdgeCopy>;
+  readonly #parts: ControlLineParts;
+  readonly #begun = Promise.withResolvers<EdgeCopy>();
+  readonly #asks = new Map<string, Asked>();
+  readonly #counters: Counters;
+  readonly #touched = new Map<string, number>();
+  readonly #resolver: TokenResolver;
+  #identity: VisitorIdentity | undefined;
+  #copy: EdgeCopy | undefined;
+  #awaySince: number | null = null;
+  #asked = 0;
+  #used = new Set<string>();
+  #reported = "";
+  #reportedAt = 0;
+
+  constructor(parts: ControlLineParts) {
+    this.#parts = parts;
+    this.first = this.#begun.promise;
+    this.#counters = new Counters(parts.clock, parts.random);
+    this.#resolver = new TokenResolver({
+      directory: { find: (hash) => this.#token(hash), touch: (id) => this.#touch(id) },
+      clock: parts.clock,
+      onTouchFailed: () => {}, // It is only said, and nothing of that fails.
+    });
+  }
+
+  // ---- what the server says
+
+  take(message: ForEdge): void {
+    switch (message.type) {
+      case "copy":
+        return this.#takeCopy(new EdgeCopy(message));
+      case "tick":
+        return;
+      case "tell":
+        return this.#parts.onTold(message.request, message.told);
+      case "woken":
+      case "token":
+        if (message.type === "token" && message.found !== null) this.#known.keep(message.hash, message.found);
+        this.#asks.get(message.ask)?.settle(message);
+        this.#asks.delete(message.ask);
+        return;
+      default:
+        this.#known.apply(message);
+        if (message.type === "tier" || message.type === "token-changed") this.#resolver.forget();
+        if (message.type === "address") void this.#parts.onAddress(message.address);
+    }
+  }
+
+  /** `since`: in milliseconds since 1970; null: it is there. */
+  away(since: number | null): void {
+    this.#awaySince = since;
+    if (since === null) return;
+    const asks = [...this.#asks.values()];
+    this.#asks.clear();
+    for (const { settle } of asks) settle(undefined);
+  }
+
+  async openAddresses(): Promise<void> {
+    for (const address of this.#known.addresses) await this.#parts.onAddress(address);
+  }
+
+  /** Tells what is new. */
+  report(name: string, busy: EdgeReport["busy"]): void {
+    // What was counted meanwhile is told when somebody is there to hear it.
+    if (this.#awaySince !== null) return;
+    const now = this.#parts.clock.monotonic();
+    const said: EdgeReport = {
+      ...{ type: "report", name, got: this.#known.n, busy },
+      used: [...this.#used],
+      counted: this.#counters.take(),
+    };
+    const text = JSON.stringify(said);
+    if (text === this.#reported && now - this.#reportedAt < quietReportEveryMs) return;
+    this.#reported = text;
+    this.#reportedAt = now;
+    this.#used = new Set();
+    this.#parts.say(said);
+  }
+
+  /** That it is away and since when, and what follows. */
+  awaySays(what: string): string {
+    const since = this.#awaySince;
+    const says =
+      since === null ? "The control plane does not answer." : `The control plane is away since ${iso(instant(since))}.`;
+    return `${says} ${what}`;
+  }
+
+  // ---- what the edge asks
+
+  find(host: string): SpaceRoute | undefined {
+    const route = this.#known.find(host);
+    if (route !== undefined) this.#used.add(route.space);
+    return route;
+  }
+
+  line(replica: string): number | undefined {
+    const line = this.#known.line(replica);
+    // Its connections go through the server.
+    return line !== 0 && this.#awaySince !== null ? undefined : line;
+  }
+
+  wake(space: string, account: string | null, gone: AbortSignal): Promise<SpaceRoute | undefined> {
+    return new Promise((resolve) => {
+      const ask = this.#ask((answer) => {
+        if (answer?.type === "woken") resolve(answer.route ?? undefined);
+        else resolve(this.#cannotWake(space));
+      });
+      if (ask === undefined) return resolve(this.#cannotWake(space));
+      gone.addEventListener("abort", () => {
+        this.#asks.delete(ask);
+        this.#parts.say({ type: "unwake", ask });
+      });
+      this.#parts.say({ type: "wake", ask, space, account });
+    });
+  }
+
+  count(what: Parameters<StrangerCounter["count"]>[0]): string {
+    return this.#counters.count(what);
+  }
+
+  readonly identity: VisitorIdentity = {
+    resolve: async (credentials) => {
+      try {
+        return await this.#visitors.resolve(credentials);
+      } catch (error) {
+        if (!(error instanceof ControlAway)) throw error;
+        return { refused: "route/control-down", detail: error.message };
+      }
+    },
+    mint: (input) => this.#visitors.mint(input),
+  };
+
+  // ---- small things
+
+  get #known(): EdgeCopy {
+    assert(this.#copy !== undefined, "a worker opens its edge when it has a copy");
+    return this.#copy;
+  }
+
+  get #visitors(): VisitorIdentity {
+    assert(this.#identity !== undefined, "a worker opens its edge when it has a copy");
+    return this.#identity;
+  }
+
+  #takeCopy(copy: EdgeCopy): void {
+    this.#copy = copy;
+    this.#resolver.forget();
+    this.#identity = visitorIdentity({
+      resolver: this.#resolver,
+      keys: keysOf(copy),
+      clock: this.#parts.clock,
+      ownerTier: (owner) => this.#known.tier(owner),
+      plainProcesses: copy.terms.plainProcesses,
+    });
+    this.#begun.resolve(copy);
+    for (const address of copy.addresses) void this.#parts.onAddress(address);
+  }
+
+  #cannotWake(space: string): SpaceRoute | undefined {
+    const route = this.#known.route(space);
+    if (route === undefined) return undefined;
+    const says = this.awaySays("It starts what is asleep, and only it can.");
+    return { ...route, state: { kind: "down", code: "route/control-down", says, retryAfterMs: awayRetryMs } };
+  }
+
+  #token(hash: string): Promise<FoundToken | undefined> {
+    const known = this.#known.token(hash);
+    if (known !== undefined) return Promise.resolve(known);
+    return new Promise((resolve, reject) => {
+      const away = (): void =>
+        reject(new ControlAway(this.awaySays("This token was not seen here before, and only it knows whose it is.")));
+      const ask = this.#ask((answer) => {
+        if (answer?.type !== "token") return away();
+        resolve(answer.found ?? undefined);
+      });
+      if (ask === undefined) return away();
+      this.#parts.say({ type: "find-token", ask, hash });
+    });
+  }
+
+  async #touch(id: string): Promise<void> {
+    const now = this.#parts.clock.monotonic();
+    const last = this.#touched.get(id);
+    if (last !== undefined && now - last < touchEveryMs) return;
+    if (this.#touched.size >= asksMax) this.#touched.clear();
+    this.#touched.set(id, now);
+    this.#parts.say({ type: "touch-token", id });
+  }
+
+  /** Undefined where nobody is there to be asked. */
+  #ask(settle: Asked["settle"]): string | undefined {
+    if (this.#awaySince !== null || this.#asks.size >= asksMax) return undefined;
+    const ask = String(++this.#asked);
+    this.#asks.set(ask, { settle });
+    return ask;
+  }
+}
+
+function keysOf({ terms }: EdgeCopy): VisitorKeys {
+  const keys = terms.keys.map(({ kid, key }) => ({ kid, key: new Uint8Array(Buffer.from(key, "base64url")) }));
+  const [current] = keys;
+  assert(current !== undefined, "a server has a key");
+  return { current, all: new Map(keys.map(({ kid, key }) => [kid, key])) };
+}

@@ -1,0 +1,128 @@
+/** An edge's copy of what the server knows: by it requests are carried while no server is there. */
+import type { Change, Copy, CopiedSpace, EdgeTerms, ToEdge } from "../contract/edge.ts";
+import type { TierName } from "../core/model.ts";
+import type { CallTold, SpaceRoute } from "../edge/index.ts";
+import type { FoundToken } from "../identity/token-resolver.ts";
+import { assert } from "../stdx/assert.ts";
+
+export type FullCopy = Copy<SpaceRoute, FoundToken>;
+export type EdgeChange = Change<SpaceRoute>;
+export type ForEdge = ToEdge<SpaceRoute, FoundToken, CallTold>;
+export type Copied = CopiedSpace<SpaceRoute>;
+
+/** Tokens kept, some 400 bytes each: beyond it the one that was learned first is asked for again. */
+const tokensMax = 10_000;
+
+/** A change is missing before this one. */
+export class CopyGap extends Error {
+  override readonly name = "CopyGap";
+}
+
+export class EdgeCopy {
+  #n: number;
+  readonly terms: EdgeTerms;
+  readonly addresses: Set<string>;
+  readonly #spaces: Map<string, Copied>;
+  readonly #byHost = new Map<string, Copied>();
+  readonly #lines = new Map<string, number | null>();
+  readonly #tiers: Map<string, string>;
+  readonly #tokens: Map<string, FoundToken>;
+
+  constructor({ n, terms, spaces, tiers, addresses, tokens }: FullCopy) {
+    this.#n = n;
+    this.terms = terms;
+    this.addresses = new Set(addresses);
+    this.#spaces = new Map();
+    this.#tiers = new Map(tiers);
+    this.#tokens = new Map(tokens);
+    for (const space of spaces) this.#put(space);
+  }
+
+  /** The last change that is in it. */
+  get n(): number {
+    return this.#n;
+  }
+
+  /** Throws a {@link CopyGap} where one before it is missing. */
+  apply(change: EdgeChange): void {
+    if (change.n !== this.#n + 1) throw new CopyGap(`change ${change.n} follows ${this.#n}`);
+    this.#n = change.n;
+    switch (change.type) {
+      case "space":
+        return this.#put(change.space);
+      case "space-gone":
+        return this.#drop(change.id);
+      case "tier":
+        return this.#setTier(change.account, change.tier);
+      case "token-changed":
+        for (const [hash, { token }] of this.#tokens) if (token.id === change.id) this.#tokens.delete(hash);
+        return;
+      case "address":
+        this.addresses.add(change.address);
+    }
+  }
+
+  find(host: string): SpaceRoute | undefined {
+    return this.#byHost.get(host)?.route;
+  }
+
+  route(space: string): SpaceRoute | undefined {
+    return this.#spaces.get(space)?.route;
+  }
+
+  /** As {@link EdgeOptions.line} asks. */
+  line(replica: string): number | undefined {
+    const line = this.#lines.get(replica);
+    return line === undefined ? 0 : (line ?? undefined);
+  }
+
+  tier(account: string): TierName {
+    return (this.#tiers.get(account) ?? "free") as TierName;
+  }
+
+  token(hash: string): FoundToken | undefined {
+    return this.#tokens.get(hash);
+  }
+
+  keep(hash: string, found: FoundToken): void {
+    this.#tokens.delete(hash);
+    this.#tokens.set(hash, found);
+    if (this.#tokens.size <= tokensMax) return;
+    const [oldest] = this.#tokens.keys();
+    assert(oldest !== undefined, "a full map has a first key");
+    this.#tokens.delete(oldest);
+  }
+
+  /** As a worker that begins is told it. */
+  whole(): FullCopy {
+    return {
+      type: "copy",
+      n: this.#n,
+      terms: this.terms,
+      spaces: [...this.#spaces.values()],
+      tiers: [...this.#tiers],
+      addresses: [...this.addresses],
+      tokens: [...this.#tokens],
+    };
+  }
+
+  #put(space: Copied): void {
+    this.#drop(space.space);
+    this.#spaces.set(space.space, space);
+    for (const host of space.hosts) this.#byHost.set(host, space);
+    for (const [replica, line] of Object.entries(space.lines)) this.#lines.set(replica, line);
+  }
+
+  #drop(id: string): void {
+    const before = this.#spaces.get(id);
+    if (before === undefined) return;
+    this.#spaces.delete(id);
+    for (const host of before.hosts) if (this.#byHost.get(host) === before) this.#byHost.delete(host);
+    for (const replica of Object.keys(before.lines)) this.#lines.delete(replica);
+  }
+
+  #setTier(account: string, tier: string): void {
+    this.#tiers.set(account, tier);
+    for (const [hash, { token }] of this.#tokens) if (token.account === account) this.#tokens.delete(hash);
+  }
+}

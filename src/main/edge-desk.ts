@@ -1,0 +1,348 @@
+/** The server's side of an edge in processes of its own: tells it what it has to know, as it changes, and answers what it asks. */
+import { chmodSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import type { Server, Socket } from "node:net";
+import { edgeProtocol } from "../contract/edge.ts";
+import type { EdgeReport, EdgeTerms, FromEdge } from "../contract/edge.ts";
+import type { SpaceRoute } from "../edge/index.ts";
+import type { AddressResult, CallTold } from "../edge/index.ts";
+import type { FoundToken } from "../identity/token-resolver.ts";
+import { readLines, writeLine } from "./edge-lines.ts";
+import type { Copied, EdgeChange, ForEdge } from "./edge-copy.ts";
+
+/** How often it is looked whether a Space's route has changed; what a replica tells is looked at in the same turn. */
+const lookEveryMs = 200;
+/** Of the time that passes, looking may take no more than this share. */
+const lookShare = 0.1;
+/** A sign of life for an edge that nothing else is told. */
+const tickEveryMs = 1_000;
+/** Edges at a time: the one that serves and its successor, and what an operator tries beside. */
+const edgesMax = 8;
+/** Wakes that one edge waits for. */
+const wakesMax = 10_000;
+
+export interface EdgeDeskParts {
+  /** The socket's path; what lies there is an earlier server's. */
+  readonly path: string;
+  readonly terms: EdgeTerms;
+  /** Resolves when the nodes have said what runs there: before, a Space whose app runs would be told to be down. */
+  readonly ready: Promise<void>;
+  readonly spaces: {
+    entries(): Iterable<Omit<Copied, "lines">>;
+    entry(id: string): Omit<Copied, "lines"> | undefined;
+    used(id: string): void;
+    wake(id: string, account: string | null, gone: AbortSignal): Promise<SpaceRoute | undefined>;
+  };
+  readonly spaceOf: (replica: string) => string | undefined;
+  /** As the edge asks it in one process. */
+  readonly line: (replica: string) => number | undefined;
+  readonly tiers: ReadonlyMap<string, string>;
+  readonly tokens: {
+    find(hash: string): Promise<FoundToken | undefined>;
+    touch(id: string): Promise<void>;
+  };
+  readonly now: () => number;
+  readonly onCounted: (rows: readonly unknown[]) => Promise<void>;
+  readonly onVisitorGone: (request: string) => Promise<void>;
+  /** A worker has begun an epoch: what its emitter left open before ended with an earlier process. */
+  readonly onWorker: (name: string, epoch: number) => Promise<void>;
+  readonly onFailure: (what: string, error: unknown) => void;
+}
+
+interface Worker {
+  readonly epoch: number;
+  readonly pid: number;
+  report: EdgeReport | undefined;
+  reportedAt: number;
+}
+
+interface Connection {
+  readonly socket: Socket;
+  version: string;
+  readonly workers: Map<string, Worker>;
+  readonly wakes: Map<string, AbortController>;
+}
+
+type WithoutNumber<One> = One extends unknown ? Omit<One, "n"> : never;
+
+/** A worker as the status shows it. */
+export interface EdgeWorkerSeen {
+  readonly name: string;
+  readonly pid: number;
+  readonly epoch: number;
+  /** Changes that it has not yet; and since when its copy is known to be as it is. */
+  readonly behind: number;
+  readonly heardMs: number | null;
+}
+
+/** Rejects where the socket cannot be made. */
+export async function openEdgeDesk(parts: EdgeDeskParts): Promise<EdgeDesk> {
+  const desk = new EdgeDesk(parts);
+  await desk.open();
+  return desk;
+}
+
+export class EdgeDesk implements AsyncDisposable {
+  readonly #parts: EdgeDeskParts;
+  readonly #server: Server;
+  readonly #connections = new Set<Connection>();
+  readonly #addresses = new Set<string>();
+  readonly #tiers = new Map<string, string>();
+  /** As they were told: the document, and the number that it had. */
+  readonly #told = new Map<string, { readonly text: string; readonly n: number; readonly space: Copied }>();
+  #n = 0;
+  #tokenChanges = 0;
+  #look: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Immediate | undefined;
+  readonly #tick: NodeJS.Timeout;
+
+  constructor(parts: EdgeDeskParts) {
+    this.#parts = parts;
+    this.#server = createServer((socket) => this.#accept(socket));
+    this.#server.maxConnections = edgesMax;
+    this.#tick = setInterval(() => this.#tell({ type: "tick" }), tickEveryMs).unref();
+    for (const [account, tier] of parts.tiers) this.#tiers.set(account, tier);
+  }
+
+  open(): Promise<void> {
+    const { path, onFailure } = this.#parts;
+    rmSync(path, { force: true });
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(path, () => {
+        chmodSync(path, 0o600);
+        this.#server.off("error", reject).on("error", (error) => onFailure("the edges' socket", error));
+        this.#lookAgain();
+        resolve();
+      });
+    });
+  }
+
+  get port(): number {
+    return this.#parts.terms.port;
+  }
+
+  get workers(): readonly EdgeWorkerSeen[] {
+    const now = this.#parts.now();
+    return [...this.#connections].flatMap(({ workers }) =>
+      [...workers].map(([name, { pid, epoch, report, reportedAt }]) => ({
+        ...{ name, pid, epoch },
+        behind: this.#n - (report?.got ?? 0),
+        heardMs: report === undefined ? null : Math.round(now - reportedAt),
+      })),
+    );
+  }
+
+  /** Requests under way to this replica. More than none also where it is not known: no worker is there, or one still sends it requests. */
+  busy(replica: string): number {
+    const id = this.#parts.spaceOf(replica);
+    if (id !== undefined) this.#lookAt(id);
+    const since = (id === undefined ? undefined : this.#told.get(id)?.n) ?? 0;
+    let known = 0;
+    let unknown = this.#connections.size === 0 ? 1 : 0;
+    for (const { workers } of this.#connections)
+      for (const { report } of workers.values()) {
+        if (report === undefined || report.got < since) unknown = 1;
+        known += report?.busy[replica] ?? 0;
+      }
+    return known + unknown;
+  }
+
+  addAddress(address: string): Promise<AddressResult> {
+    if (!this.#addresses.has(address)) {
+      this.#addresses.add(address);
+      this.#change({ type: "address", address });
+    }
+    return Promise.resolve({ ok: true });
+  }
+
+  /** A port is given to a Space by whoever listens: the configuration says that those of ports and an edge apart do not go together. */
+  addPort(): Promise<AddressResult> {
+    return Promise.resolve({ ok: false, code: "ENOTSUP", says: "Ports of Spaces are not for an edge apart." });
+  }
+
+  tell(request: string, told: CallTold): void {
+    this.#tell({ type: "tell", request, told });
+  }
+
+  /** Something of a replica has changed. */
+  soon(): void {
+    this.#soon ??= setImmediate(() => {
+      this.#soon = undefined;
+      this.#lookAtAll();
+    });
+  }
+
+  tier(account: string, tier: string): void {
+    if (this.#tiers.get(account) === tier) return;
+    this.#tiers.set(account, tier);
+    this.#change({ type: "tier", account, tier });
+  }
+
+  tokenChanged(id: string): void {
+    this.#tokenChanges += 1;
+    this.#change({ type: "token-changed", id });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#tick);
+    clearTimeout(this.#look);
+    clearImmediate(this.#soon);
+    const closed = new Promise<void>((done) => this.#server.close(() => done()));
+    for (const { socket } of this.#connections) socket.destroy();
+    await closed;
+  }
+
+  // ---- what edges are told
+
+  #lookAgain(): void {
+    const began = performance.now();
+    this.#lookAtAll();
+    const took = performance.now() - began;
+    this.#look = setTimeout(() => this.#lookAgain(), Math.max(lookEveryMs, took / lookShare)).unref();
+  }
+
+  #lookAtAll(): void {
+    const seen = new Set<string>();
+    for (const entry of this.#parts.spaces.entries()) {
+      seen.add(entry.space);
+      this.#compare(entry);
+    }
+    for (const id of this.#told.keys()) {
+      if (seen.has(id)) continue;
+      this.#told.delete(id);
+      this.#change({ type: "space-gone", id });
+    }
+  }
+
+  #lookAt(id: string): void {
+    const entry = this.#parts.spaces.entry(id);
+    if (entry !== undefined) this.#compare(entry);
+  }
+
+  #compare(entry: Omit<Copied, "lines">): void {
+    const space: Copied = { ...entry, lines: this.#linesOf(entry.route) };
+    const text = JSON.stringify(space);
+    if (this.#told.get(entry.space)?.text === text) return;
+    const n = this.#change({ type: "space", space });
+    this.#told.set(entry.space, { text, n, space });
+  }
+
+  #linesOf({ state }: SpaceRoute): Record<string, number | null> {
+    if (state.kind !== "running") return {};
+    return Object.fromEntries(
+      state.replicas.flatMap(({ id }) => {
+        const line = this.#parts.line(id);
+        return line === 0 ? [] : [[id, line ?? null] as const];
+      }),
+    );
+  }
+
+  #change(change: WithoutNumber<EdgeChange>): number {
+    this.#n += 1;
+    this.#tell({ ...change, n: this.#n });
+    return this.#n;
+  }
+
+  #tell(message: ForEdge): void {
+    for (const { socket, version } of this.#connections) if (version !== "") writeLine(socket, message);
+  }
+
+  // ---- what they say
+
+  #accept(socket: Socket): void {
+    const connection: Connection = { socket, version: "", workers: new Map(), wakes: new Map() };
+    this.#connections.add(connection);
+    readLines(socket, (document) => this.#onMessage(connection, document as FromEdge));
+    socket.on("error", (error) => this.#parts.onFailure("an edge's connection", error));
+    socket.once("close", () => {
+      this.#connections.delete(connection);
+      for (const wake of connection.wakes.values()) wake.abort();
+    });
+  }
+
+  #onMessage(connection: Connection, message: FromEdge): void {
+    const { spaces, tokens, now, onCounted, onVisitorGone, onWorker } = this.#parts;
+    const { socket, workers, wakes } = connection;
+    switch (message.type) {
+      case "hello":
+        if (message.protocol !== edgeProtocol)
+          throw new Error(`the edge's version ${message.version} speaks otherwise than this server: use one version`);
+        return this.#settle(
+          "an edge's copy",
+          this.#parts.ready.then(() => this.#tellAll(connection, message.version)),
+        );
+      case "worker":
+        workers.set(message.name, { epoch: message.epoch, pid: message.pid, report: undefined, reportedAt: now() });
+        return this.#settle("an edge worker's epoch", onWorker(message.name, message.epoch));
+      case "worker-ended":
+        if (workers.get(message.name)?.epoch === message.epoch) workers.delete(message.name);
+        // What it left open is told as such when the epoch after it is known.
+        return message.closed ? undefined : this.#settle("a worker's end", onWorker(message.name, message.epoch + 1));
+      case "report": {
+        const worker = workers.get(message.name);
+        if (worker === undefined) return;
+        worker.report = message;
+        worker.reportedAt = now();
+        for (const id of message.used) spaces.used(id);
+        if (message.counted.length > 0) this.#settle("an edge's counters", onCounted(message.counted));
+        return;
+      }
+      case "wake":
+        return this.#settle("a wake", this.#wake(connection, message));
+      case "unwake":
+        return wakes.get(message.ask)?.abort();
+      case "find-token":
+        return this.#settle(
+          "a token that an edge asks for",
+          this.#find(message.hash).then((found) => {
+            const { ask, hash } = message;
+            writeLine(socket, { type: "token", ask, hash, found: found ?? null } satisfies ForEdge);
+          }),
+        );
+      case "touch-token":
+        return this.#settle("a token's last use", tokens.touch(message.id));
+      case "visitor-gone":
+        return this.#settle("a visitor's leave", onVisitorGone(message.request));
+    }
+  }
+
+  #tellAll(connection: Connection, version: string): void {
+    this.#lookAtAll();
+    connection.version = version;
+    writeLine(connection.socket, {
+      ...{ type: "copy", n: this.#n, terms: this.#parts.terms, tokens: [] },
+      spaces: [...this.#told.values()].map(({ space }) => space),
+      tiers: [...this.#tiers],
+      addresses: [...this.#addresses],
+    } satisfies ForEdge);
+  }
+
+  async #wake(
+    { socket, wakes }: Connection,
+    { ask, space, account }: Extract<FromEdge, { type: "wake" }>,
+  ): Promise<void> {
+    if (wakes.size >= wakesMax) return writeLine(socket, { type: "woken", ask, route: null } satisfies ForEdge);
+    const gone = new AbortController();
+    wakes.set(ask, gone);
+    gone.signal.addEventListener("abort", () => wakes.delete(ask));
+    const route = await this.#parts.spaces.wake(space, account, gone.signal);
+    wakes.delete(ask);
+    // What it is sent to is known to it first.
+    this.#lookAt(space);
+    writeLine(socket, { type: "woken", ask, route: route ?? null } satisfies ForEdge);
+  }
+
+  /** As it is when it is told: one that is revoked while it is looked up is looked up again. */
+  async #find(hash: string): Promise<FoundToken | undefined> {
+    for (;;) {
+      const changes = this.#tokenChanges;
+      const found = await this.#parts.tokens.find(hash);
+      if (changes === this.#tokenChanges) return found;
+    }
+  }
+
+  #settle(what: string, done: Promise<unknown>): void {
+    done.catch((error: unknown) => this.#parts.onFailure(what, error));
+  }
+}

@@ -1,0 +1,160 @@
+/** The edge as processes of its own, beside a real platform: what it goes on with when the server, a worker or itself is ended. */
+import assert from "node:assert/strict";
+import { Agent } from "node:http";
+import { after, before, describe, test } from "node:test";
+import { Role } from "./support/cluster.ts";
+import { Echo, get, loadApp, loadOf, Stream, upload, well } from "./support/edge-load.ts";
+import { freePort } from "./support/free-port.ts";
+import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
+
+describe("waybill edge", () => {
+  let up: Platform;
+  let edge: Role;
+  let alice: Account;
+  let app: App;
+  let sleepy: App;
+  before(async () => {
+    up = await Platform.start({ apart: await freePort(), gpus: null, service: true });
+    edge = new Role("edge", ["edge", "--data", up.data, "--workers", "2", "--drain", "60"], {});
+    await edge.start().ready;
+    alice = await up.account("alice");
+    app = await up.deploy(alice, "app", { "server.js": loadApp });
+    sleepy = await up.deploy(alice, "sleepy", { "server.js": loadApp });
+    assert.ok(app.deployed.ok && sleepy.deployed.ok, `${app.deployed.says} ${sleepy.deployed.says}`);
+  });
+  after(async () => {
+    await edge?.end("SIGTERM");
+    await up?.[Symbol.asyncDispose]();
+  });
+
+  const workers = async () => (await up.admin.status()).edge ?? [];
+  const settled = () =>
+    until("two workers with whole copies", async () => {
+      const all = await workers();
+      return all.length === 2 && all.every(({ behind, heardMs }) => behind === 0 && heardMs !== null) && all;
+    });
+
+  test("carries apps and console, and the status tells of its workers' copies", async () => {
+    await well(get(app.url));
+    const all = await settled();
+    assert.deepEqual(all.map(({ name }) => name).sort(), ["edge-1", "edge-2"]);
+  });
+
+  test("a token that is revoked is refused by every worker within a second", async () => {
+    const made = await up.admin.createNodeToken("n9");
+    const ask = () => get(app.url, { headers: { authorization: `Bearer ${made.token}` } });
+    for (let n = 0; n < 20; n++) assert.equal((await ask()).status, 403, "known, and not for visits");
+    await up.admin.createNodeToken("n9");
+    const revokedAt = performance.now();
+    let known = 0;
+    while (performance.now() - revokedAt < 1_000)
+      if ((await ask()).status === 403) known = performance.now() - revokedAt;
+    console.log(`the last answer by a revoked token came ${Math.round(known)} ms after it was revoked`);
+    for (let n = 0; n < 40; n++) assert.equal((await ask()).status, 401);
+  });
+
+  test("new workers take the places of the old ones under load: nothing is refused, broken or lost", async () => {
+    const before = (await settled()).map(({ pid }) => pid);
+    const kept = new Agent({ keepAlive: true });
+    const loads = [loadOf(4, () => well(get(app.url, { agent: kept }))), loadOf(4, () => well(get(app.url)))];
+    const stream = new Stream(`${app.url}/events`);
+    const echo = new Echo(app.url, new URL(app.url).host);
+    const uploading = upload(`${app.url}/count`);
+    await until("all are under way", () => stream.events > 5 && echo.echoed > 5);
+    process.kill(edge.pid, "SIGHUP");
+    await until("others serve", async () => {
+      const now = (await workers()).map(({ pid }) => pid);
+      return (
+        before.every((pid) => !isAlive(pid) || now.includes(pid)) &&
+        now.filter((pid) => !before.includes(pid)).length === 2
+      );
+    });
+    const { events } = stream;
+    const { echoed } = echo;
+    await until(
+      "streams go on through the workers that are left",
+      () => stream.events > events + 20 && echo.echoed > echoed + 20,
+    );
+    const { sent, counted, status } = await uploading.end();
+    for (const load of loads) await load.stop();
+    kept.destroy();
+    assert.deepEqual([stream.broken, echo.broken], [undefined, undefined]);
+    stream.stop();
+    echo.stop();
+    assert.deepEqual([status, counted], [200, sent]);
+    assert.deepEqual(
+      loads.flatMap(({ failures }) => failures),
+      [],
+    );
+    assert.ok(
+      loads.every(({ answered }) => answered > 20),
+      "they were under load",
+    );
+    await until("the old ones have ended", () => before.every((pid) => !isAlive(pid)));
+    await settled();
+  });
+
+  test("a worker that is killed is followed by another, and what it carried is told by its name", async () => {
+    const all = await settled();
+    const streams = [1, 2, 3, 4].map(() => new Stream(`${app.url}/events`));
+    await until("entries of what is open are written", () => streams.every(({ events }) => events > 80));
+    for (const { pid } of all) process.kill(pid, "SIGKILL");
+    await until("their visitors see it", () => streams.every(({ broken }) => broken !== undefined));
+    await well(get(app.url));
+    const works = streams.map(({ work }) => work);
+    await settled();
+    for (const work of works) {
+      const verdict = await until("its verdict", async () => {
+        const told = (await up.admin.explain(work)).verdict;
+        return told?.code === "control-down" && told;
+      });
+      assert.match(verdict.sentence, /The edge worker edge-\d+ that carried this request ended/);
+    }
+  });
+
+  test("goes on without a server: apps are served, and what needs the server says that it is away", async () => {
+    await alice.client.changeSpace(sleepy.space, { "sleep-after": "1s" });
+    await until("it sleeps", async () => (await up.admin.space(sleepy.space)).state === "sleeping");
+    const { token } = await up.admin.createToken({ account: "late", create: true, tier: "free" });
+    await well(get(app.url, { headers: { authorization: `Bearer ${alice.token}` } }));
+    await settled();
+    const mine = { authorization: `Bearer ${alice.token}` };
+    const loads = [loadOf(2, () => well(get(app.url))), loadOf(2, () => well(get(app.url, { headers: mine })))];
+    const stream = new Stream(`${app.url}/events`);
+    await up.kill();
+    const asleep = await visit(sleepy.url);
+    assert.deepEqual([asleep.status, asleep.headers.get("retry-after")], [503, "5"]);
+    assert.match(asleep.text, /The control plane is away since .*"code":"control-down"/);
+    const unseen = await get(app.url, { headers: { authorization: `Bearer ${token}` } });
+    assert.match(unseen.text, /was not seen here before/);
+    const console = await visit(`${up.url}/api/status`);
+    assert.deepEqual([console.status, console.headers.get("proxy-status")?.includes("control-down")], [503, true]);
+    await up.up();
+    await settled();
+    const { events } = stream;
+    await until("the stream goes on", () => stream.events > events + 10);
+    for (const load of loads) await load.stop();
+    assert.deepEqual(
+      loads.flatMap(({ failures }) => failures),
+      [],
+    );
+    assert.equal(stream.broken, undefined);
+    stream.stop();
+    await well(get(app.url, { headers: { authorization: `Bearer ${token}` } }));
+    await well(get(sleepy.url));
+    const told = await until(
+      "what was refused meanwhile is told",
+      async () => (await up.admin.explain(asleep.work)).verdict,
+    );
+    assert.deepEqual([`${told.boundary}/${told.code}`, told.certainty], ["route/control-down", "proved"]);
+  });
+});
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false; // It has ended.
+  }
+}
