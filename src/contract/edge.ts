@@ -72,6 +72,7 @@ export type ToEdge<Route = unknown, Found = unknown, Told = unknown> =
   | { readonly type: "tick" }
   /** What the GPU queue says of a call that a request caused; whichever worker carries that acts on it. */
   | { readonly type: "tell"; readonly request: string; readonly told: Told }
+  | { readonly type: "synced"; readonly ask: string }
   | { readonly type: "woken"; readonly ask: string; readonly route: Route | null }
   | { readonly type: "token"; readonly ask: string; readonly hash: string; readonly found: Found | null };
 
@@ -84,6 +85,8 @@ export type FromEdge =
   | { readonly type: "wake"; readonly ask: string; readonly space: string; readonly account: string | null }
   /** Nobody waits for that any more. */
   | { readonly type: "unwake"; readonly ask: string }
+  /** Answered when all is told that was so before. */
+  | { readonly type: "sync"; readonly ask: string }
   | { readonly type: "find-token"; readonly ask: string; readonly hash: string }
   | { readonly type: "touch-token"; readonly id: string }
   | { readonly type: "visitor-gone"; readonly request: string };

@@ -34,6 +34,8 @@ export interface ContextOptions {
   readonly onError: (error: unknown) => void;
   /** The number of the line to a replica's node; undefined while it is lost, 0 where there is none. Absent: all are on this machine. */
   readonly line?: (replica: string) => number | undefined;
+  /** As {@link EdgeOptions.lineSettled}. */
+  readonly lineSettled?: (replica: string) => Promise<void> | undefined;
 }
 
 export class EdgeContext {
@@ -49,6 +51,7 @@ export class EdgeContext {
   readonly onVisitorGone: (request: string) => void;
   readonly onError: (error: unknown) => void;
   readonly line: (replica: string) => number | undefined;
+  readonly lineSettled: (replica: string) => Promise<void> | undefined;
   readonly receivedStatus: (status: number) => string;
   readonly active = new Set<Carried>();
   readonly gradio: GradioEvents;
@@ -76,6 +79,7 @@ export class EdgeContext {
     this.onVisitorGone = options.onVisitorGone;
     this.onError = options.onError;
     this.line = options.line ?? (() => 0);
+    this.lineSettled = options.lineSettled ?? (() => undefined);
     this.receivedStatus = receivedStatusValues(options.deploymentName);
     this.#random = drawnInAdvance(options.random);
     this.gradio = new GradioEvents({

@@ -100,6 +100,8 @@ export interface EdgeOptions {
   readonly onVisitorGone?: (request: string) => void;
   /** The number of the line to a replica's node; undefined while it is lost, 0 where there is none. Absent: all are on this machine. */
   readonly line?: (replica: string) => number | undefined;
+  /** Where `line` is hearsay: resolves, soon, when it is as it was when this was asked. Undefined where it is already. */
+  readonly lineSettled?: (replica: string) => Promise<void> | undefined;
   /** Something of ours threw while carrying a request; rethrown where the process sees it unless this is given. */
   readonly onError?: (error: unknown) => void;
 }
@@ -287,6 +289,7 @@ function contextOf(options: EdgeOptions): EdgeContext {
     onVisitorGone: options.onVisitorGone ?? (() => {}),
     onError: options.onError ?? rethrow,
     ...(options.line && { line: options.line }),
+    ...(options.lineSettled && { lineSettled: options.lineSettled }),
   });
 }
 

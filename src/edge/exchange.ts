@@ -76,6 +76,8 @@ export class Exchange implements UpstreamUser, Waiter {
   /** Nothing more may happen to it: the outcome is decided and told, or being told. */
   #over = false;
   #tunnelled = false;
+  /** Its connection has failed, and whether that was the line to its node is being asked. */
+  #settling = false;
   /** Its body is read since then, and says where it goes. */
   #readingSince: number | undefined;
   #bodyDone = false;
@@ -301,7 +303,7 @@ export class Exchange implements UpstreamUser, Waiter {
       this.#onSent(upstream);
     };
     const onData = (bytes: Buffer): void => {
-      if (this.#over || this.#upstream !== upstream) return;
+      if (this.#over || this.#settling || this.#upstream !== upstream) return;
       this.#bodyBytes += bytes.length;
       this.#story.received = this.#bodyBytes;
       this.#progressAt = this.#now;
@@ -484,6 +486,16 @@ export class Exchange implements UpstreamUser, Waiter {
 
   /** The attempt is closed, the shim is asked, the entries are written, then the visitor is told. */
   async #fail(saw: Cause): Promise<void> {
+    if (saw.kind === "broken" || saw.kind === "unreachable") {
+      const settled = this.#context.lineSettled(this.#story.replica ?? "");
+      if (settled !== undefined) {
+        this.#settling = true;
+        await settled;
+        this.#settling = false;
+        // Its visitor left meanwhile.
+        if (this.#over) return;
+      }
+    }
     const name = this.#upstream?.name;
     const cause = this.#lineLost(saw) ? ({ kind: "node-away" } as const) : saw;
     if (cause.kind === "unreachable" || cause.kind === "node-away") this.#context.shun(this.#story.replica ?? "");
@@ -552,7 +564,7 @@ export class Exchange implements UpstreamUser, Waiter {
 
   /** Looked at every sweep: what waited too long, and what has been open long enough to be written down. */
   sweep(now: number): void {
-    if (this.#over) return;
+    if (this.#over || this.#settling) return;
     const { limits } = this.#context;
     const over = this.#timeUp(now);
     if (over !== undefined) return this.#cutOff(over.code, timeSays[over.code](over.limitMs));

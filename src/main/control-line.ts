@@ -17,6 +17,8 @@ import { visitorIdentity } from "./visitors.ts";
 const awayRetryMs = 5_000;
 /** Tokens and wakes that are asked for at a time: more than one server answers in the time that a visitor waits. */
 const asksMax = 10_000;
+/** A server of this machine answers at once: one that does not is being ended, and the visitor waits. */
+const settleWithinMs = 1_000;
 /** A token's use is told so often; the catalog keeps it to the hour. */
 const touchEveryMs = 600_000;
 /** A report says what is new; without anything new it is still a sign of life. */
@@ -79,6 +81,7 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
       case "tell":
         return this.#parts.onTold(message.request, message.told);
       case "woken":
+      case "synced":
       case "token":
         if (message.type === "token" && message.found !== null) this.#known.keep(message.hash, message.found);
         this.#asks.get(message.ask)?.settle(message);
@@ -142,6 +145,24 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
     const line = this.#known.line(replica);
     // Its connections go through the server.
     return line !== 0 && this.#awaySince !== null ? undefined : line;
+  }
+
+  /** The server carries connections to other machines: one may break here before it is told that its line is lost. */
+  lineSettled(replica: string): Promise<void> | undefined {
+    if (this.#known.line(replica) === 0) return undefined;
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        clearTimeout(late);
+        resolve();
+      };
+      const ask = this.#ask(settle);
+      const late = setTimeout(() => {
+        if (ask !== undefined) this.#asks.delete(ask);
+        resolve();
+      }, settleWithinMs);
+      if (ask === undefined) return settle();
+      this.#parts.say({ type: "sync", ask });
+    });
   }
 
   wake(space: string, account: string | null, gone: AbortSignal): Promise<SpaceRoute | undefined> {

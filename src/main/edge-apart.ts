@@ -58,6 +58,7 @@ export async function openEdgeApart(stack: AsyncDisposableStack, parts: EdgeApar
       ready: told(spaces, stopping.signal),
       spaces,
       spaceOf: (replica) => replicas.get(replica)?.status.space,
+      replicasOf: (space) => replicas.of(space).map(({ status }) => status.replica),
       line: parts.line,
       tiers,
       tokens: {

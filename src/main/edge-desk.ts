@@ -34,6 +34,7 @@ export interface EdgeDeskParts {
     wake(id: string, account: string | null, gone: AbortSignal): Promise<SpaceRoute | undefined>;
   };
   readonly spaceOf: (replica: string) => string | undefined;
+  readonly replicasOf: (space: string) => readonly string[];
   /** As the edge asks it in one process. */
   readonly line: (replica: string) => number | undefined;
   readonly tiers: ReadonlyMap<string, string>;
@@ -221,17 +222,17 @@ export class EdgeDesk implements AsyncDisposable {
   }
 
   #compare(entry: Omit<Copied, "lines">): void {
-    const space: Copied = { ...entry, lines: this.#linesOf(entry.route) };
+    const space: Copied = { ...entry, lines: this.#linesOf(entry.space) };
     const text = JSON.stringify(space);
     if (this.#told.get(entry.space)?.text === text) return;
     const n = this.#change({ type: "space", space });
     this.#told.set(entry.space, { text, n, space });
   }
 
-  #linesOf({ state }: SpaceRoute): Record<string, number | null> {
-    if (state.kind !== "running") return {};
+  /** Of all its replicas: a request may be under way to one that gets no others any more. */
+  #linesOf(space: string): Record<string, number | null> {
     return Object.fromEntries(
-      state.replicas.flatMap(({ id }) => {
+      this.#parts.replicasOf(space).flatMap((id) => {
         const line = this.#parts.line(id);
         return line === 0 ? [] : [[id, line ?? null] as const];
       }),
@@ -292,6 +293,9 @@ export class EdgeDesk implements AsyncDisposable {
         return this.#settle("a wake", this.#wake(connection, message));
       case "unwake":
         return wakes.get(message.ask)?.abort();
+      case "sync":
+        this.#lookAtAll();
+        return writeLine(socket, { type: "synced", ask: message.ask } satisfies ForEdge);
       case "find-token":
         return this.#settle(
           "a token that an edge asks for",

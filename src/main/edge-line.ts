@@ -28,8 +28,8 @@ export interface EdgeLineParts {
 }
 
 /** Nothing of it stays. */
-function isPassing(message: ForEdge): message is Extract<ForEdge, { type: "tick" | "woken" | "tell" }> {
-  return message.type === "tick" || message.type === "woken" || message.type === "tell";
+function isPassing(message: ForEdge): message is Extract<ForEdge, { type: "tick" | "woken" | "tell" | "synced" }> {
+  return ["tick", "woken", "tell", "synced"].includes(message.type);
 }
 
 export class EdgeLine implements Disposable {

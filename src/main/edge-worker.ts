@@ -111,6 +111,7 @@ try {
     onVisitorGone: (request) => say({ kind: "server", message: { type: "visitor-gone", request } }),
     onError: (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, "the edge"),
     line: (replica) => line.line(replica),
+    lineSettled: (replica) => line.lineSettled(replica),
   });
 } catch (error) {
   say({ kind: "failed", says: (error as Error).message });

@@ -222,11 +222,11 @@ class EdgeKeeper implements AsyncDisposable {
   #onServer(message: ForEdge): void {
     if (message.type === "copy") return this.#onCopy();
     if (message.type === "tick") return;
-    if (message.type === "woken" || message.type === "token") {
+    if (message.type === "woken" || message.type === "synced" || message.type === "token") {
       const [name = "", ask = ""] = message.ask.split(" ");
       const asker = this.#slots.get(name);
       if (asker) this.#tell(asker, { kind: "server", message: { ...message, ask } });
-      if (message.type === "woken") return;
+      if (message.type !== "token") return;
       // A token that one of them has seen all of them know while no server is there.
       for (const slot of this.#slots.values())
         if (slot !== asker) this.#tell(slot, { kind: "server", message: { ...message, ask: "" } });
