@@ -32,6 +32,7 @@ const slowest = [
   "docker-builds",
   "zerogpu-browser",
   "cycles",
+  "edge-apart",
   "git-push",
   "space-calls-space",
   "gradio-stream",

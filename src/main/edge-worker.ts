@@ -10,6 +10,7 @@ import { systemClock, systemRandom } from "./clock.ts";
 import { carryConsole } from "./console-carry.ts";
 import { edgeNetwork } from "./own-edge.ts";
 import { ControlLine } from "./control-line.ts";
+import type { PlatformConfig } from "./config.ts";
 import type { FromWorker, Place, ToWorker } from "./edge-messages.ts";
 import { configFrom, prepareProcess } from "./starting.ts";
 
@@ -17,12 +18,9 @@ const [name = "edge-1", data = ""] = process.argv.slice(2);
 /** What a worker has and does is told so often. */
 const reportEveryMs = 200;
 
-const config = configFrom(process.env, {
-  ...{ role: "server", data, port: undefined, network: {}, simulateGpus: undefined, sandbox: undefined },
-  ...{ journal: undefined, standBy: false, service: true, json: true },
-});
-const log = prepareProcess({ json: true });
 const say = (message: FromWorker): void => void (process.connected && process.send?.(message));
+const log = prepareProcess({ json: true });
+const config = readOwnConfig();
 
 const sockets = new Map<number, (handle: object | undefined, failed: string | undefined) => void>();
 let asked = 0;
@@ -130,6 +128,19 @@ report();
 await spool.close();
 process.disconnect?.();
 process.exit(0);
+
+/** What the environment says of the edge; all else the server has said. */
+function readOwnConfig(): PlatformConfig {
+  try {
+    return configFrom(process.env, {
+      ...{ role: "server", data, port: undefined, network: {}, simulateGpus: undefined, sandbox: undefined },
+      ...{ journal: undefined, standBy: false, service: true, json: true },
+    });
+  } catch (error) {
+    say({ kind: "failed", says: (error as Error).message });
+    throw error;
+  }
+}
 
 function placeNames(place: Place): readonly [string, number] {
   return "path" in place ? [place.path, 0] : [place.address, place.port];

@@ -189,7 +189,7 @@ class EdgeKeeper implements AsyncDisposable {
       new CliFailure(exit.failed, {
         code: "edge-failed",
         says,
-        next: "Stop what has the port, or give the server another one with --port; then start it again.",
+        next: "Correct it (what has the port is stopped, or the server is given another one with --port), then start it again.",
       }),
     );
   }
