@@ -27,7 +27,14 @@ async function waybill(...args: string[]): Promise<{ code: number; out: string; 
           }
         : undefined,
     dataFolder: (named) => named ?? "",
-    ...{ agent: elsewhere, restore: elsewhere, compact: elsewhere, move: elsewhere, stopAll: elsewhere },
+    ...{
+      agent: elsewhere,
+      edge: elsewhere,
+      restore: elsewhere,
+      compact: elsewhere,
+      move: elsewhere,
+      stopAll: elsewhere,
+    },
   });
   return { code, out, err };
 }

@@ -410,7 +410,7 @@ function httpServer(
     noteVisitor(request, "detail" in origin ? { address: peer.address, proto: "http", host: undefined } : origin);
     if (!asSent.ok) return malformed(asSent.detail, asSent.host, asSent.status);
     if ("detail" in origin) return malformed(origin.detail, asSent.host);
-    if (options.tls !== undefined && said.proto === "http" && inside === undefined) {
+    if (options.tls !== undefined && origin.proto === "http" && inside === undefined) {
       const mayStay =
         !plain.has(request.socket) &&
         (isOwnMachine(request.socket) || peers.has(request.socket) || options.proxies?.has(peer.address) === true);

@@ -22,6 +22,11 @@ export function noteVisitor(request: IncomingMessage, visitor: NotedVisitor): vo
   (request as Noted)[key] = visitor;
 }
 
+/** To be noted again where somebody else answers. */
+export function notedVisitorOf(request: IncomingMessage): NotedVisitor {
+  return (request as Noted)[key] ?? { address: visitorOf(request).address, proto: "http", host: undefined };
+}
+
 export function visitorOf(request: IncomingMessage): Visitor {
   const noted = (request as Noted)[key];
   return {

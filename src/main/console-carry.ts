@@ -6,7 +6,7 @@ import { carriedHeader } from "../contract/edge.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import type { EdgeOptions, StrangerCounter } from "../edge/index.ts";
 import { defaultDeploymentName, problemOf, proxyErrorOf, writeProblem } from "../http/index.ts";
-import { visitorOf } from "../http/visitor.ts";
+import { notedVisitorOf, visitorOf } from "../http/visitor.ts";
 import { encodeCarried } from "./console-door.ts";
 
 export interface ConsoleCarry {
@@ -73,7 +73,7 @@ function passed(rawHeaders: readonly string[]): string[] {
 }
 
 function carriedBy(request: IncomingMessage, inside: InsideCaller | undefined, upgrades: boolean): string[] {
-  const carried = encodeCarried({ visitor: visitorOf(request), ...(inside !== undefined && { inside }) });
+  const carried = encodeCarried({ visitor: notedVisitorOf(request), ...(inside !== undefined && { inside }) });
   return [carriedHeader, carried, "connection", upgrades ? "upgrade" : "close"];
 }
 

@@ -9,11 +9,11 @@ import { responseOn } from "../edge/index.ts";
 import type { EdgeOptions } from "../edge/index.ts";
 import { headMaxBytes, headWithinMs, requestWithinMs } from "../http/index.ts";
 import { noteVisitor } from "../http/visitor.ts";
-import type { Visitor } from "../http/visitor.ts";
+import type { NotedVisitor } from "../http/visitor.ts";
 
 /** Who asks, as the edge knows it. */
 export interface Carried {
-  readonly visitor: Visitor;
+  readonly visitor: NotedVisitor;
   readonly inside?: InsideCaller;
 }
 
