@@ -253,6 +253,9 @@ describe("waybill", () => {
       "quote",
       "explain",
       "receipt",
+      "account",
+      "member",
+      "audit",
       "token",
       "tier",
       "pool",
@@ -273,21 +276,6 @@ describe("waybill", () => {
     const document = JSON.parse((await waybill(["help", "--json"])).out) as { says: string };
     assert.match(document.says, /^Usage: waybill/);
     assert.equal((await waybill(["version"])).out, "1.2.3\n");
-  });
-
-  test("audit asks for what fits and says what became of what", async () => {
-    const entry = {
-      ...{ id: 7, at: "2026-11-22T12:00:00.000Z", account: "admin", token: "t_1", session: null, address: "192.0.2.7" },
-      ...{ action: "space.set", target: "space/alice/demo", owner: "alice", request: "q_1", outcome: "failed" },
-      ...{ before: { "on-leave": "finish" }, after: { "on-leave": "stop" } },
-    };
-    api.routes.set("GET /api/audit?account=admin&action=space&target=space%2Falice%2Fdemo", {
-      items: [entry],
-      next: null,
-    });
-    const { code, out } = await waybill(["audit", "--account", "admin", "--action", "space", "--space", "alice/demo"]);
-    assert.equal(code, 0);
-    assert.match(out, /admin +space\.set \(failed\) +space\/alice\/demo/);
   });
 
   test("up hands its options over", async () => {

@@ -13,7 +13,7 @@ import { keptSuite } from "./kept.suite.ts";
 import { buildView } from "./builds.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import { settingDefaults } from "./spaces.ts";
-import { lastUsedEveryMs } from "./tokens.ts";
+import { endedKeptMs, lastUsedEveryMs } from "./tokens.ts";
 
 const t0 = instant(Date.UTC(2026, 10, 22, 12));
 const clock = { wall: () => t0 };
@@ -62,6 +62,7 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
         name: "alice",
         tier: "free",
         role: "user",
+        kind: "person",
         createdAt: t0,
       });
     });
@@ -82,6 +83,28 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
     });
   });
 
+  describe(`Members over ${name}`, () => {
+    const acme = { name: "acme", tier: "pro", role: "user", kind: "organisation", createdAt: t0 } as const;
+    const member = { organisation: "acme", account: "alice", role: "admin", since: t0, addedBy: "admin" } as const;
+
+    test("an organisation and its first member are there together or not at all", async () => {
+      const { accounts, members } = await withAlice();
+      await assert.rejects(members.found(acme, { ...member, account: "nobody" }), { code: "sql-refused" });
+      assert.equal(await accounts.get("acme"), undefined);
+      await members.found(acme, member);
+      assert.deepEqual([await accounts.get("acme"), await members.all()], [acme, [member]]);
+    });
+
+    test("a member has one role, of who added it first, until it is taken out", async () => {
+      const { members } = await withAlice();
+      await members.found(acme, member);
+      await members.put({ ...member, role: "read", since: at(9), addedBy: "bob" });
+      assert.deepEqual(await members.all(), [{ ...member, role: "read" }]);
+      await members.remove(member);
+      assert.deepEqual(await members.all(), []);
+    });
+  });
+
   describe(`Tokens over ${name}`, () => {
     const token = {
       id: "t_1",
@@ -98,11 +121,26 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
       await tokens.create(token);
       await accounts.setTier("alice", "pro");
       assert.deepEqual(await tokens.find("ab"), {
-        token: { ...token, lastUsedAt: null, revokedAt: null },
+        token: { ...token, lastUsedAt: null, revokedAt: null, spaces: [] },
         tier: "pro",
         role: "user",
       });
       assert.equal(await tokens.find("cd"), undefined);
+    });
+
+    test("what a token may do to single Spaces is kept; those that hold are counted, and what ended long ago is forgotten", async () => {
+      const { tokens } = await withAlice();
+      const spaces = [{ space: "alice/demo", right: "read" }] as const;
+      await tokens.create({ ...token, spaces });
+      await tokens.create({ ...token, id: "t_2", hash: "cd", expiresAt: at(5) });
+      assert.deepEqual((await tokens.get("t_1"))?.spaces, spaces);
+      assert.deepEqual([await tokens.count("alice", at(4)), await tokens.count("alice", at(5))], [2, 1]);
+      await tokens.revoke("t_1", at(6));
+      await tokens.create({ ...token, id: "t_3", hash: "ef", createdAt: at(endedKeptMs + 6) });
+      assert.deepEqual(
+        (await tokens.list("alice")).map(({ id }) => id),
+        ["t_3", "t_1"],
+      );
     });
 
     test("a use is noted at most once an hour", async () => {

@@ -12,6 +12,7 @@ import { openDatabase } from "./database.ts";
 import { Domains } from "./domains.ts";
 import { Environments } from "./environments.ts";
 import { Kept } from "./kept.ts";
+import { Members } from "./members.ts";
 import { migrate } from "./migrations/index.ts";
 import { noEffects, RequestKeys } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
@@ -22,6 +23,7 @@ import { Tokens } from "./tokens.ts";
 
 export class Catalog {
   readonly accounts: Accounts;
+  readonly members: Members;
   readonly tokens: Tokens;
   readonly spaces: Spaces;
   readonly spaceEvents: SpaceEvents;
@@ -36,7 +38,8 @@ export class Catalog {
   readonly audit: Audit;
 
   private constructor(db: ReturnType<typeof openDatabase>, sql: SqlRunner, calls: Calls, effects: Effects) {
-    this.accounts = new Accounts(db);
+    this.accounts = new Accounts(db, sql, effects);
+    this.members = new Members(db, sql, effects);
     this.tokens = new Tokens(db, sql, effects);
     this.spaces = new Spaces(db);
     this.spaceEvents = new SpaceEvents(db, sql, effects);

@@ -6,6 +6,15 @@ export interface AccountsTable {
   tier: string;
   role: string;
   createdAt: number;
+  kind: Generated<string>;
+}
+
+export interface MembersTable {
+  organisation: string;
+  account: string;
+  role: string;
+  since: number;
+  addedBy: string;
 }
 
 export interface TokensTable {
@@ -18,6 +27,7 @@ export interface TokensTable {
   lastUsedAt: number | null;
   expiresAt: number | null;
   revokedAt: number | null;
+  spaces: string | null;
 }
 
 export interface SpacesTable {
@@ -37,6 +47,7 @@ export interface SpacesTable {
   settings: string;
   machine: string | null;
   port: number | null;
+  createdBy: string | null;
 }
 
 /** `change` is the JSON of what an event changed. */
@@ -260,4 +271,5 @@ export interface Schema {
   callDevices: CallDevicesTable;
   callCursor: CallCursorTable;
   audit: AuditTable;
+  members: MembersTable;
 }

@@ -28,6 +28,8 @@ export interface SpaceRow {
   readonly subdomain: string;
   readonly address: string;
   readonly createdAt: Instant;
+  /** The account that made it; null where an older program did not note it. */
+  readonly createdBy: string | null;
   readonly settings: OwnerSettings;
   /** What happened to it leads to this; null before anything did, and of one that an older program made. */
   readonly machine: Machine | null;
@@ -73,13 +75,13 @@ export class Spaces {
   }
 
   /** Makes a Space without a release, with addresses of its own. */
-  async create(owner: string, name: string, now: Instant): Promise<SpaceCreated> {
+  async create(owner: string, name: string, now: Instant, createdBy: string | null = null): Promise<SpaceCreated> {
     const refusal = refuseSpaceName(name);
     if (refusal) return { ok: false, refusal };
     const account = await this.#db.selectFrom("accounts").select("name").where("name", "=", owner).executeTakeFirst();
     if (!account) return { ok: false, refusal: "no-such-account" };
     for (let attempt = 0; attempt < addressTries; attempt += 1) {
-      const space = await this.#freshSpace(owner, name, now);
+      const space = { ...(await this.#freshSpace(owner, name, now)), createdBy };
       if (await this.#insert(space)) return { ok: true, space };
       if (await this.get(space.id)) return { ok: false, refusal: "space-exists" };
     }
@@ -155,6 +157,7 @@ export class Spaces {
       subdomain: await this.#firstFree("subdomain", (attempt) => subdomainFor(owner, name, attempt)),
       address: await this.#firstFree("address", (attempt) => loopbackFor(owner, name, attempt)),
       createdAt: now,
+      createdBy: null,
       settings: settingDefaults,
       machine: null,
       port: null,

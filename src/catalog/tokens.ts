@@ -12,6 +12,12 @@ import type { TokensTable as Row } from "./schema.ts";
 /** `node`: joins as the node that its name says, and nothing else. */
 export type Scope = "read" | "write" | "gpu" | "admin" | "node";
 
+/** What a token may do to one Space; `write` reads too. */
+export interface TokenSpace {
+  readonly space: string;
+  readonly right: "read" | "write";
+}
+
 export interface TokenRow {
   readonly id: string; // t_…
   readonly account: string;
@@ -25,6 +31,8 @@ export interface TokenRow {
   /** It is valid before this instant; null: without end. */
   readonly expiresAt: Instant | null;
   readonly revokedAt: Instant | null;
+  /** The Spaces that it may read or write beside its scopes. */
+  readonly spaces: readonly TokenSpace[];
 }
 
 /** A token together with what it opens. */
@@ -34,10 +42,14 @@ export interface TokenOwner {
   readonly role: Role;
 }
 
-export type NewToken = Omit<TokenRow, "lastUsedAt" | "revokedAt">;
+export type NewToken = Omit<TokenRow, "lastUsedAt" | "revokedAt" | "spaces"> & {
+  readonly spaces?: readonly TokenSpace[];
+};
 
 /** A token's last use is written at most so often: a busy client must not make each request a write. */
 export const lastUsedEveryMs = 3_600_000;
+/** Tokens that hold no more are listed so long. */
+export const endedKeptMs = 90 * 24 * 3_600_000;
 
 export class Tokens {
   readonly #db: Database;
@@ -54,9 +66,16 @@ export class Tokens {
 
   /** The account must exist. */
   async create(token: NewToken): Promise<TokenRow> {
-    const row: TokenRow = { ...token, lastUsedAt: null, revokedAt: null };
-    const add = this.#db.insertInto("tokens").values({ ...row, scopes: JSON.stringify(row.scopes) });
-    await this.#sql.transaction([statement(add), ...marked(this.#db, this.#effects, row.id)]);
+    const row: TokenRow = { spaces: [], ...token, lastUsedAt: null, revokedAt: null };
+    const spaces = row.spaces.length === 0 ? null : JSON.stringify(row.spaces);
+    const add = this.#db.insertInto("tokens").values({ ...row, scopes: JSON.stringify(row.scopes), spaces });
+    const old = this.#db
+      .deleteFrom("tokens")
+      .where("account", "=", row.account)
+      .where((is) =>
+        is.or([is("revokedAt", "<", row.createdAt - endedKeptMs), is("expiresAt", "<", row.createdAt - endedKeptMs)]),
+      );
+    await this.#sql.transaction([statement(old), statement(add), ...marked(this.#db, this.#effects, row.id)]);
     return row;
   }
 
@@ -83,6 +102,23 @@ export class Tokens {
     return row && { token: tokenOf(row), tier: row.tier as TierName, role: row.role as Role };
   }
 
+  async get(id: string): Promise<TokenRow | undefined> {
+    const row = await this.#db.selectFrom("tokens").selectAll().where("id", "=", id).executeTakeFirst();
+    return row && tokenOf(row);
+  }
+
+  /** How many hold at that instant. */
+  async count(account: string, at: Instant): Promise<number> {
+    const { count } = await this.#db
+      .selectFrom("tokens")
+      .select(({ fn }) => fn.countAll<number>().as("count"))
+      .where("account", "=", account)
+      .where("revokedAt", "is", null)
+      .where((is) => is.or([is("expiresAt", "is", null), is("expiresAt", ">", at)]))
+      .executeTakeFirstOrThrow();
+    return Number(count);
+  }
+
   /** Newest first. */
   async list(account: string): Promise<readonly TokenRow[]> {
     const rows = await this.#db
@@ -105,16 +141,19 @@ export class Tokens {
       .execute();
   }
 
-  /** False where there is no such token or it was revoked before. */
-  async revoke(id: string, at: Instant): Promise<boolean> {
-    const { numUpdatedRows } = await this.#db
+  /** False where there is no such token or it was revoked before. `asked`: that is all that a request wanted. */
+  async revoke(id: string, at: Instant, { asked = false }: { readonly asked?: boolean } = {}): Promise<boolean> {
+    const revoke = this.#db
       .updateTable("tokens")
       .set({ revokedAt: at })
       .where("id", "=", id)
-      .where("revokedAt", "is", null)
-      .executeTakeFirstOrThrow();
+      .where("revokedAt", "is", null);
+    const [revoked] = await this.#sql.transaction([
+      statement(revoke),
+      ...(asked ? marked(this.#db, this.#effects) : []),
+    ]);
     this.onChanged(id);
-    return numUpdatedRows > 0n;
+    return revoked?.changes === 1;
   }
 
   /** Forgets one that was revoked: it stays unknown. */
@@ -134,5 +173,6 @@ function tokenOf(row: Row): TokenRow {
     lastUsedAt: row.lastUsedAt as Instant | null,
     expiresAt: row.expiresAt as Instant | null,
     revokedAt: row.revokedAt as Instant | null,
+    spaces: row.spaces === null ? [] : (JSON.parse(row.spaces) as TokenSpace[]),
   };
 }

@@ -39,18 +39,29 @@ import type {
   WhoAmI,
 } from "../contract/api.ts";
 import type { DomainChangeView, DomainView } from "../contract/domains.ts";
-import type { AuditEntryView } from "../contract/identity.ts";
+import type {
+  AccountView,
+  AuditEntryView,
+  AuditFilter,
+  CreateAccount,
+  MemberRole,
+  MemberView,
+  TokenView,
+} from "../contract/identity.ts";
 import type { PoolsView, RouteRequest, RouteView, RuleView, PoolView } from "../contract/pools.ts";
 import type { RequestCount, RequestFilter, RequestLine, RequestPage } from "../contract/requests.ts";
 import type { StatusView } from "../contract/status.ts";
 import type { DrainRequest, NodesView } from "../contract/nodes.ts";
 import type { LogLine } from "../contract/agent.ts";
 import type { Explanation } from "../evidence/verdict.ts";
+import type { Asking, BudgetChange, Cards, Drainable, LogOptions, PoolChange, Routable, TierChange } from "./asked.ts";
 import { ApiError, ServerUnreachable, WaitOver } from "./errors.ts";
 import { apiErrorOf } from "./refusals.ts";
 import { followRequests, queryOfFilter } from "./requests.ts";
 import type { FollowRequests } from "./requests.ts";
 import { readJsonLines } from "./json-lines.ts";
+
+export type { Asking, BudgetChange, Cards, Drainable, LogOptions, PoolChange, Routable, TierChange } from "./asked.ts";
 
 export interface ClientOptions {
   /** The console's address, e.g. `http://localhost:7070`. */
@@ -58,65 +69,6 @@ export interface ClientOptions {
   /** `hf_wb…`; null asks as a stranger. */
   readonly token: string | null;
 }
-
-/** Options of one request. */
-export interface Asking {
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface LogOptions extends Asking {
-  /** The first line's number; 1 where it is not said. */
-  readonly from?: number | undefined;
-  /** The last so many of the lines that are there. */
-  readonly tail?: number | undefined;
-  /** A text that stands in the line, whatever the case of its letters. */
-  readonly grep?: string | undefined;
-  readonly source?: string | undefined;
-  /** RFC 3339: not older than this. */
-  readonly since?: string | undefined;
-  /** Of a Space: this replica's log alone, or `previous` for the one that ended last. */
-  readonly replica?: string | undefined;
-  /** Go on with new lines until the log ends or `signal` is aborted. */
-  readonly follow?: boolean | undefined;
-}
-
-/** What of a pool may be changed. */
-export type PoolChange = Partial<
-  Pick<
-    PoolView,
-    | "queueLimitMs"
-    | "queueMax"
-    | "durationMaxMs"
-    | "attachWithinMs"
-    | "admission"
-    | "spaceCallsMax"
-    | "shareHalfLifeMs"
-    | "oldestEvery"
-  >
->;
-
-/** What may be taken out of use. */
-export type Drainable = { readonly pool: string } | Cards;
-
-/** A card, or all of a node. */
-export interface Cards {
-  readonly node: string;
-  readonly card?: number | undefined;
-}
-
-/** Whose calls a rule is for. */
-export type Routable = { readonly space: string } | { readonly account: string };
-
-/** What of a Space's budget may be changed. */
-export type BudgetChange = Partial<Pick<BudgetView, "limitMs" | "whenOut">>;
-/** What of a tier may be changed. */
-export type TierChange = Partial<Omit<TierView, "name">>;
-
-/** Which entries of the audit log; `since` and `until` in RFC 3339. */
-export type AuditWish = Asking &
-  Readonly<
-    Partial<Record<"account" | "action" | "target" | "request" | "since" | "until" | "page", string | undefined>>
-  >;
 
 export interface BackingUp extends Asking {
   readonly onProgress?: (job: BackupJobView) => void;
@@ -158,9 +110,17 @@ export class WaybillClient {
     return await this.#get("/api/whoami-v2", {}, asking);
   }
 
-  /** Needs an administrator's token. The answer is the only time that the new token is shown. */
+  /** The answer is the only time that the new token is shown. */
   async createToken(body: CreateToken, asking: Asking = {}): Promise<CreatedToken> {
     return await this.#send("POST", "/api/tokens", body, asking);
+  }
+
+  async tokens({ account, ...asking }: Asking & { account?: string | undefined } = {}): Promise<Page<TokenView>> {
+    return await this.#get("/api/tokens", { account }, asking);
+  }
+
+  async revokeToken(id: string, asking: Asking = {}): Promise<void> {
+    await this.#send("DELETE", `/api/tokens/${pathOf(id)}`, undefined, asking);
   }
 
   /**
@@ -182,8 +142,51 @@ export class WaybillClient {
   }
 
   /** Who changed what, newest first: all of it for operators, else what the caller changed and what is its own. */
-  async audit({ signal, ...filter }: AuditWish = {}): Promise<Page<AuditEntryView>> {
+  async audit({ signal, ...filter }: Asking & AuditFilter = {}): Promise<Page<AuditEntryView>> {
     return await this.#get("/api/audit", filter, { signal });
+  }
+
+  /** Makes an account, or an organisation with its first administrator. For operators. */
+  async createAccount(body: CreateAccount, asking: Asking = {}): Promise<AccountView> {
+    return await this.#send("POST", "/api/accounts", body, asking);
+  }
+
+  async accounts(asking: Asking = {}): Promise<Page<AccountView>> {
+    return await this.#get("/api/accounts", {}, asking);
+  }
+
+  async members(organisation: string, asking: Asking = {}): Promise<readonly MemberView[]> {
+    return await this.#get(`/api/organizations/${pathOf(organisation)}/members`, {}, asking);
+  }
+
+  async addMember(
+    organisation: string,
+    member: { readonly account: string; readonly role: MemberRole },
+    asking: Asking = {},
+  ): Promise<readonly MemberView[]> {
+    return await this.#send("POST", `/api/organizations/${pathOf(organisation)}/members`, member, asking);
+  }
+
+  async changeMember(
+    organisation: string,
+    { account, role }: { readonly account: string; readonly role: MemberRole },
+    asking: Asking = {},
+  ): Promise<readonly MemberView[]> {
+    return await this.#send(
+      "PATCH",
+      `/api/organizations/${pathOf(organisation)}/members/${pathOf(account)}`,
+      { role },
+      asking,
+    );
+  }
+
+  async removeMember(organisation: string, account: string, asking: Asking = {}): Promise<readonly MemberView[]> {
+    return await this.#send(
+      "DELETE",
+      `/api/organizations/${pathOf(organisation)}/members/${pathOf(account)}`,
+      undefined,
+      asking,
+    );
   }
 
   /** Makes the token by which an agent joins as this node; the one before it holds no longer. */

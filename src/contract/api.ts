@@ -1,10 +1,10 @@
 /**
  * The shapes of our own HTTP API, as the command line, the SDK and outside tests read them. Times are whole milliseconds,
- * amounts whole GPU milliseconds, instants RFC 3339 in UTC. Fields are added, never renamed.
- *
+ * amounts whole GPU milliseconds, instants RFC 3339 in UTC. Fields are added, never renamed. Every refusal is
+ * `application/problem+json` (contract/problem.ts).
  *   GET    /api/status                              → StatusView
  *   GET    /api/whoami-v2                           → WhoAmI (the Hub's shape)
- *   POST   /api/tokens            CreateToken       → CreatedToken                                    (admin)
+ *   POST   /api/tokens CreateToken → CreatedToken   (of one's own with no more than one's own; admin: any); GET ?account= → Page<TokenView>; DELETE /ID
  *   POST   /api/nodes/NAME/token  {}                → CreatedNodeToken                                (admin)
  *   GET    /api/nodes/link                          : a WebSocket, for agents
  *   GET    /api/spaces                              → Page<SpaceView>
@@ -55,6 +55,9 @@
  *   POST   /api/gpu/quote      QuoteRequest          → QuoteView
  *   POST   /api/backups BackupRequest               → BackupView, or with `wait: false` BackupJobView, 202      (admin)
  *   GET    /api/backups/ID                          → BackupJobView                                   (admin)
+ *   GET    /api/accounts → Page<AccountView>, POST CreateAccount → AccountView                        (admin)
+ *   GET    /api/organizations/NAME/members → MemberView[] (the Hub's path and shape); POST { account, role }   (members; admins of it, admin)
+ *   PATCH  /api/organizations/NAME/members/ACCOUNT { role }, DELETE → MemberView[]                    (admins of it, admin; itself may leave)
  *   GET    /api/audit?account=&action=&target=&request=&since=&until=&page=&limit= → Page<AuditEntryView>   (admin: all; else what is the caller's)
  *   GET    /api/tiers, PATCH /api/tiers/NAME        → TiersView, TierView
  *   GET    /api/pools                               → PoolsView
@@ -71,10 +74,9 @@
  *   GET    /api/receipts/ID (r_… or c_…)            → SignedReceipt
  *   GET    /api/keys                                → { keys: JWK[] }
  *   GET    /  and  /w/ID                            → pages for people
- *
- * Every refusal is `application/problem+json` (contract/problem.ts).
  */
 
+import type { OrganisationOf, TokenView } from "./identity.ts";
 import type { AllowanceView } from "./allowances.ts";
 import type { PassedPoolView, PoolRouteView, PoolView } from "./pools.ts";
 import type { ReplicaLimits } from "./agent.ts";
@@ -99,29 +101,33 @@ export interface WhoAmI {
   readonly canPay: boolean;
   readonly periodEnd: null;
   readonly avatarUrl: string;
-  readonly orgs: readonly unknown[];
+  readonly orgs: readonly OrganisationOf[];
   readonly auth: {
     readonly type: "access_token";
     readonly accessToken: {
       readonly displayName: string;
-      readonly role: "read" | "write" | "admin";
+      readonly role: "read" | "write" | "admin" | "fineGrained";
       readonly createdAt: string;
     };
   };
 }
 
 export interface CreateToken {
-  readonly account: string;
+  /** The caller's own where none is named. */
+  readonly account?: string;
   /** Make the account when it does not exist. */
   readonly create?: boolean;
   readonly tier?: "free" | "pro" | "enterprise" | "unlimited";
   readonly name?: string;
   readonly scopes?: readonly ("read" | "write" | "gpu" | "admin")[];
+  readonly spaces?: TokenView["spaces"];
+  readonly expiresInMs?: number;
 }
 
 /** The only time that the token is shown. */
 export interface CreatedToken {
   readonly account: string;
+  readonly id: string;
   readonly token: string;
 }
 

@@ -1,5 +1,68 @@
 /** What the API says of accounts and of what they did. */
 
+export interface AccountView {
+  readonly name: string;
+  readonly kind: "person" | "organisation";
+  readonly tier: string;
+  readonly role: "user" | "admin";
+  readonly createdAt: string;
+}
+
+export interface CreateAccount {
+  readonly name: string;
+  readonly organisation?: boolean;
+  readonly tier?: "free" | "pro" | "enterprise" | "unlimited";
+  /** An organisation's first administrator; whoever makes it where nobody is named. */
+  readonly admin?: string;
+}
+
+export type MemberRole = "read" | "contributor" | "write" | "admin";
+
+/** The first three fields are the Hub's. */
+export interface MemberView {
+  readonly user: string;
+  readonly fullname: string;
+  readonly avatarUrl: string;
+  readonly role: MemberRole;
+  readonly since: string;
+  readonly addedBy: string;
+}
+
+/** An access token, without its secret. */
+export interface TokenView {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  /** What it may do to single Spaces beside its scopes. */
+  readonly spaces: readonly { readonly space: string; readonly right: "read" | "write" }[];
+  readonly createdAt: string;
+  /** To the hour. */
+  readonly lastUsedAt: string | null;
+  readonly expiresAt: string | null;
+  readonly revokedAt: string | null;
+  /** The one by which it is asked. */
+  readonly current: boolean;
+}
+
+/** An organisation of an account, in the Hub's shape. */
+export interface OrganisationOf {
+  readonly type: "org";
+  readonly id: string;
+  readonly name: string;
+  readonly fullname: string;
+  readonly email: null;
+  readonly canPay: boolean;
+  readonly periodEnd: null;
+  readonly isEnterprise: boolean;
+  readonly avatarUrl: string;
+  readonly roleInOrg: MemberRole;
+}
+
+/** Which entries of the audit log; `since` and `until` in RFC 3339. */
+export type AuditFilter = Readonly<
+  Partial<Record<"account" | "action" | "target" | "request" | "since" | "until" | "page", string | undefined>>
+>;
+
 /** One change that somebody made: docs/identity.md. */
 export interface AuditEntryView {
   readonly id: number;

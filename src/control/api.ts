@@ -5,6 +5,7 @@ import type { Problem } from "../contract/problem.ts";
 import type { Code } from "../evidence/codes.ts";
 import { problemOf } from "../http/index.ts";
 import type { ProblemExtra } from "../http/index.ts";
+import type { Right } from "../identity/roles.ts";
 import type { Scope } from "../identity/token-resolver.ts";
 import type { AskedBody } from "./audited.ts";
 import type { Caller } from "./caller.ts";
@@ -54,6 +55,11 @@ export function problemResponse(problem: Problem): Response {
 export function signedIn(c: ApiContext, scope: Scope = scopeOf(c)): Caller | Response {
   const caller = c.get("caller");
   if (!caller || caller.scopes.includes(scope)) return caller ?? refuse(c, "identity/missing");
+  return notFor(c, scope);
+}
+
+/** The answer to a token that is for something else. */
+export function notFor(c: ApiContext, scope: Scope): Response {
   return refuse(c, "identity/forbidden", { detail: `This token is not for that: it has not the scope ${scope}.` });
 }
 
@@ -64,9 +70,10 @@ export function knownCaller(c: ApiContext): Caller | null {
 }
 
 /** Whether the caller may know all about what `owner` owns. */
-export function mayKnow(c: ApiContext, owner: string | null): boolean {
-  const caller = knownCaller(c);
-  return caller !== null && (caller.admin || caller.account === owner);
+export function mayKnow(c: ApiContext, owner: string | null, right: Right = "read", space?: string): boolean {
+  const caller = c.get("caller");
+  if (!caller?.grants("read", space)) return false;
+  return owner === null ? caller.admin : caller.may(right, { owner, ...(space !== undefined && { space }) });
 }
 
 /** Whether the caller is an app in a sandbox, where the Spaces' numeric addresses are its own loopback. */
@@ -91,14 +98,28 @@ export function administrator(c: ApiContext): Caller | Response {
   return refuse(c, "identity/forbidden", { detail: "This needs an administrator's token." });
 }
 
-/** The caller if it may see and change what `account` owns. */
-export function ownerOf(c: ApiContext, account: string): Caller | Response {
-  const caller = signedIn(c);
-  if (caller instanceof Response || caller.admin || caller.account === account) return caller;
-  return refuse(c, "identity/forbidden", { detail: `This belongs to ${account}.` });
+/** The caller if it may do so to what `owner` owns, or to that Space of it. Without `right`: reading is for who may read, all else for who may write. */
+export function ownerOf(
+  c: ApiContext,
+  owner: string,
+  right: Right = scopeOf(c) === "read" ? "read" : "write",
+  space?: string,
+): Caller | Response {
+  const caller = c.get("caller");
+  if (!caller) return refuse(c, "identity/missing");
+  const scope = scopeOf(c);
+  if (!caller.grants(scope, space)) return notFor(c, scope);
+  if (caller.may(right, { owner, ...(space !== undefined && { space }) })) return caller;
+  return refuse(c, "identity/forbidden", { detail: `This belongs to ${owner}.` });
 }
 
-function scopeOf(c: ApiContext): Scope {
+/** The same of the Space that the path names. */
+export function spaceOwnerOf(c: ApiContext, right?: Right): Caller | Response {
+  const { owner = "", name = "" } = c.req.param() as Readonly<Record<string, string>>;
+  return ownerOf(c, owner, right, `${owner}/${name}`);
+}
+
+function scopeOf(c: ApiContext): "read" | "write" {
   return c.req.method === "GET" || c.req.method === "HEAD" ? "read" : "write";
 }
 
@@ -107,7 +128,7 @@ export function askedAccount(c: ApiContext): string | Response {
   const caller = signedIn(c);
   if (caller instanceof Response) return caller;
   const account = c.req.query("account") ?? caller.account;
-  const allowed = ownerOf(c, account);
+  const allowed = ownerOf(c, account, "admin");
   return allowed instanceof Response ? allowed : account;
 }
 

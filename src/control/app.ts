@@ -25,6 +25,7 @@ import { nodesRoute } from "./routes/nodes.ts";
 import { poolsRoute } from "./routes/pools.ts";
 import { quotaRoute } from "./routes/quota.ts";
 import { receiptsRoute } from "./routes/receipts.ts";
+import { organisationsRoute } from "./routes/organisations.ts";
 import { requestsRoute } from "./routes/requests.ts";
 import { spaceStatesRoute } from "./routes/space-states.ts";
 import { spacesRoute } from "./routes/spaces.ts";
@@ -58,6 +59,7 @@ const routes: readonly Route[] = [
   tiersRoute,
   allowancesRoute,
   auditRoute,
+  organisationsRoute,
   explainRoute,
   receiptsRoute,
 ];

@@ -33,6 +33,10 @@ const ofPool = { target: ({ name }: PathParts) => `pool/${name}`, owner: platfor
 const ofNode = { target: ({ name }: PathParts) => `node/${name}`, owner: platform };
 const ofCard = { target: ({ name, index }: PathParts) => `node/${name}/card/${index}`, owner: platform };
 const ofAccount = { target: ({ name }: PathParts) => `account/${name}`, owner: ({ name = "" }: PathParts) => name };
+const ofMember = {
+  target: ({ name, account }: PathParts) => `account/${name}/member/${account}`,
+  owner: ({ name = "" }: PathParts) => name,
+};
 const ofNamedAccount = {
   target: (_path: PathParts, body: AskedBody) => `account/${word(body["account"])}`,
   owner: (_path: PathParts, body: AskedBody) => word(body["account"]) || null,
@@ -46,6 +50,10 @@ const ofBuild = {
   },
 };
 
+const roleOf = (server: Server, { name = "", account }: PathParts): unknown => {
+  const found = server.organisations.members(name).find((member) => member.account === account);
+  return found && { role: found.role };
+};
 const state = (server: Server, path: PathParts): unknown => {
   const row = server.spaces.get(spaceOf(path));
   return row && { state: row.state, release: row.release };
@@ -59,6 +67,20 @@ const routeOfAccount = (server: Server, { name = "" }: PathParts): unknown =>
 
 /** `METHOD path`, as the routes are declared. A writing route that is neither here nor in {@link changeless} fails a test. */
 export const audited: Readonly<Record<string, Audited>> = {
+  "POST /api/accounts": {
+    ...{
+      action: "account.create",
+      target: (_path, { name }) => `account/${word(name)}`,
+      owner: (_path, { name }) => word(name) || null,
+    },
+  },
+  "POST /api/organizations/:name/members": { action: "member.add", ...ofAccount },
+  "PATCH /api/organizations/:name/members/:account": { action: "member.role", ...ofMember, was: roleOf },
+  "DELETE /api/organizations/:name/members/:account": { action: "member.remove", ...ofMember, was: roleOf },
+  "DELETE /api/tokens/:id": {
+    ...{ action: "token.revoke", ...ofNamedAccount },
+    target: ({ id }) => `token/${id}`,
+  },
   "POST /api/tokens": { action: "token.create", ...ofNamedAccount },
   "POST /api/spaces/:owner/:name/commit/:branch": { action: "space.commit", ...ofSpace },
   "PATCH /api/spaces/:owner/:name/settings": { action: "space.set", ...ofSpace, was: settings },

@@ -32,7 +32,7 @@ export function auditing(server: Server): MiddlewareHandler<ApiEnv> {
       ...said(),
       at: server.clock.wall(),
       account: caller.account,
-      token: caller.token,
+      token: caller.token.id,
       session: null,
       address: addressOf(c),
       action: of.audited.action,

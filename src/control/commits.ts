@@ -248,7 +248,7 @@ export class Commits {
     const { repositories, spaces } = this.#parts;
     const full = await this.noRoom(`${owner}/${name}`, author);
     if (full) return full;
-    const made = await spaces.ensure(owner, name);
+    const made = await spaces.ensure(owner, name, author);
     if (!made.ok && made.refusal === "no-such-account") {
       return no(
         "control/not-found",

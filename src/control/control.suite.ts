@@ -33,6 +33,7 @@ import { Hardware } from "./hardware.ts";
 import type { AppsPayer } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import { NodeTokens } from "./node-tokens.ts";
+import { Organisations } from "./organisations.ts";
 import { Nodes } from "./nodes.ts";
 import { isLiving, Replicas } from "./replicas.ts";
 import { RequestEffects } from "./request-effects.ts";
@@ -197,7 +198,12 @@ export class ControlWorld implements AsyncDisposable {
       clock,
       onChange: (space) => world.spaces.onEnvironment(space),
     });
+    const organisations = await Organisations.open({
+      ...{ accounts: catalog.accounts, members: catalog.members, clock, onAccount: () => undefined },
+      madeBy: (space) => world.spaces.get(space)?.createdBy,
+    });
     const world: ControlWorld = new ControlWorld({
+      organisations,
       journal,
       engine,
       catalog,
@@ -234,7 +240,7 @@ export class ControlWorld implements AsyncDisposable {
     ControlWorld,
     "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "domains" | "dns" | "folder"
   > &
-    Pick<ServerParts, "effects" | "box"> & {
+    Pick<ServerParts, "effects" | "box" | "organisations"> & {
       kept: KeptOfSpace;
       drawn: number;
     }) {

@@ -23,6 +23,8 @@ export interface DomainsPorts {
   readonly own: OwnNames;
   /** Of this platform's own: what proofs are made of. */
   readonly secret: Uint8Array;
+  /** Names may lead elsewhere now. */
+  onChanged?(): void;
   /** The Space's own name, where others can find it in the DNS. */
   cnameOf(space: string): string | null;
   /** How visitors come to a host. */
@@ -79,9 +81,14 @@ export class Domains {
     return this.#leads.get(host);
   }
 
-  /** Where visitors reach the Space by names of its own. */
+  /** The names that lead to the Space. */
+  namesOf(space: string): readonly string[] {
+    return this.#of(space).flatMap(({ name, state }) => (state === "leads" ? name : []));
+  }
+
+  /** Where visitors reach the Space by them. */
   urlsOf(space: string): readonly string[] {
-    return this.#of(space).flatMap(({ name, state }) => (state === "leads" ? this.#ports.urlOf(name) : []));
+    return this.namesOf(space).map((name) => this.#ports.urlOf(name));
   }
 
   list(space: string): readonly DomainView[] {
@@ -260,6 +267,7 @@ export class Domains {
   async #keep(rows: readonly DomainRow[], changes: readonly DomainChange[], asked: boolean): Promise<void> {
     await this.#ports.rows.keep(rows, changes, asked);
     for (const row of rows) this.#know(row);
+    this.#ports.onChanged?.();
   }
 
   async #drop(
@@ -272,6 +280,7 @@ export class Domains {
     this.#claims.delete(keyOf(row.name, row.space));
     this.#askAgainAt.delete(keyOf(row.name, row.space));
     if (this.#leads.get(row.name) === row.space) this.#leads.delete(row.name);
+    this.#ports.onChanged?.();
   }
 
   #know(row: DomainRow): void {

@@ -59,9 +59,16 @@ function keyOf(header: string): string | undefined {
 }
 
 /** The caller's rights count: whoever has the key and a lesser token is not shown what the first answer holds. */
-function fingerprintOf(c: ApiContext, { scopes, admin }: Caller, body: Uint8Array): string {
+function fingerprintOf(c: ApiContext, { scopes, admin, token }: Caller, body: Uint8Array): string {
   const { pathname, search } = new URL(c.req.url);
-  const head = JSON.stringify([c.req.method, pathname, search, scopes.toSorted(), admin]);
+  const head = JSON.stringify([
+    c.req.method,
+    pathname,
+    search,
+    scopes.toSorted(),
+    admin,
+    ...(token.spaces.length > 0 ? [token.spaces] : []),
+  ]);
   return createHash("sha256").update(head).update("\n").update(body).digest("hex");
 }
 

@@ -38,8 +38,8 @@ export class PushDesk implements GitDesk {
     return this.#server.spaces.get(space) !== undefined;
   }
 
-  async ensure(owner: string, name: string): Promise<{ ok: true } | { ok: false; says: string }> {
-    const made = await this.#server.spaces.ensure(owner, name);
+  async ensure(owner: string, name: string, by: string): Promise<{ ok: true } | { ok: false; says: string }> {
+    const made = await this.#server.spaces.ensure(owner, name, by);
     if (made.ok) return { ok: true };
     if (made.refusal === "no-such-account") return { ok: false, says: `There is no account ${owner}.` };
     return { ok: false, says: `${owner}/${name} cannot be a Space: ${made.refusal}.` };

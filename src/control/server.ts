@@ -6,16 +6,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { noIsolation, type Isolation } from "../contract/isolation.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { RequestCount, RequestFilter, RequestPage } from "../contract/requests.ts";
+import { nameRefusals } from "../catalog/names.ts";
 import { pageToken, parsePageToken } from "../catalog/page.ts";
-import type {
-  BoardView,
-  CreateToken,
-  Page,
-  QueueView,
-  QuoteRequest,
-  SignedReceipt,
-  TierView,
-} from "../contract/api.ts";
+import type { BoardView, Page, QueueView, QuoteRequest, SignedReceipt, TierView } from "../contract/api.ts";
 import type { PoolView, RouteView, RuleView } from "../contract/pools.ts";
 import type { EdgeWorkerView, StatusView, TlsStatus } from "../contract/status.ts";
 import type { DrainRequest, NodeView } from "../contract/nodes.ts";
@@ -28,10 +21,9 @@ import { boardOf, budgetOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from ".
 import type { BudgetSummary, Quota } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
-import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { signReceipt } from "../identity/receipt-signature.ts";
 import type { ReceiptKey, ReceiptPublicKey } from "../identity/receipt-key.ts";
-import type { TokenResolver } from "../identity/token-resolver.ts";
+import type { TokenResolver, TokenSpace } from "../identity/token-resolver.ts";
 import type { Journal } from "../journal/index.ts";
 import type { FollowQuery, RequestsFollowed } from "../record/request-log.ts";
 import type { EvidenceStore } from "../record/store.ts";
@@ -43,6 +35,7 @@ import type { Clock } from "../stdx/time.ts";
 import { changeBudget, giveAllowance, takeAllowance } from "./allowances.ts";
 import type { AllowanceWish, BudgetWish, Revocation } from "./allowances.ts";
 import type { Caller } from "./caller.ts";
+import { AccessTokens } from "./access-tokens.ts";
 import { Backups, type MakeBackup } from "./backups.ts";
 import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
@@ -61,6 +54,7 @@ import { whyNoRoom } from "./no-build.ts";
 import type { Replicas } from "./replicas.ts";
 import { givePool, giveRoute, putCards } from "./pool-orders.ts";
 import type { Cards, PoolWish, RouteWish } from "./pool-orders.ts";
+import type { Organisations } from "./organisations.ts";
 import type { Done, Refused, Spaces } from "./spaces.ts";
 import { waitingView } from "./waiting.ts";
 import { CallList } from "./call-list.ts";
@@ -88,6 +82,7 @@ export interface ServerParts {
   readonly builds: Builds;
   readonly commits: Commits;
   readonly spaces: Spaces;
+  readonly organisations: Organisations;
   readonly environments: Environments;
   readonly domains: Domains;
   readonly hardware: Hardware;
@@ -116,17 +111,16 @@ export interface ServerParts {
   onFailure(what: string, error: unknown): void;
 }
 
-/** A body as it was parsed: what is absent may also be undefined. */
-type Asked<Body> = { readonly [Key in keyof Body]: Body[Key] | undefined } & { readonly account: string };
-
 /** Shims and agents send their evidence within a quarter of a second; an explanation waits for it at most this long. */
 const evidenceArrivesMs = 750;
 const lookAgainMs = 150;
 export class Server {
   readonly catalog: Catalog;
+  readonly tokens: AccessTokens;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly spaces: Spaces;
+  readonly organisations: Organisations;
   readonly hardware: Hardware;
   readonly builds: Builds;
   readonly commits: Commits;
@@ -148,6 +142,7 @@ export class Server {
     this.clock = parts.clock;
     this.random = parts.random;
     this.spaces = parts.spaces;
+    this.organisations = parts.organisations;
     this.hardware = parts.hardware;
     this.builds = parts.builds;
     this.commits = parts.commits;
@@ -161,6 +156,7 @@ export class Server {
     this.requestKeys = new RequestKeys({ ...parts, rows: catalog.requestKeys, now: () => engine.now() });
     this.calls = new CallList(parts);
     this.backups = new Backups(parts);
+    this.tokens = new AccessTokens(parts);
     this.#explaining = new Explaining({ ...parts, call: (id) => this.calls.get(id) });
   }
 
@@ -177,11 +173,15 @@ export class Server {
     });
     if (!identity.ok) return { refused: identity.code };
     if (identity.by === "address") return { caller: null };
+    const { account, tier } = identity;
+    const admin = identity.role === "admin" && identity.scopes.includes("admin");
     return {
       caller: {
-        account: identity.account,
-        tier: identity.tier,
-        admin: identity.role === "admin" && identity.scopes.includes("admin"),
+        account,
+        tier,
+        admin,
+        grants: (scope, space) => identity.scopes.includes(scope) || isFor(identity.token.spaces, scope, space),
+        may: (right, of) => admin || this.organisations.may(account, right, of),
         scopes: identity.scopes,
         token: identity.token,
       },
@@ -212,58 +212,19 @@ export class Server {
     };
   }
 
-  /** Makes a token, and its account where that was asked for. */
-  async createToken({
-    account,
-    create,
-    tier,
-    name,
-    scopes,
-  }: Asked<CreateToken>): Promise<{ ok: true; account: string; token: string } | Refused> {
-    const { catalog, clock, random } = this.#parts;
-    const made = this.effects.made?.work;
-    if (typeof made === "string") return { ok: true, account, token: await this.renewToken(made) };
-    if (create) {
-      const made = await catalog.accounts.create({
-        name: account,
-        tier: tier ?? "free",
-        role: "user",
-        createdAt: clock.wall(),
-      });
-      if (!made.ok && made.refusal !== "account-exists") {
-        return {
-          ok: false,
-          code: "control/invalid",
-          says: `"${account}" cannot be an account's name: ${made.refusal}.`,
-        };
-      }
-    }
-    const row = await catalog.accounts.get(account);
-    if (row) this.#parts.onAccount(row);
-    if (!row)
-      return { ok: false, code: "control/not-found", says: `There is no account ${account}; \`--create\` makes it.` };
-    if (tier !== undefined && tier !== row.tier) {
-      return { ok: false, code: "control/conflict", says: `${account} is there already, in tier ${row.tier}.` };
-    }
-    const token = newAccessToken(random);
-    await catalog.tokens.create({
-      id: newId("t", random),
-      account,
-      hash: accessTokenHash(token),
-      name: name ?? "token",
-      scopes: scopes ?? (row.role === "admin" ? ["read", "write", "gpu", "admin"] : ["read", "write", "gpu"]),
-      createdAt: clock.wall(),
-      expiresAt: null,
-    });
-    return { ok: true, account, token };
-  }
-
-  /** A token that was made and never shown: the answer with its secret was lost, so it gets another. */
-  async renewToken(id: string): Promise<string> {
-    const token = newAccessToken(this.random);
-    const isThere = await this.catalog.tokens.replaceHash(id, accessTokenHash(token));
-    assert(isThere, `a request with a key has made the token ${id}`);
-    return token;
+  /** Makes a person's account. */
+  async createAccount({ name, tier }: { name: string; tier: TierName }): Promise<Done> {
+    const person = { name, tier, role: "user", createdAt: this.clock.wall() } as const;
+    const made = await this.catalog.accounts.create(person, { asked: true });
+    if (made.ok) this.#parts.onAccount(made.account);
+    if (made.ok) return { ok: true };
+    if (made.refusal === "account-exists")
+      return { ok: false, code: "control/conflict", says: `${name} is there already.` };
+    return {
+      ok: false,
+      code: "control/invalid",
+      says: `"${name}" cannot be an account's name. ${nameRefusals[made.refusal]}`,
+    };
   }
 
   /** Starts the app again as it is; with `factory` its last commit is built again, with nothing that an earlier build resolved. */
@@ -551,6 +512,10 @@ export class Server {
   async publicKeys(): Promise<readonly ReceiptPublicKey[]> {
     return [this.#parts.receiptKey.publicKey];
   }
+}
+
+function isFor(spaces: readonly TokenSpace[], scope: "read" | "write", space: string | undefined): boolean {
+  return spaces.some((one) => one.space === space && (one.right === "write" || scope === "read"));
 }
 
 const noAccount = (account: string): Refused => ({

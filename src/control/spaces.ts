@@ -33,7 +33,7 @@ export interface SpacesPorts extends KeeperPorts {
   readonly hardware: Hardware;
   readonly addressing: Addressing;
   /** Names of people's own domains: which Space one leads to, and where visitors reach a Space by them. */
-  readonly domains: Pick<Domains, "spaceOf" | "urlsOf">;
+  readonly domains: Pick<Domains, "spaceOf" | "namesOf" | "urlsOf">;
   /** Gives and opens the Spaces' own ports; null where they are told apart by names. */
   readonly spacePorts: SpacePorts | null;
   /** How many releases of a Space are kept beside what runs. */
@@ -107,11 +107,15 @@ export class Spaces {
     this.#keeper.close(this.#byId.values());
   }
 
-  /** Makes a Space, or finds the one that is there; a name that cannot be is said. */
-  async ensure(owner: string, name: string): Promise<{ ok: true; space: SpaceRow } | { ok: false; refusal: string }> {
+  /** Makes a Space, or finds the one that is there; a name that cannot be is said. `by`: who makes it. */
+  async ensure(
+    owner: string,
+    name: string,
+    by: string | null = null,
+  ): Promise<{ ok: true; space: SpaceRow } | { ok: false; refusal: string }> {
     const known = this.#byId.get(`${owner}/${name}`);
     if (known) return { ok: true, space: known.row };
-    const made = await this.#ports.catalog.spaces.create(owner, name, this.#ports.clock.wall());
+    const made = await this.#ports.catalog.spaces.create(owner, name, this.#ports.clock.wall(), by);
     if (!made.ok) return made.refusal === "space-exists" ? this.#adopt(`${owner}/${name}`) : made;
     await this.#adopt(made.space.id);
     return made;
@@ -211,7 +215,9 @@ export class Spaces {
 
   entry(id: string): EdgeEntry | undefined {
     const known = this.#byId.get(id);
-    return known && { space: id, hosts: this.#hostsOf(known.row), route: this.#routes.of(known) };
+    if (known === undefined) return undefined;
+    const hosts = [...this.#hostsOf(known.row), ...this.#ports.domains.namesOf(id)];
+    return { space: id, hosts, route: this.#routes.of(known) };
   }
 
   /** Such an edge was asked for it. */

@@ -6,10 +6,12 @@ import { isRepositoryName } from "./repository.ts";
 /** One who showed a token. */
 export interface GitCaller {
   readonly account: string;
-  /** The token's id, `t_…`. */
-  readonly token?: string;
+  readonly token?: { readonly id: string };
   readonly admin: boolean;
-  readonly scopes: readonly string[];
+  /** Whether it may change the Space, or make it where there is none. */
+  may(right: "write", of: { readonly owner: string; readonly space: string }): boolean;
+  /** Whether its token is for that. */
+  grants(scope: "write", space: string): boolean;
 }
 
 /** A node's agent: it reads the repositories whose commits it was given to build. */
@@ -61,7 +63,7 @@ export function parseGitPath(url: string): GitPath | undefined {
   };
 }
 
-/** Reading is open, as Spaces are, but for nodes. Writing is the owner's and the operator's, by a token that may write. */
+/** Reading is open, as Spaces are, but for nodes. Writing is for whom the Space's owner lets, and the operator, by a token that may write. */
 export function mayAccess({ owner, id }: GitPath, write: boolean, asked: GitAsked): AccessRefusal | undefined {
   if ("refused" in asked) return { status: 401, says: `${codeRow(asked.refused).says} ${codeRow(asked.refused).next}` };
   if ("node" in asked) {
@@ -72,9 +74,9 @@ export function mayAccess({ owner, id }: GitPath, write: boolean, asked: GitAske
   if (!write) return undefined;
   if (caller === null)
     return { status: 401, says: "Give an access token as the password; the user's name can be any." };
-  if (!caller.scopes.includes("write"))
+  if (!caller.grants("write", id))
     return { status: 403, says: "This token is not for that: it has not the scope write." };
-  if (caller.account === owner || caller.admin) return undefined;
+  if (caller.may("write", { owner, space: id })) return undefined;
   return { status: 403, says: `${id} belongs to ${owner}; you are ${caller.account}.` };
 }
 

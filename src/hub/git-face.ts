@@ -66,7 +66,11 @@ export interface GitDesk {
   callerOf(authorization: string | undefined): Promise<GitAsked>;
   exists(space: string): boolean;
   /** Makes the Space where it is absent; says why it cannot be. */
-  ensure(owner: string, name: string): Promise<{ readonly ok: true } | { readonly ok: false; readonly says: string }>;
+  ensure(
+    owner: string,
+    name: string,
+    by: string,
+  ): Promise<{ readonly ok: true } | { readonly ok: false; readonly says: string }>;
   /** Nothing else commits to this Space meanwhile. */
   inTurn<T>(space: string, work: () => Promise<T>): Promise<T>;
   /** In its turn: why these references cannot be changed now. */
@@ -209,7 +213,7 @@ export class GitFace implements AsyncDisposable {
         path: `/spaces/${path.id}/${path.rest}`,
         space: path.id,
         account,
-        token: ("caller" in asked ? asked.caller?.token : undefined) ?? null,
+        token: ("caller" in asked ? asked.caller?.token?.id : undefined) ?? null,
         address: caller.address,
       };
       return await this.#receive(path, pusher, request, response, slot);
@@ -239,7 +243,7 @@ export class GitFace implements AsyncDisposable {
     slot: Disposable,
   ): Promise<void> {
     const { desk, repositories } = this.#options;
-    const made = await desk.ensure(path.owner, path.name);
+    const made = await desk.ensure(path.owner, path.name, pusher.account);
     if (!made.ok) return writePlain(response, { status: 403, says: made.says });
     await repositories.createRepository(path.id);
     const { answer, taken } = await this.#exchange(path, pusher, request, response);

@@ -200,14 +200,14 @@ export class LfsFace {
     const asked = await desk.callerOf(request.headers.authorization);
     const refused = mayAccess(path, write, asked);
     if (refused) return refuse(response, refused.status, refused.says);
+    const by = ("caller" in asked ? asked.caller?.account : undefined) ?? "";
     if (write) {
-      const made = await desk.ensure(path.owner, path.name);
+      const made = await desk.ensure(path.owner, path.name, by);
       if (!made.ok) return refuse(response, 403, made.says);
       await repositories.createRepository(path.id);
     } else if (!desk.exists(path.id) || !(await repositories.exists(path.id))) {
       return refuse(response, 404, `There is no Space ${path.id} with files.`);
     }
-    const by = ("caller" in asked ? asked.caller?.account : undefined) ?? "";
     return { path, repository: repositories.repositoryOf(path.id), by, origin: visitorOf(request).origin };
   }
 

@@ -9,7 +9,15 @@ import { accessTokenHash, isAccessToken } from "./access-token.ts";
 import { addressAccount } from "./caller-address.ts";
 
 export type Role = "user" | "admin";
-export type Scope = "read" | "write" | "gpu" | "admin" | "node";
+/** What people give their tokens. */
+export const tokenScopes = ["read", "write", "gpu", "admin"] as const;
+export type Scope = (typeof tokenScopes)[number] | "node";
+
+/** What a token may do to one Space beside its scopes; `write` reads too. */
+export interface TokenSpace {
+  readonly space: string;
+  readonly right: "read" | "write";
+}
 
 /** What the resolver needs of the catalog's tokens. */
 export interface TokenDirectory {
@@ -23,6 +31,9 @@ export interface FoundToken {
     readonly id: string;
     readonly account: string;
     readonly scopes: readonly Scope[];
+    readonly spaces: readonly TokenSpace[];
+    readonly name: string;
+    readonly createdAt: Instant;
     readonly expiresAt: Instant | null;
     readonly revokedAt: Instant | null;
   };
@@ -46,8 +57,8 @@ export type Identity =
       readonly tier: TierName;
       readonly role: Role;
       readonly scopes: readonly Scope[];
-      /** The token's id, t_…: for a record of who did what. */
-      readonly token: string;
+      /** The token that was shown: for a record of who did what, and what it says of itself. */
+      readonly token: FoundToken["token"];
     }
   | { readonly ok: true; readonly by: "address"; readonly account: string; readonly tier: "anonymous" }
   | { readonly ok: false; readonly code: "identity/bad-token" | "identity/expired" };
@@ -98,7 +109,7 @@ export class TokenResolver {
     if (token.expiresAt !== null && this.#options.clock.wall() >= token.expiresAt) {
       return { ok: false, code: "identity/expired" };
     }
-    return { ok: true, by: "token", account: token.account, tier, role, scopes: token.scopes, token: token.id };
+    return { ok: true, by: "token", account: token.account, tier, role, scopes: token.scopes, token };
   }
 
   #find(hash: string): Promise<FoundToken | undefined> {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { SpaceRoute } from "../edge/index.ts";
+import { instant } from "../stdx/time.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
 import { CopyGap, EdgeCopy } from "./edge-copy.ts";
 import type { Copied, FullCopy } from "./edge-copy.ts";
@@ -25,7 +26,10 @@ const full = (more: Partial<FullCopy> = {}): FullCopy => ({
   ...more,
 });
 const token = (id: string, account: string): FoundToken => ({
-  token: { id, account, scopes: ["gpu"], expiresAt: null, revokedAt: null },
+  token: {
+    ...{ id, account, name: "", scopes: ["gpu"] as const, spaces: [], expiresAt: null, revokedAt: null },
+    createdAt: instant(0),
+  },
   tier: "pro",
   role: "user",
 });

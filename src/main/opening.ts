@@ -65,7 +65,7 @@ function openProblems({
     );
   if (!hasTls && !hasProxies)
     problems.push(
-      `${opens}, where others could read access tokens and what visitors send; put a proxy with TLS in front (docs/network.md has recipes), and name it with WAYBILL_TRUSTED_PROXIES`,
+      `${opens}, where others could read access tokens and what visitors send; add --tls with certificate files, acme or ca, or put a proxy with TLS in front and name it with WAYBILL_TRUSTED_PROXIES (docs/network.md has recipes for all of them)`,
     );
   return problems;
 }

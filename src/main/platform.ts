@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { getRequestListener } from "@hono/node-server";
+import type { AccountRow } from "../catalog/accounts.ts";
 import { Catalog } from "../catalog/catalog.ts";
 import { requireWritable } from "../cli/folder.ts";
 import type { ToAgent } from "../contract/agent.ts";
@@ -24,6 +25,7 @@ import { Fitting } from "../control/fitting.ts";
 import { Hardware } from "../control/hardware.ts";
 import { NodeTokens } from "../control/node-tokens.ts";
 import { Nodes } from "../control/nodes.ts";
+import { Organisations } from "../control/organisations.ts";
 import { PushDesk } from "../control/push-desk.ts";
 import { isLiving, Replicas } from "../control/replicas.ts";
 import { Server } from "../control/server.ts";
@@ -215,6 +217,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const tiers = new Map((await catalog.accounts.list()).map(({ name, tier }) => [name, tier]));
 
   let apart: EdgeDesk | undefined;
+  const onAccount = ({ name, tier }: Pick<AccountRow, "name" | "tier">): void => {
+    tiers.set(name, tier);
+    apart?.tier(name, tier);
+  };
 
   const nodes: Nodes = new Nodes({
     engine,
@@ -294,6 +300,11 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     secret: await loadDomainKey(catalog.settings, random),
     cnameOf: (space) => addressing.cnameOf(spaces.get(space) ?? { subdomain: "" }),
     urlOf: (host) => addressing.urlOf(host),
+    onChanged: () => apart?.soon(),
+  });
+  const organisations = await Organisations.open({
+    ...{ accounts: catalog.accounts, members: catalog.members, clock, onAccount },
+    madeBy: (space) => spaces.get(space)?.createdBy,
   });
   const spaces: Spaces = new Spaces({
     catalog,
@@ -427,11 +438,9 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     },
     backup: (folder, progress) =>
       makeBackup({ ...config, journal, clock, version: about.version, flush: flushEvidence }, folder, progress),
-    onAccount: ({ name, tier }) => {
-      tiers.set(name, tier);
-      apart?.tier(name, tier);
-    },
     edgeWorkers: () => apart?.workers ?? null,
+    onAccount,
+    organisations,
     payerOfApp: (token, inside) => payerOfApp(token, inside, visiting),
     flushEvidence,
     onFailure,

@@ -12,6 +12,7 @@ const key = new Uint8Array(32).fill(7);
 const current = { kid: "v_now", key };
 const all = new Map([[current.kid, key]]);
 const bobsToken = newAccessToken((count) => new Uint8Array(count).fill(1));
+const held = { spaces: [], name: "t", createdAt: now, expiresAt: null, revokedAt: null };
 const clock = { wall: () => now, monotonic: () => 0 };
 
 function world({ plainProcesses = false } = {}) {
@@ -20,7 +21,7 @@ function world({ plainProcesses = false } = {}) {
       find: async (hash) =>
         hash === accessTokenHash(bobsToken)
           ? {
-              token: { id: "t_1", account: "bob", scopes: ["read", "gpu"], expiresAt: null, revokedAt: null },
+              token: { id: "t_1", account: "bob", scopes: ["read", "gpu"], ...held },
               tier: "pro",
               role: "user",
             }

@@ -12,6 +12,8 @@ import { callFunding } from "./0008-call-funding.ts";
 import { spacePorts } from "./0009-space-ports.ts";
 import { audit } from "./0010-audit.ts";
 import { domains } from "./0011-domains.ts";
+import { organisations } from "./0012-organisations.ts";
+import { tokenSpaces } from "./0013-token-spaces.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -37,6 +39,8 @@ export const migrations: readonly Migration[] = [
   spacePorts,
   audit,
   domains,
+  organisations,
+  tokenSpaces,
 ];
 
 /**

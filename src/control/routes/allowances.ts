@@ -5,7 +5,7 @@
  */
 import type { BudgetSummary } from "../../core/views.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { administrator, ownerOf, refuseAs } from "../api.ts";
+import { administrator, refuseAs, spaceOwnerOf } from "../api.ts";
 import { allowanceBody, budgetBody, revocationBody } from "../allowances.ts";
 import { jsonBody } from "../json-body.ts";
 import { budgetView, quotaView } from "../pool-views.ts";
@@ -32,14 +32,14 @@ export const allowancesRoute: Route = (api, server) => {
   });
   api.get("/api/spaces/:owner/:name/budget", async (c) => {
     const { owner, name } = c.req.param();
-    const caller = ownerOf(c, owner);
+    const caller = spaceOwnerOf(c, "admin");
     if (caller instanceof Response) return caller;
     const budget = await server.budget(`${owner}/${name}`);
     return answer(c, budget, server.clock.wall());
   });
   api.put("/api/spaces/:owner/:name/budget", async (c) => {
     const { owner, name } = c.req.param();
-    const caller = ownerOf(c, owner);
+    const caller = spaceOwnerOf(c, "admin");
     if (caller instanceof Response) return caller;
     const wish = await jsonBody(c, budgetBody);
     if (wish instanceof Response) return wish;

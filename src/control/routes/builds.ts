@@ -7,7 +7,7 @@ import type { BuildRow } from "../../catalog/builds.ts";
 import type { BuildDetails, BuildView, Page } from "../../contract/api.ts";
 import type { Actor, BuildDecision } from "../../core/builds/model.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { administrator, ownerOf, refuse, wholeNumber } from "../api.ts";
+import { administrator, ownerOf, refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import { jsonBody } from "../json-body.ts";
 import type { Server } from "../server.ts";
@@ -26,7 +26,7 @@ export const buildsRoute: Route = (api, server) => {
   });
   api.get("/api/spaces/:owner/:name/builds", async (c) => {
     const { owner, name } = c.req.param();
-    const caller = ownerOf(c, owner);
+    const caller = spaceOwnerOf(c);
     if (caller instanceof Response) return caller;
     if (!server.spaces.get(`${owner}/${name}`))
       return refuse(c, "control/not-found", { detail: `There is no Space ${owner}/${name}.` });
@@ -67,28 +67,34 @@ export const buildsRoute: Route = (api, server) => {
   api.patch("/api/builds/:id", async (c) => {
     const operator = administrator(c);
     if (operator instanceof Response) return operator;
-    const found = await buildOf(c, server);
-    if (found instanceof Response) return found;
+    const row = await rowOf(c, server);
+    if (row instanceof Response) return row;
     const named = await jsonBody(c, change);
     if (named instanceof Response) return named;
-    if (server.effects.made) return c.json(server.builds.views.of(found.row));
+    if (server.effects.made) return c.json(server.builds.views.of(row));
     const by: Actor = { kind: "operator", name: operator.account };
-    return answer(c, server, found.row, await server.builds.prioritize(found.row.id, named.priority, by));
+    return answer(c, server, row, await server.builds.prioritize(row.id, named.priority, by));
   });
 };
 
 /** The build that a path names, for a caller who may know of it. */
 export async function buildOf(c: ApiContext, server: Server): Promise<{ row: BuildRow; caller: Caller } | Response> {
-  const id = c.req.param("id") ?? "";
-  const row = await server.catalog.builds.get(id);
-  if (!row) return refuse(c, "control/not-found", { detail: `There is no build ${id}.` });
-  const caller = ownerOf(c, spaceOwner(row.space));
+  const row = await rowOf(c, server);
+  if (row instanceof Response) return row;
+  const caller = ownerOf(c, spaceOwner(row.space), undefined, row.space);
   return caller instanceof Response ? caller : { row, caller };
 }
 
+async function rowOf(c: ApiContext, server: Server): Promise<BuildRow | Response> {
+  const id = c.req.param("id") ?? "";
+  return (
+    (await server.catalog.builds.get(id)) ?? refuse(c, "control/not-found", { detail: `There is no build ${id}.` })
+  );
+}
+
 /** Also an operator who owns the Space acts as its owner. */
-function actorOf({ account }: Caller, { space }: BuildRow): Actor {
-  return { kind: space.startsWith(`${account}/`) ? "owner" : "operator", name: account };
+function actorOf({ account, admin }: Caller, { space }: BuildRow): Actor {
+  return { kind: admin && !space.startsWith(`${account}/`) ? "operator" : "owner", name: account };
 }
 
 function answer(c: ApiContext, server: Server, row: BuildRow, decision: BuildDecision): Response {

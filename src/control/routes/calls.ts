@@ -1,4 +1,5 @@
 /** `GET /api/calls` and `GET /api/calls/ID`: GPU calls of an account, newest first; one call with what it waits for. */
+import { spaceOwner } from "../../contract/space.ts";
 import type { Route } from "../api.ts";
 import { askedAccount, knownCaller, refuse } from "../api.ts";
 
@@ -21,9 +22,8 @@ export const callsRoute: Route = (api, server) => {
     // A caller without an account is told by the id alone, which holds 80 random bits; others see their own.
     if (
       !view.account.startsWith("address:") &&
-      !caller?.admin &&
       caller?.account !== view.account &&
-      caller?.account !== view.space.split("/")[0]
+      !caller?.may("write", { owner: spaceOwner(view.space), space: view.space })
     ) {
       return refuse(c, c.get("caller") ? "identity/forbidden" : "identity/missing");
     }

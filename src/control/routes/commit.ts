@@ -1,7 +1,7 @@
 /** `POST /api/spaces/OWNER/NAME/commit/main`: the Hub's commit form. Makes the Space if it is absent, and starts the build of the commit, or says why there is none. */
 import type { CommitView } from "../../contract/api.ts";
 import type { Route } from "../api.ts";
-import { originOf, ownerOf, refuse } from "../api.ts";
+import { originOf, refuse, spaceOwnerOf } from "../api.ts";
 import { noteChange } from "../auditing.ts";
 import { boundedBody } from "../json-body.ts";
 
@@ -12,7 +12,7 @@ export const commitRoute: Route = (api, server) => {
   api.post("/api/spaces/:owner/:name/commit/:branch", async (c) => {
     const startedAt = server.clock.wall();
     const { owner, name, branch } = c.req.param();
-    const caller = ownerOf(c, owner);
+    const caller = spaceOwnerOf(c);
     if (caller instanceof Response) return caller;
     if (branch !== "main")
       return refuse(c, "control/invalid", { detail: `Commits go to the branch main; this one is for ${branch}.` });

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { EnvironmentChangeView, Page, SecretViews, VariableViews } from "../../contract/api.ts";
 import { iso } from "../../stdx/time.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { ownerOf, refuse } from "../api.ts";
+import { refuse, spaceOwnerOf } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import type { EnvironmentEntry } from "../environments.ts";
 import { jsonBody } from "../json-body.ts";
@@ -66,7 +66,7 @@ export const environmentRoute: Route = (api, server) => {
 /** The Space and who asks, if it may; else the answer that says no. */
 function askedSpace(c: ApiContext, server: Server): { readonly space: string; readonly caller: Caller } | Response {
   const { owner = "", name = "" } = c.req.param();
-  const caller = ownerOf(c, owner);
+  const caller = spaceOwnerOf(c, "write");
   if (caller instanceof Response) return caller;
   const space = `${owner}/${name}`;
   if (!server.spaces.get(space)) return refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });

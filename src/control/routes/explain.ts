@@ -3,7 +3,7 @@ import type { Json } from "../../evidence/entry.ts";
 import type { Explanation } from "../../evidence/verdict.ts";
 import { prefersHtml } from "../../http/index.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { knownCaller, mayKnow, refuse } from "../api.ts";
+import { knownCaller, mayKnow, notFor, refuse } from "../api.ts";
 import { noWorkPage, pageHeaders, workPage } from "../pages.ts";
 import type { Concerned, Explained } from "../explaining.ts";
 import type { Server } from "../server.ts";
@@ -16,7 +16,7 @@ export const explainRoute: Route = (api, server) => {
     if (!explained && prefersHtml(c.req.header("accept")))
       return new Response(noWorkPage(c.req.param("id")), { status: 404, headers: pageHeaders });
     if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${c.req.param("id")}.` });
-    const details = mayKnow(c, explained.owner);
+    const details = mayKnow(c, explained.owner, "write");
     // An id is a secret of some 80 bits; the name of a Space is none.
     if (c.req.param("id").includes("/") && !details) return refuse(c, "identity/forbidden");
     return new Response(workPage(withinReach(c, explained), { details }), { headers: pageHeaders });
@@ -27,17 +27,25 @@ async function answer(c: ApiContext, server: Server, id: string): Promise<Respon
   const explained = await server.explain(id);
   if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${id}.` });
   const explanation = withinReach(c, explained);
-  if (mayKnow(c, explained.owner)) return c.json(explanation);
+  const space = id.includes("/") ? id : undefined;
+  if (mayKnow(c, explained.owner, "write", space)) return c.json(explanation);
   return isCaller(c, explained) || explained.account?.startsWith("address:")
     ? c.json(withoutTopology(explanation))
-    : refuse(c, c.get("caller") ? "identity/forbidden" : "identity/missing");
+    : refuseIt(c, explained.owner, space);
+}
+
+function refuseIt(c: ApiContext, owner: string | null, space: string | undefined): Response {
+  const caller = c.get("caller");
+  if (!caller) return refuse(c, "identity/missing");
+  if (!caller.grants("read", space)) return notFor(c, "read");
+  return refuse(c, "identity/forbidden", { detail: `This belongs to ${owner ?? "the platform"}.` });
 }
 
 /** Without the works of other owners' Spaces, as where a Space calls a Space: they are told to whom they concern. */
 function withinReach(c: ApiContext, { explanation, owner, beside }: Explained): Explanation {
   const isTold = (id: Json | undefined): boolean => {
     const of = typeof id === "string" ? beside.get(id) : undefined;
-    return of === undefined || of.owner === owner || mayKnow(c, of.owner) || isCaller(c, of);
+    return of === undefined || of.owner === owner || mayKnow(c, of.owner, "write") || isCaller(c, of);
   };
   const isLinkTold = (link: Json | undefined): boolean => (Array.isArray(link) ? link.every(isTold) : isTold(link));
   const entries = explanation.entries.map((entry) => {

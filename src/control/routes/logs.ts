@@ -5,7 +5,7 @@
  */
 import type { LogFind, LogLine } from "../../contract/agent.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { ownerOf, refuse, wholeNumber } from "../api.ts";
+import { refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
 import { answerLog, events, hubEvents, jsonLines, textFile, type LogFormat } from "../log-answers.ts";
 import { buildLogStream, spaceLogStream, tailMax, type LogWish } from "../log-streams.ts";
 import type { Server } from "../server.ts";
@@ -95,7 +95,7 @@ export const logsRoute: Route = (api, server) => {
 /** The Space that a path names, for a caller who may read its logs. */
 function spaceOf(c: ApiContext, server: Server): string | Response {
   const { owner = "", name = "" } = c.req.param();
-  const caller = ownerOf(c, owner);
+  const caller = spaceOwnerOf(c, "write");
   if (caller instanceof Response) return caller;
   const space = `${owner}/${name}`;
   return server.spaces.get(space) ? space : refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });

@@ -10,7 +10,7 @@ export const nodesRoute: Route = (api, server) => {
     const before = server.effects.made?.work;
     const made =
       typeof before === "string"
-        ? ({ ok: true, token: await server.renewToken(before) } as const)
+        ? ({ ok: true, token: await server.tokens.renew(before) } as const)
         : await server.nodeTokens.create(node);
     if (!made.ok) return refuse(c, "control/invalid", { detail: made.says });
     return c.json({ node, token: made.token }, 201);

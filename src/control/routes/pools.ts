@@ -99,7 +99,7 @@ function routes(api: Api, server: Server, path: string, { of, owner, isThere }: 
     return done.ok ? c.json(await server.route(whose)) : refuseAs(c, done);
   };
   api.get(path, async (c) => {
-    const caller = ownerOf(c, owner(c));
+    const caller = ownerOf(c, owner(c), "read");
     return caller instanceof Response ? caller : answer(c);
   });
   api.put(path, async (c) => {

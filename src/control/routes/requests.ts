@@ -5,7 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { RequestFilter, RequestLine } from "../../contract/requests.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { ownerOf, refuse, wholeNumber } from "../api.ts";
+import { refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
 import { answerLog } from "../log-answers.ts";
 import type { LogFormat } from "../log-answers.ts";
 import type { Server } from "../server.ts";
@@ -40,7 +40,7 @@ export const requestsRoute: Route = (api, server) => {
 
 function spaceOf(c: ApiContext, server: Server): string | Response {
   const { owner = "", name = "" } = c.req.param();
-  const caller = ownerOf(c, owner);
+  const caller = spaceOwnerOf(c, "write");
   if (caller instanceof Response) return caller;
   const space = `${owner}/${name}`;
   return server.spaces.get(space) ? space : refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });

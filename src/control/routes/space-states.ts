@@ -7,7 +7,7 @@ import type { OwnerSettings } from "../../contract/api.ts";
 import { spaceOwner } from "../../contract/space.ts";
 import type { Actor } from "../../core/spaces/model.ts";
 import type { Api, ApiContext, Route } from "../api.ts";
-import { administrator, ownerOf, refuse } from "../api.ts";
+import { administrator, refuse, spaceOwnerOf } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import { jsonBody } from "../json-body.ts";
 import type { Server } from "../server.ts";
@@ -47,7 +47,7 @@ export const spaceStatesRoute: Route = (api, server) => {
     const said = await optional(c, why);
     if (said instanceof Response) return said;
     const { by, reason = null } = said;
-    const own = caller.account === spaceOwner(space) ? "owner" : "operator";
+    const own = caller.admin && caller.account !== spaceOwner(space) ? "operator" : "owner";
     const operator = by === undefined ? caller : administrator(c);
     if (operator instanceof Response) return operator;
     return server.spaces.pause(space, { actor, by: by ?? own, why: reason });
@@ -77,8 +77,8 @@ export const spaceStatesRoute: Route = (api, server) => {
 };
 
 /** The one who asks, as a Space's machine knows people: an administrator is one also for Spaces of their own. */
-export function actorOf({ account, admin }: Caller, owner: string): Actor {
-  return { kind: account === owner && !admin ? "owner" : "operator", account };
+export function actorOf({ account, admin }: Caller): Actor {
+  return { kind: admin ? "operator" : "owner", account };
 }
 
 function on(
@@ -89,11 +89,11 @@ function on(
 ): void {
   api.post(`/api/spaces/:owner/:name/${name}`, async (c) => {
     const { owner = "", name: space = "" } = c.req.param() as Record<string, string>;
-    const caller = ownerOf(c, owner);
+    const caller = spaceOwnerOf(c);
     if (caller instanceof Response) return caller;
     const id = `${owner}/${space}`;
     if (!server.spaces.get(id)) return refuse(c, "control/not-found", { detail: `There is no Space ${id}.` });
-    const asked = { space: id, actor: actorOf(caller, owner), caller };
+    const asked = { space: id, actor: actorOf(caller), caller };
     const done = server.effects.made ? ({ ok: true } as const) : await act(c, asked);
     if (done instanceof Response) return done;
     if (!done.ok) return refuse(c, done.code, { detail: done.says });

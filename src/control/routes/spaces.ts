@@ -4,7 +4,7 @@
  */
 import type { Page, SpaceView } from "../../contract/api.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { isInside, mayKnow, ownerOf, refuse, wholeNumber } from "../api.ts";
+import { isInside, mayKnow, refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 import { settingsChange } from "../space-settings.ts";
 import { actorOf, isRefused } from "./space-states.ts";
@@ -20,7 +20,7 @@ export const spacesRoute: Route = (api, server) => {
   api.get("/api/spaces/:owner/:name", async (c) => {
     const { owner, name } = c.req.param();
     const id = `${owner}/${name}`;
-    const view = await (mayKnow(c, owner) ? server.spaces.view(id) : server.spaces.publicView(id));
+    const view = await (mayKnow(c, owner, "read", id) ? server.spaces.view(id) : server.spaces.publicView(id));
     const hub = server.spaces.hubView(id, { inside: isInside(c) });
     if (!view || !hub) return noSpace(c, id);
     const runtimeFacts = await server.runtimeFacts(view.release);
@@ -36,7 +36,7 @@ export const spacesRoute: Route = (api, server) => {
   for (const list of ["events", "releases"] as const) {
     api.get(`/api/spaces/:owner/:name/${list}`, async (c) => {
       const { owner, name } = c.req.param();
-      const caller = ownerOf(c, owner);
+      const caller = spaceOwnerOf(c);
       if (caller instanceof Response) return caller;
       const id = `${owner}/${name}`;
       if (!server.spaces.get(id)) return noSpace(c, id);
@@ -48,14 +48,14 @@ export const spacesRoute: Route = (api, server) => {
   }
   api.patch("/api/spaces/:owner/:name/settings", async (c) => {
     const { owner, name } = c.req.param();
-    const caller = ownerOf(c, owner);
+    const caller = spaceOwnerOf(c);
     if (caller instanceof Response) return caller;
     const named = await jsonBody(c, settingsChange);
     if (named instanceof Response) return named;
     const id = `${owner}/${name}`;
     const changed = server.effects.made
       ? server.spaces.get(id)?.settings
-      : await server.spaces.set(id, named, actorOf(caller, owner));
+      : await server.spaces.set(id, named, actorOf(caller));
     if (!changed) return noSpace(c, id);
     return isRefused(changed) ? refuse(c, changed.code, { detail: changed.says }) : c.json(changed);
   });

@@ -1,9 +1,13 @@
 /** `GET /api/whoami-v2`, in the Hub's shape, since its clients ask this first. */
+import type { MemberRow } from "../../catalog/members.ts";
 import type { WhoAmI } from "../../contract/api.ts";
+import type { OrganisationOf } from "../../contract/identity.ts";
+import { iso } from "../../stdx/time.ts";
+import type { Caller } from "../caller.ts";
 import type { Route } from "../api.ts";
 import { refuse } from "../api.ts";
 
-export const whoamiRoute: Route = (api) => {
+export const whoamiRoute: Route = (api, server) => {
   api.get("/api/whoami-v2", (c) => {
     const caller = c.get("caller");
     if (!caller) return refuse(c, "identity/missing");
@@ -18,16 +22,29 @@ export const whoamiRoute: Route = (api) => {
       canPay: false,
       periodEnd: null,
       avatarUrl: "",
-      orgs: [],
+      orgs: server.organisations.of(caller.account).map(orgOf),
       auth: {
         type: "access_token",
         accessToken: {
-          displayName: "token",
-          role: caller.admin ? "admin" : caller.scopes.includes("write") ? "write" : "read",
-          createdAt: "1970-01-01T00:00:00.000Z",
+          displayName: caller.token.name,
+          role: roleOf(caller),
+          createdAt: iso(caller.token.createdAt),
         },
       },
     };
     return c.json(answer);
   });
 };
+
+function roleOf({ admin, scopes, token }: Caller): WhoAmI["auth"]["accessToken"]["role"] {
+  if (token.spaces.length > 0) return "fineGrained";
+  if (admin) return "admin";
+  return scopes.includes("write") ? "write" : "read";
+}
+
+function orgOf({ organisation, role }: MemberRow): OrganisationOf {
+  return {
+    ...{ type: "org", id: organisation, name: organisation, fullname: organisation, email: null },
+    ...{ canPay: false, periodEnd: null, isEnterprise: false, avatarUrl: "", roleInOrg: role },
+  };
+}

@@ -1,0 +1,62 @@
+/** Draws accounts, members and tokens. */
+import type { AccountView, MemberView, TokenView } from "../../contract/identity.ts";
+import type { Paper } from "./paper.ts";
+import { dayTimeOf } from "./paper.ts";
+import { drawTable } from "./table.ts";
+
+export function drawAccounts(paper: Paper, accounts: readonly AccountView[]): string {
+  return drawTable(
+    paper,
+    [
+      { head: "NAME", cell: ({ name }) => name, drop: 0 },
+      { head: "KIND", cell: ({ kind }) => kind, drop: 1 },
+      { head: "TIER", cell: ({ tier }) => tier, drop: 2 },
+      { head: "OPERATOR", cell: ({ role }) => (role === "admin" ? "yes" : ""), drop: 3 },
+      { head: "SINCE", cell: ({ createdAt }) => dayTimeOf(paper, createdAt), drop: 4 },
+    ],
+    accounts,
+  );
+}
+
+export function drawMembers(paper: Paper, members: readonly MemberView[]): string {
+  if (members.length === 0) return "Nobody is in it any more.\n";
+  return drawTable(
+    paper,
+    [
+      { head: "ACCOUNT", cell: ({ user }) => user, drop: 0 },
+      { head: "ROLE", cell: ({ role }) => role, drop: 0 },
+      { head: "SINCE", cell: ({ since }) => dayTimeOf(paper, since), drop: 1 },
+      { head: "ADDED BY", cell: ({ addedBy }) => addedBy, drop: 2 },
+    ],
+    members,
+  );
+}
+
+export function drawTokens(paper: Paper, tokens: readonly TokenView[]): string {
+  if (tokens.length === 0) return "No tokens.\n";
+  return drawTable(
+    paper,
+    [
+      { head: "ID", cell: ({ id, current }) => (current ? `${id} (this one)` : id), drop: 0 },
+      { head: "NAME", cell: ({ name }) => name, drop: 1 },
+      { head: "MAY", cell: maySay, drop: 0 },
+      { head: "HOLDS", cell: (token) => holdsSay(paper, token), drop: 0 },
+      {
+        head: "USED",
+        cell: ({ lastUsedAt }) => (lastUsedAt === null ? "never" : dayTimeOf(paper, lastUsedAt)),
+        drop: 2,
+      },
+      { head: "MADE", cell: ({ createdAt }) => dayTimeOf(paper, createdAt), drop: 3 },
+    ],
+    tokens,
+  );
+}
+
+function maySay({ scopes, spaces }: TokenView): string {
+  return [...scopes, ...spaces.map(({ space, right }) => `${right}:${space}`)].join(",");
+}
+
+function holdsSay(paper: Paper, { revokedAt, expiresAt }: TokenView): string {
+  if (revokedAt !== null) return `revoked ${dayTimeOf(paper, revokedAt)}`;
+  return expiresAt === null ? "without end" : `until ${dayTimeOf(paper, expiresAt)}`;
+}

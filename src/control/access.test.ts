@@ -1,0 +1,403 @@
+/** Who may do what to whose: each route with each relation to what its path names, from one table without a hole. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Problem } from "../contract/problem.ts";
+import type { CreatedToken, Page, WhoAmI } from "../contract/api.ts";
+import type { MemberView, TokenView } from "../contract/identity.ts";
+import type { Scope } from "../identity/token-resolver.ts";
+import { iso } from "../stdx/time.ts";
+import { createApi } from "./app.ts";
+import { commitBytes, ControlWorld, replica } from "./control.suite.ts";
+
+/** `open`: answered to all, with what all may know. `account`: to everybody who is signed in. The rest: to whom the owner lets. */
+type Need = "open" | "account" | "read" | "write" | "admin" | "operator";
+
+const needs: Readonly<Record<string, Need>> = {
+  "GET /": "open",
+  "GET /spaces/:owner/:name": "open",
+  "GET /w/:id": "open",
+  "GET /api/status": "open",
+  "GET /api/keys": "open",
+  "GET /api/tiers": "open",
+  "GET /api/pools": "open",
+  "GET /api/pools/:name": "open",
+  "GET /api/spaces": "open",
+  "GET /api/spaces/hardware": "open",
+  "GET /api/spaces/:owner/:name": "open",
+  "GET /api/spaces/:owner/:name/runtime": "open",
+  // Of an id that is not there nobody is told more; whose is whose: app.test.ts, explaining.test.ts.
+  "GET /api/calls/:id": "open",
+  "GET /api/receipts/:id": "open",
+  "GET /api/explain/:id": "open",
+  "GET /api/explain/:owner/:name": "write",
+  "GET /api/whoami-v2": "account",
+  "GET /api/audit": "account",
+  "GET /api/calls": "account",
+  "GET /api/quota": "account",
+  "GET /api/spaces/zero-gpu/quota": "account",
+  "GET /api/nodes": "account",
+  "GET /api/gpu/queue": "account",
+  "GET /api/gpu/board": "account",
+  "POST /api/gpu/quote": "account",
+  "GET /api/builds": "operator",
+  "GET /api/builds/:id": "read",
+  "GET /api/builds/:id/log": "read",
+  "POST /api/builds/:id/cancel": "write",
+  "POST /api/builds/:id/retry": "write",
+  "PATCH /api/builds/:id": "operator",
+  "GET /api/spaces/:owner/:name/builds": "read",
+  "GET /api/spaces/:owner/:name/events": "read",
+  "GET /api/spaces/:owner/:name/releases": "read",
+  "GET /api/spaces/:owner/:name/pools": "read",
+  "GET /api/spaces/:owner/:name/requests": "write",
+  "GET /api/spaces/:owner/:name/requests/counts": "write",
+  "GET /api/spaces/:owner/:name/logs": "write",
+  "GET /api/spaces/:owner/:name/logs/run": "write",
+  "GET /api/spaces/:owner/:name/logs/build": "write",
+  "GET /api/spaces/:owner/:name/variables": "write",
+  "GET /api/spaces/:owner/:name/secrets": "write",
+  "GET /api/spaces/:owner/:name/environment/changes": "write",
+  "GET /api/spaces/:owner/:name/budget": "admin",
+  "PUT /api/spaces/:owner/:name/budget": "admin",
+  "POST /api/spaces/:owner/:name/commit/:branch": "write",
+  "PATCH /api/spaces/:owner/:name/settings": "write",
+  "POST /api/spaces/:owner/:name/variables": "write",
+  "DELETE /api/spaces/:owner/:name/variables": "write",
+  "POST /api/spaces/:owner/:name/secrets": "write",
+  "DELETE /api/spaces/:owner/:name/secrets": "write",
+  "POST /api/spaces/:owner/:name/restart": "write",
+  "POST /api/spaces/:owner/:name/pause": "write",
+  "POST /api/spaces/:owner/:name/resume": "write",
+  "POST /api/spaces/:owner/:name/stop": "write",
+  "POST /api/spaces/:owner/:name/rollback": "write",
+  "POST /api/spaces/:owner/:name/sleeptime": "write",
+  "POST /api/spaces/:owner/:name/hardware": "write",
+  "PUT /api/spaces/:owner/:name/pools": "operator",
+  "DELETE /api/spaces/:owner/:name/pools": "operator",
+  "GET /api/accounts": "operator",
+  "POST /api/accounts": "operator",
+  "GET /api/accounts/:name/pools": "read",
+  "PUT /api/accounts/:name/pools": "operator",
+  "DELETE /api/accounts/:name/pools": "operator",
+  "GET /api/organizations/:name/members": "read",
+  "POST /api/organizations/:name/members": "admin",
+  "PATCH /api/organizations/:name/members/:account": "admin",
+  "DELETE /api/organizations/:name/members/:account": "admin",
+  "POST /api/tokens": "account",
+  "GET /api/tokens": "account",
+  "DELETE /api/tokens/:id": "account",
+  "PATCH /api/pools/:name": "operator",
+  "PUT /api/pools/:name": "operator",
+  "PUT /api/pools/:name/drain": "operator",
+  "DELETE /api/pools/:name/drain": "operator",
+  "GET /api/rules": "operator",
+  "POST /api/nodes/:name/token": "operator",
+  "POST /api/nodes/:name/check": "operator",
+  "PUT /api/nodes/:name/drain": "operator",
+  "DELETE /api/nodes/:name/drain": "operator",
+  "PUT /api/nodes/:name/pool": "operator",
+  "DELETE /api/nodes/:name/pool": "operator",
+  "PUT /api/nodes/:name/cards/:index/drain": "operator",
+  "DELETE /api/nodes/:name/cards/:index/drain": "operator",
+  "PUT /api/nodes/:name/cards/:index/pool": "operator",
+  "DELETE /api/nodes/:name/cards/:index/pool": "operator",
+  "PATCH /api/tiers/:name": "operator",
+  "POST /api/quota/allowances": "operator",
+  "POST /api/quota/allowances/:id/revoke": "operator",
+  "POST /api/backups": "operator",
+  "GET /api/backups/:id": "operator",
+};
+
+/** To acme and its Space demo; the maker is a contributor who made it. */
+const relations = ["nobody", "other", "read", "contributor", "maker", "write", "admin", "operator"] as const;
+type Relation = (typeof relations)[number];
+
+const goesOn: Readonly<Record<Need, readonly Relation[]>> = {
+  open: relations,
+  account: relations.filter((relation) => relation !== "nobody"),
+  read: ["read", "contributor", "maker", "write", "admin", "operator"],
+  write: ["maker", "write", "admin", "operator"],
+  admin: ["admin", "operator"],
+  operator: ["operator"],
+};
+/** What belongs to no one Space is not the maker's either. */
+const ofSpace = (path: string): boolean => /:owner|builds\/:id/.test(path);
+
+/** A request of the route, about acme. */
+function lineOf(route: string, build: string): string {
+  const isAccount = route.includes("/accounts/") || route.includes("/organizations/");
+  return route
+    .replace(":owner", "acme")
+    .replace(":name", isAccount ? "acme" : route.includes(":owner") ? "demo" : "n1")
+    .replace(":account", "ghost")
+    .replace(":branch", "main")
+    .replace(":index", "0")
+    .replace(":id", route.includes("/builds/") ? build : "c_00");
+}
+
+const scopes: readonly Scope[] = ["read", "write", "gpu", "admin"];
+
+async function open() {
+  const world = await ControlWorld.open();
+  const now = world.clock.wall();
+  for (const name of ["other", "reader", "contributor", "maker", "writer", "chief"])
+    await world.catalog.accounts.create({ name, tier: "free", role: "user", createdAt: now });
+  const { organisations } = world.server;
+  assert.deepEqual(await organisations.create({ name: "acme", tier: "pro", admin: "chief", by: "admin" }), {
+    ok: true,
+  });
+  for (const [account, role] of [
+    ["reader", "read"],
+    ["contributor", "contributor"],
+    ["maker", "contributor"],
+    ["writer", "write"],
+  ] as const)
+    // prettier-ignore
+    assert.deepEqual(await organisations.add("acme", { account, role, by: "chief" }), { ok: true });
+  await world.spaces.ensure("acme", "demo", "maker");
+  const release = await world.release("rel_1", 1, "acme/demo");
+  await world.node([replica("p_1", "ready", { space: "acme/demo" })]);
+  const accounts: Readonly<Record<Relation, string | null>> = {
+    ...{ nobody: null, other: "other", read: "reader", contributor: "contributor" },
+    ...{ maker: "maker", write: "writer", admin: "chief", operator: "admin" },
+  };
+  const tokens = new Map<string, string>();
+  for (const account of Object.values(accounts))
+    if (account !== null) tokens.set(account, await world.token(account, scopes));
+  const app = createApi(world.server);
+  const ask = async (line: string, account: string | null, body?: unknown): Promise<Response> => {
+    const [method = "", path = ""] = line.split(" ");
+    const bytes = body instanceof Uint8Array ? Buffer.from(body) : JSON.stringify(body);
+    return app.request(path, {
+      method,
+      headers: account === null ? {} : { authorization: `Bearer ${tokens.get(account)}` },
+      ...(body === undefined ? {} : { body: bytes }),
+    });
+  };
+  return { world, app, ask, accounts, build: release.build };
+}
+
+describe("what an account may do", () => {
+  test("the table has each route once", async () => {
+    const { world, app } = await open();
+    await using _ = world;
+    const routes = app.routes.filter(({ path }) => path !== "/*").map(({ method, path }) => `${method} ${path}`);
+    assert.deepEqual([...new Set(routes)].toSorted(), Object.keys(needs).toSorted());
+  });
+
+  for (const relation of relations) {
+    test(`${relation}: each route goes on or refuses as the table says`, async () => {
+      const { world, ask, accounts, build } = await open();
+      await using _ = world;
+      const wrong: string[] = [];
+      for (const [route, need] of Object.entries(needs)) {
+        const line = lineOf(route, build);
+        // A body that is read and is never right: nothing is changed, and whoever may is told so.
+        const body = /^(GET|DELETE)/.test(route) ? undefined : { nothing: "of sense" };
+        const response = await ask(line, accounts[relation], body);
+        await response.body?.cancel();
+        const may = goesOn[need].includes(relation) && (relation !== "maker" || need !== "write" || ofSpace(route));
+        const isRefused = response.status === 401 || response.status === 403;
+        const expected = relation === "nobody" ? 401 : 403;
+        if (may === isRefused || (isRefused && response.status !== expected))
+          wrong.push(`${route}: ${response.status}`);
+      }
+      assert.deepEqual(wrong, []);
+    });
+  }
+
+  /** What a token needs for a route beside what its account may; null: nothing. */
+  const scopeOf = (route: string): Scope | null => {
+    if (needs[route] === "open" || route === "GET /api/whoami-v2") return null;
+    // An operator is one by the scope admin.
+    if (needs[route] === "operator") return "admin";
+    return route.startsWith("GET ") || route === "POST /api/gpu/quote" ? "read" : "write";
+  };
+  for (const given of [[], ["read"], ["write"], ["gpu"], ["admin"], ["read", "write", "gpu"]] as const) {
+    test(`a token with the scopes [${given.join(", ")}] goes on where they are asked for, and nowhere else`, async () => {
+      const { world, app, build } = await open();
+      await using _ = world;
+      const wrong: string[] = [];
+      for (const route of Object.keys(needs)) {
+        const token = await world.token("admin", given);
+        const [method = "", path = ""] = lineOf(route, build).split(" ");
+        const body = /^(GET|DELETE)/.test(route) ? {} : { body: JSON.stringify({ nothing: "of sense" }) };
+        const response = await app.request(path, { method, headers: { authorization: `Bearer ${token}` }, ...body });
+        const needed = scopeOf(route);
+        const isRefused = response.status === 403;
+        const isAdmins = route === "POST /api/tokens" && (given as readonly Scope[]).includes("admin");
+        const may = needed === null || isAdmins || (given as readonly Scope[]).includes(needed);
+        // What is the organisation's is open to an operator by the scope admin alone.
+        const isOthers = ["read", "write", "admin"].includes(needs[route] ?? "");
+        const mayHere = may && !(isOthers && !(given as readonly Scope[]).includes("admin"));
+        if (mayHere === isRefused) wrong.push(`${route}: ${response.status}`);
+        const says = isRefused ? ((await response.json()) as Problem).detail : "";
+        if (isRefused && !/scope|administrator|belongs/.test(says)) wrong.push(`${route}: ${says}`);
+        if (!isRefused) await response.body?.cancel();
+      }
+      assert.deepEqual(wrong, []);
+    });
+  }
+
+  test("a token for some Spaces reads and changes those as it says, and nothing else", async () => {
+    const { world, app, ask, build } = await open();
+    await using _ = world;
+    await world.spaces.ensure("acme", "second", "writer");
+    const made = async (right: "read" | "write") => {
+      const response = await ask("POST /api/tokens", "writer", { spaces: [{ space: "acme/demo", right }] });
+      return ((await response.json()) as CreatedToken).token;
+    };
+    const [reads, writes] = [await made("read"), await made("write")];
+    const status = async (token: string, line: string, body?: object): Promise<number> => {
+      const [method = "", path = ""] = line.split(" ");
+      const headers = { authorization: `Bearer ${token}` };
+      return (await app.request(path, { method, headers, ...(body && { body: JSON.stringify(body) }) })).status;
+    };
+    const all = (token: string) =>
+      Promise.all([
+        status(token, "GET /api/spaces/acme/demo/events"),
+        status(token, "GET /api/spaces/acme/demo/secrets"),
+        status(token, `GET /api/builds/${build}`),
+        status(token, "PATCH /api/spaces/acme/demo/settings", { "on-leave": "stop" }),
+        status(token, "GET /api/spaces/acme/second/events"),
+        status(token, "PATCH /api/spaces/acme/second/settings", { "on-leave": "stop" }),
+        status(token, "GET /api/audit"),
+        status(token, "GET /api/tokens"),
+        status(token, "POST /api/tokens", {}),
+        status(token, "GET /api/organizations/acme/members"),
+      ]);
+    assert.deepEqual(await all(reads), [200, 200, 200, 403, 403, 403, 403, 403, 403, 403]);
+    assert.deepEqual(await all(writes), [200, 200, 200, 200, 403, 403, 403, 403, 403, 403]);
+    const response = await app.request("/api/whoami-v2", { headers: { authorization: `Bearer ${reads}` } });
+    assert.equal(((await response.json()) as WhoAmI).auth.accessToken.role, "fineGrained");
+  });
+
+  test("a token makes no token that may more, or longer, or for another", async () => {
+    const { world, app } = await open();
+    await using _ = world;
+    const token = await world.token("writer", ["read", "write"]);
+    const make = async (body: object, by = token) =>
+      app.request("/api/tokens", {
+        method: "POST",
+        headers: { authorization: `Bearer ${by}` },
+        body: JSON.stringify(body),
+      });
+    for (const wish of [
+      { scopes: ["gpu"] },
+      { scopes: ["read", "admin"] },
+      { account: "chief" },
+      { account: "new", create: true },
+      { tier: "unlimited" },
+    ])
+      assert.equal((await make(wish)).status, 403, JSON.stringify(wish));
+    const short = (await (await make({ expiresInMs: 60_000 })).json()) as CreatedToken;
+    const of = async (id: string) => (await world.catalog.tokens.get(id))!;
+    const { scopes: usual, expiresAt } = await of(short.id);
+    assert.deepEqual([usual, expiresAt], [["read", "write"], world.clock.wall() + 60_000]);
+    const child = (await (await make({ scopes: ["read", "write"] }, short.token)).json()) as CreatedToken;
+    assert.equal((await of(child.id)).expiresAt, expiresAt);
+    const reader = (await (await make({ scopes: ["read"] })).json()) as CreatedToken;
+    assert.equal((await make({ scopes: ["read"] }, reader.token)).status, 403);
+    const fine = { scopes: ["write"], spaces: [{ space: "acme/demo", right: "read" }] };
+    const one = (await (await make(fine)).json()) as CreatedToken;
+    const beyond = { scopes: [], spaces: [{ space: "acme/demo", right: "write" }] };
+    assert.equal((await make(beyond, one.token)).status, 201);
+    assert.equal((await make({ scopes: [], spaces: [{ space: "acme/other", right: "read" }] }, one.token)).status, 403);
+  });
+
+  test("a token is listed and revoked by its account or an operator, and holds no longer from the answer on", async () => {
+    const { world, ask, app } = await open();
+    await using _ = world;
+    const { id, token } = (await (await ask("POST /api/tokens", "writer", { name: "ci" })).json()) as CreatedToken;
+    const works = async () =>
+      (await app.request("/api/whoami-v2", { headers: { authorization: `Bearer ${token}` } })).status;
+    assert.equal(await works(), 200);
+    assert.equal((await ask(`DELETE /api/tokens/${id}`, "other")).status, 404);
+    assert.equal((await ask("GET /api/tokens?account=writer", "other")).status, 403);
+    assert.equal((await ask(`DELETE /api/tokens/${id}`, "writer")).status, 200);
+    assert.equal(await works(), 401);
+    assert.equal((await ask(`DELETE /api/tokens/${id}`, "admin")).status, 409);
+    const { items } = (await (await ask("GET /api/tokens?account=writer", "admin")).json()) as Page<TokenView>;
+    assert.deepEqual(
+      items.find((one) => one.id === id),
+      { id, name: "ci", scopes: ["read", "write", "gpu"], spaces: [], createdAt: iso(world.clock.wall()), lastUsedAt: iso(world.clock.wall()), expiresAt: null, revokedAt: iso(world.clock.wall()), current: false },
+    ); // prettier-ignore
+    const node = await ask("POST /api/nodes/n2/token", "admin", {});
+    assert.equal(node.status, 201);
+    const nodes = (await world.catalog.tokens.list("admin")).find((one) => one.scopes.includes("node"))!;
+    assert.equal((await ask(`DELETE /api/tokens/${nodes.id}`, "admin")).status, 409);
+  });
+
+  test("a contributor makes Spaces and changes those, and no other's", async () => {
+    const { world, ask } = await open();
+    await using _ = world;
+    const body = commitBytes({ "README.md": "---\nsdk: static\n---\n", "index.html": "x" });
+    const commit = (account: string, name: string) => ask(`POST /api/spaces/acme/${name}/commit/main`, account, body);
+    assert.equal((await commit("contributor", "new")).status, 200);
+    assert.equal((await commit("contributor", "new")).status, 200);
+    assert.equal((await commit("maker", "new")).status, 403);
+    assert.equal((await commit("reader", "newer")).status, 403);
+    assert.equal((await commit("other", "newer")).status, 403);
+    assert.equal(world.spaces.get("acme/new")?.createdBy, "contributor");
+  });
+
+  test("a member's pause is the owner's, who lifts it; an operator's stays the operator's", async () => {
+    const { world, ask } = await open();
+    await using _ = world;
+    assert.equal((await ask("POST /api/spaces/acme/demo/pause", "admin", { reason: "r" })).status, 200);
+    assert.equal((await ask("POST /api/spaces/acme/demo/resume", "writer", {})).status, 403);
+    assert.equal((await ask("POST /api/spaces/acme/demo/resume", "admin", {})).status, 200);
+    assert.equal((await ask("POST /api/spaces/acme/demo/pause", "writer", { reason: "r" })).status, 200);
+    assert.equal((await ask("POST /api/spaces/acme/demo/resume", "chief", {})).status, 200);
+  });
+
+  test("members are added, changed and taken out, also by themselves; the last administrator stays", async () => {
+    const { world, ask } = await open();
+    await using _ = world;
+    const path = "/api/organizations/acme/members";
+    const says = async (response: Response) => ((await response.json()) as Problem).detail;
+    assert.match(await says(await ask(`DELETE ${path}/chief`, "chief")), /last administrator of acme/);
+    assert.match(await says(await ask(`PATCH ${path}/chief`, "chief", { role: "write" })), /last administrator/);
+    assert.equal((await ask(`POST ${path}`, "chief", { account: "other", role: "admin" })).status, 200);
+    assert.equal((await ask(`POST ${path}`, "chief", { account: "other", role: "read" })).status, 409);
+    assert.equal((await ask(`POST ${path}`, "chief", { account: "nobody", role: "read" })).status, 404);
+    assert.equal((await ask(`POST ${path}`, "chief", { account: "acme", role: "read" })).status, 400);
+    assert.equal((await ask(`DELETE ${path}/chief`, "chief")).status, 200);
+    assert.equal((await ask(`DELETE ${path}/reader`, "reader")).status, 200);
+    assert.equal((await ask(`GET ${path}`, "reader")).status, 403);
+    assert.equal((await ask(`PATCH ${path}/writer`, "other", { role: "read" })).status, 200);
+    assert.equal((await ask("POST /api/spaces/acme/demo/stop", "writer", {})).status, 403);
+    assert.deepEqual(
+      ((await (await ask(`GET ${path}`, "other")).json()) as MemberView[]).map(({ user, role }) => `${user} ${role}`),
+      ["maker contributor", "other admin", "writer read", "contributor contributor"].toSorted(),
+    );
+  });
+
+  test("an organisation has no tokens, and whoami names the organisations of an account with its role in each", async () => {
+    const { world, ask } = await open();
+    await using _ = world;
+    assert.equal((await ask("POST /api/tokens", "admin", { account: "acme" })).status, 400);
+    const { orgs } = (await (await ask("GET /api/whoami-v2", "writer")).json()) as WhoAmI;
+    assert.deepEqual(
+      orgs.map(({ type, name, roleInOrg }) => [type, name, roleInOrg]),
+      [["org", "acme", "write"]],
+    );
+  });
+
+  test("an operator makes accounts of both kinds, once", async () => {
+    const { world, ask } = await open();
+    await using _ = world;
+    const make = async (body: object) => (await ask("POST /api/accounts", "admin", body)).status;
+    assert.equal(await make({ name: "dora", tier: "pro" }), 201);
+    assert.equal(await make({ name: "dora" }), 409);
+    assert.equal(await make({ name: "umbrella", organisation: true, admin: "dora" }), 201);
+    assert.equal(await make({ name: "umbrella", organisation: true }), 409);
+    assert.equal(await make({ name: "api", organisation: true }), 400);
+    assert.equal(await make({ name: "x", admin: "dora" }), 400);
+    assert.equal(await make({ name: "y", organisation: true, admin: "umbrella" }), 400);
+    assert.deepEqual(
+      world.server.organisations.members("umbrella").map(({ account, role, addedBy }) => [account, role, addedBy]),
+      [["dora", "admin", "admin"]],
+    );
+  });
+});

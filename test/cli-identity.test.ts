@@ -1,0 +1,77 @@
+/** The commands about accounts, tokens and the audit log, against a scripted console. */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import { runCli } from "../src/cli/program.ts";
+import { ScriptedConsole } from "./support/console-api.ts";
+
+let api: ScriptedConsole;
+let url: string;
+beforeEach(async () => {
+  api = new ScriptedConsole();
+  url = await api.listen();
+});
+afterEach(() => api[Symbol.asyncDispose]());
+
+async function waybill(args: readonly string[]): Promise<{ readonly code: number; readonly out: string }> {
+  let out = "";
+  const elsewhere = (): never => assert.fail("these commands only ask the console");
+  const code = await runCli(args, {
+    ...{ version: "1.2.3", env: { WAYBILL_URL: url, WAYBILL_TOKEN: "hf_wbtest" }, zone: "UTC" },
+    stdout: { write: (text) => (out += text), columns: 100 },
+    stderr: { write: () => undefined, columns: 100 },
+    stdin: { text: async () => "" },
+    clock: { wall: () => 0 as never, monotonic: () => 0 },
+    signal: new AbortController().signal,
+    signInFile: "/nothing/there.json",
+    ...{ up: elsewhere, agent: elsewhere, dataFolder: elsewhere, restore: elsewhere, compact: elsewhere },
+    ...{ move: elsewhere, stopAll: elsewhere, edge: elsewhere, authority: elsewhere },
+  });
+  return { code, out };
+}
+
+describe("waybill", () => {
+  test("audit asks for what fits and says what became of what", async () => {
+    const entry = {
+      ...{ id: 7, at: "2026-11-22T12:00:00.000Z", account: "admin", token: "t_1", session: null, address: "192.0.2.7" },
+      ...{ action: "space.set", target: "space/alice/demo", owner: "alice", request: "q_1", outcome: "failed" },
+      ...{ before: { "on-leave": "finish" }, after: { "on-leave": "stop" } },
+    };
+    api.routes.set("GET /api/audit?account=admin&action=space&target=space%2Falice%2Fdemo", {
+      items: [entry],
+      next: null,
+    });
+    const { code, out } = await waybill(["audit", "--account", "admin", "--action", "space", "--space", "alice/demo"]);
+    assert.equal(code, 0);
+    assert.match(out, /admin +space\.set \(failed\) +space\/alice\/demo/);
+  });
+
+  test("accounts, members and tokens are asked for by what was named", async () => {
+    const made = {
+      name: "acme",
+      kind: "organisation",
+      tier: "free",
+      role: "user",
+      createdAt: "2026-11-22T12:00:00.000Z",
+    };
+    const member = { user: "bob", fullname: "bob", avatarUrl: "", role: "write", since: made.createdAt, addedBy: "al" };
+    api.routes.set("POST /api/accounts", made);
+    api.routes.set("POST /api/organizations/acme/members", [member]);
+    api.routes.set("POST /api/tokens", { account: "alice", id: "t_9", token: "hf_wb9" });
+    api.routes.set("DELETE /api/tokens/t_9", { id: "t_9" });
+    assert.equal((await waybill(["account", "create", "acme", "--organisation", "--admin", "alice"])).out, "acme\n");
+    assert.match((await waybill(["member", "add", "acme", "bob", "--role", "write"])).out, /^bob +write /m);
+    assert.equal((await waybill(["member", "add", "acme", "bob", "--role", "boss"])).code, 2);
+    const create = ["token", "create", "--scope", "read,gpu", "--write-space", "alice/demo", "--expires", "30d"];
+    assert.equal((await waybill(create)).out, "hf_wb9\n");
+    assert.equal((await waybill(["token", "create", "--scope", "all"])).code, 2);
+    assert.equal((await waybill(["token", "revoke", "t_9"])).out, "t_9 is revoked\n");
+    assert.deepEqual(
+      api.received.slice(0, 3).map(({ body }) => JSON.parse(body) as unknown),
+      [
+        { name: "acme", organisation: true, admin: "alice" },
+        { account: "bob", role: "write" },
+        { scopes: ["read", "gpu"], spaces: [{ space: "alice/demo", right: "write" }], expiresInMs: 30 * 86_400_000 },
+      ],
+    );
+  });
+});
