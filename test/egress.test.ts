@@ -1,6 +1,6 @@
 /** What a sandbox reaches and what not, in a real network namespace, through a real gateway, with what each connection leaves behind. */
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { Resolver } from "node:dns/promises";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
@@ -14,7 +14,7 @@ import { describe, test } from "node:test";
 import { dialLimits, interleaved, systemDialler } from "../src/egress/dial.ts";
 import { answerOf, outcome, parseQuestion, types } from "../src/egress/dns.ts";
 import { systemResolver } from "../src/egress/resolve.ts";
-import { EgressWorld, lacking, range, rule, serve } from "./support/egress-world.ts";
+import { EgressWorld, fullListener, lacking, range, rule, serve } from "./support/egress-world.ts";
 import { eventually } from "./support/eventually.ts";
 
 const skip = lacking();
@@ -627,22 +627,6 @@ async function nameServer(
 function ipv6Bytes(address: string): Buffer {
   const [a = "", b = "", c = ""] = address.split(/::?/);
   return Buffer.from(`${a.padStart(4, "0")}${b.padStart(4, "0")}${"0".repeat(20)}${c.padStart(4, "0")}`, "hex");
-}
-
-/** A listener that takes nobody, its queue full: what comes is dropped, as by a firewall. */
-async function fullListener(): Promise<AsyncDisposable & { readonly port: number }> {
-  const script = `
-import socket, sys
-l = socket.socket(); l.bind(("127.0.0.1", 0)); l.listen(0); held = []
-for _ in range(3):
-  c = socket.socket(); c.setblocking(False); held.append(c)
-  try: c.connect(l.getsockname())
-  except BlockingIOError: pass
-print(l.getsockname()[1], flush=True); sys.stdin.read()`;
-  const child = spawn("/usr/bin/python3", ["-c", script]);
-  const [line] = (await once(child.stdout, "data")) as [Buffer];
-  const close = async (): Promise<void> => void child.kill("SIGKILL");
-  return { port: Number(line.toString()), [Symbol.asyncDispose]: close };
 }
 
 /** Ends of unix sockets with this path, in the whole system. */

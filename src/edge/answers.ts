@@ -1,6 +1,7 @@
 /** What the edge itself answers to a request that it had accepted. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
+import type { ProxyError } from "../contract/proxy-status.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Break } from "../http/page.ts";
 import { problemOf, proxyErrorOf } from "../http/problem.ts";
@@ -20,6 +21,8 @@ export interface OwnAnswer {
   /** Where HTTP has a narrower status than the code's. */
   readonly status?: number | undefined;
   readonly close?: boolean | undefined;
+  /** Where the `Proxy-Status` error type is narrower than the code's. */
+  readonly error?: ProxyError | undefined;
 }
 
 /** Answers with a problem; where an answer has begun already, breaks it, since nothing else can say that it is not whole. */
@@ -29,7 +32,7 @@ export function answerOwn(
   response: ServerResponse,
   own: OwnAnswer,
 ): void {
-  if (response.headersSent) return void response.destroy();
+  if (response.headersSent) return breakOff(request, response);
   const { work, code, detail, status, retryAfterMs } = own;
   writeProblem(request, response, {
     problem: problemOf(code, {
@@ -38,13 +41,20 @@ export function answerOwn(
       ...(detail === undefined ? {} : { detail }),
       ...(status === undefined ? {} : { status }),
     }),
-    proxy: { deployment: context.deploymentName, error: proxyErrorOf(code) },
+    proxy: { deployment: context.deploymentName, error: own.error ?? proxyErrorOf(code) },
     stoppedAt: own.stoppedAt,
     headers: { "x-request-id": own.requestId, "x-waybill-id": work },
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     close: own.close === true,
   });
   if (!request.complete) drain(request);
+}
+
+/** Ends an answer that has begun so that its reader knows: where only the connection's end would end it, that has to be a reset. */
+export function breakOff({ httpVersion, socket }: IncomingMessage, response: ServerResponse): void {
+  const isTcp = socket.remoteAddress !== undefined && !("encrypted" in socket);
+  if (httpVersion === "1.0" && isTcp) socket.resetAndDestroy();
+  else response.destroy();
 }
 
 /** Reads and drops what is left of a request, so that its client gets to read the answer; up to a bound. */

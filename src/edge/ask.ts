@@ -15,8 +15,8 @@ export type Asked =
 /** An answer is a few numbers and an entry's id. */
 const answerMaxLength = 4_096;
 
-/** Never throws: that there was no answer is a fact as well. `work` is written into the shim's own entry. */
-export function ask(socketPath: string, name: ConnectionName, work: string): Promise<Asked> {
+/** Never throws: that there was no answer is a fact as well. `work` is written into the shim's own entry; without it there is none. */
+export function ask(socketPath: string, name: ConnectionName, work?: string): Promise<Asked> {
   return new Promise((resolve) => {
     let text = "";
     const socket = connect({ path: socketPath });
@@ -36,7 +36,7 @@ export function ask(socketPath: string, name: ConnectionName, work: string): Pro
         if (end >= 0) finish(parseAnswer(text.slice(0, end)));
         else if (text.length > answerMaxLength) finish({ kind: "silent", says: "an answer that does not end" });
       })
-      .write(encodePreamble({ kind: "ask", ...name, work }));
+      .write(encodePreamble({ kind: "ask", ...name, ...(work !== undefined && { work }) }));
   });
 }
 

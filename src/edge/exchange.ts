@@ -14,12 +14,13 @@ import type { Draft } from "../evidence/entry.ts";
 import { instant } from "../stdx/time.ts";
 import { reuseOf, storyOf, versionOf } from "./accepted.ts";
 import type { Accepted, UpgradeEnd } from "./accepted.ts";
-import { answerOwn, drain } from "./answers.ts";
+import { answerOwn, breakOff, drain } from "./answers.ts";
 import type { OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
 import { blame } from "./blame.ts";
 import type { Attempt, Blamed } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
+import { endedByApp } from "./closed-end.ts";
 import { Delivery } from "./delivery.ts";
 import { listenerOf } from "./gradio/listener.ts";
 import type { Listener, Speaking } from "./gradio/listener.ts";
@@ -33,6 +34,7 @@ import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
 import { Placing } from "./placing.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
+import { proxyErrorIn } from "./proxy-error.ts";
 import type { IdentityRefusal, Replica, SpaceRoute, Visitor } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
 import type { Screened } from "./screen.ts";
@@ -45,7 +47,7 @@ import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
 import { failureCode, isLineLost, tookNothing } from "./verdicts.ts";
 import type { Cause } from "./verdicts.ts";
 
-type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close">;
+type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close" | "error">;
 
 export class Exchange implements UpstreamUser, Waiter {
   readonly work: string;
@@ -243,7 +245,7 @@ export class Exchange implements UpstreamUser, Waiter {
   #connect(): void {
     this.#waiting = true;
     this.#progressAt = this.#now;
-    if (!this.#pool?.take(this)) this.#failLater({ kind: "connect-timeout" });
+    if (!this.#pool?.take(this)) this.#failLater({ kind: "connect-timeout", full: true });
   }
 
   get reuse(): Reuse {
@@ -394,6 +396,19 @@ export class Exchange implements UpstreamUser, Waiter {
     if (!this.#bodyDone) drain(this.#request);
   }
 
+  onClosedEnd(): void {
+    this.#confirmEnd(this.#upstream).catch((error: unknown) => this.#onBug(error));
+  }
+
+  async #confirmEnd(upstream: Upstream | undefined): Promise<void> {
+    if (this.#over || upstream === undefined || this.#pool === undefined) return;
+    const broken: Gone = { kind: "broken", errno: null };
+    const isWhole = !this.#lineLost(broken) && (await endedByApp(this.#pool.replica.socket, upstream, this.#bodyDone));
+    if (this.#over) return;
+    if (isWhole) this.onEnd();
+    else this.#failLater(broken);
+  }
+
   onUpgraded(first: Buffer): void {
     const { socket, first: fromVisitor } = this.#upgrade as UpgradeEnd;
     const upstream = this.#upstream as Upstream;
@@ -497,6 +512,7 @@ export class Exchange implements UpstreamUser, Waiter {
       }
     }
     const name = this.#upstream?.name;
+    const begun = (this.#upstream?.received ?? 0) > this.#receivedBefore;
     const cause = this.#lineLost(saw) ? ({ kind: "node-away" } as const) : saw;
     if (cause.kind === "unreachable" || cause.kind === "node-away") this.#context.shun(this.#story.replica ?? "");
     const others = this.#others(saw);
@@ -520,10 +536,11 @@ export class Exchange implements UpstreamUser, Waiter {
       this.#telling.handedBefore();
     }
     const { code, hop } = failureCode(told.cause, told.asked);
+    const error = proxyErrorIn(code, told.cause, begun);
     this.#listener?.onBroken?.(code);
-    this.#telling.failed(hop, code, told);
-    if (this.#story.status === undefined) this.#answer(code, cause.kind === "node-away" ? "edge" : "app", {});
-    else this.#response.destroy();
+    this.#telling.failed(hop, code, { ...told, error });
+    if (this.#story.status === undefined) this.#answer(code, cause.kind === "node-away" ? "edge" : "app", { error });
+    else breakOff(this.#request, this.#response);
   }
 
   /** Replicas that may be given what this one may not have got: nothing of an answer came, and all of the request is here. */
@@ -556,9 +573,19 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   #answer(code: Code, stoppedAt: Break, how: Manner): void {
-    const { detail, retryAfterMs, status } = how;
+    const { detail, retryAfterMs, status, error } = how;
     const close = how.close === true || this.#upgrade !== undefined;
-    const own = { work: this.work, requestId: this.#requestId, code, stoppedAt, detail, retryAfterMs, status, close };
+    const own = {
+      work: this.work,
+      requestId: this.#requestId,
+      code,
+      stoppedAt,
+      detail,
+      retryAfterMs,
+      status,
+      close,
+      error,
+    };
     answerOwn(this.#context, this.#request, this.#response, own);
   }
 
@@ -572,11 +599,13 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#readingSince !== undefined && now - this.#readingSince > earlyBodyWithinMs) this.#placing.early?.stop();
     if (this.#waking && now - (this.#story.wakeAt ?? now) > limits.wakeWithinMs)
       return this.#notWoken("route/waking", `It was held for ${limits.wakeWithinMs / 1000} s.`, wakeRetryMs);
-    if (this.#waiting && quiet > limits.connectWithinMs) return this.#failLater({ kind: "connect-timeout" });
+    if (this.#waiting && quiet > limits.connectWithinMs)
+      return this.#failLater({ kind: "connect-timeout", full: true });
     const upstream = this.#upstream;
     if (upstream !== undefined && this.#story.status === undefined) {
       const ours = this.#bodyDone || !upstream.flushed;
-      if (ours && quiet > limits.responseWithinMs) return this.#failLater({ kind: "response-timeout" });
+      if (ours && quiet > limits.responseWithinMs)
+        return this.#failLater({ kind: "response-timeout", unread: !upstream.flushed });
     }
     if (!this.#story.opened && now - this.#story.acceptedAt > openEntriesAfterMs) this.#telling.open();
   }

@@ -4,6 +4,7 @@
  *
  *   head → length | chunked | until-close | upgraded → done        (interim 1xx heads come before; HEAD, 204, 304: head → done)
  */
+import type { ProxyError } from "../contract/proxy-status.ts";
 import { interimMax, responseHeadMaxBytes } from "./limits.ts";
 
 export interface ResponseHead {
@@ -38,6 +39,17 @@ type State =
   | "trailers"
   | "upgraded"
   | "fault";
+
+/** What is wrong with an answer, and its error type where RFC 9209 has a narrower one than `http_protocol_error`. */
+export const faults: ReadonlyMap<string, ProxyError> = new Map([
+  ["a head that does not end", "http_response_header_section_size"],
+  ["a head that is too long", "http_response_header_section_size"],
+  ["trailers that do not end", "http_response_trailer_section_size"],
+  ["a chunk size that does not end", "http_response_transfer_coding"],
+  ["a chunk size that is no number", "http_response_transfer_coding"],
+  ["a chunk that is longer than its size", "http_response_transfer_coding"],
+  ["a transfer coding other than chunked", "http_response_transfer_coding"],
+]);
 
 /** Characters of a chunk's size line, extensions included: none that we know sends any. */
 const chunkLineMax = 256;

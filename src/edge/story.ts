@@ -1,5 +1,6 @@
 /** What the edge signs for, from what it knows of one request: a packed record where it went well, entries where it did not. Pure. */
 import type { InsideCaller } from "../contract/egress.ts";
+import type { ProxyError } from "../contract/proxy-status.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Draft, Facts, Hop, Json, Packed } from "../evidence/entry.ts";
 import type { Asked } from "./ask.ts";
@@ -207,16 +208,22 @@ export function wakeFailedDraft(story: Story, now: number, code: Code, says: str
   });
 }
 
+interface Failure {
+  readonly gone: Gone | undefined;
+  readonly asked: Asked | undefined;
+  readonly error: ProxyError;
+}
+
 /** Where the app's side failed, with what the shim answered about the connection. */
 export function failedDraft(
   story: Story,
   hop: "edge.connect" | "app.respond",
   code: Code,
-  gone: Gone | undefined,
-  asked: Asked | undefined,
+  { gone, asked, error }: Failure,
 ): Draft {
   return draft(story, hop, "failed", {
     code,
+    proxyError: error,
     bytes: story.bytes,
     ...(story.status === undefined ? {} : { receivedStatus: story.status }),
     ...(story.hand === undefined ? {} : { connection: story.hand.connection }),

@@ -1,4 +1,5 @@
 /** Writes down what becomes of one request: entries before the visitor's answer where it ends badly, one packed record where it went well. */
+import type { ProxyError } from "../contract/proxy-status.ts";
 import type { Code } from "../evidence/codes.ts";
 import { codeRow } from "../evidence/codes.ts";
 import type { Draft } from "../evidence/entry.ts";
@@ -6,6 +7,8 @@ import type { Blamed } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
 import { deliverDraft, failedDraft, handedDraft, longEndDrafts, openingDrafts, packed, routedDraft } from "./story.ts";
 import type { Story } from "./story.ts";
+
+type Why = Pick<Blamed, "cause" | "asked"> & { readonly error: ProxyError };
 
 export class Telling {
   readonly #context: Pick<EdgeContext, "clock" | "emitter">;
@@ -63,9 +66,10 @@ export class Telling {
   }
 
   /** On the app's side, after {@link cameSoFar}. */
-  failed(hop: Parameters<typeof failedDraft>[1], code: Code, { cause, asked }: Pick<Blamed, "cause" | "asked">): void {
+  failed(hop: Parameters<typeof failedDraft>[1], code: Code, why: Why): void {
+    const { cause, asked, error } = why;
     const gone = "errno" in cause || cause.kind === "invalid" ? cause : undefined;
-    this.#write([failedDraft(this.#story, hop, code, gone, asked), this.#ended(code, codeRow(code).status)]);
+    this.#write([failedDraft(this.#story, hop, code, { gone, asked, error }), this.#ended(code, codeRow(code).status)]);
   }
 
   /** Ended in the middle of it by the edge: it closes, or a time is over. */

@@ -27,6 +27,8 @@ export interface UpstreamUser extends ResponseSink {
   onPause(): void;
   /** HTTP ended with the 101 before; `first` are the bytes that came with it. */
   onUpgraded(first: Buffer): void;
+  /** In place of `onEnd`, where only the end of its connection ends the answer: that may be a break that looks like an end. */
+  onClosedEnd(): void;
   onGone(gone: Gone): void;
 }
 
@@ -200,18 +202,19 @@ export class Upstream implements ResponseSink {
   }
 
   /** Between requests. Bytes after an answer's end belong to nobody: what they claim to answer was never asked. */
-  #settle(clean: boolean): void {
+  #settle(clean: boolean, closed = false): void {
     const user = this.#user;
     const reusable = clean && this.#requestDone && this.#keepAlive && !this.#socket.destroyed;
     this.#user = undefined;
     if (!reusable) this.#socket.destroy();
-    user?.onEnd();
+    if (closed) user?.onClosedEnd();
+    else user?.onEnd();
     if (reusable) this.#owner.onIdle(this);
   }
 
   #onEnd(): void {
     if (this.#answerDone) return void this.#socket.destroy();
-    if (this.#parser.finish()) this.#settle(false);
+    if (this.#parser.finish()) this.#settle(false, true);
     else this.#end({ kind: "broken", errno: null });
   }
 

@@ -8,8 +8,10 @@ import type { Gone } from "./upstream.ts";
 export type Cause =
   | Gone
   | { readonly kind: "node-away" }
-  | { readonly kind: "response-timeout" }
-  | { readonly kind: "connect-timeout" };
+  /** `unread`: the app had not taken the whole request yet. */
+  | { readonly kind: "response-timeout"; readonly unread?: boolean }
+  /** `full`: all connections that the replica may have were taken. */
+  | { readonly kind: "connect-timeout"; readonly full?: boolean };
 
 /**
  * Whether what broke is the line to a replica's node, by its number at the attempt's beginning and now. 0: it has none, as on this machine,

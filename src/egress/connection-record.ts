@@ -2,6 +2,7 @@
 import type { Emitter, Facts, Hop } from "../evidence/entry.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Clock } from "../stdx/time.ts";
+import { proxyErrorOfConnection } from "./proxy-error.ts";
 
 /** Why a connection was not carried. `refused`: we decided so; `failed`: the world did not cooperate. */
 export interface Refused {
@@ -59,7 +60,10 @@ export class ConnectionRecord {
 
   /** Only its end, for one of many alike whose way here is told elsewhere. */
   endedLikeOthers({ hop, mark, code, says, facts }: Refused, more: Facts): void {
-    this.#write(hop, mark, { ...this.#about, ms: this.#ms(), ...facts, ...more, code, says });
+    this.#write(hop, mark, {
+      ...{ ...this.#about, ms: this.#ms(), ...facts, ...more, code, says },
+      proxyError: proxyErrorOfConnection(code, facts?.["errno"]),
+    });
   }
 
   #write(hop: Hop, mark: "took" | "done" | "refused" | "failed", facts: Facts): void {

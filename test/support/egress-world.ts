@@ -58,6 +58,22 @@ export async function serve(
   return { port: (server.address() as AddressInfo).port, [Symbol.asyncDispose]: close };
 }
 
+/** A listener that takes nobody, its queue full: what comes is dropped, as by a firewall. */
+export async function fullListener(): Promise<AsyncDisposable & { readonly port: number }> {
+  const script = `
+import socket, sys
+l = socket.socket(); l.bind(("127.0.0.1", 0)); l.listen(0); held = []
+for _ in range(3):
+  c = socket.socket(); c.setblocking(False); held.append(c)
+  try: c.connect(l.getsockname())
+  except BlockingIOError: pass
+print(l.getsockname()[1], flush=True); sys.stdin.read()`;
+  const child = spawn("/usr/bin/python3", ["-c", script]);
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const close = async (): Promise<void> => void child.kill("SIGKILL");
+  return { port: Number(line.toString()), [Symbol.asyncDispose]: close };
+}
+
 export class EgressWorld implements AsyncDisposable {
   readonly folder = mkdtempSync(join(tmpdir(), "waybill-egress-"));
   readonly notes: string[] = [];
