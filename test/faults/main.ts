@@ -29,6 +29,7 @@ import { pythonCases } from "./cases/python.ts";
 import { replicaCases } from "./cases/replicas.ts";
 import { routeCases } from "./cases/route.ts";
 import { spaceCases } from "./cases/spaces.ts";
+import { tellCases } from "./cases/tells.ts";
 import { controls } from "./controls.ts";
 import type { CaseReport, ControlReport, FaultsDocument } from "./document.ts";
 import { makeNoise } from "./noise.ts";
@@ -71,6 +72,7 @@ const faults = [
   ...gradioCases,
   ...identityCases,
   ...routeCases,
+  ...tellCases,
   ...buildCases,
   ...pythonCases,
   ...imageCases,

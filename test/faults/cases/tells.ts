@@ -1,0 +1,110 @@
+/** How far a request came: not accepted, delivered and never answered, answered and cut. Each has to be told apart, with the visitor seeing the same. */
+import { readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { listeningPorts } from "../../../src/runtime/processes.ts";
+import { killProcess, until, visit, type App } from "../../support/platform.ts";
+import { proved, provedOrLikely, type FaultCase, type Injected, type Stage } from "../case.ts";
+
+/** Node asks for so many connections that wait to be accepted; the system may allow fewer. */
+const queueMost = 511;
+
+export const tellCases: readonly FaultCase[] = [
+  {
+    code: "route/connect-timeout",
+    how: "not accepted: the app is stopped and its queue of connections is full",
+    on: "tight",
+    certainty: proved,
+    twice: true,
+    async inject(stage) {
+      const { app, pid } = await own(stage);
+      using _stopped = stoppedApp(pid);
+      await using _full = await fullQueue([...listeningPorts([pid])][0] ?? 0);
+      const { work, status } = await visit(`${app.url}/`, stage.alice);
+      return tells(work, /was not delivered/, status === 504 ? undefined : `the visitor saw ${status}`);
+    },
+  },
+  {
+    code: "route/response-timeout",
+    how: "delivered and never answered: the app is stopped",
+    on: "tight",
+    certainty: proved,
+    twice: true,
+    async inject(stage) {
+      const { app, pid } = await own(stage);
+      using _stopped = stoppedApp(pid);
+      const { work, status } = await visit(`${app.url}/`, stage.alice);
+      return tells(work, /delivered to the app's socket whole/, status === 504 ? undefined : `the visitor saw ${status}`);
+    },
+  },
+  {
+    code: "route/reset-midway",
+    how: "answered and cut: an answer without a length is reset",
+    on: "main",
+    certainty: proved,
+    twice: true,
+    async inject({ app, alice }) {
+      return tells(await cut(`${app.url}/unframed?then=reset`, alice.token), /after the app had begun its answer \(status 200\)/);
+    },
+  },
+  {
+    code: "runtime/shim-lost",
+    how: "answered and cut: kill -9 of the shim in an answer without a length, which looks like its end",
+    on: "main",
+    certainty: provedOrLikely,
+    twice: true,
+    async inject({ fresh, alice, up }) {
+      const app = await fresh();
+      const { shim } = await up.replica(app.space);
+      return { id: await cut(`${app.url}/unframed`, alice.token, () => killProcess(shim)) };
+    },
+  },
+];
+
+/** Nobody has visited it: the edge keeps no connection that the app has accepted. */
+async function own({ fresh, up }: Stage): Promise<{ app: App; pid: number }> {
+  const app = await fresh();
+  return { app, pid: (await up.replica(app.space)).app.pid };
+}
+
+function tells(id: string, sentence: RegExp, wrong?: string): Injected {
+  return {
+    id,
+    also: ({ sentence: said }) => wrong ?? (sentence.test(said) ? undefined : `explain says "${said}"`),
+  };
+}
+
+function stoppedApp(pid: number): Disposable {
+  process.kill(pid, "SIGSTOP");
+  return { [Symbol.dispose]: () => void process.kill(pid, "SIGCONT") };
+}
+
+/** Connections that nobody accepts, until no more of them are even queued. */
+async function fullQueue(port: number): Promise<AsyncDisposable> {
+  const most = Number(readFileSync("/proc/sys/net/core/somaxconn", "utf8"));
+  const waits = Math.min(queueMost, most);
+  const open = new Set<Socket>();
+  let queued = 0;
+  for (let n = 0; n < waits + 100; n += 1) {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.on("error", () => socket.destroy());
+    open.add(socket.once("connect", () => void (queued += 1)));
+  }
+  await until("the queue is full", () => queued > waits);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
+
+/** An answer that begins, and does not come to its end: the id stands in its head. */
+async function cut(url: string, token: string, meanwhile?: () => void): Promise<string> {
+  const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
+  meanwhile?.();
+  const whole = await response.text().then(
+    () => true,
+    () => false,
+  );
+  if (whole) throw new Error(`the answer to ${url} looked whole`);
+  return response.headers.get("x-waybill-id") ?? "";
+}
