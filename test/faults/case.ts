@@ -31,12 +31,14 @@ export interface Injected {
   readonly asks?: WaybillClient;
   /** Says what is wrong beside the verdict; undefined where all is as it should be. */
   readonly also?: (explanation: Explanation) => string | undefined;
+  /** Ends what the case started beside its stage, once it is scored. */
+  readonly done?: () => Promise<void>;
 }
 
 export interface FaultCase {
   readonly code: Code;
   /** Skipped, and said so, where the machine lacks it. */
-  readonly needs?: Extract<Need, "gradio" | "images" | "volumes">;
+  readonly needs?: Extract<Need, "gradio" | "images" | "volumes" | "own-disk">;
   /** What tells it from other cases of its code. */
   readonly how: string;
   readonly on: StageName;

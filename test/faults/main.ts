@@ -99,6 +99,8 @@ const { skip: noSandbox } = await needs("sandbox");
 const { skip: noGradio } = await needs("gradio");
 const { skip: noImages } = await needs("sandbox", "images");
 const { skip: noVolumes } = await needs("sandbox", "volumes");
+/** The same of those with another machine, which is one for whom the server's folder is covered. */
+const { skip: noOtherMachine } = await needs("sandbox", "own-disk");
 
 const began = performance.now();
 const cases: CaseReport[] = [];
@@ -185,7 +187,9 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
 }
 
 function lackingFor({ needs: need }: FaultCase): string | false {
-  return need === undefined ? false : { gradio: noGradio, images: noImages, volumes: noVolumes }[need];
+  return need === undefined
+    ? false
+    : { gradio: noGradio, images: noImages, volumes: noVolumes, "own-disk": noOtherMachine }[need];
 }
 
 async function causeAndScore(name: string, fault: FaultCase, stage: Stage): Promise<void> {
@@ -195,7 +199,9 @@ async function causeAndScore(name: string, fault: FaultCase, stage: Stage): Prom
   const [boundary = "", code = ""] = fault.code.split("/");
   let report: Omit<CaseReport, "tookMs">;
   try {
-    report = await scoreCase(fault, name, await fault.inject(stage), stage.alice.client);
+    const injected = await fault.inject(stage);
+    report = await scoreCase(fault, name, injected, stage.alice.client);
+    await injected.done?.();
   } catch (error) {
     // The fault could not be caused, or the platform did not answer: that is never right.
     const why = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -20,8 +20,6 @@ export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "control/not-found": apiItself,
   "control/conflict": apiItself,
   "control/changed-meanwhile": apiItself,
-  "route/node-away":
-    "it takes a node on another machine, whose line is cut; test/long/remote-agent.test.ts kills its agent in the middle of a request",
   "control/other-version": "a refusal to join, which is no work with a waybill; test/agents-join.test.ts makes it",
   "control/paused":
     "an answer of the platform's own API, which is no work with a waybill; test/long/space-states.test.ts makes it",

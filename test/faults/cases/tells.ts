@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { listeningPorts } from "../../../src/runtime/processes.ts";
+import { Cluster } from "../../support/cluster.ts";
 import { killProcess, until, visit, type App } from "../../support/platform.ts";
 import { proved, provedOrLikely, type FaultCase, type Injected, type Stage } from "../case.ts";
 
@@ -33,7 +34,11 @@ export const tellCases: readonly FaultCase[] = [
       const { app, pid } = await own(stage);
       using _stopped = stoppedApp(pid);
       const { work, status } = await visit(`${app.url}/`, stage.alice);
-      return tells(work, /delivered to the app's socket whole/, status === 504 ? undefined : `the visitor saw ${status}`);
+      return tells(
+        work,
+        /delivered to the app's socket whole/,
+        status === 504 ? undefined : `the visitor saw ${status}`,
+      );
     },
   },
   {
@@ -43,7 +48,10 @@ export const tellCases: readonly FaultCase[] = [
     certainty: proved,
     twice: true,
     async inject({ app, alice }) {
-      return tells(await cut(`${app.url}/unframed?then=reset`, alice.token), /after the app had begun its answer \(status 200\)/);
+      return tells(
+        await cut(`${app.url}/unframed?then=reset`, alice.token),
+        /after the app had begun its answer \(status 200\)/,
+      );
     },
   },
   {
@@ -58,7 +66,36 @@ export const tellCases: readonly FaultCase[] = [
       return { id: await cut(`${app.url}/unframed`, alice.token, () => killProcess(shim)) };
     },
   },
+  {
+    code: "route/node-away",
+    how: "answered and cut: kill -9 of another machine's agent, under an answer without a length",
+    needs: "own-disk",
+    on: "main",
+    certainty: proved,
+    inject: nodeAway,
+  },
 ];
+
+/** A server and an agent that does not see its folder, so that the app's connections cross a line that can be lost. */
+async function nodeAway(): Promise<Injected> {
+  const cluster = new Cluster("best");
+  const done = (): Promise<void> => cluster[Symbol.asyncDispose]();
+  try {
+    await cluster.serverToStay();
+    const { token } = await cluster.admin.createNodeToken("far");
+    const agent = cluster.agent("far", token, cluster.url, await cluster.elsewhere());
+    await agent.start().ready;
+    const owner = await cluster.account("alice");
+    const app = await cluster.deploy(owner, "app");
+    if (!app.deployed.ok)
+      throw new Error(`${app.space} does not run: ${app.deployed.says}\n${agent.log.slice(-5).join("\n")}`);
+    const id = await cut(`${app.url}/unframed`, owner.token, () => void agent.end("SIGKILL"));
+    return { id, asks: owner.client, done };
+  } catch (error) {
+    await done();
+    throw error;
+  }
+}
 
 /** Nobody has visited it: the edge keeps no connection that the app has accepted. */
 async function own({ fresh, up }: Stage): Promise<{ app: App; pid: number }> {
