@@ -8,6 +8,7 @@ import { after, describe, test } from "node:test";
 
 import { proxyErrors } from "../src/contract/proxy-status.ts";
 import type { ProxyError } from "../src/contract/proxy-status.ts";
+import { codeRow, isCode } from "../src/evidence/codes.ts";
 import { parseProxyStatus } from "../src/http/proxy-status.ts";
 import { app, ask } from "./support/edge-app.ts";
 import type { Answer } from "./support/edge-app.ts";
@@ -98,6 +99,14 @@ const causedAtEdge: Partial<Record<ProxyError, () => Promise<string | undefined>
       limits: { responseWithinMs: 100 },
       upstream: { onOpen: () => undefined },
     }),
+  connection_read_timeout: () =>
+    onApp(
+      async (world) => {
+        await assert.rejects(ask(world, "/long"), "its head has left: the connection breaks");
+        return await eventually("the entry that failed", () => failedWith(world));
+      },
+      { limits: { idleWithinMs: 200 } },
+    ),
   connection_write_timeout: () =>
     onApp(async (world) => errorOf(await ask(world, "/deaf", {}, "POST", "x".repeat(32 << 20))), {
       limits: { responseWithinMs: 300 },
@@ -149,11 +158,10 @@ const causedAtEdge: Partial<Record<ProxyError, () => Promise<string | undefined>
     ),
 };
 
-function failedWith(world: EdgeWorld): string | undefined {
-  const error = world.emitter.entries.find(({ mark, facts }) => mark === "failed" && "proxyError" in facts)?.facts[
-    "proxyError"
-  ];
-  return typeof error === "string" ? error : undefined;
+function failedWith(world: EdgeWorld): ProxyError | undefined {
+  const { code, proxyError } = world.emitter.entries.find(({ mark }) => mark === "failed")?.facts ?? {};
+  if (typeof proxyError === "string") return proxyError as ProxyError;
+  return typeof code === "string" && isCode(code) ? codeRow(code).proxy : undefined;
 }
 
 describe("an error type of the edge", () => {

@@ -632,7 +632,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#abandon();
     if (code !== "route/control-down") this.#listener?.onBroken?.(code);
     this.#telling.cutOff(code, says);
-    if (cut || this.#tunnelled) this.#response.destroy();
+    if (cut || this.#tunnelled) breakOff(this.#request, this.#response);
     else this.#answer(code, "edge", { detail: says, close: true });
     if (this.#tunnelled) this.#upgrade?.socket.destroy();
   }

@@ -28,8 +28,7 @@ export const producedBy: Readonly<Record<ProxyError, Produced | { readonly never
     gateway: "the remote takes no connection in time",
   },
   connection_read_timeout: {
-    never:
-      "an answer that has begun may pause for as long as its limits allow; before that it is `http_response_timeout`",
+    edge: "nothing passes of an answer that has begun, for as long as one may be idle; its head has left by then",
   },
   connection_write_timeout: { edge: "the app does not read the request in time" },
   connection_limit_reached: {
