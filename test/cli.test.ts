@@ -303,6 +303,7 @@ describe("waybill", () => {
         journal: undefined,
         standBy: false,
         service: false,
+        edgeApart: false,
         json: true,
       },
     ]);

@@ -29,7 +29,8 @@ import { echoedRequestId, isLast, passedHeaders, switchingHead, upstreamHead, vi
 import type { AnswerAdditions } from "./headers.ts";
 import { hopTo } from "./hop.ts";
 import type { Hop } from "./hop.ts";
-import { earlyBodyWithinMs, openEntriesAfterMs, passesMax, wakeRetryMs } from "./limits.ts";
+import { earlyBodyWithinMs, loopSays, openEntriesAfterMs, timeSays, wakeRetryMs } from "./limits.ts";
+import type { TimeOver } from "./limits.ts";
 import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
 import { Placing } from "./placing.ts";
@@ -611,7 +612,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   /** Which of its times is over. What passes is counted, not stamped: a stamp would cost each piece a look at the clock. */
-  #timeUp(now: number): Timeout | undefined {
+  #timeUp(now: number): TimeOver | undefined {
     const { limits } = this.#route;
     const open = Math.min(this.#context.limits.openWithinMs, limits?.openMs ?? Number.POSITIVE_INFINITY);
     if (now - this.#story.acceptedAt > open) return { code: "route/open-too-long", limitMs: open };
@@ -650,8 +651,6 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#over) this.#response.destroy();
     else this.#refuse("route/control-down", "edge", { detail: "The platform could not carry this request." });
   }
-
-  // ---- small things
 
   #abandon(): void {
     this.#finish();
@@ -694,18 +693,6 @@ export class Exchange implements UpstreamUser, Waiter {
     return this.#context.clock.monotonic();
   }
 }
-
-interface Timeout {
-  readonly code: "route/idle-timeout" | "route/open-too-long";
-  readonly limitMs: number;
-}
-
-const timeSays = {
-  "route/idle-timeout": (ms: number) => `Nothing passed for ${ms / 1_000} s.`,
-  "route/open-too-long": (ms: number) => `It may be open for ${ms / 1_000} s.`,
-} satisfies Record<Timeout["code"], (ms: number) => string>;
-
-const loopSays = `It has passed this edge ${passesMax} times already, by its CDN-Loop.`;
 
 function destroyResponse(this: ServerResponse): void {
   this.destroy();

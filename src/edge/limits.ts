@@ -76,3 +76,16 @@ export const drainMaxBytes = 16 * 2 ** 20;
 export const wakeRetryMs = 5_000;
 /** Requests of one connection that nobody has answered yet: clients that send ahead at all send a few. */
 export const pipelinedMax = 64;
+
+/** A time of a request that is over. */
+export interface TimeOver {
+  readonly code: "route/idle-timeout" | "route/open-too-long";
+  readonly limitMs: number;
+}
+
+export const timeSays = {
+  "route/idle-timeout": (ms: number) => `Nothing passed for ${ms / 1_000} s.`,
+  "route/open-too-long": (ms: number) => `It may be open for ${ms / 1_000} s.`,
+} satisfies Record<TimeOver["code"], (ms: number) => string>;
+
+export const loopSays = `It has passed this edge ${passesMax} times already, by its CDN-Loop.`;

@@ -228,7 +228,7 @@ export const kinds: readonly Kind[] = [
     says: "a duration that the pool does not allow",
     api: "too_long",
     x: 1,
-    error: /larger than the maximum allowed/,
+    error: /at most 600 s; this one declares 3600 s/,
     declaredMs: 3_600_000,
     code: "gpu/duration-not-allowed",
     rule: "refused",
