@@ -2,7 +2,7 @@
 import type { Migration } from "./index.ts";
 
 export const organisations: Migration = {
-  number: 11,
+  number: 12,
   name: "organisations",
   statements: [
     `ALTER TABLE accounts ADD COLUMN kind TEXT NOT NULL DEFAULT 'person'`,

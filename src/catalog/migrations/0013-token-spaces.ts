@@ -2,7 +2,7 @@
 import type { Migration } from "./index.ts";
 
 export const tokenSpaces: Migration = {
-  number: 12,
+  number: 13,
   name: "token-spaces",
   statements: [`ALTER TABLE tokens ADD COLUMN spaces TEXT`],
 };
