@@ -141,6 +141,14 @@ describe("plain requests on one connection", () => {
     assert.ok(world.emitter.of(work).some(({ facts }) => facts["code"] === "route/reset-midway"));
   });
 
+  test("what is no HTTP behind a request whose answer is owed is refused after that answer, which is whole", async () => {
+    const [packs, counted] = [world.emitter.packs.length, world.counted.length];
+    const text = await rawExchange(world.edge.port, `${get("/pieces")}\u0001\u0002\r\n\r\n`);
+    assert.match(text, /one,\r\n3\r\ntwo\r\n0\r\n\r\nHTTP\/1\.1 400 /);
+    assert.equal(world.emitter.packs.length, packs + 1);
+    assert.deepEqual(world.counted.slice(counted), [{ code: "route/malformed", host: "" }]);
+  });
+
   test("a visitor who takes slowly is waited for, and gets all of it", async () => {
     const socket = connect(world.edge.port, "127.0.0.1");
     socket.pause();

@@ -155,7 +155,8 @@ export class QuickResponse {
   }
 
   #done(): void {
-    if (this.#closed || this.#socket.destroyed) return;
+    // A write that failed at once is off the socket's books, and the socket is destroyed only later.
+    if (this.#closed || this.#socket.destroyed || this.#socket.errored !== null) return;
     this.writableFinished = true;
     this.close();
     this.#onDone(this);

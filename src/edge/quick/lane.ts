@@ -20,8 +20,8 @@ export interface QuickLaneOptions {
 
 /** Requests that came before the answer to an earlier one was whole; then the visitor waits. */
 const aheadMaxBytes = 65_536;
-/** Where HTTP would end on a connection on which an answer is owed, or has ended, nothing can be said: not inside that answer. */
-const endsHttp = /^(?:[^A-Z\r\n]|CONNECT )|\r\n[Uu][Pp][Gg][Rr][Aa][Dd][Ee]:/;
+/** Where HTTP would end on a connection on which an answer is owed, nothing can be said: not inside that answer. */
+const endsHttp = /^CONNECT |\r\n[Uu][Pp][Gg][Rr][Aa][Dd][Ee]:/;
 
 export class QuickLane {
   readonly options: QuickLaneOptions;
@@ -101,6 +101,8 @@ class QuickConnection {
   }
 
   #take(bytes: Buffer): void {
+    // RFC 9112 §9.6: behind the last answer nothing is a request.
+    if (!this.#socket.writable) return;
     if (this.#response === undefined) return this.#begin(bytes);
     this.#holdAhead(this.#ahead === undefined ? bytes : Buffer.concat([this.#ahead, bytes]));
   }
@@ -139,7 +141,7 @@ class QuickConnection {
 
   #next(): void {
     const bytes = this.#ahead;
-    if (bytes === undefined || this.#response !== undefined || this.#socket.destroyed) return;
+    if (bytes === undefined || this.#response !== undefined || !this.#socket.writable) return;
     this.#ahead = undefined;
     this.#begin(bytes);
     if (this.#ahead === undefined) this.#socket.resume();
