@@ -174,3 +174,15 @@ test("an edge that closes ends connections that wait for nothing at once", async
   await world.close();
   await closed;
 });
+
+test("an edge that closes ends connections that have said nothing", { timeout: 15_000 }, async () => {
+  const world = await edgeWorld(app);
+  const silent = connect(world.edge.port, "127.0.0.1");
+  const closed = once(silent, "close");
+  await once(silent, "connect");
+  // Connections are taken in their order: the silent one is at the edge.
+  await rawExchange(world.edge.port, get("/short", last));
+  await world.close();
+  silent.resume();
+  await closed;
+});

@@ -35,4 +35,9 @@ export class Connections {
       };
     });
   }
+
+  /** Those too that nobody has taken yet: they have said nothing, or are in their handshake. */
+  destroy(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
 }

@@ -235,6 +235,7 @@ export async function openEdge(options: EdgeOptions): Promise<Edge> {
     lane.closeAll();
     http2.destroy();
     tls?.close();
+    connections.destroy();
   };
   const edge: Edge = {
     port,
