@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { appHost, edgeWorld, rawExchange } from "./support/edge-world.ts";
 import type { EdgeWorld } from "./support/edge-world.ts";
 import { readH2 } from "./support/h2-client.ts";
+import { flags, frame, frameTypes, headers, RawHttp2 } from "./support/h2-frames.ts";
 
 /** Tells which trailers it got, and adds its own: one that may cross, and some that may not. */
 function app(request: IncomingMessage, response: ServerResponse): void {
@@ -54,4 +55,23 @@ test("over HTTP/2", async () => {
   session.destroy();
   assert.deepEqual(JSON.parse(answer.text), { "x-sum": "7" });
   assert.deepEqual(Object.entries(answer.trailers), [["x-checksum", "abc"]]);
+});
+
+test("over HTTP/2, a whole request in one packet", async () => {
+  const raw = new RawHttp2(world.edge.port);
+  const head = [
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":path", "/"],
+    [":authority", appHost],
+  ] as const;
+  raw.send(
+    Buffer.concat([
+      headers(1, head, flags.endHeaders),
+      frame(frameTypes.data, flags.none, 1, "hi"),
+      headers(1, [["x-sum", "7"]], flags.endHeaders | flags.endStream),
+    ]),
+  );
+  assert.deepEqual(await raw.end(1), { body: '{"x-sum":"7"}' });
+  raw.destroy();
 });

@@ -50,6 +50,10 @@ export class StreamSocket extends Duplex implements ResponseSink {
     this.encrypted = peer.encrypted;
     this.#stream = stream;
     this.#parser = new ResponseParser(this);
+    // They may come in the packet that opens the stream, and are told then, while what is before them waits to be read.
+    stream.on("trailers", (_fields, _flags, raw: readonly string[]) => {
+      this.#requestTrailers = trailerLines(raw);
+    });
     stream.on("close", () => this.destroy());
     // A stream that is reset closes with it.
     stream.on("error", () => this.destroy());
@@ -66,12 +70,7 @@ export class StreamSocket extends Duplex implements ResponseSink {
     this.#parser.begin({ method: head.method, upgrade: head.body.kind === "tunnel" });
     this.push(head.text, "latin1");
     if (head.body.kind === "none" || (head.body.kind === "length" && head.body.bytes === 0)) this.#stream.resume();
-    this.#stream
-      .on("data", (bytes: Buffer) => this.#onData(bytes))
-      .on("trailers", (_fields, _flags, raw: readonly string[]) => {
-        this.#requestTrailers = trailerLines(raw);
-      })
-      .on("end", () => this.#onRequestEnd());
+    this.#stream.on("data", (bytes: Buffer) => this.#onData(bytes)).on("end", () => this.#onRequestEnd());
   }
 
   /** Only an answer will be written: the request is none. */
