@@ -36,7 +36,7 @@ describe("a request over HTTP/2 with prior knowledge", () => {
     const pack = await eventually("its record", () =>
       world.emitter.packs.find(({ work }) => work === answer.headers["x-waybill-id"]),
     );
-    assert.deepEqual([pack.facts["status"], pack.facts["host"] ?? appHost], [200, appHost]);
+    assert.deepEqual([pack.facts["status"], pack.facts["host"], pack.facts["protocol"]], [200, appHost, "HTTP/2"]);
   });
 
   test("shows the app one Cookie of its pieces, the protocol it came by, and nothing that is ours", async () => {

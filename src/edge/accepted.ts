@@ -48,7 +48,7 @@ export function storyOf(
     method: request.method ?? "GET",
     ...targetFacts(screened.target),
     host: screened.host,
-    protocol: upgrade === undefined ? `HTTP/${request.httpVersion}` : "websocket",
+    protocol: upgrade === undefined ? `HTTP/${versionOf(request)}` : "websocket",
     trace: callersTrace(screened.traceparent),
     space: route.space,
     ...(inside !== undefined && { inside }),

@@ -15,7 +15,7 @@ export interface Story {
   readonly path: string;
   /** Without the values of what is named like a secret, or looks like one. */
   readonly query: string | undefined;
-  /** `HTTP/1.1`, or `websocket`. */
+  /** `HTTP/1.0`, `HTTP/1.1`, `HTTP/2`, or `websocket`. */
   readonly protocol: string;
   readonly host: string;
   /** The caller's own trace, kept as a fact. */
