@@ -1,9 +1,10 @@
 /** Certificates of an ACME authority (RFC 8555), one for each name: ordered when a visitor first asks for it, proved over http-01, kept, renewed. */
-import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import * as acme from "acme-client";
 
+import { keep } from "./keep.ts";
 import { PairUnfit, readPair } from "./pair.ts";
 import type { Certificate } from "./pair.ts";
 
@@ -29,6 +30,7 @@ export interface AcmeProblem {
 }
 
 const accountName = "account.key";
+const ownersAlone = 0o600;
 /** A handshake waits for an order so long; the next one finds the certificate. */
 const handshakeWaitsMs = 30_000;
 /** An order takes seconds; an authority that goes on asking for patience gets so much of it. */
@@ -141,7 +143,7 @@ export class AcmeCertificates implements Disposable {
     );
     const certificate = readPair({ cert, key: key.toString() }, now());
     if (!certificate.covers(name)) throw new PairUnfit("what the authority issued is for another name");
-    keep(join(folder, `${name}.pem`), `${certificate.key.trimEnd()}\n${cert}`);
+    keep(join(folder, `${name}.pem`), `${certificate.key.trimEnd()}\n${cert}`, ownersAlone);
     this.#kept.set(name, certificate);
     this.#failures.delete(name);
     this.#options.onOrdered(name, new Date(certificate.notAfter).toISOString());
@@ -166,7 +168,7 @@ async function accountKeyIn(folder: string): Promise<string> {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
   const key = (await acme.crypto.createPrivateEcdsaKey()).toString();
-  keep(file, key);
+  keep(file, key, ownersAlone);
   return key;
 }
 
@@ -185,14 +187,6 @@ function* readKept({ folder, now }: AcmeOptions): Generator<[string, Certificate
       rmSync(join(folder, file), { force: true });
     }
   }
-}
-
-/** Whole, or not at all, for nobody else. */
-function keep(file: string, text: string): void {
-  const part = `${file}.part`;
-  writeFileSync(part, text, { mode: 0o600, flush: true });
-  chmodSync(part, 0o600);
-  renameSync(part, file);
 }
 
 async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {

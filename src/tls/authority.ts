@@ -1,11 +1,12 @@
 /** A private certificate authority: its root, made once and kept in a folder, and the certificates that it issues while the platform runs. */
 import "reflect-metadata";
 import { createHash, createPrivateKey, webcrypto, X509Certificate } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { join } from "node:path";
 import * as x509 from "@peculiar/x509";
 
+import { keep } from "./keep.ts";
 import { PairUnfit, readPair } from "./pair.ts";
 import type { Certificate, Pair } from "./pair.ts";
 
@@ -184,12 +185,4 @@ async function pemOfKey(key: CryptoKey): Promise<string> {
 function fingerprint(der: Uint8Array): string {
   const hex = createHash("sha256").update(der).digest("hex").toUpperCase();
   return (hex.match(/../g) ?? []).join(":");
-}
-
-/** Whole, or not at all. */
-function keep(file: string, text: string, mode: number): void {
-  const part = `${file}.part`;
-  writeFileSync(part, text, { mode, flush: true });
-  chmodSync(part, mode);
-  renameSync(part, file);
 }
