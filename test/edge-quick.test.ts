@@ -149,6 +149,29 @@ describe("plain requests on one connection", () => {
     assert.deepEqual(world.counted.slice(counted), [{ code: "route/malformed", host: "" }]);
   });
 
+  test("a Space's bound counts until the answer is through, or its visitor has left", async () => {
+    const route = world.directory.get(appHost);
+    assert.ok(route);
+    world.directory.set(appHost, { ...route, limits: { requests: 1 } });
+    // The next connection has been plain from its first request on.
+    agent.destroy();
+    try {
+      for (const path of ["/long", "/none", "/short"]) assert.notEqual((await ask("GET", path)).answer.statusCode, 503);
+      const visitor = connect(world.edge.port, "127.0.0.1");
+      visitor.write(get("/hangs"));
+      await once(visitor, "data");
+      assert.equal((await ask("GET", "/short")).answer.statusCode, 503);
+      visitor.destroy();
+      await eventually(
+        "it is recorded as gone",
+        () => world.emitter.entries.at(-1)?.facts["code"] === "route/visitor-left",
+      );
+      assert.equal((await ask("GET", "/short")).answer.statusCode, 200);
+    } finally {
+      world.directory.set(appHost, route);
+    }
+  });
+
   test("a visitor who takes slowly is waited for, and gets all of it", async () => {
     const socket = connect(world.edge.port, "127.0.0.1");
     socket.pause();
@@ -173,6 +196,26 @@ test("an edge that closes ends connections that wait for nothing at once", async
   const closed = once(socket, "close");
   await world.close();
   await closed;
+});
+
+test("an edge that is left says with each answer that its connection ends", async () => {
+  const world = await edgeWorld(app);
+  const visitor = connect(world.edge.port, "127.0.0.1");
+  let text = "";
+  visitor.on("data", (bytes) => (text += bytes.toString()));
+  visitor.write(get("/short"));
+  await eventually("an answer", () => text.includes("sssss"));
+  assert.doesNotMatch(text, /connection: close/i);
+  const left = world.edge.drain(10_000);
+  visitor.write(get("/none") + get("/short"));
+  await once(visitor, "close");
+  assert.deepEqual(text.match(/HTTP\/1\.1 \d+|connection: close/gi), [
+    "HTTP/1.1 200",
+    "HTTP/1.1 204",
+    "Connection: close",
+  ]);
+  await left;
+  await world.close();
 });
 
 test("an edge that closes ends connections that have said nothing", { timeout: 15_000 }, async () => {
