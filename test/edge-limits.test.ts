@@ -92,17 +92,26 @@ describe("the edge's limits", () => {
   test("more connections of one address than it may have are answered and closed, without a request", async () => {
     const port = await freePort();
     const told = "PROXY TCP4 203.0.113.7 192.0.2.1 4711 80\r\n";
+    // Version 2, of a visitor who came to the proxy over TLS.
+    const toldOfTls = Buffer.concat([
+      Buffer.from("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x14", "latin1"),
+      Buffer.from([203, 0, 113, 7, 192, 0, 2, 1, 18, 103, 0, 80]),
+      Buffer.from([0x20, 0, 5, 1, 0, 0, 0, 0]),
+    ]);
     const request = `GET /long HTTP/1.1\r\nHost: ${appHost}\r\n\r\n`;
     const proxyProtocol = { address: "127.0.0.1", port };
     await withEdge({ guard: { addressConnections: 1 }, proxyProtocol }, async (world) => {
       const first = connect({ host: "127.0.0.1", port });
       first.write(told + request);
       await new Promise((resolve) => first.once("data", resolve));
-      const refused = await rawExchange(port, told);
-      assert.match(refused, /^HTTP\/1\.1 429 Too Many Requests\r\n/);
-      assert.match(refused, /\r\nproxy-status: waybill;error=connection_limit_reached/);
-      assert.match(refused, /\r\nretry-after: 5\r\n/);
-      assert.equal(world.counted.at(-1)?.code, "capacity/rate-limited");
+      for (const next of [told, toldOfTls]) {
+        const counted = world.counted.length;
+        const refused = await rawExchange(port, next);
+        assert.match(refused, /^HTTP\/1\.1 429 Too Many Requests\r\n/);
+        assert.match(refused, /\r\nproxy-status: waybill;error=connection_limit_reached/);
+        assert.match(refused, /\r\nretry-after: 5\r\n/);
+        assert.deepEqual(world.counted.slice(counted), [{ code: "capacity/rate-limited", host: "" }]);
+      }
       first.destroy();
       await until("there is room again", async () =>
         (await rawExchange(port, told + request, /\r\n\r\n/)).startsWith("HTTP/1.1 200"),

@@ -528,12 +528,11 @@ function httpServer(
     onMalformed: (socket, { detail, host }) => strangers.raw(socket, detail, 400, host),
   });
   const admit = (socket: Socket): boolean => {
-    const { address, secure } = peers.get(socket) ?? peerOf(socket);
+    const { address } = peers.get(socket) ?? peerOf(socket);
     // What a trusted proxy carries is many visitors'; each of their requests counts by its own address.
     if (!peers.has(socket) && isProxy(socket)) return true;
     const leave = context.guard.connect(address);
     if (leave !== undefined) socket.once("close", leave);
-    else if (secure) socket.destroy();
     else strangers.raw(socket, "This address has as many connections open as it may have.", 429, "");
     return leave !== undefined;
   };
