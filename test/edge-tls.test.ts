@@ -87,6 +87,15 @@ describe("with the private authority", () => {
     await world.close();
   });
 
+  test("nothing is issued for a name that is not ours, nor for an address that nobody called", async () => {
+    const address = "127.0.0.1";
+    for (const name of ["6.6.6.6", "2001:db8::1", "else.example"])
+      assert.equal(await tls.pairFor({ name, address }), undefined);
+    const { certificates: all } = await tls.shown();
+    assert.ok(!all.some(({ names }) => names.includes("6.6.6.6")));
+    assert.equal((await tls.pairFor({ name: undefined, address })) === undefined, false);
+  });
+
   test("a visitor that knows HTTP/2 speaks it by ALPN, and the app is told https and 2", async () => {
     const session = connectH2(`https://${appHost}:${world.edge.port}`, { ca, lookup: loopback });
     const headers = shown((await askH2(session, { ":path": "/" })).text);

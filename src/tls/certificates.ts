@@ -92,7 +92,9 @@ export class Certificates implements Disposable {
     if (own !== undefined) return own;
     const given = await this.#acme?.find(asked);
     if (given !== undefined) return given;
-    if (this.#authority !== undefined && (isIP(asked) !== 0 || this.#options.isOurs(asked)))
+    // RFC 6066 §3: no address is a server name, and whoever made them up would have a certificate made for each.
+    const isCalled = asked === address && isIP(asked) !== 0;
+    if (this.#authority !== undefined && (isCalled || this.#options.isOurs(asked)))
       return this.#authority.issued(this.#namesWith(asked));
     return this.#files.all[0];
   }
