@@ -494,7 +494,6 @@ function httpServer(
       return true;
     },
     handOver: (socket) => take.call(server, socket),
-    onSilent: (socket) => strangers.raw(socket, "request: not whole in time", 408, ""),
     monotonic: () => context.clock.monotonic(),
   });
   /** What is known of a connection holds of what it carries. */

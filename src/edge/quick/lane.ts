@@ -13,8 +13,6 @@ export interface QuickLaneOptions {
   readonly accept: (request: QuickRequest, response: QuickResponse) => boolean;
   /** node:http gets the connection; what came on it is to be read from it again. */
   readonly handOver: (socket: Socket) => void;
-  /** Nothing came on it in time. */
-  readonly onSilent: (socket: Socket) => void;
   readonly monotonic: () => number;
 }
 
@@ -85,11 +83,8 @@ class QuickConnection {
   sweep(now: number): void {
     if (this.#response !== undefined) return;
     const idleMs = now - this.#idleSince;
-    if (this.#asked && idleMs > visitorIdleMs) this.#socket.destroy();
-    else if (!this.#asked && idleMs > headWithinMs) {
-      this.#leave();
-      this.#lane.options.onSilent(this.#socket);
-    }
+    // One that never asked was opened ahead, as browsers do, and is dropped without a word.
+    if (idleMs > (this.#asked ? visitorIdleMs : headWithinMs)) this.#socket.destroy();
   }
 
   closeIfIdle(): void {
