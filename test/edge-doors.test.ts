@@ -32,6 +32,34 @@ describe("a WebSocket", () => {
     });
   }
 
+  describe("that the app declines with a long answer", () => {
+    const bytes = 3 << 20;
+    const head = `GET /ws HTTP/1.1\r\nHost: ${appHost}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+    let world: EdgeWorld;
+    before(async () => {
+      world = await edgeWorld((_, response) => response.writeHead(426).end(Buffer.alloc(bytes, "n")));
+    });
+    after(() => world.close());
+
+    test("gets all of it", async () => {
+      const text = await rawExchange(world.edge.port, head);
+      assert.match(text, /^HTTP\/1\.1 426 /);
+      assert.ok(text.replaceAll(/[^n]/g, "").length >= bytes, `${text.length} bytes`);
+    });
+
+    test("is seen to leave in the middle of it", async () => {
+      const visitor = connect(world.edge.port, "127.0.0.1");
+      visitor.pause();
+      visitor.write(head);
+      await eventually("it is under way", () => world.edge.busy("r_1") === 1);
+      visitor.destroy();
+      const left = await eventually("its end is recorded", () =>
+        world.emitter.entries.find(({ hop }) => hop === "edge.deliver"),
+      );
+      assert.equal(left.facts["code"], "route/visitor-left");
+    });
+  });
+
   test("echoes through the edge and leaves one record with status 101", async () => {
     const world = await edgeWorld(app);
     websocketApp(world);

@@ -5,6 +5,7 @@
  *   any step → refused | failed | left                             (entries, written before the visitor's answer)
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 
 import type { InsideCaller } from "../contract/egress.ts";
 import type { Break } from "../http/page.ts";
@@ -349,6 +350,7 @@ export class Exchange implements UpstreamUser, Waiter {
       this.#switching = head;
       return;
     }
+    if (this.#upgrade !== undefined) dropRest(this.#upgrade.socket);
     this.#listener?.onHead(head);
     this.#response.writeHead(
       head.status,
@@ -696,4 +698,9 @@ export class Exchange implements UpstreamUser, Waiter {
 
 function destroyResponse(this: ServerResponse): void {
   this.destroy();
+}
+
+/** Its upgrade was declined: what its visitor still sends is nobody's, and is read only to see it leave. */
+function dropRest(socket: Socket): void {
+  socket.on("end", () => socket.destroy()).resume();
 }
