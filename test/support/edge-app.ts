@@ -15,7 +15,11 @@ export interface Answer {
 
 /** As browsers ask: a connection that lives on, so that what is plain goes by the edge's quick lane. */
 export function open(world: EdgeWorld, path: string, headers: OutgoingHttpHeaders = {}, method = "GET"): ClientRequest {
-  return httpRequest(`${world.url}${path}`, { method, headers: { host: appHost, connection: "keep-alive", ...headers }, agent: false });
+  return httpRequest(`${world.url}${path}`, {
+    method,
+    headers: { host: appHost, connection: "keep-alive", ...headers },
+    agent: false,
+  });
 }
 
 export async function ask(
