@@ -21,6 +21,7 @@ const needs: Readonly<Record<string, Need>> = {
   "GET /api/tiers": "open",
   "GET /api/pools": "open",
   "GET /api/pools/:name": "open",
+  "GET /api/hosts": "open",
   "GET /api/spaces": "open",
   "GET /api/spaces/hardware": "open",
   "GET /api/spaces/:owner/:name": "open",
@@ -57,6 +58,10 @@ const needs: Readonly<Record<string, Need>> = {
   "GET /api/spaces/:owner/:name/variables": "write",
   "GET /api/spaces/:owner/:name/secrets": "write",
   "GET /api/spaces/:owner/:name/environment/changes": "write",
+  "GET /api/spaces/:owner/:name/domains": "write",
+  "GET /api/spaces/:owner/:name/domains/changes": "write",
+  "POST /api/spaces/:owner/:name/domains": "write",
+  "DELETE /api/spaces/:owner/:name/domains/:domain": "write",
   "GET /api/spaces/:owner/:name/budget": "admin",
   "PUT /api/spaces/:owner/:name/budget": "admin",
   "POST /api/spaces/:owner/:name/commit/:branch": "write",
@@ -132,6 +137,7 @@ function lineOf(route: string, build: string): string {
     .replace(":account", "ghost")
     .replace(":branch", "main")
     .replace(":index", "0")
+    .replace(":domain", "app.example.org")
     .replace(":id", route.includes("/builds/") ? build : "c_00");
 }
 

@@ -15,11 +15,9 @@ import type { Draft } from "../evidence/entry.ts";
 import { instant } from "../stdx/time.ts";
 import { reuseOf, storyOf, versionOf } from "./accepted.ts";
 import type { Accepted, UpgradeEnd } from "./accepted.ts";
-import { answerOwn, breakOff, drain } from "./answers.ts";
-import type { OwnAnswer } from "./answers.ts";
+import { answerOwn, breakOff, drain, type OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
-import { blame } from "./blame.ts";
-import type { Attempt, Blamed } from "./blame.ts";
+import { blame, type Attempt, type Blamed } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
 import { endedByApp } from "./closed-end.ts";
 import { Delivery } from "./delivery.ts";
@@ -30,8 +28,7 @@ import { echoedRequestId, isLast, passedHeaders, switchingHead, upstreamHead, vi
 import type { AnswerAdditions } from "./headers.ts";
 import { hopTo } from "./hop.ts";
 import type { Hop } from "./hop.ts";
-import { earlyBodyWithinMs, loopSays, openEntriesAfterMs, timeSays, wakeRetryMs } from "./limits.ts";
-import type { TimeOver } from "./limits.ts";
+import { earlyBodyWithinMs, loopSays, openEntriesAfterMs, timeSays, wakeRetryMs, type TimeOver } from "./limits.ts";
 import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
 import { Placing } from "./placing.ts";
@@ -139,7 +136,7 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#context.active.add(this);
     this.#response.on("close", () => this.#onResponseClosed());
     // Writing to a visitor who has just left: the close that follows says so.
-    this.#response.on("error", destroyResponse);
+    this.#response.on("error", () => this.#response.destroy());
     const resolved = this.#context.identity.resolve({
       authorization: this.#screened.authorization,
       xHfAuthorization: this.#screened.xHfAuthorization,
@@ -694,10 +691,6 @@ export class Exchange implements UpstreamUser, Waiter {
   get #now(): number {
     return this.#context.clock.monotonic();
   }
-}
-
-function destroyResponse(this: ServerResponse): void {
-  this.destroy();
 }
 
 /** Its upgrade was declined: what its visitor still sends is nobody's, and is read only to see it leave. */

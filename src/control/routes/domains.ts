@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Page } from "../../contract/api.ts";
 import type { DomainChangeView, DomainView } from "../../contract/domains.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { ownerOf, refuse, refuseAs } from "../api.ts";
+import { refuse, refuseAs, spaceOwnerOf } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import { jsonBody } from "../json-body.ts";
 import type { Server } from "../server.ts";
@@ -57,7 +57,7 @@ export const domainsRoute: Route = (api, server) => {
 /** The Space and who asks, if it may; else the answer that says no. */
 function askedSpace(c: ApiContext, server: Server): { readonly space: string; readonly caller: Caller } | Response {
   const { owner = "", name = "" } = c.req.param();
-  const caller = ownerOf(c, owner);
+  const caller = spaceOwnerOf(c, "write");
   if (caller instanceof Response) return caller;
   const space = `${owner}/${name}`;
   if (!server.spaces.get(space)) return refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });
