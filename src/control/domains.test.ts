@@ -90,6 +90,13 @@ describe("a claim", () => {
     assert.equal(world.domains.spaceOf(name), "alice/demo");
   });
 
+  test("whose DNS never answers goes after a week too", async () => {
+    world.dns.txt.set(`_waybill.${name}`, "ESERVFAIL");
+    await world.domains.add("alice/demo", name, { account: "alice", withoutProof: false });
+    for (let n = 0; n < 8; n++) await later(day);
+    assert.deepEqual(world.domains.list("alice/demo"), []);
+  });
+
   test("that is never proved goes after a week", async () => {
     await add("alice/demo");
     for (let n = 0; n < 6; n++) await later(day);

@@ -199,17 +199,17 @@ export class Domains {
     const at = this.#ports.clock.wall();
     const found = await this.#look(row);
     const key = keyOf(row.name, row.space);
+    const isOver = row.state === "claimed" && at - row.addedAt >= claimLastsMs;
+    // Also where the DNS did not answer all that time: it would be asked for ever.
+    if (isOver && found.kind !== "found")
+      return this.#drop(row, { account: null, says: "It was not proved within a week." }, false);
     if (found.kind === "unknown") return void this.#askAgainAt.set(key, at + unansweredAgainMs);
     this.#askAgainAt.delete(key);
     const told = (action: DomainChange["action"], says: string): DomainChange[] => [
       change(row, { action, account: null, at, says }),
     ];
     if (found.kind === "missing") {
-      if (row.state !== "leads") {
-        if (at - row.addedAt < claimLastsMs || row.state === "lapsed")
-          return this.#keep([{ ...row, lookedAt: at }], [], false);
-        return this.#drop(row, { account: null, says: "It was not proved within a week." }, false);
-      }
+      if (row.state !== "leads") return this.#keep([{ ...row, lookedAt: at }], [], false);
       const missingSince = row.missingSince ?? at;
       if (at - missingSince >= missingLastsMs)
         return this.#keep(

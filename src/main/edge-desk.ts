@@ -141,11 +141,14 @@ export class EdgeDesk implements AsyncDisposable {
     const since = (id === undefined ? undefined : this.#told.get(id)?.n) ?? 0;
     let known = 0;
     let unknown = this.#connections.size === 0 ? 1 : 0;
-    for (const { workers } of this.#connections)
+    for (const { workers } of this.#connections) {
+      // Its workers have said nothing yet, and may carry requests since before this server began.
+      if (workers.size === 0) unknown = 1;
       for (const { report } of workers.values()) {
         if (report === undefined || report.got < since) unknown = 1;
         known += report?.busy[replica] ?? 0;
       }
+    }
     return known + unknown;
   }
 
@@ -177,6 +180,7 @@ export class EdgeDesk implements AsyncDisposable {
   tier(account: string, tier: string): void {
     if (this.#tiers.get(account) === tier) return;
     this.#tiers.set(account, tier);
+    this.#tokenChanges += 1;
     this.#change({ type: "tier", account, tier });
   }
 
@@ -290,20 +294,14 @@ export class EdgeDesk implements AsyncDisposable {
         return;
       }
       case "wake":
-        return this.#settle("a wake", this.#wake(connection, message));
+        return this.#settle("a wake", this.#answered(socket, this.#wake(connection, message)));
       case "unwake":
         return wakes.get(message.ask)?.abort();
       case "sync":
         this.#lookAtAll();
         return writeLine(socket, { type: "synced", ask: message.ask } satisfies ForEdge);
       case "find-token":
-        return this.#settle(
-          "a token that an edge asks for",
-          this.#find(message.hash).then((found) => {
-            const { ask, hash } = message;
-            writeLine(socket, { type: "token", ask, hash, found: found ?? null } satisfies ForEdge);
-          }),
-        );
+        return this.#settle("a token that an edge asks for", this.#answered(socket, this.#find(socket, message)));
       case "touch-token":
         return this.#settle("a token's last use", tokens.touch(message.id));
       case "visitor-gone":
@@ -337,12 +335,23 @@ export class EdgeDesk implements AsyncDisposable {
     writeLine(socket, { type: "woken", ask, route: route ?? null } satisfies ForEdge);
   }
 
-  /** As it is when it is told: one that is revoked while it is looked up is looked up again. */
-  async #find(hash: string): Promise<FoundToken | undefined> {
+  /** As it is when it is told: one that is revoked, or whose account's tier changes, while it is looked up is looked up again. */
+  async #find(socket: Socket, { ask, hash }: Extract<FromEdge, { type: "find-token" }>): Promise<void> {
     for (;;) {
       const changes = this.#tokenChanges;
       const found = await this.#parts.tokens.find(hash);
-      if (changes === this.#tokenChanges) return found;
+      if (changes === this.#tokenChanges)
+        return writeLine(socket, { type: "token", ask, hash, found: found ?? null } satisfies ForEdge);
+    }
+  }
+
+  /** What cannot be answered ends the line: an edge takes that for a server that is away, and does not wait. */
+  async #answered(socket: Socket, answer: Promise<void>): Promise<void> {
+    try {
+      await answer;
+    } catch (error) {
+      socket.destroy();
+      throw error;
     }
   }
 
