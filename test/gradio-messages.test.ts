@@ -87,8 +87,10 @@ describe("what a Gradio client is told of the GPU queue", { skip }, () => {
       code === "IN_QUEUE" && rank === 0 && typeof eta === "number";
     const at = seen.findIndex((status) => isPlace(status) && status.queue_size === 1);
     assert.ok(at >= 0, stdout);
+    // It is looked at now and then: what the function says of itself may have taken the place of its start by then.
+    const after = seen.slice(seen.findLastIndex(isPlace) + 1, -1);
     assert.ok(
-      seen.slice(at).some(({ code }) => code === "PROCESSING"),
+      after.some(({ code }) => code === "PROCESSING" || code === "LOG"),
       stdout,
     );
     assert.equal(seen.at(-1)?.code, "FINISHED");

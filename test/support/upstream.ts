@@ -10,6 +10,8 @@ export interface Carried {
   returnedBytes: number;
   connected: boolean;
   closed: boolean;
+  /** Brings it up to date, where whoever took the connection over writes on it. */
+  count?: () => void;
   /** All that the edge sent for the app, where it is asked to keep it. */
   readonly bytes: Buffer[];
 }
@@ -43,7 +45,9 @@ export async function testUpstream(
       const id = `${preamble.emitter}/${preamble.epoch}/${preamble.connection}`;
       if (preamble.kind === "ask") {
         asked.push(preamble.work ?? "");
-        return void socket.end(`${JSON.stringify(answerOf(connections.get(id)))}\n`);
+        const of = connections.get(id);
+        of?.count?.();
+        return void socket.end(`${JSON.stringify(answerOf(of))}\n`);
       }
       const carried: Carried = { acceptedBytes: 0, returnedBytes: 0, connected: false, closed: false, bytes: [] };
       connections.set(id, carried);
@@ -51,8 +55,13 @@ export async function testUpstream(
       socket.on("close", () => {
         carried.closed = true;
       });
-      if (how.onOpen !== undefined) how.onOpen(socket);
-      else carry(socket, appPort(), carried, how.keep === true);
+      if (how.onOpen !== undefined) {
+        carried.count = () => {
+          carried.returnedBytes = socket.bytesWritten;
+          carried.connected ||= socket.bytesWritten > 0;
+        };
+        how.onOpen(socket);
+      } else carry(socket, appPort(), carried, how.keep === true);
     });
   });
   await listening(server, path);
