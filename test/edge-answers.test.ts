@@ -23,7 +23,7 @@ describe("an app's wrong answer", () => {
   let wrongOn: Socket | undefined;
   const targets = new Map<Socket, string[]>();
   before(async () => {
-    world = await edgeWorld((_, response) => response.end(), { upstream: { onOpen } });
+    world = await edgeWorld((_, response) => response.end(), { upstream: { onOpen, counts: true } });
   });
   after(() => world.close());
 

@@ -25,11 +25,11 @@ export interface TestUpstream {
   close(): Promise<void>;
 }
 
-/** `appPort` is read at each connection. `keep`: remember the bytes. `onOpen`: takes the connection over instead of the app. */
+/** `appPort` is read at each connection. `keep`: remember the bytes. `onOpen`: takes the connection over instead of the app; `counts`: what it writes counts as the app's. */
 export async function testUpstream(
   path: string,
   appPort: () => number,
-  how: { keep?: boolean; onOpen?: (socket: Socket) => void } = {},
+  how: { keep?: boolean; onOpen?: (socket: Socket) => void; counts?: boolean } = {},
 ): Promise<TestUpstream> {
   const connections = new Map<string, Carried>();
   const asked: string[] = [];
@@ -56,10 +56,11 @@ export async function testUpstream(
         carried.closed = true;
       });
       if (how.onOpen !== undefined) {
-        carried.count = () => {
-          carried.returnedBytes = socket.bytesWritten;
-          carried.connected ||= socket.bytesWritten > 0;
-        };
+        if (how.counts === true)
+          carried.count = () => {
+            carried.returnedBytes = socket.bytesWritten;
+            carried.connected ||= socket.bytesWritten > 0;
+          };
         how.onOpen(socket);
       } else carry(socket, appPort(), carried, how.keep === true);
     });
