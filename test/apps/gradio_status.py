@@ -4,7 +4,7 @@ last the result: {"code": "IN_QUEUE", "rank": 0, "queue_size": 1, "eta": 12.0}, 
 """
 import json
 import sys
-import time
+from concurrent.futures import wait
 
 from gradio_client import Client
 
@@ -21,7 +21,7 @@ while True:
         last = told
     if done:
         break
-    time.sleep(0.02)
+    wait([job.future], timeout=0.02)
 try:
     print(json.dumps({"result": job.result()}), flush=True)
 except Exception as error:

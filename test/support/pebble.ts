@@ -1,9 +1,12 @@
 /** An ACME authority of its own: Pebble, Let's Encrypt's test server, and the DNS that it asks, in which every name leads here. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { join } from "node:path";
+import { accepts } from "../../src/runtime/shim/http-look.ts";
 import { freePort } from "./free-port.ts";
+import { until } from "./replicas.ts";
+
+const listensWithinMs = 60_000;
 
 export interface Pebble extends AsyncDisposable {
   readonly directory: string;
@@ -59,17 +62,14 @@ export async function startPebble(
   };
 }
 
-async function listens(port: number, children: readonly ChildProcess[]): Promise<void> {
-  const until = performance.now() + 60_000;
-  for (;;) {
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect({ host: "127.0.0.1", port }, () => (socket.destroy(), resolve(true)));
-      socket.on("error", () => resolve(false));
-    });
-    if (open) return;
-    const ended = children.find(({ exitCode }) => exitCode !== null);
-    if (ended !== undefined || performance.now() > until)
-      throw new Error(`${ended?.spawnfile ?? "pebble"} does not run`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+function listens(port: number, children: readonly ChildProcess[]): Promise<boolean> {
+  return until(
+    "pebble listens",
+    async () => {
+      const ended = children.find(({ exitCode }) => exitCode !== null);
+      if (ended !== undefined) throw new Error(`${ended.spawnfile} does not run`);
+      return accepts("127.0.0.1", port);
+    },
+    listensWithinMs,
+  );
 }

@@ -20,19 +20,14 @@ export const tools: LaunchTools = {
   shimEntry: resolve(import.meta.dirname, "../../src/main/shim.ts"),
 };
 
-/** Polls every `everyMs` until `look` gives something that is not undefined, null or false; fails after `withinMs` with `says`. */
-export async function until<T>(
-  says: string,
-  look: () => T | Promise<T>,
-  withinMs = 180_000,
-  everyMs = 10,
-): Promise<NonNullable<T>> {
+/** Polls until `look` gives something that is not undefined, null or false; fails after `withinMs` with `says`. */
+export async function until<T>(says: string, look: () => T | Promise<T>, withinMs = 180_000): Promise<NonNullable<T>> {
   const since = performance.now();
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== null && found !== false) return found;
     assert.ok(performance.now() - since < withinMs, `not within ${withinMs} ms: ${says}`);
-    await new Promise((done) => setTimeout(done, everyMs));
+    await new Promise((done) => setTimeout(done, 10));
   }
 }
 
