@@ -75,6 +75,8 @@ async function tell(
       `  console  ${platform.addressing.isOwnMachine ? url : platform.addressing.console}`,
       `  apps     ${platform.addressing.everySpace}`,
       `  GPUs     ${gpus.join("; ")}`,
+      // Until it runs nothing answers on the port.
+      ...(config.edgeApart ? [`  edge     apart: start it with \`waybill edge --data ${config.data}\``] : []),
       `  sandbox  ${status.isolation.says.replace(/^sandbox /, "")}`,
       saved
         ? "next: waybill deploy ./my-app --space admin/my-app"
