@@ -5,7 +5,7 @@
 import { isIP } from "node:net";
 
 import { parseHost } from "../http/host.ts";
-import { plainAddress } from "../http/visitor.ts";
+import { isLoopback, plainAddress } from "../http/visitor.ts";
 
 /** One end of a connection. */
 export interface Peer {
@@ -74,7 +74,7 @@ export function isOwnMachine(ends: {
 }): boolean {
   const from = plainAddress(ends.remoteAddress);
   if (from === undefined) return false;
-  return from.startsWith("127.") || from === "::1" || from === plainAddress(ends.localAddress);
+  return isLoopback(from) || from === plainAddress(ends.localAddress);
 }
 
 /**
@@ -156,7 +156,7 @@ function listOf(raw: readonly string[], wanted: string): string[] {
 function nodeAddress(text: string): string | undefined {
   const bare =
     /^\[([0-9a-f:.]+)\](?::\d{1,5})?$/i.exec(text)?.[1] ?? /^(\d+\.\d+\.\d+\.\d+):\d{1,5}$/.exec(text)?.[1] ?? text;
-  const address = plainAddress(bare.toLowerCase()) ?? "";
+  const address = plainAddress(bare.toLowerCase());
   return isIP(address) === 0 ? undefined : address;
 }
 

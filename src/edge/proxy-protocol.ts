@@ -89,7 +89,9 @@ function parseLine(bytes: Buffer): ProxyHead {
     /^PROXY (TCP4|TCP6) (\S+) (\S+) (\d{1,5}) (\d{1,5})$/.exec(text) ?? [];
   const isAddress = family === "TCP4" ? isIPv4 : isIPv6;
   const fits = family !== undefined && isAddress(source) && isAddress(destination) && ports.every(isPort);
-  return fits ? { kind: "done", length, source: plain(source), secure: false } : bad("a line that is not understood");
+  return fits
+    ? { kind: "done", length, source: plainAddress(source.toLowerCase()), secure: false }
+    : bad("a line that is not understood");
 }
 
 /** §2.2. */
@@ -175,10 +177,6 @@ function startsAs(bytes: Buffer, start: Buffer): boolean {
 
 function isPort(text: string): boolean {
   return Number(text) <= 65_535;
-}
-
-function plain(address: string): string {
-  return plainAddress(address.toLowerCase()) ?? address;
 }
 
 const more: ProxyHead = { kind: "more" };

@@ -36,9 +36,16 @@ export function visitorOf(request: IncomingMessage): Visitor {
 }
 
 /** An IPv4 address that a socket of both families shows within IPv6 (RFC 4291 §2.5.5.2) is the same one; a zone is no part of an address. */
+export function plainAddress(address: string): string;
+export function plainAddress(address: string | undefined): string | undefined;
 export function plainAddress(address: string | undefined): string | undefined {
   if (address === undefined) return undefined;
   const plain = address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
   const zone = plain.indexOf("%");
   return zone < 0 ? plain : plain.slice(0, zone);
+}
+
+/** Of a {@link plainAddress}. */
+export function isLoopback(address: string): boolean {
+  return address.startsWith("127.") || address === "::1";
 }

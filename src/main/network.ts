@@ -4,7 +4,7 @@ import type { NetworkOptions } from "../cli/world.ts";
 import type { ProxyHeaders, TrustedProxies } from "../edge/index.ts";
 import { parseRange } from "../egress/ranges.ts";
 import { parseHost } from "../http/host.ts";
-import { plainAddress } from "../http/visitor.ts";
+import { isLoopback, plainAddress } from "../http/visitor.ts";
 import { openingProblems } from "./opening.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -167,7 +167,7 @@ function readProxies(env: Environment, problems: string[]): TrustedProxies | nul
       );
     return null;
   }
-  const has = (address: string): boolean => ranges.some((range) => range.has(plainAddress(address) ?? ""));
+  const has = (address: string): boolean => ranges.some((range) => range.has(plainAddress(address)));
   return { has, headers: headers ?? "x-forwarded" };
 }
 
@@ -200,10 +200,6 @@ function parsePlace(text: string): Place | undefined {
   const address = v6 ?? v4 ?? "";
   const port = Number(digits);
   return isIP(address) === (v6 === undefined ? 4 : 6) && port >= 1 && port <= 65_535 ? { address, port } : undefined;
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith("127.") || address === "::1";
 }
 
 /** What was said, and where. */

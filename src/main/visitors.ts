@@ -5,6 +5,7 @@ import type { AppsPayer } from "../control/quotes.ts";
 import type { Credentials, IdentityRefusal, Visitor, VisitorIdentity } from "../edge/ports.ts";
 import { codeRow } from "../evidence/codes.ts";
 import type { TierName, BilledBy } from "../core/model.ts";
+import { isLoopback, plainAddress } from "../http/visitor.ts";
 import type { TokenResolver } from "../identity/token-resolver.ts";
 import type { VisitorKeys } from "../identity/visitor-keys.ts";
 import { mintVisitorToken, verifyVisitorToken } from "../identity/visitor-token.ts";
@@ -73,7 +74,7 @@ function forwardedVisitor(
   { keys, clock, plainProcesses }: VisitorIdentityParts,
 ): Visitor | IdentityRefusal {
   const isNamed = inside !== undefined;
-  if (!isNamed && !(plainProcesses && isLoopback(address)))
+  if (!isNamed && !(plainProcesses && isLoopback(plainAddress(address))))
     return {
       refused: "identity/forwarded",
       detail: "An X-IP-Token is taken only from the Space that it was made for, over its own connection.",
@@ -108,10 +109,6 @@ export function payerOfApp(
 function ownerOf(space: string, tierOf: VisitorIdentityParts["ownerTier"]) {
   const owner = spaceOwner(space);
   return { account: owner, tier: tierOf(owner), billedBy: "owner", user: null } as const;
-}
-
-function isLoopback(address: string): boolean {
-  return address.startsWith("127.") || address === "::1" || address.startsWith("::ffff:127.");
 }
 
 export function verifyVisitor(
