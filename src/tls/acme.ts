@@ -5,7 +5,7 @@ import { join } from "node:path";
 import * as acme from "acme-client";
 
 import { keep } from "./keep.ts";
-import { PairUnfit, readPair } from "./pair.ts";
+import { isAging, PairUnfit, readPair } from "./pair.ts";
 import type { Certificate } from "./pair.ts";
 
 export interface AcmeOptions {
@@ -100,8 +100,8 @@ export class AcmeCertificates implements Disposable {
   /** Orders anew what is in the last third of its life, and still ours. */
   renew(): void {
     const now = this.#options.now();
-    for (const [name, { notBefore, notAfter }] of this.#kept)
-      if (now >= notBefore + (2 * (notAfter - notBefore)) / 3 && this.#options.isOurs(name)) void this.#order(name);
+    for (const [name, certificate] of this.#kept)
+      if (isAging(certificate, now) && this.#options.isOurs(name)) void this.#order(name);
   }
 
   [Symbol.dispose](): void {
@@ -125,7 +125,7 @@ export class AcmeCertificates implements Disposable {
   async #ordered(name: string): Promise<Certificate> {
     const { folder, email, now } = this.#options;
     const [key, csr] = await acme.crypto.createCsr({ altNames: [name] }, await acme.crypto.createPrivateEcdsaKey());
-    const cert = await withinOrThrow(
+    const cert = await within(
       orderWithinMs,
       this.#client.auto({
         ...(email !== null && { email }),
@@ -141,6 +141,7 @@ export class AcmeCertificates implements Disposable {
         challengeRemoveFn: async (_authorization, { token }) => void this.#challenges.delete(token),
       }),
     );
+    if (cert === undefined) throw new Error(`not within ${orderWithinMs / 1000} s`);
     const certificate = readPair({ cert, key: key.toString() }, now());
     if (!certificate.covers(name)) throw new PairUnfit("what the authority issued is for another name");
     keep(join(folder, `${name}.pem`), `${certificate.key.trimEnd()}\n${cert}`, ownersAlone);
@@ -192,11 +193,5 @@ function* readKept({ folder, now }: AcmeOptions): Generator<[string, Certificate
 async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
   const timer = setTimeout(() => resolve(undefined), ms);
-  return Promise.race([work, promise]).finally(() => clearTimeout(timer));
-}
-
-async function withinOrThrow<T>(ms: number, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`not within ${ms / 1000} s`)), ms);
   return Promise.race([work, promise]).finally(() => clearTimeout(timer));
 }

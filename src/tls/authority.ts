@@ -7,7 +7,7 @@ import { join } from "node:path";
 import * as x509 from "@peculiar/x509";
 
 import { keep } from "./keep.ts";
-import { PairUnfit, readPair } from "./pair.ts";
+import { isAging, PairUnfit, readPair } from "./pair.ts";
 import type { Certificate, Pair } from "./pair.ts";
 
 const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
@@ -129,8 +129,7 @@ export class Authority {
     const [name] = names;
     const kept = this.#issued.get(name);
     const before = kept === undefined ? undefined : await kept;
-    if (before !== undefined && this.#now() < before.notBefore + (2 * (before.notAfter - before.notBefore)) / 3)
-      return before;
+    if (before !== undefined && !isAging(before, this.#now())) return before;
     // Whoever asked first makes it; the others wait for the same one.
     const again = this.#issued.get(name);
     if (again !== undefined && again !== kept) return again;

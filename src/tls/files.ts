@@ -49,7 +49,7 @@ export class OwnFiles implements Disposable {
     return this.#current;
   }
 
-  /** The first that is for this name; else, where a visitor names none, the first of all. */
+  /** The first that is for this name or address. */
   find(name: string): Certificate | undefined {
     return this.#current.find((pair) => pair.covers(name));
   }

@@ -18,6 +18,11 @@ export interface Certificate extends Pair {
   covers(name: string): boolean;
 }
 
+/** From the last third of its life on, another one is to take its place. */
+export function isAging({ notBefore, notAfter }: Certificate, now: number): boolean {
+  return now >= notBefore + (2 * (notAfter - notBefore)) / 3;
+}
+
 /** A pair that cannot be used: the message is the end of a sentence that begins with the files. */
 export class PairUnfit extends Error {
   override readonly name = "PairUnfit";
