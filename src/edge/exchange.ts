@@ -28,7 +28,15 @@ import { echoedRequestId, isLast, passedHeaders, switchingHead, upstreamHead, vi
 import type { AnswerAdditions } from "./headers.ts";
 import { hopTo } from "./hop.ts";
 import type { Hop } from "./hop.ts";
-import { earlyBodyWithinMs, loopSays, openEntriesAfterMs, timeSays, wakeRetryMs, type TimeOver } from "./limits.ts";
+import {
+  earlyBodyWithinMs,
+  least,
+  loopSays,
+  openEntriesAfterMs,
+  timeSays,
+  wakeRetryMs,
+  type TimeOver,
+} from "./limits.ts";
 import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
 import { Placing } from "./placing.ts";
@@ -486,7 +494,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   get #bodyMaxBytes(): number {
-    return Math.min(this.#context.limits.bodyMaxBytes, this.#route.limits?.bodyMaxBytes ?? Number.POSITIVE_INFINITY);
+    return least(this.#context.limits.bodyMaxBytes, this.#route.limits?.bodyMaxBytes);
   }
 
   /** The parser found the rest of the request wrong, or waited for it too long. */
@@ -573,19 +581,8 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   #answer(code: Code, stoppedAt: Break, how: Manner): void {
-    const { detail, retryAfterMs, status, error } = how;
     const close = how.close === true || this.#upgrade !== undefined;
-    const own = {
-      work: this.work,
-      requestId: this.#requestId,
-      code,
-      stoppedAt,
-      detail,
-      retryAfterMs,
-      status,
-      close,
-      error,
-    };
+    const own = { ...how, work: this.work, requestId: this.#requestId, code, stoppedAt, close };
     answerOwn(this.#context, this.#request, this.#response, own);
   }
 
@@ -613,11 +610,11 @@ export class Exchange implements UpstreamUser, Waiter {
   /** Which of its times is over. What passes is counted, not stamped: a stamp would cost each piece a look at the clock. */
   #timeUp(now: number): TimeOver | undefined {
     const { limits } = this.#route;
-    const open = Math.min(this.#context.limits.openWithinMs, limits?.openMs ?? Number.POSITIVE_INFINITY);
+    const open = least(this.#context.limits.openWithinMs, limits?.openMs);
     if (now - this.#story.acceptedAt > open) return { code: "route/open-too-long", limitMs: open };
     const passed = this.#story.bytes + this.#bodyBytes + (this.#story.hand?.to ?? 0);
     if (passed !== this.#passed) [this.#passed, this.#passedAt] = [passed, now];
-    const idle = Math.min(this.#context.limits.idleWithinMs, limits?.idleMs ?? Number.POSITIVE_INFINITY);
+    const idle = least(this.#context.limits.idleWithinMs, limits?.idleMs);
     const hasBegun = this.#story.status !== undefined;
     return hasBegun && now - this.#passedAt > idle ? { code: "route/idle-timeout", limitMs: idle } : undefined;
   }

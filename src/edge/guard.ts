@@ -4,6 +4,10 @@
  */
 import type { Code } from "../evidence/codes.ts";
 import { addressGroup } from "../http/address-group.ts";
+import { serializeRateLimit, serializeRateLimitPolicy } from "../http/rate-limit.ts";
+import type { RateLimit } from "../http/rate-limit.ts";
+import { isLoopback } from "../http/visitor.ts";
+import { least } from "./limits.ts";
 import type { SpaceLimits } from "./ports.ts";
 
 export interface GuardLimits {
@@ -73,14 +77,12 @@ export class Guard {
     const now = this.#monotonic();
     const key = address === undefined ? undefined : countedAs(address);
     const { addressRequests, addressPerSecond, spaceRequests, spacePerSecond } = this.#limits;
-    const ofSpace = this.#useOf(this.#spaces, space, least(spacePerSecond, limits?.perSecond), now);
+    const perSecond = least(spacePerSecond, limits?.perSecond);
+    const ofSpace = this.#useOf(this.#spaces, space, perSecond, now);
     const ofAddress = key === undefined ? undefined : this.#useOf(this.#addresses, key, addressPerSecond, now);
     const refused =
       (ofAddress && refusal("address", ofAddress, { requests: addressRequests, perSecond: addressPerSecond })) ??
-      refusal("space", ofSpace, {
-        requests: least(spaceRequests, limits?.requests),
-        perSecond: least(spacePerSecond, limits?.perSecond),
-      });
+      refusal("space", ofSpace, { requests: least(spaceRequests, limits?.requests), perSecond });
     if (refused !== undefined) return refused;
     for (const use of [ofSpace, ofAddress]) {
       if (use === undefined) continue;
@@ -138,7 +140,7 @@ export class Guard {
 
 /** What its counters are kept under; undefined for this machine itself: tunnels and proxies that tell nothing share it. */
 export function countedAs(address: string): string | undefined {
-  return address.startsWith("127.") || address === "::1" ? undefined : addressGroup(address);
+  return isLoopback(address) ? undefined : addressGroup(address);
 }
 
 function refusal(
@@ -155,7 +157,7 @@ function refusal(
       code,
       detail: `${who} has ${use.requests} requests under way, and may have ${requests}.`,
       retryAfterMs: 1_000,
-      headers: { "ratelimit-policy": `"${whose}-at-once";q=${requests}`, ratelimit: `"${whose}-at-once";r=0` },
+      headers: fieldsOf({ name: `${whose}-at-once`, quota: requests, windowSeconds: null, resetSeconds: null }),
     };
   if (use.tokens >= 1) return undefined;
   const retryAfterMs = Math.ceil(((1 - use.tokens) / perSecond) * 1_000);
@@ -165,15 +167,17 @@ function refusal(
     code,
     detail: `${who} may ${verb} ${perSecond} requests a second, and ${quota} in a burst.`,
     retryAfterMs,
-    headers: {
-      "ratelimit-policy": `"${whose}";q=${quota};w=${burstSeconds}`,
-      ratelimit: `"${whose}";r=0;t=${Math.max(1, Math.ceil(retryAfterMs / 1_000))}`,
-    },
+    headers: fieldsOf({
+      ...{ name: whose, quota, windowSeconds: burstSeconds },
+      resetSeconds: Math.max(1, Math.ceil(retryAfterMs / 1_000)),
+    }),
   };
 }
 
-function least(one: number, other: number | undefined): number {
-  return other === undefined ? one : Math.min(one, other);
+/** Of a limit that nothing is left of. */
+function fieldsOf(limit: Omit<RateLimit, "unit" | "remaining">): Readonly<Record<string, string>> {
+  const limits = [{ ...limit, unit: null, remaining: 0 }];
+  return { "ratelimit-policy": serializeRateLimitPolicy(limits), ratelimit: serializeRateLimit(limits) };
 }
 
 function isUnused({ connections, requests }: Use): boolean {

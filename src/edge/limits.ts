@@ -34,6 +34,11 @@ export const defaultLimits: EdgeLimits = {
   openWithinMs: 7 * 86_400_000,
 };
 
+/** The bound that holds where a Space's owner may have set one beside ours. */
+export function least(ours: number, owners: number | undefined): number {
+  return owners === undefined ? ours : Math.min(ours, owners);
+}
+
 /** How often waits are looked at: their granularity. One timer for the edge, none for a request. */
 export const sweepEveryMs = 250;
 /** A request still open after this long writes entries of its own, so that a death of the edge leaves them behind. */

@@ -5,8 +5,8 @@ import type { BareItem, Item } from "structured-headers";
 /** One limit as it stands now. Whole numbers at least 0, of at most 15 digits (RFC 9651 §3.3.1). */
 export interface RateLimit {
   readonly name: string;
-  /** What is counted: `requests`, `concurrent-requests`, or a unit of our own. */
-  readonly unit: string;
+  /** What is counted: `requests`, `concurrent-requests`, or a unit of our own; null: it is not said. */
+  readonly unit: string | null;
   readonly quota: number;
   readonly remaining: number;
   /** Seconds that a window lasts; null where the limit has none. */
