@@ -160,7 +160,7 @@ function isConsoleCookie(pair: string): boolean {
   return consoleCookiePrefixes.some((prefix) => pair.toLowerCase().startsWith(prefix.toLowerCase()));
 }
 
-function framingLine(framing: Framing): string {
+export function framingLine(framing: Framing): string {
   if (framing.kind === "none") return "";
   return framing.kind === "chunked" ? "Transfer-Encoding: chunked\r\n" : `Content-Length: ${framing.bytes}\r\n`;
 }

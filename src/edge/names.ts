@@ -44,7 +44,7 @@ export const ownedOfRequests: ReadonlySet<string> = new Set([
 ]);
 
 /** Ours on the way to the visitor; and what a server in front of us would take for an order to send one of its own files. */
-export const ownedOfResponses: ReadonlySet<string> = new Set([
+const ownedOfResponses: ReadonlySet<string> = new Set([
   "proxy-status",
   "x-ip-token",
   "via",

@@ -1,11 +1,10 @@
 /** Fields behind a body (RFC 9110 §6.5): which of them cross the edge. Pure. */
-import { hopByHop, isOwnedFamily, ownedOfRequests, ownedOfResponses, securityNames } from "./names.ts";
+import { headerName, securityNames } from "./names.ts";
 
 /** Behind a body, what says who somebody is or how to read the message comes too late, or hides from who looked at the head. */
 function mayTrail(name: string): boolean {
-  if (hopByHop.has(name) || securityNames.has(name) || isOwnedFamily(name)) return false;
-  if (ownedOfRequests.has(name) || ownedOfResponses.has(name) || name.includes("_")) return false;
-  return !name.startsWith("content-") && !tooLate.has(name);
+  const { lower, toApp, toVisitor } = headerName(name);
+  return toApp && toVisitor && !securityNames.has(lower) && !lower.startsWith("content-") && !tooLate.has(lower);
 }
 
 const tooLate: ReadonlySet<string> = new Set(["cache-control", "age", "expires", "location", "vary", "retry-after"]);
@@ -14,8 +13,8 @@ const tooLate: ReadonlySet<string> = new Set(["cache-control", "age", "expires",
 export function passedTrailers(raw: readonly string[]): [string, string][] {
   const out: [string, string][] = [];
   for (let i = 0; i < raw.length; i += 2) {
-    const name = (raw[i] as string).toLowerCase();
-    if (mayTrail(name)) out.push([raw[i] as string, raw[i + 1] as string]);
+    const name = raw[i] as string;
+    if (mayTrail(name)) out.push([name, raw[i + 1] as string]);
   }
   return out;
 }

@@ -3,12 +3,12 @@
  * another message is refused here (RFC 9113 §8.2, §8.3, §10.3), also where Node's library refuses it already. Pure.
  */
 import { parseHost } from "../../http/host.ts";
+import { framingLine } from "../headers.ts";
+import type { Framing } from "../screen.ts";
 
 /** How the body goes on in HTTP/1.1. `bytes` less than what comes is what smuggles a second request: it is counted. */
 export type H2Body =
-  | { readonly kind: "none" }
-  | { readonly kind: "length"; readonly bytes: number }
-  | { readonly kind: "chunked" }
+  | Framing
   /** RFC 8441: after the answer both ways are bytes of another protocol. */
   | { readonly kind: "tunnel" };
 
@@ -136,11 +136,6 @@ function bodyOf(length: string | undefined, ended: boolean, tunnel: boolean): H2
   const bytes = Number(length);
   if (ended && bytes > 0) return "Content-Length: more than the request has";
   return { kind: "length", bytes };
-}
-
-function framingLine(body: H2Body): string {
-  if (body.kind === "length") return `Content-Length: ${body.bytes}\r\n`;
-  return body.kind === "chunked" ? "Transfer-Encoding: chunked\r\n" : "";
 }
 
 function printable(name: string): string {

@@ -138,12 +138,11 @@ export function openHttp2({ random, monotonic, onCarrier, onConnection, onMalfor
     });
     // Nothing is asked of an app for a stream that is reset in the same breath.
     setImmediate(() => {
-      if (!stream.destroyed && !stream.aborted) admit(stream, socket, { rawHeaders, ended: (flags & endStream) !== 0 });
+      if (!stream.destroyed && !stream.aborted) admit(socket, { rawHeaders, ended: (flags & endStream) !== 0 });
     });
   });
 
   const admit = (
-    stream: ServerHttp2Stream,
     socket: StreamSocket,
     request: { readonly rawHeaders: readonly string[]; readonly ended: boolean },
   ): void => {
@@ -154,7 +153,7 @@ export function openHttp2({ random, monotonic, onCarrier, onConnection, onMalfor
       onConnection(socket as unknown as Socket);
       return;
     }
-    socket.refuse(stream.headersSent ? "" : methodOf(request.rawHeaders));
+    socket.refuse(methodOf(request.rawHeaders));
     onMalformed(socket as unknown as Socket, head);
   };
 
