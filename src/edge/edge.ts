@@ -364,7 +364,9 @@ function httpServer(
   /** Connections that end with a refusal: what came behind it in the same packet is nobody's request. */
   const shut = new WeakSet<Socket>();
   const owes = (socket: Socket): boolean => (pending.get(socket)?.size ?? 0) > 0;
-  const strangers = strangerReplies(options, context, (socket) => (peers.get(socket) ?? peerOf(socket)).address);
+  const peerAt = (socket: Socket): Peer => peers.get(socket) ?? peerOf(socket);
+  const isProxy = (socket: Socket): boolean => options.proxies?.has(peerOf(socket).address) === true;
+  const strangers = strangerReplies(options, context, (socket) => peerAt(socket).address);
   const consoleHosts = new Set(options.consoleHosts);
   const { admits } = options;
   const isAdmitted = (socket: Socket): boolean =>
@@ -395,7 +397,7 @@ function httpServer(
       shut.add(request.socket);
       strangers.answer(request, response, "route/malformed", host, { detail, status, close: true });
     };
-    const peer = peers.get(request.socket) ?? peerOf(request.socket);
+    const peer = peerAt(request.socket);
     const origin = originOf(peer, request.rawHeaders, options.proxies);
     const owner = owners.get(request.socket);
     const inside = callers.get(request.socket);
@@ -414,7 +416,7 @@ function httpServer(
     if (options.tls !== undefined && origin.proto === "http" && inside === undefined) {
       const mayStay =
         !plain.has(request.socket) &&
-        (isOwnMachine(request.socket) || peers.has(request.socket) || options.proxies?.has(peer.address) === true);
+        (isOwnMachine(request.socket) || peers.has(request.socket) || isProxy(request.socket));
       const visit = { screened: asSent, pairs: options.tls.pairs, mayStay, port: publicPort() };
       if (answerPlain(request, response, visit)) return;
     }
@@ -483,7 +485,6 @@ function httpServer(
     else if (exchange !== undefined || last.headersSent || owed.length > 1) client.destroy();
     else refuse();
   });
-  const isProxy = (socket: Socket): boolean => options.proxies?.has(peerOf(socket).address) === true;
   const [take] = server.listeners("connection") as [(this: HttpServer, socket: Socket) => void];
   const lane = new QuickLane({
     accept: (quick, response) => {
@@ -527,7 +528,7 @@ function httpServer(
     onMalformed: (socket, { detail, host }) => strangers.raw(socket, detail, 400, host),
   });
   const admit = (socket: Socket): boolean => {
-    const { address } = peers.get(socket) ?? peerOf(socket);
+    const { address } = peerAt(socket);
     // What a trusted proxy carries is many visitors'; each of their requests counts by its own address.
     if (!peers.has(socket) && isProxy(socket)) return true;
     const leave = context.guard.connect(address);

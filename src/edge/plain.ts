@@ -1,7 +1,6 @@
 /** What a visitor without TLS is answered where the edge has it: the proof that a certificate authority asks for, else the way to TLS. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-import { parseHost } from "../http/host.ts";
 import { drain } from "./answers.ts";
 import type { Screened } from "./screen.ts";
 import type { TlsPairs } from "./secure.ts";
@@ -23,7 +22,7 @@ export function answerPlain(
   response: ServerResponse,
   { screened, pairs, mayStay, port }: PlainVisit,
 ): boolean {
-  const { target, hostAsSent } = screened;
+  const { target, host } = screened;
   const proof = target.startsWith(challengePath) ? pairs.challenge(target.slice(challengePath.length)) : undefined;
   if (proof !== undefined) {
     const bytes = Buffer.from(proof, "latin1");
@@ -32,7 +31,6 @@ export function answerPlain(
     return true;
   }
   if (mayStay) return false;
-  const host = parseHost(hostAsSent)?.name ?? "localhost";
   const location = `https://${host}${port === 443 ? "" : `:${port}`}${target === "*" ? "/" : target}`;
   response.writeHead(308, { location, "content-length": "0", connection: "close" });
   response.end();

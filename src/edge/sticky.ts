@@ -101,12 +101,11 @@ export class Sticky {
 
   /** Forgets sessions that nobody used for long. */
   sweep(): void {
-    for (const [space, { sessions, addresses }] of this.#spaces) {
+    for (const [space, { sessions }] of this.#spaces) {
       for (const [hash, pinned] of sessions) {
         if (this.#fresh(pinned) !== undefined) break;
         sessions.delete(hash);
       }
-      if (sessions.size === 0) addresses.clear();
       if (sessions.size === 0) this.#spaces.delete(space);
     }
   }

@@ -186,17 +186,20 @@ class StreamListener implements Listener {
   onHead({ status, rawHeaders, length }: ResponseHead): void {
     if (status !== 200 || !isEventStream(rawHeaders)) return;
     this.#state = "open";
-    const isEncoded = headerOf(rawHeaders, "content-encoding") !== undefined;
-    if (this.#speaking !== undefined && this.#speaking.messages !== "off" && length === undefined && !isEncoded)
+    const coding = headerOf(rawHeaders, "content-encoding");
+    const speaking = this.#speaking;
+    if (speaking !== undefined && speaking.messages !== "off" && length === undefined && coding === undefined)
       this.#stream.voice = new Voice(this.#event, {
-        ...this.#speaking,
+        ...speaking,
         refusalOf: (event) => this.#events.refusalOf(this.#stream, event),
         onSentence: (event, refused) => this.#events.toldInstead(this.#stream, event, refused),
       });
     this.#events.opened(this.#stream);
-    const coding = headerOf(rawHeaders, "content-encoding")?.slice(0, codingMaxLength);
     if (coding === undefined) this.#state = "reading";
-    else this.#events.unreadable(this.#stream, `its event stream is encoded (${coding}), so it was not read`);
+    else {
+      const says = `its event stream is encoded (${coding.slice(0, codingMaxLength)}), so it was not read`;
+      this.#events.unreadable(this.#stream, says);
+    }
   }
 
   pass(bytes: Buffer): Buffer {

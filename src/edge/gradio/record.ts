@@ -4,6 +4,7 @@ import type { Draft, Facts, Packed } from "../../evidence/entry.ts";
 import { handedDraft, openingDrafts, packed } from "../story.ts";
 import type { Story } from "../story.ts";
 import type { Failure, Place } from "./messages.ts";
+import type { Refused } from "./words.ts";
 
 /** A join that the app answered with an event's id, and what was heard of that event. Times are the edge's monotonic milliseconds. */
 export interface Joined {
@@ -18,7 +19,7 @@ export interface Joined {
   /** The request whose answer told of it last. */
   readonly stream: string | undefined;
   /** The platform's sentence, which its visitor was told in place of the app's words. */
-  readonly toldInstead?: { readonly code: Code; readonly says: string } | undefined;
+  readonly toldInstead?: Refused | undefined;
   /** Entries of its own that are written. */
   readonly written: Written;
 }
