@@ -50,11 +50,10 @@ function sums(requests: readonly Counted[], known: KnownRows): Map<string, Row> 
     const method = methodsKnown.has(view.method) ? view.method : "other";
     const status = Math.floor(view.status / 100);
     const rest = { space, minute, method, status, by: view.answeredBy };
-    const wanted = keyOf({ ...rest, route: routeOf(view.path) });
-    const isOwn = known.take(space, minute, wanted);
-    const route = isOwn ? routeOf(view.path) : otherRoutes;
-    const key = keyOf({ ...rest, route });
-    const row = rows.get(`${space} ${minute} ${key}`) ?? {
+    const own = routeOf(view.path);
+    const route = known.take(space, minute, keyOf({ ...rest, route: own })) ? own : otherRoutes;
+    const key = `${space} ${minute} ${keyOf({ ...rest, route })}`;
+    const row = rows.get(key) ?? {
       ...{ ...rest, route },
       ...{ count: 0, bytesIn: 0, bytesOut: 0, ms: 0, msMax: 0 },
     };
@@ -63,7 +62,7 @@ function sums(requests: readonly Counted[], known: KnownRows): Map<string, Row> 
     row.bytesOut += view.bytesOut;
     row.ms += view.ms;
     row.msMax = Math.max(row.msMax, view.ms);
-    rows.set(`${space} ${minute} ${key}`, row);
+    rows.set(key, row);
   }
   return rows;
 }

@@ -30,9 +30,9 @@ export function retain(store: EvidenceDatabase, keep: Retention): number {
   const { now } = keep;
   const old = now - keep.entriesMaxAgeMs;
   store.transaction(() => {
-    dropped += dropPacked(store, now, `failed = 0 AND at < ${now - keep.packedMaxAgeMs}`);
-    dropped += dropPacked(store, now, `failed = 1 AND at < ${old}`);
-    dropped += dropTold(store, now, `at < ${old}`, []);
+    dropped += dropPacked(store, now, "failed = 0 AND at < ?", [now - keep.packedMaxAgeMs]);
+    dropped += dropPacked(store, now, "failed = 1 AND at < ?", [old]);
+    dropped += dropTold(store, now, "at < ?", [old]);
     dropped += overRows(store, keep);
     dropped += dropEntries(store, now, old);
     dropped += Number(store.prepare("DELETE FROM watermarks WHERE at < ?").run(old).changes);
@@ -59,12 +59,12 @@ function overRows(store: EvidenceDatabase, { now, packedMaxRows, failedMaxRows }
   return dropped + dropPacked(store, now, "space = ? AND failed = 0", [largest.space], over);
 }
 
-/** The oldest of those that `which` names. */
+/** The oldest of those that `which` names, with `values` in its places: the store keeps one statement for each text. */
 function dropPacked(
   store: EvidenceDatabase,
   now: number,
   which: string,
-  values: readonly string[] = [],
+  values: readonly (string | number)[],
   count: number = retainBatch,
 ): number {
   const rows = store
@@ -80,8 +80,8 @@ function dropPacked(
     remove.run(String(row["emitter"]), Number(row["epoch"]), Number(row["seq"]));
     tally.add("packed", Number(row["at"]), space);
     store.requestLogs.went(space, { records: 1 - failed, failed, n });
-    const view = viewOfPacked(JSON.parse(String(row["body"])) as Packed, n);
-    if (row["kind"] === "request" && space !== "") requests.push({ space, view });
+    if (row["kind"] !== "request" || space === "") continue;
+    requests.push({ space, view: viewOfPacked(JSON.parse(String(row["body"])) as Packed, n) });
   }
   addToCounts(store, requests);
   tally.write(store, now);
@@ -93,7 +93,7 @@ function dropTold(
   store: EvidenceDatabase,
   now: number,
   which: string,
-  values: readonly string[],
+  values: readonly (string | number)[],
   count: number = retainBatch,
 ): number {
   const rows = store.prepare(`SELECT * FROM told_requests WHERE ${which} ORDER BY at LIMIT ?`).all(...values, count);
