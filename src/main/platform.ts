@@ -41,9 +41,7 @@ import { LfsFace } from "../hub/lfs-face.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { LfsStore } from "../hub/lfs-store.ts";
 import { openRepositories } from "../hub/repository.ts";
-import { loadCookieKey } from "../identity/cookie-key.ts";
-import { loadDomainKey } from "../identity/domain-key.ts";
-import { loadLfsKey } from "../identity/lfs-key.ts";
+import { loadOwnSecret } from "../identity/own-secret.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import { openSecretBox } from "../identity/secret-box.ts";
 import { loadReceiptKey } from "../identity/receipt-key.ts";
@@ -211,7 +209,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
         const added = await opened.edge?.addPort(own, mark);
         return added && !added.ok ? added.says : undefined;
       },
-      secret: await loadCookieKey(catalog.settings, random),
+      secret: await loadOwnSecret(catalog.settings, "cookies", random),
       onSkipped: (own, says) => log.warn({ port: own }, `port ${own} is given to no Space: ${says}`),
     });
   const tiers = new Map((await catalog.accounts.list()).map(({ name, tier }) => [name, tier]));
@@ -297,7 +295,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     resolver: domainResolver(network.dnsServers),
     clock,
     own: { appsDomain: network.appsDomain, consoleHosts: consoleHosts(network) },
-    secret: await loadDomainKey(catalog.settings, random),
+    secret: await loadOwnSecret(catalog.settings, "domains", random),
     cnameOf: (space) => addressing.cnameOf(spaces.get(space) ?? { subdomain: "" }),
     urlOf: (host) => addressing.urlOf(host),
     onChanged: () => apart?.soon(),
@@ -469,7 +467,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     repositories,
     store: new LfsStore(random, config.lfs),
     desk,
-    key: await loadLfsKey(catalog.settings, random),
+    key: await loadOwnSecret(catalog.settings, "lfs", random),
     clock,
     random,
   });
