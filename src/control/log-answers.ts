@@ -14,7 +14,7 @@ export interface LogFormat<Line = LogLine> {
 const noCache = { "cache-control": "no-store", "x-accel-buffering": "no" } as const;
 
 /** One object a line; an empty line is a sign of life. */
-export const jsonLines: LogFormat = {
+export const jsonLines: LogFormat<unknown> = {
   headers: { "content-type": "application/x-ndjson", ...noCache },
   lines: (lines) => lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
   alive: "\n",

@@ -7,9 +7,10 @@ import type { BuildRow } from "../../catalog/builds.ts";
 import type { BuildDetails, BuildView, Page } from "../../contract/api.ts";
 import type { Actor, BuildDecision } from "../../core/builds/model.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { administrator, ownerOf, refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
+import { administrator, ownerOf, refuse, wholeNumber } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import { jsonBody } from "../json-body.ts";
+import { askedSpace } from "./asked-space.ts";
 import type { Server } from "../server.ts";
 import { spaceOwner } from "../../contract/space.ts";
 
@@ -25,13 +26,10 @@ export const buildsRoute: Route = (api, server) => {
     return caller instanceof Response ? caller : c.json(server.builds.views.queue());
   });
   api.get("/api/spaces/:owner/:name/builds", async (c) => {
-    const { owner, name } = c.req.param();
-    const caller = spaceOwnerOf(c);
-    if (caller instanceof Response) return caller;
-    if (!server.spaces.get(`${owner}/${name}`))
-      return refuse(c, "control/not-found", { detail: `There is no Space ${owner}/${name}.` });
+    const asked = askedSpace(c, server);
+    if (asked instanceof Response) return asked;
     const limit = wholeNumber(c.req.query("limit"), { min: 1, max: 200, otherwise: pageLength });
-    const found = await server.catalog.builds.page(`${owner}/${name}`, { limit, before: c.req.query("page") });
+    const found = await server.catalog.builds.page(asked.space, { limit, before: c.req.query("page") });
     const page: Page<BuildView> = { items: server.builds.views.all(found?.items ?? []), next: found?.next ?? null };
     return c.json(page);
   });

@@ -5,11 +5,10 @@
 import { z } from "zod";
 import type { Page } from "../../contract/api.ts";
 import type { DomainChangeView, DomainView } from "../../contract/domains.ts";
-import type { ApiContext, Route } from "../api.ts";
-import { refuse, refuseAs, spaceOwnerOf } from "../api.ts";
-import type { Caller } from "../caller.ts";
+import type { Route } from "../api.ts";
+import { refuse, refuseAs } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
-import type { Server } from "../server.ts";
+import { askedSpace } from "./asked-space.ts";
 
 const nameMaxChars = 300;
 const changesShown = 100;
@@ -17,12 +16,12 @@ const added = z.object({ name: z.string().max(nameMaxChars), withoutProof: z.boo
 
 export const domainsRoute: Route = (api, server) => {
   api.get("/api/spaces/:owner/:name/domains", (c) => {
-    const asked = askedSpace(c, server);
+    const asked = askedSpace(c, server, "write");
     if (asked instanceof Response) return asked;
     return c.json({ items: server.domains.list(asked.space), next: null } satisfies Page<DomainView>);
   });
   api.post("/api/spaces/:owner/:name/domains", async (c) => {
-    const asked = askedSpace(c, server);
+    const asked = askedSpace(c, server, "write");
     if (asked instanceof Response) return asked;
     const body = await jsonBody(c, added);
     if (body instanceof Response) return body;
@@ -38,7 +37,7 @@ export const domainsRoute: Route = (api, server) => {
     return answer.ok ? c.json(answer.domain) : refuseAs(c, answer);
   });
   api.delete("/api/spaces/:owner/:name/domains/:domain", async (c) => {
-    const asked = askedSpace(c, server);
+    const asked = askedSpace(c, server, "write");
     if (asked instanceof Response) return asked;
     const { domain } = c.req.param();
     const isRemoved =
@@ -47,19 +46,9 @@ export const domainsRoute: Route = (api, server) => {
     return c.json({ items: server.domains.list(asked.space), next: null } satisfies Page<DomainView>);
   });
   api.get("/api/spaces/:owner/:name/domains/changes", async (c) => {
-    const asked = askedSpace(c, server);
+    const asked = askedSpace(c, server, "write");
     if (asked instanceof Response) return asked;
     const items = await server.domains.changes(asked.space, changesShown);
     return c.json({ items, next: null } satisfies Page<DomainChangeView>);
   });
 };
-
-/** The Space and who asks, if it may; else the answer that says no. */
-function askedSpace(c: ApiContext, server: Server): { readonly space: string; readonly caller: Caller } | Response {
-  const { owner = "", name = "" } = c.req.param();
-  const caller = spaceOwnerOf(c, "write");
-  if (caller instanceof Response) return caller;
-  const space = `${owner}/${name}`;
-  if (!server.spaces.get(space)) return refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });
-  return { space, caller };
-}

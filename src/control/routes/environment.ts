@@ -5,11 +5,11 @@
 import { z } from "zod";
 import type { EnvironmentChangeView, Page, SecretViews, VariableViews } from "../../contract/api.ts";
 import { iso } from "../../stdx/time.ts";
-import type { ApiContext, Route } from "../api.ts";
-import { refuse, spaceOwnerOf } from "../api.ts";
-import type { Caller } from "../caller.ts";
+import type { Route } from "../api.ts";
+import { refuse } from "../api.ts";
 import type { EnvironmentEntry } from "../environments.ts";
 import { jsonBody } from "../json-body.ts";
+import { askedSpace } from "./asked-space.ts";
 import type { Server } from "../server.ts";
 
 const descriptionMaxChars = 1_000;
@@ -26,11 +26,11 @@ export const environmentRoute: Route = (api, server) => {
   for (const kind of ["variable", "secret"] as const) {
     const path = `/api/spaces/:owner/:name/${kind}s` as const;
     api.get(path, (c) => {
-      const asked = askedSpace(c, server);
+      const asked = askedSpace(c, server, "write");
       return asked instanceof Response ? asked : c.json(viewsOf(server, kind, asked.space));
     });
     api.post(path, async (c) => {
-      const asked = askedSpace(c, server);
+      const asked = askedSpace(c, server, "write");
       if (asked instanceof Response) return asked;
       const body = await jsonBody(c, entry);
       if (body instanceof Response) return body;
@@ -43,7 +43,7 @@ export const environmentRoute: Route = (api, server) => {
       return c.json(kind === "secret" ? { name, updatedAt: set.updatedAt } : viewsOf(server, kind, asked.space));
     });
     api.delete(path, async (c) => {
-      const asked = askedSpace(c, server);
+      const asked = askedSpace(c, server, "write");
       if (asked instanceof Response) return asked;
       const body = await jsonBody(c, named);
       if (body instanceof Response) return body;
@@ -55,23 +55,13 @@ export const environmentRoute: Route = (api, server) => {
     });
   }
   api.get("/api/spaces/:owner/:name/environment/changes", async (c) => {
-    const asked = askedSpace(c, server);
+    const asked = askedSpace(c, server, "write");
     if (asked instanceof Response) return asked;
     const changes = await server.environments.changes(asked.space, changesShown);
     const items = changes.map(({ at, account, kind, name, action }) => ({ at: iso(at), account, kind, name, action }));
     return c.json({ items, next: null } satisfies Page<EnvironmentChangeView>);
   });
 };
-
-/** The Space and who asks, if it may; else the answer that says no. */
-function askedSpace(c: ApiContext, server: Server): { readonly space: string; readonly caller: Caller } | Response {
-  const { owner = "", name = "" } = c.req.param();
-  const caller = spaceOwnerOf(c, "write");
-  if (caller instanceof Response) return caller;
-  const space = `${owner}/${name}`;
-  if (!server.spaces.get(space)) return refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });
-  return { space, caller };
-}
 
 function viewsOf(server: Server, kind: EnvironmentEntry["kind"], space: string): VariableViews | SecretViews {
   return kind === "variable" ? server.environments.variables(space) : server.environments.secrets(space);

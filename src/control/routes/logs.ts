@@ -5,11 +5,12 @@
  */
 import type { LogFind, LogLine } from "../../contract/agent.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
+import { refuse, wholeNumber } from "../api.ts";
 import { answerLog, events, hubEvents, jsonLines, textFile, type LogFormat } from "../log-answers.ts";
 import { buildLogStream, spaceLogStream, tailMax, type LogWish } from "../log-streams.ts";
 import type { Server } from "../server.ts";
 import { trimmedSays } from "../build-story.ts";
+import { askedSpace } from "./asked-space.ts";
 import { buildOf } from "./builds.ts";
 
 /** Logs that are read at once: each follows with four questions a second to its node. */
@@ -48,8 +49,9 @@ export const logsRoute: Route = (api, server) => {
   };
 
   api.get("/api/spaces/:owner/:name/logs", async (c) => {
-    const space = spaceOf(c, server);
-    if (space instanceof Response) return space;
+    const named = askedSpace(c, server, "write");
+    if (named instanceof Response) return named;
+    const { space } = named;
     const wish = wishOf(c);
     if (wish instanceof Response) return wish;
     const asked = c.req.query("replica");
@@ -77,29 +79,22 @@ export const logsRoute: Route = (api, server) => {
     return answer(c, (signal) => buildLogStream(log, wish, signal), { format, limit: wish.limit });
   });
   api.get("/api/spaces/:owner/:name/logs/run", (c) => {
-    const space = spaceOf(c, server);
-    if (space instanceof Response) return space;
+    const named = askedSpace(c, server, "write");
+    if (named instanceof Response) return named;
+    const { space } = named;
     const wish = { ...hubWish, space, start: undefined, only: false, untilDown: true };
     return answer(c, (signal) => spaceLogStream(server, wish, signal), { format: hubEvents, limit: wish.limit });
   });
   api.get("/api/spaces/:owner/:name/logs/build", async (c) => {
-    const space = spaceOf(c, server);
-    if (space instanceof Response) return space;
+    const named = askedSpace(c, server, "write");
+    if (named instanceof Response) return named;
+    const { space } = named;
     const [build] = await server.catalog.builds.list(space, 1);
     const log = build && (await server.builds.log(build.id));
     const open = (signal: AbortSignal): Parts => (log ? buildLogStream(log, hubWish, signal) : nothing());
     return answer(c, open, { format: hubEvents, limit: hubWish.limit });
   });
 };
-
-/** The Space that a path names, for a caller who may read its logs. */
-function spaceOf(c: ApiContext, server: Server): string | Response {
-  const { owner = "", name = "" } = c.req.param();
-  const caller = spaceOwnerOf(c, "write");
-  if (caller instanceof Response) return caller;
-  const space = `${owner}/${name}`;
-  return server.spaces.get(space) ? space : refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });
-}
 
 /** What the query asks for, or the answer that says what is wrong with it. */
 function wishOf(c: ApiContext): LogWish | Response {

@@ -5,10 +5,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { RequestFilter, RequestLine } from "../../contract/requests.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
-import { answerLog } from "../log-answers.ts";
+import { refuse, wholeNumber } from "../api.ts";
+import { answerLog, events as logEvents, jsonLines } from "../log-answers.ts";
 import type { LogFormat } from "../log-answers.ts";
 import type { Server } from "../server.ts";
+import { askedSpace } from "./asked-space.ts";
 
 const pageSize = 50;
 const pageMost = 500;
@@ -23,8 +24,9 @@ const lastNumber = 999_999_999_999;
 export const requestsRoute: Route = (api, server) => {
   const followers = { count: 0 };
   api.get("/api/spaces/:owner/:name/requests", async (c) => {
-    const space = spaceOf(c, server);
-    if (space instanceof Response) return space;
+    const asked = askedSpace(c, server, "write");
+    if (asked instanceof Response) return asked;
+    const { space } = asked;
     const filter = filterOf(c);
     if (filter instanceof Response) return filter;
     if (c.req.query("follow") === "1") return follow(c, server, { space, filter, followers });
@@ -32,19 +34,12 @@ export const requestsRoute: Route = (api, server) => {
     return c.json(await server.listRequests({ space, filter, page: c.req.query("page"), limit }));
   });
   api.get("/api/spaces/:owner/:name/requests/counts", async (c) => {
-    const space = spaceOf(c, server);
-    if (space instanceof Response) return space;
+    const asked = askedSpace(c, server, "write");
+    if (asked instanceof Response) return asked;
+    const { space } = asked;
     return c.json(await server.countsOfRequests({ space, page: c.req.query("page"), limit: pageMost }));
   });
 };
-
-function spaceOf(c: ApiContext, server: Server): string | Response {
-  const { owner = "", name = "" } = c.req.param();
-  const caller = spaceOwnerOf(c, "write");
-  if (caller instanceof Response) return caller;
-  const space = `${owner}/${name}`;
-  return server.spaces.get(space) ? space : refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });
-}
 
 const answerers = ["app", "edge", "nobody"] as const;
 
@@ -129,20 +124,9 @@ async function* requestStream(
 const goneSays =
   "Some requests after this number are no longer there one by one: they are in the counts (waybill requests SPACE --counts).";
 
-const noCache = { "cache-control": "no-store", "x-accel-buffering": "no" } as const;
-
-const jsonLines: LogFormat<RequestLine> = {
-  headers: { "content-type": "application/x-ndjson", ...noCache },
-  lines: (lines) => lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
-  alive: "\n",
-  end: "",
-};
-
-/** WHATWG HTML §9.2: who comes back with the last id as `Last-Event-ID` goes on after that request. */
+/** Who comes back with the last id as `Last-Event-ID` goes on after that request. */
 const events: LogFormat<RequestLine> = {
-  headers: { "content-type": "text/event-stream", ...noCache },
+  ...logEvents,
   lines: (lines) =>
     lines.map((line) => `id: ${line.n}\nevent: ${line.type}\ndata: ${JSON.stringify(line)}\n\n`).join(""),
-  alive: ": alive\n\n",
-  end: "event: end\ndata: {}\n\n",
 };

@@ -7,12 +7,13 @@ import type { OwnerSettings } from "../../contract/api.ts";
 import { spaceOwner } from "../../contract/space.ts";
 import type { Actor } from "../../core/spaces/model.ts";
 import type { Api, ApiContext, Route } from "../api.ts";
-import { administrator, refuse, spaceOwnerOf } from "../api.ts";
+import { administrator, refuse } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import { jsonBody } from "../json-body.ts";
 import type { Server } from "../server.ts";
 import { lengthFrom } from "../space-settings.ts";
 import type { Done, Refused } from "../spaces.ts";
+import { askedSpace } from "./asked-space.ts";
 
 /** Who asks, of which Space. */
 interface Asked {
@@ -88,16 +89,13 @@ function on(
   act: (c: ApiContext, asked: Asked) => Promise<Done | Response>,
 ): void {
   api.post(`/api/spaces/:owner/:name/${name}`, async (c) => {
-    const { owner = "", name: space = "" } = c.req.param() as Record<string, string>;
-    const caller = spaceOwnerOf(c);
-    if (caller instanceof Response) return caller;
-    const id = `${owner}/${space}`;
-    if (!server.spaces.get(id)) return refuse(c, "control/not-found", { detail: `There is no Space ${id}.` });
-    const asked = { space: id, actor: actorOf(caller), caller };
+    const named = askedSpace(c, server);
+    if (named instanceof Response) return named;
+    const asked = { ...named, actor: actorOf(named.caller) };
     const done = server.effects.made ? ({ ok: true } as const) : await act(c, asked);
     if (done instanceof Response) return done;
     if (!done.ok) return refuse(c, done.code, { detail: done.says });
-    return c.json(server.spaces.hubView(id, { inside: false })?.runtime);
+    return c.json(server.spaces.hubView(named.space, { inside: false })?.runtime);
   });
 }
 

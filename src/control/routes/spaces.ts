@@ -3,10 +3,11 @@
  * `…/events`, `…/releases` and `PATCH …/settings`: for those two.
  */
 import type { Page, SpaceView } from "../../contract/api.ts";
-import type { ApiContext, Route } from "../api.ts";
+import type { Route } from "../api.ts";
 import { isInside, mayKnow, refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 import { settingsChange } from "../space-settings.ts";
+import { askedSpace, noSpace } from "./asked-space.ts";
 import { actorOf, isRefused } from "./space-states.ts";
 
 const pageDefault = 50;
@@ -35,14 +36,11 @@ export const spacesRoute: Route = (api, server) => {
   });
   for (const list of ["events", "releases"] as const) {
     api.get(`/api/spaces/:owner/:name/${list}`, async (c) => {
-      const { owner, name } = c.req.param();
-      const caller = spaceOwnerOf(c);
-      if (caller instanceof Response) return caller;
-      const id = `${owner}/${name}`;
-      if (!server.spaces.get(id)) return noSpace(c, id);
+      const asked = askedSpace(c, server);
+      if (asked instanceof Response) return asked;
       const limit = wholeNumber(c.req.query("limit"), { min: 1, max: pageMost, otherwise: pageDefault });
       const page = c.req.query("page");
-      const found = await server.spaces[list](id, page, limit);
+      const found = await server.spaces[list](asked.space, page, limit);
       return found ? c.json(found) : refuse(c, "control/invalid", { detail: `"${page}" is no page of this list.` });
     });
   }
@@ -60,7 +58,3 @@ export const spacesRoute: Route = (api, server) => {
     return isRefused(changed) ? refuse(c, changed.code, { detail: changed.says }) : c.json(changed);
   });
 };
-
-function noSpace(c: ApiContext, id: string): Response {
-  return refuse(c, "control/not-found", { detail: `There is no Space ${id}.` });
-}
