@@ -83,9 +83,11 @@ export class PushDesk implements GitDesk {
   /** The references are changed: the entry from before says that it is done. */
   async #taken(push: Pushed): Promise<void> {
     const { audit } = this.#server.catalog;
-    const begun = await audit.list({ request: push.request }, { page: undefined, limit: 1 });
+    const entry = entryOf(push);
+    // With its target, by which the entries are found without a look at all of them.
+    const begun = await audit.list({ request: entry.request, target: entry.target }, { page: undefined, limit: 1 });
     const id = begun?.items[0]?.id;
-    if (id !== undefined) await audit.end({ ...entryOf(push), id, outcome: "done" });
+    if (id !== undefined) await audit.end({ ...entry, id, outcome: "done" });
   }
 
   /** What one reference's new commit leads to. */
