@@ -50,14 +50,7 @@ export function declare(program: Command, run: Runner): void {
         const asking = { page: options.page, signal: world.signal };
         if (options.counts) return await counts(context, client, space, asking);
         if (!options.follow) return await list(context, client, space, { ...asking, filter });
-        try {
-          await follow(context, client, space, { filter, signal: world.signal });
-        } catch (error) {
-          // Ctrl-C is how a person ends watching.
-          if (world.signal.aborted) return world.signal.reason === "SIGTERM" ? exit.terminated : exit.interrupted;
-          throw error;
-        }
-        return exit.done;
+        return await follow(context, client, space, { filter, signal: world.signal });
       }),
     );
 }
@@ -108,11 +101,12 @@ async function follow(
   client: WaybillClient,
   space: string,
   asked: Parameters<WaybillClient["followRequests"]>[1],
-): Promise<void> {
+): Promise<number> {
   const { drawRequestLine } = await import("../draw/requests.ts");
   for await (const line of client.followRequests(space, asked)) {
     if (line.type === "request")
       context.stream(line, context.quiet ? `${line.id}\n` : drawRequestLine(context.paper, line));
     else if (line.type === "note") context.stream(line, `-- ${line.says} --\n`);
   }
+  return exit.done;
 }
