@@ -323,11 +323,12 @@ export class Server {
     return engine.read((state, now) => quoteView(state, nodes, payer, request, now));
   }
 
-  /** Who pays for the calls of the app that asks. */
+  /** Whether the host is the console's. */
   isConsole(host: string): boolean {
     return this.#parts.about.hosts.includes(host);
   }
 
+  /** Who pays for the calls of the app that asks. */
   payerOfApp(token: string | null, inside: InsideCaller | null): AppsPayer {
     return this.#parts.payerOfApp(token, inside);
   }

@@ -4,8 +4,8 @@ import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { edgeProtocol } from "../contract/edge.ts";
 import type { EdgeReport, EdgeTerms, FromEdge } from "../contract/edge.ts";
-import type { SpaceRoute } from "../edge/index.ts";
-import type { AddressResult, CallTold } from "../edge/index.ts";
+import type { EdgeWorkerView } from "../contract/status.ts";
+import type { AddressResult, CallTold, SpaceRoute } from "../edge/index.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
 import { readLines, writeLine } from "./edge-lines.ts";
 import type { Copied, EdgeChange, ForEdge } from "./edge-copy.ts";
@@ -66,16 +66,6 @@ interface Connection {
 
 type WithoutNumber<One> = One extends unknown ? Omit<One, "n"> : never;
 
-/** A worker as the status shows it. */
-export interface EdgeWorkerSeen {
-  readonly name: string;
-  readonly pid: number;
-  readonly epoch: number;
-  /** Changes that it has not yet; and since when its copy is known to be as it is. */
-  readonly behind: number;
-  readonly heardMs: number | null;
-}
-
 /** Rejects where the socket cannot be made. */
 export async function openEdgeDesk(parts: EdgeDeskParts): Promise<EdgeDesk> {
   const desk = new EdgeDesk(parts);
@@ -123,7 +113,7 @@ export class EdgeDesk implements AsyncDisposable {
     return this.#parts.terms.port;
   }
 
-  get workers(): readonly EdgeWorkerSeen[] {
+  get workers(): readonly EdgeWorkerView[] {
     const now = this.#parts.now();
     return [...this.#connections].flatMap(({ workers }) =>
       [...workers].map(([name, { pid, epoch, report, reportedAt }]) => ({

@@ -17,6 +17,8 @@ import { configFrom, prepareProcess } from "./starting.ts";
 const [name = "edge-1", data = ""] = process.argv.slice(2);
 /** What a worker has and does is told so often. */
 const reportEveryMs = 200;
+/** What is under way may take so long where the parent is gone: how long its operator allows was the parent's to say. */
+const aloneMs = 10_000;
 
 const say = (message: FromWorker): void => void (process.connected && process.send?.(message));
 const log = prepareProcess({ json: true });
@@ -63,11 +65,10 @@ process.on("message", (message: ToWorker, handle: unknown) => {
   }
 });
 // Without a parent nobody opens another address or tells of a change: what is under way is brought to its end.
-process.on("disconnect", () => drained.resolve(alone));
+process.on("disconnect", () => drained.resolve(aloneMs));
 process.on("SIGTERM", () => say({ kind: "leaving" }));
 // The terminal's signals are the parent's to answer.
 for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
-const alone = 10_000;
 
 const copy = await line.first;
 const { address, port, insidePath, consoleHosts, console, isProxiesAlone } = copy.terms;

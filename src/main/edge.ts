@@ -24,7 +24,7 @@ import type { UpWorld } from "./starting.ts";
 /** A worker that ended by itself is followed at once; one that ends again and again after these, the last one from then on. */
 const againAfterMs = [0, 200, 1_000, 5_000] as const;
 /** A worker that lived for so long had not failed by its start. */
-const livedMs = 10_000;
+const begunAfterMs = 10_000;
 /** Workers that are being left, beside those that serve: more reloads than this at a time wait for the earlier ones. */
 const slotsMax = 256;
 
@@ -53,7 +53,7 @@ interface Slot {
   readonly name: string;
   readonly child: ChildProcess;
   readonly startedAt: number;
-  /** The generation that it is of: one that is being left has an older one. */
+  /** `leaving`: it brings what is under way to its end, and takes nothing more. */
   stage: "starting" | "serving" | "leaving";
   epoch: number | undefined;
   /** Whose place it takes when it serves. */
@@ -204,10 +204,13 @@ class EdgeKeeper implements AsyncDisposable {
     const { name, epoch } = slot;
     if (epoch !== undefined) this.#line.say({ type: "worker-ended", name, epoch, closed: how === 0 });
     if (slot.stage === "leaving" || this.#isOver) return;
-    const lived = systemClock.monotonic() - slot.startedAt;
-    this.#endsInARow = lived > livedMs ? 0 : this.#endsInARow + 1;
+    const livedMs = systemClock.monotonic() - slot.startedAt;
+    this.#endsInARow = livedMs > begunAfterMs ? 0 : this.#endsInARow + 1;
     const afterMs = againAfterMs[Math.min(this.#endsInARow, againAfterMs.length - 1)];
-    this.#parts.log.error({ worker: slot.name, how, lived, afterMs }, "an edge worker ended; another takes its place");
+    this.#parts.log.error(
+      { worker: slot.name, how, livedMs, afterMs },
+      "an edge worker ended; another takes its place",
+    );
     setTimeout(() => {
       const isTaken = this.#slots.has(name);
       this.#start(

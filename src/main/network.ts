@@ -1,7 +1,7 @@
 /** What of the environment says how the platform is reached over a network. All problems are told at once. */
 import { isIP, isIPv6 } from "node:net";
 import type { NetworkOptions } from "../cli/world.ts";
-import type { ProxyHeaders, TrustedProxies } from "../edge/index.ts";
+import type { ListenAddress, ProxyHeaders, TrustedProxies } from "../edge/index.ts";
 import { parseRange } from "../egress/ranges.ts";
 import { parseHost } from "../http/host.ts";
 import { isLoopback, plainAddress } from "../http/visitor.ts";
@@ -29,14 +29,9 @@ export interface NetworkConfig {
   /** Proxies in front whose word about a visitor counts; null: nobody's does. */
   readonly proxies: TrustedProxies | null;
   /** Where connections begin with the PROXY protocol, from those proxies. */
-  readonly proxyProtocol: Place | null;
+  readonly proxyProtocol: ListenAddress | null;
   /** Who is asked about people's domains; none: whom the machine asks. */
   readonly dnsServers: readonly string[];
-}
-
-export interface Place {
-  readonly address: string;
-  readonly port: number;
 }
 
 export interface PortRange {
@@ -172,7 +167,7 @@ function readProxies(env: Environment, problems: string[]): TrustedProxies | nul
 }
 
 /** `WAYBILL_PROXY_PROTOCOL`: `ADDRESS:PORT`. */
-function readProxyProtocol(env: Environment, isTrusting: boolean, problems: string[]): Place | null {
+function readProxyProtocol(env: Environment, isTrusting: boolean, problems: string[]): ListenAddress | null {
   const text = env["WAYBILL_PROXY_PROTOCOL"];
   if (!text) return null;
   const place = parsePlace(text);
@@ -195,7 +190,7 @@ function readDnsServers(env: Environment, problems: string[]): string[] {
 }
 
 /** `192.0.2.1:80`, `[2001:db8::1]:80`. */
-function parsePlace(text: string): Place | undefined {
+function parsePlace(text: string): ListenAddress | undefined {
   const [, v6, v4, digits] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+)):(\d{1,5})$/i.exec(text) ?? [];
   const address = v6 ?? v4 ?? "";
   const port = Number(digits);

@@ -4,6 +4,7 @@
  * Members read it, its administrators and operators change it, and everybody may leave.
  */
 import { z } from "zod";
+import type { AccountRow } from "../../catalog/accounts.ts";
 import type { Page } from "../../contract/api.ts";
 import type { AccountView, MemberView } from "../../contract/identity.ts";
 import { memberRoles } from "../../identity/roles.ts";
@@ -29,9 +30,7 @@ export const organisationsRoute: Route = (api, server) => {
   api.get("/api/accounts", async (c) => {
     const caller = administrator(c);
     if (caller instanceof Response) return caller;
-    const items = (await server.catalog.accounts.list()).map(({ name, kind, tier, role, createdAt }): AccountView => {
-      return { name, kind, tier, role, createdAt: iso(createdAt) };
-    });
+    const items = (await server.catalog.accounts.list()).map(accountView);
     return c.json({ items, next: null } satisfies Page<AccountView>);
   });
   api.post("/api/accounts", async (c) => {
@@ -50,7 +49,7 @@ export const organisationsRoute: Route = (api, server) => {
     }
     const row = await server.catalog.accounts.get(name);
     if (!row) return refuse(c, "control/failed");
-    return c.json({ name, kind: row.kind, tier: row.tier, role: row.role, createdAt: iso(row.createdAt) }, 201);
+    return c.json(accountView(row), 201);
   });
 
   const path = "/api/organizations/:name/members" as const;
@@ -87,6 +86,10 @@ export const organisationsRoute: Route = (api, server) => {
     return "ok" in done && !done.ok ? refuseAs(c, done) : members(c, server, name);
   });
 };
+
+function accountView({ name, kind, tier, role, createdAt }: AccountRow): AccountView {
+  return { name, kind, tier, role, createdAt: iso(createdAt) };
+}
 
 function members(c: ApiContext, server: Server, name: string): Response {
   if (!server.organisations.has(name))
