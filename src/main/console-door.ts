@@ -1,7 +1,6 @@
 /** The console's own HTTP socket: requests that an edge in a process of its own carries here, with its word on who asks. */
-import { chmodSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
-import type { IncomingMessage, Server } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { carriedHeader } from "../contract/edge.ts";
 import type { InsideCaller } from "../contract/egress.ts";
@@ -10,6 +9,7 @@ import type { EdgeOptions } from "../edge/index.ts";
 import { headMaxBytes, headWithinMs, requestWithinMs } from "../http/index.ts";
 import { noteVisitor } from "../http/visitor.ts";
 import type { NotedVisitor } from "../http/visitor.ts";
+import { listenOnOwn } from "./own-socket.ts";
 
 /** Who asks, as the edge knows it. */
 export interface Carried {
@@ -36,11 +36,7 @@ export async function openConsoleDoor(
     const client = socket as Socket;
     serve(request, responseOn(request, client), insideOf(request), { socket: client, first });
   });
-  // What lies there is an earlier server's: the data folder is ours alone.
-  rmSync(path, { force: true });
-  await listening(server, path);
-  chmodSync(path, 0o600);
-  server.on("error", onError);
+  await listenOnOwn(server, path, onError);
   return {
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((done) => server.close(() => done()));
@@ -61,14 +57,4 @@ function insideOf(request: IncomingMessage): InsideCaller | undefined {
   const { visitor, inside } = JSON.parse(Buffer.from(String(said), "base64url").toString()) as Carried;
   noteVisitor(request, visitor);
   return inside;
-}
-
-function listening(server: Server, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }

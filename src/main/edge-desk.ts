@@ -1,5 +1,4 @@
 /** The server's side of an edge in processes of its own: tells it what it has to know, as it changes, and answers what it asks. */
-import { chmodSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { edgeProtocol } from "../contract/edge.ts";
@@ -9,6 +8,7 @@ import type { AddressResult, CallTold, SpaceRoute } from "../edge/index.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
 import { readLines, writeLine } from "./edge-lines.ts";
 import type { Copied, EdgeChange, ForEdge } from "./edge-copy.ts";
+import { listenOnOwn } from "./own-socket.ts";
 
 /** How often it is looked whether a Space's route has changed; what a replica tells is looked at in the same turn. */
 const lookEveryMs = 200;
@@ -95,18 +95,10 @@ export class EdgeDesk implements AsyncDisposable {
     for (const [account, tier] of parts.tiers) this.#tiers.set(account, tier);
   }
 
-  open(): Promise<void> {
+  async open(): Promise<void> {
     const { path, onFailure } = this.#parts;
-    rmSync(path, { force: true });
-    return new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(path, () => {
-        chmodSync(path, 0o600);
-        this.#server.off("error", reject).on("error", (error) => onFailure("the edges' socket", error));
-        this.#lookAgain();
-        resolve();
-      });
-    });
+    await listenOnOwn(this.#server, path, (error) => onFailure("the edges' socket", error));
+    this.#lookAgain();
   }
 
   get port(): number {

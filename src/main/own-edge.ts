@@ -18,13 +18,12 @@ export function consoleName(appsDomain: string): string {
 
 /** Hosts that are the console's: its own, and those by which others reach it. */
 export function consoleHosts({ address, appsDomain, consoleHost }: NetworkConfig): string[] {
-  const bound = address.includes(":") ? `[${address}]` : address;
   return [
     appsDomain,
     consoleName(appsDomain),
     "localhost",
     "127.0.0.1",
-    bound,
+    asHost(address),
     ...(consoleHost === null ? [] : [consoleHost]),
   ];
 }
@@ -33,6 +32,11 @@ export function consoleHosts({ address, appsDomain, consoleHost }: NetworkConfig
 export function ownHost({ address }: NetworkConfig): string {
   if (address === "0.0.0.0") return "127.0.0.1";
   if (address === "::") return "[::1]";
+  return asHost(address);
+}
+
+/** As an address stands in a URL: RFC 3986 §3.2.2. */
+function asHost(address: string): string {
   return address.includes(":") ? `[${address}]` : address;
 }
 
