@@ -13,6 +13,7 @@ import { domainName } from "./domain-names.ts";
 import type { OwnNames } from "./domain-names.ts";
 import { findProof, proofWanted } from "./domain-proof.ts";
 import type { DomainResolver, ProofFound, ProofWanted } from "./domain-proof.ts";
+import { no } from "./spaces.ts";
 import type { Refused } from "./spaces.ts";
 import { Turns } from "./turns.ts";
 
@@ -58,7 +59,8 @@ export const sweepEveryMs = 20_000;
 
 export class Domains {
   readonly #ports: DomainsPorts;
-  readonly #claims = new Map<string, DomainRow>();
+  /** By Space and name: a Space's are asked for with each look at its route. */
+  readonly #claims = new Map<string, Map<string, DomainRow>>();
   /** The Space that a name leads to. */
   readonly #leads = new Map<string, string>();
   /** Of those whose DNS did not answer: when it is asked again. */
@@ -97,7 +99,7 @@ export class Domains {
 
   find(space: string, text: string): DomainView | undefined {
     const named = domainName(text, this.#ports.own);
-    const row = named.ok ? this.#claims.get(keyOf(named.name, space)) : undefined;
+    const row = named.ok ? this.#find(named.name, space) : undefined;
     return row && this.#view(row);
   }
 
@@ -127,7 +129,7 @@ export class Domains {
     // What the rules were when it was added they need not be now.
     const name = named.ok ? named.name : text.toLowerCase();
     return this.#turns.take(name, async () => {
-      const row = this.#claims.get(keyOf(name, space));
+      const row = this.#find(name, space);
       if (row === undefined) return false;
       await this.#drop(row, { account, says: "It was asked for." }, true);
       return true;
@@ -137,20 +139,20 @@ export class Domains {
   /** Looks at the claim that was not looked at for longest, where it is time. To be called again and again. */
   async sweep(): Promise<void> {
     const now = this.#ports.clock.wall();
-    const due = [...this.#claims.values()]
+    const due = this.#all()
       .filter(({ proof, state }) => state === "claimed" || proof !== "operator")
       .filter((row) => now - (row.lookedAt ?? row.addedAt) >= lookEveryMs)
       .filter((row) => now >= (this.#askAgainAt.get(keyOf(row.name, row.space)) ?? 0))
       .toSorted((a, b) => (a.lookedAt ?? a.addedAt) - (b.lookedAt ?? b.addedAt))[0];
     if (due === undefined) return;
     await this.#turns.take(due.name, async () => {
-      const row = this.#claims.get(keyOf(due.name, due.space));
+      const row = this.#find(due.name, due.space);
       if (row !== undefined) await this.#lookAgain(row);
     });
   }
 
   async #claim(space: string, name: string, { account, withoutProof }: By): Promise<DomainAnswer> {
-    const known = this.#claims.get(keyOf(name, space));
+    const known = this.#find(name, space);
     const refused = known === undefined ? this.#tooMany(space, name) : undefined;
     if (refused !== undefined) return no("control/conflict", refused);
     const at = this.#ports.clock.wall();
@@ -165,7 +167,7 @@ export class Domains {
       // What was proved before is judged by the time that it is missing, not by who asks.
       const looked = found.kind === "missing" ? at : claim.lookedAt;
       await this.#keep([{ ...claim, lookedAt: claim.state === "claimed" ? looked : claim.lookedAt }], added, true);
-      return { ok: true, domain: this.#view(this.#claims.get(keyOf(name, space)) as DomainRow, found.says) };
+      return { ok: true, domain: this.#view(this.#find(name, space) as DomainRow, found.says) };
     }
     const holder = this.#holder(name);
     const given: { rows: DomainRow[]; changes: DomainChange[] } = { rows: [], changes: added };
@@ -192,7 +194,7 @@ export class Domains {
       given.changes.push(change(claim, { action: "proved", account, at, says }));
     given.rows.push({ ...claim, state: "leads", proof, provedAt: at, lookedAt: at, missingSince: null });
     await this.#keep(given.rows, given.changes, true);
-    return { ok: true, domain: this.#view(this.#claims.get(keyOf(name, space)) as DomainRow) };
+    return { ok: true, domain: this.#view(this.#find(name, space) as DomainRow) };
   }
 
   async #lookAgain(row: DomainRow): Promise<void> {
@@ -249,7 +251,7 @@ export class Domains {
   #tooMany(space: string, name: string): string | undefined {
     if (this.#of(space).length >= domainsPerSpace)
       return `${space} has ${domainsPerSpace} domains, which is as many as a Space may have; remove one first.`;
-    const claims = [...this.#claims.values()].filter((row) => row.name === name).length;
+    const claims = this.#all().filter((row) => row.name === name).length;
     return claims < claimsPerName
       ? undefined
       : `${claims} Spaces claim ${name} already; an operator can add it with --without-proof.`;
@@ -257,11 +259,19 @@ export class Domains {
 
   #holder(name: string): DomainRow | undefined {
     const space = this.#leads.get(name);
-    return space === undefined ? undefined : this.#claims.get(keyOf(name, space));
+    return space === undefined ? undefined : this.#find(name, space);
+  }
+
+  #find(name: string, space: string): DomainRow | undefined {
+    return this.#claims.get(space)?.get(name);
   }
 
   #of(space: string): readonly DomainRow[] {
-    return [...this.#claims.values()].filter((row) => row.space === space);
+    return [...(this.#claims.get(space)?.values() ?? [])];
+  }
+
+  #all(): readonly DomainRow[] {
+    return [...this.#claims.values()].flatMap((claims) => [...claims.values()]);
   }
 
   async #keep(rows: readonly DomainRow[], changes: readonly DomainChange[], asked: boolean): Promise<void> {
@@ -277,14 +287,16 @@ export class Domains {
   ): Promise<void> {
     const at = this.#ports.clock.wall();
     await this.#ports.rows.remove(row, change(row, { action: "removed", account, at, says }), asked);
-    this.#claims.delete(keyOf(row.name, row.space));
+    this.#claims.get(row.space)?.delete(row.name);
     this.#askAgainAt.delete(keyOf(row.name, row.space));
     if (this.#leads.get(row.name) === row.space) this.#leads.delete(row.name);
     this.#ports.onChanged?.();
   }
 
   #know(row: DomainRow): void {
-    this.#claims.set(keyOf(row.name, row.space), row);
+    const claims = this.#claims.get(row.space) ?? new Map<string, DomainRow>();
+    claims.set(row.name, row);
+    this.#claims.set(row.space, claims);
     if (row.state === "leads") this.#leads.set(row.name, row.space);
     else if (this.#leads.get(row.name) === row.space) this.#leads.delete(row.name);
   }
@@ -333,8 +345,4 @@ function change(
 
 function keyOf(name: string, space: string): string {
   return `${name} ${space}`;
-}
-
-function no(code: Refused["code"], says: string): Refused {
-  return { ok: false, code, says };
 }
