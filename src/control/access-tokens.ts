@@ -13,6 +13,7 @@ import { instant, iso } from "../stdx/time.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import type { Caller } from "./caller.ts";
 import type { RequestEffects } from "./request-effects.ts";
+import { no } from "./spaces.ts";
 import type { Refused } from "./spaces.ts";
 
 export interface AccessTokensParts {
@@ -147,8 +148,4 @@ function viewOf({ id, name, scopes, spaces, ...times }: TokenRow, { token }: Cal
     ...{ id, name, scopes, spaces, createdAt: iso(times.createdAt), lastUsedAt: at(times.lastUsedAt) },
     ...{ expiresAt: at(times.expiresAt), revokedAt: at(times.revokedAt), current: id === token.id },
   };
-}
-
-function no(code: Refused["code"], says: string): Refused {
-  return { ok: false, code, says };
 }

@@ -20,10 +20,12 @@ export async function jsonBody<Output>(c: ApiContext, schema: z.ZodType<Output>)
     c.set("asked", parsed.data as AskedBody);
     return parsed.data;
   }
-  const errors = parsed.error.issues.map((issue) => ({
-    where: issue.path.join(".") || "body",
-    message: issue.message,
-  }));
+  return refuseInput(c, parsed.error, "body");
+}
+
+/** The answer that names every field that is wrong; `whole`: what is said where it is none of them. */
+export function refuseInput(c: ApiContext, { issues }: z.ZodError, whole: "body" | "query"): Response {
+  const errors = issues.map(({ path, message }) => ({ where: path.join(".") || whole, message }));
   return refuse(c, "control/invalid", {
     detail: errors.map(({ where, message }) => `${where}: ${message}`).join("; "),
     errors,

@@ -6,6 +6,7 @@ import type { TierName } from "../core/model.ts";
 import { roleMay } from "../identity/roles.ts";
 import type { MemberRole, Right } from "../identity/roles.ts";
 import type { Clock } from "../stdx/time.ts";
+import { no } from "./spaces.ts";
 import type { Done, Refused } from "./spaces.ts";
 import { Turns } from "./turns.ts";
 
@@ -154,8 +155,4 @@ export class Organisations {
 
 function noOrganisation(name: string): Refused {
   return no("control/not-found", `There is no organisation ${name}.`);
-}
-
-function no(code: Refused["code"], says: string): Refused {
-  return { ok: false, code, says };
 }

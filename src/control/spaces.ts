@@ -538,6 +538,6 @@ function isOlder(a: BuildRow, b: BuildRow): boolean {
   return a.queuedAt < b.queuedAt || (a.queuedAt === b.queuedAt && a.id < b.id);
 }
 
-function no(code: Code, says: string): Refused {
+export function no(code: Code, says: string): Refused {
   return { ok: false, code, says };
 }

@@ -3,9 +3,10 @@ import { z } from "zod";
 import type { Page } from "../../contract/api.ts";
 import type { AuditEntryView } from "../../contract/identity.ts";
 import { instant } from "../../stdx/time.ts";
-import type { ApiContext, Route } from "../api.ts";
+import type { Route } from "../api.ts";
 import { refuse, signedIn } from "../api.ts";
 import { auditEntryView } from "../auditing.ts";
+import { refuseInput } from "../json-body.ts";
 
 const pageDefault = 50;
 const pageMost = 200;
@@ -31,7 +32,7 @@ export const auditRoute: Route = (api, server) => {
     const caller = signedIn(c);
     if (caller instanceof Response) return caller;
     const asked = query.safeParse(c.req.query());
-    if (!asked.success) return wrong(c, asked.error);
+    if (!asked.success) return refuseInput(c, asked.error, "query");
     const { page, limit = pageDefault, ...filter } = asked.data;
     const concerns = caller.admin ? undefined : caller.account;
     const found = await server.catalog.audit.list({ ...filter, concerns }, { page, limit });
@@ -43,11 +44,3 @@ export const auditRoute: Route = (api, server) => {
     return c.json({ items, next: found.next } satisfies Page<AuditEntryView>);
   });
 };
-
-function wrong(c: ApiContext, { issues }: z.ZodError): Response {
-  const errors = issues.map(({ path, message }) => ({ where: path.join(".") || "query", message }));
-  return refuse(c, "control/invalid", {
-    detail: errors.map(({ where, message }) => `${where}: ${message}`).join("; "),
-    errors,
-  });
-}
