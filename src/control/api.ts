@@ -83,12 +83,22 @@ export function isInside(c: ApiContext): boolean {
 
 /** The platform's address as this client wrote it. */
 export function originOf(c: ApiContext): string {
-  return (c.env as Partial<ApiEnv["Bindings"]> | undefined)?.origin ?? new URL(c.req.url).origin;
+  return bindingsOf(c)?.origin ?? new URL(c.req.url).origin;
 }
 
 /** The app in a sandbox that calls; null where none does. */
 export function insideOf(c: ApiContext): InsideCaller | null {
-  return (c.env as Partial<ApiEnv["Bindings"]> | undefined)?.inside ?? null;
+  return bindingsOf(c)?.inside ?? null;
+}
+
+/** The client's own address; null where nothing tells it. */
+export function addressOf(c: ApiContext): string | null {
+  return bindingsOf(c)?.address || null;
+}
+
+/** Undefined where a test asks without a connection. */
+function bindingsOf(c: ApiContext): Partial<ApiEnv["Bindings"]> | undefined {
+  return c.env as Partial<ApiEnv["Bindings"]> | undefined;
 }
 
 /** The caller if it is an administrator. */

@@ -8,6 +8,7 @@ import { matchedRoutes } from "hono/route";
 import type { AuditEnding, AuditRow } from "../catalog/audit.ts";
 import type { AuditEntryView } from "../contract/identity.ts";
 import { iso } from "../stdx/time.ts";
+import { addressOf } from "./api.ts";
 import type { ApiContext, ApiEnv } from "./api.ts";
 import { audited, changeless, part } from "./audited.ts";
 import type { AskedBody, Audited, PathParts } from "./audited.ts";
@@ -128,8 +129,4 @@ function decoded(text: string): string {
   } catch {
     return text; // What is no encoding names nothing that is there: the route says so.
   }
-}
-
-function addressOf(c: ApiContext): string | null {
-  return (c.env as Partial<ApiEnv["Bindings"]> | undefined)?.address || null;
 }

@@ -51,9 +51,11 @@ export function listRequests(store: EvidenceDatabase, query: RequestQuery): Requ
   const items: RequestView[] = [];
   let place = placeOf(query);
   let end = false;
-  for (let lookedAt = 0; !end && items.length < limit && lookedAt < lookedAtMax; lookedAt += batch) {
-    const found = newestOf(store, { space, failed: filter.failed === true, ...place });
-    end = found.length < batch;
+  // Without a filter the page is all that is looked at, and one more, which tells that there is a next one.
+  const size = Object.keys(filter).length === 0 ? Math.min(batch, limit + 1) : batch;
+  for (let lookedAt = 0; !end && items.length < limit && lookedAt < lookedAtMax; lookedAt += size) {
+    const found = newestOf(store, { space, failed: filter.failed === true, size, ...place });
+    end = found.length < size;
     for (const view of found) {
       if (items.length === limit) {
         end = false;
@@ -80,24 +82,24 @@ function placeOf({ before, beforeId = "", filter }: RequestQuery): Place {
   return { at: filter?.until === undefined ? Number.MAX_SAFE_INTEGER : Date.parse(filter.until), id: "" };
 }
 
-/** The next {@link batch} of both kinds in one order. */
+/** The next ones of both kinds in one order. */
 function newestOf(
   store: EvidenceDatabase,
-  { space, failed, at, id }: Place & { space: string; failed: boolean },
+  { space, failed, size, at, id }: Place & { space: string; failed: boolean; size: number },
 ): readonly RequestView[] {
   const page = "space = ?1 AND at <= ?2 AND (at < ?2 OR work < ?3)";
-  const order = `ORDER BY at DESC, work DESC LIMIT ${batch}`;
+  const order = "ORDER BY at DESC, work DESC LIMIT ?4";
   const packed = store
     .prepare(`SELECT n, body FROM packed WHERE kind = 'request' AND ${page} ${failed ? "AND failed = 1" : ""} ${order}`)
-    .all(space, at, id)
+    .all(space, at, id, size)
     .map(viewOfBody);
   const told = store
     .prepare(`SELECT * FROM told_requests WHERE ${page} AND n IS NOT NULL ${order}`)
-    .all(space, at, id)
+    .all(space, at, id, size)
     .map(viewOfRow);
   return withoutTwice(told, packed)
     .sort((a, b) => (a.at === b.at ? (a.id < b.id ? 1 : -1) : a.at < b.at ? 1 : -1))
-    .slice(0, batch);
+    .slice(0, size);
 }
 
 /** What came in after a number, in that order. */
