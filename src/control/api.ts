@@ -98,7 +98,7 @@ export function addressOf(c: ApiContext): string | null {
 
 /** Undefined where a test asks without a connection. */
 function bindingsOf(c: ApiContext): Partial<ApiEnv["Bindings"]> | undefined {
-  return c.env as Partial<ApiEnv["Bindings"]> | undefined;
+  return c.env;
 }
 
 /** The caller if it is an administrator. */
