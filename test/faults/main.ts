@@ -200,8 +200,11 @@ async function causeAndScore(name: string, fault: FaultCase, stage: Stage): Prom
   let report: Omit<CaseReport, "tookMs">;
   try {
     const injected = await fault.inject(stage);
-    report = await scoreCase(fault, name, injected, stage.alice.client);
-    await injected.done?.();
+    try {
+      report = await scoreCase(fault, name, injected, stage.alice.client);
+    } finally {
+      await injected.done?.();
+    }
   } catch (error) {
     // The fault could not be caused, or the platform did not answer: that is never right.
     const why = error instanceof Error ? (error.stack ?? error.message) : String(error);

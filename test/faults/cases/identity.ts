@@ -1,5 +1,6 @@
 /** Who somebody claims to be, and is not. */
 import { visit } from "../../support/platform.ts";
+import { seen } from "../answers.ts";
 import { proved, type FaultCase } from "../case.ts";
 
 export const identityCases: readonly FaultCase[] = [
@@ -36,8 +37,7 @@ export const identityCases: readonly FaultCase[] = [
     certainty: proved,
     async inject({ app, alice }) {
       const token = (await visit(`${app.url}/token`, alice)).text;
-      const { work, status } = await visit(`${app.url}/`, undefined, { headers: { "x-ip-token": token } });
-      return { id: work, also: () => (status === 401 ? undefined : `the visitor saw ${status}`) };
+      return seen(await visit(`${app.url}/`, undefined, { headers: { "x-ip-token": token } }), 401);
     },
   },
   {
@@ -46,8 +46,7 @@ export const identityCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     async inject({ app }) {
-      const { work, status } = await visit(`${app.url}/`, undefined, { headers: { "x-ip-token": "a.b.c" } });
-      return { id: work, also: () => (status === 401 ? undefined : `the visitor saw ${status}`) };
+      return seen(await visit(`${app.url}/`, undefined, { headers: { "x-ip-token": "a.b.c" } }), 401);
     },
   },
   {
@@ -57,10 +56,12 @@ export const identityCases: readonly FaultCase[] = [
     certainty: proved,
     twice: true,
     async inject({ app }) {
-      const { work, status } = await visit(`${app.url}/`, undefined, {
-        headers: { authorization: `Bearer hf_wb${"x".repeat(32)}` },
-      });
-      return { id: work, also: () => (status === 401 ? undefined : `the visitor saw ${status}`) };
+      return seen(
+        await visit(`${app.url}/`, undefined, {
+          headers: { authorization: `Bearer hf_wb${"x".repeat(32)}` },
+        }),
+        401,
+      );
     },
   },
 ];

@@ -2,7 +2,8 @@
 import { connect } from "node:net";
 import { defaultLimits, passesMax } from "../../../src/edge/limits.ts";
 import { listeningPorts } from "../../../src/runtime/processes.ts";
-import { until, visit, type App } from "../../support/platform.ts";
+import { until, visit } from "../../support/platform.ts";
+import { cut, otherThan, seen } from "../answers.ts";
 import { proved, provedOrLikely, type FaultCase } from "../case.ts";
 import { slowBuild } from "./build.ts";
 
@@ -61,7 +62,7 @@ export const routeCases: readonly FaultCase[] = [
       const { headers, status } = await visit(`${app.url}/again?at=${encodeURIComponent(app.url)}`, alice);
       return {
         id: headers.get("x-refused") ?? "",
-        also: () => (status === 502 ? undefined : `the visitor saw ${status}`),
+        also: () => otherThan(502, status),
       };
     },
   },
@@ -91,7 +92,7 @@ export const routeCases: readonly FaultCase[] = [
       const { addresses } = await stage.alice.client.space(space);
       const { work, status } = await visit(`${addresses.at(-1)}/`, stage.alice);
       await done;
-      return { id: work, also: () => (status === 503 ? undefined : `the visitor saw ${status}`) };
+      return seen({ work, status }, 503);
     },
   },
   {
@@ -129,7 +130,7 @@ export const routeCases: readonly FaultCase[] = [
       const { work, status } = await visit(`${app.url}/`, alice);
       leave.abort();
       await Promise.all(takers);
-      return { id: work, also: () => (status === 504 ? undefined : `the visitor saw ${status}`) };
+      return seen({ work, status }, 504);
     },
   },
   {
@@ -149,7 +150,7 @@ export const routeCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     async inject({ app, alice }) {
-      return { id: await broken(app, "/half", alice.token) };
+      return { id: await cut(`${app.url}/half`, alice.token) };
     },
   },
   {
@@ -158,7 +159,7 @@ export const routeCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     async inject({ fresh, alice }) {
-      return { id: await broken(await fresh(), "/half-then-die", alice.token) };
+      return { id: await cut(`${(await fresh()).url}/half-then-die`, alice.token) };
     },
   },
   {
@@ -179,8 +180,7 @@ export const routeCases: readonly FaultCase[] = [
     certainty: proved,
     twice: true,
     async inject({ app, alice }) {
-      const { work, status } = await visit(`${app.url}/never`, alice);
-      return { id: work, also: () => (status === 504 ? undefined : `the visitor saw ${status}`) };
+      return seen(await visit(`${app.url}/never`, alice), 504);
     },
   },
   {
@@ -193,7 +193,7 @@ export const routeCases: readonly FaultCase[] = [
       const app = await fresh();
       await visit(`${app.url}/queue/join?session=quiet&do=waits`, alice, { method: "POST" });
       await alice.client.changeSpace(app.space, { "idle-limit": "1s" });
-      return { id: await broken(app, "/queue/data?session_hash=quiet", alice.token) };
+      return { id: await cut(`${app.url}/queue/data?session_hash=quiet`, alice.token) };
     },
   },
   {
@@ -204,8 +204,7 @@ export const routeCases: readonly FaultCase[] = [
     async inject({ fresh, alice }) {
       const app = await fresh();
       await alice.client.changeSpace(app.space, { "time-limit": "1s" });
-      const { work, status } = await visit(`${app.url}/never`, alice);
-      return { id: work, also: () => (status === 504 ? undefined : `the visitor saw ${status}`) };
+      return seen(await visit(`${app.url}/never`, alice), 504);
     },
   },
   {
@@ -224,10 +223,7 @@ export const routeCases: readonly FaultCase[] = [
       });
       leave.abort();
       await taker;
-      return {
-        id: refused.work,
-        also: () => (refused.status === 503 ? undefined : `the visitor saw ${refused.status}`),
-      };
+      return seen(refused, 503);
     },
   },
   {
@@ -289,17 +285,6 @@ export const routeCases: readonly FaultCase[] = [
     },
   },
 ];
-
-/** A request whose answer breaks off after its head: the id stands in the head. */
-async function broken(app: App, path: string, token: string): Promise<string> {
-  const response = await fetch(`${app.url}${path}`, { headers: { authorization: `Bearer ${token}` } });
-  const whole = await response.text().then(
-    () => true,
-    () => false,
-  );
-  if (whole) throw new Error(`the answer to ${path} was whole`);
-  return response.headers.get("x-waybill-id") ?? "";
-}
 
 async function raw(url: string, text: string): Promise<{ status: number; work: string }> {
   const { hostname, port } = new URL(url);

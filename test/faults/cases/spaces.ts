@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { killProcess, until, visit, type App } from "../../support/platform.ts";
 import { versionedApp } from "../../support/versioned-app.ts";
+import { seen } from "../answers.ts";
 import { proved, type FaultCase, type Stage } from "../case.ts";
 
 export const spaceCases: readonly FaultCase[] = [
@@ -17,7 +18,7 @@ export const spaceCases: readonly FaultCase[] = [
       const { work, status } = await visit(`${app.url}/`, stage.alice);
       rmSync(`${marks}/slow`);
       await stage.alice.client.changeSpace(app.space, { "sleep-after": "never" });
-      return { id: work, also: () => (status === 503 ? undefined : `the visitor saw ${status}`) };
+      return seen({ work, status }, 503);
     },
   },
   {
