@@ -43,7 +43,10 @@ export const run: Bench = async (report) => {
     const figures: Figure[] = [];
     const skipped: Skipped[] = [
       ...sides.skipped,
-      { what: "two workers beside one", why: "the edge has no workers: it is one process" },
+      {
+        what: "two workers beside one",
+        why: "what counts here is CPU time for each thing carried, and each worker of `waybill edge` is the edge that is measured: how many more two carry shows only where visitors, app and both have cores of their own",
+      },
     ];
     const ofMemory = await memory(sides, report);
     await warmUp(sides, report);
