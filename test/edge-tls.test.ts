@@ -7,7 +7,6 @@ import { request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { connect as connectH2 } from "node:http2";
 import { request as httpsRequest } from "node:https";
-import type { LookupFunction } from "node:net";
 import { tmpdir } from "node:os";
 import type { Duplex } from "node:stream";
 import { join } from "node:path";
@@ -25,6 +24,7 @@ import type { EdgeWorld } from "./support/edge-world.ts";
 import { eventually } from "./support/eventually.ts";
 import { freePort } from "./support/free-port.ts";
 import { askH2 } from "./support/h2-client.ts";
+import { loopback } from "./support/loopback.ts";
 import { needs, programOnPath } from "./support/needs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "waybill-tls-"));
@@ -296,9 +296,3 @@ describe("with files", () => {
     );
   });
 });
-
-/** Names under localhost lead here, also where the system's resolver does not know it. */
-const loopback: LookupFunction = (_name, options, done) => {
-  if (options.all === true) done(null, [{ address: "127.0.0.1", family: 4 }]);
-  else done(null, "127.0.0.1", 4);
-};

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
-import type { LookupFunction } from "node:net";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { Authority } from "../src/tls/authority.ts";
 import { authorityFolder } from "../src/tls/certificates.ts";
+import { loopback } from "./support/loopback.ts";
 import { Platform, until, upRefused } from "./support/platform.ts";
 
 const waybill = resolve(import.meta.dirname, "../bin/waybill.js");
@@ -19,14 +19,9 @@ interface Got {
   readonly text: string;
 }
 
-const lookup: LookupFunction = (_name, options, done) => {
-  if (options.all === true) done(null, [{ address: "127.0.0.1", family: 4 }]);
-  else done(null, "127.0.0.1", 4);
-};
-
 function get(url: string, ca: string, headers: Record<string, string> = {}): Promise<Got> {
   return new Promise((done, reject) => {
-    request(url, { ca, lookup, headers, agent: false }, (response) => {
+    request(url, { ca, lookup: loopback, headers, agent: false }, (response) => {
       let text = "";
       response
         .setEncoding("utf8")
