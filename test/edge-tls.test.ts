@@ -7,8 +7,10 @@ import { request as httpRequest } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { connect as connectH2 } from "node:http2";
 import { request as httpsRequest } from "node:https";
+import { connect as connectTcp } from "node:net";
 import { tmpdir } from "node:os";
 import type { Duplex } from "node:stream";
+import { text as allText } from "node:stream/consumers";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { connect } from "node:tls";
@@ -116,6 +118,27 @@ describe("with the private authority", () => {
         .end();
     });
     assert.deepEqual([shown(text).get("x-forwarded-proto"), shown(text).get("via")], ["https", "1.1 waybill"]);
+  });
+
+  test("within a connection of the PROXY protocol it is https too, and the visitor the one that the proxy names", async () => {
+    const port = await freePort();
+    const proxies = { has: (one: string) => one === "127.0.0.1", headers: "x-forwarded" as const };
+    const proxied = await edgeWorld(app, {
+      tls: { pairs: tls },
+      proxies,
+      proxyProtocol: { address: "127.0.0.1", port },
+    });
+    try {
+      const carrier = connectTcp(port, "127.0.0.1");
+      carrier.write("PROXY TCP4 203.0.113.9 127.0.0.1 4000 443\r\n");
+      const socket = connect({ socket: carrier, servername: appHost, ca });
+      socket.write(`GET / HTTP/1.1\r\nHost: ${appHost}\r\nConnection: close\r\n\r\n`);
+      const text = await allText(socket);
+      assert.match(text, /"x-forwarded-proto","https"/);
+      assert.match(text, /"x-forwarded-for","203\.0\.113\.9"/);
+    } finally {
+      await proxied.close();
+    }
   });
 
   test("each name of ours and the address that was called have a certificate that the root vouches for", async () => {

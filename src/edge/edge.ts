@@ -516,6 +516,9 @@ function httpServer(
       onError: context.onError,
       onSecure: (socket, carrier) => {
         onCarrier(socket, carrier);
+        // What a proxy said of the connection holds but for this: it passed on what it could not read.
+        const peer = peers.get(socket);
+        if (peer !== undefined) peers.set(socket, { ...peer, secure: true });
         if (socket.alpnProtocol === "h2") http2.take(socket);
         else takeHttp1(socket);
       },

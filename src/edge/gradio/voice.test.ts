@@ -245,11 +245,14 @@ describe("the table of the hosted service's texts", () => {
       ["The requested GPU duration (600s) is larger than the maximum allowed", "ZeroGPU illegal duration"],
       ["No GPU is currently available", "ZeroGPU client error"],
       ["No GPU was available after 60s.", undefined],
+      ["'No GPU was available after 60s.'", undefined],
+      [`"You have exceeded your GPU quota (60s requested vs. 12s left). It's over"`, "Error"],
     ])
       assert.ok(isHosted(says, title), String(says));
     for (const [says, title] of [
       ["GPU task aborted", "ZeroGPU worker error"],
       [`I said: ${quota}`, "Error"],
+      [`'I said: ${quota}'`, "Error"],
       ["", "ZeroGPU quota exceeded"],
       [undefined, "ZeroGPU quota exceeded"],
     ])

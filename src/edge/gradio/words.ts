@@ -33,7 +33,9 @@ const hostedTitles = [
 export function isHosted(says: unknown, title: unknown): boolean {
   if (typeof says !== "string") return false;
   const isTitled = title === undefined || title === null || hostedTitles.some((one) => one === title);
-  return isTitled && hostedTexts.some((text) => says.startsWith(text));
+  // Gradio before 5 tells an error's text as Python writes a string.
+  const unquoted = /^(?<quote>['"])(?<text>.*)\k<quote>$/s.exec(says)?.groups?.["text"] ?? says;
+  return isTitled && hostedTexts.some((text) => unquoted.startsWith(text));
 }
 
 /** `data:` of an event that tells of a place: as gradio's `EstimationMessage`. Ranks begin at 0. */
