@@ -21,7 +21,7 @@ import {
 const { skip } = await needs("sandbox");
 /** It starts a process of its own. */
 const withHelper = {
-  "helper.js": "process.on(\"message\", () => undefined);",
+  "helper.js": 'process.on("message", () => undefined);',
   "server.js": `import { fork } from "node:child_process";
 fork(new URL("./helper.js", import.meta.url));
 ${fixtureFiles()["server.js"]}`,
