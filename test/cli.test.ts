@@ -165,18 +165,20 @@ describe("waybill", () => {
     });
   });
 
-  const refusals: readonly (readonly [status: number, boundary: string, code: number])[] = [
+  const refusals: readonly (readonly [status: number, boundary: string, code: number, named?: string])[] = [
     [401, "identity", 4],
     [403, "identity", 4],
     [429, "gpu", 5],
     [503, "gpu", 5],
     [422, "control", 2],
     [500, "control", 1],
+    [503, "route", 6, "control-down"],
+    [503, "route", 1, "no-answer"],
   ];
-  for (const [status, boundary, expected] of refusals) {
-    test(`a ${status} of ${boundary} ends with ${expected}`, async () => {
+  for (const [status, boundary, expected, code = "x"] of refusals) {
+    test(`a ${status} of ${boundary}/${code} ends with ${expected}`, async () => {
       api.routes.set("GET /api/status", (response: never) =>
-        problem(response, { status, detail: "no", boundary, code: "x" }),
+        problem(response, { status, detail: "no", boundary, code }),
       );
       assert.equal((await waybill(["status"])).code, expected);
     });

@@ -44,6 +44,8 @@ export function describeFailure(error: unknown): Failure {
 
 /** The exit code of a refusal, by what refused. */
 export function exitOf(problem: Problem): ExitCode {
+  // An edge answered in the place of a server that is away.
+  if (problem.boundary === "route" && problem.code === "control-down") return exit.unreachable;
   if (problem.status === 404) return exit.notFound;
   if (problem.boundary === "identity" || problem.status === 401) return exit.signIn;
   if (problem.status === 400 || problem.status === 405 || problem.status === 422) return exit.usage;
