@@ -1,9 +1,9 @@
 /** The platform's queue and its sentences in Gradio's own clients: an app as it is written for Spaces, unmodified packages, real streams. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
 import { resolve } from "node:path";
+import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
-import { promisify } from "node:util";
 import { Client } from "@gradio/client";
 import { readPlan } from "../src/runtime/folder.ts";
 import { gradioFiles, joinByHand, said, told } from "./support/gradio-app.ts";
@@ -77,11 +77,18 @@ describe("what a Gradio client is told of the GPU queue", { skip }, () => {
   });
 
   test("gradio_client: job.status() is IN_QUEUE with rank and eta while the call waits, then PROCESSING, then FINISHED", async () => {
-    const holder = await taken(6);
     const python = readPlan((await up.replica(app.space)).folder)?.release.argv?.[0] ?? "";
-    const { stdout } = await promisify(execFile)(python, [statusProgram, app.url, alice.token, "/draws", "0.5"]);
+    const person = spawn(python, [statusProgram, app.url, alice.token, "/draws", "0.5"], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const printed = createInterface(person.stdout)[Symbol.asyncIterator]();
+    assert.deepEqual(JSON.parse((await printed.next()).value ?? ""), { connected: true });
+    const holder = await taken(6);
+    person.stdin.end("go\n");
+    const lines: string[] = [];
+    for await (const line of printed) lines.push(line);
     await holder.told;
-    const lines = stdout.trim().split("\n");
+    const stdout = lines.join("\n");
     const seen = lines.slice(0, -1).map((line) => JSON.parse(line) as Status);
     const isPlace = ({ code, rank, eta }: Status): boolean =>
       code === "IN_QUEUE" && rank === 0 && typeof eta === "number";

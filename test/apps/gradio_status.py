@@ -1,6 +1,7 @@
 """
-Gradio's Python client, as a person who asks it how far a job is. Prints each status that differs from the one before, as JSON, and at
-last the result: {"code": "IN_QUEUE", "rank": 0, "queue_size": 1, "eta": 12.0}, {"result": "drawn"} or {"error": "..."}.
+Gradio's Python client, as a person who asks it how far a job is. Prints {"connected": true} and calls once a line has come on standard
+input. Then prints each status that differs from the one before, as JSON, and at last the result:
+{"code": "IN_QUEUE", "rank": 0, "queue_size": 1, "eta": 12.0}, {"result": "drawn"} or {"error": "..."}.
 """
 import json
 import sys
@@ -10,7 +11,10 @@ from gradio_client import Client
 
 url, token, api, x = sys.argv[1:5]
 named = "token" if "token" in Client.__init__.__annotations__ else "hf_token"
-job = Client(url, **{named: token}, verbose=False).submit(float(x), api_name=api)
+client = Client(url, **{named: token}, verbose=False)
+print(json.dumps({"connected": True}), flush=True)
+sys.stdin.readline()
+job = client.submit(float(x), api_name=api)
 last = None
 while True:
     done = job.done()
