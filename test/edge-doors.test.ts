@@ -55,7 +55,7 @@ describe("a WebSocket", () => {
       await eventually("it is under way", () => world.edge.busy("r_1") === 1);
       visitor.destroy();
       const left = await eventually("its end is recorded", () =>
-        world.emitter.entries.find(({ hop, outcome }) => hop === "edge.deliver" && outcome !== "done"),
+        world.emitter.entries.find(({ hop, mark }) => hop === "edge.deliver" && mark !== "done"),
       );
       assert.equal(left.facts["code"], "route/visitor-left");
     });
