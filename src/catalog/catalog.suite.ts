@@ -10,6 +10,7 @@ import { Catalog } from "./catalog.ts";
 import { auditSuite } from "./audit.suite.ts";
 import { callsSuite } from "./calls.suite.ts";
 import { keptSuite } from "./kept.suite.ts";
+import { sessionsSuite } from "./sessions.suite.ts";
 import { buildView } from "./builds.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import { settingDefaults } from "./spaces.ts";
@@ -422,4 +423,5 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
   callsSuite(name, openSql, numRuns);
   auditSuite(name, openSql);
   keptSuite(name, openSql);
+  sessionsSuite(name, openSql);
 }

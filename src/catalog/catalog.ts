@@ -1,5 +1,5 @@
 /**
- * The catalog: accounts, tokens, Spaces, builds, releases, settings and the view of the calls, as rows in the journal's
+ * The catalog: accounts, tokens, sessions, Spaces, builds, releases, settings and the view of the calls, as rows in the journal's
  * database. It owns its tables and their migrations; who may read or change what is decided by those who ask.
  */
 import type { SqlRunner } from "../stdx/sql.ts";
@@ -16,6 +16,7 @@ import { Members } from "./members.ts";
 import { migrate } from "./migrations/index.ts";
 import { noEffects, RequestKeys } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
+import { Sessions } from "./sessions.ts";
 import { Settings } from "./settings.ts";
 import { SpaceEvents } from "./space-events.ts";
 import { Spaces } from "./spaces.ts";
@@ -25,6 +26,7 @@ export class Catalog {
   readonly accounts: Accounts;
   readonly members: Members;
   readonly tokens: Tokens;
+  readonly sessions: Sessions;
   readonly spaces: Spaces;
   readonly spaceEvents: SpaceEvents;
   readonly builds: Builds;
@@ -41,6 +43,7 @@ export class Catalog {
     this.accounts = new Accounts(db, sql, effects);
     this.members = new Members(db, sql, effects);
     this.tokens = new Tokens(db, sql, effects);
+    this.sessions = new Sessions(db, sql, effects);
     this.spaces = new Spaces(db);
     this.spaceEvents = new SpaceEvents(db, sql, effects);
     this.builds = new Builds(db, sql, effects);

@@ -30,6 +30,19 @@ export interface TokensTable {
   spaces: string | null;
 }
 
+export interface SessionsTable {
+  id: string;
+  account: string;
+  hash: string;
+  how: string;
+  createdAt: number;
+  usedAt: number;
+  expiresAt: number;
+  endedAt: number | null;
+  address: string | null;
+  agent: string | null;
+}
+
 export interface SpacesTable {
   id: string;
   owner: string;
@@ -255,6 +268,7 @@ export interface CallCursorTable {
 export interface Schema {
   accounts: AccountsTable;
   tokens: TokensTable;
+  sessions: SessionsTable;
   spaces: SpacesTable;
   spaceEvents: SpaceEventsTable;
   builds: BuildsTable;

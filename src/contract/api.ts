@@ -76,7 +76,7 @@
  *   GET    /  and  /w/ID                            → pages for people
  */
 
-import type { OrganisationOf, TokenView } from "./identity.ts";
+import type { OrganisationOf, WhoAmIAuth, TokenView } from "./identity.ts";
 import type { AllowanceView } from "./allowances.ts";
 import type { PassedPoolView, PoolRouteView, PoolView } from "./pools.ts";
 import type { ReplicaLimits } from "./agent.ts";
@@ -102,14 +102,7 @@ export interface WhoAmI {
   readonly periodEnd: null;
   readonly avatarUrl: string;
   readonly orgs: readonly OrganisationOf[];
-  readonly auth: {
-    readonly type: "access_token";
-    readonly accessToken: {
-      readonly displayName: string;
-      readonly role: "read" | "write" | "admin" | "fineGrained";
-      readonly createdAt: string;
-    };
-  };
+  readonly auth: WhoAmIAuth;
 }
 
 export interface CreateToken {

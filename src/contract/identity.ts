@@ -44,6 +44,22 @@ export interface TokenView {
   readonly current: boolean;
 }
 
+/** What `whoami-v2` says of what the caller has shown; the first kind is the Hub's. */
+export type WhoAmIAuth =
+  | {
+      readonly type: "access_token";
+      readonly accessToken: {
+        readonly displayName: string;
+        readonly role: "read" | "write" | "admin" | "fineGrained";
+        readonly createdAt: string;
+      };
+    }
+  /** A browser, signed in at the console. */
+  | {
+      readonly type: "session";
+      readonly session: { readonly id: string; readonly createdAt: string; readonly expiresAt: string };
+    };
+
 /** An organisation of an account, in the Hub's shape. */
 export interface OrganisationOf {
   readonly type: "org";

@@ -137,15 +137,17 @@ function refuseWish({ account, create, tier, scopes = [], spaces = [] }: TokenWi
 }
 
 /** None outlasts the one that makes it, but an operator's. */
-function soonest(wished: Instant | null, { admin, token: { expiresAt } }: Caller): Instant | null {
+function soonest(wished: Instant | null, { admin, via }: Caller): Instant | null {
+  // A session ends sooner than what its person makes for a machine.
+  const expiresAt = via.kind === "token" ? via.expiresAt : null;
   if (admin || expiresAt === null) return wished;
   return wished === null || wished > expiresAt ? expiresAt : wished;
 }
 
-function viewOf({ id, name, scopes, spaces, ...times }: TokenRow, { token }: Caller): TokenView {
+function viewOf({ id, name, scopes, spaces, ...times }: TokenRow, { via }: Caller): TokenView {
   const at = (time: Instant | null): string | null => (time === null ? null : iso(time));
   return {
     ...{ id, name, scopes, spaces, createdAt: iso(times.createdAt), lastUsedAt: at(times.lastUsedAt) },
-    ...{ expiresAt: at(times.expiresAt), revokedAt: at(times.revokedAt), current: id === token.id },
+    ...{ expiresAt: at(times.expiresAt), revokedAt: at(times.revokedAt), current: id === via.id },
   };
 }

@@ -275,7 +275,8 @@ describe("what an account may do", () => {
     assert.deepEqual(await all(reads), [200, 200, 200, 403, 403, 403, 403, 403, 403, 403]);
     assert.deepEqual(await all(writes), [200, 200, 200, 200, 403, 403, 403, 403, 403, 403]);
     const response = await app.request("/api/whoami-v2", { headers: { authorization: `Bearer ${reads}` } });
-    assert.equal(((await response.json()) as WhoAmI).auth.accessToken.role, "fineGrained");
+    const { auth } = (await response.json()) as WhoAmI;
+    assert.equal(auth.type === "access_token" && auth.accessToken.role, "fineGrained");
   });
 
   test("a token makes no token that may more, or longer, or for another", async () => {

@@ -1,9 +1,11 @@
 /** The API as one fetch handler: who calls is worked out once, routes register themselves, and whatever fails says so under an id. */
 import { Hono } from "hono";
+import { noSessionCookie } from "../identity/sessions.ts";
 import { newId } from "../stdx/ids.ts";
 import type { ApiEnv, Route } from "./api.ts";
 import { refuse } from "./api.ts";
 import { auditing } from "./auditing.ts";
+import { callerOf, refuseCaller } from "./console-caller.ts";
 import { keyed } from "./keyed.ts";
 import { EffectMade } from "./request-effects.ts";
 import { auditRoute } from "./routes/audit.ts";
@@ -69,10 +71,11 @@ export function createApi(server: Server): Hono<ApiEnv> {
   api.use(async (c, next) => {
     const requestId = newId("q", server.random);
     c.set("requestId", requestId);
-    const caller = await server.callerOf(c.req.header("authorization"));
-    if ("refused" in caller) return refuse(c, caller.refused);
-    c.set("caller", caller.caller);
+    const called = await callerOf(c, server);
+    if ("refused" in called) return refuseCaller(c, called);
+    c.set("caller", called.caller);
     await next();
+    if (called.endedSession) c.header("set-cookie", noSessionCookie, { append: true });
     c.header("x-waybill-id", requestId);
     c.header("x-request-id", c.req.header("x-request-id") ?? requestId);
     c.header("x-content-type-options", "nosniff");

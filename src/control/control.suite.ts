@@ -13,6 +13,7 @@ import type { Draft, Emitter, Entry } from "../evidence/entry.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { SecretBox } from "../identity/secret-box.ts";
 import { openRepositories, type RepositoryStore } from "../hub/repository.ts";
+import { sessionCookie, Sessions } from "../identity/sessions.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import type { Scope } from "../identity/token-resolver.ts";
 import { MemoryJournal, MemoryStore } from "../journal/index.ts";
@@ -153,6 +154,7 @@ export class ControlWorld implements AsyncDisposable {
   readonly repositories: RepositoryStore;
   readonly commits: Commits;
   readonly hardware = new Hardware(() => ({ cores: 2, memoryBytes: 2 ** 30, cards: [card] }));
+  readonly sessions: Sessions;
   readonly server: Server;
   readonly #drawn = { count: 0 };
 
@@ -359,6 +361,10 @@ export class ControlWorld implements AsyncDisposable {
       clock,
       onTouchFailed: (error) => onFailure("touch", error),
     });
+    this.sessions = new Sessions({
+      ...{ directory: catalog.sessions, clock, random: this.random },
+      onTouchFailed: (error) => onFailure("touch", error),
+    });
     const about = {
       version: "0",
       node: "26",
@@ -400,6 +406,7 @@ export class ControlWorld implements AsyncDisposable {
       domains,
       hardware: this.hardware,
       resolver,
+      sessions: this.sessions,
       about,
       onAccount: () => undefined,
       nodeTokens: new NodeTokens({
@@ -487,6 +494,12 @@ export class ControlWorld implements AsyncDisposable {
       expiresAt: null,
     });
     return token;
+  }
+
+  /** What a browser sends that has signed in. */
+  async cookie(account: string): Promise<string> {
+    const { secret } = await this.sessions.make({ account, how: "password", address: null, agent: null });
+    return sessionCookie(secret).split(";")[0]!;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -59,7 +59,7 @@ function keyOf(header: string): string | undefined {
 }
 
 /** The caller's rights count: whoever has the key and a lesser token is not shown what the first answer holds. */
-function fingerprintOf(c: ApiContext, { scopes, admin, token }: Caller, body: Uint8Array): string {
+function fingerprintOf(c: ApiContext, { scopes, admin, via }: Caller, body: Uint8Array): string {
   const { pathname, search } = new URL(c.req.url);
   const head = JSON.stringify([
     c.req.method,
@@ -67,7 +67,7 @@ function fingerprintOf(c: ApiContext, { scopes, admin, token }: Caller, body: Ui
     search,
     scopes.toSorted(),
     admin,
-    ...(token.spaces.length > 0 ? [token.spaces] : []),
+    ...(via.kind === "token" && via.spaces.length > 0 ? [via.spaces] : []),
   ]);
   return createHash("sha256").update(head).update("\n").update(body).digest("hex");
 }

@@ -336,7 +336,7 @@ describe("L13: a process that dies between effect and answer", () => {
     await using _ = world;
     const { text } = await ask("/api/tokens", { who: "admin", body: newToken, key: '"a"' });
     const { token } = JSON.parse(text) as { token: string };
-    const { caller } = (await world.server.callerOf(`Bearer ${token}`)) as { caller: { account: string } };
+    const { caller } = (await world.server.callers.byToken(`Bearer ${token}`)) as { caller: { account: string } };
     assert.equal(caller.account, "alice");
   });
 });

@@ -23,7 +23,8 @@ import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
 import { signReceipt } from "../identity/receipt-signature.ts";
 import type { ReceiptKey, ReceiptPublicKey } from "../identity/receipt-key.ts";
-import type { TokenResolver, TokenSpace } from "../identity/token-resolver.ts";
+import type { Sessions } from "../identity/sessions.ts";
+import type { TokenResolver } from "../identity/token-resolver.ts";
 import type { Journal } from "../journal/index.ts";
 import type { FollowQuery, RequestsFollowed } from "../record/request-log.ts";
 import type { EvidenceStore } from "../record/store.ts";
@@ -34,7 +35,7 @@ import { durationMs, instant, iso } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import { changeBudget, giveAllowance, takeAllowance } from "./allowances.ts";
 import type { AllowanceWish, BudgetWish, Revocation } from "./allowances.ts";
-import type { Caller } from "./caller.ts";
+import { Callers } from "./callers.ts";
 import { AccessTokens } from "./access-tokens.ts";
 import { Backups, type MakeBackup } from "./backups.ts";
 import type { Builds } from "./builds.ts";
@@ -74,6 +75,7 @@ export interface ServerParts {
   readonly catalog: Catalog;
   readonly evidence: EvidenceStore;
   readonly resolver: TokenResolver;
+  readonly sessions: Sessions;
   readonly receiptKey: ReceiptKey;
   readonly replicas: Replicas;
   readonly nodes: Nodes;
@@ -117,6 +119,7 @@ const lookAgainMs = 150;
 export class Server {
   readonly catalog: Catalog;
   readonly tokens: AccessTokens;
+  readonly callers: Callers;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly spaces: Spaces;
@@ -157,35 +160,12 @@ export class Server {
     this.calls = new CallList(parts);
     this.backups = new Backups(parts);
     this.tokens = new AccessTokens(parts);
+    this.callers = new Callers(parts);
     this.#explaining = new Explaining({ ...parts, call: (id) => this.calls.get(id) });
   }
 
   onFailure(what: string, error: unknown): void {
     this.#parts.onFailure(what, error);
-  }
-
-  /** Who calls the API; no token is nobody, a token that does not hold is refused. */
-  async callerOf(authorization: string | undefined): Promise<{ caller: Caller | null } | { refused: Code }> {
-    const identity = await this.#parts.resolver.resolve({
-      authorization,
-      hfAuthorization: undefined,
-      address: undefined,
-    });
-    if (!identity.ok) return { refused: identity.code };
-    if (identity.by === "address") return { caller: null };
-    const { account, tier } = identity;
-    const admin = identity.role === "admin" && identity.scopes.includes("admin");
-    return {
-      caller: {
-        account,
-        tier,
-        admin,
-        grants: (scope, space) => identity.scopes.includes(scope) || isFor(identity.token.spaces, scope, space),
-        may: (right, of) => admin || this.organisations.may(account, right, of),
-        scopes: identity.scopes,
-        token: identity.token,
-      },
-    };
   }
 
   /** How apps are closed off, as the node measured it. */
@@ -513,10 +493,6 @@ export class Server {
   async publicKeys(): Promise<readonly ReceiptPublicKey[]> {
     return [this.#parts.receiptKey.publicKey];
   }
-}
-
-function isFor(spaces: readonly TokenSpace[], scope: "read" | "write", space: string | undefined): boolean {
-  return spaces.some((one) => one.space === space && (one.right === "write" || scope === "read"));
 }
 
 const noAccount = (account: string): Refused => ({

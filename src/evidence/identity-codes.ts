@@ -50,6 +50,22 @@ export const identityCodes = {
     proxy: "http_request_denied",
     next: "Make a new one with `waybill token create`.",
   },
+  "identity/session-ended": {
+    says: "The session at the console has ended, or is not known here.",
+    owner: "visitor",
+    retry: "never",
+    status: 401,
+    proxy: "http_request_denied",
+    next: "Sign in again at the console, `/login`.",
+  },
+  "identity/cross-site": {
+    says: "A page of another site made this request, in the name of whoever is signed in at the console.",
+    owner: "visitor",
+    retry: "never",
+    status: 403,
+    proxy: "http_request_denied",
+    next: "Do it on the console itself; a program sends `Authorization: Bearer hf_wb…` instead of a cookie.",
+  },
   "identity/forbidden": {
     says: "This account may not do that.",
     owner: "visitor",

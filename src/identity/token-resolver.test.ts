@@ -4,7 +4,8 @@ import { prng } from "../stdx/prng.ts";
 import { instant } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 import { accessTokenHash, newAccessToken } from "./access-token.ts";
-import { knownForMs, TokenResolver } from "./token-resolver.ts";
+import { knownForMs } from "./remembered.ts";
+import { TokenResolver } from "./token-resolver.ts";
 import type { Credentials, FoundToken, TokenDirectory } from "./token-resolver.ts";
 
 const t0 = Date.UTC(2026, 10, 22, 12);

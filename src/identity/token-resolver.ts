@@ -3,10 +3,10 @@
  * A token that does not hold is refused, never passed over: nobody who pays is counted as a stranger without being told.
  */
 import type { TierName } from "../core/model.ts";
-import { assert } from "../stdx/assert.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import { accessTokenHash, isAccessToken } from "./access-token.ts";
 import { addressAccount } from "./caller-address.ts";
+import { Remembered } from "./remembered.ts";
 
 export type Role = "user" | "admin";
 /** What people give their tokens. */
@@ -63,16 +63,6 @@ export type Identity =
   | { readonly ok: true; readonly by: "address"; readonly account: string; readonly tier: "anonymous" }
   | { readonly ok: false; readonly code: "identity/bad-token" | "identity/expired" };
 
-/** Known tokens are asked for anew after so long: a revoked one stops working within a second. */
-export const knownForMs = 1000;
-/** Tokens remembered at once, some 300 bytes each; beyond it the one remembered first is asked for again. */
-const knownMax = 10_000;
-
-interface Known {
-  readonly found: Promise<FoundToken | undefined>;
-  readonly until: number;
-}
-
 export interface ResolverOptions {
   readonly directory: TokenDirectory;
   readonly clock: Clock;
@@ -82,10 +72,15 @@ export interface ResolverOptions {
 
 export class TokenResolver {
   readonly #options: ResolverOptions;
-  readonly #known = new Map<string, Known>();
+  /** A revoked token stops working within a second. */
+  readonly #known: Remembered<FoundToken>;
 
   constructor(options: ResolverOptions) {
     this.#options = options;
+    this.#known = new Remembered(
+      () => options.clock.monotonic(),
+      (hash) => this.#ask(hash),
+    );
   }
 
   /** Rejects only where the directory does. */
@@ -95,12 +90,12 @@ export class TokenResolver {
       return { ok: true, by: "address", account: addressAccount(credentials.address), tier: "anonymous" };
     }
     if (!isAccessToken(token)) return { ok: false, code: "identity/bad-token" };
-    return this.#identityOf(await this.#find(accessTokenHash(token)));
+    return this.#identityOf(await this.#known.find(accessTokenHash(token)));
   }
 
   /** Forgets what is remembered: for a caller that has just revoked a token here. */
   forget(): void {
-    this.#known.clear();
+    this.#known.forget();
   }
 
   #identityOf(found: FoundToken | undefined): Identity {
@@ -112,35 +107,11 @@ export class TokenResolver {
     return { ok: true, by: "token", account: token.account, tier, role, scopes: token.scopes, token };
   }
 
-  #find(hash: string): Promise<FoundToken | undefined> {
-    const now = this.#options.clock.monotonic();
-    const known = this.#known.get(hash);
-    if (known && now < known.until) return known.found;
-    const found = this.#ask(hash);
-    this.#remember(hash, { found, until: now + knownForMs });
-    return found;
-  }
-
   async #ask(hash: string): Promise<FoundToken | undefined> {
     const { directory, clock, onTouchFailed } = this.#options;
-    try {
-      const found = await directory.find(hash);
-      if (!found) this.#known.delete(hash);
-      else if (found.token.revokedAt === null) void directory.touch(found.token.id, clock.wall()).catch(onTouchFailed);
-      return found;
-    } catch (error) {
-      this.#known.delete(hash);
-      throw error;
-    }
-  }
-
-  #remember(hash: string, known: Known): void {
-    this.#known.delete(hash);
-    this.#known.set(hash, known);
-    if (this.#known.size <= knownMax) return;
-    const [oldest] = this.#known.keys();
-    assert(oldest !== undefined, "a full map has a first key");
-    this.#known.delete(oldest);
+    const found = await directory.find(hash);
+    if (found?.token.revokedAt === null) void directory.touch(found.token.id, clock.wall()).catch(onTouchFailed);
+    return found;
   }
 }
 

@@ -42,6 +42,7 @@ import { visitorOf } from "../http/visitor.ts";
 import { LfsStore } from "../hub/lfs-store.ts";
 import { openRepositories } from "../hub/repository.ts";
 import { loadOwnSecret } from "../identity/own-secret.ts";
+import { Sessions } from "../identity/sessions.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import { openSecretBox } from "../identity/secret-box.ts";
 import { loadReceiptKey } from "../identity/receipt-key.ts";
@@ -178,6 +179,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     directory: catalog.tokens,
     clock,
     onTouchFailed: (error) => onFailure("a token's last use", error),
+  });
+  const sessions = new Sessions({
+    ...{ directory: catalog.sessions, clock, random },
+    onTouchFailed: (error) => onFailure("a session's last use", error),
   });
   const repositories = openRepositories({ folder: join(config.data, "repositories"), clock, random });
   await repositories.recover();
@@ -411,6 +416,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     catalog,
     evidence,
     resolver,
+    sessions,
     receiptKey,
     replicas,
     nodes,

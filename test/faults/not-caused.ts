@@ -4,6 +4,9 @@ import type { Code } from "../../src/evidence/codes.ts";
 const apiItself =
   "an answer of the platform's own API, which is no work with a waybill; test/platform.test.ts makes it";
 
+const consoleItself =
+  "an answer of the platform's own API, which is no work with a waybill; src/control/console-caller.test.ts makes it";
+
 const requestKey =
   "an answer of the platform's own API, which is no work with a waybill; src/control/request-keys.test.ts makes it";
 
@@ -13,6 +16,8 @@ export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "identity/missing": apiItself,
   "identity/expired": "a visitor's token lasts two hours; the token's unit tests hand in the clock",
   "identity/forbidden": apiItself,
+  "identity/session-ended": consoleItself,
+  "identity/cross-site": consoleItself,
   "runtime/sandbox-denied": "the platform does not start where no sandbox can be made; test/sandbox.test.ts shows it",
   "egress/gateway-down":
     "said in the app's own log while the gateway is away, and by nobody else: there is no work with an id",

@@ -14,6 +14,7 @@ import { audit } from "./0010-audit.ts";
 import { domains } from "./0011-domains.ts";
 import { organisations } from "./0012-organisations.ts";
 import { tokenSpaces } from "./0013-token-spaces.ts";
+import { sessions } from "./0014-sessions.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -41,6 +42,7 @@ export const migrations: readonly Migration[] = [
   domains,
   organisations,
   tokenSpaces,
+  sessions,
 ];
 
 /**

@@ -278,6 +278,7 @@ function edgeRows(workers: StatusView["edge"]): (readonly [string, string])[] {
 }
 
 export function drawWhoAmI(who: WhoAmI): string {
+  if (who.auth.type === "session") return `${who.name}, by session ${who.auth.session.id}\n`;
   const { role, displayName } = who.auth.accessToken;
   return `${who.name}, by token "${displayName}" (${role})\n`;
 }

@@ -23,21 +23,21 @@ export const whoamiRoute: Route = (api, server) => {
       periodEnd: null,
       avatarUrl: "",
       orgs: server.organisations.of(caller.account).map(orgOf),
-      auth: {
-        type: "access_token",
-        accessToken: {
-          displayName: caller.token.name,
-          role: roleOf(caller),
-          createdAt: iso(caller.token.createdAt),
-        },
-      },
+      auth: authOf(caller),
     };
     return c.json(answer);
   });
 };
 
-function roleOf({ admin, scopes, token }: Caller): WhoAmI["auth"]["accessToken"]["role"] {
-  if (token.spaces.length > 0) return "fineGrained";
+function authOf({ via, admin, scopes }: Caller): WhoAmI["auth"] {
+  const createdAt = iso(via.createdAt);
+  if (via.kind === "session")
+    return { type: "session", session: { id: via.id, createdAt, expiresAt: iso(via.expiresAt) } };
+  const role = via.spaces.length > 0 ? "fineGrained" : roleOf({ admin, scopes });
+  return { type: "access_token", accessToken: { displayName: via.name, role, createdAt } };
+}
+
+function roleOf({ admin, scopes }: Pick<Caller, "admin" | "scopes">): "read" | "write" | "admin" {
   if (admin) return "admin";
   return scopes.includes("write") ? "write" : "read";
 }

@@ -1,0 +1,61 @@
+/**
+ * What is asked of the catalog at every request, remembered for a moment: whatever ends there holds no longer anywhere within a second,
+ * and here from the moment on that this memory is told to forget.
+ */
+import { assert } from "../stdx/assert.ts";
+
+/** What is known is asked for anew after so long. */
+export const knownForMs = 1000;
+/** Remembered at once, some 300 bytes each; beyond it the one remembered first is asked for again. */
+const knownMax = 10_000;
+
+interface Known<Found> {
+  readonly found: Promise<Found | undefined>;
+  readonly until: number;
+}
+
+export class Remembered<Found> {
+  readonly #now: () => number;
+  readonly #ask: (hash: string) => Promise<Found | undefined>;
+  readonly #known = new Map<string, Known<Found>>();
+
+  /** `now`: of a clock that nobody sets. */
+  constructor(now: () => number, ask: (hash: string) => Promise<Found | undefined>) {
+    this.#now = now;
+    this.#ask = ask;
+  }
+
+  /** Undefined where there is none, which is not remembered. Rejects where it cannot be asked for. */
+  find(hash: string): Promise<Found | undefined> {
+    const now = this.#now();
+    const known = this.#known.get(hash);
+    if (known && now < known.until) return known.found;
+    const found = this.#find(hash);
+    this.#remember(hash, { found, until: now + knownForMs });
+    return found;
+  }
+
+  forget(): void {
+    this.#known.clear();
+  }
+
+  async #find(hash: string): Promise<Found | undefined> {
+    try {
+      const found = await this.#ask(hash);
+      if (!found) this.#known.delete(hash);
+      return found;
+    } catch (error) {
+      this.#known.delete(hash);
+      throw error;
+    }
+  }
+
+  #remember(hash: string, known: Known<Found>): void {
+    this.#known.delete(hash);
+    this.#known.set(hash, known);
+    if (this.#known.size <= knownMax) return;
+    const [oldest] = this.#known.keys();
+    assert(oldest !== undefined, "a full map has a first key");
+    this.#known.delete(oldest);
+  }
+}
