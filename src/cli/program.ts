@@ -56,6 +56,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   explain: () => import("./commands/explain.ts"),
   receipt: () => import("./commands/receipt.ts"),
   token: () => import("./commands/token.ts"),
+  key: () => import("./commands/key.ts"),
   account: () => import("./commands/account.ts"),
   member: () => import("./commands/member.ts"),
   audit: () => import("./commands/audit.ts"),

@@ -47,6 +47,7 @@ import type {
   MemberRole,
   MemberView,
   TokenView,
+  VisitorKeysView,
 } from "../contract/identity.ts";
 import type { PoolsView, RouteRequest, RouteView, RuleView, PoolView } from "../contract/pools.ts";
 import type { RequestCount, RequestFilter, RequestLine, RequestPage } from "../contract/requests.ts";
@@ -506,6 +507,16 @@ export class WaybillClient {
 
   async tiers(asking: Asking = {}): Promise<TiersView> {
     return await this.#get("/api/tiers", {}, asking);
+  }
+
+  /** Of visitors' tokens. Needs an administrator's token, here and below. */
+  async visitorKeys(asking: Asking = {}): Promise<VisitorKeysView> {
+    return await this.#get("/api/keys/visitors", {}, asking);
+  }
+
+  /** `dropFormer`: what the keys before have signed is refused from the answer on. */
+  async rotateVisitorKeys(wish: { dropFormer?: boolean } = {}, asking: Asking = {}): Promise<VisitorKeysView> {
+    return await this.#send("POST", "/api/keys/visitors/rotate", wish, asking);
   }
 
   /** Needs an administrator's token. */

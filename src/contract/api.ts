@@ -73,6 +73,7 @@
  *   GET    /api/explain/ID  (ID or OWNER/NAME)      → Explanation of evidence/verdict.ts
  *   GET    /api/receipts/ID (r_… or c_…)            → SignedReceipt
  *   GET    /api/keys                                → { keys: JWK[] }
+ *   GET    /api/keys/visitors, POST …/rotate { dropFormer? } → VisitorKeysView                         (admin)
  *   GET    /  and  /w/ID                            → pages for people
  */
 

@@ -4,7 +4,7 @@
  */
 
 /** Changes with what both sides have to understand of each other. */
-export const edgeProtocol = 1;
+export const edgeProtocol = 2;
 
 /** A copy of 10,000 Spaces is some 4 MB; more than this is no message of ours. */
 export const edgeLineMaxChars = 64 << 20;
@@ -38,8 +38,12 @@ export interface EdgeTerms {
   /** The socket by which apps in sandboxes reach the edge; null where there is none. */
   readonly insidePath: string | null;
   readonly plainProcesses: boolean;
-  /** Keys of visitors' tokens, the current one first; base64url. */
-  readonly keys: readonly { readonly kid: string; readonly key: string }[];
+}
+
+/** A key of visitors' tokens; base64url. */
+export interface EdgeKey {
+  readonly kid: string;
+  readonly key: string;
 }
 
 export interface Copy<Route = unknown, Found = unknown> {
@@ -47,6 +51,8 @@ export interface Copy<Route = unknown, Found = unknown> {
   /** The number of the last change that is in it. */
   readonly n: number;
   readonly terms: EdgeTerms;
+  /** The one to mint with first. */
+  readonly keys: readonly EdgeKey[];
   readonly spaces: readonly CopiedSpace<Route>[];
   /** Accounts and their tiers. */
   readonly tiers: readonly (readonly [string, string])[];
@@ -63,6 +69,8 @@ export type Change<Route = unknown> =
   | { readonly type: "tier"; readonly n: number; readonly account: string; readonly tier: string }
   /** The token with this id is not what it was: it is asked for again. */
   | { readonly type: "token-changed"; readonly n: number; readonly id: string }
+  /** All of them anew, the one to mint with first. */
+  | { readonly type: "keys"; readonly n: number; readonly keys: readonly EdgeKey[] }
   | { readonly type: "address"; readonly n: number; readonly address: string };
 
 export type ToEdge<Route = unknown, Found = unknown, Told = unknown> =

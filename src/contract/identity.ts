@@ -60,6 +60,19 @@ export type WhoAmIAuth =
       readonly session: { readonly id: string; readonly createdAt: string; readonly expiresAt: string };
     };
 
+/** Keys of visitors' tokens, the current one first. */
+export interface VisitorKeysView {
+  readonly keys: readonly {
+    readonly kid: string;
+    /** `next`: known to all who verify. `current`: minted with. `former`: what it has minted holds. */
+    readonly stage: "next" | "current" | "former";
+    /** When it came into this stage. */
+    readonly since: string;
+    /** Of a former one: its tokens are refused from then on. */
+    readonly until: string | null;
+  }[];
+}
+
 /** An organisation of an account, in the Hub's shape. */
 export interface OrganisationOf {
   readonly type: "org";

@@ -95,6 +95,8 @@ const needs: Readonly<Record<string, Need>> = {
   "PUT /api/pools/:name": "operator",
   "PUT /api/pools/:name/drain": "operator",
   "DELETE /api/pools/:name/drain": "operator",
+  "GET /api/keys/visitors": "operator",
+  "POST /api/keys/visitors/rotate": "operator",
   "GET /api/rules": "operator",
   "POST /api/nodes/:name/token": "operator",
   "POST /api/nodes/:name/check": "operator",

@@ -33,6 +33,7 @@ import { spaceStatesRoute } from "./routes/space-states.ts";
 import { spacesRoute } from "./routes/spaces.ts";
 import { statusRoute } from "./routes/status.ts";
 import { tokensRoute } from "./routes/tokens.ts";
+import { visitorKeysRoute } from "./routes/visitor-keys.ts";
 import { whoamiRoute } from "./routes/whoami.ts";
 import type { Server } from "./server.ts";
 
@@ -64,6 +65,7 @@ const routes: readonly Route[] = [
   organisationsRoute,
   explainRoute,
   receiptsRoute,
+  visitorKeysRoute,
 ];
 
 export function createApi(server: Server): Hono<ApiEnv> {

@@ -143,6 +143,10 @@ export const audited: Readonly<Record<string, Audited>> = {
     ...{ action: "quota.revoke", ...ofNamedAccount },
     target: ({ id }) => `allowance/${id}`,
   },
+  "POST /api/keys/visitors/rotate": {
+    ...{ action: "key.rotate", target: () => "platform", owner: platform },
+    was: ({ visitorKeys }) => ({ kid: visitorKeys.current.kid }),
+  },
   "POST /api/backups": { action: "platform.backup", target: () => "platform", owner: platform },
 };
 

@@ -69,6 +69,7 @@ const changes: readonly (readonly [line: string, body: unknown, action: string, 
   ["POST /api/nodes/n2/token", undefined, "node.token", "node/n2", null],
   ["PATCH /api/tiers/free", { runsMax: 9 }, "tier.set", "tier/free", null],
   ["POST /api/quota/allowances", { account: "alice", kind: "credits", ms: 1_000, expiresAt: null, reason: "why" }, "quota.allow", "account/alice", "alice"],
+  ["POST /api/keys/visitors/rotate", {}, "key.rotate", "platform", null],
   ["POST /api/tokens", { account: "alice", name: "ci" }, "token.create", "account/alice", "alice"],
 ]; // prettier-ignore
 

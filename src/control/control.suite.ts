@@ -16,6 +16,7 @@ import { openRepositories, type RepositoryStore } from "../hub/repository.ts";
 import { sessionCookie, Sessions } from "../identity/sessions.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import type { Scope } from "../identity/token-resolver.ts";
+import { VisitorKeyring } from "../identity/visitor-keys.ts";
 import { MemoryJournal, MemoryStore } from "../journal/index.ts";
 import type { Journal } from "../journal/index.ts";
 import { newId } from "../stdx/ids.ts";
@@ -200,12 +201,16 @@ export class ControlWorld implements AsyncDisposable {
       clock,
       onChange: (space) => world.spaces.onEnvironment(space),
     });
+    const visitorKeys = await VisitorKeyring.open({
+      ...{ settings: catalog.settings, random, clock, everyMs: null, publish: async () => undefined },
+    });
     const organisations = await Organisations.open({
       ...{ accounts: catalog.accounts, members: catalog.members, clock, onAccount: () => undefined },
       madeBy: (space) => world.spaces.get(space)?.createdBy,
     });
     const world: ControlWorld = new ControlWorld({
       organisations,
+      visitorKeys,
       journal,
       engine,
       catalog,
@@ -242,7 +247,7 @@ export class ControlWorld implements AsyncDisposable {
     ControlWorld,
     "journal" | "engine" | "catalog" | "clock" | "replicas" | "environments" | "domains" | "dns" | "folder"
   > &
-    Pick<ServerParts, "effects" | "box" | "organisations"> & {
+    Pick<ServerParts, "effects" | "box" | "organisations" | "visitorKeys"> & {
       kept: KeptOfSpace;
       drawn: number;
     }) {

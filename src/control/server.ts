@@ -24,7 +24,8 @@ import type { Code } from "../evidence/codes.ts";
 import { signReceipt } from "../identity/receipt-signature.ts";
 import type { ReceiptKey, ReceiptPublicKey } from "../identity/receipt-key.ts";
 import type { Sessions } from "../identity/sessions.ts";
-import type { TokenResolver } from "../identity/token-resolver.ts";
+import type { TokenResolver, TokenSpace } from "../identity/token-resolver.ts";
+import type { VisitorKeyring } from "../identity/visitor-keys.ts";
 import type { Journal } from "../journal/index.ts";
 import type { FollowQuery, RequestsFollowed } from "../record/request-log.ts";
 import type { EvidenceStore } from "../record/store.ts";
@@ -89,6 +90,7 @@ export interface ServerParts {
   readonly domains: Domains;
   readonly hardware: Hardware;
   readonly effects: RequestEffects;
+  readonly visitorKeys: VisitorKeyring;
   readonly box: SecretBox;
   readonly clock: Clock;
   readonly random: RandomBytes;
@@ -133,6 +135,7 @@ export class Server {
   readonly environments: Environments;
   readonly domains: Domains;
   readonly effects: RequestEffects;
+  readonly visitorKeys: VisitorKeyring;
   readonly requestKeys: RequestKeys;
   readonly #parts: ServerParts;
   readonly #explaining: Explaining;
@@ -155,6 +158,7 @@ export class Server {
     this.environments = parts.environments;
     this.domains = parts.domains;
     this.effects = parts.effects;
+    this.visitorKeys = parts.visitorKeys;
     const { engine, catalog } = parts;
     this.requestKeys = new RequestKeys({ ...parts, rows: catalog.requestKeys, now: () => engine.now() });
     this.calls = new CallList(parts);

@@ -11,10 +11,10 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { BilledBy, TierName } from "../core/model.ts";
 import { tierDefaults } from "../core/policy.ts";
-import { instant } from "../stdx/time.ts";
+import { instant, seconds } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 
-/** Secrets by their id: the current one, and the one before it for as long as its tokens last. */
+/** Secrets by their id. */
 export type VisitorSecrets = ReadonlyMap<string, Uint8Array>;
 
 export interface VisitorClaims {
@@ -48,6 +48,9 @@ export type VisitorVerified =
 
 /** A longer text was never ours: names and ids are short. Keeps a forged one from costing anything. */
 export const visitorTokenMaxLength = 2048;
+
+/** A visitor's token outlasts the longest queue and the app's own; it names one request and carries caps. */
+export const visitorTokenLasts = seconds(2 * 3600);
 
 const issuer = "waybill";
 const type = "waybill-visitor+jwt";

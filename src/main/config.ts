@@ -102,6 +102,8 @@ export interface PlatformConfig {
   readonly kept: KeptOfSpace & { readonly cacheBytes: number };
   /** Folders of the machine's programs, the platform's own Node first. */
   readonly path: readonly string[];
+  /** How long visitors' tokens are made with one key; null: until an operator orders another. */
+  readonly keysEveryMs: DurationMs | null;
   readonly edge: Partial<EdgeLimits>;
   /** What one address and one Space may ask of the edge. */
   readonly guard: Partial<GuardLimits>;
@@ -185,6 +187,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const pushMb = read.whole("WAYBILL_PUSH_MB", { least: 1, most: 1 << 20 });
   const unvisitedMs = read.seconds("WAYBILL_PAUSE_UNVISITED_SECONDS", 10 * 366 * 86_400) ?? null;
   const wakeWithinMs = read.seconds("WAYBILL_WAKE_SECONDS");
+  const keyHours = read.whole("WAYBILL_KEY_HOURS", { least: 0, most: 87_600 }) ?? 24;
   const edge = readEdgeLimits(read);
   if (problems.length > 0) return { ok: false, problems };
   const variables = passedToBuilds(env);
@@ -244,6 +247,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     kept,
     path: [dirname(process.execPath), ...(env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin").split(":")],
     unvisitedMs,
+    keysEveryMs: keyHours === 0 ? null : seconds(keyHours * 3_600),
     edge: {
       ...(responseWithinMs === undefined ? {} : { responseWithinMs }),
       ...(wakeWithinMs === undefined ? {} : { wakeWithinMs }),

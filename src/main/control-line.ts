@@ -3,7 +3,8 @@ import type { EdgeReport, FromEdge } from "../contract/edge.ts";
 import type { CallTold, SpaceDirectory, SpaceRoute, StrangerCounter, VisitorIdentity } from "../edge/index.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
-import type { VisitorKeys } from "../identity/visitor-keys.ts";
+import { ToldKeys } from "../identity/visitor-keys.ts";
+import type { VisitorKey } from "../identity/visitor-keys.ts";
 import { Counters } from "../record/counters.ts";
 import { assert } from "../stdx/assert.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
@@ -53,6 +54,7 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
   readonly #resolver: TokenResolver;
   #identity: VisitorIdentity | undefined;
   #copy: EdgeCopy | undefined;
+  #keys: ToldKeys | undefined;
   #awaySince: number | null = null;
   #asked = 0;
   #used = new Set<string>();
@@ -90,6 +92,7 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
       default:
         this.#known.apply(message);
         if (message.type === "tier" || message.type === "token-changed") this.#resolver.forget();
+        if (message.type === "keys") this.#keys?.take(keysOf(this.#known));
         if (message.type === "address") void this.#parts.onAddress(message.address);
     }
   }
@@ -210,10 +213,12 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
 
   #takeCopy(copy: EdgeCopy): void {
     this.#copy = copy;
+    const keys = new ToldKeys(keysOf(copy));
+    this.#keys = keys;
     this.#resolver.forget();
     this.#identity = visitorIdentity({
       resolver: this.#resolver,
-      keys: keysOf(copy),
+      keys,
       clock: this.#parts.clock,
       ownerTier: (owner) => this.#known.tier(owner),
       plainProcesses: copy.terms.plainProcesses,
@@ -262,9 +267,6 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
   }
 }
 
-function keysOf({ terms }: EdgeCopy): VisitorKeys {
-  const keys = terms.keys.map(({ kid, key }) => ({ kid, key: new Uint8Array(Buffer.from(key, "base64url")) }));
-  const [current] = keys;
-  assert(current !== undefined, "a server has a key");
-  return { current, all: new Map(keys.map(({ kid, key }) => [kid, key])) };
+function keysOf({ keys }: EdgeCopy): readonly VisitorKey[] {
+  return keys.map(({ kid, key }) => ({ kid, key: new Uint8Array(Buffer.from(key, "base64url")) }));
 }

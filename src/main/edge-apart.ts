@@ -5,8 +5,9 @@ import type { Tokens } from "../catalog/tokens.ts";
 import type { Replicas } from "../control/replicas.ts";
 import type { Spaces } from "../control/spaces.ts";
 import { edgeSockets } from "../contract/edge.ts";
+import type { EdgeKey } from "../contract/edge.ts";
 import type { EdgeOptions } from "../edge/index.ts";
-import type { VisitorKeys } from "../identity/visitor-keys.ts";
+import type { VisitorKey } from "../identity/visitor-keys.ts";
 import type { CountedRow } from "../record/evidence-database.ts";
 import type { EvidenceStore } from "../record/store.ts";
 import type { Clock } from "../stdx/time.ts";
@@ -23,7 +24,8 @@ export interface EdgeApartParts {
   readonly replicas: Replicas;
   readonly tiers: ReadonlyMap<string, string>;
   readonly insidePath: string | null;
-  readonly keys: VisitorKeys;
+  /** The one to mint with first. */
+  readonly keys: () => readonly VisitorKey[];
   readonly tokens: Tokens;
   readonly evidence: EvidenceStore;
   /** All that emitters have written reaches the store. */
@@ -53,8 +55,8 @@ export async function openEdgeApart(stack: AsyncDisposableStack, parts: EdgeApar
         isProxiesAlone: config.network.isProxiesAlone,
         insidePath: parts.insidePath,
         plainProcesses: config.sandbox === "none",
-        keys: keysOf(keys),
       },
+      keys: () => keysOf(keys()),
       ready: told(spaces, stopping.signal),
       spaces,
       spaceOf: (replica) => replicas.get(replica)?.status.space,
@@ -86,8 +88,6 @@ async function told(spaces: Spaces, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted && !(await spaces.areTold())) await delay(toldEveryMs);
 }
 
-/** The current one first. */
-function keysOf({ current, all }: VisitorKeys): { readonly kid: string; readonly key: string }[] {
-  const others = [...all].filter(([kid]) => kid !== current.kid).map(([kid, key]) => ({ kid, key }));
-  return [current, ...others].map(({ kid, key }) => ({ kid, key: Buffer.from(key).toString("base64url") }));
+function keysOf(keys: readonly VisitorKey[]): readonly EdgeKey[] {
+  return keys.map(({ kid, key }) => ({ kid, key: Buffer.from(key).toString("base64url") }));
 }

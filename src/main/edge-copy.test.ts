@@ -21,8 +21,9 @@ const full = (more: Partial<FullCopy> = {}): FullCopy => ({
   ...{ type: "copy", n: 7, spaces: [demo("p_1")], tiers: [["alice", "pro"]], addresses: ["127.1.2.3"], tokens: [] },
   terms: {
     ...{ address: "127.0.0.1", port: 7070, consoleHosts: ["localhost"], console: "http://localhost:7070" },
-    ...{ isProxiesAlone: false, insidePath: null, plainProcesses: true, keys: [{ kid: "v_1", key: "AAAA" }] },
+    ...{ isProxiesAlone: false, insidePath: null, plainProcesses: true },
   },
+  keys: [{ kid: "v_1", key: "AAAA" }],
   ...more,
 });
 const token = (id: string, account: string): FoundToken => ({
@@ -51,6 +52,16 @@ describe("an edge's copy", () => {
     copy.apply({ type: "address", n: 8, address: "127.9.9.9" });
     assert.throws(() => copy.apply({ type: "address", n: 8, address: "127.9.9.9" }), CopyGap);
     assert.deepEqual([...copy.addresses], ["127.1.2.3", "127.9.9.9"]);
+  });
+
+  test("has the keys that were told last, and so has a worker that begins", () => {
+    const copy = new EdgeCopy(full());
+    const keys = [
+      { kid: "v_2", key: "BBBB" },
+      { kid: "v_1", key: "AAAA" },
+    ];
+    copy.apply({ type: "keys", n: 8, keys });
+    assert.deepEqual([copy.keys, new EdgeCopy(copy.whole()).keys], [keys, keys]);
   });
 
   test("forgets a token that was changed, and those of an account whose tier was", () => {

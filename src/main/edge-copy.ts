@@ -1,5 +1,5 @@
 /** An edge's copy of what the server knows: by it requests are carried while no server is there. */
-import type { Change, Copy, CopiedSpace, EdgeTerms, ToEdge } from "../contract/edge.ts";
+import type { Change, Copy, CopiedSpace, EdgeKey, EdgeTerms, ToEdge } from "../contract/edge.ts";
 import type { TierName } from "../core/model.ts";
 import type { CallTold, SpaceRoute } from "../edge/index.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
@@ -21,6 +21,7 @@ export class CopyGap extends Error {
 export class EdgeCopy {
   #n: number;
   readonly terms: EdgeTerms;
+  #keys: readonly EdgeKey[];
   readonly addresses: Set<string>;
   readonly #spaces: Map<string, Copied>;
   readonly #byHost = new Map<string, Copied>();
@@ -28,9 +29,10 @@ export class EdgeCopy {
   readonly #tiers: Map<string, string>;
   readonly #tokens: Map<string, FoundToken>;
 
-  constructor({ n, terms, spaces, tiers, addresses, tokens }: FullCopy) {
+  constructor({ n, terms, keys, spaces, tiers, addresses, tokens }: FullCopy) {
     this.#n = n;
     this.terms = terms;
+    this.#keys = keys;
     this.addresses = new Set(addresses);
     this.#spaces = new Map();
     this.#tiers = new Map(tiers);
@@ -57,9 +59,17 @@ export class EdgeCopy {
       case "token-changed":
         for (const [hash, { token }] of this.#tokens) if (token.id === change.id) this.#tokens.delete(hash);
         return;
+      case "keys":
+        this.#keys = change.keys;
+        return;
       case "address":
         this.addresses.add(change.address);
     }
+  }
+
+  /** Of visitors' tokens, the one to mint with first. */
+  get keys(): readonly EdgeKey[] {
+    return this.#keys;
   }
 
   find(host: string): SpaceRoute | undefined {
@@ -99,6 +109,7 @@ export class EdgeCopy {
       type: "copy",
       n: this.#n,
       terms: this.terms,
+      keys: this.#keys,
       spaces: [...this.#spaces.values()],
       tiers: [...this.#tiers],
       addresses: [...this.addresses],

@@ -2,7 +2,7 @@
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { edgeProtocol } from "../contract/edge.ts";
-import type { EdgeReport, EdgeTerms, FromEdge } from "../contract/edge.ts";
+import type { EdgeKey, EdgeReport, EdgeTerms, FromEdge } from "../contract/edge.ts";
 import type { EdgeWorkerView } from "../contract/status.ts";
 import type { AddressResult, CallTold, SpaceRoute } from "../edge/index.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
@@ -18,6 +18,8 @@ const lookShare = 0.1;
 const tickEveryMs = 1_000;
 /** Edges at a time: the one that serves and its successor, and what an operator tries beside. */
 const edgesMax = 8;
+/** A worker that has not said for so long that it has a change is not waited for: it says something every second, or is being ended. */
+const heardWithinMs = 30_000;
 /** Wakes that one edge waits for. */
 const wakesMax = 10_000;
 
@@ -25,6 +27,8 @@ export interface EdgeDeskParts {
   /** The socket's path; what lies there is an earlier server's. */
   readonly path: string;
   readonly terms: EdgeTerms;
+  /** Of visitors' tokens, the one to mint with first. */
+  readonly keys: () => readonly EdgeKey[];
   /** Resolves when the nodes have said what runs there: before, a Space whose app runs would be told to be down. */
   readonly ready: Promise<void>;
   readonly spaces: {
@@ -83,6 +87,8 @@ export class EdgeDesk implements AsyncDisposable {
   readonly #told = new Map<string, { readonly text: string; readonly n: number; readonly space: Copied }>();
   #n = 0;
   #tokenChanges = 0;
+  /** Who waits until all workers have that change. */
+  readonly #awaited = new Set<{ readonly n: number; readonly heard: () => void }>();
   #look: NodeJS.Timeout | undefined;
   #soon: NodeJS.Immediate | undefined;
   readonly #tick: NodeJS.Timeout;
@@ -171,7 +177,24 @@ export class EdgeDesk implements AsyncDisposable {
     this.#change({ type: "token-changed", id });
   }
 
+  /** Resolves when each worker goes by the keys as they are now. */
+  async keysChanged(): Promise<void> {
+    const n = this.#change({ type: "keys", keys: this.#parts.keys() });
+    if (this.#haveAll(n)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const awaited = { n, heard: resolve };
+    const late = setTimeout(() => {
+      this.#parts.onFailure("keys of visitors' tokens", new Error(`a worker did not take them in ${heardWithinMs} ms`));
+      resolve();
+    }, heardWithinMs);
+    this.#awaited.add(awaited);
+    await promise;
+    clearTimeout(late);
+    this.#awaited.delete(awaited);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const { heard } of this.#awaited) heard();
     clearInterval(this.#tick);
     clearTimeout(this.#look);
     clearImmediate(this.#soon);
@@ -235,6 +258,18 @@ export class EdgeDesk implements AsyncDisposable {
     for (const { socket, version } of this.#connections) if (version !== "") writeLine(socket, message);
   }
 
+  /** Whether all that carry requests have this change. An edge that has not named its workers yet may have some of before. */
+  #haveAll(n: number): boolean {
+    return [...this.#connections].every(
+      ({ workers }) =>
+        workers.size > 0 && [...workers.values()].every(({ report }) => report !== undefined && report.got >= n),
+    );
+  }
+
+  #settleAwaited(): void {
+    for (const { n, heard } of this.#awaited) if (this.#haveAll(n)) heard();
+  }
+
   // ---- what they say
 
   #accept(socket: Socket): void {
@@ -245,6 +280,7 @@ export class EdgeDesk implements AsyncDisposable {
     socket.once("close", () => {
       this.#connections.delete(connection);
       for (const wake of connection.wakes.values()) wake.abort();
+      this.#settleAwaited();
     });
   }
 
@@ -264,6 +300,7 @@ export class EdgeDesk implements AsyncDisposable {
         return this.#settle("an edge worker's epoch", onWorker(message.name, message.epoch));
       case "worker-ended":
         if (workers.get(message.name)?.epoch === message.epoch) workers.delete(message.name);
+        this.#settleAwaited();
         // What it left open is told as such when the epoch after it is known.
         return message.closed ? undefined : this.#settle("a worker's end", onWorker(message.name, message.epoch + 1));
       case "report": {
@@ -271,6 +308,7 @@ export class EdgeDesk implements AsyncDisposable {
         if (worker === undefined) return;
         worker.report = message;
         worker.reportedAt = now();
+        this.#settleAwaited();
         for (const id of message.used) spaces.used(id);
         if (message.counted.length > 0) this.#settle("an edge's counters", onCounted(message.counted));
         return;
@@ -295,7 +333,7 @@ export class EdgeDesk implements AsyncDisposable {
     this.#lookAtAll();
     connection.version = version;
     writeLine(connection.socket, {
-      ...{ type: "copy", n: this.#n, terms: this.#parts.terms, tokens: [] },
+      ...{ type: "copy", n: this.#n, terms: this.#parts.terms, keys: this.#parts.keys(), tokens: [] },
       spaces: [...this.#told.values()].map(({ space }) => space),
       tiers: [...this.#tiers],
       addresses: [...this.#addresses],

@@ -46,7 +46,7 @@ import { Sessions } from "../identity/sessions.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import { openSecretBox } from "../identity/secret-box.ts";
 import { loadReceiptKey } from "../identity/receipt-key.ts";
-import { loadVisitorKeys } from "../identity/visitor-keys.ts";
+import { VisitorKeyring } from "../identity/visitor-keys.ts";
 import { Links } from "../link/accept.ts";
 import { memoryLink } from "../link/memory.ts";
 import { folderDigest } from "../link/terms.ts";
@@ -108,6 +108,8 @@ export interface Platform extends AsyncDisposable {
 const shipEveryMs = 250;
 /** Waiting calls hear of a change so often. */
 const retellEveryMs = 1_000;
+/** It is looked so often whether visitors' tokens are to have another key. */
+const keysEveryMs = 30_000;
 /** Slots that wait for an old worker's end are looked at so often. */
 const clearEveryMs = 5_000;
 /** Ports tried after the default one; and how often a server that takes over tries its own. */
@@ -171,10 +173,12 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
   const openedShipper = openShipper({ folder: spoolFolder });
 
-  const [visitorKeys, receiptKey] = await Promise.all([
-    loadVisitorKeys(catalog.settings, random),
-    loadReceiptKey(catalog.settings),
-  ]);
+  const visitorKeys = await VisitorKeyring.open({
+    ...{ settings: catalog.settings, random, clock, everyMs: config.keysEveryMs },
+    // An edge in this process goes by the same keys.
+    publish: async () => apart?.keysChanged(),
+  });
+  const receiptKey = await loadReceiptKey(catalog.settings);
   const resolver = new TokenResolver({
     directory: catalog.tokens,
     clock,
@@ -429,6 +433,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     domains,
     hardware,
     effects,
+    visitorKeys,
     box,
     clock,
     random,
@@ -498,7 +503,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   if (config.edgeApart) {
     apart = await openEdgeApart(stack, {
       ...{ config, clock, spaces, replicas, tiers, insidePath, onFailure, onVisitorGone, serveConsole },
-      ...{ keys: visitorKeys, tokens: catalog.tokens, evidence, shipping, console: addressing.console },
+      ...{ tokens: catalog.tokens, evidence, shipping, console: addressing.console },
+      keys: () => visitorKeys.published,
       line: (replica) => remote.line(replica),
     });
     opened.edge = apart;
@@ -555,7 +561,14 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     await recovering;
   });
 
+  const sweepKeys = async (): Promise<void> => {
+    if (await visitorKeys.sweep()) log.info({ kid: visitorKeys.current.kid }, "visitors' tokens have another key");
+  };
   const timers = [
+    setInterval(
+      () => void sweepKeys().catch((error: unknown) => onFailure("keys of visitors' tokens", error)),
+      keysEveryMs,
+    ),
     setInterval(
       () => void domains.sweep().catch((error: unknown) => onFailure("looking at domains", error)),
       sweepEveryMs,

@@ -8,14 +8,11 @@ import type { TierName, BilledBy } from "../core/model.ts";
 import { isLoopback, plainAddress } from "../http/visitor.ts";
 import type { TokenResolver } from "../identity/token-resolver.ts";
 import type { VisitorKeys } from "../identity/visitor-keys.ts";
-import { mintVisitorToken, verifyVisitorToken } from "../identity/visitor-token.ts";
+import { mintVisitorToken, verifyVisitorToken, visitorTokenLasts } from "../identity/visitor-token.ts";
 import type { VisitorSecrets } from "../identity/visitor-token.ts";
-import { after, seconds } from "../stdx/time.ts";
+import { after } from "../stdx/time.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import { spaceOwner } from "../contract/space.ts";
-
-/** A visitor's token outlasts the longest queue and the app's own; it names one request and carries caps. */
-const visitorTokenLasts = seconds(2 * 3600);
 
 /** Spaces that one visitor's token may pass through: a chain of them is two or three long, and what is longer is a loop. */
 const hopsMax = 8;

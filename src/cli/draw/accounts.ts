@@ -1,5 +1,5 @@
-/** Draws accounts, members and tokens. */
-import type { AccountView, MemberView, TokenView } from "../../contract/identity.ts";
+/** Draws accounts, members, tokens and keys. */
+import type { AccountView, MemberView, TokenView, VisitorKeysView } from "../../contract/identity.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf } from "./paper.ts";
 import { drawTable } from "./table.ts";
@@ -59,4 +59,21 @@ function maySay({ scopes, spaces }: TokenView): string {
 function holdsSay(paper: Paper, { revokedAt, expiresAt }: TokenView): string {
   if (revokedAt !== null) return `revoked ${dayTimeOf(paper, revokedAt)}`;
   return expiresAt === null ? "without end" : `until ${dayTimeOf(paper, expiresAt)}`;
+}
+
+export function drawKeys(paper: Paper, { keys }: VisitorKeysView): string {
+  return drawTable(
+    paper,
+    [
+      { head: "KEY", cell: ({ kid }) => kid, drop: 0 },
+      { head: "STAGE", cell: ({ stage }) => stage, drop: 0 },
+      { head: "SINCE", cell: ({ since }) => dayTimeOf(paper, since), drop: 1 },
+      {
+        head: "ITS TOKENS HOLD",
+        cell: ({ until }) => (until === null ? "" : `until ${dayTimeOf(paper, until)}`),
+        drop: 0,
+      },
+    ],
+    keys,
+  );
 }
