@@ -3,10 +3,11 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { fillCompileCache } from "../src/runtime/compile-cache.ts";
 import { readShim } from "../src/runtime/folder.ts";
+import { keepSpare } from "../src/runtime/spares.ts";
 import { launch } from "../src/runtime/launch.ts";
 import { freePort } from "../test/support/free-port.ts";
 import { bench, dial, textOf, tools, until, watch, type Started } from "../test/support/replicas.ts";
-import { sandboxes } from "../test/support/sandboxes.ts";
+import { sandboxes, sandboxPorts } from "../test/support/sandboxes.ts";
 import { bundle } from "../tools/bundle.ts";
 import { pssMB } from "./process-memory.ts";
 
@@ -18,8 +19,8 @@ const gib = 1 << 30;
 const disk = { dataBytes: 10 * gib, layerBytes: 20 * gib, reserveBytes: 0 };
 
 export interface ReplicaBench extends AsyncDisposable {
-  /** From the order to the first answer. */
-  start(): Promise<{ readonly one: Started; readonly ms: number }>;
+  /** From the order to the first answer; `rested`: of a node that has started nothing for a while. */
+  start(rested?: boolean): Promise<{ readonly one: Started; readonly ms: number }>;
   /** The same app from `spawn` to its first answer, without anybody around it. */
   byHand(): Promise<number>;
   stop(one: Started): Promise<void>;
@@ -38,6 +39,9 @@ export async function replicaBench(sandboxed: boolean): Promise<ReplicaBench> {
   await fillCompileCache(compileCache, tools.nodePath, [shimEntry]);
   // All start from one release, as the node has it that started its app before.
   const { releaseFolder } = replicas.plan({ "app.js": app });
+  const program = { ...tools, shimEntry, compileCache };
+  const waiting = { program, folder: join(replicas.folder, "spares"), ports: () => sandboxPorts, log: console };
+  const spares = keepSpare({ ...waiting, filled: () => Promise.resolve() });
   let connection = 0;
   const ask = async (one: Started): Promise<number> => {
     const since = performance.now();
@@ -48,10 +52,12 @@ export async function replicaBench(sandboxed: boolean): Promise<ReplicaBench> {
   };
   return {
     ask,
-    async start() {
+    async start(rested = false) {
       const plan = { ...(sandboxed ? boxes.plan({}, { space, disk }) : replicas.plan({})), releaseFolder };
+      // As an agent has it, but for the moments after a start.
+      if (rested) await spares.settled();
       const since = performance.now();
-      const one = watch(await launch(plan, { ...tools, shimEntry, compileCache }), plan);
+      const one = watch(await launch(plan, { ...program, spares }), plan);
       await one.untilPhase("ready");
       await ask(one);
       return { one, ms: performance.now() - since };
@@ -83,6 +89,7 @@ export async function replicaBench(sandboxed: boolean): Promise<ReplicaBench> {
       await until("it is frozen", () => one.link.status().frozen);
     },
     async [Symbol.asyncDispose]() {
+      await spares[Symbol.asyncDispose]();
       await replicas[Symbol.asyncDispose]();
       await boxes[Symbol.asyncDispose]();
     },

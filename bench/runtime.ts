@@ -28,7 +28,14 @@ const wakes = 10;
 const floodMegabytes = 300;
 /** Probes are run ten seconds after the start and take a few; where there is no sandbox there are none. */
 const probesWithinMs = 60_000;
-const promised = { "boot ms": 1_500, "idle MB": 150, "MB per replica": 25, "wake frozen ms": 150 } as const;
+const aboveOwnStart = "wake of a stopped app above its own start ms";
+const promised = {
+  "boot ms": 1_500,
+  "idle MB": 150,
+  "MB per replica": 25,
+  "wake frozen ms": 150,
+  [aboveOwnStart]: 150,
+} as const;
 
 export const run: Bench = async (report) => {
   const startedAt = performance.now();
@@ -144,7 +151,7 @@ async function startsBesideHand(bench: ReplicaBench): Promise<readonly [starts: 
   // The first makes the Space's /data, which a woken app has.
   await bench.stop((await bench.start()).one);
   for (let n = 0; n < wakes; n++) {
-    const { one, ms } = await bench.start();
+    const { one, ms } = await bench.start(true);
     await bench.stop(one);
     ours.push(ms);
     hand.push(await bench.byHand());
@@ -152,7 +159,7 @@ async function startsBesideHand(bench: ReplicaBench): Promise<readonly [starts: 
   const above = ours.map((ms, turn) => ms - (hand[turn] as number));
   return [
     { ...figure("wake stopped ms", "ms", ours), peers: [peerOf("the app by hand", hand, ours)] },
-    figure("wake of a stopped app above its own start ms", "ms", above),
+    figure(aboveOwnStart, "ms", above),
   ];
 }
 

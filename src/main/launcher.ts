@@ -23,7 +23,7 @@ export interface NodeSandbox extends Given {
 }
 
 export function launcher(
-  tools: Pick<LaunchTools, "nodePath" | "shimEntry" | "compileCache">,
+  tools: Pick<LaunchTools, "nodePath" | "shimEntry" | "compileCache" | "spares">,
   sandbox: NodeSandbox | null,
   reserveBytes: number,
 ): Launcher {

@@ -21,6 +21,7 @@ import { isolationSays } from "../runtime/probes/report.ts";
 import { noCgroups, type CgroupsHere } from "../runtime/sandbox/cgroups.ts";
 import { cardNodes, sandboxHere, spaceFolders, type SandboxHere } from "../runtime/sandbox/prepare.ts";
 import { filterSha256 } from "../runtime/sandbox/seccomp.ts";
+import { keepSpare } from "../runtime/spares.ts";
 import { sandboxBenches } from "./benches.ts";
 import { filesNamedBy } from "./build-settings.ts";
 import type { PlatformConfig } from "./config.ts";
@@ -77,6 +78,19 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const emitter = stack.use(await spool(`agent-${node}`, spools));
   const processes = nodeProcesses(folder);
   const sandbox = config.sandbox === "none" ? null : await openSandboxes(options, spools, processes, stack);
+  // Of an agent that is root: another's shims need as little as a Node, and what they are given is all there.
+  const spares =
+    sandbox?.isolation.hostUid === "own"
+      ? stack.use(
+          keepSpare({
+            program: processes,
+            folder: join(folder, "spares"),
+            ports: () => sandbox.node.ports,
+            filled: sandbox.node.filled,
+            log,
+          }),
+        )
+      : undefined;
   const builds = buildLimitsOf(config, sandbox?.node.cgroups ?? noCgroups);
   const agent = await startAgent({
     node,
@@ -100,7 +114,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       clock,
       random,
     }),
-    launcher: launcher(processes, sandbox && sandbox.node, config.disk.reserveBytes),
+    launcher: launcher({ ...processes, ...(spares && { spares }) }, sandbox && sandbox.node, config.disk.reserveBytes),
     isolation:
       (sandbox && { ...sandbox.isolation, builds }) ??
       noIsolation(

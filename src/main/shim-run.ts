@@ -7,10 +7,11 @@ import { DiskWatch } from "../build/disk-watch.ts";
 import { openDevice } from "../gpu/device.ts";
 import { openShipper } from "../record/ship.ts";
 import { openSpool } from "../record/spool.ts";
-import type { StoredPlan } from "../runtime/folder.ts";
+import { readPlan, type StoredPlan } from "../runtime/folder.ts";
 import { linuxProcesses } from "../runtime/processes.ts";
 import { evidenceLine } from "../runtime/shim/evidence.ts";
-import { volumesMounted, type Place } from "../runtime/shim/place.ts";
+import { beginPlace, type Place } from "../runtime/shim/place.ts";
+import { untilTold } from "../runtime/shim/waiting.ts";
 import { startShim } from "../runtime/shim/shim.ts";
 import { instant, type Clock } from "../stdx/time.ts";
 
@@ -37,13 +38,12 @@ function random(count: number): Uint8Array {
 }
 
 /** Resolves when the replica has ended. */
-export async function runShim(stored: StoredPlan, place: Place | null): Promise<void> {
-  const secrets = readSecrets();
+export async function runShim(stored: StoredPlan, place: Place | null, secrets = readSecrets()): Promise<void> {
   const plan = Object.keys(secrets).length === 0 ? stored : { ...stored, spec: { ...stored.spec, secrets } };
   const spool = join(plan.folder, "spool");
   const name = `shim.${plan.spec.replica}`;
   const emitter = await openSpool({ folder: spool, name, clock, random, onFailure: (error) => console.error(error) });
-  await volumesMounted(plan);
+  await place?.mounted;
   const shim = await startShim(plan, place, {
     clock,
     processes: linuxProcesses(),
@@ -60,6 +60,14 @@ export async function runShim(stored: StoredPlan, place: Place | null): Promise<
   // A shim is often killed: what Node compiled is kept now, for the next one's start and memory.
   flushCompileCache();
   await shim.done;
+}
+
+/** Waits until it is told which replica it is beside, as none was when it was started; resolves when that has ended. */
+export async function runSpare(ports: readonly number[]): Promise<void> {
+  const { folder, secrets, ...prepared } = await untilTold(ports);
+  const plan = readPlan(folder);
+  if (!plan) throw new Error(`there is no plan in ${folder}`);
+  await runShim(plan, beginPlace(plan, prepared), secrets);
 }
 
 /** What the agent tells through the pipe that is our standard input. */

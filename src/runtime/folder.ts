@@ -226,6 +226,8 @@ export const readExit = (folder: string): ReplicaStatus | undefined => readStore
 
 /** Where the layer of a replica and its scratch are, in its folder. */
 export const layerName = "layer";
+/** What the shim itself prints. */
+export const shimOutput = "shim.out";
 /** The file that is in a replica's folder from when its volumes are mounted on. */
 export const volumesMountedName = "volumes.mounted";
 

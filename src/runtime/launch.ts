@@ -1,7 +1,7 @@
 /** The agent's side of a replica: start its shim so that it outlives us, find it again, and tell what became of a dead one. */
-import { spawn } from "node:child_process";
-import { closeSync, existsSync, lchownSync, mkdirSync, openSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { spawn, type ChildProcess } from "node:child_process";
+import { closeSync, lchownSync, mkdirSync, openSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicaStatus } from "../contract/agent.ts";
 import { shimContract } from "../contract/shim.ts";
@@ -13,6 +13,7 @@ import {
   readPlan,
   readShim,
   readText,
+  shimOutput,
   socketFolder,
   volumesMountedName,
   volumesOf,
@@ -26,27 +27,20 @@ import { readLogFiles, type LogPart } from "../log/segments.ts";
 import { giveTree } from "./ownership.ts";
 import { hostCommand } from "./sandbox/stage.ts";
 import { volumeAtWork, volumeFailed, volumeLow } from "./sandbox/volume.ts";
+import { programNeeds, shimEnvironment, shimFlags, shimPath, type ShimProgram } from "./shim-program.ts";
+import { placeOf, type SpareShims } from "./spares.ts";
 import { endAll, isAlive, linuxProcesses, members, type Processes } from "./processes.ts";
 
 export type { LaunchPlan } from "./folder.ts";
 export type { ReplicaLink } from "./link.ts";
 
-export interface LaunchTools {
-  /** The Node that runs the shim; its folder comes first on the app's PATH. */
-  readonly nodePath: string;
-  /** The shim's entry module: `main/shim.ts`, or `main/shim.cjs` where the program is compiled. */
-  readonly shimEntry: string;
+export interface LaunchTools extends ShimProgram {
   /** Told to the shim; 0 where it does not matter. */
   readonly agentEpoch?: number;
-  /** Folders of the app's PATH after the Node's own; the system's usual ones where absent. */
-  readonly path?: readonly string[];
-  /**
-   * Where Node keeps what it compiled of the shim, for all shims. With it a shim that runs from TypeScript sources does not load
-   * the compiler from its second start on, which is most of its memory and half of its start.
-   */
-  readonly compileCache?: string;
   /** Where sockets go when the replica's folder is too deep for a socket's address; the system's temporary folder where absent. */
   readonly shortFolder?: string;
+  /** One that was started in advance is taken from there, where one waits and fits. */
+  readonly spares?: Pick<SpareShims, "take">;
   /** Called when the replica's folders are there, before its shim starts: its gateway's door must be open by then. */
   readonly beforeStart?: (plan: StoredPlan) => Promise<void>;
 }
@@ -56,17 +50,6 @@ export interface DeadReplica {
   readonly dead: ReplicaStatus;
 }
 
-/**
- * The sizes keep a shim small: a few thousand connections and gigabytes later it still has 32 MB of its own. With `node:ffi` it
- * learns how the app's workers ended (exits.ts); a Node that was built without it would not start with its flag.
- */
-const shimFlags = [
-  // Sixty modules, each of which would be asked where it really lies: five milliseconds of a start.
-  ...["--preserve-symlinks", "--preserve-symlinks-main"],
-  "--max-semi-space-size=1",
-  "--max-old-space-size=32",
-  ...["--experimental-ffi"].filter((flag) => process.allowedNodeEnvironmentFlags.has(flag)),
-];
 /** A cold start with eviction took under 3 s; a machine that takes longer has other troubles. */
 const startWithinMs = 15_000;
 /** Before it, a /data of many gigabytes may have to be copied or checked, which says so. */
@@ -76,7 +59,6 @@ const answerWithinMs = 5_000;
 /** A shim's own grace for its app, and what it needs beyond that. */
 const endWithinMs = 10_000;
 const lookEveryMs = 10;
-const usualPath = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 const shimOutputShown = 2_000;
 
 /** The shim could not be started: `message` ends with what it printed. */
@@ -100,34 +82,23 @@ const saysDenied = /^It printed: (?:unshare|setpriv|mount|mkdir|rm|sh|\/bin\/sh)
 export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<ReplicaLink> {
   mkdirSync(plan.folder, { recursive: true, mode: 0o700 });
   assert(readPlan(plan.folder) === undefined, "a replica's folder is used once");
-  const path = [dirname(tools.nodePath), ...(tools.path ?? usualPath)];
+  const path = shimPath(tools);
   // No file holds a secret: the shim is told through a pipe, and keeps them for the agents to come.
   const { secrets = {}, ...spec } = plan.spec;
   const stored: StoredPlan = { ...plan, spec, sockets: socketFolder(plan.folder, tools.shortFolder), path };
   writeStored(plan.folder, "plan.json", stored);
   if (plan.sandbox !== null && plan.sandbox.hostUid !== null) await giveTo(plan.sandbox.hostUid, stored);
   await tools.beforeStart?.(stored);
-  const output = openSync(join(plan.folder, "shim.out"), "a", 0o600);
-  const shim = [tools.nodePath, ...shimFlags, tools.shimEntry, plan.folder] as const;
-  const [command, ...rest] = plan.sandbox === null ? shim : stagedShim(stored, plan.sandbox, shim, tools);
-  const child = spawn(command, rest, {
-    // Not a folder of ours: it would stay open behind whatever is put over it.
-    cwd: plan.sandbox === null ? plan.folder : "/",
-    detached: true,
-    env: {
-      PATH: path.join(":"),
-      ...(tools.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: tools.compileCache }),
-    },
-    stdio: ["pipe", output, output],
-  });
-  closeSync(output);
-  // A shim that ends before it has read them tells so by its end.
-  child.stdin?.on("error", () => undefined);
-  child.stdin?.end(JSON.stringify(secrets));
-  child.unref();
+  const spare = takeSpare(stored, tools);
+  const child = spare?.child ?? startShim(stored, secrets, tools);
   let failed: string | undefined;
   child.once("error", (error) => (failed = error.message));
-  child.once("exit", (code, signal) => (failed = `it ended with ${signal ?? `exit code ${code}`}`));
+  child.once("exit", (code, signal) => (failed ??= `it ended with ${signal ?? `exit code ${code}`}`));
+  let denied = false;
+  void spare?.become(secrets).catch((error: Error) => {
+    denied = true;
+    failed ??= error.message;
+  });
   const mayTake = (waited: number): boolean =>
     waited < startWithinMs || (waited < volumesWithinMs && printed(plan.folder).includes(volumeAtWork));
   for (let waited = 0; failed === undefined && mayTake(waited); waited += lookEveryMs) {
@@ -136,14 +107,15 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
     await delay(lookEveryMs);
   }
   // A shim that is only slow must not start the app later, when another replica has taken its place; nor may what it waits for go on.
-  if (failed === undefined && child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+    process.kill(-child.pid, "SIGKILL");
   await endOrphans(stored, linuxProcesses());
   const how = failed ?? `nothing within ${startWithinMs} ms`;
   const said = printed(plan.folder);
   if (said.includes(volumeLow)) throw new LaunchFailure(said, "runtime/disk-low");
   if (said.includes(volumeFailed))
     throw new LaunchFailure(`the replica's disk could not be made or mounted. ${said}`, "runtime/disk-failed");
-  if (plan.sandbox !== null && saysDenied.test(said))
+  if (plan.sandbox !== null && (denied || saysDenied.test(said)))
     throw new LaunchFailure(`the sandbox could not be made: ${how}. ${said}`, "runtime/sandbox-denied");
   throw new LaunchFailure(`the shim did not start: ${how}. ${said}`, "runtime/shim-lost");
 }
@@ -191,32 +163,68 @@ async function giveTo(uid: number, plan: StoredPlan): Promise<void> {
   if (plan.release.image !== undefined) await giveTree(plan.release.image.root, uid);
 }
 
+/** Starts a shim for this replica. */
+function startShim(stored: StoredPlan, secrets: Readonly<Record<string, string>>, tools: LaunchTools): ChildProcess {
+  const output = openSync(join(stored.folder, shimOutput), "a", 0o600);
+  const shim = [tools.nodePath, ...shimFlags, tools.shimEntry, stored.folder] as const;
+  const [command, ...rest] = stored.sandbox === null ? shim : stagedShim(stored, stored.sandbox, shim, tools);
+  const child = spawn(command, rest, {
+    // Not a folder of ours: it would stay open behind whatever is put over it.
+    cwd: stored.sandbox === null ? stored.folder : "/",
+    detached: true,
+    env: shimEnvironment(tools),
+    stdio: ["pipe", output, output],
+  });
+  closeSync(output);
+  // A shim that ends before it has read them tells so by its end.
+  child.stdin?.on("error", () => undefined);
+  child.stdin?.end(JSON.stringify(secrets));
+  child.unref();
+  return child;
+}
+
+/** One that waits, where it can be put in this replica's place. */
+function takeSpare(stored: StoredPlan, tools: LaunchTools) {
+  if (tools.spares === undefined || stored.sandbox === null) return undefined;
+  const place = placeOf(stored, stored.sandbox, reachOf(stored, stored.sandbox, tools));
+  const spare = place === null ? undefined : tools.spares.take();
+  if (place === null || spare === undefined) return undefined;
+  makeOwnFolders(stored.sandbox);
+  return { child: spare.child, become: (secrets: Readonly<Record<string, string>>) => spare.become(place, secrets) };
+}
+
+/** What a shim must reach, and what it must not write. */
+function reachOf(
+  plan: StoredPlan,
+  { dataFolder }: SandboxPlan,
+  tools: LaunchTools,
+): { readonly needs: readonly string[]; readonly frozen: readonly string[] } {
+  const released = [plan.releaseFolder, ...(plan.release.image === undefined ? [] : [plan.release.image.root])];
+  const needs = [
+    ...[...released, plan.folder, plan.sockets, dataFolder],
+    ...programNeeds(tools),
+    ...(plan.release.needs ?? []),
+  ];
+  return { needs: [...new Set(needs)], frozen: released };
+}
+
+/** Its own layer's folder: a program less on the way. What lasts is another replica's too, which may be moving it. */
+function makeOwnFolders({ disk }: SandboxPlan): void {
+  for (const { at } of volumesOf(disk).filter(({ lasts }) => !lasts)) mkdirSync(at, { recursive: true });
+}
+
 /** The command that takes the shim into namespaces of its own, as its Space's user where there is one. */
 function stagedShim(
   plan: StoredPlan,
-  { hostUid, dataFolder, cgroups, disk }: SandboxPlan,
+  sandbox: SandboxPlan,
   shim: readonly string[],
   tools: LaunchTools,
 ): readonly [string, ...string[]] {
-  const released = [plan.releaseFolder, ...(plan.release.image === undefined ? [] : [plan.release.image.root])];
-  const needs = [
-    ...[...released, plan.folder, plan.sockets, dataFolder, dirname(tools.nodePath), packageOf(tools.shimEntry)],
-    ...(tools.compileCache === undefined ? [] : [tools.compileCache]),
-    ...(plan.release.needs ?? []),
-  ];
+  const { hostUid, cgroups, disk } = sandbox;
   const all = volumesOf(disk);
-  // Its own layer's folder: a program less on the way. What lasts is another replica's too, which may be moving it.
-  for (const { at } of all.filter(({ lasts }) => !lasts)) mkdirSync(at, { recursive: true });
+  makeOwnFolders(sandbox);
   const volumes = all.length === 0 ? {} : { volumes: { all, mounted: join(plan.folder, volumesMountedName) } };
-  const cgroup = cgroups?.shim ?? null;
-  return hostCommand({ hostUid, needs: [...new Set(needs)], frozen: released, cgroup, ...volumes }, shim);
-}
-
-/** The folder of the package that a module belongs to: Node reads its package.json too. */
-export function packageOf(module: string): string {
-  let at = dirname(module);
-  while (!existsSync(join(at, "package.json")) && at !== dirname(at)) at = dirname(at);
-  return at === dirname(at) ? dirname(module) : at;
+  return hostCommand({ hostUid, ...reachOf(plan, sandbox, tools), cgroup: cgroups?.shim ?? null, ...volumes }, shim);
 }
 
 async function untilAnswered(
@@ -295,6 +303,6 @@ function lostStatus({ spec, folder }: StoredPlan, strange?: string): ReplicaStat
 }
 
 function printed(folder: string): string {
-  const text = readText(folder, "shim.out")?.trim() ?? "";
+  const text = readText(folder, shimOutput)?.trim() ?? "";
   return text === "" ? "" : `It printed: ${text.slice(-shimOutputShown)}`;
 }

@@ -4,7 +4,8 @@ import type { DiskLimits, LaunchPlan, SandboxLimits } from "../../src/runtime/fo
 import { cgroupsHere, noCgroups, removeCgroups, type CgroupsHere } from "../../src/runtime/sandbox/cgroups.ts";
 import { cardNodes, planSandbox, spaceFolders } from "../../src/runtime/sandbox/prepare.ts";
 import type { SandboxDriver } from "../../src/runtime/sandbox/way.ts";
-import type { Bench, PlanOptions } from "./replicas.ts";
+import { keepSpare, type SpareShims } from "../../src/runtime/spares.ts";
+import { tools, type Bench, type PlanOptions } from "./replicas.ts";
 
 export const isRoot = process.getuid?.() === 0;
 const mib = 1 << 20;
@@ -16,6 +17,7 @@ export const limits: SandboxLimits = {
   shmBytes: 16 * mib,
   homeBytes: 16 * mib,
 };
+export const sandboxPorts = [443] as const;
 export const diskLimits: DiskLimits = { dataBytes: 64 * mib, layerBytes: 64 * mib, reserveBytes: 0 };
 
 export interface Sandboxes extends AsyncDisposable {
@@ -51,9 +53,17 @@ export function sandboxes(replicas: Bench, works: boolean, driver: SandboxDriver
       const plan = space === undefined ? bare : { ...bare, spec: { ...bare.spec, space } };
       made.push(plan);
       const spaces = spaceFolders(join(replicas.folder, "spaces"), isRoot);
-      const shared = { driver, spaces, cgroups, disk, volumes, ports: [443], cardNodes };
+      const shared = { driver, spaces, cgroups, disk, volumes, ports: sandboxPorts, cardNodes };
       const node = { ...shared, limits: { ...limits, ...other } };
       return { ...plan, sandbox: planSandbox(plan, node, () => isUsed) };
     },
   };
+}
+
+/** One that is started at once when it was taken. */
+export function spareShims(replicas: Bench, availableBytes = (): number => Infinity): SpareShims {
+  const folder = join(replicas.folder, "spares");
+  const ports = (): readonly number[] => sandboxPorts;
+  const filled = (): Promise<void> => Promise.resolve();
+  return keepSpare({ program: tools, folder, ports, filled, log: console, availableBytes, pauseMs: 0 });
 }

@@ -6,7 +6,7 @@ import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert } from "../../stdx/assert.ts";
 import { readFrames, writeFrame } from "../frames.ts";
-import { packageOf } from "../launch.ts";
+import { packageOf } from "../shim-program.ts";
 import { endAll, linuxProcesses, members } from "../processes.ts";
 import { hostCommand, mapUsers } from "../sandbox/stage.ts";
 import { lineFd, type BenchPlan, type FromBench, type RunEnd, type ToBench } from "./messages.ts";

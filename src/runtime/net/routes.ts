@@ -27,6 +27,12 @@ export async function layRoutes(ports: readonly number[]): Promise<Routes> {
   return { uncaught: nft === null ? null : nft.message };
 }
 
+/** Lays rules for these ports in place of others. Resolves with why that cannot be; null where it was done. */
+export async function replaceRules(ports: readonly number[]): Promise<string | null> {
+  const failed = await tool("nft", ["-f", "-"], `delete table inet waybill\n${ruleset(ports)}`);
+  return failed && failed.message;
+}
+
 /** Pure: whether ip(8), given the routes, failed by nothing but a kernel without IPv6. */
 export function isWithoutIpv6(said: string): boolean {
   return withoutIpv6.test(said);

@@ -7,8 +7,7 @@ import { closeSync, fstatSync, openSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Facts } from "../../evidence/entry.ts";
-import { layerName, volumesOf, type SandboxLimits, type StoredPlan } from "../folder.ts";
-import { imageFd } from "./volume.ts";
+import { layerName, type SandboxLimits, type StoredPlan } from "../folder.ts";
 
 /** Counts what is below folders, now and while it grows; resolves when it has counted once. `main` plugs it in. */
 export type WatchFolders = (options: {
@@ -37,6 +36,8 @@ export interface DiskTrouble {
 
 export interface WatchedDisk {
   readonly plan: StoredPlan;
+  /** The files of its file systems, open. */
+  readonly images: readonly number[];
   readonly watchFolders: WatchFolders;
   /** A line for its owner. */
   note(text: string): void;
@@ -106,7 +107,7 @@ export async function watchDisk(watched: WatchedDisk): Promise<DiskWatch> {
     begin(pid1, ends) {
       end = ends;
       sized = sizedPlaces(plan, pid1);
-      const reserve = reserveLook(plan, sized);
+      const reserve = reserveLook(plan, sized, watched.images);
       timer = setInterval(() => look(reserve), lookEveryMs);
     },
     trouble() {
@@ -129,10 +130,9 @@ export async function watchDisk(watched: WatchedDisk): Promise<DiskWatch> {
  * Says what is wrong when the machine's disk has less left than it keeps free, and this app's file systems grow: by their own counts,
  * which are ahead of what they have written; or by the blocks of their files, for what an app writes into blocks that it had beforehand.
  */
-function reserveLook({ folder, sandbox }: StoredPlan, sized: readonly Place[]) {
+function reserveLook({ folder, sandbox }: StoredPlan, sized: readonly Place[], files: readonly number[]) {
   const reserveBytes = sandbox?.disk?.reserveBytes ?? 0;
   const onDisk = sized.filter(({ isOnDisk }) => isOnDisk);
-  const files = volumesOf(sandbox?.disk).map((_, index) => imageFd(index));
   const used = (): number => onDisk.reduce((sum, place) => sum + place.look().usedBytes, 0);
   const given = (): number => files.reduce((sum, fd) => sum + fstatSync(fd).blocks * statBlockBytes, 0);
   let usedBefore: number | undefined;

@@ -7,9 +7,11 @@
  */
 import { readlinkSync, statSync, writeFileSync } from "node:fs";
 import { dirname, sep } from "node:path";
+import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { quoted } from "./quoted.ts";
-import { mountVolumes, type Volumes } from "./volume.ts";
+import { spareFds } from "./spare-fds.ts";
+import { mountKnown, mountVolumes, type Volume, type Volumes } from "./volume.ts";
 
 export interface Stage {
   /** The user that the process becomes; null: stays the agent's. */
@@ -68,6 +70,88 @@ export function hostCommand(stage: Stage, argv: readonly string[]): readonly [st
     stage,
   );
   return ["unshare", "--mount", "--propagation", "private", "--", "/bin/sh", "-c", text, "sh", ...asUser];
+}
+
+/** What such a shell says when it is through, and ends: the last line of what it is given. */
+const placed = "placed";
+const lastLine = (fd: number): string => `echo ${placed} >&${fd}`;
+
+/**
+ * The command for a process whose user, folders and file systems are known later, of an agent that is root. It is in all the
+ * namespaces of {@link hostCommand}, and nobody in its user namespace until the agent writes who it is ({@link mapUser}); the files
+ * that it reads until then it reads as root's own. Two shells wait on the way, one in each mount namespace above its own, for what
+ * to mount there: it appears below, and cannot be taken apart there. They end with what they were given, or with the agent.
+ */
+export function spareCommand(argv: readonly string[]): readonly [string, ...string[]] {
+  const { told, volumes, folders } = spareFds;
+  const waits = (fd: number, others: readonly number[]): string =>
+    `( ( exec ${others.map((other) => `${other}<&-`).join(" ")}; text=$(cat <&${fd}); case $text in *${quoted(lastLine(fd))}) eval "$text" ;; esac ) & )`;
+  const inner = [
+    // What is laid out there is moved to its place, which the kernel does from below a mount of nobody else's only.
+    `[ -d ${stageFolder} ] || mkdir ${stageFolder}`,
+    `mount -t tmpfs -o mode=0700 waybill ${stageFolder}`,
+    `mount --make-rshared /`,
+    `mount --make-private ${stageFolder}`,
+    waits(folders, [told]),
+    `exec ${folders}<&-`,
+    `exec setpriv --clear-groups --no-new-privs -- unshare --user --keep-caps --net --mount --propagation slave -- "$@"`,
+  ];
+  const outer = [
+    "set -e",
+    `PATH=${systemPath}`,
+    `mount --make-rshared /`,
+    waits(volumes, [told, folders]),
+    `exec ${volumes}<&-`,
+    `exec unshare --mount --propagation slave -- /bin/sh -e -c ${quoted(inner.join("\n"))} sh "$@"`,
+  ];
+  return [
+    ...["unshare", "--mount", "--propagation", "slave", "--", "/bin/sh", "-c"],
+    ...[outer.join("\n"), "sh", ...argv],
+  ] as unknown as readonly [string, ...string[]];
+}
+
+/** Whether a process of {@link spareCommand} can read these files: its user is root, and has none of root's rights. */
+export function canStartSpare(needs: readonly string[]): boolean {
+  return needs.flatMap(ancestors).every((folder) => mayEnter(folder, 0));
+}
+
+/**
+ * What the shell in the inner mount namespace is given, for the same as {@link hostCommand} would do. Null where one of `frozen` would
+ * not be below what is covered: the process could take away what keeps it from being written.
+ */
+export function foldersScript({ hostUid, needs, frozen }: Stage & { readonly hostUid: number }): string | null {
+  const steps = coverOf(needs, (folder) => mayEnter(folder, hostUid));
+  const bound = new Set(steps.filter(({ do: what }) => what === "bind").map(({ path }) => path));
+  return frozen.every((path) => bound.has(path)) ? shellScript(spareFds.folders, covering(steps, frozen)) : null;
+}
+
+/** What the shell in the outer one is given. */
+export function volumesScript(all: readonly Volume[]): string {
+  return shellScript(spareFds.volumes, all.length === 0 ? [] : mountKnown(all));
+}
+
+function shellScript(fd: number, lines: readonly string[]): string {
+  return ["set -e", ...lines, lastLine(fd)].join("\n");
+}
+
+/** Gives the script to a shell of {@link spareCommand}; resolves with whether all of it was done. */
+export async function runPlacing(shell: Duplex, script: string): Promise<boolean> {
+  let said = "";
+  shell.on("data", (bytes: Buffer) => (said += bytes.toString("latin1")));
+  const over = new Promise<void>((resolve) => {
+    // One that is killed says so by what it has not said.
+    shell.on("error", () => resolve());
+    shell.once("close", resolve);
+  });
+  shell.end(script);
+  await over;
+  return said.trim() === placed;
+}
+
+/** Makes a process of {@link spareCommand} root of its own user namespace, and this user outside, when it next says who it is. */
+export function mapUser(pid: number, hostUid: number): void {
+  writeFileSync(`/proc/${pid}/setgroups`, "deny");
+  for (const map of ["uid_map", "gid_map"]) writeFileSync(`/proc/${pid}/${map}`, `0 ${hostUid} 1`);
 }
 
 /** As many users as ids of 16 bits: what images use. */

@@ -3,6 +3,7 @@
  * mount namespace of the replica's shim, on the way there (stage.ts). So they end with its last process, whoever of us is killed, and
  * no other replica has them.
  */
+import { existsSync } from "node:fs";
 import { quoted } from "./quoted.ts";
 
 export interface Volume {
@@ -112,31 +113,48 @@ export interface Volumes {
   readonly mounted: string | null;
 }
 
-/**
- * Lines for /bin/sh under `set -e`, for root in a mount namespace of its own: makes, checks and mounts all of them, side by side, while
- * `next` goes on, a command in whose mount namespace they appear as they are mounted. Where one fails, that process is ended, whatever
- * it has become. A volume's first start is waited for even so, since it moves folders.
- */
-export function mountVolumes({ all, mounted }: Volumes, next: string): readonly string[] {
+/** Lines for /bin/sh under `set -e`, for root in a mount namespace: makes, checks and mounts all of them, side by side; `otherwise` where one fails. */
+export function volumeLines(all: readonly Volume[], otherwise = ""): readonly string[] {
   const begin = all.map(
     ({ image, at, bytes, uid, lasts, reserveBytes }, index) =>
       `( ${lasts ? "lasting" : "passing"} ${quoted(image)} ${quoted(at)} ${bytes} ${uid} ${reserveBytes} ) & v${index}=$!`,
   );
   // For all of them, also where one failed: none goes on behind the back of whoever is told.
   const wait = all.map(({ at }, index) => `wait $v${index} || failed=${quoted(`${volumeFailed} ${at}`)}`);
+  return [...begin, `failed=`, ...wait, `[ -z "$failed" ] || { echo "$failed" >&2; ${otherwise}exit 1; }`];
+}
+
+/** Makes the files of those that end with their replica, which are not to be made by who may open them. */
+function passingFiles(all: readonly Volume[]): readonly string[] {
+  return all.filter(({ lasts }) => !lasts).map(({ image }) => `(umask 077; : > ${quoted(image)})`);
+}
+
+/** The same for one that has volumes which were all made before: no folder is moved for them, and somebody may wait. */
+export function mountKnown(all: readonly Volume[]): readonly string[] {
+  return [functions, ...passingFiles(all), ...volumeLines(all)];
+}
+
+/** Whether a replica before this one made those that last, and was not cut off in it. */
+export function areMade(all: readonly Volume[]): boolean {
+  return all.every(({ image, at, lasts }) => !lasts || (existsSync(image) && !existsSync(`${at}.moved`)));
+}
+
+/**
+ * Lines for /bin/sh under `set -e`, for root in a mount namespace of its own: makes, checks and mounts all of them, side by side, while
+ * `next` goes on, a command in whose mount namespace they appear as they are mounted. Where one fails, that process is ended, whatever
+ * it has become. A volume's first start is waited for even so, since it moves folders.
+ */
+export function mountVolumes({ all, mounted }: Volumes, next: string): readonly string[] {
   const isThere = all
     .filter(({ lasts }) => lasts)
     .map(({ image, at }) => `[ -e ${quoted(image)} ] && [ ! -d ${quoted(`${at}.moved`)} ]`);
   return [
     functions,
     `volumes() {`,
-    ...begin,
-    `failed=`,
-    ...wait,
-    `[ -z "$failed" ] || { echo "$failed" >&2; ${mounted === null ? "" : "kill -KILL $$; "}exit 1; }`,
+    ...volumeLines(all, mounted === null ? "" : "kill -KILL $$; "),
     ...(mounted === null ? [] : [`: > ${quoted(mounted)}`]),
     `}`,
-    ...all.filter(({ lasts }) => !lasts).map(({ image }) => `(umask 077; : > ${quoted(image)})`),
+    ...passingFiles(all),
     // A copy of this namespace sees what is mounted here, and nothing here is covered there.
     `mount --make-rshared /`,
     `first=1`,

@@ -34,7 +34,7 @@ export async function startSandboxedApp(
   const layers = await place.layers;
   for (const missing of layers.missing) note(missing);
   const recipe = recipeOf(plan, sandbox, { port, deviceApi, layers, etc: place.etc });
-  const disk = await watchDisk({ plan, watchFolders, note, tell: onDisk });
+  const disk = await watchDisk({ plan, images: place.images(), watchFolders, note, tell: onDisk });
   const started = place.sandbox.run(recipe);
   const output = logOutput({ out: started.stdout, err: started.stderr }, log);
   const pid1 = await started.pid1;
