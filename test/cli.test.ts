@@ -267,6 +267,8 @@ describe("waybill", () => {
       "journal",
       "gpu",
       "status",
+      "login",
+      "logout",
       "whoami",
       "version",
     ]) {

@@ -139,3 +139,11 @@ export function parseAnswerer(text: string): "app" | "edge" | "nobody" {
     throw new InvalidArgumentError("It is app, edge or nobody.");
   return text;
 }
+
+const scopes = ["read", "write", "gpu", "admin"] as const;
+
+export function parseScopes(text: string): readonly (typeof scopes)[number][] {
+  const named = text.split(",").map((name) => scopes.find((scope) => scope === name.trim()));
+  if (named.includes(undefined)) throw new InvalidArgumentError(`write some of ${scopes.join(",")}.`);
+  return named as (typeof scopes)[number][];
+}

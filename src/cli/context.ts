@@ -1,10 +1,10 @@
 /** What one command works with: where its answer goes, how it is drawn, and the client, loaded when it is first used. */
-import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import type { WaybillClient } from "../client/api.ts";
 import type { Paper } from "./draw/paper.ts";
 import { exit } from "./exit.ts";
 import { CliFailure } from "./failures.ts";
+import { readSignIn } from "./sign-in-file.ts";
 import type { CliWorld, Output } from "./world.ts";
 
 /** Options that every command takes. */
@@ -59,46 +59,28 @@ export function paperOf(world: CliWorld, output: Output, options: GlobalOptions)
   return { width: output.columns ?? widthOtherwise, zone: world.zone, color: output.isTTY === true && !plain };
 }
 
+export interface Where {
+  readonly url: string;
+  readonly token: string | null;
+  /** Where that token is from; null where there is none. */
+  readonly from: "environment" | "file" | null;
+}
+
 /** Flag, environment, saved sign-in, default. A saved token goes only to the address that it was saved for. */
-export async function whereIs(
-  world: CliWorld,
-  flag: string | undefined,
-): Promise<{ url: string; token: string | null }> {
+export async function whereIs(world: CliWorld, flag: string | undefined): Promise<Where> {
   const saved = await readSignIn(world.signInFile);
-  const url = flag ?? world.env["WAYBILL_URL"] ?? saved?.url ?? defaultUrl;
-  if (!URL.canParse(url) || !/^https?:/.test(url)) {
-    throw new CliFailure(exit.usage, {
-      code: "address-invalid",
-      says: `"${url}" is not an address of a server.`,
-      next: "Write it with http:// or https://, in --url or WAYBILL_URL.",
-    });
-  }
-  const savedToken = saved && new URL(saved.url).origin === new URL(url).origin ? saved.token : null;
-  return { url, token: world.env["WAYBILL_TOKEN"] || savedToken };
+  const url = serverUrl(flag ?? world.env["WAYBILL_URL"] ?? saved?.url ?? defaultUrl);
+  const named = world.env["WAYBILL_TOKEN"];
+  if (named) return { url, token: named, from: "environment" };
+  const isSaved = saved !== undefined && new URL(saved.url).origin === new URL(url).origin;
+  return { url, token: isSaved ? saved.token : null, from: isSaved ? "file" : null };
 }
 
-async function readSignIn(file: string): Promise<{ url: string; token: string } | undefined> {
-  let text: string;
-  try {
-    text = await readFile(file, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw signInDamaged(file, error);
-  }
-  try {
-    const { url, token } = JSON.parse(text) as { url?: unknown; token?: unknown };
-    if (typeof url === "string" && URL.canParse(url) && typeof token === "string") return { url, token };
-  } catch (error) {
-    throw signInDamaged(file, error);
-  }
-  throw signInDamaged(file, undefined);
-}
-
-function signInDamaged(file: string, cause: unknown): CliFailure {
-  return new CliFailure(exit.usage, {
-    code: "sign-in-file",
-    says: `The saved sign-in ${file} cannot be read.`,
-    next: "Remove that file, or set WAYBILL_URL and WAYBILL_TOKEN.",
-    cause,
+export function serverUrl(text: string): string {
+  if (URL.canParse(text) && /^https?:/.test(text)) return text;
+  throw new CliFailure(exit.usage, {
+    code: "address-invalid",
+    says: `"${text}" is not an address of a server.`,
+    next: "Write it with http:// or https://, in --url or WAYBILL_URL.",
   });
 }

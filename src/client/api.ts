@@ -120,6 +120,11 @@ export class WaybillClient {
     return await this.#get("/api/tokens", { account }, asking);
   }
 
+  /** The one by which it asks, whatever that may do. */
+  async revokeOwnToken(asking: Asking = {}): Promise<{ readonly id: string }> {
+    return await this.#send("DELETE", "/api/tokens/current", {}, asking);
+  }
+
   async revokeToken(id: string, asking: Asking = {}): Promise<void> {
     await this.#send("DELETE", `/api/tokens/${pathOf(id)}`, undefined, asking);
   }

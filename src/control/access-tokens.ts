@@ -72,12 +72,19 @@ export class AccessTokens {
     return { ok: true, account, id, token };
   }
 
-  /** A token that was made and never shown: the answer with its secret was lost, so it gets another. */
+  /** A token that was made and never shown, for its answer was lost or its program comes for it now: it gets another secret. */
   async renew(id: string): Promise<string> {
     const token = newAccessToken(this.#parts.random);
     const isThere = await this.#parts.catalog.tokens.replaceHash(id, accessTokenHash(token));
-    assert(isThere, `a request with a key has made the token ${id}`);
+    assert(isThere, `the token ${id} was made`);
     return token;
+  }
+
+  /** The platform's own doing: of a token that nobody has, or that two may have. */
+  async withdraw(id: string): Promise<void> {
+    const { catalog, resolver, clock } = this.#parts;
+    await catalog.tokens.revoke(id, clock.wall());
+    resolver.forget();
   }
 
   async list(account: string, by: Caller): Promise<readonly TokenView[]> {

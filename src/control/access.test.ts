@@ -88,6 +88,10 @@ const needs: Readonly<Record<string, Need>> = {
   "POST /api/organizations/:name/members": "admin",
   "PATCH /api/organizations/:name/members/:account": "admin",
   "DELETE /api/organizations/:name/members/:account": "admin",
+  "POST /oauth/device": "open",
+  "POST /oauth/token": "open",
+  "GET /login/device": "account",
+  "POST /login/device": "account",
   "POST /api/tokens": "account",
   "GET /api/tokens": "account",
   "DELETE /api/tokens/:id": "account",
@@ -113,6 +117,8 @@ const needs: Readonly<Record<string, Need>> = {
   "POST /api/quota/allowances/:id/revoke": "operator",
   "POST /api/backups": "operator",
   "GET /api/backups/:id": "operator",
+  // The last one: it ends the token by which the others are asked.
+  "DELETE /api/tokens/current": "account",
 };
 
 /** To acme and its Space demo; the maker is a contributor who made it. */
@@ -216,7 +222,8 @@ describe("what an account may do", () => {
 
   /** What a token needs for a route beside what its account may; null: nothing. */
   const scopeOf = (route: string): Scope | null => {
-    if (needs[route] === "open" || route === "GET /api/whoami-v2") return null;
+    const isOwn = route === "GET /api/whoami-v2" || route === "DELETE /api/tokens/current";
+    if (needs[route] === "open" || isOwn) return null;
     // An operator is one by the scope admin.
     if (needs[route] === "operator") return "admin";
     return route.startsWith("GET ") || route === "POST /api/gpu/quote" ? "read" : "write";

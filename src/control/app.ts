@@ -17,6 +17,7 @@ import { environmentRoute } from "./routes/environment.ts";
 import { explainRoute } from "./routes/explain.ts";
 import { gpuRoute } from "./routes/gpu.ts";
 import { backupsRoute } from "./routes/backups.ts";
+import { deviceRoute } from "./routes/device.ts";
 import { drainsRoute } from "./routes/drains.ts";
 import { hostsRoute } from "./routes/hosts.ts";
 import { logsRoute } from "./routes/logs.ts";
@@ -42,6 +43,7 @@ const routes: readonly Route[] = [
   statusRoute,
   whoamiRoute,
   tokensRoute,
+  deviceRoute,
   // Before the Spaces: its path in the Hub's form is one of theirs.
   quotaRoute,
   spacesRoute,

@@ -81,6 +81,8 @@ export const audited: Readonly<Record<string, Audited>> = {
     ...{ action: "token.revoke", ...ofNamedAccount },
     target: ({ id }) => `token/${id}`,
   },
+  "DELETE /api/tokens/current": { action: "token.revoke", ...ofNamedAccount },
+  "POST /login/device": { action: "login.answer", ...ofNamedAccount },
   "POST /api/tokens": { action: "token.create", ...ofNamedAccount },
   "POST /api/spaces/:owner/:name/commit/:branch": { action: "space.commit", ...ofSpace },
   "PATCH /api/spaces/:owner/:name/settings": { action: "space.set", ...ofSpace, was: settings },
@@ -151,7 +153,12 @@ export const audited: Readonly<Record<string, Audited>> = {
 };
 
 /** Writing by their method alone. */
-export const changeless: readonly string[] = ["POST /api/gpu/quote"];
+export const changeless: readonly string[] = [
+  "POST /api/gpu/quote",
+  // What they make is in memory, or was made by the person's answer.
+  "POST /oauth/device",
+  "POST /oauth/token",
+];
 
 function variable(was: unknown, { key }: AskedBody): unknown {
   const found = (was as Readonly<Record<string, { readonly value: string }>>)[word(key)];

@@ -43,6 +43,7 @@ import type { Builds } from "./builds.ts";
 import type { Calls } from "./calls.ts";
 import { spaceOwner } from "../contract/space.ts";
 import type { Commits } from "./commits.ts";
+import { DeviceSignIn } from "./device-sign-in.ts";
 import type { Engine } from "./engine.ts";
 import type { Domains } from "./domains.ts";
 import type { Environments } from "./environments.ts";
@@ -122,6 +123,7 @@ export class Server {
   readonly catalog: Catalog;
   readonly tokens: AccessTokens;
   readonly callers: Callers;
+  readonly devices: DeviceSignIn;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly spaces: Spaces;
@@ -165,6 +167,7 @@ export class Server {
     this.backups = new Backups(parts);
     this.tokens = new AccessTokens(parts);
     this.callers = new Callers(parts);
+    this.devices = new DeviceSignIn({ ...parts, tokens: this.tokens });
     this.#explaining = new Explaining({ ...parts, call: (id) => this.calls.get(id) });
   }
 

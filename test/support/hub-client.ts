@@ -1,6 +1,6 @@
 /** The real `huggingface_hub`, from PyPI, in a Python environment of its own outside of the platform's folders. */
-import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { execFile, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -10,6 +10,12 @@ const run = promisify(execFile);
 /** Some ten packages over a slow line. */
 const installWithinMs = 600_000;
 const answerWithinMs = 180_000;
+
+/** A run of its command line: what it has printed so far, both streams together, and its exit code. */
+export interface HfRun {
+  readonly said: { text: string };
+  readonly code: Promise<number | null>;
+}
 
 export class HubClient implements Disposable {
   readonly folder: string;
@@ -48,6 +54,27 @@ export class HubClient implements Disposable {
     };
     const { stdout } = await run(this.#python, ["-c", whole], { env, timeout: answerWithinMs });
     return JSON.parse(stdout);
+  }
+
+  /** Its command line, `hf`, with a home of its own, where git's settings are too. */
+  hf(url: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): HfRun {
+    const home = this.home;
+    mkdirSync(home, { recursive: true });
+    const child = spawn(join(this.folder, "venv", "bin", "hf"), args, {
+      env: {
+        ...{ PATH: process.env["PATH"] ?? "", HOME: home, HF_HOME: join(home, "hf"), HF_ENDPOINT: url },
+        ...{ GIT_CONFIG_NOSYSTEM: "1", NO_COLOR: "1", ...env },
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: answerWithinMs,
+    });
+    const said = { text: "" };
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes: Buffer) => (said.text += bytes));
+    return { said, code: new Promise((done) => child.once("close", done)) };
+  }
+
+  get home(): string {
+    return join(this.folder, "user");
   }
 
   [Symbol.dispose](): void {

@@ -1,8 +1,7 @@
 /** `waybill token create|list|revoke`: access tokens. One is shown once, and may do no more than the one that makes it. */
-import { InvalidArgumentError } from "commander";
 import type { Command } from "commander";
 import type { CreateToken } from "../../contract/api.ts";
-import { parseAge, parseSpace, parseTier } from "../arguments.ts";
+import { parseAge, parseScopes, parseSpace, parseTier } from "../arguments.ts";
 import { contextOf } from "../context.ts";
 import type { Runner } from "../program.ts";
 
@@ -18,8 +17,6 @@ interface CreateOptions {
   readonly writeSpace?: readonly string[];
   readonly expires?: number;
 }
-
-const scopes: Scopes = ["read", "write", "gpu", "admin"];
 
 export function declare(program: Command, run: Runner): void {
   const token = program.command("token").description("access tokens: create, list, revoke");
@@ -93,12 +90,6 @@ function bodyOf({ create, tier, name, account, scope, expires, ...of }: CreateOp
     ...(spaces.length === 0 ? {} : { spaces }),
     ...(expires === undefined ? {} : { expiresInMs: expires }),
   };
-}
-
-function parseScopes(text: string): Scopes {
-  const named = text.split(",").map((name) => scopes.find((scope) => scope === name.trim()));
-  if (named.includes(undefined)) throw new InvalidArgumentError(`write some of ${scopes.join(",")}.`);
-  return named as Scopes;
 }
 
 function collect(text: string, before: readonly string[] = []): readonly string[] {

@@ -277,10 +277,11 @@ function edgeRows(workers: StatusView["edge"]): (readonly [string, string])[] {
   });
 }
 
-export function drawWhoAmI(who: WhoAmI): string {
+/** `from`: where the command line has its token. */
+export function drawWhoAmI(who: WhoAmI, from: string): string {
   if (who.auth.type === "session") return `${who.name}, by session ${who.auth.session.id}\n`;
   const { role, displayName } = who.auth.accessToken;
-  return `${who.name}, by token "${displayName}" (${role})\n`;
+  return `${who.name}, by token "${displayName}" (${role})\n${from}\n`;
 }
 
 /** `12:00:07.311 gpu    text`; a hole in the numbers before it is said on a line of its own. */

@@ -1,6 +1,6 @@
 /**
  * `POST /api/tokens`: a token, shown once; of the caller's account, or for administrators of any. `GET /api/tokens?account=`: those of an
- * account. `DELETE /api/tokens/ID`: revokes one.
+ * account. `DELETE /api/tokens/ID`: revokes one; `DELETE /api/tokens/current` the one by which it is asked.
  */
 import { z } from "zod";
 import { tokenScopes } from "../../identity/token-resolver.ts";
@@ -55,6 +55,19 @@ export const tokensRoute: Route = (api, server) => {
     if (!made.ok) return refuseAs(c, made);
     noteChange(c, { token: made.id });
     return c.json({ account: made.account, id: made.id, token: made.token }, 201);
+  });
+  // Whoever has a token may end it, whatever else it may.
+  api.delete("/api/tokens/current", async (c) => {
+    const caller = c.get("caller");
+    if (!caller) return refuse(c, "identity/missing");
+    if (caller.via.kind !== "token")
+      return refuse(c, "control/invalid", {
+        detail: "This was asked by a session, which is no token: sign out instead.",
+      });
+    const revoked = await server.tokens.revoke(caller.via.id, caller);
+    if (!revoked.ok) return refuseAs(c, revoked);
+    noteChange(c, { account: revoked.row.account, name: revoked.row.name, token: revoked.row.id });
+    return c.json({ id: revoked.row.id });
   });
   api.delete("/api/tokens/:id", async (c) => {
     const caller = signedIn(c);
