@@ -128,6 +128,7 @@ async function edge({ emitter, mint }: { emitter: Emitter; mint: EdgeOptions["id
         name === host
           ? { space, owner: "alice", state: { kind: "running", replicas: [{ id: "p_1", socket: appSocket }] } }
           : undefined,
+      isPrivate: () => false,
       wake: async () => undefined,
     },
     identity: { resolve: () => visitor, mint },

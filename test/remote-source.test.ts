@@ -43,7 +43,8 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
   const desk: GitDesk = {
     callerOf: async (field) =>
       field === "Bearer n2's" ? { node: "n2", reads: (space) => space === reads } : { refused: "identity/bad-token" },
-    exists: () => true,
+    standing: () => "public",
+    mayRead: async () => true,
     ensure: refused,
     inTurn: refused,
     refuse: refused,

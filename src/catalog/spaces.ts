@@ -58,6 +58,7 @@ export const settingDefaults: OwnerSettings = {
   "body-max-mb": 0,
   "idle-limit": "none",
   "time-limit": "none",
+  private: false,
 };
 
 export type SpaceCreated =
@@ -75,13 +76,20 @@ export class Spaces {
   }
 
   /** Makes a Space without a release, with addresses of its own. */
-  async create(owner: string, name: string, now: Instant, createdBy: string | null = null): Promise<SpaceCreated> {
+  async create(
+    owner: string,
+    name: string,
+    now: Instant,
+    createdBy: string | null = null,
+    settings: Partial<OwnerSettings> = {},
+  ): Promise<SpaceCreated> {
     const refusal = refuseSpaceName(name);
     if (refusal) return { ok: false, refusal };
     const account = await this.#db.selectFrom("accounts").select("name").where("name", "=", owner).executeTakeFirst();
     if (!account) return { ok: false, refusal: "no-such-account" };
     for (let attempt = 0; attempt < addressTries; attempt += 1) {
-      const space = { ...(await this.#freshSpace(owner, name, now)), createdBy };
+      const fresh = await this.#freshSpace(owner, name, now);
+      const space = { ...fresh, createdBy, settings: { ...fresh.settings, ...settings } };
       if (await this.#insert(space)) return { ok: true, space };
       if (await this.get(space.id)) return { ok: false, refusal: "space-exists" };
     }

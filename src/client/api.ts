@@ -20,6 +20,7 @@ import type {
   CreatedToken,
   EnvironmentChangeView,
   HubRuntime,
+  CreatedRepo,
   OwnerSettings,
   Page,
   QueueView,
@@ -207,6 +208,12 @@ export class WaybillClient {
   /** `space` is `owner/name`, here and below. */
   async space(space: string, asking: Asking = {}): Promise<SpaceView> {
     return await this.#get(`/api/spaces/${pathOf(space)}`, {}, asking);
+  }
+
+  /** Makes a Space without content; a problem with the status 409 where it is there. */
+  async createSpace(space: string, wish: { readonly private: boolean }, asking: Asking = {}): Promise<CreatedRepo> {
+    const [organization, name] = space.split("/");
+    return await this.#send("POST", "/api/repos/create", { organization, name, type: "space", ...wish }, asking);
   }
 
   /** Settings by name; what is not named stays. The server says what is wrong with a name or a value. */

@@ -18,6 +18,8 @@ export type DeployEvent =
 
 export interface DeployOptions {
   readonly summary?: string | undefined;
+  /** Made private before anything of it is there. */
+  readonly private?: boolean | undefined;
   readonly limits?: FolderLimits | undefined;
   /** Called in order, for each change and each line of the build's log. */
   readonly onEvent?: ((event: DeployEvent) => void) | undefined;
@@ -58,6 +60,7 @@ export async function deployFolder(
   options.onEvent?.({ type: "folder", files: files.length, bytes: files.reduce((sum, file) => sum + file.bytes, 0) });
   const before = await replicasOf(client, space, options.signal);
   const body = await commitBody(folder, files, options.summary ?? "Deploy");
+  if (options.private === true) await makePrivate(client, space, options.signal);
   const commit = await client.commit(space, body, { signal: options.signal });
   options.onEvent?.({ type: "commit", commit: commit.commitOid, build: commit.build, noBuild: commit.noBuild });
 
@@ -76,6 +79,16 @@ export async function deployFolder(
   } catch (error) {
     if (!limit.aborted || options.signal?.aborted) throw error;
     throw new WaitOver(`${space} was not ready in time; the work goes on.`, { cause: error });
+  }
+}
+
+/** Before anything of it is there. */
+async function makePrivate(client: WaybillClient, space: string, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await client.createSpace(space, { private: true }, { signal });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.problem.status !== 409) throw error;
+    await client.changeSpace(space, { private: "true" }, { signal });
   }
 }
 

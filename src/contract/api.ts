@@ -10,7 +10,9 @@
  *   GET    /api/spaces                              → Page<SpaceView>
  *   GET    /api/spaces/O/N                          → SpaceView & HubSpace
  *   GET    /api/spaces/O/N/runtime                  → HubRuntime (the Hub's shape)
+ *   POST   /api/repos/create { name, organization?, type: "space", private? } → CreatedRepo             (owner, admin)
  *   PATCH  /api/spaces/O/N/settings Partial<OwnerSettings> → OwnerSettings                              (owner, admin)
+ *   PUT    /api/spaces/O/N/settings { private } → { private, visibility }, the Hub's form               (owner, admin)
  *   POST   /api/spaces/O/N/restart?factory=         → HubRuntime                                       (owner, admin)
  *   POST   /api/spaces/O/N/{pause,resume,stop} Why  → HubRuntime                                       (owner, admin)
  *   POST   /api/spaces/O/N/rollback {release?}      → HubRuntime                                       (owner, admin)
@@ -170,6 +172,8 @@ export interface OwnerSettings {
   /** A stream or a WebSocket on which nothing passes for so long is ended; any request after the other. `none`: as the platform has it. */
   readonly "idle-limit": string;
   readonly "time-limit": string;
+  /** Only who may read it knows of it and visits its app: the owner, an organisation's members, operators. */
+  readonly private: boolean;
 }
 
 /** Who brought a Space into its state. */
@@ -268,7 +272,7 @@ export interface SpaceView {
 export interface HubSpace {
   readonly author: string;
   readonly sha: string | null;
-  readonly private: false;
+  readonly private: boolean;
   readonly gated: false;
   readonly disabled: false;
   /** The app's address as the asking client can reach it: a name for callers from inside, a number for all others. */
@@ -279,6 +283,14 @@ export interface HubSpace {
   readonly likes: number;
   readonly tags: readonly string[];
   readonly runtime: HubRuntime;
+}
+
+/** Of `POST /api/repos/create`, in the Hub's form. */
+export interface CreatedRepo {
+  readonly url: string;
+  /** `owner/name`, both. */
+  readonly name: string;
+  readonly id: string;
 }
 
 /** `huggingface_hub`'s `SpaceRuntime`. */

@@ -56,6 +56,8 @@ export interface Copy<Route = unknown, Found = unknown> {
   readonly spaces: readonly CopiedSpace<Route>[];
   /** Accounts and their tiers. */
   readonly tiers: readonly (readonly [string, string])[];
+  /** Organisations with their members. */
+  readonly members: readonly (readonly [string, readonly string[]])[];
   /** More addresses of the same port. */
   readonly addresses: readonly string[];
   /** By the hash of the token. Empty when it comes from a server: what changed meanwhile is asked anew. */
@@ -67,6 +69,12 @@ export type Change<Route = unknown> =
   | { readonly type: "space"; readonly n: number; readonly space: CopiedSpace<Route> }
   | { readonly type: "space-gone"; readonly n: number; readonly id: string }
   | { readonly type: "tier"; readonly n: number; readonly account: string; readonly tier: string }
+  | {
+      readonly type: "members";
+      readonly n: number;
+      readonly organisation: string;
+      readonly accounts: readonly string[];
+    }
   /** The token with this id is not what it was: it is asked for again. */
   | { readonly type: "token-changed"; readonly n: number; readonly id: string }
   /** All of them anew, the one to mint with first. */

@@ -64,8 +64,10 @@ const needs: Readonly<Record<string, Need>> = {
   "DELETE /api/spaces/:owner/:name/domains/:domain": "write",
   "GET /api/spaces/:owner/:name/budget": "admin",
   "PUT /api/spaces/:owner/:name/budget": "admin",
+  "POST /api/repos/create": "account",
   "POST /api/spaces/:owner/:name/commit/:branch": "write",
   "PATCH /api/spaces/:owner/:name/settings": "write",
+  "PUT /api/spaces/:owner/:name/settings": "write",
   "POST /api/spaces/:owner/:name/variables": "write",
   "DELETE /api/spaces/:owner/:name/variables": "write",
   "POST /api/spaces/:owner/:name/secrets": "write",
@@ -219,6 +221,114 @@ describe("what an account may do", () => {
       assert.deepEqual(wrong, []);
     });
   }
+
+  const ofOneSpace = Object.keys(needs).filter((route) => route.includes(":owner"));
+  const body = (route: string): object | undefined =>
+    /^(GET|DELETE)/.test(route) ? undefined : { nothing: "of sense" };
+
+  for (const relation of relations) {
+    const reads = goesOn.read.includes(relation);
+    test(`${relation}: each route of a private Space answers ${reads ? "as that of a public one" : "as that of one that is not there"}`, async () => {
+      const { world, ask, accounts, build } = await open();
+      await using _ = world;
+      const answers = async (name: string) => {
+        const all = new Map<string, string>();
+        for (const route of ofOneSpace) {
+          const line = lineOf(route, build).replace("acme/demo", `acme/${name}`);
+          const response = await ask(line, accounts[relation], body(route));
+          const isStream = response.headers.get("content-type")?.includes("event-stream") === true;
+          const text = isStream
+            ? ""
+            : (await response.text()).replaceAll(name, "NAME").replaceAll(/q_[0-9a-z]+/g, "q_");
+          if (isStream) await response.body?.cancel();
+          all.set(route, reads ? String(response.status) : `${response.status} ${text}`);
+        }
+        return all;
+      };
+      const open_ = await answers("demo");
+      assert.deepEqual(
+        await world.server.spaces
+          .set("acme/demo", { private: true })
+          .then((made) => made && "private" in made && made.private),
+        true,
+      );
+      assert.deepEqual(await answers("demo"), reads ? open_ : await answers("unmade"));
+      const told: string[] = [];
+      for (const [route, need] of Object.entries(needs)) {
+        if (!goesOn[need].includes(relation) || !route.startsWith("GET ") || route.includes(":owner")) continue;
+        const line = route === "GET /api/hosts" ? `${route}?domain=acme-demo.localhost` : lineOf(route, build);
+        const response = await ask(line, accounts[relation]);
+        const says = (await response.text()).replace(/"host":"[^"]*"/, "");
+        if (/acme[/-]demo/.test(says)) told.push(route);
+      }
+      // Whoever may change it reads there that they did.
+      const lists = ["GET /", "GET /api/hosts", "GET /api/spaces"];
+      if (goesOn.write.includes(relation)) lists.push("GET /api/audit");
+      const ids = told.filter((route) => !route.includes(":id"));
+      assert.deepEqual(ids.toSorted(), reads ? lists.toSorted() : []);
+    });
+  }
+
+  test("a private Space is read by a token that may read, or that is for it, and by no other of the same account", async () => {
+    const { world, app } = await open();
+    await using _ = world;
+    await world.spaces.ensure("acme", "second", "writer");
+    await world.server.spaces.set("acme/demo", { private: true });
+    const status = async (token: string) =>
+      (await app.request("/api/spaces/acme/demo", { headers: { authorization: `Bearer ${token}` } })).status;
+    const found: Record<string, number> = {};
+    for (const given of [[], ["read"], ["write"], ["gpu"], ["write", "gpu"]] as const)
+      found[given.join(" ")] = await status(await world.token("reader", given));
+    const chief = { authorization: `Bearer ${await world.token("chief", scopes)}` };
+    for (const space of ["acme/demo", "acme/second"]) {
+      const wish = JSON.stringify({ spaces: [{ space, right: "read" }] });
+      const made = await app.request("/api/tokens", { method: "POST", headers: chief, body: wish });
+      found[space] = await status(((await made.json()) as CreatedToken).token);
+    }
+    assert.deepEqual(found, {
+      ...{ "": 404, read: 200, write: 404, gpu: 404, "write gpu": 404 },
+      ...{ "acme/demo": 200, "acme/second": 404 },
+    });
+  });
+
+  test("a Space is made private by the Hub's form before anything is pushed to it, and made public again", async () => {
+    const { world, ask } = await open();
+    await using _ = world;
+    const make = (account: string, wish: object) =>
+      ask("POST /api/repos/create", account, { type: "space", sdk: "gradio", ...wish });
+    const made = await make("writer", { name: "new", organization: "acme", private: true });
+    assert.deepEqual(
+      [made.status, await made.json()],
+      [200, { url: "http://localhost/spaces/acme/new", name: "acme/new", id: "acme/new" }],
+    );
+    const again = await make("writer", { name: "new", organization: "acme" });
+    assert.deepEqual(
+      [again.status, ((await again.json()) as { url: string }).url],
+      [409, "http://localhost/spaces/acme/new"],
+    );
+    assert.equal((await make("reader", { name: "newer", organization: "acme" })).status, 403);
+    assert.equal((await make("other", { name: "own", visibility: "private" })).status, 200);
+    assert.equal((await make("other", { name: "model", type: "model" })).status, 400);
+    assert.deepEqual(
+      ["acme/new", "other/own"].map((id) => world.spaces.get(id)?.settings.private),
+      [true, true],
+    );
+    const shown = async (account: string) => {
+      const response = await ask("GET /api/spaces/acme/new", account);
+      return response.status === 200 ? ((await response.json()) as { private: boolean }).private : response.status;
+    };
+    assert.deepEqual([await shown("reader"), await shown("other")], [true, 404]);
+    const put = (change: object) => ask("PUT /api/spaces/acme/new/settings", "writer", change);
+    assert.deepEqual(await (await put({ visibility: "public" })).json(), {
+      private: false,
+      visibility: "public",
+      gated: false,
+    });
+    assert.deepEqual([await shown("reader"), await shown("other")], [false, false]);
+    assert.equal((await put({ private: true })).status, 200);
+    assert.equal((await put({ gated: "auto" })).status, 400);
+    assert.equal(await shown("other"), 404);
+  });
 
   /** What a token needs for a route beside what its account may; null: nothing. */
   const scopeOf = (route: string): Scope | null => {

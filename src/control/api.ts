@@ -1,5 +1,6 @@
 /** What every route of the API shares: who calls, how a refusal is written, how a stream of lines is sent. */
 import type { Context as HonoContext, Hono } from "hono";
+import type { SpaceRow } from "../catalog/spaces.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import type { Problem } from "../contract/problem.ts";
 import type { Code } from "../evidence/codes.ts";
@@ -30,8 +31,13 @@ export type Route = (api: Api, server: Server) => void;
 const errorMessageMax = 500;
 
 /** An answer that says no: the row of the code, and what happened this time. */
-export function refuse(c: ApiContext, code: Code, extra: ProblemExtra = {}): Response {
-  return problemResponse(problemOf(code, { waybill: c.get("requestId"), ...extra }));
+export function refuse(
+  c: ApiContext,
+  code: Code,
+  extra: ProblemExtra = {},
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return problemResponse(problemOf(code, { waybill: c.get("requestId"), ...extra }), headers);
 }
 
 /** The same of what the server did not do. */
@@ -39,12 +45,13 @@ export function refuseAs(c: ApiContext, { code, says, next }: Refused): Response
   return refuse(c, code, { detail: says, ...(next !== undefined && { next }) });
 }
 
-export function problemResponse(problem: Problem): Response {
+export function problemResponse(problem: Problem, more: Readonly<Record<string, string>> = {}): Response {
   const headers: Record<string, string> = {
     "content-type": "application/problem+json",
     "cache-control": "no-store",
     // The Hub's clients tell of a 401 or 403 what stands here, and not what the body says.
     "x-error-message": problem.detail.replace(/[^\x20-\x7e]+/g, " ").slice(0, errorMessageMax),
+    ...more,
   };
   if (problem.status === 401) headers["www-authenticate"] = 'Bearer realm="waybill"';
   if (problem.status === 429 || problem.status === 503) headers["retry-after"] = "2";
@@ -74,6 +81,14 @@ export function mayKnow(c: ApiContext, owner: string | null, right: Right = "rea
   const caller = c.get("caller");
   if (!caller?.grants("read", space)) return false;
   return owner === null ? caller.admin : caller.may(right, { owner, ...(space !== undefined && { space }) });
+}
+
+/** Whether the caller may know that there is such a Space. */
+export function mayKnowOf(
+  c: ApiContext,
+  { owner, id, settings }: Pick<SpaceRow, "owner" | "id" | "settings">,
+): boolean {
+  return !settings.private || mayKnow(c, owner, "read", id);
 }
 
 /** Whether the caller is an app in a sandbox, where the Spaces' numeric addresses are its own loopback. */

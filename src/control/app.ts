@@ -29,6 +29,7 @@ import { poolsRoute } from "./routes/pools.ts";
 import { quotaRoute } from "./routes/quota.ts";
 import { receiptsRoute } from "./routes/receipts.ts";
 import { organisationsRoute } from "./routes/organisations.ts";
+import { reposRoute } from "./routes/repos.ts";
 import { requestsRoute } from "./routes/requests.ts";
 import { spaceStatesRoute } from "./routes/space-states.ts";
 import { spacesRoute } from "./routes/spaces.ts";
@@ -48,6 +49,7 @@ const routes: readonly Route[] = [
   quotaRoute,
   spacesRoute,
   spaceStatesRoute,
+  reposRoute,
   commitRoute,
   logsRoute,
   environmentRoute,

@@ -84,6 +84,11 @@ export const audited: Readonly<Record<string, Audited>> = {
   "DELETE /api/tokens/current": { action: "token.revoke", ...ofNamedAccount },
   "POST /login/device": { action: "login.answer", ...ofNamedAccount },
   "POST /api/tokens": { action: "token.create", ...ofNamedAccount },
+  "POST /api/repos/create": {
+    ...{ action: "space.create", owner: (_path, { owner }) => word(owner) || null },
+    target: (_path, { owner, name }) => `space/${word(owner)}/${word(name)}`,
+  },
+  "PUT /api/spaces/:owner/:name/settings": { action: "space.set", ...ofSpace, was: settings },
   "POST /api/spaces/:owner/:name/commit/:branch": { action: "space.commit", ...ofSpace },
   "PATCH /api/spaces/:owner/:name/settings": { action: "space.set", ...ofSpace, was: settings },
   "POST /api/spaces/:owner/:name/sleeptime": { action: "space.set", ...ofSpace, was: settings, pick: sleepAfter },

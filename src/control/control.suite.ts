@@ -422,7 +422,7 @@ export class ControlWorld implements AsyncDisposable {
         onRevoked: () => undefined,
       }),
       payerOfApp: (token: string | null, inside: InsideCaller | null): AppsPayer =>
-        inside && { ok: true, account: token ?? "alice", tier: "free" },
+        inside && { ok: true, space: inside.space, account: token ?? "alice", tier: "free" },
       backup: async () => Promise.reject(new Error("what is copied is tried with a whole platform")),
       flushEvidence: async () => undefined,
     };

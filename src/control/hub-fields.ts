@@ -16,7 +16,7 @@ export function hubSpace({ row, sha, host, runtime }: HubSpaceFacts): HubSpace {
   return {
     author: row.owner,
     sha,
-    private: false,
+    private: row.settings.private,
     gated: false,
     disabled: false,
     host,

@@ -17,6 +17,8 @@ export interface OrganisationsPorts {
   /** Who made the Space; null where that is not known, undefined where there is none. */
   madeBy(space: string): string | null | undefined;
   onAccount(account: { readonly name: string; readonly tier: TierName }): void;
+  /** It has other members than before. */
+  onMembers?(organisation: string, accounts: readonly string[]): void;
 }
 
 /** People of one organisation, and organisations of one account: `whoami-v2` names all of them. */
@@ -77,6 +79,7 @@ export class Organisations {
       const first: MemberRow = { organisation: name, account: admin, role: "admin", since: now, addedBy: by };
       await members.found(row, first);
       this.#keep(first);
+      this.#changed(name);
       onAccount(row);
       return { ok: true };
     });
@@ -115,6 +118,7 @@ export class Organisations {
       if (last) return last;
       await this.#ports.members.remove(known);
       this.#byName.get(organisation)?.delete(account);
+      this.#changed(organisation);
       return { ok: true };
     });
   }
@@ -122,7 +126,17 @@ export class Organisations {
   async #put(row: MemberRow): Promise<Done> {
     await this.#ports.members.put(row);
     this.#keep(row);
+    this.#changed(row.organisation);
     return { ok: true };
+  }
+
+  /** All of them with their members' names. */
+  *accounts(): Generator<readonly [string, readonly string[]]> {
+    for (const [name, members] of this.#byName) yield [name, [...members.keys()]];
+  }
+
+  #changed(organisation: string): void {
+    this.#ports.onMembers?.(organisation, [...(this.#byName.get(organisation)?.keys() ?? [])]);
   }
 
   #keep(row: MemberRow): void {

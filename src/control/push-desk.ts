@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { AuditRow } from "../catalog/audit.ts";
 import { spaceOwner } from "../contract/space.ts";
-import type { GitAsked } from "../hub/git-access.ts";
+import type { GitAsked, Standing } from "../hub/git-access.ts";
 import type { GitDesk, Pushed, Pusher, Taken } from "../hub/git-face.ts";
 import type { RefCommand } from "../hub/http-backend.ts";
 import { mainRef } from "../hub/receive-rules.ts";
@@ -34,8 +34,15 @@ export class PushDesk implements GitDesk {
     return { node, reads: (space) => this.#server.builds.has(node, space) };
   }
 
-  exists(space: string): boolean {
-    return this.#server.spaces.get(space) !== undefined;
+  standing(space: string): Standing {
+    if (this.#server.spaces.get(space) === undefined) return "absent";
+    return this.#server.spaces.isPrivate(space) ? "private" : "public";
+  }
+
+  async mayRead(space: string, by: string): Promise<boolean> {
+    // A node asked for the files of a build that it was given.
+    if (!this.#server.spaces.isPrivate(space) || by.startsWith("node ")) return true;
+    return this.#server.mayRead(by, space);
   }
 
   async ensure(owner: string, name: string, by: string): Promise<{ ok: true } | { ok: false; says: string }> {

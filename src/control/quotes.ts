@@ -29,7 +29,10 @@ export interface Quoted {
 }
 
 /** Who pays for what an app asks about; null where it is no app that asks. */
-export type AppsPayer = ({ readonly ok: true } & Payer) | { readonly ok: false; readonly code: Code } | null;
+export type AppsPayer =
+  | ({ readonly ok: true; readonly space: string } & Payer)
+  | { readonly ok: false; readonly code: Code }
+  | null;
 
 /**
  * On the node of `nodes`, those of the Space's replicas, where fewest wait; where none of them is there, on any. Undefined

@@ -175,6 +175,12 @@ export class Server {
     this.#parts.onFailure(what, error);
   }
 
+  /** Whether the account itself may read the Space, whatever a token of it may. */
+  async mayRead(account: string, space: string): Promise<boolean> {
+    if (this.organisations.may(account, "read", { owner: spaceOwner(space), space })) return true;
+    return (await this.catalog.accounts.get(account))?.role === "admin";
+  }
+
   /** How apps are closed off, as the node measured it. */
   get isolation(): Isolation {
     return this.#parts.nodes.all[0]?.isolation ?? noIsolation("no node is connected");

@@ -21,8 +21,8 @@ export class SpaceRoutes {
   of(known: KnownSpace): SpaceRoute {
     const { row, space } = known;
     const { name } = space.state;
-    const { messages } = row.settings;
-    const of = { space: row.id, owner: row.owner, limits: limitsOf(row.settings), messages };
+    const { messages, private: isPrivate } = row.settings;
+    const of = { space: row.id, owner: row.owner, private: isPrivate, limits: limitsOf(row.settings), messages };
     const current = space.state.name === "stopping" ? space.state.goal.name : name;
     if (current === "sleeping") return { ...of, state: { kind: "asleep" } };
     const isHeldDown = name === "stopping" || name === "paused" || isAskedDown(space.state);
@@ -36,7 +36,8 @@ export class SpaceRoutes {
   down({ row, space: { state } }: KnownSpace, code: Code | null, says: string): SpaceRoute {
     const again = state.name === "starting" || state.name === "building" || state.name === "waking";
     const retry = again ? { retryAfterMs: startingRetryMs } : {};
-    return { space: row.id, owner: row.owner, state: { kind: "down", code: code ?? faultOf(state), says, ...retry } };
+    const of = { space: row.id, owner: row.owner, private: row.settings.private };
+    return { ...of, state: { kind: "down", code: code ?? faultOf(state), says, ...retry } };
   }
 
   /** Replicas that answer: of the current release where one does, else of any. */

@@ -83,6 +83,10 @@ const settings = {
   "body-max-mb": limit(1 << 20, "MiB"),
   "idle-limit": timeLimit(),
   "time-limit": timeLimit(),
+  // The command line sends text.
+  private: z
+    .union([z.boolean(), z.enum(["true", "false"]).transform((text) => text === "true")], "write true or false")
+    .exactOptional(),
 };
 
 /** What may be changed at once, by the names that people type; at least one. */

@@ -107,15 +107,16 @@ export class Spaces {
     this.#keeper.close(this.#byId.values());
   }
 
-  /** Makes a Space, or finds the one that is there; a name that cannot be is said. `by`: who makes it. */
+  /** Makes a Space, or finds the one that is there; a name that cannot be is said. `by`: who makes it. `settings`: of one that is made. */
   async ensure(
     owner: string,
     name: string,
     by: string | null = null,
+    settings: Partial<OwnerSettings> = {},
   ): Promise<{ ok: true; space: SpaceRow } | { ok: false; refusal: string }> {
     const known = this.#byId.get(`${owner}/${name}`);
     if (known) return { ok: true, space: known.row };
-    const made = await this.#ports.catalog.spaces.create(owner, name, this.#ports.clock.wall(), by);
+    const made = await this.#ports.catalog.spaces.create(owner, name, this.#ports.clock.wall(), by, settings);
     if (!made.ok) return made.refusal === "space-exists" ? this.#adopt(`${owner}/${name}`) : made;
     await this.#adopt(made.space.id);
     return made;
@@ -206,6 +207,10 @@ export class Spaces {
     if (!known) return undefined;
     known.usedAt = this.#keeper.now;
     return this.#routes.of(known);
+  }
+
+  isPrivate(id: string): boolean {
+    return this.#byId.get(id)?.row.settings.private === true;
   }
 
   /** What an edge in a process of its own is told of each Space: its hosts and its route. */
@@ -358,7 +363,7 @@ export class Spaces {
     };
   }
 
-  /** What anybody may know of a Space. */
+  /** What anybody may know of a Space that they may know of. */
   async publicView(id: string): Promise<SpaceView | undefined> {
     const view = await this.view(id);
     const known = this.#byId.get(id);
@@ -383,12 +388,23 @@ export class Spaces {
     });
   }
 
-  /** All of them by name: as anybody may see them, or more where `maySee` says so of the owner. */
-  async views(maySee: (owner: string) => boolean): Promise<readonly SpaceView[]> {
+  /** By name: as anybody may see them, or more where `maySee` says so; without the private ones of others. */
+  async views(maySee: (owner: string, id: string) => boolean): Promise<readonly SpaceView[]> {
     const ids = [...this.#byId.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
     const views = await Promise.all(
-      ids.map(([id, { row }]) => (maySee(row.owner) ? this.view(id) : this.publicView(id))),
+      ids.map(([id, { row }]) => {
+        if (maySee(row.owner, id)) return this.view(id);
+        return row.settings.private ? undefined : this.publicView(id);
+      }),
     );
+    return views.flatMap((view) => view ?? []);
+  }
+
+  /** By name, as anybody may see them: those of which `knows` says so. */
+  async pageViews(knows: (row: SpaceRow) => boolean): Promise<readonly SpaceView[]> {
+    const rows = [...this.#byId.values()].map(({ row }) => row).filter(knows);
+    rows.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const views = await Promise.all(rows.map(({ id }) => this.publicView(id)));
     return views.flatMap((view) => view ?? []);
   }
 

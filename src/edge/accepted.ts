@@ -2,13 +2,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
+import type { Code } from "../evidence/codes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import { StreamSocket } from "./h2/stream-socket.ts";
 import { callersTrace } from "./headers.ts";
 import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
 import type { Reuse } from "./pool.ts";
-import type { SpaceRoute } from "./ports.ts";
+import type { Credentials, SpaceRoute } from "./ports.ts";
 import type { Screened } from "./screen.ts";
 import { targetFacts } from "./redact.ts";
 import type { Story } from "./story.ts";
@@ -31,6 +32,24 @@ export interface Accepted {
   readonly upgrade: UpgradeEnd | undefined;
   /** The replica that calls, where it came through the door for callers from inside. */
   readonly inside: InsideCaller | undefined;
+  /** Answers as at a name that is nobody's: whoever may not know of a Space learns nothing. */
+  readonly turnAway: TurnAway;
+}
+
+export type TurnAway = (code: Code, extra: TurnedAway) => void;
+
+export interface TurnedAway {
+  readonly detail?: string | undefined;
+  readonly retryAfterMs?: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What its head says of who sends it. */
+export function credentialsOf(
+  { authorization, xHfAuthorization, ipToken }: Screened,
+  of: Pick<Credentials, "address" | "inside" | "to">,
+): Credentials {
+  return { authorization, xHfAuthorization, ipToken, ...of };
 }
 
 /** Of HTTP, as the visitor speaks it (for `Via`, RFC 9110 §7.6.3). */

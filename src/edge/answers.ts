@@ -6,12 +6,15 @@ import type { Code } from "../evidence/codes.ts";
 import type { Break } from "../http/page.ts";
 import { problemOf, proxyErrorOf } from "../http/problem.ts";
 import { writeProblem } from "../http/reply.ts";
+import { accountField } from "./account-field.ts";
 import type { EdgeContext } from "./context.ts";
 import { drainMaxBytes } from "./limits.ts";
 
 export interface OwnAnswer {
   readonly work: string;
   readonly requestId: string;
+  /** Who asked, where that was made out. */
+  readonly account: string | undefined;
   readonly code: Code;
   /** Where it stopped, for the page. */
   readonly stoppedAt: Break;
@@ -43,7 +46,10 @@ export function answerOwn(
     }),
     proxy: { deployment: context.deploymentName, error: own.error ?? proxyErrorOf(code) },
     stoppedAt: own.stoppedAt,
-    headers: { "x-request-id": own.requestId, "x-waybill-id": work },
+    headers: {
+      ...{ "x-request-id": own.requestId, "x-waybill-id": work },
+      ...(own.account !== undefined && { [accountField]: own.account }),
+    },
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     close: own.close === true,
   });

@@ -24,7 +24,8 @@ import type { ProblemReply } from "../http/reply.ts";
 import { noteVisitor, plainAddress, visitorOf } from "../http/visitor.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
-import type { UpgradeEnd } from "./accepted.ts";
+import { credentialsOf } from "./accepted.ts";
+import type { TurnAway, UpgradeEnd } from "./accepted.ts";
 import { EdgeContext } from "./context.ts";
 import { readFirstBytes } from "./doorstep.ts";
 import { Exchange } from "./exchange.ts";
@@ -43,6 +44,7 @@ import { isOwnMachine, originOf } from "./origin.ts";
 import type { Peer, TrustedProxies } from "./origin.ts";
 import { portName } from "./ports.ts";
 import type { CallTold, SpaceDirectory, StrangerCounter, VisitorIdentity } from "./ports.ts";
+import { turnAwayFromNowhere } from "./nowhere.ts";
 import { readProxyHead } from "./proxy-protocol.ts";
 import { answerPlain } from "./plain.ts";
 import { QuickLane } from "./quick/lane.ts";
@@ -435,13 +437,22 @@ function httpServer(
     // A port is its Space's under the console's hosts: under a stranger's name a page elsewhere could speak to it as its own.
     const asked = owner === undefined ? screened.host : isConsole ? owner.name : "";
     const route = options.directory.find(asked);
-    if (route === undefined) return strangers.answer(request, response, "route/no-such-space", screened.host, {});
-    const { space, limits } = route;
-    const entered = context.guard.enter({ space, limits, address: inside === undefined ? origin.address : undefined });
-    if (!entered.ok) return strangers.answer(request, response, entered.code, screened.host, entered);
+    const isTold = route !== undefined && route.private !== true;
+    const entered = context.guard.enter({
+      ...{ space: isTold ? route.space : undefined, limits: isTold ? route.limits : undefined },
+      address: inside === undefined ? origin.address : undefined,
+    });
+    const turnAway: TurnAway = (code, extra) => {
+      if (!response.destroyed) strangers.answer(request, response, code, screened.host, extra);
+    };
+    if (!entered.ok) return turnAway(entered.code, entered);
     (upgrade?.socket ?? response).once("close", entered.leave);
+    if (route === undefined) {
+      const credentials = credentialsOf(screened, { address: origin.address, inside, to: undefined });
+      return turnAwayFromNowhere(context, credentials, turnAway);
+    }
     const exchange = new Exchange(context, {
-      ...{ request, response, screened, origin, asked, jar: owner?.jar, route, upgrade, inside },
+      ...{ request, response, screened, origin, asked, jar: owner?.jar, route, upgrade, inside, turnAway },
     });
     carriedOn.set(request.socket, { exchange, request });
     exchange.start();
@@ -575,7 +586,7 @@ function atHost(screened: Screened, hostAsSent: string): Screened {
 }
 
 interface StrangerExtra {
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   readonly status?: number;
   readonly close?: boolean;
   readonly retryAfterMs?: number;

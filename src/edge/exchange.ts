@@ -13,8 +13,9 @@ import { codeRow } from "../evidence/codes.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Draft } from "../evidence/entry.ts";
 import { instant } from "../stdx/time.ts";
-import { reuseOf, storyOf, versionOf } from "./accepted.ts";
-import type { Accepted, UpgradeEnd } from "./accepted.ts";
+import { accountFieldOf } from "./account-field.ts";
+import { credentialsOf, reuseOf, storyOf, versionOf } from "./accepted.ts";
+import type { Accepted, TurnAway, UpgradeEnd } from "./accepted.ts";
 import { answerOwn, breakOff, drain, type OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
 import { blame, type Attempt, type Blamed } from "./blame.ts";
@@ -29,6 +30,7 @@ import type { AnswerAdditions } from "./headers.ts";
 import { hopTo } from "./hop.ts";
 import type { Hop } from "./hop.ts";
 import {
+  admittedAgainMs,
   earlyBodyWithinMs,
   least,
   loopSays,
@@ -42,7 +44,7 @@ import type { Origin } from "./origin.ts";
 import { Placing } from "./placing.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
 import { proxyErrorIn } from "./proxy-error.ts";
-import type { IdentityRefusal, Replica, SpaceRoute, Visitor } from "./ports.ts";
+import type { Asked, IdentityRefusal, Replica, SpaceRoute, Visitor, VisitorIdentity } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
 import type { Screened } from "./screen.ts";
 import { routeRefusedDraft, wakeFailedDraft } from "./story.ts";
@@ -69,6 +71,7 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #route: SpaceRoute;
   readonly #upgrade: UpgradeEnd | undefined;
   readonly #inside: InsideCaller | undefined;
+  readonly #turnAway: TurnAway;
   readonly #requestId: string;
   readonly #story: Story;
   readonly #telling: Telling;
@@ -96,6 +99,8 @@ export class Exchange implements UpstreamUser, Waiter {
   /** Bytes that had passed both ways when that was last looked at, and since when there were no more. */
   #passed = 0;
   #passedAt: number;
+  /** When it was last looked at whether its visitor may be here. */
+  #admittedAt: number;
   /** What the connection had brought before this request. */
   #receivedBefore = 0;
   #switching: ResponseHead | undefined;
@@ -106,7 +111,7 @@ export class Exchange implements UpstreamUser, Waiter {
   #listener: Listener | undefined;
 
   constructor(context: EdgeContext, accepted: Accepted) {
-    const { request, response, screened, origin, asked, jar, route, upgrade, inside } = accepted;
+    const { request, response, screened, origin, asked, jar, route, upgrade, inside, turnAway } = accepted;
     const now = context.clock.monotonic();
     this.work = context.newRequestId();
     this.#context = context;
@@ -120,7 +125,8 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#route = route;
     this.#upgrade = upgrade;
     this.#inside = inside;
-    this.#progressAt = this.#passedAt = now;
+    this.#turnAway = turnAway;
+    this.#progressAt = this.#passedAt = this.#admittedAt = now;
     this.#requestId = echoedRequestId(screened.requestId, this.work);
     this.#reuse = reuseOf(accepted);
     this.#story = storyOf(accepted, { work: this.work, startedAt: context.clock.wall(), acceptedAt: now });
@@ -145,15 +151,15 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#response.on("close", () => this.#onResponseClosed());
     // Writing to a visitor who has just left: the close that follows says so.
     this.#response.on("error", () => this.#response.destroy());
-    const resolved = this.#context.identity.resolve({
-      authorization: this.#screened.authorization,
-      xHfAuthorization: this.#screened.xHfAuthorization,
-      ipToken: this.#screened.ipToken,
-      address: this.#origin.address,
-      inside: this.#inside,
-    });
+    const resolved = this.#resolve(this.#route);
     if (!(resolved instanceof Promise)) return this.#onIdentity(resolved);
     resolved.then((visitor) => this.#onIdentity(visitor)).catch((error: unknown) => this.#onBug(error));
+  }
+
+  #resolve(to: Asked): ReturnType<VisitorIdentity["resolve"]> {
+    return this.#context.identity.resolve(
+      credentialsOf(this.#screened, { address: this.#origin.address, inside: this.#inside, to }),
+    );
   }
 
   // ---- the way to the app
@@ -162,10 +168,8 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#over) return;
     this.#story.visitor = visitor;
     this.#story.resolvedAt = this.#now;
-    if ("refused" in visitor) {
-      const isOurs = visitor.refused === "route/control-down";
-      return this.#refuse(visitor.refused, isOurs ? "edge" : "visitor", { detail: visitor.detail });
-    }
+    if ("refused" in visitor) return this.#notAdmitted(visitor);
+    if (this.#route.private === true && !this.#enterPrivate()) return;
     if (this.#context.isLoop(this.#screened.cdnLoop)) {
       return this.#refuse("route/loop", "edge", {
         detail: loopSays,
@@ -173,6 +177,31 @@ export class Exchange implements UpstreamUser, Waiter {
       });
     }
     this.#toRoute(visitor);
+  }
+
+  /** Of a private Space nobody who may not read it learns; its owner reads what was refused there, and why. */
+  #notAdmitted(refusal: IdentityRefusal): void {
+    const { refused, detail } = refusal;
+    if (this.#route.private !== true) {
+      const isOurs = refused === "route/control-down";
+      return this.#refuse(refused, isOurs ? "edge" : "visitor", { detail });
+    }
+    this.#abandon();
+    this.#telling.refused(refused, codeRow(refused).status);
+    if (refusal.hidden === true) this.#turnAway("route/no-such-space", {});
+    else this.#turnAway(refused, { detail });
+  }
+
+  /** A private Space's bounds are told to those alone who may know of it. Whether it takes the request. */
+  #enterPrivate(): boolean {
+    const { space, limits } = this.#route;
+    const entered = this.#context.guard.enter({ space, limits, address: undefined });
+    if (entered.ok) (this.#upgrade?.socket ?? this.#response).once("close", entered.leave);
+    else {
+      this.#abandon();
+      this.#turnAway(entered.code, entered);
+    }
+    return entered.ok;
   }
 
   /** Where its Space is now: while it was found out who asks, a replica may have been told to end. */
@@ -582,7 +611,8 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #answer(code: Code, stoppedAt: Break, how: Manner): void {
     const close = how.close === true || this.#upgrade !== undefined;
-    const own = { ...how, work: this.work, requestId: this.#requestId, code, stoppedAt, close };
+    const account = accountFieldOf(this.#story.visitor);
+    const own = { ...how, work: this.work, requestId: this.#requestId, account, code, stoppedAt, close };
     answerOwn(this.#context, this.#request, this.#response, own);
   }
 
@@ -592,6 +622,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const { limits } = this.#context;
     const over = this.#timeUp(now);
     if (over !== undefined) return this.#cutOff(over.code, timeSays[over.code](over.limitMs));
+    if (now - this.#admittedAt > admittedAgainMs) this.#admitAgain(now);
     const quiet = now - this.#progressAt;
     if (this.#readingSince !== undefined && now - this.#readingSince > earlyBodyWithinMs) this.#placing.early?.stop();
     if (this.#waking && now - (this.#story.wakeAt ?? now) > limits.wakeWithinMs)
@@ -605,6 +636,21 @@ export class Exchange implements UpstreamUser, Waiter {
         return this.#failLater({ kind: "response-timeout", unread: !upstream.flushed });
     }
     if (!this.#story.opened && now - this.#story.acceptedAt > openEntriesAfterMs) this.#telling.open();
+  }
+
+  /** What is open in a private Space ends when its visitor may be there no longer. */
+  #admitAgain(now: number): void {
+    this.#admittedAt = now;
+    const { visitor } = this.#story;
+    if (visitor === undefined || "refused" in visitor || !this.#context.directory.isPrivate(this.#route.space)) return;
+    const { space, owner } = this.#route;
+    Promise.resolve(this.#resolve({ space, owner, private: true }))
+      .then((again) => {
+        // Nobody can tell for the moment: it was let in.
+        if (this.#over || !("refused" in again) || again.refused === "route/control-down") return;
+        this.#cutOff(again.refused, again.detail);
+      })
+      .catch((error: unknown) => this.#onBug(error));
   }
 
   /** Which of its times is over. What passes is counted, not stamped: a stamp would cost each piece a look at the clock. */
@@ -679,6 +725,7 @@ export class Exchange implements UpstreamUser, Waiter {
       requestId: this.#requestId,
       proxyStatus: this.#context.receivedStatus(status),
       deployment: this.#context.via,
+      account: accountFieldOf(this.#story.visitor, rawHeaders),
       ofSpace: this.#pool?.replica.headers,
       cookie: this.#placing.cookie(rawHeaders),
       jar: this.#jar,

@@ -54,7 +54,8 @@ interface Use {
 }
 
 export interface Asking {
-  readonly space: string;
+  /** Undefined where it is not known whether the asker may know of one. */
+  readonly space: string | undefined;
   readonly limits: SpaceLimits | undefined;
   /** Undefined where addresses are not told apart: an app of this platform's. */
   readonly address: string | undefined;
@@ -78,11 +79,11 @@ export class Guard {
     const key = address === undefined ? undefined : countedAs(address);
     const { addressRequests, addressPerSecond, spaceRequests, spacePerSecond } = this.#limits;
     const perSecond = least(spacePerSecond, limits?.perSecond);
-    const ofSpace = this.#useOf(this.#spaces, space, perSecond, now);
+    const ofSpace = space === undefined ? undefined : this.#useOf(this.#spaces, space, perSecond, now);
     const ofAddress = key === undefined ? undefined : this.#useOf(this.#addresses, key, addressPerSecond, now);
     const refused =
       (ofAddress && refusal("address", ofAddress, { requests: addressRequests, perSecond: addressPerSecond })) ??
-      refusal("space", ofSpace, { requests: least(spaceRequests, limits?.requests), perSecond });
+      (ofSpace && refusal("space", ofSpace, { requests: least(spaceRequests, limits?.requests), perSecond }));
     if (refused !== undefined) return refused;
     for (const use of [ofSpace, ofAddress]) {
       if (use === undefined) continue;
@@ -92,7 +93,7 @@ export class Guard {
     return {
       ok: true,
       leave: () => {
-        ofSpace.requests -= 1;
+        if (ofSpace !== undefined) ofSpace.requests -= 1;
         if (ofAddress !== undefined) ofAddress.requests -= 1;
       },
     };

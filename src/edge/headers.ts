@@ -1,4 +1,5 @@
 /** Builds the heads that cross the edge: the request's to the app, and the answer's to the visitor. Pure. */
+import { accountField } from "./account-field.ts";
 import { consoleCookiePrefixes, headerName } from "./names.ts";
 import type { CookieJar } from "./jar.ts";
 import { requestIdMaxLength } from "./limits.ts";
@@ -74,6 +75,8 @@ export interface AnswerAdditions {
   readonly requestId: string;
   readonly proxyStatus: string;
   readonly deployment: string;
+  /** {@link accountFieldOf} the visitor. */
+  readonly account: string | undefined;
   /** What the Space's settings put on its answers, by names in lower case. */
   readonly ofSpace: Readonly<Record<string, string>> | undefined;
   /** A `Set-Cookie` of ours. */
@@ -119,6 +122,7 @@ export function visitorHeaders(raw: readonly string[], host: string, add: Answer
     "x-waybill-id",
     add.request,
   );
+  if (add.account !== undefined) out.push(accountField, add.account);
   if (add.cookie !== undefined)
     out.push("set-cookie", add.jar === undefined ? add.cookie : add.jar.toVisitor(add.cookie));
   return out;

@@ -41,6 +41,8 @@ export function least(ours: number, owners: number | undefined): number {
 
 /** How often waits are looked at: their granularity. One timer for the edge, none for a request. */
 export const sweepEveryMs = 250;
+/** How often it is looked whether the visitor of an open request may still be in a private Space. */
+export const admittedAgainMs = 400;
 /** A request still open after this long writes entries of its own, so that a death of the edge leaves them behind. */
 export const openEntriesAfterMs = 1_000;
 /** Idle connections end before the common servers' own 5 s, so that a request seldom meets one that is just being closed. */

@@ -28,6 +28,8 @@ export interface SpaceRoute {
   readonly space: string;
   /** The account that owns it. */
   readonly owner: string;
+  /** Who may not read it is answered as at a name that is nobody's. */
+  readonly private?: boolean | undefined;
   readonly limits?: SpaceLimits | undefined;
   /** Whether the edge speaks through its Gradio streams; `full` where it is not said. */
   readonly messages?: "full" | "quiet" | "off" | undefined;
@@ -47,6 +49,8 @@ export function portName(port: number): string {
 export interface SpaceDirectory {
   /** `host` in lower case, without port; or a {@link portName}. */
   find(host: string): SpaceRoute | undefined;
+  /** Whether it is private now; a lookup that is no visit. */
+  isPrivate(space: string): boolean;
   /** Wakes a Space that is asleep; resolves when it answers, or will not. `account`: null for a stranger. */
   wake(space: string, account: string | null, gone: AbortSignal): Promise<SpaceRoute | undefined>;
 }
@@ -75,7 +79,14 @@ export interface IdentityRefusal {
   readonly refused: Code;
   /** One sentence for the client; the code's own where absent. */
   readonly detail?: string;
+  /** Who it is that may not: for the Space's owner. */
+  readonly who?: string;
+  /** Nobody who is refused so is to learn that there is such a Space. */
+  readonly hidden?: true;
 }
+
+/** What of a Space decides who may come in. */
+export type Asked = Pick<SpaceRoute, "space" | "owner" | "private">;
 
 export interface Credentials {
   /** `Authorization` as it came. */
@@ -88,8 +99,11 @@ export interface Credentials {
   readonly address: string;
   /** The replica that calls, where the connection itself says so. */
   readonly inside: InsideCaller | undefined;
+  /** The Space that is asked for; undefined where there is none under that name. */
+  readonly to: Asked | undefined;
 }
 
+/** The one answer to who somebody is, by whichever way they come, and whether they may come in there. */
 export interface VisitorIdentity {
   resolve(credentials: Credentials): Visitor | IdentityRefusal | Promise<Visitor | IdentityRefusal>;
   /** The `X-IP-Token` of one request to one Space. */

@@ -148,6 +148,7 @@ export function openingDrafts(story: Story): Draft[] {
         ? draft(story, "identity.resolve", "refused", {
             code: visitor.refused,
             ...(visitor.detail === undefined ? {} : { says: visitor.detail }),
+            ...(visitor.who === undefined ? {} : { account: visitor.who }),
             ...callerFacts(story),
           })
         : draft(story, "identity.resolve", "done", {

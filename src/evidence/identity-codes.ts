@@ -65,6 +65,14 @@ export const identityCodes = {
     status: 403,
     proxy: "http_request_denied",
     next: "Do it on the console itself; a program sends `Authorization: Bearer hf_wb…` instead of a cookie.",
+    },
+  "identity/private": {
+    says: "The Space is private, and whoever came may not read it.",
+    owner: "visitor",
+    retry: "never",
+    status: 404,
+    proxy: "destination_not_found",
+    next: "Come as somebody who may: the owner, a member of the organisation, or with a token of theirs that may read the Space.",
   },
   "identity/forbidden": {
     says: "This account may not do that.",

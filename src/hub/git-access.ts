@@ -8,11 +8,13 @@ export interface GitCaller {
   readonly account: string;
   readonly token?: { readonly id: string };
   readonly admin: boolean;
-  /** Whether it may change the Space, or make it where there is none. */
-  may(right: "write", of: { readonly owner: string; readonly space: string }): boolean;
+  /** Whether it may read the Space; change it, or make it where there is none. */
+  may(right: "read" | "write", of: { readonly owner: string; readonly space: string }): boolean;
   /** Whether its token is for that. */
-  grants(scope: "write", space: string): boolean;
+  grants(scope: "read" | "write", space: string): boolean;
 }
+
+export type Standing = "public" | "private" | "absent";
 
 /** A node's agent: it reads the repositories whose commits it was given to build. */
 export interface GitNode {
@@ -63,17 +65,30 @@ export function parseGitPath(url: string): GitPath | undefined {
   };
 }
 
-/** Reading is open, as Spaces are, but for nodes. Writing is for whom the Space's owner lets, and the operator, by a token that may write. */
-export function mayAccess({ owner, id }: GitPath, write: boolean, asked: GitAsked): AccessRefusal | undefined {
+/**
+ * Reading a public Space is open, but for nodes. A private one is read by who may, and to all others it is as one that is not there: git
+ * shows a token only when it is asked for one, so of both the nameless are asked. Writing is for whom the Space's owner lets, and the
+ * operator, by a token that may write.
+ */
+export function mayAccess(
+  { owner, id }: GitPath,
+  write: boolean,
+  asked: GitAsked,
+  standing: Standing,
+): AccessRefusal | undefined {
   if ("refused" in asked) return { status: 401, says: `${codeRow(asked.refused).says} ${codeRow(asked.refused).next}` };
   if ("node" in asked) {
     if (!write && asked.reads(id)) return undefined;
     return { status: 403, says: `Node ${asked.node} has no build of ${id}, and nothing to write.` };
   }
   const { caller } = asked;
-  if (!write) return undefined;
+  if (!write && standing === "public") return undefined;
   if (caller === null)
     return { status: 401, says: "Give an access token as the password; the user's name can be any." };
+  if (!write) {
+    const reads = caller.grants("read", id) && caller.may("read", { owner, space: id });
+    return standing === "private" && reads ? undefined : { status: 404, says: `There is no Space ${id}.` };
+  }
   if (!caller.grants("write", id))
     return { status: 403, says: "This token is not for that: it has not the scope write." };
   if (caller.may("write", { owner, space: id })) return undefined;

@@ -20,6 +20,7 @@ import {
   type AccessRefusal,
   type GitAsked,
   type GitPath,
+  type Standing,
 } from "./git-access.ts";
 import { runGit, systemGit, type GitProgram } from "./git.ts";
 import {
@@ -64,7 +65,10 @@ export interface Taken {
 /** What git's face needs of the platform. */
 export interface GitDesk {
   callerOf(authorization: string | undefined): Promise<GitAsked>;
-  exists(space: string): boolean;
+  /** Without regard to who asks. */
+  standing(space: string): Standing;
+  /** Whether who asked then (as {@link askedBy} names them; empty: without a token) may read it now. */
+  mayRead(space: string, by: string): Promise<boolean>;
   /** Makes the Space where it is absent; says why it cannot be. */
   ensure(
     owner: string,
@@ -189,15 +193,13 @@ export class GitFace implements AsyncDisposable {
     if (request.method !== method) return writePlain(response, { status: 405, says: `Ask with ${method}.` });
     const write = service === "git-receive-pack";
     const asked = await desk.callerOf(request.headers.authorization);
-    const refused = mayAccess(path, write, asked);
+    const refused = mayAccess(path, write, asked, desk.standing(path.id));
     if (refused) return writePlain(response, refused);
     if (write && !this.#asksUs)
       return writePlain(response, {
         status: 503,
         says: "The platform's data folder allows no programs (noexec): no push is taken.",
       });
-    if (!write && !desk.exists(path.id))
-      return writePlain(response, { status: 404, says: `There is no Space ${path.id}.` });
     const account = "caller" in asked ? asked.caller?.account : undefined;
     const slots = write ? this.#pushes : this.#fetches;
     const left = leaving(response);

@@ -10,7 +10,7 @@ import { addressGroup } from "../http/address-group.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
-import { leaving, mayAccess, parseGitPath, plainHeaders, type GitPath } from "./git-access.ts";
+import { askedBy, leaving, mayAccess, parseGitPath, plainHeaders, type GitPath } from "./git-access.ts";
 import type { GitDesk } from "./git-face.ts";
 import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-address.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
@@ -28,7 +28,7 @@ export interface LfsFaceLimits {
 export interface LfsFaceOptions {
   readonly repositories: RepositoryStore;
   readonly store: LfsStore;
-  readonly desk: Pick<GitDesk, "callerOf" | "exists" | "ensure" | "onFailure">;
+  readonly desk: Pick<GitDesk, "callerOf" | "standing" | "mayRead" | "ensure" | "onFailure">;
   /** Signs the addresses. */
   readonly key: Uint8Array;
   readonly clock: Clock;
@@ -59,7 +59,7 @@ interface Place {
   readonly path: GitPath;
   /** The repository's folder. */
   readonly repository: string;
-  /** The account; empty: one without a token. */
+  /** The account, or a node; empty: one without a token. */
   readonly by: string;
   readonly origin: string;
 }
@@ -157,6 +157,9 @@ export class LfsFace {
     const ticket = readTicket(key, { repository: path.id, oid, query: path.query }, clock.wall());
     if (ticket === undefined)
       return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
+    // It was signed for who might read it then.
+    if (ticket.operation === "download" && !(await this.#options.desk.mayRead(path.id, ticket.by)))
+      return refuse(response, 403, "This address is not valid any more: ask for it again.");
     const method = ticket.operation === "upload" ? ["PUT"] : ["GET", "HEAD"];
     if (!method.includes(request.method ?? "")) return refuse(response, 405, `Ask with ${method[0]}.`);
     const caller = {
@@ -198,14 +201,14 @@ export class LfsFace {
   ): Promise<Place | undefined> {
     const { desk, repositories } = this.#options;
     const asked = await desk.callerOf(request.headers.authorization);
-    const refused = mayAccess(path, write, asked);
+    const refused = mayAccess(path, write, asked, desk.standing(path.id));
     if (refused) return refuse(response, refused.status, refused.says);
-    const by = ("caller" in asked ? asked.caller?.account : undefined) ?? "";
+    const by = askedBy(asked) ?? "";
     if (write) {
       const made = await desk.ensure(path.owner, path.name, by);
       if (!made.ok) return refuse(response, 403, made.says);
       await repositories.createRepository(path.id);
-    } else if (!desk.exists(path.id) || !(await repositories.exists(path.id))) {
+    } else if (!(await repositories.exists(path.id))) {
       return refuse(response, 404, `There is no Space ${path.id} with files.`);
     }
     return { path, repository: repositories.repositoryOf(path.id), by, origin: visitorOf(request).origin };

@@ -144,6 +144,10 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
     return route;
   }
 
+  isPrivate(space: string): boolean {
+    return this.#known.route(space)?.private === true;
+  }
+
   line(replica: string): number | undefined {
     const line = this.#known.line(replica);
     // Its connections go through the server.
@@ -221,6 +225,7 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
       keys,
       clock: this.#parts.clock,
       ownerTier: (owner) => this.#known.tier(owner),
+      reads: (account, owner) => this.#known.reads(account, owner),
       plainProcesses: copy.terms.plainProcesses,
     });
     this.#begun.resolve(copy);

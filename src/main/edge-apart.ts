@@ -23,6 +23,7 @@ export interface EdgeApartParts {
   readonly spaces: Spaces;
   readonly replicas: Replicas;
   readonly tiers: ReadonlyMap<string, string>;
+  readonly members: Iterable<readonly [string, readonly string[]]>;
   readonly insidePath: string | null;
   /** The one to mint with first. */
   readonly keys: () => readonly VisitorKey[];
@@ -42,7 +43,7 @@ export interface EdgeApartParts {
 const toldEveryMs = 50;
 
 export async function openEdgeApart(stack: AsyncDisposableStack, parts: EdgeApartParts): Promise<EdgeDesk> {
-  const { config, clock, spaces, replicas, tiers, keys, tokens, evidence, onFailure } = parts;
+  const { config, clock, spaces, replicas, tiers, members, keys, tokens, evidence, onFailure } = parts;
   const stopping = new AbortController();
   const desk = stack.use(
     await openEdgeDesk({
@@ -63,6 +64,7 @@ export async function openEdgeApart(stack: AsyncDisposableStack, parts: EdgeApar
       replicasOf: (space) => replicas.of(space).map(({ status }) => status.replica),
       line: parts.line,
       tiers,
+      members,
       tokens: {
         find: (hash) => tokens.find(hash),
         touch: (id) => tokens.touch(id, clock.wall()),

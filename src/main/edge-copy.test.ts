@@ -18,7 +18,15 @@ const demo = (replica: string, lines: Copied["lines"] = {}): Copied => ({
   lines,
 });
 const full = (more: Partial<FullCopy> = {}): FullCopy => ({
-  ...{ type: "copy", n: 7, spaces: [demo("p_1")], tiers: [["alice", "pro"]], addresses: ["127.1.2.3"], tokens: [] },
+  ...{
+    type: "copy",
+    n: 7,
+    spaces: [demo("p_1")],
+    tiers: [["alice", "pro"]],
+    members: [],
+    addresses: ["127.1.2.3"],
+    tokens: [],
+  },
   terms: {
     ...{ address: "127.0.0.1", port: 7070, consoleHosts: ["localhost"], console: "http://localhost:7070" },
     ...{ isProxiesAlone: false, insidePath: null, plainProcesses: true },

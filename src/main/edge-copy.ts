@@ -27,15 +27,17 @@ export class EdgeCopy {
   readonly #byHost = new Map<string, Copied>();
   readonly #lines = new Map<string, number | null>();
   readonly #tiers: Map<string, string>;
+  readonly #members: Map<string, ReadonlySet<string>>;
   readonly #tokens: Map<string, FoundToken>;
 
-  constructor({ n, terms, keys, spaces, tiers, addresses, tokens }: FullCopy) {
+  constructor({ n, terms, keys, spaces, tiers, members, addresses, tokens }: FullCopy) {
     this.#n = n;
     this.terms = terms;
     this.#keys = keys;
     this.addresses = new Set(addresses);
     this.#spaces = new Map();
     this.#tiers = new Map(tiers);
+    this.#members = new Map(members.map(([organisation, accounts]) => [organisation, new Set(accounts)]));
     this.#tokens = new Map(tokens);
     for (const space of spaces) this.#put(space);
   }
@@ -56,6 +58,9 @@ export class EdgeCopy {
         return this.#drop(change.id);
       case "tier":
         return this.#setTier(change.account, change.tier);
+      case "members":
+        this.#members.set(change.organisation, new Set(change.accounts));
+        return;
       case "token-changed":
         for (const [hash, { token }] of this.#tokens) if (token.id === change.id) this.#tokens.delete(hash);
         return;
@@ -90,6 +95,11 @@ export class EdgeCopy {
     return (this.#tiers.get(account) ?? "free") as TierName;
   }
 
+  /** Whether the account is the owner, or a member of the organisation that is. */
+  reads(account: string, owner: string): boolean {
+    return account === owner || this.#members.get(owner)?.has(account) === true;
+  }
+
   token(hash: string): FoundToken | undefined {
     return this.#tokens.get(hash);
   }
@@ -112,6 +122,7 @@ export class EdgeCopy {
       keys: this.#keys,
       spaces: [...this.#spaces.values()],
       tiers: [...this.#tiers],
+      members: [...this.#members].map(([organisation, accounts]) => [organisation, [...accounts]] as const),
       addresses: [...this.addresses],
       tokens: [...this.#tokens],
     };

@@ -42,6 +42,8 @@ export interface EdgeDeskParts {
   /** As the edge asks it in one process. */
   readonly line: (replica: string) => number | undefined;
   readonly tiers: ReadonlyMap<string, string>;
+  /** Organisations with their members. */
+  readonly members: Iterable<readonly [string, readonly string[]]>;
   readonly tokens: {
     find(hash: string): Promise<FoundToken | undefined>;
     touch(id: string): Promise<void>;
@@ -83,6 +85,7 @@ export class EdgeDesk implements AsyncDisposable {
   readonly #connections = new Set<Connection>();
   readonly #addresses = new Set<string>();
   readonly #tiers = new Map<string, string>();
+  readonly #members: Map<string, readonly string[]>;
   /** As they were told: the document, and the number that it had. */
   readonly #told = new Map<string, { readonly text: string; readonly n: number; readonly space: Copied }>();
   #n = 0;
@@ -98,6 +101,7 @@ export class EdgeDesk implements AsyncDisposable {
     this.#server = createServer((socket) => this.#accept(socket));
     this.#server.maxConnections = edgesMax;
     this.#tick = setInterval(() => this.#tell({ type: "tick" }), tickEveryMs).unref();
+    this.#members = new Map(parts.members);
     for (const [account, tier] of parts.tiers) this.#tiers.set(account, tier);
   }
 
@@ -170,6 +174,11 @@ export class EdgeDesk implements AsyncDisposable {
     this.#tiers.set(account, tier);
     this.#tokenChanges += 1;
     this.#change({ type: "tier", account, tier });
+  }
+
+  members(organisation: string, accounts: readonly string[]): void {
+    this.#members.set(organisation, accounts);
+    this.#change({ type: "members", organisation, accounts });
   }
 
   tokenChanged(id: string): void {
@@ -336,6 +345,7 @@ export class EdgeDesk implements AsyncDisposable {
       ...{ type: "copy", n: this.#n, terms: this.#parts.terms, keys: this.#parts.keys(), tokens: [] },
       spaces: [...this.#told.values()].map(({ space }) => space),
       tiers: [...this.#tiers],
+      members: [...this.#members],
       addresses: [...this.#addresses],
     } satisfies ForEdge);
   }

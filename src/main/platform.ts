@@ -312,6 +312,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const organisations = await Organisations.open({
     ...{ accounts: catalog.accounts, members: catalog.members, clock, onAccount },
     madeBy: (space) => spaces.get(space)?.createdBy,
+    onMembers: (organisation, accounts) => apart?.members(organisation, accounts),
   });
   const spaces: Spaces = new Spaces({
     catalog,
@@ -482,7 +483,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     clock,
     random,
   });
-  const visitors = visitorIdentity({ ...visiting, resolver });
+  const reads = (account: string, owner: string): boolean => organisations.may(account, "read", { owner });
+  const visitors = visitorIdentity({ ...visiting, resolver, reads });
   const insiders = new WeakMap<object, InsideCaller>();
   const answer = getRequestListener((request, { incoming }) =>
     api.fetch(request, {
@@ -504,6 +506,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     apart = await openEdgeApart(stack, {
       ...{ config, clock, spaces, replicas, tiers, insidePath, onFailure, onVisitorGone, serveConsole },
       ...{ tokens: catalog.tokens, evidence, shipping, console: addressing.console },
+      members: organisations.accounts(),
       keys: () => visitorKeys.published,
       line: (replica) => remote.line(replica),
     });

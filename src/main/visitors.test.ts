@@ -31,7 +31,10 @@ function world({ plainProcesses = false } = {}) {
     clock,
     onTouchFailed: (error) => assert.fail(String(error)),
   });
-  return visitorIdentity({ resolver, keys: { current, all }, clock, ownerTier: () => "free", plainProcesses });
+  return visitorIdentity({
+    ...{ resolver, keys: { current, all }, clock, ownerTier: () => "free", plainProcesses },
+    reads: (account, owner) => account === owner || (owner === "acme" && ["bob", "alice"].includes(account)),
+  });
 }
 
 /** The token that the edge gave to `alice/caller` with a request of bob's. */
@@ -57,6 +60,7 @@ const from: Credentials = {
   ipToken: undefined,
   address: "unknown",
   inside,
+  to: undefined,
 };
 const resolve = async (credentials: Partial<Credentials>, how = {}): Promise<Visitor | IdentityRefusal> =>
   world(how).resolve({ ...from, ...credentials });

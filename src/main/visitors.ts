@@ -2,11 +2,11 @@
 import type { TokenVerdict } from "../control/calls.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import type { AppsPayer } from "../control/quotes.ts";
-import type { Credentials, IdentityRefusal, Visitor, VisitorIdentity } from "../edge/ports.ts";
+import type { Asked, Credentials, IdentityRefusal, Visitor, VisitorIdentity } from "../edge/ports.ts";
 import { codeRow } from "../evidence/codes.ts";
 import type { TierName, BilledBy } from "../core/model.ts";
 import { isLoopback, plainAddress } from "../http/visitor.ts";
-import type { TokenResolver } from "../identity/token-resolver.ts";
+import type { Identity, TokenResolver } from "../identity/token-resolver.ts";
 import type { VisitorKeys } from "../identity/visitor-keys.ts";
 import { mintVisitorToken, verifyVisitorToken, visitorTokenLasts } from "../identity/visitor-token.ts";
 import type { VisitorSecrets } from "../identity/visitor-token.ts";
@@ -23,6 +23,8 @@ export interface VisitorIdentityParts {
   readonly clock: Clock;
   /** The tier of an account that pays without a token: the owner of a Space that calls from inside. */
   readonly ownerTier: (owner: string) => TierName;
+  /** Whether the account is the owner, or a member of the organisation that is. */
+  readonly reads: (account: string, owner: string) => boolean;
   /** Apps are plain processes: no connection says which of them calls, so a forwarded token has to say it itself. */
   readonly plainProcesses: boolean;
 }
@@ -31,13 +33,14 @@ export function visitorIdentity(parts: VisitorIdentityParts): VisitorIdentity {
   const { resolver, keys, ownerTier } = parts;
   return {
     async resolve(credentials) {
-      const { authorization, xHfAuthorization, address, ipToken, inside } = credentials;
+      const { authorization, xHfAuthorization, address, ipToken, inside, to } = credentials;
       const forwarded = ipToken === undefined ? undefined : forwardedVisitor(ipToken, credentials, parts);
       if (forwarded && "refused" in forwarded) return forwarded;
       const identity = await resolver.resolve({ authorization, hfAuthorization: xHfAuthorization, address });
       if (!identity.ok) return { refused: identity.code };
+      if (to?.private === true && !mayRead(to, identity, forwarded, parts)) return closedTo(identity, forwarded);
       // The app's own access token lets it in; who is billed is its visitor.
-      if (forwarded) return forwarded;
+      if (forwarded) return forwarded.visitor;
       if (identity.by === "address" && inside !== undefined) return ownerOf(inside.space, ownerTier);
       if (identity.by === "token" && !identity.scopes.includes("gpu")) {
         return {
@@ -64,12 +67,46 @@ export function visitorIdentity(parts: VisitorIdentityParts): VisitorIdentity {
   };
 }
 
+/**
+ * Who may read a private Space: by an access token what that one may; by a visitor's token who that is, and only straight from a Space
+ * whose owner may read it too. Else any Space that somebody visits could go through their private ones. That an app of the platform asks
+ * opens nothing: what it runs may be its visitors' own code.
+ */
+function mayRead(
+  { space, owner }: Asked,
+  identity: Extract<Identity, { ok: true }>,
+  forwarded: Forwarding | undefined,
+  { reads }: Pick<VisitorIdentityParts, "reads">,
+): boolean {
+  if (identity.by === "token") {
+    const { account, role, scopes, token } = identity;
+    if (role === "admin" && scopes.includes("admin")) return true;
+    return reads(account, owner) && (scopes.includes("read") || token.spaces.some((one) => one.space === space));
+  }
+  if (forwarded === undefined) return false;
+  const { visitor, caller } = forwarded;
+  return visitor.user !== null && visitor.forwarded?.hops === 1 && reads(visitor.user, owner) && reads(caller, owner);
+}
+
+function closedTo(identity: Extract<Identity, { ok: true }>, forwarded: Forwarding | undefined): IdentityRefusal {
+  const account = identity.by === "token" ? identity.account : (forwarded?.visitor.account ?? identity.account);
+  const passed =
+    identity.by === "address" && forwarded ? `, by the token that a Space of ${forwarded.caller} passed on` : "";
+  return { refused: "identity/private", detail: `It was ${account}${passed}.`, who: account, hidden: true };
+}
+
+/** A visitor by the token that a Space passed on, and that Space's owner. */
+interface Forwarding {
+  readonly visitor: Visitor;
+  readonly caller: string;
+}
+
 /** Whoever made the request that the calling Space is answering; a refusal in all other cases, never a stranger instead. */
 function forwardedVisitor(
   token: string,
   { inside, address }: Credentials,
   { keys, clock, plainProcesses }: VisitorIdentityParts,
-): Visitor | IdentityRefusal {
+): Forwarding | IdentityRefusal {
   const isNamed = inside !== undefined;
   if (!isNamed && !(plainProcesses && isLoopback(plainAddress(address))))
     return {
@@ -78,11 +115,12 @@ function forwardedVisitor(
     };
   const verified = verifyVisitorToken(token, { keys: keys.all, space: inside?.space ?? null, now: clock.wall() });
   if (!verified.ok) return { refused: verified.code, detail: codeRow(verified.code).says };
-  const { account, tier, billedBy, user, request, forwarded } = verified.claims;
+  const { account, tier, billedBy, user, request, forwarded, space } = verified.claims;
   const hops = (forwarded?.hops ?? 0) + 1;
   if (hops > hopsMax)
     return { refused: "route/loop", detail: `Its visitor's token has passed through ${hopsMax} Spaces already.` };
-  return { account, tier, billedBy, user, forwarded: { by: request, root: forwarded?.root ?? request, hops } };
+  const chain = { by: request, root: forwarded?.root ?? request, hops };
+  return { visitor: { account, tier, billedBy, user, forwarded: chain }, caller: spaceOwner(space) };
 }
 
 /**
@@ -92,14 +130,14 @@ function forwardedVisitor(
 export function payerOfApp(
   token: string | null,
   inside: InsideCaller | null,
-  { keys, clock, ownerTier, plainProcesses }: Omit<VisitorIdentityParts, "resolver">,
+  { keys, clock, ownerTier, plainProcesses }: Omit<VisitorIdentityParts, "resolver" | "reads">,
 ): AppsPayer {
-  if (token === null) return inside && { ok: true, ...ownerOf(inside.space, ownerTier) };
+  if (token === null) return inside && { ok: true, space: inside.space, ...ownerOf(inside.space, ownerTier) };
   if (inside === null && !plainProcesses) return { ok: false, code: "identity/forwarded" };
   const verified = verifyVisitorToken(token, { keys: keys.all, space: inside?.space ?? null, now: clock.wall() });
   if (!verified.ok) return verified;
-  const { account, tier, request, forwarded } = verified.claims;
-  return { ok: true, account, tier, request, ...(forwarded && { root: forwarded.root }) };
+  const { account, tier, request, forwarded, space } = verified.claims;
+  return { ok: true, space, account, tier, request, ...(forwarded && { root: forwarded.root }) };
 }
 
 /** A Space that calls another without a visitor: its own work, on its owner's account, as its GPU calls without a token are. */

@@ -45,7 +45,8 @@ async function open(limits: Partial<LfsFaceLimits>) {
             ? null
             : { account: field.replace("Bearer ", ""), admin: true, may: () => true, grants: () => true },
       }),
-      exists: () => true,
+      standing: () => "public",
+      mayRead: async () => true,
       ensure: async () => ({ ok: true }),
       onFailure: (_, error) => void failures.push(error),
     },

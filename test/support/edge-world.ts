@@ -105,6 +105,7 @@ export async function edgeWorld(
     listen: [{ address: "127.0.0.1", port: 0 }],
     directory: {
       find: (host) => directory.get(host),
+      isPrivate: (space) => [...directory.values()].some((route) => route.space === space && route.private === true),
       wake: wake ?? (async () => undefined),
     },
     identity: {

@@ -22,6 +22,7 @@ const appLogWithinMs = 2_000;
 interface Options extends GlobalOptions {
   readonly space: string;
   readonly message?: string;
+  readonly private?: true;
   readonly timeout?: number;
 }
 
@@ -32,6 +33,7 @@ export function declare(program: Command, run: Runner): void {
     .argument("<dir>", "the app's folder, with a README.md")
     .requiredOption("--space <owner/name>", "the Space; made if it is absent", parseSpace)
     .option("-m, --message <text>", "the commit's message")
+    .option("--private", "only who may read the Space knows of it and visits its app")
     .option("--timeout <length>", "stop watching after this long; the work goes on", parseLength)
     .action(
       run(async (world, command) => {
@@ -57,6 +59,7 @@ async function deploy(context: Context, folder: string, options: Options): Promi
   try {
     const { space, build, noBuild, ok, says } = await deployFolder(client, folder, options.space, {
       summary: options.message,
+      private: options.private,
       waitMs: options.timeout,
       signal: world.signal,
       onEvent: (event) => {

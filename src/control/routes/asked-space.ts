@@ -1,7 +1,8 @@
 /** The Space that a path names, `/api/spaces/OWNER/NAME…`, for who may ask about it. */
+import type { SpaceRow } from "../../catalog/spaces.ts";
 import type { Right } from "../../identity/roles.ts";
 import type { ApiContext } from "../api.ts";
-import { refuse, spaceOwnerOf } from "../api.ts";
+import { mayKnowOf, refuse, spaceOwnerOf } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import type { Server } from "../server.ts";
 
@@ -18,6 +19,14 @@ export function askedSpace(
   return server.spaces.get(space) ? { space, caller } : noSpace(c, space);
 }
 
+/** Also of a private one that the caller may not know of. The Hub's clients tell by the code that it is the Space which is missing. */
 export function noSpace(c: ApiContext, space: string): Response {
-  return refuse(c, "control/not-found", { detail: `There is no Space ${space}.` });
+  return refuse(c, "control/not-found", { detail: `There is no Space ${space}.` }, { "x-error-code": "RepoNotFound" });
+}
+
+/** The Space that the path names, if the caller may know of it. */
+export function knownSpace(c: ApiContext, server: Server): SpaceRow | undefined {
+  const { owner = "", name = "" } = c.req.param() as Readonly<Record<string, string>>;
+  const row = server.spaces.get(`${owner}/${name}`);
+  return row && mayKnowOf(c, row) ? row : undefined;
 }

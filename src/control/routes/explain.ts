@@ -3,7 +3,7 @@ import type { Json } from "../../evidence/entry.ts";
 import type { Explanation } from "../../evidence/verdict.ts";
 import { prefersHtml } from "../../http/index.ts";
 import type { ApiContext, Route } from "../api.ts";
-import { knownCaller, mayKnow, notFor, refuse } from "../api.ts";
+import { knownCaller, mayKnow, mayKnowOf, notFor, refuse } from "../api.ts";
 import { noWorkPage, pageHeaders, workPage } from "../pages.ts";
 import type { Concerned, Explained } from "../explaining.ts";
 import type { Server } from "../server.ts";
@@ -12,7 +12,8 @@ export const explainRoute: Route = (api, server) => {
   api.get("/api/explain/:id", (c) => answer(c, server, c.req.param("id")));
   api.get("/api/explain/:owner/:name", (c) => answer(c, server, `${c.req.param("owner")}/${c.req.param("name")}`));
   api.get("/w/:id", async (c) => {
-    const explained = await server.explain(c.req.param("id"));
+    const id = c.req.param("id");
+    const explained = isHidden(c, server, id) ? undefined : await server.explain(id);
     if (!explained && prefersHtml(c.req.header("accept")))
       return new Response(noWorkPage(c.req.param("id")), { status: 404, headers: pageHeaders });
     if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${c.req.param("id")}.` });
@@ -24,7 +25,7 @@ export const explainRoute: Route = (api, server) => {
 };
 
 async function answer(c: ApiContext, server: Server, id: string): Promise<Response> {
-  const explained = await server.explain(id);
+  const explained = isHidden(c, server, id) ? undefined : await server.explain(id);
   if (!explained) return refuse(c, "control/not-found", { detail: `No work here has the id ${id}.` });
   const explanation = withinReach(c, explained);
   const space = id.includes("/") ? id : undefined;
@@ -32,6 +33,12 @@ async function answer(c: ApiContext, server: Server, id: string): Promise<Respon
   return isCaller(c, explained) || explained.account?.startsWith("address:")
     ? c.json(withoutTopology(explanation))
     : refuseIt(c, explained.owner, space);
+}
+
+/** It names a private Space of which the caller may not know. */
+function isHidden(c: ApiContext, server: Server, id: string): boolean {
+  const row = id.includes("/") ? server.spaces.get(id) : undefined;
+  return row !== undefined && !mayKnowOf(c, row);
 }
 
 function refuseIt(c: ApiContext, owner: string | null, space: string | undefined): Response {

@@ -5,12 +5,14 @@
 import { z } from "zod";
 import type { BoardView, QueueView } from "../../contract/api.ts";
 import type { ApiContext, Route } from "../api.ts";
-import type { Payer } from "../quotes.ts";
+import type { AppsPayer, Payer } from "../quotes.ts";
 import type { Server } from "../server.ts";
 import type { Caller } from "../caller.ts";
-import { insideOf, refuse, signedIn } from "../api.ts";
+import { insideOf, mayKnowOf, refuse, signedIn } from "../api.ts";
 import { callLimits, rateLimitFields } from "../quota-fields.ts";
 import { jsonBody } from "../json-body.ts";
+
+type OfApp = Extract<AppsPayer, { ok: true }>;
 
 const quoteBody = z.strictObject({
   space: z.string().max(200),
@@ -26,7 +28,7 @@ export const gpuRoute: Route = (api, server) => {
     if (payer instanceof Response) return payer;
     const request = await jsonBody(c, quoteBody);
     if (request instanceof Response) return request;
-    if (!server.spaces.get(request.space))
+    if (!isKnownTo(c, server, request.space, payer))
       return refuse(c, "control/not-found", { detail: `There is no Space ${request.space}; write OWNER/NAME.` });
     const quoted = await server.quote(payer, request);
     if (!quoted) return refuse(c, "control/not-found", { detail: "No node is there." });
@@ -47,8 +49,14 @@ export const gpuRoute: Route = (api, server) => {
   });
 };
 
+/** To an app the Space that it runs as is known. */
+function isKnownTo(c: ApiContext, server: Server, space: string, by: Payer | OfApp): boolean {
+  const row = server.spaces.get(space);
+  return row !== undefined && (mayKnowOf(c, row) || ("space" in by && by.space === space));
+}
+
 /** The caller; without an access token an app's visitor, or its owner. */
-function payerOf(c: ApiContext, server: Server): Payer | Response {
+function payerOf(c: ApiContext, server: Server): Payer | OfApp | Response {
   const ofApp = c.get("caller") ? null : server.payerOfApp(c.req.header("x-ip-token") ?? null, insideOf(c));
   if (ofApp === null) return signedIn(c, "read");
   return ofApp.ok ? ofApp : refuse(c, ofApp.code);

@@ -1,9 +1,10 @@
 /**
  * `GET /api/hosts?domain=HOST`: whether a host is the platform's, for a proxy in front that gets certificates on demand (Caddy's `ask`).
- * 200 where it is; for anybody, who can see as much by visiting it.
+ * 200 where it is; for anybody, who can see as much by visiting it. Of a private Space its host is told, which has a certificate too, and
+ * not its name.
  */
 import type { Route } from "../api.ts";
-import { refuse } from "../api.ts";
+import { mayKnowOf, refuse } from "../api.ts";
 
 export const hostsRoute: Route = (api, server) => {
   api.get("/api/hosts", (c) => {
@@ -11,6 +12,7 @@ export const hostsRoute: Route = (api, server) => {
     const space = server.spaces.at(host);
     if (space === undefined && !server.isConsole(host))
       return refuse(c, "control/not-found", { detail: `No Space is at ${JSON.stringify(host.slice(0, 260))}.` });
-    return c.json({ host, space: space ?? null });
+    const row = space === undefined ? undefined : server.spaces.get(space);
+    return c.json({ host, space: row && mayKnowOf(c, row) ? row.id : null });
   });
 };

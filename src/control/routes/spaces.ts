@@ -7,7 +7,7 @@ import type { Route } from "../api.ts";
 import { isInside, mayKnow, refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 import { settingsChange } from "../space-settings.ts";
-import { askedSpace, noSpace } from "./asked-space.ts";
+import { askedSpace, knownSpace, noSpace } from "./asked-space.ts";
 import { actorOf, isRefused } from "./space-states.ts";
 
 const pageDefault = 50;
@@ -15,12 +15,16 @@ const pageMost = 200;
 
 export const spacesRoute: Route = (api, server) => {
   api.get("/api/spaces", async (c) => {
-    const page: Page<SpaceView> = { items: await server.spaces.views((owner) => mayKnow(c, owner)), next: null };
+    const page: Page<SpaceView> = {
+      items: await server.spaces.views((owner, id) => mayKnow(c, owner, "read", id)),
+      next: null,
+    };
     return c.json(page);
   });
   api.get("/api/spaces/:owner/:name", async (c) => {
     const { owner, name } = c.req.param();
     const id = `${owner}/${name}`;
+    if (!knownSpace(c, server)) return noSpace(c, id);
     const view = await (mayKnow(c, owner, "read", id) ? server.spaces.view(id) : server.spaces.publicView(id));
     const hub = server.spaces.hubView(id, { inside: isInside(c) });
     if (!view || !hub) return noSpace(c, id);
@@ -30,6 +34,7 @@ export const spacesRoute: Route = (api, server) => {
   api.get("/api/spaces/:owner/:name/runtime", async (c) => {
     const { owner, name } = c.req.param();
     const id = `${owner}/${name}`;
+    if (!knownSpace(c, server)) return noSpace(c, id);
     await server.spaces.refresh(id);
     const hub = server.spaces.hubView(id, { inside: isInside(c) });
     return hub ? c.json(hub.runtime) : noSpace(c, id);
