@@ -5,7 +5,8 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
-import type { HubSpace, SpaceView } from "../src/contract/api.ts";
+import type { SpaceView } from "../src/contract/api.ts";
+import type { HubSpace } from "../src/contract/hub.ts";
 import { callByHand, gradioFiles, resultByHand, told } from "./support/gradio-app.ts";
 import { needs } from "./support/needs.ts";
 import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
@@ -64,13 +65,28 @@ describe("a Space that calls a Space", { skip }, () => {
   let calling: App;
   const callsTo = async (account: Account, space: string) =>
     (await account.client.calls({ account: account.name })).items.filter((call) => call.space === space);
+  const said = async (app: App, name: string, input: unknown, by: Account): Promise<{ work: string; text: string }> => {
+    const { work, event } = await callByHand(app.url, name, [input], by);
+    return { work, text: await resultByHand(app.url, name, event) };
+  };
   /** One call of a function of alice's Space by bob; resolves with the join and what the function returned. */
   const asked = async (name: string, input: unknown): Promise<{ work: string; result: string }> => {
-    const { work, event } = await callByHand(calling.url, name, [input], bob);
-    const text = await resultByHand(calling.url, name, event);
+    const { work, text } = await said(calling, name, input, bob);
     const result = /event: complete\ndata: (.*)\n/.exec(text)?.[1];
     assert.ok(result !== undefined, text);
     return { work, result: String((JSON.parse(result) as unknown[])[0]) };
+  };
+  /** `gradio_client` on a machine of bob's: of the Space's name or address, with this token, or none. */
+  const client = async (src: string, token?: string): Promise<{ stdout: string; stderr: string }> => {
+    const [python] = globSync(join(up.data, "node", "**", "envs", "*", "bin", "python"));
+    assert.ok(python, "the environment of the Spaces");
+    const script = `
+import sys
+from gradio_client import Client
+print(Client(sys.argv[1], token=sys.argv[2] or None, verbose=False).predict(0.1, api_name="/works"))`;
+    return run(python, ["-c", script, src, token ?? ""], {
+      env: { PATH: "/usr/bin:/bin", HOME: up.folder, HF_ENDPOINT: up.url },
+    });
   };
 
   before(async () => {
@@ -155,17 +171,39 @@ describe("a Space that calls a Space", { skip }, () => {
   });
 
   test("gradio_client finds a Space by its name with HF_ENDPOINT alone", async () => {
-    const [python] = globSync(join(up.data, "node", "**", "envs", "*", "bin", "python"));
-    assert.ok(python, "the environment of the Spaces");
-    const script = `
-import sys
-from gradio_client import Client
-print(Client("carol/callee", token=sys.argv[1], verbose=False).predict(0.1, api_name="/works"))`;
     const before_ = (await callsTo(bob, "carol/callee")).length;
-    const { stdout } = await run(python, ["-c", script, bob.token], {
-      env: { PATH: "/usr/bin:/bin", HOME: up.folder, HF_ENDPOINT: up.url },
-    });
+    const { stdout } = await client("carol/callee", bob.token);
     assert.equal(stdout.trim(), "done");
     await until("bob is billed", async () => (await callsTo(bob, "carol/callee")).length > before_);
+  });
+
+  test("a private one is asked as its visitor, where that may read it and it was straight from a Space of who may", async () => {
+    const own = await deployWithPackages(up, carol, "caller", { ...gradioFiles, "app.py": caller });
+    assert.equal(own.deployed.ok, true, own.deployed.says);
+    await carol.client.changeSpace("carol/callee", { private: "true" });
+    await until("strangers are refused", async () => (await visit(`${callee.url}/config`)).status === 404);
+    const before_ = (await callsTo(carol, "carol/callee")).length;
+    assert.match((await said(own, "ask", 0.1, carol)).text, /event: complete\ndata: \["done"\]/);
+    await until("carol is billed", async () => (await callsTo(carol, "carol/callee")).length > before_);
+    const refused = [
+      // He may not read it; of alice's Space nobody who owns it may; and being inside opens nothing.
+      [own, "ask", bob],
+      [calling, "ask", carol],
+      [own, "alone", carol],
+    ] as const;
+    for (const [app, name, by] of refused) assert.match((await said(app, name, 0.1, by)).text, /event: error/);
+  });
+
+  test("gradio_client reaches a private one by its name and its address, with a token that may read", async () => {
+    const { token } = await carol.client.createToken({
+      scopes: ["gpu"],
+      spaces: [{ space: "carol/callee", right: "read" }],
+    });
+    for (const src of ["carol/callee", callee.url]) {
+      assert.equal((await client(src, carol.token)).stdout.trim(), "done");
+      assert.equal((await client(src, token)).stdout.trim(), "done");
+      await assert.rejects(client(src, bob.token), /carol\/callee|404|not found|Could not/i);
+      await assert.rejects(client(src), /carol\/callee|404|not found|Could not/i);
+    }
   });
 });

@@ -19,8 +19,6 @@ import type {
   CreatedNodeToken,
   CreatedToken,
   EnvironmentChangeView,
-  HubRuntime,
-  CreatedRepo,
   OwnerSettings,
   Page,
   QueueView,
@@ -39,6 +37,7 @@ import type {
   VariableViews,
   WhoAmI,
 } from "../contract/api.ts";
+import type { HubRuntime, CreatedRepo } from "../contract/hub.ts";
 import type { DomainChangeView, DomainView } from "../contract/domains.ts";
 import type {
   AccountView,

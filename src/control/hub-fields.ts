@@ -1,5 +1,5 @@
 /** What the Hub's clients read of a Space: `huggingface_hub`'s `SpaceInfo` and `SpaceRuntime`, and `gradio_client` through them. Pure. */
-import type { HubRuntime, HubSpace } from "../contract/api.ts";
+import type { HubRuntime, HubSpace } from "../contract/hub.ts";
 import type { SpaceRow } from "../catalog/spaces.ts";
 import { iso } from "../stdx/time.ts";
 

@@ -1,5 +1,6 @@
 /** A Space as people and the Hub's clients read it, and what strangers may know of it. Pure. */
-import type { ActorView, HubRuntime, SpaceEventView, SpaceState } from "../contract/api.ts";
+import type { ActorView, SpaceEventView, SpaceState } from "../contract/api.ts";
+import type { HubRuntime } from "../contract/hub.ts";
 import type { NumberedEvent } from "../catalog/space-events.ts";
 import type { Space, State } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";

@@ -3,7 +3,8 @@
  * (core/spaces/decide.ts) decides; space-keeper.ts makes it durable and has it carried out.
  */
 import type { ReplicaStatus } from "../contract/agent.ts";
-import type { HubRuntime, HubSpace, OwnerSettings, ReleaseView, SpaceEventView, SpaceView } from "../contract/api.ts";
+import type { OwnerSettings, ReleaseView, SpaceEventView, SpaceView } from "../contract/api.ts";
+import type { HubRuntime, HubSpace } from "../contract/hub.ts";
 import type { Page } from "../catalog/page.ts";
 import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
 import type { SpaceRow } from "../catalog/spaces.ts";
@@ -392,9 +393,9 @@ export class Spaces {
   async views(maySee: (owner: string, id: string) => boolean): Promise<readonly SpaceView[]> {
     const ids = [...this.#byId.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
     const views = await Promise.all(
-      ids.map(([id, { row }]) => {
-        if (maySee(row.owner, id)) return this.view(id);
-        return row.settings.private ? undefined : this.publicView(id);
+      ids.flatMap(([id, { row }]) => {
+        if (maySee(row.owner, id)) return [this.view(id)];
+        return row.settings.private ? [] : [this.publicView(id)];
       }),
     );
     return views.flatMap((view) => view ?? []);

@@ -6,7 +6,6 @@ import type { Server, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 
 import type { InsideCaller } from "../contract/egress.ts";
-import type { Code } from "../evidence/codes.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import { parseHost } from "../http/host.ts";
 import {
@@ -17,13 +16,11 @@ import {
   requestWithinMs,
   visitorIdleMs,
 } from "../http/limits.ts";
-import { problemOf, proxyErrorOf } from "../http/problem.ts";
 import { defaultDeploymentName } from "../http/proxy-status.ts";
-import { rawProblem, writeProblem } from "../http/reply.ts";
-import type { ProblemReply } from "../http/reply.ts";
-import { noteVisitor, plainAddress, visitorOf } from "../http/visitor.ts";
+import { noteVisitor, plainAddress } from "../http/visitor.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
+import { strangerReplies } from "./strangers.ts";
 import { credentialsOf } from "./accepted.ts";
 import type { TurnAway, UpgradeEnd } from "./accepted.ts";
 import { EdgeContext } from "./context.ts";
@@ -584,52 +581,6 @@ function atHost(screened: Screened, hostAsSent: string): Screened {
   const host = parseHost(hostAsSent)?.name;
   return host === undefined ? screened : { ...screened, host, hostAsSent };
 }
-
-interface StrangerExtra {
-  readonly detail?: string | undefined;
-  readonly status?: number;
-  readonly close?: boolean;
-  readonly retryAfterMs?: number;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-/** Answers to what nobody with an account caused: counted, not recorded; the answer bears the counter's id. */
-function strangerReplies(options: EdgeOptions, context: EdgeContext, addressOf: (socket: Socket) => string) {
-  const reply = (code: Code, host: string, address: string, extra: StrangerExtra): ProblemReply => {
-    const counter = options.counter.count({ code, host, address });
-    const { close, retryAfterMs, headers, detail, status } = extra;
-    const rest = { ...(detail !== undefined && { detail }), ...(status !== undefined && { status }) };
-    return {
-      problem: problemOf(code, { ...rest, waybill: counter, explain: context.explainUrl(counter) }),
-      proxy: { deployment: context.deploymentName, error: proxyErrorOf(code) },
-      stoppedAt: code === "route/malformed" ? "visitor" : "edge",
-      headers: { "x-waybill-id": counter, ...headers },
-      ...(close === true ? { close } : {}),
-      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    };
-  };
-  return {
-    answer(request: IncomingMessage, response: ServerResponse, code: Code, host: string, extra: StrangerExtra): void {
-      writeProblem(request, response, reply(code, host, visitorOf(request).address, extra));
-    },
-    raw(socket: Socket, detail: string, status: number, host: string): void {
-      const code = status === 429 ? "capacity/rate-limited" : "route/malformed";
-      const text = rawProblem(
-        reply(code, host, addressOf(socket), { detail, status }),
-        reasons[status] ?? "Bad Request",
-      );
-      socket.on("error", () => socket.destroy());
-      socket.end(text, "latin1", () => socket.destroySoon());
-    },
-  };
-}
-
-const reasons: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  408: "Request Timeout",
-  429: "Too Many Requests",
-  431: "Request Header Fields Too Large",
-};
 
 /**
  * What the parser or its timer found wrong; undefined where there is nobody left to be told. `closed`: something came after a request

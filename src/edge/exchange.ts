@@ -7,15 +7,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
-import type { InsideCaller } from "../contract/egress.ts";
 import type { Break } from "../http/page.ts";
 import { codeRow } from "../evidence/codes.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Draft } from "../evidence/entry.ts";
 import { instant } from "../stdx/time.ts";
 import { accountFieldOf } from "./account-field.ts";
-import { credentialsOf, reuseOf, storyOf, versionOf } from "./accepted.ts";
-import type { Accepted, TurnAway, UpgradeEnd } from "./accepted.ts";
+import { Admission, stopsAt } from "./admission.ts";
+import { reuseOf, storyOf, versionOf } from "./accepted.ts";
+import type { Accepted, UpgradeEnd } from "./accepted.ts";
 import { answerOwn, breakOff, drain, type OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
 import { blame, type Attempt, type Blamed } from "./blame.ts";
@@ -30,7 +30,6 @@ import type { AnswerAdditions } from "./headers.ts";
 import { hopTo } from "./hop.ts";
 import type { Hop } from "./hop.ts";
 import {
-  admittedAgainMs,
   earlyBodyWithinMs,
   least,
   loopSays,
@@ -44,7 +43,7 @@ import type { Origin } from "./origin.ts";
 import { Placing } from "./placing.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
 import { proxyErrorIn } from "./proxy-error.ts";
-import type { Asked, IdentityRefusal, Replica, SpaceRoute, Visitor, VisitorIdentity } from "./ports.ts";
+import type { IdentityRefusal, Replica, SpaceRoute, Visitor } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
 import type { Screened } from "./screen.ts";
 import { routeRefusedDraft, wakeFailedDraft } from "./story.ts";
@@ -70,8 +69,7 @@ export class Exchange implements UpstreamUser, Waiter {
   readonly #jar: CookieJar | undefined;
   readonly #route: SpaceRoute;
   readonly #upgrade: UpgradeEnd | undefined;
-  readonly #inside: InsideCaller | undefined;
-  readonly #turnAway: TurnAway;
+  readonly #admission: Admission;
   readonly #requestId: string;
   readonly #story: Story;
   readonly #telling: Telling;
@@ -99,8 +97,6 @@ export class Exchange implements UpstreamUser, Waiter {
   /** Bytes that had passed both ways when that was last looked at, and since when there were no more. */
   #passed = 0;
   #passedAt: number;
-  /** When it was last looked at whether its visitor may be here. */
-  #admittedAt: number;
   /** What the connection had brought before this request. */
   #receivedBefore = 0;
   #switching: ResponseHead | undefined;
@@ -111,7 +107,7 @@ export class Exchange implements UpstreamUser, Waiter {
   #listener: Listener | undefined;
 
   constructor(context: EdgeContext, accepted: Accepted) {
-    const { request, response, screened, origin, asked, jar, route, upgrade, inside, turnAway } = accepted;
+    const { request, response, screened, origin, asked, jar, route, upgrade, inside } = accepted;
     const now = context.clock.monotonic();
     this.work = context.newRequestId();
     this.#context = context;
@@ -124,9 +120,8 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#jar = jar;
     this.#route = route;
     this.#upgrade = upgrade;
-    this.#inside = inside;
-    this.#turnAway = turnAway;
-    this.#progressAt = this.#passedAt = this.#admittedAt = now;
+    this.#admission = new Admission(context, accepted);
+    this.#progressAt = this.#passedAt = now;
     this.#requestId = echoedRequestId(screened.requestId, this.work);
     this.#reuse = reuseOf(accepted);
     this.#story = storyOf(accepted, { work: this.work, startedAt: context.clock.wall(), acceptedAt: now });
@@ -151,15 +146,9 @@ export class Exchange implements UpstreamUser, Waiter {
     this.#response.on("close", () => this.#onResponseClosed());
     // Writing to a visitor who has just left: the close that follows says so.
     this.#response.on("error", () => this.#response.destroy());
-    const resolved = this.#resolve(this.#route);
+    const resolved = this.#admission.ask();
     if (!(resolved instanceof Promise)) return this.#onIdentity(resolved);
     resolved.then((visitor) => this.#onIdentity(visitor)).catch((error: unknown) => this.#onBug(error));
-  }
-
-  #resolve(to: Asked): ReturnType<VisitorIdentity["resolve"]> {
-    return this.#context.identity.resolve(
-      credentialsOf(this.#screened, { address: this.#origin.address, inside: this.#inside, to }),
-    );
   }
 
   // ---- the way to the app
@@ -168,8 +157,14 @@ export class Exchange implements UpstreamUser, Waiter {
     if (this.#over) return;
     this.#story.visitor = visitor;
     this.#story.resolvedAt = this.#now;
-    if ("refused" in visitor) return this.#notAdmitted(visitor);
-    if (this.#route.private === true && !this.#enterPrivate()) return;
+    const away = this.#admission.turnsAway(visitor);
+    if (away !== undefined) {
+      this.#abandon();
+      // The Space's owner reads what was refused there, and why.
+      if ("refused" in visitor) this.#telling.refused(visitor.refused, codeRow(visitor.refused).status);
+      return away();
+    }
+    if ("refused" in visitor) return this.#refuse(visitor.refused, stopsAt(visitor), { detail: visitor.detail });
     if (this.#context.isLoop(this.#screened.cdnLoop)) {
       return this.#refuse("route/loop", "edge", {
         detail: loopSays,
@@ -177,31 +172,6 @@ export class Exchange implements UpstreamUser, Waiter {
       });
     }
     this.#toRoute(visitor);
-  }
-
-  /** Of a private Space nobody who may not read it learns; its owner reads what was refused there, and why. */
-  #notAdmitted(refusal: IdentityRefusal): void {
-    const { refused, detail } = refusal;
-    if (this.#route.private !== true) {
-      const isOurs = refused === "route/control-down";
-      return this.#refuse(refused, isOurs ? "edge" : "visitor", { detail });
-    }
-    this.#abandon();
-    this.#telling.refused(refused, codeRow(refused).status);
-    if (refusal.hidden === true) this.#turnAway("route/no-such-space", {});
-    else this.#turnAway(refused, { detail });
-  }
-
-  /** A private Space's bounds are told to those alone who may know of it. Whether it takes the request. */
-  #enterPrivate(): boolean {
-    const { space, limits } = this.#route;
-    const entered = this.#context.guard.enter({ space, limits, address: undefined });
-    if (entered.ok) (this.#upgrade?.socket ?? this.#response).once("close", entered.leave);
-    else {
-      this.#abandon();
-      this.#turnAway(entered.code, entered);
-    }
-    return entered.ok;
   }
 
   /** Where its Space is now: while it was found out who asks, a replica may have been told to end. */
@@ -622,7 +592,8 @@ export class Exchange implements UpstreamUser, Waiter {
     const { limits } = this.#context;
     const over = this.#timeUp(now);
     if (over !== undefined) return this.#cutOff(over.code, timeSays[over.code](over.limitMs));
-    if (now - this.#admittedAt > admittedAgainMs) this.#admitAgain(now);
+    const again = this.#admission.again(now, this.#story.visitor);
+    again?.then((gone) => gone && !this.#over && this.#cutOff(gone.refused, gone.detail), this.#onBug.bind(this));
     const quiet = now - this.#progressAt;
     if (this.#readingSince !== undefined && now - this.#readingSince > earlyBodyWithinMs) this.#placing.early?.stop();
     if (this.#waking && now - (this.#story.wakeAt ?? now) > limits.wakeWithinMs)
@@ -636,21 +607,6 @@ export class Exchange implements UpstreamUser, Waiter {
         return this.#failLater({ kind: "response-timeout", unread: !upstream.flushed });
     }
     if (!this.#story.opened && now - this.#story.acceptedAt > openEntriesAfterMs) this.#telling.open();
-  }
-
-  /** What is open in a private Space ends when its visitor may be there no longer. */
-  #admitAgain(now: number): void {
-    this.#admittedAt = now;
-    const { visitor } = this.#story;
-    if (visitor === undefined || "refused" in visitor || !this.#context.directory.isPrivate(this.#route.space)) return;
-    const { space, owner } = this.#route;
-    Promise.resolve(this.#resolve({ space, owner, private: true }))
-      .then((again) => {
-        // Nobody can tell for the moment: it was let in.
-        if (this.#over || !("refused" in again) || again.refused === "route/control-down") return;
-        this.#cutOff(again.refused, again.detail);
-      })
-      .catch((error: unknown) => this.#onBug(error));
   }
 
   /** Which of its times is over. What passes is counted, not stamped: a stamp would cost each piece a look at the clock. */

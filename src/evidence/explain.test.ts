@@ -201,6 +201,14 @@ const requests: readonly Case[] = [
     sentence: /not known here/,
   },
   {
+    code: "identity/private",
+    record: a.record("request", [
+      a.by("edge", "identity.resolve", "refused", { code: "identity/private", says: "It was bob." }),
+      a.deliver("identity/private", 404, "refused"),
+    ]),
+    sentence: /^The Space is private, and whoever came may not read it\. It was bob\.$/,
+  },
+  {
     code: "route/too-large",
     record: a.edgeRequest([a.deliver("route/too-large", 413, "refused")]),
     sentence: /larger than this platform accepts/,

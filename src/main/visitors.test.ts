@@ -69,6 +69,49 @@ const refusalOf = async (credentials: Partial<Credentials>, how = {}): Promise<s
   return "refused" in resolved ? resolved.refused : undefined;
 };
 
+describe("a private Space", () => {
+  const to = (owner: string) => ({ space: `${owner}/closed`, owner, private: true });
+  const seen = async (credentials: Partial<Credentials>, how = {}): Promise<string> => {
+    const visitor = await resolve(credentials, how);
+    return "refused" in visitor
+      ? `${visitor.refused} ${visitor.hidden === true ? visitor.who : "told"}`
+      : visitor.account;
+  };
+  const authorization = `Bearer ${bobsToken}`;
+
+  test("is its owner's and the organisation's members', by a token that may read", async () => {
+    assert.equal(await seen({ authorization, inside: undefined, to: to("bob") }), "bob");
+    assert.equal(await seen({ authorization, inside: undefined, to: to("acme") }), "bob");
+    assert.equal(await seen({ authorization, inside: undefined, to: to("carol") }), "identity/private bob");
+    const address = "203.0.113.9";
+    assert.equal(await seen({ address, inside: undefined, to: to("bob") }), `identity/private address:${address}`);
+    assert.equal(await seen({ authorization: "Bearer hf_wbwrong", to: to("bob") }), "identity/bad-token told");
+  });
+
+  test("takes its visitor's token straight from a Space whose owner may read it too, and from no other", async () => {
+    assert.equal(await seen({ ipToken: tokenOf(), to: to("acme") }), "bob");
+    assert.equal(await seen({ ipToken: tokenOf(), to: to("bob") }), "identity/private bob");
+    assert.equal(
+      await seen({ ipToken: tokenOf({ user: "dora", account: "dora" }), to: to("acme") }),
+      "identity/private dora",
+    );
+    const again = tokenOf({ forwarded: { root: "q_root", hops: 1 } });
+    assert.equal(await seen({ ipToken: again, to: to("acme") }), "identity/private bob");
+    const plain = { plainProcesses: true };
+    assert.equal(
+      await seen({ ipToken: tokenOf(), inside: undefined, address: "127.0.0.1", to: to("acme") }, plain),
+      "bob",
+    );
+  });
+
+  test("is opened to a Space by an access token of its own, with any visitor, and not by being one of the platform's", async () => {
+    const carols = tokenOf({ user: "carol", account: "carol" });
+    assert.equal(await seen({ ipToken: carols, xHfAuthorization: authorization, to: to("bob") }), "carol");
+    assert.equal(await seen({ to: to("alice") }), "identity/private address:unknown");
+    assert.equal(await seen({ to: { ...to("alice"), private: false } }), "alice");
+  });
+});
+
 describe("a Space that calls a Space", () => {
   test("passes on its visitor's token: the same account pays, and the chain is kept", async () => {
     assert.deepEqual(await resolve({ ipToken: tokenOf() }), {
@@ -149,7 +192,7 @@ describe("apps that are plain processes", () => {
 test("an app that asks about its visitor is told of the caps of that visitor's request, and of the first of its chain", () => {
   const parts = { keys: { current, all }, clock, ownerTier: () => "free" as const, plainProcesses: false };
   const told = payerOfApp(tokenOf(), inside, parts);
-  assert.deepEqual(told, { ok: true, account: "bob", tier: "pro", request: "q_first" });
+  assert.deepEqual(told, { ok: true, space: "alice/caller", account: "bob", tier: "pro", request: "q_first" });
   const passedOn = payerOfApp(tokenOf({ forwarded: { root: "q_root", hops: 1 } }), inside, parts);
   assert.deepEqual(passedOn, { ok: true, account: "bob", tier: "pro", request: "q_first", root: "q_root" });
 });

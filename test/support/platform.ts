@@ -121,6 +121,10 @@ export class Platform implements AsyncDisposable {
     return this.#child !== undefined && (this.#child.exitCode !== null || this.#child.signalCode !== null);
   }
 
+  get operatorToken(): string {
+    return this.#ready.token;
+  }
+
   /** An administrator's client; each start has its own token. */
   get admin(): WaybillClient {
     return new WaybillClient(this.#ready);

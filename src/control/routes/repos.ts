@@ -3,7 +3,7 @@
  * make it private or public.
  */
 import { z } from "zod";
-import type { CreatedRepo } from "../../contract/api.ts";
+import type { CreatedRepo } from "../../contract/hub.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { originOf, ownerOf, problemResponse, refuse, signedIn } from "../api.ts";
 import { noteChange } from "../auditing.ts";

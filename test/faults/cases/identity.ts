@@ -1,5 +1,5 @@
 /** Who somebody claims to be, and is not. */
-import { visit } from "../../support/platform.ts";
+import { until, visit } from "../../support/platform.ts";
 import { seen } from "../answers.ts";
 import { proved, type FaultCase } from "../case.ts";
 
@@ -47,6 +47,22 @@ export const identityCases: readonly FaultCase[] = [
     certainty: proved,
     async inject({ app }) {
       return seen(await visit(`${app.url}/`, undefined, { headers: { "x-ip-token": "a.b.c" } }), 401);
+    },
+  },
+  {
+    code: "identity/private",
+    how: "somebody who may not read a private Space asks for its app",
+    on: "main",
+    certainty: proved,
+    async inject({ fresh, alice, crowd }) {
+      const app = await fresh();
+      await alice.client.changeSpace(app.space, { private: "true" });
+      await until("it is private", async () => (await visit(app.url, crowd)).status === 404);
+      const refused = await until("its owner is told", async () => {
+        const { items } = await alice.client.requests(app.space);
+        return items.find(({ account, status }) => account === crowd.name && status === 404);
+      });
+      return { id: refused.id };
     },
   },
   {

@@ -1,0 +1,62 @@
+/** Whether a request may come into its Space: asked when it comes, and in a private Space again while it is open. */
+import type { Break } from "../http/page.ts";
+import { credentialsOf } from "./accepted.ts";
+import type { Accepted } from "./accepted.ts";
+import type { EdgeContext } from "./context.ts";
+import { admittedAgainMs } from "./limits.ts";
+import type { Asked, IdentityRefusal, Visitor, VisitorIdentity } from "./ports.ts";
+
+/** Where a refusal stopped the work: at the edge itself where it cannot tell who asks. */
+export function stopsAt({ refused }: IdentityRefusal): Break {
+  return refused === "route/control-down" ? "edge" : "visitor";
+}
+
+export class Admission {
+  readonly #context: Pick<EdgeContext, "identity" | "directory" | "guard">;
+  readonly #accepted: Accepted;
+  /** When it was last asked. */
+  #askedAt: number;
+
+  constructor(context: EdgeContext, accepted: Accepted) {
+    this.#context = context;
+    this.#accepted = accepted;
+    this.#askedAt = context.clock.monotonic();
+  }
+
+  ask(to: Asked = this.#accepted.route): ReturnType<VisitorIdentity["resolve"]> {
+    const { screened, origin, inside } = this.#accepted;
+    return this.#context.identity.resolve(credentialsOf(screened, { address: origin.address, inside, to }));
+  }
+
+  /**
+   * The answer to who may not know of its private Space, who learns nothing of it; and to who may, where that is as busy as it may be: a
+   * private Space's bounds are told to nobody else. Undefined where the request goes on, or its refusal is no secret.
+   */
+  turnsAway(visitor: Visitor | IdentityRefusal): (() => void) | undefined {
+    const { route, upgrade, response, turnAway } = this.#accepted;
+    if (route.private !== true) return undefined;
+    if ("refused" in visitor) {
+      const { refused, detail, hidden } = visitor;
+      return () => (hidden === true ? turnAway("route/no-such-space", {}) : turnAway(refused, { detail }));
+    }
+    const entered = this.#context.guard.enter({ space: route.space, limits: route.limits, address: undefined });
+    if (!entered.ok) return () => turnAway(entered.code, entered);
+    (upgrade?.socket ?? response).once("close", entered.leave);
+    return undefined;
+  }
+
+  /** What is open in a private Space: why its visitor may be there no longer; undefined where there is nothing to be asked or said. */
+  again(now: number, visitor: Visitor | IdentityRefusal | undefined): Promise<IdentityRefusal | undefined> | undefined {
+    if (now - this.#askedAt <= admittedAgainMs) return undefined;
+    this.#askedAt = now;
+    const { space, owner } = this.#accepted.route;
+    if (visitor === undefined || "refused" in visitor || !this.#context.directory.isPrivate(space)) return undefined;
+    return this.#over({ space, owner, private: true });
+  }
+
+  async #over(to: Asked): Promise<IdentityRefusal | undefined> {
+    const again = await this.ask(to);
+    // Nobody can tell for the moment: it was let in.
+    return "refused" in again && again.refused !== "route/control-down" ? again : undefined;
+  }
+}
