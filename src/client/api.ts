@@ -2,7 +2,6 @@
  * A typed client of the platform's HTTP API: a method a route, streams as async iterators, refusals as `ApiError`. What changes something
  * is sent with an `Idempotency-Key`, so that it can be sent again where the answer did not arrive.
  */
-import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { BudgetView, GiveAllowance, RevokeAllowance } from "../contract/allowances.ts";
 import type {
@@ -56,20 +55,14 @@ import type { DrainRequest, NodesView } from "../contract/nodes.ts";
 import type { LogLine } from "../contract/agent.ts";
 import type { Explanation } from "../evidence/verdict.ts";
 import type { Asking, BudgetChange, Cards, Drainable, LogOptions, PoolChange, Routable, TierChange } from "./asked.ts";
-import { ApiError, ServerUnreachable, WaitOver } from "./errors.ts";
-import { apiErrorOf } from "./refusals.ts";
+import { ApiError, WaitOver } from "./errors.ts";
 import { followRequests, queryOfFilter } from "./requests.ts";
 import type { FollowRequests } from "./requests.ts";
 import { readJsonLines } from "./json-lines.ts";
+import { answerWithinMs, freshKey, queryOf, Transport } from "./transport.ts";
+import type { ClientOptions } from "./transport.ts";
 
 export type { Asking, BudgetChange, Cards, Drainable, LogOptions, PoolChange, Routable, TierChange } from "./asked.ts";
-
-export interface ClientOptions {
-  /** The console's address, e.g. `http://localhost:7070`. */
-  readonly url: string;
-  /** `hf_wb…`; null asks as a stranger. */
-  readonly token: string | null;
-}
 
 export interface BackingUp extends Asking {
   readonly onProgress?: (job: BackupJobView) => void;
@@ -82,51 +75,45 @@ export interface SigningKey {
   readonly kid: string;
 }
 
-/** An answer that is not a stream comes within this; the slowest ones explain a long record. */
-const answerWithinMs = 30_000;
 /** A commit carries a whole folder, perhaps over a slow line. */
 const commitWithinMs = 300_000;
 /** A backup may take hours; one of which nothing new was heard for so long (one file's sync on a slow disk) hangs. */
 const backupStallsAfterMs = 600_000;
 const backupLookEveryMs = 1_000;
-/** A request is sent so often where its connection broke, or its first try is still under way: over some seconds, as a platform's restart takes. */
-const triesMost = 7;
-const pauseFirstMs = 200;
-const pauseMostMs = 2_000;
 
 export class WaybillClient {
   readonly url: string;
-  readonly #token: string | null;
+  readonly #http: Transport;
 
-  constructor({ url, token }: ClientOptions) {
-    this.url = url.replace(/\/+$/, "");
-    this.#token = token;
+  constructor(options: ClientOptions) {
+    this.#http = new Transport(options);
+    this.url = this.#http.url;
   }
 
   async status(asking: Asking = {}): Promise<StatusView> {
-    return await this.#get("/api/status", {}, asking);
+    return await this.#http.get("/api/status", {}, asking);
   }
 
   async whoami(asking: Asking = {}): Promise<WhoAmI> {
-    return await this.#get("/api/whoami-v2", {}, asking);
+    return await this.#http.get("/api/whoami-v2", {}, asking);
   }
 
   /** The answer is the only time that the new token is shown. */
   async createToken(body: CreateToken, asking: Asking = {}): Promise<CreatedToken> {
-    return await this.#send("POST", "/api/tokens", body, asking);
+    return await this.#http.send("POST", "/api/tokens", body, asking);
   }
 
   async tokens({ account, ...asking }: Asking & { account?: string | undefined } = {}): Promise<Page<TokenView>> {
-    return await this.#get("/api/tokens", { account }, asking);
+    return await this.#http.get("/api/tokens", { account }, asking);
   }
 
   /** The one by which it asks, whatever that may do. */
   async revokeOwnToken(asking: Asking = {}): Promise<{ readonly id: string }> {
-    return await this.#send("DELETE", "/api/tokens/current", {}, asking);
+    return await this.#http.send("DELETE", "/api/tokens/current", {}, asking);
   }
 
   async revokeToken(id: string, asking: Asking = {}): Promise<void> {
-    await this.#send("DELETE", `/api/tokens/${pathOf(id)}`, undefined, asking);
+    await this.#http.send("DELETE", `/api/tokens/${pathOf(id)}`, undefined, asking);
   }
 
   /**
@@ -134,13 +121,13 @@ export class WaybillClient {
    * how far it is. Rejects with `WaitOver` where nothing moves any more.
    */
   async backup(body: Pick<BackupRequest, "folder">, { onProgress, ...asking }: BackingUp = {}): Promise<BackupView> {
-    let job: BackupJobView = await this.#send("POST", "/api/backups", { ...body, wait: false }, asking);
+    let job: BackupJobView = await this.#http.send("POST", "/api/backups", { ...body, wait: false }, asking);
     for (let silentMs = 0; job.made === null; silentMs += backupLookEveryMs) {
       if (job.problem !== null) throw new ApiError(job.problem);
       if (silentMs >= backupStallsAfterMs) throw backupStalls(job);
       onProgress?.(job);
       await delay(backupLookEveryMs, undefined, { signal: asking.signal });
-      const now: BackupJobView = await this.#get(`/api/backups/${encodeURIComponent(job.id)}`, {}, asking);
+      const now: BackupJobView = await this.#http.get(`/api/backups/${encodeURIComponent(job.id)}`, {}, asking);
       if (now.step !== job.step || now.bytes !== job.bytes) silentMs = 0;
       job = now;
     }
@@ -149,20 +136,20 @@ export class WaybillClient {
 
   /** Who changed what, newest first: all of it for operators, else what the caller changed and what is its own. */
   async audit({ signal, ...filter }: Asking & AuditFilter = {}): Promise<Page<AuditEntryView>> {
-    return await this.#get("/api/audit", filter, { signal });
+    return await this.#http.get("/api/audit", filter, { signal });
   }
 
   /** Makes an account, or an organisation with its first administrator. For operators. */
   async createAccount(body: CreateAccount, asking: Asking = {}): Promise<AccountView> {
-    return await this.#send("POST", "/api/accounts", body, asking);
+    return await this.#http.send("POST", "/api/accounts", body, asking);
   }
 
   async accounts(asking: Asking = {}): Promise<Page<AccountView>> {
-    return await this.#get("/api/accounts", {}, asking);
+    return await this.#http.get("/api/accounts", {}, asking);
   }
 
   async members(organisation: string, asking: Asking = {}): Promise<readonly MemberView[]> {
-    return await this.#get(`/api/organizations/${pathOf(organisation)}/members`, {}, asking);
+    return await this.#http.get(`/api/organizations/${pathOf(organisation)}/members`, {}, asking);
   }
 
   async addMember(
@@ -170,7 +157,7 @@ export class WaybillClient {
     member: { readonly account: string; readonly role: MemberRole },
     asking: Asking = {},
   ): Promise<readonly MemberView[]> {
-    return await this.#send("POST", `/api/organizations/${pathOf(organisation)}/members`, member, asking);
+    return await this.#http.send("POST", `/api/organizations/${pathOf(organisation)}/members`, member, asking);
   }
 
   async changeMember(
@@ -178,7 +165,7 @@ export class WaybillClient {
     { account, role }: { readonly account: string; readonly role: MemberRole },
     asking: Asking = {},
   ): Promise<readonly MemberView[]> {
-    return await this.#send(
+    return await this.#http.send(
       "PATCH",
       `/api/organizations/${pathOf(organisation)}/members/${pathOf(account)}`,
       { role },
@@ -187,7 +174,7 @@ export class WaybillClient {
   }
 
   async removeMember(organisation: string, account: string, asking: Asking = {}): Promise<readonly MemberView[]> {
-    return await this.#send(
+    return await this.#http.send(
       "DELETE",
       `/api/organizations/${pathOf(organisation)}/members/${pathOf(account)}`,
       undefined,
@@ -197,22 +184,22 @@ export class WaybillClient {
 
   /** Makes the token by which an agent joins as this node; the one before it holds no longer. */
   async createNodeToken(node: string, asking: Asking = {}): Promise<CreatedNodeToken> {
-    return await this.#send("POST", `/api/nodes/${encodeURIComponent(node)}/token`, {}, asking);
+    return await this.#http.send("POST", `/api/nodes/${encodeURIComponent(node)}/token`, {}, asking);
   }
 
   async spaces({ page, ...asking }: Asking & { page?: string | undefined } = {}): Promise<Page<SpaceView>> {
-    return await this.#get("/api/spaces", { page }, asking);
+    return await this.#http.get("/api/spaces", { page }, asking);
   }
 
   /** `space` is `owner/name`, here and below. */
   async space(space: string, asking: Asking = {}): Promise<SpaceView> {
-    return await this.#get(`/api/spaces/${pathOf(space)}`, {}, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}`, {}, asking);
   }
 
   /** Makes a Space without content; a problem with the status 409 where it is there. */
   async createSpace(space: string, wish: { readonly private: boolean }, asking: Asking = {}): Promise<CreatedRepo> {
     const [organization, name] = space.split("/");
-    return await this.#send("POST", "/api/repos/create", { organization, name, type: "space", ...wish }, asking);
+    return await this.#http.send("POST", "/api/repos/create", { organization, name, type: "space", ...wish }, asking);
   }
 
   /** Settings by name; what is not named stays. The server says what is wrong with a name or a value. */
@@ -221,7 +208,7 @@ export class WaybillClient {
     change: Readonly<Record<string, string>>,
     asking: Asking = {},
   ): Promise<OwnerSettings> {
-    return await this.#send("PATCH", `/api/spaces/${pathOf(space)}/settings`, change, asking);
+    return await this.#http.send("PATCH", `/api/spaces/${pathOf(space)}/settings`, change, asking);
   }
 
   /** Starts the app again; with `factory` its last commit is built again from nothing. */
@@ -230,7 +217,7 @@ export class WaybillClient {
     { factory = false, ...asking }: Asking & { factory?: boolean } = {},
   ): Promise<HubRuntime> {
     const query = queryOf({ factory: factory ? "true" : undefined });
-    return await this.#send("POST", `/api/spaces/${pathOf(space)}/restart${query}`, {}, asking);
+    return await this.#http.send("POST", `/api/spaces/${pathOf(space)}/restart${query}`, {}, asking);
   }
 
   /** Nothing of it runs until somebody who may resumes it; `reason` is shown with its state. `by`: for operators, the rule that wants it. */
@@ -239,17 +226,17 @@ export class WaybillClient {
     { reason, by, ...asking }: Asking & { reason?: string | undefined; by?: string | undefined } = {},
   ): Promise<HubRuntime> {
     const body = { ...(reason === undefined ? {} : { reason }), ...(by === undefined ? {} : { by }) };
-    return await this.#send("POST", `/api/spaces/${pathOf(space)}/pause`, body, asking);
+    return await this.#http.send("POST", `/api/spaces/${pathOf(space)}/pause`, body, asking);
   }
 
   /** Lifts a pause, and starts what is stopped or asleep. */
   async resume(space: string, asking: Asking = {}): Promise<HubRuntime> {
-    return await this.#send("POST", `/api/spaces/${pathOf(space)}/resume`, {}, asking);
+    return await this.#http.send("POST", `/api/spaces/${pathOf(space)}/resume`, {}, asking);
   }
 
   /** Ends its replicas; no request starts it, and a restart or a new release does. */
   async stop(space: string, asking: Asking = {}): Promise<HubRuntime> {
-    return await this.#send("POST", `/api/spaces/${pathOf(space)}/stop`, {}, asking);
+    return await this.#http.send("POST", `/api/spaces/${pathOf(space)}/stop`, {}, asking);
   }
 
   /** Runs a release again without building it; the one before the one that runs where none is named. */
@@ -258,7 +245,7 @@ export class WaybillClient {
     { release, ...asking }: Asking & { release?: string | undefined } = {},
   ): Promise<HubRuntime> {
     const body = release === undefined ? {} : { release };
-    return await this.#send("POST", `/api/spaces/${pathOf(space)}/rollback`, body, asking);
+    return await this.#http.send("POST", `/api/spaces/${pathOf(space)}/rollback`, body, asking);
   }
 
   /** Newest first. */
@@ -266,7 +253,7 @@ export class WaybillClient {
     space: string,
     { page, ...asking }: Asking & { page?: string | undefined } = {},
   ): Promise<Page<ReleaseView>> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/releases`, { page }, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/releases`, { page }, asking);
   }
 
   /** What happened to it, newest first. */
@@ -274,25 +261,30 @@ export class WaybillClient {
     space: string,
     { page, ...asking }: Asking & { page?: string | undefined } = {},
   ): Promise<Page<SpaceEventView>> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/events`, { page }, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/events`, { page }, asking);
   }
 
   async runtime(space: string, asking: Asking = {}): Promise<HubRuntime> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/runtime`, {}, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/runtime`, {}, asking);
   }
 
   /** Commits NDJSON in the Hub's form to `main`; creates the Space if it is absent. */
   async commit(space: string, ndjson: Uint8Array, asking: Asking = {}): Promise<CommitView> {
     const headers = { "content-type": "application/x-ndjson", ...freshKey() };
     const init = { method: "POST", body: ndjson, headers };
-    return (await this.#ask(`/api/spaces/${pathOf(space)}/commit/main`, init, asking, commitWithinMs)) as CommitView;
+    return (await this.#http.ask(
+      `/api/spaces/${pathOf(space)}/commit/main`,
+      init,
+      asking,
+      commitWithinMs,
+    )) as CommitView;
   }
 
   async requests(
     space: string,
     { page, filter, ...asking }: Asking & { page?: string | undefined; filter?: RequestFilter | undefined } = {},
   ): Promise<RequestPage> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/requests`, { ...queryOfFilter(filter), page }, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/requests`, { ...queryOfFilter(filter), page }, asking);
   }
 
   /**
@@ -301,9 +293,12 @@ export class WaybillClient {
    */
   followRequests(space: string, asked: FollowRequests = {}): AsyncGenerator<RequestLine> {
     return followRequests(asked, async (query) => {
-      const response = await this.#openAt(`/api/spaces/${pathOf(space)}/requests${queryOf(query)}`, asked.signal);
+      const response = await this.#http.openAt(`/api/spaces/${pathOf(space)}/requests${queryOf(query)}`, asked.signal);
       const lines = readJsonLines<RequestLine>(response.body as ReadableStream<Uint8Array>);
-      return { lines, broken: (error) => this.#unanswered(error, asked.signal, "closed the stream before its end") };
+      return {
+        lines,
+        broken: (error) => this.#http.unanswered(error, asked.signal, "closed the stream before its end"),
+      };
     });
   }
 
@@ -312,48 +307,48 @@ export class WaybillClient {
     space: string,
     { page, ...asking }: Asking & { page?: string | undefined } = {},
   ): Promise<Page<RequestCount>> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/requests/counts`, { page }, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/requests/counts`, { page }, asking);
   }
 
   logs(space: string, options: LogOptions = {}): AsyncIterable<LogLine> {
-    return this.#stream(`/api/spaces/${pathOf(space)}/logs`, options);
+    return this.#http.lines(`/api/spaces/${pathOf(space)}/logs`, options);
   }
 
   async variables(space: string, asking: Asking = {}): Promise<VariableViews> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/variables`, {}, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/variables`, {}, asking);
   }
 
   /** Sets it for builds and replicas; an app that runs is started again with it. Gives all of them. */
   async setVariable(space: string, entry: SetEntry, asking: Asking = {}): Promise<VariableViews> {
-    return await this.#send("POST", `/api/spaces/${pathOf(space)}/variables`, entry, asking);
+    return await this.#http.send("POST", `/api/spaces/${pathOf(space)}/variables`, entry, asking);
   }
 
   async unsetVariable(space: string, key: string, asking: Asking = {}): Promise<VariableViews> {
-    return await this.#send("DELETE", `/api/spaces/${pathOf(space)}/variables`, { key }, asking);
+    return await this.#http.send("DELETE", `/api/spaces/${pathOf(space)}/variables`, { key }, asking);
   }
 
   /** Their names; the values are for the app alone. */
   async secrets(space: string, asking: Asking = {}): Promise<SecretViews> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/secrets`, {}, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/secrets`, {}, asking);
   }
 
   /** Sets it for replicas; an app that runs is started again with it. */
   async setSecret(space: string, entry: SetEntry, asking: Asking = {}): Promise<SetSecret> {
-    return await this.#send("POST", `/api/spaces/${pathOf(space)}/secrets`, entry, asking);
+    return await this.#http.send("POST", `/api/spaces/${pathOf(space)}/secrets`, entry, asking);
   }
 
   async unsetSecret(space: string, key: string, asking: Asking = {}): Promise<SecretViews> {
-    return await this.#send("DELETE", `/api/spaces/${pathOf(space)}/secrets`, { key }, asking);
+    return await this.#http.send("DELETE", `/api/spaces/${pathOf(space)}/secrets`, { key }, asking);
   }
 
   /** Who changed which variable or secret when, newest first. */
   async environmentChanges(space: string, asking: Asking = {}): Promise<Page<EnvironmentChangeView>> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/environment/changes`, {}, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/environment/changes`, {}, asking);
   }
 
   /** Names of people's own domains that the Space claims, with what their DNS has to say. */
   async domains(space: string, asking: Asking = {}): Promise<Page<DomainView>> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/domains`, {}, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/domains`, {}, asking);
   }
 
   /** Claims a name, and has its proof looked for; again, once that is there. `withoutProof`: for operators. */
@@ -362,51 +357,56 @@ export class WaybillClient {
     wish: { readonly name: string; readonly withoutProof?: boolean },
     asking: Asking = {},
   ): Promise<DomainView> {
-    return await this.#send("POST", `/api/spaces/${pathOf(space)}/domains`, wish, asking);
+    return await this.#http.send("POST", `/api/spaces/${pathOf(space)}/domains`, wish, asking);
   }
 
   async removeDomain(space: string, name: string, asking: Asking = {}): Promise<Page<DomainView>> {
-    return await this.#send("DELETE", `/api/spaces/${pathOf(space)}/domains/${encodeURIComponent(name)}`, {}, asking);
+    return await this.#http.send(
+      "DELETE",
+      `/api/spaces/${pathOf(space)}/domains/${encodeURIComponent(name)}`,
+      {},
+      asking,
+    );
   }
 
   /** Who changed which domain when, newest first. */
   async domainChanges(space: string, asking: Asking = {}): Promise<Page<DomainChangeView>> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/domains/changes`, {}, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/domains/changes`, {}, asking);
   }
 
   async builds(
     space: string,
     { page, ...asking }: Asking & { page?: string | undefined } = {},
   ): Promise<Page<BuildView>> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/builds`, { page }, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/builds`, { page }, asking);
   }
 
   /** Who waits to be built, the next one first, and who is. For operators. */
   async buildQueue(asking: Asking = {}): Promise<BuildQueueView> {
-    return await this.#get("/api/builds", {}, asking);
+    return await this.#http.get("/api/builds", {}, asking);
   }
 
   async cancelBuild(id: string, asking: Asking = {}): Promise<BuildView> {
-    return await this.#send("POST", `/api/builds/${encodeURIComponent(id)}/cancel`, {}, asking);
+    return await this.#http.send("POST", `/api/builds/${encodeURIComponent(id)}/cancel`, {}, asking);
   }
 
   /** The new build of the same commit. */
   async retryBuild(id: string, asking: Asking = {}): Promise<BuildView> {
-    return await this.#send("POST", `/api/builds/${encodeURIComponent(id)}/retry`, {}, asking);
+    return await this.#http.send("POST", `/api/builds/${encodeURIComponent(id)}/retry`, {}, asking);
   }
 
   /** A higher one goes first; 0 is what all have. For operators. */
   async prioritizeBuild(id: string, priority: number, asking: Asking = {}): Promise<BuildView> {
-    return await this.#send("PATCH", `/api/builds/${encodeURIComponent(id)}`, { priority }, asking);
+    return await this.#http.send("PATCH", `/api/builds/${encodeURIComponent(id)}`, { priority }, asking);
   }
 
   async build(id: string, asking: Asking = {}): Promise<BuildDetails> {
-    return await this.#get(`/api/builds/${encodeURIComponent(id)}`, {}, asking);
+    return await this.#http.get(`/api/builds/${encodeURIComponent(id)}`, {}, asking);
   }
 
   /** With `follow`, ends when the build has ended. */
   buildLog(id: string, options: LogOptions = {}): AsyncIterable<LogLine> {
-    return this.#stream(`/api/builds/${encodeURIComponent(id)}/log`, options);
+    return this.#http.lines(`/api/builds/${encodeURIComponent(id)}/log`, options);
   }
 
   async calls({
@@ -414,273 +414,158 @@ export class WaybillClient {
     page,
     ...asking
   }: Asking & { account?: string | undefined; page?: string | undefined } = {}): Promise<Page<CallView>> {
-    return await this.#get("/api/calls", { account, page }, asking);
+    return await this.#http.get("/api/calls", { account, page }, asking);
   }
 
   async call(id: string, asking: Asking = {}): Promise<CallView> {
-    return await this.#get(`/api/calls/${encodeURIComponent(id)}`, {}, asking);
+    return await this.#http.get(`/api/calls/${encodeURIComponent(id)}`, {}, asking);
   }
 
   async quota({ account, ...asking }: Asking & { account?: string | undefined } = {}): Promise<QuotaView> {
-    return await this.#get("/api/quota", { account }, asking);
+    return await this.#http.get("/api/quota", { account }, asking);
   }
 
   async gpuQueue({ pool, ...asking }: Asking & { pool?: string | undefined } = {}): Promise<QueueView> {
-    return await this.#get("/api/gpu/queue", { pool }, asking);
+    return await this.#http.get("/api/gpu/queue", { pool }, asking);
   }
 
   async gpuBoard(asking: Asking = {}): Promise<BoardView> {
-    return await this.#get("/api/gpu/board", {}, asking);
+    return await this.#http.get("/api/gpu/board", {}, asking);
   }
 
   async pool(name: string, asking: Asking = {}): Promise<PoolView> {
-    return await this.#get(`/api/pools/${encodeURIComponent(name)}`, {}, asking);
+    return await this.#http.get(`/api/pools/${encodeURIComponent(name)}`, {}, asking);
   }
 
   async pools(asking: Asking = {}): Promise<PoolsView> {
-    return await this.#get("/api/pools", {}, asking);
+    return await this.#http.get("/api/pools", {}, asking);
   }
 
   /** Makes a pool, or changes one that is there. Needs an administrator's token, as all changes of pools. */
   async makePool(name: string, settings: PoolChange, asking: Asking = {}): Promise<PoolView> {
-    return await this.#send("PUT", `/api/pools/${encodeURIComponent(name)}`, settings, asking);
+    return await this.#http.send("PUT", `/api/pools/${encodeURIComponent(name)}`, settings, asking);
   }
 
   /** Puts a card, or all of a node that are put nowhere themselves, into a pool; null takes that back. */
   async givePool(of: Cards, pool: string | null, asking: Asking = {}): Promise<NodesView> {
     const path = cardsPath(of, "pool");
-    if (pool === null) return await this.#send("DELETE", path, undefined, asking);
-    return await this.#send("PUT", path, { pool }, asking);
+    if (pool === null) return await this.#http.send("DELETE", path, undefined, asking);
+    return await this.#http.send("PUT", path, { pool }, asking);
   }
 
   /** By which pools calls of a Space, or of an account, are served. */
   async route(of: Routable, asking: Asking = {}): Promise<RouteView> {
-    return await this.#get(routePath(of), {}, asking);
+    return await this.#http.get(routePath(of), {}, asking);
   }
 
   /** All rules that are set. Needs an administrator's token. */
   async rules({ page, ...asking }: Asking & { page?: string | undefined } = {}): Promise<Page<RuleView>> {
-    return await this.#get("/api/rules", { page }, asking);
+    return await this.#http.get("/api/rules", { page }, asking);
   }
 
   /** Null takes the rule back. */
   async changeRoute(of: Routable, route: RouteRequest | null, asking: Asking = {}): Promise<RouteView> {
-    if (route === null) return await this.#send("DELETE", routePath(of), undefined, asking);
-    return await this.#send("PUT", routePath(of), route, asking);
+    if (route === null) return await this.#http.send("DELETE", routePath(of), undefined, asking);
+    return await this.#http.send("PUT", routePath(of), route, asking);
   }
 
   async changePool(name: string, change: PoolChange, asking: Asking = {}): Promise<PoolView> {
-    return await this.#send("PATCH", `/api/pools/${encodeURIComponent(name)}`, change, asking);
+    return await this.#http.send("PATCH", `/api/pools/${encodeURIComponent(name)}`, change, asking);
   }
 
   async nodes(asking: Asking = {}): Promise<NodesView> {
-    return await this.#get("/api/nodes", {}, asking);
+    return await this.#http.get("/api/nodes", {}, asking);
   }
 
   /** Has a node's cards looked at now, and forgotten what they told once. */
   async checkCards(node: string, asking: Asking = {}): Promise<{ readonly node: string }> {
-    return await this.#send("POST", `/api/nodes/${encodeURIComponent(node)}/check`, {}, asking);
+    return await this.#http.send("POST", `/api/nodes/${encodeURIComponent(node)}/check`, {}, asking);
   }
 
   /** Takes a pool, a node or a card out of use. */
   async drain(of: Drainable, drain: DrainRequest, asking: Asking = {}): Promise<NodesView> {
-    return await this.#send("PUT", drainPath(of), drain, asking);
+    return await this.#http.send("PUT", drainPath(of), drain, asking);
   }
 
   async undrain(of: Drainable, asking: Asking = {}): Promise<NodesView> {
-    return await this.#send("DELETE", drainPath(of), undefined, asking);
+    return await this.#http.send("DELETE", drainPath(of), undefined, asking);
   }
 
   /** What a call of the caller's would meet now; nothing is held by it. */
   async quote(request: QuoteRequest, asking: Asking = {}): Promise<QuoteView> {
     const init = { method: "POST", body: JSON.stringify(request), headers: { "content-type": "application/json" } };
-    return (await this.#ask("/api/gpu/quote", init, asking, answerWithinMs)) as QuoteView;
+    return (await this.#http.ask("/api/gpu/quote", init, asking, answerWithinMs)) as QuoteView;
   }
 
   /** For operators: more for an account's window, credits, or one of its policies lifted; its quota then. */
   async allow(wish: GiveAllowance, asking: Asking = {}): Promise<QuotaView> {
-    return await this.#send("POST", "/api/quota/allowances", wish, asking);
+    return await this.#http.send("POST", "/api/quota/allowances", wish, asking);
   }
 
   /** For operators: takes an allowance back; its account's quota then. */
   async revoke(id: string, wish: RevokeAllowance & { account: string }, asking: Asking = {}): Promise<QuotaView> {
-    return await this.#send("POST", `/api/quota/allowances/${encodeURIComponent(id)}/revoke`, wish, asking);
+    return await this.#http.send("POST", `/api/quota/allowances/${encodeURIComponent(id)}/revoke`, wish, asking);
   }
 
   /** What a Space's owner pays for its visitors. */
   async budget(space: string, asking: Asking = {}): Promise<BudgetView> {
-    return await this.#get(`/api/spaces/${pathOf(space)}/budget`, {}, asking);
+    return await this.#http.get(`/api/spaces/${pathOf(space)}/budget`, {}, asking);
   }
 
   async changeBudget(space: string, change: BudgetChange, asking: Asking = {}): Promise<BudgetView> {
-    return await this.#send("PUT", `/api/spaces/${pathOf(space)}/budget`, change, asking);
+    return await this.#http.send("PUT", `/api/spaces/${pathOf(space)}/budget`, change, asking);
   }
 
   async tiers(asking: Asking = {}): Promise<TiersView> {
-    return await this.#get("/api/tiers", {}, asking);
+    return await this.#http.get("/api/tiers", {}, asking);
   }
 
   /** Of visitors' tokens. Needs an administrator's token, here and below. */
   async visitorKeys(asking: Asking = {}): Promise<VisitorKeysView> {
-    return await this.#get("/api/keys/visitors", {}, asking);
+    return await this.#http.get("/api/keys/visitors", {}, asking);
   }
 
   /** `dropFormer`: what the keys before have signed is refused from the answer on. */
   async rotateVisitorKeys(wish: { dropFormer?: boolean } = {}, asking: Asking = {}): Promise<VisitorKeysView> {
-    return await this.#send("POST", "/api/keys/visitors/rotate", wish, asking);
+    return await this.#http.send("POST", "/api/keys/visitors/rotate", wish, asking);
   }
 
   /** Needs an administrator's token. */
   async changeTier(name: string, change: TierChange, asking: Asking = {}): Promise<TierView> {
-    return await this.#send("PATCH", `/api/tiers/${encodeURIComponent(name)}`, change, asking);
+    return await this.#http.send("PATCH", `/api/tiers/${encodeURIComponent(name)}`, change, asking);
   }
 
   /** Any id, or `owner/name`. */
   async explain(id: string, asking: Asking = {}): Promise<Explanation> {
-    return await this.#get(`/api/explain/${pathOf(id)}`, {}, asking);
+    return await this.#http.get(`/api/explain/${pathOf(id)}`, {}, asking);
   }
 
   /** By the receipt's id or its call's. */
   async receipt(id: string, asking: Asking = {}): Promise<SignedReceipt> {
-    return await this.#get(`/api/receipts/${encodeURIComponent(id)}`, {}, asking);
+    return await this.#http.get(`/api/receipts/${encodeURIComponent(id)}`, {}, asking);
   }
 
   async keys(asking: Asking = {}): Promise<{ readonly keys: readonly SigningKey[] }> {
-    return await this.#get("/api/keys", {}, asking);
-  }
-
-  async #get<Answer>(path: string, query: Record<string, string | undefined>, asking: Asking): Promise<Answer> {
-    return (await this.#ask(path + queryOf(query), { method: "GET" }, asking, answerWithinMs)) as Answer;
-  }
-
-  async #send<Answer>(
-    method: string,
-    path: string,
-    body: unknown,
-    asking: Asking,
-    withinMs = answerWithinMs,
-  ): Promise<Answer> {
-    const headers = { "content-type": "application/json", ...freshKey() };
-    return (await this.#ask(path, { method, body: JSON.stringify(body), headers }, asking, withinMs)) as Answer;
-  }
-
-  async #ask(path: string, init: RequestInit, asking: Asking, withinMs: number): Promise<unknown> {
-    const limit = AbortSignal.timeout(withinMs);
-    const signal = asking.signal ? AbortSignal.any([asking.signal, limit]) : limit;
-    const response = await this.#fetch(path, init, signal, asking.signal);
-    try {
-      return await response.json();
-    } catch (error) {
-      throw this.#unanswered(error, asking.signal, "sent an answer that could not be read");
-    }
+    return await this.#http.get("/api/keys", {}, asking);
   }
 
   /** A Space's log, or with its id a build's, as a text to keep. */
   async *logText(id: string, options: LogOptions = {}): AsyncGenerator<string> {
     const path = id.includes("/") ? `/api/spaces/${pathOf(id)}/logs` : `/api/builds/${encodeURIComponent(id)}/log`;
-    const response = await this.#open(path, { ...options, download: "1" });
+    const response = await this.#http.open(path, { ...options, download: "1" });
     try {
       yield* response.body?.pipeThrough(new TextDecoderStream() as never) as unknown as AsyncIterable<string>;
     } catch (error) {
-      throw this.#unanswered(error, options.signal, "closed the stream before its end");
+      throw this.#http.unanswered(error, options.signal, "closed the stream before its end");
     }
-  }
-
-  async *#stream(path: string, options: LogOptions): AsyncGenerator<LogLine> {
-    const response = await this.#open(path, options);
-    try {
-      yield* readJsonLines<LogLine>(response.body as ReadableStream<Uint8Array>);
-    } catch (error) {
-      throw this.#unanswered(error, options.signal, "closed the stream before its end");
-    }
-  }
-
-  /** Opens a stream. Only its headers are bounded: a log that is followed may be silent for hours. */
-  async #open(
-    path: string,
-    { signal, follow, from, tail, ...named }: LogOptions & { download?: string },
-  ): Promise<Response> {
-    const query = queryOf({
-      ...named,
-      from: from === undefined ? undefined : String(from),
-      tail: tail === undefined ? undefined : String(tail),
-      follow: follow ? "1" : undefined,
-    });
-    return await this.#openAt(path + query, signal);
-  }
-
-  async #openAt(path: string, signal: AbortSignal | undefined): Promise<Response> {
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(new DOMException("no answer in time", "TimeoutError")), answerWithinMs);
-    try {
-      const either = signal ? AbortSignal.any([signal, late.signal]) : late.signal;
-      return await this.#fetch(path, { method: "GET" }, either, signal);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  /** Resolves only to an answer that says yes. */
-  async #fetch(
-    path: string,
-    init: RequestInit,
-    signal: AbortSignal,
-    callers: AbortSignal | undefined,
-  ): Promise<Response> {
-    const headers = new Headers(init.headers);
-    headers.set("accept", "application/json, application/x-ndjson, application/problem+json");
-    if (this.#token !== null) headers.set("authorization", `Bearer ${this.#token}`);
-    const isKeyed = headers.has(keyHeader);
-    try {
-      for (let tries = 1; ; tries++) {
-        const isLast = tries >= (isKeyed ? triesMost : init.method === "GET" ? 2 : 1);
-        const answer = await fetch(this.url + path, { ...init, headers, signal, redirect: "error" }).catch(
-          (error: unknown) => {
-            if (isLast || !isWorthAnother(error, tries)) throw error;
-          },
-        );
-        if (answer?.ok) return answer;
-        const refusal = answer && (await apiErrorOf(answer, path));
-        if (refusal && (isLast || refusal.problem.code !== "key-in-use")) throw refusal;
-        if (isKeyed) await delay(Math.min(pauseMostMs, pauseFirstMs * 2 ** (tries - 1)), undefined, { signal });
-      }
-    } catch (error) {
-      if (error instanceof ApiError) throw error;
-      throw this.#unanswered(error, callers, "does not answer");
-    }
-  }
-
-  #unanswered(error: unknown, callers: AbortSignal | undefined, says: string): unknown {
-    if (callers?.aborted) return callers.reason;
-    const late = (error as Error).name === "TimeoutError";
-    return new ServerUnreachable(this.url, late ? "did not answer in time" : says, error);
   }
 }
 
-const keyHeader = "idempotency-key";
-
-/** Of a request and all its repetitions (draft-ietf-httpapi-idempotency-key-header-07, section 2.1). */
 function backupStalls({ folder, step, bytes }: BackupJobView): WaitOver {
   return new WaitOver(
     `The backup in ${folder} has not moved for ${backupStallsAfterMs / 60_000} minutes, at ${step}, after ${bytes} bytes.`,
     { next: "Look at the disks of the server's machine; it is whole when backup.json is in it." },
   );
-}
-
-function freshKey(): Readonly<Record<typeof keyHeader, string>> {
-  return { [keyHeader]: `"${randomUUID()}"` };
-}
-
-/** A connection that was closed as we asked on it (RFC 9110, 9.2.2), and a platform that was there before and is being started again. */
-function isWorthAnother(error: unknown, tries: number): boolean {
-  const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-  const wasClosed = code === "EPIPE" || code === "ECONNRESET" || code === "UND_ERR_SOCKET";
-  return wasClosed || (code === "ECONNREFUSED" && tries > 1);
-}
-
-function queryOf(query: Record<string, string | undefined>): string {
-  const said = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return said.length > 0 ? `?${new URLSearchParams(said)}` : "";
 }
 
 function drainPath(of: Drainable): string {

@@ -24,7 +24,7 @@ import type { Code } from "../evidence/codes.ts";
 import { signReceipt } from "../identity/receipt-signature.ts";
 import type { ReceiptKey, ReceiptPublicKey } from "../identity/receipt-key.ts";
 import type { Sessions } from "../identity/sessions.ts";
-import type { TokenResolver, TokenSpace } from "../identity/token-resolver.ts";
+import type { TokenResolver } from "../identity/token-resolver.ts";
 import type { VisitorKeyring } from "../identity/visitor-keys.ts";
 import type { Journal } from "../journal/index.ts";
 import type { FollowQuery, RequestsFollowed } from "../record/request-log.ts";

@@ -65,7 +65,7 @@ export const identityCodes = {
     status: 403,
     proxy: "http_request_denied",
     next: "Do it on the console itself; a program sends `Authorization: Bearer hf_wb…` instead of a cookie.",
-    },
+  },
   "identity/private": {
     says: "The Space is private, and whoever came may not read it.",
     owner: "visitor",

@@ -32,9 +32,10 @@ const change = z.strictObject({ ...seen, gated: z.literal(false, "Spaces are not
 export const reposRoute: Route = (api, server) => {
   api.post("/api/repos/create", async (c) => {
     const caller = signedIn(c, "write");
+    const via = c.get("caller")?.via;
     // A token for single Spaces may make those.
-    if (caller instanceof Response && !c.get("caller")?.token.spaces.some(({ right }) => right === "write"))
-      return caller;
+    const makesSome = via?.kind === "token" && via.spaces.some(({ right }) => right === "write");
+    if (caller instanceof Response && !makesSome) return caller;
     const asked = await jsonBody(c, wish);
     if (asked instanceof Response) return asked;
     const owner = asked.organization ?? c.get("caller")?.account ?? "";
