@@ -194,5 +194,12 @@ test("an app that asks about its visitor is told of the caps of that visitor's r
   const told = payerOfApp(tokenOf(), inside, parts);
   assert.deepEqual(told, { ok: true, space: "alice/caller", account: "bob", tier: "pro", request: "q_first" });
   const passedOn = payerOfApp(tokenOf({ forwarded: { root: "q_root", hops: 1 } }), inside, parts);
-  assert.deepEqual(passedOn, { ok: true, account: "bob", tier: "pro", request: "q_first", root: "q_root" });
+  assert.deepEqual(passedOn, {
+    ok: true,
+    space: "alice/caller",
+    account: "bob",
+    tier: "pro",
+    request: "q_first",
+    root: "q_root",
+  });
 });
