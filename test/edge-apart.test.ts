@@ -40,6 +40,17 @@ describe("waybill edge", () => {
     assert.deepEqual(all.map(({ name }) => name).sort(), ["edge-1", "edge-2"]);
   });
 
+  test("a refusal that comes before the body was read arrives", async () => {
+    const body = "x".repeat(1 << 20);
+    const refused = await Promise.all(
+      Array.from({ length: 40 }, () => visit(`${up.url}/api/tokens`, undefined, { method: "POST", body })),
+    );
+    assert.deepEqual(
+      refused.map(({ status }) => status),
+      refused.map(() => 401),
+    );
+  });
+
   test("a token that is revoked is refused by every worker within a second", async () => {
     const made = await up.admin.createNodeToken("n9");
     const ask = () => get(app.url, { headers: { authorization: `Bearer ${made.token}` } });

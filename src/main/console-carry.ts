@@ -74,7 +74,8 @@ function passed(rawHeaders: readonly string[]): string[] {
 
 function carriedBy(request: IncomingMessage, inside: InsideCaller | undefined, upgrades: boolean): string[] {
   const carried = encodeCarried({ visitor: notedVisitorOf(request), ...(inside !== undefined && { inside }) });
-  return [carriedHeader, carried, "connection", upgrades ? "upgrade" : "close"];
+  // Kept open by the server: one that closes with a body unread resets the connection, and with it the answer that it has given.
+  return [carriedHeader, carried, "connection", upgrades ? "upgrade" : "keep-alive"];
 }
 
 function switching({ statusCode, statusMessage, rawHeaders }: IncomingMessage): string {
