@@ -16,7 +16,7 @@ import type { Code } from "../evidence/codes.ts";
 import type { Emitter, Facts, Hop, Mark } from "../evidence/entry.ts";
 import type { Builder } from "../build/builder.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
-import { removeFolder } from "../runtime/folder.ts";
+import { removeFolder } from "../record/remove-folder.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { Watched } from "./card-use.ts";
 import { emptyHeld, isEnd, readSettled, settle, type Held } from "./held-replica.ts";

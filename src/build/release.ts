@@ -3,7 +3,8 @@ import { mkdir, open, readFile, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ReleaseManifest } from "../contract/release.ts";
 import { isId } from "../stdx/ids.ts";
-import { goneMark, removeTree } from "./gone.ts";
+import { removeFolder } from "../record/remove-folder.ts";
+import { goneMark } from "./gone.ts";
 
 const workPrefix = ".building-";
 
@@ -51,7 +52,7 @@ export async function clearWorkFolders(
     await rm(join(folder, "releases", `${workPrefix}${build}`), { recursive: true, force: true });
   }
   const gone = (await readdir(join(folder, "releases"))).filter((name) => name.startsWith(goneMark));
-  for (const name of gone) await removeTree(join(folder, "releases", name));
+  for (const name of gone) await removeFolder(join(folder, "releases", name));
   return builds;
 }
 

@@ -15,7 +15,6 @@
  *   exit.json      the final ReplicaStatus, synced; from then on nothing changes
  *   ctl.sock, in.sock   or, where the folder's path is too long for a socket's address, in a short folder named in plan.json
  */
-import { execFile } from "node:child_process";
 import {
   closeSync,
   constants,
@@ -24,7 +23,6 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
-  promises,
   readFileSync,
   renameSync,
   rmSync,
@@ -32,7 +30,6 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import type { ReplicaSpec, ReplicaStatus } from "../contract/agent.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import type { ProcessName } from "./processes.ts";
@@ -185,37 +182,6 @@ export function readText(folder: string, name: string): string | undefined {
     return fstatSync(fd).isFile() ? readFileSync(fd, "utf8") : undefined;
   } finally {
     closeSync(fd);
-  }
-}
-
-/**
- * Removes a replica's folder, also where its app closed folders within it to everybody, this user included, or made more of them below
- * one another than a path can name.
- */
-export async function removeFolder(folder: string): Promise<void> {
-  const options = { recursive: true, force: true, maxRetries: 3 } as const;
-  try {
-    await promises.rm(folder, options);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EACCES") {
-      await openFolders(folder);
-      return promises.rm(folder, options);
-    }
-    if (code !== "ENAMETOOLONG") throw error;
-    // It goes down step by step, where Node names each path whole.
-    await promisify(execFile)("rm", ["-rf", "--", folder]);
-  }
-}
-
-async function openFolders(folder: string): Promise<void> {
-  try {
-    await promises.chmod(folder, 0o700);
-    for (const entry of await promises.readdir(folder, { withFileTypes: true }))
-      if (entry.isDirectory()) await openFolders(join(folder, entry.name));
-  } catch (error) {
-    // What was refused to the first removal does not end the rest of it: a folder may go while we look.
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
 }
 

@@ -3,12 +3,13 @@
  * its seed; `CYCLES_SEED=N` repeats the draws, though not the moments.
  */
 import assert from "node:assert/strict";
+import { removeFolder } from "../../src/record/remove-folder.ts";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fillCompileCache } from "../../src/runtime/compile-cache.ts";
-import { markerOf, readApp, readShim, removeFolder, type LaunchPlan } from "../../src/runtime/folder.ts";
+import { markerOf, readApp, readShim, type LaunchPlan } from "../../src/runtime/folder.ts";
 import { adopt, launch, type ReplicaLink } from "../../src/runtime/launch.ts";
 import { isAlive, linuxProcesses } from "../../src/runtime/processes.ts";
 import { removeCgroups } from "../../src/runtime/sandbox/cgroups.ts";

@@ -2,11 +2,12 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { readApp, removeFolder, type LaunchPlan } from "../../src/runtime/folder.ts";
+import { readApp, type LaunchPlan } from "../../src/runtime/folder.ts";
 import { launch } from "../../src/runtime/launch.ts";
 import { linuxProcesses, members } from "../../src/runtime/processes.ts";
 import { noCgroups } from "../../src/runtime/sandbox/cgroups.ts";
 import { planSandbox, spaceFolders } from "../../src/runtime/sandbox/prepare.ts";
+import { removeFolder } from "../../src/record/remove-folder.ts";
 import { bench, dial, textOf, tools, until, watch } from "./replicas.ts";
 
 const app = `

@@ -13,6 +13,7 @@ import {
   renameSync,
   writeFileSync,
 } from "node:fs";
+import { removeFolder } from "../../record/remove-folder.ts";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ReplicaStatus } from "../../contract/agent.ts";
@@ -20,7 +21,7 @@ import type { ReleaseManifest } from "../../contract/release.ts";
 import { assert } from "../../stdx/assert.ts";
 import { newId, type RandomBytes } from "../../stdx/ids.ts";
 import { durationMs } from "../../stdx/time.ts";
-import { readPlan, readShim, removeFolder, type LaunchPlan, type StoredPlan } from "../folder.ts";
+import { readPlan, readShim, type LaunchPlan, type StoredPlan } from "../folder.ts";
 import type { ReplicaLink } from "../link.ts";
 import type { CgroupsHere } from "../sandbox/cgroups.ts";
 import { putBait } from "./host.ts";
