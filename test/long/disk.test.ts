@@ -25,6 +25,9 @@ after(async () => {
   await boxes[Symbol.asyncDispose]();
 });
 const mib = 1 << 20;
+/** CAP_SYS_RESOURCE (capability.h), which a container's root may lack. */
+const mayGrowMounted =
+  (BigInt(`0x${/^CapEff:\t(.+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0"}`) & (1n << 24n)) !== 0n;
 
 /** Answers with what the body of a request says as a program. */
 const app = `
@@ -162,6 +165,25 @@ describe("the disk of a replica, with file systems of its own", asRoot, () => {
     const later = await start(plan({ space: "alice/grows", disk: { ...diskLimits, dataBytes: 256 * mib } }));
     assert.ok((later.link.status().limits?.data?.bytes ?? 0) > 200 * mib, JSON.stringify(later.link.status().limits));
     assert.equal(await ask(later, 'fs.readFileSync("/data/kept", "utf8")'), "kept");
+  });
+
+  test("a higher limit is there at a start beside a running replica, for both, or at the next start alone", async () => {
+    const disk = { ...diskLimits, dataBytes: 256 * mib };
+    const sizeOf = async (of: Started): Promise<number> =>
+      Number(await ask(of, '(({ blocks, bsize }) => blocks * bsize)(fs.statfsSync("/data"))'));
+    const one = await start(plan({ space: "alice/grows-in-use" }));
+    await ask(one, 'fs.writeFileSync("/data/kept", "kept")');
+    const other = await start(plan({ space: "alice/grows-in-use", disk }));
+    const sizes = [await sizeOf(one), await sizeOf(other)];
+    assert.equal(sizes[0], sizes[1]);
+    assert.equal(other.link.status().limits?.data?.bytes, sizes[1]);
+    assert.equal((sizes[0] ?? 0) > 200 * mib, mayGrowMounted, `${sizes[0]} bytes`);
+    assert.equal(existsSync(`${imageOf(one.plan)}.grows`), !mayGrowMounted);
+    for (const each of [one, other]) await stop(each);
+    await until("nobody has it", () => devicesOf(one.plan) === "");
+    const last = await start(plan({ space: "alice/grows-in-use", disk }));
+    assert.ok((await sizeOf(last)) > 200 * mib);
+    assert.equal(await ask(last, 'fs.readFileSync("/data/kept", "utf8")'), "kept");
   });
 
   test("one that is damaged beyond repair, or cannot be mounted any more, is a failure with its code, and stays as it is", async () => {

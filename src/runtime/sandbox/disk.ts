@@ -226,7 +226,7 @@ function foundAt(path: string): Found {
 }
 
 const moreData =
-  "Delete what is not needed there; the operator gives more with WAYBILL_APP_DATA_MB, which counts once the app was stopped and is started again.";
+  "Delete what is not needed there; the operator gives more with WAYBILL_APP_DATA_MB, which counts at a replica's next start, in some containers once the app was stopped and is started again.";
 const moreLayer =
   "It is empty again when the app is started again; the operator gives more with WAYBILL_APP_DISK_MB, from then on.";
 const moreMemory = "That place is in memory and is no larger: write to /data what is large.";

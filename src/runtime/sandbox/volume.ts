@@ -42,7 +42,7 @@ const options = "loop,nosuid,nodev,noatime,discard,noinit_itable";
 
 /**
  * In order: only one of us makes, checks or grows it; a folder that was being replaced is replaced, or put back; a new one has room
- * for what lay in the folder; and one that nobody has mounted is checked. A loop device that has the file already is used again by
+ * for what lay in the folder; one that nobody has mounted is checked and grown, and one that others have is grown as it is. A loop device that has the file already is used again by
  * mount(8), and then it is the same file system.
  */
 const functions = `checked() {
@@ -50,6 +50,7 @@ const functions = `checked() {
 }
 lasting() {
   set -e
+  in_use=
   exec 9< "\${2%/*}"
   flock -n 9 || { echo "${volumeAtWork} $2"; flock -w ${waitForOtherSeconds} 9; }
   if [ -d "$2.moved" ]; then
@@ -77,7 +78,9 @@ lasting() {
     if [ -n "$had" ]; then mv "$2" "$2.moved"; mkdir -m 0700 "$2"; chown "$4:$4" "$2"; fi
     mv "$1.new" "$1"
     if [ -n "$had" ]; then rm -rf "$2.moved"; fi
-  elif [ -z "$(losetup -j "$1")" ]; then
+  elif [ -n "$(losetup -j "$1")" ]; then
+    if [ -e "$1.grows" ] || [ "$(stat -c %s "$1")" -lt "$3" ]; then in_use=1; fi
+  else
     checked -p "$1"
     if [ -e "$1.grows" ] || [ "$(stat -c %s "$1")" -lt "$3" ]; then
       echo "${volumeAtWork} $2"
@@ -89,6 +92,14 @@ lasting() {
     fi
   fi
   mount -o ${options},errors=remount-ro "$1" "$2"
+  if [ -n "$in_use" ]; then
+    # Of all that have it mounted: the kernel grows it under them, for who has CAP_SYS_RESOURCE. Else the next who checks it does.
+    : > "$1.grows"
+    truncate -s ">$3" "$1"
+    device=$(losetup -n -O NAME -j "$1")
+    losetup -c "$device"
+    if resize2fs "$device" > /dev/null 2>&1; then rm "$1.grows"; fi
+  fi
   if [ -d "$2/lost+found" ]; then rmdir "$2/lost+found" 2>/dev/null || true; fi
 }
 passing() {
