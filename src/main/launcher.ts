@@ -33,17 +33,24 @@ export function launcher(
     const socket = join(plan.sockets, gatewaySocketName);
     await sandbox.gateway.open({ id: replica, space, socket, uid: plan.sandbox.hostUid, profile: "app" });
   };
+  /** The Spaces of those that are being started on their data folder itself, by their own folders: no record says yet that they live. */
+  const startingOnFolder = new Map<string, string>();
   return {
     async launch(plan, agentEpoch) {
       refuseOnLowDisk(dirname(plan.folder), reserveBytes);
       // A static Space has no process of its own: its shim serves the files.
       if (sandbox === null || plan.release.argv === null) return launch(plan, { ...tools, agentEpoch });
-      const own = planSandbox(plan, sandbox, () => livesOnFolder(plan));
+      const own = planSandbox(plan, sandbox, () => livesOnFolder(plan, startingOnFolder));
       // The app's own port is the app's, also where the platform listens on the same one: the catch-all takes what goes there.
       const ports = own.ports.filter((port) => port !== plan.release.appPort);
       const planned = { ...plan, sandbox: { ...own, ports } };
-      if (planned.sandbox.hostUid !== null) await sandbox.filled();
-      return launch(planned, { ...tools, agentEpoch, beforeStart: openGateway });
+      if (!own.disk?.data.volume) startingOnFolder.set(plan.folder, plan.spec.space);
+      try {
+        if (planned.sandbox.hostUid !== null) await sandbox.filled();
+        return await launch(planned, { ...tools, agentEpoch, beforeStart: openGateway });
+      } finally {
+        startingOnFolder.delete(plan.folder);
+      }
     },
     adopt: async (folder, agentEpoch) => {
       const found = await adopt(folder, agentEpoch);
@@ -70,7 +77,7 @@ export function launcher(
 function ownersOf(folders: readonly string[], pids: readonly number[]): ReadonlyMap<number, ProcessOf> {
   const processes = linuxProcesses();
   const replicas = folders.flatMap((folder) => {
-    const app = appIn(folder);
+    const app = whole(readApp, folder);
     return app && isAlive(processes, app) ? { folder, of: membershipOf(app) } : [];
   });
   return new Map(
@@ -82,9 +89,9 @@ function ownersOf(folders: readonly string[], pids: readonly number[]): Readonly
 }
 
 /** Undefined also where the record is damaged: the folder is its replica's user's, and nobody else is to suffer for it. */
-function appIn(folder: string): ReturnType<typeof readApp> {
+function whole<T>(read: (folder: string) => T | undefined, folder: string): T | undefined {
   try {
-    return readApp(folder);
+    return read(folder);
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
@@ -112,12 +119,19 @@ function runs(folder: string): boolean {
   return shim !== undefined && isAlive(linuxProcesses(), shim);
 }
 
-/** Another replica of this one's Space runs, started by a version that bounded no /data: it writes into the folder itself. */
-function livesOnFolder({ folder, spec }: LaunchPlan): boolean {
+/**
+ * Another replica of this one's Space has its data folder as it is, because one did that was started by a version that bounded no /data:
+ * it writes into the folder itself. `starting`: the Spaces of those that are only on their way there, by their folders.
+ */
+export function livesOnFolder(
+  { folder, spec }: Pick<LaunchPlan, "folder" | "spec">,
+  starting: ReadonlyMap<string, string>,
+): boolean {
+  if ([...starting].some(([other, space]) => other !== folder && space === spec.space)) return true;
   const all = dirname(folder);
   return readdirSync(all).some((name) => {
     const other = join(all, name);
-    const plan = other === folder ? undefined : readPlan(other);
+    const plan = other === folder ? undefined : whole(readPlan, other);
     if (plan?.spec.space !== spec.space || plan.sandbox === null) return false;
     return !plan.sandbox.disk?.data.volume && runs(other);
   });
