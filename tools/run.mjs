@@ -20,6 +20,8 @@ if (!file) {
   process.exit(2);
 }
 await installIfStale();
+// As the platform has it: what tests and benchmarks make of it is read by users of its own, which no umask of 077 may keep away.
+process.umask(0o022);
 const node = findNode();
 const bin = join(root, "node_modules", ".bin");
 const child = spawn(node, ["--disable-warning=ExperimentalWarning", resolve(root, file), ...rest], {
