@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { after, describe, test } from "node:test";
 import { launch } from "../src/runtime/launch.ts";
 import { readShim, type LaunchPlan } from "../src/runtime/folder.ts";
@@ -91,6 +91,13 @@ describe(
       const other = await started(boxes.plan({ "app.js": mirror }, { env }), true);
       assert.deepEqual(shimSeen(other), shimSeen(one));
       assert.deepEqual(await appSeen(other), await appSeen(one));
+      for (const { plan } of [one, other]) {
+        const image = plan.sandbox?.disk?.layer.volume?.image ?? assert.fail("its layer has a file system");
+        for (const path of [image, dirname(image)]) {
+          const { uid, mode } = statSync(path);
+          assert.deepEqual([uid, mode & 0o077], [0, 0], `${path} is root's alone, who goes by its path`);
+        }
+      }
       await stop(one);
       await stop(other);
     });

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import type { ReplicaSpec } from "../contract/agent.ts";
 import { writeStored, type SandboxPlan } from "../runtime/folder.ts";
 import { linuxProcesses } from "../runtime/processes.ts";
-import { livesOnFolder } from "./launcher.ts";
+import { spaceFolders } from "../runtime/sandbox/prepare.ts";
+import { launcher, livesOnFolder, type NodeSandbox } from "./launcher.ts";
 
 const all = mkdtempSync(join(tmpdir(), "waybill-launcher-"));
 after(() => rmSync(all, { recursive: true }));
@@ -42,4 +43,17 @@ test("a replica's record that is damaged keeps no other Space from starting", ()
   const { folder } = replica("p_4", "alice/damaged");
   writeFileSync(join(folder, "plan.json"), "{");
   assert.equal(livesOnFolder(replica("p_5", "alice/next"), nobody), false);
+});
+
+test("the file of a replica's layer goes when it has ended, and no other's", async () => {
+  const { folder } = replica("p_6", "alice/app");
+  const spaces = spaceFolders(join(all, "spaces"), false);
+  const images = [folder, join(all, "p_7")].map((each) => spaces.layerOf(each));
+  for (const image of images) writeFileSync(image, "");
+  const node: Partial<NodeSandbox> = { spaces };
+  await launcher({ nodePath: "", shimEntry: "" }, node as NodeSandbox, 0).ended(folder);
+  assert.deepEqual(
+    images.map((image) => existsSync(image)),
+    [false, true],
+  );
 });

@@ -1,5 +1,5 @@
 /** Plugs the runtime into the agent, and gives each replica its sandbox. */
-import { readdirSync, statfsSync } from "node:fs";
+import { readdirSync, rmSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Launcher, ProcessOf } from "../agent/ports.ts";
 import { gatewaySocketName } from "../contract/egress.ts";
@@ -60,6 +60,7 @@ export function launcher(
       return found;
     },
     async ended(folder) {
+      if (sandbox !== null) rmSync(sandbox.spaces.layerOf(folder), { force: true });
       const plan = readPlan(folder);
       if (sandbox === null || !plan?.sandbox) return;
       const { replica } = plan.spec;

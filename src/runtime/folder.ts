@@ -11,7 +11,7 @@
  *   spool/         the shim's evidence
  *   etc/           in a sandbox its /etc; filter.bpf its seccomp filter; bundle/ where crun's bundle lies, in memory
  *   layer/         what a sandboxed app wrote into its own folder, and scratch/ where it packs tensors; where the agent is root all
- *                  of it is in layer.ext4, a file system that only its shim has mounted
+ *                  of it is in a file system that only its shim has mounted; its file lies elsewhere (sandbox/prepare.ts)
  *   exit.json      the final ReplicaStatus, synced; from then on nothing changes
  *   ctl.sock, in.sock   or, where the folder's path is too long for a socket's address, in a short folder named in plan.json
  */

@@ -186,10 +186,10 @@ function startShim(stored: StoredPlan, secrets: Readonly<Record<string, string>>
 /** One that waits, where it can be put in this replica's place. */
 function takeSpare(stored: StoredPlan, tools: LaunchTools) {
   if (tools.spares === undefined || stored.sandbox === null) return undefined;
+  makeOwnFolders(stored.sandbox);
   const place = placeOf(stored, stored.sandbox, reachOf(stored, stored.sandbox, tools));
   const spare = place === null ? undefined : tools.spares.take();
   if (place === null || spare === undefined) return undefined;
-  makeOwnFolders(stored.sandbox);
   return { child: spare.child, become: (secrets: Readonly<Record<string, string>>) => spare.become(place, secrets) };
 }
 
@@ -208,9 +208,12 @@ function reachOf(
   return { needs: [...new Set(needs)], frozen: released };
 }
 
-/** Its own layer's folder: a program less on the way. What lasts is another replica's too, which may be moving it. */
+/** Its own layer's folder and file: programs less on the way. What lasts is another replica's too, which may be moving it. */
 function makeOwnFolders({ disk }: SandboxPlan): void {
-  for (const { at } of volumesOf(disk).filter(({ lasts }) => !lasts)) mkdirSync(at, { recursive: true });
+  for (const { at, image } of volumesOf(disk).filter(({ lasts }) => !lasts)) {
+    mkdirSync(at, { recursive: true });
+    closeSync(openSync(image, "a", 0o600));
+  }
 }
 
 /** The command that takes the shim into namespaces of its own, as its Space's user where there is one. */

@@ -78,8 +78,8 @@ export function placeOf(
 ): SparePlace | null {
   const volumes = volumesOf(disk);
   if (hostUid === null || !areMade(volumes)) return null;
-  const files = volumes.filter(({ lasts }) => lasts).map(({ image }) => image);
-  const needs = [...stage.needs, ...files];
+  // To look at what the disk has given them; who opens them is root.
+  const needs = [...stage.needs, ...volumes.map(({ image }) => image)];
   const folders = foldersScript({ hostUid, needs, frozen: stage.frozen, cgroup: null });
   if (folders === null) return null;
   return { stored, hostUid, cgroup: cgroups?.shim ?? null, folders, volumes: volumesScript(volumes) };

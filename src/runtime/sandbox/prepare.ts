@@ -10,7 +10,7 @@ import {
   rmdirSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { layerName } from "../folder.ts";
 import type { DiskLimits, DiskPlan, LaunchPlan, SandboxLimits, SandboxPlan } from "../folder.ts";
 import { cgroupsHere, makeCgroups, noCgroups, type CgroupsHere } from "./cgroups.ts";
@@ -23,6 +23,8 @@ import type { SandboxDriver } from "./way.ts";
 /** Users of Spaces: far above those of people and of distributions' containers, below what 32-bit tools take for negative. */
 const firstUid = 2_000_000_000;
 const uidsMax = 65_536;
+/** Beside the folders of Spaces, whose names have an owner. */
+const layersName = "layers";
 /** Above them, so many users for each owner's image builds; the last of them is below what 32-bit tools take for negative. */
 const firstOfRanges = firstUid + 2 * uidsMax;
 const rangesMax = Math.floor((2 ** 31 - 1 - firstOfRanges) / usersOfImages);
@@ -92,6 +94,11 @@ export interface Spaces {
   rangeOf(owner: string): number | null;
   /** Its folder that outlives replicas, made and owned. */
   dataOf(space: string): string;
+  /**
+   * Where the file system of a replica's layer is, by the name of its folder: root makes and mounts it by its path, so it lies where
+   * nobody else may put something in its place. It is there until the replica has ended.
+   */
+  layerOf(folder: string): string;
 }
 
 /** Users and folders of Spaces under `folder`. A Space keeps both for its life: its files belong to that user. */
@@ -109,6 +116,11 @@ export function spaceFolders(folder: string, isRoot: boolean): Spaces {
       const uid = uidOf(space);
       if (uid !== null) chownSync(data, uid, uid);
       return data;
+    },
+    layerOf(replica) {
+      const layers = join(folder, layersName);
+      mkdirSync(layers, { recursive: true, mode: 0o700 });
+      return join(layers, `${basename(replica)}.ext4`);
     },
   };
 }
@@ -180,7 +192,7 @@ export function planSandbox(
 
 function diskPlan(
   of: { readonly folder: string; readonly dataFolder: string; readonly uid: number | null; isUsed(): boolean },
-  { disk: { dataBytes, layerBytes, reserveBytes }, volumes }: Given,
+  { disk: { dataBytes, layerBytes, reserveBytes }, volumes, spaces }: Given,
 ): DiskPlan {
   const { folder, dataFolder, uid } = of;
   const image = `${dataFolder}.ext4`;
@@ -192,7 +204,7 @@ function diskPlan(
   }
   const data: Volume = { image, at: dataFolder, bytes: dataBytes, uid, lasts: true, reserveBytes };
   const at = join(folder, layerName);
-  const layer: Volume = { image: `${at}.ext4`, at, bytes: layerBytes, uid, lasts: false, reserveBytes };
+  const layer: Volume = { image: spaces.layerOf(folder), at, bytes: layerBytes, uid, lasts: false, reserveBytes };
   return {
     data: { bytes: dataBytes, volume: isMade || !of.isUsed() ? data : null },
     layer: { bytes: layerBytes, volume: layer },
