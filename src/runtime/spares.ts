@@ -9,7 +9,7 @@ import { basename, dirname, join } from "node:path";
 import type { Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { readFrames, writeFrame } from "./frames.ts";
-import { readText, shimOutput, volumesOf, type SandboxPlan, type StoredPlan } from "./folder.ts";
+import { readText, shimOutput, volumesMountedName, volumesOf, type SandboxPlan, type StoredPlan } from "./folder.ts";
 import { programNeeds, shimEnvironment, shimFlags, type ShimProgram } from "./shim-program.ts";
 import {
   canStartSpare,
@@ -82,7 +82,13 @@ export function placeOf(
   const needs = [...stage.needs, ...volumes.map(({ image }) => image)];
   const folders = foldersScript({ hostUid, needs, frozen: stage.frozen, cgroup: null });
   if (folders === null) return null;
-  return { stored, hostUid, cgroup: cgroups?.shim ?? null, folders, volumes: volumesScript(volumes) };
+  return {
+    stored,
+    hostUid,
+    cgroup: cgroups?.shim ?? null,
+    folders,
+    volumes: volumesScript(volumes, join(stored.folder, volumesMountedName)),
+  };
 }
 
 export interface SparePlace {

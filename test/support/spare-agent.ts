@@ -1,16 +1,28 @@
-/** An agent that keeps a shim in advance: prints its pid when it waits, and goes on until it is killed. */
+/**
+ * An agent that keeps a shim in advance: prints its pid when it waits, and goes on until it is killed. With a plan, as JSON, it starts that
+ * replica by it, at the first line of its input.
+ */
+import { once } from "node:events";
+import { launch, type LaunchPlan } from "../../src/runtime/launch.ts";
 import { keepSpare } from "../../src/runtime/spares.ts";
 import { tools } from "./replicas.ts";
+import { sandboxPorts } from "./sandboxes.ts";
 
+const [folder = "", plan] = process.argv.slice(2);
 const spares = keepSpare({
   program: tools,
-  folder: process.argv[2] as string,
-  ports: () => [443],
+  folder,
+  ports: () => sandboxPorts,
   filled: () => Promise.resolve(),
   log: console,
   availableBytes: () => Infinity,
   pauseMs: 0,
 });
 await spares.settled();
-console.log(spares.take()?.child.pid);
+console.log(spares.waiting);
+if (plan !== undefined) {
+  await once(process.stdin, "data");
+  await launch(JSON.parse(plan) as LaunchPlan, { ...tools, spares });
+  console.log("started");
+}
 setInterval(() => undefined, 60_000);

@@ -125,9 +125,9 @@ export function foldersScript({ hostUid, needs, frozen }: Stage & { readonly hos
   return frozen.every((path) => bound.has(path)) ? shellScript(spareFds.folders, covering(steps, frozen)) : null;
 }
 
-/** What the shell in the outer one is given. */
-export function volumesScript(all: readonly Volume[]): string {
-  return shellScript(spareFds.volumes, all.length === 0 ? [] : mountKnown(all));
+/** What the shell in the outer one is given; the file is there when all are mounted. */
+export function volumesScript(all: readonly Volume[], mounted: string): string {
+  return shellScript(spareFds.volumes, [...(all.length === 0 ? [] : mountKnown(all)), `: > ${quoted(mounted)}`]);
 }
 
 function shellScript(fd: number, lines: readonly string[]): string {

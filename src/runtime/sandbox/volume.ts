@@ -42,8 +42,8 @@ const options = "loop,nosuid,nodev,noatime,discard,noinit_itable";
 
 /**
  * In order: only one of us makes, checks or grows it; a folder that was being replaced is replaced, or put back; a new one has room
- * for what lay in the folder; one that nobody has mounted is checked and grown, and one that others have is grown as it is. A loop device that has the file already is used again by
- * mount(8), and then it is the same file system.
+ * for what lay in the folder; one that nobody has mounted is checked and grown, and one that others have is grown as it is. A loop
+ * device that has the file already is used again by mount(8), and then it is the same file system.
  */
 const functions = `checked() {
   said=$(e2fsck "$@" 2>&1) || [ $? -lt 4 ] || { echo "$said" >&2; exit 1; }
@@ -96,9 +96,8 @@ lasting() {
     # Of all that have it mounted: the kernel grows it under them, for who has CAP_SYS_RESOURCE. Else the next who checks it does.
     : > "$1.grows"
     truncate -s ">$3" "$1"
-    device=$(losetup -n -O NAME -j "$1")
-    losetup -c "$device"
-    if resize2fs "$device" > /dev/null 2>&1; then rm "$1.grows"; fi
+    device=$(losetup -n -O NAME -j "$1" | head -n 1)
+    if losetup -c "$device" 2> /dev/null && resize2fs "$device" > /dev/null 2>&1; then rm "$1.grows"; fi
   fi
   if [ -d "$2/lost+found" ]; then rmdir "$2/lost+found" 2>/dev/null || true; fi
 }
