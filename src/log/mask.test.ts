@@ -43,6 +43,28 @@ describe("maskOf", () => {
     );
   });
 
+  test("access tokens are masked by their form, also without a value to look for and where a token comes in pieces", () => {
+    const ours = `hf_wb${"0123456789abcdef".repeat(2)}`;
+    const hubs = `hf_${"aB3".repeat(11)}x`;
+    const mask = maskOf({ HF_TOKEN: hubs });
+    assert.equal(
+      mask.hide(`https://a:${ours}@host/?t%3D${ours}&u=${hubs}`),
+      "https://a:***token***@host/?t%3D***token***&u=***HF_TOKEN***",
+    );
+    assert.equal(maskOf({}).hide(`got ${hubs}.`), "got ***token***.");
+    for (const word of ["hf_hub_download", "hf_transfer", `hf_${"a".repeat(33)}`, `hf_${"a".repeat(35)}`, "half"])
+      assert.equal(maskOf({}).hide(`import ${word}`), `import ${word}`);
+    for (const token of [ours, hubs])
+      for (let at = 1; at < token.length; at++) {
+        const splitter = new LineSplitter(maskOf({}));
+        const lines = [`say ${token.slice(0, at)}`, `${token.slice(at)} to all\n`].flatMap((part) => [
+          ...splitter.push(Buffer.from(part)),
+          ...splitter.flush(),
+        ]);
+        assert.equal(lines.join("").replace(/^say (?:say )?/, ""), "***token*** to all");
+      }
+  });
+
   test("of two values one of which holds the other, the longer is masked whole", () => {
     assert.equal(maskOf({ SHORT: "abcd", LONG: "abcdefgh" }).hide("abcdefgh abcd"), "***LONG*** ***SHORT***");
   });

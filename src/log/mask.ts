@@ -1,6 +1,7 @@
 /**
  * Takes secrets out of text before it is stored: each value that is long enough becomes `***NAME***`, also where it stands as
- * base64, as a URL or in JSON. A program that wants to print its secret otherwise can; this is against mistakes.
+ * base64, as a URL or in JSON, and whatever looks like an access token `***token***`. A program that wants to print its secret
+ * otherwise can; this is against mistakes.
  */
 
 /** A shorter value is a word like any other: masking it would tear the log apart and hide nothing. */
@@ -21,24 +22,29 @@ export interface Mask {
 
 export const noMask: Mask = { hide: (text) => text, pending: () => 0, longest: 0 };
 
-/** A mask for these values by name. */
+/** Access tokens, ours and the hosted service's. Ours are known also within a word, as after `%3D`. */
+const tokens = String.raw`hf_wb[0-9a-hjkmnp-tv-z]{32}|\bhf_[A-Za-z0-9]{34}\b`;
+const tokenBegins = /(?:hf_wb[0-9a-hjkmnp-tv-z]{0,31}|\b(?:h|hf|hf_[A-Za-z0-9]{0,33}))$/;
+const tokenChars = 37;
+
+/** A mask for these values by name, and for access tokens, whoever's they are. */
 export function maskOf(secrets: Readonly<Record<string, string>>): Mask {
   const names = new Map<string, string>();
   for (const [name, value] of Object.entries(secrets))
     for (const form of formsOf(value)) if (!names.has(form)) names.set(form, name);
-  if (names.size === 0) return noMask;
   // The longest first: what holds another one is masked whole.
   const forms = [...names.keys()].sort((a, b) => b.length - a.length);
-  const any = new RegExp(forms.map((form) => RegExp.escape(form)).join("|"), "g");
+  const any = new RegExp([...forms.map((form) => RegExp.escape(form)), tokens].join("|"), "g");
   return {
-    hide: (text) => text.replace(any, (found) => `***${names.get(found) ?? ""}***`),
+    hide: (text) => text.replace(any, (found) => `***${names.get(found) ?? "token"}***`),
     pending: (text) => {
-      const begun = text.length - Math.max(...forms.map((form) => overlap(text, form)));
+      const begins = tokenBegins.exec(text)?.[0].length ?? 0;
+      const begun = text.length - Math.max(begins, ...forms.map((form) => overlap(text, form)));
       // What is whole already is not torn apart by what may begin within it.
       const torn = [...text.matchAll(any)].find(({ index, 0: found }) => index < begun && index + found.length > begun);
       return text.length - (torn?.index ?? begun);
     },
-    longest: forms[0]?.length ?? 0,
+    longest: Math.max(tokenChars, forms[0]?.length ?? 0),
   };
 }
 
