@@ -5,7 +5,7 @@ import type { Identity, TokenResolver, TokenSpace } from "../identity/token-reso
 import type { Caller } from "./caller.ts";
 import type { Organisations } from "./organisations.ts";
 
-export type Called = { readonly caller: Caller | null } | { readonly refused: Code };
+export type Called = { readonly caller: Caller | null } | { readonly refused: Code; readonly says?: string };
 
 export class Callers {
   readonly #parts: {
@@ -22,7 +22,7 @@ export class Callers {
   async byToken(authorization: string | undefined): Promise<Called> {
     const { resolver } = this.#parts;
     const identity = await resolver.resolve({ authorization, hfAuthorization: undefined, address: undefined });
-    if (!identity.ok) return { refused: identity.code };
+    if (!identity.ok) return { refused: identity.code, says: identity.says };
     return { caller: identity.by === "address" ? null : this.#ofToken(identity) };
   }
 

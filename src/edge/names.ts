@@ -79,8 +79,15 @@ export const securityNames: ReadonlySet<string> = new Set([
 /** Cookies of the console begin so; they reach no app, and no app may set one. */
 export const consoleCookiePrefixes: readonly string[] = ["__Host-waybill", "__Secure-waybill", "waybill_"];
 
-/** Access tokens of the platform begin so (the Hub's clients insist on it): an app never receives one. */
-export const platformBearer = /^bearer\s+hf_/i;
+/**
+ * Whether a value of `Authorization` holds an access token, of the platform or of the hosted service: those begin with `hf_`, since the
+ * Hub's clients insist on it. An app never receives one, in whatever scheme it came.
+ */
+export function holdsAccessToken(authorization: string): boolean {
+  if (/\bhf_/i.test(authorization)) return true;
+  const basic = /^\s*basic\s+(\S+)/i.exec(authorization)?.[1];
+  return basic !== undefined && /(?:^|:)hf_/i.test(Buffer.from(basic, "base64").toString());
+}
 
 /** What is decided by a header's name alone. */
 export interface HeaderName {

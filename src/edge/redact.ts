@@ -41,7 +41,8 @@ function redactedParameter(parameter: string): string {
   return `${withoutSecret(name)}=${withoutSecret(parameter.slice(equals + 1))}`;
 }
 
-function withoutSecret(text: string): string {
+/** The text, or {@link hidden} where it looks like a secret or holds what does. */
+export function withoutSecret(text: string): string {
   return text.length >= shortestSecret && secretShapes.test(decoded(text)) ? hidden : text;
 }
 

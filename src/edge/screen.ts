@@ -4,7 +4,7 @@
  */
 import { parseHost } from "../http/host.ts";
 import { headLinesMax } from "../http/limits.ts";
-import { headerName, isOwnedFamily, ownedOfRequests, platformBearer, securityNames } from "./names.ts";
+import { headerName, holdsAccessToken, isOwnedFamily, ownedOfRequests, securityNames } from "./names.ts";
 import type { HeaderName } from "./names.ts";
 
 /** As node:http gives it. */
@@ -216,7 +216,7 @@ function framingOf(length: string | undefined, coding: string | undefined, versi
   return { kind: "length", bytes: Number(length) };
 }
 
-/** A platform's bearer token stays here; any other `Authorization` is the app's own affair. */
+/** An access token stays here; any other `Authorization` is the app's own affair. */
 function forwardableLines(
   raw: readonly string[],
   names: readonly HeaderName[],
@@ -228,7 +228,7 @@ function forwardableLines(
     const { lower, toApp } = names[i] as HeaderName;
     let value = raw[2 * i + 1] as string;
     if (!toApp || (listed.length > 0 && listed.includes(lower))) continue;
-    if (lower === "authorization" && platformBearer.test(value)) continue;
+    if (lower === "authorization" && holdsAccessToken(value)) continue;
     if (lower === "cookie") {
       value = withoutCookies(value);
       if (value === "") continue;

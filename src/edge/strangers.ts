@@ -9,6 +9,7 @@ import type { ProblemReply } from "../http/reply.ts";
 import { visitorOf } from "../http/visitor.ts";
 import type { EdgeContext } from "./context.ts";
 import type { StrangerCounter } from "./ports.ts";
+import { withoutSecret } from "./redact.ts";
 
 interface StrangerExtra {
   readonly detail?: string | undefined;
@@ -24,7 +25,7 @@ export function strangerReplies(
   addressOf: (socket: Socket) => string,
 ) {
   const reply = (code: Code, host: string, address: string, extra: StrangerExtra): ProblemReply => {
-    const counter = options.counter.count({ code, host, address });
+    const counter = options.counter.count({ code, host: withoutSecret(host), address });
     const { close, retryAfterMs, headers, detail, status } = extra;
     const rest = { ...(detail !== undefined && { detail }), ...(status !== undefined && { status }) };
     return {

@@ -209,6 +209,17 @@ const requests: readonly Case[] = [
     sentence: /^The Space is private, and whoever came may not read it\. It was bob\.$/,
   },
   {
+    code: "identity/token-expired",
+    record: a.record("request", [
+      a.by("edge", "identity.resolve", "refused", {
+        code: "identity/token-expired",
+        says: "This access token expired at 2026-11-22T12:00:00.000Z.",
+      }),
+      a.deliver("identity/token-expired", 401, "refused"),
+    ]),
+    sentence: /^The access token has expired\. This access token expired at 2026-11-22T12:00:00\.000Z\.$/,
+  },
+  {
     code: "route/too-large",
     record: a.edgeRequest([a.deliver("route/too-large", 413, "refused")]),
     sentence: /larger than this platform accepts/,

@@ -11,7 +11,7 @@ export const identityCodes = {
     next: "Send `Authorization: Bearer hf_wb…`.",
   },
   "identity/expired": {
-    says: "The token has expired.",
+    says: "The visitor's token has expired.",
     owner: "visitor",
     retry: "now",
     status: 401,
@@ -41,6 +41,14 @@ export const identityCodes = {
     status: 401,
     proxy: "http_request_denied",
     next: "Sign in with `Authorization: Bearer hf_wb…`: only a Space may pass on its own visitor's token.",
+  },
+  "identity/token-expired": {
+    says: "The access token has expired.",
+    owner: "visitor",
+    retry: "never",
+    status: 401,
+    proxy: "http_request_denied",
+    next: "Make a new one with `waybill token create`.",
   },
   "identity/bad-token": {
     says: "The access token is not known here, or was revoked.",

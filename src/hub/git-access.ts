@@ -24,7 +24,10 @@ export interface GitNode {
 }
 
 /** Who asks, by the token that was shown. */
-export type GitAsked = { readonly caller: GitCaller | null } | GitNode | { readonly refused: Code };
+export type GitAsked =
+  | { readonly caller: GitCaller | null }
+  | GitNode
+  | { readonly refused: Code; readonly says?: string };
 
 export interface GitPath {
   /** Repositories of other kinds get their own first word. */
@@ -76,7 +79,8 @@ export function mayAccess(
   asked: GitAsked,
   standing: Standing,
 ): AccessRefusal | undefined {
-  if ("refused" in asked) return { status: 401, says: `${codeRow(asked.refused).says} ${codeRow(asked.refused).next}` };
+  if ("refused" in asked)
+    return { status: 401, says: `${asked.says ?? codeRow(asked.refused).says} ${codeRow(asked.refused).next}` };
   if ("node" in asked) {
     if (!write && asked.reads(id)) return undefined;
     return { status: 403, says: `Node ${asked.node} has no build of ${id}, and nothing to write.` };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { prng } from "../stdx/prng.ts";
-import { instant } from "../stdx/time.ts";
+import { instant, iso } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
 import { accessTokenHash, newAccessToken } from "./access-token.ts";
 import { knownForMs } from "./remembered.ts";
@@ -50,7 +50,7 @@ const alice = {
   scopes: ["read", "gpu"],
   token: { id: "t_1", account: "alice", scopes: ["read", "gpu"], ...held },
 };
-const badToken = { ok: false, code: "identity/bad-token" };
+const badToken = (says: string) => ({ ok: false, code: "identity/bad-token", says });
 const basic = (pair: string) => `Basic ${Buffer.from(pair).toString("base64")}`;
 
 describe("TokenResolver", () => {
@@ -67,22 +67,31 @@ describe("TokenResolver", () => {
       { hfAuthorization: `Bearer ${alices}`, authorization: "Bearer app-key" },
     ],
     ["Basic, as git sends it", { authorization: basic(`alice:${alices}`) }],
+    ["Basic, where it is the name in an address", { authorization: basic(`${alices}:`) }],
+    ["a field with a tab", { authorization: `Bearer\t${alices}` }],
   ] as const) {
     test(`a token is taken from ${how}`, async () => assert.deepEqual(await world().resolve(over), alice));
   }
 
-  for (const [what, over] of [
-    ["an unknown token", { authorization: `Bearer ${strangers}` }],
-    ["a token of another platform", { authorization: `Bearer hf_${"a".repeat(34)}` }],
-    ["a bearer of nothing", { authorization: "Bearer" }],
-    ["a wrong password that looks like a token", { authorization: basic(`alice:${strangers}`) }],
+  const unknown = "This access token is not known here.";
+  const foreign = "This is no access token of this platform: those begin with hf_wb.";
+  const astray = (field: string) => `${field} is not as \`Bearer hf_wb…\`, so nobody is known by it.`;
+  for (const [what, over, says] of [
+    ["an unknown token", { authorization: `Bearer ${strangers}` }, unknown],
+    ["a token of another platform", { authorization: `Bearer hf_${"a".repeat(34)}` }, foreign],
+    ["a bearer of nothing", { authorization: "Bearer" }, foreign],
+    ["a wrong password that looks like a token", { authorization: basic(`alice:${strangers}`) }, unknown],
     [
       "a bad token beside a good one of the app's field",
       { hfAuthorization: `Bearer ${strangers}`, authorization: `Bearer ${alices}` },
+      unknown,
     ],
+    ["a good token without its scheme", { authorization: alices }, astray("Authorization")],
+    ["a good token of another scheme", { authorization: `Token ${alices}` }, astray("Authorization")],
+    ["a good token alone in x-hf-authorization", { hfAuthorization: alices }, astray("X-HF-Authorization")],
   ] as const) {
     test(`${what} is refused, not taken for a stranger`, async () =>
-      assert.deepEqual(await world().resolve(over), badToken));
+      assert.deepEqual(await world().resolve(over), badToken(says)));
   }
 
   test("what is no token of ours in Basic is the app's own", async () => {
@@ -96,7 +105,11 @@ describe("TokenResolver", () => {
     state.now = 499;
     assert.equal((await resolve({ authorization: `Bearer ${alices}` })).ok, true);
     state.now = 500;
-    assert.deepEqual(await resolve({ authorization: `Bearer ${alices}` }), { ok: false, code: "identity/expired" });
+    assert.deepEqual(await resolve({ authorization: `Bearer ${alices}` }), {
+      ok: false,
+      code: "identity/token-expired",
+      says: `This access token expired at ${iso(instant(t0 + 500))}.`,
+    });
     assert.equal(state.finds, 1);
   });
 
@@ -108,7 +121,7 @@ describe("TokenResolver", () => {
     state.now = knownForMs - 1;
     assert.deepEqual(await asked(), alice);
     state.now = knownForMs;
-    assert.deepEqual(await asked(), badToken);
+    assert.deepEqual(await asked(), badToken(`This access token was revoked at ${iso(instant(t0))}.`));
     state.token.revokedAt = null;
     resolver.forget();
     assert.deepEqual(await asked(), alice);

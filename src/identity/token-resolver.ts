@@ -3,6 +3,7 @@
  * A token that does not hold is refused, never passed over: nobody who pays is counted as a stranger without being told.
  */
 import type { TierName } from "../core/model.ts";
+import { iso } from "../stdx/time.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import { accessTokenHash, isAccessToken } from "./access-token.ts";
 import { addressAccount } from "./caller-address.ts";
@@ -61,7 +62,14 @@ export type Identity =
       readonly token: FoundToken["token"];
     }
   | { readonly ok: true; readonly by: "address"; readonly account: string; readonly tier: "anonymous" }
-  | { readonly ok: false; readonly code: "identity/bad-token" | "identity/expired" };
+  | TokenRefusal;
+
+export interface TokenRefusal {
+  readonly ok: false;
+  readonly code: "identity/bad-token" | "identity/token-expired";
+  /** What is wrong with it, in a sentence for whoever sent it. */
+  readonly says: string;
+}
 
 export interface ResolverOptions {
   readonly directory: TokenDirectory;
@@ -89,7 +97,8 @@ export class TokenResolver {
     if (token === undefined) {
       return { ok: true, by: "address", account: addressAccount(credentials.address), tier: "anonymous" };
     }
-    if (!isAccessToken(token)) return { ok: false, code: "identity/bad-token" };
+    if (typeof token !== "string") return token;
+    if (!isAccessToken(token)) return bad("This is no access token of this platform: those begin with hf_wb.");
     return this.#identityOf(await this.#known.find(accessTokenHash(token)));
   }
 
@@ -99,10 +108,12 @@ export class TokenResolver {
   }
 
   #identityOf(found: FoundToken | undefined): Identity {
-    if (!found || found.token.revokedAt !== null) return { ok: false, code: "identity/bad-token" };
+    if (!found) return bad("This access token is not known here.");
     const { token, tier, role } = found;
+    if (token.revokedAt !== null) return bad(`This access token was revoked at ${iso(token.revokedAt)}.`);
     if (token.expiresAt !== null && this.#options.clock.wall() >= token.expiresAt) {
-      return { ok: false, code: "identity/expired" };
+      const says = `This access token expired at ${iso(token.expiresAt)}.`;
+      return { ok: false, code: "identity/token-expired", says };
     }
     return { ok: true, by: "token", account: token.account, tier, role, scopes: token.scopes, token };
   }
@@ -117,22 +128,38 @@ export class TokenResolver {
 
 /**
  * The platform's token that the request carries; undefined where it carries none. `Basic` is how git and older tools send one, as
- * the password; a password that is no token of ours or of the hosted service is the app's own business.
+ * the password or the name; what is no token of ours or of the hosted service is the app's own business. One that is sent in no such
+ * way is refused: whoever sent it believes to be known.
  */
-function tokenOf({ authorization, hfAuthorization }: Credentials): string | undefined {
-  return bearer(hfAuthorization) ?? bearer(authorization) ?? basicToken(authorization);
+function tokenOf({ authorization, hfAuthorization }: Credentials): string | TokenRefusal | undefined {
+  const token = hfAuthorization === undefined ? undefined : bearer(hfAuthorization);
+  if (hfAuthorization !== undefined && token === undefined) return astray("X-HF-Authorization");
+  const found = token ?? bearer(authorization) ?? basicToken(authorization);
+  if (found !== undefined || authorization === undefined || !holdsToken.test(authorization)) return found;
+  return astray("Authorization");
+}
+
+/** As `Authorization: hf_wb…` and `Authorization: Token hf_wb…` do. */
+const holdsToken = /\bhf_/i;
+
+function astray(field: string): TokenRefusal {
+  return bad(`${field} is not as \`Bearer hf_wb…\`, so nobody is known by it.`);
+}
+
+function bad(says: string): TokenRefusal {
+  return { ok: false, code: "identity/bad-token", says };
 }
 
 /** What follows `Bearer`; undefined where the field is of another scheme, or absent. */
 export function bearer(field: string | undefined): string | undefined {
-  const match = /^bearer(?: +(.*))?$/i.exec(field?.trim() ?? "");
+  const match = /^bearer(?:[ \t]+(.*))?$/i.exec(field?.trim() ?? "");
   return match ? (match[1] ?? "") : undefined;
 }
 
 function basicToken(field: string | undefined): string | undefined {
-  const match = /^basic +([A-Za-z0-9+/=_-]+)$/i.exec(field?.trim() ?? "");
+  const match = /^basic[ \t]+([A-Za-z0-9+/=_-]+)$/i.exec(field?.trim() ?? "");
   if (!match) return undefined;
   const pair = Buffer.from(match[1] as string, "base64").toString();
-  const password = pair.slice(pair.indexOf(":") + 1);
-  return password.startsWith("hf_") ? password : undefined;
+  const [, name = "", password = ""] = /^([^:]*):?(.*)$/s.exec(pair) ?? [];
+  return [password, name].find((part) => part.startsWith("hf_"));
 }

@@ -37,7 +37,7 @@ export function visitorIdentity(parts: VisitorIdentityParts): VisitorIdentity {
       const forwarded = ipToken === undefined ? undefined : forwardedVisitor(ipToken, credentials, parts);
       if (forwarded && "refused" in forwarded) return forwarded;
       const identity = await resolver.resolve({ authorization, hfAuthorization: xHfAuthorization, address });
-      if (!identity.ok) return { refused: identity.code };
+      if (!identity.ok) return { refused: identity.code, detail: identity.says };
       if (to?.private === true && !mayRead(to, identity, forwarded, parts)) return closedTo(identity, forwarded);
       // The app's own access token lets it in; who is billed is its visitor.
       if (forwarded) return forwarded.visitor;

@@ -1,7 +1,7 @@
 /** Who somebody claims to be, and is not. */
 import { until, visit } from "../../support/platform.ts";
 import { seen } from "../answers.ts";
-import { proved, type FaultCase } from "../case.ts";
+import { proved, type FaultCase, type Injected } from "../case.ts";
 
 export const identityCases: readonly FaultCase[] = [
   {
@@ -80,4 +80,58 @@ export const identityCases: readonly FaultCase[] = [
       );
     },
   },
+  {
+    code: "identity/bad-token",
+    how: "an access token that its account has revoked",
+    on: "main",
+    certainty: proved,
+    async inject({ app, alice }) {
+      const { id, token } = await alice.client.createToken({ scopes: ["read", "gpu"] });
+      await alice.client.revokeToken(id);
+      return refused(await visit(`${app.url}/`, { ...alice, token }), 401, "This access token was revoked at ");
+    },
+  },
+  {
+    code: "identity/bad-token",
+    how: "an access token of alice's without its scheme",
+    on: "main",
+    certainty: proved,
+    async inject({ app, alice }) {
+      const headers = { authorization: alice.token };
+      return refused(await visit(`${app.url}/`, undefined, { headers }), 401, "Authorization is not as `Bearer ");
+    },
+  },
+  {
+    code: "identity/token-expired",
+    how: "an access token is used after its time",
+    on: "main",
+    certainty: proved,
+    async inject({ app, alice }) {
+      const { token } = await alice.client.createToken({ scopes: ["read", "gpu"], expiresInMs: 1_000 });
+      const late = await until("it has expired", async () => {
+        const answer = await visit(`${app.url}/`, { ...alice, token });
+        return answer.status === 200 ? undefined : answer;
+      });
+      return refused(late, 401, "This access token expired at ");
+    },
+  },
+  {
+    code: "identity/forbidden",
+    how: "an access token that may not spend GPU time",
+    on: "main",
+    certainty: proved,
+    async inject({ app, alice }) {
+      const { token } = await alice.client.createToken({ scopes: ["read", "write"] });
+      return refused(await visit(`${app.url}/`, { ...alice, token }), 403, "it has not the scope gpu");
+    },
+  },
 ];
+
+/** The reason stands in what explain says, and nobody is counted for it. */
+function refused(answer: Parameters<typeof seen>[0], status: number, says: string): Injected {
+  return {
+    ...seen(answer, status),
+    also: ({ sentence, payer }) =>
+      payer !== undefined ? `counted as ${payer.says}` : sentence.includes(says) ? undefined : `it says ${sentence}`,
+  };
+}
