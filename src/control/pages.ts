@@ -98,6 +98,9 @@ const ownerSigns = {
 export function workPage(explanation: Explanation, { details }: { details: boolean }): string {
   const { id, kind, outcome, verdict, links } = explanation;
   const told = verdict ? verdictPanel(verdict) : `<p class="panel">${proseHtml(explanation.sentence)}</p>`;
+  // Whoever has the id sees the page.
+  const counted =
+    details && explanation.payer ? `<p class="muted">Counted as ${escapeHtml(explanation.payer.says)}.</p>` : "";
   // A call and its request are the same visitor's; replicas and builds are the owner's.
   const shown = details ? links : links.filter((link) => link.kind === "call" || link.kind === "request");
   const linked = shown.length === 0 ? "" : `<h2>Linked</h2><ul>${shown.map(linkItem).join("")}</ul>`;
@@ -106,7 +109,7 @@ export function workPage(explanation: Explanation, { details }: { details: boole
     : `<p class="muted">The proof is for the owner of the Space and for the operator: <code>waybill explain ${escapeHtml(id)}</code></p>`;
   return page(
     `${id} - Waybill`,
-    `<p class="muted">${escapeHtml(kind)}, <span${outcome === "ok" ? "" : ' class="failed"'}>${escapeHtml(outcome)}</span></p><h1>${escapeHtml(id)}</h1>${told}${linked}${entries}<p><a href="/">Console</a></p>`,
+    `<p class="muted">${escapeHtml(kind)}, <span${outcome === "ok" ? "" : ' class="failed"'}>${escapeHtml(outcome)}</span></p><h1>${escapeHtml(id)}</h1>${told}${counted}${linked}${entries}<p><a href="/">Console</a></p>`,
   );
 }
 

@@ -7,6 +7,7 @@ import { codeRow, isCode } from "./codes.ts";
 import type { Entry, Gap, WorkKind } from "./entry.ts";
 import { verdictOf } from "./finding.ts";
 import type { Finding } from "./finding.ts";
+import { payerOf } from "./payer.ts";
 import { gapsOf, read } from "./reading.ts";
 import type { Reading } from "./reading.ts";
 import { buildOutcome, buildSays, findBuild } from "./rules/builds.ts";
@@ -24,12 +25,14 @@ export function explain(record: WorkRecord): Explanation {
   const charge = record.kind === "call" ? chargeOf(reading) : record.charge;
   const { finding, outcome, says } = told(reading, charge);
   const verdict = finding ? verdictOf(finding, charge) : null;
+  const payer = record.kind === "call" || record.kind === "request" ? payerOf(reading) : undefined;
   return {
     id: record.id,
     kind: record.kind,
     outcome,
     sentence: [verdict?.sentence ?? says, record.trimmed?.says ?? []].flat().join(" "),
     verdict,
+    ...(payer && { payer }),
     entries: [...reading.entries, ...cited(reading.neighbours, verdict)],
     gaps: gapsOf(reading, () => true),
     links: linksOf(reading),

@@ -1,4 +1,5 @@
 /** The shape of what `waybill explain` says. `explain.ts` computes it from the record alone. */
+import type { Payer } from "./payer.ts";
 import type { Boundary, Owner, Retry } from "./codes.ts";
 import type { Entry, Gap, WorkKind } from "./entry.ts";
 
@@ -64,6 +65,8 @@ export interface Explanation {
   readonly outcome: WorkOutcome;
   readonly sentence: string;
   readonly verdict: Verdict | null;
+  /** Who is counted for it; absent where nothing says so, and for whom it does not concern. */
+  readonly payer?: Payer;
   readonly entries: readonly Entry[];
   readonly gaps: readonly Gap[];
   /** Works that this one caused or was caused by. */

@@ -25,6 +25,7 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
     rows.push(
       ["outcome", `${explanation.kind} ${explanation.id}: ${outcomeWords[explanation.outcome]}`],
       ["", explanation.sentence],
+      ...payerRow(explanation),
     );
   } else {
     rows.push(
@@ -32,6 +33,7 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
       ["owner", `${tone(paper, verdict.owner, `${ownerGlyphs[verdict.owner]} ${verdict.owner}`)}: ${verdict.sentence}`],
     );
     if (verdict.charge) rows.push(["charged", chargeSays(verdict.charge)]);
+    rows.push(...payerRow(explanation));
     facts = labelled(
       "facts",
       verdict.facts.map((id) => factLine(paper, explanation.entries, id)),
@@ -62,6 +64,10 @@ export function drawExplanation(paper: Paper, explanation: Explanation, { hops }
     )
     .join("");
   return hops ? `${text}\n${drawHops(paper, explanation)}` : text;
+}
+
+function payerRow({ payer }: Explanation): readonly Row[] {
+  return payer === undefined ? [] : [["counted as", payer.says]];
 }
 
 const retryWords = { now: "retry now. ", later: "retry later. ", never: "not before something is changed. " } as const;
