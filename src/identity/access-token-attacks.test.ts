@@ -5,6 +5,7 @@ import { prng } from "../stdx/prng.ts";
 import { instant } from "../stdx/time.ts";
 import { accessTokenHash, newAccessToken } from "./access-token.ts";
 import { TokenResolver } from "./token-resolver.ts";
+import type { Identity } from "./token-resolver.ts";
 
 const t0 = instant(Date.UTC(2026, 10, 29, 12));
 const token = newAccessToken((count) => prng(7).bytes(count));
@@ -30,6 +31,7 @@ function world() {
   return { asked, resolve };
 }
 
+const codeOf = (answer: Identity): string => (answer.ok ? "taken" : answer.code);
 /** The token with its character at `at` changed to another of the alphabet. */
 const near = (at: number): string => `${token.slice(0, at)}${token[at] === "0" ? "1" : "0"}${token.slice(at + 1)}`;
 
@@ -74,10 +76,8 @@ describe("the look-up of an access token", () => {
       asked.every((hash) => hash === accessTokenHash(token)),
       "spaces around a field are nobody's",
     );
-    assert.deepEqual(
-      await Promise.all(["A".repeat(8 << 20), token.toUpperCase()].map(resolve)),
-      Array.from({ length: 2 }, () => ({ ok: false, code: "identity/bad-token" })),
-    );
+    const answers = await Promise.all(["A".repeat(8 << 20), token.toUpperCase()].map(resolve));
+    assert.deepEqual([...new Set(answers.map(codeOf))], ["identity/bad-token"]);
   });
 
   test("every character of a token changed to every other of the alphabet is refused", async () => {

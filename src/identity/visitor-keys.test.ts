@@ -5,9 +5,10 @@ import { memorySql } from "../catalog/memory-sql.ts";
 import { prng } from "../stdx/prng.ts";
 import { after, instant, seconds } from "../stdx/time.ts";
 import { VisitorKeyring } from "./visitor-keys.ts";
-import type { KeyringParts, VisitorKey } from "./visitor-keys.ts";
+import type { KeyringParts } from "./visitor-keys.ts";
 import type { SecretSettings } from "./settings.ts";
 import { mintVisitorToken, verifyVisitorToken, visitorTokenLasts } from "./visitor-token.ts";
+import type { VisitorKey } from "./visitor-token.ts";
 
 const hour = 3_600_000;
 

@@ -11,13 +11,8 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { after, instant } from "../stdx/time.ts";
 import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
 import type { SecretSettings } from "./settings.ts";
-import { visitorTokenLasts } from "./visitor-token.ts";
-import type { VisitorSecrets } from "./visitor-token.ts";
-
-export interface VisitorKey {
-  readonly kid: string;
-  readonly key: Uint8Array;
-}
+import { visitorTokenHeader, visitorTokenLasts } from "./visitor-token.ts";
+import type { VisitorKey, VisitorSecrets } from "./visitor-token.ts";
 
 /** What mints and what verifies. */
 export interface VisitorKeys {
@@ -218,7 +213,11 @@ function firstOf<Of>(keys: readonly Of[]): Of {
 }
 
 function keysOf(keys: readonly VisitorKey[]): VisitorKeys {
-  return { current: firstOf(keys), all: new Map(keys.map(({ kid, key }) => [kid, key])) };
+  const { kid, key } = firstOf(keys);
+  return {
+    current: { kid, key, header: visitorTokenHeader(kid) },
+    all: new Map(keys.map(({ kid, key }) => [kid, key])),
+  };
 }
 
 function stored(keys: readonly Key[]): string {

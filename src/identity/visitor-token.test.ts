@@ -84,6 +84,29 @@ describe("mintVisitorToken", () => {
 });
 
 describe("verifyVisitorToken", () => {
+  test("takes back whatever was minted, and its text is the one that JSON has for it", () => {
+    const text = fc.oneof(
+      fc.string({ unit: "grapheme" }),
+      fc.constantFrom("bob", "address:2001:db8::/64", '"', "\\", "\n", "\u2028", "é"),
+    );
+    fc.assert(
+      fc.property(text, text, fc.option(text), fc.option(text), (account, request, user, root) => {
+        const chain = root === null ? {} : { forwarded: { root, hops: 3 } };
+        const minted = mintVisitorToken({ ...terms, account, request, user, ...chain });
+        if (minted.length > visitorTokenMaxLength) return;
+        const verified = verify(minted);
+        assert.ok(verified.ok);
+        const { claims } = verified;
+        assert.deepEqual(
+          [claims.account, claims.request, claims.user, claims.forwarded?.root ?? null],
+          [account, request, user, root],
+        );
+        const body = Buffer.from(minted.split(".")[1] ?? "", "base64url").toString();
+        assert.equal(body, JSON.stringify(JSON.parse(body)));
+      }),
+    );
+  });
+
   test("gives back what was minted, times to the whole second", () => {
     const { key: _key, kid: _kid, ...claims } = terms;
     assert.deepEqual(verify(token), {

@@ -4,7 +4,7 @@ import type { CallTold, SpaceDirectory, SpaceRoute, StrangerCounter, VisitorIden
 import { TokenResolver } from "../identity/token-resolver.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
 import { ToldKeys } from "../identity/visitor-keys.ts";
-import type { VisitorKey } from "../identity/visitor-keys.ts";
+import type { VisitorKey } from "../identity/visitor-token.ts";
 import { Counters } from "../record/counters.ts";
 import { assert } from "../stdx/assert.ts";
 import type { RandomBytes } from "../stdx/ids.ts";

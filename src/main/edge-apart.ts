@@ -7,7 +7,7 @@ import type { Spaces } from "../control/spaces.ts";
 import { edgeSockets } from "../contract/edge.ts";
 import type { EdgeKey } from "../contract/edge.ts";
 import type { EdgeOptions } from "../edge/index.ts";
-import type { VisitorKey } from "../identity/visitor-keys.ts";
+import type { VisitorKey } from "../identity/visitor-token.ts";
 import type { CountedRow } from "../record/evidence-database.ts";
 import type { EvidenceStore } from "../record/store.ts";
 import type { Clock } from "../stdx/time.ts";
