@@ -1,5 +1,5 @@
 /** Access tokens: what a client sends as `Authorization: Bearer`. Shown once, kept only as a hash. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { base32 } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 
@@ -20,5 +20,5 @@ export function isAccessToken(text: string): boolean {
 
 /** What is stored: SHA-256 in hexadecimal. */
 export function accessTokenHash(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
+  return hash("sha256", token);
 }

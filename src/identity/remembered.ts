@@ -12,6 +12,8 @@ const knownMax = 10_000;
 interface Known<Found> {
   readonly found: Promise<Found | undefined>;
   readonly until: number;
+  /** Once it is there. */
+  value?: Found;
 }
 
 export class Remembered<Found> {
@@ -30,19 +32,26 @@ export class Remembered<Found> {
     const now = this.#now();
     const known = this.#known.get(hash);
     if (known && now < known.until) return known.found;
-    const found = this.#find(hash);
-    this.#remember(hash, { found, until: now + knownForMs });
-    return found;
+    const asked: Known<Found> = { found: this.#find(hash, (value) => (asked.value = value)), until: now + knownForMs };
+    this.#remember(hash, asked);
+    return asked.found;
+  }
+
+  /** Without asking: undefined where it is not remembered, or not there yet. */
+  at(hash: string): Found | undefined {
+    const known = this.#known.get(hash);
+    return known !== undefined && this.#now() < known.until ? known.value : undefined;
   }
 
   forget(): void {
     this.#known.clear();
   }
 
-  async #find(hash: string): Promise<Found | undefined> {
+  async #find(hash: string, onFound: (found: Found) => void): Promise<Found | undefined> {
     try {
       const found = await this.#ask(hash);
-      if (!found) this.#known.delete(hash);
+      if (found) onFound(found);
+      else this.#known.delete(hash);
       return found;
     } catch (error) {
       this.#known.delete(hash);

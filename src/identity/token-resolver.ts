@@ -91,6 +91,16 @@ export class TokenResolver {
     );
   }
 
+  /** Where nobody has to be asked for it. */
+  known(credentials: Credentials): Identity | undefined {
+    const token = tokenOf(credentials);
+    if (token === undefined) {
+      return { ok: true, by: "address", account: addressAccount(credentials.address), tier: "anonymous" };
+    }
+    const found = isAccessToken(token) ? this.#known.at(accessTokenHash(token)) : undefined;
+    return found && this.#identityOf(found);
+  }
+
   /** Rejects only where the directory does. */
   async resolve(credentials: Credentials): Promise<Identity> {
     const token = tokenOf(credentials);

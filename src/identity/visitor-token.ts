@@ -29,7 +29,7 @@ export interface VisitorClaims {
   /** The request's id: the token names this one and no other. */
   readonly request: string;
   /** Where a Space passed on its visitor's token: the first request of all, and through how many Spaces it came. */
-  readonly forwarded?: { readonly root: string; readonly hops: number };
+  readonly forwarded?: { readonly root: string; readonly hops: number } | undefined;
   readonly issuedAt: Instant;
   /** Valid before this instant, to the whole second above. */
   readonly expiresAt: Instant;
@@ -39,7 +39,7 @@ export interface VisitorKey {
   readonly kid: string;
   readonly key: Uint8Array;
   /** The text of its tokens' first part, where it was made beforehand. */
-  readonly header?: string;
+  readonly header?: string | undefined;
 }
 
 export interface VisitorTokenTerms extends VisitorClaims, VisitorKey {}
@@ -63,7 +63,7 @@ const billings: Readonly<Record<BilledBy, true>> = { token: true, session: true,
 /** The token of one request to one Space. Takes a few microseconds. */
 export function mintVisitorToken(terms: VisitorTokenTerms): string {
   const signed = `${terms.header ?? visitorTokenHeader(terms.kid)}.${encode(payloadOf(terms))}`;
-  return `${signed}.${mac(terms.key, signed).toString("base64url")}`;
+  return `${signed}.${mac(terms.key, signed)}`;
 }
 
 /**
@@ -90,7 +90,7 @@ function signedPayload(token: string, keys: VisitorSecrets): string | undefined 
   if (parts.length !== 3 || header === undefined || payload === undefined || signature === undefined) return undefined;
   for (const [kid, key] of keys) {
     if (header !== visitorTokenHeader(kid)) continue;
-    if (!same(signature, mac(key, `${header}.${payload}`).toString("base64url"))) return undefined;
+    if (!same(signature, mac(key, `${header}.${payload}`))) return undefined;
     const text = Buffer.from(payload, "base64url").toString();
     return encode(text) === payload ? text : undefined;
   }
@@ -191,6 +191,6 @@ function encode(text: string): string {
   return Buffer.from(text).toString("base64url");
 }
 
-function mac(key: Uint8Array, text: string): Buffer {
-  return createHmac("sha256", key).update(text).digest();
+function mac(key: Uint8Array, text: string): string {
+  return createHmac("sha256", key).update(text).digest("base64url");
 }

@@ -1,6 +1,13 @@
 /** A worker's side of what the server tells and is asked: its copy, and what it says itself while no server is there. */
 import type { EdgeReport, FromEdge } from "../contract/edge.ts";
-import type { CallTold, SpaceDirectory, SpaceRoute, StrangerCounter, VisitorIdentity } from "../edge/index.ts";
+import type {
+  CallTold,
+  IdentityRefusal,
+  SpaceDirectory,
+  SpaceRoute,
+  StrangerCounter,
+  VisitorIdentity,
+} from "../edge/index.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
 import { ToldKeys } from "../identity/visitor-keys.ts";
@@ -192,13 +199,9 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
   }
 
   readonly identity: VisitorIdentity = {
-    resolve: async (credentials) => {
-      try {
-        return await this.#visitors.resolve(credentials);
-      } catch (error) {
-        if (!(error instanceof ControlAway)) throw error;
-        return { refused: "route/control-down", detail: error.message };
-      }
+    resolve: (credentials) => {
+      const resolved = this.#visitors.resolve(credentials);
+      return resolved instanceof Promise ? resolved.catch(refusedAway) : resolved;
     },
     mint: (input) => this.#visitors.mint(input),
   };
@@ -270,6 +273,11 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
     this.#asks.set(ask, { settle });
     return ask;
   }
+}
+
+function refusedAway(error: unknown): IdentityRefusal {
+  if (!(error instanceof ControlAway)) throw error;
+  return { refused: "route/control-down", detail: error.message };
 }
 
 function keysOf({ keys }: EdgeCopy): readonly VisitorKey[] {

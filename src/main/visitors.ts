@@ -30,41 +30,58 @@ export interface VisitorIdentityParts {
 }
 
 export function visitorIdentity(parts: VisitorIdentityParts): VisitorIdentity {
-  const { resolver, keys, ownerTier } = parts;
+  const { resolver, keys } = parts;
   return {
-    async resolve(credentials) {
-      const { authorization, xHfAuthorization, address, ipToken, inside, to } = credentials;
+    resolve(credentials) {
+      const { authorization, xHfAuthorization, address, ipToken } = credentials;
       const forwarded = ipToken === undefined ? undefined : forwardedVisitor(ipToken, credentials, parts);
       if (forwarded && "refused" in forwarded) return forwarded;
-      const identity = await resolver.resolve({ authorization, hfAuthorization: xHfAuthorization, address });
-      if (!identity.ok) return { refused: identity.code, detail: identity.says };
-      if (to?.private === true && !mayRead(to, identity, forwarded, parts)) return closedTo(identity, forwarded);
-      // The app's own access token lets it in; who is billed is its visitor.
-      if (forwarded) return forwarded.visitor;
-      if (identity.by === "address" && inside !== undefined) return ownerOf(inside.space, ownerTier);
-      if (identity.by === "token" && !identity.scopes.includes("gpu")) {
-        return {
-          refused: "identity/forbidden",
-          detail: "This token may not spend GPU time: it has not the scope gpu. Visit without it, or with another.",
-        };
-      }
-      const user = identity.by === "token" ? identity.account : null;
-      return { account: identity.account, tier: identity.tier, billedBy: identity.by, user };
+      const shown = { authorization, hfAuthorization: xHfAuthorization, address };
+      // Most requests are of somebody who is known: those wait for nothing.
+      const known = resolver.known(shown);
+      if (known !== undefined) return visitorOf(known, credentials, forwarded, parts);
+      return resolver.resolve(shown).then((identity) => visitorOf(identity, credentials, forwarded, parts));
     },
-    mint: ({ space, request, visitor, now }) =>
-      mintVisitorToken({
-        ...keys.current,
+    mint({ space, request, visitor, now }) {
+      const { kid, key, header } = keys.current;
+      const { user, account, tier, billedBy, forwarded } = visitor;
+      return mintVisitorToken({
+        kid,
+        key,
+        header,
         space,
-        user: visitor.user,
-        account: visitor.account,
-        tier: visitor.tier as TierName,
-        billedBy: visitor.billedBy as BilledBy,
+        user,
+        account,
+        tier: tier as TierName,
+        billedBy: billedBy as BilledBy,
         request,
-        ...(visitor.forwarded && { forwarded: { root: visitor.forwarded.root, hops: visitor.forwarded.hops } }),
+        forwarded,
         issuedAt: now,
         expiresAt: after(now, visitorTokenLasts),
-      }),
+      });
+    },
   };
+}
+
+function visitorOf(
+  identity: Identity,
+  { inside, to }: Credentials,
+  forwarded: Forwarding | undefined,
+  parts: VisitorIdentityParts,
+): Visitor | IdentityRefusal {
+  if (!identity.ok) return { refused: identity.code, detail: identity.says };
+  if (to?.private === true && !mayRead(to, identity, forwarded, parts)) return closedTo(identity, forwarded);
+  // The app's own access token lets it in; who is billed is its visitor.
+  if (forwarded) return forwarded.visitor;
+  if (identity.by === "address" && inside !== undefined) return ownerOf(inside.space, parts.ownerTier);
+  if (identity.by === "token" && !identity.scopes.includes("gpu")) {
+    return {
+      refused: "identity/forbidden",
+      detail: "This token may not spend GPU time: it has not the scope gpu. Visit without it, or with another.",
+    };
+  }
+  const user = identity.by === "token" ? identity.account : null;
+  return { account: identity.account, tier: identity.tier, billedBy: identity.by, user };
 }
 
 /**
