@@ -19,8 +19,10 @@ const browserHeaders = [
   "Sec-Fetch-Mode: navigate",
   "Sec-Fetch-Site: none",
 ];
-const get = (path: string): string =>
-  `GET ${path} HTTP/1.1\r\n${browserHeaders.join("\r\n")}\r\nCache-Control: no-cache\r\n\r\n`;
+const get = (path: string, token?: string): string => {
+  const shown = token === undefined ? "" : `\r\nAuthorization: Bearer ${token}`;
+  return `GET ${path} HTTP/1.1\r\n${browserHeaders.join("\r\n")}\r\nCache-Control: no-cache${shown}\r\n\r\n`;
+};
 const upgrade = `GET /socket HTTP/1.1\r\n${browserHeaders.join("\r\n")}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`;
 /** A masked text frame of 32 bytes (RFC 6455 §5.2). */
 const frame = Buffer.concat([Buffer.from([0x81, 0x80 | 32, 1, 2, 3, 4]), Buffer.alloc(32, 0x61)]);
@@ -31,10 +33,12 @@ export type Want = "small" | "big" | "upload";
 export interface Wanted {
   readonly want: Want;
   readonly uploadBytes: number;
+  /** An access token that all of them show. */
+  readonly token?: string;
 }
 
-function requestOf({ want, uploadBytes }: Wanted): Buffer {
-  if (want !== "upload") return Buffer.from(get(want === "small" ? "/small?v=1" : "/big"));
+function requestOf({ want, uploadBytes, token }: Wanted): Buffer {
+  if (want !== "upload") return Buffer.from(get(want === "small" ? "/small?v=1" : "/big", token));
   const head = `POST /upload HTTP/1.1\r\n${browserHeaders.join("\r\n")}\r\nContent-Length: ${uploadBytes}\r\n\r\n`;
   return Buffer.concat([Buffer.from(head), Buffer.alloc(uploadBytes, 0x62)]);
 }

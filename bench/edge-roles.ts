@@ -14,6 +14,7 @@ import { openSpool } from "../src/record/spool.ts";
 import { after, instant, iso, seconds } from "../src/stdx/time.ts";
 import { openApp } from "./edge-app.ts";
 import { closedLoop, Crowd, host, openLoop } from "./edge-load.ts";
+import { hmacAlone, wholeIdentity } from "./identity-sides.ts";
 import type { Wanted } from "./edge-load.ts";
 
 /** What a process is asked. All but `collect` are for the load. */
@@ -69,9 +70,13 @@ const tokenOfAll = "x".repeat(330);
 
 const roles = {
   app: () => app(),
-  edge: async () => edge({ emitter: await spool(), mint: minted() }),
-  "edge-without-identity": async () => edge({ emitter: await spool(), mint: () => tokenOfAll }),
-  "edge-without-evidence": async () => edge({ emitter: keepsNothing(), mint: minted() }),
+  edge: async () => edge({ emitter: await spool(), identity: { resolve: () => visitor, mint: minted() } }),
+  "edge-without-identity": async () =>
+    edge({ emitter: await spool(), identity: { resolve: () => visitor, mint: () => tokenOfAll } }),
+  "edge-without-evidence": async () =>
+    edge({ emitter: keepsNothing(), identity: { resolve: () => visitor, mint: minted() } }),
+  "edge-with-whole-identity": async () => edge({ emitter: await spool(), identity: wholeIdentity(clock) }),
+  "edge-with-hmac-alone": async () => edge({ emitter: await spool(), identity: hmacAlone() }),
   "http-proxy": () => httpProxy(),
   undici: () => undiciProxy(),
   load: async () => undefined,
@@ -120,7 +125,7 @@ async function app(): Promise<number> {
 
 // ---- ours
 
-async function edge({ emitter, mint }: { emitter: Emitter; mint: EdgeOptions["identity"]["mint"] }): Promise<number> {
+async function edge({ emitter, identity }: Pick<EdgeOptions, "emitter" | "identity">): Promise<number> {
   const opened = await openEdge({
     listen: [{ address: "127.0.0.1", port: 0 }],
     directory: {
@@ -131,7 +136,7 @@ async function edge({ emitter, mint }: { emitter: Emitter; mint: EdgeOptions["id
       isPrivate: () => false,
       wake: async () => undefined,
     },
-    identity: { resolve: () => visitor, mint },
+    identity,
     emitter,
     counter: { count: () => "n_0" },
     clock,

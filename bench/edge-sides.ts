@@ -40,6 +40,7 @@ const appProgram = `import(${JSON.stringify(join(import.meta.dirname, "edge-app.
 /** `folder` is for sockets, so its path is short; `disk` for evidence and logs. */
 export async function openSides(folder: string, disk: string): Promise<Sides> {
   const children: ChildProcess[] = [];
+  const { start, node } = roles(folder, disk, children);
   const replicas = bench();
   const close = async (): Promise<void> => {
     for (const child of children) await ended(child);
@@ -47,21 +48,6 @@ export async function openSides(folder: string, disk: string): Promise<Sides> {
   };
   try {
     const appSocket = join(folder, "in.sock");
-    const start = async (role: string, socket = appSocket): Promise<{ child: ChildProcess; port: number }> => {
-      const spool = join(disk, `${role}-${children.length}`);
-      mkdirSync(spool);
-      const child = fork(join(import.meta.dirname, "edge-roles.ts"), [role, socket, spool], {
-        execArgv: ["--expose-gc"],
-        stdio: ["ignore", "ignore", "inherit", "ipc"],
-      });
-      children.push(child);
-      const { port = 0 } = await answer(child, role);
-      return { child, port };
-    };
-    const node = async (name: string, role: string): Promise<Side> => {
-      const { child, port } = await start(role);
-      return { name, port, pids: [child.pid as number], collect: () => collected(child, role) };
-    };
     const { port: direct } = await start("app");
     const replica = await replicas.start({ "app.js": appProgram });
     await replica.untilPhase("ready");
@@ -105,11 +91,32 @@ export async function openSides(folder: string, disk: string): Promise<Sides> {
   }
 }
 
+/** Processes of `edge-roles.ts`; whoever opens them ends the children. */
+export function roles(folder: string, disk: string, children: ChildProcess[]) {
+  const appSocket = join(folder, "in.sock");
+  const start = async (role: string, socket = appSocket): Promise<{ child: ChildProcess; port: number }> => {
+    const spool = join(disk, `${role}-${children.length}`);
+    mkdirSync(spool);
+    const child = fork(join(import.meta.dirname, "edge-roles.ts"), [role, socket, spool], {
+      execArgv: ["--expose-gc"],
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    children.push(child);
+    const { port = 0 } = await answer(child, role);
+    return { child, port };
+  };
+  const node = async (name: string, role: string): Promise<Side> => {
+    const { child, port } = await start(role);
+    return { name, port, pids: [child.pid as number], collect: () => collected(child, role) };
+  };
+  return { start, node };
+}
+
 async function collected(child: ChildProcess, role: string): Promise<void> {
   await ask(child, role, { ask: "collect" });
 }
 
-function ask(child: ChildProcess, role: string, question: Asked): Promise<Told> {
+export function ask(child: ChildProcess, role: string, question: Asked): Promise<Told> {
   child.send(question);
   return answer(child, role);
 }
@@ -129,7 +136,7 @@ function answer(child: ChildProcess, role: string): Promise<Told> {
 }
 
 /** Node children end with their channel, so that a profile of them is written; others by a signal. */
-function ended(child: ChildProcess): Promise<void> {
+export function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
     const late = setTimeout(() => child.kill("SIGKILL"), endWithinMs);

@@ -23,6 +23,10 @@ const benches: Readonly<
     says: "the platform's start and size, and what it adds to an app's memory, start and wake",
     load: () => import("./runtime.ts"),
   },
+  identity: {
+    says: "who asks: what it costs the edge beyond an HMAC, and how soon a revoked token is refused by all workers",
+    load: () => import("./identity.ts"),
+  },
   edge: { says: "the edge beside the proxies that are installed", load: () => import("./edge.ts") },
 };
 

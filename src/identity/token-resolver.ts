@@ -162,7 +162,10 @@ function bad(says: string): TokenRefusal {
 
 /** What follows `Bearer`; undefined where the field is of another scheme, or absent. */
 export function bearer(field: string | undefined): string | undefined {
-  const match = /^bearer(?:[ \t]+(.*))?$/i.exec(field?.trim() ?? "");
+  if (field === undefined) return undefined;
+  // As nearly everybody writes it.
+  if (field.startsWith("Bearer hf_") && !field.includes(" ", 7)) return field.slice(7);
+  const match = /^bearer(?:[ \t]+(.*))?$/i.exec(field.trim());
   return match ? (match[1] ?? "") : undefined;
 }
 

@@ -11,7 +11,7 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { after, instant } from "../stdx/time.ts";
 import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
 import type { SecretSettings } from "./settings.ts";
-import { visitorTokenHeader, visitorTokenLasts } from "./visitor-token.ts";
+import { preparedKey, visitorTokenLasts } from "./visitor-token.ts";
 import type { VisitorKey, VisitorSecrets } from "./visitor-token.ts";
 
 /** What mints and what verifies. */
@@ -213,11 +213,7 @@ function firstOf<Of>(keys: readonly Of[]): Of {
 }
 
 function keysOf(keys: readonly VisitorKey[]): VisitorKeys {
-  const { kid, key } = firstOf(keys);
-  return {
-    current: { kid, key, header: visitorTokenHeader(kid) },
-    all: new Map(keys.map(({ kid, key }) => [kid, key])),
-  };
+  return { current: preparedKey(firstOf(keys)), all: new Map(keys.map(({ kid, key }) => [kid, key])) };
 }
 
 function stored(keys: readonly Key[]): string {

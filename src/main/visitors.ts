@@ -43,12 +43,12 @@ export function visitorIdentity(parts: VisitorIdentityParts): VisitorIdentity {
       return resolver.resolve(shown).then((identity) => visitorOf(identity, credentials, forwarded, parts));
     },
     mint({ space, request, visitor, now }) {
-      const { kid, key, header } = keys.current;
+      const { kid, key, prepared } = keys.current;
       const { user, account, tier, billedBy, forwarded } = visitor;
       return mintVisitorToken({
         kid,
         key,
-        header,
+        prepared,
         space,
         user,
         account,
