@@ -28,10 +28,10 @@ const warmUpRequests = 30_000;
 const warmUpMaxMs = 6_000;
 const runs = 9;
 /** Of so many short turns the quickest is taken: what the others took more, the machine's other work did to them. */
-const turns = { loop: 12, edge: 6 } as const;
-const perTurn = { requests: 2_000, ms: 200, answers: 500 } as const;
+const turns = { loop: 12, edge: 4 } as const;
+const perTurn = { requests: 2_000, ms: 500, answers: 500 } as const;
 /** On a machine that is very busy a turn takes as many windows as there are answers for, and no more than these. */
-const windowsMax = 20;
+const windowsMax = 16;
 const revocations = 7;
 /** Of them each worker has some. */
 const visitors = 16;
