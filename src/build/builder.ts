@@ -192,12 +192,14 @@ async function build(shop: Workshop, disk: DiskWatch): Promise<BuildOutcome> {
   });
   const runtime = manifest.runtime === undefined ? {} : { runtime: manifest.runtime };
   const headers = manifest.headers === undefined ? {} : { headers: manifest.headers };
+  const signIn = manifest.signIn === undefined ? {} : { signIn: manifest.signIn };
   return {
     ok: true,
     release: manifest.release,
     sdk: settings.sdk,
     ...runtime,
     ...headers,
+    ...signIn,
     settings: settingsRecord({ ...settings, appPort: manifest.appPort }),
   };
 }
@@ -309,6 +311,7 @@ function manifestOf(
     ...(packages === undefined ? {} : { packages }),
     ...(env === undefined ? {} : { env }),
     ...(Object.keys(settings.headers).length === 0 ? {} : { headers: settings.headers }),
+    ...(settings.signIn === null ? {} : { signIn: settings.signIn }),
     ...(image === undefined ? {} : { image }),
   };
 }

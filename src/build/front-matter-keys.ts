@@ -95,14 +95,30 @@ export const frontMatterKeys = {
     does: "an app's address opens at /; give people the longer one",
   },
   hf_oauth: {
-    use: "said",
+    use: "used",
     values: "`true`, `false`",
-    does: "signing in to the app with an account of this platform is not here yet, and it gets no OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET, OAUTH_SCOPES or OPENID_PROVIDER_URL",
+    does: "`true`: people sign in to the app with their account of this platform, by `gr.LoginButton` or any OpenID client. It gets `OAUTH_CLIENT_ID`, `OAUTH_CLIENT_SECRET`, `OAUTH_SCOPES` and `OPENID_PROVIDER_URL` (docs/sign-in-to-apps.md)",
   },
-  hf_oauth_scopes: { use: "said", values: list, does: "see hf_oauth" },
-  hf_oauth_expiration_minutes: { use: "said", values: "a whole number", does: "see hf_oauth" },
-  hf_oauth_authorized_org: { use: "said", values: "a text or a list", does: "see hf_oauth" },
-  hf_oauth_redirect_path: { use: "said", values: text, does: "see hf_oauth" },
+  hf_oauth_scopes: {
+    use: "used",
+    values: list,
+    does: "what the app may do for those who sign in, beside `openid` and `profile`: `email`, `read-repos`, `gated-repos`, `contribute-repos`, `write-repos`, `manage-repos`, `inference-api`; others of the Hub's are said in the build's log and not asked for",
+  },
+  hf_oauth_expiration_minutes: {
+    use: "used",
+    values: "1 to 43200",
+    does: "how long the app's token of a person holds; 480 without it",
+  },
+  hf_oauth_authorized_org: {
+    use: "used",
+    values: "a text or a list",
+    does: "only members of one of these organisations may sign in",
+  },
+  hf_oauth_redirect_path: {
+    use: "used",
+    values: "a path that begins with `/`",
+    does: "where browsers come back to after signing in; `/login/callback`, which always may, is gr.LoginButton's",
+  },
   fullWidth: {
     use: "accepted",
     values: "`true`, `false`",

@@ -43,6 +43,7 @@ describe("parseFrontMatter", () => {
       suggestedHardware: null,
       headers: {},
       preload: [],
+      signIn: null,
     });
   });
 
@@ -165,13 +166,17 @@ describe("parseFrontMatter", () => {
 
   test("says by its name what is not done here, with its line, unless it is switched off", () => {
     const result = parseFrontMatter(
-      readme("sdk: node", "hf_oauth: true", "base_path: /docs", "suggested_storage: small"),
+      readme("sdk: node", "preload_from_hub: [a/b]", "base_path: /docs", "suggested_storage: small"),
     );
     assert.deepEqual(
       result.warnings.map(({ line, message }) => `${line}: ${message.split(":")[0]}`),
-      ["3: hf_oauth is not done here", "4: base_path is not done here", "5: suggested_storage is not done here"],
+      [
+        "3: preload_from_hub is not done here",
+        "4: base_path is not done here",
+        "5: suggested_storage is not done here",
+      ],
     );
-    assert.deepEqual(parseFrontMatter(readme("sdk: node", "hf_oauth: false", "base_path:")).warnings, []);
+    assert.deepEqual(parseFrontMatter(readme("sdk: node", "suggested_storage: null", "base_path:")).warnings, []);
   });
 
   test("custom_headers are the three that Spaces takes, each with a value that browsers know", () => {

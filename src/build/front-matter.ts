@@ -3,8 +3,10 @@
  * the file once: every problem with its line, and a warning for what is not understood.
  */
 import { LineCounter, isMap, isScalar, parseDocument } from "yaml";
+import type { AppSignIn } from "../contract/oauth.ts";
 import type { SpaceSdk } from "../contract/release.ts";
 import type { DurationMs } from "../stdx/time.ts";
+import { signInOf } from "./sign-in.ts";
 import { SettingsReader, defaultAppPort, type Preload, type Remark } from "./settings-reader.ts";
 
 export type { Preload, Remark } from "./settings-reader.ts";
@@ -37,6 +39,8 @@ export interface SpaceSettings {
   /** What the edge puts on the app's answers, by its name in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   readonly preload: readonly Preload[];
+  /** Null: the app does without it. */
+  readonly signIn: AppSignIn | null;
 }
 
 export type FrontMatter =
@@ -136,12 +140,13 @@ function readSettings(values: ReadonlyMap<string, unknown>, keyLines: ReadonlyMa
     suggestedHardware: read.text("suggested_hardware", 64),
     headers: { ...read.headers("custom_headers"), ...framed(read.flag("disable_embedding")) },
     preload: read.preload("preload_from_hub"),
+    signIn: signInOf(read),
   };
   read.lists("models", "datasets", "tags");
   read.oneOf("header", ["mini", "default"]);
   read.oneOf("suggested_storage", ["small", "medium", "large"]);
-  for (const key of ["fullWidth", "hf_oauth"] as const) read.flag(key);
-  const warnings = [...read.said(), ...read.unknownKeys()];
+  read.flag("fullWidth");
+  const warnings = [...read.warnings, ...read.said(), ...read.unknownKeys()];
   if (sdk === undefined || read.problems.length > 0) {
     return {
       ok: false,

@@ -37,6 +37,7 @@ const repositoryName = /^[A-Za-z0-9][\w.-]{0,95}(\/[A-Za-z0-9][\w.-]{0,95})?$/;
 /** Reads one key after the other; what is wrong with any is kept in `problems`. */
 export class SettingsReader {
   readonly problems: Remark[] = [];
+  readonly warnings: Remark[] = [];
   readonly #values: ReadonlyMap<string, unknown>;
   readonly #lines: ReadonlyMap<string, number | null>;
 
@@ -92,6 +93,14 @@ export class SettingsReader {
     return null;
   }
 
+  wholeNumber(key: FrontMatterKey, { least, most }: { readonly least: number; readonly most: number }): number | null {
+    const value = this.#take(key);
+    if (value === undefined) return null;
+    if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
+    this.#problem(key, `${key} is ${shown(value)}; write a whole number from ${least} to ${most}`);
+    return null;
+  }
+
   oneOf(key: FrontMatterKey, values: readonly string[]): void {
     const value = this.#take(key);
     if (value !== undefined && !values.includes(value as string))
@@ -99,7 +108,30 @@ export class SettingsReader {
   }
 
   lists(...keys: readonly FrontMatterKey[]): void {
-    for (const key of keys) this.#list(key);
+    for (const key of keys) this.texts(key);
+  }
+
+  texts(key: FrontMatterKey): readonly string[] {
+    const value = this.#take(key);
+    if (value === undefined) return [];
+    const whole = Array.isArray(value) && value.every((one) => typeof one === "string" || typeof one === "number");
+    if (whole) return value.map(String);
+    this.#problem(key, `${key} is ${shown(value)}; write a list of texts`);
+    return [];
+  }
+
+  /** One text where a list of them is as good. */
+  oneOrMore(key: FrontMatterKey): readonly string[] {
+    const value = this.#values.get(key);
+    return typeof value === "string" ? [value] : this.texts(key);
+  }
+
+  warn(key: FrontMatterKey, message: string): void {
+    this.warnings.push({ line: this.#lines.get(key) ?? null, message });
+  }
+
+  refuse(key: FrontMatterKey, message: string): void {
+    this.#problem(key, message);
   }
 
   /** `custom_headers`: those that Spaces takes, which say in which company a page is (HTML, "Cross-origin opener policies"; Fetch §3.7). */
@@ -123,7 +155,7 @@ export class SettingsReader {
   }
 
   preload(key: FrontMatterKey): readonly Preload[] {
-    return this.#list(key).flatMap((entry) => {
+    return this.texts(key).flatMap((entry) => {
       const [repository = "", files = "", commit = ""] = entry.trim().split(/\s+/);
       const isFetchable = repositoryName.test(repository) && (commit === "" || /^[0-9a-f]{40}$/.test(commit));
       if (isFetchable && entry.trim().split(/\s+/).length <= 3)
@@ -170,15 +202,6 @@ export class SettingsReader {
         line: this.#lines.get(key) ?? null,
         message: `${key} is not a setting that is known here${nearest(key, Object.keys(frontMatterKeys))}`,
       }));
-  }
-
-  #list(key: FrontMatterKey): readonly string[] {
-    const value = this.#take(key);
-    if (value === undefined) return [];
-    const whole = Array.isArray(value) && value.every((one) => typeof one === "string" || typeof one === "number");
-    if (whole) return value.map(String);
-    this.#problem(key, `${key} is ${shown(value)}; write a list of texts`);
-    return [];
   }
 
   #take(key: FrontMatterKey): unknown {

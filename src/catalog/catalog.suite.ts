@@ -7,6 +7,7 @@ import type { Seen } from "../core/spaces/seen.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { durationMs, instant } from "../stdx/time.ts";
 import { Catalog } from "./catalog.ts";
+import { appsSuite } from "./apps.suite.ts";
 import { auditSuite } from "./audit.suite.ts";
 import { callsSuite } from "./calls.suite.ts";
 import { keptSuite } from "./kept.suite.ts";
@@ -122,7 +123,7 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
       await tokens.create(token);
       await accounts.setTier("alice", "pro");
       assert.deepEqual(await tokens.find("ab"), {
-        token: { ...token, lastUsedAt: null, revokedAt: null, spaces: [] },
+        token: { ...token, lastUsedAt: null, revokedAt: null, spaces: [], app: null },
         tier: "pro",
         role: "user",
       });
@@ -422,6 +423,7 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
 
   callsSuite(name, openSql, numRuns);
   auditSuite(name, openSql);
+  appsSuite(name, openSql);
   keptSuite(name, openSql);
   sessionsSuite(name, openSql);
 }

@@ -5,6 +5,7 @@
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Clock } from "../stdx/time.ts";
 import { Accounts } from "./accounts.ts";
+import { Apps } from "./apps.ts";
 import { Audit } from "./audit.ts";
 import { Builds, Releases } from "./builds.ts";
 import { Calls } from "./calls.ts";
@@ -38,6 +39,7 @@ export class Catalog {
   readonly kept: Kept;
   readonly requestKeys: RequestKeys;
   readonly audit: Audit;
+  readonly apps: Apps;
 
   private constructor(db: ReturnType<typeof openDatabase>, sql: SqlRunner, calls: Calls, effects: Effects) {
     this.accounts = new Accounts(db, sql, effects);
@@ -55,6 +57,7 @@ export class Catalog {
     this.kept = new Kept(db, sql);
     this.requestKeys = new RequestKeys(db, sql);
     this.audit = new Audit(db, sql);
+    this.apps = new Apps(db, sql);
   }
 
   /** Applies the migrations that are missing. Throws a `CatalogError`, `catalog-too-new`, on a newer program's database. */

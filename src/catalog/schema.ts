@@ -28,6 +28,34 @@ export interface TokensTable {
   expiresAt: number | null;
   revokedAt: number | null;
   spaces: string | null;
+  app: Generated<string | null>;
+}
+
+export interface AppClientsTable {
+  space: string;
+  client: string;
+  key: string;
+  sealed: string;
+  createdAt: number;
+}
+
+export interface AppArtifactsTable {
+  model: string;
+  id: string;
+  grantId: string | null;
+  lookup: string | null;
+  key: string;
+  sealed: string;
+  expiresAt: number;
+  consumedAt: number | null;
+}
+
+export interface AppKeysTable {
+  id: string;
+  alg: string;
+  key: string;
+  sealed: string;
+  createdAt: number;
 }
 
 export interface SessionsTable {
@@ -285,5 +313,8 @@ export interface Schema {
   callDevices: CallDevicesTable;
   callCursor: CallCursorTable;
   audit: AuditTable;
+  appClients: AppClientsTable;
+  appArtifacts: AppArtifactsTable;
+  appKeys: AppKeysTable;
   members: MembersTable;
 }

@@ -7,7 +7,10 @@ import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
 import { marked } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
-import type { TokensTable as Row } from "./schema.ts";
+import type { Selectable } from "kysely";
+import type { TokensTable } from "./schema.ts";
+
+type Row = Selectable<TokensTable>;
 
 /** `node`: joins as the node that its name says, and nothing else. */
 export type Scope = "read" | "write" | "gpu" | "admin" | "node";
@@ -33,6 +36,8 @@ export interface TokenRow {
   readonly revokedAt: Instant | null;
   /** The Spaces that it may read or write beside its scopes. */
   readonly spaces: readonly TokenSpace[];
+  /** The Space whose app it was given to by signing in there; null where it is nobody's but the account's. */
+  readonly app: string | null;
 }
 
 /** A token together with what it opens. */
@@ -42,7 +47,7 @@ export interface TokenOwner {
   readonly role: Role;
 }
 
-export type NewToken = Omit<TokenRow, "lastUsedAt" | "revokedAt" | "spaces"> & {
+export type NewToken = Omit<TokenRow, "lastUsedAt" | "revokedAt" | "spaces" | "app"> & {
   readonly spaces?: readonly TokenSpace[];
 };
 
@@ -66,7 +71,7 @@ export class Tokens {
 
   /** The account must exist. */
   async create(token: NewToken): Promise<TokenRow> {
-    const row: TokenRow = { spaces: [], ...token, lastUsedAt: null, revokedAt: null };
+    const row: TokenRow = { spaces: [], ...token, app: null, lastUsedAt: null, revokedAt: null };
     const spaces = row.spaces.length === 0 ? null : JSON.stringify(row.spaces);
     const add = this.#db.insertInto("tokens").values({ ...row, scopes: JSON.stringify(row.scopes), spaces });
     const old = this.#db
@@ -174,5 +179,6 @@ function tokenOf(row: Row): TokenRow {
     expiresAt: row.expiresAt as Instant | null,
     revokedAt: row.revokedAt as Instant | null,
     spaces: row.spaces === null ? [] : (JSON.parse(row.spaces) as TokenSpace[]),
+    app: row.app,
   };
 }

@@ -369,6 +369,7 @@ export type ToServer =
             readonly sdk: SpaceSdk;
             readonly runtime?: RuntimeFacts;
             readonly headers?: ReleaseManifest["headers"];
+            readonly signIn?: ReleaseManifest["signIn"];
             readonly settings: Readonly<Record<string, string | number | boolean>>;
           }
         | {

@@ -35,6 +35,8 @@ export interface TokenView {
   readonly scopes: readonly string[];
   /** What it may do to single Spaces beside its scopes. */
   readonly spaces: readonly { readonly space: string; readonly right: "read" | "write" }[];
+  /** The Space whose app has it, because its owner signed in there; null for all others. */
+  readonly app: string | null;
   readonly createdAt: string;
   /** To the hour. */
   readonly lastUsedAt: string | null;

@@ -1,4 +1,5 @@
 /** A release on a node's disk: a folder that never changes, with `release.json` beside the app's files in `app/`. */
+import type { AppSignIn } from "./oauth.ts";
 
 export type SpaceSdk = "gradio" | "streamlit" | "docker" | "node" | "static";
 
@@ -66,6 +67,8 @@ export interface ReleaseManifest {
   readonly env?: Readonly<Record<string, string>>;
   /** What the edge puts on each of the app's answers, by names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** People sign in to the app with their account here. */
+  readonly signIn?: AppSignIn;
   readonly runtime?: RuntimeFacts;
   readonly image?: ReleaseImage;
   /** Milliseconds from a replica's start to listening; absent: the platform's own limit. */

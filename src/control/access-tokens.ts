@@ -104,6 +104,8 @@ export class AccessTokens {
     if (effects.made) return { ok: true, row };
     const done = await catalog.tokens.revoke(id, clock.wall(), { asked: true });
     resolver.forget();
+    // Who takes a token from an app takes back what they allowed it: it asks again.
+    if (row.app !== null) await catalog.apps.endGrantOf(row.hash, clock.wall());
     return done ? { ok: true, row } : no("control/conflict", `${id} was revoked before.`);
   }
 
@@ -151,10 +153,10 @@ function soonest(wished: Instant | null, { admin, via }: Caller): Instant | null
   return wished === null || wished > expiresAt ? expiresAt : wished;
 }
 
-function viewOf({ id, name, scopes, spaces, ...times }: TokenRow, { via }: Caller): TokenView {
+function viewOf({ id, name, scopes, spaces, app, ...times }: TokenRow, { via }: Caller): TokenView {
   const at = (time: Instant | null): string | null => (time === null ? null : iso(time));
   return {
-    ...{ id, name, scopes, spaces, createdAt: iso(times.createdAt), lastUsedAt: at(times.lastUsedAt) },
+    ...{ id, name, scopes, spaces, app, createdAt: iso(times.createdAt), lastUsedAt: at(times.lastUsedAt) },
     ...{ expiresAt: at(times.expiresAt), revokedAt: at(times.revokedAt), current: id === via.id },
   };
 }

@@ -446,7 +446,7 @@ describe("what an account may do", () => {
     const { items } = (await (await ask("GET /api/tokens?account=writer", "admin")).json()) as Page<TokenView>;
     assert.deepEqual(
       items.find((one) => one.id === id),
-      { id, name: "ci", scopes: ["read", "write", "gpu"], spaces: [], createdAt: iso(world.clock.wall()), lastUsedAt: iso(world.clock.wall()), expiresAt: null, revokedAt: iso(world.clock.wall()), current: false },
+      { id, name: "ci", scopes: ["read", "write", "gpu"], spaces: [], app: null, createdAt: iso(world.clock.wall()), lastUsedAt: iso(world.clock.wall()), expiresAt: null, revokedAt: iso(world.clock.wall()), current: false },
     ); // prettier-ignore
     const node = await ask("POST /api/nodes/n2/token", "admin", {});
     assert.equal(node.status, 201);

@@ -22,6 +22,7 @@ export function releaseOf(row: BuildRow, node: string, outcome: Published, now: 
     builtAt: iso(now),
     ...(outcome.runtime === undefined ? {} : { runtime: outcome.runtime }),
     ...(outcome.headers === undefined ? {} : { headers: outcome.headers }),
+    ...(outcome.signIn === undefined ? {} : { signIn: outcome.signIn }),
     startupTimeoutMs: Number(settings["startupTimeoutMs"] ?? 0),
   };
   return { id: outcome.release, space: row.space, build: row.id, commit: row.commit, manifest, node, createdAt: now };

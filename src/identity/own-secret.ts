@@ -7,6 +7,8 @@ const settingKeys = {
   cookies: "cookie-mark-key",
   /** Of the records by which people prove that a domain is theirs. */
   domains: "domain-proof-key",
+  /** Of the OpenID provider's cookies and forms. */
+  "sign-in": "app-sign-in-key",
   /** Signs addresses of large files. */
   lfs: "lfs-address-key",
 } as const;

@@ -5,6 +5,8 @@
  */
 import { z } from "zod";
 import type { ToAgent, ToServer } from "../contract/agent.ts";
+import { appScopes } from "../contract/oauth.ts";
+import type { AppScope } from "../contract/oauth.ts";
 import type { DurationMs } from "../stdx/time.ts";
 
 /** A message that is none: whoever said it is of another version, or no agent or server of ours. */
@@ -111,6 +113,13 @@ const runtime = z.object({
   warnings: list(text).exactOptional(),
 });
 
+const signIn = z.object({
+  scopes: list(z.enum(Object.keys(appScopes) as [AppScope, ...AppScope[]])),
+  expiresInMinutes: count,
+  organisations: list(word),
+  redirectPath: text,
+});
+
 const outcome = z.discriminatedUnion("ok", [
   z.object({
     ok: z.literal(true),
@@ -119,6 +128,7 @@ const outcome = z.discriminatedUnion("ok", [
     runtime: runtime.exactOptional(),
     // Of a manifest: there, and nothing.
     headers: texts.or(z.undefined()).optional(),
+    signIn: signIn.or(z.undefined()).optional(),
     settings: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
   }),
   z.object({ ok: z.literal(false), code: word, step: word.nullable(), says: text, because: list(text) }),

@@ -61,6 +61,7 @@ import type { PlatformConfig } from "./config.ts";
 import { openEdgeApart } from "./edge-apart.ts";
 import type { EdgeDesk } from "./edge-desk.ts";
 import { makeBackup } from "./backup.ts";
+import { openAppSignIn } from "./app-sign-in.ts";
 import { adminAccount, bootToken } from "./boot-token.ts";
 import { domainResolver } from "./dns.ts";
 import { openEdgeTls, type EdgeTls } from "./edge-tls.ts";
@@ -286,7 +287,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     cards: (node) => nodes.cards(node),
     repositoryOf: (space) => repositories.repositoryOf(space),
     startMs,
-    start: (release, build) => spaces.start(release, build),
+    start: async (release, build) => {
+      if (release.manifest.signIn !== undefined) await appSignIn.clients.make(release.space);
+      return spaces.start(release, build);
+    },
     held: (release) => spaces.held(release),
     onChange: (build) => {
       spaces.onBuild(build);
@@ -320,14 +324,15 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     clock,
     random,
     builds: () => builds,
-    send: (node, message) => nodes.send(node, environments.equip(message)),
+    send: (node, message) => nodes.send(node, appSignIn.clients.equip(environments.equip(message))),
     connected: (node) => nodes.isConnected(node),
     busy: (replica) => opened.edge?.busy(replica) ?? 0,
     addAddress: async (address) => {
       const added = await opened.edge?.addAddress(address);
       return added && !added.ok ? added.says : undefined;
     },
-    environment: (space) => ({
+    environment: (space, { manifest }) => ({
+      ...appSignIn.clients.environment(space.id, manifest.signIn),
       SPACE_HOST: addressing.hostOf(space),
       SPACE_CREATOR_USER_ID: space.owner,
       WAYBILL_URL: platformUrlFor(config, port()),
@@ -360,7 +365,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
 
   const box = await openSecretBox(config.secretsKeyFile, {
-    needed: (await catalog.environments.secrets()).map(({ key }) => key),
+    needed: [...(await catalog.environments.secrets()), ...(await catalog.apps.clients())].map(({ key }) => key),
     random,
   });
   const environments = await Environments.open({
@@ -368,6 +373,12 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     box,
     clock,
     onChange: (space) => spaces.onEnvironment(space),
+  });
+  const appSignIn = await openAppSignIn({
+    ...{ catalog, box, clock, random, addressing, domains, organisations, onFailure },
+    space: (id) => spaces.get(id),
+    sessions,
+    providerUrl: () => (config.sandbox === "none" ? addressing.console : platformUrlFor(config, port())),
   });
 
   const door = insideSocket(config.data);
@@ -498,7 +509,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     if (serveLink(linkDoor, request, response, { upgrade, inside })) return;
     if (git.serve(request, response) || lfs.serve(request, response)) return;
     if (inside !== undefined) insiders.set(request, inside);
-    answer(request, response).catch((error: unknown) => onFailure("the console", error));
+    const byApi = (): void => void answer(request, response).catch((error: unknown) => onFailure("the console", error));
+    if (!appSignIn.face.serve(request, response, { isInside: inside !== undefined, otherwise: byApi })) byApi();
   };
   const onVisitorGone = (request: string): Promise<void> => calls.visitorGone(request);
   opened.tls = stack.use(await openEdgeTls(config, { directory: spaces, clock, log }));

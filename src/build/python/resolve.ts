@@ -76,7 +76,9 @@ interface Own {
 export async function resolvePackages(shop: Workshop, settings: SpaceSettings, kit: PythonTools): Promise<Lock> {
   const sdk = sdkOf(settings);
   const own = (await readRequirementsFiles(shop)) ?? (await readProjectFiles(shop, kit));
-  const ours = platformRequirements(own.requirements, sdk.name, sdk.version).join("\n");
+  // What gr.LoginButton needs is an extra of Gradio's, which the Hub's builder installs too.
+  const signIn = settings.signIn !== null && sdk.name === "gradio" ? ["gradio[oauth]"] : [];
+  const ours = [...platformRequirements(own.requirements, sdk.name, sdk.version), ...signIn].join("\n");
   const requirements = `${own.text}\n${ours}`;
   const hash = requirementsHash({ requirements, sdkVersion: sdk.version, python: shown(kit.python), platform });
   const space = createHash("sha256").update(shop.spec.space).digest("hex");

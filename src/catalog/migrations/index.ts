@@ -15,6 +15,7 @@ import { domains } from "./0011-domains.ts";
 import { organisations } from "./0012-organisations.ts";
 import { tokenSpaces } from "./0013-token-spaces.ts";
 import { sessions } from "./0014-sessions.ts";
+import { appSignIn } from "./0015-app-sign-in.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -43,6 +44,7 @@ export const migrations: readonly Migration[] = [
   organisations,
   tokenSpaces,
   sessions,
+  appSignIn,
 ];
 
 /**

@@ -38,7 +38,7 @@ export function drawTokens(paper: Paper, tokens: readonly TokenView[]): string {
     paper,
     [
       { head: "ID", cell: ({ id, current }) => (current ? `${id} (this one)` : id), drop: 0 },
-      { head: "NAME", cell: ({ name }) => name, drop: 1 },
+      { head: "NAME", cell: ({ name, app }) => (app === null ? name : `the app ${app}`), drop: 1 },
       { head: "MAY", cell: maySay, drop: 0 },
       { head: "HOLDS", cell: (token) => holdsSay(paper, token), drop: 0 },
       {
@@ -52,7 +52,8 @@ export function drawTokens(paper: Paper, tokens: readonly TokenView[]): string {
   );
 }
 
-function maySay({ scopes, spaces }: TokenView): string {
+function maySay({ scopes, spaces, app }: TokenView): string {
+  if (app !== null && scopes.length === 0) return "say whose it is";
   return [...scopes, ...spaces.map(({ space, right }) => `${right}:${space}`)].join(",");
 }
 

@@ -1,0 +1,166 @@
+/**
+ * Where the OpenID provider keeps codes, grants and interactions: the catalog, sealed, under hashes of what finds them. An access token is
+ * one of the account's, in the same table as all others, so that every path that takes tokens takes it and its owner can revoke it.
+ */
+import { createHash } from "node:crypto";
+import { errors } from "oidc-provider";
+import type { Adapter, AdapterPayload } from "oidc-provider";
+import type { AppArtifact, AppToken } from "../../catalog/apps.ts";
+import { isAppScope, tokenScopesOf } from "../../contract/oauth.ts";
+import { assert } from "../../stdx/assert.ts";
+import { newId } from "../../stdx/ids.ts";
+import { instant } from "../../stdx/time.ts";
+import { clientMetadata } from "./app.ts";
+import type { SignInParts } from "./parts.ts";
+
+export function adapterOf(parts: SignInParts): (model: string) => Adapter {
+  return (model) => {
+    if (model === "Client") return new ClientAdapter(parts);
+    // Who is signed in is the console's to know: the provider keeps no session of its own.
+    return model === "Session" ? noSessions : new ArtifactAdapter(model, parts);
+  };
+}
+
+/** What finds a person's grant to a client: the two names. */
+export function grantLookup(account: string, client: string): string {
+  return hashOf(`${account} ${client}`);
+}
+
+export function hashOf(value: string): string {
+  return createHash("sha256").update(value).digest("hex");
+}
+
+class ArtifactAdapter implements Adapter {
+  readonly #model: string;
+  readonly #parts: SignInParts;
+
+  constructor(model: string, parts: SignInParts) {
+    this.#model = model;
+    this.#parts = parts;
+  }
+
+  async upsert(id: string, payload: AdapterPayload, expiresIn: number): Promise<void> {
+    const { rows, box, clock } = this.#parts;
+    const now = clock.wall();
+    const expiresAt = instant(payload.exp === undefined ? now + expiresIn * 1_000 : payload.exp * 1_000);
+    const key = this.#keyOf(id);
+    const row: AppArtifact = {
+      ...key,
+      grantId: payload.grantId === undefined ? null : hashOf(payload.grantId),
+      lookup: this.#lookupOf(payload),
+      ...box.seal(JSON.stringify({ ...payload, jti: id }), placeOf(key)),
+      expiresAt,
+      consumedAt: typeof payload.consumed === "number" ? instant(payload.consumed * 1_000) : null,
+    };
+    await rows.put(row, now, this.#model === "AccessToken" ? this.#tokenOf(row, payload) : undefined);
+  }
+
+  async find(id: string): Promise<AdapterPayload | undefined> {
+    const row = await this.#parts.rows.get(this.#keyOf(id));
+    if (row === undefined || this.#model !== "AccessToken") return this.#payloadOf(row);
+    // Its owner may have revoked it meanwhile.
+    const holds = await this.#parts.rows.tokenHolds(row.id, this.#parts.clock.wall());
+    return holds ? this.#payloadOf(row) : undefined;
+  }
+
+  async findByUserCode(): Promise<undefined> {
+    return undefined; // Programs sign in by codes elsewhere: routes/device.ts.
+  }
+
+  async findByUid(): Promise<undefined> {
+    return undefined; // Of sessions alone.
+  }
+
+  /** Of two who use a code at once one has used it. */
+  async consume(id: string): Promise<void> {
+    if (await this.#parts.rows.consume(this.#keyOf(id), this.#parts.clock.wall())) return;
+    throw new errors.InvalidGrant("it was used before");
+  }
+
+  async destroy(id: string): Promise<void> {
+    await this.#parts.rows.remove(this.#keyOf(id), this.#parts.clock.wall());
+  }
+
+  async revokeByGrantId(grantId: string): Promise<void> {
+    await this.#parts.rows.endGrant(hashOf(grantId), this.#parts.clock.wall());
+  }
+
+  #keyOf(id: string): { readonly model: string; readonly id: string } {
+    return { model: this.#model, id: hashOf(id) };
+  }
+
+  #lookupOf({ accountId, clientId }: AdapterPayload): string | null {
+    const isGrant = this.#model === "Grant" && accountId !== undefined && clientId !== undefined;
+    return isGrant ? grantLookup(accountId, clientId) : null;
+  }
+
+  #payloadOf(row: AppArtifact | undefined): AdapterPayload | undefined {
+    const { box, clock } = this.#parts;
+    // One that an older key sealed, which is not there any more, is gone as one that is over is: people are asked again.
+    if (row === undefined || row.expiresAt <= clock.wall() || !box.has(row.key)) return undefined;
+    const payload = JSON.parse(box.open(row, placeOf(row))) as AdapterPayload;
+    return row.consumedAt === null ? payload : { ...payload, consumed: Math.floor(row.consumedAt / 1_000) };
+  }
+
+  #tokenOf(
+    { id: hash, expiresAt }: AppArtifact,
+    { accountId = "", clientId = "", scope = "" }: AdapterPayload,
+  ): AppToken {
+    const { clients, clock, random } = this.#parts;
+    const app = clients.find(clientId)?.space;
+    assert(app, "a token is given to a client that was found");
+    return {
+      id: newId("t", random),
+      account: accountId,
+      hash,
+      name: app,
+      app,
+      scopes: tokenScopesOf(scope.split(" ").filter(isAppScope)),
+      createdAt: clock.wall(),
+      expiresAt,
+    };
+  }
+}
+
+class ClientAdapter implements Adapter {
+  readonly #parts: SignInParts;
+
+  constructor(parts: SignInParts) {
+    this.#parts = parts;
+  }
+
+  async find(id: string): Promise<AdapterPayload | undefined> {
+    const known = this.#parts.clients.find(id);
+    const app = known && (await this.#parts.app(known.space));
+    return app && clientMetadata(app, { client: id, secret: known.secret });
+  }
+
+  async findByUid(): Promise<undefined> {}
+  async findByUserCode(): Promise<undefined> {}
+  async upsert(): Promise<void> {
+    throw new Error("clients are made with their Spaces");
+  }
+  async consume(): Promise<void> {}
+  async destroy(): Promise<void> {}
+  async revokeByGrantId(): Promise<void> {}
+}
+
+const noSessions: Adapter = {
+  async find() {
+    return undefined;
+  },
+  async findByUid() {
+    return undefined;
+  },
+  async findByUserCode() {
+    return undefined;
+  },
+  async upsert() {},
+  async consume() {},
+  async destroy() {},
+  async revokeByGrantId() {},
+};
+
+function placeOf({ model, id }: { readonly model: string; readonly id: string }): string {
+  return `app-artifact ${model} ${id}`;
+}
