@@ -93,23 +93,16 @@ export class TokenResolver {
 
   /** Where nobody has to be asked for it. */
   known(credentials: Credentials): Identity | undefined {
-    const token = tokenOf(credentials);
-    if (token === undefined) {
-      return { ok: true, by: "address", account: addressAccount(credentials.address), tier: "anonymous" };
-    }
-    const found = isAccessToken(token) ? this.#known.at(accessTokenHash(token)) : undefined;
+    const shown = shownBy(credentials);
+    if (typeof shown !== "string") return shown;
+    const found = this.#known.at(shown);
     return found && this.#identityOf(found);
   }
 
   /** Rejects only where the directory does. */
   async resolve(credentials: Credentials): Promise<Identity> {
-    const token = tokenOf(credentials);
-    if (token === undefined) {
-      return { ok: true, by: "address", account: addressAccount(credentials.address), tier: "anonymous" };
-    }
-    if (typeof token !== "string") return token;
-    if (!isAccessToken(token)) return bad("This is no access token of this platform: those begin with hf_wb.");
-    return this.#identityOf(await this.#known.find(accessTokenHash(token)));
+    const shown = shownBy(credentials);
+    return typeof shown === "string" ? this.#identityOf(await this.#known.find(shown)) : shown;
   }
 
   /** Forgets what is remembered: for a caller that has just revoked a token here. */
@@ -151,6 +144,17 @@ function tokenOf({ authorization, hfAuthorization }: Credentials): string | Toke
 
 /** As `Authorization: hf_wb…` and `Authorization: Token hf_wb…` do. */
 const holdsToken = /\bhf_/i;
+
+/** The hash of an access token; an identity where it takes no look to tell. */
+function shownBy(credentials: Credentials): Identity | string {
+  const token = tokenOf(credentials);
+  if (token === undefined) {
+    return { ok: true, by: "address", account: addressAccount(credentials.address), tier: "anonymous" };
+  }
+  if (typeof token !== "string") return token;
+  if (!isAccessToken(token)) return bad("This is no access token of this platform: those begin with hf_wb.");
+  return accessTokenHash(token);
+}
 
 function astray(field: string): TokenRefusal {
   return bad(`${field} is not as \`Bearer hf_wb…\`, so nobody is known by it.`);
