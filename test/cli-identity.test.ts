@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { runCli } from "../src/cli/program.ts";
+import type { CliWorld } from "../src/cli/world.ts";
 import { ScriptedConsole } from "./support/console-api.ts";
 
 let api: ScriptedConsole;
@@ -12,14 +13,17 @@ beforeEach(async () => {
 });
 afterEach(() => api[Symbol.asyncDispose]());
 
-async function waybill(args: readonly string[]): Promise<{ readonly code: number; readonly out: string }> {
+async function waybill(
+  args: readonly string[],
+  stdin: CliWorld["stdin"] = { text: async () => "" },
+): Promise<{ readonly code: number; readonly out: string }> {
   let out = "";
   const elsewhere = (): never => assert.fail("these commands only ask the console");
   const code = await runCli(args, {
     ...{ version: "1.2.3", env: { WAYBILL_URL: url, WAYBILL_TOKEN: "hf_wbtest" }, zone: "UTC" },
     stdout: { write: (text) => (out += text), columns: 100 },
     stderr: { write: () => undefined, columns: 100 },
-    stdin: { text: async () => "" },
+    stdin,
     clock: { wall: () => 0 as never, monotonic: () => 0 },
     signal: new AbortController().signal,
     signInFile: "/nothing/there.json",
@@ -43,6 +47,46 @@ describe("waybill", () => {
     const { code, out } = await waybill(["audit", "--account", "admin", "--action", "space", "--space", "alice/demo"]);
     assert.equal(code, 0);
     assert.match(out, /admin +space\.set \(failed\) +space\/alice\/demo/);
+  });
+
+  test("a password is typed twice and unseen, or one line of standard input, and never anything else", async () => {
+    api.routes.set("PUT /api/accounts/alice/password", { account: "alice" });
+    const set = async (stdin: CliWorld["stdin"], ...more: string[]) => {
+      api.received.length = 0;
+      const { code } = await waybill(["account", "password", "alice", ...more], stdin);
+      const sent = api.received.find(({ method }) => method === "PUT")?.body;
+      return [code, sent === undefined ? undefined : (JSON.parse(sent) as unknown)];
+    };
+    const piped = (text: string) => ({ text: async () => text });
+    const typed = (...lines: string[]) => ({
+      text: async () => assert.fail("a terminal is read by lines"),
+      hidden: async () => lines.shift() ?? assert.fail("one line too many"),
+    });
+    assert.deepEqual(await set(piped("a good one\r\n")), [0, { password: "a good one" }]);
+    assert.deepEqual(await set(piped("old\nnew\n"), "--current"), [0, { password: "new", current: "old" }]);
+    assert.deepEqual(await set(typed("a", "a")), [0, { password: "a" }]);
+    assert.deepEqual(await set(typed("old", "a", "a"), "--current"), [0, { password: "a", current: "old" }]);
+    for (const [stdin, ...more] of [
+      [piped("")],
+      [piped("two\nlines")],
+      [piped("one"), "--current"],
+      [piped("1\n2\n3"), "--current"],
+      [typed("a", "b")],
+    ] as const)
+      assert.deepEqual(await set(stdin, ...more), [2, undefined]);
+  });
+
+  test("sessions are listed and ended, one's own or another's", async () => {
+    const session = {
+      ...{ id: "s_1", how: "password", createdAt: "2026-11-22T12:00:00.000Z", lastUsedAt: "2026-11-22T12:00:00.000Z" },
+      ...{ expiresAt: "2026-12-22T12:00:00.000Z", address: "192.0.2.7", agent: "Firefox", current: false },
+    };
+    api.routes.set("GET /api/sessions", { items: [session], next: null });
+    api.routes.set("GET /api/sessions?account=bob", { items: [], next: null });
+    api.routes.set("DELETE /api/sessions/s_1?account=bob", { id: "s_1" });
+    assert.match((await waybill(["session", "list"])).out, /s_1 .*password.*192\.0\.2\.7.*Firefox/);
+    assert.match((await waybill(["session", "list", "--account", "bob"])).out, /No browser/);
+    assert.equal((await waybill(["session", "end", "s_1", "--account", "bob"])).out, "s_1 has ended\n");
   });
 
   test("accounts, members and tokens are asked for by what was named", async () => {

@@ -1,5 +1,5 @@
 /**
- * The catalog: accounts, tokens, sessions, Spaces, builds, releases, settings and the view of the calls, as rows in the journal's
+ * The catalog: accounts, tokens, sessions, passwords, Spaces, builds, releases, settings and the view of the calls, as rows in the journal's
  * database. It owns its tables and their migrations; who may read or change what is decided by those who ask.
  */
 import type { SqlRunner } from "../stdx/sql.ts";
@@ -15,6 +15,7 @@ import { Environments } from "./environments.ts";
 import { Kept } from "./kept.ts";
 import { Members } from "./members.ts";
 import { migrate } from "./migrations/index.ts";
+import { Passwords } from "./passwords.ts";
 import { noEffects, RequestKeys } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
 import { Sessions } from "./sessions.ts";
@@ -28,6 +29,7 @@ export class Catalog {
   readonly members: Members;
   readonly tokens: Tokens;
   readonly sessions: Sessions;
+  readonly passwords: Passwords;
   readonly spaces: Spaces;
   readonly spaceEvents: SpaceEvents;
   readonly builds: Builds;
@@ -46,6 +48,7 @@ export class Catalog {
     this.members = new Members(db, sql, effects);
     this.tokens = new Tokens(db, sql, effects);
     this.sessions = new Sessions(db, sql, effects);
+    this.passwords = new Passwords(db, sql, effects);
     this.spaces = new Spaces(db);
     this.spaceEvents = new SpaceEvents(db, sql, effects);
     this.builds = new Builds(db, sql, effects);

@@ -71,6 +71,12 @@ export interface SessionsTable {
   agent: string | null;
 }
 
+export interface PasswordsTable {
+  account: string;
+  hash: string;
+  changedAt: number;
+}
+
 export interface SpacesTable {
   id: string;
   owner: string;
@@ -297,6 +303,7 @@ export interface Schema {
   accounts: AccountsTable;
   tokens: TokensTable;
   sessions: SessionsTable;
+  passwords: PasswordsTable;
   spaces: SpacesTable;
   spaceEvents: SpaceEventsTable;
   builds: BuildsTable;

@@ -64,6 +64,39 @@ export function sessionsSuite(name: string, openSql: () => Promise<SqlRunner>): 
       assert.equal((await sessions.list("bob")).length, 1);
     });
 
+    test("all of an account but one are ended, and from where it came is known of those too", async () => {
+      const { sessions } = await open();
+      for (const id of ["s_1", "s_2", "s_3"]) await sessions.create({ ...session, id, hash: id });
+      await sessions.create({ ...session, id: "s_bob", account: "bob", hash: "bob", address: "192.0.2.9" });
+      assert.equal(await sessions.endOthers("alice", at(5), { keep: "s_2" }), 2);
+      assert.deepEqual(
+        [...(await sessions.list("alice")), ...(await sessions.list("bob"))].map(({ id }) => id),
+        ["s_2", "s_bob"],
+      );
+      assert.equal(await sessions.endOthers("alice", at(6), { keep: null }), 1);
+      assert.deepEqual(await sessions.addresses("alice"), ["192.0.2.7"]);
+      assert.deepEqual(await sessions.addresses("nobody"), []);
+    });
+
+    test("a password is its account's one, and ends its sessions but one in the same commit", async () => {
+      const { sessions, passwords } = await open();
+      for (const id of ["s_1", "s_2"]) await sessions.create({ ...session, id, hash: id });
+      await sessions.create({ ...session, id: "s_bob", account: "bob", hash: "bob" });
+      assert.equal(await passwords.get("alice"), undefined);
+      await passwords.set({ account: "alice", hash: "h1", changedAt: at(1) }, { keep: "s_2" });
+      await passwords.set({ account: "alice", hash: "h2", changedAt: at(2) }, { keep: "s_2" });
+      assert.deepEqual(await passwords.get("alice"), { account: "alice", hash: "h2", changedAt: at(2) });
+      assert.deepEqual(
+        [...(await sessions.list("alice")), ...(await sessions.list("bob"))].map(({ id }) => id),
+        ["s_2", "s_bob"],
+      );
+      await assert.rejects(passwords.set({ account: "nobody", hash: "h", changedAt: at(1) }, { keep: null }), {
+        code: "sql-refused",
+      });
+      await passwords.set({ account: "alice", hash: "h3", changedAt: at(3) }, { keep: null });
+      assert.deepEqual(await sessions.list("alice"), []);
+    });
+
     test("two with one hash, or of no account, cannot be", async () => {
       const { sessions } = await open();
       await sessions.create(session);

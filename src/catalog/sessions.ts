@@ -107,9 +107,34 @@ export class Sessions {
     return rows.map(sessionOf);
   }
 
+  /** From where an account has signed in lately, also by sessions that have ended. */
+  async addresses(account: string): Promise<readonly string[]> {
+    const rows = await this.#db
+      .selectFrom("sessions")
+      .select("address")
+      .distinct()
+      .where("account", "=", account)
+      .where("address", "is not", null)
+      .limit(sessionsMax)
+      .execute();
+    return rows.map(({ address }) => address ?? "");
+  }
+
   /** Notes a use. */
   async touch(id: string, at: Instant): Promise<void> {
     await this.#db.updateTable("sessions").set({ usedAt: at }).where("id", "=", id).where("usedAt", "<", at).execute();
+  }
+
+  /** Ends all of an account but one; that is all that a request wanted. How many they were. */
+  async endOthers(account: string, at: Instant, { keep }: { readonly keep: string | null }): Promise<number> {
+    const end = this.#db
+      .updateTable("sessions")
+      .set({ endedAt: at })
+      .where("account", "=", account)
+      .where("endedAt", "is", null)
+      .$if(keep !== null, (query) => query.where("id", "!=", keep!));
+    const [ended] = await this.#sql.transaction([statement(end), ...marked(this.#db, this.#effects)]);
+    return ended?.changes ?? 0;
   }
 
   /** Ends one of an account. False where it has no such session, or that has ended. `asked`: that is all that a request wanted. */

@@ -59,6 +59,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   key: () => import("./commands/key.ts"),
   account: () => import("./commands/account.ts"),
   member: () => import("./commands/member.ts"),
+  session: () => import("./commands/session.ts"),
   audit: () => import("./commands/audit.ts"),
   tier: () => import("./commands/tier.ts"),
   pool: () => import("./commands/pool.ts"),

@@ -12,6 +12,8 @@ export interface Input {
   readonly isTTY?: boolean | undefined;
   /** All of it, to its end; rejects where that is more than a value may be. */
   text(): Promise<string>;
+  /** One line that is typed at a terminal and not shown there; absent where it is none. */
+  readonly hidden?: ((prompt: string) => Promise<string>) | undefined;
 }
 
 export interface Restored {

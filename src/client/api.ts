@@ -45,6 +45,8 @@ import type {
   CreateAccount,
   MemberRole,
   MemberView,
+  SessionView,
+  SetPassword,
   TokenView,
   VisitorKeysView,
 } from "../contract/identity.ts";
@@ -146,6 +148,20 @@ export class WaybillClient {
 
   async accounts(asking: Asking = {}): Promise<Page<AccountView>> {
     return await this.#http.get("/api/accounts", {}, asking);
+  }
+
+  /** Of the caller's own account where none is named. */
+  async sessions({ account, ...asking }: Asking & { account?: string | undefined } = {}): Promise<Page<SessionView>> {
+    return await this.#http.get("/api/sessions", { account }, asking);
+  }
+
+  async endSession(id: string, { account, ...asking }: Asking & { account?: string | undefined } = {}): Promise<void> {
+    const query = account === undefined ? "" : `?account=${encodeURIComponent(account)}`;
+    await this.#http.send("DELETE", `/api/sessions/${pathOf(id)}${query}`, undefined, asking);
+  }
+
+  async setPassword(account: string, body: SetPassword, asking: Asking = {}): Promise<void> {
+    await this.#http.send("PUT", `/api/accounts/${pathOf(account)}/password`, body, asking);
   }
 
   async members(organisation: string, asking: Asking = {}): Promise<readonly MemberView[]> {

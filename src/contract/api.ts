@@ -5,6 +5,8 @@
  *   GET    /api/status                              → StatusView
  *   GET    /api/whoami-v2                           → WhoAmI (the Hub's shape)
  *   POST   /api/tokens CreateToken → CreatedToken   (of one's own with no more than one's own; admin: any); GET ?account= → Page<TokenView>; DELETE /ID
+ *   GET    /api/sessions?account=                   → Page<SessionView>; DELETE /ID, or all but the one that asks  (one's own; admin: any)
+ *   PUT    /api/accounts/NAME/password SetPassword  → { account }                                     (one's own; admin: any)
  *   POST   /api/nodes/NAME/token  {}                → CreatedNodeToken                                (admin)
  *   GET    /api/nodes/link                          : a WebSocket, for agents
  *   GET    /api/spaces                              → Page<SpaceView>

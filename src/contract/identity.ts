@@ -46,6 +46,28 @@ export interface TokenView {
   readonly current: boolean;
 }
 
+/** A browser that is signed in at the console. */
+export interface SessionView {
+  readonly id: string;
+  /** `password`, `link`, or what else signed it in. */
+  readonly how: string;
+  readonly createdAt: string;
+  /** To the hour. */
+  readonly lastUsedAt: string;
+  readonly expiresAt: string;
+  /** Of the browser, as it signed in. */
+  readonly address: string | null;
+  readonly agent: string | null;
+  /** The one by which it is asked. */
+  readonly current: boolean;
+}
+
+export interface SetPassword {
+  readonly password: string;
+  /** The one that holds so far; not asked of operators who set another's. */
+  readonly current?: string;
+}
+
 /** What `whoami-v2` says of what the caller has shown; the first kind is the Hub's. */
 export type WhoAmIAuth =
   | {

@@ -20,6 +20,7 @@ import { backupsRoute } from "./routes/backups.ts";
 import { deviceRoute } from "./routes/device.ts";
 import { drainsRoute } from "./routes/drains.ts";
 import { hostsRoute } from "./routes/hosts.ts";
+import { loginRoute } from "./routes/login.ts";
 import { logsRoute } from "./routes/logs.ts";
 import { pagesRoute } from "./routes/pages.ts";
 import { allowancesRoute } from "./routes/allowances.ts";
@@ -33,6 +34,8 @@ import { reposRoute } from "./routes/repos.ts";
 import { requestsRoute } from "./routes/requests.ts";
 import { spaceStatesRoute } from "./routes/space-states.ts";
 import { spacesRoute } from "./routes/spaces.ts";
+import { sessionsRoute } from "./routes/sessions.ts";
+import { settingsRoute } from "./routes/settings.ts";
 import { statusRoute } from "./routes/status.ts";
 import { tokensRoute } from "./routes/tokens.ts";
 import { visitorKeysRoute } from "./routes/visitor-keys.ts";
@@ -41,10 +44,13 @@ import type { Server } from "./server.ts";
 
 const routes: readonly Route[] = [
   pagesRoute,
+  loginRoute,
+  settingsRoute,
   statusRoute,
   whoamiRoute,
   tokensRoute,
   deviceRoute,
+  sessionsRoute,
   // Before the Spaces: its path in the Hub's form is one of theirs.
   quotaRoute,
   spacesRoute,
@@ -81,7 +87,8 @@ export function createApi(server: Server): Hono<ApiEnv> {
     if ("refused" in called) return refuseCaller(c, called);
     c.set("caller", called.caller);
     await next();
-    if (called.endedSession) c.header("set-cookie", noSessionCookie, { append: true });
+    // A sign-in gives the browser another one in its place.
+    if (called.endedSession && !c.res.headers.has("set-cookie")) c.header("set-cookie", noSessionCookie);
     c.header("x-waybill-id", requestId);
     c.header("x-request-id", c.req.header("x-request-id") ?? requestId);
     c.header("x-content-type-options", "nosniff");

@@ -41,6 +41,10 @@ const ofNamedAccount = {
   target: (_path: PathParts, body: AskedBody) => `account/${word(body["account"])}`,
   owner: (_path: PathParts, body: AskedBody) => word(body["account"]) || null,
 };
+const ofSession = {
+  target: ({ id }: PathParts, body: AskedBody) => `session/${id ?? word(body["session"])}`,
+  owner: (_path: PathParts, body: AskedBody) => word(body["account"]) || null,
+};
 const ofBuild = {
   target: ({ id }: PathParts) => `build/${id}`,
   owner: ({ space }: PathParts) => (space === undefined ? null : spaceOwner(space)),
@@ -77,6 +81,12 @@ export const audited: Readonly<Record<string, Audited>> = {
   "POST /api/organizations/:name/members": { action: "member.add", ...ofAccount },
   "PATCH /api/organizations/:name/members/:account": { action: "member.role", ...ofMember, was: roleOf },
   "DELETE /api/organizations/:name/members/:account": { action: "member.remove", ...ofMember, was: roleOf },
+  "PUT /api/accounts/:name/password": { action: "password.set", ...ofAccount, secret: ["password", "current"] },
+  "POST /settings/password": { action: "password.set", ...ofNamedAccount, secret: ["password", "current"] },
+  "POST /settings/sessions": { action: "session.end", ...ofSession },
+  "POST /logout": { action: "session.end", ...ofSession },
+  "DELETE /api/sessions": { action: "session.end", ...ofNamedAccount },
+  "DELETE /api/sessions/:id": { action: "session.end", ...ofSession },
   "DELETE /api/tokens/:id": {
     ...{ action: "token.revoke", ...ofNamedAccount },
     target: ({ id }) => `token/${id}`,
@@ -164,6 +174,8 @@ export const changeless: readonly string[] = [
   "POST /oauth/device",
   "POST /oauth/token",
 ];
+/** Who changes something is known at their end alone, where they write their entry. */
+export const ownEntries: readonly string[] = ["POST /login"];
 
 function variable(was: unknown, { key }: AskedBody): unknown {
   const found = (was as Readonly<Record<string, { readonly value: string }>>)[word(key)];

@@ -146,6 +146,14 @@ describe("a request that bears the console's cookie", () => {
     const authorization = `Bearer ${await world.token("alice", ["read", "write"])}`;
     const cross = { ...foreign["another site's script"]!, authorization };
     assert.equal(((await (await ask("GET /api/whoami-v2", cross)).json()) as WhoAmI).name, "alice");
+    // A proxy in front that asks for a password of its own passes it on.
+    const basic = `Basic ${Buffer.from("team:proxy").toString("base64")}`;
+    assert.equal(
+      (await ask("POST /api/tokens", { ...foreign["another site's script"]!, authorization: basic })).status,
+      403,
+    );
+    const through = await ask("GET /api/whoami-v2", { ...own, authorization: basic });
+    assert.equal(((await through.json()) as WhoAmI).name, "admin");
     const unknown = await ask("GET /api/whoami-v2", { authorization: `Bearer hf_wb${"0".repeat(32)}` });
     assert.equal(((await unknown.json()) as Problem).code, "bad-token");
   });

@@ -15,12 +15,10 @@ export type ConsoleCaller =
 
 /** A token goes before a cookie. Pages show a browser whose session has ended what they show to everybody. */
 export async function callerOf(c: ApiContext, server: Server): Promise<ConsoleCaller> {
-  const authorization = c.req.header("authorization");
-  const secret = authorization === undefined ? sessionSecretOf(c.req.header("cookie")) : undefined;
-  if (secret === undefined) {
-    const called = await server.callers.byToken(authorization);
-    return "refused" in called ? called : { ...called, endedSession: false };
-  }
+  const byToken = await server.callers.byToken(c.req.header("authorization"));
+  if ("refused" in byToken) return byToken;
+  const secret = byToken.caller === null ? sessionSecretOf(c.req.header("cookie")) : undefined;
+  if (secret === undefined) return { ...byToken, endedSession: false };
   // An app that has the cookie of a browser has no business with it.
   const called = insideOf(c) ? endedSession : await server.callers.bySession(secret);
   if ("refused" in called) return isApi(c) ? called : { caller: null, endedSession: true };

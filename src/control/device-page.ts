@@ -2,16 +2,7 @@
 import { escapeHtml } from "../http/index.ts";
 import type { Device } from "../identity/device-codes.ts";
 import type { Scope } from "../identity/token-resolver.ts";
-import { page, pageHeaders } from "./pages.ts";
-
-/** Of a page with a form that is sent back to the console. */
-export const formPageHeaders: Readonly<Record<string, string>> = {
-  ...pageHeaders,
-  "content-security-policy": (pageHeaders["content-security-policy"] ?? "").replace(
-    "form-action 'none'",
-    "form-action 'self'",
-  ),
-};
+import { page } from "./pages.ts";
 
 const path = "/login/device";
 const may: Readonly<Record<Scope, string>> = {

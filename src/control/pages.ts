@@ -11,12 +11,13 @@ import type { Charge, Explanation, Link, Verdict } from "../evidence/verdict.ts"
 export const pageHeaders: Readonly<Record<string, string>> = {
   "content-type": "text/html; charset=utf-8",
   "content-security-policy":
-    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
   "x-content-type-options": "nosniff",
   // A page that opened the console, or was opened by it, has no hold on its window.
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-resource-policy": "same-origin",
-  "referrer-policy": "no-referrer",
+  // A form of ours says where it comes from, no other site is told.
+  "referrer-policy": "same-origin",
   "cache-control": "no-store",
 };
 
@@ -40,25 +41,34 @@ ul{margin:0;padding:0;list-style:none}
 @media(max-width:44rem){thead{position:absolute;clip-path:inset(50%)}tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
 td{display:block;border:0;padding:.1rem 0}td.whole{white-space:normal}}`;
 
-export function page(title: string, body: string, options: { refreshing?: boolean } = {}): string {
-  const refresh = options.refreshing ? `<meta http-equiv="refresh" content="${refreshSeconds}">` : "";
+export function page(title: string, body: string, options: { refreshing?: boolean; onward?: string } = {}): string {
+  const { refreshing = false, onward } = options;
+  const goesOn = onward === undefined ? "" : `<meta http-equiv="refresh" content="0;url=${escapeHtml(onward)}">`;
+  const refresh = refreshing ? `<meta http-equiv="refresh" content="${refreshSeconds}">` : goesOn;
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">${refresh}<link rel="icon" href="data:,"><title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>${body}</main></body></html>`;
 }
 
 /** The console's first page: pools, and each Space with its state and why. */
-export function consolePage(status: StatusView, spaces: readonly SpaceView[]): string {
+export function consolePage(status: StatusView, spaces: readonly SpaceView[], account: string | null): string {
   const table = spaces.length
     ? `<table><thead><tr><th>Space</th><th>State</th><th>Addresses: by name, and for programs</th></tr></thead><tbody>${spaces.map(spaceRow).join("")}</tbody></table>`
     : `<p class="panel">No Space yet. Make one: <code>waybill deploy ./my-app --space OWNER/my-app</code></p>`;
   return page(
     "Waybill",
-    `<h1>Waybill</h1><p class="muted">${escapeHtml(status.version)}, ready in ${status.bootMs} ms, journal at ${status.journalIndex}; this page renews itself every ${refreshSeconds} s</p>
+    `<h1>Waybill</h1><p class="muted">${escapeHtml(status.version)}, ready in ${status.bootMs} ms, journal at ${status.journalIndex}; this page renews itself every ${refreshSeconds} s</p>${signedInLine(account)}
 <h2>GPUs</h2>${status.pools.map(poolPanel).join("") || '<p class="panel">This platform has no pool.</p>'}
 <h2>Spaces</h2>${table}
 <h2>Isolation</h2>${isolationPanel(status.isolation)}
 <p class="muted">Any id has a story: <code>waybill explain ID</code>, or <code>${escapeHtml(status.url)}/w/ID</code></p>`,
     { refreshing: true },
   );
+}
+
+/** Whom the console takes its reader for. */
+function signedInLine(account: string | null): string {
+  return account === null
+    ? `<p><a href="/login">Sign in</a></p>`
+    : `<p>Signed in as <a href="/settings">${escapeHtml(account)}</a></p>`;
 }
 
 export function isolationPanel(isolation: Isolation): string {

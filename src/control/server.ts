@@ -68,6 +68,7 @@ import { poolView, slotView } from "./pool-views.ts";
 import type { Committed } from "./commits.ts";
 import type { Answer } from "./engine.ts";
 import type { RequestEffects } from "./request-effects.ts";
+import { SignIn } from "./sign-in.ts";
 import { RequestKeys } from "./request-keys.ts";
 import type { SecretBox } from "../identity/secret-box.ts";
 
@@ -124,6 +125,8 @@ export class Server {
   readonly tokens: AccessTokens;
   readonly callers: Callers;
   readonly devices: DeviceSignIn;
+  readonly sessions: Sessions;
+  readonly signIn: SignIn;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly spaces: Spaces;
@@ -168,6 +171,8 @@ export class Server {
     this.tokens = new AccessTokens(parts);
     this.callers = new Callers(parts);
     this.devices = new DeviceSignIn({ ...parts, tokens: this.tokens });
+    this.sessions = parts.sessions;
+    this.signIn = new SignIn(parts);
     this.#explaining = new Explaining({ ...parts, call: (id) => this.calls.get(id) });
   }
 

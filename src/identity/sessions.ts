@@ -95,7 +95,7 @@ export class Sessions {
     const createdAt = clock.wall();
     await directory.create({
       ...{ id, account, how, hash: hashOf(secret), createdAt, expiresAt: instant(createdAt + lastsMs) },
-      ...{ address, agent: agent?.slice(0, agentMaxLength) ?? null },
+      ...{ address, agent: agent?.slice(0, agentMaxLength).replace(/[^\x20-\x7e]/g, "?") ?? null },
     });
     return { id, secret };
   }
@@ -106,6 +106,11 @@ export class Sessions {
     if (found === undefined || !holds(found.session, this.#options.clock.wall()))
       return { ok: false, code: "identity/session-ended" };
     return { ok: true, ...found };
+  }
+
+  /** Forgets what is remembered: for whoever has just ended sessions in the catalog. */
+  forget(): void {
+    this.#known.forget();
   }
 
   /** From the answer on nothing here takes it, and within a second nothing anywhere. False where the account has no such session. */

@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { CliFailure } from "../cli/failures.ts";
 import { exit } from "../cli/exit.ts";
 import type { UpOptions } from "../cli/world.ts";
+import { adminAccount } from "./boot-token.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import { signInFile } from "./config.ts";
 import type { PlatformConfig } from "./config.ts";
@@ -59,8 +60,9 @@ async function tell(
   }: { options: UpOptions; config: PlatformConfig; version: string; env: UpWorld["env"] },
 ): Promise<void> {
   const { url, token, bootMs } = platform;
+  const signIn = signInLink(platform, options);
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ ready: true, url, account: "admin", token, bootMs })}\n`);
+    process.stdout.write(`${JSON.stringify({ ready: true, url, account: "admin", token, bootMs, signIn })}\n`);
     return;
   }
   const saved = await saveSignIn(signInFile(env), { url, token });
@@ -72,7 +74,7 @@ async function tell(
   process.stderr.write(
     [
       `Waybill ${version} ready in ${(bootMs / 1000).toFixed(1)} s      data ${config.data}`,
-      `  console  ${platform.addressing.isOwnMachine ? url : platform.addressing.console}`,
+      `  console  ${signIn === null ? placeOf(platform) : `${signIn}   signs you in as ${adminAccount}, once`}`,
       `  apps     ${platform.addressing.everySpace}`,
       `  GPUs     ${gpus.join("; ")}`,
       // Until it runs nothing answers on the port.
@@ -84,6 +86,17 @@ async function tell(
       "",
     ].join("\n"),
   );
+}
+
+function placeOf({ addressing, url }: Platform): string {
+  return addressing.isOwnMachine ? url : addressing.console;
+}
+
+/** Signs a browser in, once; null where what is printed is kept, or where browsers keep no session. */
+function signInLink(platform: Platform, { service }: UpOptions): string | null {
+  const place = placeOf(platform);
+  if (service || !(platform.addressing.isOwnMachine || place.startsWith("https:"))) return null;
+  return `${place}/login#in=${platform.server.signIn.link(adminAccount)}`;
 }
 
 /** Signs the command line in here, unless it is signed in somewhere else. */

@@ -22,7 +22,13 @@ const world: CliWorld = {
   env: process.env,
   stdout: process.stdout,
   stderr: process.stderr,
-  stdin: { isTTY: process.stdin.isTTY, text: () => boundedText(process.stdin, inputMaxChars) },
+  stdin: {
+    isTTY: process.stdin.isTTY,
+    text: () => boundedText(process.stdin, inputMaxChars),
+    hidden: process.stdin.isTTY
+      ? async (prompt) => (await import("./hidden-line.ts")).hiddenLine(prompt, stop.signal)
+      : undefined,
+  },
   clock: systemClock,
   signal: stop.signal,
   signInFile: signInFile(process.env),

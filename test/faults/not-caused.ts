@@ -7,6 +7,9 @@ const apiItself =
 const consoleItself =
   "an answer of the platform's own API, which is no work with a waybill; src/control/console-caller.test.ts makes it";
 
+const signInItself =
+  "an answer of the console's sign-in, which is no work with a waybill; src/control/sign-in.test.ts makes it";
+
 const requestKey =
   "an answer of the platform's own API, which is no work with a waybill; src/control/request-keys.test.ts makes it";
 
@@ -17,6 +20,10 @@ export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "identity/expired": "a visitor's token lasts two hours; the token's unit tests hand in the clock",
   "identity/session-ended": consoleItself,
   "identity/cross-site": consoleItself,
+  "identity/bad-password": signInItself,
+  "identity/bad-link": signInItself,
+  "identity/too-many-tries": signInItself,
+  "identity/insecure": signInItself,
   "runtime/sandbox-denied": "the platform does not start where no sandbox can be made; test/sandbox.test.ts shows it",
   "egress/gateway-down":
     "said in the app's own log while the gateway is away, and by nobody else: there is no work with an id",

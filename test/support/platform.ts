@@ -69,6 +69,13 @@ export interface App {
   readonly url: string;
 }
 
+/** What it says when it is there. */
+interface Ready {
+  readonly url: string;
+  readonly token: string;
+  readonly signIn: string | null;
+}
+
 export class Platform implements AsyncDisposable {
   /** The temporary folder: `data/` in it is the platform's. */
   readonly folder: string;
@@ -77,7 +84,7 @@ export class Platform implements AsyncDisposable {
   #options: UpOptions;
   #child: ChildProcess | undefined;
   #port = 0;
-  #ready: { readonly url: string; readonly token: string } = { url: "", token: "" };
+  #ready: Ready = { url: "", token: "", signIn: null };
   #folders = 0;
   /** A test that ends in the middle leaves nothing behind. */
   readonly #atExit = (): void => {
@@ -113,6 +120,11 @@ export class Platform implements AsyncDisposable {
     return this.#ready.url;
   }
 
+  /** Signs a browser in as the administrator, once; null of one that is a service. */
+  get signInLink(): string | null {
+    return this.#ready.signIn;
+  }
+
   get pid(): number {
     return this.#child?.pid ?? 0;
   }
@@ -142,7 +154,7 @@ export class Platform implements AsyncDisposable {
     const ready = await firstLine(child).catch((error: unknown) => {
       throw new Error(`${String(error)}\n${this.log.slice(-20).join("\n")}`);
     });
-    this.#ready = JSON.parse(ready) as { url: string; token: string };
+    this.#ready = JSON.parse(ready) as Ready;
     this.#port = Number(new URL(this.#ready.url).port);
   }
 

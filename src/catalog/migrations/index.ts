@@ -16,6 +16,7 @@ import { organisations } from "./0012-organisations.ts";
 import { tokenSpaces } from "./0013-token-spaces.ts";
 import { sessions } from "./0014-sessions.ts";
 import { appSignIn } from "./0015-app-sign-in.ts";
+import { passwords } from "./0016-passwords.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -45,6 +46,7 @@ export const migrations: readonly Migration[] = [
   tokenSpaces,
   sessions,
   appSignIn,
+  passwords,
 ];
 
 /**

@@ -1,8 +1,12 @@
-/** `waybill account create NAME [--organisation]` and `account list`: for operators. */
+/** `waybill account create NAME [--organisation]` and `account list`: for operators. `account password NAME`: one's own, and for operators anybody's. */
 import type { Command } from "commander";
+import type { SetPassword } from "../../contract/identity.ts";
 import { parseTier } from "../arguments.ts";
 import { contextOf } from "../context.ts";
+import { exit } from "../exit.ts";
+import { CliFailure } from "../failures.ts";
 import type { Runner } from "../program.ts";
+import type { CliWorld } from "../world.ts";
 
 interface CreateOptions {
   readonly organisation?: boolean;
@@ -11,7 +15,9 @@ interface CreateOptions {
 }
 
 export function declare(program: Command, run: Runner): void {
-  const account = program.command("account").description("accounts of people and organisations: create, list");
+  const account = program
+    .command("account")
+    .description("accounts of people and organisations: create, list, password");
   account
     .command("create")
     .description("make an account")
@@ -34,6 +40,27 @@ export function declare(program: Command, run: Runner): void {
       }),
     );
   account
+    .command("password")
+    .description("set a password for the console: typed, or from standard input; ends the account's other sessions")
+    .argument("<name>")
+    .option("--current", "also give the one that holds, on a line before it, as whoever is no operator has to")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const name = command.args[0] as string;
+        const asksCurrent = command.opts<{ current?: boolean }>().current === true;
+        const body = await (world.stdin.hidden
+          ? typed(world.stdin.hidden, asksCurrent)
+          : piped(world, name, asksCurrent));
+        const client = await context.client();
+        await client.setPassword(name, body, { signal: world.signal });
+        context.answer(
+          { account: name },
+          context.quiet ? "" : `${name} has a new password; its other sessions have ended\n`,
+        );
+      }),
+    );
+  account
     .command("list")
     .description("all accounts")
     .action(
@@ -45,4 +72,32 @@ export function declare(program: Command, run: Runner): void {
         context.answer(answer, context.quiet ? names : drawAccounts(context.paper, answer.items));
       }),
     );
+}
+
+async function typed(hidden: NonNullable<CliWorld["stdin"]["hidden"]>, asksCurrent: boolean): Promise<SetPassword> {
+  const current = asksCurrent ? { current: await hidden("Current password: ") } : {};
+  const password = await hidden("New password: ");
+  if (password !== (await hidden("Once more: ")))
+    throw new CliFailure(exit.usage, {
+      code: "password-differs",
+      says: "The two are not the same.",
+      next: "Type it again; nothing was changed.",
+    });
+  return { password, ...current };
+}
+
+async function piped({ stdin }: CliWorld, name: string, asksCurrent: boolean): Promise<SetPassword> {
+  // The last newline is the shell's or the editor's.
+  const lines = (await stdin.text()).replace(/\r?\n$/, "").split(/\r?\n/);
+  const [first = "", second = ""] = lines;
+  const password = asksCurrent ? second : first;
+  if (password === "" || lines.length > (asksCurrent ? 2 : 1))
+    throw new CliFailure(exit.usage, {
+      code: "password-unread",
+      says: asksCurrent
+        ? "Standard input is to have two lines: the current password, and the new one."
+        : "Standard input is to have one line, the password.",
+      next: `waybill account password ${name}${asksCurrent ? " --current" : ""} < FILE; or type it at a terminal.`,
+    });
+  return { password, ...(asksCurrent && { current: first }) };
 }

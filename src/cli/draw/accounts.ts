@@ -1,5 +1,5 @@
-/** Draws accounts, members, tokens and keys. */
-import type { AccountView, MemberView, TokenView, VisitorKeysView } from "../../contract/identity.ts";
+/** Draws accounts, members, sessions, tokens and keys. */
+import type { AccountView, MemberView, SessionView, TokenView, VisitorKeysView } from "../../contract/identity.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf } from "./paper.ts";
 import { drawTable } from "./table.ts";
@@ -29,6 +29,22 @@ export function drawMembers(paper: Paper, members: readonly MemberView[]): strin
       { head: "ADDED BY", cell: ({ addedBy }) => addedBy, drop: 2 },
     ],
     members,
+  );
+}
+
+export function drawSessions(paper: Paper, sessions: readonly SessionView[]): string {
+  if (sessions.length === 0) return "No browser is signed in.\n";
+  return drawTable(
+    paper,
+    [
+      { head: "ID", cell: ({ id }) => id, drop: 0 },
+      { head: "SINCE", cell: ({ createdAt }) => dayTimeOf(paper, createdAt), drop: 1 },
+      { head: "USED", cell: ({ lastUsedAt }) => dayTimeOf(paper, lastUsedAt), drop: 0 },
+      { head: "BY", cell: ({ how }) => how, drop: 3 },
+      { head: "FROM", cell: ({ address }) => address ?? "unknown", drop: 2 },
+      { head: "BROWSER", cell: ({ agent }) => agent ?? "unknown", drop: 4 },
+    ],
+    sessions,
   );
 }
 

@@ -56,8 +56,12 @@ async function open(scopes: readonly Scope[] = ["read", "write", "gpu"]) {
     return (await (await form("/oauth/token", fields)).json()) as Told;
   };
   const answer = (code: string, word: string, token = alice) => form("/login/device", { code, answer: word }, token);
-  const look = async (path: string, token: string | null = alice): Promise<Response> =>
-    api.request(origin + path, { headers: token === null ? {} : { authorization: `Bearer ${token}` } }, env);
+  const look = async (path: string, token: string | null = alice, accept = "*/*"): Promise<Response> =>
+    api.request(
+      origin + path,
+      { headers: { accept, ...(token !== null && { authorization: `Bearer ${token}` }) } },
+      env,
+    );
   const tokens = () => world.catalog.tokens.list("alice");
   return { world, form, begin, poll, answer, look, tokens, alice };
 }
@@ -217,6 +221,9 @@ describe("a program that signs in by a device code", () => {
     const begun = await begin();
     const reader = await world.token("alice", ["read"]);
     assert.equal((await look(`/login/device?code=${begun.user_code}`, null)).status, 401);
+    const browser = await look(`/login/device?code=${begun.user_code}`, null, "text/html");
+    const there = new URLSearchParams({ next: `/login/device?code=${begun.user_code}` });
+    assert.equal(browser.headers.get("location"), `/login?${there}`);
     assert.equal((await form("/login/device", { code: begun.user_code, answer: "approve" })).status, 401);
     assert.equal((await answer(begun.user_code, "approve", reader)).status, 403);
     assert.equal((await poll(begun.device_code)).error, "authorization_pending");

@@ -2,7 +2,7 @@
  * Signs programs in without a browser of theirs (RFC 8628), by the paths at which the Hub's clients ask. `POST /oauth/device`: a code.
  * `POST /oauth/token`: its token, once a person has approved. `GET`, `POST /login/device`: where a signed-in person answers.
  */
-import { problemOf } from "../../http/index.ts";
+import { prefersHtml, problemOf } from "../../http/index.ts";
 import { deviceCodeLivesMs, pollIntervalMs } from "../../identity/device-codes.ts";
 import type { DeviceClient, PollError } from "../../identity/device-codes.ts";
 import { tokenScopes } from "../../identity/token-resolver.ts";
@@ -11,9 +11,10 @@ import { iso } from "../../stdx/time.ts";
 import { addressOf, originOf, refuse, signedIn } from "../api.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { noteChange } from "../auditing.ts";
-import { answeredPage, answerPage, askCodePage, formPageHeaders } from "../device-page.ts";
+import { answeredPage, answerPage, askCodePage } from "../device-page.ts";
 import { granted, nameOf } from "../device-sign-in.ts";
 import { formBody } from "../form-body.ts";
+import { pageHeaders } from "../pages.ts";
 import type { Server } from "../server.ts";
 import type { Refused } from "../spaces.ts";
 
@@ -77,9 +78,13 @@ async function token(c: ApiContext, server: Server): Promise<Response> {
 }
 
 function show(c: ApiContext, server: Server): Response {
-  const caller = signedIn(c);
-  if (caller instanceof Response) return caller;
   const code = c.req.query("code");
+  const caller = signedIn(c);
+  if (caller instanceof Response) {
+    if (c.get("caller") !== null || !prefersHtml(c.req.header("accept"))) return caller;
+    const here = `/login/device${code ? `?${new URLSearchParams({ code })}` : ""}`;
+    return c.redirect(`/login?${new URLSearchParams({ next: here })}`, 303);
+  }
   if (code === undefined || code === "") return html(askCodePage());
   const found = server.devices.find(code, caller);
   if (!found.ok) return again(found);
@@ -142,7 +147,7 @@ function unknownClient(c: ApiContext): Response {
 }
 
 function html(text: string, status = 200): Response {
-  return new Response(text, { status, headers: formPageHeaders });
+  return new Response(text, { status, headers: pageHeaders });
 }
 
 /** The refusal as a page on which another code can be typed. */

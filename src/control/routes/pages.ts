@@ -9,9 +9,14 @@ export const pagesRoute: Route = (api, server) => {
   api.get(
     "/",
     async (c) =>
-      new Response(consolePage(await server.status(), await server.spaces.pageViews((row) => mayKnowOf(c, row))), {
-        headers: pageHeaders,
-      }),
+      new Response(
+        consolePage(
+          await server.status(),
+          await server.spaces.pageViews((row) => mayKnowOf(c, row)),
+          c.get("caller")?.account ?? null,
+        ),
+        { headers: pageHeaders },
+      ),
   );
   api.get("/spaces/:owner/:name", async (c) => {
     const { owner, name } = c.req.param();
