@@ -41,7 +41,7 @@ const refuses = (all: Readonly<Record<string, string>>): void => {
 };
 
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const pem = rsa.publicKey.export({ type: "spki", format: "pem" }) as string;
+const pem = rsa.publicKey.export({ type: "spki", format: "pem" }).toString();
 
 test("what is tried below begins with a token that is taken", () => assert.equal(codeOf(token), "taken"));
 
