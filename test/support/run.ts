@@ -4,26 +4,39 @@
  */
 import { execFile } from "node:child_process";
 import {
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { DeployEvent } from "../../src/client/deploy.ts";
 import type { Account, App, Platform } from "./platform.ts";
 
+/** Folders of installed Python packages: an owner's on a node, and the run's. */
+interface Packages {
+  /** What uv has fetched and unpacked. */
+  readonly uv: string;
+  readonly envs: string;
+  /** A file for each of `envs` that is whole. */
+  readonly marks: string;
+}
+
 const folder = process.env["WAYBILL_TEST_RUN"];
-const packages = folder === undefined ? undefined : join(folder, "packages");
+const packages: Packages | undefined =
+  folder === undefined
+    ? undefined
+    : { uv: join(folder, "uv"), envs: join(folder, "envs"), marks: join(folder, "marks") };
 const probes = folder === undefined ? undefined : join(folder, "probes");
 const copy = promisify(execFile);
-/** Of an owner's folder on a node: what installing writes. */
-const written = ["uv", "envs"];
 
 /** What `find` finds, which is the same for each file of a run. */
 export async function onceInRun(name: string, find: () => Promise<string | undefined>): Promise<string | undefined> {
@@ -38,7 +51,7 @@ export async function onceInRun(name: string, find: () => Promise<string | undef
   return found;
 }
 
-/** Deploys a Python Space whose packages are not what is tested; the first of a run leaves those that it installed for the others. */
+/** Deploys a Python Space whose packages are not what is tested; the first of a run that has some leaves them for the others. */
 export async function deployWithPackages(
   up: Platform,
   account: Account,
@@ -67,35 +80,70 @@ export function leaveProbes(data: string): void {
   renameSync(aside, probes);
 }
 
-/** What another file of the run has installed of Python packages is there, as after an earlier build of the owner's. */
+/** What other files of the run have installed of Python packages is there, as after earlier builds of the owner's. */
 export async function findPackages(up: Platform, { name }: Account): Promise<void> {
-  const owner = ownerFolder(up, name);
-  if (packages === undefined || !existsSync(packages) || existsSync(owner)) return;
-  mkdirSync(owner, { recursive: true });
-  await copyInto(owner, packages);
+  const mine = packagesOf(up, name);
+  if (packages === undefined || !existsSync(packages.uv) || existsSync(mine.uv)) return;
+  await copyCache(mine.uv, packages.uv);
+  for (const environment of wholeOf(packages)) await copyEnvironment(mine, packages, environment);
 }
 
 async function leavePackages(up: Platform, { name }: Account): Promise<void> {
-  if (packages === undefined || existsSync(packages)) return;
-  const aside = mkdtempSync(`${packages}-`);
-  await copyInto(aside, ownerFolder(up, name));
+  if (packages === undefined) return;
+  const mine = packagesOf(up, name);
+  if (!existsSync(packages.uv)) await copyCache(packages.uv, mine.uv);
+  const left = wholeOf(packages);
+  for (const environment of wholeOf(mine))
+    if (!left.includes(environment)) await copyEnvironment(packages, mine, environment);
+}
+
+/** The environments that their owner's builds take for whole. */
+function wholeOf({ marks }: Packages): readonly string[] {
+  return existsSync(marks) ? readdirSync(marks) : [];
+}
+
+/** Its mark comes last. */
+async function copyEnvironment(to: Packages, from: Packages, name: string): Promise<void> {
+  await copyFolder(join(to.envs, name), async (aside) => {
+    await copy("cp", [howTo(aside, from.envs), `${join(from.envs, name)}/.`, aside]);
+  });
+  mkdirSync(to.marks, { recursive: true, mode: 0o700 });
+  copyFileSync(join(from.marks, name), join(to.marks, name));
+}
+
+/** Unpacked packages are never written again, so their files may be the same ones; of an index uv writes in place. */
+async function copyCache(to: string, from: string): Promise<void> {
+  await copyFolder(to, async (aside) => {
+    for (const name of readdirSync(from))
+      await copy("cp", [name.startsWith("archive-") ? howTo(aside, from) : "-a", join(from, name), aside]);
+  });
+}
+
+/** Makes a whole folder, or leaves the one that another file of the run has made meanwhile. */
+async function copyFolder(to: string, fill: (aside: string) => Promise<void>): Promise<void> {
+  mkdirSync(dirname(to), { recursive: true });
+  const aside = mkdtempSync(`${to}.aside-`);
+  await fill(aside);
+  chmodSync(aside, 0o755);
   try {
-    renameSync(aside, packages);
+    renameSync(aside, to);
   } catch (error) {
     if (!["ENOTEMPTY", "EEXIST"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-    rmSync(aside, { recursive: true }); // Another file was first.
+    rmSync(aside, { recursive: true });
   }
+}
+
+/** With owners and links: as names of the same files where one disk has both, which costs a tenth. */
+function howTo(to: string, from: string): "-al" | "-a" {
+  return statSync(to).dev === statSync(from).dev ? "-al" : "-a";
 }
 
 function probesOf(data: string): string {
   return join(data, "node", "probes.json");
 }
 
-function ownerFolder(up: Platform, name: string): string {
-  return join(up.data, "node", "owners", name);
-}
-
-/** With owners and links: the cache and the environments are the same files. */
-async function copyInto(to: string, from: string): Promise<void> {
-  await copy("cp", ["-a", ...written.map((name) => join(from, name)), to]);
+function packagesOf(up: Platform, name: string): Packages {
+  const node = join(up.data, "node");
+  const owner = join(node, "owners", name);
+  return { uv: join(owner, "uv"), envs: join(owner, "envs"), marks: join(node, "marks", name) };
 }
