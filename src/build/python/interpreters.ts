@@ -1,7 +1,7 @@
 /** Which Pythons a machine has. Nothing is downloaded: a version that is not here is a refusal that names those that are. */
 import { execFile } from "node:child_process";
 import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 export interface Interpreter {
@@ -31,9 +31,11 @@ export async function findInterpreters(
   const below = versions.flatMap((folder) =>
     existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name, "bin")) : [],
   );
+  // pyenv's scripts in `shims` start a shell or two each, for interpreters that are asked themselves.
+  const scripts = new Set(versions.map((folder) => join(dirname(folder), "shims")));
   const files = new Set<string>();
   for (const folder of [...folders, ...below]) {
-    if (!existsSync(folder)) continue;
+    if (scripts.has(folder) || !existsSync(folder)) continue;
     for (const name of readdirSync(folder))
       if (/^python3(\.\d+)?$/.test(name)) files.add(realpathSync(join(folder, name)));
   }
