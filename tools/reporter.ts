@@ -6,7 +6,7 @@ import { appendFileSync } from "node:fs";
 import { relative } from "node:path";
 import { inspect } from "node:util";
 
-interface TestEvent {
+export interface TestEvent {
   readonly type: string;
   readonly data: {
     readonly name: string;

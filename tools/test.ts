@@ -1,5 +1,5 @@
 /**
- * `npm test`: the checks, then every unit test in one process, then the process tests, some files at once. `--long` runs `test/long/` instead.
+ * `npm test`: the checks beside every unit test, which share a few processes, then the process tests, some files at once. `--long` runs `test/long/` instead.
  * Arguments that are not flags name files. A file that failed beside others is run once more alone: what passes then is named unsteady.
  * Ends with each skip and its reason, and `N passed, N failed, N skipped` alone on a line.
  */
@@ -18,6 +18,11 @@ const total = structuredClone(nothing);
 const fileTimeoutMs = 1_500_000;
 /** They wait for a third of their time: for an app to start, a lease to end. Each needs up to 1 GB of memory. */
 const filesAtOnce = Math.min(8, Math.ceil(1.5 * availableParallelism()));
+/** While processors idle all the same: where the files that run wait for most of it. Times that are claims have room for such a machine. */
+const filesAtOnceMax = Math.min(8, 3 * availableParallelism());
+const someAtOnce = [`--at-once=${filesAtOnce}`, `--at-once-max=${filesAtOnceMax}`];
+/** Each loads all that its share of them imports, some seconds. */
+const unitProcesses = Math.min(4, availableParallelism());
 /** They begin before the others, in this order, so that none of them is alone at the end. */
 const slowest = [
   "sim",
@@ -48,11 +53,10 @@ try {
   if (named.length > 0) {
     await tests("named files", named, ["--at-once=1"]);
   } else if (flags.includes("--long")) {
-    await tests("long tests", slowestFirst(globSync("test/long/*.test.ts")), [`--at-once=${filesAtOnce}`]);
+    await tests("long tests", slowestFirst(globSync("test/long/*.test.ts")), someAtOnce);
   } else {
-    await check();
-    await tests("unit tests", globSync("src/**/*.test.ts"), ["--together"]);
-    await tests("process tests", slowestFirst(globSync("test/*.test.ts")), [`--at-once=${filesAtOnce}`]);
+    await Promise.all([check(), unitTests()]);
+    await tests("process tests", slowestFirst(globSync("test/*.test.ts")), someAtOnce);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -84,6 +88,14 @@ async function check(): Promise<void> {
     console.log("FAILED  npm run check");
   }
   said("check", started);
+}
+
+async function unitTests(): Promise<void> {
+  const files = globSync("src/**/*.test.ts").toSorted();
+  const shares = Array.from({ length: unitProcesses }, (_, share) =>
+    files.filter((_file, n) => n % unitProcesses === share),
+  );
+  await Promise.all(shares.map((share, n) => tests(`unit tests ${n + 1}`, share, ["--together"])));
 }
 
 async function tests(what: string, files: readonly string[], options: readonly string[]): Promise<void> {
