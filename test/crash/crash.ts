@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { prng } from "../../src/stdx/prng.ts";
+import { freePort } from "../support/free-port.ts";
 import { Platform, until } from "../support/platform.ts";
 import { Books, wholeLog } from "./books.ts";
 import { compareDeeds, DeedsFile } from "./deeds.ts";
@@ -59,7 +60,7 @@ export async function crash({
   const began = performance.now();
   const chance = prng(seed);
   const findings = new Findings();
-  await using up = await Platform.start({ gpus });
+  await using up = await Platform.start({ gpus, port: await freePort() });
   using deeds = new DeedsFile(join(up.folder, "deeds.jsonl"));
   const tenants = await moveIn(up, deeds.file, { chance, findings });
   const run = new Run(up, { clients: tenants.clients, chance, findings });

@@ -8,6 +8,7 @@ import type { CallView } from "../../src/contract/api.ts";
 import { faultTable } from "../../src/core/settlement.ts";
 import { prng, type Prng } from "../../src/stdx/prng.ts";
 import { callsOf } from "../support/calls.ts";
+import { freePort } from "../support/free-port.ts";
 import { httpCaller, type Said } from "../support/gradio-callers.ts";
 import { needs } from "../support/needs.ts";
 import { Platform, killProcess, slotsAreFree, until, visit, type Account } from "../support/platform.ts";
@@ -70,7 +71,7 @@ describe(`${kills} random kills, WAYBILL_SEED=${seed}`, { skip }, () => {
   const while_: Record<string, number> = { queued: 0, granted: 0, running: 0, idle: 0 };
 
   before(async () => {
-    up = await Platform.start({ gpus: "1x2", sandbox: "best" });
+    up = await Platform.start({ gpus: "1x2", sandbox: "best", port: await freePort() });
     space = await ZeroGpuSpace.deploy(up, await up.account("owner"), "kinds", { gradio: "6.31.0" });
     const names = Array.from({ length: visitorsMax }, (_, n) => `visitor${n + 1}`);
     visitors = await Promise.all(names.map((name) => up.account(name, "enterprise")));

@@ -52,6 +52,8 @@ export interface UpOptions {
   readonly inherits?: readonly number[];
   /** `waybill edge` carries its requests, on this port. */
   readonly apart?: number;
+  /** Its port where it is killed often: one that the system chose may be somebody else's by the time that it comes back. */
+  readonly port?: number;
   /** Where its folder is made, in place of the machine's one for temporary files. */
   readonly within?: string;
 }
@@ -95,7 +97,7 @@ export class Platform implements AsyncDisposable {
 
   private constructor(options: UpOptions) {
     this.#options = options;
-    this.#port = options.apart ?? 0;
+    this.#port = options.apart ?? options.port ?? 0;
     this.folder = mkdtempSync(join(options.within ?? tmpdir(), "wb-up-"));
     process.on("exit", this.#atExit);
   }

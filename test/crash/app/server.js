@@ -8,6 +8,8 @@ import { setTimeout as delay } from "node:timers/promises";
 
 const ledger = readFileSync("ledger.txt", "utf8").trim();
 const base = process.env.SPACES_ZERO_DEVICE_API_URL;
+/** A worker that was told to end has ended by then; only one that was not is waited for so long, and that is a fault. */
+const endsWithinMs = 30_000;
 /** A worker for each slot, which only lives. */
 const workers = new Map();
 
@@ -56,7 +58,7 @@ async function allow(allowToken, slot) {
 /** Of one that was told to end the word may still be on its way. */
 async function hasEnded(worker) {
   if (worker.exitCode !== null || worker.signalCode !== null) return true;
-  return Promise.race([once(worker, "exit").then(() => true), delay(1_000, false)]);
+  return Promise.race([once(worker, "exit").then(() => true), delay(endsWithinMs, false)]);
 }
 
 /** The grant, or the code that refuses it. */
