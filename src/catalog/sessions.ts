@@ -84,12 +84,20 @@ export class Sessions {
 
   /** The session with this hash, also one that has ended: the caller says why it refuses it. */
   async find(hash: string): Promise<SessionOwner | undefined> {
+    return this.#find("sessions.hash", hash);
+  }
+
+  async byId(id: string): Promise<SessionOwner | undefined> {
+    return this.#find("sessions.id", id);
+  }
+
+  async #find(by: "sessions.hash" | "sessions.id", value: string): Promise<SessionOwner | undefined> {
     const row = await this.#db
       .selectFrom("sessions")
       .innerJoin("accounts", "accounts.name", "sessions.account")
       .selectAll("sessions")
       .select(["accounts.tier", "accounts.role"])
-      .where("sessions.hash", "=", hash)
+      .where(by, "=", value)
       .executeTakeFirst();
     return row && { session: sessionOf(row), tier: row.tier as TierName, role: row.role as Role };
   }

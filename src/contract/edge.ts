@@ -4,7 +4,7 @@
  */
 
 /** Changes with what both sides have to understand of each other. */
-export const edgeProtocol = 2;
+export const edgeProtocol = 3;
 
 /** A copy of 10,000 Spaces is some 4 MB; more than this is no message of ours. */
 export const edgeLineMaxChars = 64 << 20;
@@ -31,6 +31,9 @@ export interface EdgeTerms {
   readonly address: string;
   readonly port: number;
   readonly consoleHosts: readonly string[];
+  readonly appsDomain: string;
+  /** Signs what browsers carry to apps' addresses; base64url. */
+  readonly visitKey: string;
   /** The console's address. */
   readonly console: string;
   /** Of other machines the proxies in front alone may come. */
@@ -81,7 +84,7 @@ export type Change<Route = unknown> =
   | { readonly type: "keys"; readonly n: number; readonly keys: readonly EdgeKey[] }
   | { readonly type: "address"; readonly n: number; readonly address: string };
 
-export type ToEdge<Route = unknown, Found = unknown, Told = unknown> =
+export type ToEdge<Route = unknown, Found = unknown, Told = unknown, Signed = unknown> =
   | Copy<Route, Found>
   | Change<Route>
   /** A sign of life. */
@@ -90,7 +93,8 @@ export type ToEdge<Route = unknown, Found = unknown, Told = unknown> =
   | { readonly type: "tell"; readonly request: string; readonly told: Told }
   | { readonly type: "synced"; readonly ask: string }
   | { readonly type: "woken"; readonly ask: string; readonly route: Route | null }
-  | { readonly type: "token"; readonly ask: string; readonly hash: string; readonly found: Found | null };
+  | { readonly type: "token"; readonly ask: string; readonly hash: string; readonly found: Found | null }
+  | { readonly type: "session"; readonly ask: string; readonly found: Signed | null };
 
 export type FromEdge =
   | { readonly type: "hello"; readonly protocol: number; readonly version: string }
@@ -104,6 +108,7 @@ export type FromEdge =
   /** Answered when all is told that was so before. */
   | { readonly type: "sync"; readonly ask: string }
   | { readonly type: "find-token"; readonly ask: string; readonly hash: string }
+  | { readonly type: "find-session"; readonly ask: string; readonly id: string }
   | { readonly type: "touch-token"; readonly id: string }
   | { readonly type: "visitor-gone"; readonly request: string };
 

@@ -19,6 +19,7 @@ import { gpuRoute } from "./routes/gpu.ts";
 import { backupsRoute } from "./routes/backups.ts";
 import { deviceRoute } from "./routes/device.ts";
 import { drainsRoute } from "./routes/drains.ts";
+import { handOverRoute } from "./routes/hand-over.ts";
 import { hostsRoute } from "./routes/hosts.ts";
 import { loginRoute } from "./routes/login.ts";
 import { logsRoute } from "./routes/logs.ts";
@@ -56,6 +57,7 @@ const routes: readonly Route[] = [
   spacesRoute,
   spaceStatesRoute,
   reposRoute,
+  handOverRoute,
   commitRoute,
   logsRoute,
   environmentRoute,

@@ -376,6 +376,8 @@ export class ControlWorld implements AsyncDisposable {
       bootMs: () => 0,
       url: () => "http://127.0.0.1:7070",
       hosts: ["localhost"],
+      appsDomain: "localhost",
+      console: () => "http://localhost",
       tls: async () => null,
     };
     const { journal: _journal, nodes, calls, builds, spaces } = this;
@@ -412,6 +414,7 @@ export class ControlWorld implements AsyncDisposable {
       hardware: this.hardware,
       resolver,
       sessions: this.sessions,
+      visitKey: new Uint8Array(32).fill(3),
       about,
       onAccount: () => undefined,
       nodeTokens: new NodeTokens({

@@ -21,6 +21,9 @@ import { boardOf, budgetOf, poolOf, poolsOf, queueOf, quotaIn, tiersOf } from ".
 import type { BudgetSummary, Quota } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
+import { HandOvers } from "./hand-overs.ts";
+import { signVisit } from "../identity/visits.ts";
+import type { Visit } from "../identity/visits.ts";
 import { signReceipt } from "../identity/receipt-signature.ts";
 import type { ReceiptKey, ReceiptPublicKey } from "../identity/receipt-key.ts";
 import type { Sessions } from "../identity/sessions.ts";
@@ -79,6 +82,8 @@ export interface ServerParts {
   readonly evidence: EvidenceStore;
   readonly resolver: TokenResolver;
   readonly sessions: Sessions;
+  /** Signs what browsers carry to apps' addresses. */
+  readonly visitKey: Uint8Array;
   readonly receiptKey: ReceiptKey;
   readonly replicas: Replicas;
   readonly nodes: Nodes;
@@ -103,6 +108,10 @@ export interface ServerParts {
     readonly url: () => string;
     /** Under which hosts others reach it. */
     readonly hosts: readonly string[];
+    /** Under which Spaces have names. */
+    readonly appsDomain: string;
+    /** As people reach the console. */
+    readonly console: () => string;
     readonly tls: () => Promise<TlsStatus | null>;
   };
   /** Workers of an edge in processes of its own. */
@@ -142,6 +151,7 @@ export class Server {
   readonly effects: RequestEffects;
   readonly visitorKeys: VisitorKeyring;
   readonly requestKeys: RequestKeys;
+  readonly handOvers: HandOvers;
   readonly #parts: ServerParts;
   readonly #explaining: Explaining;
   readonly calls: CallList;
@@ -166,6 +176,7 @@ export class Server {
     this.visitorKeys = parts.visitorKeys;
     const { engine, catalog } = parts;
     this.requestKeys = new RequestKeys({ ...parts, rows: catalog.requestKeys, now: () => engine.now() });
+    this.handOvers = new HandOvers(parts);
     this.calls = new CallList(parts);
     this.backups = new Backups(parts);
     this.tokens = new AccessTokens(parts);
@@ -319,6 +330,18 @@ export class Server {
     const { engine, replicas } = this.#parts;
     const nodes = new Set(replicas.livingOf(request.space).map(({ node }) => node));
     return engine.read((state, now) => quoteView(state, nodes, payer, request, now));
+  }
+
+  get appsDomain(): string {
+    return this.#parts.about.appsDomain;
+  }
+
+  consoleUrl(): string {
+    return this.#parts.about.console();
+  }
+
+  signVisit(visit: Visit): string {
+    return signVisit(this.#parts.visitKey, visit);
   }
 
   /** Whether the host is the console's. */

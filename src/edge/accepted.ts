@@ -9,10 +9,11 @@ import { callersTrace } from "./headers.ts";
 import type { CookieJar } from "./jar.ts";
 import type { Origin } from "./origin.ts";
 import type { Reuse } from "./pool.ts";
-import type { Credentials, SpaceRoute } from "./ports.ts";
+import type { Asked, Credentials, SpaceRoute } from "./ports.ts";
 import type { Screened } from "./screen.ts";
 import { targetFacts } from "./redact.ts";
 import type { Story } from "./story.ts";
+import { visitShown } from "./visit-cookie.ts";
 
 /** The client's socket where the request asked for an upgrade, with the bytes that came after its head. */
 export interface UpgradeEnd {
@@ -46,10 +47,18 @@ export interface TurnedAway {
 
 /** What its head says of who sends it. */
 export function credentialsOf(
-  { authorization, xHfAuthorization, ipToken }: Screened,
-  of: Pick<Credentials, "address" | "inside" | "to">,
+  { request, screened, origin, asked, inside }: Pick<Accepted, "request" | "screened" | "origin" | "asked" | "inside">,
+  to: Asked | undefined,
 ): Credentials {
-  return { authorization, xHfAuthorization, ipToken, ...of };
+  const { authorization, xHfAuthorization, ipToken, cookie } = screened;
+  const visit =
+    cookie === undefined
+      ? undefined
+      : visitShown({
+          ...{ method: request.method ?? "GET", rawHeaders: request.rawHeaders, cookie, place: asked },
+          origin: `${origin.proto}://${screened.hostAsSent}`,
+        });
+  return { authorization, xHfAuthorization, ipToken, visit, address: origin.address, inside, to };
 }
 
 /** Of HTTP, as the visitor speaks it (for `Via`, RFC 9110 §7.6.3). */

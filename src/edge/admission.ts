@@ -24,8 +24,7 @@ export class Admission {
   }
 
   ask(to: Asked = this.#accepted.route): ReturnType<VisitorIdentity["resolve"]> {
-    const { screened, origin, inside } = this.#accepted;
-    return this.#context.identity.resolve(credentialsOf(screened, { address: origin.address, inside, to }));
+    return this.#context.identity.resolve(credentialsOf(this.#accepted, to));
   }
 
   /**
@@ -45,13 +44,14 @@ export class Admission {
     return undefined;
   }
 
-  /** What is open in a private Space: why its visitor may be there no longer; undefined where there is nothing to be asked or said. */
+  /** What is open in a private Space, or by a session: why its visitor may be there no longer; undefined where there is nothing to be asked or said. */
   again(now: number, visitor: Visitor | IdentityRefusal | undefined): Promise<IdentityRefusal | undefined> | undefined {
     if (now - this.#askedAt <= admittedAgainMs) return undefined;
     this.#askedAt = now;
     const { space, owner } = this.#accepted.route;
-    if (visitor === undefined || "refused" in visitor || !this.#context.directory.isPrivate(space)) return undefined;
-    return this.#over({ space, owner, private: true });
+    if (visitor === undefined || "refused" in visitor) return undefined;
+    const isPrivate = this.#context.directory.isPrivate(space);
+    return isPrivate || visitor.billedBy === "session" ? this.#over({ space, owner, private: isPrivate }) : undefined;
   }
 
   async #over(to: Asked): Promise<IdentityRefusal | undefined> {

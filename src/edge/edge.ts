@@ -6,6 +6,7 @@ import type { Server, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 
 import type { InsideCaller } from "../contract/egress.ts";
+import { isHandOver } from "../contract/hand-over.ts";
 import type { Emitter } from "../evidence/entry.ts";
 import { parseHost } from "../http/host.ts";
 import {
@@ -45,6 +46,7 @@ import { turnAwayFromNowhere } from "./nowhere.ts";
 import { readProxyHead } from "./proxy-protocol.ts";
 import { answerPlain } from "./plain.ts";
 import { QuickLane } from "./quick/lane.ts";
+import { signInLocation } from "./sign-in.ts";
 import { screenedHost, screenRequest } from "./screen.ts";
 import type { Screened } from "./screen.ts";
 import { openTls } from "./secure.ts";
@@ -85,6 +87,8 @@ export interface EdgeOptions {
   ) => void;
   /** Lower case, without ports. */
   readonly consoleHosts: Iterable<string>;
+  /** Under which Spaces have names: pages at those are sent to sign in where nothing is for who comes without credentials. */
+  readonly appsDomain?: string;
   /** With it the edge's ports speak TLS too, and visitors of other machines do not do without. */
   readonly tls?: TlsOptions;
   /** Whose listening sockets it takes connections from; without it it opens its own. Rejects with a {@link ListenError}. */
@@ -433,23 +437,36 @@ function httpServer(
     if (isConsole && owner === undefined) return options.console(request, response, inside, upgrade);
     // A port is its Space's under the console's hosts: under a stranger's name a page elsewhere could speak to it as its own.
     const asked = owner === undefined ? screened.host : isConsole ? owner.name : "";
+    if (isHandOver(screened.target) && inside === undefined) return options.console(request, response, inside, upgrade);
     const route = options.directory.find(asked);
     const isTold = route !== undefined && route.private !== true;
     const entered = context.guard.enter({
       ...{ space: isTold ? route.space : undefined, limits: isTold ? route.limits : undefined },
       address: inside === undefined ? origin.address : undefined,
     });
+    const who = { request, screened, origin, asked, inside };
     const turnAway: TurnAway = (code, extra) => {
-      if (!response.destroyed) strangers.answer(request, response, code, screened.host, extra);
+      if (response.destroyed) return;
+      const visited = {
+        method: request.method ?? "",
+        rawHeaders: request.rawHeaders,
+        target: screened.target,
+        place: asked,
+      };
+      const isNothing = code === "route/no-such-space";
+      const location = isNothing
+        ? signInLocation(visited, credentialsOf(who, undefined), options.appsDomain)
+        : undefined;
+      if (location === undefined) strangers.answer(request, response, code, screened.host, extra);
+      else response.writeHead(303, { location, "cache-control": "no-store", "content-length": "0" }).end();
     };
     if (!entered.ok) return turnAway(entered.code, entered);
     (upgrade?.socket ?? response).once("close", entered.leave);
     if (route === undefined) {
-      const credentials = credentialsOf(screened, { address: origin.address, inside, to: undefined });
-      return turnAwayFromNowhere(context, credentials, turnAway);
+      return turnAwayFromNowhere(context, credentialsOf(who, undefined), turnAway);
     }
     const exchange = new Exchange(context, {
-      ...{ request, response, screened, origin, asked, jar: owner?.jar, route, upgrade, inside, turnAway },
+      ...{ ...who, response, jar: owner?.jar, route, upgrade, turnAway },
     });
     carriedOn.set(request.socket, { exchange, request });
     exchange.start();
@@ -497,7 +514,7 @@ function httpServer(
   const lane = new QuickLane({
     accept: (quick, response) => {
       const host = screenedHost(quick.rawHeaders);
-      if (host === undefined || consoleHosts.has(host)) return false;
+      if (host === undefined || consoleHosts.has(host) || isHandOver(quick.url)) return false;
       // They have what an exchange needs of a request without a body that is not upgraded.
       handle(quick as unknown as IncomingMessage, response as unknown as ServerResponse);
       return true;

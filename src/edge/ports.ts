@@ -2,6 +2,7 @@
 import type { InsideCaller } from "../contract/egress.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Instant } from "../stdx/time.ts";
+import type { VisitShown } from "./visit-cookie.ts";
 
 export interface Replica {
   readonly id: string;
@@ -95,6 +96,8 @@ export interface Credentials {
   readonly xHfAuthorization: string | undefined;
   /** `X-IP-Token` as it came: never passed on; an app that calls another app sends it. */
   readonly ipToken: string | undefined;
+  /** The cookie of a session that was handed over to this address. */
+  readonly visit: VisitShown | undefined;
   /** The visitor's address, as the connection or a trusted proxy tells it; of no meaning for a caller from inside. */
   readonly address: string;
   /** The replica that calls, where the connection itself says so. */

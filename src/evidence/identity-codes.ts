@@ -106,6 +106,14 @@ export const identityCodes = {
     proxy: "http_request_denied",
     next: "Do it on the console itself; a program sends `Authorization: Bearer hf_wb…` instead of a cookie.",
   },
+  "identity/bad-ticket": {
+    says: "The sign-in at this address was not begun by this browser, or is over: its ticket holds once and for a minute.",
+    owner: "visitor",
+    retry: "now",
+    status: 401,
+    proxy: "http_request_denied",
+    next: "Begin it again: `/.waybill/sign-in`. The browser has to keep cookies of this address.",
+  },
   "identity/private": {
     says: "The Space is private, and whoever came may not read it.",
     owner: "visitor",

@@ -11,6 +11,8 @@ const settingKeys = {
   "sign-in": "app-sign-in-key",
   /** Signs addresses of large files. */
   lfs: "lfs-address-key",
+  /** Signs what browsers carry to apps' addresses. */
+  visits: "visit-key",
 } as const;
 /** As long as the hash: RFC 2104 §3. */
 const secretBytes = 32;

@@ -23,6 +23,11 @@ function world() {
       const session = rows.get(hash);
       return session && { session, tier: "pro", role: "user" };
     },
+    byId: async (id) => {
+      state.finds += 1;
+      const session = [...rows.values()].find((row) => row.id === id);
+      return session && { session, tier: "pro", role: "user" };
+    },
     touch: async (id, at) => {
       state.touches += 1;
       if (state.isReadOnly) throw new Error("read only");

@@ -49,6 +49,7 @@ export interface FoundSession {
 export interface SessionDirectory {
   create(session: Omit<Session, "usedAt" | "endedAt"> & SignedInFrom & { readonly hash: string }): Promise<unknown>;
   find(hash: string): Promise<FoundSession | undefined>;
+  byId(id: string): Promise<FoundSession | undefined>;
   touch(id: string, at: Instant): Promise<void>;
   end(session: Pick<Session, "id" | "account">, at: Instant, options?: { readonly asked?: boolean }): Promise<boolean>;
 }
@@ -73,9 +74,14 @@ export interface SessionsOptions {
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #known: Remembered<FoundSession>;
+  readonly #knownById: Remembered<FoundSession>;
 
   constructor(options: SessionsOptions) {
     this.#options = options;
+    this.#knownById = new Remembered(
+      () => options.clock.monotonic(),
+      (id) => this.lookUp(id),
+    );
     this.#known = new Remembered(
       () => options.clock.monotonic(),
       (hash) => this.#ask(hash),
@@ -103,9 +109,12 @@ export class Sessions {
   /** Whose session the secret is of. Rejects only where the directory does. */
   async find(secret: string): Promise<SessionIdentity> {
     const found = secretForm.test(secret) ? await this.#known.find(hashOf(secret)) : undefined;
-    if (found === undefined || !holds(found.session, this.#options.clock.wall()))
-      return { ok: false, code: "identity/session-ended" };
-    return { ok: true, ...found };
+    return standing(found, this.#options.clock.wall());
+  }
+
+  /** The session itself, by what the platform has signed for an app's address. */
+  async byId(id: string): Promise<SessionIdentity> {
+    return standing(await this.#knownById.find(id), this.#options.clock.wall());
   }
 
   /** Forgets what is remembered: for whoever has just ended sessions in the catalog. */
@@ -118,17 +127,31 @@ export class Sessions {
     const { directory, clock } = this.#options;
     const isEnded = await directory.end(session, clock.wall(), options);
     this.#known.forget();
+    this.#knownById.forget();
     return isEnded;
   }
 
+  /** As the catalog has it now: whoever asks remembers it no longer than this does. */
+  async lookUp(id: string): Promise<FoundSession | undefined> {
+    return this.#used(await this.#options.directory.byId(id));
+  }
+
   async #ask(hash: string): Promise<FoundSession | undefined> {
+    return this.#used(await this.#options.directory.find(hash));
+  }
+
+  #used(found: FoundSession | undefined): FoundSession | undefined {
     const { directory, clock, onTouchFailed } = this.#options;
-    const found = await directory.find(hash);
     const now = clock.wall();
     if (found && holds(found.session, now) && now >= found.session.usedAt + usedEveryMs)
       void directory.touch(found.session.id, now).catch(onTouchFailed);
     return found;
   }
+}
+
+export function standing(found: FoundSession | undefined, now: Instant): SessionIdentity {
+  if (found === undefined || !holds(found.session, now)) return { ok: false, code: "identity/session-ended" };
+  return { ok: true, ...found };
 }
 
 /** Whether it still is one at that instant. */

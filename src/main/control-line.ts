@@ -8,6 +8,9 @@ import type {
   StrangerCounter,
   VisitorIdentity,
 } from "../edge/index.ts";
+import { Remembered } from "../identity/remembered.ts";
+import { standing } from "../identity/sessions.ts";
+import type { FoundSession } from "../identity/sessions.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
 import { ToldKeys } from "../identity/visitor-keys.ts";
@@ -59,6 +62,7 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
   readonly #counters: Counters;
   readonly #touched = new Map<string, number>();
   readonly #resolver: TokenResolver;
+  readonly #sessions: Remembered<FoundSession>;
   #identity: VisitorIdentity | undefined;
   #copy: EdgeCopy | undefined;
   #keys: ToldKeys | undefined;
@@ -72,6 +76,10 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
     this.#parts = parts;
     this.first = this.#begun.promise;
     this.#counters = new Counters(parts.clock, parts.random);
+    this.#sessions = new Remembered(
+      () => parts.clock.monotonic(),
+      (id) => this.#session(id),
+    );
     this.#resolver = new TokenResolver({
       directory: { find: (hash) => this.#token(hash), touch: (id) => this.#touch(id) },
       clock: parts.clock,
@@ -92,6 +100,7 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
       case "woken":
       case "synced":
       case "token":
+      case "session":
         if (message.type === "token" && message.found !== null) this.#known.keep(message.hash, message.found);
         this.#asks.get(message.ask)?.settle(message);
         this.#asks.delete(message.ask);
@@ -228,6 +237,8 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
       keys,
       clock: this.#parts.clock,
       ownerTier: (owner) => this.#known.tier(owner),
+      sessions: { byId: async (id) => standing(await this.#sessions.find(id), this.#parts.clock.wall()) },
+      visitKey: new Uint8Array(Buffer.from(copy.terms.visitKey, "base64url")),
       reads: (account, owner) => this.#known.reads(account, owner),
       plainProcesses: copy.terms.plainProcesses,
     });
@@ -254,6 +265,20 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
       });
       if (ask === undefined) return away();
       this.#parts.say({ type: "find-token", ask, hash });
+    });
+  }
+
+  /** Asked for anew each second: nothing is remembered of one that may have ended while nobody could tell. */
+  #session(id: string): Promise<FoundSession | undefined> {
+    return new Promise((resolve, reject) => {
+      const away = (): void =>
+        reject(new ControlAway(this.awaySays("Only it knows whether a session at the console goes on.")));
+      const ask = this.#ask((answer) => {
+        if (answer?.type !== "session") return away();
+        resolve(answer.found ?? undefined);
+      });
+      if (ask === undefined) return away();
+      this.#parts.say({ type: "find-session", ask, id });
     });
   }
 

@@ -7,6 +7,7 @@ import type { Spaces } from "../control/spaces.ts";
 import { edgeSockets } from "../contract/edge.ts";
 import type { EdgeKey } from "../contract/edge.ts";
 import type { EdgeOptions } from "../edge/index.ts";
+import type { Sessions } from "../identity/sessions.ts";
 import type { VisitorKey } from "../identity/visitor-token.ts";
 import type { CountedRow } from "../record/evidence-database.ts";
 import type { EvidenceStore } from "../record/store.ts";
@@ -24,6 +25,8 @@ export interface EdgeApartParts {
   readonly replicas: Replicas;
   readonly tiers: ReadonlyMap<string, string>;
   readonly members: Iterable<readonly [string, readonly string[]]>;
+  readonly sessions: Pick<Sessions, "lookUp">;
+  readonly visitKey: Uint8Array;
   readonly insidePath: string | null;
   /** The one to mint with first. */
   readonly keys: () => readonly VisitorKey[];
@@ -52,6 +55,8 @@ export async function openEdgeApart(stack: AsyncDisposableStack, parts: EdgeApar
         address: config.listen.address,
         port: config.listen.port,
         consoleHosts: consoleHosts(config.network),
+        appsDomain: config.network.appsDomain,
+        visitKey: Buffer.from(parts.visitKey).toString("base64url"),
         console: parts.console,
         isProxiesAlone: config.network.isProxiesAlone,
         insidePath: parts.insidePath,
@@ -69,6 +74,7 @@ export async function openEdgeApart(stack: AsyncDisposableStack, parts: EdgeApar
         find: (hash) => tokens.find(hash),
         touch: (id) => tokens.touch(id, clock.wall()),
       },
+      session: (id) => parts.sessions.lookUp(id),
       now: () => clock.monotonic(),
       onCounted: (rows) => evidence.takeCounted(rows as readonly CountedRow[]),
       onVisitorGone: parts.onVisitorGone,

@@ -28,7 +28,14 @@ const full = (more: Partial<FullCopy> = {}): FullCopy => ({
     tokens: [],
   },
   terms: {
-    ...{ address: "127.0.0.1", port: 7070, consoleHosts: ["localhost"], console: "http://localhost:7070" },
+    ...{
+      address: "127.0.0.1",
+      port: 7070,
+      consoleHosts: ["localhost"],
+      appsDomain: "localhost",
+      visitKey: "AAAA",
+      console: "http://localhost:7070",
+    },
     ...{ isProxiesAlone: false, insidePath: null, plainProcesses: true },
   },
   keys: [{ kid: "v_1", key: "AAAA" }],

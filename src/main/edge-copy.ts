@@ -2,12 +2,13 @@
 import type { Change, Copy, CopiedSpace, EdgeKey, EdgeTerms, ToEdge } from "../contract/edge.ts";
 import type { TierName } from "../core/model.ts";
 import type { CallTold, SpaceRoute } from "../edge/index.ts";
+import type { FoundSession } from "../identity/sessions.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
 import { assert } from "../stdx/assert.ts";
 
 export type FullCopy = Copy<SpaceRoute, FoundToken>;
 export type EdgeChange = Change<SpaceRoute>;
-export type ForEdge = ToEdge<SpaceRoute, FoundToken, CallTold>;
+export type ForEdge = ToEdge<SpaceRoute, FoundToken, CallTold, FoundSession>;
 export type Copied = CopiedSpace<SpaceRoute>;
 
 /** Tokens kept, some 400 bytes each: beyond it the one that was learned first is asked for again. */

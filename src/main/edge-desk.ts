@@ -5,6 +5,7 @@ import { edgeProtocol } from "../contract/edge.ts";
 import type { EdgeKey, EdgeReport, EdgeTerms, FromEdge } from "../contract/edge.ts";
 import type { EdgeWorkerView } from "../contract/status.ts";
 import type { AddressResult, CallTold, SpaceRoute } from "../edge/index.ts";
+import type { FoundSession } from "../identity/sessions.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
 import { readLines, writeLine } from "./edge-lines.ts";
 import type { Copied, EdgeChange, ForEdge } from "./edge-copy.ts";
@@ -48,6 +49,7 @@ export interface EdgeDeskParts {
     find(hash: string): Promise<FoundToken | undefined>;
     touch(id: string): Promise<void>;
   };
+  session(id: string): Promise<FoundSession | undefined>;
   readonly now: () => number;
   readonly onCounted: (rows: readonly unknown[]) => Promise<void>;
   readonly onVisitorGone: (request: string) => Promise<void>;
@@ -331,6 +333,8 @@ export class EdgeDesk implements AsyncDisposable {
         return writeLine(socket, { type: "synced", ask: message.ask } satisfies ForEdge);
       case "find-token":
         return this.#settle("a token that an edge asks for", this.#answered(socket, this.#find(socket, message)));
+      case "find-session":
+        return this.#settle("a session that an edge asks for", this.#answered(socket, this.#session(socket, message)));
       case "touch-token":
         return this.#settle("a token's last use", tokens.touch(message.id));
       case "visitor-gone":
@@ -373,6 +377,11 @@ export class EdgeDesk implements AsyncDisposable {
       if (changes === this.#tokenChanges)
         return writeLine(socket, { type: "token", ask, hash, found: found ?? null } satisfies ForEdge);
     }
+  }
+
+  async #session(socket: Socket, { ask, id }: Extract<FromEdge, { type: "find-session" }>): Promise<void> {
+    const found = (await this.#parts.session(id)) ?? null;
+    writeLine(socket, { type: "session", ask, found } satisfies ForEdge);
   }
 
   /** What cannot be answered ends the line: an edge takes that for a server that is away, and does not wait. */

@@ -28,8 +28,10 @@ export interface EdgeLineParts {
 }
 
 /** Nothing of it stays. */
-function isPassing(message: ForEdge): message is Extract<ForEdge, { type: "tick" | "woken" | "tell" | "synced" }> {
-  return ["tick", "woken", "tell", "synced"].includes(message.type);
+function isPassing(
+  message: ForEdge,
+): message is Extract<ForEdge, { type: "tick" | "woken" | "tell" | "synced" | "session" }> {
+  return ["tick", "woken", "tell", "synced", "session"].includes(message.type);
 }
 
 export class EdgeLine implements Disposable {

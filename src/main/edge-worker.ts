@@ -71,7 +71,7 @@ process.on("SIGTERM", () => say({ kind: "leaving" }));
 for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
 
 const copy = await line.first;
-const { address, port, insidePath, consoleHosts, console, isProxiesAlone } = copy.terms;
+const { address, port, insidePath, consoleHosts, appsDomain, console, isProxiesAlone } = copy.terms;
 const spool = await openSpool({
   folder: join(config.data, "spool"),
   name,
@@ -104,6 +104,7 @@ try {
       awaySays: () => line.awaySays("The console and the API answer when it is back."),
     }),
     consoleHosts,
+    appsDomain,
     limits: config.edge,
     guard: config.guard,
     explainUrl,

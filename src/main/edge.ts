@@ -225,7 +225,7 @@ class EdgeKeeper implements AsyncDisposable {
   #onServer(message: ForEdge): void {
     if (message.type === "copy") return this.#onCopy();
     if (message.type === "tick") return;
-    if (message.type === "woken" || message.type === "synced" || message.type === "token") {
+    if ("ask" in message) {
       const [name = "", ask = ""] = message.ask.split(" ");
       const asker = this.#slots.get(name);
       if (asker) this.#tell(asker, { kind: "server", message: { ...message, ask } });

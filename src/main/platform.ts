@@ -185,6 +185,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     clock,
     onTouchFailed: (error) => onFailure("a token's last use", error),
   });
+  const visitKey = await loadOwnSecret(catalog.settings, "visits", random);
   const sessions = new Sessions({
     ...{ directory: catalog.sessions, clock, random },
     onTouchFailed: (error) => onFailure("a session's last use", error),
@@ -433,6 +434,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     evidence,
     resolver,
     sessions,
+    visitKey,
     receiptKey,
     replicas,
     nodes,
@@ -455,6 +457,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       bootMs: () => bootMs,
       url,
       hosts: consoleHosts(network),
+      appsDomain: network.appsDomain,
+      console: () => addressing.console,
       tls: async () => (await opened.tls?.status()) ?? null,
     },
     backup: (folder, progress) =>
@@ -495,7 +499,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     random,
   });
   const reads = (account: string, owner: string): boolean => organisations.may(account, "read", { owner });
-  const visitors = visitorIdentity({ ...visiting, resolver, reads });
+  const visitors = visitorIdentity({ ...visiting, resolver, sessions, visitKey, reads });
   const insiders = new WeakMap<object, InsideCaller>();
   const answer = getRequestListener((request, { incoming }) =>
     api.fetch(request, {
@@ -519,6 +523,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       ...{ config, clock, spaces, replicas, tiers, insidePath, onFailure, onVisitorGone, serveConsole },
       ...{ tokens: catalog.tokens, evidence, shipping, console: addressing.console },
       members: organisations.accounts(),
+      ...{ sessions, visitKey },
       keys: () => visitorKeys.published,
       line: (replica) => remote.line(replica),
     });
@@ -539,6 +544,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
           ...opened.tls?.options,
           console: serveConsole,
           consoleHosts: consoleHosts(network),
+          appsDomain: network.appsDomain,
           limits: config.edge,
           guard: config.guard,
           explainUrl: (id) => `${addressing.console}/w/${id}`,

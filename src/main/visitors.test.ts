@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Credentials, IdentityRefusal, Visitor } from "../edge/ports.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
+import { signVisit } from "../identity/visits.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
 import { mintVisitorToken, verifyVisitorToken } from "../identity/visitor-token.ts";
 import { after, instant, seconds } from "../stdx/time.ts";
@@ -11,6 +12,7 @@ const now = instant(Date.UTC(2026, 10, 28, 12));
 const key = new Uint8Array(32).fill(7);
 const current = { kid: "v_now", key };
 const all = new Map([[current.kid, key]]);
+const visitKey = new Uint8Array(32).fill(9);
 const bobsToken = newAccessToken((count) => new Uint8Array(count).fill(1));
 const held = { spaces: [], name: "t", createdAt: now, expiresAt: null, revokedAt: null };
 const clock = { wall: () => now, monotonic: () => 0 };
@@ -33,6 +35,22 @@ function world({ plainProcesses = false } = {}) {
   });
   return visitorIdentity({
     ...{ resolver, keys: { current, all }, clock, ownerTier: () => "free", plainProcesses },
+    sessions: {
+      byId: async (id) => {
+        const session = {
+          id,
+          how: "password",
+          createdAt: now,
+          usedAt: now,
+          expiresAt: after(now, seconds(60)),
+          endedAt: null,
+        };
+        if (id === "s_bob") return { ok: true, session: { ...session, account: "bob" }, tier: "pro", role: "user" };
+        if (id === "s_root") return { ok: true, session: { ...session, account: "root" }, tier: "free", role: "admin" };
+        return { ok: false, code: "identity/session-ended" };
+      },
+    },
+    visitKey,
     reads: (account, owner) => account === owner || (owner === "acme" && ["bob", "alice"].includes(account)),
   });
 }
@@ -59,6 +77,7 @@ const from: Credentials = {
   xHfAuthorization: undefined,
   ipToken: undefined,
   address: "unknown",
+  visit: undefined,
   inside,
   to: undefined,
 };
@@ -68,6 +87,57 @@ const refusalOf = async (credentials: Partial<Credentials>, how = {}): Promise<s
   const resolved = await resolve(credentials, how);
   return "refused" in resolved ? resolved.refused : undefined;
 };
+
+describe("a session that was handed over to an app's address", () => {
+  const place = "acme-closed.localhost";
+  const visit = (session: string, over: object = {}) => ({
+    value: signVisit(visitKey, { session, place }),
+    ...{ place, foreign: undefined, ...over },
+  });
+  const outside = { inside: undefined, address: "203.0.113.9" };
+  const to = { space: "acme/closed", owner: "acme", private: true };
+
+  test("is its account, and goes where that may", async () => {
+    const bob = { account: "bob", tier: "pro", billedBy: "session", user: "bob" };
+    assert.deepEqual(await resolve({ ...outside, visit: visit("s_bob") }), bob);
+    assert.deepEqual(await resolve({ ...outside, visit: visit("s_bob"), to }), bob);
+    assert.equal(
+      await refusalOf({ ...outside, visit: visit("s_bob"), to: { ...to, owner: "carol" } }),
+      "identity/private",
+    );
+    assert.equal(await refusalOf({ ...outside, visit: visit("s_root"), to: { ...to, owner: "carol" } }), undefined);
+  });
+
+  test("is refused where it has ended, is another address's, is forged, or another site's page sends it: never a stranger", async () => {
+    const refused = [
+      visit("s_ended"),
+      visit("s_bob", { place: "other.localhost" }),
+      visit("s_bob", { value: `${visit("s_bob").value}x` }),
+      visit("s_bob", { value: visit("s_root").value.split(".")[0] + "." + visit("s_bob").value.split(".")[1] }),
+      visit("s_bob", { value: "" }),
+    ];
+    for (const one of refused) assert.equal(await refusalOf({ ...outside, visit: one }), "identity/session-ended");
+    assert.equal(
+      await refusalOf({ visit: visit("s_bob") }),
+      "identity/session-ended",
+      "an app has no business with it",
+    );
+    assert.equal(
+      await refusalOf({ ...outside, visit: visit("s_bob", { foreign: "elsewhere" }) }),
+      "identity/cross-site",
+    );
+  });
+
+  test("gives way to an access token", async () => {
+    const authorization = `Bearer ${bobsToken}`;
+    const visitor = await resolve({ ...outside, visit: visit("s_root"), authorization });
+    assert.equal("billedBy" in visitor && visitor.billedBy, "token");
+    assert.equal(
+      await refusalOf({ ...outside, visit: visit("s_bob"), authorization: "Bearer hf_wbwrong" }),
+      "identity/bad-token",
+    );
+  });
+});
 
 describe("a private Space", () => {
   const to = (owner: string) => ({ space: `${owner}/closed`, owner, private: true });

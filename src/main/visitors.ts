@@ -1,14 +1,18 @@
 /** Plugs identity into the edge (who is visiting) and into the server (whose call it is). */
 import type { TokenVerdict } from "../control/calls.ts";
+import { handOverPaths } from "../contract/hand-over.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import type { AppsPayer } from "../control/quotes.ts";
 import type { Asked, Credentials, IdentityRefusal, Visitor, VisitorIdentity } from "../edge/ports.ts";
+import type { VisitShown } from "../edge/visit-cookie.ts";
 import { codeRow } from "../evidence/codes.ts";
 import type { TierName, BilledBy } from "../core/model.ts";
 import { isLoopback, plainAddress } from "../http/visitor.ts";
 import type { Identity, TokenResolver } from "../identity/token-resolver.ts";
 import type { VisitorKeys } from "../identity/visitor-keys.ts";
 import { mintVisitorToken, verifyVisitorToken, visitorTokenLasts } from "../identity/visitor-token.ts";
+import type { Sessions } from "../identity/sessions.ts";
+import { readVisit } from "../identity/visits.ts";
 import type { VisitorSecrets } from "../identity/visitor-token.ts";
 import { after } from "../stdx/time.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
@@ -19,6 +23,9 @@ const hopsMax = 8;
 
 export interface VisitorIdentityParts {
   readonly resolver: TokenResolver;
+  readonly sessions: Pick<Sessions, "byId">;
+  /** Signs what browsers carry to apps' addresses. */
+  readonly visitKey: Uint8Array;
   readonly keys: VisitorKeys;
   readonly clock: Clock;
   /** The tier of an account that pays without a token: the owner of a Space that calls from inside. */
@@ -65,11 +72,14 @@ export function visitorIdentity(parts: VisitorIdentityParts): VisitorIdentity {
 
 function visitorOf(
   identity: Identity,
-  { inside, to }: Credentials,
+  { visit, inside, to }: Credentials,
   forwarded: Forwarding | undefined,
   parts: VisitorIdentityParts,
-): Visitor | IdentityRefusal {
+): Visitor | IdentityRefusal | Promise<Visitor | IdentityRefusal> {
   if (!identity.ok) return { refused: identity.code, detail: identity.says };
+  // What a request shows beside its cookie goes before it.
+  if (visit !== undefined && forwarded === undefined && identity.by === "address")
+    return sessionVisitor(visit, { inside, to }, parts);
   if (to?.private === true && !mayRead(to, identity, forwarded, parts)) return closedTo(identity, forwarded);
   // The app's own access token lets it in; who is billed is its visitor.
   if (forwarded) return forwarded.visitor;
@@ -82,6 +92,26 @@ function visitorOf(
   }
   const user = identity.by === "token" ? identity.account : null;
   return { account: identity.account, tier: identity.tier, billedBy: identity.by, user };
+}
+
+/** A person whose session was handed over to this address. */
+async function sessionVisitor(
+  { value, place, foreign }: VisitShown,
+  { inside, to }: Pick<Credentials, "inside" | "to">,
+  { sessions, visitKey, reads }: VisitorIdentityParts,
+): Promise<Visitor | IdentityRefusal> {
+  const id = inside === undefined ? readVisit(visitKey, value, place) : undefined;
+  const found = id === undefined ? undefined : await sessions.byId(id);
+  if (found?.ok !== true) {
+    const { signIn, signOut } = handOverPaths;
+    const detail = `Sign in again at \`${signIn}\`, or go on as a stranger by \`${signOut}\`.`;
+    return { refused: "identity/session-ended", detail };
+  }
+  if (foreign !== undefined) return { refused: "identity/cross-site", detail: foreign };
+  const { account } = found.session;
+  if (to?.private === true && found.role !== "admin" && !reads(account, to.owner))
+    return { refused: "identity/private", detail: `It was ${account}.`, who: account, hidden: true };
+  return { account, tier: found.tier, billedBy: "session", user: account };
 }
 
 /**
@@ -147,7 +177,12 @@ function forwardedVisitor(
 export function payerOfApp(
   token: string | null,
   inside: InsideCaller | null,
-  { keys, clock, ownerTier, plainProcesses }: Omit<VisitorIdentityParts, "resolver" | "reads">,
+  {
+    keys,
+    clock,
+    ownerTier,
+    plainProcesses,
+  }: Omit<VisitorIdentityParts, "resolver" | "sessions" | "visitKey" | "reads">,
 ): AppsPayer {
   if (token === null) return inside && { ok: true, space: inside.space, ...ownerOf(inside.space, ownerTier) };
   if (inside === null && !plainProcesses) return { ok: false, code: "identity/forwarded" };

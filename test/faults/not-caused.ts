@@ -18,6 +18,7 @@ export const notCaused: Partial<Readonly<Record<Code, string>>> = {
     "this version's only node is the platform's own process, so it cannot be silent by itself; the ledger's tests make it",
   "identity/missing": apiItself,
   "identity/expired": "a visitor's token lasts two hours; the token's unit tests hand in the clock",
+  "identity/bad-ticket": apiItself,
   "identity/session-ended": consoleItself,
   "identity/cross-site": consoleItself,
   "identity/bad-password": signInItself,

@@ -1,0 +1,41 @@
+/** A session at the console handed over to an app's address: the paths there that are the platform's, and the cookie that is left. */
+
+/** On every address of a Space, and where there is none: they never reach an app. */
+export const handOverPaths = {
+  /** Begins it, `?to=/PATH` afterwards. */
+  signIn: "/.waybill/sign-in",
+  /** Comes back with a ticket. */
+  enter: "/.waybill/enter",
+  signOut: "/.waybill/sign-out",
+} as const;
+
+/** Of the console: gives the ticket to who is signed in there. */
+export const ticketPath = "/hand-over";
+
+const ofHandOver: ReadonlySet<string> = new Set(Object.values(handOverPaths));
+
+/** By the exact path: what would be another one after it is normalised is the app's. */
+export function isHandOver(target: string): boolean {
+  if (!target.startsWith("/.waybill/")) return false;
+  const query = target.indexOf("?");
+  return ofHandOver.has(query < 0 ? target : target.slice(0, query));
+}
+
+/** Cookies know no ports (RFC 6265 §8.5): where Spaces share a host, each has its own. `place`: a host, or `:PORT`. */
+export function visitCookieName(place: string): string {
+  return place.startsWith(":") ? `${visitCookie}-${place.slice(1)}` : visitCookie;
+}
+
+/** As it begins: the edge takes all of those out of what apps see. */
+const visitCookie = "__Host-waybill-visit";
+
+/** The one cookie of that name; two of them say two things, which is none that we set: `""`. Undefined where there is none. */
+export function cookieIn(cookies: string | undefined, name: string): string | undefined {
+  if (cookies === undefined || !cookies.includes(name)) return undefined;
+  const values = cookies
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1));
+  return values.length > 1 ? "" : values[0];
+}

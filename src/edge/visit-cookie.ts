@@ -1,0 +1,48 @@
+/** The cookie of a handed-over session in a request, and whether a page of somebody else's makes the browser send it. Pure. */
+import { cookieIn, visitCookieName } from "../contract/hand-over.ts";
+
+export interface VisitShown {
+  readonly value: string;
+  /** What was asked: the host, or the Space's own port. */
+  readonly place: string;
+  /** Why the request is not taken for the app's own or its visitor's; undefined where it is. */
+  readonly foreign: string | undefined;
+}
+
+export interface FromBrowser {
+  readonly method: string;
+  /** name, value, name, value… */
+  readonly rawHeaders: readonly string[];
+  readonly cookie: string | undefined;
+  /** `https://host:port`, as the visitor wrote it. */
+  readonly origin: string;
+  readonly place: string;
+}
+
+export function visitShown(request: FromBrowser): VisitShown | undefined {
+  const { cookie, place } = request;
+  const value = cookieIn(cookie, visitCookieName(place));
+  return value === undefined ? undefined : { value, place, foreign: foreignSays(request) };
+}
+
+/**
+ * Other Spaces' pages are of the same site where the apps' domain is on no public suffix list, so `SameSite` does not keep them apart; and
+ * a WebSocket is read by whoever opens it. Browsers say where a request comes from (W3C Fetch Metadata §2.3; Fetch §3.2): from the app's
+ * own pages, from nowhere, or it is a link that somebody follows.
+ */
+function foreignSays({ method, rawHeaders, origin }: FromBrowser): string | undefined {
+  const site = fieldOf(rawHeaders, "sec-fetch-site");
+  const from = fieldOf(rawHeaders, "origin");
+  if (site === "same-origin" || site === "none") return undefined;
+  const isLink = method === "GET" && fieldOf(rawHeaders, "sec-fetch-mode") === "navigate";
+  if (site !== undefined && isLink) return undefined;
+  if (site === undefined && (from === undefined || from === origin)) return undefined;
+  return `A page of ${from ?? site ?? "another site"} asked with the visitor's cookie.`;
+}
+
+export function fieldOf(rawHeaders: readonly string[], name: string): string | undefined {
+  for (let i = 0; i < rawHeaders.length; i += 2)
+    if ((rawHeaders[i] as string).length === name.length && (rawHeaders[i] as string).toLowerCase() === name)
+      return rawHeaders[i + 1];
+  return undefined;
+}
