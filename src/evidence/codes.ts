@@ -55,7 +55,7 @@ export const codes = {
     retry: "never",
     status: 404,
     proxy: "destination_not_found",
-    next: "Check the address; `waybill space list` shows the ones that exist.",
+    next: "Check the address; `waybill space list` shows the ones that exist. If it is a private one of yours, sign in: `/.waybill/sign-in`.",
   },
   "route/not-running": {
     says: "The Space is not running.",

@@ -35,14 +35,14 @@ const textMaxLength = 600;
 /** The whole document. Everything that varies is escaped. */
 export function problemPage(problem: Problem, facts: PageFacts): string {
   const sentence = escapeHtml(problem.title);
-  const detail = problem.detail === problem.title ? "" : `<p>${proseHtml(problem.detail)}</p>\n`;
+  const detail = problem.detail === problem.title ? "" : `<p>${linkedHtml(problem.detail)}</p>\n`;
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="robots" content="noindex"><link rel="icon" href="data:,"><title>${sentence}</title><style>${style}</style></head>
 <body><main>
 <h1>${sentence}</h1>
 <ol aria-label="Where it stopped">${stations.map((station) => stationItem(station, facts.stoppedAt)).join("")}</ol>
-${detail}<p>${proseHtml(problem.next)}</p>
+${detail}<p>${linkedHtml(problem.next)}</p>
 <dl>
 <dt>owner</dt><dd class="${problem.owner}">${ownerSigns[problem.owner]}</dd>
 <dt>code</dt><dd>${escapeHtml(`${problem.boundary}/${problem.code}`)} (${problem.status})</dd>
@@ -64,6 +64,11 @@ export function escapeHtml(text: string): string {
 export function proseHtml(text: string): string {
   const html = escapeHtml(text).replace(/`([^`]+)`/g, "<code>$1</code>");
   return html.charAt(0).toUpperCase() + html.slice(1);
+}
+
+/** {@link proseHtml} on a page of the address that was asked for: its paths of ours lead there. */
+function linkedHtml(text: string): string {
+  return proseHtml(text).replace(/<code>(\/\.waybill\/[a-z-]+)<\/code>/g, '<a href="$1">$1</a>');
 }
 
 function stationItem(station: Break, stoppedAt: Break): string {
