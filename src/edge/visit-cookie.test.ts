@@ -23,13 +23,20 @@ describe("the cookie of a handed-over session", () => {
     assert.equal(isForeign(), false);
     assert.equal(isForeign("Sec-Fetch-Site", "same-origin"), false);
     assert.equal(isForeign("Sec-Fetch-Site", "none", "Sec-Fetch-Mode", "navigate"), false);
-    assert.equal(isForeign("Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate"), false, "a link");
+    assert.equal(
+      isForeign("Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"),
+      false,
+    );
+    assert.equal(
+      isForeign("Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"),
+      true,
+    );
     assert.equal(isForeign("Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "no-cors"), true);
     assert.equal(isForeign("Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "websocket"), true);
     assert.equal(isForeign("Origin", origin), false);
     assert.equal(isForeign("Origin", "http://bob-app.localhost:7070"), true);
     assert.equal(isForeign("Origin", "null"), true);
-    const form = ["Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate"];
+    const form = ["Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"];
     assert.notEqual(shown(form, { method: "POST" })?.foreign, undefined, "a form of another site");
   });
 });

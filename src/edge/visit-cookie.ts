@@ -28,13 +28,16 @@ export function visitShown(request: FromBrowser): VisitShown | undefined {
 /**
  * Other Spaces' pages are of the same site where the apps' domain is on no public suffix list, so `SameSite` does not keep them apart; and
  * a WebSocket is read by whoever opens it. Browsers say where a request comes from (W3C Fetch Metadata §2.3; Fetch §3.2): from the app's
- * own pages, from nowhere, or it is a link that somebody follows.
+ * own pages, from nowhere, or it is a link that somebody follows in a window of its own (in a frame others' pages could have it clicked at).
  */
 function foreignSays({ method, rawHeaders, origin }: FromBrowser): string | undefined {
   const site = fieldOf(rawHeaders, "sec-fetch-site");
   const from = fieldOf(rawHeaders, "origin");
   if (site === "same-origin" || site === "none") return undefined;
-  const isLink = method === "GET" && fieldOf(rawHeaders, "sec-fetch-mode") === "navigate";
+  const isLink =
+    method === "GET" &&
+    fieldOf(rawHeaders, "sec-fetch-mode") === "navigate" &&
+    fieldOf(rawHeaders, "sec-fetch-dest") === "document";
   if (site !== undefined && isLink) return undefined;
   if (site === undefined && (from === undefined || from === origin)) return undefined;
   return `A page of ${from ?? site ?? "another site"} asked with the visitor's cookie.`;

@@ -104,7 +104,7 @@ export const identityCodes = {
     retry: "never",
     status: 403,
     proxy: "http_request_denied",
-    next: "Do it on the console itself; a program sends `Authorization: Bearer hf_wb…` instead of a cookie.",
+    next: "Do it on the console, or the app, itself; a program sends `Authorization: Bearer hf_wb…` instead of a cookie.",
   },
   "identity/bad-ticket": {
     says: "The sign-in at this address was not begun by this browser, or is over: its ticket holds once and for a minute.",
