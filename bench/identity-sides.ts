@@ -29,7 +29,13 @@ export function wholeIdentity(clock: Clock): EdgeOptions["identity"] {
     },
   });
   const keys = new ToldKeys([{ kid: "v_01234567", key }]);
-  return visitorIdentity({ resolver, keys, clock, ownerTier: () => "free", reads: () => true, plainProcesses: false });
+  return visitorIdentity({
+    ...{ resolver, keys, clock, visitKey: key },
+    sessions: { byId: async () => ({ ok: false, code: "identity/session-ended" }) },
+    ownerTier: () => "free",
+    reads: () => true,
+    plainProcesses: false,
+  });
 }
 
 /** One visitor for all; what a request's token costs however it is made is an HMAC of a text of its length that no other request has. */

@@ -54,7 +54,10 @@ describe("the look-up of an access token", () => {
     );
     assert.deepEqual(
       answers,
-      Array.from({ length: 3 }, () => ({ ok: false, code: "identity/bad-token" })),
+      Array.from({ length: 3 }, () => ({
+        ...{ ok: false, code: "identity/bad-token" },
+        says: "This access token is not known here.",
+      })),
     );
     assert.equal(asked.length, 3);
   });
