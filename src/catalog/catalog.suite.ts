@@ -11,6 +11,7 @@ import { appsSuite } from "./apps.suite.ts";
 import { auditSuite } from "./audit.suite.ts";
 import { callsSuite } from "./calls.suite.ts";
 import { keptSuite } from "./kept.suite.ts";
+import { identitiesSuite } from "./identities.suite.ts";
 import { sessionsSuite } from "./sessions.suite.ts";
 import { buildView } from "./builds.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
@@ -426,4 +427,5 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
   appsSuite(name, openSql);
   keptSuite(name, openSql);
   sessionsSuite(name, openSql);
+  identitiesSuite(name, openSql);
 }

@@ -1,5 +1,5 @@
 /**
- * The catalog: accounts, tokens, sessions, passwords, Spaces, builds, releases, settings and the view of the calls, as rows in the journal's
+ * The catalog: accounts, tokens, sessions, passwords, who people are elsewhere, Spaces, builds, releases, settings and the view of the calls, as rows in the journal's
  * database. It owns its tables and their migrations; who may read or change what is decided by those who ask.
  */
 import type { SqlRunner } from "../stdx/sql.ts";
@@ -12,6 +12,7 @@ import { Calls } from "./calls.ts";
 import { openDatabase } from "./database.ts";
 import { Domains } from "./domains.ts";
 import { Environments } from "./environments.ts";
+import { Identities } from "./identities.ts";
 import { Kept } from "./kept.ts";
 import { Members } from "./members.ts";
 import { migrate } from "./migrations/index.ts";
@@ -30,6 +31,7 @@ export class Catalog {
   readonly tokens: Tokens;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
+  readonly identities: Identities;
   readonly spaces: Spaces;
   readonly spaceEvents: SpaceEvents;
   readonly builds: Builds;
@@ -49,6 +51,7 @@ export class Catalog {
     this.tokens = new Tokens(db, sql, effects);
     this.sessions = new Sessions(db, sql, effects);
     this.passwords = new Passwords(db, sql, effects);
+    this.identities = new Identities(db, sql, effects);
     this.spaces = new Spaces(db);
     this.spaceEvents = new SpaceEvents(db, sql, effects);
     this.builds = new Builds(db, sql, effects);

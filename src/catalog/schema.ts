@@ -77,6 +77,14 @@ export interface PasswordsTable {
   changedAt: number;
 }
 
+export interface IdentitiesTable {
+  issuer: string;
+  subject: string;
+  account: string;
+  linkedAt: number;
+  linkedBy: string;
+}
+
 export interface SpacesTable {
   id: string;
   owner: string;
@@ -304,6 +312,7 @@ export interface Schema {
   tokens: TokensTable;
   sessions: SessionsTable;
   passwords: PasswordsTable;
+  identities: IdentitiesTable;
   spaces: SpacesTable;
   spaceEvents: SpaceEventsTable;
   builds: BuildsTable;

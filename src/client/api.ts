@@ -43,6 +43,7 @@ import type {
   AuditEntryView,
   AuditFilter,
   CreateAccount,
+  IdentityView,
   MemberRole,
   MemberView,
   SessionView,
@@ -107,6 +108,29 @@ export class WaybillClient {
 
   async tokens({ account, ...asking }: Asking & { account?: string | undefined } = {}): Promise<Page<TokenView>> {
     return await this.#http.get("/api/tokens", { account }, asking);
+  }
+
+  /** By which other providers an account signs in. For operators. */
+  async identities(account: string, asking: Asking = {}): Promise<Page<IdentityView>> {
+    return await this.#http.get(`/api/accounts/${encodeURIComponent(account)}/sign-in`, {}, asking);
+  }
+
+  async linkIdentity(
+    account: string,
+    body: { readonly provider: string; readonly subject: string },
+    asking: Asking = {},
+  ): Promise<Page<IdentityView>> {
+    return await this.#http.send("POST", `/api/accounts/${encodeURIComponent(account)}/sign-in`, body, asking);
+  }
+
+  /** `provider`: its name, or the issuer of one that is not configured any more. */
+  async unlinkIdentity(account: string, provider: string, asking: Asking = {}): Promise<Page<IdentityView>> {
+    return await this.#http.send(
+      "DELETE",
+      `/api/accounts/${encodeURIComponent(account)}/sign-in`,
+      { provider },
+      asking,
+    );
   }
 
   /** The one by which it asks, whatever that may do. */

@@ -28,6 +28,16 @@ export interface MemberView {
   readonly addedBy: string;
 }
 
+/** Who an account is at another sign-in provider. */
+export interface IdentityView {
+  /** As it is configured; null where it is not any more. */
+  readonly provider: string | null;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly linkedAt: string;
+  readonly linkedBy: string;
+}
+
 /** An access token, without its secret. */
 export interface TokenView {
   readonly id: string;

@@ -1,6 +1,6 @@
 /** The API as one fetch handler: who calls is worked out once, routes register themselves, and whatever fails says so under an id. */
 import { Hono } from "hono";
-import { noSessionCookie } from "../identity/sessions.ts";
+import { isSessionCookie, noSessionCookie } from "../identity/sessions.ts";
 import { newId } from "../stdx/ids.ts";
 import type { ApiEnv, Route } from "./api.ts";
 import { refuse } from "./api.ts";
@@ -28,6 +28,7 @@ import { allowancesRoute } from "./routes/allowances.ts";
 import { tiersRoute } from "./routes/tiers.ts";
 import { nodesRoute } from "./routes/nodes.ts";
 import { poolsRoute } from "./routes/pools.ts";
+import { providersRoute } from "./routes/providers.ts";
 import { quotaRoute } from "./routes/quota.ts";
 import { receiptsRoute } from "./routes/receipts.ts";
 import { organisationsRoute } from "./routes/organisations.ts";
@@ -52,6 +53,7 @@ const routes: readonly Route[] = [
   tokensRoute,
   deviceRoute,
   sessionsRoute,
+  providersRoute,
   // Before the Spaces: its path in the Hub's form is one of theirs.
   quotaRoute,
   spacesRoute,
@@ -89,8 +91,9 @@ export function createApi(server: Server): Hono<ApiEnv> {
     if ("refused" in called) return refuseCaller(c, called);
     c.set("caller", called.caller);
     await next();
-    // A sign-in gives the browser another one in its place.
-    if (called.endedSession && !c.res.headers.has("set-cookie")) c.header("set-cookie", noSessionCookie);
+    // Who has just signed in keeps the session that this answer gives.
+    if (called.endedSession && !c.res.headers.getSetCookie().some(isSessionCookie))
+      c.header("set-cookie", noSessionCookie, { append: true });
     c.header("x-waybill-id", requestId);
     c.header("x-request-id", c.req.header("x-request-id") ?? requestId);
     c.header("x-content-type-options", "nosniff");

@@ -91,6 +91,8 @@ export const audited: Readonly<Record<string, Audited>> = {
     ...{ action: "token.revoke", ...ofNamedAccount },
     target: ({ id }) => `token/${id}`,
   },
+  "POST /api/accounts/:name/sign-in": { action: "account.link", ...ofAccount },
+  "DELETE /api/accounts/:name/sign-in": { action: "account.unlink", ...ofAccount },
   "DELETE /api/tokens/current": { action: "token.revoke", ...ofNamedAccount },
   "POST /login/device": { action: "login.answer", ...ofNamedAccount },
   "POST /api/tokens": { action: "token.create", ...ofNamedAccount },

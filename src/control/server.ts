@@ -49,6 +49,8 @@ import type { Commits } from "./commits.ts";
 import { DeviceSignIn } from "./device-sign-in.ts";
 import type { Engine } from "./engine.ts";
 import type { Domains } from "./domains.ts";
+import { Providers } from "./providers.ts";
+import type { ProviderSettings } from "../identity/provider-settings.ts";
 import type { Environments } from "./environments.ts";
 import { Explaining } from "./explaining.ts";
 import type { Explained } from "./explaining.ts";
@@ -114,6 +116,8 @@ export interface ServerParts {
     readonly console: () => string;
     readonly tls: () => Promise<TlsStatus | null>;
   };
+  /** Where people may sign in; none where it is not said. */
+  readonly providers?: readonly ProviderSettings[];
   /** Workers of an edge in processes of its own. */
   edgeWorkers?(): readonly EdgeWorkerView[] | null;
   onAccount(account: { readonly name: string; readonly tier: TierName }): void;
@@ -136,6 +140,7 @@ export class Server {
   readonly devices: DeviceSignIn;
   readonly sessions: Sessions;
   readonly signIn: SignIn;
+  readonly providers: Providers;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly spaces: Spaces;
@@ -184,6 +189,7 @@ export class Server {
     this.devices = new DeviceSignIn({ ...parts, tokens: this.tokens });
     this.sessions = parts.sessions;
     this.signIn = new SignIn(parts);
+    this.providers = new Providers({ ...parts, settings: parts.providers ?? [] });
     this.#explaining = new Explaining({ ...parts, call: (id) => this.calls.get(id) });
   }
 

@@ -178,6 +178,11 @@ export function sessionCookie(secret: string): string {
 /** The `Set-Cookie` that takes it away. */
 export const noSessionCookie = `${cookieName}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax`;
 
+/** Whether a `Set-Cookie` is one of these two. */
+export function isSessionCookie(cookie: string): boolean {
+  return cookie.startsWith(`${cookieName}=`);
+}
+
 function hashOf(secret: string): string {
   return createHash("sha256").update(secret).digest("hex");
 }

@@ -18,6 +18,8 @@ import type { DiskLimits } from "../runtime/folder.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
 import { readNetwork, type NetworkConfig } from "./network.ts";
+import type { ProviderSettings } from "../identity/provider-settings.ts";
+import { signInProviders } from "./sign-in-providers.ts";
 import { readTls, type TlsConfig } from "./tls.ts";
 import { buildPolicy, passedToBuilds, type BuildVariables } from "./build-settings.ts";
 
@@ -50,6 +52,8 @@ export interface PlatformConfig {
   };
   /** Spaces have names under it. */
   readonly appsDomain: string;
+  /** By which other providers people may sign in. */
+  readonly providers: readonly ProviderSettings[];
   /** `waybill edge` carries the requests, and this process none. */
   readonly edgeApart: boolean;
   /** How it is reached, and who may stand in front of it. */
@@ -189,6 +193,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const wakeWithinMs = read.seconds("WAYBILL_WAKE_SECONDS");
   const keyHours = read.whole("WAYBILL_KEY_HOURS", { least: 0, most: 87_600 }) ?? 24;
   const edge = readEdgeLimits(read);
+  const providers = signInProviders(env, problems);
   if (problems.length > 0) return { ok: false, problems };
   const variables = passedToBuilds(env);
   const config: PlatformConfig = {
@@ -203,6 +208,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     network,
     tls,
     appsDomain: network.appsDomain,
+    providers,
     simulateGpus: options.simulateGpus ? `${options.simulateGpus.devices}x${options.simulateGpus.slots}` : null,
     cards: {
       command: env["WAYBILL_NVIDIA_SMI"] || "nvidia-smi",

@@ -435,6 +435,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     resolver,
     sessions,
     visitKey,
+    providers: config.providers,
     receiptKey,
     replicas,
     nodes,

@@ -9,6 +9,8 @@ const consoleItself =
 
 const signInItself =
   "an answer of the console's sign-in, which is no work with a waybill; src/control/sign-in.test.ts makes it";
+const byProvider =
+  "an answer of the platform's own console, which is no work with a waybill; test/sign-in-providers.test.ts makes it";
 
 const requestKey =
   "an answer of the platform's own API, which is no work with a waybill; src/control/request-keys.test.ts makes it";
@@ -25,6 +27,10 @@ export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "identity/bad-link": signInItself,
   "identity/too-many-tries": signInItself,
   "identity/insecure": signInItself,
+  "identity/provider-down": byProvider,
+  "identity/provider-answer": byProvider,
+  "identity/sign-in-ended": byProvider,
+  "identity/no-account": byProvider,
   "runtime/sandbox-denied": "the platform does not start where no sandbox can be made; test/sandbox.test.ts shows it",
   "egress/gateway-down":
     "said in the app's own log while the gateway is away, and by nobody else: there is no work with an id",

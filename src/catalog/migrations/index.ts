@@ -17,6 +17,7 @@ import { tokenSpaces } from "./0013-token-spaces.ts";
 import { sessions } from "./0014-sessions.ts";
 import { appSignIn } from "./0015-app-sign-in.ts";
 import { passwords } from "./0016-passwords.ts";
+import { identities } from "./0017-identities.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -47,6 +48,7 @@ export const migrations: readonly Migration[] = [
   sessions,
   appSignIn,
   passwords,
+  identities,
 ];
 
 /**

@@ -1,10 +1,15 @@
-/** `waybill account create NAME [--organisation]` and `account list`: for operators. `account password NAME`: one's own, and for operators anybody's. */
+/**
+ * `waybill account create NAME [--organisation]`, `list`, and `link`, `unlink`, `links`: by which providers one signs in; for operators.
+ * `account password NAME`: one's own, and for operators anybody's.
+ */
 import type { Command } from "commander";
 import type { SetPassword } from "../../contract/identity.ts";
 import { parseTier } from "../arguments.ts";
+import type { IdentityView } from "../../contract/identity.ts";
 import { contextOf } from "../context.ts";
 import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
+import type { Context } from "../context.ts";
 import type { Runner } from "../program.ts";
 import type { CliWorld } from "../world.ts";
 
@@ -17,7 +22,7 @@ interface CreateOptions {
 export function declare(program: Command, run: Runner): void {
   const account = program
     .command("account")
-    .description("accounts of people and organisations: create, list, password");
+    .description("accounts of people and organisations: create, list, password, link, unlink, links");
   account
     .command("create")
     .description("make an account")
@@ -72,6 +77,53 @@ export function declare(program: Command, run: Runner): void {
         context.answer(answer, context.quiet ? names : drawAccounts(context.paper, answer.items));
       }),
     );
+  account
+    .command("link")
+    .description("let somebody at a sign-in provider sign in as this account")
+    .argument("<name>")
+    .requiredOption("--provider <name>", "as the operator's file names it; docs/sign-in.md")
+    .requiredOption("--subject <sub>", "the provider's own word for the person, as the refused sign-in shows it")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const client = await context.client();
+        const body = command.opts<{ provider: string; subject: string }>();
+        const answer = await client.linkIdentity(command.args[0] as string, body, { signal: world.signal });
+        await show(context, answer.items);
+      }),
+    );
+  account
+    .command("unlink")
+    .description("take a sign-in provider from this account")
+    .argument("<name>")
+    .requiredOption("--provider <name>", "its name, or its issuer's address where it is not configured any more")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const client = await context.client();
+        const { provider } = command.opts<{ provider: string }>();
+        const answer = await client.unlinkIdentity(command.args[0] as string, provider, { signal: world.signal });
+        await show(context, answer.items);
+      }),
+    );
+  account
+    .command("links")
+    .description("by which sign-in providers this account signs in")
+    .argument("<name>")
+    .action(
+      run(async (world, command) => {
+        const context = contextOf(world, command);
+        const client = await context.client();
+        const answer = await client.identities(command.args[0] as string, { signal: world.signal });
+        await show(context, answer.items);
+      }),
+    );
+}
+
+async function show(context: Context, items: readonly IdentityView[]): Promise<void> {
+  const { drawIdentities } = await import("../draw/accounts.ts");
+  const subjects = items.map(({ subject }) => `${subject}\n`).join("");
+  context.answer({ items, next: null }, context.quiet ? subjects : drawIdentities(context.paper, items));
 }
 
 async function typed(hidden: NonNullable<CliWorld["stdin"]["hidden"]>, asksCurrent: boolean): Promise<SetPassword> {

@@ -1,5 +1,12 @@
-/** Draws accounts, members, sessions, tokens and keys. */
-import type { AccountView, MemberView, SessionView, TokenView, VisitorKeysView } from "../../contract/identity.ts";
+/** Draws accounts, who they are elsewhere, members, sessions, tokens and keys. */
+import type {
+  AccountView,
+  IdentityView,
+  MemberView,
+  SessionView,
+  TokenView,
+  VisitorKeysView,
+} from "../../contract/identity.ts";
 import type { Paper } from "./paper.ts";
 import { dayTimeOf } from "./paper.ts";
 import { drawTable } from "./table.ts";
@@ -45,6 +52,20 @@ export function drawSessions(paper: Paper, sessions: readonly SessionView[]): st
       { head: "BROWSER", cell: ({ agent }) => agent ?? "unknown", drop: 4 },
     ],
     sessions,
+  );
+}
+
+export function drawIdentities(paper: Paper, identities: readonly IdentityView[]): string {
+  if (identities.length === 0) return "No other provider signs it in.\n";
+  return drawTable(
+    paper,
+    [
+      { head: "PROVIDER", cell: ({ provider, issuer }) => provider ?? issuer, drop: 0 },
+      { head: "SUBJECT", cell: ({ subject }) => subject, drop: 0 },
+      { head: "SINCE", cell: ({ linkedAt }) => dayTimeOf(paper, linkedAt), drop: 1 },
+      { head: "BY", cell: ({ linkedBy }) => linkedBy, drop: 2 },
+    ],
+    identities,
   );
 }
 

@@ -1,0 +1,47 @@
+/** What a browser keeps while it is at another provider: the cookie that makes the answer to its own question the only one that is taken. */
+import type { Leaving } from "../identity/provider.ts";
+
+/** `next`: the console's own page to go on to. */
+export interface LeavingTo extends Leaving {
+  readonly provider: string;
+  readonly next: string;
+}
+
+const cookieName = "__Host-waybill-leaving";
+/** A person signs in there with a second factor and a forgotten password; no longer. */
+const livesSeconds = 600;
+const attributes = "Path=/; Secure; HttpOnly; SameSite=Lax";
+
+export function leavingCookie(leaving: LeavingTo): string {
+  const value = Buffer.from(JSON.stringify(leaving)).toString("base64url");
+  return `${cookieName}=${value}; Max-Age=${livesSeconds}; ${attributes}`;
+}
+
+export const noLeavingCookie = `${cookieName}=; Max-Age=0; ${attributes}`;
+
+/** Undefined where the browser has not left from here, or brings what was not set here. */
+export function leavingOf(cookie: string | undefined): LeavingTo | undefined {
+  const values = (cookie ?? "")
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${cookieName}=`))
+    .map((pair) => pair.slice(cookieName.length + 1));
+  if (values.length !== 1) return undefined;
+  try {
+    const { state, nonce, verifier, provider, next } = JSON.parse(
+      Buffer.from(values[0] as string, "base64url").toString(),
+    ) as Readonly<Record<keyof LeavingTo, unknown>>;
+    const all = [state, nonce, verifier, provider, next];
+    if (!all.every((part): part is string => typeof part === "string" && part !== "")) return undefined;
+    return { state, nonce, verifier, provider, next } as LeavingTo;
+  } catch {
+    return undefined; // Not what was set here: whoever brings it starts again.
+  }
+}
+
+/** A page of the console's own to go on to: a path, and nothing that a browser would read as another host. */
+export function ownPath(text: string | undefined, origin: string): string {
+  if (text === undefined || !text.startsWith("/") || text.length > 1_000 || /[\\\p{Cc}]/u.test(text)) return "/";
+  const url = URL.canParse(text, origin) ? new URL(text, origin) : undefined;
+  return url?.origin === new URL(origin).origin && !text.startsWith("//") ? url.pathname + url.search : "/";
+}
