@@ -38,10 +38,3 @@ export function leavingOf(cookie: string | undefined): LeavingTo | undefined {
     return undefined; // Not what was set here: whoever brings it starts again.
   }
 }
-
-/** A page of the console's own to go on to: a path, and nothing that a browser would read as another host. */
-export function ownPath(text: string | undefined, origin: string): string {
-  if (text === undefined || !text.startsWith("/") || text.length > 1_000 || /[\\\p{Cc}]/u.test(text)) return "/";
-  const url = URL.canParse(text, origin) ? new URL(text, origin) : undefined;
-  return url?.origin === new URL(origin).origin && !text.startsWith("//") ? url.pathname + url.search : "/";
-}

@@ -17,20 +17,22 @@ export const loginHeaders: Readonly<Record<string, string>> = {
 const field = (id: string, label: string, attributes: string): string =>
   `<p><label for="${id}">${label}</label><br><input id="${id}" name="${id}" required ${attributes}></p>`;
 
-/** `says`: why the last try was not taken. `name`: who tried. */
+/** `says`: why the last try was not taken. `name`: who tried. `providers`: where else people may sign in. */
 export function loginPage({
   next,
   says,
   name = "",
+  providers,
 }: {
   next: string;
   says?: string | undefined;
   name?: string;
+  providers: readonly { readonly name: string; readonly label: string }[];
 }): string {
   const hidden = next === "/" ? "" : `<input type="hidden" name="next" value="${escapeHtml(next)}">`;
   return page(
     "Sign in - Waybill",
-    `<h1>Sign in</h1>${alert(says)}
+    `<h1>Sign in</h1>${alert(says)}${providers.map((one) => providerLink(one, next)).join("")}
 <form class="panel" method="post" action="/login">${hidden}
 ${field("name", "Account", `maxlength="64" autocomplete="username" autocapitalize="none" spellcheck="false" value="${escapeHtml(name)}"${name === "" ? " autofocus" : ""}`)}
 ${field("password", "Password", `type="password" maxlength="${passwordMaxLength}" autocomplete="current-password"${name === "" ? "" : " autofocus"}`)}
@@ -40,6 +42,11 @@ ${field("code", "What follows <code>#in=</code> in it", 'maxlength="64" autocomp
 <p><button>Sign in</button></p></form></details>
 <p class="muted">No password yet? An operator sets one: <code>waybill account password NAME</code></p><p><a href="/">Console</a></p><script>${script}</script>`,
   );
+}
+
+function providerLink({ name, label }: { readonly name: string; readonly label: string }, next: string): string {
+  const query = next === "/" ? "" : `?${new URLSearchParams({ next })}`;
+  return `<p class="panel"><a href="/login/with/${escapeHtml(name)}${escapeHtml(query)}">Sign in with ${escapeHtml(label)}</a></p>`;
 }
 
 /**

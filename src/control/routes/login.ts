@@ -23,7 +23,7 @@ export const loginRoute: Route = (api, server) => {
     if (isInsecure(c)) return insecure(c);
     if (c.get("caller") !== null) return to(next);
     const says = c.req.query("kept") === "no" ? notKept : undefined;
-    return html(loginPage({ next, says }), says === undefined ? 200 : 400);
+    return html(loginPage({ next, says, providers: providersOf(server) }), says === undefined ? 200 : 400);
   });
   // By the cookie that it has just been given, a browser goes on; without, it has not kept it.
   api.get("/login/kept", (c) => {
@@ -63,7 +63,11 @@ async function signIn(c: ApiContext, server: Server): Promise<Response> {
   const { status, next: advice } = codeRow(done.code);
   const retry = done.waitMs === undefined ? {} : { "retry-after": String(Math.ceil(done.waitMs / 1_000)) };
   if (prefersHtml(c.req.header("accept")))
-    return html(loginPage({ next, says: `${done.says} ${advice}`, name }), status, retry);
+    return html(
+      loginPage({ next, says: `${done.says} ${advice}`, name, providers: providersOf(server) }),
+      status,
+      retry,
+    );
   const answer = refuseAs(c, done);
   for (const [field, value] of Object.entries(retry)) answer.headers.set(field, value);
   return answer;
@@ -79,6 +83,10 @@ export function browserOf(c: ApiContext): Browser {
     ...{ address: addressOf(c), agent: c.req.header("user-agent") ?? null },
     ...{ cookie: c.req.header("cookie"), request: c.get("requestId") },
   };
+}
+
+function providersOf(server: Server): readonly { readonly name: string; readonly label: string }[] {
+  return server.providers.all.map(({ settings }) => settings);
 }
 
 const notKept =

@@ -7,14 +7,15 @@ import type { Page } from "../../contract/api.ts";
 import type { IdentityView } from "../../contract/identity.ts";
 import { ProviderFailure } from "../../identity/provider.ts";
 import type { Provider } from "../../identity/provider.ts";
-import { sessionCookie } from "../../identity/sessions.ts";
 import { addressOf, administrator, originOf, refuse, refuseAs } from "../api.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
-import { leavingCookie, leavingOf, noLeavingCookie, ownPath } from "../leaving.ts";
+import { leavingCookie, leavingOf, noLeavingCookie } from "../leaving.ts";
 import { refusedPage } from "../refused-page.ts";
+import { returnPath } from "../return-path.ts";
 import type { Server } from "../server.ts";
 import type { Refused } from "../spaces.ts";
+import { browserOf, enter, insecure, isInsecure } from "./login.ts";
 
 const subjectMaxLength = 255; // OpenID Connect Core, 2: `sub`.
 const linkBody = z.strictObject({
@@ -59,12 +60,15 @@ export const providersRoute: Route = (api, server) => {
 };
 
 async function leave(c: ApiContext, server: Server, provider: Provider): Promise<Response> {
+  if (isInsecure(c)) return insecure(c);
   const origin = originOf(c);
   const { name } = provider.settings;
   try {
     const { url, leaving } = await provider.leave(redirectUri(origin, name));
-    const next = ownPath(c.req.query("next"), origin);
-    return onward(url.href, [leavingCookie({ ...leaving, provider: name, next })]);
+    const next = returnPath(c.req.query("next"), origin);
+    const cookie = leavingCookie({ ...leaving, provider: name, next });
+    const headers = { location: url.href, "set-cookie": cookie, "cache-control": "no-store" };
+    return new Response(null, { status: 303, headers: { ...headers, "referrer-policy": "no-referrer" } });
   } catch (error) {
     return failed(c, server, error);
   }
@@ -88,14 +92,10 @@ async function comeBack(c: ApiContext, server: Server, provider: Provider): Prom
     const address = addressOf(c);
     const arrived = await server.providers.arrive(provider, person, { request: c.get("requestId"), address });
     if (!arrived.ok) return refused(c, arrived);
-    const agent = c.req.header("user-agent") ?? null;
-    const { secret } = await server.sessions.make({
-      account: arrived.account,
-      how: `provider ${name}`,
-      address,
-      agent,
-    });
-    return onward(ownPath(leaving.next, origin), [noLeavingCookie, sessionCookie(secret)]);
+    const begun = await server.signIn.begin({ account: arrived.account, how: `provider ${name}` }, browserOf(c));
+    const answer = enter(begun, returnPath(leaving.next, origin));
+    answer.headers.append("set-cookie", noLeavingCookie);
+    return answer;
   } catch (error) {
     return failed(c, server, error);
   }
@@ -122,10 +122,4 @@ function refused(c: ApiContext, { code, says }: Refused): Response {
 
 function unknown(c: ApiContext): Response {
   return refuse(c, "control/not-found", { detail: "There is no such sign-in provider." });
-}
-
-function onward(to: string, cookies: readonly string[]): Response {
-  const headers = new Headers({ location: to, "cache-control": "no-store", "referrer-policy": "no-referrer" });
-  for (const cookie of cookies) headers.append("set-cookie", cookie);
-  return new Response(null, { status: 303, headers });
 }
