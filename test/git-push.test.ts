@@ -115,7 +115,7 @@ describe("git push", () => {
     assert.match(asked.headers.get("www-authenticate") ?? "", /^Basic /);
   });
 
-  test("anyone clones a Space, by its address with or without .git; one that is not there is said", async () => {
+  test("anyone clones a Space, by its address with or without .git; one that is not there is said to who shows a token", async () => {
     const work = client.init("open", url("open"), page);
     await work.run("push", "--quiet", "origin", "main");
     for (const [name, end] of [
@@ -128,8 +128,10 @@ describe("git push", () => {
     }
     const partial = await client.clone(url("open", null), "open-c", "--depth=1", "--filter=blob:none");
     assert.equal(partial.exitCode, 0, partial.says);
-    const none = await client.clone(url("nothing", null), "nothing");
+    const none = await client.clone(url("nothing"), "nothing");
     assert.match(none.says, /remote: There is no Space alice\/nothing\./);
+    const unseen = await client.clone(url("nothing", null), "unseen");
+    assert.match(unseen.says, /could not read Username/, "a stranger is not told what is there and private");
   });
 
   test("a push to a paused Space is taken, and says who paused it and that nothing is built", async () => {

@@ -6,7 +6,8 @@ import { isRepositoryName } from "./repository.ts";
 /** One who showed a token. */
 export interface GitCaller {
   readonly account: string;
-  readonly token?: { readonly id: string };
+  /** What it has shown. */
+  readonly via: { readonly kind: "token" | "session"; readonly id: string };
   readonly admin: boolean;
   /** Whether it may read the Space; change it, or make it where there is none. */
   may(right: "read" | "write", of: { readonly owner: string; readonly space: string }): boolean;

@@ -215,7 +215,7 @@ export class GitFace implements AsyncDisposable {
         path: `/spaces/${path.id}/${path.rest}`,
         space: path.id,
         account,
-        token: ("caller" in asked ? asked.caller?.token?.id : undefined) ?? null,
+        token: "caller" in asked && asked.caller?.via.kind === "token" ? asked.caller.via.id : null,
         address: caller.address,
       };
       return await this.#receive(path, pusher, request, response, slot);

@@ -37,7 +37,16 @@ async function open(
   const failures: string[] = [];
   const desk: GitDesk = {
     callerOf: async (field) => ({
-      caller: field === undefined ? null : { account: userOf(field), admin: true, may: () => true, grants: () => true },
+      caller:
+        field === undefined
+          ? null
+          : {
+              account: userOf(field),
+              admin: true,
+              via: { kind: "token", id: "t_1" },
+              may: () => true,
+              grants: () => true,
+            },
     }),
     standing: () => "public",
     mayRead: async () => true,

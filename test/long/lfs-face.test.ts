@@ -43,7 +43,13 @@ async function open(limits: Partial<LfsFaceLimits>) {
         caller:
           field === undefined
             ? null
-            : { account: field.replace("Bearer ", ""), admin: true, may: () => true, grants: () => true },
+            : {
+                account: field.replace("Bearer ", ""),
+                admin: true,
+                via: { kind: "token", id: "t_1" },
+                may: () => true,
+                grants: () => true,
+              },
       }),
       standing: () => "public",
       mayRead: async () => true,
