@@ -39,6 +39,12 @@ def alone(seconds):
     return said[0]
 
 
+def passed(address, request: gr.Request):
+    """By its address, and who asks is passed on: a private one has no name for whoever looks it up without a token."""
+    headers = {"x-ip-token": request.headers["x-ip-token"]}
+    return Client(address, headers=headers, verbose=False).predict(0.1, api_name="/works")
+
+
 def token(_, request: gr.Request):
     return request.headers["x-ip-token"]
 
@@ -51,7 +57,8 @@ with gr.Blocks() as demo:
     number, text, out = gr.Number(value=0), gr.Textbox(), gr.Textbox()
     for fn in (ask, alone, token):
         gr.Button().click(fn, number, out, api_name=fn.__name__)
-    gr.Button().click(fetched, text, out, api_name="fetched")
+    for fn in (fetched, passed):
+        gr.Button().click(fn, text, out, api_name=fn.__name__)
 
 demo.launch()
 `;
@@ -183,15 +190,18 @@ print(Client(sys.argv[1], token=sys.argv[2] or None, verbose=False).predict(0.1,
     await carol.client.changeSpace("carol/callee", { private: "true" });
     await until("strangers are refused", async () => (await visit(`${callee.url}/config`)).status === 404);
     const before_ = (await callsTo(carol, "carol/callee")).length;
-    assert.match((await said(own, "ask", 0.1, carol)).text, /event: complete\ndata: \["done"\]/);
+    const inside = `http://carol-callee.localhost:${new URL(up.url).port}`;
+    assert.match((await said(own, "passed", inside, carol)).text, /event: complete\ndata: \["done"\]/);
     await until("carol is billed", async () => (await callsTo(carol, "carol/callee")).length > before_);
     const refused = [
       // He may not read it; of alice's Space nobody who owns it may; and being inside opens nothing.
-      [own, "ask", bob],
-      [calling, "ask", carol],
-      [own, "alone", carol],
+      [own, "passed", inside, bob],
+      [calling, "passed", inside, carol],
+      [own, "ask", 0.1, carol],
+      [own, "alone", 0.1, carol],
     ] as const;
-    for (const [app, name, by] of refused) assert.match((await said(app, name, 0.1, by)).text, /event: error/);
+    for (const [app, name, input, by] of refused)
+      assert.match((await said(app, name, input, by)).text, /event: error/, `${app.space} ${name} ${by.name}`);
   });
 
   test("gradio_client reaches a private one by its name and its address, with a token that may read", async () => {

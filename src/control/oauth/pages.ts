@@ -22,7 +22,7 @@ export function consentHeaders(origin: string): Readonly<Record<string, string>>
   const policy = pageHeaders["content-security-policy"] ?? "";
   return {
     ...pageHeaders,
-    "content-security-policy": policy.replace("form-action 'none'", `form-action 'self' ${origin}`),
+    "content-security-policy": policy.replace("form-action 'self'", `form-action 'self' ${origin}`),
   };
 }
 
