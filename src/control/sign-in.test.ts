@@ -316,18 +316,20 @@ describe("a password", () => {
   test("is set by no token that may less than it, or ends", async () => {
     const { world, send } = await asking();
     await using _ = world;
-    const put = async (scopes: readonly ("read" | "write" | "gpu")[]) =>
+    const put = async (scopes: readonly ("read" | "write" | "gpu")[], account = "bob") =>
       (
         await send(
-          "PUT /api/accounts/bob/password",
+          `PUT /api/accounts/${account}/password`,
           { password: good },
-          { headers: { authorization: `Bearer ${await world.token("bob", scopes)}` } },
+          { headers: { authorization: `Bearer ${await world.token(account, scopes)}` } },
         )
       ).status;
     assert.deepEqual(
       [await put(["write"]), await put(["read", "gpu"]), await put(["read", "write", "gpu"])],
       [403, 403, 200],
     );
+    // Whoever signs in as an operator is one, so what is not an operator's token makes nobody that.
+    assert.equal(await put(["read", "write", "gpu"], "admin"), 403);
   });
 
   test("that is changed ends the account's other sessions at once, and nobody else's", async () => {

@@ -2,6 +2,7 @@
  * Signing in at the console: by password, or by the link that the platform has printed. What is wrong is not said nearer than that it is
  * wrong, and costs the same work whether there is such an account or not.
  */
+import type { Role } from "../catalog/accounts.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { codeRow } from "../evidence/codes.ts";
 import { addressGroup } from "../http/address-group.ts";
@@ -127,7 +128,7 @@ export class SignIn {
       return no("control/invalid", `${account} is an organisation: it signs in nowhere, its members do.`);
     if (effects.made) return { ok: true };
     const kept = await catalog.passwords.get(account);
-    if (!isOperators && by.via.kind === "token" && !isWhole(by))
+    if (!isOperators && by.via.kind === "token" && !isWhole(by, row.role))
       return no(
         "identity/forbidden",
         "A password may all that its account may, without end: this token may less, or ends, so it sets none.",
@@ -178,9 +179,10 @@ export class SignIn {
   }
 }
 
-/** A token that may all that a person may, for as long. */
-function isWhole({ scopes, via }: Caller): boolean {
-  return (["read", "write", "gpu"] as const).every((scope) => scopes.includes(scope)) && via.expiresAt === null;
+/** A token that may all that its person may, for as long. An operator's that is whole has the scope `admin`, and is one. */
+function isWhole({ admin, scopes, via }: Caller, role: Role): boolean {
+  const all = (["read", "write", "gpu"] as const).every((scope) => scopes.includes(scope));
+  return all && (admin || role === "user") && via.expiresAt === null;
 }
 
 function tooMany(waitMs: number): Refused & Waits {
