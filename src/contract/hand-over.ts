@@ -29,12 +29,15 @@ export function visitCookieName(place: string): string {
 /** As it begins: the edge takes all of those out of what apps see. */
 const visitCookie = "__Host-waybill-visit";
 
-/** The one cookie of that name; two of them say two things, which is none that we set: `""`. Undefined where there is none. */
+/**
+ * The one cookie of that name; two of them say two things, which is none that we set: `""`. Undefined where there is none. What other
+ * programs take for a space (a byte A0 is one to `trim`) is part of a name: browsers keep such a name for whoever is beside this host.
+ */
 export function cookieIn(cookies: string | undefined, name: string): string | undefined {
   if (cookies === undefined || !cookies.includes(name)) return undefined;
   const values = cookies
     .split(";")
-    .map((pair) => pair.trim())
+    .map((pair) => pair.replace(/^[ \t]+/, ""))
     .filter((pair) => pair.startsWith(`${name}=`))
     .map((pair) => pair.slice(name.length + 1));
   return values.length > 1 ? "" : values[0];

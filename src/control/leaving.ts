@@ -1,4 +1,5 @@
 /** What a browser keeps while it is at another provider: the cookie that makes the answer to its own question the only one that is taken. */
+import { cookieIn } from "../contract/hand-over.ts";
 import type { Leaving } from "../identity/provider.ts";
 
 /** `next`: the console's own page to go on to. */
@@ -21,15 +22,11 @@ export const noLeavingCookie = `${cookieName}=; Max-Age=0; ${attributes}`;
 
 /** Undefined where the browser has not left from here, or brings what was not set here. */
 export function leavingOf(cookie: string | undefined): LeavingTo | undefined {
-  const values = (cookie ?? "")
-    .split(";")
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${cookieName}=`))
-    .map((pair) => pair.slice(cookieName.length + 1));
-  if (values.length !== 1) return undefined;
+  const value = cookieIn(cookie, cookieName);
+  if (value === undefined || value === "") return undefined;
   try {
     const { state, nonce, verifier, provider, next } = JSON.parse(
-      Buffer.from(values[0] as string, "base64url").toString(),
+      Buffer.from(value, "base64url").toString(),
     ) as Readonly<Record<keyof LeavingTo, unknown>>;
     const all = [state, nonce, verifier, provider, next];
     if (!all.every((part): part is string => typeof part === "string" && part !== "")) return undefined;

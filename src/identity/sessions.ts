@@ -3,6 +3,7 @@
  * in the catalog. A session ends when it is ended, when it was not used for a week, and after thirty days whatever happens.
  */
 import { createHash } from "node:crypto";
+import { cookieIn } from "../contract/hand-over.ts";
 import type { TierName } from "../core/model.ts";
 import { base32, newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
@@ -161,13 +162,7 @@ export function holds({ usedAt, expiresAt, endedAt }: Session, now: Instant): bo
 
 /** The secret in a `Cookie` value; undefined where it has none. Two of them say two things, which is none that we set: `""`. */
 export function sessionSecretOf(cookie: string | undefined): string | undefined {
-  if (cookie === undefined || !cookie.includes(cookieName)) return undefined;
-  const secrets = cookie
-    .split(";")
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${cookieName}=`))
-    .map((pair) => pair.slice(cookieName.length + 1));
-  return secrets.length > 1 ? "" : secrets[0];
+  return cookieIn(cookie, cookieName);
 }
 
 /** The `Set-Cookie` that keeps the secret in the browser: no script reads it, and no other site's request but a followed link carries it. */
