@@ -1,7 +1,7 @@
 /** The pages by which people sign in and out. Forms that work without a script; one short script takes a link's code out of the address. */
 import { createHash } from "node:crypto";
 import type { SessionView } from "../contract/identity.ts";
-import { escapeHtml, proseHtml } from "../http/index.ts";
+import { escapeHtml, proseHtml, wholeHtml } from "../http/index.ts";
 import { passwordMaxLength, passwordMinLength } from "../identity/password.ts";
 import { page, pageHeaders, timeHtml } from "./pages.ts";
 
@@ -29,7 +29,7 @@ export function loginPage({
   name?: string;
   providers: readonly { readonly name: string; readonly label: string }[];
 }): string {
-  const hidden = next === "/" ? "" : `<input type="hidden" name="next" value="${escapeHtml(next)}">`;
+  const hidden = next === "/" ? "" : `<input type="hidden" name="next" value="${wholeHtml(next)}">`;
   return page(
     "Sign in - Waybill",
     `<h1>Sign in</h1>${alert(says)}${providers.map((one) => providerLink(one, next)).join("")}
@@ -46,7 +46,7 @@ ${field("code", "What follows <code>#in=</code> in it", 'maxlength="64" autocomp
 
 function providerLink({ name, label }: { readonly name: string; readonly label: string }, next: string): string {
   const query = next === "/" ? "" : `?${new URLSearchParams({ next })}`;
-  return `<p class="panel"><a href="/login/with/${escapeHtml(name)}${escapeHtml(query)}">Sign in with ${escapeHtml(label)}</a></p>`;
+  return `<p class="panel"><a href="/login/with/${escapeHtml(name)}${wholeHtml(query)}">Sign in with ${escapeHtml(label)}</a></p>`;
 }
 
 /**
@@ -54,7 +54,7 @@ function providerLink({ name, label }: { readonly name: string; readonly label: 
  * page may lead to (Content Security Policy Level 3 §6.4.1, in Chromium also of redirects), and it may be an app's address.
  */
 export function onwardPage(next: string): string {
-  return page("Signed in - Waybill", `<p>Signed in: <a href="${escapeHtml(next)}">go on</a></p>`, { onward: next });
+  return page("Signed in - Waybill", `<p>Signed in: <a href="${wholeHtml(next)}">go on</a></p>`, { onward: next });
 }
 
 /** Where nobody can sign in, and why. */

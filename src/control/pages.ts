@@ -1,5 +1,5 @@
 /** Pages for people: the plain console with what runs, and the story of one work. No script, no foreign request. */
-import { escapeHtml, proseHtml } from "../http/index.ts";
+import { escapeHtml, proseHtml, wholeHtml } from "../http/index.ts";
 import type { SpaceView } from "../contract/api.ts";
 import type { PoolView } from "../contract/pools.ts";
 import type { StatusView } from "../contract/status.ts";
@@ -43,7 +43,7 @@ td{display:block;border:0;padding:.1rem 0}td.whole{white-space:normal}}`;
 
 export function page(title: string, body: string, options: { refreshing?: boolean; onward?: string } = {}): string {
   const { refreshing = false, onward } = options;
-  const goesOn = onward === undefined ? "" : `<meta http-equiv="refresh" content="0;url=${escapeHtml(onward)}">`;
+  const goesOn = onward === undefined ? "" : `<meta http-equiv="refresh" content="0;url=${wholeHtml(onward)}">`;
   const refresh = refreshing ? `<meta http-equiv="refresh" content="${refreshSeconds}">` : goesOn;
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">${refresh}<link rel="icon" href="data:,"><title>${escapeHtml(title)}</title><style>${style}</style></head><body><main>${body}</main></body></html>`;
 }

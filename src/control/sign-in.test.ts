@@ -90,6 +90,20 @@ describe("signing in", () => {
     assert.match(await page.text(), /did not keep the session.*name="next" value="\/w\/q_1"/s);
   });
 
+  test("goes on to a long address whole, on each page on the way", async () => {
+    const { world, send, setPassword, cookieOf } = await asking();
+    await using _ = world;
+    await setPassword("alice", good);
+    const next = `/hand-over?to=${"a".repeat(1_900)}`;
+    const query = new URLSearchParams({ next });
+    const page = await (await send(`GET /login?${query}`, undefined)).text();
+    assert.ok(page.includes(`name="next" value="${next}"`));
+    const entered = await send("POST /login", { name: "alice", password: good, next });
+    const onward = await send(`GET ${entered.headers.get("location")}`, undefined, { cookie: cookieOf(entered) });
+    const text = await onward.text();
+    assert.ok(text.includes(`content="0;url=${next}"`) && text.includes(`href="${next}"`));
+  });
+
   test("leads to no other site, whatever the link said that led to it", async () => {
     const { world, send, setPassword, cookieOf } = await asking();
     await using _ = world;

@@ -5,7 +5,7 @@ export type { Body } from "./body.ts";
 export { parseHost } from "./host.ts";
 export type { Host } from "./host.ts";
 export * from "./limits.ts";
-export { escapeHtml, pagePolicy, problemPage, proseHtml } from "./page.ts";
+export { escapeHtml, pagePolicy, problemPage, proseHtml, wholeHtml } from "./page.ts";
 export type { Break, PageFacts } from "./page.ts";
 export { problemOf, proxyErrorOf } from "./problem.ts";
 export type { ProblemExtra } from "./problem.ts";

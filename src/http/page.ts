@@ -56,8 +56,12 @@ ${problem.waybill === undefined ? "" : `<dt>id</dt><dd><code>${escapeHtml(proble
 }
 
 export function escapeHtml(text: string): string {
-  const cut = text.length > textMaxLength ? `${text.slice(0, textMaxLength)}…` : text;
-  return cut.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return wholeHtml(text.length > textMaxLength ? `${text.slice(0, textMaxLength)}…` : text);
+}
+
+/** {@link escapeHtml} of what is nothing when it is cut, as an address; its maker bounds it. */
+export function wholeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 /** A sentence of ours as HTML: begins with a capital letter, and what stands between backticks is code. */

@@ -1,5 +1,5 @@
 /** The provider's pages: what an app asks of a person, and why it cannot be. */
-import { escapeHtml } from "../../http/index.ts";
+import { escapeHtml, wholeHtml } from "../../http/index.ts";
 import { appScopes } from "../../contract/oauth.ts";
 import type { AppScope } from "../../contract/oauth.ts";
 import { page, pageHeaders } from "../pages.ts";
@@ -53,7 +53,7 @@ export function againPage({ account, action, secret }: Pick<ConsentAsked, "accou
 
 /** Shown for a moment, where nothing is left to ask. */
 export function goingOnPage(url: string): string {
-  return page("Signing in - Waybill", `<p><a href="${escapeHtml(url)}">On to the app</a></p>`);
+  return page("Signing in - Waybill", `<p><a href="${wholeHtml(url)}">On to the app</a></p>`);
 }
 
 /** Why it cannot go on, in words of the provider or of ours. */
