@@ -193,6 +193,7 @@ describe("a program that signs in by a device code", () => {
     const cases: readonly (readonly [string, Record<string, string>, number, string])[] = [
       ["/oauth/device", {}, 401, "invalid_client"],
       ["/oauth/device", { client_id: "somebody" }, 401, "invalid_client"],
+      ["/oauth/device", { client_id: "constructor" }, 401, "invalid_client"],
       ["/oauth/device", { client_id: "waybill", scope: "read node" }, 400, "invalid_scope"],
       ["/oauth/token", { client_id: "waybill" }, 400, "unsupported_grant_type"],
       ["/oauth/token", { client_id: "waybill", grant_type: "password" }, 400, "unsupported_grant_type"],

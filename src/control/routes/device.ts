@@ -19,10 +19,10 @@ import type { Server } from "../server.ts";
 import type { Refused } from "../spaces.ts";
 
 /** `huggingface_hub` has one id for its device sign-in, whatever the server (`DEVICE_CODE_OAUTH_CLIENT_ID`). */
-const clients: Readonly<Record<string, DeviceClient>> = {
-  waybill: "waybill",
-  "26be6b09-91c5-47da-9861-d2d2bb7a7e36": "hf",
-};
+const clients: ReadonlyMap<string, DeviceClient> = new Map([
+  ["waybill", "waybill"],
+  ["26be6b09-91c5-47da-9861-d2d2bb7a7e36", "hf"],
+]);
 const grantType = "urn:ietf:params:oauth:grant-type:device_code";
 /** What a program gets that names nothing: what a person's own token usually has. */
 const usualScopes: readonly Scope[] = ["read", "write", "gpu"];
@@ -40,7 +40,7 @@ async function begin(c: ApiContext, server: Server): Promise<Response> {
   if (body instanceof Response) return body;
   if ("wrong" in body) return oauthError(c, "invalid_request", body.wrong);
   const { client_id: id = "", scope, machine = "" } = body.fields;
-  const client = clients[id];
+  const client = clients.get(id);
   if (client === undefined) return unknownClient(c);
   const scopes = scope === undefined || scope.trim() === "" ? usualScopes : scopesOf(scope);
   if (scopes === undefined)
@@ -64,7 +64,7 @@ async function token(c: ApiContext, server: Server): Promise<Response> {
   if ("wrong" in body) return oauthError(c, "invalid_request", body.wrong);
   const { grant_type: grant = "", device_code: code, client_id: id = "" } = body.fields;
   if (grant !== grantType) return oauthError(c, "unsupported_grant_type", `This takes ${grantType}.`);
-  const client = clients[id];
+  const client = clients.get(id);
   if (client === undefined) return unknownClient(c);
   if (code === undefined) return oauthError(c, "invalid_request", "device_code is missing.");
   const polled = await server.devices.poll(code, client);
