@@ -90,6 +90,16 @@ describe("a session", () => {
     assert.deepEqual(await elsewhere.find(secret), ended);
   });
 
+  test("that the catalog has ended is refused at once where that is said, by its secret and by its id", async () => {
+    const { rows, sessions, make } = world();
+    const { id, secret } = await make();
+    const both = async () => [(await sessions.find(secret)).ok, (await sessions.byId(id)).ok];
+    assert.deepEqual(await both(), [true, true]);
+    for (const [hash, row] of rows) rows.set(hash, { ...row, endedAt: instant(t0) });
+    sessions.forget();
+    assert.deepEqual(await both(), [false, false]);
+  });
+
   test("ends when it was not used for a week, to the instant, also where it is remembered", async () => {
     const { state, sessions, make } = world();
     const { secret } = await make();

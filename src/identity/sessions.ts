@@ -121,14 +121,14 @@ export class Sessions {
   /** Forgets what is remembered: for whoever has just ended sessions in the catalog. */
   forget(): void {
     this.#known.forget();
+    this.#knownById.forget();
   }
 
   /** From the answer on nothing here takes it, and within a second nothing anywhere. False where the account has no such session. */
   async end(session: Pick<Session, "id" | "account">, options: { readonly asked?: boolean } = {}): Promise<boolean> {
     const { directory, clock } = this.#options;
     const isEnded = await directory.end(session, clock.wall(), options);
-    this.#known.forget();
-    this.#knownById.forget();
+    this.forget();
     return isEnded;
   }
 
