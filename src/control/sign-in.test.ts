@@ -300,6 +300,21 @@ describe("whoever guesses", () => {
     assert.ok((await login("alice", good, "198.51.100.1")).ok);
   });
 
+  test("by a password that is changed meanwhile is not signed in", async () => {
+    let meanwhile = async () => {};
+    const { world, login } = await counting(async (password, salt) => {
+      await meanwhile();
+      return createHmac("sha256", salt).update(password).digest();
+    });
+    await using _ = world;
+    const { catalog, clock } = world;
+    meanwhile = () =>
+      catalog.passwords.set({ account: "alice", hash: "another", changedAt: clock.wall() }, { keep: null });
+    const told = await login("alice", good);
+    assert.equal(!told.ok && told.code, "identity/bad-password");
+    assert.deepEqual(await catalog.sessions.list("alice"), []);
+  });
+
   test("many at once is stopped as one after the other", async () => {
     const { world, login, setPassword } = await asking();
     await using _ = world;

@@ -78,7 +78,13 @@ export class SignIn {
 
   async byPassword({ name, password }: { name: string; password: string }, browser: Browser): Promise<SignedIn> {
     const tried = await this.#try(name, password, browser.address);
-    return tried.ok ? this.begin({ account: name, how: "password" }, browser) : tried;
+    if (!tried.ok) return tried;
+    const begun = await this.begin({ account: name, how: "password" }, browser);
+    // A password that was changed meanwhile has ended the sessions that were there then, not this one.
+    const kept = await this.#parts.catalog.passwords.get(name);
+    if (kept?.hash === tried.hash) return begun;
+    await this.#parts.sessions.end(begun);
+    return no("identity/bad-password", codeRow("identity/bad-password").says);
   }
 
   async byLink(code: string, browser: Browser): Promise<SignedIn> {
@@ -151,7 +157,11 @@ export class SignIn {
   }
 
   /** Whether it is the account's password. The same questions and the same work for every name. */
-  async #try(name: string, password: string, from: string | null): Promise<{ readonly ok: true } | (Refused & Waits)> {
+  async #try(
+    name: string,
+    password: string,
+    from: string | null,
+  ): Promise<{ readonly ok: true; readonly hash: string | undefined } | (Refused & Waits)> {
     const { catalog } = this.#parts;
     const address = addressGroup(from ?? undefined) ?? "unknown";
     const [kept, addresses] = await Promise.all([catalog.passwords.get(name), catalog.sessions.addresses(name)]);
@@ -166,7 +176,7 @@ export class SignIn {
     }
     if (!isRight) return no("identity/bad-password", codeRow("identity/bad-password").says);
     this.#limits.forget(asked);
-    return { ok: true };
+    return { ok: true, hash: kept?.hash };
   }
 
   async #unlessBusy<T>(work: () => Promise<T>): Promise<T | (Refused & Waits)> {

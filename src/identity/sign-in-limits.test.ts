@@ -91,6 +91,23 @@ describe("tries to sign in", () => {
     );
   });
 
+  test("that were not made push nothing out of it", () => {
+    const { limits, asked, until } = world();
+    assert.equal(
+      until(() => asked({ isKnown: true })),
+      8,
+    );
+    for (let n = 0; n < 20_001; n += 1) {
+      const other = asked({ account: `a${n}`, address: `b${n}`, isKnown: true });
+      limits.take(other);
+      limits.giveBack(other);
+    }
+    assert.equal(
+      until(() => asked({ isKnown: true })),
+      0,
+    );
+  });
+
   test("are counted in a bounded memory, the oldest forgotten first", () => {
     const { limits, asked, until } = world();
     assert.equal(

@@ -61,7 +61,9 @@ export class SignInLimits {
   giveBack(asked: Try): void {
     for (const [key] of keysOf(asked)) {
       const window = this.#windows.get(key);
-      if (window) window.tries -= 1;
+      // One that counts nothing would push out one that does.
+      if (window?.tries === 1) this.#windows.delete(key);
+      else if (window) window.tries -= 1;
     }
   }
 
