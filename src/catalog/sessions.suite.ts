@@ -4,7 +4,7 @@ import { describe, test } from "node:test";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { instant } from "../stdx/time.ts";
 import { Catalog } from "./catalog.ts";
-import { sessionKeptMs, sessionsMax } from "./sessions.ts";
+import { sessionKeptMs, sessionRowsMax, sessionsMax } from "./sessions.ts";
 
 const t0 = instant(Date.UTC(2026, 10, 22, 12));
 const at = (ms: number) => instant(t0 + ms);
@@ -62,6 +62,21 @@ export function sessionsSuite(name: string, openSql: () => Promise<SqlRunner>): 
       await sessions.create({ ...session, id: "s_last", hash: "last", createdAt: later, expiresAt: at(2 * later) });
       assert.deepEqual([await sessions.find("1"), await sessions.find("2")], [undefined, undefined]);
       assert.equal((await sessions.list("bob")).length, 1);
+    });
+
+    test("of those that ended an account's newest are kept, and all that hold", async () => {
+      const { sessions } = await open();
+      await sessions.create({ ...session, id: "s_old", hash: "old" });
+      for (let n = 1; n <= sessionRowsMax + 1; n += 1) {
+        await sessions.create({ ...session, id: `s_${n}`, hash: String(n), createdAt: at(n) });
+        await sessions.end({ id: `s_${n}`, account: "alice" }, at(n));
+      }
+      await sessions.create({ ...session, id: "s_new", hash: "new", createdAt: at(900) });
+      const found = await Promise.all(["old", "1", "2", "3", "new"].map(async (hash) => sessions.find(hash)));
+      assert.deepEqual(
+        found.map((one) => one?.session.id),
+        ["s_old", undefined, undefined, "s_3", "s_new"],
+      );
     });
 
     test("all of an account but one are ended, and from where it came is known of those too", async () => {

@@ -40,6 +40,8 @@ export interface SessionOwner {
 export const sessionsMax = 100;
 /** Sessions that hold no more are forgotten after so long. */
 export const sessionKeptMs = 30 * 24 * 3_600_000;
+/** Of one account, with those that have ended: whoever tries its name has them looked through for where it has been. */
+export const sessionRowsMax = 500;
 
 export class Sessions {
   readonly #db: Database;
@@ -63,6 +65,18 @@ export class Sessions {
       .where((is) =>
         is.or([is("endedAt", "<", createdAt - sessionKeptMs), is("expiresAt", "<", createdAt - sessionKeptMs)]),
       );
+    const firstForgotten = this.#db
+      .selectFrom("sessions")
+      .select("createdAt")
+      .where("account", "=", account)
+      .orderBy("createdAt", "desc")
+      .limit(1)
+      .offset(sessionRowsMax);
+    const beyond = this.#db
+      .deleteFrom("sessions")
+      .where("account", "=", account)
+      .where("endedAt", "is not", null)
+      .where("createdAt", "<=", firstForgotten);
     const firstTooMany = this.#db
       .selectFrom("sessions")
       .select("usedAt")
@@ -78,7 +92,7 @@ export class Sessions {
       .where("endedAt", "is", null)
       .where("id", "!=", row.id)
       .where("usedAt", "<=", firstTooMany);
-    await this.#sql.transaction([old, add, tooMany].map((query) => statement(query)));
+    await this.#sql.transaction([old, add, tooMany, beyond].map((query) => statement(query)));
     return row;
   }
 
