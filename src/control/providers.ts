@@ -5,7 +5,8 @@
 import type { AccountRow } from "../catalog/accounts.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { IdentityRow } from "../catalog/identities.ts";
-import { nameRefusals } from "../catalog/names.ts";
+import { nameRefusals, refuseAccountName } from "../catalog/names.ts";
+import type { NameRefusal } from "../catalog/names.ts";
 import type { IdentityView } from "../contract/identity.ts";
 import type { TierName } from "../core/model.ts";
 import { Provider } from "../identity/provider.ts";
@@ -70,25 +71,37 @@ export class Providers {
     if (typeof said !== "string")
       return no("identity/no-account", `${label} does not say ${accountClaim}, by which accounts are named here.`);
     const name = said.toLowerCase();
+    const noName = (refusal: NameRefusal): Refused =>
+      no(
+        "identity/no-account",
+        `${label} calls you "${name}", which no account may be called. ${nameRefusals[refusal]}`,
+      );
+    const wrong = refuseAccountName(name);
+    if (wrong) return noName(wrong);
     const now = clock.wall();
     const account: AccountRow = { name, tier, role: "user", kind: "person", createdAt: now };
     const link: IdentityRow = { ...idOf(person), account: name, linkedAt: now, linkedBy: name };
+    const target = { target: `account/${name}`, owner: name, was: null };
+    const became = JSON.stringify({ provider, issuer: person.issuer, subject: person.subject, tier });
+    const id = await catalog.audit.add({
+      ...{ at: now, account: name, token: null, session: null, address, action: "account.create", request },
+      ...{ ...target, outcome: "begun", became },
+    });
     const made = await catalog.identities.found(account, link);
     if (!made.ok) {
       const { refusal } = made;
+      await catalog.audit.forget(id);
+      // The same person, at the same moment: the other one of their sign-ins has made it.
+      const known = await catalog.identities.find(person);
+      if (known) return { ok: true, account: known.account, made: false };
+      if (refusal !== "account-exists") return noName(refusal);
       return no(
         "identity/no-account",
-        refusal === "account-exists"
-          ? `${label} calls you ${name}, and an account of that name is here already. If it is yours, ask the operator: ${linkCommand(name, provider, person)}.`
-          : `${label} calls you "${name}", which no account may be called. ${nameRefusals[refusal]}`,
+        `${label} calls you ${name}, and an account of that name is here already. If it is yours, ask the operator: ${linkCommand(name, provider, person)}.`,
       );
     }
     onAccount(account);
-    await catalog.audit.add({
-      ...{ at: now, account: name, token: null, session: null, address, action: "account.create", request },
-      ...{ target: `account/${name}`, owner: name, was: null, outcome: "done" },
-      became: JSON.stringify({ provider, issuer: person.issuer, subject: person.subject, tier }),
-    });
+    await catalog.audit.end({ id, ...target, outcome: "done", became });
     return { ok: true, account: name, made: true };
   }
 
