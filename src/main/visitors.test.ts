@@ -4,6 +4,7 @@ import type { Credentials, IdentityRefusal, Visitor } from "../edge/ports.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { signVisit } from "../identity/visits.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
+import type { Scope } from "../identity/token-resolver.ts";
 import { mintVisitorToken, verifyVisitorToken } from "../identity/visitor-token.ts";
 import { after, instant, seconds } from "../stdx/time.ts";
 import { payerOfApp, visitorIdentity } from "./visitors.ts";
@@ -14,20 +15,21 @@ const current = { kid: "v_now", key };
 const all = new Map([[current.kid, key]]);
 const visitKey = new Uint8Array(32).fill(9);
 const bobsToken = newAccessToken((count) => new Uint8Array(count).fill(1));
+const bobsReader = newAccessToken((count) => new Uint8Array(count).fill(2));
+const scopesOf = new Map<string, readonly Scope[]>([
+  [accessTokenHash(bobsToken), ["read", "gpu"]],
+  [accessTokenHash(bobsReader), ["read"]],
+]);
 const held = { spaces: [], name: "t", createdAt: now, expiresAt: null, revokedAt: null };
 const clock = { wall: () => now, monotonic: () => 0 };
 
 function world({ plainProcesses = false } = {}) {
   const resolver = new TokenResolver({
     directory: {
-      find: async (hash) =>
-        hash === accessTokenHash(bobsToken)
-          ? {
-              token: { id: "t_1", account: "bob", scopes: ["read", "gpu"], ...held },
-              tier: "pro",
-              role: "user",
-            }
-          : undefined,
+      find: async (hash) => {
+        const scopes = scopesOf.get(hash);
+        return scopes && { token: { id: "t_1", account: "bob", scopes, ...held }, tier: "pro", role: "user" };
+      },
       touch: async () => undefined,
     },
     clock,
@@ -156,6 +158,12 @@ describe("a private Space", () => {
     const address = "203.0.113.9";
     assert.equal(await seen({ address, inside: undefined, to: to("bob") }), `identity/private address:${address}`);
     assert.equal(await seen({ authorization: "Bearer hf_wbwrong", to: to("bob") }), "identity/bad-token told");
+  });
+
+  test("is not told from an address without a Space by a token that spends no GPU time", async () => {
+    const reader = { authorization: `Bearer ${bobsReader}`, inside: undefined };
+    for (const where of [undefined, to("carol"), to("bob"), { ...to("carol"), private: false }])
+      assert.equal(await seen({ ...reader, to: where }), "identity/forbidden told");
   });
 
   test("takes its visitor's token straight from a Space whose owner may read it too, and from no other", async () => {

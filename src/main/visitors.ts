@@ -80,16 +80,17 @@ function visitorOf(
   // What a request shows beside its cookie goes before it.
   if (visit !== undefined && forwarded === undefined && identity.by === "address")
     return sessionVisitor(visit, { inside, to }, parts);
-  if (to?.private === true && !mayRead(to, identity, forwarded, parts)) return closedTo(identity, forwarded);
-  // The app's own access token lets it in; who is billed is its visitor.
-  if (forwarded) return forwarded.visitor;
-  if (identity.by === "address" && inside !== undefined) return ownerOf(inside.space, parts.ownerTier);
-  if (identity.by === "token" && !identity.scopes.includes("gpu")) {
+  // Before anything of the Space is looked at: where there is none this is the answer too.
+  if (forwarded === undefined && identity.by === "token" && !identity.scopes.includes("gpu")) {
     return {
       refused: "identity/forbidden",
       detail: "This token may not spend GPU time: it has not the scope gpu. Visit without it, or with another.",
     };
   }
+  if (to?.private === true && !mayRead(to, identity, forwarded, parts)) return closedTo(identity, forwarded);
+  // The app's own access token lets it in; who is billed is its visitor.
+  if (forwarded) return forwarded.visitor;
+  if (identity.by === "address" && inside !== undefined) return ownerOf(inside.space, parts.ownerTier);
   const user = identity.by === "token" ? identity.account : null;
   return { account: identity.account, tier: identity.tier, billedBy: identity.by, user };
 }
