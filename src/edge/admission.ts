@@ -1,4 +1,5 @@
 /** Whether a request may come into its Space: asked when it comes, and in a private Space again while it is open. */
+import type { Code } from "../evidence/codes.ts";
 import type { Break } from "../http/page.ts";
 import { credentialsOf } from "./accepted.ts";
 import type { Accepted } from "./accepted.ts";
@@ -25,6 +26,16 @@ export class Admission {
 
   ask(to: Asked = this.#accepted.route): ReturnType<VisitorIdentity["resolve"]> {
     return this.#context.identity.resolve(credentialsOf(this.#accepted, to));
+  }
+
+  /** It is not known yet who asks at a private Space: whatever is answered now is answered to somebody who may not know of it. */
+  isUntold(visitor: Visitor | IdentityRefusal | undefined): boolean {
+    return this.#accepted.route.private === true && visitor === undefined;
+  }
+
+  /** Answers as at a name that is nobody's. */
+  turnAway(code: Code, detail: string | undefined): void {
+    this.#accepted.turnAway(code, { detail });
   }
 
   /**

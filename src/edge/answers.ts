@@ -1,5 +1,6 @@
 /** What the edge itself answers to a request that it had accepted. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 
 import type { ProxyError } from "../contract/proxy-status.ts";
 import type { Code } from "../evidence/codes.ts";
@@ -72,4 +73,9 @@ export function drain(request: IncomingMessage): void {
     if (left < 0) request.socket.destroy();
   });
   request.resume();
+}
+
+/** Its upgrade was declined: what its visitor still sends is nobody's, and is read only to see it leave. */
+export function dropRest(socket: Socket): void {
+  socket.on("end", () => socket.destroy()).resume();
 }

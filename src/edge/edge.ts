@@ -423,8 +423,7 @@ function httpServer(
       const visit = { screened: asSent, pairs: options.tls.pairs, mayStay, port: publicPort() };
       if (answerPlain(request, response, visit)) return;
     }
-    const atItsHost = origin.host === undefined ? asSent : atHost(asSent, origin.host);
-    const screened = owner === undefined ? atItsHost : withCookies(atItsHost, owner.jar);
+    const screened = origin.host === undefined ? asSent : atHost(asSent, origin.host);
     if (upgrade !== undefined && screened.framing.kind !== "none")
       return malformed("Upgrade: not with a body", screened.host);
     if (!isAdmitted(request.socket))
@@ -506,8 +505,9 @@ function httpServer(
     if (last.req.complete || fault === "closed") return void last.once("close", refuse);
     const carried = carriedOn.get(client);
     const exchange = carried?.request === last.req ? carried.exchange : undefined;
-    if (exchange !== undefined && !exchange.over) exchange.malformed(fault.detail, fault.status);
-    else if (exchange !== undefined || last.headersSent || owed.length > 1) client.destroy();
+    const isOver = exchange?.over === true;
+    if (!isOver && exchange?.malformed(fault.detail, fault.status) === true) return;
+    if (isOver || last.headersSent || owed.length > 1) client.destroy();
     else refuse();
   });
   const [take] = server.listeners("connection") as [(this: HttpServer, socket: Socket) => void];
@@ -586,11 +586,6 @@ function peerOf(socket: Socket): Peer {
     address: plainAddress(socket.remoteAddress) ?? "unknown",
     secure: (socket as Partial<TLSSocket>).encrypted === true,
   };
-}
-
-/** Ours of its cookies are marked as the Space's own are. */
-function withCookies(screened: Screened, jar: CookieJar): Screened {
-  return screened.cookie === undefined ? screened : { ...screened, cookie: jar.toApp(screened.cookie) };
 }
 
 /** For the host that a trusted proxy was asked for. */

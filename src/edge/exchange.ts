@@ -5,7 +5,6 @@
  *   any step → refused | failed | left                             (entries, written before the visitor's answer)
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 
 import type { Break } from "../http/page.ts";
 import { codeRow } from "../evidence/codes.ts";
@@ -16,7 +15,7 @@ import { accountFieldOf } from "./account-field.ts";
 import { Admission, stopsAt } from "./admission.ts";
 import { reuseOf, storyOf, versionOf } from "./accepted.ts";
 import type { Accepted, UpgradeEnd } from "./accepted.ts";
-import { answerOwn, breakOff, drain, type OwnAnswer } from "./answers.ts";
+import { answerOwn, breakOff, drain, dropRest, type OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
 import { blame, type Attempt, type Blamed } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
@@ -133,6 +132,7 @@ export class Exchange implements UpstreamUser, Waiter {
       address: inside?.replica ?? origin.address,
       secure: origin.proto === "https",
       inside: inside !== undefined,
+      jar,
     });
   }
 
@@ -496,10 +496,13 @@ export class Exchange implements UpstreamUser, Waiter {
     return least(this.#context.limits.bodyMaxBytes, this.#route.limits?.bodyMaxBytes);
   }
 
-  /** The parser found the rest of the request wrong, or waited for it too long. */
-  malformed(detail: string, status: number): void {
-    if (this.#over) return;
-    this.#refuse("route/malformed", "visitor", { detail, status, close: true });
+  /** The parser found the rest of the request wrong, or waited for it too long. False where the answer is to be as at a name that is nobody's. */
+  malformed(detail: string, status: number): boolean {
+    const isTold = !this.#admission.isUntold(this.#story.visitor);
+    if (isTold) this.#refuse("route/malformed", "visitor", { detail, status, close: true });
+    else this.#abandon();
+    if (!isTold) this.#telling.refused("route/malformed", status);
+    return isTold;
   }
 
   #failLater(cause: Cause): void {
@@ -580,6 +583,7 @@ export class Exchange implements UpstreamUser, Waiter {
   }
 
   #answer(code: Code, stoppedAt: Break, how: Manner): void {
+    if (this.#admission.isUntold(this.#story.visitor)) return this.#admission.turnAway(code, how.detail);
     const close = how.close === true || this.#upgrade !== undefined;
     const account = accountFieldOf(this.#story.visitor);
     const own = { ...how, work: this.work, requestId: this.#requestId, account, code, stoppedAt, close };
@@ -691,9 +695,4 @@ export class Exchange implements UpstreamUser, Waiter {
   get #now(): number {
     return this.#context.clock.monotonic();
   }
-}
-
-/** Its upgrade was declined: what its visitor still sends is nobody's, and is read only to see it leave. */
-function dropRest(socket: Socket): void {
-  socket.on("end", () => socket.destroy()).resume();
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 
 import type { Facts } from "../evidence/entry.ts";
 import type { EdgeContext } from "./context.ts";
+import type { CookieJar } from "./jar.ts";
 import { EarlyBody } from "./early-body.ts";
 import { belongsIn, belongsTo } from "./gradio/belongs.ts";
 import type { Belongs } from "./gradio/belongs.ts";
@@ -22,6 +23,8 @@ export interface Placed {
   readonly secure: boolean;
   /** It comes from an app, which keeps no cookies. */
   readonly inside: boolean;
+  /** Where it came to a Space's own port: our cookie is marked as the Space's own are. */
+  readonly jar: CookieJar | undefined;
 }
 
 export class Placing {
@@ -135,9 +138,10 @@ export class Placing {
   #read(): void {
     if (this.#isRead) return;
     this.#isRead = true;
-    const { method, screened, secure } = this.#of;
-    this.#belongs = belongsTo(method, screened.target);
-    this.#had = replicaCookieIn(screened.cookie, secure);
+    const { method, screened, secure, jar } = this.#of;
+    const { cookie, target } = screened;
+    this.#belongs = belongsTo(method, target);
+    this.#had = replicaCookieIn(cookie === undefined ? undefined : (jar?.toApp(cookie) ?? cookie), secure);
   }
 }
 
