@@ -580,6 +580,18 @@ describe("an app's token", () => {
     assert.equal(response.status, 403);
     assert.match(await response.text(), /Only members of acme may sign in/);
   });
+
+  it("is given to nobody who is no member any more, whatever they allowed when they were", async () => {
+    world.organisation("left", ["alice", "bob"]);
+    const fresh = await world.app({ space: "alice/left", organisations: ["left"] });
+    const browser = signedIn("bob");
+    assert.ok(await codeOf(fresh, {}, browser));
+    world.organisation("left", ["alice"]);
+    const { response } = await browser.open(asked(fresh));
+    assert.equal(response.status, 403);
+    const silent = await answered(fresh, { prompt: "none" }, browser);
+    assert.deepEqual([silent.searchParams.get("error"), silent.searchParams.get("code")], ["consent_required", null]);
+  });
 });
 
 describe("what is kept", () => {

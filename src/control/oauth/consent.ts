@@ -11,6 +11,7 @@ import { reachable } from "./app.ts";
 import type { SignInApp } from "./app.ts";
 import { againPage, consentHeaders, consentPage, goingOnPage, refusalPage } from "./pages.ts";
 import type { ConsoleSession, SignInParts } from "./parts.ts";
+import { mayNotSignIn } from "./may-sign-in.ts";
 import { providerPaths } from "./paths.ts";
 import { formSecret, grantEndsAt, rememberedGrant } from "./provider.ts";
 import { timingSafeEqual } from "node:crypto";
@@ -49,7 +50,7 @@ export class Consent {
     const space = this.#parts.clients.find(client)?.space;
     const app = space === undefined ? undefined : await this.#parts.app(space);
     if (app === undefined) return refuse(response, 400, "The app that asks is not there any more.");
-    const wrong = await this.#mayNot(session.account, app);
+    const wrong = await mayNotSignIn(this.#parts, session.account, app);
     if (wrong !== undefined)
       return refuse(response, 403, wrong, "Sign out of the console to come with another account.");
     const { scope: words } = details.params;
@@ -150,14 +151,6 @@ export class Consent {
     const grant = await rememberedGrant(provider, this.#parts, { account: session.account, client });
     const granted = new Set(grant?.getOIDCScope().split(" ").filter(isAppScope));
     return scopes.every((scope) => granted.has(scope)) ? grant?.jti : undefined;
-  }
-
-  async #mayNot(account: string, { space, signIn }: SignInApp): Promise<string | undefined> {
-    const row = await this.#parts.account(account);
-    if (row === undefined || row.kind !== "person") return `${account} is no account that signs in to apps.`;
-    const mine = this.#parts.organisationsOf(account).map(({ organisation }) => organisation);
-    if (signIn.organisations.length === 0 || signIn.organisations.some((one) => mine.includes(one))) return undefined;
-    return `Only members of ${signIn.organisations.join(" or ")} may sign in to ${space}, and ${account} is none.`;
   }
 }
 

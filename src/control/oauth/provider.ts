@@ -14,6 +14,7 @@ import { assert } from "../../stdx/assert.ts";
 import { newAccessToken } from "../../identity/access-token.ts";
 import { appScopes } from "../../contract/oauth.ts";
 import { pageHeaders } from "../pages.ts";
+import { mayNotSignIn } from "./may-sign-in.ts";
 import { refusalPage } from "./pages.ts";
 import type { ConsoleSession, SignInParts } from "./parts.ts";
 import { providerPaths } from "./paths.ts";
@@ -98,9 +99,11 @@ function configurationOf(parts: SignInParts, keys: readonly JWK[]): Configuratio
       const given = ctx.oidc.result?.consent?.grantId;
       if (given !== undefined) return ctx.oidc.provider.Grant.find(given);
       const { session, client } = ctx.oidc;
-      return session?.accountId && client
-        ? rememberedGrant(ctx.oidc.provider, parts, { account: session.accountId, client: client.clientId })
-        : undefined;
+      const app = client?.["waybillApp"] as SignInApp | undefined;
+      if (!session?.accountId || client === undefined || app === undefined) return undefined;
+      // What was allowed holds for who may still sign in there: others are told so where people are asked.
+      if ((await mayNotSignIn(parts, session.accountId, app)) !== undefined) return undefined;
+      return rememberedGrant(ctx.oidc.provider, parts, { account: session.accountId, client: client.clientId });
     },
     // An app's token holds for as long as it says; the console's session is another matter.
     expiresWithSession: async () => false,
