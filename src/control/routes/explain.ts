@@ -35,10 +35,11 @@ async function answer(c: ApiContext, server: Server, id: string): Promise<Respon
     : refuseIt(c, explained.owner, space);
 }
 
-/** It names a private Space of which the caller may not know. */
+/** It names a private Space of which the caller may not know, or none: the same work for both, so that its time tells nothing. */
 function isHidden(c: ApiContext, server: Server, id: string): boolean {
-  const row = id.includes("/") ? server.spaces.get(id) : undefined;
-  return row !== undefined && !mayKnowOf(c, row);
+  if (!id.includes("/")) return false;
+  const row = server.spaces.get(id);
+  return row === undefined || !mayKnowOf(c, row);
 }
 
 function refuseIt(c: ApiContext, owner: string | null, space: string | undefined): Response {

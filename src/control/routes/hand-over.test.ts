@@ -11,8 +11,8 @@ async function open() {
   const world = await ControlWorld.open();
   await world.catalog.accounts.create({ name: "bob", tier: "free", role: "user", createdAt: world.clock.wall() });
   const api = createApi(world.server);
-  const ask = async (url: string, cookie?: string) => {
-    const headers = cookie === undefined ? {} : { cookie };
+  const ask = async (url: string, cookie?: string, more: Readonly<Record<string, string>> = {}) => {
+    const headers = { ...more, ...(cookie !== undefined && { cookie }) };
     // The edge tells the server what the visitor wrote.
     const response = await api.fetch(new Request(url, { headers }), {
       origin: new URL(url).origin,
@@ -124,6 +124,20 @@ describe("the hand-over of a session", () => {
       const begun = await begin(to);
       assert.equal((await ask((await ask(begun.to, bob)).to, begun.set[0])).to, "/", to);
     }
+  });
+
+  test("is for a window of its own alone: no page gives its visitor's session to itself unseen", async () => {
+    const { world, ask, begin, bob } = await open();
+    await using _ = world;
+    const { to } = await begin();
+    const from = (dest: string) => ({
+      ...{ "sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": dest },
+    });
+    for (const dest of ["iframe", "frame", "object", "embed", "empty"]) {
+      const { status, text } = await ask(to, bob, from(dest));
+      assert.deepEqual([status, /"code":"([^"]*)"/.exec(text)?.[1]], [403, "cross-site"], dest);
+    }
+    assert.equal((await ask(to, bob, from("document"))).status, 303);
   });
 
   test("who is not signed in does so at the console first, and comes back", async () => {

@@ -35,6 +35,9 @@ export const handOverRoute: Route = (api, server) => {
     if (at === undefined) return noPlace(c);
     if (!stateHash.test(state))
       return refuse(c, "control/invalid", { detail: "`state` is not what an app's address sends." });
+    // In a frame, or by a script, it would be handed over without anybody's seeing it (W3C Fetch Metadata §2.1).
+    if ((c.req.header("sec-fetch-dest") ?? "document") !== "document")
+      return refuse(c, "identity/cross-site", { detail: "A session is handed over in a window of its own alone." });
     const caller = c.get("caller");
     if (caller?.via.kind !== "session") {
       const back = `${ticketPath}?${new URLSearchParams({ at: at.origin, state }).toString()}`;
