@@ -127,6 +127,27 @@ describe(
       await stop(one);
     });
 
+    test("leaves to others what the kernel counts of its app", async (t) => {
+      const most = Number(readFileSync("/proc/sys/fs/inotify/max_user_instances", "utf8"));
+      if (most > 200) return t.skip(`an app has too few processes to use up ${most} inotify instances`);
+      const takes = `const full = require("node:child_process").spawn("sh", ["-c", ": > /tmp/file; for n in $(seq ${most + 1}); do tail -f /tmp/file > /dev/null & done; wait"]);
+    full.stderr.once("data", (said) => console.log("full " + said));
+    ${mirror}`;
+      const watches = `try { require("node:fs").watch("/tmp"); console.log("watches"); } catch ({ code }) { console.log("watches not, " + code); }
+    ${mirror}`;
+      const one = await started(boxes.plan({ "app.js": takes }), true);
+      await until("it has all that it may", async () =>
+        (await one.logTexts()).find((text) => /^full .*inotify/.test(text)),
+      );
+      const other = await started(boxes.plan({ "app.js": watches }), true);
+      const told = await until("it told", async () =>
+        (await other.logTexts()).find((text) => text.startsWith("watches")),
+      );
+      assert.equal(told, "watches");
+      await stop(one);
+      await stop(other);
+    });
+
     test("is not kept where the machine is short of memory, and ended where it becomes so", async () => {
       await spares.settled();
       assert.ok(spares.waiting !== undefined);

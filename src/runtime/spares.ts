@@ -14,12 +14,13 @@ import { programNeeds, shimEnvironment, shimFlags, type ShimProgram } from "./sh
 import {
   canStartSpare,
   foldersScript,
-  mapUser,
   runPlacing,
   spareCommand,
+  usersScript,
   volumesScript,
   type Stage,
 } from "./sandbox/stage.ts";
+import { usersOfSpares } from "./sandbox/prepare.ts";
 import { spareArgument, spareFds } from "./sandbox/spare-fds.ts";
 import { areMade } from "./sandbox/volume.ts";
 
@@ -223,12 +224,12 @@ export class SpareShim {
     this.#output = join(folder, `${name}.out`);
     const output = openSync(this.#output, "a", 0o600);
     const shim = [program.nodePath, ...shimFlags, program.shimEntry, spareArgument, JSON.stringify(ports())];
-    const [command, ...rest] = spareCommand(shim);
+    const [command, ...rest] = spareCommand(shim, usersOfSpares);
     this.child = spawn(command, rest, {
       cwd: "/",
       detached: true,
       env: shimEnvironment(program),
-      stdio: ["ignore", output, output, "pipe", "pipe", "pipe"],
+      stdio: ["ignore", output, output, ...Object.values(spareFds).map(() => "pipe" as const)],
     });
     closeSync(output);
     this.child.unref();
@@ -256,11 +257,12 @@ export class SpareShim {
     const pid = this.child.pid as number;
     renameSync(this.#output, join(folder, shimOutput));
     const volumes = runPlacing(this.#pipe(spareFds.volumes), place.volumes);
-    mapUser(pid, place.hostUid);
-    const [areThere] = await Promise.all([
+    const [isUser, areThere] = await Promise.all([
+      runPlacing(this.#pipe(spareFds.users), usersScript(pid, place.hostUid)),
       runPlacing(this.#pipe(spareFds.folders), place.folders),
       place.cgroup === null ? undefined : promises.writeFile(join(place.cgroup, "cgroup.procs"), String(pid)),
     ]);
+    if (!isUser) throw new Error("it could not be made its Space's user");
     if (!areThere) throw new Error("its folders could not be put in their places");
     const told = this.#pipe(spareFds.told);
     writeFrame<ToSpare>(told, { type: "plan", folder, secrets });

@@ -27,6 +27,11 @@ const uidsMax = 65_536;
 const layersName = "layers";
 /** Above them, so many users for each owner's image builds; the last of them is below what 32-bit tools take for negative. */
 const firstOfRanges = firstUid + 2 * uidsMax;
+/** Whom a shim that is started in advance may become, and by whom it is counted: those between Spaces' users and ranges are nobody else. */
+export const usersOfSpares = {
+  spaces: { first: firstUid, count: uidsMax + 1 },
+  counted: { first: firstUid + uidsMax + 1, count: uidsMax - 1 },
+} as const;
 const rangesMax = Math.floor((2 ** 31 - 1 - firstOfRanges) / usersOfImages);
 const packages = "iproute2 nftables util-linux uidmap";
 /** The order is that in which they are taken: bubblewrap is smaller, and most tried. */

@@ -37,7 +37,7 @@ const tableFile = `${stageFolder}/0/.table`;
 /** Two programs are started on the way there. */
 const mapWithinMs = 5_000;
 const lookEveryMs = 5;
-const awaitMap = `n=0; until grep -q . /proc/self/gid_map; do [ $n -lt ${mapWithinMs / 10} ] || exit 1; n=$((n+1)); sleep 0.01; done; exec "$@"`;
+const awaitMap = `n=0; until grep -q . /proc/self/gid_map; do [ $n -lt ${mapWithinMs / 10} ] || exit 1; n=$((n+1)); sleep 0.01; done`;
 const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** The command: `argv` runs as root of its own user namespace, which is nobody outside. Spawn it with `/` as its folder. */
@@ -60,7 +60,7 @@ export function hostCommand(stage: Stage, argv: readonly string[]): readonly [st
         ...namespaces.slice(0, -argv.length),
         "/bin/sh",
         "-c",
-        awaitMap,
+        `${awaitMap}; exec "$@"`,
         "sh",
         ...argv,
       ]
@@ -76,31 +76,54 @@ export function hostCommand(stage: Stage, argv: readonly string[]): readonly [st
 const placed = "placed";
 const lastLine = (fd: number): string => `echo ${placed} >&${fd}`;
 
+/** Users who may be a spare's: a first one, and how many. */
+export interface Users {
+  readonly first: number;
+  readonly count: number;
+}
+
 /**
  * The command for a process whose user, folders and file systems are known later, of an agent that is root. It is in all the
- * namespaces of {@link hostCommand}, and nobody in its user namespace until the agent writes who it is ({@link mapUser}); the files
+ * namespaces of {@link hostCommand}, and nobody in its user namespace until it is written who it is ({@link usersScript}); the files
  * that it reads until then it reads as root's own. Two shells wait on the way, one in each mount namespace above its own, for what
  * to mount there: it appears below, and cannot be taken apart there. They end with what they were given, or with the agent.
+ *
+ * The kernel counts what those in a user namespace have (inotify instances, namespaces, processes, pending signals) to the user who
+ * made it, too, by that user's limits. Were that root, one app could use up what is there for all of them and for the machine. So
+ * there is another user namespace around its own, which one of `counted` makes, another one for each, and in which only root and
+ * `spaces` are somebody; a third shell waits there, to write in its time who the process is.
  */
-export function spareCommand(argv: readonly string[]): readonly [string, ...string[]] {
-  const { told, volumes, folders } = spareFds;
+export function spareCommand(
+  argv: readonly string[],
+  { spaces, counted }: { readonly spaces: Users; readonly counted: Users },
+): readonly [string, ...string[]] {
+  const { told, volumes, folders, users } = spareFds;
   const waits = (fd: number, others: readonly number[]): string =>
     `( ( exec ${others.map((other) => `${other}<&-`).join(" ")}; text=$(cat <&${fd}); case $text in *${quoted(lastLine(fd))}) eval "$text" ;; esac ) & )`;
+  const around = [
+    awaitMap,
+    waits(users, [told]),
+    `exec ${users}<&-`,
+    `exec setpriv --reuid=0 --regid=0 --clear-groups --no-new-privs -- unshare --user --keep-caps --net --mount --propagation slave -- "$@"`,
+  ];
   const inner = [
     // What is laid out there is moved to its place, which the kernel does from below a mount of nobody else's only.
     `[ -d ${stageFolder} ] || mkdir ${stageFolder}`,
     `mount -t tmpfs -o mode=0700 waybill ${stageFolder}`,
     `mount --make-rshared /`,
     `mount --make-private ${stageFolder}`,
-    waits(folders, [told]),
+    waits(folders, [told, users]),
     `exec ${folders}<&-`,
-    `exec setpriv --clear-groups --no-new-privs -- unshare --user --keep-caps --net --mount --propagation slave -- "$@"`,
+    ...mapWhenMade({ first: 0, count: 1 }, spaces),
+    // By its pid, of which no two that live are the same: a count is shared where they are so many apart.
+    `by=$((${counted.first} + $$ % ${counted.count}))`,
+    `exec setpriv --reuid=$by --regid=$by --clear-groups -- unshare --user --keep-caps -- /bin/sh -e -c ${quoted(around.join("\n"))} sh "$@"`,
   ];
   const outer = [
     "set -e",
     `PATH=${systemPath}`,
     `mount --make-rshared /`,
-    waits(volumes, [told, folders]),
+    waits(volumes, [told, folders, users]),
     `exec ${volumes}<&-`,
     `exec unshare --mount --propagation slave -- /bin/sh -e -c ${quoted(inner.join("\n"))} sh "$@"`,
   ];
@@ -130,6 +153,23 @@ export function volumesScript(all: readonly Volume[], mounted: string): string {
   return shellScript(spareFds.volumes, [...(all.length === 0 ? [] : mountKnown(all)), `: > ${quoted(mounted)}`]);
 }
 
+/** What the shell around its user namespace is given: the process is root of it, and this user outside, when it next says who it is. */
+export function usersScript(pid: number, hostUid: number): string {
+  const maps = ["uid_map", "gid_map"].map((map) => `echo 0 ${hostUid} 1 > /proc/${pid}/${map}`);
+  return shellScript(spareFds.users, [`echo deny > /proc/${pid}/setgroups`, ...maps]);
+}
+
+/** Lines for a shell that is root: when its process is in another user namespace, these are in it who they are outside. */
+function mapWhenMade(...all: readonly Users[]): readonly string[] {
+  const { told, users } = spareFds;
+  const map = all.map(({ first, count }) => `${first} ${first} ${count}\\n`).join("");
+  return [
+    `( exec ${told}<&- ${users}<&-; n=0`,
+    `  until [ "$(readlink /proc/$$/ns/user)" != "$(readlink /proc/self/ns/user)" ]; do [ $n -lt ${mapWithinMs / 10} ] || exit 1; n=$((n+1)); sleep 0.01; done`,
+    `  for map in uid_map gid_map; do printf ${quoted(map)} > /proc/$$/$map; done ) &`,
+  ];
+}
+
 function shellScript(fd: number, lines: readonly string[]): string {
   return ["set -e", ...lines, lastLine(fd)].join("\n");
 }
@@ -146,12 +186,6 @@ export async function runPlacing(shell: Duplex, script: string): Promise<boolean
   shell.end(script);
   await over;
   return said.trim() === placed;
-}
-
-/** Makes a process of {@link spareCommand} root of its own user namespace, and this user outside, when it next says who it is. */
-export function mapUser(pid: number, hostUid: number): void {
-  writeFileSync(`/proc/${pid}/setgroups`, "deny");
-  for (const map of ["uid_map", "gid_map"]) writeFileSync(`/proc/${pid}/${map}`, `0 ${hostUid} 1`);
 }
 
 /** As many users as ids of 16 bits: what images use. */
