@@ -5,7 +5,8 @@ import type { Problem } from "../contract/problem.ts";
 import type { CreatedToken, Page, WhoAmI } from "../contract/api.ts";
 import type { MemberView, TokenView } from "../contract/identity.ts";
 import type { Scope } from "../identity/token-resolver.ts";
-import { iso } from "../stdx/time.ts";
+import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
+import { instant, iso } from "../stdx/time.ts";
 import { createApi } from "./app.ts";
 import { commitBytes, ControlWorld, replica } from "./control.suite.ts";
 
@@ -417,6 +418,42 @@ describe("what an account may do", () => {
     const response = await app.request("/api/whoami-v2", { headers: { authorization: `Bearer ${reads}` } });
     const { auth } = (await response.json()) as WhoAmI;
     assert.equal(auth.type === "access_token" && auth.accessToken.role, "fineGrained");
+  });
+
+  test("a token that was given to an app opens nothing of its account, whatever else it may; it ends itself", async () => {
+    const { world, app } = await open();
+    await using _ = world;
+    const token = newAccessToken(world.random);
+    const [at, hash] = [world.clock.wall(), accessTokenHash(token)];
+    const [model, expiresAt] = ["AccessToken", instant(at + 60_000)];
+    await world.catalog.apps.put(
+      { model, id: hash, grantId: null, lookup: null, key: "k", sealed: "", expiresAt, consumedAt: null },
+      at,
+      {
+        ...{ id: "t_app", account: "writer", hash, name: "acme/demo", app: "acme/demo" },
+        ...{ scopes: ["read", "write", "gpu"], createdAt: at, expiresAt },
+      },
+    );
+    const ask = async (method: string, path: string, body?: object): Promise<number> => {
+      const headers = { authorization: `Bearer ${token}` };
+      return (await app.request(path, { method, headers, ...(body && { body: JSON.stringify(body) }) })).status;
+    };
+    assert.equal(await ask("GET", "/api/whoami-v2"), 200);
+    assert.equal(await ask("POST", "/api/spaces/acme/demo/pause", { reason: "r" }), 200);
+    for (const [method, path, body] of [
+      ["POST", "/api/tokens", {}],
+      ["GET", "/api/tokens", undefined],
+      ["DELETE", "/api/tokens/t_other", undefined],
+      ["GET", "/api/sessions", undefined],
+      ["DELETE", "/api/sessions", undefined],
+      ["DELETE", "/api/sessions/s_other", undefined],
+      ["PUT", "/api/accounts/writer/password", { password: "correct horse battery" }],
+      ["POST", "/settings/sessions", undefined],
+      ["GET", "/login/device", undefined],
+      ["POST", "/login/device", undefined],
+    ] as const)
+      assert.equal(await ask(method, path, body), 403, `${method} ${path}`);
+    assert.equal(await ask("DELETE", "/api/tokens/current"), 200);
   });
 
   test("a token makes no token that may more, or longer, or for another", async () => {

@@ -65,6 +65,18 @@ export function signedIn(c: ApiContext, scope: Scope = scopeOf(c)): Caller | Res
   return notFor(c, scope);
 }
 
+/**
+ * {@link signedIn} for what opens an account: its tokens, sessions and password. An app's token is none of that, whatever it may: with
+ * another one that it made, or without the sessions of whoever would end it, it would outlast what its person takes back.
+ */
+export function inPerson(c: ApiContext): Caller | Response {
+  const caller = signedIn(c);
+  if (caller instanceof Response || caller.via.kind === "session" || !caller.via.app) return caller;
+  return refuse(c, "identity/forbidden", {
+    detail: `This token was given to the app ${caller.via.app}: what opens an account is not an app's.`,
+  });
+}
+
 /** The answer to a token that is for something else. */
 export function notFor(c: ApiContext, scope: Scope): Response {
   return refuse(c, "identity/forbidden", { detail: `This token is not for that: it has not the scope ${scope}.` });

@@ -22,6 +22,6 @@ export interface Caller {
 
 type ByToken = { readonly kind: "token" } & Pick<
   FoundToken["token"],
-  "id" | "name" | "createdAt" | "expiresAt" | "spaces"
+  "id" | "name" | "createdAt" | "expiresAt" | "spaces" | "app"
 >;
 type BySession = { readonly kind: "session" } & Pick<Session, "id" | "createdAt" | "expiresAt">;

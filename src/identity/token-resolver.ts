@@ -33,6 +33,8 @@ export interface FoundToken {
     readonly account: string;
     readonly scopes: readonly Scope[];
     readonly spaces: readonly TokenSpace[];
+    /** The Space whose app it was given to; none where its account has it for itself. */
+    readonly app?: string | null;
     readonly name: string;
     readonly createdAt: Instant;
     readonly expiresAt: Instant | null;

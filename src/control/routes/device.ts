@@ -8,7 +8,7 @@ import type { DeviceClient, PollError } from "../../identity/device-codes.ts";
 import { tokenScopes } from "../../identity/token-resolver.ts";
 import type { Scope } from "../../identity/token-resolver.ts";
 import { iso } from "../../stdx/time.ts";
-import { addressOf, originOf, refuse, signedIn } from "../api.ts";
+import { addressOf, originOf, refuse, inPerson } from "../api.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { noteChange } from "../auditing.ts";
 import { answeredPage, answerPage, askCodePage } from "../device-page.ts";
@@ -79,7 +79,7 @@ async function token(c: ApiContext, server: Server): Promise<Response> {
 
 function show(c: ApiContext, server: Server): Response {
   const code = c.req.query("code");
-  const caller = signedIn(c);
+  const caller = inPerson(c);
   if (caller instanceof Response) {
     if (c.get("caller") !== null || !prefersHtml(c.req.header("accept"))) return caller;
     const here = `/login/device${code ? `?${new URLSearchParams({ code })}` : ""}`;
@@ -93,7 +93,7 @@ function show(c: ApiContext, server: Server): Response {
 }
 
 async function answer(c: ApiContext, server: Server): Promise<Response> {
-  const caller = signedIn(c);
+  const caller = inPerson(c);
   if (caller instanceof Response) return caller;
   const body = await formBody(c);
   if (body instanceof Response) return body;

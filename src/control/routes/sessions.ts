@@ -9,7 +9,7 @@ import type { SessionView } from "../../contract/identity.ts";
 import { passwordMaxLength } from "../../identity/password.ts";
 import { holds } from "../../identity/sessions.ts";
 import { iso } from "../../stdx/time.ts";
-import { addressOf, refuse, refuseAs, signedIn } from "../api.ts";
+import { addressOf, refuse, refuseAs, inPerson } from "../api.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { noteChange } from "../auditing.ts";
 import type { Caller } from "../caller.ts";
@@ -45,7 +45,7 @@ export const sessionsRoute: Route = (api, server) => {
     return c.json({ id });
   });
   api.put("/api/accounts/:name/password", async (c) => {
-    const caller = c.get("caller")?.admin ? c.get("caller") : signedIn(c);
+    const caller = c.get("caller")?.admin ? c.get("caller") : inPerson(c);
     if (!caller) return refuse(c, "identity/missing");
     if (caller instanceof Response) return caller;
     const account = c.req.param("name");
@@ -75,7 +75,7 @@ export async function endOthers(server: Server, account: string, { via }: Caller
 }
 
 function accountOf(c: ApiContext): { readonly account: string; readonly caller: Caller } | Response {
-  const caller = signedIn(c);
+  const caller = inPerson(c);
   if (caller instanceof Response) return caller;
   const account = c.req.query("account") ?? caller.account;
   if (account === caller.account || caller.admin) return { account, caller };

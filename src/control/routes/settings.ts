@@ -1,5 +1,5 @@
 /** `GET /settings`: an account's own page; `POST /settings/password` changes its password, `POST /settings/sessions` ends sessions. */
-import { addressOf, refuse, signedIn } from "../api.ts";
+import { addressOf, refuse, inPerson } from "../api.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { noteChange } from "../auditing.ts";
 import type { Caller } from "../caller.ts";
@@ -46,7 +46,7 @@ export const settingsRoute: Route = (api, server) => {
 async function form(
   c: ApiContext,
 ): Promise<{ readonly caller: Caller; readonly fields: Readonly<Record<string, string>> } | Response> {
-  const caller = signedIn(c);
+  const caller = inPerson(c);
   if (caller instanceof Response) return caller;
   const body = await formBody(c);
   if (body instanceof Response) return body;

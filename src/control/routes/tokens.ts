@@ -7,7 +7,7 @@ import { tokenScopes } from "../../identity/token-resolver.ts";
 import type { Page } from "../../contract/api.ts";
 import type { TokenView } from "../../contract/identity.ts";
 import type { Route } from "../api.ts";
-import { refuse, refuseAs, signedIn } from "../api.ts";
+import { refuse, refuseAs, inPerson } from "../api.ts";
 import { noteChange } from "../auditing.ts";
 import { jsonBody } from "../json-body.ts";
 
@@ -34,7 +34,7 @@ const body = z.strictObject({
 
 export const tokensRoute: Route = (api, server) => {
   api.get("/api/tokens", async (c) => {
-    const caller = signedIn(c);
+    const caller = inPerson(c);
     if (caller instanceof Response) return caller;
     const account = c.req.query("account") ?? caller.account;
     if (account !== caller.account && !caller.admin)
@@ -44,7 +44,7 @@ export const tokensRoute: Route = (api, server) => {
   });
   api.post("/api/tokens", async (c) => {
     // An operator's token that may do nothing else may still make one for somebody.
-    const caller = c.get("caller")?.admin ? c.get("caller") : signedIn(c);
+    const caller = c.get("caller")?.admin ? c.get("caller") : inPerson(c);
     if (!caller) return refuse(c, "identity/missing");
     if (caller instanceof Response) return caller;
     const input = await jsonBody(c, body);
@@ -70,7 +70,7 @@ export const tokensRoute: Route = (api, server) => {
     return c.json({ id: revoked.row.id });
   });
   api.delete("/api/tokens/:id", async (c) => {
-    const caller = signedIn(c);
+    const caller = inPerson(c);
     if (caller instanceof Response) return caller;
     const revoked = await server.tokens.revoke(c.req.param("id"), caller);
     if (!revoked.ok) return refuseAs(c, revoked);
