@@ -1,7 +1,7 @@
 /** Between an app's question and its answer: the person signs in at the console, reads who asks for what, and decides. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { errors } from "oidc-provider";
-import type { Interaction, Provider } from "oidc-provider";
+import type { Interaction, InteractionResults, Provider } from "oidc-provider";
 import { isAppScope, scopesOf } from "../../contract/oauth.ts";
 import type { AppScope } from "../../contract/oauth.ts";
 import { newId } from "../../stdx/ids.ts";
@@ -9,7 +9,7 @@ import { visitorOf } from "../../http/visitor.ts";
 import { pageHeaders } from "../pages.ts";
 import { reachable } from "./app.ts";
 import type { SignInApp } from "./app.ts";
-import { againPage, consentHeaders, consentPage, goingOnPage, refusalPage } from "./pages.ts";
+import { againPage, consentPage, goingOnPage, refusalPage } from "./pages.ts";
 import type { ConsoleSession, SignInParts } from "./parts.ts";
 import { mayNotSignIn } from "./may-sign-in.ts";
 import { providerPaths } from "./paths.ts";
@@ -61,11 +61,7 @@ export class Consent {
     if (request.method !== "GET") return refuse(response, 405, "This page is read, and its form sent.");
     const known = details.prompt.reasons.includes("consent_prompt") ? undefined : await this.#remembered(all);
     if (known === undefined) return this.#ask(all);
-    // Where a form led here (signing in does), browsers hold what follows to the form's own policy, and the app is elsewhere: so a page does it.
-    const login = loginOf(session);
-    const result = { login, consent: { grantId: known } };
-    const url = await provider.interactionResult(request, response, result, { mergeWithLastSubmission: false });
-    response.writeHead(200, { ...pageHeaders, refresh: `0; url=${url}` }).end(goingOnPage(url));
+    return this.#goOn(all, allowed(session, known));
   }
 
   #signIn(response: ServerResponse, { uid }: Interaction, cookie?: string): void {
@@ -87,7 +83,7 @@ export class Consent {
     }
     const action = `${providerPaths.interaction}/${details.uid}`;
     const body = againPage({ account: session.account, action, secret: formSecret(this.#parts, session) });
-    response.writeHead(200, { ...consentHeaders("'self'") }).end(body);
+    response.writeHead(200, { ...pageHeaders }).end(body);
   }
 
   #ask({ response, details, session, app, scopes }: Asked): void {
@@ -96,33 +92,27 @@ export class Consent {
       ...{ app, origin, account: session.account, scopes, minutes: app.signIn.expiresInMinutes },
       ...{ action: `${providerPaths.interaction}/${details.uid}`, secret: formSecret(this.#parts, session) },
     });
-    response.writeHead(200, { ...consentHeaders(origin) }).end(body);
+    response.writeHead(200, { ...pageHeaders }).end(body);
   }
 
   async #decide(asked: Asked): Promise<void> {
-    const { request, response, session, provider } = asked;
+    const { request, response, session } = asked;
     const form = await formOf(request);
     if (!isOurs(request, form, formSecret(this.#parts, session))) return notOurs(response);
     const decision = form?.get("decision");
     if (decision === "deny")
-      return provider.interactionFinished(
-        request,
-        response,
-        { error: "access_denied", error_description: "the person said no" },
-        { mergeWithLastSubmission: false },
-      );
+      return this.#goOn(asked, { error: "access_denied", error_description: "the person said no" });
     if (decision !== "allow") return refuse(response, 400, "The form says neither allow nor deny.");
-    return this.#allow(asked, await this.#grant(asked));
+    return this.#goOn(asked, allowed(session, await this.#grant(asked)));
   }
 
-  async #allow({ provider, request, response, session }: Asked, grantId: string): Promise<void> {
-    const login = loginOf(session);
-    await provider.interactionFinished(
-      request,
-      response,
-      { login, consent: { grantId } },
-      { mergeWithLastSubmission: false },
-    );
+  /**
+   * A form led here: this one, or the one that signed in. Browsers hold every redirect that a form's answer is to what its page may lead to
+   * (Content Security Policy Level 3 §6.4.1), and where the app sends them is the app's to say. So a page goes on, as a step of its own.
+   */
+  async #goOn({ provider, request, response }: Asked, result: InteractionResults): Promise<void> {
+    const url = await provider.interactionResult(request, response, result, { mergeWithLastSubmission: false });
+    response.writeHead(200, { ...pageHeaders, refresh: `0; url=${url}` }).end(goingOnPage(url));
   }
 
   /** Keeps what the person allows, with its entry in the audit log before it. */
@@ -181,8 +171,8 @@ async function formOf(request: IncomingMessage): Promise<URLSearchParams | undef
   return new URLSearchParams(Buffer.concat(chunks).toString());
 }
 
-function loginOf({ account, signedInAt }: ConsoleSession): { readonly accountId: string; readonly ts: number } {
-  return { accountId: account, ts: Math.floor(signedInAt / 1_000) };
+function allowed({ account, signedInAt }: ConsoleSession, grantId: string): InteractionResults {
+  return { login: { accountId: account, ts: Math.floor(signedInAt / 1_000) }, consent: { grantId } };
 }
 
 /** Whether a page of ours sent it, to this session. */

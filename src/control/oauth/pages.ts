@@ -2,7 +2,7 @@
 import { escapeHtml, wholeHtml } from "../../http/index.ts";
 import { appScopes } from "../../contract/oauth.ts";
 import type { AppScope } from "../../contract/oauth.ts";
-import { page, pageHeaders } from "../pages.ts";
+import { page } from "../pages.ts";
 import type { SignInApp } from "./app.ts";
 
 export interface ConsentAsked {
@@ -15,15 +15,6 @@ export interface ConsentAsked {
   /** The form's own path, and what it has to carry. */
   readonly action: string;
   readonly secret: string;
-}
-
-/** Browsers hold a form to its page's `form-action` through every redirect that its answer is (CSP Level 3 §6.4.1): the app's address is one. */
-export function consentHeaders(origin: string): Readonly<Record<string, string>> {
-  const policy = pageHeaders["content-security-policy"] ?? "";
-  return {
-    ...pageHeaders,
-    "content-security-policy": policy.replace("form-action 'self'", `form-action 'self' ${origin}`),
-  };
 }
 
 export function consentPage({ app, origin, account, scopes, minutes, action, secret }: ConsentAsked): string {
