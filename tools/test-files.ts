@@ -24,7 +24,7 @@ const atOnceMax = Math.max(atOnce, Number(values["at-once-max"]));
 /** A file that began has shown by then what it needs. */
 const lookEveryMs = 5_000;
 /** Of all processors: less is what files leave that wait in turns. */
-const idleLeast = 0.25;
+const idleLeast = 0.4;
 
 const files = positionals.map((file) => resolve(file));
 const shown = new PassThrough({ objectMode: true });
