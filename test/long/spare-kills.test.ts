@@ -2,10 +2,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { readdirSync, watch as watchFiles } from "node:fs";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { after, describe, test } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { adopt, launch } from "../../src/runtime/launch.ts";
 import { linuxProcesses } from "../../src/runtime/processes.ts";
 import { needs } from "../support/needs.ts";
@@ -13,8 +12,10 @@ import { bench, tools, until, watch } from "../support/replicas.ts";
 import { isRoot, sandboxes } from "../support/sandboxes.ts";
 
 const { skip } = await needs("sandbox");
-/** Of a start, which takes a tenth of a second on an idle machine, and more of them at its begin. */
-const instantsMs = [0, 2, 5, 8, 12, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 170, 250, 400];
+/** More than what a start changes among the replica's files, each of which is an instant to be killed at. */
+const instantsMax = 200;
+/** So many of them at least are seen. */
+const instantsLeast = 12;
 
 describe("an agent that is killed while it starts a replica", { skip: skip || !isRoot }, () => {
   const replicas = bench();
@@ -36,23 +37,34 @@ describe("an agent that is killed while it starts a replica", { skip: skip || !i
     const first = boxes.plan(app);
     await stop(await launch(first, tools), first);
     const outcomes: string[] = [];
-    for (const [n, instantMs] of instantsMs.entries()) {
+    let isStarted = false;
+    let instant = 0;
+    for (; !isStarted && instant < instantsMax; instant++) {
       const plan = boxes.plan(app);
       const agent = spawn(
         process.execPath,
         [
           resolve(import.meta.dirname, "../support/spare-agent.ts"),
-          join(replicas.folder, `spares${n}`),
+          join(replicas.folder, `spares${instant}`),
           JSON.stringify(plan),
         ],
         { stdio: ["pipe", "pipe", "inherit"] },
       );
       const [told] = (await once(agent.stdout, "data")) as [Buffer];
       const session = Number(told.toString());
+      let changes = 0;
+      const name = basename(plan.folder);
+      const changed = watchFiles(dirname(plan.folder), { recursive: true }, (_, path) => {
+        if (path?.split(sep)[0] === name && ++changes >= instant) agent.kill("SIGKILL");
+      });
+      agent.stdout.once("data", () => {
+        isStarted = true;
+        agent.kill("SIGKILL");
+      });
       agent.stdin.write("go\n");
-      await delay(instantMs);
-      agent.kill("SIGKILL");
+      if (instant === 0) agent.kill("SIGKILL");
       await once(agent, "exit");
+      changed.close();
       // Of the shim, and of what waits beside it.
       const left = (): readonly number[] =>
         readdirSync("/proc").flatMap((name) =>
@@ -64,11 +76,12 @@ describe("an agent that is killed while it starts a replica", { skip: skip || !i
       const carries = processes
         .all()
         .filter(({ pid }) => processes.hasMarker(pid, `WAYBILL_REPLICA=${plan.spec.replica}`));
-      assert.deepEqual(carries, [], `killed after ${instantMs} ms`);
+      assert.deepEqual(carries, [], `killed after ${instant} changes`);
       outcomes.push(
-        `${instantMs} ms: ${typeof found === "string" ? found.slice(0, 40) : "dead" in found ? found.dead.phase : "lives"}`,
+        `${instant}: ${typeof found === "string" ? found.slice(0, 40) : "dead" in found ? found.dead.phase : "lives"}`,
       );
     }
     t.diagnostic(outcomes.join("; "));
+    assert.ok(isStarted && instant >= instantsLeast, outcomes.join("; "));
   });
 });
