@@ -128,6 +128,13 @@ export function headerName(name: string): HeaderName {
   return common.get(name) ?? describe(name);
 }
 
+/** The first field of that name (in lower case). `raw`: name, value, name, value… */
+export function fieldOf(raw: readonly string[], name: string): string | undefined {
+  for (let i = 0; i < raw.length; i += 2)
+    if ((raw[i] as string).length === name.length && (raw[i] as string).toLowerCase() === name) return raw[i + 1];
+  return undefined;
+}
+
 /** To the app no name with `_`: CGI-style servers read `X_Forwarded_For` as `X-Forwarded-For`. */
 function describe(name: string): HeaderName {
   const lower = name.toLowerCase();

@@ -1,7 +1,7 @@
 /** Where a person's browser goes from an address at which it is told that there is nothing: to sign in, where there might be something. Pure. */
 import { handOverPaths } from "../contract/hand-over.ts";
 import type { Credentials } from "./ports.ts";
-import { fieldOf } from "./visit-cookie.ts";
+import { isOfWindow } from "./visit-cookie.ts";
 
 export interface Visited {
   readonly method: string;
@@ -23,7 +23,5 @@ export function signInLocation(
   if (authorization !== undefined || xHfAuthorization !== undefined || ipToken !== undefined) return undefined;
   if (visit !== undefined || inside !== undefined || method !== "GET") return undefined;
   if (appsDomain === undefined || !(place.endsWith(`.${appsDomain}`) || place.startsWith(":"))) return undefined;
-  const isPage =
-    fieldOf(rawHeaders, "sec-fetch-mode") === "navigate" && fieldOf(rawHeaders, "sec-fetch-dest") === "document";
-  return isPage ? `${handOverPaths.signIn}?to=${encodeURIComponent(target)}` : undefined;
+  return isOfWindow(rawHeaders) ? `${handOverPaths.signIn}?to=${encodeURIComponent(target)}` : undefined;
 }

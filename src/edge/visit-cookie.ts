@@ -1,5 +1,6 @@
 /** The cookie of a handed-over session in a request, and whether a page of somebody else's makes the browser send it. Pure. */
 import { cookieIn, visitCookieName } from "../contract/hand-over.ts";
+import { fieldOf } from "./names.ts";
 
 export interface VisitShown {
   readonly value: string;
@@ -34,18 +35,12 @@ function foreignSays({ method, rawHeaders, origin }: FromBrowser): string | unde
   const site = fieldOf(rawHeaders, "sec-fetch-site");
   const from = fieldOf(rawHeaders, "origin");
   if (site === "same-origin" || site === "none") return undefined;
-  const isLink =
-    method === "GET" &&
-    fieldOf(rawHeaders, "sec-fetch-mode") === "navigate" &&
-    fieldOf(rawHeaders, "sec-fetch-dest") === "document";
-  if (site !== undefined && isLink) return undefined;
+  if (site !== undefined && method === "GET" && isOfWindow(rawHeaders)) return undefined;
   if (site === undefined && (from === undefined || from === origin)) return undefined;
   return `A page of ${from ?? site ?? "another site"} asked with the visitor's cookie.`;
 }
 
-export function fieldOf(rawHeaders: readonly string[], name: string): string | undefined {
-  for (let i = 0; i < rawHeaders.length; i += 2)
-    if ((rawHeaders[i] as string).length === name.length && (rawHeaders[i] as string).toLowerCase() === name)
-      return rawHeaders[i + 1];
-  return undefined;
+/** A page that a browser is to show in a window of its own: in no frame, and no script's. */
+export function isOfWindow(rawHeaders: readonly string[]): boolean {
+  return fieldOf(rawHeaders, "sec-fetch-mode") === "navigate" && fieldOf(rawHeaders, "sec-fetch-dest") === "document";
 }

@@ -1,5 +1,6 @@
 /** Listens to one of Gradio's requests while the edge carries it: it reads what passes, and speaks within it only as `voice.ts` has it. */
 import type { Code } from "../../evidence/codes.ts";
+import { fieldOf } from "../names.ts";
 import type { ResponseHead } from "../response.ts";
 import type { Story } from "../story.ts";
 import { EventStreamReader } from "./event-stream.ts";
@@ -84,7 +85,7 @@ class JoinListener implements Listener {
   }
 
   onHead({ status, rawHeaders }: ResponseHead): void {
-    this.#reads = status === 200 && headerOf(rawHeaders, "content-encoding") === undefined;
+    this.#reads = status === 200 && fieldOf(rawHeaders, "content-encoding") === undefined;
   }
 
   onBody(bytes: Buffer): void {
@@ -186,7 +187,7 @@ class StreamListener implements Listener {
   onHead({ status, rawHeaders, length }: ResponseHead): void {
     if (status !== 200 || !isEventStream(rawHeaders)) return;
     this.#state = "open";
-    const coding = headerOf(rawHeaders, "content-encoding");
+    const coding = fieldOf(rawHeaders, "content-encoding");
     const speaking = this.#speaking;
     if (speaking !== undefined && speaking.messages !== "off" && length === undefined && coding === undefined)
       this.#stream.voice = new Voice(this.#event, {
@@ -251,12 +252,7 @@ const codingMaxLength = 20;
 const nothing = Buffer.alloc(0);
 
 function isEventStream(raw: readonly string[]): boolean {
-  return headerOf(raw, "content-type")?.toLowerCase().startsWith("text/event-stream") === true;
-}
-
-function headerOf(raw: readonly string[], name: string): string | undefined {
-  for (let i = 0; i < raw.length; i += 2) if ((raw[i] as string).toLowerCase() === name) return raw[i + 1];
-  return undefined;
+  return fieldOf(raw, "content-type")?.toLowerCase().startsWith("text/event-stream") === true;
 }
 
 /** The last `session_hash` of a long body is the client's own: what comes before it is the function's input. */
