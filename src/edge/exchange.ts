@@ -498,11 +498,13 @@ export class Exchange implements UpstreamUser, Waiter {
 
   /** The parser found the rest of the request wrong, or waited for it too long. False where the answer is to be as at a name that is nobody's. */
   malformed(detail: string, status: number): boolean {
-    const isTold = !this.#admission.isUntold(this.#story.visitor);
-    if (isTold) this.#refuse("route/malformed", "visitor", { detail, status, close: true });
-    else this.#abandon();
-    if (!isTold) this.#telling.refused("route/malformed", status);
-    return isTold;
+    if (this.#admission.isUntold(this.#story.visitor)) {
+      this.#abandon();
+      this.#telling.refused("route/malformed", status);
+      return false;
+    }
+    this.#refuse("route/malformed", "visitor", { detail, status, close: true });
+    return true;
   }
 
   #failLater(cause: Cause): void {

@@ -7,16 +7,14 @@ import { problemOf, proxyErrorOf } from "../http/problem.ts";
 import { rawProblem, writeProblem } from "../http/reply.ts";
 import type { ProblemReply } from "../http/reply.ts";
 import { visitorOf } from "../http/visitor.ts";
+import type { TurnedAway } from "./accepted.ts";
 import type { EdgeContext } from "./context.ts";
 import type { StrangerCounter } from "./ports.ts";
 import { withoutSecret } from "./redact.ts";
 
-interface StrangerExtra {
-  readonly detail?: string | undefined;
+interface StrangerExtra extends TurnedAway {
   readonly status?: number;
   readonly close?: boolean;
-  readonly retryAfterMs?: number;
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export function strangerReplies(
