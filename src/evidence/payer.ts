@@ -15,7 +15,7 @@ export interface Payer {
 /** Undefined where the record does not say. */
 export function payerOf({ record, entries }: Reading): Payer | undefined {
   // Whatever of it is packed has its facts on the last entry.
-  const known = entries.find(({ mark, facts }) => mark !== "refused" && isText(facts["billedBy"]));
+  const known = entries.find(({ mark, facts }) => mark !== "refused" && text(facts, "billedBy") !== undefined);
   const account = text(known?.facts, "account");
   const by = text(known?.facts, "billedBy");
   if (known === undefined || account === undefined || by === undefined) return undefined;
@@ -45,8 +45,4 @@ function how(by: string, { facts }: Entry, isCall: boolean): string {
     default:
       return `, by ${by}${passed}`;
   }
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string";
 }

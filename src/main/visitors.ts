@@ -183,7 +183,7 @@ export function payerOfApp(
     clock,
     ownerTier,
     plainProcesses,
-  }: Omit<VisitorIdentityParts, "resolver" | "sessions" | "visitKey" | "reads">,
+  }: Pick<VisitorIdentityParts, "keys" | "clock" | "ownerTier" | "plainProcesses">,
 ): AppsPayer {
   if (token === null) return inside && { ok: true, space: inside.space, ...ownerOf(inside.space, ownerTier) };
   if (inside === null && !plainProcesses) return { ok: false, code: "identity/forwarded" };
