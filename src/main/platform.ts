@@ -110,7 +110,7 @@ const shipEveryMs = 250;
 /** Waiting calls hear of a change so often. */
 const retellEveryMs = 1_000;
 /** It is looked so often whether visitors' tokens are to have another key. */
-const keysEveryMs = 30_000;
+const keysLookedAtEveryMs = 30_000;
 /** Slots that wait for an old worker's end are looked at so often. */
 const clearEveryMs = 5_000;
 /** Ports tried after the default one; and how often a server that takes over tries its own. */
@@ -174,18 +174,20 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
   const openedShipper = openShipper({ folder: spoolFolder });
 
-  const visitorKeys = await VisitorKeyring.open({
-    ...{ settings: catalog.settings, random, clock, everyMs: config.keysEveryMs },
-    // An edge in this process goes by the same keys.
-    publish: async () => apart?.keysChanged(),
-  });
-  const receiptKey = await loadReceiptKey(catalog.settings);
+  const [visitorKeys, receiptKey, visitKey] = await Promise.all([
+    VisitorKeyring.open({
+      ...{ settings: catalog.settings, random, clock, everyMs: config.keysEveryMs },
+      // An edge in this process goes by the same keys.
+      publish: async () => apart?.keysChanged(),
+    }),
+    loadReceiptKey(catalog.settings),
+    loadOwnSecret(catalog.settings, "visits", random),
+  ]);
   const resolver = new TokenResolver({
     directory: catalog.tokens,
     clock,
     onTouchFailed: (error) => onFailure("a token's last use", error),
   });
-  const visitKey = await loadOwnSecret(catalog.settings, "visits", random);
   const sessions = new Sessions({
     ...{ directory: catalog.sessions, clock, random },
     onTouchFailed: (error) => onFailure("a session's last use", error),
@@ -589,7 +591,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const timers = [
     setInterval(
       () => void sweepKeys().catch((error: unknown) => onFailure("keys of visitors' tokens", error)),
-      keysEveryMs,
+      keysLookedAtEveryMs,
     ),
     setInterval(
       () => void domains.sweep().catch((error: unknown) => onFailure("looking at domains", error)),
