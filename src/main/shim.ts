@@ -1,6 +1,6 @@
 /**
- * The shim's process: `node shim.ts FOLDER`, or `--spare` where it is told its folder later. Everything that it imports costs memory once for each replica: no packages. It begins what
- * programs of the system have to do for its app, and loads the rest of itself meanwhile.
+ * The shim's process: `node shim.ts FOLDER`, or `--spare PORTS` where it is told its folder later. Everything that it imports costs memory
+ * once for each replica: no packages. It begins what programs of the system have to do for its app, and loads the rest of itself meanwhile.
  */
 import { flushCompileCache } from "node:module";
 import process from "node:process";
