@@ -120,7 +120,7 @@ function frontMatterOf(readme: string): string | Remark {
 function readSettings(values: ReadonlyMap<string, unknown>, keyLines: ReadonlyMap<string, number | null>): FrontMatter {
   const read = new SettingsReader(values, keyLines);
   const sdk = read.sdk();
-  const port = read.port("app_port");
+  const port = read.wholeNumber("app_port", { least: 1, most: 65_535 });
   const settings = {
     sdkVersion: read.version("sdk_version", /^\d+(\.\d+){0,3}((a|b|rc)\d+)?$/, "6.31.0"),
     pythonVersion: read.version("python_version", /^3\.\d{1,2}(\.\d{1,3})?$/, "3.10"),

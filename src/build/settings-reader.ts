@@ -51,7 +51,7 @@ export class SettingsReader {
     if (builtSdks.includes(value as SpaceSdk)) return value as SpaceSdk;
     if (value === undefined)
       this.problems.push({ line: 1, message: `sdk is missing; write ${listed(builtSdks.map(quoted), "or")}` });
-    else this.#problem("sdk", `sdk is ${shown(value)}; write ${listed(builtSdks, "or")}`);
+    else this.refuse("sdk", `sdk is ${shown(value)}; write ${listed(builtSdks, "or")}`);
     return undefined;
   }
 
@@ -59,8 +59,8 @@ export class SettingsReader {
     const value = this.#take(key);
     if (value === undefined) return null;
     const text = typeof value === "number" ? String(value) : value;
-    if (typeof text !== "string") this.#problem(key, `${key} is ${shown(value)}; write a text`);
-    else if (text.length > maxLength) this.#problem(key, `${key} has ${text.length} characters; at most ${maxLength}`);
+    if (typeof text !== "string") this.refuse(key, `${key} is ${shown(value)}; write a text`);
+    else if (text.length > maxLength) this.refuse(key, `${key} has ${text.length} characters; at most ${maxLength}`);
     else return text;
     return null;
   }
@@ -68,7 +68,7 @@ export class SettingsReader {
   version(key: FrontMatterKey, form: RegExp, example_: string): string | null {
     const text = this.text(key, 64);
     if (text === null || form.test(text)) return text;
-    this.#problem(key, `${key} is ${shown(text)}; write for example ${example_}`);
+    this.refuse(key, `${key} is ${shown(text)}; write for example ${example_}`);
     return null;
   }
 
@@ -81,30 +81,22 @@ export class SettingsReader {
   flag(key: FrontMatterKey): boolean {
     const value = this.#take(key);
     if (value !== undefined && typeof value !== "boolean")
-      this.#problem(key, `${key} is ${shown(value)}; write true or false`);
+      this.refuse(key, `${key} is ${shown(value)}; write true or false`);
     return value === true;
-  }
-
-  port(key: FrontMatterKey): number | null {
-    const value = this.#take(key);
-    if (value === undefined) return null;
-    if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= 65_535) return value;
-    this.#problem(key, `${key} is ${shown(value)}; write a whole number from 1 to 65535`);
-    return null;
   }
 
   wholeNumber(key: FrontMatterKey, { least, most }: { readonly least: number; readonly most: number }): number | null {
     const value = this.#take(key);
     if (value === undefined) return null;
     if (typeof value === "number" && Number.isInteger(value) && value >= least && value <= most) return value;
-    this.#problem(key, `${key} is ${shown(value)}; write a whole number from ${least} to ${most}`);
+    this.refuse(key, `${key} is ${shown(value)}; write a whole number from ${least} to ${most}`);
     return null;
   }
 
   oneOf(key: FrontMatterKey, values: readonly string[]): void {
     const value = this.#take(key);
     if (value !== undefined && !values.includes(value as string))
-      this.#problem(key, `${key} is ${shown(value)}; write ${listed(values, "or")}`);
+      this.refuse(key, `${key} is ${shown(value)}; write ${listed(values, "or")}`);
   }
 
   lists(...keys: readonly FrontMatterKey[]): void {
@@ -116,7 +108,7 @@ export class SettingsReader {
     if (value === undefined) return [];
     const whole = Array.isArray(value) && value.every((one) => typeof one === "string" || typeof one === "number");
     if (whole) return value.map(String);
-    this.#problem(key, `${key} is ${shown(value)}; write a list of texts`);
+    this.refuse(key, `${key} is ${shown(value)}; write a list of texts`);
     return [];
   }
 
@@ -131,14 +123,14 @@ export class SettingsReader {
   }
 
   refuse(key: FrontMatterKey, message: string): void {
-    this.#problem(key, message);
+    this.problems.push({ line: this.#lines.get(key) ?? null, message });
   }
 
   /** `custom_headers`: those that Spaces takes, which say in which company a page is (HTML, "Cross-origin opener policies"; Fetch §3.7). */
   headers(key: FrontMatterKey): Readonly<Record<string, string>> {
     const value = this.#take(key) ?? {};
     if (typeof value !== "object" || Array.isArray(value)) {
-      this.#problem(key, `${key} is ${shown(value)}; write lines of \`name: value\` below it`);
+      this.refuse(key, `${key} is ${shown(value)}; write lines of \`name: value\` below it`);
       return {};
     }
     const taken: Record<string, string> = {};
@@ -146,9 +138,9 @@ export class SettingsReader {
       const name = asWritten.toLowerCase();
       const known = headerValues[name];
       if (known === undefined)
-        this.#problem(key, `${key} has ${shown(asWritten)}; here are ${listed(Object.keys(headerValues), "and")}`);
+        this.refuse(key, `${key} has ${shown(asWritten)}; here are ${listed(Object.keys(headerValues), "and")}`);
       else if (!known.includes(String(policy)))
-        this.#problem(key, `${name} is ${shown(policy)}; write ${listed(known, "or")}`);
+        this.refuse(key, `${name} is ${shown(policy)}; write ${listed(known, "or")}`);
       else taken[name] = String(policy);
     }
     return taken;
@@ -160,7 +152,7 @@ export class SettingsReader {
       const isFetchable = repositoryName.test(repository) && (commit === "" || /^[0-9a-f]{40}$/.test(commit));
       if (isFetchable && entry.trim().split(/\s+/).length <= 3)
         return [{ repository, files: files.split(",").filter(Boolean), commit: commit || null }];
-      this.#problem(
+      this.refuse(
         key,
         `${key} has ${shown(entry)}; write OWNER/NAME, OWNER/NAME FILE,FILE or OWNER/NAME FILE,FILE COMMIT`,
       );
@@ -182,7 +174,7 @@ export class SettingsReader {
     if (text === null) return null;
     const path = text.replace(/^\.\//, "").replace(/\/$/, "") || ".";
     const inside = !path.startsWith("/") && !path.split("/").includes("..") && !/[\p{Cc}\\]/u.test(path);
-    if (!inside) this.#problem(key, `${key} is ${shown(text)}; write a path inside the repository`);
+    if (!inside) this.refuse(key, `${key} is ${shown(text)}; write a path inside the repository`);
     return inside ? path : null;
   }
 
@@ -191,7 +183,7 @@ export class SettingsReader {
     if (value === undefined) return defaultStartupTimeoutMs;
     const ms = parseDuration(value);
     if (ms !== undefined && ms > 0 && ms <= startupTimeoutMaxMs) return durationMs(ms);
-    this.#problem(key, `${key} is ${shown(value)}; write for example 90s, 30m or 1h, at most 24h`);
+    this.refuse(key, `${key} is ${shown(value)}; write for example 90s, 30m or 1h, at most 24h`);
     return defaultStartupTimeoutMs;
   }
 
@@ -207,10 +199,6 @@ export class SettingsReader {
   #take(key: FrontMatterKey): unknown {
     const value = this.#values.get(key);
     return value === null ? undefined : value;
-  }
-
-  #problem(key: FrontMatterKey, message: string): void {
-    this.problems.push({ line: this.#lines.get(key) ?? null, message });
   }
 }
 
