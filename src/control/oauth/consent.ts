@@ -1,10 +1,12 @@
 /** Between an app's question and its answer: the person signs in at the console, reads who asks for what, and decides. */
+import { timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { errors } from "oidc-provider";
 import type { Interaction, InteractionResults, Provider } from "oidc-provider";
 import { isAppScope, scopesOf } from "../../contract/oauth.ts";
 import type { AppScope } from "../../contract/oauth.ts";
 import { newId } from "../../stdx/ids.ts";
+import { readBody } from "../../http/index.ts";
 import { visitorOf } from "../../http/visitor.ts";
 import { pageHeaders } from "../pages.ts";
 import { reachable } from "./app.ts";
@@ -14,7 +16,6 @@ import type { ConsoleSession, SignInParts } from "./parts.ts";
 import { mayNotSignIn } from "./may-sign-in.ts";
 import { providerPaths } from "./paths.ts";
 import { formSecret, grantEndsAt, rememberedGrant } from "./provider.ts";
-import { timingSafeEqual } from "node:crypto";
 
 /** A decision and a secret: some 80 bytes. */
 const formMaxBytes = 4_096;
@@ -161,14 +162,8 @@ async function interactionOf(
 }
 
 async function formOf(request: IncomingMessage): Promise<URLSearchParams | undefined> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > formMaxBytes) return undefined;
-    chunks.push(chunk);
-  }
-  return new URLSearchParams(Buffer.concat(chunks).toString());
+  const body = await readBody(request, formMaxBytes);
+  return body.ok ? new URLSearchParams(body.bytes.toString()) : undefined;
 }
 
 function allowed({ account, signedInAt }: ConsoleSession, grantId: string): InteractionResults {
