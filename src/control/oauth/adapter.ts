@@ -26,8 +26,15 @@ export function grantLookup(account: string, client: string): string {
   return hashOf(`${account} ${client}`);
 }
 
-export function hashOf(value: string): string {
-  return createHash("sha256").update(value).digest("hex");
+/** What the provider kept in it; undefined where that is over, or cannot be opened. */
+export function payloadOf(
+  row: AppArtifact | undefined,
+  { box, clock }: Pick<SignInParts, "box" | "clock">,
+): AdapterPayload | undefined {
+  // One that an older key sealed, which is not there any more, is gone as one that is over is: people are asked again.
+  if (row === undefined || row.expiresAt <= clock.wall() || !box.has(row.key)) return undefined;
+  const payload = JSON.parse(box.open(row, placeOf(row))) as AdapterPayload;
+  return row.consumedAt === null ? payload : { ...payload, consumed: Math.floor(row.consumedAt / 1_000) };
 }
 
 class ArtifactAdapter implements Adapter {
@@ -57,10 +64,10 @@ class ArtifactAdapter implements Adapter {
 
   async find(id: string): Promise<AdapterPayload | undefined> {
     const row = await this.#parts.rows.get(this.#keyOf(id));
-    if (row === undefined || this.#model !== "AccessToken") return this.#payloadOf(row);
+    if (row === undefined || this.#model !== "AccessToken") return payloadOf(row, this.#parts);
     // Its owner may have revoked it meanwhile.
     const holds = await this.#parts.rows.tokenHolds(row.id, this.#parts.clock.wall());
-    return holds ? this.#payloadOf(row) : undefined;
+    return holds ? payloadOf(row, this.#parts) : undefined;
   }
 
   async findByUserCode(): Promise<undefined> {
@@ -92,14 +99,6 @@ class ArtifactAdapter implements Adapter {
   #lookupOf({ accountId, clientId }: AdapterPayload): string | null {
     const isGrant = this.#model === "Grant" && accountId !== undefined && clientId !== undefined;
     return isGrant ? grantLookup(accountId, clientId) : null;
-  }
-
-  #payloadOf(row: AppArtifact | undefined): AdapterPayload | undefined {
-    const { box, clock } = this.#parts;
-    // One that an older key sealed, which is not there any more, is gone as one that is over is: people are asked again.
-    if (row === undefined || row.expiresAt <= clock.wall() || !box.has(row.key)) return undefined;
-    const payload = JSON.parse(box.open(row, placeOf(row))) as AdapterPayload;
-    return row.consumedAt === null ? payload : { ...payload, consumed: Math.floor(row.consumedAt / 1_000) };
   }
 
   #tokenOf(
@@ -160,6 +159,10 @@ const noSessions: Adapter = {
   async destroy() {},
   async revokeByGrantId() {},
 };
+
+function hashOf(value: string): string {
+  return createHash("sha256").update(value).digest("hex");
+}
 
 function placeOf({ model, id }: { readonly model: string; readonly id: string }): string {
   return `app-artifact ${model} ${id}`;

@@ -7,7 +7,7 @@ import type { JWK } from "jose";
 import { interactionPolicy, Provider } from "oidc-provider";
 import type { AccountClaims, Client, Configuration, KoaContextWithOIDC } from "oidc-provider";
 import { accountClaims } from "./claims.ts";
-import { adapterOf, grantLookup } from "./adapter.ts";
+import { adapterOf, grantLookup, payloadOf } from "./adapter.ts";
 import { mayReturnTo, reachable } from "./app.ts";
 import type { SignInApp } from "./app.ts";
 import { assert } from "../../stdx/assert.ts";
@@ -146,9 +146,8 @@ export async function rememberedGrant(
 ): Promise<InstanceType<Provider["Grant"]> | undefined> {
   const row = await rows.getBy({ model: "Grant", lookup: grantLookup(account, client) });
   const isRemembered = row !== undefined && row.expiresAt > clock.wall() + (grantSeconds - rememberedSeconds) * 1_000;
-  if (!isRemembered || !box.has(row.key)) return undefined;
-  const { jti } = JSON.parse(box.open(row, `app-artifact Grant ${row.id}`)) as { readonly jti: string };
-  return provider.Grant.find(jti);
+  const jti = isRemembered ? payloadOf(row, { box, clock })?.jti : undefined;
+  return jti === undefined ? undefined : provider.Grant.find(jti);
 }
 
 /** From now on, in whole seconds of the epoch. */
