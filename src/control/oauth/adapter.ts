@@ -15,9 +15,8 @@ import type { SignInParts } from "./parts.ts";
 
 export function adapterOf(parts: SignInParts): (model: string) => Adapter {
   return (model) => {
-    if (model === "Client") return new ClientAdapter(parts);
-    // Who is signed in is the console's to know: the provider keeps no session of its own.
-    return model === "Session" ? noSessions : new ArtifactAdapter(model, parts);
+    if (model === "Client") return clientsOf(parts);
+    return model === "Session" ? keepsNothing : new ArtifactAdapter(model, parts);
   };
 }
 
@@ -121,30 +120,8 @@ class ArtifactAdapter implements Adapter {
   }
 }
 
-class ClientAdapter implements Adapter {
-  readonly #parts: SignInParts;
-
-  constructor(parts: SignInParts) {
-    this.#parts = parts;
-  }
-
-  async find(id: string): Promise<AdapterPayload | undefined> {
-    const known = this.#parts.clients.find(id);
-    const app = known && (await this.#parts.app(known.space));
-    return app && clientMetadata(app, { client: id, secret: known.secret });
-  }
-
-  async findByUid(): Promise<undefined> {}
-  async findByUserCode(): Promise<undefined> {}
-  async upsert(): Promise<void> {
-    throw new Error("clients are made with their Spaces");
-  }
-  async consume(): Promise<void> {}
-  async destroy(): Promise<void> {}
-  async revokeByGrantId(): Promise<void> {}
-}
-
-const noSessions: Adapter = {
+/** As of sessions: who is signed in is the console's to know, and the provider keeps none of its own. */
+const keepsNothing: Adapter = {
   async find() {
     return undefined;
   },
@@ -159,6 +136,20 @@ const noSessions: Adapter = {
   async destroy() {},
   async revokeByGrantId() {},
 };
+
+function clientsOf({ clients, app }: Pick<SignInParts, "clients" | "app">): Adapter {
+  return {
+    ...keepsNothing,
+    async find(id) {
+      const known = clients.find(id);
+      const found = known && (await app(known.space));
+      return found && clientMetadata(found, { client: id, secret: known.secret });
+    },
+    async upsert() {
+      throw new Error("clients are made with their Spaces");
+    },
+  };
+}
 
 function hashOf(value: string): string {
   return createHash("sha256").update(value).digest("hex");
