@@ -24,7 +24,7 @@ const ownParameters: readonly string[] = ["_target_url", "_nb_redirects"];
  */
 export function mayReturnTo(app: SignInApp, uri: string): boolean {
   const url = URL.parse(uri);
-  if (url === null || url.hash !== "" || uri.includes("#")) return false;
+  if (url === null || uri.includes("#")) return false;
   const [address = ""] = uri.split("?", 1);
   const isOwn = returnUris(app).includes(address);
   return isOwn && [...url.searchParams.keys()].every((name) => ownParameters.includes(name));

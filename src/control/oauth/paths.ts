@@ -11,16 +11,20 @@ export const providerPaths = {
   picture: "/oauth/picture",
 } as const;
 
+const own = Object.values(providerPaths);
 const documents: readonly string[] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
 
 /** Whether a path is the provider's; others below /oauth are routes of the API. */
 export function isProviderPath(path: string): boolean {
-  const own = Object.values(providerPaths);
-  return documents.includes(path) || own.some((one) => path === one || path.startsWith(`${one}/`));
+  return documents.includes(path) || own.some((one) => isAtOrBelow(one, path));
 }
 
 /** Whether a person's browser opens it: at the console's own address, where their session is. */
 export function isForBrowsers(path: string): boolean {
   const { authorization, interaction } = providerPaths;
-  return [authorization, interaction].some((one) => path === one || path.startsWith(`${one}/`));
+  return isAtOrBelow(authorization, path) || isAtOrBelow(interaction, path);
+}
+
+function isAtOrBelow(one: string, path: string): boolean {
+  return path === one || path.startsWith(`${one}/`);
 }
