@@ -105,7 +105,7 @@ class ArtifactAdapter implements Adapter {
     { accountId = "", clientId = "", scope = "" }: AdapterPayload,
   ): AppToken {
     const { clients, clock, random } = this.#parts;
-    const app = clients.find(clientId)?.space;
+    const app = clients.spaceOf(clientId);
     assert(app, "a token is given to a client that was found");
     return {
       id: newId("t", random),

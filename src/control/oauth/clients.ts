@@ -59,6 +59,11 @@ export class AppClients {
     this.#keep(await rows.clientOnce({ space, client: newId("app", random), ...sealed, createdAt: clock.wall() }));
   }
 
+  spaceOf(client: string): string | undefined {
+    return this.#byClient.get(client)?.space;
+  }
+
+  /** With its secret, unsealed. */
   find(client: string): { readonly space: string; readonly secret: string } | undefined {
     const row = this.#byClient.get(client);
     return row && { space: row.space, secret: this.#ports.box.open(row, placeOf(row.space)) };

@@ -48,7 +48,7 @@ export class Consent {
     if (session === undefined) return this.#signIn(response, details);
     if (proves && !isFresh) return this.#signInAgain({ request, response, details, session });
     const client = String(details.params["client_id"]);
-    const space = this.#parts.clients.find(client)?.space;
+    const space = this.#parts.clients.spaceOf(client);
     const app = space === undefined ? undefined : await this.#parts.app(space);
     if (app === undefined) return refuse(response, 400, "The app that asks is not there any more.");
     const wrong = await mayNotSignIn(this.#parts, session.account, app);

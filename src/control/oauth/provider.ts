@@ -47,8 +47,8 @@ export function openProvider(parts: SignInParts, keys: readonly JWK[]): Provider
   const find = clients.find.bind(clients);
   clients.find = async (id: string) => {
     const client = await find(id);
-    const known = parts.clients.find(id);
-    if (client !== undefined && known !== undefined) client["waybillApp"] = await apps(known.space);
+    const space = parts.clients.spaceOf(id);
+    if (client !== undefined && space !== undefined) client["waybillApp"] = await apps(space);
     return client;
   };
   return provider;
