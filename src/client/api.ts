@@ -180,8 +180,7 @@ export class WaybillClient {
   }
 
   async endSession(id: string, { account, ...asking }: Asking & { account?: string | undefined } = {}): Promise<void> {
-    const query = account === undefined ? "" : `?account=${encodeURIComponent(account)}`;
-    await this.#http.send("DELETE", `/api/sessions/${pathOf(id)}${query}`, undefined, asking);
+    await this.#http.send("DELETE", `/api/sessions/${pathOf(id)}${queryOf({ account })}`, undefined, asking);
   }
 
   async setPassword(account: string, body: SetPassword, asking: Asking = {}): Promise<void> {

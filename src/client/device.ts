@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ServerUnreachable } from "./errors.ts";
 import { apiErrorOf } from "./refusals.ts";
+import { answerWithinMs } from "./transport.ts";
 
 export interface DeviceCode {
   readonly userCode: string;
@@ -22,8 +23,6 @@ export interface DeviceSignInOptions {
 
 export type DeviceOutcome = { readonly token: string } | { readonly error: string; readonly says: string };
 
-/** An answer takes no person: it comes within this. */
-const answerWithinMs = 30_000;
 const grantType = "urn:ietf:params:oauth:grant-type:device_code";
 const client = "waybill";
 /** A server that says less is asked no more often. */
