@@ -28,6 +28,8 @@ export interface Context {
   stream(document: { readonly type: string }, text: string): void;
   /** A person's reading beside the answer, on stderr; silent with `-q`, and with `--json`. */
   note(text: string): void;
+  /** Which server, and by which token. */
+  where(): Promise<Where>;
   client(): Promise<WaybillClient>;
 }
 
@@ -38,6 +40,8 @@ const widthOtherwise = 100;
 export function contextOf(world: CliWorld, command: Command): Context {
   const options = command.optsWithGlobals<GlobalOptions>();
   const json = options.json === true;
+  let found: Promise<Where> | undefined;
+  const where = (): Promise<Where> => (found ??= whereIs(world, options.url));
   return {
     world,
     json,
@@ -46,9 +50,10 @@ export function contextOf(world: CliWorld, command: Command): Context {
     answer: (document, text) => void world.stdout.write(json ? `${JSON.stringify(document)}\n` : text),
     stream: (document, text) => void world.stdout.write(json ? `${JSON.stringify(document)}\n` : text),
     note: (text) => void (json || options.quiet || world.stderr.write(text)),
+    where,
     client: async () => {
-      const [{ WaybillClient }, where] = await Promise.all([import("../client/api.ts"), whereIs(world, options.url)]);
-      return new WaybillClient(where);
+      const [{ WaybillClient }, at] = await Promise.all([import("../client/api.ts"), where()]);
+      return new WaybillClient(at);
     },
   };
 }
@@ -67,7 +72,7 @@ export interface Where {
 }
 
 /** Flag, environment, saved sign-in, default. A saved token goes only to the address that it was saved for. */
-export async function whereIs(world: CliWorld, flag: string | undefined): Promise<Where> {
+async function whereIs(world: CliWorld, flag: string | undefined): Promise<Where> {
   const saved = await readSignIn(world.signInFile);
   const url = serverUrl(flag ?? world.env["WAYBILL_URL"] ?? saved?.url ?? defaultUrl);
   const named = world.env["WAYBILL_TOKEN"];

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import type { DeviceCode } from "../../client/device.ts";
 import type { WhoAmI } from "../../contract/api.ts";
 import { parseScopes } from "../arguments.ts";
-import { contextOf, serverUrl, whereIs } from "../context.ts";
+import { contextOf, serverUrl } from "../context.ts";
 import type { Context } from "../context.ts";
 import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
@@ -32,8 +32,7 @@ export function declare(program: Command, run: Runner): void {
         const { tokenStdin = false, scope } = command.opts<LoginOptions>();
         if (tokenStdin && scope !== undefined) throw usage("A token has its scopes already.", "Leave --scope out.");
         const [named] = command.args;
-        const { url: flag } = command.optsWithGlobals<{ url?: string }>();
-        const url = named === undefined ? (await whereIs(world, flag)).url : serverUrl(named);
+        const url = named === undefined ? (await context.where()).url : serverUrl(named);
         const token = tokenStdin ? await pasted(context) : await byDevice(context, url, scope ?? usualScopes);
         const who = await whoIs(context, { url, token });
         await writeSignIn(world.signInFile, { url, token });

@@ -1,6 +1,6 @@
 /** `waybill whoami`: the account that the server takes you for, and by which credential. */
 import type { Command } from "commander";
-import { contextOf, whereIs } from "../context.ts";
+import { contextOf } from "../context.ts";
 import type { Where } from "../context.ts";
 import type { Runner } from "../program.ts";
 
@@ -13,7 +13,7 @@ export function declare(program: Command, run: Runner): void {
         const context = contextOf(world, command);
         const [client, where, { drawWhoAmI }] = await Promise.all([
           context.client(),
-          whereIs(world, command.optsWithGlobals<{ url?: string }>().url),
+          context.where(),
           import("../draw/views.ts"),
         ]);
         const answer = await client.whoami({ signal: world.signal });
