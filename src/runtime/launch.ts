@@ -25,7 +25,7 @@ import {
 import { connectLink, type ReplicaLink } from "./link.ts";
 import { readLogFiles, type LogPart } from "../log/segments.ts";
 import { giveTree } from "./ownership.ts";
-import { hostCommand } from "./sandbox/stage.ts";
+import { hostCommand, type Stage } from "./sandbox/stage.ts";
 import { volumeAtWork, volumeFailed, volumeLow } from "./sandbox/volume.ts";
 import { programNeeds, shimEnvironment, shimFlags, shimPath, type ShimProgram } from "./shim-program.ts";
 import { placeOf, type SpareShims } from "./spares.ts";
@@ -40,7 +40,7 @@ export interface LaunchTools extends ShimProgram {
   /** Where sockets go when the replica's folder is too deep for a socket's address; the system's temporary folder where absent. */
   readonly shortFolder?: string;
   /** One that was started in advance is taken from there, where one waits and fits. */
-  readonly spares?: Pick<SpareShims, "take">;
+  readonly spares?: Pick<SpareShims, "take" | "waiting">;
   /** Called when the replica's folders are there, before its shim starts: its gateway's door must be open by then. */
   readonly beforeStart?: (plan: StoredPlan) => Promise<void>;
 }
@@ -89,6 +89,7 @@ export async function launch(plan: LaunchPlan, tools: LaunchTools): Promise<Repl
   writeStored(plan.folder, "plan.json", stored);
   if (plan.sandbox !== null && plan.sandbox.hostUid !== null) await giveTo(plan.sandbox.hostUid, stored);
   await tools.beforeStart?.(stored);
+  if (stored.sandbox !== null) makeOwnFolders(stored.sandbox);
   const spare = takeSpare(stored, tools);
   const child = spare?.child ?? startShim(stored, secrets, tools);
   let failed: string | undefined;
@@ -185,8 +186,7 @@ function startShim(stored: StoredPlan, secrets: Readonly<Record<string, string>>
 
 /** One that waits, where it can be put in this replica's place. */
 function takeSpare(stored: StoredPlan, tools: LaunchTools) {
-  if (tools.spares === undefined || stored.sandbox === null) return undefined;
-  makeOwnFolders(stored.sandbox);
+  if (tools.spares?.waiting === undefined || stored.sandbox === null) return undefined;
   const place = placeOf(stored, stored.sandbox, reachOf(stored, stored.sandbox, tools));
   const spare = place === null ? undefined : tools.spares.take();
   if (place === null || spare === undefined) return undefined;
@@ -194,11 +194,7 @@ function takeSpare(stored: StoredPlan, tools: LaunchTools) {
 }
 
 /** What a shim must reach, and what it must not write. */
-function reachOf(
-  plan: StoredPlan,
-  { dataFolder }: SandboxPlan,
-  tools: LaunchTools,
-): { readonly needs: readonly string[]; readonly frozen: readonly string[] } {
+function reachOf(plan: StoredPlan, { dataFolder }: SandboxPlan, tools: LaunchTools): Pick<Stage, "needs" | "frozen"> {
   const released = [plan.releaseFolder, ...(plan.release.image === undefined ? [] : [plan.release.image.root])];
   const needs = [
     ...[...released, plan.folder, plan.sockets, dataFolder],
@@ -225,7 +221,6 @@ function stagedShim(
 ): readonly [string, ...string[]] {
   const { hostUid, cgroups, disk } = sandbox;
   const all = volumesOf(disk);
-  makeOwnFolders(sandbox);
   const volumes = all.length === 0 ? {} : { volumes: { all, mounted: join(plan.folder, volumesMountedName) } };
   return hostCommand({ hostUid, ...reachOf(plan, sandbox, tools), cgroup: cgroups?.shim ?? null, ...volumes }, shim);
 }
