@@ -81,7 +81,7 @@ export function placeOf(
   if (hostUid === null || !areMade(volumes)) return null;
   // To look at what the disk has given them; who opens them is root.
   const needs = [...stage.needs, ...volumes.map(({ image }) => image)];
-  const folders = foldersScript({ hostUid, needs, frozen: stage.frozen, cgroup: null });
+  const folders = foldersScript({ hostUid, needs, frozen: stage.frozen });
   if (folders === null) return null;
   return {
     stored,

@@ -142,7 +142,11 @@ export function canStartSpare(needs: readonly string[]): boolean {
  * What the shell in the inner mount namespace is given, for the same as {@link hostCommand} would do. Null where one of `frozen` would
  * not be below what is covered: the process could take away what keeps it from being written.
  */
-export function foldersScript({ hostUid, needs, frozen }: Stage & { readonly hostUid: number }): string | null {
+export function foldersScript({
+  hostUid,
+  needs,
+  frozen,
+}: Pick<Stage, "needs" | "frozen"> & { readonly hostUid: number }): string | null {
   const steps = coverOf(needs, (folder) => mayEnter(folder, hostUid));
   const bound = new Set(steps.filter(({ do: what }) => what === "bind").map(({ path }) => path));
   return frozen.every((path) => bound.has(path)) ? shellScript(spareFds.folders, covering(steps, frozen)) : null;

@@ -124,7 +124,7 @@ export interface Volumes {
 }
 
 /** Lines for /bin/sh under `set -e`, for root in a mount namespace: makes, checks and mounts all of them, side by side; `otherwise` where one fails. */
-export function volumeLines(all: readonly Volume[], otherwise = ""): readonly string[] {
+function volumeLines(all: readonly Volume[], otherwise = ""): readonly string[] {
   const begin = all.map(
     ({ image, at, bytes, uid, lasts, reserveBytes }, index) =>
       `( ${lasts ? "lasting" : "passing"} ${quoted(image)} ${quoted(at)} ${bytes} ${uid} ${reserveBytes} ) & v${index}=$!`,
