@@ -15,7 +15,6 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { connect } from "node:tls";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
-import { chromium } from "playwright-core";
 import { WebSocket, WebSocketServer } from "ws";
 import { Authority, createRoot } from "../src/tls/authority.ts";
 import { authorityFolder, Certificates } from "../src/tls/certificates.ts";
@@ -27,7 +26,8 @@ import { eventually } from "./support/eventually.ts";
 import { freePort } from "./support/free-port.ts";
 import { askH2 } from "./support/h2-client.ts";
 import { loopback } from "./support/loopback.ts";
-import { needs, programOnPath } from "./support/needs.ts";
+import { openChromium } from "./support/browser.ts";
+import { needs } from "./support/needs.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "waybill-tls-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -206,7 +206,6 @@ describe("with the private authority", () => {
   });
 
   test("a browser speaks HTTP/2 to a page and its WebSocket", chromiumNeeds, async () => {
-    const program = programOnPath(["chromium", "chromium-browser"]) ?? "";
     const sockets = new WebSocketServer({ noServer: true });
     const via: unknown[] = [];
     world.app.on("upgrade", (request, socket, head) => {
@@ -215,8 +214,7 @@ describe("with the private authority", () => {
         ws.on("message", (data, binary) => ws.send(data, { binary })),
       );
     });
-    const args = ["--ignore-certificate-errors", ...(process.getuid?.() === 0 ? ["--no-sandbox"] : [])];
-    await using browser = await chromium.launch({ executablePath: program, args });
+    await using browser = await openChromium("--ignore-certificate-errors");
     const page = await browser.newPage();
     await page.goto(`https://${appHost}:${world.edge.port}/`);
     const spoken = await page.evaluate("performance.getEntriesByType('navigation')[0].nextHopProtocol");

@@ -4,12 +4,13 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, before, describe, test } from "node:test";
-import { chromium } from "playwright-core";
+import { decodeJwt } from "jose";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import { openChromium } from "./support/browser.ts";
 import { endedCall } from "./support/calls.ts";
 import { Role } from "./support/cluster.ts";
 import { freePort } from "./support/free-port.ts";
-import { needs, programOnPath } from "./support/needs.ts";
+import { needs } from "./support/needs.ts";
 import { Platform, until, type Account } from "./support/platform.ts";
 
 const { skip } = await needs("chromium");
@@ -47,9 +48,7 @@ for (const apart of [false, true]) {
       database(addSession, createHash("sha256").update(secret).digest("hex"), now, now, now + 3_600_000);
       await up.up();
       await until("the app runs again", async () => (await up.admin.space("alice/closed")).state === "running");
-      // Chromium's own sandbox refuses root.
-      const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-      browser = await chromium.launch({ executablePath: programOnPath(["chromium", "chromium-browser"]) ?? "", args });
+      browser = await openChromium();
     });
     after(async () => {
       await browser?.close();
@@ -70,10 +69,7 @@ for (const apart of [false, true]) {
         const answer = await fetch(at);
         return `${answer.status} ${answer.headers.get("x-waybill-account")} ${await answer.text()}`;
       }, path);
-    const userOf = (answer: string): string => {
-      const [, payload = ""] = (answer.split(" ").at(-1) ?? "").split(".");
-      return (JSON.parse(Buffer.from(payload, "base64url").toString()) as { readonly user: string }).user;
-    };
+    const userOf = (answer: string): unknown => decodeJwt(answer.split(" ").at(-1) ?? "")["user"];
 
     test("opens a private Space by its address, and is the person at the console there, unseen by the app", async () => {
       await using context = await signedIn();

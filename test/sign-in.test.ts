@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { request } from "node:http";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { chromium } from "playwright-core";
 import type { Browser, BrowserContext } from "playwright-core";
-import { needs, programOnPath } from "./support/needs.ts";
+import { openChromium } from "./support/browser.ts";
+import { needs } from "./support/needs.ts";
 import { Platform, until, visit } from "./support/platform.ts";
 import type { Account, App } from "./support/platform.ts";
 
@@ -41,10 +42,7 @@ describe("the console of a platform", () => {
     up = await Platform.start({ sandbox: "none" });
     alice = await up.account("alice");
     app = await up.deploy(alice, "mirror", mirror);
-    // Chromium's own sandbox refuses root.
-    const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-    if (!chromiumNeeds.skip)
-      browser = await chromium.launch({ executablePath: programOnPath(["chromium", "chromium-browser"]) ?? "", args });
+    if (!chromiumNeeds.skip) browser = await openChromium();
   });
   after(async () => {
     await browser?.close();
@@ -214,7 +212,6 @@ describe("the console of a platform", () => {
 
 /** A page on another port that tries to write in the name of whoever opens it. */
 async function evilPage(console: string): Promise<{ readonly url: string } & AsyncDisposable> {
-  const { createServer } = await import("node:http");
   const script = `
     const ask = (path, options) => fetch("${console}" + path, { credentials: "include", ...options })
       .then((answer) => (answer.type === "opaque" ? "opaque" : "read " + answer.status), () => "blocked");
@@ -227,15 +224,13 @@ async function evilPage(console: string): Promise<{ readonly url: string } & Asy
     ]).then((told) => { document.querySelector("pre").textContent = JSON.stringify(told); document.title = "tried"; });`;
   const server = createServer((_request, response) => {
     response.setHeader("content-type", "text/html");
+    const button = '<button style="font-size:0" aria-label="form"></button>';
     response.end(
-      `<body><pre></pre><form method="post" action="${console}/logout" hidden></form><script>${script}</script></body>`.replace(
-        "hidden></form>",
-        `><button style="font-size:0" aria-label="form"></button></form>`,
-      ),
+      `<body><pre></pre><form method="post" action="${console}/logout">${button}</form><script>${script}</script></body>`,
     );
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
-  const { port } = server.address() as { port: number };
+  const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}/`,
     async [Symbol.asyncDispose]() {

@@ -1,6 +1,7 @@
 /** A visitor's token shown by whom it was not made for, and when it should not be: apps in sandboxes, each with a connection of its own. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { decodeJwt as claims } from "jose";
 import { needs } from "./support/needs.ts";
 import { Platform, visit, type Account, type App } from "./support/platform.ts";
 
@@ -41,8 +42,6 @@ describe("a visitor's token", { skip }, () => {
 
   const named = ({ space }: App): string => `http://${space.replace("/", "-")}.localhost:${new URL(up.url).port}`;
   const tokenOf = async (app: App, who: Account): Promise<string> => (await visit(`${app.url}/token`, who)).text;
-  const claims = (token: string): Record<string, unknown> =>
-    JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as Record<string, unknown>;
   /** `by` asks the other of the two with this token, or its visitor's own. */
   const shows = (by: App, to: App, token?: string) => {
     const shown = token === undefined ? "" : `&token=${encodeURIComponent(token)}`;

@@ -1,11 +1,11 @@
 /** What a page of one Space can do to another Space and to the console in a real browser, by an exact table. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { chromium } from "playwright-core";
 import type { Browser, Page } from "playwright-core";
+import { openChromium } from "../support/browser.ts";
 import { appHost, edgeWorld } from "../support/edge-world.ts";
 import type { EdgeWorld } from "../support/edge-world.ts";
-import { needs, programOnPath } from "../support/needs.ts";
+import { needs } from "../support/needs.ts";
 
 const otherHost = "bob-other.localhost";
 const browserNeeded = await needs("chromium");
@@ -41,9 +41,7 @@ describe("a page of a Space", browserNeeded, () => {
     const space = world.directory.get(appHost);
     assert.ok(space);
     world.directory.set(otherHost, { ...space, space: "bob/other", owner: "bob" });
-    // Chromium's own sandbox refuses root.
-    const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-    browser = await chromium.launch({ executablePath: programOnPath(["chromium", "chromium-browser"]) ?? "", args });
+    browser = await openChromium();
     const context = await browser.newContext();
     const { port } = world.edge;
     other = `http://${otherHost}:${port}`;

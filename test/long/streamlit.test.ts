@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { chromium } from "playwright-core";
 import { deployFolder } from "../../src/client/deploy.ts";
-import { needs, programOnPath } from "../support/needs.ts";
+import { openChromium } from "../support/browser.ts";
+import { needs } from "../support/needs.ts";
 import { Platform, until, visit } from "../support/platform.ts";
 
 const { skip } = await needs("gradio");
@@ -43,9 +43,7 @@ describe("the Streamlit example", { skip }, () => {
     "answers a person who picks another place, and its log has what the script printed",
     { skip: noBrowser },
     async () => {
-      const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-      const executablePath = programOnPath(["chromium", "chromium-browser"]) ?? "";
-      const browser = await chromium.launch({ executablePath, args });
+      const browser = await openChromium();
       try {
         const page = await browser.newPage();
         await page.goto(url, { timeout: pageWithinMs });

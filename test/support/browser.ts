@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type Browser, type Page } from "playwright-core";
 import type { Asked, GradioCaller, Said } from "./gradio-callers.ts";
-import { programOnPath } from "./needs.ts";
+import { chromiumNames, programOnPath } from "./needs.ts";
 
 /** A page that has not come to an end by then hangs, and so would its visitor. */
 const endWithinMs = 300_000;
@@ -12,14 +12,15 @@ const pageWithinMs = 180_000;
 /** Half of the ten seconds after which a page takes its toasts away: those that are no errors are to be read too. */
 const toastWithinMs = 5_000;
 
+export function openChromium(...options: readonly string[]): Promise<Browser> {
+  // Chromium's own sandbox refuses root.
+  const args = process.getuid?.() === 0 ? ["--no-sandbox", ...options] : [...options];
+  return chromium.launch({ executablePath: programOnPath(chromiumNames) ?? "", args });
+}
+
 /** Opens the Space's page anew for each call, as a visitor without an account. */
 export async function browserCaller(): Promise<GradioCaller> {
-  // Chromium's own sandbox refuses root.
-  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-  const browser = await chromium.launch({
-    executablePath: programOnPath(["chromium", "chromium-browser"]) ?? "",
-    args,
-  });
+  const browser = await openChromium();
   return {
     name: "a browser",
     call: (asked) => callIn(browser, asked),

@@ -40,6 +40,9 @@ export async function needs(...what: readonly Need[]): Promise<{ readonly skip: 
   return { skip: missing.length === 0 ? false : missing.join("; ") };
 }
 
+/** Debian's, by either of its names. */
+export const chromiumNames = ["chromium", "chromium-browser"] as const;
+
 /** The first of these programs that is in a folder of the PATH. */
 export function programOnPath(names: readonly string[]): string | undefined {
   const folders = (process.env["PATH"] ?? "").split(":").filter((folder) => folder !== "");
@@ -55,7 +58,7 @@ async function lacking(what: Need): Promise<string | undefined> {
     return existsSync("/usr/bin/mmdebstrap") ? undefined : "no mmdebstrap, which makes a base image";
   if (what === "apt") return onceInRun("needs-apt", lackingForApt);
   if (what === "exits") return lackingForExits();
-  if (what === "chromium") return programOnPath(["chromium", "chromium-browser"]) ? undefined : "no Chromium";
+  if (what === "chromium") return programOnPath(chromiumNames) ? undefined : "no Chromium";
   if (what === "cc") return lackingForPreload();
   if (what === "own-disk") return lackingForOwnDisk();
   if (what === "caddy") return existsSync("/usr/bin/caddy") ? undefined : "no /usr/bin/caddy";
