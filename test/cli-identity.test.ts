@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, describe, test } from "node:test";
 import { runCli } from "../src/cli/program.ts";
 import type { CliWorld } from "../src/cli/world.ts";
+import { cliWorld } from "./support/cli-world.ts";
 import { ScriptedConsole } from "./support/console-api.ts";
 
 let api: ScriptedConsole;
@@ -15,22 +16,12 @@ afterEach(() => api[Symbol.asyncDispose]());
 
 async function waybill(
   args: readonly string[],
-  stdin: CliWorld["stdin"] = { text: async () => "" },
+  stdin?: CliWorld["stdin"],
 ): Promise<{ readonly code: number; readonly out: string }> {
-  let out = "";
-  const elsewhere = (): never => assert.fail("these commands only ask the console");
-  const code = await runCli(args, {
-    ...{ version: "1.2.3", env: { WAYBILL_URL: url, WAYBILL_TOKEN: "hf_wbtest" }, zone: "UTC" },
-    stdout: { write: (text) => (out += text), columns: 100 },
-    stderr: { write: () => undefined, columns: 100 },
-    stdin,
-    clock: { wall: () => 0 as never, monotonic: () => 0 },
-    signal: new AbortController().signal,
-    signInFile: "/nothing/there.json",
-    ...{ up: elsewhere, agent: elsewhere, dataFolder: elsewhere, restore: elsewhere, compact: elsewhere },
-    ...{ move: elsewhere, stopAll: elsewhere, edge: elsewhere, authority: elsewhere },
-  });
-  return { code, out };
+  const env = { WAYBILL_URL: url, WAYBILL_TOKEN: "hf_wbtest" };
+  const { world, said } = cliWorld({ env, ...(stdin && { stdin }) });
+  const code = await runCli(args, world);
+  return { code, out: said.out };
 }
 
 describe("waybill", () => {

@@ -3,21 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runCli } from "../src/cli/program.ts";
 import type { UpOptions } from "../src/cli/world.ts";
+import { cliWorld } from "./support/cli-world.ts";
 
 const ups: UpOptions[] = [];
 
 async function waybill(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ["", ""];
-  const elsewhere = (): never => assert.fail("not of these commands");
-  const code = await runCli(args, {
-    version: "1.2.3",
-    env: {},
-    signInFile: "",
-    signal: new AbortController().signal,
-    stdout: { write: (text) => (out += text), columns: 100 },
-    stderr: { write: (text) => (err += text), columns: 100 },
-    stdin: { text: elsewhere },
-    clock: { wall: () => 0 as never, monotonic: () => 0 },
+  const { world, said } = cliWorld({
     up: async (options) => (ups.push(options), 0),
     authority: async (data, { create }) =>
       create || data === "with-authority"
@@ -27,16 +18,9 @@ async function waybill(...args: string[]): Promise<{ code: number; out: string; 
           }
         : undefined,
     dataFolder: (named) => named ?? "",
-    ...{
-      agent: elsewhere,
-      edge: elsewhere,
-      restore: elsewhere,
-      compact: elsewhere,
-      move: elsewhere,
-      stopAll: elsewhere,
-    },
   });
-  return { code, out, err };
+  const code = await runCli(args, world);
+  return { code, ...said };
 }
 
 test("up hands over how TLS is spoken, each source of its own", async () => {

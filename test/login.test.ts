@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { runCli } from "../src/cli/program.ts";
 import { WaybillClient } from "../src/client/api.ts";
+import { cliWorld, type Said } from "./support/cli-world.ts";
 import { Platform, until, type Account } from "./support/platform.ts";
 
 let up: Platform;
@@ -24,31 +25,20 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 interface Running {
-  readonly said: { out: string; err: string };
+  readonly said: Said;
   readonly code: Promise<number>;
 }
 
-function waybill(
-  args: readonly string[],
-  { stdin = "", env = {}, signal = new AbortController().signal }: Partial<Wishes> = {},
-): Running {
-  const said = { out: "", err: "" };
-  const elsewhere = (): never => assert.fail("these commands only ask the console");
-  const code = runCli(args, {
-    ...{ version: "1.2.3", env, zone: "UTC", signal, signInFile: file },
-    stdout: { write: (text) => (said.out += text), columns: 100 },
-    stderr: { write: (text) => (said.err += text), columns: 100 },
-    stdin: { text: async () => stdin },
-    clock: { wall: () => Date.now() as never, monotonic: () => performance.now() },
-    ...{ up: elsewhere, agent: elsewhere, dataFolder: elsewhere, restore: elsewhere, compact: elsewhere },
-    ...{ move: elsewhere, stopAll: elsewhere, edge: elsewhere, authority: elsewhere },
-  });
-  return { said, code };
-}
 interface Wishes {
   readonly stdin: string;
   readonly env: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+}
+
+function waybill(args: readonly string[], { stdin = "", ...wishes }: Partial<Wishes> = {}): Running {
+  const clock = { wall: () => Date.now() as never, monotonic: () => performance.now() };
+  const { world, said } = cliWorld({ ...wishes, signInFile: file, stdin: { text: async () => stdin }, clock });
+  return { said, code: runCli(args, world) };
 }
 
 async function ran(args: readonly string[], wishes: Partial<Wishes> = {}) {
