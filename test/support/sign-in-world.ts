@@ -35,6 +35,8 @@ export interface SignInWorld extends AsyncDisposable {
   later(ms: number): void;
   /** What the platform noted as its own failures. */
   readonly failures: unknown[];
+  /** All that is in the database, as it lies there. */
+  kept(): Promise<string>;
   app(of?: Partial<AppSignIn> & { readonly sdk?: SpaceSdk; readonly space?: string }): Promise<AppMade>;
   account(name: string): Promise<void>;
   /** An organisation with these members. */
@@ -54,7 +56,8 @@ export async function openSignInWorld(): Promise<SignInWorld> {
     monotonic: () => performance.now() + shift.ms,
   };
   const random: RandomBytes = (count) => new Uint8Array(randomBytes(count));
-  const catalog = await Catalog.open(memorySql(), clock);
+  const sql = memorySql();
+  const catalog = await Catalog.open(sql, clock);
   const box = new SecretBox(new Map([["k_test", randomBytes(32)]]), random);
   const failures: unknown[] = [];
   const urls = { console: "", inside: "" };
@@ -115,6 +118,11 @@ export async function openSignInWorld(): Promise<SignInWorld> {
     resolver,
     failures,
     ...urls,
+    async kept() {
+      const tables = await sql.all("SELECT name FROM sqlite_master WHERE type = 'table'");
+      const rows = await Promise.all(tables.map(({ name }) => sql.all(`SELECT * FROM "${String(name)}"`)));
+      return rows.flat().flatMap(Object.values).join("\n");
+    },
     later: (ms) => {
       shift.ms += ms;
       mock.timers.tick(ms);
