@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { connect } from "node:http2";
 import { request } from "node:http";
-import type { IncomingHttpHeaders } from "node:http";
 import { connect as connectTcp } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { Role } from "./support/cluster.ts";
+import { get, type Answer } from "./support/edge-load.ts";
 import { freePort } from "./support/free-port.ts";
 import { GitClient } from "./support/git-client.ts";
 import { askH2 } from "./support/h2-client.ts";
@@ -29,12 +29,6 @@ server.on("upgrade", (request, socket) => {
 });
 server.listen(process.env.PORT);
 `;
-
-interface Asked {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly text: string;
-}
 
 /** Something that stays open: a stream, or a WebSocket. */
 interface Open {
@@ -74,17 +68,12 @@ for (const apart of [false, true]) {
     });
 
     const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
-    const ask = (app: App, headers: Readonly<Record<string, string>> = {}, path = "/", host?: string): Promise<Asked> =>
-      new Promise((resolve, reject) => {
-        const named = host === undefined ? {} : { host };
-        request(`${app.url}${path}`, { agent: false, headers: { ...headers, ...named } }, (response) => {
-          let text = "";
-          response.setEncoding("utf8").on("data", (part: string) => (text += part));
-          response.on("end", () => resolve({ status: response.statusCode ?? 0, headers: response.headers, text }));
-        })
-          .on("error", reject)
-          .end();
-      });
+    const ask = (
+      app: App,
+      headers: Readonly<Record<string, string>> = {},
+      path = "/",
+      host?: string,
+    ): Promise<Answer> => get(`${app.url}${path}`, { headers: { ...headers, ...(host !== undefined && { host }) } });
     const upgraded = (
       app: App,
       headers: Readonly<Record<string, string>> = {},
@@ -124,12 +113,12 @@ for (const apart of [false, true]) {
         });
         asked.on("error", reject).end();
       });
-    const field = async (asked: Promise<Asked>) => {
+    const field = async (asked: Promise<Answer>) => {
       const { status, headers } = await asked;
       return `${status} ${String(headers["x-waybill-account"])}`;
     };
     /** Without what is of one answer alone. */
-    const told = ({ status, headers, text }: Asked, host: string): string =>
+    const told = ({ status, headers, text }: Answer, host: string): string =>
       JSON.stringify([status, Object.keys(headers), headers["proxy-status"], text])
         .replaceAll(/n_[0-9a-z]+/g, "ID")
         .replaceAll(host, "HOST");

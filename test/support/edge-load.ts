@@ -1,6 +1,6 @@
 /** Visitors of an app who never rest, each in its own way: what goes wrong for any of them is counted. */
 import { request } from "node:http";
-import type { Agent } from "node:http";
+import type { Agent, IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 
 /** An app for them: a page, an endless stream, an echo over an upgrade, and a counter of what is uploaded. */
@@ -65,6 +65,7 @@ export function loadOf(visitors: number, each: () => Promise<void>): Load {
 
 export interface Answer {
   readonly status: number;
+  readonly headers: IncomingHttpHeaders;
   readonly text: string;
 }
 
@@ -82,7 +83,10 @@ export function get(
     const asked = request(url, { agent, headers, method }, (response) => {
       const pieces: Buffer[] = [];
       response.on("data", (piece: Buffer) => pieces.push(piece)).on("error", reject);
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(pieces).toString() }));
+      response.on("end", () => {
+        const { statusCode: status = 0, headers: its } = response;
+        resolve({ status, headers: its, text: Buffer.concat(pieces).toString() });
+      });
     });
     asked.on("error", reject).end(body);
   });
@@ -153,7 +157,8 @@ export function upload(url: string): { end(): Promise<{ sent: number; counted: n
   const asked = request(url, { agent: false, method: "POST" }, (response) => {
     let text = "";
     response.setEncoding("utf8").on("data", (more: string) => (text += more));
-    response.on("end", () => answer.resolve({ status: response.statusCode ?? 0, text })).on("error", answer.reject);
+    const { statusCode: status = 0, headers } = response;
+    response.on("end", () => answer.resolve({ status, headers, text })).on("error", answer.reject);
   }).on("error", answer.reject);
   const timer = setInterval(() => {
     asked.write(piece);
