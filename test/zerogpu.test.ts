@@ -208,7 +208,8 @@ describe("ZeroGPU on Gradio 6.31", { skip }, () => {
       const { said, call, explained } = await space.call(stranger(), { api: "greedy", x: 0 });
       assert.match(
         said.error ?? "",
-        /^Too little GPU time left .*: 120 s of 120 s .* asks for 280 s\. Nothing was charged\.$/,
+        // Strangers share an address: the call before has used some of it, and more of it on a slow machine.
+        /^Too little GPU time left .*: 1(?:20|1\d(?:\.\d)?) s of 120 s .* asks for 280 s\. Nothing was charged\.$/,
       );
       assert.deepEqual([call.outcome, call.code, call.heldMs], ["refused", "gpu/quota-exceeded", 0]);
       assert.deepEqual([explained.verdict?.certainty, explained.verdict?.charge?.chargedMs], ["proved", 0]);
