@@ -1,5 +1,5 @@
 /** One-time tickets by which a session at the console is handed over to an app's address: kept in memory, since each lasts a moment. */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { sameSecret, secretHash } from "../identity/secret-text.ts";
 import { base32 } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
@@ -53,11 +53,6 @@ export class HandOvers {
     // Whoever shows it has used it up, right or wrong.
     this.#tickets.delete(name);
     if (ticket === undefined || this.#clock.monotonic() >= ticket.until || ticket.place !== place) return undefined;
-    const [asked, shown] = [Buffer.from(ticket.stateHash), Buffer.from(stateHashOf(state))];
-    return asked.length === shown.length && timingSafeEqual(asked, shown) ? ticket.session : undefined;
+    return sameSecret(ticket.stateHash, secretHash(state)) ? ticket.session : undefined;
   }
-}
-
-export function stateHashOf(state: string): string {
-  return createHash("sha256").update(state).digest("hex");
 }

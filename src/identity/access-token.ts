@@ -1,7 +1,7 @@
 /** Access tokens: what a client sends as `Authorization: Bearer`. Shown once, kept only as a hash. */
-import { hash } from "node:crypto";
 import { base32 } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
+import { secretHash } from "./secret-text.ts";
 
 /** Clients of the Hub accept only tokens that begin with `hf_`; what follows makes ours recognisable in a leak. */
 const prefix = "hf_wb";
@@ -20,5 +20,5 @@ export function isAccessToken(text: string): boolean {
 
 /** What is stored: SHA-256 in hexadecimal. */
 export function accessTokenHash(token: string): string {
-  return hash("sha256", token);
+  return secretHash(token);
 }

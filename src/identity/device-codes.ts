@@ -2,13 +2,13 @@
  * Device codes (RFC 8628): a program without a browser asks, a person answers on the console by a short code, and the program is
  * given what the answer says, once. Kept in memory alone: one that a restart forgets is asked for again, and no secret lies anywhere.
  */
-import { createHash } from "node:crypto";
 import { assert } from "../stdx/assert.ts";
 import { base32 } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { seconds } from "../stdx/time.ts";
 import type { Clock } from "../stdx/time.ts";
 import { addressAccount } from "./caller-address.ts";
+import { secretHash } from "./secret-text.ts";
 import type { Scope } from "./token-resolver.ts";
 
 /** What a program says of itself; all of it but the address is its own word. */
@@ -90,7 +90,7 @@ export class DeviceCodes {
     if (living.length >= allMax || ofAddress.length >= ofAddressMax) return undefined;
     const deviceCode = `wbd_${base32(this.#random(deviceCodeBytes))}`;
     const device: Device = { ...ask, userCode: this.#userCode(), until: now + deviceCodeLivesMs };
-    const deviceHash = hashOf(deviceCode);
+    const deviceHash = secretHash(deviceCode);
     const held: Held = { device, deviceHash, stage: { at: "waiting" }, polledAt: null, intervalMs: pollIntervalMs };
     this.#byUser.set(lettersOf(device.userCode), held);
     this.#byDevice.set(deviceHash, held);
@@ -134,7 +134,7 @@ export class DeviceCodes {
 
   poll(deviceCode: string, client: DeviceClient): Polled {
     const now = this.#clock.monotonic();
-    const held = this.#byDevice.get(hashOf(deviceCode));
+    const held = this.#byDevice.get(secretHash(deviceCode));
     // A code is its client's alone (RFC 6749, 5.2: "issued to another client").
     if (!held || held.device.client !== client) return { kind: "error", error: "invalid_grant" };
     const { stage } = held;
@@ -208,8 +208,4 @@ function lettersOf(typed: string): string {
     .toUpperCase()
     .replace(/[^A-Z]/g, "")
     .slice(0, userCodeLetters + 1);
-}
-
-function hashOf(deviceCode: string): string {
-  return createHash("sha256").update(deviceCode).digest("hex");
 }

@@ -2,7 +2,6 @@
  * Sessions of browsers at the console: a random secret in a cookie that the browser sends to the console's own host alone, and its hash
  * in the catalog. A session ends when it is ended, when it was not used for a week, and after thirty days whatever happens.
  */
-import { createHash } from "node:crypto";
 import { cookieIn } from "../contract/hand-over.ts";
 import type { TierName } from "../core/model.ts";
 import { base32, newId } from "../stdx/ids.ts";
@@ -10,6 +9,7 @@ import type { RandomBytes } from "../stdx/ids.ts";
 import { instant } from "../stdx/time.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import { Remembered } from "./remembered.ts";
+import { secretHash } from "./secret-text.ts";
 import type { Role } from "./token-resolver.ts";
 
 /** By its first characters browsers keep it only from https or this machine, for this host alone, for all of its paths (RFC 6265bis §4.1.3.2). */
@@ -101,7 +101,7 @@ export class Sessions {
     const id = newId("s", random);
     const createdAt = clock.wall();
     await directory.create({
-      ...{ id, account, how, hash: hashOf(secret), createdAt, expiresAt: instant(createdAt + lastsMs) },
+      ...{ id, account, how, hash: secretHash(secret), createdAt, expiresAt: instant(createdAt + lastsMs) },
       ...{ address, agent: agent?.slice(0, agentMaxLength).replace(/[^\x20-\x7e]/g, "?") ?? null },
     });
     return { id, secret };
@@ -109,7 +109,7 @@ export class Sessions {
 
   /** Whose session the secret is of. Rejects only where the directory does. */
   async find(secret: string): Promise<SessionIdentity> {
-    const found = secretForm.test(secret) ? await this.#known.find(hashOf(secret)) : undefined;
+    const found = secretForm.test(secret) ? await this.#known.find(secretHash(secret)) : undefined;
     return standing(found, this.#options.clock.wall());
   }
 
@@ -176,8 +176,4 @@ export const noSessionCookie = `${cookieName}=; Path=/; Max-Age=0; Secure; HttpO
 /** Whether a `Set-Cookie` is one of these two. */
 export function isSessionCookie(cookie: string): boolean {
   return cookie.startsWith(`${cookieName}=`);
-}
-
-function hashOf(secret: string): string {
-  return createHash("sha256").update(secret).digest("hex");
 }

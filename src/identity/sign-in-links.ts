@@ -1,8 +1,8 @@
 /** Links that sign a browser in once, for a few minutes: the platform prints one at its start. Known by their hashes, in memory alone. */
-import { createHash } from "node:crypto";
 import { base32 } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
+import { secretHash } from "./secret-text.ts";
 
 /** Until whoever has started the platform looks at its first lines. */
 export const linkLastsMs = 15 * 60_000;
@@ -24,20 +24,16 @@ export class SignInLinks {
   /** The code of a fresh link. */
   make(account: string): string {
     const code = base32(this.#random(codeBytes));
-    this.#links.set(hashOf(code), { account, until: this.#clock.monotonic() + linkLastsMs });
+    this.#links.set(secretHash(code), { account, until: this.#clock.monotonic() + linkLastsMs });
     if (this.#links.size > linksMax) this.#links.delete(this.#links.keys().next().value ?? "");
     return code;
   }
 
   /** Whose link it is; it is used up. Looked up by its hash, whose place tells nobody anything of a code. */
   take(code: string): string | undefined {
-    const hash = hashOf(code);
+    const hash = secretHash(code);
     const link = this.#links.get(hash);
     this.#links.delete(hash);
     return link && this.#clock.monotonic() < link.until ? link.account : undefined;
   }
-}
-
-function hashOf(code: string): string {
-  return createHash("sha256").update(code).digest("hex");
 }

@@ -8,11 +8,12 @@
  * What is accepted is what {@link mintVisitorToken} writes, byte for byte: the header is compared as text with the one that belongs to
  * the key, and the payload must be its own canonical text. So no other algorithm, no key by address, no member twice, no padding.
  */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
 import type { BilledBy, TierName } from "../core/model.ts";
 import { tierDefaults } from "../core/policy.ts";
 import { instant, seconds } from "../stdx/time.ts";
 import type { Instant } from "../stdx/time.ts";
+import { sameSecret } from "./secret-text.ts";
 
 /** Secrets by their id. */
 export type VisitorSecrets = ReadonlyMap<string, Uint8Array>;
@@ -102,17 +103,12 @@ function signedPayload(token: string, keys: VisitorSecrets): string | undefined 
   if (parts.length !== 3 || header === undefined || payload === undefined || signature === undefined) return undefined;
   for (const [kid, key] of keys) {
     if (header !== headerOf(kid)) continue;
-    if (!same(signature, mac(key, `${header}.${payload}`))) return undefined;
+    // As texts, so that a signature has one spelling.
+    if (!sameSecret(signature, mac(key, `${header}.${payload}`))) return undefined;
     const text = Buffer.from(payload, "base64url").toString();
     return encode(text) === payload ? text : undefined;
   }
   return undefined;
-}
-
-/** Compares texts in a time that does not tell where they differ. As text, so that a signature has one spelling. */
-function same(given: string, right: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(right)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }
 
 function headerOf(kid: string): string {

@@ -2,7 +2,8 @@
  * What a browser carries to an app's address once a session at the console was handed over to it: which session, signed, good at that
  * address alone and as long as the session is. Nothing is kept of it: it says nothing that the session does not, and ends with it.
  */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac } from "node:crypto";
+import { sameSecret } from "./secret-text.ts";
 
 export interface Visit {
   /** `s_…` */
@@ -22,8 +23,7 @@ export function signVisit(key: Uint8Array, { session, place }: Visit): string {
 /** The session that may visit that place by it; undefined where we did not sign it for there. */
 export function readVisit(key: Uint8Array, text: string, place: string): string | undefined {
   const [payload = "", signature = "", ...more] = text.length > maxLength ? [] : text.split(".");
-  const [ours, theirs] = [Buffer.from(mac(key, payload)), Buffer.from(signature)];
-  if (more.length > 0 || ours.length !== theirs.length || !timingSafeEqual(ours, theirs)) return undefined;
+  if (more.length > 0 || !sameSecret(mac(key, payload), signature)) return undefined;
   const visit = JSON.parse(Buffer.from(payload, "base64url").toString()) as Visit;
   return visit.place === place ? visit.session : undefined;
 }

@@ -5,10 +5,10 @@
  */
 import { cookieIn, handOverPaths, ticketPath, visitCookieName } from "../../contract/hand-over.ts";
 import { portName } from "../../edge/ports.ts";
+import { secretHash } from "../../identity/secret-text.ts";
 import { lastsMs } from "../../identity/sessions.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { originOf, refuse } from "../api.ts";
-import { stateHashOf } from "../hand-overs.ts";
 import type { Server } from "../server.ts";
 
 const stateCookie = "__Host-waybill-state";
@@ -26,7 +26,7 @@ export const handOverRoute: Route = (api, server) => {
     const state = `${server.handOvers.newState()}.${Buffer.from(pathOf(c.req.query("to"))).toString("base64url")}`;
     const to = new URL(ticketPath, server.consoleUrl());
     to.searchParams.set("at", at.origin);
-    to.searchParams.set("state", stateHashOf(state));
+    to.searchParams.set("state", secretHash(state));
     return sent(to.href, [`${stateCookie}=${state}; Max-Age=${stateSeconds}; ${attributes}`]);
   });
 
