@@ -135,7 +135,7 @@ export class Provider {
   #failure(error: unknown, library: typeof openid): ProviderFailure {
     if (error instanceof ProviderFailure) return error;
     const { label } = this.settings;
-    const down = causes(error).find((one): one is Unanswered => one instanceof Unanswered);
+    const down = causes(error).find((one) => one instanceof Unanswered);
     if (down) return new ProviderFailure("identity/provider-down", `${label}: ${down.message}.`, error);
     if (error instanceof library.AuthorizationResponseError)
       return new ProviderFailure(
@@ -193,17 +193,16 @@ function boundedFetch(withinMs: number): Fetch {
   };
 }
 
-function causes(error: unknown): readonly unknown[] {
-  const found: unknown[] = [];
+/** The error and what it came from, the last of all last. */
+function causes(error: unknown): readonly Error[] {
+  const found: Error[] = [];
   for (let one = error; one instanceof Error && found.length < 10; one = one.cause) found.push(one);
   return found.length > 0 ? found : [new Error(String(error))];
 }
 
 /** The status of an answer that was not of the form that is due. */
 function statusIn(error: unknown): number | undefined {
-  const answer = causes(error).find(
-    (one) => one instanceof Response || (one as { cause?: unknown }).cause instanceof Response,
-  );
-  const response = answer instanceof Response ? answer : (answer as { cause?: unknown } | undefined)?.cause;
-  return response instanceof Response ? response.status : undefined;
+  return causes(error)
+    .map(({ cause }) => cause)
+    .find((cause) => cause instanceof Response)?.status;
 }
