@@ -27,7 +27,7 @@ export function askCodePage(says?: string): string {
 /** Shows what waits under a code, and asks for the person's word. `granted`: of what it asks, what this account may give. */
 export function answerPage(
   device: Device,
-  { account, granted, form }: { readonly account: string; readonly granted: readonly Scope[]; readonly form: string },
+  { account, granted }: { readonly account: string; readonly granted: readonly Scope[] },
 ): string {
   const { client, machine, address, scopes, userCode } = device;
   const items = scopes.map((scope) => {
@@ -44,7 +44,7 @@ export function answerPage(
 <dt>as</dt><dd>${escapeHtml(account)}</dd></dl>
 <h2>It could</h2><ul>${items.join("")}</ul>
 <p class="panel">Approve only what you started yourself, just now, and only where the program shows this code. If somebody sent you here, deny.</p>
-<form method="post" action="${path}">${form}<input type="hidden" name="code" value="${escapeHtml(userCode)}">
+<form method="post" action="${path}"><input type="hidden" name="code" value="${escapeHtml(userCode)}">
 <p><button name="answer" value="approve">Approve</button> <button name="answer" value="deny">Deny</button></p></form>`,
   );
 }

@@ -24,7 +24,7 @@ export interface DeviceAsk {
 /** Programs that may ask so. */
 export type DeviceClient = "waybill" | "hf";
 
-/** `approving`: an answer is under way. `ended`: given out, or refused. */
+/** `approving`: an answer is under way. `claimed`: its token is given out. */
 type Stage =
   | { readonly at: "waiting" | "approving" | "denied" }
   | { readonly at: "approved" | "claimed"; readonly token: string; readonly account: string };
@@ -37,7 +37,6 @@ export interface Device extends DeviceAsk {
 
 interface Held {
   readonly device: Device;
-  readonly deviceHash: string;
   stage: Stage;
   polledAt: number | null;
   intervalMs: number;
@@ -90,10 +89,9 @@ export class DeviceCodes {
     if (living.length >= allMax || ofAddress.length >= ofAddressMax) return undefined;
     const deviceCode = `wbd_${base32(this.#random(deviceCodeBytes))}`;
     const device: Device = { ...ask, userCode: this.#userCode(), until: now + deviceCodeLivesMs };
-    const deviceHash = secretHash(deviceCode);
-    const held: Held = { device, deviceHash, stage: { at: "waiting" }, polledAt: null, intervalMs: pollIntervalMs };
+    const held: Held = { device, stage: { at: "waiting" }, polledAt: null, intervalMs: pollIntervalMs };
     this.#byUser.set(lettersOf(device.userCode), held);
-    this.#byDevice.set(deviceHash, held);
+    this.#byDevice.set(secretHash(deviceCode), held);
     return { deviceCode, device };
   }
 
@@ -157,14 +155,14 @@ export class DeviceCodes {
     const now = this.#clock.monotonic();
     for (const [account, { until }] of this.#misses) if (now >= until) this.#misses.delete(account);
     const unclaimed: string[] = [];
-    for (const held of this.#byDevice.values()) {
+    for (const [hash, held] of this.#byDevice) {
       if (now < held.device.until) continue;
       this.#byUser.delete(lettersOf(held.device.userCode));
       if (held.stage.at === "approved") {
         unclaimed.push(held.stage.token);
         held.stage = { at: "denied" };
       }
-      if (now >= held.device.until + endedKeptMs) this.#byDevice.delete(held.deviceHash);
+      if (now >= held.device.until + endedKeptMs) this.#byDevice.delete(hash);
     }
     return unclaimed;
   }

@@ -89,7 +89,7 @@ function show(c: ApiContext, server: Server): Response {
   const found = server.devices.find(code, caller);
   if (!found.ok) return again(found);
   const { device } = found;
-  return html(answerPage(device, { account: caller.account, granted: granted(device, caller), form: "" }));
+  return html(answerPage(device, { account: caller.account, granted: granted(device, caller) }));
 }
 
 async function answer(c: ApiContext, server: Server): Promise<Response> {
