@@ -1,9 +1,17 @@
 /** Reads and checks a form's body (`application/x-www-form-urlencoded`): bounded, each field once. */
 import type { ApiContext } from "./api.ts";
+import { refuse } from "./api.ts";
 import { boundedBody } from "./json-body.ts";
 
 /** Forms that people and OAuth's clients send are some hundred bytes. */
 const formMaxBytes = 16 * 1_024;
+
+/** The fields, or the answer that says why there are none. */
+export async function formFields(c: ApiContext): Promise<Readonly<Record<string, string>> | Response> {
+  const body = await formBody(c);
+  if (body instanceof Response) return body;
+  return "wrong" in body ? refuse(c, "control/invalid", { detail: body.wrong }) : body.fields;
+}
 
 /** The fields, or why they are none (RFC 6749, 3.2: a parameter that is there twice is refused). */
 export async function formBody(

@@ -13,7 +13,7 @@ import type { ApiContext, Route } from "../api.ts";
 import { noteChange } from "../auditing.ts";
 import { answeredPage, answerPage, askCodePage } from "../device-page.ts";
 import { granted, nameOf } from "../device-sign-in.ts";
-import { formBody } from "../form-body.ts";
+import { formBody, formFields } from "../form-body.ts";
 import { pageHeaders } from "../pages.ts";
 import type { Server } from "../server.ts";
 import type { Refused } from "../spaces.ts";
@@ -95,10 +95,9 @@ function show(c: ApiContext, server: Server): Response {
 async function answer(c: ApiContext, server: Server): Promise<Response> {
   const caller = inPerson(c);
   if (caller instanceof Response) return caller;
-  const body = await formBody(c);
-  if (body instanceof Response) return body;
-  if ("wrong" in body) return refuse(c, "control/invalid", { detail: body.wrong });
-  const { code = "", answer: word } = body.fields;
+  const fields = await formFields(c);
+  if (fields instanceof Response) return fields;
+  const { code = "", answer: word } = fields;
   if (word !== "approve" && word !== "deny")
     return refuse(c, "control/invalid", { detail: "answer: write approve or deny" });
   noteChange(c, { account: caller.account, answer: word });

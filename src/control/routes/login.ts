@@ -10,7 +10,7 @@ import { addressOf, originOf, refuse, refuseAs, signedIn } from "../api.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { noteChange } from "../auditing.ts";
 import { foreignSays } from "../console-caller.ts";
-import { formBody } from "../form-body.ts";
+import { formFields } from "../form-body.ts";
 import { loginHeaders, loginPage, noLoginPage, onwardPage } from "../login-page.ts";
 import { pageHeaders } from "../pages.ts";
 import { returnPath } from "../return-path.ts";
@@ -44,17 +44,16 @@ export const loginRoute: Route = (api, server) => {
 };
 
 async function signIn(c: ApiContext, server: Server): Promise<Response> {
-  const body = await formBody(c);
-  if (body instanceof Response) return body;
-  if ("wrong" in body) return refuse(c, "control/invalid", { detail: body.wrong });
-  const { name = "", password = "", code } = body.fields;
+  const fields = await formFields(c);
+  if (fields instanceof Response) return fields;
+  const { name = "", password = "", code } = fields;
   if (code === undefined && (name === "" || name.length > 64 || password === ""))
     return refuse(c, "control/invalid", { detail: "Send name and password, or the code of a link." });
   // Whoever signs a browser in from elsewhere has it act in their own name, unseen.
   const foreign = foreignSays(c);
   if (foreign !== undefined) return refuse(c, "identity/cross-site", { detail: foreign });
   if (isInsecure(c)) return insecure(c);
-  const next = returnPath(body.fields["next"], originOf(c));
+  const next = returnPath(fields["next"], originOf(c));
   const by = browserOf(c);
   const done = await (code === undefined
     ? server.signIn.byPassword({ name, password }, by)

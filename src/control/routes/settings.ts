@@ -1,10 +1,10 @@
 /** `GET /settings`: an account's own page; `POST /settings/password` changes its password, `POST /settings/sessions` ends sessions. */
-import { addressOf, refuse, inPerson } from "../api.ts";
+import { addressOf, inPerson } from "../api.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { noteChange } from "../auditing.ts";
 import type { Caller } from "../caller.ts";
 import { codeRow } from "../../evidence/codes.ts";
-import { formBody } from "../form-body.ts";
+import { formFields } from "../form-body.ts";
 import { settingsPage } from "../login-page.ts";
 import { pageHeaders } from "../pages.ts";
 import type { Server } from "../server.ts";
@@ -48,9 +48,8 @@ async function form(
 ): Promise<{ readonly caller: Caller; readonly fields: Readonly<Record<string, string>> } | Response> {
   const caller = inPerson(c);
   if (caller instanceof Response) return caller;
-  const body = await formBody(c);
-  if (body instanceof Response) return body;
-  return "wrong" in body ? refuse(c, "control/invalid", { detail: body.wrong }) : { caller, fields: body.fields };
+  const fields = await formFields(c);
+  return fields instanceof Response ? fields : { caller, fields };
 }
 
 async function show(
