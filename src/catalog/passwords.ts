@@ -5,6 +5,7 @@ import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
 import { marked } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
+import { endingOthers } from "./sessions.ts";
 
 export interface PasswordRow {
   readonly account: string;
@@ -35,12 +36,7 @@ export class Passwords {
       .insertInto("passwords")
       .values({ account, hash, changedAt })
       .onConflict((conflict) => conflict.column("account").doUpdateSet({ hash, changedAt }));
-    const end = this.#db
-      .updateTable("sessions")
-      .set({ endedAt: changedAt })
-      .where("account", "=", account)
-      .where("endedAt", "is", null)
-      .$if(keep !== null, (query) => query.where("id", "!=", keep!));
-    await this.#sql.transaction([statement(put), statement(end), ...marked(this.#db, this.#effects)]);
+    const end = endingOthers(this.#db, { account, at: changedAt, keep });
+    await this.#sql.transaction([statement(put), end, ...marked(this.#db, this.#effects)]);
   }
 }

@@ -1,7 +1,7 @@
 /** Sessions at the console, by the hash of what the browser's cookie holds: the secret itself is stored nowhere. */
 import type { Selectable } from "kysely";
 import type { TierName } from "../core/model.ts";
-import type { SqlRunner } from "../stdx/sql.ts";
+import type { SqlRunner, SqlStatement } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import type { Role } from "./accounts.ts";
 import { statement } from "./database.ts";
@@ -149,13 +149,8 @@ export class Sessions {
 
   /** Ends all of an account but one; that is all that a request wanted. How many they were. */
   async endOthers(account: string, at: Instant, { keep }: { readonly keep: string | null }): Promise<number> {
-    const end = this.#db
-      .updateTable("sessions")
-      .set({ endedAt: at })
-      .where("account", "=", account)
-      .where("endedAt", "is", null)
-      .$if(keep !== null, (query) => query.where("id", "!=", keep!));
-    const [ended] = await this.#sql.transaction([statement(end), ...marked(this.#db, this.#effects)]);
+    const end = endingOthers(this.#db, { account, at, keep });
+    const [ended] = await this.#sql.transaction([end, ...marked(this.#db, this.#effects)]);
     return ended?.changes ?? 0;
   }
 
@@ -175,6 +170,21 @@ export class Sessions {
     const [ended] = await this.#sql.transaction([statement(end), ...effect]);
     return ended?.changes === 1;
   }
+}
+
+/** Ends an account's sessions but `keep`, in whose commit it is wanted. */
+export function endingOthers(
+  db: Database,
+  { account, at, keep }: { readonly account: string; readonly at: Instant; readonly keep: string | null },
+): SqlStatement {
+  return statement(
+    db
+      .updateTable("sessions")
+      .set({ endedAt: at })
+      .where("account", "=", account)
+      .where("endedAt", "is", null)
+      .$if(keep !== null, (query) => query.where("id", "!=", keep!)),
+  );
 }
 
 function sessionOf({ id, account, hash, how, createdAt, usedAt, expiresAt, ...rest }: Selectable<Row>): SessionRow {
