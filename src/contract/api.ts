@@ -4,9 +4,11 @@
  * `application/problem+json` (contract/problem.ts).
  *   GET    /api/status                              → StatusView
  *   GET    /api/whoami-v2                           → WhoAmI (the Hub's shape)
- *   POST   /api/tokens CreateToken → CreatedToken   (of one's own with no more than one's own; admin: any); GET ?account= → Page<TokenView>; DELETE /ID
+ *   POST   /api/tokens CreateToken → CreatedToken   (of one's own with no more than one's own; admin: any); GET ?account= → Page<TokenView>; DELETE /ID, or /current: the one that asks
  *   GET    /api/sessions?account=                   → Page<SessionView>; DELETE /ID, or all but the one that asks  (one's own; admin: any)
  *   PUT    /api/accounts/NAME/password SetPassword  → { account }                                     (one's own; admin: any)
+ *   GET    /api/accounts/NAME/sign-in               → Page<IdentityView>; POST { provider, subject }, DELETE { provider }   (admin)
+ *   POST   /oauth/device, /oauth/token              : a program signs in by a device code (RFC 8628)
  *   POST   /api/nodes/NAME/token  {}                → CreatedNodeToken                                (admin)
  *   GET    /api/nodes/link                          : a WebSocket, for agents
  *   GET    /api/spaces                              → Page<SpaceView>

@@ -1,6 +1,6 @@
 /** What the Hub's clients read, in its own form. */
 
-/** What the Hub's clients read beside that; `GET /api/spaces/O/N` has both. */
+/** Of a Space, beside our own `SpaceView`: `GET /api/spaces/O/N` has both. */
 export interface HubSpace {
   readonly author: string;
   readonly sha: string | null;
