@@ -8,7 +8,7 @@
 import { assert } from "../stdx/assert.ts";
 import { base32 } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
-import { after, instant } from "../stdx/time.ts";
+import { after, durationMs, instant } from "../stdx/time.ts";
 import type { Clock, DurationMs, Instant } from "../stdx/time.ts";
 import type { SecretSettings } from "./settings.ts";
 import { preparedKey, visitorTokenLasts } from "./visitor-token.ts";
@@ -48,7 +48,7 @@ const secretBytes = 32;
 const kidBytes = 5;
 /** What minted with a key may hear a little late that there is another. */
 const marginMs = 600_000;
-const formerLastsMs = visitorTokenLasts + marginMs;
+const formerLastsMs = durationMs(visitorTokenLasts + marginMs);
 /** Keys at a time: whoever orders more within the time that tokens last tries something else than rotating. */
 const keysMax = 32;
 
@@ -105,7 +105,7 @@ export class VisitorKeyring implements VisitorKeys {
 
   get facts(): readonly VisitorKeyFacts[] {
     return this.#kept.map(({ kid, stage, since }) => {
-      return { kid, stage, since, until: stage === "former" ? after(since, formerLastsMs as DurationMs) : null };
+      return { kid, stage, since, until: stage === "former" ? after(since, formerLastsMs) : null };
     });
   }
 
