@@ -9,7 +9,7 @@ import type { SessionView } from "../../contract/identity.ts";
 import { passwordMaxLength } from "../../identity/password.ts";
 import { holds } from "../../identity/sessions.ts";
 import { iso } from "../../stdx/time.ts";
-import { addressOf, refuse, refuseAs, inPerson } from "../api.ts";
+import { addressOf, refuse, refuseAs, inPerson, inPersonOrOperator } from "../api.ts";
 import type { ApiContext, Route } from "../api.ts";
 import { noteChange } from "../auditing.ts";
 import type { Caller } from "../caller.ts";
@@ -45,8 +45,7 @@ export const sessionsRoute: Route = (api, server) => {
     return c.json({ id });
   });
   api.put("/api/accounts/:name/password", async (c) => {
-    const caller = c.get("caller")?.admin ? c.get("caller") : inPerson(c);
-    if (!caller) return refuse(c, "identity/missing");
+    const caller = inPersonOrOperator(c);
     if (caller instanceof Response) return caller;
     const account = c.req.param("name");
     if (account !== caller.account && !caller.admin)

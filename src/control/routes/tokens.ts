@@ -7,7 +7,7 @@ import { tokenScopes } from "../../identity/token-resolver.ts";
 import type { Page } from "../../contract/api.ts";
 import type { TokenView } from "../../contract/identity.ts";
 import type { Route } from "../api.ts";
-import { refuse, refuseAs, inPerson } from "../api.ts";
+import { refuse, refuseAs, inPerson, inPersonOrOperator } from "../api.ts";
 import { noteChange } from "../auditing.ts";
 import { jsonBody } from "../json-body.ts";
 
@@ -43,9 +43,7 @@ export const tokensRoute: Route = (api, server) => {
     return c.json({ items, next: null } satisfies Page<TokenView>);
   });
   api.post("/api/tokens", async (c) => {
-    // An operator's token that may do nothing else may still make one for somebody.
-    const caller = c.get("caller")?.admin ? c.get("caller") : inPerson(c);
-    if (!caller) return refuse(c, "identity/missing");
+    const caller = inPersonOrOperator(c);
     if (caller instanceof Response) return caller;
     const input = await jsonBody(c, body);
     if (input instanceof Response) return input;
