@@ -123,16 +123,16 @@ export class Organisations {
     });
   }
 
+  /** All of them with their members' names. */
+  *accounts(): Generator<readonly [string, readonly string[]]> {
+    for (const [name, members] of this.#byName) yield [name, [...members.keys()]];
+  }
+
   async #put(row: MemberRow): Promise<Done> {
     await this.#ports.members.put(row);
     this.#keep(row);
     this.#changed(row.organisation);
     return { ok: true };
-  }
-
-  /** All of them with their members' names. */
-  *accounts(): Generator<readonly [string, readonly string[]]> {
-    for (const [name, members] of this.#byName) yield [name, [...members.keys()]];
   }
 
   #changed(organisation: string): void {
