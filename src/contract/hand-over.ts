@@ -29,6 +29,9 @@ export function visitCookieName(place: string): string {
 /** As it begins: the edge takes all of those out of what apps see. */
 const visitCookie = "__Host-waybill-visit";
 
+/** What a browser demands of a cookie whose name begins with `__Host-` (RFC 6265bis §4.1.3.2), and what keeps it from scripts and other sites. */
+export const hostCookieAttributes = "Path=/; Secure; HttpOnly; SameSite=Lax";
+
 /**
  * The one cookie of that name; two of them say two things, which is none that we set: `""`. Undefined where there is none. What other
  * programs take for a space (a byte A0 is one to `trim`) is part of a name: browsers keep such a name for whoever is beside this host.

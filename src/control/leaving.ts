@@ -1,5 +1,5 @@
 /** What a browser keeps while it is at another provider: the cookie that makes the answer to its own question the only one that is taken. */
-import { cookieIn } from "../contract/hand-over.ts";
+import { cookieIn, hostCookieAttributes } from "../contract/hand-over.ts";
 import type { Leaving } from "../identity/provider.ts";
 
 /** `next`: the console's own page to go on to. */
@@ -11,14 +11,13 @@ export interface LeavingTo extends Leaving {
 const cookieName = "__Host-waybill-leaving";
 /** A person signs in there with a second factor and a forgotten password; no longer. */
 const livesSeconds = 600;
-const attributes = "Path=/; Secure; HttpOnly; SameSite=Lax";
 
 export function leavingCookie(leaving: LeavingTo): string {
   const value = Buffer.from(JSON.stringify(leaving)).toString("base64url");
-  return `${cookieName}=${value}; Max-Age=${livesSeconds}; ${attributes}`;
+  return `${cookieName}=${value}; Max-Age=${livesSeconds}; ${hostCookieAttributes}`;
 }
 
-export const noLeavingCookie = `${cookieName}=; Max-Age=0; ${attributes}`;
+export const noLeavingCookie = `${cookieName}=; Max-Age=0; ${hostCookieAttributes}`;
 
 /** Undefined where the browser has not left from here, or brings what was not set here. */
 export function leavingOf(cookie: string | undefined): LeavingTo | undefined {

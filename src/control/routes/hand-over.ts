@@ -3,7 +3,13 @@
  * cookie of its own and sends the browser to `/hand-over` at the console, which sends who is signed in there back with a ticket;
  * `/.waybill/enter` takes the ticket for a cookie of the app's address, unseen by the app. `/.waybill/sign-out` takes that away.
  */
-import { cookieIn, handOverPaths, ticketPath, visitCookieName } from "../../contract/hand-over.ts";
+import {
+  cookieIn,
+  handOverPaths,
+  hostCookieAttributes,
+  ticketPath,
+  visitCookieName,
+} from "../../contract/hand-over.ts";
 import { portName } from "../../edge/ports.ts";
 import { secretHash } from "../../identity/secret-text.ts";
 import { lastsMs } from "../../identity/sessions.ts";
@@ -17,7 +23,6 @@ const stateSeconds = 900;
 /** SHA-256 in hexadecimal. */
 const stateHash = /^[0-9a-f]{64}$/;
 const pathMaxLength = 1_000;
-const attributes = "Path=/; Secure; HttpOnly; SameSite=Lax";
 
 export const handOverRoute: Route = (api, server) => {
   api.get(handOverPaths.signIn, (c) => {
@@ -27,7 +32,7 @@ export const handOverRoute: Route = (api, server) => {
     const to = new URL(ticketPath, server.consoleUrl());
     to.searchParams.set("at", at.origin);
     to.searchParams.set("state", secretHash(state));
-    return sent(to.href, [`${stateCookie}=${state}; Max-Age=${stateSeconds}; ${attributes}`]);
+    return sent(to.href, [`${stateCookie}=${state}; Max-Age=${stateSeconds}; ${hostCookieAttributes}`]);
   });
 
   api.get(ticketPath, (c) => {
@@ -56,15 +61,15 @@ export const handOverRoute: Route = (api, server) => {
     const visit = server.signVisit({ session, place: at.place });
     const [, path = ""] = state.split(".");
     return sent(pathOf(Buffer.from(path, "base64url").toString()), [
-      `${stateCookie}=; Max-Age=0; ${attributes}`,
-      `${visitCookieName(at.place)}=${visit}; Max-Age=${lastsMs / 1000}; ${attributes}`,
+      `${stateCookie}=; Max-Age=0; ${hostCookieAttributes}`,
+      `${visitCookieName(at.place)}=${visit}; Max-Age=${lastsMs / 1000}; ${hostCookieAttributes}`,
     ]);
   });
 
   api.get(handOverPaths.signOut, (c) => {
     const at = placeOf(server, originOf(c));
     if (at === undefined) return noPlace(c);
-    return sent("/", [`${visitCookieName(at.place)}=; Max-Age=0; ${attributes}`]);
+    return sent("/", [`${visitCookieName(at.place)}=; Max-Age=0; ${hostCookieAttributes}`]);
   });
 };
 
