@@ -86,10 +86,11 @@ export function readProviders(
 function isIssuer(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, search, hash, username } = new URL(text);
-  return (protocol === "https:" || isLoopback(text)) && search === "" && hash === "" && username === "";
+  return (protocol === "https:" || isLoopbackHttp(text)) && search === "" && hash === "" && username === "";
 }
 
-export function isLoopback(text: string): boolean {
+/** Whether the address is one without TLS on this machine itself. */
+export function isLoopbackHttp(text: string): boolean {
   const { protocol, hostname } = new URL(text);
   return protocol === "http:" && /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
 }

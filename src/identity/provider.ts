@@ -5,7 +5,7 @@
 import type * as openid from "openid-client";
 import { assert } from "../stdx/assert.ts";
 import type { Clock } from "../stdx/time.ts";
-import { isLoopback } from "./provider-settings.ts";
+import { isLoopbackHttp } from "./provider-settings.ts";
 import type { ProviderSettings } from "./provider-settings.ts";
 
 /** What a browser keeps of a sign-in that is under way. */
@@ -116,7 +116,7 @@ export class Provider {
     const { issuer, clientId, secret } = this.settings;
     const execute = [
       library.enableNonRepudiationChecks,
-      ...(isLoopback(issuer) ? [library.allowInsecureRequests] : []),
+      ...(isLoopbackHttp(issuer) ? [library.allowInsecureRequests] : []),
     ];
     const [timeout, fetch] = [this.#withinMs / 1_000, boundedFetch(this.#withinMs)] as const;
     const found = await library.discovery(new URL(issuer), clientId, {}, library.None(), {
