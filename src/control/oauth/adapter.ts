@@ -2,11 +2,11 @@
  * Where the OpenID provider keeps codes, grants and interactions: the catalog, sealed, under hashes of what finds them. An access token is
  * one of the account's, in the same table as all others, so that every path that takes tokens takes it and its owner can revoke it.
  */
-import { createHash } from "node:crypto";
 import { errors } from "oidc-provider";
 import type { Adapter, AdapterPayload } from "oidc-provider";
 import type { AppArtifact, AppToken } from "../../catalog/apps.ts";
 import { isAppScope, tokenScopesOf } from "../../contract/oauth.ts";
+import { secretHash } from "../../identity/secret-text.ts";
 import { assert } from "../../stdx/assert.ts";
 import { newId } from "../../stdx/ids.ts";
 import { instant } from "../../stdx/time.ts";
@@ -22,7 +22,7 @@ export function adapterOf(parts: SignInParts): (model: string) => Adapter {
 
 /** What finds a person's grant to a client: the two names. */
 export function grantLookup(account: string, client: string): string {
-  return hashOf(`${account} ${client}`);
+  return secretHash(`${account} ${client}`);
 }
 
 /** What the provider kept in it; undefined where that is over, or cannot be opened. */
@@ -52,7 +52,7 @@ class ArtifactAdapter implements Adapter {
     const key = this.#keyOf(id);
     const row: AppArtifact = {
       ...key,
-      grantId: payload.grantId === undefined ? null : hashOf(payload.grantId),
+      grantId: payload.grantId === undefined ? null : secretHash(payload.grantId),
       lookup: this.#lookupOf(payload),
       ...box.seal(JSON.stringify({ ...payload, jti: id }), placeOf(key)),
       expiresAt,
@@ -88,11 +88,11 @@ class ArtifactAdapter implements Adapter {
   }
 
   async revokeByGrantId(grantId: string): Promise<void> {
-    await this.#parts.rows.endGrant(hashOf(grantId), this.#parts.clock.wall());
+    await this.#parts.rows.endGrant(secretHash(grantId), this.#parts.clock.wall());
   }
 
   #keyOf(id: string): { readonly model: string; readonly id: string } {
-    return { model: this.#model, id: hashOf(id) };
+    return { model: this.#model, id: secretHash(id) };
   }
 
   #lookupOf({ accountId, clientId }: AdapterPayload): string | null {
@@ -149,10 +149,6 @@ function clientsOf({ clients, app }: Pick<SignInParts, "clients" | "app">): Adap
       throw new Error("clients are made with their Spaces");
     },
   };
-}
-
-function hashOf(value: string): string {
-  return createHash("sha256").update(value).digest("hex");
 }
 
 function placeOf({ model, id }: { readonly model: string; readonly id: string }): string {

@@ -1,5 +1,4 @@
 /** Between an app's question and its answer: the person signs in at the console, reads who asks for what, and decides. */
-import { timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { errors } from "oidc-provider";
 import type { Interaction, InteractionResults, Provider } from "oidc-provider";
@@ -7,6 +6,7 @@ import { isAppScope, scopesOf } from "../../contract/oauth.ts";
 import type { AppScope } from "../../contract/oauth.ts";
 import { newId } from "../../stdx/ids.ts";
 import { readBody } from "../../http/index.ts";
+import { sameSecret } from "../../identity/secret-text.ts";
 import { visitorOf } from "../../http/visitor.ts";
 import { pageHeaders } from "../pages.ts";
 import { reachable } from "./app.ts";
@@ -172,16 +172,13 @@ function allowed({ account, signedInAt }: ConsoleSession, grantId: string): Inte
 
 /** Whether a page of ours sent it, to this session. */
 function isOurs({ headers }: IncomingMessage, form: URLSearchParams | undefined, secret: string): boolean {
-  return (headers["sec-fetch-site"] ?? "same-origin") === "same-origin" && same(form?.get("secret") ?? "", secret);
+  return (
+    (headers["sec-fetch-site"] ?? "same-origin") === "same-origin" && sameSecret(form?.get("secret") ?? "", secret)
+  );
 }
 
 function notOurs(response: ServerResponse): void {
   refuse(response, 403, "This form was not sent from the page that asks.");
-}
-
-function same(a: string, b: string): boolean {
-  const [one, other] = [Buffer.from(a), Buffer.from(b)];
-  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 function refuse(response: ServerResponse, status: number, says: string, next?: string): void {
