@@ -5,7 +5,6 @@
  *   any step → refused | failed | left                             (entries, written before the visitor's answer)
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-
 import type { Break } from "../http/page.ts";
 import { codeRow } from "../evidence/codes.ts";
 import type { Code } from "../evidence/codes.ts";
