@@ -417,6 +417,7 @@ export class ControlWorld implements AsyncDisposable {
       visitKey: new Uint8Array(32).fill(3),
       about,
       onAccount: () => undefined,
+      onWrongPassword: () => undefined,
       nodeTokens: new NodeTokens({
         ...ports,
         tokens: catalog.tokens,

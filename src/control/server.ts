@@ -74,6 +74,7 @@ import type { Committed } from "./commits.ts";
 import type { Answer } from "./engine.ts";
 import type { RequestEffects } from "./request-effects.ts";
 import { SignIn } from "./sign-in.ts";
+import type { WrongPassword } from "./sign-in.ts";
 import { RequestKeys } from "./request-keys.ts";
 import type { SecretBox } from "../identity/secret-box.ts";
 
@@ -128,6 +129,7 @@ export interface ServerParts {
   /** Brings what this machine's emitters have written into the evidence store. */
   flushEvidence(): Promise<void>;
   onFailure(what: string, error: unknown): void;
+  onWrongPassword(of: WrongPassword): void;
 }
 
 /** Shims and agents send their evidence within a quarter of a second; an explanation waits for it at most this long. */

@@ -12,6 +12,7 @@ import type { SqlRunner } from "../stdx/sql.ts";
 import { createApi } from "./app.ts";
 import { ControlWorld } from "./control.suite.ts";
 import { SignIn } from "./sign-in.ts";
+import type { WrongPassword } from "./sign-in.ts";
 
 const origin = "https://waybill.example.com";
 const good = "correct horse battery staple";
@@ -219,6 +220,7 @@ describe("whoever guesses", () => {
   /** Signing in beside the API, with every question to the database and every key counted; alice has a password. */
   async function counting(derive: Derive = argon2id) {
     const counted = { sql: 0, derived: 0 };
+    const wrong: WrongPassword[] = [];
     const memory = memorySql();
     const sql: SqlRunner = {
       ...memory,
@@ -230,6 +232,7 @@ describe("whoever guesses", () => {
       ...{ catalog: world.catalog, sessions: world.sessions, effects: world.server.effects },
       ...{ clock: world.clock, random: (count: number) => crypto.getRandomValues(new Uint8Array(count)) },
       derive: (password, salt) => ((counted.derived += 1), derive(password, salt)),
+      onWrongPassword: (of) => wrong.push(of),
     });
     const admin = (await world.server.callers.byToken(`Bearer ${await world.token("admin", ["admin"])}`)) as {
       caller: Parameters<SignIn["setPassword"]>[1];
@@ -244,7 +247,7 @@ describe("whoever guesses", () => {
       assert.ok(!told.ok);
       return { sql: counted.sql - before.sql, derived: counted.derived - before.derived, told };
     };
-    return { world, cost, login };
+    return { world, cost, login, wrong };
   }
 
   test("learns of no name whether it is there: every wrong try costs the same questions and keys, and is told the same", async () => {
@@ -256,6 +259,18 @@ describe("whoever guesses", () => {
     for (const name of ["nobody", "admin", "acme", "../x", "x".repeat(64), "ALICE"])
       assert.deepEqual(await cost(name, other), wrong, name);
     assert.deepEqual(await cost("alice", "x".repeat(5_000)), wrong);
+  });
+
+  test("is told to who runs the platform, without a name that is nobody's: it may be a password in the wrong field", async () => {
+    const { world, login, wrong } = await counting();
+    await using _ = world;
+    await login("alice", other);
+    await login(good, other, "2001:db8::1");
+    await login("alice", good);
+    assert.deepEqual(wrong, [
+      { account: "alice", address: "192.0.2.7" },
+      { account: null, address: "2001:db8:0:0::/64" },
+    ]);
   });
 
   test("is stopped at the same try at names that are there and at others", async () => {

@@ -27,6 +27,14 @@ export interface SignInParts {
   readonly random: RandomBytes;
   /** Node's own where it is not said. */
   readonly derive?: Derive;
+  onWrongPassword(of: WrongPassword): void;
+}
+
+export interface WrongPassword {
+  /** Null where no account that has a password is called what was typed, which may be a secret in the wrong field. */
+  readonly account: string | null;
+  /** IPv6 by its /64. */
+  readonly address: string;
 }
 
 /** The browser that signs in. */
@@ -174,7 +182,10 @@ export class SignIn {
       this.#limits.giveBack(asked);
       return isRight;
     }
-    if (!isRight) return no("identity/bad-password", codeRow("identity/bad-password").says);
+    if (!isRight) {
+      this.#parts.onWrongPassword({ account: kept ? name : null, address });
+      return no("identity/bad-password", codeRow("identity/bad-password").says);
+    }
     this.#limits.forget(asked);
     return { ok: true, hash: kept?.hash };
   }

@@ -472,6 +472,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     payerOfApp: (token, inside) => payerOfApp(token, inside, visiting),
     flushEvidence,
     onFailure,
+    // Few: tries are counted by account and by address.
+    onWrongPassword: (of) => log.warn({ ...of }, "a wrong password at the console"),
   });
 
   await engine.submit({ type: "set-pool", pool: poolName, settings: {} });
