@@ -44,6 +44,7 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
     callerOf: async (field) =>
       field === "Bearer n2's" ? { node: "n2", reads: (space) => space === reads } : { refused: "identity/bad-token" },
     standing: () => "public",
+    storedAs: ({ id }) => id,
     mayRead: async () => true,
     ensure: refused,
     inTurn: refused,

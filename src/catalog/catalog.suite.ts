@@ -12,6 +12,7 @@ import { auditSuite } from "./audit.suite.ts";
 import { callsSuite } from "./calls.suite.ts";
 import { keptSuite } from "./kept.suite.ts";
 import { identitiesSuite } from "./identities.suite.ts";
+import { reposSuite } from "./repos.suite.ts";
 import { sessionsSuite } from "./sessions.suite.ts";
 import { buildView } from "./builds.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
@@ -428,4 +429,5 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
   keptSuite(name, openSql);
   sessionsSuite(name, openSql);
   identitiesSuite(name, openSql);
+  reposSuite(name, openSql);
 }

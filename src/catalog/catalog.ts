@@ -1,5 +1,5 @@
 /**
- * The catalog: accounts, tokens, sessions, passwords, who people are elsewhere, what signing in to apps keeps, Spaces, builds, releases,
+ * The catalog: accounts, tokens, sessions, passwords, who people are elsewhere, what signing in to apps keeps, Spaces, repositories, builds, releases,
  * settings and the view of the calls, as rows in the journal's database. It owns its tables and their migrations; who may read or change
  * what is decided by those who ask.
  */
@@ -18,6 +18,7 @@ import { Kept } from "./kept.ts";
 import { Members } from "./members.ts";
 import { migrate } from "./migrations/index.ts";
 import { Passwords } from "./passwords.ts";
+import { Repos } from "./repos.ts";
 import { noEffects, RequestKeys } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
 import { Sessions } from "./sessions.ts";
@@ -34,6 +35,7 @@ export class Catalog {
   readonly passwords: Passwords;
   readonly identities: Identities;
   readonly spaces: Spaces;
+  readonly repos: Repos;
   readonly spaceEvents: SpaceEvents;
   readonly builds: Builds;
   readonly releases: Releases;
@@ -53,7 +55,8 @@ export class Catalog {
     this.sessions = new Sessions(db, sql, effects);
     this.passwords = new Passwords(db, sql, effects);
     this.identities = new Identities(db, sql, effects);
-    this.spaces = new Spaces(db);
+    this.spaces = new Spaces(db, sql, effects);
+    this.repos = new Repos(db, sql, effects);
     this.spaceEvents = new SpaceEvents(db, sql, effects);
     this.builds = new Builds(db, sql, effects);
     this.releases = new Releases(db);

@@ -30,6 +30,16 @@ export function refuseSpaceName(name: string): NameRefusal | null {
   return name.endsWith(".git") ? "name-reserved" : null;
 }
 
+/** A repository's name is no part of a host's, so it may have capital letters; longest as on the Hub. */
+const repoNameMaxLength = 96;
+
+/** Why a model or a dataset may not be called so, or null. */
+export function refuseRepoName(name: string): NameRefusal | null {
+  const isRight = name.length <= repoNameMaxLength && /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$/.test(name);
+  if (!isRight || /--|\.\./.test(name)) return "name-invalid";
+  return /\.(git|ipynb)$/i.test(name) ? "name-reserved" : null;
+}
+
 /** Lower-case letters, digits, `-`, `.`, `_`; a letter or digit at both ends; no `--` and no `..`. */
 function isName(name: string): boolean {
   return name.length <= nameMaxLength && /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/.test(name) && !/--|\.\./.test(name);

@@ -103,6 +103,26 @@ export interface SpacesTable {
   machine: string | null;
   port: number | null;
   createdBy: string | null;
+  deletedAt: Generated<number | null>;
+}
+
+export interface ReposTable {
+  kind: string;
+  owner: string;
+  name: string;
+  folder: string;
+  private: number;
+  gated: string;
+  createdAt: number;
+  createdBy: string;
+  changedAt: number;
+  changedBy: string;
+}
+
+/** Folders of repositories that are gone from the catalog, and from the disk soon. */
+export interface RepoRemovalsTable {
+  folder: string;
+  at: number;
 }
 
 /** `change` is the JSON of what an event changed. */
@@ -333,4 +353,6 @@ export interface Schema {
   appArtifacts: AppArtifactsTable;
   appKeys: AppKeysTable;
   members: MembersTable;
+  repos: ReposTable;
+  repoRemovals: RepoRemovalsTable;
 }

@@ -1,14 +1,20 @@
 /** Spaces: an app's name, state and addresses. What it runs is told by its builds, releases and replicas. */
+import type { Selectable } from "kysely";
 import type { OwnerSettings, SpaceState } from "../contract/api.ts";
 import type { Space } from "../core/spaces/model.ts";
+import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
-import type { Database } from "./database.ts";
+import { statement, type Database } from "./database.ts";
 import { CatalogError } from "./error.ts";
 import { loopbackFor, refuseSpaceName, subdomainFor } from "./names.ts";
 import type { NameRefusal } from "./names.ts";
 import { pageLimit, pageOf, parsePageToken } from "./page.ts";
 import type { Page } from "./page.ts";
-import type { SpacesTable as Row } from "./schema.ts";
+import { marked } from "./request-keys.ts";
+import type { Effects } from "./request-keys.ts";
+import type { SpacesTable } from "./schema.ts";
+
+type Row = Selectable<SpacesTable>;
 
 export interface SpaceRow {
   readonly id: string; // owner/name
@@ -70,9 +76,13 @@ const addressTries = 32;
 
 export class Spaces {
   readonly #db: Database;
+  readonly #sql: SqlRunner;
+  readonly #effects: Effects;
 
-  constructor(db: Database) {
+  constructor(db: Database, sql: SqlRunner, effects: Effects) {
     this.#db = db;
+    this.#sql = sql;
+    this.#effects = effects;
   }
 
   /** Makes a Space without a release, with addresses of its own. */
@@ -90,7 +100,10 @@ export class Spaces {
     for (let attempt = 0; attempt < addressTries; attempt += 1) {
       const fresh = await this.#freshSpace(owner, name, now);
       const space = { ...fresh, createdBy, settings: { ...fresh.settings, ...settings } };
-      if (await this.#insert(space)) return { ok: true, space };
+      if ((await this.#insert(space)) || (await this.#again(space))) {
+        const made = await this.get(space.id);
+        if (made) return { ok: true, space: made };
+      }
       if (await this.get(space.id)) return { ok: false, refusal: "space-exists" };
     }
     throw new CatalogError(
@@ -100,13 +113,31 @@ export class Spaces {
   }
 
   async get(id: string): Promise<SpaceRow | undefined> {
-    const row = await this.#db.selectFrom("spaces").selectAll().where("id", "=", id).executeTakeFirst();
+    const row = await this.#present().where("id", "=", id).executeTakeFirst();
     return row && spaceOf(row);
   }
 
   /** All of them, oldest first: what the edge's table of hosts is made of. */
   async all(): Promise<readonly SpaceRow[]> {
-    return (await this.#db.selectFrom("spaces").selectAll().orderBy("createdAt").orderBy("id").execute()).map(spaceOf);
+    return (await this.#present().orderBy("createdAt").orderBy("id").execute()).map(spaceOf);
+  }
+
+  /**
+   * It is gone from now on, and its repository's folder is listed among those to be removed. Its builds, events and calls stay as they
+   * are, and so does its name's address, for a Space that is made under this name again.
+   */
+  async remove(id: string, at: Instant): Promise<void> {
+    const gone = this.#db.updateTable("spaces").set({ deletedAt: at }).where("id", "=", id);
+    const values = this.#db.deleteFrom("spaceVariables").where("space", "=", id);
+    const secrets = this.#db.deleteFrom("spaceSecrets").where("space", "=", id);
+    const folder = this.#db
+      .insertInto("repoRemovals")
+      .values({ folder: id, at })
+      .onConflict((conflict) => conflict.doNothing());
+    await this.#sql.transaction([
+      ...[gone, values, secrets, folder].map((query) => statement(query)),
+      ...marked(this.#db, this.#effects),
+    ]);
   }
 
   /** Newest first; undefined where `before` is not a page token of ours. */
@@ -116,7 +147,7 @@ export class Spaces {
     readonly limit: number;
   }): Promise<Page<SpaceRow> | undefined> {
     const limit = pageLimit(asked.limit);
-    let query = this.#db.selectFrom("spaces").selectAll();
+    let query = this.#present();
     if (asked.owner !== undefined) query = query.where("owner", "=", asked.owner);
     if (asked.before !== undefined) {
       const place = parsePageToken(asked.before);
@@ -146,6 +177,22 @@ export class Spaces {
         id, // so that an empty change is a statement too
       })
       .where("id", "=", id)
+      .executeTakeFirstOrThrow();
+    return numUpdatedRows > 0n;
+  }
+
+  #present() {
+    return this.#db.selectFrom("spaces").selectAll().where("deletedAt", "is", null);
+  }
+
+  /** One that was deleted, with nothing of its earlier life but its addresses; false where it was not. */
+  async #again({ id, createdAt, createdBy, settings, since, says }: SpaceRow): Promise<boolean> {
+    const fresh = { sdk: null, state: "no-release", code: null, build: null, release: null, machine: null };
+    const { numUpdatedRows } = await this.#db
+      .updateTable("spaces")
+      .set({ ...fresh, createdAt, createdBy, settings: JSON.stringify(settings), since, says, deletedAt: null })
+      .where("id", "=", id)
+      .where("deletedAt", "is not", null)
       .executeTakeFirstOrThrow();
     return numUpdatedRows > 0n;
   }
@@ -192,7 +239,7 @@ export class Spaces {
   }
 }
 
-function spaceOf(row: Row): SpaceRow {
+function spaceOf({ deletedAt: _deletedAt, ...row }: Row): SpaceRow {
   return {
     ...row,
     state: row.state as SpaceState,

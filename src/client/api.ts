@@ -227,7 +227,7 @@ export class WaybillClient {
   }
 
   async spaces({ page, ...asking }: Asking & { page?: string | undefined } = {}): Promise<Page<SpaceView>> {
-    return await this.#http.get("/api/spaces", { page }, asking);
+    return await this.#http.get("/api/spaces", { form: "views", page }, asking);
   }
 
   /** `space` is `owner/name`, here and below. */

@@ -8,6 +8,7 @@ import type { Scope } from "../identity/token-resolver.ts";
 import { accessTokenHash, newAccessToken } from "../identity/access-token.ts";
 import { instant, iso } from "../stdx/time.ts";
 import { createApi } from "./app.ts";
+import { anyRepo } from "./audited.ts";
 import { commitBytes, ControlWorld, replica } from "./control.suite.ts";
 
 /** `open`: answered to all, with what all may know. `account`: to everybody who is signed in. The rest: to whom the owner lets. */
@@ -82,9 +83,34 @@ const needs: Readonly<Record<string, Need>> = {
   "GET /api/spaces/:owner/:name/budget": "admin",
   "PUT /api/spaces/:owner/:name/budget": "admin",
   "POST /api/repos/create": "account",
-  "POST /api/spaces/:owner/:name/commit/:branch": "write",
+  "DELETE /api/repos/delete": "account",
+  "POST /api/repos/move": "account",
+  "GET /api/settings/repositories": "account",
+  "POST /api/validate-yaml": "open",
+  "GET /api/models": "open",
+  "GET /api/datasets": "open",
+  "GET /api/spaces/templates": "open",
+  "GET /api/spaces/semantic-search": "open",
+  "GET /api/:kind{models|datasets}/:owner/:name": "open",
+  [`GET ${anyRepo}/revision/:rev`]: "open",
+  [`GET ${anyRepo}/tree/:rev`]: "open",
+  [`GET ${anyRepo}/tree/:rev/:path{.+}`]: "open",
+  [`POST ${anyRepo}/paths-info/:rev`]: "open",
+  [`GET ${anyRepo}/refs`]: "open",
+  [`GET ${anyRepo}/commits/:rev{.+}`]: "open",
+  [`GET ${anyRepo}/auth-check`]: "open",
+  [`GET ${anyRepo}/auth-check/write`]: "write",
+  [`PUT ${anyRepo}/settings`]: "write",
+  // Of whom the copy is to be is in the body.
+  [`POST ${anyRepo}/duplicate`]: "account",
+  [`POST ${anyRepo}/preupload/:rev`]: "write",
+  [`POST ${anyRepo}/commit/:rev`]: "write",
+  [`POST ${anyRepo}/branch/:branch{.+}`]: "write",
+  [`DELETE ${anyRepo}/branch/:branch{.+}`]: "write",
+  [`POST ${anyRepo}/tag/:rev{.+}`]: "write",
+  [`DELETE ${anyRepo}/tag/:rev{.+}`]: "write",
+  [`POST ${anyRepo}/super-squash/:branch{.+}`]: "write",
   "PATCH /api/spaces/:owner/:name/settings": "write",
-  "PUT /api/spaces/:owner/:name/settings": "write",
   "POST /api/spaces/:owner/:name/variables": "write",
   "DELETE /api/spaces/:owner/:name/variables": "write",
   "POST /api/spaces/:owner/:name/secrets": "write",
@@ -164,6 +190,10 @@ const ofSpace = (path: string): boolean => /:owner|builds\/:id/.test(path);
 function lineOf(route: string, build: string): string {
   const isAccount = route.includes("/accounts/") || route.includes("/organizations/");
   return route
+    .replace(/:(kind|rev|branch|path)\{.+?\}(?=\/|$)/g, ":$1")
+    .replace(":kind", "spaces")
+    .replace(":rev", "main")
+    .replace(":path", "folder")
     .replace(":owner", "acme")
     .replace(":name", isAccount ? "acme" : route.includes(":owner") ? "demo" : "n1")
     .replace(":account", "ghost")
@@ -284,7 +314,7 @@ describe("what an account may do", () => {
         if (/acme[/-]demo/.test(says)) told.push(route);
       }
       // Whoever may change it reads there that they did.
-      const lists = ["GET /", "GET /api/hosts", "GET /api/spaces"];
+      const lists = ["GET /", "GET /api/hosts", "GET /api/spaces", "GET /api/spaces/semantic-search"];
       if (goesOn.write.includes(relation)) lists.push("GET /api/audit");
       const ids = told.filter((route) => !route.includes(":id"));
       assert.deepEqual(ids.toSorted(), reads ? lists.toSorted() : []);

@@ -55,7 +55,8 @@ export function problemResponse(problem: Problem, more: Readonly<Record<string, 
   };
   if (problem.status === 401) headers["www-authenticate"] = 'Bearer realm="waybill"';
   if (problem.status === 429 || problem.status === 503) headers["retry-after"] = "2";
-  return new Response(JSON.stringify(problem), { status: problem.status, headers });
+  // `error`: where the Hub's clients look for the sentence.
+  return new Response(JSON.stringify({ ...problem, error: problem.detail }), { status: problem.status, headers });
 }
 
 /** The caller, or the answer that asks for a sign-in, or for a token that may do this: reading needs `read`, all else `write`. */

@@ -11,7 +11,6 @@ import { EffectMade } from "./request-effects.ts";
 import { auditRoute } from "./routes/audit.ts";
 import { buildsRoute } from "./routes/builds.ts";
 import { callsRoute } from "./routes/calls.ts";
-import { commitRoute } from "./routes/commit.ts";
 import { domainsRoute } from "./routes/domains.ts";
 import { environmentRoute } from "./routes/environment.ts";
 import { explainRoute } from "./routes/explain.ts";
@@ -21,6 +20,12 @@ import { deviceRoute } from "./routes/device.ts";
 import { drainsRoute } from "./routes/drains.ts";
 import { handOverRoute } from "./routes/hand-over.ts";
 import { hostsRoute } from "./routes/hosts.ts";
+import { historyRoute } from "./routes/hub/history.ts";
+import { infoRoute } from "./routes/hub/info.ts";
+import { moreRoute } from "./routes/hub/more.ts";
+import { hubReposRoute } from "./routes/hub/repos.ts";
+import { treeRoute } from "./routes/hub/tree.ts";
+import { uploadRoute } from "./routes/hub/upload.ts";
 import { loginRoute } from "./routes/login.ts";
 import { logsRoute } from "./routes/logs.ts";
 import { pagesRoute } from "./routes/pages.ts";
@@ -32,7 +37,6 @@ import { providersRoute } from "./routes/providers.ts";
 import { quotaRoute } from "./routes/quota.ts";
 import { receiptsRoute } from "./routes/receipts.ts";
 import { organisationsRoute } from "./routes/organisations.ts";
-import { reposRoute } from "./routes/repos.ts";
 import { requestsRoute } from "./routes/requests.ts";
 import { spaceStatesRoute } from "./routes/space-states.ts";
 import { spacesRoute } from "./routes/spaces.ts";
@@ -56,11 +60,15 @@ const routes: readonly Route[] = [
   providersRoute,
   // Before the Spaces: its path in the Hub's form is one of theirs.
   quotaRoute,
+  moreRoute,
   spacesRoute,
   spaceStatesRoute,
-  reposRoute,
+  hubReposRoute,
+  infoRoute,
+  treeRoute,
+  historyRoute,
+  uploadRoute,
   handOverRoute,
-  commitRoute,
   logsRoute,
   environmentRoute,
   domainsRoute,
@@ -82,6 +90,14 @@ const routes: readonly Route[] = [
   visitorKeysRoute,
 ];
 
+const problemType = "application/problem+json";
+const isHubs = (path: string): boolean => /^\/api\/(models|datasets|spaces|repos|whoami-v2|validate-yaml)(\/|$)/.test(path);
+
+/** A client's own name for its request, if it is one line of sense. */
+function theirs(id: string | undefined): string | undefined {
+  return id !== undefined && /^[\x21-\x7e]{1,200}$/.test(id) ? id : undefined;
+}
+
 export function createApi(server: Server): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
   api.use(async (c, next) => {
@@ -95,8 +111,11 @@ export function createApi(server: Server): Hono<ApiEnv> {
     if (called.endedSession && !c.res.headers.getSetCookie().some(isSessionCookie))
       c.header("set-cookie", noSessionCookie, { append: true });
     c.header("x-waybill-id", requestId);
-    c.header("x-request-id", c.req.header("x-request-id") ?? requestId);
+    c.header("x-request-id", theirs(c.req.header("x-request-id")) ?? theirs(c.req.header("x-amzn-trace-id")) ?? requestId);
     c.header("x-content-type-options", "nosniff");
+    // Clients of the Hub in a browser's language read an error only where it is plain JSON; ours ask for the problem by its name.
+    if (isHubs(c.req.path) && c.res.headers.get("content-type") === problemType && !c.req.header("accept")?.includes(problemType))
+      c.header("content-type", "application/json");
     return undefined;
   });
   api.use(keyed(server));

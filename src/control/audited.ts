@@ -1,6 +1,10 @@
 /** Which writing routes leave which entry in the audit log: its action, what it is about, whose that is, and what was so before. */
 import { spaceOwner } from "../contract/space.ts";
+import { repoName, type RepoKind } from "../hub/repo-name.ts";
 import type { Server } from "./server.ts";
+
+/** The Hub's paths of repositories of all kinds, as its routes are declared. */
+export const anyRepo = "/api/:kind{models|datasets|spaces}/:owner/:name";
 
 /** The parts of the path by their names; for a build also its Space's. */
 export type PathParts = Readonly<Record<string, string>>;
@@ -9,7 +13,7 @@ export type AskedBody = Readonly<Record<string, unknown>>;
 
 export interface Audited {
   /** As `space.pause`. */
-  readonly action: string;
+  readonly action: string | ((path: PathParts) => string);
   /** As `space/alice/demo`. */
   target(path: PathParts, body: AskedBody): string;
   /** Null for what is the platform's. */
@@ -54,6 +58,21 @@ const ofBuild = {
   },
 };
 
+/** What the audit log calls one of a kind. */
+export const auditNouns: Readonly<Record<RepoKind, string>> = { models: "model", datasets: "dataset", spaces: "space" };
+const nounOf = (kind: unknown): string => auditNouns[word(kind) as RepoKind] ?? "repo";
+const ofKind = (what: string) => (path: PathParts) => `${nounOf(path["kind"])}.${what}`;
+const ofRepo = {
+  target: (path: PathParts) => `${nounOf(path["kind"])}/${spaceOf(path)}`,
+  owner: ({ owner = "" }: PathParts) => owner,
+};
+/** As the route notes it: whose it is stands in the body by many names. */
+const ofNamedRepo = {
+  target: (_path: PathParts, { kind, owner, name }: AskedBody) => `${nounOf(kind)}/${word(owner)}/${word(name).replace(/^.*\//, "")}`,
+  owner: (_path: PathParts, { owner }: AskedBody) => word(owner) || null,
+  secret: ["secrets", "variables"],
+};
+
 const roleOf = (server: Server, { name = "", account }: PathParts): unknown => {
   const found = server.organisations.members(name).find((member) => member.account === account);
   return found && { role: found.role };
@@ -63,6 +82,10 @@ const state = (server: Server, path: PathParts): unknown => {
   return row && { state: row.state, release: row.release };
 };
 const settings = (server: Server, path: PathParts): unknown => server.spaces.get(spaceOf(path))?.settings;
+const repoSettings = (server: Server, { kind = "", owner = "", name = "" }: PathParts): unknown => {
+  const repo = server.hub.repos.find(repoName(kind as RepoKind, owner, name));
+  return repo && { private: repo.private };
+};
 const poolSettings = (server: Server, { name = "" }: PathParts): unknown => server.pool(name);
 const routeOfSpace = (server: Server, path: PathParts): unknown =>
   server.route({ kind: "space", space: spaceOf(path) });
@@ -96,12 +119,20 @@ export const audited: Readonly<Record<string, Audited>> = {
   "DELETE /api/tokens/current": { action: "token.revoke", ...ofNamedAccount },
   "POST /login/device": { action: "login.answer", ...ofNamedAccount },
   "POST /api/tokens": { action: "token.create", ...ofNamedAccount },
-  "POST /api/repos/create": {
-    ...{ action: "space.create", owner: (_path, { owner }) => word(owner) || null },
-    target: (_path, { owner, name }) => `space/${word(owner)}/${word(name)}`,
+  "POST /api/repos/create": { action: "repo.create", ...ofNamedRepo },
+  "DELETE /api/repos/delete": { action: "repo.delete", ...ofNamedRepo },
+  "POST /api/repos/move": {
+    ...{ action: "repo.move", owner: (_path, { owner }) => word(owner) || null },
+    target: (_path, { kind, fromRepo }) => `${nounOf(kind)}/${word(fromRepo)}`,
   },
-  "PUT /api/spaces/:owner/:name/settings": { action: "space.set", ...ofSpace, was: settings },
-  "POST /api/spaces/:owner/:name/commit/:branch": { action: "space.commit", ...ofSpace },
+  [`PUT ${anyRepo}/settings`]: { action: ofKind("set"), ...ofRepo, was: repoSettings },
+  [`POST ${anyRepo}/duplicate`]: { action: ofKind("duplicate"), ...ofRepo, secret: ["secrets", "variables"] },
+  [`POST ${anyRepo}/commit/:rev`]: { action: ofKind("commit"), ...ofRepo },
+  [`POST ${anyRepo}/branch/:branch{.+}`]: { action: "branch.create", ...ofRepo },
+  [`DELETE ${anyRepo}/branch/:branch{.+}`]: { action: "branch.delete", ...ofRepo },
+  [`POST ${anyRepo}/tag/:rev{.+}`]: { action: "tag.create", ...ofRepo },
+  [`DELETE ${anyRepo}/tag/:rev{.+}`]: { action: "tag.delete", ...ofRepo },
+  [`POST ${anyRepo}/super-squash/:branch{.+}`]: { action: "branch.squash", ...ofRepo },
   "PATCH /api/spaces/:owner/:name/settings": { action: "space.set", ...ofSpace, was: settings },
   "POST /api/spaces/:owner/:name/sleeptime": { action: "space.set", ...ofSpace, was: settings, pick: sleepAfter },
   "POST /api/spaces/:owner/:name/hardware": { action: "space.set", ...ofSpace, was: settings, pick: hardware },
@@ -172,6 +203,9 @@ export const audited: Readonly<Record<string, Audited>> = {
 /** Writing by their method alone. */
 export const changeless: readonly string[] = [
   "POST /api/gpu/quote",
+  "POST /api/validate-yaml",
+  `POST ${anyRepo}/paths-info/:rev`,
+  `POST ${anyRepo}/preupload/:rev`,
   // What they make is in memory, or was made by the person's answer.
   "POST /oauth/device",
   "POST /oauth/token",

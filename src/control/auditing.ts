@@ -36,7 +36,7 @@ export function auditing(server: Server): MiddlewareHandler<ApiEnv> {
       token: caller.via.kind === "token" ? caller.via.id : null,
       session: caller.via.kind === "session" ? caller.via.id : null,
       address: addressOf(c),
-      action: of.audited.action,
+      action: typeof of.audited.action === "string" ? of.audited.action : of.audited.action(path),
       request: c.get("requestId"),
       outcome: "begun",
     });
@@ -119,7 +119,7 @@ function partsOf(pattern: string, path: string): PathParts {
   return Object.fromEntries(
     pattern
       .split("/")
-      .flatMap((part, at) => (part.startsWith(":") ? [[part.slice(1), decoded(written[at] ?? "")] as const] : [])),
+      .flatMap((part, at) => (part.startsWith(":") ? [[part.slice(1).replace(/\{.*$/, ""), decoded(written[at] ?? "")] as const] : [])),
   );
 }
 

@@ -161,6 +161,12 @@ export class Builds {
     return this.#machine.submit({ type: "cancel", build, by });
   }
 
+  /** Ends all builds of a Space that have not ended. */
+  async cancelAll(space: string, by: Actor): Promise<void> {
+    const open = [...this.#machine.state.builds.values()].filter(({ terms }) => terms.space === space);
+    for (const { terms } of open) await this.cancel(terms.build, by);
+  }
+
   /** Lets a waiting build go before others, or after them. */
   prioritize(build: string, priority: number, by: Actor): Promise<BuildDecision> {
     return this.#machine.submit({ type: "prioritize", build, priority, by });

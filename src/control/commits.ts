@@ -7,6 +7,7 @@ import { parseFrontMatter } from "../build/front-matter.ts";
 import { GitFailure } from "../hub/git.ts";
 import { parseCommit } from "../hub/commit-ndjson.ts";
 import type { ParsedCommit } from "../hub/commit-ndjson.ts";
+import { repoName, type RepoName } from "../hub/repo-name.ts";
 import type { CommitResult, RepositoryStore } from "../hub/repository.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
@@ -26,6 +27,8 @@ export interface CommitsParts {
   readonly emitter: Emitter;
   readonly random: RandomBytes;
   readonly clock: Clock;
+  /** The files of a Space are others than before. */
+  onChange(repo: RepoName): void;
 }
 
 /** What became of a commit: its build, also one that was under way already, or why it has none. */
@@ -85,15 +88,8 @@ export class Commits {
     readonly bytes: Uint8Array;
     readonly author: string;
   }): Promise<Committed> {
-    const parsed = parseCommit(bytes);
-    if (!parsed.ok) {
-      const errors = parsed.problems.map(({ line, message }) => ({
-        where: line === 0 ? "body" : `line ${line}`,
-        message,
-      }));
-      const code = parsed.tooLarge ? "route/too-large" : "control/invalid";
-      return no(code, errors.map(({ where, message }) => `${where}: ${message}`).join("; "), errors);
-    }
+    const parsed = parsedCommit(bytes);
+    if (!parsed.ok) return parsed;
     return this.inTurn(`${owner}/${name}`, () => this.#commitParsed({ owner, name, commit: parsed.commit, author }));
   }
 
@@ -273,6 +269,7 @@ export class Commits {
     });
     if (!done.ok) return notStored(done);
     const { commit: head, changed } = done;
+    if (changed) this.#parts.onChange(repoName("spaces", owner, name));
     const started = await this.landed({ space, branch: builtBranch, commit: head, head, changed, account: author });
     return { ok: true, commit: head, ...started };
   }
@@ -297,7 +294,18 @@ export class Commits {
   }
 }
 
-function notStored(done: Extract<CommitResult, { ok: false }>): Committed {
+/** The Hub's form, or what is wrong with it line by line. */
+export function parsedCommit(
+  bytes: Uint8Array,
+): { readonly ok: true; readonly commit: ParsedCommit } | Extract<Committed, { ok: false }> {
+  const parsed = parseCommit(bytes);
+  if (parsed.ok) return parsed;
+  const errors = parsed.problems.map(({ line, message }) => ({ where: line === 0 ? "body" : `line ${line}`, message }));
+  const code = parsed.tooLarge ? "route/too-large" : "control/invalid";
+  return no(code, errors.map(({ where, message }) => `${where}: ${message}`).join("; "), errors);
+}
+
+export function notStored(done: Extract<CommitResult, { ok: false }>): Extract<Committed, { ok: false }> {
   const code =
     done.refusal === "parent-moved"
       ? "control/changed-meanwhile"
@@ -311,6 +319,6 @@ function no(
   code: Code,
   says: string,
   errors: readonly { readonly where: string; readonly message: string }[] = [],
-): Committed {
+): Extract<Committed, { ok: false }> {
   return { ok: false, code, says, errors };
 }

@@ -27,7 +27,14 @@ export async function callerOf(c: ApiContext, server: Server): Promise<ConsoleCa
 }
 
 export function refuseCaller(c: ApiContext, called: { readonly refused: Code; readonly says?: string }): Response {
-  const answer = refuse(c, called.refused, called.says === undefined ? {} : { detail: called.says });
+  const isToken = called.refused === "identity/bad-token" || called.refused === "identity/token-expired";
+  const answer = refuse(
+    c,
+    called.refused,
+    called.says === undefined ? {} : { detail: called.says },
+    // By this sentence `huggingface_hub` knows that it is not the repository which is missing.
+    isToken ? { "x-error-message": "Invalid credentials in Authorization header" } : {},
+  );
   if (called.refused === "identity/session-ended") answer.headers.append("set-cookie", noSessionCookie);
   return answer;
 }

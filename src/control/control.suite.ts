@@ -32,6 +32,7 @@ import { Domains } from "./domains.ts";
 import { Environments } from "./environments.ts";
 import { Fitting } from "./fitting.ts";
 import { Hardware } from "./hardware.ts";
+import { HubRepos } from "./hub-repos.ts";
 import type { AppsPayer } from "./quotes.ts";
 import type { InsideCaller } from "../contract/egress.ts";
 import { NodeTokens } from "./node-tokens.ts";
@@ -153,6 +154,7 @@ export class ControlWorld implements AsyncDisposable {
   readonly spaces: Spaces;
   readonly retention: Retention;
   readonly repositories: RepositoryStore;
+  readonly hubRepos: HubRepos;
   readonly commits: Commits;
   readonly hardware = new Hardware(() => ({ cores: 2, memoryBytes: 2 ** 30, cards: [card] }));
   readonly sessions: Sessions;
@@ -206,7 +208,7 @@ export class ControlWorld implements AsyncDisposable {
     });
     const organisations = await Organisations.open({
       ...{ accounts: catalog.accounts, members: catalog.members, clock, onAccount: () => undefined },
-      madeBy: (space) => world.spaces.get(space)?.createdBy,
+      madeBy: (space) => world.spaces.get(space)?.createdBy ?? world.hubRepos.madeBy(space),
     });
     const world: ControlWorld = new ControlWorld({
       organisations,
@@ -225,6 +227,7 @@ export class ControlWorld implements AsyncDisposable {
       kept,
       drawn,
     });
+    await world.hubRepos.recover();
     world.calls.restore(await engine.read((state) => [...openCallsOn(state, "n1")]));
     engine.subscribe((record) => world.calls.onRecord(record));
     return world;
@@ -322,6 +325,11 @@ export class ControlWorld implements AsyncDisposable {
       device: (slot) => this.nodes.device(slot),
     });
     this.repositories = openRepositories({ ...ports, folder: join(this.folder, "repositories") });
+    this.hubRepos = new HubRepos({
+      ...ports,
+      repositories: this.repositories,
+      spaces: { get: (id) => this.spaces.get(id), ids: () => this.spaces.ids() },
+    });
     this.builds = new Builds({
       ...ports,
       folder: join(this.folder, "builds"),
@@ -360,6 +368,7 @@ export class ControlWorld implements AsyncDisposable {
       spaces: this.spaces,
       builds: this.builds,
       repositories: this.repositories,
+      hubRepos: this.hubRepos,
     });
     const resolver = new TokenResolver({
       directory: catalog.tokens,
@@ -397,6 +406,7 @@ export class ControlWorld implements AsyncDisposable {
       spaces,
       builds,
       repositories: this.repositories,
+      onChange: (repo) => this.hubRepos.changed(repo),
     });
     const evidence = { readWork: async (id: string) => ({ ...nothing, entries: this.#entriesOf(id) }), index: () => 0 };
     const parts = {
@@ -408,6 +418,8 @@ export class ControlWorld implements AsyncDisposable {
       calls,
       builds,
       commits: this.commits,
+      repositories: this.repositories,
+      hubRepos: this.hubRepos,
       spaces,
       environments,
       domains,

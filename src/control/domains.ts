@@ -136,6 +136,15 @@ export class Domains {
     });
   }
 
+  /** The Space is deleted: none of its names leads to it any more. */
+  async removeAll(space: string, account: string): Promise<void> {
+    for (const { name } of this.#of(space))
+      await this.#turns.take(name, async () => {
+        const row = this.#find(name, space);
+        if (row) await this.#drop(row, { account, says: "The Space was deleted." }, false);
+      });
+  }
+
   /** Looks at the claim that was not looked at for longest, where it is time. To be called again and again. */
   async sweep(): Promise<void> {
     const now = this.#ports.clock.wall();

@@ -131,6 +131,11 @@ export class Environments {
     });
   }
 
+  /** The Space is deleted, and the catalog has none of it any more. */
+  forget(space: string): void {
+    this.#known.delete(space);
+  }
+
   /** Removes one; false where there was none. An app that runs is started again without it. */
   async unset({ kind, space, name }: EnvironmentEntry, account: string): Promise<boolean> {
     return this.#turns.take(space, async () => {

@@ -23,6 +23,14 @@ export async function jsonBody<Output>(c: ApiContext, schema: z.ZodType<Output>)
   return refuseInput(c, parsed.error, "body");
 }
 
+/** A body that may be left out, as the Hub's clients do. */
+export async function optionalBody<Output>(c: ApiContext, schema: z.ZodType<Output>): Promise<Output | Response> {
+  const isEmpty = c.req.raw.body === null || c.req.header("content-length") === "0";
+  if (!isEmpty) return jsonBody(c, schema);
+  const parsed = schema.safeParse({});
+  return parsed.success ? parsed.data : refuseInput(c, parsed.error, "body");
+}
+
 /** The answer that names every field that is wrong; `whole`: what is said where it is none of them. */
 export function refuseInput(c: ApiContext, { issues }: z.ZodError, whole: "body" | "query"): Response {
   const errors = issues.map(({ path, message }) => ({ where: path.join(".") || whole, message }));

@@ -8,7 +8,7 @@ import { refuse } from "./api.ts";
 import type { Caller } from "./caller.ts";
 import { boundedBody } from "./json-body.ts";
 import type { GivenAnswer } from "./request-keys.ts";
-import { commitMaxBytes } from "./routes/commit.ts";
+import { commitMaxBytes } from "./routes/hub/upload.ts";
 import type { Server } from "./server.ts";
 
 /** As much as others take; a UUID has 36. */

@@ -1,12 +1,13 @@
 /** What becomes of a push: main's commit is built and followed; what triggers no build says why. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { AuditRow } from "../catalog/audit.ts";
-import { spaceOwner } from "../contract/space.ts";
 import type { GitAsked, Standing } from "../hub/git-access.ts";
 import type { GitDesk, Pushed, Pusher, Taken } from "../hub/git-face.ts";
 import type { RefCommand } from "../hub/http-backend.ts";
+import type { RepoName } from "../hub/repo-name.ts";
 import { mainRef } from "../hub/receive-rules.ts";
 import type { Verdict } from "../evidence/verdict.ts";
+import { auditNouns } from "./audited.ts";
 import { builtBranch } from "./no-build.ts";
 import type { NodeTokens } from "./node-tokens.ts";
 import { beginLines, endLines, linesMax, logText } from "./push-lines.ts";
@@ -34,33 +35,40 @@ export class PushDesk implements GitDesk {
     return { node, reads: (space) => this.#server.builds.has(node, space) };
   }
 
-  standing(space: string): Standing {
-    if (this.#server.spaces.get(space) === undefined) return "absent";
-    return this.#server.spaces.isPrivate(space) ? "private" : "public";
+  standing(repo: RepoName): Standing {
+    const found = this.#server.hub.repos.find(repo);
+    if (found === undefined) return "absent";
+    return found.private ? "private" : "public";
   }
 
-  async mayRead(space: string, by: string): Promise<boolean> {
+  storedAs(repo: RepoName): string | undefined {
+    return this.#server.hub.repos.find(repo)?.stored;
+  }
+
+  async mayRead(repo: RepoName, by: string): Promise<boolean> {
     // A node asked for the files of a build that it was given.
-    if (!this.#server.spaces.isPrivate(space) || by.startsWith("node ")) return true;
-    return this.#server.mayRead(by, space);
+    if (this.standing(repo) !== "private" || by.startsWith("node ")) return true;
+    return this.#server.mayRead(by, repo);
   }
 
-  async ensure(owner: string, name: string, by: string): Promise<{ ok: true } | { ok: false; says: string }> {
+  async ensure({ kind, owner, name, id }: RepoName, by: string): Promise<{ ok: true } | { ok: false; says: string }> {
+    // Who may write to it was told where it is not there.
+    if (kind !== "spaces") return { ok: true };
     const made = await this.#server.spaces.ensure(owner, name, by);
     if (made.ok) return { ok: true };
     if (made.refusal === "no-such-account") return { ok: false, says: `There is no account ${owner}.` };
-    return { ok: false, says: `${owner}/${name} cannot be a Space: ${made.refusal}.` };
+    return { ok: false, says: `${id} cannot be a Space: ${made.refusal}.` };
   }
 
-  inTurn<T>(space: string, work: () => Promise<T>): Promise<T> {
-    return this.#server.commits.inTurn(space, work);
+  inTurn<T>(repo: RepoName, work: () => Promise<T>): Promise<T> {
+    return this.#server.hub.inTurn(repo, work);
   }
 
   /** In its turn: why main cannot have another commit now. */
   async refuse(push: Pushed): Promise<readonly string[]> {
-    const { space, account, updates } = push;
-    const toMain = updates.some(({ ref }) => ref === mainRef);
-    const refused = toMain ? await this.#server.commits.noRoom(space, account) : undefined;
+    const { repo, account, updates } = push;
+    const toBuild = repo.kind === "spaces" && updates.some(({ ref }) => ref === mainRef);
+    const refused = toBuild ? await this.#server.commits.noRoom(repo.id, account) : undefined;
     if (refused) return [refused.says, ...(refused.waybill ? [`explain: ${refused.waybill}`] : [])];
     await this.#server.catalog.audit.add(entryOf(push));
     return [];
@@ -69,10 +77,13 @@ export class PushDesk implements GitDesk {
   async pushed({ updates, ...pusher }: Pushed): Promise<Taken> {
     const main = updates.find(({ ref }) => ref === mainRef);
     const others = updates.filter((update) => update !== main);
-    const head = main?.to ?? (await this.#server.commits.head(pusher.space)) ?? nothing;
+    await this.#server.hub.repos.touched(pusher.repo, pusher.account);
     const landed: Landing[] = [];
-    for (const update of [...others.slice(0, toldMax), ...(main ? [main] : [])])
-      landed.push(await this.#land(pusher, update, head));
+    const told = [...others.slice(0, toldMax), ...(main ? [main] : [])];
+    if (pusher.repo.kind === "spaces") {
+      const head = main?.to ?? (await this.#server.commits.head(pusher.repo.id)) ?? nothing;
+      for (const update of told) landed.push(await this.#land(pusher, update, head));
+    }
     const { request, startedAt, path, account } = pusher;
     const link = landed.flatMap(({ id }) => id ?? []);
     await this.#taken({ updates, ...pusher });
@@ -81,7 +92,7 @@ export class PushDesk implements GitDesk {
     return {
       lines: [
         ...landed.flatMap(({ line }) => line ?? []),
-        ...(more > 0 ? [`and ${more} more, which trigger no build either`] : []),
+        ...(more > 0 && landed.length > 0 ? [`and ${more} more, which trigger no build either`] : []),
       ],
       build: landed.find(({ isBuild }) => isBuild)?.id ?? null,
     };
@@ -98,7 +109,8 @@ export class PushDesk implements GitDesk {
   }
 
   /** What one reference's new commit leads to. */
-  async #land({ space, account }: Pusher, { ref, to }: RefCommand, head: string): Promise<Landing> {
+  async #land({ repo, account }: Pusher, { ref, to }: RefCommand, head: string): Promise<Landing> {
+    const space = repo.id;
     const [, kind, ...name] = ref.split("/");
     const what = `${kind === "tags" ? "tag" : "branch"} ${name.join("/")}`;
     if (to === nothing) return { line: `${what} is deleted`, id: null, isBuild: false };
@@ -150,7 +162,8 @@ export class PushDesk implements GitDesk {
 }
 
 function entryOf(push: Pushed): Omit<AuditRow, "id"> {
-  const { space, account, token, address, request, startedAt, updates } = push;
+  const { repo, account, token, address, request, startedAt, updates } = push;
+  const noun = auditNouns[repo.kind];
   const told = updates.slice(0, toldMax);
   const commits = (end: "from" | "to"): string =>
     JSON.stringify(
@@ -158,7 +171,7 @@ function entryOf(push: Pushed): Omit<AuditRow, "id"> {
     );
   return {
     ...{ at: startedAt, account, token, session: null, address: address || null },
-    ...{ action: "space.push", target: `space/${space}`, owner: spaceOwner(space), request, outcome: "begun" },
+    ...{ action: `${noun}.push`, target: `${noun}/${repo.id}`, owner: repo.owner, request, outcome: "begun" },
     ...{ was: commits("from"), became: commits("to") },
   };
 }

@@ -1,10 +1,11 @@
 /**
- * What is kept, and what goes: of each Space the newest releases, builds with their logs, and events, and its repository packed. One
+ * What is kept, and what goes: of each Space the newest releases, builds with their logs, and events, and all repositories packed. One
  * sweep does it, after each of a Space's builds and for all of them every hour. The catalog says first that something is gone, then
  * the files go: what a crash leaves in between is found by the next start.
  */
 import type { Catalog } from "../catalog/catalog.ts";
 import type { ToAgent, ToServer } from "../contract/agent.ts";
+import type { HubRepos } from "./hub-repos.ts";
 import type { RepositoryStore } from "../hub/repository.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { Builds } from "./builds.ts";
@@ -28,6 +29,8 @@ export interface RetentionPorts {
   readonly spaces: Pick<Spaces, "ids" | "removeReleases">;
   readonly builds: Pick<Builds, "isOpen" | "removeLogs">;
   readonly repositories: Pick<RepositoryStore, "collect">;
+  /** Models' and datasets', as the {@link RepositoryStore} calls them. */
+  readonly hubRepos: Pick<HubRepos, "stored">;
   readonly kept: KeptOfSpace;
   readonly clock: Clock;
   send(node: string, message: ToAgent): boolean;
@@ -41,8 +44,8 @@ const idsAtOnce = 1_000;
 
 export class Retention implements AsyncDisposable {
   readonly #ports: RetentionPorts;
-  /** Spaces that wait for their sweep, once each; the first is next. */
-  readonly #waiting = new Set<string>();
+  /** What waits for its sweep, once each; the first is next: Spaces by their ids, other repositories as the store calls them. */
+  readonly #waiting = new Map<string, "space" | "files">();
   readonly #timer: NodeJS.Timeout;
   #sweeping: Promise<void> | undefined;
   readonly #closing = new AbortController();
@@ -55,12 +58,13 @@ export class Retention implements AsyncDisposable {
   /** Sweeps a Space when those before it are swept. */
   soon(space: string): void {
     if (this.#closing.signal.aborted) return;
-    this.#waiting.add(space);
-    this.#sweeping ??= this.#sweep();
+    this.#add(space, "space");
   }
 
   all(): void {
-    for (const space of this.#ports.spaces.ids()) this.soon(space);
+    if (this.#closing.signal.aborted) return;
+    for (const space of this.#ports.spaces.ids()) this.#add(space, "space");
+    for (const stored of this.#ports.hubRepos.stored()) this.#add(stored, "files");
   }
 
   /** When all that waits now is swept. */
@@ -90,21 +94,30 @@ export class Retention implements AsyncDisposable {
     await this.settled();
   }
 
-  /** Of one Space at least: it waits for something before it is done. */
+  #add(name: string, what: "space" | "files"): void {
+    this.#waiting.set(name, what);
+    this.#sweeping ??= this.#sweep();
+  }
+
+  /** Of one at least: it waits for something before it is done. */
   async #sweep(): Promise<void> {
-    for (const space of this.#waiting) {
-      this.#waiting.delete(space);
-      await this.#try(`the releases of ${space}`, () => this.#sweepReleases(space));
-      await this.#try(`the builds of ${space}`, () => this.#sweepBuilds(space));
-      await this.#try(`the events of ${space}`, () =>
-        this.#ports.catalog.kept.trimEvents(space, this.#ports.kept.events),
-      );
-      await this.#try(`the repository of ${space}`, () =>
-        this.#ports.repositories.collect(space, this.#closing.signal),
+    for (const [name, what] of this.#waiting) {
+      this.#waiting.delete(name);
+      if (what === "space") await this.#sweepSpace(name);
+      await this.#try(`the repository of ${name}`, () =>
+        this.#ports.repositories.collect(name, this.#closing.signal),
       );
     }
     // At once: what comes from here on is for the next sweep.
     this.#sweeping = undefined;
+  }
+
+  async #sweepSpace(space: string): Promise<void> {
+    await this.#try(`the releases of ${space}`, () => this.#sweepReleases(space));
+    await this.#try(`the builds of ${space}`, () => this.#sweepBuilds(space));
+    await this.#try(`the events of ${space}`, () =>
+      this.#ports.catalog.kept.trimEvents(space, this.#ports.kept.events),
+    );
   }
 
   async #sweepReleases(space: string): Promise<void> {

@@ -57,6 +57,10 @@ import type { Explained } from "./explaining.ts";
 import type { Hardware } from "./hardware.ts";
 import type { NodeTokens } from "./node-tokens.ts";
 import type { Nodes } from "./nodes.ts";
+import { Hub } from "./hub.ts";
+import type { HubRepos } from "./hub-repos.ts";
+import { keyOf, type RepoName } from "../hub/repo-name.ts";
+import type { RepositoryStore } from "../hub/repository.ts";
 import { nodeViews } from "./node-views.ts";
 import { whyNoRoom } from "./no-build.ts";
 import type { Replicas } from "./replicas.ts";
@@ -94,6 +98,8 @@ export interface ServerParts {
   readonly calls: Calls;
   readonly builds: Builds;
   readonly commits: Commits;
+  readonly repositories: RepositoryStore;
+  readonly hubRepos: HubRepos;
   readonly spaces: Spaces;
   readonly organisations: Organisations;
   readonly environments: Environments;
@@ -150,6 +156,7 @@ export class Server {
   readonly hardware: Hardware;
   readonly builds: Builds;
   readonly commits: Commits;
+  readonly hub: Hub;
   readonly nodes: Nodes;
   readonly nodeTokens: NodeTokens;
   readonly replicas: Replicas;
@@ -174,6 +181,7 @@ export class Server {
     this.hardware = parts.hardware;
     this.builds = parts.builds;
     this.commits = parts.commits;
+    this.hub = new Hub(parts);
     this.nodes = parts.nodes;
     this.nodeTokens = parts.nodeTokens;
     this.replicas = parts.replicas;
@@ -199,9 +207,9 @@ export class Server {
     this.#parts.onFailure(what, error);
   }
 
-  /** Whether the account itself may read the Space, whatever a token of it may. */
-  async mayRead(account: string, space: string): Promise<boolean> {
-    if (this.organisations.may(account, "read", { owner: spaceOwner(space), space })) return true;
+  /** Whether the account itself may read the repository, whatever a token of it may. */
+  async mayRead(account: string, repo: RepoName): Promise<boolean> {
+    if (this.organisations.may(account, "read", { owner: repo.owner, space: keyOf(repo) })) return true;
     return (await this.catalog.accounts.get(account))?.role === "admin";
   }
 
@@ -242,6 +250,21 @@ export class Server {
       code: "control/invalid",
       says: `"${name}" cannot be an account's name. ${nameRefusals[made.refusal]}`,
     };
+  }
+
+  /** Ends the Space: nothing of it runs or is found any more. Its record stays: builds, events, calls and receipts. */
+  async removeSpace(id: string, actor: Actor): Promise<boolean> {
+    return this.commits.inTurn(id, async () => {
+      if (!this.spaces.get(id)) return false;
+      await this.builds.cancelAll(id, { kind: actor.kind === "operator" ? "operator" : "owner", name: actor.account });
+      await this.domains.removeAll(id, actor.account ?? spaceOwner(id));
+      await this.spaces.remove(id, actor, async () => {
+        this.environments.forget(id);
+        await this.hub.repos.removeFolder(id);
+      });
+      this.hub.cards.forget({ kind: "spaces", id });
+      return true;
+    });
   }
 
   /** Starts the app again as it is; with `factory` its last commit is built again, with nothing that an earlier build resolved. */

@@ -82,7 +82,9 @@ export class Spaces {
   /** Reads the Spaces of the catalog: before anybody can ask for one, who would be told that there is none. */
   async recover(): Promise<void> {
     for (const row of await this.#ports.catalog.spaces.all()) {
-      await this.#know(row, await this.#latestBuild(row.id));
+      const build = await this.#latestBuild(row.id);
+      // Of a Space of the same name that was deleted it is none of this one's.
+      await this.#know(row, build && build.queuedAt >= row.createdAt ? build : undefined);
     }
   }
 
@@ -149,6 +151,23 @@ export class Spaces {
 
   async stop(id: string, actor: Actor): Promise<Done> {
     return this.#plain(id, "stop", actor);
+  }
+
+  /** Ends it for good; `beside`: what goes with it before its name can be another's. */
+  async remove(id: string, actor: Actor, beside: () => Promise<void>): Promise<void> {
+    const known = this.#byId.get(id);
+    if (!known) return;
+    const { catalog, clock, replicas } = this.#ports;
+    // Refused where nothing of it runs.
+    await this.#keeper.decide(known, { type: "stop", actor });
+    for (const { status } of replicas.livingOf(id)) this.#keeper.orders.retire(status.replica, `${id} was deleted`);
+    await catalog.spaces.remove(id, clock.wall());
+    await beside();
+    this.#byId.delete(id);
+    for (const host of [...this.#hostsOf(known.row), ...(known.row.port === null ? [] : [portName(known.row.port)])])
+      this.#byHost.delete(host);
+    await this.#keeper.settled(known);
+    this.#keeper.close([known]);
   }
 
   /** Starts its replicas anew; they take over when they listen. Says why it cannot be. */

@@ -1,6 +1,7 @@
-/** Who may do what at a repository's addresses: `/spaces/OWNER/NAME[.git]/…`. */
+/** Who may do what at a repository's addresses: `/OWNER/NAME[.git]/…` of a model, `/datasets/…` and `/spaces/…` of the others. */
 import type { ServerResponse } from "node:http";
 import { codeRow, type Code } from "../evidence/codes.ts";
+import { isOwner, keyOf, repoName, repoNouns, type RepoKind, type RepoName } from "./repo-name.ts";
 import { isRepositoryName } from "./repository.ts";
 
 /** One who showed a token. */
@@ -9,7 +10,7 @@ export interface GitCaller {
   /** What it has shown. */
   readonly via: { readonly kind: "token" | "session"; readonly id: string };
   readonly admin: boolean;
-  /** Whether it may read the Space; change it, or make it where there is none. */
+  /** Whether it may read the repository (`space`: its key); change it, or make it where there is none. */
   may(right: "read" | "write", of: { readonly owner: string; readonly space: string }): boolean;
   /** Whether its token is for that. */
   grants(scope: "read" | "write", space: string): boolean;
@@ -30,13 +31,7 @@ export type GitAsked =
   | GitNode
   | { readonly refused: Code; readonly says?: string };
 
-export interface GitPath {
-  /** Repositories of other kinds get their own first word. */
-  readonly kind: "spaces";
-  readonly owner: string;
-  readonly name: string;
-  /** `owner/name` */
-  readonly id: string;
+export interface GitPath extends RepoName {
   /** What follows the repository: `info/refs`, `git-upload-pack`, `git-receive-pack`, or below `info/lfs/`. */
   readonly rest: string;
   readonly query: URLSearchParams;
@@ -49,41 +44,37 @@ export interface AccessRefusal {
 }
 
 const pathPattern =
-  /^\/(spaces)\/([^/]+)\/([^/]+?)(\.git)?\/(info\/refs|git-upload-pack|git-receive-pack|info\/lfs\/.+)$/;
+  /^(?:\/(spaces|datasets))?\/([^/]+)\/([^/]+?)(\.git)?\/(info\/refs|git-upload-pack|git-receive-pack|info\/lfs\/.+)$/;
 
 /** Undefined where the address is not one of git's or git-lfs'. */
 export function parseGitPath(url: string): GitPath | undefined {
   const at = url.indexOf("?");
   const match = pathPattern.exec(at === -1 ? url : url.slice(0, at));
   if (match === null) return undefined;
-  const [, kind, owner = "", name = "", , rest = ""] = match;
-  const id = `${owner}/${name}`;
-  if (!isRepositoryName(id)) return undefined;
-  return {
-    kind: kind as "spaces",
-    owner,
-    name,
-    id,
-    rest,
-    query: new URLSearchParams(at === -1 ? "" : url.slice(at + 1)),
-  };
+  const [, kind = "models", owner = "", name = "", , rest = ""] = match;
+  const repo = repoName(kind as RepoKind, owner, name);
+  if (!isOwner(owner) || !isRepositoryName(repo.id)) return undefined;
+  return { ...repo, rest, query: new URLSearchParams(at === -1 ? "" : url.slice(at + 1)) };
 }
 
 /**
- * Reading a public Space is open, but for nodes. A private one is read by who may, and to all others it is as one that is not there: git
+ * Reading a public repository is open, but for nodes. A private one is read by who may, and to all others it is as one that is not there: git
  * shows a token only when it is asked for one, so of both the nameless are asked. Writing is for whom the Space's owner lets, and the
- * operator, by a token that may write.
+ * operator, by a token that may write. A push makes a Space that is not there; models and datasets are made before.
  */
 export function mayAccess(
-  { owner, id }: GitPath,
+  repo: RepoName,
   write: boolean,
   asked: GitAsked,
   standing: Standing,
 ): AccessRefusal | undefined {
+  const { owner, id, kind } = repo;
+  const key = keyOf(repo);
+  const none: AccessRefusal = { status: 404, says: `There is no ${repoNouns[kind]} ${id}.` };
   if ("refused" in asked)
     return { status: 401, says: `${asked.says ?? codeRow(asked.refused).says} ${codeRow(asked.refused).next}` };
   if ("node" in asked) {
-    if (!write && asked.reads(id)) return undefined;
+    if (!write && kind === "spaces" && asked.reads(id)) return undefined;
     return { status: 403, says: `Node ${asked.node} has no build of ${id}, and nothing to write.` };
   }
   const { caller } = asked;
@@ -91,12 +82,15 @@ export function mayAccess(
   if (caller === null)
     return { status: 401, says: "Give an access token as the password; the user's name can be any." };
   if (!write) {
-    const reads = caller.grants("read", id) && caller.may("read", { owner, space: id });
-    return standing === "private" && reads ? undefined : { status: 404, says: `There is no Space ${id}.` };
+    const reads = caller.grants("read", key) && caller.may("read", { owner, space: key });
+    return standing === "private" && reads ? undefined : none;
   }
-  if (!caller.grants("write", id))
+  if (!caller.grants("write", key))
     return { status: 403, says: "This token is not for that: it has not the scope write." };
-  if (caller.may("write", { owner, space: id })) return undefined;
+  if (caller.may("write", { owner, space: key }))
+    return standing === "absent" && kind !== "spaces"
+      ? { status: 404, says: `${none.says} Make it first, as with \`hf repos create\`.` }
+      : undefined;
   return { status: 403, says: `${id} belongs to ${owner}; you are ${caller.account}.` };
 }
 

@@ -1,6 +1,6 @@
 /**
  * git over HTTP (gitprotocol-http): git's own server answers; we say who may, what a push may bring, and, while the client still
- * listens, what becomes of it. A Space's references change in its turn, so that builds are queued in the order of commits.
+ * listens, what becomes of it. A repository's references change in its turn, so that builds are queued in the order of commits.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { mkdir, readdir, rm } from "node:fs/promises";
@@ -34,6 +34,7 @@ import {
 import { keepPace, paceLimits, type PaceLimits } from "./pace.ts";
 import { flush, HeldAnswer, sideband } from "./pkt-line.ts";
 import { refusePush } from "./receive-rules.ts";
+import { pathOf, type RepoName } from "./repo-name.ts";
 import type { RepositoryStore } from "./repository.ts";
 import { Slots, type SlotLimits } from "./slots.ts";
 
@@ -44,7 +45,7 @@ export interface Pusher {
   readonly startedAt: Instant;
   /** What it asked for. */
   readonly path: string;
-  readonly space: string;
+  readonly repo: RepoName;
   readonly account: string;
   /** The id of its token, `t_…`. */
   readonly token: string | null;
@@ -66,17 +67,15 @@ export interface Taken {
 export interface GitDesk {
   callerOf(authorization: string | undefined): Promise<GitAsked>;
   /** Without regard to who asks. */
-  standing(space: string): Standing;
+  standing(repo: RepoName): Standing;
+  /** What it is called in the {@link RepositoryStore}; undefined where there is no such repository. */
+  storedAs(repo: RepoName): string | undefined;
   /** Whether who asked then (as {@link askedBy} names them; empty: without a token) may read it now. */
-  mayRead(space: string, by: string): Promise<boolean>;
+  mayRead(repo: RepoName, by: string): Promise<boolean>;
   /** Makes the Space where it is absent; says why it cannot be. */
-  ensure(
-    owner: string,
-    name: string,
-    by: string,
-  ): Promise<{ readonly ok: true } | { readonly ok: false; readonly says: string }>;
-  /** Nothing else commits to this Space meanwhile. */
-  inTurn<T>(space: string, work: () => Promise<T>): Promise<T>;
+  ensure(repo: RepoName, by: string): Promise<{ readonly ok: true } | { readonly ok: false; readonly says: string }>;
+  /** Nothing else commits to this repository meanwhile. */
+  inTurn<T>(repo: RepoName, work: () => Promise<T>): Promise<T>;
   /** In its turn: why these references cannot be changed now. */
   refuse(push: Pushed): Promise<readonly string[]>;
   /** In its turn, when the references have changed. */
@@ -112,7 +111,7 @@ export interface GitFaceOptions {
   readonly desk: GitDesk;
   readonly clock: Clock;
   readonly random: RandomBytes;
-  /** For hooks, and for the repository of a Space that has none. */
+  /** For hooks, and for the repository of a Space that has none yet. */
   readonly folder: string;
   readonly git?: GitProgram;
   readonly limits?: Partial<GitFaceLimits>;
@@ -193,7 +192,7 @@ export class GitFace implements AsyncDisposable {
     if (request.method !== method) return writePlain(response, { status: 405, says: `Ask with ${method}.` });
     const write = service === "git-receive-pack";
     const asked = await desk.callerOf(request.headers.authorization);
-    const refused = mayAccess(path, write, asked, desk.standing(path.id));
+    const refused = mayAccess(path, write, asked, desk.standing(path));
     if (refused) return writePlain(response, refused);
     if (write && !this.#asksUs)
       return writePlain(response, {
@@ -212,15 +211,15 @@ export class GitFace implements AsyncDisposable {
       const pusher: Pusher = {
         request: id,
         startedAt,
-        path: `/spaces/${path.id}/${path.rest}`,
-        space: path.id,
+        path: `${pathOf(path)}/${path.rest}`,
+        repo: repoOf(path),
         account,
         token: "caller" in asked && asked.caller?.via.kind === "token" ? asked.caller.via.id : null,
         address: caller.address,
       };
       return await this.#receive(path, pusher, request, response, slot);
     }
-    const repository = await this.#repository(path.id);
+    const repository = await this.#repository(path);
     if (left.aborted) return;
     const backend = this.#start(repository, path, request, write ? account : undefined);
     await this.#pass(backend, request, response);
@@ -245,10 +244,14 @@ export class GitFace implements AsyncDisposable {
     slot: Disposable,
   ): Promise<void> {
     const { desk, repositories } = this.#options;
-    const made = await desk.ensure(path.owner, path.name, pusher.account);
+    const made = await desk.ensure(path, pusher.account);
     if (!made.ok) return writePlain(response, { status: 403, says: made.says });
-    await repositories.createRepository(path.id);
-    const { answer, taken } = await this.#exchange(path, pusher, request, response);
+    const stored = desk.storedAs(path);
+    // It was there when it was asked for.
+    if (stored === undefined) return writePlain(response, { status: 404, says: `${path.id} was deleted meanwhile.` });
+    await repositories.createRepository(stored);
+    const repository = repositories.repositoryOf(stored);
+    const { answer, taken } = await this.#exchange({ path, repository }, pusher, request, response);
     slot[Symbol.dispose]();
     for (const line of taken?.lines ?? []) answer.say(line);
     const build = taken?.build ?? null;
@@ -258,12 +261,11 @@ export class GitFace implements AsyncDisposable {
 
   /** All that git has to do with a push. */
   async #exchange(
-    path: GitPath,
+    { path, repository }: { readonly path: GitPath; readonly repository: string },
     pusher: Pusher,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<{ readonly answer: PushAnswer; readonly taken: Taken | undefined }> {
-    const repository = this.#options.repositories.repositoryOf(path.id);
     using _writing = await this.#options.repositories.hold(repository);
     using _sweeping = await this.#sweeping(repository);
     const backend = this.#start(repository, path, request, pusher.account);
@@ -305,14 +307,14 @@ export class GitFace implements AsyncDisposable {
         answer(refused);
         return undefined;
       }
-      return await desk.inTurn(pusher.space, async () => {
+      return await desk.inTurn(pusher.repo, async () => {
         answer(await desk.refuse({ ...pusher, updates: push.commands }));
         await backend.ended;
         const updates = await changed(repository, push.commands, this.#git);
         return updates.length === 0 ? undefined : await desk.pushed({ ...pusher, updates });
       });
     } catch (error) {
-      desk.onFailure(`a push to ${pusher.space} (${pusher.request})`, error);
+      desk.onFailure(`a push to ${pusher.repo.id} (${pusher.request})`, error);
       if (accepted) return { lines: [`The push is stored. ${says(error)}`], build: null };
       answer([`${says(error)} Nothing of this push was taken.`]);
       return undefined;
@@ -376,10 +378,11 @@ export class GitFace implements AsyncDisposable {
     return backend;
   }
 
-  /** The Space's repository, or an empty one where nothing was ever pushed to it. */
-  async #repository(space: string): Promise<string> {
-    const { repositories, folder } = this.#options;
-    if (await repositories.exists(space)) return repositories.repositoryOf(space);
+  /** Where it is, or an empty one where nothing was ever pushed to a Space. */
+  async #repository(repo: RepoName): Promise<string> {
+    const { repositories, desk, folder } = this.#options;
+    const stored = desk.storedAs(repo);
+    if (stored !== undefined && (await repositories.exists(stored))) return repositories.repositoryOf(stored);
     const empty = join(folder, "empty.git");
     await runGit(this.#git, { args: ["init", "--quiet", "--bare", "--initial-branch=main", "--template=", empty] });
     return empty;
@@ -482,6 +485,10 @@ async function changed(
       .map((line) => [line.slice(41), line.slice(0, 40)]),
   );
   return commands.filter(({ from, to, ref }) => from !== to && (now.get(ref) ?? "0".repeat(40)) === to);
+}
+
+function repoOf({ kind, owner, name, id }: GitPath): RepoName {
+  return { kind, owner, name, id };
 }
 
 /** A refusal of git's own has a page of HTML for a body: git shows it only as text. */

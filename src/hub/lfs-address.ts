@@ -4,7 +4,7 @@ import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
 
 export interface LfsTicket extends LfsPointer {
   readonly operation: "upload" | "download";
-  /** `owner/name` */
+  /** As `keyOf` writes it. */
   readonly repository: string;
   /** Who asked for the address; empty: one without a token. */
   readonly by: string;

@@ -16,6 +16,8 @@ import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-add
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
 import { findObject, type LfsStore } from "./lfs-store.ts";
 import { keepPace, paceLimits, type PaceLimits } from "./pace.ts";
+import { keyOf, pathOf, repoNouns } from "./repo-name.ts";
+import { parseRange } from "./ranges.ts";
 import type { RepositoryStore } from "./repository.ts";
 import { Slots, type SlotLimits } from "./slots.ts";
 
@@ -28,7 +30,7 @@ export interface LfsFaceLimits {
 export interface LfsFaceOptions {
   readonly repositories: RepositoryStore;
   readonly store: LfsStore;
-  readonly desk: Pick<GitDesk, "callerOf" | "standing" | "mayRead" | "ensure" | "onFailure">;
+  readonly desk: Pick<GitDesk, "callerOf" | "standing" | "storedAs" | "mayRead" | "ensure" | "onFailure">;
   /** Signs the addresses. */
   readonly key: Uint8Array;
   readonly clock: Clock;
@@ -122,22 +124,22 @@ export class LfsFace {
     if ((await findObject(repository, pointer)) !== undefined) return pointer;
     const refused = await this.#options.store.refuse(repository, pointer.size);
     if (refused) return failed(pointer, refused.refusal === "no-room" ? 507 : 413, refused.says);
-    const upload = this.#address(path, { ...pointer, operation: "upload", repository: path.id, by }, origin);
-    const verify = { href: `${origin}/spaces/${path.id}.git/info/lfs/objects/verify` };
+    const upload = this.#address(path, { ...pointer, operation: "upload", repository: keyOf(path), by }, origin);
+    const verify = { href: `${origin}${pathOf(path)}.git/info/lfs/objects/verify` };
     return { ...pointer, actions: { upload, verify } };
   }
 
   async #downloadOf({ path, repository, by, origin }: Place, pointer: LfsPointer): Promise<object> {
     const file = await findObject(repository, pointer);
     if (file === undefined) return failed(pointer, 404, `${path.id} has no such file`);
-    const download = this.#address(path, { ...pointer, operation: "download", repository: path.id, by }, origin);
+    const download = this.#address(path, { ...pointer, operation: "download", repository: keyOf(path), by }, origin);
     return { ...pointer, actions: { download } };
   }
 
   #address(path: GitPath, ticket: LfsTicket, origin: string): object {
     const query = signTicket(this.#options.key, ticket, this.#options.clock.wall());
     return {
-      href: `${origin}/spaces/${path.id}.git/info/lfs/objects/${ticket.oid}?${query}`,
+      href: `${origin}${pathOf(path)}.git/info/lfs/objects/${ticket.oid}?${query}`,
       expires_in: ticketSeconds,
     };
   }
@@ -153,12 +155,12 @@ export class LfsFace {
   }
 
   async #move({ path, request, response }: LfsRequest, oid: string): Promise<void> {
-    const { key, clock, repositories } = this.#options;
-    const ticket = readTicket(key, { repository: path.id, oid, query: path.query }, clock.wall());
+    const { key, clock, repositories, desk } = this.#options;
+    const ticket = readTicket(key, { repository: keyOf(path), oid, query: path.query }, clock.wall());
     if (ticket === undefined)
       return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
     // It was signed for who might read it then.
-    if (ticket.operation === "download" && !(await this.#options.desk.mayRead(path.id, ticket.by)))
+    if (ticket.operation === "download" && !(await desk.mayRead(path, ticket.by)))
       return refuse(response, 403, "This address is not valid any more: ask for it again.");
     const method = ticket.operation === "upload" ? ["PUT"] : ["GET", "HEAD"];
     if (!method.includes(request.method ?? "")) return refuse(response, 405, `Ask with ${method[0]}.`);
@@ -171,7 +173,9 @@ export class LfsFace {
     if (left.aborted) return;
     if (!slot) return refuse(response, 503, "Too many other files are moved at this moment: try again.");
     using _pace = keepPace(request, response, clock, this.#pace);
-    const repository = repositories.repositoryOf(path.id);
+    const stored = desk.storedAs(path);
+    if (stored === undefined) return refuse(response, 404, `${path.id} is not there any more.`);
+    const repository = repositories.repositoryOf(stored);
     await (ticket.operation === "upload"
       ? this.#take(repository, ticket, request, response)
       : give(repository, ticket, request, response));
@@ -201,17 +205,18 @@ export class LfsFace {
   ): Promise<Place | undefined> {
     const { desk, repositories } = this.#options;
     const asked = await desk.callerOf(request.headers.authorization);
-    const refused = mayAccess(path, write, asked, desk.standing(path.id));
+    const refused = mayAccess(path, write, asked, desk.standing(path));
     if (refused) return refuse(response, refused.status, refused.says);
     const by = askedBy(asked) ?? "";
     if (write) {
-      const made = await desk.ensure(path.owner, path.name, by);
+      const made = await desk.ensure(path, by);
       if (!made.ok) return refuse(response, 403, made.says);
-      await repositories.createRepository(path.id);
-    } else if (!(await repositories.exists(path.id))) {
-      return refuse(response, 404, `There is no Space ${path.id} with files.`);
     }
-    return { path, repository: repositories.repositoryOf(path.id), by, origin: visitorOf(request).origin };
+    const stored = desk.storedAs(path);
+    if (write && stored !== undefined) await repositories.createRepository(stored);
+    if (stored === undefined || !(await repositories.exists(stored)))
+      return refuse(response, 404, `There is no ${repoNouns[path.kind]} ${path.id} with files.`);
+    return { path, repository: repositories.repositoryOf(stored), by, origin: visitorOf(request).origin };
   }
 
   async #body<Value>(
@@ -275,7 +280,7 @@ async function give(
   const file = await findObject(repository, ticket);
   if (file === undefined) return refuse(response, 404, "This file is not here any more.");
   const range = parseRange(request.headers.range, ticket.size);
-  if (range === "none") {
+  if (range === "beyond") {
     response.setHeader("content-range", `bytes */${ticket.size}`);
     return refuse(response, 416, "The file is shorter.");
   }
@@ -293,15 +298,6 @@ async function give(
   });
   if (request.method === "HEAD" || ticket.size === 0) return void response.end();
   await pipeline(createReadStream(file, { start: from, end: to }), response);
-}
-
-/** One range (RFC 9110 §14.2), as git-lfs asks when it goes on; undefined: all of it; `none`: beyond its end. */
-function parseRange(field: string | undefined, size: number): readonly [from: number, to: number] | "none" | undefined {
-  const match = /^bytes=(\d{1,15})-(\d{0,15})$/.exec(field ?? "");
-  if (match === null) return undefined;
-  const from = Number(match[1]);
-  const to = Math.min(match[2] === "" ? size - 1 : Number(match[2]), size - 1);
-  return from > to ? "none" : [from, to];
 }
 
 function send(response: ServerResponse, status: number, value: object): void {

@@ -5,7 +5,7 @@ import { listTree, treeProblems, type RunIn } from "./git-objects.ts";
 import { commandsMax, type RefCommand } from "./http-backend.ts";
 import { largeFilesOf, missingObjects } from "./lfs-tree.ts";
 
-/** The branch that is built and runs. */
+/** The branch that is read where no other is named; of a Space it is built and runs. */
 export const mainRef = "refs/heads/main";
 /** The Hub's own bound for a file that is not in LFS. */
 export const fileMaxBytes = 10 << 20;
@@ -47,7 +47,7 @@ export async function refusePush(
 function refProblems(commands: readonly RefCommand[]): readonly string[] {
   return commands.flatMap(({ ref, to }) => {
     if (ref === mainRef && to === nothing)
-      return ["main is what the Space runs: it cannot be deleted. Push another commit to it instead."];
+      return ["main cannot be deleted: it is what a Space runs, and what is read where nothing else is asked for. Push another commit to it instead."];
     if (!ref.startsWith("refs/heads/") && !ref.startsWith("refs/tags/"))
       return [`${ref} is neither a branch nor a tag: only those are taken`];
     return Buffer.byteLength(ref) > refMaxBytes ? [`${ref.slice(0, 40)}… has more than ${refMaxBytes} bytes`] : [];

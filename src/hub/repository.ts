@@ -1,16 +1,16 @@
 /**
- * Spaces' repositories: bare git repositories in one folder, written by git's own plumbing. A commit is a compare-and-swap of
+ * Repositories of all kinds: bare git repositories in one folder, written by git's own plumbing. A commit is a compare-and-swap of
  * the branch, so of two writers who saw the same parent one wins and the other is told.
  */
-import { createReadStream } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { link, mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { collectRepository, forgetPassing, passingRefs, removeLocks } from "./collect.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { GitFailure, runGit, systemGit, type GitProgram } from "./git.ts";
 import { listTree as treeOf, parseTree, treeProblems, type RunIn, type TreeEntry } from "./git-objects.ts";
 import { isOneOf } from "./errors.ts";
+import { importStream } from "./import-stream.ts";
 import { attributesFile, uncovered, withLines } from "./lfs-attributes.ts";
 import { largeFilesOf, missingObjects, pointersTo, writeLargeFiles } from "./lfs-tree.ts";
 import { pathConflicts, pathProblem, saidOfPath } from "./paths.ts";
@@ -94,8 +94,12 @@ export interface RepositoryStore {
   createRepository(name: string): Promise<boolean>;
   /** Whether a repository of this name was made. */
   exists(name: string): Promise<boolean>;
+  /** Takes a repository off the disk: at once by its name, then its files. Nothing where there is none. */
+  removeRepository(name: string): Promise<void>;
+  /** Makes a repository of another's branches, tags and large files, whole or not at all; false where it was there. Files are shared where the disk can. */
+  copyRepository(from: string, to: string): Promise<boolean>;
   commitFiles(request: CommitRequest): Promise<CommitResult>;
-  /** Removes what a crash left of repositories that were being made. Call before one is made. */
+  /** Removes what a crash left of repositories that were being made, or removed. Call before one is made. */
   recover(): Promise<void>;
   /** Packs a Space's repository, where it has one and that is due. Not while it is written; who wants to write, or `signal`, ends it. */
   collect(name: string, signal?: AbortSignal): Promise<void>;
@@ -127,6 +131,10 @@ const attemptsMax = 8;
 const readMaxBytes = 16 << 20;
 /** Of a repository that is being made. */
 const freshPrefix = ".new-";
+/** Of one that is being removed. */
+const gonePrefix = ".gone-";
+/** A repository of the largest size, from a slow disk. */
+const copyWithinMs = 1_800_000;
 const noteRef = "refs/waybill/noted";
 const noCommit = "0".repeat(40);
 
@@ -143,7 +151,9 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
   return {
     repositoryOf: (name) => join(folder, `${checkedName(name)}.git`),
     exists: (name) => exists(join(folder, `${checkedName(name)}.git`)),
-    createRepository,
+    createRepository: (name) => makeRepository(name, async () => undefined),
+    removeRepository,
+    copyRepository,
     recover,
     collect: async (name, stop) => {
       const repository = join(folder, `${checkedName(name)}.git`);
@@ -173,10 +183,35 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
 
   async function recover(): Promise<void> {
     for (const name of await readdir(folder))
-      if (name.startsWith(freshPrefix)) await rm(join(folder, name), { recursive: true, force: true });
+      if (name.startsWith(freshPrefix) || name.startsWith(gonePrefix)) await rm(join(folder, name), { recursive: true, force: true });
   }
 
-  async function createRepository(name: string): Promise<boolean> {
+  async function removeRepository(name: string): Promise<void> {
+    const found = join(folder, `${checkedName(name)}.git`);
+    if (!(await exists(found))) return;
+    const gone = join(folder, newId(gonePrefix, random));
+    {
+      using _writing = await writers.hold(found);
+      await rename(found, gone);
+    }
+    await rm(gone, { recursive: true, force: true });
+  }
+
+  async function copyRepository(from: string, to: string): Promise<boolean> {
+    const source = join(folder, `${checkedName(from)}.git`);
+    return makeRepository(to, async (fresh) => {
+      // Nothing of it is packed away meanwhile.
+      using _reading = await writers.hold(source);
+      const refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+      await run(fresh, ["fetch", "--quiet", "--no-write-fetch-head", "--no-tags", source, ...refs], {
+        limitMs: copyWithinMs,
+        withHelpers: true,
+      });
+      await shareFiles(join(source, "lfs", "objects"), join(fresh, "lfs", "objects"));
+    });
+  }
+
+  async function makeRepository(name: string, fill: (fresh: string) => Promise<void>): Promise<boolean> {
     const final = join(folder, `${checkedName(name)}.git`);
     if (await exists(final)) return false;
     await mkdir(dirname(final), { recursive: true });
@@ -184,6 +219,7 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     try {
       await runGit(git, { args: ["init", "--quiet", "--bare", "--initial-branch=main", "--template=", fresh] });
       await run(fresh, ["config", "transfer.hideRefs", "refs/waybill"]);
+      await fill(fresh);
       await rename(fresh, final);
       return true;
     } catch (error) {
@@ -376,11 +412,13 @@ function checkedName(name: string): string {
   return name;
 }
 
-function isBranchName(branch: string): boolean {
+/** Of a branch or a tag; what reads as a commit's id is none. */
+export function isBranchName(branch: string): boolean {
+  if (isCommit(branch)) return false;
   return /^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/.test(branch) && !/\.\.|\/\/|\.lock(\/|$)|[./]$|\/\./.test(branch);
 }
 
-const isCommit = (text: string): boolean => /^[0-9a-f]{40}$/.test(text);
+export const isCommit = (text: string): boolean => /^[0-9a-f]{40}$/.test(text);
 
 function wrongPaths(request: CommitRequest): readonly string[] {
   const { files, largeFiles = [], deletedFiles = [], deletedFolders = [], branch } = request;
@@ -411,62 +449,18 @@ function moved(request: CommitRequest, head: string | null): CommitResult {
   return { ok: false, refusal: "parent-moved", status: 412, says, head };
 }
 
-/** The stream of `git fast-import`: one commit on a passing reference, on top of `head`. */
-async function* importStream(
-  request: CommitRequest,
-  onto: {
-    readonly head: string | null;
-    readonly passing: string;
-    readonly present: readonly TreeEntry[];
-    readonly seconds: number;
-  },
-): AsyncGenerator<Uint8Array | string> {
-  const modes = new Map(onto.present.map(({ path, mode }) => [path, mode]));
-  const who = `${plain(request.author.name)} <${plain(request.author.email)}> ${onto.seconds} +0000`;
-  const message = Buffer.from(
-    request.description ? `${request.summary}\n\n${request.description}\n` : `${request.summary}\n`,
-  );
-  yield `feature done\ncommit ${onto.passing}\nauthor ${who}\ncommitter ${who}\ndata ${message.length}\n`;
-  yield message;
-  yield "\n";
-  if (onto.head !== null) yield `from ${onto.head}\n`;
-  if (request.replaceAll) yield "deleteall\n";
-  for (const path of [...(request.deletedFolders ?? []), ...(request.deletedFiles ?? [])]) yield `D ${quoted(path)}\n`;
-  for (const { path, content } of request.files) {
-    // What was a program stays one: this way of committing cannot say so.
-    const mode = modes.get(path) === "100755" ? "100755" : "100644";
-    yield `M ${mode} inline ${quoted(path)}\n`;
-    yield* data(content);
+/** Whole files under the same names; what is never written again can be one file in two folders. */
+async function shareFiles(from: string, to: string): Promise<void> {
+  const entries = await readdir(from, { recursive: true, withFileTypes: true }).catch((error: unknown) => {
+    if (isOneOf(error, ["ENOENT"])) return []; // Nothing of it is large.
+    throw error;
+  });
+  for (const entry of entries.filter((one) => one.isFile())) {
+    const file = join(entry.parentPath, entry.name);
+    const target = join(to, relative(from, file));
+    await mkdir(dirname(target), { recursive: true });
+    await link(file, target);
   }
-  yield "done\n";
-}
-
-async function* data(content: NewFile["content"]): AsyncGenerator<Uint8Array | string> {
-  if ("bytes" in content) {
-    yield `data ${content.bytes.length}\n`;
-    yield content.bytes;
-  } else {
-    const { size } = await stat(content.file);
-    yield `data ${size}\n`;
-    let sent = 0;
-    // The length was promised: a file that grows meanwhile is cut there, one that shrinks fails the commit.
-    if (size > 0) {
-      for await (const piece of createReadStream(content.file, { end: size - 1 }) as AsyncIterable<Buffer>) {
-        sent += piece.length;
-        yield piece;
-      }
-    }
-    if (sent !== size) throw new Error(`${content.file} became shorter while it was read`);
-  }
-  yield "\n";
-}
-
-function plain(text: string): string {
-  return text.replace(/[<>\r\n\0]/g, " ").trim() || "unknown";
-}
-
-function quoted(path: string): string {
-  return `"${path.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -26,6 +26,7 @@ import { Hardware } from "../control/hardware.ts";
 import { NodeTokens } from "../control/node-tokens.ts";
 import { Nodes } from "../control/nodes.ts";
 import { Organisations } from "../control/organisations.ts";
+import { HubRepos } from "../control/hub-repos.ts";
 import { PushDesk } from "../control/push-desk.ts";
 import { isLiving, Replicas } from "../control/replicas.ts";
 import { Server } from "../control/server.ts";
@@ -41,6 +42,7 @@ import { LfsFace } from "../hub/lfs-face.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { LfsStore } from "../hub/lfs-store.ts";
 import { openRepositories } from "../hub/repository.ts";
+import { ResolveFace } from "../hub/resolve-face.ts";
 import { loadOwnSecret } from "../identity/own-secret.ts";
 import { Sessions } from "../identity/sessions.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
@@ -194,6 +196,11 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
   const repositories = openRepositories({ folder: join(config.data, "repositories"), clock, random });
   await repositories.recover();
+  const hubRepos = new HubRepos({
+    ...{ catalog, repositories, clock, random },
+    spaces: { get: (id) => spaces.get(id), ids: () => spaces.ids() },
+  });
+  await hubRepos.recover();
 
   const replicas = new Replicas();
   const fitting = new Fitting(catalog.releases);
@@ -318,7 +325,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
   const organisations = await Organisations.open({
     ...{ accounts: catalog.accounts, members: catalog.members, clock, onAccount },
-    madeBy: (space) => spaces.get(space)?.createdBy,
+    madeBy: (key) => spaces.get(key)?.createdBy ?? hubRepos.madeBy(key),
     onMembers: (organisation, accounts) => apart?.members(organisation, accounts),
   });
   const spaces: Spaces = new Spaces({
@@ -361,6 +368,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     spaces,
     builds,
     repositories,
+    hubRepos,
     kept: config.kept,
     clock,
     send,
@@ -444,7 +452,12 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     nodeTokens,
     calls,
     builds,
-    commits: new Commits({ catalog, repositories, spaces, builds, emitter: serverSpool, random, clock }),
+    commits: new Commits({
+      ...{ catalog, repositories, spaces, builds, emitter: serverSpool, random, clock },
+      onChange: (repo) => hubRepos.changed(repo),
+    }),
+    repositories,
+    hubRepos,
     spaces,
     environments,
     domains,
@@ -503,6 +516,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     clock,
     random,
   });
+  const files = new ResolveFace({ repositories, reader: server.hub.reader, desk, clock, random });
   const reads = (account: string, owner: string): boolean => organisations.may(account, "read", { owner });
   const visitors = visitorIdentity({ ...visiting, resolver, sessions, visitKey, reads });
   const insiders = new WeakMap<object, InsideCaller>();
@@ -516,7 +530,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const linkDoor: LinkDoor = { ...about, links, tokens: nodeTokens, ready: agentsMay.promise, onFailure };
   const serveConsole: EdgeOptions["console"] = (request, response, inside, upgrade) => {
     if (serveLink(linkDoor, request, response, { upgrade, inside })) return;
-    if (git.serve(request, response) || lfs.serve(request, response)) return;
+    if (git.serve(request, response) || lfs.serve(request, response) || files.serve(request, response)) return;
     if (inside !== undefined) insiders.set(request, inside);
     const byApi = (): void => void answer(request, response).catch((error: unknown) => onFailure("the console", error));
     if (!appSignIn.face.serve(request, response, { isInside: inside !== undefined, otherwise: byApi })) byApi();

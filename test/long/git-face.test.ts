@@ -49,6 +49,7 @@ async function open(
             },
     }),
     standing: () => "public",
+    storedAs: ({ id }) => id,
     mayRead: async () => true,
     ensure: async () => {
       await made;

@@ -54,7 +54,7 @@ describe("git push, the long way", () => {
     await work.run("push", "--quiet", "origin", "main");
     const deleted = await work.run("push", "origin", ":main");
     assert.notEqual(deleted.exitCode, 0);
-    assert.match(deleted.says, /remote: main is what the Space runs: it cannot be deleted/);
+    assert.match(deleted.says, /remote: main cannot be deleted/);
     work.write({ "index.html": "other" });
     work.git("commit", "--quiet", "--all", "--amend", "--message", "other");
     const refused = await work.run("push", "origin", "main");

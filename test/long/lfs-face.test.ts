@@ -52,6 +52,7 @@ async function open(limits: Partial<LfsFaceLimits>) {
               },
       }),
       standing: () => "public",
+      storedAs: ({ id }) => id,
       mayRead: async () => true,
       ensure: async () => ({ ok: true }),
       onFailure: (_, error) => void failures.push(error),

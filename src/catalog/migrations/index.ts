@@ -18,6 +18,7 @@ import { sessions } from "./0014-sessions.ts";
 import { appSignIn } from "./0015-app-sign-in.ts";
 import { passwords } from "./0016-passwords.ts";
 import { identities } from "./0017-identities.ts";
+import { repos } from "./0018-repos.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -49,6 +50,7 @@ export const migrations: readonly Migration[] = [
   appSignIn,
   passwords,
   identities,
+  repos,
 ];
 
 /**

@@ -9,7 +9,7 @@ import type { Actor } from "../../core/spaces/model.ts";
 import type { Api, ApiContext, Route } from "../api.ts";
 import { administrator, refuse } from "../api.ts";
 import type { Caller } from "../caller.ts";
-import { jsonBody } from "../json-body.ts";
+import { jsonBody, optionalBody } from "../json-body.ts";
 import type { Server } from "../server.ts";
 import { lengthFrom } from "../space-settings.ts";
 import type { Done, Refused } from "../spaces.ts";
@@ -45,7 +45,7 @@ export const spaceStatesRoute: Route = (api, server) => {
     return server.restart(space, { factory: factory === "true", actor });
   });
   on(api, server, "pause", async (c, { space, actor, caller }) => {
-    const said = await optional(c, why);
+    const said = await optionalBody(c, why);
     if (said instanceof Response) return said;
     const { by, reason = null } = said;
     const own = caller.admin && caller.account !== spaceOwner(space) ? "operator" : "owner";
@@ -60,7 +60,7 @@ export const spaceStatesRoute: Route = (api, server) => {
   });
   on(api, server, "stop", (_, { space, actor }) => server.spaces.stop(space, actor));
   on(api, server, "rollback", async (c, { space, actor }) => {
-    const said = await optional(c, target);
+    const said = await optionalBody(c, target);
     return said instanceof Response ? said : server.spaces.rollBack(space, actor, said.release);
   });
   on(api, server, "sleeptime", async (c, { space, actor }) => {
@@ -99,12 +99,6 @@ function on(
   });
 }
 
-/** A body that may be left out, as the Hub's clients do. */
-async function optional<Output>(c: ApiContext, schema: z.ZodType<Output>): Promise<Output | Response> {
-  const isEmpty = c.req.raw.body === null || c.req.header("content-length") === "0";
-  return isEmpty ? schema.parse({}) : jsonBody(c, schema);
-}
-
 async function set(server: Server, space: string, actor: Actor, change: Partial<OwnerSettings>): Promise<Done> {
   const changed = await server.spaces.set(space, change, actor);
   return changed !== undefined && isRefused(changed) ? changed : { ok: true };
@@ -115,6 +109,6 @@ export function isRefused(answer: Refused | OwnerSettings): answer is Refused {
 }
 
 /** The Hub's seconds as our setting; 0 there is a Space that never ran, and means nothing here. */
-function sleepAfter(forSeconds: number): Pick<OwnerSettings, "sleep-after"> {
+export function sleepAfter(forSeconds: number): Pick<OwnerSettings, "sleep-after"> {
   return { "sleep-after": lengthFrom(forSeconds === 0 ? -1 : forSeconds) };
 }

@@ -1,13 +1,15 @@
 /**
- * `GET /api/spaces` and `GET /api/spaces/OWNER/NAME`, the latter with the Hub's fields too: builds, releases, replicas and reasons are shown to the owner and the operator.
+ * `GET /api/spaces`, in the Hub's form, or with `form=views` in our own, and `GET /api/spaces/OWNER/NAME` in both forms at once: builds, releases, replicas and reasons are shown to the owner and the operator.
  * `…/events`, `…/releases` and `PATCH …/settings`: for those two.
  */
 import type { Page, SpaceView } from "../../contract/api.ts";
 import type { Route } from "../api.ts";
+import { repoName } from "../../hub/repo-name.ts";
 import { isInside, mayKnow, refuse, spaceOwnerOf, wholeNumber } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
 import { settingsChange } from "../space-settings.ts";
 import { askedSpace, knownSpace, noSpace } from "./asked-space.ts";
+import { infoOf, listRepos } from "./hub/info.ts";
 import { actorOf, isRefused } from "./space-states.ts";
 
 const pageDefault = 50;
@@ -15,6 +17,7 @@ const pageMost = 200;
 
 export const spacesRoute: Route = (api, server) => {
   api.get("/api/spaces", async (c) => {
+    if (c.req.query("form") !== "views") return listRepos(c, server, "spaces");
     const page: Page<SpaceView> = {
       items: await server.spaces.views((owner, id) => mayKnow(c, owner, "read", id)),
       next: null,
@@ -29,7 +32,9 @@ export const spacesRoute: Route = (api, server) => {
     const hub = server.spaces.hubView(id, { inside: isInside(c) });
     if (!view || !hub) return noSpace(c, id);
     const runtimeFacts = await server.runtimeFacts(view.release);
-    return c.json({ ...view, ...hub, runtimeFacts, isolation: server.isolation });
+    const repo = server.hub.repos.find(repoName("spaces", owner, name));
+    const info = repo && (await infoOf(c, server, repo, await server.hub.revision(repo, "main")));
+    return c.json({ ...view, ...hub, ...info, runtimeFacts, isolation: server.isolation });
   });
   api.get("/api/spaces/:owner/:name/runtime", async (c) => {
     const { owner, name } = c.req.param();

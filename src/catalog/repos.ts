@@ -1,0 +1,127 @@
+/**
+ * Repositories of models and datasets: whose they are, who may read them, and in which folder they are. A folder's name is its
+ * repository's for life, so that moving a repository is one row's change; what is deleted has its folder listed until that is removed.
+ */
+import type { SqlRunner } from "../stdx/sql.ts";
+import type { Instant } from "../stdx/time.ts";
+import { statement, type Database } from "./database.ts";
+import { marked } from "./request-keys.ts";
+import type { Effects } from "./request-keys.ts";
+import type { ReposTable } from "./schema.ts";
+
+/** Who has to ask before files are read: nobody; everybody, and is let in at once; everybody, and somebody decides. */
+export type Gated = "no" | "auto" | "manual";
+
+export interface RepoName {
+  readonly kind: "models" | "datasets";
+  readonly owner: string;
+  readonly name: string;
+}
+
+export interface RepoRow extends RepoName {
+  /** Below the folder of repositories. */
+  readonly folder: string;
+  readonly private: boolean;
+  readonly gated: Gated;
+  readonly createdAt: Instant;
+  readonly createdBy: string;
+  /** Of its files or settings, the last time. */
+  readonly changedAt: Instant;
+  readonly changedBy: string;
+}
+
+export class Repos {
+  readonly #db: Database;
+  readonly #sql: SqlRunner;
+  readonly #effects: Effects;
+
+  constructor(db: Database, sql: SqlRunner, effects: Effects) {
+    this.#db = db;
+    this.#sql = sql;
+    this.#effects = effects;
+  }
+
+  /** Oldest first. */
+  async all(): Promise<readonly RepoRow[]> {
+    const rows = await this.#db.selectFrom("repos").selectAll().orderBy("createdAt").orderBy("folder").execute();
+    return rows.map(rowOf);
+  }
+
+  /** A folder that is to be removed unless its repository is made. */
+  async begin(folder: string, at: Instant): Promise<void> {
+    await this.#db.insertInto("repoRemovals").values({ folder, at }).execute();
+  }
+
+  /** The repository of a folder that was begun. False where the name is taken, also in other letters of the same kind (`A` and `a`). */
+  async create(row: RepoRow): Promise<boolean> {
+    const add = this.#db
+      .insertInto("repos")
+      .values({ ...row, private: row.private ? 1 : 0 })
+      .onConflict((conflict) => conflict.doNothing());
+    // Where the name is taken the folder stays listed.
+    const kept = this.#db
+      .deleteFrom("repoRemovals")
+      .where("folder", "in", this.#db.selectFrom("repos").select("folder").where("folder", "=", row.folder));
+    const [added] = await this.#sql.transaction([
+      statement(add),
+      statement(kept),
+      ...marked(this.#db, this.#effects),
+    ]);
+    return added?.changes === 1;
+  }
+
+  /** What somebody wanted changed, its name and owner among it; false where it is not there. Rejects where the new name is taken. */
+  async change(
+    of: RepoName,
+    change: Partial<Pick<RepoRow, "owner" | "name" | "private" | "gated" | "changedAt" | "changedBy">>,
+  ): Promise<boolean> {
+    const { private: isPrivate, ...rest } = change;
+    const set = { ...rest, ...(isPrivate !== undefined && { private: isPrivate ? 1 : 0 }) };
+    const update = this.#update(of).set(set);
+    const [updated] = await this.#sql.transaction([statement(update), ...marked(this.#db, this.#effects)]);
+    return updated?.changes === 1;
+  }
+
+  /** Its files were changed. */
+  async touch(of: RepoName, { at, by }: { readonly at: Instant; readonly by: string }): Promise<void> {
+    await this.#update(of).set({ changedAt: at, changedBy: by }).execute();
+  }
+
+  /** It is gone from now on; its folder is listed in {@link removals}. */
+  async remove({ folder }: Pick<RepoRow, "folder">, at: Instant): Promise<void> {
+    await this.#sql.transaction([
+      statement(this.#db.deleteFrom("repos").where("folder", "=", folder)),
+      statement(this.#db.insertInto("repoRemovals").values({ folder, at })),
+      ...marked(this.#db, this.#effects),
+    ]);
+  }
+
+  /** Folders that are to be removed from the disk. */
+  async removals(): Promise<readonly string[]> {
+    return (await this.#db.selectFrom("repoRemovals").select("folder").execute()).map(({ folder }) => folder);
+  }
+
+  /** The folder is off the disk. */
+  async removed(folder: string): Promise<void> {
+    await this.#db.deleteFrom("repoRemovals").where("folder", "=", folder).execute();
+  }
+
+  #update({ kind, owner, name }: RepoName) {
+    return this.#db
+      .updateTable("repos")
+      .where("kind", "=", kind)
+      .where("owner", "=", owner)
+      .where("name", "=", name);
+  }
+}
+
+function rowOf(row: ReposTable): RepoRow {
+  return {
+    ...row,
+    kind: row.kind as RepoRow["kind"],
+    private: row.private === 1,
+    gated: row.gated as Gated,
+    createdAt: row.createdAt as Instant,
+    changedAt: row.changedAt as Instant,
+  };
+}

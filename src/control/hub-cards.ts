@@ -1,0 +1,126 @@
+/** What a repository says of itself in its README's front matter, and what the Hub's clients search by. */
+import { LineCounter, parseDocument } from "yaml";
+import { GitFailure } from "../hub/git.ts";
+import { keyOf, type RepoName } from "../hub/repo-name.ts";
+import type { FoundRevision, RepoReader } from "../hub/repo-reader.ts";
+import type { RepositoryStore } from "../hub/repository.ts";
+import type { HubRepo } from "./hub-repos.ts";
+
+export interface Card {
+  /** The last commit of main; null before the first. */
+  readonly sha: string | null;
+  /** The front matter as it is written; null where there is none that can be read. */
+  readonly data: Readonly<Record<string, unknown>> | null;
+  readonly tags: readonly string[];
+}
+
+/** A longer README is no page for people. */
+const readmeMaxBytes = 1 << 20;
+const frontMatterMaxLength = 64 << 10;
+const aliasesMax = 20;
+const tagsMax = 200;
+/** Of repositories whose card is kept: some KB each. */
+const keptMax = 5_000;
+
+export class HubCards {
+  readonly #reader: RepoReader;
+  readonly #repositories: Pick<RepositoryStore, "repositoryOf" | "exists">;
+  /** Of main, until that changes; the last used last. */
+  readonly #kept = new Map<string, Promise<Card>>();
+
+  constructor(reader: RepoReader, repositories: Pick<RepositoryStore, "repositoryOf" | "exists">) {
+    this.#reader = reader;
+    this.#repositories = repositories;
+  }
+
+  /** Of main. */
+  async of(repo: HubRepo): Promise<Card> {
+    const kept = this.#kept.get(repo.key) ?? this.#read(repo);
+    this.#kept.delete(repo.key);
+    this.#kept.set(repo.key, kept);
+    for (const oldest of this.#kept.keys()) {
+      if (this.#kept.size <= keptMax) break;
+      this.#kept.delete(oldest);
+    }
+    try {
+      return await kept;
+    } catch (error) {
+      this.#kept.delete(repo.key);
+      throw error;
+    }
+  }
+
+  /** Of any revision. */
+  async at(repository: string, revision: FoundRevision): Promise<Card> {
+    if (revision === undefined || revision === "empty") return { sha: null, data: null, tags: [] };
+    const readme = (await this.#reader.tree(repository, revision)).get("README.md");
+    const isRead = readme?.type === "file" && readme.size <= readmeMaxBytes;
+    const text = isRead ? (await this.#reader.blob(repository, readme.oid, readmeMaxBytes)).toString("utf8") : "";
+    const data = cardOf(text);
+    return { sha: revision.commit, data, tags: tagsOf(data) };
+  }
+
+  /** The files of this one have changed. */
+  forget(repo: Pick<RepoName, "kind" | "id">): void {
+    this.#kept.delete(keyOf(repo));
+  }
+
+  async #read(repo: HubRepo): Promise<Card> {
+    if (!(await this.#repositories.exists(repo.stored))) return { sha: null, data: null, tags: [] };
+    const repository = this.#repositories.repositoryOf(repo.stored);
+    try {
+      return await this.at(repository, await this.#reader.revision(repository, "main"));
+    } catch (error) {
+      // One damaged repository, or one that is too large to be listed, keeps no list from being read.
+      if (error instanceof GitFailure) return { sha: null, data: null, tags: [] };
+      throw error;
+    }
+  }
+}
+
+/** The YAML between two lines `---` at the top of a page; null where that is none, or not a list of keys. */
+export function cardOf(readme: string): Readonly<Record<string, unknown>> | null {
+  const block = frontMatterOf(readme);
+  if (block === undefined) return null;
+  const document = parseDocument(block, { schema: "core", prettyErrors: false });
+  if (document.errors.length > 0) return null;
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch (error) {
+    if (error instanceof ReferenceError) return null; // More aliases than are taken.
+    throw error;
+  }
+}
+
+/** What is wrong with a model's or a dataset's front matter; of one that is not there nothing is. */
+export function cardProblems(readme: string): readonly string[] {
+  const block = frontMatterOf(readme);
+  if (block === undefined) return [];
+  const lines = new LineCounter();
+  const document = parseDocument(block, { schema: "core", lineCounter: lines, prettyErrors: false });
+  const wrong = document.errors.map(({ message, pos }) => `line ${lines.linePos(pos[0]).line + 1}: not YAML: ${message}`);
+  if (wrong.length > 0) return wrong;
+  return cardOf(readme) === null ? ["settings are lines of `key: value`, with few aliases"] : [];
+}
+
+function frontMatterOf(readme: string): string | undefined {
+  const match = /^\uFEFF?---[ \t]*\r?\n([^]*?)\r?\n---[ \t]*(?:\r?\n|$)/.exec(readme.slice(0, frontMatterMaxLength));
+  return match?.[1];
+}
+
+/** As the Hub derives them: its own words, and some fields with their name in front. */
+export function tagsOf(data: Card["data"]): readonly string[] {
+  if (data === null) return [];
+  const plain = ["library_name", "pipeline_tag", "tags", "language"].flatMap((key) => texts(data[key]));
+  const named = (["datasets", "license", "base_model", "task_categories", "size_categories"] as const).flatMap((key) =>
+    texts(data[key]).map((text) => `${key === "datasets" ? "dataset" : key}:${text}`),
+  );
+  return [...new Set([...plain, ...named])].slice(0, tagsMax);
+}
+
+function texts(value: unknown): readonly string[] {
+  return (Array.isArray(value) ? value : [value]).filter((one): one is string => typeof one === "string" && one !== "");
+}

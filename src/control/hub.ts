@@ -1,0 +1,78 @@
+/** The Hub's side of the server: repositories of all kinds, what is read in them, and what is written. */
+import { RepositoryRefs } from "../hub/repository-refs.ts";
+import { RepoReader, namesMain, type FoundRevision } from "../hub/repo-reader.ts";
+import type { RepoName } from "../hub/repo-name.ts";
+import type { CommitResult, RepositoryStore } from "../hub/repository.ts";
+import type { ParsedCommit } from "../hub/commit-ndjson.ts";
+import type { Commits } from "./commits.ts";
+import { HubCards } from "./hub-cards.ts";
+import { authorOf, type HubRepo, type HubRepos } from "./hub-repos.ts";
+
+export interface HubParts {
+  readonly hubRepos: HubRepos;
+  readonly repositories: RepositoryStore;
+  readonly commits: Commits;
+}
+
+export class Hub {
+  readonly repos: HubRepos;
+  readonly reader = new RepoReader();
+  readonly refs: RepositoryRefs;
+  readonly cards: HubCards;
+  readonly #parts: HubParts;
+
+  constructor(parts: HubParts) {
+    this.#parts = parts;
+    this.repos = parts.hubRepos;
+    this.refs = new RepositoryRefs(parts.repositories);
+    this.cards = new HubCards(this.reader, parts.repositories);
+    parts.hubRepos.onChange((repo) => this.cards.forget(repo));
+  }
+
+  get store(): RepositoryStore {
+    return this.#parts.repositories;
+  }
+
+  folderOf(repo: HubRepo): string {
+    return this.#parts.repositories.repositoryOf(repo.stored);
+  }
+
+  /** Nothing else is committed to it meanwhile. */
+  inTurn<T>(repo: RepoName, work: () => Promise<T>): Promise<T> {
+    return repo.kind === "spaces" ? this.#parts.commits.inTurn(repo.id, work) : this.repos.inTurn(repo, work);
+  }
+
+  /** Also of a Space that nothing was ever pushed to. */
+  async revision(repo: HubRepo, name: string): Promise<FoundRevision> {
+    if (!(await this.#parts.repositories.exists(repo.stored))) return namesMain(name);
+    return this.reader.revision(this.folderOf(repo), name);
+  }
+
+  /** Bytes of git's own form, and of the large files of main. */
+  async usedBytes(repo: HubRepo): Promise<number> {
+    const folder = this.folderOf(repo);
+    const revision = await this.reader.revision(folder, "main");
+    const files = revision === undefined ? [] : (await this.reader.tree(folder, revision)).files;
+    const large = new Map(files.flatMap(({ lfs }) => (lfs ? [[lfs.oid, lfs.size] as const] : [])));
+    return (await this.reader.packedBytes(folder)) + [...large.values()].reduce((sum, size) => sum + size, 0);
+  }
+
+  /** On a branch whose commits are built by nobody. To be called in turn. */
+  async commit(repo: HubRepo, branch: string, commit: ParsedCommit, by: string): Promise<CommitResult> {
+    const done = await this.#parts.repositories.commitFiles({
+      repository: this.folderOf(repo),
+      branch,
+      files: commit.files.map(({ path, bytes }) => ({ path, content: { bytes } })),
+      largeFiles: commit.largeFiles,
+      deletedFiles: commit.deletedFiles,
+      deletedFolders: commit.deletedFolders,
+      replaceAll: commit.replace,
+      ...(commit.parent === undefined ? {} : { parent: commit.parent }),
+      author: authorOf(by),
+      summary: commit.summary,
+      description: commit.description,
+    });
+    if (done.ok && done.changed) await this.repos.touched(repo, by);
+    return done;
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * What a repository's history says, and its names: `GET R/refs`, `GET R/commits/REVISION`, `POST|DELETE R/branch/NAME`, `POST|DELETE
+ * R/tag/NAME`, `POST R/super-squash/BRANCH` (R: `/api/{models,datasets,spaces}/OWNER/NAME`).
+ */
+import { z } from "zod";
+import type { RefChange } from "../../../hub/repository-refs.ts";
+import { instant, iso } from "../../../stdx/time.ts";
+import type { ApiContext, Route } from "../../api.ts";
+import { refuse } from "../../api.ts";
+import { noteChange } from "../../auditing.ts";
+import { authorOf } from "../../hub-repos.ts";
+import { builtBranch } from "../../no-build.ts";
+import { optionalBody } from "../../json-body.ts";
+import { anyRepo, noRevision, readableRepo, refuseWish, writableRepo } from "./asked-repo.ts";
+import { nextPage, pageOf } from "./pages.ts";
+
+const commitsMost = 1_000;
+const branchWish = z.object({
+  startingPoint: z.string().max(255).nullish(),
+  overwrite: z.boolean().nullish(),
+  emptyBranch: z.literal(false, "a branch begins at a commit").nullish(),
+});
+const tagWish = z.object({ tag: z.string(), message: z.string().max(65_536).nullish() });
+const squashWish = z.object({ message: z.string().max(65_536).nullish() });
+
+export const historyRoute: Route = (api, server) => {
+  const { hub } = server;
+  const seconds = (): number => Math.floor(server.clock.wall() / 1000);
+
+  api.get(`${anyRepo}/refs`, async (c) => {
+    const repo = readableRepo(c, server);
+    if (repo instanceof Response) return repo;
+    const none = { branches: [], tags: [] };
+    const { branches, tags } = (await hub.store.exists(repo.stored)) ? await hub.reader.refs(hub.folderOf(repo)) : none;
+    const shown = (refs: typeof branches): readonly object[] =>
+      refs.map(({ name, ref, commit }) => ({ name, ref, targetCommit: commit }));
+    const pulls = c.req.query("include_prs") === undefined ? {} : { pullRequests: [] };
+    return c.json({ branches: shown(branches), converts: [], tags: shown(tags), ...pulls });
+  });
+
+  api.get(`${anyRepo}/commits/:rev{.+}`, async (c) => {
+    const repo = readableRepo(c, server);
+    if (repo instanceof Response) return repo;
+    const name = c.req.param("rev");
+    const revision = await hub.revision(repo, name);
+    if (revision === undefined) return noRevision(c, repo, name);
+    if (revision === "empty") return c.json([], 200, { "x-total-count": "0" });
+    const { commit } = revision;
+    const page = pageOf(c, commitsMost);
+    const total = await hub.reader.countCommits(hub.folderOf(repo), commit);
+    const found = await hub.reader.commits(hub.folderOf(repo), commit, page);
+    const commits = found.map(({ id, title, message, author, seconds: at }) => ({
+      ...{ id, title, message, authors: [{ user: author, avatar: "" }] },
+      date: iso(instant(at * 1000)),
+    }));
+    const path = `/api/${repo.kind}/${repo.id}/commits/${commit}`;
+    const next = nextPage(c, page, page.skip + page.limit >= total, path);
+    return c.json(commits, 200, { "x-total-count": String(total), ...next });
+  });
+
+  api.post(`${anyRepo}/branch/:branch{.+}`, async (c) => {
+    const asked = writableRepo(c, server);
+    if (asked instanceof Response) return asked;
+    const wish = await optionalBody(c, branchWish);
+    if (wish instanceof Response) return wish;
+    const { repo } = asked;
+    const name = c.req.param("branch");
+    const from = wish.startingPoint ?? builtBranch;
+    if (name === builtBranch && wish.overwrite === true)
+      return refuseWish(c, "main is changed by a commit or a push, not by making it anew.");
+    const revision = await hub.revision(repo, from);
+    if (revision === undefined || revision === "empty") return noRevision(c, repo, from);
+    const wished = { repository: hub.folderOf(repo), name };
+    const made = await hub.inTurn(repo, () => hub.refs.makeBranch(wished, revision.commit, wish.overwrite === true));
+    noteChange(c, { branch: name, commit: revision.commit });
+    return answer(c, made);
+  });
+  api.delete(`${anyRepo}/branch/:branch{.+}`, async (c) => {
+    const asked = writableRepo(c, server);
+    if (asked instanceof Response) return asked;
+    const { repo } = asked;
+    const name = c.req.param("branch");
+    if (name === builtBranch)
+      return refuse(c, "control/conflict", { detail: "main cannot be deleted: it is what is read where nothing else is asked for." });
+    if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
+    return answer(c, await hub.inTurn(repo, () => hub.refs.deleteBranch({ repository: hub.folderOf(repo), name })));
+  });
+
+  api.post(`${anyRepo}/tag/:rev{.+}`, async (c) => {
+    const asked = writableRepo(c, server);
+    if (asked instanceof Response) return asked;
+    const wish = await optionalBody(c, tagWish);
+    if (wish instanceof Response) return wish;
+    const { repo, caller } = asked;
+    const revision = await hub.revision(repo, c.req.param("rev"));
+    if (revision === undefined || revision === "empty") return noRevision(c, repo, c.req.param("rev"));
+    const wished = { repository: hub.folderOf(repo), name: wish.tag };
+    const about = { message: wish.message ?? "", author: authorOf(caller.account), seconds: seconds() };
+    return answer(c, await hub.inTurn(repo, () => hub.refs.makeTag(wished, revision.commit, about)));
+  });
+  api.delete(`${anyRepo}/tag/:rev{.+}`, async (c) => {
+    const asked = writableRepo(c, server);
+    if (asked instanceof Response) return asked;
+    const { repo } = asked;
+    const name = c.req.param("rev");
+    if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
+    return answer(c, await hub.inTurn(repo, () => hub.refs.deleteTag({ repository: hub.folderOf(repo), name })));
+  });
+
+  api.post(`${anyRepo}/super-squash/:branch{.+}`, async (c) => {
+    const asked = writableRepo(c, server);
+    if (asked instanceof Response) return asked;
+    const wish = await optionalBody(c, squashWish);
+    if (wish instanceof Response) return wish;
+    const { repo, caller } = asked;
+    const name = c.req.param("branch");
+    if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
+    const message = wish.message?.trim() ? wish.message : `Super-squash branch '${name}'`;
+    const about = { message, author: authorOf(caller.account), seconds: seconds() };
+    const done = await hub.inTurn(repo, async () => {
+      const squashed = await hub.refs.squash({ repository: hub.folderOf(repo), name }, about);
+      if (!squashed.ok) return squashed;
+      await hub.repos.touched(repo, caller.account);
+      if (repo.kind !== "spaces" || name !== builtBranch) return squashed;
+      const { commit } = squashed;
+      const landed = { space: repo.id, branch: name, commit, head: commit, changed: true, account: caller.account };
+      await server.commits.landed(landed);
+      return squashed;
+    });
+    if (done.ok) noteChange(c, { branch: name, commit: done.commit });
+    return answer(c, done);
+  });
+};
+
+function answer(c: ApiContext, done: RefChange): Response {
+  if (done.ok) return c.json({ commit: done.commit });
+  const detail = `${done.says[0]?.toUpperCase()}${done.says.slice(1)}.`;
+  if (done.refusal === "absent")
+    return refuse(c, "control/not-found", { detail }, { "x-error-code": "RevisionNotFound" });
+  if (done.refusal === "bad-name") return refuseWish(c, detail);
+  return refuse(c, done.refusal === "moved" ? "control/changed-meanwhile" : "control/conflict", { detail });
+}

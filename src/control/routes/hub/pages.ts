@@ -1,0 +1,36 @@
+/** Lists of the Hub's API come in pages: the next one's address is in the field `Link` (RFC 8288), absolute, for the host that was asked. */
+import type { ApiContext } from "../../api.ts";
+import { originOf } from "../../api.ts";
+
+export interface PageWish {
+  readonly skip: number;
+  readonly limit: number;
+}
+
+/** What is asked for; `cursor` is how many entries are before it. */
+export function pageOf(c: ApiContext, most: number): PageWish {
+  const limit = number(c.req.query("limit"));
+  return { skip: number(c.req.query("cursor")) ?? 0, limit: Math.max(1, Math.min(most, limit ?? most)) };
+}
+
+/** The field for the page after this one; none where it is the last. `path`: where the list stays the same while others write. */
+export function nextPage(
+  c: ApiContext,
+  { skip, limit }: PageWish,
+  isLast: boolean,
+  path = new URL(c.req.url).pathname,
+): Record<string, string> {
+  if (isLast) return {};
+  const query = new URLSearchParams(new URL(c.req.url).search);
+  query.set("cursor", String(skip + limit));
+  return { link: `<${originOf(c)}${path}?${query.toString()}>; rel="next"` };
+}
+
+function number(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}
+
+/** A switch of a query: Python writes `True`. */
+export function isSet(text: string | undefined): boolean {
+  return text !== undefined && /^(true|1)$/i.test(text);
+}

@@ -1,0 +1,147 @@
+/**
+ * `POST R/preupload/REVISION` and `POST R/commit/BRANCH` (R: `/api/{models,datasets,spaces}/OWNER/NAME`): how files go in, and the commit
+ * that has them. A commit on a Space's main makes the Space if it is absent, and starts its build or says why there is none.
+ */
+import { z } from "zod";
+import type { CommitView, NoBuildView } from "../../../contract/api.ts";
+import { pathProblem } from "../../../hub/paths.ts";
+import { pathOf } from "../../../hub/repo-name.ts";
+import type { TreeIndex } from "../../../hub/tree-index.ts";
+import { uploadModes } from "../../../hub/upload-modes.ts";
+import type { ApiContext, Route } from "../../api.ts";
+import { originOf, refuse, spaceOwnerOf } from "../../api.ts";
+import { noteChange } from "../../auditing.ts";
+import { notStored, parsedCommit, type Committed } from "../../commits.ts";
+import type { HubRepo } from "../../hub-repos.ts";
+import { boundedBody, jsonBody } from "../../json-body.ts";
+import { builtBranch } from "../../no-build.ts";
+import type { Server } from "../../server.ts";
+import { anyRepo, namedRepo, noRevision, refuseWish, writableRepo } from "./asked-repo.ts";
+
+/** Base64 of 64 MiB of files, and room for their names. */
+export const commitMaxBytes = 92 * 1024 * 1024;
+/** Clients send 256 at a time. */
+const filesMax = 1_000;
+const rulesMaxBytes = 256 << 10;
+
+const preupload = z.object({
+  files: z
+    .array(z.object({ path: z.string(), sample: z.base64().max(4_096).nullish(), size: z.number().int().min(0) }))
+    .max(filesMax),
+  gitIgnore: z.string().max(rulesMaxBytes).nullish(),
+  gitAttributes: z.string().max(rulesMaxBytes).nullish(),
+});
+
+export const uploadRoute: Route = (api, server) => {
+  api.post(`${anyRepo}/preupload/:rev`, async (c) => {
+    const asked = writableRepo(c, server);
+    if (asked instanceof Response) return asked;
+    const wish = await jsonBody(c, preupload);
+    if (wish instanceof Response) return wish;
+    const pulls = noPulls(c);
+    if (pulls) return pulls;
+    const { repo } = asked;
+    const name = c.req.param("rev");
+    const revision = await server.hub.revision(repo, name);
+    if (revision === undefined) return noRevision(c, repo, name);
+    const wrong = wish.files.find(({ path }) => pathProblem(path) !== undefined);
+    if (wrong) return refuseWish(c, `${JSON.stringify(wrong.path.slice(0, 200))}: ${pathProblem(wrong.path)}.`);
+    const tree = await server.hub.reader.tree(server.hub.folderOf(repo), revision);
+    const rules = {
+      attributes: wish.gitAttributes ?? (await fileOf(server, repo, tree, ".gitattributes")),
+      ignore: wish.gitIgnore ?? (await fileOf(server, repo, tree, ".gitignore")),
+    };
+    const files = wish.files.map(({ path, sample, size }) => {
+      return { path, size, sample: Buffer.from(sample ?? "", "base64") };
+    });
+    const modes = await uploadModes(files, rules);
+    return c.json({
+      files: files.map(({ path }, at) => {
+        const there = tree.get(path);
+        return { path, ...modes[at], ...(there?.type === "file" && { oid: there.lfs?.oid ?? there.oid }) };
+      }),
+    });
+  });
+
+  api.post(`${anyRepo}/commit/:rev`, async (c) => {
+    const startedAt = server.clock.wall();
+    const name = namedRepo(c);
+    const branch = c.req.param("rev");
+    // It makes the Space that is not there.
+    const isBuilt = name.kind === "spaces" && branch === builtBranch;
+    const asked = isBuilt ? spaceOwnerOf(c) : writableRepo(c, server);
+    if (asked instanceof Response) return asked;
+    const bytes = await boundedBody(c, commitMaxBytes);
+    if (bytes instanceof Response) return bytes;
+    const pulls = noPulls(c);
+    if (pulls) return pulls;
+    const account = "repo" in asked ? asked.caller.account : asked.account;
+    const done =
+      "repo" in asked
+        ? await commitTo(server, asked.repo, { branch, bytes, account })
+        : ((await server.madeCommit()) ??
+          (await server.commits.commit({ owner: name.owner, name: name.name, bytes, author: account })));
+    if (done === "no-branch") return noRevision(c, name, branch);
+    if (!done.ok) {
+      const { says, errors, waybill } = done;
+      const headers: Record<string, string> = done.code === "control/not-found" ? { "x-error-code": "EntryNotFound" } : {};
+      return refuse(c, done.code, { detail: says, ...(errors && { errors }), ...(waybill && { waybill }) }, headers);
+    }
+    noteChange(c, { commit: done.commit, build: done.build });
+    const led = done.build ?? done.noBuild?.id;
+    const about = { request: c.get("requestId"), method: "POST", path: c.req.path, account, startedAt };
+    server.commits.record({ ...about, link: led === undefined ? [] : [led] });
+    const answer: CommitView = {
+      success: true,
+      commitOid: done.commit,
+      commitUrl: `${originOf(c)}${pathOf(name)}/commit/${done.commit}`,
+      hookOutput: done.noBuild?.says ?? "",
+      pullRequestUrl: null,
+      build: done.build,
+      noBuild: done.noBuild,
+    };
+    return c.json(answer);
+  });
+};
+
+type Stored =
+  | "no-branch"
+  | Extract<Committed, { ok: false }>
+  | { readonly ok: true; readonly commit: string; readonly build: string | null; readonly noBuild: NoBuildView | null };
+
+/** A commit that nobody builds: of a model, a dataset, or another branch of a Space. */
+async function commitTo(
+  server: Server,
+  repo: HubRepo,
+  { branch, bytes, account }: { readonly branch: string; readonly bytes: Uint8Array; readonly account: string },
+): Promise<Stored> {
+  const parsed = parsedCommit(bytes);
+  if (!parsed.ok) return parsed;
+  const { hub, commits } = server;
+  return hub.inTurn(repo, async (): Promise<Stored> => {
+    const { branches } = (await hub.store.exists(repo.stored)) ? await hub.reader.refs(hub.folderOf(repo)) : { branches: [] };
+    const isFirst = branch === builtBranch && branches.length === 0;
+    if (!isFirst && !branches.some(({ name }) => name === branch)) return "no-branch";
+    await hub.store.createRepository(repo.stored);
+    const done = await hub.commit(repo, branch, parsed.commit, account);
+    if (!done.ok) return notStored(done);
+    const { commit, changed } = done;
+    if (repo.kind !== "spaces") return { ok: true, commit, build: null, noBuild: null };
+    const started = await commits.landed({ space: repo.id, branch, commit, head: commit, changed, account });
+    return { ok: true, commit, ...started };
+  });
+}
+
+/** The answer to who wants a pull request; undefined to all others. */
+function noPulls(c: ApiContext): Response | undefined {
+  const asked = c.req.query("create_pr");
+  if (asked === undefined || /^(false|0)$/i.test(asked)) return undefined;
+  return refuseWish(c, "Pull requests are not kept here: commit to a branch of your own, and leave create_pr out.");
+}
+
+/** A file's text at the top of the repository; empty where there is none, or it is too long to be one of rules. */
+async function fileOf(server: Server, repo: HubRepo, tree: TreeIndex, path: string): Promise<string> {
+  const item = tree.get(path);
+  if (item?.type !== "file" || item.size > rulesMaxBytes) return "";
+  return (await server.hub.reader.blob(server.hub.folderOf(repo), item.oid, rulesMaxBytes)).toString("utf8");
+}

@@ -1,0 +1,213 @@
+/** Reads repositories for the Hub's API: revisions, trees, history and bytes. What it keeps is of trees, which never change. */
+import { spawn } from "node:child_process";
+import type { Readable } from "node:stream";
+import { cleanEnv, runGit, systemGit, type GitProgram } from "./git.ts";
+import type { RunIn } from "./git-objects.ts";
+import { isCommit } from "./repository.ts";
+import { emptyTree, readTreeIndex, TreeIndex } from "./tree-index.ts";
+
+export interface Revision {
+  readonly commit: string;
+  readonly tree: string;
+}
+
+/** `empty`: the branch `main` of a repository without a commit. */
+export type FoundRevision = Revision | "empty" | undefined;
+
+export interface RefFound {
+  /** `main`, `v1.0` */
+  readonly name: string;
+  readonly ref: string;
+  /** Of an annotated tag that which it names. */
+  readonly commit: string;
+}
+
+export interface CommitFound {
+  readonly id: string;
+  readonly title: string;
+  readonly message: string;
+  readonly author: string;
+  /** Seconds since 1970. */
+  readonly seconds: number;
+}
+
+/** Entries of trees that are kept, of all repositories together: some 60 MB. */
+const keptItemsMax = 300_000;
+/** git processes that look for the last commits of one page's paths at once. */
+const lastCommitsAtOnce = 4;
+const field = "\x1f";
+/** What people write comes last: it may hold anything. */
+const logFormat = `%H${field}%ct${field}%an${field}%s${field}%b`;
+
+export class RepoReader {
+  readonly #git: GitProgram;
+  /** By repository and tree, the last used last. */
+  readonly #kept = new Map<string, KeptTree>();
+
+  constructor(git: GitProgram = systemGit) {
+    this.#git = git;
+  }
+
+  /** A branch, a tag, a whole reference or a commit's id; git's other ways to name one are not taken. */
+  async revision(repository: string, name: string): Promise<FoundRevision> {
+    if (isCommit(name)) return this.#commit(repository, name);
+    const wanted = name === "HEAD" ? "main" : name;
+    if (!isRefName(wanted)) return undefined;
+    const refs = wanted.startsWith("refs/") ? [wanted] : [`refs/heads/${wanted}`, `refs/tags/${wanted}`];
+    const format = "%(refname)%00%(objecttype)%00%(objectname)%00%(tree)%00%(*objectname)%00%(*tree)";
+    const { output } = await this.#run(repository, ["for-each-ref", `--format=${format}`, ...refs]);
+    const rows = output.toString("utf8").split("\n");
+    for (const ref of refs) {
+      const row = rows.find((one) => one.startsWith(`${ref}\0`))?.split("\0");
+      if (row === undefined) continue;
+      const [, type, own = "", tree = "", target = "", targetTree = ""] = row;
+      const found = type === "tag" ? { commit: target, tree: targetTree } : { commit: own, tree };
+      if (found.tree !== "") return found;
+    }
+    return namesMain(wanted);
+  }
+
+  /** Its branches and tags, by name. */
+  async refs(repository: string): Promise<{ readonly branches: readonly RefFound[]; readonly tags: readonly RefFound[] }> {
+    const format = "%(refname)%00%(objectname)%00%(*objectname)";
+    const { output } = await this.#run(repository, ["for-each-ref", `--format=${format}`, "refs/heads", "refs/tags"]);
+    const rows = output
+      .toString("utf8")
+      .split("\n")
+      .filter((row) => row !== "")
+      .map((row) => {
+        const [ref = "", own = "", target = ""] = row.split("\0");
+        return { name: ref.replace(/^refs\/[a-z]+\//, ""), ref, commit: target === "" ? own : target };
+      });
+    return {
+      branches: rows.filter(({ ref }) => ref.startsWith("refs/heads/")),
+      tags: rows.filter(({ ref }) => ref.startsWith("refs/tags/")),
+    };
+  }
+
+  /** What is in the tree, read once and kept as long as others do not need the room. */
+  async tree(repository: string, revision: Revision | "empty"): Promise<TreeIndex> {
+    if (revision === "empty") return emptyTree;
+    const key = `${repository}\n${revision.tree}`;
+    const kept = this.#kept.get(key) ?? {
+      index: readTreeIndex((args, rest) => this.#run(repository, args, rest), revision.tree),
+      items: 0,
+    };
+    this.#kept.delete(key);
+    this.#kept.set(key, kept);
+    try {
+      const index = await kept.index;
+      kept.items = index.items.length;
+      this.#makeRoom();
+      return index;
+    } catch (error) {
+      this.#kept.delete(key);
+      throw error;
+    }
+  }
+
+  /** Newest first. */
+  async commits(
+    repository: string,
+    commit: string,
+    { skip, limit }: { readonly skip: number; readonly limit: number },
+  ): Promise<readonly CommitFound[]> {
+    const range = [`--skip=${skip}`, `--max-count=${limit}`];
+    const { output } = await this.#run(repository, ["log", "-z", `--format=${logFormat}`, ...range, commit]);
+    return output
+      .toString("utf8")
+      .split("\0")
+      .flatMap((row) => commitOf(row) ?? []);
+  }
+
+  async countCommits(repository: string, commit: string): Promise<number> {
+    return Number((await this.#run(repository, ["rev-list", "--count", commit])).output.toString("latin1"));
+  }
+
+  /** Of each path the newest commit that changed it. */
+  async lastCommits(
+    repository: string,
+    commit: string,
+    paths: readonly string[],
+  ): Promise<ReadonlyMap<string, CommitFound>> {
+    const found = new Map<string, CommitFound>();
+    const waiting = [...paths];
+    const work = async (): Promise<void> => {
+      for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+        const args = ["log", "-1", `--format=${logFormat}`, commit, "--", path];
+        const last = commitOf((await this.#run(repository, args)).output.toString("utf8"));
+        if (last) found.set(path, last);
+      }
+    };
+    await Promise.all(Array.from({ length: lastCommitsAtOnce }, work));
+    return found;
+  }
+
+  /** The bytes of a blob that is there, whole; throws `GitFailure` above `maxBytes`. */
+  async blob(repository: string, oid: string, maxBytes: number): Promise<Buffer> {
+    return (await this.#run(repository, ["cat-file", "blob", oid], { outputMaxBytes: maxBytes })).output;
+  }
+
+  /** The bytes of a blob as git gives them, to be destroyed by who does not read to the end. */
+  stream(repository: string, oid: string): Readable {
+    const child = spawn(this.#git.program, [`--git-dir=${repository}`, "cat-file", "blob", oid], {
+      env: cleanEnv(this.#git),
+      stdio: ["ignore", "pipe", "ignore"],
+      cwd: "/",
+    });
+    const { stdout } = child;
+    stdout.once("close", () => void child.kill("SIGKILL"));
+    child.once("error", (error) => stdout.destroy(error));
+    return stdout;
+  }
+
+  /** Bytes on the disk of what is in git's own form. */
+  async packedBytes(repository: string): Promise<number> {
+    const text = (await this.#run(repository, ["count-objects", "-v"])).output.toString("latin1");
+    const kib = (name: string): number => Number(new RegExp(`^${name}: (\\d+)$`, "m").exec(text)?.[1] ?? 0);
+    return (kib("size") + kib("size-pack")) * 1024;
+  }
+
+  #run(repository: string, ...[args, rest]: Parameters<RunIn>): ReturnType<RunIn> {
+    return runGit(this.#git, { args, repository, ...rest });
+  }
+
+  async #commit(repository: string, id: string): Promise<Revision | undefined> {
+    const asked = ["rev-parse", "--quiet", `${id}^{commit}`, `${id}^{tree}`];
+    const { exitCode, output } = await runGit(this.#git, { args: asked, repository, answers: [1, 128] });
+    const [commit, tree] = output.toString("latin1").trim().split("\n");
+    return exitCode === 0 && commit === id && tree !== undefined ? { commit, tree } : undefined;
+  }
+
+  #makeRoom(): void {
+    let items = 0;
+    for (const kept of this.#kept.values()) items += kept.items;
+    for (const [key, kept] of this.#kept) {
+      if (items <= keptItemsMax || this.#kept.size === 1) return;
+      this.#kept.delete(key);
+      items -= kept.items;
+    }
+  }
+}
+
+/** `items`: how many it has, once it was read. */
+interface KeptTree {
+  readonly index: Promise<TreeIndex>;
+  items: number;
+}
+
+/** The branch of a repository without a commit; undefined for any other name. */
+export function namesMain(name: string): "empty" | undefined {
+  return ["main", "HEAD", "refs/heads/main"].includes(name) ? "empty" : undefined;
+}
+
+/** What may be asked of git as a pattern: of its special characters none. */
+export function isRefName(name: string): boolean {
+  return name.length <= 255 && /^[A-Za-z0-9_][A-Za-z0-9._/+@-]*$/.test(name) && !/\.\.|\/\/|@\{|[./]$/.test(name);
+}
+
+function commitOf(row: string): CommitFound | undefined {
+  const [id = "", seconds = "", author = "", title = "", ...body] = row.trimEnd().split(field);
+  if (!isCommit(id)) return undefined;
+  return { id, title, message: body.join(field).trim(), author, seconds: Number(seconds) };
+}

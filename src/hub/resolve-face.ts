@@ -1,0 +1,265 @@
+/**
+ * Files by their addresses, as the Hub's clients fetch them: `/OWNER/NAME/resolve/REVISION/PATH` (of datasets and Spaces below `/datasets`
+ * and `/spaces`) gives the file, `/raw/` what git has of it, which is the pointer of a large one. Streamed, in ranges, never compressed.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { addressGroup } from "../http/address-group.ts";
+import { visitorOf } from "../http/visitor.ts";
+import { newId, type RandomBytes } from "../stdx/ids.ts";
+import type { Clock } from "../stdx/time.ts";
+import { askedBy, leaving, mayAccess, plainHeaders } from "./git-access.ts";
+import type { GitDesk } from "./git-face.ts";
+import { findObject } from "./lfs-store.ts";
+import { keepPace, paceLimits, type PaceLimits } from "./pace.ts";
+import { pathProblem } from "./paths.ts";
+import { parseRange } from "./ranges.ts";
+import { isOwner, repoName, repoNouns, type RepoKind, type RepoName } from "./repo-name.ts";
+import { namesMain, type RepoReader } from "./repo-reader.ts";
+import { isRepositoryName, type RepositoryStore } from "./repository.ts";
+import { Slots, type SlotLimits } from "./slots.ts";
+import type { TreeItem } from "./tree-index.ts";
+
+export interface ResolveFaceLimits {
+  /** Files that are read at once. */
+  readonly places: SlotLimits;
+  readonly pace: PaceLimits;
+}
+
+export interface ResolveFaceOptions {
+  readonly repositories: RepositoryStore;
+  readonly reader: RepoReader;
+  readonly desk: Pick<GitDesk, "callerOf" | "standing" | "storedAs" | "onFailure">;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly limits?: Partial<ResolveFaceLimits>;
+}
+
+/** `snapshot_download` fetches 8 files at a time, and a person may have more than one of them. */
+const resolveFaceLimits: ResolveFaceLimits = {
+  places: { atOnce: 64, perCaller: 32, anonymous: 48, withinMs: 60_000 },
+  pace: paceLimits,
+};
+/** A smaller file is read whole. */
+const smallMaxBytes = 256 << 10;
+
+/** What an address names. */
+interface FileAddress {
+  readonly repo: RepoName;
+  readonly raw: boolean;
+  readonly revision: string;
+  readonly path: string;
+}
+
+/** A no that the Hub's clients understand (their `X-Error-Code`). */
+interface Refusal {
+  readonly status: number;
+  readonly code?: "RepoNotFound" | "RevisionNotFound" | "EntryNotFound";
+  readonly says: string;
+  /** The commit in which the file is not. */
+  readonly commit?: string;
+}
+
+/** The file that is to be sent. */
+interface Found {
+  readonly address: FileAddress;
+  readonly repository: string;
+  readonly commit: string;
+  readonly item: TreeItem;
+  /** Where the bytes of a large file lie. */
+  readonly file: string | undefined;
+  readonly size: number;
+  readonly etag: string;
+}
+
+const addressPattern = /^(?:\/(spaces|datasets))?\/([^/]+)\/([^/]+)\/(resolve|raw)\/([^/]+)\/([^?]+)/;
+
+/** Undefined where the address is none of a file; `bad-encoding`: no text that percent signs stand for. */
+export function parseFileAddress(url: string): FileAddress | "bad-encoding" | undefined {
+  const match = addressPattern.exec(url);
+  if (match === null) return undefined;
+  const [, kind = "models", owner = "", name = "", how, revision = "", path = ""] = match;
+  const repo = repoName(kind as RepoKind, owner, name);
+  if (!isOwner(owner) || !isRepositoryName(repo.id)) return undefined;
+  try {
+    return { repo, raw: how === "raw", revision: decodeURIComponent(revision), path: decodeURIComponent(path) };
+  } catch {
+    return "bad-encoding"; // The answer says so.
+  }
+}
+
+export class ResolveFace {
+  readonly #options: ResolveFaceOptions;
+  readonly #limits: ResolveFaceLimits;
+  readonly #places: Slots;
+
+  constructor(options: ResolveFaceOptions) {
+    this.#options = options;
+    this.#limits = { ...resolveFaceLimits, ...options.limits };
+    this.#places = new Slots(this.#limits.places);
+  }
+
+  /** Whether the request is for a file; then it is answered, and never fails. */
+  serve(request: IncomingMessage, response: ServerResponse): boolean {
+    const { method } = request;
+    const address = method === "GET" || method === "HEAD" ? parseFileAddress(request.url ?? "") : undefined;
+    if (address === undefined) return false;
+    const id = newId("q", this.#options.random);
+    response.setHeader("x-waybill-id", id);
+    response.setHeader("x-request-id", requestIdOf(request) ?? id);
+    if (address === "bad-encoding") {
+      refuse(response, { status: 400, says: "The address has a percent sign that stands for no text." });
+      return true;
+    }
+    this.#answer(address, request, response).catch((error: unknown) => {
+      if (response.destroyed) return; // Nobody is left to be told.
+      this.#options.desk.onFailure(`a file of ${address.repo.id} (${id})`, error);
+      if (response.headersSent) response.destroy();
+      else refuse(response, { status: 500, says: `The platform could not do this; its log has the reason under ${id}.` });
+    });
+    return true;
+  }
+
+  async #answer(address: FileAddress, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { desk, clock } = this.#options;
+    const asked = await desk.callerOf(request.headers.authorization);
+    if ("refused" in asked) return refuse(response, { status: 401, says: badToken });
+    const no = mayAccess(address.repo, false, asked, desk.standing(address.repo));
+    if (no) return refuse(response, noRepo(address.repo));
+    const left = leaving(response);
+    const caller = { account: askedBy(asked), address: addressGroup(visitorOf(request).address) ?? "" };
+    using slot = await this.#places.take(caller, left);
+    if (left.aborted) return;
+    if (!slot) return refuse(response, { status: 503, says: "Too many other files are read at this moment: try again." });
+    const found = await this.#find(address);
+    if ("status" in found) return refuse(response, found);
+    using _pace = keepPace(request, response, clock, this.#limits.pace);
+    await this.#send(found, request, response);
+  }
+
+  async #find(address: FileAddress): Promise<Found | Refusal> {
+    const { repositories, reader, desk } = this.#options;
+    const { repo, path } = address;
+    const stored = desk.storedAs(repo);
+    if (stored === undefined) return noRepo(repo);
+    const repository = repositories.repositoryOf(stored);
+    const revision = (await repositories.exists(stored))
+      ? await reader.revision(repository, address.revision)
+      : namesMain(address.revision);
+    if (revision === undefined)
+      return { status: 404, code: "RevisionNotFound", says: `${repo.id} has no revision ${address.revision}.` };
+    const commit = revision === "empty" ? undefined : revision.commit;
+    const noEntry: Refusal = {
+      ...{ status: 404, code: "EntryNotFound", says: `${repo.id} has no file ${path} at ${address.revision}.` },
+      ...(commit !== undefined && { commit }),
+    };
+    const wrong = pathProblem(path);
+    if (wrong !== undefined) return { ...noEntry, says: `There is no file of that path: ${wrong}.` };
+    const item = (await reader.tree(repository, revision)).get(path);
+    if (item?.type !== "file" || commit === undefined) return noEntry;
+    if (item.lfs === undefined || address.raw)
+      return { address, repository, commit, item, file: undefined, size: item.size, etag: item.oid };
+    const file = await findObject(repository, item.lfs);
+    if (file === undefined)
+      return { ...noEntry, says: `${path} of ${repo.id} is a large file whose content is not here.` };
+    return { address, repository, commit, item, file, size: item.lfs.size, etag: item.lfs.oid };
+  }
+
+  async #send(found: Found, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { size, commit, etag, item, address } = found;
+    const head = {
+      ...plainHeaders,
+      "cache-control": "private, no-cache",
+      // A stranger's file on the console's own origin: never shown, only stored.
+      "content-type": "application/octet-stream",
+      "content-disposition": dispositionOf(address.path),
+      "content-security-policy": "sandbox; default-src 'none'",
+      "accept-ranges": "bytes",
+      "x-repo-commit": commit,
+      etag: `"${etag}"`,
+      ...(found.file !== undefined && {
+        "x-linked-etag": `"${etag}"`,
+        "x-linked-size": String(item.lfs?.size ?? size),
+      }),
+    };
+    if (request.headers["if-none-match"] === head.etag) return void response.writeHead(304, head).end();
+    const isSame = (request.headers["if-range"] ?? head.etag) === head.etag;
+    const range = isSame ? parseRange(request.headers.range, size) : undefined;
+    if (range === "beyond")
+      return refuse(response, { status: 416, says: "The file is shorter.", commit }, { "content-range": `bytes */${size}` });
+    const [from, to] = range ?? [0, size - 1];
+    response.writeHead(range ? 206 : 200, {
+      ...head,
+      "content-length": String(to - from + 1),
+      ...(range && { "content-range": `bytes ${from}-${to}/${size}` }),
+    });
+    if (request.method === "HEAD" || size === 0) return void response.end();
+    if (found.file !== undefined) return pipeline(createReadStream(found.file, { start: from, end: to }), response);
+    await this.#sendBlob(found, from, to, response);
+  }
+
+  async #sendBlob({ repository, item, size }: Found, from: number, to: number, response: ServerResponse): Promise<void> {
+    const { reader } = this.#options;
+    if (size <= smallMaxBytes) {
+      const bytes = await reader.blob(repository, item.oid, size);
+      return void response.end(bytes.subarray(from, to + 1));
+    }
+    const stream = reader.stream(repository, item.oid);
+    try {
+      await pipeline(Readable.from(part(stream, from, to), { objectMode: false }), response);
+    } finally {
+      stream.destroy();
+    }
+  }
+}
+
+/** What huggingface_hub tells from a repository that is missing. */
+const badToken = "Invalid credentials in Authorization header";
+
+function noRepo({ kind, id }: RepoName): Refusal {
+  return { status: 404, code: "RepoNotFound", says: `There is no ${repoNouns[kind]} ${id}.` };
+}
+
+async function* part(stream: Readable, from: number, to: number): AsyncGenerator<Buffer> {
+  let at = 0;
+  for await (const piece of stream as AsyncIterable<Buffer>) {
+    const begin = Math.max(0, from - at);
+    const end = Math.min(piece.length, to + 1 - at);
+    at += piece.length;
+    if (begin < end) yield piece.subarray(begin, end);
+    if (at > to) return;
+  }
+  throw new Error(`git gave ${at} bytes of a file that has more than ${to}`);
+}
+
+/** RFC 6266, with the name as RFC 8187 writes it. */
+function dispositionOf(path: string): string {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const encoded = encodeURIComponent(name).replace(/['()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16)}`);
+  const plain = name.replaceAll(/[^\x20-\x7e]|["\\]/g, "_");
+  return `attachment; filename*=UTF-8''${encoded}; filename="${plain}"`;
+}
+
+/** The caller's own name for its request, if it is one line of sense. */
+function requestIdOf({ headers }: IncomingMessage): string | undefined {
+  const said = headers["x-request-id"];
+  return typeof said === "string" && /^[\x21-\x7e]{1,200}$/.test(said) ? said : undefined;
+}
+
+function refuse(response: ServerResponse, { status, code, says, commit }: Refusal, more: Record<string, string> = {}): void {
+  const bytes = Buffer.from(JSON.stringify({ error: says }));
+  response.writeHead(status, {
+    ...plainHeaders,
+    "content-type": "application/json; charset=utf-8",
+    "content-length": String(bytes.length),
+    "x-error-message": says.replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, 500),
+    ...(code && { "x-error-code": code }),
+    ...(commit !== undefined && { "x-repo-commit": commit }),
+    ...(status === 401 && { "www-authenticate": 'Bearer realm="waybill"' }),
+    ...(status === 503 && { "retry-after": "5" }),
+    ...more,
+  });
+  response.end(response.req.method === "HEAD" ? undefined : bytes);
+}

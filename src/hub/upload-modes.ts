@@ -1,0 +1,61 @@
+/** How a file that is to be uploaded goes in: in the commit itself, or as a large file before it; and whether `.gitignore` leaves it out. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runGit, systemGit, type GitProgram } from "./git.ts";
+import { attributesFile } from "./lfs-attributes.ts";
+import { fileMaxBytes } from "./receive-rules.ts";
+
+export interface UploadWish {
+  readonly path: string;
+  /** Its first bytes. */
+  readonly sample: Uint8Array;
+  readonly size: number;
+}
+
+export interface UploadMode {
+  readonly uploadMode: "lfs" | "regular";
+  readonly shouldIgnore: boolean;
+}
+
+/** From here on what is no text is a large file, whatever its name: git keeps each version of it whole. */
+const binaryMinBytes = 1 << 20;
+
+/** A whole file, as it is or will be at the top of the repository. */
+export interface UploadRules {
+  readonly attributes: string;
+  readonly ignore: string;
+}
+
+/** For each file how it goes in, in their order. */
+export async function uploadModes(
+  files: readonly UploadWish[],
+  { attributes, ignore }: UploadRules,
+  git: GitProgram = systemGit,
+): Promise<readonly UploadMode[]> {
+  if (files.length === 0) return [];
+  const folder = await mkdtemp(join(tmpdir(), "wb-modes-"));
+  const repository = join(folder, ".git");
+  try {
+    await runGit(git, { args: ["init", "--quiet", "--template=", folder] });
+    await writeFile(join(folder, attributesFile), attributes);
+    await writeFile(join(folder, ".gitignore"), ignore);
+    const input = files.map(({ path }) => `${path}\0`);
+    const env = { GIT_WORK_TREE: folder };
+    const filters = await runGit(git, { args: ["check-attr", "-z", "--stdin", "filter"], repository, env, input });
+    const told = filters.output.toString("utf8").split("\0");
+    const args = ["check-ignore", "-z", "--stdin", "--no-index"];
+    const ignored = await runGit(git, { args, repository, env, input, answers: [1] });
+    const left = new Set(ignored.output.toString("utf8").split("\0"));
+    return files.map((file, at) => ({
+      uploadMode: told[at * 3 + 2] === "lfs" || isLarge(file) ? "lfs" : "regular",
+      shouldIgnore: left.has(file.path),
+    }));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function isLarge({ size, sample }: UploadWish): boolean {
+  return size > fileMaxBytes || (size >= binaryMinBytes && sample.includes(0));
+}
