@@ -360,7 +360,7 @@ describe("what an account may do", () => {
     );
     assert.equal((await make("reader", { name: "newer", organization: "acme" })).status, 403);
     assert.equal((await make("other", { name: "own", visibility: "private" })).status, 200);
-    assert.equal((await make("other", { name: "model", type: "model" })).status, 400);
+    assert.equal((await make("other", { name: "bucket", type: "bucket" })).status, 400);
     assert.deepEqual(
       ["acme/new", "other/own"].map((id) => world.spaces.get(id)?.settings.private),
       [true, true],

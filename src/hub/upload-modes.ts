@@ -41,15 +41,19 @@ export async function uploadModes(
     await writeFile(join(folder, attributesFile), attributes);
     await writeFile(join(folder, ".gitignore"), ignore);
     const input = files.map(({ path }) => `${path}\0`);
+    const there = ["-C", folder];
     const env = { GIT_WORK_TREE: folder };
-    const filters = await runGit(git, { args: ["check-attr", "-z", "--stdin", "filter"], repository, env, input });
+    const filters = await runGit(git, { args: [...there, "check-attr", "-z", "--stdin", "filter"], repository, env, input });
     const told = filters.output.toString("utf8").split("\0");
-    const args = ["check-ignore", "-z", "--stdin", "--no-index"];
-    const ignored = await runGit(git, { args, repository, env, input, answers: [1] });
+    const args = [...there, "check-ignore", "-z", "--stdin", "--no-index"];
+    // It knows no literal names, and would take a colon in front for one of its own words.
+    const paths = files.map(({ path }) => `./${path}\0`);
+    const plain = { ...env, GIT_LITERAL_PATHSPECS: "0" };
+    const ignored = await runGit(git, { args, repository, env: plain, input: paths, answers: [1] });
     const left = new Set(ignored.output.toString("utf8").split("\0"));
     return files.map((file, at) => ({
       uploadMode: told[at * 3 + 2] === "lfs" || isLarge(file) ? "lfs" : "regular",
-      shouldIgnore: left.has(file.path),
+      shouldIgnore: left.has(`./${file.path}`),
     }));
   } finally {
     await rm(folder, { recursive: true, force: true });
