@@ -30,7 +30,10 @@ export function reposSuite(name: string, openSql: () => Promise<SqlRunner>): voi
       assert.equal(await repos.create({ ...tiny, name: "tINY", folder: "models/m_2" }), false);
       assert.equal(await repos.create({ ...tiny, kind: "datasets", folder: "datasets/d_1" }), true);
       assert.equal(await repos.create({ ...tiny, owner: "bob", folder: "models/m_3", createdAt: at(1) }), true);
-      assert.deepEqual((await repos.all()).map(({ folder }) => folder), ["datasets/d_1", "models/m_1", "models/m_3"]);
+      assert.deepEqual(
+        (await repos.all()).map(({ folder }) => folder),
+        ["datasets/d_1", "models/m_1", "models/m_3"],
+      );
       assert.deepEqual((await repos.all())[1], tiny);
     });
 
@@ -78,10 +81,23 @@ export function reposSuite(name: string, openSql: () => Promise<SqlRunner>): voi
       const made = await spaces.create("alice", "demo", t0, "alice", { private: true, replicas: 3 });
       assert.ok(made.ok);
       await spaces.update("alice/demo", { sdk: "gradio", release: "rel_1", state: "running" });
-      const change = { kind: "variable", space: "alice/demo", name: "A", action: "set", account: "alice", at: t0 } as const;
-      await environments.setVariable({ space: "alice/demo", name: "A", value: "1", description: null, updatedAt: t0 }, change);
+      const change = {
+        kind: "variable",
+        space: "alice/demo",
+        name: "A",
+        action: "set",
+        account: "alice",
+        at: t0,
+      } as const;
+      await environments.setVariable(
+        { space: "alice/demo", name: "A", value: "1", description: null, updatedAt: t0 },
+        change,
+      );
       await spaces.remove("alice/demo", at(1));
-      assert.deepEqual([await spaces.get("alice/demo"), await spaces.all(), await environments.variables()], [undefined, [], []]);
+      assert.deepEqual(
+        [await spaces.get("alice/demo"), await spaces.all(), await environments.variables()],
+        [undefined, [], []],
+      );
       assert.deepEqual((await spaces.list({ limit: 10 }))?.items, []);
       assert.deepEqual(await repos.removals(), ["alice/demo"]);
       const again = await spaces.create("alice", "demo", at(2), "bob");
@@ -89,9 +105,25 @@ export function reposSuite(name: string, openSql: () => Promise<SqlRunner>): voi
       const { subdomain, address } = made.space;
       const { sdk, release, state, settings, createdAt, createdBy } = again.space;
       assert.deepEqual(
-        { sdk, release, state, settings, createdAt, createdBy, subdomain: again.space.subdomain, address: again.space.address },
         {
-          ...{ sdk: null, release: null, state: "no-release", settings: settingDefaults, createdAt: at(2), createdBy: "bob" },
+          sdk,
+          release,
+          state,
+          settings,
+          createdAt,
+          createdBy,
+          subdomain: again.space.subdomain,
+          address: again.space.address,
+        },
+        {
+          ...{
+            sdk: null,
+            release: null,
+            state: "no-release",
+            settings: settingDefaults,
+            createdAt: at(2),
+            createdBy: "bob",
+          },
           ...{ subdomain, address },
         },
       );

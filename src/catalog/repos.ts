@@ -62,11 +62,7 @@ export class Repos {
     const kept = this.#db
       .deleteFrom("repoRemovals")
       .where("folder", "in", this.#db.selectFrom("repos").select("folder").where("folder", "=", row.folder));
-    const [added] = await this.#sql.transaction([
-      statement(add),
-      statement(kept),
-      ...marked(this.#db, this.#effects),
-    ]);
+    const [added] = await this.#sql.transaction([statement(add), statement(kept), ...marked(this.#db, this.#effects)]);
     return added?.changes === 1;
   }
 
@@ -107,11 +103,7 @@ export class Repos {
   }
 
   #update({ kind, owner, name }: RepoName) {
-    return this.#db
-      .updateTable("repos")
-      .where("kind", "=", kind)
-      .where("owner", "=", owner)
-      .where("name", "=", name);
+    return this.#db.updateTable("repos").where("kind", "=", kind).where("owner", "=", owner).where("name", "=", name);
   }
 }
 

@@ -91,7 +91,8 @@ const routes: readonly Route[] = [
 ];
 
 const problemType = "application/problem+json";
-const isHubs = (path: string): boolean => /^\/api\/(models|datasets|spaces|repos|whoami-v2|validate-yaml)(\/|$)/.test(path);
+const isHubs = (path: string): boolean =>
+  /^\/api\/(models|datasets|spaces|repos|whoami-v2|validate-yaml)(\/|$)/.test(path);
 
 /** A client's own name for its request, if it is one line of sense. */
 function theirs(id: string | undefined): string | undefined {
@@ -111,10 +112,17 @@ export function createApi(server: Server): Hono<ApiEnv> {
     if (called.endedSession && !c.res.headers.getSetCookie().some(isSessionCookie))
       c.header("set-cookie", noSessionCookie, { append: true });
     c.header("x-waybill-id", requestId);
-    c.header("x-request-id", theirs(c.req.header("x-request-id")) ?? theirs(c.req.header("x-amzn-trace-id")) ?? requestId);
+    c.header(
+      "x-request-id",
+      theirs(c.req.header("x-request-id")) ?? theirs(c.req.header("x-amzn-trace-id")) ?? requestId,
+    );
     c.header("x-content-type-options", "nosniff");
     // Clients of the Hub in a browser's language read an error only where it is plain JSON; ours ask for the problem by its name.
-    if (isHubs(c.req.path) && c.res.headers.get("content-type") === problemType && !c.req.header("accept")?.includes(problemType))
+    if (
+      isHubs(c.req.path) &&
+      c.res.headers.get("content-type") === problemType &&
+      !c.req.header("accept")?.includes(problemType)
+    )
       c.header("content-type", "application/json");
     return undefined;
   });

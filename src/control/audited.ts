@@ -68,7 +68,8 @@ const ofRepo = {
 };
 /** As the route notes it: whose it is stands in the body by many names. */
 const ofNamedRepo = {
-  target: (_path: PathParts, { kind, owner, name }: AskedBody) => `${nounOf(kind)}/${word(owner)}/${word(name).replace(/^.*\//, "")}`,
+  target: (_path: PathParts, { kind, owner, name }: AskedBody) =>
+    `${nounOf(kind)}/${word(owner)}/${word(name).replace(/^.*\//, "")}`,
   owner: (_path: PathParts, { owner }: AskedBody) => word(owner) || null,
   secret: ["secrets", "variables"],
 };

@@ -119,7 +119,9 @@ function partsOf(pattern: string, path: string): PathParts {
   return Object.fromEntries(
     pattern
       .split("/")
-      .flatMap((part, at) => (part.startsWith(":") ? [[part.slice(1).replace(/\{.*$/, ""), decoded(written[at] ?? "")] as const] : [])),
+      .flatMap((part, at) =>
+        part.startsWith(":") ? [[part.slice(1).replace(/\{.*$/, ""), decoded(written[at] ?? "")] as const] : [],
+      ),
   );
 }
 

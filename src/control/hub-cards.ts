@@ -101,7 +101,9 @@ export function cardProblems(readme: string): readonly string[] {
   if (block === undefined) return [];
   const lines = new LineCounter();
   const document = parseDocument(block, { schema: "core", lineCounter: lines, prettyErrors: false });
-  const wrong = document.errors.map(({ message, pos }) => `line ${lines.linePos(pos[0]).line + 1}: not YAML: ${message}`);
+  const wrong = document.errors.map(
+    ({ message, pos }) => `line ${lines.linePos(pos[0]).line + 1}: not YAML: ${message}`,
+  );
   if (wrong.length > 0) return wrong;
   return cardOf(readme) === null ? ["settings are lines of `key: value`, with few aliases"] : [];
 }

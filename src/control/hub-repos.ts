@@ -32,6 +32,8 @@ export interface HubReposPorts {
   readonly spaces: Pick<Spaces, "get" | "ids">;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  /** This folder is off the disk. */
+  onRemoved?(repository: string): void;
 }
 
 export type RepoMade = { readonly ok: true; readonly repo: HubRepo } | (Refused & { readonly exists?: HubRepo });
@@ -73,7 +75,8 @@ export class HubRepos {
   /** In no order. */
   list(kind: RepoKind): readonly HubRepo[] {
     const { spaces } = this.#ports;
-    if (kind === "spaces") return spaces.ids().flatMap((id) => [spaces.get(id)].flatMap((row) => (row ? ofSpace(row) : [])));
+    if (kind === "spaces")
+      return spaces.ids().flatMap((id) => [spaces.get(id)].flatMap((row) => (row ? ofSpace(row) : [])));
     return [...this.#byKey.values()].filter((row) => row.kind === kind).map(ofRow);
   }
 
@@ -182,7 +185,6 @@ export class HubRepos {
     if (now !== undefined) this.#keep({ ...now, changedAt: at, changedBy: by });
   }
 
-
   async #refuseName(name: RepoName, moved?: RepoRow): Promise<Extract<RepoMade, { ok: false }> | undefined> {
     const { kind, owner, id } = name;
     const noun = repoNouns[kind];
@@ -192,11 +194,14 @@ export class HubRepos {
       return no("control/not-found", `There is no account ${owner.slice(0, 120)}.`);
     const own = [...this.#byKey.values()].filter((row) => row.kind === kind && row.owner === owner);
     const same = own.find((row) => row.name.toLowerCase() === name.name.toLowerCase() && row.folder !== moved?.folder);
-    if (same?.name === name.name)
-      return { ...no("control/conflict", `${id} is there already.`), exists: ofRow(same) };
+    if (same?.name === name.name) return { ...no("control/conflict", `${id} is there already.`), exists: ofRow(same) };
     if (same)
-      return no("control/conflict", `${owner}/${same.name} is there already: names that differ by capital letters alone are one.`);
-    if (own.length >= perOwnerMax) return no("control/conflict", `${owner} has ${perOwnerMax} ${kind}: no more may be made.`);
+      return no(
+        "control/conflict",
+        `${owner}/${same.name} is there already: names that differ by capital letters alone are one.`,
+      );
+    if (own.length >= perOwnerMax)
+      return no("control/conflict", `${owner} has ${perOwnerMax} ${kind}: no more may be made.`);
     return undefined;
   }
 
@@ -215,7 +220,9 @@ export class HubRepos {
 
   /** Of one that the catalog has given up. */
   async removeFolder(folder: string): Promise<void> {
-    await this.#ports.repositories.removeRepository(folder);
+    const { repositories, onRemoved } = this.#ports;
+    await repositories.removeRepository(folder);
+    onRemoved?.(repositories.repositoryOf(folder));
     await this.#ports.catalog.repos.removed(folder);
   }
 
@@ -245,5 +252,14 @@ function ofRow(row: RepoRow): HubRepo {
 
 function ofSpace({ owner, name, id, settings, createdAt, createdBy, since }: SpaceRow): HubRepo {
   const named = repoName("spaces", owner, name);
-  return { ...named, key: id, private: settings.private, gated: "no", createdAt, createdBy, changedAt: since, stored: id };
+  return {
+    ...named,
+    key: id,
+    private: settings.private,
+    gated: "no",
+    createdAt,
+    createdBy,
+    changedAt: since,
+    stored: id,
+  };
 }

@@ -56,7 +56,13 @@ class Hub implements AsyncDisposable {
     return `/api/models/alice/${name}`;
   }
 
-  commit(repo: string, operations: readonly object[], header: object = {}, branch = "main", by = "alice"): Promise<Asked> {
+  commit(
+    repo: string,
+    operations: readonly object[],
+    header: object = {},
+    branch = "main",
+    by = "alice",
+  ): Promise<Asked> {
     return this.ask(`POST ${repo}/commit/${branch}`, commitOf(operations, header), by);
   }
 
@@ -120,13 +126,19 @@ describe("a repository", () => {
     await hub.model("secret", { private: true });
     await hub.commit("/api/models/alice/secret", [file("a.txt", "a")]);
     const lines = [
-      ...["", "/revision/main", "/tree/main", "/tree/main/a", "/refs", "/commits/main", "/auth-check"].map((rest) => `GET NAME${rest}`),
+      ...["", "/revision/main", "/tree/main", "/tree/main/a", "/refs", "/commits/main", "/auth-check"].map(
+        (rest) => `GET NAME${rest}`,
+      ),
       "POST NAME/paths-info/main",
     ];
     for (const by of [null, "bob"])
       for (const line of lines) {
         const ask = (name: string) =>
-          hub.ask(line.replace("NAME", `/api/models/alice/${name}`), line.startsWith("POST") ? { paths: ["a.txt"] } : undefined, by);
+          hub.ask(
+            line.replace("NAME", `/api/models/alice/${name}`),
+            line.startsWith("POST") ? { paths: ["a.txt"] } : undefined,
+            by,
+          );
         const [hidden, unmade] = [await ask("secret"), await ask("unmade")];
         assert.deepEqual(says(hidden), missing, `${line} by ${by}`);
         assert.deepEqual(says(hidden), says(unmade));
@@ -154,8 +166,14 @@ describe("a repository", () => {
     assert.equal((await hub.ask("POST /api/repos/move", move)).status, 200);
     assert.deepEqual(says(await hub.ask(`GET ${repo}`)), missing);
     const moved = await hub.ask("GET /api/models/alice/other/tree/main");
-    assert.deepEqual(moved.body.map(({ path }: { path: string }) => path), [".gitattributes", "a.txt"]);
-    assert.equal((await hub.ask("DELETE /api/repos/delete", { name: "other", organization: "alice" }, "bob")).status, 403);
+    assert.deepEqual(
+      moved.body.map(({ path }: { path: string }) => path),
+      [".gitattributes", "a.txt"],
+    );
+    assert.equal(
+      (await hub.ask("DELETE /api/repos/delete", { name: "other", organization: "alice" }, "bob")).status,
+      403,
+    );
     assert.equal((await hub.ask("DELETE /api/repos/delete", { name: "alice/other" })).status, 200);
     assert.deepEqual(says(await hub.ask("DELETE /api/repos/delete", { name: "alice/other" })), missing);
     assert.throws(() => execFileSync("ls", [folder], { stdio: "pipe" }));
@@ -173,14 +191,20 @@ describe("a repository", () => {
     assert.deepEqual([copy.status, copy.body.url], [200, "http://hub.test:7070/alice/copy"]);
     const info = await hub.ask("GET /api/models/alice/copy?blobs=true");
     assert.equal(info.body.private, true);
-    assert.deepEqual(
-      info.body.siblings.find(({ rfilename }: { rfilename: string }) => rfilename === "a.bin").lfs,
-      { size: 5, sha256: oid, pointerSize: 126 },
-    );
+    assert.deepEqual(info.body.siblings.find(({ rfilename }: { rfilename: string }) => rfilename === "a.bin").lfs, {
+      size: 5,
+      sha256: oid,
+      pointerSize: 126,
+    });
     const { branches } = (await hub.ask("GET /api/models/alice/copy/refs")).body;
-    assert.deepEqual(branches.map(({ name }: { name: string }) => name), ["dev", "main"]);
+    assert.deepEqual(
+      branches.map(({ name }: { name: string }) => name),
+      ["dev", "main"],
+    );
     // A commit of the same file is taken: its bytes are there.
-    const again = await hub.commit("/api/models/alice/copy", [{ key: "lfsFile", value: { path: "b.bin", algo: "sha256", oid } }]);
+    const again = await hub.commit("/api/models/alice/copy", [
+      { key: "lfsFile", value: { path: "b.bin", algo: "sha256", oid } },
+    ]);
     assert.equal(again.status, 200);
   });
 
@@ -200,12 +224,20 @@ describe("a repository", () => {
     assert.deepEqual(await list("author=bob"), []);
     assert.equal((await hub.ask("GET /api/models?sort=colour")).status, 400);
     const first = await hub.ask("GET /api/models?limit=2&sort=createdAt");
-    const next = /^<(http:\/\/hub\.test:7070(\/api\/models\?[^>]+))>; rel="next"$/.exec(first.headers.get("link") ?? "");
+    const next = /^<(http:\/\/hub\.test:7070(\/api\/models\?[^>]+))>; rel="next"$/.exec(
+      first.headers.get("link") ?? "",
+    );
     assert.ok(next, first.headers.get("link") ?? "no Link");
     const second = await hub.ask(`GET ${next[2]}`);
-    assert.deepEqual([second.body.map(({ id }: { id: string }) => id), second.headers.get("link")], [["alice/one"], null]);
+    assert.deepEqual(
+      [second.body.map(({ id }: { id: string }) => id), second.headers.get("link")],
+      [["alice/one"], null],
+    );
     const [two] = (await hub.ask("GET /api/models?search=two&full=true")).body;
-    assert.deepEqual([two.cardData, two.tags, two.siblings.length], [{ tags: ["tiny"], license: "mit" }, ["tiny", "license:mit"], 2]);
+    assert.deepEqual(
+      [two.cardData, two.tags, two.siblings.length],
+      [{ tags: ["tiny"], license: "mit" }, ["tiny", "license:mit"], 2],
+    );
   });
 });
 
@@ -222,23 +254,37 @@ describe("a Space", () => {
     assert.equal((await hub.ask(`GET /api/builds/${pushed.body.build}`)).body.outcome, "cancelled");
     await hub.ask("POST /api/repos/create", { name: "app", type: "space" });
     const fresh = await hub.ask("GET /api/spaces/alice/app");
-    assert.deepEqual([fresh.body.sha, fresh.body.siblings, fresh.body.build, fresh.body.state], [null, [], null, "no-release"]);
+    assert.deepEqual(
+      [fresh.body.sha, fresh.body.siblings, fresh.body.build, fresh.body.state],
+      [null, [], null, "no-release"],
+    );
     assert.deepEqual((await hub.ask("GET /api/spaces/alice/app/secrets")).body, {});
   });
 
   test("keeps its name, and says what to do instead", async () => {
     await using hub = await Hub.open();
     await hub.ask("POST /api/repos/create", { name: "app", type: "space" });
-    const moved = await hub.ask("POST /api/repos/move", { fromRepo: "alice/app", toRepo: "alice/other", type: "space" });
+    const moved = await hub.ask("POST /api/repos/move", {
+      fromRepo: "alice/app",
+      toRepo: "alice/other",
+      type: "space",
+    });
     assert.equal(moved.status, 409);
-    assert.match(moved.headers.get("x-error-message") ?? "", /^A Space keeps its name: .* Duplicate alice\/app as alice\/other/);
+    assert.match(
+      moved.headers.get("x-error-message") ?? "",
+      /^A Space keeps its name: .* Duplicate alice\/app as alice\/other/,
+    );
   });
 
   test("takes commits on a branch that is there, which nobody builds, and none on another", async () => {
     await using hub = await Hub.open();
     const repo = "/api/spaces/alice/app";
     await hub.commit(repo, [file("README.md", "---\nsdk: node\n---\n")]);
-    assert.deepEqual(says(await hub.commit(repo, [file("a.txt", "a")], {}, "dev")), [404, "RevisionNotFound", "string"]);
+    assert.deepEqual(says(await hub.commit(repo, [file("a.txt", "a")], {}, "dev")), [
+      404,
+      "RevisionNotFound",
+      "string",
+    ]);
     assert.equal((await hub.ask(`POST ${repo}/branch/dev`)).status, 200);
     const done = await hub.commit(repo, [file("a.txt", "a")], {}, "dev");
     assert.deepEqual([done.status, done.body.build, done.body.noBuild.why], [200, null, "wrong-branch"]);
@@ -260,7 +306,10 @@ describe("a Space", () => {
     const [space] = (await hub.ask("GET /api/spaces")).body;
     assert.deepEqual([space.id, space.runtime.stage], ["alice/demo", "NO_APP_FILE"]);
     const views = (await hub.ask("GET /api/spaces?form=views")).body;
-    assert.deepEqual(views.items.map(({ id }: { id: string }) => id), ["alice/demo"]);
+    assert.deepEqual(
+      views.items.map(({ id }: { id: string }) => id),
+      ["alice/demo"],
+    );
   });
 });
 
@@ -269,19 +318,27 @@ describe("reading", () => {
     await using hub = await Hub.open();
     const repo = await hub.model();
     const paths = Array.from({ length: 1_500 }, (_none, at) => `data/${String(at).padStart(5, "0")}.txt`);
-    const done = await hub.commit(repo, [...paths, "a b/ü.txt", "z.txt"].map((path) => file(path, path)));
+    const done = await hub.commit(
+      repo,
+      [...paths, "a b/ü.txt", "z.txt"].map((path) => file(path, path)),
+    );
     const names = ({ body }: Asked): readonly string[] => body.map(({ path }: { path: string }) => path);
     const top = await hub.ask(`GET ${repo}/tree/main`);
     assert.deepEqual(names(top), [".gitattributes", "a b", "data", "z.txt"]);
     assert.deepEqual(Object.keys(top.body[1]), ["type", "oid", "size", "path"]);
     assert.deepEqual(names(await hub.ask(`GET ${repo}/tree/main/a%20b`)), ["a b/ü.txt"]);
-    assert.deepEqual(names(await hub.ask(`GET ${repo}/tree/main/${encodeURIComponent("a b")}?recursive=True`)), ["a b/ü.txt"]);
+    assert.deepEqual(names(await hub.ask(`GET ${repo}/tree/main/${encodeURIComponent("a b")}?recursive=True`)), [
+      "a b/ü.txt",
+    ]);
     const first = await hub.ask(`GET ${repo}/tree/main?recursive=true`);
     const link = /<http:\/\/hub\.test:7070([^>]+)>/.exec(first.headers.get("link") ?? "")?.[1] ?? "";
     assert.ok(link.includes(`/tree/${done.body.commitOid}?`), link);
     await hub.commit(repo, [file("0-before-all.txt", "later")]);
     const second = await hub.ask(`GET ${link}`);
-    assert.deepEqual([...names(first), ...names(second)], [".gitattributes", "a b", "a b/ü.txt", "data", ...paths, "z.txt"]);
+    assert.deepEqual(
+      [...names(first), ...names(second)],
+      [".gitattributes", "a b", "a b/ü.txt", "data", ...paths, "z.txt"],
+    );
     assert.equal(second.headers.get("link"), null);
     assert.deepEqual(says(await hub.ask(`GET ${repo}/tree/main/none`)), [404, "EntryNotFound", "string"]);
     assert.deepEqual(says(await hub.ask(`GET ${repo}/tree/main/z.txt`)), [404, "EntryNotFound", "string"]);
@@ -292,11 +349,15 @@ describe("reading", () => {
     await using hub = await Hub.open();
     const repo = await hub.model();
     const oid = await hub.store(Buffer.from("large"));
-    const done = await hub.commit(repo, [
-      file("a/b.txt", "b"),
-      { key: "lfsFile", value: { path: "m.bin", algo: "sha256", oid, size: 5 } },
-    ], { summary: "both" });
-    const asked = await hub.ask(`POST ${repo}/paths-info/main`, { paths: ["a", "m.bin", "none", "../x"], expand: true });
+    const done = await hub.commit(
+      repo,
+      [file("a/b.txt", "b"), { key: "lfsFile", value: { path: "m.bin", algo: "sha256", oid, size: 5 } }],
+      { summary: "both" },
+    );
+    const asked = await hub.ask(`POST ${repo}/paths-info/main`, {
+      paths: ["a", "m.bin", "none", "../x"],
+      expand: true,
+    });
     const [folder, large] = asked.body;
     assert.deepEqual([asked.body.length, folder.type, folder.path], [2, "directory", "a"]);
     assert.deepEqual([large.size, large.lfs], [5, { oid, size: 5, pointerSize: 126 }]);
@@ -306,7 +367,10 @@ describe("reading", () => {
       headers: { "content-type": "application/x-www-form-urlencoded" },
       body: "paths=a%2Fb.txt&paths=m.bin&expand=False",
     });
-    assert.deepEqual(((await form.json()) as { path: string }[]).map(({ path }) => path), ["a/b.txt", "m.bin"]);
+    assert.deepEqual(
+      ((await form.json()) as { path: string }[]).map(({ path }) => path),
+      ["a/b.txt", "m.bin"],
+    );
   });
 
   test("revisions are branches, tags, references and whole ids; git's own arithmetic is none", async () => {
@@ -315,11 +379,32 @@ describe("reading", () => {
     const { commitOid } = (await hub.commit(repo, [file("a.txt", "a")])).body;
     await hub.ask(`POST ${repo}/branch/feature/one`, { startingPoint: commitOid });
     await hub.ask(`POST ${repo}/tag/main`, { tag: "v1.0", message: "first" });
-    for (const revision of ["main", "HEAD", "refs%2Fheads%2Fmain", "feature%2Fone", "v1.0", "refs%2Ftags%2Fv1.0", commitOid]) {
+    for (const revision of [
+      "main",
+      "HEAD",
+      "refs%2Fheads%2Fmain",
+      "feature%2Fone",
+      "v1.0",
+      "refs%2Ftags%2Fv1.0",
+      commitOid,
+    ]) {
       const info = await hub.ask(`GET ${repo}/revision/${revision}`);
       assert.deepEqual([info.status, info.body.sha], [200, commitOid], revision);
     }
-    const wrong = ["main~0", "main^", "@{0}", "main:a.txt", "refs%2Fheads", "%2Fmain", "--all", "*", commitOid.slice(0, 10), "0".repeat(40), "a%00b", "x".repeat(4_000)];
+    const wrong = [
+      "main~0",
+      "main^",
+      "@{0}",
+      "main:a.txt",
+      "refs%2Fheads",
+      "%2Fmain",
+      "--all",
+      "*",
+      commitOid.slice(0, 10),
+      "0".repeat(40),
+      "a%00b",
+      "x".repeat(4_000),
+    ];
     for (const revision of wrong) {
       const answer = await hub.ask(`GET ${repo}/revision/${revision}`);
       assert.deepEqual(says(answer), [404, "RevisionNotFound", "string"], revision.slice(0, 40));
@@ -336,16 +421,23 @@ describe("reading", () => {
   test("commits come newest first, counted, in pages that others' commits do not move", async () => {
     await using hub = await Hub.open();
     const repo = await hub.model();
-    for (const at of [1, 2, 3]) await hub.commit(repo, [file("a.txt", String(at))], { summary: `c${at}`, description: "why\nit is" });
+    for (const at of [1, 2, 3])
+      await hub.commit(repo, [file("a.txt", String(at))], { summary: `c${at}`, description: "why\nit is" });
     const first = await hub.ask(`GET ${repo}/commits/main?limit=2`);
     assert.equal(first.headers.get("x-total-count"), "4");
     const [newest] = first.body;
-    assert.deepEqual([newest.title, newest.message, newest.authors], ["c3", "why\nit is", [{ user: "alice", avatar: "" }]]);
+    assert.deepEqual(
+      [newest.title, newest.message, newest.authors],
+      ["c3", "why\nit is", [{ user: "alice", avatar: "" }]],
+    );
     assert.match(newest.date, /^2026-11-22T12:00:\d\d\.000Z$/);
     await hub.commit(repo, [file("a.txt", "4")], { summary: "c4" });
     const link = /<http:\/\/hub\.test:7070([^>]+)>/.exec(first.headers.get("link") ?? "")?.[1] ?? "";
     const second = await hub.ask(`GET ${link}`);
-    assert.deepEqual(second.body.map(({ title }: { title: string }) => title), ["c1", "initial commit"]);
+    assert.deepEqual(
+      second.body.map(({ title }: { title: string }) => title),
+      ["c1", "initial commit"],
+    );
   });
 
   test("`expand` names the fields that are told, and no others are", async () => {
@@ -372,10 +464,20 @@ describe("writing", () => {
       { path: "w.safetensors", uploadMode: "lfs", shouldIgnore: false },
       { path: "x.log", uploadMode: "regular", shouldIgnore: true },
     ]);
-    assert.equal((await hub.ask(`POST ${repo}/preupload/main`, { files, gitIgnore: "" })).body.files[2].shouldIgnore, false);
+    assert.equal(
+      (await hub.ask(`POST ${repo}/preupload/main`, { files, gitIgnore: "" })).body.files[2].shouldIgnore,
+      false,
+    );
     assert.equal((await hub.ask(`POST ${repo}/preupload/main`, { files }, "bob")).status, 403);
-    assert.deepEqual(says(await hub.ask(`POST ${repo}/preupload/none`, { files })), [404, "RevisionNotFound", "string"]);
-    assert.equal((await hub.ask(`POST ${repo}/preupload/main`, { files: [{ path: "../a", size: 1, sample: "" }] })).status, 400);
+    assert.deepEqual(says(await hub.ask(`POST ${repo}/preupload/none`, { files })), [
+      404,
+      "RevisionNotFound",
+      "string",
+    ]);
+    assert.equal(
+      (await hub.ask(`POST ${repo}/preupload/main`, { files: [{ path: "../a", size: 1, sample: "" }] })).status,
+      400,
+    );
   });
 
   test("a commit has the caller's host in its address; one without a change is the branch's head, and so is one that is sent again", async () => {
@@ -395,7 +497,9 @@ describe("writing", () => {
     await using hub = await Hub.open();
     const repo = await hub.model();
     const parentCommit = (await hub.ask(`GET ${repo}`)).body.sha;
-    const both = await Promise.all(["a", "b"].map((name) => hub.commit(repo, [file(`${name}.txt`, name)], { parentCommit })));
+    const both = await Promise.all(
+      ["a", "b"].map((name) => hub.commit(repo, [file(`${name}.txt`, name)], { parentCommit })),
+    );
     assert.deepEqual(both.map(({ status }) => status).toSorted(), [200, 412]);
     assert.equal((await hub.ask(`GET ${repo}/commits/main`)).headers.get("x-total-count"), "2");
   });
@@ -407,8 +511,15 @@ describe("writing", () => {
     const gone = (path: string): object => ({ key: "deletedFile", value: { path } });
     await hub.commit(repo, [{ key: "deletedFolder", value: { path: "a/" } }, gone("c.txt"), file("c.txt", "again")]);
     const tree = (await hub.ask(`GET ${repo}/tree/main?recursive=true`)).body;
-    assert.deepEqual(tree.map(({ path }: { path: string }) => path), [".gitattributes", "c.txt"]);
-    assert.deepEqual(says(await hub.commit(repo, [gone("none.txt"), file("x", "x")])), [404, "EntryNotFound", "string"]);
+    assert.deepEqual(
+      tree.map(({ path }: { path: string }) => path),
+      [".gitattributes", "c.txt"],
+    );
+    assert.deepEqual(says(await hub.commit(repo, [gone("none.txt"), file("x", "x")])), [
+      404,
+      "EntryNotFound",
+      "string",
+    ]);
     assert.equal((await hub.ask(`GET ${repo}/tree/main`)).body.length, 2);
   });
 
@@ -416,7 +527,10 @@ describe("writing", () => {
     await using hub = await Hub.open();
     const repo = await hub.model();
     const oid = await hub.store(Buffer.from("large"));
-    const large = (value: object): object => ({ key: "lfsFile", value: { path: "odd.name", algo: "sha256", oid, size: 5, ...value } });
+    const large = (value: object): object => ({
+      key: "lfsFile",
+      value: { path: "odd.name", algo: "sha256", oid, size: 5, ...value },
+    });
     for (const wrong of [{ oid: "0".repeat(64) }, { size: 6 }, { algo: "md5" }])
       assert.equal((await hub.commit(repo, [large(wrong)])).status, 400, JSON.stringify(wrong));
     assert.equal((await hub.commit(repo, [large({})])).status, 200);
@@ -447,7 +561,8 @@ describe("writing", () => {
   test("branches and tags are made once, and deleted once; main is not", async () => {
     await using hub = await Hub.open();
     const repo = await hub.model();
-    const status = async (line: string, body?: object, by?: string) => (await hub.ask(line.replace("R", repo), body, by)).status;
+    const status = async (line: string, body?: object, by?: string) =>
+      (await hub.ask(line.replace("R", repo), body, by)).status;
     assert.deepEqual(
       [
         await status("POST R/branch/dev", {}),
@@ -492,9 +607,26 @@ describe("writing", () => {
   test("paths that no repository may hold are refused, and nothing of the commit is stored", async () => {
     await using hub = await Hub.open();
     const repo = await hub.model();
-    const wrong = ["../a", "/a", "a/../../b", ".git/config", "a/.GIT/x", "a\0b", "a//b", "a/", ".", "x".repeat(4_096), "a\\b", "\ud800"];
+    const wrong = [
+      "../a",
+      "/a",
+      "a/../../b",
+      ".git/config",
+      "a/.GIT/x",
+      "a\0b",
+      "a//b",
+      "a/",
+      ".",
+      "x".repeat(4_096),
+      "a\\b",
+      "\ud800",
+    ];
     for (const path of wrong)
-      assert.equal((await hub.commit(repo, [file("fine.txt", "f"), file(path, "x")])).status, 400, JSON.stringify(path.slice(0, 30)));
+      assert.equal(
+        (await hub.commit(repo, [file("fine.txt", "f"), file(path, "x")])).status,
+        400,
+        JSON.stringify(path.slice(0, 30)),
+      );
     assert.equal((await hub.ask(`GET ${repo}/tree/main`)).body.length, 1);
     // They are two files: nobody's is lost.
     await hub.commit(repo, [file("Case.txt", "1"), file("case.txt", "2")]);
@@ -520,7 +652,8 @@ describe("writing", () => {
 describe("the Hub's other questions", () => {
   test("front matter is checked as the builder checks it, of a Space; of others it has to be YAML", async () => {
     await using hub = await Hub.open();
-    const check = (content: string, repoType: string) => hub.ask("POST /api/validate-yaml", { content, repoType }, null);
+    const check = (content: string, repoType: string) =>
+      hub.ask("POST /api/validate-yaml", { content, repoType }, null);
     assert.deepEqual((await check("---\nlicense: mit\n---\n", "model")).body, { errors: [], warnings: [] });
     assert.deepEqual((await check("# No front matter", "dataset")).status, 200);
     const wrong = await check("---\na: [1\n---\n", "model");
@@ -534,23 +667,37 @@ describe("the Hub's other questions", () => {
   test("a request's own id comes back; of a bad token it is told that it is the token which is bad", async () => {
     await using hub = await Hub.open();
     const app = createApi(hub.world.server);
-    const answer = await app.request("http://x/api/models/alice/none", { headers: { "x-request-id": "mine", "x-amzn-trace-id": "t" } });
+    const answer = await app.request("http://x/api/models/alice/none", {
+      headers: { "x-request-id": "mine", "x-amzn-trace-id": "t" },
+    });
     assert.equal(answer.headers.get("x-request-id"), "mine");
     assert.equal(answer.headers.get("content-type"), "application/json");
     const traced = await app.request("http://x/api/models", { headers: { "x-amzn-trace-id": "Root=1" } });
     assert.equal(traced.headers.get("x-request-id"), "Root=1");
-    const ours = await app.request("http://x/api/models/alice/none", { headers: { accept: "application/problem+json" } });
+    const ours = await app.request("http://x/api/models/alice/none", {
+      headers: { accept: "application/problem+json" },
+    });
     assert.equal(ours.headers.get("content-type"), "application/problem+json");
     const bad = await hub.ask("GET /api/models/alice/none", undefined, "hf_wrong");
-    assert.deepEqual([bad.status, bad.headers.get("x-error-message")], [401, "Invalid credentials in Authorization header"]);
+    assert.deepEqual(
+      [bad.status, bad.headers.get("x-error-message")],
+      [401, "Invalid credentials in Authorization header"],
+    );
   });
 
   test("whether one may read, and may write, is told apart", async () => {
     await using hub = await Hub.open();
     const repo = await hub.model();
-    const status = async (rest: string, by: string | null) => (await hub.ask(`GET ${repo}/auth-check${rest}`, undefined, by)).status;
+    const status = async (rest: string, by: string | null) =>
+      (await hub.ask(`GET ${repo}/auth-check${rest}`, undefined, by)).status;
     assert.deepEqual(
-      [await status("", null), await status("", "bob"), await status("/write", "bob"), await status("/write", null), await status("/write", "alice")],
+      [
+        await status("", null),
+        await status("", "bob"),
+        await status("/write", "bob"),
+        await status("/write", null),
+        await status("/write", "alice"),
+      ],
       [200, 200, 403, 401, 200],
     );
   });

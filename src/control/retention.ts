@@ -104,9 +104,7 @@ export class Retention implements AsyncDisposable {
     for (const [name, what] of this.#waiting) {
       this.#waiting.delete(name);
       if (what === "space") await this.#sweepSpace(name);
-      await this.#try(`the repository of ${name}`, () =>
-        this.#ports.repositories.collect(name, this.#closing.signal),
-      );
+      await this.#try(`the repository of ${name}`, () => this.#ports.repositories.collect(name, this.#closing.signal));
     }
     // At once: what comes from here on is for the next sweep.
     this.#sweeping = undefined;

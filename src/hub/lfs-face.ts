@@ -241,7 +241,8 @@ interface Batch {
 function parseBatch(value: unknown): Batch | string {
   const { operation, objects, hash_algo: algorithm = "sha256" } = (value ?? {}) as Record<string, unknown>;
   if (operation !== "upload" && operation !== "download") return "`operation` is neither upload nor download";
-  if (algorithm !== "sha256") return "`hash_algo` is not sha256, and no other is known";
+  // `@huggingface/hub` writes it its own way.
+  if (algorithm !== "sha256" && algorithm !== "sha_256") return "`hash_algo` is not sha256, and no other is known";
   if (!Array.isArray(objects)) return "`objects` is not a list";
   if (objects.length > objectsMax) return `\`objects\` has more than ${objectsMax}`;
   const pointers = objects.map(parsePointerOf);

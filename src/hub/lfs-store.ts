@@ -98,6 +98,11 @@ export class LfsStore {
     }
   }
 
+  /** The repository is gone: another may be made in its folder. */
+  forget(repository: string): void {
+    this.#used.delete(repository);
+  }
+
   async #whyNot(repository: string, size: number, used: number, by?: string): Promise<Refusal | undefined> {
     const { fileMaxBytes, repositoryMaxBytes, freeMinBytes } = this.#limits;
     if (size > fileMaxBytes) return no("too-large", `it has ${size} bytes, and one file may have ${fileMaxBytes}`);

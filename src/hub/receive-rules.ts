@@ -47,7 +47,9 @@ export async function refusePush(
 function refProblems(commands: readonly RefCommand[]): readonly string[] {
   return commands.flatMap(({ ref, to }) => {
     if (ref === mainRef && to === nothing)
-      return ["main cannot be deleted: it is what a Space runs, and what is read where nothing else is asked for. Push another commit to it instead."];
+      return [
+        "main cannot be deleted: it is what a Space runs, and what is read where nothing else is asked for. Push another commit to it instead.",
+      ];
     if (!ref.startsWith("refs/heads/") && !ref.startsWith("refs/tags/"))
       return [`${ref} is neither a branch nor a tag: only those are taken`];
     return Buffer.byteLength(ref) > refMaxBytes ? [`${ref.slice(0, 40)}… has more than ${refMaxBytes} bytes`] : [];

@@ -33,6 +33,8 @@ export interface CommitFound {
 
 /** Entries of trees that are kept, of all repositories together: some 60 MB. */
 const keptItemsMax = 300_000;
+/** Some 300 bytes each. */
+const keptCommitsMax = 10_000;
 /** git processes that look for the last commits of one page's paths at once. */
 const lastCommitsAtOnce = 4;
 const field = "\x1f";
@@ -43,6 +45,8 @@ export class RepoReader {
   readonly #git: GitProgram;
   /** By repository and tree, the last used last. */
   readonly #kept = new Map<string, KeptTree>();
+  /** Trees of commits that were asked for by their ids, file by file as a rule. */
+  readonly #commits = new Map<string, Revision>();
 
   constructor(git: GitProgram = systemGit) {
     this.#git = git;
@@ -68,7 +72,9 @@ export class RepoReader {
   }
 
   /** Its branches and tags, by name. */
-  async refs(repository: string): Promise<{ readonly branches: readonly RefFound[]; readonly tags: readonly RefFound[] }> {
+  async refs(
+    repository: string,
+  ): Promise<{ readonly branches: readonly RefFound[]; readonly tags: readonly RefFound[] }> {
     const format = "%(refname)%00%(objectname)%00%(*objectname)";
     const { output } = await this.#run(repository, ["for-each-ref", `--format=${format}`, "refs/heads", "refs/tags"]);
     const rows = output
@@ -173,6 +179,17 @@ export class RepoReader {
   }
 
   async #commit(repository: string, id: string): Promise<Revision | undefined> {
+    const key = `${repository}\n${id}`;
+    const known = this.#commits.get(key);
+    if (known !== undefined) return known;
+    const found = await this.#askCommit(repository, id);
+    if (found === undefined) return undefined;
+    if (this.#commits.size >= keptCommitsMax) this.#commits.clear();
+    this.#commits.set(key, found);
+    return found;
+  }
+
+  async #askCommit(repository: string, id: string): Promise<Revision | undefined> {
     const asked = ["rev-parse", "--quiet", `${id}^{commit}`, `${id}^{tree}`];
     const { exitCode, output } = await runGit(this.#git, { args: asked, repository, answers: [1, 128] });
     const [commit, tree] = output.toString("latin1").trim().split("\n");

@@ -183,7 +183,8 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
 
   async function recover(): Promise<void> {
     for (const name of await readdir(folder))
-      if (name.startsWith(freshPrefix) || name.startsWith(gonePrefix)) await rm(join(folder, name), { recursive: true, force: true });
+      if (name.startsWith(freshPrefix) || name.startsWith(gonePrefix))
+        await rm(join(folder, name), { recursive: true, force: true });
   }
 
   async function removeRepository(name: string): Promise<void> {

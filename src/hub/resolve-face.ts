@@ -117,7 +117,8 @@ export class ResolveFace {
       if (response.destroyed) return; // Nobody is left to be told.
       this.#options.desk.onFailure(`a file of ${address.repo.id} (${id})`, error);
       if (response.headersSent) response.destroy();
-      else refuse(response, { status: 500, says: `The platform could not do this; its log has the reason under ${id}.` });
+      else
+        refuse(response, { status: 500, says: `The platform could not do this; its log has the reason under ${id}.` });
     });
     return true;
   }
@@ -132,7 +133,8 @@ export class ResolveFace {
     const caller = { account: askedBy(asked), address: addressGroup(visitorOf(request).address) ?? "" };
     using slot = await this.#places.take(caller, left);
     if (left.aborted) return;
-    if (!slot) return refuse(response, { status: 503, says: "Too many other files are read at this moment: try again." });
+    if (!slot)
+      return refuse(response, { status: 503, says: "Too many other files are read at this moment: try again." });
     const found = await this.#find(address);
     if ("status" in found) return refuse(response, found);
     using _pace = keepPace(request, response, clock, this.#limits.pace);
@@ -188,7 +190,11 @@ export class ResolveFace {
     const isSame = (request.headers["if-range"] ?? head.etag) === head.etag;
     const range = isSame ? parseRange(request.headers.range, size) : undefined;
     if (range === "beyond")
-      return refuse(response, { status: 416, says: "The file is shorter.", commit }, { "content-range": `bytes */${size}` });
+      return refuse(
+        response,
+        { status: 416, says: "The file is shorter.", commit },
+        { "content-range": `bytes */${size}` },
+      );
     const [from, to] = range ?? [0, size - 1];
     response.writeHead(range ? 206 : 200, {
       ...head,
@@ -200,7 +206,12 @@ export class ResolveFace {
     await this.#sendBlob(found, from, to, response);
   }
 
-  async #sendBlob({ repository, item, size }: Found, from: number, to: number, response: ServerResponse): Promise<void> {
+  async #sendBlob(
+    { repository, item, size }: Found,
+    from: number,
+    to: number,
+    response: ServerResponse,
+  ): Promise<void> {
     const { reader } = this.#options;
     if (size <= smallMaxBytes) {
       const bytes = await reader.blob(repository, item.oid, size);
@@ -244,11 +255,15 @@ function dispositionOf(path: string): string {
 
 /** The caller's own name for its request, if it is one line of sense. */
 function requestIdOf({ headers }: IncomingMessage): string | undefined {
-  const said = headers["x-request-id"];
-  return typeof said === "string" && /^[\x21-\x7e]{1,200}$/.test(said) ? said : undefined;
+  const said = [headers["x-request-id"], headers["x-amzn-trace-id"]];
+  return said.find((id): id is string => typeof id === "string" && /^[\x21-\x7e]{1,200}$/.test(id));
 }
 
-function refuse(response: ServerResponse, { status, code, says, commit }: Refusal, more: Record<string, string> = {}): void {
+function refuse(
+  response: ServerResponse,
+  { status, code, says, commit }: Refusal,
+  more: Record<string, string> = {},
+): void {
   const bytes = Buffer.from(JSON.stringify({ error: says }));
   response.writeHead(status, {
     ...plainHeaders,

@@ -47,7 +47,16 @@ test("what .gitignore names is to be left out, and nothing else", async () => {
 });
 
 test("names that look like patterns or options are names", async () => {
-  assert.deepEqual(await modes({ "--all": [text, 1], "*.bin": [text, 1], "[a].txt": [text, 1], ":(glob)x": [text, 1], "ü b.bin": [text, 1] }), {
-    ...{ "--all": "regular", "*.bin": "lfs", "[a].txt": "regular", ":(glob)x": "regular", "ü b.bin": "lfs" },
-  });
+  assert.deepEqual(
+    await modes({
+      "--all": [text, 1],
+      "*.bin": [text, 1],
+      "[a].txt": [text, 1],
+      ":(glob)x": [text, 1],
+      "ü b.bin": [text, 1],
+    }),
+    {
+      ...{ "--all": "regular", "*.bin": "lfs", "[a].txt": "regular", ":(glob)x": "regular", "ü b.bin": "lfs" },
+    },
+  );
 });

@@ -43,7 +43,12 @@ export async function uploadModes(
     const input = files.map(({ path }) => `${path}\0`);
     const there = ["-C", folder];
     const env = { GIT_WORK_TREE: folder };
-    const filters = await runGit(git, { args: [...there, "check-attr", "-z", "--stdin", "filter"], repository, env, input });
+    const filters = await runGit(git, {
+      args: [...there, "check-attr", "-z", "--stdin", "filter"],
+      repository,
+      env,
+      input,
+    });
     const told = filters.output.toString("utf8").split("\0");
     const args = [...there, "check-ignore", "-z", "--stdin", "--no-index"];
     // It knows no literal names, and would take a colon in front for one of its own words.

@@ -196,9 +196,11 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   });
   const repositories = openRepositories({ folder: join(config.data, "repositories"), clock, random });
   await repositories.recover();
+  const lfsStore = new LfsStore(random, config.lfs);
   const hubRepos = new HubRepos({
     ...{ catalog, repositories, clock, random },
     spaces: { get: (id) => spaces.get(id), ids: () => spaces.ids() },
+    onRemoved: (repository) => lfsStore.forget(repository),
   });
   await hubRepos.recover();
 
@@ -510,7 +512,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   );
   const lfs = new LfsFace({
     repositories,
-    store: new LfsStore(random, config.lfs),
+    store: lfsStore,
     desk,
     key: await loadOwnSecret(catalog.settings, "lfs", random),
     clock,

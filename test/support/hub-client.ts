@@ -26,7 +26,8 @@ export class HubClient implements Disposable {
     this.#python = join(folder, "venv", "bin", "python");
   }
 
-  static async make(): Promise<HubClient> {
+  /** `version`: as pip writes it, `==1.18.*`; the newest where it is not said. */
+  static async make(version = ""): Promise<HubClient> {
     const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/bin", "/usr/local/bin"];
     const pyenv = join(process.env["HOME"] ?? "/", ".pyenv", "versions");
     const choice = chooseInterpreter(await findInterpreters(folders, [pyenv]), null);
@@ -35,7 +36,7 @@ export class HubClient implements Disposable {
     try {
       const limit = { timeout: installWithinMs };
       await run(choice.interpreter.path, ["-m", "venv", join(client.folder, "venv")], limit);
-      await run(client.#python, ["-m", "pip", "install", "--quiet", "huggingface_hub"], limit);
+      await run(client.#python, ["-m", "pip", "install", "--quiet", `huggingface_hub${version}`], limit);
     } catch (error) {
       client[Symbol.dispose]();
       throw error;
@@ -44,13 +45,17 @@ export class HubClient implements Disposable {
   }
 
   /** Runs a program with `api = HfApi()` of this server and token; what it prints as JSON. */
-  async ask(server: { readonly url: string; readonly token: string }, program: string): Promise<unknown> {
+  async ask(
+    server: { readonly url: string; readonly token: string; readonly env?: Readonly<Record<string, string>> },
+    program: string,
+  ): Promise<unknown> {
     const whole = ["import json", "from huggingface_hub import HfApi", "api = HfApi()", program].join("\n");
     const env = {
       PATH: process.env["PATH"] ?? "",
       HF_ENDPOINT: server.url,
       HF_TOKEN: server.token,
       HF_HOME: join(this.folder, "home"),
+      ...server.env,
     };
     const { stdout } = await run(this.#python, ["-c", whole], { env, timeout: answerWithinMs });
     return JSON.parse(stdout);

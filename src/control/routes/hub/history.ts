@@ -81,7 +81,9 @@ export const historyRoute: Route = (api, server) => {
     const { repo } = asked;
     const name = c.req.param("branch");
     if (name === builtBranch)
-      return refuse(c, "control/conflict", { detail: "main cannot be deleted: it is what is read where nothing else is asked for." });
+      return refuse(c, "control/conflict", {
+        detail: "main cannot be deleted: it is what is read where nothing else is asked for.",
+      });
     if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
     return answer(c, await hub.inTurn(repo, () => hub.refs.deleteBranch({ repository: hub.folderOf(repo), name })));
   });

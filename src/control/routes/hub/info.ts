@@ -33,8 +33,7 @@ const writtenInPython: Readonly<Record<string, string>> = {
 export const infoRoute: Route = (api, server) => {
   api.get("/api/:kind{models|datasets}/:owner/:name", (c) => answer(c, server, "main"));
   api.get(`${anyRepo}/revision/:rev`, (c) => answer(c, server, c.req.param("rev")));
-  for (const kind of ["models", "datasets"] as const)
-    api.get(`/api/${kind}`, async (c) => listRepos(c, server, kind));
+  for (const kind of ["models", "datasets"] as const) api.get(`/api/${kind}`, async (c) => listRepos(c, server, kind));
 };
 
 async function answer(c: ApiContext, server: Server, name: string): Promise<Response> {
@@ -75,7 +74,8 @@ export async function listRepos(c: ApiContext, server: Server, kind: HubRepo["ki
   const { searchParams } = new URL(c.req.url);
   const sort = c.req.query("sort") ?? "lastModified";
   const by = orders[writtenInPython[sort] ?? sort];
-  if (by === undefined) return refuseWish(c, `Nothing can be sorted by "${sort}"; write one of ${Object.keys(orders).join(", ")}.`);
+  if (by === undefined)
+    return refuseWish(c, `Nothing can be sorted by "${sort}"; write one of ${Object.keys(orders).join(", ")}.`);
   const sign = c.req.query("direction") === "1" ? 1 : -1;
   const [author, search] = [c.req.query("author"), c.req.query("search")?.toLowerCase()];
   const found = server.hub.repos
@@ -115,7 +115,13 @@ function summaryOf(repo: HubRepo, { sha, data, tags }: Card): Readonly<Record<st
   const text = (key: string): object => (typeof data?.[key] === "string" ? { [key]: data[key] } : {});
   return {
     ...{ _id: repo.key, id: repo.id, ...(repo.kind === "models" && { modelId: repo.id }) },
-    ...{ author: repo.owner, sha, private: repo.private, gated: repo.gated === "no" ? false : repo.gated, disabled: false },
+    ...{
+      author: repo.owner,
+      sha,
+      private: repo.private,
+      gated: repo.gated === "no" ? false : repo.gated,
+      disabled: false,
+    },
     ...{ likes: 0, downloads: 0, trendingScore: 0, tags },
     ...{ createdAt: iso(repo.createdAt), lastModified: iso(repo.changedAt) },
     ...(repo.kind === "models" && { ...text("library_name"), ...text("pipeline_tag") }),
@@ -132,7 +138,12 @@ function spaceOf(c: ApiContext, server: Server, repo: HubRepo): object {
 }
 
 function siblingsOf(
-  files: readonly { readonly path: string; readonly oid: string; readonly size: number; readonly lfs?: { readonly oid: string; readonly size: number } }[],
+  files: readonly {
+    readonly path: string;
+    readonly oid: string;
+    readonly size: number;
+    readonly lfs?: { readonly oid: string; readonly size: number };
+  }[],
   blobs: boolean,
 ): readonly object[] {
   return files.map(({ path, oid, size, lfs }) => {

@@ -21,7 +21,8 @@ export const moreRoute: Route = (api, server) => {
   api.post("/api/validate-yaml", async (c) => {
     const asked = await jsonBody(c, page);
     if (asked instanceof Response) return asked;
-    const found = asked.repoType === "space" ? ofSpace(asked.content) : { problems: cardProblems(asked.content), warnings: [] };
+    const found =
+      asked.repoType === "space" ? ofSpace(asked.content) : { problems: cardProblems(asked.content), warnings: [] };
     const messages = (list: readonly string[]): readonly object[] => list.map((message) => ({ message }));
     const answer = { errors: messages(found.problems), warnings: messages(found.warnings) };
     if (found.problems.length === 0) return c.json(answer);

@@ -68,7 +68,8 @@ export const hubReposRoute: Route = (api, server) => {
     const there = server.hub.repos.find(name);
     if (there) return server.effects.made ? made(c, name) : thereAlready(c, there);
     const wish = { private: isPrivate(asked) ?? false, by: by.account };
-    const done = name.kind === "spaces" ? await makeSpace(c, server, name, wish) : await server.hub.repos.create(name, wish);
+    const done =
+      name.kind === "spaces" ? await makeSpace(c, server, name, wish) : await server.hub.repos.create(name, wish);
     if (done instanceof Response) return done;
     if (!done.ok) return done.exists ? thereAlready(c, done.exists) : refuseAs(c, done);
     noteChange(c, { private: wish.private });
@@ -86,7 +87,8 @@ export const hubReposRoute: Route = (api, server) => {
     const by = ownerOf(c, owner, "write", keyOf(name));
     if (by instanceof Response) return by;
     noteChange(c, { kind: name.kind, owner });
-    const isThere = name.kind === "spaces" ? await server.removeSpace(name.id, actorOf(by)) : await server.hub.repos.remove(name);
+    const isThere =
+      name.kind === "spaces" ? await server.removeSpace(name.id, actorOf(by)) : await server.hub.repos.remove(name);
     return isThere || server.effects.made ? c.json({}) : noRepo(c, name);
   });
 
@@ -138,7 +140,10 @@ export const hubReposRoute: Route = (api, server) => {
     if (from instanceof Response) return from;
     const asked = await jsonBody(c, duplicateWish);
     if (asked instanceof Response) return asked;
-    const to = namedBy(from.kind, asked.repository.includes("/") ? asked.repository : `${caller.account}/${asked.repository}`);
+    const to = namedBy(
+      from.kind,
+      asked.repository.includes("/") ? asked.repository : `${caller.account}/${asked.repository}`,
+    );
     if (!to) return refuseWish(c, "`repository` is of the form owner/name.");
     const by = ownerOf(c, to.owner, "write", keyOf(to));
     if (by instanceof Response) return by;
@@ -149,7 +154,11 @@ export const hubReposRoute: Route = (api, server) => {
     const wish = { private: isPrivate(asked) ?? from.private, by: by.account };
     const { store } = server.hub;
     if (to.kind !== "spaces") {
-      const done = await server.hub.repos.create(to, wish, async (stored) => void (await store.copyRepository(from.stored, stored)));
+      const done = await server.hub.repos.create(
+        to,
+        wish,
+        async (stored) => void (await store.copyRepository(from.stored, stored)),
+      );
       if (done.ok) return made(c, to);
       return done.exists ? thereAlready(c, done.exists) : refuseAs(c, done);
     }
@@ -227,7 +236,10 @@ function made(c: ApiContext, name: RepoName): Response {
 
 /** The Hub's clients go on with the address. */
 function thereAlready(c: ApiContext, repo: HubRepo): Response {
-  const problem = problemOf("control/conflict", { waybill: c.get("requestId"), detail: `${repo.id} is there already.` });
+  const problem = problemOf("control/conflict", {
+    waybill: c.get("requestId"),
+    detail: `${repo.id} is there already.`,
+  });
   const body = JSON.stringify({ ...problem, error: problem.detail, url: `${originOf(c)}${pathOf(repo)}` });
   return new Response(body, { status: problem.status, headers: problemResponse(problem).headers });
 }

@@ -81,7 +81,6 @@ export function entryOf({ type, oid, size, path, lfs }: TreeItem): { readonly pa
   return { type, oid, size: lfs.size, path, lfs: large } as { path: string };
 }
 
-
 /** The list's address at its commit, so that all pages are of the same tree. */
 function pinned(c: ApiContext, revision: Revision | "empty"): string {
   const { pathname } = new URL(c.req.url);
@@ -103,14 +102,17 @@ async function askedPaths(
   if (asked === undefined) return refuseWish(c, "The body has to name `paths`, as JSON or as a form.");
   const paths = typeof asked.paths === "string" ? [asked.paths] : asked.paths;
   const most = asked.expand === true ? expandedMost : pathsMax;
-  if (paths.length > most) return refuseWish(c, `One request may ask for ${most} paths; this one asks for ${paths.length}.`);
+  if (paths.length > most)
+    return refuseWish(c, `One request may ask for ${most} paths; this one asks for ${paths.length}.`);
   return { paths, expand: asked.expand === true };
 }
 
 function ofForm(text: string): z.infer<typeof pathsWish> | undefined {
   const form = new URLSearchParams(text);
   const paths = form.getAll("paths");
-  return form.has("paths") || text === "expand=false" ? { paths, expand: isSet(form.get("expand") ?? undefined) } : undefined;
+  return form.has("paths") || text === "expand=false"
+    ? { paths, expand: isSet(form.get("expand") ?? undefined) }
+    : undefined;
 }
 
 function parseJson(text: string): unknown {

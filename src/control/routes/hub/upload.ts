@@ -84,7 +84,8 @@ export const uploadRoute: Route = (api, server) => {
     if (done === "no-branch") return noRevision(c, name, branch);
     if (!done.ok) {
       const { says, errors, waybill } = done;
-      const headers: Record<string, string> = done.code === "control/not-found" ? { "x-error-code": "EntryNotFound" } : {};
+      const headers: Record<string, string> =
+        done.code === "control/not-found" ? { "x-error-code": "EntryNotFound" } : {};
       return refuse(c, done.code, { detail: says, ...(errors && { errors }), ...(waybill && { waybill }) }, headers);
     }
     noteChange(c, { commit: done.commit, build: done.build });
@@ -119,7 +120,9 @@ async function commitTo(
   if (!parsed.ok) return parsed;
   const { hub, commits } = server;
   return hub.inTurn(repo, async (): Promise<Stored> => {
-    const { branches } = (await hub.store.exists(repo.stored)) ? await hub.reader.refs(hub.folderOf(repo)) : { branches: [] };
+    const { branches } = (await hub.store.exists(repo.stored))
+      ? await hub.reader.refs(hub.folderOf(repo))
+      : { branches: [] };
     const isFirst = branch === builtBranch && branches.length === 0;
     if (!isFirst && !branches.some(({ name }) => name === branch)) return "no-branch";
     await hub.store.createRepository(repo.stored);
