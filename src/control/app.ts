@@ -6,6 +6,7 @@ import type { ApiEnv, Route } from "./api.ts";
 import { refuse } from "./api.ts";
 import { auditing } from "./auditing.ts";
 import { callerOf, refuseCaller } from "./console-caller.ts";
+import { RepoGone } from "./hub.ts";
 import { keyed } from "./keyed.ts";
 import { EffectMade } from "./request-effects.ts";
 import { auditRoute } from "./routes/audit.ts";
@@ -20,6 +21,7 @@ import { deviceRoute } from "./routes/device.ts";
 import { drainsRoute } from "./routes/drains.ts";
 import { handOverRoute } from "./routes/hand-over.ts";
 import { hostsRoute } from "./routes/hosts.ts";
+import { noRepo } from "./routes/hub/asked-repo.ts";
 import { historyRoute } from "./routes/hub/history.ts";
 import { infoRoute } from "./routes/hub/info.ts";
 import { moreRoute } from "./routes/hub/more.ts";
@@ -135,6 +137,7 @@ export function createApi(server: Server): Hono<ApiEnv> {
     }),
   );
   api.onError((error, c) => {
+    if (error instanceof RepoGone) return noRepo(c, error.repo);
     if (error instanceof EffectMade) return refuse(c, "control/answer-lost");
     server.onFailure(`${c.req.method} ${new URL(c.req.url).pathname} (${c.get("requestId")})`, error);
     return refuse(c, "control/failed");

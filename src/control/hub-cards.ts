@@ -53,10 +53,8 @@ export class HubCards {
   /** Of any revision. */
   async at(repository: string, revision: FoundRevision): Promise<Card> {
     if (revision === undefined || revision === "empty") return { sha: null, data: null, tags: [] };
-    const readme = (await this.#reader.tree(repository, revision)).get("README.md");
-    const isRead = readme?.type === "file" && readme.size <= readmeMaxBytes;
-    const text = isRead ? (await this.#reader.blob(repository, readme.oid, readmeMaxBytes)).toString("utf8") : "";
-    const data = cardOf(text);
+    const readme = await this.#reader.fileAt(repository, revision.commit, "README.md", readmeMaxBytes);
+    const data = cardOf(readme?.toString("utf8") ?? "");
     return { sha: revision.commit, data, tags: tagsOf(data) };
   }
 

@@ -8,6 +8,17 @@ import type { Commits } from "./commits.ts";
 import { HubCards } from "./hub-cards.ts";
 import { authorOf, type HubRepo, type HubRepos } from "./hub-repos.ts";
 
+/** It was there when it was asked for. */
+export class RepoGone extends Error {
+  override readonly name = "RepoGone";
+  readonly repo: RepoName;
+
+  constructor(repo: RepoName) {
+    super(`${repo.id} was deleted or moved meanwhile`);
+    this.repo = repo;
+  }
+}
+
 export interface HubParts {
   readonly hubRepos: HubRepos;
   readonly repositories: RepositoryStore;
@@ -40,6 +51,14 @@ export class Hub {
   /** Nothing else is committed to it meanwhile. */
   inTurn<T>(repo: RepoName, work: () => Promise<T>): Promise<T> {
     return repo.kind === "spaces" ? this.#parts.commits.inTurn(repo.id, work) : this.repos.inTurn(repo, work);
+  }
+
+  /** In its turn, if it is still where it was found; throws {@link RepoGone} where it was deleted or moved meanwhile. */
+  changing<T>(repo: HubRepo, work: () => Promise<T>): Promise<T> {
+    return this.inTurn(repo, async () => {
+      if (this.repos.find(repo)?.stored !== repo.stored) throw new RepoGone(repo);
+      return work();
+    });
   }
 
   /** Also of a Space that nothing was ever pushed to. */

@@ -1,10 +1,10 @@
 /** Reads repositories for the Hub's API: revisions, trees, history and bytes. What it keeps is of trees, which never change. */
 import { spawn } from "node:child_process";
 import type { Readable } from "node:stream";
-import { cleanEnv, runGit, systemGit, type GitProgram } from "./git.ts";
+import { cleanEnv, GitFailure, runGit, systemGit, type GitProgram } from "./git.ts";
 import type { RunIn } from "./git-objects.ts";
 import { isCommit } from "./repository.ts";
-import { emptyTree, readTreeIndex, TreeIndex } from "./tree-index.ts";
+import { emptyTree, readTreeIndex, type TreeIndex } from "./tree-index.ts";
 
 export interface Revision {
   readonly commit: string;
@@ -147,6 +147,18 @@ export class RepoReader {
     };
     await Promise.all(Array.from({ length: lastCommitsAtOnce }, work));
     return found;
+  }
+
+  /** A file of a commit, without a look at all others; undefined where it is none, or longer. */
+  async fileAt(repository: string, commit: string, path: string, maxBytes: number): Promise<Buffer | undefined> {
+    const asked = { args: ["cat-file", "blob", `${commit}:${path}`], repository, answers: [128] };
+    try {
+      const { exitCode, output } = await runGit(this.#git, { ...asked, outputMaxBytes: maxBytes });
+      return exitCode === 0 ? output : undefined;
+    } catch (error) {
+      if (error instanceof GitFailure && error.code === "git-too-much") return undefined;
+      throw error;
+    }
   }
 
   /** The bytes of a blob that is there, whole; throws `GitFailure` above `maxBytes`. */

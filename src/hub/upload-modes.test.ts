@@ -29,9 +29,12 @@ test("a file that .gitattributes give to git-lfs is a large one, in any folder; 
 
 test("bytes that are no text are a large file from a megabyte on", async () => {
   const binary = Buffer.from([1, 0, 2]);
-  assert.deepEqual(await modes({ a: [binary, (1 << 20) - 1], b: [binary, 1 << 20], c: [text, 1 << 20] }), {
-    ...{ a: "regular", b: "lfs", c: "regular" },
+  const cut = Buffer.from("12ü").subarray(0, 3);
+  const found = await modes({
+    ...{ a: [binary, (1 << 20) - 1], b: [binary, 1 << 20], c: [text, 1 << 20] },
+    ...{ d: [Buffer.from([0xff, 0xfe, 1]), 1 << 20], e: [cut, 1 << 20] },
   });
+  assert.deepEqual(found, { a: "regular", b: "lfs", c: "regular", d: "lfs", e: "regular" });
 });
 
 test("what .gitignore names is to be left out, and nothing else", async () => {

@@ -66,5 +66,17 @@ export async function uploadModes(
 }
 
 function isLarge({ size, sample }: UploadWish): boolean {
-  return size > fileMaxBytes || (size >= binaryMinBytes && sample.includes(0));
+  return size > fileMaxBytes || (size >= binaryMinBytes && !isText(sample));
+}
+
+/** UTF-8 without a zero byte, as far as it goes: the sample may end within a character. */
+function isText(sample: Uint8Array): boolean {
+  if (sample.includes(0)) return false;
+  try {
+    new TextDecoder("utf-8", { fatal: true }).decode(sample, { stream: true });
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
 }

@@ -71,7 +71,7 @@ export const historyRoute: Route = (api, server) => {
     const revision = await hub.revision(repo, from);
     if (revision === undefined || revision === "empty") return noRevision(c, repo, from);
     const wished = { repository: hub.folderOf(repo), name };
-    const made = await hub.inTurn(repo, () => hub.refs.makeBranch(wished, revision.commit, wish.overwrite === true));
+    const made = await hub.changing(repo, () => hub.refs.makeBranch(wished, revision.commit, wish.overwrite === true));
     noteChange(c, { branch: name, commit: revision.commit });
     return answer(c, made);
   });
@@ -85,7 +85,7 @@ export const historyRoute: Route = (api, server) => {
         detail: "main cannot be deleted: it is what is read where nothing else is asked for.",
       });
     if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
-    return answer(c, await hub.inTurn(repo, () => hub.refs.deleteBranch({ repository: hub.folderOf(repo), name })));
+    return answer(c, await hub.changing(repo, () => hub.refs.deleteBranch({ repository: hub.folderOf(repo), name })));
   });
 
   api.post(`${anyRepo}/tag/:rev{.+}`, async (c) => {
@@ -98,7 +98,7 @@ export const historyRoute: Route = (api, server) => {
     if (revision === undefined || revision === "empty") return noRevision(c, repo, c.req.param("rev"));
     const wished = { repository: hub.folderOf(repo), name: wish.tag };
     const about = { message: wish.message ?? "", author: authorOf(caller.account), seconds: seconds() };
-    return answer(c, await hub.inTurn(repo, () => hub.refs.makeTag(wished, revision.commit, about)));
+    return answer(c, await hub.changing(repo, () => hub.refs.makeTag(wished, revision.commit, about)));
   });
   api.delete(`${anyRepo}/tag/:rev{.+}`, async (c) => {
     const asked = writableRepo(c, server);
@@ -106,7 +106,7 @@ export const historyRoute: Route = (api, server) => {
     const { repo } = asked;
     const name = c.req.param("rev");
     if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
-    return answer(c, await hub.inTurn(repo, () => hub.refs.deleteTag({ repository: hub.folderOf(repo), name })));
+    return answer(c, await hub.changing(repo, () => hub.refs.deleteTag({ repository: hub.folderOf(repo), name })));
   });
 
   api.post(`${anyRepo}/super-squash/:branch{.+}`, async (c) => {
@@ -119,7 +119,7 @@ export const historyRoute: Route = (api, server) => {
     if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
     const message = wish.message?.trim() ? wish.message : `Super-squash branch '${name}'`;
     const about = { message, author: authorOf(caller.account), seconds: seconds() };
-    const done = await hub.inTurn(repo, async () => {
+    const done = await hub.changing(repo, async () => {
       const squashed = await hub.refs.squash({ repository: hub.folderOf(repo), name }, about);
       if (!squashed.ok) return squashed;
       await hub.repos.touched(repo, caller.account);

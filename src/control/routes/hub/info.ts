@@ -132,9 +132,9 @@ function summaryOf(repo: HubRepo, { sha, data, tags }: Card): Readonly<Record<st
 function spaceOf(c: ApiContext, server: Server, repo: HubRepo): object {
   if (repo.kind !== "spaces") return {};
   const view = server.spaces.hubView(repo.id, { inside: isInside(c) });
-  const sdk = server.spaces.get(repo.id)?.sdk;
+  const sdk = server.spaces.get(repo.id)?.sdk ?? null;
   const { host, subdomain, runtime, lastModified } = view ?? {};
-  return { host, subdomain, runtime, lastModified, ...(sdk != null && { sdk }) };
+  return { host, subdomain, runtime, lastModified, ...(sdk !== null && { sdk }) };
 }
 
 function siblingsOf(

@@ -53,7 +53,8 @@ export const moreRoute: Route = (api, server) => {
       if (repo.private && !mayKnow(c, repo.owner, "read", repo.key)) continue;
       const { data } = await server.hub.cards.of(repo);
       const title = typeof data?.["title"] === "string" ? data["title"] : repo.name;
-      const about = `${repo.id} ${title} ${String(data?.["short_description"] ?? "")}`.toLowerCase();
+      const described = typeof data?.["short_description"] === "string" ? data["short_description"] : "";
+      const about = `${repo.id} ${title} ${described}`.toLowerCase();
       if (!words.every((word) => about.includes(word))) continue;
       const runtime = server.spaces.hubView(repo.id, { inside: false })?.runtime;
       found.push({ id: repo.id, author: repo.owner, title, private: repo.private, runtime });

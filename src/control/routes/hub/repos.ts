@@ -223,10 +223,15 @@ async function equip(
       const set = await server.environments.set({ kind, space, name }, { value, description, account: by.account });
       if (!set.ok) return refuseAs(c, set);
     }
-  const { hardware, sleepTimeSeconds } = wish;
-  if (hardware == null && sleepTimeSeconds == null) return undefined;
-  const sleep = sleepTimeSeconds == null ? {} : sleepAfter(sleepTimeSeconds);
-  const changed = await server.spaces.set(space, { ...(hardware != null && { hardware }), ...sleep }, actorOf(by));
+  const hardware = wish.hardware ?? undefined;
+  const sleepTime = wish.sleepTimeSeconds ?? undefined;
+  if (hardware === undefined && sleepTime === undefined) return undefined;
+  const sleep = sleepTime === undefined ? {} : sleepAfter(sleepTime);
+  const changed = await server.spaces.set(
+    space,
+    { ...(hardware !== undefined && { hardware }), ...sleep },
+    actorOf(by),
+  );
   return changed !== undefined && isRefused(changed) ? refuse(c, changed.code, { detail: changed.says }) : undefined;
 }
 

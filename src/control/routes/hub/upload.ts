@@ -119,7 +119,7 @@ async function commitTo(
   const parsed = parsedCommit(bytes);
   if (!parsed.ok) return parsed;
   const { hub, commits } = server;
-  return hub.inTurn(repo, async (): Promise<Stored> => {
+  return hub.changing(repo, async (): Promise<Stored> => {
     const { branches } = (await hub.store.exists(repo.stored))
       ? await hub.reader.refs(hub.folderOf(repo))
       : { branches: [] };
