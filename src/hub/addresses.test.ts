@@ -34,10 +34,25 @@ test("what begins with the platform's own words is no model, and a name that is 
     assert.equal(git(`${url}/info/refs`), undefined, url);
     assert.equal(ofFile(`${url}/resolve/main/a`), undefined, url);
   }
-  for (const id of ["alice/..", "../alice", "alice/a%2Fb", "ali ce/tiny", "-alice/tiny", "alice/x.git.git", `alice/${"x".repeat(200)}`, "alice"]) {
+  for (const id of [
+    "alice/..",
+    "../alice",
+    "alice/a%2Fb",
+    "ali ce/tiny",
+    "-alice/tiny",
+    "alice/x.git.git",
+    `alice/${"x".repeat(200)}`,
+    "alice",
+  ]) {
     assert.equal(git(`/${id}/info/refs`), undefined, id);
     assert.equal(ofFile(`/${id}/resolve/main/a`), undefined, id);
   }
-  for (const url of ["/alice/tiny", "/alice/tiny/blob/main/a", "/alice/tiny/resolve/main", "/alice/tiny/resolve/main/", "/"])
+  for (const url of [
+    "/alice/tiny",
+    "/alice/tiny/blob/main/a",
+    "/alice/tiny/resolve/main",
+    "/alice/tiny/resolve/main/",
+    "/",
+  ])
     assert.equal(ofFile(url), undefined, url);
 });

@@ -1,6 +1,7 @@
 /** Reads repositories for the Hub's API: revisions, trees, history and bytes. What it keeps is of trees, which never change. */
 import { spawn } from "node:child_process";
 import type { Readable } from "node:stream";
+import { BlobBatches } from "./blob-batch.ts";
 import { cleanEnv, GitFailure, runGit, systemGit, type GitProgram } from "./git.ts";
 import type { RunIn } from "./git-objects.ts";
 import { isCommit } from "./repository.ts";
@@ -43,6 +44,7 @@ const logFormat = `%H${field}%ct${field}%an${field}%s${field}%b`;
 
 export class RepoReader {
   readonly #git: GitProgram;
+  readonly #batches: BlobBatches;
   /** By repository and tree, the last used last. */
   readonly #kept = new Map<string, KeptTree>();
   /** Trees of commits that were asked for by their ids, file by file as a rule. */
@@ -50,6 +52,7 @@ export class RepoReader {
 
   constructor(git: GitProgram = systemGit) {
     this.#git = git;
+    this.#batches = new BlobBatches(git);
   }
 
   /** A branch, a tag, a whole reference or a commit's id; git's other ways to name one are not taken. */
@@ -159,6 +162,13 @@ export class RepoReader {
       if (error instanceof GitFailure && error.code === "git-too-much") return undefined;
       throw error;
     }
+  }
+
+  /** The bytes of a blob that is there and small, for many that are asked for one after another. */
+  async smallBlob(repository: string, oid: string): Promise<Buffer> {
+    const bytes = await this.#batches.read(repository, oid);
+    if (bytes === undefined) throw new GitFailure("git-failed", `blob ${oid} is not in the repository`);
+    return bytes;
   }
 
   /** The bytes of a blob that is there, whole; throws `GitFailure` above `maxBytes`. */

@@ -214,7 +214,7 @@ export class ResolveFace {
   ): Promise<void> {
     const { reader } = this.#options;
     if (size <= smallMaxBytes) {
-      const bytes = await reader.blob(repository, item.oid, size);
+      const bytes = await reader.smallBlob(repository, item.oid);
       return void response.end(bytes.subarray(from, to + 1));
     }
     const stream = reader.stream(repository, item.oid);
