@@ -161,6 +161,8 @@ export class Spaces {
     // Refused where nothing of it runs.
     await this.#keeper.decide(known, { type: "stop", actor });
     for (const { status } of replicas.livingOf(id)) this.#keeper.orders.retire(status.replica, `${id} was deleted`);
+    // Nodes take them off their disks when they say hello the next time: by then nothing of it runs.
+    await catalog.kept.removeReleases(id, { newest: 0, pinned: [], now: clock.wall() });
     await catalog.spaces.remove(id, clock.wall());
     await beside();
     this.#byId.delete(id);

@@ -101,7 +101,7 @@ export interface RepositoryStore {
   commitFiles(request: CommitRequest): Promise<CommitResult>;
   /** Removes what a crash left of repositories that were being made, or removed. Call before one is made. */
   recover(): Promise<void>;
-  /** Packs a Space's repository, where it has one and that is due. Not while it is written; who wants to write, or `signal`, ends it. */
+  /** Packs a repository, where there is one and that is due. Not while it is written; who wants to write, or `signal`, ends it. */
   collect(name: string, signal?: AbortSignal): Promise<void>;
   /** For a git that changes the repository itself, as a push does: while this is held it is not packed. */
   hold(repository: string): Promise<Disposable>;

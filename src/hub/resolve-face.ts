@@ -42,6 +42,8 @@ const resolveFaceLimits: ResolveFaceLimits = {
   places: { atOnce: 64, perCaller: 32, anonymous: 48, withinMs: 60_000 },
   pace: paceLimits,
 };
+/** Of a large file, at a time: 64 transfers hold 32 MB. */
+const pieceBytes = 256 << 10;
 /** A smaller file is read whole. */
 const smallMaxBytes = 256 << 10;
 
@@ -202,7 +204,8 @@ export class ResolveFace {
       ...(range && { "content-range": `bytes ${from}-${to}/${size}` }),
     });
     if (request.method === "HEAD" || size === 0) return void response.end();
-    if (found.file !== undefined) return pipeline(createReadStream(found.file, { start: from, end: to }), response);
+    if (found.file !== undefined)
+      return pipeline(createReadStream(found.file, { start: from, end: to, highWaterMark: pieceBytes }), response);
     await this.#sendBlob(found, from, to, response);
   }
 

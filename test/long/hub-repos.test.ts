@@ -1,7 +1,7 @@
 /** Models, datasets and Spaces by the clients that people have: `huggingface_hub` of three times, `hf`, `@huggingface/hub`, git with git-lfs. */
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import * as js from "@huggingface/hub";
@@ -378,6 +378,99 @@ except Exception as e: print(json.dumps([type(e).__name__, str(e)]))`,
     assert.equal(await (await js.downloadFile({ ...asked("alice/kept"), path: "a.txt" }))?.text(), "a");
     assert.equal(await js.repoExists(asked("alice/gone")), false);
     assert.equal((await get("/alice/gone/resolve/main/a.txt", alice.token)).status, 404);
+  });
+
+  test("SIGKILL in the middle of commits, makings, moves and deletions: what was acknowledged is so, and the rest whole or not at all", async () => {
+    const ask = async (method: string, path: string, body: object | string): Promise<Response | undefined> =>
+      fetch(`${up.url}${path}`, {
+        method,
+        headers: { authorization: `Bearer ${alice.token}` },
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      }).catch(() => undefined); // The platform was killed before it answered.
+    const line = (key: string, value: object): string => JSON.stringify({ key, value });
+    const commit = (path: string): string => {
+      const content = Buffer.from(path).toString("base64");
+      // Both or none of them.
+      const files = [path, `twin/${path}`].map((name) => line("file", { path: name, content, encoding: "base64" }));
+      return [line("header", { summary: path }), ...files].join("\n");
+    };
+    const names = async (): Promise<readonly string[]> =>
+      ((await (await get("/api/models?author=alice", alice.token)).json()) as { id: string }[]).map(({ id }) => id);
+    await ask("POST", "/api/repos/create", { name: "busy" });
+    await ask("POST", "/api/repos/create", { name: "here-0" });
+    const kept = new Set<string>();
+    const made = new Set<string>();
+    const ended = new Set<string>();
+    for (let round = 0; round < 4; round++) {
+      let isKilled = false;
+      let answered = 0;
+      const enough = Promise.withResolvers<void>();
+      const each = async (work: (n: number) => Promise<boolean>): Promise<void> => {
+        for (let n = 0; !isKilled; n++) if ((await work(n)) && (answered += 1) > 12 + 7 * round) enough.resolve();
+      };
+      const writers = [1, 2, 3].map((writer) =>
+        each(async (n) => {
+          const path = `${round}-${writer}-${n}.txt`;
+          const done = await ask("POST", "/api/models/alice/busy/commit/main", commit(path));
+          if (done?.status === 200) kept.add(path);
+          return done?.status === 200;
+        }),
+      );
+      const maker = each(async (n) => {
+        const name = `m-${round}-${n}`;
+        if ((await ask("POST", "/api/repos/create", { name }))?.status !== 200) return false;
+        made.add(`alice/${name}`);
+        if (n % 2 === 0) return true;
+        const gone = await ask("DELETE", "/api/repos/delete", { name: `alice/${name}` });
+        // Asked for, so it may be either where nobody heard the answer.
+        made.delete(`alice/${name}`);
+        if (gone?.status === 200) ended.add(`alice/${name}`);
+        return gone?.status === 200;
+      });
+      const mover = each(async () => {
+        const from = (await names().catch(() => [])).find((id) => id.startsWith("alice/here-"));
+        if (from === undefined) return false;
+        const toRepo = `alice/here-${round}-${answered}`;
+        return (await ask("POST", "/api/repos/move", { fromRepo: from, toRepo, type: "model" }))?.status === 200;
+      });
+      await enough.promise;
+      await up.kill();
+      isKilled = true;
+      await Promise.all([...writers, maker, mover]);
+      await up.up();
+    }
+    const found = await names();
+    assert.deepEqual(
+      [...made].filter((id) => !found.includes(id)),
+      [],
+    );
+    assert.deepEqual(
+      [...ended].filter((id) => found.includes(id)),
+      [],
+    );
+    assert.equal(found.filter((id) => id.startsWith("alice/here-")).length, 1);
+    const siblings = async (id: string): Promise<readonly string[]> => {
+      const info = await get(`/api/models/${id}`, alice.token);
+      assert.equal(info.status, 200, id);
+      return ((await info.json()) as { siblings: { rfilename: string }[] }).siblings.map(({ rfilename }) => rfilename);
+    };
+    const files = await siblings("alice/busy");
+    assert.deepEqual(
+      [...kept].filter((path) => !files.includes(path)),
+      [],
+    );
+    const [own, twins] = [
+      files.filter((path) => path.endsWith(".txt") && !path.includes("/")),
+      files.filter((path) => path.startsWith("twin/")),
+    ];
+    assert.deepEqual(
+      twins.map((path) => path.slice("twin/".length)),
+      own,
+    );
+    for (const id of found) assert.ok((await siblings(id)).includes(".gitattributes"), id);
+    // No folder lies there that nobody has.
+    const folders = readdirSync(join(up.data, "repositories", "models"));
+    assert.equal(folders.length, found.length, String(folders));
   });
 
   test("a backup has their files", async () => {
