@@ -3,9 +3,10 @@
  * there whole and on disk, or not at all.
  */
 import { createHash } from "node:crypto";
-import { mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { newId, type RandomBytes } from "../stdx/ids.ts";
+import { readdir, stat, statfs } from "node:fs/promises";
+import { join } from "node:path";
+import { FolderBlobs } from "../blobs/folder.ts";
+import type { RandomBytes } from "../stdx/ids.ts";
 import { isOneOf } from "./errors.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
 
@@ -22,6 +23,9 @@ export const lfsLimits: LfsLimits = {
   repositoryMaxBytes: 100 * 2 ** 30,
   freeMinBytes: 2 ** 30,
 };
+
+/** The kind of blob that they are. */
+const objects = "objects";
 
 export interface Refusal {
   readonly ok: false;
@@ -81,20 +85,16 @@ export class LfsStore {
       missing -= counted;
       this.#await(by, -counted);
     };
-    const fresh = join(incoming(repository), newId("i", this.#random));
     try {
-      const wrong = await write(fresh, pointer, counted(bytes, came));
-      if (wrong !== undefined) return no("wrong-content", wrong);
-      const already = await findObject(repository, pointer);
-      if (already === undefined) {
-        await publish(fresh, objectFile(repository, oid));
-        kept = true;
-      }
+      const blobs = this.#blobs(repository);
+      kept = await blobs.put({ kind: objects, digest: oid }, checked(counted(bytes, came), pointer));
       return { ok: true };
+    } catch (error) {
+      if (error instanceof WrongContent) return no("wrong-content", error.message);
+      throw error;
     } finally {
       came(missing);
       if (!kept) await this.#account(repository, -size);
-      await rm(fresh, { force: true });
     }
   }
 
@@ -121,6 +121,11 @@ export class LfsStore {
       : undefined;
   }
 
+  /** They lie where git-lfs looks for them in a repository. */
+  #blobs(repository: string): FolderBlobs {
+    return new FolderBlobs(join(repository, "lfs"), this.#random);
+  }
+
   #await(by: string, change: number): void {
     this.#awaited += change;
     const own = (this.#awaitedOf.get(by) ?? 0) + change;
@@ -133,9 +138,8 @@ export class LfsStore {
     const known = this.#used.get(repository);
     if (known) return known;
     const looked = (async () => {
-      await rm(incoming(repository), { recursive: true, force: true });
-      await mkdir(incoming(repository), { recursive: true, mode: 0o700 });
-      return sizeOfAll(join(repository, "lfs", "objects"));
+      await this.#blobs(repository).recover();
+      return sizeOfAll(join(repository, "lfs", objects));
     })();
     this.#used.set(repository, looked);
     looked.catch(() => this.#used.delete(repository));
@@ -158,43 +162,27 @@ async function* counted(bytes: AsyncIterable<Uint8Array>, came: (count: number) 
 }
 
 function objectFile(repository: string, oid: string): string {
-  return join(repository, "lfs", "objects", oid.slice(0, 2), oid.slice(2, 4), oid);
+  return join(repository, "lfs", objects, oid.slice(0, 2), oid.slice(2, 4), oid);
 }
 
-function incoming(repository: string): string {
-  return join(repository, "lfs", "incoming");
-}
+class WrongContent extends Error {}
 
-/** Says what is wrong with the bytes; undefined where they are on disk and right. */
-async function write(
-  file: string,
-  { oid, size }: LfsPointer,
+/** Throws {@link WrongContent} where they are not what the pointer says, at the end at the latest. */
+async function* checked(
   bytes: AsyncIterable<Uint8Array>,
-): Promise<string | undefined> {
+  { oid, size }: LfsPointer,
+): AsyncGenerator<Uint8Array, void, void> {
   const hash = createHash("sha256");
-  let written = 0;
-  await using handle = await open(file, "wx", 0o644);
+  let came = 0;
   for await (const piece of bytes) {
-    written += piece.length;
-    if (written > size) return `more than the ${size} bytes that were announced`;
+    came += piece.length;
+    if (came > size) throw new WrongContent(`more than the ${size} bytes that were announced`);
     hash.update(piece);
-    await handle.write(piece);
+    yield piece;
   }
-  if (written !== size) return `${written} bytes instead of the ${size} that were announced`;
+  if (came !== size) throw new WrongContent(`${came} bytes instead of the ${size} that were announced`);
   const found = hash.digest("hex");
-  if (found !== oid) return `its SHA-256 is ${found}, not the ${oid} that was announced`;
-  await handle.sync();
-  return undefined;
-}
-
-async function publish(fresh: string, final: string): Promise<void> {
-  await mkdir(dirname(final), { recursive: true });
-  await rename(fresh, final);
-  // The file's name, and those of the two folders that may be new with it.
-  for (const folder of [dirname(final), dirname(dirname(final)), dirname(dirname(dirname(final)))]) {
-    await using handle = await open(folder);
-    await handle.sync();
-  }
+  if (found !== oid) throw new WrongContent(`its SHA-256 is ${found}, not the ${oid} that was announced`);
 }
 
 async function sizeOfAll(folder: string): Promise<number> {

@@ -1,0 +1,155 @@
+/** Blobs in a folder: each a file, written elsewhere first, synced, and then renamed to where it is looked for. */
+import { createReadStream } from "node:fs";
+import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { assert } from "../stdx/assert.ts";
+import { newId, type RandomBytes } from "../stdx/ids.ts";
+import { BlobMissing, isBlobName, type BlobName, type Blobs, type ByteRange, type ListedBlob } from "./blobs.ts";
+import type { SweepRules, Swept } from "./blobs.ts";
+import { Holds } from "./holds.ts";
+
+/** Where what comes in is written. */
+const incoming = "incoming";
+
+export class FolderBlobs implements Blobs {
+  readonly #folder: string;
+  readonly #random: RandomBytes;
+  readonly #holds = new Holds();
+
+  /** `folder` need not be there yet. */
+  constructor(folder: string, random: RandomBytes) {
+    this.#folder = folder;
+    this.#random = random;
+  }
+
+  /** Throws away what an earlier process left half. To be called before anything is put. */
+  async recover(): Promise<void> {
+    await rm(join(this.#folder, incoming), { recursive: true, force: true });
+    await mkdir(join(this.#folder, incoming), { recursive: true, mode: 0o700 });
+  }
+
+  async put(name: BlobName, bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
+    const fresh = join(this.#folder, incoming, newId("i", this.#random));
+    await mkdir(dirname(fresh), { recursive: true, mode: 0o700 });
+    try {
+      await write(fresh, bytes);
+      if ((await this.size(name)) !== undefined) return false;
+      await publish(fresh, this.fileOf(name));
+      return true;
+    } finally {
+      await rm(fresh, { force: true });
+    }
+  }
+
+  async size(name: BlobName): Promise<number | undefined> {
+    try {
+      const found = await stat(this.fileOf(name));
+      return found.isFile() ? found.size : undefined;
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async *open(name: BlobName, range?: ByteRange): AsyncGenerator<Uint8Array> {
+    if (range !== undefined && range.from >= range.to) return;
+    const part = range === undefined ? {} : { start: range.from, end: range.to - 1 };
+    try {
+      yield* createReadStream(this.fileOf(name), { ...part, highWaterMark: 1 << 18 });
+    } catch (error) {
+      throw isAbsent(error) ? new BlobMissing(name, { cause: error }) : error;
+    }
+  }
+
+  async read(name: BlobName, { from, to }: ByteRange): Promise<Buffer> {
+    await using handle = await this.#handle(name);
+    const bytes = Buffer.allocUnsafeSlow(to - from);
+    let filled = 0;
+    while (filled < bytes.length) {
+      const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, from + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return bytes.subarray(0, filled);
+  }
+
+  async *list(kind: string): AsyncGenerator<ListedBlob> {
+    for (const first of await namesIn(join(this.#folder, kind)))
+      for (const second of await namesIn(join(this.#folder, kind, first)))
+        for (const digest of await namesIn(join(this.#folder, kind, first, second))) {
+          const name = { kind, digest };
+          if (!isBlobName(name)) continue;
+          const found = await stat(this.fileOf(name)).catch((error: unknown) => {
+            if (isAbsent(error)) return undefined; // Removed meanwhile.
+            throw error;
+          });
+          if (found) yield { ...name, bytes: found.size, storedAt: found.mtimeMs };
+        }
+  }
+
+  async remove(name: BlobName): Promise<boolean> {
+    try {
+      await rm(this.fileOf(name));
+      return true;
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw error;
+    }
+  }
+
+  hold(names: readonly BlobName[]): Promise<Disposable> {
+    return this.#holds.hold(names);
+  }
+
+  sweep(kind: string, rules: SweepRules): Promise<Swept> {
+    return this.#holds.sweep(this, kind, rules);
+  }
+
+  /** Where a blob's file is, or would be. */
+  fileOf(name: BlobName): string {
+    assert(isBlobName(name), "a blob's name leads nowhere else", `${name.kind}/${name.digest}`);
+    return join(this.#folder, name.kind, name.digest.slice(0, 2), name.digest.slice(2, 4), name.digest);
+  }
+
+  async #handle(name: BlobName): Promise<FileHandle> {
+    try {
+      return await open(this.fileOf(name));
+    } catch (error) {
+      throw isAbsent(error) ? new BlobMissing(name, { cause: error }) : error;
+    }
+  }
+}
+
+async function write(file: string, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  await using handle = await open(file, "wx", 0o644);
+  for await (const piece of bytes) await writeAll(handle, piece);
+  await handle.sync();
+}
+
+async function writeAll(handle: FileHandle, piece: Uint8Array): Promise<void> {
+  for (let at = 0; at < piece.length;) at += (await handle.write(piece, at)).bytesWritten;
+}
+
+async function publish(fresh: string, final: string): Promise<void> {
+  await mkdir(dirname(final), { recursive: true });
+  await rename(fresh, final);
+  // The file's name, and those of the folders that may be new with it.
+  const [second, first, kind] = [dirname(final), dirname(dirname(final)), dirname(dirname(dirname(final)))];
+  for (const folder of [second, first, kind, dirname(kind)]) {
+    await using handle = await open(folder);
+    await handle.sync();
+  }
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw error;
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return ["ENOENT", "ENOTDIR"].includes(String((error as { code?: unknown }).code));
+}

@@ -1,0 +1,155 @@
+/**
+ * A shard: what a writer says of files and xorbs. Of a file: its terms, ranges of chunks in order, which make it up; of a xorb: its chunks.
+ * Writers send it with a footer or without one. Pure.
+ */
+import { fromHex, toHex, hashBytes } from "./hashes.ts";
+import type { ChunkRange, XorbTable } from "./xorb-table.ts";
+
+export const shardMaxBytes = 64 << 20;
+/** Files that one shard names: each is checked, and a writer sends more shards where it has more. */
+export const shardFilesMax = 100_000;
+
+export interface Term extends ChunkRange {
+  readonly xorb: string;
+  /** Of the file's bytes. */
+  readonly bytes: number;
+}
+
+export interface ShardFile {
+  readonly hash: string;
+  readonly terms: readonly Term[];
+  /** One for each term; null where the writer gives none. */
+  readonly verification: readonly string[] | null;
+  readonly sha256: string | null;
+}
+
+export interface Shard {
+  readonly files: readonly ShardFile[];
+  /** Names of the xorbs that it describes. What it says of them is not believed: they are here, or are not. */
+  readonly xorbs: readonly string[];
+}
+
+const rowBytes = 48;
+const headTag = Buffer.concat([
+  Buffer.from("HFRepoMetaData\0"),
+  Buffer.from("556967456a7b815783a5bdd95ccdd14aa9", "hex"),
+]);
+const headVersion = 2n;
+const withVerification = 0x80000000;
+const withMetadata = 0x40000000;
+const footerBytes = 200;
+
+/** Says what is wrong with it. */
+export function readShard(bytes: Buffer): Shard | string {
+  if (bytes.length < rowBytes || !headTag.equals(bytes.subarray(0, headTag.length))) return "it is no shard";
+  if (bytes.readBigUInt64LE(32) !== headVersion) return "the shard is of an unknown version";
+  const rows = new Rows(bytes);
+  const files = readFiles(rows);
+  if (typeof files === "string") return files;
+  const xorbs = readXorbs(rows);
+  return typeof xorbs === "string" ? xorbs : { files, xorbs };
+}
+
+class Rows {
+  readonly #bytes: Buffer;
+  #at = rowBytes;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  /** The next row; undefined where there is no whole one. */
+  next(): Buffer | undefined {
+    if (!this.has(1)) return undefined;
+    this.#at += rowBytes;
+    return this.#bytes.subarray(this.#at - rowBytes, this.#at);
+  }
+
+  has(count: number): boolean {
+    return this.#at + count * rowBytes <= this.#bytes.length;
+  }
+
+  skip(count: number): void {
+    this.#at += count * rowBytes;
+  }
+}
+
+const cutOff = "the shard is cut off";
+const isBookend = (row: Buffer): boolean => row.subarray(0, hashBytes).every((byte) => byte === 0xff);
+const hashOf = (row: Buffer): string => toHex(row.subarray(0, hashBytes));
+
+function readFiles(rows: Rows): readonly ShardFile[] | string {
+  const files: ShardFile[] = [];
+  for (;;) {
+    const head = rows.next();
+    if (head === undefined) return cutOff;
+    if (isBookend(head)) return files;
+    if (files.length === shardFilesMax) return `the shard has more than ${shardFilesMax} files`;
+    const file = readFile(head, rows);
+    if (typeof file === "string") return file;
+    files.push(file);
+  }
+}
+
+function readFile(head: Buffer, rows: Rows): ShardFile | string {
+  const [hash, flags, count] = [hashOf(head), head.readUInt32LE(32), head.readUInt32LE(36)];
+  const verified = (flags & withVerification) !== 0;
+  if (!rows.has(verified ? 2 * count : count)) return cutOff;
+  const terms: Term[] = [];
+  for (let n = 0; n < count; n++) {
+    const row = rows.next() as Buffer;
+    const [bytes, from, to] = [row.readUInt32LE(36), row.readUInt32LE(40), row.readUInt32LE(44)];
+    if (from >= to) return `term ${n} of file ${hash} has no chunk`;
+    terms.push({ xorb: hashOf(row), bytes, from, to });
+  }
+  const verification = verified ? Array.from({ length: count }, () => hashOf(rows.next() as Buffer)) : null;
+  if ((flags & withMetadata) === 0) return { hash, terms, verification, sha256: null };
+  const metadata = rows.next();
+  return metadata === undefined ? cutOff : { hash, terms, verification, sha256: hashOf(metadata) };
+}
+
+/** A shard that is sent may end here: its writer knew of no new xorb. */
+function readXorbs(rows: Rows): readonly string[] | string {
+  const xorbs: string[] = [];
+  for (;;) {
+    const head = rows.next();
+    if (head === undefined) return xorbs.length === 0 ? xorbs : cutOff;
+    if (isBookend(head)) return xorbs;
+    const count = head.readUInt32LE(36);
+    if (!rows.has(count)) return cutOff;
+    rows.skip(count);
+    xorbs.push(hashOf(head));
+  }
+}
+
+/** The answer to one who asks for a chunk: the xorb that has it, with all of its chunks. `now`, `until`: seconds since 1970. */
+export function writeXorbShard(xorb: string, table: XorbTable, { now, until }: { now: number; until: number }): Buffer {
+  const head = Buffer.alloc(rowBytes);
+  head.set(headTag);
+  head.writeBigUInt64LE(headVersion, 32);
+  head.writeBigUInt64LE(BigInt(footerBytes), 40);
+  const rows = Buffer.alloc((table.count + 1) * rowBytes);
+  writeRow(rows, 0, fromHex(xorb) as Uint8Array, [0, table.count, table.length, table.packedBytes]);
+  for (let [n, start] = [0, 0]; n < table.count; n++) {
+    writeRow(rows, n + 1, table.hash(n), [start, table.chunkLength(n), 0, 0]);
+    start += table.chunkLength(n);
+  }
+  const body = Buffer.concat([head, bookend(), rows, bookend()]);
+  const footer = Buffer.alloc(footerBytes);
+  const [filesAt, xorbsAt] = [rowBytes, 2 * rowBytes];
+  const offsets = [1, filesAt, xorbsAt, body.length, 0, body.length, 0, body.length, 0];
+  for (const [n, value] of offsets.entries()) footer.writeBigUInt64LE(BigInt(value), 8 * n);
+  footer.writeBigUInt64LE(BigInt(now), 104);
+  footer.writeBigUInt64LE(BigInt(until), 112);
+  footer.writeBigUInt64LE(BigInt(body.length), footerBytes - 8);
+  return Buffer.concat([body, footer]);
+}
+
+function writeRow(rows: Buffer, n: number, hash: Uint8Array, numbers: readonly number[]): void {
+  rows.set(hash, n * rowBytes);
+  for (const [place, value] of numbers.entries()) rows.writeUInt32LE(value, n * rowBytes + hashBytes + 4 * place);
+}
+
+function bookend(): Buffer {
+  return Buffer.concat([Buffer.alloc(hashBytes, 0xff), Buffer.alloc(rowBytes - hashBytes)]);
+}

@@ -1,0 +1,124 @@
+/**
+ * A xorb: up to 8,192 chunks of files behind each other, each packed by itself behind a header of eight bytes. Read as it comes, piece by
+ * piece; what a header announces is bounded before it is believed.
+ */
+import { chunkMaxBytes } from "./chunker.ts";
+import { readLz4Frame } from "./lz4.ts";
+
+export const xorbMaxBytes = 64 << 20;
+export const xorbChunksMax = 8_192;
+export const chunkHeaderBytes = 8;
+/** A writer packs a chunk only where that makes it smaller; LZ4 adds little where it does not. */
+const packedMaxBytes = 2 * chunkMaxBytes;
+/** Begins what some writers put behind the chunks: nothing that the chunks do not say. */
+const footerTag = Buffer.from("XETBLOB");
+
+/** How a chunk is packed. */
+const scheme = { none: 0, lz4: 1, planes: 2 } as const;
+
+export interface ReadChunk {
+  readonly bytes: Uint8Array;
+  /** Where its packed form ends in the xorb. */
+  readonly packedEnd: number;
+}
+
+/** Takes a xorb, or chunks of one, in pieces of any size. */
+export class XorbReader {
+  readonly #onChunk: (chunk: ReadChunk) => void;
+  #left: Uint8Array = new Uint8Array();
+  #at = 0;
+  #chunks = 0;
+  #ended = false;
+
+  constructor(onChunk: (chunk: ReadChunk) => void) {
+    this.#onChunk = onChunk;
+  }
+
+  /** Where the last whole chunk ends. */
+  get packedBytes(): number {
+    return this.#at;
+  }
+
+  /** Says what is wrong with it. */
+  feed(piece: Uint8Array): string | undefined {
+    if (this.#ended) return undefined; // Its footer.
+    const bytes = this.#left.length === 0 ? piece : Buffer.concat([this.#left, piece]);
+    let from = 0;
+    for (;;) {
+      const rest = bytes.subarray(from);
+      const taken = this.#take(rest);
+      if (typeof taken === "string") return taken;
+      if (taken === 0) break;
+      from += taken;
+    }
+    this.#left = this.#ended ? new Uint8Array() : new Uint8Array(bytes.subarray(from));
+    return undefined;
+  }
+
+  /** Says why this cannot be its end. */
+  end(): string | undefined {
+    if (this.#left.length > 0) return `chunk ${this.#chunks} of the xorb is cut off`;
+    return this.#chunks === 0 ? "the xorb has no chunk" : undefined;
+  }
+
+  /** Bytes of the chunk at the beginning of `bytes`; 0 where it is not there whole. */
+  #take(bytes: Uint8Array): number | string {
+    if (bytes.length < chunkHeaderBytes) return 0;
+    if (footerTag.equals(bytes.subarray(0, footerTag.length))) {
+      this.#ended = true;
+      return 0;
+    }
+    const which = `chunk ${this.#chunks} of the xorb`;
+    const head = readHeader(bytes);
+    if (head.version !== 0) return `${which} is of an unknown version`;
+    if (head.length === 0 || head.length > chunkMaxBytes) return `${which} would have ${head.length} bytes`;
+    if (head.packed === 0 || head.packed > packedMaxBytes) return `${which} would have ${head.packed} packed bytes`;
+    if (this.#chunks === xorbChunksMax) return `the xorb has more than ${xorbChunksMax} chunks`;
+    const end = chunkHeaderBytes + head.packed;
+    if (this.#at + end > xorbMaxBytes) return `the xorb has more than ${xorbMaxBytes} bytes`;
+    if (bytes.length < end) return 0;
+    const content = unpack(head, bytes.subarray(chunkHeaderBytes, end));
+    if (typeof content === "string") return `${which}: ${content}`;
+    this.#at += end;
+    this.#chunks += 1;
+    this.#onChunk({ bytes: content, packedEnd: this.#at });
+    return end;
+  }
+}
+
+interface Header {
+  readonly version: number;
+  readonly packed: number;
+  readonly scheme: number;
+  readonly length: number;
+}
+
+function readHeader(bytes: Uint8Array): Header {
+  const u24 = (at: number): number =>
+    (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16);
+  return { version: bytes[0] as number, packed: u24(1), scheme: bytes[4] as number, length: u24(5) };
+}
+
+/** Of a chunk whose bytes follow as they are. */
+export function writeHeader(length: number, into: Uint8Array, at: number): void {
+  into.fill(0, at, at + chunkHeaderBytes);
+  for (const from of [at + 1, at + 5]) for (let n = 0; n < 3; n++) into[from + n] = (length >> (8 * n)) & 0xff;
+  into[at + 4] = scheme.none;
+}
+
+function unpack({ scheme: how, length }: Header, packed: Uint8Array): Uint8Array | string {
+  if (how === scheme.none)
+    return packed.length === length ? packed : `${packed.length} bytes instead of the ${length} announced`;
+  if (how !== scheme.lz4 && how !== scheme.planes) return `it is packed in a way that is not known (${how})`;
+  const content = readLz4Frame(packed, length);
+  return typeof content === "string" || how === scheme.lz4 ? content : fromPlanes(content);
+}
+
+/** First all bytes whose place is a multiple of four, then those after them, and so on: numbers of four bytes pack better so. */
+function fromPlanes(planes: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(planes.length);
+  let at = 0;
+  for (let plane = 0; plane < 4; plane++)
+    for (let n = plane; n < bytes.length; n += 4) bytes[n] = planes[at++] as number;
+  return bytes;
+}
