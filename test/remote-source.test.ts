@@ -13,6 +13,7 @@ import { GitFace, type GitDesk } from "../src/hub/git-face.ts";
 import { LfsFace } from "../src/hub/lfs-face.ts";
 import { LfsStore } from "../src/hub/lfs-store.ts";
 import { openRemoteSource, type RemoteSourceOptions } from "../src/hub/remote-source.ts";
+import { largeWorld } from "../src/hub/xet/world.suite.ts";
 import { openRepositories } from "../src/hub/repository.ts";
 import { clock, random } from "./support/commits.ts";
 
@@ -54,7 +55,9 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
     onFailure: (what, error) => assert.fail(`${what}: ${String(error)}`),
   };
   const git = await GitFace.open({ repositories, desk, clock, random, folder: join(folder, "git") });
-  const lfs = new LfsFace({ repositories, store, desk, key: randomBytes(32), clock, random });
+  const world = await largeWorld();
+  const parts = { repositories, store, large: world.files, storage: world.storage };
+  const lfs = new LfsFace({ ...parts, desk, key: randomBytes(32), clock, random });
   let stalls = stall;
   const server = createServer((request, response) => {
     if (request.url?.endsWith("/git-upload-pack") && stalls-- > 0) {
@@ -83,6 +86,7 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
       server.closeAllConnections();
       server.close();
       await git[Symbol.asyncDispose]();
+      await world[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };

@@ -13,6 +13,7 @@ import { callsSuite } from "./calls.suite.ts";
 import { keptSuite } from "./kept.suite.ts";
 import { identitiesSuite } from "./identities.suite.ts";
 import { reposSuite } from "./repos.suite.ts";
+import { largeFilesSuite } from "./large-files.suite.ts";
 import { sessionsSuite } from "./sessions.suite.ts";
 import { buildView } from "./builds.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
@@ -430,4 +431,5 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
   sessionsSuite(name, openSql);
   identitiesSuite(name, openSql);
   reposSuite(name, openSql);
+  largeFilesSuite(name, openSql);
 }

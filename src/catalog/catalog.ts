@@ -1,6 +1,6 @@
 /**
- * The catalog: accounts, tokens, sessions, passwords, who people are elsewhere, what signing in to apps keeps, Spaces, repositories, builds, releases,
- * settings and the view of the calls, as rows in the journal's database. It owns its tables and their migrations; who may read or change
+ * The catalog: accounts, tokens, sessions, passwords, who people are elsewhere, what signing in to apps keeps, Spaces, repositories and
+ * their large files, builds, releases, settings and the view of the calls, as rows in the journal's database. It owns its tables and their migrations; who may read or change
  * what is decided by those who ask.
  */
 import type { SqlRunner } from "../stdx/sql.ts";
@@ -15,6 +15,7 @@ import { Domains } from "./domains.ts";
 import { Environments } from "./environments.ts";
 import { Identities } from "./identities.ts";
 import { Kept } from "./kept.ts";
+import { LargeFiles } from "./large-files.ts";
 import { Members } from "./members.ts";
 import { migrate } from "./migrations/index.ts";
 import { Passwords } from "./passwords.ts";
@@ -44,6 +45,7 @@ export class Catalog {
   readonly environments: Environments;
   readonly domains: Domains;
   readonly kept: Kept;
+  readonly largeFiles: LargeFiles;
   readonly requestKeys: RequestKeys;
   readonly audit: Audit;
   readonly apps: Apps;
@@ -61,6 +63,7 @@ export class Catalog {
     this.builds = new Builds(db, sql, effects);
     this.releases = new Releases(db);
     this.settings = new Settings(db);
+    this.largeFiles = new LargeFiles(db, sql, effects);
     this.calls = calls;
     this.environments = new Environments(db, sql, effects);
     this.domains = new Domains(db, sql, effects);

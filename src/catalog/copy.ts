@@ -4,7 +4,7 @@ import { assert } from "../stdx/assert.ts";
 import type { SqlRow, SqlRunner, SqlValue } from "../stdx/sql.ts";
 
 /** Parents before those that refer to them; the rest in any order. */
-const first: readonly string[] = ["accounts"];
+const first: readonly string[] = ["accounts", "xorbs", "xetFiles"];
 /** How far a database's own numbers of its rows go, and which migrations it has: each says that for itself. */
 const own: readonly string[] = ["catalogMigrations", "sqlite_sequence"];
 /** The journal's own, in the same file. */

@@ -85,6 +85,52 @@ export interface IdentitiesTable {
   linkedBy: string;
 }
 
+export interface XorbsTable {
+  hash: string;
+  packedBytes: number;
+  bytes: number;
+  storedAt: number;
+}
+
+export interface XorbHoldersTable {
+  xorb: string;
+  holder: string;
+  owner: string;
+  at: number;
+}
+
+export interface XetFilesTable {
+  hash: string;
+  sha256: string;
+  bytes: number;
+  terms: string;
+  storedAt: number;
+}
+
+export interface XetFileXorbsTable {
+  xorb: string;
+  file: string;
+}
+
+export interface XetChunksTable {
+  chunk: string;
+  xorb: string;
+}
+
+export interface LfsConversionsTable {
+  sha256: string;
+  hash: string;
+  bytes: number;
+  xorbs: string;
+  madeAt: number;
+}
+
+export interface StorageLimitsTable {
+  account: string;
+  maxBytes: number;
+  setAt: number;
+}
+
 export interface SpacesTable {
   id: string;
   owner: string;
@@ -355,4 +401,11 @@ export interface Schema {
   members: MembersTable;
   repos: ReposTable;
   repoRemovals: RepoRemovalsTable;
+  xorbs: XorbsTable;
+  xorbHolders: XorbHoldersTable;
+  xetFiles: XetFilesTable;
+  xetFileXorbs: XetFileXorbsTable;
+  xetChunks: XetChunksTable;
+  lfsConversions: LfsConversionsTable;
+  storageLimits: StorageLimitsTable;
 }

@@ -48,6 +48,7 @@ import { statusRoute } from "./routes/status.ts";
 import { tokensRoute } from "./routes/tokens.ts";
 import { visitorKeysRoute } from "./routes/visitor-keys.ts";
 import { whoamiRoute } from "./routes/whoami.ts";
+import { xetRoute } from "./routes/hub/xet.ts";
 import type { Server } from "./server.ts";
 
 const routes: readonly Route[] = [
@@ -71,6 +72,7 @@ const routes: readonly Route[] = [
   historyRoute,
   uploadRoute,
   handOverRoute,
+  xetRoute,
   logsRoute,
   environmentRoute,
   domainsRoute,

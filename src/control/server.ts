@@ -22,6 +22,7 @@ import type { BudgetSummary, Quota } from "../core/views.ts";
 import type { Actor } from "../core/spaces/model.ts";
 import type { Code } from "../evidence/codes.ts";
 import { HandOvers } from "./hand-overs.ts";
+import type { XetService } from "../hub/xet/service.ts";
 import { signVisit } from "../identity/visits.ts";
 import type { Visit } from "../identity/visits.ts";
 import { signReceipt } from "../identity/receipt-signature.ts";
@@ -108,6 +109,8 @@ export interface ServerParts {
   readonly effects: RequestEffects;
   readonly visitorKeys: VisitorKeyring;
   readonly box: SecretBox;
+  /** Undefined where a test keeps no large files. */
+  readonly xet?: XetService;
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly about: {
@@ -170,6 +173,7 @@ export class Server {
   readonly #explaining: Explaining;
   readonly calls: CallList;
   readonly backups: Backups;
+  readonly xet: XetService | undefined;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
@@ -194,6 +198,7 @@ export class Server {
     this.handOvers = new HandOvers(parts);
     this.calls = new CallList(parts);
     this.backups = new Backups(parts);
+    this.xet = parts.xet;
     this.tokens = new AccessTokens(parts);
     this.callers = new Callers(parts);
     this.devices = new DeviceSignIn({ ...parts, tokens: this.tokens });

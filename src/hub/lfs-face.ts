@@ -3,7 +3,7 @@
  * addresses, and are kept only if their SHA-256 is the one that was announced. There are no locks.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { readBody } from "../http/index.ts";
 import { addressGroup } from "../http/address-group.ts";
@@ -14,12 +14,14 @@ import { askedBy, leaving, mayAccess, parseGitPath, plainHeaders, type GitPath }
 import type { GitDesk } from "./git-face.ts";
 import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-address.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
-import { findObject, type LfsStore } from "./lfs-store.ts";
+import type { LargeFiles } from "./large-files.ts";
+import { findLarge, type LargeObject, type LfsStore } from "./lfs-store.ts";
 import { keepPace, paceLimits, type PaceLimits } from "./pace.ts";
 import { keyOf, pathOf, repoNouns } from "./repo-name.ts";
 import { parseRange } from "./ranges.ts";
 import type { RepositoryStore } from "./repository.ts";
 import { Slots, type SlotLimits } from "./slots.ts";
+import type { Storage } from "./storage.ts";
 
 export interface LfsFaceLimits {
   /** Files that are read at once; as many may be written. */
@@ -30,6 +32,8 @@ export interface LfsFaceLimits {
 export interface LfsFaceOptions {
   readonly repositories: RepositoryStore;
   readonly store: LfsStore;
+  readonly large: LargeFiles;
+  readonly storage: Storage;
   readonly desk: Pick<GitDesk, "callerOf" | "standing" | "storedAs" | "mayRead" | "ensure" | "onFailure">;
   /** Signs the addresses. */
   readonly key: Uint8Array;
@@ -121,7 +125,9 @@ export class LfsFace {
   async #uploadOf({ path, repository, by, origin }: Place, pointer: LfsPointer): Promise<object> {
     if (!isLfsOid(pointer.oid)) return failed(pointer, 422, "its oid is no SHA-256");
     // No `actions`: it is here.
-    if ((await findObject(repository, pointer)) !== undefined) return pointer;
+    if ((await find(repository, pointer)) !== undefined) return pointer;
+    const full = await this.#options.storage.refuse(path.owner, pointer.size);
+    if (full) return failed(pointer, full.status, full.says);
     const refused = await this.#options.store.refuse(repository, pointer.size);
     if (refused) return failed(pointer, refused.refusal === "no-room" ? 507 : 413, refused.says);
     const upload = this.#address(path, { ...pointer, operation: "upload", repository: keyOf(path), by }, origin);
@@ -130,8 +136,7 @@ export class LfsFace {
   }
 
   async #downloadOf({ path, repository, by, origin }: Place, pointer: LfsPointer): Promise<object> {
-    const file = await findObject(repository, pointer);
-    if (file === undefined) return failed(pointer, 404, `${path.id} has no such file`);
+    if ((await find(repository, pointer)) === undefined) return failed(pointer, 404, `${path.id} has no such file`);
     const download = this.#address(path, { ...pointer, operation: "download", repository: keyOf(path), by }, origin);
     return { ...pointer, actions: { download } };
   }
@@ -149,7 +154,7 @@ export class LfsFace {
     if (pointer === undefined) return;
     const place = await this.#place(path, request, response, true);
     if (place === undefined) return;
-    if ((await findObject(place.repository, pointer)) === undefined)
+    if ((await find(place.repository, pointer)) === undefined)
       return refuse(response, 404, `${pointer.oid} with ${pointer.size} bytes is not here: send it again.`);
     send(response, 200, {});
   }
@@ -176,9 +181,11 @@ export class LfsFace {
     const stored = desk.storedAs(path);
     if (stored === undefined) return refuse(response, 404, `${path.id} is not there any more.`);
     const repository = repositories.repositoryOf(stored);
-    await (ticket.operation === "upload"
-      ? this.#take(repository, ticket, request, response)
-      : give(repository, ticket, request, response));
+    if (ticket.operation === "download") return this.#give(repository, ticket, request, response);
+    const room = await this.#options.storage.admit(path.owner, ticket.size);
+    if (!room.ok) return refuse(response, room.status, room.says);
+    using _room = room;
+    await this.#take(repository, ticket, request, response);
   }
 
   async #take(
@@ -194,6 +201,36 @@ export class LfsFace {
     if (stored.refusal === "too-much-at-once") response.setHeader("retry-after", String(againSeconds));
     const status = { "wrong-content": 422, "too-large": 413, "no-room": 507, "too-much-at-once": 429 }[stored.refusal];
     refuse(response, status, `This file was not taken: ${stored.says}.`);
+  }
+
+  async #give(
+    repository: string,
+    ticket: LfsTicket,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const object = await find(repository, ticket);
+    if (object === undefined) return refuse(response, 404, "This file is not here any more.");
+    const range = parseRange(request.headers.range, ticket.size);
+    if (range === "beyond") {
+      response.setHeader("content-range", `bytes */${ticket.size}`);
+      return refuse(response, 416, "The file is shorter.");
+    }
+    const [from, to] = range ?? [0, ticket.size - 1];
+    response.writeHead(range ? 206 : 200, {
+      ...plainHeaders,
+      // A stranger's file on the console's own origin: never shown, only stored.
+      "content-type": "application/octet-stream",
+      "content-disposition": "attachment",
+      "content-security-policy": "sandbox; default-src 'none'",
+      "accept-ranges": "bytes",
+      etag: `"${ticket.oid}"`,
+      "content-length": String(to - from + 1),
+      ...(range ? { "content-range": `bytes ${from}-${to}/${ticket.size}` } : {}),
+    });
+    if (request.method === "HEAD" || ticket.size === 0) return void response.end();
+    const bytes = this.#options.large.open(object, { from, to: to + 1 });
+    await pipeline(Readable.from(bytes, { objectMode: false }), response);
   }
 
   /** The repository and who asks, made where it is to be written; undefined where the answer was given. */
@@ -272,33 +309,10 @@ function failed(pointer: LfsPointer, code: number, message: string): object {
   return { ...pointer, error: { code, message } };
 }
 
-async function give(
-  repository: string,
-  ticket: LfsTicket,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const file = await findObject(repository, ticket);
-  if (file === undefined) return refuse(response, 404, "This file is not here any more.");
-  const range = parseRange(request.headers.range, ticket.size);
-  if (range === "beyond") {
-    response.setHeader("content-range", `bytes */${ticket.size}`);
-    return refuse(response, 416, "The file is shorter.");
-  }
-  const [from, to] = range ?? [0, ticket.size - 1];
-  response.writeHead(range ? 206 : 200, {
-    ...plainHeaders,
-    // A stranger's file on the console's own origin: never shown, only stored.
-    "content-type": "application/octet-stream",
-    "content-disposition": "attachment",
-    "content-security-policy": "sandbox; default-src 'none'",
-    "accept-ranges": "bytes",
-    etag: `"${ticket.oid}"`,
-    "content-length": String(to - from + 1),
-    ...(range ? { "content-range": `bytes ${from}-${to}/${ticket.size}` } : {}),
-  });
-  if (request.method === "HEAD" || ticket.size === 0) return void response.end();
-  await pipeline(createReadStream(file, { start: from, end: to }), response);
+/** What the repository has that is what the pointer says. */
+async function find(repository: string, { oid, size }: LfsPointer): Promise<LargeObject | undefined> {
+  const object = await findLarge(repository, oid);
+  return object?.size === size ? object : undefined;
 }
 
 function send(response: ServerResponse, status: number, value: object): void {

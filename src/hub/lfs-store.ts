@@ -3,10 +3,11 @@
  * there whole and on disk, or not at all.
  */
 import { createHash } from "node:crypto";
-import { readdir, stat, statfs } from "node:fs/promises";
+import { readdir, readFile, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
+import type { TermRow } from "../catalog/large-files.ts";
 import { isOneOf } from "./errors.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
 
@@ -26,6 +27,8 @@ export const lfsLimits: LfsLimits = {
 
 /** The kind of blob that they are. */
 const objects = "objects";
+/** Of notes of what lies elsewhere. */
+const notes = "xet";
 
 export interface Refusal {
   readonly ok: false;
@@ -42,9 +45,71 @@ export async function findObject(repository: string, { oid, size }: LfsPointer):
   return (await sizeOf(file)) === size ? file : undefined;
 }
 
+/** A large file of a repository, by whichever way its bytes came. */
+export type LargeObject = LfsPointer &
+  (
+    | { readonly by: "lfs"; /** Where its bytes lie. */ readonly file: string }
+    | {
+        readonly by: "xet";
+        /** Its hash of Xet. */
+        readonly hash: string;
+        /** Where its bytes are in the store of xorbs. */
+        readonly terms: readonly TermRow[];
+      }
+  );
+
+/** What the repository has under this SHA-256; undefined where it has nothing, or `oid` is none. */
+export async function findLarge(repository: string, oid: string): Promise<LargeObject | undefined> {
+  if (!isLfsOid(oid)) return undefined;
+  const file = objectFile(repository, oid);
+  const size = await sizeOf(file);
+  if (size !== undefined) return { oid, size, by: "lfs", file };
+  const note = await readNote(repository, oid);
+  return note && { oid, ...note, by: "xet" };
+}
+
+export interface LargeNote {
+  readonly size: number;
+  readonly hash: string;
+  readonly terms: readonly TermRow[];
+}
+
+/**
+ * The repository's own word that a file of the store of xorbs is its too, with all that is needed to read it: it goes where the repository
+ * goes, and a copy of both is whole.
+ */
+export async function noteLarge(repository: string, oid: string, note: LargeNote, random: RandomBytes): Promise<void> {
+  const bytes = Buffer.from(JSON.stringify(note));
+  await new FolderBlobs(join(repository, "lfs"), random).put(
+    { kind: notes, digest: oid },
+    (async function* () {
+      yield bytes;
+    })(),
+  );
+}
+
+/** All that it has by Xet. */
+export async function* notedLarge(repository: string, random: RandomBytes): AsyncGenerator<LfsPointer & LargeNote> {
+  for await (const { digest } of new FolderBlobs(join(repository, "lfs"), random).list(notes)) {
+    const note = await readNote(repository, digest);
+    if (note !== undefined) yield { oid: digest, ...note };
+  }
+}
+
+async function readNote(repository: string, oid: string): Promise<LargeNote | undefined> {
+  try {
+    return JSON.parse(
+      await readFile(join(repository, "lfs", notes, oid.slice(0, 2), oid.slice(2, 4), oid), "utf8"),
+    ) as LargeNote;
+  } catch (error) {
+    if (isOneOf(error, ["ENOENT", "ENOTDIR"])) return undefined;
+    throw error;
+  }
+}
+
 /** Bytes of the file that is stored under this SHA-256; undefined where none is. */
-export function storedSize(repository: string, oid: string): Promise<number | undefined> {
-  return sizeOf(objectFile(repository, oid));
+export async function storedSize(repository: string, oid: string): Promise<number | undefined> {
+  return (await findLarge(repository, oid))?.size;
 }
 
 export class LfsStore {
@@ -131,6 +196,11 @@ export class LfsStore {
     const own = (this.#awaitedOf.get(by) ?? 0) + change;
     if (own > 0) this.#awaitedOf.set(by, own);
     else this.#awaitedOf.delete(by);
+  }
+
+  /** Bytes of a repository's large files, those on their way among them. */
+  usedBy(repository: string): Promise<number> {
+    return this.#usedBy(repository);
   }
 
   /** Known from the disk once; what an earlier process left half is thrown away then. */

@@ -1,15 +1,20 @@
 /** Large files of a commit: which of its files are pointers, and where their bytes lie. */
+import { createWriteStream } from "node:fs";
 import { chmod, constants, copyFile, statfs } from "node:fs/promises";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { readBlobs, type RunIn, type TreeEntry } from "./git-objects.ts";
 import { parsePointer, pointerMaxBytes, pointerMinBytes, pointerText, type LfsPointer } from "./lfs-pointer.ts";
-import { findObject, storedSize } from "./lfs-store.ts";
+import { findLarge, storedSize, type LargeObject } from "./lfs-store.ts";
+
+/** The bytes of a file that lies in parts. */
+export type OpenLarge = (object: LargeObject & { readonly by: "xet" }) => AsyncIterable<Uint8Array>;
 
 export interface LargeFile {
   readonly entry: TreeEntry;
   readonly pointer: LfsPointer;
   /** Undefined: its bytes are not here. */
-  readonly file: string | undefined;
+  readonly object: LargeObject | undefined;
 }
 
 /** The files of a tree that are pointers, whatever `.gitattributes` says of them. */
@@ -28,7 +33,9 @@ export async function largeFilesOf(
   const large: LargeFile[] = [];
   for (const entry of small) {
     const pointer = parsePointer(blobs.get(entry.oid) ?? Buffer.alloc(0));
-    if (pointer) large.push({ entry, pointer, file: await findObject(repository, pointer) });
+    if (!pointer) continue;
+    const object = await findLarge(repository, pointer.oid);
+    large.push({ entry, pointer, object: object?.size === pointer.size ? object : undefined });
   }
   return large;
 }
@@ -64,7 +71,7 @@ export async function pointersTo(
 /** Those whose bytes are not here, by name. */
 export function missingObjects(files: readonly LargeFile[]): readonly string[] {
   return files
-    .filter(({ file }) => file === undefined)
+    .filter(({ object }) => object === undefined)
     .map(({ entry, pointer }) => `${entry.path} (${pointer.oid.slice(0, 12)}…, ${pointer.size} bytes)`);
 }
 
@@ -75,17 +82,18 @@ export function missingObjects(files: readonly LargeFile[]): readonly string[] {
 export async function writeLargeFiles(
   files: readonly LargeFile[],
   folder: string,
-  signal: AbortSignal | undefined,
+  { signal, open }: { readonly signal: AbortSignal | undefined; readonly open: OpenLarge },
 ): Promise<void> {
   const bytes = files.reduce((sum, { pointer }) => sum + pointer.size, 0);
   const { bavail, bsize } = await statfs(folder);
   const free = bavail * bsize;
   if (bytes > free) throw new Error(`the commit's large files have ${bytes} bytes, and there are only ${free} free`);
-  for (const { entry, file } of files) {
+  for (const { entry, object } of files) {
     signal?.throwIfAborted();
-    if (file === undefined) continue;
+    if (object === undefined) continue;
     const into = join(folder, entry.path);
-    await copyFile(file, into, constants.COPYFILE_FICLONE);
+    if (object.by === "lfs") await copyFile(object.file, into, constants.COPYFILE_FICLONE);
+    else await pipeline(open(object), createWriteStream(into), signal ? { signal } : {});
     await chmod(into, entry.mode === "100755" ? 0o755 : 0o644);
   }
 }

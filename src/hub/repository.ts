@@ -12,7 +12,7 @@ import { listTree as treeOf, parseTree, treeProblems, type RunIn, type TreeEntry
 import { isOneOf } from "./errors.ts";
 import { importStream } from "./import-stream.ts";
 import { attributesFile, uncovered, withLines } from "./lfs-attributes.ts";
-import { largeFilesOf, missingObjects, pointersTo, writeLargeFiles } from "./lfs-tree.ts";
+import { largeFilesOf, missingObjects, pointersTo, writeLargeFiles, type OpenLarge } from "./lfs-tree.ts";
 import { pathConflicts, pathProblem, saidOfPath } from "./paths.ts";
 import { Writers } from "./writers.ts";
 
@@ -123,6 +123,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   readonly random: RandomBytes;
   readonly git?: GitProgram;
+  /** Where large files lie in parts. */
+  readonly openLarge?: OpenLarge;
 }
 
 /** Writers without a parent start again on top of each other's commits so many times; each round one of them wins. */
@@ -138,7 +140,17 @@ const copyWithinMs = 1_800_000;
 const noteRef = "refs/waybill/noted";
 const noCommit = "0".repeat(40);
 
-export function openRepositories({ folder, clock, random, git = systemGit }: StoreOptions): RepositoryStore {
+const noParts: OpenLarge = ({ oid }) => {
+  throw new Error(`${oid} lies in parts, and nothing here puts them together`);
+};
+
+export function openRepositories({
+  folder,
+  clock,
+  random,
+  git = systemGit,
+  openLarge = noParts,
+}: StoreOptions): RepositoryStore {
   const turns = new Map<string, Promise<unknown>>();
   /** An earlier process of ours may have been ended while it held a lock: the first of this one who writes removes it. */
   const writers = new Writers((repository) => removeLocks(repository, Infinity));
@@ -375,7 +387,7 @@ export function openRepositories({ folder, clock, random, git = systemGit }: Sto
     } finally {
       await rm(index, { recursive: true, force: true });
     }
-    await writeLargeFiles(large, into, signal);
+    await writeLargeFiles(large, into, { signal, open: openLarge });
     const others = entries.filter(({ mode }) => mode === "160000");
     return {
       ok: true,

@@ -11,6 +11,8 @@ const settingKeys = {
   "sign-in": "app-sign-in-key",
   /** Signs addresses of large files. */
   lfs: "lfs-address-key",
+  /** Signs tokens and addresses of the Xet protocol. */
+  xet: "xet-token-key",
   /** Signs what browsers carry to apps' addresses. */
   visits: "visit-key",
 } as const;

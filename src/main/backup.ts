@@ -63,6 +63,9 @@ export async function makeBackup(source: BackupSource, named: string, progress: 
     await copyTree(join(source.data, "builds"), join(folder, "builds"), progress);
     progress.begin("the repositories");
     await copyRepositories(source.data, folder, progress);
+    progress.begin("the large files");
+    // Last: all that a copied repository notes is stored by now.
+    await copyTree(join(source.data, "blobs"), join(folder, "blobs"), progress, (path) => !path.includes("/incoming/"));
     progress.begin("checking what was copied");
     const madeAt = iso(source.clock.wall());
     const files = await listOf(folder, progress);

@@ -13,7 +13,8 @@ import { socketPathMaxBytes } from "../runtime/folder.ts";
 import { openPolicy, parseNameRule, type EgressPolicy, type NameRule } from "../egress/policy.ts";
 import { parseRange } from "../egress/ranges.ts";
 import type { GitFaceLimits } from "../hub/git-face.ts";
-import type { LfsLimits } from "../hub/lfs-store.ts";
+import { lfsLimits, type LfsLimits } from "../hub/lfs-store.ts";
+import type { StorageLimits } from "../hub/storage.ts";
 import type { DiskLimits } from "../runtime/folder.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
@@ -113,6 +114,7 @@ export interface PlatformConfig {
   readonly guard: Partial<GuardLimits>;
   readonly git: Partial<GitFaceLimits>;
   readonly lfs: Partial<LfsLimits>;
+  readonly storage: StorageLimits;
 }
 
 export type ConfigResult =
@@ -187,6 +189,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const cardSlots = read.whole("WAYBILL_CARD_SLOTS", { least: 1, most: 16 }) ?? 1;
   const responseWithinMs = read.seconds("WAYBILL_RESPONSE_SECONDS");
   const lfsFileMb = read.whole("WAYBILL_LFS_FILE_MB", { least: 1, most: 1 << 24 });
+  const accountMb = read.whole("WAYBILL_HUB_ACCOUNT_MB", { least: 1, most: 1 << 30 });
   const lfsRepositoryMb = read.whole("WAYBILL_LFS_REPOSITORY_MB", { least: 1, most: 1 << 24 });
   const pushMb = read.whole("WAYBILL_PUSH_MB", { least: 1, most: 1 << 20 });
   const unvisitedMs = read.seconds("WAYBILL_PAUSE_UNVISITED_SECONDS", 10 * 366 * 86_400) ?? null;
@@ -264,6 +267,10 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
     lfs: {
       ...(lfsFileMb === undefined ? {} : { fileMaxBytes: lfsFileMb * mebibyte }),
       ...(lfsRepositoryMb === undefined ? {} : { repositoryMaxBytes: lfsRepositoryMb * mebibyte }),
+    },
+    storage: {
+      accountMaxBytes: accountMb === undefined ? null : accountMb * mebibyte,
+      freeMinBytes: lfsLimits.freeMinBytes,
     },
   };
   return { ok: true, config };

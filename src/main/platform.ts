@@ -27,6 +27,8 @@ import { NodeTokens } from "../control/node-tokens.ts";
 import { Nodes } from "../control/nodes.ts";
 import { Organisations } from "../control/organisations.ts";
 import { HubRepos } from "../control/hub-repos.ts";
+import { XetRepositories } from "../control/xet-desk.ts";
+import { openLargeFiles } from "./large-files.ts";
 import { PushDesk } from "../control/push-desk.ts";
 import { isLiving, Replicas } from "../control/replicas.ts";
 import { Server } from "../control/server.ts";
@@ -40,9 +42,8 @@ import type { Edge, EdgeOptions } from "../edge/index.ts";
 import { GitFace } from "../hub/git-face.ts";
 import { LfsFace } from "../hub/lfs-face.ts";
 import { visitorOf } from "../http/visitor.ts";
-import { LfsStore } from "../hub/lfs-store.ts";
-import { openRepositories } from "../hub/repository.ts";
 import { ResolveFace } from "../hub/resolve-face.ts";
+import { XetFace } from "../hub/xet/face.ts";
 import { loadOwnSecret } from "../identity/own-secret.ts";
 import { Sessions } from "../identity/sessions.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
@@ -141,7 +142,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     log.error({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, what);
 
   // A data folder that the operator made may be open to others; what holds code, keys or visitors' requests is not.
-  const folders = ["", "builds", "git", "node", "repositories", "spool"];
+  const folders = ["", "blobs", "builds", "git", "node", "repositories", "spool"];
   requireWritable(config.data, new Set([...folders, ...dataFiles]));
   for (const name of folders) await mkdir(join(config.data, name), { recursive: true, mode: 0o700 });
   // Before anything is written: a version that cannot read all of the folder leaves it to the one that can.
@@ -194,13 +195,13 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ...{ directory: catalog.sessions, clock, random },
     onTouchFailed: (error) => onFailure("a session's last use", error),
   });
-  const repositories = openRepositories({ folder: join(config.data, "repositories"), clock, random });
+  const large = await openLargeFiles(stack, { config, catalog, clock, random, onFailure });
+  const { repositories } = large;
   await repositories.recover();
-  const lfsStore = new LfsStore(random, config.lfs);
   const hubRepos = new HubRepos({
     ...{ catalog, repositories, clock, random },
     spaces: { get: (id) => spaces.get(id), ids: () => spaces.ids() },
-    onRemoved: (repository) => lfsStore.forget(repository),
+    onRemoved: (repository) => large.lfs.forget(repository),
   });
   await hubRepos.recover();
 
@@ -467,6 +468,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     effects,
     visitorKeys,
     box,
+    xet: large.service,
     clock,
     random,
     about: {
@@ -512,13 +514,17 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   );
   const lfs = new LfsFace({
     repositories,
-    store: lfsStore,
+    ...{ store: large.lfs, large: large.files, storage: large.service.storage },
     desk,
     key: await loadOwnSecret(catalog.settings, "lfs", random),
     clock,
     random,
   });
   const files = new ResolveFace({ repositories, reader: server.hub.reader, desk, clock, random });
+  const xet = new XetFace({
+    ...{ store: large.xet, ...large.service, clock, random },
+    desk: new XetRepositories(server),
+  });
   const reads = (account: string, owner: string): boolean => organisations.may(account, "read", { owner });
   const visitors = visitorIdentity({ ...visiting, resolver, sessions, visitKey, reads });
   const insiders = new WeakMap<object, InsideCaller>();
@@ -532,7 +538,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const linkDoor: LinkDoor = { ...about, links, tokens: nodeTokens, ready: agentsMay.promise, onFailure };
   const serveConsole: EdgeOptions["console"] = (request, response, inside, upgrade) => {
     if (serveLink(linkDoor, request, response, { upgrade, inside })) return;
-    if (git.serve(request, response) || lfs.serve(request, response) || files.serve(request, response)) return;
+    if ([git, lfs, xet, files].some((face) => face.serve(request, response))) return;
     if (inside !== undefined) insiders.set(request, inside);
     const byApi = (): void => void answer(request, response).catch((error: unknown) => onFailure("the console", error));
     if (!appSignIn.face.serve(request, response, { isInside: inside !== undefined, otherwise: byApi })) byApi();

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { LfsFace, type LfsFaceLimits } from "../../src/hub/lfs-face.ts";
 import { LfsStore } from "../../src/hub/lfs-store.ts";
+import { largeWorld } from "../../src/hub/xet/world.suite.ts";
 import { openRepositories } from "../../src/hub/repository.ts";
 import { clock, random } from "../support/commits.ts";
 import { until } from "../support/platform.ts";
@@ -35,9 +36,12 @@ async function open(limits: Partial<LfsFaceLimits>) {
     "alice",
   );
   const failures: unknown[] = [];
+  const world = await largeWorld();
   const face = new LfsFace({
     repositories,
     store,
+    large: world.files,
+    storage: world.storage,
     desk: {
       callerOf: async (field) => ({
         caller:
@@ -103,6 +107,7 @@ async function open(limits: Partial<LfsFaceLimits>) {
       for (const socket of sockets) socket.destroy();
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
+      await world[Symbol.asyncDispose]();
       rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };

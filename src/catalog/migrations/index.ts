@@ -19,6 +19,7 @@ import { appSignIn } from "./0015-app-sign-in.ts";
 import { passwords } from "./0016-passwords.ts";
 import { identities } from "./0017-identities.ts";
 import { repos } from "./0018-repos.ts";
+import { largeFiles } from "./0019-large-files.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -51,6 +52,7 @@ export const migrations: readonly Migration[] = [
   passwords,
   identities,
   repos,
+  largeFiles,
 ];
 
 /**

@@ -298,7 +298,7 @@ describe("a shard", () => {
     const { xorb, leaves } = uploadOf(hashes, bytesOf("known", 300_000));
     let packedEnd = 0;
     const table = XorbTable.of(leaves.map((leaf) => ({ ...leaf, packedEnd: (packedEnd += leaf.length + 8) })));
-    const shard = writeXorbShard(xorb, table, { now: 1_000, until: 2_000 });
+    const shard = writeXorbShard([[xorb, table]], { now: 1_000, until: 2_000 });
     assert.deepEqual(readShard(shard), { files: [], xorbs: [xorb] });
     assert.equal(shard.readBigUInt64LE(shard.length - 8), BigInt(shard.length - 200));
     assert.equal(toHex(shard.subarray(96 + 48, 96 + 80)), toHex(leaves[0]?.hash ?? new Uint8Array()));

@@ -122,19 +122,16 @@ function readXorbs(rows: Rows): readonly string[] | string {
   }
 }
 
-/** The answer to one who asks for a chunk: the xorb that has it, with all of its chunks. `now`, `until`: seconds since 1970. */
-export function writeXorbShard(xorb: string, table: XorbTable, { now, until }: { now: number; until: number }): Buffer {
+/** The answer to one who asks for a chunk: xorbs with all of their chunks. `now`, `until`: seconds since 1970. */
+export function writeXorbShard(
+  xorbs: readonly (readonly [hash: string, table: XorbTable])[],
+  { now, until }: { readonly now: number; readonly until: number },
+): Buffer {
   const head = Buffer.alloc(rowBytes);
   head.set(headTag);
   head.writeBigUInt64LE(headVersion, 32);
   head.writeBigUInt64LE(BigInt(footerBytes), 40);
-  const rows = Buffer.alloc((table.count + 1) * rowBytes);
-  writeRow(rows, 0, fromHex(xorb) as Uint8Array, [0, table.count, table.length, table.packedBytes]);
-  for (let [n, start] = [0, 0]; n < table.count; n++) {
-    writeRow(rows, n + 1, table.hash(n), [start, table.chunkLength(n), 0, 0]);
-    start += table.chunkLength(n);
-  }
-  const body = Buffer.concat([head, bookend(), rows, bookend()]);
+  const body = Buffer.concat([head, bookend(), ...xorbs.map(([hash, table]) => xorbRows(hash, table)), bookend()]);
   const footer = Buffer.alloc(footerBytes);
   const [filesAt, xorbsAt] = [rowBytes, 2 * rowBytes];
   const offsets = [1, filesAt, xorbsAt, body.length, 0, body.length, 0, body.length, 0];
@@ -143,6 +140,16 @@ export function writeXorbShard(xorb: string, table: XorbTable, { now, until }: {
   footer.writeBigUInt64LE(BigInt(until), 112);
   footer.writeBigUInt64LE(BigInt(body.length), footerBytes - 8);
   return Buffer.concat([body, footer]);
+}
+
+function xorbRows(hash: string, table: XorbTable): Buffer {
+  const rows = Buffer.alloc((table.count + 1) * rowBytes);
+  writeRow(rows, 0, fromHex(hash) as Uint8Array, [0, table.count, table.length, table.packedBytes]);
+  for (let [n, start] = [0, 0]; n < table.count; n++) {
+    writeRow(rows, n + 1, table.hash(n), [start, table.chunkLength(n), 0, 0]);
+    start += table.chunkLength(n);
+  }
+  return rows;
 }
 
 function writeRow(rows: Buffer, n: number, hash: Uint8Array, numbers: readonly number[]): void {

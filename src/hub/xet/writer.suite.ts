@@ -80,13 +80,15 @@ function lz4Block(bytes: Uint8Array): Buffer {
     while (at + match < bytes.length - 5 && bytes[before + match] === bytes[at + match]) match += 1;
     const literals = bytes.subarray(from, at);
     const [first, second] = [Math.min(literals.length, 15), Math.min(match - 4, 15)];
-    out.push((first << 4) | second, ...long(literals.length), ...literals);
+    out.push((first << 4) | second, ...long(literals.length));
+    for (const byte of literals) out.push(byte);
     out.push((at - before) & 0xff, (at - before) >> 8, ...long(match - 4));
     at += match;
     from = at;
   }
   const literals = bytes.subarray(from);
-  out.push(Math.min(literals.length, 15) << 4, ...long(literals.length), ...literals);
+  out.push(Math.min(literals.length, 15) << 4, ...long(literals.length));
+  for (const byte of literals) out.push(byte);
   return Buffer.from(out);
 }
 

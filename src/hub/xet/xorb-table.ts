@@ -87,9 +87,20 @@ export class XorbTable {
     return { start: this.packedEnd(from - 1), end: this.packedEnd(to - 1) };
   }
 
-  leaves({ from, to }: ChunkRange = { from: 0, to: this.count }): Leaf[] {
-    const leaves: Leaf[] = [];
-    for (let n = from; n < to; n++) leaves.push({ hash: this.hash(n), length: this.chunkLength(n) });
-    return leaves;
+  /** Its rows, as {@link leavesOf} reads them. */
+  rows({ from, to }: ChunkRange): Uint8Array {
+    return new Uint8Array(this.#rows.subarray(from * rowBytes, to * rowBytes));
   }
+
+  leaves(range: ChunkRange = { from: 0, to: this.count }): Leaf[] {
+    return leavesOf(this.rows(range));
+  }
+}
+
+export function leavesOf(rows: Uint8Array): Leaf[] {
+  const view = new DataView(rows.buffer, rows.byteOffset, rows.byteLength);
+  const leaves: Leaf[] = [];
+  for (let at = 0; at < rows.length; at += rowBytes)
+    leaves.push({ hash: rows.subarray(at, at + hashBytes), length: view.getUint32(at + hashBytes, true) });
+  return leaves;
 }

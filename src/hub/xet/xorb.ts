@@ -5,9 +5,12 @@
 import { chunkMaxBytes } from "./chunker.ts";
 import { readLz4Frame } from "./lz4.ts";
 
-export const xorbMaxBytes = 64 << 20;
 export const xorbChunksMax = 8_192;
 export const chunkHeaderBytes = 8;
+/** Of chunks, without what stands before each. */
+export const xorbContentMaxBytes = 64 << 20;
+/** As it is sent: 64 MiB of what does not pack, with all headers that there may be. */
+export const xorbMaxBytes = xorbContentMaxBytes + xorbChunksMax * chunkHeaderBytes;
 /** A writer packs a chunk only where that makes it smaller; LZ4 adds little where it does not. */
 const packedMaxBytes = 2 * chunkMaxBytes;
 /** Begins what some writers put behind the chunks: nothing that the chunks do not say. */

@@ -1,0 +1,109 @@
+/** What the tables of large files must do over any database. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { SqlRunner } from "../stdx/sql.ts";
+import { instant } from "../stdx/time.ts";
+import { Catalog } from "./catalog.ts";
+
+const t0 = instant(Date.UTC(2026, 10, 22, 12));
+const at = (ms: number) => instant(t0 + ms);
+const hash = (letter: string): string => letter.repeat(64);
+const alice = { holder: "account/alice", owner: "alice" };
+const app = { holder: "spaces/alice/app", owner: "alice" };
+const bob = { holder: "account/bob", owner: "bob" };
+const xorb = (letter: string, packedBytes = 100) => ({ hash: hash(letter), packedBytes, bytes: packedBytes - 8 });
+const file = (letter: string, ...xorbs: readonly string[]) => ({
+  hash: hash(letter),
+  sha256: hash("9"),
+  bytes: 92 * xorbs.length,
+  terms: xorbs.map((one) => ({ xorb: hash(one), bytes: 92, from: 0, to: 1 })),
+});
+
+export function largeFilesSuite(name: string, openSql: () => Promise<SqlRunner>): void {
+  const open = async () => {
+    const catalog = await Catalog.open(await openSql(), { wall: () => t0 });
+    for (const account of ["alice", "bob"])
+      await catalog.accounts.create({ name: account, tier: "free", role: "user", createdAt: t0 });
+    return catalog.largeFiles;
+  };
+
+  describe(`LargeFiles over ${name}`, () => {
+    test("a xorb may be named by who brought it, and by nobody else; bringing it again changes nothing", async () => {
+      const rows = await open();
+      await rows.addXorb(xorb("a"), [alice, app], t0);
+      await rows.addXorb(xorb("a"), [alice], at(1));
+      assert.deepEqual(await rows.held([hash("a"), hash("b")], ["account/alice"]), new Set([hash("a")]));
+      assert.deepEqual(await rows.held([hash("a")], ["account/bob", "spaces/bob/app"]), new Set());
+      assert.deepEqual(await rows.xorb(hash("a")), xorb("a"));
+      assert.deepEqual(await rows.xorbs("", 9), [xorb("a")]);
+    });
+
+    test("a file has its terms in their order, and who brings one holds its xorbs", async () => {
+      const rows = await open();
+      for (const letter of ["a", "b"]) await rows.addXorb(xorb(letter), [alice], t0);
+      const whole = file("f", "b", "a", "b");
+      await rows.addFile(whole, { holders: [app], chunks: [{ chunk: hash("c"), xorb: hash("b") }], at: t0 });
+      assert.deepEqual(await rows.file(hash("f")), whole);
+      assert.deepEqual(await rows.files("", 9), [whole]);
+      assert.deepEqual(await rows.held([hash("a"), hash("b")], [app.holder]), new Set([hash("a"), hash("b")]));
+      assert.equal(await rows.xorbOfChunk(hash("c"), [app.holder]), hash("b"));
+      assert.equal(await rows.xorbOfChunk(hash("c"), [bob.holder]), undefined);
+      assert.deepEqual(await rows.beside(hash("b"), [app.holder], 9), [hash("a"), hash("b")]);
+      assert.deepEqual(await rows.beside(hash("b"), [bob.holder], 9), []);
+      await assert.rejects(rows.addFile(file("e", "d"), { holders: [app], chunks: [], at: t0 }));
+      assert.equal(await rows.file(hash("e")), undefined, "all or nothing");
+    });
+
+    test("what is used or was told of lately is not forgotten", async () => {
+      const rows = await open();
+      for (const letter of ["a", "b"]) await rows.addXorb(xorb(letter), [alice], t0);
+      await rows.addFile(file("f", "a"), { holders: [alice], chunks: [{ chunk: hash("c"), xorb: hash("a") }], at: t0 });
+      assert.equal(await rows.forgetXorb(hash("a"), at(10)), false, "it is in a file");
+      assert.equal(await rows.forgetXorb(hash("b"), t0), false, "it came just then");
+      await rows.touch([hash("b")], [alice.holder], at(9));
+      assert.equal(await rows.forgetXorb(hash("b"), at(9)), false, "somebody was told of it");
+      assert.deepEqual(await rows.held([hash("b")], [alice.holder]), new Set([hash("b")]));
+      assert.equal(await rows.forgetXorb(hash("b"), at(10)), true);
+      assert.equal(await rows.forgetFile(hash("f"), t0), false);
+      assert.equal(await rows.forgetXorb(hash("a"), at(10)), false, "its file is still known");
+      assert.equal(await rows.forgetFile(hash("f"), at(1)), true);
+      assert.equal(await rows.forgetXorb(hash("a"), at(10)), true);
+      assert.equal(await rows.xorbOfChunk(hash("c"), [alice.holder]), undefined);
+    });
+
+    test("usage counts a xorb once for each owner, however many of theirs have it", async () => {
+      const rows = await open();
+      await rows.addXorb(xorb("a", 100), [alice, app], t0);
+      await rows.addXorb(xorb("b", 30), [alice, bob], t0);
+      assert.deepEqual(
+        await rows.usage(),
+        new Map([
+          ["alice", 130],
+          ["bob", 30],
+        ]),
+      );
+      assert.deepEqual([await rows.usageOf("alice"), await rows.usageOf("carol")], [130, 0]);
+    });
+
+    test("what a file of git-lfs is by Xet is found by both names", async () => {
+      const rows = await open();
+      const row = { sha256: hash("1"), hash: hash("2"), bytes: 5, xorbs: [{ hash: hash("3"), lengths: [2, 3] }] };
+      await rows.keepConversion(row, t0);
+      await rows.keepConversion(row, at(1));
+      assert.deepEqual(await rows.conversion({ sha256: hash("1") }), row);
+      assert.deepEqual(await rows.conversion({ hash: hash("2") }), row);
+      assert.equal(await rows.convertedHash(hash("1")), hash("2"));
+      assert.equal(await rows.conversion({ sha256: hash("2") }), undefined);
+    });
+
+    test("an account's limit is what an operator gave last, or none", async () => {
+      const rows = await open();
+      await rows.setLimit("alice", 10, t0);
+      await rows.setLimit("alice", 20, at(1));
+      assert.deepEqual([await rows.limit("alice"), await rows.limit("bob")], [20, undefined]);
+      assert.deepEqual(await rows.limits(), new Map([["alice", 20]]));
+      await rows.setLimit("alice", null, at(2));
+      assert.equal(await rows.limit("alice"), undefined);
+    });
+  });
+}

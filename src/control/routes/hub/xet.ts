@@ -1,0 +1,55 @@
+/**
+ * `GET R/xet-read-token/REVISION` and `…/xet-write-token/…` (R: `/api/{models,datasets,spaces}/OWNER/NAME`): a token of the Xet protocol for
+ * one repository, for a quarter of an hour, and where to go with it.
+ */
+import { casPath } from "../../../hub/xet/face.ts";
+import { signToken, type XetToken } from "../../../hub/xet/tickets.ts";
+import { problemOf } from "../../../http/index.ts";
+import { problemResponse, refuse, originOf, type ApiContext, type Route } from "../../api.ts";
+import type { Server } from "../../server.ts";
+import { xetNameOf } from "../../xet-desk.ts";
+import { anyRepo, readableRepo, writableRepo } from "./asked-repo.ts";
+
+export const xetRoute: Route = (api, server) => {
+  api.get(`${anyRepo}/xet-read-token/:revision{.+}`, (c) => {
+    const repo = readableRepo(c, server);
+    if (repo instanceof Response) return repo;
+    const { owner } = repo;
+    const account = c.get("caller")?.account ?? "";
+    return given(c, server, { right: "read", repository: xetNameOf(repo), owner, account, whole: false });
+  });
+
+  api.get(`${anyRepo}/xet-write-token/:revision{.+}`, async (c) => {
+    const found = writableRepo(c, server);
+    if (found instanceof Response) return found;
+    const { repo, caller } = found;
+    const { owner, key, stored } = repo;
+    if (!caller.grants("write", key))
+      return refuse(c, "identity/forbidden", { detail: "This token is not for that: it has not the scope write." });
+    const { xet } = server;
+    const full = await xet?.storage.refuse(owner, 1);
+    if (full) {
+      const problem = problemOf("route/too-large", { waybill: c.get("requestId"), detail: full.says });
+      return problemResponse({ ...problem, status: full.status });
+    }
+    await xet?.makeRepository(stored);
+    return given(c, server, {
+      ...{ right: "write", repository: xetNameOf(repo), owner, account: caller.account },
+      // One that is good for some repositories reads and reuses nothing of the account's others.
+      whole: caller.grants("read") && caller.grants("write"),
+    });
+  });
+};
+
+function given(c: ApiContext, { xet, clock }: Server, of: XetToken): Response {
+  if (xet === undefined) return refuse(c, "control/not-found", { detail: "Nothing is given by Xet here." });
+  const { token, expires } = signToken(xet.key, of, clock.wall());
+  const casUrl = `${originOf(c)}${casPath(xet.instance, of.account)}`;
+  // Some clients read the headers, and some the body.
+  return c.json({ accessToken: token, exp: expires, casUrl }, 200, {
+    "cache-control": "no-store",
+    "x-xet-access-token": token,
+    "x-xet-token-expiration": String(expires),
+    "x-xet-cas-url": casUrl,
+  });
+}

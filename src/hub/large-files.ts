@@ -1,0 +1,113 @@
+/**
+ * The large files of repositories, whichever way they came: by git-lfs they lie whole in the repository, by Xet in xorbs. Each is read as a
+ * stream with ranges, and each has a hash of Xet; that of one that git-lfs brought is worked out when it is first asked for.
+ */
+import { createReadStream } from "node:fs";
+import type { ConversionRow } from "../catalog/large-files.ts";
+import type { ByteRange } from "../blobs/blobs.ts";
+import type { Clock } from "../stdx/time.ts";
+import { findLarge, type LargeObject } from "./lfs-store.ts";
+import type { Threads } from "./xet/threads.ts";
+import { gathered, type XetStore } from "./xet/store.ts";
+
+export interface LargeFilesOptions {
+  readonly xet: XetStore;
+  readonly threads: Threads;
+  readonly clock: Pick<Clock, "wall">;
+  onFailure(what: string, error: unknown): void;
+}
+
+/** Files that wait to be read for their hash of Xet; of one more it is worked out when it is asked for again. */
+const waitingMax = 1_000;
+/** To a thread at once. */
+const pieceBytes = 4 << 20;
+
+export class LargeFiles implements AsyncDisposable {
+  readonly #options: LargeFilesOptions;
+  /** By SHA-256, in the order of asking; one is worked out at a time. */
+  readonly #waiting = new Map<string, { readonly file: string; readonly done: PromiseWithResolvers<void> }>();
+  #working: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: LargeFilesOptions) {
+    this.#options = options;
+  }
+
+  /** What the repository has under this SHA-256. */
+  find(repository: string, oid: string): Promise<LargeObject | undefined> {
+    return findLarge(repository, oid);
+  }
+
+  /** Its bytes `[from, to)`; all of them without `range`. */
+  open(object: LargeObject, range: ByteRange = { from: 0, to: object.size }): AsyncIterable<Uint8Array> {
+    if (object.by === "xet") return this.#options.xet.open({ terms: object.terms, bytes: object.size }, range);
+    if (range.from >= range.to) return none();
+    return createReadStream(object.file, { start: range.from, end: range.to - 1, highWaterMark: 1 << 18 });
+  }
+
+  /** Undefined where it is not worked out yet: then that begins, and who asks again later is told. */
+  async xetHashOf(object: LargeObject): Promise<string | undefined> {
+    // One that a backup was taken in the middle of is not known by its hash yet: it is read as every other is.
+    if (object.by === "xet") return (await this.#options.xet.file(object.hash)) && object.hash;
+    const known = await this.#options.xet.rows.convertedHash(object.oid);
+    if (known === undefined) this.#begin(object);
+    return known;
+  }
+
+  /** The same, and waits for it; undefined where it cannot be worked out. */
+  async convert(object: LargeObject): Promise<string | undefined> {
+    const known = await this.xetHashOf(object);
+    const waiting = this.#waiting.get(object.oid);
+    if (known !== undefined || waiting === undefined) return known;
+    await waiting.done.promise;
+    return this.#options.xet.rows.convertedHash(object.oid);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    for (const [oid, { done }] of this.#waiting) {
+      this.#waiting.delete(oid);
+      done.resolve();
+    }
+    await this.#working;
+  }
+
+  #begin({ oid, file }: LargeObject & { readonly by: "lfs" }): void {
+    if (this.#closed || this.#waiting.has(oid) || this.#waiting.size >= waitingMax) return;
+    this.#waiting.set(oid, { file, done: Promise.withResolvers() });
+    this.#working ??= this.#work().finally(() => (this.#working = undefined));
+  }
+
+  async #work(): Promise<void> {
+    for (;;) {
+      const [next] = this.#waiting;
+      if (next === undefined) return;
+      const [oid, { file, done }] = next;
+      try {
+        await this.#convert(oid, file);
+      } catch (error) {
+        if (!this.#closed) this.#options.onFailure(`the hash of Xet of ${oid}`, error);
+      }
+      this.#waiting.delete(oid);
+      done.resolve();
+    }
+  }
+
+  /** Its chunks are found and nothing of it is stored again: xorbs of it are given from where it lies. */
+  async #convert(oid: string, file: string): Promise<void> {
+    const { threads, xet, clock } = this.#options;
+    using job = threads.begin("convert");
+    let bytes = 0;
+    for await (const piece of gathered(createReadStream(file, { highWaterMark: 1 << 20 }), pieceBytes)) {
+      if (this.#closed) return;
+      bytes += piece.length;
+      await job.take(piece);
+    }
+    const { hash, sha256, xorbs } = await job.end();
+    if (sha256 !== oid) throw new Error(`the stored file is damaged: its SHA-256 is ${sha256}`);
+    const row: ConversionRow = { sha256, hash, bytes, xorbs };
+    await xet.rows.keepConversion(row, clock.wall());
+  }
+}
+
+async function* none(): AsyncGenerator<Uint8Array> {}

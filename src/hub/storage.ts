@@ -1,0 +1,94 @@
+/**
+ * How much accounts keep in their repositories, and what they may: a file that does not fit is refused before its bytes flow. What is on
+ * its way counts, so that of two who come together the second is told.
+ */
+import { statfs } from "node:fs/promises";
+import type { LargeFiles as Rows } from "../catalog/large-files.ts";
+
+export interface StorageLimits {
+  /** Of an account to which nothing else was given; null: as much as there is room for. */
+  readonly accountMaxBytes: number | null;
+  /** What stays free on the disk, for the journal and all else that must be written. */
+  readonly freeMinBytes: number;
+}
+
+export interface StorageOptions {
+  readonly rows: Pick<Rows, "usage" | "usageOf" | "limit" | "limits">;
+  /** Where large files lie. */
+  readonly folder: string;
+  readonly limits: StorageLimits;
+  /** Bytes of the owner's files that git-lfs brought. */
+  lfsBytesOf(owner: string): Promise<number>;
+}
+
+export type Admitted =
+  | ({ readonly ok: true } & Disposable)
+  | { readonly ok: false; readonly status: 413 | 507; readonly says: string };
+
+/** How long a sum is good for. What comes meanwhile is added to it. */
+const knownMs = 10_000;
+
+export class Storage {
+  readonly #options: StorageOptions;
+  readonly #coming = new Map<string, number>();
+  readonly #known = new Map<string, { readonly at: number; readonly bytes: Promise<number> }>();
+  #awaited = 0;
+
+  constructor(options: StorageOptions) {
+    this.#options = options;
+  }
+
+  /** Room for so many bytes, held until it is disposed of; or why there is none. */
+  async admit(owner: string, bytes: number): Promise<Admitted> {
+    const refused = await this.refuse(owner, bytes);
+    if (refused) return refused;
+    this.#change(owner, bytes);
+    return {
+      ok: true,
+      [Symbol.dispose]: () => {
+        this.#change(owner, -bytes);
+        this.#known.delete(owner);
+      },
+    };
+  }
+
+  /** Why the owner may not bring so many bytes more; undefined where it may. */
+  async refuse(owner: string, bytes: number): Promise<Extract<Admitted, { ok: false }> | undefined> {
+    const max = await this.limitOf(owner);
+    if (max !== null) {
+      const used = (await this.usedBy(owner)) + (this.#coming.get(owner) ?? 0);
+      if (used + bytes > max)
+        return {
+          ok: false,
+          status: 413,
+          says: `${owner} may keep ${max} bytes in its repositories and has ${used}; ${bytes} more do not fit. Remove files and repositories, or ask the operator for more.`,
+        };
+    }
+    const { bavail, bsize } = await statfs(this.#options.folder);
+    const room = bavail * bsize - this.#options.limits.freeMinBytes - this.#awaited;
+    return bytes > room ? { ok: false, status: 507, says: "The platform's disk is full." } : undefined;
+  }
+
+  /** Null: no limit. */
+  async limitOf(owner: string): Promise<number | null> {
+    return (await this.#options.rows.limit(owner)) ?? this.#options.limits.accountMaxBytes;
+  }
+
+  async usedBy(owner: string): Promise<number> {
+    const known = this.#known.get(owner);
+    if (known !== undefined && performance.now() - known.at < knownMs) return known.bytes;
+    const bytes = Promise.all([this.#options.rows.usageOf(owner), this.#options.lfsBytesOf(owner)]).then(
+      ([xorbs, lfs]) => xorbs + lfs,
+    );
+    this.#known.set(owner, { at: performance.now(), bytes });
+    bytes.catch(() => this.#known.delete(owner));
+    return bytes;
+  }
+
+  #change(owner: string, bytes: number): void {
+    this.#awaited += bytes;
+    const coming = (this.#coming.get(owner) ?? 0) + bytes;
+    if (coming > 0) this.#coming.set(owner, coming);
+    else this.#coming.delete(owner);
+  }
+}

@@ -1,0 +1,335 @@
+/**
+ * The Xet protocol's server (CAS): takes xorbs and shards, and says where a file's chunks are. Who may was asked when the token was given,
+ * which names one repository and one right; it is good for nothing else.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ByteRange } from "../../blobs/blobs.ts";
+import { addressGroup } from "../../http/address-group.ts";
+import { readBody } from "../../http/index.ts";
+import { visitorOf } from "../../http/visitor.ts";
+import { newId, type RandomBytes } from "../../stdx/ids.ts";
+import type { Clock } from "../../stdx/time.ts";
+import { leaving, plainHeaders } from "../git-access.ts";
+import { keepPace, paceLimits, type PaceLimits } from "../pace.ts";
+import { Slots, type SlotLimits } from "../slots.ts";
+import type { Storage } from "../storage.ts";
+import { planOf } from "./plan.ts";
+import { partsOf, readRanges } from "./ranges.ts";
+import { readShard, shardMaxBytes } from "./shard.ts";
+import { allowedOf, sourceOf } from "./sources.ts";
+import type { XetStore } from "./store.ts";
+import { readAddress, readToken, type XetToken } from "./tickets.ts";
+import { xorbMaxBytes } from "./xorb.ts";
+
+export interface XetFaceLimits {
+  /** Xorbs that are read at once; as many may be written. */
+  readonly places: SlotLimits;
+  readonly pace: PaceLimits;
+}
+
+/** What the face needs of the platform. A repository is named as in {@link XetToken}. */
+export interface XetDesk {
+  /** Its folder; undefined where it is not there. */
+  folderOf(repository: string): string | undefined;
+  /** Whether the account may read it now; empty: one without an account. */
+  mayRead(repository: string, account: string): Promise<boolean>;
+  onFailure(what: string, error: unknown): void;
+}
+
+export interface XetFaceOptions {
+  readonly store: XetStore;
+  readonly storage: Storage;
+  readonly desk: XetDesk;
+  /** Signs tokens and addresses. */
+  readonly key: Uint8Array;
+  /** The first part of {@link casPath}. */
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly limits?: Partial<XetFaceLimits>;
+}
+
+/** hf_xet opens up to 64 connections at a time. */
+const xetFaceLimits: XetFaceLimits = {
+  places: { atOnce: 128, perCaller: 64, anonymous: 96, withinMs: 60_000 },
+  pace: paceLimits,
+};
+/** A xorb with what some writers put behind it. */
+const bodyMaxBytes = xorbMaxBytes + (1 << 20);
+/** While a shard is checked its client hears something so often: a proxy between us closes a silent connection after 60 s. */
+const signEveryMs = 5_000;
+
+const pathPattern = /^\/xet\/([\w.-]{1,80})(\/v[12]\/[^?]*)(?:\?(.*))?$/;
+
+/**
+ * What follows the platform's address in `casUrl`. Clients remember for weeks what is stored at one: so it is another for another platform,
+ * and for another account, whose chunks nobody else may name.
+ */
+export function casPath(instance: string, account: string): string {
+  return `/xet/${instance}.${Buffer.from(account).toString("hex").slice(0, 64) || "0"}`;
+}
+
+interface Asked {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** `POST /v1/shards` */
+  readonly what: string;
+  readonly query: URLSearchParams;
+  /** The address of all below the protocol's root, as this client wrote it. */
+  readonly base: string;
+}
+
+export class XetFace {
+  readonly #options: XetFaceOptions;
+  readonly #pace: PaceLimits;
+  readonly #uploads: Slots;
+  readonly #downloads: Slots;
+
+  constructor(options: XetFaceOptions) {
+    this.#options = options;
+    const { places, pace } = { ...xetFaceLimits, ...options.limits };
+    this.#pace = pace;
+    this.#uploads = new Slots(places);
+    this.#downloads = new Slots(places);
+  }
+
+  /** Whether the request is of the Xet protocol; then it is answered, and never fails. */
+  serve(request: IncomingMessage, response: ServerResponse): boolean {
+    const [match, root = "", path = "", query = ""] = pathPattern.exec(request.url ?? "") ?? [];
+    if (match === undefined) return false;
+    const id = newId("q", this.#options.random);
+    response.setHeader("x-waybill-id", id);
+    response.setHeader("x-request-id", id);
+    const { origin } = visitorOf(request);
+    const base = `${origin}/xet/${root}`;
+    const asked = { request, response, what: `${request.method} ${path}`, query: new URLSearchParams(query), base };
+    this.#answer(root, asked).catch((error: unknown) => {
+      if (response.destroyed) return; // Nobody is left to be told.
+      this.#options.desk.onFailure(`${asked.what} of Xet (${id})`, error);
+      if (response.headersSent) response.destroy();
+      else refuse(response, 500, `The platform could not do this; its log has the reason under ${id}.`);
+    });
+    return true;
+  }
+
+  async #answer(root: string, asked: Asked): Promise<void> {
+    const { response, what } = asked;
+    if (root.split(".")[0] !== this.#options.instance)
+      return refuse(
+        response,
+        404,
+        "This is another platform than the one that gave this address: ask for a token again.",
+      );
+    const fetched = /^(GET|HEAD) \/v1\/xorbs\/default\/([0-9a-f]{64})$/.exec(what)?.[2];
+    if (fetched !== undefined) return this.#giveXorb(asked, fetched);
+    const sent = /^POST \/v1\/xorbs\/[\w-]+\/([0-9a-f]{64})$/.exec(what)?.[1];
+    if (sent !== undefined) return this.#takeXorb(asked, sent);
+    const shards = /^POST \/(v[12])\/shards$/.exec(what)?.[1];
+    if (shards !== undefined) return this.#takeShard(asked, shards === "v2");
+    const plan = /^GET \/(v[12])\/reconstructions\/([0-9a-f]{64})$/.exec(what);
+    if (plan !== null) return this.#givePlan(asked, plan[2] ?? "", plan[1] === "v2");
+    const chunk = /^GET \/v1\/chunks\/[\w-]+\/([0-9a-f]{64})$/.exec(what)?.[1];
+    if (chunk !== undefined) return this.#giveChunk(asked, chunk);
+    // Grants to send a xorb elsewhere among them: clients send it here then.
+    return refuse(response, 404, "There is nothing at this address.");
+  }
+
+  async #takeXorb(asked: Asked, xorb: string): Promise<void> {
+    const { request, response } = asked;
+    const token = this.#token(asked, "write");
+    if (token === undefined) return;
+    const announced = Number(request.headers["content-length"] ?? NaN);
+    if (announced > bodyMaxBytes) return refuse(response, 413, `A xorb may have ${xorbMaxBytes} bytes.`);
+    const room = await this.#options.storage.admit(token.owner, Number.isNaN(announced) ? bodyMaxBytes : announced);
+    if (!room.ok) return refuse(response, room.status, room.says);
+    using _room = room;
+    using place = await this.#place(asked, this.#uploads, token.account);
+    if (place === undefined) return;
+    const bytes = request.iterator({ destroyOnReturn: false });
+    const taken = await this.#options.store.putXorb(xorb, bytes, token);
+    if (!taken.ok) return refuse(response, 400, `This xorb was not taken: ${taken.says}.`);
+    send(response, 200, { was_inserted: taken.fresh });
+  }
+
+  async #takeShard(asked: Asked, inLines: boolean): Promise<void> {
+    const { request, response } = asked;
+    const { store, desk } = this.#options;
+    const token = this.#token(asked, "write");
+    if (token === undefined) return;
+    const folder = desk.folderOf(token.repository);
+    if (folder === undefined) return refuse(response, 404, `${token.repository} is not there any more.`);
+    using place = await this.#place(asked, this.#uploads, token.account);
+    if (place === undefined) return;
+    const body = await readBody(request, shardMaxBytes);
+    if (!body.ok)
+      return void (body.refusal === "gone" || refuse(response, 413, `A shard may have ${shardMaxBytes} bytes.`));
+    const shard = readShard(body.bytes);
+    if (typeof shard === "string") return refuse(response, 400, `This shard was not taken: ${shard}.`);
+    const lines = inLines ? new Lines(response) : undefined;
+    const taken = await store.putShard(shard, token, {
+      folder,
+      ...(lines && { onProgress: (verified: number, total: number) => lines.progress(verified, total) }),
+    });
+    if (lines?.isBegun === true)
+      return lines.end(
+        taken.ok
+          ? { type: "result", result: taken.fresh ? 1 : 0 }
+          : { type: "error", message: taken.says, retryable: false },
+      );
+    if (!taken.ok) return refuse(response, 400, taken.says);
+    if (lines) return lines.end({ type: "result", result: taken.fresh ? 1 : 0 });
+    send(response, 200, { result: taken.fresh ? 1 : 0 });
+  }
+
+  async #givePlan(asked: Asked, file: string, byXorb: boolean): Promise<void> {
+    const { request, response, base } = asked;
+    const { store, key, clock } = this.#options;
+    const token = this.#token(asked, "read");
+    if (token === undefined) return;
+    const folder = await this.#readable(token.repository, token.account);
+    const source = folder === undefined ? undefined : await sourceOf(store, folder, file);
+    if (source === undefined) return refuse(response, 404, `${token.repository} has no file ${file}.`);
+    const [range] = readRanges(request.headers.range, source.bytes) ?? [{ from: 0, to: source.bytes }];
+    if (range === undefined) {
+      response.setHeader("content-range", `bytes */${source.bytes}`);
+      return refuse(response, 416, "The file is shorter.");
+    }
+    const ticket = { repository: token.repository, account: token.account, file };
+    send(response, 200, await planOf(source, range, { base, key, ticket, now: clock.wall(), byXorb }));
+  }
+
+  async #giveChunk(asked: Asked, chunk: string): Promise<void> {
+    const { response } = asked;
+    const token = this.#token(asked, "write");
+    if (token === undefined) return;
+    const shard = await this.#options.store.shardOf(chunk, token);
+    if (shard === undefined) return refuse(response, 404, "No chunk of that hash was brought by you.");
+    response.writeHead(200, {
+      ...plainHeaders,
+      "content-type": "application/octet-stream",
+      "content-length": String(shard.length),
+    });
+    response.end(shard);
+  }
+
+  async #giveXorb(asked: Asked, xorb: string): Promise<void> {
+    const { request, response, query } = asked;
+    const { store, key, clock } = this.#options;
+    const address = readAddress(key, xorb, query, clock.wall());
+    if (address === undefined)
+      return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
+    const { repository, account, file } = address;
+    const folder = await this.#readable(repository, account);
+    const source = folder === undefined ? undefined : await sourceOf(store, folder, file);
+    if (source === undefined) return refuse(response, 403, "This address is not valid any more: ask for it again.");
+    const allowed = await allowedOf(source, xorb);
+    const end = allowed.at(-1)?.to ?? 0;
+    const ranges = readRanges(request.headers.range, end) ?? allowed;
+    if (ranges.length === 0) {
+      response.setHeader("content-range", `bytes */${end}`);
+      return refuse(response, 416, "The xorb is shorter.");
+    }
+    const isAllowed = (range: ByteRange): boolean =>
+      allowed.some(({ from, to }) => from <= range.from && range.to <= to);
+    if (!ranges.every(isAllowed)) return refuse(response, 403, "The file has not these bytes of the xorb.");
+    using place = await this.#place(asked, this.#downloads, account);
+    if (place === undefined) return;
+    const parts = partsOf(ranges, end);
+    response.writeHead(206, { ...plainHeaders, ...parts.headers, "accept-ranges": "bytes" });
+    if (request.method === "HEAD") return void response.end();
+    await pipeline(
+      Readable.from(
+        parts.body((range) => source.open(xorb, range)),
+        { objectMode: false },
+      ),
+      response,
+    );
+  }
+
+  /** The repository's folder, if the account may read it now: it could when the token was given. */
+  async #readable(repository: string, account: string): Promise<string | undefined> {
+    const { desk } = this.#options;
+    return (await desk.mayRead(repository, account)) ? desk.folderOf(repository) : undefined;
+  }
+
+  #token({ request, response }: Asked, right: "read" | "write"): XetToken | undefined {
+    const { key, clock } = this.#options;
+    const given = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
+    const token = readToken(key, given, clock.wall());
+    if (token === undefined)
+      return refuse(response, 401, "This token is not valid, or not any more: ask the Hub's API for another.");
+    // Who may write sees what was written.
+    if (token.right === right || token.right === "write") return token;
+    return refuse(response, 403, `This token is for reading ${token.repository}.`);
+  }
+
+  async #place({ request, response }: Asked, slots: Slots, account: string): Promise<Disposable | undefined> {
+    const caller = {
+      account: account === "" ? null : account,
+      address: addressGroup(visitorOf(request).address) ?? "",
+    };
+    const left = leaving(response);
+    const slot = await slots.take(caller, left);
+    if (left.aborted) {
+      slot?.[Symbol.dispose]();
+      return undefined;
+    }
+    if (slot === undefined) return refuse(response, 503, "Too many others send or read at this moment: try again.");
+    const pace = keepPace(request, response, this.#options.clock, this.#pace);
+    return {
+      [Symbol.dispose]: () => {
+        pace[Symbol.dispose]();
+        slot[Symbol.dispose]();
+      },
+    };
+  }
+}
+
+/** An answer in lines of JSON, begun when there is something to wait for. */
+class Lines {
+  readonly #response: ServerResponse;
+  #signed = 0;
+  isBegun = false;
+
+  constructor(response: ServerResponse) {
+    this.#response = response;
+  }
+
+  progress(verified: number, total: number): void {
+    const now = performance.now();
+    if (this.isBegun && now - this.#signed < signEveryMs) return;
+    this.#signed = now;
+    this.#write({ type: "validating", verified, total });
+  }
+
+  end(line: object): void {
+    this.#write(line);
+    this.#response.end();
+  }
+
+  #write(line: object): void {
+    if (!this.isBegun) this.#response.writeHead(200, { ...plainHeaders, "content-type": "application/x-ndjson" });
+    this.isBegun = true;
+    this.#response.write(`${JSON.stringify(line)}\n`);
+  }
+}
+
+function send(response: ServerResponse, status: number, value: object): void {
+  const bytes = Buffer.from(JSON.stringify(value));
+  response.writeHead(status, {
+    ...plainHeaders,
+    "content-type": "application/json; charset=utf-8",
+    "content-length": String(bytes.length),
+  });
+  response.end(bytes);
+}
+
+function refuse(response: ServerResponse, status: number, says: string): undefined {
+  response.setHeader("x-error-message", says.replaceAll(/[^\x20-\x7e]+/g, " ").slice(0, 500));
+  if (status === 503) response.setHeader("retry-after", "5");
+  // What it would still send is for nobody.
+  if (!response.req.complete) response.setHeader("connection", "close");
+  send(response, status, { error: says });
+}

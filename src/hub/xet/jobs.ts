@@ -1,0 +1,156 @@
+/** What the threads compute: each job takes bytes in pieces, in order, and says something at its end. Pure but for what it holds meanwhile. */
+import { createHash } from "node:crypto";
+import { Chunker } from "./chunker.ts";
+import { type Leaf, type XetHashes } from "./hashes.ts";
+import { XorbReader, xorbChunksMax, xorbContentMaxBytes } from "./xorb.ts";
+import { leavesOf, XorbTable } from "./xorb-table.ts";
+
+/** A job's answer to what is wrong with the bytes. */
+export interface Wrong {
+  readonly wrong: string;
+}
+
+export interface CheckedXorb {
+  readonly hash: string;
+  readonly table: Uint8Array;
+}
+
+export interface Converted {
+  readonly hash: string;
+  readonly sha256: string;
+  readonly xorbs: readonly { readonly hash: string; readonly lengths: readonly number[] }[];
+}
+
+export interface Jobs {
+  /** A xorb's bytes; its name by what is in it, and its table. */
+  check: { piece: undefined; end: CheckedXorb | Wrong };
+  /** Whole packed chunks, in each piece; gives their bytes. */
+  unpack: { piece: Uint8Array<ArrayBuffer> | Wrong; end: undefined };
+  /** The same; the SHA-256 over all of them. */
+  digest: { piece: Wrong | undefined; end: string };
+  /** Rows of xorbs' tables, those of a term in each piece: its verification; at the end the file's hash. */
+  tree: { piece: string; end: string };
+  /** A file's own bytes; what it is by Xet. */
+  convert: { piece: undefined; end: Converted };
+}
+export type JobKind = keyof Jobs;
+
+export interface Job<Kind extends JobKind> {
+  take(bytes: Uint8Array): Jobs[Kind]["piece"];
+  end(): Jobs[Kind]["end"];
+}
+
+export const jobs: { readonly [Kind in JobKind]: (hashes: XetHashes) => Job<Kind> } = {
+  check: checkJob,
+  unpack: () => ({ take: unpack, end: () => undefined }),
+  digest: digestJob,
+  tree: treeJob,
+  convert: convertJob,
+};
+
+function checkJob(hashes: XetHashes): Job<"check"> {
+  const chunks: (Leaf & { packedEnd: number })[] = [];
+  let wrong: string | undefined;
+  const reader = new XorbReader(({ bytes, packedEnd }) =>
+    chunks.push({ hash: hashes.chunk(bytes), length: bytes.length, packedEnd }),
+  );
+  return {
+    take: (bytes) => {
+      wrong ??= reader.feed(bytes);
+      return undefined;
+    },
+    end: () => {
+      wrong ??= reader.end();
+      if (wrong !== undefined) return { wrong };
+      return { hash: hashes.xorb(chunks), table: XorbTable.of(chunks).bytes };
+    },
+  };
+}
+
+function unpack(packed: Uint8Array): Uint8Array<ArrayBuffer> | Wrong {
+  const chunks: Uint8Array[] = [];
+  const wrong = readWhole(packed, (bytes) => chunks.push(bytes));
+  if (wrong !== undefined) return { wrong };
+  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+function digestJob(): Job<"digest"> {
+  const sha256 = createHash("sha256");
+  return {
+    take: (packed) => {
+      const wrong = readWhole(packed, (bytes) => sha256.update(bytes));
+      return wrong === undefined ? undefined : { wrong };
+    },
+    end: () => sha256.digest("hex"),
+  };
+}
+
+function readWhole(packed: Uint8Array, onChunk: (bytes: Uint8Array) => void): string | undefined {
+  const reader = new XorbReader(({ bytes }) => onChunk(bytes));
+  return reader.feed(packed) ?? reader.end();
+}
+
+function treeJob(hashes: XetHashes): Job<"tree"> {
+  const all: Leaf[] = [];
+  return {
+    take: (rows) => {
+      const leaves = leavesOf(rows);
+      for (const leaf of leaves) all.push(leaf);
+      return hashes.verification(leaves);
+    },
+    end: () => hashes.file(all),
+  };
+}
+
+function convertJob(hashes: XetHashes): Job<"convert"> {
+  const sha256 = createHash("sha256");
+  const chunker = new Chunker();
+  const all: Leaf[] = [];
+  let [open, length] = [hashes.chunkInPieces(), 0];
+  const close = (): void => {
+    all.push({ hash: open.digest(), length });
+    [open, length] = [hashes.chunkInPieces(), 0];
+  };
+  return {
+    take: (bytes) => {
+      sha256.update(bytes);
+      for (let from = 0; from < bytes.length;) {
+        const { end, cut } = chunker.next(bytes, from);
+        open.update(bytes.subarray(from, end));
+        length += end - from;
+        from = end;
+        if (cut) close();
+      }
+      return undefined;
+    },
+    end: () => {
+      if (length > 0) close();
+      const xorbs = groups(all).map((chunks) => ({
+        hash: hashes.xorb(chunks),
+        lengths: chunks.map((chunk) => chunk.length),
+      }));
+      return { hash: hashes.file(all), sha256: sha256.digest("hex"), xorbs };
+    },
+  };
+}
+
+/** As many chunks in each xorb as one may have. */
+function groups(chunks: readonly Leaf[]): readonly (readonly Leaf[])[] {
+  const found: Leaf[][] = [];
+  let bytes = Infinity;
+  for (const chunk of chunks) {
+    if (bytes + chunk.length > xorbContentMaxBytes || (found.at(-1)?.length ?? 0) === xorbChunksMax) {
+      found.push([]);
+      bytes = 0;
+    }
+    found.at(-1)?.push(chunk);
+    bytes += chunk.length;
+  }
+  return found;
+}

@@ -1,0 +1,345 @@
+/**
+ * The store of xorbs: takes what clients bring by the Xet protocol, checks all of it before anything refers to it, and gives files out of
+ * it. A xorb is named only by who has brought it: nobody learns that a chunk is here from another's bytes, and nobody reads those.
+ */
+import type { LargeFiles as Rows, XetFileRow } from "../../catalog/large-files.ts";
+import type { BlobName, Blobs, ByteRange } from "../../blobs/blobs.ts";
+import type { RandomBytes } from "../../stdx/ids.ts";
+import type { Clock } from "../../stdx/time.ts";
+import { findLarge, noteLarge } from "../lfs-store.ts";
+import { Kept } from "./kept.ts";
+import { toHex } from "./hashes.ts";
+import { writeXorbShard, type Shard, type ShardFile } from "./shard.ts";
+import { partOf, type FileTerm } from "./terms.ts";
+import type { Threads } from "./threads.ts";
+import { xorbMaxBytes } from "./xorb.ts";
+import { tableMaxBytes, XorbTable, type ChunkRange } from "./xorb-table.ts";
+
+/** Who brings something, and for which repository. */
+export interface Scope {
+  /** Its address without a slash before it, as `spaces/alice/app`. */
+  readonly repository: string;
+  readonly owner: string;
+  readonly account: string;
+  /** Whether what it shows is good for all that the account has, and not for this repository alone. */
+  readonly whole: boolean;
+}
+
+export type Taken =
+  /** `fresh`: this scope had not brought it before. */
+  { readonly ok: true; readonly fresh: boolean } | { readonly ok: false; readonly says: string };
+
+export interface XetStoreOptions {
+  readonly blobs: Blobs;
+  readonly rows: Rows;
+  readonly threads: Threads;
+  readonly clock: Pick<Clock, "wall">;
+  readonly random: RandomBytes;
+}
+
+export const xorbKind = "xorbs";
+const nameOf = (xorb: string): BlobName => ({ kind: xorbKind, digest: xorb });
+
+/** What goes to a thread, or to the disk, at once. */
+const pieceBytes = 1 << 20;
+/** Of a xorb that is read, in whole chunks; some are on their way at once for each who reads. */
+const readBytes = 2 << 20;
+/** Writers put a table of their own behind a xorb's chunks. */
+const footerMaxBytes = 1 << 20;
+/** Tables and files that were looked at lately, 330 KB each at the most: what a few hundred clients are in the middle of. */
+const tablesKept = 64;
+const filesKept = 256;
+/** Writers ask for a chunk where it begins a file, and for one of so many others. */
+const askedFor = 1024n;
+/** In one answer: a file of 8 GB, in 6 MB of tables. */
+const toldXorbsMax = 128;
+/** How long a client may go by what it was told of a chunk. */
+const toldSeconds = 14 * 86_400;
+
+export class XetStore {
+  readonly blobs: Blobs;
+  readonly rows: Rows;
+  readonly #options: XetStoreOptions;
+  readonly #tables = new Kept<XorbTable>(tablesKept);
+  readonly #files = new Kept<XetFileRow>(filesKept);
+
+  constructor(options: XetStoreOptions) {
+    this.#options = options;
+    this.blobs = options.blobs;
+    this.rows = options.rows;
+  }
+
+  /** Throws what `bytes` throws, and what the disk does. */
+  async putXorb(xorb: string, bytes: AsyncIterable<Uint8Array>, scope: Scope): Promise<Taken> {
+    using _held = await this.blobs.hold([nameOf(xorb)]);
+    const holders = holdersOf(scope);
+    const before = await this.rows.held([xorb], namesOf(scope));
+    try {
+      if (await this.blobs.put(nameOf(xorb), this.#checked(xorb, bytes))) this.#tables.delete(xorb);
+    } catch (error) {
+      if (error instanceof WrongXorb) return { ok: false, says: error.message };
+      throw error;
+    }
+    // Of what is stored: another may have brought the same chunks first, and packed otherwise.
+    const { packedBytes, length } = await this.table(xorb);
+    await this.rows.addXorb({ hash: xorb, packedBytes, bytes: length }, holders, this.#options.clock.wall());
+    return { ok: true, fresh: !before.has(xorb) };
+  }
+
+  async *#checked(xorb: string, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    using job = this.#options.threads.begin("check");
+    let [came, checking]: [number, Promise<undefined>] = [0, Promise.resolve(undefined)];
+    for await (const piece of gathered(bytes, pieceBytes)) {
+      came += piece.length;
+      if (came > xorbMaxBytes + footerMaxBytes) throw new WrongXorb(`the xorb has more than ${xorbMaxBytes} bytes`);
+      await checking;
+      yield piece; // It is written by now, and may be given away.
+      checking = job.take(piece);
+      checking.catch(() => undefined); // Awaited with the next piece.
+    }
+    await checking;
+    const found = await job.end();
+    if ("wrong" in found) throw new WrongXorb(found.wrong);
+    if (found.hash !== xorb) throw new WrongXorb(`what was sent is the xorb ${found.hash}, not ${xorb}`);
+    yield found.table;
+  }
+
+  /**
+   * Files that were brought: each is checked against the xorbs that it names, and is the repository's from then on. What is not right of one
+   * leaves it out, and all after it. `onProgress`: bytes that were looked at.
+   */
+  async putShard(
+    { files }: Shard,
+    scope: Scope,
+    { folder, onProgress }: { readonly folder: string; readonly onProgress?: (done: number, all: number) => void },
+  ): Promise<Taken> {
+    const xorbs = [...new Set(files.flatMap(({ terms }) => terms.map(({ xorb }) => xorb)))];
+    using _held = await this.blobs.hold(xorbs.map(nameOf));
+    const held = await this.rows.held(xorbs, namesOf(scope));
+    const missing = xorbs.find((xorb) => !held.has(xorb));
+    if (missing !== undefined)
+      return { ok: false, says: `The xorb ${missing} was not sent by you, or is not here any more: send it again.` };
+    const all = files.reduce((sum, { terms }) => sum + terms.reduce((bytes, term) => bytes + term.bytes, 0), 0);
+    let [done, fresh] = [0, false];
+    for (const file of files) {
+      const start = done;
+      const taken = await this.#putFile(file, scope, {
+        folder,
+        onProgress: (bytes) => onProgress?.((done = start + bytes), all),
+      });
+      if (!taken.ok) return taken;
+      fresh ||= taken.fresh;
+    }
+    return { ok: true, fresh };
+  }
+
+  async #putFile(
+    file: ShardFile,
+    scope: Scope,
+    { folder, onProgress }: { readonly folder: string; readonly onProgress: (bytes: number) => void },
+  ): Promise<Taken> {
+    const wrong = await this.#wrongTree(file);
+    if (wrong !== undefined) return { ok: false, says: wrong };
+    const bytes = file.terms.reduce((sum, term) => sum + term.bytes, 0);
+    const here = file.sha256 === null ? undefined : await findLarge(folder, file.sha256);
+    // Its digest was checked when it came to this repository, and never is again: a writer of another learns nothing of it by the time.
+    const known = here?.by === "xet" && here.hash === file.hash;
+    const sha256 = known ? here.oid : await this.#digest(file.terms, onProgress);
+    if (file.sha256 !== null && sha256 !== file.sha256)
+      return { ok: false, says: `The SHA-256 of file ${file.hash} is ${sha256}, not ${file.sha256}.` };
+    const at = this.#options.clock.wall();
+    const row = { hash: file.hash, sha256, bytes, terms: file.terms };
+    await this.rows.addFile(row, { holders: holdersOf(scope), chunks: await this.#places(file.terms), at });
+    await noteLarge(folder, sha256, { size: bytes, hash: file.hash, terms: file.terms }, this.#options.random);
+    return { ok: true, fresh: !known };
+  }
+
+  /** Whether the terms are what they are said to be, by the hashes of their chunks alone. */
+  async #wrongTree({ hash, terms, verification }: ShardFile): Promise<string | undefined> {
+    using job = this.#options.threads.begin("tree");
+    for (const [n, { xorb, from, to, bytes }] of terms.entries()) {
+      const table = await this.table(xorb);
+      const which = `Term ${n} of file ${hash}`;
+      if (to > table.count) return `${which} is of chunks to ${to}, and the xorb ${xorb} has ${table.count}.`;
+      const length = table.lengthOf({ from, to });
+      if (length !== bytes) return `${which} has ${length} bytes, not ${bytes}.`;
+      const found = await job.take(table.rows({ from, to }));
+      if (verification !== null && verification[n] !== found) return `${which} is not verified by its chunks' hashes.`;
+    }
+    const found = await job.end();
+    return found === hash ? undefined : `These terms make the file ${found}, not ${hash}.`;
+  }
+
+  /** The SHA-256 of a file, read once from the disk. */
+  async #digest(terms: readonly FileTerm[], onProgress: (bytes: number) => void): Promise<string> {
+    using job = this.#options.threads.begin("digest");
+    let done = 0;
+    let taking: Promise<unknown> = Promise.resolve();
+    for await (const { packed, bytes } of this.#packed(terms)) {
+      refuseDamage(await taking);
+      taking = job.take(packed);
+      taking.catch(() => undefined); // Awaited with the next piece.
+      onProgress((done += bytes));
+    }
+    refuseDamage(await taking);
+    return job.end();
+  }
+
+  /** Chunks by which writers may ask for the xorbs of these terms. */
+  async #places(terms: readonly FileTerm[]): Promise<readonly { chunk: string; xorb: string }[]> {
+    const places: { chunk: string; xorb: string }[] = [];
+    for (const [n, { xorb, from, to }] of terms.entries()) {
+      const table = await this.table(xorb);
+      for (let chunk = from; chunk < to; chunk++) {
+        const hash = table.hash(chunk);
+        if ((n === 0 && chunk === from) || isAskedFor(hash)) places.push({ chunk: toHex(hash), xorb });
+      }
+    }
+    return places;
+  }
+
+  async file(hash: string): Promise<XetFileRow | undefined> {
+    const known = this.#files.get(hash) ?? (await this.rows.file(hash));
+    if (known !== undefined) this.#files.set(hash, known);
+    return known;
+  }
+
+  /** Of a stored xorb. Throws where there is none. */
+  async table(xorb: string): Promise<XorbTable> {
+    const known = this.#tables.get(xorb);
+    if (known !== undefined) return known;
+    const name = nameOf(xorb);
+    const size = (await this.blobs.size(name)) ?? 0;
+    const table = XorbTable.read(await this.blobs.read(name, { from: Math.max(0, size - tableMaxBytes), to: size }));
+    if (table === undefined) throw new Error(`the xorb ${xorb} is stored without its table`);
+    this.#tables.set(xorb, table);
+    return table;
+  }
+
+  /**
+   * For one who brought it: the xorb that has this chunk, and those beside it in its files, as what comes next is likely to be there too;
+   * each with all of its chunks. Undefined where none is.
+   */
+  async shardOf(chunk: string, scope: Scope): Promise<Buffer | undefined> {
+    const names = namesOf(scope);
+    const found = await this.rows.xorbOfChunk(chunk, names);
+    if (found === undefined) return undefined;
+    const beside = await this.rows.beside(found, names, toldXorbsMax);
+    const xorbs = [found, ...beside.filter((xorb) => xorb !== found)];
+    using _held = await this.blobs.hold(xorbs.map(nameOf));
+    await this.rows.touch(xorbs, names, this.#options.clock.wall());
+    // From here on none of them goes; one may have gone a moment before.
+    const told: [string, XorbTable][] = [];
+    for (const xorb of xorbs)
+      if ((await this.blobs.size(nameOf(xorb))) !== undefined) told.push([xorb, await this.table(xorb)]);
+    if (told.length === 0) return undefined;
+    const now = Math.floor(this.#options.clock.wall() / 1000);
+    return writeXorbShard(told, { now, until: now + toldSeconds });
+  }
+
+  /** The file's bytes `[from, to)`, some of them at a time. */
+  async *open(
+    { terms, bytes }: Pick<XetFileRow, "terms" | "bytes">,
+    range: ByteRange = { from: 0, to: bytes },
+  ): AsyncGenerator<Uint8Array> {
+    const part = await partOf(terms, range, (xorb) => this.table(xorb));
+    let [skip, left] = [part.skip, Math.min(range.to, bytes) - range.from];
+    for await (const piece of this.#unpacked(part.terms)) {
+      const bytesHere = piece.subarray(skip, skip + left);
+      skip = Math.max(0, skip - piece.length);
+      left -= bytesHere.length;
+      if (bytesHere.length > 0) yield bytesHere;
+    }
+    if (left > 0) throw new Error(`a file's terms have ${left} bytes less than it should`);
+  }
+
+  /** While one piece is used, the next is read and unpacked. */
+  async *#unpacked(terms: readonly FileTerm[]): AsyncGenerator<Uint8Array> {
+    using job = this.#options.threads.begin("unpack");
+    const pieces = this.#packed(terms);
+    const load = async (): Promise<Uint8Array | undefined> => {
+      const next = await pieces.next();
+      if (next.done === true) return undefined;
+      const unpacked = await job.take(next.value.packed);
+      if ("wrong" in unpacked) throw new Error(`a stored xorb is damaged: ${unpacked.wrong}`);
+      return unpacked;
+    };
+    let loading = load();
+    try {
+      for (;;) {
+        const piece = await loading;
+        if (piece === undefined) return;
+        loading = load();
+        loading.catch(() => undefined); // Awaited in the next round.
+        yield piece;
+      }
+    } finally {
+      await loading.catch(() => undefined); // Whoever read has gone, or has been told.
+    }
+  }
+
+  /** The terms' chunks as they are stored, whole ones in each piece. */
+  async *#packed(terms: readonly FileTerm[]): AsyncGenerator<{ readonly packed: Buffer; readonly bytes: number }> {
+    for (const term of terms) {
+      const table = await this.table(term.xorb);
+      for (const range of pieces(table, term)) {
+        const { start, end } = table.packed(range);
+        const packed = await this.blobs.read(nameOf(term.xorb), { from: start, to: end });
+        if (packed.length !== end - start) throw new Error(`the xorb ${term.xorb} is shorter than its table says`);
+        yield { packed, bytes: table.lengthOf(range) };
+      }
+    }
+  }
+}
+
+class WrongXorb extends Error {}
+
+/** A xorb was whole when it was stored, so what is not now is the disk's fault. */
+function refuseDamage(answer: unknown): void {
+  const wrong = (answer as { wrong?: string } | undefined)?.wrong;
+  if (wrong !== undefined) throw new Error(`a stored xorb is damaged: ${wrong}`);
+}
+
+function* pieces(table: XorbTable, { from, to }: ChunkRange): Generator<ChunkRange> {
+  for (let first = from; first < to;) {
+    const limit = table.packedEnd(first - 1) + readBytes;
+    let last = first + 1;
+    while (last < to && table.packedEnd(last) <= limit) last += 1;
+    yield { from: first, to: last };
+    first = last;
+  }
+}
+
+function isAskedFor(hash: Uint8Array): boolean {
+  return Buffer.from(hash.buffer, hash.byteOffset, hash.length).readBigUInt64LE(24) % askedFor === 0n;
+}
+
+/** Under which names it may use what was brought before. */
+function namesOf({ repository, account, whole }: Scope): readonly string[] {
+  return whole ? [repository, `account/${account}`] : [repository];
+}
+
+function holdersOf(scope: Scope): readonly { readonly holder: string; readonly owner: string }[] {
+  return namesOf(scope).map((holder) => ({ holder, owner: scope.owner }));
+}
+
+/** Pieces of at least that size, but for the last, each with memory of its own. */
+export async function* gathered(bytes: AsyncIterable<Uint8Array>, leastBytes: number): AsyncGenerator<Uint8Array> {
+  let [parts, length]: [Uint8Array[], number] = [[], 0];
+  const take = (): Uint8Array => {
+    const whole = new Uint8Array(length);
+    let at = 0;
+    for (const part of parts) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    [parts, length] = [[], 0];
+    return whole;
+  };
+  for await (const piece of bytes) {
+    parts.push(piece);
+    length += piece.length;
+    if (length >= leastBytes) yield take();
+  }
+  if (length > 0) yield take();
+}

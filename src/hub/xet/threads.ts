@@ -1,0 +1,98 @@
+/** Threads that compute what large files cost: begun when there is work, so many at the most, and each job stays in one. */
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { JobKind, Jobs } from "./jobs.ts";
+import type { Answer, Ask } from "./worker.ts";
+
+/** The apps and the rest of the server need processors too. */
+const threadsMax = Math.max(1, Math.min(4, availableParallelism() >> 1));
+
+/** One file's, or one xorb's: pieces in order, one at a time. */
+export interface RunningJob<Kind extends JobKind> extends Disposable {
+  /** The bytes are given away, with all of their memory. */
+  take(bytes: Uint8Array): Promise<Jobs[Kind]["piece"]>;
+  end(): Promise<Jobs[Kind]["end"]>;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly waiting: Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>;
+  jobs: number;
+}
+
+export class Threads implements AsyncDisposable {
+  readonly #threads: Thread[] = [];
+  #next = 1;
+  #closed = false;
+
+  begin<Kind extends JobKind>(kind: Kind): RunningJob<Kind> {
+    const thread = this.#thread();
+    const job = this.#next++;
+    thread.jobs += 1;
+    let isOpen = true;
+    const close = (): void => {
+      if (isOpen) thread.jobs -= 1;
+      isOpen = false;
+    };
+    // Answers come in order, and one that fails fails what is asked next.
+    this.#ask(thread, { job, begin: kind }).catch(() => undefined);
+    return {
+      take: (bytes) => this.#ask(thread, { job, bytes }, [bytes.buffer as ArrayBuffer]) as Promise<Jobs[Kind]["piece"]>,
+      end: async () => {
+        const value = await this.#ask(thread, { job, end: true });
+        close();
+        return value as Jobs[Kind]["end"];
+      },
+      [Symbol.dispose]: () => {
+        if (isOpen) thread.worker.postMessage({ id: 0, job, drop: true } satisfies Ask);
+        close();
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.#threads.splice(0).map((thread) => end(thread, new Error("the platform stops"))));
+  }
+
+  /** The one with the least to do; another while there may be more. */
+  #thread(): Thread {
+    if (this.#closed) throw new Error("the platform stops");
+    const [idlest] = this.#threads.toSorted((a, b) => a.jobs - b.jobs);
+    if (idlest !== undefined && (idlest.jobs === 0 || this.#threads.length >= threadsMax)) return idlest;
+    const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
+    const worker = new Worker(new URL(file, import.meta.url), { execArgv: [] });
+    const thread: Thread = { worker, waiting: new Map(), jobs: 0 };
+    worker.on("message", ({ id, value, error }: Answer) => {
+      const asked = thread.waiting.get(id);
+      thread.waiting.delete(id);
+      if (error === undefined) asked?.resolve(value);
+      else asked?.reject(new Error(error));
+    });
+    const gone = (error: Error): void => {
+      const at = this.#threads.indexOf(thread);
+      if (at >= 0) this.#threads.splice(at, 1);
+      end(thread, error).catch(() => undefined); // It has ended already.
+    };
+    worker.on("error", gone).on("exit", (code) => gone(new Error(`a computing thread ended with ${code}`)));
+    worker.unref();
+    this.#threads.push(thread);
+    return thread;
+  }
+
+  #ask(thread: Thread, ask: Omit<Ask, "id">, bytes: readonly ArrayBuffer[] = []): Promise<unknown> {
+    const id = this.#next++;
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    thread.waiting.set(id, { resolve, reject });
+    thread.worker.ref();
+    thread.worker.postMessage({ ...ask, id } satisfies Ask, [...bytes]);
+    return promise.finally(() => thread.waiting.size === 0 && thread.worker.unref());
+  }
+}
+
+async function end(thread: Thread, error: Error): Promise<void> {
+  const waiting = [...thread.waiting.values()];
+  thread.waiting.clear();
+  for (const { reject } of waiting) reject(error);
+  await thread.worker.terminate();
+}

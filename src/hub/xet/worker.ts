@@ -1,0 +1,46 @@
+/** A thread that computes: hashes, packings and digests of large files, so that nothing else of the server waits for them. */
+import { parentPort } from "node:worker_threads";
+import { XetHashes } from "./hashes.ts";
+import { jobs, type Job, type JobKind } from "./jobs.ts";
+
+/** To the thread: begins a job, gives it bytes, asks for its end, or drops it. */
+export interface Ask {
+  readonly id: number;
+  readonly job: number;
+  readonly begin?: JobKind;
+  readonly bytes?: Uint8Array;
+  readonly end?: boolean;
+  readonly drop?: boolean;
+}
+
+export interface Answer {
+  readonly id: number;
+  readonly value?: unknown;
+  readonly error?: string;
+}
+
+const port = parentPort;
+if (port === null) throw new Error("this module is a thread's");
+const hashes = await XetHashes.open();
+const open = new Map<number, Job<JobKind>>();
+port.on("message", (ask: Ask) => {
+  if (ask.drop) return void open.delete(ask.job);
+  const answer = answerTo(ask);
+  const { value } = answer;
+  const bytes = value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : [];
+  port.postMessage(answer, bytes);
+});
+
+function answerTo({ id, job, begin, bytes, end }: Ask): Answer {
+  try {
+    if (begin !== undefined) open.set(job, jobs[begin](hashes));
+    const found = open.get(job);
+    if (found === undefined) return { id, error: "there is no such job" };
+    if (bytes !== undefined) return { id, value: found.take(bytes) };
+    if (end !== true) return { id };
+    open.delete(job);
+    return { id, value: found.end() };
+  } catch (error) {
+    return { id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+}

@@ -1,0 +1,68 @@
+/** The repositories with their large files: where these lie, who computes on them, and what accounts may keep. */
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { FolderBlobs } from "../blobs/folder.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import { LargeFiles } from "../hub/large-files.ts";
+import { LfsStore } from "../hub/lfs-store.ts";
+import { openRepositories, type RepositoryStore } from "../hub/repository.ts";
+import { Storage } from "../hub/storage.ts";
+import type { XetService } from "../hub/xet/service.ts";
+import { XetStore } from "../hub/xet/store.ts";
+import { Threads } from "../hub/xet/threads.ts";
+import { loadOwnSecret } from "../identity/own-secret.ts";
+import type { RandomBytes } from "../stdx/ids.ts";
+import type { Clock } from "../stdx/time.ts";
+import type { PlatformConfig } from "./config.ts";
+import { folderIdOf } from "./links.ts";
+
+export interface OpenedLargeFiles {
+  readonly repositories: RepositoryStore;
+  readonly lfs: LfsStore;
+  readonly xet: XetStore;
+  readonly files: LargeFiles;
+  readonly service: XetService;
+}
+
+interface Parts {
+  readonly config: Pick<PlatformConfig, "data" | "lfs" | "storage">;
+  readonly catalog: Catalog;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  onFailure(what: string, error: unknown): void;
+}
+
+/** Of a folder's id: enough to tell platforms apart. */
+const instanceChars = 12;
+
+export async function openLargeFiles(
+  stack: AsyncDisposableStack,
+  { config, catalog, clock, random, onFailure }: Parts,
+): Promise<OpenedLargeFiles> {
+  const folder = join(config.data, "repositories");
+  const blobs = new FolderBlobs(join(config.data, "blobs"), random);
+  await blobs.recover();
+  const threads = stack.use(new Threads());
+  const rows = catalog.largeFiles;
+  const xet = new XetStore({ blobs, rows, threads, clock, random });
+  const files = stack.use(new LargeFiles({ xet, threads, clock, onFailure }));
+  const repositories = openRepositories({ folder, clock, random, openLarge: (object) => files.open(object) });
+  const lfs = new LfsStore(random, config.lfs);
+  const lfsBytesOf = async (owner: string): Promise<number> => {
+    const names = await readdir(join(folder, owner)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return []; // Nothing was pushed to it.
+      throw error;
+    });
+    let sum = 0;
+    for (const name of names) sum += await lfs.usedBy(join(folder, owner, name));
+    return sum;
+  };
+  const storage = new Storage({ rows, folder: config.data, limits: config.storage, lfsBytesOf });
+  const service: XetService = {
+    key: await loadOwnSecret(catalog.settings, "xet", random),
+    instance: (await folderIdOf(config.data, random)).slice(0, instanceChars),
+    storage,
+    makeRepository: (space) => repositories.createRepository(space),
+  };
+  return { repositories, lfs, xet, files, service };
+}
