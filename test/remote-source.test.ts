@@ -56,7 +56,13 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
   };
   const git = await GitFace.open({ repositories, desk, clock, random, folder: join(folder, "git") });
   const world = await largeWorld();
-  const parts = { repositories, store, large: world.files, storage: world.storage };
+  const parts = {
+    repositories,
+    store,
+    large: world.files,
+    storage: world.storage,
+    xet: { key: randomBytes(32), instance: "x" },
+  };
   const lfs = new LfsFace({ ...parts, desk, key: randomBytes(32), clock, random });
   let stalls = stall;
   const server = createServer((request, response) => {

@@ -65,6 +65,7 @@ const commands: Readonly<Record<string, () => Promise<CommandModule>>> = {
   pool: () => import("./commands/pool.ts"),
   node: () => import("./commands/node.ts"),
   ca: () => import("./commands/ca.ts"),
+  hub: () => import("./commands/hub.ts"),
   backup: () => import("./commands/backup.ts"),
   restore: () => import("./commands/restore.ts"),
   journal: () => import("./commands/journal.ts"),

@@ -36,6 +36,7 @@ import type {
   VariableViews,
   WhoAmI,
 } from "../contract/api.ts";
+import type { HubJobRequest, HubJobView, SetStorage, StorageUsages } from "../contract/hub-storage.ts";
 import type { HubRuntime, CreatedRepo } from "../contract/hub.ts";
 import type { DomainChangeView, DomainView } from "../contract/domains.ts";
 import type {
@@ -158,6 +159,25 @@ export class WaybillClient {
       job = now;
     }
     return job.made;
+  }
+
+  /** How much each account keeps in its repositories, and how much it may. For operators. */
+  async storageUsage(asking: Asking = {}): Promise<StorageUsages> {
+    return await this.#http.get("/api/hub/usage", {}, asking);
+  }
+
+  /** Lets an account keep so much; null: what all may. For operators. */
+  async setStorage(account: string, body: SetStorage, asking: Asking = {}): Promise<SetStorage> {
+    return await this.#http.send("PUT", `/api/accounts/${encodeURIComponent(account)}/storage`, body, asking);
+  }
+
+  /** Begins to look at all large files, or to remove those that nobody needs. For operators. */
+  async beginHubJob(body: HubJobRequest, asking: Asking = {}): Promise<HubJobView> {
+    return await this.#http.send("POST", "/api/hub/jobs", body, asking);
+  }
+
+  async hubJob(id: string, asking: Asking = {}): Promise<HubJobView> {
+    return await this.#http.get(`/api/hub/jobs/${encodeURIComponent(id)}`, {}, asking);
   }
 
   /** Who changed what, newest first: all of it for operators, else what the caller changed and what is its own. */

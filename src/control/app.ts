@@ -48,6 +48,7 @@ import { statusRoute } from "./routes/status.ts";
 import { tokensRoute } from "./routes/tokens.ts";
 import { visitorKeysRoute } from "./routes/visitor-keys.ts";
 import { whoamiRoute } from "./routes/whoami.ts";
+import { storageRoute } from "./routes/hub/storage.ts";
 import { xetRoute } from "./routes/hub/xet.ts";
 import type { Server } from "./server.ts";
 
@@ -73,6 +74,7 @@ const routes: readonly Route[] = [
   uploadRoute,
   handOverRoute,
   xetRoute,
+  storageRoute,
   logsRoute,
   environmentRoute,
   domainsRoute,

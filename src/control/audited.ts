@@ -198,6 +198,11 @@ export const audited: Readonly<Record<string, Audited>> = {
     ...{ action: "key.rotate", target: () => "platform", owner: platform },
     was: ({ visitorKeys }) => ({ kid: visitorKeys.current.kid }),
   },
+  "PUT /api/accounts/:name/storage": {
+    ...{ action: "account.storage", ...ofAccount },
+    was: async (server, { name = "" }) => ({ maxBytes: (await server.catalog.largeFiles.limit(name)) ?? null }),
+  },
+  "POST /api/hub/jobs": { action: "hub.job", target: (_path, { kind }) => `hub/${word(kind)}`, owner: platform },
   "POST /api/backups": { action: "platform.backup", target: () => "platform", owner: platform },
 };
 

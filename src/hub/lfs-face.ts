@@ -20,6 +20,9 @@ import { keepPace, paceLimits, type PaceLimits } from "./pace.ts";
 import { keyOf, pathOf, repoNouns } from "./repo-name.ts";
 import { parseRange } from "./ranges.ts";
 import type { RepositoryStore } from "./repository.ts";
+import { casPath } from "./xet/face.ts";
+import type { XetService } from "./xet/service.ts";
+import { signToken } from "./xet/tickets.ts";
 import { Slots, type SlotLimits } from "./slots.ts";
 import type { Storage } from "./storage.ts";
 
@@ -34,6 +37,7 @@ export interface LfsFaceOptions {
   readonly store: LfsStore;
   readonly large: LargeFiles;
   readonly storage: Storage;
+  readonly xet: Pick<XetService, "key" | "instance">;
   readonly desk: Pick<GitDesk, "callerOf" | "standing" | "storedAs" | "mayRead" | "ensure" | "onFailure">;
   /** Signs the addresses. */
   readonly key: Uint8Array;
@@ -116,23 +120,48 @@ export class LfsFace {
     if (batch === undefined) return;
     const place = await this.#place(path, request, response, batch.operation === "upload");
     if (place === undefined) return;
+    const byXet = batch.operation === "upload" && batch.transfers.includes("xet") && place.by !== "";
     const answer = (pointer: LfsPointer): Promise<object> =>
-      batch.operation === "upload" ? this.#uploadOf(place, pointer) : this.#downloadOf(place, pointer);
+      batch.operation === "upload" ? this.#uploadOf(place, pointer, byXet) : this.#downloadOf(place, pointer);
     const objects = await Promise.all(batch.objects.map(answer));
-    send(response, 200, { transfer: "basic", objects, hash_algo: "sha256" });
+    send(response, 200, { transfer: byXet ? "xet" : "basic", objects, hash_algo: "sha256" });
   }
 
-  async #uploadOf({ path, repository, by, origin }: Place, pointer: LfsPointer): Promise<object> {
+  async #uploadOf(place: Place, pointer: LfsPointer, byXet: boolean): Promise<object> {
+    const { path, repository, by, origin } = place;
     if (!isLfsOid(pointer.oid)) return failed(pointer, 422, "its oid is no SHA-256");
     // No `actions`: it is here.
     if ((await find(repository, pointer)) !== undefined) return pointer;
     const full = await this.#options.storage.refuse(path.owner, pointer.size);
     if (full) return failed(pointer, full.status, full.says);
+    if (byXet) return { ...pointer, actions: { upload: this.#xetOf(place) } };
     const refused = await this.#options.store.refuse(repository, pointer.size);
     if (refused) return failed(pointer, refused.refusal === "no-room" ? 507 : 413, refused.says);
     const upload = this.#address(path, { ...pointer, operation: "upload", repository: keyOf(path), by }, origin);
     const verify = { href: `${origin}${pathOf(path)}.git/info/lfs/objects/verify` };
     return { ...pointer, actions: { upload, verify } };
+  }
+
+  /** Where the Hub's own JavaScript client sends by Xet: with the token that it would ask for. */
+  #xetOf({ path, by, origin }: Place): object {
+    const { key, instance } = this.#options.xet;
+    const token = {
+      right: "write",
+      repository: `${path.kind}/${path.id}`,
+      owner: path.owner,
+      account: by,
+      whole: false,
+    } as const;
+    const given = signToken(key, token, this.#options.clock.wall());
+    return {
+      href: `${origin}/api/${path.kind}/${path.id}/xet-write-token/main`,
+      header: {
+        "X-Xet-Cas-Url": `${origin}${casPath(instance, by)}`,
+        "X-Xet-Access-Token": given.token,
+        "X-Xet-Token-Expiration": String(given.expires),
+        "X-Xet-Session-Id": newId("x", this.#options.random),
+      },
+    };
   }
 
   async #downloadOf({ path, repository, by, origin }: Place, pointer: LfsPointer): Promise<object> {
@@ -273,10 +302,12 @@ export class LfsFace {
 interface Batch {
   readonly operation: "upload" | "download";
   readonly objects: readonly LfsPointer[];
+  /** Ways that the client knows. */
+  readonly transfers: readonly unknown[];
 }
 
 function parseBatch(value: unknown): Batch | string {
-  const { operation, objects, hash_algo: algorithm = "sha256" } = (value ?? {}) as Record<string, unknown>;
+  const { operation, objects, transfers, hash_algo: algorithm = "sha256" } = (value ?? {}) as Record<string, unknown>;
   if (operation !== "upload" && operation !== "download") return "`operation` is neither upload nor download";
   // `@huggingface/hub` writes it its own way.
   if (algorithm !== "sha256" && algorithm !== "sha_256") return "`hash_algo` is not sha256, and no other is known";
@@ -284,7 +315,9 @@ function parseBatch(value: unknown): Batch | string {
   if (objects.length > objectsMax) return `\`objects\` has more than ${objectsMax}`;
   const pointers = objects.map(parsePointerOf);
   const wrong = pointers.find((pointer) => typeof pointer === "string");
-  return wrong ?? { operation, objects: pointers as LfsPointer[] };
+  return (
+    wrong ?? { operation, objects: pointers as LfsPointer[], transfers: Array.isArray(transfers) ? transfers : [] }
+  );
 }
 
 /** The oid's form is looked at for each object: a wrong one is that object's error only. */

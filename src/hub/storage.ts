@@ -3,7 +3,9 @@
  * its way counts, so that of two who come together the second is told.
  */
 import { statfs } from "node:fs/promises";
+import type { StorageUsages } from "../contract/hub-storage.ts";
 import type { LargeFiles as Rows } from "../catalog/large-files.ts";
+import type { Clock } from "../stdx/time.ts";
 
 export interface StorageLimits {
   /** Of an account to which nothing else was given; null: as much as there is room for. */
@@ -16,7 +18,10 @@ export interface StorageOptions {
   readonly rows: Pick<Rows, "usage" | "usageOf" | "limit" | "limits">;
   /** Where large files lie. */
   readonly folder: string;
+  readonly clock: Pick<Clock, "monotonic">;
   readonly limits: StorageLimits;
+  /** Who has repositories. */
+  lfsOwners(): Promise<readonly string[]>;
   /** Bytes of the owner's files that git-lfs brought. */
   lfsBytesOf(owner: string): Promise<number>;
 }
@@ -74,13 +79,27 @@ export class Storage {
     return (await this.#options.rows.limit(owner)) ?? this.#options.limits.accountMaxBytes;
   }
 
+  async usages(): Promise<StorageUsages> {
+    const { rows, lfsOwners, lfsBytesOf, limits } = this.#options;
+    const [xet, given, owners] = await Promise.all([rows.usage(), rows.limits(), lfsOwners()]);
+    const accounts = [];
+    for (const account of [...new Set([...xet.keys(), ...given.keys(), ...owners])].toSorted())
+      accounts.push({
+        account,
+        xetBytes: xet.get(account) ?? 0,
+        lfsBytes: await lfsBytesOf(account),
+        maxBytes: given.get(account) ?? limits.accountMaxBytes,
+      });
+    return { accounts, accountMaxBytes: limits.accountMaxBytes };
+  }
+
   async usedBy(owner: string): Promise<number> {
     const known = this.#known.get(owner);
-    if (known !== undefined && performance.now() - known.at < knownMs) return known.bytes;
+    if (known !== undefined && this.#options.clock.monotonic() - known.at < knownMs) return known.bytes;
     const bytes = Promise.all([this.#options.rows.usageOf(owner), this.#options.lfsBytesOf(owner)]).then(
       ([xorbs, lfs]) => xorbs + lfs,
     );
-    this.#known.set(owner, { at: performance.now(), bytes });
+    this.#known.set(owner, { at: this.#options.clock.monotonic(), bytes });
     bytes.catch(() => this.#known.delete(owner));
     return bytes;
   }

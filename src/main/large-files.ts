@@ -3,6 +3,8 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import { HubJobs } from "../control/hub-jobs.ts";
+import { HubKeeper } from "../hub/keeper.ts";
 import { LargeFiles } from "../hub/large-files.ts";
 import { LfsStore } from "../hub/lfs-store.ts";
 import { openRepositories, type RepositoryStore } from "../hub/repository.ts";
@@ -32,6 +34,8 @@ interface Parts {
   onFailure(what: string, error: unknown): void;
 }
 
+/** What nobody needs has waited for weeks by then. */
+const collectEveryMs = 86_400_000;
 /** Of a folder's id: enough to tell platforms apart. */
 const instanceChars = 12;
 
@@ -57,11 +61,20 @@ export async function openLargeFiles(
     for (const name of names) sum += await lfs.usedBy(join(folder, owner, name));
     return sum;
   };
-  const storage = new Storage({ rows, folder: config.data, limits: config.storage, lfsBytesOf });
+  const lfsOwners = async (): Promise<readonly string[]> =>
+    (await readdir(folder)).filter((name) => !name.startsWith("."));
+  const storage = new Storage({
+    ...{ rows, folder: config.data, clock, limits: config.storage, lfsOwners, lfsBytesOf },
+  });
+  const keeper = new HubKeeper({ xet, threads, repositories: folder, clock, random });
+  const jobs = stack.use(new HubJobs({ keeper, clock, random, onFailure }));
+  const timer = setInterval(() => void jobs.begin({ kind: "gc" }), collectEveryMs);
+  stack.defer(() => clearInterval(timer));
   const service: XetService = {
     key: await loadOwnSecret(catalog.settings, "xet", random),
     instance: (await folderIdOf(config.data, random)).slice(0, instanceChars),
     storage,
+    jobs,
     makeRepository: (space) => repositories.createRepository(space),
   };
   return { repositories, lfs, xet, files, service };

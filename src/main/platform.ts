@@ -514,7 +514,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   );
   const lfs = new LfsFace({
     repositories,
-    ...{ store: large.lfs, large: large.files, storage: large.service.storage },
+    ...{ store: large.lfs, large: large.files, storage: large.service.storage, xet: large.service },
     desk,
     key: await loadOwnSecret(catalog.settings, "lfs", random),
     clock,

@@ -42,6 +42,7 @@ async function open(limits: Partial<LfsFaceLimits>) {
     store,
     large: world.files,
     storage: world.storage,
+    xet: { key: randomBytes(32), instance: "here" },
     desk: {
       callerOf: async (field) => ({
         caller:

@@ -44,9 +44,14 @@ export class HubClient implements Disposable {
     return client;
   }
 
-  /** Runs a program with `api = HfApi()` of this server and token; what it prints as JSON. */
+  /** Runs a program with `api = HfApi()` of this server and token; what it prints as JSON. `home`: of its own, with no caches. */
   async ask(
-    server: { readonly url: string; readonly token: string; readonly env?: Readonly<Record<string, string>> },
+    server: {
+      readonly url: string;
+      readonly token: string;
+      readonly home?: string;
+      readonly env?: Readonly<Record<string, string>>;
+    },
     program: string,
   ): Promise<unknown> {
     const whole = ["import json", "from huggingface_hub import HfApi", "api = HfApi()", program].join("\n");
@@ -54,7 +59,7 @@ export class HubClient implements Disposable {
       PATH: process.env["PATH"] ?? "",
       HF_ENDPOINT: server.url,
       HF_TOKEN: server.token,
-      HF_HOME: join(this.folder, "home"),
+      HF_HOME: join(this.folder, server.home ?? "home"),
       ...server.env,
     };
     const { stdout } = await run(this.#python, ["-c", whole], { env, timeout: answerWithinMs });

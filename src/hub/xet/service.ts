@@ -1,4 +1,5 @@
 /** What routes need of the store of large files. */
+import type { HubJobRequest, HubJobView } from "../../contract/hub-storage.ts";
 import type { Storage } from "../storage.ts";
 
 export interface XetService {
@@ -6,6 +7,11 @@ export interface XetService {
   readonly key: Uint8Array;
   readonly instance: string;
   readonly storage: Storage;
+  readonly jobs: {
+    /** Undefined while another one is done. */
+    begin(asked: HubJobRequest): HubJobView | undefined;
+    view(id: string): HubJobView | undefined;
+  };
   /** Makes the Space's repository where it has none. */
   makeRepository(space: string): Promise<unknown>;
 }

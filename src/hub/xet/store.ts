@@ -208,12 +208,24 @@ export class XetStore {
   async table(xorb: string): Promise<XorbTable> {
     const known = this.#tables.get(xorb);
     if (known !== undefined) return known;
-    const name = nameOf(xorb);
-    const size = (await this.blobs.size(name)) ?? 0;
-    const table = XorbTable.read(await this.blobs.read(name, { from: Math.max(0, size - tableMaxBytes), to: size }));
-    if (table === undefined) throw new Error(`the xorb ${xorb} is stored without its table`);
+    const table = await this.readTable(xorb);
+    if (table === undefined) throw new Error(`the xorb ${xorb} is not stored, or without its table`);
     this.#tables.set(xorb, table);
     return table;
+  }
+
+  /** As it lies on the disk; undefined where it does not. */
+  async readTable(xorb: string): Promise<XorbTable | undefined> {
+    const name = nameOf(xorb);
+    const size = await this.blobs.size(name);
+    if (size === undefined) return undefined;
+    return XorbTable.read(await this.blobs.read(name, { from: Math.max(0, size - tableMaxBytes), to: size }));
+  }
+
+  /** It is removed: a file or a xorb. */
+  forget(hash: string): void {
+    this.#files.delete(hash);
+    this.#tables.delete(hash);
   }
 
   /**

@@ -45,7 +45,10 @@ export async function largeWorld({
   const failures: unknown[] = [];
   const files = new LargeFiles({ xet, threads, clock, onFailure: (_what, error) => failures.push(error) });
   const limits = { accountMaxBytes, freeMinBytes: 0 };
-  const storage = new Storage({ rows, folder, limits, lfsBytesOf: async () => 0 });
+  const storage = new Storage({
+    ...{ rows, folder, limits, clock: { monotonic: () => performance.now() } },
+    ...{ lfsOwners: async () => [], lfsBytesOf: async () => 0 },
+  });
   return {
     ...{ folder, blobs, catalog, threads, xet, files, storage, failures, clock },
     repository: (name) => {
