@@ -165,7 +165,10 @@ export class LfsFace {
   }
 
   async #downloadOf({ path, repository, by, origin }: Place, pointer: LfsPointer): Promise<object> {
-    if ((await find(repository, pointer)) === undefined) return failed(pointer, 404, `${path.id} has no such file`);
+    const object = await find(repository, pointer);
+    // Who reads it may come again, by Xet: by then its hash is known.
+    await (object && this.#options.large.xetHashOf(object));
+    if (object === undefined) return failed(pointer, 404, `${path.id} has no such file`);
     const download = this.#address(path, { ...pointer, operation: "download", repository: keyOf(path), by }, origin);
     return { ...pointer, actions: { download } };
   }
