@@ -7,6 +7,7 @@ import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
+import { gathered } from "../blobs/gathered.ts";
 import type { CollectedFiles, VerifiedFiles } from "../contract/hub-storage.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { instant, type Clock, type Instant } from "../stdx/time.ts";
@@ -14,7 +15,7 @@ import { isOneOf } from "./errors.ts";
 import { notedLarge, type LargeNote } from "./lfs-store.ts";
 import type { LfsPointer } from "./lfs-pointer.ts";
 import type { Threads } from "./xet/threads.ts";
-import { gathered, xorbKind, type XetStore } from "./xet/store.ts";
+import { xorbKind, type XetStore } from "./xet/store.ts";
 
 export interface KeeperOptions {
   readonly xet: XetStore;

@@ -5,10 +5,11 @@
 import { createReadStream } from "node:fs";
 import type { ConversionRow } from "../catalog/large-files.ts";
 import type { ByteRange } from "../blobs/blobs.ts";
+import { gathered } from "../blobs/gathered.ts";
 import type { Clock } from "../stdx/time.ts";
 import { findLarge, type LargeObject } from "./lfs-store.ts";
 import type { Threads } from "./xet/threads.ts";
-import { gathered, type XetStore } from "./xet/store.ts";
+import type { XetStore } from "./xet/store.ts";
 
 export interface LargeFilesOptions {
   readonly xet: XetStore;

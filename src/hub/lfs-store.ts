@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { readdir, readFile, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
+import { gathered } from "../blobs/gathered.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { TermRow } from "../catalog/large-files.ts";
 import { isOneOf } from "./errors.ts";
@@ -25,6 +26,8 @@ export const lfsLimits: LfsLimits = {
   freeMinBytes: 2 ** 30,
 };
 
+/** What is hashed and written at once. */
+const pieceBytes = 1 << 20;
 /** The kind of blob that they are. */
 const objects = "objects";
 /** Of notes of what lies elsewhere. */
@@ -152,7 +155,10 @@ export class LfsStore {
     };
     try {
       const blobs = this.#blobs(repository);
-      kept = await blobs.put({ kind: objects, digest: oid }, checked(counted(bytes, came), pointer));
+      kept = await blobs.put(
+        { kind: objects, digest: oid },
+        checked(counted(gathered(bytes, pieceBytes), came), pointer),
+      );
       return { ok: true };
     } catch (error) {
       if (error instanceof WrongContent) return no("wrong-content", error.message);

@@ -9,7 +9,7 @@ export const chunkMaxBytes = 128 << 10;
 /** The rolling hash sees the last 64 bytes: earlier ones of a chunk need not be looked at, as no cut may come before the least length. */
 const passedOver = chunkMinBytes - 65;
 /** A cut is where these bits of the hash's upper half are all 0: 64 KiB on average. */
-const mask = 0xffff0000;
+const mask = 0xffff0000 | 0;
 
 export class Chunker {
   #length = 0;
@@ -24,15 +24,18 @@ export class Chunker {
     const last = Math.min(piece.length, from + chunkMaxBytes - this.#length);
     let at = from + Math.max(0, passedOver - this.#length);
     if (at >= last) return this.#upTo(from, last);
-    let [high, low] = [this.#high, this.#low];
+    let high = this.#high;
+    let low = this.#low;
+    const [upper, lower] = [gearHigh, gearLow];
     const mayCut = from + chunkMinBytes - this.#length;
     while (at < last) {
       const byte = piece[at] as number;
       at += 1;
-      const sum = ((low << 1) >>> 0) + (gearLow[byte] as number);
-      high = ((high << 1) | (low >>> 31)) + (gearHigh[byte] as number) + (sum > 0xffffffff ? 1 : 0);
-      high |= 0;
-      low = sum | 0;
+      const added = lower[byte] as number;
+      high = ((high << 1) | (low >>> 31)) + (upper[byte] as number);
+      low = ((low << 1) + added) | 0;
+      // Smaller than what was added: the lower half has gone round once.
+      high = (high + (low >>> 0 < added >>> 0 ? 1 : 0)) | 0;
       if ((high & mask) === 0 && at >= mayCut) {
         this.#reset();
         return { end: at, cut: true };

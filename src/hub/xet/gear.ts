@@ -48,7 +48,7 @@ const numbers = `
 /** Their upper and lower halves: whole numbers of 64 bits are slow in this language. */
 export const [gearHigh, gearLow] = (() => {
   const words = numbers.trim().split(/\s+/);
-  const half = (from: number): Uint32Array =>
-    Uint32Array.from(words, (word) => Number.parseInt(word.slice(from, from + 8), 16));
+  const half = (from: number): Int32Array =>
+    Int32Array.from(words, (word) => Number.parseInt(word.slice(from, from + 8), 16) | 0);
   return [half(0), half(8)] as const;
 })();

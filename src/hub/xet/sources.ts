@@ -5,8 +5,9 @@
 import { createReadStream } from "node:fs";
 import type { ConversionRow, XetFileRow } from "../../catalog/large-files.ts";
 import type { ByteRange } from "../../blobs/blobs.ts";
+import { gathered } from "../../blobs/gathered.ts";
 import { findLarge } from "../lfs-store.ts";
-import { gathered, xorbKind, type XetStore } from "./store.ts";
+import { xorbKind, type XetStore } from "./store.ts";
 import { rangesByXorb, type ChunkLengths, type FileTerm } from "./terms.ts";
 import { chunkHeaderBytes, writeHeader } from "./xorb.ts";
 import type { ChunkRange } from "./xorb-table.ts";

@@ -4,6 +4,7 @@
  */
 import type { LargeFiles as Rows, XetFileRow } from "../../catalog/large-files.ts";
 import type { BlobName, Blobs, ByteRange } from "../../blobs/blobs.ts";
+import { gathered } from "../../blobs/gathered.ts";
 import type { RandomBytes } from "../../stdx/ids.ts";
 import type { Clock } from "../../stdx/time.ts";
 import { findLarge, noteLarge } from "../lfs-store.ts";
@@ -333,25 +334,4 @@ function namesOf({ repository, account, whole }: Scope): readonly string[] {
 
 function holdersOf(scope: Scope): readonly { readonly holder: string; readonly owner: string }[] {
   return namesOf(scope).map((holder) => ({ holder, owner: scope.owner }));
-}
-
-/** Pieces of at least that size, but for the last, each with memory of its own. */
-export async function* gathered(bytes: AsyncIterable<Uint8Array>, leastBytes: number): AsyncGenerator<Uint8Array> {
-  let [parts, length]: [Uint8Array[], number] = [[], 0];
-  const take = (): Uint8Array => {
-    const whole = new Uint8Array(length);
-    let at = 0;
-    for (const part of parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    [parts, length] = [[], 0];
-    return whole;
-  };
-  for await (const piece of bytes) {
-    parts.push(piece);
-    length += piece.length;
-    if (length >= leastBytes) yield take();
-  }
-  if (length > 0) yield take();
 }
