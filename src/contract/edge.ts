@@ -4,7 +4,7 @@
  */
 
 /** Changes with what both sides have to understand of each other. */
-export const edgeProtocol = 3;
+export const edgeProtocol = 4;
 
 /** A copy of 10,000 Spaces is some 4 MB; more than this is no message of ours. */
 export const edgeLineMaxChars = 64 << 20;
@@ -41,6 +41,19 @@ export interface EdgeTerms {
   /** The socket by which apps in sandboxes reach the edge; null where there is none. */
   readonly insidePath: string | null;
   readonly plainProcesses: boolean;
+  /** The edge speaks TLS; null: it does not. */
+  readonly tls: {
+    /** A second port, without TLS. */
+    readonly plainPort: number | null;
+    /** Where visitors come to instead, where that is not `port`. */
+    readonly publicPort: number | null;
+  } | null;
+}
+
+/** A certificate with its chain, and its key; PEM. */
+export interface EdgePair {
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** A key of visitors' tokens; base64url. */
@@ -65,6 +78,19 @@ export interface Copy<Route = unknown, Found = unknown> {
   readonly addresses: readonly string[];
   /** By the hash of the token. Empty when it comes from a server: what changed meanwhile is asked anew. */
   readonly tokens: readonly (readonly [string, Found])[];
+  /** What was shown last, by {@link pairKey}. Empty when it comes from a server, as `tokens`. */
+  readonly pairs: readonly (readonly [string, EdgePair])[];
+}
+
+/** What a visitor is shown depends on: the name that it asks for, if it does, and the address that it called. */
+export interface PairAsked {
+  readonly name: string | null;
+  readonly address: string;
+}
+
+/** No name has a space. */
+export function pairKey({ name, address }: PairAsked): string {
+  return `${name ?? ""} ${address}`;
 }
 
 /** Each has the number after the last one's; one that is missing means that the copy is to be had anew. */
@@ -94,7 +120,9 @@ export type ToEdge<Route = unknown, Found = unknown, Told = unknown, Signed = un
   | { readonly type: "synced"; readonly ask: string }
   | { readonly type: "woken"; readonly ask: string; readonly route: Route | null }
   | { readonly type: "token"; readonly ask: string; readonly hash: string; readonly found: Found | null }
-  | { readonly type: "session"; readonly ask: string; readonly found: Signed | null };
+  | { readonly type: "session"; readonly ask: string; readonly found: Signed | null }
+  | { readonly type: "pair"; readonly ask: string; readonly asked: PairAsked; readonly found: EdgePair | null }
+  | { readonly type: "challenge"; readonly ask: string; readonly answer: string | null };
 
 export type FromEdge =
   | { readonly type: "hello"; readonly protocol: number; readonly version: string }
@@ -109,6 +137,10 @@ export type FromEdge =
   | { readonly type: "sync"; readonly ask: string }
   | { readonly type: "find-token"; readonly ask: string; readonly hash: string }
   | { readonly type: "find-session"; readonly ask: string; readonly id: string }
+  /** Which certificate a visitor is to be shown. */
+  | { readonly type: "find-pair"; readonly ask: string; readonly asked: PairAsked }
+  /** What an authority that asks for proof of a name is answered. */
+  | { readonly type: "find-challenge"; readonly ask: string; readonly token: string }
   | { readonly type: "touch-token"; readonly id: string }
   | { readonly type: "visitor-gone"; readonly request: string };
 

@@ -392,7 +392,13 @@ function httpServer(
     if (before === undefined) handle(request, response, upgrade);
     else before.once("close", () => socket.destroyed || handle(request, response, upgrade));
   };
-  const handle = (request: IncomingMessage, response: ServerResponse, upgrade?: UpgradeEnd): void => {
+  /** `staysPlain`: it was asked already whether it may do without TLS. */
+  const handle = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    upgrade?: UpgradeEnd,
+    { staysPlain = false } = {},
+  ): void => {
     if (shut.has(request.socket)) return;
     // RFC 9112 §9.6: what its client asks next it asks on another connection, which somebody else takes.
     if (context.isDraining) response.shouldKeepAlive = false;
@@ -416,12 +422,19 @@ function httpServer(
     noteVisitor(request, "detail" in origin ? { address: peer.address, proto: "http", host: undefined } : origin);
     if (!asSent.ok) return malformed(asSent.detail, asSent.host, asSent.status);
     if ("detail" in origin) return malformed(origin.detail, asSent.host);
-    if (options.tls !== undefined && origin.proto === "http" && inside === undefined) {
+    if (options.tls !== undefined && origin.proto === "http" && inside === undefined && !staysPlain) {
       const mayStay =
         !plain.has(request.socket) &&
         (isOwnMachine(request.socket) || peers.has(request.socket) || isProxy(request.socket));
       const visit = { screened: asSent, pairs: options.tls.pairs, mayStay, port: publicPort() };
-      if (answerPlain(request, response, visit)) return;
+      const done = answerPlain(request, response, visit);
+      if (done === true) return;
+      if (done !== false) {
+        const goOn = (isDone: boolean): void => {
+          if (!isDone && !response.destroyed) handle(request, response, upgrade, { staysPlain: true });
+        };
+        return void done.then(goOn).catch(context.onError);
+      }
     }
     const screened = origin.host === undefined ? asSent : atHost(asSent, origin.host);
     if (upgrade !== undefined && screened.framing.kind !== "none")

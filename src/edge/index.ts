@@ -1,6 +1,7 @@
 /** From a visitor's request to the app that answers it. */
 export { ListenError, listenError, openEdge, responseOn } from "./edge.ts";
 export type { AddressResult, Edge, EdgeOptions, ListenAddress, SharedSockets, TlsOptions } from "./edge.ts";
+export type { TlsPairs } from "./secure.ts";
 export { guardLimits } from "./guard.ts";
 export type { GuardLimits } from "./guard.ts";
 export { readInsideCaller } from "./inside.ts";

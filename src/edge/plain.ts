@@ -16,14 +16,26 @@ export interface PlainVisit {
 
 const challengePath = "/.well-known/acme-challenge/";
 
-/** True where it is answered. What it asked for is not done: it was readable on the way, and would be in the answer too. */
+/** Whether it is answered. What it asked for is not done: it was readable on the way, and would be in the answer too. */
 export function answerPlain(
   request: IncomingMessage,
   response: ServerResponse,
-  { screened, pairs, mayStay, port }: PlainVisit,
+  visit: PlainVisit,
+): boolean | Promise<boolean> {
+  const { target } = visit.screened;
+  if (!target.startsWith(challengePath)) return answered(request, response, visit, undefined);
+  const proof = visit.pairs.challenge(target.slice(challengePath.length));
+  if (!(proof instanceof Promise)) return answered(request, response, visit, proof);
+  return proof.then((found) => answered(request, response, visit, found));
+}
+
+function answered(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { screened, mayStay, port }: PlainVisit,
+  proof: string | undefined,
 ): boolean {
   const { target, host } = screened;
-  const proof = target.startsWith(challengePath) ? pairs.challenge(target.slice(challengePath.length)) : undefined;
   if (proof !== undefined) {
     const bytes = Buffer.from(proof, "latin1");
     response.writeHead(200, { "content-type": "application/octet-stream", "content-length": String(bytes.length) });

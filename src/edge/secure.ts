@@ -16,7 +16,7 @@ export interface TlsPairs {
   /** `name`: the visitor's server name, in lower case. Undefined: none is to be shown. */
   pairFor(asked: { readonly name: string | undefined; readonly address: string }): Promise<TlsPair | undefined>;
   /** What an authority that asks for proof of a name is answered (RFC 8555 §8.3). */
-  challenge(token: string): string | undefined;
+  challenge(token: string): string | undefined | Promise<string | undefined>;
 }
 
 export interface TlsDoor {

@@ -174,10 +174,6 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   };
   const data = dataFolder(env, options.data);
   if (options.edgeApart === true) problems.push(...apartProblems(port, data, network));
-  if (options.edgeApart === true && tls !== null)
-    problems.push(
-      "--edge apart has no TLS of its own yet; leave --tls out and name the proxy in front that has it in WAYBILL_TRUSTED_PROXIES, or leave --edge out",
-    );
   const waitMs = read.seconds("WAYBILL_BUILD_QUEUE_SECONDS") ?? buildLimits.waitMs;
   const buildMs = read.seconds("WAYBILL_BUILD_SECONDS") ?? seconds(1200);
   const waitingMax = read.whole("WAYBILL_BUILDS_WAITING", { least: 1, most: 10_000 });

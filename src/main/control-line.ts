@@ -1,11 +1,13 @@
 /** A worker's side of what the server tells and is asked: its copy, and what it says itself while no server is there. */
-import type { EdgeReport, FromEdge } from "../contract/edge.ts";
+import { pairKey } from "../contract/edge.ts";
+import type { EdgePair, EdgeReport, FromEdge, PairAsked } from "../contract/edge.ts";
 import type {
   CallTold,
   IdentityRefusal,
   SpaceDirectory,
   SpaceRoute,
   StrangerCounter,
+  TlsPairs,
   VisitorIdentity,
 } from "../edge/index.ts";
 import { Remembered } from "../identity/remembered.ts";
@@ -63,6 +65,7 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
   readonly #touched = new Map<string, number>();
   readonly #resolver: TokenResolver;
   readonly #sessions: Remembered<FoundSession>;
+  readonly #pairs: Remembered<EdgePair>;
   #identity: VisitorIdentity | undefined;
   #copy: EdgeCopy | undefined;
   #keys: ToldKeys | undefined;
@@ -79,6 +82,10 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
     this.#sessions = new Remembered(
       () => parts.clock.monotonic(),
       (id) => this.#session(id),
+    );
+    this.#pairs = new Remembered(
+      () => parts.clock.monotonic(),
+      (key) => this.#pair(askedBy(key)),
     );
     this.#resolver = new TokenResolver({
       directory: { find: (hash) => this.#token(hash), touch: (id) => this.#touch(id) },
@@ -101,7 +108,10 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
       case "synced":
       case "token":
       case "session":
+      case "pair":
+      case "challenge":
         if (message.type === "token" && message.found !== null) this.#known.keep(message.hash, message.found);
+        if (message.type === "pair" && message.found !== null) this.#known.keepPair(message.asked, message.found);
         this.#asks.get(message.ask)?.settle(message);
         this.#asks.delete(message.ask);
         return;
@@ -215,6 +225,12 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
     mint: (input) => this.#visitors.mint(input),
   };
 
+  /** Certificates are the server's to have; what it said last is shown while it is away. */
+  readonly pairs: TlsPairs = {
+    pairFor: ({ name = null, address }) => this.#pairs.find(pairKey({ name, address })),
+    challenge: (token) => this.#challenge(token),
+  };
+
   // ---- small things
 
   get #known(): EdgeCopy {
@@ -282,6 +298,28 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
     });
   }
 
+  #pair(asked: PairAsked): Promise<EdgePair | undefined> {
+    return new Promise((resolve) => {
+      const settle = (answer: ForEdge | undefined): void => {
+        const isNone = answer?.type === "pair" && answer.found === null;
+        resolve(isNone ? undefined : this.#known.pair(asked));
+      };
+      const ask = this.#ask(settle);
+      if (ask === undefined) return settle(undefined);
+      this.#parts.say({ type: "find-pair", ask, asked });
+    });
+  }
+
+  #challenge(token: string): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      const ask = this.#ask((answer) =>
+        resolve(answer?.type === "challenge" ? (answer.answer ?? undefined) : undefined),
+      );
+      if (ask === undefined) return resolve(undefined);
+      this.#parts.say({ type: "find-challenge", ask, token });
+    });
+  }
+
   async #touch(id: string): Promise<void> {
     const now = this.#parts.clock.monotonic();
     const last = this.#touched.get(id);
@@ -303,6 +341,12 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
 function refusedAway(error: unknown): IdentityRefusal {
   if (!(error instanceof ControlAway)) throw error;
   return { refused: "route/control-down", detail: error.message };
+}
+
+/** Of {@link pairKey}. */
+function askedBy(key: string): PairAsked {
+  const [name = "", address = ""] = key.split(" ");
+  return { name: name === "" ? null : name, address };
 }
 
 function keysOf({ keys }: EdgeCopy): readonly VisitorKey[] {

@@ -5,8 +5,8 @@ import type { Tokens } from "../catalog/tokens.ts";
 import type { Replicas } from "../control/replicas.ts";
 import type { Spaces } from "../control/spaces.ts";
 import { edgeSockets } from "../contract/edge.ts";
-import type { EdgeKey } from "../contract/edge.ts";
-import type { EdgeOptions } from "../edge/index.ts";
+import type { EdgeKey, EdgeTerms } from "../contract/edge.ts";
+import type { EdgeOptions, TlsOptions } from "../edge/index.ts";
 import type { Sessions } from "../identity/sessions.ts";
 import type { VisitorKey } from "../identity/visitor-token.ts";
 import type { CountedRow } from "../record/evidence-database.ts";
@@ -27,6 +27,7 @@ export interface EdgeApartParts {
   readonly members: Iterable<readonly [string, readonly string[]]>;
   readonly sessions: Pick<Sessions, "lookUp">;
   readonly visitKey: Uint8Array;
+  readonly tls: TlsOptions | undefined;
   readonly insidePath: string | null;
   /** The one to mint with first. */
   readonly keys: () => readonly VisitorKey[];
@@ -61,7 +62,9 @@ export async function openEdgeApart(stack: AsyncDisposableStack, parts: EdgeApar
         isProxiesAlone: config.network.isProxiesAlone,
         insidePath: parts.insidePath,
         plainProcesses: config.sandbox === "none",
+        tls: parts.tls === undefined ? null : tlsTerms(parts.tls),
       },
+      pairs: parts.tls?.pairs,
       keys: () => keysOf(keys()),
       ready: told(spaces, stopping.signal),
       spaces,
@@ -90,6 +93,10 @@ export async function openEdgeApart(stack: AsyncDisposableStack, parts: EdgeApar
   const door = join(config.data, edgeSockets.console);
   stack.use(await openConsoleDoor(door, parts.serveConsole, (error) => onFailure("the console's socket", error)));
   return desk;
+}
+
+function tlsTerms({ plainPort, publicPort }: TlsOptions): EdgeTerms["tls"] {
+  return { plainPort: plainPort ?? null, publicPort: publicPort ?? null };
 }
 
 async function told(spaces: Spaces, stopping: AbortSignal): Promise<void> {

@@ -26,6 +26,7 @@ const full = (more: Partial<FullCopy> = {}): FullCopy => ({
     members: [],
     addresses: ["127.1.2.3"],
     tokens: [],
+    pairs: [],
   },
   terms: {
     ...{
@@ -36,7 +37,7 @@ const full = (more: Partial<FullCopy> = {}): FullCopy => ({
       visitKey: "AAAA",
       console: "http://localhost:7070",
     },
-    ...{ isProxiesAlone: false, insidePath: null, plainProcesses: true },
+    ...{ isProxiesAlone: false, insidePath: null, plainProcesses: true, tls: null },
   },
   keys: [{ kid: "v_1", key: "AAAA" }],
   ...more,
@@ -104,9 +105,21 @@ describe("an edge's copy", () => {
     );
   });
 
+  test("keeps the certificate that was shown last, and what was made of it where it is the same", () => {
+    const copy = new EdgeCopy(full());
+    const asked = { name: "alice-demo.localhost", address: "127.0.0.1" };
+    const first = copy.keepPair(asked, { cert: "C", key: "K" });
+    assert.equal(copy.keepPair(asked, { cert: "C", key: "K" }), first);
+    const second = copy.keepPair(asked, { cert: "D", key: "L" });
+    assert.deepEqual(second, { cert: "D", key: "L" });
+    assert.equal(copy.pair(asked), second);
+    assert.equal(copy.pair({ name: null, address: "127.0.0.1" }), undefined);
+  });
+
   test("gives another worker all that it has", () => {
     const copy = new EdgeCopy(full());
     copy.keep("a", token("t_1", "alice"));
+    copy.keepPair({ name: null, address: "127.0.0.1" }, { cert: "C", key: "K" });
     copy.apply({ type: "space", n: 8, space: demo("p_2") });
     const again = new EdgeCopy(JSON.parse(JSON.stringify(copy.whole())) as FullCopy);
     assert.deepEqual(again.whole(), copy.whole());

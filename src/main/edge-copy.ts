@@ -1,5 +1,6 @@
 /** An edge's copy of what the server knows: by it requests are carried while no server is there. */
-import type { Change, Copy, CopiedSpace, EdgeKey, EdgeTerms, ToEdge } from "../contract/edge.ts";
+import { pairKey } from "../contract/edge.ts";
+import type { Change, Copy, CopiedSpace, EdgeKey, EdgePair, EdgeTerms, PairAsked, ToEdge } from "../contract/edge.ts";
 import type { TierName } from "../core/model.ts";
 import type { CallTold, SpaceRoute } from "../edge/index.ts";
 import type { FoundSession } from "../identity/sessions.ts";
@@ -13,6 +14,8 @@ export type Copied = CopiedSpace<SpaceRoute>;
 
 /** Tokens kept, some 400 bytes each: beyond it the one that was learned first is asked for again. */
 const tokensMax = 10_000;
+/** Certificates kept, some 5 kB each: whoever calls may ask for as many names as the server has. */
+const pairsMax = 4_096;
 
 /** A change is missing before this one. */
 export class CopyGap extends Error {
@@ -30,8 +33,9 @@ export class EdgeCopy {
   readonly #tiers: Map<string, string>;
   readonly #members: Map<string, ReadonlySet<string>>;
   readonly #tokens: Map<string, FoundToken>;
+  readonly #pairs: Map<string, EdgePair>;
 
-  constructor({ n, terms, keys, spaces, tiers, members, addresses, tokens }: FullCopy) {
+  constructor({ n, terms, keys, spaces, tiers, members, addresses, tokens, pairs }: FullCopy) {
     this.#n = n;
     this.terms = terms;
     this.#keys = keys;
@@ -40,6 +44,7 @@ export class EdgeCopy {
     this.#tiers = new Map(tiers);
     this.#members = new Map(members.map(([organisation, accounts]) => [organisation, new Set(accounts)]));
     this.#tokens = new Map(tokens);
+    this.#pairs = new Map(pairs);
     for (const space of spaces) this.#put(space);
   }
 
@@ -106,12 +111,20 @@ export class EdgeCopy {
   }
 
   keep(hash: string, found: FoundToken): void {
-    this.#tokens.delete(hash);
-    this.#tokens.set(hash, found);
-    if (this.#tokens.size <= tokensMax) return;
-    const [oldest] = this.#tokens.keys();
-    assert(oldest !== undefined, "a full map has a first key");
-    this.#tokens.delete(oldest);
+    keepLast(this.#tokens, tokensMax, hash, found);
+  }
+
+  /** What was shown last to who asked so. */
+  pair(asked: PairAsked): EdgePair | undefined {
+    return this.#pairs.get(pairKey(asked));
+  }
+
+  /** The same object as before where nothing of it is new: what was made of it holds on. */
+  keepPair(asked: PairAsked, found: EdgePair): EdgePair {
+    const before = this.pair(asked);
+    const kept = before?.cert === found.cert && before.key === found.key ? before : found;
+    keepLast(this.#pairs, pairsMax, pairKey(asked), kept);
+    return kept;
   }
 
   /** As a worker that begins is told it. */
@@ -126,6 +139,7 @@ export class EdgeCopy {
       members: [...this.#members].map(([organisation, accounts]) => [organisation, [...accounts]] as const),
       addresses: [...this.addresses],
       tokens: [...this.#tokens],
+      pairs: [...this.#pairs],
     };
   }
 
@@ -148,4 +162,14 @@ export class EdgeCopy {
     this.#tiers.set(account, tier);
     for (const [hash, { token }] of this.#tokens) if (token.account === account) this.#tokens.delete(hash);
   }
+}
+
+/** The one that was kept first goes where it is full. */
+function keepLast<Value>(map: Map<string, Value>, most: number, key: string, value: Value): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= most) return;
+  const [oldest] = map.keys();
+  assert(oldest !== undefined, "a full map has a first key");
+  map.delete(oldest);
 }

@@ -4,7 +4,7 @@ import type { Server, Socket } from "node:net";
 import { edgeProtocol } from "../contract/edge.ts";
 import type { EdgeKey, EdgeReport, EdgeTerms, FromEdge } from "../contract/edge.ts";
 import type { EdgeWorkerView } from "../contract/status.ts";
-import type { AddressResult, CallTold, SpaceRoute } from "../edge/index.ts";
+import type { AddressResult, CallTold, SpaceRoute, TlsPairs } from "../edge/index.ts";
 import type { FoundSession } from "../identity/sessions.ts";
 import type { FoundToken } from "../identity/token-resolver.ts";
 import { readLines, writeLine } from "./edge-lines.ts";
@@ -50,6 +50,8 @@ export interface EdgeDeskParts {
     touch(id: string): Promise<void>;
   };
   session(id: string): Promise<FoundSession | undefined>;
+  /** Certificates of an edge that speaks TLS. */
+  readonly pairs: TlsPairs | undefined;
   readonly now: () => number;
   readonly onCounted: (rows: readonly unknown[]) => Promise<void>;
   readonly onVisitorGone: (request: string) => Promise<void>;
@@ -335,6 +337,10 @@ export class EdgeDesk implements AsyncDisposable {
         return this.#settle("a token that an edge asks for", this.#answered(socket, this.#find(socket, message)));
       case "find-session":
         return this.#settle("a session that an edge asks for", this.#answered(socket, this.#session(socket, message)));
+      case "find-pair":
+        return this.#settle("a certificate that an edge asks for", this.#answered(socket, this.#pair(socket, message)));
+      case "find-challenge":
+        return this.#settle("an authority's question", this.#answered(socket, this.#challenge(socket, message)));
       case "touch-token":
         return this.#settle("a token's last use", tokens.touch(message.id));
       case "visitor-gone":
@@ -346,7 +352,8 @@ export class EdgeDesk implements AsyncDisposable {
     this.#lookAtAll();
     connection.version = version;
     writeLine(connection.socket, {
-      ...{ type: "copy", n: this.#n, terms: this.#parts.terms, keys: this.#parts.keys(), tokens: [] },
+      ...{ type: "copy", n: this.#n, terms: this.#parts.terms, keys: this.#parts.keys() },
+      ...{ tokens: [], pairs: [] },
       spaces: [...this.#told.values()].map(({ space }) => space),
       tiers: [...this.#tiers],
       members: [...this.#members],
@@ -382,6 +389,17 @@ export class EdgeDesk implements AsyncDisposable {
   async #session(socket: Socket, { ask, id }: Extract<FromEdge, { type: "find-session" }>): Promise<void> {
     const found = (await this.#parts.session(id)) ?? null;
     writeLine(socket, { type: "session", ask, found } satisfies ForEdge);
+  }
+
+  async #pair(socket: Socket, { ask, asked }: Extract<FromEdge, { type: "find-pair" }>): Promise<void> {
+    const pair = await this.#parts.pairs?.pairFor({ name: asked.name ?? undefined, address: asked.address });
+    const found = pair === undefined ? null : { cert: pair.cert, key: pair.key };
+    writeLine(socket, { type: "pair", ask, asked, found } satisfies ForEdge);
+  }
+
+  async #challenge(socket: Socket, { ask, token }: Extract<FromEdge, { type: "find-challenge" }>): Promise<void> {
+    const answer = (await this.#parts.pairs?.challenge(token)) ?? null;
+    writeLine(socket, { type: "challenge", ask, answer } satisfies ForEdge);
   }
 
   /** What cannot be answered ends the line: an edge takes that for a server that is away, and does not wait. */

@@ -30,8 +30,8 @@ export interface EdgeLineParts {
 /** Nothing of it stays. */
 function isPassing(
   message: ForEdge,
-): message is Extract<ForEdge, { type: "tick" | "woken" | "tell" | "synced" | "session" }> {
-  return ["tick", "woken", "tell", "synced", "session"].includes(message.type);
+): message is Extract<ForEdge, { type: "tick" | "woken" | "tell" | "synced" | "session" | "challenge" }> {
+  return ["tick", "woken", "tell", "synced", "session", "challenge"].includes(message.type);
 }
 
 export class EdgeLine implements Disposable {
@@ -74,8 +74,9 @@ export class EdgeLine implements Disposable {
   /** Said now; that a visitor has left or a worker ended is kept until there is somebody to hear of it. */
   say(message: FromEdge): void {
     if (this.#socket !== undefined) return writeLine(this.#socket, message);
-    const isKept = message.type === "visitor-gone" || message.type === "worker-ended";
-    if (isKept && this.#left.length < leftMax) this.#left.push(message);
+    if (message.type !== "visitor-gone" && message.type !== "worker-ended") return;
+    if (this.#left.length < leftMax) this.#left.push(message);
+    else this.#trouble(new Error(`${leftMax} leaves and ends wait for the server to hear of them; more are not kept`));
   }
 
   [Symbol.dispose](): void {
@@ -88,6 +89,8 @@ export class EdgeLine implements Disposable {
     if (message.type === "copy") this.#found(socket, new EdgeCopy(message));
     else if (message.type === "token") {
       if (message.found !== null) this.#copy?.keep(message.hash, message.found);
+    } else if (message.type === "pair") {
+      if (message.found !== null) this.#copy?.keepPair(message.asked, message.found);
     } else if (!isPassing(message)) this.#copy?.apply(message);
     this.#parts.onMessage(message);
   }

@@ -4,7 +4,7 @@ import process from "node:process";
 import type { FromEdge } from "../contract/edge.ts";
 import { edgeSockets } from "../contract/edge.ts";
 import { listenError, openEdge } from "../edge/index.ts";
-import type { Edge, SharedSockets } from "../edge/index.ts";
+import type { Edge, SharedSockets, TlsOptions } from "../edge/index.ts";
 import { openSpool } from "../record/spool.ts";
 import { systemClock, systemRandom } from "./clock.ts";
 import { carryConsole } from "./console-carry.ts";
@@ -71,7 +71,7 @@ process.on("SIGTERM", () => say({ kind: "leaving" }));
 for (const signal of ["SIGINT", "SIGHUP"] as const) process.on(signal, () => {});
 
 const copy = await line.first;
-const { address, port, insidePath, consoleHosts, appsDomain, console, isProxiesAlone } = copy.terms;
+const { address, port, insidePath, consoleHosts, appsDomain, console, isProxiesAlone, tls } = copy.terms;
 const spool = await openSpool({
   folder: join(config.data, "spool"),
   name,
@@ -97,6 +97,7 @@ try {
     sockets: socketOf,
     ...(insidePath !== null && { insidePath }),
     ...edgeNetwork({ ...config.network, isProxiesAlone }),
+    ...(tls !== null && { tls: { pairs: line.pairs, ...definite(tls) } }),
     console: carryConsole({
       path: join(config.data, edgeSockets.console),
       counter: line,
@@ -142,6 +143,10 @@ function readOwnConfig(): PlatformConfig {
     say({ kind: "failed", says: (error as Error).message });
     throw error;
   }
+}
+
+function definite({ plainPort, publicPort }: NonNullable<typeof tls>): Omit<TlsOptions, "pairs"> {
+  return { ...(plainPort !== null && { plainPort }), ...(publicPort !== null && { publicPort }) };
 }
 
 function placeNames(place: Place): readonly [string, number] {

@@ -25,6 +25,8 @@ import type { UpWorld } from "./starting.ts";
 const againAfterMs = [0, 200, 1_000, 5_000] as const;
 /** A worker that lived for so long had not failed by its start. */
 const begunAfterMs = 10_000;
+/** A worker that has taken nothing of what waits for it for so long is stuck: what is told meanwhile is all that is ever kept for it. */
+const stuckAfterMs = 30_000;
 /** Workers that are being left, beside those that serve: more reloads than this at a time wait for the earlier ones. */
 const slotsMax = 256;
 
@@ -56,6 +58,9 @@ interface Slot {
   /** `leaving`: it brings what is under way to its end, and takes nothing more. */
   stage: "starting" | "serving" | "leaving";
   epoch: number | undefined;
+  /** Messages that it has not taken yet, and when it took one last, or the first of these was written. */
+  unsent: number;
+  movedAt: number;
   /** Whose place it takes when it serves. */
   readonly follows: readonly Slot[];
 }
@@ -135,6 +140,8 @@ class EdgeKeeper implements AsyncDisposable {
       startedAt: systemClock.monotonic(),
       stage: "starting",
       epoch: undefined,
+      unsent: 0,
+      movedAt: 0,
       follows,
     };
     this.#slots.set(name, slot);
@@ -229,8 +236,8 @@ class EdgeKeeper implements AsyncDisposable {
       const [name = "", ask = ""] = message.ask.split(" ");
       const asker = this.#slots.get(name);
       if (asker) this.#tell(asker, { kind: "server", message: { ...message, ask } });
-      if (message.type !== "token") return;
-      // A token that one of them has seen all of them know while no server is there.
+      if (message.type !== "token" && message.type !== "pair") return;
+      // A token or a certificate that one of them has seen all of them know while no server is there.
       for (const slot of this.#slots.values())
         if (slot !== asker) this.#tell(slot, { kind: "server", message: { ...message, ask: "" } });
       return;
@@ -251,10 +258,21 @@ class EdgeKeeper implements AsyncDisposable {
     for (const slot of this.#slots.values()) this.#tell(slot, message);
   }
 
-  #tell({ child }: Slot, message: ToWorker, socket?: object): void {
+  #tell(slot: Slot, message: ToWorker, socket?: object): void {
+    const { child, name } = slot;
     if (!child.connected) return;
+    const now = systemClock.monotonic();
+    if (slot.unsent === 0) slot.movedAt = now;
+    if (now - slot.movedAt > stuckAfterMs) {
+      this.#parts.log.error({ worker: name, unsent: slot.unsent }, "an edge worker hears nothing, and is ended");
+      return void child.kill("SIGKILL");
+    }
+    slot.unsent += 1;
     // A worker that ends hears nothing more: its exit is what is acted on.
-    child.send(message, socket as never, {}, () => {});
+    child.send(message, socket as never, {}, () => {
+      slot.unsent -= 1;
+      slot.movedAt = systemClock.monotonic();
+    });
   }
 }
 

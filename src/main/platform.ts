@@ -550,7 +550,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       ...{ config, clock, spaces, replicas, tiers, insidePath, onFailure, onVisitorGone, serveConsole },
       ...{ tokens: catalog.tokens, evidence, shipping, console: addressing.console },
       members: organisations.accounts(),
-      ...{ sessions, visitKey },
+      ...{ sessions, visitKey, tls: opened.tls.options.tls },
       keys: () => visitorKeys.published,
       line: (replica) => remote.line(replica),
     });
