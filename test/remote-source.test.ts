@@ -16,6 +16,7 @@ import { openRemoteSource, type RemoteSourceOptions } from "../src/hub/remote-so
 import { largeWorld } from "../src/hub/xet/world.suite.ts";
 import { openRepositories } from "../src/hub/repository.ts";
 import { clock, random } from "./support/commits.ts";
+import { memoryTransfers } from "./support/transfers.ts";
 
 const large = randomBytes(3 << 20);
 const pointer = { oid: createHash("sha256").update(large).digest("hex"), size: large.length };
@@ -59,6 +60,7 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
   const parts = {
     repositories,
     store,
+    transfers: memoryTransfers().transfers,
     large: world.files,
     storage: world.storage,
     xet: { key: randomBytes(32), instance: "x" },

@@ -12,6 +12,7 @@ import { XorbReader, xorbMaxBytes } from "../src/hub/xet/xorb.ts";
 import { largeWorld, random, type LargeWorld } from "../src/hub/xet/world.suite.ts";
 import { bytesOf, packings, packShard, sha256, uploadOf, type Upload } from "../src/hub/xet/writer.suite.ts";
 import { instant } from "../src/stdx/time.ts";
+import { memoryTransfers } from "./support/transfers.ts";
 
 interface PlanOf {
   readonly offset_into_first_range: number;
@@ -39,12 +40,14 @@ describe("the Xet protocol's server", () => {
   let hashes: XetHashes;
   let server: ReturnType<typeof createServer>;
   let base: string;
+  const told = memoryTransfers();
   const readers = new Set(["alice", "bob", ""]);
   before(async () => {
     hashes = await XetHashes.open();
     world = await largeWorld({ accountMaxBytes: 200 << 20 });
     const face = new XetFace({
       ...{ store: world.xet, storage: world.storage, key, instance: "here", random },
+      transfers: told.transfers,
       clock: { wall: world.clock.wall, monotonic: () => performance.now() as never },
       desk: {
         folderOf: (repository) =>

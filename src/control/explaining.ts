@@ -49,6 +49,7 @@ const kindOf: Readonly<Record<string, WorkKind>> = {
   b: "build",
   p: "replica",
   x: "connection",
+  tr: "transfer",
 };
 
 export class Explaining {
@@ -163,7 +164,9 @@ export class Explaining {
     const build = kind === "build" && entries.length === 0 ? await this.#parts.catalog.builds.get(id) : undefined;
     const call = kind === "call" ? await this.#parts.call(id) : await this.#callOf(id, kind, entries.length);
     const space = call?.space ?? build?.space ?? fact("space");
-    return { owner: space?.split("/")[0] ?? null, account: call?.account ?? build?.account ?? fact("account") };
+    // `models/alice/tiny`: of a transfer.
+    const owner = space?.split("/")[0] ?? fact("repository")?.split("/")[1] ?? null;
+    return { owner, account: call?.account ?? build?.account ?? fact("account") };
   }
 
   /** One that names a request of which nothing else is recorded. */

@@ -5,6 +5,7 @@
 
 import { buildCodes } from "./build-codes.ts";
 import { identityCodes } from "./identity-codes.ts";
+import { transferCodes } from "./transfer-codes.ts";
 
 export type Owner = "platform" | "app" | "visitor" | "outside";
 /** `now`: the same again is worth a try; `later`: after the wait that is said; `never`: not before something is changed. */
@@ -39,7 +40,7 @@ export interface CodeRow {
   readonly owner: Owner;
   readonly retry: Retry;
   /** The HTTP status of an answer that carries this code; 500 where it never reaches a visitor by itself. */
-  readonly status: 400 | 401 | 402 | 403 | 404 | 409 | 412 | 413 | 422 | 429 | 500 | 502 | 503 | 504;
+  readonly status: 400 | 401 | 402 | 403 | 404 | 409 | 412 | 413 | 416 | 422 | 429 | 500 | 502 | 503 | 504 | 507;
   readonly proxy: ProxyErrorType;
   /** What to do about it, in one sentence. */
   readonly next: string;
@@ -48,6 +49,7 @@ export interface CodeRow {
 export const codes = {
   ...buildCodes,
   ...identityCodes,
+  ...transferCodes,
 
   "route/no-such-space": {
     says: "No Space has this address.",

@@ -5,7 +5,7 @@
  * Within one emitter and epoch, `seq` is 1, 2, 3…: a hole is missing evidence, and says so.
  */
 
-export const workKinds = ["request", "call", "build", "replica", "connection", "node", "space"] as const;
+export const workKinds = ["request", "call", "build", "replica", "connection", "transfer", "node", "space"] as const;
 export type WorkKind = (typeof workKinds)[number];
 
 /** Hops in the order in which work passes them. */
@@ -45,6 +45,7 @@ export const hopsOf = {
   ],
   replica: ["replica.start", "replica.ready", "replica.disk", "replica.card", "replica.exit", "replica.stop"],
   connection: ["egress.open", "egress.resolve", "egress.policy", "egress.dial", "egress.stream"],
+  transfer: ["transfer.auth", "transfer.negotiate", "transfer.move", "transfer.verify", "transfer.commit"],
   node: ["node.start", "node.cards", "node.drain", "node.stop"],
   space: ["space.state"],
 } as const satisfies Record<WorkKind, readonly string[]>;

@@ -19,6 +19,7 @@ const emittersOf: Readonly<Record<WorkKind, readonly string[]>> = {
   build: ["control", "builder-n1"],
   replica: ["agent-n1", "shim-p_1"],
   connection: ["gateway-n1", "shim-p_1"],
+  transfer: ["control", "edge"],
   node: ["scheduler"],
   space: ["spaces"],
 };

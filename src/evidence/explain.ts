@@ -15,6 +15,7 @@ import { callOutcome, callSays, chargeOf, findCall } from "./rules/calls.ts";
 import { connectionOutcome, connectionSays, findConnection } from "./rules/connections.ts";
 import { findReplica, replicaOutcome, replicaSays } from "./rules/replicas.ts";
 import { findRequest, requestOutcome, requestSays } from "./rules/requests.ts";
+import { findTransfer, transferOutcome, transferSays } from "./rules/transfers.ts";
 import type { Charge, Explanation, Link, Verdict, WorkOutcome } from "./verdict.ts";
 import type { WorkRecord } from "./work-record.ts";
 import { sentence } from "./words.ts";
@@ -70,6 +71,10 @@ function told(reading: Reading, charge: Charge | null): Told {
     case "connection": {
       const finding = findConnection(reading);
       return { finding, outcome: connectionOutcome(reading, finding), says: connectionSays(reading) };
+    }
+    case "transfer": {
+      const finding = findTransfer(reading);
+      return { finding, outcome: transferOutcome(reading, finding), says: transferSays(reading) };
     }
     case "space":
       return { finding: undefined, outcome: "ok", says: "The Space's own record." };
@@ -237,6 +242,7 @@ const kindsByPrefix: Readonly<Record<string, WorkKind>> = {
   b: "build",
   p: "replica",
   x: "connection",
+  tr: "transfer",
 };
 
 /** Works that were looked up, then those that the entries only name. */

@@ -10,6 +10,7 @@ export const ids: Readonly<Record<WorkKind, string>> = {
   build: "b_1",
   replica: "p_1",
   connection: "x_1",
+  transfer: "tr_1",
   node: "n1",
   space: "alice/demo",
 };

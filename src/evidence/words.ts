@@ -67,3 +67,12 @@ function blockerSays(blocker: Json): string {
       return "";
   }
 }
+
+/** `0 bytes`, `512 bytes`, `1.4 kB`, `20.0 MB`. */
+export function bytesSay(bytes: number | undefined): string {
+  if (bytes === undefined) return "unknown bytes";
+  if (bytes < 1000) return count(bytes, "byte");
+  const units = ["kB", "MB", "GB", "TB"];
+  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
+  return `${(Math.floor(bytes / 10 ** (power * 3 - 1)) / 10).toFixed(1)} ${units[power - 1]}`;
+}

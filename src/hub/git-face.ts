@@ -206,7 +206,7 @@ export class GitFace implements AsyncDisposable {
     using slot = await slots.take(caller, left);
     if (left.aborted) return;
     if (!slot) return writePlain(response, account === undefined ? tooManyNameless : tooMany);
-    using _pace = keepPace(request, response, this.#options.clock, this.#limits.pace);
+    using _pace = keepPace(request, response, this.#options.clock, { limits: this.#limits.pace });
     if (path.rest === "git-receive-pack" && account !== undefined) {
       const pusher: Pusher = {
         request: id,

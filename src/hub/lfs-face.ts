@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { codeRow } from "../evidence/codes.ts";
 import { readBody } from "../http/index.ts";
 import { addressGroup } from "../http/address-group.ts";
 import { visitorOf } from "../http/visitor.ts";
@@ -15,16 +16,17 @@ import type { GitDesk } from "./git-face.ts";
 import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-address.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
 import type { LargeFiles } from "./large-files.ts";
-import { findLarge, type LargeObject, type LfsStore } from "./lfs-store.ts";
-import { keepPace, paceLimits, type PaceLimits } from "./pace.ts";
+import { findLarge, type LargeObject, type LfsStore, type Refusal } from "./lfs-store.ts";
+import { paceLimits, type PaceLimits } from "./pace.ts";
 import { keyOf, pathOf, repoNouns } from "./repo-name.ts";
 import { parseRange } from "./ranges.ts";
 import type { RepositoryStore } from "./repository.ts";
 import { casPath } from "./xet/face.ts";
 import type { XetService } from "./xet/service.ts";
 import { signToken } from "./xet/tickets.ts";
-import { Slots, type SlotLimits } from "./slots.ts";
+import { Slots, type Caller, type SlotLimits } from "./slots.ts";
 import type { Storage } from "./storage.ts";
+import type { Transfer, Transfers } from "./transfers.ts";
 
 export interface LfsFaceLimits {
   /** Files that are read at once; as many may be written. */
@@ -37,6 +39,7 @@ export interface LfsFaceOptions {
   readonly store: LfsStore;
   readonly large: LargeFiles;
   readonly storage: Storage;
+  readonly transfers: Transfers;
   readonly xet: Pick<XetService, "key" | "instance">;
   readonly desk: Pick<GitDesk, "callerOf" | "standing" | "storedAs" | "mayRead" | "ensure" | "onFailure">;
   /** Signs the addresses. */
@@ -136,7 +139,7 @@ export class LfsFace {
     if (full) return failed(pointer, full.status, full.says);
     if (byXet) return { ...pointer, actions: { upload: this.#xetOf(place) } };
     const refused = await this.#options.store.refuse(repository, pointer.size);
-    if (refused) return failed(pointer, refused.refusal === "no-room" ? 507 : 413, refused.says);
+    if (refused) return failed(pointer, refused.refusal === "disk-full" ? 507 : 413, refused.says);
     const upload = this.#address(path, { ...pointer, operation: "upload", repository: keyOf(path), by }, origin);
     const verify = { href: `${origin}${pathOf(path)}.git/info/lfs/objects/verify` };
     return { ...pointer, actions: { upload, verify } };
@@ -192,59 +195,71 @@ export class LfsFace {
   }
 
   async #move({ path, request, response }: LfsRequest, oid: string): Promise<void> {
-    const { key, clock, repositories, desk } = this.#options;
+    const { key, clock, transfers, desk } = this.#options;
+    const address = addressGroup(visitorOf(request).address) ?? "";
     const ticket = readTicket(key, { repository: keyOf(path), oid, query: path.query }, clock.wall());
-    if (ticket === undefined)
-      return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
     // It was signed for who might read it then.
-    if (ticket.operation === "download" && !(await desk.mayRead(path, ticket.by)))
-      return refuse(response, 403, "This address is not valid any more: ask for it again.");
+    if (ticket === undefined || (ticket.operation === "download" && !(await desk.mayRead(path, ticket.by)))) {
+      transfers.refuseStranger(request, response, "transfer/url-expired", address);
+      return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
+    }
     const method = ticket.operation === "upload" ? ["PUT"] : ["GET", "HEAD"];
     if (!method.includes(request.method ?? "")) return refuse(response, 405, `Ask with ${method[0]}.`);
-    const caller = {
-      account: ticket.by === "" ? null : ticket.by,
-      address: addressGroup(visitorOf(request).address) ?? "",
-    };
+    const caller = { account: ticket.by === "" ? null : ticket.by, address };
+    const transfer = transfers.begin(request, response, {
+      ...{ direction: ticket.operation, via: "git-lfs", repository: `${path.kind}/${path.id}`, pace: this.#pace },
+      ...caller,
+    });
+    await transfer.during(() => this.#moveIn(transfer, { path, request, response }, ticket, caller));
+  }
+
+  async #moveIn(
+    transfer: Transfer,
+    { path, request, response }: LfsRequest,
+    ticket: LfsTicket,
+    caller: Caller,
+  ): Promise<void> {
     const left = leaving(response);
     using slot = await (ticket.operation === "upload" ? this.#uploads : this.#downloads).take(caller, left);
     if (left.aborted) return;
-    if (!slot) return refuse(response, 503, "Too many other files are moved at this moment: try again.");
-    using _pace = keepPace(request, response, clock, this.#pace);
+    if (!slot) {
+      transfer.refuse("transfer/busy");
+      return refuse(response, 503, "Too many other files are moved at this moment: try again.");
+    }
+    const { desk, repositories, storage } = this.#options;
     const stored = desk.storedAs(path);
     if (stored === undefined) return refuse(response, 404, `${path.id} is not there any more.`);
-    const repository = repositories.repositoryOf(stored);
-    if (ticket.operation === "download") return this.#give(repository, ticket, request, response);
-    const room = await this.#options.storage.admit(path.owner, ticket.size);
-    if (!room.ok) return refuse(response, room.status, room.says);
+    const move: Move = { repository: repositories.repositoryOf(stored), ticket, request, response };
+    if (ticket.operation === "download") return await this.#give(transfer, move);
+    const room = await storage.admit(path.owner, ticket.size);
+    if (!room.ok) {
+      transfer.refuse(room.status === 507 ? "transfer/disk-full" : "transfer/tier-limit", room.says);
+      return refuse(response, room.status, room.says);
+    }
     using _room = room;
-    await this.#take(repository, ticket, request, response);
+    await this.#take(transfer, move);
   }
 
-  async #take(
-    repository: string,
-    ticket: LfsTicket,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
-    const bytes = request.iterator({ destroyOnReturn: false });
+  async #take(transfer: Transfer, { repository, ticket, request, response }: Move): Promise<void> {
+    transfer.negotiated({ digest: `sha256:${ticket.oid}`, ofBytes: ticket.size });
+    const bytes = transfer.passing(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
     const stored = await this.#options.store.put(repository, ticket, bytes, ticket.by);
     if (stored.ok) return send(response, 200, {});
+    transfer.refuse(refusalCodes[stored.refusal], `This file was not taken: ${stored.says}.`);
     // git-lfs tries again after a 429, when it is told to.
     if (stored.refusal === "too-much-at-once") response.setHeader("retry-after", String(againSeconds));
-    const status = { "wrong-content": 422, "too-large": 413, "no-room": 507, "too-much-at-once": 429 }[stored.refusal];
-    refuse(response, status, `This file was not taken: ${stored.says}.`);
+    refuse(response, codeRow(refusalCodes[stored.refusal]).status, `This file was not taken: ${stored.says}.`);
   }
 
-  async #give(
-    repository: string,
-    ticket: LfsTicket,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ): Promise<void> {
+  async #give(transfer: Transfer, { repository, ticket, request, response }: Move): Promise<void> {
     const object = await find(repository, ticket);
-    if (object === undefined) return refuse(response, 404, "This file is not here any more.");
+    if (object === undefined) {
+      transfer.refuse("transfer/content-missing");
+      return refuse(response, 404, "This file is not here any more.");
+    }
     const range = parseRange(request.headers.range, ticket.size);
     if (range === "beyond") {
+      transfer.refuse("transfer/range-mismatch");
       response.setHeader("content-range", `bytes */${ticket.size}`);
       return refuse(response, 416, "The file is shorter.");
     }
@@ -261,7 +276,8 @@ export class LfsFace {
       ...(range ? { "content-range": `bytes ${from}-${to}/${ticket.size}` } : {}),
     });
     if (request.method === "HEAD" || ticket.size === 0) return void response.end();
-    const bytes = this.#options.large.open(object, { from, to: to + 1 });
+    transfer.negotiated({ digest: `sha256:${ticket.oid}`, from, ofBytes: to - from + 1 });
+    const bytes = transfer.passing(this.#options.large.open(object, { from, to: to + 1 }));
     await pipeline(Readable.from(bytes, { objectMode: false }), response);
   }
 
@@ -350,6 +366,23 @@ async function find(repository: string, { oid, size }: LfsPointer): Promise<Larg
   const object = await findLarge(repository, oid);
   return object?.size === size ? object : undefined;
 }
+
+/** One file on its way. */
+interface Move {
+  /** The repository's folder. */
+  readonly repository: string;
+  readonly ticket: LfsTicket;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+const refusalCodes = {
+  "wrong-content": "transfer/digest-mismatch",
+  "too-large": "transfer/tier-limit",
+  "no-room": "transfer/tier-limit",
+  "disk-full": "transfer/disk-full",
+  "too-much-at-once": "transfer/too-much-at-once",
+} as const satisfies Readonly<Record<Refusal["refusal"], `transfer/${string}`>>;
 
 function send(response: ServerResponse, status: number, value: object): void {
   const bytes = Buffer.from(JSON.stringify(value));

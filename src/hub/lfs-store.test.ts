@@ -111,7 +111,7 @@ describe("LfsStore", () => {
     })();
     const stored = store.put(repository, { ...pointer("large"), size }, slowly, "alice");
     await came.promise;
-    assert.equal((await store.refuse(other, size))?.refusal, "no-room");
+    assert.equal((await store.refuse(other, size))?.refusal, "disk-full");
     end.resolve();
     assert.equal((await stored).ok, false);
     assert.equal(await store.refuse(other, size), undefined);

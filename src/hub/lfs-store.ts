@@ -35,7 +35,8 @@ const notes = "xet";
 
 export interface Refusal {
   readonly ok: false;
-  readonly refusal: "wrong-content" | "too-large" | "no-room" | "too-much-at-once";
+  /** `no-room`: in the repository. */
+  readonly refusal: "wrong-content" | "too-large" | "no-room" | "disk-full" | "too-much-at-once";
   readonly says: string;
 }
 
@@ -181,7 +182,7 @@ export class LfsStore {
       return no("no-room", `large files of a repository may have ${repositoryMaxBytes} bytes; it would be ${used}`);
     const { bavail, bsize } = await statfs(repository);
     const room = bavail * bsize - freeMinBytes - this.#awaited;
-    if (room < size) return no("no-room", "the platform's disk is full");
+    if (room < size) return no("disk-full", "the platform's disk is full");
     const own = by === undefined ? 0 : (this.#awaitedOf.get(by) ?? 0);
     // One file may have all that is free; what is announced beside it leaves half of the room to others.
     return own > 0 && own + size > (room + own) / 2

@@ -10,29 +10,55 @@ export interface PaceLimits {
   readonly patienceMs: number;
   /** Of one connection. Slower than this over a while, it falls behind. git-lfs moves 8 files at a time: 64 kbit/s are enough for all of them. */
   readonly minBytesPerSecond: number;
+  /** One that stands still for so long is told of. */
+  readonly quietAfterMs: number;
 }
 
-export const paceLimits: PaceLimits = { patienceMs: 120_000, minBytesPerSecond: 1 << 10 };
+export const paceLimits: PaceLimits = { patienceMs: 120_000, minBytesPerSecond: 1 << 10, quietAfterMs: 15_000 };
 
 const looksInPatience = 120;
+
+/** Nothing has passed for `quietMs`: the client is being waited for, or we are. */
+export interface Quiet {
+  readonly waitingFor: "client" | "platform";
+  readonly quietMs: number;
+}
+
+export interface PaceWatch {
+  readonly limits?: PaceLimits;
+  /** Nothing passes for as long as the limits say: told once, and again after something has passed. */
+  readonly onQuiet?: (quiet: Quiet) => void;
+  /** Its connection is about to be closed. */
+  readonly onGivenUp?: (quiet: Quiet) => void;
+}
 
 /** Closes the connection of one that falls behind, until it is disposed of. */
 export function keepPace(
   request: IncomingMessage,
   response: ServerResponse,
   clock: Clock,
-  { patienceMs, minBytesPerSecond }: PaceLimits = paceLimits,
+  { limits: { patienceMs, minBytesPerSecond, quietAfterMs } = paceLimits, onQuiet, onGivenUp }: PaceWatch = {},
 ): Disposable {
   const { socket } = request;
+  let [movedAt, isTold] = [clock.monotonic(), false];
   const passed = (): number => socket.bytesRead + socket.bytesWritten - socket.writableLength;
   let [left, bytes, at] = [patienceMs, passed(), clock.monotonic()];
   const look = (): void => {
     const [since, before] = [at, bytes];
     [bytes, at] = [passed(), clock.monotonic()];
     const earned = ((bytes - before) / minBytesPerSecond) * 1000;
-    const spent = waitsForClient(request, response) ? at - since : 0;
+    const waitingFor = waitsForClient(request, response) ? "client" : "platform";
+    const spent = waitingFor === "client" ? at - since : 0;
     left = Math.min(patienceMs, left + earned - spent);
-    if (left < 0) socket.destroy();
+    if (bytes > before) [movedAt, isTold] = [at, false];
+    const quiet: Quiet = { waitingFor, quietMs: at - movedAt };
+    if (left < 0) {
+      onGivenUp?.(quiet);
+      socket.destroy();
+    } else if (quiet.quietMs >= quietAfterMs && !isTold) {
+      isTold = true;
+      onQuiet?.(quiet);
+    }
   };
   const timer = setInterval(look, patienceMs / looksInPatience);
   return { [Symbol.dispose]: () => clearInterval(timer) };

@@ -3,23 +3,24 @@
  * and `/spaces`) gives the file, `/raw/` what git has of it, which is the pointer of a large one. Streamed, in ranges, never compressed.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { addressGroup } from "../http/address-group.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
-import type { Clock } from "../stdx/time.ts";
 import { askedBy, leaving, mayAccess, plainHeaders } from "./git-access.ts";
 import type { GitDesk } from "./git-face.ts";
-import { findObject } from "./lfs-store.ts";
-import { keepPace, paceLimits, type PaceLimits } from "./pace.ts";
+import type { LargeFiles } from "./large-files.ts";
+import type { LargeObject } from "./lfs-store.ts";
+import { paceLimits, type PaceLimits } from "./pace.ts";
 import { pathProblem } from "./paths.ts";
 import { parseRange } from "./ranges.ts";
 import { isOwner, repoName, repoNouns, type RepoKind, type RepoName } from "./repo-name.ts";
 import { namesMain, type RepoReader } from "./repo-reader.ts";
 import { isRepositoryName, type RepositoryStore } from "./repository.ts";
 import { Slots, type SlotLimits } from "./slots.ts";
+import { casPath } from "./xet/face.ts";
+import type { Transfer, Transfers } from "./transfers.ts";
 import type { TreeItem } from "./tree-index.ts";
 
 export interface ResolveFaceLimits {
@@ -31,8 +32,11 @@ export interface ResolveFaceLimits {
 export interface ResolveFaceOptions {
   readonly repositories: RepositoryStore;
   readonly reader: RepoReader;
+  readonly large: Pick<LargeFiles, "find" | "open" | "xetHashOf">;
+  readonly transfers: Transfers;
+  /** Of the store of xorbs, as its addresses have it. */
+  readonly instance: string;
   readonly desk: Pick<GitDesk, "callerOf" | "standing" | "storedAs" | "onFailure">;
-  readonly clock: Clock;
   readonly random: RandomBytes;
   readonly limits?: Partial<ResolveFaceLimits>;
 }
@@ -42,8 +46,6 @@ const resolveFaceLimits: ResolveFaceLimits = {
   places: { atOnce: 64, perCaller: 32, anonymous: 48, withinMs: 60_000 },
   pace: paceLimits,
 };
-/** Of a large file, at a time: 64 transfers hold 32 MB. */
-const pieceBytes = 256 << 10;
 /** A smaller file is read whole. */
 const smallMaxBytes = 256 << 10;
 
@@ -62,6 +64,8 @@ interface Refusal {
   readonly says: string;
   /** The commit in which the file is not. */
   readonly commit?: string;
+  /** The file is there, and its content is not. */
+  readonly isContentMissing?: boolean;
 }
 
 /** The file that is to be sent. */
@@ -70,8 +74,9 @@ interface Found {
   readonly repository: string;
   readonly commit: string;
   readonly item: TreeItem;
-  /** Where the bytes of a large file lie. */
-  readonly file: string | undefined;
+  /** What the repository has of a large file, and its hash of Xet where that is known. */
+  readonly large: LargeObject | undefined;
+  readonly xetHash: string | undefined;
   readonly size: number;
   readonly etag: string;
 }
@@ -126,21 +131,30 @@ export class ResolveFace {
   }
 
   async #answer(address: FileAddress, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { desk, clock } = this.#options;
+    const { desk, transfers } = this.#options;
     const asked = await desk.callerOf(request.headers.authorization);
     if ("refused" in asked) return refuse(response, { status: 401, says: badToken });
     const no = mayAccess(address.repo, false, asked, desk.standing(address.repo));
     if (no) return refuse(response, noRepo(address.repo));
     const left = leaving(response);
     const caller = { account: askedBy(asked), address: addressGroup(visitorOf(request).address) ?? "" };
-    using slot = await this.#places.take(caller, left);
-    if (left.aborted) return;
-    if (!slot)
-      return refuse(response, { status: 503, says: "Too many other files are read at this moment: try again." });
-    const found = await this.#find(address);
-    if ("status" in found) return refuse(response, found);
-    using _pace = keepPace(request, response, clock, this.#limits.pace);
-    await this.#send(found, request, response);
+    const { kind, id } = address.repo;
+    const transfer = transfers.begin(request, response, {
+      ...{ direction: "download", via: "http", repository: `${kind}/${id}`, pace: this.#limits.pace, ...caller },
+    });
+    await transfer.during(async () => {
+      using slot = await this.#places.take(caller, left);
+      if (left.aborted) return;
+      if (!slot) {
+        transfer.refuse("transfer/busy");
+        return refuse(response, { status: 503, says: "Too many other files are read at this moment: try again." });
+      }
+      const found = await this.#find(address);
+      if (!("status" in found))
+        return await this.#send(transfer, found, { request, response, by: caller.account ?? "" });
+      if (found.isContentMissing === true) transfer.refuse("transfer/content-missing", found.says);
+      refuse(response, found);
+    });
   }
 
   async #find(address: FileAddress): Promise<Found | Refusal> {
@@ -164,15 +178,30 @@ export class ResolveFace {
     const item = (await reader.tree(repository, revision)).get(path);
     if (item?.type !== "file" || commit === undefined) return noEntry;
     if (item.lfs === undefined || address.raw)
-      return { address, repository, commit, item, file: undefined, size: item.size, etag: item.oid };
-    const file = await findObject(repository, item.lfs);
-    if (file === undefined)
-      return { ...noEntry, says: `${path} of ${repo.id} is a large file whose content is not here.` };
-    return { address, repository, commit, item, file, size: item.lfs.size, etag: item.lfs.oid };
+      return {
+        address,
+        repository,
+        commit,
+        item,
+        large: undefined,
+        xetHash: undefined,
+        size: item.size,
+        etag: item.oid,
+      };
+    const { oid, size } = item.lfs;
+    const large = await this.#options.large.find(repository, oid);
+    if (large?.size !== size)
+      return {
+        ...noEntry,
+        says: `${path} of ${repo.id} is a large file whose content is not here.`,
+        isContentMissing: true,
+      };
+    const xetHash = await this.#options.large.xetHashOf(large);
+    return { address, repository, commit, item, large, xetHash, size, etag: oid };
   }
 
-  async #send(found: Found, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { size, commit, etag, item, address } = found;
+  async #send(transfer: Transfer, found: Found, { request, response, by }: Reader): Promise<void> {
+    const { size, commit, etag, item, address, large, xetHash } = found;
     const head = {
       ...plainHeaders,
       "cache-control": "private, no-cache",
@@ -183,20 +212,26 @@ export class ResolveFace {
       "accept-ranges": "bytes",
       "x-repo-commit": commit,
       etag: `"${etag}"`,
-      ...(found.file !== undefined && {
+      ...(large !== undefined && {
         "x-linked-etag": `"${etag}"`,
         "x-linked-size": String(item.lfs?.size ?? size),
       }),
+      ...(xetHash !== undefined && this.#xetFields(xetHash, found, { request, by })),
     };
+    // The Hub's JavaScript client asks so where the file is, to fetch it by Xet.
+    if (xetHash !== undefined && request.headers.accept?.includes(xetInfoType) === true)
+      return void response.writeHead(200, { ...head, "content-type": xetInfoType, "content-length": "2" }).end("{}");
     if (request.headers["if-none-match"] === head.etag) return void response.writeHead(304, head).end();
     const isSame = (request.headers["if-range"] ?? head.etag) === head.etag;
     const range = isSame ? parseRange(request.headers.range, size) : undefined;
-    if (range === "beyond")
+    if (range === "beyond") {
+      transfer.refuse("transfer/range-mismatch");
       return refuse(
         response,
         { status: 416, says: "The file is shorter.", commit },
         { "content-range": `bytes */${size}` },
       );
+    }
     const [from, to] = range ?? [0, size - 1];
     response.writeHead(range ? 206 : 200, {
       ...head,
@@ -204,30 +239,56 @@ export class ResolveFace {
       ...(range && { "content-range": `bytes ${from}-${to}/${size}` }),
     });
     if (request.method === "HEAD" || size === 0) return void response.end();
-    if (found.file !== undefined)
-      return pipeline(createReadStream(found.file, { start: from, end: to, highWaterMark: pieceBytes }), response);
-    await this.#sendBlob(found, from, to, response);
+    const { path } = address;
+    const digest = `${large === undefined ? "git" : "sha256"}:${etag}`;
+    transfer.negotiated({ path, digest, from, ofBytes: to - from + 1, ...(xetHash && { isXetOffered: true }) });
+    if (large === undefined) return this.#sendBlob(transfer, found, { from, to }, response);
+    const bytes = transfer.passing(this.#options.large.open(large, { from, to: to + 1 }));
+    await pipeline(Readable.from(bytes, { objectMode: false }), response);
+  }
+
+  /** Where to get it by Xet, for clients that know how. */
+  #xetFields(
+    hash: string,
+    { address: { repo }, commit }: Found,
+    { request, by }: Pick<Reader, "request" | "by">,
+  ): Record<string, string> {
+    const { origin } = visitorOf(request);
+    const token = `${origin}/api/${repo.kind}/${repo.id}/xet-read-token/${commit}`;
+    const plan = `${origin}${casPath(this.#options.instance, by)}/v1/reconstructions/${hash}`;
+    return { "x-xet-hash": hash, link: `<${token}>; rel="xet-auth", <${plan}>; rel="xet-reconstruction-info"` };
   }
 
   async #sendBlob(
+    transfer: Transfer,
     { repository, item, size }: Found,
-    from: number,
-    to: number,
+    { from, to }: { readonly from: number; readonly to: number },
     response: ServerResponse,
   ): Promise<void> {
     const { reader } = this.#options;
     if (size <= smallMaxBytes) {
-      const bytes = await reader.smallBlob(repository, item.oid);
-      return void response.end(bytes.subarray(from, to + 1));
+      const bytes = (await reader.smallBlob(repository, item.oid)).subarray(from, to + 1);
+      transfer.passed(bytes.length);
+      return void response.end(bytes);
     }
     const stream = reader.stream(repository, item.oid);
     try {
-      await pipeline(Readable.from(part(stream, from, to), { objectMode: false }), response);
+      await pipeline(Readable.from(transfer.passing(part(stream, from, to)), { objectMode: false }), response);
     } finally {
       stream.destroy();
     }
   }
 }
+
+/** Whom it is sent to. */
+interface Reader {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The account; empty: one without a token. */
+  readonly by: string;
+}
+
+const xetInfoType = "application/vnd.xet-fileinfo+json";
 
 /** What huggingface_hub tells from a repository that is missing. */
 const badToken = "Invalid credentials in Authorization header";

@@ -15,6 +15,7 @@ import { parseRange } from "../egress/ranges.ts";
 import type { GitFaceLimits } from "../hub/git-face.ts";
 import { lfsLimits, type LfsLimits } from "../hub/lfs-store.ts";
 import type { StorageLimits } from "../hub/storage.ts";
+import { paceLimits, type PaceLimits } from "../hub/pace.ts";
 import type { DiskLimits } from "../runtime/folder.ts";
 import { durationMs, seconds } from "../stdx/time.ts";
 import type { DurationMs } from "../stdx/time.ts";
@@ -115,6 +116,8 @@ export interface PlatformConfig {
   readonly git: Partial<GitFaceLimits>;
   readonly lfs: Partial<LfsLimits>;
   readonly storage: StorageLimits;
+  /** Of clients that fetch and send files. */
+  readonly pace: PaceLimits;
 }
 
 export type ConfigResult =
@@ -186,6 +189,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
   const responseWithinMs = read.seconds("WAYBILL_RESPONSE_SECONDS");
   const lfsFileMb = read.whole("WAYBILL_LFS_FILE_MB", { least: 1, most: 1 << 24 });
   const accountMb = read.whole("WAYBILL_HUB_ACCOUNT_MB", { least: 1, most: 1 << 30 });
+  const patienceMs = read.seconds("WAYBILL_TRANSFER_PATIENCE_SECONDS");
   const lfsRepositoryMb = read.whole("WAYBILL_LFS_REPOSITORY_MB", { least: 1, most: 1 << 24 });
   const pushMb = read.whole("WAYBILL_PUSH_MB", { least: 1, most: 1 << 20 });
   const unvisitedMs = read.seconds("WAYBILL_PAUSE_UNVISITED_SECONDS", 10 * 366 * 86_400) ?? null;
@@ -268,6 +272,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
       accountMaxBytes: accountMb === undefined ? null : accountMb * mebibyte,
       freeMinBytes: lfsLimits.freeMinBytes,
     },
+    pace: { ...paceLimits, ...(patienceMs === undefined ? {} : { patienceMs }) },
   };
   return { ok: true, config };
 }

@@ -1,7 +1,7 @@
 /** The repositories with their large files: where these lie, who computes on them, and what accounts may keep. */
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
+import type { HubRepo } from "../control/hub-repos.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { HubJobs } from "../control/hub-jobs.ts";
 import { HubKeeper } from "../hub/keeper.ts";
@@ -31,6 +31,8 @@ interface Parts {
   readonly catalog: Catalog;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  /** Of all kinds; not asked while it opens. */
+  readonly repos: () => readonly Pick<HubRepo, "owner" | "stored">[];
   onFailure(what: string, error: unknown): void;
 }
 
@@ -41,7 +43,7 @@ const instanceChars = 12;
 
 export async function openLargeFiles(
   stack: AsyncDisposableStack,
-  { config, catalog, clock, random, onFailure }: Parts,
+  { config, catalog, clock, random, repos, onFailure }: Parts,
 ): Promise<OpenedLargeFiles> {
   const folder = join(config.data, "repositories");
   const blobs = new FolderBlobs(join(config.data, "blobs"), random);
@@ -53,16 +55,14 @@ export async function openLargeFiles(
   const repositories = openRepositories({ folder, clock, random, openLarge: (object) => files.open(object) });
   const lfs = new LfsStore(random, config.lfs);
   const lfsBytesOf = async (owner: string): Promise<number> => {
-    const names = await readdir(join(folder, owner)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return []; // Nothing was pushed to it.
-      throw error;
-    });
     let sum = 0;
-    for (const name of names) sum += await lfs.usedBy(join(folder, owner, name));
+    for (const repo of repos()) {
+      if (repo.owner !== owner || !(await repositories.exists(repo.stored))) continue;
+      sum += await lfs.usedBy(repositories.repositoryOf(repo.stored));
+    }
     return sum;
   };
-  const lfsOwners = async (): Promise<readonly string[]> =>
-    (await readdir(folder)).filter((name) => !name.startsWith("."));
+  const lfsOwners = async (): Promise<readonly string[]> => [...new Set(repos().map(({ owner }) => owner))];
   const storage = new Storage({
     ...{ rows, folder: config.data, clock, limits: config.storage, lfsOwners, lfsBytesOf },
   });

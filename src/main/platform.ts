@@ -41,8 +41,10 @@ import { ListenError, openEdge } from "../edge/index.ts";
 import type { Edge, EdgeOptions } from "../edge/index.ts";
 import { GitFace } from "../hub/git-face.ts";
 import { LfsFace } from "../hub/lfs-face.ts";
+import { repoKinds } from "../hub/repo-name.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { ResolveFace } from "../hub/resolve-face.ts";
+import { Transfers } from "../hub/transfers.ts";
 import { XetFace } from "../hub/xet/face.ts";
 import { loadOwnSecret } from "../identity/own-secret.ts";
 import { Sessions } from "../identity/sessions.ts";
@@ -195,7 +197,10 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ...{ directory: catalog.sessions, clock, random },
     onTouchFailed: (error) => onFailure("a session's last use", error),
   });
-  const large = await openLargeFiles(stack, { config, catalog, clock, random, onFailure });
+  const large = await openLargeFiles(stack, {
+    ...{ config, catalog, clock, random, onFailure },
+    repos: () => repoKinds.flatMap((kind) => hubRepos.list(kind)),
+  });
   const { repositories } = large;
   await repositories.recover();
   const hubRepos = new HubRepos({
@@ -510,19 +515,32 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const api = createApi(server);
   const desk = new PushDesk(server, nodeTokens);
   const git = stack.use(
-    await GitFace.open({ repositories, desk, clock, random, folder: join(config.data, "git"), limits: config.git }),
+    await GitFace.open({
+      repositories,
+      desk,
+      clock,
+      random,
+      folder: join(config.data, "git"),
+      limits: { ...config.git, pace: config.pace },
+    }),
   );
+  const transfers = new Transfers({ emitter: serverSpool, count: (what) => evidence.count(what), clock, random });
   const lfs = new LfsFace({
     repositories,
+    transfers,
     ...{ store: large.lfs, large: large.files, storage: large.service.storage, xet: large.service },
     desk,
     key: await loadOwnSecret(catalog.settings, "lfs", random),
     clock,
     random,
+    limits: { pace: config.pace },
   });
-  const files = new ResolveFace({ repositories, reader: server.hub.reader, desk, clock, random });
+  const files = new ResolveFace({
+    ...{ repositories, reader: server.hub.reader, large: large.files, instance: large.service.instance },
+    ...{ desk, transfers, random, limits: { pace: config.pace } },
+  });
   const xet = new XetFace({
-    ...{ store: large.xet, ...large.service, clock, random },
+    ...{ store: large.xet, ...large.service, transfers, clock, random, limits: { pace: config.pace } },
     desk: new XetRepositories(server),
   });
   const reads = (account: string, owner: string): boolean => organisations.may(account, "read", { owner });

@@ -30,6 +30,7 @@ import { replicaCases } from "./cases/replicas.ts";
 import { routeCases } from "./cases/route.ts";
 import { spaceCases } from "./cases/spaces.ts";
 import { tellCases } from "./cases/tells.ts";
+import { transferCases } from "./cases/transfers.ts";
 import { controls } from "./controls.ts";
 import type { CaseReport, ControlReport, FaultsDocument } from "./document.ts";
 import { makeNoise } from "./noise.ts";
@@ -46,7 +47,13 @@ const stages: Readonly<Record<StageName, UpOptions>> = {
   // Long enough for what shall succeed there on a slow machine.
   tight: {
     gpus: "1x1",
-    env: { WAYBILL_BUILD_SECONDS: "12", WAYBILL_BUILD_QUEUE_SECONDS: "3", WAYBILL_RESPONSE_SECONDS: "3" },
+    env: {
+      WAYBILL_BUILD_SECONDS: "12",
+      WAYBILL_BUILD_QUEUE_SECONDS: "3",
+      WAYBILL_RESPONSE_SECONDS: "3",
+      WAYBILL_LFS_REPOSITORY_MB: "30",
+      WAYBILL_TRANSFER_PATIENCE_SECONDS: "3",
+    },
   },
   bare: {
     gpus: null,
@@ -82,6 +89,7 @@ const faults = [
   ...spaceCases,
   ...egressCases,
   ...diskCases,
+  ...transferCases,
 ];
 const nameOf = ({ code, how }: FaultCase): string => `${code}: ${how}`;
 const isAsked = (name: string): boolean => options.only === undefined || name.includes(options.only);

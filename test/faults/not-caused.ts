@@ -12,12 +12,19 @@ const signInItself =
 const byProvider =
   "an answer of the platform's own console, which is no work with a waybill; test/sign-in-providers.test.ts makes it";
 
+const moved =
+  "it takes a disk without room, one that fails, or dozens of files on their way; test/transfers.test.ts makes it with limits of its own";
+
 const requestKey =
   "an answer of the platform's own API, which is no work with a waybill; src/control/request-keys.test.ts makes it";
 
 export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "gpu/node-lost":
     "this version's only node is the platform's own process, so it cannot be silent by itself; the ledger's tests make it",
+  "transfer/busy": moved,
+  "transfer/too-much-at-once": moved,
+  "transfer/disk-full": moved,
+  "transfer/failed": moved,
   "identity/missing": apiItself,
   "identity/expired": "a visitor's token lasts two hours; the token's unit tests hand in the clock",
   "identity/bad-ticket": apiItself,

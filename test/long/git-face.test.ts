@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { GitFace, type GitDesk, type GitFaceLimits } from "../../src/hub/git-face.ts";
+import { paceLimits } from "../../src/hub/pace.ts";
 import { openRepositories } from "../../src/hub/repository.ts";
 import { clock, random } from "../support/commits.ts";
 import { GitClient } from "../support/git-client.ts";
@@ -274,7 +275,7 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
   });
 
   test("a reader of some bytes a second is ended; one who reads is not", async () => {
-    await using world = await open({ pace: { patienceMs: 2_000, minBytesPerSecond: 64 << 10 } });
+    await using world = await open({ pace: { ...paceLimits, patienceMs: 2_000, minBytesPerSecond: 64 << 10 } });
     const socket = await reader(world, "slow");
     const sips = setInterval(() => socket.read(1), 100);
     await until("git is ended", () => gits(world).length === 0, 60_000);
@@ -284,7 +285,7 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
   });
 
   test("a pusher of some bytes a second is ended, with its git", async () => {
-    await using world = await open({ pace: { patienceMs: 2_000, minBytesPerSecond: 64 << 10 } });
+    await using world = await open({ pace: { ...paceLimits, patienceMs: 2_000, minBytesPerSecond: 64 << 10 } });
     const socket = stall(world, "drips", { by: "alice" }).resume();
     await until("git serves it", () => gits(world).length > 0);
     const drips = setInterval(() => socket.write("1\r\n0\r\n"), 100);

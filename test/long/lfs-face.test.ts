@@ -10,9 +10,11 @@ import { describe, test } from "node:test";
 import { LfsFace, type LfsFaceLimits } from "../../src/hub/lfs-face.ts";
 import { LfsStore } from "../../src/hub/lfs-store.ts";
 import { largeWorld } from "../../src/hub/xet/world.suite.ts";
+import { paceLimits } from "../../src/hub/pace.ts";
 import { openRepositories } from "../../src/hub/repository.ts";
 import { clock, random } from "../support/commits.ts";
 import { until } from "../support/platform.ts";
+import { memoryTransfers } from "../support/transfers.ts";
 
 const large = randomBytes(24 << 20);
 const pointerTo = (bytes: Uint8Array) => ({
@@ -43,6 +45,7 @@ async function open(limits: Partial<LfsFaceLimits>) {
     large: world.files,
     storage: world.storage,
     xet: { key: randomBytes(32), instance: "here" },
+    transfers: memoryTransfers().transfers,
     desk: {
       callerOf: async (field) => ({
         caller:
@@ -153,7 +156,7 @@ describe("git-lfs' face", () => {
   });
 
   test("one who takes or sends some bytes a second is ended, and leaves no bytes", async () => {
-    await using world = await open({ pace: { patienceMs: 1_000, minBytesPerSecond: 64 << 10 } });
+    await using world = await open({ pace: { ...paceLimits, patienceMs: 1_000, minBytesPerSecond: 64 << 10 } });
     const reader = world.stall(await world.addressOf("download", file));
     const unsent = randomBytes(1 << 20);
     const sender = world.stall(await world.addressOf("upload", pointerTo(unsent), "alice"), "PUT", unsent.length);

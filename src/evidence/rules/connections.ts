@@ -7,7 +7,7 @@ import type { Excluded, Finding } from "../finding.ts";
 import { codeOf, codesIn, coded, epochOf, last, number, text } from "../reading.ts";
 import type { Reading } from "../reading.ts";
 import type { WorkOutcome } from "../verdict.ts";
-import { count, spell } from "../words.ts";
+import { bytesSay, spell } from "../words.ts";
 
 export function findConnection(reading: Reading): Finding | undefined {
   if (reading.entries.length === 0)
@@ -134,13 +134,4 @@ function excludedBy(reading: Reading, code: Code, ended: Entry): readonly Exclud
 function placeOf(facts: Facts | undefined): string {
   const host = text(facts, "name") ?? text(facts, "address") ?? "somewhere";
   return `${host.includes(":") ? `[${host}]` : host}:${number(facts, "port") ?? "?"}`;
-}
-
-/** `0 bytes`, `512 bytes`, `1.4 kB`, `20.0 MB`. */
-function bytesSay(bytes: number | undefined): string {
-  if (bytes === undefined) return "unknown bytes";
-  if (bytes < 1000) return count(bytes, "byte");
-  const units = ["kB", "MB", "GB", "TB"];
-  const power = Math.min(units.length, Math.floor(Math.log10(bytes) / 3));
-  return `${(Math.floor(bytes / 10 ** (power * 3 - 1)) / 10).toFixed(1)} ${units[power - 1]}`;
 }

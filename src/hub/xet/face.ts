@@ -12,7 +12,8 @@ import { visitorOf } from "../../http/visitor.ts";
 import { newId, type RandomBytes } from "../../stdx/ids.ts";
 import type { Clock } from "../../stdx/time.ts";
 import { leaving, plainHeaders } from "../git-access.ts";
-import { keepPace, paceLimits, type PaceLimits } from "../pace.ts";
+import { paceLimits, type PaceLimits } from "../pace.ts";
+import type { Transfer, Transfers } from "../transfers.ts";
 import { Slots, type SlotLimits } from "../slots.ts";
 import type { Storage } from "../storage.ts";
 import { planOf } from "./plan.ts";
@@ -41,6 +42,7 @@ export interface XetDesk {
 export interface XetFaceOptions {
   readonly store: XetStore;
   readonly storage: Storage;
+  readonly transfers: Transfers;
   readonly desk: XetDesk;
   /** Signs tokens and addresses. */
   readonly key: Uint8Array;
@@ -142,36 +144,63 @@ export class XetFace {
     if (token === undefined) return;
     const announced = Number(request.headers["content-length"] ?? NaN);
     if (announced > bodyMaxBytes) return refuse(response, 413, `A xorb may have ${xorbMaxBytes} bytes.`);
-    const room = await this.#options.storage.admit(token.owner, Number.isNaN(announced) ? bodyMaxBytes : announced);
-    if (!room.ok) return refuse(response, room.status, room.says);
-    using _room = room;
-    using place = await this.#place(asked, this.#uploads, token.account);
-    if (place === undefined) return;
-    const bytes = request.iterator({ destroyOnReturn: false });
-    const taken = await this.#options.store.putXorb(xorb, bytes, token);
-    if (!taken.ok) return refuse(response, 400, `This xorb was not taken: ${taken.says}.`);
-    send(response, 200, { was_inserted: taken.fresh });
+    const ofBytes = Number.isNaN(announced) ? bodyMaxBytes : announced;
+    const transfer = this.#transfer(asked, "upload", token);
+    await transfer.during(async () => {
+      const room = await this.#options.storage.admit(token.owner, ofBytes);
+      if (!room.ok) {
+        transfer.refuse(room.status === 507 ? "transfer/disk-full" : "transfer/tier-limit", room.says);
+        return refuse(response, room.status, room.says);
+      }
+      using _room = room;
+      using place = await this.#place(asked, this.#uploads, { account: token.account, transfer });
+      if (place === undefined) return;
+      transfer.negotiated({ digest: `xorb:${xorb}`, ofBytes });
+      const bytes = transfer.passing(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
+      const taken = await this.#options.store.putXorb(xorb, bytes, token);
+      if (taken.ok) return send(response, 200, { was_inserted: taken.fresh });
+      transfer.refuse("transfer/digest-mismatch", `This xorb was not taken: ${taken.says}.`);
+      refuse(response, 400, `This xorb was not taken: ${taken.says}.`);
+    });
   }
 
   async #takeShard(asked: Asked, inLines: boolean): Promise<void> {
-    const { request, response } = asked;
-    const { store, desk } = this.#options;
+    const { response } = asked;
+    const { desk } = this.#options;
     const token = this.#token(asked, "write");
     if (token === undefined) return;
     const folder = desk.folderOf(token.repository);
     if (folder === undefined) return refuse(response, 404, `${token.repository} is not there any more.`);
-    using place = await this.#place(asked, this.#uploads, token.account);
+    const transfer = this.#transfer(asked, "upload", token);
+    await transfer.during(() => this.#takeShardOf(transfer, asked, { token, folder, inLines }));
+  }
+
+  async #takeShardOf(
+    transfer: Transfer,
+    asked: Asked,
+    { token, folder, inLines }: { readonly token: XetToken; readonly folder: string; readonly inLines: boolean },
+  ): Promise<void> {
+    const { request, response } = asked;
+    const { store } = this.#options;
+    using place = await this.#place(asked, this.#uploads, { account: token.account, transfer });
     if (place === undefined) return;
     const body = await readBody(request, shardMaxBytes);
     if (!body.ok)
       return void (body.refusal === "gone" || refuse(response, 413, `A shard may have ${shardMaxBytes} bytes.`));
+    transfer.negotiated({ ofBytes: body.bytes.length });
+    transfer.passed(body.bytes.length);
     const shard = readShard(body.bytes);
-    if (typeof shard === "string") return refuse(response, 400, `This shard was not taken: ${shard}.`);
+    if (typeof shard === "string") {
+      transfer.refuse("transfer/digest-mismatch", `This shard was not taken: ${shard}.`);
+      return refuse(response, 400, `This shard was not taken: ${shard}.`);
+    }
     const lines = inLines ? new Lines(response) : undefined;
     const taken = await store.putShard(shard, token, {
       folder,
       ...(lines && { onProgress: (verified: number, total: number) => lines.progress(verified, total) }),
     });
+    if (!taken.ok)
+      transfer.refuse(taken.isMissing === true ? "transfer/chunk-missing" : "transfer/digest-mismatch", taken.says);
     if (lines?.isBegun === true)
       return lines.end(
         taken.ok
@@ -218,12 +247,13 @@ export class XetFace {
     const { request, response, query } = asked;
     const { store, key, clock } = this.#options;
     const address = readAddress(key, xorb, query, clock.wall());
-    if (address === undefined)
-      return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
-    const { repository, account, file } = address;
-    const folder = await this.#readable(repository, account);
+    const { repository = "", account = "", file = "" } = address ?? {};
+    const folder = address === undefined ? undefined : await this.#readable(repository, account);
     const source = folder === undefined ? undefined : await sourceOf(store, folder, file);
-    if (source === undefined) return refuse(response, 403, "This address is not valid any more: ask for it again.");
+    if (source === undefined) {
+      this.#refuseStranger(asked, "transfer/url-expired");
+      return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
+    }
     const allowed = await allowedOf(source, xorb);
     const end = allowed.at(-1)?.to ?? 0;
     const ranges = readRanges(request.headers.range, end) ?? allowed;
@@ -234,18 +264,37 @@ export class XetFace {
     const isAllowed = (range: ByteRange): boolean =>
       allowed.some(({ from, to }) => from <= range.from && range.to <= to);
     if (!ranges.every(isAllowed)) return refuse(response, 403, "The file has not these bytes of the xorb.");
-    using place = await this.#place(asked, this.#downloads, account);
-    if (place === undefined) return;
-    const parts = partsOf(ranges, end);
-    response.writeHead(206, { ...plainHeaders, ...parts.headers, "accept-ranges": "bytes" });
-    if (request.method === "HEAD") return void response.end();
-    await pipeline(
-      Readable.from(
-        parts.body((range) => source.open(xorb, range)),
-        { objectMode: false },
-      ),
-      response,
-    );
+    const transfer = this.#transfer(asked, "download", { repository, account });
+    await transfer.during(async () => {
+      using place = await this.#place(asked, this.#downloads, { account, transfer });
+      if (place === undefined) return;
+      const parts = partsOf(ranges, end);
+      response.writeHead(206, { ...plainHeaders, ...parts.headers, "accept-ranges": "bytes" });
+      if (request.method === "HEAD") return void response.end();
+      const ofBytes = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
+      transfer.negotiated({ digest: `xet:${file}`, from: ranges[0]?.from ?? 0, ofBytes });
+      const bytes = transfer.passing(parts.body((range) => source.open(xorb, range)));
+      await pipeline(Readable.from(bytes, { objectMode: false }), response);
+    });
+  }
+
+  #transfer(
+    { request, response }: Asked,
+    direction: "upload" | "download",
+    { repository, account }: Pick<XetToken, "repository" | "account">,
+  ): Transfer {
+    return this.#options.transfers.begin(request, response, {
+      ...{ direction, via: "xet", repository, account: account === "" ? null : account, pace: this.#pace },
+      address: addressGroup(visitorOf(request).address) ?? "",
+    });
+  }
+
+  #refuseStranger(
+    { request, response }: Pick<Asked, "request" | "response">,
+    code: "transfer/url-expired" | "transfer/auth-failed",
+  ): void {
+    const address = addressGroup(visitorOf(request).address) ?? "";
+    this.#options.transfers.refuseStranger(request, response, code, address);
   }
 
   /** The repository's folder, if the account may read it now: it could when the token was given. */
@@ -258,14 +307,20 @@ export class XetFace {
     const { key, clock } = this.#options;
     const given = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
     const token = readToken(key, given, clock.wall());
-    if (token === undefined)
+    if (token === undefined) {
+      this.#refuseStranger({ request, response }, "transfer/auth-failed");
       return refuse(response, 401, "This token is not valid, or not any more: ask the Hub's API for another.");
+    }
     // Who may write sees what was written.
     if (token.right === right || token.right === "write") return token;
     return refuse(response, 403, `This token is for reading ${token.repository}.`);
   }
 
-  async #place({ request, response }: Asked, slots: Slots, account: string): Promise<Disposable | undefined> {
+  async #place(
+    { request, response }: Asked,
+    slots: Slots,
+    { account, transfer }: { readonly account: string; readonly transfer: Transfer },
+  ): Promise<Disposable | undefined> {
     const caller = {
       account: account === "" ? null : account,
       address: addressGroup(visitorOf(request).address) ?? "",
@@ -276,14 +331,9 @@ export class XetFace {
       slot?.[Symbol.dispose]();
       return undefined;
     }
-    if (slot === undefined) return refuse(response, 503, "Too many others send or read at this moment: try again.");
-    const pace = keepPace(request, response, this.#options.clock, this.#pace);
-    return {
-      [Symbol.dispose]: () => {
-        pace[Symbol.dispose]();
-        slot[Symbol.dispose]();
-      },
-    };
+    if (slot !== undefined) return slot;
+    transfer.refuse("transfer/busy");
+    return refuse(response, 503, "Too many others send or read at this moment: try again.");
   }
 }
 

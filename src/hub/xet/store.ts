@@ -28,7 +28,13 @@ export interface Scope {
 
 export type Taken =
   /** `fresh`: this scope had not brought it before. */
-  { readonly ok: true; readonly fresh: boolean } | { readonly ok: false; readonly says: string };
+  | { readonly ok: true; readonly fresh: boolean }
+  | {
+      readonly ok: false;
+      readonly says: string;
+      /** It names what is not here, or is not the writer's to name. */
+      readonly isMissing?: boolean;
+    };
 
 export interface XetStoreOptions {
   readonly blobs: Blobs;
@@ -119,7 +125,11 @@ export class XetStore {
     const held = await this.rows.held(xorbs, namesOf(scope));
     const missing = xorbs.find((xorb) => !held.has(xorb));
     if (missing !== undefined)
-      return { ok: false, says: `The xorb ${missing} was not sent by you, or is not here any more: send it again.` };
+      return {
+        ok: false,
+        says: `The xorb ${missing} was not sent by you, or is not here any more: send it again.`,
+        isMissing: true,
+      };
     const all = files.reduce((sum, { terms }) => sum + terms.reduce((bytes, term) => bytes + term.bytes, 0), 0);
     let [done, fresh] = [0, false];
     for (const file of files) {

@@ -1,0 +1,157 @@
+/** Files that do not get through between a client and a repository, by git-lfs. */
+import { createHash, randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
+import { createConnection, type Socket } from "node:net";
+import { join } from "node:path";
+import { until } from "../../support/platform.ts";
+import { seen } from "../answers.ts";
+import { proved, type FaultCase, type Injected, type Stage } from "../case.ts";
+
+/** More than sockets hold on the way. */
+const large = randomBytes(20 << 20);
+
+interface Pointer {
+  readonly oid: string;
+  readonly size: number;
+}
+
+const pointerTo = (bytes: Uint8Array): Pointer => ({
+  oid: createHash("sha256").update(bytes).digest("hex"),
+  size: bytes.length,
+});
+
+/** Undefined where it is there already. */
+async function addressIn(stage: Stage, name: string, operation: "upload" | "download", pointer: Pointer) {
+  const answer = await fetch(`${stage.up.url}/spaces/alice/${name}.git/info/lfs/objects/batch`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${stage.alice.token}` },
+    body: JSON.stringify({ operation, objects: [pointer] }),
+  });
+  const { objects } = (await answer.json()) as { objects: [{ actions?: Record<string, { href: string }> }] };
+  return objects[0].actions?.[operation]?.href;
+}
+
+async function addressOf(...asked: Parameters<typeof addressIn>): Promise<string> {
+  const href = await addressIn(...asked);
+  if (href === undefined) throw new Error(`no address to ${asked[2]}`);
+  return href;
+}
+
+async function sent(href: string, bytes: Uint8Array<ArrayBuffer>): Promise<Response> {
+  return await fetch(href, { method: "PUT", body: bytes });
+}
+
+/** A Space's repository of its own with the large file in it; its address to fetch it. */
+async function stored(stage: Stage, name: string): Promise<string> {
+  const pointer = pointerTo(large);
+  const href = await addressIn(stage, name, "upload", pointer);
+  const answer = href === undefined ? undefined : await sent(href, large);
+  if (answer !== undefined && answer.status !== 200) throw new Error(`the file was not taken: ${await answer.text()}`);
+  return await addressOf(stage, name, "download", pointer);
+}
+
+function answered({ status, headers }: Response, wanted: number): Injected {
+  return seen({ work: headers.get("x-waybill-id") ?? "", status }, wanted);
+}
+
+/** One who asks, reads the head and nothing more; `work` is its transfer. */
+async function reader(href: string): Promise<{ readonly socket: Socket; readonly work: string }> {
+  const { hostname, port, pathname, search } = new URL(href);
+  const socket = createConnection(Number(port), hostname);
+  socket.on("error", () => undefined); // Its connection is ended, as it should be.
+  socket.write(`GET ${pathname}${search} HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+  const head = await new Promise<string>((done) =>
+    socket.once("data", (bytes: Buffer) => done(bytes.toString("latin1"))),
+  );
+  socket.pause();
+  return { socket, work: /x-waybill-id: (\S+)/i.exec(head)?.[1] ?? "" };
+}
+
+export const transferCases: readonly FaultCase[] = [
+  {
+    code: "transfer/digest-mismatch",
+    how: "other bytes are sent than were announced",
+    on: "tight",
+    certainty: proved,
+    twice: true,
+    async inject(stage) {
+      const href = await addressOf(stage, "digests", "upload", pointerTo(Buffer.from("these")));
+      return answered(await sent(href, new Uint8Array(Buffer.from("those"))), 422);
+    },
+  },
+  {
+    code: "transfer/tier-limit",
+    how: "two files that fit alone are sent to a repository in which only one does",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      const [one, other] = [large, randomBytes(large.length)];
+      const hrefs = [
+        await addressOf(stage, "limits", "upload", pointerTo(one)),
+        await addressOf(stage, "limits", "upload", pointerTo(other)),
+      ] as const;
+      await sent(hrefs[0], one);
+      return answered(await sent(hrefs[1], other), 413);
+    },
+  },
+  {
+    code: "transfer/range-mismatch",
+    how: "a client goes on behind the end of the file",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      const href = await stored(stage, "ranges");
+      return answered(await fetch(href, { headers: { range: `bytes=${large.length}-` } }), 416);
+    },
+  },
+  {
+    code: "transfer/content-missing",
+    how: "a file's content is removed from the disk after its address was given",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      const href = await stored(stage, "losses");
+      const { oid } = pointerTo(large);
+      const place = join("lfs/objects", oid.slice(0, 2), oid.slice(2, 4), oid);
+      rmSync(join(stage.up.data, "repositories/alice/losses.git", place));
+      return answered(await fetch(href), 404);
+    },
+  },
+  {
+    code: "transfer/url-expired",
+    how: "an address is used whose signature does not hold",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      const href = await stored(stage, "addresses");
+      return answered(await fetch(href.replace(/until=\d+/, "until=1")), 403);
+    },
+  },
+  {
+    code: "transfer/stalled",
+    how: "a client reads nothing more of its file",
+    on: "tight",
+    certainty: proved,
+    twice: true,
+    async inject(stage) {
+      const { socket, work } = await reader(await stored(stage, "stalls"));
+      await until("it is given up", async () => (await stage.up.admin.explain(work).catch(() => undefined))?.verdict);
+      socket.destroy();
+      return {
+        id: work,
+        also: ({ sentence }) => (/waited for the client/.test(sentence) ? undefined : `it says "${sentence}"`),
+      };
+    },
+  },
+  {
+    code: "transfer/client-left",
+    how: "a client closes its connection in the middle of its file",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      const { socket, work } = await reader(await stored(stage, "leaves"));
+      socket.destroy();
+      return { id: work };
+    },
+  },
+];
