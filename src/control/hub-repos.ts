@@ -110,7 +110,12 @@ export class HubRepos {
       const folder = `${kind}/${newId(kind === "models" ? "m" : "d", random)}`;
       // Until the row says that it is somebody's, the next start removes it.
       await catalog.repos.begin(folder, clock.wall());
-      await fill(folder);
+      try {
+        await fill(folder);
+      } catch (error) {
+        await this.removeFolder(folder);
+        throw error;
+      }
       const now = clock.wall();
       const row: RepoRow = {
         ...{ kind, owner, name: name.name, folder, private: wish.private, gated: "no" },

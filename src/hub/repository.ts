@@ -2,7 +2,7 @@
  * Repositories of all kinds: bare git repositories in one folder, written by git's own plumbing. A commit is a compare-and-swap of
  * the branch, so of two writers who saw the same parent one wins and the other is told.
  */
-import { link, mkdir, mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
+import { link, mkdir, mkdtemp, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { collectRepository, forgetPassing, passingRefs, removeLocks } from "./collect.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
@@ -234,6 +234,8 @@ export function openRepositories({
       await run(fresh, ["config", "transfer.hideRefs", "refs/waybill"]);
       await fill(fresh);
       await rename(fresh, final);
+      // Its name, and its owner's where that is new.
+      for (const path of [dirname(final), folder]) await synced(path);
       return true;
     } catch (error) {
       await rm(fresh, { recursive: true, force: true });
@@ -460,6 +462,11 @@ function moved(request: CommitRequest, head: string | null): CommitResult {
       ? `other writers were faster ${attemptsMax} times; branch ${request.branch} ${at}`
       : `branch ${request.branch} ${at}, not at the parent ${request.parent}`;
   return { ok: false, refusal: "parent-moved", status: 412, says, head };
+}
+
+async function synced(path: string): Promise<void> {
+  await using handle = await open(path);
+  await handle.sync();
 }
 
 /** Whole files under the same names; what is never written again can be one file in two folders. */
