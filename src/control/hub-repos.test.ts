@@ -24,6 +24,22 @@ describe("a repository", () => {
       assert.equal((await hub.ask(`GET /api/${kind === "models" ? "datasets" : "models"}/alice/Tiny-1`)).status, 404);
     });
 
+  test("has the files that it was asked for with, and is not made where one of them cannot be", async () => {
+    await using hub = await Hub.open();
+    const files = [{ path: "a.txt", content: Buffer.from("a").toString("base64"), encoding: "base64" }];
+    for (const type of ["model", "space"]) {
+      const wrong = await hub.ask("POST /api/repos/create", {
+        name: "x",
+        type,
+        files: [{ path: "../a", content: "" }],
+      });
+      assert.deepEqual([wrong.status, (await hub.ask(`GET /api/${type}s/alice/x`)).status], [400, 404]);
+      assert.equal((await hub.ask("POST /api/repos/create", { name: "x", type, files })).status, 200);
+      const { siblings } = (await hub.ask(`GET /api/${type}s/alice/x`)).body;
+      assert.ok(siblings.some(({ rfilename }: { rfilename: string }) => rfilename === "a.txt"));
+    }
+  });
+
   test("that is private is to all who may not read it as one that is missing, by each way to ask", async () => {
     await using hub = await Hub.open();
     await hub.model("secret", { private: true });

@@ -12,10 +12,13 @@ import { originOf, ownerOf, problemResponse, refuse, refuseAs, signedIn } from "
 import { noteChange } from "../../auditing.ts";
 import type { Caller } from "../../caller.ts";
 import type { HubRepo } from "../../hub-repos.ts";
+import { parsedCommit } from "../../commits.ts";
 import { jsonBody } from "../../json-body.ts";
+import { builtBranch } from "../../no-build.ts";
 import type { Server } from "../../server.ts";
 import { actorOf, isRefused, sleepAfter } from "../space-states.ts";
 import { anyRepo, noRepo, readableRepo, refuseWish, writableRepo } from "./asked-repo.ts";
+import { commitTo } from "./upload.ts";
 
 const seen = {
   private: z.boolean().nullish(),
@@ -42,7 +45,11 @@ const createWish = z.strictObject({
   // The README's front matter says it.
   sdk: z.string().max(40).nullish(),
   template: z.null("templates are not kept here").optional(),
-  files: z.array(z.unknown()).max(0, "commit files to it when it is there").nullish(),
+  /** What it holds from its beginning, as `@huggingface/hub` sends it. */
+  files: z
+    .array(z.object({ path: z.string(), content: z.string(), encoding: z.enum(["base64", "utf-8"]).nullish() }))
+    .max(100)
+    .nullish(),
   license: z.string().max(100).nullish(),
   storageRegion: z.null("storage is where the platform is").optional(),
   resourceGroupId: z.null("there are no resource groups").optional(),
@@ -67,13 +74,19 @@ export const hubReposRoute: Route = (api, server) => {
     noteChange(c, { kind: name.kind, owner: name.owner });
     const there = server.hub.repos.find(name);
     if (there) return server.effects.made ? made(c, name) : thereAlready(c, there);
+    const first = asked.files && asked.files.length > 0 ? commitOf(asked.files) : undefined;
+    const wrong = first && parsedCommit(first);
+    if (wrong?.ok === false) return refuse(c, wrong.code, { detail: wrong.says });
     const wish = { private: isPrivate(asked) ?? false, by: by.account };
     const done =
       name.kind === "spaces" ? await makeSpace(c, server, name, wish) : await server.hub.repos.create(name, wish);
     if (done instanceof Response) return done;
     if (!done.ok) return done.exists ? thereAlready(c, done.exists) : refuseAs(c, done);
     noteChange(c, { private: wish.private });
-    return (name.kind === "spaces" ? await equip(c, server, name.id, by, asked) : undefined) ?? made(c, name);
+    const refused = name.kind === "spaces" ? await equip(c, server, name.id, by, asked) : undefined;
+    if (refused) return refused;
+    const filled = first && (await commitTo(server, name, { branch: builtBranch, bytes: first, account: by.account }));
+    return filled === undefined || filled === "no-branch" || filled.ok ? made(c, name) : refuseAs(c, filled);
   });
 
   api.delete("/api/repos/delete", async (c) => {
@@ -187,6 +200,15 @@ export const hubReposRoute: Route = (api, server) => {
     return c.json(items);
   });
 };
+
+/** The Hub's commit form of these files. */
+function commitOf(files: NonNullable<z.infer<typeof createWish>["files"]>): Uint8Array {
+  const header = { key: "header", value: { summary: "initial files" } };
+  const lines = files.map(({ path, content, encoding }) => {
+    return { key: "file", value: { path, content, encoding: encoding ?? "base64" } };
+  });
+  return Buffer.from([header, ...lines].map((line) => JSON.stringify(line)).join("\n"));
+}
 
 /** Who may write at all; a token for single Spaces may make and change those. */
 function writer(c: ApiContext): Caller | Response {

@@ -5,13 +5,14 @@
 import { z } from "zod";
 import type { CommitView, NoBuildView } from "../../../contract/api.ts";
 import { pathProblem } from "../../../hub/paths.ts";
-import { pathOf } from "../../../hub/repo-name.ts";
+import { pathOf, type RepoName } from "../../../hub/repo-name.ts";
 import type { TreeIndex } from "../../../hub/tree-index.ts";
 import { uploadModes } from "../../../hub/upload-modes.ts";
 import type { ApiContext, Route } from "../../api.ts";
 import { originOf, refuse, spaceOwnerOf } from "../../api.ts";
 import { noteChange } from "../../auditing.ts";
 import { notStored, parsedCommit, type Committed } from "../../commits.ts";
+import { RepoGone } from "../../hub.ts";
 import type { HubRepo } from "../../hub-repos.ts";
 import { boundedBody, jsonBody } from "../../json-body.ts";
 import { builtBranch } from "../../no-build.ts";
@@ -77,10 +78,7 @@ export const uploadRoute: Route = (api, server) => {
     if (pulls) return pulls;
     const account = "repo" in asked ? asked.caller.account : asked.account;
     const done =
-      "repo" in asked
-        ? await commitTo(server, asked.repo, { branch, bytes, account })
-        : ((await server.madeCommit()) ??
-          (await server.commits.commit({ owner: name.owner, name: name.name, bytes, author: account })));
+      (isBuilt ? await server.madeCommit() : undefined) ?? (await commitTo(server, name, { branch, bytes, account }));
     if (done === "no-branch") return noRevision(c, name, branch);
     if (!done.ok) {
       const { says, errors, waybill } = done;
@@ -110,21 +108,24 @@ type Stored =
   | Extract<Committed, { ok: false }>
   | { readonly ok: true; readonly commit: string; readonly build: string | null; readonly noBuild: NoBuildView | null };
 
-/** A commit that nobody builds: of a model, a dataset, or another branch of a Space. */
-async function commitTo(
+/** A commit of the Hub's form to any repository; one to a Space's main makes the Space if it is absent, and is built. */
+export async function commitTo(
   server: Server,
-  repo: HubRepo,
+  name: RepoName,
   { branch, bytes, account }: { readonly branch: string; readonly bytes: Uint8Array; readonly account: string },
 ): Promise<Stored> {
+  if (name.kind === "spaces" && branch === builtBranch)
+    return server.commits.commit({ owner: name.owner, name: name.name, bytes, author: account });
   const parsed = parsedCommit(bytes);
   if (!parsed.ok) return parsed;
   const { hub, commits } = server;
+  const repo = hub.repos.find(name);
+  if (repo === undefined) throw new RepoGone(name);
   return hub.changing(repo, async (): Promise<Stored> => {
-    const { branches } = (await hub.store.exists(repo.stored))
-      ? await hub.reader.refs(hub.folderOf(repo))
-      : { branches: [] };
+    const isThere = await hub.store.exists(repo.stored);
+    const { branches } = isThere ? await hub.reader.refs(hub.folderOf(repo)) : { branches: [] };
     const isFirst = branch === builtBranch && branches.length === 0;
-    if (!isFirst && !branches.some(({ name }) => name === branch)) return "no-branch";
+    if (!isFirst && !branches.some((one) => one.name === branch)) return "no-branch";
     await hub.store.createRepository(repo.stored);
     const done = await hub.commit(repo, branch, parsed.commit, account);
     if (!done.ok) return notStored(done);
