@@ -48,7 +48,7 @@ describe("the Xet protocol's server", () => {
     const face = new XetFace({
       ...{ store: world.xet, storage: world.storage, key, instance: "here", random },
       transfers: told.transfers,
-      clock: { wall: world.clock.wall, monotonic: () => performance.now() as never },
+      clock: { wall: world.clock.wall, monotonic: () => performance.now() },
       desk: {
         folderOf: (repository) =>
           repository.endsWith("/absent") ? undefined : world.repository(repository.slice("spaces/".length)),
