@@ -137,8 +137,15 @@ describe("collecting", () => {
     await using other = await open();
     // Another database, the same files.
     const { world } = hub;
+    const limits = { fileMaxBytes: 0, shardFilesMaxBytes: 0 };
     const rows = other.world.catalog.largeFiles;
-    const xet = new XetStore({ ...{ blobs: world.blobs, rows }, threads: world.threads, clock: world.clock, random });
+    const xet = new XetStore({
+      ...{ blobs: world.blobs, rows },
+      threads: world.threads,
+      clock: world.clock,
+      random,
+      limits,
+    });
     const repositories = join(world.folder, "repositories");
     const keeper = new HubKeeper({ xet, threads: world.threads, clock: world.clock, random, repositories });
     const now = instant(Date.now() + 60_000);

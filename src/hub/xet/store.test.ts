@@ -157,6 +157,18 @@ describe("a file is not taken", () => {
     });
 });
 
+test("files of which a few bytes stand for endless ones are refused before any is read", async () => {
+  const scope = world.scope("alice", "endless");
+  const upload = fresh();
+  await putXorb(upload, scope);
+  const [term] = upload.file.terms;
+  assert.ok(term);
+  const repeated = (times: number): SentFile => ({ hash: upload.file.hash, terms: Array(times).fill(term) });
+  assert.match(says(await putFiles([repeated(3_000)], scope)), /too large: one file may have 1073741824 bytes/);
+  const many = Array<SentFile>(3).fill(repeated(2_600));
+  assert.match(says(await putFiles(many, scope)), /one shard may have 2147483648 bytes together/);
+});
+
 describe("of another's bytes nobody learns", () => {
   test("that they are here: naming them is answered as naming what is nowhere", async () => {
     const [alice, bob] = [world.scope("alice"), world.scope("bob")];

@@ -42,6 +42,14 @@ export interface XetStoreOptions {
   readonly threads: Threads;
   readonly clock: Pick<Clock, "wall">;
   readonly random: RandomBytes;
+  readonly limits: XetLimits;
+}
+
+/** A term costs a writer 48 bytes and may stand for 64 MiB, which are read to be checked. */
+export interface XetLimits {
+  readonly fileMaxBytes: number;
+  /** All files of one shard. */
+  readonly shardFilesMaxBytes: number;
 }
 
 export const xorbKind = "xorbs";
@@ -120,6 +128,14 @@ export class XetStore {
     scope: Scope,
     { folder, onProgress }: { readonly folder: string; readonly onProgress?: (done: number, all: number) => void },
   ): Promise<Taken> {
+    const sizes = files.map(({ terms }) => terms.reduce((bytes, term) => bytes + term.bytes, 0));
+    const all = sizes.reduce((sum, size) => sum + size, 0);
+    const { fileMaxBytes, shardFilesMaxBytes } = this.#options.limits;
+    const large = files.find((_, n) => (sizes[n] ?? 0) > fileMaxBytes);
+    if (large !== undefined)
+      return { ok: false, says: `The file ${large.hash} is too large: one file may have ${fileMaxBytes} bytes.` };
+    if (all > shardFilesMaxBytes)
+      return { ok: false, says: `The files of one shard may have ${shardFilesMaxBytes} bytes together, not ${all}.` };
     const xorbs = [...new Set(files.flatMap(({ terms }) => terms.map(({ xorb }) => xorb)))];
     using _held = await this.blobs.hold(xorbs.map(nameOf));
     const held = await this.rows.held(xorbs, namesOf(scope));
@@ -130,7 +146,6 @@ export class XetStore {
         says: `The xorb ${missing} was not sent by you, or is not here any more: send it again.`,
         isMissing: true,
       };
-    const all = files.reduce((sum, { terms }) => sum + terms.reduce((bytes, term) => bytes + term.bytes, 0), 0);
     let [done, fresh] = [0, false];
     for (const file of files) {
       const start = done;

@@ -41,12 +41,12 @@ export async function largeWorld({
   await blobs.recover();
   const threads = new Threads();
   const rows = catalog.largeFiles;
-  const xet = new XetStore({ blobs, rows, threads, clock, random });
+  const limits = { fileMaxBytes: 1 << 30, shardFilesMaxBytes: 2 ** 31 };
+  const xet = new XetStore({ blobs, rows, threads, clock, random, limits });
   const failures: unknown[] = [];
   const files = new LargeFiles({ xet, threads, clock, onFailure: (_what, error) => failures.push(error) });
-  const limits = { accountMaxBytes, freeMinBytes: 0 };
   const storage = new Storage({
-    ...{ rows, folder, limits, clock: { monotonic: () => performance.now() } },
+    ...{ rows, folder, limits: { accountMaxBytes, freeMinBytes: 0 }, clock: { monotonic: () => performance.now() } },
     ...{ lfsOwners: async () => [], lfsBytesOf: async () => 0 },
   });
   return {
