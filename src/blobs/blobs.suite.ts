@@ -1,8 +1,7 @@
 /** What holds of blobs wherever they lie. */
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
-import fc from "fast-check";
 import { BlobMissing, type BlobName, type Blobs } from "./blobs.ts";
 
 const nameOf = (bytes: Uint8Array): BlobName => ({
@@ -102,58 +101,6 @@ export function blobsSuite(name: string, open: () => Promise<Blobs>): void {
       assert.deepEqual(await listed(blobs), [a, b].toSorted());
       assert.deepEqual(await blobs.sweep("things", { before: Infinity, isReferred }), { blobs: 1, bytes: 2 });
       assert.deepEqual(await listed(blobs), [a]);
-    });
-
-    test("whatever the order of writers and sweeps, what is referred to is there", async () => {
-      const contents = [randomBytes(8), randomBytes(8)];
-      await fc.assert(
-        fc.asyncProperty(
-          fc.scheduler(),
-          fc.array(fc.record({ what: fc.nat({ max: 1 }), drops: fc.boolean() }), { minLength: 1, maxLength: 4 }),
-          fc.integer({ min: 1, max: 3 }),
-          async (scheduler, writers, sweeps) => {
-            const blobs = await open();
-            const referred = new Map<string, number>();
-            const step = (): Promise<void> => scheduler.schedule(Promise.resolve());
-            const refer = (digest: string, change: number): void =>
-              void referred.set(digest, (referred.get(digest) ?? 0) + change);
-            const write = async ({ what, drops }: (typeof writers)[number]): Promise<void> => {
-              const bytes = contents[what] as Buffer;
-              const blob = nameOf(bytes);
-              await step();
-              {
-                using _held = await blobs.hold([blob]);
-                await step();
-                // As a client does that is told what is there already.
-                if ((await blobs.size(blob)) === undefined) await blobs.put(blob, pieces(bytes.toString("latin1")));
-                await step();
-                refer(blob.digest, 1);
-              }
-              await step();
-              assert.notEqual(await blobs.size(blob), undefined, "it is there while something refers to it");
-              if (!drops) return;
-              refer(blob.digest, -1);
-              await step();
-            };
-            const sweep = async (): Promise<void> => {
-              await step();
-              await blobs.sweep("things", {
-                before: Infinity,
-                isReferred: async ({ digest }) => {
-                  const known = (referred.get(digest) ?? 0) > 0;
-                  await step();
-                  return known;
-                },
-              });
-            };
-            const work = Promise.all([...writers.map(write), ...Array.from({ length: sweeps }, sweep)]);
-            await Promise.all([work, scheduler.waitFor(work)]);
-            for (const [digest, count] of referred)
-              if (count > 0) assert.notEqual(await blobs.size({ kind: "things", digest }), undefined);
-          },
-        ),
-        { numRuns: 60 },
-      );
     });
   });
 }

@@ -172,6 +172,22 @@ describe("large files by Xet", { skip }, () => {
     );
   });
 
+  test("an account that is full hears so before a byte of it is sent", async () => {
+    const path = file("full.bin", randomBytes(mebibyte));
+    await up.admin.setStorage("alice", { maxBytes: 1_000 });
+    const before = stored();
+    await assert.rejects(ask(`upload("alice/model", ${JSON.stringify(path)})`), /413/);
+    const { objects } = await batch("model", "upload", { oid: "1".repeat(64), size: mebibyte });
+    assert.equal(objects[0]?.error?.code, 413);
+    assert.match(objects[0].error.message, /alice may keep 1000 bytes in its repositories and has \d+/);
+    assert.equal(stored(), before);
+    const { accounts } = await up.admin.storageUsage();
+    assert.ok(
+      accounts.some(({ account, xetBytes, maxBytes }) => account === "alice" && xetBytes > 1_000 && maxBytes === 1_000),
+    );
+    await up.admin.setStorage("alice", { maxBytes: null });
+  });
+
   test("killed in the middle of uploads it has nothing half, and the next try is whole", async () => {
     const bytes = randomBytes(96 * mebibyte);
     const path = file("killed.bin", bytes);
