@@ -44,7 +44,7 @@ async function open() {
 
 const fileOf = (world: LargeWorld, { xorb }: Upload): string => world.blobs.fileOf({ kind: "xorbs", digest: xorb });
 const noteOf = (folder: string, { file: { sha256: oid } }: Upload): string =>
-  join(folder, "lfs", "xet", oid.slice(0, 2), oid.slice(2, 4), oid);
+  join(folder, "lfs", "xet", "notes", oid.slice(0, 2), oid.slice(2, 4), oid);
 
 describe("verifying", () => {
   test("finds nothing wrong with what is whole", async () => {

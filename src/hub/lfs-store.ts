@@ -30,8 +30,8 @@ export const lfsLimits: LfsLimits = {
 const pieceBytes = 1 << 20;
 /** The kind of blob that they are. */
 const objects = "objects";
-/** Of notes of what lies elsewhere. */
-const notes = "xet";
+/** Of notes of what lies elsewhere; in a folder of their own, with what comes in for it. */
+const notes = "notes";
 
 export interface Refusal {
   readonly ok: false;
@@ -84,7 +84,7 @@ export interface LargeNote {
  */
 export async function noteLarge(repository: string, oid: string, note: LargeNote, random: RandomBytes): Promise<void> {
   const bytes = Buffer.from(JSON.stringify(note));
-  await new FolderBlobs(join(repository, "lfs"), random).put(
+  await notesOf(repository, random).put(
     { kind: notes, digest: oid },
     (async function* () {
       yield bytes;
@@ -94,16 +94,20 @@ export async function noteLarge(repository: string, oid: string, note: LargeNote
 
 /** All that it has by Xet. */
 export async function* notedLarge(repository: string, random: RandomBytes): AsyncGenerator<LfsPointer & LargeNote> {
-  for await (const { digest } of new FolderBlobs(join(repository, "lfs"), random).list(notes)) {
+  for await (const { digest } of notesOf(repository, random).list(notes)) {
     const note = await readNote(repository, digest);
     if (note !== undefined) yield { oid: digest, ...note };
   }
 }
 
+function notesOf(repository: string, random: RandomBytes): FolderBlobs {
+  return new FolderBlobs(join(repository, "lfs", "xet"), random);
+}
+
 async function readNote(repository: string, oid: string): Promise<LargeNote | undefined> {
   try {
     return JSON.parse(
-      await readFile(join(repository, "lfs", notes, oid.slice(0, 2), oid.slice(2, 4), oid), "utf8"),
+      await readFile(join(repository, "lfs", "xet", notes, oid.slice(0, 2), oid.slice(2, 4), oid), "utf8"),
     ) as LargeNote;
   } catch (error) {
     if (isOneOf(error, ["ENOENT", "ENOTDIR"])) return undefined;
