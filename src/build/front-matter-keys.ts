@@ -97,7 +97,7 @@ export const frontMatterKeys = {
   hf_oauth: {
     use: "used",
     values: "`true`, `false`",
-    does: "`true`: people sign in to the app with their account of this platform, by `gr.LoginButton` or any OpenID client. It gets `OAUTH_CLIENT_ID`, `OAUTH_CLIENT_SECRET`, `OAUTH_SCOPES` and `OPENID_PROVIDER_URL` (docs/sign-in-to-apps.md)",
+    does: "`true`: people sign in to the app with their account of this platform, by `gr.LoginButton` or any OpenID client. It gets `OAUTH_CLIENT_ID`, `OAUTH_CLIENT_SECRET`, `OAUTH_SCOPES`, `OPENID_PROVIDER_URL` and, unless its author sets it, `HF_ENDPOINT` (docs/sign-in-to-apps.md)",
   },
   hf_oauth_scopes: {
     use: "used",

@@ -350,7 +350,11 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
       return added && !added.ok ? added.says : undefined;
     },
     environment: (space, { manifest }) => ({
-      ...appSignIn.clients.environment(space.id, manifest.signIn),
+      ...appSignIn.clients.environment(space.id, manifest.signIn, (name) =>
+        [manifest.env ?? {}, environments.variables(space.id), environments.secrets(space.id)].some((of) =>
+          Object.hasOwn(of, name),
+        ),
+      ),
       SPACE_HOST: addressing.hostOf(space),
       SPACE_CREATOR_USER_ID: space.owner,
       WAYBILL_URL: platformUrlFor(config, port()),

@@ -140,7 +140,7 @@ export async function openSignInWorld(): Promise<SignInWorld> {
       const full = { scopes: [], expiresInMinutes: 480, organisations: [], redirectPath: "/login/callback", ...signIn };
       apps.set(space, { space, title: "Demo", sdk, signIn: full, host, origins: [`http://${host}:7777`] });
       await clients.make(space);
-      const client = clients.environment(space, full)["OAUTH_CLIENT_ID"] ?? "";
+      const client = clients.environment(space, full, () => false)["OAUTH_CLIENT_ID"] ?? "";
       const { secret = "" } = clients.find(client) ?? {};
       return { space, client, secret, returnTo: `https://${host}/login/callback?_target_url=%2F` };
     },

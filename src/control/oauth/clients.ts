@@ -26,6 +26,10 @@ export interface AppClientsPorts {
   providerUrl(): string;
 }
 
+/** Where huggingface_hub, and what is built on it, takes models from and shows tokens to. */
+const hubVariable = "HF_ENDPOINT";
+const hubSays = `since people sign in to this app, huggingface_hub asks this platform (${hubVariable}); one that takes models from elsewhere sets that variable (docs/sign-in-to-apps.md)`;
+
 /** 256 random bits: RFC 6749 §10.10 asks that nobody guesses it, and nobody has to remember it. */
 const secretBytes = 32;
 
@@ -69,14 +73,23 @@ export class AppClients {
     return row && { space: row.space, secret: this.#ports.box.open(row, placeOf(row.space)) };
   }
 
-  /** What an app with `signIn` is started with beside its secret. */
-  environment(space: string, signIn: AppSignIn | undefined): Readonly<Record<string, string>> {
+  /**
+   * What an app with `signIn` is started with beside its secret. What it learns of people is shown to whom huggingface_hub asks, which is
+   * this platform where the app's author has not `named` another (docs/decisions/0070-whom-apps-show-a-persons-token.md).
+   */
+  environment(
+    space: string,
+    signIn: AppSignIn | undefined,
+    named: (variable: string) => boolean,
+  ): Readonly<Record<string, string>> {
     const row = signIn && this.#bySpace.get(space);
     if (row === undefined) return {};
+    const url = this.#ports.providerUrl();
     return {
       OAUTH_CLIENT_ID: row.client,
       OAUTH_SCOPES: scopesOf(signIn as AppSignIn).join(" "),
-      OPENID_PROVIDER_URL: this.#ports.providerUrl(),
+      OPENID_PROVIDER_URL: url,
+      ...(named(hubVariable) ? {} : { [hubVariable]: url }),
     };
   }
 
@@ -87,7 +100,10 @@ export class AppClients {
     const row = this.#bySpace.get(spec.space);
     if (row === undefined || spec.env?.["OAUTH_CLIENT_ID"] !== row.client) return message;
     const secret = this.#ports.box.open(row, placeOf(row.space));
-    return { ...message, spec: { ...spec, secrets: { ...spec.secrets, OAUTH_CLIENT_SECRET: secret } } };
+    const secrets = { ...spec.secrets, OAUTH_CLIENT_SECRET: secret };
+    const isOurs = spec.env?.[hubVariable] === this.#ports.providerUrl();
+    const says = [spec.says, isOurs ? hubSays : undefined].filter((text) => text !== undefined).join("; ");
+    return { ...message, spec: { ...spec, secrets, ...(says === "" ? {} : { says }) } };
   }
 
   #keep(row: AppClientRow): void {
