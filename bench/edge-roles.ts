@@ -133,6 +133,7 @@ async function edge({ emitter, identity }: Pick<EdgeOptions, "emitter" | "identi
         name === host
           ? { space, owner: "alice", state: { kind: "running", replicas: [{ id: "p_1", socket: appSocket }] } }
           : undefined,
+      used: () => {},
       isPrivate: () => false,
       wake: async () => undefined,
     },

@@ -57,6 +57,28 @@ describe("a private Space, while it is not known who asks,", () => {
   });
 });
 
+test("a private Space stays awake for whom it lets in, and for nobody who is refused, as a public one does", async () => {
+  const hidden = { refused: "identity/private", detail: "", hidden: true } as const;
+  const alice = { account: "alice", tier: "free", billedBy: "token", user: "alice" } as const;
+  const world = await open(({ authorization }) => {
+    if (authorization === undefined) return hidden;
+    return authorization === "Bearer alice" ? alice : { refused: "identity/bad-token" };
+  });
+  const ask = (field = ""): Promise<string> =>
+    rawExchange(world.edge.port, `GET / HTTP/1.1\r\nHost: ${appHost}\r\nConnection: close\r\n${field}\r\n`);
+  assert.match(await ask(), /^HTTP\/1.1 404 /);
+  assert.match(await ask("Authorization: Bearer mallory\r\n"), /^HTTP\/1.1 401 /);
+  assert.deepEqual(world.used, []);
+  assert.match(await ask("Authorization: Bearer alice\r\n"), /^HTTP\/1.1 200 /);
+  assert.deepEqual(world.used, ["alice/demo"]);
+  const route = world.directory.get(appHost);
+  assert.ok(route);
+  world.directory.set(appHost, { ...route, private: false });
+  assert.match(await ask("Authorization: Bearer mallory\r\n"), /^HTTP\/1.1 401 /);
+  assert.deepEqual(world.used, ["alice/demo"]);
+  await world.close();
+});
+
 test("a session that was handed over to a Space's own port is known there, and its cookie reaches no app", async () => {
   const seen: Credentials[] = [];
   const world = await open((credentials) => {

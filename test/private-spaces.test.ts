@@ -1,5 +1,6 @@
 /** Who is let in where, and told as whom they were counted: with an edge in the server's process, and with one apart. */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { connect } from "node:http2";
 import { request } from "node:http";
 import { connect as connectTcp } from "node:net";
@@ -269,6 +270,24 @@ for (const apart of [false, true]) {
       assert.match(await batch("closed", bob), /^200 /);
       assert.equal(await batch("closed"), await batch("absent"));
       assert.equal(await batch("closed", carol), await batch("absent", carol));
+    });
+
+    test("a large file is not taken by an address that was signed before its account lost the right to write", async () => {
+      await up.admin.addMember("acme", { account: "carol", role: "write" });
+      const bytes = Buffer.from("large");
+      const objects = [{ oid: createHash("sha256").update(bytes).digest("hex"), size: bytes.length }];
+      const batch = await visit(`${up.url}/spaces/acme/closed.git/info/lfs/objects/batch`, carol, {
+        method: "POST",
+        body: JSON.stringify({ operation: "upload", objects }),
+      });
+      const [object] = (JSON.parse(batch.text) as { objects: { actions: { upload: { href: string } } }[] }).objects;
+      const href = object?.actions.upload.href ?? "";
+      const put = async (): Promise<number> => (await fetch(href, { method: "PUT", body: bytes })).status;
+      await up.admin.addMember("acme", { account: "carol", role: "read" });
+      assert.equal(await put(), 403);
+      await up.admin.addMember("acme", { account: "carol", role: "write" });
+      assert.equal(await put(), 200);
+      await up.admin.removeMember("acme", "carol");
     });
   });
 }

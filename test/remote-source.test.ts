@@ -48,6 +48,7 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
     standing: () => "public",
     storedAs: ({ id }) => id,
     mayRead: async () => true,
+    mayWrite: async () => true,
     ensure: refused,
     inTurn: refused,
     refuse: refused,

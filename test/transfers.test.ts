@@ -52,6 +52,7 @@ async function open(limits: Partial<LfsFaceLimits> = {}, room: Partial<LfsLimits
       standing: () => "public",
       storedAs: ({ id }) => id,
       mayRead: async () => true,
+      mayWrite: async () => true,
       ensure: async () => ({ ok: true }),
       onFailure: (_, error) => void failures.push(error),
     },

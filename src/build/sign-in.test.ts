@@ -48,6 +48,13 @@ describe("hf_oauth", () => {
     ]);
   });
 
+  test("a name that no organisation can have is refused: nobody could sign in", () => {
+    for (const name of ["a..b", "a--b", "acme-", "_acme", "a".repeat(65)]) {
+      const result = read("hf_oauth: true", `hf_oauth_authorized_org: ${name}`);
+      assert.ok(!result.ok && result.problems[0]?.message.includes("which no organisation is called"), name);
+    }
+  });
+
   test("what is wrong is told with its line", () => {
     const result = read(
       "hf_oauth: yes please",

@@ -6,10 +6,10 @@ import {
   isAppScope,
   scopesOfAll,
 } from "../contract/oauth.ts";
+import { isName } from "../contract/name.ts";
 import type { AppScope, AppSignIn } from "../contract/oauth.ts";
 import type { SettingsReader } from "./settings-reader.ts";
 
-const organisationName = /^[A-Za-z0-9][\w.-]{0,63}$/;
 const organisationsMax = 50;
 const pathMaxLength = 200;
 
@@ -42,8 +42,11 @@ function organisationsIn(read: SettingsReader): readonly string[] {
   if (names.length > organisationsMax)
     read.refuse(key, `${key} has ${names.length} names; at most ${organisationsMax}`);
   for (const name of names)
-    if (!organisationName.test(name))
-      read.refuse(key, `${key} has ${JSON.stringify(name)}; write organisations' names`);
+    if (!isName(name.toLowerCase()))
+      read.refuse(
+        key,
+        `${key} has ${JSON.stringify(name)}, which no organisation is called; write organisations' names`,
+      );
   return names.map((name) => name.toLowerCase());
 }
 

@@ -73,7 +73,9 @@ export function appsSuite(name: string, openSql: () => Promise<SqlRunner>): void
       );
       assert.equal(await apps.tokenHolds("h1", t0), true);
       assert.equal(await apps.tokenHolds("h1", later(60_000)), false, "its end is its own");
-      await apps.endGrantOf("h1", later(1));
+      const grant = await apps.grantOf("h1");
+      assert.equal(await apps.grantOf("own"), undefined);
+      assert.equal(await catalog.tokens.revoke("t_1", later(1), { grant }), true);
       assert.equal(await apps.tokenHolds("h1", later(2)), false);
       assert.equal(await apps.tokenHolds("h2", later(2)), true);
       assert.equal(await apps.tokenHolds("own", later(2)), true);

@@ -6,6 +6,7 @@ import type { SqlRunner, SqlStatement } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
+import { endOfGrant } from "./grants.ts";
 import type { AppArtifactsTable, AppClientsTable, AppKeysTable } from "./schema.ts";
 import type { Scope } from "./tokens.ts";
 
@@ -170,22 +171,12 @@ export class Apps {
 
   /** Ends what was given by a grant, and the grant: the tokens hold no longer. `grantId` is its hash. */
   async endGrant(grantId: string, at: Instant): Promise<void> {
-    const tokens = this.#db.selectFrom("appArtifacts").select("id").where("grantId", "=", grantId);
-    const ended = this.#db
-      .updateTable("tokens")
-      .set({ revokedAt: at })
-      .where("hash", "in", tokens)
-      .where("revokedAt", "is", null);
-    const removal = this.#db
-      .deleteFrom("appArtifacts")
-      .where((is) => is.or([is("grantId", "=", grantId), is.and([is("model", "=", "Grant"), is("id", "=", grantId)])]));
-    await this.#sql.transaction([statement(ended), statement(removal)]);
+    await this.#sql.transaction(endOfGrant(this.#db, grantId, at));
   }
 
-  /** The same of the grant that the access token of this hash came from. */
-  async endGrantOf(hash: string, at: Instant): Promise<void> {
-    const token = await this.get({ model: "AccessToken", id: hash });
-    if (token?.grantId) await this.endGrant(token.grantId, at);
+  /** The grant that the access token of this hash came from. */
+  async grantOf(hash: string): Promise<string | undefined> {
+    return (await this.get({ model: "AccessToken", id: hash }))?.grantId ?? undefined;
   }
 
   /** Whether the access token of this hash holds. */

@@ -1,9 +1,8 @@
 /** Which names accounts and Spaces may have, and the addresses that are made of them. */
 import { createHash } from "node:crypto";
+import { isName } from "../contract/name.ts";
 import { base32 } from "../stdx/ids.ts";
 
-/** Longer names are refused: one must fit a folder, a label of a host name with its neighbour, and a line of a table. */
-export const nameMaxLength = 64;
 /** RFC 1035 §2.3.4. */
 const labelMaxLength = 63;
 const suffixLength = 6;
@@ -38,11 +37,6 @@ export function refuseRepoName(name: string): NameRefusal | null {
   const isRight = name.length <= repoNameMaxLength && /^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$/.test(name);
   if (!isRight || /--|\.\./.test(name)) return "name-invalid";
   return /\.(git|ipynb)$/i.test(name) ? "name-reserved" : null;
-}
-
-/** Lower-case letters, digits, `-`, `.`, `_`; a letter or digit at both ends; no `--` and no `..`. */
-function isName(name: string): boolean {
-  return name.length <= nameMaxLength && /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/.test(name) && !/--|\.\./.test(name);
 }
 
 /** What people read when a name is refused. */

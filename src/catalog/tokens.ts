@@ -5,6 +5,7 @@ import type { Role } from "./accounts.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { statement } from "./database.ts";
 import type { Database } from "./database.ts";
+import { endOfGrant } from "./grants.ts";
 import { marked } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
 import type { Selectable } from "kysely";
@@ -146,8 +147,15 @@ export class Tokens {
       .execute();
   }
 
-  /** False where there is no such token or it was revoked before. `asked`: that is all that a request wanted. */
-  async revoke(id: string, at: Instant, { asked = false }: { readonly asked?: boolean } = {}): Promise<boolean> {
+  /**
+   * False where there is no such token or it was revoked before. `asked`: that is all that a request wanted. `grant`: what it came from,
+   * which ends with it.
+   */
+  async revoke(
+    id: string,
+    at: Instant,
+    { asked = false, grant }: { readonly asked?: boolean; readonly grant?: string | undefined } = {},
+  ): Promise<boolean> {
     const revoke = this.#db
       .updateTable("tokens")
       .set({ revokedAt: at })
@@ -155,6 +163,7 @@ export class Tokens {
       .where("revokedAt", "is", null);
     const [revoked] = await this.#sql.transaction([
       statement(revoke),
+      ...(grant === undefined ? [] : endOfGrant(this.#db, grant, at)),
       ...(asked ? marked(this.#db, this.#effects) : []),
     ]);
     this.onChanged(id);

@@ -102,10 +102,10 @@ export class AccessTokens {
         `${id} is the token of node ${row.name}: \`waybill node token ${row.name}\` puts another in its place.`,
       );
     if (effects.made) return { ok: true, row };
-    const done = await catalog.tokens.revoke(id, clock.wall(), { asked: true });
+    // Who takes a token from an app takes back what they allowed it, in one commit: it asks again.
+    const grant = row.app === null ? undefined : await catalog.apps.grantOf(row.hash);
+    const done = await catalog.tokens.revoke(id, clock.wall(), { asked: true, grant });
     resolver.forget();
-    // Who takes a token from an app takes back what they allowed it: it asks again.
-    if (row.app !== null) await catalog.apps.endGrantOf(row.hash, clock.wall());
     return done ? { ok: true, row } : no("control/conflict", `${id} was revoked before.`);
   }
 

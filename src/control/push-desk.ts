@@ -48,7 +48,11 @@ export class PushDesk implements GitDesk {
   async mayRead(repo: RepoName, by: string): Promise<boolean> {
     // A node asked for the files of a build that it was given.
     if (this.standing(repo) !== "private" || by.startsWith("node ")) return true;
-    return this.#server.mayRead(by, repo);
+    return this.#server.mayAccount(by, "read", repo);
+  }
+
+  mayWrite(repo: RepoName, by: string): Promise<boolean> {
+    return this.#server.mayAccount(by, "write", repo);
   }
 
   async ensure({ kind, owner, name, id }: RepoName, by: string): Promise<{ ok: true } | { ok: false; says: string }> {

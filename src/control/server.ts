@@ -212,9 +212,9 @@ export class Server {
     this.#parts.onFailure(what, error);
   }
 
-  /** Whether the account itself may read the repository, whatever a token of it may. */
-  async mayRead(account: string, repo: RepoName): Promise<boolean> {
-    if (this.organisations.may(account, "read", { owner: repo.owner, space: keyOf(repo) })) return true;
+  /** Whether the account itself may do so to the repository, whatever a token of it may. */
+  async mayAccount(account: string, right: "read" | "write", repo: RepoName): Promise<boolean> {
+    if (this.organisations.may(account, right, { owner: repo.owner, space: keyOf(repo) })) return true;
     return (await this.catalog.accounts.get(account))?.role === "admin";
   }
 

@@ -226,9 +226,7 @@ export class Spaces {
   /** The edge's question. `host` without port, in lower case. */
   find(host: string): SpaceRoute | undefined {
     const known = this.#byHost.get(host) ?? this.#byId.get(this.#ports.domains.spaceOf(host) ?? "");
-    if (!known) return undefined;
-    known.usedAt = this.#keeper.now;
-    return this.#routes.of(known);
+    return known && this.#routes.of(known);
   }
 
   isPrivate(id: string): boolean {
@@ -247,7 +245,7 @@ export class Spaces {
     return { space: id, hosts, route: this.#routes.of(known) };
   }
 
-  /** Such an edge was asked for it. */
+  /** An edge has let a visitor in. */
   used(id: string): void {
     const known = this.#byId.get(id);
     if (known) known.usedAt = this.#keeper.now;

@@ -18,7 +18,7 @@ export class XetRepositories implements XetDesk {
 
   async mayRead(repository: string, account: string): Promise<boolean> {
     const repo = this.#find(repository);
-    return repo !== undefined && (!repo.private || this.#server.mayRead(account, repo));
+    return repo !== undefined && (!repo.private || this.#server.mayAccount(account, "read", repo));
   }
 
   onFailure(what: string, error: unknown): void {

@@ -50,6 +50,8 @@ export function portName(port: number): string {
 export interface SpaceDirectory {
   /** `host` in lower case, without port; or a {@link portName}. */
   find(host: string): SpaceRoute | undefined;
+  /** A visitor was let in there: it stays awake for that. Who is refused keeps no app awake. */
+  used(space: string): void;
   /** Whether it is private now; a lookup that is no visit. */
   isPrivate(space: string): boolean;
   /** Wakes a Space that is asleep; resolves when it answers, or will not. `account`: null for a stranger. */

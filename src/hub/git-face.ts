@@ -72,6 +72,8 @@ export interface GitDesk {
   storedAs(repo: RepoName): string | undefined;
   /** Whether who asked then (as {@link askedBy} names them; empty: without a token) may read it now. */
   mayRead(repo: RepoName, by: string): Promise<boolean>;
+  /** The same of writing. */
+  mayWrite(repo: RepoName, by: string): Promise<boolean>;
   /** Makes the Space where it is absent; says why it cannot be. */
   ensure(repo: RepoName, by: string): Promise<{ readonly ok: true } | { readonly ok: false; readonly says: string }>;
   /** Nothing else commits to this repository meanwhile. */

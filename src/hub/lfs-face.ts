@@ -41,7 +41,10 @@ export interface LfsFaceOptions {
   readonly storage: Storage;
   readonly transfers: Transfers;
   readonly xet: Pick<XetService, "key" | "instance">;
-  readonly desk: Pick<GitDesk, "callerOf" | "standing" | "storedAs" | "mayRead" | "ensure" | "onFailure">;
+  readonly desk: Pick<
+    GitDesk,
+    "callerOf" | "standing" | "storedAs" | "mayRead" | "mayWrite" | "ensure" | "onFailure"
+  >;
   /** Signs the addresses. */
   readonly key: Uint8Array;
   readonly clock: Clock;
@@ -198,8 +201,10 @@ export class LfsFace {
     const { key, clock, transfers, desk } = this.#options;
     const address = addressGroup(visitorOf(request).address) ?? "";
     const ticket = readTicket(key, { repository: keyOf(path), oid, query: path.query }, clock.wall());
-    // It was signed for who might read it then.
-    if (ticket === undefined || (ticket.operation === "download" && !(await desk.mayRead(path, ticket.by)))) {
+    // It was signed for who might do so then.
+    const isWrite = ticket?.operation === "upload";
+    const may = ticket && (isWrite ? desk.mayWrite(path, ticket.by) : desk.mayRead(path, ticket.by));
+    if (ticket === undefined || !(await may)) {
       transfers.refuseStranger(request, response, "transfer/url-expired", address);
       return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
     }

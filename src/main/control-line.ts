@@ -165,9 +165,11 @@ export class ControlLine implements SpaceDirectory, StrangerCounter {
   // ---- what the edge asks
 
   find(host: string): SpaceRoute | undefined {
-    const route = this.#known.find(host);
-    if (route !== undefined) this.#used.add(route.space);
-    return route;
+    return this.#known.find(host);
+  }
+
+  used(space: string): void {
+    this.#used.add(space);
   }
 
   isPrivate(space: string): boolean {

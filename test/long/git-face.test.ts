@@ -52,6 +52,7 @@ async function open(
     standing: () => "public",
     storedAs: ({ id }) => id,
     mayRead: async () => true,
+    mayWrite: async () => true,
     ensure: async () => {
       await made;
       return { ok: true };

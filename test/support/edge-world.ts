@@ -55,6 +55,8 @@ export interface EdgeWorld {
   readonly app: Server;
   readonly counted: { code: string; host: string }[];
   readonly gone: string[];
+  /** Spaces that a visitor was let into, in order. */
+  readonly used: string[];
   readonly errors: unknown[];
   readonly directory: Map<string, SpaceRoute>;
   close(): Promise<void>;
@@ -82,6 +84,7 @@ export async function edgeWorld(
   const emitter = new MemoryEmitter();
   const counted: EdgeWorld["counted"] = [];
   const gone: string[] = [];
+  const used: string[] = [];
   const errors: unknown[] = [];
   const directory = new Map<string, SpaceRoute>([
     [
@@ -105,6 +108,7 @@ export async function edgeWorld(
     listen: [{ address: "127.0.0.1", port: 0 }],
     directory: {
       find: (host) => directory.get(host),
+      used: (space) => void used.push(space),
       isPrivate: (space) => [...directory.values()].some((route) => route.space === space && route.private === true),
       wake: wake ?? (async () => undefined),
     },
@@ -145,6 +149,7 @@ export async function edgeWorld(
     app,
     counted,
     gone,
+    used,
     errors,
     directory,
     close: async () => {
