@@ -8,7 +8,7 @@ import type { WhoAmI } from "../src/contract/api.ts";
 import type { Problem } from "../src/contract/problem.ts";
 import { sessionCookie } from "../src/identity/sessions.ts";
 import { RealProvider, ScriptedProvider } from "./support/openid-providers.ts";
-import { Platform } from "./support/platform.ts";
+import { Platform, until } from "./support/platform.ts";
 
 let up: Platform;
 let real: RealProvider;
@@ -367,5 +367,38 @@ describe("a provider that fails", () => {
       const response = await fetch(`${up.url}/login/with/strict`, { redirect: "manual" });
       assert.equal(coded((await response.json()) as Problem), "identity/provider-down");
     }
+  });
+
+  test("is asked what it is once in a second, however many come", async () => {
+    strict.says = { discovery: 503 };
+    await up.restart();
+    const [before_, since] = [strict.count.discovery, performance.now()];
+    const all = Array.from({ length: 40 }, () => fetch(`${up.url}/login/with/strict`, { redirect: "manual" }));
+    for (const answer of await Promise.all(all)) assert.equal(answer.status, 503);
+    const most = 1 + Math.ceil((performance.now() - since) / 1_000);
+    assert.ok(strict.count.discovery - before_ <= most, `${strict.count.discovery - before_} of ${most}`);
+    strict.says = {};
+    const isBackAgain = async (): Promise<boolean> =>
+      (await fetch(`${up.url}/login/with/strict`, { redirect: "manual" })).status === 303;
+    await until("it is asked again", isBackAgain);
+  });
+
+  test("is asked of no more codes than an address may bring", async () => {
+    await up.restart();
+    const browser = new Browser();
+    await comeBack(browser, "scripted");
+    const [{ state = "" } = {}] = [...browser.cookies.values()].map((jar) =>
+      JSON.parse(Buffer.from(jar.get("__Host-waybill-leaving") ?? "", "base64url").toString() || "{}"),
+    );
+    const url = new URL(`${up.url}/login/from/scripted`);
+    url.search = new URLSearchParams({ code: "made up", state, iss: scripted.issuer }).toString();
+    const cookie = [...(browser.cookies.get(url.host) ?? [])].map(([name, value]) => `${name}=${value}`).join("; ");
+    const before_ = scripted.count.token;
+    const statuses: number[] = [];
+    for (let n = 0; n < 70; n += 1)
+      statuses.push((await fetch(url, { headers: { cookie }, redirect: "manual" })).status);
+    assert.equal(scripted.count.token - before_, 60);
+    assert.deepEqual([...new Set(statuses.slice(60))], [429]);
+    assert.notEqual(statuses[59], 429);
   });
 });

@@ -96,14 +96,19 @@ export class SignIn {
   }
 
   async byLink(code: string, browser: Browser): Promise<SignedIn> {
-    const address = addressGroup(browser.address ?? undefined) ?? "unknown";
-    const asked = { account: "", address, isKnown: true };
-    const waitMs = this.#limits.take(asked);
-    if (waitMs !== null) return tooMany(waitMs);
+    const tried = this.tryFrom(browser.address, "");
+    if (!tried.ok) return tried;
     const account = this.#links.take(code);
     if (account === undefined) return no("identity/bad-link", codeRow("identity/bad-link").says);
-    this.#limits.forget(asked);
+    tried.wasRight();
     return this.begin({ account, how: "link" }, browser);
+  }
+
+  /** Counts a try that names no account before it is made: of the link, which is `""`, or of a way (null) that others bound too. */
+  tryFrom(from: string | null, account: "" | null): { readonly ok: true; wasRight(): void } | (Refused & Waits) {
+    const asked = { account, address: addressGroup(from ?? undefined) ?? "unknown", isKnown: true };
+    const waitMs = this.#limits.take(asked);
+    return waitMs === null ? { ok: true, wasRight: () => this.#limits.forget(asked) } : tooMany(waitMs);
   }
 
   /** A session of an account that has shown who it is, with its entry in the audit log; the browser's former one ends. */
@@ -156,7 +161,7 @@ export class SignIn {
     }
     const says = passwordSays(password, account);
     if (says !== undefined) return no("control/invalid", says);
-    const hash = await this.#unlessBusy(() => this.#hasher.hash(password));
+    const hash = await this.#unlessBusy(() => this.#hasher.hash(password, { place: null }));
     if (typeof hash !== "string") return hash;
     const keep = isOwn && by.via.kind === "session" ? by.via.id : null;
     await catalog.passwords.set({ account, hash, changedAt: clock.wall() }, { keep });
@@ -177,7 +182,8 @@ export class SignIn {
     const asked = { account: name, address, isKnown };
     const waitMs = this.#limits.take(asked);
     if (waitMs !== null) return tooMany(waitMs);
-    const isRight = await this.#unlessBusy(() => this.#hasher.verify(password, kept?.hash ?? null));
+    const by = { place: isKnown ? null : address };
+    const isRight = await this.#unlessBusy(() => this.#hasher.verify(password, kept?.hash ?? null, by));
     if (typeof isRight !== "boolean") {
       this.#limits.giveBack(asked);
       return isRight;

@@ -3,10 +3,18 @@ import { setImmediate as turn } from "node:timers/promises";
 import { describe, test } from "node:test";
 import { prng } from "../stdx/prng.ts";
 import { argon2id, PasswordHasher, PasswordsBusy, passwordSays } from "./password.ts";
-import type { Derive } from "./password.ts";
+import type { Derive, Trier } from "./password.ts";
 
 const random = prng(7);
-const hasher = (derive?: Derive) => new PasswordHasher((count) => random.bytes(count), derive);
+const known: Trier = { place: null };
+/** Who comes from where they were before, unless somebody else is said. */
+const hasher = (derive?: Derive) => {
+  const one = new PasswordHasher((count) => random.bytes(count), derive);
+  return {
+    hash: (password: string) => one.hash(password, known),
+    verify: (password: string, kept: string | null, by = known) => one.verify(password, kept, by),
+  };
+};
 const good = "correct horse battery staple";
 
 describe("a password", () => {
@@ -60,6 +68,43 @@ describe("a password", () => {
     const after = one.verify(good, null);
     running.shift()?.();
     assert.equal(await after, false);
+  });
+
+  test("of strangers, however many and from wherever, waits for nobody's place but theirs", async () => {
+    const running: (() => void)[] = [];
+    const done: string[] = [];
+    const one = hasher(async () => {
+      await new Promise<void>((go) => running.push(go));
+      return Buffer.alloc(32);
+    });
+    const tries = (who: string, place: string | null) =>
+      one.verify(good, null, { place }).then(() => void done.push(who));
+    const flood = Array.from({ length: 34 }, (_, n) => tries(`stranger ${n}`, `2001:db8:${n}::/64`));
+    await assert.rejects(tries("one more", "192.0.2.1"), PasswordsBusy);
+    const alice = tries("alice", null);
+    for (let ended = 0; ended < 35; ended += 1) {
+      running.shift()?.();
+      await turn();
+    }
+    await Promise.all([...flood, alice]);
+    assert.ok(done.indexOf("alice") <= 3, `she was number ${done.indexOf("alice")}`);
+  });
+
+  test("of strangers of one address leaves places for those of others", async () => {
+    const running: (() => void)[] = [];
+    const one = hasher(async () => {
+      await new Promise<void>((go) => running.push(go));
+      return Buffer.alloc(32);
+    });
+    const from = (place: string) => one.verify(good, null, { place });
+    const all = Array.from({ length: 10 }, () => from("192.0.2.1"));
+    await assert.rejects(from("192.0.2.1"), PasswordsBusy);
+    all.push(from("192.0.2.2"));
+    for (let ended = 0; ended < 11; ended += 1) {
+      running.shift()?.();
+      await turn();
+    }
+    assert.deepEqual(await Promise.all(all), Array(11).fill(false));
   });
 
   test("whose work fails leaves its place to the next", async () => {

@@ -17,8 +17,23 @@ export const passwordMinLength = 15;
 export const passwordMaxLength = 256;
 /** Of Node's four threads for such work two are left to the rest of the platform. */
 const atOnce = 2;
-/** Some seconds of work; whoever comes then is told to come again. */
+/** Of each kind, some seconds of work; whoever comes then is told to come again. */
 const waitingMax = 32;
+/** Of strangers of one address, as many as may try one account: none of them alone fills the queue. */
+const waitingOfAddressMax = 8;
+
+/**
+ * Who tries. `place`: as coarse as one household gets it; null: where the account's person has been before, or somebody who is signed in.
+ * Strangers may be as many as they like: they wait behind those and take no place of theirs.
+ */
+export interface Trier {
+  readonly place: string | null;
+}
+
+interface Waiting {
+  readonly place: string | null;
+  go(): void;
+}
 
 /** The key of a password and a salt. */
 export type Derive = (password: string, salt: Uint8Array) => Promise<Buffer>;
@@ -32,7 +47,8 @@ export class PasswordsBusy extends Error {
 export class PasswordHasher {
   readonly #random: RandomBytes;
   readonly #derive: Derive;
-  readonly #waiting: (() => void)[] = [];
+  readonly #known: Waiting[] = [];
+  readonly #strangers: Waiting[] = [];
   #running = 0;
   /** What no password has made. */
   readonly #nobodys: string;
@@ -44,29 +60,32 @@ export class PasswordHasher {
   }
 
   /** What is kept of it. Throws {@link PasswordsBusy}. */
-  async hash(password: string): Promise<string> {
+  async hash(password: string, by: Trier): Promise<string> {
     const salt = this.#random(saltBytes);
-    return encode(salt, await this.#bounded(password, salt));
+    return encode(salt, await this.#bounded(password, salt, by));
   }
 
   /** Whether it is the one that was kept; null: none was, which costs the same work. Throws {@link PasswordsBusy}. */
-  async verify(password: string, kept: string | null): Promise<boolean> {
+  async verify(password: string, kept: string | null, by: Trier): Promise<boolean> {
     const { salt, tag } = decode(kept ?? this.#nobodys);
-    const derived = await this.#bounded(password.slice(0, passwordMaxLength), salt);
+    const derived = await this.#bounded(password.slice(0, passwordMaxLength), salt, by);
     return timingSafeEqual(derived, tag) && kept !== null && password.length <= passwordMaxLength;
   }
 
-  async #bounded(password: string, salt: Uint8Array): Promise<Buffer> {
+  async #bounded(password: string, salt: Uint8Array, { place }: Trier): Promise<Buffer> {
     if (this.#running >= atOnce) {
-      if (this.#waiting.length >= waitingMax) throw new PasswordsBusy(`${waitingMax} sign-ins wait already`);
-      await new Promise<void>((go) => void this.#waiting.push(go));
+      const waiting = place === null ? this.#known : this.#strangers;
+      const ofPlace = place === null ? 0 : waiting.filter((one) => one.place === place).length;
+      if (waiting.length >= waitingMax || ofPlace >= waitingOfAddressMax)
+        throw new PasswordsBusy(`${waiting.length} sign-ins wait already, ${ofPlace} of them from there`);
+      await new Promise<void>((go) => void waiting.push({ place, go }));
     } else this.#running += 1;
     try {
       // The same letters are the same bytes, whichever keyboard wrote them (NIST SP 800-63B-4 §3.1.1.2).
       return await this.#derive(password.normalize("NFKC"), salt);
     } finally {
-      const next = this.#waiting.shift();
-      if (next) next();
+      const next = this.#known.shift() ?? this.#strangers.shift();
+      if (next) next.go();
       else this.#running -= 1;
     }
   }

@@ -22,7 +22,11 @@ export interface Person {
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
-export type ProviderCode = "identity/provider-down" | "identity/provider-answer" | "identity/sign-in-ended";
+export type ProviderCode =
+  | "identity/provider-down"
+  | "identity/provider-answer"
+  | "identity/sign-in-ended"
+  | "identity/too-many-tries";
 
 export class ProviderFailure extends Error {
   override readonly name = "ProviderFailure";
@@ -38,6 +42,10 @@ export class ProviderFailure extends Error {
 const answerWithinMs = 10_000;
 /** Discovery, keys and claims are some kilobytes; groups may be many. */
 const answerMaxBytes = 512 * 1_024;
+/** Of one provider: whoever opens an address here makes it be asked, and may be anybody. */
+const askedAtOnceMax = 32;
+/** One that could not be asked what it is, is asked again no sooner. */
+const failedForMs = 1_000;
 /** A provider that changes its addresses or keys is heard of after so long; keys sooner, when one is not known. */
 const knownForMs = 3_600_000;
 /** RFC 8725bis and common sense: clocks of two machines differ by seconds. */
@@ -47,7 +55,8 @@ export class Provider {
   readonly settings: ProviderSettings;
   readonly #clock: Clock;
   readonly #withinMs: number;
-  #known: { readonly found: Promise<openid.Configuration>; readonly until: number } | undefined;
+  #known: { readonly found: Promise<openid.Configuration>; until: number } | undefined;
+  #asked = 0;
 
   constructor(settings: ProviderSettings, { clock, withinMs = answerWithinMs }: { clock: Clock; withinMs?: number }) {
     this.settings = settings;
@@ -76,6 +85,12 @@ export class Provider {
   async comeBack(url: URL, { state, nonce, verifier }: Leaving): Promise<Person> {
     const library = await import("openid-client");
     const known = await this.#configuration(library);
+    if (this.#asked >= askedAtOnceMax)
+      throw new ProviderFailure(
+        "identity/too-many-tries",
+        `${askedAtOnceMax} sign-ins wait for ${this.settings.label} already.`,
+      );
+    this.#asked += 1;
     try {
       const answer = await library.authorizationCodeGrant(known, url, {
         ...{ expectedState: state, expectedNonce: nonce, pkceCodeVerifier: verifier, idTokenExpected: true },
@@ -87,6 +102,8 @@ export class Provider {
       return { issuer: claims.iss, subject: claims.sub, claims: { ...told, ...claims } };
     } catch (error) {
       throw this.#failure(error, library);
+    } finally {
+      this.#asked -= 1;
     }
   }
 
@@ -104,10 +121,11 @@ export class Provider {
     const now = this.#clock.monotonic();
     if (!this.#known || now >= this.#known.until)
       this.#known = { found: this.#discover(library), until: now + knownForMs };
+    const known = this.#known;
     try {
-      return await this.#known.found;
+      return await known.found;
     } catch (error) {
-      this.#known = undefined;
+      known.until = Math.min(known.until, this.#clock.monotonic() + failedForMs);
       throw this.#failure(error, library);
     }
   }

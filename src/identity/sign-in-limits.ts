@@ -23,7 +23,8 @@ interface Window {
 }
 
 export interface Try {
-  readonly account: string;
+  /** Null where none is named, as by another provider: only its address counts. */
+  readonly account: string | null;
   /** As coarse as one household gets it. */
   readonly address: string;
   /** Whether the account's person has signed in from there. */
@@ -84,6 +85,7 @@ function keysOf({
   address,
   isKnown,
 }: Try): readonly (readonly [string, { tries: number; withinMs: number }])[] {
+  if (account === null) return [[`address ${address}`, bounds.address]];
   return [
     [`address ${address}`, bounds.address],
     [pairKey({ account, address }), bounds.pair],

@@ -76,6 +76,8 @@ export class ScriptedProvider extends Listening {
   says: Says = {};
   /** The last token request, as it was sent. */
   asked: { readonly authorization: string | undefined; readonly body: URLSearchParams } | undefined;
+  /** Token requests, and questions what it is. */
+  readonly count = { token: 0, discovery: 0 };
   readonly #codes = new Map<string, URLSearchParams>();
 
   static async listen(): Promise<ScriptedProvider> {
@@ -99,6 +101,8 @@ export class ScriptedProvider extends Listening {
       }
       return true;
     };
+    if (pathname === "/.well-known/openid-configuration") this.count.discovery += 1;
+    if (pathname === "/token") this.count.token += 1;
     if (pathname === "/.well-known/openid-configuration")
       return fails(this.says.discovery) ? undefined : json(this.#metadata());
     if (pathname === "/jwks") return json({ keys: [jwk] });

@@ -85,10 +85,14 @@ async function comeBack(c: ApiContext, server: Server, provider: Provider): Prom
       code: "identity/sign-in-ended",
       says: "No sign-in of this browser waits for that answer: it took longer than ten minutes, was answered before, or was begun elsewhere.",
     });
+  // Whoever has left may come back with anything, and each time the provider is asked.
+  const tried = server.signIn.tryFrom(addressOf(c), null);
+  if (!tried.ok) return refused(c, tried);
   try {
     const url = new URL(redirectUri(origin, name));
     url.search = new URL(c.req.url).search;
     const person = await provider.comeBack(url, leaving);
+    tried.wasRight();
     const address = addressOf(c);
     const arrived = await server.providers.arrive(provider, person, { request: c.get("requestId"), address });
     if (!arrived.ok) return refused(c, arrived);
