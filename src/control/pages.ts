@@ -1,6 +1,7 @@
 /** Pages for people: the plain console with what runs, and the story of one work. No script, no foreign request. */
 import { escapeHtml, proseHtml, wholeHtml } from "../http/index.ts";
 import type { SpaceView } from "../contract/api.ts";
+import { handOverPaths } from "../contract/hand-over.ts";
 import type { PoolView } from "../contract/pools.ts";
 import type { StatusView } from "../contract/status.ts";
 import { isOpen, probesSay, type Isolation } from "../contract/isolation.ts";
@@ -51,7 +52,7 @@ export function page(title: string, body: string, options: { refreshing?: boolea
 /** The console's first page: pools, and each Space with its state and why. */
 export function consolePage(status: StatusView, spaces: readonly SpaceView[], account: string | null): string {
   const table = spaces.length
-    ? `<table><thead><tr><th>Space</th><th>State</th><th>Addresses: by name, and for programs</th></tr></thead><tbody>${spaces.map(spaceRow).join("")}</tbody></table>`
+    ? `<table><thead><tr><th>Space</th><th>State</th><th>Addresses: by name, and for programs</th></tr></thead><tbody>${spaces.map((space) => spaceRow(space, account)).join("")}</tbody></table>`
     : `<p class="panel">No Space yet. Make one: <code>waybill deploy ./my-app --space OWNER/my-app</code></p>`;
   return page(
     "Waybill",
@@ -62,6 +63,14 @@ export function consolePage(status: StatusView, spaces: readonly SpaceView[], ac
 <p class="muted">Any id has a story: <code>waybill explain ID</code>, or <code>${escapeHtml(status.url)}/w/ID</code></p>`,
     { refreshing: true },
   );
+}
+
+/** To each address. Who is signed in here is so there too by the first, which is for people: nobody who pays visits as a stranger. */
+export function appLinks(addresses: readonly string[], account: string | null): readonly string[] {
+  return addresses.map((address, at) => {
+    const to = account !== null && at === 0 ? `${address}${handOverPaths.signIn}` : address;
+    return `<a href="${escapeHtml(to)}">${escapeHtml(address)}</a>`;
+  });
 }
 
 /** Whom the console takes its reader for. */
@@ -82,9 +91,9 @@ function probesHtml(isolation: Isolation): string {
     : `<br><span class="${isOpen(isolation) ? "failed" : "muted"}">Probes: ${proseHtml(says)}</span>`;
 }
 
-function spaceRow({ id, sdk, state, since, says, build, addresses }: SpaceView): string {
+function spaceRow({ id, sdk, state, since, says, build, addresses }: SpaceView, account: string | null): string {
   const buildLink = build ? `<a href="/w/${escapeHtml(build.id)}">build ${escapeHtml(build.id)}</a>` : "";
-  const links = addresses.map((address) => `<a href="${escapeHtml(address)}">${escapeHtml(address)}</a>`).join("");
+  const links = appLinks(addresses, account).join("");
   return `<tr><td><strong><a href="/spaces/${escapeHtml(id)}">${escapeHtml(id)}</a></strong><br><span class="muted">${escapeHtml(sdk ?? "no release yet")}</span></td>
 <td><span${state === "failing" || state === "crash-looping" ? ' class="failed"' : ""}>${escapeHtml(state)}</span> <span class="muted">since ${timeHtml(since)}</span><br><span class="muted">${proseHtml(says)}</span>${buildLink}</td>
 <td class="whole">${links}</td></tr>`;

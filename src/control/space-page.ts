@@ -2,12 +2,12 @@
 import type { SpaceView } from "../contract/api.ts";
 import { buildLimitsSay, limitsSay, type Isolation } from "../contract/isolation.ts";
 import { escapeHtml, proseHtml } from "../http/index.ts";
-import { isolationPanel, page, timeHtml } from "./pages.ts";
+import { appLinks, isolationPanel, page, timeHtml } from "./pages.ts";
 
-/** `view` is what anybody may know of it. */
-export function spacePage(view: SpaceView, isolation: Isolation): string {
+/** `view` is what anybody may know of it; `account` who is signed in. */
+export function spacePage(view: SpaceView, isolation: Isolation, account: string | null): string {
   const { id, sdk, state, since, says, ends, addresses, limits } = view;
-  const links = addresses.map((address) => `<a href="${escapeHtml(address)}">${escapeHtml(address)}</a>`).join("<br>");
+  const links = appLinks(addresses, account).join("<br>");
   const builds =
     isolation.builds === undefined
       ? none("its time and what it writes to the disk are looked at; nothing else limits it")

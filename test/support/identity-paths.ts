@@ -36,6 +36,14 @@ const byItself: Counted = {
   says: "anna, who owns the Space: its app asked by itself, with no visitor's token",
 };
 const passedOn: Counted = { ...anna, says: "anna, who owns the Space that asked: it passed on no visitor's token" };
+/** A person at a browser, who is signed in at the console. */
+const bySession: Counted = { ...alice, billedBy: "session", says: "alice, who is signed in" };
+const byNothing: Counted = {
+  account: "address:127.0.0.1",
+  tier: "anonymous",
+  billedBy: "address",
+  says: "the address 127.0.0.1: nothing that came with the request says who asks",
+};
 const bad = (says: string): Refused => ({ code: "identity/bad-token", status: 401, says });
 
 export const identityPaths = {
@@ -67,12 +75,37 @@ export const identityPaths = {
   stranger: {
     path: "no account",
     by: "curl without a token",
-    counted: {
-      account: "address:127.0.0.1",
-      tier: "anonymous",
-      billedBy: "address",
-      says: "the address 127.0.0.1: nothing that came with the request says who asks",
-    },
+    counted: byNothing,
+  },
+  consoleBrowser: {
+    path: "a browser, from the console",
+    by: "who is signed in there follows the Space's link; Gradio's own page asks",
+    counted: bySession,
+  },
+  appBrowser: {
+    path: "a browser, at the app's address",
+    by: "`/.waybill/sign-in` there, then a component's server function on Gradio's own page",
+    counted: bySession,
+  },
+  rendered: {
+    path: "a page that was rendered on the server",
+    by: "the same browser; Gradio's Node in the Space renders the page (`ssr_mode=True`)",
+    counted: bySession,
+  },
+  strangerBrowser: {
+    path: "a browser that is signed in nowhere",
+    by: "Gradio's own page asks",
+    counted: byNothing,
+  },
+  embedded: {
+    path: "an app in a frame on another site",
+    by: "a browser that is signed in, also at the app's address: no frame gets that cookie",
+    counted: byNothing,
+  },
+  customPage: {
+    path: "a page of somebody's own, on another site",
+    by: "`Client.connect(url, { token })` of @gradio/client in the browser",
+    counted: byToken,
   },
   space: { path: "a Space that asks a Space", by: '`Client("bert/back")` in the app\'s function', counted: byToken },
   spaces: { path: "three Spaces deep", by: "the same, from Space to Space", counted: byToken },

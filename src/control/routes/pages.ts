@@ -1,5 +1,5 @@
 /** `GET /`, the plain console, and `GET /spaces/OWNER/NAME`, a Space's page. They show what anybody may know; of private Spaces to those alone who may read them. */
-import type { Route } from "../api.ts";
+import type { ApiContext, Route } from "../api.ts";
 import { mayKnowOf } from "../api.ts";
 import { consolePage, pageHeaders } from "../pages.ts";
 import { knownSpace, noSpace } from "./asked-space.ts";
@@ -10,11 +10,7 @@ export const pagesRoute: Route = (api, server) => {
     "/",
     async (c) =>
       new Response(
-        consolePage(
-          await server.status(),
-          await server.spaces.pageViews((row) => mayKnowOf(c, row)),
-          c.get("caller")?.account ?? null,
-        ),
+        consolePage(await server.status(), await server.spaces.pageViews((row) => mayKnowOf(c, row)), signedIn(c)),
         { headers: pageHeaders },
       ),
   );
@@ -23,6 +19,10 @@ export const pagesRoute: Route = (api, server) => {
     const known = knownSpace(c, server);
     const view = known && (await server.spaces.publicView(known.id));
     if (!view) return noSpace(c, `${owner}/${name}`);
-    return new Response(spacePage(view, server.isolation), { headers: pageHeaders });
+    return new Response(spacePage(view, server.isolation, signedIn(c)), { headers: pageHeaders });
   });
 };
+
+function signedIn(c: ApiContext): string | null {
+  return c.get("caller")?.account ?? null;
+}
