@@ -158,6 +158,16 @@ describe("OpenID Connect Core 1.0", () => {
     assert.ok(new URL(end.url).searchParams.get("code"));
   });
 
+  it("Core §3.1.2.1: of who is not signed in nothing is kept, however many there are; what asks for a new sign-in ends before others", async () => {
+    const kept = async (): Promise<number> =>
+      (await world.kept()).split("\n").filter((value) => value === "Interaction").length;
+    const before = await kept();
+    for (let n = 0; n < 20; n += 1) await new Browser().open(asked(demo, { state: `s${n}` }));
+    assert.equal(await kept(), before);
+    assert.equal((await new Browser().open(asked(demo, { prompt: "login" }))).url.includes("/login?next="), true);
+    assert.equal(await kept(), before + 1);
+  });
+
   it("Core §3.1.2.4: the page says who asks, for whom, for what and for how long, and is shown in no frame", async () => {
     const fresh = await world.app({ space: "alice/asks", scopes: ["write-repos"], expiresInMinutes: 60 });
     const { response } = await signedIn("bob").open(asked(fresh, { scope: "openid profile write-repos" }));

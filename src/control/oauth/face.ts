@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Provider } from "oidc-provider";
 import { visitorOf } from "../../http/visitor.ts";
 import type { Instant } from "../../stdx/time.ts";
+import { returnPathMaxLength } from "../return-path.ts";
 import { accountPicture } from "./claims.ts";
 import type { Consent } from "./consent.ts";
 import { SigningKeys } from "./keys.ts";
@@ -75,6 +76,11 @@ export class OpenIdFace {
       return;
     }
     if (path.startsWith(`${providerPaths.picture}/`)) return servePicture(path, response);
+    if (path === providerPaths.authorization && (await this.#signsInFirst(request))) {
+      const location = this.#parts.signInPath(request.url ?? "");
+      response.writeHead(303, { location, "cache-control": "no-store", "content-length": "0" }).end();
+      return;
+    }
     const opened = await this.#open();
     // What the provider says of its own address is not for whoever writes a `Host`.
     const { host, protocol } = new URL(isBrowsers || !isInside ? console : this.#parts.providerUrl());
@@ -84,6 +90,19 @@ export class OpenIdFace {
     if (path.startsWith(`${providerPaths.interaction}/`))
       return opened.consent.serve(opened.provider, request, response);
     return opened.answer(request, response);
+  }
+
+  /**
+   * Whoever is signed in nowhere signs in before the provider hears of it, and comes back with the same question: of strangers, who may be
+   * as many as they like, nothing is kept. Where the question says how somebody is to sign in, or is none of an app's, it is the provider's.
+   */
+  async #signsInFirst(request: IncomingMessage): Promise<boolean> {
+    const { method, url = "" } = request;
+    if (method !== "GET" || url.length > returnPathMaxLength) return false;
+    const asked = new URL(url, this.#parts.consoleUrl()).searchParams;
+    const isApps = this.#parts.clients.spaceOf(asked.get("client_id") ?? "") !== undefined;
+    if (!isApps || /\b(none|login)\b/.test(asked.get("prompt") ?? "") || asked.has("max_age")) return false;
+    return (await this.#parts.currentSession(request)) === undefined;
   }
 
   async #open(): Promise<Opened> {

@@ -22,7 +22,9 @@ import { providerPaths } from "./paths.ts";
 /** RFC 6749 §4.1.2 recommends ten minutes at most; a browser needs no second. */
 const codeSeconds = 60;
 /** To read, to sign in, to decide. */
-export const interactionSeconds = 1_800;
+const interactionSeconds = 1_800;
+/** Of somebody who is not signed in yet: of too many those that end first go, and these are never a signed-in person's. */
+const strangersInteractionSeconds = 600;
 /** What a person allowed is remembered for so long, and read for tokens that were given last. */
 export const rememberedSeconds = 30 * 24 * 3_600;
 const grantSeconds = 2 * rememberedSeconds;
@@ -112,7 +114,7 @@ function configurationOf(parts: SignInParts, keys: readonly JWK[]): Configuratio
       AuthorizationCode: codeSeconds,
       Grant: grantSeconds,
       IdToken: idTokenSeconds,
-      Interaction: interactionSeconds,
+      Interaction: (ctx) => (ctx.oidc.session?.accountId ? interactionSeconds : strangersInteractionSeconds),
       Session: interactionSeconds,
     },
     findAccount: async (_ctx, sub) => {
