@@ -1,11 +1,16 @@
 /** The keys of visitors' tokens are replaced while requests are under way, with the edge in processes of its own: nothing is refused. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
 import { decodeProtectedHeader } from "jose";
 import { Role } from "./support/cluster.ts";
 import { get, loadOf } from "./support/edge-load.ts";
 import { freePort } from "./support/free-port.ts";
 import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
+
+const waybill = resolve(import.meta.dirname, "../bin/waybill.js");
 
 describe("the keys of visitors' tokens, with an edge of two workers", () => {
   let up: Platform;
@@ -109,5 +114,22 @@ describe("the keys of visitors' tokens, with an edge of two workers", () => {
       assert.match(refused.text, /identity\/bad-signature|bad-signature/);
     }
     assert.equal((await byHand(await token())).status, 200);
+  });
+
+  test("a worker that hangs is named to whoever drops a key, who is not told that it is dropped everywhere", async () => {
+    const [hung] = (await up.admin.status()).edge ?? [];
+    assert.ok(hung);
+    process.kill(hung.pid, "SIGSTOP");
+    try {
+      const env = { ...process.env, WAYBILL_URL: up.url, WAYBILL_TOKEN: up.operatorToken };
+      const order = promisify(execFile)(process.execPath, [waybill, "key", "rotate", "--drop-former"], { env });
+      const told = (await order.catch((error: unknown) => error)) as { code?: number; stderr: string; stdout: string };
+      assert.equal(told.code, 1, told.stdout);
+      assert.match(told.stderr, new RegExp(`Not everywhere yet: ${hung.name}, process ${hung.pid} did not answer`));
+    } finally {
+      process.kill(hung.pid, "SIGCONT");
+    }
+    const { behind } = await up.admin.rotateVisitorKeys({ dropFormer: true });
+    assert.deepEqual(behind, []);
   });
 });

@@ -105,6 +105,8 @@ export interface VisitorKeysView {
     /** Of a former one: its tokens are refused from then on. */
     readonly until: string | null;
   }[];
+  /** After a rotation: processes of the edge, in words, that have not said that they go by these keys. */
+  readonly behind?: readonly string[];
 }
 
 /** An organisation of an account, in the Hub's shape. */

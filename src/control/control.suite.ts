@@ -204,7 +204,7 @@ export class ControlWorld implements AsyncDisposable {
       onChange: (space) => world.spaces.onEnvironment(space),
     });
     const visitorKeys = await VisitorKeyring.open({
-      ...{ settings: catalog.settings, random, clock, everyMs: null, publish: async () => undefined },
+      ...{ settings: catalog.settings, random, clock, everyMs: null, publish: async () => [] },
     });
     const organisations = await Organisations.open({
       ...{ accounts: catalog.accounts, members: catalog.members, clock, onAccount: () => undefined },

@@ -20,7 +20,7 @@ async function world() {
   const open = (over: Partial<KeyringParts> = {}) =>
     VisitorKeyring.open({
       ...{ settings, clock, everyMs: null, random: (count: number) => random.bytes(count) },
-      ...{ publish: async () => undefined, ...over },
+      ...{ publish: async () => [], ...over },
     });
   const mint = ({ kid, key }: VisitorKey) =>
     mintVisitorToken({
@@ -47,9 +47,9 @@ describe("the keys of visitors' tokens", () => {
   test("a rotation: whoever verifies has the new key before anybody mints with it", async () => {
     const { open, mint, verify } = await world();
     const told: (readonly VisitorKey[])[] = [];
-    const keys: VisitorKeyring = await open({ publish: async (all) => void told.push(all) });
+    const keys: VisitorKeyring = await open({ publish: async (all) => (told.push(all), []) });
     const before = keys.current;
-    assert.deepEqual(await keys.rotate(), { ok: true });
+    assert.deepEqual(await keys.rotate(), { ok: true, behind: [] });
     const [published, used] = told;
     assert.deepEqual(
       [published?.map(({ kid }) => kid), used?.map(({ kid }) => kid)],
@@ -63,15 +63,15 @@ describe("the keys of visitors' tokens", () => {
 
   test("while one is on its way to those who verify, the one before is minted with", async () => {
     const { open } = await world();
-    const heard = Promise.withResolvers<void>();
+    const heard = Promise.withResolvers<readonly string[]>();
     const asked = Promise.withResolvers<void>();
     const keys = await open({ publish: () => (asked.resolve(), heard.promise) });
     const { kid } = keys.current;
     const rotated = keys.rotate();
     await asked.promise;
     assert.deepEqual([keys.current.kid, stages(keys)], [kid, "current next"]);
-    heard.resolve();
-    await rotated;
+    heard.resolve(["w1"]);
+    assert.deepEqual(await rotated, { ok: true, behind: ["w1"] });
     assert.deepEqual([keys.facts[1]?.kid, stages(keys)], [kid, "current former"]);
   });
 
@@ -132,7 +132,7 @@ describe("the keys of visitors' tokens", () => {
       setOnce: (key, value) => settings.setOnce(key, value),
       set: () => Promise.reject(new Error("the disk is full")),
     };
-    const keys = await open({ settings: full, publish: async (all) => void told.push(all.length) });
+    const keys = await open({ settings: full, publish: async (all) => (told.push(all.length), []) });
     await assert.rejects(keys.rotate(), /disk is full/);
     assert.deepEqual([told, stages(keys)], [[], "current"]);
   });
@@ -140,7 +140,7 @@ describe("the keys of visitors' tokens", () => {
   test("the former ones are dropped where that is ordered, when nobody mints with them any more", async () => {
     const { open, mint, verify } = await world();
     const told: number[] = [];
-    const keys = await open({ publish: async (all) => void told.push(all.length) });
+    const keys = await open({ publish: async (all) => (told.push(all.length), []) });
     const before = mint(keys.current);
     await keys.rotate({ dropFormer: true });
     assert.deepEqual([told, stages(keys)], [[2, 2, 1], "current"]);

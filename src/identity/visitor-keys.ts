@@ -36,11 +36,17 @@ export interface KeyringParts {
   readonly clock: Clock;
   /** How long a key is minted with; null: until somebody orders another. */
   readonly everyMs: DurationMs | null;
-  /** Resolves when every process that mints or verifies goes by these, the current one first. */
-  readonly publish: (keys: readonly VisitorKey[]) => Promise<void>;
+  /**
+   * Resolves when every process that mints or verifies goes by these, the current one first; with those, in words, that have not said so
+   * in the time for it.
+   */
+  readonly publish: (keys: readonly VisitorKey[]) => Promise<readonly string[]>;
 }
 
-export type Rotated = { readonly ok: true } | { readonly ok: false; readonly says: string };
+/** `behind`: processes that may go by the keys of before still. */
+export type Rotated =
+  | { readonly ok: true; readonly behind: readonly string[] }
+  | { readonly ok: false; readonly says: string };
 
 const settingKey = "visitor-keys";
 /** As long as the hash: RFC 7518 §3.2. */
@@ -147,11 +153,10 @@ export class VisitorKeyring implements VisitorKeys {
       await this.#keep([this.#first, freshKey(random, "next", clock.wall()), ...former]);
     }
     await publish(this.#kept);
-    await this.#promote(dropFormer);
-    return { ok: true };
+    return { ok: true, behind: await this.#promote(dropFormer) };
   }
 
-  async #promote(dropFormer: boolean): Promise<void> {
+  async #promote(dropFormer: boolean): Promise<readonly string[]> {
     const since = this.#parts.clock.wall();
     const next = this.#kept
       .filter(({ stage }) => stage === "next")
@@ -159,10 +164,10 @@ export class VisitorKeyring implements VisitorKeys {
     const before = { ...this.#first, stage: "former", since } as const;
     const former = this.#kept.filter(({ stage }) => stage === "former");
     await this.#keep([...next, before, ...former]);
-    await this.#parts.publish(this.#kept);
-    if (!dropFormer) return;
+    const behind = await this.#parts.publish(this.#kept);
+    if (!dropFormer) return behind;
     await this.#keep(next);
-    await this.#parts.publish(this.#kept);
+    return this.#parts.publish(this.#kept);
   }
 
   /** On the disk first: a start that does not know a key refuses its tokens. */

@@ -190,20 +190,22 @@ export class EdgeDesk implements AsyncDisposable {
     this.#change({ type: "token-changed", id });
   }
 
-  /** Resolves when each worker goes by the keys as they are now. */
-  async keysChanged(): Promise<void> {
+  /** Resolves when each worker goes by the keys as they are now, with those that have not said so in time. */
+  async keysChanged(): Promise<readonly string[]> {
     const n = this.#change({ type: "keys", keys: this.#parts.keys() });
-    if (this.#haveAll(n)) return;
+    if (this.#haveAll(n)) return this.#behind(n);
     const { promise, resolve } = Promise.withResolvers<void>();
     const awaited = { n, heard: resolve };
     const late = setTimeout(() => {
-      this.#parts.onFailure("keys of visitors' tokens", new Error(`a worker did not take them in ${heardWithinMs} ms`));
+      const behind = this.#behind(n).join(", ");
+      this.#parts.onFailure("keys of visitors' tokens", new Error(`${behind} took none in ${heardWithinMs} ms`));
       resolve();
     }, heardWithinMs);
     this.#awaited.add(awaited);
     await promise;
     clearTimeout(late);
     this.#awaited.delete(awaited);
+    return this.#behind(n);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -271,12 +273,23 @@ export class EdgeDesk implements AsyncDisposable {
     for (const { socket, version } of this.#connections) if (version !== "") writeLine(socket, message);
   }
 
-  /** Whether all that carry requests have this change. An edge that has not named its workers yet may have some of before. */
+  /** Whether all that carry requests have this change, but those that say nothing. An edge that has not named its workers yet may have some of before. */
   #haveAll(n: number): boolean {
+    const now = this.#parts.now();
     return [...this.#connections].every(
       ({ workers }) =>
-        workers.size > 0 && [...workers.values()].every(({ report }) => report !== undefined && report.got >= n),
+        workers.size > 0 &&
+        [...workers.values()].every((worker) => hasChange(worker, n) || now - worker.reportedAt > heardWithinMs),
     );
+  }
+
+  /** Who does not go by this change, as far as they have said, in words. */
+  #behind(n: number): readonly string[] {
+    return [...this.#connections].flatMap(({ workers }) => {
+      if (workers.size === 0) return ["an edge that has named no workers yet"];
+      const late = [...workers].filter(([, worker]) => !hasChange(worker, n));
+      return late.map(([name, { pid }]) => `${name}, process ${pid}`);
+    });
   }
 
   #settleAwaited(): void {
@@ -415,4 +428,8 @@ export class EdgeDesk implements AsyncDisposable {
   #settle(what: string, done: Promise<unknown>): void {
     done.catch((error: unknown) => this.#parts.onFailure(what, error));
   }
+}
+
+function hasChange({ report }: Worker, n: number): boolean {
+  return report !== undefined && report.got >= n;
 }

@@ -183,7 +183,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     VisitorKeyring.open({
       ...{ settings: catalog.settings, random, clock, everyMs: config.keysEveryMs },
       // An edge in this process goes by the same keys.
-      publish: async () => apart?.keysChanged(),
+      publish: async () => (await apart?.keysChanged()) ?? [],
     }),
     loadReceiptKey(catalog.settings),
     loadOwnSecret(catalog.settings, "visits", random),

@@ -1,6 +1,7 @@
 /** `waybill key list|rotate`: the keys that sign visitors' tokens. For operators. */
 import type { Command } from "commander";
 import { contextOf } from "../context.ts";
+import { exit } from "../exit.ts";
 import type { Runner } from "../program.ts";
 
 export function declare(program: Command, run: Runner): void {
@@ -29,6 +30,13 @@ export function declare(program: Command, run: Runner): void {
         const wish = dropFormer === true ? { dropFormer } : {};
         const answer = await client.rotateVisitorKeys(wish, { signal: world.signal });
         context.answer(answer, context.quiet ? `${answer.keys[0]?.kid}\n` : drawKeys(context.paper, answer));
+        const behind = answer.behind ?? [];
+        if (behind.length === 0) return exit.done;
+        const still = dropFormer === true ? " and may take what the dropped ones have signed" : "";
+        world.stderr.write(
+          `Not everywhere yet: ${behind.join("; ")} did not answer${still}. End that process, or send SIGHUP to \`waybill edge\`.\n`,
+        );
+        return exit.failed;
       }),
     );
 }

@@ -23,7 +23,7 @@ export const visitorKeysRoute: Route = (api, server) => {
     const rotated = await server.visitorKeys.rotate({ dropFormer: wished.dropFormer ?? false });
     if (!rotated.ok) return refuse(c, "control/conflict", { detail: rotated.says });
     noteChange(c, { kid: server.visitorKeys.current.kid });
-    return c.json(viewOf(server));
+    return c.json({ ...viewOf(server), behind: rotated.behind } satisfies VisitorKeysView);
   });
 };
 
