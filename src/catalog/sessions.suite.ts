@@ -91,6 +91,7 @@ export function sessionsSuite(name: string, openSql: () => Promise<SqlRunner>): 
       assert.equal(await sessions.endOthers("alice", at(6), { keep: null }), 1);
       assert.deepEqual(await sessions.addresses("alice"), ["192.0.2.7"]);
       assert.deepEqual(await sessions.addresses("nobody"), []);
+      assert.deepEqual((await sessions.places()).toSorted(), ["192.0.2.7", "192.0.2.9"]);
     });
 
     test("a password is its account's one, and ends its sessions but one in the same commit", async () => {

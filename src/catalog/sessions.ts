@@ -38,6 +38,8 @@ export interface SessionOwner {
 
 /** Of one account at once: a person's browsers. Beyond it the one that was not used for longest ends. */
 export const sessionsMax = 100;
+/** Addresses that are told at once, some megabytes: who comes from one beyond them is a stranger. */
+const placesMax = 100_000;
 /** Sessions that hold no more are forgotten after so long. */
 export const sessionKeptMs = 30 * 24 * 3_600_000;
 /** Of one account, with those that have ended: whoever tries its name has them looked through for where it has been. */
@@ -138,6 +140,18 @@ export class Sessions {
       .where("account", "=", account)
       .where("address", "is not", null)
       .limit(sessionsMax)
+      .execute();
+    return rows.map(({ address }) => address ?? "");
+  }
+
+  /** From where anybody has signed in lately. */
+  async places(): Promise<readonly string[]> {
+    const rows = await this.#db
+      .selectFrom("sessions")
+      .select("address")
+      .distinct()
+      .where("address", "is not", null)
+      .limit(placesMax)
       .execute();
     return rows.map(({ address }) => address ?? "");
   }

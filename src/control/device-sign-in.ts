@@ -3,6 +3,7 @@
  * stronger than they are. It is made with their word, and the program is given its secret later: nobody holds one meanwhile.
  */
 import type { Scope } from "../identity/token-resolver.ts";
+import { addressGroup } from "../http/address-group.ts";
 import { deviceCodeLivesMs, DeviceCodes } from "../identity/device-codes.ts";
 import type { Device, DeviceAsk, DeviceClient, PollError } from "../identity/device-codes.ts";
 import type { Catalog } from "../catalog/catalog.ts";
@@ -15,6 +16,9 @@ import type { Refused } from "./spaces.ts";
 
 /** A program that is signed in so asks again after so long: what is forgotten on some machine ends by itself. */
 export const deviceTokenLivesMs = 90 * 24 * 3_600_000;
+
+/** Who signs in meanwhile is known a little later. */
+const placesKnownForMs = 10_000;
 
 export interface DeviceSignInParts {
   readonly catalog: Catalog;
@@ -39,15 +43,29 @@ export type DevicePolled =
 export class DeviceSignIn {
   readonly #parts: DeviceSignInParts;
   readonly #codes: DeviceCodes;
+  #places: { readonly groups: Promise<ReadonlySet<string | undefined>>; readonly until: number } | undefined;
 
   constructor(parts: DeviceSignInParts) {
     this.#parts = parts;
     this.#codes = new DeviceCodes(parts);
   }
 
-  begin(ask: DeviceAsk): { readonly deviceCode: string; readonly device: Device } | undefined {
+  async begin(ask: DeviceAsk): Promise<{ readonly deviceCode: string; readonly device: Device } | undefined> {
     this.#sweep();
-    return this.#codes.begin(ask);
+    return this.#codes.begin(ask) ?? this.#codes.begin(ask, { isKnown: await this.#isKnown(ask.address) });
+  }
+
+  /** Whether anybody has signed in at the console from there lately. It is asked while a flood goes on, so it is asked seldom. */
+  async #isKnown(address: string | null): Promise<boolean> {
+    const { catalog, clock } = this.#parts;
+    const now = clock.monotonic();
+    if (this.#places === undefined || now >= this.#places.until) {
+      const groups = catalog.sessions.places().then((all) => new Set(all.map(addressGroup)));
+      this.#places = { groups, until: now + placesKnownForMs };
+      groups.catch(() => (this.#places = undefined)); // Told to whoever asked; the next one asks again.
+    }
+    const group = addressGroup(address ?? undefined);
+    return group !== undefined && (await this.#places.groups).has(group);
   }
 
   /** What waits under the code that a person typed. */

@@ -147,4 +147,15 @@ describe("a device code", () => {
     time.now += deviceCodeLivesMs;
     begin({ address: "2001:db8::1" });
   });
+
+  test("is refused to strangers once two thousand wait, and begun where somebody has signed in", () => {
+    const { codes, begin } = world();
+    for (let count = 0; count < 2_000; count++) begin({ address: `2001:db8:${count.toString(16)}::1` });
+    const one = { ...ask, address: "192.0.2.1" };
+    assert.equal(codes.begin(one), undefined);
+    assert.ok(codes.begin(one, { isKnown: true }));
+    for (let count = 1; count < 500; count++)
+      assert.ok(codes.begin({ ...one, address: `198.51.${count >> 8}.${count & 255}` }, { isKnown: true }));
+    assert.equal(codes.begin(one, { isKnown: true }), undefined);
+  });
 });

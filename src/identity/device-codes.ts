@@ -37,6 +37,8 @@ export interface Device extends DeviceAsk {
 
 interface Held {
   readonly device: Device;
+  /** As coarse as one household gets its address. */
+  readonly whose: string;
   stage: Stage;
   polledAt: number | null;
   intervalMs: number;
@@ -58,12 +60,14 @@ export const pollIntervalMs = seconds(5);
 /** Of one address, and of all, at once: what a household starts, and some hundred kilobytes. */
 const ofAddressMax = 20;
 const allMax = 2_000;
+/** Beyond them, for addresses where somebody has signed in: strangers of however many others do not take those. */
+const ofKnownMax = 500;
 /** One that has ended is told as such for so long again, and unknown from then on. */
 const endedKeptMs = deviceCodeLivesMs;
 /** Wrong codes of one account before it has to wait. */
 const missesMax = 10;
 const missesForgottenMs = seconds(600);
-/** Consonants: no word, nothing that looks like another (§6.1). 20^8 codes, of which at most {@link allMax} are there. */
+/** Consonants: no word, nothing that looks like another (§6.1). 20^8 codes, of which some thousand are there. */
 const letters = "BCDFGHJKLMNPQRSTVWXZ";
 const userCodeLetters = 8;
 const deviceCodeBytes = 20;
@@ -80,16 +84,19 @@ export class DeviceCodes {
     this.#random = random;
   }
 
-  /** Undefined where too many wait, of that address or in all. */
-  begin(ask: DeviceAsk): { readonly deviceCode: string; readonly device: Device } | undefined {
+  /** Undefined where too many wait, of that address or in all. `isKnown`: somebody has signed in from that address. */
+  begin(
+    ask: DeviceAsk,
+    { isKnown = false }: { readonly isKnown?: boolean } = {},
+  ): { readonly deviceCode: string; readonly device: Device } | undefined {
     const now = this.#clock.monotonic();
     const living = [...this.#byDevice.values()].filter(({ device }) => now < device.until);
     const whose = addressAccount(ask.address ?? undefined);
-    const ofAddress = living.filter(({ device }) => addressAccount(device.address ?? undefined) === whose);
-    if (living.length >= allMax || ofAddress.length >= ofAddressMax) return undefined;
+    const ofAddress = living.filter((held) => held.whose === whose);
+    if (living.length >= allMax + (isKnown ? ofKnownMax : 0) || ofAddress.length >= ofAddressMax) return undefined;
     const deviceCode = `wbd_${base32(this.#random(deviceCodeBytes))}`;
     const device: Device = { ...ask, userCode: this.#userCode(), until: now + deviceCodeLivesMs };
-    const held: Held = { device, stage: { at: "waiting" }, polledAt: null, intervalMs: pollIntervalMs };
+    const held: Held = { device, whose, stage: { at: "waiting" }, polledAt: null, intervalMs: pollIntervalMs };
     this.#byUser.set(lettersOf(device.userCode), held);
     this.#byDevice.set(secretHash(deviceCode), held);
     return { deviceCode, device };

@@ -6,7 +6,8 @@ import { deviceCodeLivesMs, pollIntervalMs } from "../../identity/device-codes.t
 import type { Scope } from "../../identity/token-resolver.ts";
 import { createApi } from "../app.ts";
 import { ControlWorld } from "../control.suite.ts";
-import { deviceTokenLivesMs } from "../device-sign-in.ts";
+import { prng } from "../../stdx/prng.ts";
+import { DeviceSignIn, deviceTokenLivesMs } from "../device-sign-in.ts";
 
 const origin = "http://127.0.0.1:7070";
 const hfClient = "26be6b09-91c5-47da-9861-d2d2bb7a7e36";
@@ -236,5 +237,24 @@ describe("a program that signs in by a device code", () => {
     const begun = await begin();
     for (let tries = 0; tries < 10; tries++) assert.equal((await answer("ZZZZ-ZZZZ", "approve")).status, 404);
     assert.equal((await answer(begun.user_code, "approve")).status, 429);
+  });
+
+  test("is begun where somebody has signed in, while strangers of thousands of addresses ask", async () => {
+    const { world } = await open();
+    await using _ = world;
+    const { catalog, clock } = world;
+    const drawn = prng(7);
+    const random = (count: number) => drawn.bytes(count);
+    const devices = new DeviceSignIn({
+      ...{ catalog, clock, random, tokens: world.server.tokens },
+      onFailure: (_what, error) => assert.fail(String(error)),
+    });
+    const begin = (address: string) => devices.begin({ client: "waybill", machine: null, address, scopes: ["read"] });
+    for (let n = 0; n < 2_000; n += 1) assert.ok(await begin(`2001:db8:${n.toString(16)}::1`));
+    assert.equal(await begin("192.0.2.7"), undefined);
+    await world.server.sessions.make({ account: "alice", how: "password", address: "192.0.2.7", agent: null });
+    clock.advance(10_000);
+    assert.ok(await begin("192.0.2.7"));
+    assert.equal(await begin("192.0.2.8"), undefined);
   });
 });

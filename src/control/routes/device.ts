@@ -45,7 +45,7 @@ async function begin(c: ApiContext, server: Server): Promise<Response> {
   const scopes = scope === undefined || scope.trim() === "" ? usualScopes : scopesOf(scope);
   if (scopes === undefined)
     return oauthError(c, "invalid_scope", `Write some of ${tokenScopes.join(" ")}, with spaces between them.`);
-  const begun = server.devices.begin({ client, scopes, machine: machineOf(machine), address: addressOf(c) });
+  const begun = await server.devices.begin({ client, scopes, machine: machineOf(machine), address: addressOf(c) });
   if (begun === undefined)
     return refuse(c, "capacity/rate-limited", {
       detail: "Too many sign-ins wait to be answered. Answer those that were started, or wait ten minutes.",
