@@ -1,8 +1,8 @@
 /** What a visitor is to see of a fault, and answers that break off. */
-import type { Injected } from "./case.ts";
+import type { Work } from "./case.ts";
 
 /** The request that this answer is of, which is wrong where the visitor saw another status. */
-export function seen({ work, status }: { readonly work: string; readonly status: number }, wanted: number): Injected {
+export function seen({ work, status }: { readonly work: string; readonly status: number }, wanted: number): Work {
   return { id: work, also: () => otherThan(wanted, status) };
 }
 

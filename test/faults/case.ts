@@ -1,19 +1,23 @@
 /** What a case of the fault matrix is: a fault that is really caused, and what the platform has to say of it when asked. */
 import type { WaybillClient } from "../../src/client/api.ts";
 import type { DeployEvent } from "../../src/client/deploy.ts";
+import type { Problem } from "../../src/contract/problem.ts";
 import type { Code, Owner } from "../../src/evidence/codes.ts";
 import type { Certainty, Explanation } from "../../src/evidence/verdict.ts";
 import type { StandInSmi, StandInState } from "../support/nvidia-smi.ts";
 import type { Need } from "../support/needs.ts";
+import type { Doors } from "./cases/sign-in.ts";
 import { until, visit, type Account, type App, type Platform } from "../support/platform.ts";
 
 /** Platforms that the cases run on: each in a folder of its own, with other limits. */
-export type StageName = "main" | "kills" | "tight" | "bare" | "cards" | "sleepy" | "boxed";
+export type StageName = "main" | "kills" | "tight" | "bare" | "cards" | "sleepy" | "boxed" | "doors";
 
 export interface Stage {
   readonly up: Platform;
   /** What the stage `cards` has for cards; a case that changes it puts it back. */
   readonly smi: StandInSmi;
+  /** What the stage `doors` has people sign in by. */
+  readonly doors: Doors;
   /** Owns `app`, and visits it; free tier. */
   readonly alice: Account;
   /** Fills the pool: no window limit. */
@@ -24,8 +28,15 @@ export interface Stage {
   readonly fresh: (files?: Readonly<Record<string, string>>, onEvent?: (event: DeployEvent) => void) => Promise<App>;
 }
 
-/** Whose id is asked for, and what more is known of the truth. */
-export interface Injected {
+/** Whose id is asked for, and what more is known of the truth; or what was told of that which is no work with a waybill. */
+export type Injected = Work | Answered;
+
+export interface Answered extends Pick<Work, "done"> {
+  readonly told: Problem;
+  readonly also?: () => string | undefined;
+}
+
+export interface Work {
   readonly id: string;
   /** Who asks; the Space's owner where it is not said. */
   readonly asks?: WaybillClient;
@@ -56,7 +67,7 @@ export interface FaultCase {
 export interface Control {
   readonly name: string;
   readonly on: StageName;
-  run(stage: Stage): Promise<Injected>;
+  run(stage: Stage): Promise<Work>;
 }
 
 export const proved: readonly Certainty[] = ["proved"];

@@ -28,6 +28,7 @@ import { nodeCases } from "./cases/nodes.ts";
 import { pythonCases } from "./cases/python.ts";
 import { replicaCases } from "./cases/replicas.ts";
 import { routeCases } from "./cases/route.ts";
+import { Doors, signInCases } from "./cases/sign-in.ts";
 import { spaceCases } from "./cases/spaces.ts";
 import { tellCases } from "./cases/tells.ts";
 import { transferCases } from "./cases/transfers.ts";
@@ -68,9 +69,13 @@ const stages: Readonly<Record<StageName, UpOptions>> = {
   cards: { gpus: null },
   sleepy: { gpus: null, env: { WAYBILL_WAKE_SECONDS: "1" } },
   boxed: { sandbox: "bubblewrap", env: boxedEnv },
+  doors: { gpus: null },
 };
 /** Two platforms at a time: what one waits for, the other works in. */
-const lanes: readonly (readonly StageName[])[] = [["main"], ["kills", "tight", "bare", "cards", "sleepy", "boxed"]];
+const lanes: readonly (readonly StageName[])[] = [
+  ["main"],
+  ["kills", "tight", "bare", "cards", "sleepy", "doors", "boxed"],
+];
 const rightLeast = 0.97;
 
 const faults = [
@@ -78,6 +83,7 @@ const faults = [
   ...cardCases,
   ...gradioCases,
   ...identityCases,
+  ...signInCases,
   ...routeCases,
   ...tellCases,
   ...buildCases,
@@ -165,8 +171,10 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
       : {};
   using archives = name === "boxed" && noImages === false ? await Archives.make() : null;
   const images = archives === null ? {} : { WAYBILL_IMAGES: archives.folder };
+  await using doors = await Doors.open();
   const { env = {}, ...options } = { ...stages[name], ...own };
-  await using up = await Platform.start({ ...options, env: { ...env, ...images } });
+  const signIn = name === "doors" ? doors.env : {};
+  await using up = await Platform.start({ ...options, env: { ...env, ...images, ...signIn } });
   const alice = await up.account("alice");
   const crowd = await up.account("crowd", "unlimited");
   const loud = await up.account("loud", "unlimited");
@@ -178,6 +186,7 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
   const stage: Stage = {
     up,
     smi,
+    doors,
     alice,
     crowd,
     app,

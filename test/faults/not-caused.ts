@@ -4,14 +4,6 @@ import type { Code } from "../../src/evidence/codes.ts";
 const apiItself =
   "an answer of the platform's own API, which is no work with a waybill; test/platform.test.ts makes it";
 
-const consoleItself =
-  "an answer of the platform's own API, which is no work with a waybill; src/control/console-caller.test.ts makes it";
-
-const signInItself =
-  "an answer of the console's sign-in, which is no work with a waybill; src/control/sign-in.test.ts makes it";
-const byProvider =
-  "an answer of the platform's own console, which is no work with a waybill; test/sign-in-providers.test.ts makes it";
-
 const moved =
   "it takes a disk without room, one that fails, or dozens of files on their way; test/transfers.test.ts makes it with limits of its own";
 
@@ -25,19 +17,7 @@ export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "transfer/too-much-at-once": moved,
   "transfer/disk-full": moved,
   "transfer/failed": moved,
-  "identity/missing": apiItself,
   "identity/expired": "a visitor's token lasts two hours; the token's unit tests hand in the clock",
-  "identity/bad-ticket": apiItself,
-  "identity/session-ended": consoleItself,
-  "identity/cross-site": consoleItself,
-  "identity/bad-password": signInItself,
-  "identity/bad-link": signInItself,
-  "identity/too-many-tries": signInItself,
-  "identity/insecure": signInItself,
-  "identity/provider-down": byProvider,
-  "identity/provider-answer": byProvider,
-  "identity/sign-in-ended": byProvider,
-  "identity/no-account": byProvider,
   "runtime/sandbox-denied": "the platform does not start where no sandbox can be made; test/sandbox.test.ts shows it",
   "egress/gateway-down":
     "said in the app's own log while the gateway is away, and by nobody else: there is no work with an id",

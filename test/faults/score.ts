@@ -3,7 +3,7 @@ import type { WaybillClient } from "../../src/client/api.ts";
 import { codeRow, splitCode } from "../../src/evidence/codes.ts";
 import type { Explanation, Verdict } from "../../src/evidence/verdict.ts";
 import { until } from "../support/platform.ts";
-import type { FaultCase, Injected } from "./case.ts";
+import type { Answered, FaultCase, Injected, Work } from "./case.ts";
 import type { CaseReport, ControlReport, Score } from "./document.ts";
 
 /** Evidence of another process is on its way for a moment: a verdict may sharpen for so long. */
@@ -12,9 +12,11 @@ const sharpensWithinMs = 30_000;
 export async function scoreCase(
   fault: FaultCase,
   name: string,
-  { id, asks, also }: Injected,
+  injected: Injected,
   owner: WaybillClient,
 ): Promise<Omit<CaseReport, "tookMs">> {
+  if ("told" in injected) return scoreAnswer(fault, name, injected);
+  const { id, asks, also } = injected;
   const [boundary, code] = splitCode(fault.code);
   const explanation = await sharpest(
     asks ?? owner,
@@ -42,10 +44,32 @@ export async function scoreCase(
   };
 }
 
+/** Where the answer is all that there is: its code, whose fault it was, and what to do. */
+function scoreAnswer(fault: FaultCase, name: string, { told, also }: Answered): Omit<CaseReport, "tookMs"> {
+  const [boundary, code] = splitCode(fault.code);
+  const { owner, status, next } = codeRow(fault.code);
+  const wrongs = [
+    told.boundary === boundary && told.code === code ? undefined : `said ${told.boundary}/${told.code}: ${told.detail}`,
+    told.owner === (fault.owner ?? owner) ? undefined : `blames ${told.owner}, not ${owner}`,
+    told.status === status ? undefined : `its status is ${told.status}, not ${status}`,
+    told.next === next ? undefined : `says to do "${told.next}", not "${next}"`,
+    also?.(),
+  ].filter((text) => text !== undefined);
+  return {
+    name,
+    injected: { boundary, code },
+    said: { boundary: told.boundary, code: told.code, certainty: "proved" },
+    score: wrongs.length > 0 ? "wrong" : "right",
+    why: wrongs.length > 0 ? wrongs.join("; ") : null,
+    id: told.waybill ?? null,
+    sentence: told.detail,
+  };
+}
+
 /** `blamed`: the platform took a fault on itself where there was none. */
 export async function scoreControl(
   name: string,
-  { id, asks, also }: Injected,
+  { id, asks, also }: Work,
   owner: WaybillClient,
 ): Promise<ControlReport> {
   const explanation = await sharpest(asks ?? owner, id, () => true);

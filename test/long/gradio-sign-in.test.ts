@@ -61,7 +61,7 @@ describe("signing in to a Gradio app", { skip }, () => {
     await up.admin.createAccount({ name: "acme", organisation: true, admin: "alice" });
     await deploy("who", "hf_oauth_scopes: [read-repos]\n");
     await deploy("members", "hf_oauth_authorized_org: acme\nhf_oauth_expiration_minutes: 1\n");
-    browser = await openChromium();
+    browser = await openChromium("--ignore-certificate-errors");
   });
   after(async () => {
     await browser?.close();
@@ -89,7 +89,7 @@ describe("signing in to a Gradio app", { skip }, () => {
   /** Presses the app's button, and signs in at the console where it asks. */
   async function press(page: Page): Promise<void> {
     await page.getByRole("button", { name: "Sign in with Hugging Face" }).click();
-    await page.waitForURL(new RegExp(`^http://localhost:${new URL(up.url).port}/login\\?next=`));
+    await page.waitForURL(new RegExp(`^https?://localhost:${new URL(up.url).port}/login\\?next=`));
     await page.getByLabel("Account").fill("bob");
     await page.getByLabel("Password", { exact: true }).fill(password);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
@@ -195,5 +195,27 @@ describe("signing in to a Gradio app", { skip }, () => {
       return (await said(page)) === "a stranger";
     });
     assert.ok(Date.now() >= Date.parse(expiresAt ?? ""));
+  });
+
+  test("with TLS all of it goes by https, in the same way", async () => {
+    await up.stop();
+    await up.up({ env: { WAYBILL_TLS: "ca" } });
+    await until("the app runs again", async () => (await up.admin.space("alice/who")).state === "running");
+    const [address = ""] = (await up.admin.space("alice/who")).addresses;
+    assert.match(address, /^https:/);
+    await using context = await visitor();
+    const page = await context.newPage();
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await page.goto(address);
+    await press(page);
+    await page.getByRole("button", { name: "Allow" }).click();
+    await page.getByRole("button", { name: "Logout (bob)" }).waitFor();
+    await says(page, known);
+    assert.equal(page.url(), `${address}/`);
+    assert.deepEqual(
+      asked.filter((url) => url.startsWith("http:")),
+      [],
+    );
   });
 });
