@@ -23,14 +23,17 @@ import { openSqliteJournal } from "../src/journal/index.ts";
 import type { SqliteJournal } from "../src/journal/index.ts";
 import { compact } from "../src/main/compact.ts";
 import { instant } from "../src/stdx/time.ts";
-import type { Clock } from "../src/stdx/time.ts";
-import { balancesOf, callsIn, keptJournals } from "../test/support/kept-journals.ts";
+import type { Clock, Instant } from "../src/stdx/time.ts";
+import { balancesOf, callsIn, identityIn, keptJournals } from "../test/support/kept-journals.ts";
 import type { KeptJournal } from "../test/support/kept-journals.ts";
 
 /** Of each kind of event, and of calls that were settled: a few hundred kilobytes, which stay in the repository for ever. */
 const eachLeast = 2;
 const settledLeast = 40;
 const livesMost = 100;
+const drawsMost = 10;
+/** More than there will be folders. */
+const seedStep = 1_000;
 /** Of a life's end; the ledger's time is its own. */
 const clockOf = (it: Ledger): Clock => ({ wall: () => it.now, monotonic: () => 0 });
 const onFatal = (failure: Error): never => {
@@ -39,12 +42,22 @@ const onFatal = (failure: Error): never => {
 
 const number = 1 + Math.max(0, ...readdirSync(keptJournals).map(Number));
 const folder = join(keptJournals, String(number));
-const it = drawn(number);
-const catalog = await keepWhole(join(folder, "whole"), it);
-await keepCompacted(join(folder, "compacted"), join(folder, "whole"), it);
-const kept = { ...whatItCameTo(it), catalog };
+const kept = await keepFirst();
 writeFileSync(join(folder, "kept.json"), `${JSON.stringify(kept, null, 2)}\n`);
 console.log(`${folder}: ${kept.totals.records} records, ${Object.keys(kept.events).length} kinds of events`);
+
+/** The first draw of this number of which a compaction removes some calls that are listed, and leaves some. */
+async function keepFirst(): Promise<KeptJournal> {
+  const [whole, compacted] = [join(folder, "whole"), join(folder, "compacted")];
+  for (let n = 0; n < drawsMost; n += 1) {
+    rmSync(folder, { recursive: true, force: true });
+    const it = drawn(number + n * seedStep);
+    const rows = await keepWhole(whole, it);
+    const left = await keepCompacted(compacted, whole, it);
+    if (left > 0 && left < rows.catalog.calls) return { ...whatItCameTo(it), ...rows };
+  }
+  assert.fail(`of ${drawsMost} draws none has calls before and after what a compaction removes`);
+}
 
 /** The same number draws the same lives. */
 function drawn(seed: number): Ledger {
@@ -78,7 +91,7 @@ function asShipped(it: Ledger): void {
 }
 
 /** Two snapshots, and records after both. */
-async function keepWhole(to: string, it: Ledger): Promise<KeptJournal["catalog"]> {
+async function keepWhole(to: string, it: Ledger): Promise<Pick<KeptJournal, "catalog" | "identity">> {
   mkdirSync(to, { recursive: true });
   await using journal = await openSqliteJournal({ folder: to, onFatal });
   const last = it.records.length;
@@ -97,28 +110,71 @@ async function keepSnapshot(journal: SqliteJournal, state: State): Promise<void>
   await journal.saveSnapshot({ index: state.index, stateHash: hash("sha256", body, "hex"), body });
 }
 
-/** Its tables as they are now, with an account, a Space and all calls with their receipts. */
-async function keepCatalog(journal: SqliteJournal, it: Ledger): Promise<KeptJournal["catalog"]> {
+/** Its tables as they are now, with an account, a Space, all calls with their receipts, and something of all that lets somebody in. */
+async function keepCatalog(journal: SqliteJournal, it: Ledger): Promise<Pick<KeptJournal, "catalog" | "identity">> {
   const catalog = await Catalog.open(journal.sql, clockOf(it));
   await catalog.accounts.create({ name: "alice", tier: "free", role: "user", createdAt: it.now });
   const created = await catalog.spaces.create("alice", "demo", it.now);
   assert.ok(created.ok);
   await catalog.calls.project(it.records);
-  return callsIn(catalog);
+  await keepIdentity(catalog, it.now);
+  return { catalog: await callsIn(catalog), identity: await identityIn(catalog) };
 }
 
-/** All records go that are older than a quarter of the ledger's life. */
-async function keepCompacted(to: string, whole: string, it: Ledger): Promise<void> {
-  cpSync(whole, to, { recursive: true });
-  const [first] = it.records;
+async function keepIdentity({ tokens, sessions, passwords, members, identities, apps, audit }: Catalog, now: Instant) {
+  const later = instant(now + 3_600_000);
+  const alice = { account: "alice", createdAt: now };
+  await tokens.create({ ...alice, id: "t_own", hash: "aa", name: "laptop", scopes: ["read", "gpu"], expiresAt: null });
+  const spaces = [{ space: "alice/demo", right: "write" }] as const;
+  await tokens.create({ ...alice, id: "t_space", hash: "bb", name: "ci", scopes: [], spaces, expiresAt: later });
+  await sessions.create({
+    ...{ ...alice, id: "s_1", hash: "cc", how: "password", expiresAt: later, address: "192.0.2.7", agent: null },
+  });
+  await passwords.set({ account: "alice", hash: "$argon2id$…", changedAt: now }, { keep: "s_1" });
+  const acme = { name: "acme", tier: "free", role: "user", kind: "organisation", createdAt: now } as const;
+  const member = { organisation: "acme", account: "alice", role: "admin", since: now, addedBy: "admin" } as const;
+  await members.found(acme, member);
+  const at = { issuer: "https://id.example", subject: "248289761001", linkedAt: now, linkedBy: "admin" };
+  await identities.link({ ...at, account: "alice" });
+  const seal = { key: "k_1", sealed: "sealed" };
+  await apps.clientOnce({ ...seal, space: "alice/demo", client: "app_1", createdAt: now });
+  await apps.addKey({ ...seal, id: "ok_1", alg: "EdDSA", createdAt: now });
+  const artifact = { ...seal, lookup: null, expiresAt: later, consumedAt: null };
+  await apps.put({ ...artifact, model: "Grant", id: "grant", grantId: null }, now);
+  const token = { ...alice, id: "t_app", hash: "dd", name: "alice/demo", app: "alice/demo", expiresAt: later } as const;
+  await apps.put({ ...artifact, model: "AccessToken", id: "dd", grantId: "grant" }, now, {
+    ...token,
+    scopes: ["read"],
+  });
+  await audit.add({
+    ...{ at: now, account: "alice", token: null, session: "s_1", address: "192.0.2.7", action: "app.allow" },
+    ...{ target: "space/alice/demo", owner: "alice", request: "q_1", outcome: "done", was: null, became: null },
+  });
+}
+
+/** A quarter of the ledger's life. */
+function keptMsOf({ records, now }: Ledger): number {
+  const [first] = records;
   assert.ok(first);
-  const keepMs = (it.now - first.at) / 4;
-  const { removed } = await compact({ data: to, journal: null, keepMs }, clockOf(it));
-  assert.ok(removed > 0 && removed < it.records.length, `${removed} records went`);
-  for (const lock of [to, whole]) rmSync(join(lock, "journal.lock"));
+  return (now - first.at) / 4;
 }
 
-function whatItCameTo(it: Ledger): Omit<KeptJournal, "catalog"> {
+/** All records go that are older than that; how many calls are listed still. */
+async function keepCompacted(to: string, whole: string, it: Ledger): Promise<number> {
+  cpSync(whole, to, { recursive: true });
+  const { removed } = await compact({ data: to, journal: null, keepMs: keptMsOf(it) }, clockOf(it));
+  assert.ok(removed > 0 && removed < it.records.length, `${removed} records went`);
+  const calls = await listedIn(to, it);
+  for (const lock of [to, whole]) rmSync(join(lock, "journal.lock"));
+  return calls;
+}
+
+async function listedIn(folder: string, it: Ledger): Promise<number> {
+  await using journal = await openSqliteJournal({ folder, onFatal });
+  return (await callsIn(await Catalog.open(journal.sql, clockOf(it)))).calls;
+}
+
+function whatItCameTo(it: Ledger): Omit<KeptJournal, "catalog" | "identity"> {
   const replay = new Replay();
   const events: Record<string, number> = {};
   for (const record of it.records) {

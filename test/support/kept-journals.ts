@@ -22,6 +22,8 @@ export interface KeptJournal {
   readonly counts: readonly Count[];
   /** Of the whole journal: calls that the catalog lists, and what their receipts charge. */
   readonly catalog: Awaited<ReturnType<typeof callsIn>>;
+  /** Who may be whom, as the catalog has it; older folders have none of it. */
+  readonly identity?: Awaited<ReturnType<typeof identityIn>>;
   /** How many of each kind. */
   readonly events: Readonly<Record<string, number>>;
 }
@@ -46,6 +48,22 @@ export async function callsIn({ calls }: Catalog): Promise<{ readonly calls: num
     if (page.next === null) return sum;
     before = page.next;
   }
+}
+
+/** Of alice and all organisations: what lets somebody in, and what was noted of it. */
+export async function identityIn(catalog: Catalog) {
+  const { tokens, sessions, passwords, members, identities, apps, audit } = catalog;
+  return {
+    tokens: await tokens.list("alice"),
+    sessions: await sessions.list("alice"),
+    password: (await passwords.get("alice")) ?? null,
+    members: await members.all(),
+    identities: await identities.list("alice"),
+    clients: await apps.clients(),
+    grants: [(await apps.get({ model: "Grant", id: "grant" })) ?? null],
+    keys: await apps.keys(),
+    audit: (await audit.list({}, { page: undefined, limit: pageMax }))?.items ?? [],
+  };
 }
 
 /** A kept folder, whole or compacted. */
