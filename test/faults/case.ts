@@ -49,7 +49,7 @@ export interface Work {
 export interface FaultCase {
   readonly code: Code;
   /** Skipped, and said so, where the machine lacks it. */
-  readonly needs?: Extract<Need, "gradio" | "images" | "volumes" | "own-disk">;
+  readonly needs?: Extract<Need, "gradio" | "images" | "volumes" | "own-disk" | "cc">;
   /** What tells it from other cases of its code. */
   readonly how: string;
   readonly on: StageName;

@@ -116,6 +116,9 @@ const { skip: noVolumes } = await needs("sandbox", "volumes");
 /** The same of those with another machine, which is one for whom the server's folder is covered. */
 const { skip: noOtherMachine } = await needs("sandbox", "own-disk");
 
+/** The same of those whose platform has a clock of its own. */
+const { skip: noLibrary } = await needs("cc");
+
 const began = performance.now();
 const cases: CaseReport[] = [];
 const controlCases: ControlReport[] = [];
@@ -206,7 +209,7 @@ async function onStage(name: StageName, work: readonly Work[]): Promise<void> {
 function lackingFor({ needs: need }: FaultCase): string | false {
   return need === undefined
     ? false
-    : { gradio: noGradio, images: noImages, volumes: noVolumes, "own-disk": noOtherMachine }[need];
+    : { gradio: noGradio, images: noImages, volumes: noVolumes, "own-disk": noOtherMachine, cc: noLibrary }[need];
 }
 
 async function causeAndScore(name: string, fault: FaultCase, stage: Stage): Promise<void> {

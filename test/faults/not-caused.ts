@@ -17,7 +17,6 @@ export const notCaused: Partial<Readonly<Record<Code, string>>> = {
   "transfer/too-much-at-once": moved,
   "transfer/disk-full": moved,
   "transfer/failed": moved,
-  "identity/expired": "a visitor's token lasts two hours; the token's unit tests hand in the clock",
   "runtime/sandbox-denied": "the platform does not start where no sandbox can be made; test/sandbox.test.ts shows it",
   "egress/gateway-down":
     "said in the app's own log while the gateway is away, and by nobody else: there is no work with an id",

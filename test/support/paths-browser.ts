@@ -5,6 +5,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type * as gradio from "@gradio/client";
 import type { Browser, BrowserContext, Frame, Page } from "playwright-core";
 import { openChromium } from "./browser.ts";
 
@@ -94,7 +95,7 @@ export class PathsBrowser implements AsyncDisposable {
     return await page.evaluate(
       async ([url, by]) => {
         const from = "/browser.js";
-        const { Client } = (await import(from)) as typeof import("@gradio/client");
+        const { Client } = (await import(from)) as Pick<typeof gradio, "Client">;
         const client = await Client.connect(url ?? "", { token: by as `hf_${string}` });
         const { data } = await client.predict("/works", [21]);
         return String((data as unknown[])[0]);

@@ -1,5 +1,6 @@
 /** Who somebody claims to be, and is not. */
-import { until, visit } from "../../support/platform.ts";
+import { FaultyLibc } from "../../support/faulty-libc.ts";
+import { Platform, until, visit } from "../../support/platform.ts";
 import { seen } from "../answers.ts";
 import { proved, type FaultCase, type Injected } from "../case.ts";
 
@@ -28,6 +29,27 @@ export const identityCases: readonly FaultCase[] = [
       const theirs = (await visit(`${other.url}/token`, crowd)).text;
       const { call } = await visit(`${app.url}/raw/schedule?token=${encodeURIComponent(theirs)}`, alice);
       return { id: call };
+    },
+  },
+  {
+    code: "identity/expired",
+    needs: "cc",
+    how: "an app keeps a visitor's token for three hours, by a clock that is set",
+    on: "main",
+    certainty: proved,
+    async inject() {
+      const libc = new FaultyLibc();
+      const up = await Platform.start({ env: libc.env, gpus: "1x1" });
+      const done = async (): Promise<void> => {
+        await up[Symbol.asyncDispose]();
+        libc[Symbol.dispose]();
+      };
+      const alice = await up.account("alice");
+      const { url } = await up.deploy(alice, "app");
+      const token = (await visit(`${url}/token`, alice)).text;
+      libc.setWall(3 * 3_600_000);
+      const { call } = await visit(`${url}/raw/schedule?seconds=1&token=${encodeURIComponent(token)}`, alice);
+      return { id: call, asks: alice.client, done };
     },
   },
   {
