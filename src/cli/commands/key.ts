@@ -33,7 +33,7 @@ export function declare(program: Command, run: Runner): void {
         const behind = answer.behind ?? [];
         if (behind.length === 0) return exit.done;
         const still = dropFormer === true ? " and may take what the dropped ones have signed" : "";
-        world.stderr.write(
+        context.note(
           `Not everywhere yet: ${behind.join("; ")} did not answer${still}. End that process, or send SIGHUP to \`waybill edge\`.\n`,
         );
         return exit.failed;

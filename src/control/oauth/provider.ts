@@ -23,7 +23,7 @@ import { providerPaths } from "./paths.ts";
 const codeSeconds = 60;
 /** To read, to sign in, to decide. */
 const interactionSeconds = 1_800;
-/** Of somebody who is not signed in yet: of too many those that end first go, and these are never a signed-in person's. */
+/** Of somebody who is not signed in yet: of too many those that end first go, so these before one that a signed-in person has just begun. */
 const strangersInteractionSeconds = 600;
 /** What a person allowed is remembered for so long, and read for tokens that were given last. */
 export const rememberedSeconds = 30 * 24 * 3_600;
