@@ -7,6 +7,7 @@ import module, { createRequire } from "node:module";
 import { constants, homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { setFlagsFromString } from "node:v8";
 
 const nodeMajorLeast = 26;
 const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
@@ -15,6 +16,9 @@ const program = findProgram();
 if (Number(process.versions.node.split(".")[0]) >= nodeMajorLeast) {
   process.argv[1] = program;
   withoutExperimentalWarnings();
+  // What a start has filled is given back also when nothing happens in the half minute after it (src/main/idle-memory.ts). Set before
+  // anything is compiled: V8 keeps what it compiled with other flags apart.
+  setFlagsFromString("--gc-memory-reducer-start-delay-ms=0");
   keepCompiled();
   await import(pathToFileURL(program).href);
 } else {

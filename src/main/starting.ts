@@ -8,6 +8,7 @@ import { ListenError } from "../edge/index.ts";
 import { SecretKeyMissing } from "../identity/secret-box.ts";
 import { closeInheritedFiles } from "../runtime/inherited-files.ts";
 import { readConfig, type PlatformConfig } from "./config.ts";
+import { giveBackWhenIdle } from "./idle-memory.ts";
 import type { PlatformLog } from "./platform.ts";
 
 export interface UpWorld {
@@ -34,6 +35,7 @@ export function prepareProcess({ json }: { readonly json: boolean }): PlatformLo
   // Plain processes that we start would inherit what our starter left open, and what they make is read by other users.
   if (process.channel === undefined) closeInheritedFiles();
   process.umask(0o022);
+  giveBackWhenIdle();
   // A person at a terminal sees warnings only, since the screen is for what matters.
   return pino(
     { level: json ? "info" : "warn", base: null, timestamp: pino.stdTimeFunctions.isoTime },
