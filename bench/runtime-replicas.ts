@@ -9,6 +9,7 @@ import { freePort } from "../test/support/free-port.ts";
 import { bench, dial, textOf, tools, until, watch, type Started } from "../test/support/replicas.ts";
 import { sandboxes, sandboxPorts } from "../test/support/sandboxes.ts";
 import { bundle } from "../tools/bundle.ts";
+import { cpuUs } from "./process-cpu.ts";
 import { pssMB } from "./process-memory.ts";
 
 export const app = `require("node:http").createServer((_, to) => to.end("hi")).listen(process.env.PORT, "127.0.0.1");\n`;
@@ -94,6 +95,10 @@ export async function replicaBench(sandboxed: boolean): Promise<ReplicaBench> {
       await boxes[Symbol.asyncDispose]();
     },
   };
+}
+
+export function shimCpuUs(all: readonly Started[]): number {
+  return cpuUs(all.map(({ plan }) => readShim(plan.folder)?.pid ?? 0));
 }
 
 export function shimMB(all: readonly Started[]): number {

@@ -17,7 +17,7 @@ import {
 import { logThroughput } from "./log-throughput.ts";
 import { npmByHand, ourBuilds } from "./runtime-builds.ts";
 import { pssMB } from "./process-memory.ts";
-import { replicaBench, shimMB, type ReplicaBench } from "./runtime-replicas.ts";
+import { replicaBench, shimCpuUs, shimMB, type ReplicaBench } from "./runtime-replicas.ts";
 
 const boots = 5;
 /** Figures of memory are told at this many. */
@@ -31,12 +31,15 @@ const floodMegabytes = 300;
 const probesWithinMs = 60_000;
 /** Idle is what was left alone: what the start and the probes took is given back within half a minute. */
 const leftAloneMs = 40_000;
+/** Several of a shim's slowest looks. */
+const idleWatchMs = 15_000;
 const aboveOwnStart = "wake of a stopped app above its own start ms";
 const promised = {
   "boot ms": 1_500,
   "idle MB": 140,
   "MB per replica": 25,
   "wake frozen ms": 150,
+  "idle processor % of 100 shims": 15,
   [aboveOwnStart]: 150,
 } as const;
 
@@ -134,6 +137,13 @@ async function replicaFigures(sandboxed: boolean, report: Report): Promise<reado
     figure("answer at 100 replicas ms", "ms", answers),
     figure("MB per replica at 100", "MB", [shimMB(all)]),
   ];
+  // A first look of each at everything is over.
+  await delay(idleWatchMs);
+  const usedBefore = shimCpuUs(all);
+  await delay(idleWatchMs);
+  const idle = (shimCpuUs(all) - usedBefore) / (10 * idleWatchMs);
+  report(`${many} idle shims use ${idle.toFixed(1)} % of a processor`);
+  hundred.push(figure("idle processor % of 100 shims", "%", [idle]));
   await Promise.all(all.map((one) => bench.stop(one)));
   const rate = await cycleRate(bench);
   report(`${rate.toFixed(1)} starts and stops a second`);

@@ -22,14 +22,20 @@ export interface DiskWatchOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** A disk takes a gigabyte in a second: so much more than its bound may a build have written when it is ended. */
+/** A disk takes a gigabyte in a second: a quarter of that more than its bound may a build have written when it is ended. */
 const lookEveryMs = 250;
+const fastBytesPerMs = (1 << 30) / 1_000;
+/** While there is so much room that no bound can be passed before the next look, and at the most. */
+const lookEveryMaxMs = 2_000;
 /** What others delete meanwhile hides what a build writes, so now and then files are counted in any case. */
 const countEveryMs = 30_000;
 
 export class DiskWatch implements Disposable {
   readonly #options: DiskWatchOptions;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+  /** What can be written before a bound is passed. */
+  #roomBytes = 0;
   #counted = { bytes: 0, free: Infinity, at: performance.now() };
   #looking: Promise<void> | undefined;
   #isOver = false;
@@ -37,7 +43,7 @@ export class DiskWatch implements Disposable {
 
   constructor(options: DiskWatchOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.look(), lookEveryMs);
+    this.#lookAgain();
   }
 
   /** Looks now; resolves when it is known. */
@@ -48,7 +54,13 @@ export class DiskWatch implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #lookAgain(): void {
+    const ms = Math.min(Math.max(this.#roomBytes / fastBytesPerMs, lookEveryMs), lookEveryMaxMs);
+    this.#timer = setTimeout(() => void this.look().then(() => this.#isClosed || this.#lookAgain()), ms);
   }
 
   async #look(): Promise<void> {
@@ -66,6 +78,7 @@ export class DiskWatch implements Disposable {
       this.#counted = { bytes, free, at: performance.now() };
     }
     const gone = this.#counted.free - free;
+    this.#roomBytes = Math.min(this.#limitBytes - this.#counted.bytes - gone, free - (reserve?.bytes ?? 0));
     const isDue = performance.now() - this.#counted.at > countEveryMs;
     if (this.#counted.bytes + gone <= this.#limitBytes && !isDue) return;
     const bytes = await bytesBelow(folders, since);

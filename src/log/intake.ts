@@ -61,6 +61,11 @@ export class Intake {
     this.#take(stream, bytes);
   }
 
+  /** Something waits for {@link tick}: without more output no other call would write it. */
+  get waits(): boolean {
+    return Object.values(this.#streams).some(({ floods, waited, splitter }) => floods || waited || splitter.open);
+  }
+
   /** Writes lines that have no newline yet, and the newest of a flood as far as the rate allows. */
   tick(): void {
     this.#refill();

@@ -42,12 +42,16 @@ export async function runShim(stored: StoredPlan, place: Place | null, secrets =
   const plan = Object.keys(secrets).length === 0 ? stored : { ...stored, spec: { ...stored.spec, secrets } };
   const spool = join(plan.folder, "spool");
   const name = `shim.${plan.spec.replica}`;
-  const emitter = await openSpool({ folder: spool, name, clock, random, onFailure: (error) => console.error(error) });
+  const onFailure = (error: Error): void => console.error(error);
+  const evidence = await evidenceLine(
+    (ports) => openSpool({ folder: spool, name, clock, random, onFailure, ...ports }),
+    openShipper({ folder: spool }),
+  );
   await place?.mounted;
   const shim = await startShim(plan, place, {
     clock,
     processes: linuxProcesses(),
-    evidence: evidenceLine(emitter, openShipper({ folder: spool })),
+    evidence,
     watchFolders: async (options) => {
       const watch = new DiskWatch({ ...options, since: 0 });
       await watch.look();

@@ -44,6 +44,8 @@ export interface SpoolOptions {
   readonly onFailure?: (error: Error) => void;
   /** Nothing can be kept, at the second try either. Called once; without it the spool goes on trying. */
   readonly onBroken?: (error: Error) => void;
+  /** There is something to ship that was not there before. */
+  readonly onWritten?: () => void;
 }
 
 /** Lines that are not known to be on the disk. */
@@ -110,6 +112,7 @@ export class Spool implements Emitter {
   readonly #maxBytes: number;
   readonly #onFailure: (error: Error) => void;
   readonly #onBroken: (error: Error) => void;
+  readonly #onWritten: () => void;
 
   constructor(options: SpoolOptions, name: string, epoch: number, renamed: string | null) {
     this.name = name;
@@ -121,6 +124,7 @@ export class Spool implements Emitter {
     this.#maxBytes = options.maxBytes ?? spoolMaxBytes;
     this.#onFailure = options.onFailure ?? (() => {});
     this.#onBroken = options.onBroken ?? (() => {});
+    this.#onWritten = options.onWritten ?? (() => {});
   }
 
   write(draft: Draft): Entry {
@@ -252,6 +256,7 @@ export class Spool implements Emitter {
     for (let done = 0; done < bytes.length;) done += fs.writeSync(this.#file, bytes, done);
     this.#torn = false;
     this.#bytes += bytes.length;
+    this.#onWritten();
   }
 
   #hold(lines: string, count: number): void {

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Server } from "node:net";
 import { describe, test } from "node:test";
 import {
   endAll,
   family,
   howEnded,
   isAlive,
+  listenerWatch,
   member,
   members,
   parseStat,
@@ -111,5 +114,50 @@ describe("processes", () => {
       "SIGKILL 11",
       "SIGKILL 12",
     ]);
+  });
+});
+
+describe("listenerWatch", { skip: process.platform !== "linux" && "/proc is Linux's" }, () => {
+  async function listener(port = 0): Promise<Server> {
+    const server = createServer().listen(port, "127.0.0.1");
+    await once(server, "listening");
+    return server;
+  }
+  async function close(server: Server): Promise<void> {
+    server.close();
+    await once(server, "close");
+  }
+
+  for (const [whose, pids] of [
+    ["whose process is known", [process.pid]],
+    ["of somebody else", []],
+  ] as const) {
+    test(`a port ${whose} is listened on until its socket is closed, and again by the next one`, async () => {
+      const first = await listener();
+      const { port } = first.address() as AddressInfo;
+      const isListening = listenerWatch(port, () => pids, 2);
+      for (let asked = 0; asked < 6; asked++) assert.equal(isListening(), true);
+      await close(first);
+      assert.equal(isListening(), false);
+      const second = await listener(port);
+      assert.equal(isListening(), true);
+      await close(second);
+      assert.equal(isListening(), false);
+    });
+  }
+
+  test("the table of sockets is not read while the socket that listened is open", async () => {
+    const server = await listener();
+    let looks = 0;
+    const pids = (): readonly number[] => {
+      looks += 1;
+      return [process.pid];
+    };
+    const isListening = listenerWatch((server.address() as AddressInfo).port, pids, 4);
+    for (let asked = 0; asked < 5; asked++) isListening();
+    assert.equal(looks, 1);
+    isListening();
+    assert.equal(looks, 2, "and now and then it is, in any case");
+    await close(server);
   });
 });

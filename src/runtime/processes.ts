@@ -226,10 +226,47 @@ export function listeningPorts(pids: readonly number[]): ReadonlySet<number> {
   return ports;
 }
 
-/** Whether anybody in this network namespace listens on a TCP port; undefined where that cannot be seen. */
-export function isListening(port: number): boolean | undefined {
-  if (read("/proc/net/tcp") === "") return undefined;
-  return [...listeningSockets().values()].includes(port);
+/** An open file of a process, as the kernel names what is behind it: `socket:[inode]`. */
+interface OpenFile {
+  readonly path: string;
+  readonly target: string;
+}
+
+/**
+ * Asks whether anybody in this network namespace listens on a TCP port; undefined where that cannot be seen. The kernel's table of
+ * sockets costs milliseconds, so a socket that was seen to listen is taken for doing so while one of `pids` has it open, for so many
+ * answers: one that was only shut down stays open.
+ */
+export function listenerWatch(
+  port: number,
+  pids: () => readonly number[],
+  answersByFileMax: number,
+): () => boolean | undefined {
+  let known: OpenFile | undefined;
+  let byFile = 0;
+  return () => {
+    if (known !== undefined && byFile < answersByFileMax && link(known.path) === known.target) {
+      byFile += 1;
+      return true;
+    }
+    known = undefined;
+    byFile = 0;
+    if (read("/proc/net/tcp") === "") return undefined;
+    const targets = new Set([...listeningSockets()].flatMap(([inode, at]) => (at === port ? `socket:[${inode}]` : [])));
+    if (targets.size > 0) known = openFileOf(pids(), targets);
+    return targets.size > 0;
+  };
+}
+
+function openFileOf(pids: readonly number[], targets: ReadonlySet<string>): OpenFile | undefined {
+  for (const pid of pids) {
+    for (const name of names(`/proc/${pid}/fd`)) {
+      const path = `/proc/${pid}/fd/${name}`;
+      const target = link(path);
+      if (targets.has(target)) return { path, target };
+    }
+  }
+  return undefined;
 }
 
 /** Ports by inode (proc_pid_net(5)); state 0A is LISTEN. */

@@ -47,6 +47,9 @@ export interface WatchedDisk {
 
 /** A fast disk takes a gigabyte in that time: less than what is kept free of it. */
 const lookEveryMs = 500;
+const fastBytesPerMs = (1 << 30) / lookEveryMs;
+/** While there is so much room that nothing can happen before the next look, and at the most for what is only told. */
+const lookEveryMaxMs = 2_000;
 /** Some hundred megabytes at a slow disk's pace. */
 const writeOutWithinMs = 10_000;
 /** What an app may write without being one that goes on writing: its caches, and what the file system itself needs. */
@@ -75,17 +78,21 @@ export async function watchDisk(watched: WatchedDisk): Promise<DiskWatch> {
     tell(facts);
     end();
   };
-  const look = (reserve: ReturnType<typeof reserveLook>): void => {
-    const low = reserve();
+  /** Gives the bytes that can be written before anything is to be done. */
+  const look = (reserve: ReturnType<typeof reserveLook>): number => {
+    const { low, roomBytes } = reserve();
+    let room = roomBytes;
     if (low !== null) stop("runtime/disk-low", low.says, { place: "the node's disk", ...low.facts });
     for (const place of sized) {
       const found = place.look();
+      if (place.isOnDisk && !place.isTold) room = Math.min(room, found.sizeBytes * tellAtShare - found.usedBytes);
       if (found.share < tellAgainBelowShare) place.isTold = false;
       if (found.share < tellAtShare || place.isTold) continue;
       place.isTold = true;
       note(saysFull(place, found));
       tell({ place: place.name, usedBytes: found.usedBytes, sizeBytes: found.sizeBytes, share: found.share });
     }
+    return room;
   };
   const counting = countedPlaces(plan).map(({ name, folder, bytes, more }) =>
     watched.watchFolders({
@@ -108,7 +115,13 @@ export async function watchDisk(watched: WatchedDisk): Promise<DiskWatch> {
       end = ends;
       sized = sizedPlaces(plan, pid1);
       const reserve = reserveLook(plan, sized, watched.images);
-      timer = setInterval(() => look(reserve), lookEveryMs);
+      const lookAgain = (ms: number): void => {
+        timer = setTimeout(() => {
+          const ms = look(reserve) / fastBytesPerMs;
+          if (ended === undefined) lookAgain(Math.min(Math.max(ms, lookEveryMs), lookEveryMaxMs));
+        }, ms);
+      };
+      lookAgain(lookEveryMs);
     },
     trouble() {
       if (ended !== undefined) return ended;
@@ -119,7 +132,7 @@ export async function watchDisk(watched: WatchedDisk): Promise<DiskWatch> {
       return full.length === 0 ? null : { says: full.join(" "), ended: false, code: "app/disk-full" };
     },
     close() {
-      clearInterval(timer);
+      clearTimeout(timer);
       for (const place of sized) place.close();
       for (const count of counts) count[Symbol.dispose]();
     },
@@ -138,19 +151,20 @@ function reserveLook({ folder, sandbox }: StoredPlan, sized: readonly Place[], f
   let usedBefore: number | undefined;
   let givenBefore: number | undefined;
   let writingOut: Promise<void> | undefined;
-  return (): { readonly says: string; readonly facts: Facts } | null => {
-    if (reserveBytes === 0 || onDisk.length === 0) return null;
+  return (): { readonly low: { readonly says: string; readonly facts: Facts } | null; readonly roomBytes: number } => {
+    if (reserveBytes === 0 || onDisk.length === 0) return { low: null, roomBytes: Infinity };
     const { bavail, bsize } = statfsSync(folder);
     const freeBytes = bavail * bsize;
     if (freeBytes >= reserveBytes) usedBefore = givenBefore = writingOut = undefined;
     usedBefore ??= used();
-    if (freeBytes >= reserveBytes) return null;
+    const roomBytes = freeBytes - reserveBytes;
+    if (roomBytes >= 0) return { low: null, roomBytes };
     // What it wrote while there was room is not counted when it reaches the disk.
     writingOut ??= writeOut(onDisk).then(() => void (givenBefore = given()));
     const writtenBytes = Math.max(used() - usedBefore, given() - (givenBefore ?? Infinity));
-    if (writtenBytes <= littleBytes) return null;
+    if (writtenBytes <= littleBytes) return { low: null, roomBytes };
     const says = `The node's disk has ${sizeOf(freeBytes)} left, where ${sizeOf(reserveBytes)} are to stay free, and the app goes on writing.`;
-    return { says, facts: { freeBytes, reserveBytes, writtenBytes } };
+    return { low: { says, facts: { freeBytes, reserveBytes, writtenBytes } }, roomBytes };
   };
 }
 

@@ -28,6 +28,8 @@ export interface WatchedMemory {
 }
 
 const lookEveryMs = 1_000;
+/** The kernel acts by itself, and the sandbox's own end is asked for when it comes. */
+const countEveryMs = 2_000;
 const mib = 1 << 20;
 
 export function watchMemory(watched: WatchedMemory): MemoryWatch {
@@ -45,7 +47,7 @@ function countKills({ sandbox, note }: WatchedMemory): MemoryWatch {
     if (seen > told) note(`${memoryOf(sandbox)} were used up, and the kernel killed ${seen - told} of its processes`);
     told = seen;
     seen = oomKills(counter);
-  }, lookEveryMs);
+  }, countEveryMs);
   return {
     endedIt: () => oomKills(counter) > told,
     ranOut: () => oomKills(counter) > atFirst,

@@ -163,14 +163,26 @@ function exitOf(child: ChildProcess): Promise<AppEnd> {
 /** Writes what an app prints into its log; resolves when both streams are closed and all of it is there. */
 export async function logOutput(streams: Readonly<Record<OutputStream, Readable>>, log: ReplicaLog): Promise<void> {
   const { intake } = log;
-  const ticks = setInterval(() => intake.tick(), tickMs);
+  let ticks: NodeJS.Timeout | undefined;
+  // An app that prints nothing wakes nobody.
+  const tickSoon = (): void => {
+    if (intake.waits) ticks ??= setTimeout(tick, tickMs);
+  };
+  const tick = (): void => {
+    ticks = undefined;
+    intake.tick();
+    tickSoon();
+  };
   const closed = Object.entries(streams).map(async ([name, stream]) => {
-    stream.on("data", (bytes: Buffer) => intake.push(name as OutputStream, bytes));
+    stream.on("data", (bytes: Buffer) => {
+      intake.push(name as OutputStream, bytes);
+      tickSoon();
+    });
     await once(stream, "close");
     intake.end(name as OutputStream);
   });
   await Promise.all(closed);
-  clearInterval(ticks);
+  clearTimeout(ticks);
 }
 
 /**

@@ -1,10 +1,12 @@
 /** The shim's evidence on its way to the agent: one batch at a time, again after each new connection, until it is acknowledged. */
 import type { EvidenceBatch } from "../../contract/agent.ts";
 import { lastSeqOf, type Acknowledgement, type Shipper } from "../../record/ship.ts";
-import type { Spool } from "../../record/spool.ts";
+import type { Spool, SpoolOptions } from "../../record/spool.ts";
 
 export interface EvidenceLine {
   readonly emitter: Spool;
+  /** Called when something was written: what was acknowledged is no longer all. */
+  onWritten(hear: () => void): void;
   /** The next batch; undefined while one is on its way, or there is nothing more. */
   next(): EvidenceBatch | undefined;
   acknowledge(mark: Acknowledgement): void;
@@ -16,10 +18,17 @@ export interface EvidenceLine {
   readonly acknowledged: boolean;
 }
 
-export function evidenceLine(emitter: Spool, shipper: Shipper): EvidenceLine {
+/** `open`: opens the emitter's spool. */
+export async function evidenceLine(
+  open: (ports: Required<Pick<SpoolOptions, "onWritten">>) => Promise<Spool>,
+  shipper: Shipper,
+): Promise<EvidenceLine> {
   let sent: Acknowledgement | undefined;
+  let written = (): void => undefined;
+  const emitter = await open({ onWritten: () => written() });
   return {
     emitter,
+    onWritten: (hear) => void (written = hear),
     next() {
       if (sent) return undefined;
       const batch = shipper.next();

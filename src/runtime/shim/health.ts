@@ -3,7 +3,7 @@
  * not notice; with one, the app is asked, as a visitor would. Several failures in a row are an end.
  */
 import type { HealthSpec } from "../../contract/agent.ts";
-import { isListening } from "../processes.ts";
+import { listenerWatch } from "../processes.ts";
 import { askHttp, type Answer } from "./http-look.ts";
 
 export interface HealthWatch {
@@ -16,6 +16,8 @@ export interface WatchedApp {
   readonly host: string;
   readonly port: number;
   readonly health: HealthSpec;
+  /** Its processes, now. */
+  pids(): readonly number[];
   /** Called once; `says` is the last failure. */
   onFailing(says: string): void;
 }
@@ -23,17 +25,22 @@ export interface WatchedApp {
 /** One slow answer is nothing: an app may be busy for a while. */
 export const failuresMax = 3;
 const serverError = 500;
+/** A minute's, at the usual pace. */
+const answersByFileMax = 12;
 
-export function watchHealth({ host, port, health, onFailing }: WatchedApp): HealthWatch {
+export function watchHealth({ host, port, health, pids, onFailing }: WatchedApp): HealthWatch {
   const { path, everyMs } = health;
   let failures = 0;
   let paused = false;
   let asking = false;
+  const isListening = listenerWatch(port, pids, answersByFileMax);
   const look = async (): Promise<void> => {
     if (paused || asking) return;
     asking = true;
     const failed =
-      path === null ? listens(port) : failureOf(path, await askHttp({ host, port, path, withinMs: everyMs }));
+      path === null
+        ? missing(port, isListening())
+        : failureOf(path, await askHttp({ host, port, path, withinMs: everyMs }));
     asking = false;
     // What was asked before it was frozen may be answered by that alone.
     failures = failed === undefined || paused ? 0 : failures + 1;
@@ -51,8 +58,8 @@ export function watchHealth({ host, port, health, onFailing }: WatchedApp): Heal
   };
 }
 
-function listens(port: number): string | undefined {
-  return isListening(port) === false ? `nothing listens on its port ${port} any more` : undefined;
+function missing(port: number, isThere: boolean | undefined): string | undefined {
+  return isThere === false ? `nothing listens on its port ${port} any more` : undefined;
 }
 
 function failureOf(path: string, answer: Answer): string | undefined {

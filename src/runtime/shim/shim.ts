@@ -21,7 +21,7 @@ import { openExits } from "../exits.ts";
 import { readExit, socketNames, writeStored, type SandboxPlan, type ShimRecord, type StoredPlan } from "../folder.ts";
 import { maskOf } from "../../log/mask.ts";
 import { readLogFiles } from "../../log/segments.ts";
-import type { Processes } from "../processes.ts";
+import { members, type Processes } from "../processes.ts";
 import { gatewaySocketName } from "../../contract/egress.ts";
 import type { WatchFolders } from "../sandbox/disk.ts";
 import { openNetwork, type Network } from "../net/network.ts";
@@ -107,7 +107,7 @@ const lookEveryMs = 50;
 const healthEveryMs = durationMs(5_000);
 /** An app that hangs does not use the grace of others. */
 const unhealthyGraceMs = 2_000;
-const shipEveryMs = 500;
+const shipWithinMs = 500;
 
 /**
  * Runs the replica of `plan`, whose app's place is on its way, where it has one. Throws what keeps it from starting at all: a socket in
@@ -129,7 +129,7 @@ class RunningShim implements Shim {
   readonly #startedAt: number;
   readonly #limits: Pick<ReplicaStatus, "limits">;
   readonly #stopping = new AbortController();
-  readonly #shipping = setInterval(() => this.#ship(), shipEveryMs);
+  #shipping: NodeJS.Timeout | undefined;
   #inbound: Server | undefined;
   #finish: () => void = () => undefined;
   #gpu: GpuSide | undefined;
@@ -158,6 +158,7 @@ class RunningShim implements Shim {
     this.#log = new ReplicaLog(plan.folder, world.clock, maskOf(plan.spec.secrets ?? {}));
     this.#status = this.#statusOf("starting", null);
     this.done = new Promise((resolve) => (this.#finish = resolve));
+    world.evidence.onWritten(() => this.#shipSoon());
     this.#control = controlServer({
       hello: () => this.#greet(),
       message: (message) => this.#order(message),
@@ -277,7 +278,9 @@ class RunningShim implements Shim {
     if (port !== app.port) this.#log.note(`No app_port is given, so port ${port} is taken for the app's.`);
     const health = this.#plan.spec.health ?? { path: null, everyMs: healthEveryMs };
     const onFailing = (says: string): void => void this.#giveUp(app, "app/health-failing", says, unhealthyGraceMs);
-    this.#health = watchHealth({ host, port, health, onFailing });
+    const pids = (): readonly number[] =>
+      app.of === null ? [] : members(this.#world.processes, app.of, process.pid).map(({ pid }) => pid);
+    this.#health = watchHealth({ host, port, health, pids, onFailing });
     this.#connect = () => connect({ port, host, noDelay: true, allowHalfOpen: true });
     this.#become(this.#statusOf("ready", this.#status.socket));
   }
@@ -398,7 +401,7 @@ class RunningShim implements Shim {
   }
 
   async #close(): Promise<void> {
-    clearInterval(this.#shipping);
+    clearTimeout(this.#shipping);
     this.#control.close();
     await this.#gpu?.close();
     await this.#network?.close();
@@ -438,6 +441,14 @@ class RunningShim implements Shim {
       ...part,
       complete: ended && part.lines.length === 0 && part.more !== true,
     });
+  }
+
+  /** What comes within that time goes along. */
+  #shipSoon(): void {
+    this.#shipping ??= setTimeout(() => {
+      this.#shipping = undefined;
+      this.#ship();
+    }, shipWithinMs);
   }
 
   #ship(): void {
