@@ -90,6 +90,10 @@ describe("git push", () => {
     assert.notEqual(push.exitCode, 0);
     assert.match(push.says, /remote: weights\.bin has 10 MB/);
     assert.match(push.says, /remote: {3}git lfs install && git lfs migrate import --include="\*\.bin"/);
+    const id = /remote: explain: (b_\w+)/.exec(push.says)?.[1] ?? assert.fail(push.says);
+    const { verdict } = await alice.client.explain(id);
+    assert.deepEqual([verdict?.boundary, verdict?.code, verdict?.owner], ["build", "push-too-large", "app"]);
+    assert.match(verdict?.sentence ?? "", /weights\.bin has 10 MB/i);
   });
 
   test("no token, a wrong one, another's and one that may not write are each told apart", async () => {

@@ -52,6 +52,7 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
     ensure: refused,
     inTurn: refused,
     refuse: refused,
+    tooLarge: refused,
     pushed: refused,
     watch: refused,
     onFailure: (what, error) => assert.fail(`${what}: ${String(error)}`),

@@ -87,6 +87,8 @@ describe("apps in a sandbox", { skip }, () => {
     assert.match(page, new RegExp(`open files\\s+${limits.openFiles} `));
     assert.match(page, /Limits of a build\s+time\s+1200 s\s+memory\s+\d+ MiB, .*disk\s+\d+ MiB written/s);
     assert.equal((await fetch(`${up.url}/spaces/alice/none`)).status, 404);
+    const built = (await up.admin.build(app.deployed.build?.id ?? "")).limits;
+    assert.deepEqual(built, isolation.builds, "the record of a build says what the node's builds have");
     const [said] = await texts(up.admin.buildLog(app.deployed.build?.id ?? ""), /^limits of this build: /);
     assert.match(said ?? "", /time 1200 s; memory \d+ MiB, .*; processes \d+, .*; disk \d+ MiB written, looked at$/);
   });

@@ -199,6 +199,7 @@ export class BuildDesk {
           if (state !== "started" && step !== "publish") this.#stepEntry(held, step, state, tookMs, end);
           send({ type: "build-step", build, fence, step, state, tookMs });
         },
+        limits: (limits) => send({ type: "build-limits", build, fence, limits }),
         trouble: (says) => {
           this.#options.log.warn({ build, says }, "a build's leftovers");
           this.#entry(held, "build.step", "done", { step: "tidy", says });

@@ -2,7 +2,7 @@
 import { lstat, mkdir, writeFile } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import type { BuildSpec, ReplicaLimits } from "../contract/agent.ts";
-import { buildLimitsSay } from "../contract/isolation.ts";
+import { buildLimitsSay, type LimitsOfBuild, type PlainBuildLimits } from "../contract/isolation.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { buildLimits, Intake, tickMs } from "../log/intake.ts";
@@ -107,6 +107,8 @@ export interface BuildLogLine {
 
 export interface BuildEvents {
   log(line: BuildLogLine): void;
+  /** What is in force on the build; again when its commands have a bench. */
+  limits?(limits: LimitsOfBuild): void;
   /** `end` comes with `failed`: what the step's entry says. */
   step(step: string, state: "started" | "done" | "failed", tookMs: number, end?: StepFailure): void;
   /** Something that is no failure of the build's, and that the operator should hear of. */
@@ -185,6 +187,12 @@ export class Workshop {
       note: (text) => this.note(text),
     });
     this.#environments = tools.environments ?? new Environments();
+    on.limits?.(this.#whole);
+  }
+
+  /** What holds for each build, whatever runs its commands. */
+  get #whole(): PlainBuildLimits {
+    return { wholeMs: this.spec.limitMs, writtenBytes: this.diskBytes };
   }
 
   /** The app's files. */
@@ -421,8 +429,11 @@ export class Workshop {
   }
 
   #tellLimits(limits: ReplicaLimits): void {
-    const all = buildLimitsSay({ ...limits, wholeMs: this.spec.limitMs, writtenBytes: this.diskBytes });
-    this.note(`limits of this build: ${all.map(([name, says]) => `${name} ${says}`).join("; ")}`);
+    const { wholeMs, writtenBytes } = this.#whole;
+    const all = { ...limits, wholeMs, writtenBytes };
+    this.#on.limits?.(all);
+    const says = buildLimitsSay(all).map(([name, what]) => `${name} ${what}`);
+    this.note(`limits of this build: ${says.join("; ")}`);
   }
 
   #environment(): Record<string, string> {

@@ -2,6 +2,7 @@
 import { sql } from "kysely";
 import type { Selectable } from "kysely";
 import type { BuildEventView, BuildStage, BuildView } from "../contract/api.ts";
+import type { LimitsOfBuild } from "../contract/isolation.ts";
 import type { ReleaseManifest } from "../contract/release.ts";
 import type { SqlRunner } from "../stdx/sql.ts";
 import { between, instant, iso } from "../stdx/time.ts";
@@ -45,6 +46,8 @@ export interface BuildRow {
   readonly retryOf: string | null;
   /** What the queue keeps of an open build, as JSON; this table does not look into it. */
   readonly machine: string | null;
+  /** What was in force on it; absent before a builder has said so. */
+  readonly limits?: LimitsOfBuild;
   /** When its log and its events were removed; absent while they are there. */
   readonly trimmedAt?: Instant;
 }
@@ -212,19 +215,23 @@ export class Builds {
     return numUpdatedRows > 0n;
   }
 
-  #insert({ because, steps, ...row }: BuildRow) {
-    return this.#db
-      .insertInto("builds")
-      .values({ ...row, because: JSON.stringify(because), steps: JSON.stringify(steps) });
+  #insert({ because, steps, limits, ...row }: BuildRow) {
+    return this.#db.insertInto("builds").values({
+      ...row,
+      because: JSON.stringify(because),
+      steps: JSON.stringify(steps),
+      ...(limits && { limits: JSON.stringify(limits) }),
+    });
   }
 
-  #change(id: string, { because, steps, ...change }: BuildChange) {
+  #change(id: string, { because, steps, limits, ...change }: BuildChange) {
     return this.#db
       .updateTable("builds")
       .set({
         ...change,
         ...(because && { because: JSON.stringify(because) }),
         ...(steps && { steps: JSON.stringify(steps) }),
+        ...(limits && { limits: JSON.stringify(limits) }),
         id, // so that an empty change is a statement too
       })
       .where("id", "=", id)
@@ -320,6 +327,7 @@ export function buildView(row: BuildRow, now: Instant): BuildView {
     steps: row.steps,
     because: row.because,
     release: row.release,
+    limits: row.limits ?? null,
     ...(row.trimmedAt === undefined ? {} : { trimmedAt: iso(row.trimmedAt) }),
   };
 }
@@ -361,9 +369,10 @@ function insertRelease(db: Database, release: ReleaseRow) {
     .onConflict((conflict) => conflict.column("id").doNothing());
 }
 
-function buildOf({ trimmedAt, ...row }: Selectable<BuildsTable>): BuildRow {
+function buildOf({ trimmedAt, limits, ...row }: Selectable<BuildsTable>): BuildRow {
   return {
     ...row,
+    ...(limits === null ? {} : { limits: JSON.parse(limits) as LimitsOfBuild }),
     ...(trimmedAt === null ? {} : { trimmedAt: instant(trimmedAt) }),
     stage: row.stage as BuildStage,
     because: JSON.parse(row.because) as string[],

@@ -310,6 +310,16 @@ export function catalogSuite(name: string, openSql: () => Promise<SqlRunner>, nu
       );
     });
 
+    test("a build keeps what was in force on it, once a builder has said so", async () => {
+      const { builds } = await open();
+      await builds.create(queued);
+      const view = async (): Promise<unknown> => buildView((await builds.get("b_1")) ?? assert.fail(), at(1)).limits;
+      assert.equal(await view(), null);
+      await builds.update("b_1", { limits: { wholeMs: 1, writtenBytes: 2 } });
+      await builds.update("b_1", { stage: "building" });
+      assert.deepEqual(await view(), { wholeMs: 1, writtenBytes: 2 });
+    });
+
     test("an ended build is not changed any more", async () => {
       const { builds } = await open();
       await builds.create(queued);

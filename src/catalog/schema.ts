@@ -212,6 +212,7 @@ export interface BuildsTable {
   retryOf: string | null;
   machine: string | null;
   trimmedAt: Generated<number | null>;
+  limits: Generated<string | null>;
 }
 
 /** One row a transition of a build. */

@@ -3,7 +3,7 @@
  * frames pass through memory. Every hand-over that matters is numbered or carries an id that makes a repeat harmless.
  */
 import type { DurationMs } from "../stdx/time.ts";
-import type { Isolation } from "./isolation.ts";
+import type { Isolation, LimitsOfBuild } from "./isolation.ts";
 import type { ReleaseManifest, RuntimeFacts, SpaceSdk } from "./release.ts";
 
 export interface DeviceFacts {
@@ -350,6 +350,8 @@ export type ToServer =
         readonly text: string;
       }[];
     }
+  /** What is in force on it: told when it begins, and again when its commands have a sandbox. */
+  | { readonly type: "build-limits"; readonly build: string; readonly fence: number; readonly limits: LimitsOfBuild }
   | {
       readonly type: "build-step";
       readonly build: string;

@@ -87,7 +87,7 @@ import type { OrganisationOf, WhoAmIAuth, TokenView } from "./identity.ts";
 import type { AllowanceView } from "./allowances.ts";
 import type { PassedPoolView, PoolRouteView, PoolView } from "./pools.ts";
 import type { ReplicaLimits } from "./agent.ts";
-import type { Isolation } from "./isolation.ts";
+import type { Isolation, LimitsOfBuild } from "./isolation.ts";
 import type { Problem } from "./problem.ts";
 import type { RuntimeFacts } from "./release.ts";
 
@@ -312,7 +312,7 @@ export interface CommitView {
   readonly noBuild: NoBuildView | null;
 }
 
-export type NoBuildReason = "wrong-branch" | "superseded" | "unchanged" | "paused" | "queue-full";
+export type NoBuildReason = "wrong-branch" | "superseded" | "unchanged" | "paused" | "queue-full" | "too-large";
 
 export interface NoBuildView {
   /** What `explain` knows it by. */
@@ -378,6 +378,8 @@ export interface BuildView {
   readonly because: readonly string[];
   /** The release that it made; null before. A build is `done` when a replica of its release answers. */
   readonly release: string | null;
+  /** In force on it, each with what sees to it; null before a builder has said so, and of builds of earlier versions. */
+  readonly limits: LimitsOfBuild | null;
   /** Its log and its events were removed then. */
   readonly trimmedAt?: string;
   /** As a Space's; only where one build is asked for. */

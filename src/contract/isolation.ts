@@ -44,6 +44,14 @@ export interface BuildLimits extends Omit<ReplicaLimits, "data" | "disk"> {
   readonly writtenBytes: number;
 }
 
+/** Of plain processes, and of a build that runs no commands, nothing else is limited. */
+export interface PlainBuildLimits extends Pick<BuildLimits, "wholeMs" | "writtenBytes"> {
+  readonly memory?: undefined;
+}
+
+/** In force on one build. */
+export type LimitsOfBuild = BuildLimits | PlainBuildLimits;
+
 /** What is in force, each with who sees to it: a name, and what holds. */
 export function limitsSay(limits: ReplicaLimits): readonly (readonly [name: string, says: string])[] {
   const { memory, processes, processors, openFiles, tmpBytes, homeBytes, data, disk } = limits;
@@ -60,10 +68,14 @@ export function limitsSay(limits: ReplicaLimits): readonly (readonly [name: stri
 }
 
 /** As {@link limitsSay}, of a build. */
-export function buildLimitsSay(limits: BuildLimits): readonly (readonly [name: string, says: string])[] {
+export function buildLimitsSay(limits: LimitsOfBuild): readonly (readonly [name: string, says: string])[] {
   const { wholeMs, writtenBytes } = limits;
   const whole = ["time", `${wholeMs / 1_000} s`] as const;
-  return [whole, ...limitsSay(limits), ["disk", `${mebibytes(writtenBytes)} written, looked at`]];
+  return [
+    whole,
+    ...(limits.memory === undefined ? [] : limitsSay(limits)),
+    ["disk", `${mebibytes(writtenBytes)} written, looked at`],
+  ];
 }
 
 function diskSays({ bytes, by }: DiskLimit): string {

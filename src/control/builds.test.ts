@@ -66,6 +66,20 @@ const rowOf = async (world: ControlWorld, build: string) => {
 };
 const stageOf = async (world: ControlWorld, build: string) => (await rowOf(world, build)).stage;
 
+test("what is in force on a build is shown as its builder said last, and what one says that has lost it is not", async () => {
+  const { world, build, say } = await building();
+  await using _ = world;
+  const limits = { wholeMs: 1_000, writtenBytes: 2_000 };
+  await say({ type: "build-limits", build, fence: 1, limits });
+  const shown = async (): Promise<unknown> =>
+    world.builds.views.of((await world.catalog.builds.get(build)) ?? assert.fail()).limits;
+  assert.deepEqual(await shown(), limits);
+  await say({ type: "build-limits", build, fence: 0, limits: { ...limits, wholeMs: 5 } });
+  assert.deepEqual(await shown(), limits);
+  await say(failed(build));
+  assert.deepEqual(await shown(), limits, "also when it has ended");
+});
+
 describe("Builds", () => {
   test("a build is done when a replica of its release listens, and says so last", async () => {
     const { world, node, build, say } = await building();

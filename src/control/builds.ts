@@ -62,7 +62,10 @@ export interface BuildsPorts {
   onFailure(what: string, error: unknown): void;
 }
 
-type BuildMessage = Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>;
+type BuildMessage = Extract<
+  ToServer,
+  { type: "build-claimed" | "build-log" | "build-limits" | "build-step" | "build-done" }
+>;
 type BuildOutcome = Extract<ToServer, { type: "build-done" }>["outcome"];
 
 /** What is asked to be built. */
@@ -227,6 +230,11 @@ export class Builds {
       case "build-log":
         if (this.#holds(word)) this.#logs.get(build)?.add(message.lines);
         else this.#refuseLate(live, word, `builder ${builder} printed by fence ${fence}, which it has lost`);
+        return;
+      case "build-limits":
+        if (!this.#holds(word)) return;
+        this.#live.change(build, { limits: message.limits });
+        await this.#ports.catalog.builds.update(build, { limits: message.limits });
         return;
       case "build-step": {
         const { step, state, tookMs } = message;

@@ -113,6 +113,11 @@ export class Commits {
     return { ok: false, code: none.code ?? "control/conflict", says: `${none.says} Nothing was stored.`, waybill: id };
   }
 
+  /** Writes down that a push to the Space brought more than one may. */
+  tooLarge(push: { readonly space: string; readonly account: string; readonly says: string }): Promise<NoBuildView> {
+    return this.#notBuilt({ ...push, why: "too-large", code: "build/push-too-large", commit: null });
+  }
+
   /** Builds what has arrived in a Space's repository, or says why not. To be called in turn. */
   async landed({ space, account, ...commit }: Landed): Promise<Started> {
     const { repositories } = this.#parts;

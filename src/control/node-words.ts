@@ -56,6 +56,7 @@ export class NodeWords {
         return this.#others(node, message.replica) ?? slot(node, message.slot);
       case "build-claimed":
       case "build-log":
+      case "build-limits":
       case "build-step":
       case "build-done": {
         const builder = this.#owners.builder(message.build, message.fence);

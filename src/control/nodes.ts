@@ -53,7 +53,7 @@ export interface NodesPorts {
   onAway(node: string): Promise<void>;
   onBuild(
     node: string,
-    message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-step" | "build-done" }>,
+    message: Extract<ToServer, { type: "build-claimed" | "build-log" | "build-limits" | "build-step" | "build-done" }>,
   ): Promise<void>;
   /** What a node has on its disk. */
   onReleases(node: string, releases: Extract<ToServer, { type: "releases" }>["releases"]): Promise<void>;
@@ -280,6 +280,7 @@ export class Nodes {
         return calls.cleared(message.slot, message.fence);
       case "build-claimed":
       case "build-log":
+      case "build-limits":
       case "build-step":
       case "build-done":
         return this.#ports.onBuild(node, message);
@@ -461,6 +462,7 @@ function subjectOf(message: ToServer): string {
       return `replica ${message.replica}`;
     case "build-claimed":
     case "build-log":
+    case "build-limits":
     case "build-step":
     case "build-done":
       return `build ${message.build}`;

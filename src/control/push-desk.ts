@@ -78,6 +78,11 @@ export class PushDesk implements GitDesk {
     return [];
   }
 
+  async tooLarge({ space, account }: Pusher, says: string): Promise<readonly string[]> {
+    const { id } = await this.#server.commits.tooLarge({ space, account, says });
+    return [`explain: ${id}`];
+  }
+
   async pushed({ updates, ...pusher }: Pushed): Promise<Taken> {
     const main = updates.find(({ ref }) => ref === mainRef);
     const others = updates.filter((update) => update !== main);

@@ -28,6 +28,7 @@ const build: BuildView = {
   steps: [],
   because: [],
   release: "rel_1",
+  limits: null,
 };
 const story = { page: "http://h/w/b_1", addresses: ["http://alice-app.localhost:1"], runs: false };
 

@@ -34,6 +34,14 @@ export const buildCodes = {
     proxy: "destination_unavailable",
     next: "Deploy again when some of them have ended; the operator sees them with `waybill builds queue`.",
   },
+  "build/push-too-large": {
+    says: "The push brought more than one may, and nothing of it was taken.",
+    owner: "app",
+    retry: "never",
+    status: 413,
+    proxy: "http_request_error",
+    next: "Put large files into Git LFS (`git lfs migrate import`), or push a long history in parts.",
+  },
   "build/fetch-failed": {
     says: "The builder could not read the commit.",
     owner: "platform",

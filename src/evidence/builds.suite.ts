@@ -61,6 +61,17 @@ export const builds: readonly Case[] = [
     sentence: /As many builds wait/,
   },
   {
+    code: "build/push-too-large",
+    record: a.record("build", [
+      a.by("control", "build.request", "refused", {
+        code: "build/push-too-large",
+        noBuild: "too-large",
+        says: "model.bin has 11 MB.",
+      }),
+    ]),
+    sentence: /nothing of it was taken\. Model\.bin has 11 MB\.$/,
+  },
+  {
     code: "build/fetch-failed",
     record: a.takenBuild([a.by("builder-n1", "build.fetch", "failed", { code: "build/fetch-failed" })]),
     sentence: /could not read the commit/,

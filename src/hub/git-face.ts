@@ -80,6 +80,8 @@ export interface GitDesk {
   inTurn<T>(repo: RepoName, work: () => Promise<T>): Promise<T>;
   /** In its turn: why these references cannot be changed now. */
   refuse(push: Pushed): Promise<readonly string[]>;
+  /** Writes down that a push brought more than one may; gives lines that say how that is found again. */
+  tooLarge(pusher: Pusher, says: string): Promise<readonly string[]>;
   /** In its turn, when the references have changed. */
   pushed(push: Pushed): Promise<Taken>;
   /** What becomes of a build, as lines of a terminal, until it has ended. `origin`: the platform's address for this client. */
@@ -272,11 +274,15 @@ export class GitFace implements AsyncDisposable {
     using _sweeping = await this.#sweeping(repository);
     const backend = this.#start(repository, path, request, pusher.account);
     const answer = new PushAnswer(response, backend);
-    feed(backend, request);
+    const sent = feed(backend, request);
     const told = answer.begin();
     told.catch(() => undefined); // Awaited below.
     const push = await backend.push;
-    const taken = push && (await this.#decide(pusher, { repository, backend, push }));
+    // git itself ends one that goes on above its limit, and asks us nothing.
+    const isOver = push === undefined && sent.bytes > this.#limits.pushMaxBytes;
+    const taken = isOver
+      ? { lines: await this.#tooLarge(pusher), build: null }
+      : push && (await this.#decide(pusher, { repository, backend, push }));
     await told;
     const { failure } = await backend.ended;
     if (failure) {
@@ -305,8 +311,9 @@ export class GitFace implements AsyncDisposable {
     };
     try {
       const refused = await refusePush(run, push.commands, repository);
-      if (refused.length > 0) {
-        answer(refused);
+      if (refused) {
+        const { lines, isTooLarge } = refused;
+        answer(isTooLarge ? [...lines, ...(await desk.tooLarge(pusher, lines[0] ?? ""))] : lines);
         return undefined;
       }
       return await desk.inTurn(pusher.repo, async () => {
@@ -321,6 +328,14 @@ export class GitFace implements AsyncDisposable {
       answer([`${says(error)} Nothing of this push was taken.`]);
       return undefined;
     }
+  }
+
+  #tooLarge(pusher: Pusher): Promise<readonly string[]> {
+    const { pushMaxBytes } = this.#limits;
+    return this.#options.desk.tooLarge(
+      pusher,
+      `One push may have ${Math.floor(pushMaxBytes / (1 << 20))} MB, as git packs it.`,
+    );
   }
 
   async #watch(build: string, answer: PushAnswer, origin: string): Promise<void> {
@@ -447,12 +462,14 @@ class PushAnswer {
 }
 
 /**
- * Sends git what the client sends, as fast as it takes it. A pusher that leaves in the middle has pushed nothing: git refuses what is
+ * Sends git what the client sends, as fast as it takes it, and counts it. A pusher that leaves in the middle has pushed nothing: git refuses what is
  * not whole. What comes after git has ended is passed over, so that the client hears why.
  */
-function feed(backend: Backend, request: IncomingMessage): void {
+function feed(backend: Backend, request: IncomingMessage): { readonly bytes: number } {
   const { stdin } = backend;
+  const sent = { bytes: 0 };
   request.on("data", (piece: Buffer) => {
+    sent.bytes += piece.length;
     backend.sign();
     if (stdin.writable && !stdin.write(piece)) request.pause();
   });
@@ -464,6 +481,7 @@ function feed(backend: Backend, request: IncomingMessage): void {
   // It may have left before git was started.
   if (request.closed) leave();
   else request.on("close", leave);
+  return sent;
 }
 
 /** Folders in which git keeps what a push brings until it is taken (`tmp-objdir`). */

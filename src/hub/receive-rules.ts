@@ -14,35 +14,45 @@ const toldMax = 20;
 const refMaxBytes = 255;
 const nothing = "0".repeat(40);
 
-/** Lines that say why the push is refused; none where it may be taken. `run` sees what it brings, `repository` has its large files. */
+export interface PushRefusal {
+  /** For the person who pushes. */
+  readonly lines: readonly string[];
+  /** It brings more than one may. */
+  readonly isTooLarge: boolean;
+}
+
+/** Undefined where the push may be taken. `run` sees what it brings, `repository` has its large files. */
 export async function refusePush(
   run: RunIn,
   commands: readonly RefCommand[],
   repository: string,
-): Promise<readonly string[]> {
+): Promise<PushRefusal | undefined> {
   const wrong =
     commands.length > commandsMax ? [`one push may change ${commandsMax} references`] : refProblems(commands);
-  if (wrong.length > 0) return wrong;
+  if (wrong.length > 0) return no(wrong);
   const brought = commands.filter(({ to }) => to !== nothing);
-  if (brought.length === 0) return [];
+  if (brought.length === 0) return undefined;
   const large = await bounded(() => largeFiles(run, brought));
   if (large === undefined)
-    return [
+    return tooLarge([
       `This push brings more files and folders, over all its commits, than can be looked through at once: the list of their paths may have ${megabytes(gitOutputMaxBytes)} MB, with 41 bytes more for each.`,
       "Push its history in parts, older commits first (git push <remote> <commit>:refs/heads/<branch>), or its last commit alone.",
-    ];
-  if (large.length > 0) return largeSays(large);
+    ]);
+  if (large.length > 0) return tooLarge(largeSays(large));
   for (const { ref, to } of brought.filter(({ ref: name }) => name.startsWith("refs/heads/"))) {
     const branch = ref.slice("refs/heads/".length);
     const entries = await bounded(() => listTree(run, to));
-    if (entries === undefined) return [`${branch} has more files than a repository may have`];
+    if (entries === undefined) return no([`${branch} has more files than a repository may have`]);
     const problems = await treeProblems(run, entries);
-    if (problems.length > 0) return told(problems.map((problem) => `${branch}: ${problem}`));
+    if (problems.length > 0) return no(told(problems.map((problem) => `${branch}: ${problem}`)));
     const missing = missingObjects(await largeFilesOf(run, entries, repository));
-    if (missing.length > 0) return missingSays(branch, missing);
+    if (missing.length > 0) return no(missingSays(branch, missing));
   }
-  return [];
+  return undefined;
 }
+
+const no = (lines: readonly string[]): PushRefusal => ({ lines, isTooLarge: false });
+const tooLarge = (lines: readonly string[]): PushRefusal => ({ lines, isTooLarge: true });
 
 function refProblems(commands: readonly RefCommand[]): readonly string[] {
   return commands.flatMap(({ ref, to }) => {

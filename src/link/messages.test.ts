@@ -59,6 +59,13 @@ const fromAgent: Kinds<ToServer> = {
   cleared: { type: "cleared", replica: "p_1", slot: "n1/0/0", fence: 1 },
   "build-claimed": { type: "build-claimed", build: "b_1", fence: 1, number: 1, builder: "n1" },
   "build-log": { type: "build-log", build: "b_1", fence: 1, lines: [{ at: "", stream: "out", step: "x", text: "" }] },
+  "build-limits": {
+    ...{ type: "build-limits", build: "b_1", fence: 1 },
+    limits: {
+      ...{ wholeMs: 1, writtenBytes: 2, memory: { bytes: 3, by: "group" }, processes: { most: 4, by: "rlimit" } },
+      ...{ processors: null, openFiles: 5, tmpBytes: 6, homeBytes: 7 },
+    },
+  },
   "build-step": { type: "build-step", build: "b_1", fence: 1, step: "fetch", state: "done", tookMs: 1 },
   "build-done": {
     ...{ type: "build-done", build: "b_1", fence: 1 },

@@ -61,6 +61,9 @@ const limits = {
   homeBytes: number,
 };
 
+const build = { wholeMs: number, writtenBytes: number };
+const sandboxedBuild = z.object({ ...limits, ...build });
+
 const status = z.object({
   replica: word,
   space: word,
@@ -99,7 +102,7 @@ const isolation = z.object({
   disk: z.enum(["loop", "polled", "none"]),
   egress: z.enum(["gateway+catchall", "gateway", "none"]),
   probes: probes.nullable(),
-  builds: z.object({ ...limits, wholeMs: number, writtenBytes: number }).exactOptional(),
+  builds: sandboxedBuild.exactOptional(),
   says: text,
 });
 
@@ -209,6 +212,12 @@ const toServer = z.discriminatedUnion("type", [
   z.object({ type: z.literal("cleared"), replica: word, slot: word, fence: count }),
   z.object({ type: z.literal("build-claimed"), build: word, fence: count, number: count, builder: word }),
   z.object({ type: z.literal("build-log"), build: word, fence: count, lines: list(builtLine) }),
+  z.object({
+    type: z.literal("build-limits"),
+    build: word,
+    fence: count,
+    limits: z.union([sandboxedBuild, z.object({ ...build, memory: z.undefined().exactOptional() })]),
+  }),
   z.object({
     type: z.literal("build-step"),
     build: word,

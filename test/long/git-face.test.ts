@@ -59,6 +59,7 @@ async function open(
     },
     inTurn: (_, work) => work(),
     refuse: async () => [],
+    tooLarge: async () => [],
     pushed: async ({ updates }) => ({ lines: [], build: updates[0]?.to ?? null }),
     watch: async function* (build) {
       yield `building ${build.slice(0, 7)}`;

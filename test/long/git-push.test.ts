@@ -157,6 +157,8 @@ describe("git push, the long way", () => {
     const push = await work.run("push", "origin", "main");
     assert.notEqual(push.exitCode, 0);
     assert.match(push.says, /remote: fatal: pack exceeds maximum allowed size/);
+    const id = /remote: explain: (b_\w+)/.exec(push.says)?.[1] ?? assert.fail(push.says);
+    assert.match((await alice.client.explain(id)).sentence, /One push may have \d+ MB/);
     assert.equal(whole("limit"), "");
   });
 

@@ -20,6 +20,7 @@ import { passwords } from "./0016-passwords.ts";
 import { identities } from "./0017-identities.ts";
 import { repos } from "./0018-repos.ts";
 import { largeFiles } from "./0019-large-files.ts";
+import { buildLimits } from "./0020-build-limits.ts";
 
 export interface Migration {
   /** 1, 2, 3… without a hole. */
@@ -53,6 +54,7 @@ export const migrations: readonly Migration[] = [
   identities,
   repos,
   largeFiles,
+  buildLimits,
 ];
 
 /**

@@ -1,4 +1,4 @@
-/** `waybill builds OWNER/NAME`, and what can be done to a build: cancel, retry, priority; `waybill builds queue` for operators. */
+/** `waybill builds OWNER/NAME`, one of them, and what can be done to it: cancel, retry, priority; `waybill builds queue` for operators. */
 import { InvalidArgumentError } from "commander";
 import type { Command } from "commander";
 import type { WaybillClient } from "../../client/api.ts";
@@ -11,10 +11,15 @@ import type { CliWorld } from "../world.ts";
 export function declare(program: Command, run: Runner): void {
   const builds = program
     .command("builds")
-    .description("builds: those of a Space, cancel, retry, priority, queue")
+    .description("builds: those of a Space, show, cancel, retry, priority, queue")
     .argument("<owner/name>", "the Space", parseSpace)
     .option("--page <next>", "the page that the one before named")
     .action(run(list));
+  builds
+    .command("show")
+    .description("one build: its stage, its steps, and what is in force on it")
+    .argument("<id>", "the build")
+    .action(run(show));
   builds
     .command("cancel")
     .description("end a build that has not ended; its log says by whom")
@@ -52,6 +57,13 @@ async function list(world: CliWorld, command: Command): Promise<void> {
   const ids = answer.items.map(({ id }) => `${id}\n`).join("");
   context.answer(answer, context.quiet ? ids : drawBuilds(context.paper, space, answer.items));
   if (answer.next) context.note(`more: waybill builds ${space} --page ${answer.next}\n`);
+}
+
+async function show(world: CliWorld, command: Command): Promise<void> {
+  const context = contextOf(world, command);
+  const [client, { drawWholeBuild }] = await Promise.all([context.client(), import("../draw/builds.ts")]);
+  const answer = await client.build(command.processedArgs[0] as string, { signal: world.signal });
+  context.answer(answer, context.quiet ? `${answer.id}\n` : drawWholeBuild(context.paper, answer));
 }
 
 async function queue(world: CliWorld, command: Command): Promise<void> {

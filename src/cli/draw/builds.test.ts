@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { BuildQueueView, BuildView } from "../../contract/api.ts";
-import { buildsSay, drawBuildQueue, drawBuilds } from "./builds.ts";
+import { buildsSay, drawBuildQueue, drawBuilds, drawWholeBuild } from "./builds.ts";
 import type { Paper } from "./paper.ts";
 
 const wide: Paper = { width: 130, zone: "UTC", color: false };
@@ -33,6 +33,7 @@ const build: BuildView = {
   steps: [],
   because: [],
   release: null,
+  limits: null,
 };
 const waiting: BuildView = {
   ...build,
@@ -96,4 +97,16 @@ test("one line says how many wait, and whose fault the failures of a day were", 
     buildsSay({ queued: 0, building: 1, day }),
     "0 queued, 1 under way; 24 h: 41 ok, 3 failed (app 2, platform 1), 2 cancelled or superseded",
   );
+});
+
+test("one build says what is in force on it, and of plain processes no more than that is", () => {
+  const steps = [{ name: "install", state: "failed", tookMs: 6_000 }] as const;
+  const whole = { wholeMs: 1_200_000, writtenBytes: 20 << 20 };
+  const plain = drawWholeBuild(wide, { ...build, steps, limits: whole });
+  assert.match(plain, /steps +install failed, 6.*s\n +limits +time: 1200 s\n +disk: 20 MiB written, looked at\n$/);
+  const kernel = { memory: { bytes: 1 << 30, by: "group" }, processes: { most: 512, by: "group" } } as const;
+  const sizes = { processors: 2, openFiles: 64, tmpBytes: 1 << 20, homeBytes: 1 << 20 };
+  const sandboxed = drawWholeBuild(wide, { ...build, limits: { ...whole, ...kernel, ...sizes } });
+  assert.match(sandboxed, /memory: 1024 MiB, by the kernel\n +processors: the time of 2\n/);
+  assert.doesNotMatch(drawWholeBuild(wide, build), /limits/);
 });

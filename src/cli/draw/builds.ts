@@ -1,10 +1,12 @@
 /** Builds as lists: those of a Space, the queue, and one line for the status. */
 import type { BuildQueueView, BuildView } from "../../contract/api.ts";
 import type { BuildsStatus } from "../../contract/status.ts";
+import { buildLimitsSay } from "../../contract/isolation.ts";
 import { count } from "../../evidence/words.ts";
 import type { Paper } from "./paper.ts";
-import { dayTimeOf, lengthOf } from "./paper.ts";
+import { dayTimeOf, lengthOf, tone } from "./paper.ts";
 import { drawTable } from "./table.ts";
+import { drawRows } from "./views.ts";
 
 export function drawBuilds(paper: Paper, space: string, builds: readonly BuildView[]): string {
   if (builds.length === 0) return `No builds of ${space} yet. Make one: waybill deploy DIR --space ${space}\n`;
@@ -28,6 +30,24 @@ export function drawBuilds(paper: Paper, space: string, builds: readonly BuildVi
 export function drawBuild(build: BuildView): string {
   const what = build.code === null ? build.stage : `${build.stage}, ${build.code}`;
   return `${build.id}  ${build.space}  ${what}: ${build.says}\n`;
+}
+
+export function drawWholeBuild(paper: Paper, build: BuildView): string {
+  const { builder, queuedMs, tookMs, steps, because, release, limits } = build;
+  const says = limits === null ? [] : buildLimitsSay(limits);
+  const rows: (readonly [name: string, what: string])[] = [
+    ["stage", `${build.stage}${build.code === null ? "" : `, ${build.code}`}: ${build.says}`],
+    ...because.map((line) => ["", line] as const),
+    ["commit", build.commit],
+    ["queued", `${dayTimeOf(paper, build.queuedAt)}, for ${lengthOf(queuedMs)}`],
+    ...(builder === null ? [] : [["builder", `${builder}, ${lengthOf(tookMs)}`] as const]),
+    ...steps.map(
+      (step, i) => [i === 0 ? "steps" : "", `${step.name} ${step.state}, ${lengthOf(step.tookMs)}`] as const,
+    ),
+    ...(release === null ? [] : [["release", release] as const]),
+    ...says.map(([name, what], i) => [i === 0 ? "limits" : "", `${name}: ${what}`] as const),
+  ];
+  return `${tone(paper, "strong", build.id)}  ${build.space}\n${drawRows(paper, rows)}`;
 }
 
 export function drawBuildQueue(paper: Paper, { builders, building, waiting, waitingMax }: BuildQueueView): string {

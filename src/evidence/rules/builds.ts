@@ -73,6 +73,10 @@ export const buildRules: Readonly<Record<BuildCode, BuildRule>> = {
     example: "build.request refused: 100 builds wait",
     says: (ended) => because(ended, "As many builds wait as may wait at once."),
   },
+  "build/push-too-large": {
+    example: "build.request refused: model.bin has 11 MB, and a file of more than 10 MB goes in by Git LFS",
+    says: (ended) => because(ended, "The push brought more than one may, and nothing of it was taken."),
+  },
   "build/fetch-failed": {
     example: "build.fetch failed: git ended with exit code 128",
     says: (ended) => because(ended, "The builder could not read the commit."),

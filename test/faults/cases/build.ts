@@ -6,8 +6,9 @@ import { commitBody } from "../../../src/client/deploy.ts";
 import { ApiError } from "../../../src/client/errors.ts";
 import { listFolder } from "../../../src/client/folder.ts";
 import type { CommitView } from "../../../src/contract/api.ts";
+import { GitClient } from "../../support/git-client.ts";
 import { until, visit, type App } from "../../support/platform.ts";
-import { proved, provedOrLikely, type FaultCase, type Stage } from "../case.ts";
+import { proved, provedOrLikely, type FaultCase, type Injected, type Stage } from "../case.ts";
 
 const readme = (settings: string): string => `---\ntitle: Broken\n${settings}\n---\n`;
 const scripts = (of: Record<string, string>): string =>
@@ -41,6 +42,13 @@ export const buildCases: readonly FaultCase[] = [
           "model.bin": `version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 5\n`,
         }),
       ),
+  },
+  {
+    code: "build/push-too-large",
+    how: "a push with a file of 11 MB",
+    on: "main",
+    certainty: proved,
+    inject: (stage) => pushed(stage, { "model.bin": Buffer.alloc(11 << 20) }),
   },
   {
     code: "build/no-builder",
@@ -280,4 +288,14 @@ export function slowBuild(
     if (event.type === "build" && event.build.stage === "building") began.resolve(event.build.id);
   }).catch(() => undefined); // The platform may be killed under it; what matters is the case's own build.
   return { began: began.promise, done };
+}
+
+/** What the push of these files is known by, when it is refused. */
+async function pushed({ up, alice }: Stage, files: Readonly<Record<string, Uint8Array>>): Promise<Injected> {
+  using client = new GitClient();
+  const url = `${up.url.replace("://", `://any:${alice.token}@`)}/spaces/${alice.name}/pushed`;
+  const { exitCode, says } = await client.init("pushed", url, files).run("push", "origin", "main");
+  const id = /remote: explain: (b_\w+)/.exec(says)?.[1];
+  if (exitCode === 0 || id === undefined) throw new Error(`the push was not refused with what it is known by: ${says}`);
+  return { id };
 }
