@@ -7,7 +7,7 @@ import { keepSpare } from "../src/runtime/spares.ts";
 import { launch } from "../src/runtime/launch.ts";
 import { freePort } from "../test/support/free-port.ts";
 import { bench, dial, textOf, tools, until, watch, type Started } from "../test/support/replicas.ts";
-import { sandboxes, sandboxPorts } from "../test/support/sandboxes.ts";
+import { isRoot, sandboxes, sandboxPorts } from "../test/support/sandboxes.ts";
 import { bundle } from "../tools/bundle.ts";
 import { cpuUs } from "./process-cpu.ts";
 import { pssMB } from "./process-memory.ts";
@@ -41,7 +41,13 @@ export async function replicaBench(sandboxed: boolean): Promise<ReplicaBench> {
   // All start from one release, as the node has it that started its app before.
   const { releaseFolder } = replicas.plan({ "app.js": app });
   const program = { ...tools, shimEntry, compileCache };
-  const waiting = { program, folder: join(replicas.folder, "spares"), ports: () => sandboxPorts, log: console };
+  const waiting = {
+    ownUsers: isRoot,
+    program,
+    folder: join(replicas.folder, "spares"),
+    ports: () => sandboxPorts,
+    log: console,
+  };
   const spares = keepSpare({ ...waiting, filled: () => Promise.resolve() });
   let connection = 0;
   const ask = async (one: Started): Promise<number> => {

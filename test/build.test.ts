@@ -116,7 +116,13 @@ describe("a node Space", () => {
     const bare = failed((await shop.build(files)).outcome);
     assert.deepEqual([bare.code, bare.step], ["build/no-builder", "configure"]);
     assert.match(bare.says, /runs in a sandbox only/);
-    const images = { engine: null, archives: null, maxBytes: 1 << 30, known: { users: new Map<string, number>() } };
+    const images = {
+      engine: null,
+      archives: null,
+      maxBytes: 1 << 30,
+      known: { users: new Map<string, number>() },
+      hasDriver: false,
+    };
     const without = failed((await shop.build(files, { tools: { images } })).outcome);
     assert.equal(without.code, "build/no-builder");
     assert.match(without.says, /apt-get install buildah/);

@@ -182,3 +182,52 @@ describe(
     });
   },
 );
+
+describe("a shim that an agent which is not root started in advance", { skip }, () => {
+  const replicas = bench();
+  const boxes = sandboxes(replicas, skip === false);
+  const spares = spareShims(replicas, undefined, false);
+  after(async () => {
+    await spares[Symbol.asyncDispose]();
+    await replicas[Symbol.asyncDispose]();
+    await boxes[Symbol.asyncDispose]();
+  });
+
+  test("is as one that was started for its replica, and so is the app, which gets its secrets", async () => {
+    const app = `console.log("secret", process.env.KEY); ${mirror}`;
+    const start = async (inAdvance: boolean): Promise<Started> => {
+      await spares.settled();
+      const { waiting } = spares;
+      const made = boxes.plan({ "app.js": app }, { ownUsers: false, volumes: false });
+      const plan = { ...made, spec: { ...made.spec, secrets: { KEY: "of the owner" } } };
+      const one = watch(await launch(plan, { ...tools, ...(inAdvance && { spares }) }), plan);
+      await one.untilPhase("ready");
+      assert.equal(readShim(plan.folder)?.pid === waiting, inAdvance);
+      return one;
+    };
+    const stop = async (one: Started): Promise<void> => {
+      one.link.send({ type: "stop", graceMs: 2_000, why: "the test is over" });
+      await one.untilPhase("stopped");
+      one.link.close();
+    };
+    // The first has what Node compiles.
+    await stop(await start(false));
+    const [one, other] = [await start(false), await start(true)];
+    assert.deepEqual(shimSeen(other), shimSeen(one));
+    assert.deepEqual(await appSeen(other), await appSeen(one));
+    assert.ok((await other.logTexts()).includes("secret ***KEY***"));
+    await stop(one);
+    await stop(other);
+  });
+
+  test("ends when its agent is killed", async () => {
+    const script = resolve(import.meta.dirname, "support/spare-agent.ts");
+    const agent = spawn(process.execPath, [script, join(replicas.folder, "killed"), "--one-user"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [told] = (await once(agent.stdout, "data")) as [Buffer];
+    const { pid, start } = processes.stat(Number(told.toString())) ?? assert.fail("it waits");
+    agent.kill("SIGKILL");
+    await until("it is gone", () => processes.stat(pid)?.start !== start);
+  });
+});

@@ -55,6 +55,8 @@ export interface ImageTools {
   readonly maxBytes: number;
   /** What was found out about this machine, and how many builds use each store; the same for all builds. */
   readonly known: { driver?: StorageDriver; readonly users: Map<string, number> };
+  /** An image's app is given the libraries of the node's cards' driver. */
+  readonly hasDriver: boolean;
 }
 
 export interface StepLimits {

@@ -72,6 +72,8 @@ export interface PlatformConfig {
     readonly everyMs: DurationMs;
     readonly slots: number;
     readonly kernelLog: string;
+    /** Where the driver's libraries lie, for apps that are images; null: where the loader finds them. */
+    readonly driverFolder: string | null;
   };
   readonly build: BuildLimits;
   /** Builds at a time, of several owners. */
@@ -218,6 +220,7 @@ export function readConfig(env: Environment, options: UpOptions): ConfigResult {
       everyMs: cardsEveryMs,
       slots: cardSlots,
       kernelLog: env["WAYBILL_KERNEL_LOG"] || "/dev/kmsg",
+      driverFolder: env["WAYBILL_DRIVER_FOLDER"] || null,
     },
     build: {
       ...buildLimits,

@@ -5,7 +5,7 @@ import { startAgent } from "../agent/agent.ts";
 import type { AgentEnd } from "../link/memory.ts";
 import { createBuilder, plainBenches, type Benches } from "../build/builder.ts";
 import { findEngine } from "../build/docker/engine.ts";
-import type { Source } from "../build/workshop.ts";
+import type { ImageTools, Source } from "../build/workshop.ts";
 import { writeSdkPackage } from "../client/sdk-package.ts";
 import { noIsolation, type BuildLimits, type Isolation } from "../contract/isolation.ts";
 import { systemDialler } from "../egress/dial.ts";
@@ -13,6 +13,7 @@ import { openGateway } from "../egress/gateway.ts";
 import { portsOf } from "../egress/policy.ts";
 import { CardWatch } from "../gpu/card-watch.ts";
 import { discover, parseSimulated } from "../gpu/discovery.ts";
+import { driverFiles } from "../gpu/driver-files.ts";
 import { KernelLog } from "../gpu/xid.ts";
 import { openShipper } from "../record/ship.ts";
 import type { openSpool } from "../record/spool.ts";
@@ -78,11 +79,11 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   const emitter = stack.use(await spool(`agent-${node}`, spools));
   const processes = nodeProcesses(folder);
   const sandbox = config.sandbox === "none" ? null : await openSandboxes(options, spools, processes, stack);
-  // Of an agent that is root: another's shims need as little as a Node, and what they are given is all there.
   const spares =
-    sandbox?.isolation.hostUid === "own"
+    sandbox !== null
       ? stack.use(
           keepSpare({
+            ownUsers: sandbox.isolation.hostUid === "own",
             program: processes,
             folder: join(folder, "spares"),
             ports: () => sandbox.node.ports,
@@ -108,7 +109,7 @@ export async function startNode(options: NodeOptions): Promise<Node> {
       diskBytes: config.builds.diskBytes,
       cacheBytes: config.kept.cacheBytes,
       reserveBytes: config.disk.reserveBytes,
-      ...(sandbox === null ? {} : { images: { ...config.images, engine: findEngine(), known: { users: new Map() } } }),
+      ...(sandbox === null ? {} : { images: imagesOf(config, sandbox.node) }),
       python: { versions: config.pythonVersions, toolsFolder: config.toolsFolder },
       sdk: { version, write: (into) => writeSdkPackage(into, version) },
       clock,
@@ -137,6 +138,10 @@ export async function startNode(options: NodeOptions): Promise<Node> {
   }
   const owned = stack.move();
   return { connect: (next) => agent.connect(next), [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+function imagesOf({ images }: PlatformConfig, { driverFiles: driver }: NodeSandbox): ImageTools {
+  return { ...images, engine: findEngine(), known: { users: new Map() }, hasDriver: driver !== undefined };
 }
 
 interface NodeProcesses {
@@ -210,6 +215,7 @@ async function openSandboxes(
   );
   if (here.isRoot && here.noVolumes !== null)
     world.log.warn({ why: here.noVolumes }, "what apps write to the disk is looked at, and not limited by the kernel");
+  const driver = config.simulateGpus === null ? await driverOf(config.cards, onFailure) : [];
   let filling: Promise<void> | undefined;
   const node: NodeSandbox = {
     driver: here.driver,
@@ -230,6 +236,7 @@ async function openSandboxes(
     gateway,
     // Where the pool's cards are simulated, no call ever has a real one.
     cardNodes: () => (config.simulateGpus === null ? cardNodes() : []),
+    ...(driver.length > 0 && { driverFiles: driver }),
   };
   return { node, isolation: isolationOf(here) };
 }
@@ -260,6 +267,19 @@ function buildLimitsOf(
     writtenBytes: builds.diskBytes,
     ...{ openFiles, tmpBytes, homeBytes },
   };
+}
+
+/** None where it could not be looked for: an image's app then runs on the processor, as its build's log says. */
+async function driverOf(
+  { driverFolder }: PlatformConfig["cards"],
+  onFailure: NodeOptions["onFailure"],
+): ReturnType<typeof driverFiles> {
+  try {
+    return await driverFiles(driverFolder);
+  } catch (error) {
+    onFailure("looking for the files of the cards' driver", error);
+    return [];
+  }
 }
 
 /** What the start found; measured is it later, in a real sandbox. */

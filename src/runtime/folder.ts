@@ -66,6 +66,14 @@ export interface SandboxPlan {
   readonly disk?: DiskPlan;
   /** Device nodes of real cards that it may open. */
   readonly devices: readonly string[];
+  /** Files of the cards' driver for an app whose files are an image's: it has no others of the machine. Absent: none. */
+  readonly driverFiles?: readonly DriverFile[];
+}
+
+/** A file of the machine, and the name by which programs look for it. */
+export interface DriverFile {
+  readonly name: string;
+  readonly path: string;
 }
 
 export interface DiskPlan {

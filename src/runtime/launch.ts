@@ -200,6 +200,7 @@ function reachOf(plan: StoredPlan, { dataFolder }: SandboxPlan, tools: LaunchToo
     ...[...released, plan.folder, plan.sockets, dataFolder],
     ...programNeeds(tools),
     ...(plan.release.needs ?? []),
+    ...(plan.sandbox?.driverFiles ?? []).map(({ path }) => path),
   ];
   return { needs: [...new Set(needs)], frozen: released };
 }

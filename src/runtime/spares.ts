@@ -14,6 +14,7 @@ import { programNeeds, shimEnvironment, shimFlags, type ShimProgram } from "./sh
 import {
   canStartSpare,
   foldersScript,
+  hostCommand,
   runPlacing,
   spareCommand,
   usersScript,
@@ -46,6 +47,8 @@ export interface SpareShims extends AsyncDisposable {
 }
 
 export interface SparesOptions {
+  /** The agent is root, and each Space has a user of its own. */
+  readonly ownUsers: boolean;
   readonly program: ShimProgram;
   /** What it prints lies there until it has a folder: on the file system of the replicas'. What is there is removed. */
   readonly folder: string;
@@ -69,6 +72,8 @@ const startAboveBytes = 768 << 20;
 const endBelowBytes = 512 << 20;
 const lookEveryMs = 10_000;
 const lookForNextMs = 20;
+/** Where a shim of an agent that is not root runs, whichever replica's. */
+const agentsOwn = { hostUid: null, needs: [], frozen: [], cgroup: null } as const;
 const startsSlowly = "no shim is started in advance, and apps start more slowly";
 
 /** Whether a shim that was started in advance could be put in this one's place; what it is given there. Null where it could not. */
@@ -78,26 +83,26 @@ export function placeOf(
   stage: Pick<Stage, "needs" | "frozen">,
 ): SparePlace | null {
   const volumes = volumesOf(disk);
-  if (hostUid === null || !areMade(volumes)) return null;
+  if (hostUid === null) return { stored, made: null };
+  if (!areMade(volumes)) return null;
   // To look at what the disk has given them; who opens them is root.
   const needs = [...stage.needs, ...volumes.map(({ image }) => image)];
   const folders = foldersScript({ hostUid, needs, frozen: stage.frozen });
   if (folders === null) return null;
-  return {
-    stored,
-    hostUid,
-    cgroup: cgroups?.shim ?? null,
-    folders,
-    volumes: volumesScript(volumes, join(stored.folder, volumesMountedName)),
-  };
+  const cgroup = cgroups?.shim ?? null;
+  const made = volumesScript(volumes, join(stored.folder, volumesMountedName));
+  return { stored, made: { hostUid, cgroup, folders, volumes: made } };
 }
 
 export interface SparePlace {
   readonly stored: StoredPlan;
-  readonly hostUid: number;
-  readonly cgroup: string | null;
-  readonly folders: string;
-  readonly volumes: string;
+  /** What root makes for it there; null where the agent is not root: its shims are its own user, who has all of it as it is. */
+  readonly made: {
+    readonly hostUid: number;
+    readonly cgroup: string | null;
+    readonly folders: string;
+    readonly volumes: string;
+  } | null;
 }
 
 export function keepSpare(options: SparesOptions): SpareShims {
@@ -122,7 +127,7 @@ class Spares implements SpareShims {
     rmSync(options.folder, { recursive: true, force: true });
     mkdirSync(options.folder, { recursive: true, mode: 0o700 });
     this.#looks = setInterval(() => void this.look(), lookEveryMs).unref();
-    this.#canStart = canStartSpare(programNeeds(options.program));
+    this.#canStart = !options.ownUsers || canStartSpare(programNeeds(options.program));
     if (this.#canStart) this.#later(options.pauseMs ?? usualPauseMs);
     else
       options.log.warn(
@@ -220,11 +225,11 @@ export class SpareShim {
   readonly #output: string;
 
   constructor(options: SparesOptions, name: string) {
-    const { program, folder, ports } = options;
+    const { program, folder, ports, ownUsers } = options;
     this.#output = join(folder, `${name}.out`);
     const output = openSync(this.#output, "a", 0o600);
     const shim = [program.nodePath, ...shimFlags, program.shimEntry, spareArgument, JSON.stringify(ports())];
-    const [command, ...rest] = spareCommand(shim, usersOfSpares);
+    const [command, ...rest] = ownUsers ? spareCommand(shim, usersOfSpares) : hostCommand(agentsOwn, shim);
     this.child = spawn(command, rest, {
       cwd: "/",
       detached: true,
@@ -253,22 +258,27 @@ export class SpareShim {
 
   /** Resolves when it has all that a shim has; rejects where that cannot be given, and then it is to be ended. */
   async become(place: SparePlace, secrets: Readonly<Record<string, string>>): Promise<void> {
-    const { folder } = place.stored;
-    const pid = this.child.pid as number;
+    const { stored, made } = place;
+    const { folder } = stored;
     renameSync(this.#output, join(folder, shimOutput));
-    const volumes = runPlacing(this.#pipe(spareFds.volumes), place.volumes);
-    const [isUser, areThere] = await Promise.all([
-      runPlacing(this.#pipe(spareFds.users), usersScript(pid, place.hostUid)),
-      runPlacing(this.#pipe(spareFds.folders), place.folders),
-      place.cgroup === null ? undefined : promises.writeFile(join(place.cgroup, "cgroup.procs"), String(pid)),
-    ]);
-    if (!isUser) throw new Error("it could not be made its Space's user");
-    if (!areThere) throw new Error("its folders could not be put in their places");
+    const volumes = made === null ? true : runPlacing(this.#pipe(spareFds.volumes), made.volumes);
+    if (made !== null) await this.#make(made);
     const told = this.#pipe(spareFds.told);
     writeFrame<ToSpare>(told, { type: "plan", folder, secrets });
     if (!(await volumes)) throw new Error("its file systems could not be mounted");
     writeFrame<ToSpare>(told, { type: "mounted" });
     told.end();
+  }
+
+  async #make({ hostUid, cgroup, folders }: NonNullable<SparePlace["made"]>): Promise<void> {
+    const pid = this.child.pid as number;
+    const [isUser, areThere] = await Promise.all([
+      runPlacing(this.#pipe(spareFds.users), usersScript(pid, hostUid)),
+      runPlacing(this.#pipe(spareFds.folders), folders),
+      cgroup === null ? undefined : promises.writeFile(join(cgroup, "cgroup.procs"), String(pid)),
+    ]);
+    if (!isUser) throw new Error("it could not be made its Space's user");
+    if (!areThere) throw new Error("its folders could not be put in their places");
   }
 
   /** What it printed until now. */

@@ -61,7 +61,7 @@ describe(
       await writeArchive(join(archives, `tiny-${goArch(process.arch)}.tar`), { layer });
       await writeArchive(join(archives, "other.tar"), { layer, arch: other.go });
       await writeArchive(join(archives, "example.test_team_base-1.tar"), { layer });
-      images = { engine: findEngine(), archives, maxBytes: 1 << 30, known: { users: new Map() } };
+      images = { engine: findEngine(), archives, maxBytes: 1 << 30, known: { users: new Map() }, hasDriver: false };
     });
     after(async () => {
       await benches[Symbol.asyncDispose]();
@@ -275,7 +275,7 @@ describe(
       const says =
         /torch 2\.6\.0, CUDA 12\.4, .* has no code for RTX PRO 6000 \(stand-in\).*: name torch 2\.7 or later of PyTorch's index cu128/;
       assert.match(log, new RegExp(`^warning: ${says.source}`, "m"));
-      assert.match(log, /^warning: an image's app is not given the node's driver libraries \(libcuda\.so\.1/m);
+      assert.match(log, /^warning: this node has no driver libraries .* \(libcuda\.so\.1/m);
       assert.match(manifest.runtime?.warnings?.[0] ?? "", says);
       assert.match(manifest.runtime?.warnings?.[1] ?? "", /^\/app\.py line 3: async def draw stands under the GPU/);
       assert.equal(manifest.runtime?.python, "3.11");

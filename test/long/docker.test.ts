@@ -1,6 +1,17 @@
 /** Docker Spaces on a real platform, from a base of Debian's packages: deployed, called, started again, rolled back; and what their apps can reach. */
 import assert from "node:assert/strict";
-import { chmodSync, globSync, linkSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  globSync,
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -127,6 +138,52 @@ describe("a Docker Space", { skip }, () => {
     );
     const roots = globSync(join(up.data, "node/images/alice/roots/looks/*/usr/bin/mine"));
     assert.deepEqual(roots, [], "what it wrote is in its own layer");
+  });
+
+  test("an app that may borrow cards finds the libraries of the node's driver, and one that may not finds none", async () => {
+    const driver = mkdtempSync(join(tmpdir(), "wb-driver-"));
+    // Stand-ins: a library that loads, and a program that runs.
+    copyFileSync(globSync("/lib/*/libz.so.1")[0] ?? assert.fail("no libz here"), join(driver, "libcuda.so.580.65"));
+    symlinkSync("libcuda.so.580.65", join(driver, "libcuda.so.1"));
+    writeFileSync(join(driver, "nvidia-smi"), "#!/bin/sh\necho the card\n", { mode: 0o755 });
+    chmodSync(driver, 0o755);
+    const env = { WAYBILL_IMAGES: archives, WAYBILL_DRIVER_FOLDER: driver };
+    await using other = await Platform.start({ sandbox: "best", gpus: null, env });
+    const owner = await other.account("alice");
+    const asks = `
+import ctypes, http.server, json, os, subprocess
+def loads():
+    try: return bool(ctypes.CDLL("libcuda.so.1").zlibVersion)
+    except OSError: return False
+def smi():
+    try: return subprocess.run(["nvidia-smi"], capture_output=True, text=True).stdout.strip()
+    except OSError: return None
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = json.dumps(dict(loads=loads(), smi=smi(), path=os.environ.get("LD_LIBRARY_PATH"))).encode()
+        self.send_response(200); self.end_headers(); self.wfile.write(body)
+http.server.HTTPServer(("0.0.0.0", int(os.environ["PORT"])), H).serve_forever()
+`;
+    const app = await other.deploy(owner, "cuda", {
+      ...fixtureLeftOut,
+      "README.md": "---\nsdk: docker\n---\n",
+      "app.py": asks,
+      Dockerfile:
+        'FROM debian:bookworm\nENV LD_LIBRARY_PATH=/opt/own\nCOPY app.py /app.py\nCMD ["python3", "/app.py"]\n',
+    });
+    try {
+      assert.ok(app.deployed.ok, app.deployed.says);
+      const said = async (): Promise<unknown> => JSON.parse((await visit(app.url, owner)).text);
+      const given = { loads: true, smi: "the card", path: "/opt/own:/run/waybill-driver" };
+      assert.deepEqual(await said(), given);
+      await owner.client.changeSpace(app.space, { hardware: "cpu-basic" });
+      await until("it was started anew without them", async () => {
+        const now = await said().catch(() => undefined);
+        return JSON.stringify(now) === JSON.stringify({ loads: false, smi: null, path: "/opt/own" });
+      });
+    } finally {
+      rmSync(driver, { recursive: true });
+    }
   });
 
   test("its build reaches no private address, sees nothing of the host, and has no credential", async () => {

@@ -32,6 +32,8 @@ export interface SandboxOptions extends Partial<PlanOptions> {
   readonly volumes?: boolean;
   /** Has a /data of its own. */
   readonly space?: string;
+  /** Of an agent that is root: each Space has a user of its own. */
+  readonly ownUsers?: boolean;
   /** A replica of an older version lives in the Space's folder. */
   readonly isUsed?: boolean;
 }
@@ -47,12 +49,21 @@ export function sandboxes(replicas: Bench, works: boolean, driver: SandboxDriver
     },
     plan(
       files,
-      { cgroups = here, limits: other, disk = diskLimits, volumes = isRoot, space, isUsed = false, ...options } = {},
+      {
+        cgroups = here,
+        limits: other,
+        disk = diskLimits,
+        volumes = isRoot,
+        space,
+        isUsed = false,
+        ownUsers = isRoot,
+        ...options
+      } = {},
     ) {
       const bare = replicas.plan(files, options);
       const plan = space === undefined ? bare : { ...bare, spec: { ...bare.spec, space } };
       made.push(plan);
-      const spaces = spaceFolders(join(replicas.folder, "spaces"), isRoot);
+      const spaces = spaceFolders(join(replicas.folder, ownUsers ? "spaces" : "spaces-of-one"), ownUsers);
       const shared = { driver, spaces, cgroups, disk, volumes, ports: sandboxPorts, cardNodes };
       const node = { ...shared, limits: { ...limits, ...other } };
       return { ...plan, sandbox: planSandbox(plan, node, () => isUsed) };
@@ -61,9 +72,9 @@ export function sandboxes(replicas: Bench, works: boolean, driver: SandboxDriver
 }
 
 /** One that is started at once when it was taken. */
-export function spareShims(replicas: Bench, availableBytes = (): number => Infinity): SpareShims {
-  const folder = join(replicas.folder, "spares");
+export function spareShims(replicas: Bench, availableBytes = (): number => Infinity, ownUsers = isRoot): SpareShims {
+  const folder = join(replicas.folder, ownUsers ? "spares" : "spares-of-one");
   const ports = (): readonly number[] => sandboxPorts;
   const filled = (): Promise<void> => Promise.resolve();
-  return keepSpare({ program: tools, folder, ports, filled, log: console, availableBytes, pauseMs: 0 });
+  return keepSpare({ ownUsers, program: tools, folder, ports, filled, log: console, availableBytes, pauseMs: 0 });
 }

@@ -433,7 +433,7 @@ async function check(shop: Workshop, settings: SpaceSettings, config: ImageConfi
   shop.note(
     `listens on port ${port} (${settings.portGiven ? "app_port" : ports.length === 1 ? "EXPOSE" : "the usual one"}), which PORT has too`,
   );
-  if (asksForCard(shop, settings)) shop.note(`warning: ${noDriver}`);
+  if (shop.tools.images?.hasDriver !== true && asksForCard(shop, settings)) shop.note(`warning: ${noDriver}`);
   const runtime = await checkImagePackages(shop, root, { argv, workdir });
   // What ran in the build is in the image; what is only in the commit is not needed any more.
   await rm(shop.app, { recursive: true, force: true });
@@ -448,9 +448,9 @@ function asksForCard({ spec }: Workshop, { suggestedHardware }: SpaceSettings): 
   return named || (spec.cards ?? []).some(({ simulated }) => !simulated);
 }
 
-/** A driver's libraries fit one driver only, so an image cannot bring them (`nvidia-container-toolkit` binds the node's). */
+/** A driver's libraries fit one driver only, so an image cannot bring them. */
 const noDriver =
-  "an image's app is not given the node's driver libraries (libcuda.so.1, nvidia-smi): CUDA finds no card in it, and it runs on the processor. An app that needs a GPU is a Gradio Space (sdk: gradio)";
+  "this node has no driver libraries to give to an image's app (libcuda.so.1, nvidia-smi), for `ldconfig -p` lists none: CUDA finds no card in it, and it runs on the processor. Where they lie elsewhere, the operator names their folder with WAYBILL_DRIVER_FOLDER";
 
 function shortened(text: string): string {
   const one = text.replaceAll(/\s*\\?\s+/g, " ").trim();

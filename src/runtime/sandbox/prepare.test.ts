@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import type { ReleaseManifest } from "../../contract/release.ts";
+import type { SandboxPlan } from "../folder.ts";
 import { durationMs } from "../../stdx/time.ts";
 import { noCgroups } from "./cgroups.ts";
 import { cardNodes, hasUsers, planSandbox, spaceFolders } from "./prepare.ts";
@@ -39,13 +41,30 @@ test("a replica that borrows GPUs may open the nodes of the cards, one without G
       env: {},
       readyWithinMs: durationMs(1_000),
     } as const;
-    const devicesOf = (more: { readonly gpu?: false }): readonly string[] =>
-      planSandbox({ folder: join(folder, "p_1"), spec: { ...spec, ...more } }, node).devices.toSorted();
+    const release: ReleaseManifest = {
+      ...{ release: "v_1", space: spec.space, commit: "", build: "b_1", sdk: spec.sdk, title: "", argv: ["app"] },
+      ...{ staticFolder: ".", appPort: 7860, builtAt: "" },
+    };
+    const image = { id: "i", root: "/image", workdir: "/" };
+    const driver = [{ name: "libcuda.so.1", path: "/lib/libcuda.so.1" }];
+    const planned = (more: { readonly gpu?: false }, of = release): SandboxPlan =>
+      planSandbox(
+        { folder: join(folder, "p_1"), spec: { ...spec, ...more }, release: of },
+        { ...node, driverFiles: driver },
+      );
+    const devicesOf = (more: { readonly gpu?: false }): readonly string[] => planned(more).devices.toSorted();
     assert.deepEqual(
       devicesOf({}),
       ["nvidia-caps", "nvidia-uvm", "nvidia0", "nvidiactl"].map((name) => join(dev, name)),
     );
     assert.deepEqual(devicesOf({ gpu: false }), []);
+    const ofImage = { ...release, image };
+    const driverOf = (more: { readonly gpu?: false }, of: ReleaseManifest): unknown => planned(more, of).driverFiles;
+    assert.deepEqual(
+      [driverOf({}, ofImage), driverOf({ gpu: false }, ofImage), driverOf({}, release)],
+      [driver, undefined, undefined],
+      "the driver's files go to an image's app alone: others have the machine's own",
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { layerName } from "../folder.ts";
-import type { DiskLimits, DiskPlan, LaunchPlan, SandboxLimits, SandboxPlan } from "../folder.ts";
+import type { DiskLimits, DiskPlan, DriverFile, LaunchPlan, SandboxLimits, SandboxPlan } from "../folder.ts";
 import { cgroupsHere, makeCgroups, noCgroups, type CgroupsHere } from "./cgroups.ts";
 import { usersOfImages } from "./stage.ts";
 import { crunPrograms } from "./crun.ts";
@@ -164,6 +164,8 @@ export interface Given {
   readonly ports: readonly number[];
   /** Device nodes for a replica that may borrow GPUs, as they are when it is started: the driver makes some at their first use. */
   cardNodes(): readonly string[];
+  /** What an image's app needs of the driver of those cards; absent: the node has none. */
+  readonly driverFiles?: readonly DriverFile[];
 }
 
 /** Its Space's /data is in a file that cannot be mounted here. */
@@ -177,7 +179,7 @@ export class DataUnreachable extends Error {
  * version that made no file system for it. Throws {@link DataUnreachable}.
  */
 export function planSandbox(
-  { folder, spec: { replica, space, gpu } }: Pick<LaunchPlan, "folder" | "spec">,
+  { folder, spec: { replica, space, gpu }, release }: Pick<LaunchPlan, "folder" | "spec" | "release">,
   node: Given,
   isUsed: () => boolean = () => false,
 ): SandboxPlan {
@@ -192,6 +194,7 @@ export function planSandbox(
     dataFolder,
     disk: diskPlan({ folder, dataFolder, uid: hostUid, isUsed }, node),
     devices: gpu === false ? [] : node.cardNodes(),
+    ...(gpu !== false && release.image !== undefined && node.driverFiles && { driverFiles: node.driverFiles }),
   };
 }
 

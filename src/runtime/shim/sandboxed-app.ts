@@ -17,6 +17,8 @@ const appFolder = "/app";
 const dataFolder = "/data";
 const scratchFolder = "/scratch";
 const cgroupFile = "/run/waybill-cgroup";
+/** Not one that an image may have something in. */
+const driverFolder = "/run/waybill-driver";
 const usualPath = ["/usr/local/bin", "/usr/bin", "/bin"];
 const certificates = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -135,7 +137,9 @@ function recipeOf(plan: StoredPlan, sandbox: SandboxPlan, { port, deviceApi, etc
     // PATH, HOME and the like are the image's own, as its release has them; so are its certificates.
     const env = appEnvironment(plan, { ...given, extra: { TMPDIR: "/tmp" } });
     const root = { from: layers.app ?? image.root, writable: layers.app !== null };
-    return { ...own, cwd: image.workdir, env, root };
+    const driver = (sandbox.driverFiles ?? []).map(({ name, path }) => ({ from: path, to: `${driverFolder}/${name}` }));
+    const readOnly = [...own.readOnly, ...driver];
+    return { ...own, readOnly, cwd: image.workdir, env: driver.length === 0 ? env : withDriver(env), root };
   }
   const node = plan.path[0] ?? "";
   const nodeFolder = node.startsWith("/usr/") || node === "" ? [] : [same(node)];
@@ -157,6 +161,12 @@ function recipeOf(plan: StoredPlan, sandbox: SandboxPlan, { port, deviceApi, etc
     writable: [...(layer === null ? [] : [app]), ...own.writable],
     ...(system === null ? {} : { usr: system.usr }),
   };
+}
+
+/** The image's own folders come first: one may bring a library for just this card. */
+function withDriver(env: Readonly<Record<string, string>>): Record<string, string> {
+  const last = (paths: string | undefined): string => [...(paths ? [paths] : []), driverFolder].join(":");
+  return { ...env, LD_LIBRARY_PATH: last(env["LD_LIBRARY_PATH"]), PATH: last(env["PATH"]) };
 }
 
 function recordApp(plan: StoredPlan, pid: number, port: number, processes: Processes): Membership {
