@@ -78,8 +78,10 @@ export class PushDesk implements GitDesk {
     return [];
   }
 
-  async tooLarge({ space, account }: Pusher, says: string): Promise<readonly string[]> {
-    const { id } = await this.#server.commits.tooLarge({ space, account, says });
+  async tooLarge({ repo, account }: Pusher, says: string): Promise<readonly string[]> {
+    // What is not built has no build's record to say so in.
+    if (repo.kind !== "spaces") return [];
+    const { id } = await this.#server.commits.tooLarge({ space: repo.id, account, says });
     return [`explain: ${id}`];
   }
 
