@@ -45,8 +45,8 @@ export async function collectRepository(
   repository: string,
   { now, signal }: { readonly now: number; readonly signal: AbortSignal },
 ): Promise<void> {
-  for (const folder of ["objects", "objects/pack", "lfs/incoming", "lfs/xet/incoming"].map((name) =>
-    join(repository, name),
+  for (const folder of ["objects", "objects/pack", "lfs/incoming", "lfs/xet/incoming", "lfs/multipart/incoming"].map(
+    (name) => join(repository, name),
   )) {
     const names = await readdir(folder).catch(absent);
     await removeOlder(

@@ -12,6 +12,7 @@ import type { CollectedFiles, VerifiedFiles } from "../contract/hub-storage.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import { instant, type Clock, type Instant } from "../stdx/time.ts";
 import { isOneOf } from "./errors.ts";
+import { sweepParts } from "./lfs-parts.ts";
 import { notedLarge, type LargeNote } from "./lfs-store.ts";
 import type { LfsPointer } from "./lfs-pointer.ts";
 import type { Threads } from "./xet/threads.ts";
@@ -34,6 +35,7 @@ export interface KeeperRun {
 
 /** Clients go for three weeks by what they remember; a week more for those that were told of it late. */
 export const keptUnusedMs = 28 * 86_400_000;
+const partsKeptMs = 86_400_000;
 /** Sentences of what is wrong: more of them say nothing more. */
 const problemsMax = 100;
 const rowsAtOnce = 200;
@@ -141,6 +143,10 @@ export class HubKeeper {
   /** Removes what nobody has needed since `before`: files that no repository has, and xorbs that no file has. */
   async collect(before: Instant, { signal }: KeeperRun = {}): Promise<CollectedFiles> {
     const { xet } = this.#options;
+    // Whoever sends a file in parts comes back within a day, or begins anew.
+    const { clock, random } = this.#options;
+    for (const repository of await this.#repositories())
+      await sweepParts(repository, clock.wall() - partsKeptMs, random);
     const live = await this.#live();
     let files = 0;
     for (let after = ""; ;) {

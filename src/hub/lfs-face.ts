@@ -16,7 +16,8 @@ import type { GitDesk } from "./git-face.ts";
 import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-address.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
 import type { LargeFiles } from "./large-files.ts";
-import { findLarge, type LargeObject, type LfsStore, type Refusal } from "./lfs-store.ts";
+import { LfsParts, partBytes, partsOf } from "./lfs-parts.ts";
+import { findLarge, type LargeObject, type LfsStore, type Refusal, type Stored } from "./lfs-store.ts";
 import { paceLimits, type PaceLimits } from "./pace.ts";
 import { keyOf, pathOf, repoNouns } from "./repo-name.ts";
 import { parseRange } from "./ranges.ts";
@@ -41,10 +42,7 @@ export interface LfsFaceOptions {
   readonly storage: Storage;
   readonly transfers: Transfers;
   readonly xet: Pick<XetService, "key" | "instance">;
-  readonly desk: Pick<
-    GitDesk,
-    "callerOf" | "standing" | "storedAs" | "mayRead" | "mayWrite" | "ensure" | "onFailure"
-  >;
+  readonly desk: Pick<GitDesk, "callerOf" | "standing" | "storedAs" | "mayRead" | "mayWrite" | "ensure" | "onFailure">;
   /** Signs the addresses. */
   readonly key: Uint8Array;
   readonly clock: Clock;
@@ -83,6 +81,7 @@ interface Place {
 export class LfsFace {
   readonly #options: LfsFaceOptions;
   readonly #pace: PaceLimits;
+  readonly #parts: LfsParts;
   readonly #uploads: Slots;
   readonly #downloads: Slots;
 
@@ -90,6 +89,7 @@ export class LfsFace {
     this.#options = options;
     const { places, pace } = { ...lfsFaceLimits, ...options.limits };
     this.#pace = pace;
+    this.#parts = new LfsParts(options);
     this.#uploads = new Slots(places);
     this.#downloads = new Slots(places);
   }
@@ -116,6 +116,8 @@ export class LfsFace {
     if (rest === "objects/verify" && request.method === "POST") return this.#verify(asked);
     const oid = /^objects\/([0-9a-f]{64})$/.exec(rest)?.[1];
     if (oid !== undefined) return this.#move(asked, oid);
+    const part = /^objects\/([0-9a-f]{64})\/parts(?:\/(\d{1,5}))?$/.exec(rest);
+    if (part !== null) return this.#takePart(asked, part[1] ?? "", part[2] === undefined ? undefined : Number(part[2]));
     // Locks among them: git-lfs takes 404 for "none here", and goes on.
     refuse(response, 404, "There is nothing at this address.");
     return Promise.resolve();
@@ -127,25 +129,29 @@ export class LfsFace {
     const place = await this.#place(path, request, response, batch.operation === "upload");
     if (place === undefined) return;
     const byXet = batch.operation === "upload" && batch.transfers.includes("xet") && place.by !== "";
+    // Smaller files of the batch come whole: clients tell by whether parts are named.
+    const inParts = batch.transfers.includes("multipart") && batch.objects.some(({ size }) => size > partBytes);
+    const way = byXet ? "xet" : batch.operation === "upload" && inParts ? "multipart" : "basic";
     const answer = (pointer: LfsPointer): Promise<object> =>
-      batch.operation === "upload" ? this.#uploadOf(place, pointer, byXet) : this.#downloadOf(place, pointer);
+      batch.operation === "upload" ? this.#uploadOf(place, pointer, way) : this.#downloadOf(place, pointer);
     const objects = await Promise.all(batch.objects.map(answer));
-    send(response, 200, { transfer: byXet ? "xet" : "basic", objects, hash_algo: "sha256" });
+    send(response, 200, { transfer: way, objects, hash_algo: "sha256" });
   }
 
-  async #uploadOf(place: Place, pointer: LfsPointer, byXet: boolean): Promise<object> {
+  async #uploadOf(place: Place, pointer: LfsPointer, way: Way): Promise<object> {
     const { path, repository, by, origin } = place;
     if (!isLfsOid(pointer.oid)) return failed(pointer, 422, "its oid is no SHA-256");
     // No `actions`: it is here.
     if ((await find(repository, pointer)) !== undefined) return pointer;
     const full = await this.#options.storage.refuse(path.owner, pointer.size);
     if (full) return failed(pointer, full.status, full.says);
-    if (byXet) return { ...pointer, actions: { upload: this.#xetOf(place) } };
+    if (way === "xet") return { ...pointer, actions: { upload: this.#xetOf(place) } };
     const refused = await this.#options.store.refuse(repository, pointer.size);
     if (refused) return failed(pointer, refused.refusal === "disk-full" ? 507 : 413, refused.says);
     const upload = this.#address(path, { ...pointer, operation: "upload", repository: keyOf(path), by }, origin);
     const verify = { href: `${origin}${pathOf(path)}.git/info/lfs/objects/verify` };
-    return { ...pointer, actions: { upload, verify } };
+    const isWhole = way === "basic" || pointer.size <= partBytes;
+    return { ...pointer, actions: { upload: isWhole ? upload : inPartsOf(upload, pointer), verify } };
   }
 
   /** Where the Hub's own JavaScript client sends by Xet: with the token that it would ask for. */
@@ -179,7 +185,7 @@ export class LfsFace {
     return { ...pointer, actions: { download } };
   }
 
-  #address(path: GitPath, ticket: LfsTicket, origin: string): object {
+  #address(path: GitPath, ticket: LfsTicket, origin: string): Address {
     const query = signTicket(this.#options.key, ticket, this.#options.clock.wall());
     return {
       href: `${origin}${pathOf(path)}.git/info/lfs/objects/${ticket.oid}?${query}`,
@@ -197,63 +203,126 @@ export class LfsFace {
     send(response, 200, {});
   }
 
-  async #move({ path, request, response }: LfsRequest, oid: string): Promise<void> {
-    const { key, clock, transfers, desk } = this.#options;
-    const address = addressGroup(visitorOf(request).address) ?? "";
-    const ticket = readTicket(key, { repository: keyOf(path), oid, query: path.query }, clock.wall());
-    // It was signed for who might do so then.
-    const isWrite = ticket?.operation === "upload";
-    const may = ticket && (isWrite ? desk.mayWrite(path, ticket.by) : desk.mayRead(path, ticket.by));
-    if (ticket === undefined || !(await may)) {
-      transfers.refuseStranger(request, response, "transfer/url-expired", address);
-      return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
-    }
+  async #move(asked: LfsRequest, oid: string): Promise<void> {
+    const { path, request, response } = asked;
+    const ticket = await this.#ticketOf(asked, oid);
+    if (ticket === undefined) return;
     const method = ticket.operation === "upload" ? ["PUT"] : ["GET", "HEAD"];
     if (!method.includes(request.method ?? "")) return refuse(response, 405, `Ask with ${method[0]}.`);
-    const caller = { account: ticket.by === "" ? null : ticket.by, address };
-    const transfer = transfers.begin(request, response, {
-      ...{ direction: ticket.operation, via: "git-lfs", repository: `${path.kind}/${path.id}`, pace: this.#pace },
-      ...caller,
+    const caller = this.#callerOf(ticket, request);
+    const transfer = this.#begin(asked, ticket, caller);
+    await transfer.during(async () => {
+      const left = leaving(response);
+      using slot = await (ticket.operation === "upload" ? this.#uploads : this.#downloads).take(caller, left);
+      if (left.aborted) return;
+      if (!slot) return this.#refuseBusy(transfer, response);
+      const repository = this.#folderOf(path, response);
+      if (repository === undefined) return;
+      const move: Move = { repository, ticket, request, response };
+      // Awaited here: until it is through it has its place.
+      if (ticket.operation === "download") return await this.#give(transfer, move);
+      using room = await this.#roomFor(transfer, path, ticket.size, response);
+      if (room !== undefined) await this.#take(transfer, move);
     });
-    await transfer.during(() => this.#moveIn(transfer, { path, request, response }, ticket, caller));
   }
 
-  async #moveIn(
-    transfer: Transfer,
-    { path, request, response }: LfsRequest,
-    ticket: LfsTicket,
-    caller: Caller,
-  ): Promise<void> {
-    const left = leaving(response);
-    using slot = await (ticket.operation === "upload" ? this.#uploads : this.#downloads).take(caller, left);
-    if (left.aborted) return;
-    if (!slot) {
-      transfer.refuse("transfer/busy");
-      return refuse(response, 503, "Too many other files are moved at this moment: try again.");
-    }
-    const { desk, repositories, storage } = this.#options;
+  /** What the address was signed for, if whoever it was signed for may still do that; undefined where the answer was given. */
+  async #ticketOf({ path, request, response }: LfsRequest, oid: string): Promise<LfsTicket | undefined> {
+    const { key, clock, transfers, desk } = this.#options;
+    const ticket = readTicket(key, { repository: keyOf(path), oid, query: path.query }, clock.wall());
+    const isWrite = ticket?.operation === "upload";
+    const may = ticket && (isWrite ? desk.mayWrite(path, ticket.by) : desk.mayRead(path, ticket.by));
+    if (ticket !== undefined && (await may) === true) return ticket;
+    const address = addressGroup(visitorOf(request).address) ?? "";
+    transfers.refuseStranger(request, response, "transfer/url-expired", address);
+    return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
+  }
+
+  #callerOf({ by }: LfsTicket, request: IncomingMessage): Caller {
+    return { account: by === "" ? null : by, address: addressGroup(visitorOf(request).address) ?? "" };
+  }
+
+  #begin({ path, request, response }: LfsRequest, { operation }: LfsTicket, caller: Caller): Transfer {
+    return this.#options.transfers.begin(request, response, {
+      ...{ direction: operation, via: "git-lfs", repository: `${path.kind}/${path.id}`, pace: this.#pace, ...caller },
+    });
+  }
+
+  #refuseBusy(transfer: Transfer, response: ServerResponse): void {
+    transfer.refuse("transfer/busy");
+    refuse(response, 503, "Too many other files are moved at this moment: try again.");
+  }
+
+  /** The repository's folder; undefined where it is gone, and the answer was given. */
+  #folderOf(path: GitPath, response: ServerResponse): string | undefined {
+    const { desk, repositories } = this.#options;
     const stored = desk.storedAs(path);
-    if (stored === undefined) return refuse(response, 404, `${path.id} is not there any more.`);
-    const move: Move = { repository: repositories.repositoryOf(stored), ticket, request, response };
-    if (ticket.operation === "download") return await this.#give(transfer, move);
-    const room = await storage.admit(path.owner, ticket.size);
-    if (!room.ok) {
-      transfer.refuse(room.status === 507 ? "transfer/disk-full" : "transfer/tier-limit", room.says);
-      return refuse(response, room.status, room.says);
-    }
-    using _room = room;
-    await this.#take(transfer, move);
+    if (stored !== undefined) return repositories.repositoryOf(stored);
+    return refuse(response, 404, `${path.id} is not there any more.`);
+  }
+
+  /** Undefined where there is none, and the answer was given. */
+  async #roomFor(
+    transfer: Transfer,
+    path: GitPath,
+    bytes: number,
+    response: ServerResponse,
+  ): Promise<Disposable | undefined> {
+    const room = await this.#options.storage.admit(path.owner, bytes);
+    if (room.ok) return room;
+    transfer.refuse(room.status === 507 ? "transfer/disk-full" : "transfer/tier-limit", room.says);
+    return refuse(response, room.status, room.says);
   }
 
   async #take(transfer: Transfer, { repository, ticket, request, response }: Move): Promise<void> {
     transfer.negotiated({ digest: `sha256:${ticket.oid}`, ofBytes: ticket.size });
     const bytes = transfer.passing(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
-    const stored = await this.#options.store.put(repository, ticket, bytes, ticket.by);
+    this.#answerStored(transfer, await this.#options.store.put(repository, ticket, bytes, ticket.by), response);
+  }
+
+  #answerStored(transfer: Transfer, stored: Stored, response: ServerResponse): void {
     if (stored.ok) return send(response, 200, {});
     transfer.refuse(refusalCodes[stored.refusal], `This file was not taken: ${stored.says}.`);
     // git-lfs tries again after a 429, when it is told to.
     if (stored.refusal === "too-much-at-once") response.setHeader("retry-after", String(againSeconds));
     refuse(response, codeRow(refusalCodes[stored.refusal]).status, `This file was not taken: ${stored.says}.`);
+  }
+
+  /** A part of a file, or with no number the word that all have been sent. */
+  async #takePart(asked: LfsRequest, oid: string, number: number | undefined): Promise<void> {
+    const { path, request, response } = asked;
+    const ticket = await this.#ticketOf(asked, oid);
+    if (ticket === undefined) return;
+    const method = number === undefined ? "POST" : "PUT";
+    if (ticket.operation !== "upload" || request.method !== method) return refuse(response, 405, `Ask with ${method}.`);
+    const caller = this.#callerOf(ticket, request);
+    const transfer = this.#begin(asked, ticket, caller);
+    await transfer.during(async () => {
+      const left = leaving(response);
+      using slot = await this.#uploads.take(caller, left);
+      if (left.aborted) return;
+      if (!slot) return this.#refuseBusy(transfer, response);
+      const ofBytes = number === undefined ? ticket.size : Math.min(partBytes, ticket.size);
+      using room = await this.#roomFor(transfer, path, ofBytes, response);
+      const repository = this.#folderOf(path, response);
+      if (room === undefined || repository === undefined) return;
+      if (number === undefined) {
+        const body = await readBody(request, bodyMaxBytes);
+        // What it lists is known here: the parts that have come.
+        if (!body.ok) return;
+        const stored = await this.#parts.join(repository, ticket, ticket.by);
+        return this.#answerStored(transfer, stored, response);
+      }
+      transfer.negotiated({ digest: `sha256:${oid}`, from: (number - 1) * partBytes, ofBytes });
+      const bytes = transfer.passing(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
+      const taken = await this.#parts.put(repository, ticket, number, bytes);
+      if (!taken.ok) {
+        transfer.refuse(partCodes[taken.status], `This part was not taken: ${taken.says}.`);
+        return refuse(response, taken.status, `This part was not taken: ${taken.says}.`);
+      }
+      response.setHeader("etag", taken.etag);
+      send(response, 200, {});
+    });
   }
 
   async #give(transfer: Transfer, { repository, ticket, request, response }: Move): Promise<void> {
@@ -323,6 +392,22 @@ export class LfsFace {
   }
 }
 
+/** How files are to be sent. */
+type Way = "basic" | "multipart" | "xet";
+
+interface Address {
+  readonly href: string;
+  readonly expires_in: number;
+}
+
+/** The addresses of all parts by their numbers, and in the place of the file's own the one at which to say that they were sent. */
+function inPartsOf({ href, expires_in }: Address, pointer: LfsPointer): object {
+  const [address = "", query = ""] = href.split("?");
+  const header: Record<string, string> = { chunk_size: String(partBytes) };
+  for (let n = 1; n <= partsOf(pointer); n++) header[String(n)] = `${address}/parts/${n}?${query}`;
+  return { href: `${address}/parts?${query}`, expires_in, header };
+}
+
 interface Batch {
   readonly operation: "upload" | "download";
   readonly objects: readonly LfsPointer[];
@@ -380,6 +465,12 @@ interface Move {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
 }
+
+const partCodes = {
+  413: "transfer/tier-limit",
+  422: "transfer/digest-mismatch",
+  507: "transfer/disk-full",
+} as const;
 
 const refusalCodes = {
   "wrong-content": "transfer/digest-mismatch",

@@ -26,6 +26,13 @@ def upload(space, *paths):
     operations = [CommitOperationAdd(path_in_repo=os.path.basename(path), path_or_fileobj=path) for path in paths]
     _commit_api._upload_xet_files(additions=operations, repo_type="space", repo_id=space, headers=build_hf_headers(), endpoint=api.endpoint, revision="main")
     print(json.dumps([operation.upload_info.sha256.hex() for operation in operations]))
+def send_in_parts(space, path):
+    from huggingface_hub.lfs import lfs_upload, post_lfs_batch_info
+    operation = CommitOperationAdd(path_in_repo="w.bin", path_or_fileobj=path)
+    asked = dict(upload_infos=[operation.upload_info], token=None, repo_type="space", repo_id=space, revision="main", endpoint=api.endpoint, headers=build_hf_headers())
+    action = post_lfs_batch_info(**asked)[0][0]
+    lfs_upload(operation=operation, lfs_batch_action=action, headers=build_hf_headers(), endpoint=api.endpoint)
+    print(json.dumps([len(action["actions"]["upload"]["header"]) - 1, "actions" in post_lfs_batch_info(**asked)[0][0]]))
 def download(space, hash, size, into):
     route = f"{api.endpoint}/api/spaces/{space}/xet-read-token/main"
     xet_get(incomplete_path=Path(into), xet_file_data=XetFileData(file_hash=hash, refresh_route=route), headers=build_hf_headers(), expected_size=size)
@@ -107,6 +114,15 @@ describe("large files by Xet", { skip }, () => {
     assert.equal(part.status, 206);
     assert.equal(sha256(new Uint8Array(await part.arrayBuffer())), sha256(bytes.subarray(3_000_000, 3_200_001)));
     assert.deepEqual((await batch("model", "upload", object)).objects, [object], "nobody has to send it again");
+  });
+
+  test("without Xet the same client sends a large file in parts", async () => {
+    const bytes = randomBytes(70 * mebibyte);
+    const path = file("parts.bin", bytes);
+    assert.deepEqual(await ask(`send_in_parts("alice/lfs", ${JSON.stringify(path)})`), [2, false]);
+    const { objects } = await batch("lfs", "download", { oid: sha256(bytes), size: bytes.length });
+    const got = await fetch(objects[0]?.actions?.["download"]?.href ?? "");
+    assert.equal(sha256(new Uint8Array(await got.arrayBuffer())), sha256(bytes));
   });
 
   test("what git-lfs sent comes by hf_xet too, once it is known what it is by Xet", async () => {
