@@ -462,8 +462,8 @@ class PushAnswer {
 }
 
 /**
- * Sends git what the client sends, as fast as it takes it, and counts it. A pusher that leaves in the middle has pushed nothing: git refuses what is
- * not whole. What comes after git has ended is passed over, so that the client hears why.
+ * Sends git what the client sends, as fast as it takes it, and counts it. A pusher that leaves in the middle has pushed nothing: git
+ * refuses what is not whole. What comes after git has ended is passed over, so that the client hears why.
  */
 function feed(backend: Backend, request: IncomingMessage): { readonly bytes: number } {
   const { stdin } = backend;

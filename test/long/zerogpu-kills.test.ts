@@ -3,7 +3,7 @@
  * agent). After each: every visitor was told, every call has ended, no slot and no hold stays, and nobody paid without evidence of use.
  */
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import type { CallView } from "../../src/contract/api.ts";
 import { faultTable } from "../../src/core/settlement.ts";
 import { prng, type Prng } from "../../src/stdx/prng.ts";
@@ -60,123 +60,158 @@ interface Visit {
   readonly said: Promise<Said>;
 }
 
+/** Lives at once, each with a platform of its own: most of each is waiting, for an app to start again or a lease to end. */
+const lives = 2;
+
 describe(`${kills} random kills, WAYBILL_SEED=${seed}`, { skip }, () => {
-  let up: Platform;
-  let space: ZeroGpuSpace;
-  let visitors: readonly Account[];
-  let endsInARow = 0;
-  let longest = { ms: 0, when: "" };
-  const random = prng(seed);
-  const killed: Record<Target, number> = { worker: 0, platform: 0, app: 0, shim: 0 };
-  const while_: Record<string, number> = { queued: 0, granted: 0, running: 0, idle: 0 };
-
-  before(async () => {
-    up = await Platform.start({ gpus: "1x2", sandbox: "best", port: await freePort() });
-    space = await ZeroGpuSpace.deploy(up, await up.account("owner"), "kinds", { gradio: "6.31.0" });
-    const names = Array.from({ length: visitorsMax }, (_, n) => `visitor${n + 1}`);
-    visitors = await Promise.all(names.map((name) => up.account(name, "enterprise")));
-  });
-  after(async () => {
-    await space?.[Symbol.asyncDispose]();
-    await up?.[Symbol.asyncDispose]();
-  });
-
   test("each leaves visitors told, calls ended, slots free, and charges with evidence", async (t) => {
-    for (let done = 0; done < kills;) {
-      const visits = await begin(random.int(visitorsMax) + 1);
-      // Some kills meet workers that idle, after all is answered.
-      if (random.chance(0.15)) await Promise.all(visits.map(({ said }) => said));
-      else await new Promise((later) => setTimeout(later, random.int(killWithinMs)));
-      const target = endsInARow >= endsInARowMax ? "platform" : random.pick(targets);
-      const stages = await stagesNow();
-      const hit = await kill(target, random);
-      if (hit) {
-        done += 1;
-        killed[target] += 1;
-        for (const stage of stages) while_[stage] = (while_[stage] ?? 0) + 1;
-      }
-      await settled(visits, `kill ${done} of ${kills}, ${target}, seed ${seed}`);
-    }
-    t.diagnostic(
-      `killed ${JSON.stringify(killed)} while ${JSON.stringify(while_)}; slots were free after ${JSON.stringify(longest)} at most`,
-    );
-    for (const account of visitors) await addsUp(account);
+    const killed: Record<Target, number> = { worker: 0, platform: 0, app: 0, shim: 0 };
+    const while_: Record<string, number> = { queued: 0, granted: 0, running: 0, idle: 0 };
+    const live = async (_: unknown, nth: number): Promise<void> => {
+      await using one = await Life.start(seed * lives + nth);
+      await one.live(Math.floor((kills + nth) / lives), killed, while_);
+      t.diagnostic(one.says);
+    };
+    await Promise.all(Array.from({ length: lives }, live));
+    t.diagnostic(`killed ${JSON.stringify(killed)} while ${JSON.stringify(while_)}`);
     for (const stage of ["queued", "running", "idle"])
       assert.ok((while_[stage] ?? 0) > 0, `none was killed while ${stage}`);
   });
+});
 
-  async function begin(count: number): Promise<readonly Visit[]> {
+class Life implements AsyncDisposable {
+  readonly #up: Platform;
+  readonly #space: ZeroGpuSpace;
+  readonly #visitors: readonly Account[];
+  readonly #seed: number;
+  readonly #random: Prng;
+  #endsInARow = 0;
+  #longest = { ms: 0, when: "" };
+
+  private constructor(up: Platform, space: ZeroGpuSpace, visitors: readonly Account[], ofSeed: number) {
+    this.#up = up;
+    this.#space = space;
+    this.#visitors = visitors;
+    this.#seed = ofSeed;
+    this.#random = prng(ofSeed);
+  }
+
+  static async start(ofSeed: number): Promise<Life> {
+    await using stack = new AsyncDisposableStack();
+    const up = stack.use(await Platform.start({ gpus: "1x2", sandbox: "best", port: await freePort() }));
+    const space = stack.use(await ZeroGpuSpace.deploy(up, await up.account("owner"), "kinds", { gradio: "6.31.0" }));
+    const names = Array.from({ length: visitorsMax }, (_, n) => `visitor${n + 1}`);
+    const visitors = await Promise.all(names.map((name) => up.account(name, "enterprise")));
+    stack.move();
+    return new Life(up, space, visitors, ofSeed);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#space[Symbol.asyncDispose]();
+    await this.#up[Symbol.asyncDispose]();
+  }
+
+  get says(): string {
+    return `seed ${this.#seed}: slots were free after ${JSON.stringify(this.#longest)} at most`;
+  }
+
+  /** Counts what it killed, and the stages of calls meanwhile. */
+  async live(count: number, killed: Record<Target, number>, stagesHit: Record<string, number>): Promise<void> {
+    const random = this.#random;
+    for (let done = 0; done < count;) {
+      const visits = await this.#begin(random.int(visitorsMax) + 1);
+      // Some kills meet workers that idle, after all is answered.
+      if (random.chance(0.15)) await Promise.all(visits.map(({ said }) => said));
+      else await new Promise((later) => setTimeout(later, random.int(killWithinMs)));
+      const target = this.#endsInARow >= endsInARowMax ? "platform" : random.pick(targets);
+      const stages = await this.#stagesNow();
+      if (await this.#kill(target)) {
+        done += 1;
+        killed[target] += 1;
+        for (const stage of stages) stagesHit[stage] = (stagesHit[stage] ?? 0) + 1;
+      }
+      await this.#settled(visits, `kill ${done} of ${count}, ${target}, seed ${this.#seed}`);
+    }
+    for (const account of this.#visitors) await this.#addsUp(account);
+  }
+
+  async #begin(count: number): Promise<readonly Visit[]> {
     const caller = httpCaller();
     return Promise.all(
-      visitors.slice(0, count).map(async (account) => {
-        const [api, x] = random.pick(calls);
+      this.#visitors.slice(0, count).map(async (account) => {
+        const [api, x] = this.#random.pick(calls);
         const known = await callsOf(account);
-        return { account, before: known, said: caller.call({ url: space.app.url, api, x, token: account.token }) };
+        return {
+          account,
+          before: known,
+          said: caller.call({ url: this.#space.app.url, api, x, token: account.token }),
+        };
       }),
     );
   }
 
-  async function stagesNow(): Promise<readonly string[]> {
+  async #stagesNow(): Promise<readonly string[]> {
     const all = await Promise.all(
-      visitors.map(async ({ client, name }) => (await client.calls({ account: name })).items),
+      this.#visitors.map(async ({ client, name }) => (await client.calls({ account: name })).items),
     );
     const stages = all.flat().flatMap(({ stage }) => (stage === "ended" ? [] : [stage]));
     return stages.length === 0 ? ["idle"] : stages;
   }
 
   /** False where there was nothing to kill. */
-  async function kill(target: Target, chance: Prng): Promise<boolean> {
+  async #kill(target: Target): Promise<boolean> {
     if (target === "platform") {
-      endsInARow = 0;
-      await up.restart();
+      this.#endsInARow = 0;
+      await this.#up.restart();
       return true;
     }
-    const replica = await up.replica(space.app.space);
+    const replica = await this.#up.replica(this.#space.app.space);
     if (target === "worker") {
       const workers = replica.forks();
       if (workers.length === 0) return false;
-      killProcess(chance.pick(workers));
+      killProcess(this.#random.pick(workers));
       return true;
     }
-    endsInARow += 1;
+    this.#endsInARow += 1;
     killProcess(replica[target]);
     return true;
   }
 
-  async function settled(visits: readonly Visit[], when: string): Promise<void> {
+  async #settled(visits: readonly Visit[], when: string): Promise<void> {
     const deadline = AbortSignal.timeout(answeredWithinMs);
     const late = new Promise<never>((_, reject) => {
       deadline.onabort = () => reject(new Error(`${when}: a visitor waits for ever`));
     });
     const told = await Promise.race([Promise.all(visits.map(({ said }) => said)), late]);
-    await until(`${when}: the Space runs`, runs, runsAgainWithinMs);
+    await until(`${when}: the Space runs`, () => this.#runs(), runsAgainWithinMs);
     const since = performance.now();
-    await slotsAreFree(up, freeWithinMs).catch((error: unknown) => assert.fail(`${when}: ${String(error)}`));
-    if (performance.now() - since > longest.ms) longest = { ms: Math.round(performance.now() - since), when };
+    await slotsAreFree(this.#up, freeWithinMs).catch((error: unknown) => assert.fail(`${when}: ${String(error)}`));
+    if (performance.now() - since > this.#longest.ms)
+      this.#longest = { ms: Math.round(performance.now() - since), when };
     for (const [index, { account, before: known }] of visits.entries()) {
       const news = await until(`${when}: the calls of ${account.name} have ended`, async () => {
-        const { items } = await up.admin.calls({ account: account.name });
+        const { items } = await this.#up.admin.calls({ account: account.name });
         return items.every(({ receipt }) => receipt !== null) && items.filter(({ id }) => !known.has(id));
       });
       assert.ok(news.length <= 1, `${when}: one visit made ${news.length} calls`);
-      if (news[0]) await isJust(news[0], told[index] as Said, when);
-      const { heldMs } = await up.admin.quota({ account: account.name });
+      if (news[0]) await this.#isJust(news[0], told[index] as Said, when);
+      const { heldMs } = await this.#up.admin.quota({ account: account.name });
       assert.equal(heldMs, 0, `${when}: a hold of ${account.name} stayed`);
     }
   }
 
-  const runs = async (): Promise<boolean> => {
+  async #runs(): Promise<boolean> {
     try {
-      return (await visit(space.app.url)).status === 200;
+      return (await visit(this.#space.app.url)).status === 200;
     } catch {
       return false; // Nobody listens yet: the platform starts.
     }
-  };
+  }
 
   /** What its visitor heard, what was charged, and what `explain` says fit together. */
-  async function isJust(call: CallView, said: Said, when: string): Promise<void> {
-    const { receipt } = await up.admin.receipt(call.id);
-    const explained = await up.admin.explain(call.id);
+  async #isJust(call: CallView, said: Said, when: string): Promise<void> {
+    const { receipt } = await this.#up.admin.receipt(call.id);
+    const explained = await this.#up.admin.explain(call.id);
     const all = `${when}: ${JSON.stringify({ call, said, receipt, sentence: explained.sentence, verdict: explained.verdict })}`;
     if (said.error === undefined) assert.equal(call.outcome, "ok", all);
     if (call.chargedMs > 0) {
@@ -188,20 +223,20 @@ describe(`${kills} random kills, WAYBILL_SEED=${seed}`, { skip }, () => {
     assert.equal(explained.outcome, call.outcome, all);
     assert.notEqual(explained.verdict?.certainty, "unknown", all);
     if (call.request !== null) {
-      const request = await up.admin.explain(call.request);
+      const request = await this.#up.admin.explain(call.request);
       assert.doesNotMatch(request.sentence, /contradicts/, `${all} ${request.sentence}`);
     }
   }
 
-  async function addsUp({ name }: Account): Promise<void> {
-    const { usedMs, heldMs, limitMs, leftMs } = await up.admin.quota({ account: name });
+  async #addsUp({ name }: Account): Promise<void> {
+    const { usedMs, heldMs, limitMs, leftMs } = await this.#up.admin.quota({ account: name });
     let chargedMs = 0;
     for (let page: string | undefined; ;) {
-      const { items, next } = await up.admin.calls({ account: name, ...(page === undefined ? {} : { page }) });
+      const { items, next } = await this.#up.admin.calls({ account: name, ...(page === undefined ? {} : { page }) });
       chargedMs += items.reduce((sum, call) => sum + call.chargedMs, 0);
       if (next === null) break;
       page = next;
     }
     assert.deepEqual([usedMs, heldMs, leftMs], [chargedMs, 0, (limitMs ?? 0) - chargedMs], name);
   }
-});
+}
