@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import { globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism, homedir, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import type { Summary } from "./reporter.ts";
 
@@ -48,6 +48,8 @@ const slowest = [
   "gradio-messages",
   "gradio",
 ];
+/** Where the platform keeps what Node compiled of it (bin/waybill.js). */
+const compiled = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "waybill", "compiled");
 /** More than so many files that fail are no chance of a busy machine. */
 const unsteadyFilesMax = 3;
 const unsteady: string[] = [];
@@ -164,7 +166,8 @@ function run(args: readonly string[], env: Record<string, string>): Promise<numb
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...args], {
       stdio: ["ignore", "inherit", "inherit"],
-      env: { ...process.env, ...env },
+      // Each file's process loads some hundred modules of ours; compiled once, that is 1.5 s of a processor less for each.
+      env: { NODE_COMPILE_CACHE: compiled, ...process.env, ...env },
     });
     child.on("error", reject);
     child.on("exit", (code) => resolve(code ?? 1));
