@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { simulate } from "../support/sim.ts";
 
-/** A run of `npm test` has seeds from 1 on; these are others. */
-const firstSeed = 100_000;
+/** `npm test` lives those before: both together are 10,000. */
+const firstSeed = 2_001;
+const seeds = 8_000;
 
-test("10,000 further lives under faults break no invariant", async () => {
-  const { summary, said } = await simulate(["--seeds", "10000", "--seed", String(firstSeed)]);
+test("8,000 further lives under faults break no invariant", async () => {
+  const { summary, said } = await simulate(["--seeds", String(seeds), "--seed", String(firstSeed)]);
   assert.deepEqual([summary.failed, summary.never], [[], []], said);
 });
 
