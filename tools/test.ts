@@ -30,6 +30,7 @@ const slowest = [
   "faults",
   "zerogpu",
   "crash",
+  "examples-life",
   "docker-builds",
   "git-push",
   "zerogpu-versions",
