@@ -208,7 +208,7 @@ export class XetStore {
       onProgress((done += bytes));
     }
     refuseDamage(await taking);
-    return job.end();
+    return await job.end();
   }
 
   /** Chunks by which writers may ask for the xorbs of these terms. */
