@@ -162,7 +162,7 @@ export class Transfer {
     this.#pace?.[Symbol.dispose]();
     if (this.#isOver) return;
     const { writableFinished, statusCode } = this.#response;
-    if (!writableFinished) return void this.#end("failed", "transfer/client-left");
+    if (!writableFinished) return this.#end("failed", "transfer/client-left");
     this.#isOver = true;
     // An answer without a file: a client that asked how large it is, or one that has it already.
     if (this.#moved === undefined || statusCode >= 400) return;

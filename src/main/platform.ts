@@ -27,7 +27,7 @@ import { NodeTokens } from "../control/node-tokens.ts";
 import { Nodes } from "../control/nodes.ts";
 import { Organisations } from "../control/organisations.ts";
 import { HubRepos } from "../control/hub-repos.ts";
-import { XetRepositories } from "../control/xet-desk.ts";
+import { openHubFaces } from "./hub-faces.ts";
 import { openLargeFiles } from "./large-files.ts";
 import { PushDesk } from "../control/push-desk.ts";
 import { isLiving, Replicas } from "../control/replicas.ts";
@@ -39,13 +39,8 @@ import { Spaces } from "../control/spaces.ts";
 import { openCallsOn } from "../core/views.ts";
 import { ListenError, openEdge } from "../edge/index.ts";
 import type { Edge, EdgeOptions } from "../edge/index.ts";
-import { GitFace } from "../hub/git-face.ts";
-import { LfsFace } from "../hub/lfs-face.ts";
 import { repoKinds } from "../hub/repo-name.ts";
 import { visitorOf } from "../http/visitor.ts";
-import { ResolveFace } from "../hub/resolve-face.ts";
-import { Transfers } from "../hub/transfers.ts";
-import { XetFace } from "../hub/xet/face.ts";
 import { loadOwnSecret } from "../identity/own-secret.ts";
 import { Sessions } from "../identity/sessions.ts";
 import { TokenResolver } from "../identity/token-resolver.ts";
@@ -518,34 +513,11 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
 
   const api = createApi(server);
   const desk = new PushDesk(server, nodeTokens);
-  const git = stack.use(
-    await GitFace.open({
-      repositories,
-      desk,
-      clock,
-      random,
-      folder: join(config.data, "git"),
-      limits: { ...config.git, pace: config.pace },
-    }),
-  );
-  const transfers = new Transfers({ emitter: serverSpool, count: (what) => evidence.count(what), clock, random });
-  const lfs = new LfsFace({
-    repositories,
-    transfers,
-    ...{ store: large.lfs, large: large.files, storage: large.service.storage, xet: large.service },
-    desk,
+  const serveHub = await openHubFaces(stack, {
+    ...{ config, server, desk, large, clock, random },
     key: await loadOwnSecret(catalog.settings, "lfs", random),
-    clock,
-    random,
-    limits: { pace: config.pace },
-  });
-  const files = new ResolveFace({
-    ...{ repositories, reader: server.hub.reader, large: large.files, instance: large.service.instance },
-    ...{ desk, transfers, random, limits: { pace: config.pace } },
-  });
-  const xet = new XetFace({
-    ...{ store: large.xet, ...large.service, transfers, clock, random, limits: { pace: config.pace } },
-    desk: new XetRepositories(server),
+    emitter: serverSpool,
+    count: (what) => evidence.count(what),
   });
   const reads = (account: string, owner: string): boolean => organisations.may(account, "read", { owner });
   const visitors = visitorIdentity({ ...visiting, resolver, sessions, visitKey, reads });
@@ -560,7 +532,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const linkDoor: LinkDoor = { ...about, links, tokens: nodeTokens, ready: agentsMay.promise, onFailure };
   const serveConsole: EdgeOptions["console"] = (request, response, inside, upgrade) => {
     if (serveLink(linkDoor, request, response, { upgrade, inside })) return;
-    if ([git, lfs, xet, files].some((face) => face.serve(request, response))) return;
+    if (serveHub(request, response)) return;
     if (inside !== undefined) insiders.set(request, inside);
     const byApi = (): void => void answer(request, response).catch((error: unknown) => onFailure("the console", error));
     if (!appSignIn.face.serve(request, response, { isInside: inside !== undefined, otherwise: byApi })) byApi();
