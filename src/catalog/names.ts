@@ -12,7 +12,7 @@ const reservedNames: ReadonlySet<string> = new Set([
   "address", "anonymous", "api", "assets", "codes", "collections", "console", "datasets", "docs", "explain", "git", "health",
   "join", "keys", "kernels", "login", "logout", "metrics", "models", "new", "oauth", "organizations", "papers", "private",
   "receipts", "repos", "resolve", "security", "settings", "spaces", "static", "system", "tokens", "w", "waybill", "well-known",
-  "whoami-v2", "www",
+  "whoami-v2", "www", "xet",
 ]); // prettier-ignore
 
 export type NameRefusal = "name-invalid" | "name-reserved";

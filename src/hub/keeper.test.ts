@@ -12,6 +12,8 @@ import { XetStore } from "./xet/store.ts";
 import { bytesOf, packShard, sha256, uploadOf, type Upload } from "./xet/writer.suite.ts";
 import { largeWorld, random, type LargeWorld } from "./xet/world.suite.ts";
 
+const whose = (stored: string) => ({ holder: `spaces/${stored}`, owner: stored.split("/")[0] ?? "" });
+
 let hashes: XetHashes;
 before(async () => {
   hashes = await XetHashes.open();
@@ -24,7 +26,14 @@ async function* whole(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 async function open() {
   const world = await largeWorld();
   const { xet, threads, clock } = world;
-  const keeper = new HubKeeper({ xet, threads, clock, random, repositories: join(world.folder, "repositories") });
+  const keeper = new HubKeeper({
+    xet,
+    threads,
+    clock,
+    random,
+    whose,
+    repositories: join(world.folder, "repositories"),
+  });
   const scope = world.scope("alice");
   const folder = world.repository("alice/app");
   return {
@@ -147,7 +156,7 @@ describe("collecting", () => {
       limits,
     });
     const repositories = join(world.folder, "repositories");
-    const keeper = new HubKeeper({ xet, threads: world.threads, clock: world.clock, random, repositories });
+    const keeper = new HubKeeper({ xet, threads: world.threads, clock: world.clock, random, whose, repositories });
     const now = instant(Date.now() + 60_000);
     world.clock.now = now;
     assert.deepEqual(await keeper.collect(now), { files: 0, xorbs: 0, bytes: 0 });

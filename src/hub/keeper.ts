@@ -23,6 +23,8 @@ export interface KeeperOptions {
   readonly threads: Threads;
   /** The folder in which the repositories are. */
   readonly repositories: string;
+  /** Whose a repository is, by what it is called in that folder; undefined where that is nobody's any more. */
+  readonly whose: (stored: string) => { readonly holder: string; readonly owner: string } | undefined;
   readonly clock: Pick<Clock, "wall">;
   readonly random: RandomBytes;
 }
@@ -186,9 +188,9 @@ export class HubKeeper {
   }
 
   async #adopt({ oid, size, hash, terms }: LfsPointer & LargeNote, repository: string): Promise<void> {
-    const { xet, clock, repositories } = this.#options;
-    const path = repository.slice(repositories.length + 1, -".git".length);
-    const holders = [{ holder: `spaces/${path}`, owner: path.split("/")[0] ?? path }];
+    const { xet, clock, repositories, whose } = this.#options;
+    const holder = whose(repository.slice(repositories.length + 1, -".git".length));
+    const holders = holder === undefined ? [] : [holder];
     const at = instant(clock.wall());
     for (const xorb of new Set(terms.map((term) => term.xorb))) {
       const table = await xet.readTable(xorb);

@@ -29,7 +29,7 @@ export function keyOf({ kind, id }: Pick<RepoName, "kind" | "id">): string {
 }
 
 /** First words of addresses that are no account's name: what follows them is no model. */
-const otherWords: readonly string[] = ["api", "datasets", "models", "spaces"];
+const otherWords: readonly string[] = ["api", "datasets", "models", "spaces", "xet"];
 
 /** Whether a name of an address can be an account's. */
 export function isOwner(word: string): boolean {

@@ -220,7 +220,8 @@ export function openRepositories({
         limitMs: copyWithinMs,
         withHelpers: true,
       });
-      await shareFiles(join(source, "lfs", "objects"), join(fresh, "lfs", "objects"));
+      for (const large of ["objects", "xet/notes"])
+        await shareFiles(join(source, "lfs", large), join(fresh, "lfs", large));
     });
   }
 

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
 import type { HubRepo } from "../control/hub-repos.ts";
+import { xetNameOf } from "../control/xet-desk.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { HubJobs } from "../control/hub-jobs.ts";
 import { HubKeeper } from "../hub/keeper.ts";
@@ -32,7 +33,7 @@ interface Parts {
   readonly clock: Clock;
   readonly random: RandomBytes;
   /** Of all kinds; not asked while it opens. */
-  readonly repos: () => readonly Pick<HubRepo, "owner" | "stored">[];
+  readonly repos: () => readonly Pick<HubRepo, "kind" | "id" | "owner" | "stored">[];
   onFailure(what: string, error: unknown): void;
 }
 
@@ -68,7 +69,11 @@ export async function openLargeFiles(
   const storage = new Storage({
     ...{ rows, folder: config.data, clock, limits: config.storage, lfsOwners, lfsBytesOf },
   });
-  const keeper = new HubKeeper({ xet, threads, repositories: folder, clock, random });
+  const whose = (stored: string) => {
+    const repo = repos().find((one) => one.stored === stored);
+    return repo && { holder: xetNameOf(repo), owner: repo.owner };
+  };
+  const keeper = new HubKeeper({ xet, threads, repositories: folder, whose, clock, random });
   const jobs = stack.use(new HubJobs({ keeper, clock, random, onFailure }));
   const timer = setInterval(() => void jobs.begin({ kind: "gc" }), collectEveryMs);
   stack.defer(() => clearInterval(timer));

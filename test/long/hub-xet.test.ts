@@ -116,6 +116,43 @@ describe("large files by Xet", { skip }, () => {
     assert.deepEqual((await batch("model", "upload", object)).objects, [object], "nobody has to send it again");
   });
 
+  test("a model's file is one file by Xet, git-lfs and plain HTTP, also in a copy of the model, and each way is told", async () => {
+    const bytes = randomBytes(5 * mebibyte);
+    const path = file("tiny.bin", bytes);
+    const before = stored();
+    const fetched = `hashlib.sha256(open(api.hf_hub_download("alice/tiny", "w.bin"), "rb").read()).hexdigest()`;
+    const told = await ask(`
+import hashlib
+api.create_repo("alice/tiny")
+api.upload_file(path_or_fileobj=${JSON.stringify(path)}, path_in_repo="w.bin", repo_id="alice/tiny")
+print(json.dumps(${fetched}))`);
+    assert.equal(told, sha256(bytes));
+    assert.ok(stored() - before >= bytes.length, "it came by Xet");
+    const url = `${up.url}/alice/tiny/resolve/main/w.bin`;
+    const head = await fetch(url, { method: "HEAD" });
+    assert.match(head.headers.get("x-xet-hash") ?? "", /^[0-9a-f]{64}$/);
+    assert.match(
+      head.headers.get("link") ?? "",
+      /\/api\/models\/alice\/tiny\/xet-read-token\/[0-9a-f]{40}>; rel="xet-auth"/,
+    );
+    const plain = await fetch(url, { headers: { authorization: `Bearer ${alice.token}`, range: "bytes=1000-1999" } });
+    assert.deepEqual(Buffer.from(await plain.arrayBuffer()), bytes.subarray(1_000, 2_000));
+    const transfer = plain.headers.get("x-waybill-id") ?? "";
+    const said = await until("its record", () => alice.client.explain(transfer).catch(() => undefined));
+    assert.match(
+      said.sentence,
+      /^The download of w\.bin of models\/alice\/tiny by http was delivered: 1\.0 kB passed, from byte 1000 on\..*Xet was offered/,
+    );
+    const copied = await fetch(`${up.url}/api/models/alice/tiny/duplicate`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${alice.token}`, "content-type": "application/json" },
+      body: JSON.stringify({ repository: "alice/tiny-2" }),
+    });
+    assert.equal(copied.status, 200, await copied.text());
+    const again = await fetch(`${up.url}/alice/tiny-2/resolve/main/w.bin`);
+    assert.equal(sha256(new Uint8Array(await again.arrayBuffer())), sha256(bytes));
+  });
+
   test("without Xet the same client sends a large file in parts", async () => {
     const bytes = randomBytes(70 * mebibyte);
     const path = file("parts.bin", bytes);
