@@ -1,7 +1,7 @@
 /** What is recorded and said of files on their way, behind a real server: how far one came, who was waited for, and what ended it. */
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createConnection, type AddressInfo, type Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -38,7 +38,7 @@ async function open(limits: Partial<LfsFaceLimits> = {}, room: Partial<LfsLimits
   await store.put(repositories.repositoryOf("alice/app"), file, whole(), "alice");
   const world = await largeWorld();
   const told = memoryTransfers();
-  const failures: unknown[] = [];
+  const { failures } = told;
   const face = new LfsFace({
     ...{ repositories, store, transfers: told.transfers, key, clock, random, limits },
     ...{ large: world.files, storage: world.storage, xet: { key, instance: "here" } },
@@ -63,7 +63,11 @@ async function open(limits: Partial<LfsFaceLimits> = {}, room: Partial<LfsLimits
   const sockets: Socket[] = [];
   return {
     ...told,
-    failures,
+    cutShort: (oid: string) =>
+      truncateSync(
+        join(repositories.repositoryOf("alice/app"), "lfs/objects", oid.slice(0, 2), oid.slice(2, 4), oid),
+        16 << 20,
+      ),
     lose: (oid: string) =>
       rmSync(join(repositories.repositoryOf("alice/app"), "lfs/objects", oid.slice(0, 2), oid.slice(2, 4), oid)),
     /** A file lies where a folder is to be. */
@@ -207,6 +211,17 @@ describe("files on their way", () => {
     assert.equal(codeOf(ended), "transfer/stalled visitor proved");
     assert.match(ended.sentence, /of 25\.1 MB passed\. The platform waited for the client for .*\.$/);
     assert.match(ended.verdict?.ruledOutBecause["platform"] ?? "", /waited for the client/);
+  });
+
+  test("a file that cannot be read to its end is the platform's fault, and no client has left", async () => {
+    await using world = await open();
+    const socket = world.stall(await world.addressOf("download", file, "bob"));
+    await new Promise((heard) => socket.once("data", heard));
+    socket.pause();
+    world.cutShort(file.oid);
+    socket.resume();
+    assert.equal(codeOf(await world.told("that it failed")), "transfer/failed platform proved");
+    assert.match(String(world.failures[0]), /bytes could be read, and not 25165824/);
   });
 
   test("a client that leaves in the middle has left", async () => {

@@ -42,6 +42,7 @@ describe("the Xet protocol's server", () => {
   let base: string;
   const told = memoryTransfers();
   const readers = new Set(["alice", "bob", ""]);
+  const writers = new Set(["alice", "bob"]);
   before(async () => {
     hashes = await XetHashes.open();
     world = await largeWorld({ accountMaxBytes: 200 << 20 });
@@ -53,6 +54,7 @@ describe("the Xet protocol's server", () => {
         folderOf: (repository) =>
           repository.endsWith("/absent") ? undefined : world.repository(repository.slice("spaces/".length)),
         mayRead: async (_repository, account) => readers.has(account),
+        mayWrite: async (_repository, account) => writers.has(account),
         onFailure: (_what, error) => world.failures.push(error),
       },
     });
@@ -94,6 +96,35 @@ describe("the Xet protocol's server", () => {
     assert.equal(reader.feed(packed) ?? reader.end(), undefined);
     return Buffer.concat(chunks);
   };
+
+  test("a right that was taken ends what was begun by it: xorbs, shards and questions for chunks", async () => {
+    const { file, packed, xorb } = uploadOf(hashes, bytesOf("taken", 100_000), () => "none");
+    writers.delete("alice");
+    const answers = [
+      await post(`/v1/xorbs/default/${xorb}`, packed),
+      await post("/v1/shards", packShard([file])),
+      await ask(`/v1/chunks/default/${"a".repeat(64)}`),
+    ];
+    writers.add("alice");
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [403, 403, 403],
+    );
+  });
+
+  test("a shard's wish for chunks that are too small is refused before they are looked at", async () => {
+    const { file } = await bring("small chunks", 200_000);
+    const { verification: _, ...bare } = file;
+    const [term] = bare.terms;
+    assert.ok(term);
+    const many = Array.from({ length: 20_000 }, () => ({ ...term, to: term.from + 1, bytes: 1 }));
+    const answer = await post("/v1/shards", packShard([{ ...bare, terms: many }]));
+    assert.equal(answer.status, 400);
+    assert.match(await answer.text(), /too small: 20000/);
+    const more = Array.from({ length: 60_000 }, () => term);
+    const beyond = await post("/v1/shards", packShard([{ ...bare, terms: more }]));
+    assert.match(await beyond.text(), /has 60000 terms/);
+  });
 
   test("offers no grants, so that xorbs are sent here", async () => {
     assert.equal((await post(`/v1/xorb-grants/default/${"a".repeat(64)}`, Buffer.from("{}"))).status, 404);

@@ -1,7 +1,7 @@
 /** Blobs in a folder: each a file, written elsewhere first, synced, and then renamed to where it is looked for. */
 import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { assert } from "../stdx/assert.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import { BlobMissing, isBlobName, type BlobName, type Blobs, type ByteRange, type ListedBlob } from "./blobs.ts";
@@ -13,27 +13,30 @@ const incoming = "incoming";
 
 export class FolderBlobs implements Blobs {
   readonly #folder: string;
+  readonly #within: string;
   readonly #random: RandomBytes;
   readonly #holds = new Holds();
 
-  /** `folder` need not be there yet. */
-  constructor(folder: string, random: RandomBytes) {
+  /** `folder` need not be there yet. `within`: what is over it, and has to be: it may be removed, and is never made again. */
+  constructor(folder: string, random: RandomBytes, within = dirname(folder)) {
     this.#folder = folder;
+    this.#within = within;
     this.#random = random;
   }
 
   /** Throws away what an earlier process left half. To be called before anything is put. */
   async recover(): Promise<void> {
     await rm(join(this.#folder, incoming), { recursive: true, force: true });
-    await mkdir(join(this.#folder, incoming), { recursive: true, mode: 0o700 });
+    await this.#make(join(this.#folder, incoming));
   }
 
   async put(name: BlobName, bytes: AsyncIterable<Uint8Array>): Promise<boolean> {
     const fresh = join(this.#folder, incoming, newId("i", this.#random));
-    await mkdir(dirname(fresh), { recursive: true, mode: 0o700 });
+    await this.#make(dirname(fresh));
     try {
       await write(fresh, bytes);
       if ((await this.size(name)) !== undefined) return false;
+      await this.#make(dirname(this.fileOf(name)));
       await publish(fresh, this.fileOf(name));
       return true;
     } finally {
@@ -111,6 +114,19 @@ export class FolderBlobs implements Blobs {
     return join(this.#folder, name.kind, name.digest.slice(0, 2), name.digest.slice(2, 4), name.digest);
   }
 
+  /** One after the other: where what is over all of them is gone, so are they. */
+  async #make(folder: string): Promise<void> {
+    let path = this.#within;
+    for (const part of relative(path, folder).split(sep)) {
+      path = join(path, part);
+      try {
+        await mkdir(path, { mode: 0o700 });
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+      }
+    }
+  }
+
   async #handle(name: BlobName): Promise<FileHandle> {
     try {
       return await open(this.fileOf(name));
@@ -131,7 +147,6 @@ async function writeAll(handle: FileHandle, piece: Uint8Array): Promise<void> {
 }
 
 async function publish(fresh: string, final: string): Promise<void> {
-  await mkdir(dirname(final), { recursive: true });
   await rename(fresh, final);
   // The file's name, and those of the folders that may be new with it.
   const [second, first, kind] = [dirname(final), dirname(dirname(final)), dirname(dirname(dirname(final)))];

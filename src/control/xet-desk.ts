@@ -21,6 +21,11 @@ export class XetRepositories implements XetDesk {
     return repo !== undefined && (!repo.private || this.#server.mayAccount(account, "read", repo));
   }
 
+  async mayWrite(repository: string, account: string): Promise<boolean> {
+    const repo = this.#find(repository);
+    return repo !== undefined && this.#server.mayAccount(account, "write", repo);
+  }
+
   onFailure(what: string, error: unknown): void {
     this.#server.onFailure(what, error);
   }

@@ -307,10 +307,12 @@ export class LfsFace {
       const repository = this.#folderOf(path, response);
       if (room === undefined || repository === undefined) return;
       if (number === undefined) {
+        transfer.negotiated({ digest: `sha256:${oid}`, ofBytes });
         const body = await readBody(request, bodyMaxBytes);
         // What it lists is known here: the parts that have come.
         if (!body.ok) return;
         const stored = await this.#parts.join(repository, ticket, ticket.by);
+        if (stored.ok) transfer.passed(ofBytes);
         return this.#answerStored(transfer, stored, response);
       }
       transfer.negotiated({ digest: `sha256:${oid}`, from: (number - 1) * partBytes, ofBytes });

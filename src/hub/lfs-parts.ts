@@ -86,12 +86,17 @@ export async function sweepParts(repository: string, before: number, random: Ran
   await partsIn(repository, random).sweep(kind, { before, isReferred: () => false });
 }
 
+/** Bytes of parts that wait to be put together. */
+export function waitingBytes(repository: string, random: RandomBytes): Promise<number> {
+  return bytesIn(partsIn(repository, random));
+}
+
 class WrongPart extends Error {}
 
 const kind = "parts";
 
 function partsIn(repository: string, random: RandomBytes): FolderBlobs {
-  return new FolderBlobs(join(repository, "lfs", "multipart"), random);
+  return new FolderBlobs(join(repository, "lfs", "multipart"), random, repository);
 }
 
 async function bytesIn(parts: FolderBlobs): Promise<number> {

@@ -101,7 +101,7 @@ export async function* notedLarge(repository: string, random: RandomBytes): Asyn
 }
 
 function notesOf(repository: string, random: RandomBytes): FolderBlobs {
-  return new FolderBlobs(join(repository, "lfs", "xet"), random);
+  return new FolderBlobs(join(repository, "lfs", "xet"), random, repository);
 }
 
 async function readNote(repository: string, oid: string): Promise<LargeNote | undefined> {

@@ -45,9 +45,18 @@ export class Storage {
 
   /** Room for so many bytes, held until it is disposed of; or why there is none. */
   async admit(owner: string, bytes: number): Promise<Admitted> {
-    const refused = await this.refuse(owner, bytes);
-    if (refused) return refused;
+    // Of two who come at once the second counts the first.
     this.#change(owner, bytes);
+    try {
+      const refused = await this.refuse(owner, 0, bytes);
+      if (refused) {
+        this.#change(owner, -bytes);
+        return refused;
+      }
+    } catch (error) {
+      this.#change(owner, -bytes);
+      throw error;
+    }
     return {
       ok: true,
       [Symbol.dispose]: () => {
@@ -57,11 +66,12 @@ export class Storage {
     };
   }
 
-  /** Why the owner may not bring so many bytes more; undefined where it may. */
-  async refuse(owner: string, bytes: number): Promise<Extract<Admitted, { ok: false }> | undefined> {
+  /** Why the owner may not bring so many bytes more; undefined where it may. `counted`: those of them that count as coming already. */
+  async refuse(owner: string, more: number, counted = 0): Promise<Extract<Admitted, { ok: false }> | undefined> {
     const max = await this.limitOf(owner);
+    const bytes = more + counted;
     if (max !== null) {
-      const used = (await this.usedBy(owner)) + (this.#coming.get(owner) ?? 0);
+      const used = (await this.usedBy(owner)) + (this.#coming.get(owner) ?? 0) - counted;
       if (used + bytes > max)
         return {
           ok: false,
@@ -70,7 +80,7 @@ export class Storage {
         };
     }
     const { bavail, bsize } = await statfs(this.#options.folder);
-    const room = bavail * bsize - this.#options.limits.freeMinBytes - this.#awaited;
+    const room = bavail * bsize - this.#options.limits.freeMinBytes - this.#awaited + counted;
     return bytes > room ? { ok: false, status: 507, says: "The platform's disk is full." } : undefined;
   }
 

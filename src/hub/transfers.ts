@@ -24,6 +24,7 @@ export interface TransfersOptions {
   }) => string;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  onFailure(what: string, error: unknown): void;
 }
 
 export interface TransferAbout {
@@ -117,9 +118,21 @@ export class Transfer {
 
   /** Counts what passes. */
   async *passing<Piece extends Uint8Array>(bytes: AsyncIterable<Piece>): AsyncGenerator<Piece, void, void> {
-    for await (const piece of bytes) {
-      this.#bytes += piece.length;
-      yield piece;
+    try {
+      for await (const piece of bytes) {
+        this.#bytes += piece.length;
+        yield piece;
+      }
+      const of = this.#about.direction === "download" ? (this.#moved?.ofBytes ?? 0) : 0;
+      // Its client would wait for the rest for ever.
+      if (this.#bytes < of) throw new Error(`${this.#bytes} bytes could be read, and not ${of}`);
+    } catch (error) {
+      // What is given away is ours to read; once its client has left, an error is that.
+      if (this.#about.direction === "download" && !this.#response.destroyed) {
+        this.fail("transfer/failed");
+        this.#options.onFailure(`a download of ${this.#about.repository} (${this.id})`, error);
+      }
+      throw error;
     }
     // Of an upload all has come; that it is what was announced is said by its check.
     if (this.#about.direction === "upload") this.#pass("transfer.verify");

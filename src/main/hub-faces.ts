@@ -26,11 +26,12 @@ export type ServeHub = (request: IncomingMessage, response: ServerResponse) => b
 
 export async function openHubFaces(
   stack: AsyncDisposableStack,
-  { config, server, desk, large, key, emitter, count, clock, random }: HubFacesParts,
+  { config, server, desk, large, key, ...told }: HubFacesParts,
 ): Promise<ServeHub> {
   const { repositories, lfs: store, files, xet, service } = large;
   const { pace } = config;
-  const transfers = new Transfers({ emitter, count, clock, random });
+  const { clock, random } = told;
+  const transfers = new Transfers(told);
   const common = { desk, repositories, transfers, random, limits: { pace } };
   const faces = [
     stack.use(

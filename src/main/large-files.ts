@@ -7,6 +7,7 @@ import type { Catalog } from "../catalog/catalog.ts";
 import { HubJobs } from "../control/hub-jobs.ts";
 import { HubKeeper } from "../hub/keeper.ts";
 import { LargeFiles } from "../hub/large-files.ts";
+import { waitingBytes } from "../hub/lfs-parts.ts";
 import { lfsLimits, LfsStore } from "../hub/lfs-store.ts";
 import { openRepositories, type RepositoryStore } from "../hub/repository.ts";
 import { Storage } from "../hub/storage.ts";
@@ -61,7 +62,8 @@ export async function openLargeFiles(
     let sum = 0;
     for (const repo of repos()) {
       if (repo.owner !== owner || !(await repositories.exists(repo.stored))) continue;
-      sum += await lfs.usedBy(repositories.repositoryOf(repo.stored));
+      const repository = repositories.repositoryOf(repo.stored);
+      sum += (await lfs.usedBy(repository)) + (await waitingBytes(repository, random));
     }
     return sum;
   };

@@ -518,6 +518,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     key: await loadOwnSecret(catalog.settings, "lfs", random),
     emitter: serverSpool,
     count: (what) => evidence.count(what),
+    onFailure,
   });
   const reads = (account: string, owner: string): boolean => organisations.may(account, "read", { owner });
   const visitors = visitorIdentity({ ...visiting, resolver, sessions, visitKey, reads });

@@ -10,6 +10,7 @@ import { MemoryEmitter } from "./edge-world.ts";
 export interface MemoryTransfers {
   readonly transfers: Transfers;
   readonly emitter: MemoryEmitter;
+  readonly failures: unknown[];
   readonly counted: Parameters<TransfersOptions["count"]>[0][];
   /** What `explain` says of it now. */
   explain(id: string): Explanation;
@@ -19,9 +20,11 @@ export function memoryTransfers(): MemoryTransfers {
   const emitter = new MemoryEmitter();
   const counted: MemoryTransfers["counted"] = [];
   const count: TransfersOptions["count"] = (what) => `n_${counted.push(what)}`;
+  const failures: unknown[] = [];
   const signed = { emitter: "edge", epoch: 3, at: "2026-11-22T12:00:00.000Z" };
   return {
-    transfers: new Transfers({ emitter, count, clock, random }),
+    transfers: new Transfers({ emitter, count, clock, random, onFailure: (_, error) => void failures.push(error) }),
+    failures,
     emitter,
     counted,
     explain(id) {

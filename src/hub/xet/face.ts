@@ -36,6 +36,8 @@ export interface XetDesk {
   folderOf(repository: string): string | undefined;
   /** Whether the account may read it now; empty: one without an account. */
   mayRead(repository: string, account: string): Promise<boolean>;
+  /** The same of writing. */
+  mayWrite(repository: string, account: string): Promise<boolean>;
   onFailure(what: string, error: unknown): void;
 }
 
@@ -58,6 +60,8 @@ const xetFaceLimits: XetFaceLimits = {
   places: { atOnce: 128, perCaller: 64, anonymous: 96, withinMs: 60_000 },
   pace: paceLimits,
 };
+/** Each is read whole into memory. */
+const shardPlaces = { atOnce: 6, perCaller: 3, anonymous: 1 };
 /** A xorb with what some writers put behind it. */
 const bodyMaxBytes = xorbMaxBytes + (1 << 20);
 /** While a shard is checked its client hears something so often: a proxy between us closes a silent connection after 60 s. */
@@ -87,6 +91,7 @@ export class XetFace {
   readonly #options: XetFaceOptions;
   readonly #pace: PaceLimits;
   readonly #uploads: Slots;
+  readonly #shards: Slots;
   readonly #downloads: Slots;
 
   constructor(options: XetFaceOptions) {
@@ -94,6 +99,7 @@ export class XetFace {
     const { places, pace } = { ...xetFaceLimits, ...options.limits };
     this.#pace = pace;
     this.#uploads = new Slots(places);
+    this.#shards = new Slots({ ...places, ...shardPlaces });
     this.#downloads = new Slots(places);
   }
 
@@ -144,6 +150,7 @@ export class XetFace {
     if (token === undefined) return;
     const announced = Number(request.headers["content-length"] ?? NaN);
     if (announced > bodyMaxBytes) return refuse(response, 413, `A xorb may have ${xorbMaxBytes} bytes.`);
+    if (!(await this.#mayWrite(token, response))) return;
     const ofBytes = Number.isNaN(announced) ? bodyMaxBytes : announced;
     const transfer = this.#transfer(asked, "upload", token);
     await transfer.during(async () => {
@@ -169,6 +176,7 @@ export class XetFace {
     const { desk } = this.#options;
     const token = this.#token(asked, "write");
     if (token === undefined) return;
+    if (!(await this.#mayWrite(token, response))) return;
     const folder = desk.folderOf(token.repository);
     if (folder === undefined) return refuse(response, 404, `${token.repository} is not there any more.`);
     const transfer = this.#transfer(asked, "upload", token);
@@ -182,12 +190,12 @@ export class XetFace {
   ): Promise<void> {
     const { request, response } = asked;
     const { store } = this.#options;
-    using place = await this.#place(asked, this.#uploads, { account: token.account, transfer });
+    using place = await this.#place(asked, this.#shards, { account: token.account, transfer });
     if (place === undefined) return;
+    transfer.negotiated({ ofBytes: Number(request.headers["content-length"] ?? shardMaxBytes) });
     const body = await readBody(request, shardMaxBytes);
     if (!body.ok)
       return void (body.refusal === "gone" || refuse(response, 413, `A shard may have ${shardMaxBytes} bytes.`));
-    transfer.negotiated({ ofBytes: body.bytes.length });
     transfer.passed(body.bytes.length);
     const shard = readShard(body.bytes);
     if (typeof shard === "string") {
@@ -233,6 +241,7 @@ export class XetFace {
     const { response } = asked;
     const token = this.#token(asked, "write");
     if (token === undefined) return;
+    if (!(await this.#mayWrite(token, response))) return;
     const shard = await this.#options.store.shardOf(chunk, token);
     if (shard === undefined) return refuse(response, 404, "No chunk of that hash was brought by you.");
     response.writeHead(200, {
@@ -301,6 +310,13 @@ export class XetFace {
   async #readable(repository: string, account: string): Promise<string | undefined> {
     const { desk } = this.#options;
     return (await desk.mayRead(repository, account)) ? desk.folderOf(repository) : undefined;
+  }
+
+  /** It could when the token was given. */
+  async #mayWrite({ repository, account }: XetToken, response: ServerResponse): Promise<boolean> {
+    if (await this.#options.desk.mayWrite(repository, account)) return true;
+    refuse(response, 403, `${account} may not write to ${repository} any more.`);
+    return false;
   }
 
   #token({ request, response }: Asked, right: "read" | "write"): XetToken | undefined {

@@ -8,6 +8,8 @@ import type { ChunkRange, XorbTable } from "./xorb-table.ts";
 export const shardMaxBytes = 64 << 20;
 /** Files that one shard names: each is checked, and a writer sends more shards where it has more. */
 export const shardFilesMax = 100_000;
+/** Of one file: one of the largest size has some hundred, and many more where most of it was there before. */
+const termsMax = 50_000;
 
 export interface Term extends ChunkRange {
   readonly xorb: string;
@@ -95,6 +97,7 @@ function readFile(head: Buffer, rows: Rows): ShardFile | string {
   const [hash, flags, count] = [hashOf(head), head.readUInt32LE(32), head.readUInt32LE(36)];
   const verified = (flags & withVerification) !== 0;
   if (!rows.has(verified ? 2 * count : count)) return cutOff;
+  if (count > termsMax) return `file ${hash} has ${count} terms, and one may have ${termsMax}`;
   const terms: Term[] = [];
   for (let n = 0; n < count; n++) {
     const row = rows.next() as Buffer;

@@ -13,7 +13,7 @@ import { toHex } from "./hashes.ts";
 import { writeXorbShard, type Shard, type ShardFile } from "./shard.ts";
 import { partOf, type FileTerm } from "./terms.ts";
 import type { Threads } from "./threads.ts";
-import { xorbMaxBytes } from "./xorb.ts";
+import { xorbChunksMax, xorbMaxBytes } from "./xorb.ts";
 import { tableMaxBytes, XorbTable, type ChunkRange } from "./xorb-table.ts";
 
 /** Who brings something, and for which repository. */
@@ -59,6 +59,10 @@ const nameOf = (xorb: string): BlobName => ({ kind: xorbKind, digest: xorb });
 const pieceBytes = 1 << 20;
 /** Of a xorb that is read, in whole chunks; some are on their way at once for each who reads. */
 const readBytes = 2 << 20;
+/** Unpacked at once: one chunk more at the most. */
+const unpackedBytes = 8 << 20;
+/** Of writers that we know no chunk but a file's last one is under 8 kB; eight times as many are nobody's. */
+const chunkLeastBytes = 1 << 10;
 /** Writers put a table of their own behind a xorb's chunks. */
 const footerMaxBytes = 1 << 20;
 /** Tables and files that were looked at lately, 330 KB each at the most: what a few hundred clients are in the middle of. */
@@ -182,11 +186,16 @@ export class XetStore {
 
   /** Whether the terms are what they are said to be, by the hashes of their chunks alone. */
   async #wrongTree({ hash, terms, verification }: ShardFile): Promise<string | undefined> {
+    for (const [n, { xorb, to }] of terms.entries()) {
+      const { count } = await this.table(xorb);
+      if (to > count) return `Term ${n} of file ${hash} is of chunks to ${to}, and the xorb ${xorb} has ${count}.`;
+    }
+    const [chunks, all] = terms.reduce(([n, sum], { from, to, bytes }) => [n + to - from, sum + bytes], [0, 0]);
+    if (chunks > all / chunkLeastBytes + xorbChunksMax) return `The chunks of file ${hash} are too small: ${chunks}.`;
     using job = this.#options.threads.begin("tree");
     for (const [n, { xorb, from, to, bytes }] of terms.entries()) {
       const table = await this.table(xorb);
       const which = `Term ${n} of file ${hash}`;
-      if (to > table.count) return `${which} is of chunks to ${to}, and the xorb ${xorb} has ${table.count}.`;
       const length = table.lengthOf({ from, to });
       if (length !== bytes) return `${which} has ${length} bytes, not ${bytes}.`;
       const found = await job.take(table.rows({ from, to }));
@@ -213,15 +222,17 @@ export class XetStore {
 
   /** Chunks by which writers may ask for the xorbs of these terms. */
   async #places(terms: readonly FileTerm[]): Promise<readonly { chunk: string; xorb: string }[]> {
-    const places: { chunk: string; xorb: string }[] = [];
+    const places = new Map<string, { chunk: string; xorb: string }>();
     for (const [n, { xorb, from, to }] of terms.entries()) {
       const table = await this.table(xorb);
-      for (let chunk = from; chunk < to; chunk++) {
-        const hash = table.hash(chunk);
-        if ((n === 0 && chunk === from) || isAskedFor(hash)) places.push({ chunk: toHex(hash), xorb });
+      for (let at = from; at < to; at++) {
+        const hash = table.hash(at);
+        if ((n !== 0 || at !== from) && !isAskedFor(hash)) continue;
+        const chunk = toHex(hash);
+        places.set(`${chunk} ${xorb}`, { chunk, xorb });
       }
     }
-    return places;
+    return [...places.values()];
   }
 
   async file(hash: string): Promise<XetFileRow | undefined> {
@@ -342,7 +353,9 @@ function* pieces(table: XorbTable, { from, to }: ChunkRange): Generator<ChunkRan
   for (let first = from; first < to;) {
     const limit = table.packedEnd(first - 1) + readBytes;
     let last = first + 1;
-    while (last < to && table.packedEnd(last) <= limit) last += 1;
+    let bytes = table.chunkLength(first);
+    // What packs very well is no reason to have very much of it at once.
+    while (last < to && table.packedEnd(last) <= limit && bytes <= unpackedBytes) bytes += table.chunkLength(last++);
     yield { from: first, to: last };
     first = last;
   }

@@ -18,6 +18,8 @@ interface Thread {
   readonly worker: Worker;
   readonly waiting: Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>;
   jobs: number;
+  /** Why it answers no more. */
+  gone: Error | undefined;
 }
 
 export class Threads implements AsyncDisposable {
@@ -62,7 +64,7 @@ export class Threads implements AsyncDisposable {
     if (idlest !== undefined && (idlest.jobs === 0 || this.#threads.length >= threadsMax)) return idlest;
     const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
     const worker = new Worker(new URL(file, import.meta.url), { execArgv: [] });
-    const thread: Thread = { worker, waiting: new Map(), jobs: 0 };
+    const thread: Thread = { worker, waiting: new Map(), jobs: 0, gone: undefined };
     worker.on("message", ({ id, value, error }: Answer) => {
       const asked = thread.waiting.get(id);
       thread.waiting.delete(id);
@@ -81,6 +83,7 @@ export class Threads implements AsyncDisposable {
   }
 
   #ask(thread: Thread, ask: Omit<Ask, "id">, bytes: readonly ArrayBuffer[] = []): Promise<unknown> {
+    if (thread.gone !== undefined) return Promise.reject(thread.gone);
     const id = this.#next++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     thread.waiting.set(id, { resolve, reject });
@@ -91,6 +94,7 @@ export class Threads implements AsyncDisposable {
 }
 
 async function end(thread: Thread, error: Error): Promise<void> {
+  thread.gone ??= error;
   const waiting = [...thread.waiting.values()];
   thread.waiting.clear();
   for (const { reject } of waiting) reject(error);
