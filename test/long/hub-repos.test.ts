@@ -13,7 +13,7 @@ import { Platform, type Account } from "../support/platform.ts";
 const { skip } = await needs("gradio");
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 const kinds = ["model", "dataset", "space"] as const;
-/** Xet is none of the platform's ways: large files go by LFS. */
+/** Large files by LFS; test/long/hub-xet.test.ts sends them by Xet. */
 const env = { HF_HUB_DISABLE_XET: "1", HF_HUB_DISABLE_PROGRESS_BARS: "1" };
 const pathOf = (kind: (typeof kinds)[number], id: string): string => (kind === "model" ? `/${id}` : `/${kind}s/${id}`);
 
