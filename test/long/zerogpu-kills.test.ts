@@ -67,12 +67,13 @@ describe(`${kills} random kills, WAYBILL_SEED=${seed}`, { skip }, () => {
   test("each leaves visitors told, calls ended, slots free, and charges with evidence", async (t) => {
     const killed: Record<Target, number> = { worker: 0, platform: 0, app: 0, shim: 0 };
     const while_: Record<string, number> = { queued: 0, granted: 0, running: 0, idle: 0 };
-    const live = async (_: unknown, nth: number): Promise<void> => {
-      await using one = await Life.start(seed * lives + nth);
-      await one.live(Math.floor((kills + nth) / lives), killed, while_);
-      t.diagnostic(one.says);
-    };
-    await Promise.all(Array.from({ length: lives }, live));
+    await using all = new AsyncDisposableStack();
+    const begun: Life[] = [];
+    // One after the other: the first leaves its packages for the second.
+    for (let nth = 0; nth < lives; nth++) begun.push(all.use(await Life.start(seed * lives + nth)));
+    const live = (one: Life, nth: number): Promise<void> => one.live(Math.floor((kills + nth) / lives), killed, while_);
+    await Promise.all(begun.map(live));
+    for (const { says } of begun) t.diagnostic(says);
     t.diagnostic(`killed ${JSON.stringify(killed)} while ${JSON.stringify(while_)}`);
     for (const stage of ["queued", "running", "idle"])
       assert.ok((while_[stage] ?? 0) > 0, `none was killed while ${stage}`);
