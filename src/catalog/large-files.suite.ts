@@ -73,8 +73,9 @@ export function largeFilesSuite(name: string, openSql: () => Promise<SqlRunner>)
 
     test("usage counts a xorb once for each owner, however many of theirs have it", async () => {
       const rows = await open();
-      await rows.addXorb(xorb("a", 100), [alice, app], t0);
-      await rows.addXorb(xorb("b", 30), [alice, bob], t0);
+      const other = { holder: "models/alice/other", owner: "alice" };
+      await rows.addXorb(xorb("a", 100), [alice, app, other], t0);
+      await rows.addXorb(xorb("b", 30), [alice, other, { holder: "models/bob/b", owner: "bob" }], t0);
       assert.deepEqual(
         await rows.usage(),
         new Map([
@@ -83,6 +84,11 @@ export function largeFilesSuite(name: string, openSql: () => Promise<SqlRunner>)
         ]),
       );
       assert.deepEqual([await rows.usageOf("alice"), await rows.usageOf("carol")], [130, 0]);
+      await rows.dropHolder(other.holder);
+      assert.equal(await rows.usageOf("alice"), 100, "what a repository had is not counted when that is gone");
+      assert.ok((await rows.held([hash("b")], [alice.holder])).has(hash("b")), "and may be named by the account");
+      await rows.moveHolder(app.holder, { holder: "spaces/bob/app", owner: "bob" });
+      assert.deepEqual([await rows.usageOf("alice"), await rows.usageOf("bob")], [0, 130]);
     });
 
     test("what a file of git-lfs is by Xet is found by both names", async () => {

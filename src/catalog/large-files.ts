@@ -46,6 +46,8 @@ export interface ConversionRow {
   readonly xorbs: readonly { readonly hash: string; readonly lengths: readonly number[] }[];
 }
 
+/** Holders that may name what they brought, whatever became of the repository: nothing is counted by them. */
+const accounts = "account/%";
 /** Names in one statement: PostgreSQL takes more, SQLite 32,766. */
 const namesAtOnce = 500;
 
@@ -270,12 +272,23 @@ export class LargeFiles {
     return rows.map(({ hash, packedBytes, bytes }) => ({ hash, packedBytes, bytes }));
   }
 
-  /** Stored bytes of xorbs by whose they are; one that several have brought is counted of each. */
+  /** The repository is gone: what it brought is not counted of its owner any more, and may be named for a while by the account alone. */
+  async dropHolder(holder: string): Promise<void> {
+    await this.#db.deleteFrom("xorbHolders").where("holder", "=", holder).execute();
+  }
+
+  /** The repository has another name, which had none, or another owner. */
+  async moveHolder(from: string, to: Holder): Promise<void> {
+    await this.#db.updateTable("xorbHolders").set(to).where("holder", "=", from).execute();
+  }
+
+  /** Stored bytes of xorbs by whose repositories they are in; one that several have brought is counted of each. */
   async usage(): Promise<ReadonlyMap<string, number>> {
     const each = this.#db
       .selectFrom("xorbHolders")
       .innerJoin("xorbs", "xorbs.hash", "xorbHolders.xorb")
       .select(["xorbHolders.owner", "xorbs.hash", "xorbs.packedBytes"])
+      .where("xorbHolders.holder", "not like", accounts)
       .distinct()
       .as("each");
     const rows = await this.#db
@@ -287,7 +300,11 @@ export class LargeFiles {
   }
 
   async usageOf(owner: string): Promise<number> {
-    const own = this.#db.selectFrom("xorbHolders").select("xorb").where("owner", "=", owner);
+    const own = this.#db
+      .selectFrom("xorbHolders")
+      .select("xorb")
+      .where("owner", "=", owner)
+      .where("holder", "not like", accounts);
     const row = await this.#db
       .selectFrom("xorbs")
       .select(({ fn }) => fn.sum<number | null>("packedBytes").as("bytes"))

@@ -36,11 +36,6 @@ export class XetRepositories implements XetDesk {
   }
 }
 
-/** What a token bears of a repository. */
-export function xetNameOf({ kind, id }: Pick<RepoName, "kind" | "id">): string {
-  return `${kind}/${id}`;
-}
-
 function nameIn(repository: string): RepoName | undefined {
   const [kind, owner, name] = repository.split("/");
   if (owner === undefined || name === undefined || !repoKinds.includes(kind as RepoKind)) return undefined;

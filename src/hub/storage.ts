@@ -71,8 +71,8 @@ export class Storage {
     const max = await this.limitOf(owner);
     const bytes = more + counted;
     if (max !== null) {
-      const used = (await this.usedBy(owner)) + (this.#coming.get(owner) ?? 0) - counted;
-      if (used + bytes > max)
+      const used = await this.#usedIfFull(owner, max - bytes - (this.#coming.get(owner) ?? 0) + counted);
+      if (used !== undefined)
         return {
           ok: false,
           status: 413,
@@ -112,6 +112,14 @@ export class Storage {
     this.#known.set(owner, { at: this.#options.clock.monotonic(), bytes });
     bytes.catch(() => this.#known.delete(owner));
     return bytes;
+  }
+
+  /** Undefined where it has room beside `most`; looked at anew before it is said that it has none. */
+  async #usedIfFull(owner: string, most: number): Promise<number | undefined> {
+    if ((await this.usedBy(owner)) <= most) return undefined;
+    this.#known.delete(owner);
+    const used = await this.usedBy(owner);
+    return used <= most ? undefined : used;
   }
 
   #change(owner: string, bytes: number): void {

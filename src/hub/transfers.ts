@@ -11,6 +11,9 @@ import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import { keepPace, type PaceLimits, type Quiet } from "./pace.ts";
 
+/** Most are over by then, and are one packed record. */
+const tellsAfterMs = 2_000;
+
 type TransferCode = keyof typeof transferCodes;
 
 export interface TransfersOptions {
@@ -83,6 +86,7 @@ export class Transfer {
   #moved: Moved | undefined;
   #bytes = 0;
   #pace: Disposable | undefined;
+  #telling: NodeJS.Timeout | undefined;
   /** Entries of it are written already. */
   #isTold = false;
   #isOver = false;
@@ -109,6 +113,7 @@ export class Transfer {
       onGivenUp: (quiet) => this.#end("failed", "transfer/stalled", undefined, { ...quiet }),
     });
     this.#pass("transfer.move");
+    this.#telling ??= setTimeout(() => this.#tellOpen(), tellsAfterMs).unref();
   }
 
   /** So many bytes are given away at once. */
@@ -164,6 +169,13 @@ export class Transfer {
     this.#hop = next;
   }
 
+  /** Who asks for one that takes longer is to find it. */
+  #tellOpen(): void {
+    if (this.#isOver || this.#isTold) return;
+    this.#isTold = true;
+    this.#write("transfer.negotiate", "done", this.#facts());
+  }
+
   /** Where it stands still its entries are written, so that who asks meanwhile is told. */
   #quiet(quiet: Quiet): void {
     if (this.#isOver) return;
@@ -173,6 +185,7 @@ export class Transfer {
 
   #closed(): void {
     this.#pace?.[Symbol.dispose]();
+    clearTimeout(this.#telling);
     if (this.#isOver) return;
     const { writableFinished, statusCode } = this.#response;
     if (!writableFinished) return this.#end("failed", "transfer/client-left");

@@ -154,7 +154,12 @@ function shownBy(credentials: Credentials): Identity | string {
     return { ok: true, by: "address", account: addressAccount(credentials.address), tier: "anonymous" };
   }
   if (typeof token !== "string") return token;
-  if (!isAccessToken(token)) return bad("This is no access token of this platform: those begin with hf_wb.");
+  if (!isAccessToken(token))
+    return bad(
+      token.startsWith("hf_wb")
+        ? "This is no whole access token of this platform: it is incomplete, or mistyped."
+        : "This is no access token of this platform: those begin with hf_wb.",
+    );
   return accessTokenHash(token);
 }
 

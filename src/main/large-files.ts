@@ -1,8 +1,7 @@
 /** The repositories with their large files: where these lie, who computes on them, and what accounts may keep. */
 import { join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
-import type { HubRepo } from "../control/hub-repos.ts";
-import { xetNameOf } from "../control/xet-desk.ts";
+import { holderOf, type HubRepo } from "../control/hub-repos.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { HubJobs } from "../control/hub-jobs.ts";
 import { HubKeeper } from "../hub/keeper.ts";
@@ -73,7 +72,7 @@ export async function openLargeFiles(
   });
   const whose = (stored: string) => {
     const repo = repos().find((one) => one.stored === stored);
-    return repo && { holder: xetNameOf(repo), owner: repo.owner };
+    return repo && { holder: holderOf(repo), owner: repo.owner };
   };
   const keeper = new HubKeeper({ xet, threads, repositories: folder, whose, clock, random });
   const jobs = stack.use(new HubJobs({ keeper, clock, random, onFailure }));

@@ -49,7 +49,7 @@ const stages: Readonly<Record<StageName, UpOptions>> = {
   tight: {
     gpus: "1x1",
     env: {
-      WAYBILL_BUILD_SECONDS: "12",
+      WAYBILL_BUILD_SECONDS: "24",
       WAYBILL_BUILD_QUEUE_SECONDS: "3",
       WAYBILL_RESPONSE_SECONDS: "3",
       WAYBILL_LFS_REPOSITORY_MB: "30",

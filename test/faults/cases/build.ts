@@ -98,7 +98,7 @@ export const buildCases: readonly FaultCase[] = [
     on: "tight",
     certainty: proved,
     async inject(stage) {
-      const before = slowBuild(stage, 7_000);
+      const before = slowBuild(stage, 16_000);
       await before.began;
       const injected = buildOf(await stage.fresh());
       await before.done;

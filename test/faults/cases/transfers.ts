@@ -3,6 +3,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
+import { XetHashes } from "../../../src/hub/xet/hashes.ts";
+import { bytesOf, packShard, uploadOf } from "../../../src/hub/xet/writer.suite.ts";
 import { until } from "../../support/platform.ts";
 import { seen } from "../answers.ts";
 import { proved, type FaultCase, type Injected, type Stage } from "../case.ts";
@@ -35,6 +37,16 @@ async function addressOf(...asked: Parameters<typeof addressIn>): Promise<string
   const href = await addressIn(...asked);
   if (href === undefined) throw new Error(`no address to ${asked[2]}`);
   return href;
+}
+
+/** Where a Space's large files go by Xet, and the token for it. */
+async function casOf(stage: Stage, name: string): Promise<{ readonly url: string; readonly accessToken: string }> {
+  const headers = { authorization: `Bearer ${stage.alice.token}`, "content-type": "application/json" };
+  const wish = JSON.stringify({ name, type: "model" });
+  await fetch(`${stage.up.url}/api/repos/create`, { method: "POST", headers, body: wish });
+  const answer = await fetch(`${stage.up.url}/api/models/alice/${name}/xet-write-token/main`, { headers });
+  const { casUrl, accessToken } = (await answer.json()) as { casUrl: string; accessToken: string };
+  return { url: casUrl, accessToken };
 }
 
 async function sent(href: string, bytes: Uint8Array<ArrayBuffer>): Promise<Response> {
@@ -125,6 +137,31 @@ export const transferCases: readonly FaultCase[] = [
     async inject(stage) {
       const href = await stored(stage, "addresses");
       return answered(await fetch(href.replace(/until=\d+/, "until=1")), 403);
+    },
+  },
+  {
+    code: "transfer/auth-failed",
+    how: "a xorb is sent with a token that nobody gave",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      const { url, accessToken } = await casOf(stage, "tokens");
+      const headers = { authorization: `Bearer ${accessToken.replace(/.$/, (last) => (last === "x" ? "y" : "x"))}` };
+      const body = new Uint8Array(9);
+      return answered(await fetch(`${url}/v1/xorbs/default/${"a".repeat(64)}`, { method: "POST", headers, body }), 401);
+    },
+  },
+  {
+    code: "transfer/chunk-missing",
+    how: "a shard names a xorb that was never sent",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      const { url, accessToken } = await casOf(stage, "chunks");
+      const hashes = await XetHashes.open();
+      const body = new Uint8Array(packShard([uploadOf(hashes, bytesOf("never sent", 100_000)).file]));
+      const headers = { authorization: `Bearer ${accessToken}` };
+      return answered(await fetch(`${url}/v1/shards`, { method: "POST", headers, body }), 400);
     },
   },
   {

@@ -18,6 +18,7 @@ import { boundedBody, jsonBody } from "../../json-body.ts";
 import { builtBranch } from "../../no-build.ts";
 import type { Server } from "../../server.ts";
 import { anyRepo, namedRepo, noRevision, refuseWish, writableRepo } from "./asked-repo.ts";
+import { noRoomFor } from "./room.ts";
 
 /** Base64 of 64 MiB of files, and room for their names. */
 export const commitMaxBytes = 92 * 1024 * 1024;
@@ -56,6 +57,12 @@ export const uploadRoute: Route = (api, server) => {
       return { path, size, sample: Buffer.from(sample ?? "", "base64") };
     });
     const modes = await uploadModes(files, rules);
+    // One of the same size is there already, as nearly always.
+    const isNew = ({ path, size }: (typeof files)[number], at: number): boolean =>
+      modes[at]?.uploadMode === "lfs" && !modes[at].shouldIgnore && largeSizeOf(tree, path) !== size;
+    const bytes = files.filter(isNew).reduce((sum, { size }) => sum + size, 0);
+    const full = bytes > 0 ? await noRoomFor(c, server, repo.owner, bytes) : undefined;
+    if (full) return full;
     return c.json({
       files: files.map(({ path }, at) => {
         const there = tree.get(path);
@@ -148,4 +155,9 @@ async function fileOf(server: Server, repo: HubRepo, tree: TreeIndex, path: stri
   const item = tree.get(path);
   if (item?.type !== "file" || item.size > rulesMaxBytes) return "";
   return (await server.hub.reader.blob(server.hub.folderOf(repo), item.oid, rulesMaxBytes)).toString("utf8");
+}
+
+function largeSizeOf(tree: TreeIndex, path: string): number | undefined {
+  const there = tree.get(path);
+  return there?.type === "file" ? there.lfs?.size : undefined;
 }

@@ -4,11 +4,11 @@
  */
 import { casPath } from "../../../hub/xet/face.ts";
 import { signToken, type XetToken } from "../../../hub/xet/tickets.ts";
-import { problemOf } from "../../../http/index.ts";
-import { problemResponse, refuse, originOf, type ApiContext, type Route } from "../../api.ts";
+import { refuse, originOf, type ApiContext, type Route } from "../../api.ts";
 import type { Server } from "../../server.ts";
-import { xetNameOf } from "../../xet-desk.ts";
+import { holderOf } from "../../hub-repos.ts";
 import { anyRepo, readableRepo, writableRepo } from "./asked-repo.ts";
+import { noRoomFor } from "./room.ts";
 
 export const xetRoute: Route = (api, server) => {
   api.get(`${anyRepo}/xet-read-token/:revision{.+}`, (c) => {
@@ -16,7 +16,7 @@ export const xetRoute: Route = (api, server) => {
     if (repo instanceof Response) return repo;
     const { owner } = repo;
     const account = c.get("caller")?.account ?? "";
-    return given(c, server, { right: "read", repository: xetNameOf(repo), owner, account, whole: false });
+    return given(c, server, { right: "read", repository: holderOf(repo), owner, account, whole: false });
   });
 
   api.get(`${anyRepo}/xet-write-token/:revision{.+}`, async (c) => {
@@ -27,14 +27,11 @@ export const xetRoute: Route = (api, server) => {
     if (!caller.grants("write", key))
       return refuse(c, "identity/forbidden", { detail: "This token is not for that: it has not the scope write." });
     const { xet } = server;
-    const full = await xet?.storage.refuse(owner, 1);
-    if (full) {
-      const problem = problemOf("route/too-large", { waybill: c.get("requestId"), detail: full.says });
-      return problemResponse({ ...problem, status: full.status });
-    }
+    const full = await noRoomFor(c, server, owner, 1);
+    if (full) return full;
     await xet?.makeRepository(stored);
     return given(c, server, {
-      ...{ right: "write", repository: xetNameOf(repo), owner, account: caller.account },
+      ...{ right: "write", repository: holderOf(repo), owner, account: caller.account },
       // One that is good for some repositories reads and reuses nothing of the account's others.
       whole: caller.grants("read") && caller.grants("write"),
     });

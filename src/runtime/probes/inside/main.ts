@@ -5,7 +5,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { setPriority } from "node:os";
+import { getPriority, setPriority } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { exhaustionProbes } from "./exhaustion.ts";
@@ -28,7 +28,8 @@ const neighbourLivesMs = 330_000;
 const lowPriority = 5;
 
 const role = process.argv[2];
-setPriority(lowPriority);
+// Whoever started it may have put it behind more already, and nobody but root comes forward again.
+if (getPriority() < lowPriority) setPriority(lowPriority);
 if (role === "neighbour") await live();
 else await probe();
 
