@@ -24,6 +24,8 @@ export interface KeptJournal {
   readonly catalog: Awaited<ReturnType<typeof callsIn>>;
   /** Who may be whom, as the catalog has it; older folders have none of it. */
   readonly identity?: Awaited<ReturnType<typeof identityIn>>;
+  /** Repositories and their large files, as the catalog has them; older folders have none of it. */
+  readonly hub?: Awaited<ReturnType<typeof hubIn>>;
   /** How many of each kind. */
   readonly events: Readonly<Record<string, number>>;
 }
@@ -63,6 +65,30 @@ export async function identityIn(catalog: Catalog) {
     grants: [(await apps.get({ model: "Grant", id: "grant" })) ?? null],
     keys: await apps.keys(),
     audit: (await audit.list({}, { page: undefined, limit: pageMax }))?.items ?? [],
+  };
+}
+
+/** Names of what is kept of large files. */
+export const keptXet = {
+  xorb: "a".repeat(64),
+  file: "b".repeat(64),
+  chunk: "c".repeat(64),
+  sha256: "d".repeat(64),
+  converted: "1".repeat(64),
+};
+
+export async function hubIn({ repos, largeFiles }: Catalog) {
+  const holders = ["models/alice/Tiny"];
+  return {
+    repos: await repos.all(),
+    removals: await repos.removals(),
+    xorbs: await largeFiles.xorbs("", pageMax),
+    held: [...(await largeFiles.held([keptXet.xorb], holders))],
+    files: await largeFiles.files("", pageMax),
+    ofChunk: (await largeFiles.xorbOfChunk(keptXet.chunk, holders)) ?? null,
+    conversion: (await largeFiles.conversion({ sha256: keptXet.converted })) ?? null,
+    usage: [...(await largeFiles.usage())],
+    limits: [...(await largeFiles.limits())],
   };
 }
 
