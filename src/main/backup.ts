@@ -1,6 +1,7 @@
 /**
  * `waybill backup`: the running platform in a folder of its own. In this order, so that what is copied later holds all that what
- * was copied before speaks of: the journal with the catalog, the emitters' spools, the evidence store, build logs, repositories.
+ * was copied before speaks of: the journal with the catalog, the emitters' spools, the evidence store, build logs, repositories,
+ * large files.
  * The list of files with their digests is written last: a folder without it is no backup.
  */
 import { createHash } from "node:crypto";
@@ -65,7 +66,12 @@ export async function makeBackup(source: BackupSource, named: string, progress: 
     await copyRepositories(source.data, folder, progress);
     progress.begin("the large files");
     // Last: all that a copied repository notes is stored by now.
-    await copyTree(join(source.data, "blobs"), join(folder, "blobs"), progress, (path) => !path.includes("/incoming/"));
+    await copyTree(
+      join(source.data, "blobs"),
+      join(folder, "blobs"),
+      progress,
+      (path) => !path.startsWith("incoming/"),
+    );
     progress.begin("checking what was copied");
     const madeAt = iso(source.clock.wall());
     const files = await listOf(folder, progress);
@@ -115,7 +121,7 @@ async function copyRepositories(data: string, folder: string, progress: BackupPr
   }
 }
 
-/** Copies files that are not there yet, each synced; gives how many went away meanwhile. */
+/** Copies files that are not there yet, each synced; gives how many went away meanwhile. `wanted`: of paths below `from`. */
 async function copyTree(
   from: string,
   to: string,
@@ -126,9 +132,10 @@ async function copyTree(
   await mkdir(to, { recursive: true, mode: 0o700 });
   for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
-    const target = join(to, relative(from, path));
+    const within = relative(from, path);
+    const target = join(to, within);
     if (entry.isDirectory()) await mkdir(target, { recursive: true, mode: 0o700 });
-    if (entry.isFile() && wanted(path) && !(await copied(path, target, progress))) gone++;
+    if (entry.isFile() && wanted(within) && !(await copied(path, target, progress))) gone++;
   }
   return gone;
 }
