@@ -45,7 +45,7 @@ export const hopsOf = {
   ],
   replica: ["replica.start", "replica.ready", "replica.disk", "replica.card", "replica.exit", "replica.stop"],
   connection: ["egress.open", "egress.resolve", "egress.policy", "egress.dial", "egress.stream"],
-  transfer: ["transfer.auth", "transfer.negotiate", "transfer.move", "transfer.verify", "transfer.commit"],
+  transfer: ["transfer.auth", "transfer.negotiate", "transfer.move", "transfer.verify"],
   node: ["node.start", "node.cards", "node.drain", "node.stop"],
   space: ["space.state"],
 } as const satisfies Record<WorkKind, readonly string[]>;

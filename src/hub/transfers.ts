@@ -54,6 +54,8 @@ export interface Moved {
   readonly isXetOffered?: boolean;
 }
 
+type Stage = readonly [hop: Hop, ms: number];
+
 export class Transfers {
   readonly #options: TransfersOptions;
 
@@ -81,7 +83,8 @@ export class Transfer {
   readonly #about: TransferAbout;
   readonly #startedAt: Instant;
   readonly #begunAt: number;
-  readonly #stages: [hop: Hop, ms: number][] = [];
+  /** That it has passed. */
+  readonly #stages: Stage[] = [];
   #hop: Hop = "transfer.auth";
   #moved: Moved | undefined;
   #bytes = 0;
@@ -164,8 +167,13 @@ export class Transfer {
     }
   }
 
+  /** Where it is, and since its beginning for how long. */
+  get #stage(): Stage {
+    return [this.#hop, this.#options.clock.monotonic() - this.#begunAt];
+  }
+
   #pass(next: Hop): void {
-    this.#stages.push([this.#hop, this.#options.clock.monotonic() - this.#begunAt]);
+    this.#stages.push(this.#stage);
     this.#hop = next;
   }
 
@@ -192,15 +200,13 @@ export class Transfer {
     this.#isOver = true;
     // An answer without a file: a client that asked how large it is, or one that has it already.
     if (this.#moved === undefined || statusCode >= 400) return;
-    this.#pass("transfer.commit");
     const facts = this.#facts();
     if (this.#isTold) {
-      const [hop] = this.#stages.at(-1) ?? (["transfer.move"] as const);
-      this.#write(hop, "done", { ...facts, ms: this.#options.clock.monotonic() - this.#begunAt });
+      this.#write(this.#hop, "done", { ...facts, ms: this.#options.clock.monotonic() - this.#begunAt });
       return;
     }
-    const { emitter } = this.#options;
-    emitter.pack({ work: this.id, kind: "transfer", startedAt: this.#startedAt, stages: this.#stages, facts });
+    const stages = [...this.#stages, this.#stage];
+    this.#options.emitter.pack({ work: this.id, kind: "transfer", startedAt: this.#startedAt, stages, facts });
   }
 
   #end(mark: "refused" | "failed", code: TransferCode, says = codeRow(code).says, more: Facts = {}): void {

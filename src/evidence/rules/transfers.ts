@@ -68,13 +68,9 @@ export function transferSays(reading: Reading): string {
     .join(" ");
 }
 
-/** Where it ended well: a commit or a check is the last of an upload, and the move of a download. */
+/** Where it ended well: the check is the last of an upload, and the move of a download. */
 function endOf(reading: Reading): Entry | undefined {
-  return (
-    last(reading, "transfer.commit", "done") ??
-    last(reading, "transfer.verify", "done") ??
-    last(reading, "transfer.move", "done")
-  );
+  return last(reading, "transfer.verify", "done") ?? last(reading, "transfer.move", "done");
 }
 
 function findUnended(reading: Reading): Finding | undefined {
