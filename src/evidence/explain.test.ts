@@ -646,12 +646,12 @@ describe("explain", () => {
   });
 
   test("an unknown id says what was read, and what retention may have dropped", () => {
-    const { verdict, outcome } = explain(a.record("request", [], { droppedThrough: "2026-11-20" }));
-    assert.equal(outcome, "unknown");
-    assert.match(
-      verdict?.sentence ?? "",
-      /evidence read to 900\. Records of 2026-11-20 and before may have been dropped/,
-    );
+    const says = /evidence read to 900\. Records of 2026-11-20 and before may have been dropped/;
+    for (const kind of ["request", "build", "replica", "connection", "transfer"] as const) {
+      const { verdict, outcome } = explain(a.record(kind, [], { droppedThrough: "2026-11-20" }));
+      assert.equal(outcome, "unknown");
+      assert.match(verdict?.sentence ?? "", says);
+    }
   });
 });
 

@@ -3,8 +3,9 @@ import { codeRow, splitCode } from "./codes.ts";
 import type { Code, Owner, Retry } from "./codes.ts";
 import type { Entry } from "./entry.ts";
 import type { KnownId } from "./known.ts";
-import { idsOf } from "./reading.ts";
-import type { Certainty, Charge, Inference, Verdict } from "./verdict.ts";
+import { coded, epochOf, idsOf } from "./reading.ts";
+import type { Reading } from "./reading.ts";
+import type { Certainty, Charge, Inference, Verdict, WorkOutcome } from "./verdict.ts";
 
 /** A boundary that the record excludes, by which entries, and why in a few words. */
 export interface Excluded {
@@ -58,6 +59,28 @@ const unknownRow = {
 /** Nothing can be said, and this is what is missing. */
 export function unknown(code: Code | null, says: string, facts: readonly Entry[]): Finding {
   return { code, certainty: "unknown", sentence: says, facts };
+}
+
+/** The evidence has nothing of this work, or has it no longer. */
+export function nothing({ record }: Reading): Finding {
+  const dropped = record.droppedThrough
+    ? ` Records of ${record.droppedThrough} and before may have been dropped by retention.`
+    : "";
+  return unknown(null, `Nothing is recorded under this id, evidence read to ${record.read.evidence}.${dropped}`, []);
+}
+
+/** Whoever wrote of it has ended meanwhile, and not a word of how the work did. Undefined where none of them has. `work`: as `connection`. */
+export function unended(reading: Reading, work: string): Finding | undefined {
+  const over = reading.entries.find((entry) => (epochOf(reading, entry)?.state ?? "open") !== "open");
+  if (!over) return undefined;
+  const says = `How the ${work} ended is not recorded: ${over.emitter} ended its epoch ${over.epoch} without saying so.`;
+  return unknown(null, says, reading.entries);
+}
+
+/** How work ended of which this was found. */
+export function endedAs({ entries }: Reading, { code }: Finding): WorkOutcome {
+  if (code === null) return "unknown";
+  return coded(entries).some(({ mark }) => mark === "refused") ? "refused" : "failed";
 }
 
 /** Two parts of the record exclude each other: that is our fault, and no boundary is blamed. */

@@ -2,7 +2,7 @@
 import { codeRow } from "../codes.ts";
 import type { Code } from "../codes.ts";
 import type { Entry } from "../entry.ts";
-import { contradiction, unknown } from "../finding.ts";
+import { contradiction, endedAs, nothing, unended, unknown } from "../finding.ts";
 import type { Excluded, Finding } from "../finding.ts";
 import {
   all,
@@ -149,12 +149,7 @@ export function findBuild(whole: Reading): Finding | undefined {
 
 export function buildOutcome(whole: Reading, finding: Finding | undefined): WorkOutcome {
   const reading = lastAttempt(whole);
-  if (finding)
-    return finding.code === null
-      ? "unknown"
-      : coded(reading.entries).some(({ mark }) => mark === "refused")
-        ? "refused"
-        : "failed";
+  if (finding) return endedAs(reading, finding);
   if (last(reading, "replica.ready", "done") || notBuilt(reading)) return "ok";
   return last(reading, "build.publish", "done") && !first(reading, "replica.start", "handed") ? "ok" : "open";
 }
@@ -210,8 +205,7 @@ function builderLost(reading: Reading, ends: readonly Entry[], builders: readonl
 }
 
 function findUnended(reading: Reading): Finding | undefined {
-  if (reading.entries.length === 0)
-    return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
+  if (reading.entries.length === 0) return nothing(reading);
   // The platform knows that it goes on, also where an earlier process of it or of the builder has ended.
   if (
     reading.record.standing !== undefined ||
@@ -239,19 +233,11 @@ function findUnended(reading: Reading): Finding | undefined {
       inferred: [inferred],
     };
   }
-  const closed = reading.entries.find(
-    (entry) => epochOf(reading, entry)?.state !== "open" && epochOf(reading, entry) !== undefined,
-  );
+  const over = unended(reading, "build");
   const gap = gapsOf(reading, () => true)[0];
-  if (closed && gap)
-    return unknown(null, `How the build ended is not known: ${spanSays(gap)} are missing.`, reading.entries);
-  if (closed)
-    return unknown(
-      null,
-      `How the build ended is not recorded: ${closed.emitter} ended its epoch ${closed.epoch} without saying so.`,
-      reading.entries,
-    );
-  return undefined;
+  return over && gap
+    ? unknown(null, `How the build ended is not known: ${spanSays(gap)} are missing.`, reading.entries)
+    : over;
 }
 
 /** A commit that needed no build says so in its one entry. */

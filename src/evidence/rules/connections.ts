@@ -2,23 +2,22 @@
 import { codeRow } from "../codes.ts";
 import type { Code } from "../codes.ts";
 import type { Entry, Facts } from "../entry.ts";
-import { contradiction, unknown } from "../finding.ts";
+import { contradiction, endedAs, nothing, unended } from "../finding.ts";
 import type { Excluded, Finding } from "../finding.ts";
-import { codeOf, codesIn, coded, epochOf, last, number, text } from "../reading.ts";
+import { codeOf, codesIn, coded, last, number, text } from "../reading.ts";
 import type { Reading } from "../reading.ts";
 import type { WorkOutcome } from "../verdict.ts";
 import { bytesSay, spell } from "../words.ts";
 
 export function findConnection(reading: Reading): Finding | undefined {
-  if (reading.entries.length === 0)
-    return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
+  if (reading.entries.length === 0) return nothing(reading);
   const ends = coded(reading.entries);
   const codes = codesIn(ends);
   const carried = last(reading, "egress.stream", "done");
   if (codes.length > 1) return contradiction(`it ended as ${codes.join(" and as ")}.`, ends);
   const ended = ends.at(-1);
   const code = codeOf(ended);
-  if (ended === undefined || code === undefined) return carried ? undefined : findUnended(reading);
+  if (ended === undefined || code === undefined) return carried ? undefined : unended(reading, "connection");
   if (carried) return contradiction(`it ended as ${code}, and yet it was carried to its end.`, [...ends, carried]);
   return {
     code,
@@ -39,10 +38,7 @@ export function findConnection(reading: Reading): Finding | undefined {
 }
 
 export function connectionOutcome(reading: Reading, found: Finding | undefined): WorkOutcome {
-  if (found) {
-    if (found.code === null) return "unknown";
-    return coded(reading.entries).some(({ mark }) => mark === "refused") ? "refused" : "failed";
-  }
+  if (found) return endedAs(reading, found);
   return last(reading, "egress.stream", "done") ? "ok" : "open";
 }
 
@@ -60,13 +56,6 @@ export function connectionSays(reading: Reading): string {
   return [carried, brokenSays(facts), rule === undefined ? "" : `Allowed by: ${rule}.`]
     .filter((part) => part !== "")
     .join(" ");
-}
-
-function findUnended(reading: Reading): Finding | undefined {
-  const over = reading.entries.find((entry) => (epochOf(reading, entry)?.state ?? "open") !== "open");
-  if (!over) return undefined;
-  const says = `How the connection ended is not recorded: ${over.emitter} ended its epoch ${over.epoch} without saying so.`;
-  return unknown(null, says, reading.entries);
 }
 
 /** Who decided, and by what. */

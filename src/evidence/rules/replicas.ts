@@ -2,7 +2,7 @@
 import { codeRow } from "../codes.ts";
 import type { Code } from "../codes.ts";
 import type { Entry } from "../entry.ts";
-import { contradiction, unknown } from "../finding.ts";
+import { contradiction, nothing } from "../finding.ts";
 import type { Finding } from "../finding.ts";
 import { all, codeOf, codesIn, coded, first, idsOf, last, number, text } from "../reading.ts";
 import type { Reading } from "../reading.ts";
@@ -10,8 +10,7 @@ import type { WorkOutcome } from "../verdict.ts";
 import { because } from "./builds.ts";
 
 export function findReplica(reading: Reading): Finding | undefined {
-  if (reading.entries.length === 0)
-    return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
+  if (reading.entries.length === 0) return nothing(reading);
   const ends = endsIn(reading);
   const final = ends.filter(({ facts }) => facts["again"] !== true);
   const codes = codesIn(final);

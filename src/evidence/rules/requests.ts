@@ -5,7 +5,7 @@
 import { codeRow } from "../codes.ts";
 import type { Code } from "../codes.ts";
 import type { Entry, WorkKind } from "../entry.ts";
-import { contradiction, unknown } from "../finding.ts";
+import { contradiction, nothing, unknown } from "../finding.ts";
 import type { Excluded, Finding } from "../finding.ts";
 import { handOver } from "../handover.ts";
 import { known } from "../known.ts";
@@ -217,7 +217,7 @@ function findUndelivered(reading: Reading): Finding | undefined {
         "Only the replica's side of this request is recorded: the edge's entries are missing.",
         reading.entries,
       );
-    return unknown(null, reading.record.links.length > 0 ? onlyNamedSays : nothingSays(reading), []);
+    return reading.record.links.length > 0 ? unknown(null, onlyNamedSays, []) : nothing(reading);
   }
   const epoch = epochOf(reading, edge);
   const gap = gapsOf(reading, (emitter) => emitter === edge.emitter)[0];
@@ -250,11 +250,4 @@ function edgeThatEnded(emitter: string): string {
   return /^edge-\d+$/.test(emitter)
     ? `The edge worker ${emitter} that carried this request`
     : "The edge's process that carried this request";
-}
-
-function nothingSays({ record }: Reading): string {
-  const dropped = record.droppedThrough
-    ? ` Records of ${record.droppedThrough} and before may have been dropped by retention.`
-    : "";
-  return `Nothing is recorded under this id, evidence read to ${record.read.evidence}.${dropped}`;
 }

@@ -1,23 +1,22 @@
 /** Files on their way between a client and a repository: how far one came, who was being waited for, and what ended it. */
 import { codeRow } from "../codes.ts";
 import type { Entry, Facts } from "../entry.ts";
-import { contradiction, unknown } from "../finding.ts";
+import { contradiction, endedAs, nothing, unended } from "../finding.ts";
 import type { Excluded, Finding } from "../finding.ts";
-import { all, codeOf, codesIn, coded, epochOf, last, number, text } from "../reading.ts";
+import { all, codeOf, codesIn, coded, last, number, text } from "../reading.ts";
 import type { Reading } from "../reading.ts";
 import type { WorkOutcome } from "../verdict.ts";
 import { bytesSay, sentence, spell } from "../words.ts";
 
 export function findTransfer(reading: Reading): Finding | undefined {
-  if (reading.entries.length === 0)
-    return unknown(null, `Nothing is recorded under this id, evidence read to ${reading.record.read.evidence}.`, []);
+  if (reading.entries.length === 0) return nothing(reading);
   const ends = coded(reading.entries);
   const codes = codesIn(ends);
   const through = endOf(reading);
   if (codes.length > 1) return contradiction(`it ended as ${codes.join(" and as ")}.`, ends);
   const ended = ends.at(-1);
   const code = codeOf(ended);
-  if (ended === undefined || code === undefined) return through ? undefined : findUnended(reading);
+  if (ended === undefined || code === undefined) return through ? undefined : unended(reading, "transfer");
   if (through) return contradiction(`it ended as ${code}, and yet it was through.`, [...ends, through]);
   return {
     code,
@@ -35,10 +34,7 @@ export function findTransfer(reading: Reading): Finding | undefined {
 }
 
 export function transferOutcome(reading: Reading, found: Finding | undefined): WorkOutcome {
-  if (found) {
-    if (found.code === null) return "unknown";
-    return coded(reading.entries).some(({ mark }) => mark === "refused") ? "refused" : "failed";
-  }
+  if (found) return endedAs(reading, found);
   return endOf(reading) ? "ok" : "open";
 }
 
@@ -71,13 +67,6 @@ export function transferSays(reading: Reading): string {
 /** Where it ended well: the check is the last of an upload, and the move of a download. */
 function endOf(reading: Reading): Entry | undefined {
   return last(reading, "transfer.verify", "done") ?? last(reading, "transfer.move", "done");
-}
-
-function findUnended(reading: Reading): Finding | undefined {
-  const over = reading.entries.find((entry) => (epochOf(reading, entry)?.state ?? "open") !== "open");
-  if (!over) return undefined;
-  const says = `How the transfer ended is not recorded: ${over.emitter} ended its epoch ${over.epoch} without saying so.`;
-  return unknown(null, says, reading.entries);
 }
 
 /** Our side is ruled out by what it did until then. */
