@@ -68,6 +68,7 @@ test("a private Space stays awake for whom it lets in, and for nobody who is ref
     rawExchange(world.edge.port, `GET / HTTP/1.1\r\nHost: ${appHost}\r\nConnection: close\r\n${field}\r\n`);
   assert.match(await ask(), /^HTTP\/1.1 404 /);
   assert.match(await ask("Authorization: Bearer mallory\r\n"), /^HTTP\/1.1 401 /);
+  assert.match(await ask(`Authorization: Bearer alice\r\nCDN-Loop: ${"waybill, ".repeat(8)}\r\n`), /^HTTP\/1.1 502 /);
   assert.deepEqual(world.used, []);
   assert.match(await ask("Authorization: Bearer alice\r\n"), /^HTTP\/1.1 200 /);
   assert.deepEqual(world.used, ["alice/demo"]);

@@ -44,7 +44,6 @@ export class Admission {
    */
   turnsAway(visitor: Visitor | IdentityRefusal): (() => void) | undefined {
     const { route, upgrade, response, turnAway } = this.#accepted;
-    if (!("refused" in visitor)) this.#context.directory.used(route.space);
     if (route.private !== true) return undefined;
     if ("refused" in visitor) {
       const { refused, detail, hidden } = visitor;

@@ -165,11 +165,10 @@ export class Exchange implements UpstreamUser, Waiter {
     }
     if ("refused" in visitor) return this.#refuse(visitor.refused, stopsAt(visitor), { detail: visitor.detail });
     if (this.#context.isLoop(this.#screened.cdnLoop)) {
-      return this.#refuse("route/loop", "edge", {
-        detail: loopSays,
-        drafts: [routeRefusedDraft(this.#story, "route/loop", loopSays)],
-      });
+      const drafts = [routeRefusedDraft(this.#story, "route/loop", loopSays)];
+      return this.#refuse("route/loop", "edge", { detail: loopSays, drafts });
     }
+    this.#context.directory.used(this.#route.space);
     this.#toRoute(visitor);
   }
 
