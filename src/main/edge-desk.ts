@@ -193,19 +193,21 @@ export class EdgeDesk implements AsyncDisposable {
   /** Resolves when each worker goes by the keys as they are now, with those that have not said so in time. */
   async keysChanged(): Promise<readonly string[]> {
     const n = this.#change({ type: "keys", keys: this.#parts.keys() });
-    if (this.#haveAll(n)) return this.#behind(n);
+    if (!this.#haveAll(n)) await this.#heard(n);
+    const behind = this.#behind(n);
+    if (behind.length > 0)
+      this.#parts.onFailure("keys of visitors' tokens", new Error(`not known to be taken by ${behind.join("; ")}`));
+    return behind;
+  }
+
+  async #heard(n: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const awaited = { n, heard: resolve };
-    const late = setTimeout(() => {
-      const behind = this.#behind(n).join(", ");
-      this.#parts.onFailure("keys of visitors' tokens", new Error(`${behind} took none in ${heardWithinMs} ms`));
-      resolve();
-    }, heardWithinMs);
+    const late = setTimeout(resolve, heardWithinMs);
     this.#awaited.add(awaited);
     await promise;
     clearTimeout(late);
     this.#awaited.delete(awaited);
-    return this.#behind(n);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
