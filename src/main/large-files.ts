@@ -17,7 +17,6 @@ import { loadOwnSecret } from "../identity/own-secret.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { PlatformConfig } from "./config.ts";
-import { folderIdOf } from "./links.ts";
 
 export interface OpenedLargeFiles {
   readonly repositories: RepositoryStore;
@@ -30,6 +29,7 @@ export interface OpenedLargeFiles {
 interface Parts {
   readonly config: Pick<PlatformConfig, "data" | "lfs" | "storage">;
   readonly catalog: Catalog;
+  readonly folderId: string;
   readonly clock: Clock;
   readonly random: RandomBytes;
   /** Of all kinds; not asked while it opens. */
@@ -44,7 +44,7 @@ const instanceChars = 12;
 
 export async function openLargeFiles(
   stack: AsyncDisposableStack,
-  { config, catalog, clock, random, repos, onFailure }: Parts,
+  { config, catalog, folderId, clock, random, repos, onFailure }: Parts,
 ): Promise<OpenedLargeFiles> {
   const folder = join(config.data, "repositories");
   const blobs = new FolderBlobs(join(config.data, "blobs"), random);
@@ -80,7 +80,7 @@ export async function openLargeFiles(
   stack.defer(() => clearInterval(timer));
   const service: XetService = {
     key: await loadOwnSecret(catalog.settings, "xet", random),
-    instance: (await folderIdOf(config.data, random)).slice(0, instanceChars),
+    instance: folderId.slice(0, instanceChars),
     storage,
     jobs,
     makeRepository: (space) => repositories.createRepository(space),

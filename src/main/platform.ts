@@ -192,8 +192,9 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     ...{ directory: catalog.sessions, clock, random },
     onTouchFailed: (error) => onFailure("a session's last use", error),
   });
+  const folderId = await folderIdOf(config.data, random);
   const large = await openLargeFiles(stack, {
-    ...{ config, catalog, clock, random, onFailure },
+    ...{ config, catalog, folderId, clock, random, onFailure },
     repos: () => repoKinds.flatMap((kind) => hubRepos.list(kind)),
   });
   const { repositories } = large;
@@ -404,7 +405,6 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   if (!config.edgeApart) stack.defer(() => door.remove());
   // Plain processes are the platform's own user: through the door they could name any caller.
   const insidePath = config.sandbox === "none" ? null : door.path;
-  const folderId = await folderIdOf(config.data, random);
   const remote = stack.use(
     new RemoteNodes({
       ...{ data: config.data, folderId, insidePath, onFailure },
