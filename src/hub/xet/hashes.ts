@@ -3,9 +3,7 @@
  * a file are the root of a tree over their chunks, so both are known without the bytes where the chunks' hashes are.
  */
 import { createBLAKE3, type IHasher } from "hash-wasm";
-
-/** Bytes of a hash. */
-export const hashBytes = 32;
+import { hashBytes, toHex } from "./hash-text.ts";
 
 const keys = {
   data: "6697f5775b9550de3135cbaca597181c9de421109beb2b58b4d0b04b93adf229",
@@ -25,22 +23,6 @@ export const emptyFile = "0".repeat(64);
 
 /** A group of the tree has at most so many children. */
 const groupMax = 9;
-
-/** The protocol's way to write a hash: each eight bytes from the last to the first. */
-export function toHex(hash: Uint8Array): string {
-  return swapped(hash).toString("hex");
-}
-
-/** Undefined where the text is no hash. */
-export function fromHex(text: string): Uint8Array | undefined {
-  return isHash(text) ? new Uint8Array(swapped(Buffer.from(text, "hex"))) : undefined;
-}
-
-export const isHash = (text: string): boolean => /^[0-9a-f]{64}$/.test(text);
-
-function swapped(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes).swap64();
-}
 
 export class XetHashes {
   readonly #data: IHasher;

@@ -1,7 +1,7 @@
 /** What the threads compute: each job takes bytes in pieces, in order, and says something at its end. Pure but for what it holds meanwhile. */
 import { createHash } from "node:crypto";
 import { Chunker } from "./chunker.ts";
-import { type Leaf, type XetHashes } from "./hashes.ts";
+import type { Leaf, XetHashes } from "./hashes.ts";
 import { XorbReader, xorbChunksMax, xorbContentMaxBytes } from "./xorb.ts";
 import { leavesOf, XorbTable } from "./xorb-table.ts";
 

@@ -2,7 +2,7 @@
  * A shard: what a writer says of files and xorbs. Of a file: its terms, ranges of chunks in order, which make it up; of a xorb: its chunks.
  * Writers send it with a footer or without one. Pure.
  */
-import { fromHex, toHex, hashBytes } from "./hashes.ts";
+import { fromHex, hashBytes, toHex } from "./hash-text.ts";
 import type { ChunkRange, XorbTable } from "./xorb-table.ts";
 
 export const shardMaxBytes = 64 << 20;

@@ -9,7 +9,7 @@ import type { RandomBytes } from "../../stdx/ids.ts";
 import type { Clock } from "../../stdx/time.ts";
 import { findLarge, noteLarge } from "../lfs-store.ts";
 import { Kept } from "./kept.ts";
-import { toHex } from "./hashes.ts";
+import { toHex } from "./hash-text.ts";
 import { writeXorbShard, type Shard, type ShardFile } from "./shard.ts";
 import { partOf, type FileTerm } from "./terms.ts";
 import type { Threads } from "./threads.ts";

@@ -1,7 +1,8 @@
 /** What a client of the Xet protocol writes, for tests: chunks into xorbs in every packing, files into shards. */
 import { createHash } from "node:crypto";
 import { Chunker } from "./chunker.ts";
-import { fromHex, type Leaf, type XetHashes } from "./hashes.ts";
+import { fromHex } from "./hash-text.ts";
+import type { Leaf, XetHashes } from "./hashes.ts";
 import { chunkHeaderBytes, writeHeader } from "./xorb.ts";
 import type { Term } from "./shard.ts";
 

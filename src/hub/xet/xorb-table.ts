@@ -2,7 +2,8 @@
  * What is known of a stored xorb's chunks: each one's hash, length and where its packed form ends. It is kept behind the xorb's own bytes,
  * in the same blob, so that neither is ever there without the other.
  */
-import { hashBytes, type Leaf } from "./hashes.ts";
+import { hashBytes } from "./hash-text.ts";
+import type { Leaf } from "./hashes.ts";
 import { xorbChunksMax } from "./xorb.ts";
 
 const rowBytes = hashBytes + 8;
