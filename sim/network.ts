@@ -61,7 +61,7 @@ class LinkEnd<Out extends ToAgent | ToServer, In extends ToAgent | ToServer> imp
   #held: In[] = [];
   readonly #onClose: (() => void)[] = [];
   #isClosed = false;
-  /** A report that is acknowledged with all before it was lost: as over TCP, nothing follows it. */
+  /** A report that is acknowledged with all before it, or one of the cards, was lost: as over TCP, nothing follows it. */
   #isMute = false;
   #arrivesAt = 0;
   /** When the first message arrives: none comes before it. */
