@@ -39,6 +39,8 @@ interface Parts {
 
 /** What nobody needs has waited for weeks by then. */
 const collectEveryMs = 86_400_000;
+/** After a start: so much later others need the disk less, and what is started anew each day collects too. */
+const collectFirstMs = 3_600_000;
 /** Of a folder's id: enough to tell platforms apart. */
 const instanceChars = 12;
 
@@ -76,8 +78,15 @@ export async function openLargeFiles(
   };
   const keeper = new HubKeeper({ xet, threads, repositories: folder, whose, clock, random });
   const jobs = stack.use(new HubJobs({ keeper, clock, random, onFailure }));
-  const timer = setInterval(() => void jobs.begin({ kind: "gc" }), collectEveryMs);
-  stack.defer(() => clearInterval(timer));
+  let timer: NodeJS.Timeout;
+  const collectIn = (ms: number): void => {
+    timer = setTimeout(() => {
+      jobs.begin({ kind: "gc" });
+      collectIn(collectEveryMs);
+    }, ms);
+  };
+  collectIn(collectFirstMs);
+  stack.defer(() => clearTimeout(timer));
   const service: XetService = {
     key: await loadOwnSecret(catalog.settings, "xet", random),
     instance: folderId.slice(0, instanceChars),
