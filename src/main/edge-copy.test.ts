@@ -110,6 +110,7 @@ describe("an edge's copy", () => {
     const asked = { name: "alice-demo.localhost", address: "127.0.0.1" };
     const first = copy.keepPair(asked, { cert: "C", key: "K" });
     assert.equal(copy.keepPair(asked, { cert: "C", key: "K" }), first);
+    assert.equal(copy.keepPair({ ...asked, name: "made-up.localhost" }, { cert: "C", key: "K" }), first);
     const second = copy.keepPair(asked, { cert: "D", key: "L" });
     assert.deepEqual(second, { cert: "D", key: "L" });
     assert.equal(copy.pair(asked), second);
@@ -119,10 +120,13 @@ describe("an edge's copy", () => {
   test("gives another worker all that it has", () => {
     const copy = new EdgeCopy(full());
     copy.keep("a", token("t_1", "alice"));
-    copy.keepPair({ name: null, address: "127.0.0.1" }, { cert: "C", key: "K" });
+    const [named, unnamed] = ["alice-demo.localhost", null].map((name) => ({ name, address: "127.0.0.1" }));
+    assert.ok(named && unnamed);
+    for (const asked of [named, unnamed]) copy.keepPair(asked, { cert: "C", key: "K" });
     copy.apply({ type: "space", n: 8, space: demo("p_2") });
     const again = new EdgeCopy(JSON.parse(JSON.stringify(copy.whole())) as FullCopy);
     assert.deepEqual(again.whole(), copy.whole());
+    assert.equal(again.pair(named), again.pair(unnamed));
     assert.deepEqual([again.n, again.token("a")?.token.id], [8, "t_1"]);
   });
 });

@@ -14,7 +14,7 @@ export type Copied = CopiedSpace<SpaceRoute>;
 
 /** Tokens kept, some 400 bytes each: beyond it the one that was learned first is asked for again. */
 const tokensMax = 10_000;
-/** Certificates kept, some 5 kB each: whoever calls may ask for as many names as the server has. */
+/** Names with their certificates, some 5 kB each of these: whoever calls may ask for as many names as the server has. */
 const pairsMax = 4_096;
 
 /** A change is missing before this one. */
@@ -44,7 +44,8 @@ export class EdgeCopy {
     this.#tiers = new Map(tiers);
     this.#members = new Map(members.map(([organisation, accounts]) => [organisation, new Set(accounts)]));
     this.#tokens = new Map(tokens);
-    this.#pairs = new Map(pairs);
+    const known = new Map(pairs.map(([, pair]) => [pair.cert, pair]));
+    this.#pairs = new Map(pairs.map(([asked, pair]) => [asked, known.get(pair.cert) ?? pair]));
     for (const space of spaces) this.#put(space);
   }
 
@@ -119,10 +120,12 @@ export class EdgeCopy {
     return this.#pairs.get(pairKey(asked));
   }
 
-  /** The same object as before where nothing of it is new: what was made of it holds on. */
+  /**
+   * One object for each certificate, whoever asks for it and by which name: what was made of it holds on, and whoever makes up names under
+   * one that stands for all has nothing made.
+   */
   keepPair(asked: PairAsked, found: EdgePair): EdgePair {
-    const before = this.pair(asked);
-    const kept = before?.cert === found.cert && before.key === found.key ? before : found;
+    const kept = this.#pairs.values().find(({ cert, key }) => cert === found.cert && key === found.key) ?? found;
     keepLast(this.#pairs, pairsMax, pairKey(asked), kept);
     return kept;
   }
