@@ -1,6 +1,8 @@
 /** Who may do what at a repository's addresses: `/OWNER/NAME[.git]/…` of a model, `/datasets/…` and `/spaces/…` of the others. */
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { codeRow, type Code } from "../evidence/codes.ts";
+import { addressGroup } from "../http/address-group.ts";
+import { visitorOf } from "../http/visitor.ts";
 import { isOwner, keyOf, repoName, repoNouns, type RepoKind, type RepoName } from "./repo-name.ts";
 import { isRepositoryName } from "./repository.ts";
 
@@ -98,6 +100,11 @@ export function mayAccess(
 export function askedBy(asked: GitAsked): string | null {
   if ("refused" in asked) return null;
   return "node" in asked ? `node ${asked.node}` : (asked.caller?.account ?? null);
+}
+
+/** Where a request comes from, as one caller; empty: from no address. */
+export function addressOf(request: IncomingMessage): string {
+  return addressGroup(visitorOf(request).address) ?? "";
 }
 
 /** What every answer of git's addresses bears. */

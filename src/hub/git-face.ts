@@ -6,11 +6,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { addressGroup } from "../http/address-group.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import {
+  addressOf,
   askedBy,
   leaving,
   mayAccess,
@@ -206,7 +206,7 @@ export class GitFace implements AsyncDisposable {
     const account = "caller" in asked ? asked.caller?.account : undefined;
     const slots = write ? this.#pushes : this.#fetches;
     const left = leaving(response);
-    const caller = { account: askedBy(asked), address: addressGroup(visitorOf(request).address) ?? "" };
+    const caller = { account: askedBy(asked), address: addressOf(request) };
     using slot = await slots.take(caller, left);
     if (left.aborted) return;
     if (!slot) return writePlain(response, account === undefined ? tooManyNameless : tooMany);

@@ -7,11 +7,10 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { codeRow } from "../evidence/codes.ts";
 import { readBody } from "../http/index.ts";
-import { addressGroup } from "../http/address-group.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
-import { askedBy, leaving, mayAccess, parseGitPath, plainHeaders, type GitPath } from "./git-access.ts";
+import { addressOf, askedBy, leaving, mayAccess, parseGitPath, plainHeaders, type GitPath } from "./git-access.ts";
 import type { GitDesk } from "./git-face.ts";
 import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-address.ts";
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
@@ -233,18 +232,17 @@ export class LfsFace {
     const isWrite = ticket?.operation === "upload";
     const may = ticket && (isWrite ? desk.mayWrite(path, ticket.by) : desk.mayRead(path, ticket.by));
     if (ticket !== undefined && (await may) === true) return ticket;
-    const address = addressGroup(visitorOf(request).address) ?? "";
-    transfers.refuseStranger(request, response, "transfer/url-expired", address);
+    transfers.refuseStranger(request, response, "transfer/url-expired");
     return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
   }
 
   #callerOf({ by }: LfsTicket, request: IncomingMessage): Caller {
-    return { account: by === "" ? null : by, address: addressGroup(visitorOf(request).address) ?? "" };
+    return { account: by === "" ? null : by, address: addressOf(request) };
   }
 
-  #begin({ path, request, response }: LfsRequest, { operation }: LfsTicket, caller: Caller): Transfer {
+  #begin({ path, request, response }: LfsRequest, { operation }: LfsTicket, { account }: Caller): Transfer {
     return this.#options.transfers.begin(request, response, {
-      ...{ direction: operation, via: "git-lfs", repository: `${path.kind}/${path.id}`, pace: this.#pace, ...caller },
+      ...{ direction: operation, via: "git-lfs", repository: `${path.kind}/${path.id}`, account, pace: this.#pace },
     });
   }
 

@@ -5,10 +5,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { addressGroup } from "../http/address-group.ts";
 import { visitorOf } from "../http/visitor.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
-import { askedBy, leaving, mayAccess, plainHeaders } from "./git-access.ts";
+import { addressOf, askedBy, leaving, mayAccess, plainHeaders } from "./git-access.ts";
 import type { GitDesk } from "./git-face.ts";
 import type { LargeFiles } from "./large-files.ts";
 import type { LargeObject } from "./lfs-store.ts";
@@ -137,13 +136,13 @@ export class ResolveFace {
     const no = mayAccess(address.repo, false, asked, desk.standing(address.repo));
     if (no) return refuse(response, noRepo(address.repo));
     const left = leaving(response);
-    const caller = { account: askedBy(asked), address: addressGroup(visitorOf(request).address) ?? "" };
+    const account = askedBy(asked);
     const { kind, id } = address.repo;
     const transfer = transfers.begin(request, response, {
-      ...{ direction: "download", via: "http", repository: `${kind}/${id}`, pace: this.#limits.pace, ...caller },
+      ...{ direction: "download", via: "http", repository: `${kind}/${id}`, account, pace: this.#limits.pace },
     });
     await transfer.during(async () => {
-      using slot = await this.#places.take(caller, left);
+      using slot = await this.#places.take({ account, address: addressOf(request) }, left);
       if (left.aborted) return;
       if (!slot) {
         transfer.refuse("transfer/busy");
@@ -151,7 +150,7 @@ export class ResolveFace {
       }
       const found = await this.#find(address);
       if (!("status" in found))
-        return await this.#send(transfer, found, { request, response, by: caller.account ?? "" });
+        return await this.#send(transfer, found, { request, response, by: account ?? "" });
       if (found.isContentMissing === true) transfer.refuse("transfer/content-missing", found.says);
       refuse(response, found);
     });

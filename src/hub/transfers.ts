@@ -9,6 +9,7 @@ import type { Emitter, Facts, Hop } from "../evidence/entry.ts";
 import type { transferCodes } from "../evidence/transfer-codes.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
+import { addressOf } from "./git-access.ts";
 import { keepPace, type PaceLimits, type Quiet } from "./pace.ts";
 
 /** Most are over by then, and are one packed record. */
@@ -38,7 +39,6 @@ export interface TransferAbout {
   readonly repository: string;
   /** Null: one without a token. */
   readonly account: string | null;
-  readonly address: string;
   readonly pace: PaceLimits;
 }
 
@@ -64,8 +64,9 @@ export class Transfers {
   }
 
   /** Somebody who is not known is refused; the counter's id is the answer's `X-Waybill-Id`. */
-  refuseStranger(request: IncomingMessage, response: ServerResponse, code: TransferCode, address: string): void {
+  refuseStranger(request: IncomingMessage, response: ServerResponse, code: TransferCode): void {
     const host = request.headers.host ?? "";
+    const address = addressOf(request);
     response.setHeader("x-waybill-id", this.#options.count({ code, host, address, sample: codeRow(code).says }));
   }
 
@@ -81,6 +82,7 @@ export class Transfer {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #about: TransferAbout;
+  readonly #address: string;
   readonly #startedAt: Instant;
   readonly #begunAt: number;
   /** That it has passed. */
@@ -100,6 +102,7 @@ export class Transfer {
     this.#request = request;
     this.#response = response;
     this.#about = about;
+    this.#address = addressOf(request);
     this.#startedAt = options.clock.wall();
     this.#begunAt = options.clock.monotonic();
     response.setHeader("x-waybill-id", this.id);
@@ -212,14 +215,13 @@ export class Transfer {
   #end(mark: "refused" | "failed", code: TransferCode, says = codeRow(code).says, more: Facts = {}): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    const { account, address } = this.#about;
-    const { count } = this.#options;
-    if (account !== null || mark === "failed") {
+    if (this.#about.account !== null || mark === "failed") {
       this.#write(this.#hop, mark, { ...this.#facts(), ...more, code, says });
       return;
     }
     // Anybody can cause it as often as they like.
-    const counted = count({ code, host: this.#request.headers.host ?? "", address, sample: says });
+    const { host = "" } = this.#request.headers;
+    const counted = this.#options.count({ code, host, address: this.#address, sample: says });
     if (!this.#response.headersSent) this.#response.setHeader("x-waybill-id", counted);
   }
 

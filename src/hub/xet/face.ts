@@ -6,12 +6,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { ByteRange } from "../../blobs/blobs.ts";
-import { addressGroup } from "../../http/address-group.ts";
 import { readBody } from "../../http/index.ts";
 import { visitorOf } from "../../http/visitor.ts";
 import { newId, type RandomBytes } from "../../stdx/ids.ts";
 import type { Clock } from "../../stdx/time.ts";
-import { leaving, plainHeaders } from "../git-access.ts";
+import { addressOf, leaving, plainHeaders } from "../git-access.ts";
 import { paceLimits, type PaceLimits } from "../pace.ts";
 import type { Transfer, Transfers } from "../transfers.ts";
 import { Slots, type SlotLimits } from "../slots.ts";
@@ -260,7 +259,7 @@ export class XetFace {
     const folder = address === undefined ? undefined : await this.#readable(repository, account);
     const source = folder === undefined ? undefined : await sourceOf(store, folder, file);
     if (source === undefined) {
-      this.#refuseStranger(asked, "transfer/url-expired");
+      this.#options.transfers.refuseStranger(request, response, "transfer/url-expired");
       return refuse(response, 403, "This address is not valid, or not any more: ask for it again.");
     }
     const allowed = await allowedOf(source, xorb);
@@ -294,16 +293,7 @@ export class XetFace {
   ): Transfer {
     return this.#options.transfers.begin(request, response, {
       ...{ direction, via: "xet", repository, account: account === "" ? null : account, pace: this.#pace },
-      address: addressGroup(visitorOf(request).address) ?? "",
     });
-  }
-
-  #refuseStranger(
-    { request, response }: Pick<Asked, "request" | "response">,
-    code: "transfer/url-expired" | "transfer/auth-failed",
-  ): void {
-    const address = addressGroup(visitorOf(request).address) ?? "";
-    this.#options.transfers.refuseStranger(request, response, code, address);
   }
 
   /** The repository's folder, if the account may read it now: it could when the token was given. */
@@ -320,11 +310,11 @@ export class XetFace {
   }
 
   #token({ request, response }: Asked, right: "read" | "write"): XetToken | undefined {
-    const { key, clock } = this.#options;
+    const { key, clock, transfers } = this.#options;
     const given = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
     const token = readToken(key, given, clock.wall());
     if (token === undefined) {
-      this.#refuseStranger({ request, response }, "transfer/auth-failed");
+      transfers.refuseStranger(request, response, "transfer/auth-failed");
       return refuse(response, 401, "This token is not valid, or not any more: ask the Hub's API for another.");
     }
     // Who may write sees what was written.
@@ -337,10 +327,7 @@ export class XetFace {
     slots: Slots,
     { account, transfer }: { readonly account: string; readonly transfer: Transfer },
   ): Promise<Disposable | undefined> {
-    const caller = {
-      account: account === "" ? null : account,
-      address: addressGroup(visitorOf(request).address) ?? "",
-    };
+    const caller = { account: account === "" ? null : account, address: addressOf(request) };
     const left = leaving(response);
     const slot = await slots.take(caller, left);
     if (left.aborted) {
