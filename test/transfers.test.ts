@@ -13,6 +13,7 @@ import { LfsFace, type LfsFaceLimits } from "../src/hub/lfs-face.ts";
 import { LfsStore, type LfsLimits } from "../src/hub/lfs-store.ts";
 import { paceLimits } from "../src/hub/pace.ts";
 import { openRepositories } from "../src/hub/repository.ts";
+import type { Transfer } from "../src/hub/transfers.ts";
 import { largeWorld } from "../src/hub/xet/world.suite.ts";
 import { clock, random } from "./support/commits.ts";
 import { eventually } from "./support/eventually.ts";
@@ -230,6 +231,27 @@ describe("files on their way", () => {
     await new Promise((heard) => socket.once("data", heard));
     socket.destroy();
     assert.equal(codeOf(await world.told("that it left")), "transfer/client-left visitor proved");
+  });
+
+  test("of a client that has left before it was known what is to be moved, nothing watches the pace", async () => {
+    const { transfers } = memoryTransfers();
+    const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+    const begun = Promise.withResolvers<Transfer>();
+    await using server = createServer((request, response) => {
+      const about = { direction: "download", via: "http", repository: "spaces/alice/app", account: null } as const;
+      const transfer = transfers.begin(request, response, { ...about, pace: paceLimits });
+      response.once("close", () => begun.resolve(transfer));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const socket = createConnection(port, "127.0.0.1").on("error", () => undefined);
+    socket.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    await new Promise<void>((resolve) => server.once("request", () => resolve()));
+    socket.destroy();
+    const transfer = await begun.promise;
+    const before = timers();
+    transfer.negotiated({ ofBytes: 1 });
+    assert.equal(timers(), before);
   });
 
   test("what anybody may cause as often as they like is counted", async () => {

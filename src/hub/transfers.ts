@@ -113,6 +113,7 @@ export class Transfer {
   /** It is known what is to be moved, and that it may be. */
   negotiated(moved: Moved): void {
     this.#moved = moved;
+    if (this.#isOver) return; // Its client left before it was known: nothing would end the watch over its pace.
     this.#pace ??= keepPace(this.#request, this.#response, this.#options.clock, {
       limits: this.#about.pace,
       onQuiet: (quiet) => this.#quiet(quiet),
