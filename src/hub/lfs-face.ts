@@ -300,15 +300,16 @@ export class LfsFace {
       using slot = await this.#uploads.take(caller, left);
       if (left.aborted) return;
       if (!slot) return this.#refuseBusy(transfer, response);
-      const ofBytes = number === undefined ? ticket.size : Math.min(partBytes, ticket.size);
-      using room = await this.#roomFor(transfer, path, ofBytes, response);
       const repository = this.#folderOf(path, response);
-      if (room === undefined || repository === undefined) return;
+      if (repository === undefined) return;
+      const ofBytes = number === undefined ? ticket.size : Math.min(partBytes, ticket.size);
+      // Parts that have come count among what the account keeps: put together they are no more.
+      using room = await this.#roomFor(transfer, path, number === undefined ? 0 : ofBytes, response);
+      if (room === undefined) return;
       if (number === undefined) {
         transfer.negotiated({ digest: `sha256:${oid}`, ofBytes });
-        const body = await readBody(request, bodyMaxBytes);
         // What it lists is known here: the parts that have come.
-        if (!body.ok) return;
+        if ((await this.#body(request, response, () => true)) === undefined) return;
         const stored = await this.#parts.join(repository, ticket, ticket.by);
         if (stored.ok) transfer.passed(ofBytes);
         return this.#answerStored(transfer, stored, response);
