@@ -184,6 +184,8 @@ describe("a Space", () => {
     await hub.ask("POST /api/repos/create", { name: "app", type: "space", secrets: [{ key: "KEY", value: "v" }] });
     const pushed = await hub.commit("/api/spaces/alice/app", [file("README.md", "---\nsdk: node\n---\n")]);
     assert.match(pushed.body.build, /^b_/);
+    const earlier = `GET /api/spaces/alice/app/tree/${(await hub.ask("GET /api/spaces/alice/app")).body.sha}`;
+    assert.equal((await hub.ask(earlier)).status, 200);
     assert.deepEqual(Object.keys((await hub.ask("GET /api/spaces/alice/app/secrets")).body), ["KEY"]);
     assert.equal((await hub.ask("DELETE /api/repos/delete", { name: "alice/app", type: "space" }, "bob")).status, 403);
     assert.equal((await hub.ask("DELETE /api/repos/delete", { name: "alice/app", type: "space" })).status, 200);
@@ -196,6 +198,8 @@ describe("a Space", () => {
       [null, [], null, "no-release"],
     );
     assert.deepEqual((await hub.ask("GET /api/spaces/alice/app/secrets")).body, {});
+    await hub.commit("/api/spaces/alice/app", [file("other.txt", "other")]);
+    assert.equal((await hub.ask(earlier)).status, 404, "what the first one had is not the second one's");
   });
 
   test("keeps its name, and says what to do instead", async () => {

@@ -32,8 +32,6 @@ export interface HubReposPorts {
   readonly spaces: Pick<Spaces, "get" | "ids">;
   readonly clock: Clock;
   readonly random: RandomBytes;
-  /** This folder is off the disk. */
-  onRemoved?(repository: string): void;
 }
 
 export type RepoMade = { readonly ok: true; readonly repo: HubRepo } | (Refused & { readonly exists?: HubRepo });
@@ -46,6 +44,7 @@ export class HubRepos {
   readonly #byKey = new Map<string, RepoRow>();
   readonly #turns = new Turns();
   readonly #watchers: ((repo: RepoName) => void)[] = [];
+  readonly #removalWatchers: ((repository: string) => void)[] = [];
 
   constructor(ports: HubReposPorts) {
     this.#ports = ports;
@@ -88,6 +87,11 @@ export class HubRepos {
   /** Tells when the files of a repository have changed. */
   onChange(watcher: (repo: RepoName) => void): void {
     this.#watchers.push(watcher);
+  }
+
+  /** Tells when a repository's folder is off the disk. */
+  onRemoved(watcher: (repository: string) => void): void {
+    this.#removalWatchers.push(watcher);
   }
 
   /** One after another for each model and dataset; a Space has its turns with its builds (commits.ts). */
@@ -227,9 +231,9 @@ export class HubRepos {
 
   /** Of one that the catalog has given up. */
   async removeFolder(folder: string): Promise<void> {
-    const { repositories, onRemoved } = this.#ports;
+    const { repositories } = this.#ports;
     await repositories.removeRepository(folder);
-    onRemoved?.(repositories.repositoryOf(folder));
+    for (const watcher of this.#removalWatchers) watcher(repositories.repositoryOf(folder));
     await this.#ports.catalog.repos.removed(folder);
   }
 

@@ -38,6 +38,7 @@ export class Hub {
     this.refs = new RepositoryRefs(parts.repositories);
     this.cards = new HubCards(this.reader, parts.repositories);
     parts.hubRepos.onChange((repo) => this.cards.forget(repo));
+    parts.hubRepos.onRemoved((repository) => this.reader.forget(repository));
   }
 
   get store(): RepositoryStore {

@@ -22,18 +22,22 @@ export class BlobBatches {
   /** The blob's bytes; undefined where the repository has none of that id. Rejects with `GitFailure` where git ended meanwhile. */
   read(repository: string, oid: string): Promise<Buffer | undefined> {
     if (!/^[0-9a-f]{40}$/.test(oid)) throw new RangeError(`no blob's id: ${oid}`);
-    const batch = this.#running.get(repository) ?? new BlobBatch(this.#git, repository, (ended) => this.#ended(ended));
+    const batch = this.#running.get(repository) ?? new BlobBatch(this.#git, repository, (ending) => this.#ends(ending));
     this.#running.delete(repository);
     this.#running.set(repository, batch);
     for (const oldest of this.#running.values()) {
       if (this.#running.size <= processesMax) break;
       oldest.end();
-      this.#running.delete(oldest.repository);
     }
     return batch.read(oid);
   }
 
-  #ended(batch: BlobBatch): void {
+  /** Another repository may be in its place from now on. */
+  forget(repository: string): void {
+    this.#running.get(repository)?.end();
+  }
+
+  #ends(batch: BlobBatch): void {
     if (this.#running.get(batch.repository) === batch) this.#running.delete(batch.repository);
   }
 }
@@ -50,10 +54,13 @@ class BlobBatch {
   /** In the order in which git was asked. */
   readonly #waiting: PromiseWithResolvers<Buffer | undefined>[] = [];
   readonly #idle: NodeJS.Timeout;
+  readonly #onEnds: (batch: BlobBatch) => void;
   #held: Buffer = Buffer.alloc(0);
 
-  constructor(git: GitProgram, repository: string, onEnded: (batch: BlobBatch) => void) {
+  /** `onEnds`: nothing is to be asked of it from here on. */
+  constructor(git: GitProgram, repository: string, onEnds: (batch: BlobBatch) => void) {
     this.repository = repository;
+    this.#onEnds = onEnds;
     this.#child = spawn(git.program, [`--git-dir=${repository}`, "cat-file", "--batch"], {
       env: cleanEnv(git),
       cwd: "/",
@@ -68,7 +75,7 @@ class BlobBatch {
     this.#child.once("error", (error) => (failure = error));
     this.#child.once("close", (code) => {
       clearTimeout(this.#idle);
-      onEnded(this);
+      onEnds(this);
       const why = new GitFailure("git-failed", `git cat-file ended with ${code}`, failure && { cause: failure });
       for (const waiting of this.#waiting.splice(0)) waiting.reject(why);
     });
@@ -85,6 +92,7 @@ class BlobBatch {
 
   /** After those who have asked by now. */
   end(): void {
+    this.#onEnds(this);
     this.#child.stdin.end();
   }
 

@@ -196,6 +196,13 @@ export class RepoReader {
     return (kib("size") + kib("size-pack")) * 1024;
   }
 
+  /** It is gone: another may be made in its folder. */
+  forget(repository: string): void {
+    const isOf = (key: string): boolean => key.startsWith(`${repository}\n`);
+    for (const kept of [this.#kept, this.#commits]) for (const key of kept.keys()) if (isOf(key)) kept.delete(key);
+    this.#batches.forget(repository);
+  }
+
   #run(repository: string, ...[args, rest]: Parameters<RunIn>): ReturnType<RunIn> {
     return runGit(this.#git, { args, repository, ...rest });
   }

@@ -202,8 +202,8 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
   const hubRepos = new HubRepos({
     ...{ catalog, repositories, clock, random },
     spaces: { get: (id) => spaces.get(id), ids: () => spaces.ids() },
-    onRemoved: (repository) => large.lfs.forget(repository),
   });
+  hubRepos.onRemoved((repository) => large.lfs.forget(repository));
   await hubRepos.recover();
 
   const replicas = new Replicas();
