@@ -7,7 +7,7 @@ import type { ConversionRow } from "../catalog/large-files.ts";
 import type { ByteRange } from "../blobs/blobs.ts";
 import { gathered } from "../blobs/gathered.ts";
 import type { Clock } from "../stdx/time.ts";
-import { findLarge, type LargeObject } from "./lfs-store.ts";
+import type { LargeObject } from "./lfs-store.ts";
 import type { Threads } from "./xet/threads.ts";
 import type { XetStore } from "./xet/store.ts";
 
@@ -25,18 +25,13 @@ const pieceBytes = 4 << 20;
 
 export class LargeFiles implements AsyncDisposable {
   readonly #options: LargeFilesOptions;
-  /** By SHA-256, in the order of asking; one is worked out at a time. */
-  readonly #waiting = new Map<string, { readonly file: string; readonly done: PromiseWithResolvers<void> }>();
+  /** Files by their SHA-256, in the order of asking; one is worked out at a time. */
+  readonly #waiting = new Map<string, string>();
   #working: Promise<void> | undefined;
   #closed = false;
 
   constructor(options: LargeFilesOptions) {
     this.#options = options;
-  }
-
-  /** What the repository has under this SHA-256. */
-  find(repository: string, oid: string): Promise<LargeObject | undefined> {
-    return findLarge(repository, oid);
   }
 
   /** Its bytes `[from, to)`; all of them without `range`. */
@@ -55,27 +50,15 @@ export class LargeFiles implements AsyncDisposable {
     return known;
   }
 
-  /** The same, and waits for it; undefined where it cannot be worked out. */
-  async convert(object: LargeObject): Promise<string | undefined> {
-    const known = await this.xetHashOf(object);
-    const waiting = this.#waiting.get(object.oid);
-    if (known !== undefined || waiting === undefined) return known;
-    await waiting.done.promise;
-    return this.#options.xet.rows.convertedHash(object.oid);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
-    for (const [oid, { done }] of this.#waiting) {
-      this.#waiting.delete(oid);
-      done.resolve();
-    }
+    this.#waiting.clear();
     await this.#working;
   }
 
   #begin({ oid, file }: LargeObject & { readonly by: "lfs" }): void {
     if (this.#closed || this.#waiting.has(oid) || this.#waiting.size >= waitingMax) return;
-    this.#waiting.set(oid, { file, done: Promise.withResolvers() });
+    this.#waiting.set(oid, file);
     this.#working ??= this.#work().finally(() => (this.#working = undefined));
   }
 
@@ -83,14 +66,13 @@ export class LargeFiles implements AsyncDisposable {
     for (;;) {
       const [next] = this.#waiting;
       if (next === undefined) return;
-      const [oid, { file, done }] = next;
+      const [oid, file] = next;
       try {
         await this.#convert(oid, file);
       } catch (error) {
         if (!this.#closed) this.#options.onFailure(`the hash of Xet of ${oid}`, error);
       }
       this.#waiting.delete(oid);
-      done.resolve();
     }
   }
 

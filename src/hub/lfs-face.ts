@@ -16,7 +16,7 @@ import { readTicket, signTicket, ticketSeconds, type LfsTicket } from "./lfs-add
 import { isLfsOid, type LfsPointer } from "./lfs-pointer.ts";
 import type { LargeFiles } from "./large-files.ts";
 import { LfsParts, partBytes, partsOf } from "./lfs-parts.ts";
-import { findLarge, type LargeObject, type LfsStore, type Refusal, type Stored } from "./lfs-store.ts";
+import { findObject, type LfsStore, type Refusal, type Stored } from "./lfs-store.ts";
 import { paceLimits, type PaceLimits } from "./pace.ts";
 import { keyOf, pathOf, repoNouns } from "./repo-name.ts";
 import { parseRange } from "./ranges.ts";
@@ -141,7 +141,7 @@ export class LfsFace {
     const { path, repository, by, origin } = place;
     if (!isLfsOid(pointer.oid)) return failed(pointer, 422, "its oid is no SHA-256");
     // No `actions`: it is here.
-    if ((await find(repository, pointer)) !== undefined) return pointer;
+    if ((await findObject(repository, pointer)) !== undefined) return pointer;
     const full = await this.#options.storage.refuse(path.owner, pointer.size);
     if (full) return failed(pointer, full.status, full.says);
     if (way === "xet") return { ...pointer, actions: { upload: this.#xetOf(place) } };
@@ -176,7 +176,7 @@ export class LfsFace {
   }
 
   async #downloadOf({ path, repository, by, origin }: Place, pointer: LfsPointer): Promise<object> {
-    const object = await find(repository, pointer);
+    const object = await findObject(repository, pointer);
     // Who reads it may come again, by Xet: by then its hash is known.
     await (object && this.#options.large.xetHashOf(object));
     if (object === undefined) return failed(pointer, 404, `${path.id} has no such file`);
@@ -197,7 +197,7 @@ export class LfsFace {
     if (pointer === undefined) return;
     const place = await this.#place(path, request, response, true);
     if (place === undefined) return;
-    if ((await find(place.repository, pointer)) === undefined)
+    if ((await findObject(place.repository, pointer)) === undefined)
       return refuse(response, 404, `${pointer.oid} with ${pointer.size} bytes is not here: send it again.`);
     send(response, 200, {});
   }
@@ -327,7 +327,7 @@ export class LfsFace {
   }
 
   async #give(transfer: Transfer, { repository, ticket, request, response }: Move): Promise<void> {
-    const object = await find(repository, ticket);
+    const object = await findObject(repository, ticket);
     if (object === undefined) {
       transfer.refuse("transfer/content-missing");
       return refuse(response, 404, "This file is not here any more.");
@@ -450,12 +450,6 @@ function parseJson(bytes: Buffer): unknown {
 
 function failed(pointer: LfsPointer, code: number, message: string): object {
   return { ...pointer, error: { code, message } };
-}
-
-/** What the repository has that is what the pointer says. */
-async function find(repository: string, { oid, size }: LfsPointer): Promise<LargeObject | undefined> {
-  const object = await findLarge(repository, oid);
-  return object?.size === size ? object : undefined;
 }
 
 /** One file on its way. */

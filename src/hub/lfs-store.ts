@@ -42,13 +42,6 @@ export interface Refusal {
 
 export type Stored = { readonly ok: true } | Refusal;
 
-/** Where the bytes lie; undefined where they are not here, or are others than the pointer says, or its `oid` is no SHA-256. */
-export async function findObject(repository: string, { oid, size }: LfsPointer): Promise<string | undefined> {
-  if (!isLfsOid(oid)) return undefined;
-  const file = objectFile(repository, oid);
-  return (await sizeOf(file)) === size ? file : undefined;
-}
-
 /** A large file of a repository, by whichever way its bytes came. */
 export type LargeObject = LfsPointer &
   (
@@ -70,6 +63,12 @@ export async function findLarge(repository: string, oid: string): Promise<LargeO
   if (size !== undefined) return { oid, size, by: "lfs", file };
   const note = await readNote(repository, oid);
   return note && { oid, ...note, by: "xet" };
+}
+
+/** What it has that is what the pointer says; undefined where the bytes are not here, or are others. */
+export async function findObject(repository: string, { oid, size }: LfsPointer): Promise<LargeObject | undefined> {
+  const object = await findLarge(repository, oid);
+  return object?.size === size ? object : undefined;
 }
 
 export interface LargeNote {
@@ -137,7 +136,7 @@ export class LfsStore {
 
   /** Why a file of this size cannot be taken now; undefined where it can. */
   async refuse(repository: string, size: number): Promise<Refusal | undefined> {
-    return this.#whyNot(repository, size, (await this.#usedBy(repository)) + size);
+    return this.#whyNot(repository, size, (await this.usedBy(repository)) + size);
   }
 
   /**
@@ -209,13 +208,11 @@ export class LfsStore {
     else this.#awaitedOf.delete(by);
   }
 
-  /** Bytes of a repository's large files, those on their way among them. */
+  /**
+   * Bytes of a repository's large files, those on their way among them. Known from the disk once; what an earlier process left half is
+   * thrown away then.
+   */
   usedBy(repository: string): Promise<number> {
-    return this.#usedBy(repository);
-  }
-
-  /** Known from the disk once; what an earlier process left half is thrown away then. */
-  #usedBy(repository: string): Promise<number> {
     const known = this.#used.get(repository);
     if (known) return known;
     const looked = (async () => {
@@ -229,7 +226,7 @@ export class LfsStore {
 
   /** At once, so that of two who come together the second counts the first; resolves with what is used then. */
   #account(repository: string, change: number): Promise<number> {
-    const used = this.#usedBy(repository).then((before) => before + change);
+    const used = this.usedBy(repository).then((before) => before + change);
     this.#used.set(repository, used);
     return used;
   }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { readBlobs, type RunIn, type TreeEntry } from "./git-objects.ts";
 import { parsePointer, pointerMaxBytes, pointerMinBytes, pointerText, type LfsPointer } from "./lfs-pointer.ts";
-import { findLarge, storedSize, type LargeObject } from "./lfs-store.ts";
+import { findObject, storedSize, type LargeObject } from "./lfs-store.ts";
 
 /** The bytes of a file that lies in parts. */
 export type OpenLarge = (object: LargeObject & { readonly by: "xet" }) => AsyncIterable<Uint8Array>;
@@ -33,9 +33,7 @@ export async function largeFilesOf(
   const large: LargeFile[] = [];
   for (const entry of small) {
     const pointer = parsePointer(blobs.get(entry.oid) ?? Buffer.alloc(0));
-    if (!pointer) continue;
-    const object = await findLarge(repository, pointer.oid);
-    large.push({ entry, pointer, object: object?.size === pointer.size ? object : undefined });
+    if (pointer) large.push({ entry, pointer, object: await findObject(repository, pointer) });
   }
   return large;
 }

@@ -10,7 +10,7 @@ import { newId, type RandomBytes } from "../stdx/ids.ts";
 import { addressOf, askedBy, leaving, mayAccess, plainHeaders } from "./git-access.ts";
 import type { GitDesk } from "./git-face.ts";
 import type { LargeFiles } from "./large-files.ts";
-import type { LargeObject } from "./lfs-store.ts";
+import { findObject, type LargeObject } from "./lfs-store.ts";
 import { paceLimits, type PaceLimits } from "./pace.ts";
 import { pathProblem } from "./paths.ts";
 import { parseRange } from "./ranges.ts";
@@ -31,7 +31,7 @@ export interface ResolveFaceLimits {
 export interface ResolveFaceOptions {
   readonly repositories: RepositoryStore;
   readonly reader: RepoReader;
-  readonly large: Pick<LargeFiles, "find" | "open" | "xetHashOf">;
+  readonly large: Pick<LargeFiles, "open" | "xetHashOf">;
   readonly transfers: Transfers;
   /** Of the store of xorbs, as its addresses have it. */
   readonly instance: string;
@@ -149,8 +149,7 @@ export class ResolveFace {
         return refuse(response, { status: 503, says: "Too many other files are read at this moment: try again." });
       }
       const found = await this.#find(address);
-      if (!("status" in found))
-        return await this.#send(transfer, found, { request, response, by: account ?? "" });
+      if (!("status" in found)) return await this.#send(transfer, found, { request, response, by: account ?? "" });
       if (found.isContentMissing === true) transfer.refuse("transfer/content-missing", found.says);
       refuse(response, found);
     });
@@ -188,8 +187,8 @@ export class ResolveFace {
         etag: item.oid,
       };
     const { oid, size } = item.lfs;
-    const large = await this.#options.large.find(repository, oid);
-    if (large?.size !== size)
+    const large = await findObject(repository, item.lfs);
+    if (large === undefined)
       return {
         ...noEntry,
         says: `${path} of ${repo.id} is a large file whose content is not here.`,
@@ -200,7 +199,7 @@ export class ResolveFace {
   }
 
   async #send(transfer: Transfer, found: Found, { request, response, by }: Reader): Promise<void> {
-    const { size, commit, etag, item, address, large, xetHash } = found;
+    const { size, commit, etag, address, large, xetHash } = found;
     const head = {
       ...plainHeaders,
       "cache-control": "private, no-cache",
@@ -213,7 +212,7 @@ export class ResolveFace {
       etag: `"${etag}"`,
       ...(large !== undefined && {
         "x-linked-etag": `"${etag}"`,
-        "x-linked-size": String(item.lfs?.size ?? size),
+        "x-linked-size": String(size),
       }),
       ...(xetHash !== undefined && this.#xetFields(xetHash, found, { request, by })),
     };
