@@ -1,7 +1,7 @@
 /**
  * The catalog: accounts, tokens, sessions, passwords, who people are elsewhere, what signing in to apps keeps, Spaces, repositories and
- * their large files, builds, releases, settings and the view of the calls, as rows in the journal's database. It owns its tables and their migrations; who may read or change
- * what is decided by those who ask.
+ * their large files, builds, releases, settings and the view of the calls, as rows in the journal's database. It owns its tables and their
+ * migrations; who may read or change what is decided by those who ask.
  */
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Clock } from "../stdx/time.ts";

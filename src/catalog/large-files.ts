@@ -7,6 +7,7 @@ import type { Instant } from "../stdx/time.ts";
 import { statement, type Database } from "./database.ts";
 import { marked } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
+import type { XetFilesTable } from "./schema.ts";
 
 export interface XorbRow {
   readonly hash: string;
@@ -126,7 +127,7 @@ export class LargeFiles {
 
   async file(hash: string): Promise<XetFileRow | undefined> {
     const row = await this.#db.selectFrom("xetFiles").selectAll().where("hash", "=", hash).executeTakeFirst();
-    return row && { hash: row.hash, sha256: row.sha256, bytes: row.bytes, terms: readTerms(row.terms) };
+    return row && fileOf(row);
   }
 
   /** In the order of their hashes, after that one. */
@@ -138,7 +139,7 @@ export class LargeFiles {
       .orderBy("hash")
       .limit(limit)
       .execute();
-    return rows.map((row) => ({ hash: row.hash, sha256: row.sha256, bytes: row.bytes, terms: readTerms(row.terms) }));
+    return rows.map(fileOf);
   }
 
   /** A xorb that has the chunk and that one of the holders has. */
@@ -211,13 +212,13 @@ export class LargeFiles {
 
   /** Forgets a file that nobody has brought since then; false where somebody has. */
   async forgetFile(hash: string, before: Instant): Promise<boolean> {
-    const young = this.#db
+    const unwanted = this.#db
       .selectFrom("xetFiles")
       .select("hash")
       .where("storedAt", "<", before)
       .where("hash", "=", hash);
     const [, gone] = await this.#sql.transaction([
-      statement(this.#db.deleteFrom("xetFileXorbs").where("file", "in", young)),
+      statement(this.#db.deleteFrom("xetFileXorbs").where("file", "in", unwanted)),
       statement(this.#db.deleteFrom("xetFiles").where("hash", "=", hash).where("storedAt", "<", before)),
     ]);
     return gone?.changes === 1;
@@ -233,24 +234,11 @@ export class LargeFiles {
       .where("hash", "=", hash)
       .where("hash", "not in", used)
       .where("hash", "not in", told);
+    // By one rule, which still holds when the rows that refer to it are gone.
     await this.#sql.transaction([
       statement(this.#db.deleteFrom("xetChunks").where("xorb", "in", unneeded)),
-      // With its holders it would still be told of: they go last but one, by the same rule.
-      statement(
-        this.#db
-          .deleteFrom("xorbHolders")
-          .where("xorb", "=", hash)
-          .where("at", "<", before)
-          .where("xorb", "not in", used)
-          .where("xorb", "not in", told),
-      ),
-      statement(
-        this.#db
-          .deleteFrom("xorbs")
-          .where("hash", "=", hash)
-          .where("hash", "not in", used)
-          .where("hash", "not in", this.#db.selectFrom("xorbHolders").select("xorb").where("xorb", "=", hash)),
-      ),
+      statement(this.#db.deleteFrom("xorbHolders").where("xorb", "in", unneeded)),
+      statement(this.#db.deleteFrom("xorbs").where("hash", "in", unneeded)),
     ]);
     return (await this.xorb(hash)) === undefined;
   }
@@ -358,6 +346,10 @@ export class LargeFiles {
 export interface ChunkPlace {
   readonly chunk: string;
   readonly xorb: string;
+}
+
+function fileOf({ hash, sha256, bytes, terms }: XetFilesTable): XetFileRow {
+  return { hash, sha256, bytes, terms: readTerms(terms) };
 }
 
 /** Each xorb's name once: a file that was changed a little has thousands of terms in few xorbs. */
