@@ -21,7 +21,7 @@ import { readShard, shardMaxBytes } from "./shard.ts";
 import { allowedOf, sourceOf } from "./sources.ts";
 import type { XetStore } from "./store.ts";
 import { readAddress, readToken, type XetToken } from "./tickets.ts";
-import { xorbMaxBytes } from "./xorb.ts";
+import { sentXorbMaxBytes, xorbMaxBytes } from "./xorb.ts";
 
 export interface XetFaceLimits {
   /** Xorbs that are read at once; as many may be written. */
@@ -61,8 +61,6 @@ const xetFaceLimits: XetFaceLimits = {
 };
 /** Each is read whole into memory. */
 const shardPlaces = { atOnce: 6, perCaller: 3, anonymous: 1 };
-/** A xorb with what some writers put behind it. */
-const bodyMaxBytes = xorbMaxBytes + (1 << 20);
 /** While a shard is checked its client hears something so often: a proxy between us closes a silent connection after 60 s. */
 const signEveryMs = 5_000;
 
@@ -148,9 +146,9 @@ export class XetFace {
     const token = this.#token(asked, "write");
     if (token === undefined) return;
     const announced = Number(request.headers["content-length"] ?? NaN);
-    if (announced > bodyMaxBytes) return refuse(response, 413, `A xorb may have ${xorbMaxBytes} bytes.`);
+    if (announced > sentXorbMaxBytes) return refuse(response, 413, `A xorb may have ${xorbMaxBytes} bytes.`);
     if (!(await this.#mayWrite(token, response))) return;
-    const ofBytes = Number.isNaN(announced) ? bodyMaxBytes : announced;
+    const ofBytes = Number.isNaN(announced) ? sentXorbMaxBytes : announced;
     const transfer = this.#transfer(asked, "upload", token);
     await transfer.during(async () => {
       const room = await this.#options.storage.admit(token.owner, ofBytes);
@@ -201,22 +199,20 @@ export class XetFace {
       transfer.refuse("transfer/digest-mismatch", `This shard was not taken: ${shard}.`);
       return refuse(response, 400, `This shard was not taken: ${shard}.`);
     }
-    const lines = inLines ? new Lines(response) : undefined;
+    const lines = inLines ? new Lines(response, this.#options.clock) : undefined;
     const taken = await store.putShard(shard, token, {
       folder,
       ...(lines && { onProgress: (verified: number, total: number) => lines.progress(verified, total) }),
     });
-    if (!taken.ok)
+    if (!taken.ok) {
       transfer.refuse(taken.isMissing === true ? "transfer/chunk-missing" : "transfer/digest-mismatch", taken.says);
-    if (lines?.isBegun === true)
-      return lines.end(
-        taken.ok
-          ? { type: "result", result: taken.fresh ? 1 : 0 }
-          : { type: "error", message: taken.says, retryable: false },
-      );
-    if (!taken.ok) return refuse(response, 400, taken.says);
-    if (lines) return lines.end({ type: "result", result: taken.fresh ? 1 : 0 });
-    send(response, 200, { result: taken.fresh ? 1 : 0 });
+      // Its status has been sent.
+      if (lines?.isBegun === true) return lines.end({ type: "error", message: taken.says, retryable: false });
+      return refuse(response, 400, taken.says);
+    }
+    const result = taken.fresh ? 1 : 0;
+    if (lines) return lines.end({ type: "result", result });
+    send(response, 200, { result });
   }
 
   async #givePlan(asked: Asked, file: string, byXorb: boolean): Promise<void> {
@@ -343,15 +339,17 @@ export class XetFace {
 /** An answer in lines of JSON, begun when there is something to wait for. */
 class Lines {
   readonly #response: ServerResponse;
+  readonly #clock: Pick<Clock, "monotonic">;
   #signed = 0;
   isBegun = false;
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, clock: Pick<Clock, "monotonic">) {
     this.#response = response;
+    this.#clock = clock;
   }
 
   progress(verified: number, total: number): void {
-    const now = performance.now();
+    const now = this.#clock.monotonic();
     if (this.isBegun && now - this.#signed < signEveryMs) return;
     this.#signed = now;
     this.#write({ type: "validating", verified, total });

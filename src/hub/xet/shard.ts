@@ -3,7 +3,8 @@
  * Writers send it with a footer or without one. Pure.
  */
 import { fromHex, hashBytes, toHex } from "./hash-text.ts";
-import type { ChunkRange, XorbTable } from "./xorb-table.ts";
+import type { FileTerm } from "./terms.ts";
+import type { XorbTable } from "./xorb-table.ts";
 
 export const shardMaxBytes = 64 << 20;
 /** Files that one shard names: each is checked, and a writer sends more shards where it has more. */
@@ -11,15 +12,9 @@ export const shardFilesMax = 100_000;
 /** Of one file: one of the largest size has some hundred, and many more where most of it was there before. */
 const termsMax = 50_000;
 
-export interface Term extends ChunkRange {
-  readonly xorb: string;
-  /** Of the file's bytes. */
-  readonly bytes: number;
-}
-
 export interface ShardFile {
   readonly hash: string;
-  readonly terms: readonly Term[];
+  readonly terms: readonly FileTerm[];
   /** One for each term; null where the writer gives none. */
   readonly verification: readonly string[] | null;
   readonly sha256: string | null;
@@ -98,7 +93,7 @@ function readFile(head: Buffer, rows: Rows): ShardFile | string {
   const verified = (flags & withVerification) !== 0;
   if (!rows.has(verified ? 2 * count : count)) return cutOff;
   if (count > termsMax) return `file ${hash} has ${count} terms, and one may have ${termsMax}`;
-  const terms: Term[] = [];
+  const terms: FileTerm[] = [];
   for (let n = 0; n < count; n++) {
     const row = rows.next() as Buffer;
     const [bytes, from, to] = [row.readUInt32LE(36), row.readUInt32LE(40), row.readUInt32LE(44)];

@@ -13,7 +13,7 @@ import { toHex } from "./hash-text.ts";
 import { writeXorbShard, type Shard, type ShardFile } from "./shard.ts";
 import { partOf, type FileTerm } from "./terms.ts";
 import type { Threads } from "./threads.ts";
-import { xorbChunksMax, xorbMaxBytes } from "./xorb.ts";
+import { sentXorbMaxBytes, xorbChunksMax, xorbMaxBytes } from "./xorb.ts";
 import { tableMaxBytes, XorbTable, type ChunkRange } from "./xorb-table.ts";
 
 /** Who brings something, and for which repository. */
@@ -63,8 +63,6 @@ const readBytes = 2 << 20;
 const unpackedBytes = 8 << 20;
 /** Of writers that we know no chunk but a file's last one is under 8 kB; eight times as many are nobody's. */
 const chunkLeastBytes = 1 << 10;
-/** Writers put a table of their own behind a xorb's chunks. */
-const footerMaxBytes = 1 << 20;
 /** Tables and files that were looked at lately, 330 KB each at the most: what a few hundred clients are in the middle of. */
 const tablesKept = 64;
 const filesKept = 256;
@@ -110,7 +108,7 @@ export class XetStore {
     let [came, checking]: [number, Promise<undefined>] = [0, Promise.resolve(undefined)];
     for await (const piece of gathered(bytes, pieceBytes)) {
       came += piece.length;
-      if (came > xorbMaxBytes + footerMaxBytes) throw new WrongXorb(`the xorb has more than ${xorbMaxBytes} bytes`);
+      if (came > sentXorbMaxBytes) throw new WrongXorb(`the xorb has more than ${xorbMaxBytes} bytes`);
       await checking;
       yield piece; // It is written by now, and may be given away.
       checking = job.take(piece);

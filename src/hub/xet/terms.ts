@@ -3,6 +3,7 @@ import type { ChunkRange, XorbTable } from "./xorb-table.ts";
 
 export interface FileTerm extends ChunkRange {
   readonly xorb: string;
+  /** Of the file's bytes. */
   readonly bytes: number;
 }
 

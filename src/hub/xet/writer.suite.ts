@@ -4,7 +4,7 @@ import { Chunker } from "./chunker.ts";
 import { fromHex } from "./hash-text.ts";
 import type { Leaf, XetHashes } from "./hashes.ts";
 import { chunkHeaderBytes, writeHeader } from "./xorb.ts";
-import type { Term } from "./shard.ts";
+import type { FileTerm } from "./terms.ts";
 
 export type Packing = "none" | "lz4" | "planes";
 export const packings: readonly Packing[] = ["none", "lz4", "planes"];
@@ -95,7 +95,7 @@ function lz4Block(bytes: Uint8Array): Buffer {
 
 export interface SentFile {
   readonly hash: string;
-  readonly terms: readonly Term[];
+  readonly terms: readonly FileTerm[];
   readonly verification?: readonly string[];
   readonly sha256?: string;
 }

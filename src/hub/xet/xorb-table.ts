@@ -92,10 +92,6 @@ export class XorbTable {
   rows({ from, to }: ChunkRange): Uint8Array {
     return new Uint8Array(this.#rows.subarray(from * rowBytes, to * rowBytes));
   }
-
-  leaves(range: ChunkRange = { from: 0, to: this.count }): Leaf[] {
-    return leavesOf(this.rows(range));
-  }
 }
 
 export function leavesOf(rows: Uint8Array): Leaf[] {

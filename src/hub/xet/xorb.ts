@@ -11,6 +11,8 @@ export const chunkHeaderBytes = 8;
 export const xorbContentMaxBytes = 64 << 20;
 /** As it is sent: 64 MiB of what does not pack, with all headers that there may be. */
 export const xorbMaxBytes = xorbContentMaxBytes + xorbChunksMax * chunkHeaderBytes;
+/** With the table of their own that some writers put behind the chunks. */
+export const sentXorbMaxBytes = xorbMaxBytes + (1 << 20);
 /** A writer packs a chunk only where that makes it smaller; LZ4 adds little where it does not. */
 const packedMaxBytes = 2 * chunkMaxBytes;
 /** Begins what some writers put behind the chunks: nothing that the chunks do not say. */
@@ -35,11 +37,6 @@ export class XorbReader {
 
   constructor(onChunk: (chunk: ReadChunk) => void) {
     this.#onChunk = onChunk;
-  }
-
-  /** Where the last whole chunk ends. */
-  get packedBytes(): number {
-    return this.#at;
   }
 
   /** Says what is wrong with it. */
