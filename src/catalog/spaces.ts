@@ -124,7 +124,7 @@ export class Spaces {
 
   /**
    * It is gone from now on, and its repository's folder is listed among those to be removed. Its builds, events and calls stay as they
-   * are, and so does its name's address, for a Space that is made under this name again.
+   * are, and so do its name's address and port, for a Space that is made under this name again.
    */
   async remove(id: string, at: Instant): Promise<void> {
     const gone = this.#db.updateTable("spaces").set({ deletedAt: at }).where("id", "=", id);
@@ -160,6 +160,12 @@ export class Spaces {
       .limit(limit + 1)
       .execute();
     return pageOf(rows, limit, (row) => ({ order: row.createdAt, id: row.id }), spaceOf);
+  }
+
+  /** Those that Spaces have, and those that deleted ones had: a port stays its name's, as the address does. */
+  async ports(): Promise<ReadonlySet<number>> {
+    const rows = await this.#db.selectFrom("spaces").select("port").where("port", "is not", null).execute();
+    return new Set(rows.flatMap(({ port }) => port ?? []));
   }
 
   /** Gives a Space its port, once. Rejects where another Space has it. */

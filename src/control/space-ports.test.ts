@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { ControlWorld } from "./control.suite.ts";
 import { SpacePorts } from "./space-ports.ts";
 
 function world({ used = [] as number[] } = {}) {
@@ -10,7 +11,7 @@ function world({ used = [] as number[] } = {}) {
   const ports = new SpacePorts({
     range: { from: 7_100, to: 7_103 },
     consolePort: () => 7_100,
-    taken: () => new Set(kept.values()),
+    taken: async () => new Set(kept.values()),
     keep: async (id, port) => void kept.set(id, port),
     listen: async (port, mark) => {
       if (used.includes(port)) return `Port ${port} is in use`;
@@ -62,4 +63,23 @@ test("where none is free it says which range, and what to do", async () => {
   const given = await ports.open({ id: "a/b", port: null });
   assert.ok(!given.ok && given.port === null);
   assert.match(given.says, /no port from 7100 to 7103 is free for a\/b; give a wider range with --addresses/);
+});
+
+test("a deleted Space's port is its name's still: another Space is given the next, and one of that name the same", async () => {
+  await using world = await ControlWorld.open();
+  const { spaces } = world.catalog;
+  const ports = new SpacePorts({
+    ...{ range: { from: 7_100, to: 7_103 }, consolePort: () => 7_070, secret: new Uint8Array(32) },
+    ...{ taken: () => spaces.ports(), keep: (id, port) => spaces.givePort(id, port) },
+    ...{ listen: async () => undefined, onSkipped: () => undefined },
+  });
+  const made = async (name: string) => {
+    const created = await spaces.create("alice", name, world.clock.wall());
+    assert.ok(created.ok);
+    return ports.open(created.space);
+  };
+  assert.deepEqual(await made("one"), { ok: true, port: 7_100 });
+  await spaces.remove("alice/one", world.clock.wall());
+  assert.deepEqual(await made("two"), { ok: true, port: 7_101 });
+  assert.deepEqual(await made("one"), { ok: true, port: 7_100 });
 });

@@ -8,8 +8,8 @@ export interface SpacePortsOptions {
   readonly range: { readonly from: number; readonly to: number };
   /** Not one of them: the console's. */
   consolePort(): number;
-  /** Ports that Spaces have. */
-  taken(): ReadonlySet<number>;
+  /** Ports that are some Space's, also of deleted ones. */
+  taken(): Promise<ReadonlySet<number>>;
   keep(id: string, port: number): Promise<void>;
   /** Listens there; says why it cannot. `mark`: its cookies'. */
   listen(port: number, mark: string): Promise<string | undefined>;
@@ -45,7 +45,7 @@ export class SpacePorts {
 
   async #give(id: string): Promise<PortGiven> {
     const { range, taken, keep, listen, consolePort, onSkipped } = this.#options;
-    const others = taken();
+    const others = await taken();
     for (let port = range.from; port <= range.to; port++) {
       if (others.has(port) || port === consolePort()) continue;
       const says = await listen(port, this.#markOf(id));

@@ -227,7 +227,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     new SpacePorts({
       range: network.ports,
       consolePort: port,
-      taken: () => new Set(spaces.ids().flatMap((id) => spaces.get(id)?.port ?? [])),
+      taken: () => catalog.spaces.ports(),
       keep: (id, own) => catalog.spaces.givePort(id, own),
       listen: async (own, mark) => {
         const added = await opened.edge?.addPort(own, mark);
