@@ -150,6 +150,26 @@ describe("writing", () => {
     );
   });
 
+  test("the audit log says which branch and which tag was made and deleted", async () => {
+    await using hub = await Hub.open();
+    const repo = await hub.model();
+    const { sha } = (await hub.ask(`GET ${repo}`)).body;
+    await hub.ask(`POST ${repo}/branch/a/b`, {});
+    await hub.ask(`POST ${repo}/tag/main`, { tag: "v1" });
+    await hub.ask(`DELETE ${repo}/branch/a/b`);
+    await hub.ask(`DELETE ${repo}/tag/v1`);
+    const page = await hub.world.catalog.audit.list({ target: "model/alice/tiny" }, { page: undefined, limit: 4 });
+    assert.deepEqual(
+      page?.items.map(({ action, became }) => [action, JSON.parse(became ?? "null")]),
+      [
+        ["tag.delete", { tag: "v1" }],
+        ["branch.delete", { branch: "a/b" }],
+        ["tag.create", { tag: "v1", commit: sha }],
+        ["branch.create", { branch: "a/b", commit: sha }],
+      ],
+    );
+  });
+
   test("a squashed branch has its files and one commit", async () => {
     await using hub = await Hub.open();
     const repo = await hub.model();

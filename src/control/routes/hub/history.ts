@@ -85,6 +85,7 @@ export const historyRoute: Route = (api, server) => {
         detail: "main cannot be deleted: it is what is read where nothing else is asked for.",
       });
     if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
+    noteChange(c, { branch: name });
     return answer(c, await hub.changing(repo, () => hub.refs.deleteBranch({ repository: hub.folderOf(repo), name })));
   });
 
@@ -98,6 +99,7 @@ export const historyRoute: Route = (api, server) => {
     if (revision === undefined || revision === "empty") return noRevision(c, repo, c.req.param("rev"));
     const wished = { repository: hub.folderOf(repo), name: wish.tag };
     const about = { message: wish.message ?? "", author: authorOf(caller.account), seconds: seconds() };
+    noteChange(c, { commit: revision.commit });
     return answer(c, await hub.changing(repo, () => hub.refs.makeTag(wished, revision.commit, about)));
   });
   api.delete(`${anyRepo}/tag/:rev{.+}`, async (c) => {
@@ -106,6 +108,7 @@ export const historyRoute: Route = (api, server) => {
     const { repo } = asked;
     const name = c.req.param("rev");
     if (!(await hub.store.exists(repo.stored))) return noRevision(c, repo, name);
+    noteChange(c, { tag: name });
     return answer(c, await hub.changing(repo, () => hub.refs.deleteTag({ repository: hub.folderOf(repo), name })));
   });
 
