@@ -2,7 +2,7 @@
 import { LineCounter, parseDocument } from "yaml";
 import { GitFailure } from "../hub/git.ts";
 import { keyOf, type RepoName } from "../hub/repo-name.ts";
-import type { FoundRevision, RepoReader } from "../hub/repo-reader.ts";
+import type { FoundRevision, RepoReader, Revision } from "../hub/repo-reader.ts";
 import type { RepositoryStore } from "../hub/repository.ts";
 import type { HubRepo } from "./hub-repos.ts";
 
@@ -13,6 +13,8 @@ export interface Card {
   readonly data: Readonly<Record<string, unknown>> | null;
   readonly tags: readonly string[];
 }
+
+const noCard: Card = { sha: null, data: null, tags: [] };
 
 /** A longer README is no page for people. */
 const readmeMaxBytes = 1 << 20;
@@ -50,12 +52,11 @@ export class HubCards {
     }
   }
 
-  /** Of any revision. */
-  async at(repository: string, revision: FoundRevision): Promise<Card> {
-    if (revision === undefined || revision === "empty") return { sha: null, data: null, tags: [] };
-    const readme = await this.#reader.fileAt(repository, revision.commit, "README.md", readmeMaxBytes);
-    const data = cardOf(readme?.toString("utf8") ?? "");
-    return { sha: revision.commit, data, tags: tagsOf(data) };
+  /** Of any revision. Most are main's: those are read once, and not with each question. */
+  async at(repo: HubRepo, revision: FoundRevision): Promise<Card> {
+    if (revision === undefined || revision === "empty") return noCard;
+    const main = await this.of(repo);
+    return main.sha === revision.commit ? main : this.#readAt(repo, revision);
   }
 
   /** The files of this one have changed. */
@@ -64,15 +65,22 @@ export class HubCards {
   }
 
   async #read(repo: HubRepo): Promise<Card> {
-    if (!(await this.#repositories.exists(repo.stored))) return { sha: null, data: null, tags: [] };
-    const repository = this.#repositories.repositoryOf(repo.stored);
+    if (!(await this.#repositories.exists(repo.stored))) return noCard;
     try {
-      return await this.at(repository, await this.#reader.revision(repository, "main"));
+      const main = await this.#reader.revision(this.#repositories.repositoryOf(repo.stored), "main");
+      return main === undefined || main === "empty" ? noCard : await this.#readAt(repo, main);
     } catch (error) {
       // One damaged repository, or one that is too large to be listed, keeps no list from being read.
-      if (error instanceof GitFailure) return { sha: null, data: null, tags: [] };
+      if (error instanceof GitFailure) return noCard;
       throw error;
     }
+  }
+
+  async #readAt(repo: HubRepo, { commit }: Revision): Promise<Card> {
+    const repository = this.#repositories.repositoryOf(repo.stored);
+    const readme = await this.#reader.fileAt(repository, commit, "README.md", readmeMaxBytes);
+    const data = cardOf(readme?.toString("utf8") ?? "");
+    return { sha: commit, data, tags: tagsOf(data) };
   }
 }
 

@@ -53,7 +53,7 @@ export async function infoOf(
 ): Promise<Readonly<Record<string, unknown>>> {
   const { hub } = server;
   const folder = hub.folderOf(repo);
-  const card = await hub.cards.at(folder, revision);
+  const card = await hub.cards.at(repo, revision);
   const { searchParams } = new URL(c.req.url);
   const expand = [...searchParams.getAll("expand"), ...searchParams.getAll("expand[]")];
   const isWanted = (field: string): boolean => expand.length === 0 || expand.includes(field);
@@ -91,14 +91,18 @@ export async function listRepos(c: ApiContext, server: Server, kind: HubRepo["ki
   let seen = 0;
   let isLast = true;
   for (const repo of found) {
-    const card = await server.hub.cards.of(repo);
-    if (!wanted.every((tag) => card.tags.includes(tag))) continue;
+    // The cards of those that are not shown are read only to be chosen by.
+    if (wanted.length > 0) {
+      const { tags } = await server.hub.cards.of(repo);
+      if (!wanted.every((tag) => tags.includes(tag))) continue;
+    }
     seen += 1;
     if (seen <= page.skip) continue;
     if (items.length === page.limit) {
       isLast = false;
       break;
     }
+    const card = await server.hub.cards.of(repo);
     const revision = isFull ? await server.hub.revision(repo, "main") : undefined;
     const tree = revision === undefined ? undefined : await server.hub.reader.tree(server.hub.folderOf(repo), revision);
     items.push({
