@@ -104,6 +104,14 @@ export function parseCountLimit(text: string): Limit {
   return text === "none" ? "none" : parseCount(text);
 }
 
+/** Bytes, or `none`. */
+export function parseBytesLimit(text: string): Limit {
+  if (text === "none") return "none";
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(Number(text)))
+    throw new InvalidArgumentError("Write a whole number of bytes, such as 50000000000, or none.");
+  return Number(text);
+}
+
 /** As the API has it: null is no limit. */
 export function limitOf(limit: Limit): number | null {
   return limit === "none" ? null : limit;

@@ -6,7 +6,7 @@ import { contextOf, type Context, type GlobalOptions } from "../context.ts";
 import { sizeOf } from "../draw/paper.ts";
 import { exit } from "../exit.ts";
 import { CliFailure } from "../failures.ts";
-import { parseLength } from "../arguments.ts";
+import { limitOf, parseAge, parseBytesLimit, type Limit } from "../arguments.ts";
 import { Progress } from "../progress.ts";
 import type { Runner } from "../program.ts";
 
@@ -56,7 +56,7 @@ export function declare(program: Command, run: Runner): void {
   hub
     .command("gc")
     .description("remove what no repository has any more")
-    .option("--older-than <length>", "only what nobody has needed for so long; without it 28 days", parseLength)
+    .option("--older-than <length>", "only what nobody has needed for so long, such as 7d; without it 28d", parseAge)
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);
@@ -72,18 +72,12 @@ export function declare(program: Command, run: Runner): void {
     .command("limit")
     .description("how many bytes an account may keep; none: what all may")
     .argument("<account>")
-    .argument("<bytes>")
+    .argument("<bytes>", "a whole number, or none", parseBytesLimit)
     .action(
       run(async (world, command) => {
         const context = contextOf(world, command);
-        const [account = "", text = ""] = command.args;
-        const maxBytes = text === "none" ? null : Number(text);
-        if (maxBytes !== null && !Number.isSafeInteger(maxBytes))
-          throw new CliFailure(exit.usage, {
-            code: "wrong-size",
-            says: `"${text}" is no number of bytes.`,
-            next: "Write a whole number, such as 50000000000, or none.",
-          });
+        const [account, limit] = command.processedArgs as [string, Limit];
+        const maxBytes = limitOf(limit);
         const answer = await (await context.client()).setStorage(account, { maxBytes }, { signal: world.signal });
         context.answer(answer, `${account} may keep ${maxBytes === null ? "what all may" : `${maxBytes} bytes`}\n`);
       }),
