@@ -11,10 +11,10 @@
  *   POST   /oauth/device, /oauth/token              : a program signs in by a device code (RFC 8628)
  *   POST   /api/nodes/NAME/token  {}                → CreatedNodeToken                                (admin)
  *   GET    /api/nodes/link                          : a WebSocket, for agents
- *   GET    /api/spaces                              → Page<SpaceView>
+ *   GET    /api/spaces?form=views                   → Page<SpaceView>; without `form` the Hub's list
  *   GET    /api/spaces/O/N                          → SpaceView & HubSpace
  *   GET    /api/spaces/O/N/runtime                  → HubRuntime (the Hub's shape)
- *   POST   /api/repos/create { name, organization?, type: "space", private? } → CreatedRepo             (owner, admin)
+ *   POST   /api/repos/create { name, organization?, type?, private? … } → CreatedRepo, and all else of repositories: docs/hub.md
  *   PATCH  /api/spaces/O/N/settings Partial<OwnerSettings> → OwnerSettings                              (owner, admin)
  *   PUT    /api/spaces/O/N/settings { private } → { private, visibility }, the Hub's form               (owner, admin)
  *   POST   /api/spaces/O/N/restart?factory=         → HubRuntime                                       (owner, admin)
@@ -24,7 +24,7 @@
  *   GET    /api/spaces/O/N/events?page=             → Page<SpaceEventView>                            (owner, admin)
  *   GET    /api/spaces/O/N/releases?page=           → Page<ReleaseView>                               (owner, admin)
  *   GET    /api/spaces/hardware                     → HardwareView[] (the Hub's shape)
- *   POST   /api/spaces/O/N/commit/main  NDJSON      → CommitView   (the Hub's commit form; creates the Space if it is absent)
+ *   POST   /api/{models,datasets,spaces}/O/N/commit/BRANCH  NDJSON → CommitView (the Hub's commit form; one to a Space's main makes the Space if it is absent)
  *   GET    /api/spaces/O/N/requests?page=           → RequestPage. Also status=5xx, who=, account=, method=, since=, until=, path=, failed=1, grep=,
  *            limit=; follow=1: JSON Lines of RequestLine, or server-sent events (id: the request's n), after= or Last-Event-ID on (owner, admin)
  *   GET    /api/spaces/O/N/requests/counts?page=    → Page<RequestCount>                              (owner, admin)
@@ -61,6 +61,9 @@
  *   POST   /api/gpu/quote      QuoteRequest          → QuoteView
  *   POST   /api/backups BackupRequest               → BackupView, or with `wait: false` BackupJobView, 202      (admin)
  *   GET    /api/backups/ID                          → BackupJobView                                   (admin)
+ *   GET    /api/hub/usage                           → StorageUsages of contract/hub-storage.ts        (admin)
+ *   PUT    /api/accounts/NAME/storage SetStorage    → SetStorage                                      (admin)
+ *   POST   /api/hub/jobs HubJobRequest              → HubJobView, 202; GET /ID                        (admin)
  *   GET    /api/accounts → Page<AccountView>, POST CreateAccount → AccountView                        (admin)
  *   GET    /api/organizations/NAME/members → MemberView[] (the Hub's path and shape); POST { account, role }   (members; admins of it, admin)
  *   PATCH  /api/organizations/NAME/members/ACCOUNT { role }, DELETE → MemberView[]                    (admins of it, admin; itself may leave)
