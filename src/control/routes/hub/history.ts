@@ -3,6 +3,7 @@
  * R/tag/NAME`, `POST R/super-squash/BRANCH` (R: `/api/{models,datasets,spaces}/OWNER/NAME`).
  */
 import { z } from "zod";
+import { sentence } from "../../../evidence/words.ts";
 import type { RefChange } from "../../../hub/repository-refs.ts";
 import { instant, iso } from "../../../stdx/time.ts";
 import type { ApiContext, Route } from "../../api.ts";
@@ -139,7 +140,7 @@ export const historyRoute: Route = (api, server) => {
 
 function answer(c: ApiContext, done: RefChange): Response {
   if (done.ok) return c.json({ commit: done.commit });
-  const detail = `${done.says[0]?.toUpperCase()}${done.says.slice(1)}.`;
+  const detail = sentence(done.says);
   if (done.refusal === "absent")
     return refuse(c, "control/not-found", { detail }, { "x-error-code": "RevisionNotFound" });
   if (done.refusal === "bad-name") return refuseWish(c, detail);

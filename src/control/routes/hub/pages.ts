@@ -1,6 +1,9 @@
 /** Lists of the Hub's API come in pages: the next one's address is in the field `Link` (RFC 8288), absolute, for the host that was asked. */
 import type { ApiContext } from "../../api.ts";
-import { originOf } from "../../api.ts";
+import { originOf, wholeNumber } from "../../api.ts";
+
+/** No list is longer. */
+const skipMost = 999_999_999;
 
 export interface PageWish {
   readonly skip: number;
@@ -9,8 +12,10 @@ export interface PageWish {
 
 /** What is asked for; `cursor` is how many entries are before it. */
 export function pageOf(c: ApiContext, most: number): PageWish {
-  const limit = number(c.req.query("limit"));
-  return { skip: number(c.req.query("cursor")) ?? 0, limit: Math.max(1, Math.min(most, limit ?? most)) };
+  return {
+    skip: wholeNumber(c.req.query("cursor"), { min: 0, max: skipMost, otherwise: 0 }),
+    limit: wholeNumber(c.req.query("limit"), { min: 1, max: most, otherwise: most }),
+  };
 }
 
 /** The field for the page after this one; none where it is the last. `path`: where the list stays the same while others write. */
@@ -24,10 +29,6 @@ export function nextPage(
   const query = new URLSearchParams(new URL(c.req.url).search);
   query.set("cursor", String(skip + limit));
   return { link: `<${originOf(c)}${path}?${query.toString()}>; rel="next"` };
-}
-
-function number(text: string | undefined): number | undefined {
-  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }
 
 /** A switch of a query: Python writes `True`. */

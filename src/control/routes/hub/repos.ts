@@ -263,12 +263,10 @@ function made(c: ApiContext, name: RepoName): Response {
 
 /** The Hub's clients go on with the address. */
 function thereAlready(c: ApiContext, repo: HubRepo): Response {
-  const problem = problemOf("control/conflict", {
-    waybill: c.get("requestId"),
-    detail: `${repo.id} is there already.`,
-  });
-  const body = JSON.stringify({ ...problem, error: problem.detail, url: `${originOf(c)}${pathOf(repo)}` });
-  return new Response(body, { status: problem.status, headers: problemResponse(problem).headers });
+  const detail = `${repo.id} is there already.`;
+  const problem = problemOf("control/conflict", { waybill: c.get("requestId"), detail });
+  const withAddress = { ...problem, url: `${originOf(c)}${pathOf(repo)}` };
+  return problemResponse(withAddress);
 }
 
 /** Undefined where nothing is said of it. */

@@ -4,7 +4,7 @@
  */
 import { casPath } from "../../../hub/xet/face.ts";
 import { signToken, type XetToken } from "../../../hub/xet/tickets.ts";
-import { refuse, originOf, type ApiContext, type Route } from "../../api.ts";
+import { notFor, originOf, refuse, type ApiContext, type Route } from "../../api.ts";
 import type { Server } from "../../server.ts";
 import { holderOf } from "../../hub-repos.ts";
 import { anyRepo, readableRepo, writableRepo } from "./asked-repo.ts";
@@ -24,8 +24,7 @@ export const xetRoute: Route = (api, server) => {
     if (found instanceof Response) return found;
     const { repo, caller } = found;
     const { owner, key, stored } = repo;
-    if (!caller.grants("write", key))
-      return refuse(c, "identity/forbidden", { detail: "This token is not for that: it has not the scope write." });
+    if (!caller.grants("write", key)) return notFor(c, "write");
     const { xet } = server;
     const full = await noRoomFor(c, server, owner, 1);
     if (full) return full;
