@@ -92,7 +92,6 @@ export async function openLargeFiles(
     instance: folderId.slice(0, instanceChars),
     storage,
     jobs,
-    makeRepository: (space) => repositories.createRepository(space),
   };
   return { repositories, lfs, xet, files, service };
 }

@@ -12,6 +12,4 @@ export interface XetService {
     begin(asked: HubJobRequest): HubJobView | undefined;
     view(id: string): HubJobView | undefined;
   };
-  /** Makes the Space's repository where it has none. */
-  makeRepository(space: string): Promise<unknown>;
 }

@@ -11,6 +11,8 @@ import { anyRepo, readableRepo, writableRepo } from "./asked-repo.ts";
 import { noRoomFor } from "./room.ts";
 
 export const xetRoute: Route = (api, server) => {
+  const { hub } = server;
+
   api.get(`${anyRepo}/xet-read-token/:revision{.+}`, (c) => {
     const repo = readableRepo(c, server);
     if (repo instanceof Response) return repo;
@@ -25,10 +27,10 @@ export const xetRoute: Route = (api, server) => {
     const { repo, caller } = found;
     const { owner, key, stored } = repo;
     if (!caller.grants("write", key)) return notFor(c, "write");
-    const { xet } = server;
     const full = await noRoomFor(c, server, owner, 1);
     if (full) return full;
-    await xet?.makeRepository(stored);
+    // A Space that nothing was pushed to has none yet; one that is deleted meanwhile gets none again.
+    if (!(await hub.store.exists(stored))) await hub.changing(repo, () => hub.store.createRepository(stored));
     return given(c, server, {
       ...{ right: "write", repository: holderOf(repo), owner, account: caller.account },
       // One that is good for some repositories reads and reuses nothing of the account's others.
