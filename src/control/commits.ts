@@ -8,11 +8,12 @@ import { GitFailure } from "../hub/git.ts";
 import { parseCommit } from "../hub/commit-ndjson.ts";
 import type { ParsedCommit } from "../hub/commit-ndjson.ts";
 import { repoName, type RepoName } from "../hub/repo-name.ts";
-import type { CommitResult, RepositoryStore } from "../hub/repository.ts";
+import type { CommitRequest, CommitResult, RepositoryStore } from "../hub/repository.ts";
 import { newId } from "../stdx/ids.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import type { Asked, Builds } from "./builds.ts";
+import { authorOf } from "./hub-repos.ts";
 import { builtBranch, whyNoBuild, whyNoRoom } from "./no-build.ts";
 import type { NoBuild } from "./no-build.ts";
 import type { Refused, Spaces } from "./spaces.ts";
@@ -260,17 +261,8 @@ export class Commits {
     const space = made.space.id;
     await repositories.createRepository(space);
     const done = await repositories.commitFiles({
-      repository: repositories.repositoryOf(space),
-      branch: builtBranch,
-      files: commit.files.map(({ path, bytes: content }) => ({ path, content: { bytes: content } })),
-      largeFiles: commit.largeFiles,
-      deletedFiles: commit.deletedFiles,
-      deletedFolders: commit.deletedFolders,
-      replaceAll: commit.replace,
-      ...(commit.parent === undefined ? {} : { parent: commit.parent }),
-      author: { name: author, email: `${author}@localhost` },
-      summary: commit.summary,
-      description: commit.description,
+      ...{ repository: repositories.repositoryOf(space), branch: builtBranch },
+      ...contentOf(commit, author),
     });
     if (!done.ok) return notStored(done);
     const { commit: head, changed } = done;
@@ -308,6 +300,21 @@ export function parsedCommit(
   const errors = parsed.problems.map(({ line, message }) => ({ where: line === 0 ? "body" : `line ${line}`, message }));
   const code = parsed.tooLarge ? "route/too-large" : "control/invalid";
   return no(code, errors.map(({ where, message }) => `${where}: ${message}`).join("; "), errors);
+}
+
+/** What the store writes of it, wherever that is. */
+export function contentOf(commit: ParsedCommit, by: string): Omit<CommitRequest, "repository" | "branch"> {
+  return {
+    files: commit.files.map(({ path, bytes }) => ({ path, content: { bytes } })),
+    largeFiles: commit.largeFiles,
+    deletedFiles: commit.deletedFiles,
+    deletedFolders: commit.deletedFolders,
+    replaceAll: commit.replace,
+    ...(commit.parent === undefined ? {} : { parent: commit.parent }),
+    author: authorOf(by),
+    summary: commit.summary,
+    description: commit.description,
+  };
 }
 
 export function notStored(done: Extract<CommitResult, { ok: false }>): Extract<Committed, { ok: false }> {

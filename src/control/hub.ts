@@ -4,9 +4,9 @@ import { RepoReader, namesMain, type FoundRevision } from "../hub/repo-reader.ts
 import type { RepoName } from "../hub/repo-name.ts";
 import type { CommitResult, RepositoryStore } from "../hub/repository.ts";
 import type { ParsedCommit } from "../hub/commit-ndjson.ts";
-import type { Commits } from "./commits.ts";
+import { contentOf, type Commits } from "./commits.ts";
 import { HubCards } from "./hub-cards.ts";
-import { authorOf, type HubRepo, type HubRepos } from "./hub-repos.ts";
+import type { HubRepo, HubRepos } from "./hub-repos.ts";
 
 /** It was there when it was asked for. */
 export class RepoGone extends Error {
@@ -80,17 +80,8 @@ export class Hub {
   /** On a branch whose commits are built by nobody. To be called in turn. */
   async commit(repo: HubRepo, branch: string, commit: ParsedCommit, by: string): Promise<CommitResult> {
     const done = await this.#parts.repositories.commitFiles({
-      repository: this.folderOf(repo),
-      branch,
-      files: commit.files.map(({ path, bytes }) => ({ path, content: { bytes } })),
-      largeFiles: commit.largeFiles,
-      deletedFiles: commit.deletedFiles,
-      deletedFolders: commit.deletedFolders,
-      replaceAll: commit.replace,
-      ...(commit.parent === undefined ? {} : { parent: commit.parent }),
-      author: authorOf(by),
-      summary: commit.summary,
-      description: commit.description,
+      ...{ repository: this.folderOf(repo), branch },
+      ...contentOf(commit, by),
     });
     if (done.ok && done.changed) await this.repos.touched(repo, by);
     return done;
