@@ -54,7 +54,7 @@ export type FrontMatter =
 /** Front matter is a page of settings; more is not settings. */
 const frontMatterMaxLength = 64 << 10;
 /** An alias may be used, a bomb of them may not. */
-const aliasesMax = 20;
+export const aliasesMax = 20;
 
 const versionKeys: ReadonlySet<string> = new Set(["sdk_version", "python_version"]);
 
@@ -105,7 +105,8 @@ export function settingsRecord(settings: SpaceSettings): Readonly<Record<string,
   );
 }
 
-function frontMatterOf(readme: string): string | Remark {
+/** The YAML at the top of a page, or what is wrong where there is none. */
+export function frontMatterOf(readme: string): string | Remark {
   const text = readme.replace(/^\uFEFF/, "");
   const opening = /^---[ \t]*\r?\n/.exec(text);
   if (!opening) return { line: 1, message: `README.md has no front matter; let it begin with:\n${example}` };

@@ -1,5 +1,6 @@
 /** What a repository says of itself in its README's front matter, and what the Hub's clients search by. */
 import { LineCounter, parseDocument } from "yaml";
+import { aliasesMax, frontMatterOf } from "../build/front-matter.ts";
 import { GitFailure } from "../hub/git.ts";
 import { keyOf, type RepoName } from "../hub/repo-name.ts";
 import type { FoundRevision, RepoReader, Revision } from "../hub/repo-reader.ts";
@@ -18,8 +19,6 @@ const noCard: Card = { sha: null, data: null, tags: [] };
 
 /** A longer README is no page for people. */
 const readmeMaxBytes = 1 << 20;
-const frontMatterMaxLength = 64 << 10;
-const aliasesMax = 20;
 const tagsMax = 200;
 /** Of repositories whose card is kept: some KB each. */
 const keptMax = 5_000;
@@ -86,7 +85,7 @@ export class HubCards {
 
 /** The YAML between two lines `---` at the top of a page; null where that is none, or not a list of keys. */
 export function cardOf(readme: string): Readonly<Record<string, unknown>> | null {
-  const block = frontMatterOf(readme);
+  const block = blockOf(readme);
   if (block === undefined) return null;
   const document = parseDocument(block, { schema: "core", prettyErrors: false });
   if (document.errors.length > 0) return null;
@@ -103,7 +102,7 @@ export function cardOf(readme: string): Readonly<Record<string, unknown>> | null
 
 /** What is wrong with a model's or a dataset's front matter; of one that is not there nothing is. */
 export function cardProblems(readme: string): readonly string[] {
-  const block = frontMatterOf(readme);
+  const block = blockOf(readme);
   if (block === undefined) return [];
   const lines = new LineCounter();
   const document = parseDocument(block, { schema: "core", lineCounter: lines, prettyErrors: false });
@@ -114,9 +113,10 @@ export function cardProblems(readme: string): readonly string[] {
   return cardOf(readme) === null ? ["settings are lines of `key: value`, with few aliases"] : [];
 }
 
-function frontMatterOf(readme: string): string | undefined {
-  const match = /^\uFEFF?---[ \t]*\r?\n([^]*?)\r?\n---[ \t]*(?:\r?\n|$)/.exec(readme.slice(0, frontMatterMaxLength));
-  return match?.[1];
+/** Undefined also where nothing is between its lines. */
+function blockOf(readme: string): string | undefined {
+  const block = frontMatterOf(readme);
+  return typeof block === "string" && block !== "" ? block : undefined;
 }
 
 /** As the Hub derives them: its own words, and some fields with their name in front. */
