@@ -21,10 +21,13 @@ const file = (letter: string, ...xorbs: readonly string[]) => ({
 
 export function largeFilesSuite(name: string, openSql: () => Promise<SqlRunner>): void {
   const open = async () => {
+    return (await openCatalog()).largeFiles;
+  };
+  const openCatalog = async () => {
     const catalog = await Catalog.open(await openSql(), { wall: () => t0 });
     for (const account of ["alice", "bob"])
       await catalog.accounts.create({ name: account, tier: "free", role: "user", createdAt: t0 });
-    return catalog.largeFiles;
+    return catalog;
   };
 
   describe(`LargeFiles over ${name}`, () => {
@@ -72,9 +75,10 @@ export function largeFilesSuite(name: string, openSql: () => Promise<SqlRunner>)
     });
 
     test("usage counts a xorb once for each owner, however many of theirs have it", async () => {
-      const rows = await open();
+      const { largeFiles: rows, repos, spaces } = await openCatalog();
       const other = { holder: "models/alice/other", owner: "alice" };
-      await rows.addXorb(xorb("a", 100), [alice, app, other], t0);
+      const data = { holder: "datasets/alice/app", owner: "alice" };
+      await rows.addXorb(xorb("a", 100), [alice, data, other], t0);
       await rows.addXorb(xorb("b", 30), [alice, other, { holder: "models/bob/b", owner: "bob" }], t0);
       assert.deepEqual(
         await rows.usage(),
@@ -84,11 +88,15 @@ export function largeFilesSuite(name: string, openSql: () => Promise<SqlRunner>)
         ]),
       );
       assert.deepEqual([await rows.usageOf("alice"), await rows.usageOf("carol")], [130, 0]);
-      await rows.dropHolder(other.holder);
+      await repos.remove({ kind: "models", owner: "alice", name: "other", folder: "models/m_1" }, t0);
       assert.equal(await rows.usageOf("alice"), 100, "what a repository had is not counted when that is gone");
       assert.ok((await rows.held([hash("b")], [alice.holder])).has(hash("b")), "and may be named by the account");
-      await rows.moveHolder(app.holder, { holder: "spaces/bob/app", owner: "bob" });
+      await repos.change({ kind: "datasets", owner: "alice", name: "app" }, { owner: "bob" });
       assert.deepEqual([await rows.usageOf("alice"), await rows.usageOf("bob")], [0, 130]);
+      await rows.addXorb(xorb("c", 7), [app], t0);
+      assert.equal(await rows.usageOf("alice"), 7);
+      await spaces.remove("alice/app", t0);
+      assert.equal(await rows.usageOf("alice"), 0);
     });
 
     test("what a file of git-lfs is by Xet is found by both names", async () => {

@@ -260,16 +260,6 @@ export class LargeFiles {
     return rows.map(({ hash, packedBytes, bytes }) => ({ hash, packedBytes, bytes }));
   }
 
-  /** The repository is gone: what it brought is not counted of its owner any more, and may be named for a while by the account alone. */
-  async dropHolder(holder: string): Promise<void> {
-    await this.#db.deleteFrom("xorbHolders").where("holder", "=", holder).execute();
-  }
-
-  /** The repository has another name, which had none, or another owner. */
-  async moveHolder(from: string, to: Holder): Promise<void> {
-    await this.#db.updateTable("xorbHolders").set(to).where("holder", "=", from).execute();
-  }
-
   /** Stored bytes of xorbs by whose repositories they are in; one that several have brought is counted of each. */
   async usage(): Promise<ReadonlyMap<string, number>> {
     const each = this.#db
@@ -362,4 +352,19 @@ function termsText(terms: readonly TermRow[]): string {
 function readTerms(text: string): readonly TermRow[] {
   const [xorbs, terms] = JSON.parse(text) as [string[], [number, number, number, number][]];
   return terms.map(([place, bytes, from, to]) => ({ xorb: xorbs[place] as string, bytes, from, to }));
+}
+
+/** By which a repository may name what it brought. */
+export function holderOf({ kind, id }: { readonly kind: string; readonly id: string }): string {
+  return `${kind}/${id}`;
+}
+
+/** The repository is gone: what it brought is not counted of its owner any more, and may be named for a while by the account alone. */
+export function droppingHolder(db: Database, holder: string): SqlStatement {
+  return statement(db.deleteFrom("xorbHolders").where("holder", "=", holder));
+}
+
+/** The repository has another name, which had none, or another owner. */
+export function movingHolder(db: Database, from: string, to: Holder): SqlStatement {
+  return statement(db.updateTable("xorbHolders").set(to).where("holder", "=", from));
 }

@@ -5,6 +5,7 @@
 import type { SqlRunner } from "../stdx/sql.ts";
 import type { Instant } from "../stdx/time.ts";
 import { statement, type Database } from "./database.ts";
+import { droppingHolder, holderOf, movingHolder } from "./large-files.ts";
 import { marked } from "./request-keys.ts";
 import type { Effects } from "./request-keys.ts";
 import type { ReposTable } from "./schema.ts";
@@ -66,7 +67,7 @@ export class Repos {
     return added?.changes === 1;
   }
 
-  /** What somebody wanted changed, its name and owner among it; false where it is not there. Rejects where the new name is taken. */
+  /** What somebody wanted changed, its name and owner among it, by which it goes on naming what it brought; false where it is not there. Rejects where the new name is taken. */
   async change(
     of: RepoName,
     change: Partial<Pick<RepoRow, "owner" | "name" | "private" | "gated" | "changedAt" | "changedBy">>,
@@ -74,7 +75,14 @@ export class Repos {
     const { private: isPrivate, ...rest } = change;
     const set = { ...rest, ...(isPrivate !== undefined && { private: isPrivate ? 1 : 0 }) };
     const update = this.#update(of).set(set);
-    const [updated] = await this.#sql.transaction([statement(update), ...marked(this.#db, this.#effects)]);
+    const { owner = of.owner, name = of.name } = change;
+    const isMoved = owner !== of.owner || name !== of.name;
+    const held = { holder: nameHolder({ ...of, owner, name }), owner };
+    const [updated] = await this.#sql.transaction([
+      statement(update),
+      ...(isMoved ? [movingHolder(this.#db, nameHolder(of), held)] : []),
+      ...marked(this.#db, this.#effects),
+    ]);
     return updated?.changes === 1;
   }
 
@@ -83,11 +91,12 @@ export class Repos {
     await this.#update(of).set({ changedAt: at, changedBy: by }).execute();
   }
 
-  /** It is gone from now on; its folder is listed in {@link removals}. */
-  async remove({ folder }: Pick<RepoRow, "folder">, at: Instant): Promise<void> {
+  /** It is gone from now on, and what it brought is not its owner's any more; its folder is listed in {@link removals}. */
+  async remove({ folder, ...of }: RepoName & Pick<RepoRow, "folder">, at: Instant): Promise<void> {
     await this.#sql.transaction([
       statement(this.#db.deleteFrom("repos").where("folder", "=", folder)),
       statement(this.#db.insertInto("repoRemovals").values({ folder, at })),
+      droppingHolder(this.#db, nameHolder(of)),
       ...marked(this.#db, this.#effects),
     ]);
   }
@@ -105,6 +114,10 @@ export class Repos {
   #update({ kind, owner, name }: RepoName) {
     return this.#db.updateTable("repos").where("kind", "=", kind).where("owner", "=", owner).where("name", "=", name);
   }
+}
+
+function nameHolder({ kind, owner, name }: RepoName): string {
+  return holderOf({ kind, id: `${owner}/${name}` });
 }
 
 function rowOf(row: ReposTable): RepoRow {

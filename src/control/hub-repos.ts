@@ -27,7 +27,7 @@ export interface HubRepo extends RepoName {
 }
 
 export interface HubReposPorts {
-  readonly catalog: Pick<Catalog, "repos" | "accounts" | "largeFiles">;
+  readonly catalog: Pick<Catalog, "repos" | "accounts">;
   readonly repositories: RepositoryStore;
   readonly spaces: Pick<Spaces, "get" | "ids">;
   readonly clock: Clock;
@@ -143,7 +143,6 @@ export class HubRepos {
       await catalog.repos.remove(row, clock.wall());
       this.#byKey.delete(keyOf(name));
       this.changed(name);
-      await catalog.largeFiles.dropHolder(holderOf(name));
       await this.removeFolder(row.folder);
       return true;
     });
@@ -159,7 +158,6 @@ export class HubRepos {
         if (refused) return refused;
         const change = { owner: to.owner, name: to.name, changedAt: this.#ports.clock.wall(), changedBy: by };
         await this.#ports.catalog.repos.change(row, change);
-        await this.#ports.catalog.largeFiles.moveHolder(holderOf(from), { holder: holderOf(to), owner: to.owner });
         this.#byKey.delete(keyOf(from));
         this.#keep({ ...row, ...change });
         this.changed(from);
@@ -240,11 +238,6 @@ export class HubRepos {
   #keep(row: RepoRow): void {
     this.#byKey.set(ofRow(row).key, row);
   }
-}
-
-/** By which it may name what it brought by Xet (`Holder` of the catalog). */
-export function holderOf({ kind, id }: Pick<RepoName, "kind" | "id">): string {
-  return `${kind}/${id}`;
 }
 
 /** Names that are one are made one after another. */

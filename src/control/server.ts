@@ -59,7 +59,7 @@ import type { Hardware } from "./hardware.ts";
 import type { NodeTokens } from "./node-tokens.ts";
 import type { Nodes } from "./nodes.ts";
 import { Hub } from "./hub.ts";
-import { holderOf, type HubRepos } from "./hub-repos.ts";
+import type { HubRepos } from "./hub-repos.ts";
 import { keyOf, type RepoName } from "../hub/repo-name.ts";
 import type { RepositoryStore } from "../hub/repository.ts";
 import { nodeViews } from "./node-views.ts";
@@ -267,7 +267,6 @@ export class Server {
         this.environments.forget(id);
         await this.hub.repos.removeFolder(id);
       });
-      await this.catalog.largeFiles.dropHolder(holderOf({ kind: "spaces", id }));
       this.hub.cards.forget({ kind: "spaces", id });
       return true;
     });

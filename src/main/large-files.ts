@@ -1,8 +1,9 @@
 /** The repositories with their large files: where these lie, who computes on them, and what accounts may keep. */
 import { join } from "node:path";
 import { FolderBlobs } from "../blobs/folder.ts";
-import { holderOf, type HubRepo } from "../control/hub-repos.ts";
+import type { HubRepo } from "../control/hub-repos.ts";
 import type { Catalog } from "../catalog/catalog.ts";
+import { holderOf } from "../catalog/large-files.ts";
 import { HubJobs } from "../control/hub-jobs.ts";
 import { HubKeeper } from "../hub/keeper.ts";
 import { LargeFiles } from "../hub/large-files.ts";

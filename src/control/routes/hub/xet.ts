@@ -6,7 +6,7 @@ import { casPath } from "../../../hub/xet/face.ts";
 import { signToken, type XetToken } from "../../../hub/xet/tickets.ts";
 import { notFor, originOf, refuse, type ApiContext, type Route } from "../../api.ts";
 import type { Server } from "../../server.ts";
-import { holderOf } from "../../hub-repos.ts";
+import { holderOf } from "../../../catalog/large-files.ts";
 import { anyRepo, readableRepo, writableRepo } from "./asked-repo.ts";
 import { noRoomFor } from "./room.ts";
 
