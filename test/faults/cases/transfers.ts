@@ -1,29 +1,21 @@
-/** Files that do not get through between a client and a repository, by git-lfs. */
-import { createHash, randomBytes } from "node:crypto";
+/** Files that do not get through between a client and a repository, by git-lfs and by Xet. */
+import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { join } from "node:path";
+import type { LfsPointer } from "../../../src/hub/lfs-pointer.ts";
 import { XetHashes } from "../../../src/hub/xet/hashes.ts";
 import { bytesOf, packShard, uploadOf } from "../../../src/hub/xet/writer.suite.ts";
 import { until } from "../../support/platform.ts";
+import { pointerTo } from "../../support/transfers.ts";
 import { seen } from "../answers.ts";
 import { proved, type FaultCase, type Injected, type Stage } from "../case.ts";
 
 /** More than sockets hold on the way. */
 const large = randomBytes(20 << 20);
 
-interface Pointer {
-  readonly oid: string;
-  readonly size: number;
-}
-
-const pointerTo = (bytes: Uint8Array): Pointer => ({
-  oid: createHash("sha256").update(bytes).digest("hex"),
-  size: bytes.length,
-});
-
 /** Undefined where it is there already. */
-async function addressIn(stage: Stage, name: string, operation: "upload" | "download", pointer: Pointer) {
+async function addressIn(stage: Stage, name: string, operation: "upload" | "download", pointer: LfsPointer) {
   const answer = await fetch(`${stage.up.url}/spaces/alice/${name}.git/info/lfs/objects/batch`, {
     method: "POST",
     headers: { authorization: `Bearer ${stage.alice.token}` },
