@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { connect, getCACertificates, setDefaultCACertificates } from "node:tls";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { Authority, createRoot } from "../src/tls/authority.ts";
 import { Certificates } from "../src/tls/certificates.ts";
 import { app } from "./support/edge-app.ts";
@@ -13,6 +13,7 @@ import { eventually } from "./support/eventually.ts";
 import { freePort } from "./support/free-port.ts";
 import { needs } from "./support/needs.ts";
 import { startPebble } from "./support/pebble.ts";
+import { shownFor } from "./support/tls-client.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "waybill-acme-"));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -25,23 +26,6 @@ function certificates(directory: string, at = join(folder, "tls")): Promise<Cert
   return Certificates.open({
     ...{ folder: at, appsDomain: "apps.example", now: () => now(), log, isOurs: (name) => name === host },
     sources: { files: [], isAuthority: false, acme: { directory, email: "op@apps.example" } },
-  });
-}
-
-interface Shown {
-  readonly issuer: string;
-  readonly names: string;
-  readonly serial: string;
-}
-
-function shown(port: number, servername: string): Promise<Shown> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: "127.0.0.1", port, servername, rejectUnauthorized: false }, () => {
-      const { issuer, subjectaltname, serialNumber } = socket.getPeerCertificate();
-      socket.destroy();
-      resolve({ issuer: String(issuer.CN), names: subjectaltname ?? "", serial: serialNumber });
-    });
-    socket.on("error", reject);
   });
 }
 
@@ -60,12 +44,12 @@ test(
       const pebble = await startPebble(folder, {
         ...{ port, httpPort: world.edge.port, certificate: await authority.issued(["127.0.0.1"]) },
       });
-      const first = await shown(world.edge.port, host);
-      assert.match(first.issuer, /^Pebble/);
-      assert.equal(first.names, `DNS:${host}`);
-      assert.equal((await shown(world.edge.port, host)).serial, first.serial);
+      const first = await shownFor(world.edge.port, host);
+      assert.match(String(first.issuer.CN), /^Pebble/);
+      assert.equal(first.subjectaltname, `DNS:${host}`);
+      assert.equal((await shownFor(world.edge.port, host)).serialNumber, first.serialNumber);
       // Nobody else's name is asked for.
-      await assert.rejects(shown(world.edge.port, "bank.example"));
+      await assert.rejects(shownFor(world.edge.port, "bank.example"));
       assert.deepEqual(said.splice(0), ["a certificate came by ACME"]);
       const kept = join(folder, "tls", "acme");
       assert.deepEqual(readdirSync(kept).toSorted(), ["account.key", `${host}.pem`]);
@@ -79,7 +63,7 @@ test(
       now = () => Date.now() + 4 * 365 * 86_400_000;
       tls.renew();
       await eventually("the renewed one", () => said.includes("a certificate came by ACME"));
-      assert.notEqual((await shown(world.edge.port, host)).serial, first.serial);
+      assert.notEqual((await shownFor(world.edge.port, host)).serialNumber, first.serialNumber);
       await pebble[Symbol.asyncDispose]();
     } finally {
       now = Date.now;

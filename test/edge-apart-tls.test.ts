@@ -1,40 +1,19 @@
 /** `waybill edge` with TLS: certificates are the server's, and what was shown once is shown on while no server is there. */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { connect, type PeerCertificate } from "node:tls";
 import { Authority, createRoot } from "../src/tls/authority.ts";
 import { authorityFolder } from "../src/tls/certificates.ts";
-import { Role } from "./support/cluster.ts";
+import { isAlive, Role } from "./support/cluster.ts";
 import { freePort } from "./support/free-port.ts";
-import { loopback } from "./support/loopback.ts";
 import { needs } from "./support/needs.ts";
 import { startPebble } from "./support/pebble.ts";
 import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
+import { getBy, shownFor } from "./support/tls-client.ts";
 
-function status(url: string, ca: string): Promise<number> {
-  return new Promise((done, reject) => {
-    request(url, { ca, lookup: loopback, agent: false }, (response) => {
-      response.resume().on("end", () => done(response.statusCode ?? 0));
-    })
-      .on("error", reject)
-      .end();
-  });
-}
-
-/** What is shown to who asks for that name. */
-function shown(port: number, servername: string): Promise<PeerCertificate> {
-  return new Promise((done, reject) => {
-    const socket = connect({ host: "127.0.0.1", port, servername, rejectUnauthorized: false }, () => {
-      done(socket.getPeerCertificate());
-      socket.destroy();
-    });
-    socket.on("error", reject);
-  });
-}
+const status = async (url: string, ca: string): Promise<number> => (await getBy(ca, url)).status;
 
 describe("an edge apart with the private authority", () => {
   let up: Platform;
@@ -69,13 +48,13 @@ describe("an edge apart with the private authority", () => {
   test("a worker that begins while the server is away shows what others were told", async () => {
     const before = (await up.admin.status()).edge?.map(({ pid }) => pid) ?? [];
     assert.equal(before.length, 2);
-    const { serialNumber } = await shown(port, "alice-demo.localhost");
+    const { serialNumber } = await shownFor(port, "alice-demo.localhost");
     await up.kill();
     assert.equal(await appStatus(), 200);
     process.kill(edge.pid, "SIGHUP");
     await until("the old ones have ended", () => before.every((pid) => !isAlive(pid)));
     assert.equal(await appStatus(), 200);
-    assert.equal((await shown(port, "alice-demo.localhost")).serialNumber, serialNumber);
+    assert.equal((await shownFor(port, "alice-demo.localhost")).serialNumber, serialNumber);
     await up.up();
     await until(
       "the console is there again",
@@ -107,23 +86,14 @@ test("an edge apart proves names by ACME, also one of somebody's own domain", aw
     ...{ port: directoryPort, httpPort: plainPort, certificate: await authority.issued(["127.0.0.1"]) },
   });
   for (const name of ["shop.example", "alice-demo.localhost"]) {
-    const { issuer, subjectaltname } = await shown(port, name);
+    const { issuer, subjectaltname } = await shownFor(port, name);
     assert.match(String(issuer.CN), /^Pebble/, name);
     assert.equal(subjectaltname, `DNS:${name}`);
   }
-  await assert.rejects(shown(port, "bank.example"), "nobody else's name is asked for");
+  await assert.rejects(shownFor(port, "bank.example"), "nobody else's name is asked for");
   const moved = await fetch(`http://127.0.0.1:${plainPort}/.well-known/acme-challenge/none`, { redirect: "manual" });
   assert.deepEqual(
     [moved.status, moved.headers.get("location")],
     [308, `https://127.0.0.1:${port}/.well-known/acme-challenge/none`],
   );
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

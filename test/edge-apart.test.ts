@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
 import { after, before, describe, test } from "node:test";
-import { Role } from "./support/cluster.ts";
+import { isAlive, Role } from "./support/cluster.ts";
 import { Echo, get, loadApp, loadOf, Stream, upload, well } from "./support/edge-load.ts";
 import { freePort } from "./support/free-port.ts";
 import { Platform, until, visit, type Account, type App } from "./support/platform.ts";
@@ -160,12 +160,3 @@ describe("waybill edge", () => {
     assert.deepEqual([`${told.boundary}/${told.code}`, told.certainty], ["route/control-down", "proved"]);
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false; // It has ended.
-  }
-}

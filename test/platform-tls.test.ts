@@ -2,36 +2,16 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { request } from "node:https";
 import { join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { Authority } from "../src/tls/authority.ts";
 import { authorityFolder } from "../src/tls/certificates.ts";
-import { loopback } from "./support/loopback.ts";
 import { Platform, until, upRefused } from "./support/platform.ts";
+import { getBy } from "./support/tls-client.ts";
 
 const waybill = resolve(import.meta.dirname, "../bin/waybill.js");
 const run = promisify(execFile);
-
-interface Got {
-  readonly status: number;
-  readonly text: string;
-}
-
-function get(url: string, ca: string, headers: Record<string, string> = {}): Promise<Got> {
-  return new Promise((done, reject) => {
-    request(url, { ca, lookup: loopback, headers, agent: false }, (response) => {
-      let text = "";
-      response
-        .setEncoding("utf8")
-        .on("data", (part: string) => (text += part))
-        .on("end", () => done({ status: response.statusCode ?? 0, text }));
-    })
-      .on("error", reject)
-      .end();
-  });
-}
 
 describe("a platform with its private authority", () => {
   let up: Platform;
@@ -54,12 +34,12 @@ describe("a platform with its private authority", () => {
     const [address = ""] = deployed.space.addresses;
     assert.equal(address, `https://alice-demo.localhost:${port}`);
     assert.equal(
-      (await get(`https://localhost:${port}/api/status`, ca, { authorization: `Bearer ${alice.token}` })).status,
+      (await getBy(ca, `https://localhost:${port}/api/status`, { authorization: `Bearer ${alice.token}` })).status,
       200,
     );
-    const visited = await get(`${address}/`, ca);
+    const visited = await getBy(ca, `${address}/`);
     assert.equal(visited.status, 200, visited.text);
-    await assert.rejects(get(`https://nobody.localhost:${port}/`, ca), /alert|handshake|altnames/i);
+    await assert.rejects(getBy(ca, `https://nobody.localhost:${port}/`), /alert|handshake|altnames/i);
   });
 
   test("says in its status which certificates it has", async () => {
@@ -82,7 +62,10 @@ test("a platform with files of the operator's reads them again at SIGHUP, and do
   };
   await write("localhost");
   await up.up({ env: { WAYBILL_TLS: `${cert},${key}` } });
-  assert.equal((await get(`${up.url.replace("http://127.0.0.1", "https://localhost")}/api/status`, root)).status, 200);
+  assert.equal(
+    (await getBy(root, `${up.url.replace("http://127.0.0.1", "https://localhost")}/api/status`)).status,
+    200,
+  );
   await write("console.localhost");
   process.kill(up.pid, "SIGHUP");
   const shown = await until("the new pair", async () => {

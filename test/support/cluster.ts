@@ -223,3 +223,12 @@ export async function logLines(
   for await (const { text } of client.logs(space)) lines.push(text);
   return lines;
 }
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false; // It has ended.
+  }
+}
