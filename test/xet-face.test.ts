@@ -5,12 +5,12 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { casPath, XetFace } from "../src/hub/xet/face.ts";
-import { XetHashes } from "../src/hub/xet/hashes.ts";
+import { toHex, XetHashes } from "../src/hub/xet/hashes.ts";
 import { readShard } from "../src/hub/xet/shard.ts";
 import { signToken, tokenSeconds, type XetToken } from "../src/hub/xet/tickets.ts";
 import { XorbReader, xorbMaxBytes } from "../src/hub/xet/xorb.ts";
 import { largeWorld, random, type LargeWorld } from "../src/hub/xet/world.suite.ts";
-import { bytesOf, packings, packShard, sha256, uploadOf, type Upload } from "../src/hub/xet/writer.suite.ts";
+import { bytesOf, packings, packShard, partOf, uploadOf, type Upload } from "../src/hub/xet/writer.suite.ts";
 import { instant } from "../src/stdx/time.ts";
 import { memoryTransfers } from "./support/transfers.ts";
 
@@ -179,13 +179,8 @@ describe("the Xet protocol's server", () => {
   test("gives several ranges in one answer, and none that the file has not", async () => {
     const upload = await bring("ranges");
     const table = await world.xet.table(upload.xorb);
-    const part = upload.leaves.slice(1, 3);
     const content = Buffer.concat(upload.chunks.slice(1, 3));
-    const small = {
-      hash: hashes.file(part),
-      terms: [{ xorb: upload.xorb, from: 1, to: 3, bytes: content.length }],
-      sha256: sha256(content),
-    };
+    const small = partOf(hashes, upload, { from: 1, to: 3 });
     await post("/v1/shards", packShard([small]));
     const plan = (await (await ask(`/v2/reconstructions/${small.hash}`)).json()) as PlanOf;
     const { url = "" } = plan.xorbs?.[upload.xorb]?.[0] ?? {};
@@ -253,9 +248,7 @@ describe("the Xet protocol's server", () => {
 
   test("tells who brought a chunk of all that is beside it", async () => {
     const { leaves, xorb } = await bring("chunks");
-    const chunk = Buffer.from(leaves[0]?.hash ?? [])
-      .swap64()
-      .toString("hex");
+    const chunk = toHex(leaves[0]?.hash ?? new Uint8Array());
     const told = await ask(`/v1/chunks/default-merkledb/${chunk}`);
     assert.deepEqual(readShard(Buffer.from(await told.arrayBuffer())), { files: [], xorbs: [xorb] });
     const bob = tokenOf({ ...world.scope("bob") });

@@ -5,12 +5,12 @@ import { after, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import fc from "fast-check";
 import { findLarge, LfsStore } from "../lfs-store.ts";
-import { XetHashes, emptyFile } from "./hashes.ts";
+import { XetHashes, emptyFile, toHex } from "./hashes.ts";
 import { readShard, type Shard } from "./shard.ts";
 import { allowedOf, sourceOf } from "./sources.ts";
 import type { Scope, Taken } from "./store.ts";
 import { XorbReader } from "./xorb.ts";
-import { bytesOf, packings, packShard, sha256, uploadOf, type SentFile, type Upload } from "./writer.suite.ts";
+import { bytesOf, packings, packShard, partOf, sha256, uploadOf, type SentFile, type Upload } from "./writer.suite.ts";
 import { largeWorld, random, type LargeWorld } from "./world.suite.ts";
 
 let hashes: XetHashes;
@@ -212,9 +212,7 @@ describe("of another's bytes nobody learns", () => {
     const upload = fresh();
     await putXorb(upload, alice);
     await putFiles([upload.file], alice);
-    const first = Buffer.from(upload.leaves[0]?.hash ?? [])
-      .swap64()
-      .toString("hex");
+    const first = toHex(upload.leaves[0]?.hash ?? new Uint8Array());
     const told = await world.xet.shardOf(first, alice);
     assert.deepEqual(told && readShard(told), { files: [], xorbs: [upload.xorb] });
     assert.equal(await world.xet.shardOf(first, bob), undefined);
@@ -229,9 +227,7 @@ describe("of another's bytes nobody learns", () => {
     await putXorb(upload, whole);
     await putFiles([upload.file], whole);
     assert.match(says(await putFiles([upload.file], narrow)), /was not sent by you/);
-    const first = Buffer.from(upload.leaves[0]?.hash ?? [])
-      .swap64()
-      .toString("hex");
+    const first = toHex(upload.leaves[0]?.hash ?? new Uint8Array());
     assert.equal(await world.xet.shardOf(first, narrow), undefined);
     assert.equal(says(await putFiles([upload.file], world.scope("alice", "open"))), "taken", "the account's own may");
   });
@@ -240,13 +236,7 @@ describe("of another's bytes nobody learns", () => {
     const scope = world.scope("alice", "shares");
     const upload = fresh();
     await putXorb(upload, scope);
-    const part = upload.leaves.slice(1, 3);
-    const bytes = Buffer.concat(upload.chunks.slice(1, 3));
-    const file = {
-      hash: hashes.file(part),
-      terms: [{ xorb: upload.xorb, from: 1, to: 3, bytes: bytes.length }],
-      sha256: sha256(bytes),
-    };
+    const file = partOf(hashes, upload, { from: 1, to: 3 });
     assert.equal(says(await putFiles([file], scope)), "taken");
     const source = await sourceOf(world.xet, folderOf(scope), file.hash);
     assert.ok(source);

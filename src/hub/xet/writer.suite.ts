@@ -5,6 +5,7 @@ import { fromHex } from "./hash-text.ts";
 import type { Leaf, XetHashes } from "./hashes.ts";
 import { chunkHeaderBytes, writeHeader } from "./xorb.ts";
 import type { FileTerm } from "./terms.ts";
+import type { ChunkRange } from "./xorb-table.ts";
 
 export type Packing = "none" | "lz4" | "planes";
 export const packings: readonly Packing[] = ["none", "lz4", "planes"];
@@ -148,4 +149,14 @@ export function uploadOf(hashes: XetHashes, bytes: Buffer, how?: (n: number) => 
     sha256: sha256(bytes),
   };
   return { bytes, chunks, leaves, xorb, packed: packXorb(chunks, how), file };
+}
+
+/** A file of its own that has these chunks of another's xorb. */
+export function partOf(hashes: XetHashes, upload: Upload, { from, to }: ChunkRange): SentFile {
+  const bytes = Buffer.concat(upload.chunks.slice(from, to));
+  return {
+    hash: hashes.file(upload.leaves.slice(from, to)),
+    terms: [{ xorb: upload.xorb, from, to, bytes: bytes.length }],
+    sha256: sha256(bytes),
+  };
 }
