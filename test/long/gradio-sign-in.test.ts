@@ -4,17 +4,15 @@
  */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import type { TokenView } from "../../src/contract/identity.ts";
-import { openChromium } from "../support/browser.ts";
+import { newVisitor, openChromium, signIn } from "../support/browser.ts";
 import { needs } from "../support/needs.ts";
 import { Platform, until, type Account, type App } from "../support/platform.ts";
 import { deployWithPackages } from "../support/run.ts";
 
 const { skip } = await needs("gradio", "chromium");
 const { skip: noSandbox } = await needs("sandbox");
-/** Reached only where something hangs. */
-const pageWithinMs = 180_000;
 const password = "correct horse battery staple";
 
 const program = `
@@ -74,25 +72,11 @@ describe("signing in to a Gradio app", { skip }, () => {
     apps.set(name, deployed.space.addresses[0] ?? "");
   }
 
-  /** A browser of its own, with nothing in it. */
-  async function visitor(): Promise<BrowserContext> {
-    const context = await browser.newContext();
-    context.setDefaultTimeout(pageWithinMs);
-    // Fonts and the hosted service's pages: nothing outside of this machine is part of a test.
-    await context.route(
-      ({ hostname }) => !/(^|\.)localhost$|^127\./.test(hostname),
-      (route) => route.abort(),
-    );
-    return context;
-  }
-
   /** Presses the app's button, and signs in at the console where it asks. */
   async function press(page: Page): Promise<void> {
     await page.getByRole("button", { name: "Sign in with Hugging Face" }).click();
     await page.waitForURL(new RegExp(`^https?://localhost:${new URL(up.url).port}/login\\?next=`));
-    await page.getByLabel("Account").fill("bob");
-    await page.getByLabel("Password", { exact: true }).fill(password);
-    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await signIn(page, { account: "bob", password });
   }
 
   /** What the app's function gave when the page was opened. */
@@ -110,7 +94,7 @@ describe("signing in to a Gradio app", { skip }, () => {
   const known = "bob (openid profile read-repos) is bob to the platform";
 
   test("the button leads to the console, what is allowed comes back, and the app calls the platform as who it is", async () => {
-    await using context = await visitor();
+    await using context = await newVisitor(browser);
     const page = await context.newPage();
     await page.goto(addressOf("who"));
     await says(page, "a stranger");
@@ -139,7 +123,7 @@ describe("signing in to a Gradio app", { skip }, () => {
   });
 
   test("a token that its person revoked is refused, and the app has to ask again", async () => {
-    await using context = await visitor();
+    await using context = await newVisitor(browser);
     const page = await context.newPage();
     await page.goto(addressOf("who"));
     await press(page);
@@ -157,7 +141,7 @@ describe("signing in to a Gradio app", { skip }, () => {
   });
 
   test("who says no is a stranger to the app, as before", async () => {
-    await using context = await visitor();
+    await using context = await newVisitor(browser);
     const page = await context.newPage();
     await page.goto(addressOf("who"));
     await press(page);
@@ -171,7 +155,7 @@ describe("signing in to a Gradio app", { skip }, () => {
   });
 
   test("who is no member of the organisation is told so by the console, and comes in as soon as they are one", async () => {
-    await using context = await visitor();
+    await using context = await newVisitor(browser);
     const page = await context.newPage();
     await page.goto(addressOf("members"));
     await press(page);
@@ -203,7 +187,7 @@ describe("signing in to a Gradio app", { skip }, () => {
     await until("the app runs again", async () => (await up.admin.space("alice/who")).state === "running");
     const [address = ""] = (await up.admin.space("alice/who")).addresses;
     assert.match(address, /^https:/);
-    await using context = await visitor();
+    await using context = await newVisitor(browser);
     const page = await context.newPage();
     const asked: string[] = [];
     page.on("request", (request) => asked.push(request.url()));

@@ -2,7 +2,7 @@
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import type { Asked, GradioCaller, Said } from "./gradio-callers.ts";
 import { chromiumNames, programOnPath } from "./needs.ts";
 
@@ -16,6 +16,30 @@ export function openChromium(...options: readonly string[]): Promise<Browser> {
   // Chromium's own sandbox refuses root.
   const args = process.getuid?.() === 0 ? ["--no-sandbox", ...options] : [...options];
   return chromium.launch({ executablePath: programOnPath(chromiumNames) ?? "", args });
+}
+
+/** A browser of somebody's own, with nothing in it. */
+export async function newVisitor(browser: Browser): Promise<BrowserContext> {
+  const context = await browser.newContext();
+  context.setDefaultTimeout(pageWithinMs);
+  // Fonts and the hosted service's pages: nothing outside of this machine is part of a test.
+  await context.route(
+    ({ hostname }) => !/(^|\.)localhost$|^127\./.test(hostname),
+    (route) => route.abort(),
+  );
+  return context;
+}
+
+/** On the console's page, by a password. */
+export async function signIn(page: Page, { account, password }: Person): Promise<void> {
+  await page.getByLabel("Account").fill(account);
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+}
+
+export interface Person {
+  readonly account: string;
+  readonly password: string;
 }
 
 /** Opens the Space's page anew for each call, as a visitor without an account. */

@@ -7,17 +7,10 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type * as gradio from "@gradio/client";
 import type { Browser, BrowserContext, Frame, Page } from "playwright-core";
-import { openChromium } from "./browser.ts";
+import { newVisitor, openChromium, signIn, type Person } from "./browser.ts";
 
-/** Reached only where something hangs. */
-const pageWithinMs = 180_000;
 /** As a page has it that needs no bundler. */
 const clientFolder = dirname(fileURLToPath(import.meta.resolve("@gradio/client")));
-
-export interface Person {
-  readonly account: string;
-  readonly password: string;
-}
 
 export class PathsBrowser implements AsyncDisposable {
   readonly #browser: Browser;
@@ -71,7 +64,7 @@ export class PathsBrowser implements AsyncDisposable {
   }
 
   async stranger(address: string): Promise<string> {
-    await using context = await this.#context();
+    await using context = await newVisitor(this.#browser);
     const page = await context.newPage();
     await page.goto(address);
     return await press(page);
@@ -89,7 +82,7 @@ export class PathsBrowser implements AsyncDisposable {
 
   /** A page of somebody's own with Gradio's client. */
   async customPage(token: string, address: string): Promise<string> {
-    await using context = await this.#context();
+    await using context = await newVisitor(this.#browser);
     const page = await context.newPage();
     await page.goto(this.#other);
     return await page.evaluate(
@@ -109,25 +102,12 @@ export class PathsBrowser implements AsyncDisposable {
     return `http://127.0.0.1:${(this.#elsewhere.address() as AddressInfo).port}`;
   }
 
-  async #context(): Promise<BrowserContext> {
-    const context = await this.#browser.newContext();
-    context.setDefaultTimeout(pageWithinMs);
-    // Fonts and the hosted service's pages: nothing outside of this machine is part of a test.
-    await context.route(
-      ({ hostname }) => !/(^|\.)localhost$|^127\./.test(hostname),
-      (route) => route.abort(),
-    );
-    return context;
-  }
-
-  async #signedIn({ account, password }: Person): Promise<BrowserContext> {
-    const context = await this.#context();
+  async #signedIn(person: Person): Promise<BrowserContext> {
+    const context = await newVisitor(this.#browser);
     const page = await context.newPage();
     await page.goto(`${this.#console}/login`);
-    await page.getByLabel("Account").fill(account);
-    await page.getByLabel("Password", { exact: true }).fill(password);
-    await page.getByRole("button", { name: "Sign in", exact: true }).click();
-    await page.getByText(`Signed in as ${account}`).waitFor();
+    await signIn(page, person);
+    await page.getByText(`Signed in as ${person.account}`).waitFor();
     await page.close();
     return context;
   }
