@@ -76,7 +76,7 @@ export class Storage {
         return {
           ok: false,
           status: 413,
-          says: `${owner} may keep ${max} bytes in its repositories and has ${used}; ${bytes} more do not fit. Remove files and repositories, or ask the operator for more.`,
+          says: `${owner} may keep ${max} bytes in its repositories and has ${used}; ${bytes} more do not fit. Delete a repository (removing its files frees nothing), or ask the operator for more.`,
         };
     }
     const { bavail, bsize } = await statfs(this.#options.folder);
