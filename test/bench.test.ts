@@ -176,7 +176,7 @@ for host, port in [("127.0.0.1", ${port}), ("169.254.169.254", 80), ("10.0.0.1",
     const one = await build(made("f() { f | f & }; f; while :; do :; done"), {
       tools: { limits: { fetchMs: 300_000, installMs: 300_000, buildMs: 3_000 } },
     });
-    assert.equal(failed(one).code, "build/step-timeout");
+    assert.equal(failed(one).code, "build/step-timeout", one.log);
     assert.deepEqual(left(one), []);
   });
 
@@ -187,6 +187,21 @@ for host, port in [("127.0.0.1", ${port}), ("169.254.169.254", 80), ("10.0.0.1",
     const { code, says, because } = failed(one);
     assert.deepEqual([code, says], ["build/step-timeout", "build ran past its limit of 2 s and was ended"]);
     assert.deepEqual(because, ["begun"]);
+    assert.deepEqual(left(one), []);
+  });
+
+  test("a bench that does not end its command in time is ended with it: the command's limit is what is told, and nothing waits for it", async () => {
+    const build = "b_hangs0000000000";
+    const one = await shop.build(made("echo begun; sleep 300"), {
+      build,
+      tools: { benches: sandboxes.benches, limits: { fetchMs: 300_000, installMs: 300_000, buildMs: 4_000 } },
+      onLine: ({ text }) => {
+        if (text !== "begun") return;
+        for (const pid of membersOf({ group: null, marker: buildMarker(build) }))
+          if (readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("waybill-bench")) process.kill(pid, "SIGSTOP");
+      },
+    });
+    assert.equal(failed(one).code, "build/step-timeout", one.log);
     assert.deepEqual(left(one), []);
   });
 

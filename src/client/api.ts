@@ -81,6 +81,8 @@ export interface SigningKey {
 
 /** A commit carries a whole folder, perhaps over a slow line. */
 const commitWithinMs = 300_000;
+/** What the server waits for workers that say nothing, three times, and as long as for any other answer. */
+const rotatedWithinMs = 120_000;
 /** A backup may take hours; one of which nothing new was heard for so long (one file's sync on a slow disk) hangs. */
 const backupStallsAfterMs = 600_000;
 const backupLookEveryMs = 1_000;
@@ -584,9 +586,9 @@ export class WaybillClient {
     return await this.#http.get("/api/keys/visitors", {}, asking);
   }
 
-  /** `dropFormer`: what the keys before have signed is refused from the answer on. */
+  /** `dropFormer`: what the keys before have signed is refused from the answer on. A worker that says nothing is waited for up to 90 s. */
   async rotateVisitorKeys(wish: { dropFormer?: boolean } = {}, asking: Asking = {}): Promise<VisitorKeysView> {
-    return await this.#http.send("POST", "/api/keys/visitors/rotate", wish, asking);
+    return await this.#http.send("POST", "/api/keys/visitors/rotate", wish, asking, rotatedWithinMs);
   }
 
   /** Needs an administrator's token. */

@@ -126,6 +126,7 @@ class HostedBench implements SandboxBench {
       }
     | undefined;
   #laid: PromiseWithResolvers<string | null> | undefined;
+  #loss: BenchLost | undefined;
   #runs = 0;
   #said = "";
   #closed: Promise<void> | undefined;
@@ -161,6 +162,7 @@ class HostedBench implements SandboxBench {
 
   async run({ argv, env, signal, onOutput }: BenchRun): Promise<RunEnd & { aborted: boolean }> {
     assert(this.#running === undefined, "a bench runs one command at a time");
+    if (this.#loss) throw this.#loss;
     const run = ++this.#runs;
     const ended = Promise.withResolvers<RunEnd>();
     this.#running = { run, onOutput, resolve: ended.resolve, reject: ended.reject };
@@ -173,7 +175,11 @@ class HostedBench implements SandboxBench {
     if (signal.aborted) onAbort();
     signal.addEventListener("abort", onAbort);
     try {
-      const end = await ended.promise;
+      const end = await ended.promise.catch((error: unknown) => {
+        // Both have ended because the command was to.
+        if (late === undefined) throw error;
+        return { exitCode: null, signal: "SIGKILL", failure: null, denied: false, outOfMemory: false } as const;
+      });
       if (end.denied) throw new BenchLost(end.failure ?? "its sandbox could not be made", true);
       return { ...end, aborted: late !== undefined };
     } finally {
@@ -184,6 +190,7 @@ class HostedBench implements SandboxBench {
   }
 
   async lay(packages: string): Promise<string | null> {
+    if (this.#loss) throw this.#loss;
     const laid = Promise.withResolvers<string | null>();
     this.#laid = laid;
     writeFrame<ToBench>(this.#line, { type: "lay", packages });
@@ -230,7 +237,8 @@ class HostedBench implements SandboxBench {
     const says = words === "" ? how : `${how}: ${words}`;
     this.#ready.promise.catch(() => undefined); // whoever opened it has heard of that, or of it being ready
     this.#ready.reject(new BenchLost(says, true));
-    this.#running?.reject(new BenchLost(says, false));
-    this.#laid?.reject(new BenchLost(says, false));
+    this.#loss = new BenchLost(says, false);
+    this.#running?.reject(this.#loss);
+    this.#laid?.reject(this.#loss);
   }
 }
