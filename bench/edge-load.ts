@@ -1,9 +1,11 @@
 /** The visitors of the edge's benchmark: raw sockets, since what they cost is the machine's too. */
 import { connect } from "node:net";
 import type { Socket } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { event, smallBytes } from "./edge-app.ts";
 import { quantile } from "./document.ts";
+import { cpuUs } from "./process-cpu.ts";
 
 export const host = "alice-demo.localhost";
 /** Connections that wait to be accepted at one time, when many are opened. */
@@ -111,6 +113,50 @@ export function closedLoop(port: number, ms: number, connections: number, wanted
       resolve(answered);
     }, ms);
   });
+}
+
+export interface Windows {
+  readonly port: number;
+  /** Whose CPU time counts. */
+  readonly pids: readonly number[];
+  readonly connections: number;
+  readonly ms: number;
+  /** Of each of the two. */
+  readonly count: number;
+}
+
+/** As {@link closedLoop}, for two kinds of requests that take turns on the same connections. Resolves with what one request cost, in microseconds, window by window. */
+export async function inWindows(
+  { port, pids, connections, ms, count }: Windows,
+  wanted: readonly [Wanted, Wanted],
+): Promise<readonly [number[], number[]]> {
+  const requests = wanted.map(requestOf) as [Buffer, Buffer];
+  const us: [number[], number[]] = [[], []];
+  let [answered, which]: [number, 0 | 1] = [0, 0];
+  let failed: Error | undefined;
+  const visitors = Array.from({ length: connections }, () => {
+    const visitor = new Visitor(port, (error) => (failed ??= error));
+    visitor.onAnswer = () => {
+      answered += 1;
+      visitor.socket.write(requests[which]);
+    };
+    visitor.socket.write(requests[which]);
+    return visitor;
+  });
+  try {
+    // Who is first changes, so that what grows or shrinks with time is neither's.
+    for (let n = 0; n < 2 * count; n++) {
+      which = n % 4 === 0 || n % 4 === 3 ? 0 : 1;
+      const [before, since] = [cpuUs(pids), answered];
+      await delay(ms);
+      if (failed !== undefined) throw failed;
+      us[which].push((cpuUs(pids) - before) / (answered - since));
+    }
+    return us;
+  } finally {
+    failed ??= new Error("it is over");
+    for (const { socket } of visitors) socket.destroy();
+  }
 }
 
 /** Requests come at this rate whether answers do or not; a request's time begins when it was due. Resolves with their 99th percentile. */

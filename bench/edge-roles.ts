@@ -13,9 +13,9 @@ import { mintVisitorToken } from "../src/identity/visitor-token.ts";
 import { openSpool } from "../src/record/spool.ts";
 import { after, instant, iso, seconds } from "../src/stdx/time.ts";
 import { openApp } from "./edge-app.ts";
-import { closedLoop, Crowd, host, openLoop } from "./edge-load.ts";
-import { hmacAlone, wholeIdentity } from "./identity-sides.ts";
-import type { Wanted } from "./edge-load.ts";
+import { closedLoop, Crowd, host, inWindows, openLoop } from "./edge-load.ts";
+import { eitherIdentity } from "./identity-sides.ts";
+import type { Wanted, Windows } from "./edge-load.ts";
 
 /** What a process is asked. All but `collect` are for the load. */
 export type Asked =
@@ -28,6 +28,7 @@ export type Asked =
       readonly connections: number;
       readonly wanted: Wanted;
     }
+  | { readonly ask: "windows"; readonly windows: Windows; readonly wanted: readonly [Wanted, Wanted] }
   | {
       readonly ask: "open-loop";
       readonly port: number;
@@ -48,6 +49,8 @@ export interface Told {
   readonly port?: number;
   /** Answers or messages that came; of an open loop, the 99th percentile in milliseconds. */
   readonly value?: number;
+  /** Of windows that took turns. */
+  readonly turns?: readonly [number[], number[]];
   readonly failed?: string;
 }
 
@@ -75,8 +78,7 @@ const roles = {
     edge({ emitter: await spool(), identity: { resolve: () => visitor, mint: () => tokenOfAll } }),
   "edge-without-evidence": async () =>
     edge({ emitter: keepsNothing(), identity: { resolve: () => visitor, mint: minted() } }),
-  "edge-with-whole-identity": async () => edge({ emitter: await spool(), identity: wholeIdentity(clock) }),
-  "edge-with-hmac-alone": async () => edge({ emitter: await spool(), identity: hmacAlone() }),
+  "edge-with-either-identity": async () => edge({ emitter: await spool(), identity: eitherIdentity(clock) }),
   "http-proxy": () => httpProxy(),
   undici: () => undiciProxy(),
   load: async () => undefined,
@@ -86,7 +88,7 @@ const crowd = new Crowd();
 process.on("disconnect", () => process.exit(0));
 process.on("message", (asked: Asked) => {
   answer(asked).then(
-    (value) => tell({ ...(value !== undefined && { value }) }),
+    (value) => tell(typeof value === "number" ? { value } : { ...(value && { turns: value }) }),
     (error: unknown) => tell({ failed: String(error) }),
   );
 });
@@ -97,13 +99,15 @@ function tell(told: Told): void {
   process.send?.(told);
 }
 
-async function answer(asked: Asked): Promise<number | undefined> {
+async function answer(asked: Asked): Promise<number | Told["turns"]> {
   switch (asked.ask) {
     case "collect":
       globalThis.gc?.();
       return undefined;
     case "closed-loop":
       return closedLoop(asked.port, asked.ms, asked.connections, asked.wanted);
+    case "windows":
+      return inWindows(asked.windows, asked.wanted);
     case "open-loop":
       return openLoop(asked.port, asked.ms, asked.connections, asked.perSecond);
     case "open":

@@ -14,24 +14,27 @@ import { loadApp } from "../test/support/edge-load.ts";
 import { freePort } from "../test/support/free-port.ts";
 import { Platform } from "../test/support/platform.ts";
 import { scratch } from "./disk.ts";
-import { figure, machine, median, peerOf } from "./document.ts";
+import { figure, machine, median, peerOf, quantile } from "./document.ts";
 import type { Bench, Figure, Report } from "./document.ts";
+import type { Wanted } from "./edge-load.ts";
 import { ask, ended, roles } from "./edge-sides.ts";
-import type { Side } from "./edge-sides.ts";
-import { accessToken, hmacAlone, wholeIdentity } from "./identity-sides.ts";
-import { cpuUs, noCpuTimes } from "./process-cpu.ts";
+import { accessToken, hmacAlone, noToken, wholeIdentity } from "./identity-sides.ts";
+import { noCpuTimes } from "./process-cpu.ts";
 import { asked } from "./revocation.ts";
 
 const connections = 32;
-/** Until what a Node process runs most is compiled: so many requests, or for so long. */
+/** Until what a Node process runs most is compiled. */
 const warmUpRequests = 30_000;
-const warmUpMaxMs = 6_000;
-const runs = 9;
-/** Of so many short turns the quickest is taken: what the others took more, the machine's other work did to them. */
-const turns = { loop: 12, edge: 4 } as const;
-const perTurn = { requests: 2_000, ms: 500, answers: 500 } as const;
-/** On a machine that is very busy a turn takes as many windows as there are answers for, and no more than these. */
-const windowsMax = 16;
+/** In a loop: of so many short turns the quickest is taken; what the others took more, the machine's other work did to them. */
+const loopRuns = 9;
+const turnsARun = 12;
+const requestsATurn = 2_000;
+/** At the edge: many short windows, since a machine that slows down or hurries does so for longer than one; what counts is the median of neighbours' differences. */
+const windowMs = 200;
+const warmUpWindows = 12;
+/** Each with an edge of its own: its evidence is read by nobody, and has an end. */
+const edgeRuns = 6;
+const windowsARun = 60;
 const revocations = 7;
 /** Of them each worker has some. */
 const visitors = 16;
@@ -52,7 +55,7 @@ export const run: Bench = async (report) => {
       "the HMAC alone":
         "of a text as long as a real token's, that no other request has, by the same function of node:crypto",
       "what counts":
-        "CPU time of the process, in turns; a run is the quickest of several short ones, a figure the median of the runs' differences",
+        "CPU time of the process; in a loop a run is the quickest of several short turns, at the edge it is a window of 200 ms, in one process for both; a figure is the median of the differences of neighbours",
       workers: 2,
     },
   };
@@ -72,19 +75,20 @@ async function inLoop(report: Report): Promise<Figure[]> {
   let made = 0;
   const us = async (identity: EdgeOptions["identity"]): Promise<number> => {
     const before = process.cpuUsage();
-    for (let n = 0; n < perTurn.requests; n++) {
+    for (let n = 0; n < requestsATurn; n++) {
       const visitor = identity.resolve(credentials);
       if (visitor instanceof Promise || "refused" in visitor) throw new Error("it is known, and may visit");
       const request = `q_${String((made += 1)).padStart(16, "0")}`;
       identity.mint({ space: "alice/demo", request, visitor, now });
     }
     const { user, system } = process.cpuUsage(before);
-    return (user + system) / perTurn.requests;
+    return (user + system) / requestsATurn;
   };
   for (const each of [whole, alone]) for (made = 0; made < warmUpRequests;) await us(each);
-  return beyond("in a loop", await inTurn(whole, alone, turns.loop, us), report);
+  return beyond("in a loop", await inTurn(whole, alone, us), report);
 }
 
+/** Both in one edge: two processes of the same program differ by more than is looked for, by where their code happens to lie. */
 async function atTheEdge(report: Report): Promise<Figure[]> {
   // A socket's path has to be short; the evidence is on a disk.
   const folder = mkdtempSync(join(tmpdir(), "waybill-bench-identity-"));
@@ -93,28 +97,24 @@ async function atTheEdge(report: Report): Promise<Figure[]> {
   try {
     const { start, node } = roles(folder, disk, children);
     await start("app");
-    const whole = await node("the edge", "edge-with-whole-identity");
-    const alone = await node("the edge with an HMAC for identity", "edge-with-hmac-alone");
     const { child: load } = await start("load");
-    const us = async ({ port, pids }: Side): Promise<number> => {
-      const before = cpuUs(pids);
-      const wanted = { want: "small", uploadBytes: 0, token: accessToken } as const;
-      let count = 0;
-      for (let window = 0; count < perTurn.answers && window < windowsMax; window++) {
-        const { value } = await ask(load, "load", { ask: "closed-loop", port, ms: perTurn.ms, connections, wanted });
-        count += value ?? 0;
-      }
-      answered += count;
-      if (count === 0) throw new Error(`no answer in ${windowsMax * perTurn.ms} ms`);
-      return (cpuUs(pids) - before) / count;
-    };
-    let answered = 0;
-    for (const side of [whole, alone]) {
-      const since = performance.now();
-      for (answered = 0; answered < warmUpRequests && performance.now() - since < warmUpMaxMs;) await us(side);
-      report(`warm: ${side.name}, ${answered} requests`);
+    const wanted = [accessToken, noToken].map((token) => ({ want: "small", uploadBytes: 0, token }) as const);
+    const pairs: Pairs = { whole: [], alone: [] };
+    for (let run = 0; run < edgeRuns; run++) {
+      const edge = await node("the edge", "edge-with-either-identity");
+      const inTurn = async (count: number): Promise<Pairs> => {
+        const windows = { ...edge, connections, ms: windowMs, count };
+        const { turns } = await ask(load, "load", { ask: "windows", windows, wanted: wanted as [Wanted, Wanted] });
+        const [whole, alone] = turns ?? [[], []];
+        return { whole, alone };
+      };
+      await inTurn(warmUpWindows);
+      const { whole, alone } = await inTurn(windowsARun);
+      pairs.whole.push(...whole);
+      pairs.alone.push(...alone);
+      await ended(children.at(-1) as ChildProcess);
     }
-    return beyond("at the edge", await inTurn(whole, alone, turns.edge, us), report);
+    return beyond("at the edge", pairs, report);
   } finally {
     for (const child of children) await ended(child);
     for (const made of [folder, disk]) rmSync(made, { recursive: true, force: true });
@@ -122,15 +122,15 @@ async function atTheEdge(report: Report): Promise<Figure[]> {
 }
 
 interface Pairs {
-  readonly whole: readonly number[];
-  readonly alone: readonly number[];
+  readonly whole: number[];
+  readonly alone: number[];
 }
 
-async function inTurn<Of>(whole: Of, alone: Of, count: number, us: (of: Of) => Promise<number>): Promise<Pairs> {
-  const pairs = { whole: [] as number[], alone: [] as number[] };
-  for (let run = 0; run < runs; run++) {
+async function inTurn<Of>(whole: Of, alone: Of, us: (of: Of) => Promise<number>): Promise<Pairs> {
+  const pairs: Pairs = { whole: [], alone: [] };
+  for (let run = 0; run < loopRuns; run++) {
     const quickest = { whole: Number.POSITIVE_INFINITY, alone: Number.POSITIVE_INFINITY };
-    for (let turn = 0; turn < count; turn++) {
+    for (let turn = 0; turn < turnsARun; turn++) {
       quickest.whole = Math.min(quickest.whole, await us(whole));
       quickest.alone = Math.min(quickest.alone, await us(alone));
     }
@@ -143,7 +143,10 @@ async function inTurn<Of>(whole: Of, alone: Of, count: number, us: (of: Of) => P
 function beyond(where: string, { whole, alone }: Pairs, report: Report): Figure[] {
   const differences = whole.map((value, at) => value - (alone[at] ?? Number.NaN));
   const [all, hmac, more] = [whole, alone, differences].map((values) => median(values).toFixed(2));
-  report(`${where}: ${all} us a request, ${hmac} with the HMAC alone: ${more} beyond it`);
+  const quarters = [0.25, 0.75].map((share) => quantile(differences, share).toFixed(1)).join(" to ");
+  report(
+    `${where}: ${all} us a request, ${hmac} with the HMAC alone: ${more} beyond it, half of ${whole.length} pairs ${quarters}`,
+  );
   return [
     figure(`identity cpu us per request beyond the HMAC, ${where}`, "us", differences),
     {

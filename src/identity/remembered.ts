@@ -18,28 +18,28 @@ interface Known<Found> {
 
 export class Remembered<Found> {
   readonly #now: () => number;
-  readonly #ask: (hash: string) => Promise<Found | undefined>;
+  readonly #ask: (key: string) => Promise<Found | undefined>;
   readonly #known = new Map<string, Known<Found>>();
 
   /** `now`: of a clock that nobody sets. */
-  constructor(now: () => number, ask: (hash: string) => Promise<Found | undefined>) {
+  constructor(now: () => number, ask: (key: string) => Promise<Found | undefined>) {
     this.#now = now;
     this.#ask = ask;
   }
 
   /** Undefined where there is none, which is not remembered. Rejects where it cannot be asked for. */
-  find(hash: string): Promise<Found | undefined> {
+  find(key: string): Promise<Found | undefined> {
     const now = this.#now();
-    const known = this.#known.get(hash);
+    const known = this.#known.get(key);
     if (known && now < known.until) return known.found;
-    const asked: Known<Found> = { found: this.#find(hash, (value) => (asked.value = value)), until: now + knownForMs };
-    this.#remember(hash, asked);
+    const asked: Known<Found> = { found: this.#find(key, (value) => (asked.value = value)), until: now + knownForMs };
+    this.#remember(key, asked);
     return asked.found;
   }
 
   /** Without asking: undefined where it is not remembered, or not there yet. */
-  at(hash: string): Found | undefined {
-    const known = this.#known.get(hash);
+  at(key: string): Found | undefined {
+    const known = this.#known.get(key);
     return known !== undefined && this.#now() < known.until ? known.value : undefined;
   }
 
@@ -47,21 +47,21 @@ export class Remembered<Found> {
     this.#known.clear();
   }
 
-  async #find(hash: string, onFound: (found: Found) => void): Promise<Found | undefined> {
+  async #find(key: string, onFound: (found: Found) => void): Promise<Found | undefined> {
     try {
-      const found = await this.#ask(hash);
+      const found = await this.#ask(key);
       if (found) onFound(found);
-      else this.#known.delete(hash);
+      else this.#known.delete(key);
       return found;
     } catch (error) {
-      this.#known.delete(hash);
+      this.#known.delete(key);
       throw error;
     }
   }
 
-  #remember(hash: string, known: Known<Found>): void {
-    this.#known.delete(hash);
-    this.#known.set(hash, known);
+  #remember(key: string, known: Known<Found>): void {
+    this.#known.delete(key);
+    this.#known.set(key, known);
     if (this.#known.size <= knownMax) return;
     const [oldest] = this.#known.keys();
     assert(oldest !== undefined, "a full map has a first key");
