@@ -11,8 +11,6 @@ const requestKey =
   "an answer of the platform's own API, which is no work with a waybill; src/control/request-keys.test.ts makes it";
 
 export const notCaused: Partial<Readonly<Record<Code, string>>> = {
-  "gpu/node-lost":
-    "this version's only node is the platform's own process, so it cannot be silent by itself; the ledger's tests make it",
   "transfer/busy": moved,
   "transfer/too-much-at-once": moved,
   "transfer/disk-full": moved,
