@@ -581,11 +581,15 @@ describe("waybill", () => {
       attachWithinMs: 30_000,
       admission: "clip",
       spaceCallsMax: null,
+      tokenMaxCalls: 64,
+      tokenMaxGpuMs: null,
     });
     assert.equal((await waybill(["pool", "set", "main", "--queue-limit", "3s"])).code, 0);
     assert.deepEqual(JSON.parse(api.received[0]!.body), { queueLimitMs: 3_000 });
     assert.equal((await waybill(["pool", "set", "main", "--space-calls", "none"])).code, 0);
     assert.deepEqual(JSON.parse(api.received[1]!.body), { spaceCallsMax: null });
+    assert.equal((await waybill(["pool", "set", "main", "--token-calls", "8", "--token-gpu", "2m"])).code, 0);
+    assert.deepEqual(JSON.parse(api.received[2]!.body), { tokenMaxCalls: 8, tokenMaxGpuMs: 120_000 });
     const free = {
       name: "free",
       windowLimitMs: null,
@@ -598,7 +602,7 @@ describe("waybill", () => {
     api.routes.set("PATCH /api/tiers/free", free);
     const set = ["tier", "set", "free", "--window-limit", "none", "--window", "1h", "--longest", "60s"];
     assert.match((await waybill(set)).out, /^free +none +60 min +60 s +9 +any +2$/m);
-    assert.deepEqual(JSON.parse(api.received[2]!.body), {
+    assert.deepEqual(JSON.parse(api.received[3]!.body), {
       windowLimitMs: null,
       windowMs: 3_600_000,
       durationMaxMs: 60_000,
@@ -606,7 +610,7 @@ describe("waybill", () => {
     api.routes.set("POST /api/tokens", { account: "bob", token: "hf_wbnew" });
     const { out } = await waybill(["token", "create", "--account", "bob", "--create", "--tier", "free"]);
     assert.equal(out, "hf_wbnew\n");
-    assert.deepEqual(JSON.parse(api.received[3]!.body), { account: "bob", create: true, tier: "free" });
+    assert.deepEqual(JSON.parse(api.received[4]!.body), { account: "bob", create: true, tier: "free" });
   });
 
   test("receipt verify needs no server, trusts the server's keys where it answers, and fails on one changed byte", async () => {

@@ -34,6 +34,8 @@ export type PoolChange = Partial<
     | "attachWithinMs"
     | "admission"
     | "spaceCallsMax"
+    | "tokenMaxCalls"
+    | "tokenMaxGpuMs"
     | "shareHalfLifeMs"
     | "oldestEvery"
   >

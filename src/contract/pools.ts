@@ -18,6 +18,10 @@ export interface PoolView {
   readonly admission: "clip" | "strict";
   /** Calls of one Space that may be open at once; null: no limit. */
   readonly spaceCallsMax: number | null;
+  /** Calls that one visitor's request may have in all. */
+  readonly tokenMaxCalls: number;
+  /** GPU milliseconds of them together; null: as much as its payer's window and credits have. */
+  readonly tokenMaxGpuMs: number | null;
   /** After so long an account's use counts half for its share. */
   readonly shareHalfLifeMs: number;
   /** One turn in so many is that of the call which waits longest. */

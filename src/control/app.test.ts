@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { NodesView } from "../contract/nodes.ts";
-import type { RuleView } from "../contract/pools.ts";
+import type { PoolView, RuleView } from "../contract/pools.ts";
 import type { BudgetView } from "../contract/allowances.ts";
 import type { Page, QuotaView, QuoteView, SpaceView, TierView, TiersView } from "../contract/api.ts";
 import type { Problem } from "../contract/problem.ts";
@@ -86,6 +86,26 @@ describe("the API", () => {
       [200, 404],
     );
     assert.equal((await read()).items[1]?.name, spaces[1]);
+  });
+
+  test("an operator says what one visitor's request may have of a pool, and takes the bound of its GPU time back", async () => {
+    const { world, ask } = await api();
+    await using _ = world;
+    const [alice, admin] = [await world.token("alice", ["read"]), await world.token("admin", ["read", "admin"])];
+    const caps = async (token: string, wish?: object): Promise<unknown> => {
+      const answer = await ask(wish ? "PATCH" : "GET", "/api/pools/main", token, wish && JSON.stringify(wish));
+      if (!answer.ok) return answer.status;
+      const { tokenMaxCalls, tokenMaxGpuMs } = (await answer.json()) as PoolView;
+      return [tokenMaxCalls, tokenMaxGpuMs];
+    };
+    assert.deepEqual(await caps(alice), [64, null]);
+    assert.equal(await caps(alice, { tokenMaxCalls: 2 }), 403);
+    assert.deepEqual(await caps(admin, { tokenMaxCalls: 2, tokenMaxGpuMs: 90_000 }), [2, 90_000]);
+    assert.deepEqual(await caps(alice), [2, 90_000]);
+    assert.deepEqual(await caps(admin, { tokenMaxGpuMs: null }), [2, null]);
+    for (const wish of [{ tokenMaxCalls: null }, { tokenMaxCalls: -1 }, { tokenMaxGpuMs: 0.5 }, { tokenMaxGpuMs: -1 }])
+      assert.equal(await caps(admin, wish), 400);
+    assert.deepEqual(await caps(alice), [2, null]);
   });
 
   test("an operator takes a pool, a node or a card out of use and gives it back; who, why and until when is shown", async () => {

@@ -27,7 +27,10 @@ const requests: readonly Field[] = [
   },
   {
     ...{ method: "PATCH", path: "/api/pools/main" },
-    body: { queueLimitMs: 30_000, queueMax: 9, durationMaxMs: 90_000, admission: "strict", spaceCallsMax: 3 },
+    body: {
+      ...{ queueLimitMs: 30_000, queueMax: 9, durationMaxMs: 90_000, attachWithinMs: 9_000, admission: "strict" },
+      ...{ spaceCallsMax: 3, tokenMaxCalls: 5, tokenMaxGpuMs: 60_000, shareHalfLifeMs: 60_000, oldestEvery: 4 },
+    },
   },
   {
     ...{ method: "POST", path: "/api/quota/allowances" },

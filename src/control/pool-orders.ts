@@ -1,5 +1,6 @@
 /** What operators say of pools: which there are, which cards are in which, by which calls are served. From the API to the ledger. */
 import { z } from "zod";
+import { gpuMs, maxGpuMs } from "../core/amounts.ts";
 import type { CommandRefusal, Command, PoolSettings } from "../core/model.ts";
 import {
   halfLifeMaxMs,
@@ -27,6 +28,8 @@ export const poolBody = z
     attachWithinMs: z.int().min(1000).max(600_000),
     admission: z.enum(["clip", "strict"]),
     spaceCallsMax: z.int().min(0).max(settingMaxCount).nullable(),
+    tokenMaxCalls: z.int().min(0).max(settingMaxCount),
+    tokenMaxGpuMs: z.int().min(0).max(maxGpuMs).nullable(),
     shareHalfLifeMs: z.int().min(halfLifeMinMs).max(halfLifeMaxMs),
     oldestEvery: z.int().min(1).max(settingMaxCount),
   })
@@ -55,8 +58,12 @@ export interface Cards {
 
 type Order = (command: Command) => Promise<Answer>;
 
-export async function givePool(order: Order, pool: string, settings: PoolWish): Promise<Done> {
-  const answer = await order({ type: "set-pool", pool, settings: settings as Partial<PoolSettings> });
+export async function givePool(order: Order, pool: string, wish: PoolWish): Promise<Done> {
+  const { tokenMaxGpuMs, ...same } = wish;
+  // Where the ledger keeps no "none" the largest amount is it: no window has more.
+  const cap = tokenMaxGpuMs === undefined ? {} : { tokenMaxGpuMs: gpuMs(tokenMaxGpuMs ?? maxGpuMs) };
+  const settings = { ...(same as Partial<PoolSettings>), ...cap };
+  const answer = await order({ type: "set-pool", pool, settings });
   return answer.ok ? answer : refusedAs(answer.why, `pool ${pool}`);
 }
 

@@ -2,6 +2,7 @@
 import type { AllowanceView, BudgetView } from "../contract/allowances.ts";
 import type { BoardView, QuotaView } from "../contract/api.ts";
 import type { PoolView } from "../contract/pools.ts";
+import { maxGpuMs } from "../core/amounts.ts";
 import type { StandingAllowance } from "../core/model.ts";
 import { poolDefaults } from "../core/policy.ts";
 import type { BoardSlot, BudgetSummary, PoolSummary, Quota } from "../core/views.ts";
@@ -12,7 +13,9 @@ export function poolView(pool: PoolSummary): PoolView {
   const { name, simulated, devices, troubled, drained, slots, leased, waiting } = pool;
   const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax = null } = pool.settings;
   const { shareHalfLifeMs, oldestEvery } = { ...poolDefaults, ...pool.settings };
-  const limits = { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax };
+  const { tokenMaxCalls, tokenMaxGpuMs } = pool.settings;
+  const token = { tokenMaxCalls, tokenMaxGpuMs: tokenMaxGpuMs < maxGpuMs ? tokenMaxGpuMs : null };
+  const limits = { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax, ...token };
   const cards = { name, simulated, devices, troubled, drained, slots, leased, waiting };
   return { ...cards, ...limits, shareHalfLifeMs, oldestEvery };
 }

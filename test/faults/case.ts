@@ -101,20 +101,12 @@ export async function pool(
   { up }: Stage,
   change: Parameters<WaybillClient["changePool"]>[1],
 ): Promise<AsyncDisposable> {
-  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, spaceCallsMax } =
-    await up.admin.pool("main");
+  const { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission, ...more } = await up.admin.pool("main");
+  const { spaceCallsMax, tokenMaxCalls, tokenMaxGpuMs } = more;
+  const before = { queueLimitMs, queueMax, durationMaxMs, attachWithinMs, admission };
+  const caps = { spaceCallsMax, tokenMaxCalls, tokenMaxGpuMs };
   await up.admin.changePool("main", change);
-  return {
-    [Symbol.asyncDispose]: async () =>
-      void (await up.admin.changePool("main", {
-        queueLimitMs,
-        queueMax,
-        durationMaxMs,
-        attachWithinMs,
-        admission,
-        spaceCallsMax,
-      })),
-  };
+  return { [Symbol.asyncDispose]: async () => void (await up.admin.changePool("main", { ...before, ...caps })) };
 }
 
 /** Changes limits of a tier for as long as the case takes. */

@@ -1,7 +1,7 @@
 /** `waybill pool list`, `show NAME`, `add NAME`, `set NAME --queue-limit 3s …`, `rule ACCOUNT POOL…`, `rules`, `drain NAME --reason …` and `undrain`. */
 import type { Command } from "commander";
 import type { PoolChange } from "../../client/api.ts";
-import { limitOf, parseAdmission, parseCount, parseCountLimit, parseLength } from "../arguments.ts";
+import { limitOf, parseAdmission, parseCount, parseCountLimit, parseLength, parseLengthLimit } from "../arguments.ts";
 import type { Limit } from "../arguments.ts";
 import { contextOf } from "../context.ts";
 import type { GlobalOptions } from "../context.ts";
@@ -17,6 +17,8 @@ interface SetOptions extends GlobalOptions {
   readonly attachWithin?: number;
   readonly admission?: "clip" | "strict";
   readonly spaceCalls?: Limit;
+  readonly tokenCalls?: number;
+  readonly tokenGpu?: Limit;
   readonly shareHalfLife?: number;
   readonly oldestEvery?: number;
 }
@@ -127,6 +129,8 @@ function settings(command: Command): Command {
     .option("--duration-max <length>", "the longest duration that a call may declare", parseLength)
     .option("--attach-within <length>", "how soon a worker must attach to its grant", parseLength)
     .option("--space-calls <count>", "calls of one Space at once; none for no limit", parseCountLimit)
+    .option("--token-calls <count>", "calls that one visitor's request may have in all", parseCount)
+    .option("--token-gpu <length>", "GPU time of them together; none for the window's rest", parseLengthLimit)
     .option("--share-half-life <length>", "after which an account's use counts half for its share", parseLength)
     .option("--oldest-every <count>", "one turn in so many is that of the call which waits longest", parseCount)
     .option("--admission <rule>", "clip or strict", parseAdmission);
@@ -134,7 +138,7 @@ function settings(command: Command): Command {
 
 function changeOf(options: SetOptions): PoolChange {
   const { queueLimit, queueMax, durationMax, attachWithin, admission, spaceCalls } = options;
-  const { shareHalfLife, oldestEvery } = options;
+  const { tokenCalls, tokenGpu, shareHalfLife, oldestEvery } = options;
   return {
     ...(queueLimit === undefined ? {} : { queueLimitMs: queueLimit }),
     ...(queueMax === undefined ? {} : { queueMax }),
@@ -142,6 +146,8 @@ function changeOf(options: SetOptions): PoolChange {
     ...(attachWithin === undefined ? {} : { attachWithinMs: attachWithin }),
     ...(admission === undefined ? {} : { admission }),
     ...(spaceCalls === undefined ? {} : { spaceCallsMax: limitOf(spaceCalls) }),
+    ...(tokenCalls === undefined ? {} : { tokenMaxCalls: tokenCalls }),
+    ...(tokenGpu === undefined ? {} : { tokenMaxGpuMs: limitOf(tokenGpu) }),
     ...(shareHalfLife === undefined ? {} : { shareHalfLifeMs: shareHalfLife }),
     ...(oldestEvery === undefined ? {} : { oldestEvery }),
   };

@@ -31,6 +31,8 @@ const pool = {
   attachWithinMs: 30_000,
   admission: "clip",
   spaceCallsMax: null,
+  tokenMaxCalls: 64,
+  tokenMaxGpuMs: null,
   shareHalfLifeMs: 3_600_000,
   oldestEvery: 16,
 } as const;

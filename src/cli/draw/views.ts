@@ -135,6 +135,10 @@ export function drawPool(paper: Paper, pool: PoolView): string {
       ["queue holds", `at most ${pool.queueMax} calls`],
       ["a call", `at most ${lengthOf(pool.durationMaxMs)}, attaches within ${lengthOf(pool.attachWithinMs)}`],
       ["a Space", pool.spaceCallsMax === null ? "any number of calls" : `at most ${pool.spaceCallsMax} calls at once`],
+      [
+        "a visitor's request",
+        `at most ${pool.tokenMaxCalls} calls, of ${pool.tokenMaxGpuMs === null ? "the window's rest" : lengthOf(pool.tokenMaxGpuMs)}`,
+      ],
       ["admission", pool.admission],
       [
         "share",

@@ -126,9 +126,23 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
-    async inject({ app, alice }) {
-      const { call } = await visit(`${app.url}/gpu/many?calls=70`, alice);
-      return { id: call };
+    async inject(stage) {
+      await using _limit = await pool(stage, { tokenMaxCalls: 2 });
+      const { call, text } = await visit(`${stage.app.url}/gpu/many?calls=3`, stage.alice);
+      const { calls } = JSON.parse(text) as { calls: number };
+      return { id: call, also: () => (calls === 2 ? undefined : `${calls} calls were admitted`) };
+    },
+  },
+  {
+    code: "gpu/token-cap",
+    how: "a call declares more GPU time than its request's token admits",
+    on: "main",
+    certainty: proved,
+    charge: 0,
+    async inject(stage) {
+      await using _limit = await pool(stage, { tokenMaxGpuMs: 30_000 });
+      const { call, status } = await visit(`${stage.app.url}/gpu/hold?seconds=0.1&declare=60`, stage.alice);
+      return { id: call, also: () => (status === 429 ? undefined : `the visitor saw ${status}`) };
     },
   },
   {
