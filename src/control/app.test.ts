@@ -204,7 +204,7 @@ describe("the API", () => {
       const answer = await ask("GET", "/api/spaces/zero-gpu/quota", token);
       return [answer.status, answer.ok ? await answer.json() : null];
     };
-    assert.deepEqual(await hub(alice), [200, { base: 300, current: 300, held: 0, credits: 0 }]);
+    assert.deepEqual(await hub(alice), [200, { base: 300, current: 300, held: 0, credits: 0, resetsAt: null }]);
     assert.equal((await hub(undefined))[0], 401);
     const before = await ask("GET", "/api/quota", alice);
     assert.equal(before.headers.get("ratelimit-policy"), '"window";q=300;qu="gpu-seconds";w=86400');
@@ -217,8 +217,8 @@ describe("the API", () => {
       '"window";q=7;qu="gpu-seconds";w=86400, "runs";q=9;qu="requests";w=86400, "calls";q=2;qu="concurrent-requests"',
     );
     assert.equal(after.headers.get("ratelimit"), '"window";r=7, "runs";r=9, "calls";r=2');
-    const runs = { used: 0, limit: 9, remaining: 9 };
-    assert.deepEqual(await after.json(), { base: 7, current: 7, held: 0, credits: 0, runs });
+    const runs = { used: 0, limit: 9, remaining: 9, resetsAt: null };
+    assert.deepEqual(await after.json(), { base: 7, current: 7, held: 0, credits: 0, resetsAt: null, runs });
     await ask(
       "POST",
       "/api/quota/allowances",
@@ -226,7 +226,10 @@ describe("the API", () => {
       JSON.stringify({ account: "alice", kind: "credits", ms: 5_200, reason: "why" }),
     );
     const more = await ask("GET", "/api/spaces/zero-gpu/quota", alice);
-    assert.deepEqual(await more.json(), { base: 13, current: 13, held: 0, credits: 5, runs });
+    assert.deepEqual(await more.json(), {
+      ...{ base: 13, current: 13, held: 0, credits: 5, overquotaUsed: 0 },
+      ...{ resetsAt: null, runs },
+    });
     assert.match(more.headers.get("ratelimit") ?? "", /"window";r=7, "credits";r=5, /);
     await ask(
       "PATCH",

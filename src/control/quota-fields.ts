@@ -17,14 +17,16 @@ interface HubQuota {
   readonly held: number;
   /** What of `current` is credits, which no reset takes away. Not the Hub's. */
   readonly credits: number;
-  /** Absent while no window runs. */
-  readonly resetsAt?: string;
+  /** What was used of credits that are not over; absent where the account has none. */
+  readonly overquotaUsed?: number;
+  /** Null while no window runs. */
+  readonly resetsAt: string | null;
   /** Absent where the tier does not limit runs. */
   readonly runs?: {
     readonly used: number;
     readonly limit: number;
     readonly remaining: number;
-    readonly resetsAt?: string;
+    readonly resetsAt: string | null;
   };
 }
 
@@ -127,13 +129,14 @@ function creditsIn({ allowances }: Quota): { readonly usedMs: number; readonly h
 /** Credits count in both: so what is gone, and what is left, is what a client makes of the two. */
 export function hubQuota(quota: Quota): HubQuota {
   const { limitMs, leftMs, heldMs, creditsMs, runs, runsMax, resetsAt } = quota;
-  const until = resetsAt === null ? {} : { resetsAt: iso(resetsAt) };
-  const heldCreditsMs = creditsIn(quota).heldMs;
+  const until = { resetsAt: resetsAt === null ? null : iso(resetsAt) };
+  const { usedMs: usedCreditsMs, heldMs: heldCreditsMs } = creditsIn(quota);
   return {
     base: limitMs === null ? largest : Math.min(largest, secondsIn(limitMs + creditsMs + heldCreditsMs)),
     current: leftMs === null ? largest : Math.min(largest, secondsIn(leftMs + creditsMs)),
     held: Math.ceil((heldMs + heldCreditsMs) / 1000),
     credits: secondsIn(creditsMs),
+    ...(creditsMs + usedCreditsMs + heldCreditsMs > 0 && { overquotaUsed: Math.ceil(usedCreditsMs / 1000) }),
     ...until,
     ...(runsMax !== null && {
       runs: { used: runs, limit: runsMax, remaining: Math.max(0, runsMax - runs), ...until },
