@@ -5,6 +5,7 @@ import { allowancesMax } from "../core/policy.ts";
 import type { Allowance, AllowanceTerms, BudgetSettings, Command, CommandRefusal, TierName } from "../core/model.ts";
 import { instant } from "../stdx/time.ts";
 import type { Answer } from "./engine.ts";
+import { plainText } from "./plain-text.ts";
 import type { Refused } from "./spaces.ts";
 
 /** A sentence or two; it is shown with each receipt that rests on it. */
@@ -13,7 +14,7 @@ const amount = z.int().min(1).max(maxGpuMs);
 const at = z.iso.datetime({ offset: true }).transform((text) => instant(Date.parse(text)));
 const common = {
   account: z.string().min(1).max(200),
-  reason: z.string().trim().min(1, "say why").max(reasonMax).refine(isPlain, "write it in one line of plain text"),
+  reason: plainText(reasonMax),
 };
 
 /** The body of `POST /api/quota/allowances`. */
@@ -139,9 +140,4 @@ function refusedAs(why: CommandRefusal, account: string, id = ""): Refused {
     default:
       return { ok: false, code: "control/conflict", says: `The ledger refused it: ${why}.` };
   }
-}
-
-/** No control characters, and no half of a character: it is shown in terminals. */
-function isPlain(text: string): boolean {
-  return text.isWellFormed() && !/\p{Cc}/u.test(text);
 }

@@ -5,8 +5,11 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import type { NodesView } from "../contract/nodes.ts";
 import { isCode } from "../evidence/codes.ts";
+import { tierDefaults } from "../core/policy.ts";
 import { createApi } from "./app.ts";
+import { audited } from "./audited.ts";
 import { ControlWorld, replica } from "./control.suite.ts";
+import { poolBody } from "./pool-orders.ts";
 
 interface Field {
   readonly method: "POST" | "PATCH" | "PUT";
@@ -23,7 +26,7 @@ const requests: readonly Field[] = [
   },
   {
     ...{ method: "PATCH", path: "/api/tiers/free" },
-    body: { windowLimitMs: 5_000, windowMs: 60_000, durationMaxMs: 4_000, runsMax: 9, callsMax: 2 },
+    body: { windowLimitMs: 5_000, windowMs: 60_000, durationMaxMs: 4_000, runsMax: 9, callsMax: 2, weight: 3 },
   },
   {
     ...{ method: "PATCH", path: "/api/pools/main" },
@@ -31,6 +34,14 @@ const requests: readonly Field[] = [
       ...{ queueLimitMs: 30_000, queueMax: 9, durationMaxMs: 90_000, attachWithinMs: 9_000, admission: "strict" },
       ...{ spaceCallsMax: 3, tokenMaxCalls: 5, tokenMaxGpuMs: 60_000, shareHalfLifeMs: 60_000, oldestEvery: 4 },
     },
+  },
+  { method: "PUT", path: "/api/pools/spare", body: { queueMax: 9 } },
+  { method: "PUT", path: "/api/pools/main/drain", body: { reason: "why", endAfterMs: 5_000 } },
+  { method: "PUT", path: "/api/nodes/n1/drain", body: { reason: "why", endAfterMs: 5_000 } },
+  { method: "PUT", path: "/api/nodes/n1/cards/0/drain", body: { reason: "why", endAfterMs: 5_000 } },
+  {
+    ...{ method: "POST", path: "/api/quota/allowances" },
+    body: { account: "alice", kind: "window", ms: 1_000, reason: "why" },
   },
   {
     ...{ method: "POST", path: "/api/quota/allowances" },
@@ -41,11 +52,15 @@ const requests: readonly Field[] = [
     body: { account: "alice", kind: "lift", policy: "runs", until: year, reason: "why" },
   },
   { method: "POST", path: "/api/quota/allowances/al_1/revoke", body: { account: "alice", reason: "why" } },
+  { method: "PUT", path: "/api/nodes/n1/pool", body: { pool: "main" } },
   { method: "PUT", path: "/api/nodes/n1/cards/0/pool", body: { pool: "main" } },
   { method: "PUT", path: "/api/spaces/alice/demo/pools", body: { pools: ["main"], moveAfterMs: 20_000 } },
   { method: "PUT", path: "/api/accounts/alice/pools", body: { pools: ["main"], moveAfterMs: null } },
   { method: "PUT", path: "/api/spaces/alice/demo/budget", body: { limitMs: 50_000, whenOut: "refuse" } },
 ];
+
+/** What the audit log calls that which the ledger is told, or asked. */
+const ofLedger = /^(pool\.|node\.(?!token|check)|quota\.|tier\.|space\.(budget|pools)|account\.pools)/;
 
 /** As JSON, since not all that can be written there has a value here. */
 const written = fc.oneof(
@@ -123,10 +138,28 @@ describe("bad input", () => {
     return answer.status;
   }
 
+  test("is tried on each route that tells the ledger something, and on each setting of pools and tiers", () => {
+    const routes = Object.entries(audited).filter(
+      ([route, { action }]) => typeof action === "string" && ofLedger.test(action) && !route.startsWith("DELETE "),
+    );
+    const isTried = (route: string): boolean => {
+      const pattern = new RegExp(`^${route.replace(/:\w+/g, "[^/]+")}$`);
+      return requests.some(({ method, path }) => pattern.test(`${method} ${path}`));
+    };
+    assert.deepEqual(
+      routes.map(([route]) => route).filter((route) => !isTried(route)),
+      [],
+    );
+    const settings = (path: string): string[] =>
+      Object.keys(requests.find(({ method, path: its }) => method === "PATCH" && its === path)?.body ?? {}).sort();
+    assert.deepEqual(settings("/api/pools/main"), Object.keys(poolBody.shape).sort());
+    assert.deepEqual(settings("/api/tiers/free"), Object.keys(tierDefaults.free).sort());
+  });
+
   test("in a field of a body is refused with its code and changes nothing, or is a value that the field takes", async () => {
     const check = async ({ method, path, body }: { method: string; path: string; body: string }): Promise<void> => {
       const status = await isAnswered(method, path, body);
-      if (status !== 200 || method === "POST") return;
+      if (status !== 200 || method === "POST" || path.endsWith("/drain")) return;
       // What was taken is what is shown: nothing is rounded, and nothing is passed over.
       const asked = JSON.parse(body) as Record<string, unknown>;
       const view = await shown(path);
@@ -160,6 +193,17 @@ describe("bad input", () => {
     assert.equal(await isAnswered("POST", "/api/quota/allowances", body(0xc3, 0xa9)), 201);
     for (const bytes of [[0xff], [0xc3], [0xed, 0xa0, 0x80]])
       assert.equal(await isAnswered("POST", "/api/quota/allowances", body(...bytes)), 400);
+  });
+
+  test("in a reason: what would move a terminal, or is no character, is refused", async () => {
+    const asked = [
+      ["PUT", "/api/pools/main/drain", {}],
+      ["POST", "/api/spaces/alice/demo/pause", {}],
+      ["POST", "/api/quota/allowances", { account: "alice", kind: "credits", ms: 1 }],
+    ] as const;
+    for (const [method, path, more] of asked)
+      for (const reason of ["\u001b[2J", "a\nb", "\u0000", "\u0085", "\ud800", " \t "])
+        assert.equal(await isAnswered(method, path, JSON.stringify({ ...more, reason })), 400, path);
   });
 
   test("in a path or a query finds nothing, and is no exception", async () => {

@@ -6,18 +6,16 @@ import { z } from "zod";
 import type { Api, ApiContext, Route } from "../api.ts";
 import { administrator, refuse, signedIn } from "../api.ts";
 import { jsonBody } from "../json-body.ts";
+import { plainText } from "../plain-text.ts";
 import type { DrainScope } from "../../core/drained.ts";
 import { settingMaxMs } from "../../core/policy.ts";
 import type { Server } from "../server.ts";
 
+const reasonMax = 200;
+
 const body = z.strictObject({
-  /** One line. */
-  reason: z
-    .string()
-    .trim()
-    .min(1)
-    .max(200)
-    .regex(/^[^\n\r]*$/),
+  /** Whoever is refused for it reads it. */
+  reason: plainText(reasonMax),
   endAfterMs: z.int().min(0).max(settingMaxMs).optional(),
 });
 

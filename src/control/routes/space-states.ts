@@ -10,6 +10,7 @@ import type { Api, ApiContext, Route } from "../api.ts";
 import { administrator, refuse } from "../api.ts";
 import type { Caller } from "../caller.ts";
 import { jsonBody, optionalBody } from "../json-body.ts";
+import { plainText } from "../plain-text.ts";
 import type { Server } from "../server.ts";
 import { lengthFrom } from "../space-settings.ts";
 import type { Done, Refused } from "../spaces.ts";
@@ -22,10 +23,12 @@ interface Asked {
   readonly caller: Caller;
 }
 
+const reasonMax = 300;
+
 /** `by`: the rule that an operator sees to, with what it is about as the reason. */
 const why = z
   .strictObject({
-    reason: z.string().min(1).max(300).exactOptional(),
+    reason: plainText(reasonMax).exactOptional(),
     by: z.enum(["budget", "abuse-rule"]).exactOptional(),
   })
   .refine(({ reason, by }) => by === undefined || reason !== undefined, {
