@@ -60,6 +60,8 @@ export interface FaultCase {
   readonly charge?: number | "metered";
   /** Also once without other work on the platform. */
   readonly twice?: boolean;
+  /** Its platform is its own, so it is without other work as it is. */
+  readonly apart?: boolean;
   inject(stage: Stage): Promise<Injected>;
 }
 

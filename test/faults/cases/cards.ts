@@ -61,6 +61,7 @@ export const cardCases: readonly FaultCase[] = [
     on: "cards",
     certainty: proved,
     charge: "metered",
+    twice: true,
     async inject(stage) {
       await using run = await running(stage.alice, stage.app, "seconds=30");
       const pid = await pidOf(stage, run.call.id);

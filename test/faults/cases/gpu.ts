@@ -53,6 +53,7 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
+    twice: true,
     async inject(stage) {
       const { up, app, alice, crowd } = stage;
       await using _full = await saturated(stage);
@@ -100,6 +101,7 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
+    twice: true,
     async inject({ app, alice }) {
       const { call } = await visit(`${app.url}/gpu/hold?seconds=1&declare=7200`, alice);
       return { id: call };
@@ -111,6 +113,7 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
+    twice: true,
     async inject({ up, app, crowd }) {
       await up.admin.changeBudget(app.space, { limitMs: 5_000, whenOut: "refuse" });
       await using _budget = {
@@ -126,6 +129,7 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
+    twice: true,
     async inject(stage) {
       await using _limit = await pool(stage, { tokenMaxCalls: 2 });
       const { call, text } = await visit(`${stage.app.url}/gpu/many?calls=3`, stage.alice);
@@ -151,6 +155,7 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
+    twice: true,
     async inject(stage) {
       const often = await stage.up.account("often", "pro");
       await using _limit = await tier(stage, "pro", { runsMax: 1 });
@@ -165,6 +170,7 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
+    twice: true,
     async inject(stage) {
       const hasty = await stage.up.account("hasty", "pro");
       await using _limit = await tier(stage, "pro", { callsMax: 1 });
@@ -179,6 +185,7 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
+    twice: true,
     async inject(stage) {
       await using _one = await busy(stage, stage.crowd);
       await using _limit = await pool(stage, { spaceCallsMax: 1 });
@@ -192,6 +199,7 @@ export const gpuCases: readonly FaultCase[] = [
     on: "tight",
     certainty: proved,
     charge: 0,
+    twice: true,
     async inject({ app, alice }) {
       const { call } = await visit(`${app.url}/gpu/hold?seconds=1&size=xlarge`, alice);
       return { id: call };
@@ -203,6 +211,7 @@ export const gpuCases: readonly FaultCase[] = [
     on: "bare",
     certainty: proved,
     charge: 0,
+    twice: true,
     async inject({ app, alice }) {
       const { call } = await visit(`${app.url}/gpu/hold?seconds=1`, alice);
       return { id: call };
@@ -345,6 +354,7 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
+    twice: true,
     async inject(stage) {
       await using _limit = await pool(stage, { attachWithinMs: 1_000 });
       const { call } = await visit(`${stage.app.url}/raw/schedule?seconds=5`, stage.alice);
@@ -388,6 +398,7 @@ export const gpuCases: readonly FaultCase[] = [
     on: "main",
     certainty: proved,
     charge: 0,
+    twice: true,
     async inject({ fresh, alice, up }) {
       const app = await fresh();
       await using run = await running(alice, app);

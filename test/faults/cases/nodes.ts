@@ -59,6 +59,7 @@ export const nodeCases: readonly FaultCase[] = [
     on: "kills",
     certainty: proved,
     charge: 0,
+    apart: true,
     inject: nodeLost,
   },
 ];

@@ -16,6 +16,7 @@ export const routeCases: readonly FaultCase[] = [
     how: "an unknown host",
     on: "main",
     certainty: proved,
+    twice: true,
     async inject({ up }) {
       const { work } = await raw(
         up.url,
@@ -29,6 +30,7 @@ export const routeCases: readonly FaultCase[] = [
     how: "two hosts",
     on: "main",
     certainty: proved,
+    twice: true,
     async inject({ app }) {
       const { host } = new URL(app.url);
       const { work } = await raw(
@@ -43,6 +45,7 @@ export const routeCases: readonly FaultCase[] = [
     how: "a body longer than the limit is announced",
     on: "main",
     certainty: proved,
+    twice: true,
     async inject({ app }) {
       const { host } = new URL(app.url);
       const { work } = await raw(
@@ -86,6 +89,7 @@ export const routeCases: readonly FaultCase[] = [
     how: "its first build goes on",
     on: "main",
     certainty: proved,
+    twice: true,
     async inject(stage) {
       const { began, done } = slowBuild(stage, 5_000);
       const { space } = await stage.alice.client.build(await began);
@@ -201,6 +205,7 @@ export const routeCases: readonly FaultCase[] = [
     how: "the app works on the answer for longer than its Space allows",
     on: "main",
     certainty: proved,
+    twice: true,
     async inject({ fresh, alice }) {
       const app = await fresh();
       await alice.client.changeSpace(app.space, { "time-limit": "1s" });
@@ -212,6 +217,7 @@ export const routeCases: readonly FaultCase[] = [
     how: "a Space has as many requests as its owner allows",
     on: "main",
     certainty: proved,
+    twice: true,
     async inject({ fresh, alice }) {
       const app = await fresh();
       await alice.client.changeSpace(app.space, { "requests-at-once": "1" });
@@ -231,6 +237,7 @@ export const routeCases: readonly FaultCase[] = [
     how: "an address asks faster than it may",
     on: "bare",
     certainty: proved,
+    twice: true,
     async inject({ app }) {
       const headers = { "x-forwarded-for": "203.0.113.7" };
       const refused = await until("it is refused", async () => {

@@ -26,6 +26,7 @@ export const spaceCases: readonly FaultCase[] = [
     how: "SIGSTOP of the shim while its Space wakes up",
     on: "sleepy",
     certainty: proved,
+    twice: true,
     async inject(stage) {
       const { app, marks } = await asleep(stage);
       writeFileSync(`${marks}/silent`, "");

@@ -69,6 +69,7 @@ export const tellCases: readonly FaultCase[] = [
     needs: "own-disk",
     on: "main",
     certainty: proved,
+    apart: true,
     inject: nodeAway,
   },
 ];
