@@ -7,7 +7,7 @@ import type { CommitView } from "../../src/contract/api.ts";
 import { ApiError } from "../../src/client/errors.ts";
 import type { Account } from "../support/platform.ts";
 import { ifKnown, type List } from "./clients.ts";
-import { brokenSpace, quietSpace, repositoryOf, siteSpace, stillSpace, type Writers } from "./load.ts";
+import { brokenSpace, giftedAccount, quietSpace, repositoryOf, siteSpace, stillSpace, type Writers } from "./load.ts";
 
 /** Variables that the Space has at a time, and secrets: it may not have many. */
 const keptEach = 20;
@@ -58,6 +58,7 @@ export function listsOf({ operator, owner, url, data, backups }: Writers): reado
       },
       read: async () => setsOf(owner, "secret"),
     },
+    giftsList(operator),
     {
       name: "pauses",
       nameOf: (n) => `reason ${n}`,
@@ -113,6 +114,32 @@ export function commitTo({ client }: Account, space: string, n: number, asking: 
   ];
   return client.commit(space, Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join("")), asking);
 }
+
+/** Odd: credits that an account is given. Even: all that it has, taken back. */
+function giftsList({ client }: Account): List {
+  const standing = async () => (await client.quota({ account: giftedAccount })).allowances;
+  return {
+    name: "allowances",
+    nameOf: (n) => (n % 2 === 1 ? `gift ${n}` : `gift ${n - 1}, taken back`),
+    add: async (n, asking) => {
+      const reason = `gift ${n}`;
+      if (n % 2 === 1) return client.allow({ account: giftedAccount, kind: "credits", ms: n, reason }, asking);
+      for (const { id } of await standing()) await client.revoke(id, { account: giftedAccount, reason }, asking);
+      return true;
+    },
+    read: async (wishes) => {
+      const there = (await standing()).map(({ reason }) => reason);
+      const isOver = (gift: string): boolean => !there.includes(gift);
+      const back = wishes
+        .map(({ name }) => name)
+        .filter((name) => name.endsWith(", taken back") && isOver(giftOf(name)));
+      // What is taken back, or may have been, was there.
+      return [...there, ...back, ...back.map(giftOf)];
+    },
+  };
+}
+
+const giftOf = (name: string): string => name.replace(", taken back", "");
 
 /** Odd: a commit's build, moved up the queue, which fails. Even: that build once more, cancelled where there is time for it. */
 function buildsList(owner: Account, operator: Account, data: string): List {

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Asking } from "../../src/client/api.ts";
+import type { CardView } from "../../src/contract/nodes.ts";
 import type { Account } from "../support/platform.ts";
 import type { Setting } from "./clients.ts";
 
@@ -31,8 +32,12 @@ export const siteSpace = "owner/site";
 
 const baseMs = 1_000_000;
 const baseSeconds = 60;
-/** Of the cards that are there, one is taken out of use and given back. */
+/** Of the cards that are there, one is taken out of use and given back, and put into another pool and back. */
 const drained = { node: "n1", card: 2 } as const;
+/** A pool beside the one that serves calls. */
+const spare = "spare";
+/** An account that nobody calls as: what it is given changes no other's charges. */
+export const giftedAccount = "gifted";
 
 export function settingsOf({ operator, owner, url, releases }: Writers): readonly Setting[] {
   return [
@@ -63,6 +68,22 @@ export function settingsOf({ operator, owner, url, releases }: Writers): readonl
       read: async () => ((await operator.client.route({ space: quietSpace })).moveAfterMs ?? 0) - baseMs,
     },
     {
+      name: "the pools of an account's calls",
+      write: (n, asking) =>
+        operator.client.changeRoute({ account: giftedAccount }, { pools: ["main"], moveAfterMs: baseMs + n }, asking),
+      read: async () => ((await operator.client.route({ account: giftedAccount })).moveAfterMs ?? 0) - baseMs,
+    },
+    {
+      name: "a pool that is made, and its bound",
+      write: (n, asking) => operator.client.makePool(spare, { queueMax: n }, asking),
+      read: async () => (await operator.client.pool(spare)).queueMax,
+    },
+    {
+      name: "a card's pool",
+      write: (n, asking) => operator.client.givePool(drained, n % 2 === 0 ? null : spare, asking),
+      read: async (tried) => latest(tried, (await cardOf(operator))?.pool === spare ? 1 : 0),
+    },
+    {
       name: "a Space's sleep-after",
       write: (n, asking) => owner.client.changeSpace(quietSpace, { "sleep-after": `${n + baseSeconds}s` }, asking),
       read: async () => secondsOf((await owner.client.space(quietSpace)).settings["sleep-after"]) - baseSeconds,
@@ -87,9 +108,8 @@ export function settingsOf({ operator, owner, url, releases }: Writers): readonl
           ? operator.client.undrain(drained, asking)
           : operator.client.drain(drained, { reason: `drain ${n}` }, asking),
       read: async (tried) => {
-        const { nodes } = await operator.client.nodes();
-        const card = nodes.find(({ name }) => name === drained.node)?.cards.find(({ index }) => index === drained.card);
-        return card?.drain ? Number(/\d+/.exec(card.drain.reason)) : latest(tried, 0);
+        const drain = (await cardOf(operator))?.drain;
+        return drain ? Number(/\d+/.exec(drain.reason)) : latest(tried, 0);
       },
     },
     {
@@ -103,6 +123,11 @@ export function settingsOf({ operator, owner, url, releases }: Writers): readonl
   ];
 }
 
+async function cardOf({ client }: Account): Promise<CardView | undefined> {
+  const { nodes } = await client.nodes();
+  return nodes.find(({ name }) => name === drained.node)?.cards.find(({ index }) => index === drained.card);
+}
+
 /** What changes nothing, or nothing that is seen again; none of it may be refused. Resolves with nothing of interest. */
 export function questionsOf({ operator, owner }: Writers): readonly ((asking: Asking) => Promise<unknown>)[] {
   const { client } = operator;
@@ -114,6 +139,8 @@ export function questionsOf({ operator, owner }: Writers): readonly ((asking: As
     () => client.gpuQueue(),
     () => client.gpuBoard(),
     () => client.pools(),
+    () => client.rules(),
+    () => client.tiers(),
     () => client.buildQueue(),
     () => client.requests("owner/app"),
     () => client.releases(pageSpace),

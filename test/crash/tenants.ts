@@ -6,7 +6,16 @@ import { prng, type Prng } from "../../src/stdx/prng.ts";
 import { fixtureFiles, until, type Account, type Platform } from "../support/platform.ts";
 import { Asker, ListClient, SettingClient, Visitor, type Client } from "./clients.ts";
 import { commitTo, listsOf } from "./lists.ts";
-import { brokenSpace, pageSpace, questionsOf, quietSpace, settingsOf, siteSpace, stillSpace } from "./load.ts";
+import {
+  brokenSpace,
+  giftedAccount,
+  pageSpace,
+  questionsOf,
+  quietSpace,
+  settingsOf,
+  siteSpace,
+  stillSpace,
+} from "./load.ts";
 import type { Findings } from "./promises.ts";
 
 export interface Tenants {
@@ -43,6 +52,7 @@ export async function moveIn(
   await owner.client.pause(quietSpace, { reason: "only its settings are wanted" });
   const visitors: Account[] = [];
   for (let n = 0; n < visitorCount; n++) visitors.push(await up.account(`visitor${n}`, n % 2 ? "unlimited" : "pro"));
+  await up.account(giftedAccount);
   const backups = join(up.folder, "backups");
   mkdirSync(backups);
   const writers = { operator, owner, url: up.url, data: up.data, backups, releases };
