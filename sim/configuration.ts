@@ -1,6 +1,7 @@
 /** What one seed draws before anything happens: who is there, how long things take, and which faults may come. */
 import { gpuMs } from "../src/core/amounts.ts";
 import type { TierName, TierSettings, PoolSettings } from "../src/core/model.ts";
+import { prng } from "../src/stdx/prng.ts";
 import type { Prng } from "../src/stdx/prng.ts";
 import { durationMs } from "../src/stdx/time.ts";
 
@@ -36,6 +37,21 @@ export interface Faults {
   readonly delayMs: number;
   /** Machines' clocks run by up to so much wrong. */
   readonly drift: number;
+}
+
+/** Processes die between two effects of one event too: one in so many effects is their last; 0: none. */
+export interface Boundaries {
+  readonly every: number;
+  /** Of its own: a life is what it was until the first of them. */
+  readonly random: Prng;
+}
+
+const apart = 0xeffe;
+
+export function boundaries(seed: number, without: ReadonlySet<string>): Boundaries {
+  const random = prng(seed + apart);
+  const every = random.chance(0.3) ? random.pick([50, 200, 1_000]) : 0;
+  return { every: without.has("crashWithin") ? 0 : every, random };
 }
 
 export interface Configuration {

@@ -118,6 +118,8 @@ export class SimJournal implements Journal {
   }
 
   append(record: LedgerRecord, works: readonly string[]): Promise<void> {
+    // What a dead process would still write.
+    if (this.#isDead) return new Promise(() => undefined);
     assert(record.index === this.#last.index + 1, `L14: record ${record.index} follows ${this.#last.index}`);
     assert(record.at >= this.#last.at, "L14: time never decreases");
     if (this.#stopped !== undefined) return Promise.reject(this.#stopped);
@@ -199,6 +201,8 @@ export class SimJournal implements Journal {
     this.#committing = undefined;
     this.#moveMark();
     this.#options.onDurable?.(group.records);
+    // Its process may have died of it: what is on the disk stays, and nobody hears of it.
+    if (this.#isDead) return;
     this.#saveSnapshots();
     group.durable.resolve();
     this.#commit();

@@ -80,6 +80,10 @@ export class Machine {
 
   killAgent(): void {
     this.agent?.kill();
+    this.startAgentSoon();
+  }
+
+  startAgentSoon(): void {
     this.world.time.after(this.world.random.int(5_000), this.life, () => this.startAgent());
   }
 
@@ -152,7 +156,7 @@ class Agent {
     this.life = new Life(machine.life);
     this.#fences = new Fences({
       read: () => machine.fenceLines,
-      append: (line) => void machine.fenceLines.push(line),
+      append: (line) => this.#append(line),
       replace: (line) => void (machine.fenceLines = [line]),
       close: () => {},
     });
@@ -167,6 +171,21 @@ class Agent {
     timers.every(dialEveryMs, () => this.#dial());
     timers.every(cardsEveryMs, () => this.#lookAtProcesses());
     this.#dial();
+  }
+
+  /** A line of fences; or a part of it, after which nothing of the operation goes on. */
+  #append(line: string): void {
+    const dies = this.#mayDie();
+    const isTorn = dies && line.length % 2 === 0;
+    this.#machine.fenceLines.push(isTorn ? line.slice(0, line.length >> 1) : line);
+  }
+
+  /** True where it is killed here. */
+  #mayDie(): boolean {
+    if (!this.life.isAlive || !this.#machine.world.diesHere("agent")) return false;
+    this.kill();
+    this.#machine.startAgentSoon();
+    return true;
   }
 
   kill(): void {
@@ -310,6 +329,7 @@ class Agent {
     const { name, world, orders } = this.#machine;
     orders.push(message);
     if (orders.length > ordersKept) orders.shift();
+    if (!this.life.isAlive) return;
     if (!admitted) return world.count("fencesRefused");
     world.watch.passed(name, slots, message.fence);
     this.#pass(message.replica, message);
@@ -346,7 +366,8 @@ class Agent {
   }
 
   #send(message: ToServer): void {
-    if (this.life.isAlive) this.#connection?.agent.send(message);
+    if (!this.life.isAlive || this.#mayDie()) return;
+    this.#connection?.agent.send(message);
   }
 }
 

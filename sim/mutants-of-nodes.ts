@@ -1,4 +1,4 @@
-/** Planted bugs on the node's side: the agent, the shim, the cards. */
+/** Planted bugs on the node's side: the agent, the shim, the cards; and in what operators take out of use. */
 import { m, type Mutant } from "./mutant-row.ts";
 
 export const mutantsOfNodes: readonly Mutant[] = [
@@ -133,5 +133,36 @@ export const mutantsOfNodes: readonly Mutant[] = [
     `    this.#ports.send(nodeOfSlot(slot), { type: "clear", replica, slot, fence });`,
     `    if (this.#ports.replica(replica)) this.#ports.send(nodeOfSlot(slot), { type: "clear", replica, slot, fence });
     else this.cleared(slot, fence).catch(() => undefined);`,
+  ),
+
+  /* ── drains ── */
+  m(
+    "drain-of-the-pool-that-was-joined",
+    "A drain of a pool keeps the cards of nodes that join it, wherever they were put.",
+    "core/slots.ts",
+    "const wide = nodeDrains(drains, { name: node, pool });",
+    'const wide = nodeDrains(drains, { name: node, pool: pool && "main" });',
+  ),
+
+  m(
+    "drain-of-a-node-keeps-no-card",
+    "A drain of a node is not looked at: its cards go on being granted.",
+    "core/slots.ts",
+    '    { kind: "pool", pool },\n    { kind: "node", node: name },',
+    '    { kind: "pool", pool },',
+  ),
+  m(
+    "drain-of-another-card",
+    "A card's drain is looked up as that of the node's first card.",
+    "core/slots.ts",
+    'drainKey({ kind: "card", node, device: device.index })',
+    'drainKey({ kind: "card", node, device: 0 * device.index })',
+  ),
+  m(
+    "drain-is-over-early",
+    "What runs on a drained card is ended half a second before it is to be.",
+    "core/drains.ts",
+    "!drain.isDue && plan.now >= drain.endAt)",
+    "!drain.isDue && plan.now >= drain.endAt - 500)",
   ),
 ];

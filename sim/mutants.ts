@@ -228,13 +228,6 @@ export const mutants: readonly Mutant[] = [
     "const { grants = 0, bays = new Map(), trouble = [], cardPools = [] } = known ?? {};\n  const cards = cardsOf({ name, pool }, devices, cardPools);",
     "const { grants = 0, bays = new Map(), trouble = [], cardPools = [] } = known ?? {};\n  const cards = cardsOf({ name, pool }, devices, []);",
   ),
-  m(
-    "drain-of-the-pool-that-was-joined",
-    "A drain of a pool keeps the cards of nodes that join it, wherever they were put.",
-    "core/slots.ts",
-    "const wide = nodeDrains(drains, { name: node, pool });",
-    'const wide = nodeDrains(drains, { name: node, pool: pool && "main" });',
-  ),
 
   /* ── commands ── */
   m(

@@ -1,6 +1,7 @@
 /** One seed from its beginning to its end, or to what broke; and the smallest repetition of what broke. */
 import { faultKinds } from "./configuration.ts";
 import type { Configuration } from "./configuration.ts";
+import { drainCounters } from "./drains.ts";
 import { giftCounters } from "./gifts.ts";
 import { poolCounters } from "./pools.ts";
 import { World } from "./world.ts";
@@ -9,7 +10,10 @@ import { World } from "./world.ts";
 export const stepsMax = 200_000;
 
 /** Faults that a seed can be run without, by name. */
-export const removable: readonly string[] = [...faultKinds, "lost", "duplicated", "reordered", "delayed", "drift"];
+export const removable: readonly string[] = [
+  ...faultKinds,
+  ...["lost", "duplicated", "reordered", "delayed", "drift", "crashWithin", "drains"],
+];
 
 /** What must not stay at 0 in a run of many seeds. */
 export const counted: readonly string[] = [
@@ -29,6 +33,8 @@ export const counted: readonly string[] = [
   "allowsRefused",
   ...giftCounters,
   ...poolCounters,
+  ...drainCounters,
+  ...["serverCrashWithin", "agentCrashWithin", "shimCrashWithin"],
 ];
 
 export interface Failure {

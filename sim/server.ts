@@ -38,7 +38,10 @@ export class Server {
       now: () => time.now,
       after: (ms, run) => void time.after(ms, this.life, run),
       onAppend: (record) => watch.appended(record, world.serverMachine.clock.monotonic()),
-      onDurable: (records) => watch.durable(records),
+      onDurable: (records) => {
+        watch.durable(records);
+        this.#mayDie();
+      },
     });
     watch.reopened();
     void this.#start().catch((error: unknown) => this.#failed("the server's start", error));
@@ -53,6 +56,8 @@ export class Server {
     const { watch } = this.#world;
     this.#nodes?.connect({
       send: (message) => {
+        this.#mayDie();
+        if (!this.life.alive) return;
         watch.told(message);
         end.send(message);
       },
@@ -77,6 +82,11 @@ export class Server {
     this.isUp = false;
     this.#journal.crash();
     this.#world.serverDied(this);
+  }
+
+  /** Nobody hears of what follows. */
+  #mayDie(): void {
+    if (this.life.isAlive && this.#world.diesHere("server")) this.kill();
   }
 
   async #start(): Promise<void> {

@@ -60,7 +60,7 @@ export class Shim {
     this.#world = world;
     this.life = new Life(machine.life);
     this.#startedAt = clock.wall();
-    const spool = new Spool(world, this.life);
+    const spool = new Spool(world, this.life, () => this.#mayDie());
     this.#spool = spool;
     const host = {
       replica,
@@ -195,7 +195,16 @@ export class Shim {
     this.#world.time.after(socketMs, this.life, run);
   }
 
+  /** True where it is killed here. */
+  #mayDie(): boolean {
+    if (!this.life.isAlive || !this.#world.diesHere("shim")) return false;
+    this.kill();
+    this.machine.shimDied(this);
+    return true;
+  }
+
   #send(message: ToldByShim): boolean {
+    if (!this.life.isAlive || this.#mayDie()) return false;
     if (message.type === "meter") this.#world.watch.metered(this, message.report);
     this.#tell?.(message);
     return this.#tell !== undefined;
@@ -237,6 +246,7 @@ export class Shim {
 class Spool implements ReportStore {
   readonly #world: World;
   readonly #life: Life;
+  readonly #dies: () => boolean;
   #tell: (report: MeterReport) => void = () => {};
   #seq = 0;
   #synced: MeterReport[] = [];
@@ -244,9 +254,11 @@ class Spool implements ReportStore {
   readonly ended = new Set<string>();
   #writing: { readonly report: MeterReport; readonly done: PromiseWithResolvers<void> }[] = [];
 
-  constructor(world: World, life: Life) {
+  /** `dies`: whether its process ends here. */
+  constructor(world: World, life: Life, dies: () => boolean) {
     this.#world = world;
     this.#life = life;
+    this.#dies = dies;
   }
 
   open(tell: (report: MeterReport) => void): ReportStore {
@@ -292,6 +304,8 @@ class Spool implements ReportStore {
       if (!written) return;
       this.#synced.push(written.report);
       if (written.report.kind === "ended") this.ended.add(written.report.call);
+      // On the disk, and neither the agent nor the app has heard of it.
+      if (this.#dies()) return;
       this.#tell(written.report);
       written.done.resolve();
       if (this.#writing.length > 0) this.#sync();

@@ -4,8 +4,10 @@ import type { TierName } from "../src/core/model.ts";
 import { DataFolderBusy, JournalDamaged } from "../src/journal/failures.ts";
 import { prng } from "../src/stdx/prng.ts";
 import type { Prng } from "../src/stdx/prng.ts";
-import { configure, faultKinds } from "./configuration.ts";
-import type { Configuration, FaultKind, Faults } from "./configuration.ts";
+import { boundaries, configure, faultKinds } from "./configuration.ts";
+import type { Boundaries, Configuration, FaultKind, Faults } from "./configuration.ts";
+import { drainsIn, drawDrain, draining } from "./drains.ts";
+import type { Draining } from "./drains.ts";
 import { drawGift, giftsIn } from "./gifts.ts";
 import { Disk, openSimJournal, recordsOf } from "./journal.ts";
 import type { DiskManners } from "./journal.ts";
@@ -35,6 +37,8 @@ export class World {
   readonly random: Prng;
   readonly configuration: Configuration;
   readonly division: Division;
+  readonly draining: Draining;
+  readonly #boundaries: Boundaries;
   readonly disk = new Disk();
   readonly watch: Watch;
   readonly serverMachine: { readonly life: Life; readonly clock: MachineClock };
@@ -59,6 +63,8 @@ export class World {
   constructor(seed: number, without: ReadonlySet<string>) {
     this.random = prng(seed);
     this.division = divide(seed);
+    this.draining = draining(seed, without);
+    this.#boundaries = boundaries(seed, without);
     this.configuration = withCards(this.division, configure(seed, this.random, without));
     this.watch = new Watch(this.disk, this.time);
     this.serverMachine = { life: new Life(), clock: this.newClock() };
@@ -81,6 +87,15 @@ export class World {
 
   count(what: string, by = 1): void {
     this.counters.set(what, (this.counters.get(what) ?? 0) + by);
+  }
+
+  /** Whether a process of this kind dies here, between one effect of an event and the next. Whoever asks sees to its end. */
+  diesHere(kind: "server" | "agent" | "shim"): boolean {
+    const { every, random } = this.#boundaries;
+    if (!this.isBusy || every === 0 || random.int(every) > 0) return false;
+    this.count(`${kind}CrashWithin`);
+    this.schedule.push({ atMs: Math.round(this.time.now), fault: `${kind}CrashWithin` });
+    return true;
   }
 
   newClock(): MachineClock {
@@ -168,6 +183,7 @@ export class World {
     const records = recordsOf(this.disk.rows);
     for (const name of giftsIn(records)) this.count(name);
     for (const name of changesIn(records)) this.count(name);
+    for (const name of drainsIn(records)) this.count(name);
     await judgeStory(this.watch, records, this.random);
   }
 
@@ -202,6 +218,8 @@ export class World {
     if (giftsPerMinute > 0) this.#again(minuteMs / giftsPerMinute, () => this.#give());
     const { changesPerMinute } = this.division;
     if (changesPerMinute > 0) this.#again(minuteMs / changesPerMinute, () => this.#divide());
+    const { drainsPerMinute } = this.draining;
+    if (drainsPerMinute > 0) this.#again(minuteMs / drainsPerMinute, () => this.#drain());
   }
 
   #again(meanMs: number, run: () => void): void {
@@ -371,6 +389,11 @@ export class World {
   #divide(): void {
     const engine = this.#server?.engine;
     if (engine) this.#mayFail(engine.submit(drawChange(this.division, this.configuration)));
+  }
+
+  #drain(): void {
+    const engine = this.#server?.engine;
+    if (engine) this.#mayFail(engine.submit(drawDrain(this.draining, this.configuration)));
   }
 
   /** An engine that stops meanwhile answers nobody. */

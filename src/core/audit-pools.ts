@@ -4,7 +4,9 @@
  *
  *   L51. A call is granted on cards of its pool only, and its pool is one of its rule, the Space's before the account's.
  *   L50. It never returns to a pool that it left, and moves no earlier than its rule says.
+ *   L39. No slot that is drained is granted. L15. No drain is over early.
  */
+import type { DrainScope } from "./drained.ts";
 import type { CallTerms, DeviceSpec, Event, NodeName, PoolName, SlotId } from "./model.ts";
 import type { Route, Routed } from "./routes.ts";
 import { routeKey } from "./routing.ts";
@@ -23,6 +25,8 @@ export interface PoolBooks {
   readonly routes: Map<string, Route>;
   /** Which account was ever granted something by which pool, by {@link servedKey}. */
   readonly served: Set<string>;
+  /** When what still runs there is ended, by {@link drainedKey}; null: it may finish. */
+  readonly drains: Map<string, number | null>;
   readonly at: number;
 }
 
@@ -39,7 +43,9 @@ export interface PlacedHold {
 type Find = (invariant: string, says: string) => void;
 type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
 
-export const newPoolBooks = (): Omit<PoolBooks, "at"> => ({ nodes: new Map(), routes: new Map(), served: new Set() });
+export const newPoolBooks = (): Omit<PoolBooks, "at"> => ({
+  ...{ nodes: new Map(), routes: new Map(), served: new Set(), drains: new Map() },
+});
 
 export const servedKey = (pool: PoolName, account: string): string => `${pool} ${account}`;
 
@@ -55,6 +61,29 @@ export function bookCardPool(books: PoolBooks, { node, device, pool }: Of<"card-
   if (pool === null) cardPools.delete(device);
   else cardPools.set(device, pool);
   books.nodes.set(node, { ...known, cardPools });
+}
+
+export function bookDrain({ drains }: PoolBooks, { of, drain }: Of<"drain-set">): void {
+  if (drain === null) drains.delete(drainedKey(of));
+  else drains.set(drainedKey(of), drain.endAt);
+}
+
+/** L15: what runs where an operator drained is not ended before its time. */
+export function checkDrainDue({ drains, at }: PoolBooks, { of }: Of<"drain-due">, find: Find): void {
+  const endAt = drains.get(drainedKey(of)) ?? null;
+  if (endAt === null) find("L15", `the drain of ${drainedKey(of)} ends what runs there, and has no end`);
+  else if (at < endAt) find("L15", `the drain of ${drainedKey(of)} is due ${endAt - at} ms early`);
+}
+
+/** L39. */
+export function isDrained(books: PoolBooks, slot: SlotId): boolean {
+  const [node = "", device = ""] = slot.split("/");
+  const scopes = [`pool ${poolOfSlot(books, slot)}`, `node ${node}`, `card ${node}/${device}`];
+  return scopes.some((scope) => books.drains.has(scope));
+}
+
+function drainedKey(of: DrainScope): string {
+  return `${of.kind} ${of.kind === "pool" ? of.pool : of.kind === "node" ? of.node : `${of.node}/${of.device}`}`;
 }
 
 export function bookRoute({ routes }: PoolBooks, { of, route }: Of<"route-set">): void {

@@ -20,15 +20,17 @@ import {
 import type { BookedAllowance, BookedBudget, FundBook, PaidHold } from "./audit-funds.ts";
 import {
   bookCardPool,
+  bookDrain,
   bookJoined,
   bookMoved,
   bookRoute,
   bookStayed,
+  checkDrainDue,
   checkGrantedPool,
   checkRule,
+  isDrained,
   newPoolBooks,
   placed,
-  poolOfSlot,
 } from "./audit-pools.ts";
 import type { PlacedHold, PoolBooks } from "./audit-pools.ts";
 import type { CallId, CallTerms, CreditPart, Event, Lease, NodeName, SlotId, TierName, TierSettings } from "./model.ts";
@@ -93,8 +95,6 @@ export interface Audit extends PoolBooks {
   readonly trouble: Map<string, readonly string[]>;
   readonly heard: Map<NodeName, Heard>;
   writer: { readonly epoch: number; readonly startedAt: number };
-  /** What is drained. */
-  readonly drains: Set<string>;
   index: number;
   at: number;
 }
@@ -113,7 +113,6 @@ export function newAudit(): Audit {
   const maps = { books: new Map(), holds: new Map(), fences: new Map(), holders: new Map(), trouble: new Map() };
   const policies = { tiers: new Map(), spaceCallsMax: new Map() };
   const counts = { looked: new Map(), openBySpace: new Map(), heard: new Map() };
-  const drains = new Set<string>();
   return {
     findings: [],
     ...maps,
@@ -121,7 +120,6 @@ export function newAudit(): Audit {
     ...newFunds(),
     ...counts,
     ...newPoolBooks(),
-    drains,
     writer: { epoch: 0, startedAt: 0 },
     fencesAbove: 0,
     index: 0,
@@ -217,12 +215,11 @@ function takeEvent(audit: Audit, event: Event, record: LedgerRecord): void {
         event.trouble.map(({ device }) => `${event.node}/${device}/`),
       );
       return;
-    case "drain-set": {
-      const { of } = event;
-      const what = of.kind === "pool" ? of.pool : of.kind === "node" ? of.node : `${of.node}/${of.device}`;
-      audit.drains[event.drain === null ? "delete" : "add"](`${of.kind} ${what}`);
-      return;
-    }
+    case "drain-set":
+      return bookDrain(audit, event);
+    case "drain-due":
+      look(audit, "L15");
+      return checkDrainDue(audit, event, finder(audit));
     case "slot-free":
       audit.holders.set(event.slot, null);
       return;
@@ -388,9 +385,7 @@ function granted(audit: Audit, { call, lease, attachBy }: Extract<Event, { type:
     if ([...audit.trouble.values()].flat().some((card) => slot.startsWith(card)))
       find(audit, "L39", `${slot} is on a card in trouble`);
     checkGrantedPool(audit, hold, slot, finder(audit));
-    const [node = "", device = ""] = slot.split("/");
-    const scopes = [`pool ${poolOfSlot(audit, slot)}`, `node ${node}`, `card ${node}/${device}`];
-    if (scopes.some((scope) => audit.drains.has(scope))) find(audit, "L39", `${slot} is drained`);
+    if (isDrained(audit, slot)) find(audit, "L39", `${slot} is drained`);
     if (lease.fence <= Math.max(audit.fences.get(slot) ?? 0, audit.fencesAbove))
       find(audit, "L18", `fence ${lease.fence} of ${slot} is not new`);
     audit.fences.set(slot, lease.fence);

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { seconds, type DurationMs } from "../stdx/time.ts";
+import { after, seconds, type DurationMs } from "../stdx/time.ts";
+import { newAudit, take } from "./audit.ts";
 import { nextDeadline } from "./deadlines.ts";
 import { doomedOn, nodesWithDoomed } from "./drains.ts";
-import { card, eventOf, hello, ledger, terms, types, type Ledger } from "./ledger.suite.ts";
+import { card, eventOf, hello, ledger, noon, terms, types, type Ledger } from "./ledger.suite.ts";
 import type { DrainScope } from "./drained.ts";
 import type { Command, Event, RefusedCall, VoidedCall } from "./model.ts";
 import { cloneState, encodeState, stateHashInput } from "./state.ts";
 import { boardOf, poolOf } from "./views.ts";
+
+type Of<Type extends Event["type"]> = Extract<Event, { type: Type }>;
 
 const node: DrainScope = { kind: "node", node: "n1" };
 const pool: DrainScope = { kind: "pool", pool: "main" };
@@ -152,6 +155,29 @@ describe("a drain", () => {
     assert.equal(says, "node n1 is drained by admin: driver");
     it.check();
   });
+
+  for (const [what, changed] of [
+    ["early", (event: Of<"drain-set">) => event.drain && { ...event.drain, endAt: after(noon, seconds(11)) }],
+    ["which has no end", (event: Of<"drain-set">) => event.drain && { ...event.drain, endAt: null }],
+    ["which is not there", () => null],
+  ] as const)
+    test(`L15: the audit finds a log that ends what runs for a drain ${what}`, () => {
+      const it = ledger([card(0, 1)]);
+      drain(it, cardOf(0), seconds(10));
+      it.wait(10_000);
+      it.tick();
+      const audit = newAudit();
+      for (const record of it.records) {
+        const events = record.events.map((event) =>
+          event.type === "drain-set" ? { ...event, drain: changed(event) } : event,
+        );
+        take(audit, { ...record, events });
+      }
+      assert.deepEqual(
+        audit.findings.map(({ invariant }) => invariant),
+        ["L15"],
+      );
+    });
 
   test("the same again is no event; another reason is, and keeps since when", () => {
     const it = ledger();
