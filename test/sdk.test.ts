@@ -35,7 +35,8 @@ after(async () => {
 describe("quote", () => {
   test("asks the platform on the visitor's account, holds nothing, and passes a refusal on", async () => {
     const asked: unknown[] = [];
-    const said = { admitted: true, heldMs: 4000, leaseMs: 2000, clipped: false, waiting: null, refused: null };
+    const usual = { runs: 3, medianMs: 900, p90Ms: 1500 };
+    const said = { admitted: true, heldMs: 4000, leaseMs: 2000, clipped: false, usual, waiting: null, refused: null };
     const quote = { ...said, pool: "small", passed: [{ pool: "main", code: "queue-full" }] };
     const problem = { status: 401, code: "expired", boundary: "identity", detail: "too old", retry: "never" };
     const api = createServer((request, response) => {

@@ -478,6 +478,13 @@ export interface QuoteRequest {
 }
 
 /** What a call of the caller's would meet if it came now. Nothing is held by asking. */
+/** What the runs of a function that ended by themselves cost: half of them at most `medianMs`, nine in ten `p90Ms`. */
+export interface UsualCostView {
+  readonly runs: number;
+  readonly medianMs: number;
+  readonly p90Ms: number;
+}
+
 export interface QuoteView {
   readonly admitted: boolean;
   /** That would serve it, or refuse it. */
@@ -488,6 +495,8 @@ export interface QuoteView {
   readonly leaseMs: number;
   /** It could run for less than it declares. */
   readonly clipped: boolean;
+  /** GPU milliseconds that its function's last runs cost; null where it never ran, or would be refused. */
+  readonly usual: UsualCostView | null;
   /** The account that would pay; null where it would be refused. */
   readonly paidBy: string | null;
   /** What of the hold would be credits. */

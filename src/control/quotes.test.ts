@@ -21,7 +21,8 @@ test("a quote is of the pool where the Space's replicas are, however much shorte
   const { state, now } = twoPools();
   const asked = { space: "demo/app", declaredMs: durationMs(1_000) };
   const quoteOn = (...nodes: string[]) =>
-    quoteView(state, new Set(nodes), { account: "alice", tier: "free" }, asked, now)?.view;
+    quoteView(state, new Map(nodes.map((node) => [node, "rel_1"])), { account: "alice", tier: "free" }, asked, now)
+      ?.view;
 
   const there = quoteOn("n2");
   assert.deepEqual([there?.pool, there?.admitted, there?.waiting?.of], ["fast", true, 2]);
@@ -41,7 +42,7 @@ test("what limits a call is told with it: its account's, its Space's, the owner'
   const asked = { space: "alice/demo", declaredMs: durationMs(1_000) };
   const told = (payer: Partial<Payer>): Record<string, string> => {
     const { limits } =
-      quoteView(made.state, new Set(["n1"]), { account: "vera", tier: "free", ...payer }, asked, made.now) ??
+      quoteView(made.state, new Map([["n1", "rel_1"]]), { account: "vera", tier: "free", ...payer }, asked, made.now) ??
       assert.fail("a node is there");
     return rateLimitFields(callLimits(limits, made.now));
   };
@@ -70,8 +71,35 @@ test("a quote for a visitor's token is refused where the token's cap would refus
   made.schedule("c_1", { request: "q_1" });
   const asked = { space: "alice/demo", declaredMs: durationMs(1_000) };
   const refusedFor = (payer: Partial<Payer>): string | undefined =>
-    quoteView(made.state, new Set(), { account: "alice", tier: "free", ...payer }, asked, made.now)?.view.refused?.code;
+    quoteView(made.state, new Map(), { account: "alice", tier: "free", ...payer }, asked, made.now)?.view.refused?.code;
   assert.equal(refusedFor({ request: "q_1" }), "gpu/token-cap");
   assert.equal(refusedFor({ request: "q_2", root: "q_1" }), "gpu/token-cap");
   assert.equal(refusedFor({ request: "q_2" }), undefined);
+});
+
+test("a quote knows what the function's runs cost, and cuts its lease as the call's would be, by the release that runs", () => {
+  const made = ledger([card(0)]);
+  const declared = seconds(60);
+  for (const [n, usedMs] of [9_000, 3_000, 5_000].entries()) {
+    made.schedule(`c_${n}`, { declaredMs: declared, endpoint: null });
+    made.attach(`c_${n}`);
+    made.end(`c_${n}`, usedMs);
+  }
+  made.schedule("spent", { declaredMs: seconds(280) });
+  made.attach("spent");
+  made.end("spent", 263_000); // 20 s are left
+  const quoted = (release: string, more: { readonly size?: "xlarge"; readonly endpoint?: string } = {}) => {
+    const asked = { space: "demo/app", declaredMs: declared, ...more };
+    const payer = { account: "alice", tier: "free" } as const;
+    const { view } = quoteView(made.state, new Map([["n1", release]]), payer, asked, made.now) ?? assert.fail("a node");
+    return view;
+  };
+  const usual = { runs: 3, medianMs: 5_000, p90Ms: 9_000 };
+  const { admitted, clipped, leaseMs, usual: told } = quoted("rel_1");
+  assert.deepEqual([admitted, clipped, leaseMs, told], [true, true, 20_000, usual]);
+  assert.deepEqual(quoted("rel_1", { endpoint: "/run" }).usual, usual, "calls are not told apart by it");
+  const unknown = quoted("rel_2");
+  assert.deepEqual([unknown.refused?.code, unknown.usual], ["gpu/quota-exceeded", null], "half of 60 s is not left");
+  const call = made.schedule("c_9", { declaredMs: declared, endpoint: null });
+  assert.ok(call.stage === "granted" && call.clipped && call.lease.leaseMs === 20_000, JSON.stringify(call));
 });

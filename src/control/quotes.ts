@@ -2,6 +2,7 @@
 import type { QuoteRequest, QuoteView } from "../contract/api.ts";
 import type { CallTerms, TierName } from "../core/model.ts";
 import { waitingOn } from "../core/bays.ts";
+import { functionOf } from "../core/history.ts";
 import { limitsOf } from "../core/limits.ts";
 import type { CallLimits } from "../core/limits.ts";
 import { quoteOf } from "../core/quote.ts";
@@ -35,30 +36,34 @@ export type AppsPayer =
   | null;
 
 /**
- * On the node of `nodes`, those of the Space's replicas, where fewest wait; where none of them is there, on any. Undefined
- * where no node is there.
+ * On the node of `releases`, those of the Space's replicas by their nodes, where fewest wait; where none of them is there, on any.
+ * Undefined where no node is there.
  */
 export function quoteView(
   state: State,
-  nodes: ReadonlySet<string>,
+  releases: ReadonlyMap<string, string>,
   payer: Payer,
   request: QuoteRequest,
   now: Instant,
 ): Quoted | undefined {
-  const node = shortestQueue(state, nodes) ?? shortestQueue(state);
+  const node = shortestQueue(state, releases) ?? shortestQueue(state);
   if (node === undefined) return undefined;
-  const terms = termsOn(node, payer, request);
+  const release = releases.get(node.name) ?? "";
+  const named = termsOn(node, release, payer, request);
+  // What has run is known by its endpoint only where calls were told apart by that.
+  const terms = state.functions.has(functionOf(named)) ? named : { ...named, endpoint: null };
   const view = quoteOn(state, terms, now);
   return { view, limits: limitsOf(state, view.pool, terms, now) };
 }
 
 function termsOn(
   { name: node, pool }: NodeState,
+  release: string,
   { account, tier, request = null, root }: Payer,
   { space, declaredMs, size = "large", endpoint }: QuoteRequest,
 ): CallTerms {
   return {
-    ...{ call: "", release: "", replica: "", task: "", request, billedBy: "token" },
+    ...{ call: "", release, replica: "", task: "", request, billedBy: "token" },
     ...(root !== undefined && { root }),
     ...{ account, tier, space, node, pool, endpoint: endpoint ?? null, size },
     declaredMs: durationMs(declaredMs),
@@ -67,7 +72,8 @@ function termsOn(
 
 function quoteOn(state: State, terms: CallTerms, now: Instant): QuoteView {
   const quote = quoteOf(state, terms, now);
-  const none = { heldMs: 0, leaseMs: 0, clipped: false, paidBy: null, creditsMs: 0, waiting: null, index: state.index };
+  const cost = { heldMs: 0, leaseMs: 0, clipped: false, usual: null, paidBy: null, creditsMs: 0 };
+  const none = { ...cost, waiting: null, index: state.index };
   switch (quote.kind) {
     case "refused": {
       const { pool, routed, refusal } = quote;
@@ -79,17 +85,17 @@ function quoteOn(state: State, terms: CallTerms, now: Instant): QuoteView {
       return { admitted: false, pool: terms.pool, ...none, passed: [], refused: { code, says } };
     }
     case "admitted": {
-      const { heldMs, leaseMs, clipped, paidBy, creditsMs, place, pool, routed } = quote;
+      const { heldMs, leaseMs, clipped, usual, paidBy, creditsMs, place, pool, routed } = quote;
       const waiting = place && waitingView(place);
-      const cost = { heldMs, leaseMs, clipped, paidBy, creditsMs };
+      const told = { heldMs, leaseMs, clipped, usual, paidBy, creditsMs };
       const passed = (routed?.passed ?? []).map(passedPool);
-      return { admitted: true, pool, ...cost, waiting, passed, refused: null, index: state.index };
+      return { admitted: true, pool, ...told, waiting, passed, refused: null, index: state.index };
     }
   }
 }
 
 /** The node where fewest wait, of those that are named, or of all. */
-function shortestQueue(state: State, named?: ReadonlySet<string>): NodeState | undefined {
+function shortestQueue(state: State, named?: ReadonlyMap<string, string>): NodeState | undefined {
   const nodes = [...state.nodes.values()].filter(({ name, stage }) => stage === "up" && (named?.has(name) ?? true));
   return nodes.toSorted((a, b) => waitingOn(a) - waitingOn(b))[0];
 }

@@ -364,8 +364,8 @@ export class Server {
   /** What a call of the payer's would meet now, where the Space's replicas are; undefined where no node is there. */
   async quote(payer: Payer, request: QuoteRequest): Promise<Quoted | undefined> {
     const { engine, replicas } = this.#parts;
-    const nodes = new Set(replicas.livingOf(request.space).map(({ node }) => node));
-    return engine.read((state, now) => quoteView(state, nodes, payer, request, now));
+    const releases = new Map(replicas.livingOf(request.space).map(({ node, status }) => [node, status.release]));
+    return engine.read((state, now) => quoteView(state, releases, payer, request, now));
   }
 
   get appsDomain(): string {

@@ -10,7 +10,7 @@ describe("a quote", () => {
     const it = ledger([card(0)]);
     const before = stateHashInput(it.state);
     const quote = quoteOf(it.state, terms("c1", { declaredMs: seconds(10), size: "xlarge" }), it.now);
-    const cost = { heldMs: 20_000, leaseMs: 10_000, clipped: false, paidBy: "alice", creditsMs: 0 };
+    const cost = { heldMs: 20_000, leaseMs: 10_000, clipped: false, usual: null, paidBy: "alice", creditsMs: 0 };
     assert.deepEqual(quote, { kind: "admitted", ...cost, place: null, pool: "main", routed: null });
     assert.equal(stateHashInput(it.state), before);
   });

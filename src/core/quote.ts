@@ -1,10 +1,12 @@
 /** What a call would cost and meet if it came now. Asks the function that would decide on it, and records nothing. */
 import type { DurationMs, Instant } from "../stdx/time.ts";
 import { sumOf } from "./allowances.ts";
-import { gpuMs } from "./amounts.ts";
+import { costOf, gpuMs } from "./amounts.ts";
 import type { GpuMs } from "./amounts.ts";
 import { decide } from "./decide.ts";
 import type { AccountId, CallTerms, CommandRefusal, Event, Misfit, PoolName, Refusal } from "./model.ts";
+import { functionOf, median, p90 } from "./history.ts";
+import { sizeFactors } from "./policy.ts";
 import type { Routed } from "./routes.ts";
 import type { Place } from "./queue.ts";
 import { poolOfCall } from "./routing.ts";
@@ -17,6 +19,8 @@ export type Quote =
       readonly heldMs: GpuMs;
       readonly leaseMs: DurationMs;
       readonly clipped: boolean;
+      /** What its function's runs cost before; null where it never ran. */
+      readonly usual: UsualCost | null;
       /** The account that would pay, and what of the hold its credits would be. */
       readonly paidBy: AccountId;
       readonly creditsMs: GpuMs;
@@ -30,6 +34,14 @@ export type Quote =
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly pool: PoolName; readonly routed: Routed | null }
   /** Its terms can't be: its node or pool is not there, or an amount is not exact. */
   | { readonly kind: "impossible"; readonly why: CommandRefusal };
+
+/** Of the function's last runs that ended by themselves. */
+export interface UsualCost {
+  readonly runs: number;
+  /** As much as half of them cost at most, and nine in ten of them: no more than the call would hold. */
+  readonly medianMs: GpuMs;
+  readonly p90Ms: GpuMs;
+}
 
 /** Of a call that is not known yet; one that is known has been decided on. */
 export function quoteOf(state: State, terms: CallTerms, now: Instant, misfit?: Misfit): Quote {
@@ -47,11 +59,20 @@ export function quoteOf(state: State, terms: CallTerms, now: Instant, misfit?: M
     heldMs,
     leaseMs,
     clipped,
+    usual: usualCost(state, terms, heldMs),
     ...funding,
     place: eventOf(decision.events, "call-queued") ?? null,
     pool: poolOfCall(admitted),
     routed: admitted.routed ?? null,
   };
+}
+
+function usualCost(state: State, terms: CallTerms, heldMs: GpuMs): UsualCost | null {
+  const runs = state.functions.get(functionOf(terms));
+  if (runs === undefined) return null;
+  const factor = sizeFactors[terms.size];
+  const cost = (length: DurationMs): GpuMs => gpuMs(Math.min(costOf(length, factor), heldMs));
+  return { runs: runs.inOrder.length, medianMs: cost(median(runs)), p90Ms: cost(p90(runs)) };
 }
 
 function eventOf<Type extends Event["type"]>(events: readonly Event[], type: Type) {

@@ -217,6 +217,7 @@ test("a quote says what would be held and when it would start, or what would sto
     heldMs: 40_000,
     leaseMs: 20_000,
     clipped: true,
+    usual: null,
     paidBy: "alice",
     creditsMs: 15_000,
     waiting: null,
@@ -231,6 +232,14 @@ test("a quote says what would be held and when it would start, or what would sto
   assert.equal(
     drawQuote(quote),
     "It would hold 40 s and could run for 20 s, less than it declares. alice would pay, 15 s of it with credits. It would start at once.\n",
+  );
+  assert.match(
+    drawQuote({ ...quote, usual: { runs: 1, medianMs: 400, p90Ms: 400 } }),
+    /less than it declares\. It usually costs 0\.4 s \(its one run\)\. alice would pay/,
+  );
+  assert.match(
+    drawQuote({ ...quote, usual: { runs: 32, medianMs: 3_000, p90Ms: 9_000 } }),
+    / It usually costs 3 s \(half of 32 runs at most\)\. /,
   );
   const refused = { code: "gpu/quota-exceeded", says: "Too little is left." };
   assert.equal(

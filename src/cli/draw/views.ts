@@ -101,12 +101,15 @@ function countsSay({ runs, runsMax, calls, callsMax }: QuotaView): string {
 }
 
 export function drawQuote(quote: QuoteView): string {
-  const { admitted, pool, heldMs, leaseMs, clipped, paidBy, creditsMs, waiting, passed, refused } = quote;
+  const { admitted, pool, heldMs, leaseMs, clipped, usual, paidBy, creditsMs, waiting, passed, refused } = quote;
   if (!admitted || refused) return `It would be refused (${refused?.code ?? "unknown"}): ${refused?.says ?? ""}\n`;
   const over = passed.length === 0 ? "" : ` Pool ${pool} would serve it, since ${passedSay(passed)}.`;
   const cut = clipped ? ", less than it declares" : "";
+  const before = usual
+    ? ` It usually costs ${secondsOf(usual.medianMs)} (${usual.runs === 1 ? "its one run" : `half of ${usual.runs} runs at most`}).`
+    : "";
   const starts = waiting === null ? "It would start at once." : waiting.says;
-  return `It would hold ${secondsOf(heldMs)} and could run for ${secondsOf(leaseMs)}${cut}. ${paidBy ?? "Its account"} would pay${creditsMs > 0 ? `, ${secondsOf(creditsMs)} of it with credits` : ""}. ${starts}${over}\n`;
+  return `It would hold ${secondsOf(heldMs)} and could run for ${secondsOf(leaseMs)}${cut}.${before} ${paidBy ?? "Its account"} would pay${creditsMs > 0 ? `, ${secondsOf(creditsMs)} of it with credits` : ""}. ${starts}${over}\n`;
 }
 
 export function drawTiers(paper: Paper, tiers: readonly TierView[]): string {

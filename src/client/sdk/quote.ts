@@ -37,6 +37,6 @@ export async function askQuote(
 
 /** What it would meet where no platform is. */
 export function localQuote(durationSeconds: number): Quote {
-  const asked = { admitted: true, heldMs: 0, leaseMs: durationSeconds * 1000, clipped: false };
+  const asked = { admitted: true, heldMs: 0, leaseMs: durationSeconds * 1000, clipped: false, usual: null };
   return { ...asked, pool: "", passed: [], waiting: null, refused: null };
 }

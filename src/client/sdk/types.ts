@@ -67,6 +67,8 @@ export interface Quote {
   readonly leaseMs: number;
   /** It could run for less than it declares. */
   readonly clipped: boolean;
+  /** GPU milliseconds that its last runs cost, half of them at most `medianMs`, nine in ten `p90Ms`; null where it never ran. */
+  readonly usual: { readonly runs: number; readonly medianMs: number; readonly p90Ms: number } | null;
   /** Its place in the queue; null where it would begin at once, or be refused. */
   readonly waiting: Waiting | null;
   /** What would stop it. */
