@@ -143,7 +143,6 @@ export const mutantsOfNodes: readonly Mutant[] = [
     "const wide = nodeDrains(drains, { name: node, pool });",
     'const wide = nodeDrains(drains, { name: node, pool: pool && "main" });',
   ),
-
   m(
     "drain-of-a-node-keeps-no-card",
     "A drain of a node is not looked at: its cards go on being granted.",
