@@ -583,6 +583,31 @@ describe("EvidenceStore", () => {
     assert.equal(told.sentence, "The app answered 200 in 21 ms.");
   });
 
+  test("what starts took is read by the builds whose releases were started: the newest, and those alone that say it", async () => {
+    const at = folder();
+    const agent = await spoolIn(at, { name: "agent-n1" });
+    const start = (replica: string, build: string, facts: Draft["facts"]): void => {
+      agent.write({ work: replica, hop: "replica.start", mark: "took", facts: { space: "alice/demo", link: build } });
+      agent.write({ work: replica, hop: "replica.ready", mark: "done", facts });
+      now += 1_000;
+    };
+    for (let n = 1; n <= 11; n += 1)
+      start(`p_${n}`, n % 2 === 0 ? "b_1" : "b_2", { tookMs: 9, stages: { healthy: n } });
+    start("p_20", "b_1", { tookMs: 9 });
+    start("p_21", "b_3", { tookMs: 9, stages: { healthy: 99 } });
+    agent.write({ work: "p_22", hop: "replica.start", mark: "took", facts: { link: "b_1" } });
+    agent.write({ work: "p_22", hop: "replica.ready", mark: "failed", facts: { stages: { healthy: 77 } } });
+    await agent.sync();
+    const store = await storeIn(at);
+    await drain(openShipper({ folder: at }), (batch) => store.ingest(batch));
+    const times = async (...builds: readonly string[]) =>
+      (await store.earlierStarts(builds)).map(({ healthy }) => healthy);
+    assert.deepEqual(await times("b_1", "b_2"), [3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    assert.deepEqual(await times("b_1"), [2, 4, 6, 8, 10]);
+    assert.deepEqual(await times("b_9"), []);
+    assert.deepEqual(await times(), []);
+  });
+
   test("a request whose replica's shim died is explained by the replica's own record", async () => {
     const at = folder();
     const edge = await spoolIn(at);

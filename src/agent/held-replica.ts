@@ -20,6 +20,9 @@ export interface Held {
   stopGraceMs: number;
   lostLinks: number;
   timer: NodeJS.Timeout | undefined;
+  /** When it was begun, on the monotonic clock, and how long after that its start came how far. */
+  launchedAt: number | undefined;
+  readonly reached: { started?: number; listening?: number };
   /** Its app listened, or it was found after a restart of the agent and nobody knows. */
   wasReady: boolean;
   /** The server has taken in its end. */
@@ -45,6 +48,8 @@ export function emptyHeld(folder: string, spec: ReplicaSpec | null, status: Repl
     stopGraceMs: 0,
     lostLinks: 0,
     timer: undefined,
+    launchedAt: undefined,
+    reached: {},
     wasReady: spec === null,
     settled: false,
     meter: [],

@@ -230,6 +230,7 @@ export class ReplicaSet {
     const { launcher, releases, emitter } = this.#options;
     const spec = held.spec as ReplicaSpec;
     held.state = "launching";
+    held.launchedAt = this.#options.clock.monotonic();
     try {
       const release = await releases.release(spec.release);
       if (!release) return this.#neverStarted(held, `release ${spec.release} is not on this node`);
@@ -293,13 +294,21 @@ export class ReplicaSet {
   #takeStatus(held: Held, status: ReplicaStatus): void {
     if (held.state === "dead") return;
     const before = held.status;
-    const changed = before.phase !== status.phase || before.socket !== status.socket || before.frozen !== status.frozen;
+    const changed =
+      before.phase !== status.phase ||
+      before.socket !== status.socket ||
+      before.frozen !== status.frozen ||
+      before.came !== status.came;
+    const sinceMs = held.launchedAt === undefined ? undefined : this.#options.clock.monotonic() - held.launchedAt;
+    if (status.came !== undefined && sinceMs !== undefined) held.reached[status.came] ??= sinceMs;
     held.status = { ...status, ...(before.previous === undefined ? {} : { previous: before.previous }) };
     if (isEnd(status)) return this.#end(held);
     if (before.phase === "starting" && status.phase === "ready") {
       held.wasReady = true;
       this.#entry(held, "replica.ready", "done", {
         tookMs: Math.max(0, this.#options.clock.wall() - status.startedAt),
+        // Of one that is found again by another agent it is not known when it was begun.
+        ...(sinceMs !== undefined && { stages: { listening: sinceMs, ...held.reached, healthy: sinceMs } }),
       });
     }
     if (changed) this.#tell(held);

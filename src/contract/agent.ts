@@ -92,6 +92,8 @@ export interface ReplicaStatus {
   /** Where the edge connects: a unix socket of the shim (see runtime/preamble.ts); null until there is one. */
   readonly socket: string | null;
   readonly startedAt: number;
+  /** While it starts, the last of its stages. Absent: its app's process is not there yet, or its shim is of a version that does not say. */
+  readonly came?: "started" | "listening";
   /** What limits it; absent where nothing does, and for a static Space. */
   readonly limits?: ReplicaLimits;
   /** Present while the app is frozen: it keeps its memory and gets no processor. Only of one that is `ready`. */

@@ -360,6 +360,7 @@ export class ControlWorld implements AsyncDisposable {
       }),
       domains: this.domains,
       spacePorts: null,
+      earlierStarts: async () => [],
       releasesKept: kept.releases,
     });
     this.retention = new Retention({

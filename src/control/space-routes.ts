@@ -5,6 +5,7 @@ import type { Replicas } from "./replicas.ts";
 import { limitsOf } from "./space-settings.ts";
 import type { KnownSpace, SpaceKeeper } from "./space-keeper.ts";
 import { codeOf, publicSays } from "./space-views.ts";
+import type { Starts } from "./starts.ts";
 
 /** A client that is told to come again, while a Space starts. */
 const startingRetryMs = 2_000;
@@ -12,10 +13,12 @@ const startingRetryMs = 2_000;
 export class SpaceRoutes {
   readonly #replicas: Replicas;
   readonly #keeper: SpaceKeeper;
+  readonly #starts: Pick<Starts, "waking">;
 
-  constructor(replicas: Replicas, keeper: SpaceKeeper) {
+  constructor(replicas: Replicas, keeper: SpaceKeeper, starts: Pick<Starts, "waking">) {
     this.#replicas = replicas;
     this.#keeper = keeper;
+    this.#starts = starts;
   }
 
   of(known: KnownSpace): SpaceRoute {
@@ -28,7 +31,7 @@ export class SpaceRoutes {
     const isHeldDown = name === "stopping" || name === "paused" || isAskedDown(space.state);
     const replicas = isHeldDown ? [] : this.answering(known);
     if (replicas.length > 0) return { ...of, state: { kind: "running", replicas } };
-    if (name === "waking") return { ...of, state: { kind: "asleep" } };
+    if (name === "waking") return { ...of, state: { kind: "asleep", waking: this.#starts.waking(space) } };
     return this.down(known, null, publicSays(space.state));
   }
 

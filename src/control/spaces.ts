@@ -5,6 +5,7 @@
 import type { ReplicaStatus } from "../contract/agent.ts";
 import type { OwnerSettings, ReleaseView, SpaceEventView, SpaceView } from "../contract/api.ts";
 import type { HubRuntime, HubSpace } from "../contract/hub.ts";
+import type { StartTimes } from "../contract/starts.ts";
 import type { Page } from "../catalog/page.ts";
 import type { BuildRow, ReleaseRow } from "../catalog/builds.ts";
 import type { SpaceRow } from "../catalog/spaces.ts";
@@ -26,6 +27,7 @@ import type { KeeperPorts, KnownSpace } from "./space-keeper.ts";
 import type { SpacePorts } from "./space-ports.ts";
 import { SpaceRoutes } from "./space-routes.ts";
 import { eventView, publicSays, stageOf, standingView } from "./space-views.ts";
+import { Starts } from "./starts.ts";
 import { Wakes } from "./wakes.ts";
 
 export interface SpacesPorts extends KeeperPorts {
@@ -37,6 +39,8 @@ export interface SpacesPorts extends KeeperPorts {
   readonly domains: Pick<Domains, "spaceOf" | "namesOf" | "urlsOf">;
   /** Gives and opens the Spaces' own ports; null where they are told apart by names. */
   readonly spacePorts: SpacePorts | null;
+  /** How long the newest starts of what these builds made took, the newest last. */
+  earlierStarts(builds: readonly string[]): Promise<readonly StartTimes[]>;
   /** How many releases of a Space are kept beside what runs. */
   readonly releasesKept: number;
 }
@@ -62,6 +66,8 @@ type PlainWish = Extract<Command, { type: "resume" | "stop" }>["type"];
 
 /** Longer sentences of people are cut: they are shown wherever the Space is. */
 const whyMax = 300;
+/** Builds whose starts tell how long one usually takes. */
+const buildsOfStarts = 5;
 
 export class Spaces {
   readonly #ports: SpacesPorts;
@@ -70,13 +76,15 @@ export class Spaces {
   readonly #byHost = new Map<string, KnownSpace>();
   readonly #routes: SpaceRoutes;
   readonly #wakes = new Wakes();
+  readonly #starts: Starts;
   /** There is an edge that can open addresses. */
   #isListening = false;
 
   constructor(ports: SpacesPorts) {
     this.#ports = ports;
     this.#keeper = new SpaceKeeper(ports, (known) => this.#onMoved(known));
-    this.#routes = new SpaceRoutes(ports.replicas, this.#keeper);
+    this.#starts = new Starts((id) => this.#earlierStarts(id), ports.onFailure);
+    this.#routes = new SpaceRoutes(ports.replicas, this.#keeper, this.#starts);
   }
 
   /** Reads the Spaces of the catalog: before anybody can ask for one, who would be told that there is none. */
@@ -166,6 +174,7 @@ export class Spaces {
     await catalog.spaces.remove(id, clock.wall());
     await beside();
     this.#byId.delete(id);
+    this.#starts.forget(id);
     for (const host of [...this.#hostsOf(known.row), ...(known.row.port === null ? [] : [portName(known.row.port)])])
       this.#byHost.delete(host);
     await this.#keeper.settled(known);
@@ -329,6 +338,7 @@ export class Spaces {
     if (!isLiving(status)) this.#keeper.orders.forget(status.replica);
     const known = this.#byId.get(status.space);
     if (!known) return this.#stopStray(status);
+    this.#starts.heard(known.space, status, this.#keeper.now);
     await this.#keeper.settled(known);
   }
 
@@ -491,8 +501,16 @@ export class Spaces {
 
   /** The Space moved, or was looked at: what waits for it is told. */
   #onMoved(known: KnownSpace): void {
+    const wokeMs = this.#starts.moved(known.space, this.#keeper.now);
     const route = this.#routes.of(known);
-    if (route.state.kind !== "asleep") this.#wakes.settle(route);
+    const { state } = route;
+    if (state.kind === "asleep") return;
+    this.#wakes.settle(state.kind === "running" ? { ...route, state: { ...state, wokeMs } } : route);
+  }
+
+  async #earlierStarts(id: string): Promise<readonly StartTimes[]> {
+    const builds = await this.#ports.catalog.builds.list(id, buildsOfStarts);
+    return this.#ports.earlierStarts(builds.map((build) => build.id));
   }
 
   #runtime(known: KnownSpace): HubRuntime {

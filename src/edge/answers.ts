@@ -4,9 +4,10 @@ import type { Socket } from "node:net";
 
 import type { ProxyError } from "../contract/proxy-status.ts";
 import type { Code } from "../evidence/codes.ts";
-import type { Break } from "../http/page.ts";
+import type { Break, Certainty } from "../http/page.ts";
 import { problemOf, proxyErrorOf } from "../http/problem.ts";
 import { writeProblem } from "../http/reply.ts";
+import type { ProblemReply } from "../http/reply.ts";
 import { accountField } from "./account-field.ts";
 import type { EdgeContext } from "./context.ts";
 import { drainMaxBytes } from "./limits.ts";
@@ -25,6 +26,8 @@ export interface OwnAnswer {
   /** Where HTTP has a narrower status than the code's. */
   readonly status?: number | undefined;
   readonly close?: boolean | undefined;
+  /** Where it is not proved. */
+  readonly certainty?: Certainty | undefined;
   /** Where the `Proxy-Status` error type is narrower than the code's. */
   readonly error?: ProxyError | undefined;
 }
@@ -37,8 +40,13 @@ export function answerOwn(
   own: OwnAnswer,
 ): void {
   if (response.headersSent) return breakOff(request, response);
+  writeProblem(request, response, ownReply(context, own));
+  if (!request.complete) drain(request);
+}
+
+export function ownReply(context: EdgeContext, own: OwnAnswer): ProblemReply {
   const { work, code, detail, status, retryAfterMs } = own;
-  writeProblem(request, response, {
+  return {
     problem: problemOf(code, {
       waybill: work,
       explain: context.explainUrl(work),
@@ -47,14 +55,14 @@ export function answerOwn(
     }),
     proxy: { deployment: context.deploymentName, error: own.error ?? proxyErrorOf(code) },
     stoppedAt: own.stoppedAt,
+    certainty: own.certainty,
     headers: {
       ...{ "x-request-id": own.requestId, "x-waybill-id": work },
       ...(own.account !== undefined && { [accountField]: own.account }),
     },
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     close: own.close === true,
-  });
-  if (!request.complete) drain(request);
+  };
 }
 
 /** Ends an answer that has begun so that its reader knows: where only the connection's end would end it, that has to be a reset. */

@@ -14,7 +14,7 @@ import { accountFieldOf } from "./account-field.ts";
 import { Admission, stopsAt } from "./admission.ts";
 import { reuseOf, storyOf, versionOf } from "./accepted.ts";
 import type { Accepted, UpgradeEnd } from "./accepted.ts";
-import { answerOwn, breakOff, drain, dropRest, type OwnAnswer } from "./answers.ts";
+import { answerOwn, breakOff, drain, dropRest, ownReply, type OwnAnswer } from "./answers.ts";
 import { ask } from "./ask.ts";
 import { blame, type Attempt, type Blamed } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
@@ -34,6 +34,9 @@ import {
   openEntriesAfterMs,
   timeSays,
   wakeRetryMs,
+  wakingMarginMs,
+  wakingPageAfterMs,
+  wakingStatus,
   type TimeOver,
 } from "./limits.ts";
 import type { CookieJar } from "./jar.ts";
@@ -41,7 +44,7 @@ import type { Origin } from "./origin.ts";
 import { Placing } from "./placing.ts";
 import type { Pool, Reuse, Waiter } from "./pool.ts";
 import { proxyErrorIn } from "./proxy-error.ts";
-import type { IdentityRefusal, Replica, SpaceRoute, Visitor } from "./ports.ts";
+import type { IdentityRefusal, Replica, SpaceRoute, Visitor, Waking } from "./ports.ts";
 import type { ResponseHead } from "./response.ts";
 import type { Screened } from "./screen.ts";
 import { routeRefusedDraft, wakeFailedDraft } from "./story.ts";
@@ -52,8 +55,9 @@ import { tunnel } from "./tunnel.ts";
 import type { Gone, Upstream, UpstreamUser } from "./upstream.ts";
 import { failureCode, isLineLost, tookNothing } from "./verdicts.ts";
 import type { Cause } from "./verdicts.ts";
+import { opensPage, WakingPage, wakingOf } from "./waking-page.ts";
 
-type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close" | "error">;
+type Manner = Pick<OwnAnswer, "detail" | "retryAfterMs" | "status" | "close" | "error" | "certainty">;
 
 export class Exchange implements UpstreamUser, Waiter {
   readonly work: string;
@@ -81,6 +85,8 @@ export class Exchange implements UpstreamUser, Waiter {
   #waking = false;
   /** Whoever wakes the Space is told by it that this request waits no more. */
   #wakeGone: AbortController | undefined;
+  /** What its visitor sees meanwhile. */
+  #page: WakingPage | undefined;
   /** Nothing more may happen to it: the outcome is decided and told, or being told. */
   #over = false;
   #tunnelled = false;
@@ -166,7 +172,7 @@ export class Exchange implements UpstreamUser, Waiter {
     if ("refused" in visitor) return this.#refuse(visitor.refused, stopsAt(visitor), { detail: visitor.detail });
     if (this.#context.isLoop(this.#screened.cdnLoop)) {
       const drafts = [routeRefusedDraft(this.#story, "route/loop", loopSays)];
-      return this.#refuse("route/loop", "edge", { detail: loopSays, drafts });
+      return this.#refuse("route/loop", "edge", { detail: loopSays, drafts, certainty: "likely" });
     }
     this.#context.directory.used(this.#route.space);
     this.#toRoute(visitor);
@@ -194,11 +200,40 @@ export class Exchange implements UpstreamUser, Waiter {
     const hop = route && hopTo(route);
     if (hop?.kind === "forward") {
       this.#story.wokenAt = this.#now;
-      return this.#onRoute(hop);
+      return this.#page === undefined ? this.#onRoute(hop) : this.#open(this.#page, hop.route);
     }
     const refused =
       hop?.kind === "refuse" ? hop : { code: "route/waking" as const, says: undefined, retryAfterMs: undefined };
     this.#notWoken(refused.code, refused.says, refused.retryAfterMs);
+  }
+
+  /** Held still: looked at every sweep. */
+  #holdOn(now: number): void {
+    const { limits } = this.#context;
+    const heldMs = now - (this.#story.wakeAt ?? now);
+    const waking = wakingOf(this.#context.directory.find(this.#asked));
+    if (this.#page !== undefined) this.#page.look(waking, now);
+    else if (heldMs > wakingPageAfterMs && this.#upgrade === undefined && opensPage(this.#request))
+      this.#show(waking, now);
+    // Who sees how it goes on may wait for as long as it may take.
+    const startMs = this.#page === undefined ? 0 : (waking?.withinMs ?? 0) + wakingMarginMs;
+    const withinMs = Math.max(limits.wakeWithinMs, startMs);
+    if (heldMs > withinMs) this.#notWoken("route/waking", `It was held for ${withinMs / 1000} s.`, wakeRetryMs);
+  }
+
+  #show(waking: Waking | undefined, now: number): void {
+    this.#story.pageAt = now;
+    this.#telling.pageShown();
+    const how = { retryAfterMs: wakeRetryMs, stoppedAt: "edge", status: wakingStatus } as const;
+    const reply = ownReply(this.#context, this.#own("route/waking", how));
+    this.#page = new WakingPage(this.#response, reply, { waking, now });
+  }
+
+  /** Its page asks for the app, by a request of its own. */
+  #open(page: WakingPage, { state }: SpaceRoute): void {
+    this.#finish();
+    this.#telling.pageOpened();
+    page.opens(state.kind === "running" ? state.wokeMs : undefined);
   }
 
   #notWoken(code: Code, says: string | undefined, retryAfterMs: number | undefined): void {
@@ -482,7 +517,7 @@ export class Exchange implements UpstreamUser, Waiter {
   #refuse(code: Code, stoppedAt: Break, how: Manner & { readonly drafts?: readonly Draft[] }): void {
     this.#abandon();
     this.#listener?.onBroken?.(code);
-    this.#telling.refused(code, how.status ?? codeRow(code).status, how.drafts);
+    this.#telling.refused(code, this.#statusOf(code, how.status), how.drafts);
     this.#answer(code, stoppedAt, how);
   }
 
@@ -549,7 +584,10 @@ export class Exchange implements UpstreamUser, Waiter {
     const error = proxyErrorIn(code, told.cause, begun);
     this.#listener?.onBroken?.(code);
     this.#telling.failed(hop, code, { ...told, error });
-    if (this.#story.status === undefined) this.#answer(code, cause.kind === "node-away" ? "edge" : "app", { error });
+    // A shim that did not answer is asked again by whoever reads the evidence.
+    const certainty = told.asked === undefined || told.asked.kind === "answer" ? "proved" : "open";
+    if (this.#story.status === undefined)
+      this.#answer(code, cause.kind === "node-away" ? "edge" : "app", { error, certainty });
     else breakOff(this.#request, this.#response);
   }
 
@@ -584,10 +622,20 @@ export class Exchange implements UpstreamUser, Waiter {
 
   #answer(code: Code, stoppedAt: Break, how: Manner): void {
     if (this.#admission.isUntold(this.#story.visitor)) return this.#admission.turnAway(code, how.detail);
+    const own = this.#own(code, { ...how, stoppedAt, status: this.#statusOf(code, how.status) });
+    if (this.#page !== undefined) return this.#page.fails(ownReply(this.#context, own));
+    answerOwn(this.#context, this.#request, this.#response, own);
+  }
+
+  #own(code: Code, how: Manner & Pick<OwnAnswer, "stoppedAt">): OwnAnswer {
     const close = how.close === true || this.#upgrade !== undefined;
     const account = accountFieldOf(this.#story.visitor);
-    const own = { ...how, work: this.work, requestId: this.#requestId, account, code, stoppedAt, close };
-    answerOwn(this.#context, this.#request, this.#response, own);
+    return { ...how, work: this.work, requestId: this.#requestId, account, code, close };
+  }
+
+  /** Where a page is shown, what its visitor has read already. */
+  #statusOf(code: Code, narrower?: number): number {
+    return this.#page === undefined ? (narrower ?? codeRow(code).status) : wakingStatus;
   }
 
   /** Looked at every sweep: what waited too long, and what has been open long enough to be written down. */
@@ -600,8 +648,7 @@ export class Exchange implements UpstreamUser, Waiter {
     again?.then((gone) => gone && !this.#over && this.#cutOff(gone.refused, gone.detail), this.#onBug.bind(this));
     const quiet = now - this.#progressAt;
     if (this.#readingSince !== undefined && now - this.#readingSince > earlyBodyWithinMs) this.#placing.early?.stop();
-    if (this.#waking && now - (this.#story.wakeAt ?? now) > limits.wakeWithinMs)
-      return this.#notWoken("route/waking", `It was held for ${limits.wakeWithinMs / 1000} s.`, wakeRetryMs);
+    if (this.#waking) return this.#holdOn(now);
     if (this.#waiting && quiet > limits.connectWithinMs)
       return this.#failLater({ kind: "connect-timeout", full: true });
     const upstream = this.#upstream;
@@ -634,7 +681,7 @@ export class Exchange implements UpstreamUser, Waiter {
     const cut = this.#story.status !== undefined;
     this.#abandon();
     if (code !== "route/control-down") this.#listener?.onBroken?.(code);
-    this.#telling.cutOff(code, says);
+    this.#telling.cutOff(code, says, this.#statusOf(code));
     if (cut || this.#tunnelled) breakOff(this.#request, this.#response);
     else this.#answer(code, "edge", { detail: says, close: true });
     if (this.#tunnelled) this.#upgrade?.socket.destroy();

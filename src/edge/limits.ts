@@ -81,6 +81,16 @@ export const randomPoolBytes = 4_096;
 export const drainMaxBytes = 16 * 2 ** 20;
 /** What a visitor is told to wait before the next try, where a request was held for nothing. */
 export const wakeRetryMs = 5_000;
+/** A browser that waits so long for a Space to wake up is shown how far that has come; an app that was frozen is there long before. */
+export const wakingPageAfterMs = 1_000;
+/** Its status: sent before it is known how the start ends. */
+export const wakingStatus = 503;
+/** What such a page sends where nothing happens: proxies on the way end what is silent for 30 s and more. */
+export const wakingSignEveryMs = 15_000;
+/** Replicas whose end such a page tells of one by one. */
+export const wakingTriesShown = 3;
+/** The server tells how a start ends at its deadline; an edge that does not hear of it says so by itself so much later. */
+export const wakingMarginMs = 5_000;
 /** Requests of one connection that nobody has answered yet: clients that send ahead at all send a few. */
 export const pipelinedMax = 64;
 

@@ -1,5 +1,6 @@
 /** What the edge needs of its neighbours. `main` plugs them in; none of them may block or touch a disk on the way of a request. */
 import type { InsideCaller } from "../contract/egress.ts";
+import type { StartTimes } from "../contract/starts.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Instant } from "../stdx/time.ts";
 import type { VisitShown } from "./visit-cookie.ts";
@@ -35,10 +36,22 @@ export interface SpaceRoute {
   /** Whether the edge speaks through its Gradio streams; `full` where it is not said. */
   readonly messages?: "full" | "quiet" | "off" | undefined;
   readonly state:
-    | { readonly kind: "running"; readonly replicas: readonly Replica[] }
-    /** It answers when somebody asks for it: the request is held meanwhile. */
-    | { readonly kind: "asleep" }
+    /** `wokeMs`, as the answer to a wake: how long its start took. */
+    | { readonly kind: "running"; readonly replicas: readonly Replica[]; readonly wokeMs?: number | undefined }
+    /** It answers when somebody asks for it: the request is held meanwhile. `waking`: somebody has. */
+    | { readonly kind: "asleep"; readonly waking?: Waking | undefined }
     | { readonly kind: "down"; readonly code: Code; readonly says: string; readonly retryAfterMs?: number };
+}
+
+/** How a Space's start goes on. Times are milliseconds since it began. */
+export interface Waking {
+  readonly reached: StartTimes;
+  /** What earlier starts took; without what is not known yet. */
+  readonly usual: StartTimes;
+  /** Replicas of this start that ended, and that another one followed. */
+  readonly ended: number;
+  /** The time that it has; null: none of its own. */
+  readonly withinMs: number | null;
 }
 
 /** A name that no `Host` can have: what the directory calls a Space's own port. */

@@ -4,6 +4,7 @@ import type { ProxyError } from "../contract/proxy-status.ts";
 import type { Code } from "../evidence/codes.ts";
 import type { Draft, Facts, Hop, Json, Packed } from "../evidence/entry.ts";
 import type { Asked } from "./ask.ts";
+import { wakingStatus } from "./limits.ts";
 import type { IdentityRefusal, Visitor } from "./ports.ts";
 import type { Gone } from "./upstream.ts";
 
@@ -37,6 +38,8 @@ export interface Story {
   /** It was held since then, for its Space was asleep; and went on then. */
   wakeAt?: number;
   wokenAt?: number;
+  /** Its visitor was shown a page of that since then. */
+  pageAt?: number;
   connectedAt?: number;
   hand?: HandOver;
   /** The whole request was written. */
@@ -161,9 +164,22 @@ export function openingDrafts(story: Story): Draft[] {
     );
   }
   if (story.replica !== undefined) drafts.push(routedDraft(story));
-  if (story.wakeAt !== undefined && story.wokenAt !== undefined)
-    drafts.push(draft(story, "edge.wake", "done", { space: story.space ?? null, ms: story.wokenAt - story.wakeAt }));
-  return drafts;
+  return [...drafts, ...wokenDraft(story)];
+}
+
+/** Its Space woke up while it was held. */
+export function wokenDraft(story: Story): readonly Draft[] {
+  const { wakeAt, wokenAt, space = null } = story;
+  if (wakeAt === undefined || wokenAt === undefined) return [];
+  return [draft(story, "edge.wake", "done", { space, ms: wokenAt - wakeAt })];
+}
+
+/** It is held, and its visitor gets the page that shows for what. */
+export function pageShownDraft(story: Story, now: number): Draft {
+  return draft(story, "edge.wake", "took", {
+    ...{ space: story.space ?? null, page: "waking", status: wakingStatus },
+    ms: now - (story.wakeAt ?? now),
+  });
 }
 
 /** Where it goes. */
@@ -256,6 +272,7 @@ export function deliverDraft(
     stages: stagesSoFar(story),
     ms: now - story.acceptedAt,
     ...(says === undefined ? {} : { says }),
+    ...(story.pageAt === undefined ? {} : { page: "waking", pageAfterMs: story.pageAt - story.acceptedAt }),
     ...story.said,
   });
 }

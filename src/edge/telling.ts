@@ -5,7 +5,18 @@ import { codeRow } from "../evidence/codes.ts";
 import type { Draft } from "../evidence/entry.ts";
 import type { Blamed } from "./blame.ts";
 import type { EdgeContext } from "./context.ts";
-import { deliverDraft, failedDraft, handedDraft, longEndDrafts, openingDrafts, packed, routedDraft } from "./story.ts";
+import { wakingStatus } from "./limits.ts";
+import {
+  deliverDraft,
+  failedDraft,
+  handedDraft,
+  longEndDrafts,
+  openingDrafts,
+  packed,
+  pageShownDraft,
+  routedDraft,
+  wokenDraft,
+} from "./story.ts";
 import type { Story } from "./story.ts";
 
 type Why = Pick<Blamed, "cause" | "asked"> & { readonly error: ProxyError };
@@ -32,6 +43,20 @@ export class Telling {
     this.#write([...this.#openings(), ...this.#closedHandOver()]);
   }
 
+  /** Its visitor gets a page of ours that shows how its Space wakes up. */
+  pageShown(): void {
+    this.#write([...this.#openings(), pageShownDraft(this.#story, this.now)]);
+    this.#story.opened = true;
+  }
+
+  /** Its Space is awake, and that page asks for the app. */
+  pageOpened(): void {
+    this.#write([
+      ...wokenDraft(this.#story),
+      deliverDraft(this.#story, "done", this.now, { status: wakingStatus, answeredBy: "edge" }),
+    ]);
+  }
+
   /** It goes to another replica, and entries of the first one are written already. */
   moved(): void {
     if (this.#story.opened) this.#write([routedDraft(this.#story)]);
@@ -49,8 +74,9 @@ export class Telling {
   }
 
   visitorLeft(): void {
-    const status = this.#story.status ?? null;
-    const answeredBy = status === null ? null : "app";
+    const { pageAt } = this.#story;
+    const status = this.#story.status ?? (pageAt === undefined ? null : wakingStatus);
+    const answeredBy = status === null ? null : pageAt === undefined ? "app" : "edge";
     this.cameSoFar();
     this.#write([deliverDraft(this.#story, "failed", this.now, { code: "route/visitor-left", status, answeredBy })]);
   }
@@ -73,9 +99,9 @@ export class Telling {
   }
 
   /** Ended in the middle of it by the edge: it closes, or a time is over. */
-  cutOff(code: Code, says: string | undefined): void {
+  cutOff(code: Code, says: string | undefined, ownStatus: number): void {
     this.cameSoFar();
-    this.#write([this.#ended(code, codeRow(code).status, says)]);
+    this.#write([this.#ended(code, ownStatus, says)]);
   }
 
   get now(): number {

@@ -4,8 +4,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Problem } from "../contract/problem.ts";
 import type { ProxyError } from "../contract/proxy-status.ts";
 import { prefersHtml } from "./accept.ts";
-import { pagePolicy, problemPage } from "./page.ts";
-import type { Break } from "./page.ts";
+import { pagePolicy, problemPage, verdictHtml } from "./page.ts";
+import type { Break, Certainty, PageFacts } from "./page.ts";
 import { serializeProxyStatus } from "./proxy-status.ts";
 
 export interface ProblemReply {
@@ -14,6 +14,8 @@ export interface ProblemReply {
   readonly proxy?: { readonly deployment: string; readonly error: ProxyError; readonly receivedStatus?: number };
   /** Where the work stopped, for the page; the edge unless said. */
   readonly stoppedAt?: Break;
+  /** For the page; proved unless said. */
+  readonly certainty?: Certainty | undefined;
   /** Rounded up to whole seconds; without it 429 and 503 say {@link retryAfterDefaultSeconds}. */
   readonly retryAfterMs?: number;
   /** More headers, lower-case names. */
@@ -36,6 +38,16 @@ export function writeProblem(
   response.end(request.method === "HEAD" ? undefined : bytes);
 }
 
+/** The head of an answer that is a page, whose bytes come as things happen. */
+export function writePageHead(response: ServerResponse, reply: ProblemReply): void {
+  response.writeHead(reply.problem.status, headersOf(reply, { html: true, retryAfter: retryAfterSeconds(reply) }));
+}
+
+/** What stands below the sentence of a problem, where a page has begun already. */
+export function verdictOf(reply: ProblemReply): string {
+  return verdictHtml(reply.problem, pageFactsOf(reply));
+}
+
 /** The same answer as raw bytes of a whole HTTP/1.1 response, for a connection whose request could not be parsed. Closes it. */
 export function rawProblem(reply: ProblemReply, reason: string): string {
   const { bytes, headers } = problemMessage({ ...reply, close: true }, false);
@@ -45,28 +57,42 @@ export function rawProblem(reply: ProblemReply, reason: string): string {
 
 function problemMessage(reply: ProblemReply, html: boolean): { bytes: Buffer; headers: Record<string, string> } {
   const { problem } = reply;
-  const retryAfter = retryAfterSeconds(reply);
-  const text = html
-    ? problemPage(problem, {
-        stoppedAt: reply.stoppedAt ?? "edge",
-        ...(retryAfter === undefined ? {} : { retryAfterSeconds: retryAfter }),
-      })
-    : `${JSON.stringify(problem)}\n`;
-  const bytes = Buffer.from(text);
+  const bytes = Buffer.from(html ? problemPage(problem, pageFactsOf(reply)) : `${JSON.stringify(problem)}\n`);
   return {
     bytes,
-    headers: {
-      "content-type": html ? "text/html; charset=utf-8" : "application/problem+json",
-      "content-length": String(bytes.length),
-      "cache-control": "no-store",
-      "x-content-type-options": "nosniff",
-      ...(html ? { "content-security-policy": pagePolicy, "referrer-policy": "no-referrer" } : {}),
-      ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
-      ...(problem.status === 401 ? { "www-authenticate": 'Bearer realm="waybill"' } : {}),
-      ...(reply.proxy === undefined ? {} : { "proxy-status": proxyStatusOf(problem, reply.proxy) }),
-      ...(reply.close === true ? { connection: "close" } : {}),
-      ...reply.headers,
-    },
+    headers: headersOf(reply, { html, length: bytes.length, retryAfter: retryAfterSeconds(reply) }),
+  };
+}
+
+interface HeadFacts {
+  readonly html: boolean;
+  /** Absent where it comes in pieces. */
+  readonly length?: number;
+  readonly retryAfter: number | undefined;
+}
+
+function headersOf(reply: ProblemReply, { html, length, retryAfter }: HeadFacts): Record<string, string> {
+  const { problem } = reply;
+  return {
+    "content-type": html ? "text/html; charset=utf-8" : "application/problem+json",
+    ...(length === undefined ? {} : { "content-length": String(length) }),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...(html ? { "content-security-policy": pagePolicy, "referrer-policy": "no-referrer" } : {}),
+    ...(retryAfter === undefined ? {} : { "retry-after": String(retryAfter) }),
+    ...(problem.status === 401 ? { "www-authenticate": 'Bearer realm="waybill"' } : {}),
+    ...(reply.proxy === undefined ? {} : { "proxy-status": proxyStatusOf(problem, reply.proxy) }),
+    ...(reply.close === true ? { connection: "close" } : {}),
+    ...reply.headers,
+  };
+}
+
+function pageFactsOf(reply: ProblemReply): PageFacts {
+  const retryAfter = retryAfterSeconds(reply);
+  return {
+    stoppedAt: reply.stoppedAt ?? "edge",
+    certainty: reply.certainty ?? "proved",
+    ...(retryAfter === undefined ? {} : { retryAfterSeconds: retryAfter }),
   };
 }
 

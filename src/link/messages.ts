@@ -71,6 +71,7 @@ const status = z.object({
   phase,
   socket: text.nullable(),
   startedAt: number,
+  came: z.enum(["started", "listening"]).exactOptional(),
   limits: z.object({ ...limits, data: diskLimit.exactOptional(), disk: diskLimit.exactOptional() }).exactOptional(),
   frozen: z.literal(true).exactOptional(),
   previous: word.exactOptional(),

@@ -367,6 +367,7 @@ export async function startPlatform(config: PlatformConfig, world: World, about:
     addressing,
     domains,
     spacePorts,
+    earlierStarts: (ids) => evidence.earlierStarts(ids),
     releasesKept: config.kept.releases,
     onFailure,
   });

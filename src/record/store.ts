@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { EvidenceBatch } from "../contract/agent.ts";
 import type { RequestCount } from "../contract/requests.ts";
+import type { StartTimes } from "../contract/starts.ts";
 import type { RandomBytes } from "../stdx/ids.ts";
 import type { Clock } from "../stdx/time.ts";
 import { Counters } from "./counters.ts";
@@ -105,6 +106,11 @@ export class EvidenceStore {
   /** All that is stored of a work: entries (packed ones expanded), gaps, answers, epochs, links. Empty for an unknown id. */
   async readWork(id: string): Promise<WorkEvidence> {
     return (await this.#call({ op: "read-work", work: id })) as WorkEvidence;
+  }
+
+  /** How long the newest starts of what these builds made took, as far as their nodes have said, the newest last. */
+  async earlierStarts(builds: readonly string[]): Promise<readonly StartTimes[]> {
+    return (await this.#call({ op: "earlier-starts", builds })) as readonly StartTimes[];
   }
 
   /** A Space's requests, newest first. */

@@ -1,6 +1,6 @@
 /** A Node app whose answers say which version and process they come from; files of the test's own make it slow or silent. */
 
-/** `marks`: a folder; with `slow` in it the app takes 3 s to listen, with `silent` it never does. */
+/** `marks`: a folder; with `slow` in it the app takes 3 s to listen, with `silent` it never does, with `ends` it ends. */
 export function versionedApp(version: string, marks: string): Record<string, string> {
   return {
     "README.md": "---\nsdk: node\nstartup_duration_timeout: 20s\n---\n",
@@ -16,6 +16,7 @@ export function versionedApp(version: string, marks: string): Record<string, str
       '  request.resume().on("end", () => response.end(body));',
       "});",
       'const listen = () => server.listen(Number(process.env.PORT), "127.0.0.1");',
+      'if (has("ends")) process.exit(3);',
       'if (has("silent")) setInterval(() => {}, 1000);',
       'else setTimeout(listen, has("slow") ? 3000 : 0);',
       "",

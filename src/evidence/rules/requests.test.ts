@@ -47,3 +47,24 @@ test("a request that was tried again, and reached nobody then, is told by the at
   assert.deepEqual([verdict?.code, verdict?.certainty], ["reset-midway", "proved"]);
   assert.match(verdict?.sentence ?? "", /^The request was delivered to the app's socket/);
 });
+
+test("of a visitor who was shown how their Space woke up it is said, and how that ended", () => {
+  const accepted = a.by("edge", "edge.accept", "took", { method: "GET", path: "/", host: "alice-demo.localhost" });
+  const shown = a.by("edge", "edge.wake", "took", { page: "waking", space: "alice/demo", status: 503, ms: 1_100 });
+  const page = { page: "waking", pageAfterMs: 1_100, status: 503, answeredBy: "edge" };
+  const told = (...ends: Parameters<typeof a.record>[1]) => explain(a.record("request", [accepted, shown, ...ends]));
+  const opened = told(
+    a.by("edge", "edge.wake", "done", { space: "alice/demo", ms: 3_000 }),
+    a.by("edge", "edge.deliver", "done", { ...page, ms: 3_000 }),
+  );
+  assert.deepEqual([opened.outcome, opened.verdict], ["ok", null]);
+  assert.match(opened.sentence, /^The Space was asleep: its visitor was shown a page while it started, for 3\b/);
+  const code = "app/not-listening";
+  const failed = told(
+    a.by("edge", "edge.wake", "failed", { code, space: "alice/demo", ms: 9_000 }),
+    a.by("edge", "edge.deliver", "refused", { ...page, code }),
+  );
+  assert.deepEqual([failed.outcome, failed.verdict?.owner, failed.verdict?.code], ["refused", "app", "not-listening"]);
+  const left = told(a.by("edge", "edge.deliver", "failed", { ...page, code: "route/visitor-left" }));
+  assert.match(left.sentence, /closed the connection while it was shown how the Space woke up/);
+});

@@ -84,6 +84,8 @@ export function requestSays(reading: Reading): string {
   if (!delivered) return `The request is open: its end is not recorded yet.${told}`;
   const status = number(delivered.facts, "status");
   const ms = number(delivered.facts, "ms");
+  if (delivered.facts["page"] === "waking")
+    return `The Space was asleep: its visitor was shown a page while it started${ms === undefined ? "" : `, for ${spell(ms)} in all`}, and that page then asked for the app.${told}`;
   const by = delivered.facts["answeredBy"];
   const byApp = by !== "edge" && by !== "platform";
   const own = byApp && (status ?? 0) >= 500 ? ` ${known["app-status-is-the-apps"]}` : "";
@@ -151,11 +153,14 @@ function likelyByHeader(ends: readonly Entry[]): Pick<Finding, "certainty" | "in
 function visitorLeft(reading: Reading, ends: readonly Entry[]): Finding {
   const hand = handOver(reading);
   const answered = ends.some(({ facts }) => facts["answeredBy"] === "app" || number(facts, "status") !== undefined);
-  const where = answered
-    ? "while the app's answer was on its way"
-    : hand.state === "none"
-      ? "before it was handed to the app"
-      : "before the app began its answer";
+  const sawPage = ends.some(({ facts }) => facts["page"] === "waking");
+  const where = sawPage
+    ? "while it was shown how the Space woke up"
+    : answered
+      ? "while the app's answer was on its way"
+      : hand.state === "none"
+        ? "before it was handed to the app"
+        : "before the app began its answer";
   return {
     code: "route/visitor-left",
     certainty: "proved",

@@ -21,6 +21,8 @@ export interface ReadinessQuestion {
   readonly clock: Clock;
   /** A line for its owner. */
   note(text: string): void;
+  /** It listens, and does not answer yet as it has to. Called once. */
+  onListening(): void;
   /** Aborted when the app has ended or must: the question is moot then. */
   readonly signal: AbortSignal;
 }
@@ -43,13 +45,14 @@ const chosenPortMin = 32_768;
 
 /** Resolves when the app answers on its port, or at the deadline; rejects with an `AbortError` when `signal` aborts. */
 export async function untilReady(asked: ReadinessQuestion): Promise<Readiness> {
-  const { clock, expected, withinMs, note } = asked;
+  const { clock, expected, withinMs, note, onListening } = asked;
   const since = clock.monotonic();
   const deadline = since + withinMs;
   const probes = new Map<number, number | "http">();
   let elsewhere = nowhere;
   let lookAt = clock.monotonic() + lookElsewhereEveryMs;
   let unhealthy: string | undefined;
+  let hasListened = false;
   for (;;) {
     const hosts = clock.monotonic() - since < onlyIPv4Ms ? ipv4 : loopback;
     const here = await look(asked, hosts);
@@ -57,6 +60,8 @@ export async function untilReady(asked: ReadinessQuestion): Promise<Readiness> {
       return { ready: true, host: here.host, port: expected.port };
     if (here.says !== undefined && unhealthy === undefined)
       note(`The app listens, but ${here.says}: waiting for that.`);
+    if (here.says !== undefined && !hasListened) onListening();
+    hasListened ||= here.says !== undefined;
     unhealthy = here.says;
     if (here.host === undefined && clock.monotonic() >= lookAt) {
       const found = seen(elsewhere, await httpPorts(asked, probes), clock.monotonic());

@@ -244,8 +244,8 @@ class RunningShim implements Shim {
       this.#stopping.abort();
       this.#health?.close();
     });
-    this.#tellStatus();
-    if (!app.of) return;
+    if (!app.of) return this.#tellStatus();
+    this.#become({ ...this.#status, came: "started" });
     this.#freezer = freezer(processes, app.of, sandbox?.cgroups?.workers ?? null);
     const { spec, release } = this.#plan;
     const expected = {
@@ -261,6 +261,7 @@ class RunningShim implements Shim {
       of: app.of,
       clock,
       note: (text) => this.#log.note(text),
+      onListening: () => this.#become({ ...this.#status, came: "listening" }),
       signal: this.#stopping.signal,
     }).then(
       (readiness) => {
