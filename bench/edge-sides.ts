@@ -27,7 +27,8 @@ export interface Sides extends AsyncDisposable {
   /** The app's own port: nothing between. */
   readonly direct: number;
   load(asked: Asked): Promise<number>;
-  readonly skipped: readonly Skipped[];
+  /** What was not measured, and why; a run adds to it. */
+  readonly skipped: Skipped[];
 }
 
 /** A child that has not answered by then is stuck, and the benchmark with it. */
@@ -76,12 +77,21 @@ export async function openSides(folder: string, disk: string): Promise<Sides> {
       if ("why" in side) skipped.push(side);
       else found.push(side);
     }
-    const { child: load } = await start("load");
+    let load = (await start("load")).child;
     return {
       ours,
       peers: [...nodePeers, ...found],
       direct,
-      load: async (asked) => (await ask(load, "load", asked)).value ?? 0,
+      load: async (asked) => {
+        try {
+          return (await ask(load, "load", asked)).value ?? 0;
+        } catch (error) {
+          // What it has open, and what it may still answer, belongs to what broke.
+          load.kill("SIGKILL");
+          load = (await start("load")).child;
+          throw error;
+        }
+      },
       skipped,
       [Symbol.asyncDispose]: close,
     };

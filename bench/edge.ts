@@ -8,11 +8,12 @@ import { join } from "node:path";
 
 import { fileSystemOf, scratch } from "./disk.ts";
 import { figure, machine, median, peerOf } from "./document.ts";
-import type { Bench, Figure, Report, Skipped } from "./document.ts";
+import type { Bench, Figure, Report } from "./document.ts";
 import { bigBytes, eventEveryMs, smallBytes } from "./edge-app.ts";
 import type { Want } from "./edge-load.ts";
 import { openSides } from "./edge-sides.ts";
 import type { Side, Sides } from "./edge-sides.ts";
+import { workersSide } from "./edge-workers.ts";
 import { cpuUs, noCpuTimes } from "./process-cpu.ts";
 import { pssMB } from "./process-memory.ts";
 
@@ -41,25 +42,18 @@ export const run: Bench = async (report) => {
   try {
     await using sides = await openSides(folder, disk);
     const figures: Figure[] = [];
-    const skipped: Skipped[] = [
-      ...sides.skipped,
-      {
-        what: "two workers beside one",
-        why: "what counts here is CPU time for each thing carried, and each worker of `waybill edge` is the edge that is measured: how many more two carry shows only where visitors, app and both have cores of their own",
-      },
-    ];
     const ofMemory = await memory(sides, report);
     await warmUp(sides, report);
     const { figures: small, slowestPerSecond } = await smallAnswers(sides, report);
     figures.push(...small, await addedTime(sides, slowestPerSecond / 2, report));
     figures.push(...(await bigBodies(sides, report)));
     for (const kind of ["streams", "sockets"] as const) figures.push(...(await messages(sides, kind, report)));
-    figures.push(...ofMemory);
+    figures.push(...ofMemory, await workers(sides, report));
     return {
       ...common,
       tookMs: Math.round(performance.now() - startedAt),
       figures,
-      skipped,
+      skipped: sides.skipped,
       conditions: {
         "connections at a time": connections,
         "request headers": 9,
@@ -79,8 +73,11 @@ async function warmUp(sides: Sides, report: Report): Promise<void> {
   for (const side of [...Object.values(sides.ours), ...sides.peers]) {
     let count = 0;
     const since = performance.now();
-    while (count < warmUpRequests && performance.now() - since < warmUpMaxMs)
-      count += (await closed(sides, side, "small", 500)).count;
+    while (count < warmUpRequests && performance.now() - since < warmUpMaxMs) {
+      const sample = await attempt(sides, side, "its warm-up", () => closed(sides, side, "small", 500));
+      if (sample === undefined) break;
+      count += sample.count;
+    }
     report(`warm: ${side.name}, ${count} requests`);
   }
 }
@@ -103,18 +100,42 @@ async function closed(sides: Sides, { port, pids }: Side, want: Want, windowMs: 
   return { cpuUs: cpuUs(pids) - before, count, ms };
 }
 
+/** What breaks under a peer is told, and undefined: the others are measured all the same. What breaks under ours ends the run. */
+async function attempt<Value>(
+  sides: Pick<Sides, "peers" | "skipped">,
+  side: Side,
+  what: string,
+  take: () => Promise<Value>,
+): Promise<Value | undefined> {
+  try {
+    return await take();
+  } catch (error) {
+    if (!sides.peers.includes(side)) throw new Error(`${side.name}: the run broke`, { cause: error });
+    sides.skipped.push({ what: `${side.name}: ${what}`, why: `it broke: ${String(error)}` });
+    return undefined;
+  }
+}
+
 type Runs = ReadonlyMap<Side, readonly number[]>;
 
-/** All of them in turn, so many times. */
-async function inTurn(all: readonly Side[], rounds: number, take: (side: Side) => Promise<number>): Promise<Runs> {
+interface InTurn {
+  readonly what: string;
+  readonly rounds: number;
+  readonly take: (side: Side) => Promise<number>;
+}
+
+/** All of them in turn, so many times; a peer that breaks is left out. */
+export async function inTurn(
+  sides: Pick<Sides, "peers" | "skipped">,
+  all: readonly Side[],
+  { what, rounds, take }: InTurn,
+): Promise<Runs> {
   const runs = new Map(all.map((side) => [side, [] as number[]]));
   for (let round = 0; round < rounds; round++) {
     for (const [side, values] of runs) {
-      try {
-        values.push(await take(side));
-      } catch (error) {
-        throw new Error(`${side.name}: the run broke`, { cause: error });
-      }
+      const value = await attempt(sides, side, what, () => take(side));
+      if (value === undefined) runs.delete(side);
+      else values.push(value);
     }
   }
   return runs;
@@ -124,7 +145,10 @@ function beside(name: string, unit: string, runs: Runs, ours: Side, peers: reado
   const mine = runs.get(ours) ?? [];
   return {
     ...figure(name, unit, mine),
-    peers: peers.map((peer) => peerOf(peer.name, runs.get(peer) ?? [], mine)),
+    peers: peers.flatMap((peer) => {
+      const its = runs.get(peer);
+      return its === undefined ? [] : [peerOf(peer.name, its, mine)];
+    }),
   };
 }
 
@@ -142,10 +166,14 @@ async function smallAnswers(
   const rounds = 9;
   const windowMs = 700;
   const perSecond = new Map<Side, number[]>();
-  const us = await inTurn([...Object.values(ours), ...peers], rounds, async (side) => {
-    const sample = await closed(sides, side, "small", windowMs);
-    perSecond.set(side, [...(perSecond.get(side) ?? []), (sample.count / sample.ms) * 1_000]);
-    return sample.cpuUs / sample.count;
+  const us = await inTurn(sides, [...Object.values(ours), ...peers], {
+    what: "small answers",
+    rounds,
+    take: async (side) => {
+      const sample = await closed(sides, side, "small", windowMs);
+      perSecond.set(side, [...(perSecond.get(side) ?? []), (sample.count / sample.ms) * 1_000]);
+      return sample.cpuUs / sample.count;
+    },
   });
   told(report, "a small answer", "us", us);
   const rates = new Map([...us].map(([side, values]) => [side, values.map((value) => 1e6 / value)]));
@@ -162,7 +190,7 @@ async function smallAnswers(
       beside("req/s per core, with the shim", "req/s", rates, shim, peers),
       figure("share of the edge's CPU for evidence and log", "%", share),
     ],
-    slowestPerSecond: Math.min(...[...perSecond.values()].map(median)),
+    slowestPerSecond: Math.min(...[...us.keys()].map((side) => median(perSecond.get(side) ?? []))),
   };
 }
 
@@ -173,10 +201,14 @@ async function addedTime(sides: Sides, rate: number, report: Report): Promise<Fi
   const take = (port: number): Promise<number> =>
     sides.load({ ask: "open-loop", port, ms: 1_500, connections: 64, perSecond });
   const without: number[] = [];
-  const runs = await inTurn([ours["edge-with-shim"], ours.edge, ...peers], 3, async (side) => {
-    const bare = await take(direct);
-    without.push(bare);
-    return (await take(side.port)) - bare;
+  const runs = await inTurn(sides, [ours["edge-with-shim"], ours.edge, ...peers], {
+    what: "the added p99 at half load",
+    rounds: 3,
+    take: async (side) => {
+      const bare = await take(direct);
+      without.push(bare);
+      return (await take(side.port)) - bare;
+    },
   });
   told(report, `added p99 at ${perSecond} requests/s (${median(without).toFixed(1)} without a proxy)`, "ms", runs);
   return beside("added p99 at half load, with the shim", "ms", runs, ours["edge-with-shim"], [ours.edge, ...peers]);
@@ -186,11 +218,15 @@ async function bigBodies(sides: Sides, report: Report): Promise<Figure[]> {
   const { ours, peers } = sides;
   const figures: Figure[] = [];
   for (const want of ["big", "upload"] as const) {
-    const runs = await inTurn([ours.edge, ours["edge-with-shim"], ...peers], 3, async (side) => {
-      const { cpuUs: used, count } = await closed(sides, side, want, 700);
-      return used / count;
-    });
     const what = want === "big" ? "an answer of 1 MB" : "an upload of 1 MB";
+    const runs = await inTurn(sides, [ours.edge, ours["edge-with-shim"], ...peers], {
+      what,
+      rounds: 3,
+      take: async (side) => {
+        const { cpuUs: used, count } = await closed(sides, side, want, 700);
+        return used / count;
+      },
+    });
     told(report, what, "us", runs);
     figures.push(
       beside(`cpu us for ${what}, without the shim`, "us", runs, ours.edge, peers),
@@ -216,12 +252,16 @@ async function memory(sides: Sides, report: Report): Promise<Figure[]> {
   };
   const taken = new Map(Object.keys(kinds).map((kind) => [kind, new Map<Side, number[]>()]));
   for (const side of all) {
-    for (const kind of Object.keys(kinds) as Kind[]) {
-      await side.collect();
-      const before = bytesOf(side);
-      await sides.load({ ask: "open", port: side.port, count: crowdSize, kind });
-      await side.collect();
-      taken.get(kind)?.set(side, [(bytesOf(side) - before) / crowdSize]);
+    for (const [kind, what] of Object.entries(kinds) as [Kind, string][]) {
+      const bytes = await attempt(sides, side, `memory of ${what}`, async () => {
+        await side.collect();
+        const before = bytesOf(side);
+        await sides.load({ ask: "open", port: side.port, count: crowdSize, kind });
+        await side.collect();
+        return (bytesOf(side) - before) / crowdSize;
+      });
+      if (bytes === undefined) break;
+      taken.get(kind)?.set(side, [bytes]);
     }
     await sides.load({ ask: "drop" });
   }
@@ -236,22 +276,48 @@ async function memory(sides: Sides, report: Report): Promise<Figure[]> {
 /** What a message costs that goes through one of a thousand open connections. */
 async function messages(sides: Sides, kind: Exclude<Kind, "idle">, report: Report): Promise<Figure[]> {
   const { ours, peers } = sides;
-  const us = await inTurn([ours.edge, ours["edge-with-shim"], ...peers], 2, async (side) => {
-    await sides.load({ ask: "open", port: side.port, count: crowdSize, kind });
-    const before = cpuUs(side.pids);
-    const everyMs = kind === "sockets" ? eventEveryMs : undefined;
-    const heard = await sides.load({ ask: "listen", ms: 2_000, everyMs });
-    const used = cpuUs(side.pids) - before;
-    await sides.load({ ask: "drop" });
-    return used / heard;
-  });
   const what =
     kind === "streams" ? "an event on one of 1,000 SSE streams" : "a message and its echo on one of 1,000 WebSockets";
+  const us = await inTurn(sides, [ours.edge, ours["edge-with-shim"], ...peers], {
+    what,
+    rounds: 2,
+    take: async (side) => {
+      await sides.load({ ask: "open", port: side.port, count: crowdSize, kind });
+      const before = cpuUs(side.pids);
+      const everyMs = kind === "sockets" ? eventEveryMs : undefined;
+      const heard = await sides.load({ ask: "listen", ms: 2_000, everyMs });
+      const used = cpuUs(side.pids) - before;
+      await sides.load({ ask: "drop" });
+      return used / heard;
+    },
+  });
   told(report, what, "us", us);
   return [
     beside(`cpu us for ${what}, without the shim`, "us", us, ours.edge, peers),
     beside(`cpu us for ${what}, with the shim`, "us", us, ours["edge-with-shim"], peers),
   ];
+}
+
+/** Two processes of `waybill edge --workers 2` beside the one of `--workers 1`, as they run on a platform. */
+async function workers(sides: Sides, report: Report): Promise<Figure> {
+  await using stack = new AsyncDisposableStack();
+  const two = await workersSide(2, stack);
+  const one = await workersSide(1, stack);
+  for (const side of [two, one]) {
+    const since = performance.now();
+    // Each of the two has as much to compile as the one.
+    const untilMs = warmUpMaxMs * side.pids.length;
+    while (performance.now() - since < untilMs) await closed(sides, side, "small", 500);
+    report(`warm: ${side.name}`);
+  }
+  const what = "cpu us per request of two workers of `waybill edge`, beside one";
+  const take = async (side: Side): Promise<number> => {
+    const { cpuUs: used, count } = await closed(sides, side, "small", 1_000);
+    return used / count;
+  };
+  const us = await inTurn({ ...sides, peers: [] }, [two, one], { what, rounds: 7, take });
+  told(report, what, "us", us);
+  return beside(what, "us", us, two, [one]);
 }
 
 const bytesOf = ({ pids }: Side): number => pids.reduce((sum, pid) => sum + pssMB(pid) * 1e6, 0);

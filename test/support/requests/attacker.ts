@@ -1,6 +1,7 @@
 /** A process that holds many connections to an edge in a bad manner, or asks it well and measures: `node attacker.ts KIND COUNT PORT HOST`. */
 import { connect } from "node:net";
 import type { Socket } from "node:net";
+import { flags, frame, frameTypes, headerBlock, headers } from "../h2-frames.ts";
 
 const [kind = "", count = "0", port = "0", host = ""] = process.argv.slice(2);
 const everyMs = 1_000;
@@ -10,6 +11,23 @@ const head = (line: string, more = ""): string => `${line} HTTP/1.1\r\nHost: ${h
 const upgrade =
   "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+/** What HTTP/2's preface and these frames are as one text. */
+const http2 = (settings: Buffer, ...frames: readonly Buffer[]): string =>
+  `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${Buffer.concat([frame(frameTypes.settings, 0, 0, settings), ...frames]).toString("latin1")}`;
+const streams = (count: number): readonly number[] => Array.from({ length: count }, (_, n) => 2 * n + 1);
+const fieldsOf = (path: string) =>
+  [
+    [":method", "GET"],
+    [":scheme", "http"],
+    [":path", path],
+    [":authority", host],
+  ] as const;
+const none = Buffer.alloc(0);
+const wholeHead = flags.endHeaders | flags.endStream;
+const cancelled = Buffer.from([0, 0, 0, 8]);
+/** RFC 9113 §6.5.2: SETTINGS_INITIAL_WINDOW_SIZE is 0, so that no byte of an answer may come. */
+const noWindow = Buffer.from([0, 4, 0, 0, 0, 0]);
+
 /** What is sent first, and then a byte of which a second; whether answers are read. */
 const manners: Record<string, { readonly first: string; readonly more: string; readonly reads: boolean }> = {
   idle: { first: "", more: "", reads: true },
@@ -17,6 +35,28 @@ const manners: Record<string, { readonly first: string; readonly more: string; r
   "slow bodies": { first: head("POST /", "Content-Length: 1000000\r\n\r\n"), more: "x", reads: true },
   "slow readers": { first: head("GET /flood", "\r\n"), more: "", reads: false },
   "half-open WebSockets": { first: head("GET /ws", upgrade), more: "", reads: true },
+  "rapid resets of HTTP/2": {
+    first: http2(
+      none,
+      ...streams(200).flatMap((n) => [headers(n, fieldsOf("/"), wholeHead), frame(frameTypes.reset, 0, n, cancelled)]),
+    ),
+    more: "again",
+    reads: true,
+  },
+  "floods of CONTINUATION": {
+    first: http2(
+      none,
+      headers(1, fieldsOf("/"), flags.endStream),
+      ...streams(500).map(() => frame(frameTypes.continuation, 0, 1, headerBlock([["x-more", "y".repeat(1_000)]]))),
+    ),
+    more: "again",
+    reads: true,
+  },
+  "windows of HTTP/2 that never open": {
+    first: http2(noWindow, ...streams(20).map((n) => headers(n, fieldsOf("/flood"), wholeHead))),
+    more: "",
+    reads: true,
+  },
   "heads of 16 kB": { first: head("GET /", `X: ${"y".repeat(17_000)}\r\n\r\n`), more: "again", reads: true },
 };
 
@@ -27,12 +67,14 @@ async function attack(): Promise<void> {
   const manner = manners[kind];
   if (manner === undefined) throw new Error(`no manner ${kind}`);
   const sockets = new Set<Socket>();
+  let opened = 0;
   const open = (): Promise<void> =>
     new Promise((resolve) => {
       const socket = connect({ host: "127.0.0.1", port: Number(port) });
       socket.on("connect", () => {
         sockets.add(socket);
-        socket.write(manner.first);
+        opened += 1;
+        socket.write(manner.first, "latin1");
         if (!manner.reads) socket.pause();
         else socket.resume();
         resolve();
@@ -41,11 +83,12 @@ async function attack(): Promise<void> {
       socket.on("close", () => sockets.delete(socket));
     });
   const fill = async (): Promise<void> => {
-    while (sockets.size < Number(count))
-      await Promise.all(Array.from({ length: Math.min(openingMax, Number(count) - sockets.size) }, open));
+    for (let left = Number(count) - sockets.size; left > 0; left -= openingMax)
+      await Promise.all(Array.from({ length: Math.min(openingMax, left) }, open));
   };
   await fill();
-  process.send?.({ holds: sockets.size });
+  // What the edge ends at once was held all the same, and is there again a second later.
+  process.send?.({ holds: manner.more === "again" ? opened : sockets.size });
   setInterval(() => {
     if (manner.more === "again") return void fill();
     if (manner.more !== "") for (const socket of sockets) if (socket.writable) socket.write(manner.more);
