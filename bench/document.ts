@@ -37,9 +37,10 @@ export interface Skipped {
 /** Says on standard error what is being measured; standard output is for the document. */
 export type Report = (line: string) => void;
 
-/** `full`: also what takes minutes. */
+/** `full`: also what takes minutes. `quick`: smaller sizes, to see that it works; what is promised holds of the whole ones. */
 export interface BenchOptions {
   readonly full: boolean;
+  readonly quick: boolean;
 }
 
 /** What each benchmark's module exports as `run`. */

@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--full] [--json]`: runs one benchmark; progress on standard error, its document on standard output. */
+/** `npm run bench -- NAME [--full | --quick] [--json]`: runs one benchmark; progress on standard error, its document on standard output. */
 import { parseArgs } from "node:util";
 import type { Bench, BenchDocument } from "./document.ts";
 
@@ -27,22 +27,30 @@ const benches: Readonly<
     says: "who asks: what it costs the edge beyond an HMAC, and how soon a revoked token is refused by all workers",
     load: () => import("./identity.ts"),
   },
+  hub: {
+    says: "repositories: large files and many by the Hub's own client, beside nginx and plain git; --quick: smaller ones",
+    load: () => import("./hub.ts"),
+  },
   edge: { says: "the edge beside the proxies that are installed", load: () => import("./edge.ts") },
 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "boolean", default: false }, full: { type: "boolean", default: false } },
+  options: {
+    json: { type: "boolean", default: false },
+    full: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+  },
 });
 const name = positionals[0] ?? "";
 const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
 if (bench === undefined) {
-  console.error("usage: npm run bench -- NAME [--full] [--json], where NAME is one of");
+  console.error("usage: npm run bench -- NAME [--full | --quick] [--json], where NAME is one of");
   for (const [each, { says }] of Object.entries(benches)) console.error(`  ${each.padEnd(10)} ${says}`);
   process.exitCode = 2;
 } else {
   const { run } = await bench.load();
-  const document = await run((line) => console.error(line), { full: values.full });
+  const document = await run((line) => console.error(line), { full: values.full, quick: values.quick });
   console.log(values.json ? JSON.stringify(document) : table(document));
 }
 

@@ -31,3 +31,14 @@ export function familyOf(pid: number): number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ").filter(Boolean).map(Number);
   return [pid, ...children.flatMap(familyOf)];
 }
+
+/** Of the kernel's clock that it counts such times by: USER_HZ, the same on all of Linux. */
+const ticksPerSecond = 100;
+
+/** Seconds that a process has used so far, those of threads and children that have ended among them (proc_pid_stat(5)). */
+export function cpuSeconds(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+  // After the name, which may have spaces: the state is the third field, so the fourteenth is here at 11.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) / ticksPerSecond;
+}

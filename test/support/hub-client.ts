@@ -51,6 +51,7 @@ export class HubClient implements Disposable {
       readonly token: string;
       readonly home?: string;
       readonly env?: Readonly<Record<string, string>>;
+      readonly withinMs?: number;
     },
     program: string,
   ): Promise<unknown> {
@@ -62,7 +63,7 @@ export class HubClient implements Disposable {
       HF_HOME: join(this.folder, server.home ?? "home"),
       ...server.env,
     };
-    const { stdout } = await run(this.#python, ["-c", whole], { env, timeout: answerWithinMs });
+    const { stdout } = await run(this.#python, ["-c", whole], { env, timeout: server.withinMs ?? answerWithinMs });
     return JSON.parse(stdout);
   }
 

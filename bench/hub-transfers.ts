@@ -1,0 +1,122 @@
+/** A large file and many files, up and down by both ways of the same client, in turn; and what is sent of a file that has changed a little. */
+import type { ChildProcess } from "node:child_process";
+import { join } from "node:path";
+import { until } from "../test/support/platform.ts";
+import { figure, peerOf, type Figure } from "./document.ts";
+import { quoted, ways, type ClientServer, type Way } from "./hub-client.ts";
+import { bytesIn, change, removed, writeLarge, writeMany } from "./hub-files.ts";
+import { nginxRepo, startNginx } from "./hub-peers.ts";
+import { createRepo, moved, movedFigures, type Moved, type World } from "./hub-world.ts";
+import { cpuSeconds } from "./process-cpu.ts";
+
+const changedShare = 0.01;
+const changedPlaces = 5;
+
+export async function largeFigures(world: World, children: ChildProcess[]): Promise<readonly Figure[]> {
+  const { up, alice, client, sizes, folder, report, skipped } = world;
+  const server = { url: up.url, token: alice.token };
+  const gigabytes = sizes.largeBytes / 1e9;
+  const file = join(folder, "large.bin");
+  const sent: Record<Way, Moved[]> = { hf_xet: [], "plain HTTP": [] };
+  const conversions: number[] = [];
+  let sha256 = "";
+  for (let round = 0; round < sizes.rounds; round++) {
+    sha256 = writeLarge(file, sizes.largeBytes);
+    for (const way of ways) {
+      const repo = await createRepo(world, `large-${way.slice(-4).toLowerCase()}-${round}`);
+      const call = `api.upload_file(repo_id=${quoted(repo)}, path_in_repo="w.bin", path_or_fileobj=${quoted(file)})`;
+      const times = await moved(up, () => client.time(server, way, call));
+      sent[way].push(times);
+      report(`upload by ${way}: ${said(times)}`);
+      if (way === "plain HTTP") conversions.push((await converted(world, repo)) / gigabytes);
+    }
+  }
+  const last = sizes.rounds - 1;
+  const repos = { hf_xet: `${alice.name}/large-_xet-${last}`, "plain HTTP": `${alice.name}/large-http-${last}` };
+  const nginx = await startNginx(folder, file, sha256, children);
+  if ("why" in nginx) skipped.push(nginx);
+  const from = (server_: ClientServer, way: Way, repo: string): Promise<Moved> => {
+    const cache = join(client.folder, "downloaded");
+    const call = `api.hf_hub_download(${quoted(repo)}, "w.bin", cache_dir=${quoted(cache)})`;
+    return moved(up, () => client.time(server_, way, call)).finally(() => removed(cache));
+  };
+  const down = { xet: [] as Moved[], http: [] as Moved[], mixed: [] as Moved[], nginx: [] as Moved[] };
+  for (let round = 0; round < sizes.rounds; round++) {
+    down.http.push(await from(server, "plain HTTP", repos["plain HTTP"]));
+    if (!("why" in nginx))
+      down.nginx.push(await from({ ...server, url: `http://127.0.0.1:${nginx.port}` }, "plain HTTP", nginxRepo));
+    down.mixed.push(await from(server, "plain HTTP", repos.hf_xet));
+    down.xet.push(await from(server, "hf_xet", repos.hf_xet));
+    for (const [what, all] of Object.entries(down))
+      for (const times of all.slice(round)) report(`download, ${what}: ${said(times)}`);
+  }
+  const speed = (all: readonly Moved[]): readonly number[] =>
+    all.map(({ seconds }) => sizes.largeBytes / 1e6 / seconds);
+  const besideNginx = (name: string, all: readonly Moved[]): Figure => ({
+    ...figure(name, "MB/s", speed(all)),
+    peers: "why" in nginx ? [] : [peerOf(nginx.name, speed(down.nginx), speed(all))],
+  });
+  return [
+    ...movedFigures("upload by hf_xet", sent.hf_xet, gigabytes),
+    ...movedFigures("upload by plain HTTP", sent["plain HTTP"], gigabytes),
+    ...movedFigures("download by hf_xet", down.xet, gigabytes),
+    ...movedFigures("download by plain HTTP", down.http, gigabytes),
+    ...movedFigures("download by plain HTTP of what came by hf_xet", down.mixed, gigabytes),
+    besideNginx("download by plain HTTP", down.http),
+    besideNginx("download by plain HTTP of what came by hf_xet", down.mixed),
+    figure("cpu s per GB, hash of Xet of what came by plain HTTP", "s", conversions),
+    await changedFigure(world, file),
+  ];
+}
+
+/** Waits until the file that git-lfs brought is known by its hash of Xet, which is worked out once; gives the processor's seconds. */
+async function converted({ up, alice }: World, repo: string): Promise<number> {
+  const before = cpuSeconds(up.pid);
+  const head = async (): Promise<boolean> => {
+    const headers = { authorization: `Bearer ${alice.token}` };
+    const answer = await fetch(`${up.url}/${repo}/resolve/main/w.bin`, { method: "HEAD", headers });
+    return answer.headers.has("x-xet-hash");
+  };
+  await until("the file is known by its hash of Xet", head);
+  return cpuSeconds(up.pid) - before;
+}
+
+/** The file of the last round with one part in a hundred changed, sent by a client that remembers nothing. */
+async function changedFigure({ up, alice, client, sizes, report }: World, file: string): Promise<Figure> {
+  const repo = `${alice.name}/large-_xet-${sizes.rounds - 1}`;
+  change(file, changedShare, changedPlaces);
+  const stored = (): number => bytesIn(join(up.data, "blobs"));
+  const before = stored();
+  const call = `api.upload_file(repo_id=${quoted(repo)}, path_in_repo="w.bin", path_or_fileobj=${quoted(file)})`;
+  await client.time({ url: up.url, token: alice.token }, "hf_xet", call);
+  const percent = (100 * (stored() - before)) / sizes.largeBytes;
+  report(`of a file with 1 % changed ${percent.toFixed(2)} % is sent`);
+  return figure("% sent of a file with 1 % changed", "%", [percent]);
+}
+
+export async function manyFigures(world: World): Promise<readonly Figure[]> {
+  const { up, alice, client, sizes, folder, report } = world;
+  const server = { url: up.url, token: alice.token };
+  const figures: Figure[] = [];
+  for (const way of ways) {
+    const from = join(folder, "many-up");
+    // Others each time: what one way brought is nothing new to the other.
+    writeMany(from, sizes.many, sizes.manyBytes, ".bin");
+    const repo = await createRepo(world, `many-${way.slice(-4).toLowerCase()}`);
+    const call = `api.upload_folder(repo_id=${quoted(repo)}, folder_path=${quoted(from)})`;
+    const upload = await moved(up, () => client.time(server, way, call));
+    report(`upload of many by ${way}: ${said(upload)}`);
+    const into = join(client.folder, "many-down");
+    const got = `api.snapshot_download(${quoted(repo)}, cache_dir=${quoted(into)})`;
+    const download = await moved(up, () => client.time(server, way, got));
+    report(`download of many by ${way}: ${said(download)}`);
+    removed(from, into);
+    figures.push(...movedFigures(`upload of many by ${way}`, [upload], null));
+    figures.push(...movedFigures(`download of many by ${way}`, [download], null));
+  }
+  return figures;
+}
+
+function said({ seconds, cpuSeconds: client, serverSeconds }: Moved): string {
+  return `${seconds.toFixed(1)} s; processor: server ${serverSeconds.toFixed(1)} s, client ${client.toFixed(1)} s`;
+}
