@@ -45,7 +45,7 @@ describe("the Xet protocol's server", () => {
   const readers = new Set(["alice", "bob", ""]);
   const writers = new Set(["alice", "bob"]);
   before(async () => {
-    hashes = await XetHashes.open();
+    hashes = new XetHashes();
     world = await largeWorld({ accountMaxBytes: 200 << 20 });
     const face = new XetFace({
       ...{ store: world.xet, storage: world.storage, key, instance: "here", random },

@@ -2,8 +2,8 @@
  * The hashes of the Xet protocol: BLAKE3 with a key of its own for each purpose. A chunk's hash is over its bytes; those of a xorb and of
  * a file are the root of a tree over their chunks, so both are known without the bytes where the chunks' hashes are.
  */
-import { createBLAKE3, type IHasher } from "hash-wasm";
-import { hashBytes, toHex } from "./hash-text.ts";
+import { Blake3Hasher } from "@napi-rs/blake-hash";
+import { toHex } from "./hash-text.ts";
 
 const keys = {
   data: "6697f5775b9550de3135cbaca597181c9de421109beb2b58b4d0b04b93adf229",
@@ -25,36 +25,19 @@ export const emptyFile = "0".repeat(64);
 const groupMax = 9;
 
 export class XetHashes {
-  readonly #data: IHasher;
-  readonly #node: IHasher;
-  readonly #verify: IHasher;
-  readonly #file: IHasher;
-
-  private constructor(data: IHasher, node: IHasher, verify: IHasher, file: IHasher) {
-    this.#data = data;
-    this.#node = node;
-    this.#verify = verify;
-    this.#file = file;
-  }
-
-  static async open(): Promise<XetHashes> {
-    const keyed = (key: string): Promise<IHasher> => createBLAKE3(hashBytes * 8, Buffer.from(key, "hex"));
-    return new XetHashes(
-      await keyed(keys.data),
-      await keyed(keys.node),
-      await keyed(keys.verify),
-      await keyed(keys.file),
-    );
-  }
+  readonly #data = keyed(keys.data);
+  readonly #node = keyed(keys.node);
+  readonly #verify = keyed(keys.verify);
+  readonly #file = keyed(keys.file);
 
   chunk(bytes: Uint8Array): Uint8Array {
-    return this.#data.init().update(bytes).digest("binary");
+    return digest(this.#data, bytes);
   }
 
   /** The same of a chunk that comes in pieces; one at a time. */
   chunkInPieces(): { update(bytes: Uint8Array): void; digest(): Uint8Array } {
-    const hasher = this.#data.init();
-    return { update: (bytes) => void hasher.update(bytes), digest: () => hasher.digest("binary") };
+    this.#data.reset();
+    return { update: (bytes) => void this.#data.update(bytes), digest: () => this.#data.digestBuffer() };
   }
 
   /** Of a xorb, over all its chunks in order; there is at least one. */
@@ -65,14 +48,14 @@ export class XetHashes {
   /** Of a file, over all its chunks in order. */
   file(chunks: readonly Leaf[]): string {
     if (chunks.length === 0) return emptyFile;
-    return toHex(this.#file.init().update(this.#root(chunks)).digest("binary"));
+    return toHex(digest(this.#file, this.#root(chunks)));
   }
 
   /** What shows that somebody has the chunks of a term, and not only their xorb's name. */
   verification(chunks: readonly Pick<Leaf, "hash">[]): string {
-    this.#verify.init();
+    this.#verify.reset();
     for (const { hash } of chunks) this.#verify.update(hash);
-    return toHex(this.#verify.digest("binary"));
+    return toHex(this.#verify.digestBuffer());
   }
 
   #root(leaves: readonly Leaf[]): Uint8Array {
@@ -92,8 +75,18 @@ export class XetHashes {
   #parent(children: readonly Leaf[]): Leaf {
     const lines = children.map(({ hash, length }) => `${toHex(hash)} : ${length}\n`).join("");
     const length = children.reduce((sum, child) => sum + child.length, 0);
-    return { hash: this.#node.init().update(lines).digest("binary"), length };
+    return { hash: digest(this.#node, lines), length };
   }
+}
+
+function keyed(key: string): Blake3Hasher {
+  return Blake3Hasher.newKeyed(Buffer.from(key, "hex"));
+}
+
+/** It keeps its key. */
+function digest(hasher: Blake3Hasher, bytes: Uint8Array | string): Uint8Array {
+  hasher.reset();
+  return hasher.update(bytes).digestBuffer();
 }
 
 /** Where a group ends is said by its children's hashes, so that a change moves few groups: at the third or a later one whose hash is a multiple of 4. */

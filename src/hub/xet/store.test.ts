@@ -17,7 +17,7 @@ import { largeWorld, random, type LargeWorld } from "./world.suite.ts";
 let hashes: XetHashes;
 let world: LargeWorld;
 before(async () => {
-  hashes = await XetHashes.open();
+  hashes = new XetHashes();
   world = await largeWorld();
 });
 after(() => world[Symbol.asyncDispose]());

@@ -21,7 +21,7 @@ export interface Answer {
 
 const port = parentPort;
 if (port === null) throw new Error("this module is a thread's");
-const hashes = await XetHashes.open();
+const hashes = new XetHashes();
 const open = new Map<number, Job<JobKind>>();
 port.on("message", (ask: Ask) => {
   if (ask.drop) return void open.delete(ask.job);

@@ -150,7 +150,7 @@ export const transferCases: readonly FaultCase[] = [
     certainty: proved,
     async inject(stage) {
       const { url, accessToken } = await casOf(stage, "chunks");
-      const hashes = await XetHashes.open();
+      const hashes = new XetHashes();
       const body = new Uint8Array(packShard([uploadOf(hashes, bytesOf("never sent", 100_000)).file]));
       const headers = { authorization: `Bearer ${accessToken}` };
       return answered(await fetch(`${url}/v1/shards`, { method: "POST", headers, body }), 400);
