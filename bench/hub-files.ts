@@ -4,6 +4,8 @@ import { closeSync, mkdirSync, openSync, readdirSync, rmSync, statSync, writeFil
 import { join } from "node:path";
 
 const pieceBytes = 1 << 20;
+/** Of many files, in each folder. */
+export const folderFiles = 100;
 
 /** Writes a file of its own; gives its SHA-256. */
 export function writeLarge(path: string, bytes: number): string {
@@ -30,8 +32,8 @@ export function change(path: string, share: number, places: number): void {
 /** A folder of files in folders of a hundred. `ending`: `.bin` for those that go as large ones, by the rules of a new repository. */
 export function writeMany(folder: string, count: number, bytes: number, ending: string): void {
   for (let n = 0; n < count; n++) {
-    const part = join(folder, `part-${String(Math.floor(n / 100)).padStart(4, "0")}`);
-    if (n % 100 === 0) mkdirSync(part, { recursive: true });
+    const part = join(folder, `part-${String(Math.floor(n / folderFiles)).padStart(4, "0")}`);
+    if (n % folderFiles === 0) mkdirSync(part, { recursive: true });
     writeFileSync(join(part, `${String(n).padStart(6, "0")}${ending}`), randomBytes(bytes));
   }
 }

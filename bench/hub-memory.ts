@@ -1,5 +1,5 @@
 /** What the server takes of memory while files move: many at once, and a large one beside a small one. */
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { request, Agent } from "node:http";
 import { join } from "node:path";
 import { figure, type Figure } from "./document.ts";
@@ -62,7 +62,7 @@ export async function memoryFigures(world: World): Promise<readonly Figure[]> {
     flat.push(large - small);
   }
   return [
-    figure("MB idle", "MB", [idle]),
+    figure("MB before them", "MB", [idle]),
     { ...figure(atTransfers, "MB", peaks), ours: Math.round(Math.max(...peaks)) },
     figure(`MB more while a file of ${smallShare} times the size moves`, "MB", flat),
   ];
@@ -90,7 +90,6 @@ async function readers(url: string, path: string, token: string): Promise<void> 
 
 /** Files of their own by git-lfs' way, all at once. */
 async function writers(url: string, repo: string, token: string): Promise<void> {
-  const { createHash } = await import("node:crypto");
   const bytes = randomBytes(uploadBytes);
   const files = Array.from({ length: transfers }, (_, n) => {
     const own = Buffer.from(bytes);

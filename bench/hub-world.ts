@@ -9,6 +9,8 @@ export interface Sizes {
   readonly largeBytes: number;
   readonly many: number;
   readonly manyBytes: number;
+  /** How many of them are fetched again. */
+  readonly manyFetched: number;
   readonly commitFiles: number;
   readonly listedFiles: number;
   readonly rounds: number;
@@ -18,17 +20,18 @@ export const wholeSizes: Sizes = {
   largeBytes: 1_000_000_000,
   many: 10_000,
   manyBytes: 10_000,
+  manyFetched: 1_000,
   commitFiles: 1_000,
   listedFiles: 100_000,
-  rounds: 3,
+  rounds: 2,
 };
 
 export const quickSizes: Sizes = {
   ...wholeSizes,
   largeBytes: 100_000_000,
   many: 500,
+  manyFetched: 200,
   listedFiles: 10_000,
-  rounds: 2,
 };
 
 /** Without a client: where there is no Python index, git is left. */

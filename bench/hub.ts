@@ -19,7 +19,7 @@ import { largeFigures, manyFigures } from "./hub-transfers.ts";
 import { quickSizes, wholeSizes, type World } from "./hub-world.ts";
 
 /** The most that each may be; and of a ratio to its peer the least. */
-const promised: readonly Promise_[] = [
+const promised: readonly Promised[] = [
   { name: "download by plain HTTP", ratioLeast: 0.8 },
   { name: "download by plain HTTP of what came by hf_xet", ratioLeast: 0.8 },
   { name: "% sent of a file with 1 % changed", most: 5 },
@@ -27,7 +27,7 @@ const promised: readonly Promise_[] = [
   { name: atTransfers, most: 200 },
 ];
 
-type Promise_ = { readonly name: string } & ({ readonly most: number } | { readonly ratioLeast: number });
+type Promised = { readonly name: string } & ({ readonly most: number } | { readonly ratioLeast: number });
 
 export const run: Bench = async (report, { quick }) => {
   const startedAt = performance.now();
@@ -67,7 +67,7 @@ export const run: Bench = async (report, { quick }) => {
       skipped,
       conditions: {
         "MB of the large file": sizes.largeBytes / 1e6,
-        "many files": `${sizes.many} of ${sizes.manyBytes} bytes`,
+        "many files": `${sizes.many} of ${sizes.manyBytes} bytes, of which ${sizes.manyFetched} are downloaded`,
         "files of the large tree": sizes.listedFiles,
         clients: [client?.versions, versionOf("git")].filter(Boolean).join(", "),
         load: `${loadBefore.toFixed(1)} before, ${(loadavg()[0] ?? Number.NaN).toFixed(1)} after`,
@@ -81,7 +81,7 @@ export const run: Bench = async (report, { quick }) => {
 };
 
 /** What has no figure or no peer here was skipped, and is said to be. */
-function isKept(one: Promise_, figures: readonly Figure[]): boolean {
+function isKept(one: Promised, figures: readonly Figure[]): boolean {
   const found = figures.find(({ name }) => name === one.name);
   if (found === undefined) return true;
   if ("most" in one) return found.ours <= one.most;

@@ -230,7 +230,7 @@ describe("the Xet protocol's server", () => {
   });
 
   test("tells of a shard's checking line by line, where the client reads that", async () => {
-    const { packed, xorb, file } = uploadOf(hashes, bytesOf("lines", 300_000));
+    const { packed, xorb, file } = uploadOf(hashes, bytesOf("lines", 200_000));
     await post(`/v1/xorbs/default/${xorb}`, packed);
     const lines = async (shard: Uint8Array): Promise<object[]> =>
       (await (await post("/v2/shards", shard)).text())

@@ -18,7 +18,7 @@ async function* pieces(...texts: readonly (string | Error)[]): AsyncGenerator<Ui
 
 async function all(stream: AsyncIterable<Uint8Array>): Promise<string> {
   const parts: Uint8Array[] = [];
-  for await (const part of stream) parts.push(part);
+  for await (const part of stream) parts.push(Buffer.from(part));
   return Buffer.concat(parts).toString();
 }
 

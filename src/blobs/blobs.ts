@@ -43,10 +43,10 @@ export interface Blobs {
   put(name: BlobName, bytes: AsyncIterable<Uint8Array>): Promise<boolean>;
   /** Bytes that it has; undefined where it is not there. */
   size(name: BlobName): Promise<number | undefined>;
-  /** Its bytes as a stream; all of them without `range`. Throws {@link BlobMissing}. */
+  /** Its bytes as a stream; all of them without `range`. A piece is good until the next is asked for. Throws {@link BlobMissing}. */
   open(name: BlobName, range?: ByteRange): AsyncIterable<Uint8Array>;
-  /** A part that fits in memory, shorter where the blob ends. Throws {@link BlobMissing}. */
-  read(name: BlobName, range: ByteRange): Promise<Buffer>;
+  /** A part that fits in memory, shorter where the blob ends; in `into` where it has room. Throws {@link BlobMissing}. */
+  read(name: BlobName, range: ByteRange, into?: Uint8Array): Promise<Buffer>;
   list(kind: string): AsyncIterable<ListedBlob>;
   /** False where it was not there. */
   remove(name: BlobName): Promise<boolean>;

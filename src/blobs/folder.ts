@@ -1,11 +1,11 @@
 /** Blobs in a folder: each a file, written elsewhere first, synced, and then renamed to where it is looked for. */
-import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
 import { assert } from "../stdx/assert.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import { BlobMissing, isBlobName, type BlobName, type Blobs, type ByteRange, type ListedBlob } from "./blobs.ts";
 import type { SweepRules, Swept } from "./blobs.ts";
+import { fileBytes } from "./file-bytes.ts";
 import { Holds } from "./holds.ts";
 
 /** Where what comes in is written. */
@@ -55,18 +55,19 @@ export class FolderBlobs implements Blobs {
   }
 
   async *open(name: BlobName, range?: ByteRange): AsyncGenerator<Uint8Array> {
-    if (range !== undefined && range.from >= range.to) return;
-    const part = range === undefined ? {} : { start: range.from, end: range.to - 1 };
     try {
-      yield* createReadStream(this.fileOf(name), { ...part, highWaterMark: 1 << 18 });
+      yield* fileBytes(this.fileOf(name), range ?? { from: 0, to: (await stat(this.fileOf(name))).size });
     } catch (error) {
       throw isAbsent(error) ? new BlobMissing(name, { cause: error }) : error;
     }
   }
 
-  async read(name: BlobName, { from, to }: ByteRange): Promise<Buffer> {
+  async read(name: BlobName, { from, to }: ByteRange, into?: Uint8Array): Promise<Buffer> {
     await using handle = await this.#handle(name);
-    const bytes = Buffer.allocUnsafeSlow(to - from);
+    const bytes =
+      into !== undefined && into.length >= to - from
+        ? Buffer.from(into.buffer, into.byteOffset, to - from)
+        : Buffer.allocUnsafeSlow(to - from);
     let filled = 0;
     while (filled < bytes.length) {
       const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, from + filled);
@@ -150,10 +151,13 @@ async function publish(fresh: string, final: string): Promise<void> {
   await rename(fresh, final);
   // The file's name, and those of the folders that may be new with it.
   const [second, first, kind] = [dirname(final), dirname(dirname(final)), dirname(dirname(dirname(final)))];
-  for (const folder of [second, first, kind, dirname(kind)]) {
-    await using handle = await open(folder);
-    await handle.sync();
-  }
+  // At once, so that a journalling file system does all of them in one go.
+  await Promise.all(
+    [second, first, kind, dirname(kind)].map(async (folder) => {
+      await using handle = await open(folder);
+      await handle.sync();
+    }),
+  );
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

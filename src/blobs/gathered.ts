@@ -1,22 +1,27 @@
 /** Larger pieces of a stream of small ones: what a connection gives, 64 KiB and less, costs more in each call than its bytes do. */
 
-/** Pieces of at least that size, but for the last, each with memory of its own. */
-export async function* gathered(bytes: AsyncIterable<Uint8Array>, leastBytes: number): AsyncGenerator<Uint8Array> {
-  let [parts, length]: [Uint8Array[], number] = [[], 0];
-  const take = (): Uint8Array => {
-    const whole = new Uint8Array(length);
-    let at = 0;
-    for (const part of parts) {
-      whole.set(part, at);
-      at += part.length;
-    }
-    [parts, length] = [[], 0];
-    return whole;
-  };
+/**
+ * Pieces of that size, but for the last. `memory` gives what each is put together in, so many bytes: where it is the same again, a piece is
+ * good until the next is asked for; without it each has its own.
+ */
+export async function* gathered(
+  bytes: AsyncIterable<Uint8Array>,
+  pieceBytes: number,
+  memory: () => Uint8Array = () => new Uint8Array(pieceBytes),
+): AsyncGenerator<Uint8Array> {
+  let into: Uint8Array | undefined;
+  let filled = 0;
   for await (const piece of bytes) {
-    parts.push(piece);
-    length += piece.length;
-    if (length >= leastBytes) yield take();
+    for (let at = 0; at < piece.length;) {
+      into ??= memory();
+      const part = piece.subarray(at, at + pieceBytes - filled);
+      into.set(part, filled);
+      filled += part.length;
+      at += part.length;
+      if (filled < pieceBytes) continue;
+      yield into;
+      [into, filled] = [undefined, 0];
+    }
   }
-  if (length > 0) yield take();
+  if (into !== undefined && filled > 0) yield into.subarray(0, filled);
 }

@@ -4,7 +4,10 @@ import { stat } from "node:fs/promises";
 import type { TreeEntry } from "./git-objects.ts";
 import type { CommitRequest, NewFile } from "./repository.ts";
 
-/** The stream of `git fast-import`: one commit on a passing reference, on top of `head`. */
+/**
+ * The stream of `git fast-import`: one commit on top of `head`. git has to have a name for it meanwhile, `passing`, which it forgets at the
+ * end; it says the commit's id, and a row of `ls` with its tree's.
+ */
 export async function* importStream(
   request: CommitRequest,
   onto: {
@@ -19,7 +22,7 @@ export async function* importStream(
   const message = Buffer.from(
     request.description ? `${request.summary}\n\n${request.description}\n` : `${request.summary}\n`,
   );
-  yield `feature done\ncommit ${onto.passing}\nauthor ${who}\ncommitter ${who}\ndata ${message.length}\n`;
+  yield `feature done\ncommit ${onto.passing}\nmark :1\nauthor ${who}\ncommitter ${who}\ndata ${message.length}\n`;
   yield message;
   yield "\n";
   if (onto.head !== null) yield `from ${onto.head}\n`;
@@ -31,7 +34,7 @@ export async function* importStream(
     yield `M ${mode} inline ${quoted(path)}\n`;
     yield* data(content);
   }
-  yield "done\n";
+  yield `get-mark :1\nls :1 ""\nreset ${onto.passing}\nfrom ${"0".repeat(40)}\n\ndone\n`;
 }
 
 async function* data(content: NewFile["content"]): AsyncGenerator<Uint8Array | string> {

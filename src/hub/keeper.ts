@@ -90,9 +90,12 @@ export class HubKeeper {
     const table = await xet.readTable(xorb);
     if (table === undefined) return "it has no table";
     using job = threads.begin("check");
-    for await (const piece of gathered(xet.blobs.open(name, { from: 0, to: table.packedBytes }), pieceBytes)) {
+    // The same memory goes to the thread and comes back.
+    let memory: Uint8Array | undefined;
+    const bytes = xet.blobs.open(name, { from: 0, to: table.packedBytes });
+    for await (const piece of gathered(bytes, pieceBytes, () => memory ?? new Uint8Array(pieceBytes))) {
       found.read(piece.length);
-      await job.take(piece);
+      ({ memory } = await job.take(piece));
     }
     const checked = await job.end();
     if ("wrong" in checked) return checked.wrong;

@@ -2,9 +2,10 @@
  * The large files of repositories, whichever way they came: by git-lfs they lie whole in the repository, by Xet in xorbs. Each is read as a
  * stream with ranges, and each has a hash of Xet; that of one that git-lfs brought is worked out when it is first asked for.
  */
-import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import type { ConversionRow } from "../catalog/large-files.ts";
 import type { ByteRange } from "../blobs/blobs.ts";
+import { fileBytes } from "../blobs/file-bytes.ts";
 import { gathered } from "../blobs/gathered.ts";
 import type { Clock } from "../stdx/time.ts";
 import type { LargeObject } from "./lfs-store.ts";
@@ -21,7 +22,7 @@ export interface LargeFilesOptions {
 /** Files that wait to be read for their hash of Xet; of one more it is worked out when it is asked for again. */
 const waitingMax = 1_000;
 /** To a thread at once. */
-const pieceBytes = 4 << 20;
+const pieceBytes = 1 << 20;
 
 export class LargeFiles implements AsyncDisposable {
   readonly #options: LargeFilesOptions;
@@ -34,11 +35,10 @@ export class LargeFiles implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Its bytes `[from, to)`; all of them without `range`. */
+  /** Its bytes `[from, to)`; all of them without `range`. A piece is good until the next is asked for. */
   open(object: LargeObject, range: ByteRange = { from: 0, to: object.size }): AsyncIterable<Uint8Array> {
     if (object.by === "xet") return this.#options.xet.open({ terms: object.terms, bytes: object.size }, range);
-    if (range.from >= range.to) return none();
-    return createReadStream(object.file, { start: range.from, end: range.to - 1, highWaterMark: 1 << 18 });
+    return fileBytes(object.file, range);
   }
 
   /** Undefined where it is not worked out yet: then that begins, and who asks again later is told. */
@@ -81,10 +81,18 @@ export class LargeFiles implements AsyncDisposable {
     const { threads, xet, clock } = this.#options;
     using job = threads.begin("convert");
     let bytes = 0;
-    for await (const piece of gathered(createReadStream(file, { highWaterMark: 1 << 20 }), pieceBytes)) {
+    // The same memory goes to the thread and comes back.
+    let memory: Uint8Array | undefined;
+    const { size } = await stat(file);
+    const pieces = gathered(
+      fileBytes(file, { from: 0, to: size }),
+      pieceBytes,
+      () => memory ?? new Uint8Array(pieceBytes),
+    );
+    for await (const piece of pieces) {
       if (this.#closed) return;
       bytes += piece.length;
-      await job.take(piece);
+      ({ memory } = await job.take(piece));
     }
     const { hash, sha256, xorbs } = await job.end();
     if (sha256 !== oid) throw new Error(`the stored file is damaged: its SHA-256 is ${sha256}`);
@@ -92,5 +100,3 @@ export class LargeFiles implements AsyncDisposable {
     await xet.rows.keepConversion(row, clock.wall());
   }
 }
-
-async function* none(): AsyncGenerator<Uint8Array> {}

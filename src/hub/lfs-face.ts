@@ -3,8 +3,6 @@
  * addresses, and are kept only if their SHA-256 is the one that was announced. There are no locks.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { codeRow } from "../evidence/codes.ts";
 import { readBody } from "../http/index.ts";
 import { visitorOf } from "../http/visitor.ts";
@@ -24,6 +22,7 @@ import type { RepositoryStore } from "./repository.ts";
 import { casPath } from "./xet/face.ts";
 import type { XetService } from "./xet/service.ts";
 import { signToken } from "./xet/tickets.ts";
+import { sendAll } from "./send.ts";
 import { Slots, type Caller, type SlotLimits } from "./slots.ts";
 import type { Storage } from "./storage.ts";
 import type { Transfer, Transfers } from "./transfers.ts";
@@ -353,7 +352,7 @@ export class LfsFace {
     if (request.method === "HEAD" || ticket.size === 0) return void response.end();
     transfer.negotiated({ digest: `sha256:${ticket.oid}`, from, ofBytes: to - from + 1 });
     const bytes = transfer.passing(this.#options.large.open(object, { from, to: to + 1 }));
-    await pipeline(Readable.from(bytes, { objectMode: false }), response);
+    await sendAll(bytes, response);
   }
 
   /** The repository and who asks, made where it is to be written; undefined where the answer was given. */

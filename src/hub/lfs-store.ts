@@ -27,7 +27,7 @@ export const lfsLimits: LfsLimits = {
 };
 
 /** What is hashed and written at once. */
-const pieceBytes = 1 << 20;
+const pieceBytes = 1 << 18;
 /** The kind of blob that they are. */
 const objects = "objects";
 /** Of notes of what lies elsewhere; in a folder of their own, with what comes in for it. */
@@ -159,10 +159,9 @@ export class LfsStore {
     };
     try {
       const blobs = this.#blobs(repository);
-      kept = await blobs.put(
-        { kind: objects, digest: oid },
-        checked(counted(gathered(bytes, pieceBytes), came), pointer),
-      );
+      const memory = new Uint8Array(Math.min(pieceBytes, Math.max(1, size)));
+      const pieces = gathered(bytes, memory.length, () => memory);
+      kept = await blobs.put({ kind: objects, digest: oid }, checked(counted(pieces, came), pointer));
       return { ok: true };
     } catch (error) {
       if (error instanceof WrongContent) return no("wrong-content", error.message);

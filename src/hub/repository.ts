@@ -140,6 +140,12 @@ const copyWithinMs = 1_800_000;
 const noteRef = "refs/waybill/noted";
 const noCommit = "0".repeat(40);
 
+/** Where a branch is. */
+interface Tip {
+  readonly commit: string;
+  readonly tree: string;
+}
+
 const noParts: OpenLarge = ({ oid }) => {
   throw new Error(`${oid} lies in parts, and nothing here puts them together`);
 };
@@ -254,9 +260,10 @@ export function openRepositories({
     if (!pointers.ok) return { ...pointers, refusal: "missing-object", status: 400 };
     const whole = { ...request, files: [...request.files, ...pointers.files] };
     for (let attempt = 1; ; attempt++) {
-      const head = await headOf(request.repository, request.branch);
+      const from = await tipOf(request.repository, request.branch);
+      const head = from?.commit ?? null;
       if (request.parent !== undefined && request.parent !== head) return moved(request, head);
-      const result = await commitOnto(whole, head);
+      const result = await commitOnto(whole, from);
       if (result !== "moved") return result;
       if (request.parent !== undefined || attempt === attemptsMax) {
         return moved(request, await headOf(request.repository, request.branch));
@@ -264,8 +271,9 @@ export function openRepositories({
     }
   }
 
-  async function commitOnto(request: CommitRequest, head: string | null): Promise<CommitResult | "moved"> {
+  async function commitOnto(request: CommitRequest, from: Tip | null): Promise<CommitResult | "moved"> {
     const { repository } = request;
+    const head = from?.commit ?? null;
     const present = head === null ? [] : await listTree(repository, head);
     const absent = absentFiles(request, present);
     if (absent.length > 0)
@@ -275,8 +283,7 @@ export function openRepositories({
       return { ok: false, refusal: "empty-commit", status: 400, says, problems: [says] };
     }
     const { commit, tree } = await importWithAttributes(request, head, present);
-    if (head !== null && tree === (await resolve(repository, [`${head}^{tree}`]))[0])
-      return { ok: true, commit: head, tree, changed: false };
+    if (from !== null && tree === from.tree) return { ok: true, commit: from.commit, tree, changed: false };
     if (!(await swap(repository, `refs/heads/${request.branch}`, commit, head))) return "moved";
     return { ok: true, commit, tree, changed: true };
   }
@@ -302,14 +309,13 @@ export function openRepositories({
     const { repository } = request;
     const passing = `${passingRefs}/${newId("i", random)}`;
     const stream = importStream(request, { head, passing, present, seconds: Math.floor(clock.wall() / 1000) });
-    try {
-      await run(repository, ["fast-import", "--quiet", "--done", "--date-format=raw"], { input: stream });
-      const [commit, tree] = await resolve(repository, [passing, `${passing}^{tree}`]);
-      return { commit: commit as string, tree: tree as string };
-    } finally {
-      // Whoever makes a commit holds the repository, so nothing is collected: the commit stays without a name until a branch has it.
-      await run(repository, ["update-ref", "-d", passing]);
-    }
+    const args = ["fast-import", "--quiet", "--done", "--date-format=raw"];
+    // Whoever makes a commit holds the repository, so nothing is collected: the commit stays without a name until a branch has it.
+    const said = (await run(repository, args, { input: stream })).output.toString("latin1");
+    const [, commit, tree] = /^([0-9a-f]{40})\n040000 tree ([0-9a-f]{40})\t/.exec(said) ?? [];
+    if (commit === undefined || tree === undefined)
+      throw new GitFailure("git-failed", `git fast-import said what was not expected: ${said.slice(0, 200)}`);
+    return { commit, tree };
   }
 
   /** True where the branch went from `from` to `to`; false where it was elsewhere by then. */
@@ -340,9 +346,14 @@ export function openRepositories({
     return headOf(repository, branch);
   }
 
-  async function resolve(repository: string, names: readonly string[]): Promise<readonly string[]> {
-    const { output } = await run(repository, ["rev-parse", ...names]);
-    return output.toString("latin1").trim().split("\n");
+  async function tipOf(repository: string, branch: string): Promise<Tip | null> {
+    const ref = `refs/heads/${branch}`;
+    const asked = ["rev-parse", "--quiet", `${ref}^{commit}`, `${ref}^{tree}`];
+    const { exitCode, output } = await run(repository, asked, { answers: [1, 128] });
+    const [commit, tree] = output.toString("latin1").trim().split("\n");
+    if (exitCode === 0 && commit !== undefined && tree !== undefined) return { commit, tree };
+    if ((await headOf(repository, branch)) === null) return null;
+    throw new GitFailure("git-failed", `git rev-parse does not tell where ${ref} is`);
   }
 
   async function readFile(

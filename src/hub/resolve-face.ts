@@ -3,8 +3,7 @@
  * and `/spaces`) gives the file, `/raw/` what git has of it, which is the pointer of a large one. Streamed, in ranges, never compressed.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import type { Readable } from "node:stream";
 import { visitorOf } from "../http/visitor.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import { addressOf, askedBy, leaving, mayAccess, plainHeaders } from "./git-access.ts";
@@ -17,6 +16,7 @@ import { parseRange } from "./ranges.ts";
 import { isOwner, repoName, repoNouns, type RepoKind, type RepoName } from "./repo-name.ts";
 import { namesMain, type RepoReader } from "./repo-reader.ts";
 import { isRepositoryName, type RepositoryStore } from "./repository.ts";
+import { sendAll } from "./send.ts";
 import { Slots, type SlotLimits } from "./slots.ts";
 import { casPath } from "./xet/face.ts";
 import type { Transfer, Transfers } from "./transfers.ts";
@@ -242,7 +242,7 @@ export class ResolveFace {
     transfer.negotiated({ path, digest, from, ofBytes: to - from + 1, ...(xetHash && { isXetOffered: true }) });
     if (large === undefined) return this.#sendBlob(transfer, found, { from, to }, response);
     const bytes = transfer.passing(this.#options.large.open(large, { from, to: to + 1 }));
-    await pipeline(Readable.from(bytes, { objectMode: false }), response);
+    await sendAll(bytes, response);
   }
 
   /** Where to get it by Xet, for clients that know how. */
@@ -271,7 +271,7 @@ export class ResolveFace {
     }
     const stream = reader.stream(repository, item.oid);
     try {
-      await pipeline(Readable.from(transfer.passing(part(stream, from, to)), { objectMode: false }), response);
+      await sendAll(transfer.passing(part(stream, from, to)), response);
     } finally {
       stream.destroy();
     }

@@ -1,5 +1,5 @@
 /** How a file that is to be uploaded goes in: in the commit itself, or as a large file before it; and whether `.gitignore` leaves it out. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runGit, systemGit, type GitProgram } from "./git.ts";
@@ -27,6 +27,8 @@ export interface UploadRules {
   readonly ignore: string;
 }
 
+const none = { output: Buffer.alloc(0) };
+
 /** For each file how it goes in, in their order. */
 export async function uploadModes(
   files: readonly UploadWish[],
@@ -37,25 +39,27 @@ export async function uploadModes(
   const folder = await mkdtemp(join(tmpdir(), "wb-modes-"));
   const repository = join(folder, ".git");
   try {
-    await runGit(git, { args: ["init", "--quiet", "--template=", folder] });
+    // As little as git takes for a repository (gitrepository-layout(5)).
+    for (const part of ["objects", "refs"]) await mkdir(join(repository, part), { recursive: true });
+    await writeFile(join(repository, "HEAD"), "ref: refs/heads/main\n");
     await writeFile(join(folder, attributesFile), attributes);
     await writeFile(join(folder, ".gitignore"), ignore);
     const input = files.map(({ path }) => `${path}\0`);
     const there = ["-C", folder];
     const env = { GIT_WORK_TREE: folder };
-    const filters = await runGit(git, {
-      args: [...there, "check-attr", "-z", "--stdin", "filter"],
-      repository,
-      env,
-      input,
-    });
-    const told = filters.output.toString("utf8").split("\0");
+    const filters = runGit(git, { args: [...there, "check-attr", "-z", "--stdin", "filter"], repository, env, input });
     const args = [...there, "check-ignore", "-z", "--stdin", "--no-index"];
     // It knows no literal names, and would take a colon in front for one of its own words.
     const paths = files.map(({ path }) => `./${path}\0`);
     const plain = { ...env, GIT_LITERAL_PATHSPECS: "0" };
-    const ignored = await runGit(git, { args, repository, env: plain, input: paths, answers: [1] });
-    const left = new Set(ignored.output.toString("utf8").split("\0"));
+    const ignored =
+      ignore.trim() === "" ? none : runGit(git, { args, repository, env: plain, input: paths, answers: [1] });
+    // Side by side, and both at their end before the folder goes.
+    const [byAttributes, byIgnore] = await Promise.allSettled([filters, ignored]);
+    if (byAttributes.status === "rejected") throw byAttributes.reason;
+    if (byIgnore.status === "rejected") throw byIgnore.reason;
+    const told = byAttributes.value.output.toString("utf8").split("\0");
+    const left = new Set(byIgnore.value.output.toString("utf8").split("\0"));
     return files.map((file, at) => ({
       uploadMode: told[at * 3 + 2] === "lfs" || isLarge(file) ? "lfs" : "regular",
       shouldIgnore: left.has(`./${file.path}`),

@@ -3,8 +3,6 @@
  * which names one repository and one right; it is good for nothing else.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import type { ByteRange } from "../../blobs/blobs.ts";
 import { readBody } from "../../http/index.ts";
 import { visitorOf } from "../../http/visitor.ts";
@@ -13,6 +11,7 @@ import type { Clock } from "../../stdx/time.ts";
 import { addressOf, leaving, plainHeaders } from "../git-access.ts";
 import { paceLimits, type PaceLimits } from "../pace.ts";
 import type { Transfer, Transfers } from "../transfers.ts";
+import { sendAll } from "../send.ts";
 import { Slots, type SlotLimits } from "../slots.ts";
 import type { Storage } from "../storage.ts";
 import { planOf } from "./plan.ts";
@@ -278,7 +277,7 @@ export class XetFace {
       const ofBytes = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
       transfer.negotiated({ digest: `xet:${file}`, from: ranges[0]?.from ?? 0, ofBytes });
       const bytes = transfer.passing(parts.body((range) => source.open(xorb, range)));
-      await pipeline(Readable.from(bytes, { objectMode: false }), response);
+      await sendAll(bytes, response);
     });
   }
 

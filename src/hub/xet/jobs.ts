@@ -36,7 +36,8 @@ export interface Jobs {
 export type JobKind = keyof Jobs;
 
 export interface Job<Kind extends JobKind> {
-  take(bytes: Uint8Array): Jobs[Kind]["piece"];
+  /** The bytes go back after it: what is kept of them is copied. What it answers with may be in `into`, where that has room. */
+  take(bytes: Uint8Array, into?: Uint8Array): Jobs[Kind]["piece"];
   end(): Jobs[Kind]["end"];
 }
 
@@ -67,11 +68,15 @@ function checkJob(hashes: XetHashes): Job<"check"> {
   };
 }
 
-function unpack(packed: Uint8Array): Uint8Array<ArrayBuffer> | Wrong {
+function unpack(packed: Uint8Array, into?: Uint8Array): Uint8Array<ArrayBuffer> | Wrong {
   const chunks: Uint8Array[] = [];
   const wrong = readWhole(packed, (bytes) => chunks.push(bytes));
   if (wrong !== undefined) return { wrong };
-  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const whole =
+    into !== undefined && into.length >= length
+      ? (into.subarray(0, length) as Uint8Array<ArrayBuffer>)
+      : new Uint8Array(length);
   let at = 0;
   for (const chunk of chunks) {
     whole.set(chunk, at);
@@ -100,7 +105,7 @@ function treeJob(hashes: XetHashes): Job<"tree"> {
   const all: Leaf[] = [];
   return {
     take: (rows) => {
-      const leaves = leavesOf(rows);
+      const leaves = leavesOf(new Uint8Array(rows));
       for (const leaf of leaves) all.push(leaf);
       return hashes.verification(leaves);
     },

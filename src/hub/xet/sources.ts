@@ -2,10 +2,9 @@
  * Where a client gets a file's chunks: ranges of stored xorbs, or, of a file that git-lfs brought, of xorbs that it would be, made while
  * they are sent from the bytes where they lie.
  */
-import { createReadStream } from "node:fs";
 import type { ConversionRow, XetFileRow } from "../../catalog/large-files.ts";
 import type { ByteRange } from "../../blobs/blobs.ts";
-import { gathered } from "../../blobs/gathered.ts";
+import { fileBytes } from "../../blobs/file-bytes.ts";
 import { findLarge } from "../lfs-store.ts";
 import { xorbKind, type XetStore } from "./store.ts";
 import { rangesByXorb, type ChunkLengths, type FileTerm } from "./terms.ts";
@@ -113,11 +112,23 @@ class WholeXorb implements ChunkLengths {
 
   /** From that chunk on: header and bytes of each, many together. */
   async *#chunks(first: number): AsyncGenerator<Uint8Array> {
+    // Of one piece and its headers, used again for the next.
+    let memory = Buffer.alloc(0);
+    const joined = (parts: readonly Uint8Array[]): Uint8Array => {
+      const length = parts.reduce((sum, part) => sum + part.length, 0);
+      if (memory.length < length) memory = Buffer.allocUnsafeSlow(length);
+      let at = 0;
+      for (const part of parts) {
+        memory.set(part, at);
+        at += part.length;
+      }
+      return memory.subarray(0, length);
+    };
     const start = this.#start + (this.#starts[first] ?? 0);
     const end = this.#start + (this.#starts.at(-1) ?? 0);
     let [chunk, left] = [first, this.chunkLength(first)];
     let isHeaded = false;
-    for await (const piece of gathered(createReadStream(this.#file, { start, end: end - 1 }), 1 << 20)) {
+    for await (const piece of fileBytes(this.#file, { from: start, to: end })) {
       const parts: Uint8Array[] = [];
       for (let at = 0; at < piece.length;) {
         if (!isHeaded) parts.push(headerOf(this.chunkLength(chunk)));
@@ -128,7 +139,7 @@ class WholeXorb implements ChunkLengths {
         isHeaded = left > 0;
         if (!isHeaded) left = this.chunkLength(++chunk);
       }
-      yield Buffer.concat(parts);
+      yield joined(parts);
     }
   }
 }

@@ -28,7 +28,7 @@ async function* pieces(bytes: Uint8Array, size = 100_000): AsyncGenerator<Uint8A
 
 async function all(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
-  for await (const part of stream) parts.push(part);
+  for await (const part of stream) parts.push(Buffer.from(part));
   return Buffer.concat(parts);
 }
 

@@ -55,17 +55,19 @@ export interface XetLimits {
 export const xorbKind = "xorbs";
 const nameOf = (xorb: string): BlobName => ({ kind: xorbKind, digest: xorb });
 
-/** What goes to a thread, or to the disk, at once. */
-const pieceBytes = 1 << 20;
-/** Of a xorb that is read, in whole chunks; some are on their way at once for each who reads. */
-const readBytes = 2 << 20;
-/** Unpacked at once: one chunk more at the most. */
-const unpackedBytes = 8 << 20;
+/** What goes to a thread, or to the disk, at once: two of them for each who writes. */
+const pieceBytes = 1 << 18;
+/** Of a xorb that is read, in whole chunks. */
+const readBytes = 1 << 18;
+/** Unpacked at once, one chunk more at the most: two of them for each who reads. */
+const unpackedBytes = 1 << 19;
 /** Of writers that we know no chunk but a file's last one is under 8 kB; eight times as many are nobody's. */
 const chunkLeastBytes = 1 << 10;
 /** Tables and files that were looked at lately, 330 KB each at the most: what a few hundred clients are in the middle of. */
 const tablesKept = 64;
 const filesKept = 256;
+/** Files of one shard that are being kept at once: as many as threads of Node wait for the disk. */
+const keptAtOnce = 4;
 /** Writers ask for a chunk where it begins a file, and for one of so many others. */
 const askedFor = 1024n;
 /** In one answer: a file of 8 GB, in 6 MB of tables. */
@@ -105,13 +107,15 @@ export class XetStore {
 
   async *#checked(xorb: string, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     using job = this.#options.threads.begin("check");
-    let [came, checking]: [number, Promise<undefined>] = [0, Promise.resolve(undefined)];
-    for await (const piece of gathered(bytes, pieceBytes)) {
+    // It goes to the thread and comes back: while one is checked, the next is put together.
+    const free: Uint8Array[] = [];
+    let [came, checking]: [number, Promise<unknown>] = [0, Promise.resolve()];
+    for await (const piece of gathered(bytes, pieceBytes, () => free.pop() ?? new Uint8Array(pieceBytes))) {
       came += piece.length;
       if (came > sentXorbMaxBytes) throw new WrongXorb(`the xorb has more than ${xorbMaxBytes} bytes`);
       await checking;
       yield piece; // It is written by now, and may be given away.
-      checking = job.take(piece);
+      checking = job.take(piece).then(({ memory }) => free.push(memory));
       checking.catch(() => undefined); // Awaited with the next piece.
     }
     await checking;
@@ -149,37 +153,52 @@ export class XetStore {
         isMissing: true,
       };
     let [done, fresh] = [0, false];
-    for (const file of files) {
-      const start = done;
-      const taken = await this.#putFile(file, scope, {
-        folder,
-        onProgress: (bytes) => onProgress?.((done = start + bytes), all),
-      });
-      if (!taken.ok) return taken;
-      fresh ||= taken.fresh;
+    // Keeping one is waiting for the disk: meanwhile the next is checked.
+    const keeping = new Set<Promise<void>>();
+    try {
+      for (const file of files) {
+        const start = done;
+        const checked = await this.#checkFile(file, {
+          folder,
+          onProgress: (bytes) => onProgress?.((done = start + bytes), all),
+        });
+        if ("says" in checked) return { ok: false, says: checked.says };
+        fresh ||= !checked.known;
+        if (keeping.size >= keptAtOnce) await Promise.race(keeping);
+        const kept = this.#keep(checked.row, scope, folder).then(() => void keeping.delete(kept));
+        keeping.add(kept);
+        kept.catch(() => undefined); // Awaited below, or by the next.
+      }
+      await Promise.all(keeping);
+    } finally {
+      // Whatever it is answered, nothing of it goes on, and the xorbs are held until then.
+      await Promise.allSettled(keeping);
     }
     return { ok: true, fresh };
   }
 
-  async #putFile(
+  /** `known`: the repository had it before. */
+  async #checkFile(
     file: ShardFile,
-    scope: Scope,
     { folder, onProgress }: { readonly folder: string; readonly onProgress: (bytes: number) => void },
-  ): Promise<Taken> {
+  ): Promise<{ readonly row: XetFileRow; readonly known: boolean } | { readonly says: string }> {
     const wrong = await this.#wrongTree(file);
-    if (wrong !== undefined) return { ok: false, says: wrong };
+    if (wrong !== undefined) return { says: wrong };
     const bytes = file.terms.reduce((sum, term) => sum + term.bytes, 0);
     const here = file.sha256 === null ? undefined : await findLarge(folder, file.sha256);
     // Its digest was checked when it came to this repository, and never is again: a writer of another learns nothing of it by the time.
     const known = here?.by === "xet" && here.hash === file.hash;
     const sha256 = known ? here.oid : await this.#digest(file.terms, onProgress);
     if (file.sha256 !== null && sha256 !== file.sha256)
-      return { ok: false, says: `The SHA-256 of file ${file.hash} is ${sha256}, not ${file.sha256}.` };
+      return { says: `The SHA-256 of file ${file.hash} is ${sha256}, not ${file.sha256}.` };
+    return { row: { hash: file.hash, sha256, bytes, terms: file.terms }, known };
+  }
+
+  async #keep(row: XetFileRow, scope: Scope, folder: string): Promise<void> {
+    const { hash, sha256, bytes, terms } = row;
     const at = this.#options.clock.wall();
-    const row = { hash: file.hash, sha256, bytes, terms: file.terms };
-    await this.rows.addFile(row, { holders: holdersOf(scope), chunks: await this.#places(file.terms), at });
-    await noteLarge(folder, sha256, { size: bytes, hash: file.hash, terms: file.terms }, this.#options.random);
-    return { ok: true, fresh: !known };
+    await this.rows.addFile(row, { holders: holdersOf(scope), chunks: await this.#places(terms), at });
+    await noteLarge(folder, sha256, { size: bytes, hash, terms }, this.#options.random);
   }
 
   /** Whether the terms are what they are said to be, by the hashes of their chunks alone. */
@@ -196,7 +215,7 @@ export class XetStore {
       const which = `Term ${n} of file ${hash}`;
       const length = table.lengthOf({ from, to });
       if (length !== bytes) return `${which} has ${length} bytes, not ${bytes}.`;
-      const found = await job.take(table.rows({ from, to }));
+      const { value: found } = await job.take(table.rows({ from, to }));
       if (verification !== null && verification[n] !== found) return `${which} is not verified by its chunks' hashes.`;
     }
     const found = await job.end();
@@ -206,15 +225,19 @@ export class XetStore {
   /** The SHA-256 of a file, read once from the disk. */
   async #digest(terms: readonly FileTerm[], onProgress: (bytes: number) => void): Promise<string> {
     using job = this.#options.threads.begin("digest");
+    const free: Uint8Array[] = [];
     let done = 0;
-    let taking: Promise<unknown> = Promise.resolve();
-    for await (const { packed, bytes } of this.#packed(terms)) {
-      refuseDamage(await taking);
-      taking = job.take(packed);
+    let taking: Promise<void> = Promise.resolve();
+    for await (const { packed, bytes } of this.#packed(terms, free)) {
+      await taking;
+      taking = job.take(packed).then(({ value, memory }) => {
+        refuseDamage(value);
+        free.push(memory);
+      });
       taking.catch(() => undefined); // Awaited with the next piece.
       onProgress((done += bytes));
     }
-    refuseDamage(await taking);
+    await taking;
     return await job.end();
   }
 
@@ -300,38 +323,45 @@ export class XetStore {
     if (left > 0) throw new Error(`a file's terms have ${left} bytes less than it should`);
   }
 
-  /** While one piece is used, the next is read and unpacked. */
+  /** While one piece is used, the next is read and unpacked. Each is good until the next is asked for. */
   async *#unpacked(terms: readonly FileTerm[]): AsyncGenerator<Uint8Array> {
     using job = this.#options.threads.begin("unpack");
-    const pieces = this.#packed(terms);
-    const load = async (): Promise<Uint8Array | undefined> => {
+    const free: Uint8Array[] = [];
+    const pieces = this.#packed(terms, free);
+    const load = async (into?: Uint8Array): Promise<Uint8Array | undefined> => {
       const next = await pieces.next();
       if (next.done === true) return undefined;
-      const unpacked = await job.take(next.value.packed);
+      const { value: unpacked, memory } = await job.take(next.value.packed, into);
+      free.push(memory);
       if ("wrong" in unpacked) throw new Error(`a stored xorb is damaged: ${unpacked.wrong}`);
       return unpacked;
     };
     let loading = load();
+    let used: Uint8Array | undefined;
     try {
       for (;;) {
         const piece = await loading;
         if (piece === undefined) return;
-        loading = load();
+        loading = load(used);
         loading.catch(() => undefined); // Awaited in the next round.
         yield piece;
+        used = new Uint8Array(piece.buffer);
       }
     } finally {
       await loading.catch(() => undefined); // Whoever read has gone, or has been told.
     }
   }
 
-  /** The terms' chunks as they are stored, whole ones in each piece. */
-  async *#packed(terms: readonly FileTerm[]): AsyncGenerator<{ readonly packed: Buffer; readonly bytes: number }> {
+  /** The terms' chunks as they are stored, whole ones in each piece, in memory out of `free` where some is there. */
+  async *#packed(
+    terms: readonly FileTerm[],
+    free: Uint8Array[],
+  ): AsyncGenerator<{ readonly packed: Buffer; readonly bytes: number }> {
     for (const term of terms) {
       const table = await this.table(term.xorb);
       for (const range of pieces(table, term)) {
         const { start, end } = table.packed(range);
-        const packed = await this.blobs.read(nameOf(term.xorb), { from: start, to: end });
+        const packed = await this.blobs.read(nameOf(term.xorb), { from: start, to: end }, free.pop());
         if (packed.length !== end - start) throw new Error(`the xorb ${term.xorb} is shorter than its table says`);
         yield { packed, bytes: table.lengthOf(range) };
       }

@@ -9,14 +9,20 @@ const threadsMax = Math.max(1, Math.min(4, availableParallelism() >> 1));
 
 /** One file's, or one xorb's: pieces in order, one at a time. */
 export interface RunningJob<Kind extends JobKind> extends Disposable {
-  /** The bytes are given away, with all of their memory. */
-  take(bytes: Uint8Array): Promise<Jobs[Kind]["piece"]>;
+  /** The bytes are given away, with all of their memory; so is `into`, where the answer may be put. */
+  take(bytes: Uint8Array, into?: Uint8Array): Promise<Took<Kind>>;
   end(): Promise<Jobs[Kind]["end"]>;
+}
+
+export interface Took<Kind extends JobKind> {
+  readonly value: Jobs[Kind]["piece"];
+  /** Of the bytes that were given: to be used again. */
+  readonly memory: Uint8Array;
 }
 
 interface Thread {
   readonly worker: Worker;
-  readonly waiting: Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>;
+  readonly waiting: Map<number, { resolve(answer: Answer): void; reject(error: unknown): void }>;
   jobs: number;
   /** Why it answers no more. */
   gone: Error | undefined;
@@ -39,9 +45,17 @@ export class Threads implements AsyncDisposable {
     // Answers come in order, and one that fails fails what is asked next.
     this.#ask(thread, { job, begin: kind }).catch(() => undefined);
     return {
-      take: (bytes) => this.#ask(thread, { job, bytes }, [bytes.buffer as ArrayBuffer]) as Promise<Jobs[Kind]["piece"]>,
+      take: (bytes, into) => {
+        const asked = { job, bytes, ...(into && { into }) };
+        const given = into === undefined ? [bytes] : [bytes, into];
+        return this.#ask(
+          thread,
+          asked,
+          given.map(({ buffer }) => buffer as ArrayBuffer),
+        ) as unknown as Promise<Took<Kind>>;
+      },
       end: async () => {
-        const value = await this.#ask(thread, { job, end: true });
+        const { value } = await this.#ask(thread, { job, end: true });
         close();
         return value as Jobs[Kind]["end"];
       },
@@ -65,10 +79,11 @@ export class Threads implements AsyncDisposable {
     const file = import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js";
     const worker = new Worker(new URL(file, import.meta.url), { execArgv: [] });
     const thread: Thread = { worker, waiting: new Map(), jobs: 0, gone: undefined };
-    worker.on("message", ({ id, value, error }: Answer) => {
+    worker.on("message", (answer: Answer) => {
+      const { id, error } = answer;
       const asked = thread.waiting.get(id);
       thread.waiting.delete(id);
-      if (error === undefined) asked?.resolve(value);
+      if (error === undefined) asked?.resolve(answer);
       else asked?.reject(new Error(error));
     });
     const gone = (error: Error): void => {
@@ -82,10 +97,10 @@ export class Threads implements AsyncDisposable {
     return thread;
   }
 
-  #ask(thread: Thread, ask: Omit<Ask, "id">, bytes: readonly ArrayBuffer[] = []): Promise<unknown> {
+  #ask(thread: Thread, ask: Omit<Ask, "id">, bytes: readonly ArrayBuffer[] = []): Promise<Answer> {
     if (thread.gone !== undefined) return Promise.reject(thread.gone);
     const id = this.#next++;
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     thread.waiting.set(id, { resolve, reject });
     thread.worker.ref();
     thread.worker.postMessage({ ...ask, id } satisfies Ask, [...bytes]);

@@ -9,6 +9,8 @@ export interface Ask {
   readonly job: number;
   readonly begin?: JobKind;
   readonly bytes?: Uint8Array;
+  /** Memory for the answer. */
+  readonly into?: Uint8Array;
   readonly end?: boolean;
   readonly drop?: boolean;
 }
@@ -16,6 +18,8 @@ export interface Ask {
 export interface Answer {
   readonly id: number;
   readonly value?: unknown;
+  /** Of the bytes that were given: to be used again. */
+  readonly memory?: Uint8Array;
   readonly error?: string;
 }
 
@@ -26,17 +30,16 @@ const open = new Map<number, Job<JobKind>>();
 port.on("message", (ask: Ask) => {
   if (ask.drop) return void open.delete(ask.job);
   const answer = answerTo(ask);
-  const { value } = answer;
-  const bytes = value instanceof Uint8Array ? [value.buffer as ArrayBuffer] : [];
-  port.postMessage(answer, bytes);
+  const back = [answer.value, answer.memory].flatMap((one) => (one instanceof Uint8Array ? [one.buffer] : []));
+  port.postMessage(answer, back as ArrayBuffer[]);
 });
 
-function answerTo({ id, job, begin, bytes, end }: Ask): Answer {
+function answerTo({ id, job, begin, bytes, into, end }: Ask): Answer {
   try {
     if (begin !== undefined) open.set(job, jobs[begin](hashes));
     const found = open.get(job);
     if (found === undefined) return { id, error: "there is no such job" };
-    if (bytes !== undefined) return { id, value: found.take(bytes) };
+    if (bytes !== undefined) return { id, value: found.take(bytes, into), memory: new Uint8Array(bytes.buffer) };
     if (end !== true) return { id };
     open.delete(job);
     return { id, value: found.end() };

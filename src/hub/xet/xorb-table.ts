@@ -40,7 +40,8 @@ export class XorbTable {
     const at = tail.length - tableEndBytes;
     if (at < 0 || !tag.equals(tail.subarray(at + 8))) return undefined;
     const from = at - tail.readUInt32LE(at) * rowBytes;
-    return from < 0 ? undefined : new XorbTable(tail.subarray(from, at));
+    // Its own: what stands before it is not kept alive by it.
+    return from < 0 ? undefined : new XorbTable(new Uint8Array(tail.subarray(from, at)));
   }
 
   /** As it stands at the end of a blob. */

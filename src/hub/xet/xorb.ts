@@ -42,17 +42,30 @@ export class XorbReader {
   /** Says what is wrong with it. */
   feed(piece: Uint8Array): string | undefined {
     if (this.#ended) return undefined; // Its footer.
-    const bytes = this.#left.length === 0 ? piece : Buffer.concat([this.#left, piece]);
     let from = 0;
-    for (;;) {
-      const rest = bytes.subarray(from);
-      const taken = this.#take(rest);
+    while (from < piece.length && !this.#ended) {
+      // What was left begins a chunk: as much is put to it as that lacks.
+      const wanted = this.#left.length === 0 ? piece.length : this.#lacking();
+      const rest = piece.subarray(from, from + wanted);
+      const bytes = this.#left.length === 0 ? rest : Buffer.concat([this.#left, rest]);
+      const taken = this.#take(bytes);
       if (typeof taken === "string") return taken;
-      if (taken === 0) break;
-      from += taken;
+      if (taken > 0) {
+        from += taken - this.#left.length;
+        this.#left = new Uint8Array();
+      } else {
+        from += rest.length;
+        this.#left = new Uint8Array(bytes);
+      }
     }
-    this.#left = this.#ended ? new Uint8Array() : new Uint8Array(bytes.subarray(from));
+    if (this.#ended) this.#left = new Uint8Array();
     return undefined;
+  }
+
+  /** Bytes until there is a header, or until the chunk is whole. */
+  #lacking(): number {
+    const { length } = this.#left;
+    return (length < chunkHeaderBytes ? chunkHeaderBytes : chunkHeaderBytes + readHeader(this.#left).packed) - length;
   }
 
   /** Says why this cannot be its end. */

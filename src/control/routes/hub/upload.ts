@@ -154,7 +154,7 @@ function noPulls(c: ApiContext): Response | undefined {
 async function fileOf(server: Server, repo: HubRepo, tree: TreeIndex, path: string): Promise<string> {
   const item = tree.get(path);
   if (item?.type !== "file" || item.size > rulesMaxBytes) return "";
-  return (await server.hub.reader.blob(server.hub.folderOf(repo), item.oid, rulesMaxBytes)).toString("utf8");
+  return (await server.hub.reader.smallBlob(server.hub.folderOf(repo), item.oid)).toString("utf8");
 }
 
 function largeSizeOf(tree: TreeIndex, path: string): number | undefined {
