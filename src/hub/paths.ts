@@ -42,15 +42,23 @@ export function linkProblem(path: string, target: string): string | undefined {
   return undefined;
 }
 
-/** Pairs of paths of which one is a folder of the other: both cannot exist at once. */
+/**
+ * Paths that lie inside one that is a file: both cannot exist at once. Each is told once, with the file that is nearest. In order, whatever
+ * begins with a path stands directly behind it, so each is compared with few.
+ */
 export function pathConflicts(paths: readonly string[]): readonly string[] {
-  const files = new Set(paths);
+  const inside = new Map<string, string>();
+  /** The paths with which the next one may begin; each begins with the one before it. */
+  const before: string[] = [];
+  for (const path of paths.toSorted()) {
+    while (before.length > 0 && !path.startsWith(before.at(-1) as string)) before.pop();
+    const file = before.findLast(({ length }) => path[length] === "/");
+    if (file !== undefined) inside.set(path, file);
+    before.push(path);
+  }
   return paths.flatMap((path) => {
-    const names = path.split("/");
-    const above = names.slice(1).map((_, at) => names.slice(0, at + 1).join("/"));
-    return above
-      .filter((folder) => files.has(folder))
-      .map((folder) => `${folder} is a file and ${path} lies inside it`);
+    const file = inside.get(path);
+    return file === undefined ? [] : [`${file} is a file and ${path} lies inside it`];
   });
 }
 
