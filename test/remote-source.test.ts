@@ -57,12 +57,13 @@ async function open({ cut = 0, stall = 0, reads = "alice/app" } = {}) {
     watch: refused,
     onFailure: (what, error) => assert.fail(`${what}: ${String(error)}`),
   };
-  const git = await GitFace.open({ repositories, desk, clock, random, folder: join(folder, "git") });
+  const { transfers } = memoryTransfers();
+  const git = await GitFace.open({ repositories, desk, transfers, clock, random, folder: join(folder, "git") });
   const world = await largeWorld();
   const parts = {
     repositories,
     store,
-    transfers: memoryTransfers().transfers,
+    transfers,
     large: world.files,
     storage: world.storage,
     xet: { key: randomBytes(32), instance: "x" },

@@ -135,6 +135,23 @@ describe("files on their way", () => {
     assert.match(String(world.failures[0]), /bytes could be read, and not 25165824/);
   });
 
+  test("one that broke off and is begun again says which try it is, and leads to the one before", async () => {
+    await using world = await lfsWorld();
+    const href = await world.addressOf("download", largeFile, "bob");
+    const socket = world.stall(href);
+    await new Promise((heard) => socket.once("data", heard));
+    socket.destroy();
+    const first = await toldOf(world, "that it left");
+    const answer = await fetch(href, { headers: { range: `bytes=${20 << 20}-` } });
+    await answer.arrayBuffer();
+    const second = await eventually("the second's record", () => world.emitter.packs[0]);
+    assert.deepEqual([second.facts["tries"], second.facts["link"], second.facts["storedBy"]], [2, [first.id], "lfs"]);
+    assert.equal(typeof second.facts["moveMs"], "number");
+    await (await fetch(href)).arrayBuffer();
+    const third = await eventually("the third's record", () => world.emitter.packs[1]);
+    assert.equal(third.facts["tries"], undefined);
+  });
+
   test("a client that leaves in the middle has left", async () => {
     await using world = await lfsWorld();
     const socket = world.stall(await world.addressOf("download", largeFile, "bob"));

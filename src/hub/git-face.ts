@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { visitorOf } from "../http/visitor.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
+import { codeRow } from "../evidence/codes.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import {
   addressOf,
@@ -31,12 +32,15 @@ import {
   type ReceivedPush,
   type RefCommand,
 } from "./http-backend.ts";
+import { feed, PushAnswer, shown } from "./git-exchange.ts";
+import { failed, given, received, waitsFor, type Exchange } from "./git-transfer.ts";
 import { keepPace, paceLimits, type PaceLimits } from "./pace.ts";
-import { flush, HeldAnswer, sideband } from "./pkt-line.ts";
+import { pushEnd } from "./push-end.ts";
 import { refusePush } from "./receive-rules.ts";
 import { pathOf, type RepoName } from "./repo-name.ts";
 import type { RepositoryStore } from "./repository.ts";
 import { Slots, type SlotLimits } from "./slots.ts";
+import type { Transfer, Transfers } from "./transfers.ts";
 
 /** Who pushes where. */
 export interface Pusher {
@@ -113,6 +117,7 @@ export const gitFaceLimits: GitFaceLimits = {
 export interface GitFaceOptions {
   readonly repositories: RepositoryStore;
   readonly desk: GitDesk;
+  readonly transfers: Transfers;
   readonly clock: Clock;
   readonly random: RandomBytes;
   /** For hooks, and for the repository of a Space that has none yet. */
@@ -121,8 +126,6 @@ export interface GitFaceOptions {
   readonly limits?: Partial<GitFaceLimits>;
 }
 
-/** Unsent bytes of an answer to a push, which is short: a client that takes none of them is gone. */
-const unsentMaxBytes = 4 << 20;
 const tooMany: AccessRefusal = { status: 503, says: "Too many others are served at this moment: try again." };
 /** git shows a token only when it is asked for one. */
 const tooManyNameless: AccessRefusal = {
@@ -207,11 +210,23 @@ export class GitFace implements AsyncDisposable {
     const slots = write ? this.#pushes : this.#fetches;
     const left = leaving(response);
     const caller = { account: askedBy(asked), address: addressOf(request) };
+    // What references there are is no transfer: it moves nothing that is kept.
+    const exchange =
+      path.rest === "info/refs" ? undefined : this.#begin(path, request, response, { write, account: caller.account });
     using slot = await slots.take(caller, left);
     if (left.aborted) return;
-    if (!slot) return writePlain(response, account === undefined ? tooManyNameless : tooMany);
-    using _pace = keepPace(request, response, this.#options.clock, { limits: this.#limits.pace });
-    if (path.rest === "git-receive-pack" && account !== undefined) {
+    if (!slot) {
+      exchange?.transfer.refuse("transfer/busy");
+      return writePlain(response, account === undefined ? tooManyNameless : tooMany);
+    }
+    if (exchange === undefined) {
+      using _pace = keepPace(request, response, this.#options.clock, { limits: this.#limits.pace });
+      const repository = await this.#repository(path);
+      if (left.aborted) return;
+      return await this.#list(this.#start(repository, path, request, write ? account : undefined), request, response);
+    }
+    exchange.transfer.watch();
+    if (write && account !== undefined) {
       const pusher: Pusher = {
         request: id,
         startedAt,
@@ -221,16 +236,32 @@ export class GitFace implements AsyncDisposable {
         token: "caller" in asked && asked.caller?.via.kind === "token" ? asked.caller.via.id : null,
         address: caller.address,
       };
-      return await this.#receive(path, pusher, request, response, slot);
+      return await this.#receive(path, pusher, exchange, slot);
     }
     const repository = await this.#repository(path);
     if (left.aborted) return;
-    const backend = this.#start(repository, path, request, write ? account : undefined);
-    await this.#pass(backend, request, response);
+    exchange.backend = this.#start(repository, path, request, undefined);
+    await this.#fetch(exchange, exchange.backend);
   }
 
-  /** A fetch, or the list of references: bytes both ways, as fast as the slower side takes them. */
-  async #pass(backend: Backend, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** What of a repository is moved is a transfer, from here on. */
+  #begin(
+    { kind, id }: GitPath,
+    request: IncomingMessage,
+    response: ServerResponse,
+    { write, account }: { readonly write: boolean; readonly account: string | null },
+  ): Exchange {
+    const exchange: Omit<Exchange, "transfer"> = { request, response, backend: undefined, isDeciding: false };
+    const transfer = this.#options.transfers.begin(request, response, {
+      ...{ direction: write ? "upload" : "download", via: "git", repository: `${kind}/${id}`, account },
+      waitsFor: () => waitsFor(exchange),
+      pace: this.#limits.pace,
+    });
+    return Object.assign(exchange, { transfer });
+  }
+
+  /** Which references there are. */
+  async #list(backend: Backend, request: IncomingMessage, response: ServerResponse): Promise<void> {
     response.once("close", () => response.writableFinished || backend.drop("its client left"));
     feed(backend, request);
     const { head, body } = await backend.read();
@@ -240,22 +271,47 @@ export class GitFace implements AsyncDisposable {
     if (failure) throw failure;
   }
 
-  async #receive(
-    path: GitPath,
-    pusher: Pusher,
-    request: IncomingMessage,
-    response: ServerResponse,
-    slot: Disposable,
-  ): Promise<void> {
+  /** Bytes both ways, as fast as the slower side takes them. */
+  async #fetch({ transfer, request, response }: Exchange, backend: Backend): Promise<void> {
+    response.once("close", () => response.writableFinished || backend.drop("its client left"));
+    feed(backend, request);
+    await this.#orFailed(transfer, async () => {
+      const { head, body } = await backend.read();
+      response.writeHead(head.status, { ...head.headers, ...plainHeaders, ...shown(head.status) });
+      await pipeline(given(transfer, backend, body), response);
+    });
+  }
+
+  /** What git fails at is told with its reason, before it is answered. */
+  async #orFailed<T>(transfer: Transfer, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      // Whose client has left, its close says so.
+      if (!transfer.isClosed) failed(transfer, says(error));
+      throw error;
+    }
+  }
+
+  async #receive(path: GitPath, pusher: Pusher, exchange: Exchange, slot: Disposable): Promise<void> {
     const { desk, repositories } = this.#options;
+    const { request, response, transfer } = exchange;
     const made = await desk.ensure(path, pusher.account);
-    if (!made.ok) return writePlain(response, { status: 403, says: made.says });
+    if (!made.ok) {
+      transfer.refuse("transfer/push-refused", made.says);
+      return writePlain(response, { status: 403, says: made.says });
+    }
     const stored = desk.storedAs(path);
     // It was there when it was asked for.
     if (stored === undefined) return writePlain(response, { status: 404, says: `${path.id} was deleted meanwhile.` });
     await repositories.createRepository(stored);
     const repository = repositories.repositoryOf(stored);
-    const { answer, taken } = await this.#exchange({ path, repository }, pusher, request, response);
+    const { answer, taken } = await this.#orFailed(transfer, () =>
+      this.#exchange({ path, repository }, pusher, exchange),
+    );
+    // It is kept, and whoever leaves now leaves nothing behind: what its build does is another work.
+    transfer.through();
+    using _pace = keepPace(request, response, this.#options.clock, { limits: this.#limits.pace });
     slot[Symbol.dispose]();
     for (const line of taken?.lines ?? []) answer.say(line);
     const build = taken?.build ?? null;
@@ -267,25 +323,38 @@ export class GitFace implements AsyncDisposable {
   async #exchange(
     { path, repository }: { readonly path: GitPath; readonly repository: string },
     pusher: Pusher,
-    request: IncomingMessage,
-    response: ServerResponse,
+    exchange: Exchange,
   ): Promise<{ readonly answer: PushAnswer; readonly taken: Taken | undefined }> {
     using _writing = await this.#options.repositories.hold(repository);
     using _sweeping = await this.#sweeping(repository);
+    const { request, response, transfer } = exchange;
     const backend = this.#start(repository, path, request, pusher.account);
+    exchange.backend = backend;
     const answer = new PushAnswer(response, backend);
-    const sent = feed(backend, request);
     const told = answer.begin();
     told.catch(() => undefined); // Awaited below.
+    const sent = feed(backend, request, received(transfer, request));
     const push = await backend.push;
     // git itself ends one that goes on above its limit, and asks us nothing.
     const isOver = push === undefined && sent.bytes > this.#limits.pushMaxBytes;
     const taken = isOver
-      ? { lines: await this.#tooLarge(pusher), build: null }
-      : push && (await this.#decide(pusher, { repository, backend, push }));
+      ? { lines: await this.#tooLarge(pusher, transfer), build: null }
+      : push && (await this.#decide(pusher, exchange, { repository, backend, push }));
     await told;
-    const { failure } = await backend.ended;
+    const { exitCode, failure, says: gitSays } = await backend.ended;
+    if (taken === undefined && failure === undefined && !transfer.isOver && !transfer.isClosed) {
+      const { report, said } = answer;
+      const isBroken = report.length === 0 && (exitCode !== 0 || response.statusCode >= 400);
+      const end = isBroken
+        ? ({ code: "transfer/failed", says: `git ended with ${exitCode}: ${gitSays.trim()}` } as const)
+        : pushEnd({ report, said: `${said}\n${gitSays}` });
+      if (end !== undefined) {
+        transfer[codeRow(end.code).owner === "platform" ? "fail" : "refuse"](end.code, end.says);
+        answer.say(`explain: ${transfer.id}`);
+      }
+    }
     if (failure) {
+      if (!transfer.isClosed) failed(transfer, failure.message);
       answer.fatal(failure.message);
       // What more it sends is for nobody.
       response.once("finish", () => request.destroy());
@@ -296,46 +365,60 @@ export class GitFace implements AsyncDisposable {
   /** Whether the push may be taken, and what becomes of it; undefined where it was refused or git did not do it. */
   async #decide(
     pusher: Pusher,
+    exchange: Exchange,
     { repository, backend, push }: { repository: string; backend: Backend; push: ReceivedPush },
   ): Promise<Taken | undefined> {
+    const { transfer } = exchange;
     const { desk } = this.#options;
     const run: Parameters<typeof refusePush>[0] = (args, rest) =>
       runGit(this.#git, { args, repository, ...rest, env: push.env, signal: this.#closed.signal });
     // As long as it waits for us it is alive; from our answer on it has to give signs of its own.
     const alive = setInterval(() => backend.sign(), signEveryMs);
     let accepted = false;
+    exchange.isDeciding = true;
     const answer = (lines: readonly string[]): void => {
       clearInterval(alive);
+      exchange.isDeciding = false;
       accepted = lines.length === 0;
       backend.answer(accepted, lines);
     };
     try {
       const refused = await refusePush(run, push.commands, repository);
       if (refused) {
-        const { lines, isTooLarge } = refused;
-        answer(isTooLarge ? [...lines, ...(await desk.tooLarge(pusher, lines[0] ?? ""))] : lines);
+        const { lines, code } = refused;
+        transfer.refuse(code, notTaken(lines));
+        const story = code === "transfer/too-large" ? await desk.tooLarge(pusher, lines[0] ?? "") : [];
+        answer([...lines, ...(story.length > 0 ? story : [`explain: ${transfer.id}`])]);
         return undefined;
       }
       return await desk.inTurn(pusher.repo, async () => {
-        answer(await desk.refuse({ ...pusher, updates: push.commands }));
+        const lines = await desk.refuse({ ...pusher, updates: push.commands });
+        if (lines.length > 0) transfer.refuse("transfer/push-refused", notTaken(lines));
+        answer(lines);
         await backend.ended;
         const updates = await changed(repository, push.commands, this.#git);
-        return updates.length === 0 ? undefined : await desk.pushed({ ...pusher, updates });
+        if (updates.length === 0) return undefined;
+        const taken = await desk.pushed({ ...pusher, updates });
+        transfer.learn({
+          refs: updates.length,
+          link: [pusher.request, ...(taken.build === null ? [] : [taken.build])],
+        });
+        return taken;
       });
     } catch (error) {
-      desk.onFailure(`a push to ${pusher.repo.id} (${pusher.request})`, error);
+      desk.onFailure(`a push to ${pusher.repo.id} (${transfer.id})`, error);
+      if (!accepted) transfer.fail("transfer/failed", says(error));
       if (accepted) return { lines: [`The push is stored. ${says(error)}`], build: null };
       answer([`${says(error)} Nothing of this push was taken.`]);
       return undefined;
     }
   }
 
-  #tooLarge(pusher: Pusher): Promise<readonly string[]> {
+  #tooLarge(pusher: Pusher, transfer: Transfer): Promise<readonly string[]> {
     const { pushMaxBytes } = this.#limits;
-    return this.#options.desk.tooLarge(
-      pusher,
-      `One push may have ${Math.floor(pushMaxBytes / (1 << 20))} MB, as git packs it.`,
-    );
+    const limit = `One push may have ${Math.floor(pushMaxBytes / (1 << 20))} MB, as git packs it.`;
+    transfer.refuse("transfer/too-large", limit);
+    return this.#options.desk.tooLarge(pusher, limit);
   }
 
   async #watch(build: string, answer: PushAnswer, origin: string): Promise<void> {
@@ -406,84 +489,6 @@ export class GitFace implements AsyncDisposable {
   }
 }
 
-/** The answer to a push: git's own, then what we add before its end. */
-class PushAnswer {
-  readonly #response: ServerResponse;
-  readonly #backend: Backend;
-  readonly #held = new HeldAnswer();
-  readonly #left = new AbortController();
-
-  constructor(response: ServerResponse, backend: Backend) {
-    this.#response = response;
-    this.#backend = backend;
-    response.once("close", () => this.#left.abort());
-  }
-
-  /** Until git has said all that it has to say. Throws what {@link Backend.read} throws. */
-  async begin(): Promise<void> {
-    const { head, body } = await this.#backend.read();
-    if (!this.#left.signal.aborted)
-      this.#response.writeHead(head.status, { ...head.headers, ...plainHeaders, ...shown(head.status) });
-    for await (const piece of body) this.#write(this.#held.push(piece));
-    if (!this.#held.isBanded) this.#write(this.#held.end());
-  }
-
-  /** The client is gone. */
-  get left(): AbortSignal {
-    return this.#left.signal;
-  }
-
-  get isHeard(): boolean {
-    return this.#held.isOpen && !this.#left.signal.aborted;
-  }
-
-  say(line: string): void {
-    if (this.isHeard) this.#write(sideband("progress", `${line}\n`));
-  }
-
-  sign(): void {
-    if (this.isHeard) this.#write(sideband("progress", ""));
-  }
-
-  fatal(line: string): void {
-    if (this.#held.isBanded) this.#write(sideband("fatal", `${line}\n`));
-  }
-
-  end(): void {
-    if (this.#held.isOpen) this.#write(flush);
-    this.#response.end();
-  }
-
-  #write(bytes: Buffer): void {
-    if (bytes.length === 0 || this.#left.signal.aborted) return;
-    this.#response.write(bytes);
-    if (this.#response.writableLength > unsentMaxBytes) this.#response.destroy();
-  }
-}
-
-/**
- * Sends git what the client sends, as fast as it takes it, and counts it. A pusher that leaves in the middle has pushed nothing: git
- * refuses what is not whole. What comes after git has ended is passed over, so that the client hears why.
- */
-function feed(backend: Backend, request: IncomingMessage): { readonly bytes: number } {
-  const { stdin } = backend;
-  const sent = { bytes: 0 };
-  request.on("data", (piece: Buffer) => {
-    sent.bytes += piece.length;
-    backend.sign();
-    if (stdin.writable && !stdin.write(piece)) request.pause();
-  });
-  stdin.on("drain", () => request.resume());
-  stdin.on("close", () => request.resume());
-  request.on("end", () => stdin.end());
-  // Also one who has sent all: what was not read by then is lost, and git would wait for it.
-  const leave = (): void => void (request.readableEnded || stdin.destroy());
-  // It may have left before git was started.
-  if (request.closed) leave();
-  else request.on("close", leave);
-  return sent;
-}
-
 /** Folders in which git keeps what a push brings until it is taken (`tmp-objdir`). */
 async function removeUntaken(repository: string): Promise<void> {
   const objects = join(repository, "objects");
@@ -507,13 +512,13 @@ async function changed(
   return commands.filter(({ from, to, ref }) => from !== to && (now.get(ref) ?? "0".repeat(40)) === to);
 }
 
-function repoOf({ kind, owner, name, id }: GitPath): RepoName {
-  return { kind, owner, name, id };
+/** Lines for a terminal as one sentence. */
+function notTaken(lines: readonly string[]): string {
+  return `Nothing of the push was taken: ${lines.map((line) => line.trim().replace(/[.:]$/, "")).join("; ")}.`;
 }
 
-/** A refusal of git's own has a page of HTML for a body: git shows it only as text. */
-function shown(status: number): Record<string, string> {
-  return status < 400 ? {} : { "content-type": "text/plain; charset=utf-8" };
+function repoOf({ kind, owner, name, id }: GitPath): RepoName {
+  return { kind, owner, name, id };
 }
 
 function says(error: unknown): string {

@@ -150,6 +150,10 @@ export class Backend {
     void this.#listen();
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   get stdin(): Writable {
     return this.#child.stdin as Writable;
   }

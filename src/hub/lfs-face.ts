@@ -309,6 +309,7 @@ export class LfsFace {
         transfer.negotiated({ digest: `sha256:${oid}`, ofBytes });
         // What it lists is known here: the parts that have come.
         if ((await this.#body(request, response, () => true)) === undefined) return;
+        transfer.verify();
         const stored = await this.#parts.join(repository, ticket, ticket.by);
         if (stored.ok) transfer.passed(ofBytes);
         return this.#answerStored(transfer, stored, response);
@@ -351,6 +352,7 @@ export class LfsFace {
     });
     if (request.method === "HEAD" || ticket.size === 0) return void response.end();
     transfer.negotiated({ digest: `sha256:${ticket.oid}`, from, ofBytes: to - from + 1 });
+    transfer.learn({ storedBy: object.by });
     const bytes = transfer.passing(this.#options.large.open(object, { from, to: to + 1 }));
     await sendAll(bytes, response);
   }

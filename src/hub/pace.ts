@@ -65,7 +65,7 @@ export function keepPace(
 }
 
 /** It has not sent all, and we would take more; or it does not take what we have sent. */
-function waitsForClient(request: IncomingMessage, response: ServerResponse): boolean {
+export function waitsForClient(request: IncomingMessage, response: ServerResponse): boolean {
   const wantsMore = !request.complete && request.readableLength < request.readableHighWaterMark;
   return wantsMore || response.writableLength > 0;
 }

@@ -8,7 +8,7 @@ const command = { from: "0".repeat(40), to: "1".repeat(40), ref: mainRef };
 test("a push of more objects than can be listed is refused with what to do, and is no fault of the platform", async () => {
   const endless = (): Promise<never> => Promise.reject(new GitFailure("git-too-much", "said more than expected"));
   const refused = await refusePush(endless, [command], "/nowhere");
-  assert.equal(refused?.isTooLarge, true);
+  assert.equal(refused?.code, "transfer/too-large");
   assert.match(
     refused.lines.join("\n"),
     /more files and folders, .* than can be looked through.*\nPush its history in parts/,

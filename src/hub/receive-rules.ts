@@ -17,8 +17,7 @@ const nothing = "0".repeat(40);
 export interface PushRefusal {
   /** For the person who pushes. */
   readonly lines: readonly string[];
-  /** It brings more than one may. */
-  readonly isTooLarge: boolean;
+  readonly code: "transfer/push-refused" | "transfer/too-large" | "transfer/content-missing";
 }
 
 /** Undefined where the push may be taken. `run` sees what it brings, `repository` has its large files. */
@@ -46,13 +45,13 @@ export async function refusePush(
     const problems = await treeProblems(run, entries);
     if (problems.length > 0) return no(told(problems.map((problem) => `${branch}: ${problem}`)));
     const missing = missingObjects(await largeFilesOf(run, entries, repository));
-    if (missing.length > 0) return no(missingSays(branch, missing));
+    if (missing.length > 0) return { lines: missingSays(branch, missing), code: "transfer/content-missing" };
   }
   return undefined;
 }
 
-const no = (lines: readonly string[]): PushRefusal => ({ lines, isTooLarge: false });
-const tooLarge = (lines: readonly string[]): PushRefusal => ({ lines, isTooLarge: true });
+const no = (lines: readonly string[]): PushRefusal => ({ lines, code: "transfer/push-refused" });
+const tooLarge = (lines: readonly string[]): PushRefusal => ({ lines, code: "transfer/too-large" });
 
 function refProblems(commands: readonly RefCommand[]): readonly string[] {
   return commands.flatMap(({ ref, to }) => {

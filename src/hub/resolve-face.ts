@@ -219,7 +219,13 @@ export class ResolveFace {
     // The Hub's JavaScript client asks so where the file is, to fetch it by Xet.
     if (xetHash !== undefined && request.headers.accept?.includes(xetInfoType) === true)
       return void response.writeHead(200, { ...head, "content-type": xetInfoType, "content-length": "2" }).end("{}");
-    if (request.headers["if-none-match"] === head.etag) return void response.writeHead(304, head).end();
+    const { path } = address;
+    const digest = `${large === undefined ? "git" : "sha256"}:${etag}`;
+    if (request.headers["if-none-match"] === head.etag) {
+      transfer.negotiated({ path, digest, ofBytes: 0 });
+      transfer.learn({ isCached: true });
+      return void response.writeHead(304, head).end();
+    }
     const isSame = (request.headers["if-range"] ?? head.etag) === head.etag;
     const range = isSame ? parseRange(request.headers.range, size) : undefined;
     if (range === "beyond") {
@@ -237,9 +243,8 @@ export class ResolveFace {
       ...(range && { "content-range": `bytes ${from}-${to}/${size}` }),
     });
     if (request.method === "HEAD" || size === 0) return void response.end();
-    const { path } = address;
-    const digest = `${large === undefined ? "git" : "sha256"}:${etag}`;
     transfer.negotiated({ path, digest, from, ofBytes: to - from + 1, ...(xetHash && { isXetOffered: true }) });
+    transfer.learn({ storedBy: large?.by ?? "git" });
     if (large === undefined) return this.#sendBlob(transfer, found, { from, to }, response);
     const bytes = transfer.passing(this.#options.large.open(large, { from, to: to + 1 }));
     await sendAll(bytes, response);

@@ -1,5 +1,5 @@
 /**
- * Files on their way between a client and a repository. Each is a work of its own, from the moment that its client is known to the last
+ * Files, and git's packs, on their way between a client and a repository. Each is a work of its own, from the moment that its client is known to the last
  * byte: what it was, how far it came, who was being waited for where it stood still, and what ended it.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -10,7 +10,7 @@ import type { transferCodes } from "../evidence/transfer-codes.ts";
 import { newId, type RandomBytes } from "../stdx/ids.ts";
 import type { Clock, Instant } from "../stdx/time.ts";
 import { addressOf } from "./git-access.ts";
-import { keepPace, type PaceLimits, type Quiet } from "./pace.ts";
+import { keepPace, waitsForClient, type PaceLimits, type Quiet } from "./pace.ts";
 
 /** Most are over by then, and are one packed record. */
 const tellsAfterMs = 2_000;
@@ -40,6 +40,8 @@ export interface TransferAbout {
   /** Null: one without a token. */
   readonly account: string | null;
   readonly pace: PaceLimits;
+  /** Whom of the platform it waits for now; absent: its own disk and work. */
+  readonly waitsFor?: () => "platform" | "git" | "disk";
 }
 
 /** What is to be moved. */
@@ -49,15 +51,48 @@ export interface Moved {
   readonly digest?: string;
   /** The first byte of it, in the file. */
   readonly from?: number;
-  readonly ofBytes: number;
+  /** Absent where nobody knows: git packs while it sends. */
+  readonly ofBytes?: number;
+  /** Of a pack. */
+  readonly objects?: number;
+  /** References that a push changes. */
+  readonly refs?: number;
   /** It is fetched by plain HTTP, and the answer said where to get it by Xet. */
   readonly isXetOffered?: boolean;
 }
 
 type Stage = readonly [hop: Hop, ms: number];
 
+/** One that did not come through, which its client may begin again. */
+interface Broken {
+  readonly id: string;
+  readonly tries: number;
+}
+
+/** Those that broke off last: a client begins again within minutes. */
+const brokenMax = 1_000;
+
+/** What is kept of transfers that broke off, so that the next try says that it is one. */
+class BrokenOff {
+  readonly #byWhat = new Map<string, Broken>();
+
+  take(what: string): Broken | undefined {
+    const found = this.#byWhat.get(what);
+    this.#byWhat.delete(what);
+    return found;
+  }
+
+  add(what: string, broken: Broken): void {
+    this.#byWhat.delete(what);
+    this.#byWhat.set(what, broken);
+    const [oldest] = this.#byWhat.keys();
+    if (this.#byWhat.size > brokenMax && oldest !== undefined) this.#byWhat.delete(oldest);
+  }
+}
+
 export class Transfers {
   readonly #options: TransfersOptions;
+  readonly #broken = new BrokenOff();
 
   constructor(options: TransfersOptions) {
     this.#options = options;
@@ -72,7 +107,7 @@ export class Transfers {
 
   /** Its id is the answer's `X-Waybill-Id` from here on. What ends the exchange ends it. */
   begin(request: IncomingMessage, response: ServerResponse, about: TransferAbout): Transfer {
-    return new Transfer(this.#options, request, response, about);
+    return new Transfer(this.#options, this.#broken, request, response, about);
   }
 }
 
@@ -89,6 +124,11 @@ export class Transfer {
   readonly #stages: Stage[] = [];
   #hop: Hop = "transfer.auth";
   #moved: Moved | undefined;
+  /** What became known of it on its way. */
+  #learned: Facts = {};
+  readonly #broken: BrokenOff;
+  /** What was tried before, and how often; once it is known what it is. */
+  #tries = 1;
   #bytes = 0;
   #pace: Disposable | undefined;
   #telling: NodeJS.Timeout | undefined;
@@ -96,8 +136,15 @@ export class Transfer {
   #isTold = false;
   #isOver = false;
 
-  constructor(options: TransfersOptions, request: IncomingMessage, response: ServerResponse, about: TransferAbout) {
+  constructor(
+    options: TransfersOptions,
+    broken: BrokenOff,
+    request: IncomingMessage,
+    response: ServerResponse,
+    about: TransferAbout,
+  ) {
     this.id = newId("tr", options.random);
+    this.#broken = broken;
     this.#options = options;
     this.#request = request;
     this.#response = response;
@@ -113,19 +160,63 @@ export class Transfer {
   /** It is known what is to be moved, and that it may be. */
   negotiated(moved: Moved): void {
     this.#moved = moved;
-    if (this.#isOver) return; // Its client left before it was known: nothing would end the watch over its pace.
+    if (this.#isOver) return;
+    const before = this.#broken.take(this.#what);
+    if (before !== undefined) {
+      this.#tries = before.tries + 1;
+      this.learn({ tries: this.#tries, link: [before.id] });
+    }
+    this.watch();
+    this.#pass("transfer.move");
+  }
+
+  /** From here on its pace is watched, and who asks for it finds it: also where it is not known yet what is to be moved. */
+  watch(): void {
+    if (this.#isOver) return; // Its client has left: nothing would end the watch over its pace.
     this.#pace ??= keepPace(this.#request, this.#response, this.#options.clock, {
       limits: this.#about.pace,
       onQuiet: (quiet) => this.#quiet(quiet),
       onGivenUp: (quiet) => this.#end("failed", "transfer/stalled", undefined, { ...quiet }),
     });
-    this.#pass("transfer.move");
     this.#telling ??= setTimeout(() => this.#tellOpen(), tellsAfterMs).unref();
   }
 
   /** So many bytes are given away at once. */
   passed(bytes: number): void {
     this.#bytes += bytes;
+  }
+
+  /** Links add up. */
+  learn(facts: Facts & { readonly link?: readonly string[] }): void {
+    const link = [...((this.#learned["link"] as readonly string[] | undefined) ?? []), ...(facts.link ?? [])];
+    this.#learned = { ...this.#learned, ...facts, ...(link.length > 0 && { link }) };
+  }
+
+  /** All of an upload has come: whether it is what was announced is to be said. */
+  verify(): void {
+    if (this.#hop !== "transfer.verify") this.#pass("transfer.verify");
+  }
+
+  /** It is through, whatever else its client is told on the same connection. */
+  through(): void {
+    if (this.#isOver) return;
+    this.#stop();
+    this.#isOver = true;
+    this.#tellThrough();
+  }
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  /** Nobody is left to be told. */
+  get isClosed(): boolean {
+    return this.#response.destroyed;
+  }
+
+  /** What is missing now is the client's: it has not sent all, or does not take what is there. */
+  get isForClient(): boolean {
+    return waitsForClient(this.#request, this.#response);
   }
 
   /** Counts what passes. */
@@ -147,7 +238,7 @@ export class Transfer {
       throw error;
     }
     // Of an upload all has come; that it is what was announced is said by its check.
-    if (this.#about.direction === "upload") this.#pass("transfer.verify");
+    if (this.#about.direction === "upload") this.verify();
   }
 
   /** Before it is answered. `says`: a sentence about this one. Undefined, so that whoever answers may return it. */
@@ -171,6 +262,25 @@ export class Transfer {
     }
   }
 
+  /** Whoever moves the same again is likely to try again what broke off: of git, which packs anew, any pack. */
+  get #what(): string {
+    const { direction, via, repository, account } = this.#about;
+    const { digest = "", path = "" } = this.#moved ?? {};
+    return [direction, via, repository, account ?? this.#address, digest || path].join(" ");
+  }
+
+  /** How long it was in each hop that it has come to, by the hop's last word: `moveMs`. */
+  get #durations(): Facts {
+    let since = 0;
+    return Object.fromEntries(
+      [...this.#stages, this.#stage].flatMap(([hop, ms]) => {
+        const took = ms - since;
+        since = ms;
+        return hop === "transfer.auth" ? [] : [[`${hop.slice("transfer.".length)}Ms`, Math.round(took)]];
+      }),
+    );
+  }
+
   /** Where it is, and since its beginning for how long. */
   get #stage(): Stage {
     return [this.#hop, this.#options.clock.monotonic() - this.#begunAt];
@@ -192,19 +302,29 @@ export class Transfer {
   #quiet(quiet: Quiet): void {
     if (this.#isOver) return;
     this.#isTold = true;
-    this.#write("transfer.move", "took", { ...this.#facts(), ...quiet });
+    const ours = this.#about.waitsFor?.();
+    const waitingFor = quiet.waitingFor === "client" ? "client" : (ours ?? "platform");
+    this.#write(this.#hop, "took", { ...this.#facts(), ...quiet, waitingFor });
+  }
+
+  #stop(): void {
+    this.#pace?.[Symbol.dispose]();
+    clearTimeout(this.#telling);
   }
 
   #closed(): void {
-    this.#pace?.[Symbol.dispose]();
-    clearTimeout(this.#telling);
+    this.#stop();
     if (this.#isOver) return;
     const { writableFinished, statusCode } = this.#response;
     if (!writableFinished) return this.#end("failed", "transfer/client-left");
     this.#isOver = true;
+    if (statusCode < 400) this.#tellThrough();
+  }
+
+  #tellThrough(): void {
     // An answer without a file: a client that asked how large it is, or one that has it already.
-    if (this.#moved === undefined || statusCode >= 400) return;
-    const facts = this.#facts();
+    if (this.#moved === undefined && !this.#isTold) return;
+    const facts = { ...this.#facts(), ...this.#durations };
     if (this.#isTold) {
       this.#write(this.#hop, "done", { ...facts, ms: this.#options.clock.monotonic() - this.#begunAt });
       return;
@@ -216,8 +336,11 @@ export class Transfer {
   #end(mark: "refused" | "failed", code: TransferCode, says = codeRow(code).says, more: Facts = {}): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    // One that was refused for what it is would be refused again: what is sent then is another's.
+    if (mark === "failed" && this.#moved !== undefined)
+      this.#broken.add(this.#what, { id: this.id, tries: this.#tries });
     if (this.#about.account !== null || mark === "failed") {
-      this.#write(this.#hop, mark, { ...this.#facts(), ...more, code, says });
+      this.#write(this.#hop, mark, { ...this.#facts(), ...this.#durations, ...more, code, says });
       return;
     }
     // Anybody can cause it as often as they like.
@@ -237,6 +360,7 @@ export class Transfer {
     return {
       ...{ direction, via, repository, account },
       ...(this.#moved !== undefined && { ...this.#moved, bytes: Math.max(0, bytes) }),
+      ...this.#learned,
     };
   }
 }

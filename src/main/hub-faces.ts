@@ -36,7 +36,7 @@ export async function openHubFaces(
   const faces = [
     stack.use(
       await GitFace.open({
-        ...{ repositories, desk, clock, random },
+        ...{ repositories, desk, transfers, clock, random },
         ...{ folder: join(config.data, "git"), limits: { ...config.git, pace } },
       }),
     ),

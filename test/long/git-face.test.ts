@@ -2,142 +2,14 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import { createConnection, type AddressInfo, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { GitFace, type GitDesk, type GitFaceLimits } from "../../src/hub/git-face.ts";
 import { paceLimits } from "../../src/hub/pace.ts";
-import { openRepositories } from "../../src/hub/repository.ts";
-import { clock, random } from "../support/commits.ts";
-import { GitClient } from "../support/git-client.ts";
+import { gitFaceWorld, stall, type GitFaceWorld } from "../support/git-face-world.ts";
 import { until } from "../support/platform.ts";
 
-interface World extends AsyncDisposable {
-  readonly client: GitClient;
-  readonly folder: string;
-  readonly port: number;
-  readonly url: (name: string) => string;
-  readonly failures: readonly string[];
-  /** Clients that are connected now. */
-  readonly connections: () => number;
-  /** As the platform stops: the face first. */
-  readonly stop: () => Promise<void>;
-  /** Sockets of clients, closed with the world. */
-  readonly sockets: Socket[];
-}
-
-/** A face whose Spaces are alice's, there when `made` is, and whose builds say two lines and end when `built` does. */
-async function open(
-  limits: Partial<GitFaceLimits>,
-  { built, made }: { readonly built?: Promise<void>; readonly made?: Promise<void> } = {},
-): Promise<World> {
-  const folder = mkdtempSync(join(tmpdir(), "wb-face-"));
-  const failures: string[] = [];
-  const desk: GitDesk = {
-    callerOf: async (field) => ({
-      caller:
-        field === undefined
-          ? null
-          : {
-              account: userOf(field),
-              admin: true,
-              via: { kind: "token", id: "t_1" },
-              may: () => true,
-              grants: () => true,
-            },
-    }),
-    standing: () => "public",
-    storedAs: ({ id }) => id,
-    mayRead: async () => true,
-    mayWrite: async () => true,
-    ensure: async () => {
-      await made;
-      return { ok: true };
-    },
-    inTurn: (_, work) => work(),
-    refuse: async () => [],
-    tooLarge: async () => [],
-    pushed: async ({ updates }) => ({ lines: [], build: updates[0]?.to ?? null }),
-    watch: async function* (build) {
-      yield `building ${build.slice(0, 7)}`;
-      await built;
-      yield "built";
-    },
-    onFailure: (what, error) => void failures.push(`${what}: ${String(error)}`),
-  };
-  const repositories = openRepositories({ folder: join(folder, "repositories"), clock, random });
-  const face = await GitFace.open({ repositories, desk, clock, random, folder: join(folder, "git"), limits });
-  const server = createServer((request, response) => {
-    if (!face.serve(request, response)) response.writeHead(404).end();
-  });
-  const sockets: Socket[] = [];
-  let connections = 0;
-  server.on("connection", (socket) => {
-    connections += 1;
-    socket.once("close", () => (connections -= 1));
-  });
-  const port = await listening(server);
-  const client = new GitClient();
-  return {
-    client,
-    folder,
-    port,
-    failures,
-    connections: () => connections,
-    stop: () => face[Symbol.asyncDispose](),
-    sockets,
-    url: (name) => `http://alice:hf_x@127.0.0.1:${port}/spaces/alice/${name}`,
-    [Symbol.asyncDispose]: async () => {
-      for (const socket of sockets) socket.destroy();
-      await face[Symbol.asyncDispose]();
-      server.closeAllConnections();
-      await new Promise((done) => server.close(done));
-      client[Symbol.dispose]();
-      rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-    },
-  };
-}
-
-function userOf(field: string): string {
-  return Buffer.from(field.replace(/^Basic /, ""), "base64")
-    .toString()
-    .replace(/:.*/, "");
-}
-
-function listening(server: Server): Promise<number> {
-  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port)));
-}
-
-interface Asking {
-  readonly by?: string;
-  readonly service?: "git-receive-pack" | "git-upload-pack";
-  /** Its first bytes; more may come. */
-  readonly body?: string;
-}
-
-/** One who sends the first bytes of a request and then nothing more; of what comes back nothing is read. */
-function stall(
-  { port, sockets }: World,
-  name: string,
-  { by, service = "git-receive-pack", body = "00a0" }: Asking = {},
-) {
-  const socket = createConnection(port, "127.0.0.1");
-  sockets.push(socket);
-  socket.on("error", () => undefined); // Given up by the other side, as it should be.
-  const token = by === undefined ? "" : `Authorization: Basic ${Buffer.from(`${by}:x`).toString("base64")}\r\n`;
-  socket.write(
-    `POST /spaces/alice/${name}/${service} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${token}` +
-      `Content-Type: application/x-${service}-request\r\nTransfer-Encoding: chunked\r\n\r\n` +
-      `${body.length.toString(16)}\r\n${body}\r\n`,
-  );
-  return socket;
-}
-
 /** One who has asked for all of a repository of some megabytes; of what comes back nothing is read. */
-async function reader(world: World, name: string, by?: string) {
+async function reader(world: GitFaceWorld, name: string, by?: string) {
   const work = world.client.init(name, world.url(name), {
     "data.bin": randomBytes(9 << 20),
     "more.bin": randomBytes(9 << 20),
@@ -151,7 +23,7 @@ async function reader(world: World, name: string, by?: string) {
 }
 
 /** Requests that git serves now. */
-function servers(world: World): readonly string[] {
+function servers(world: GitFaceWorld): readonly string[] {
   return gits(world).filter((pid) => /^\S*git\0http-backend/.test(commandOf(pid)));
 }
 
@@ -164,7 +36,7 @@ function commandOf(pid: string): string {
 }
 
 /** git processes that serve from this world's folder. */
-function gits({ folder }: World): readonly string[] {
+function gits({ folder }: GitFaceWorld): readonly string[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.filter((pid) => {
     try {
@@ -180,7 +52,7 @@ const one = { atOnce: 1, perCaller: 1, anonymous: 1, withinMs: 120_000 };
 
 describe("git's face", { skip: process.platform === "linux" ? false : "no /proc" }, () => {
   test("gives a client up that sends nothing more, with all that git had started for it", async () => {
-    await using world = await open({ idleMs: 1_500 });
+    await using world = await gitFaceWorld({ idleMs: 1_500 });
     const socket = stall(world, "stalled", { by: "alice" }).resume();
     await until("git serves it", () => gits(world).length > 0);
     const limits = readFileSync(`/proc/${gits(world)[0]}/limits`, "utf8");
@@ -190,7 +62,7 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
   });
 
   test("serves so many at once; one more waits, and is told when that takes too long", async () => {
-    await using world = await open({ places: { ...one, withinMs: 500 } });
+    await using world = await gitFaceWorld({ places: { ...one, withinMs: 500 } });
     const first = stall(world, "first", { by: "alice" });
     await until("git serves it", () => gits(world).length > 0);
     const work = world.client.init("second", world.url("second"), files);
@@ -203,7 +75,7 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
   });
 
   test("readers without a token never hold all places, and no account does", async () => {
-    await using world = await open({ places: { atOnce: 3, perCaller: 2, anonymous: 1, withinMs: 500 } });
+    await using world = await gitFaceWorld({ places: { atOnce: 3, perCaller: 2, anonymous: 1, withinMs: 500 } });
     const work = world.client.init("read", world.url("read"), files);
     assert.equal((await work.run("push", "origin", "main")).exitCode, 0);
     const stalled = [undefined, undefined, "mallory", "mallory"].map((by) =>
@@ -224,7 +96,7 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
   });
 
   test("one who leaves before its turn gives its place to the next at once", async () => {
-    await using world = await open({ places: one });
+    await using world = await gitFaceWorld({ places: one });
     const work = world.client.init("next", world.url("next"), files);
     assert.equal((await work.run("push", "origin", "main")).exitCode, 0);
     const first = stall(world, "next", { by: "alice" });
@@ -242,7 +114,7 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
 
   test("one who sent all and left before git was started holds no place", async () => {
     const made = Promise.withResolvers<void>();
-    await using world = await open({ places: one }, { made: made.promise });
+    await using world = await gitFaceWorld({ places: one }, { made: made.promise });
     const work = world.client.init("early", world.url("early"), files);
     const early = stall(world, "early", { by: "alice" });
     early.write("0\r\n\r\n");
@@ -259,7 +131,7 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
   });
 
   test("a reader who takes nothing does not hold up the platform's stop", async () => {
-    const world = await open({});
+    const world = await gitFaceWorld({});
     await reader(world, "stops");
     const since = performance.now();
     await world.stop();
@@ -269,15 +141,15 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
   });
 
   test("one who leaves in the middle of a fetch ends its git at once", async () => {
-    await using world = await open({});
+    await using world = await gitFaceWorld({});
     const socket = await reader(world, "leaves");
     socket.destroy();
     await until("git is ended", () => gits(world).length === 0, 60_000);
-    assert.deepEqual(world.failures, []);
+    assert.deepEqual(world.heard, []);
   });
 
   test("a reader of some bytes a second is ended; one who reads is not", async () => {
-    await using world = await open({ pace: { ...paceLimits, patienceMs: 2_000, minBytesPerSecond: 64 << 10 } });
+    await using world = await gitFaceWorld({ pace: { ...paceLimits, patienceMs: 2_000, minBytesPerSecond: 64 << 10 } });
     const socket = await reader(world, "slow");
     const sips = setInterval(() => socket.read(1), 100);
     await until("git is ended", () => gits(world).length === 0, 60_000);
@@ -287,7 +159,7 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
   });
 
   test("a pusher of some bytes a second is ended, with its git", async () => {
-    await using world = await open({ pace: { ...paceLimits, patienceMs: 2_000, minBytesPerSecond: 64 << 10 } });
+    await using world = await gitFaceWorld({ pace: { ...paceLimits, patienceMs: 2_000, minBytesPerSecond: 64 << 10 } });
     const socket = stall(world, "drips", { by: "alice" }).resume();
     await until("git serves it", () => gits(world).length > 0);
     const drips = setInterval(() => socket.write("1\r\n0\r\n"), 100);
@@ -298,7 +170,7 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
 
   test("a watcher holds no git and no place; one too many is told where to look", async () => {
     const built = Promise.withResolvers<void>();
-    await using world = await open({ places: one, watchersMax: 1 }, { built: built.promise });
+    await using world = await gitFaceWorld({ places: one, watchersMax: 1 }, { built: built.promise });
     const heard = Promise.withResolvers<void>();
     const work = world.client.init("watched", world.url("watched"), files);
     const watching = work.start(["push", "origin", "main"], {
@@ -316,7 +188,7 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
   });
 
   test("folders that hold each other many times, and a file of 256 MB in a pack of some KB, are refused by rule", async () => {
-    await using world = await open({});
+    await using world = await gitFaceWorld({});
     const work = world.client.init("bomb", world.url("bomb"), files);
     const git = (args: readonly string[], input: string | Buffer): string =>
       execFileSync("git", ["-C", work.path, ...args], { input, encoding: "utf8", maxBuffer: 1 << 20 }).trim();
@@ -334,6 +206,6 @@ describe("git's face", { skip: process.platform === "linux" ? false : "no /proc"
     work.git("update-ref", "refs/heads/zeros", work.git("commit-tree", tree, "-m", "x").trim());
     const large = await work.run("push", "origin", "zeros");
     assert.match(large.says, /remote: zeros has 256 MB/);
-    assert.deepEqual(world.failures, []);
+    assert.deepEqual(world.heard, []);
   });
 });

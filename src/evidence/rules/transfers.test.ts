@@ -53,6 +53,43 @@ describe("what is said of a file on its way", () => {
     assert.deepEqual(Object.keys(verdict?.ruledOut ?? {}), ["platform"]);
   });
 
+  test("the receipt: how long it took in each hop, which try it was, and that nothing had to be stored again", () => {
+    const hopsMs = { negotiateMs: 30, moveMs: 61_000, verifyMs: 1_200 };
+    const through = said(
+      at("transfer.verify", "done", {
+        ...{ direction: "upload", via: "xet", bytes: 2_000_000, ms: 62_230, tries: 3, isKnown: true },
+        ...hopsMs,
+      }),
+    );
+    assert.equal(
+      through.sentence,
+      "The upload of weights.bin of models/alice/tiny by xet was taken, verified and kept: 2.0 MB passed. It took 62.2 s: 30 ms until it began, 61 s on its way, 1.2 s to be checked and kept. It was here already, and nothing was stored again. It was try number 3: the one before broke off. The file is sha256:ab.",
+    );
+    const cached = said(at("transfer.move", "done", { bytes: 0, ofBytes: 0, ms: 2, moveMs: 2, isCached: true }));
+    assert.match(
+      cached.sentence,
+      /It took 2 ms\. The client had it in its cache already, and no byte of it was sent\./,
+    );
+    const again = said(at("transfer.move", "failed", { code: "transfer/client-left", tries: 2 }));
+    assert.match(
+      again.verdict?.sentence ?? "",
+      /It was try number 2: the one before broke off\. 1\.9 MB of 2\.0 MB passed\./,
+    );
+  });
+
+  test("a pack of git's says its objects, and whom of the platform it waited for", () => {
+    const pack = { direction: "upload", via: "git", path: "", objects: 1, refs: 2, digest: "pack:cd" };
+    const { path: _path, ...ofGit } = { ...about, ...pack };
+    const git = (mark: Mark, facts: Facts) => by("control", "transfer.verify", mark, { ...ofGit, ...facts });
+    const open = explain(record("transfer", [git("took", { waitingFor: "disk", quietMs: 15_000 })]));
+    assert.match(
+      open.sentence,
+      /^The upload of a pack of 1 object of .* the platform's disk, by git, was being waited for/,
+    );
+    const { sentence } = explain(record("transfer", [git("done", { ms: 5 })]));
+    assert.match(sentence, /It changed 2 references\. Its sum is pack:cd\.$/);
+  });
+
   test("an emitter that ended in the middle leaves it unknown, and two ends contradict each other", () => {
     const open = record("transfer", [at("transfer.move", "took", { waitingFor: "client", quietMs: 15_000 })]);
     const epochs = [{ emitter: "control", epoch: 1, lastSeq: 1, state: "dead" as const }];

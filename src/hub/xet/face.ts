@@ -161,7 +161,10 @@ export class XetFace {
       transfer.negotiated({ digest: `xorb:${xorb}`, ofBytes });
       const bytes = transfer.passing(request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>);
       const taken = await this.#options.store.putXorb(xorb, bytes, token);
-      if (taken.ok) return send(response, 200, { was_inserted: taken.fresh });
+      if (taken.ok) {
+        if (!taken.fresh) transfer.learn({ isKnown: true });
+        return send(response, 200, { was_inserted: taken.fresh });
+      }
       transfer.refuse("transfer/digest-mismatch", `This xorb was not taken: ${taken.says}.`);
       refuse(response, 400, `This xorb was not taken: ${taken.says}.`);
     });
@@ -193,11 +196,15 @@ export class XetFace {
     if (!body.ok)
       return void (body.refusal === "gone" || refuse(response, 413, `A shard may have ${shardMaxBytes} bytes.`));
     transfer.passed(body.bytes.length);
+    transfer.verify();
     const shard = readShard(body.bytes);
     if (typeof shard === "string") {
       transfer.refuse("transfer/digest-mismatch", `This shard was not taken: ${shard}.`);
       return refuse(response, 400, `This shard was not taken: ${shard}.`);
     }
+    const [file, ...others] = shard.files;
+    const isOne = file !== undefined && others.length === 0;
+    transfer.learn({ files: shard.files.length, ...(isOne && { digest: `xet:${file.hash}` }) });
     const lines = inLines ? new Lines(response, this.#options.clock) : undefined;
     const taken = await store.putShard(shard, token, {
       folder,
@@ -209,6 +216,7 @@ export class XetFace {
       if (lines?.isBegun === true) return lines.end({ type: "error", message: taken.says, retryable: false });
       return refuse(response, 400, taken.says);
     }
+    if (!taken.fresh) transfer.learn({ isKnown: true });
     const result = taken.fresh ? 1 : 0;
     if (lines) return lines.end({ type: "result", result });
     send(response, 200, { result });

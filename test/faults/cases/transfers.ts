@@ -1,4 +1,5 @@
-/** Files that do not get through between a client and a repository, by git-lfs and by Xet. */
+/** What does not get through between a client and a repository: files by git-lfs and by Xet, and git's own packs. */
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
@@ -6,7 +7,9 @@ import { join } from "node:path";
 import type { LfsPointer } from "../../../src/hub/lfs-pointer.ts";
 import { XetHashes } from "../../../src/hub/xet/hashes.ts";
 import { bytesOf, packShard, uploadOf } from "../../../src/hub/xet/writer.suite.ts";
+import { GitClient } from "../../support/git-client.ts";
 import { until } from "../../support/platform.ts";
+import { packOf, pushCommand, sendGit, wantOf, zeroId } from "../../support/raw-git.ts";
 import { pointerTo } from "../../support/transfers.ts";
 import { seen } from "../answers.ts";
 import { proved, type FaultCase, type Injected, type Stage } from "../case.ts";
@@ -69,6 +72,19 @@ async function reader(href: string): Promise<{ readonly socket: Socket; readonly
   );
   socket.pause();
   return { socket, work: /x-waybill-id: (\S+)/i.exec(head)?.[1] ?? "" };
+}
+
+/** A working copy with these files, and the Space to which it is pushed. */
+function workingCopy(stage: Stage, name: string, files: Readonly<Record<string, string | Uint8Array>>) {
+  const client = new GitClient();
+  const url = `${stage.up.url}/spaces/alice/${name}`;
+  return { work: client.init(name, url, files), url, [Symbol.dispose]: () => client[Symbol.dispose]() };
+}
+
+/** git's answer to a push is read to its end: its evidence was written before. */
+async function pushed(answer: Response): Promise<Injected> {
+  await answer.text();
+  return { id: answer.headers.get("x-waybill-id") ?? "" };
 }
 
 export const transferCases: readonly FaultCase[] = [
@@ -181,6 +197,95 @@ export const transferCases: readonly FaultCase[] = [
       const { socket, work } = await reader(await stored(stage, "leaves"));
       socket.destroy();
       return { id: work };
+    },
+  },
+  {
+    code: "transfer/pack-broken",
+    how: "a push whose pack has another sum than stands at its end",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      using pushing = workingCopy(stage, "broken", { "index.html": "one" });
+      const { work, url } = pushing;
+      const pack = packOf(work.path, "HEAD");
+      pack[pack.length - 1] = (pack.at(-1) ?? 0) ^ 1;
+      const body = Buffer.concat([pushCommand(zeroId, work.git("rev-parse", "HEAD").trim()), pack]);
+      return pushed(await sendGit(url, "git-receive-pack", body, stage.alice.token));
+    },
+  },
+  {
+    code: "transfer/object-refused",
+    how: "a push of a commit whose author has no address",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      using pushing = workingCopy(stage, "unsound", { "index.html": "one" });
+      const { work, url } = pushing;
+      const bad = `tree ${work.git("rev-parse", "HEAD^{tree}").trim()}\nauthor x 1 +0000\ncommitter x 1 +0000\n\nx\n`;
+      const args = ["hash-object", "-t", "commit", "-w", "--stdin", "--literally"];
+      const commit = spawnSync("git", args, { cwd: work.path, input: bad, encoding: "utf8" }).stdout.trim();
+      const body = Buffer.concat([pushCommand(zeroId, commit), packOf(work.path, commit)]);
+      return pushed(await sendGit(url, "git-receive-pack", body, stage.alice.token));
+    },
+  },
+  {
+    code: "transfer/too-large",
+    how: "a push with a file that belongs into Git LFS",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      using pushing = workingCopy(stage, "heavy", { "data.bin": randomBytes(11 << 20) });
+      const { work, url } = pushing;
+      const body = Buffer.concat([
+        pushCommand(zeroId, work.git("rev-parse", "HEAD").trim()),
+        packOf(work.path, "HEAD"),
+      ]);
+      return pushed(await sendGit(url, "git-receive-pack", body, stage.alice.token));
+    },
+  },
+  {
+    code: "transfer/push-refused",
+    how: "a push to a reference that is neither a branch nor a tag",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      using pushing = workingCopy(stage, "elsewhere", { "index.html": "one" });
+      const { work, url } = pushing;
+      const command = pushCommand(zeroId, work.git("rev-parse", "HEAD").trim(), "refs/notes/x");
+      const body = Buffer.concat([command, packOf(work.path, "HEAD")]);
+      return pushed(await sendGit(url, "git-receive-pack", body, stage.alice.token));
+    },
+  },
+  {
+    code: "transfer/conflict",
+    how: "a push that believes a branch to be where it is not any more",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      using pushing = workingCopy(stage, "races", { "index.html": "one" });
+      const { work, url } = pushing;
+      const send = async (): Promise<Response> => {
+        const commit = work.git("rev-parse", "HEAD").trim();
+        const body = Buffer.concat([pushCommand(zeroId, commit, "refs/heads/x"), packOf(work.path, "HEAD")]);
+        return sendGit(url, "git-receive-pack", body, stage.alice.token);
+      };
+      await (await send()).text();
+      work.commit({ "index.html": "two" });
+      return pushed(await send());
+    },
+  },
+  {
+    code: "transfer/git-refused",
+    how: "a commit is fetched that is not there",
+    on: "tight",
+    certainty: proved,
+    async inject(stage) {
+      using pushing = workingCopy(stage, "gone", { "index.html": "one" });
+      const { work, url } = pushing;
+      const command = pushCommand(zeroId, work.git("rev-parse", "HEAD").trim(), "refs/heads/x");
+      const push = Buffer.concat([command, packOf(work.path, "HEAD")]);
+      await (await sendGit(url, "git-receive-pack", push, stage.alice.token)).text();
+      return pushed(await sendGit(url, "git-upload-pack", wantOf("1".repeat(40)), stage.alice.token));
     },
   },
 ];
