@@ -1,6 +1,6 @@
 /** The Hub's side of the server: repositories of all kinds, what is read in them, and what is written. */
 import { RepositoryRefs } from "../hub/repository-refs.ts";
-import { RepoReader, namesMain, type FoundRevision } from "../hub/repo-reader.ts";
+import { filesOf, RepoReader, namesMain, type FoundRevision } from "../hub/repo-reader.ts";
 import type { RepoName } from "../hub/repo-name.ts";
 import type { CommitResult, RepositoryStore } from "../hub/repository.ts";
 import type { ParsedCommit } from "../hub/commit-ndjson.ts";
@@ -72,7 +72,7 @@ export class Hub {
   async usedBytes(repo: HubRepo): Promise<number> {
     const folder = this.folderOf(repo);
     const revision = await this.reader.revision(folder, "main");
-    const files = revision === undefined ? [] : (await this.reader.tree(folder, revision)).files;
+    const files = revision === undefined ? [] : await filesOf(await this.reader.tree(folder, revision), Infinity);
     const large = new Map(files.flatMap(({ lfs }) => (lfs ? [[lfs.oid, lfs.size] as const] : [])));
     return (await this.reader.packedBytes(folder)) + [...large.values()].reduce((sum, size) => sum + size, 0);
   }

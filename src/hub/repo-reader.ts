@@ -4,8 +4,10 @@ import type { Readable } from "node:stream";
 import { BlobBatches } from "./blob-batch.ts";
 import { cleanEnv, GitFailure, runGit, systemGit, type GitProgram } from "./git.ts";
 import type { RunIn } from "./git-objects.ts";
+import { rowsOf } from "./git-rows.ts";
 import { isCommit } from "./repository.ts";
-import { emptyTree, readTreeIndex, type TreeIndex } from "./tree-index.ts";
+import { emptyTree, readTreeIndex, type RepoTree, type TreeIndex, type TreeItem } from "./tree-index.ts";
+import { TreeWalk } from "./tree-walk.ts";
 
 export interface Revision {
   readonly commit: string;
@@ -34,13 +36,23 @@ export interface CommitFound {
 
 /** Entries of trees that are kept, of all repositories together: some 60 MB. */
 const keptItemsMax = 300_000;
+/** git's own bound for a reference's name is 4 kB. */
+const refRowMaxBytes = 8 << 10;
 /** Some 300 bytes each. */
 const keptCommitsMax = 10_000;
+const filesAtOnce = 25_000;
 /** git processes that look for the last commits of one page's paths at once. */
 const lastCommitsAtOnce = 4;
 const field = "\x1f";
 /** What people write comes last: it may hold anything. */
-const logFormat = `%H${field}%ct${field}%an${field}%s${field}%b`;
+const titleFormat = `%H${field}%ct${field}%an${field}%s`;
+const logFormat = `${titleFormat}${field}%b`;
+/** Of a message more is cut off. */
+const messageMaxBytes = 256 << 10;
+/** Of a page's messages together: what is behind it comes with the next. */
+const messagesMaxChars = 4 << 20;
+/** A tree that is read page by page takes as little room as one of so many entries. */
+const walkItems = 1;
 
 export class RepoReader {
   readonly #git: GitProgram;
@@ -74,59 +86,71 @@ export class RepoReader {
     return namesMain(wanted);
   }
 
-  /** Its branches and tags, by name. */
-  async refs(
-    repository: string,
-  ): Promise<{ readonly branches: readonly RefFound[]; readonly tags: readonly RefFound[] }> {
+  /** Its branches or its tags in the order of their names, as many as there are, a handful at a time. */
+  async *refs(repository: string, of: "heads" | "tags"): AsyncGenerator<RefFound> {
     const format = "%(refname)%00%(objectname)%00%(*objectname)";
-    const { output } = await this.#run(repository, ["for-each-ref", `--format=${format}`, "refs/heads", "refs/tags"]);
-    const rows = output
-      .toString("utf8")
-      .split("\n")
-      .filter((row) => row !== "")
-      .map((row) => {
-        const [ref = "", own = "", target = ""] = row.split("\0");
-        return { name: ref.replace(/^refs\/[a-z]+\//, ""), ref, commit: target === "" ? own : target };
-      });
-    return {
-      branches: rows.filter(({ ref }) => ref.startsWith("refs/heads/")),
-      tags: rows.filter(({ ref }) => ref.startsWith("refs/tags/")),
-    };
+    const args = [`--git-dir=${repository}`, "for-each-ref", `--format=${format}`, `refs/${of}`];
+    for await (const row of rowsOf(this.#git, args, "\n", refRowMaxBytes)) {
+      const [ref = "", own = "", target = ""] = row.split("\0");
+      yield { name: ref.slice(`refs/${of}/`.length), ref, commit: target === "" ? own : target };
+    }
   }
 
-  /** What is in the tree, read once and kept as long as others do not need the room. */
-  async tree(repository: string, revision: Revision | "empty"): Promise<TreeIndex> {
+  async hasBranch(repository: string, name: string): Promise<boolean> {
+    const args = ["show-ref", "--verify", "--quiet", `refs/heads/${name}`];
+    return (await runGit(this.#git, { args, repository, answers: [1, 128] })).exitCode === 0;
+  }
+
+  async hasBranches(repository: string): Promise<boolean> {
+    return (await this.#run(repository, ["for-each-ref", "--count=1", "refs/heads"])).output.length > 0;
+  }
+
+  /** What is in the tree, read once and kept as long as others do not need the room; one that is larger is read page by page. */
+  async tree(repository: string, revision: Revision | "empty"): Promise<RepoTree> {
     if (revision === "empty") return emptyTree;
     const key = `${repository}\n${revision.tree}`;
-    const kept = this.#kept.get(key) ?? {
-      index: readTreeIndex((args, rest) => this.#run(repository, args, rest), revision.tree),
-      items: 0,
-    };
+    const kept = this.#kept.get(key) ?? { tree: this.#readTree(repository, revision.tree), items: 0 };
     this.#kept.delete(key);
     this.#kept.set(key, kept);
     try {
-      const index = await kept.index;
-      kept.items = index.items.length;
+      const tree = await kept.tree;
+      kept.items = "items" in tree ? tree.items.length : walkItems;
       this.#makeRoom();
-      return index;
+      return tree;
     } catch (error) {
       this.#kept.delete(key);
       throw error;
     }
   }
 
-  /** Newest first. */
+  async #readTree(repository: string, tree: string): Promise<TreeIndex | TreeWalk> {
+    const run: RunIn = (args, rest) => this.#run(repository, args, rest);
+    try {
+      return await readTreeIndex(run, tree);
+    } catch (error) {
+      if (!(error instanceof GitFailure) || error.code !== "git-too-much") throw error;
+      return new TreeWalk({ git: this.#git, repository, tree, run });
+    }
+  }
+
+  /** Newest first; fewer than `limit` where they say more than can be held at once, and then one at least. */
   async commits(
     repository: string,
     commit: string,
     { skip, limit }: { readonly skip: number; readonly limit: number },
   ): Promise<readonly CommitFound[]> {
     const range = [`--skip=${skip}`, `--max-count=${limit}`];
-    const { output } = await this.#run(repository, ["log", "-z", `--format=${logFormat}`, ...range, commit]);
-    return output
-      .toString("utf8")
-      .split("\0")
-      .flatMap((row) => commitOf(row) ?? []);
+    const args = [`--git-dir=${repository}`, "log", "-z", `--format=${logFormat}`, ...range, commit];
+    const found: CommitFound[] = [];
+    let chars = 0;
+    for await (const row of rowsOf(this.#git, args, "\0", messageMaxBytes)) {
+      const one = commitOf(row);
+      if (one === undefined) continue;
+      found.push(one);
+      chars += row.length;
+      if (chars > messagesMaxChars) break;
+    }
+    return found;
   }
 
   async countCommits(repository: string, commit: string): Promise<number> {
@@ -143,7 +167,7 @@ export class RepoReader {
     const waiting = [...paths];
     const work = async (): Promise<void> => {
       for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-        const args = ["log", "-1", `--format=${logFormat}`, commit, "--", path];
+        const args = ["log", "-1", `--format=${titleFormat}`, commit, "--", path];
         const last = commitOf((await this.#run(repository, args)).output.toString("utf8"));
         if (last) found.set(path, last);
       }
@@ -238,8 +262,20 @@ export class RepoReader {
 
 /** `items`: how many it has, once it was read. */
 interface KeptTree {
-  readonly index: Promise<TreeIndex>;
+  readonly tree: Promise<TreeIndex | TreeWalk>;
   items: number;
+}
+
+/** Files of the tree in git's order, the first `most` and whatever comes with them. */
+export async function filesOf(tree: RepoTree, most: number): Promise<readonly TreeItem[]> {
+  const files: TreeItem[] = [];
+  let cursor: string | undefined = "";
+  while (cursor !== undefined && files.length < most) {
+    const page = await tree.page("", { recursive: true, cursor, limit: filesAtOnce });
+    files.push(...(page?.items ?? []).filter(({ type }) => type === "file"));
+    cursor = page?.next;
+  }
+  return files;
 }
 
 /** The branch of a repository without a commit; undefined for any other name. */

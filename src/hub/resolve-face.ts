@@ -173,7 +173,7 @@ export class ResolveFace {
     };
     const wrong = pathProblem(path);
     if (wrong !== undefined) return { ...noEntry, says: `There is no file of that path: ${wrong}.` };
-    const item = (await reader.tree(repository, revision)).get(path);
+    const item = (await (await reader.tree(repository, revision)).find([path])).get(path);
     if (item?.type !== "file" || commit === undefined) return noEntry;
     if (item.lfs === undefined || address.raw)
       return {

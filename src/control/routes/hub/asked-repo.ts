@@ -1,7 +1,7 @@
 /** The repository that a path of the Hub's API names, `/api/{models,datasets,spaces}/OWNER/NAME…`, for who may ask about it; and the Hub's own words for no. */
 import { keyOf, repoName, repoNouns, type RepoKind, type RepoName } from "../../../hub/repo-name.ts";
 import type { Revision } from "../../../hub/repo-reader.ts";
-import type { TreeIndex } from "../../../hub/tree-index.ts";
+import type { RepoTree } from "../../../hub/tree-index.ts";
 import type { Right } from "../../../identity/roles.ts";
 import type { ApiContext } from "../../api.ts";
 import { mayKnow, ownerOf, refuse } from "../../api.ts";
@@ -62,7 +62,7 @@ export async function readRevision(
   c: ApiContext,
   server: Server,
   name = c.req.param("rev") ?? "main",
-): Promise<{ readonly repo: HubRepo; readonly revision: Revision | "empty"; readonly tree: TreeIndex } | Response> {
+): Promise<{ readonly repo: HubRepo; readonly revision: Revision | "empty"; readonly tree: RepoTree } | Response> {
   const repo = readableRepo(c, server);
   if (repo instanceof Response) return repo;
   const revision = await server.hub.revision(repo, name);

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { sentence } from "../../../evidence/words.ts";
+import type { RefFound, RepoReader } from "../../../hub/repo-reader.ts";
 import type { RefChange } from "../../../hub/repository-refs.ts";
 import { instant, iso } from "../../../stdx/time.ts";
 import type { ApiContext, Route } from "../../api.ts";
@@ -16,6 +17,8 @@ import { anyRepo, noRevision, readableRepo, refuseWish, writableRepo } from "./a
 import { nextPage, pageOf } from "./pages.ts";
 
 const commitsMost = 1_000;
+/** Of a list of references so much is sent at once. */
+const refsPieceChars = 64 << 10;
 const branchWish = z.object({
   startingPoint: z.string().max(255).nullish(),
   overwrite: z.boolean().nullish(),
@@ -31,12 +34,11 @@ export const historyRoute: Route = (api, server) => {
   api.get(`${anyRepo}/refs`, async (c) => {
     const repo = readableRepo(c, server);
     if (repo instanceof Response) return repo;
-    const none = { branches: [], tags: [] };
-    const { branches, tags } = (await hub.store.exists(repo.stored)) ? await hub.reader.refs(hub.folderOf(repo)) : none;
-    const shown = (refs: typeof branches): readonly object[] =>
-      refs.map(({ name, ref, commit }) => ({ name, ref, targetCommit: commit }));
     const pulls = c.req.query("include_prs") === undefined ? {} : { pullRequests: [] };
-    return c.json({ branches: shown(branches), converts: [], tags: shown(tags), ...pulls });
+    if (!(await hub.store.exists(repo.stored))) return c.json({ branches: [], converts: [], tags: [], ...pulls });
+    // A repository may have more of them than are to be held: the answer is written while git lists them.
+    const body = ReadableStream.from(refsJson(hub.reader, hub.folderOf(repo), pulls));
+    return new Response(body.pipeThrough(new TextEncoderStream()), { headers: { "content-type": "application/json" } });
   });
 
   api.get(`${anyRepo}/commits/:rev{.+}`, async (c) => {
@@ -55,7 +57,9 @@ export const historyRoute: Route = (api, server) => {
       date: iso(instant(at * 1000)),
     }));
     const path = `/api/${repo.kind}/${repo.id}/commits/${commit}`;
-    const next = nextPage(c, page, page.skip + page.limit >= total, path);
+    // Where they say much, fewer come than were asked for.
+    const isLast = found.length === 0 || page.skip + found.length >= total;
+    const next = nextPage(c, { skip: page.skip, limit: found.length }, isLast, path);
     return c.json(commits, 200, { "x-total-count": String(total), ...next });
   });
 
@@ -137,6 +141,28 @@ export const historyRoute: Route = (api, server) => {
     return answer(c, done);
   });
 };
+
+async function* refsJson(reader: RepoReader, folder: string, more: object): AsyncGenerator<string> {
+  yield `{"branches":[`;
+  yield* listed(reader.refs(folder, "heads"));
+  yield `],"converts":[],"tags":[`;
+  yield* listed(reader.refs(folder, "tags"));
+  // The rest as a document of its own, without its first brace.
+  yield Object.keys(more).length === 0 ? "]}" : `],${JSON.stringify(more).slice(1)}`;
+}
+
+async function* listed(refs: AsyncIterable<RefFound>): AsyncGenerator<string> {
+  let text = "";
+  let separator = "";
+  for await (const { name, ref, commit } of refs) {
+    text += separator + JSON.stringify({ name, ref, targetCommit: commit });
+    separator = ",";
+    if (text.length < refsPieceChars) continue;
+    yield text;
+    text = "";
+  }
+  yield text;
+}
 
 function answer(c: ApiContext, done: RefChange): Response {
   if (done.ok) return c.json({ commit: done.commit });

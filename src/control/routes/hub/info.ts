@@ -2,7 +2,7 @@
  * `GET /api/{models,datasets}/OWNER/NAME`, the same of all kinds at a revision, `GET /api/{models,datasets,spaces}`: what the Hub's clients
  * read of one repository, and of many.
  */
-import type { FoundRevision } from "../../../hub/repo-reader.ts";
+import { filesOf, type FoundRevision } from "../../../hub/repo-reader.ts";
 import { iso } from "../../../stdx/time.ts";
 import type { ApiContext, Route } from "../../api.ts";
 import { isInside, mayKnow } from "../../api.ts";
@@ -13,6 +13,8 @@ import { anyRepo, noRevision, readableRepo, refuseWish } from "./asked-repo.ts";
 import { isSet, nextPage, pageOf } from "./pages.ts";
 
 const listMost = 500;
+/** Above 50,000 the Hub's clients ask for the list of the tree instead, which comes in pages. */
+const siblingsMost = 50_001;
 /** What may be sorted by. Nothing counts likes or downloads here, so by those all are equal and go by time. */
 const orders: Readonly<Record<string, (repo: HubRepo) => number>> = {
   createdAt: ({ createdAt }) => createdAt,
@@ -60,7 +62,7 @@ export async function infoOf(
   const whole: Record<string, unknown> = { ...summaryOf(repo, card), ...spaceOf(c, server, repo), cardData: card.data };
   if (isWanted("siblings")) {
     const tree = revision === undefined ? undefined : await hub.reader.tree(folder, revision);
-    whole["siblings"] = siblingsOf(tree?.files ?? [], isSet(c.req.query("blobs")));
+    whole["siblings"] = siblingsOf(tree && (await filesOf(tree, siblingsMost)), isSet(c.req.query("blobs")));
   }
   if (expand.includes("usedStorage"))
     whole["usedStorage"] = (await hub.store.exists(repo.stored)) ? await hub.usedBytes(repo) : 0;
@@ -108,7 +110,7 @@ export async function listRepos(c: ApiContext, server: Server, kind: HubRepo["ki
     items.push({
       ...summaryOf(repo, card),
       ...spaceOf(c, server, repo),
-      ...(isFull && { siblings: siblingsOf(tree?.files ?? [], false) }),
+      ...(isFull && { siblings: siblingsOf(tree && (await filesOf(tree, siblingsMost)), false) }),
       ...((isFull || hasCards) && { cardData: card.data }),
     });
   }
@@ -147,7 +149,7 @@ function siblingsOf(
     readonly oid: string;
     readonly size: number;
     readonly lfs?: { readonly oid: string; readonly size: number };
-  }[],
+  }[] = [],
   blobs: boolean,
 ): readonly object[] {
   return files.map(({ path, oid, size, lfs }) => {

@@ -25,9 +25,14 @@ export function nextPage(
   isLast: boolean,
   path = new URL(c.req.url).pathname,
 ): Record<string, string> {
-  if (isLast) return {};
+  return linkTo(c, isLast ? undefined : String(skip + limit), path);
+}
+
+/** The field for the page that begins at `cursor`; none where there is no more. */
+export function linkTo(c: ApiContext, cursor: string | undefined, path: string): Record<string, string> {
+  if (cursor === undefined) return {};
   const query = new URLSearchParams(new URL(c.req.url).search);
-  query.set("cursor", String(skip + limit));
+  query.set("cursor", cursor);
   return { link: `<${originOf(c)}${path}?${query.toString()}>; rel="next"` };
 }
 

@@ -11,7 +11,7 @@ import { boundedBody } from "../../json-body.ts";
 import type { HubRepo } from "../../hub-repos.ts";
 import type { Server } from "../../server.ts";
 import { anyRepo, noEntry, readRevision, refuseWish } from "./asked-repo.ts";
-import { isSet, nextPage, pageOf } from "./pages.ts";
+import { isSet, linkTo, pageOf } from "./pages.ts";
 
 /** As on the Hub: of an expanded entry git's history is asked. */
 const pageMost = 1_000;
@@ -29,14 +29,13 @@ export const treeRoute: Route = (api, server) => {
       if (read instanceof Response) return read;
       const { repo, revision, tree } = read;
       const folder = (c.req.param("path") ?? "").replace(/\/$/, "");
-      const items = tree.under(folder, isSet(c.req.query("recursive")));
-      if (items === undefined) return noEntry(c, repo, folder);
       const expand = isSet(c.req.query("expand"));
-      const page = pageOf(c, expand ? expandedMost : pageMost);
-      const shown = items.slice(page.skip, page.skip + page.limit);
-      const isLast = page.skip + page.limit >= items.length;
-      const entries = await entriesOf(server, { repo, revision, items: shown, expand });
-      return c.json(entries, 200, nextPage(c, page, isLast, pinned(c, revision)));
+      const { limit } = pageOf(c, expand ? expandedMost : pageMost);
+      const recursive = isSet(c.req.query("recursive"));
+      const page = await tree.page(folder, { recursive, cursor: c.req.query("cursor") ?? "", limit });
+      if (page === undefined) return noEntry(c, repo, folder);
+      const entries = await entriesOf(server, { repo, revision, items: page.items, expand });
+      return c.json(entries, 200, linkTo(c, page.next, pinned(c, revision)));
     });
   api.post(`${anyRepo}/paths-info/:rev`, async (c) => {
     const asked = await askedPaths(c);
@@ -44,7 +43,9 @@ export const treeRoute: Route = (api, server) => {
     const read = await readRevision(c, server);
     if (read instanceof Response) return read;
     const { repo, revision, tree } = read;
-    const items = asked.paths.flatMap((path) => tree.get(path.replace(/\/$/, "")) ?? []);
+    const paths = asked.paths.map((path) => path.replace(/\/$/, ""));
+    const found = await tree.find(paths);
+    const items = paths.flatMap((path) => found.get(path) ?? []);
     return c.json(await entriesOf(server, { repo, revision, items, expand: asked.expand }));
   });
 };

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { CommitView, NoBuildView } from "../../../contract/api.ts";
 import { pathProblem } from "../../../hub/paths.ts";
 import { pathOf, type RepoName } from "../../../hub/repo-name.ts";
-import type { TreeIndex } from "../../../hub/tree-index.ts";
+import type { TreeItem } from "../../../hub/tree-index.ts";
 import { uploadModes } from "../../../hub/upload-modes.ts";
 import type { ApiContext, Route } from "../../api.ts";
 import { originOf, refuse, spaceOwnerOf } from "../../api.ts";
@@ -49,9 +49,10 @@ export const uploadRoute: Route = (api, server) => {
     const wrong = wish.files.find(({ path }) => pathProblem(path) !== undefined);
     if (wrong) return refuseWish(c, `${JSON.stringify(wrong.path.slice(0, 200))}: ${pathProblem(wrong.path)}.`);
     const tree = await server.hub.reader.tree(server.hub.folderOf(repo), revision);
+    const there = await tree.find([".gitattributes", ".gitignore", ...wish.files.map(({ path }) => path)]);
     const rules = {
-      attributes: wish.gitAttributes ?? (await fileOf(server, repo, tree, ".gitattributes")),
-      ignore: wish.gitIgnore ?? (await fileOf(server, repo, tree, ".gitignore")),
+      attributes: wish.gitAttributes ?? (await fileOf(server, repo, there.get(".gitattributes"))),
+      ignore: wish.gitIgnore ?? (await fileOf(server, repo, there.get(".gitignore"))),
     };
     const files = wish.files.map(({ path, sample, size }) => {
       return { path, size, sample: Buffer.from(sample ?? "", "base64") };
@@ -59,14 +60,14 @@ export const uploadRoute: Route = (api, server) => {
     const modes = await uploadModes(files, rules);
     // One of the same size is there already, as nearly always.
     const isNew = ({ path, size }: (typeof files)[number], at: number): boolean =>
-      modes[at]?.uploadMode === "lfs" && !modes[at].shouldIgnore && largeSizeOf(tree, path) !== size;
+      modes[at]?.uploadMode === "lfs" && !modes[at].shouldIgnore && largeSizeOf(there.get(path)) !== size;
     const bytes = files.filter(isNew).reduce((sum, { size }) => sum + size, 0);
     const full = bytes > 0 ? await noRoomFor(c, server, repo.owner, bytes) : undefined;
     if (full) return full;
     return c.json({
       files: files.map(({ path }, at) => {
-        const there = tree.get(path);
-        return { path, ...modes[at], ...(there?.type === "file" && { oid: there.lfs?.oid ?? there.oid }) };
+        const item = there.get(path);
+        return { path, ...modes[at], ...(item?.type === "file" && { oid: item.lfs?.oid ?? item.oid }) };
       }),
     });
   });
@@ -130,9 +131,9 @@ export async function commitTo(
   if (repo === undefined) throw new RepoGone(name);
   return hub.changing(repo, async (): Promise<Stored> => {
     const isThere = await hub.store.exists(repo.stored);
-    const { branches } = isThere ? await hub.reader.refs(hub.folderOf(repo)) : { branches: [] };
-    const isFirst = branch === builtBranch && branches.length === 0;
-    if (!isFirst && !branches.some((one) => one.name === branch)) return "no-branch";
+    const folder = hub.folderOf(repo);
+    const isFirst = branch === builtBranch && !(isThere && (await hub.reader.hasBranches(folder)));
+    if (!isFirst && !(isThere && (await hub.reader.hasBranch(folder, branch)))) return "no-branch";
     await hub.store.createRepository(repo.stored);
     const done = await hub.commit(repo, branch, parsed.commit, account);
     if (!done.ok) return notStored(done);
@@ -151,13 +152,11 @@ function noPulls(c: ApiContext): Response | undefined {
 }
 
 /** A file's text at the top of the repository; empty where there is none, or it is too long to be one of rules. */
-async function fileOf(server: Server, repo: HubRepo, tree: TreeIndex, path: string): Promise<string> {
-  const item = tree.get(path);
+async function fileOf(server: Server, repo: HubRepo, item: TreeItem | undefined): Promise<string> {
   if (item?.type !== "file" || item.size > rulesMaxBytes) return "";
   return (await server.hub.reader.smallBlob(server.hub.folderOf(repo), item.oid)).toString("utf8");
 }
 
-function largeSizeOf(tree: TreeIndex, path: string): number | undefined {
-  const there = tree.get(path);
+function largeSizeOf(there: TreeItem | undefined): number | undefined {
   return there?.type === "file" ? there.lfs?.size : undefined;
 }
