@@ -81,6 +81,6 @@ export async function* given(
     failed(transfer, broken.message);
     throw broken;
   }
-  if (pack.refusal !== "") return void transfer.refuse("transfer/git-refused", pack.refusal);
-  if (pack.digest !== undefined) transfer.learn({ digest: pack.digest });
+  if (pack.refusal !== "") transfer.refuse("transfer/git-refused", pack.refusal);
+  else if (pack.digest !== undefined) transfer.learn({ digest: pack.digest });
 }
