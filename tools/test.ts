@@ -25,6 +25,7 @@ const someAtOnce = [`--at-once=${filesAtOnce}`, `--at-once-max=${filesAtOnceMax}
 const unitProcesses = Math.min(4, availableParallelism());
 /** They begin before the others, in this order, so that none of them is alone at the end. */
 const slowest = [
+  "hub-kills",
   "sim",
   "zerogpu-kills",
   "faults",
